@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Messages between processes: the control socket, keeper, writer, parser.
+ *
+ * One frame is
+ *
+ *     u32 magic "HDF1" · u32 head bytes · u32 body bytes      (little endian)
+ *     head: one JSON object (strict dialect) · body: raw bytes
+ *
+ * over a SOCK_STREAM unix socket; descriptors ride as SCM_RIGHTS on the first
+ * byte of their frame.  head and body are bounded by the reader: a frame
+ * beyond the bound is an error that ends the connection.
+ *
+ * Every head has "op" (a request or an event) or "re" (an answer to the "id"
+ * of a request).  A streamed answer is any number of frames with "re" and
+ * "more": true and one without.  Errors are {"re":N,"error":{"code":"EINVAL",
+ * "message":"..."}}.  Unknown members are ignored; an unknown op is an error
+ * answer.  The first frame on the control socket is the server's
+ * {"op":"hello","protocol":1,"version":"..."}.
+ */
+#ifndef HANGDOG_BASE_CHANNEL_H
+#define HANGDOG_BASE_CHANNEL_H
+
+#include <json-c/json.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct buf;
+struct error;
+struct loop;
+struct channel;
+
+#define FRAME_MAX_HEAD (256u << 10)
+#define FRAME_MAX_BODY (1u << 20)
+#define FRAME_MAX_FDS 8
+
+struct frame
+{
+  struct json_object *head; /* owned by the frame */
+  void *body;               /* owned by the frame; NULL if body_len is 0 */
+  size_t body_len;
+  int fds[FRAME_MAX_FDS];   /* owned by the frame; steal_fd() to keep one */
+  unsigned nfds;
+};
+
+void frame_done (struct frame *f);
+#define CLEANUP_FRAME __attribute__ ((cleanup (frame_done)))
+
+/* Blocking, for the command line, the parser and job threads.  A deadline in
+ * clock_ms() (CLOCK_NEVER = none) covers the whole frame: -ETIMEDOUT.  A
+ * clean end of the stream before a frame is -EPIPE.  sock must be blocking or
+ * not, both work. */
+int frame_write (int sock, struct json_object *head, const void *body,
+                 size_t body_len, const int *fds, unsigned nfds,
+                 uint64_t deadline, struct error *err);
+int frame_read (int sock, struct frame *ret_frame, uint64_t deadline,
+                struct error *err);
+
+/* On a loop.  on_frame may channel_send(), channel_close() and even free the
+ * channel.  on_close is called once, when the peer is gone or broke the
+ * rules (why says which). */
+struct channel_ops
+{
+  void (*on_frame) (struct channel *ch, struct frame *frame, void *arg);
+  void (*on_close) (struct channel *ch, const struct error *why, void *arg);
+};
+
+/* Takes sock.  max_queued bounds what waits to be sent. */
+int channel_new (struct loop *loop, const char *name, int sock,
+                 size_t max_queued, const struct channel_ops *ops, void *arg,
+                 struct channel **ret_ch, struct error *err);
+void channel_free (struct channel *ch);
+
+/* Loop thread.  Takes the reference of head in every case (also on failure).
+ * fds are duplicated.  -ENOBUFS when the queue is full: nothing was queued. */
+int channel_send (struct channel *ch, struct json_object *head,
+                  const void *body, size_t body_len, const int *fds,
+                  unsigned nfds);
+size_t channel_queued (const struct channel *ch);
+/* Sends what is queued, then closes and calls on_close. */
+void channel_finish (struct channel *ch);
+
+/* Requests with answers on top of a channel: gives each its "id", keeps the
+ * callback, times out.  fn is called once per answer frame; frame NULL with
+ * err set when it failed or timed out.  Loop thread. */
+typedef void channel_reply_fn (struct frame *frame, const struct error *err,
+                               void *arg);
+int channel_call (struct channel *ch, struct json_object *head,
+                  const void *body, size_t body_len, const int *fds,
+                  unsigned nfds, uint64_t timeout_ms, channel_reply_fn *fn,
+                  void *arg, struct error *err);
+
+/* Answers. */
+int channel_reply (struct channel *ch, const struct frame *request,
+                   struct json_object *head /* or NULL */, const void *body,
+                   size_t body_len, const int *fds, unsigned nfds);
+int channel_reply_error (struct channel *ch, const struct frame *request,
+                         const struct error *why);
+
+/* SO_PEERCRED of a connected unix socket. */
+int socket_peer (int sock, pid_t *ret_pid, uid_t *ret_uid, gid_t *ret_gid,
+                 struct error *err);
+/* A listening socket at path (a stale one is replaced; a live one is -EADDRINUSE). */
+int socket_listen (const char *path, mode_t mode, int *ret_fd,
+                   struct error *err);
+/* Non-blocking connect: -EAGAIN when the listener's queue is full. */
+int socket_connect (const char *path, int *ret_fd, struct error *err);
+
+#endif

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Facts: what flows between the rooms.
+ *
+ * A fact says: of this incarnation, this name has this value, seen by this
+ * source at this time.  Anyone may publish, from any thread; subscribers are
+ * called on the loop thread, in the order of publishing.  The queue between
+ * is bounded; what does not fit is dropped and counted (and the next fact of
+ * that guest that does fit is preceded by a "fact.gap" one).
+ *
+ * Names are dotted and lower case, from the wide to the narrow:
+ *   vmm.status        text   running, paused, ...
+ *   vmm.event         text   RESET, STOP, ...
+ *   console.state     text   absent, held, silent, talking
+ *   console.bytes     int
+ *   probe.<scenario>  text   ok, failed, ...
+ *   kernel.event      text   (kernel/text)
+ *   host.psi.io.some  real
+ */
+#ifndef HANGDOG_BASE_FACT_H
+#define HANGDOG_BASE_FACT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct error;
+struct loop;
+struct json_object;
+
+#define UUID_TEXT 37 /* with the NUL */
+
+/* Which life of which guest.  Two incarnations are the same only if all
+ * fields are.  pid 0 = not known (a remote libvirt); start_time is field 22
+ * of /proc/PID/stat; boot counts the guest's own reboots within that
+ * process. */
+struct incarnation
+{
+  char uuid[UUID_TEXT];
+  int32_t pid;
+  uint64_t start_time;
+  uint32_t boot;
+};
+
+bool incarnation_equal (const struct incarnation *a,
+                        const struct incarnation *b);
+/* "uuid/pid/start/boot"; n >= 96.  Returns dst. */
+char *incarnation_format (char *dst, size_t n, const struct incarnation *inc);
+
+enum fact_type
+{
+  FACT_TEXT,
+  FACT_INT,
+  FACT_REAL,
+  FACT_BOOL,
+};
+
+#define FACT_NAME_MAX 64
+#define FACT_TEXT_MAX 240
+
+struct fact
+{
+  struct incarnation inc; /* uuid "" = the host */
+  char name[FACT_NAME_MAX];
+  enum fact_type type;
+  union
+  {
+    char text[FACT_TEXT_MAX]; /* cut, never refused; may hold guest bytes */
+    int64_t i;
+    double d;
+    bool b;
+  };
+  char source[32];  /* who says so: "qmp", "console", "proc" */
+  uint64_t time_ms; /* clock_ms() */
+};
+
+void fact_text (struct fact *f, const struct incarnation *inc,
+                const char *name, const char *source, const char *text,
+                size_t len);
+void fact_int (struct fact *f, const struct incarnation *inc,
+               const char *name, const char *source, int64_t v);
+void fact_real (struct fact *f, const struct incarnation *inc,
+                const char *name, const char *source, double v);
+struct json_object *fact_to_json (const struct fact *f);
+
+struct fact_bus;
+struct fact_sub;
+
+int fact_bus_new (struct loop *loop, size_t max_queued,
+                  struct fact_bus **ret_bus, struct error *err);
+void fact_bus_free (struct fact_bus *bus);
+
+/* Any thread; never blocks. */
+void fact_publish (struct fact_bus *bus, const struct fact *fact);
+
+/* Loop thread.  prefix "" gets all; "probe." what begins so. */
+int fact_subscribe (struct fact_bus *bus, const char *name,
+                    const char *prefix,
+                    void (*fn) (const struct fact *fact, void *arg), void *arg,
+                    struct fact_sub **ret_sub, struct error *err);
+void fact_unsubscribe (struct fact_sub *sub);
+
+uint64_t fact_bus_dropped (struct fact_bus *bus);
+
+/* The latest fact per guest and name: a small table that is a subscriber.
+ * Loop thread. */
+struct fact_table;
+int fact_table_new (struct fact_bus *bus, size_t max_per_guest,
+                    struct fact_table **ret, struct error *err);
+void fact_table_free (struct fact_table *t);
+const struct fact *fact_latest (struct fact_table *t, const char *uuid,
+                                const char *name);
+void fact_each (struct fact_table *t, const char *uuid,
+                void (*fn) (const struct fact *f, void *arg), void *arg);
+void fact_forget (struct fact_table *t, const char *uuid);
+
+#endif

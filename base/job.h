@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Jobs: straight-line code that may block, on a thread of its own, with a
+ * deadline.
+ *
+ * The loop starts a job; the job's thread runs `run`; its end comes back to
+ * the loop thread as `done`, exactly once.  A job that is not back at its
+ * deadline plus grace is *discarded*: `done` is called with JOB_DISCARDED and
+ * arg NULL, its thread is written off (a replacement may start), and when its
+ * blocking call returns after all, `free_arg` releases what it still owns.
+ * So run() owns arg until it returns; done() owns it afterwards; nothing is
+ * ever shared by the two.  There is no pthread_cancel: a job asks
+ * job_stopping() between steps, and blocking expects end by themselves.
+ *
+ * One job per guest and lane: a second one is refused with -EBUSY, which is
+ * how a stuck lane stays visible instead of growing a queue.
+ */
+#ifndef HANGDOG_BASE_JOB_H
+#define HANGDOG_BASE_JOB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct error;
+struct job;
+struct job_pool;
+struct loop;
+
+enum job_end
+{
+  JOB_RETURNED,  /* run() came back; rc is what it returned */
+  JOB_DISCARDED, /* run() is still somewhere; arg is not ours any more */
+};
+
+struct job_spec
+{
+  const char *name;    /* what it does: "console-command uptime" */
+  const char *guest;   /* uuid, or "host"; copied */
+  const char *lane;    /* "console", "monitor", "net", ...; copied */
+  uint64_t timeout_ms; /* the deadline, from now */
+  int (*run) (struct job *job, void *arg);
+  void (*done) (void *owner, void *arg, enum job_end end, int rc);
+  void (*free_arg) (void *arg); /* may be NULL */
+  void *owner;                  /* loop side, only handed to done() */
+  void *arg;                    /* thread side */
+};
+
+struct job_limits
+{
+  unsigned max_threads;   /* running and discarded together (default 64) */
+  unsigned max_discarded; /* beyond it new jobs get -EAGAIN (default 32) */
+  uint64_t grace_ms;      /* after the deadline, before discarding (500) */
+  size_t stack_bytes;     /* default 256 KiB */
+};
+
+int job_pool_new (struct loop *loop, const struct job_limits *limits,
+                  struct job_pool **ret_pool, struct error *err);
+/* Asks all jobs to stop, waits at most wait_ms, then leaves the rest behind
+ * (their memory with them).  Loop thread. */
+void job_pool_free (struct job_pool *pool, uint64_t wait_ms);
+
+/* Loop thread.  0; -EBUSY: that guest's lane is taken (err says by which job
+ * and since when); -EAGAIN: the pool is full.  On failure arg stays with the
+ * caller. */
+int job_start (struct job_pool *pool, const struct job_spec *spec,
+               struct error *err);
+
+/* Asks the job in this lane (or all lanes if lane is NULL) to stop. */
+void job_stop (struct job_pool *pool, const char *guest, const char *lane);
+
+/* In the job's thread. */
+bool job_stopping (const struct job *job); /* deadline passed or told to stop */
+uint64_t job_deadline (const struct job *job); /* clock_ms() scale */
+const char *job_name (const struct job *job);
+
+struct job_info
+{
+  const char *name, *guest, *lane;
+  uint64_t started_ms, deadline_ms;
+  bool discarded;
+};
+
+struct job_stats
+{
+  unsigned running, discarded, threads;
+  uint64_t started, returned, refused_busy, refused_full, discarded_total;
+};
+
+/* Loop thread: walks all running and discarded jobs. */
+void job_each (struct job_pool *pool,
+               void (*fn) (const struct job_info *info, void *arg), void *arg);
+void job_pool_stats (struct job_pool *pool, struct job_stats *ret);
+
+#endif

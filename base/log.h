@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The programme's own log, for main programs and the supervisor: library code
+ * in the rooms neither logs nor exits, it returns errors and publishes facts.
+ * One line per event on stderr: JSON when not a terminal (level, time, msg,
+ * pid, func, file and, for a guest's line, guest and appuuid), plain text on
+ * one.  Messages are escaped (text_escape).
+ */
+#ifndef HANGDOG_BASE_LOG_H
+#define HANGDOG_BASE_LOG_H
+
+#include <stdbool.h>
+
+enum log_level
+{
+  LOG_LEVEL_DEBUG,
+  LOG_LEVEL_INFO,
+  LOG_LEVEL_WARN,
+  LOG_LEVEL_ERROR,
+};
+
+void log_open (const char *program, enum log_level least, bool json);
+void log_at (enum log_level level, const char *guest, const char *file,
+             const char *func, const char *fmt, ...)
+    __attribute__ ((format (printf, 5, 6)));
+
+#define log_debug(...)                                                        \
+  log_at (LOG_LEVEL_DEBUG, 0, __FILE__, __func__, __VA_ARGS__)
+#define log_info(...)                                                         \
+  log_at (LOG_LEVEL_INFO, 0, __FILE__, __func__, __VA_ARGS__)
+#define log_warn(...)                                                         \
+  log_at (LOG_LEVEL_WARN, 0, __FILE__, __func__, __VA_ARGS__)
+#define log_error(...)                                                        \
+  log_at (LOG_LEVEL_ERROR, 0, __FILE__, __func__, __VA_ARGS__)
+#define log_guest(level, guest, ...)                                          \
+  log_at (level, guest, __FILE__, __func__, __VA_ARGS__)
+
+#endif

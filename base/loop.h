@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The event loop: epoll, a heap of timers, and a queue for other threads.
+ *
+ * Everything here is called on the loop's own thread, except the functions
+ * that say otherwise.  Each watch and timer has a name, so that loop_dump()
+ * can say what the process waits for.  A callback may free or re-arm any
+ * watch or timer, itself included: memory is released after the round.
+ *
+ * Time comes from a struct loop_clock, so that tests turn the hands
+ * themselves (loop_new_fake) and no test needs to sleep.
+ */
+#ifndef HANGDOG_BASE_LOOP_H
+#define HANGDOG_BASE_LOOP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct buf;
+struct error;
+struct loop;
+struct watch;
+struct timer;
+
+enum loop_events
+{
+  LOOP_READ = 1 << 0,
+  LOOP_WRITE = 1 << 1,
+  LOOP_HANGUP = 1 << 2, /* reported, never asked for: HUP or ERR */
+};
+
+typedef void loop_watch_fn (struct watch *w, int fd, unsigned events,
+                            void *arg);
+typedef void loop_timer_fn (struct timer *t, void *arg);
+typedef void loop_call_fn (void *arg);
+
+int loop_new (struct loop **ret_loop, struct error *err);
+/* A loop whose clock stands still until loop_advance(). */
+int loop_new_fake (struct loop **ret_loop, struct error *err);
+/* Frees what is still queued without running it. */
+void loop_free (struct loop *loop);
+
+uint64_t loop_now (struct loop *loop); /* ms; read once per round; any thread
+                                          may use clock_ms() instead */
+
+/* Several watches may exist on one fd (libvirt needs it). */
+int loop_watch (struct loop *loop, const char *name, int fd, unsigned events,
+                loop_watch_fn *fn, void *arg, struct watch **ret_watch,
+                struct error *err);
+void watch_set (struct watch *w, unsigned events);
+void watch_free (struct watch *w); /* does not close the fd; NULL is fine */
+
+/* A timer starts disarmed.  Arming an armed timer moves it. */
+int loop_timer (struct loop *loop, const char *name, loop_timer_fn *fn,
+                void *arg, struct timer **ret_timer, struct error *err);
+void timer_at (struct timer *t, uint64_t at_ms); /* absolute, loop_now() scale */
+void timer_in (struct timer *t, uint64_t delay_ms);
+void timer_stop (struct timer *t);
+bool timer_armed (const struct timer *t);
+void timer_free (struct timer *t); /* NULL is fine */
+
+/* From ANY thread: run fn(arg) once on the loop thread, in order of posting.
+ * drop(arg), if given, is called instead when the loop is freed first.
+ * -ENOMEM only. */
+int loop_post (struct loop *loop, loop_call_fn *fn, void *arg,
+               loop_call_fn *drop);
+
+/* Runs until loop_stop().  loop_round() runs what is due and returns; with
+ * wait it sleeps for the next event first (never longer than max_ms). */
+int loop_run (struct loop *loop, struct error *err);
+int loop_round (struct loop *loop, uint64_t max_ms, struct error *err);
+void loop_stop (struct loop *loop); /* any thread */
+
+/* Fake clock only: moves it and runs all timers that fall due, in order. */
+void loop_advance (struct loop *loop, uint64_t ms);
+
+/* Any thread: a counter that moves with each round, and the clock_ms() at
+ * which the present round began (0 while it sleeps): for the watchdog. */
+uint64_t loop_beat (struct loop *loop, uint64_t *ret_busy_since);
+
+void loop_dump (struct loop *loop, struct buf *out);
+
+#endif
