@@ -7,9 +7,13 @@
 #include "controller-proto/ship_priv.h"
 
 #include "base/clock.h"
+#include "base/error.h"
 
 #include <string.h>
 #include <sys/random.h>
+#ifdef WITH_CURL
+#include <curl/curl.h>
+#endif
 
 #define BACKOFF_BASE_MS 2000u
 #define BACKOFF_CAP_MS (15u * 60 * 1000)
@@ -22,6 +26,16 @@ const struct sink_ops *const sinks[] = {
   &sink_dir,
   NULL,
 };
+
+int
+ship_init (struct error *err)
+{
+#ifdef WITH_CURL
+  if (curl_global_init (CURL_GLOBAL_DEFAULT) != CURLE_OK)
+    return error_set (err, ENOMEM, "libcurl does not start");
+#endif
+  return 0;
+}
 
 const struct sink_ops *
 sink_find (const char *url)

@@ -309,9 +309,10 @@ send_http (const struct sink_config *cfg, const struct ship_item *item,
   enum ship_end end;
   CURL *c;
 
-  if (!text_is_name (item->name))
+  if (!text_is_name (item->name) || !sha256_hex_ok (item->digest))
     {
-      error_set (err, EINVAL, "not a name for an upload");
+      error_set (err, EINVAL, "%s: no name for an upload, or no checksum",
+                 item->name);
       return SHIP_PARK;
     }
   if ((size_t) snprintf (url, sizeof url, "%s%s%s", cfg->url,
