@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A guest as hangdog knows it.
+ *
+ * struct guest is a snapshot: immutable, counted references, safe to hand to
+ * a job's thread.  When anything changes the registry makes a new one.  What
+ * a job learned from a snapshot is only acted upon after
+ * registry_is_current(): identity first.
+ */
+#ifndef HANGDOG_GUESTS_GUEST_H
+#define HANGDOG_GUESTS_GUEST_H
+
+#include "base/fact.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct json_object;
+
+enum guest_run
+{
+  GUEST_UNKNOWN,
+  GUEST_RUNNING,
+  GUEST_PAUSED,    /* by its owner or by the host (see reason) */
+  GUEST_STARTING,  /* created, prelaunch, incoming migration */
+  GUEST_STOPPING,  /* shutting down, halting */
+  GUEST_OFF,       /* no process */
+  GUEST_CRASHED,   /* the hypervisor itself says panicked, io-error, ... */
+  GUEST_RUN_MAX,
+};
+extern const char *const guest_run_names[]; /* NULL terminated */
+
+/* What its owner wants of it now.  Everything but INTENT_RUN means: what
+ * looks like a hang is not one. */
+enum guest_intent
+{
+  INTENT_RUN,
+  INTENT_START,
+  INTENT_PAUSE,
+  INTENT_STOP,    /* halt, shutdown, purge, delete */
+  INTENT_RESTART, /* restart, update */
+  INTENT_MIGRATE,
+  INTENT_SAVE,    /* managed save, snapshot, backup holding the guest */
+  INTENT_HANDS_OFF, /* the platform captures a crash: do not touch */
+  INTENT_MAX,
+};
+extern const char *const guest_intent_names[];
+
+enum console_kind
+{
+  CONSOLE_UNIX,   /* a chardev socket: one client at a time */
+  CONSOLE_PTY,    /* a local pty, under libvirt's lock file */
+  CONSOLE_STREAM, /* a libvirt stream (remote hosts) */
+  CONSOLE_LOG,    /* a file that somebody else writes: read only */
+  CONSOLE_KIND_MAX,
+};
+extern const char *const console_kind_names[];
+
+enum console_mode
+{
+  CONSOLE_HOLD,  /* connected and drained always */
+  CONSOLE_PROBE, /* connected for a dialogue only */
+  CONSOLE_TAIL,  /* read a log file; nothing is typed */
+  CONSOLE_MODE_MAX,
+};
+extern const char *const console_mode_names[];
+
+/* How the guest's kernel sees this console, which decides the SysRq route. */
+enum console_device
+{
+  CONSOLE_DEV_UNKNOWN,
+  CONSOLE_DEV_SERIAL, /* BREAK, then the key */
+  CONSOLE_DEV_VIRTIO, /* ^O, then the key, if it is the kernel's console */
+  CONSOLE_DEV_MUX,    /* serial and virtio behind one chardev (EVE) */
+};
+extern const char *const console_device_names[];
+
+#define GUEST_MAX_CONSOLES 4
+#define GUEST_MAX_NICS 8
+#define GUEST_MAX_DISKS 16
+
+struct guest_console
+{
+  char name[32];    /* "serial0", "cons", "shim-cons": unique in the guest */
+  char alias[64];   /* chardev id in QEMU, "" if unknown */
+  enum console_kind kind;
+  enum console_mode mode;
+  enum console_device device;
+  bool muxed;       /* 0x01 is an escape there: double it */
+  char root[128];   /* opener root and path; CONSOLE_STREAM: path = alias */
+  char path[256];
+};
+
+enum monitor_kind
+{
+  MONITOR_NONE,
+  MONITOR_UNIX,    /* a QMP socket of our own to take, held shortly */
+  MONITOR_LIBVIRT, /* through libvirt */
+};
+
+struct guest_nic
+{
+  char mac[18];
+  char ifname[32]; /* tap on the host */
+  char ip[46];     /* "" when not known */
+};
+
+struct guest_disk
+{
+  char target[64]; /* "vda" or the qdev id */
+  char path[256];  /* backing file or device on the host, "" if none */
+};
+
+struct guest
+{
+  struct incarnation inc;
+  char name[128];         /* the hypervisor's name of it */
+  char display[128];      /* what people call it; never empty */
+  char source[32];        /* "libvirt", "rundir" */
+  char host[128];         /* libvirt URI, or the run directory's root */
+  enum guest_run run;
+  char reason[64];        /* why it is in that state, as the source says */
+  enum guest_intent intent;
+  char intent_from[64];   /* who said so */
+  bool logs_disabled;     /* EVE: DisableLogs of the application */
+  enum monitor_kind monitor;
+  char monitor_root[128];
+  char monitor_path[256];
+  uint64_t memory_bytes;
+  unsigned vcpus;
+  unsigned nconsoles, nnics, ndisks;
+  struct guest_console consoles[GUEST_MAX_CONSOLES];
+  struct guest_nic nics[GUEST_MAX_NICS];
+  struct guest_disk disks[GUEST_MAX_DISKS];
+  struct json_object *labels; /* strings by key; libvirt metadata, EVE fields;
+                                 NULL if none; never changed once in here */
+};
+
+/* A new snapshot with all members zero and one reference. */
+struct guest *guest_new (void);
+struct guest *guest_ref (const struct guest *g);
+void guest_unref (const struct guest *g); /* NULL is fine */
+static inline void
+guest_unrefp (const struct guest **g)
+{
+  guest_unref (*g);
+}
+#define CLEANUP_GUEST __attribute__ ((cleanup (guest_unrefp)))
+
+/* Everything but the reference count is the same. */
+bool guest_same (const struct guest *a, const struct guest *b);
+struct json_object *guest_to_json (const struct guest *g);
+const struct guest_console *guest_console_find (const struct guest *g,
+                                                const char *name);
+
+#endif

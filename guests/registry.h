@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * All guests of this host, whoever found them.  Loop thread only.
+ *
+ * Sources (guests/source.h) tell the registry what they see; listeners (the
+ * console hub, the bindings) hear of changes.  The registry keeps the boot
+ * number: it rises on GUEST_EVENT_RESET and when others notice a boot banner
+ * or a falling uptime (registry_rebooted).
+ */
+#ifndef HANGDOG_GUESTS_REGISTRY_H
+#define HANGDOG_GUESTS_REGISTRY_H
+
+#include "guests/guest.h"
+
+struct error;
+struct loop;
+struct guest_registry;
+
+enum guest_change
+{
+  GUEST_ADDED,
+  GUEST_CHANGED,     /* same incarnation, something else differs */
+  GUEST_REINCARNATED, /* another process, or another boot */
+  GUEST_GONE,
+};
+
+enum guest_event
+{
+  GUEST_EVENT_RESET,
+  GUEST_EVENT_SHUTDOWN,
+  GUEST_EVENT_STOP,
+  GUEST_EVENT_RESUME,
+  GUEST_EVENT_IO_ERROR,
+  GUEST_EVENT_WATCHDOG,
+  GUEST_EVENT_PANIC,
+  GUEST_EVENT_AGENT_UP,
+  GUEST_EVENT_AGENT_DOWN,
+  GUEST_EVENT_MAX,
+};
+extern const char *const guest_event_names[];
+
+/* now is NULL for GUEST_GONE, was is NULL for GUEST_ADDED. */
+typedef void guest_listen_fn (enum guest_change change,
+                              const struct guest *was,
+                              const struct guest *now, void *arg);
+typedef void guest_event_fn (const struct guest *g, enum guest_event event,
+                             const char *detail, void *arg);
+
+/* Publishes facts vmm.status (text, run and reason), guest.intent and
+ * vmm.event into bus, which may be NULL. */
+int registry_new (struct loop *loop, struct fact_bus *bus,
+                  struct guest_registry **ret, struct error *err);
+void registry_free (struct guest_registry *reg);
+
+/* Takes the reference of g (which the caller must not change any more).  Its
+ * inc.boot is set by the registry; everything else is the source's.  A guest
+ * of the same uuid from another source is kept apart only if the pids
+ * differ; else the first source owns it and the second is ignored. */
+void registry_update (struct guest_registry *reg, struct guest *g);
+void registry_gone (struct guest_registry *reg, const char *source,
+                    const char *host, const char *uuid);
+/* A source has told everything it sees of that host: whatever else it once
+ * told and did not tell since registry_sweep_begin() is gone. */
+void registry_sweep_begin (struct guest_registry *reg, const char *source,
+                           const char *host);
+void registry_sweep_end (struct guest_registry *reg, const char *source,
+                         const char *host);
+void registry_event (struct guest_registry *reg, const char *uuid,
+                     enum guest_event event, const char *detail,
+                     const char *source);
+void registry_rebooted (struct guest_registry *reg,
+                        const struct incarnation *inc, const char *why);
+
+int registry_listen (struct guest_registry *reg, guest_listen_fn *fn,
+                     guest_event_fn *on_event, void *arg, struct error *err);
+
+/* By uuid, name or display name, in this order; an unambiguous uuid prefix of
+ * at least 4 characters will do.  -ENOENT (err names the nearest) or
+ * -EEXIST when ambiguous.  Takes a reference. */
+int registry_find (struct guest_registry *reg, const char *what,
+                   const struct guest **ret_guest, struct error *err);
+bool registry_is_current (struct guest_registry *reg,
+                          const struct incarnation *inc);
+/* fn may not change the registry. */
+void registry_each (struct guest_registry *reg,
+                    void (*fn) (const struct guest *g, void *arg), void *arg);
+size_t registry_count (struct guest_registry *reg);
+
+#endif

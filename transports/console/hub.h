@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The console hub: every console of every guest, drained.
+ *
+ * Loop thread, except where a function says otherwise.  The hub connects (in
+ * jobs, through the opener), drains into rings, hands the bytes to the log,
+ * reconnects, and gives way.  An opened console is read in every state the
+ * daemon can be in; when it can't be, it is closed: an open and unread one
+ * stops the guest.
+ *
+ * Draining: a pty that becomes readable is left alone for `sweep_ms`, then
+ * read once (QEMU writes it byte by byte); a unix socket is read at once.
+ *
+ * Names: a console is "GUEST-UUID:NAME".
+ */
+#ifndef HANGDOG_TRANSPORTS_HUB_H
+#define HANGDOG_TRANSPORTS_HUB_H
+
+#include "guests/guest.h"
+#include "guests/registry.h"
+
+#include <sys/types.h>
+
+struct buf;
+struct error;
+struct hub;
+struct job_pool;
+struct json_object;
+struct loop;
+struct opener;
+struct ring;
+
+enum console_state
+{
+  CONSOLE_ABSENT,     /* the socket, pty or file is not there (yet) */
+  CONSOLE_IDLE,       /* probe mode, between two dialogues */
+  CONSOLE_CONNECTING,
+  CONSOLE_HELD,       /* another client has it */
+  CONSOLE_SILENT,     /* connected, nothing came yet since */
+  CONSOLE_TALKING,    /* connected, bytes came */
+  CONSOLE_GIVEN_WAY,  /* we let go for somebody else, until a time */
+  CONSOLE_BROKEN,     /* an error that will not mend by itself */
+  CONSOLE_STATE_MAX,
+};
+extern const char *const console_state_names[];
+
+struct hub_limits
+{
+  unsigned sweep_ms;        /* pty sweep, default 5 */
+  size_t ring_small, ring_large; /* RING_SMALL, RING_LARGE */
+  size_t ring_total;        /* all rings together; growing stops there */
+  uint64_t reconnect_min_ms, reconnect_max_ms; /* 200, 10000 */
+  uint64_t give_way_ms;     /* how long we stay away, default 10 min or until
+                               the other is gone for 3 s */
+};
+
+/* Where drained bytes go besides the ring.  Must not block: a sink that
+ * can't take them drops them and says so by returning false; the hub counts
+ * the gap. */
+struct console_sink
+{
+  bool (*bytes) (void *arg, const char *uuid, const char *console,
+                 const void *data, size_t len, uint64_t wall_ms);
+  void *arg;
+};
+
+int hub_new (struct loop *loop, struct job_pool *jobs, struct opener *opener,
+             struct fact_bus *bus, const struct hub_limits *limits,
+             const struct console_sink *sink, struct hub **ret_hub,
+             struct error *err);
+void hub_free (struct hub *hub);
+
+/* Follows a guest's consoles: add, change, new incarnation (rings are kept, a
+ * mark is put into the log), gone.  Called by the registry's listener. */
+void hub_guest (struct hub *hub, enum guest_change change,
+                const struct guest *was, const struct guest *now);
+
+/* Lets go of a console (all of the guest's when name is NULL) for that long;
+ * 0 takes it back now. */
+int hub_release (struct hub *hub, const char *uuid, const char *name,
+                 uint64_t ms, struct error *err);
+
+struct console_info
+{
+  const char *uuid, *guest, *name;
+  enum console_kind kind;
+  enum console_mode mode;
+  enum console_state state;
+  uint64_t state_since_ms;
+  uint64_t bytes, log_dropped, connects;
+  uint64_t last_byte_ms; /* 0 = none yet */
+  const char *holder;    /* who has it or has the lease, "" if nobody */
+  const char *detail;    /* last error or hint, "" */
+  size_t ring_bytes;
+};
+void hub_each (struct hub *hub,
+               void (*fn) (const struct console_info *info, void *arg),
+               void *arg);
+void hub_dump (struct hub *hub, struct buf *out);
+
+/* Any thread, also with the loop stuck: closes every console descriptor, as
+ * the process's last act.  Async-signal-safe. */
+void hub_let_go (struct hub *hub);
+
+/* ---- taps: reading along ---- */
+
+struct tap;
+enum tap_start
+{
+  TAP_NOW,   /* what comes from now on */
+  TAP_KEPT,  /* and what the ring still has */
+};
+/* Any thread.  A tap keeps its console's ring alive, also when the guest is
+ * gone.  on_data, if given, is called on the loop thread after bytes came
+ * (at most once per sweep); without it use tap_wait(). */
+int hub_tap (struct hub *hub, const char *uuid, const char *console,
+             const char *name, enum tap_start start,
+             void (*on_data) (struct tap *tap, void *arg), void *arg,
+             struct tap **ret_tap, struct error *err);
+void tap_free (struct tap *tap);
+size_t tap_read (struct tap *tap, void *dst, size_t n, uint64_t *ret_lost);
+int tap_wait (struct tap *tap, uint64_t deadline);
+enum console_state tap_state (struct tap *tap);
+uint64_t tap_time_of_last (struct tap *tap); /* arrival of the last byte read */
+
+/* ---- leases: typing ---- */
+
+/* One may type at a time.  A higher rank takes the lease from a lower one;
+ * an equal one is refused (but a person's `take`).  A person's lease ends
+ * after 5 idle minutes. */
+enum lease_rank
+{
+  LEASE_SCENARIO,
+  LEASE_DIAGNOSIS,
+  LEASE_PERSON,
+};
+#define LEASE_PERSON_IDLE_MS (5u * 60 * 1000)
+
+struct lease;
+/* Any thread; blocks at most until deadline for the console to be connected
+ * (in probe mode this is what connects it).  Errors: -EBUSY held by another
+ * client or lease (err says who), -ENOENT absent, -ETIMEDOUT, -EROFS a log
+ * that can't be typed into. */
+int hub_lease (struct hub *hub, const char *uuid, const char *console,
+               enum lease_rank rank, const char *who, bool take,
+               uint64_t deadline, struct lease **ret_lease,
+               struct error *err);
+/* In probe mode the console is let go when the last lease and tap is. */
+void lease_free (struct lease *l);
+bool lease_lost (struct lease *l); /* somebody of higher rank took it */
+/* Any thread: writes all within the deadline (0x01 doubled where it is an
+ * escape).  -ECANCELED when lost, -ETIMEDOUT when the guest takes nothing
+ * (XOFF, full FIFO), -EPIPE when the console went. */
+int lease_write (struct lease *l, const void *data, size_t len,
+                 uint64_t deadline, struct error *err);
+/* Sends the mux escape or byte sequence given, as it is, without doubling:
+ * for the SysRq routes only. */
+int lease_write_raw (struct lease *l, const void *data, size_t len,
+                     uint64_t deadline, struct error *err);
+const struct guest_console *lease_console (struct lease *l);
+struct tap *lease_tap (struct lease *l); /* opened with the lease, TAP_NOW */
+
+#endif

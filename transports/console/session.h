@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Talking over a console: blocking, in a job's thread, in straight lines.
+ */
+#ifndef HANGDOG_TRANSPORTS_SESSION_H
+#define HANGDOG_TRANSPORTS_SESSION_H
+
+#include "transports/console/hub.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct buf;
+struct error;
+
+enum talk
+{
+  TALK_OK,
+  TALK_SILENT,     /* nothing at all came back */
+  TALK_NO_ECHO,    /* other bytes came, but not the echo of what we typed */
+  TALK_NO_ANSWER,  /* echoed, and then no answer in time */
+  TALK_LOGIN,      /* at a login prompt */
+  TALK_PASSWORD,   /* at a password prompt */
+  TALK_BOOTLOADER, /* GRUB, U-Boot, firmware */
+  TALK_XOFF,       /* takes nothing: flow control or a full FIFO */
+  TALK_BUSY,       /* held by another client, or a lease of higher rank */
+  TALK_LOST,       /* the lease was taken, or the console went, on the way */
+  TALK_ABSENT,     /* no such console now */
+  TALK_FLOODED,    /* bytes came faster than they can be searched */
+  TALK_MISMATCH,   /* a dialogue step saw something else than expected */
+  TALK_MAX,
+};
+extern const char *const talk_names[];
+
+struct session;
+
+/* Takes the lease.  Errors as hub_lease(). */
+int session_open (struct hub *hub, const char *uuid, const char *console,
+                  enum lease_rank rank, const char *who, uint64_t deadline,
+                  struct session **ret_s, struct error *err);
+void session_close (struct session *s); /* NULL is fine */
+
+int session_send (struct session *s, const void *data, size_t len,
+                  uint64_t deadline, struct error *err);
+
+struct expect
+{
+  const char *literal; /* or */
+  const char *regex;   /* PCRE2, no JIT, match limits */
+};
+
+/* Waits until one of the n patterns is seen in what came since the last
+ * expect.  Returns its index and moves behind the match; -ETIMEDOUT,
+ * -ECANCELED (lost, stopping).  ret_before (may be NULL) gets the text before
+ * the match, ret_match the match itself; both raw guest bytes. */
+int session_expect (struct session *s, const struct expect *patterns,
+                    unsigned n, uint64_t deadline, struct buf *ret_before,
+                    struct buf *ret_match, struct error *err);
+
+/* Everything that came in this session so far (bounded; the newest kept). */
+void session_transcript (struct session *s, struct buf *out);
+bool session_saw_bytes (struct session *s);
+
+struct command_result
+{
+  enum talk talk;
+  int status;           /* exit status of the command, -1 if not known */
+  uint64_t took_ms;     /* from the last key typed to the end marker */
+  struct buf output;    /* the command's own output, kernel lines taken out */
+  struct buf kernel;    /* the kernel lines that came in between */
+  char detail[160];     /* one sentence for people */
+};
+void command_result_done (struct command_result *r);
+
+/* Runs one shell command: waits for nothing, types it framed by a random
+ * nonce that its own echo cannot fake, and reads until the end marker.
+ * Returns 0 with ret->talk set whatever the guest did; < 0 only for our own
+ * failures. */
+int session_command (struct session *s, const char *command,
+                     uint64_t deadline, struct command_result *ret,
+                     struct error *err);
+
+/* Types SysRq + key by the route that fits this console (BREAK through the
+ * monitor is the caller's: see diag/collect/sysrq.c).  ^O for virtio. */
+int session_sysrq_virtio (struct session *s, char key, uint64_t deadline,
+                          struct error *err);
+
+#endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A TCP check: connect, optionally send, optionally expect.  In a job's
+ * thread.  `address` is numeric ("127.0.0.1:22", "[::1]:80"): names are the
+ * dns check's business.
+ */
+#ifndef HANGDOG_TRANSPORTS_TCP_H
+#define HANGDOG_TRANSPORTS_TCP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct buf;
+struct error;
+
+struct tcp_check
+{
+  const char *address;
+  const char *send;        /* may be NULL */
+  const char *expect;      /* PCRE2, may be NULL: the connection is enough */
+  size_t max_bytes;        /* of the answer, default 4096 */
+};
+
+struct tcp_result
+{
+  uint64_t connect_ms, answer_ms;
+  struct buf *answer;      /* raw bytes, caller's; may be NULL */
+};
+
+/* 0; -ECONNREFUSED, -EHOSTUNREACH, -ETIMEDOUT (err says at which stage),
+ * -ENOMSG answered, but something else. */
+int tcp_check (const struct tcp_check *check, uint64_t deadline,
+               struct tcp_result *ret, struct error *err);
+
+#endif

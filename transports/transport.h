@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Ways to reach a guest.
+ *
+ * A transport's real interface is its own header (console/session.h,
+ * monitor/monitor.h, net/tcp.h): they are too different to be called through
+ * one.  What they share is here: a name for scenarios and reports, what using
+ * it does to the guest, and an answer to "why does it not work?".
+ */
+#ifndef HANGDOG_TRANSPORTS_TRANSPORT_H
+#define HANGDOG_TRANSPORTS_TRANSPORT_H
+
+#include "guests/guest.h"
+
+struct buf;
+struct error;
+struct fact_bus;
+struct hub;
+struct opener;
+
+/* What every job that talks to a guest is given.  Nothing in it changes
+ * while the daemon runs. */
+struct transport_env
+{
+  struct opener *opener;
+  struct hub *hub;
+  struct fact_bus *bus;
+};
+
+/* One line of `hangdog doctor`. */
+enum doctor_state
+{
+  DOCTOR_OK,
+  DOCTOR_WARN, /* works, with a limit */
+  DOCTOR_BAD,  /* does not work */
+  DOCTOR_NA,   /* does not apply to this guest */
+};
+
+struct doctor_report
+{
+  /* fix: the exact command that mends it, or NULL. */
+  void (*line) (struct doctor_report *r, enum doctor_state state,
+                const char *what, const char *finding, const char *fix);
+};
+
+struct transport_ops
+{
+  const char *name;
+  const char *summary;
+  const char *touches; /* what using it does to the guest, for people */
+  /* In a job; looks only, never types or writes to the guest. */
+  void (*doctor) (const struct transport_env *env, const struct guest *g,
+                  struct doctor_report *r, uint64_t deadline);
+};
+
+extern const struct transport_ops transport_console;
+extern const struct transport_ops transport_monitor;
+extern const struct transport_ops transport_tcp;
+
+extern const struct transport_ops *const transports[]; /* ends with NULL */
+const struct transport_ops *transport_find (const char *name);
+
+#endif
