@@ -18,7 +18,7 @@
 
 #define MAX_GROUPS 512u
 #define MAX_PAIRS 4096u
-#define MAX_BLOCKS 2u   /* the command line and one file */
+#define MAX_BLOCKS 2u /* the command line and one file */
 #define MAX_HUB_DEPTH 4
 
 struct pair
@@ -44,15 +44,42 @@ struct qemu_args
 
 /* Options that take no value; every other one takes the next argument. */
 static const char *const flags[] = {
-  "S",           "s",           "h",           "help",
-  "version",     "nodefaults",  "nographic",   "no-user-config",
-  "no-shutdown", "no-reboot",   "no-acpi",     "no-hpet",
-  "no-quit",     "no-fd-bootchk", "enable-kvm", "daemonize",
-  "snapshot",    "full-screen", "usb",         "mem-prealloc",
-  "singlestep",  "preconfig",   "only-migratable", "xen-attach",
-  "xen-domid-restrict", "win2k-hack", "alt-grab", "ctrl-grab",
-  "semihosting", "show-cursor", "curses",      "sdl",
-  "old-param",   "no-kvm",      "nouserconfig", NULL,
+  "S",
+  "s",
+  "h",
+  "help",
+  "version",
+  "nodefaults",
+  "nographic",
+  "no-user-config",
+  "no-shutdown",
+  "no-reboot",
+  "no-acpi",
+  "no-hpet",
+  "no-quit",
+  "no-fd-bootchk",
+  "enable-kvm",
+  "daemonize",
+  "snapshot",
+  "full-screen",
+  "usb",
+  "mem-prealloc",
+  "singlestep",
+  "preconfig",
+  "only-migratable",
+  "xen-attach",
+  "xen-domid-restrict",
+  "win2k-hack",
+  "alt-grab",
+  "ctrl-grab",
+  "semihosting",
+  "show-cursor",
+  "curses",
+  "sdl",
+  "old-param",
+  "no-kvm",
+  "nouserconfig",
+  NULL,
 };
 
 /* What the first value without a key means. */
@@ -60,7 +87,7 @@ static const struct
 {
   const char *kind, *key;
 } implied[] = {
-  { "name", "guest" },    { "m", "size" },       { "smp", "cpus" },
+  { "name", "guest" },    { "m", "size" },          { "smp", "cpus" },
   { "device", "driver" }, { "chardev", "backend" }, { "netdev", "type" },
   { "drive", "file" },    { "blockdev", "driver" },
 };
@@ -176,8 +203,7 @@ add_option (struct qemu_args *a, const char *kind, char *value)
           pair_add (a, g, part, equals + 1);
         }
       else
-        pair_add (a, g, first ? implied_key (kind) : part,
-                  first ? part : "on");
+        pair_add (a, g, first ? implied_key (kind) : part, first ? part : "on");
       first = false;
     }
 }
@@ -269,10 +295,10 @@ trim (char *s)
 {
   char *end;
 
-  while (isspace ((unsigned char) *s))
+  while (isspace ((unsigned char)*s))
     s++;
   end = s + strlen (s);
-  while (end > s && isspace ((unsigned char) end[-1]))
+  while (end > s && isspace ((unsigned char)end[-1]))
     *--end = '\0';
   return s;
 }
@@ -375,7 +401,7 @@ parse_memory (const char *text)
   unsigned long long v = strtoull (text, &end, 10);
   unsigned shift;
 
-  switch (tolower ((unsigned char) *end))
+  switch (tolower ((unsigned char)*end))
     {
     case 'k':
       shift = 10;
@@ -393,7 +419,7 @@ parse_memory (const char *text)
     default:
       return 0;
     }
-  return !isdigit ((unsigned char) text[0]) || v > (UINT64_MAX >> shift)
+  return !isdigit ((unsigned char)text[0]) || v > (UINT64_MAX >> shift)
              ? 0
              : v << shift;
 }
@@ -403,7 +429,7 @@ parse_count (const char *text)
 {
   unsigned long v = text ? strtoul (text, NULL, 10) : 0;
 
-  return v > 65536 ? 0 : (unsigned) v;
+  return v > 65536 ? 0 : (unsigned)v;
 }
 
 static unsigned

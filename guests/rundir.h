@@ -7,8 +7,10 @@
 #define HANGDOG_GUESTS_RUNDIR_H
 
 #include "base/error.h"
+#include "base/opener.h"
 #include "guests/eve.h"
 #include "guests/guest.h"
+#include "guests/qemu.h"
 
 #define RUNDIR_MAX_GUESTS 4096u
 #define RUNDIR_NAME 129 /* text_is_name() allows 128 */
@@ -30,8 +32,8 @@ struct rundir_folder
   char uuid[UUID_TEXT]; /* "" = not known yet */
   int32_t pid;
   uint64_t start_time;
-  bool watched;  /* in: the loop has an inotify descriptor of it */
-  bool followed; /* in: the loop has a pidfd of that pid */
+  bool watched;           /* in: the loop has an inotify descriptor of it */
+  bool followed;          /* in: the loop has a pidfd of that pid */
   int inotify_fd, pid_fd; /* out: new ones, or -1 */
 };
 
@@ -49,7 +51,7 @@ struct rundir_scan
   struct rundir_config cfg;
   struct rundir_folder *known; /* in */
   size_t nknown;
-  bool want_root;            /* in: the loop needs these inotify fds */
+  bool want_root; /* in: the loop needs these inotify fds */
   bool want_eve[EVE_FOLDERS];
 
   bool listed; /* out: the root was read; guests is all there is */
@@ -67,6 +69,33 @@ struct rundir_scan
 int rundir_config_copy (struct rundir_config *dst,
                         const struct rundir_config *src);
 void rundir_config_done (struct rundir_config *cfg);
+
+/* ---- inside the job ---- */
+
+struct rundir_look
+{
+  struct rundir_scan *scan;
+  uint64_t deadline;
+};
+
+int rundir_open (const struct rundir_look *l, enum open_kind kind,
+                 const char *root, const char *path, int *ret_fd,
+                 struct error *err);
+/* At most max - 1 bytes, NUL terminated; longer files are cut. */
+int rundir_read (const struct rundir_look *l, const char *root,
+                 const char *path, char *buf, size_t max, size_t *ret_len);
+
+struct rundir_who
+{
+  const char *folder, *uuid; /* in; uuid "" = not known */
+  struct qemu_proc proc;     /* out; pid 0 = nobody */
+  struct qemu_args *args;    /* out; the caller's */
+};
+
+/* Returns true when there is a pid file, whatever it says. */
+bool rundir_find_process (const struct rundir_look *l, struct rundir_who *w);
+
+/* ---- the job ---- */
 
 struct rundir_scan *rundir_scan_new (void);
 void rundir_scan_free (void *scan); /* closes what nobody took */

@@ -14,7 +14,6 @@
 #include "base/job.h"
 #include "base/opener.h"
 #include "base/text.h"
-#include "guests/qemu.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -24,7 +23,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define MAX_PIDFILE 32
 #define MAX_READCONFIG (64u << 10)
 #define MAX_ENTRIES 256u /* in a guest's folder */
 
@@ -34,9 +32,12 @@ int
 rundir_config_copy (struct rundir_config *dst, const struct rundir_config *src)
 {
   *dst = (struct rundir_config){
-    .root = strdup (src->root),       .consoles = strdup (src->consoles),
-    .monitor = strdup (src->monitor), .pidfile = strdup (src->pidfile),
-    .eve = strdup (src->eve),         .mode = src->mode,
+    .root = strdup (src->root),
+    .consoles = strdup (src->consoles),
+    .monitor = strdup (src->monitor),
+    .pidfile = strdup (src->pidfile),
+    .eve = strdup (src->eve),
+    .mode = src->mode,
   };
   if (dst->root && dst->consoles && dst->monitor && dst->pidfile && dst->eve)
     return 0;
@@ -100,61 +101,16 @@ rundir_scan_free (void *scan)
   free (s);
 }
 
-/* ---- opening ---- */
-
-struct look
-{
-  struct rundir_scan *scan;
-  uint64_t deadline;
-};
-
-static int
-open_at (const struct look *l, enum open_kind kind, const char *root,
-         const char *path, int *ret_fd, struct error *err)
-{
-  const struct open_req req = { .kind = kind, .root = root, .path = path };
-  struct opener *opener = l->scan->opener;
-
-  return opener->open (opener, &req, l->deadline, ret_fd, NULL, err);
-}
-
-/* At most max - 1 bytes, NUL terminated; longer files are cut. */
-static int
-read_text (const struct look *l, const char *root, const char *path,
-           char *buf, size_t max, size_t *ret_len)
-{
-  int fd CLEANUP_CLOSE = -1;
-  size_t len = 0;
-  int r;
-
-  r = open_at (l, OPEN_FILE, root, path, &fd, NULL);
-  if (r < 0)
-    return r;
-  while (len < max - 1)
-    {
-      ssize_t n = read (fd, buf + len, max - 1 - len);
-
-      if (n < 0 && errno == EINTR)
-        continue;
-      if (n < 0)
-        return -errno;
-      if (n == 0)
-        break;
-      len += (size_t) n;
-    }
-  buf[len] = '\0';
-  *ret_len = len;
-  return 0;
-}
+/* ---- what is in the folder ---- */
 
 static DIR *
-list_folder (const struct look *l, const char *path, int *ret_code,
+list_folder (const struct rundir_look *l, const char *path, int *ret_code,
              struct error *err)
 {
   int fd = -1;
   DIR *dir;
 
-  *ret_code = open_at (l, OPEN_DIR, l->scan->cfg.root, path, &fd, err);
+  *ret_code = rundir_open (l, OPEN_DIR, l->scan->cfg.root, path, &fd, err);
   if (*ret_code < 0)
     return NULL;
   dir = fdopendir (fd);
@@ -166,126 +122,8 @@ list_folder (const struct look *l, const char *path, int *ret_code,
   return dir;
 }
 
-/* ---- who runs here ---- */
-
-struct who
-{
-  struct qemu_proc proc; /* pid 0 = nobody */
-  struct qemu_args *args;
-  const char *folder, *uuid;
-};
-
-static bool
-is_in_folder (const char *path, const char *folder)
-{
-  size_t len = strlen (folder);
-  const char *slash = strrchr (path, '/');
-
-  return slash && (size_t) (slash - path) > len
-         && slash[-(ptrdiff_t) len - 1] == '/'
-         && strncmp (slash - len, folder, len) == 0;
-}
-
-static bool
-names_guest (const struct qemu_args *args, const char *folder,
-             const char *uuid)
-{
-  if (strcmp (qemu_args_name (args), folder) == 0
-      || is_in_folder (qemu_args_pidfile (args), folder))
-    return true;
-  /* The folder's uuid alone is not enough while a version of the same
-   * application is being replaced by the next one. */
-  return uuid[0] && qemu_args_name (args)[0] == '\0'
-         && strcasecmp (qemu_args_uuid (args), uuid) == 0;
-}
-
-static bool
-try_pid (struct who *w, int32_t pid)
-{
-  struct qemu_args *args = NULL;
-  struct qemu_proc proc;
-
-  if (pid <= 0 || qemu_proc_read (pid, &proc, &args, NULL) < 0)
-    return false;
-  if (proc.state == 'Z' || proc.state == 'X'
-      || !names_guest (args, w->folder, w->uuid))
-    {
-      qemu_args_free (args);
-      return false;
-    }
-  w->proc = proc;
-  w->args = args;
-  return true;
-}
-
-/* All QEMUs of this host, looked up once per scan and only if needed. */
-static bool
-remember (const struct qemu_proc *proc, const struct qemu_args *args,
-          void *arg)
-{
-  struct rundir_scan *s = arg;
-  struct rundir_proc *p = &s->procs[s->nprocs];
-  const char *file = qemu_args_pidfile (args);
-  const char *slash = strrchr (file, '/');
-
-  p->pid = proc->pid;
-  snprintf (p->name, sizeof p->name, "%s", qemu_args_name (args));
-  if (slash)
-    snprintf (p->folder, sizeof p->folder, "%.*s", (int) (slash - file), file);
-  snprintf (p->uuid, sizeof p->uuid, "%s", qemu_args_uuid (args));
-  return ++s->nprocs == RUNDIR_MAX_GUESTS;
-}
-
 static void
-search_processes (struct rundir_scan *s, struct who *w)
-{
-  if (!s->procs)
-    {
-      s->procs = calloc (RUNDIR_MAX_GUESTS, sizeof *s->procs);
-      if (!s->procs)
-        return;
-      qemu_proc_find (remember, s, NULL);
-    }
-  for (size_t i = 0; i < s->nprocs; i++)
-    {
-      const struct rundir_proc *p = &s->procs[i];
-      const char *slash = strrchr (p->folder, '/');
-
-      if ((strcmp (p->name, w->folder) == 0
-           || (slash && strcmp (slash + 1, w->folder) == 0)
-           || (w->uuid[0] && strcasecmp (p->uuid, w->uuid) == 0))
-          && try_pid (w, p->pid))
-        return;
-    }
-}
-
-/* True when there is a pid file, whatever it says. */
-static bool
-find_process (const struct look *l, struct who *w)
-{
-  const struct rundir_config *cfg = &l->scan->cfg;
-  char path[RUNDIR_NAME + 64], text[MAX_PIDFILE];
-  size_t len = 0;
-  bool has_file;
-
-  snprintf (path, sizeof path, "%s/%s", w->folder, cfg->pidfile);
-  has_file = read_text (l, cfg->root, path, text, sizeof text, &len) == 0
-             && len > 0;
-  if (has_file && try_pid (w, (int32_t) strtol (text, NULL, 10)))
-    return true;
-  if (cfg->eve[0] && w->uuid[0]
-      && try_pid (w, eve_pid (l->scan->opener, cfg->eve, l->deadline,
-                              w->uuid)))
-    return has_file;
-  /* The number in the file may be of another pid namespace. */
-  search_processes (l->scan, w);
-  return has_file;
-}
-
-/* ---- what is in the folder ---- */
-
-static void
-read_config_file (const struct look *l, struct qemu_args *args)
+read_config_file (const struct rundir_look *l, struct qemu_args *args)
 {
   const struct rundir_config *cfg = &l->scan->cfg;
   const char *roots[] = { cfg->root, cfg->eve };
@@ -302,7 +140,8 @@ read_config_file (const struct look *l, struct qemu_args *args)
         continue;
       text = malloc (MAX_READCONFIG);
       if (text
-          && read_text (l, roots[i], path + rl + 1, text, MAX_READCONFIG, &len)
+          && rundir_read (l, roots[i], path + rl + 1, text, MAX_READCONFIG,
+                          &len)
                  == 0)
         qemu_args_add_config (args, text, len);
       return;
@@ -325,9 +164,8 @@ guess_console (struct guest_console *c)
 }
 
 static void
-add_console (const struct look *l, struct guest *g, const char *folder,
-             const char *file, unsigned char type,
-             const struct qemu_args *args)
+add_console (const struct rundir_look *l, struct guest *g, const char *folder,
+             const char *file, unsigned char type, const struct qemu_args *args)
 {
   struct guest_console *c;
   struct guest_console seen = { .device = CONSOLE_DEV_UNKNOWN };
@@ -360,7 +198,7 @@ next_name (const char **list, char *name, size_t n)
 
   if (**list == '\0')
     return false;
-  snprintf (name, n, "%.*s", (int) len, *list);
+  snprintf (name, n, "%.*s", (int)len, *list);
   *list += len + ((*list)[len] == ',');
   return true;
 }
@@ -376,8 +214,8 @@ struct entries
 };
 
 static int
-read_entries (const struct look *l, const char *folder, struct entries *list,
-              struct error *err)
+read_entries (const struct rundir_look *l, const char *folder,
+              struct entries *list, struct error *err)
 {
   int r = 0;
   DIR *dir CLEANUP_CLOSEDIR = list_folder (l, folder, &r, err);
@@ -410,7 +248,7 @@ entry_type (const struct entries *list, const char *name)
 }
 
 static void
-add_endpoints (const struct look *l, struct guest *g, const char *folder,
+add_endpoints (const struct rundir_look *l, struct guest *g, const char *folder,
                const struct entries *list, const struct qemu_args *args)
 {
   const struct rundir_config *cfg = &l->scan->cfg;
@@ -422,7 +260,7 @@ add_endpoints (const struct look *l, struct guest *g, const char *folder,
     {
       type = entry_type (list, name);
       if (type >= 0)
-        add_console (l, g, folder, name, (unsigned char) type, args);
+        add_console (l, g, folder, name, (unsigned char)type, args);
     }
   type = entry_type (list, cfg->monitor);
   /* listener.qmp is its owner's for the guest's whole life. */
@@ -466,20 +304,20 @@ make_uuid (char *uuid, const char *root, const char *name)
   for (unsigned i = 0; i < ARRAY_LEN (parts); i++)
     for (const char *p = parts[i]; *p; p++)
       for (unsigned k = 0; k < 2; k++)
-        h[k] = (h[k] ^ (unsigned char) *p) * 0x100000001b3u + k;
+        h[k] = (h[k] ^ (unsigned char)*p) * 0x100000001b3u + k;
   /* Version 8 ("vendor's own") and the usual variant. */
   snprintf (uuid, UUID_TEXT, "%08x-%04x-8%03x-%04x-%012llx",
-            (unsigned) (h[0] >> 32), (unsigned) (h[0] >> 16 & 0xffff),
-            (unsigned) (h[0] & 0xfff),
-            (unsigned) (h[1] >> 48 & 0x3fff) | 0x8000,
-            (unsigned long long) (h[1] & 0xffffffffffffu));
+            (unsigned)(h[0] >> 32), (unsigned)(h[0] >> 16 & 0xffff),
+            (unsigned)(h[0] & 0xfff), (unsigned)(h[1] >> 48 & 0x3fff) | 0x8000,
+            (unsigned long long)(h[1] & 0xffffffffffffu));
 }
 
 /* From the folder's name, else from the process, else as it was last time
  * (the process may be dead), else made up. */
 static void
 find_uuid (const struct rundir_config *cfg, const char *name,
-           const struct rundir_folder *known, const struct who *w, char *uuid)
+           const struct rundir_folder *known, const struct rundir_who *w,
+           char *uuid)
 {
   static const char none[] = "00000000-0000-0000-0000-000000000000";
 
@@ -505,7 +343,7 @@ is_guest (const struct rundir_config *cfg, const struct entries *list)
 }
 
 static void
-set_run (struct guest *g, const struct who *w, bool has_pidfile)
+set_run (struct guest *g, const struct rundir_who *w, bool has_pidfile)
 {
   if (w->proc.pid && (w->proc.state == 'T' || w->proc.state == 't'))
     {
@@ -544,8 +382,8 @@ refine_run (struct guest *g)
 }
 
 static struct guest *
-build_guest (const struct look *l, const char *folder, const char *uuid,
-             struct who *w, bool has_pidfile, const struct entries *list)
+build_guest (const struct rundir_look *l, const char *folder, const char *uuid,
+             struct rundir_who *w, bool has_pidfile, const struct entries *list)
 {
   const struct rundir_config *cfg = &l->scan->cfg;
   struct guest *g = guest_new ();
@@ -576,10 +414,10 @@ build_guest (const struct look *l, const char *folder, const char *uuid,
 /* ---- watching ---- */
 
 static int
-pidfd_of (const struct who *w)
+pidfd_of (const struct rundir_who *w)
 {
   struct qemu_proc again;
-  int fd = (int) syscall (SYS_pidfd_open, w->proc.pid, 0);
+  int fd = (int)syscall (SYS_pidfd_open, w->proc.pid, 0);
 
   /* Opened by number, so check afterwards that it is still that one. */
   if (fd >= 0
@@ -593,15 +431,15 @@ pidfd_of (const struct who *w)
 }
 
 static void
-watch_folder (const struct look *l, const struct rundir_folder *known,
-              const struct who *w, struct rundir_folder *f)
+watch_folder (const struct rundir_look *l, const struct rundir_folder *known,
+              const struct rundir_who *w, struct rundir_folder *f)
 {
   f->watched = known && known->watched;
   f->followed = known && known->followed && known->pid == f->pid
                 && known->start_time == f->start_time;
   if (!f->watched)
-    open_at (l, OPEN_INOTIFY, l->scan->cfg.root, f->name, &f->inotify_fd,
-             NULL);
+    rundir_open (l, OPEN_INOTIFY, l->scan->cfg.root, f->name, &f->inotify_fd,
+                 NULL);
   if (!f->followed && w->proc.pid)
     f->pid_fd = pidfd_of (w);
 }
@@ -609,29 +447,29 @@ watch_folder (const struct look *l, const struct rundir_folder *known,
 /* The watches come before the listing: what changes in between is then seen
  * twice rather than never. */
 static void
-watch_roots (const struct look *l)
+watch_roots (const struct rundir_look *l)
 {
   struct rundir_scan *s = l->scan;
 
   if (s->want_root)
-    open_at (l, OPEN_INOTIFY, s->cfg.root, ".", &s->root_fd, NULL);
+    rundir_open (l, OPEN_INOTIFY, s->cfg.root, ".", &s->root_fd, NULL);
   for (unsigned i = 0; i < EVE_FOLDERS && s->cfg.eve[0]; i++)
     if (s->want_eve[i])
-      open_at (l, OPEN_INOTIFY, s->cfg.eve, eve_folders[i], &s->eve_fd[i],
-               NULL);
+      rundir_open (l, OPEN_INOTIFY, s->cfg.eve, eve_folders[i], &s->eve_fd[i],
+                   NULL);
 }
 
 /* ---- the whole ---- */
 
 static int
-scan_folder (const struct look *l, const char *name)
+scan_folder (const struct rundir_look *l, const char *name)
 {
   struct rundir_scan *s = l->scan;
   const struct rundir_folder *known = known_of (s, name);
   struct rundir_folder *f = &s->folders[s->nfolders];
   struct entries *list CLEANUP_FREE = calloc (1, sizeof *list);
   char uuid[UUID_TEXT] = "";
-  struct who w = { .folder = name, .uuid = uuid };
+  struct rundir_who w = { .folder = name, .uuid = uuid };
   struct qemu_args *args CLEANUP_QEMU_ARGS = NULL;
   bool has_pidfile, named;
   struct guest *g;
@@ -642,7 +480,7 @@ scan_folder (const struct look *l, const char *name)
   snprintf (f->name, sizeof f->name, "%s", name);
   uuid_of_name (name, uuid);
   named = uuid[0] != '\0';
-  has_pidfile = find_process (l, &w);
+  has_pidfile = rundir_find_process (l, &w);
   args = w.args;
   f->pid = w.proc.pid;
   f->start_time = w.proc.start_time;
@@ -666,8 +504,8 @@ scan_folder (const struct look *l, const char *name)
 static int
 by_worth (const void *pa, const void *pb)
 {
-  const struct guest *a = *(struct guest *const *) pa;
-  const struct guest *b = *(struct guest *const *) pb;
+  const struct guest *a = *(struct guest *const *)pa;
+  const struct guest *b = *(struct guest *const *)pb;
   int r = strcmp (a->inc.uuid, b->inc.uuid);
 
   if (r == 0)
@@ -694,7 +532,7 @@ drop_doubles (struct rundir_scan *s)
 }
 
 static int
-scan_all (const struct look *l, const struct job *job, DIR *dir,
+scan_all (const struct rundir_look *l, const struct job *job, DIR *dir,
           struct error *err)
 {
   struct rundir_scan *s = l->scan;
@@ -723,7 +561,7 @@ int
 rundir_scan_run (struct job *job, void *scan)
 {
   struct rundir_scan *s = scan;
-  const struct look l = { s, job_deadline (job) };
+  const struct rundir_look l = { s, job_deadline (job) };
   int r = 0;
   DIR *dir CLEANUP_CLOSEDIR = NULL;
 
@@ -737,7 +575,7 @@ rundir_scan_run (struct job *job, void *scan)
     {
       /* EVE makes it with the first guest: no folder is no guests. */
       s->listed = true;
-      s->why = (struct error) ERROR_INIT;
+      s->why = (struct error)ERROR_INIT;
       return 0;
     }
   if (!dir)
