@@ -4,7 +4,9 @@
  *
  * Appending never returns an error: past the bound, or without memory, the
  * buffer keeps what it had, sets `cut`, and drops the rest.  Whoever fills
- * one looks at `cut` once, at the end.  The data is always NUL terminated
+ * one looks at `cut` once, at the end.  Once cut it takes nothing more until
+ * buf_clear() or buf_steal(): text with a hole would read as if it were
+ * whole.  The data is always NUL terminated
  * (the NUL is not counted in len), so text may be used as a string.
  */
 #ifndef HANGDOG_BASE_BUF_H

@@ -4,7 +4,13 @@
  * in the rooms neither logs nor exits, it returns errors and publishes facts.
  * One line per event on stderr: JSON when not a terminal (level, time, msg,
  * pid, func, file and, for a guest's line, guest and appuuid), plain text on
- * one.  Messages are escaped (text_escape).
+ * one.  Messages are escaped (text_escape) and cut to fit a line of PIPE_BUF
+ * bytes.  log_open() comes before there are threads; log_at() may be called
+ * from any.  A stderr that takes nothing for 100 ms loses the line; the next
+ * one that goes out says how many were lost.
+ *
+ * guest is the guest's name or NULL; where it begins with a UUID, as on EVE,
+ * that becomes appuuid.
  */
 #ifndef HANGDOG_BASE_LOG_H
 #define HANGDOG_BASE_LOG_H

@@ -6,8 +6,11 @@
  * text_escape() before it reaches a terminal, a log or a page.  It filters
  * characters, not sequences: an unterminated escape sequence matches no
  * pattern, so no pattern is looked for.  What is not plain printable UTF-8
- * comes out as a visible escape: \e for ESC, \xNN for other C0/C1/invalid
- * bytes, \u{NNNN} for bidi overrides, zero-width and other format characters.
+ * comes out as a visible escape: \e for ESC, \xNN for each byte of other
+ * C0/C1/invalid ones, \u{NNNN} for bidi overrides, zero-width and other format
+ * characters.  At most four bytes come out for one that goes in.  A backslash
+ * passes as it is, so escaping twice changes nothing; it is not meant to be
+ * undone.  Where out is full it ends between characters.
  * The result is itself valid UTF-8 and holds no control characters but those
  * that the flags let through.
  */
@@ -43,7 +46,9 @@ bool text_is_name (const char *s);
  * s: other bytes become '_'.  Never empty. */
 void text_make_name (char *dst, size_t n, const char *s);
 
-/* Shell-style match: * ? and [set], case-sensitive, no backtracking blow-up. */
+/* Shell-style match of the whole of s: * ? [set] [!set] and \ before a
+ * character that shall mean itself; case-sensitive; ? is one UTF-8 character,
+ * a set matches one byte; no backtracking blow-up. */
 bool text_glob (const char *pattern, const char *s);
 
 /* The member of the NULL terminated list nearest to word by edit distance,

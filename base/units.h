@@ -2,8 +2,9 @@
  *
  * Durations and sizes as people write them: "500ms" "30s" "5m" "2h" "1d",
  * "512" "64KiB" "64MiB" "2GiB" (bytes).  A number without a unit is refused
- * for a duration: nobody should have to guess.  Everything is overflow
- * checked.
+ * for a duration: nobody should have to guess.  What the formatters write is
+ * read back ("1m30s", "1.5MiB"); a duration finer than a millisecond is
+ * refused.  Everything is overflow checked.
  */
 #ifndef HANGDOG_BASE_UNITS_H
 #define HANGDOG_BASE_UNITS_H
