@@ -57,7 +57,7 @@ cleanup_unlock_ (pthread_mutex_t **m)
 #define LOCK_SCOPE_CAT2(a, b) a##b
 #define LOCK_SCOPE_CAT(a, b) LOCK_SCOPE_CAT2 (a, b)
 #define LOCK_SCOPE(m)                                                         \
-  CLEANUP (cleanup_unlock_)                                                   \
+  __attribute__ ((cleanup (cleanup_unlock_), unused))                         \
   pthread_mutex_t *LOCK_SCOPE_CAT (lock_scope_, __LINE__)                   \
       = (pthread_mutex_lock (m), (m))
 

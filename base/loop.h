@@ -6,6 +6,8 @@
  * that say otherwise.  Each watch and timer has a name, so that loop_dump()
  * can say what the process waits for.  A callback may free or re-arm any
  * watch or timer, itself included: memory is released after the round.
+ * One round runs, in this order, what the kernel reports on fds, the timers
+ * that are due, and the posted calls.
  *
  * Time comes from a struct loop_clock, so that tests turn the hands
  * themselves (loop_new_fake) and no test needs to sleep.
@@ -43,17 +45,25 @@ void loop_free (struct loop *loop);
 uint64_t loop_now (struct loop *loop); /* ms; read once per round; any thread
                                           may use clock_ms() instead */
 
-/* Several watches may exist on one fd (libvirt needs it). */
+/* Several watches may exist on one fd (libvirt needs it), with masks of their
+ * own.  LOOP_HANGUP comes unasked and as long as it lasts: who gets it has to
+ * close or to mute.  A mask of 0 mutes the watch: nothing at all is reported.
+ * An fd may be closed before its watches are freed: they fall silent and
+ * disturb neither others nor the next file with that number.  Regular files
+ * cannot be watched (-EPERM, at once or, muted, never reported). */
 int loop_watch (struct loop *loop, const char *name, int fd, unsigned events,
                 loop_watch_fn *fn, void *arg, struct watch **ret_watch,
                 struct error *err);
 void watch_set (struct watch *w, unsigned events);
 void watch_free (struct watch *w); /* does not close the fd; NULL is fine */
 
-/* A timer starts disarmed.  Arming an armed timer moves it. */
+/* A timer starts disarmed and runs once per arming.  Arming an armed timer
+ * moves it: O(log n), and it cannot fail.  A time in the past is now; what is
+ * armed for now by a callback runs in the next round.  Timers run in order of
+ * their time, then of their arming. */
 int loop_timer (struct loop *loop, const char *name, loop_timer_fn *fn,
                 void *arg, struct timer **ret_timer, struct error *err);
-void timer_at (struct timer *t, uint64_t at_ms); /* absolute, loop_now() scale */
+void timer_at (struct timer *t, uint64_t at_ms); /* loop_now() scale */
 void timer_in (struct timer *t, uint64_t delay_ms);
 void timer_stop (struct timer *t);
 bool timer_armed (const struct timer *t);
@@ -65,8 +75,9 @@ void timer_free (struct timer *t); /* NULL is fine */
 int loop_post (struct loop *loop, loop_call_fn *fn, void *arg,
                loop_call_fn *drop);
 
-/* Runs until loop_stop().  loop_round() runs what is due and returns; with
- * wait it sleeps for the next event first (never longer than max_ms). */
+/* Runs until loop_stop(), also one that came before.  loop_round() sleeps for
+ * the next event, never longer than max_ms, runs what is due, and returns.
+ * With a fake clock it sleeps in real time, for fds and posted calls. */
 int loop_run (struct loop *loop, struct error *err);
 int loop_round (struct loop *loop, uint64_t max_ms, struct error *err);
 void loop_stop (struct loop *loop); /* any thread */

@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The watches of the event loop.
+ *
+ * epoll takes an fd once, but several watches may want it: each fd has a slot
+ * with a list of watches, and the kernel is told the union of their masks.
+ * Owners close fds before they free watches, and numbers are used again:
+ * every registration has a mark of its own, so that an event finds only the
+ * watches it was meant for.
+ */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/loop_impl.h"
+
+static uint32_t
+wanted_mask (const struct slot *s)
+{
+  uint32_t mask = 0;
+
+  for (const struct watch *w = s->first; w; w = w->next)
+    {
+      if (w->dead)
+        continue;
+      if (w->events & LOOP_READ)
+        mask |= EPOLLIN;
+      if (w->events & LOOP_WRITE)
+        mask |= EPOLLOUT;
+    }
+  return mask;
+}
+
+static int
+slot_add (struct loop *loop, int fd, uint32_t mask)
+{
+  struct slot *s = &loop->slots[fd];
+  struct epoll_event ev = { .events = mask };
+
+  s->gen = ++loop->gen;
+  s->changed = loop->round;
+  ev.data.u64 = (uint64_t) s->gen << 32 | (uint32_t) fd;
+  s->mask = 0;
+  if (epoll_ctl (loop->epfd, EPOLL_CTL_ADD, fd, &ev) < 0)
+    return -errno;
+  s->mask = mask;
+  return 0;
+}
+
+/* Tells the kernel what the watches of this fd want.  A mask of 0 leaves the
+ * set: there epoll would still report HUP, round after round. */
+static int
+slot_update (struct loop *loop, int fd)
+{
+  struct slot *s = &loop->slots[fd];
+  uint32_t mask = wanted_mask (s);
+  struct epoll_event ev = { .events = mask };
+
+  if (mask == s->mask)
+    return 0;
+  if (mask == 0)
+    {
+      /* Fails when the fd was closed already; a copy of it in another
+       * process may then still report here: loop_rebuild_(). */
+      (void) epoll_ctl (loop->epfd, EPOLL_CTL_DEL, fd, &ev);
+      s->gen = ++loop->gen;
+      s->changed = loop->round;
+      s->mask = 0;
+      return 0;
+    }
+  if (s->mask == 0)
+    return slot_add (loop, fd, mask);
+  ev.data.u64 = (uint64_t) s->gen << 32 | (uint32_t) fd;
+  if (epoll_ctl (loop->epfd, EPOLL_CTL_MOD, fd, &ev) == 0)
+    {
+      s->mask = mask;
+      return 0;
+    }
+  return errno == ENOENT ? slot_add (loop, fd, mask) : -errno;
+}
+
+/* If the kernel does not know this fd any more although watches sit there,
+ * they belong to a file that was closed without watch_free(): they must
+ * neither see nor disturb the next file with that number. */
+static void
+slot_drop_stale (struct loop *loop, int fd)
+{
+  struct slot *s = &loop->slots[fd];
+  struct epoll_event ev = { .events = s->mask };
+  struct watch *w;
+
+  if (s->mask == 0)
+    return;
+  ev.data.u64 = (uint64_t) s->gen << 32 | (uint32_t) fd;
+  if (epoll_ctl (loop->epfd, EPOLL_CTL_MOD, fd, &ev) == 0
+      || (errno != ENOENT && errno != EBADF))
+    return;
+  for (w = s->first; w; w = w->next)
+    w->lost = true;
+  /* A round that walks this list stops at `lost`; the links stay until the
+   * round is over. */
+  if (s->first)
+    {
+      for (w = s->first; w->next; w = w->next)
+        ;
+      w->next = loop->lost;
+      loop->lost = s->first;
+      s->first = NULL;
+    }
+  s->mask = 0;
+  s->gen = ++loop->gen;
+  s->changed = loop->round;
+}
+
+static int
+reserve_slot (struct loop *loop, int fd)
+{
+  size_t n = loop->nslots ? loop->nslots : 64;
+  struct slot *slots;
+
+  if ((size_t) fd < loop->nslots)
+    return 0;
+  while (n <= (size_t) fd)
+    n *= 2;
+  slots = realloc (loop->slots, n * sizeof *slots);
+  if (!slots)
+    return -ENOMEM;
+  memset (slots + loop->nslots, 0, (n - loop->nslots) * sizeof *slots);
+  loop->slots = slots;
+  loop->nslots = n;
+  return 0;
+}
+
+/* watch_free() cannot fail, so its place among the dirty is made here. */
+static int
+reserve_dirty (struct loop *loop)
+{
+  size_t cap;
+  int *dirty;
+
+  if (loop->nwatches < loop->dirty_cap)
+    return 0;
+  cap = loop->dirty_cap ? 2 * loop->dirty_cap : 64;
+  dirty = realloc (loop->dirty, cap * sizeof *dirty);
+  if (!dirty)
+    return -ENOMEM;
+  loop->dirty = dirty;
+  loop->dirty_cap = cap;
+  return 0;
+}
+
+int
+loop_watch (struct loop *loop, const char *name, int fd, unsigned events,
+            loop_watch_fn *fn, void *arg, struct watch **ret_watch,
+            struct error *err)
+{
+  CLEANUP_FREE struct watch *w = NULL;
+  struct slot *s;
+  int r;
+
+  /* epoll would only say so when the mask is not empty. */
+  if (fd < 0 || fcntl (fd, F_GETFD) < 0)
+    return error_errno (err, EBADF, "watching %s (fd %d)", name, fd);
+  w = calloc (1, sizeof *w);
+  if (!w || reserve_slot (loop, fd) < 0 || reserve_dirty (loop) < 0)
+    return error_errno (err, ENOMEM, "watching %s", name);
+  w->loop = loop;
+  loop_set_name_ (w->name, name);
+  w->fd = fd;
+  w->events = events;
+  w->fn = fn;
+  w->arg = arg;
+  w->born = loop->in_round ? loop->round : 0;
+
+  slot_drop_stale (loop, fd);
+  s = &loop->slots[fd];
+  w->next = s->first;
+  s->first = w;
+  r = slot_update (loop, fd);
+  if (r < 0)
+    {
+      s->first = w->next;
+      return error_errno (err, -r, "watching %s (fd %d)", name, fd);
+    }
+  loop->nwatches++;
+  *ret_watch = steal_ptr (&w);
+  return 0;
+}
+
+void
+watch_set (struct watch *w, unsigned events)
+{
+  if (w->dead || w->events == events)
+    return;
+  w->events = events;
+  if (!w->lost)
+    (void) slot_update (w->loop, w->fd);
+}
+
+/* Unlinks and frees the dead of one list. */
+static void
+reap_list (struct loop *loop, struct watch **list)
+{
+  struct watch *w;
+
+  while ((w = *list))
+    {
+      if (w->dead)
+        {
+          *list = w->next;
+          loop->nwatches--;
+          free (w);
+        }
+      else
+        list = &w->next;
+    }
+}
+
+void
+loop_reap_watches_ (struct loop *loop)
+{
+  if (loop->ndirty == 0)
+    return;
+  for (size_t i = 0; i < loop->ndirty; i++)
+    if (loop->dirty[i] >= 0)
+      {
+        struct slot *s = &loop->slots[loop->dirty[i]];
+
+        s->has_dead = false;
+        reap_list (loop, &s->first);
+      }
+  /* Always: a watch that died in its slot may have been moved here since. */
+  reap_list (loop, &loop->lost);
+  loop->ndirty = 0;
+}
+
+void
+watch_free (struct watch *w)
+{
+  struct loop *loop;
+
+  if (!w || w->dead)
+    return;
+  loop = w->loop;
+  w->dead = true;
+  if (w->lost)
+    loop->dirty[loop->ndirty++] = -1;
+  else
+    {
+      (void) slot_update (loop, w->fd);
+      if (!loop->slots[w->fd].has_dead)
+        loop->dirty[loop->ndirty++] = w->fd;
+      loop->slots[w->fd].has_dead = true;
+    }
+  if (!loop->in_round)
+    loop_reap_ (loop);
+}
+
+int
+loop_new_set_ (struct loop *loop, int *ret_epfd)
+{
+  CLEANUP_CLOSE int epfd = epoll_create1 (EPOLL_CLOEXEC);
+  struct epoll_event ev = { .events = EPOLLIN, .data.u64 = WAKE_MARK };
+
+  if (epfd < 0 || epoll_ctl (epfd, EPOLL_CTL_ADD, loop->wake_fd, &ev) < 0)
+    return -errno;
+  *ret_epfd = steal_fd (&epfd);
+  return 0;
+}
+
+/* For an event whose mark is not the present one, though nothing was
+ * registered since the kernel was asked: its fd was closed here, but the file
+ * lives on in a copy (another process, dup) and stays in the epoll set, out
+ * of reach of EPOLL_CTL_DEL.  Only a new set gets rid of it. */
+void
+loop_rebuild_ (struct loop *loop)
+{
+  int epfd;
+
+  if (loop_new_set_ (loop, &epfd) < 0)
+    return; /* the next round tries again */
+  /* While the old set can still tell which watches have lost their file. */
+  for (size_t fd = 0; fd < loop->nslots; fd++)
+    slot_drop_stale (loop, (int) fd);
+  close (loop->epfd);
+  loop->epfd = epfd;
+  loop->rebuild = false;
+  for (size_t fd = 0; fd < loop->nslots; fd++)
+    if (loop->slots[fd].first)
+      {
+        loop->slots[fd].mask = 0;
+        (void) slot_update (loop, (int) fd);
+      }
+}
+
+void
+loop_free_watches_ (struct loop *loop)
+{
+  struct watch *w;
+
+  for (size_t fd = 0; fd < loop->nslots; fd++)
+    while ((w = loop->slots[fd].first))
+      {
+        loop->slots[fd].first = w->next;
+        free (w);
+      }
+  while ((w = loop->lost))
+    {
+      loop->lost = w->next;
+      free (w);
+    }
+  free (loop->slots);
+  free (loop->dirty);
+}
+
+void
+loop_dispatch_ (struct loop *loop, const struct epoll_event *ev,
+                uint64_t *since)
+{
+  int fd = (int) (ev->data.u64 & UINT32_MAX);
+  uint32_t gen = (uint32_t) (ev->data.u64 >> 32);
+  struct slot *s = &loop->slots[fd];
+  struct watch *w, *next;
+  unsigned got = 0, give;
+
+  if (gen != s->gen)
+    {
+      if (s->changed != loop->round)
+        loop->rebuild = true;
+      return;
+    }
+  if (ev->events & EPOLLIN)
+    got |= LOOP_READ;
+  if (ev->events & EPOLLOUT)
+    got |= LOOP_WRITE;
+  if (ev->events & (EPOLLHUP | EPOLLERR))
+    got |= LOOP_HANGUP;
+  for (w = s->first; w && !w->lost; w = next)
+    {
+      /* What was asked for may have changed a moment ago. */
+      give = got & (w->events | LOOP_HANGUP);
+      if (!w->dead && w->events && give && w->born != loop->round)
+        {
+          w->fn (w, fd, give, w->arg);
+          loop_note_time_ (loop, w->name, since);
+        }
+      next = w->next;
+    }
+}
