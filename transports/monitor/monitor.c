@@ -133,8 +133,7 @@ monitor_status (const struct transport_env *env, const struct guest *g,
 
 #ifdef WITH_LIBVIRT
   if (g->monitor == MONITOR_LIBVIRT)
-    return monitor_libvirt_status (g, deadline, ret_health, ret_status, n,
-                                   err);
+    return monitor_libvirt_status (g, deadline, ret_health, ret_status, n, err);
 #endif
   r = ask_once (env, g, "query-status", deadline, ret_health, &reply, err);
   if (r < 0)
@@ -165,7 +164,7 @@ disk_name (struct json_object *dev, char *dst, size_t n)
     {
       if (strncmp (qdev, peripheral, sizeof peripheral - 1) == 0)
         qdev += sizeof peripheral - 1;
-      snprintf (dst, n, "%.*s", (int) strcspn (qdev, "/"), qdev);
+      snprintf (dst, n, "%.*s", (int)strcspn (qdev, "/"), qdev);
     }
   else
     snprintf (dst, n, "%s", node ? node : "");

@@ -71,7 +71,7 @@ wait_fd (int fd, short events, uint64_t deadline, struct error *err)
 
       if (now >= deadline)
         return error_set (err, ETIMEDOUT, "no answer in time");
-      r = poll (&p, 1, (int) sooner (deadline - now, 60000));
+      r = poll (&p, 1, (int)sooner (deadline - now, 60000));
       if (r > 0)
         return 0;
       if (r < 0 && errno != EINTR)
@@ -97,7 +97,7 @@ read_some (struct qmp *q, uint64_t deadline, struct error *err)
     return error_errno (err, errno, "reading from the monitor");
   if (n == 0)
     return error_set (err, EPIPE, "the monitor closed the connection");
-  buf_append (&q->in, chunk, (size_t) n);
+  buf_append (&q->in, chunk, (size_t)n);
   if (q->in.cut)
     return error_set (err, EMSGSIZE, "a line of more than %u bytes",
                       MONITOR_MAX_REPLY);
@@ -126,7 +126,7 @@ read_object (struct qmp *q, uint64_t deadline, struct json_doc **ret_doc,
             return r;
           continue;
         }
-      used = (size_t) (end - q->in.data) + 1;
+      used = (size_t)(end - q->in.data) + 1;
       len = used - 1;
       while (len > 0 && q->in.data[len - 1] == '\r')
         len--;
@@ -136,10 +136,11 @@ read_object (struct qmp *q, uint64_t deadline, struct json_doc **ret_doc,
           buf_consume (&q->in, used);
           continue;
         }
-      r = json_parse (q->in.data, len, JSON_WIRE, "monitor",
-                      MONITOR_MAX_REPLY, ret_doc, err);
+      r = json_parse (q->in.data, len, JSON_WIRE, "monitor", MONITOR_MAX_REPLY,
+                      ret_doc, err);
       buf_consume (&q->in, used);
-      if (r == 0 && !json_object_is_type (json_root (*ret_doc), json_type_object))
+      if (r == 0
+          && !json_object_is_type (json_root (*ret_doc), json_type_object))
         {
           json_doc_free (steal_ptr (ret_doc));
           return error_set (err, EPROTO, "monitor: not an object");
@@ -160,7 +161,7 @@ write_all (struct qmp *q, const char *text, size_t len, uint64_t deadline,
       if (n >= 0)
         {
           text += n;
-          len -= (size_t) n;
+          len -= (size_t)n;
           continue;
         }
       if (errno == EINTR)
@@ -222,8 +223,7 @@ await_reply (struct qmp *q, int64_t id, uint64_t deadline,
       *ret_reply = json_object_get (value);
       return 0;
     }
-  return error_set (err, EPROTO, "monitor: %u events and no reply",
-                    MAX_EVENTS);
+  return error_set (err, EPROTO, "monitor: %u events and no reply", MAX_EVENTS);
 }
 
 static int
@@ -239,8 +239,8 @@ execute (struct qmp *q, const char *command, struct json_object *args,
   if (args)
     json_object_object_add (msg, "arguments", args);
   json_add_int (msg, "id", id);
-  buf_puts (&line, json_object_to_json_string_ext (msg,
-                                                   JSON_C_TO_STRING_PLAIN));
+  buf_puts (&line,
+            json_object_to_json_string_ext (msg, JSON_C_TO_STRING_PLAIN));
   buf_putc (&line, '\n');
   if (line.cut)
     return error_set (err, EMSGSIZE, "%.64s: arguments are too long", command);
@@ -315,7 +315,7 @@ qmp_open (const struct transport_env *env, const struct guest *g,
     return error_errno (err, ENOMEM, "monitor");
   q->fd = -1;
   /* A reply, and one chunk of what follows it. */
-  q->in = (struct buf) BUF_INIT (MONITOR_MAX_REPLY + READ_CHUNK);
+  q->in = (struct buf)BUF_INIT (MONITOR_MAX_REPLY + READ_CHUNK);
   r = connect_to (env, g, deadline, &q->fd, ret_health, err);
   if (r < 0)
     return r;
