@@ -50,41 +50,55 @@ void frame_done (struct frame *f);
 
 /* Blocking, for the command line, the parser and job threads.  A deadline in
  * clock_ms() (CLOCK_NEVER = none) covers the whole frame: -ETIMEDOUT.  A
- * clean end of the stream before a frame is -EPIPE.  sock must be blocking or
- * not, both work. */
+ * clean end of the stream before a frame is -EPIPE; a rule broken by the other
+ * side, -EPROTO.  sock may be blocking or not.  After a failure the place in
+ * the stream is lost: close it.  Strings in a head must be UTF-8 (-EILSEQ:
+ * use json_add_text() for what comes from elsewhere). */
 int frame_write (int sock, struct json_object *head, const void *body,
                  size_t body_len, const int *fds, unsigned nfds,
                  uint64_t deadline, struct error *err);
 int frame_read (int sock, struct frame *ret_frame, uint64_t deadline,
                 struct error *err);
 
-/* On a loop.  on_frame may channel_send(), channel_close() and even free the
- * channel.  on_close is called once, when the peer is gone or broke the
- * rules (why says which). */
+/* On a loop.  on_frame gets the frames with "op" (answers go to the callback
+ * of their channel_call()); it may channel_send(), channel_finish() and even
+ * free the channel; it may take head, body and fds out of the frame.  on_close
+ * is called once and never from within a call on the channel: why->code is
+ * EPIPE when the peer is gone, EPROTO or EINVAL when it broke the rules, 0
+ * after channel_finish().  The channel is then dead, but still the owner's to
+ * free. */
 struct channel_ops
 {
   void (*on_frame) (struct channel *ch, struct frame *frame, void *arg);
   void (*on_close) (struct channel *ch, const struct error *why, void *arg);
 };
 
-/* Takes sock.  max_queued bounds what waits to be sent. */
+/* Takes sock, unless it fails.  max_queued bounds the bytes that wait to be
+ * sent: a peer that does not read costs that much and no more. */
 int channel_new (struct loop *loop, const char *name, int sock,
                  size_t max_queued, const struct channel_ops *ops, void *arg,
                  struct channel **ret_ch, struct error *err);
+/* Closes at once, without on_close; requests without an answer get ECANCELED
+ * before it returns.  NULL is fine. */
 void channel_free (struct channel *ch);
 
 /* Loop thread.  Takes the reference of head in every case (also on failure).
- * fds are duplicated.  -ENOBUFS when the queue is full: nothing was queued. */
+ * fds are duplicated.  -ENOBUFS when the queue is full: nothing was queued.
+ * -EPIPE after the end. */
 int channel_send (struct channel *ch, struct json_object *head,
                   const void *body, size_t body_len, const int *fds,
                   unsigned nfds);
 size_t channel_queued (const struct channel *ch);
-/* Sends what is queued, then closes and calls on_close. */
+/* Takes nothing in any more, sends what is queued (for at most 5 s: then why
+ * is ETIMEDOUT), closes and calls on_close. */
 void channel_finish (struct channel *ch);
 
 /* Requests with answers on top of a channel: gives each its "id", keeps the
  * callback, times out.  fn is called once per answer frame; frame NULL with
- * err set when it failed or timed out.  Loop thread. */
+ * err set when it failed or timed out, and that is the last call.  timeout_ms
+ * runs anew after each frame of a streamed answer; CLOCK_NEVER: none.  Takes
+ * the reference of head in every case; fn is not called when this fails.
+ * At most 1024 may wait (-ENOBUFS).  Loop thread. */
 typedef void channel_reply_fn (struct frame *frame, const struct error *err,
                                void *arg);
 int channel_call (struct channel *ch, struct json_object *head,
@@ -92,7 +106,8 @@ int channel_call (struct channel *ch, struct json_object *head,
                   unsigned nfds, uint64_t timeout_ms, channel_reply_fn *fn,
                   void *arg, struct error *err);
 
-/* Answers. */
+/* Answers, by the "id" of the request; a request without one wants none, and
+ * nothing is sent.  For a streamed answer put "more": true into head. */
 int channel_reply (struct channel *ch, const struct frame *request,
                    struct json_object *head /* or NULL */, const void *body,
                    size_t body_len, const int *fds, unsigned nfds);
@@ -102,10 +117,12 @@ int channel_reply_error (struct channel *ch, const struct frame *request,
 /* SO_PEERCRED of a connected unix socket. */
 int socket_peer (int sock, pid_t *ret_pid, uid_t *ret_uid, gid_t *ret_gid,
                  struct error *err);
-/* A listening socket at path (a stale one is replaced; a live one is -EADDRINUSE). */
+/* A listening socket at path, never open to more than mode says.  A stale
+ * socket is replaced; a live one, or what is no socket, is -EADDRINUSE. */
 int socket_listen (const char *path, mode_t mode, int *ret_fd,
                    struct error *err);
-/* Non-blocking connect: -EAGAIN when the listener's queue is full. */
+/* Non-blocking connect: -EAGAIN when the listener's queue is full,
+ * -ECONNREFUSED when nobody listens.  The socket stays non-blocking. */
 int socket_connect (const char *path, int *ret_fd, struct error *err);
 
 #endif

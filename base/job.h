@@ -13,7 +13,10 @@
  * job_stopping() between steps, and blocking expects end by themselves.
  *
  * One job per guest and lane: a second one is refused with -EBUSY, which is
- * how a stuck lane stays visible instead of growing a queue.
+ * how a stuck lane stays visible instead of growing a queue.  A discarded job
+ * keeps its lane until its call returns: a stuck lane costs one thread, not
+ * one per period, and nobody joins it in what it is stuck in.  In done() the
+ * lane of a job that returned is free again.
  */
 #ifndef HANGDOG_BASE_JOB_H
 #define HANGDOG_BASE_JOB_H
@@ -48,7 +51,8 @@ struct job_spec
 
 struct job_limits
 {
-  unsigned max_threads;   /* running and discarded together (default 64) */
+  unsigned max_threads;   /* running and discarded together (default 64);
+                             0 here and below takes the default */
   unsigned max_discarded; /* beyond it new jobs get -EAGAIN (default 32) */
   uint64_t grace_ms;      /* after the deadline, before discarding (500) */
   size_t stack_bytes;     /* default 256 KiB */
@@ -56,13 +60,15 @@ struct job_limits
 
 int job_pool_new (struct loop *loop, const struct job_limits *limits,
                   struct job_pool **ret_pool, struct error *err);
-/* Asks all jobs to stop, waits at most wait_ms, then leaves the rest behind
- * (their memory with them).  Loop thread. */
+/* Asks all jobs to stop, waits at most wait_ms (real time), then discards
+ * those that still run and leaves them behind, their memory with them.  Every
+ * done() that is owed is called before it returns; discarded jobs are not
+ * waited for.  Loop thread, not from within done(), before loop_free(). */
 void job_pool_free (struct job_pool *pool, uint64_t wait_ms);
 
 /* Loop thread.  0; -EBUSY: that guest's lane is taken (err says by which job
- * and since when); -EAGAIN: the pool is full.  On failure arg stays with the
- * caller. */
+ * and since when); -EAGAIN: the pool is full; -ECANCELED: it is closing.  On
+ * failure arg stays with the caller and done() is not called. */
 int job_start (struct job_pool *pool, const struct job_spec *spec,
                struct error *err);
 

@@ -6,8 +6,8 @@
  * comes over a wire (guest, monitor, controller) may not.  In both, a scanner
  * of our own runs before json-c and refuses what json-c lets pass: duplicate
  * keys, text after the value, raw control characters, invalid UTF-8, lone
- * surrogates, NaN, integers that do not fit 64 bits, nesting beyond the
- * limit, more bytes than the limit.  Errors name "origin:line:col: path: what".
+ * surrogates, \u0000, NaN, integers that do not fit 64 bits (-2^63 to
+ * 2^64-1), nesting beyond the limit, more bytes than the limit.  Errors name "origin:line:col: path: what".
  *
  * Documents are decoded by tables (struct json_field), so that the same data
  * checks a document, fills a C struct, suggests the nearest known key, and
@@ -83,7 +83,7 @@ enum json_kind
   JSON_ENUM,     /* int, index into names */
   JSON_OBJECT,   /* a struct inside this one, decoded by `sub` */
   JSON_ARRAY,    /* struct json_list, elements of elem_size by `sub` (objects)
-                    or by elem_kind; at most max elements (0 = 1024) */
+                    or by elem_kind; min to max elements (max 0 = 1024) */
   JSON_RAW,      /* struct json_object *, any value, a reference is taken */
 };
 
@@ -102,16 +102,21 @@ struct json_field
   int64_t min, max;
   const char *const *names;     /* JSON_ENUM: NULL terminated */
   const struct json_field *sub; /* JSON_OBJECT, JSON_ARRAY of objects */
-  size_t elem_size;             /* JSON_ARRAY */
+  size_t elem_size;             /* JSON_ARRAY of objects */
   enum json_kind elem_kind;     /* JSON_ARRAY of plain values */
   const char *help;             /* one line, for the schema and the manual */
+  const void *elem_init;        /* JSON_ARRAY: the defaults of an element,
+                                   copied before it is decoded (no pointers
+                                   that would be freed); NULL: zeroes */
 };
 
 /* Fills *out (whose present content is the defaults: fields that the document
  * does not have stay as they are) from the object at `path` of doc.  Unknown
  * keys, wrong types and values out of range are errors that name the place.
- * Strings that are replaced are freed.  On failure *out may be half filled:
- * json_decoded_done() it. */
+ * Strings that are replaced are freed, so defaults are malloc'ed or NULL.
+ * "$schema" at the top of a document (path "") is ignored.  On failure *out
+ * may be half filled: json_decoded_done() it.  doc may be NULL when obj came
+ * from elsewhere: errors then name the path alone. */
 int json_decode (const struct json_doc *doc, struct json_object *obj,
                  const char *path, const struct json_field *fields, void *out,
                  struct error *err);
@@ -119,16 +124,18 @@ int json_decode (const struct json_doc *doc, struct json_object *obj,
 /* Frees what json_decode() allocated; not out itself. */
 void json_decoded_done (const struct json_field *fields, void *out);
 
-/* The JSON Schema (2020-12) of a table as an object schema, printed into b. */
+/* The JSON Schema (2020-12) of a table as an object schema, printed into b.
+ * It bounds strings in characters where json_decode() counts bytes. */
 void json_schema (const struct json_field *fields, const char *id,
                   const char *title, struct buf *b);
 
 /* ---- small helpers for building and reading ---- */
 
 /* Adds a string value that may hold anything: invalid UTF-8 and control
- * characters are escaped with text_escape() first. */
+ * characters are escaped with text_escape() first; newlines and tabs stay. */
 void json_add_text (struct json_object *obj, const char *key,
                     const char *bytes, size_t len);
+/* For strings of our own; s may be NULL: nothing is added then. */
 void json_add_str (struct json_object *obj, const char *key, const char *s);
 void json_add_int (struct json_object *obj, const char *key, int64_t v);
 void json_add_bool (struct json_object *obj, const char *key, bool v);

@@ -1,0 +1,559 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Jobs: one thread each, discarded when they do not come back.
+ *
+ * A job is seen from two sides.  The loop side owns the list, the timer and
+ * done(); the thread side owns run() and its arg.  They meet in `home`: its
+ * lock guards each job's `phase`, which decides who of the two was first,
+ * and the list of those that are back.  home outlives the pool as long as a
+ * thread is still somewhere in run().  Coming back allocates nothing, so that
+ * no end is lost when memory is short.
+ */
+#include "base/job.h"
+
+#include <inttypes.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/loop.h"
+
+#define DEFAULT_THREADS 64
+#define DEFAULT_DISCARDED 32
+#define DEFAULT_GRACE_MS 500
+#define DEFAULT_STACK ((size_t) 256 << 10)
+
+enum phase
+{
+  RUNNING,
+  BACK,      /* run() returned first; on its way to done() */
+  DISCARDED, /* the deadline was first; the thread frees arg */
+};
+
+struct home
+{
+  pthread_mutex_t m;
+  int efd; /* somebody is back */
+  unsigned refs;
+  bool pool_gone;
+  struct job *back, **back_end;
+};
+
+struct job
+{
+  struct home *home;
+  struct job_pool *pool; /* loop side */
+  char *name, *guest, *lane;
+  uint64_t started_ms, deadline_ms; /* clock_ms() */
+  int (*run) (struct job *job, void *arg);
+  void (*done) (void *owner, void *arg, enum job_end end, int rc);
+  void (*free_arg) (void *arg);
+  void *owner, *arg;
+  atomic_bool stop;
+  enum phase phase; /* under home->m */
+  int rc;           /* under home->m */
+  struct timer *timer;
+  bool late; /* deadline passed, in its grace */
+  struct job *prev, *next; /* loop side: all that hold a thread */
+  struct job *next_back;
+};
+
+struct job_pool
+{
+  struct loop *loop;
+  struct home *home;
+  struct watch *watch;
+  struct job_limits limits;
+  struct job *jobs;
+  bool closing;
+  struct job_stats stats;
+};
+
+/* ---- home ---- */
+
+static struct home *
+home_new (void)
+{
+  struct home *h = calloc (1, sizeof *h);
+
+  if (!h)
+    return NULL;
+  h->efd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (h->efd < 0)
+    {
+      free (h);
+      return NULL;
+    }
+  pthread_mutex_init (&h->m, NULL);
+  h->refs = 1;
+  h->back_end = &h->back;
+  return h;
+}
+
+static void
+home_unref (struct home *h)
+{
+  bool last;
+
+  {
+    LOCK_SCOPE (&h->m);
+    last = --h->refs == 0;
+  }
+  if (!last)
+    return;
+  close (h->efd);
+  pthread_mutex_destroy (&h->m);
+  free (h);
+}
+
+static void
+job_free (struct job *job)
+{
+  free (job->name);
+  free (job->guest);
+  free (job->lane);
+  free (job);
+}
+
+static struct job *
+take_back (struct home *h)
+{
+  struct job *list;
+
+  LOCK_SCOPE (&h->m);
+  list = h->back;
+  h->back = NULL;
+  h->back_end = &h->back;
+  return list;
+}
+
+static void
+put_back (struct home *h, struct job *job)
+{
+  uint64_t one = 1;
+
+  job->next_back = NULL;
+  *h->back_end = job;
+  h->back_end = &job->next_back;
+  (void) !write (h->efd, &one, sizeof one);
+}
+
+/* ---- thread side ---- */
+
+/* The thread's last step.  From put_back() on the loop side may free the job
+ * at any time. */
+static void
+come_back (struct job *job, int rc)
+{
+  struct home *h = job->home;
+  bool discarded, orphan;
+
+  {
+    LOCK_SCOPE (&h->m);
+    discarded = job->phase == DISCARDED;
+    if (!discarded)
+      {
+        job->phase = BACK;
+        job->rc = rc;
+        put_back (h, job);
+      }
+  }
+  if (discarded)
+    {
+      /* Before the loop side forgets the job: a free that hangs counts as a
+       * job that hangs. */
+      if (job->free_arg)
+        job->free_arg (job->arg);
+      {
+        LOCK_SCOPE (&h->m);
+        orphan = h->pool_gone;
+        if (!orphan)
+          put_back (h, job);
+      }
+      if (orphan)
+        job_free (job);
+    }
+  home_unref (h);
+}
+
+static void *
+job_main (void *arg)
+{
+  struct job *job = arg;
+  char name[16] = "";
+
+  for (size_t i = 0; i < sizeof name - 1 && job->name[i]; i++)
+    name[i] = job->name[i];
+  (void) pthread_setname_np (pthread_self (), name);
+  come_back (job, job->run (job, job->arg));
+  return NULL;
+}
+
+bool
+job_stopping (const struct job *job)
+{
+  return atomic_load (&job->stop) || clock_ms () >= job->deadline_ms;
+}
+
+uint64_t
+job_deadline (const struct job *job)
+{
+  return job->deadline_ms;
+}
+
+const char *
+job_name (const struct job *job)
+{
+  return job->name;
+}
+
+/* ---- loop side ---- */
+
+static void
+unlink_job (struct job *job)
+{
+  if (job->prev)
+    job->prev->next = job->next;
+  else
+    job->pool->jobs = job->next;
+  if (job->next)
+    job->next->prev = job->prev;
+}
+
+/* Takes those that are back off the list.  The lane is free before done() is
+ * called, so that done() may start the next job in it. */
+static void
+receive (struct job_pool *pool)
+{
+  struct job *job, *next;
+  uint64_t v;
+
+  (void) !read (pool->home->efd, &v, sizeof v);
+  for (job = take_back (pool->home); job; job = next)
+    {
+      next = job->next_back;
+      unlink_job (job);
+      timer_free (job->timer);
+      pool->stats.threads--;
+      /* phase is settled once the job is back: no lock. */
+      if (job->phase == DISCARDED)
+        pool->stats.discarded--;
+      else
+        {
+          pool->stats.running--;
+          pool->stats.returned++;
+          job->done (job->owner, job->arg, JOB_RETURNED, job->rc);
+        }
+      job_free (job);
+    }
+}
+
+static void
+on_back (struct watch *w, int fd, unsigned events, void *arg)
+{
+  receive (arg);
+}
+
+/* Writes the job off, unless it came back in this moment. */
+static void
+discard (struct job *job, int rc)
+{
+  struct job_pool *pool = job->pool;
+
+  {
+    LOCK_SCOPE (&pool->home->m);
+    if (job->phase != RUNNING)
+      return;
+    job->phase = DISCARDED;
+  }
+  timer_stop (job->timer);
+  pool->stats.running--;
+  pool->stats.discarded++;
+  pool->stats.discarded_total++;
+  job->done (job->owner, NULL, JOB_DISCARDED, rc);
+}
+
+static void
+deadline_fn (struct timer *t, void *arg)
+{
+  struct job *job = arg;
+
+  atomic_store (&job->stop, true);
+  if (job->late)
+    {
+      discard (job, -ETIMEDOUT);
+      return;
+    }
+  job->late = true;
+  timer_in (t, job->pool->limits.grace_ms);
+}
+
+int
+job_pool_new (struct loop *loop, const struct job_limits *limits,
+              struct job_pool **ret_pool, struct error *err)
+{
+  struct job_pool *pool = calloc (1, sizeof *pool);
+  struct job_limits *l;
+  int r;
+
+  if (!pool || !(pool->home = home_new ()))
+    {
+      free (pool);
+      return error_errno (err, ENOMEM, "making a pool of jobs");
+    }
+  pool->loop = loop;
+  l = &pool->limits;
+  if (limits)
+    *l = *limits;
+  l->max_threads = l->max_threads ? l->max_threads : DEFAULT_THREADS;
+  l->max_discarded = l->max_discarded ? l->max_discarded : DEFAULT_DISCARDED;
+  l->grace_ms = l->grace_ms ? l->grace_ms : DEFAULT_GRACE_MS;
+  l->stack_bytes = l->stack_bytes ? l->stack_bytes : DEFAULT_STACK;
+  if (l->stack_bytes < (size_t) PTHREAD_STACK_MIN)
+    l->stack_bytes = (size_t) PTHREAD_STACK_MIN;
+  r = loop_watch (loop, "jobs that are back", pool->home->efd, LOOP_READ,
+                  on_back, pool, &pool->watch, err);
+  if (r < 0)
+    {
+      home_unref (pool->home);
+      free (pool);
+      return r;
+    }
+  *ret_pool = pool;
+  return 0;
+}
+
+/* Real time, also when the loop's clock is a fake one: threads are real. */
+static void
+wait_for_running (struct job_pool *pool, uint64_t wait_ms)
+{
+  uint64_t now = clock_ms (), end;
+  struct pollfd p = { .fd = pool->home->efd, .events = POLLIN };
+
+  end = wait_ms > CLOCK_NEVER - now ? CLOCK_NEVER : now + wait_ms;
+  for (;;)
+    {
+      receive (pool);
+      now = clock_ms ();
+      if (pool->stats.running == 0 || now >= end)
+        return;
+      (void) poll (&p, 1, end - now > 1000 ? 1000 : (int) (end - now));
+    }
+}
+
+void
+job_pool_free (struct job_pool *pool, uint64_t wait_ms)
+{
+  struct home *h;
+  struct job *job, *next;
+
+  if (!pool)
+    return;
+  h = pool->home;
+  pool->closing = true;
+  for (job = pool->jobs; job; job = job->next)
+    atomic_store (&job->stop, true);
+  wait_for_running (pool, wait_ms);
+  for (job = pool->jobs; job; job = next)
+    {
+      next = job->next;
+      discard (job, -ECANCELED);
+    }
+  /* Somebody may have come back just before discard(). */
+  receive (pool);
+  for (job = pool->jobs; job; job = job->next)
+    timer_free (steal_ptr (&job->timer));
+  watch_free (pool->watch);
+  {
+    LOCK_SCOPE (&h->m);
+    h->pool_gone = true;
+    job = h->back;
+    h->back = NULL;
+  }
+  /* From here on a thread that returns frees its job itself; these were
+   * faster.  All of them are discarded ones. */
+  for (; job; job = next)
+    {
+      next = job->next_back;
+      job_free (job);
+    }
+  free (pool);
+  home_unref (h);
+}
+
+static int
+check_room (struct job_pool *pool, const struct job_spec *spec,
+            struct error *err)
+{
+  struct job_stats *st = &pool->stats;
+  struct job *job;
+
+  if (pool->closing)
+    return error_set (err, ECANCELED, "job %s: the pool is closing",
+                      spec->name);
+  for (job = pool->jobs; job; job = job->next)
+    if (strcmp (job->guest, spec->guest) == 0
+        && strcmp (job->lane, spec->lane) == 0)
+      {
+        st->refused_busy++;
+        return error_set (err, EBUSY,
+                          "job %s: the %s lane of %s is taken by \"%s\" for "
+                          "%" PRIu64 " ms%s",
+                          spec->name, job->lane, job->guest, job->name,
+                          clock_ms () - job->started_ms,
+                          job->late ? ", and it does not come back" : "");
+      }
+  if (st->threads >= pool->limits.max_threads
+      || st->discarded >= pool->limits.max_discarded)
+    {
+      st->refused_full++;
+      return error_set (err, EAGAIN,
+                        "job %s: capacity is exhausted: %u jobs run, %u do "
+                        "not come back",
+                        spec->name, st->running, st->discarded);
+    }
+  return 0;
+}
+
+/* A thread takes no signals: they are for the main thread's signalfd. */
+static int
+spawn (struct job *job, size_t stack)
+{
+  pthread_attr_t attr;
+  sigset_t all, old;
+  pthread_t thread;
+  int r;
+
+  r = pthread_attr_init (&attr);
+  if (r != 0)
+    return -r;
+  (void) pthread_attr_setdetachstate (&attr, PTHREAD_CREATE_DETACHED);
+  r = pthread_attr_setstacksize (&attr, stack);
+  if (r == 0)
+    {
+      sigfillset (&all);
+      pthread_sigmask (SIG_SETMASK, &all, &old);
+      r = pthread_create (&thread, &attr, job_main, job);
+      pthread_sigmask (SIG_SETMASK, &old, NULL);
+    }
+  pthread_attr_destroy (&attr);
+  return -r;
+}
+
+static int
+make_job (struct job_pool *pool, const struct job_spec *spec,
+          struct job **ret_job, struct error *err)
+{
+  struct job *job = calloc (1, sizeof *job);
+  uint64_t now = clock_ms ();
+  int r = -ENOMEM;
+
+  if (job)
+    {
+      job->name = strdup (spec->name);
+      job->guest = strdup (spec->guest);
+      job->lane = strdup (spec->lane);
+      if (job->name && job->guest && job->lane)
+        r = loop_timer (pool->loop, spec->name, deadline_fn, job, &job->timer,
+                        NULL);
+    }
+  if (r < 0)
+    {
+      if (job)
+        job_free (job);
+      return error_errno (err, -r, "job %s", spec->name);
+    }
+  job->home = pool->home;
+  job->pool = pool;
+  job->started_ms = now;
+  job->deadline_ms = spec->timeout_ms > CLOCK_NEVER - now
+                         ? CLOCK_NEVER
+                         : now + spec->timeout_ms;
+  job->run = spec->run;
+  job->done = spec->done;
+  job->free_arg = spec->free_arg;
+  job->owner = spec->owner;
+  job->arg = spec->arg;
+  *ret_job = job;
+  return 0;
+}
+
+int
+job_start (struct job_pool *pool, const struct job_spec *spec,
+           struct error *err)
+{
+  struct job *job = NULL;
+  int r;
+
+  r = check_room (pool, spec, err);
+  if (r < 0)
+    return r;
+  r = make_job (pool, spec, &job, err);
+  if (r < 0)
+    return r;
+  {
+    LOCK_SCOPE (&pool->home->m);
+    pool->home->refs++;
+  }
+  r = spawn (job, pool->limits.stack_bytes);
+  if (r < 0)
+    {
+      home_unref (pool->home);
+      timer_free (job->timer);
+      job_free (job);
+      pool->stats.refused_full++;
+      return error_errno (err, -r, "job %s: starting a thread", spec->name);
+    }
+  job->next = pool->jobs;
+  if (job->next)
+    job->next->prev = job;
+  pool->jobs = job;
+  pool->stats.threads++;
+  pool->stats.running++;
+  pool->stats.started++;
+  timer_in (job->timer, spec->timeout_ms);
+  return 0;
+}
+
+void
+job_stop (struct job_pool *pool, const char *guest, const char *lane)
+{
+  for (struct job *job = pool->jobs; job; job = job->next)
+    if (strcmp (job->guest, guest) == 0
+        && (!lane || strcmp (job->lane, lane) == 0))
+      atomic_store (&job->stop, true);
+}
+
+void
+job_each (struct job_pool *pool,
+          void (*fn) (const struct job_info *info, void *arg), void *arg)
+{
+  struct job_info info;
+
+  for (struct job *job = pool->jobs; job; job = job->next)
+    {
+      info = (struct job_info){ .name = job->name,
+                                .guest = job->guest,
+                                .lane = job->lane,
+                                .started_ms = job->started_ms,
+                                .deadline_ms = job->deadline_ms };
+      {
+        LOCK_SCOPE (&pool->home->m);
+        info.discarded = job->phase == DISCARDED;
+      }
+      fn (&info, arg);
+    }
+}
+
+void
+job_pool_stats (struct job_pool *pool, struct job_stats *ret)
+{
+  *ret = pool->stats;
+}

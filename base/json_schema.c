@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Prints the JSON Schema of a decoding table.
+ */
+#include "base/json.h"
+
+#include "base/buf.h"
+#include "base/json_decode.h"
+
+#include <string.h>
+
+/* A table may name itself: what is nested deeper is left open. */
+#define MAX_NESTED 8
+
+#define DURATION_PATTERN "^([0-9]+([.][0-9]+)?(d|h|m|s|ms))+$"
+#define SIZE_PATTERN "^[0-9]+([.][0-9]+)?([KMGTPE]iB|B)?$"
+
+static struct json_object *object_schema (const struct json_field *fields,
+                                          unsigned nested);
+static struct json_object *value_schema (const struct json_field *f,
+                                         unsigned nested);
+
+static void
+add_bounds (struct json_object *o, const char *min_key, const char *max_key,
+            int64_t min, int64_t max)
+{
+  json_add_int (o, min_key, min);
+  json_add_int (o, max_key, max);
+}
+
+static void
+add_string (struct json_object *o, const struct json_field *f)
+{
+  int64_t min, max;
+
+  json_string_bounds (f, &min, &max);
+  json_add_str (o, "type", "string");
+  add_bounds (o, "minLength", "maxLength", min, max);
+}
+
+static void
+add_size (struct json_object *o)
+{
+  struct json_object *types = json_object_new_array ();
+
+  json_object_array_add (types, json_object_new_string ("integer"));
+  json_object_array_add (types, json_object_new_string ("string"));
+  json_object_object_add (o, "type", types);
+  json_add_int (o, "minimum", 0);
+  json_add_str (o, "pattern", SIZE_PATTERN);
+}
+
+static void
+add_enum (struct json_object *o, const struct json_field *f)
+{
+  struct json_object *names = json_object_new_array ();
+
+  for (size_t i = 0; f->names[i]; i++)
+    json_object_array_add (names, json_object_new_string (f->names[i]));
+  json_object_object_add (o, "enum", names);
+}
+
+static void
+add_array (struct json_object *o, const struct json_field *f, unsigned nested)
+{
+  struct json_field elem = json_elem_field (f);
+
+  json_add_str (o, "type", "array");
+  json_object_object_add (o, "items", value_schema (&elem, nested + 1));
+  add_bounds (o, "minItems", "maxItems", f->min, f->max > 0 ? f->max : 1024);
+}
+
+static struct json_object *
+value_schema (const struct json_field *f, unsigned nested)
+{
+  struct json_object *o = f->kind == JSON_OBJECT
+                              ? object_schema (f->sub, nested + 1)
+                              : json_object_new_object ();
+
+  if (f->help)
+    json_add_str (o, "description", f->help);
+  switch (f->kind)
+    {
+    case JSON_BOOL:
+      json_add_str (o, "type", "boolean");
+      break;
+    case JSON_INT:
+    case JSON_DOUBLE:
+      json_add_str (o, "type", f->kind == JSON_INT ? "integer" : "number");
+      if (f->min != 0 || f->max != 0)
+        add_bounds (o, "minimum", "maximum", f->min, f->max);
+      break;
+    case JSON_DURATION:
+      json_add_str (o, "type", "string");
+      json_add_str (o, "pattern", DURATION_PATTERN);
+      break;
+    case JSON_SIZE:
+      add_size (o);
+      break;
+    case JSON_STRING:
+      add_string (o, f);
+      break;
+    case JSON_ENUM:
+      add_enum (o, f);
+      break;
+    case JSON_ARRAY:
+      add_array (o, f, nested);
+      break;
+    default:
+      break;
+    }
+  return o;
+}
+
+static struct json_object *
+object_schema (const struct json_field *fields, unsigned nested)
+{
+  struct json_object *o = json_object_new_object ();
+  struct json_object *properties, *required;
+
+  json_add_str (o, "type", "object");
+  if (nested > MAX_NESTED)
+    return o;
+  properties = json_object_new_object ();
+  required = json_object_new_array ();
+  for (; fields->kind != JSON_END; fields++)
+    {
+      json_object_object_add (properties, fields->name,
+                              value_schema (fields, nested));
+      if (fields->required)
+        json_object_array_add (required,
+                               json_object_new_string (fields->name));
+    }
+  if (nested == 0)
+    json_object_object_add (properties, "$schema", json_object_new_object ());
+  json_object_object_add (o, "properties", properties);
+  json_object_object_add (o, "required", required);
+  json_add_bool (o, "additionalProperties", false);
+  return o;
+}
+
+void
+json_schema (const struct json_field *fields, const char *id,
+             const char *title, struct buf *b)
+{
+  CLEANUP_JSON struct json_object *top = json_object_new_object ();
+  struct json_object *body = object_schema (fields, 0);
+
+  json_add_str (top, "$schema",
+                "https://json-schema.org/draft/2020-12/schema");
+  json_add_str (top, "$id", id);
+  json_add_str (top, "title", title);
+  json_object_object_foreach (body, key, val)
+    json_object_object_add (top, key, json_object_get (val));
+  json_object_put (body);
+  buf_puts (b, json_object_to_json_string_ext (
+                   top, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED
+                            | JSON_C_TO_STRING_NOSLASHESCAPE));
+  buf_putc (b, '\n');
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A collector gets one kind of evidence.  One file each, one line in the
+ * table.  It runs in a job's thread within its budget; what it could not get
+ * has a reason.
+ */
+#ifndef HANGDOG_DIAG_COLLECTOR_H
+#define HANGDOG_DIAG_COLLECTOR_H
+
+#include "transports/transport.h"
+
+#include <json-c/json.h>
+
+struct error;
+struct job;
+
+enum collect_touch
+{
+  TOUCH_NOTHING,  /* host only, or memory read */
+  TOUCH_MONITOR,  /* holds the monitor shortly */
+  TOUCH_CONSOLE,  /* types into the console */
+  TOUCH_NETWORK,  /* packets to the guest */
+  TOUCH_INTRUSIVE, /* changes the guest */
+};
+extern const char *const collect_touch_names[];
+
+/* What a run of a collector brings home. */
+struct collect_out
+{
+  /* A file of the bundle; name as in bundle.h.  May be called several times
+   * for one name (appends).  Any bytes. */
+  void (*file) (struct collect_out *out, const char *name, const void *data,
+                size_t len);
+  void (*fact) (struct collect_out *out, const struct fact *fact);
+  /* What was done to the guest, for the bundle's impact list. */
+  void (*impact) (struct collect_out *out, const char *fmt, ...)
+      __attribute__ ((format (printf, 2, 3)));
+  /* What was not got, and why. */
+  void (*gap) (struct collect_out *out, const char *what, const char *fmt,
+               ...) __attribute__ ((format (printf, 3, 4)));
+};
+
+struct collect_ctx
+{
+  const struct guest *guest;
+  const struct transport_env *env;
+  struct job *job;
+  uint64_t deadline; /* clock_ms() */
+  struct json_object *params; /* from the playbook step, or NULL */
+  struct collect_out *out;
+};
+
+struct collector
+{
+  const char *name;
+  const char *summary;
+  enum collect_touch touch;
+  const char *lane;      /* job lane: two of one lane never run at once */
+  uint64_t budget_ms;    /* default */
+  uint64_t bytes;        /* what it usually brings, for --dry-run */
+  /* 0, or < 0 with err: the runner records the gap. */
+  int (*run) (struct collect_ctx *ctx, struct error *err);
+};
+
+extern const struct collector collect_monitor;
+extern const struct collector collect_sysrq;
+extern const struct collector collect_disk;
+extern const struct collector collect_net;
+extern const struct collector collect_host;
+extern const struct collector collect_console;
+extern const struct collector *const collectors[]; /* ends with NULL */
+const struct collector *collector_find (const char *name);
+
+#endif

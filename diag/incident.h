@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * An incident: one time that one guest was not well, from the first trouble
+ * to its end, with what was found.
+ */
+#ifndef HANGDOG_DIAG_INCIDENT_H
+#define HANGDOG_DIAG_INCIDENT_H
+
+#include "guests/guest.h"
+
+#include <json-c/json.h>
+
+struct error;
+
+#define INCIDENT_SCHEMA "hangdog/incident/1"
+
+enum incident_phase
+{
+  INCIDENT_OPEN,      /* on disk, nothing done yet */
+  INCIDENT_COLLECTING,
+  INCIDENT_PACKED,
+  INCIDENT_ENDED,
+};
+extern const char *const incident_phase_names[];
+
+enum incident_end
+{
+  INCIDENT_NOT_ENDED,
+  INCIDENT_REPLACED,  /* another incarnation by its owner's doing */
+  INCIDENT_REBOOTED,
+  INCIDENT_RECOVERED,
+};
+extern const char *const incident_end_names[];
+
+struct verdict
+{
+  char class_[32];     /* one of the house's classes: verdict_classes[] */
+  char culprit[160];
+  char confidence[8];  /* "low", "medium", "high" */
+  char sentence[320];
+  char next[320];
+};
+extern const char *const verdict_classes[]; /* NULL terminated */
+
+struct incident
+{
+  char id[UUID_TEXT];
+  struct incarnation inc;
+  char guest[128];     /* display name */
+  char scenario[64];   /* or "order" when somebody asked for it */
+  char reason[200];    /* what the failing outcome said */
+  enum incident_phase phase;
+  enum incident_end end;
+  uint64_t last_ok_wall_ms, opened_wall_ms, collected_wall_ms, ended_wall_ms;
+  struct verdict verdict;
+};
+
+void incident_new_id (char id[UUID_TEXT]);
+struct json_object *incident_to_json (const struct incident *inc);
+int incident_from_json (struct json_object *obj, struct incident *ret,
+                        struct error *err);
+
+/* Where incidents go.  In the daemon: the writer, over its channel.  done is
+ * called on the loop thread, with err set on failure. */
+typedef void incident_done_fn (const struct error *err,
+                               struct json_object *answer, void *arg);
+struct incident_sink
+{
+  /* Durable before done: nothing is done about an incident before that. */
+  void (*put) (struct incident_sink *self, const struct incident *inc,
+               incident_done_fn *done, void *arg);
+  void (*artifact) (struct incident_sink *self, const char *id,
+                    const char *name, uint64_t offset, const void *data,
+                    size_t len, incident_done_fn *done, void *arg);
+  void (*pack) (struct incident_sink *self, const char *id,
+                struct json_object *head, incident_done_fn *done, void *arg);
+};
+
+#endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The liveness ladder: from facts to the lowest facet that is dead, and from
+ * there to a verdict.  Pure: no clock, no I/O.
+ */
+#ifndef HANGDOG_DIAG_LADDER_H
+#define HANGDOG_DIAG_LADDER_H
+
+#include "diag/incident.h"
+
+enum facet_state
+{
+  FACET_UNKNOWN,
+  FACET_ALIVE,
+  FACET_SLOW,
+  FACET_DEAD,
+};
+extern const char *const facet_state_names[];
+
+enum facet_id
+{
+  FACET_HOST,
+  FACET_VMM,
+  FACET_RUN_STATE,
+  FACET_VCPU,
+  FACET_TICKS,
+  FACET_SCHEDULER,
+  FACET_BLOCK,
+  FACET_NETWORK,
+  FACET_CONSOLE,
+  FACET_APPLICATION,
+  FACET_MAX,
+};
+extern const char *const facet_names[];
+
+struct facet
+{
+  enum facet_state state;
+  char evidence[200]; /* source, value: "qmp: status running" */
+};
+
+struct ladder
+{
+  struct facet facets[FACET_MAX];
+};
+
+/* Facts in any order; of two with one name the later time counts (both are
+ * looked at where two samples decide). */
+void ladder_climb (const struct fact *facts, size_t n, struct ladder *ret);
+/* scenario and outcome say what brought us here. */
+void ladder_verdict (const struct ladder *ladder, const struct fact *facts,
+                     size_t n, const char *scenario, const char *outcome,
+                     struct verdict *ret);
+struct json_object *ladder_to_json (const struct ladder *ladder);
+
+#endif

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What "well" means: the scenario document, version 1.
+ *
+ *   {
+ *     "schema": "hangdog/scenario/1",
+ *     "name": "uptime",
+ *     "kind": "console-command",
+ *     "select": {"name": "app*"},
+ *     "transports": ["console"],
+ *     "interval": "30s", "timeout": "10s", "jitter": "0s",
+ *     "initial-delay": "60s", "retry-interval": "5s",
+ *     "failure-threshold": 2, "success-threshold": 1,
+ *     "quiet-hours": [{"from": "22:00", "to": "06:00", "days": "sat,sun"}],
+ *     "severity": "critical", "playbook": "standard",
+ *     "command": "uptime",
+ *     "expect": {"status": 0, "output": "load average"},
+ *     "steps": [...]
+ *   }
+ *
+ * The same document is read from a file, the command line and a controller.
+ * A scenario is immutable once parsed, counted references: one in flight
+ * finishes under the text it began with.
+ */
+#ifndef HANGDOG_SCENARIOS_SCENARIO_H
+#define HANGDOG_SCENARIOS_SCENARIO_H
+
+#include "base/json.h"
+#include "guests/guest.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct error;
+struct job;
+struct transport_env;
+
+#define SCENARIO_SCHEMA "hangdog/scenario/1"
+
+enum scenario_severity
+{
+  SEVERITY_INFO,
+  SEVERITY_WARNING,
+  SEVERITY_CRITICAL,
+};
+
+struct scenario_select
+{
+  char *name;         /* glob on the hypervisor's or display name */
+  char *uuid;         /* glob */
+  char *display_name; /* glob */
+  struct json_object *labels; /* {"key": "glob"}: all must match */
+};
+
+struct scenario_expect
+{
+  int64_t status;  /* exit status, -1 = do not care (default 0) */
+  char *output;    /* PCRE2 that must match, or NULL */
+  char *not_output; /* PCRE2 that must not match, or NULL */
+  struct json_list compare; /* of struct scenario_compare */
+};
+
+struct scenario_compare
+{
+  char *capture; /* named group of `output` */
+  int op;        /* index into scenario_compare_ops */
+  double value;
+};
+extern const char *const scenario_compare_ops[]; /* "<" "<=" ... */
+
+struct scenario_step
+{
+  char *name;
+  char *send;     /* C-like escapes \r \n \t \xNN \e */
+  struct json_list expect; /* of char *: PCRE2, first that matches decides */
+  uint64_t timeout_ms;
+  char *go_to;    /* name of the step after a match; default the next */
+  char *fail;     /* sentence: a match here is a failure */
+};
+
+struct scenario_hours
+{
+  char *from, *to; /* "HH:MM" local time */
+  char *days;      /* "mon,tue" or NULL = every day */
+};
+
+struct scenario_kind;
+
+struct scenario
+{
+  char *schema;
+  char *name;
+  char *kind_name;
+  const struct scenario_kind *kind;
+  char *description;
+  struct scenario_select select;
+  struct json_list transports; /* of char * */
+  uint64_t interval_ms, timeout_ms, jitter_ms, initial_delay_ms, retry_ms;
+  int64_t failure_threshold, success_threshold;
+  struct json_list quiet_hours; /* of struct scenario_hours */
+  int severity;
+  char *playbook;
+  char *console;  /* which console, NULL = the guest's first */
+  char *command;
+  char *address;
+  char *send;
+  struct scenario_expect expect;
+  struct json_list steps;
+  int refs;
+};
+
+/* doc must be an object (or one element of a "scenarios" array, at path). */
+int scenario_parse (const struct json_doc *doc, struct json_object *obj,
+                    const char *path, struct scenario **ret,
+                    struct error *err);
+/* A file with one scenario, or {"scenarios": [...]}; the array is
+ * malloc'ed. */
+int scenario_load (const char *path, struct scenario ***ret, size_t *ret_n,
+                   struct error *err);
+struct scenario *scenario_ref (struct scenario *s);
+void scenario_unref (struct scenario *s);
+/* Documents that differ only in spelling have the same text here. */
+struct json_object *scenario_to_json (const struct scenario *s);
+void scenario_schema (struct buf *out);
+
+bool scenario_selects (const struct scenario *s, const struct guest *g);
+bool scenario_quiet (const struct scenario *s, uint64_t wall_ms);
+
+/* ---- outcomes ---- */
+
+enum outcome
+{
+  OUTCOME_OK,
+  OUTCOME_FAILED,   /* the guest did not do what "well" means */
+  OUTCOME_NO_VERDICT, /* could not ask: busy, held, starved, misconfigured */
+};
+extern const char *const outcome_names[];
+
+struct outcome_report
+{
+  enum outcome outcome;
+  char transport[16];
+  char code[32];      /* short and stable: "silent", "status", "mismatch" */
+  char sentence[200]; /* for people; escaped already */
+  uint64_t took_ms;
+  double value;       /* a number worth plotting, NAN if none */
+};
+
+struct scenario_kind
+{
+  const char *name;
+  const char *summary;
+  const char *const *transports; /* which it can use; NULL terminated */
+  /* More than the tables can say; may be NULL. */
+  int (*check) (const struct scenario *s, const struct json_doc *doc,
+                const char *path, struct error *err);
+  /* In a job, deadline = the scenario's timeout.  < 0 only for our own
+   * failures (then no verdict). */
+  int (*run) (const struct scenario *s, const struct guest *g,
+              const struct transport_env *env, struct job *job,
+              struct outcome_report *ret, struct error *err);
+};
+
+extern const struct scenario_kind kind_console_command;
+extern const struct scenario_kind kind_dialogue;
+extern const struct scenario_kind kind_tcp;
+extern const struct scenario_kind *const scenario_kinds[]; /* ends with NULL */
+const struct scenario_kind *scenario_kind_find (const char *name);
+
+/* ---- thresholds: pure, one per bound scenario ---- */
+
+enum health
+{
+  HEALTH_UNKNOWN,
+  HEALTH_WELL,
+  HEALTH_SUSPECT, /* failing, threshold not reached */
+  HEALTH_FAILED,
+};
+extern const char *const health_names[];
+
+struct health_state
+{
+  enum health health;
+  unsigned failures, successes; /* in a row */
+  uint64_t since_ms;
+};
+
+enum health_change
+{
+  HEALTH_SAME,
+  HEALTH_BECAME_WELL,
+  HEALTH_BECAME_SUSPECT,
+  HEALTH_BECAME_FAILED,
+};
+
+/* No verdict changes nothing but is remembered by the caller's statistics. */
+enum health_change health_feed (struct health_state *st,
+                                const struct scenario *s,
+                                enum outcome outcome, uint64_t now_ms);
+/* When to run next after this outcome. */
+uint64_t health_next (const struct health_state *st, const struct scenario *s,
+                      uint64_t started_ms, uint64_t random);
+
+#endif

@@ -1,0 +1,637 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Scenario times guest: timers, runs, health.
+ *
+ * A run holds references of its own (guest snapshot, scenario), so a binding
+ * may go while its job is out; the job's end then finds no binding under its
+ * number and is dropped.
+ */
+#include "supervisor/bindings.h"
+#include "supervisor/daemon.h"
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/job.h"
+#include "base/log.h"
+#include "base/loop.h"
+
+#include <math.h>
+#include <string.h>
+#include <sys/random.h>
+
+#define MAX_BINDINGS 16384
+#define MAX_LISTENERS 16
+#define LANE_RETRY_MS 1000
+
+struct binding
+{
+  struct bindings *all;
+  uint64_t number; /* never used twice */
+  const struct guest *guest;
+  struct scenario *scenario;
+  struct timer *timer;
+  struct health_state health;
+  struct outcome_report last;
+  bool has_last, running, out_of_turn;
+  char held_off[96];
+  uint64_t due_ms, last_ms, last_ok_wall_ms;
+  uint64_t runs, ok, failed, no_verdict, skipped, late, worst_late_ms;
+};
+
+struct listener
+{
+  binding_listen_fn *fn;
+  void *arg;
+};
+
+struct bindings
+{
+  struct daemon *d;
+  struct scenario **scenarios;
+  size_t nscenarios;
+  struct binding **list;
+  size_t n, cap;
+  uint64_t last_number;
+  struct listener listeners[MAX_LISTENERS];
+};
+
+/* What a run takes with it. */
+struct run
+{
+  struct bindings *all;
+  uint64_t number;
+  const struct guest *guest;
+  struct scenario *scenario;
+  struct transport_env env;
+  uint64_t started_ms;
+  struct outcome_report report;
+};
+
+static void due (struct timer *t, void *arg);
+
+static uint64_t
+some_random (void)
+{
+  uint64_t r = 0;
+
+  if (getrandom (&r, sizeof (r), GRND_NONBLOCK) < 0)
+    r = clock_us ();
+  return r;
+}
+
+int
+bindings_new (struct daemon *d, struct bindings **ret, struct error *err)
+{
+  struct bindings *b = calloc (1, sizeof (*b));
+
+  if (!b)
+    return error_set (err, ENOMEM, "no memory for the bindings");
+  b->d = d;
+  *ret = b;
+  return 0;
+}
+
+static void
+binding_free (struct binding *bd)
+{
+  if (!bd)
+    return;
+  timer_free (bd->timer);
+  guest_unref (bd->guest);
+  scenario_unref (bd->scenario);
+  free (bd);
+}
+
+static void
+remove_at (struct bindings *b, size_t i)
+{
+  binding_free (b->list[i]);
+  b->list[i] = b->list[--b->n];
+}
+
+void
+bindings_free (struct bindings *b)
+{
+  if (!b)
+    return;
+  while (b->n)
+    remove_at (b, b->n - 1);
+  for (size_t i = 0; i < b->nscenarios; i++)
+    scenario_unref (b->scenarios[i]);
+  free (b->scenarios);
+  free (b->list);
+  free (b);
+}
+
+size_t
+bindings_count (const struct bindings *b)
+{
+  return b->n;
+}
+
+/* ---- listeners ---- */
+
+static void
+info_of (const struct binding *bd, struct binding_info *ret)
+{
+  *ret = (struct binding_info){
+    .guest = bd->guest,
+    .scenario = bd->scenario,
+    .health = bd->health.health,
+    .health_since_ms = bd->health.since_ms,
+    .failures = bd->health.failures,
+    .running = bd->running,
+    .held_off = bd->held_off,
+    .next_ms = bd->due_ms,
+    .last_ms = bd->last_ms,
+    .last_ok_wall_ms = bd->last_ok_wall_ms,
+    .last = bd->has_last ? &bd->last : NULL,
+    .runs = bd->runs,
+    .ok = bd->ok,
+    .failed = bd->failed,
+    .no_verdict = bd->no_verdict,
+    .skipped = bd->skipped,
+    .late = bd->late,
+    .worst_late_ms = bd->worst_late_ms,
+  };
+}
+
+void
+bindings_listen (struct bindings *b, binding_listen_fn *fn, void *arg)
+{
+  for (unsigned i = 0; i < MAX_LISTENERS; i++)
+    if (!b->listeners[i].fn)
+      {
+        b->listeners[i] = (struct listener){ fn, arg };
+        return;
+      }
+}
+
+void
+bindings_unlisten (struct bindings *b, binding_listen_fn *fn, void *arg)
+{
+  for (unsigned i = 0; i < MAX_LISTENERS; i++)
+    if (b->listeners[i].fn == fn && b->listeners[i].arg == arg)
+      b->listeners[i] = (struct listener){ 0 };
+}
+
+static void
+tell (struct binding *bd, enum health_change change)
+{
+  struct bindings *b = bd->all;
+  struct binding_info info;
+
+  info_of (bd, &info);
+  for (unsigned i = 0; i < MAX_LISTENERS; i++)
+    if (b->listeners[i].fn)
+      b->listeners[i].fn (&info, change, b->listeners[i].arg);
+}
+
+/* ---- making and matching ---- */
+
+static struct binding *
+find (struct bindings *b, const char *uuid, const char *scenario)
+{
+  for (size_t i = 0; i < b->n; i++)
+    if (strcmp (b->list[i]->guest->inc.uuid, uuid) == 0
+        && strcmp (b->list[i]->scenario->name, scenario) == 0)
+      return b->list[i];
+  return NULL;
+}
+
+static struct binding *
+by_number (struct bindings *b, uint64_t number)
+{
+  for (size_t i = 0; i < b->n; i++)
+    if (b->list[i]->number == number)
+      return b->list[i];
+  return NULL;
+}
+
+static void
+arm (struct binding *bd, uint64_t at_ms)
+{
+  bd->due_ms = at_ms;
+  timer_at (bd->timer, at_ms);
+}
+
+/* The first run comes after the initial delay and a random part of the
+ * interval, so that a thousand guests are not asked in one breath. */
+static void
+arm_first (struct binding *bd)
+{
+  const struct scenario *s = bd->scenario;
+  uint64_t spread = s->initial_delay_ms ? s->jitter_ms : s->interval_ms;
+
+  arm (bd, loop_now (bd->all->d->loop) + s->initial_delay_ms
+               + (spread ? some_random () % spread : 0));
+}
+
+static int
+add (struct bindings *b, const struct guest *g, struct scenario *s,
+     struct error *err)
+{
+  struct binding *bd;
+  struct binding **list;
+  int r;
+
+  if (b->n >= MAX_BINDINGS)
+    return error_set (err, ENOBUFS, "more than %u bindings", MAX_BINDINGS);
+  if (b->n == b->cap)
+    {
+      size_t cap = b->cap ? 2 * b->cap : 64;
+
+      list = realloc (b->list, cap * sizeof (*list));
+      if (!list)
+        return error_set (err, ENOMEM, "no memory for a binding");
+      b->list = list;
+      b->cap = cap;
+    }
+  bd = calloc (1, sizeof (*bd));
+  if (!bd)
+    return error_set (err, ENOMEM, "no memory for a binding");
+  r = loop_timer (b->d->loop, "scenario", due, bd, &bd->timer, err);
+  if (r < 0)
+    {
+      free (bd);
+      return r;
+    }
+  bd->all = b;
+  bd->number = ++b->last_number;
+  bd->guest = guest_ref (g);
+  bd->scenario = scenario_ref (s);
+  b->list[b->n++] = bd;
+  arm_first (bd);
+  return 0;
+}
+
+static void
+match_guest (struct bindings *b, const struct guest *g)
+{
+  struct error err = ERROR_INIT;
+
+  if (b->d->drain_only)
+    return;
+  for (size_t i = 0; i < b->nscenarios; i++)
+    if (!find (b, g->inc.uuid, b->scenarios[i]->name)
+        && scenario_selects (b->scenarios[i], g)
+        && add (b, g, b->scenarios[i], &err) < 0)
+      log_warn ("%s: scenario %s is not bound: %s", g->display,
+                b->scenarios[i]->name, error_text (&err));
+}
+
+static void
+drop_guest (struct bindings *b, const char *uuid)
+{
+  for (size_t i = b->n; i-- > 0;)
+    if (strcmp (b->list[i]->guest->inc.uuid, uuid) == 0)
+      remove_at (b, i);
+}
+
+static void
+update_guest (struct bindings *b, const struct guest *now, bool reborn)
+{
+  for (size_t i = b->n; i-- > 0;)
+    {
+      struct binding *bd = b->list[i];
+
+      if (strcmp (bd->guest->inc.uuid, now->inc.uuid) != 0)
+        continue;
+      guest_unref (bd->guest);
+      bd->guest = guest_ref (now);
+      if (!scenario_selects (bd->scenario, now))
+        remove_at (b, i);
+      else if (reborn)
+        {
+          /* A new life begins unknown, after its own initial delay. */
+          memset (&bd->health, 0, sizeof (bd->health));
+          bd->health.since_ms = loop_now (b->d->loop);
+          if (!bd->running)
+            arm_first (bd);
+        }
+    }
+  match_guest (b, now);
+}
+
+void
+bindings_guest (struct bindings *b, enum guest_change change,
+                const struct guest *was, const struct guest *now)
+{
+  switch (change)
+    {
+    case GUEST_ADDED:
+      match_guest (b, now);
+      break;
+    case GUEST_CHANGED:
+    case GUEST_REINCARNATED:
+      update_guest (b, now, change == GUEST_REINCARNATED);
+      break;
+    case GUEST_GONE:
+      drop_guest (b, was->inc.uuid);
+      break;
+    }
+}
+
+static bool
+same_text (const struct scenario *a, const struct scenario *c)
+{
+  CLEANUP_JSON struct json_object *ja = scenario_to_json (a);
+  CLEANUP_JSON struct json_object *jc = scenario_to_json (c);
+
+  return json_object_equal (ja, jc);
+}
+
+static struct scenario *
+named (struct scenario **list, size_t n, const char *name)
+{
+  for (size_t i = 0; i < n; i++)
+    if (strcmp (list[i]->name, name) == 0)
+      return list[i];
+  return NULL;
+}
+
+static void
+match_each (const struct guest *g, void *arg)
+{
+  match_guest (arg, g);
+}
+
+int
+bindings_set (struct bindings *b, struct scenario **list, size_t n,
+              struct error *err)
+{
+  struct scenario **copy = calloc (n + 1, sizeof (*copy));
+
+  if (!copy)
+    return error_set (err, ENOMEM, "no memory for the scenarios");
+  memcpy (copy, list, n * sizeof (*copy));
+  for (size_t i = b->n; i-- > 0;)
+    {
+      struct binding *bd = b->list[i];
+      struct scenario *now = named (copy, n, bd->scenario->name);
+
+      if (!now || !scenario_selects (now, bd->guest))
+        remove_at (b, i);
+      else if (!same_text (now, bd->scenario))
+        {
+          /* One in flight finishes under the old text: its run has its own
+           * reference. */
+          scenario_unref (bd->scenario);
+          bd->scenario = scenario_ref (now);
+          memset (&bd->health, 0, sizeof (bd->health));
+          if (!bd->running)
+            arm_first (bd);
+        }
+    }
+  for (size_t i = 0; i < b->nscenarios; i++)
+    scenario_unref (b->scenarios[i]);
+  free (b->scenarios);
+  b->scenarios = copy;
+  b->nscenarios = n;
+  registry_each (b->d->registry, match_each, b);
+  return 0;
+}
+
+/* ---- running ---- */
+
+static void
+run_free (void *arg)
+{
+  struct run *run = arg;
+
+  guest_unref (run->guest);
+  scenario_unref (run->scenario);
+  free (run);
+}
+
+static int
+run_job (struct job *job, void *arg)
+{
+  struct run *run = arg;
+  struct error err = ERROR_INIT;
+  int r;
+
+  run->started_ms = clock_ms ();
+  r = run->scenario->kind->run (run->scenario, run->guest, &run->env, job,
+                                &run->report, &err);
+  if (r < 0)
+    {
+      /* Our own failure says nothing about the guest. */
+      run->report.outcome = OUTCOME_NO_VERDICT;
+      run->report.value = NAN;
+      snprintf (run->report.code, sizeof (run->report.code), "own-failure");
+      snprintf (run->report.sentence, sizeof (run->report.sentence), "%.*s",
+                (int) sizeof (run->report.sentence) - 1, error_text (&err));
+    }
+  return r;
+}
+
+static void
+publish (struct binding *bd)
+{
+  struct fact fact;
+  char name[FACT_NAME_MAX];
+
+  snprintf (name, sizeof (name), "probe.%.50s", bd->scenario->name);
+  fact_text (&fact, &bd->guest->inc, name, "scenario",
+             outcome_names[bd->last.outcome],
+             strlen (outcome_names[bd->last.outcome]));
+  fact_publish (bd->all->d->bus, &fact);
+}
+
+static void
+take_outcome (struct binding *bd, const struct outcome_report *report,
+              uint64_t started_ms)
+{
+  uint64_t now = loop_now (bd->all->d->loop);
+  enum health_change change;
+
+  bd->last = *report;
+  bd->has_last = true;
+  bd->runs++;
+  if (report->outcome == OUTCOME_OK)
+    {
+      bd->ok++;
+      bd->last_ok_wall_ms = clock_wall_ms ();
+    }
+  else if (report->outcome == OUTCOME_FAILED)
+    bd->failed++;
+  else
+    bd->no_verdict++;
+  change = health_feed (&bd->health, bd->scenario, report->outcome, now);
+  publish (bd);
+  arm (bd, health_next (&bd->health, bd->scenario, started_ms,
+                        some_random ()));
+  tell (bd, change);
+}
+
+static void
+run_done (void *owner, void *arg, enum job_end end, int rc)
+{
+  struct bindings *b = owner;
+  struct run *run = arg;
+  struct binding *bd;
+  struct outcome_report stuck = { .outcome = OUTCOME_NO_VERDICT,
+                                  .value = NAN };
+
+  if (end == JOB_DISCARDED)
+    return; /* the timer that waits for it speaks up: see due() */
+  bd = by_number (b, run->number);
+  if (bd)
+    {
+      bd->running = false;
+      /* An answer of another life is no answer of this one. */
+      if (incarnation_equal (&bd->guest->inc, &run->guest->inc))
+        take_outcome (bd, &run->report, run->started_ms);
+      else
+        {
+          snprintf (stuck.code, sizeof (stuck.code), "replaced");
+          snprintf (stuck.sentence, sizeof (stuck.sentence),
+                    "the guest began another life while it was asked");
+          take_outcome (bd, &stuck, run->started_ms);
+        }
+    }
+  run_free (run);
+}
+
+/* Paused, stopping, migrating, starting: not asked, because no answer would
+ * mean nothing.  A guest that crashed is asked: its failure is wanted. */
+static bool
+held_off (struct binding *bd)
+{
+  const struct guest *g = bd->guest;
+
+  bd->held_off[0] = '\0';
+  if (g->intent != INTENT_RUN)
+    snprintf (bd->held_off, sizeof (bd->held_off), "its owner wants: %s",
+              guest_intent_names[g->intent]);
+  else if (g->run == GUEST_PAUSED || g->run == GUEST_OFF
+           || g->run == GUEST_STARTING || g->run == GUEST_STOPPING)
+    snprintf (bd->held_off, sizeof (bd->held_off), "it is %s",
+              guest_run_names[g->run]);
+  else if (scenario_quiet (bd->scenario, clock_wall_ms ()))
+    snprintf (bd->held_off, sizeof (bd->held_off), "quiet hours");
+  return bd->held_off[0] != '\0';
+}
+
+static const char *
+lane_of (const struct scenario *s)
+{
+  char *const *names = s->transports.items;
+
+  return s->transports.count ? names[0] : s->kind->transports[0];
+}
+
+static int
+start (struct binding *bd, struct error *err)
+{
+  struct run *run = calloc (1, sizeof (*run));
+  char name[128];
+  struct job_spec spec;
+  int r;
+
+  if (!run)
+    return error_set (err, ENOMEM, "no memory for a run");
+  run->all = bd->all;
+  run->number = bd->number;
+  run->guest = guest_ref (bd->guest);
+  run->scenario = scenario_ref (bd->scenario);
+  run->env = bd->all->d->env;
+  snprintf (name, sizeof (name), "scenario %s", bd->scenario->name);
+  spec = (struct job_spec){
+    .name = name,
+    .guest = bd->guest->inc.uuid,
+    .lane = lane_of (bd->scenario),
+    .timeout_ms = bd->scenario->timeout_ms,
+    .run = run_job,
+    .done = run_done,
+    .free_arg = run_free,
+    .owner = bd->all,
+    .arg = run,
+  };
+  r = job_start (bd->all->d->jobs, &spec, err);
+  if (r < 0)
+    {
+      run_free (run);
+      return r;
+    }
+  bd->running = true;
+  bd->last_ms = loop_now (bd->all->d->loop);
+  return 0;
+}
+
+static void
+due (struct timer *t, void *arg)
+{
+  struct binding *bd = arg;
+  uint64_t now = loop_now (bd->all->d->loop);
+  struct error err = ERROR_INIT;
+  struct outcome_report none = { .outcome = OUTCOME_NO_VERDICT,
+                                 .value = NAN };
+
+  if (bd->due_ms < now && now - bd->due_ms > bd->worst_late_ms)
+    bd->worst_late_ms = now - bd->due_ms;
+  if (bd->due_ms + 1000 < now)
+    bd->late++;
+  bd->running = false; /* a discarded one does not come back */
+  if (held_off (bd))
+    {
+      arm (bd, now + bd->scenario->interval_ms);
+      return;
+    }
+  /* Until the run's end arms it anew: the time at which it is overdue. */
+  arm (bd, now + bd->scenario->timeout_ms + bd->scenario->interval_ms);
+  if (start (bd, &err) == 0)
+    return;
+  bd->skipped++;
+  if (err.code == EBUSY)
+    {
+      /* Somebody else is talking to it on that lane: come back soon. */
+      snprintf (bd->held_off, sizeof (bd->held_off), "%.90s",
+                error_text (&err));
+      arm (bd, now + LANE_RETRY_MS);
+      return;
+    }
+  snprintf (none.code, sizeof (none.code), "no-capacity");
+  snprintf (none.sentence, sizeof (none.sentence), "%.190s",
+            error_text (&err));
+  take_outcome (bd, &none, now);
+}
+
+int
+bindings_probe (struct bindings *b, const char *uuid, const char *scenario,
+                struct error *err)
+{
+  struct binding *bd = find (b, uuid, scenario);
+  int r;
+
+  if (!bd)
+    return error_set (err, ENOENT,
+                      "no scenario \"%s\" is bound to that guest; `hangdog "
+                      "status GUEST` lists those that are",
+                      scenario);
+  if (bd->running)
+    return error_set (err, EBUSY, "scenario \"%s\" runs just now", scenario);
+  r = start (bd, err);
+  if (r == 0)
+    arm (bd, loop_now (b->d->loop) + bd->scenario->timeout_ms
+                 + bd->scenario->interval_ms);
+  return r;
+}
+
+void
+bindings_each (struct bindings *b, const char *uuid,
+               void (*fn) (const struct binding_info *info, void *arg),
+               void *arg)
+{
+  struct binding_info info;
+
+  for (size_t i = 0; i < b->n; i++)
+    if (!uuid || strcmp (b->list[i]->guest->inc.uuid, uuid) == 0)
+      {
+        info_of (b->list[i], &info);
+        fn (&info, arg);
+      }
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Bindings: which scenario watches which guest, when it runs next, and how
+ * well that guest is by it.  Loop thread only.
+ */
+#ifndef HANGDOG_SUPERVISOR_BINDINGS_H
+#define HANGDOG_SUPERVISOR_BINDINGS_H
+
+#include "guests/registry.h"
+#include "scenarios/scenario.h"
+
+struct bindings;
+struct daemon;
+struct error;
+
+int bindings_new (struct daemon *d, struct bindings **ret, struct error *err);
+void bindings_free (struct bindings *b);
+
+/* Takes over the array's references; the array is the caller's.  Bindings
+ * whose scenario says the same as before keep their state. */
+int bindings_set (struct bindings *b, struct scenario **list, size_t n,
+                  struct error *err);
+void bindings_guest (struct bindings *b, enum guest_change change,
+                     const struct guest *was, const struct guest *now);
+
+struct binding_info
+{
+  const struct guest *guest;
+  const struct scenario *scenario;
+  enum health health;
+  uint64_t health_since_ms;
+  unsigned failures;
+  bool running;
+  const char *held_off; /* why it is not asked now, "" if it is */
+  uint64_t next_ms, last_ms, last_ok_wall_ms;
+  const struct outcome_report *last; /* NULL before the first */
+  uint64_t runs, ok, failed, no_verdict, skipped, late;
+  uint64_t worst_late_ms;
+};
+void bindings_each (struct bindings *b, const char *uuid /* or NULL */,
+                    void (*fn) (const struct binding_info *info, void *arg),
+                    void *arg);
+/* Now, out of turn; its outcome counts.  -ENOENT, -EBUSY. */
+int bindings_probe (struct bindings *b, const char *uuid,
+                    const char *scenario, struct error *err);
+size_t bindings_count (const struct bindings *b);
+
+/* The outcome of every run, as it comes. */
+typedef void binding_listen_fn (const struct binding_info *info,
+                                enum health_change change, void *arg);
+void bindings_listen (struct bindings *b, binding_listen_fn *fn, void *arg);
+void bindings_unlisten (struct bindings *b, binding_listen_fn *fn, void *arg);
+
+#endif

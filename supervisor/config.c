@@ -1,0 +1,431 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The tables of the configuration document.
+ */
+#include "supervisor/config.h"
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "config.h"
+
+#include <stddef.h>
+#include <string.h>
+#include <unistd.h>
+
+/* One more than enum console_mode: "default" is the source's own choice. */
+static const char *const mode_names[]
+    = { "hold", "probe", "tail", "default", NULL };
+#define MODE_DEFAULT 3
+
+static const struct json_field source_fields[] = {
+  { "kind", JSON_STRING, offsetof (struct guest_source_config, kind),
+    .required = true, .help = "libvirt or rundir" },
+  { "uri", JSON_STRING, offsetof (struct guest_source_config, uri),
+    .help = "libvirt: connection URI, such as qemu:///system" },
+  { "root", JSON_STRING, offsetof (struct guest_source_config, root),
+    .help = "rundir: folder with one folder per guest" },
+  { "consoles", JSON_STRING, offsetof (struct guest_source_config, consoles),
+    .help = "rundir: names of the console sockets, by comma" },
+  { "monitor", JSON_STRING, offsetof (struct guest_source_config, monitor),
+    .help = "rundir: name of the QMP socket that may be used" },
+  { "pidfile", JSON_STRING, offsetof (struct guest_source_config, pidfile),
+    .help = "rundir: name of the pid file" },
+  { "eve", JSON_STRING, offsetof (struct guest_source_config, eve),
+    .help = "rundir: root of EVE's status folders (/run)" },
+  { "console-mode", JSON_ENUM,
+    offsetof (struct guest_source_config, console_mode), .names = mode_names,
+    .help = "hold: drained always; probe: connected for a dialogue only; "
+            "tail: a log is read" },
+  { 0 },
+};
+
+static const struct json_field sink_fields[] = {
+  { "url", JSON_STRING, offsetof (struct sink_config, url), .min = 1,
+    .max = 2048, .help = "where bundles go: http(s)://host/path or dir:/path" },
+  { "token-file", JSON_STRING, offsetof (struct sink_config, token_file),
+    .help = "file holding the bearer token" },
+  { "ca-file", JSON_STRING, offsetof (struct sink_config, ca_file),
+    .help = "certificates to trust instead of the system's" },
+  { "timeout", JSON_DURATION, offsetof (struct sink_config, timeout_ms),
+    .min = 1000, .max = 3600 * 1000,
+    .help = "give a transfer up after so long without progress" },
+  { "max-rate", JSON_SIZE, offsetof (struct sink_config, max_rate),
+    .help = "bytes per second, 0 for no cap" },
+  { 0 },
+};
+
+static const struct json_field limit_fields[] = {
+  { "console-sweep", JSON_DURATION, offsetof (struct config_limits, sweep_ms),
+    .min = 1, .max = 20, .help = "how long a readable pty is left alone" },
+  { "ring-total", JSON_SIZE, offsetof (struct config_limits, ring_total),
+    .help = "bytes of all console rings together" },
+  { "log-total", JSON_SIZE, offsetof (struct config_limits, log_total),
+    .help = "bytes of all console logs on disk" },
+  { "spool-total", JSON_SIZE, offsetof (struct config_limits, spool_total),
+    .help = "bytes of the spool on disk" },
+  { "spool-free-floor", JSON_SIZE,
+    offsetof (struct config_limits, spool_free_floor),
+    .help = "bytes that stay free on the spool's volume" },
+  { "max-threads", JSON_INT, offsetof (struct config_limits, max_threads),
+    .min = 4, .max = 1024, .help = "threads of running jobs" },
+  { "max-diagnoses", JSON_INT, offsetof (struct config_limits, max_diagnoses),
+    .min = 1, .max = 8, .help = "diagnoses at one time" },
+  { 0 },
+};
+
+static const struct json_field config_fields[] = {
+  { "schema", JSON_STRING, offsetof (struct config, schema),
+    .help = CONFIG_SCHEMA },
+  { "user", JSON_STRING, offsetof (struct config, user),
+    .help = "user that the daemon and the writer run as" },
+  { "group", JSON_STRING, offsetof (struct config, group),
+    .help = "group that may use the control socket" },
+  { "groups", JSON_ARRAY, offsetof (struct config, groups),
+    .elem_kind = JSON_STRING, .elem_size = sizeof (char *), .max = 16,
+    .help = "further groups of the daemon, such as libvirt" },
+  { "sources", JSON_ARRAY, offsetof (struct config, sources),
+    .sub = source_fields, .elem_size = sizeof (struct guest_source_config),
+    .max = 32, .help = "where guests are found" },
+  { "roots", JSON_ARRAY, offsetof (struct config, roots),
+    .elem_kind = JSON_STRING, .elem_size = sizeof (char *), .max = 64,
+    .help = "further folders that hold console or monitor sockets" },
+  { "scenarios", JSON_ARRAY, offsetof (struct config, scenarios),
+    .elem_kind = JSON_STRING, .elem_size = sizeof (char *), .max = 256,
+    .help = "scenario files, or folders of them" },
+  { "sink", JSON_OBJECT, offsetof (struct config, sink), .sub = sink_fields,
+    .help = "where bundles are sent" },
+  { "limits", JSON_OBJECT, offsetof (struct config, limits),
+    .sub = limit_fields, .help = "bounds of what hangdog may use" },
+  { 0 },
+};
+
+static int
+add_source (struct config *cfg, const struct guest_source_config *src,
+            struct error *err)
+{
+  struct guest_source_config *list
+      = realloc (cfg->sources.items,
+                 (cfg->sources.count + 1) * sizeof (*list));
+
+  if (!list)
+    return error_set (err, ENOMEM, "no memory for the configuration");
+  list[cfg->sources.count++] = *src;
+  cfg->sources.items = list;
+  return 0;
+}
+
+static int
+add_string (struct json_list *to, const char *s, struct error *err)
+{
+  char **list = realloc (to->items, (to->count + 1) * sizeof (*list));
+
+  if (!list)
+    return error_set (err, ENOMEM, "no memory for the configuration");
+  to->items = list;
+  list[to->count] = strdup (s);
+  if (!list[to->count])
+    return error_set (err, ENOMEM, "no memory for the configuration");
+  to->count++;
+  return 0;
+}
+
+/* What a host without a configuration file has: libvirt's system instance if
+ * its socket is there, EVE's run directory if it is. */
+static int
+default_sources (struct config *cfg, struct error *err)
+{
+  int r = 0;
+
+#ifdef WITH_LIBVIRT
+  if (access ("/run/libvirt/libvirt-sock", F_OK) == 0
+      || access ("/run/libvirt/virtqemud-sock", F_OK) == 0)
+    {
+      struct guest_source_config virt = { 0 };
+
+      virt.kind = strdup ("libvirt");
+      virt.uri = strdup ("qemu:///system");
+      virt.console_mode = -1;
+      r = add_source (cfg, &virt, err);
+    }
+#endif
+  if (r == 0 && access ("/run/hypervisor/kvm", F_OK) == 0)
+    {
+      struct guest_source_config eve = { 0 };
+
+      eve.kind = strdup ("rundir");
+      eve.root = strdup ("/run/hypervisor/kvm");
+      eve.eve = strdup ("/run");
+      eve.console_mode = -1;
+      r = add_source (cfg, &eve, err);
+    }
+  return r;
+}
+
+static int
+replace (char **to, const char *value, struct error *err)
+{
+  char *s = strdup (value);
+
+  if (!s)
+    return error_set (err, ENOMEM, "no memory for the configuration");
+  free (*to);
+  *to = s;
+  return 0;
+}
+
+int
+config_defaults (struct config *ret, struct error *err)
+{
+  struct config c = { 0 };
+  int r;
+
+  c.limits = (struct config_limits){
+    .sweep_ms = 5,
+    .ring_total = 48u << 20,
+    .log_total = 1u << 30,
+    .spool_total = 1u << 30,
+    .spool_free_floor = 256u << 20,
+    .max_threads = 64,
+    .max_diagnoses = 2,
+  };
+  c.sink.timeout_ms = 30 * 1000;
+  r = replace (&c.schema, CONFIG_SCHEMA, err);
+  if (r == 0)
+    r = replace (&c.user, "", err);
+  if (r == 0)
+    r = replace (&c.group, "", err);
+  if (r == 0)
+    r = default_sources (&c, err);
+  if (r == 0 && access (CONFIG_SCENARIOS, F_OK) == 0)
+    r = add_string (&c.scenarios, CONFIG_SCENARIOS, err);
+  if (r < 0)
+    {
+      config_done (&c);
+      return r;
+    }
+  *ret = c;
+  return 0;
+}
+
+/* The keeper reads this document too and links neither the guests' room nor
+ * curl, so the kinds are spelt out here. */
+#ifdef WITH_LIBVIRT
+#define SOURCE_KINDS "libvirt, rundir"
+#else
+#define SOURCE_KINDS "rundir"
+#endif
+
+static bool
+known_source (const char *kind)
+{
+#ifdef WITH_LIBVIRT
+  if (strcmp (kind, "libvirt") == 0)
+    return true;
+#endif
+  return strcmp (kind, "rundir") == 0;
+}
+
+static bool
+known_sink (const char *url)
+{
+  return strncmp (url, "dir:/", 5) == 0
+#ifdef WITH_CURL
+         || strncmp (url, "http://", 7) == 0
+         || strncmp (url, "https://", 8) == 0
+#endif
+      ;
+}
+
+/* A source that lacks what its kind needs is told so with its place. */
+static int
+finish_source (const struct json_doc *doc, struct guest_source_config *src,
+               size_t i, struct error *err)
+{
+  char path[64];
+  int r = 0;
+
+  snprintf (path, sizeof (path), "sources[%zu]", i);
+  if (!known_source (src->kind))
+    return json_error_at (doc, path, err,
+                          "this build has no source \"%s\" (it has: %s)",
+                          src->kind, SOURCE_KINDS);
+  if (strcmp (src->kind, "libvirt") == 0 && !src->uri)
+    return json_error_at (doc, path, err,
+                          "a libvirt source needs a \"uri\", such as "
+                          "\"qemu:///system\"");
+  if (strcmp (src->kind, "rundir") == 0)
+    {
+      if (!src->root)
+        return json_error_at (doc, path, err,
+                              "a rundir source needs a \"root\", such as "
+                              "\"/run/hypervisor/kvm\"");
+      if (src->root[0] != '/')
+        return json_error_at (doc, path, err,
+                              "\"root\" must be an absolute path");
+    }
+  if (r == 0 && !src->consoles)
+    r = replace (&src->consoles, "cons,shim-cons", err);
+  if (r == 0 && !src->monitor)
+    r = replace (&src->monitor, "qmp", err);
+  if (r == 0 && !src->pidfile)
+    r = replace (&src->pidfile, "pid", err);
+  return r;
+}
+
+int
+config_parse (const char *text, size_t len, const char *origin,
+              struct config *cfg, struct error *err)
+{
+  CLEANUP_JSON_DOC struct json_doc *doc = NULL;
+  struct guest_source_config *src;
+  int r;
+
+  r = json_parse (text, len, JSON_FILE, origin, JSON_MAX_FILE, &doc, err);
+  if (r < 0)
+    return r;
+  r = json_decode (doc, json_root (doc), "", config_fields, cfg, err);
+  if (r < 0)
+    return r;
+  if (strcmp (cfg->schema, CONFIG_SCHEMA) != 0)
+    return json_error_at (doc, "schema", err,
+                          "this is \"%s\", but \"%s\" is what I read",
+                          cfg->schema, CONFIG_SCHEMA);
+  src = cfg->sources.items;
+  for (size_t i = 0; i < cfg->sources.count; i++)
+    {
+      /* Zeroed by the decoder, where zero would mean hold. */
+      struct json_object *o
+          = json_get (json_root (doc), "sources");
+
+      if (o && !json_get (json_object_array_get_idx (o, i), "console-mode"))
+        src[i].console_mode = -1;
+      if (src[i].console_mode == MODE_DEFAULT)
+        src[i].console_mode = -1;
+      r = finish_source (doc, &src[i], i, err);
+      if (r < 0)
+        return r;
+    }
+  if (cfg->sink.url && !known_sink (cfg->sink.url))
+    return json_error_at (doc, "sink.url", err,
+                          "no sink of this build takes \"%s\" (say http://, "
+                          "https:// or dir:/)",
+                          cfg->sink.url);
+  return 0;
+}
+
+void
+config_done (struct config *cfg)
+{
+  json_decoded_done (config_fields, cfg);
+  memset (cfg, 0, sizeof (*cfg));
+}
+
+void
+config_schema (struct buf *out)
+{
+  json_schema (config_fields, CONFIG_SCHEMA, "hangdog configuration", out);
+}
+
+static struct json_object *
+strings_to_json (const struct json_list *list)
+{
+  struct json_object *a = json_object_new_array ();
+  char *const *s = list->items;
+
+  for (size_t i = 0; i < list->count; i++)
+    json_object_array_add (a, json_object_new_string (s[i]));
+  return a;
+}
+
+static void
+add_if (struct json_object *o, const char *key, const char *value)
+{
+  if (value)
+    json_add_str (o, key, value);
+}
+
+struct json_object *
+config_to_json (const struct config *cfg)
+{
+  struct json_object *o = json_object_new_object ();
+  struct json_object *a = json_object_new_array ();
+  const struct guest_source_config *src = cfg->sources.items;
+
+  json_add_str (o, "schema", cfg->schema);
+  json_add_str (o, "user", cfg->user);
+  json_add_str (o, "group", cfg->group);
+  json_object_object_add (o, "groups", strings_to_json (&cfg->groups));
+  for (size_t i = 0; i < cfg->sources.count; i++)
+    {
+      struct json_object *s = json_object_new_object ();
+
+      add_if (s, "kind", src[i].kind);
+      add_if (s, "uri", src[i].uri);
+      add_if (s, "root", src[i].root);
+      add_if (s, "consoles", src[i].consoles);
+      add_if (s, "monitor", src[i].monitor);
+      add_if (s, "pidfile", src[i].pidfile);
+      add_if (s, "eve", src[i].eve);
+      json_add_str (s, "console-mode",
+                    src[i].console_mode < 0
+                        ? mode_names[MODE_DEFAULT]
+                        : mode_names[src[i].console_mode]);
+      json_object_array_add (a, s);
+    }
+  json_object_object_add (o, "sources", a);
+  json_object_object_add (o, "roots", strings_to_json (&cfg->roots));
+  json_object_object_add (o, "scenarios", strings_to_json (&cfg->scenarios));
+  if (cfg->sink.url)
+    {
+      struct json_object *s = json_object_new_object ();
+
+      json_add_str (s, "url", cfg->sink.url);
+      add_if (s, "token-file", cfg->sink.token_file);
+      add_if (s, "ca-file", cfg->sink.ca_file);
+      json_add_int (s, "timeout-ms", (int64_t) cfg->sink.timeout_ms);
+      json_add_int (s, "max-rate", (int64_t) cfg->sink.max_rate);
+      json_object_object_add (o, "sink", s);
+    }
+  return o;
+}
+
+static void
+parent_of (char *dst, size_t n, const char *path)
+{
+  char *slash;
+
+  snprintf (dst, n, "%s", path);
+  slash = strrchr (dst, '/');
+  if (slash && slash != dst)
+    *slash = '\0';
+}
+
+void
+config_roots (const struct config *cfg, const char *config_path,
+              void (*fn) (const char *root, void *arg), void *arg)
+{
+  const struct guest_source_config *src = cfg->sources.items;
+  char *const *scen = cfg->scenarios.items;
+  char dir[4096];
+
+  fn ("/proc", arg);
+  fn ("/dev/pts", arg);
+  parent_of (dir, sizeof (dir), config_path);
+  fn (dir, arg);
+  for (size_t i = 0; i < cfg->scenarios.count; i++)
+    {
+      fn (scen[i], arg);
+      parent_of (dir, sizeof (dir), scen[i]);
+      fn (dir, arg);
+    }
+  for (size_t i = 0; i < cfg->roots.count; i++)
+    fn (((char *const *) cfg->roots.items)[i], arg);
+  for (size_t i = 0; i < cfg->sources.count; i++)
+    {
+      if (src[i].root)
+        fn (src[i].root, arg);
+      if (src[i].eve)
+        fn (src[i].eve, arg);
+    }
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The daemon's configuration: one JSON document with comments.  Everything
+ * has a default; without a file hangdog watches every guest it can find and
+ * touches none.
+ */
+#ifndef HANGDOG_SUPERVISOR_CONFIG_H
+#define HANGDOG_SUPERVISOR_CONFIG_H
+
+#include "base/json.h"
+#include "controller-proto/ship.h"
+#include "guests/source.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct error;
+
+#define CONFIG_SCHEMA "hangdog/config/1"
+#define CONFIG_PATH "/etc/hangdog/config.json"
+#define CONFIG_SCENARIOS "/etc/hangdog/scenarios"
+#define RUN_PATH "/run/hangdog"
+#define STATE_PATH "/var/lib/hangdog"
+#define CONTROL_SOCKET "control"
+
+struct config_limits
+{
+  uint64_t sweep_ms;
+  uint64_t ring_total;
+  uint64_t log_total;      /* bytes of console logs on disk */
+  uint64_t spool_total;
+  uint64_t spool_free_floor;
+  int64_t max_threads;
+  int64_t max_diagnoses;
+};
+
+struct config
+{
+  char *schema;
+  char *user, *group;         /* "" = stay what we are */
+  struct json_list groups;    /* char *: further groups of the daemon */
+  struct json_list sources;   /* struct guest_source_config */
+  struct json_list roots;     /* char *: further folders with sockets */
+  struct json_list scenarios; /* char *: files and folders */
+  struct sink_config sink;
+  struct config_limits limits;
+};
+
+/* Defaults of this host.  config_done() it in the end. */
+int config_defaults (struct config *ret, struct error *err);
+/* On top of what is there; origin for messages. */
+int config_parse (const char *text, size_t len, const char *origin,
+                  struct config *cfg, struct error *err);
+void config_done (struct config *cfg);
+void config_schema (struct buf *out);
+struct json_object *config_to_json (const struct config *cfg);
+
+/* The opener roots that this configuration needs; calls fn for each. */
+void config_roots (const struct config *cfg, const char *config_path,
+                   void (*fn) (const char *root, void *arg), void *arg);
+
+#endif

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the daemon is made of.  One of these per process, made and taken down
+ * in supervisor/daemon.c; its parts know it so that they can reach each
+ * other, and each part is opaque to the rest.
+ */
+#ifndef HANGDOG_SUPERVISOR_DAEMON_H
+#define HANGDOG_SUPERVISOR_DAEMON_H
+
+#include "supervisor/config.h"
+#include "transports/transport.h"
+
+#include <stdbool.h>
+
+struct bindings;
+struct control;
+struct fact_bus;
+struct fact_table;
+struct guest_registry;
+struct hub;
+struct incidents;
+struct job_pool;
+struct keeper_link;
+struct loop;
+struct watchdog;
+struct writer_link;
+
+#define DAEMON_MAX_SOURCES 32
+
+struct running_source
+{
+  const struct guest_source_ops *ops;
+  void *self;
+  char what[160]; /* "libvirt qemu:///system" */
+  char failed[200]; /* why it could not start, "" if it did */
+};
+
+struct daemon
+{
+  struct loop *loop;
+  struct job_pool *jobs;
+  struct fact_bus *bus;
+  struct fact_table *facts;
+  struct guest_registry *registry;
+  struct hub *hub;
+  struct keeper_link *keeper;
+  struct writer_link *writer;
+  struct bindings *bindings;
+  struct incidents *incidents;
+  struct control *control;
+  struct watchdog *watchdog;
+  struct transport_env env;
+  struct config config;
+  char config_path[4096];
+  char libexec[4096];
+  char state[4096];
+  struct running_source sources[DAEMON_MAX_SOURCES];
+  unsigned nsources;
+  bool drain_only;
+  uint64_t started_ms;
+};
+
+#endif

@@ -1,0 +1,501 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Running the collectors of a playbook.
+ *
+ * A collector fills a haul on its own thread; the loop gets the haul when the
+ * job is back, hands the files on and keeps the facts for the ladder.  The
+ * haul of a discarded job is lost, and that is itself a gap in the bundle.
+ */
+#include "supervisor/diagnose.h"
+#include "supervisor/daemon.h"
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/job.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/text.h"
+#include "diag/ladder/ladder.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#define HAUL_MAX_FILES 64
+#define HAUL_MAX_BYTES (8u << 20)
+#define HAUL_MAX_FACTS 256
+#define MAX_FACTS 1024
+#define CHUNK (256u << 10)
+
+struct haul_file
+{
+  char name[128];
+  struct buf data;
+};
+
+/* What one collector brought; owned by its job until that is back. */
+struct haul
+{
+  struct collect_out out;
+  struct collect_ctx ctx;
+  const struct collector *collector;
+  struct transport_env env;
+  struct haul_file files[HAUL_MAX_FILES];
+  unsigned nfiles;
+  size_t bytes;
+  struct fact facts[HAUL_MAX_FACTS];
+  unsigned nfacts;
+  struct json_object *impact, *gaps; /* arrays */
+  struct error err;
+};
+
+struct diagnosis
+{
+  struct daemon *d;
+  const struct guest *guest;
+  char scenario[64], outcome[200];
+  const struct diagnosis_step *steps;
+  unsigned nsteps, at;
+  const struct diagnosis_ops *ops;
+  void *arg;
+  uint64_t began_ms, step_ms;
+  struct fact *facts;
+  unsigned nfacts;
+  struct json_object *impact, *gaps, *collectors;
+  char stopped[128];
+  bool in_step;
+};
+
+static void next_step (struct diagnosis *dg);
+
+/* ---- the haul, in the job's thread ---- */
+
+static void
+out_gap (struct collect_out *out, const char *what, const char *fmt, ...)
+{
+  struct haul *h = container_of (out, struct haul, out);
+  struct json_object *o = json_object_new_object ();
+  char text[256];
+  va_list ap;
+
+  va_start (ap, fmt);
+  vsnprintf (text, sizeof (text), fmt, ap);
+  va_end (ap);
+  json_add_str (o, "collector", h->collector->name);
+  json_add_text (o, "what", what, strlen (what));
+  json_add_text (o, "why", text, strlen (text));
+  json_object_array_add (h->gaps, o);
+}
+
+static void
+out_impact (struct collect_out *out, const char *fmt, ...)
+{
+  struct haul *h = container_of (out, struct haul, out);
+  struct json_object *o = json_object_new_object ();
+  char text[256];
+  va_list ap;
+
+  va_start (ap, fmt);
+  vsnprintf (text, sizeof (text), fmt, ap);
+  va_end (ap);
+  json_add_str (o, "collector", h->collector->name);
+  json_add_int (o, "wall_ms", (int64_t) clock_wall_ms ());
+  json_add_text (o, "what", text, strlen (text));
+  json_object_array_add (h->impact, o);
+}
+
+static void
+out_file (struct collect_out *out, const char *name, const void *data,
+          size_t len)
+{
+  struct haul *h = container_of (out, struct haul, out);
+  struct haul_file *f = NULL;
+
+  for (unsigned i = 0; i < h->nfiles; i++)
+    if (strcmp (h->files[i].name, name) == 0)
+      f = &h->files[i];
+  if (!f && h->nfiles < HAUL_MAX_FILES
+      && strlen (name) < sizeof (f->name))
+    {
+      f = &h->files[h->nfiles++];
+      memset (f, 0, sizeof (*f));
+      memcpy (f->name, name, strlen (name) + 1);
+      f->data.max = HAUL_MAX_BYTES;
+    }
+  if (!f || h->bytes + len > HAUL_MAX_BYTES)
+    {
+      out_gap (out, name, "more than %u MiB or %u files in one step",
+               HAUL_MAX_BYTES >> 20, HAUL_MAX_FILES);
+      return;
+    }
+  buf_append (&f->data, data, len);
+  h->bytes += len;
+}
+
+static void
+out_fact (struct collect_out *out, const struct fact *fact)
+{
+  struct haul *h = container_of (out, struct haul, out);
+
+  if (h->nfacts < HAUL_MAX_FACTS)
+    h->facts[h->nfacts++] = *fact;
+}
+
+static void
+haul_free (void *arg)
+{
+  struct haul *h = arg;
+
+  if (!h)
+    return;
+  for (unsigned i = 0; i < h->nfiles; i++)
+    buf_done (&h->files[i].data);
+  json_object_put (h->impact);
+  json_object_put (h->gaps);
+  guest_unref (h->ctx.guest);
+  if (h->ctx.params)
+    json_object_put (h->ctx.params);
+  free (h);
+}
+
+static struct haul *
+haul_new (struct diagnosis *dg, const struct collector *c,
+          const struct diagnosis_step *step)
+{
+  struct haul *h = calloc (1, sizeof (*h));
+
+  if (!h)
+    return NULL;
+  h->out = (struct collect_out){
+    .file = out_file,
+    .fact = out_fact,
+    .impact = out_impact,
+    .gap = out_gap,
+  };
+  h->collector = c;
+  h->env = dg->d->env;
+  h->impact = json_object_new_array ();
+  h->gaps = json_object_new_array ();
+  h->ctx = (struct collect_ctx){
+    .guest = guest_ref (dg->guest),
+    .env = &h->env,
+    .params = step->params ? json_object_get (step->params) : NULL,
+    .out = &h->out,
+  };
+  return h;
+}
+
+static int
+haul_run (struct job *job, void *arg)
+{
+  struct haul *h = arg;
+
+  h->ctx.job = job;
+  h->ctx.deadline = job_deadline (job);
+  return h->collector->run (&h->ctx, &h->err);
+}
+
+/* ---- one step after another, on the loop ---- */
+
+static void
+note_collector (struct diagnosis *dg, const char *name, const char *failure)
+{
+  struct json_object *o = json_object_new_object ();
+
+  json_add_str (o, "name", name);
+  json_add_int (o, "took_ms",
+                (int64_t) (loop_now (dg->d->loop) - dg->step_ms));
+  json_add_bool (o, "ok", !failure);
+  if (failure)
+    json_add_text (o, "failure", failure, strlen (failure));
+  json_object_array_add (dg->collectors, o);
+}
+
+static void
+add_gap (struct diagnosis *dg, const char *collector, const char *why)
+{
+  struct json_object *o = json_object_new_object ();
+
+  json_add_str (o, "collector", collector);
+  json_add_str (o, "what", "all of it");
+  json_add_text (o, "why", why, strlen (why));
+  json_object_array_add (dg->gaps, o);
+}
+
+static void
+move_all (struct json_object *to, struct json_object *from)
+{
+  for (size_t i = 0; i < json_object_array_length (from); i++)
+    json_object_array_add (
+        to, json_object_get (json_object_array_get_idx (from, i)));
+}
+
+static void
+take_haul (struct diagnosis *dg, struct haul *h)
+{
+  for (unsigned i = 0; i < h->nfiles; i++)
+    for (size_t off = 0; off < h->files[i].data.len; off += CHUNK)
+      {
+        size_t n = h->files[i].data.len - off;
+
+        dg->ops->file (h->files[i].name, off, h->files[i].data.data + off,
+                       n < CHUNK ? n : CHUNK, dg->arg);
+      }
+  for (unsigned i = 0; i < h->nfacts; i++)
+    {
+      fact_publish (dg->d->bus, &h->facts[i]);
+      if (dg->nfacts < MAX_FACTS)
+        dg->facts[dg->nfacts++] = h->facts[i];
+    }
+  move_all (dg->impact, h->impact);
+  move_all (dg->gaps, h->gaps);
+}
+
+static void
+step_over (struct diagnosis *dg, const char *failure)
+{
+  const struct diagnosis_step *step = &dg->steps[dg->at];
+
+  note_collector (dg, step->collector, failure);
+  if (failure)
+    add_gap (dg, step->collector, failure);
+  dg->ops->progress (dg->at + 1, dg->nsteps, step->collector, true, failure,
+                     dg->arg);
+  dg->at++;
+  next_step (dg);
+}
+
+static void
+step_done (void *owner, void *arg, enum job_end end, int rc)
+{
+  struct diagnosis *dg = owner;
+  struct haul *h = arg;
+  char text[sizeof (h->err.msg)];
+
+  dg->in_step = false;
+  if (end == JOB_DISCARDED)
+    {
+      step_over (dg, "it did not come back within its budget: something it "
+                     "asked is stuck");
+      return;
+    }
+  take_haul (dg, h);
+  snprintf (text, sizeof (text), "%s", error_text (&h->err));
+  haul_free (h);
+  step_over (dg, rc < 0 ? text : NULL);
+}
+
+/* How many steps may still be refused their lane before we go on without. */
+static int
+start_step (struct diagnosis *dg, const struct collector *c,
+            const struct diagnosis_step *step, struct error *err)
+{
+  struct haul *h = haul_new (dg, c, step);
+  struct job_spec spec;
+  char name[64];
+  int r;
+
+  if (!h)
+    return error_set (err, ENOMEM, "no memory for the collector");
+  snprintf (name, sizeof (name), "collect %s", c->name);
+  spec = (struct job_spec){
+    .name = name,
+    .guest = dg->guest->inc.uuid,
+    .lane = c->lane,
+    .timeout_ms = step->budget_ms ? step->budget_ms : c->budget_ms,
+    .run = haul_run,
+    .done = step_done,
+    .free_arg = haul_free,
+    .owner = dg,
+    .arg = h,
+  };
+  r = job_start (dg->d->jobs, &spec, err);
+  if (r < 0)
+    haul_free (h);
+  else
+    dg->in_step = true;
+  return r;
+}
+
+static void
+add_known_fact (const struct fact *f, void *arg)
+{
+  struct diagnosis *dg = arg;
+
+  if (dg->nfacts < MAX_FACTS
+      && incarnation_equal (&f->inc, &dg->guest->inc))
+    dg->facts[dg->nfacts++] = *f;
+}
+
+static void
+judge (struct diagnosis *dg)
+{
+  struct json_object *head = json_object_new_object ();
+  struct json_object *facts = json_object_new_array ();
+  struct verdict verdict = { "" };
+  struct ladder ladder;
+
+  /* What the house knew before counts too; of two facts of one name the
+   * later decides. */
+  fact_each (dg->d->facts, dg->guest->inc.uuid, add_known_fact, dg);
+  ladder_climb (dg->facts, dg->nfacts, &ladder);
+  ladder_verdict (&ladder, dg->facts, dg->nfacts, dg->scenario, dg->outcome,
+                  &verdict);
+  for (unsigned i = 0; i < dg->nfacts; i++)
+    json_object_array_add (facts, fact_to_json (&dg->facts[i]));
+  json_object_object_add (head, "guest", guest_to_json (dg->guest));
+  json_object_object_add (head, "ladder", ladder_to_json (&ladder));
+  json_object_object_add (head, "facts", facts);
+  json_object_object_add (head, "impact", steal_ptr (&dg->impact));
+  json_object_object_add (head, "gaps", steal_ptr (&dg->gaps));
+  json_object_object_add (head, "collectors", steal_ptr (&dg->collectors));
+  json_add_int (head, "took_ms",
+                (int64_t) (loop_now (dg->d->loop) - dg->began_ms));
+  if (dg->stopped[0])
+    json_add_str (head, "stopped", dg->stopped);
+  dg->ops->done (&verdict, head, dg->arg);
+}
+
+static void
+diagnosis_free (struct diagnosis *dg)
+{
+  if (dg->impact)
+    json_object_put (dg->impact);
+  if (dg->gaps)
+    json_object_put (dg->gaps);
+  if (dg->collectors)
+    json_object_put (dg->collectors);
+  guest_unref (dg->guest);
+  free (dg->facts);
+  free (dg);
+}
+
+static void
+next_step (struct diagnosis *dg)
+{
+  const struct diagnosis_step *step;
+  const struct collector *c;
+  struct error err = ERROR_INIT;
+
+  if (dg->at >= dg->nsteps || dg->stopped[0])
+    {
+      judge (dg);
+      diagnosis_free (dg);
+      return;
+    }
+  step = &dg->steps[dg->at];
+  dg->step_ms = loop_now (dg->d->loop);
+  dg->ops->progress (dg->at + 1, dg->nsteps, step->collector, false, NULL,
+                     dg->arg);
+  c = collector_find (step->collector);
+  if (!c)
+    step_over (dg, "this build has no such collector");
+  else if (!registry_is_current (dg->d->registry, &dg->guest->inc)
+           && c->touch != TOUCH_NOTHING)
+    step_over (dg, "the guest is not the one it was: not touched");
+  else if (start_step (dg, c, step, &err) < 0)
+    step_over (dg, error_text (&err));
+}
+
+static void
+first_step (void *arg)
+{
+  next_step (arg);
+}
+
+int
+diagnosis_start (struct daemon *d, const struct guest *g,
+                 const char *scenario, const char *outcome,
+                 const struct diagnosis_step *steps, unsigned nsteps,
+                 const struct diagnosis_ops *ops, void *arg,
+                 struct diagnosis **ret, struct error *err)
+{
+  struct diagnosis *dg = calloc (1, sizeof (*dg));
+  int r;
+
+  if (dg)
+    dg->facts = calloc (MAX_FACTS, sizeof (*dg->facts));
+  if (!dg || !dg->facts)
+    {
+      free (dg);
+      return error_set (err, ENOMEM, "no memory for a diagnosis");
+    }
+  dg->d = d;
+  dg->guest = guest_ref (g);
+  snprintf (dg->scenario, sizeof (dg->scenario), "%s", scenario);
+  snprintf (dg->outcome, sizeof (dg->outcome), "%s", outcome);
+  dg->steps = steps;
+  dg->nsteps = nsteps;
+  dg->ops = ops;
+  dg->arg = arg;
+  dg->began_ms = loop_now (d->loop);
+  dg->impact = json_object_new_array ();
+  dg->gaps = json_object_new_array ();
+  dg->collectors = json_object_new_array ();
+  /* From the loop, so that the caller has *ret before anything happens. */
+  r = loop_post (d->loop, first_step, dg, NULL);
+  if (r < 0)
+    {
+      diagnosis_free (dg);
+      return error_set (err, ENOMEM, "no memory for a diagnosis");
+    }
+  *ret = dg;
+  return 0;
+}
+
+void
+diagnosis_stop (struct diagnosis *dg, const char *why)
+{
+  snprintf (dg->stopped, sizeof (dg->stopped), "%s", why);
+  if (dg->in_step)
+    job_stop (dg->d->jobs, dg->guest->inc.uuid, NULL);
+}
+
+/* ---- shipped playbooks ---- */
+
+/* Volatile and harmless evidence first, what types into the guest last. */
+static const struct diagnosis_step no_touch[] = {
+  { .collector = "host" },
+  { .collector = "console" },
+};
+static const struct diagnosis_step quick[] = {
+  { .collector = "host" },
+  { .collector = "console" },
+  { .collector = "monitor" },
+  { .collector = "disk" },
+};
+static const struct diagnosis_step standard[] = {
+  { .collector = "host" },
+  { .collector = "console" },
+  { .collector = "monitor" },
+  { .collector = "disk" },
+  { .collector = "net" },
+  { .collector = "sysrq" },
+};
+
+static const struct
+{
+  const char *name;
+  const struct diagnosis_step *steps;
+  unsigned n;
+} playbooks[] = {
+  { "no-touch", no_touch, ARRAY_LEN (no_touch) },
+  { "quick", quick, ARRAY_LEN (quick) },
+  { "standard", standard, ARRAY_LEN (standard) },
+};
+
+const char *const playbook_names[] = { "no-touch", "quick", "standard", NULL };
+
+const struct diagnosis_step *
+playbook_steps (const char *name, unsigned *ret_n)
+{
+  for (unsigned i = 0; i < ARRAY_LEN (playbooks); i++)
+    if (strcmp (playbooks[i].name, name) == 0)
+      {
+        *ret_n = playbooks[i].n;
+        return playbooks[i].steps;
+      }
+  return NULL;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One diagnosis: the steps of a playbook, one collector after another, each
+ * in a job of its own with a budget; then the ladder and the verdict.  Loop
+ * thread; it knows nothing of incidents, disks or clients.
+ */
+#ifndef HANGDOG_SUPERVISOR_DIAGNOSE_H
+#define HANGDOG_SUPERVISOR_DIAGNOSE_H
+
+#include "diag/collector.h"
+#include "diag/incident.h"
+
+struct daemon;
+struct diagnosis;
+struct error;
+
+struct diagnosis_step
+{
+  const char *collector;
+  uint64_t budget_ms;         /* 0 = the collector's own */
+  struct json_object *params; /* or NULL; borrowed until the end */
+};
+
+struct diagnosis_ops
+{
+  /* A file of evidence, whole or a part (offset = what came before). */
+  void (*file) (const char *name, uint64_t offset, const void *data,
+                size_t len, void *arg);
+  /* Phase n of total begins (what != NULL) or ended (took, failure). */
+  void (*progress) (unsigned n, unsigned total, const char *what, bool ended,
+                    const char *failure, void *arg);
+  /* head: members for the manifest (impact, gaps, collectors, ladder); the
+   * callee's.  The diagnosis is freed afterwards. */
+  void (*done) (const struct verdict *verdict, struct json_object *head,
+                void *arg);
+};
+
+/* scenario and outcome: what brought us here, for the verdict. */
+int diagnosis_start (struct daemon *d, const struct guest *g,
+                     const char *scenario, const char *outcome,
+                     const struct diagnosis_step *steps, unsigned nsteps,
+                     const struct diagnosis_ops *ops, void *arg,
+                     struct diagnosis **ret, struct error *err);
+/* No further step; what there is is judged, done is called. */
+void diagnosis_stop (struct diagnosis *dg, const char *why);
+
+/* The steps of a shipped playbook; NULL when there is none of that name. */
+const struct diagnosis_step *playbook_steps (const char *name,
+                                             unsigned *ret_n);
+extern const char *const playbook_names[];
+
+#endif

@@ -1,0 +1,723 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The life of incidents.
+ *
+ * Nothing is done about one before the writer has said that it is on disk.
+ * At most `max_diagnoses` collect at once; the others wait in order.
+ */
+#include "supervisor/incidents.h"
+#include "supervisor/daemon.h"
+#include "supervisor/diagnose.h"
+#include "supervisor/standing.h"
+#include "supervisor/summary.h"
+#include "supervisor/writer_link.h"
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/text.h"
+#include "base/units.h"
+
+#include <string.h>
+
+#define MAX_INCIDENTS 256
+#define MAX_TCP_TARGETS 4
+
+/* One incident as the daemon holds it. */
+struct active
+{
+  struct incidents *all;
+  struct active *next;
+  struct incident inc;
+  const struct guest *guest; /* as it was when it began; NULL after restart */
+  char playbook[32];
+  bool durable, collecting, waiting, packing, order, stands;
+  struct diagnosis *diagnosis;
+  struct diagnosis_step *steps; /* a copy: with parameters of this guest */
+  unsigned nsteps;
+  struct json_object *net_params;
+  struct error file_error; /* the first file that could not be stored */
+  char bundle[512], shipped[160];
+  const struct incident_watch_ops *watch;
+  void *watch_arg;
+};
+
+struct incidents
+{
+  struct daemon *d;
+  struct active *first;
+  unsigned count, collecting;
+  struct standing *standing;
+};
+
+static void pump (struct incidents *in);
+static void persist (struct incidents *in);
+static void put_durable (struct active *a);
+
+/* ---- the list ---- */
+
+static void
+active_free (struct active *a)
+{
+  guest_unref (a->guest);
+  free (a->steps);
+  if (a->net_params)
+    json_object_put (a->net_params);
+  free (a);
+}
+
+static void
+active_remove (struct active *a)
+{
+  struct active **p = &a->all->first;
+
+  while (*p != a)
+    p = &(*p)->next;
+  *p = a->next;
+  a->all->count--;
+  active_free (a);
+}
+
+static struct active *
+by_id (struct incidents *in, const char *id)
+{
+  for (struct active *a = in->first; a; a = a->next)
+    if (strcmp (a->inc.id, id) == 0)
+      return a;
+  return NULL;
+}
+
+static struct active *
+standing_of (struct incidents *in, const char *uuid)
+{
+  for (struct active *a = in->first; a; a = a->next)
+    if (a->stands && strcmp (a->inc.inc.uuid, uuid) == 0)
+      return a;
+  return NULL;
+}
+
+/* Old ones that ended and were packed are only kept for `status`. */
+static void
+make_room (struct incidents *in)
+{
+  struct active *oldest = NULL;
+
+  if (in->count < MAX_INCIDENTS)
+    return;
+  for (struct active *a = in->first; a; a = a->next)
+    if (!a->stands && !a->collecting && !a->packing && !a->waiting)
+      oldest = a; /* the list has the newest first */
+  if (oldest)
+    active_remove (oldest);
+}
+
+int
+incidents_new (struct daemon *d, struct incidents **ret, struct error *err)
+{
+  struct incidents *in = calloc (1, sizeof (*in));
+  int r;
+
+  if (!in)
+    return error_set (err, ENOMEM, "no memory for incidents");
+  in->d = d;
+  r = standing_new (&in->standing, err);
+  if (r < 0)
+    {
+      free (in);
+      return r;
+    }
+  *ret = in;
+  return 0;
+}
+
+void
+incidents_free (struct incidents *in)
+{
+  if (!in)
+    return;
+  while (in->first)
+    active_remove (in->first);
+  standing_free (in->standing);
+  free (in);
+}
+
+static struct active *
+active_new (struct incidents *in, const struct guest *g, const char *scenario,
+            const char *playbook, const char *reason)
+{
+  struct active *a;
+
+  make_room (in);
+  if (in->count >= MAX_INCIDENTS || !(a = calloc (1, sizeof (*a))))
+    return NULL;
+  a->all = in;
+  incident_new_id (a->inc.id);
+  a->inc.inc = g->inc;
+  snprintf (a->inc.guest, sizeof (a->inc.guest), "%s", g->display);
+  snprintf (a->inc.scenario, sizeof (a->inc.scenario), "%.63s", scenario);
+  snprintf (a->inc.reason, sizeof (a->inc.reason), "%.199s", reason);
+  a->inc.phase = INCIDENT_OPEN;
+  a->inc.opened_wall_ms = clock_wall_ms ();
+  snprintf (a->playbook, sizeof (a->playbook), "%.31s", playbook);
+  a->guest = guest_ref (g);
+  a->next = in->first;
+  in->first = a;
+  in->count++;
+  return a;
+}
+
+/* ---- packing ---- */
+
+static void
+on_packed (const struct error *err, struct json_object *answer, void *arg)
+{
+  struct active *a = arg;
+  struct incidents *in = a->all;
+  const char *path = json_get_str (answer, "path");
+
+  a->packing = false;
+  a->inc.phase = INCIDENT_PACKED;
+  if (err)
+    log_guest (LOG_LEVEL_ERROR, a->inc.inc.uuid,
+               "incident %s could not be packed: %s", a->inc.id,
+               error_text (err));
+  else
+    {
+      snprintf (a->bundle, sizeof (a->bundle), "%s", path ? path : "");
+      log_guest (LOG_LEVEL_WARN, a->inc.inc.uuid,
+                 "verdict=%s guest=\"%s\" incident=%s confidence=%s "
+                 "bundle=%s: %s",
+                 a->inc.verdict.class_, a->inc.guest, a->inc.id,
+                 a->inc.verdict.confidence, a->bundle,
+                 a->inc.verdict.sentence);
+    }
+  persist (in);
+  if (a->watch)
+    a->watch->packed (&a->inc, a->bundle, err, a->watch_arg);
+  a->watch = NULL;
+  pump (in);
+}
+
+static void
+on_file_stored (const struct error *err, struct json_object *answer,
+                void *arg)
+{
+  struct active *a = arg;
+
+  if (err && !a->file_error.code)
+    {
+      a->file_error = *err;
+      log_guest (LOG_LEVEL_WARN, a->inc.inc.uuid,
+                 "incident %s: evidence was not stored: %s", a->inc.id,
+                 error_text (err));
+    }
+}
+
+static void
+store_file (struct active *a, const char *name, uint64_t offset,
+            const void *data, size_t len)
+{
+  struct incident_sink *sink = writer_link_incidents (a->all->d->writer);
+
+  sink->artifact (sink, a->inc.id, name, offset, data, len, on_file_stored,
+                  a);
+}
+
+static void
+pack (struct active *a, struct json_object *head)
+{
+  struct incident_sink *sink = writer_link_incidents (a->all->d->writer);
+  CLEANUP_BUF struct buf text = BUF_INIT (64u << 10);
+
+  summary_text (&a->inc, head, &text);
+  store_file (a, "summary.txt", 0, buf_str (&text), text.len);
+  json_object_object_add (head, "incident", incident_to_json (&a->inc));
+  a->packing = true;
+  sink->put (sink, &a->inc, NULL, NULL);
+  sink->pack (sink, a->inc.id, head, on_packed, a);
+}
+
+/* ---- the diagnosis ---- */
+
+static void
+on_file (const char *name, uint64_t offset, const void *data, size_t len,
+         void *arg)
+{
+  store_file (arg, name, offset, data, len);
+}
+
+static void
+on_progress (unsigned n, unsigned total, const char *what, bool ended,
+             const char *failure, void *arg)
+{
+  struct active *a = arg;
+
+  if (a->watch)
+    a->watch->progress (n, total, what, ended, failure, a->watch_arg);
+}
+
+static void
+on_diagnosed (const struct verdict *verdict, struct json_object *head,
+              void *arg)
+{
+  struct active *a = arg;
+
+  a->diagnosis = NULL;
+  a->collecting = false;
+  a->all->collecting--;
+  a->inc.verdict = *verdict;
+  a->inc.collected_wall_ms = clock_wall_ms ();
+  pack (a, head);
+  pump (a->all);
+}
+
+static const struct diagnosis_ops diagnosis_callbacks = {
+  .file = on_file,
+  .progress = on_progress,
+  .done = on_diagnosed,
+};
+
+struct targets
+{
+  struct json_object *addresses;
+};
+
+static void
+add_target (const struct binding_info *info, void *arg)
+{
+  struct targets *t = arg;
+
+  if (info->scenario->address
+      && json_object_array_length (t->addresses) < MAX_TCP_TARGETS)
+    json_object_array_add (t->addresses,
+                           json_object_new_string (info->scenario->address));
+}
+
+/* The network step asks where scenarios of this guest ask: nobody else knows
+ * an address of a guest behind a user-mode network. */
+static void
+copy_steps (struct active *a, const struct diagnosis_step *steps, unsigned n)
+{
+  struct targets t = { json_object_new_array () };
+
+  bindings_each (a->all->d->bindings, a->inc.inc.uuid, add_target, &t);
+  a->net_params = json_object_new_object ();
+  if (json_object_array_length (t.addresses) > 0)
+    json_object_object_add (
+        a->net_params, "address",
+        json_object_get (json_object_array_get_idx (t.addresses, 0)));
+  json_object_object_add (a->net_params, "addresses", t.addresses);
+  a->steps = calloc (n, sizeof (*a->steps));
+  if (!a->steps)
+    return;
+  memcpy (a->steps, steps, n * sizeof (*steps));
+  a->nsteps = n;
+  for (unsigned i = 0; i < n; i++)
+    if (strcmp (a->steps[i].collector, "net") == 0 && !a->steps[i].params)
+      a->steps[i].params = a->net_params;
+}
+
+static void
+give_up (struct active *a, const char *why)
+{
+  struct json_object *head = json_object_new_object ();
+
+  snprintf (a->inc.verdict.class_, sizeof (a->inc.verdict.class_), "unknown");
+  snprintf (a->inc.verdict.confidence, sizeof (a->inc.verdict.confidence),
+            "low");
+  snprintf (a->inc.verdict.sentence, sizeof (a->inc.verdict.sentence),
+            "%.200s: %.100s", a->inc.reason, why);
+  json_add_str (head, "stopped", why);
+  pack (a, head);
+}
+
+static void
+begin (struct active *a)
+{
+  const struct diagnosis_step *steps;
+  struct error err = ERROR_INIT;
+  unsigned n = 0;
+
+  a->waiting = false;
+  if (!a->guest)
+    {
+      give_up (a, "the daemon was restarted and the guest is not there");
+      return;
+    }
+  steps = playbook_steps (a->playbook, &n);
+  if (!steps)
+    steps = playbook_steps ("standard", &n);
+  copy_steps (a, steps, n);
+  if (!a->steps
+      || diagnosis_start (a->all->d, a->guest, a->inc.scenario, a->inc.reason,
+                          a->steps, a->nsteps, &diagnosis_callbacks, a,
+                          &a->diagnosis, &err)
+             < 0)
+    {
+      give_up (a, error_text (&err));
+      return;
+    }
+  a->inc.phase = INCIDENT_COLLECTING;
+  a->collecting = true;
+  a->all->collecting++;
+}
+
+/* Starts what may start: oldest first. */
+static void
+pump (struct incidents *in)
+{
+  struct active *oldest;
+
+  while (in->collecting < (unsigned) in->d->config.limits.max_diagnoses)
+    {
+      oldest = NULL;
+      for (struct active *a = in->first; a; a = a->next)
+        if (a->waiting && a->durable)
+          oldest = a;
+      if (!oldest)
+        return;
+      begin (oldest);
+    }
+}
+
+static void
+on_durable (const struct error *err, struct json_object *answer, void *arg)
+{
+  struct active *a = arg;
+
+  if (err)
+    {
+      /* A full disk must not keep us from looking: the evidence may still
+       * find its place, and the verdict reaches the log. */
+      log_guest (LOG_LEVEL_ERROR, a->inc.inc.uuid,
+                 "incident %s is not on disk: %s", a->inc.id,
+                 error_text (err));
+    }
+  a->durable = true;
+  a->waiting = true;
+  pump (a->all);
+}
+
+static void
+put_durable (struct active *a)
+{
+  struct incident_sink *sink = writer_link_incidents (a->all->d->writer);
+
+  sink->put (sink, &a->inc, on_durable, a);
+}
+
+/* ---- what begins and ends them ---- */
+
+static void
+persist (struct incidents *in)
+{
+  standing_clear (in->standing);
+  for (struct active *a = in->first; a; a = a->next)
+    if (a->stands)
+      standing_add (in->standing, &a->inc);
+  standing_save (in->standing, in->d->writer);
+}
+
+static void
+end_standing (struct active *a, enum incident_end how)
+{
+  char age[32];
+
+  a->stands = false;
+  a->inc.end = how;
+  a->inc.ended_wall_ms = clock_wall_ms ();
+  log_guest (LOG_LEVEL_INFO, a->inc.inc.uuid,
+             "guest=\"%s\" incident=%s ended: %s after %s", a->inc.guest,
+             a->inc.id, incident_end_names[how],
+             units_format_duration (age, sizeof (age),
+                                    a->inc.ended_wall_ms
+                                        - a->inc.opened_wall_ms));
+  persist (a->all);
+}
+
+static void
+failed (struct incidents *in, const struct binding_info *info)
+{
+  struct active *a = standing_of (in, info->guest->inc.uuid);
+
+  if (a && incarnation_equal (&a->inc.inc, &info->guest->inc))
+    return; /* it joins: the same trouble, seen by another check */
+  if (a)
+    end_standing (a, INCIDENT_REPLACED);
+  a = active_new (in, info->guest, info->scenario->name,
+                  info->scenario->playbook ? info->scenario->playbook
+                                           : "standard",
+                  info->last ? info->last->sentence : "");
+  if (!a)
+    {
+      log_guest (LOG_LEVEL_ERROR, info->guest->inc.uuid,
+                 "more than %u incidents at once: this one is not followed",
+                 MAX_INCIDENTS);
+      return;
+    }
+  a->inc.last_ok_wall_ms = info->last_ok_wall_ms;
+  a->stands = true;
+  log_guest (LOG_LEVEL_WARN, info->guest->inc.uuid,
+             "guest=\"%s\" scenario=%s failed %u times: %s (incident %s)",
+             info->guest->display, info->scenario->name, info->failures,
+             a->inc.reason, a->inc.id);
+  put_durable (a);
+  persist (in);
+}
+
+void
+incidents_outcome (const struct binding_info *info, enum health_change change,
+                   void *arg)
+{
+  struct incidents *in = arg;
+  struct active *a;
+
+  if (change == HEALTH_BECAME_FAILED)
+    failed (in, info);
+  else if (change == HEALTH_BECAME_WELL)
+    {
+      a = standing_of (in, info->guest->inc.uuid);
+      if (a && strcmp (a->inc.scenario, info->scenario->name) == 0)
+        end_standing (a, INCIDENT_RECOVERED);
+    }
+}
+
+void
+incidents_guest (struct incidents *in, enum guest_change change,
+                 const struct guest *was, const struct guest *now)
+{
+  struct active *a;
+
+  if (change == GUEST_ADDED)
+    {
+      for (a = in->first; a; a = a->next)
+        if (!a->guest && incarnation_equal (&a->inc.inc, &now->inc))
+          a->guest = guest_ref (now);
+      return;
+    }
+  if (change == GUEST_CHANGED)
+    return;
+  a = standing_of (in, was->inc.uuid);
+  if (!a)
+    return;
+  if (a->diagnosis)
+    diagnosis_stop (a->diagnosis, change == GUEST_GONE
+                                      ? "the guest is gone"
+                                      : "the guest began another life");
+  end_standing (a, change == GUEST_REINCARNATED
+                           && was->inc.pid == now->inc.pid
+                       ? INCIDENT_REBOOTED
+                       : INCIDENT_REPLACED);
+}
+
+int
+incidents_order (struct incidents *in, const struct guest *g,
+                 const char *playbook, const char *by,
+                 const struct incident_watch_ops *ops, void *arg,
+                 char ret_id[UUID_TEXT], struct error *err)
+{
+  struct active *a;
+  char reason[200];
+  unsigned n;
+
+  if (!playbook)
+    playbook = "standard";
+  if (!playbook_steps (playbook, &n))
+    {
+      const char *near = text_nearest (playbook, playbook_names);
+
+      return error_set (err, EINVAL, "no playbook \"%s\"%s%s%s", playbook,
+                        near ? " (did you mean \"" : "", near ? near : "",
+                        near ? "\"?)" : "");
+    }
+  snprintf (reason, sizeof (reason), "ordered by %.180s", by);
+  a = active_new (in, g, "order", playbook, reason);
+  if (!a)
+    return error_set (err, ENOBUFS, "more than %u incidents at once",
+                      MAX_INCIDENTS);
+  a->order = true;
+  a->watch = ops;
+  a->watch_arg = arg;
+  memcpy (ret_id, a->inc.id, UUID_TEXT);
+  put_durable (a);
+  return 0;
+}
+
+void
+incidents_unwatch (struct incidents *in, const char *id)
+{
+  struct active *a = by_id (in, id);
+
+  if (a)
+    a->watch = NULL;
+}
+
+/* ---- after a restart ---- */
+
+static void
+find_guest (const struct guest *g, void *arg)
+{
+  struct active *a = arg;
+
+  if (!a->guest && incarnation_equal (&a->inc.inc, &g->inc))
+    a->guest = guest_ref (g);
+}
+
+static struct active *
+resurrect (struct incidents *in, const struct incident *inc)
+{
+  struct active *a;
+
+  if (by_id (in, inc->id))
+    return NULL;
+  make_room (in);
+  if (in->count >= MAX_INCIDENTS || !(a = calloc (1, sizeof (*a))))
+    return NULL;
+  a->all = in;
+  a->inc = *inc;
+  snprintf (a->playbook, sizeof (a->playbook), "standard");
+  a->next = in->first;
+  in->first = a;
+  in->count++;
+  registry_each (in->d->registry, find_guest, a);
+  return a;
+}
+
+/* Standing ones are known again; nothing is done about them. */
+static void
+on_standing (const struct incident *inc, void *arg)
+{
+  struct incidents *in = arg;
+  struct active *a = resurrect (in, inc);
+
+  if (a)
+    {
+      a->stands = true;
+      a->durable = true;
+      a->inc.phase = INCIDENT_PACKED;
+    }
+}
+
+/* One that was still being collected: taken up again. */
+static void
+on_open_incident (struct frame *frame, const struct error *err, void *arg)
+{
+  struct incidents *in = arg;
+  CLEANUP_JSON_DOC struct json_doc *doc = NULL;
+  struct error why = ERROR_INIT;
+  struct incident inc;
+  struct active *a;
+
+  if (err || !frame->body_len)
+    return;
+  if (json_parse (frame->body, frame->body_len, JSON_WIRE, "incident.json",
+                  JSON_MAX_FILE, &doc, &why)
+          < 0
+      || incident_from_json (json_root (doc), &inc, &why) < 0)
+    {
+      log_error ("an open incident can't be read: %s", error_text (&why));
+      return;
+    }
+  a = by_id (in, inc.id);
+  if (a && (a->collecting || a->packing || !a->stands || a->guest))
+    {
+      /* Ours, and on its way already. */
+      if (a->collecting || a->packing || a->waiting)
+        return;
+    }
+  if (!a)
+    a = resurrect (in, &inc);
+  if (!a)
+    return;
+  log_guest (LOG_LEVEL_INFO, a->inc.inc.uuid,
+             "incident %s was being diagnosed when hangdog stopped: taken up "
+             "again",
+             a->inc.id);
+  a->inc.phase = INCIDENT_OPEN;
+  a->durable = true;
+  a->waiting = true;
+  pump (in);
+}
+
+static void
+on_standing_loaded (void *arg)
+{
+  struct incidents *in = arg;
+  struct json_object *head = json_object_new_object ();
+  struct error err = ERROR_INIT;
+
+  standing_each (in->standing, on_standing, in);
+  json_add_str (head, "op", "open-incidents");
+  if (writer_link_call (in->d->writer, head, NULL, 0, 30000, on_open_incident,
+                        in, &err)
+      < 0)
+    log_warn ("open incidents are not known: %s", error_text (&err));
+}
+
+void
+incidents_writer_up (struct incidents *in)
+{
+  /* Once per daemon: a writer that restarts later gets what it did not
+   * answer from the link, and knows nothing that we do not. */
+  if (!standing_loaded (in->standing))
+    standing_load (in->standing, in->d->writer, on_standing_loaded, in);
+}
+
+void
+incidents_writer_event (struct incidents *in, struct json_object *head)
+{
+  const char *op = json_get_str (head, "op");
+  const char *id = json_get_str (head, "incident");
+  const char *why = json_get_str (head, "why");
+  struct active *a = id ? by_id (in, id) : NULL;
+
+  if (!op)
+    return;
+  if (strcmp (op, "shipped") == 0)
+    {
+      log_info ("incident %s reached the controller", id ? id : "?");
+      if (a)
+        snprintf (a->shipped, sizeof (a->shipped), "shipped");
+    }
+  else if (strcmp (op, "parked") == 0)
+    {
+      log_warn ("incident %s was refused by the controller and is parked: %s",
+                id ? id : "?", why ? why : "");
+      if (a)
+        snprintf (a->shipped, sizeof (a->shipped), "parked: %.140s",
+                  why ? why : "");
+    }
+}
+
+/* ---- looking ---- */
+
+void
+incidents_each (struct incidents *in,
+                void (*fn) (const struct incident_info *info, void *arg),
+                void *arg)
+{
+  for (struct active *a = in->first; a; a = a->next)
+    {
+      struct incident_info info = {
+        .incident = &a->inc,
+        .collecting = a->collecting || a->packing,
+        .waiting = a->waiting,
+        .bundle = a->bundle,
+        .shipped = a->shipped,
+      };
+
+      fn (&info, arg);
+    }
+}
+
+const struct incident *
+incidents_standing (struct incidents *in, const char *uuid)
+{
+  struct active *a = standing_of (in, uuid);
+
+  return a ? &a->inc : NULL;
+}

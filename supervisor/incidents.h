@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Incidents: from a scenario that failed to a bundle on its way.
+ *
+ *   failed ─► put (durable) ─► diagnosis ─► verdict ─► pack ─► shipped
+ *
+ * One guest has at most one standing incident: while it stands, further
+ * failures join it.  It ends when the guest is well again, lives another
+ * life, or is gone.  Standing incidents survive a restart of the daemon, so
+ * that the same hang is not told twice.  Loop thread only.
+ */
+#ifndef HANGDOG_SUPERVISOR_INCIDENTS_H
+#define HANGDOG_SUPERVISOR_INCIDENTS_H
+
+#include "diag/incident.h"
+#include "guests/registry.h"
+#include "scenarios/scenario.h"
+#include "supervisor/bindings.h"
+
+struct daemon;
+struct error;
+struct incidents;
+
+int incidents_new (struct daemon *d, struct incidents **ret,
+                   struct error *err);
+void incidents_free (struct incidents *in);
+
+/* A binding_listen_fn. */
+void incidents_outcome (const struct binding_info *info,
+                        enum health_change change, void *arg);
+void incidents_guest (struct incidents *in, enum guest_change change,
+                      const struct guest *was, const struct guest *now);
+/* The writer is there (again). */
+void incidents_writer_up (struct incidents *in);
+/* What the writer says unasked. */
+void incidents_writer_event (struct incidents *in, struct json_object *head);
+
+/* Progress of one incident, for who ordered it. */
+struct incident_watch_ops
+{
+  void (*progress) (unsigned n, unsigned total, const char *what, bool ended,
+                    const char *failure, void *arg);
+  /* bundle: path on the host, "" when it could not be made (why says). */
+  void (*packed) (const struct incident *inc, const char *bundle,
+                  const struct error *why, void *arg);
+};
+/* A diagnosis that somebody asked for.  playbook NULL = standard. */
+int incidents_order (struct incidents *in, const struct guest *g,
+                     const char *playbook, const char *by,
+                     const struct incident_watch_ops *ops, void *arg,
+                     char ret_id[UUID_TEXT], struct error *err);
+/* Who ordered has gone: the diagnosis goes on, nobody is told. */
+void incidents_unwatch (struct incidents *in, const char *id);
+
+struct incident_info
+{
+  const struct incident *incident;
+  bool collecting, waiting;
+  const char *bundle; /* path, "" before it is packed */
+  const char *shipped; /* "", "shipped", "parked: why" */
+};
+void incidents_each (struct incidents *in,
+                     void (*fn) (const struct incident_info *info, void *arg),
+                     void *arg);
+/* The standing incident of that guest, NULL if it is well. */
+const struct incident *incidents_standing (struct incidents *in,
+                                           const char *uuid);
+
+#endif

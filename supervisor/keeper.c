@@ -1,0 +1,711 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * hangdog-keeper: the only process with rights.
+ *
+ * It starts the writer and the daemon, watches that they answer, kills and
+ * restarts them, owns the control socket (so that clients find it also while
+ * the daemon restarts), and opens for the daemon what the configuration
+ * names.  It reads no guest byte and no client byte.
+ */
+#include "supervisor/children.h"
+#include "supervisor/config.h"
+#include "supervisor/keeper_open.h"
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/store.h"
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <grp.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+#define DRAIN_ONLY_DEATHS 3
+#define STOP_GRACE_MS 4000
+
+/* The ends of the daemon-writer connection that wait for their process. */
+struct ends
+{
+  int channel, pipe; /* -1 = none */
+};
+
+struct keeper
+{
+  struct loop *loop;
+  struct watch *signals;
+  const char *config_path, *run_path, *state_path, *libexec;
+  bool config_given;
+  struct config config;
+  char *config_text;
+  size_t config_len;
+  struct keeper_open *opener;
+  struct child *daemon, *writer;
+  struct ends for_daemon, for_writer;
+  int control;  /* listening */
+  int lock;
+  int signal_fd;
+  char sink[4096]; /* the writer's --sink */
+  bool stopping;
+  int exit_code;
+};
+
+static void
+notify_init (const char *state)
+{
+  const char *path = getenv ("NOTIFY_SOCKET");
+  struct sockaddr_un un = { .sun_family = AF_UNIX };
+  CLEANUP_CLOSE int fd = -1;
+  size_t len;
+
+  if (!path || (path[0] != '/' && path[0] != '@'))
+    return;
+  len = strlen (path);
+  if (len >= sizeof (un.sun_path))
+    return;
+  memcpy (un.sun_path, path, len);
+  if (path[0] == '@')
+    un.sun_path[0] = '\0';
+  fd = socket (AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd >= 0)
+    (void) !sendto (fd, state, strlen (state), MSG_NOSIGNAL,
+                    (struct sockaddr *) &un,
+                    (socklen_t) (offsetof (struct sockaddr_un, sun_path) + len));
+}
+
+/* ---- configuration ---- */
+
+static int
+read_whole (const char *path, char **ret_text, size_t *ret_len,
+            struct error *err)
+{
+  CLEANUP_CLOSE int dir = -1;
+  char folder[4096];
+  const char *name = strrchr (path, '/');
+  size_t n = name ? (size_t) (name - path) : 1;
+
+  if (n >= sizeof (folder))
+    return error_set (err, ENAMETOOLONG, "%.100s...: the path is too long",
+                      path);
+  memcpy (folder, name ? path : ".", n);
+  folder[n] = '\0';
+  dir = open (name == path ? "/" : folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (dir < 0)
+    return error_errno (err, errno, "%s", path);
+  return store_get_file (dir, name ? name + 1 : path, JSON_MAX_FILE, ret_text,
+                         ret_len, err);
+}
+
+/* Reads and checks; what is there is only replaced when all is well. */
+static int
+load_config (struct keeper *k, struct error *err)
+{
+  struct config fresh;
+  CLEANUP_FREE char *text = NULL;
+  size_t len = 0;
+  int r;
+
+  r = config_defaults (&fresh, err);
+  if (r < 0)
+    return r;
+  r = read_whole (k->config_path, &text, &len, err);
+  if (r == -ENOENT && !k->config_given)
+    {
+      text = strdup ("{}");
+      len = 2;
+      r = text ? 0 : error_set (err, ENOMEM, "no memory");
+    }
+  if (r == 0)
+    r = config_parse (text, len, k->config_path, &fresh, err);
+  if (r < 0)
+    {
+      config_done (&fresh);
+      return r;
+    }
+  config_done (&k->config);
+  k->config = fresh;
+  free (k->config_text);
+  k->config_text = steal_ptr (&text);
+  k->config_len = len;
+  return keeper_open_roots (k->opener, &k->config, k->config_path, err);
+}
+
+/* ---- the two children ---- */
+
+static int
+make_ends (struct ends *daemon, struct ends *writer, struct error *err)
+{
+  int pair[2], pipes[2];
+
+  if (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+    return error_errno (err, errno, "socketpair");
+  if (pipe2 (pipes, O_CLOEXEC) < 0)
+    {
+      close (pair[0]);
+      close (pair[1]);
+      return error_errno (err, errno, "pipe");
+    }
+  /* A larger pipe bridges a slow moment of the disk; the default will do. */
+  (void) fcntl (pipes[1], F_SETPIPE_SZ, 1 << 20);
+  *daemon = (struct ends){ pair[0], pipes[1] };
+  *writer = (struct ends){ pair[1], pipes[0] };
+  return 0;
+}
+
+static void
+close_ends (struct ends *e)
+{
+  if (e->channel >= 0)
+    close (e->channel);
+  if (e->pipe >= 0)
+    close (e->pipe);
+  *e = (struct ends){ -1, -1 };
+}
+
+/* Gives a running child new ends of the connection. */
+static void
+send_ends (struct child *c, struct ends *e)
+{
+  struct json_object *head = json_object_new_object ();
+  int fds[2] = { e->channel, e->pipe };
+
+  json_add_str (head, "op", "peer");
+  if (child_channel (c))
+    channel_send (child_channel (c), head, NULL, 0, fds, 2);
+  else
+    json_object_put (head);
+  close_ends (e);
+}
+
+/* The descriptors for a starting child: those that wait for it, or a fresh
+ * connection whose other side goes to its peer, now or when it starts. */
+static int
+take_ends (struct keeper *k, bool daemon, struct ends *ret, struct error *err)
+{
+  struct ends *mine = daemon ? &k->for_daemon : &k->for_writer;
+  struct ends *other = daemon ? &k->for_writer : &k->for_daemon;
+  struct child *peer = daemon ? k->writer : k->daemon;
+  struct ends d, w;
+  int r;
+
+  if (mine->channel < 0)
+    {
+      r = make_ends (&d, &w, err);
+      if (r < 0)
+        return r;
+      *mine = daemon ? d : w;
+      close_ends (other);
+      *other = daemon ? w : d;
+      if (peer && child_pid (peer) > 0)
+        send_ends (peer, other);
+    }
+  *ret = *mine;
+  *mine = (struct ends){ -1, -1 };
+  return 0;
+}
+
+static int
+prepare_daemon (void *arg, const char **argv, unsigned max_argv, int *fds,
+                unsigned *nfds, struct error *err)
+{
+  struct keeper *k = arg;
+  struct ends e;
+  unsigned n = 0;
+  int r;
+
+  r = take_ends (k, true, &e, err);
+  if (r < 0)
+    return r;
+  fds[0] = e.channel;
+  fds[1] = e.pipe;
+  fds[2] = fcntl (k->control, F_DUPFD_CLOEXEC, 3);
+  *nfds = 3;
+  if (k->daemon && child_recent_deaths (k->daemon) >= DRAIN_ONLY_DEATHS)
+    {
+      log_error ("the daemon died %u times in ten minutes: it now only drains "
+                 "the consoles; see its messages above, then restart hangdog",
+                 child_recent_deaths (k->daemon));
+      argv[n++] = "--drain-only";
+    }
+  argv[n] = NULL;
+  return 0;
+}
+
+static void
+daemon_started (struct child *c, void *arg)
+{
+  struct keeper *k = arg;
+  struct json_object *head = json_object_new_object ();
+
+  json_add_str (head, "op", "config");
+  json_add_str (head, "path", k->config_path);
+  json_add_str (head, "libexec", k->libexec);
+  json_add_str (head, "state", k->state_path);
+  channel_send (child_channel (c), head, k->config_text, k->config_len, NULL,
+                0);
+}
+
+static int
+prepare_writer (void *arg, const char **argv, unsigned max_argv, int *fds,
+                unsigned *nfds, struct error *err)
+{
+  struct keeper *k = arg;
+  struct ends e;
+  int r;
+
+  r = take_ends (k, false, &e, err);
+  if (r < 0)
+    return r;
+  fds[0] = e.channel;
+  fds[1] = e.pipe;
+  *nfds = 2;
+  argv[0] = "--state";
+  argv[1] = k->state_path;
+  argv[2] = "--sink";
+  argv[3] = k->sink;
+  argv[4] = NULL;
+  return 0;
+}
+
+static void
+daemon_frame (struct child *c, struct frame *frame, void *arg)
+{
+  struct keeper *k = arg;
+  const char *op = json_get_str (frame->head, "op");
+  struct error err = ERROR_INIT;
+
+  if (op && strcmp (op, "open") == 0)
+    keeper_open_serve (k->opener, child_channel (c), frame);
+  else if (op && strcmp (op, "ready") == 0)
+    notify_init ("READY=1");
+  else if (op && strcmp (op, "status") == 0)
+    {
+      char line[256];
+      const char *text = json_get_str (frame->head, "text");
+
+      snprintf (line, sizeof (line), "STATUS=%.200s", text ? text : "");
+      notify_init (line);
+    }
+  else
+    {
+      error_set (&err, ENOSYS, "the keeper does not know that request");
+      channel_reply_error (child_channel (c), frame, &err);
+    }
+}
+
+static void
+child_died (struct child *c, const char *how, void *arg)
+{
+  struct keeper *k = arg;
+
+  if (c == k->daemon)
+    keeper_open_release_all (k->opener);
+  if (k->stopping && !child_pid (k->daemon) && !child_pid (k->writer))
+    loop_stop (k->loop);
+  /* The writer goes last: it still has the daemon's last words to store. */
+  else if (k->stopping && c == k->daemon)
+    child_stop (k->writer, STOP_GRACE_MS);
+}
+
+/* ---- who they run as ---- */
+
+static int
+identity (struct keeper *k, struct child_spec *daemon,
+          struct child_spec *writer, struct error *err)
+{
+  const char *want = k->config.user[0] ? k->config.user : "hangdog";
+  struct passwd *pw;
+  char *const *more = k->config.groups.items;
+  struct group *gr;
+
+  if (geteuid () != 0)
+    return 0;
+  errno = 0;
+  pw = getpwnam (want);
+  if (!pw && k->config.user[0])
+    return error_set (err, EINVAL,
+                      "user \"%s\" of the configuration does not exist: "
+                      "adduser --system --group %s",
+                      want, want);
+  if (pw)
+    {
+      writer->drop = true;
+      writer->uid = pw->pw_uid;
+      writer->gid = pw->pw_gid;
+    }
+  else
+    pw = getpwnam ("nobody"); /* it needs no file of its own */
+  if (!pw)
+    return error_set (err, EINVAL, "there is neither a user hangdog nor nobody");
+  daemon->drop = true;
+  daemon->uid = pw->pw_uid;
+  daemon->gid = pw->pw_gid;
+  gr = getgrnam ("libvirt");
+  if (gr)
+    daemon->groups[daemon->ngroups++] = gr->gr_gid;
+  for (size_t i = 0; i < k->config.groups.count; i++)
+    {
+      gr = getgrnam (more[i]);
+      if (!gr)
+        return error_set (err, EINVAL, "group \"%s\" does not exist", more[i]);
+      if (daemon->ngroups < ARRAY_LEN (daemon->groups))
+        daemon->groups[daemon->ngroups++] = gr->gr_gid;
+    }
+  return 0;
+}
+
+static int
+make_folder (const char *path, mode_t mode, uid_t uid, gid_t gid, bool own,
+             struct error *err)
+{
+  if (mkdir (path, mode) < 0 && errno != EEXIST)
+    return error_errno (err, errno, "cannot make %s", path);
+  if (own && lchown (path, uid, gid) < 0)
+    return error_errno (err, errno, "cannot hand %s over", path);
+  return 0;
+}
+
+static int
+take_lock (struct keeper *k, struct error *err)
+{
+  char path[4096], pid[32];
+  ssize_t n;
+
+  snprintf (path, sizeof (path), "%s/keeper.lock", k->run_path);
+  k->lock = open (path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+  if (k->lock < 0)
+    return error_errno (err, errno, "%s", path);
+  if (flock (k->lock, LOCK_EX | LOCK_NB) < 0)
+    {
+      n = read (k->lock, pid, sizeof (pid) - 1);
+      pid[n > 0 ? n : 0] = '\0';
+      pid[strcspn (pid, "\n")] = '\0';
+      return error_set (err, EBUSY,
+                        "hangdog already runs here (pid %.20s); another one "
+                        "needs a --run and --state of its own",
+                        pid[0] ? pid : "unknown");
+    }
+  snprintf (pid, sizeof (pid), "%d\n", (int) getpid ());
+  if (ftruncate (k->lock, 0) < 0
+      || write (k->lock, pid, strlen (pid)) != (ssize_t) strlen (pid))
+    return error_errno (err, errno, "%s", path);
+  return 0;
+}
+
+static int
+control_socket (struct keeper *k, struct error *err)
+{
+  char path[4096];
+  struct group *gr;
+  int r;
+
+  snprintf (path, sizeof (path), "%s/" CONTROL_SOCKET, k->run_path);
+  r = socket_listen (path, 0660, &k->control, err);
+  if (r < 0)
+    return r;
+  if (k->config.group[0])
+    {
+      gr = getgrnam (k->config.group);
+      if (!gr)
+        return error_set (err, EINVAL, "group \"%s\" does not exist",
+                          k->config.group);
+      if (lchown (path, (uid_t) -1, gr->gr_gid) < 0)
+        return error_errno (err, errno, "%s", path);
+    }
+  return 0;
+}
+
+/* ---- signals ---- */
+
+static void
+reload (struct keeper *k)
+{
+  struct error err = ERROR_INIT;
+  struct json_object *head;
+
+  if (load_config (k, &err) < 0)
+    {
+      log_error ("the configuration is not taken, the last good one stays: %s",
+                 error_text (&err));
+      return;
+    }
+  log_info ("configuration read again");
+  if (child_channel (k->daemon))
+    {
+      head = json_object_new_object ();
+      json_add_str (head, "op", "reload");
+      channel_send (child_channel (k->daemon), head, k->config_text,
+                    k->config_len, NULL, 0);
+    }
+  if (child_channel (k->writer))
+    {
+      struct json_object *all = config_to_json (&k->config);
+
+      head = json_object_new_object ();
+      json_add_str (head, "op", "reload");
+      json_object_object_add (head, "sink",
+                              json_object_get (json_get (all, "sink")));
+      json_object_put (all);
+      channel_send (child_channel (k->writer), head, NULL, 0, NULL, 0);
+    }
+}
+
+static void
+reap (struct keeper *k)
+{
+  int status;
+  pid_t pid;
+
+  while ((pid = waitpid (-1, &status, WNOHANG)) > 0)
+    {
+      child_reaped (k->daemon, pid, status);
+      child_reaped (k->writer, pid, status);
+    }
+}
+
+static void
+on_signal (struct watch *w, int fd, unsigned events, void *arg)
+{
+  struct keeper *k = arg;
+  struct signalfd_siginfo si;
+
+  while (read (fd, &si, sizeof (si)) == sizeof (si))
+    switch (si.ssi_signo)
+      {
+      case SIGCHLD:
+        reap (k);
+        break;
+      case SIGHUP:
+        reload (k);
+        break;
+      default:
+        if (!k->stopping)
+          log_info ("stopping on signal %u", si.ssi_signo);
+        k->stopping = true;
+        notify_init ("STOPPING=1");
+        child_stop (k->daemon, STOP_GRACE_MS);
+        if (!child_pid (k->daemon))
+          child_stop (k->writer, STOP_GRACE_MS);
+        if (!child_pid (k->daemon) && !child_pid (k->writer))
+          loop_stop (k->loop);
+      }
+}
+
+static int
+catch_signals (struct keeper *k, struct error *err)
+{
+  sigset_t set;
+
+  sigemptyset (&set);
+  sigaddset (&set, SIGCHLD);
+  sigaddset (&set, SIGHUP);
+  sigaddset (&set, SIGINT);
+  sigaddset (&set, SIGTERM);
+  sigprocmask (SIG_BLOCK, &set, NULL);
+  signal (SIGPIPE, SIG_IGN);
+  k->signal_fd = signalfd (-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+  if (k->signal_fd < 0)
+    return error_errno (err, errno, "signalfd");
+  return loop_watch (k->loop, "signals", k->signal_fd, LOOP_READ, on_signal, k,
+                     &k->signals, err);
+}
+
+/* ---- start ---- */
+
+static void
+sink_argument (struct keeper *k)
+{
+  struct json_object *all = config_to_json (&k->config);
+  struct json_object *sink = json_get (all, "sink");
+
+  snprintf (k->sink, sizeof (k->sink), "%s",
+            sink ? json_object_to_json_string_ext (sink, JSON_C_TO_STRING_PLAIN)
+                 : "{}");
+  json_object_put (all);
+}
+
+static int
+start_children (struct keeper *k, struct error *err)
+{
+  char daemon_path[4096], writer_path[4096];
+  struct child_spec daemon = {
+    .name = "daemon",
+    .silent_ms = CHILD_SILENT_MS,
+    .prepare = prepare_daemon,
+    .started = daemon_started,
+    .on_frame = daemon_frame,
+    .died = child_died,
+    .arg = k,
+  };
+  struct child_spec writer = {
+    .name = "writer",
+    .silent_ms = 4 * CHILD_SILENT_MS,
+    .prepare = prepare_writer,
+    .died = child_died,
+    .arg = k,
+  };
+  int r;
+
+  r = identity (k, &daemon, &writer, err);
+  if (r < 0)
+    return r;
+  r = make_folder (k->state_path, 0700, writer.uid, writer.gid, writer.drop,
+                   err);
+  if (r < 0)
+    return r;
+  snprintf (daemon_path, sizeof (daemon_path), "%s/hangdog-daemon",
+            k->libexec);
+  snprintf (writer_path, sizeof (writer_path), "%s/hangdog-writer",
+            k->libexec);
+  daemon.program = strdup (daemon_path);
+  writer.program = strdup (writer_path);
+  if (!daemon.program || !writer.program)
+    return error_set (err, ENOMEM, "no memory");
+  sink_argument (k);
+  r = child_new (k->loop, &writer, &k->writer, err);
+  if (r == 0)
+    r = child_new (k->loop, &daemon, &k->daemon, err);
+  if (r == 0)
+    r = child_start (k->writer, err);
+  if (r == 0)
+    r = child_start (k->daemon, err);
+  return r;
+}
+
+static int
+keeper_run (struct keeper *k, struct error *err)
+{
+  int r;
+
+  r = loop_new (&k->loop, err);
+  if (r == 0)
+    r = keeper_open_new (k->loop, &k->opener, err);
+  if (r == 0)
+    r = load_config (k, err);
+  if (r < 0)
+    {
+      k->exit_code = 2;
+      return r;
+    }
+  r = make_folder (k->run_path, 0755, 0, 0, false, err);
+  if (r == 0)
+    r = take_lock (k, err);
+  if (r == 0)
+    r = control_socket (k, err);
+  if (r == 0)
+    r = catch_signals (k, err);
+  if (r == 0)
+    r = start_children (k, err);
+  if (r == 0)
+    r = loop_run (k->loop, err);
+  return r;
+}
+
+static const char usage[]
+    = "Usage: hangdog daemon [--config FILE] [--run DIR] [--state DIR] "
+      "[--debug]\n"
+      "\n"
+      "Supervises all guests of this host until it is told to stop.\n"
+      "  --config FILE  configuration (default " CONFIG_PATH ")\n"
+      "  --run DIR      sockets and locks (default " RUN_PATH ")\n"
+      "  --state DIR    spool and console logs (default " STATE_PATH ")\n"
+      "  --check        read the configuration, say what is wrong, end\n"
+      "  --debug        say more\n"
+      "SIGHUP reads the configuration again.\n";
+
+int
+main (int argc, char **argv)
+{
+  static const struct option options[] = {
+    { "config", required_argument, NULL, 'c' },
+    { "run", required_argument, NULL, 'r' },
+    { "state", required_argument, NULL, 's' },
+    { "libexec", required_argument, NULL, 'l' },
+    { "debug", no_argument, NULL, 'd' },
+    { "check", no_argument, NULL, 'k' },
+    { "help", no_argument, NULL, 'h' },
+    { 0 },
+  };
+  struct keeper k = {
+    .config_path = CONFIG_PATH,
+    .run_path = RUN_PATH,
+    .state_path = STATE_PATH,
+    .libexec = LIBEXECDIR,
+    .for_daemon = { -1, -1 },
+    .for_writer = { -1, -1 },
+    .control = -1,
+    .lock = -1,
+  };
+  struct error err = ERROR_INIT;
+  const char *env = getenv ("HANGDOG_LIBEXEC");
+  bool debug = false, check = false;
+  int c, r;
+
+  if (env && env[0] == '/')
+    k.libexec = env;
+  while ((c = getopt_long (argc, argv, "", options, NULL)) != -1)
+    switch (c)
+      {
+      case 'c':
+        k.config_path = optarg;
+        k.config_given = true;
+        break;
+      case 'r':
+        k.run_path = optarg;
+        break;
+      case 's':
+        k.state_path = optarg;
+        break;
+      case 'l':
+        k.libexec = optarg;
+        break;
+      case 'd':
+        debug = true;
+        break;
+      case 'k':
+        check = true;
+        break;
+      case 'h':
+        fputs (usage, stdout);
+        return 0;
+      default:
+        fputs (usage, stderr);
+        return 2;
+      }
+  umask (027);
+  log_open ("keeper", debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
+            !isatty (STDERR_FILENO));
+  if (debug)
+    setenv ("HANGDOG_DEBUG", "1", 1);
+  if (check)
+    {
+      r = keeper_open_new (NULL, &k.opener, &err);
+      if (r == 0)
+        r = load_config (&k, &err);
+      if (r < 0)
+        fprintf (stderr, "hangdog: %s\n", error_text (&err));
+      else
+        puts ("ok");
+      return r < 0 ? 2 : 0;
+    }
+  r = keeper_run (&k, &err);
+  if (r < 0)
+    {
+      fprintf (stderr, "hangdog: %s\n", error_text (&err));
+      return k.exit_code ? k.exit_code : 1;
+    }
+  return 0;
+}

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Opening for the daemon, within the roots of the configuration.
+ */
+#include "supervisor/keeper_open.h"
+#include "supervisor/config.h"
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "base/loop.h"
+#include "base/opener.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+/* The lock of one terminal.  The daemon holds the other end of `token`;
+ * when that closes, also by the daemon's death, the lock goes. */
+struct held_lock
+{
+  struct keeper_open *owner;
+  struct held_lock *next;
+  struct watch *watch;
+  char *tty;
+  int lock;
+  int token;
+};
+
+struct keeper_open
+{
+  struct loop *loop;
+  char **roots;
+  size_t nroots;
+  struct held_lock *locks;
+};
+
+int
+keeper_open_new (struct loop *loop, struct keeper_open **ret,
+                 struct error *err)
+{
+  struct keeper_open *ko = calloc (1, sizeof (*ko));
+
+  if (!ko)
+    return error_set (err, ENOMEM, "no memory");
+  ko->loop = loop;
+  *ret = ko;
+  return 0;
+}
+
+struct roots
+{
+  char **list;
+  size_t n;
+  bool failed;
+};
+
+static void
+add_root (const char *root, void *arg)
+{
+  struct roots *rs = arg;
+  char **list;
+
+  for (size_t i = 0; i < rs->n; i++)
+    if (strcmp (rs->list[i], root) == 0)
+      return;
+  list = realloc (rs->list, (rs->n + 1) * sizeof (*list));
+  if (!list)
+    {
+      rs->failed = true;
+      return;
+    }
+  rs->list = list;
+  list[rs->n] = strdup (root);
+  if (list[rs->n])
+    rs->n++;
+  else
+    rs->failed = true;
+}
+
+static void
+free_roots (char **list, size_t n)
+{
+  for (size_t i = 0; i < n; i++)
+    free (list[i]);
+  free (list);
+}
+
+int
+keeper_open_roots (struct keeper_open *ko, const struct config *cfg,
+                   const char *config_path, struct error *err)
+{
+  struct roots rs = { 0 };
+
+  config_roots (cfg, config_path, add_root, &rs);
+  if (rs.failed)
+    {
+      free_roots (rs.list, rs.n);
+      return error_set (err, ENOMEM, "no memory for the roots");
+    }
+  free_roots (ko->roots, ko->nroots);
+  ko->roots = rs.list;
+  ko->nroots = rs.n;
+  return 0;
+}
+
+static bool
+root_known (const struct keeper_open *ko, const char *root)
+{
+  for (size_t i = 0; i < ko->nroots; i++)
+    if (strcmp (ko->roots[i], root) == 0)
+      return true;
+  return false;
+}
+
+/* ---- locks ---- */
+
+static void
+lock_release (struct held_lock *l)
+{
+  struct held_lock **p = &l->owner->locks;
+
+  while (*p && *p != l)
+    p = &(*p)->next;
+  if (*p)
+    *p = l->next;
+  watch_free (l->watch);
+  open_lock_release (l->tty, l->lock);
+  close (l->token);
+  free (l->tty);
+  free (l);
+}
+
+static void
+token_event (struct watch *w, int fd, unsigned events, void *arg)
+{
+  lock_release (arg);
+}
+
+void
+keeper_open_release_all (struct keeper_open *ko)
+{
+  while (ko->locks)
+    lock_release (ko->locks);
+}
+
+/* Takes lock; *ret_token is the end for the daemon. */
+static int
+lock_keep (struct keeper_open *ko, const struct open_req *req, int lock,
+           int *ret_token, struct error *err)
+{
+  struct held_lock *l = calloc (1, sizeof (*l));
+  char path[512];
+  int pair[2];
+  int r;
+
+  snprintf (path, sizeof (path), "%s/%s", req->root, req->path);
+  if (!l || !(l->tty = strdup (path)))
+    {
+      free (l);
+      open_lock_release (path, lock);
+      return error_set (err, ENOMEM, "no memory for a lock");
+    }
+  l->owner = ko;
+  l->lock = lock;
+  if (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+    {
+      r = error_errno (err, errno, "socketpair");
+      open_lock_release (path, lock);
+      free (l->tty);
+      free (l);
+      return r;
+    }
+  l->token = pair[0];
+  l->next = ko->locks;
+  ko->locks = l;
+  r = loop_watch (ko->loop, "terminal lock", l->token, LOOP_READ, token_event,
+                  l, &l->watch, err);
+  if (r < 0)
+    {
+      close (pair[1]);
+      lock_release (l);
+      return r;
+    }
+  *ret_token = pair[1];
+  return 0;
+}
+
+/* ---- requests ---- */
+
+static int
+parse (const struct keeper_open *ko, struct json_object *head,
+       struct open_req *req, struct error *err)
+{
+  int64_t kind = json_get_int (head, "kind", -1);
+
+  req->root = json_get_str (head, "root");
+  req->path = json_get_str (head, "path");
+  req->check_pid = (int32_t) json_get_int (head, "check_pid", 0);
+  req->check_start = (uint64_t) json_get_int (head, "check_start", 0);
+  if (kind < 0 || kind >= OPEN_KIND_MAX || !req->root || !req->path)
+    return error_set (err, EINVAL, "malformed open request");
+  req->kind = (enum open_kind) kind;
+  if (!root_known (ko, req->root))
+    return error_set (err, EPERM,
+                      "%s is not among the folders of the configuration: add "
+                      "it to \"roots\"",
+                      req->root);
+  return 0;
+}
+
+void
+keeper_open_serve (struct keeper_open *ko, struct channel *ch,
+                   struct frame *request)
+{
+  struct error err = ERROR_INIT;
+  struct open_req req = { 0 };
+  int fds[2] = { -1, -1 };
+  CLEANUP_CLOSE int fd = -1, token = -1;
+  int lock = -1, r;
+
+  r = parse (ko, request->head, &req, &err);
+  if (r == 0)
+    r = opener_do (&req, &fd, &lock, &err);
+  if (r == 0 && lock >= 0)
+    r = lock_keep (ko, &req, lock, &token, &err);
+  if (r < 0)
+    {
+      channel_reply_error (ch, request, &err);
+      return;
+    }
+  fds[0] = fd;
+  fds[1] = token;
+  channel_reply (ch, request, NULL, NULL, 0, fds, token >= 0 ? 2 : 1);
+}

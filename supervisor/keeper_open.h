@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The keeper's side of opening: checks that a request names a root of the
+ * configuration, opens, and keeps the locks of terminals until the daemon
+ * lets go of them or dies.
+ */
+#ifndef HANGDOG_SUPERVISOR_KEEPER_OPEN_H
+#define HANGDOG_SUPERVISOR_KEEPER_OPEN_H
+
+#include "base/channel.h"
+
+struct config;
+struct error;
+struct keeper_open;
+struct loop;
+
+int keeper_open_new (struct loop *loop, struct keeper_open **ret,
+                     struct error *err);
+int keeper_open_roots (struct keeper_open *ko, const struct config *cfg,
+                       const char *config_path, struct error *err);
+/* Answers {"op":"open",...}. */
+void keeper_open_serve (struct keeper_open *ko, struct channel *ch,
+                        struct frame *request);
+void keeper_open_release_all (struct keeper_open *ko);
+
+#endif

@@ -1,0 +1,774 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# lab.sh - real guests for tests. A bash library: source it, then lab_init. docs/lab.md is its manual.
+#
+#   . tests/lab/lab.sh
+#   lab_init "$workdir" || exit $?          # 77 when something it needs is missing
+#   trap lab_cleanup EXIT INT TERM
+#   lab_start_eve web profile=shell || exit $?
+#   lab_wait_console web '~ # ' 60
+#   lab_ctl web lab-fault mutex
+#   lab_stop_all
+#
+# Every process it starts is written down with its start time before anything else happens, and is
+# killed by that pair and by nothing else: a pid alone may be somebody else's by then.
+
+LAB_SRC=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+LAB_CACHE=${LAB_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/hangdog-lab}
+export LAB_CACHE
+LAB_QEMU=${LAB_QEMU:-qemu-system-x86_64}
+LAB_DIR=
+LAB_URI=
+LAB_ACCEL=
+
+lab_log() { echo "lab: $*" >&2; }
+lab_fail() { echo "lab: $*" >&2; return 1; }
+# 77 is automake's "skipped": the test cannot run here, which is not the same as failing.
+lab_skip() { echo "lab: skipped: $*" >&2; return 77; }
+
+# ---- processes ----
+
+# lab_spawn LABEL LOGFILE PROGRAM ARG... - starts a session of its own and writes it down.
+lab_spawn() {
+    local label=$1 id
+    shift
+    id=$("$LAB_TOOL" spawn "$@") || return 1
+    echo "$id" >"$LAB_DIR/pids/$label"
+}
+
+lab_pid() { # LABEL: its pid, if it still is that process
+    local pid start
+    read -r pid start <"$LAB_DIR/pids/$1" 2>/dev/null || return 1
+    [ "$("$LAB_TOOL" starttime "$pid" 2>/dev/null)" = "$start" ] || return 1
+    echo "$pid"
+}
+
+lab_adopt() { # LABEL PID: a process that somebody else (libvirtd) started for us
+    local start
+    start=$("$LAB_TOOL" starttime "$2") || return 1
+    echo "$2 $start" >"$LAB_DIR/pids/$1"
+}
+
+# lab_kill LABEL [SECONDS] - SIGTERM (and SIGCONT: a test may have stopped it), then SIGKILL.
+lab_kill() {
+    local pid n=0 max=$((${2:-3} * 20))
+    if pid=$(lab_pid "$1"); then
+        kill -TERM "$pid" 2>/dev/null
+        kill -CONT "$pid" 2>/dev/null
+        while lab_pid "$1" >/dev/null && [ $n -lt $max ]; do sleep 0.05; n=$((n + 1)); done
+        if lab_pid "$1" >/dev/null; then
+            kill -KILL "$pid" 2>/dev/null
+            n=0
+            while lab_pid "$1" >/dev/null && [ $n -lt 100 ]; do sleep 0.05; n=$((n + 1)); done
+            lab_pid "$1" >/dev/null && { lab_fail "$1 (pid $pid) survived SIGKILL: a thread in D?"; return 1; }
+        fi
+    fi
+    rm -f "$LAB_DIR/pids/$1"
+    return 0
+}
+
+# ---- set-up ----
+
+# lab_init [DIR] - the work folder. Sets LAB_DIR, where sockets live; when DIR is too long for a unix
+# socket below it, LAB_DIR is a short folder under /tmp and DIR/lab points to it.
+lab_init() {
+    local t dir=${1:-} hash
+    for t in "$LAB_QEMU" flock; do
+        command -v "$t" >/dev/null || { lab_skip "$t is missing: install qemu-system-x86 and util-linux"; return; }
+    done
+    command -v "${CC:-cc}" >/dev/null || { lab_skip "no C compiler: install gcc or set CC"; return; }
+    mkdir -p "$LAB_CACHE" || return 1
+    hash=$(sha256sum <"$LAB_SRC/labtool.c" | cut -c1-12)
+    LAB_TOOL=$LAB_CACHE/labtool-$hash
+    if [ ! -x "$LAB_TOOL" ]; then
+        "${CC:-cc}" -O2 -Wall -o "$LAB_TOOL.$$" "$LAB_SRC/labtool.c" && mv "$LAB_TOOL.$$" "$LAB_TOOL" ||
+            { lab_fail "labtool.c did not build"; return 1; }
+    fi
+    LAB_OWN_DIR=
+    LAB_LINK=
+    if [ -z "$dir" ]; then
+        LAB_DIR=$(mktemp -d /tmp/hl.XXXXXX) || return 1
+        LAB_OWN_DIR=$LAB_DIR
+    else
+        mkdir -p "$dir" && dir=$(cd "$dir" && pwd -P) || return 1
+        # <DIR>/run/hypervisor/kvm/<36>.1.1/listener.qmp must stay below 108 bytes.
+        if [ ${#dir} -le 33 ]; then
+            LAB_DIR=$dir
+        else
+            LAB_DIR=$(mktemp -d /tmp/hl.XXXXXX) || return 1
+            LAB_OWN_DIR=$LAB_DIR
+            LAB_LINK=$dir/lab
+            ln -sfn "$LAB_DIR" "$LAB_LINK"
+        fi
+    fi
+    LAB_RUN=$LAB_DIR/run
+    mkdir -p "$LAB_DIR/pids" "$LAB_DIR/g" "$LAB_RUN"
+    lab_accel
+    return 0
+}
+
+# lab_accel - sets LAB_ACCEL: tcg, or kvm when ACCEL=kvm and a guest really ran under it.
+lab_accel() {
+    LAB_ACCEL=tcg
+    [ "${ACCEL:-tcg}" = kvm ] || return 0
+    # The reset vector of a 64 KiB ROM writes to the exit port: ten bytes that only a working KVM
+    # executes. That the device can be opened says nothing.
+    local rom=$LAB_DIR/kvm-try.rom rc
+    head -c 65520 /dev/zero >"$rom"
+    printf '\260\020\346\364\364\353\375\220\220\220\220\220\220\220\220\220' >>"$rom"
+    timeout 5 "$LAB_QEMU" -accel kvm -machine q35 -m 16 -display none -nodefaults -monitor none \
+        -bios "$rom" -device isa-debug-exit,iobase=0xf4,iosize=4 >/dev/null 2>&1 </dev/null
+    rc=$?
+    rm -f "$rom"
+    if [ $rc = 33 ]; then
+        LAB_ACCEL=kvm
+    else
+        lab_log "ACCEL=kvm was asked for, but no guest runs under it here: using tcg"
+    fi
+}
+
+# lab_disk FILE SIZE - a raw ext4 disk, in FILE (made anew).
+lab_disk() {
+    command -v mkfs.ext4 >/dev/null || { lab_skip "mkfs.ext4 is missing: install e2fsprogs"; return; }
+    rm -f "$1"
+    truncate -s "$2" "$1" && mkfs.ext4 -q -F "$1"
+}
+
+lab_uuid() { # NAME: the same uuid each time
+    local h
+    h=$(printf '%s' "$1" | md5sum)
+    echo "${h:0:8}-${h:8:4}-4${h:13:3}-8${h:17:3}-${h:20:12}"
+}
+
+# lab_get NAME KEY - pid uuid domain qmp cons shim ctl log port dir disk kind ... of a guest.
+lab_get() {
+    if [ "$2" = pid ]; then
+        lab_pid "guest.$1"
+    else
+        sed -n "s/^$2=//p" "$LAB_DIR/g/$1/env" 2>/dev/null | grep . | tail -n 1
+    fi
+}
+
+lab_set() { echo "$2=$3" >>"$LAB_DIR/g/$1/env"; }
+
+# Options to o_* variables, which the callers declare local (bash's scope is dynamic).
+lab_options() {
+    local a
+    o_kernel=6.1 o_profile=shell o_sysrq= o_smp=2 o_mem=256 o_machine= o_consoles= o_disk= o_net=yes
+    o_noisy= o_append= o_cpu= o_kind=vm o_log= o_serial=pty o_args= o_image= o_display= o_agent=no
+    o_pvpanic=no o_watchdog=no o_quiet= o_incoming= o_port= o_start=yes o_standin=yes o_vmcoreinfo=no
+    for a in "$@"; do
+        case $a in
+            kernel=*|profile=*|sysrq=*|smp=*|mem=*|machine=*|consoles=*|disk=*|net=*|noisy=*|append=*|\
+            cpu=*|kind=*|log=*|serial=*|args=*|display=*|agent=*|pvpanic=*|watchdog=*|quiet=*|incoming=*|\
+            port=*|start=*|standin=*|vmcoreinfo=*)
+                printf -v "o_${a%%=*}" '%s' "${a#*=}" ;;
+            *) lab_fail "unknown option '$a': see docs/lab.md"; return 2 ;;
+        esac
+    done
+    o_mem=${o_mem%M}
+    case $o_kind in vm|container) ;; *) lab_fail "kind=$o_kind: vm or container"; return 2 ;; esac
+    case $o_profile in shell|login|none|quiet) ;; *) lab_fail "profile=$o_profile: shell, login, none or quiet"; return 2 ;; esac
+    # QEMU 7.2's TCG runs cmpxchg16b wrongly for kernel 6.12 on two CPUs: a guest without it is well.
+    if [ -z "$o_cpu" ]; then
+        o_cpu=host
+        [ "$LAB_ACCEL" = tcg ] && o_cpu=qemu64,-cx16
+    fi
+    return 0
+}
+
+lab_image() { # KERNEL: sets img_kernel and img_initrd
+    local line
+    line=$("$LAB_SRC/image" "$1") || return
+    read -r img_kernel img_initrd _ <<<"$line"
+}
+
+lab_cmdline() { # the kernel's command line from the o_* options
+    local c IFS=,
+    for c in $o_consoles; do printf 'console=%s ' "$c"; done
+    # A panicked guest stays: what became of it is what a test looks at.
+    printf 'panic=0 lab.consoles=%s lab.profile=%s' "${o_shell_consoles:-$o_consoles}" "$o_profile"
+    [ -n "$o_sysrq" ] && printf ' lab.sysrq=%s' "$o_sysrq"
+    [ -n "$o_noisy" ] && printf ' lab.noisy=%s' "$o_noisy"
+    [ "$o_profile" = quiet ] || [ -n "$o_quiet" ] && printf ' quiet'
+    [ -n "$o_append" ] && printf ' %s' "$o_append"
+    printf '\n'
+}
+
+# ---- EVE ----
+
+lab_json() { # FILE: stdin, written as pillar's pubsub writes it
+    mkdir -p -m 700 "$(dirname "$1")"
+    cat >"$1.tmp" && mv "$1.tmp" "$1"
+}
+
+# lab_eve_publish NAME [STATE [CRASHSTATE]] - the pubsub files about a guest. STATE is the SwState number:
+# 115 running (default), 114 booting, 117 paused, 119 halted, 120 broken.
+lab_eve_publish() {
+    local name=$1 state=${2:-115} crash=${3:-0} uuid domain pid kind mode=1 cont=false
+    uuid=$(lab_get "$name" uuid)
+    domain=$(lab_get "$name" domain)
+    kind=$(lab_get "$name" kind)
+    pid=$(lab_pid "guest.$name") || pid=0
+    [ "$kind" = container ] && { cont=true; mode=0; }
+    local ver="\"UUIDandVersion\":{\"UUID\":\"$uuid\",\"Version\":\"1\"},\"DisplayName\":\"$name\""
+    local fixed="{\"Memory\":262144,\"VCpus\":2,\"VirtualizationMode\":$mode,\"DisableLogs\":false,\"EnableVnc\":false}"
+    local vif="\"Bridge\":\"bn1\",\"Vif\":\"nbu1x1\",\"VifUsed\":\"nbu1x1\",\"Mac\":\"02:16:3e:00:00:01\""
+    lab_json "$LAB_RUN/domainmgr/DomainStatus/$uuid.json" <<EOJ
+{$ver,"State":$state,"Activated":true,"AppNum":1,"DomainName":"$domain","DomainId":$pid,"BootTime":"$(date -u +%Y-%m-%dT%H:%M:%SZ)","DiskStatusList":[{"FileLocation":"$(lab_get "$name" disk)","Format":1,"DiskType":"hdd","Vdev":"vda","ReadOnly":false}],"VifList":[{$vif}],"VirtualizationMode":$mode,"EnableVnc":false,"DisableLogs":false,"BootFailed":false,"AdaptersFailed":false,"IsContainer":$cont,"CrashState":$crash,"Error":"","TriedCount":0}
+EOJ
+    lab_json "$LAB_RUN/zedmanager/AppInstanceStatus/$uuid.json" <<EOJ
+{$ver,"DomainName":"$domain","Activated":true,"ActivateInprogress":false,"FixedResources":$fixed,"State":$state,"RestartInprogress":0,"PurgeInprogress":0,"Error":""}
+EOJ
+    lab_json "$LAB_RUN/zedagent/AppInstanceConfig/$uuid.json" <<EOJ
+{$ver,"FixedResources":$fixed,"Activate":true,"RestartCmd":{"Counter":0},"PurgeCmd":{"Counter":0},"RemoteConsole":false}
+EOJ
+    lab_json "$LAB_RUN/zedrouter/AppNetworkStatus/$uuid.json" <<EOJ
+{$ver,"AppNum":1,"Activated":true,"PendingAdd":false,"PendingModify":false,"PendingDelete":false,"GetStatsIPAddr":"","AppNetAdapterList":[{"Name":"eth0","Bridge":"bn1","Vif":"nbu1x1","Mac":"02:16:3e:00:00:01","AssignedAddresses":{"IPv4Addrs":[{"Address":"10.0.2.15","AssignedBy":2}],"IPv6Addrs":null},"IPv4Assigned":true}],"Error":""}
+EOJ
+}
+
+# lab_start_eve NAME [OPTION=VALUE]... - a guest as pillar starts one.
+lab_start_eve() {
+    local name=$1 o_kernel o_profile o_sysrq o_smp o_mem o_machine o_consoles o_disk o_net o_noisy o_append
+    local o_cpu o_kind o_log o_serial o_args o_image o_display o_agent o_pvpanic o_watchdog o_quiet o_incoming
+    local o_port o_start o_standin o_vmcoreinfo o_shell_consoles= img_kernel img_initrd uuid domain dir conf g log out extra=() rc
+    shift
+    lab_options "$@" || return
+    [ -n "$LAB_DIR" ] || { lab_fail "call lab_init first"; return 1; }
+    [ -e "$LAB_DIR/g/$name" ] && { lab_fail "a guest '$name' exists already: lab_stop it first"; return 1; }
+    lab_image "$o_kernel" || return
+    uuid=$(lab_uuid "$name")
+    domain=$uuid.1.1
+    dir=$LAB_RUN/hypervisor/kvm/$domain
+    g=$LAB_DIR/g/$name
+    log=$g/console.log
+    # As on EVE: both consoles are frontends of one socket, hvc0 is what an application uses; in a
+    # container's VM the application writes to hvc0 and the shell is on the shim's own console.
+    if [ -z "$o_consoles" ]; then o_consoles=hvc0; fi
+    if [ "$o_kind" = container ]; then o_shell_consoles=hvc1; fi
+    mkdir -p "$g" "$dir"
+    printf '%s\n' "$@" >"$g/options"
+    : >"$log"
+    if [ "$o_net" != no ] && [ -z "$o_port" ]; then o_port=$("$LAB_TOOL" freeport); fi
+    {
+        echo "launcher=eve"; echo "kind=$o_kind"; echo "uuid=$uuid"; echo "domain=$domain"; echo "dir=$dir"
+        echo "qmp=$dir/qmp"; echo "listener=$dir/listener.qmp"; echo "cons=$dir/cons"; echo "log=$log"
+        [ "$o_kind" = container ] && echo "shim=$dir/shim-cons"
+        echo "ctl=$g/ctl"; echo "labqmp=$g/qmp"; echo "port=$o_port"; echo "disk=$o_disk"; echo "kernel=$o_kernel"
+        echo "vmlinuz=$img_kernel"; echo "systemmap=${img_kernel/vmlinuz-/System.map-}"; echo "mem=$o_mem"
+    } >"$g/env"
+    conf=$g/qemu.conf
+    {
+        cat <<EOC
+[msg]
+  timestamp = "on"
+[machine]
+  type = "${o_machine:-pc-q35-3.1}"
+  dump-guest-core = "off"
+  vmport = "off"
+EOC
+        if [ "$LAB_ACCEL" = kvm ]; then echo '  kernel-irqchip = "on"'; fi
+        cat <<EOC
+  kernel = "$img_kernel"
+  initrd = "$img_initrd"
+  append = "$(lab_cmdline)"
+[global]
+  driver = "ICH9-LPC"
+  property = "disable_s3"
+  value = "1"
+[global]
+  driver = "ICH9-LPC"
+  property = "disable_s4"
+  value = "1"
+[rtc]
+  base = "localtime"
+  driftfix = "slew"
+[chardev "charmonitor"]
+  backend = "socket"
+  path = "$dir/qmp"
+  server = "on"
+  wait = "off"
+[mon "monitor"]
+  chardev = "charmonitor"
+  mode = "control"
+[chardev "charlistener"]
+  backend = "socket"
+  path = "$dir/listener.qmp"
+  server = "on"
+  wait = "off"
+[mon "listener"]
+  chardev = "charlistener"
+  mode = "control"
+[chardev "charlab"]
+  backend = "socket"
+  path = "$g/qmp"
+  server = "on"
+  wait = "off"
+[mon "lab"]
+  chardev = "charlab"
+  mode = "control"
+[memory]
+  size = "$o_mem"
+[smp-opts]
+  cpus = "$o_smp"
+  sockets = "1"
+  cores = "$o_smp"
+  threads = "1"
+[device "lab-virtio-serial"]
+  driver = "virtio-serial"
+  addr = "3"
+[chardev "charserial0"]
+  backend = "socket"
+  mux = "on"
+  path = "$dir/cons"
+  server = "on"
+  wait = "off"
+  logfile = "/dev/fd/1"
+  logappend = "on"
+[device]
+  driver = "virtconsole"
+  chardev = "charserial0"
+  name = "org.lfedge.eve.console.0"
+EOC
+        if [ "$o_kind" = container ]; then cat <<EOC
+[chardev "charserial1"]
+  backend = "socket"
+  path = "$dir/shim-cons"
+  server = "on"
+  wait = "off"
+  logfile = "/dev/fd/1"
+  logappend = "on"
+[device]
+  driver = "virtconsole"
+  chardev = "charserial1"
+  name = "org.lfedge.eve.console.shim"
+EOC
+        fi
+        cat <<EOC
+[chardev "charlabctl"]
+  backend = "socket"
+  path = "$g/ctl"
+  server = "on"
+  wait = "off"
+[device]
+  driver = "virtserialport"
+  chardev = "charlabctl"
+  name = "lab.ctl"
+EOC
+        if [ "$o_net" != no ]; then cat <<EOC
+[netdev "hostnet0"]
+  type = "user"
+[device "net0"]
+  driver = "virtio-net-pci"
+  netdev = "hostnet0"
+  mac = "02:16:3e:00:00:01"
+  romfile = ""
+EOC
+        fi
+        if [ -n "$o_disk" ]; then cat <<EOC
+[object "labthrottle"]
+  qom-type = "throttle-group"
+[drive "drive-virtio-disk0"]
+  file = "$o_disk"
+  format = "raw"
+  cache = "writeback"
+  if = "none"
+[device "virtio-disk0"]
+  driver = "virtio-blk-pci"
+  drive = "drive-virtio-disk0"
+EOC
+        fi
+    } >"$conf"
+    # -readconfig knows no hostfwd: a port forward is an option of the command line only.
+    if [ "$o_net" != no ]; then
+        sed -i '/^\[netdev "hostnet0"\]/,/^  type/d' "$conf"
+        extra+=(-netdev "user,id=hostnet0,hostfwd=tcp:127.0.0.1:$o_port-:22")
+    fi
+    sed -i '/^\[object "labthrottle"\]/,/qom-type/d' "$conf"
+    [ "$LAB_ACCEL" = kvm ] && extra+=(-accel kvm) || extra+=(-accel tcg,thread=multi)
+    [ "$o_pvpanic" = no ] || extra+=(-device pvpanic)
+    [ "$o_watchdog" = no ] || extra+=(-device i6300esb)
+    [ "$o_vmcoreinfo" = no ] || extra+=(-device vmcoreinfo)
+    [ -z "$o_incoming" ] || extra+=(-incoming "exec:cat $o_incoming")
+    # shellcheck disable=SC2206 # args= is a list of words
+    [ -z "$o_args" ] || extra+=($o_args)
+    out=$log
+    if [ "$o_log" = pipe ]; then
+        # EVE's way: QEMU's stdout is a pipe that somebody else empties. Stop "logpump" and see.
+        out=$g/logpipe
+        mkfifo "$out"
+        lab_spawn "logpump.$name" "$g/logpump.err" sh -c "exec cat <'$out' >>'$log'" || return 1
+    fi
+    lab_spawn "guest.$name" "$out" "$LAB_QEMU" -display none -S -no-user-config -nodefaults -no-shutdown \
+        -serial chardev:charserial0 -no-hpet -cpu "$o_cpu" -name "$domain" -uuid "$uuid" \
+        -readconfig "$conf" -pidfile "$dir/pid" "${extra[@]}" || return 1
+    # QEMU makes its pid file last, when its sockets exist.
+    lab_until 20 "test -s '$dir/pid'" "guest.$name" ||
+        { lab_fail "QEMU did not start for '$name': $(tail -n 3 "$log" | tr '\n' ' ')"; lab_stop "$name"; return 1; }
+    if [ "$o_standin" = yes ]; then
+        lab_spawn "pillar.$name" "$g/events.json" "$LAB_TOOL" standin "$dir/listener.qmp" || return 1
+    fi
+    if [ -n "$o_incoming" ]; then
+        lab_until 60 "'$LAB_TOOL' qmp '$g/qmp' 5 query-status | grep -qE '\"status\": \"(paused|prelaunch|running|postmigrate)\"'" "guest.$name" ||
+            { lab_fail "the saved state did not load for '$name': $(tail -n 3 "$log" | tr '\n' ' ')"; lab_stop "$name"; return 1; }
+    fi
+    if [ "$o_start" = yes ]; then
+        "$LAB_TOOL" qmp "$dir/qmp" 10 cont >/dev/null || { rc=$?; lab_fail "QMP cont failed for '$name'"; lab_stop "$name"; return $rc; }
+    fi
+    lab_eve_publish "$name"
+    return 0
+}
+
+# lab_until SECONDS COMMAND [LABEL] - waits for the command to succeed; gives up when LABEL has died.
+lab_until() {
+    local n=0 max=$(($1 * 20))
+    while ! eval "$2" 2>/dev/null; do
+        if [ -n "${3:-}" ] && ! lab_pid "$3" >/dev/null; then
+            eval "$2" 2>/dev/null && return 0
+            return 2
+        fi
+        [ $n -lt $max ] || return 1
+        sleep 0.05
+        n=$((n + 1))
+    done
+    return 0
+}
+
+# lab_qmp NAME COMMAND... - over a monitor of the lab's own, so that "qmp" stays free for who is tested.
+lab_qmp() {
+    local name=$1
+    shift
+    if [ "$(lab_get "$name" launcher)" = libvirt ]; then
+        local c rc=0
+        for c in "$@"; do
+            case $c in '{'*) ;; *) c="{\"execute\":\"$c\"}" ;; esac
+            lab_virsh qemu-monitor-command "$name" "$c" || rc=5
+        done
+        return $rc
+    fi
+    "$LAB_TOOL" qmp "$(lab_get "$name" labqmp)" "${LAB_TIMEOUT:-10}" "$@"
+}
+
+# lab_ctl NAME COMMAND... - runs it in the guest by sh; its output, its exit code; 124: no answer.
+lab_ctl() {
+    local name=$1
+    shift
+    "$LAB_TOOL" ctl "$(lab_get "$name" ctl)" "${LAB_TIMEOUT:-20}" "$*"
+}
+
+# lab_wait_console NAME REGEX SECONDS [FROM] - waits for text in the console's log, from byte FROM on
+# (see lab_console_size). Reads the log, so it takes the console from nobody.
+lab_wait_console() {
+    local log
+    log=$(lab_get "$1" log) || { lab_fail "no guest '$1'"; return 1; }
+    # grep reads bytes: a guest may print anything.
+    lab_until "$3" "tail -c +$((${4:-0} + 1)) '$log' | LC_ALL=C grep -aqE -- '$2'" "guest.$1" && return 0
+    lab_fail "'$2' not seen on the console of '$1' in $3 s; its last lines:"
+    tail -n 5 "$log" | cat -v | sed 's/^/lab:   /' >&2
+    return 1
+}
+
+lab_console_size() { stat -c %s "$(lab_get "$1" log)"; }
+
+# lab_wait_up NAME SECONDS - waits until the guest answers on lab.ctl.
+lab_wait_up() {
+    lab_until "$2" "LAB_TIMEOUT=2 lab_ctl '$1' true" "guest.$1" || lab_fail "'$1' did not come up in $2 s"
+}
+
+# lab_disk_stall NAME / lab_disk_flow NAME - the host stops, and goes on, answering the guest's disk.
+lab_disk_stall() { lab_throttle "$1" 1; }
+lab_disk_flow() { lab_throttle "$1" 0; }
+lab_throttle() {
+    local id=virtio-disk0
+    # 1 byte a second: the first request passes, what follows waits for hours.
+    lab_qmp "$1" "{\"execute\":\"block_set_io_throttle\",\"arguments\":{\"id\":\"$id\",\"bps\":$2,\"bps_rd\":0,\"bps_wr\":0,\"iops\":0,\"iops_rd\":0,\"iops_wr\":0}}" >/dev/null
+}
+
+# lab_save NAME SNAP - writes the running guest to the files SNAP*; it runs on. EVE guests only.
+lab_save() {
+    local name=$1 snap=$2 disk
+    rm -f "$snap" "$snap.options" "$snap.disk"
+    LAB_TIMEOUT=120 lab_qmp "$name" stop \
+        "{\"execute\":\"migrate-set-parameters\",\"arguments\":{\"max-bandwidth\":4294967296}}" \
+        "{\"execute\":\"migrate\",\"arguments\":{\"uri\":\"exec:cat >$snap.part\"}}" >/dev/null ||
+        { lab_fail "saving '$name' did not start"; return 1; }
+    lab_until 120 "lab_qmp '$name' query-migrate | grep -qE '\"status\": \"(completed|failed)\"'" "guest.$name"
+    lab_qmp "$name" query-migrate | grep -q '"status": "completed"' || { lab_fail "saving '$name' failed"; return 1; }
+    disk=$(lab_get "$name" disk) && cp --sparse=always "$disk" "$snap.disk"
+    cp "$LAB_DIR/g/$name/options" "$snap.options"
+    mv "$snap.part" "$snap"
+    lab_qmp "$name" cont >/dev/null
+}
+
+# lab_restore NAME SNAP [OPTION=VALUE]... - a guest that goes on where SNAP was taken. Options that
+# change the machine (smp, mem, kernel, ...) must stay as they were.
+lab_restore() {
+    local name=$1 snap=$2 opts=() disk=()
+    shift 2
+    [ -e "$snap" ] || { lab_fail "no saved state '$snap'"; return 1; }
+    mapfile -t opts <"$snap.options"
+    [ "${opts[0]:-}" != "" ] || opts=()
+    if [ -e "$snap.disk" ]; then
+        cp --sparse=always "$snap.disk" "$LAB_DIR/$name.restored.disk"
+        disk=("disk=$LAB_DIR/$name.restored.disk")
+    fi
+    lab_start_eve "$name" "${opts[@]}" "${disk[@]}" "$@" "incoming=$snap"
+}
+
+# lab_boot_eve NAME [OPTION=VALUE]... - lab_start_eve and waiting until it is up, from a state saved
+# earlier in the cache when there is one. What tests use that do not look at the boot itself.
+lab_boot_eve() {
+    local name=$1 key snap img a
+    shift
+    img=$("$LAB_SRC/image" "$(printf '%s\n' "$@" | sed -n 's/^kernel=//p' | grep . || echo 6.1)") || return
+    case " $* " in *" disk="*) lab_start_eve "$name" "$@" && lab_wait_up "$name" 90; return ;; esac
+    key=$( (echo "$img $LAB_ACCEL"; printf '%s\n' "$@"; "$LAB_QEMU" --version; cat "$LAB_SRC/lab.sh") | sha256sum | cut -c1-16)
+    snap=$LAB_CACHE/state-$key
+    if [ -e "$snap" ]; then
+        lab_restore "$name" "$snap" && lab_wait_up "$name" 30 && return 0
+        lab_log "the saved state $snap is of no use: booting"
+        lab_stop "$name"
+        rm -f "$snap" "$snap.options"
+    fi
+    lab_start_eve "$name" "$@" || return
+    lab_wait_up "$name" 90 || return
+    # Settled: the shell has its prompt out before the state is taken.
+    a=$(lab_get "$name" log)
+    case " $* " in *" profile=none "*|*" profile=login "*) ;; *) lab_until 30 "grep -aqF '~ # ' '$a'" "guest.$name" ;; esac
+    (
+        flock -n 9 || exit 0
+        [ -e "$snap" ] || lab_save "$name" "$snap"
+    ) 9>"$snap.lock"
+    rm -f "$snap.lock"
+}
+
+# ---- libvirt ----
+
+# A libvirtd of the lab's own. Its folders under /run, /var and /etc are private by a mount namespace
+# (run as root it has no other way to be told), so it neither sees nor disturbs the machine's own;
+# its socket is in LAB_DIR, for everybody. Sets LAB_URI.
+lab_libvirt_start() {
+    local t lv=$LAB_DIR/lv
+    [ -n "$LAB_URI" ] && lab_pid libvirtd >/dev/null && return 0
+    for t in libvirtd virsh unshare; do
+        command -v "$t" >/dev/null || [ -x "/usr/sbin/$t" ] || { lab_skip "$t is missing: install libvirt-daemon and libvirt-clients"; return; }
+    done
+    [ "$(id -u)" = 0 ] || { lab_skip "the lab's libvirtd needs root (a private mount namespace)"; return; }
+    unshare -m true 2>/dev/null || { lab_skip "no mount namespaces here: run in a less confined container"; return; }
+    mkdir -p "$lv"/{run,lib,cache,log,etc/qemu,sock} "$LAB_CACHE/libvirt-qemu-caps"
+    cat >"$lv/libvirtd.conf" <<EOC
+unix_sock_dir = "$lv/sock"
+auth_unix_ro = "none"
+auth_unix_rw = "none"
+unix_sock_rw_perms = "0700"
+log_outputs = "2:file:$lv/log/libvirtd.log"
+host_uuid_source = "machine-id"
+host_uuid = "$(lab_uuid "lab host")"
+keepalive_interval = -1
+EOC
+    cat >"$lv/etc/qemu.conf" <<EOC
+user = "root"
+group = "root"
+dynamic_ownership = 0
+remember_owner = 0
+security_driver = "none"
+namespaces = []
+cgroup_controllers = []
+seccomp_sandbox = 0
+stdio_handler = "$([ "${LAB_VIRTLOGD:-yes}" = yes ] && echo logd || echo file)"
+max_core = 0
+EOC
+    cat >"$lv/virtlogd.conf" <<EOC
+log_outputs = "2:file:$lv/log/virtlogd.log"
+EOC
+    cat >"$lv/ns.sh" <<EOC
+set -e
+mkdir -p /run/libvirt /var/lib/libvirt /var/cache/libvirt /var/log/libvirt /etc/libvirt
+mount --bind "$lv/run" /run/libvirt
+mount --bind "$lv/lib" /var/lib/libvirt
+mount --bind "$lv/cache" /var/cache/libvirt
+mkdir -p /var/cache/libvirt/qemu/capabilities
+mount --bind "$LAB_CACHE/libvirt-qemu-caps" /var/cache/libvirt/qemu/capabilities
+mount --bind "$lv/log" /var/log/libvirt
+mount --bind "$lv/etc" /etc/libvirt
+PATH=\$PATH:/usr/sbin
+exec "\$@"
+EOC
+    lab_spawn libvirtd "$lv/log/libvirtd.err" unshare -m --propagation private sh "$lv/ns.sh" \
+        libvirtd --config "$lv/libvirtd.conf" --pid-file "$lv/libvirtd.pid" || return 1
+    if [ "${LAB_VIRTLOGD:-yes}" = yes ]; then
+        # In the namespace of the first: libvirtd looks for its socket when a guest starts.
+        lab_until 10 "test -S '$lv/sock/libvirt-sock'" libvirtd
+        lab_spawn virtlogd "$lv/log/virtlogd.err" nsenter -m -t "$(lab_pid libvirtd)" \
+            virtlogd --config "$lv/virtlogd.conf" --pid-file "$lv/virtlogd.pid" || return 1
+        lab_until 10 "test -S '$lv/run/virtlogd-sock'" virtlogd || { lab_fail "virtlogd did not start: see $lv/log"; return 1; }
+    fi
+    LAB_URI="qemu:///system?socket=$lv/sock/libvirt-sock"
+    export LAB_URI
+    lab_until 60 "lab_virsh version >/dev/null" libvirtd ||
+        { lab_fail "libvirtd did not start: $(tail -n 2 "$lv/log/libvirtd.err" "$lv/log/libvirtd.log" 2>/dev/null | tr '\n' ' ')"; return 1; }
+}
+
+lab_virsh() { virsh -q -c "$LAB_URI" "$@" </dev/null; }
+
+# lab_start_libvirt NAME [OPTION=VALUE]... - a guest of the lab's libvirtd.
+lab_start_libvirt() {
+    local name=$1 o_kernel o_profile o_sysrq o_smp o_mem o_machine o_consoles o_disk o_net o_noisy o_append
+    local o_cpu o_kind o_log o_serial o_args o_image o_display o_agent o_pvpanic o_watchdog o_quiet o_incoming
+    local o_port o_start o_standin o_vmcoreinfo o_shell_consoles= img_kernel img_initrd uuid g log w cpu f
+    shift
+    lab_options "$@" || return
+    [ -n "$LAB_DIR" ] || { lab_fail "call lab_init first"; return 1; }
+    [ -e "$LAB_DIR/g/$name" ] && { lab_fail "a guest '$name' exists already: lab_stop it first"; return 1; }
+    lab_image "$o_kernel" || return
+    lab_libvirt_start || return
+    uuid=$(lab_uuid "$name")
+    g=$LAB_DIR/g/$name
+    log=$g/console.log
+    o_consoles=${o_consoles:-ttyS0}
+    mkdir -p "$g"
+    printf '%s\n' "$@" >"$g/options"
+    : >"$log"
+    if [ "$o_net" != no ] && [ -z "$o_port" ]; then o_port=$("$LAB_TOOL" freeport); fi
+    {
+        echo "launcher=libvirt"; echo "uuid=$uuid"; echo "domain=$name"; echo "log=$log"; echo "ctl=$g/ctl"
+        echo "port=$o_port"; echo "disk=$o_disk"; echo "kernel=$o_kernel"; echo "vmlinuz=$img_kernel"
+        echo "systemmap=${img_kernel/vmlinuz-/System.map-}"; echo "mem=$o_mem"
+        case $o_serial in unix) echo "cons=$g/cons" ;; esac
+    } >"$g/env"
+    cpu=${o_cpu%%,*}
+    {
+        cat <<EOX
+<domain type='$([ "$LAB_ACCEL" = kvm ] && echo kvm || echo qemu)' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
+  <name>$name</name><uuid>$uuid</uuid>
+  <memory unit='MiB'>$o_mem</memory><vcpu>$o_smp</vcpu>
+  <os><type arch='x86_64' machine='${o_machine:-q35}'>hvm</type>
+    <kernel>$img_kernel</kernel><initrd>$img_initrd</initrd><cmdline>$(lab_cmdline)</cmdline></os>
+  <features><acpi/><apic/>$([ "$o_vmcoreinfo" = no ] || echo "<vmcoreinfo state='on'/>")</features>
+EOX
+        if [ "$cpu" = host ]; then
+            echo "  <cpu mode='host-passthrough'/>"
+        else
+            echo "  <cpu mode='custom' match='exact' check='none'><model fallback='forbid'>$cpu</model>"
+            for f in $(echo "${o_cpu#"$cpu"}" | tr ',' ' '); do
+                case $f in
+                    -*) echo "    <feature policy='disable' name='${f#-}'/>" ;;
+                    +*) echo "    <feature policy='force' name='${f#+}'/>" ;;
+                esac
+            done
+            echo "  </cpu>"
+        fi
+        cat <<EOX
+  <on_poweroff>destroy</on_poweroff><on_reboot>restart</on_reboot><on_crash>preserve</on_crash>
+  <devices>
+    <emulator>$(command -v "$LAB_QEMU")</emulator>
+    <controller type='usb' model='none'/>
+    <memballoon model='virtio'/>
+EOX
+        # Without a virtlogd the log would be QEMU's own to write: libvirt then refuses the element
+        # for nobody, so it stays the same in both.
+        w="<log file='$log' append='on'/>"
+        case $o_log in no) w= ;; esac
+        case $o_serial in
+            pty) echo "    <serial type='pty'>$w<target port='0'/></serial>" ;;
+            unix) echo "    <serial type='unix'><source mode='bind' path='$g/cons'/>$w<target port='0'/></serial>" ;;
+            file) echo "    <serial type='file'><source path='$log'/><target port='0'/></serial>" ;;
+            *) echo "lab: serial=$o_serial: pty, unix or file" >&2 ;;
+        esac
+        case ,$o_consoles, in
+            *,hvc0,*) echo "    <console type='pty'><target type='virtio' port='1'/></console>" ;;
+        esac
+        echo "    <channel type='unix'><source mode='bind' path='$g/ctl'/><target type='virtio' name='lab.ctl'/></channel>"
+        if [ "$o_agent" != no ]; then
+            echo "    <channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>"
+        fi
+        if [ "$o_pvpanic" != no ]; then echo "    <panic model='isa'/>"; fi
+        if [ "$o_watchdog" != no ]; then
+            echo "    <watchdog model='i6300esb' action='$([ "$o_watchdog" = yes ] && echo none || echo "$o_watchdog")'/>"
+        fi
+        if [ -n "$o_disk" ]; then
+            echo "    <disk type='file' device='disk'><driver name='qemu' type='raw' cache='writeback'/><source file='$o_disk'/><target dev='vda' bus='virtio'/></disk>"
+        fi
+        echo "  </devices>"
+        echo "  <qemu:commandline>"
+        # libvirt 9.0 has no port forward of its own without passt. The address keeps out of the way
+        # of those that libvirt hands out.
+        if [ "$o_net" != no ]; then
+            for w in -netdev "user,id=labnet,hostfwd=tcp:127.0.0.1:$o_port-:22" \
+                -device virtio-net-pci,netdev=labnet,mac=02:16:3e:00:00:02,romfile=,addr=0x1e; do
+                echo "    <qemu:arg value='$w'/>"
+            done
+        fi
+        for w in $o_args; do echo "    <qemu:arg value='$w'/>"; done
+        echo "  </qemu:commandline>"
+        echo "</domain>"
+    } >"$g/domain.xml"
+    lab_virsh define "$g/domain.xml" >/dev/null || { lab_fail "libvirt refused $g/domain.xml"; return 1; }
+    [ "$o_start" = yes ] || return 0
+    lab_virsh start "$name" >/dev/null ||
+        { lab_fail "libvirt did not start '$name': see $LAB_DIR/lv/log/qemu/$name.log"; lab_stop "$name"; return 1; }
+    lab_adopt "guest.$name" "$(cat "$LAB_DIR/lv/run/qemu/$name.pid")" || return 1
+    if [ "$o_serial" = pty ]; then lab_set "$name" cons "$(lab_virsh ttyconsole "$name" | grep .)"; fi
+    return 0
+}
+
+# ---- the end ----
+
+# lab_stop NAME - as its owner would, then by force; afterwards nothing of the guest is left.
+lab_stop() {
+    local name=$1 g=$LAB_DIR/g/$1 uuid dir pid
+    [ -e "$g" ] || return 0
+    if [ "$(lab_get "$name" launcher)" = libvirt ]; then
+        # A stopped QEMU does not answer libvirt, which then waits for it.
+        pid=$(lab_pid "guest.$name") && kill -CONT "$pid" 2>/dev/null
+        if [ -n "$LAB_URI" ] && lab_pid libvirtd >/dev/null; then
+            timeout 20 virsh -q -c "$LAB_URI" destroy "$name" >/dev/null 2>&1 </dev/null
+            timeout 20 virsh -q -c "$LAB_URI" undefine "$name" >/dev/null 2>&1 </dev/null
+        fi
+    fi
+    lab_kill "guest.$name" || return 1
+    lab_kill "pillar.$name"
+    lab_kill "logpump.$name"
+    if [ "$(lab_get "$name" launcher)" = eve ]; then
+        uuid=$(lab_get "$name" uuid)
+        dir=$(lab_get "$name" dir)
+        rm -rf "$dir" "$LAB_RUN/domainmgr/DomainStatus/$uuid.json" "$LAB_RUN/zedmanager/AppInstanceStatus/$uuid.json" \
+            "$LAB_RUN/zedrouter/AppNetworkStatus/$uuid.json" "$LAB_RUN/zedagent/AppInstanceConfig/$uuid.json"
+    fi
+    # The last console log stays: it is what one wants after a failure.
+    mkdir -p "$LAB_DIR/logs"
+    cp "$g/console.log" "$LAB_DIR/logs/$name.console.log" 2>/dev/null
+    rm -rf "$g" "$LAB_DIR/$name.restored.disk"
+    return 0
+}
+
+# lab_stop_all - every guest, then every daemon, then whatever else is written down.
+lab_stop_all() {
+    local f
+    [ -n "$LAB_DIR" ] && [ -d "$LAB_DIR/pids" ] || return 0
+    for f in "$LAB_DIR"/g/*; do [ -e "$f" ] && lab_stop "${f##*/}"; done
+    lab_kill libvirtd
+    lab_kill virtlogd
+    for f in "$LAB_DIR"/pids/*; do [ -e "$f" ] && lab_kill "${f##*/}"; done
+    LAB_URI=
+    return 0
+}
+
+# lab_cleanup - for "trap lab_cleanup EXIT INT TERM": stops all, removes what lab_init made, keeps the
+# caller's exit status. With LAB_KEEP=1 the folder stays.
+lab_cleanup() {
+    local rc=$?
+    trap '' INT TERM
+    lab_stop_all
+    if [ -n "$LAB_LINK" ]; then
+        mkdir -p "$(dirname "$LAB_LINK")/lab-logs" && cp -r "$LAB_DIR/logs/." "$(dirname "$LAB_LINK")/lab-logs/" 2>/dev/null
+    fi
+    if [ -n "$LAB_OWN_DIR" ] && [ "${LAB_KEEP:-0}" != 1 ]; then
+        rm -rf "$LAB_OWN_DIR"
+        [ -z "$LAB_LINK" ] || rm -f "$LAB_LINK"
+    fi
+    trap - EXIT INT TERM
+    exit $rc
+}
