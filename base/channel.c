@@ -223,7 +223,7 @@ channel_send (struct channel *ch, struct json_object *head, const void *body,
 
   if (ch->state != OPEN)
     return -EPIPE;
-  r = frame_out_new (head, body, body_len, fds, nfds, &out, NULL);
+  r = frame_out_new (own, body, body_len, fds, nfds, &out, NULL);
   if (r < 0)
     return r;
   if (out->len > ch->max_queued || ch->queued > ch->max_queued - out->len)

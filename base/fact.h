@@ -74,6 +74,7 @@ struct fact
   uint64_t time_ms; /* clock_ms() */
 };
 
+/* These fill all of *f, with the present time.  inc NULL = the host. */
 void fact_text (struct fact *f, const struct incarnation *inc,
                 const char *name, const char *source, const char *text,
                 size_t len);
@@ -81,19 +82,29 @@ void fact_int (struct fact *f, const struct incarnation *inc,
                const char *name, const char *source, int64_t v);
 void fact_real (struct fact *f, const struct incarnation *inc,
                 const char *name, const char *source, double v);
+void fact_bool (struct fact *f, const struct incarnation *inc,
+                const char *name, const char *source, bool v);
+/* {"guest", "incarnation", "name", "value", "source", "time_ms"}; text is
+ * escaped, a NaN is null. */
 struct json_object *fact_to_json (const struct fact *f);
 
 struct fact_bus;
 struct fact_sub;
 
+/* max_queued, at least 2, facts of some 400 bytes. */
 int fact_bus_new (struct loop *loop, size_t max_queued,
                   struct fact_bus **ret_bus, struct error *err);
+/* When nobody publishes any more, after the tables, before loop_free(). */
 void fact_bus_free (struct fact_bus *bus);
 
 /* Any thread; never blocks. */
 void fact_publish (struct fact_bus *bus, const struct fact *fact);
 
-/* Loop thread.  prefix "" gets all; "probe." what begins so. */
+/* Loop thread.  prefix "" gets all; "probe." what begins so.  A callback may
+ * subscribe, unsubscribe (itself too) and publish; a new subscriber sees what
+ * comes after it.  "fact.gap" (int: how many were lost) has its own name: who
+ * counts on completeness subscribes to it too.  Losses of more than 64 guests
+ * at a time are told as one gap of the host. */
 int fact_subscribe (struct fact_bus *bus, const char *name,
                     const char *prefix,
                     void (*fn) (const struct fact *fact, void *arg), void *arg,
@@ -103,7 +114,9 @@ void fact_unsubscribe (struct fact_sub *sub);
 uint64_t fact_bus_dropped (struct fact_bus *bus);
 
 /* The latest fact per guest and name: a small table that is a subscriber.
- * Loop thread. */
+ * Beyond max_per_guest the name that was silent for the longest time makes
+ * room.  It may be of an earlier incarnation: look at inc.  What fact_latest()
+ * returns is good until the loop goes on.  Loop thread. */
 struct fact_table;
 int fact_table_new (struct fact_bus *bus, size_t max_per_guest,
                     struct fact_table **ret, struct error *err);

@@ -7,7 +7,8 @@
  * opener.  In the daemon that is the keeper, over its socket; in tests and in
  * the keeper itself it is opener_local().  A request names a *root* from the
  * configuration and a path beneath it, never a free path; symbolic links
- * inside the root are not followed out of it (openat2, RESOLVE_BENEATH).
+ * inside the root are not followed out of it (openat2, RESOLVE_BENEATH; on a
+ * kernel before 5.6 they are not followed at all).
  */
 #ifndef HANGDOG_BASE_OPENER_H
 #define HANGDOG_BASE_OPENER_H
@@ -19,18 +20,22 @@ struct error;
 enum open_kind
 {
   OPEN_FILE,    /* O_RDONLY regular file */
-  OPEN_DIR,     /* O_RDONLY|O_DIRECTORY, for listing */
-  OPEN_INOTIFY, /* a new inotify fd watching that folder for create, delete,
-                   moved-to, close-write */
+  OPEN_DIR,     /* O_RDONLY|O_DIRECTORY, for listing; path "." is the root */
+  OPEN_INOTIFY, /* a new inotify fd, non-blocking, watching that folder for
+                   create, delete, moved-to, moved-from, close-write, and its
+                   own end */
   OPEN_UNIX,    /* a connected SOCK_STREAM, non-blocking; -EAGAIN: held by
                    another (the listener's queue is full) */
   OPEN_TTY,     /* a terminal device, O_RDWR|O_NOCTTY|O_NONBLOCK, exclusive
-                   through the UUCP lock libvirt uses: -EBUSY when held.  A
-                   second descriptor (ret_lock) holds the lock: closing it
-                   lets go */
-  OPEN_PROC,    /* path "PID/NAME" below /proc for NAME in a fixed list (mem,
-                   stack, syscall, wchan, status, ns/net, pidfd, task); the
-                   process's start time must equal check_start */
+                   through the UUCP lock libvirt uses: -EBUSY when held */
+  OPEN_PROC,    /* path "PID/NAME" or "PID/task/TID/NAME" below /proc (root is
+                   "/proc") for NAME in a fixed list; the start time of PID
+                   must be check_start.  mem, maps, ns/net, task (a folder) and
+                   pidfd are the thing itself.  stack, syscall, wchan, status,
+                   stat and schedstat are a sealed copy of the text in memory:
+                   the kernel asks for the reader's rights at each read there,
+                   so the descriptor alone would be worth nothing to the
+                   daemon.  Of a thread only these texts. */
   OPEN_KIND_MAX,
 };
 
@@ -38,25 +43,65 @@ struct open_req
 {
   enum open_kind kind;
   const char *root;     /* absolute folder, must be one the keeper was told */
-  const char *path;     /* relative to root */
-  int32_t check_pid;    /* OPEN_UNIX: the peer must be this process (0 = any) */
-  uint64_t check_start; /* start time that check_pid (or PID) must have */
+  const char *path;     /* relative to root, without "." and ".." */
+  int32_t check_pid;    /* OPEN_UNIX: the process that listens there must be
+                           this one (0 = any): -ESTALE if not.  Mind that
+                           libvirt listens itself and hands the socket to
+                           QEMU: the pid is libvirt's then */
+  uint64_t check_start; /* start time that check_pid (if not 0) or PID must
+                           have: -ESTALE if not */
+  int32_t lock_pid;     /* OPEN_TTY: who reads the terminal (0 = the caller);
+                           the keeper puts the daemon's pid here */
+  const char *lock_dir; /* OPEN_TTY: NULL = /var/lock; never from a wire */
 };
+
+/* The terminal lock.  libvirt and others look for a file
+ *
+ *     /var/lock/LCK..NAME     holding "%10d\n", a pid
+ *
+ * (NAME: the device path without "/dev", with "_" for "/": /dev/pts/3 is
+ * LCK.._pts_3) and take the terminal for free when that pid is dead.  So the
+ * lock is the file, not a descriptor.  ret_lock is the open lock file, with
+ * flock() held, by which two of ours that carry the same pid tell each other
+ * apart, and by which the file is known to be still ours when it is removed.
+ *
+ *   - To let go, the process that opened (it has the right to remove the file)
+ *     calls open_lock_release().  Through an opener that is ->release().
+ *   - Closing ret_lock alone leaves the file: libvirt sees the terminal as held
+ *     until the process lock_pid ends; the next opener of ours with the same
+ *     lock_pid takes it over.
+ *   - After a kill -9 of lock_pid the file is stale: the next taker, libvirt or
+ *     we, removes it.  If the keeper dies and lock_pid lives, the lock stands.
+ *
+ * Where no lock can be made (no such folder, no right to write there: libvirt
+ * without root goes on, too) ret_lock is -1.  In every case the terminal itself
+ * is flock()ed, and a lock of another that can be seen is obeyed. */
 
 struct opener
 {
   /* Blocking, any thread but the loop's; never longer than deadline
-   * (clock_ms()).  *ret_lock may be NULL; it is set to -1 where there is no
-   * lock. */
+   * (clock_ms()) when a keeper answers; a local open is at the mercy of the
+   * file system.  *ret_lock may be NULL (not for OPEN_TTY); it is set to -1
+   * where there is no lock. */
   int (*open) (struct opener *self, const struct open_req *req,
                uint64_t deadline, int *ret_fd, int *ret_lock,
                struct error *err);
+  /* Gives a terminal's lock back and closes lock_fd (-1 is fine).  req as it
+   * was opened with.  Close the terminal first. */
+  void (*release) (struct opener *self, const struct open_req *req,
+                   int lock_fd);
 };
 
-/* Opens with the rights of the calling process.  nroots = 0: any root. */
+/* Opens with the rights of the calling process, beneath any root. */
 struct opener *opener_local (void);
 int opener_do (const struct open_req *req, int *ret_fd, int *ret_lock,
                struct error *err);
+void open_lock_release (const struct open_req *req, int lock_fd);
+
+/* For the keeper, before opener_do(): is the request well-formed, and its root
+ * one of the list (NULL terminated, compared as text)?  -EINVAL, -EACCES. */
+int open_req_check (const struct open_req *req, const char *const *roots,
+                    struct error *err);
 
 /* Start time (field 22 of /proc/PID/stat) or -ESRCH. */
 int proc_start_time (int32_t pid, uint64_t *ret, struct error *err);

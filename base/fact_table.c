@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The latest fact per guest and name.
+ *
+ * Guests are sorted by uuid and their facts by name: there are hundreds of
+ * the one and dozens of the other, looked up far more often than added.
+ */
+#include "base/fact.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+
+struct guest
+{
+  char uuid[UUID_TEXT];
+  struct fact **facts; /* by name */
+  size_t nfacts, cap;
+};
+
+struct fact_table
+{
+  struct fact_sub *sub;
+  size_t max_per_guest;
+  struct guest **guests; /* by uuid */
+  size_t nguests, cap;
+};
+
+/* Where it is, or where it would have to go. */
+static size_t
+find_guest (const struct fact_table *t, const char *uuid, bool *ret_found)
+{
+  size_t lo = 0, hi = t->nguests, mid;
+  int c;
+
+  *ret_found = false;
+  while (lo < hi)
+    {
+      mid = lo + (hi - lo) / 2;
+      c = strcmp (uuid, t->guests[mid]->uuid);
+      if (c == 0)
+        {
+          *ret_found = true;
+          return mid;
+        }
+      if (c < 0)
+        hi = mid;
+      else
+        lo = mid + 1;
+    }
+  return lo;
+}
+
+static size_t
+find_fact (const struct guest *g, const char *name, bool *ret_found)
+{
+  size_t lo = 0, hi = g->nfacts, mid;
+  int c;
+
+  *ret_found = false;
+  while (lo < hi)
+    {
+      mid = lo + (hi - lo) / 2;
+      c = strcmp (name, g->facts[mid]->name);
+      if (c == 0)
+        {
+          *ret_found = true;
+          return mid;
+        }
+      if (c < 0)
+        hi = mid;
+      else
+        lo = mid + 1;
+    }
+  return lo;
+}
+
+/* Room for one more pointer in an array of them. */
+static void *
+grown (void *array, size_t n, size_t *cap)
+{
+  size_t more = *cap ? 2 * *cap : 8;
+
+  if (n < *cap)
+    return array;
+  array = realloc (array, more * sizeof (void *));
+  if (array)
+    *cap = more;
+  return array;
+}
+
+static struct guest *
+guest_at (struct fact_table *t, const char *uuid)
+{
+  struct guest *g, **guests;
+  bool found;
+  size_t i = find_guest (t, uuid, &found);
+
+  if (found)
+    return t->guests[i];
+  g = calloc (1, sizeof *g);
+  guests = grown (t->guests, t->nguests, &t->cap);
+  if (guests)
+    t->guests = guests;
+  if (!g || !guests)
+    {
+      free (g);
+      return NULL;
+    }
+  memcpy (g->uuid, uuid, strlen (uuid) + 1);
+  memmove (&guests[i + 1], &guests[i], (t->nguests - i) * sizeof *guests);
+  guests[i] = g;
+  t->nguests++;
+  return g;
+}
+
+/* The fact that was not heard of for the longest time. */
+static size_t
+stalest (const struct guest *g)
+{
+  size_t oldest = 0;
+
+  for (size_t i = 1; i < g->nfacts; i++)
+    if (g->facts[i]->time_ms < g->facts[oldest]->time_ms)
+      oldest = i;
+  return oldest;
+}
+
+static void
+drop_fact (struct guest *g, size_t i)
+{
+  free (g->facts[i]);
+  g->nfacts--;
+  memmove (&g->facts[i], &g->facts[i + 1],
+           (g->nfacts - i) * sizeof *g->facts);
+}
+
+/* Without memory the fact is not kept: the next one of its name will be. */
+static void
+on_fact (const struct fact *fact, void *arg)
+{
+  struct fact_table *t = arg;
+  struct guest *g = guest_at (t, fact->inc.uuid);
+  struct fact *copy, **facts;
+  bool found;
+  size_t i;
+
+  if (!g)
+    return;
+  i = find_fact (g, fact->name, &found);
+  if (found)
+    {
+      *g->facts[i] = *fact;
+      return;
+    }
+  copy = malloc (sizeof *copy);
+  if (!copy)
+    return;
+  *copy = *fact;
+  if (g->nfacts >= t->max_per_guest)
+    {
+      drop_fact (g, stalest (g));
+      i = find_fact (g, fact->name, &found);
+    }
+  facts = grown (g->facts, g->nfacts, &g->cap);
+  if (!facts)
+    {
+      free (copy);
+      return;
+    }
+  g->facts = facts;
+  memmove (&facts[i + 1], &facts[i], (g->nfacts - i) * sizeof *facts);
+  facts[i] = copy;
+  g->nfacts++;
+}
+
+int
+fact_table_new (struct fact_bus *bus, size_t max_per_guest,
+                struct fact_table **ret, struct error *err)
+{
+  struct fact_table *t;
+  int r;
+
+  if (max_per_guest == 0)
+    return error_set (err, EINVAL, "a table of no facts");
+  t = calloc (1, sizeof *t);
+  if (!t)
+    return error_errno (err, ENOMEM, "making a table of facts");
+  t->max_per_guest = max_per_guest;
+  r = fact_subscribe (bus, "latest facts", "", on_fact, t, &t->sub, err);
+  if (r < 0)
+    {
+      free (t);
+      return r;
+    }
+  *ret = t;
+  return 0;
+}
+
+static void
+guest_free (struct guest *g)
+{
+  for (size_t i = 0; i < g->nfacts; i++)
+    free (g->facts[i]);
+  free (g->facts);
+  free (g);
+}
+
+void
+fact_table_free (struct fact_table *t)
+{
+  if (!t)
+    return;
+  fact_unsubscribe (t->sub);
+  for (size_t i = 0; i < t->nguests; i++)
+    guest_free (t->guests[i]);
+  free (t->guests);
+  free (t);
+}
+
+const struct fact *
+fact_latest (struct fact_table *t, const char *uuid, const char *name)
+{
+  bool found;
+  size_t i = find_guest (t, uuid, &found);
+  struct guest *g;
+
+  if (!found)
+    return NULL;
+  g = t->guests[i];
+  i = find_fact (g, name, &found);
+  return found ? g->facts[i] : NULL;
+}
+
+void
+fact_each (struct fact_table *t, const char *uuid,
+           void (*fn) (const struct fact *f, void *arg), void *arg)
+{
+  bool found;
+  size_t i = find_guest (t, uuid, &found);
+
+  if (!found)
+    return;
+  for (size_t k = 0; k < t->guests[i]->nfacts; k++)
+    fn (t->guests[i]->facts[k], arg);
+}
+
+void
+fact_forget (struct fact_table *t, const char *uuid)
+{
+  bool found;
+  size_t i = find_guest (t, uuid, &found);
+
+  if (!found)
+    return;
+  guest_free (t->guests[i]);
+  t->nguests--;
+  memmove (&t->guests[i], &t->guests[i + 1],
+           (t->nguests - i) * sizeof *t->guests);
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Inside the opener: what opener.c, opener_proc.c and opener_tty.c share.
+ */
+#ifndef HANGDOG_BASE_OPENER_IMPL_H
+#define HANGDOG_BASE_OPENER_IMPL_H
+
+#include "base/opener.h"
+
+/* "/proc/self/fd/N" */
+struct fd_path
+{
+  char text[32];
+};
+struct fd_path fd_path_ (int fd);
+
+/* Opens root/path without leaving root. */
+int open_beneath_ (const struct open_req *req, int flags, struct error *err);
+
+int open_proc_ (const struct open_req *req, int *ret_fd, struct error *err);
+
+int open_tty_ (const struct open_req *req, int *ret_fd, int *ret_lock,
+               struct error *err);
+
+#endif

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The opener, below /proc.
+ *
+ * The descriptor of /proc/PID belongs to one process and not to a number: once
+ * that process is gone everything opened through it fails.  So the start time
+ * is read through it, and then the file.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/opener.h"
+#include "base/opener_impl.h"
+
+/* More than a stack of 64 frames; the rest is cut. */
+#define MAX_TEXT (64u << 10)
+
+enum how
+{
+  DESCRIPTOR, /* the rights are asked for when it is opened */
+  FOLDER,
+  COPY, /* the rights are asked for at each read; never waits for the target */
+  PIDFD,
+};
+
+static const struct
+{
+  const char *name;
+  enum how how;
+  bool thread; /* also of one thread */
+} names[] = {
+  { "mem", DESCRIPTOR, false },
+  /* Reading it waits for the target's mmap lock: that is the reader's risk,
+   * not the keeper's. */
+  { "maps", DESCRIPTOR, false },
+  { "ns/net", DESCRIPTOR, false },
+  { "task", FOLDER, false },
+  { "pidfd", PIDFD, false },
+  { "stack", COPY, true },
+  { "syscall", COPY, true },
+  { "wchan", COPY, true },
+  { "status", COPY, true },
+  { "stat", COPY, true },
+  { "schedstat", COPY, true },
+};
+
+static int
+read_some (int dir, const char *name, char *text, size_t size, size_t *ret_len)
+{
+  CLEANUP_CLOSE int fd = openat (dir, name, O_RDONLY | O_CLOEXEC);
+  size_t len = 0;
+  ssize_t n;
+
+  if (fd < 0)
+    return -errno;
+  while (len < size)
+    {
+      n = read (fd, text + len, size - len);
+      if (n < 0 && errno == EINTR)
+        continue;
+      if (n < 0)
+        return -errno;
+      if (n == 0)
+        break;
+      len += (size_t) n;
+    }
+  *ret_len = len;
+  return 0;
+}
+
+/* Field 22; the second field, the name, may hold anything, also ") ". */
+static int
+parse_start (char *stat, uint64_t *ret)
+{
+  char *p = strrchr (stat, ')'), *end;
+  unsigned long long v;
+
+  for (int field = 2; p && field < 22; field++)
+    {
+      p = strchr (p, ' ');
+      p = p ? p + 1 : NULL;
+    }
+  if (!p)
+    return -EPROTO;
+  errno = 0;
+  v = strtoull (p, &end, 10);
+  if (errno || end == p)
+    return -EPROTO;
+  *ret = v;
+  return 0;
+}
+
+static int
+start_time_at (int dir, uint64_t *ret)
+{
+  char text[2048];
+  size_t len = 0;
+  int r;
+
+  r = read_some (dir, "stat", text, sizeof text - 1, &len);
+  if (r < 0)
+    return r == -ENOENT ? -ESRCH : r;
+  text[len] = '\0';
+  return len ? parse_start (text, ret) : -ESRCH;
+}
+
+static int
+open_process (int32_t pid, struct error *err)
+{
+  char path[32];
+  int fd;
+
+  snprintf (path, sizeof path, "/proc/%d", (int) pid);
+  fd = open (path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (fd >= 0)
+    return fd;
+  if (errno == ENOENT)
+    return error_set (err, ESRCH, "there is no process %d", (int) pid);
+  return error_errno (err, errno, "opening %s", path);
+}
+
+int
+proc_start_time (int32_t pid, uint64_t *ret, struct error *err)
+{
+  CLEANUP_CLOSE int dir = open_process (pid, err);
+  int r;
+
+  if (dir < 0)
+    return dir;
+  r = start_time_at (dir, ret);
+  if (r < 0)
+    return error_errno (err, -r, "reading the start time of process %d",
+                        (int) pid);
+  return 0;
+}
+
+/* ---- OPEN_PROC ---- */
+
+/* A number without sign, spaces and leading zeros; ends at '/'. */
+static const char *
+parse_id (const char *p, int32_t *ret)
+{
+  int64_t v = 0;
+
+  if (*p < '1' || *p > '9')
+    return NULL;
+  for (; *p >= '0' && *p <= '9'; p++)
+    {
+      v = v * 10 + (*p - '0');
+      if (v > INT32_MAX)
+        return NULL;
+    }
+  if (*p != '/')
+    return NULL;
+  *ret = (int32_t) v;
+  return p + 1;
+}
+
+static int
+copy_text (int dir, const char *name, int *ret_fd)
+{
+  CLEANUP_FREE char *text = malloc (MAX_TEXT);
+  CLEANUP_CLOSE int fd = -1;
+  size_t len = 0, off = 0;
+  ssize_t n;
+  int r;
+
+  if (!text)
+    return -ENOMEM;
+  r = read_some (dir, name, text, MAX_TEXT, &len);
+  if (r < 0)
+    return r;
+  fd = memfd_create ("proc", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  if (fd < 0)
+    return -errno;
+  for (; off < len; off += (size_t) n)
+    {
+      n = pwrite (fd, text + off, len - off, (off_t) off);
+      if (n < 0)
+        return -errno;
+    }
+  if (fcntl (fd, F_ADD_SEALS,
+             F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL)
+      < 0)
+    return -errno;
+  *ret_fd = steal_fd (&fd);
+  return 0;
+}
+
+static int
+open_named (int dir, int32_t pid, const char *path, enum how how, int *ret_fd)
+{
+  int fd = -1;
+
+  switch (how)
+    {
+    case COPY:
+      return copy_text (dir, path, ret_fd);
+    case PIDFD:
+      fd = (int) syscall (SYS_pidfd_open, pid, 0);
+      break;
+    case FOLDER:
+      fd = openat (dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+      break;
+    case DESCRIPTOR:
+      fd = openat (dir, path, O_RDONLY | O_CLOEXEC);
+      break;
+    }
+  if (fd < 0)
+    return -errno;
+  *ret_fd = fd;
+  return 0;
+}
+
+static int
+find_name (const char *path, int32_t *ret_pid, const char **ret_rest,
+           enum how *ret_how)
+{
+  const char *rest, *name;
+  int32_t tid;
+  bool thread = false;
+
+  name = rest = parse_id (path, ret_pid);
+  if (!rest)
+    return -EINVAL;
+  if (strncmp (rest, "task/", 5) == 0)
+    {
+      thread = true;
+      name = parse_id (rest + 5, &tid);
+      if (!name)
+        return -EINVAL;
+    }
+  for (size_t i = 0; i < ARRAY_LEN (names); i++)
+    if (strcmp (names[i].name, name) == 0 && (!thread || names[i].thread))
+      {
+        *ret_rest = rest;
+        *ret_how = names[i].how;
+        return 0;
+      }
+  return -EACCES;
+}
+
+int
+open_proc_ (const struct open_req *req, int *ret_fd, struct error *err)
+{
+  CLEANUP_CLOSE int dir = -1, fd = -1;
+  const char *rest = NULL;
+  uint64_t start = 0;
+  int32_t pid = 0;
+  enum how how;
+  int r;
+
+  r = strcmp (req->root, "/proc") == 0
+          ? find_name (req->path, &pid, &rest, &how)
+          : -EINVAL;
+  if (r < 0)
+    return error_set (err, -r, "%s/%s is not on the list of what may be "
+                               "opened of a process",
+                      req->root, req->path);
+  dir = open_process (pid, err);
+  if (dir < 0)
+    return dir;
+  r = open_named (dir, pid, rest, how, &fd);
+  /* No such file: the process (or this thread) is gone, or the kernel was
+   * built without it. */
+  if (r == -ENOENT && start_time_at (dir, &start) < 0)
+    r = -ESRCH;
+  if (r < 0)
+    return error_errno (err, -r, "opening /proc/%s", req->path);
+  /* After, not before: a pidfd comes from the number, and the number is right
+   * if the process of `dir` still has it. */
+  r = start_time_at (dir, &start);
+  if (r < 0)
+    return error_errno (err, -r, "opening /proc/%s", req->path);
+  if (req->check_start == 0 || start != req->check_start)
+    return error_set (err, ESTALE,
+                      "process %d is not the one that was meant (it began at "
+                      "another time)",
+                      (int) pid);
+  *ret_fd = steal_fd (&fd);
+  return 0;
+}
