@@ -61,9 +61,7 @@ collect_bool (struct collect_ctx *ctx, const char *name, const char *source,
 {
   struct fact f;
 
-  fact_int (&f, &ctx->guest->inc, name, source, v);
-  f.type = FACT_BOOL;
-  f.b = v;
+  fact_bool (&f, &ctx->guest->inc, name, source, v);
   ctx->out->fact (ctx->out, &f);
 }
 

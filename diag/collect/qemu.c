@@ -262,14 +262,16 @@ static bool
 open_read (struct collect_ctx *ctx, const struct thread *t, const char *what,
            struct buf *out, struct error *why)
 {
+  const struct incarnation *inc = &ctx->guest->inc;
   CLEANUP_CLOSE int fd = -1;
-  char path[48];
+  char path[64];
   struct open_req req = { .kind = OPEN_PROC, .root = "/proc", .path = path,
-                          .check_pid = t->tid, .check_start = t->start };
+                          .check_pid = inc->pid,
+                          .check_start = inc->start_time };
   struct opener *opener = ctx->env->opener;
   int lock = -1;
 
-  snprintf (path, sizeof path, "%d/%s", t->tid, what);
+  snprintf (path, sizeof path, "%d/task/%d/%s", inc->pid, t->tid, what);
   if (!opener)
     {
       error_set (why, ENOTSUP, "nobody to open it");
