@@ -13,6 +13,7 @@
 #include "guests/guest.h"
 
 struct error;
+struct fact_bus;
 struct loop;
 struct guest_registry;
 
@@ -39,15 +40,18 @@ enum guest_event
 };
 extern const char *const guest_event_names[];
 
-/* now is NULL for GUEST_GONE, was is NULL for GUEST_ADDED. */
+/* now is NULL for GUEST_GONE, was is NULL for GUEST_ADDED.  A listener may
+ * not change the registry. */
 typedef void guest_listen_fn (enum guest_change change,
                               const struct guest *was,
                               const struct guest *now, void *arg);
 typedef void guest_event_fn (const struct guest *g, enum guest_event event,
                              const char *detail, void *arg);
 
-/* Publishes facts vmm.status (text, run and reason), guest.intent and
- * vmm.event into bus, which may be NULL. */
+/* Publishes facts vmm.status ("paused", then a space and the reason if there
+ * is one), guest.intent ("stop" and who said so) and vmm.event ("RESET" and
+ * its detail) into bus, which may be NULL.  A guest that is gone gets
+ * vmm.status "off gone". */
 int registry_new (struct loop *loop, struct fact_bus *bus,
                   struct guest_registry **ret, struct error *err);
 void registry_free (struct guest_registry *reg);
@@ -61,6 +65,7 @@ void registry_gone (struct guest_registry *reg, const char *source,
                     const char *host, const char *uuid);
 /* A source has told everything it sees of that host: whatever else it once
  * told and did not tell since registry_sweep_begin() is gone. */
+/* Between begin and end only registry_update() calls of that source. */
 void registry_sweep_begin (struct guest_registry *reg, const char *source,
                            const char *host);
 void registry_sweep_end (struct guest_registry *reg, const char *source,
@@ -68,6 +73,9 @@ void registry_sweep_end (struct guest_registry *reg, const char *source,
 void registry_event (struct guest_registry *reg, const char *uuid,
                      enum guest_event event, const char *detail,
                      const char *source);
+/* Ignored when inc is not current, and when something else (another why)
+ * has already counted a boot in the last two minutes: the hypervisor's event,
+ * the banner and the fallen uptime of one boot are one boot. */
 void registry_rebooted (struct guest_registry *reg,
                         const struct incarnation *inc, const char *why);
 
@@ -85,5 +93,7 @@ bool registry_is_current (struct guest_registry *reg,
 void registry_each (struct guest_registry *reg,
                     void (*fn) (const struct guest *g, void *arg), void *arg);
 size_t registry_count (struct guest_registry *reg);
+/* Guests that were not taken because there are too many. */
+uint64_t registry_refused (struct guest_registry *reg);
 
 #endif

@@ -8,7 +8,7 @@
  * names.  It reads no guest byte and no client byte.
  */
 #include "supervisor/children.h"
-#include "supervisor/config.h"
+#include "supervisor/settings.h"
 #include "supervisor/keeper_open.h"
 
 #include "base/buf.h"
@@ -250,6 +250,7 @@ daemon_started (struct child *c, void *arg)
   struct keeper *k = arg;
   struct json_object *head = json_object_new_object ();
 
+  keeper_open_reader (k->opener, child_pid (c));
   json_add_str (head, "op", "config");
   json_add_str (head, "path", k->config_path);
   json_add_str (head, "libexec", k->libexec);

@@ -158,6 +158,10 @@ start ()
   tmpdir
   s_name=$1
   shift
+  # Emptied here and not in the child: what an earlier one of the same name
+  # wrote must not be taken for this one's.
+  : >"$tmpdir/$s_name.out"
+  : >"$tmpdir/$s_name.err"
   "$@" </dev/null >"$tmpdir/$s_name.out" 2>"$tmpdir/$s_name.err" &
   echo $! >"$tmpdir/$s_name.pid"
   cleanup_fn stop_started "$s_name"

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Snapshots of guests: counted, compared, printed.
+ */
+#include "guests/guest.h"
+
+#include "base/cleanup.h"
+#include "base/json.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *const guest_run_names[] = {
+  [GUEST_UNKNOWN] = "unknown",   [GUEST_RUNNING] = "running",
+  [GUEST_PAUSED] = "paused",     [GUEST_STARTING] = "starting",
+  [GUEST_STOPPING] = "stopping", [GUEST_OFF] = "off",
+  [GUEST_CRASHED] = "crashed",   [GUEST_RUN_MAX] = NULL,
+};
+
+const char *const guest_intent_names[] = {
+  [INTENT_RUN] = "run",         [INTENT_START] = "start",
+  [INTENT_PAUSE] = "pause",     [INTENT_STOP] = "stop",
+  [INTENT_RESTART] = "restart", [INTENT_MIGRATE] = "migrate",
+  [INTENT_SAVE] = "save",       [INTENT_HANDS_OFF] = "hands-off",
+  [INTENT_MAX] = NULL,
+};
+
+const char *const console_kind_names[] = {
+  [CONSOLE_UNIX] = "unix",     [CONSOLE_PTY] = "pty",
+  [CONSOLE_STREAM] = "stream", [CONSOLE_LOG] = "log",
+  [CONSOLE_KIND_MAX] = NULL,
+};
+
+const char *const console_mode_names[] = {
+  [CONSOLE_HOLD] = "hold",
+  [CONSOLE_PROBE] = "probe",
+  [CONSOLE_TAIL] = "tail",
+  [CONSOLE_MODE_MAX] = NULL,
+};
+
+const char *const console_device_names[] = {
+  [CONSOLE_DEV_UNKNOWN] = "unknown",
+  [CONSOLE_DEV_SERIAL] = "serial",
+  [CONSOLE_DEV_VIRTIO] = "virtio",
+  [CONSOLE_DEV_MUX] = "mux",
+  NULL,
+};
+
+static const char *const monitor_kind_names[] = {
+  [MONITOR_NONE] = "none",
+  [MONITOR_UNIX] = "unix",
+  [MONITOR_LIBVIRT] = "libvirt",
+};
+
+/* The count lives beside the snapshot, so that sources may clear and fill
+ * the whole struct guest without knowing of it. */
+struct guest_box
+{
+  atomic_uint refs;
+  struct guest guest;
+};
+
+struct guest *
+guest_new (void)
+{
+  struct guest_box *box = calloc (1, sizeof *box);
+
+  if (!box)
+    return NULL;
+  atomic_init (&box->refs, 1);
+  return &box->guest;
+}
+
+static struct guest_box *
+guest_box (const struct guest *g)
+{
+  return container_of (g, struct guest_box, guest);
+}
+
+struct guest *
+guest_ref (const struct guest *g)
+{
+  struct guest_box *box = guest_box (g);
+
+  atomic_fetch_add_explicit (&box->refs, 1, memory_order_relaxed);
+  return &box->guest;
+}
+
+void
+guest_unref (const struct guest *g)
+{
+  struct guest_box *box;
+
+  if (!g)
+    return;
+  box = guest_box (g);
+  if (atomic_fetch_sub_explicit (&box->refs, 1, memory_order_acq_rel) != 1)
+    return;
+  json_object_put (box->guest.labels);
+  free (box);
+}
+
+void
+guest_copy (char *dst, size_t n, const char *s)
+{
+  size_t len = strnlen (s, n - 1);
+
+  /* The texts in a snapshot are compared and copied with themselves. */
+  memmove (dst, s, len);
+  dst[len] = '\0';
+}
+
+/* ---- comparing ---- */
+
+/* Field by field, not memcmp: what is behind a string's NUL and between the
+ * members says nothing about the guest. */
+#define SAME_TEXT(member) (strcmp (a->member, b->member) == 0)
+
+static bool
+same_console (const struct guest_console *a, const struct guest_console *b)
+{
+  return SAME_TEXT (name) && SAME_TEXT (alias) && a->kind == b->kind
+         && a->mode == b->mode && a->device == b->device && a->muxed == b->muxed
+         && SAME_TEXT (root) && SAME_TEXT (path);
+}
+
+static bool
+same_nic (const struct guest_nic *a, const struct guest_nic *b)
+{
+  return SAME_TEXT (mac) && SAME_TEXT (ifname) && SAME_TEXT (ip);
+}
+
+static bool
+same_disk (const struct guest_disk *a, const struct guest_disk *b)
+{
+  return SAME_TEXT (target) && SAME_TEXT (path);
+}
+
+static bool
+same_parts (const struct guest *a, const struct guest *b)
+{
+  if (a->nconsoles != b->nconsoles || a->nnics != b->nnics
+      || a->ndisks != b->ndisks)
+    return false;
+  for (unsigned i = 0; i < a->nconsoles; i++)
+    if (!same_console (&a->consoles[i], &b->consoles[i]))
+      return false;
+  for (unsigned i = 0; i < a->nnics; i++)
+    if (!same_nic (&a->nics[i], &b->nics[i]))
+      return false;
+  for (unsigned i = 0; i < a->ndisks; i++)
+    if (!same_disk (&a->disks[i], &b->disks[i]))
+      return false;
+  if (!a->labels || !b->labels)
+    return a->labels == b->labels;
+  return json_object_equal (a->labels, b->labels);
+}
+
+bool
+guest_same (const struct guest *a, const struct guest *b)
+{
+  if (a == b)
+    return true;
+  return incarnation_equal (&a->inc, &b->inc) && SAME_TEXT (name)
+         && SAME_TEXT (display) && SAME_TEXT (source) && SAME_TEXT (host)
+         && a->run == b->run && SAME_TEXT (reason) && a->intent == b->intent
+         && SAME_TEXT (intent_from) && a->logs_disabled == b->logs_disabled
+         && a->monitor == b->monitor && SAME_TEXT (monitor_root)
+         && SAME_TEXT (monitor_path) && a->memory_bytes == b->memory_bytes
+         && a->vcpus == b->vcpus && same_parts (a, b);
+}
+
+/* ---- printing ---- */
+
+static void
+add (struct json_object *obj, const char *key, const char *text)
+{
+  if (text[0])
+    json_add_text (obj, key, text, strlen (text));
+}
+
+static struct json_object *
+console_to_json (const struct guest_console *c)
+{
+  struct json_object *obj = json_object_new_object ();
+
+  add (obj, "name", c->name);
+  add (obj, "alias", c->alias);
+  json_add_str (obj, "kind", console_kind_names[c->kind]);
+  json_add_str (obj, "mode", console_mode_names[c->mode]);
+  json_add_str (obj, "device", console_device_names[c->device]);
+  json_add_bool (obj, "muxed", c->muxed);
+  add (obj, "root", c->root);
+  add (obj, "path", c->path);
+  return obj;
+}
+
+static void
+add_parts (struct json_object *obj, const struct guest *g)
+{
+  struct json_object *list = json_object_new_array ();
+
+  for (unsigned i = 0; i < g->nconsoles; i++)
+    json_object_array_add (list, console_to_json (&g->consoles[i]));
+  json_object_object_add (obj, "consoles", list);
+
+  list = json_object_new_array ();
+  for (unsigned i = 0; i < g->nnics; i++)
+    {
+      struct json_object *nic = json_object_new_object ();
+
+      add (nic, "mac", g->nics[i].mac);
+      add (nic, "ifname", g->nics[i].ifname);
+      add (nic, "ip", g->nics[i].ip);
+      json_object_array_add (list, nic);
+    }
+  json_object_object_add (obj, "nics", list);
+
+  list = json_object_new_array ();
+  for (unsigned i = 0; i < g->ndisks; i++)
+    {
+      struct json_object *disk = json_object_new_object ();
+
+      add (disk, "target", g->disks[i].target);
+      add (disk, "path", g->disks[i].path);
+      json_object_array_add (list, disk);
+    }
+  json_object_object_add (obj, "disks", list);
+}
+
+struct json_object *
+guest_to_json (const struct guest *g)
+{
+  struct json_object *obj = json_object_new_object ();
+  struct json_object *labels = NULL;
+
+  json_add_str (obj, "uuid", g->inc.uuid);
+  json_add_int (obj, "pid", g->inc.pid);
+  json_add_int (obj, "start_time", (int64_t)g->inc.start_time);
+  json_add_int (obj, "boot", g->inc.boot);
+  add (obj, "name", g->name);
+  add (obj, "display", g->display);
+  add (obj, "source", g->source);
+  add (obj, "host", g->host);
+  json_add_str (obj, "run", guest_run_names[g->run]);
+  add (obj, "reason", g->reason);
+  json_add_str (obj, "intent", guest_intent_names[g->intent]);
+  add (obj, "intent_from", g->intent_from);
+  json_add_bool (obj, "logs_disabled", g->logs_disabled);
+  json_add_str (obj, "monitor", monitor_kind_names[g->monitor]);
+  add (obj, "monitor_root", g->monitor_root);
+  add (obj, "monitor_path", g->monitor_path);
+  json_add_int (obj, "memory_bytes", (int64_t)g->memory_bytes);
+  json_add_int (obj, "vcpus", g->vcpus);
+  add_parts (obj, g);
+  /* A copy: json-c counts references without atomics, and this snapshot may
+   * be looked at by several threads. */
+  if (g->labels && json_object_deep_copy (g->labels, &labels, NULL) == 0)
+    json_object_object_add (obj, "labels", labels);
+  return obj;
+}
+
+const struct guest_console *
+guest_console_find (const struct guest *g, const char *name)
+{
+  for (unsigned i = 0; i < g->nconsoles; i++)
+    if (strcmp (g->consoles[i].name, name) == 0)
+      return &g->consoles[i];
+  return NULL;
+}

@@ -1,0 +1,508 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The registry: what the sources see, made into changes that others hear.
+ *
+ * An entry is one guest as one source sees it on one host.  Entries hang in a
+ * small hash by uuid; a uuid has more than one entry only while the same
+ * guest really runs twice (a migration, a clone).
+ */
+#include "guests/registry.h"
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/loop.h"
+#include "base/text.h"
+
+#include <ctype.h>
+#include <json-c/json.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define BUCKETS 256u
+#define MAX_GUESTS 8192u
+#define MAX_LISTENERS 16u
+
+/* A boot is noticed by several: the hypervisor's event first, the banner on
+ * the console seconds later, a fallen uptime at the next probe.  Within this
+ * time they are taken for one boot. */
+#define BOOT_ECHO_MS (120u * 1000)
+
+const char *const guest_event_names[] = {
+  [GUEST_EVENT_RESET] = "RESET",
+  [GUEST_EVENT_SHUTDOWN] = "SHUTDOWN",
+  [GUEST_EVENT_STOP] = "STOP",
+  [GUEST_EVENT_RESUME] = "RESUME",
+  [GUEST_EVENT_IO_ERROR] = "IO_ERROR",
+  [GUEST_EVENT_WATCHDOG] = "WATCHDOG",
+  [GUEST_EVENT_PANIC] = "PANIC",
+  [GUEST_EVENT_AGENT_UP] = "AGENT_UP",
+  [GUEST_EVENT_AGENT_DOWN] = "AGENT_DOWN",
+  [GUEST_EVENT_MAX] = NULL,
+};
+
+struct entry
+{
+  struct entry *next;
+  const struct guest *guest;
+  uint64_t sweep;     /* the sweep that saw it last */
+  uint64_t booted_ms; /* when its boot number last rose, 0 = never */
+  char booted_why[32];
+};
+
+struct listener
+{
+  guest_listen_fn *fn;
+  guest_event_fn *on_event;
+  void *arg;
+};
+
+struct guest_registry
+{
+  struct loop *loop;
+  struct fact_bus *bus;
+  struct entry *buckets[BUCKETS];
+  size_t count;
+  uint64_t refused; /* guests beyond MAX_GUESTS */
+  uint64_t sweep;
+  struct listener listeners[MAX_LISTENERS];
+  unsigned nlisteners;
+};
+
+int
+registry_new (struct loop *loop, struct fact_bus *bus,
+              struct guest_registry **ret, struct error *err)
+{
+  struct guest_registry *reg = calloc (1, sizeof *reg);
+
+  if (!reg)
+    return error_errno (err, ENOMEM, "guest registry");
+  reg->loop = loop;
+  reg->bus = bus;
+  *ret = reg;
+  return 0;
+}
+
+void
+registry_free (struct guest_registry *reg)
+{
+  if (!reg)
+    return;
+  for (unsigned i = 0; i < BUCKETS; i++)
+    while (reg->buckets[i])
+      {
+        struct entry *e = reg->buckets[i];
+
+        reg->buckets[i] = e->next;
+        guest_unref (e->guest);
+        free (e);
+      }
+  free (reg);
+}
+
+static struct entry **
+bucket_of (struct guest_registry *reg, const char *uuid)
+{
+  unsigned h = 5381;
+
+  for (const char *p = uuid; *p; p++)
+    h = h * 33 + (unsigned char)tolower ((unsigned char)*p);
+  return &reg->buckets[h % BUCKETS];
+}
+
+static struct entry *
+entry_of (struct guest_registry *reg, const char *source, const char *host,
+          const char *uuid)
+{
+  for (struct entry *e = *bucket_of (reg, uuid); e; e = e->next)
+    if (strcasecmp (e->guest->inc.uuid, uuid) == 0
+        && strcmp (e->guest->source, source) == 0
+        && strcmp (e->guest->host, host) == 0)
+      return e;
+  return NULL;
+}
+
+/* ---- telling others ---- */
+
+static void
+publish_text (struct guest_registry *reg, const struct guest *g,
+              const char *name, const char *word, const char *detail)
+{
+  struct fact f;
+  char text[FACT_TEXT_MAX];
+
+  if (!reg->bus)
+    return;
+  snprintf (text, sizeof text, "%s%s%s", word, detail[0] ? " " : "", detail);
+  fact_text (&f, &g->inc, name, g->source, text, strlen (text));
+  f.time_ms = loop_now (reg->loop);
+  fact_publish (reg->bus, &f);
+}
+
+static void
+publish_change (struct guest_registry *reg, const struct guest *was,
+                const struct guest *now)
+{
+  bool other = !was || !incarnation_equal (&was->inc, &now->inc);
+
+  if (other || was->run != now->run || strcmp (was->reason, now->reason) != 0)
+    publish_text (reg, now, "vmm.status", guest_run_names[now->run],
+                  now->reason);
+  if (other || was->intent != now->intent
+      || strcmp (was->intent_from, now->intent_from) != 0)
+    publish_text (reg, now, "guest.intent", guest_intent_names[now->intent],
+                  now->intent_from);
+}
+
+static void
+tell (struct guest_registry *reg, enum guest_change change,
+      const struct guest *was, const struct guest *now)
+{
+  if (now)
+    publish_change (reg, was, now);
+  else
+    publish_text (reg, was, "vmm.status", guest_run_names[GUEST_OFF], "gone");
+  for (unsigned i = 0; i < reg->nlisteners; i++)
+    if (reg->listeners[i].fn)
+      reg->listeners[i].fn (change, was, now, reg->listeners[i].arg);
+}
+
+/* ---- changes ---- */
+
+/* Puts g (its reference is taken) in the place of what e has. */
+static void
+entry_set (struct guest_registry *reg, struct entry *e, struct guest *g)
+{
+  const struct guest *was CLEANUP_GUEST = e->guest;
+  const struct guest *now CLEANUP_GUEST = NULL;
+  bool same_life = incarnation_equal (&was->inc, &g->inc);
+
+  if (same_life && guest_same (was, g))
+    {
+      guest_unref (g);
+      was = NULL; /* e keeps it */
+      return;
+    }
+  e->guest = g;
+  /* A listener may drop the entry; the snapshots have to outlive that. */
+  now = guest_ref (g);
+  tell (reg, same_life ? GUEST_CHANGED : GUEST_REINCARNATED, was, now);
+}
+
+static void
+entry_remove (struct guest_registry *reg, struct entry *gone)
+{
+  const struct guest *was CLEANUP_GUEST = gone->guest;
+
+  for (struct entry **p = bucket_of (reg, was->inc.uuid); *p; p = &(*p)->next)
+    if (*p == gone)
+      {
+        *p = gone->next;
+        break;
+      }
+  free (gone);
+  reg->count--;
+  tell (reg, GUEST_GONE, was, NULL);
+}
+
+static void
+entry_add (struct guest_registry *reg, struct guest *g)
+{
+  struct entry **bucket = bucket_of (reg, g->inc.uuid);
+  struct entry *e = reg->count < MAX_GUESTS ? calloc (1, sizeof *e) : NULL;
+  const struct guest *now CLEANUP_GUEST = NULL;
+
+  if (!e)
+    {
+      reg->refused++;
+      guest_unref (g);
+      return;
+    }
+  g->inc.boot = 0;
+  e->guest = g;
+  e->sweep = reg->sweep;
+  e->next = *bucket;
+  *bucket = e;
+  reg->count++;
+  now = guest_ref (g);
+  tell (reg, GUEST_ADDED, NULL, now);
+}
+
+/* The boot number that the new snapshot g of entry e has to carry. */
+static uint32_t
+boot_of (const struct entry *e, const struct guest *g)
+{
+  const struct guest *was = e->guest;
+
+  if (was->inc.pid != g->inc.pid || was->inc.start_time != g->inc.start_time)
+    return 0;
+  /* Without a pid (a remote host) a new start can't be told from a change by
+   * identity: count it as a boot. */
+  if (g->inc.pid == 0 && was->run == GUEST_OFF && g->run != GUEST_OFF)
+    return was->inc.boot + 1;
+  return was->inc.boot;
+}
+
+/* True when another source owns this guest already. */
+static bool
+is_owned (struct guest_registry *reg, const struct guest *g)
+{
+  for (struct entry *e = *bucket_of (reg, g->inc.uuid); e; e = e->next)
+    if (strcasecmp (e->guest->inc.uuid, g->inc.uuid) == 0
+        && (strcmp (e->guest->source, g->source) != 0
+            || strcmp (e->guest->host, g->host) != 0)
+        && e->guest->inc.pid == g->inc.pid)
+      return true;
+  return false;
+}
+
+void
+registry_update (struct guest_registry *reg, struct guest *g)
+{
+  struct entry *e = entry_of (reg, g->source, g->host, g->inc.uuid);
+
+  if (!g->display[0])
+    guest_copy (g->display, sizeof g->display,
+                g->name[0] ? g->name : g->inc.uuid);
+  if (e)
+    {
+      e->sweep = reg->sweep;
+      g->inc.boot = boot_of (e, g);
+      entry_set (reg, e, g);
+    }
+  else if (g->inc.uuid[0] == '\0' || is_owned (reg, g))
+    guest_unref (g);
+  else
+    entry_add (reg, g);
+}
+
+void
+registry_gone (struct guest_registry *reg, const char *source, const char *host,
+               const char *uuid)
+{
+  struct entry *e = entry_of (reg, source, host, uuid);
+
+  if (e)
+    entry_remove (reg, e);
+}
+
+void
+registry_sweep_begin (struct guest_registry *reg, const char *source,
+                      const char *host)
+{
+  /* One number for all sources is enough: a sweep only looks at the entries
+   * of its own source and host, and begin and end enclose no waiting. */
+  reg->sweep++;
+}
+
+void
+registry_sweep_end (struct guest_registry *reg, const char *source,
+                    const char *host)
+{
+  for (unsigned i = 0; i < BUCKETS; i++)
+    {
+      struct entry *e = reg->buckets[i];
+
+      while (e)
+        {
+          struct entry *next = e->next;
+
+          if (e->sweep != reg->sweep && strcmp (e->guest->source, source) == 0
+              && strcmp (e->guest->host, host) == 0)
+            entry_remove (reg, e);
+          e = next;
+        }
+    }
+}
+
+/* ---- boots and events ---- */
+
+static void
+entry_boot (struct guest_registry *reg, struct entry *e, const char *why)
+{
+  struct guest *g = guest_new ();
+
+  if (!g)
+    return;
+  *g = *e->guest;
+  g->labels = NULL;
+  /* A copy: the count of references in json-c is not atomic, and a job may
+   * drop the old snapshot at any time. */
+  if (e->guest->labels)
+    json_object_deep_copy (e->guest->labels, &g->labels, NULL);
+  g->inc.boot++;
+  e->booted_ms = loop_now (reg->loop);
+  guest_copy (e->booted_why, sizeof e->booted_why, why);
+  entry_set (reg, e, g);
+}
+
+static struct entry *
+entry_by_source (struct guest_registry *reg, const char *uuid,
+                 const char *source)
+{
+  struct entry *any = NULL;
+
+  for (struct entry *e = *bucket_of (reg, uuid); e; e = e->next)
+    if (strcasecmp (e->guest->inc.uuid, uuid) == 0)
+      {
+        if (source && strcmp (e->guest->source, source) == 0)
+          return e;
+        any = e;
+      }
+  return any;
+}
+
+void
+registry_event (struct guest_registry *reg, const char *uuid,
+                enum guest_event event, const char *detail, const char *source)
+{
+  struct entry *e = entry_by_source (reg, uuid, source);
+  const struct guest *g CLEANUP_GUEST = NULL;
+
+  if (!e)
+    return;
+  if (event == GUEST_EVENT_RESET)
+    entry_boot (reg, e, guest_event_names[event]);
+  g = guest_ref (e->guest);
+  publish_text (reg, g, "vmm.event", guest_event_names[event],
+                detail ? detail : "");
+  for (unsigned i = 0; i < reg->nlisteners; i++)
+    if (reg->listeners[i].on_event)
+      reg->listeners[i].on_event (g, event, detail, reg->listeners[i].arg);
+}
+
+static struct entry *
+entry_current (struct guest_registry *reg, const struct incarnation *inc)
+{
+  for (struct entry *e = *bucket_of (reg, inc->uuid); e; e = e->next)
+    if (incarnation_equal (&e->guest->inc, inc))
+      return e;
+  return NULL;
+}
+
+void
+registry_rebooted (struct guest_registry *reg, const struct incarnation *inc,
+                   const char *why)
+{
+  struct entry *e = entry_current (reg, inc);
+
+  if (!e)
+    return; /* that life is over already: somebody was quicker */
+  if (e->booted_ms && strcmp (e->booted_why, why) != 0
+      && loop_now (reg->loop) - e->booted_ms < BOOT_ECHO_MS)
+    return;
+  entry_boot (reg, e, why);
+}
+
+/* ---- asking ---- */
+
+int
+registry_listen (struct guest_registry *reg, guest_listen_fn *fn,
+                 guest_event_fn *on_event, void *arg, struct error *err)
+{
+  if (reg->nlisteners == MAX_LISTENERS)
+    return error_set (err, ENOBUFS, "more than %u listeners for guests",
+                      MAX_LISTENERS);
+  reg->listeners[reg->nlisteners++]
+      = (struct listener){ .fn = fn, .on_event = on_event, .arg = arg };
+  return 0;
+}
+
+/* How well `what` names g: the lower the better, 0 = not at all. */
+static int
+rank_of (const struct guest *g, const char *what)
+{
+  size_t len = strlen (what);
+
+  if (strcasecmp (g->inc.uuid, what) == 0)
+    return 1;
+  if (strcmp (g->name, what) == 0)
+    return 2;
+  if (strcmp (g->display, what) == 0)
+    return 3;
+  if (len >= 4 && strncasecmp (g->inc.uuid, what, len) == 0)
+    return 4;
+  return 0;
+}
+
+static const char *
+nearest_name (struct guest_registry *reg, const char *what)
+{
+  const char *found = NULL;
+  const char **names CLEANUP_FREE = calloc (2 * reg->count + 1, sizeof *names);
+  size_t n = 0;
+
+  if (!names)
+    return NULL;
+  for (unsigned i = 0; i < BUCKETS; i++)
+    for (struct entry *e = reg->buckets[i]; e; e = e->next)
+      {
+        names[n++] = e->guest->name;
+        names[n++] = e->guest->display;
+      }
+  found = text_nearest (what, names);
+  return found;
+}
+
+int
+registry_find (struct guest_registry *reg, const char *what,
+               const struct guest **ret_guest, struct error *err)
+{
+  const struct guest *best = NULL, *rival = NULL;
+  int best_rank = 5;
+
+  for (unsigned i = 0; i < BUCKETS; i++)
+    for (struct entry *e = reg->buckets[i]; e; e = e->next)
+      {
+        int rank = rank_of (e->guest, what);
+
+        if (rank == 0 || rank > best_rank)
+          continue;
+        rival = rank == best_rank ? best : NULL;
+        best = e->guest;
+        best_rank = rank;
+      }
+  if (!best)
+    {
+      const char *near = nearest_name (reg, what);
+
+      if (near)
+        return error_set (err, ENOENT, "no guest '%.64s': did you mean '%s'?",
+                          what, near);
+      return error_set (err, ENOENT, "no guest '%.64s' (%zu are known)", what,
+                        reg->count);
+    }
+  if (rival)
+    return error_set (
+        err, EEXIST, "'%.64s' is more than one guest: %s (%s) and %s (%s)",
+        what, best->inc.uuid, best->display, rival->inc.uuid, rival->display);
+  *ret_guest = guest_ref (best);
+  return 0;
+}
+
+bool
+registry_is_current (struct guest_registry *reg, const struct incarnation *inc)
+{
+  return entry_current (reg, inc) != NULL;
+}
+
+void
+registry_each (struct guest_registry *reg,
+               void (*fn) (const struct guest *g, void *arg), void *arg)
+{
+  for (unsigned i = 0; i < BUCKETS; i++)
+    for (struct entry *e = reg->buckets[i]; e; e = e->next)
+      fn (e->guest, arg);
+}
+
+size_t
+registry_count (struct guest_registry *reg)
+{
+  return reg->count;
+}
+
+uint64_t
+registry_refused (struct guest_registry *reg)
+{
+  return reg->refused;
+}
