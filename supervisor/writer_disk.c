@@ -224,7 +224,7 @@ tell_open (const struct spool_item *it, void *arg)
   struct open_walk *w = arg;
   struct json_object *head;
   char *json;
-  size_t len;
+  size_t len = 0;
 
   if (spool_read_incident (w->d->spool, it->id, &json, &len, NULL) < 0)
     return;
@@ -276,9 +276,9 @@ state_name (const struct request *rq, const char **ret, struct error *err)
 static int
 op_state_get (struct disk *d, struct request *rq, struct error *err)
 {
-  const char *name;
-  char *data;
-  size_t len;
+  const char *name = NULL;
+  char *data = NULL;
+  size_t len = 0;
   int r = state_name (rq, &name, err);
 
   if (r < 0
@@ -291,7 +291,7 @@ op_state_get (struct disk *d, struct request *rq, struct error *err)
 static int
 op_state_put (struct disk *d, struct request *rq, struct error *err)
 {
-  const char *name;
+  const char *name = NULL;
   int r = state_name (rq, &name, err);
 
   if (r < 0
