@@ -581,7 +581,7 @@ console_open (struct world *w, int id, const char *name)
 
 /* Waits until the log says that so many bytes were dealt with; its text. */
 static char *
-log_text (struct world *w, const char *name, uint64_t bytes, char *which)
+log_text (struct world *w, const char *name, uint64_t bytes, const char *which)
 {
   uint64_t deadline = clock_ms () + WAIT_MS;
 
