@@ -185,7 +185,7 @@ copy_text (char *dst, size_t n, struct json_object *obj, const char *key)
   const char *s = json_get_str (obj, key);
 
   if (s && s[0])
-    snprintf (dst, n, "%s", s);
+    guest_copy (dst, n, s);
 }
 
 /* A number, or the number in a text; enums have been both. */
@@ -225,7 +225,7 @@ copy_mac (char *dst, size_t n, struct json_object *obj, const char *key)
     return;
   if (strlen (s) != 8)
     {
-      snprintf (dst, n, "%s", s);
+      guest_copy (dst, n, s);
       return;
     }
   for (unsigned i = 0; i < 2; i++)
@@ -302,11 +302,11 @@ join_nics (struct guest *g, struct json_object *list)
       if (!nic)
         return;
       if (in.mac[0])
-        snprintf (nic->mac, sizeof nic->mac, "%s", in.mac);
+        guest_copy (nic->mac, sizeof nic->mac, in.mac);
       if (in.ifname[0])
-        snprintf (nic->ifname, sizeof nic->ifname, "%s", in.ifname);
+        guest_copy (nic->ifname, sizeof nic->ifname, in.ifname);
       if (in.ip[0])
-        snprintf (nic->ip, sizeof nic->ip, "%s", in.ip);
+        guest_copy (nic->ip, sizeof nic->ip, in.ip);
     }
 }
 
@@ -357,7 +357,7 @@ static void
 intend (struct guest *g, enum guest_intent intent, const char *from)
 {
   g->intent = intent;
-  snprintf (g->intent_from, sizeof g->intent_from, "%s", from);
+  guest_copy (g->intent_from, sizeof g->intent_from, from);
 }
 
 /* A crash is being captured, or the guest is held after one. */

@@ -101,6 +101,16 @@ guest_unref (const struct guest *g)
   free (box);
 }
 
+void
+guest_copy (char *dst, size_t n, const char *s)
+{
+  size_t len = strnlen (s, n - 1);
+
+  /* The texts in a snapshot are compared and copied with themselves. */
+  memmove (dst, s, len);
+  dst[len] = '\0';
+}
+
 /* ---- comparing ---- */
 
 /* Field by field, not memcmp: what is behind a string's NUL and between the

@@ -467,8 +467,8 @@ fill_nics (const struct qemu_args *a, struct guest *g)
         continue;
       net = group_find (a, "netdev", netdev);
       tap = net ? group_get (a, net, "ifname") : NULL;
-      snprintf (nic->mac, sizeof nic->mac, "%s", mac ? mac : "");
-      snprintf (nic->ifname, sizeof nic->ifname, "%s", tap ? tap : "");
+      guest_copy (nic->mac, sizeof nic->mac, mac ? mac : "");
+      guest_copy (nic->ifname, sizeof nic->ifname, tap ? tap : "");
       g->nnics++;
     }
 }
@@ -487,12 +487,12 @@ fill_disks (const struct qemu_args *a, struct guest *g)
       if (strcmp (d->kind, "drive") != 0)
         continue;
       if (d->id[0])
-        snprintf (disk->target, sizeof disk->target, "%s", d->id);
+        guest_copy (disk->target, sizeof disk->target, d->id);
       else
         snprintf (disk->target, sizeof disk->target, "%s%u",
                   group_get (a, d, "if") ? group_get (a, d, "if") : "drive",
                   g->ndisks);
-      snprintf (disk->path, sizeof disk->path, "%s", file ? file : "");
+      guest_copy (disk->path, sizeof disk->path, file ? file : "");
       g->ndisks++;
     }
 }
@@ -583,7 +583,7 @@ console_of_chardev (const struct qemu_args *a, const char *folder,
                   : virtio         ? CONSOLE_DEV_VIRTIO
                   : serial         ? CONSOLE_DEV_SERIAL
                                    : CONSOLE_DEV_UNKNOWN;
-      snprintf (c->alias, sizeof c->alias, "%s", g->id);
+      guest_copy (c->alias, sizeof c->alias, g->id);
       return true;
     }
   return false;

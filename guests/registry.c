@@ -262,8 +262,8 @@ registry_update (struct guest_registry *reg, struct guest *g)
   struct entry *e = entry_of (reg, g->source, g->host, g->inc.uuid);
 
   if (!g->display[0])
-    snprintf (g->display, sizeof g->display, "%s",
-              g->name[0] ? g->name : g->inc.uuid);
+    guest_copy (g->display, sizeof g->display,
+                g->name[0] ? g->name : g->inc.uuid);
   if (e)
     {
       e->sweep = reg->sweep;
@@ -332,7 +332,7 @@ entry_boot (struct guest_registry *reg, struct entry *e, const char *why)
     json_object_deep_copy (e->guest->labels, &g->labels, NULL);
   g->inc.boot++;
   e->booted_ms = loop_now (reg->loop);
-  snprintf (e->booted_why, sizeof e->booted_why, "%s", why);
+  guest_copy (e->booted_why, sizeof e->booted_why, why);
   entry_set (reg, e, g);
 }
 

@@ -170,18 +170,19 @@ add_console (const struct rundir_look *l, struct guest *g, const char *folder,
   struct guest_console *c;
   struct guest_console seen = { .device = CONSOLE_DEV_UNKNOWN };
 
-  if (g->nconsoles == GUEST_MAX_CONSOLES)
+  c = &g->consoles[g->nconsoles];
+  guest_copy (c->name, sizeof c->name, file);
+  guest_copy (c->root, sizeof c->root, l->scan->cfg.root);
+  if (snprintf (c->path, sizeof c->path, "%s/%s", folder, file)
+      >= (int)sizeof c->path)
     return;
-  c = &g->consoles[g->nconsoles++];
-  snprintf (c->name, sizeof c->name, "%s", file);
-  snprintf (c->root, sizeof c->root, "%s", l->scan->cfg.root);
-  snprintf (c->path, sizeof c->path, "%s/%s", folder, file);
+  g->nconsoles++;
   c->kind = type == DT_REG ? CONSOLE_LOG : CONSOLE_UNIX;
   c->mode = type == DT_REG ? CONSOLE_TAIL : l->scan->cfg.mode;
   guess_console (c);
   if (!args || !qemu_args_console (args, folder, file, &seen))
     return;
-  snprintf (c->alias, sizeof c->alias, "%s", seen.alias);
+  guest_copy (c->alias, sizeof c->alias, seen.alias);
   c->muxed = seen.muxed;
   /* A chardev whose front ends were made in a file that we may not read
    * looks like one without any: then the name says more. */
@@ -231,8 +232,8 @@ read_entries (const struct rundir_look *l, const char *folder,
           || (de->d_type != DT_SOCK && de->d_type != DT_REG
               && de->d_type != DT_UNKNOWN))
         continue;
-      snprintf (list->e[list->count].name, sizeof list->e[0].name, "%s",
-                de->d_name);
+      guest_copy (list->e[list->count].name, sizeof list->e[0].name,
+                  de->d_name);
       list->e[list->count++].type = de->d_type;
     }
   return 0;
@@ -256,7 +257,8 @@ add_endpoints (const struct rundir_look *l, struct guest *g, const char *folder,
   char name[32];
   int type;
 
-  while (next_name (&rest, name, sizeof name))
+  while (next_name (&rest, name, sizeof name)
+         && g->nconsoles < GUEST_MAX_CONSOLES)
     {
       type = entry_type (list, name);
       if (type >= 0)
@@ -266,10 +268,12 @@ add_endpoints (const struct rundir_look *l, struct guest *g, const char *folder,
   /* listener.qmp is its owner's for the guest's whole life. */
   if (type < 0 || type == DT_REG || strcmp (cfg->monitor, "listener.qmp") == 0)
     return;
+  if (snprintf (g->monitor_path, sizeof g->monitor_path, "%s/%s", folder,
+                cfg->monitor)
+      >= (int)sizeof g->monitor_path)
+    return;
   g->monitor = MONITOR_UNIX;
-  snprintf (g->monitor_root, sizeof g->monitor_root, "%s", cfg->root);
-  snprintf (g->monitor_path, sizeof g->monitor_path, "%s/%s", folder,
-            cfg->monitor);
+  guest_copy (g->monitor_root, sizeof g->monitor_root, cfg->root);
 }
 
 /* ---- one guest ---- */
@@ -280,7 +284,7 @@ uuid_of_name (const char *name, char *dst)
 {
   char head[UUID_TEXT];
 
-  snprintf (head, sizeof head, "%s", name);
+  guest_copy (head, sizeof head, name);
   if (name[strlen (head)] == '.' && strchr (name + strlen (head) + 1, '.'))
     uuid_copy (dst, head);
 }
@@ -355,8 +359,8 @@ set_run (struct guest *g, const struct rundir_who *w, bool has_pidfile)
   else
     {
       g->run = GUEST_OFF;
-      snprintf (g->reason, sizeof g->reason, "%s",
-                has_pidfile ? "no-process" : "no-pid-file");
+      guest_copy (g->reason, sizeof g->reason,
+                  has_pidfile ? "no-process" : "no-pid-file");
     }
 }
 
@@ -378,7 +382,7 @@ refine_run (struct guest *g)
     g->run = GUEST_CRASHED;
   else
     return;
-  snprintf (g->reason, sizeof g->reason, "%s", state);
+  guest_copy (g->reason, sizeof g->reason, state);
 }
 
 static struct guest *
@@ -390,13 +394,13 @@ build_guest (const struct rundir_look *l, const char *folder, const char *uuid,
 
   if (!g)
     return NULL;
-  snprintf (g->inc.uuid, sizeof g->inc.uuid, "%s", uuid);
+  guest_copy (g->inc.uuid, sizeof g->inc.uuid, uuid);
   g->inc.pid = w->proc.pid;
   g->inc.start_time = w->proc.start_time;
-  snprintf (g->name, sizeof g->name, "%s", folder);
-  snprintf (g->display, sizeof g->display, "%s", folder);
+  guest_copy (g->name, sizeof g->name, folder);
+  guest_copy (g->display, sizeof g->display, folder);
   snprintf (g->source, sizeof g->source, "rundir");
-  snprintf (g->host, sizeof g->host, "%s", cfg->root);
+  guest_copy (g->host, sizeof g->host, cfg->root);
   set_run (g, w, has_pidfile);
   g->intent = INTENT_RUN;
   if (w->args)
@@ -477,7 +481,7 @@ scan_folder (const struct rundir_look *l, const char *name)
   if (!list)
     return -ENOMEM;
   *f = (struct rundir_folder){ .inotify_fd = -1, .pid_fd = -1 };
-  snprintf (f->name, sizeof f->name, "%s", name);
+  guest_copy (f->name, sizeof f->name, name);
   uuid_of_name (name, uuid);
   named = uuid[0] != '\0';
   has_pidfile = rundir_find_process (l, &w);
@@ -491,7 +495,7 @@ scan_folder (const struct rundir_look *l, const char *name)
   if (!named && !w.proc.pid && !has_pidfile && !is_guest (&s->cfg, list))
     return 0;
   find_uuid (&s->cfg, name, known, &w, uuid);
-  snprintf (f->uuid, sizeof f->uuid, "%s", uuid);
+  guest_copy (f->uuid, sizeof f->uuid, uuid);
   g = build_guest (l, name, uuid, &w, has_pidfile, list);
   if (!g)
     return -ENOMEM;

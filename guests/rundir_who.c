@@ -108,10 +108,10 @@ remember (const struct qemu_proc *proc, const struct qemu_args *args, void *arg)
   const char *slash = strrchr (file, '/');
 
   p->pid = proc->pid;
-  snprintf (p->name, sizeof p->name, "%s", qemu_args_name (args));
+  guest_copy (p->name, sizeof p->name, qemu_args_name (args));
   if (slash)
     snprintf (p->folder, sizeof p->folder, "%.*s", (int)(slash - file), file);
-  snprintf (p->uuid, sizeof p->uuid, "%s", qemu_args_uuid (args));
+  guest_copy (p->uuid, sizeof p->uuid, qemu_args_uuid (args));
   return ++s->nprocs == RUNDIR_MAX_GUESTS;
 }
 

@@ -141,7 +141,7 @@ monitor_status (const struct transport_env *env, const struct guest *g,
   status = json_get_str (reply, "status");
   if (!status)
     return error_set (err, EPROTO, "query-status: no status in the reply");
-  snprintf (ret_status, n, "%s", status);
+  guest_copy (ret_status, n, status);
   return 0;
 }
 
@@ -159,7 +159,7 @@ disk_name (struct json_object *dev, char *dst, size_t n)
   const char *node = json_get_str (dev, "node-name");
 
   if (device && device[0])
-    snprintf (dst, n, "%s", device);
+    guest_copy (dst, n, device);
   else if (qdev && qdev[0])
     {
       if (strncmp (qdev, peripheral, sizeof peripheral - 1) == 0)
@@ -167,7 +167,7 @@ disk_name (struct json_object *dev, char *dst, size_t n)
       snprintf (dst, n, "%.*s", (int)strcspn (qdev, "/"), qdev);
     }
   else
-    snprintf (dst, n, "%s", node ? node : "");
+    guest_copy (dst, n, node ? node : "");
 }
 
 static struct json_object *
