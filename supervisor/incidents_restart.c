@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "base/log.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

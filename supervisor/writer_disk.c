@@ -276,7 +276,7 @@ state_name (const struct request *rq, const char **ret, struct error *err)
 static int
 op_state_get (struct disk *d, struct request *rq, struct error *err)
 {
-  const char *name;
+  const char *name = NULL;
   char *data;
   size_t len;
   int r = state_name (rq, &name, err);
@@ -291,7 +291,7 @@ op_state_get (struct disk *d, struct request *rq, struct error *err)
 static int
 op_state_put (struct disk *d, struct request *rq, struct error *err)
 {
-  const char *name;
+  const char *name = NULL;
   int r = state_name (rq, &name, err);
 
   if (r < 0
