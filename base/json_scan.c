@@ -503,10 +503,10 @@ container (struct scan *s, const char *rest)
       f->inside = !object;
       if (!(object ? member (s, f) : value (s, follow (s, f, s->at))))
         return false;
-      if (!skip_space (s))
-        return false;
       f->inside = false;
       again = false;
+      if (!skip_space (s))
+        return false;
       if (peek (s) == end)
         break;
       if (peek (s) != ',')

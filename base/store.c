@@ -37,6 +37,7 @@ struct store
   uint64_t end;
   bool dir_dirty;  /* the folder entry may not be on the disk yet */
   bool stale_tail; /* bytes beyond end could not be cut off */
+  bool damaged;    /* bad records are still in the log */
   bool fresh;      /* being filled by store_replace(): synced as a whole */
   int failed;      /* fresh only: the first append that did not go well */
   struct store_stats stats;
@@ -245,12 +246,25 @@ fresh_commit (struct store *st, struct store *fresh, struct error *err)
   st->seq = fresh->seq;
   st->end = fresh->end;
   st->stale_tail = false;
+  st->damaged = false;
   /* Until the folder is synced a power cut may bring the old log back: no
    * append is acknowledged before that. */
   st->dir_dirty = true;
   r = sync_folder (st);
   if (r < 0)
     return error_errno (err, -r, "syncing the folder of %s", st->name);
+  return 0;
+}
+
+/* Keeps the whole damaged log as NAME.bad: a second name for it, so that
+ * this takes no space and loses nothing. */
+static int
+keep_whole (const struct store *st, const char *bad, struct error *err)
+{
+  if (unlinkat (st->dirfd, bad, 0) < 0 && errno != ENOENT)
+    return error_errno (err, errno, "removing the old %s", bad);
+  if (linkat (st->dirfd, st->name, st->dirfd, bad, 0) < 0)
+    return error_errno (err, errno, "keeping %s as %s", st->name, bad);
   return 0;
 }
 
@@ -270,7 +284,13 @@ store_replace (struct store *st,
   if (r >= 0)
     {
       uint64_t records = fresh.stats.records;
+      char bad[NAME_MAX + 1];
 
+      /* There was no room to set the damage aside, and it goes with the old
+       * log.  Best effort: compaction is what makes room. */
+      side_name (bad, st->name, ".bad");
+      if (st->damaged)
+        (void) keep_whole (st, bad, NULL);
       r = fresh_commit (st, &fresh, err);
       if (fresh.fd < 0)
         st->stats.records = records;
@@ -417,18 +437,6 @@ sift (struct store *st, struct store *fresh, int bad_fd, struct error *err)
   return r;
 }
 
-/* Keeps the whole damaged log as NAME.bad: a second name for it, so that
- * this takes no space and loses nothing. */
-static int
-keep_whole (const struct store *st, const char *bad, struct error *err)
-{
-  if (unlinkat (st->dirfd, bad, 0) < 0 && errno != ENOENT)
-    return error_errno (err, errno, "removing the old %s", bad);
-  if (linkat (st->dirfd, st->name, st->dirfd, bad, 0) < 0)
-    return error_errno (err, errno, "keeping %s as %s", st->name, bad);
-  return 0;
-}
-
 /* Takes the damage out of the log.  The side file is durable before the log
  * that lacks those bytes is. */
 static int
@@ -500,6 +508,7 @@ load (struct store *st, store_replay_fn *fn, void *arg, struct error *err)
       struct error why = ERROR_INIT;
 
       r = repair (st, whole, &why);
+      st->damaged = r < 0;
       /* A full disk: go on behind the damage, and try at the next opening.
        * Without a marker or with blocks that cannot be read there is no
        * knowing what an append might destroy. */

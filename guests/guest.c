@@ -27,8 +27,8 @@ const char *const guest_intent_names[] = {
 };
 
 const char *const console_kind_names[] = {
-  [CONSOLE_UNIX] = "unix",       [CONSOLE_PTY] = "pty",
-  [CONSOLE_STREAM] = "stream",   [CONSOLE_LOG] = "log",
+  [CONSOLE_UNIX] = "unix",     [CONSOLE_PTY] = "pty",
+  [CONSOLE_STREAM] = "stream", [CONSOLE_LOG] = "log",
   [CONSOLE_KIND_MAX] = NULL,
 };
 
@@ -40,8 +40,10 @@ const char *const console_mode_names[] = {
 };
 
 const char *const console_device_names[] = {
-  [CONSOLE_DEV_UNKNOWN] = "unknown", [CONSOLE_DEV_SERIAL] = "serial",
-  [CONSOLE_DEV_VIRTIO] = "virtio",   [CONSOLE_DEV_MUX] = "mux",
+  [CONSOLE_DEV_UNKNOWN] = "unknown",
+  [CONSOLE_DEV_SERIAL] = "serial",
+  [CONSOLE_DEV_VIRTIO] = "virtio",
+  [CONSOLE_DEV_MUX] = "mux",
   NULL,
 };
 
@@ -99,6 +101,16 @@ guest_unref (const struct guest *g)
   free (box);
 }
 
+void
+guest_copy (char *dst, size_t n, const char *s)
+{
+  size_t len = strnlen (s, n - 1);
+
+  /* The texts in a snapshot are compared and copied with themselves. */
+  memmove (dst, s, len);
+  dst[len] = '\0';
+}
+
 /* ---- comparing ---- */
 
 /* Field by field, not memcmp: what is behind a string's NUL and between the
@@ -109,8 +121,8 @@ static bool
 same_console (const struct guest_console *a, const struct guest_console *b)
 {
   return SAME_TEXT (name) && SAME_TEXT (alias) && a->kind == b->kind
-         && a->mode == b->mode && a->device == b->device
-         && a->muxed == b->muxed && SAME_TEXT (root) && SAME_TEXT (path);
+         && a->mode == b->mode && a->device == b->device && a->muxed == b->muxed
+         && SAME_TEXT (root) && SAME_TEXT (path);
 }
 
 static bool
@@ -225,7 +237,7 @@ guest_to_json (const struct guest *g)
 
   json_add_str (obj, "uuid", g->inc.uuid);
   json_add_int (obj, "pid", g->inc.pid);
-  json_add_int (obj, "start_time", (int64_t) g->inc.start_time);
+  json_add_int (obj, "start_time", (int64_t)g->inc.start_time);
   json_add_int (obj, "boot", g->inc.boot);
   add (obj, "name", g->name);
   add (obj, "display", g->display);
@@ -239,7 +251,7 @@ guest_to_json (const struct guest *g)
   json_add_str (obj, "monitor", monitor_kind_names[g->monitor]);
   add (obj, "monitor_root", g->monitor_root);
   add (obj, "monitor_path", g->monitor_path);
-  json_add_int (obj, "memory_bytes", (int64_t) g->memory_bytes);
+  json_add_int (obj, "memory_bytes", (int64_t)g->memory_bytes);
   json_add_int (obj, "vcpus", g->vcpus);
   add_parts (obj, g);
   /* A copy: json-c counts references without atomics, and this snapshot may

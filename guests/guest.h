@@ -148,6 +148,9 @@ guest_unrefp (const struct guest **g)
 }
 #define CLEANUP_GUEST __attribute__ ((cleanup (guest_unrefp)))
 
+/* Copies s, cut to what fits; always NUL terminated.  For the texts in here. */
+void guest_copy (char *dst, size_t n, const char *s);
+
 /* Everything but the reference count is the same. */
 bool guest_same (const struct guest *a, const struct guest *b);
 struct json_object *guest_to_json (const struct guest *g);

@@ -45,8 +45,8 @@ struct entry
 {
   struct entry *next;
   const struct guest *guest;
-  uint64_t sweep;        /* the sweep that saw it last */
-  uint64_t booted_ms;    /* when its boot number last rose, 0 = never */
+  uint64_t sweep;     /* the sweep that saw it last */
+  uint64_t booted_ms; /* when its boot number last rose, 0 = never */
   char booted_why[32];
 };
 
@@ -106,7 +106,7 @@ bucket_of (struct guest_registry *reg, const char *uuid)
   unsigned h = 5381;
 
   for (const char *p = uuid; *p; p++)
-    h = h * 33 + (unsigned char) tolower ((unsigned char) *p);
+    h = h * 33 + (unsigned char)tolower ((unsigned char)*p);
   return &reg->buckets[h % BUCKETS];
 }
 
@@ -262,8 +262,8 @@ registry_update (struct guest_registry *reg, struct guest *g)
   struct entry *e = entry_of (reg, g->source, g->host, g->inc.uuid);
 
   if (!g->display[0])
-    snprintf (g->display, sizeof g->display, "%s",
-              g->name[0] ? g->name : g->inc.uuid);
+    guest_copy (g->display, sizeof g->display,
+                g->name[0] ? g->name : g->inc.uuid);
   if (e)
     {
       e->sweep = reg->sweep;
@@ -277,8 +277,8 @@ registry_update (struct guest_registry *reg, struct guest *g)
 }
 
 void
-registry_gone (struct guest_registry *reg, const char *source,
-               const char *host, const char *uuid)
+registry_gone (struct guest_registry *reg, const char *source, const char *host,
+               const char *uuid)
 {
   struct entry *e = entry_of (reg, source, host, uuid);
 
@@ -332,7 +332,7 @@ entry_boot (struct guest_registry *reg, struct entry *e, const char *why)
     json_object_deep_copy (e->guest->labels, &g->labels, NULL);
   g->inc.boot++;
   e->booted_ms = loop_now (reg->loop);
-  snprintf (e->booted_why, sizeof e->booted_why, "%s", why);
+  guest_copy (e->booted_why, sizeof e->booted_why, why);
   entry_set (reg, e, g);
 }
 
@@ -354,8 +354,7 @@ entry_by_source (struct guest_registry *reg, const char *uuid,
 
 void
 registry_event (struct guest_registry *reg, const char *uuid,
-                enum guest_event event, const char *detail,
-                const char *source)
+                enum guest_event event, const char *detail, const char *source)
 {
   struct entry *e = entry_by_source (reg, uuid, source);
   const struct guest *g CLEANUP_GUEST = NULL;
@@ -474,17 +473,15 @@ registry_find (struct guest_registry *reg, const char *what,
                         reg->count);
     }
   if (rival)
-    return error_set (err, EEXIST,
-                      "'%.64s' is more than one guest: %s (%s) and %s (%s)",
-                      what, best->inc.uuid, best->display, rival->inc.uuid,
-                      rival->display);
+    return error_set (
+        err, EEXIST, "'%.64s' is more than one guest: %s (%s) and %s (%s)",
+        what, best->inc.uuid, best->display, rival->inc.uuid, rival->display);
   *ret_guest = guest_ref (best);
   return 0;
 }
 
 bool
-registry_is_current (struct guest_registry *reg,
-                     const struct incarnation *inc)
+registry_is_current (struct guest_registry *reg, const struct incarnation *inc)
 {
   return entry_current (reg, inc) != NULL;
 }

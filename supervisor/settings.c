@@ -2,7 +2,7 @@
  *
  * The tables of the configuration document.
  */
-#include "supervisor/config.h"
+#include "supervisor/settings.h"
 
 #include "base/buf.h"
 #include "base/cleanup.h"

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * QEMU processes and what their command lines say.
+ *
+ * Reads /proc/PID/cmdline and stat, which anybody may, and understands enough
+ * of QEMU's options (and of a -readconfig file) to name the guest and to
+ * tell its memory, processors, disks, interfaces and consoles.  For job
+ * threads: nothing here blocks for long, but /proc of a process in trouble
+ * may.
+ */
+#ifndef HANGDOG_GUESTS_QEMU_H
+#define HANGDOG_GUESTS_QEMU_H
+
+#include "guests/guest.h"
+
+struct error;
+struct qemu_args;
+
+/* cmdline: NUL separated as in /proc.  -EINVAL when it is no QEMU's. */
+int qemu_args_parse (const char *cmdline, size_t len,
+                     struct qemu_args **ret_args, struct error *err);
+/* Adds what a -readconfig file says.  Lines that are not understood are
+ * skipped: the file is QEMU's, not ours to refuse. */
+void qemu_args_add_config (struct qemu_args *args, const char *text,
+                           size_t len);
+void qemu_args_free (struct qemu_args *args);
+static inline void
+qemu_args_freep (struct qemu_args **args)
+{
+  qemu_args_free (*args);
+}
+#define CLEANUP_QEMU_ARGS __attribute__ ((cleanup (qemu_args_freep)))
+
+/* Never NULL; "" if not said. */
+const char *qemu_args_name (const struct qemu_args *args);
+const char *qemu_args_uuid (const struct qemu_args *args);
+const char *qemu_args_pidfile (const struct qemu_args *args);
+const char *qemu_args_readconfig (const struct qemu_args *args);
+
+/* Memory, vcpus, nics and disks, where g does not have them yet. */
+void qemu_args_fill (const struct qemu_args *args, struct guest *g);
+
+/* Device, alias and muxed of the console whose socket is FOLDER/FILE (paths
+ * may be seen from another mount namespace: only the last two components are
+ * compared).  False when no chardev has it. */
+bool qemu_args_console (const struct qemu_args *args, const char *folder,
+                        const char *file, struct guest_console *c);
+
+struct qemu_proc
+{
+  int32_t pid;
+  uint64_t start_time;
+  char state; /* R S D T t Z X as in /proc/PID/stat */
+};
+
+/* That process, which must look like a QEMU. -ESRCH when it is gone or became
+ * another one while being looked at. */
+int qemu_proc_read (int32_t pid, struct qemu_proc *ret_proc,
+                    struct qemu_args **ret_args, struct error *err);
+
+/* Calls fn for every QEMU of this host until it returns true.  Returns 1 when
+ * it did, 0 when none was taken. */
+int qemu_proc_find (bool (*fn) (const struct qemu_proc *proc,
+                                const struct qemu_args *args, void *arg),
+                    void *arg, struct error *err);
+
+/* 8-4-4-4-12 hexadecimal digits and nothing else. */
+bool uuid_is_valid (const char *s);
+/* Lower case; dst of UUID_TEXT bytes.  False (dst untouched) if it is none. */
+bool uuid_copy (char *dst, const char *s);
+
+#endif

@@ -1,0 +1,625 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * QEMU's options, as groups of key=value.
+ *
+ * A command line and a -readconfig file say the same things in two ways:
+ * "-device virtconsole,chardev=c0,id=d0" is "[device "d0"]" with two lines.
+ * Both become struct group here; the texts stay in the block that was parsed.
+ */
+#include "guests/qemu.h"
+
+#include "base/cleanup.h"
+#include "base/error.h"
+
+#include <ctype.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_GROUPS 512u
+#define MAX_PAIRS 4096u
+#define MAX_BLOCKS 2u /* the command line and one file */
+#define MAX_HUB_DEPTH 4
+
+struct pair
+{
+  const char *key, *value;
+};
+
+struct group
+{
+  const char *kind, *id;
+  unsigned first, count; /* pairs */
+};
+
+struct qemu_args
+{
+  char *blocks[MAX_BLOCKS];
+  unsigned nblocks;
+  struct group groups[MAX_GROUPS];
+  unsigned ngroups;
+  struct pair pairs[MAX_PAIRS];
+  unsigned npairs;
+};
+
+/* Options that take no value; every other one takes the next argument. */
+static const char *const flags[] = {
+  "S",
+  "s",
+  "h",
+  "help",
+  "version",
+  "nodefaults",
+  "nographic",
+  "no-user-config",
+  "no-shutdown",
+  "no-reboot",
+  "no-acpi",
+  "no-hpet",
+  "no-quit",
+  "no-fd-bootchk",
+  "enable-kvm",
+  "daemonize",
+  "snapshot",
+  "full-screen",
+  "usb",
+  "mem-prealloc",
+  "singlestep",
+  "preconfig",
+  "only-migratable",
+  "xen-attach",
+  "xen-domid-restrict",
+  "win2k-hack",
+  "alt-grab",
+  "ctrl-grab",
+  "semihosting",
+  "show-cursor",
+  "curses",
+  "sdl",
+  "old-param",
+  "no-kvm",
+  "nouserconfig",
+  NULL,
+};
+
+/* What the first value without a key means. */
+static const struct
+{
+  const char *kind, *key;
+} implied[] = {
+  { "name", "guest" },    { "m", "size" },          { "smp", "cpus" },
+  { "device", "driver" }, { "chardev", "backend" }, { "netdev", "type" },
+  { "drive", "file" },    { "blockdev", "driver" },
+};
+
+static bool
+is_one_of (const char *word, const char *const *list)
+{
+  for (; *list; list++)
+    if (strcmp (word, *list) == 0)
+      return true;
+  return false;
+}
+
+static struct group *
+group_add (struct qemu_args *a, const char *kind, const char *id)
+{
+  struct group *g;
+
+  if (a->ngroups == MAX_GROUPS)
+    return NULL;
+  g = &a->groups[a->ngroups++];
+  *g = (struct group){ kind, id, a->npairs, 0 };
+  return g;
+}
+
+/* Pairs of the group that was added last. */
+static void
+pair_add (struct qemu_args *a, struct group *g, const char *key,
+          const char *value)
+{
+  if (a->npairs == MAX_PAIRS)
+    return;
+  a->pairs[a->npairs++] = (struct pair){ key, value };
+  g->count++;
+  if (strcmp (key, "id") == 0)
+    g->id = value;
+}
+
+static const char *
+group_get (const struct qemu_args *a, const struct group *g, const char *key)
+{
+  for (unsigned i = 0; i < g->count; i++)
+    if (strcmp (a->pairs[g->first + i].key, key) == 0)
+      return a->pairs[g->first + i].value;
+  return NULL;
+}
+
+static const struct group *
+group_find (const struct qemu_args *a, const char *kind, const char *id)
+{
+  for (unsigned i = 0; i < a->ngroups; i++)
+    if (strcmp (a->groups[i].kind, kind) == 0
+        && (!id || strcmp (a->groups[i].id, id) == 0))
+      return &a->groups[i];
+  return NULL;
+}
+
+static const char *
+first_value (const struct qemu_args *a, const char *kind, const char *key)
+{
+  const struct group *g = group_find (a, kind, NULL);
+  const char *v = g ? group_get (a, g, key) : NULL;
+
+  return v ? v : "";
+}
+
+/* ---- the command line ---- */
+
+/* Cuts one "key=value" off *text, in place; ",," is a comma. */
+static char *
+next_part (char **text)
+{
+  char *part = *text, *in = part, *out = part;
+
+  if (!part)
+    return NULL;
+  for (; *in; in++)
+    {
+      if (in[0] == ',' && in[1] == ',')
+        in++;
+      else if (in[0] == ',')
+        break;
+      *out++ = *in;
+    }
+  *text = *in ? in + 1 : NULL;
+  *out = '\0';
+  return part;
+}
+
+static const char *
+implied_key (const char *kind)
+{
+  for (unsigned i = 0; i < ARRAY_LEN (implied); i++)
+    if (strcmp (implied[i].kind, kind) == 0)
+      return implied[i].key;
+  return "";
+}
+
+static void
+add_option (struct qemu_args *a, const char *kind, char *value)
+{
+  struct group *g = group_add (a, kind, "");
+  bool first = true;
+  char *part;
+
+  while (g && (part = next_part (&value)))
+    {
+      char *equals = strchr (part, '=');
+
+      if (equals)
+        {
+          *equals = '\0';
+          pair_add (a, g, part, equals + 1);
+        }
+      else
+        pair_add (a, g, first ? implied_key (kind) : part, first ? part : "on");
+      first = false;
+    }
+}
+
+/* "qemu-system-x86_64", "qemu-kvm", "kvm"; not "qemu-img". */
+static bool
+is_qemu (const char *program)
+{
+  const char *slash = strrchr (program, '/');
+  const char *base = slash ? slash + 1 : program;
+
+  return strncmp (base, "qemu-system-", 12) == 0
+         || strcmp (base, "qemu-kvm") == 0 || strcmp (base, "kvm") == 0;
+}
+
+static char *
+block_add (struct qemu_args *a, const char *text, size_t len)
+{
+  char *block;
+
+  if (a->nblocks == MAX_BLOCKS)
+    return NULL;
+  block = malloc (len + 1);
+  if (!block)
+    return NULL;
+  memcpy (block, text, len);
+  block[len] = '\0';
+  a->blocks[a->nblocks++] = block;
+  return block;
+}
+
+static void
+parse_words (struct qemu_args *a, char *word, const char *end)
+{
+  while (word < end)
+    {
+      char *next = word + strlen (word) + 1;
+      const char *kind = word;
+
+      if (word[0] == '-' && word[1])
+        {
+          kind += word[1] == '-' ? 2 : 1;
+          if (!is_one_of (kind, flags) && next < end)
+            {
+              word = next;
+              next = word + strlen (word) + 1;
+              add_option (a, kind, word);
+            }
+        }
+      word = next;
+    }
+}
+
+int
+qemu_args_parse (const char *cmdline, size_t len, struct qemu_args **ret_args,
+                 struct error *err)
+{
+  struct qemu_args *a;
+  char *block;
+
+  if (len == 0 || strnlen (cmdline, len) == len || !is_qemu (cmdline))
+    return error_set (err, EINVAL, "not the command line of a QEMU");
+  a = calloc (1, sizeof *a);
+  block = a ? block_add (a, cmdline, len) : NULL;
+  if (!block)
+    {
+      qemu_args_free (a);
+      return error_errno (err, ENOMEM, "QEMU's command line");
+    }
+  parse_words (a, block + strlen (block) + 1, block + len);
+  *ret_args = a;
+  return 0;
+}
+
+void
+qemu_args_free (struct qemu_args *a)
+{
+  if (!a)
+    return;
+  for (unsigned i = 0; i < a->nblocks; i++)
+    free (a->blocks[i]);
+  free (a);
+}
+
+/* ---- the -readconfig file ---- */
+
+static char *
+trim (char *s)
+{
+  char *end;
+
+  while (isspace ((unsigned char)*s))
+    s++;
+  end = s + strlen (s);
+  while (end > s && isspace ((unsigned char)end[-1]))
+    *--end = '\0';
+  return s;
+}
+
+/* The text between the first pair of quotes, or all of it. */
+static char *
+unquote (char *s)
+{
+  char *open = strchr (s, '"'), *close;
+
+  if (!open)
+    return s;
+  close = strchr (open + 1, '"');
+  if (close)
+    *close = '\0';
+  return open + 1;
+}
+
+static struct group *
+config_section (struct qemu_args *a, char *line)
+{
+  char *close = strrchr (line, ']');
+  const char *kind = line + 1, *name = "";
+  char *id;
+
+  if (!close)
+    return NULL;
+  *close = '\0';
+  id = strchr (line + 1, ' ');
+  if (id)
+    {
+      *id = '\0';
+      name = unquote (id + 1);
+    }
+  /* The same things have other names there. */
+  if (strcmp (kind, "memory") == 0)
+    kind = "m";
+  else if (strcmp (kind, "smp-opts") == 0)
+    kind = "smp";
+  return group_add (a, kind, name);
+}
+
+void
+qemu_args_add_config (struct qemu_args *a, const char *text, size_t len)
+{
+  struct group *g = NULL;
+  char *line = block_add (a, text, len);
+
+  while (line)
+    {
+      char *next = strchr (line, '\n');
+      char *equals;
+
+      if (next)
+        *next++ = '\0';
+      line = trim (line);
+      equals = strchr (line, '=');
+      if (line[0] == '[')
+        g = config_section (a, line);
+      else if (g && equals && line[0] != '#')
+        {
+          *equals = '\0';
+          pair_add (a, g, trim (line), unquote (trim (equals + 1)));
+        }
+      line = next;
+    }
+}
+
+/* ---- what it says ---- */
+
+const char *
+qemu_args_name (const struct qemu_args *a)
+{
+  return first_value (a, "name", "guest");
+}
+
+const char *
+qemu_args_uuid (const struct qemu_args *a)
+{
+  return first_value (a, "uuid", "");
+}
+
+const char *
+qemu_args_pidfile (const struct qemu_args *a)
+{
+  return first_value (a, "pidfile", "");
+}
+
+const char *
+qemu_args_readconfig (const struct qemu_args *a)
+{
+  return first_value (a, "readconfig", "");
+}
+
+/* "512" (MiB), "512M", "2G". */
+static uint64_t
+parse_memory (const char *text)
+{
+  char *end;
+  unsigned long long v = strtoull (text, &end, 10);
+  unsigned shift;
+
+  switch (tolower ((unsigned char)*end))
+    {
+    case 'k':
+      shift = 10;
+      break;
+    case '\0':
+    case 'm':
+      shift = 20;
+      break;
+    case 'g':
+      shift = 30;
+      break;
+    case 't':
+      shift = 40;
+      break;
+    default:
+      return 0;
+    }
+  return !isdigit ((unsigned char)text[0]) || v > (UINT64_MAX >> shift)
+             ? 0
+             : v << shift;
+}
+
+static unsigned
+parse_count (const char *text)
+{
+  unsigned long v = text ? strtoul (text, NULL, 10) : 0;
+
+  return v > 65536 ? 0 : (unsigned)v;
+}
+
+static unsigned
+count_vcpus (const struct qemu_args *a)
+{
+  static const char *const parts[] = { "sockets", "dies", "cores", "threads" };
+  const struct group *g = group_find (a, "smp", NULL);
+  unsigned n = 1;
+
+  if (!g)
+    return 1;
+  if (group_get (a, g, "cpus"))
+    return parse_count (group_get (a, g, "cpus"));
+  for (unsigned i = 0; i < ARRAY_LEN (parts); i++)
+    {
+      unsigned v = parse_count (group_get (a, g, parts[i]));
+
+      if (v && n <= 65536 / v)
+        n *= v;
+    }
+  return n;
+}
+
+static void
+fill_nics (const struct qemu_args *a, struct guest *g)
+{
+  for (unsigned i = 0; i < a->ngroups && g->nnics < GUEST_MAX_NICS; i++)
+    {
+      const struct group *dev = &a->groups[i], *net;
+      struct guest_nic *nic = &g->nics[g->nnics];
+      const char *netdev = group_get (a, dev, "netdev");
+      const char *mac = group_get (a, dev, "mac"), *tap;
+
+      if (strcmp (dev->kind, "device") != 0 || !netdev)
+        continue;
+      net = group_find (a, "netdev", netdev);
+      tap = net ? group_get (a, net, "ifname") : NULL;
+      guest_copy (nic->mac, sizeof nic->mac, mac ? mac : "");
+      guest_copy (nic->ifname, sizeof nic->ifname, tap ? tap : "");
+      g->nnics++;
+    }
+}
+
+/* Named as QEMU's own statistics name them: the drive's id, else the
+ * device's. */
+static void
+fill_disks (const struct qemu_args *a, struct guest *g)
+{
+  for (unsigned i = 0; i < a->ngroups && g->ndisks < GUEST_MAX_DISKS; i++)
+    {
+      const struct group *d = &a->groups[i];
+      struct guest_disk *disk = &g->disks[g->ndisks];
+      const char *file = group_get (a, d, "file");
+
+      if (strcmp (d->kind, "drive") != 0)
+        continue;
+      if (d->id[0])
+        guest_copy (disk->target, sizeof disk->target, d->id);
+      else
+        snprintf (disk->target, sizeof disk->target, "%s%u",
+                  group_get (a, d, "if") ? group_get (a, d, "if") : "drive",
+                  g->ndisks);
+      guest_copy (disk->path, sizeof disk->path, file ? file : "");
+      g->ndisks++;
+    }
+}
+
+void
+qemu_args_fill (const struct qemu_args *a, struct guest *g)
+{
+  if (g->memory_bytes == 0)
+    g->memory_bytes = parse_memory (first_value (a, "m", "size"));
+  if (g->vcpus == 0)
+    g->vcpus = count_vcpus (a);
+  if (g->nnics == 0)
+    fill_nics (a, g);
+  if (g->ndisks == 0)
+    fill_disks (a, g);
+}
+
+/* ---- consoles ---- */
+
+/* True if path ends in FOLDER/FILE. */
+static bool
+is_path (const char *path, const char *folder, const char *file)
+{
+  size_t lp = strlen (path), lf = strlen (file), ld = strlen (folder);
+
+  return lp >= lf + ld + 1 && strcmp (path + lp - lf, file) == 0
+         && path[lp - lf - 1] == '/'
+         && strncmp (path + lp - lf - 1 - ld, folder, ld) == 0
+         && (lp == lf + ld + 1 || path[lp - lf - ld - 2] == '/');
+}
+
+static bool
+ends_with_chardev (const char *value, const char *id)
+{
+  const char *p = value ? strstr (value, "chardev:") : NULL;
+
+  return p && strcmp (p + 8, id) == 0;
+}
+
+/* Which kinds of front end chardev `id` has; follows hubs, which spread one
+ * front end over several chardevs. */
+static void
+find_frontends (const struct qemu_args *a, const char *id, int depth,
+                bool *serial, bool *virtio)
+{
+  for (unsigned i = 0; i < a->ngroups && depth < MAX_HUB_DEPTH; i++)
+    {
+      const struct group *g = &a->groups[i];
+      const char *driver = group_get (a, g, "driver");
+      const char *chardev = group_get (a, g, "chardev");
+
+      if (strcmp (g->kind, "serial") == 0
+          && ends_with_chardev (group_get (a, g, ""), id))
+        *serial = true;
+      if (strcmp (g->kind, "device") == 0 && driver && chardev
+          && strcmp (chardev, id) == 0)
+        {
+          if (strcmp (driver, "virtconsole") == 0)
+            *virtio = true;
+          else if (strcmp (driver, "virtserialport") != 0)
+            *serial = true; /* isa-serial, pci-serial, spapr-vty, ... */
+        }
+      if (strcmp (g->kind, "chardev") == 0)
+        for (unsigned k = 0; k < g->count; k++)
+          if (strncmp (a->pairs[g->first + k].key, "chardevs.", 9) == 0
+              && strcmp (a->pairs[g->first + k].value, id) == 0)
+            find_frontends (a, g->id, depth + 1, serial, virtio);
+    }
+}
+
+static bool
+console_of_chardev (const struct qemu_args *a, const char *folder,
+                    const char *file, struct guest_console *c)
+{
+  for (unsigned i = 0; i < a->ngroups; i++)
+    {
+      const struct group *g = &a->groups[i];
+      const char *path = group_get (a, g, "path");
+      const char *mux = group_get (a, g, "mux");
+      bool serial = false, virtio = false;
+
+      if (strcmp (g->kind, "chardev") != 0 || !path
+          || !is_path (path, folder, file))
+        continue;
+      find_frontends (a, g->id, 0, &serial, &virtio);
+      c->muxed = mux && strcmp (mux, "on") == 0;
+      c->device = serial && virtio ? CONSOLE_DEV_MUX
+                  : virtio         ? CONSOLE_DEV_VIRTIO
+                  : serial         ? CONSOLE_DEV_SERIAL
+                                   : CONSOLE_DEV_UNKNOWN;
+      guest_copy (c->alias, sizeof c->alias, g->id);
+      return true;
+    }
+  return false;
+}
+
+/* "-serial unix:PATH,server": QEMU names that chardev serial0, serial1... */
+static bool
+console_of_serial (const struct qemu_args *a, const char *folder,
+                   const char *file, struct guest_console *c)
+{
+  unsigned n = 0;
+
+  for (unsigned i = 0; i < a->ngroups; i++)
+    {
+      const struct group *g = &a->groups[i];
+      const char *value = group_get (a, g, "");
+      const char *mon = value && strncmp (value, "mon:", 4) == 0 ? "mon:" : "";
+
+      if (strcmp (g->kind, "serial") != 0)
+        continue;
+      n++;
+      if (!value || strncmp (value + strlen (mon), "unix:", 5) != 0
+          || !is_path (value + strlen (mon) + 5, folder, file))
+        continue;
+      c->device = CONSOLE_DEV_SERIAL;
+      c->muxed = mon[0] != '\0';
+      snprintf (c->alias, sizeof c->alias, "serial%u", n - 1);
+      return true;
+    }
+  return false;
+}
+
+bool
+qemu_args_console (const struct qemu_args *a, const char *folder,
+                   const char *file, struct guest_console *c)
+{
+  return console_of_chardev (a, folder, file, c)
+         || console_of_serial (a, folder, file, c);
+}

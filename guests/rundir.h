@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The two halves of the run directory source: the loop's (rundir.c) and the
+ * scanning job's (rundir_scan.c).  Internal to guests/.
+ */
+#ifndef HANGDOG_GUESTS_RUNDIR_H
+#define HANGDOG_GUESTS_RUNDIR_H
+
+#include "base/error.h"
+#include "base/opener.h"
+#include "guests/eve.h"
+#include "guests/guest.h"
+#include "guests/qemu.h"
+
+#define RUNDIR_MAX_GUESTS 4096u
+#define RUNDIR_NAME 129 /* text_is_name() allows 128 */
+
+struct job;
+struct opener;
+
+/* What one run directory is about; owned by whoever made it. */
+struct rundir_config
+{
+  char *root, *consoles, *monitor, *pidfile, *eve;
+  enum console_mode mode;
+};
+
+/* One folder, as the loop knows it and as the job finds it. */
+struct rundir_folder
+{
+  char name[RUNDIR_NAME];
+  char uuid[UUID_TEXT]; /* "" = not known yet */
+  int32_t pid;
+  uint64_t start_time;
+  bool watched;           /* in: the loop has an inotify descriptor of it */
+  bool followed;          /* in: the loop has a pidfd of that pid */
+  int inotify_fd, pid_fd; /* out: new ones, or -1 */
+};
+
+/* A QEMU somewhere on this host, and what it says of itself. */
+struct rundir_proc
+{
+  int32_t pid;
+  char name[RUNDIR_NAME], folder[256], uuid[UUID_TEXT];
+};
+
+/* All that a scanning job needs and finds.  The job owns it while it runs. */
+struct rundir_scan
+{
+  struct opener *opener;
+  struct rundir_config cfg;
+  struct rundir_folder *known; /* in */
+  size_t nknown;
+  bool want_root; /* in: the loop needs these inotify fds */
+  bool want_eve[EVE_FOLDERS];
+
+  bool listed; /* out: the root was read; guests is all there is */
+  struct rundir_folder *folders;
+  size_t nfolders;
+  struct guest **guests; /* one per folder that is a guest */
+  size_t nguests;
+  int root_fd, eve_fd[EVE_FOLDERS];
+  struct rundir_proc *procs; /* the job's own */
+  size_t nprocs;
+  unsigned skipped; /* names that are none, folders beyond the bound */
+  struct error why;
+};
+
+int rundir_config_copy (struct rundir_config *dst,
+                        const struct rundir_config *src);
+void rundir_config_done (struct rundir_config *cfg);
+
+/* ---- inside the job ---- */
+
+struct rundir_look
+{
+  struct rundir_scan *scan;
+  uint64_t deadline;
+};
+
+int rundir_open (const struct rundir_look *l, enum open_kind kind,
+                 const char *root, const char *path, int *ret_fd,
+                 struct error *err);
+/* At most max - 1 bytes, NUL terminated; longer files are cut. */
+int rundir_read (const struct rundir_look *l, const char *root,
+                 const char *path, char *buf, size_t max, size_t *ret_len);
+
+struct rundir_who
+{
+  const char *folder, *uuid; /* in; uuid "" = not known */
+  struct qemu_proc proc;     /* out; pid 0 = nobody */
+  struct qemu_args *args;    /* out; the caller's */
+};
+
+/* Returns true when there is a pid file, whatever it says. */
+bool rundir_find_process (const struct rundir_look *l, struct rundir_who *w);
+
+/* ---- the job ---- */
+
+struct rundir_scan *rundir_scan_new (void);
+void rundir_scan_free (void *scan); /* closes what nobody took */
+/* In a job. */
+int rundir_scan_run (struct job *job, void *scan);
+
+#endif

@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The monitor over its socket, against a server that misbehaves.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "base/opener.h"
+#include "transports/monitor/monitor.h"
+
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct fake
+{
+  char dir[64];
+  pid_t pid;
+  int stdin_fd;
+  struct guest *g;
+  struct transport_env env;
+};
+
+/* tests/fakes/fake-qmp beside tests/unit/transports/. */
+static void
+fake_path (char *dst, size_t n)
+{
+  char self[PATH_MAX];
+  ssize_t len = readlink ("/proc/self/exe", self, sizeof self - 1);
+
+  assert_true (len > 0);
+  self[len] = '\0';
+  snprintf (dst, n, "%s/../../fakes/fake-qmp", dirname (self));
+}
+
+static void
+fake_start (struct fake *f, const char *mode)
+{
+  char program[PATH_MAX + 32], socket_path[80], ready[6] = "";
+  char *argv[] = { program, (char *) mode, socket_path, NULL };
+  posix_spawn_file_actions_t fa;
+  int in[2], out[2];
+
+  memset (f, 0, sizeof *f);
+  strcpy (f->dir, "/tmp/hd-qmp-XXXXXX");
+  assert_non_null (mkdtemp (f->dir));
+  snprintf (socket_path, sizeof socket_path, "%s/qmp", f->dir);
+  fake_path (program, sizeof program);
+  assert_int_equal (pipe2 (in, O_CLOEXEC), 0);
+  assert_int_equal (pipe2 (out, O_CLOEXEC), 0);
+  posix_spawn_file_actions_init (&fa);
+  posix_spawn_file_actions_adddup2 (&fa, in[0], 0);
+  posix_spawn_file_actions_adddup2 (&fa, out[1], 1);
+  assert_int_equal (posix_spawn (&f->pid, program, &fa, NULL, argv, environ),
+                    0);
+  posix_spawn_file_actions_destroy (&fa);
+  close (in[0]);
+  close (out[1]);
+  f->stdin_fd = in[1];
+  assert_int_equal (read (out[0], ready, 5), 5);
+  assert_string_equal (ready, "ready");
+  close (out[0]);
+
+  f->env.opener = opener_local ();
+  f->g = guest_new ();
+  f->g->monitor = MONITOR_UNIX;
+  f->g->inc.pid = f->pid;
+  assert_int_equal (proc_start_time (f->pid, &f->g->inc.start_time, NULL), 0);
+  snprintf (f->g->monitor_root, sizeof f->g->monitor_root, "%s", f->dir);
+  strcpy (f->g->monitor_path, "qmp");
+}
+
+static void
+fake_stop (struct fake *f)
+{
+  char path[80];
+  int status;
+
+  close (f->stdin_fd);
+  assert_int_equal (waitpid (f->pid, &status, 0), f->pid);
+  snprintf (path, sizeof path, "%s/qmp", f->dir);
+  unlink (path);
+  rmdir (f->dir);
+  guest_unref (f->g);
+}
+
+/* query-status against a server of that mode, with so much time. */
+static int
+status_of (const char *mode, uint64_t ms, enum monitor_health *health,
+           char *status, size_t n, struct error *err)
+{
+  struct fake f;
+  int r;
+
+  fake_start (&f, mode);
+  *health = MONITOR_HEALTH_MAX;
+  r = monitor_status (&f.env, f.g, clock_ms () + ms, health, status, n, err);
+  fake_stop (&f);
+  return r;
+}
+
+static void
+answers_whatever_comes_between (void **state)
+{
+  static const char *const modes[] = { "well", "early-event", "bytewise" };
+
+  for (unsigned i = 0; i < ARRAY_LEN (modes); i++)
+    {
+      struct error err = ERROR_INIT;
+      enum monitor_health health;
+      char status[32] = "";
+      int r = status_of (modes[i], 1900, &health, status, sizeof status, &err);
+
+      if (r < 0)
+        fail_msg ("%s: %s", modes[i], error_text (&err));
+      assert_string_equal (status, "running");
+      assert_int_equal (health, MONITOR_ANSWERS);
+    }
+}
+
+static void
+tells_three_ways_of_not_answering (void **state)
+{
+  static const struct
+  {
+    const char *mode;
+    enum monitor_health health;
+    int code;
+  } cases[] = {
+    { "no-greeting", MONITOR_NO_GREETING, ETIMEDOUT },
+    { "greet-only", MONITOR_GREETS_ONLY, ETIMEDOUT },
+    { "caps-only", MONITOR_GREETS_ONLY, ETIMEDOUT },
+    { "garbage", MONITOR_NO_GREETING, EINVAL },
+    { "not-object", MONITOR_NO_GREETING, EPROTO },
+    { "close-early", MONITOR_NO_GREETING, EPIPE },
+    { "events", MONITOR_GREETS_ONLY, EPROTO },
+  };
+
+  for (unsigned i = 0; i < ARRAY_LEN (cases); i++)
+    {
+      struct error err = ERROR_INIT;
+      enum monitor_health health;
+      char status[32] = "untouched";
+      int r = status_of (cases[i].mode, 300, &health, status, sizeof status,
+                         &err);
+
+      if (r != -cases[i].code || health != cases[i].health)
+        fail_msg ("%s: %d, %s: %s", cases[i].mode, r,
+                  monitor_health_names[health], error_text (&err));
+      assert_string_equal (status, "untouched");
+    }
+}
+
+static void
+bounds_a_reply_without_end (void **state)
+{
+  struct error err = ERROR_INIT;
+  enum monitor_health health;
+  char status[32];
+
+  assert_int_equal (
+      status_of ("endless", 60000, &health, status, sizeof status, &err),
+      -EMSGSIZE);
+  assert_int_equal (health, MONITOR_GREETS_ONLY);
+}
+
+static void
+passes_errors_on (void **state)
+{
+  struct error err = ERROR_INIT;
+  enum monitor_health health;
+  char status[32];
+
+  assert_int_equal (
+      status_of ("error", 1900, &health, status, sizeof status, &err),
+      -EREMOTEIO);
+  assert_int_equal (health, MONITOR_ANSWERS);
+  assert_non_null (strstr (err.msg, "CommandNotFound: no query-status here"));
+
+  assert_int_equal (
+      status_of ("close-mid", 1900, &health, status, sizeof status, &err),
+      -EPIPE);
+  /* Strict: json-c alone would take the second of two ids. */
+  assert_int_equal (
+      status_of ("dup-key", 1900, &health, status, sizeof status, &err),
+      -EINVAL);
+}
+
+static void
+says_when_nobody_accepts (void **state)
+{
+  struct error err = ERROR_INIT;
+  enum monitor_health health = MONITOR_HEALTH_MAX;
+  struct sockaddr_un sa = { .sun_family = AF_UNIX };
+  char status[32];
+  int queued[4];
+  struct fake f;
+
+  fake_start (&f, "no-accept");
+  snprintf (sa.sun_path, sizeof sa.sun_path, "%s/qmp", f.dir);
+  for (unsigned i = 0; i < ARRAY_LEN (queued); i++)
+    {
+      queued[i] = socket (AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+      (void) !connect (queued[i], (struct sockaddr *) &sa, sizeof sa);
+    }
+  assert_int_equal (monitor_status (&f.env, f.g, clock_ms () + 300, &health,
+                                    status, sizeof status, &err),
+                    -EAGAIN);
+  assert_int_equal (health, MONITOR_HELD);
+  for (unsigned i = 0; i < ARRAY_LEN (queued); i++)
+    close (queued[i]);
+  fake_stop (&f);
+}
+
+static void
+refuses_the_owners_own_ear (void **state)
+{
+  struct error err = ERROR_INIT;
+  enum monitor_health health = MONITOR_HEALTH_MAX;
+  struct monitor *m = NULL;
+  struct fake f;
+
+  fake_start (&f, "well");
+  strcpy (f.g->monitor_path, "listener.qmp");
+  assert_int_equal (
+      monitor_open (&f.env, f.g, clock_ms () + 300, &m, &health, &err),
+      -EPERM);
+  strcpy (f.g->monitor_path, "a/listener.qmp");
+  assert_int_equal (
+      monitor_open (&f.env, f.g, clock_ms () + 300, &m, &health, &err),
+      -EPERM);
+  strcpy (f.g->monitor_path, "absent");
+  assert_int_equal (
+      monitor_open (&f.env, f.g, clock_ms () + 300, &m, &health, &err),
+      -ENOENT);
+  assert_int_equal (health, MONITOR_GONE);
+  assert_null (m);
+  fake_stop (&f);
+}
+
+static void
+checks_whose_socket_it_is (void **state)
+{
+  struct error err = ERROR_INIT;
+  enum monitor_health health = MONITOR_HEALTH_MAX;
+  struct monitor *m = NULL;
+  struct fake f;
+
+  fake_start (&f, "well");
+  f.g->inc.pid = getpid ();
+  assert_int_equal (proc_start_time (getpid (), &f.g->inc.start_time, NULL),
+                    0);
+  assert_true (monitor_open (&f.env, f.g, clock_ms () + 300, &m, &health, &err)
+               < 0);
+  assert_int_equal (health, MONITOR_GONE);
+  fake_stop (&f);
+}
+
+static void
+lets_go_after_its_time (void **state)
+{
+  struct error err = ERROR_INIT;
+  enum monitor_health health;
+  struct monitor *m = NULL;
+  struct json_object *reply = NULL;
+  uint64_t began = clock_ms (), took;
+  struct fake f;
+
+  fake_start (&f, "caps-only");
+  assert_int_equal (
+      monitor_open (&f.env, f.g, CLOCK_NEVER, &m, &health, &err), 0);
+  assert_int_equal (
+      monitor_command (m, "query-status", NULL, CLOCK_NEVER, &reply, &err),
+      -ETIMEDOUT);
+  took = clock_ms () - began;
+  assert_in_range (took, MONITOR_HOLD_MS, MONITOR_HOLD_MS + 1500);
+  /* And nothing more is even sent. */
+  assert_int_equal (monitor_command (m, "query-status",
+                                     json_object_new_object (), CLOCK_NEVER,
+                                     &reply, &err),
+                    -ETIMEDOUT);
+  assert_null (reply);
+  monitor_close (m);
+  fake_stop (&f);
+}
+
+static void
+reads_block_counters (void **state)
+{
+  struct error err = ERROR_INIT;
+  struct json_object *stats CLEANUP_JSON = NULL;
+  struct json_object *disk;
+  struct fake f;
+
+  fake_start (&f, "well");
+  assert_int_equal (
+      monitor_blockstats (&f.env, f.g, clock_ms () + 1900, &stats, &err), 0);
+  fake_stop (&f);
+  assert_int_equal (json_object_object_length (stats), 2);
+  disk = json_get (stats, "disk0");
+  assert_int_equal (json_get_int (disk, "rd_bytes", -1), 10);
+  assert_int_equal (json_get_int (disk, "wr_ops", -1), 2);
+  assert_int_equal (json_get_int (disk, "flush_ops", -1), 3);
+  assert_int_equal (json_get_int (disk, "errors", -1), 5);
+  assert_int_equal (
+      json_get_int (json_get (stats, "drive-a"), "rd_bytes", -1), 7);
+}
+
+struct seen
+{
+  struct doctor_report rep;
+  unsigned lines;
+  enum doctor_state state;
+};
+
+static void
+see_line (struct doctor_report *r, enum doctor_state state, const char *what,
+          const char *finding, const char *fix)
+{
+  struct seen *s = container_of (r, struct seen, rep);
+
+  s->lines++;
+  s->state = state;
+}
+
+static void
+doctor_says_what_is_wrong (void **state)
+{
+  static const struct
+  {
+    const char *mode;
+    enum doctor_state state;
+  } cases[] = { { "well", DOCTOR_OK }, { "greet-only", DOCTOR_BAD } };
+
+  for (unsigned i = 0; i < ARRAY_LEN (cases); i++)
+    {
+      struct seen s = { .rep = { .line = see_line } };
+      struct fake f;
+
+      fake_start (&f, cases[i].mode);
+      f.g->run = GUEST_RUNNING;
+      transport_monitor.doctor (&f.env, f.g, &s.rep, clock_ms () + 300);
+      assert_int_equal (s.lines, 1);
+      assert_int_equal (s.state, cases[i].state);
+      f.g->monitor = MONITOR_NONE;
+      transport_monitor.doctor (&f.env, f.g, &s.rep, clock_ms () + 300);
+      assert_int_equal (s.state, DOCTOR_NA);
+      fake_stop (&f);
+    }
+}
+
+int
+main (void)
+{
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test (answers_whatever_comes_between),
+    cmocka_unit_test (tells_three_ways_of_not_answering),
+    cmocka_unit_test (bounds_a_reply_without_end),
+    cmocka_unit_test (passes_errors_on),
+    cmocka_unit_test (says_when_nobody_accepts),
+    cmocka_unit_test (refuses_the_owners_own_ear),
+    cmocka_unit_test (checks_whose_socket_it_is),
+    cmocka_unit_test (lets_go_after_its_time),
+    cmocka_unit_test (reads_block_counters),
+    cmocka_unit_test (doctor_says_what_is_wrong),
+  };
+
+  return cmocka_run_group_tests (tests, NULL, NULL);
+}

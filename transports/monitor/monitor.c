@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The monitor, whichever way it is reached, and what others ask of it.
+ */
+#include "config.h"
+
+#include "transports/monitor/monitor.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "transports/monitor/libvirt.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+const char *const monitor_health_names[] = {
+  [MONITOR_ANSWERS] = "answers",
+  [MONITOR_GREETS_ONLY] = "greets-only",
+  [MONITOR_NO_GREETING] = "no-greeting",
+  [MONITOR_HELD] = "held",
+  [MONITOR_GONE] = "gone",
+  [MONITOR_HEALTH_MAX] = NULL,
+};
+
+struct monitor
+{
+  const struct monitor_ops *ops;
+  void *self;
+};
+
+static const struct monitor_ops *
+ops_of (const struct guest *g, struct error *err)
+{
+  switch (g->monitor)
+    {
+    case MONITOR_UNIX:
+      return &monitor_unix;
+    case MONITOR_LIBVIRT:
+#ifdef WITH_LIBVIRT
+      return &monitor_libvirt;
+#else
+      error_set (err, ENOTSUP, "built without libvirt");
+      return NULL;
+#endif
+    case MONITOR_NONE:
+      break;
+    }
+  error_set (err, ENOENT, "%s has no monitor", g->display);
+  return NULL;
+}
+
+int
+monitor_open (const struct transport_env *env, const struct guest *g,
+              uint64_t deadline, struct monitor **ret_m,
+              enum monitor_health *ret_health, struct error *err)
+{
+  struct error why = ERROR_INIT;
+  struct monitor *m = NULL;
+  int r;
+
+  *ret_health = MONITOR_GONE;
+  m = calloc (1, sizeof *m);
+  if (!m)
+    return error_errno (err, ENOMEM, "monitor");
+  m->ops = ops_of (g, &why);
+  if (!m->ops)
+    r = error_set (err, why.code, "%s", why.msg);
+  else
+    r = m->ops->open (env, g, deadline, &m->self, ret_health, err);
+  if (r < 0)
+    {
+      free (m);
+      return r;
+    }
+  *ret_m = m;
+  return 0;
+}
+
+int
+monitor_command (struct monitor *m, const char *command,
+                 struct json_object *args, uint64_t deadline,
+                 struct json_object **ret_reply, struct error *err)
+{
+  return m->ops->command (m->self, command, args, deadline, ret_reply, err);
+}
+
+void
+monitor_close (struct monitor *m)
+{
+  if (!m)
+    return;
+  m->ops->close (m->self);
+  free (m);
+}
+
+static void
+monitor_closep (struct monitor **m)
+{
+  monitor_close (*m);
+}
+
+/* One command on a connection of its own. */
+static int
+ask_once (const struct transport_env *env, const struct guest *g,
+          const char *command, uint64_t deadline,
+          enum monitor_health *ret_health, struct json_object **ret_reply,
+          struct error *err)
+{
+  struct monitor *m CLEANUP (monitor_closep) = NULL;
+  int r;
+
+  r = monitor_open (env, g, deadline, &m, ret_health, err);
+  if (r < 0)
+    return r;
+  r = monitor_command (m, command, NULL, deadline, ret_reply, err);
+  /* Capabilities are answered by whoever reads the socket; the command needs
+   * the main loop.  So this too is "greets only". */
+  if (r == -ETIMEDOUT)
+    *ret_health = MONITOR_GREETS_ONLY;
+  return r;
+}
+
+int
+monitor_status (const struct transport_env *env, const struct guest *g,
+                uint64_t deadline, enum monitor_health *ret_health,
+                char *ret_status, size_t n, struct error *err)
+{
+  struct json_object *reply CLEANUP_JSON = NULL;
+  const char *status;
+  int r;
+
+#ifdef WITH_LIBVIRT
+  if (g->monitor == MONITOR_LIBVIRT)
+    return monitor_libvirt_status (g, deadline, ret_health, ret_status, n, err);
+#endif
+  r = ask_once (env, g, "query-status", deadline, ret_health, &reply, err);
+  if (r < 0)
+    return r;
+  status = json_get_str (reply, "status");
+  if (!status)
+    return error_set (err, EPROTO, "query-status: no status in the reply");
+  guest_copy (ret_status, n, status);
+  return 0;
+}
+
+/* ---- block counters ---- */
+
+/* The name under which a disk is known in struct guest: the drive's, or the
+ * device's id without its place in QEMU's tree of objects
+ * ("/machine/peripheral/virtio0/virtio-backend"), or the node's. */
+static void
+disk_name (struct json_object *dev, char *dst, size_t n)
+{
+  static const char peripheral[] = "/machine/peripheral/";
+  const char *device = json_get_str (dev, "device");
+  const char *qdev = json_get_str (dev, "qdev");
+  const char *node = json_get_str (dev, "node-name");
+
+  if (device && device[0])
+    guest_copy (dst, n, device);
+  else if (qdev && qdev[0])
+    {
+      if (strncmp (qdev, peripheral, sizeof peripheral - 1) == 0)
+        qdev += sizeof peripheral - 1;
+      snprintf (dst, n, "%.*s", (int)strcspn (qdev, "/"), qdev);
+    }
+  else
+    guest_copy (dst, n, node ? node : "");
+}
+
+static struct json_object *
+disk_counters (struct json_object *stats)
+{
+  static const char *const failed[]
+      = { "failed_rd_operations", "failed_wr_operations",
+          "failed_flush_operations" };
+  struct json_object *out = json_object_new_object ();
+  int64_t errors = 0;
+
+  json_add_int (out, "rd_bytes", json_get_int (stats, "rd_bytes", 0));
+  json_add_int (out, "rd_ops", json_get_int (stats, "rd_operations", 0));
+  json_add_int (out, "wr_bytes", json_get_int (stats, "wr_bytes", 0));
+  json_add_int (out, "wr_ops", json_get_int (stats, "wr_operations", 0));
+  json_add_int (out, "flush_ops", json_get_int (stats, "flush_operations", 0));
+  for (unsigned i = 0; i < ARRAY_LEN (failed); i++)
+    {
+      int64_t v = json_get_int (stats, failed[i], 0);
+
+      if (v > 0 && __builtin_add_overflow (errors, v, &errors))
+        errors = INT64_MAX;
+    }
+  json_add_int (out, "errors", errors);
+  return out;
+}
+
+int
+monitor_blockstats (const struct transport_env *env, const struct guest *g,
+                    uint64_t deadline, struct json_object **ret,
+                    struct error *err)
+{
+  struct json_object *reply CLEANUP_JSON = NULL;
+  struct json_object *out;
+  enum monitor_health health;
+  int r;
+
+#ifdef WITH_LIBVIRT
+  if (g->monitor == MONITOR_LIBVIRT)
+    return monitor_libvirt_blockstats (g, deadline, ret, err);
+#endif
+  r = ask_once (env, g, "query-blockstats", deadline, &health, &reply, err);
+  if (r < 0)
+    return r;
+  if (!json_object_is_type (reply, json_type_array))
+    return error_set (err, EPROTO, "query-blockstats: not a list");
+  out = json_object_new_object ();
+  for (size_t i = 0; i < json_object_array_length (reply); i++)
+    {
+      struct json_object *dev = json_object_array_get_idx (reply, i);
+      struct json_object *stats = json_get (dev, "stats");
+      char name[128];
+
+      disk_name (dev, name, sizeof name);
+      if (name[0] && stats)
+        json_object_object_add (out, name, disk_counters (stats));
+    }
+  *ret = out;
+  return 0;
+}
+
+/* ---- doctor ---- */
+
+static const char *
+fix_of (enum monitor_health health)
+{
+  switch (health)
+    {
+    case MONITOR_HELD:
+      return "find who holds it: ss -xp | grep qmp";
+    case MONITOR_NO_GREETING:
+    case MONITOR_GREETS_ONLY:
+      return "hangdog diagnose GUEST";
+    case MONITOR_GONE:
+    case MONITOR_ANSWERS:
+    case MONITOR_HEALTH_MAX:
+      break;
+    }
+  return NULL;
+}
+
+static void
+monitor_doctor (const struct transport_env *env, const struct guest *g,
+                struct doctor_report *rep, uint64_t deadline)
+{
+  struct error err = ERROR_INIT;
+  enum monitor_health health = MONITOR_GONE;
+  char status[64], text[400];
+
+  if (g->monitor == MONITOR_NONE)
+    {
+      rep->line (rep, DOCTOR_NA, "monitor", "this guest has none", NULL);
+      return;
+    }
+  if (g->run == GUEST_OFF)
+    {
+      rep->line (rep, DOCTOR_NA, "monitor", "the guest is off", NULL);
+      return;
+    }
+  if (monitor_status (env, g, deadline, &health, status, sizeof status, &err)
+      == 0)
+    {
+      snprintf (text, sizeof text, "answers: the guest is %s", status);
+      rep->line (rep, DOCTOR_OK, "monitor", text, NULL);
+      return;
+    }
+  snprintf (text, sizeof text, "%s: %s", monitor_health_names[health],
+            error_text (&err));
+  rep->line (rep, health == MONITOR_HELD ? DOCTOR_WARN : DOCTOR_BAD, "monitor",
+             text, fix_of (health));
+}
+
+const struct transport_ops transport_monitor = {
+  .name = "monitor",
+  .summary = "QEMU's monitor (QMP), by its socket or through libvirt",
+  .touches = "a socket is held for at most 2 s, and its owner waits so long; "
+             "raw commands through libvirt taint the guest",
+  .doctor = monitor_doctor,
+};

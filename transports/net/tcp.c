@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The TCP check.
+ */
+#include "transports/net/tcp.h"
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "transports/transport.h"
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define DEFAULT_ANSWER 4096u
+#define MAX_ANSWER (1u << 20)
+/* The pattern comes from the scenario, the subject from a stranger. */
+#define MATCH_LIMIT 100000
+#define HEAP_LIMIT_KIB 1024
+
+/* "127.0.0.1:22" or "[::1]:80". */
+static int
+parse_address (const char *text, struct sockaddr_storage *ret,
+               socklen_t *ret_len, struct error *err)
+{
+  struct sockaddr_in *v4 = (struct sockaddr_in *)ret;
+  struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)ret;
+  const char *colon = text ? strrchr (text, ':') : NULL;
+  bool six = text && text[0] == '[';
+  char host[INET6_ADDRSTRLEN];
+  size_t len;
+  char *end;
+  unsigned long port;
+
+  if (!colon || (six && colon[-1] != ']'))
+    goto bad;
+  port = strtoul (colon + 1, &end, 10);
+  if (colon[1] < '0' || colon[1] > '9' || *end || port == 0 || port > 65535)
+    goto bad;
+  len = (size_t)(colon - text) - (six ? 2 : 0);
+  if (len >= sizeof host)
+    goto bad;
+  memcpy (host, text + (six ? 1 : 0), len);
+  host[len] = '\0';
+  memset (ret, 0, sizeof *ret);
+  if (six && inet_pton (AF_INET6, host, &v6->sin6_addr) == 1)
+    {
+      v6->sin6_family = AF_INET6;
+      v6->sin6_port = htons ((uint16_t)port);
+      *ret_len = sizeof *v6;
+      return 0;
+    }
+  if (!six && inet_pton (AF_INET, host, &v4->sin_addr) == 1)
+    {
+      v4->sin_family = AF_INET;
+      v4->sin_port = htons ((uint16_t)port);
+      *ret_len = sizeof *v4;
+      return 0;
+    }
+bad:
+  return error_set (err, EINVAL,
+                    "'%.64s' is no numeric address with a port "
+                    "(\"127.0.0.1:22\", \"[::1]:80\")",
+                    text ? text : "");
+}
+
+static int
+wait_fd (int fd, short events, uint64_t deadline, const char *stage,
+         struct error *err)
+{
+  for (;;)
+    {
+      struct pollfd p = { .fd = fd, .events = events };
+      uint64_t now = clock_ms ();
+      uint64_t left = now < deadline ? deadline - now : 0;
+      int r;
+
+      if (left == 0)
+        return error_set (err, ETIMEDOUT, "timed out %s", stage);
+      r = poll (&p, 1, left > 60000 ? 60000 : (int)left);
+      if (r > 0)
+        return 0;
+      if (r < 0 && errno != EINTR)
+        return error_errno (err, errno, "poll while %s", stage);
+    }
+}
+
+static int
+connect_to (const struct tcp_check *check, uint64_t deadline, int *ret_fd,
+            struct error *err)
+{
+  struct sockaddr_storage addr;
+  socklen_t len = 0, size = sizeof (int);
+  int fd CLEANUP_CLOSE = -1;
+  int r, code = 0;
+
+  r = parse_address (check->address, &addr, &len, err);
+  if (r < 0)
+    return r;
+  fd = socket (addr.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0)
+    return error_errno (err, errno, "socket");
+  if (connect (fd, (struct sockaddr *)&addr, len) < 0)
+    {
+      if (errno != EINPROGRESS && errno != EINTR)
+        return error_errno (err, errno, "connecting to %s", check->address);
+      r = wait_fd (fd, POLLOUT, deadline, "while connecting", err);
+      if (r < 0)
+        {
+          error_wrap (err, "%s", check->address);
+          return r;
+        }
+      if (getsockopt (fd, SOL_SOCKET, SO_ERROR, &code, &size) < 0)
+        code = errno;
+      if (code)
+        return error_errno (err, code, "connecting to %s", check->address);
+    }
+  *ret_fd = steal_fd (&fd);
+  return 0;
+}
+
+static int
+send_all (int fd, const char *text, uint64_t deadline, struct error *err)
+{
+  size_t len = strlen (text);
+
+  while (len > 0)
+    {
+      ssize_t n = send (fd, text, len, MSG_NOSIGNAL);
+      int r;
+
+      if (n >= 0)
+        {
+          text += n;
+          len -= (size_t)n;
+        }
+      else if (errno == EAGAIN)
+        {
+          r = wait_fd (fd, POLLOUT, deadline, "while sending", err);
+          if (r < 0)
+            return r;
+        }
+      else if (errno != EINTR)
+        return error_errno (err, errno, "sending");
+    }
+  return 0;
+}
+
+/* ---- the expected answer ---- */
+
+struct matcher
+{
+  pcre2_code *code;
+  pcre2_match_data *data;
+  pcre2_match_context *context;
+};
+
+static void
+matcher_done (struct matcher *m)
+{
+  pcre2_match_data_free (m->data);
+  pcre2_match_context_free (m->context);
+  pcre2_code_free (m->code);
+}
+
+static int
+matcher_init (struct matcher *m, const char *pattern, struct error *err)
+{
+  PCRE2_SIZE at;
+  int code;
+
+  m->code = pcre2_compile ((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED,
+                           PCRE2_NEVER_BACKSLASH_C, &code, &at, NULL);
+  if (!m->code)
+    {
+      PCRE2_UCHAR why[120];
+
+      pcre2_get_error_message (code, why, sizeof why);
+      return error_set (err, EINVAL, "expect: %s at character %zu", (char *)why,
+                        (size_t)at + 1);
+    }
+  m->data = pcre2_match_data_create_from_pattern (m->code, NULL);
+  m->context = pcre2_match_context_create (NULL);
+  if (!m->data || !m->context)
+    return error_errno (err, ENOMEM, "expect");
+  pcre2_set_match_limit (m->context, MATCH_LIMIT);
+  pcre2_set_depth_limit (m->context, MATCH_LIMIT);
+  pcre2_set_heap_limit (m->context, HEAP_LIMIT_KIB);
+  return 0;
+}
+
+/* 1 matched, 0 not (yet). */
+static int
+matcher_try (struct matcher *m, const struct buf *text, struct error *err)
+{
+  int r = pcre2_match (m->code, (PCRE2_SPTR)buf_str (text), text->len, 0, 0,
+                       m->data, m->context);
+
+  if (r >= 0)
+    return 1;
+  if (r == PCRE2_ERROR_NOMATCH)
+    return 0;
+  return error_set (err, ENOMSG, "expect: the pattern is too hard to match");
+}
+
+/* Reads until the pattern matches, the answer ends, or its bound is full. */
+static int
+await_answer (int fd, struct matcher *m, struct buf *answer, uint64_t deadline,
+              struct error *err)
+{
+  for (;;)
+    {
+      char chunk[2048];
+      ssize_t n;
+      int r;
+
+      r = wait_fd (fd, POLLIN, deadline, "waiting for the answer", err);
+      if (r < 0)
+        return r;
+      n = recv (fd, chunk, sizeof chunk, 0);
+      if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        continue;
+      if (n < 0)
+        return error_errno (err, errno, "reading the answer");
+      buf_append (answer, chunk, (size_t)n);
+      r = matcher_try (m, answer, err);
+      if (r != 0)
+        return r < 0 ? r : 0;
+      if (n == 0)
+        return error_set (err, ENOMSG,
+                          "the connection ended without the expected answer");
+      if (answer->cut)
+        return error_set (err, ENOMSG, "%zu bytes without the expected answer",
+                          answer->max);
+    }
+}
+
+int
+tcp_check (const struct tcp_check *check, uint64_t deadline,
+           struct tcp_result *ret, struct error *err)
+{
+  struct matcher m CLEANUP (matcher_done) = { NULL, NULL, NULL };
+  size_t max = check->max_bytes ? check->max_bytes : DEFAULT_ANSWER;
+  struct buf answer CLEANUP_BUF
+      = BUF_INIT (max > MAX_ANSWER ? MAX_ANSWER : max);
+  uint64_t began = clock_ms (), connected;
+  int fd CLEANUP_CLOSE = -1;
+  int r = 0;
+
+  if (check->expect)
+    r = matcher_init (&m, check->expect, err);
+  if (r == 0)
+    r = connect_to (check, deadline, &fd, err);
+  if (r < 0)
+    return r;
+  connected = clock_ms ();
+  if (check->send)
+    r = send_all (fd, check->send, deadline, err);
+  if (r == 0 && check->expect)
+    r = await_answer (fd, &m, &answer, deadline, err);
+  /* What did come is worth showing in every case. */
+  if (ret->answer)
+    buf_append (ret->answer, buf_str (&answer), answer.len);
+  if (r < 0)
+    {
+      error_wrap (err, "%s", check->address);
+      return r;
+    }
+  ret->connect_ms = connected - began;
+  ret->answer_ms = clock_ms () - connected;
+  return 0;
+}
+
+/* ---- doctor ---- */
+
+static void
+tcp_doctor (const struct transport_env *env, const struct guest *g,
+            struct doctor_report *rep, uint64_t deadline)
+{
+  char text[160];
+  unsigned known = 0;
+
+  for (unsigned i = 0; i < g->nnics; i++)
+    if (g->nics[i].ip[0])
+      {
+        snprintf (text, sizeof text, "address %s on %s", g->nics[i].ip,
+                  g->nics[i].ifname[0] ? g->nics[i].ifname : "an interface");
+        rep->line (rep, DOCTOR_OK, "tcp", text, NULL);
+        known++;
+      }
+  if (g->nnics == 0)
+    rep->line (rep, DOCTOR_NA, "tcp", "the guest has no network interface",
+               NULL);
+  else if (known == 0)
+    rep->line (rep, DOCTOR_WARN, "tcp",
+               "no address of the guest is known from outside",
+               "write the address into the scenario: \"address\": "
+               "\"192.0.2.7:80\"");
+}
+
+const struct transport_ops transport_tcp = {
+  .name = "tcp",
+  .summary = "TCP connection to a numeric address, with an optional dialogue",
+  .touches = "one connection to the guest's service per check",
+  .doctor = tcp_doctor,
+};
