@@ -142,10 +142,13 @@ scenario_console (const struct scenario *s, const struct guest *g,
   if (s->console)
     {
       const struct guest_console *c = guest_console_find (g, s->console);
+      char name[64];
 
       if (!c)
         report_set (ret, OUTCOME_NO_VERDICT, "console-absent",
-                    "the guest has no console called \"%s\"", s->console);
+                    "the guest has no console called \"%s\"",
+                    report_quote (name, sizeof name, s->console,
+                                  strlen (s->console)));
       return c;
     }
   for (unsigned i = 0; i < g->nconsoles; i++)

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/job.h"
+#include "base/text.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -125,6 +126,9 @@ check_step (const struct place *at, size_t i)
   const struct scenario *s = at->s;
   const struct scenario_step *st = step_at (s, i);
 
+  if (!text_is_name (st->name))
+    return bad (at, i, "name",
+                "a name is made of letters, digits, \".\", \"_\" and \"-\"");
   if (strcmp (st->name, SCENARIO_END) == 0)
     return bad (at, i, "name", "\"%s\" is the name of the well end",
                 SCENARIO_END);
@@ -257,10 +261,11 @@ static void
 report_failure (struct talk_run *t, const struct scenario_step *st,
                 bool matched, struct outcome_report *ret)
 {
-  char seen[60];
+  char seen[60], said[160];
 
   if (st->fail)
-    report_set (ret, OUTCOME_FAILED, "fail-step", "%s%s%s%s", st->fail,
+    report_set (ret, OUTCOME_FAILED, "fail-step", "%s%s%s%s",
+                report_quote (said, sizeof said, st->fail, strlen (st->fail)),
                 matched ? " (saw \"" : "",
                 matched ? report_quote (seen, sizeof seen,
                                         buf_str (&t->match), t->match.len)

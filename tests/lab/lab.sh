@@ -5,7 +5,7 @@
 #
 #   . tests/lab/lab.sh
 #   lab_init "$workdir" || exit $?          # 77 when something it needs is missing
-#   trap lab_cleanup EXIT INT TERM
+#   lab_trap
 #   lab_start_eve web profile=shell || exit $?
 #   lab_wait_console web '~ # ' 60
 #   lab_ctl web lab-fault mutex
@@ -537,6 +537,9 @@ lab_boot_eve() {
     (
         flock -n 9 || exit 0
         [ -e "$snap" ] || lab_save "$name" "$snap"
+        # 100 MB each, and a changed lab makes all of them useless: the newest eight stay.
+        find "$LAB_CACHE" -maxdepth 1 -name 'state-????????????????' -printf '%T@ %p\n' | sort -rn |
+            tail -n +9 | cut -d' ' -f2- | while read -r old; do rm -f "$old" "$old.options"; done
     ) 9>"$snap.lock"
     rm -f "$snap.lock"
 }
@@ -753,8 +756,15 @@ lab_stop_all() {
     return 0
 }
 
-# lab_cleanup - for "trap lab_cleanup EXIT INT TERM": stops all, removes what lab_init made, keeps the
-# caller's exit status. With LAB_KEEP=1 the folder stays.
+# lab_trap - from now on everything is stopped however this shell ends, SIGKILL excepted (see reap).
+lab_trap() {
+    trap lab_cleanup EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
+}
+
+# lab_cleanup - what lab_trap runs: stops all, removes what lab_init made, keeps the exit status. With
+# LAB_KEEP=1 the folder stays. A test with an EXIT trap of its own calls this last in it.
 lab_cleanup() {
     local rc=$?
     trap '' INT TERM
@@ -767,5 +777,5 @@ lab_cleanup() {
         [ -z "$LAB_LINK" ] || rm -f "$LAB_LINK"
     fi
     trap - EXIT INT TERM
-    exit $rc
+    exit "$rc"
 }

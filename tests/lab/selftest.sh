@@ -22,7 +22,7 @@ since() { # WHAT: milliseconds since the last one
 }
 
 lab_init || exit $?
-trap lab_cleanup EXIT INT TERM
+lab_trap
 kernel=${LAB_KERNEL:-6.1}
 ./fetch "$kernel" >/dev/null || exit $?
 ./image "$kernel" >/dev/null || exit $?
