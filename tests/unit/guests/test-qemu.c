@@ -64,8 +64,7 @@ reads_how_eve_starts_one (void **state)
   assert_string_equal (qemu_args_name (a), FOLDER);
   assert_string_equal (qemu_args_uuid (a),
                        "11111111-2222-4333-8444-555555555555");
-  assert_string_equal (qemu_args_readconfig (a),
-                       "/run/domainmgr/xen/xen0.cfg");
+  assert_string_equal (qemu_args_readconfig (a), "/run/domainmgr/xen/xen0.cfg");
   assert_string_equal (qemu_args_pidfile (a), DIR "pid");
   assert_false (qemu_args_console (a, FOLDER, "cons", &c));
 
@@ -133,8 +132,10 @@ refuses_other_programs (void **state)
     size_t len;
     bool ok;
   } cases[] = {
-    { "qemu-img\0x", 11, false },   { "", 0, false },
-    { "qemu-kvm", 9, true },        { "/usr/bin/kvm", 13, true },
+    { "qemu-img\0x", 11, false },
+    { "", 0, false },
+    { "qemu-kvm", 9, true },
+    { "/usr/bin/kvm", 13, true },
     { "/usr/bin/kvm", 12, false }, /* no NUL */
     { "bash\0qemu-system-x", 19, false },
     { "/opt/qemu-system-riscv64", 25, true },
@@ -144,9 +145,9 @@ refuses_other_programs (void **state)
     {
       struct qemu_args *a CLEANUP_QEMU_ARGS = NULL;
 
-      assert_int_equal (
-          qemu_args_parse (cases[i].line, cases[i].len, &a, NULL) == 0,
-          cases[i].ok);
+      assert_int_equal (qemu_args_parse (cases[i].line, cases[i].len, &a, NULL)
+                            == 0,
+                        cases[i].ok);
     }
 }
 

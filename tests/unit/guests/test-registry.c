@@ -36,7 +36,8 @@ static void
 hear (enum guest_change change, const struct guest *was,
       const struct guest *now, void *arg)
 {
-  static const char letters[] = { [GUEST_ADDED] = '+', [GUEST_CHANGED] = '~',
+  static const char letters[] = { [GUEST_ADDED] = '+',
+                                  [GUEST_CHANGED] = '~',
                                   [GUEST_REINCARNATED] = '!',
                                   [GUEST_GONE] = '-' };
   struct world *w = arg;
@@ -70,8 +71,8 @@ setup (void **state)
 {
   struct world *w = calloc (1, sizeof *w);
 
-  w->heard = (struct buf) BUF_INIT (4096);
-  w->facts = (struct buf) BUF_INIT (4096);
+  w->heard = (struct buf)BUF_INIT (4096);
+  w->facts = (struct buf)BUF_INIT (4096);
   assert_int_equal (loop_new_fake (&w->loop, NULL), 0);
   assert_int_equal (fact_bus_new (w->loop, 64, &w->bus, NULL), 0);
   assert_int_equal (
@@ -291,12 +292,9 @@ main (void)
 {
 #define T(f) cmocka_unit_test_setup_teardown (f, setup, teardown)
   const struct CMUnitTest tests[] = {
-    T (tells_what_changed_and_nothing_else),
-    T (counts_one_boot_once),
-    T (counts_a_start_without_a_pid_as_a_boot),
-    T (sweeps_only_its_own),
-    T (lets_the_first_source_own_it),
-    T (finds_by_what_people_type),
+    T (tells_what_changed_and_nothing_else),    T (counts_one_boot_once),
+    T (counts_a_start_without_a_pid_as_a_boot), T (sweeps_only_its_own),
+    T (lets_the_first_source_own_it),           T (finds_by_what_people_type),
     T (refuses_more_than_it_can_hold),
   };
 

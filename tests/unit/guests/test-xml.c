@@ -29,7 +29,7 @@ read_all (const char *text, struct buf *out, struct error *err)
     switch (r)
       {
       case XML_OPEN:
-        buf_printf (out, "(%.*s", (int) x.path[x.depth - 1].len,
+        buf_printf (out, "(%.*s", (int)x.path[x.depth - 1].len,
                     x.path[x.depth - 1].p);
         if (xml_attr (&x, "a", value, sizeof value))
           buf_printf (out, " a=%s", value);
@@ -79,13 +79,29 @@ static void
 refuses_everything_else (void **state)
 {
   static const char *const cases[] = {
-    "",           "  ",          "x",
-    "<a>",        "<a></b>",     "</a>",
-    "<a/><b/>",   "<a/>x",       "<a b/>",
-    "<a b=c/>",   "<a b='c/>",   "<a b='1' b='2'/>",
-    "<a b='1'c='2'/>", "<a b='<'/>", "<1/>",
+    "",
+    "  ",
+    "x",
+    "<a>",
+    "<a></b>",
+    "</a>",
+    "<a/><b/>",
+    "<a/>x",
+    "<a b/>",
+    "<a b=c/>",
+    "<a b='c/>",
+    "<a b='1' b='2'/>",
+    "<a b='1'c='2'/>",
+    "<a b='<'/>",
+    "<1/>",
     "<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>",
-    "<a><!-- </a>", "<a><![CDATA[</a>", "<a",  "<a ", "<", "<a/", "<?x",
+    "<a><!-- </a>",
+    "<a><![CDATA[</a>",
+    "<a",
+    "<a ",
+    "<",
+    "<a/",
+    "<?x",
   };
   struct buf deep CLEANUP_BUF = BUF_INIT (4096);
   struct buf out CLEANUP_BUF = BUF_INIT (4096);

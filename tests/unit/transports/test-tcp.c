@@ -42,11 +42,11 @@ serve (void *arg)
   if (fd < 0)
     return NULL;
   if (s->answers)
-    (void) !recv (fd, line, sizeof line, 0);
+    (void)!recv (fd, line, sizeof line, 0);
   if (s->greeting)
     send (fd, s->greeting, strlen (s->greeting), MSG_NOSIGNAL);
   if (s->stays)
-    (void) !recv (fd, line, sizeof line, 0);
+    (void)!recv (fd, line, sizeof line, 0);
   close (fd);
   return NULL;
 }
@@ -59,10 +59,9 @@ server_open (struct server *s)
 
   sa.sin_addr.s_addr = htonl (INADDR_LOOPBACK);
   s->fd = socket (AF_INET, SOCK_STREAM, 0);
-  assert_int_equal (bind (s->fd, (struct sockaddr *) &sa, sizeof sa), 0);
-  assert_int_equal (getsockname (s->fd, (struct sockaddr *) &sa, &len), 0);
-  snprintf (s->address, sizeof s->address, "127.0.0.1:%u",
-            ntohs (sa.sin_port));
+  assert_int_equal (bind (s->fd, (struct sockaddr *)&sa, sizeof sa), 0);
+  assert_int_equal (getsockname (s->fd, (struct sockaddr *)&sa, &len), 0);
+  snprintf (s->address, sizeof s->address, "127.0.0.1:%u", ntohs (sa.sin_port));
 }
 
 static int
@@ -93,14 +92,13 @@ connects_and_reads (void **state)
   struct buf answer CLEANUP_BUF = BUF_INIT (4096);
   struct error err = ERROR_INIT;
 
-  assert_int_equal (
-      check_against (&plain, &(struct tcp_check){ .send = NULL }, NULL, 5000,
-                     &err),
-      0);
-  assert_int_equal (
-      check_against (&ssh, &(struct tcp_check){ .expect = "^SSH-2" }, &answer,
-                     5000, &err),
-      0);
+  assert_int_equal (check_against (&plain, &(struct tcp_check){ .send = NULL },
+                                   NULL, 5000, &err),
+                    0);
+  assert_int_equal (check_against (&ssh,
+                                   &(struct tcp_check){ .expect = "^SSH-2" },
+                                   &answer, 5000, &err),
+                    0);
   assert_string_equal (buf_str (&answer), "SSH-2.0-x\r\n");
   assert_int_equal (
       check_against (&http,
@@ -159,8 +157,8 @@ tells_refused_from_silent (void **state)
       socklen_t len = sizeof sa;
 
       fill[i] = socket (AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-      getsockname (s.fd, (struct sockaddr *) &sa, &len);
-      (void) !connect (fill[i], (struct sockaddr *) &sa, sizeof sa);
+      getsockname (s.fd, (struct sockaddr *)&sa, &len);
+      (void)!connect (fill[i], (struct sockaddr *)&sa, sizeof sa);
     }
   assert_int_equal (tcp_check (&check, clock_ms () + 200, &result, &err),
                     -ETIMEDOUT);
@@ -174,10 +172,10 @@ static void
 takes_only_numbers (void **state)
 {
   static const char *const bad[]
-      = { "",       "localhost:22",  "127.0.0.1",  "127.0.0.1:",
-          "::1:80", "[::1]80",       "[::1]:0",    "127.0.0.1:65536",
-          "[::1",   "127.0.0.1:+22", "[127.0.0.1]:22", ":22", "[]:22",
-          "127.0.0.1:22x" };
+      = { "",       "localhost:22",  "127.0.0.1",      "127.0.0.1:",
+          "::1:80", "[::1]80",       "[::1]:0",        "127.0.0.1:65536",
+          "[::1",   "127.0.0.1:+22", "[127.0.0.1]:22", ":22",
+          "[]:22",  "127.0.0.1:22x" };
   struct tcp_result result = { .answer = NULL };
   struct error err = ERROR_INIT;
 
@@ -186,10 +184,9 @@ takes_only_numbers (void **state)
                    &result, &err)
         != -EINVAL)
       fail_msg ("taken: %s (%s)", bad[i], error_text (&err));
-  assert_int_not_equal (
-      tcp_check (&(struct tcp_check){ .address = "[::1]:9" },
-                 clock_ms () + 100, &result, &err),
-      -EINVAL);
+  assert_int_not_equal (tcp_check (&(struct tcp_check){ .address = "[::1]:9" },
+                                   clock_ms () + 100, &result, &err),
+                        -EINVAL);
 }
 
 int
