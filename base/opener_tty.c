@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -15,8 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/random.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <time.h>
 
 #include "base/cleanup.h"
@@ -175,10 +176,13 @@ create_lock (const struct open_req *req, int dir, const char *name,
 {
   CLEANUP_CLOSE int fd = -1;
   char tmp[64], text[32];
+  uint64_t rnd;
   int n, r = 0;
 
-  snprintf (tmp, sizeof tmp, "LTMP..hangdog.%d", (int) syscall (SYS_gettid));
-  (void) unlinkat (dir, tmp, 0);
+  /* Anybody may write to this folder: a name that nobody can take first. */
+  if (getrandom (&rnd, sizeof rnd, 0) != (ssize_t) sizeof rnd)
+    return -EIO;
+  snprintf (tmp, sizeof tmp, "LTMP..hangdog.%016" PRIx64, rnd);
   fd = openat (dir, tmp,
                O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
   if (fd < 0)

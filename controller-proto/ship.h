@@ -49,6 +49,9 @@ struct sink_ops
 extern const struct sink_ops *const sinks[]; /* ends with NULL */
 const struct sink_ops *sink_find (const char *url);
 
+/* Once, before the process has a second thread. */
+int ship_init (struct error *err);
+
 /* Full jitter: random(0, min(cap, base * 2^attempts)); base 2 s, cap 15 min. */
 uint64_t ship_backoff_ms (unsigned attempts);
 

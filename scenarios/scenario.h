@@ -52,6 +52,9 @@ struct scenario_select
   struct json_object *labels; /* {"key": "glob"}: all must match */
 };
 
+/* What no document can say: the status was not given. */
+#define SCENARIO_STATUS_UNSET INT64_MIN
+
 struct scenario_expect
 {
   int64_t status;  /* exit status, -1 = do not care (default 0) */
@@ -68,13 +71,24 @@ struct scenario_compare
 };
 extern const char *const scenario_compare_ops[]; /* "<" "<=" ... */
 
+/* One step of a dialogue: send, then wait for one of `expect`.
+ *
+ *   matched      -> fail set: the scenario failed; else go_to, or the next
+ *   not in time  -> otherwise, or (fail set) the next, or the scenario failed
+ *   no `expect`  -> fail set: failed at once; else go_to, or the next
+ *
+ * SCENARIO_END is the name of the well end; so is going past the last step.
+ */
+#define SCENARIO_END "end"
 struct scenario_step
 {
   char *name;
-  char *send;     /* C-like escapes \r \n \t \xNN \e */
+  char *send;     /* bytes, unescaped; no NUL.  In the document: \r \n \t \e
+                     \xNN \\ as in C */
   struct json_list expect; /* of char *: PCRE2, first that matches decides */
-  uint64_t timeout_ms;
+  uint64_t timeout_ms; /* 0 = what is left of the scenario's */
   char *go_to;    /* name of the step after a match; default the next */
+  char *otherwise; /* name of the step when nothing matched in time */
   char *fail;     /* sentence: a match here is a failure */
 };
 
@@ -102,8 +116,8 @@ struct scenario
   char *playbook;
   char *console;  /* which console, NULL = the guest's first */
   char *command;
-  char *address;
-  char *send;
+  char *address;  /* "IP:PORT", or "guest:PORT" for the guest's own */
+  char *send;     /* unescaped, as in a step */
   struct scenario_expect expect;
   struct json_list steps;
   int refs;
@@ -183,6 +197,9 @@ struct health_state
   enum health health;
   unsigned failures, successes; /* in a row */
   uint64_t since_ms;
+  uint64_t runs;          /* outcomes fed, of every sort */
+  uint64_t last_ms;       /* when the last was fed */
+  enum outcome last;
 };
 
 enum health_change
@@ -197,7 +214,11 @@ enum health_change
 enum health_change health_feed (struct health_state *st,
                                 const struct scenario *s,
                                 enum outcome outcome, uint64_t now_ms);
-/* When to run next after this outcome. */
+/* When to run next after the outcome fed last, of a run begun at started_ms.
+ * Before any was fed: the first run, with started_ms the time from which
+ * initial-delay counts (the guest's boot).  A first failure is looked at
+ * again retry-interval after the answer, not after the question: two samples
+ * must be apart in time also when the first one timed out. */
 uint64_t health_next (const struct health_state *st, const struct scenario *s,
                       uint64_t started_ms, uint64_t random);
 

@@ -1,11 +1,11 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2015,SC2016
 # SPDX-License-Identifier: Apache-2.0
 #
 # lab.sh - real guests for tests. A bash library: source it, then lab_init. docs/lab.md is its manual.
 #
 #   . tests/lab/lab.sh
 #   lab_init "$workdir" || exit $?          # 77 when something it needs is missing
-#   trap lab_cleanup EXIT INT TERM
+#   lab_trap
 #   lab_start_eve web profile=shell || exit $?
 #   lab_wait_console web '~ # ' 60
 #   lab_ctl web lab-fault mutex
@@ -39,7 +39,7 @@ lab_spawn() {
 
 lab_pid() { # LABEL: its pid, if it still is that process
     local pid start
-    read -r pid start <"$LAB_DIR/pids/$1" 2>/dev/null || return 1
+    [ -e "$LAB_DIR/pids/$1" ] && read -r pid start <"$LAB_DIR/pids/$1" || return 1
     [ "$("$LAB_TOOL" starttime "$pid" 2>/dev/null)" = "$start" ] || return 1
     echo "$pid"
 }
@@ -155,13 +155,14 @@ lab_set() { echo "$2=$3" >>"$LAB_DIR/g/$1/env"; }
 # Options to o_* variables, which the callers declare local (bash's scope is dynamic).
 lab_options() {
     local a
-    o_kernel=6.1 o_profile=shell o_sysrq= o_smp=2 o_mem=256 o_machine= o_consoles= o_disk= o_net=yes
-    o_noisy= o_append= o_cpu= o_kind=vm o_log= o_serial=pty o_args= o_image= o_display= o_agent=no
-    o_pvpanic=no o_watchdog=no o_quiet= o_incoming= o_port= o_start=yes o_standin=yes o_vmcoreinfo=no
+    o_kernel=6.1 o_profile=shell o_smp=2 o_mem=256 o_net=yes o_kind=vm o_serial=pty o_start=yes o_standin=yes
+    o_agent=no o_pvpanic=no o_watchdog=no o_vmcoreinfo=no
+    o_sysrq='' o_machine='' o_consoles='' o_disk='' o_noisy='' o_append='' o_cpu='' o_log='' o_args=''
+    o_quiet='' o_incoming='' o_port=''
     for a in "$@"; do
         case $a in
             kernel=*|profile=*|sysrq=*|smp=*|mem=*|machine=*|consoles=*|disk=*|net=*|noisy=*|append=*|\
-            cpu=*|kind=*|log=*|serial=*|args=*|display=*|agent=*|pvpanic=*|watchdog=*|quiet=*|incoming=*|\
+            cpu=*|kind=*|log=*|serial=*|args=*|agent=*|pvpanic=*|watchdog=*|quiet=*|incoming=*|\
             port=*|start=*|standin=*|vmcoreinfo=*)
                 printf -v "o_${a%%=*}" '%s' "${a#*=}" ;;
             *) lab_fail "unknown option '$a': see docs/lab.md"; return 2 ;;
@@ -199,7 +200,7 @@ lab_cmdline() { # the kernel's command line from the o_* options
 # ---- EVE ----
 
 lab_json() { # FILE: stdin, written as pillar's pubsub writes it
-    mkdir -p -m 700 "$(dirname "$1")"
+    mkdir -p "$(dirname "$1")" && chmod 700 "$(dirname "$1")"
     cat >"$1.tmp" && mv "$1.tmp" "$1"
 }
 
@@ -232,8 +233,8 @@ EOJ
 # lab_start_eve NAME [OPTION=VALUE]... - a guest as pillar starts one.
 lab_start_eve() {
     local name=$1 o_kernel o_profile o_sysrq o_smp o_mem o_machine o_consoles o_disk o_net o_noisy o_append
-    local o_cpu o_kind o_log o_serial o_args o_image o_display o_agent o_pvpanic o_watchdog o_quiet o_incoming
-    local o_port o_start o_standin o_vmcoreinfo o_shell_consoles= img_kernel img_initrd uuid domain dir conf g log out extra=() rc
+    local o_cpu o_kind o_log o_serial o_args o_agent o_pvpanic o_watchdog o_quiet o_incoming
+    local o_port o_start o_standin o_vmcoreinfo o_shell_consoles='' img_kernel img_initrd uuid domain dir conf g log out extra=() rc
     shift
     lab_options "$@" || return
     [ -n "$LAB_DIR" ] || { lab_fail "call lab_init first"; return 1; }
@@ -358,8 +359,6 @@ EOC
   name = "lab.ctl"
 EOC
         if [ "$o_net" != no ]; then cat <<EOC
-[netdev "hostnet0"]
-  type = "user"
 [device "net0"]
   driver = "virtio-net-pci"
   netdev = "hostnet0"
@@ -368,8 +367,6 @@ EOC
 EOC
         fi
         if [ -n "$o_disk" ]; then cat <<EOC
-[object "labthrottle"]
-  qom-type = "throttle-group"
 [drive "drive-virtio-disk0"]
   file = "$o_disk"
   format = "raw"
@@ -383,11 +380,9 @@ EOC
     } >"$conf"
     # -readconfig knows no hostfwd: a port forward is an option of the command line only.
     if [ "$o_net" != no ]; then
-        sed -i '/^\[netdev "hostnet0"\]/,/^  type/d' "$conf"
         extra+=(-netdev "user,id=hostnet0,hostfwd=tcp:127.0.0.1:$o_port-:22")
     fi
-    sed -i '/^\[object "labthrottle"\]/,/qom-type/d' "$conf"
-    [ "$LAB_ACCEL" = kvm ] && extra+=(-accel kvm) || extra+=(-accel tcg,thread=multi)
+    [ "$LAB_ACCEL" = kvm ] && extra+=(-accel kvm) || extra+=(-accel "tcg,thread=multi")
     [ "$o_pvpanic" = no ] || extra+=(-device pvpanic)
     [ "$o_watchdog" = no ] || extra+=(-device i6300esb)
     [ "$o_vmcoreinfo" = no ] || extra+=(-device vmcoreinfo)
@@ -481,7 +476,8 @@ lab_wait_up() {
 lab_disk_stall() { lab_throttle "$1" 1; }
 lab_disk_flow() { lab_throttle "$1" 0; }
 lab_throttle() {
-    local id=virtio-disk0
+    # The frontend's own object: -drive and -blockdev both find it by this path, by its id neither does.
+    local id=/machine/peripheral/virtio-disk0/virtio-backend
     # 1 byte a second: the first request passes, what follows waits for hours.
     lab_qmp "$1" "{\"execute\":\"block_set_io_throttle\",\"arguments\":{\"id\":\"$id\",\"bps\":$2,\"bps_rd\":0,\"bps_wr\":0,\"iops\":0,\"iops_rd\":0,\"iops_wr\":0}}" >/dev/null
 }
@@ -496,7 +492,8 @@ lab_save() {
         { lab_fail "saving '$name' did not start"; return 1; }
     lab_until 120 "lab_qmp '$name' query-migrate | grep -qE '\"status\": \"(completed|failed)\"'" "guest.$name"
     lab_qmp "$name" query-migrate | grep -q '"status": "completed"' || { lab_fail "saving '$name' failed"; return 1; }
-    disk=$(lab_get "$name" disk) && cp --sparse=always "$disk" "$snap.disk"
+    disk=$(lab_get "$name" disk)
+    [ -z "$disk" ] || cp --sparse=always "$disk" "$snap.disk"
     cp "$LAB_DIR/g/$name/options" "$snap.options"
     mv "$snap.part" "$snap"
     lab_qmp "$name" cont >/dev/null
@@ -540,6 +537,9 @@ lab_boot_eve() {
     (
         flock -n 9 || exit 0
         [ -e "$snap" ] || lab_save "$name" "$snap"
+        # 100 MB each, and a changed lab makes all of them useless: the newest eight stay.
+        find "$LAB_CACHE" -maxdepth 1 -name 'state-????????????????' -printf '%T@ %p\n' | sort -rn |
+            tail -n +9 | cut -d' ' -f2- | while read -r old; do rm -f "$old" "$old.options"; done
     ) 9>"$snap.lock"
     rm -f "$snap.lock"
 }
@@ -616,8 +616,8 @@ lab_virsh() { virsh -q -c "$LAB_URI" "$@" </dev/null; }
 # lab_start_libvirt NAME [OPTION=VALUE]... - a guest of the lab's libvirtd.
 lab_start_libvirt() {
     local name=$1 o_kernel o_profile o_sysrq o_smp o_mem o_machine o_consoles o_disk o_net o_noisy o_append
-    local o_cpu o_kind o_log o_serial o_args o_image o_display o_agent o_pvpanic o_watchdog o_quiet o_incoming
-    local o_port o_start o_standin o_vmcoreinfo o_shell_consoles= img_kernel img_initrd uuid g log w cpu f
+    local o_cpu o_kind o_log o_serial o_args o_agent o_pvpanic o_watchdog o_quiet o_incoming
+    local o_port o_start o_standin o_vmcoreinfo o_shell_consoles='' img_kernel img_initrd uuid g log w cpu f
     shift
     lab_options "$@" || return
     [ -n "$LAB_DIR" ] || { lab_fail "call lab_init first"; return 1; }
@@ -756,8 +756,15 @@ lab_stop_all() {
     return 0
 }
 
-# lab_cleanup - for "trap lab_cleanup EXIT INT TERM": stops all, removes what lab_init made, keeps the
-# caller's exit status. With LAB_KEEP=1 the folder stays.
+# lab_trap - from now on everything is stopped however this shell ends, SIGKILL excepted (see reap).
+lab_trap() {
+    trap lab_cleanup EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
+}
+
+# lab_cleanup - what lab_trap runs: stops all, removes what lab_init made, keeps the exit status. With
+# LAB_KEEP=1 the folder stays. A test with an EXIT trap of its own calls this last in it.
 lab_cleanup() {
     local rc=$?
     trap '' INT TERM
@@ -770,5 +777,5 @@ lab_cleanup() {
         [ -z "$LAB_LINK" ] || rm -f "$LAB_LINK"
     fi
     trap - EXIT INT TERM
-    exit $rc
+    exit "$rc"
 }

@@ -38,23 +38,35 @@ static long long now_ms(void)
 	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
 }
 
-static int unix_connect(const char *path)
+/*
+ * With the queue of a QEMU that accepts nobody full (two deep), connect() would wait for ever: so it
+ * does not block, and is tried again until the deadline.
+ */
+static int unix_connect(const char *path, long long deadline)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
-	int fd;
+	int fd, err;
 
 	if (strlen(path) >= sizeof sun.sun_path) {
 		fprintf(stderr, "labtool: %s: too long for a unix socket (107 bytes): use a shorter lab folder\n", path);
 		return -1;
 	}
 	strcpy(sun.sun_path, path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd >= 0 && connect(fd, (struct sockaddr *)&sun, sizeof sun) == 0)
-		return fd;
-	fprintf(stderr, "labtool: %s: %s\n", path, strerror(errno));
-	if (fd >= 0)
-		close(fd);
-	return -1;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -1;
+	while (connect(fd, (struct sockaddr *)&sun, sizeof sun) != 0) {
+		err = errno;
+		if (err != EAGAIN || now_ms() >= deadline) {
+			fprintf(stderr, "labtool: %s: %s\n", path,
+				err == EAGAIN ? "others wait there already, and nobody is let in" : strerror(err));
+			close(fd);
+			return -1;
+		}
+		usleep(20000);
+	}
+	fcntl(fd, F_SETFL, 0);
+	return fd;
 }
 
 /* One line, without its end. -1 at the end of file, -2 at the deadline. */
@@ -99,7 +111,7 @@ static int do_ctl(const char *path, double seconds, const char *command)
 	char line[65536], id[32], want[48];
 	int fd, r, idlen;
 
-	fd = unix_connect(path);
+	fd = unix_connect(path, deadline);
 	if (fd < 0)
 		return 125;
 	/* An old answer that is still under way must not be taken for ours. */
@@ -122,7 +134,7 @@ static int do_qmp(const char *path, double seconds, int n, char **commands)
 {
 	long long deadline = now_ms() + (long long)(seconds * 1000);
 	char line[65536];
-	int fd = unix_connect(path), bad = 0;
+	int fd = unix_connect(path, deadline), bad = 0;
 
 	if (fd < 0)
 		return 1;
@@ -157,7 +169,7 @@ static int do_qmp(const char *path, double seconds, int n, char **commands)
 static int do_standin(const char *path)
 {
 	char line[65536];
-	int fd = unix_connect(path);
+	int fd = unix_connect(path, now_ms() + 10000);
 
 	if (fd < 0)
 		return 1;
@@ -171,7 +183,7 @@ static int do_standin(const char *path)
 static int do_send(const char *path, double seconds, const char *text)
 {
 	long long deadline = now_ms() + (long long)(seconds * 1000), left;
-	int fd = unix_connect(path);
+	int fd = unix_connect(path, deadline);
 	char buf[4096];
 
 	if (fd < 0)

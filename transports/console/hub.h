@@ -109,6 +109,9 @@ enum tap_start
 {
   TAP_NOW,   /* what comes from now on */
   TAP_KEPT,  /* and what the ring still has */
+  /* Or-ed to one of them: reads along whenever the console is connected, but
+   * is no reason to connect one in probe mode, nor to grow its ring. */
+  TAP_PASSIVE = 1 << 4,
 };
 /* Any thread.  A tap keeps its console's ring alive, also when the guest is
  * gone.  on_data, if given, is called on the loop thread after bytes came

@@ -51,5 +51,13 @@ int ring_wait (struct ring *r, uint64_t pos, uint64_t deadline);
 /* Wakes all waiters: something they should look at (a lost lease, a closed
  * console, a job told to stop). */
 void ring_kick (struct ring *r);
+/* For a reader that must not miss a kick between looking and waiting: how
+ * many there were so far, and a wait that also ends when that number is not
+ * *kicks any more (-ECANCELED; *kicks is brought up to date). */
+uint64_t ring_kicks (struct ring *r);
+int ring_wait_kicked (struct ring *r, uint64_t pos, uint64_t *kicks,
+                      uint64_t deadline);
+
+size_t ring_size (struct ring *r);
 
 #endif

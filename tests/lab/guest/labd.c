@@ -394,6 +394,7 @@ static int do_noisy(const char *tty, long rate)
 {
 	char dev[64], line[128];
 	unsigned long seq = 0;
+	long left = 0;
 	int fd;
 
 	if (rate <= 0)
@@ -404,8 +405,7 @@ static int do_noisy(const char *tty, long rate)
 		return 1;
 	for (;;) {
 		/* Twenty slices a second: steady enough for a rate, cheap enough for a slow CPU. */
-		long left = rate / 20 + 1;
-
+		left += rate > 20 ? rate / 20 : 1;
 		while (left > 0) {
 			struct timespec ts;
 			int n;
@@ -537,9 +537,10 @@ static __attribute__((noreturn)) void do_init(void)
 	for (char *t = strtok_r(consoles, ",", &save); t; t = strtok_r(NULL, ",", &save)) {
 		if (strcmp(profile, "none") != 0)
 			spawn_labd("console", t, NULL);
-		if (atol(noisy) > 0)
-			spawn_labd("noisy", t, noisy);
 	}
+	/* Noise belongs to the kernel's console, which is not where the shell is in a container's VM. */
+	if (atol(noisy) > 0)
+		spawn_labd("noisy", param("lab.noisy_on", param("console", "ttyS0")), noisy);
 	spawn_labd("echo", "22", "7");
 	spawn_labd("power", NULL, NULL);
 	for (;;) {
@@ -552,6 +553,13 @@ int main(int argc, char **argv)
 {
 	const char *verb = argc > 1 ? argv[1] : "";
 	const char *a = argc > 2 ? argv[2] : "";
+
+	/*
+	 * The kernel starts init without stdin, stdout and stderr when the console's driver is a module
+	 * yet to be loaded: then the next pipe would be "stdout".
+	 */
+	while (open("/dev/null", O_RDWR) >= 0 && fcntl(2, F_GETFD) < 0)
+		;
 
 	if (!strcmp(verb, "init"))
 		do_init();

@@ -141,6 +141,7 @@ static void zoo_wq_behind(struct work_struct *work)
 
 static int zoo_spin_holder(void *arg)
 {
+	msleep(DELAY_MS);
 	spin_lock(&zoo_lock);
 	complete_all(&zoo_held);
 	for (;;)

@@ -186,8 +186,6 @@ test_stuck_reader (void **state)
 static void
 test_errno_is_kept (void **state)
 {
-  CLEANUP_BUF struct buf b = BUF_INIT (100000);
-
   log_open ("hangdog", LOG_LEVEL_DEBUG, true);
   errno = ENOTTY;
   log_info ("x");

@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -279,18 +280,21 @@ test_glob (void **state)
 static void
 test_glob_blow_up (void **state)
 {
-  static char pattern[2001], text[4001];
+  enum { N = 8000 };
+  static char pattern[N + 1], text[2 * N + 1];
 
-  for (int i = 0; i < 2000; i += 2)
+  alarm (60);
+  for (int i = 0; i < N; i += 2)
     memcpy (pattern + i, "*a", 2);
-  memset (text, 'a', 4000);
-  text[3999] = 'b';
+  memset (text, 'a', 2 * N);
+  text[2 * N - 1] = 'b';
   assert_false (text_glob (pattern, text));
-  memset (pattern, '[', 2000);
+  memset (pattern, '[', N);
   pattern[0] = '*';
-  pattern[1999] = 'x';
-  memset (text, '[', 4000);
+  pattern[N - 1] = 'x';
+  memset (text, '[', 2 * N);
   assert_false (text_glob (pattern, text));
+  alarm (0);
 }
 
 static void

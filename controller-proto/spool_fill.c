@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The spool's open items: the incident's own record, its artifacts, the gaps
+ * among them, and their becoming a bundle.
+ */
+#include "controller-proto/spool_priv.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "base/store.h"
+#include "controller-proto/bundle.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static const char *const bundle_order[]
+    = { "incident.json", "summary", "verdict", "report", "analysis/", "kernel/",
+        "console/", "monitor/", "metrics/", NULL };
+
+/* ---- the incident's record ---- */
+
+static int
+check_incident (const void *json, size_t len, struct json_object **ret,
+                struct error *err)
+{
+  CLEANUP_JSON_DOC struct json_doc *doc = NULL;
+  int r = json_parse (json, len, JSON_WIRE, "incident", SPOOL_MAX_INCIDENT,
+                      &doc, err);
+
+  if (r < 0)
+    return r;
+  if (!json_object_is_type (json_root (doc), json_type_object))
+    return error_set (err, EINVAL, "an incident is a JSON object");
+  if (ret)
+    *ret = json_object_get (json_root (doc));
+  return 0;
+}
+
+static int
+make_open_dir (struct spool *sp, const char *id, struct error *err)
+{
+  CLEANUP_CLOSE int dir = -1;
+  int r;
+
+  if (mkdirat (sp->place_fd[SPOOL_OPEN], id, 0700) < 0 && errno != EEXIST)
+    return error_errno (err, errno, "making open/%s", id);
+  if ((r = spool_open_dir (sp, id, NULL, &dir, err)) < 0)
+    return r;
+  if (mkdirat (dir, "files", 0700) < 0 && errno != EEXIST)
+    return error_errno (err, errno, "making open/%s/files", id);
+  if (fsync (sp->place_fd[SPOOL_OPEN]) < 0)
+    return error_errno (err, errno, "fsync of open/");
+  return 0;
+}
+
+static int
+put_incident (struct spool *sp, const char *id, const void *json, size_t len,
+              struct error *err)
+{
+  CLEANUP_CLOSE int dir = -1;
+  int r = make_open_dir (sp, id, err);
+
+  if (r < 0 || (r = spool_open_dir (sp, id, NULL, &dir, err)) < 0)
+    return r;
+  return store_put_file (dir, "incident.json", json, len, 0600, err);
+}
+
+int
+spool_incident (struct spool *sp, const char *id, const void *json,
+                size_t len, struct error *err)
+{
+  struct item *it;
+  bool fresh = false;
+  int r = spool_check_id (id, err);
+
+  if (r < 0 || (r = check_incident (json, len, NULL, err)) < 0)
+    return r;
+  it = spool_find (sp, id);
+  if (it && it->pub.place != SPOOL_OPEN)
+    return error_set (err, EALREADY, "incident %s is past open: %s", id,
+                      spool_place_names[it->pub.place]);
+  if ((r = spool_room (sp, len, true, err)) < 0)
+    return r;
+  if (it == NULL)
+    {
+      if ((it = spool_add (sp, id, SPOOL_OPEN)) == NULL)
+        return error_set (err, ENOMEM, "no memory for an incident");
+      it->pub.since_ms = clock_wall_ms ();
+      fresh = true;
+    }
+  r = put_incident (sp, id, json, len, err);
+  if (r == -ENOSPC || r == -EDQUOT)
+    {
+      /* What the ballast is for. */
+      spool_ballast_drop (sp);
+      r = put_incident (sp, id, json, len, err);
+    }
+  if (r < 0 && fresh)
+    {
+      spool_remove_tree (sp->place_fd[SPOOL_OPEN], id);
+      spool_forget (sp, it);
+    }
+  else if (r == 0 && fresh)
+    it->pub.bytes += len;
+  if (r == 0)
+    spool_ballast_make (sp);
+  return r;
+}
+
+/* ---- gaps ---- */
+
+static void
+save_gaps (struct spool *sp, struct item *it)
+{
+  CLEANUP_CLOSE int dir = -1;
+  size_t len = 0;
+  const char *text;
+
+  if (!it->gaps_dirty || spool_open_dir (sp, it->pub.id, NULL, &dir, NULL) < 0)
+    return;
+  text = json_object_to_json_string_length (it->gaps, JSON_C_TO_STRING_PLAIN,
+                                            &len);
+  /* On a full disk it stays in memory and is tried again. */
+  if (text && store_put_file (dir, "gaps.json", text, len, 0600, NULL) == 0)
+    it->gaps_dirty = false;
+}
+
+static void
+note_gap (struct spool *sp, struct item *it, const char *name,
+          uint64_t offset, uint64_t bytes, int code)
+{
+  struct json_object *g = NULL;
+
+  sp->gaps++;
+  if (it->gaps == NULL && (it->gaps = json_object_new_array ()) == NULL)
+    return;
+  for (size_t i = 0; i < json_object_array_length (it->gaps); i++)
+    {
+      struct json_object *o = json_object_array_get_idx (it->gaps, i);
+      const char *was = json_get_str (o, "path");
+
+      if (was && strcmp (was, name) == 0)
+        g = o;
+    }
+  if (g == NULL)
+    {
+      if (json_object_array_length (it->gaps) >= SPOOL_MAX_GAPS)
+        return;
+      g = json_object_new_object ();
+      json_add_str (g, "path", name);
+      json_add_int (g, "from", (int64_t) offset);
+      json_add_str (g, "reason", strerror (code));
+      json_object_array_add (it->gaps, g);
+    }
+  int64_t lost = json_get_int (g, "bytes_lost", 0) + (int64_t) bytes;
+  json_object_object_del (g, "bytes_lost");
+  json_add_int (g, "bytes_lost", lost);
+  it->gaps_dirty = true;
+  save_gaps (sp, it);
+}
+
+/* ---- artifacts ---- */
+
+static bool
+artifact_name_ok (const char *name)
+{
+  return bundle_name_ok (name) && strcmp (name, "manifest.json") != 0
+         && strcmp (name, "incident.json") != 0;
+}
+
+/* Opens files/NAME, making the folders on the way to it. */
+static int
+open_artifact (struct spool *sp, const char *id, const char *name, int *ret,
+               struct error *err)
+{
+  CLEANUP_CLOSE int dir = -1;
+  int r = spool_open_dir (sp, id, "files", &dir, err);
+
+  if (r < 0)
+    return r;
+  for (const char *slash; (slash = strchr (name, '/')); name = slash + 1)
+    {
+      char part[128];
+      int sub;
+
+      snprintf (part, sizeof part, "%.*s", (int) (slash - name), name);
+      if (mkdirat (dir, part, 0700) < 0 && errno != EEXIST)
+        return error_errno (err, errno, "making %s", part);
+      sub = openat (dir, part,
+                    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+      if (sub < 0)
+        return error_errno (err, errno, "opening %s", part);
+      close (dir);
+      dir = sub;
+    }
+  *ret = openat (dir, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+  if (*ret < 0)
+    return error_errno (err, errno, "creating %s", name);
+  return 0;
+}
+
+static int
+write_at (int fd, const void *data, size_t len, uint64_t offset)
+{
+  const char *p = data;
+
+  while (len > 0)
+    {
+      ssize_t n = pwrite (fd, p, len, (off_t) offset);
+
+      if (n < 0 && errno == EINTR)
+        continue;
+      if (n < 0)
+        return -errno;
+      p += n;
+      len -= (size_t) n;
+      offset += (uint64_t) n;
+    }
+  return 0;
+}
+
+static int
+append (struct spool *sp, struct item *it, const char *name, uint64_t offset,
+        const void *data, size_t len, struct error *err)
+{
+  CLEANUP_CLOSE int fd = -1;
+  struct stat st;
+  int r;
+
+  if (offset > sp->limits.max_artifact
+      || len > sp->limits.max_artifact - offset)
+    return error_set (err, EFBIG, "%s is larger than an artifact may be",
+                      name);
+  if ((r = spool_room (sp, len, false, err)) < 0
+      || (r = open_artifact (sp, it->pub.id, name, &fd, err)) < 0)
+    return r;
+  if (fstat (fd, &st) < 0)
+    return error_errno (err, errno, "%s", name);
+  if (offset > (uint64_t) st.st_size)
+    return error_set (err, EFBIG, "%s was cut before", name);
+  /* Less than what is there: a repeated request, which replaces. */
+  if (offset < (uint64_t) st.st_size && ftruncate (fd, (off_t) offset) < 0)
+    return error_errno (err, errno, "%s", name);
+  r = write_at (fd, data, len, offset);
+  if (r < 0)
+    {
+      (void) !ftruncate (fd, (off_t) offset);
+      len = 0;
+    }
+  it->pub.bytes += offset + len;
+  it->pub.bytes -= it->pub.bytes < (uint64_t) st.st_size
+                       ? it->pub.bytes
+                       : (uint64_t) st.st_size;
+  return r < 0 ? error_errno (err, -r, "writing %s", name) : 0;
+}
+
+int
+spool_artifact (struct spool *sp, const char *id, const char *name,
+                uint64_t offset, const void *data, size_t len,
+                struct error *err)
+{
+  struct error why = ERROR_INIT;
+  struct item *it;
+  int r = spool_check_id (id, err);
+
+  if (r < 0)
+    return r;
+  if (!artifact_name_ok (name))
+    return error_set (err, EINVAL, "not a name for an artifact");
+  it = spool_find (sp, id);
+  if (it == NULL)
+    return spool_missing (id, err);
+  if (it->pub.place != SPOOL_OPEN)
+    return error_set (err, EALREADY, "incident %s is past open", id);
+  r = append (sp, it, name, offset, data, len, &why);
+  if (r == -EDQUOT)
+    r = -(why.code = ENOSPC);
+  if (r < 0)
+    note_gap (sp, it, name, offset, len, -r);
+  else if (it->gaps_dirty)
+    save_gaps (sp, it);
+  if (r < 0 && err)
+    *err = why;
+  return r;
+}
+
+/* ---- packing ---- */
+
+static void
+load_gaps (struct spool *sp, struct item *it, int dir)
+{
+  CLEANUP_FREE char *text = NULL;
+  CLEANUP_JSON_DOC struct json_doc *doc = NULL;
+  size_t len;
+
+  if (it->gaps == NULL
+      && store_get_file (dir, "gaps.json", 64u << 10, &text, &len, NULL) == 0
+      && json_parse (text, len, JSON_WIRE, "gaps", 64u << 10, &doc, NULL) == 0
+      && json_object_is_type (json_root (doc), json_type_array))
+    it->gaps = json_object_get (json_root (doc));
+}
+
+/* head with what this side knows of gaps added; the caller's head stays. */
+static struct json_object *
+with_gaps (struct json_object *head, struct json_object *gaps)
+{
+  struct json_object *h = json_object_new_object ();
+  struct json_object *all = json_object_new_array ();
+  struct json_object *given = head ? json_get (head, "gaps") : NULL;
+
+  if (head && json_object_is_type (head, json_type_object))
+    {
+      json_object_object_foreach (head, key, value)
+        {
+          if (strcmp (key, "gaps") != 0)
+            json_object_object_add (h, key, json_object_get (value));
+        }
+    }
+  struct json_object *lists[] = { given, gaps };
+  for (unsigned k = 0; k < 2; k++)
+    if (lists[k] && json_object_is_type (lists[k], json_type_array))
+      for (size_t i = 0; i < json_object_array_length (lists[k]); i++)
+        json_object_array_add (
+            all, json_object_get (json_object_array_get_idx (lists[k], i)));
+  json_object_object_add (h, "gaps", all);
+  return h;
+}
+
+/* The bundle is under its name when this returns, but the item is still
+ * open: without ready/ID.json recovery removes the bundle again. */
+static int
+pack_bundle (struct spool *sp, struct item *it, struct json_object *head,
+             char digest[65], uint64_t *size, struct json_object **ret_incident,
+             struct error *err)
+{
+  CLEANUP_CLOSE int dir = -1, files = -1;
+  CLEANUP_FREE char *text = NULL;
+  CLEANUP_JSON struct json_object *full = NULL;
+  char name[64];
+  size_t len;
+  int r;
+
+  if ((r = spool_open_dir (sp, it->pub.id, NULL, &dir, err)) < 0
+      || (r = spool_open_dir (sp, it->pub.id, "files", &files, err)) < 0
+      || (r = store_get_file (dir, "incident.json", SPOOL_MAX_INCIDENT, &text,
+                              &len, err)) < 0
+      || (r = check_incident (text, len, ret_incident, err)) < 0
+      || (r = store_put_file (files, "incident.json", text, len, 0600, err))
+             < 0)
+    return r;
+  load_gaps (sp, it, dir);
+  full = with_gaps (head, it->gaps);
+  return bundle_pack (files, sp->place_fd[SPOOL_READY],
+                      spool_bundle_name (name, it->pub.id), full,
+                      bundle_order, digest, size, err);
+}
+
+int
+spool_pack (struct spool *sp, const char *id, struct json_object *head,
+            struct spool_item *ret_item, struct error *err)
+{
+  CLEANUP_JSON struct json_object *incident = NULL;
+  struct item *it;
+  struct spool_item was;
+  char name[64];
+  int r = spool_check_id (id, err);
+
+  if (r < 0)
+    return r;
+  if ((it = spool_find (sp, id)) == NULL)
+    return spool_missing (id, err);
+  /* Asked again after a lost answer. */
+  if (it->pub.place != SPOOL_OPEN)
+    {
+      *ret_item = it->pub;
+      return 0;
+    }
+  was = it->pub;
+  if ((r = spool_room (sp, it->pub.bytes, false, err)) < 0
+      || (r = pack_bundle (sp, it, head, it->pub.digest, &it->pub.bytes,
+                           &incident, err)) < 0)
+    {
+      it->pub = was;
+      return r;
+    }
+  it->pub.place = SPOOL_READY;
+  it->pub.since_ms = clock_wall_ms ();
+  it->bundle = true;
+  r = spool_write_item (sp, it, incident, err);
+  if (r < 0)
+    {
+      it->pub = was;
+      it->bundle = false;
+      unlinkat (sp->place_fd[SPOOL_READY], spool_bundle_name (name, id), 0);
+      return r;
+    }
+  json_object_put (steal_ptr (&it->gaps));
+  it->gaps_dirty = false;
+  spool_remove_tree (sp->place_fd[SPOOL_OPEN], id);
+  *ret_item = it->pub;
+  return 0;
+}

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Room in the spool.
+ *
+ * Evicted are, oldest first: what the controller has acknowledged, then the
+ * bundles of what it refused, then the bundles of what still waits.  Never
+ * the .json of an incident that nobody has acknowledged: it is small, and it
+ * is sent alone when its bundle is gone.
+ */
+#include "controller-proto/spool_priv.h"
+
+#include "base/cleanup.h"
+#include "base/error.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+static uint64_t
+used (const struct spool *sp)
+{
+  uint64_t n = 0;
+
+  for (size_t i = 0; i < sp->count; i++)
+    n += sp->items[i]->pub.bytes + sp->items[i]->json_bytes;
+  return n;
+}
+
+static uint64_t
+free_bytes (const struct spool *sp)
+{
+  struct statvfs v;
+
+  if (fstatvfs (sp->dirfd, &v) < 0)
+    return UINT64_MAX; /* not a reason to refuse anything */
+  return (uint64_t) v.f_bavail * v.f_frsize;
+}
+
+static struct item *
+oldest (struct spool *sp, enum spool_place place, bool with_bundle)
+{
+  struct item *best = NULL;
+
+  for (size_t i = 0; i < sp->count; i++)
+    {
+      struct item *it = sp->items[i];
+
+      if (it->pub.place == place && (!with_bundle || it->bundle)
+          && (best == NULL || it->pub.since_ms < best->pub.since_ms))
+        best = it;
+    }
+  return best;
+}
+
+static void
+evict_bundle (struct spool *sp, struct item *it)
+{
+  char name[64];
+
+  unlinkat (sp->place_fd[it->pub.place],
+            spool_bundle_name (name, it->pub.id), 0);
+  it->bundle = false;
+  it->pub.bytes = 0;
+  it->pub.digest[0] = '\0';
+  snprintf (it->pub.last_error, sizeof it->pub.last_error,
+            "the bundle was removed to make room");
+  spool_write_item (sp, it, NULL, NULL);
+  sp->evicted++;
+}
+
+static bool
+evict_one (struct spool *sp)
+{
+  struct item *it = oldest (sp, SPOOL_SENT, false);
+
+  if (it)
+    {
+      if (spool_drop (sp, it->pub.id, NULL) < 0)
+        return false;
+      sp->evicted++;
+      return true;
+    }
+  it = oldest (sp, SPOOL_PARKED, true);
+  if (it == NULL)
+    it = oldest (sp, SPOOL_READY, true);
+  if (it)
+    evict_bundle (sp, it);
+  return it != NULL;
+}
+
+int
+spool_room (struct spool *sp, uint64_t need, bool critical, struct error *err)
+{
+  uint64_t floor = critical ? 0 : sp->limits.free_floor;
+
+  if (need > sp->limits.max_bytes)
+    return error_set (err, ENOSPC, "the spool may hold %llu bytes in all",
+                      (unsigned long long) sp->limits.max_bytes);
+  for (;;)
+    {
+      bool quota = used (sp) > sp->limits.max_bytes - need;
+      uint64_t left = free_bytes (sp);
+      bool disk = left < floor || left - floor < need;
+
+      if (!quota && !disk)
+        return 0;
+      if (evict_one (sp))
+        continue;
+      /* A critical write tries its luck with the disk: the ballast may be
+       * what it needs. */
+      if (critical && !quota)
+        return 0;
+      return error_set (err, ENOSPC, "no room in the spool: %s",
+                        quota ? "it is at its limit"
+                              : "the disk is full up to the floor");
+    }
+}
+
+void
+spool_evict_sent (struct spool *sp)
+{
+  for (;;)
+    {
+      unsigned n = 0;
+      struct item *it;
+
+      for (size_t i = 0; i < sp->count; i++)
+        n += sp->items[i]->pub.place == SPOOL_SENT;
+      if (n <= sp->limits.keep_sent
+          || (it = oldest (sp, SPOOL_SENT, false)) == NULL
+          || spool_drop (sp, it->pub.id, NULL) < 0)
+        return;
+    }
+}
+
+void
+spool_ballast_make (struct spool *sp)
+{
+  CLEANUP_CLOSE int fd = -1;
+  struct stat st;
+
+  if (fstatat (sp->dirfd, SPOOL_BALLAST, &st, AT_SYMLINK_NOFOLLOW) == 0
+      && st.st_blocks > 0)
+    return;
+  if (free_bytes (sp) < sp->limits.free_floor)
+    return;
+  fd = openat (sp->dirfd, SPOOL_BALLAST,
+               O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+  /* fallocate, not posix_fallocate: where the file system cannot reserve,
+   * there is no ballast, instead of a slow one. */
+  if (fd >= 0 && fallocate (fd, 0, 0, SPOOL_BALLAST_BYTES) < 0)
+    unlinkat (sp->dirfd, SPOOL_BALLAST, 0);
+}
+
+void
+spool_ballast_drop (struct spool *sp)
+{
+  unlinkat (sp->dirfd, SPOOL_BALLAST, 0);
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What collectors share: short ways to hand over what they found.
+ */
+#ifndef HANGDOG_DIAG_COLLECT_H
+#define HANGDOG_DIAG_COLLECT_H
+
+#include "base/buf.h"
+#include "diag/collector.h"
+
+#include <stdbool.h>
+
+#define COLLECT_APART_MS 1000 /* between the two samples that decide */
+
+/* text may hold guest bytes. */
+void collect_text (struct collect_ctx *ctx, const char *name,
+                   const char *source, const char *text, size_t len);
+void collect_str (struct collect_ctx *ctx, const char *name,
+                  const char *source, const char *text);
+void collect_int (struct collect_ctx *ctx, const char *name,
+                  const char *source, int64_t v);
+void collect_real (struct collect_ctx *ctx, const char *name,
+                   const char *source, double v);
+void collect_bool (struct collect_ctx *ctx, const char *name,
+                   const char *source, bool v);
+
+/* Sleeps; false when the job shall stop or the budget ends first. */
+bool collect_pause (struct collect_ctx *ctx, uint64_t ms);
+bool collect_over (const struct collect_ctx *ctx);
+/* The earlier of the budget's end and now + ms. */
+uint64_t collect_until (const struct collect_ctx *ctx, uint64_t ms);
+
+/* A small file of the host's own (/proc, /sys), up to the buffer's bound. */
+int collect_slurp (const char *path, struct buf *out, struct error *err);
+int collect_slurp_fd (int fd, struct buf *out, struct error *err);
+/* The same into a file of the bundle; a failure is a gap. */
+bool collect_copy (struct collect_ctx *ctx, const char *path,
+                   const char *name, size_t max, struct buf *keep);
+void collect_json (struct collect_ctx *ctx, const char *name,
+                   struct json_object *obj);
+
+/* A parameter of the playbook step, NULL when absent. */
+const char *collect_param (const struct collect_ctx *ctx, const char *key);
+
+/* "disk.vda.moved" from a prefix, a name of somebody else's, a suffix: what
+ * is no fact name becomes "_". */
+void collect_name (char *dst, size_t n, const char *prefix, const char *mid,
+                   const char *suffix);
+
+/* ---- metrics ---- */
+
+/* One line of the OTLP file format.  All is bounded by its caller. */
+struct otlp
+{
+  struct json_object *metrics;
+  uint64_t time_ns, start_ns;
+};
+void otlp_begin (struct otlp *o, uint64_t start_wall_ms);
+/* attr and value may be NULL. */
+void otlp_gauge (struct otlp *o, const char *name, const char *unit,
+                 double v, const char *attr, const char *value);
+void otlp_sum (struct otlp *o, const char *name, const char *unit, double v,
+               const char *attr, const char *value);
+/* Writes the line and frees. */
+void otlp_end (struct otlp *o, struct collect_ctx *ctx, const char *file);
+
+/* The QEMU process and its threads (qemu.c). */
+void collect_qemu (struct collect_ctx *ctx, struct otlp *o);
+
+/* The console's text: marks of trouble as facts (marks.c). */
+void collect_marks (struct collect_ctx *ctx, const char *text, size_t len);
+
+#endif

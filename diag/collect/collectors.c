@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The table of collectors, the least touching first.  To add one: one file
+ * here, one line below.
+ */
+#include "diag/collector.h"
+
+#include <string.h>
+
+const struct collector *const collectors[] = {
+  &collect_host,
+  &collect_console,
+  &collect_monitor,
+  &collect_disk,
+  &collect_net,
+  &collect_sysrq,
+  NULL,
+};
+
+const struct collector *
+collector_find (const char *name)
+{
+  for (size_t i = 0; collectors[i]; i++)
+    if (strcmp (collectors[i]->name, name) == 0)
+      return collectors[i];
+  return NULL;
+}

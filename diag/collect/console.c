@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Collector console: what the ring still has of each console.  Types
+ * nothing, and in probe mode connects nothing: what was not drained then is
+ * in the platform's own log.
+ */
+#include "diag/collect/collect.h"
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "transports/console/hub.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define MAX_TEXT (512u << 10)
+
+static int
+read_kept (struct collect_ctx *ctx, const struct guest_console *con,
+           struct buf *text, uint64_t *ret_lost, uint64_t *ret_last,
+           enum console_state *ret_state, struct error *err)
+{
+  struct tap *tap;
+  char chunk[4096];
+  uint64_t lost = 0;
+  size_t n;
+  int rc = hub_tap (ctx->env->hub, ctx->guest->inc.uuid, con->name,
+                    "diagnosis", TAP_KEPT, NULL, NULL, &tap, err);
+
+  if (rc < 0)
+    return rc;
+  *ret_lost = 0;
+  /* A guest that floods its console fills this faster than it is read: the
+   * bound, not the end of the text, ends it. */
+  while (!text->cut && (n = tap_read (tap, chunk, sizeof chunk, &lost)) > 0)
+    {
+      *ret_lost += lost;
+      buf_append (text, chunk, n);
+    }
+  *ret_state = tap_state (tap);
+  *ret_last = tap_time_of_last (tap);
+  tap_free (tap);
+  return 0;
+}
+
+static void
+write_files (struct collect_ctx *ctx, const char *name, bool first,
+             const struct buf *text)
+{
+  struct buf shown CLEANUP_BUF = BUF_INIT (4 * MAX_TEXT);
+  char clean[40] = "", file[80];
+
+  if (!first)
+    {
+      text_make_name (clean, sizeof clean - 1, name);
+      memcpy (clean + strlen (clean), "-", 2);
+    }
+  snprintf (file, sizeof file, "console/%stail.raw", clean);
+  ctx->out->file (ctx->out, file, buf_str (text), text->len);
+  text_escape (&shown, buf_str (text), text->len,
+               TEXT_KEEP_NEWLINE | TEXT_KEEP_TAB);
+  snprintf (file, sizeof file, "console/%stail.log", clean);
+  ctx->out->file (ctx->out, file, buf_str (&shown), shown.len);
+}
+
+static void
+one (struct collect_ctx *ctx, unsigned i)
+{
+  const struct guest_console *con = &ctx->guest->consoles[i];
+  struct buf text CLEANUP_BUF = BUF_INIT (MAX_TEXT);
+  struct error why = ERROR_INIT;
+  enum console_state state = CONSOLE_ABSENT;
+  uint64_t lost = 0, last = 0, now;
+
+  if (read_kept (ctx, con, &text, &lost, &last, &state, &why) < 0)
+    {
+      ctx->out->gap (ctx->out, "console", "%s: %s", con->name,
+                     error_text (&why));
+      return;
+    }
+  if (lost)
+    ctx->out->gap (ctx->out, "console",
+                   "%s: %llu older bytes were overwritten while reading",
+                   con->name, (unsigned long long) lost);
+  write_files (ctx, con->name, i == 0, &text);
+  collect_marks (ctx, buf_str (&text), text.len);
+  if (i > 0)
+    return;
+  now = clock_ms ();
+  collect_str (ctx, "console.state", "console", console_state_names[state]);
+  collect_int (ctx, "console.kept", "console", (int64_t) text.len);
+  if (text.len && last && last <= now)
+    collect_int (ctx, "console.silent_ms", "console", (int64_t) (now - last));
+}
+
+static int
+run (struct collect_ctx *ctx, struct error *err)
+{
+  if (ctx->guest->nconsoles == 0)
+    return error_set (err, ENOENT, "the guest has no console");
+  for (unsigned i = 0; i < ctx->guest->nconsoles && !collect_over (ctx); i++)
+    one (ctx, i);
+  return 0;
+}
+
+const struct collector collect_console = {
+  .name = "console",
+  .summary = "the last text of each console, raw and readable",
+  .touch = TOUCH_NOTHING,
+  .lane = "text",
+  .budget_ms = 3000,
+  .bytes = 64 << 10,
+  .run = run,
+};

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Collector disk: block counters twice.  A disk that moves proves a block
+ * path that works; one that does not move proves nothing by itself (it may
+ * have nothing to do), so that is said as what it is.
+ */
+#include "diag/collect/collect.h"
+
+#include "base/error.h"
+#include "base/json.h"
+#include "transports/monitor/monitor.h"
+
+#include <string.h>
+
+static int
+ask (struct collect_ctx *ctx, struct json_object **ret, struct error *err)
+{
+  return monitor_blockstats (ctx->env, ctx->guest,
+                             collect_until (ctx, MONITOR_HOLD_MS), ret, err);
+}
+
+static bool
+moved (struct json_object *was, struct json_object *now)
+{
+  static const char *const counters[]
+      = { "rd_ops", "wr_ops", "flush_ops", "rd_bytes", "wr_bytes", NULL };
+
+  for (size_t i = 0; counters[i]; i++)
+    if (json_get_int (now, counters[i], 0)
+        != json_get_int (was, counters[i], 0))
+      return true;
+  return false;
+}
+
+static void
+facts_of (struct collect_ctx *ctx, struct json_object *was,
+          struct json_object *now, bool *any_moved)
+{
+  json_object_object_foreach (now, target, counters)
+  {
+    struct json_object *before = json_get (was, target);
+    char name[FACT_NAME_MAX];
+    int64_t errors = json_get_int (counters, "errors", 0);
+
+    if (!before)
+      continue;
+    collect_name (name, sizeof name, "disk.", target, ".moved");
+    collect_bool (ctx, name, "monitor", moved (before, counters));
+    *any_moved |= moved (before, counters);
+    collect_name (name, sizeof name, "disk.", target, ".errors");
+    if (errors >= 0)
+      collect_int (ctx, name, "monitor", errors);
+    collect_name (name, sizeof name, "disk.", target, ".new_errors");
+    if (errors >= 0)
+      collect_int (ctx, name, "monitor",
+                   errors - json_get_int (before, "errors", 0));
+  }
+}
+
+static int
+run (struct collect_ctx *ctx, struct error *err)
+{
+  CLEANUP_JSON struct json_object *doc = json_object_new_object ();
+  struct json_object *first = NULL, *second = NULL;
+  bool any = false;
+  int rc;
+
+  if (ctx->guest->monitor == MONITOR_NONE)
+    return error_set (err, ENOENT, "this guest has no monitor to ask");
+  rc = ask (ctx, &first, err);
+  if (rc < 0)
+    return rc;
+  json_object_object_add (doc, "first", first);
+  if (!collect_pause (ctx, COLLECT_APART_MS))
+    ctx->out->gap (ctx->out, "disk/blockstats.json",
+                   "no second sample: the budget ended");
+  else if ((rc = ask (ctx, &second, err)) >= 0)
+    {
+      json_object_object_add (doc, "second", second);
+      facts_of (ctx, first, second, &any);
+      collect_bool (ctx, "disk.any_moved", "monitor", any);
+    }
+  json_object_object_add (doc, "apart_ms",
+                          json_object_new_int (COLLECT_APART_MS));
+  collect_json (ctx, "disk/blockstats.json", doc);
+  return rc < 0 ? rc : 0;
+}
+
+const struct collector collect_disk = {
+  .name = "disk",
+  .summary = "block counters twice: which disks moved, which had errors",
+  .touch = TOUCH_MONITOR,
+  .lane = "monitor",
+  .budget_ms = 6000,
+  .bytes = 2048,
+  .run = run,
+};

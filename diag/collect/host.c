@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Collector host: is it the host that starves, and how does the QEMU process
+ * do?  Touches nothing: all is read from /proc.
+ */
+#include "diag/collect/collect.h"
+
+#include "base/clock.h"
+#include "base/error.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MAX_FILE (64u << 10)
+
+/* "some avg10=1.23 avg60=..." of the line that begins with kind. */
+static bool
+psi_avg10 (const char *text, const char *kind, double *ret)
+{
+  const char *line = text;
+
+  while (line)
+    {
+      double v;
+
+      if (strncmp (line, kind, strlen (kind)) == 0
+          && sscanf (line + strlen (kind), " avg10=%lf", &v) == 1)
+        {
+          *ret = v;
+          return true;
+        }
+      line = strchr (line, '\n');
+      if (line)
+        line++;
+    }
+  return false;
+}
+
+static void
+pressure (struct collect_ctx *ctx, struct otlp *o)
+{
+  static const char *const resources[] = { "cpu", "io", "memory" };
+  static const char *const kinds[] = { "some", "full" };
+
+  for (size_t i = 0; i < 3; i++)
+    {
+      struct buf text CLEANUP_BUF = BUF_INIT (1024);
+      char path[40], name[FACT_NAME_MAX];
+
+      snprintf (path, sizeof path, "/proc/pressure/%s", resources[i]);
+      snprintf (name, sizeof name, "host/pressure-%s", resources[i]);
+      if (!collect_copy (ctx, path, name, 1024, &text))
+        continue;
+      for (size_t k = 0; k < 2; k++)
+        {
+          double v;
+
+          if (!psi_avg10 (buf_str (&text), kinds[k], &v))
+            continue;
+          snprintf (name, sizeof name, "host.psi.%s.%s", resources[i],
+                    kinds[k]);
+          collect_real (ctx, name, "proc", v);
+          snprintf (name, sizeof name, "system.linux.pressure.%s.%s",
+                    resources[i], kinds[k]);
+          otlp_gauge (o, name, "%", v, NULL, NULL);
+        }
+    }
+}
+
+static bool
+meminfo (const char *text, const char *key, double *ret_bytes)
+{
+  const char *at = strstr (text, key);
+  unsigned long long kib;
+
+  if (!at || sscanf (at + strlen (key), ": %llu kB", &kib) != 1)
+    return false;
+  *ret_bytes = (double) kib * 1024;
+  return true;
+}
+
+static void
+load_and_memory (struct collect_ctx *ctx, struct otlp *o)
+{
+  struct buf load CLEANUP_BUF = BUF_INIT (256);
+  struct buf mem CLEANUP_BUF = BUF_INIT (MAX_FILE);
+  double v, total = 0, available = 0;
+
+  if (collect_copy (ctx, "/proc/loadavg", "host/loadavg", 256, &load)
+      && sscanf (buf_str (&load), "%lf", &v) == 1)
+    {
+      collect_real (ctx, "host.load1", "proc", v);
+      collect_int (ctx, "host.cpus", "proc", sysconf (_SC_NPROCESSORS_ONLN));
+      otlp_gauge (o, "system.cpu.load_average.1m", "{run}", v, NULL, NULL);
+    }
+  if (!collect_copy (ctx, "/proc/meminfo", "host/meminfo", MAX_FILE, &mem)
+      || !meminfo (buf_str (&mem), "MemTotal", &total)
+      || !meminfo (buf_str (&mem), "MemAvailable", &available)
+      || total <= 0)
+    return;
+  collect_real (ctx, "host.memory.available", "proc", available / total);
+  otlp_gauge (o, "system.memory.usage", "By", total - available,
+              "system.memory.state", "used");
+  otlp_gauge (o, "system.memory.usage", "By", available,
+              "system.memory.state", "available");
+}
+
+static int
+run (struct collect_ctx *ctx, struct error *err)
+{
+  struct otlp o;
+
+  otlp_begin (&o, clock_wall_ms ());
+  pressure (ctx, &o);
+  load_and_memory (ctx, &o);
+  collect_copy (ctx, "/proc/stat", "host/stat", MAX_FILE, NULL);
+  collect_qemu (ctx, &o);
+  otlp_end (&o, ctx, "metrics/host.otlp.jsonl");
+  return 0;
+}
+
+const struct collector collect_host = {
+  .name = "host",
+  .summary = "host pressure, load, memory; the QEMU process and its threads",
+  .touch = TOUCH_NOTHING,
+  .lane = "host",
+  .budget_ms = 5000,
+  .bytes = 48 << 10,
+  .run = run,
+};

@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The QEMU process seen from the host: its state, its threads twice apart,
+ * how busy each vCPU is, and the kernel stacks of threads that wait in the
+ * kernel without end.
+ *
+ * A thread is a vCPU when QEMU named it so ("CPU 0/KVM"); where it does not
+ * name its threads (EVE), guest time tells.
+ */
+#include "diag/collect/collect.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "base/opener.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define MAX_THREADS 512
+#define MAX_STACKS 16
+#define BUSY 0.9
+
+struct thread
+{
+  int tid;
+  char comm[20];
+  char state, state_before;
+  int vcpu; /* -1 = none */
+  bool twice;
+  uint64_t start;
+  uint64_t cpu, cpu_before, guest; /* clock ticks */
+  double share;
+};
+
+struct process
+{
+  int pid;
+  struct thread threads[MAX_THREADS];
+  size_t n;
+  uint64_t sampled_us, before_us;
+};
+
+/* comm may hold anything, so from the last parenthesis on. */
+static bool
+parse_stat (const char *text, struct thread *ret)
+{
+  const char *open = strchr (text, '('), *close = strrchr (text, ')');
+  unsigned long long utime, stime, start, guest = 0;
+  size_t n;
+  char state;
+
+  if (!open || !close || close < open)
+    return false;
+  n = (size_t) (close - open - 1);
+  n = n < sizeof ret->comm ? n : sizeof ret->comm - 1;
+  /* Fields 3, 14, 15, 22 and 43. */
+  if (sscanf (close + 1,
+              " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %*d "
+              "%*d %*d %*d %*d %*d %llu %*u %*d %*u %*u %*u %*u %*u %*u %*u "
+              "%*u %*u %*u %*u %*u %*u %*d %*d %*u %*u %*u %llu",
+              &state, &utime, &stime, &start, &guest)
+      < 4)
+    return false;
+  memcpy (ret->comm, open + 1, n);
+  ret->comm[n] = '\0';
+  ret->state = state;
+  ret->cpu = utime + stime;
+  ret->start = start;
+  ret->guest = guest;
+  return true;
+}
+
+static bool
+read_stat (const char *path, struct thread *ret)
+{
+  struct buf text CLEANUP_BUF = BUF_INIT (2048);
+
+  return collect_slurp (path, &text, NULL) >= 0
+         && parse_stat (buf_str (&text), ret);
+}
+
+static int
+vcpu_number (const char *comm)
+{
+  int n, end = 0;
+
+  if (sscanf (comm, "CPU %d/%n", &n, &end) == 1 && end > 0 && n >= 0)
+    return n;
+  return -1;
+}
+
+static struct thread *
+find (struct process *p, int tid)
+{
+  for (size_t i = 0; i < p->n; i++)
+    if (p->threads[i].tid == tid)
+      return &p->threads[i];
+  return NULL;
+}
+
+static void
+sample_thread (struct process *p, int tid, bool second)
+{
+  struct thread t = { .tid = tid, .vcpu = -1 }, *known;
+  char path[64];
+
+  snprintf (path, sizeof path, "/proc/%d/task/%d/stat", p->pid, tid);
+  if (!read_stat (path, &t))
+    return;
+  known = second ? find (p, tid) : NULL;
+  if (known && known->start == t.start)
+    {
+      known->twice = true;
+      known->state_before = known->state;
+      known->cpu_before = known->cpu;
+      known->state = t.state;
+      known->cpu = t.cpu;
+      known->guest = t.guest;
+    }
+  else if (!second && p->n < MAX_THREADS)
+    p->threads[p->n++] = t;
+}
+
+static int
+sample (struct process *p, bool second, struct error *err)
+{
+  CLEANUP_CLOSEDIR DIR *dir = NULL;
+  struct dirent *e;
+  char path[40];
+
+  snprintf (path, sizeof path, "/proc/%d/task", p->pid);
+  dir = opendir (path);
+  if (!dir)
+    return error_errno (err, errno, "%s", path);
+  p->before_us = p->sampled_us;
+  p->sampled_us = clock_us ();
+  while ((e = readdir (dir)))
+    if (e->d_name[0] >= '0' && e->d_name[0] <= '9')
+      sample_thread (p, atoi (e->d_name), second);
+  return 0;
+}
+
+/* Names first; without any, those that ran guest code, oldest first. */
+static void
+name_vcpus (struct process *p)
+{
+  int next = 0;
+
+  for (size_t i = 0; i < p->n; i++)
+    {
+      p->threads[i].vcpu = vcpu_number (p->threads[i].comm);
+      if (p->threads[i].vcpu >= 0)
+        next++;
+    }
+  if (next)
+    return;
+  for (size_t i = 0; i < p->n; i++)
+    if (p->threads[i].guest > 0)
+      p->threads[i].vcpu = next++;
+}
+
+static void
+shares (struct process *p)
+{
+  double secs = (double) (p->sampled_us - p->before_us) / 1e6;
+  double hz = (double) sysconf (_SC_CLK_TCK);
+
+  for (size_t i = 0; i < p->n; i++)
+    {
+      struct thread *t = &p->threads[i];
+
+      if (t->twice && secs > 0 && t->cpu >= t->cpu_before)
+        t->share = (double) (t->cpu - t->cpu_before) / hz / secs;
+    }
+}
+
+static const char *
+state_word (char c)
+{
+  switch (c)
+    {
+    case 'R':
+    case 'S':
+    case 'I':
+      return "running";
+    case 'D':
+      return "disk-sleep";
+    case 'T':
+    case 't':
+      return "stopped";
+    case 'Z':
+    case 'X':
+      return "zombie";
+    default:
+      return "unknown";
+    }
+}
+
+static void
+publish (struct collect_ctx *ctx, struct process *p)
+{
+  int64_t vcpus = 0, busy = 0, stuck = 0;
+  struct thread *main_thread = find (p, p->pid);
+
+  if (main_thread)
+    collect_str (ctx, "qemu.state", "proc", state_word (main_thread->state));
+  for (size_t i = 0; i < p->n; i++)
+    {
+      struct thread *t = &p->threads[i];
+      char name[FACT_NAME_MAX];
+
+      /* Twice in D may be two short waits, but seldom on one that is idle:
+       * no time was used in between either. */
+      if (t->twice && t->state == 'D' && t->state_before == 'D'
+          && t->cpu == t->cpu_before)
+        stuck++;
+      if (t->vcpu < 0 || !t->twice)
+        continue;
+      vcpus++;
+      if (t->share >= BUSY)
+        busy++;
+      snprintf (name, sizeof name, "vcpu.%d.share", t->vcpu);
+      collect_real (ctx, name, "proc", t->share);
+    }
+  collect_int (ctx, "qemu.stuck_threads", "proc", stuck);
+  if (vcpus == 0)
+    {
+      ctx->out->gap (ctx->out, "qemu/vcpus",
+                     "which threads are vCPUs could not be told");
+      return;
+    }
+  collect_int (ctx, "vcpu.count", "proc", vcpus);
+  collect_int (ctx, "vcpu.busy", "proc", busy);
+}
+
+static void
+measure (struct process *p, struct otlp *o)
+{
+  double hz = (double) sysconf (_SC_CLK_TCK), total = 0;
+  char n[16];
+
+  for (size_t i = 0; i < p->n; i++)
+    total += (double) p->threads[i].cpu / hz;
+  otlp_sum (o, "process.cpu.time", "s", total, NULL, NULL);
+  otlp_gauge (o, "process.thread.count", "{thread}", (double) p->n, NULL,
+              NULL);
+  for (size_t i = 0; i < p->n; i++)
+    if (p->threads[i].vcpu >= 0)
+      {
+        snprintf (n, sizeof n, "%d", p->threads[i].vcpu);
+        otlp_sum (o, "vm.vcpu.time", "s", (double) p->threads[i].cpu / hz,
+                  "cpu.logical_number", n);
+      }
+}
+
+/* ---- through the opener: what only the privileged may read ---- */
+
+static bool
+open_read (struct collect_ctx *ctx, const struct thread *t, const char *what,
+           struct buf *out, struct error *why)
+{
+  const struct incarnation *inc = &ctx->guest->inc;
+  CLEANUP_CLOSE int fd = -1;
+  char path[64];
+  struct open_req req = { .kind = OPEN_PROC, .root = "/proc", .path = path,
+                          .check_pid = inc->pid,
+                          .check_start = inc->start_time };
+  struct opener *opener = ctx->env->opener;
+  int lock = -1;
+
+  snprintf (path, sizeof path, "%d/task/%d/%s", inc->pid, t->tid, what);
+  if (!opener)
+    {
+      error_set (why, ENOTSUP, "nobody to open it");
+      return false;
+    }
+  return opener->open (opener, &req, collect_until (ctx, 1000), &fd, &lock,
+                       why)
+             >= 0
+         && collect_slurp_fd (fd, out, why) >= 0;
+}
+
+static bool
+worth_a_stack (const struct process *p, const struct thread *t)
+{
+  return t->state == 'D' || t->vcpu >= 0 || t->tid == p->pid;
+}
+
+static void
+stacks (struct collect_ctx *ctx, struct process *p, struct buf *table)
+{
+  struct buf all CLEANUP_BUF = BUF_INIT (128u << 10);
+  struct error why = ERROR_INIT;
+  unsigned got = 0, asked = 0;
+
+  for (size_t i = 0; i < p->n && asked < MAX_STACKS; i++)
+    {
+      struct thread *t = &p->threads[i];
+      struct buf stack CLEANUP_BUF = BUF_INIT (8192);
+      struct buf wchan CLEANUP_BUF = BUF_INIT (128);
+
+      if (!worth_a_stack (p, t) || collect_over (ctx))
+        continue;
+      asked++;
+      if (open_read (ctx, t, "wchan", &wchan, NULL) && wchan.len)
+        buf_printf (table, "wchan of %d: %s\n", t->tid, buf_str (&wchan));
+      if (!open_read (ctx, t, "stack", &stack, &why))
+        continue;
+      got++;
+      buf_printf (&all, "== %d %s %c\n%s\n", t->tid, t->comm, t->state,
+                  buf_str (&stack));
+    }
+  if (got)
+    ctx->out->file (ctx->out, "qemu/stacks.txt", buf_str (&all), all.len);
+  else if (asked)
+    ctx->out->gap (ctx->out, "qemu/stacks.txt", "%s", error_text (&why));
+}
+
+static void
+write_table (struct collect_ctx *ctx, struct process *p)
+{
+  struct buf table CLEANUP_BUF = BUF_INIT (64u << 10);
+
+  buf_printf (&table, "%8s %-16s %5s %4s %10s %6s\n", "tid", "name", "state",
+              "vcpu", "cpu ticks", "share");
+  for (size_t i = 0; i < p->n; i++)
+    {
+      struct thread *t = &p->threads[i];
+
+      buf_printf (&table, "%8d %-16s %c>%c   %4d %10" PRIu64 " %6.2f\n",
+                  t->tid, t->comm, t->twice ? t->state_before : '?', t->state,
+                  t->vcpu, t->cpu, t->share);
+    }
+  stacks (ctx, p, &table);
+  ctx->out->file (ctx->out, "qemu/threads.txt", buf_str (&table), table.len);
+}
+
+static void
+copy_files (struct collect_ctx *ctx, int pid)
+{
+  static const char *const files[] = { "stat", "status", "io", "cgroup" };
+
+  for (size_t i = 0; i < ARRAY_LEN (files); i++)
+    {
+      char path[48], name[40];
+
+      snprintf (path, sizeof path, "/proc/%d/%s", pid, files[i]);
+      snprintf (name, sizeof name, "qemu/%s", files[i]);
+      collect_copy (ctx, path, name, 16384, NULL);
+    }
+}
+
+void
+collect_qemu (struct collect_ctx *ctx, struct otlp *o)
+{
+  CLEANUP_FREE struct process *p = NULL;
+  const struct incarnation *inc = &ctx->guest->inc;
+  struct error why = ERROR_INIT;
+  uint64_t start = 0;
+  int rc;
+
+  if (inc->pid <= 0)
+    {
+      ctx->out->gap (ctx->out, "qemu",
+                     "its process id is not known on this host");
+      return;
+    }
+  rc = proc_start_time (inc->pid, &start, &why);
+  if (rc == -ESRCH || rc == -ENOENT || (rc >= 0 && start != inc->start_time))
+    {
+      /* Identity first: another process of that number is not the guest. */
+      collect_str (ctx, "qemu.state", "proc", "gone");
+      return;
+    }
+  p = calloc (1, sizeof *p);
+  if (rc < 0 || !p)
+    {
+      ctx->out->gap (ctx->out, "qemu", "%s",
+                     rc < 0 ? error_text (&why) : "no memory");
+      return;
+    }
+  p->pid = inc->pid;
+  copy_files (ctx, p->pid);
+  if (sample (p, false, &why) < 0)
+    {
+      ctx->out->gap (ctx->out, "qemu/threads.txt", "%s", error_text (&why));
+      return;
+    }
+  if (collect_pause (ctx, COLLECT_APART_MS))
+    sample (p, true, NULL);
+  else
+    ctx->out->gap (ctx->out, "qemu/threads.txt",
+                   "no second sample: the budget ended");
+  name_vcpus (p);
+  shares (p);
+  publish (ctx, p);
+  measure (p, o);
+  write_table (ctx, p);
+}

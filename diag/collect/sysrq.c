@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Collector sysrq: asks the guest's kernel for its own view, at interrupt
+ * level, over the console.
+ *
+ * Parameters: {"keys": "w"}: dumps (d h l m p q t w z R) and loglevels (0-9);
+ * keys that change the guest are refused here, whatever a playbook says.
+ *
+ * The route depends on what the kernel has at the other end: a serial port
+ * wants BREAK and then the key within 5 s, hvc wants ^O and the key, and
+ * behind EVE's mux either may be the one.  A route is believed only when the
+ * kernel's own "sysrq:" line comes back; "This sysrq operation is disabled."
+ * is an answer too: interrupts are taken and the console works.  A second
+ * BREAK would disarm the first, and a key that no kernel took was typed at
+ * whoever reads the console: so one try per route, with a line kill after.
+ */
+#include "diag/collect/collect.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "transports/console/hub.h"
+#include "transports/monitor/monitor.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define HEADER_MS 3000
+#define QUIET_MS 700
+#define BODY_MS 8000
+#define MAX_BODY (1u << 20)
+#define LINE_KILL "\x15"
+
+enum route
+{
+  ROUTE_BREAK,     /* monitor: chardev-send-break, then the key */
+  ROUTE_CTRL_O,    /* ^O and the key */
+  ROUTE_KEYBOARD,  /* monitor: send-key alt-sysrq-key */
+  ROUTE_MUX_BREAK, /* ^A c, ^A b, the key, ^A c */
+  ROUTE_MAX,
+};
+
+static const char *const route_names[]
+    = { "break", "ctrl-o", "keyboard", "mux-break" };
+
+enum answer
+{
+  ANSWER_NONE,
+  ANSWER_DISABLED,
+  ANSWER_SHOWN,
+};
+static const char *const answer_names[] = { "none", "disabled", "shown" };
+
+struct asking
+{
+  struct collect_ctx *ctx;
+  const struct guest_console *con;
+  struct lease *lease;
+  struct tap *tap;
+  struct buf text; /* since the key was sent */
+  size_t header;   /* where the kernel's line begins in it */
+};
+
+/* ---- sending ---- */
+
+static int
+monitor_ask (struct collect_ctx *ctx, const char *command,
+             struct json_object *args, struct error *err)
+{
+  enum monitor_health health = MONITOR_GONE;
+  struct json_object *reply = NULL;
+  uint64_t until = collect_until (ctx, MONITOR_HOLD_MS);
+  struct monitor *m;
+  int rc = monitor_open (ctx->env, ctx->guest, until, &m, &health, err);
+
+  if (rc < 0)
+    {
+      json_object_put (args);
+      return rc;
+    }
+  rc = monitor_command (m, command, args, until, &reply, err);
+  monitor_close (m);
+  json_object_put (reply);
+  if (rc >= 0 && ctx->guest->monitor == MONITOR_LIBVIRT)
+    ctx->out->impact (ctx->out,
+                      "sent %s as a raw monitor command: libvirt marks the "
+                      "domain as tainted (custom-monitor)",
+                      command);
+  return rc;
+}
+
+static int
+send_break (struct asking *a, struct error *err)
+{
+  struct json_object *args = json_object_new_object ();
+
+  json_add_str (args, "id", a->con->alias);
+  return monitor_ask (a->ctx, "chardev-send-break", args, err);
+}
+
+static int
+send_keyboard (struct asking *a, char key, struct error *err)
+{
+  const char code[2] = { key, '\0' };
+  const char *const codes[] = { "alt", "sysrq", code };
+  struct json_object *args = json_object_new_object ();
+  struct json_object *keys = json_object_new_array ();
+
+  for (size_t i = 0; i < ARRAY_LEN (codes); i++)
+    {
+      struct json_object *k = json_object_new_object ();
+
+      json_add_str (k, "type", "qcode");
+      json_add_str (k, "data", codes[i]);
+      json_object_array_add (keys, k);
+    }
+  json_object_object_add (args, "keys", keys);
+  return monitor_ask (a->ctx, "send-key", args, err);
+}
+
+static int
+send_key (struct asking *a, enum route route, char key, struct error *err)
+{
+  struct collect_ctx *ctx = a->ctx;
+  uint64_t until = collect_until (ctx, 2000);
+  const char ctrl_o[2] = { '\x0f', key };
+  /* All at once: focus must go back even if the lease is lost after it. */
+  const char mux[7] = { '\x01', 'c', '\x01', 'b', key, '\x01', 'c' };
+  int rc;
+
+  switch (route)
+    {
+    case ROUTE_BREAK:
+      rc = send_break (a, err);
+      if (rc < 0)
+        return rc;
+      rc = lease_write (a->lease, &key, 1, until, err);
+      break;
+    case ROUTE_CTRL_O:
+      rc = lease_write (a->lease, ctrl_o, sizeof ctrl_o, until, err);
+      break;
+    case ROUTE_KEYBOARD:
+      rc = send_keyboard (a, key, err);
+      break;
+    case ROUTE_MUX_BREAK:
+      rc = lease_write_raw (a->lease, mux, sizeof mux, until, err);
+      if (rc >= 0)
+        ctx->out->impact (ctx->out,
+                          "switched the console's input focus there and back");
+      break;
+    default:
+      return error_set (err, EINVAL, "no such route");
+    }
+  if (rc >= 0)
+    ctx->out->impact (ctx->out, "sent SysRq %c to console %s by %s", key,
+                      a->con->name, route_names[route]);
+  return rc;
+}
+
+/* ---- the answer ---- */
+
+/* Newer "sysrq: Show ...", older "SysRq : Show ...". */
+static const char *
+find_header (const char *text, size_t len)
+{
+  static const char *const heads[] = { "sysrq: ", "SysRq : " };
+  const char *best = NULL;
+
+  for (size_t i = 0; i < ARRAY_LEN (heads); i++)
+    {
+      const char *hit = memmem (text, len, heads[i], strlen (heads[i]));
+
+      if (hit && (!best || hit < best))
+        best = hit;
+    }
+  return best;
+}
+
+/* Whole header line seen? */
+static bool
+header_seen (struct asking *a, enum answer *ret, bool *ret_single)
+{
+  const char *text = buf_str (&a->text);
+  const char *at = find_header (text, a->text.len), *end, *line;
+  size_t n;
+
+  if (!at)
+    return false;
+  end = memchr (at, '\n', a->text.len - (size_t) (at - text));
+  if (!end)
+    return false;
+  n = (size_t) (end - at);
+  for (line = at; line > text && line[-1] != '\n'; line--)
+    ;
+  a->header = (size_t) (line - text);
+  *ret = memmem (at, n, "operation is disabled", 21) ? ANSWER_DISABLED
+                                                     : ANSWER_SHOWN;
+  *ret_single
+      = *ret == ANSWER_DISABLED || memmem (at, n, "HELP", 4) != NULL;
+  return true;
+}
+
+/* Reads what there is, waiting at most until; false when nothing came. */
+static bool
+read_more (struct asking *a, uint64_t until)
+{
+  char chunk[4096];
+  uint64_t lost;
+  size_t n = tap_read (a->tap, chunk, sizeof chunk, &lost);
+
+  if (n == 0)
+    {
+      if (tap_wait (a->tap, until) < 0)
+        return false;
+      n = tap_read (a->tap, chunk, sizeof chunk, &lost);
+    }
+  buf_append (&a->text, chunk, n);
+  return n > 0;
+}
+
+static enum answer
+await_answer (struct asking *a)
+{
+  uint64_t header_by = collect_until (a->ctx, HEADER_MS), body_by;
+  enum answer answer = ANSWER_NONE;
+  bool single = false;
+
+  while (!header_seen (a, &answer, &single))
+    {
+      if (a->text.cut || collect_over (a->ctx) || lease_lost (a->lease))
+        return ANSWER_NONE;
+      if (clock_ms () >= header_by)
+        return ANSWER_NONE;
+      read_more (a, header_by);
+    }
+  body_by = collect_until (a->ctx, BODY_MS);
+  while (!single && !a->text.cut && clock_ms () < body_by
+         && !collect_over (a->ctx) && !lease_lost (a->lease))
+    {
+      uint64_t quiet = collect_until (a->ctx, QUIET_MS);
+
+      /* Silence in the middle of a line is a printer that stalls. */
+      if (!read_more (a, quiet < body_by ? quiet : body_by)
+          && a->text.data[a->text.len - 1] == '\n')
+        break;
+    }
+  return answer;
+}
+
+/* ---- routes ---- */
+
+static unsigned
+routes_of (const struct asking *a, char key, enum route *out)
+{
+  const struct guest *g = a->ctx->guest;
+  bool can_break = g->monitor != MONITOR_NONE && a->con->alias[0];
+  bool can_press = g->monitor == MONITOR_UNIX && key != 'R';
+  unsigned n = 0;
+
+  switch (a->con->device)
+    {
+    case CONSOLE_DEV_VIRTIO:
+      out[n++] = ROUTE_CTRL_O;
+      break;
+    case CONSOLE_DEV_MUX:
+      out[n++] = ROUTE_CTRL_O;
+      if (can_press)
+        out[n++] = ROUTE_KEYBOARD;
+      if (a->con->muxed)
+        out[n++] = ROUTE_MUX_BREAK;
+      break;
+    case CONSOLE_DEV_SERIAL:
+    case CONSOLE_DEV_UNKNOWN:
+      if (can_break)
+        out[n++] = ROUTE_BREAK;
+      break;
+    }
+  if (n == 0 && can_press)
+    out[n++] = ROUTE_KEYBOARD;
+  return n;
+}
+
+static void
+clean_up (struct asking *a, enum route route, char key)
+{
+  if (route == ROUTE_KEYBOARD || lease_lost (a->lease))
+    return;
+  /* Nobody took the key as SysRq: it stands on somebody's input line. */
+  lease_write (a->lease, LINE_KILL, 1, collect_until (a->ctx, 500), NULL);
+  a->ctx->out->impact (a->ctx->out,
+                       "no kernel answered: \"%c\" was typed at console %s, "
+                       "and the line killed with ^U",
+                       key, a->con->name);
+}
+
+/* Tries the known route, or each that fits. */
+static enum answer
+ask_key (struct asking *a, char key, int *known)
+{
+  enum route routes[ROUTE_MAX];
+  unsigned n = routes_of (a, key, routes);
+
+  if (*known >= 0)
+    routes[0] = (enum route) *known, n = 1;
+  if (n == 0)
+    a->ctx->out->gap (a->ctx->out, "sysrq",
+                      "no way to send it: BREAK needs a monitor and the "
+                      "console's chardev id");
+  for (unsigned i = 0; i < n && !collect_over (a->ctx); i++)
+    {
+      struct error why = ERROR_INIT;
+      enum answer answer;
+
+      buf_clear (&a->text);
+      if (send_key (a, routes[i], key, &why) < 0)
+        {
+          a->ctx->out->gap (a->ctx->out, "sysrq", "%s: %s",
+                            route_names[routes[i]], error_text (&why));
+          continue;
+        }
+      answer = await_answer (a);
+      if (answer != ANSWER_NONE)
+        {
+          *known = (int) routes[i];
+          return answer;
+        }
+      clean_up (a, routes[i], key);
+    }
+  return ANSWER_NONE;
+}
+
+/* ---- what was found ---- */
+
+static int64_t
+count_of (const struct buf *b, size_t from, const char *needle)
+{
+  const char *p = b->data + from, *end = b->data + b->len;
+  int64_t n = 0;
+
+  while ((p = memmem (p, (size_t) (end - p), needle, strlen (needle))))
+    n++, p += strlen (needle);
+  return n;
+}
+
+static void
+keep (struct asking *a, char key, enum answer answer)
+{
+  struct buf shown CLEANUP_BUF = BUF_INIT (4 * MAX_BODY);
+  struct collect_ctx *ctx = a->ctx;
+  char name[FACT_NAME_MAX], file[32];
+
+  snprintf (name, sizeof name, "sysrq.%c.answer", key);
+  collect_str (ctx, name, "console", answer_names[answer]);
+  if (answer == ANSWER_NONE)
+    return;
+  snprintf (file, sizeof file, "sysrq/%c.txt", key);
+  text_escape (&shown, a->text.data + a->header, a->text.len - a->header,
+               TEXT_KEEP_NEWLINE | TEXT_KEEP_TAB);
+  ctx->out->file (ctx->out, file, buf_str (&shown), shown.len);
+  if (a->text.cut)
+    ctx->out->gap (ctx->out, file, "longer than %u bytes", MAX_BODY);
+  snprintf (name, sizeof name, "sysrq.%c.lines", key);
+  /* One line is the header alone: the console loglevel hides the rest. */
+  collect_int (ctx, name, "console", count_of (&a->text, a->header, "\n"));
+  if (key == 'w' && answer == ANSWER_SHOWN)
+    collect_int (ctx, "sysrq.w.blocked", "console",
+                 count_of (&a->text, a->header, "state:D"));
+}
+
+static const struct guest_console *
+choose (const struct collect_ctx *ctx)
+{
+  const char *want = collect_param (ctx, "console");
+
+  if (want)
+    return guest_console_find (ctx->guest, want);
+  for (unsigned i = 0; i < ctx->guest->nconsoles; i++)
+    if (ctx->guest->consoles[i].kind != CONSOLE_LOG
+        && ctx->guest->consoles[i].mode != CONSOLE_TAIL)
+      return &ctx->guest->consoles[i];
+  return NULL;
+}
+
+static int
+check_keys (const char *keys, struct error *err)
+{
+  if (!*keys || strlen (keys) > 16)
+    return error_set (err, EINVAL, "\"keys\" must be 1 to 16 SysRq keys");
+  for (const char *k = keys; *k; k++)
+    if (!strchr ("dhlmpqtwzR0123456789", *k))
+      return error_set (err, EPERM,
+                        "SysRq %c is refused: only dumps (d h l m p q t w z "
+                        "R) and loglevels (0-9) are sent",
+                        *k >= ' ' && *k < 0x7f ? *k : '?');
+  return 0;
+}
+
+static int
+run (struct collect_ctx *ctx, struct error *err)
+{
+  struct asking a = { .ctx = ctx, .text = BUF_INIT (MAX_BODY) };
+  const char *keys = collect_param (ctx, "keys");
+  enum answer best = ANSWER_NONE;
+  int route = -1, rc;
+
+  keys = keys ? keys : "w";
+  rc = check_keys (keys, err);
+  if (rc < 0)
+    return rc;
+  a.con = choose (ctx);
+  if (!a.con)
+    return error_set (err, ENOENT, "no console that can be typed into");
+  rc = hub_lease (ctx->env->hub, ctx->guest->inc.uuid, a.con->name,
+                  LEASE_DIAGNOSIS, "diagnosis", false,
+                  collect_until (ctx, HEADER_MS), &a.lease, err);
+  if (rc < 0)
+    return rc;
+  a.tap = lease_tap (a.lease);
+  for (const char *k = keys; *k && !collect_over (ctx); k++)
+    {
+      enum answer answer = ask_key (&a, *k, &route);
+
+      keep (&a, *k, answer);
+      best = answer > best ? answer : best;
+      /* The routes that fit have been tried: another key fares no better. */
+      if (answer == ANSWER_NONE)
+        break;
+    }
+  collect_str (ctx, "sysrq.answer", "console", answer_names[best]);
+  if (route >= 0)
+    collect_str (ctx, "sysrq.route", "console", route_names[route]);
+  lease_free (a.lease);
+  buf_done (&a.text);
+  return 0;
+}
+
+const struct collector collect_sysrq = {
+  .name = "sysrq",
+  .summary = "the kernel's own dumps by SysRq over the console",
+  .touch = TOUCH_CONSOLE,
+  .lane = "console",
+  .budget_ms = 20000,
+  .bytes = 64 << 10,
+  .run = run,
+};

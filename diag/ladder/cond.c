@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Conditions on facts.
+ */
+#include "diag/ladder/ladder_impl.h"
+
+#include "base/buf.h"
+#include "base/text.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+static double
+number_of (const struct fact *f)
+{
+  switch (f->type)
+    {
+    case FACT_INT:
+      return (double) f->i;
+    case FACT_REAL:
+      return f->d;
+    case FACT_BOOL:
+      return f->b ? 1 : 0;
+    case FACT_TEXT:
+      break;
+    }
+  return 0;
+}
+
+/* Of two of one time the one that came later in the list. */
+static bool
+is_latest (const struct fact_set *set, size_t i)
+{
+  for (size_t k = 0; k < set->n; k++)
+    if (k != i && strcmp (set->facts[k].name, set->facts[i].name) == 0
+        && (set->facts[k].time_ms > set->facts[i].time_ms
+            || (set->facts[k].time_ms == set->facts[i].time_ms && k > i)))
+      return false;
+  return true;
+}
+
+const struct fact *
+fact_last (const struct fact_set *set, const char *name)
+{
+  for (size_t i = 0; i < set->n; i++)
+    if (strcmp (set->facts[i].name, name) == 0 && is_latest (set, i))
+      return &set->facts[i];
+  return NULL;
+}
+
+static bool
+always (const struct fact_set *set, const struct fact *f, const char *text)
+{
+  size_t seen = 0;
+
+  for (size_t i = 0; i < set->n; i++)
+    if (strcmp (set->facts[i].name, f->name) == 0)
+      {
+        if (set->facts[i].type != FACT_TEXT
+            || strcmp (set->facts[i].text, text) != 0)
+          return false;
+        seen++;
+      }
+  return seen >= 2;
+}
+
+static bool
+holds (const struct cond *c, const struct fact_set *set,
+       const struct fact *f)
+{
+  const struct fact *other;
+
+  switch (c->op)
+    {
+    case OP_IS:
+      return f->type == FACT_TEXT && strcmp (f->text, c->text) == 0;
+    case OP_ALWAYS:
+      return always (set, f, c->text);
+    case OP_HAS:
+      return f->type == FACT_TEXT && strstr (f->text, c->text) != NULL;
+    case OP_BEGINS:
+      return f->type == FACT_TEXT
+             && strncmp (f->text, c->text, strlen (c->text)) == 0;
+    case OP_THERE:
+      return true;
+    case OP_TRUE:
+      return f->type != FACT_TEXT && number_of (f) != 0;
+    case OP_FALSE:
+      return f->type != FACT_TEXT && number_of (f) == 0;
+    case OP_ABOVE:
+      return f->type != FACT_TEXT && number_of (f) > c->num;
+    case OP_BELOW:
+      return f->type != FACT_TEXT && number_of (f) < c->num;
+    case OP_SAME_AS:
+      other = fact_last (set, c->text);
+      return other && f->type != FACT_TEXT && other->type != FACT_TEXT
+             && number_of (f) == number_of (other);
+    case OP_NONE:
+    case OP_ABSENT:
+      break;
+    }
+  return false;
+}
+
+static bool
+cond_holds (const struct cond *c, const struct fact_set *set,
+            const struct fact **ret)
+{
+  bool any = false;
+
+  *ret = NULL;
+  for (size_t i = 0; i < set->n; i++)
+    {
+      const struct fact *f = &set->facts[i];
+
+      if (!text_glob (c->fact, f->name) || !is_latest (set, i))
+        continue;
+      any = true;
+      if (holds (c, set, f))
+        {
+          *ret = f;
+          return true;
+        }
+    }
+  return c->op == OP_ABSENT && !any;
+}
+
+bool
+conds_hold (const struct cond *conds, const struct fact_set *set,
+            const struct fact **ret_first)
+{
+  const struct fact *first = NULL, *f;
+
+  for (size_t i = 0; i < MAX_CONDS && conds[i].op != OP_NONE; i++)
+    {
+      if (!cond_holds (&conds[i], set, &f))
+        return false;
+      if (!first)
+        first = f;
+    }
+  if (ret_first)
+    *ret_first = first;
+  return true;
+}
+
+void
+fact_describe (const struct fact *f, char *dst, size_t n)
+{
+  struct buf text CLEANUP_BUF = BUF_INIT (n - 1);
+
+  buf_printf (&text, "%s: %s ", f->source, f->name);
+  switch (f->type)
+    {
+    case FACT_TEXT:
+      text_escape (&text, f->text, strnlen (f->text, sizeof f->text), 0);
+      break;
+    case FACT_INT:
+      buf_printf (&text, "%" PRId64, f->i);
+      break;
+    case FACT_REAL:
+      buf_printf (&text, "%.3g", f->d);
+      break;
+    case FACT_BOOL:
+      buf_puts (&text, f->b ? "yes" : "no");
+      break;
+    }
+  snprintf (dst, n, "%s", buf_str (&text));
+}

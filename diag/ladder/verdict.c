@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * From facets, facts and the failing outcome to a verdict.
+ *
+ * One table, read top down: the lowest rung first, and on one rung what has
+ * more vantage points first.  Console text alone makes a suspicion of low
+ * confidence, never more: anybody in the guest can print it.
+ */
+#include "diag/ladder/ladder_impl.h"
+
+#include "base/buf.h"
+#include "base/text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define MAX_FACETS 4
+#define MAX_CODES 8
+
+/* Sets of facet states. */
+#define ALIVE (1u << FACET_ALIVE)
+#define SLOW (1u << FACET_SLOW)
+#define DEAD (1u << FACET_DEAD)
+#define UNKNOWN (1u << FACET_UNKNOWN)
+
+struct facet_cond
+{
+  enum facet_id facet;
+  unsigned states; /* 0 ends the list */
+};
+
+struct verdict_rule
+{
+  const char *class_;
+  const char *confidence;
+  struct facet_cond facets[MAX_FACETS];
+  struct cond when[MAX_CONDS];
+  const char *codes[MAX_CODES]; /* of the outcome, any; none = any outcome */
+  const char *culprit;          /* a text, or "=NAME": that fact's text */
+  const char *sentence;
+  const char *next;
+};
+
+#define CODES_MUTE "silent", "no-echo", "no-answer", "xoff", "endless"
+
+static const struct verdict_rule rules[] = {
+  /* ---- rungs 0 and 1: the process ---- */
+  { .class_ = "powered-off", .confidence = "high",
+    .facets = { { FACET_VMM, DEAD } },
+    .when = { { "qemu.state", OP_IS, "gone" },
+              { "vmm.event", OP_HAS, "SHUTDOWN" } },
+    .sentence = "The guest was shut down and its QEMU process has ended.",
+    .next = "Start it again if it should run." },
+  { .class_ = "powered-off", .confidence = "high",
+    .facets = { { FACET_VMM, DEAD } },
+    .when = { { "qemu.state", OP_IS, "gone" },
+              { "guest.intent", OP_HAS, "stop" } },
+    .culprit = "=guest.intent",
+    .sentence = "The guest was stopped by its owner.",
+    .next = "Nothing: this is no hang." },
+  { .class_ = "vmm-dead", .confidence = "high",
+    .when = { { "qemu.state", OP_IS, "gone" } },
+    .culprit = "QEMU process",
+    .sentence = "The QEMU process of the guest is gone.",
+    .next = "Look for its core dump, the host's OOM killer and the "
+            "hypervisor's log; start the guest again." },
+  { .class_ = "vmm-dead", .confidence = "high",
+    .when = { { "qemu.state", OP_IS, "zombie" } },
+    .culprit = "QEMU process",
+    .sentence = "The QEMU process has died and nobody has taken note of it.",
+    .next = "Look at the process that started it." },
+  { .class_ = "vmm-stuck", .confidence = "high",
+    .when = { { "qemu.state", OP_IS, "stopped" } },
+    .culprit = "QEMU process, stopped by a signal",
+    .sentence = "The QEMU process is stopped (SIGSTOP or a debugger), and "
+                "the guest with it.",
+    .next = "Find who stopped it; kill -CONT lets it run on." },
+  { .class_ = "vmm-stuck", .confidence = "high",
+    .when = { { "vmm.monitor", OP_ALWAYS, "greets-only" },
+              { "qemu.stuck_threads", OP_ABOVE, NULL, 0 } },
+    .culprit = "QEMU thread waiting in the host's kernel",
+    .sentence = "QEMU's main loop does not answer, and a thread of it waits "
+                "in the host's kernel: most often host storage.",
+    .next = "qemu/stacks.txt shows where; look at that storage." },
+  { .class_ = "vmm-stuck", .confidence = "medium",
+    .when = { { "vmm.monitor", OP_ALWAYS, "greets-only" } },
+    .culprit = "QEMU main loop",
+    .sentence = "QEMU's monitor greets, but its main loop did not answer "
+                "twice.",
+    .next = "qemu/stacks.txt and qemu/threads.txt show what it does." },
+  { .class_ = "vmm-stuck", .confidence = "medium",
+    .when = { { "vmm.monitor", OP_ALWAYS, "no-greeting" },
+              { "qemu.stuck_threads", OP_ABOVE, NULL, 0 } },
+    .culprit = "QEMU thread waiting in the host's kernel",
+    .sentence = "QEMU's monitor does not even greet, and a thread of it "
+                "waits in the host's kernel.",
+    .next = "qemu/stacks.txt shows where it waits." },
+
+  /* ---- rung 2: run state ---- */
+  { .class_ = "io-error", .confidence = "high",
+    .when = { { "vmm.status", OP_HAS, "io-error" } },
+    .culprit = "=vmm.status",
+    .sentence = "QEMU stopped the guest because the host's storage refused "
+                "its writes or reads.",
+    .next = "Free or repair that storage, then continue the guest (cont)." },
+  { .class_ = "vmm-internal-error", .confidence = "high",
+    .when = { { "vmm.status", OP_HAS, "internal-error" } },
+    .culprit = "=vmm.status",
+    .sentence = "QEMU stopped the guest after an internal error (KVM could "
+                "not go on).",
+    .next = "Keep QEMU's log; the guest needs a reset." },
+  { .class_ = "kernel-panic", .confidence = "high",
+    .when = { { "vmm.status", OP_HAS, "panicked" } },
+    .culprit = "=console.text.panic",
+    .sentence = "The guest's kernel panicked and told the hypervisor so.",
+    .next = "console/tail.log has its last words." },
+  { .class_ = "powered-off", .confidence = "high",
+    .when = { { "vmm.status", OP_BEGINS, "shut" } },
+    .culprit = "=vmm.status",
+    .sentence = "The guest has powered itself off; its QEMU waits to be "
+                "ended.",
+    .next = "Start it again if it should run." },
+  { .class_ = "powered-off", .confidence = "high",
+    .when = { { "vmm.status", OP_BEGINS, "off" } },
+    .culprit = "=vmm.status",
+    .sentence = "The guest does not run.",
+    .next = "Start it again if it should run." },
+  { .class_ = "paused", .confidence = "high",
+    .when = { { "vmm.status", OP_BEGINS, "paused" } },
+    .culprit = "=vmm.status",
+    .sentence = "The guest is paused: it does not run, and is not hung.",
+    .next = "Find who paused it, or continue it (cont, virsh resume)." },
+  { .class_ = "paused", .confidence = "high",
+    .when = { { "vmm.status", OP_BEGINS, "suspended" } },
+    .culprit = "=vmm.status",
+    .sentence = "The guest has suspended itself.",
+    .next = "Wake it up (system_wakeup, virsh dompmwakeup)." },
+
+  /* ---- the host starves: nothing above can be trusted ---- */
+  { .class_ = "host-starved", .confidence = "high",
+    .facets = { { FACET_HOST, DEAD } },
+    .culprit = "host memory",
+    .sentence = "The host spends most of its time waiting for memory: every "
+                "guest on it stands.",
+    .next = "Free memory on the host; host/ has the numbers." },
+
+  /* ---- the shell answered: whatever it is, the guest lives ---- */
+  { .class_ = "application-dead", .confidence = "high",
+    .codes = { "status", "mismatch", "compare", "forbidden", "not-a-number",
+               "fail-step" },
+    .facets = { { FACET_RUN_STATE, ALIVE | UNKNOWN } },
+    .culprit = "=",
+    .sentence = "The guest answers, but not as a well application does: ",
+    .next = "Look at the application inside the guest." },
+
+  /* ---- the kernel has died ---- */
+  { .class_ = "kernel-panic", .confidence = "high",
+    .when = { { "console.text.panic", OP_THERE },
+              { "sysrq.answer", OP_IS, "none" },
+              { "net.answer", OP_IS, "timeout" } },
+    .culprit = "=console.text.panic",
+    .sentence = "The guest's kernel panicked: its console says so, and "
+                "neither SysRq nor the network answer any more.",
+    .next = "console/tail.log has its last words; restart the guest." },
+  { .class_ = "kernel-panic", .confidence = "medium",
+    .facets = { { FACET_TICKS, UNKNOWN | DEAD } },
+    .when = { { "console.text.panic", OP_THERE },
+              { "sysrq.answer", OP_IS, "none" } },
+    .culprit = "=console.text.panic",
+    .sentence = "The guest's console says that its kernel panicked, and "
+                "SysRq is not answered.",
+    .next = "console/tail.log has its last words; restart the guest." },
+  { .class_ = "kernel-panic", .confidence = "low",
+    .facets = { { FACET_NETWORK, DEAD | UNKNOWN },
+                { FACET_TICKS, DEAD | UNKNOWN } },
+    .when = { { "console.text.panic", OP_THERE } },
+    .culprit = "=console.text.panic",
+    .sentence = "The guest's console says that its kernel panicked; nothing "
+                "else confirms it.",
+    .next = "Look at console/tail.log before acting on it." },
+  { .class_ = "hard-lockup", .confidence = "high",
+    .when = { { "console.text.hard_lockup", OP_THERE },
+              { "vcpu.busy", OP_ABOVE, NULL, 0 },
+              { "sysrq.answer", OP_IS, "none" } },
+    .culprit = "=console.text.hard_lockup",
+    .sentence = "A processor of the guest spins with interrupts off: its "
+                "kernel said so, the vCPU burns, and SysRq is not answered.",
+    .next = "console/tail.log has the stack." },
+  { .class_ = "hard-lockup", .confidence = "medium",
+    .when = { { "vcpu.busy", OP_ABOVE, NULL, 0 },
+              { "vcpu.busy", OP_SAME_AS, "vcpu.count" },
+              { "sysrq.answer", OP_IS, "none" } },
+    .facets = { { FACET_TICKS, DEAD } },
+    .culprit = "all vCPUs",
+    .sentence = "All vCPUs run without pause, and neither SysRq nor the "
+                "network give a sign: the kernel spins with interrupts off.",
+    .next = "Registers of the vCPUs (info registers) show where." },
+  { .class_ = "hard-lockup", .confidence = "low",
+    .when = { { "vcpu.busy", OP_ABOVE, NULL, 0 },
+              { "sysrq.answer", OP_IS, "none" } },
+    .facets = { { FACET_NETWORK, DEAD | UNKNOWN },
+                { FACET_BLOCK, DEAD | SLOW | UNKNOWN } },
+    .codes = { CODES_MUTE, "timeout" },
+    .culprit = "a vCPU at 100 %",
+    .sentence = "A vCPU runs without pause and SysRq is not answered; "
+                "whether SysRq works on this console is not known.",
+    .next = "Registers of the vCPUs (info registers) show where." },
+  { .class_ = "soft-lockup", .confidence = "medium",
+    .facets = { { FACET_TICKS, ALIVE } },
+    .when = { { "console.text.soft_lockup", OP_THERE },
+              { "vcpu.busy", OP_ABOVE, NULL, 0 } },
+    .culprit = "=console.text.soft_lockup",
+    .sentence = "A processor of the guest does not come back from the "
+                "kernel; interrupts are still taken.",
+    .next = "console/tail.log and sysrq/l.txt have the stack." },
+  { .class_ = "rcu-stall", .confidence = "medium",
+    .facets = { { FACET_TICKS, ALIVE } },
+    .when = { { "console.text.rcu_stall", OP_THERE },
+              { "vcpu.busy", OP_ABOVE, NULL, 0 } },
+    .culprit = "=console.text.rcu_stall",
+    .sentence = "The guest's RCU has stalled behind a processor that does "
+                "not come back.",
+    .next = "console/tail.log has the stack." },
+
+  /* ---- kernel services ---- */
+  { .class_ = "storage-stalled", .confidence = "high",
+    .when = { { "disk.*.new_errors", OP_ABOVE, NULL, 0 } },
+    .culprit = "host side of the guest's disk",
+    .sentence = "The host fails the guest's disk requests right now.",
+    .next = "Look at the storage under the guest's disks on the host." },
+  { .class_ = "storage-stalled", .confidence = "medium",
+    .facets = { { FACET_HOST, SLOW } },
+    .when = { { "sysrq.w.blocked", OP_ABOVE, NULL, 0 },
+              { "disk.any_moved", OP_FALSE },
+              { "host.psi.io.full", OP_ABOVE, NULL, 60 } },
+    .culprit = "host storage",
+    .sentence = "Tasks of the guest wait for its disks, which stand still, "
+                "while the host itself waits for storage.",
+    .next = "Look at the host's storage first." },
+  { .class_ = "storage-stalled", .confidence = "medium",
+    .facets = { { FACET_BLOCK, DEAD } },
+    .when = { { "sysrq.w.blocked", OP_ABOVE, NULL, 0 } },
+    .culprit = "guest's disk or file system",
+    .sentence = "Tasks of the guest wait without end, and its disks do not "
+                "move.",
+    .next = "sysrq/w.txt shows who waits where." },
+  { .class_ = "storage-stalled", .confidence = "low",
+    .facets = { { FACET_BLOCK, SLOW } },
+    .when = { { "console.text.hung_task", OP_THERE } },
+    .culprit = "=console.text.hung_task",
+    .sentence = "The guest reported hung tasks and its disks do not move.",
+    .next = "Ask again with SysRq w." },
+  { .class_ = "out-of-memory", .confidence = "low",
+    .when = { { "console.text.oom", OP_THERE } },
+    .codes = { CODES_MUTE, "timeout", "refused" },
+    .culprit = "=console.text.oom",
+    .sentence = "The guest's kernel killed tasks for lack of memory before "
+                "it stopped answering.",
+    .next = "Give the guest more memory, or find who eats it (SysRq m)." },
+
+  /* ---- who is asked lives, who should answer does not ---- */
+  { .class_ = "network-lost", .confidence = "medium",
+    .codes = { "timeout", "unreachable", "reset" },
+    .facets = { { FACET_TICKS, ALIVE }, { FACET_NETWORK, DEAD } },
+    .culprit = "the guest's network",
+    .sentence = "The guest's kernel answers over the console, but not over "
+                "the network.",
+    .next = "Look at its interface, bridge and firewall; net/net.json has "
+            "the counters." },
+  { .class_ = "application-dead", .confidence = "high",
+    .codes = { "refused", "reset" },
+    .facets = { { FACET_NETWORK, ALIVE } },
+    .culprit = "=",
+    .sentence = "The guest's kernel lives and its service does not: ",
+    .next = "Look at the service inside the guest." },
+  { .class_ = "console-lost", .confidence = "medium",
+    .codes = { CODES_MUTE },
+    .when = { { "net.answer", OP_IS, "open" } },
+    .culprit = "console or the shell on it",
+    .sentence = "The guest answers over the network, but nobody answers on "
+                "its console.",
+    .next = "Look at the guest's getty or shell on that console." },
+  { .class_ = "console-lost", .confidence = "high",
+    .facets = { { FACET_CONSOLE, DEAD },
+                { FACET_VMM, ALIVE | SLOW | UNKNOWN } },
+    .culprit = "=console.state",
+    .sentence = "The guest's console can't be reached any more while its "
+                "QEMU lives.",
+    .next = "Look at the console's socket or terminal on the host." },
+  { .class_ = "userspace-stuck", .confidence = "high",
+    .codes = { CODES_MUTE },
+    .when = { { "sysrq.answer", OP_IS, "shown" } },
+    .culprit = "=",
+    .sentence = "The guest's kernel answers at interrupt level, but nothing "
+                "in user space answers: ",
+    .next = "sysrq/ shows who waits where." },
+  { .class_ = "userspace-stuck", .confidence = "high",
+    .codes = { CODES_MUTE },
+    .when = { { "sysrq.answer", OP_IS, "disabled" } },
+    .culprit = "=",
+    .sentence = "The guest's kernel takes SysRq (and refuses the dump), but "
+                "nothing in user space answers: ",
+    .next = "Set kernel.sysrq=1 in the guest to see who waits where." },
+  { .class_ = "userspace-stuck", .confidence = "medium",
+    .codes = { CODES_MUTE, "timeout" },
+    .facets = { { FACET_NETWORK, ALIVE } },
+    .culprit = "=",
+    .sentence = "The guest's network lives, but its user space does not "
+                "answer: ",
+    .next = "Ask its kernel with SysRq w, or log in over the network." },
+  { .class_ = "userspace-stuck", .confidence = "low",
+    .codes = { CODES_MUTE, "timeout" },
+    .facets = { { FACET_BLOCK, ALIVE } },
+    .culprit = "=",
+    .sentence = "The guest's disks still move, but nothing answers: ",
+    .next = "Ask its kernel with SysRq w." },
+
+  /* ---- ours to mend ---- */
+  { .class_ = "probe-misconfigured", .confidence = "high",
+    .codes = { "login-prompt", "password-prompt", "no-address",
+               "console-read-only", "regex-limit", "no-route" },
+    .culprit = "=",
+    .sentence = "The check itself can't work as it is set up: ",
+    .next = "Mend the scenario or the guest's console." },
+  { .class_ = "boot-stuck", .confidence = "low",
+    .codes = { "bootloader" },
+    .culprit = "firmware or boot loader",
+    .sentence = "The console is still in the firmware or boot loader.",
+    .next = "Look at the console; it may wait for a key." },
+  { .class_ = "console-busy", .confidence = "high",
+    .codes = { "console-busy", "console-lost" },
+    .culprit = "=",
+    .sentence = "Somebody else has the console: ",
+    .next = "Nothing: hangdog asks again when it is free." },
+
+  /* ---- slow ---- */
+  { .class_ = "host-starved", .confidence = "low",
+    .facets = { { FACET_HOST, SLOW } },
+    .culprit = "host",
+    .sentence = "The host is short of processor, memory or storage time; "
+                "the guest may only be slow.",
+    .next = "host/ has the numbers." },
+  { .class_ = "slow", .confidence = "low",
+    .facets = { { FACET_VMM, SLOW } },
+    .culprit = "QEMU",
+    .sentence = "QEMU answered late once.",
+    .next = "Diagnose again." },
+};
+
+/* The outcome is "code" or "code: sentence". */
+static bool
+code_is (const char *outcome, const char *code)
+{
+  size_t n = strlen (code);
+
+  return strncmp (outcome, code, n) == 0
+         && (outcome[n] == '\0' || outcome[n] == ':' || outcome[n] == ' ');
+}
+
+static bool
+rule_holds (const struct verdict_rule *r, const struct ladder *ladder,
+            const struct fact_set *set, const char *outcome)
+{
+  bool any = r->codes[0] == NULL;
+
+  for (size_t i = 0; i < MAX_FACETS && r->facets[i].states; i++)
+    if (!(r->facets[i].states & 1u << ladder->facets[r->facets[i].facet].state))
+      return false;
+  for (size_t i = 0; i < MAX_CODES && r->codes[i] && !any; i++)
+    any = code_is (outcome, r->codes[i]);
+  return any && conds_hold (r->when, set, NULL);
+}
+
+/* Guest bytes and others' words, escaped. */
+static void
+put (char *dst, size_t n, const char *a, const char *b)
+{
+  struct buf text CLEANUP_BUF = BUF_INIT (n - 1);
+
+  buf_puts (&text, a);
+  text_escape (&text, b, strlen (b), 0);
+  snprintf (dst, n, "%s", buf_str (&text));
+}
+
+void
+ladder_verdict (const struct ladder *ladder, const struct fact *facts,
+                size_t n, const char *scenario, const char *outcome,
+                struct verdict *ret)
+{
+  const struct fact_set set = { facts, n };
+  const struct verdict_rule *r = NULL;
+  const char *culprit = "";
+
+  memset (ret, 0, sizeof *ret);
+  for (size_t i = 0; !r && i < sizeof rules / sizeof rules[0]; i++)
+    if (rule_holds (&rules[i], ladder, &set, outcome))
+      r = &rules[i];
+  if (!r)
+    {
+      snprintf (ret->class_, sizeof ret->class_, "unknown");
+      snprintf (ret->confidence, sizeof ret->confidence, "low");
+      put (ret->sentence, sizeof ret->sentence,
+           "What was found does not say why: ", outcome);
+      snprintf (ret->next, sizeof ret->next,
+                "Read the evidence in the bundle; the ladder in its manifest "
+                "says what is known.");
+      return;
+    }
+  snprintf (ret->class_, sizeof ret->class_, "%s", r->class_);
+  snprintf (ret->confidence, sizeof ret->confidence, "%s", r->confidence);
+  if (r->culprit && strcmp (r->culprit, "=") == 0)
+    culprit = scenario;
+  else if (r->culprit && r->culprit[0] == '=')
+    {
+      const struct fact *f = fact_last (&set, r->culprit + 1);
+
+      culprit = f && f->type == FACT_TEXT ? f->text : "";
+    }
+  else if (r->culprit)
+    culprit = r->culprit;
+  put (ret->culprit, sizeof ret->culprit, "", culprit);
+  /* A sentence that ends in ": " wants the outcome's own words. */
+  if (r->sentence[strlen (r->sentence) - 1] == ' ')
+    put (ret->sentence, sizeof ret->sentence, r->sentence, outcome);
+  else
+    put (ret->sentence, sizeof ret->sentence, r->sentence, "");
+  snprintf (ret->next, sizeof ret->next, "%s", r->next);
+}

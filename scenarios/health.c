@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Thresholds: when failing becomes failed, and when to look again.  Pure.
+ */
+#include "scenarios/scenario.h"
+
+const char *const health_names[]
+    = { "unknown", "well", "suspect", "failed", NULL };
+
+static enum health_change
+become (struct health_state *st, enum health to, uint64_t now_ms)
+{
+  static const enum health_change changes[] = {
+    [HEALTH_UNKNOWN] = HEALTH_SAME,
+    [HEALTH_WELL] = HEALTH_BECAME_WELL,
+    [HEALTH_SUSPECT] = HEALTH_BECAME_SUSPECT,
+    [HEALTH_FAILED] = HEALTH_BECAME_FAILED,
+  };
+
+  if (st->health == to)
+    return HEALTH_SAME;
+  st->health = to;
+  st->since_ms = now_ms;
+  return changes[to];
+}
+
+enum health_change
+health_feed (struct health_state *st, const struct scenario *s,
+             enum outcome outcome, uint64_t now_ms)
+{
+  st->runs++;
+  st->last_ms = now_ms;
+  st->last = outcome;
+  switch (outcome)
+    {
+    case OUTCOME_OK:
+      st->failures = 0;
+      if (st->successes < UINT32_MAX)
+        st->successes++;
+      if (st->successes >= s->success_threshold)
+        return become (st, HEALTH_WELL, now_ms);
+      return HEALTH_SAME;
+    case OUTCOME_FAILED:
+      st->successes = 0;
+      if (st->failures < UINT32_MAX)
+        st->failures++;
+      if (st->failures >= s->failure_threshold)
+        return become (st, HEALTH_FAILED, now_ms);
+      /* What has failed stays so until it is well again: a guest that
+       * answers now and then is not suspected anew each time. */
+      if (st->health != HEALTH_FAILED)
+        return become (st, HEALTH_SUSPECT, now_ms);
+      return HEALTH_SAME;
+    case OUTCOME_NO_VERDICT:
+      return HEALTH_SAME;
+    }
+  return HEALTH_SAME;
+}
+
+uint64_t
+health_next (const struct health_state *st, const struct scenario *s,
+             uint64_t started_ms, uint64_t random)
+{
+  uint64_t next, spread = s->jitter_ms ? random % (s->jitter_ms + 1) : 0;
+
+  if (st->runs == 0)
+    return started_ms + s->initial_delay_ms + spread;
+  next = started_ms + s->interval_ms + spread;
+  if (st->health == HEALTH_SUSPECT && st->last != OUTCOME_NO_VERDICT)
+    {
+      uint64_t ended = st->last_ms > started_ms ? st->last_ms : started_ms;
+
+      /* No jitter: confirming soon is the point. */
+      if (ended + s->retry_ms < next)
+        next = ended + s->retry_ms;
+    }
+  return next;
+}

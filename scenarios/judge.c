@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * From what came back to an outcome.
+ *
+ * The line that matters runs between FAILED and NO_VERDICT: only what the
+ * guest itself did or failed to do may cost it its health; what kept us from
+ * asking is ours.
+ */
+#include "scenarios/scenario_impl.h"
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/text.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+void
+report_set (struct outcome_report *r, enum outcome outcome, const char *code,
+            const char *fmt, ...)
+{
+  va_list ap;
+
+  r->outcome = outcome;
+  snprintf (r->code, sizeof r->code, "%s", code);
+  va_start (ap, fmt);
+  vsnprintf (r->sentence, sizeof r->sentence, fmt, ap);
+  va_end (ap);
+}
+
+const char *
+report_quote (char *dst, size_t n, const char *bytes, size_t len)
+{
+  struct buf text CLEANUP_BUF = BUF_INIT (n - 1);
+
+  /* Leading newlines say nothing, and a sentence has one line. */
+  while (len && (*bytes == '\n' || *bytes == '\r' || *bytes == ' '))
+    bytes++, len--;
+  text_escape (&text, bytes, len, 0);
+  snprintf (dst, n, "%s", buf_str (&text));
+  return dst;
+}
+
+/* ---- talking ---- */
+
+void
+judge_talk (enum talk talk, const char *detail, struct outcome_report *ret)
+{
+  static const struct
+  {
+    enum outcome outcome;
+    const char *code;
+    const char *sentence;
+  } means[TALK_MAX] = {
+    [TALK_SILENT] = { OUTCOME_FAILED, "silent",
+                      "nothing at all came back over the console" },
+    [TALK_NO_ECHO] = { OUTCOME_FAILED, "no-echo",
+                       "the console did not echo what was typed" },
+    [TALK_NO_ANSWER] = { OUTCOME_FAILED, "no-answer",
+                         "the console echoed the command, and then nothing "
+                         "answered it in time" },
+    [TALK_XOFF] = { OUTCOME_FAILED, "xoff",
+                    "the console takes no input" },
+    [TALK_MISMATCH] = { OUTCOME_FAILED, "mismatch",
+                        "the dialogue went another way" },
+    [TALK_LOGIN] = { OUTCOME_NO_VERDICT, "login-prompt",
+                     "the console is at a login prompt: let the guest log in "
+                     "there by itself (autologin), name another console, or "
+                     "use a dialogue scenario that expects the prompt" },
+    [TALK_PASSWORD] = { OUTCOME_NO_VERDICT, "password-prompt",
+                        "the console asks for a password, and hangdog types "
+                        "none: end that login, or name another console" },
+    [TALK_BOOTLOADER] = { OUTCOME_NO_VERDICT, "bootloader",
+                          "the console is in the firmware or boot loader" },
+    [TALK_BUSY] = { OUTCOME_NO_VERDICT, "console-busy",
+                    "another client or person has the console" },
+    [TALK_LOST] = { OUTCOME_NO_VERDICT, "console-lost",
+                    "the console was taken or went away on the way" },
+    [TALK_ABSENT] = { OUTCOME_NO_VERDICT, "console-absent",
+                      "there is no such console now" },
+    [TALK_FLOODED] = { OUTCOME_NO_VERDICT, "console-flooded",
+                       "the guest prints faster than can be searched: its "
+                       "console can't be asked now" },
+  };
+  char seen[100];
+
+  if (talk <= TALK_OK || talk >= TALK_MAX)
+    {
+      report_set (ret, OUTCOME_NO_VERDICT, "internal",
+                  "an end of talking that has no meaning (%d)", (int) talk);
+      return;
+    }
+  if (detail && *detail && talk != TALK_LOGIN && talk != TALK_PASSWORD)
+    report_set (ret, means[talk].outcome, means[talk].code, "%s (%s)",
+                means[talk].sentence,
+                report_quote (seen, sizeof seen, detail, strlen (detail)));
+  else
+    report_set (ret, means[talk].outcome, means[talk].code, "%s",
+                means[talk].sentence);
+}
+
+bool
+judge_open_error (int rc, const struct error *why, struct outcome_report *ret)
+{
+  static const struct
+  {
+    int rc;
+    enum talk talk;
+  } known[] = {
+    { -EBUSY, TALK_BUSY },     { -EAGAIN, TALK_BUSY },
+    { -ENOENT, TALK_ABSENT },  { -ENXIO, TALK_ABSENT },
+    { -ECANCELED, TALK_LOST }, { -EPIPE, TALK_LOST },
+    { -ECONNREFUSED, TALK_ABSENT },
+  };
+
+  for (size_t i = 0; i < ARRAY_LEN (known); i++)
+    if (known[i].rc == rc)
+      {
+        judge_talk (known[i].talk, why->msg, ret);
+        return true;
+      }
+  if (rc == -EROFS)
+    report_set (ret, OUTCOME_NO_VERDICT, "console-read-only",
+                "this console is a log that can't be typed into; use a "
+                "console of mode hold or probe");
+  else if (rc == -ETIMEDOUT)
+    report_set (ret, OUTCOME_NO_VERDICT, "console-timeout",
+                "the console could not be had in time");
+  else
+    return false;
+  return true;
+}
+
+const struct guest_console *
+scenario_console (const struct scenario *s, const struct guest *g,
+                  struct outcome_report *ret)
+{
+  if (s->console)
+    {
+      const struct guest_console *c = guest_console_find (g, s->console);
+      char name[64];
+
+      if (!c)
+        report_set (ret, OUTCOME_NO_VERDICT, "console-absent",
+                    "the guest has no console called \"%s\"",
+                    report_quote (name, sizeof name, s->console,
+                                  strlen (s->console)));
+      return c;
+    }
+  for (unsigned i = 0; i < g->nconsoles; i++)
+    if (g->consoles[i].kind != CONSOLE_LOG
+        && g->consoles[i].mode != CONSOLE_TAIL)
+      return &g->consoles[i];
+  report_set (ret, OUTCOME_NO_VERDICT,
+              g->nconsoles ? "console-read-only" : "console-absent",
+              g->nconsoles ? "the guest's only console is a log that can't be "
+                             "typed into"
+                           : "the guest has no console");
+  return NULL;
+}
+
+int
+scenario_session (const struct scenario *s, const struct guest *g,
+                  const struct transport_env *env, uint64_t deadline,
+                  struct session **ret, struct outcome_report *report,
+                  struct error *err)
+{
+  const struct guest_console *con = scenario_console (s, g, report);
+  struct error why = ERROR_INIT;
+  uint64_t now = clock_ms ();
+  char who[96];
+  int rc;
+
+  *ret = NULL;
+  if (!con)
+    return 0;
+  snprintf (who, sizeof who, "scenario %s", s->name);
+  rc = session_open (env->hub, g->inc.uuid, con->name, LEASE_SCENARIO, who,
+                     deadline > now ? now + (deadline - now) / 2 : now, ret,
+                     &why);
+  if (rc >= 0 || judge_open_error (rc, &why, report))
+    return 0;
+  *ret = NULL;
+  if (err)
+    *err = why;
+  return rc;
+}
+
+/* ---- answers ---- */
+
+static bool
+holds (int op, double a, double b)
+{
+  switch (op)
+    {
+    case 0:
+      return a < b;
+    case 1:
+      return a <= b;
+    case 2:
+      return a == b;
+    case 3:
+      return a != b;
+    case 4:
+      return a >= b;
+    default:
+      return a > b;
+    }
+}
+
+/* The whole capture must be one finite number. */
+static bool
+number (const char *p, size_t len, double *ret)
+{
+  char text[64], *end;
+  double v;
+
+  if (len == 0 || len >= sizeof text || memchr (p, '\0', len))
+    return false;
+  memcpy (text, p, len);
+  text[len] = '\0';
+  v = strtod (text, &end);
+  if (*end || end == text || !isfinite (v))
+    return false;
+  *ret = v;
+  return true;
+}
+
+/* False when ret was set. */
+static bool
+judge_compare (const struct scenario_expect *ex, const struct regex *re,
+               const char *out, struct outcome_report *ret)
+{
+  const struct scenario_compare *c = ex->compare.items;
+  char seen[64];
+
+  for (size_t i = 0; i < ex->compare.count; i++, c++)
+    {
+      const char *p = "";
+      size_t len = 0;
+      double v;
+
+      if (!regex_group (re, c->capture, out, &p, &len)
+          || !number (p, len, &v))
+        {
+          report_set (ret, OUTCOME_FAILED, "not-a-number",
+                      "\"%s\" should be a number and is \"%s\"", c->capture,
+                      report_quote (seen, sizeof seen, p, len));
+          return false;
+        }
+      if (i == 0)
+        ret->value = v;
+      if (!holds (c->op, v, c->value))
+        {
+          report_set (ret, OUTCOME_FAILED, "compare",
+                      "%s is %g, which is not %s %g", c->capture, v,
+                      scenario_compare_ops[c->op], c->value);
+          return false;
+        }
+    }
+  return true;
+}
+
+/* 1 matched, 0 not; < 0: ret was set. */
+static int
+try_match (const char *pattern, const char *out, size_t len,
+           struct regex **ret_re, struct outcome_report *ret)
+{
+  struct error why = ERROR_INIT;
+  CLEANUP_REGEX struct regex *re = NULL;
+  int rc = regex_new (pattern, &re, &why);
+
+  if (rc >= 0)
+    rc = regex_match (re, out, len, &why);
+  if (rc < 0)
+    report_set (ret, OUTCOME_NO_VERDICT, "regex-limit", "%s",
+                error_text (&why));
+  else if (ret_re)
+    *ret_re = steal_ptr (&re);
+  return rc;
+}
+
+void
+judge_answer (const struct scenario_expect *ex, int64_t status,
+              const char *out, size_t len, struct outcome_report *ret)
+{
+  CLEANUP_REGEX struct regex *re = NULL;
+  char seen[100];
+  int rc;
+
+  ret->value = NAN;
+  if (ex->status >= 0 && status != ex->status)
+    {
+      report_set (ret, OUTCOME_FAILED, "status",
+                  "the command ended with status %lld instead of %lld: %s",
+                  (long long) status, (long long) ex->status,
+                  report_quote (seen, sizeof seen, out, len));
+      return;
+    }
+  if (ex->output)
+    {
+      rc = try_match (ex->output, out, len, &re, ret);
+      if (rc == 0)
+        report_set (ret, OUTCOME_FAILED, "mismatch",
+                    "the answer does not match what is expected: %s",
+                    report_quote (seen, sizeof seen, out, len));
+      if (rc <= 0 || !judge_compare (ex, re, out, ret))
+        return;
+    }
+  if (ex->not_output)
+    {
+      rc = try_match (ex->not_output, out, len, NULL, ret);
+      if (rc > 0)
+        report_set (ret, OUTCOME_FAILED, "forbidden",
+                    "the answer has what it must not have: %s",
+                    report_quote (seen, sizeof seen, out, len));
+      if (rc != 0)
+        return;
+    }
+  report_set (ret, OUTCOME_OK, "ok", "%s",
+              report_quote (seen, sizeof seen, out, len));
+}

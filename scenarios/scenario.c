@@ -1,0 +1,531 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Reading scenario documents.  The table (fields.c) says what each value may
+ * be; here is what only several of them together can get wrong.
+ */
+#include "scenarios/scenario_impl.h"
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "base/units.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define MIN_INTERVAL_MS 1000
+#define MIN_TIMEOUT_MS 100
+#define MAX_SCENARIOS 256
+
+const char *const outcome_names[] = { "ok", "failed", "no-verdict", NULL };
+
+void
+scenario_path (char *dst, size_t n, const char *path, const char *key)
+{
+  snprintf (dst, n, "%s%s%s", path, *path ? "." : "", key);
+}
+
+/* Where one document is being read: saves three arguments everywhere. */
+struct place
+{
+  const struct json_doc *doc;
+  const char *path;
+  struct error *err;
+};
+
+static int bad (const struct place *at, const char *key, const char *fmt, ...)
+    __attribute__ ((format (printf, 3, 4)));
+
+static int
+bad (const struct place *at, const char *key, const char *fmt, ...)
+{
+  char path[256], msg[400];
+  va_list ap;
+
+  va_start (ap, fmt);
+  vsnprintf (msg, sizeof msg, fmt, ap);
+  va_end (ap);
+  scenario_path (path, sizeof path, at->path, key);
+  return json_error_at (at->doc, path, at->err, "%s", msg);
+}
+
+/* ---- one value at a time ---- */
+
+static int
+check_name (const struct place *at, const char *key, const char *name)
+{
+  if (text_is_name (name))
+    return 0;
+  return bad (at, key,
+              "a name is made of letters, digits, \".\", \"_\" and \"-\", and "
+              "does not begin with \".\" or \"-\"");
+}
+
+static int
+check_regex (const struct place *at, const char *key, const char *pattern,
+             struct regex **ret)
+{
+  struct error why = ERROR_INIT;
+  struct regex *re;
+
+  if (regex_new (pattern, &re, &why) < 0)
+    return bad (at, key, "%s", error_text (&why));
+  if (ret)
+    *ret = re;
+  else
+    regex_free (re);
+  return 0;
+}
+
+static int
+check_send (const struct place *at, const char *key, char *send)
+{
+  const char *why;
+
+  if (!send || scenario_unescape (send, &why) == 0)
+    return 0;
+  return bad (at, key, "%s", why);
+}
+
+static int
+check_labels (const struct place *at, struct json_object *labels)
+{
+  if (!labels)
+    return 0;
+  if (!json_object_is_type (labels, json_type_object))
+    return bad (at, "select.labels", "must be an object of label: glob");
+  json_object_object_foreach (labels, key, value)
+  {
+    char path[200];
+
+    if (json_object_is_type (value, json_type_string))
+      continue;
+    snprintf (path, sizeof path, "select.labels.%s", key);
+    return bad (at, path, "must be a string (a glob)");
+  }
+  return 0;
+}
+
+/* ---- quiet hours ---- */
+
+int
+hours_minute (const char *hhmm)
+{
+  int h, m;
+
+  for (int i = 0; i < 5; i++)
+    if (i == 2 ? hhmm[i] != ':' : hhmm[i] < '0' || hhmm[i] > '9')
+      return -1;
+  h = (hhmm[0] - '0') * 10 + hhmm[1] - '0';
+  m = (hhmm[3] - '0') * 10 + hhmm[4] - '0';
+  if (hhmm[5] || m > 59 || h > 24 || (h == 24 && m))
+    return -1;
+  return h * 60 + m;
+}
+
+int
+hours_days (const char *days)
+{
+  static const char names[7][4]
+      = { "sun", "mon", "tue", "wed", "thu", "fri", "sat" };
+  int mask = 0;
+
+  if (!days)
+    return 0x7f;
+  for (const char *p = days; *p; p += 3 + (p[3] == ','))
+    {
+      int d = 0;
+
+      while (d < 7 && strncmp (p, names[d], 3) != 0)
+        d++;
+      if (d == 7 || (p[3] && p[3] != ',') || (p[3] == ',' && !p[4]))
+        return -1;
+      mask |= 1 << d;
+    }
+  return mask ? mask : -1;
+}
+
+static int
+check_hours (const struct place *at, const struct scenario *s)
+{
+  const struct scenario_hours *h = s->quiet_hours.items;
+
+  for (size_t i = 0; i < s->quiet_hours.count; i++, h++)
+    {
+      int from = hours_minute (h->from), to = hours_minute (h->to);
+      char key[64];
+
+      snprintf (key, sizeof key, "quiet-hours[%zu].%s", i,
+                from < 0 ? "from" : to < 0 ? "to" : "days");
+      if (from < 0 || to < 0)
+        return bad (at, key, "must be a time of day as HH:MM");
+      if (hours_days (h->days) < 0)
+        return bad (at, key,
+                    "must be days as \"mon,tue,wed,thu,fri,sat,sun\"");
+      snprintf (key, sizeof key, "quiet-hours[%zu].to", i);
+      if (from == to)
+        return bad (at, key,
+                    "is the same as `from`; a whole day is 00:00 to 24:00");
+    }
+  return 0;
+}
+
+/* ---- times ---- */
+
+static int
+check_times (const struct place *at, const struct scenario *s)
+{
+  char a[32], b[32];
+
+  units_format_duration (a, sizeof a, s->interval_ms);
+  units_format_duration (b, sizeof b, s->timeout_ms);
+  if (s->interval_ms < MIN_INTERVAL_MS)
+    return bad (at, "interval", "%s is too short: 1s is the least", a);
+  if (s->timeout_ms < MIN_TIMEOUT_MS)
+    return bad (at, "timeout", "%s is too short: 100ms is the least", b);
+  if (s->timeout_ms >= s->interval_ms)
+    return bad (at, "timeout",
+                "%s is not shorter than the interval of %s: one run would "
+                "still wait when the next begins; shorten the timeout or "
+                "lengthen the interval",
+                b, a);
+  if (s->jitter_ms > s->interval_ms)
+    return bad (at, "jitter", "is longer than the interval of %s", a);
+  if (s->retry_ms < MIN_INTERVAL_MS)
+    return bad (at, "retry-interval", "is too short: 1s is the least");
+  return 0;
+}
+
+/* ---- expect ---- */
+
+static int
+check_expect (const struct place *at, const struct scenario *s)
+{
+  const struct scenario_compare *c = s->expect.compare.items;
+  CLEANUP_REGEX struct regex *re = NULL;
+  int rc;
+
+  if (s->expect.output
+      && (rc = check_regex (at, "expect.output", s->expect.output, &re)) < 0)
+    return rc;
+  if (s->expect.not_output
+      && (rc = check_regex (at, "expect.not-output", s->expect.not_output,
+                            NULL))
+             < 0)
+    return rc;
+  for (size_t i = 0; i < s->expect.compare.count; i++, c++)
+    {
+      char key[64];
+
+      snprintf (key, sizeof key, "expect.compare[%zu].capture", i);
+      if (!re)
+        return bad (at, key,
+                    "there is no expect.output to capture it; add one with a "
+                    "group (?<%s>...)",
+                    c->capture);
+      if (!regex_has_group (re, c->capture))
+        return bad (at, key,
+                    "expect.output has no group of that name; write it as "
+                    "(?<%s>...)",
+                    c->capture);
+    }
+  return 0;
+}
+
+/* ---- kinds and transports ---- */
+
+static bool
+has_transport (const struct scenario_kind *kind, const char *name)
+{
+  for (const char *const *t = kind->transports; *t; t++)
+    if (strcmp (*t, name) == 0)
+      return true;
+  return false;
+}
+
+static int
+check_transports (const struct place *at, const struct scenario *s)
+{
+  char *const *name = s->transports.items;
+
+  for (size_t i = 0; i < s->transports.count; i++)
+    {
+      char key[64];
+
+      snprintf (key, sizeof key, "transports[%zu]", i);
+      if (!has_transport (s->kind, name[i]))
+        return bad (at, key, "a %s scenario can use only \"%s\"",
+                    s->kind->name, s->kind->transports[0]);
+    }
+  return 0;
+}
+
+static int
+check_kind (const struct place *at, struct scenario *s)
+{
+  const char *names[16] = { NULL };
+  const char *near;
+
+  s->kind = scenario_kind_find (s->kind_name);
+  if (s->kind)
+    return 0;
+  for (size_t i = 0; scenario_kinds[i] && i + 1 < ARRAY_LEN (names); i++)
+    names[i] = scenario_kinds[i]->name;
+  near = text_nearest (s->kind_name, names);
+  if (near)
+    return bad (at, "kind", "there is no such kind; did you mean \"%s\"?",
+                near);
+  return bad (at, "kind", "there is no such kind; see `hangdog list kinds`");
+}
+
+int
+scenario_check_uses (const struct scenario *s, const struct json_doc *doc,
+                     const char *path, unsigned uses, struct error *err)
+{
+  const struct place at = { doc, path, err };
+  const struct
+  {
+    unsigned use;
+    bool given;
+    const char *key;
+  } all[] = {
+    { USES_COMMAND, s->command != NULL, "command" },
+    { USES_ADDRESS, s->address != NULL, "address" },
+    { USES_SEND, s->send != NULL, "send" },
+    { USES_STEPS, s->steps.count > 0, "steps" },
+    { USES_STATUS, s->expect.status != SCENARIO_STATUS_UNSET,
+      "expect.status" },
+    { USES_OUTPUT, s->expect.output != NULL, "expect.output" },
+    { USES_OUTPUT, s->expect.not_output != NULL, "expect.not-output" },
+    { USES_CONSOLE, s->console != NULL, "console" },
+  };
+
+  for (size_t i = 0; i < ARRAY_LEN (all); i++)
+    if (all[i].given && !(uses & all[i].use))
+      return bad (&at, all[i].key, "a %s scenario has no use for it",
+                  s->kind->name);
+  return 0;
+}
+
+/* ---- the whole ---- */
+
+static int
+check (const struct place *at, struct scenario *s)
+{
+  struct scenario_step *step = s->steps.items;
+  int rc;
+
+  if (s->schema && strcmp (s->schema, SCENARIO_SCHEMA) != 0)
+    return bad (at, "schema", "this hangdog reads \"%s\"", SCENARIO_SCHEMA);
+  /* Before anything that prints or uses them. */
+  if ((rc = check_name (at, "name", s->name)) < 0
+      || (rc = check_name (at, "playbook", s->playbook)) < 0
+      || (rc = check_kind (at, s)) < 0)
+    return rc;
+  if (strcmp (s->name, "order") == 0)
+    return bad (at, "name",
+                "\"order\" is what a diagnosis asked for by somebody is "
+                "called; take another");
+  if ((rc = check_send (at, "send", s->send)) < 0)
+    return rc;
+  for (size_t i = 0; i < s->steps.count; i++)
+    {
+      char key[64];
+
+      snprintf (key, sizeof key, "steps[%zu].send", i);
+      if ((rc = check_send (at, key, step[i].send)) < 0)
+        return rc;
+    }
+  if ((rc = check_labels (at, s->select.labels)) < 0
+      || (rc = check_times (at, s)) < 0 || (rc = check_hours (at, s)) < 0
+      || (rc = check_expect (at, s)) < 0
+      || (rc = check_transports (at, s)) < 0)
+    return rc;
+  if (s->kind->check
+      && (rc = s->kind->check (s, at->doc, at->path, at->err)) < 0)
+    return rc;
+  if (s->expect.status == SCENARIO_STATUS_UNSET)
+    s->expect.status = 0;
+  return 0;
+}
+
+static struct scenario *
+with_defaults (void)
+{
+  struct scenario *s = calloc (1, sizeof *s);
+
+  if (!s)
+    return NULL;
+  s->refs = 1;
+  s->interval_ms = 30000;
+  s->timeout_ms = 10000;
+  s->initial_delay_ms = 60000;
+  s->retry_ms = 5000;
+  s->failure_threshold = 2;
+  s->success_threshold = 1;
+  s->severity = SEVERITY_CRITICAL;
+  s->expect.status = SCENARIO_STATUS_UNSET;
+  s->playbook = strdup ("standard");
+  if (s->playbook)
+    return s;
+  free (s);
+  return NULL;
+}
+
+int
+scenario_parse (const struct json_doc *doc, struct json_object *obj,
+                const char *path, struct scenario **ret, struct error *err)
+{
+  const struct place at = { doc, path, err };
+  struct scenario *s;
+  int rc;
+
+  if (!json_object_is_type (obj, json_type_object))
+    return json_error_at (doc, path, err, "a scenario must be an object");
+  s = with_defaults ();
+  if (!s)
+    return error_set (err, ENOMEM, "no memory");
+  rc = json_decode (doc, obj, path, scenario_fields, s, err);
+  if (rc >= 0)
+    rc = check (&at, s);
+  if (rc < 0)
+    {
+      scenario_unref (s);
+      return rc;
+    }
+  *ret = s;
+  return 0;
+}
+
+struct scenario *
+scenario_ref (struct scenario *s)
+{
+  __atomic_add_fetch (&s->refs, 1, __ATOMIC_RELAXED);
+  return s;
+}
+
+void
+scenario_unref (struct scenario *s)
+{
+  if (!s || __atomic_sub_fetch (&s->refs, 1, __ATOMIC_ACQ_REL) > 0)
+    return;
+  json_decoded_done (scenario_fields, s);
+  free (s);
+}
+
+/* ---- files ---- */
+
+static void
+free_all (struct scenario **all, size_t n)
+{
+  for (size_t i = 0; all && i < n; i++)
+    scenario_unref (all[i]);
+  free (all);
+}
+
+static int
+same_name (const struct json_doc *doc, struct scenario **all, size_t n,
+           const char *path, struct error *err)
+{
+  char key[80];
+
+  for (size_t i = 0; i < n; i++)
+    if (strcmp (all[i]->name, all[n]->name) == 0)
+      {
+        scenario_path (key, sizeof key, path, "name");
+        return json_error_at (doc, key, err,
+                              "scenarios[%zu] has the same name \"%s\"", i,
+                              all[n]->name);
+      }
+  return 0;
+}
+
+static int
+load_array (const struct json_doc *doc, struct json_object *list,
+            struct scenario ***ret, size_t *ret_n, struct error *err)
+{
+  size_t n, i;
+  struct scenario **all;
+  int rc = 0;
+
+  if (!json_object_is_type (list, json_type_array))
+    return json_error_at (doc, "scenarios", err, "must be an array");
+  n = json_object_array_length (list);
+  if (n > MAX_SCENARIOS)
+    return json_error_at (doc, "scenarios", err,
+                          "more than %d scenarios in one file",
+                          MAX_SCENARIOS);
+  all = calloc (n ? n : 1, sizeof *all);
+  if (!all)
+    return error_set (err, ENOMEM, "no memory");
+  for (i = 0; i < n && rc >= 0; i++)
+    {
+      char path[40];
+
+      snprintf (path, sizeof path, "scenarios[%zu]", i);
+      rc = scenario_parse (doc, json_object_array_get_idx (list, i), path,
+                           &all[i], err);
+      if (rc >= 0)
+        rc = same_name (doc, all, i, path, err);
+    }
+  if (rc < 0)
+    {
+      free_all (all, i);
+      return rc;
+    }
+  *ret = all;
+  *ret_n = n;
+  return 0;
+}
+
+/* Beside "scenarios" only what says what the file is. */
+static int
+check_list_keys (const struct json_doc *doc, struct json_object *root,
+                 struct error *err)
+{
+  json_object_object_foreach (root, key, value)
+  {
+    (void) value;
+    if (strcmp (key, "scenarios") != 0 && strcmp (key, "$schema") != 0
+        && strcmp (key, "description") != 0)
+      return json_error_at (doc, key, err,
+                            "unknown key beside \"scenarios\"; what belongs "
+                            "to one scenario goes into it");
+  }
+  return 0;
+}
+
+int
+scenario_load (const char *path, struct scenario ***ret, size_t *ret_n,
+               struct error *err)
+{
+  CLEANUP_JSON_DOC struct json_doc *doc = NULL;
+  struct json_object *list = NULL, *root;
+  struct scenario **all;
+  int rc;
+
+  rc = json_load (path, JSON_FILE, JSON_MAX_FILE, &doc, err);
+  if (rc < 0)
+    return rc;
+  root = json_root (doc);
+  if (json_object_is_type (root, json_type_object)
+      && json_object_object_get_ex (root, "scenarios", &list))
+    {
+      rc = check_list_keys (doc, root, err);
+      return rc < 0 ? rc : load_array (doc, list, ret, ret_n, err);
+    }
+  all = calloc (1, sizeof *all);
+  if (!all)
+    return error_set (err, ENOMEM, "no memory");
+  rc = scenario_parse (doc, root, "", &all[0], err);
+  if (rc < 0)
+    {
+      free (all);
+      return rc;
+    }
+  *ret = all;
+  *ret_n = 1;
+  return 0;
+}

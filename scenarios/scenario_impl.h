@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the files of this room share.
+ */
+#ifndef HANGDOG_SCENARIOS_IMPL_H
+#define HANGDOG_SCENARIOS_IMPL_H
+
+#include "scenarios/scenario.h"
+#include "base/buf.h"
+#include "transports/console/session.h"
+#include "transports/transport.h"
+
+extern const struct json_field scenario_fields[];
+
+/* "a" + "b" is "a.b", "" + "b" is "b". */
+void scenario_path (char *dst, size_t n, const char *path, const char *key);
+
+/* ---- what a kind does not use is a mistake, not a decoration ---- */
+
+enum scenario_uses
+{
+  USES_COMMAND = 1 << 0,
+  USES_ADDRESS = 1 << 1,
+  USES_SEND = 1 << 2,
+  USES_STEPS = 1 << 3,
+  USES_STATUS = 1 << 4,
+  USES_OUTPUT = 1 << 5, /* output, not-output, compare */
+  USES_CONSOLE = 1 << 6,
+};
+int scenario_check_uses (const struct scenario *s, const struct json_doc *doc,
+                         const char *path, unsigned uses, struct error *err);
+
+/* Minute of the day of "HH:MM" (24:00 = 1440), -1 if it is none. */
+int hours_minute (const char *hhmm);
+/* Bit 0 = sun of "mon,tue" (NULL = every day), -1 if it is none. */
+int hours_days (const char *days);
+
+/* ---- escapes in `send` ---- */
+
+/* In place.  0, or -EINVAL with *ret_why naming the trouble. */
+int scenario_unescape (char *s, const char **ret_why);
+/* The other way, into the one canonical spelling. */
+void scenario_escape (const char *s, struct buf *out);
+
+/* ---- regular expressions: PCRE2, bytes, no JIT, with limits ---- */
+
+struct regex;
+#define REGEX_MAX_PATTERN 1024
+/* err names the offset. */
+int regex_new (const char *pattern, struct regex **ret, struct error *err);
+void regex_free (struct regex *re);
+static inline void
+regex_freep (struct regex **re)
+{
+  regex_free (*re);
+}
+#define CLEANUP_REGEX __attribute__ ((cleanup (regex_freep)))
+bool regex_matches_nothing (const struct regex *re);
+bool regex_has_group (const struct regex *re, const char *name);
+/* 1 matches, 0 does not, -E2BIG a limit was hit. */
+int regex_match (struct regex *re, const char *text, size_t len,
+                 struct error *err);
+/* After a match; false when the group took no part in it. */
+bool regex_group (const struct regex *re, const char *name,
+                  const char *text, const char **ret_start, size_t *ret_len);
+
+/* ---- judging ---- */
+
+void report_set (struct outcome_report *r, enum outcome outcome,
+                 const char *code, const char *fmt, ...)
+    __attribute__ ((format (printf, 4, 5)));
+/* Guest bytes into a sentence: escaped, one line, cut. */
+const char *report_quote (char *dst, size_t n, const char *bytes, size_t len);
+
+/* What an end of talking means when it is not TALK_OK. */
+void judge_talk (enum talk talk, const char *detail,
+                 struct outcome_report *ret);
+/* What an error of session_open() means; false: it is our own failure. */
+bool judge_open_error (int rc, const struct error *why,
+                       struct outcome_report *ret);
+/* Status and output against `expect`; sets ret in every case. */
+void judge_answer (const struct scenario_expect *expect, int64_t status,
+                   const char *out, size_t len, struct outcome_report *ret);
+
+/* The console of a scenario, or NULL with ret filled (no verdict). */
+const struct guest_console *scenario_console (const struct scenario *s,
+                                              const struct guest *g,
+                                              struct outcome_report *ret);
+/* Takes the lease in at most half of what is left: a session that began at
+ * the last moment would call a slow connect a dead guest.  0 with *ret NULL
+ * when there is no verdict (report filled). */
+int scenario_session (const struct scenario *s, const struct guest *g,
+                      const struct transport_env *env, uint64_t deadline,
+                      struct session **ret, struct outcome_report *report,
+                      struct error *err);
+
+#endif

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The command line's connection to the daemon.
+ */
+#include "supervisor/cli/cli.h"
+#include "supervisor/settings.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/json.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#define HELLO_MS 5000
+#define START_MS 10000
+#define SETTLE_MS 8000
+
+struct client
+{
+  int sock;
+  int64_t last_id;
+  pid_t keeper; /* one of our own, 0 if the daemon was there */
+};
+
+static void
+nap (unsigned ms)
+{
+  struct timespec ts = { ms / 1000, (long) (ms % 1000) * 1000000 };
+
+  nanosleep (&ts, NULL);
+}
+
+static int
+hello (struct client *c, struct error *err)
+{
+  CLEANUP_FRAME struct frame f = { 0 };
+  int64_t protocol;
+  int r = frame_read (c->sock, &f, clock_ms () + HELLO_MS, err);
+
+  if (r < 0)
+    return error_wrap (err, "the daemon does not say hello");
+  protocol = json_get_int (f.head, "protocol", 0);
+  if (protocol != 1)
+    return error_set (err, EPROTO,
+                      "the daemon speaks protocol %lld, this hangdog 1: "
+                      "restart the daemon after an update",
+                      (long long) protocol);
+  return 0;
+}
+
+static int
+try_connect (struct client *c, const char *path, struct error *err)
+{
+  int r = socket_connect (path, &c->sock, err);
+
+  if (r < 0)
+    return r;
+  r = hello (c, err);
+  if (r < 0)
+    close (steal_fd (&c->sock));
+  return r;
+}
+
+/* The keeper's messages belong on our stderr only when it fails. */
+static int
+start_keeper (const struct cli *cli, struct client *c, const char *path,
+              struct error *err)
+{
+  char program[4096];
+  char *args[12];
+  unsigned n = 0;
+  uint64_t deadline = clock_ms () + START_MS;
+  int status, r;
+
+  snprintf (program, sizeof (program), "%s/hangdog-keeper", cli->libexec);
+  args[n++] = program;
+  args[n++] = (char *) "--run";
+  args[n++] = (char *) cli->run_path;
+  args[n++] = (char *) "--state";
+  args[n++] = (char *) cli->state_path;
+  args[n++] = (char *) "--libexec";
+  args[n++] = (char *) cli->libexec;
+  if (cli->config_path)
+    {
+      args[n++] = (char *) "--config";
+      args[n++] = (char *) cli->config_path;
+    }
+  args[n] = NULL;
+  c->keeper = fork ();
+  if (c->keeper == 0)
+    {
+      int null = open ("/dev/null", O_RDWR);
+
+      dup2 (null, STDOUT_FILENO);
+      if (!getenv ("HANGDOG_DEBUG"))
+        dup2 (null, STDERR_FILENO);
+      execv (program, args);
+      _exit (127);
+    }
+  if (c->keeper < 0)
+    return error_errno (err, errno, "starting hangdog-keeper");
+  do
+    {
+      r = try_connect (c, path, err);
+      if (r == 0)
+        return 0;
+      if (waitpid (c->keeper, &status, WNOHANG) == c->keeper)
+        {
+          c->keeper = 0;
+          return error_set (err, EIO,
+                            "no daemon runs, and one for this command alone "
+                            "did not start; `hangdog daemon` says why");
+        }
+      nap (50);
+    }
+  while (clock_ms () < deadline);
+  return error_wrap (err, "starting a daemon for this command");
+}
+
+/* ---- settling: all sources have looked once ---- */
+
+struct sources
+{
+  bool unhealthy;
+};
+
+static int
+source_row (struct json_object *row, const void *body, size_t len, void *arg)
+{
+  struct sources *s = arg;
+  const char *kind = json_get_str (row, "row");
+
+  if (kind && strcmp (kind, "source") == 0
+      && !json_get_bool (row, "healthy", false))
+    s->unhealthy = true;
+  return 0;
+}
+
+static void
+settle (struct client *c)
+{
+  uint64_t deadline = clock_ms () + SETTLE_MS;
+  struct sources s;
+
+  do
+    {
+      s = (struct sources){ false };
+      if (client_call (c, client_request ("list", NULL), source_row, &s, NULL)
+          < 0)
+        return;
+      if (s.unhealthy)
+        nap (100);
+    }
+  while (s.unhealthy && clock_ms () < deadline);
+}
+
+int
+client_open (const struct cli *cli, bool start, struct client **ret,
+             struct error *err)
+{
+  struct client *c = calloc (1, sizeof (*c));
+  char path[4096];
+  int r;
+
+  if (!c)
+    return error_set (err, ENOMEM, "no memory");
+  c->sock = -1;
+  snprintf (path, sizeof (path), "%s/" CONTROL_SOCKET, cli->run_path);
+  r = try_connect (c, path, err);
+  if (r < 0 && start && (r == -ENOENT || r == -ECONNREFUSED))
+    {
+      r = start_keeper (cli, c, path, err);
+      if (r == 0)
+        settle (c);
+    }
+  else if (r == -ENOENT || r == -ECONNREFUSED)
+    r = error_set (err, ENOENT,
+                   "no daemon answers at %s; start it with `hangdog daemon` "
+                   "(or systemctl start hangdog), or name its --run folder",
+                   path);
+  else if (r == -EACCES)
+    r = error_set (err, EACCES,
+                   "you may not use %s: be root, or a member of the group "
+                   "that the configuration names",
+                   path);
+  if (r < 0)
+    {
+      client_close (c);
+      return r;
+    }
+  *ret = c;
+  return 0;
+}
+
+void
+client_close (struct client *c)
+{
+  if (!c)
+    return;
+  if (c->sock >= 0)
+    close (c->sock);
+  if (c->keeper > 0)
+    {
+      kill (c->keeper, SIGTERM);
+      waitpid (c->keeper, NULL, 0);
+    }
+  free (c);
+}
+
+int
+client_socket (const struct client *c)
+{
+  return c->sock;
+}
+
+struct json_object *
+client_request (const char *op, const char *guest)
+{
+  struct json_object *head = json_object_new_object ();
+
+  json_add_str (head, "op", op);
+  if (guest)
+    json_add_str (head, "guest", guest);
+  return head;
+}
+
+static int
+remote_error (struct json_object *e, struct error *err)
+{
+  static const struct
+  {
+    const char *name;
+    int code;
+  } codes[] = { { "ENOENT", ENOENT },     { "EINVAL", EINVAL },
+                { "EEXIST", EEXIST },     { "EBUSY", EBUSY },
+                { "EPERM", EPERM },       { "ENOSYS", ENOSYS },
+                { "ETIMEDOUT", ETIMEDOUT } };
+  const char *code = json_get_str (e, "code");
+  const char *text = json_get_str (e, "message");
+  int n = EIO;
+
+  for (unsigned i = 0; code && i < ARRAY_LEN (codes); i++)
+    if (strcmp (codes[i].name, code) == 0)
+      n = codes[i].code;
+  return error_set (err, n, "%s", text ? text : "the daemon refused");
+}
+
+int
+client_call (struct client *c, struct json_object *head, client_row_fn *fn,
+             void *arg, struct error *err)
+{
+  int64_t id = ++c->last_id;
+  bool more = true;
+  int r;
+
+  json_add_int (head, "id", id);
+  r = frame_write (c->sock, head, NULL, 0, NULL, 0, clock_ms () + HELLO_MS,
+                   err);
+  json_object_put (head);
+  while (r >= 0 && more)
+    {
+      CLEANUP_FRAME struct frame f = { 0 };
+
+      r = frame_read (c->sock, &f, CLOCK_NEVER, err);
+      if (r < 0)
+        return error_wrap (err, "the daemon went away");
+      if (json_get_int (f.head, "re", -1) != id)
+        continue;
+      if (json_get (f.head, "error"))
+        return remote_error (json_get (f.head, "error"), err);
+      more = json_get_bool (f.head, "more", false);
+      json_object_object_del (f.head, "re");
+      json_object_object_del (f.head, "more");
+      if (fn
+          && (json_object_object_length (f.head) > 0 || f.body_len > 0))
+        {
+          r = fn (f.head, f.body, f.body_len, arg);
+          if (r != 0)
+            return r;
+        }
+    }
+  return r < 0 ? r : 0;
+}

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * hangdog doctor without a guest: what this host lacks.  Looks at the host
+ * with the rights of whoever calls; says the exact command that mends each.
+ */
+#include "supervisor/cli/cli.h"
+#include "supervisor/settings.h"
+
+#include "base/json.h"
+#include "config.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+struct exam
+{
+  bool json;
+  unsigned ok, warn, bad;
+};
+
+static void
+line (struct exam *e, const char *state, const char *what,
+      const char *finding, const char *fix)
+{
+  struct json_object *row;
+
+  if (state[0] == 'o')
+    e->ok++;
+  else if (state[0] == 'w')
+    e->warn++;
+  else
+    e->bad++;
+  if (e->json)
+    {
+      row = json_object_new_object ();
+      json_add_str (row, "transport", "host");
+      json_add_str (row, "state", state);
+      json_add_str (row, "what", what);
+      json_add_str (row, "finding", finding);
+      if (fix)
+        json_add_str (row, "fix", fix);
+      print_json (row);
+      json_object_put (row);
+      return;
+    }
+  printf ("%-5s %s: %s\n", state, what, finding);
+  if (fix)
+    printf ("      mend it: %s\n", fix);
+}
+
+static void
+programs (struct exam *e, const struct cli *cli)
+{
+  static const char *const names[]
+      = { "hangdog-keeper", "hangdog-daemon", "hangdog-writer",
+          "hangdog-parser" };
+  char path[4096];
+
+  for (unsigned i = 0; i < sizeof (names) / sizeof (names[0]); i++)
+    {
+      snprintf (path, sizeof (path), "%s/%s", cli->libexec, names[i]);
+      if (access (path, X_OK) < 0)
+        {
+          line (e, "bad", path, strerror (errno),
+                "make install (or set HANGDOG_LIBEXEC to the build folder)");
+          return;
+        }
+    }
+  line (e, "ok", "programs", cli->libexec, NULL);
+}
+
+static void
+sources (struct exam *e)
+{
+  bool any = false;
+
+#ifdef WITH_LIBVIRT
+  if (access ("/run/libvirt/libvirt-sock", F_OK) == 0
+      || access ("/run/libvirt/virtqemud-sock", F_OK) == 0)
+    {
+      line (e, "ok", "libvirt", "its system socket is there", NULL);
+      any = true;
+    }
+#endif
+  if (access ("/run/hypervisor/kvm", F_OK) == 0)
+    {
+      line (e, "ok", "run directory", "/run/hypervisor/kvm (EVE)", NULL);
+      any = true;
+    }
+  if (access ("/dev/xen", F_OK) == 0 || access ("/proc/xen", F_OK) == 0)
+    line (e, "warn", "Xen",
+          "guests of a Xen hypervisor are not supported: they have no QEMU "
+          "monitor and no console socket",
+          NULL);
+  if (access ("/run/hypervisor/kubevirt", F_OK) == 0)
+    line (e, "warn", "KubeVirt",
+          "its guests live in virt-launcher pods; run hangdog inside the pod "
+          "with uri qemu:///session",
+          NULL);
+  if (!any)
+    line (e, "warn", "guests",
+          "neither libvirt's socket nor a QEMU run directory is on this host",
+          "systemctl start libvirtd, or name \"sources\" in the configuration");
+}
+
+static void
+yama (struct exam *e)
+{
+  FILE *f = fopen ("/proc/sys/kernel/yama/ptrace_scope", "re");
+  int scope = 0;
+
+  if (f && fscanf (f, "%d", &scope) == 1 && scope >= 3)
+    line (e, "warn", "Yama",
+          "ptrace_scope is 3: even root may not read a guest's memory",
+          "it can only be changed by a reboot with kernel.yama.ptrace_scope=1");
+  else
+    line (e, "ok", "Yama", "the keeper may read a guest's memory", NULL);
+  if (f)
+    fclose (f);
+}
+
+static void
+space (struct exam *e, const struct cli *cli)
+{
+  struct statvfs v;
+  char text[128];
+
+  if (statvfs (cli->state_path, &v) < 0)
+    {
+      line (e, "ok", "state", "its folder is made at the first start", NULL);
+      return;
+    }
+  snprintf (text, sizeof (text), "%s has %llu MiB free", cli->state_path,
+            (unsigned long long) v.f_bavail * v.f_frsize >> 20);
+  if (v.f_bavail * v.f_frsize < (256u << 20))
+    line (e, "warn", "disk", text,
+          "hangdog spool list sent, then hangdog spool drop INCIDENT");
+  else
+    line (e, "ok", "disk", text, NULL);
+}
+
+int
+doctor_host (struct cli *cli)
+{
+  struct exam e = { .json = cli->json };
+
+  programs (&e, cli);
+  if (geteuid () != 0)
+    line (&e, "warn", "rights",
+          "you are not root: guests of others are out of reach",
+          "sudo hangdog daemon");
+  else
+    line (&e, "ok", "rights", "root starts the keeper", NULL);
+  if (getpwnam ("hangdog"))
+    line (&e, "ok", "user", "the daemon runs as user hangdog", NULL);
+  else
+    line (&e, "warn", "user",
+          "there is no user hangdog: the daemon runs as nobody, the writer as "
+          "root without capabilities",
+          "adduser --system --group --home /var/lib/hangdog hangdog");
+  sources (&e);
+  yama (&e);
+  space (&e, cli);
+  if (!cli->json)
+    printf ("doctor ok=%u warn=%u bad=%u\n", e.ok, e.warn, e.bad);
+  return e.bad ? EXIT_TROUBLE : e.warn ? EXIT_DEGRADED : EXIT_WELL;
+}

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * hangdog: finds the verb and runs it.
+ */
+#include "supervisor/cli/cli.h"
+#include "supervisor/settings.h"
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "config.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+const struct verb *const verbs[] = {
+  &verb_daemon,     &verb_list,      &verb_status,     &verb_doctor,
+  &verb_probe,      &verb_diagnose,  &verb_incidents,  &verb_console,
+  &verb_bundle,     &verb_spool,     &verb_wait,       &verb_scenario,
+  &verb_config,     &verb_tables,    &verb_controller, &verb_dump,
+  &verb_completion, &verb_version,   NULL,
+};
+
+static void
+drop_arg (struct cli *cli, int at, int n)
+{
+  memmove (&cli->argv[at], &cli->argv[at + n],
+           (size_t) (cli->argc - at - n + 1) * sizeof (*cli->argv));
+  cli->argc -= n;
+}
+
+const char *
+cli_option (struct cli *cli, const char *name)
+{
+  size_t len = strlen (name);
+  const char *value;
+
+  for (int i = 1; i < cli->argc; i++)
+    {
+      if (strcmp (cli->argv[i], "--") == 0)
+        break;
+      if (strncmp (cli->argv[i], name, len) != 0)
+        continue;
+      if (cli->argv[i][len] == '=')
+        {
+          value = cli->argv[i] + len + 1;
+          drop_arg (cli, i, 1);
+          return value;
+        }
+      if (cli->argv[i][len] == '\0' && i + 1 < cli->argc)
+        {
+          value = cli->argv[i + 1];
+          drop_arg (cli, i, 2);
+          return value;
+        }
+    }
+  return NULL;
+}
+
+bool
+cli_flag (struct cli *cli, const char *name)
+{
+  for (int i = 1; i < cli->argc; i++)
+    {
+      if (strcmp (cli->argv[i], "--") == 0)
+        break;
+      if (strcmp (cli->argv[i], name) == 0)
+        {
+          drop_arg (cli, i, 1);
+          return true;
+        }
+    }
+  return false;
+}
+
+const char *
+cli_arg (const struct cli *cli, int n)
+{
+  return n < cli->argc ? cli->argv[n] : NULL;
+}
+
+int
+cli_usage (const struct verb *verb, const char *why)
+{
+  if (why)
+    fprintf (stderr, "hangdog %s: %s\n", verb->name, why);
+  fprintf (stderr, "Usage: hangdog %s %s\n", verb->name, verb->args);
+  return EXIT_USAGE;
+}
+
+int
+cli_rest (const struct cli *cli, const struct verb *verb, int max_args)
+{
+  char why[256];
+
+  for (int i = 1; i < cli->argc; i++)
+    if (cli->argv[i][0] == '-' && cli->argv[i][1])
+      {
+        snprintf (why, sizeof (why), "unknown option \"%.100s\"",
+                  cli->argv[i]);
+        return cli_usage (verb, why);
+      }
+  if (cli->argc - 1 > max_args)
+    {
+      snprintf (why, sizeof (why), "what is \"%.100s\" for?",
+                cli->argv[max_args + 1]);
+      return cli_usage (verb, why);
+    }
+  return 0;
+}
+
+int
+cli_fail (const struct error *err)
+{
+  fputs ("hangdog: ", stderr);
+  print_text (stderr, error_text (err));
+  fputc ('\n', stderr);
+  return err->code == EINVAL || err->code == ENOENT || err->code == EEXIST
+             ? EXIT_USAGE
+             : EXIT_ERROR;
+}
+
+int
+cli_exec (struct cli *cli, const char *program, char *const *args)
+{
+  char path[4096];
+  struct error err = ERROR_INIT;
+
+  snprintf (path, sizeof (path), "%s/%s", cli->libexec, program);
+  execv (path, args);
+  error_errno (&err, errno, "%s", path);
+  cli_fail (&err);
+  return EXIT_ERROR;
+}
+
+static void
+help (FILE *to)
+{
+  fputs ("hangdog: says of every guest of this host whether it is well, and "
+         "if not, what stopped and why\n\n"
+         "Usage: hangdog [--run DIR] [--state DIR] [--config FILE] [--json] "
+         "VERB ...\n\nVerbs:\n",
+         to);
+  for (unsigned i = 0; verbs[i]; i++)
+    fprintf (to, "  %-12s %s\n", verbs[i]->name, verbs[i]->summary);
+  fputs ("\n`hangdog VERB --help` tells more, with examples.\n"
+         "Exit codes: 0 well, 1 error, 2 usage or bad input, 3 trouble found, "
+         "4 degraded,\n5 partial, 6 no verdict.\n",
+         to);
+}
+
+static int
+verb_help (const struct verb *v)
+{
+  printf ("Usage: hangdog %s %s\n\n%s\n", v->name, v->args, v->summary);
+  if (v->help)
+    printf ("\n%s", v->help);
+  return EXIT_WELL;
+}
+
+static const struct verb *
+find_verb (const char *name)
+{
+  for (unsigned i = 0; verbs[i]; i++)
+    if (strcmp (verbs[i]->name, name) == 0)
+      return verbs[i];
+  return NULL;
+}
+
+static int
+unknown_verb (const char *name)
+{
+  const char *names[32];
+  const char *near;
+  unsigned n = 0;
+
+  for (; verbs[n] && n < ARRAY_LEN (names) - 1; n++)
+    names[n] = verbs[n]->name;
+  names[n] = NULL;
+  near = text_nearest (name, names);
+  fprintf (stderr, "hangdog: there is no verb \"");
+  print_text (stderr, name);
+  fprintf (stderr, "\"%s%s%s; `hangdog --help` lists them\n",
+           near ? " (did you mean \"" : "", near ? near : "",
+           near ? "\"?)" : "");
+  return EXIT_USAGE;
+}
+
+int
+main (int argc, char **argv)
+{
+  struct cli cli = { .run_path = RUN_PATH,
+                     .state_path = STATE_PATH,
+                     .libexec = LIBEXECDIR,
+                     .argc = argc,
+                     .argv = argv };
+  const char *env = getenv ("HANGDOG_LIBEXEC"), *value;
+  const struct verb *v;
+
+  signal (SIGPIPE, SIG_IGN);
+  if (env && env[0] == '/')
+    cli.libexec = env;
+  if ((env = getenv ("HANGDOG_RUN")))
+    cli.run_path = env;
+  if ((env = getenv ("HANGDOG_STATE")))
+    cli.state_path = env;
+  if ((value = cli_option (&cli, "--run")))
+    cli.run_path = value;
+  if ((value = cli_option (&cli, "--state")))
+    cli.state_path = value;
+  if ((value = cli_option (&cli, "--config")))
+    cli.config_path = value;
+  cli.json = cli_flag (&cli, "--json");
+  if (cli.argc < 2)
+    {
+      help (stderr);
+      return EXIT_USAGE;
+    }
+  if (strcmp (cli.argv[1], "--help") == 0 || strcmp (cli.argv[1], "-h") == 0
+      || (strcmp (cli.argv[1], "help") == 0 && cli.argc == 2))
+    {
+      help (stdout);
+      return EXIT_WELL;
+    }
+  if (strcmp (cli.argv[1], "--version") == 0)
+    cli.argv[1] = (char *) "version";
+  if (strcmp (cli.argv[1], "help") == 0)
+    drop_arg (&cli, 1, 1), cli.argv[cli.argc++] = (char *) "--help";
+  drop_arg (&cli, 0, 1);
+  v = find_verb (cli.argv[0]);
+  if (!v)
+    return unknown_verb (cli.argv[0]);
+  if (cli_flag (&cli, "--help") || cli_flag (&cli, "-h"))
+    return verb_help (v);
+  return v->run (&cli);
+}

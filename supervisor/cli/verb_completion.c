@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * hangdog completion: shell completion, made from the table of verbs, so that
+ * it never falls behind.
+ */
+#include "supervisor/cli/cli.h"
+
+#include <ctype.h>
+#include <string.h>
+
+/* Calls fn for each --option that the verb's usage names. */
+static void
+options_of (const struct verb *v,
+            void (*fn) (const char *opt, size_t len, void *arg), void *arg)
+{
+  const char *p = v->args;
+
+  while ((p = strstr (p, "--")))
+    {
+      size_t len = 2;
+
+      while (isalnum ((unsigned char) p[len]) || p[len] == '-')
+        len++;
+      fn (p, len, arg);
+      p += len;
+    }
+}
+
+static void
+print_word (const char *opt, size_t len, void *arg)
+{
+  printf (" %.*s", (int) len, opt);
+}
+
+static bool
+takes_guest (const struct verb *v)
+{
+  return strstr (v->args, "GUEST") != NULL;
+}
+
+static void
+bash (void)
+{
+  puts ("_hangdog ()\n{\n"
+        "  local cur=${COMP_WORDS[COMP_CWORD]} verb=${COMP_WORDS[1]}\n"
+        "  if [ \"$COMP_CWORD\" -eq 1 ]; then");
+  fputs ("    COMPREPLY=($(compgen -W \"", stdout);
+  for (unsigned i = 0; verbs[i]; i++)
+    printf ("%s ", verbs[i]->name);
+  puts ("\" -- \"$cur\"))\n    return\n  fi\n  case $verb in");
+  for (unsigned i = 0; verbs[i]; i++)
+    {
+      printf ("  %s) COMPREPLY=($(compgen -W \"--json", verbs[i]->name);
+      options_of (verbs[i], print_word, NULL);
+      if (takes_guest (verbs[i]))
+        fputs (" $(hangdog list --json 2>/dev/null | sed -n "
+               "'s/.*\"display\":\"\\([^\"]*\\)\".*/\\1/p')",
+               stdout);
+      puts ("\" -- \"$cur\")) ;;");
+    }
+  puts ("  esac\n}\ncomplete -o default -F _hangdog hangdog");
+}
+
+static void
+print_zsh (const char *opt, size_t len, void *arg)
+{
+  printf (" '%.*s'", (int) len, opt);
+}
+
+static void
+zsh (void)
+{
+  puts ("#compdef hangdog\n_hangdog() {\n  if (( CURRENT == 2 )); then\n"
+        "    local -a verbs=(");
+  for (unsigned i = 0; verbs[i]; i++)
+    printf ("      '%s:%s'\n", verbs[i]->name, verbs[i]->summary);
+  puts ("    )\n    _describe verb verbs\n    return\n  fi\n"
+        "  case $words[2] in");
+  for (unsigned i = 0; verbs[i]; i++)
+    {
+      printf ("  %s) compadd -- --json", verbs[i]->name);
+      options_of (verbs[i], print_zsh, NULL);
+      puts (" ; _files ;;");
+    }
+  puts ("  esac\n}\n_hangdog \"$@\"");
+}
+
+static void
+print_fish (const char *opt, size_t len, void *arg)
+{
+  printf ("complete -c hangdog -n '__fish_seen_subcommand_from %s' -l %.*s\n",
+          (const char *) arg, (int) len - 2, opt + 2);
+}
+
+static void
+fish (void)
+{
+  for (unsigned i = 0; verbs[i]; i++)
+    {
+      printf ("complete -c hangdog -n __fish_use_subcommand -a %s -d '%s'\n",
+              verbs[i]->name, verbs[i]->summary);
+      options_of (verbs[i], print_fish, (void *) verbs[i]->name);
+    }
+}
+
+static int
+run (struct cli *cli)
+{
+  const char *shell = cli_arg (cli, 1);
+  int r = cli_rest (cli, &verb_completion, 1);
+
+  if (r)
+    return r;
+  if (shell && strcmp (shell, "bash") == 0)
+    bash ();
+  else if (shell && strcmp (shell, "zsh") == 0)
+    zsh ();
+  else if (shell && strcmp (shell, "fish") == 0)
+    fish ();
+  else
+    return cli_usage (&verb_completion, "for bash, zsh or fish?");
+  return EXIT_WELL;
+}
+
+const struct verb verb_completion = {
+  .name = "completion",
+  .args = "bash | zsh | fish",
+  .summary = "print completion for a shell",
+  .help = "Example:\n  hangdog completion bash "
+          ">/etc/bash_completion.d/hangdog\n",
+  .run = run,
+};

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * hangdog list: who is there.
+ */
+#include "supervisor/cli/cli.h"
+
+#include "base/error.h"
+#include "base/json.h"
+
+#include <string.h>
+
+struct list
+{
+  bool json;
+  struct table *table;
+  unsigned guests, well, hung, other, sick_sources;
+  struct json_object *sources; /* the unhealthy ones */
+};
+
+static int
+on_row (struct json_object *row, const void *body, size_t len, void *arg)
+{
+  struct list *l = arg;
+  const char *kind = json_get_str (row, "row");
+  const char *health = json_get_str (row, "health");
+
+  if (l->json)
+    print_json (row);
+  if (kind && strcmp (kind, "source") == 0)
+    {
+      if (!json_get_bool (row, "healthy", false))
+        {
+          l->sick_sources++;
+          json_object_array_add (l->sources, json_object_get (row));
+        }
+      return 0;
+    }
+  l->guests++;
+  if (health && strcmp (health, "well") == 0)
+    l->well++;
+  else if (health && strcmp (health, "hung") == 0)
+    l->hung++;
+  else
+    l->other++;
+  if (!l->json)
+    {
+      const char *cells[] = { json_get_str (row, "display"), health,
+                              json_get_str (row, "run"),
+                              json_get_str (row, "source"),
+                              json_get_str (row, "uuid") };
+
+      table_row (l->table, cells);
+    }
+  return 0;
+}
+
+static void
+sick_sources (struct list *l)
+{
+  for (size_t i = 0; i < json_object_array_length (l->sources); i++)
+    {
+      struct json_object *o = json_object_array_get_idx (l->sources, i);
+
+      fputs ("hangdog: source ", stderr);
+      print_text (stderr, json_get_str (o, "source"));
+      fputs (": ", stderr);
+      print_text (stderr, json_get_str (o, "state"));
+      fputc ('\n', stderr);
+    }
+}
+
+static int
+run (struct cli *cli)
+{
+  static const char *const titles[]
+      = { "GUEST", "HEALTH", "STATE", "SOURCE", "UUID", NULL };
+  struct list l = { .json = cli->json };
+  struct client *c = NULL;
+  struct error err = ERROR_INIT;
+  int r = cli_rest (cli, &verb_list, 0);
+
+  if (r)
+    return r;
+  r = client_open (cli, true, &c, &err);
+  if (r < 0)
+    return cli_fail (&err);
+  l.table = table_new (titles);
+  l.sources = json_object_new_array ();
+  r = client_call (c, client_request ("list", NULL), on_row, &l, &err);
+  client_close (c);
+  if (r == 0 && !l.json)
+    {
+      printf ("guests=%u well=%u hung=%u other=%u\n", l.guests, l.well,
+              l.hung, l.other);
+      table_print (l.table, stdout);
+      sick_sources (&l);
+    }
+  table_free (l.table);
+  json_object_put (l.sources);
+  if (r < 0)
+    return cli_fail (&err);
+  return l.hung ? EXIT_TROUBLE : EXIT_WELL;
+}
+
+const struct verb verb_list = {
+  .name = "list",
+  .args = "",
+  .summary = "list all guests of this host and how well they are",
+  .help = "HEALTH is well, suspect, hung, held-off (paused, stopping, ...: by "
+          "its owner's will),\nwatched (no scenario is bound to it), or "
+          "unknown (not asked yet).\n"
+          "\nExample:\n  hangdog list --json | jq -r .name\n",
+  .run = run,
+};

@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * hangdog status: one guest or all, in detail; and wait.
+ */
+#include "supervisor/cli/cli.h"
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "base/units.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+struct status
+{
+  bool json;
+  struct json_object *rows[7]; /* arrays, by kind below */
+  unsigned guests, hung, suspect, held, sick_sources, stuck;
+};
+
+static const char *const kinds[]
+    = { "daemon", "source", "guest", "console", "scenario", "incident",
+        "stuck" };
+enum
+{
+  DAEMON,
+  SOURCE,
+  GUEST,
+  CONSOLE,
+  SCENARIO,
+  INCIDENT,
+  STUCK,
+  KINDS
+};
+
+static int
+on_row (struct json_object *row, const void *body, size_t len, void *arg)
+{
+  struct status *st = arg;
+  const char *kind = json_get_str (row, "row");
+  const char *health = json_get_str (row, "health");
+
+  if (st->json)
+    print_json (row);
+  for (unsigned i = 0; kind && i < KINDS; i++)
+    if (strcmp (kind, kinds[i]) == 0)
+      {
+        json_object_array_add (st->rows[i], json_object_get (row));
+        if (i == STUCK)
+          st->stuck++;
+        if (i == SOURCE && !json_get_bool (row, "healthy", false))
+          st->sick_sources++;
+        if (i == GUEST)
+          {
+            st->guests++;
+            if (health && strcmp (health, "hung") == 0)
+              st->hung++;
+            else if (health && strcmp (health, "suspect") == 0)
+              st->suspect++;
+            else if (health && strcmp (health, "held-off") == 0)
+              st->held++;
+          }
+      }
+  return 0;
+}
+
+static const char *
+age (char *dst, size_t n, struct json_object *row, const char *key)
+{
+  if (!json_get (row, key))
+    return "-";
+  return units_format_duration (dst, n,
+                                (uint64_t) json_get_int (row, key, 0));
+}
+
+/* Columns are given as "member" or "member%" for an age in milliseconds. */
+static void
+section (struct status *st, unsigned kind, const char *const *titles,
+         const char *const *members)
+{
+  struct table *t = table_new (titles);
+  char ages[10][32];
+
+  for (size_t i = 0; i < json_object_array_length (st->rows[kind]); i++)
+    {
+      struct json_object *row = json_object_array_get_idx (st->rows[kind], i);
+      const char *cells[10] = { NULL };
+
+      for (unsigned c = 0; members[c]; c++)
+        {
+          char key[40];
+          size_t len = strlen (members[c]);
+
+          snprintf (key, sizeof (key), "%s", members[c]);
+          if (key[len - 1] == '%')
+            {
+              key[len - 1] = '\0';
+              cells[c] = age (ages[c], sizeof (ages[c]), row, key);
+            }
+          else if (json_object_is_type (json_get (row, key), json_type_int))
+            {
+              snprintf (ages[c], sizeof (ages[c]), "%lld",
+                        (long long) json_get_int (row, key, 0));
+              cells[c] = ages[c];
+            }
+          else
+            cells[c] = json_get_str (row, key);
+        }
+      table_row (t, cells);
+    }
+  if (json_object_array_length (st->rows[kind]) > 0)
+    {
+      fputc ('\n', stdout);
+      table_print (t, stdout);
+    }
+  table_free (t);
+}
+
+static void
+print_all (struct status *st)
+{
+  static const char *const guest_t[]
+      = { "GUEST", "HEALTH", "STATE", "REASON", "INTENT", "SOURCE", NULL };
+  static const char *const guest_m[]
+      = { "display", "health", "run", "reason", "intent", "source", NULL };
+  static const char *const cons_t[] = { "GUEST", "CONSOLE", "MODE", "STATE",
+                                        "SINCE", "QUIET", "BYTES", "HOLDER",
+                                        "DETAIL", NULL };
+  static const char *const cons_m[] = { "guest", "name", "mode", "state",
+                                        "state_ms%", "quiet_ms%", "bytes",
+                                        "holder", "detail", NULL };
+  static const char *const scen_t[] = { "GUEST", "SCENARIO", "HEALTH",
+                                        "SINCE", "LAST", "TOOK", "NEXT",
+                                        "RUNS", "SAYS", NULL };
+  static const char *const scen_m[] = { "guest", "scenario", "health",
+                                        "health_ms%", "outcome", "took_ms%",
+                                        "next_ms%", "runs", "sentence", NULL };
+  static const char *const inc_t[] = { "INCIDENT", "GUEST", "PHASE", "END",
+                                       "SHIPPED", "BUNDLE", NULL };
+  static const char *const inc_m[]
+      = { "id", "guest", "phase", "end", "shipped", "bundle", NULL };
+  static const char *const stuck_t[]
+      = { "STUCK LANE", "GUEST", "JOB", "SINCE", NULL };
+  static const char *const stuck_m[]
+      = { "lane", "uuid", "job", "since_ms%", NULL };
+  static const char *const src_t[] = { "SOURCE", "STATE", NULL };
+  static const char *const src_m[] = { "source", "state", NULL };
+
+  section (st, SOURCE, src_t, src_m);
+  section (st, GUEST, guest_t, guest_m);
+  section (st, CONSOLE, cons_t, cons_m);
+  section (st, SCENARIO, scen_t, scen_m);
+  section (st, INCIDENT, inc_t, inc_m);
+  section (st, STUCK, stuck_t, stuck_m);
+}
+
+static int
+judge (const struct status *st)
+{
+  if (st->hung)
+    return EXIT_TROUBLE;
+  if (st->suspect || st->sick_sources || st->stuck)
+    return EXIT_DEGRADED;
+  if (st->guests && st->held == st->guests)
+    return EXIT_NO_VERDICT;
+  return EXIT_WELL;
+}
+
+static const char *const words[]
+    = { "well", "error", "usage", "hung", "degraded", "partial", "held-off" };
+
+static void
+status_init (struct status *st, bool json)
+{
+  *st = (struct status){ .json = json };
+  for (unsigned i = 0; i < KINDS; i++)
+    st->rows[i] = json_object_new_array ();
+}
+
+static void
+status_done (struct status *st)
+{
+  for (unsigned i = 0; i < KINDS; i++)
+    json_object_put (st->rows[i]);
+}
+
+/* Nagios: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.  npd (node problem
+ * detector): 0 well, 1 problem, 2 unknown. */
+static int
+plugin_line (const struct status *st, bool npd)
+{
+  int code = judge (st);
+  const char *word = code == EXIT_WELL       ? "OK"
+                     : code == EXIT_TROUBLE  ? "CRITICAL"
+                     : code == EXIT_DEGRADED ? "WARNING"
+                                             : "UNKNOWN";
+
+  printf ("HANGDOG %s - %u guests, %u hung, %u suspect", word, st->guests,
+          st->hung, st->suspect);
+  if (!npd)
+    printf (" | guests=%u hung=%u;;0 suspect=%u;0", st->guests, st->hung,
+            st->suspect);
+  fputc ('\n', stdout);
+  if (npd)
+    return code == EXIT_WELL ? 0 : code == EXIT_NO_VERDICT ? 2 : 1;
+  return code == EXIT_WELL       ? 0
+         : code == EXIT_DEGRADED ? 1
+         : code == EXIT_TROUBLE  ? 2
+                                 : 3;
+}
+
+static int
+once (struct client *c, const char *guest, struct status *st,
+      struct error *err)
+{
+  return client_call (c, client_request ("status", guest), on_row, st, err);
+}
+
+static void
+nap (unsigned ms)
+{
+  struct timespec ts = { ms / 1000, (long) (ms % 1000) * 1000000 };
+
+  nanosleep (&ts, NULL);
+}
+
+static int
+show (struct cli *cli, struct client *c, const char *guest, int plugin,
+      struct error *err)
+{
+  struct status st;
+  int r;
+
+  status_init (&st, cli->json && !plugin);
+  r = once (c, guest, &st, err);
+  if (r < 0)
+    {
+      status_done (&st);
+      return cli_fail (err);
+    }
+  if (plugin)
+    r = plugin_line (&st, plugin == 2);
+  else
+    {
+      r = judge (&st);
+      if (!cli->json)
+        {
+          printf ("status=%s guests=%u hung=%u suspect=%u stuck=%u\n",
+                  words[r], st.guests, st.hung, st.suspect, st.stuck);
+          print_all (&st);
+        }
+    }
+  status_done (&st);
+  return r;
+}
+
+static int
+run (struct cli *cli)
+{
+  bool watch = cli_flag (cli, "--watch");
+  bool nagios = cli_flag (cli, "--nagios");
+  bool npd = cli_flag (cli, "--npd");
+  struct client *c = NULL;
+  struct error err = ERROR_INIT;
+  int r = cli_rest (cli, &verb_status, 1);
+
+  if (r)
+    return r;
+  r = client_open (cli, true, &c, &err);
+  if (r < 0)
+    {
+      r = cli_fail (&err);
+      return nagios ? 3 : npd ? 2 : r;
+    }
+  do
+    {
+      if (watch && isatty (STDOUT_FILENO))
+        fputs ("\033[H\033[2J", stdout);
+      r = show (cli, c, cli_arg (cli, 1), nagios ? 1 : npd ? 2 : 0, &err);
+      fflush (stdout);
+      if (watch && !ferror (stdout))
+        nap (2000);
+    }
+  while (watch && r != EXIT_ERROR && r != EXIT_USAGE && !ferror (stdout));
+  client_close (c);
+  return r;
+}
+
+const struct verb verb_status = {
+  .name = "status",
+  .args = "[GUEST] [--watch] [--nagios | --npd]",
+  .summary = "show how a guest (or every guest) is, and since when",
+  .help = "GUEST is a uuid (or its beginning), a name or a display name.\n"
+          "  --watch    again every two seconds\n"
+          "  --nagios   one line and exit codes of a Nagios plugin\n"
+          "  --npd      one line and exit codes of a node-problem-detector "
+          "plugin\n"
+          "\nExamples:\n"
+          "  hangdog status\n"
+          "  hangdog status web-1 --watch\n"
+          "  hangdog status --json | jq 'select(.row==\"scenario\")'\n",
+  .run = run,
+};
+
+/* ---- wait: for scripts that would write a loop ---- */
+
+static int
+wait_run (struct cli *cli)
+{
+  const char *timeout = cli_option (cli, "--timeout");
+  const char *want = cli_option (cli, "--for");
+  uint64_t ms = 5 * 60 * 1000, deadline;
+  struct client *c = NULL;
+  struct error err = ERROR_INIT;
+  const char *guest;
+  bool met = false;
+  int r = cli_rest (cli, &verb_wait, 1);
+
+  if (r)
+    return r;
+  guest = cli_arg (cli, 1);
+  if (!guest)
+    return cli_usage (&verb_wait, "which guest?");
+  if (!want)
+    want = "well";
+  if (timeout && units_parse_duration (timeout, &ms, &err) < 0)
+    return cli_fail (&err);
+  r = client_open (cli, true, &c, &err);
+  deadline = clock_ms () + ms;
+  while (r >= 0 && !met)
+    {
+      struct status st;
+      struct json_object *g;
+      const char *health = "absent";
+
+      status_init (&st, false);
+      r = once (c, guest, &st, &err);
+      g = r < 0 ? NULL : json_object_array_get_idx (st.rows[GUEST], 0);
+      if (g)
+        health = json_get_str (g, "health");
+      /* A guest that is not there yet may come. */
+      if (r == -ENOENT)
+        r = 0;
+      met = r >= 0 && strcmp (health, want) == 0;
+      if (met)
+        printf ("health=%s guest=%s\n", health, guest);
+      status_done (&st);
+      if (!met && r >= 0)
+        {
+          if (clock_ms () >= deadline)
+            {
+              printf ("health=%s guest=%s timeout\n", health, guest);
+              client_close (c);
+              return EXIT_NO_VERDICT;
+            }
+          nap (200);
+        }
+    }
+  client_close (c);
+  return r < 0 ? cli_fail (&err) : EXIT_WELL;
+}
+
+const struct verb verb_wait = {
+  .name = "wait",
+  .args = "GUEST [--for well|hung|suspect|held-off|watched] [--timeout 5m]",
+  .summary = "wait until a guest is as you say",
+  .help = "Exit code 6 when it is not by then.\n"
+          "\nExample:\n  hangdog wait web-1 --for hung --timeout 2m\n",
+  .run = wait_run,
+};

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Clients of the control socket and the table of operations.
+ */
+#include "supervisor/control.h"
+#include "supervisor/daemon.h"
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/text.h"
+#include "config.h"
+#include "guests/registry.h"
+
+#include <string.h>
+#include <sys/socket.h>
+
+#define MAX_CLIENTS 64
+#define CLIENT_QUEUE (4u << 20)
+
+static const struct control_op ops[] = {
+  { "list", op_list },
+  { "status", op_status },
+  { "incidents", op_incidents },
+  { "dump", op_dump },
+  { "tables", op_tables },
+  { "probe", op_probe },
+  { "diagnose", op_diagnose },
+  { "console-release", op_release },
+  { "doctor", op_doctor },
+  { "spool", op_spool },
+  { "spool-retry", op_spool },
+  { "spool-drop", op_spool },
+  { "bundle", op_spool },
+  { "console", op_console },
+  { "input", op_input },
+};
+
+struct client
+{
+  struct control *control;
+  struct client *next;
+  struct channel *channel;
+  struct answer *answers;
+  char by[64];
+};
+
+struct control
+{
+  struct daemon *d;
+  int listen_fd;
+  struct watch *watch;
+  struct client *clients;
+  unsigned count;
+};
+
+/* ---- answers ---- */
+
+static void
+answer_free (struct answer *a)
+{
+  struct answer **p = &a->client->answers;
+
+  while (*p && *p != a)
+    p = &(*p)->next;
+  if (*p)
+    *p = a->next;
+  json_object_put (a->head);
+  free (a);
+}
+
+static bool
+send_row (struct answer *a, struct json_object *row, const void *body,
+          size_t len, bool more)
+{
+  struct frame request = { .head = a->head };
+
+  if (!row)
+    row = json_object_new_object ();
+  if (more)
+    json_add_bool (row, "more", true);
+  return channel_reply (a->client->channel, &request, row, body, len, NULL, 0)
+         == 0;
+}
+
+bool
+answer_row (struct answer *a, struct json_object *row)
+{
+  return send_row (a, row, NULL, 0, true);
+}
+
+bool
+answer_bytes (struct answer *a, struct json_object *row, const void *body,
+              size_t len)
+{
+  return send_row (a, row, body, len, true);
+}
+
+void
+answer_end (struct answer *a, struct json_object *last)
+{
+  send_row (a, last, NULL, 0, false);
+  answer_free (a);
+}
+
+void
+answer_error (struct answer *a, const struct error *why)
+{
+  struct frame request = { .head = a->head };
+
+  channel_reply_error (a->client->channel, &request, why);
+  answer_free (a);
+}
+
+struct answer *
+answer_find (struct answer *a, int64_t id)
+{
+  for (struct answer *x = a->client->answers; x; x = x->next)
+    if (json_get_int (x->head, "id", -2) == id)
+      return x;
+  return NULL;
+}
+
+const struct guest *
+answer_guest (struct answer *a)
+{
+  const char *what = json_get_str (a->head, "guest");
+  const struct guest *g = NULL;
+  struct error err = ERROR_INIT;
+
+  if (!what)
+    error_set (&err, EINVAL, "which guest? Name one; `hangdog list` shows them");
+  else if (registry_find (a->d->registry, what, &g, &err) == 0)
+    return g;
+  answer_error (a, &err);
+  return NULL;
+}
+
+/* ---- clients ---- */
+
+static void
+client_free (struct client *cl)
+{
+  struct client **p = &cl->control->clients;
+  struct answer *a;
+
+  while (*p && *p != cl)
+    p = &(*p)->next;
+  if (*p)
+    *p = cl->next;
+  cl->control->count--;
+  while ((a = cl->answers))
+    {
+      if (a->gone)
+        a->gone (a);
+      answer_free (a);
+    }
+  channel_free (cl->channel);
+  free (cl);
+}
+
+static void
+on_frame (struct channel *ch, struct frame *frame, void *arg)
+{
+  struct client *cl = arg;
+  const char *op = json_get_str (frame->head, "op");
+  const char *names[ARRAY_LEN (ops) + 1];
+  struct error err = ERROR_INIT;
+  struct answer *a;
+
+  for (size_t i = 0; op && i < ARRAY_LEN (ops); i++)
+    if (strcmp (ops[i].name, op) == 0)
+      {
+        a = calloc (1, sizeof (*a));
+        if (!a)
+          return;
+        a->d = cl->control->d;
+        a->client = cl;
+        a->head = json_object_get (frame->head);
+        memcpy (a->by, cl->by, sizeof (a->by));
+        a->next = cl->answers;
+        cl->answers = a;
+        ops[i].run (a, frame);
+        return;
+      }
+  for (size_t i = 0; i < ARRAY_LEN (ops); i++)
+    names[i] = ops[i].name;
+  names[ARRAY_LEN (ops)] = NULL;
+  {
+    const char *near = op ? text_nearest (op, names) : NULL;
+
+    error_set (&err, ENOSYS, "this daemon has no operation \"%.60s\"%s%s%s",
+               op ? op : "", near ? " (did you mean \"" : "",
+               near ? near : "", near ? "\"?)" : "");
+  }
+  channel_reply_error (ch, frame, &err);
+}
+
+static void
+on_close (struct channel *ch, const struct error *why, void *arg)
+{
+  client_free (arg);
+}
+
+static const struct channel_ops client_ops = {
+  .on_frame = on_frame,
+  .on_close = on_close,
+};
+
+static void
+hello (struct client *cl)
+{
+  struct json_object *head = json_object_new_object ();
+
+  json_add_str (head, "op", "hello");
+  json_add_int (head, "protocol", CONTROL_PROTOCOL);
+  json_add_str (head, "version", PACKAGE_VERSION);
+  channel_send (cl->channel, head, NULL, 0, NULL, 0);
+}
+
+static void
+welcome (struct control *c, int fd)
+{
+  struct client *cl = calloc (1, sizeof (*cl));
+  struct error err = ERROR_INIT;
+  pid_t pid;
+  uid_t uid;
+  gid_t gid;
+
+  if (!cl || c->count >= MAX_CLIENTS
+      || socket_peer (fd, &pid, &uid, &gid, &err) < 0)
+    {
+      close (fd);
+      free (cl);
+      return;
+    }
+  cl->control = c;
+  snprintf (cl->by, sizeof (cl->by), "uid %u (pid %d)", (unsigned) uid,
+            (int) pid);
+  cl->next = c->clients;
+  c->clients = cl;
+  c->count++;
+  if (channel_new (c->d->loop, "client", fd, CLIENT_QUEUE, &client_ops, cl,
+                   &cl->channel, &err)
+      < 0)
+    {
+      close (fd);
+      client_free (cl);
+      return;
+    }
+  hello (cl);
+}
+
+static void
+on_listen (struct watch *w, int fd, unsigned events, void *arg)
+{
+  struct control *c = arg;
+  int client;
+
+  while ((client = accept4 (fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK))
+         >= 0)
+    welcome (c, client);
+}
+
+int
+control_new (struct daemon *d, int listen_fd, struct control **ret,
+             struct error *err)
+{
+  struct control *c = calloc (1, sizeof (*c));
+  int r;
+
+  if (!c)
+    return error_set (err, ENOMEM, "no memory for the control socket");
+  c->d = d;
+  c->listen_fd = listen_fd;
+  r = loop_watch (d->loop, "control socket", listen_fd, LOOP_READ, on_listen,
+                  c, &c->watch, err);
+  if (r < 0)
+    {
+      free (c);
+      return r;
+    }
+  *ret = c;
+  return 0;
+}
+
+void
+control_free (struct control *c)
+{
+  if (!c)
+    return;
+  while (c->clients)
+    client_free (c->clients);
+  watch_free (c->watch);
+  close (c->listen_fd);
+  free (c);
+}
+
+unsigned
+control_clients (const struct control *c)
+{
+  return c->count;
+}

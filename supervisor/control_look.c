@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Operations that only look: list, status, incidents, dump, tables.
+ */
+#include "supervisor/bindings.h"
+#include "supervisor/control.h"
+#include "supervisor/daemon.h"
+#include "supervisor/diagnose.h"
+#include "supervisor/incidents.h"
+#include "supervisor/writer_link.h"
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/job.h"
+#include "base/json.h"
+#include "base/loop.h"
+#include "config.h"
+#include "diag/collector.h"
+#include "scenarios/scenario.h"
+#include "transports/console/hub.h"
+
+#include <string.h>
+
+/* ---- one guest's health in a word ---- */
+
+struct worst
+{
+  enum health health;
+  unsigned n, running;
+};
+
+static void
+worst_of (const struct binding_info *info, void *arg)
+{
+  struct worst *w = arg;
+
+  w->n++;
+  if (info->health > w->health)
+    w->health = info->health;
+}
+
+/* "well", "suspect", "hung", "held-off", "watched" (no scenario). */
+static const char *
+word_of (struct daemon *d, const struct guest *g)
+{
+  struct worst w = { HEALTH_UNKNOWN, 0, 0 };
+
+  if (g->intent != INTENT_RUN || g->run == GUEST_PAUSED
+      || g->run == GUEST_STARTING || g->run == GUEST_STOPPING)
+    return "held-off";
+  if (incidents_standing (d->incidents, g->inc.uuid))
+    return "hung";
+  bindings_each (d->bindings, g->inc.uuid, worst_of, &w);
+  if (w.n == 0)
+    return "watched";
+  return w.health == HEALTH_FAILED    ? "hung"
+         : w.health == HEALTH_SUSPECT ? "suspect"
+         : w.health == HEALTH_WELL    ? "well"
+                                      : "unknown";
+}
+
+/* ---- list ---- */
+
+static void
+list_guest (const struct guest *g, void *arg)
+{
+  struct answer *a = arg;
+  struct json_object *row = guest_to_json (g);
+
+  json_add_str (row, "health", word_of (a->d, g));
+  answer_row (a, row);
+}
+
+static void
+source_rows (struct answer *a)
+{
+  for (unsigned i = 0; i < a->d->nsources; i++)
+    {
+      struct running_source *s = &a->d->sources[i];
+      struct json_object *row = json_object_new_object ();
+      struct buf text = BUF_INIT (2048);
+
+      if (s->self)
+        s->ops->describe (s->self, &text);
+      json_add_str (row, "row", "source");
+      json_add_str (row, "source", s->what);
+      json_add_bool (row, "healthy", s->self && s->ops->healthy (s->self));
+      json_add_text (row, "state", s->self ? buf_str (&text) : s->failed,
+                     s->self ? text.len : strlen (s->failed));
+      answer_row (a, row);
+      buf_done (&text);
+    }
+}
+
+void
+op_list (struct answer *a, struct frame *f)
+{
+  registry_each (a->d->registry, list_guest, a);
+  source_rows (a);
+  answer_end (a, NULL);
+}
+
+/* ---- status ---- */
+
+struct status
+{
+  struct answer *a;
+  const char *uuid;
+};
+
+static struct json_object *
+ago (uint64_t now, uint64_t then)
+{
+  return then ? json_object_new_int64 ((int64_t) (now - then)) : NULL;
+}
+
+static void
+console_row (const struct console_info *info, void *arg)
+{
+  struct status *st = arg;
+  struct json_object *row;
+  uint64_t now = loop_now (st->a->d->loop);
+
+  if (st->uuid && strcmp (info->uuid, st->uuid) != 0)
+    return;
+  row = json_object_new_object ();
+  json_add_str (row, "row", "console");
+  json_add_str (row, "uuid", info->uuid);
+  json_add_str (row, "guest", info->guest);
+  json_add_str (row, "name", info->name);
+  json_add_str (row, "kind", console_kind_names[info->kind]);
+  json_add_str (row, "mode", console_mode_names[info->mode]);
+  json_add_str (row, "state", console_state_names[info->state]);
+  json_object_object_add (row, "state_ms", ago (now, info->state_since_ms));
+  json_object_object_add (row, "quiet_ms", ago (now, info->last_byte_ms));
+  json_add_int (row, "bytes", (int64_t) info->bytes);
+  json_add_int (row, "log_dropped", (int64_t) info->log_dropped);
+  json_add_int (row, "connects", (int64_t) info->connects);
+  json_add_int (row, "ring", (int64_t) info->ring_bytes);
+  json_add_text (row, "holder", info->holder, strlen (info->holder));
+  json_add_text (row, "detail", info->detail, strlen (info->detail));
+  answer_row (st->a, row);
+}
+
+static void
+binding_row (const struct binding_info *info, void *arg)
+{
+  struct answer *a = arg;
+  struct json_object *row = json_object_new_object ();
+  uint64_t now = loop_now (a->d->loop);
+
+  json_add_str (row, "row", "scenario");
+  json_add_str (row, "uuid", info->guest->inc.uuid);
+  json_add_str (row, "guest", info->guest->display);
+  json_add_str (row, "scenario", info->scenario->name);
+  json_add_str (row, "kind", info->scenario->kind->name);
+  json_add_str (row, "health", health_names[info->health]);
+  json_object_object_add (row, "health_ms",
+                          ago (now, info->health_since_ms));
+  json_add_int (row, "failures", info->failures);
+  json_add_bool (row, "running", info->running);
+  json_add_str (row, "held_off", info->held_off);
+  json_add_int (row, "next_ms",
+                (int64_t) (info->next_ms > now ? info->next_ms - now : 0));
+  json_object_object_add (row, "last_ms", ago (now, info->last_ms));
+  if (info->last)
+    {
+      json_add_str (row, "outcome", outcome_names[info->last->outcome]);
+      json_add_str (row, "code", info->last->code);
+      json_add_text (row, "sentence", info->last->sentence,
+                     strlen (info->last->sentence));
+      json_add_int (row, "took_ms", (int64_t) info->last->took_ms);
+    }
+  json_add_int (row, "runs", (int64_t) info->runs);
+  json_add_int (row, "ok", (int64_t) info->ok);
+  json_add_int (row, "failed", (int64_t) info->failed);
+  json_add_int (row, "no_verdict", (int64_t) info->no_verdict);
+  json_add_int (row, "skipped", (int64_t) info->skipped);
+  json_add_int (row, "worst_late_ms", (int64_t) info->worst_late_ms);
+  answer_row (a, row);
+}
+
+static struct json_object *
+incident_row (const struct incident_info *info)
+{
+  struct json_object *row = incident_to_json (info->incident);
+
+  json_add_str (row, "row", "incident");
+  json_add_bool (row, "collecting", info->collecting);
+  json_add_bool (row, "waiting", info->waiting);
+  json_add_str (row, "bundle", info->bundle);
+  json_add_str (row, "shipped", info->shipped);
+  return row;
+}
+
+static void
+status_incident (const struct incident_info *info, void *arg)
+{
+  struct status *st = arg;
+
+  if (!st->uuid || strcmp (info->incident->inc.uuid, st->uuid) == 0)
+    answer_row (st->a, incident_row (info));
+}
+
+/* A job beyond its deadline is worth a row: which lane, since when. */
+static void
+stuck_row (const struct job_info *info, void *arg)
+{
+  struct status *st = arg;
+  struct json_object *row;
+  uint64_t now = clock_ms ();
+
+  if (!info->discarded && now < info->deadline_ms)
+    return;
+  if (st->uuid && strcmp (info->guest, st->uuid) != 0)
+    return;
+  row = json_object_new_object ();
+  json_add_str (row, "row", "stuck");
+  json_add_str (row, "uuid", info->guest);
+  json_add_str (row, "lane", info->lane);
+  json_add_str (row, "job", info->name);
+  json_add_int (row, "since_ms", (int64_t) (now - info->started_ms));
+  answer_row (st->a, row);
+}
+
+static void
+daemon_row (struct answer *a)
+{
+  struct json_object *row = json_object_new_object ();
+  struct job_stats js;
+
+  job_pool_stats (a->d->jobs, &js);
+  json_add_str (row, "row", "daemon");
+  json_add_str (row, "version", PACKAGE_VERSION);
+  json_add_int (row, "up_ms",
+                (int64_t) (loop_now (a->d->loop) - a->d->started_ms));
+  json_add_bool (row, "drain_only", a->d->drain_only);
+  json_add_bool (row, "writer", writer_link_connected (a->d->writer));
+  json_add_int (row, "guests", (int64_t) registry_count (a->d->registry));
+  json_add_int (row, "bindings", (int64_t) bindings_count (a->d->bindings));
+  json_add_int (row, "jobs", js.running);
+  json_add_int (row, "jobs_stuck", js.discarded);
+  json_add_int (row, "log_dropped",
+                (int64_t) writer_link_log_dropped (a->d->writer));
+  answer_row (a, row);
+}
+
+static void
+status_guest (const struct guest *g, void *arg)
+{
+  struct status *st = arg;
+  struct json_object *row;
+
+  if (st->uuid && strcmp (g->inc.uuid, st->uuid) != 0)
+    return;
+  row = guest_to_json (g);
+  json_add_str (row, "row", "guest");
+  json_add_str (row, "health", word_of (st->a->d, g));
+  answer_row (st->a, row);
+}
+
+void
+op_status (struct answer *a, struct frame *f)
+{
+  CLEANUP_GUEST const struct guest *g = NULL;
+  struct status st = { a, NULL };
+
+  if (json_get_str (a->head, "guest"))
+    {
+      g = answer_guest (a);
+      if (!g)
+        return;
+      st.uuid = g->inc.uuid;
+    }
+  daemon_row (a);
+  if (!g)
+    source_rows (a);
+  registry_each (a->d->registry, status_guest, &st);
+  hub_each (a->d->hub, console_row, &st);
+  bindings_each (a->d->bindings, st.uuid, binding_row, a);
+  incidents_each (a->d->incidents, status_incident, &st);
+  job_each (a->d->jobs, stuck_row, &st);
+  answer_end (a, NULL);
+}
+
+/* ---- incidents ---- */
+
+void
+op_incidents (struct answer *a, struct frame *f)
+{
+  struct status st = { a, NULL };
+
+  incidents_each (a->d->incidents, status_incident, &st);
+  answer_end (a, NULL);
+}
+
+/* ---- dump ---- */
+
+static void
+dump_job (const struct job_info *info, void *arg)
+{
+  struct buf *out = arg;
+
+  buf_printf (out, "  job \"%s\" guest %s lane %s for %llu ms%s\n",
+              info->name, info->guest, info->lane,
+              (unsigned long long) (clock_ms () - info->started_ms),
+              info->discarded ? " (discarded)" : "");
+}
+
+void
+op_dump (struct answer *a, struct frame *f)
+{
+  struct buf out = BUF_INIT (FRAME_MAX_BODY);
+  struct daemon *d = a->d;
+  struct job_stats js;
+
+  job_pool_stats (d->jobs, &js);
+  buf_printf (&out,
+              "jobs: running %u, discarded %u, threads %u of %lld; started "
+              "%llu, returned %llu, refused busy %llu, refused full %llu\n",
+              js.running, js.discarded, js.threads,
+              (long long) d->config.limits.max_threads,
+              (unsigned long long) js.started,
+              (unsigned long long) js.returned,
+              (unsigned long long) js.refused_busy,
+              (unsigned long long) js.refused_full);
+  job_each (d->jobs, dump_job, &out);
+  buf_printf (&out, "facts: dropped %llu\n",
+              (unsigned long long) fact_bus_dropped (d->bus));
+  buf_printf (&out, "log pipe: dropped %llu bytes\n",
+              (unsigned long long) writer_link_log_dropped (d->writer));
+  buf_printf (&out, "clients: %u\n", control_clients (d->control));
+  buf_puts (&out, "console hub:\n");
+  hub_dump (d->hub, &out);
+  buf_puts (&out, "loop:\n");
+  loop_dump (d->loop, &out);
+  answer_bytes (a, NULL, buf_str (&out), out.len);
+  buf_done (&out);
+  answer_end (a, NULL);
+}
+
+/* ---- tables: what this build has ---- */
+
+static void
+table_row (struct answer *a, const char *table, const char *name,
+           const char *summary, const char *touches)
+{
+  struct json_object *row = json_object_new_object ();
+
+  json_add_str (row, "table", table);
+  json_add_str (row, "name", name);
+  json_add_str (row, "summary", summary);
+  if (touches)
+    json_add_str (row, "touches", touches);
+  answer_row (a, row);
+}
+
+void
+op_tables (struct answer *a, struct frame *f)
+{
+  for (unsigned i = 0; guest_sources[i]; i++)
+    table_row (a, "source", guest_sources[i]->name, guest_sources[i]->summary,
+               NULL);
+  for (unsigned i = 0; transports[i]; i++)
+    table_row (a, "transport", transports[i]->name, transports[i]->summary,
+               transports[i]->touches);
+  for (unsigned i = 0; scenario_kinds[i]; i++)
+    table_row (a, "scenario-kind", scenario_kinds[i]->name,
+               scenario_kinds[i]->summary, NULL);
+  for (unsigned i = 0; collectors[i]; i++)
+    table_row (a, "collector", collectors[i]->name, collectors[i]->summary,
+               collect_touch_names[collectors[i]->touch]);
+  for (unsigned i = 0; playbook_names[i]; i++)
+    table_row (a, "playbook", playbook_names[i], "", NULL);
+  answer_end (a, NULL);
+}

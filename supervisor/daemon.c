@@ -1,0 +1,528 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * hangdog-daemon: makes the parts, joins them, runs the loop.
+ *
+ * Exec'd by the keeper without rights, with these descriptors:
+ *   3  channel to the keeper      4  channel to the writer
+ *   5  log pipe to the writer     6  listening control socket
+ */
+#include "supervisor/daemon.h"
+#include "supervisor/bindings.h"
+#include "supervisor/control.h"
+#include "supervisor/incidents.h"
+#include "supervisor/keeper_link.h"
+#include "supervisor/load.h"
+#include "supervisor/watchdog.h"
+#include "supervisor/writer_link.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/fact.h"
+#include "base/job.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "config.h"
+#include "transports/console/hub.h"
+#ifdef WITH_LIBVIRT
+#include "guests/virt.h"
+#endif
+
+#include <errno.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#define FD_KEEPER 3
+#define FD_WRITER 4
+#define FD_PIPE 5
+#define FD_CONTROL 6
+#define STUCK_MS 1200
+#define CONFIG_WAIT_MS 10000
+#define LOAD_MS 15000
+#define JOBS_WAIT_MS 1500
+#define FACTS_QUEUED 4096
+#define FACTS_PER_GUEST 128
+
+/* ---- joining the rooms ---- */
+
+static void
+on_guest (enum guest_change change, const struct guest *was,
+          const struct guest *now, void *arg)
+{
+  struct daemon *d = arg;
+  const struct guest *g = now ? now : was;
+  static const char *const words[]
+      = { "found", "changed", "lives anew", "gone" };
+
+  if (change != GUEST_CHANGED)
+    log_guest (LOG_LEVEL_INFO, g->inc.uuid, "guest=\"%s\" %s: %s", g->display,
+               words[change], guest_run_names[g->run]);
+  hub_guest (d->hub, change, was, now);
+  if (d->drain_only)
+    return;
+  bindings_guest (d->bindings, change, was, now);
+  incidents_guest (d->incidents, change, was, now);
+  if (change == GUEST_GONE)
+    fact_forget (d->facts, was->inc.uuid);
+}
+
+static void
+on_guest_event (const struct guest *g, enum guest_event event,
+                const char *detail, void *arg)
+{
+  log_guest (LOG_LEVEL_INFO, g->inc.uuid, "guest=\"%s\" event %s %s",
+             g->display, guest_event_names[event], detail ? detail : "");
+}
+
+static void
+writer_up (void *arg)
+{
+  struct daemon *d = arg;
+
+  if (!d->drain_only && d->incidents)
+    incidents_writer_up (d->incidents);
+}
+
+static void
+writer_event (struct json_object *head, void *arg)
+{
+  struct daemon *d = arg;
+
+  if (d->incidents)
+    incidents_writer_event (d->incidents, head);
+}
+
+static const struct writer_link_ops writer_ops = {
+  .up = writer_up,
+  .event = writer_event,
+};
+
+/* ---- scenarios: read in a job, taken on the loop ---- */
+
+struct loading
+{
+  struct daemon *d;
+  struct opener *opener;
+  struct config config; /* a copy of its own: the loop's may change */
+  struct scenario **list;
+  size_t n;
+  struct error err;
+};
+
+static int
+loading_run (struct job *job, void *arg)
+{
+  struct loading *ld = arg;
+
+  return load_scenarios (ld->opener, &ld->config, job_deadline (job),
+                         &ld->list, &ld->n, &ld->err);
+}
+
+static void
+loading_free (void *arg)
+{
+  struct loading *ld = arg;
+
+  for (size_t i = 0; i < ld->n; i++)
+    scenario_unref (ld->list[i]);
+  free (ld->list);
+  config_done (&ld->config);
+  free (ld);
+}
+
+static void
+loading_done (void *owner, void *arg, enum job_end end, int rc)
+{
+  struct daemon *d = owner;
+  struct loading *ld = arg;
+  struct error err = ERROR_INIT;
+
+  if (end == JOB_DISCARDED)
+    {
+      log_error ("the scenarios could not be read: the folder they are in "
+                 "does not answer");
+      return;
+    }
+  if (rc < 0)
+    log_error ("the scenarios are not taken%s: %s",
+               bindings_count (d->bindings) ? ", the last good ones stay" : "",
+               error_text (&ld->err));
+  else if (bindings_set (d->bindings, ld->list, ld->n, &err) < 0)
+    log_error ("the scenarios are not taken: %s", error_text (&err));
+  else
+    {
+      log_info ("%zu scenarios", ld->n);
+      ld->n = 0; /* the references are the bindings' now */
+    }
+  loading_free (ld);
+}
+
+static void
+start_loading (struct daemon *d, const char *text, size_t len)
+{
+  struct loading *ld = calloc (1, sizeof (*ld));
+  struct error err = ERROR_INIT;
+  struct job_spec spec = {
+    .name = "read scenarios",
+    .guest = "host",
+    .lane = "scenarios",
+    .timeout_ms = LOAD_MS,
+    .run = loading_run,
+    .done = loading_done,
+    .free_arg = loading_free,
+    .owner = d,
+    .arg = ld,
+  };
+
+  if (!ld || d->drain_only)
+    {
+      free (ld);
+      return;
+    }
+  ld->d = d;
+  ld->opener = keeper_link_opener (d->keeper);
+  if (config_defaults (&ld->config, &err) < 0
+      || config_parse (text, len, d->config_path, &ld->config, &err) < 0
+      || job_start (d->jobs, &spec, &err) < 0)
+    {
+      log_error ("the scenarios are not read: %s", error_text (&err));
+      loading_free (ld);
+    }
+}
+
+/* ---- sources ---- */
+
+static void
+start_source (struct daemon *d, const struct guest_source_config *cfg)
+{
+  struct guest_source_env env = {
+    .loop = d->loop,
+    .jobs = d->jobs,
+    .opener = keeper_link_opener (d->keeper),
+    .registry = d->registry,
+    .bus = d->bus,
+  };
+  struct running_source *s;
+  struct error err = ERROR_INIT;
+
+  if (d->nsources >= DAEMON_MAX_SOURCES)
+    return;
+  s = &d->sources[d->nsources++];
+  s->ops = guest_source_find (cfg->kind);
+  snprintf (s->what, sizeof (s->what), "%s %s", cfg->kind,
+            cfg->uri    ? cfg->uri
+            : cfg->root ? cfg->root
+                        : "");
+  if (!s->ops || s->ops->start (&env, cfg, &s->self, &err) < 0)
+    {
+      s->self = NULL;
+      snprintf (s->failed, sizeof (s->failed), "%.199s",
+                s->ops ? error_text (&err) : "not in this build");
+      log_error ("source %s does not start: %s", s->what, s->failed);
+    }
+}
+
+static void
+stop_sources (struct daemon *d)
+{
+  for (unsigned i = 0; i < d->nsources; i++)
+    if (d->sources[i].self)
+      d->sources[i].ops->stop (d->sources[i].self);
+  d->nsources = 0;
+}
+
+static void
+start_sources (struct daemon *d)
+{
+  const struct guest_source_config *src = d->config.sources.items;
+
+  for (size_t i = 0; i < d->config.sources.count; i++)
+    start_source (d, &src[i]);
+  if (d->config.sources.count == 0)
+    log_warn ("no source of guests: neither libvirt nor a run directory is "
+              "on this host, and the configuration names none");
+}
+
+/* ---- the keeper's orders ---- */
+
+/* The keeper has checked the document; sources that did not change go on. */
+static void
+reload (const char *text, size_t len, void *arg)
+{
+  struct daemon *d = arg;
+  struct config fresh;
+  struct error err = ERROR_INIT;
+  CLEANUP_JSON struct json_object *was = config_to_json (&d->config);
+  CLEANUP_JSON struct json_object *now = NULL;
+  bool same;
+
+  if (config_defaults (&fresh, &err) < 0
+      || config_parse (text, len, d->config_path, &fresh, &err) < 0)
+    {
+      log_error ("the configuration is not taken: %s", error_text (&err));
+      config_done (&fresh);
+      return;
+    }
+  now = config_to_json (&fresh);
+  same = json_object_equal (json_get (was, "sources"),
+                            json_get (now, "sources"));
+  config_done (&d->config);
+  d->config = fresh;
+  if (!same)
+    {
+      stop_sources (d);
+      start_sources (d);
+    }
+  start_loading (d, text, len);
+}
+
+static void
+new_peer (int channel, int pipe, void *arg)
+{
+  struct daemon *d = arg;
+
+  writer_link_connect (d->writer, channel, pipe);
+}
+
+static void
+keeper_gone (void *arg)
+{
+  struct daemon *d = arg;
+
+  log_error ("the keeper is gone: ending");
+  loop_stop (d->loop);
+}
+
+static const struct keeper_link_ops keeper_ops = {
+  .reload = reload,
+  .peer = new_peer,
+  .gone = keeper_gone,
+};
+
+static void
+on_signal (struct watch *w, int fd, unsigned events, void *arg)
+{
+  struct daemon *d = arg;
+  struct signalfd_siginfo si;
+
+  while (read (fd, &si, sizeof (si)) == sizeof (si))
+    loop_stop (d->loop);
+}
+
+/* ---- making and unmaking ---- */
+
+/* The configuration comes first, before anything is made of it. */
+static int
+take_config (struct daemon *d, char **ret_text, size_t *ret_len,
+             struct error *err)
+{
+  CLEANUP_FRAME struct frame f = { 0 };
+  const char *path, *libexec, *state;
+  int r;
+
+  r = frame_read (FD_KEEPER, &f, clock_ms () + CONFIG_WAIT_MS, err);
+  if (r < 0)
+    return error_wrap (err, "waiting for the configuration");
+  path = json_get_str (f.head, "path");
+  libexec = json_get_str (f.head, "libexec");
+  state = json_get_str (f.head, "state");
+  snprintf (d->config_path, sizeof (d->config_path), "%s",
+            path ? path : "config");
+  snprintf (d->libexec, sizeof (d->libexec), "%s", libexec ? libexec : "");
+  snprintf (d->state, sizeof (d->state), "%s", state ? state : "");
+  r = config_defaults (&d->config, err);
+  if (r == 0)
+    r = config_parse (f.body ? f.body : "{}", f.body ? f.body_len : 2,
+                      d->config_path, &d->config, err);
+  if (r < 0)
+    return r;
+  *ret_len = f.body_len;
+  *ret_text = f.body;
+  f.body = NULL;
+  return 0;
+}
+
+static int
+make_floor (struct daemon *d, struct error *err)
+{
+  struct job_limits limits = {
+    .max_threads = (unsigned) d->config.limits.max_threads,
+    .max_discarded = (unsigned) d->config.limits.max_threads / 2,
+    .grace_ms = 500,
+    .stack_bytes = 256 << 10,
+  };
+  int r;
+
+  r = job_pool_new (d->loop, &limits, &d->jobs, err);
+  if (r == 0)
+    r = fact_bus_new (d->loop, FACTS_QUEUED, &d->bus, err);
+  if (r == 0)
+    r = fact_table_new (d->bus, FACTS_PER_GUEST, &d->facts, err);
+  if (r == 0)
+    r = keeper_link_new (d->loop, FD_KEEPER, &keeper_ops, d, &d->keeper, err);
+  if (r == 0)
+    r = writer_link_new (d->loop, &writer_ops, d, &d->writer, err);
+  if (r == 0)
+    r = registry_new (d->loop, d->bus, &d->registry, err);
+#ifdef WITH_LIBVIRT
+  if (r == 0)
+    r = virt_init (d->loop, err);
+#endif
+  return r;
+}
+
+static int
+make_rooms (struct daemon *d, struct error *err)
+{
+  struct hub_limits limits = {
+    .sweep_ms = (unsigned) d->config.limits.sweep_ms,
+    .ring_small = 16 << 10,
+    .ring_large = 256 << 10,
+    .ring_total = d->config.limits.ring_total,
+    .reconnect_min_ms = 200,
+    .reconnect_max_ms = 10000,
+    .give_way_ms = 10 * 60 * 1000,
+  };
+  int r;
+
+  r = hub_new (d->loop, d->jobs, keeper_link_opener (d->keeper), d->bus,
+               &limits, writer_link_consoles (d->writer), &d->hub, err);
+  if (r < 0)
+    return r;
+  d->env = (struct transport_env){
+    .opener = keeper_link_opener (d->keeper),
+    .hub = d->hub,
+    .bus = d->bus,
+  };
+  r = watchdog_start (d->loop, d->hub, STUCK_MS, &d->watchdog, err);
+  if (r == 0)
+    r = bindings_new (d, &d->bindings, err);
+  if (r == 0)
+    r = incidents_new (d, &d->incidents, err);
+  if (r == 0)
+    r = control_new (d, FD_CONTROL, &d->control, err);
+  if (r == 0)
+    r = registry_listen (d->registry, on_guest, on_guest_event, d, err);
+  if (r == 0)
+    bindings_listen (d->bindings, incidents_outcome, d->incidents);
+  return r;
+}
+
+/* In the order in which nobody is left calling what is gone. */
+static void
+unmake (struct daemon *d)
+{
+  control_free (d->control);
+  stop_sources (d);
+  if (d->jobs)
+    job_pool_free (d->jobs, JOBS_WAIT_MS);
+  incidents_free (d->incidents);
+  bindings_free (d->bindings);
+  watchdog_stop (d->watchdog);
+  hub_free (d->hub);
+  registry_free (d->registry);
+  fact_table_free (d->facts);
+  fact_bus_free (d->bus);
+  writer_link_free (d->writer);
+  keeper_link_free (d->keeper);
+#ifdef WITH_LIBVIRT
+  virt_done ();
+#endif
+  loop_free (d->loop);
+  config_done (&d->config);
+}
+
+static int
+signals (struct daemon *d, struct error *err)
+{
+  struct watch *w;
+  sigset_t set;
+  int fd;
+
+  sigemptyset (&set);
+  sigaddset (&set, SIGTERM);
+  sigaddset (&set, SIGINT);
+  pthread_sigmask (SIG_BLOCK, &set, NULL);
+  signal (SIGPIPE, SIG_IGN);
+  signal (SIGHUP, SIG_IGN);
+  fd = signalfd (-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+  if (fd < 0)
+    return error_errno (err, errno, "signalfd");
+  return loop_watch (d->loop, "signals", fd, LOOP_READ, on_signal, d, &w,
+                     err);
+}
+
+/* A thread's arena is private dirty memory: a few for all will do. */
+static void
+bound_memory (void)
+{
+  struct rlimit files;
+
+  mallopt (M_ARENA_MAX, 2);
+  mallopt (M_TRIM_THRESHOLD, 256 << 10);
+  if (getrlimit (RLIMIT_NOFILE, &files) == 0)
+    {
+      files.rlim_cur = files.rlim_max < 65536 ? files.rlim_max : 65536;
+      setrlimit (RLIMIT_NOFILE, &files);
+    }
+}
+
+static int
+daemon_run (struct daemon *d, struct error *err)
+{
+  CLEANUP_FREE char *text = NULL;
+  size_t len = 0;
+  int r;
+
+  for (int fd = FD_KEEPER; fd <= FD_CONTROL; fd++)
+    if (fcntl (fd, F_SETFD, FD_CLOEXEC) < 0)
+      return error_set (err, EINVAL,
+                        "this is started by hangdog-keeper; you want "
+                        "`hangdog daemon`");
+  r = loop_new (&d->loop, err);
+  if (r == 0)
+    r = take_config (d, &text, &len, err);
+  if (r == 0)
+    r = signals (d, err);
+  if (r == 0)
+    r = make_floor (d, err);
+  if (r == 0)
+    r = make_rooms (d, err);
+  if (r < 0)
+    return r;
+  d->started_ms = loop_now (d->loop);
+  writer_link_connect (d->writer, FD_WRITER, FD_PIPE);
+  start_sources (d);
+  start_loading (d, text ? text : "{}", text ? len : 2);
+  keeper_link_ready (d->keeper);
+  log_info ("version %s%s", PACKAGE_VERSION,
+            d->drain_only ? ", draining only" : "");
+  return loop_run (d->loop, err);
+}
+
+int
+main (int argc, char **argv)
+{
+  struct daemon *d = calloc (1, sizeof (*d));
+  struct error err = ERROR_INIT;
+  int r;
+
+  if (!d)
+    return 1;
+  bound_memory ();
+  log_open ("daemon",
+            getenv ("HANGDOG_DEBUG") ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
+            !isatty (STDERR_FILENO));
+  d->drain_only = argc > 1 && strcmp (argv[1], "--drain-only") == 0;
+  r = daemon_run (d, &err);
+  if (r < 0)
+    log_error ("%s", error_text (&err));
+  unmake (d);
+  free (d);
+  return r < 0 ? 1 : 0;
+}

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Scenario files and folders, read through the opener.
+ */
+#include "supervisor/load.h"
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "base/opener.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+struct list
+{
+  struct scenario **items;
+  size_t n;
+};
+
+static void
+list_free (struct list *l)
+{
+  for (size_t i = 0; i < l->n; i++)
+    scenario_unref (l->items[i]);
+  free (l->items);
+}
+
+static int
+add (struct list *l, struct scenario *s, const struct json_doc *doc,
+     const char *path, struct error *err)
+{
+  struct scenario **items;
+
+  for (size_t i = 0; i < l->n; i++)
+    if (strcmp (l->items[i]->name, s->name) == 0)
+      {
+        int r = json_error_at (doc, path, err,
+                               "there is another scenario named \"%s\"",
+                               s->name);
+
+        scenario_unref (s);
+        return r;
+      }
+  items = realloc (l->items, (l->n + 1) * sizeof (*items));
+  if (!items)
+    {
+      scenario_unref (s);
+      return error_set (err, ENOMEM, "no memory for scenarios");
+    }
+  l->items = items;
+  items[l->n++] = s;
+  return 0;
+}
+
+static int
+read_all (int fd, const char *origin, struct buf *out, struct error *err)
+{
+  char block[8192];
+  ssize_t n;
+
+  while ((n = read (fd, block, sizeof (block))) > 0)
+    {
+      buf_append (out, block, (size_t) n);
+      if (out->cut)
+        return error_set (err, EFBIG, "%s: more than %u bytes", origin,
+                          JSON_MAX_FILE);
+    }
+  return n < 0 ? error_errno (err, errno, "%s", origin) : 0;
+}
+
+/* One scenario, or {"scenarios": [...]}. */
+static int
+load_text (const char *text, size_t len, const char *origin, struct list *l,
+           struct error *err)
+{
+  CLEANUP_JSON_DOC struct json_doc *doc = NULL;
+  struct json_object *many;
+  struct scenario *s;
+  char path[64];
+  int r;
+
+  r = json_parse (text, len, JSON_FILE, origin, JSON_MAX_FILE, &doc, err);
+  if (r < 0)
+    return r;
+  many = json_get (json_root (doc), "scenarios");
+  if (!many)
+    {
+      r = scenario_parse (doc, json_root (doc), "", &s, err);
+      return r < 0 ? r : add (l, s, doc, "name", err);
+    }
+  if (!json_object_is_type (many, json_type_array))
+    return json_error_at (doc, "scenarios", err, "this must be an array");
+  for (size_t i = 0; i < json_object_array_length (many); i++)
+    {
+      snprintf (path, sizeof (path), "scenarios[%zu]", i);
+      r = scenario_parse (doc, json_object_array_get_idx (many, i), path, &s,
+                          err);
+      if (r == 0)
+        r = add (l, s, doc, path, err);
+      if (r < 0)
+        return r;
+    }
+  return 0;
+}
+
+static int
+load_file (struct opener *opener, const char *root, const char *name,
+           uint64_t deadline, struct list *l, struct error *err)
+{
+  struct open_req req = { .kind = OPEN_FILE, .root = root, .path = name };
+  CLEANUP_BUF struct buf text = BUF_INIT (JSON_MAX_FILE);
+  CLEANUP_CLOSE int fd = -1;
+  char origin[4096];
+  int r;
+
+  snprintf (origin, sizeof (origin), "%s/%s", root, name);
+  r = opener->open (opener, &req, deadline, &fd, NULL, err);
+  if (r < 0)
+    return error_wrap (err, "scenario file");
+  r = read_all (fd, origin, &text, err);
+  return r < 0 ? r : load_text (buf_str (&text), text.len, origin, l, err);
+}
+
+static int
+by_name (const struct dirent **a, const struct dirent **b)
+{
+  return strcmp ((*a)->d_name, (*b)->d_name);
+}
+
+static int
+is_json (const struct dirent *e)
+{
+  size_t n = strlen (e->d_name);
+
+  return e->d_name[0] != '.' && n > 5
+         && strcmp (e->d_name + n - 5, ".json") == 0;
+}
+
+static int
+load_folder (struct opener *opener, const char *root, int dirfd,
+             uint64_t deadline, struct list *l, struct error *err)
+{
+  struct dirent **names = NULL;
+  int n, r = 0;
+
+  n = scandirat (dirfd, ".", &names, is_json, by_name);
+  if (n < 0)
+    return error_errno (err, errno, "%s", root);
+  if (n > LOAD_MAX_FILES)
+    r = error_set (err, E2BIG, "%s: more than %d scenario files", root,
+                   LOAD_MAX_FILES);
+  for (int i = 0; i < n; i++)
+    {
+      if (r == 0)
+        r = load_file (opener, root, names[i]->d_name, deadline, l, err);
+      free (names[i]);
+    }
+  free (names);
+  return r;
+}
+
+static int
+load_path (struct opener *opener, const char *path, uint64_t deadline,
+           struct list *l, struct error *err)
+{
+  struct open_req req = { .kind = OPEN_DIR, .root = path, .path = "." };
+  CLEANUP_CLOSE int dir = -1;
+  CLEANUP_FREE char *folder = NULL;
+  const char *slash = strrchr (path, '/');
+  int r;
+
+  r = opener->open (opener, &req, deadline, &dir, NULL, err);
+  if (r == 0)
+    return load_folder (opener, path, dir, deadline, l, err);
+  if (r != -ENOTDIR || !slash)
+    return error_wrap (err, "scenarios");
+  folder = strndup (path, slash == path ? 1 : (size_t) (slash - path));
+  if (!folder)
+    return error_set (err, ENOMEM, "no memory");
+  return load_file (opener, folder, slash + 1, deadline, l, err);
+}
+
+int
+load_scenarios (struct opener *opener, const struct config *cfg,
+                uint64_t deadline, struct scenario ***ret, size_t *ret_n,
+                struct error *err)
+{
+  char *const *paths = cfg->scenarios.items;
+  struct list l = { 0 };
+  int r = 0;
+
+  for (size_t i = 0; i < cfg->scenarios.count && r == 0; i++)
+    r = load_path (opener, paths[i], deadline, &l, err);
+  if (r < 0)
+    {
+      list_free (&l);
+      return r;
+    }
+  *ret = l.items;
+  *ret_n = l.n;
+  return 0;
+}

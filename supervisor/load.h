@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Reading scenario documents through the opener, in a job: the daemon itself
+ * has no right to open files, and a folder may be on a disk that hangs.
+ */
+#ifndef HANGDOG_SUPERVISOR_LOAD_H
+#define HANGDOG_SUPERVISOR_LOAD_H
+
+#include "scenarios/scenario.h"
+#include "supervisor/settings.h"
+
+struct error;
+struct opener;
+
+#define LOAD_MAX_FILES 256
+
+/* All or nothing: one bad document and none is taken.  *ret is malloc'ed,
+ * with a reference of each.  A folder that is not there is an error, too. */
+int load_scenarios (struct opener *opener, const struct config *cfg,
+                    uint64_t deadline, struct scenario ***ret, size_t *ret_n,
+                    struct error *err);
+
+#endif

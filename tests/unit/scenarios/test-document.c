@@ -1,0 +1,506 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Scenario documents: what is taken, in which one spelling it comes back,
+ * and the line that each mistake gets.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "scenarios/scenario.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+static int
+parse (const char *text, struct scenario **ret, struct error *err)
+{
+  CLEANUP_JSON_DOC struct json_doc *doc = NULL;
+  int rc = json_parse (text, strlen (text), JSON_FILE, "doc", JSON_MAX_FILE,
+                       &doc, err);
+
+  if (rc < 0)
+    return rc;
+  return scenario_parse (doc, json_root (doc), "", ret, err);
+}
+
+/* ---- mistakes ---- */
+
+#define CC "\"name\":\"n\",\"kind\":\"console-command\",\"command\":\"c\""
+#define TCP "\"name\":\"n\",\"kind\":\"tcp\",\"address\":\"192.0.2.1:22\""
+#define DLG "\"name\":\"n\",\"kind\":\"dialogue\",\"steps\":"
+
+static const struct
+{
+  const char *text, *error;
+} mistakes[] = {
+  { "{", "doc:1:2: " },
+  { "[]", "doc:1:1: a scenario must be an object" },
+  { "{}", "doc:1:1: " },
+  { "{" CC ",\n \"comand\": \"x\"}",
+    "doc:2:2: comand: unknown key \"comand\" (did you mean \"command\"?)" },
+  { "{" CC ",\"name\":\"m\"}", "duplicate key" },
+  { "{" CC ",\"timeout\":10}", "timeout: expected a duration" },
+  { "{" CC ",\"interval\":\"10\"}", "interval: " },
+  { "{" CC ",\"command\":7}", "duplicate key" },
+  { "{\"name\":7}", "doc:1:2: name: " },
+  { "{" CC ",\"schema\":\"hangdog/scenario/2\"}",
+    "schema: this hangdog reads \"hangdog/scenario/1\"" },
+  { "{\"name\":\"a b\",\"kind\":\"tcp\"}", "doc:1:2: name: a name is made" },
+  { "{\"name\":\"order\",\"kind\":\"tcp\",\"address\":\"192.0.2.1:1\"}",
+    "doc:1:2: name: \"order\" is" },
+  { "{\"name\":\"n\",\"kind\":\"tcpp\"}",
+    "doc:1:13: kind: there is no such kind; did you mean \"tcp\"?" },
+  { "{\"name\":\"n\",\"kind\":\"quux\"}",
+    "kind: there is no such kind; see `hangdog list kinds`" },
+  { "{" CC ",\"interval\":\"999ms\"}",
+    "interval: 999ms is too short: 1s is the least" },
+  { "{" CC ",\"timeout\":\"30s\"}",
+    "timeout: 30s is not shorter than the interval of 30s: one run would "
+    "still wait when the next begins; shorten the timeout or lengthen the "
+    "interval" },
+  { "{" CC ",\"timeout\":\"99ms\"}", "timeout: 99ms is too short" },
+  { "{" CC ",\"jitter\":\"31s\"}", "jitter: is longer than the interval" },
+  { "{" CC ",\"retry-interval\":\"10ms\"}", "retry-interval: is too short" },
+  { "{" CC ",\"failure-threshold\":0}", "failure-threshold: " },
+  { "{" CC ",\"severity\":\"high\"}", "severity: " },
+  { "{" CC ",\"playbook\":\"../x\"}", "playbook: a name is made" },
+  { "{" CC ",\"transports\":[\"tcp\"]}",
+    "transports[0]: a console-command scenario can use only \"console\"" },
+  { "{" CC ",\"select\":{\"labels\":7}}", "select.labels: must be an object" },
+  { "{" CC ",\"select\":{\"labels\":{\"a\":\"b\",\"c\":1}}}",
+    "select.labels.c: must be a string" },
+  { "{" CC ",\"quiet-hours\":[{\"from\":\"22:00\",\"to\":\"6:000\"}]}",
+    "quiet-hours[0].to: must be a time of day as HH:MM" },
+  { "{" CC ",\"quiet-hours\":[{\"from\":\"25:00\",\"to\":\"06:00\"}]}",
+    "quiet-hours[0].from: must be a time of day" },
+  { "{" CC ",\"quiet-hours\":[{\"from\":\"06:00\",\"to\":\"06:00\"}]}",
+    "quiet-hours[0].to: is the same as `from`" },
+  { "{" CC ",\"quiet-hours\":[{\"from\":\"06:00\",\"to\":\"07:00\","
+    "\"days\":\"mon,tues\"}]}",
+    "quiet-hours[0].days: must be days" },
+  { "{" CC ",\"expect\":{\"output\":\"a(b\"}}",
+    "expect.output: not a regular expression: missing closing parenthesis at "
+    "offset 3" },
+  { "{" CC ",\"expect\":{\"not-output\":\"[\"}}",
+    "expect.not-output: not a regular expression" },
+  { "{" CC ",\"expect\":{\"output\":\"(*UTF)a\"}}",
+    "expect.output: not a regular expression" },
+  { "{" CC ",\"expect\":{\"compare\":[{\"capture\":\"x\",\"op\":\"<\","
+    "\"value\":1}]}}",
+    "expect.compare[0].capture: there is no expect.output" },
+  { "{" CC ",\"expect\":{\"output\":\"(?<y>.)\",\"compare\":[{\"capture\":"
+    "\"x\",\"op\":\"<\",\"value\":1}]}}",
+    "expect.compare[0].capture: expect.output has no group of that name; "
+    "write it as (?<x>...)" },
+  { "{" CC ",\"expect\":{\"output\":\"(?<x>.)\",\"compare\":[{\"capture\":"
+    "\"x\",\"op\":\"=<\",\"value\":1}]}}",
+    "expect.compare[0].op: " },
+  { "{\"name\":\"n\",\"kind\":\"console-command\"}",
+    "doc:1:1: a console-command scenario needs a \"command\"" },
+  { "{\"name\":\"n\",\"kind\":\"console-command\",\"command\":\"a\\nb\"}",
+    "command: must be one line" },
+  { "{" CC ",\"address\":\"192.0.2.1:1\"}",
+    "address: a console-command scenario has no use for it" },
+  { "{" CC ",\"send\":\"x\"}", "send: a console-command scenario has no use" },
+  { "{" CC ",\"steps\":[{\"name\":\"a\",\"expect\":[\"x\"]}]}",
+    "steps: a console-command scenario has no use" },
+  { "{\"name\":\"n\",\"kind\":\"tcp\"}", "a tcp scenario needs an \"address\"" },
+  { "{" TCP ",\"expect\":{\"status\":1}}",
+    "expect.status: a tcp scenario has no use for it" },
+  { "{" TCP ",\"console\":\"x\"}", "console: a tcp scenario has no use" },
+  { "{\"name\":\"n\",\"kind\":\"tcp\",\"address\":\"example.org:22\"}",
+    "doc:1:26: address: must be \"IP:PORT\"" },
+  { "{\"name\":\"n\",\"kind\":\"tcp\",\"address\":\"192.0.2.1\"}", "IP:PORT" },
+  { "{\"name\":\"n\",\"kind\":\"tcp\",\"address\":\"192.0.2.1:0\"}", "IP:PORT" },
+  { "{\"name\":\"n\",\"kind\":\"tcp\",\"address\":\"192.0.2.1:65536\"}",
+    "IP:PORT" },
+  { "{\"name\":\"n\",\"kind\":\"tcp\",\"address\":\"[::1:22\"}", "IP:PORT" },
+  { "{\"name\":\"n\",\"kind\":\"tcp\",\"address\":\"127.0.0.1:22\"}",
+    "address: on a loopback address a connection alone proves nothing" },
+  { "{\"name\":\"n\",\"kind\":\"tcp\",\"address\":\"[::1]:22\"}",
+    "address: on a loopback" },
+  { "{" TCP ",\"send\":\"a\\\\qb\"}", "send: unknown escape" },
+  { "{" TCP ",\"send\":\"\\\\x00\"}", "send: a byte of value 0" },
+  { "{" TCP ",\"send\":\"\\u0000\"}", "\\u0000 is not allowed" },
+  { "{" TCP ",\"send\":\"\\\\x1\"}", "send: unknown escape" },
+  { "{" TCP ",\"send\":\"end\\\\\"}", "send: unknown escape" },
+  { "{" DLG "[]}", "a dialogue scenario needs \"steps\"" },
+  { "{" DLG "[{\"name\":\"a\",\"send\":\"x\"}]}",
+    "steps[0]: no step has an \"expect\"" },
+  { "{" DLG "[{\"name\":\"a\\u001b\",\"expect\":[\"x\"]}]}",
+    "steps[0].name: a name is made" },
+  { "{" DLG "[{\"name\":\"end\",\"expect\":[\"x\"]}]}",
+    "steps[0].name: \"end\" is the name of the well end" },
+  { "{" DLG "[{\"name\":\"a\",\"expect\":[\"x\"]},{\"name\":\"a\","
+    "\"expect\":[\"x\"]}]}",
+    "steps[1].name: another step has the same name" },
+  { "{" DLG "[{\"name\":\"a\",\"expect\":[\"x\"],\"go-to\":\"b\"}]}",
+    "steps[0].go-to: there is no step \"b\"" },
+  { "{" DLG "[{\"name\":\"a\",\"expect\":[\"x\"],\"else\":\"b\"}]}",
+    "steps[0].else: there is no step \"b\"" },
+  { "{" DLG "[{\"name\":\"a\",\"expect\":[\"x\"],\"fail\":\"f\","
+    "\"go-to\":\"end\"}]}",
+    "steps[0].go-to: a step with \"fail\" goes nowhere" },
+  { "{" DLG "[{\"name\":\"a\",\"send\":\"x\",\"timeout\":\"1s\"},"
+    "{\"name\":\"b\",\"expect\":[\"x\"]}]}",
+    "steps[0].timeout: has no meaning without \"expect\"" },
+  { "{" DLG "[{\"name\":\"a\"},{\"name\":\"b\",\"expect\":[\"x\"]}]}",
+    "steps[0]: this step does nothing" },
+  { "{" DLG "[{\"name\":\"a\",\"expect\":[\"x\"],\"timeout\":\"11s\"}]}",
+    "steps[0].timeout: is longer than the scenario's" },
+  { "{" DLG "[{\"name\":\"a\",\"expect\":[\"x\",\"y*\"]}]}",
+    "steps[0].expect[1]: matches no text at all" },
+  { "{" DLG "[{\"name\":\"a\",\"expect\":[\"x(\"]}]}",
+    "steps[0].expect[0]: not a regular expression" },
+  { "{" DLG "[{\"name\":\"a\",\"send\":\"x\",\"go-to\":\"a\"},"
+    "{\"name\":\"b\",\"expect\":[\"x\"]}]}",
+    "steps[0].go-to: goes round for ever" },
+  { "{" DLG "[{\"name\":\"z\",\"expect\":[\"x\"]},{\"name\":\"a\",\"send\":"
+    "\"x\"},{\"name\":\"b\",\"send\":\"y\",\"go-to\":\"a\"}]}",
+    "goes round for ever without an \"expect\"" },
+  { "{" DLG "[{\"name\":\"a\",\"expect\":[\"x\"]}],\"expect\":{\"output\":"
+    "\"x\"}}",
+    "expect.output: a dialogue scenario has no use" },
+};
+
+static void
+test_mistakes (void **state)
+{
+  for (size_t i = 0; i < ARRAY_LEN (mistakes); i++)
+    {
+      struct scenario *s = NULL;
+      struct error err = ERROR_INIT;
+      int rc = parse (mistakes[i].text, &s, &err);
+
+      if (rc >= 0)
+        fail_msg ("was taken: %s", mistakes[i].text);
+      assert_null (s);
+      assert_int_equal (rc, -EINVAL);
+      if (strncmp (err.msg, "doc:", 4) != 0 || strchr (err.msg, '\n')
+          || !strstr (err.msg, mistakes[i].error))
+        fail_msg ("%s\n  said:   %s\n  wanted: %s", mistakes[i].text, err.msg,
+                  mistakes[i].error);
+    }
+}
+
+/* Without anybody to write to. */
+static void
+test_no_error_wanted (void **state)
+{
+  for (size_t i = 0; i < ARRAY_LEN (mistakes); i++)
+    {
+      struct scenario *s = NULL;
+
+      assert_int_equal (parse (mistakes[i].text, &s, NULL), -EINVAL);
+    }
+}
+
+/* ---- what is taken ---- */
+
+static void
+test_defaults (void **state)
+{
+  struct scenario *s;
+  struct error err = ERROR_INIT;
+
+  assert_int_equal (parse ("{" CC "}", &s, &err), 0);
+  assert_int_equal (s->interval_ms, 30000);
+  assert_int_equal (s->timeout_ms, 10000);
+  assert_int_equal (s->initial_delay_ms, 60000);
+  assert_int_equal (s->retry_ms, 5000);
+  assert_int_equal (s->failure_threshold, 2);
+  assert_int_equal (s->success_threshold, 1);
+  assert_int_equal (s->severity, SEVERITY_CRITICAL);
+  assert_int_equal (s->expect.status, 0);
+  assert_string_equal (s->playbook, "standard");
+  assert_ptr_equal (s->kind, &kind_console_command);
+  assert_ptr_equal (scenario_ref (s), s);
+  scenario_unref (s);
+  assert_string_equal (s->name, "n");
+  scenario_unref (s);
+  scenario_unref (NULL);
+}
+
+static void
+test_escapes (void **state)
+{
+  struct scenario *s;
+  struct error err = ERROR_INIT;
+  const struct scenario_step *st;
+
+  assert_int_equal (
+      parse ("{" DLG "[{\"name\":\"a\",\"send\":\"\\\\x01\\u0001\\r\\\\r"
+             "\\\\e[\\\\t\\\\\\\\\\\\xff\",\"expect\":[\"x\"]}]}",
+             &s, &err),
+      0);
+  st = s->steps.items;
+  assert_string_equal (st->send, "\x01\x01\r\r\033[\t\\\xff");
+  scenario_unref (s);
+}
+
+static const char *const good[] = {
+  "{" CC "}",
+  "{\"$schema\":\"x\"," CC "}",
+  "{" CC ",\"expect\":{\"status\":-1,\"output\":\"load (?<l>[0-9.]+)\","
+  "\"not-output\":\"x\",\"compare\":[{\"capture\":\"l\",\"op\":\"<\","
+  "\"value\":4.5}]},\"console\":\"serial0\",\"transports\":[\"console\"]}",
+  "{" TCP ",\"send\":\"GET / HTTP/1.0\\r\\n\\r\\n\",\"expect\":{\"output\":"
+  "\"HTTP\"}}",
+  "{\"name\":\"n\",\"kind\":\"tcp\",\"address\":\"guest:22\",\"severity\":"
+  "\"info\",\"jitter\":\"7s\",\"interval\":\"1h1m1s\",\"quiet-hours\":["
+  "{\"from\":\"00:00\",\"to\":\"24:00\",\"days\":\"sun\"}]}",
+  "{\"name\":\"n\",\"kind\":\"tcp\",\"address\":\"[2001:db8::7]:22\","
+  "\"select\":{\"labels\":{\"b\":\"*\",\"a\":\"x\"},\"uuid\":\"0*\"}}",
+  "{" DLG "[{\"name\":\"a\",\"send\":\"\\\\x01\\\\e\\r\\\\xfe\\u00e9${nonce}"
+  "\",\"expect\":[\"login: $\",\"x${nonce}\"],\"timeout\":\"1500ms\","
+  "\"else\":\"b\"},{\"name\":\"b\",\"expect\":[\"z\"],\"fail\":\"f\"},"
+  "{\"name\":\"c\",\"send\":\"q\",\"go-to\":\"end\"}]}",
+};
+
+/* What comes back is taken again and comes back the same. */
+static void
+test_canonical (void **state)
+{
+  for (size_t i = 0; i < ARRAY_LEN (good); i++)
+    {
+      struct scenario *a, *b;
+      struct error err = ERROR_INIT;
+      struct json_object *ja, *jb;
+
+      if (parse (good[i], &a, &err) < 0)
+        fail_msg ("%s: %s", good[i], err.msg);
+      ja = scenario_to_json (a);
+      if (parse (json_object_to_json_string (ja), &b, &err) < 0)
+        fail_msg ("%s: %s", json_object_to_json_string (ja), err.msg);
+      jb = scenario_to_json (b);
+      assert_string_equal (json_object_to_json_string (ja),
+                           json_object_to_json_string (jb));
+      json_object_put (ja);
+      json_object_put (jb);
+      scenario_unref (a);
+      scenario_unref (b);
+    }
+}
+
+static void
+test_spelling (void **state)
+{
+  static const char *const same[]
+      = { "{" CC ",\"interval\":\"60s\",\"select\":{\"labels\":{\"b\":\"1\","
+          "\"a\":\"2\"}},\"expect\":{\"output\":\"a\"}}",
+          "// the same\n{\"expect\":{\"output\":\"\\u0061\",\"status\":0},"
+          "\"interval\":\"1m\",\"retry-interval\":\"5000ms\",\n\"select\":{"
+          "\"labels\":{\"a\":\"2\",\"b\":\"1\"}}," CC ",}" };
+  char *first = NULL;
+
+  for (size_t i = 0; i < 2; i++)
+    {
+      struct scenario *s;
+      struct error err = ERROR_INIT;
+      struct json_object *o;
+
+      if (parse (same[i], &s, &err) < 0)
+        fail_msg ("%s", err.msg);
+      o = scenario_to_json (s);
+      if (!first)
+        first = strdup (json_object_to_json_string (o));
+      else
+        assert_string_equal (first, json_object_to_json_string (o));
+      json_object_put (o);
+      scenario_unref (s);
+    }
+  free (first);
+}
+
+/* ---- files ---- */
+
+static int
+load (const char *text, struct scenario ***ret, size_t *ret_n,
+      struct error *err)
+{
+  char path[] = "/tmp/hangdog-scenario-XXXXXX";
+  int fd = mkstemp (path), rc;
+
+  assert_true (fd >= 0);
+  assert_int_equal (write (fd, text, strlen (text)), strlen (text));
+  close (fd);
+  rc = scenario_load (path, ret, ret_n, err);
+  unlink (path);
+  return rc;
+}
+
+static void
+test_load (void **state)
+{
+  struct scenario **all;
+  struct error err = ERROR_INIT;
+  size_t n;
+
+  assert_int_equal (load ("{" TCP "}", &all, &n, &err), 0);
+  assert_int_equal (n, 1);
+  scenario_unref (all[0]);
+  free (all);
+  assert_int_equal (load ("{\"scenarios\":[{" TCP "},{\"name\":\"m\",\"kind\":"
+                          "\"tcp\",\"address\":\"192.0.2.1:1\"}]}",
+                          &all, &n, &err),
+                    0);
+  assert_int_equal (n, 2);
+  assert_string_equal (all[1]->name, "m");
+  scenario_unref (all[0]);
+  scenario_unref (all[1]);
+  free (all);
+  assert_int_equal (load ("{\"scenarios\":[]}", &all, &n, &err), 0);
+  assert_int_equal (n, 0);
+  free (all);
+
+  assert_int_equal (load ("{\"scenarios\":[{" TCP "},{" TCP "}]}", &all, &n,
+                          &err),
+                    -EINVAL);
+  assert_non_null (strstr (err.msg, "scenarios[1].name: scenarios[0] has the "
+                                    "same name"));
+  assert_int_equal (load ("{\"scenarios\":[{" TCP "},\n{" TCP
+                          ",\"timeout\":\"30s\"}]}",
+                          &all, &n, &err),
+                    -EINVAL);
+  assert_non_null (strstr (err.msg, ":2:"));
+  assert_non_null (strstr (err.msg, "scenarios[1].timeout: 30s is not"));
+  assert_int_equal (load ("{\"scenarios\":[],\"interval\":\"1s\"}", &all, &n,
+                          &err),
+                    -EINVAL);
+  assert_non_null (strstr (err.msg, "interval: unknown key"));
+  assert_int_equal (load ("{\"scenarios\":{}}", &all, &n, &err), -EINVAL);
+  assert_true (scenario_load ("/nonexistent/x", &all, &n, &err) < 0);
+}
+
+/* ---- selecting ---- */
+
+static bool
+selected (const char *select)
+{
+  struct guest g = { .name = "vm-7", .display = "My App" };
+  struct error err = ERROR_INIT;
+  struct scenario *s;
+  char text[400];
+  bool yes;
+
+  snprintf (g.inc.uuid, sizeof g.inc.uuid, "%s",
+            "0f3c9a52-0000-4000-8000-000000000001");
+  g.labels = json_object_new_object ();
+  json_object_object_add (g.labels, "role", json_object_new_string ("db"));
+  snprintf (text, sizeof text, "{" CC ",\"select\":%s}", select);
+  if (parse (text, &s, &err) < 0)
+    fail_msg ("%s", err.msg);
+  yes = scenario_selects (s, &g);
+  g.labels = (json_object_put (g.labels), NULL);
+  /* A label can't match a guest that has none. */
+  if (strstr (select, "labels"))
+    assert_false (scenario_selects (s, &g));
+  scenario_unref (s);
+  return yes;
+}
+
+static void
+test_select (void **state)
+{
+  assert_true (selected ("{}"));
+  assert_true (selected ("{\"name\":\"vm-*\"}"));
+  assert_true (selected ("{\"name\":\"My*\"}"));
+  assert_false (selected ("{\"name\":\"vm\"}"));
+  assert_true (selected ("{\"display-name\":\"My ?pp\"}"));
+  assert_false (selected ("{\"display-name\":\"vm-7\"}"));
+  assert_true (selected ("{\"uuid\":\"0f3c*\"}"));
+  assert_false (selected ("{\"uuid\":\"1*\"}"));
+  assert_false (selected ("{\"uuid\":\"0f3c*\",\"name\":\"no\"}"));
+  assert_true (selected ("{\"labels\":{\"role\":\"d?\"}}"));
+  assert_false (selected ("{\"labels\":{\"role\":\"web\"}}"));
+  assert_false (selected ("{\"labels\":{\"rack\":\"*\"}}"));
+}
+
+static void
+test_quiet (void **state)
+{
+  static const struct
+  {
+    const char *hours;
+    const char *when; /* "D HH:MM", D the day of March 2026: 1 is a Sunday */
+    bool quiet;
+  } cases[] = {
+    { "{\"from\":\"22:00\",\"to\":\"06:00\"}", "2 21:59", false },
+    { "{\"from\":\"22:00\",\"to\":\"06:00\"}", "2 22:00", true },
+    { "{\"from\":\"22:00\",\"to\":\"06:00\"}", "3 05:59", true },
+    { "{\"from\":\"22:00\",\"to\":\"06:00\"}", "3 06:00", false },
+    { "{\"from\":\"08:00\",\"to\":\"09:00\"}", "3 08:30", true },
+    { "{\"from\":\"08:00\",\"to\":\"09:00\"}", "3 09:00", false },
+    { "{\"from\":\"00:00\",\"to\":\"24:00\",\"days\":\"sun\"}", "1 23:59", true },
+    { "{\"from\":\"00:00\",\"to\":\"24:00\",\"days\":\"sun\"}", "2 00:00", false },
+    /* The days are those on which it begins. */
+    { "{\"from\":\"22:00\",\"to\":\"06:00\",\"days\":\"sun\"}", "2 05:00", true },
+    { "{\"from\":\"22:00\",\"to\":\"06:00\",\"days\":\"sun\"}", "1 05:00", false },
+    { "{\"from\":\"22:00\",\"to\":\"06:00\",\"days\":\"sat\"}", "1 05:00", true },
+    { "{\"from\":\"22:00\",\"to\":\"06:00\",\"days\":\"mon,sat\"}", "1 23:00", false },
+  };
+
+  setenv ("TZ", "UTC-3", 1);
+  tzset ();
+  for (size_t i = 0; i < ARRAY_LEN (cases); i++)
+    {
+      struct error err = ERROR_INIT;
+      struct scenario *s;
+      struct tm tm = { .tm_year = 126, .tm_mon = 2 };
+      char text[300];
+
+      snprintf (text, sizeof text, "{" CC ",\"quiet-hours\":[%s]}",
+                cases[i].hours);
+      if (parse (text, &s, &err) < 0)
+        fail_msg ("%s", err.msg);
+      assert_int_equal (sscanf (cases[i].when, "%d %d:%d", &tm.tm_mday,
+                                &tm.tm_hour, &tm.tm_min),
+                        3);
+      if (scenario_quiet (s, (uint64_t) mktime (&tm) * 1000)
+          != cases[i].quiet)
+        fail_msg ("%s at %s", cases[i].hours, cases[i].when);
+      scenario_unref (s);
+    }
+}
+
+/* The published schema is what the table prints. */
+static void
+test_schema (void **state)
+{
+  struct buf now CLEANUP_BUF = BUF_INIT (1u << 20);
+  const char *srcdir = getenv ("srcdir");
+  CLEANUP_FCLOSE FILE *f = NULL;
+  CLEANUP_FREE char *kept = calloc (1, 1u << 20);
+  char path[1024];
+  size_t n;
+
+  snprintf (path, sizeof path, "%s/scenarios/schema/scenario-1.json",
+            srcdir ? srcdir : ".");
+  f = fopen (path, "r");
+  assert_non_null (f);
+  n = fread (kept, 1, (1u << 20) - 1, f);
+  assert_true (n > 0);
+  scenario_schema (&now);
+  assert_string_equal (buf_str (&now), kept);
+}
+
+int
+main (void)
+{
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test (test_mistakes), cmocka_unit_test (test_no_error_wanted),
+    cmocka_unit_test (test_defaults), cmocka_unit_test (test_escapes),
+    cmocka_unit_test (test_canonical), cmocka_unit_test (test_spelling),
+    cmocka_unit_test (test_load), cmocka_unit_test (test_select),
+    cmocka_unit_test (test_quiet), cmocka_unit_test (test_schema),
+  };
+
+  return cmocka_run_group_tests (tests, NULL, NULL);
+}

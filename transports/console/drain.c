@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Reading consoles: at once from a socket, swept from a pty; and what happens
+ * to the bytes.  Nothing here allocates (but a ring that must grow), nothing
+ * here waits.
+ *
+ * The sweep: QEMU's UART writes a pty byte by byte.  A pty that became
+ * readable is taken off epoll and read at the next tick of a timer that all
+ * ptys share; while bytes keep coming it stays with the tick, and when a tick
+ * finds nothing it goes back to epoll.  With nothing readable no timer runs.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/fact.h"
+#include "base/loop.h"
+#include "transports/console/hub_impl.h"
+
+/* What one console may take of a round, so that one flood does not starve
+ * the others. */
+#define SOCKET_BUDGET (64u << 10)
+#define SWEEP_BUDGET (64u << 10)
+#define TAIL_BUDGET (256u << 10)
+
+/* ---- where the bytes go ---- */
+
+static void
+publish_bytes (struct console *c, uint64_t now)
+{
+  char name[FACT_NAME_MAX];
+  struct fact f;
+
+  c->bytes_said_ms = now;
+  if (!c->hub->bus)
+    return;
+  snprintf (name, sizeof name, "console.bytes%s%s", c->primary ? "" : ".",
+            c->primary ? "" : c->def.name);
+  fact_int (&f, &c->inc, name, "console", (int64_t) c->bytes);
+  fact_publish (c->hub->bus, &f);
+}
+
+static void
+note_bytes (struct console *c, uint64_t now)
+{
+  struct hub *hub = c->hub;
+
+  if (!c->bytes_said_ms || now - c->bytes_said_ms >= HUB_BYTES_FACT_MS)
+    {
+      list_del_ (c, LIST_BYTES);
+      publish_bytes (c, now);
+      return;
+    }
+  /* The last word of a burst is said too, but only then does a timer run,
+   * one for all. */
+  list_add_ (c, LIST_BYTES);
+  if (!timer_armed (hub->bytes_timer))
+    timer_in (hub->bytes_timer, HUB_BYTES_FACT_MS);
+}
+
+void
+drain_bytes_ (struct timer *t, void *arg)
+{
+  struct hub *hub = arg;
+  struct console *c, *next;
+  uint64_t now = loop_now (hub->loop);
+
+  for (c = hub->lists[LIST_BYTES].first; c; c = next)
+    {
+      next = c->in[LIST_BYTES].next;
+      if (now - c->bytes_said_ms < HUB_BYTES_FACT_MS)
+        continue;
+      list_del_ (c, LIST_BYTES);
+      publish_bytes (c, now);
+    }
+  if (hub->lists[LIST_BYTES].first)
+    timer_in (t, HUB_BYTES_FACT_MS / 10);
+}
+
+/* A dialogue must find all that came since it began: the ring grows when
+ * what came would not fit any more, not before. */
+static void
+grow_ring (struct console *c, size_t len)
+{
+  struct hub *hub = c->hub;
+  size_t small = hub->limits.ring_small, large = hub->limits.ring_large;
+
+  if (c->active == 0 || c->large
+      || ring_head (c->ring) + len - c->active_since <= small)
+    return;
+  if (hub->ring_bytes + large - small > hub->limits.ring_total)
+    return;
+  if (ring_resize (c->ring, large) < 0)
+    return;
+  c->large = true;
+  hub->ring_bytes += large - small;
+}
+
+static void
+take (struct console *c, const char *data, size_t len)
+{
+  struct hub *hub = c->hub;
+  uint64_t now = loop_now (hub->loop);
+  bool kept = true;
+
+  if (hub->sink.bytes)
+    kept = hub->sink.bytes (hub->sink.arg, c->uuid, c->def.name, data, len,
+                            clock_wall_ms ());
+  {
+    LOCK_SCOPE (&hub->lock);
+    grow_ring (c, len);
+    c->bytes += len;
+    if (!kept)
+      c->log_dropped += len;
+  }
+  ring_append (c->ring, data, len, now);
+  c->backoff_ms = 0;
+  if (c->state == CONSOLE_SILENT)
+    console_set_state_ (c, CONSOLE_TALKING, NULL);
+  note_bytes (c, now);
+  if (atomic_load_explicit (&c->ndata, memory_order_relaxed) > 0)
+    {
+      list_add_ (c, LIST_NOTIFY);
+      if (!timer_armed (hub->sweep_timer))
+        timer_in (hub->sweep_timer, hub->limits.sweep_ms);
+    }
+}
+
+/* ---- reading ---- */
+
+static ssize_t
+read_link (struct console *c, void *dst, size_t n)
+{
+  ssize_t r;
+
+  if (c->ops->read)
+    return c->ops->read (c, dst, n);
+  do
+    r = read (c->link.fd, dst, n);
+  while (r < 0 && errno == EINTR);
+  return r < 0 ? -errno : r;
+}
+
+/* > 0 bytes taken, 0 nothing there, < 0 the end (-EPIPE) or an error. */
+static ssize_t
+drain_some (struct console *c, size_t budget)
+{
+  char *buf = c->hub->read_buf;
+  size_t total = 0;
+  ssize_t n = 0;
+
+  while (total < budget)
+    {
+      n = read_link (c, buf, HUB_READ_SIZE);
+      if (n <= 0)
+        break;
+      take (c, buf, (size_t) n);
+      total += (size_t) n;
+      /* A socket hands over all it has at once, a pty at most 4 KiB of it:
+       * only there is a short read no sign of the end. */
+      if (!c->ops->swept && (size_t) n < HUB_READ_SIZE)
+        break;
+    }
+  if (total > 0)
+    return (ssize_t) total;
+  if (n == -EAGAIN)
+    return 0;
+  return n == 0 ? -EPIPE : n;
+}
+
+bool
+drain_ (struct console *c, size_t budget)
+{
+  ssize_t n = drain_some (c, budget);
+
+  if (n >= 0)
+    return true;
+  console_lost_ (c, n == -EPIPE ? "the other end closed it"
+                                : strerror ((int) -n));
+  return false;
+}
+
+void
+drain_rest_ (struct console *c, size_t budget)
+{
+  size_t total = 0;
+  ssize_t n;
+
+  while (total < budget && (n = drain_some (c, HUB_READ_SIZE)) > 0)
+    total += (size_t) n;
+}
+
+static void
+readable (struct watch *w, int fd, unsigned events, void *arg)
+{
+  struct console *c = arg;
+  struct hub *hub = c->hub;
+
+  if (!c->ops->swept)
+    {
+      (void) drain_ (c, SOCKET_BUDGET);
+      return;
+    }
+  watch_set (w, 0);
+  list_add_ (c, LIST_SWEEP);
+  if (!timer_armed (hub->sweep_timer))
+    timer_in (hub->sweep_timer, hub->limits.sweep_ms);
+}
+
+static void
+sweep (struct hub *hub)
+{
+  struct console_list *l = &hub->lists[LIST_SWEEP];
+  struct console *c, *next;
+  ssize_t n;
+
+  for (c = l->first; c; c = next)
+    {
+      next = c->in[LIST_SWEEP].next;
+      n = drain_some (c, SWEEP_BUDGET);
+      if (n > 0)
+        continue;
+      list_del_ (c, LIST_SWEEP);
+      if (n == 0)
+        watch_set (c->watch, LOOP_READ);
+      else
+        console_lost_ (c, n == -EPIPE ? "the other end closed it"
+                                      : strerror ((int) -n));
+    }
+}
+
+void
+drain_tick_ (struct timer *t, void *arg)
+{
+  struct hub *hub = arg;
+  struct console_list *notify = &hub->lists[LIST_NOTIFY];
+  struct console *c;
+  unsigned n = 0;
+
+  sweep (hub);
+  /* A callback may bring any console to the list again, and may free any
+   * tap: always the first, and at most once round. */
+  while (n++ < HUB_MAX_CONSOLES && (c = notify->first))
+    {
+      list_del_ (c, LIST_NOTIFY);
+      taps_tell_ (c);
+    }
+  if (hub->lists[LIST_SWEEP].first || notify->first)
+    timer_in (t, hub->limits.sweep_ms);
+}
+
+/* ---- logs: nothing tells us when a file grows ---- */
+
+static void
+tail_one (struct console *c, void *arg)
+{
+  bool *any = arg;
+
+  if (c->phase != PHASE_UP || c->def.kind != CONSOLE_LOG)
+    return;
+  *any = true;
+  (void) drain_ (c, TAIL_BUDGET);
+}
+
+void
+drain_tail_ (struct timer *t, void *arg)
+{
+  struct hub *hub = arg;
+  bool any = false;
+
+  hub_walk_ (hub, tail_one, &any);
+  if (any)
+    timer_in (t, HUB_TAIL_MS);
+}
+
+/* ---- beginning and ending ---- */
+
+int
+drain_start_ (struct console *c, struct error *err)
+{
+  if (c->ops->start)
+    return c->ops->start (c, err);
+  return loop_watch (c->hub->loop, "console", c->link.fd, LOOP_READ, readable,
+                     c, &c->watch, err);
+}
+
+void
+drain_stop_ (struct console *c)
+{
+  list_del_ (c, LIST_SWEEP);
+  watch_free (c->watch);
+  watch_free (c->extra_watch);
+  c->watch = NULL;
+  c->extra_watch = NULL;
+}
