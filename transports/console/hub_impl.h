@@ -57,7 +57,8 @@ struct console_link
   void *stream; /* CONSOLE_STREAM */
 };
 #define CONSOLE_LINK_INIT { .fd = -1, .lock_fd = -1, .extra_fd = -1 }
-void console_link_close_ (struct console_link *link);
+void console_link_close_ (struct console_link *link, struct opener *opener,
+                          const struct guest_console *def);
 
 /* What the open job is given: copies, so that the console may change
  * meanwhile. */
@@ -67,6 +68,7 @@ struct open_task
   struct incarnation inc;
   struct guest_console def;
   char host[128];
+  bool by_libvirt; /* who listens at its sockets itself */
   bool first; /* never tried before: a log starts at its end */
   /* CONSOLE_LOG: the file that was read last, and how far */
   off_t offset;
@@ -94,6 +96,8 @@ struct console_ops
   void (*stop) (struct console *c);
 };
 extern const struct console_ops *const console_ops[CONSOLE_KIND_MAX];
+void console_stream_free_ (void *stream); /* waits for libvirtd */
+void console_stream_drop_ (struct console *c, void *stream); /* does not */
 extern const struct console_ops console_unix, console_pty, console_log,
     console_stream;
 
@@ -172,6 +176,7 @@ struct console
   uint64_t other_seen;
   uint32_t last_dev, last_ino; /* of the socket we gave way on */
   bool off;              /* the guest does not run */
+  bool by_libvirt;
   bool opened_once;
   uint64_t idle_since; /* CONSOLE_LOG: when it grew last */
   bool reopen;           /* the endpoint changed while it was being opened */
@@ -201,6 +206,7 @@ struct console
 
   pthread_mutex_t io;
   int io_fd; /* link.fd while up, else -1 */
+  void *io_stream;
 };
 
 struct console_slot
