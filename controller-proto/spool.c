@@ -346,6 +346,14 @@ spool_next_at (struct spool *sp)
   return at;
 }
 
+void
+spool_due (struct spool *sp)
+{
+  for (size_t i = 0; i < sp->count; i++)
+    if (sp->items[i]->pub.place == SPOOL_READY)
+      sp->items[i]->pub.next_ms = 0;
+}
+
 /* ---- moves ---- */
 
 static int

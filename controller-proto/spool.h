@@ -88,6 +88,8 @@ bool spool_next (struct spool *sp, uint64_t wall_now_ms,
                  struct spool_item *ret);
 /* When the next one is due (wall clock), UINT64_MAX without any. */
 uint64_t spool_next_at (struct spool *sp);
+/* All that is ready is due at once: the sink was changed or mended. */
+void spool_due (struct spool *sp);
 int spool_sent (struct spool *sp, const char *id, struct error *err);
 int spool_failed (struct spool *sp, const char *id, uint64_t next_wall_ms,
                   const char *why, struct error *err);

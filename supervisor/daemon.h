@@ -7,7 +7,7 @@
 #ifndef HANGDOG_SUPERVISOR_DAEMON_H
 #define HANGDOG_SUPERVISOR_DAEMON_H
 
-#include "supervisor/config.h"
+#include "supervisor/settings.h"
 #include "transports/transport.h"
 
 #include <stdbool.h>

@@ -5,7 +5,7 @@
  * Nothing is done about one before the writer has said that it is on disk.
  * At most `max_diagnoses` collect at once; the others wait in order.
  */
-#include "supervisor/incidents.h"
+#include "supervisor/incidents_impl.h"
 #include "supervisor/daemon.h"
 #include "supervisor/diagnose.h"
 #include "supervisor/standing.h"
@@ -24,37 +24,6 @@
 
 #include <string.h>
 
-#define MAX_INCIDENTS 256
-#define MAX_TCP_TARGETS 4
-
-/* One incident as the daemon holds it. */
-struct active
-{
-  struct incidents *all;
-  struct active *next;
-  struct incident inc;
-  const struct guest *guest; /* as it was when it began; NULL after restart */
-  char playbook[32];
-  bool durable, collecting, waiting, packing, order, stands;
-  struct diagnosis *diagnosis;
-  struct diagnosis_step *steps; /* a copy: with parameters of this guest */
-  unsigned nsteps;
-  struct json_object *net_params;
-  struct error file_error; /* the first file that could not be stored */
-  char bundle[512], shipped[160];
-  const struct incident_watch_ops *watch;
-  void *watch_arg;
-};
-
-struct incidents
-{
-  struct daemon *d;
-  struct active *first;
-  unsigned count, collecting;
-  struct standing *standing;
-};
-
-static void pump (struct incidents *in);
 static void persist (struct incidents *in);
 static void put_durable (struct active *a);
 
@@ -82,8 +51,8 @@ active_remove (struct active *a)
   active_free (a);
 }
 
-static struct active *
-by_id (struct incidents *in, const char *id)
+struct active *
+incidents_by_id (struct incidents *in, const char *id)
 {
   for (struct active *a = in->first; a; a = a->next)
     if (strcmp (a->inc.id, id) == 0)
@@ -101,8 +70,8 @@ standing_of (struct incidents *in, const char *uuid)
 }
 
 /* Old ones that ended and were packed are only kept for `status`. */
-static void
-make_room (struct incidents *in)
+void
+incidents_make_room (struct incidents *in)
 {
   struct active *oldest = NULL;
 
@@ -151,7 +120,7 @@ active_new (struct incidents *in, const struct guest *g, const char *scenario,
 {
   struct active *a;
 
-  make_room (in);
+  incidents_make_room (in);
   if (in->count >= MAX_INCIDENTS || !(a = calloc (1, sizeof (*a))))
     return NULL;
   a->all = in;
@@ -199,7 +168,7 @@ on_packed (const struct error *err, struct json_object *answer, void *arg)
   if (a->watch)
     a->watch->packed (&a->inc, a->bundle, err, a->watch_arg);
   a->watch = NULL;
-  pump (in);
+  incidents_pump (in);
 }
 
 static void
@@ -272,7 +241,7 @@ on_diagnosed (const struct verdict *verdict, struct json_object *head,
   a->inc.verdict = *verdict;
   a->inc.collected_wall_ms = clock_wall_ms ();
   pack (a, head);
-  pump (a->all);
+  incidents_pump (a->all);
 }
 
 static const struct diagnosis_ops diagnosis_callbacks = {
@@ -366,9 +335,8 @@ begin (struct active *a)
   a->all->collecting++;
 }
 
-/* Starts what may start: oldest first. */
-static void
-pump (struct incidents *in)
+void
+incidents_pump (struct incidents *in)
 {
   struct active *oldest;
 
@@ -399,7 +367,7 @@ on_durable (const struct error *err, struct json_object *answer, void *arg)
     }
   a->durable = true;
   a->waiting = true;
-  pump (a->all);
+  incidents_pump (a->all);
 }
 
 static void
@@ -550,122 +518,13 @@ incidents_order (struct incidents *in, const struct guest *g,
 void
 incidents_unwatch (struct incidents *in, const char *id)
 {
-  struct active *a = by_id (in, id);
+  struct active *a = incidents_by_id (in, id);
 
   if (a)
     a->watch = NULL;
 }
 
-/* ---- after a restart ---- */
-
-static void
-find_guest (const struct guest *g, void *arg)
-{
-  struct active *a = arg;
-
-  if (!a->guest && incarnation_equal (&a->inc.inc, &g->inc))
-    a->guest = guest_ref (g);
-}
-
-static struct active *
-resurrect (struct incidents *in, const struct incident *inc)
-{
-  struct active *a;
-
-  if (by_id (in, inc->id))
-    return NULL;
-  make_room (in);
-  if (in->count >= MAX_INCIDENTS || !(a = calloc (1, sizeof (*a))))
-    return NULL;
-  a->all = in;
-  a->inc = *inc;
-  snprintf (a->playbook, sizeof (a->playbook), "standard");
-  a->next = in->first;
-  in->first = a;
-  in->count++;
-  registry_each (in->d->registry, find_guest, a);
-  return a;
-}
-
-/* Standing ones are known again; nothing is done about them. */
-static void
-on_standing (const struct incident *inc, void *arg)
-{
-  struct incidents *in = arg;
-  struct active *a = resurrect (in, inc);
-
-  if (a)
-    {
-      a->stands = true;
-      a->durable = true;
-      a->inc.phase = INCIDENT_PACKED;
-    }
-}
-
-/* One that was still being collected: taken up again. */
-static void
-on_open_incident (struct frame *frame, const struct error *err, void *arg)
-{
-  struct incidents *in = arg;
-  CLEANUP_JSON_DOC struct json_doc *doc = NULL;
-  struct error why = ERROR_INIT;
-  struct incident inc;
-  struct active *a;
-
-  if (err || !frame->body_len)
-    return;
-  if (json_parse (frame->body, frame->body_len, JSON_WIRE, "incident.json",
-                  JSON_MAX_FILE, &doc, &why)
-          < 0
-      || incident_from_json (json_root (doc), &inc, &why) < 0)
-    {
-      log_error ("an open incident can't be read: %s", error_text (&why));
-      return;
-    }
-  a = by_id (in, inc.id);
-  if (a && (a->collecting || a->packing || !a->stands || a->guest))
-    {
-      /* Ours, and on its way already. */
-      if (a->collecting || a->packing || a->waiting)
-        return;
-    }
-  if (!a)
-    a = resurrect (in, &inc);
-  if (!a)
-    return;
-  log_guest (LOG_LEVEL_INFO, a->inc.inc.uuid,
-             "incident %s was being diagnosed when hangdog stopped: taken up "
-             "again",
-             a->inc.id);
-  a->inc.phase = INCIDENT_OPEN;
-  a->durable = true;
-  a->waiting = true;
-  pump (in);
-}
-
-static void
-on_standing_loaded (void *arg)
-{
-  struct incidents *in = arg;
-  struct json_object *head = json_object_new_object ();
-  struct error err = ERROR_INIT;
-
-  standing_each (in->standing, on_standing, in);
-  json_add_str (head, "op", "open-incidents");
-  if (writer_link_call (in->d->writer, head, NULL, 0, 30000, on_open_incident,
-                        in, &err)
-      < 0)
-    log_warn ("open incidents are not known: %s", error_text (&err));
-}
-
-void
-incidents_writer_up (struct incidents *in)
-{
-  /* Once per daemon: a writer that restarts later gets what it did not
-   * answer from the link, and knows nothing that we do not. */
-  if (!standing_loaded (in->standing))
-    standing_load (in->standing, in->d->writer, on_standing_loaded, in);
-}
+/* ---- what the writer says ---- */
 
 void
 incidents_writer_event (struct incidents *in, struct json_object *head)
@@ -673,7 +532,7 @@ incidents_writer_event (struct incidents *in, struct json_object *head)
   const char *op = json_get_str (head, "op");
   const char *id = json_get_str (head, "incident");
   const char *why = json_get_str (head, "why");
-  struct active *a = id ? by_id (in, id) : NULL;
+  struct active *a = id ? incidents_by_id (in, id) : NULL;
 
   if (!op)
     return;

@@ -8,8 +8,9 @@
  * names.  It reads no guest byte and no client byte.
  */
 #include "supervisor/children.h"
-#include "supervisor/config.h"
+#include "supervisor/settings.h"
 #include "supervisor/keeper_open.h"
+#include "supervisor/notify.h"
 
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -25,13 +26,11 @@
 #include <grp.h>
 #include <pwd.h>
 #include <signal.h>
-#include <stddef.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 
 #define DRAIN_ONLY_DEATHS 3
@@ -62,29 +61,6 @@ struct keeper
   bool stopping;
   int exit_code;
 };
-
-static void
-notify_init (const char *state)
-{
-  const char *path = getenv ("NOTIFY_SOCKET");
-  struct sockaddr_un un = { .sun_family = AF_UNIX };
-  CLEANUP_CLOSE int fd = -1;
-  size_t len;
-
-  if (!path || (path[0] != '/' && path[0] != '@'))
-    return;
-  len = strlen (path);
-  if (len >= sizeof (un.sun_path))
-    return;
-  memcpy (un.sun_path, path, len);
-  if (path[0] == '@')
-    un.sun_path[0] = '\0';
-  fd = socket (AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  if (fd >= 0)
-    (void) !sendto (fd, state, strlen (state), MSG_NOSIGNAL,
-                    (struct sockaddr *) &un,
-                    (socklen_t) (offsetof (struct sockaddr_un, sun_path) + len));
-}
 
 /* ---- configuration ---- */
 
@@ -250,6 +226,7 @@ daemon_started (struct child *c, void *arg)
   struct keeper *k = arg;
   struct json_object *head = json_object_new_object ();
 
+  keeper_open_reader (k->opener, child_pid (c));
   json_add_str (head, "op", "config");
   json_add_str (head, "path", k->config_path);
   json_add_str (head, "libexec", k->libexec);
@@ -290,14 +267,14 @@ daemon_frame (struct child *c, struct frame *frame, void *arg)
   if (op && strcmp (op, "open") == 0)
     keeper_open_serve (k->opener, child_channel (c), frame);
   else if (op && strcmp (op, "ready") == 0)
-    notify_init ("READY=1");
+    notify ("READY=1");
   else if (op && strcmp (op, "status") == 0)
     {
       char line[256];
       const char *text = json_get_str (frame->head, "text");
 
       snprintf (line, sizeof (line), "STATUS=%.200s", text ? text : "");
-      notify_init (line);
+      notify (line);
     }
   else
     {
@@ -495,7 +472,7 @@ on_signal (struct watch *w, int fd, unsigned events, void *arg)
         if (!k->stopping)
           log_info ("stopping on signal %u", si.ssi_signo);
         k->stopping = true;
-        notify_init ("STOPPING=1");
+        notify ("STOPPING=1");
         child_stop (k->daemon, STOP_GRACE_MS);
         if (!child_pid (k->daemon))
           child_stop (k->writer, STOP_GRACE_MS);

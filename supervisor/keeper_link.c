@@ -184,6 +184,15 @@ link_open (struct opener *self, const struct open_req *req, uint64_t deadline,
   return r;
 }
 
+/* The lock is the keeper's; what we have is a token whose closing says that
+ * we do not need it any more. */
+static void
+link_release (struct opener *self, const struct open_req *req, int lock_fd)
+{
+  if (lock_fd >= 0)
+    close (lock_fd);
+}
+
 static void
 on_frame (struct channel *ch, struct frame *frame, void *arg)
 {
@@ -230,6 +239,7 @@ keeper_link_new (struct loop *loop, int fd, const struct keeper_link_ops *ops,
   if (!kl)
     return error_set (err, ENOMEM, "no memory for the keeper's channel");
   kl->opener.open = link_open;
+  kl->opener.release = link_release;
   kl->loop = loop;
   kl->ops = ops;
   kl->arg = arg;

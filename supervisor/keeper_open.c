@@ -3,7 +3,7 @@
  * Opening for the daemon, within the roots of the configuration.
  */
 #include "supervisor/keeper_open.h"
-#include "supervisor/config.h"
+#include "supervisor/settings.h"
 
 #include "base/cleanup.h"
 #include "base/error.h"
@@ -23,7 +23,7 @@ struct held_lock
   struct keeper_open *owner;
   struct held_lock *next;
   struct watch *watch;
-  char *tty;
+  struct open_req req; /* its strings are ours */
   int lock;
   int token;
 };
@@ -33,6 +33,7 @@ struct keeper_open
   struct loop *loop;
   char **roots;
   size_t nroots;
+  int32_t reader; /* the daemon: whose pid stands in a terminal's lock */
   struct held_lock *locks;
 };
 
@@ -126,9 +127,11 @@ lock_release (struct held_lock *l)
   if (*p)
     *p = l->next;
   watch_free (l->watch);
-  open_lock_release (l->tty, l->lock);
-  close (l->token);
-  free (l->tty);
+  open_lock_release (&l->req, l->lock);
+  if (l->token >= 0)
+    close (l->token);
+  free ((char *) l->req.root);
+  free ((char *) l->req.path);
   free (l);
 }
 
@@ -136,6 +139,12 @@ static void
 token_event (struct watch *w, int fd, unsigned events, void *arg)
 {
   lock_release (arg);
+}
+
+void
+keeper_open_reader (struct keeper_open *ko, int32_t pid)
+{
+  ko->reader = pid;
 }
 
 void
@@ -151,35 +160,36 @@ lock_keep (struct keeper_open *ko, const struct open_req *req, int lock,
            int *ret_token, struct error *err)
 {
   struct held_lock *l = calloc (1, sizeof (*l));
-  char path[512];
   int pair[2];
   int r;
 
-  snprintf (path, sizeof (path), "%s/%s", req->root, req->path);
-  if (!l || !(l->tty = strdup (path)))
+  if (!l)
     {
-      free (l);
-      open_lock_release (path, lock);
+      open_lock_release (req, lock);
       return error_set (err, ENOMEM, "no memory for a lock");
     }
   l->owner = ko;
   l->lock = lock;
-  if (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-    {
-      r = error_errno (err, errno, "socketpair");
-      open_lock_release (path, lock);
-      free (l->tty);
-      free (l);
-      return r;
-    }
-  l->token = pair[0];
+  l->token = -1;
+  l->req = *req;
+  l->req.root = strdup (req->root);
+  l->req.path = strdup (req->path);
   l->next = ko->locks;
   ko->locks = l;
-  r = loop_watch (ko->loop, "terminal lock", l->token, LOOP_READ, token_event,
-                  l, &l->watch, err);
+  if (!l->req.root || !l->req.path)
+    r = error_set (err, ENOMEM, "no memory for a lock");
+  else if (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+    r = error_errno (err, errno, "socketpair");
+  else
+    {
+      l->token = pair[0];
+      r = loop_watch (ko->loop, "terminal lock", l->token, LOOP_READ,
+                      token_event, l, &l->watch, err);
+      if (r < 0)
+        close (pair[1]);
+    }
   if (r < 0)
     {
-      close (pair[1]);
       lock_release (l);
       return r;
     }
@@ -199,6 +209,7 @@ parse (const struct keeper_open *ko, struct json_object *head,
   req->path = json_get_str (head, "path");
   req->check_pid = (int32_t) json_get_int (head, "check_pid", 0);
   req->check_start = (uint64_t) json_get_int (head, "check_start", 0);
+  req->lock_pid = ko->reader;
   if (kind < 0 || kind >= OPEN_KIND_MAX || !req->root || !req->path)
     return error_set (err, EINVAL, "malformed open request");
   req->kind = (enum open_kind) kind;

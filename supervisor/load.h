@@ -7,7 +7,7 @@
 #define HANGDOG_SUPERVISOR_LOAD_H
 
 #include "scenarios/scenario.h"
-#include "supervisor/config.h"
+#include "supervisor/settings.h"
 
 struct error;
 struct opener;

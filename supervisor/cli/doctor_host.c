@@ -4,7 +4,7 @@
  * with the rights of whoever calls; says the exact command that mends each.
  */
 #include "supervisor/cli/cli.h"
-#include "supervisor/config.h"
+#include "supervisor/settings.h"
 
 #include "base/json.h"
 #include "config.h"

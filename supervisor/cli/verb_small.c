@@ -4,7 +4,7 @@
  * daemon, scenario, config.
  */
 #include "supervisor/cli/cli.h"
-#include "supervisor/config.h"
+#include "supervisor/settings.h"
 
 #include "base/buf.h"
 #include "base/error.h"

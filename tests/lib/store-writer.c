@@ -123,7 +123,7 @@ open_store (int dirfd, struct log *log, struct store **ret, struct error *err)
 
   for (int i = 0; r < 0 && i < MAX_TRIES; i++)
     {
-      *log = (struct log) { 0 };
+      *log = (struct log){ 0 };
       r = store_open (dirfd, "log", see, log, ret, err);
       if (r < 0)
         {
@@ -223,7 +223,7 @@ do_check (const char *path, const char *acks, unsigned first, bool clean)
 
       store_close (st);
       st = NULL;
-      log = (struct log) { 0 };
+      log = (struct log){ 0 };
       if (store_open (dirfd, "log", see, &log, &st, &err) < 0)
         return complain (&err);
       store_stats (st, &stats);

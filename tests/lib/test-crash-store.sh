@@ -19,15 +19,16 @@ prepare ()
 {
   rm -rf "$d" "$tmpdir/lost"
   mkdir "$tmpdir/lost"
-  if [ "$scene" = damaged ]; then
+  first=1
+  echo "from 0" >"$acks"
+  case $scene in
+  damaged)
     cp -r "$tmpdir/damaged" "$d"
     first=2
-    echo "from 5" >"$acks"
-  else
-    mkdir "$d"
-    first=1
-    echo "from 0" >"$acks"
-  fi
+    echo "from 5" >"$acks" ;;
+  unreadable) cp -r "$tmpdir/long" "$d" ;;
+  *) mkdir "$d" ;;
+  esac
 }
 
 # HD_...=... variables in $1; the others are the writer's exit statuses that
@@ -56,7 +57,9 @@ attempt ()
     cat "$acks" >&2
     fail "$scene, $shift_"
   }
-  if [ "$scene" = damaged ]; then
+  if [ "$scene" = unreadable ]; then
+    cmp "$d/log.bad" "$tmpdir/long/log" || fail "$shift_: not kept whole"
+  elif [ "$scene" = damaged ]; then
     grep -q spoilt "$d/log.bad" || fail "$scene, $shift_: nothing set aside"
   fi
 }
@@ -133,3 +136,32 @@ for scene in empty damaged; do
   fi
   echo "$scene: $runs runs"
 done
+
+# A block that the disk does not give back, at the front and at the end: what
+# is before it is there, the whole of the old log is kept, and the store
+# takes records again.
+mkdir "$tmpdir/long"
+"$writer" write "$tmpdir/long" 30 >"$acks"
+check_eq "$(tail -n 1 "$acks")" "ack 30"
+size=$(wc -c <"$tmpdir/long/log")
+[ "$size" -ge 16384 ] || fail "only $size bytes in 30 records"
+scene=unreadable
+records=4
+for block in 0 $((size / 4096 * 4096)); do
+  bad="HD_UNREADABLE=$block:$d/log"
+  attempt "$bad" 0
+  calls=$(cat "$tmpdir/count")
+  from=$(grep from "$acks" | tail -n 1)
+  case $block,$from in
+  0,'from 0') ;;
+  [1-9]*,'from 2'[0-9]) ;;
+  *) fail "block $block of $size: $from" ;;
+  esac
+  n=1
+  while [ "$n" -le "$calls" ]; do
+    attempt "$bad HD_CRASH_AT=$n HD_FAIL_ERRNO=EIO" 0
+    attempt "$bad HD_CRASH_AT=$n HD_FAIL_ERRNO=ENOSPC HD_FAIL_COUNT=3" 0
+    n=$((n + 1))
+  done
+done
+echo "$scene: $runs runs"

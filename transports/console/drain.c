@@ -10,10 +10,12 @@
  * finds nothing it goes back to epoll.  With nothing readable no timer runs.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/fact.h"

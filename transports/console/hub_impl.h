@@ -189,6 +189,7 @@ struct console
   uint64_t attempts; /* openings that ended, either way */
   uint64_t connection; /* rises with each connection made */
   uint64_t connected_at; /* ring position at which it began */
+  uint64_t shell_on, shell_at; /* connection and position of the last shell */
   unsigned active;  /* taps and leases that want it connected */
   uint64_t active_since; /* ring position at which the first of them came */
   struct tap *taps;
@@ -295,6 +296,14 @@ size_t tap_peek_ (struct tap *tap, void *dst, size_t n);
 void lease_lose_locked_ (struct lease *l);
 /* Bytes typed that nobody took. */
 size_t lease_unread_ (struct lease *l);
+/* 0: still ours, and still the connection it was given for. */
+int lease_check_ (struct lease *l, struct error *err);
+/* A dialogue ended at a shell: what the next one may rely on, as long as the
+ * ring still has all that came since. */
+void lease_note_shell_ (struct lease *l);
+/* The text since then, 0 when there is none or the ring has lost some. */
+bool lease_since_shell_ (struct lease *l, void *dst, size_t n,
+                         size_t *ret_len);
 
 /* queue.c */
 /* Job thread: 1 accepted, 0 still in the listener's queue, < 0 not known.

@@ -242,9 +242,8 @@ lease_tap (struct lease *l)
 
 /* ---- typing ---- */
 
-/* -ECANCELED, -EPIPE, or 0: still ours and still the connection we got. */
-static int
-lease_check (struct lease *l, struct error *err)
+int
+lease_check_ (struct lease *l, struct error *err)
 {
   struct console *c = l->console;
   LOCK_SCOPE (&c->hub->lock);
@@ -295,7 +294,7 @@ lease_write_raw (struct lease *l, const void *data, size_t len,
 
   while (len > 0)
     {
-      r = lease_check (l, err);
+      r = lease_check_ (l, err);
       if (r < 0)
         return r;
       n = write_some (l->console, p, len);
@@ -355,4 +354,35 @@ lease_unread_ (struct lease *l)
   LOCK_SCOPE (&c->io);
 
   return c->io_fd >= 0 && c->ops->unread ? c->ops->unread (c) : 0;
+}
+
+/* ---- what dialogues remember of a console ---- */
+
+void
+lease_note_shell_ (struct lease *l)
+{
+  struct console *c = l->console;
+  LOCK_SCOPE (&c->hub->lock);
+
+  c->shell_on = l->connection;
+  c->shell_at = l->tap->pos;
+}
+
+bool
+lease_since_shell_ (struct lease *l, void *dst, size_t n, size_t *ret_len)
+{
+  struct console *c = l->console;
+  uint64_t pos, lost, head;
+
+  {
+    LOCK_SCOPE (&c->hub->lock);
+    if (c->shell_on != l->connection)
+      return false;
+    pos = c->shell_at;
+  }
+  head = ring_head (c->ring);
+  if (head < pos || head - pos > n)
+    return false;
+  *ret_len = ring_read (c->ring, &pos, dst, n, &lost);
+  return lost == 0;
 }

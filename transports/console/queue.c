@@ -196,7 +196,7 @@ int
 queue_accepted_ (struct console_link *link)
 {
   struct diag_answer own = { 0 }, peer = { 0 };
-  uint32_t ino;
+  uint32_t ino = 0;
   int r = ino_of (link->fd, &ino);
 
   if (r == 0)

@@ -5,12 +5,12 @@
 #ifndef HANGDOG_TRANSPORTS_SESSION_H
 #define HANGDOG_TRANSPORTS_SESSION_H
 
+#include "base/buf.h"
 #include "transports/console/hub.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-struct buf;
 struct error;
 
 enum talk
@@ -72,10 +72,23 @@ struct command_result
 };
 void command_result_done (struct command_result *r);
 
-/* Runs one shell command: waits for nothing, types it framed by a random
- * nonce that its own echo cannot fake, and reads until the end marker.
- * Returns 0 with ret->talk set whatever the guest did; < 0 only for our own
- * failures. */
+/* Runs one shell command: types it framed by a random nonce that its own echo
+ * cannot fake, and reads until the end marker.  Returns 0 with ret->talk set
+ * whatever the guest did; < 0 only for our own failures (-EINVAL: a command
+ * that holds control characters or is longer than SESSION_COMMAND_MAX).
+ *
+ * Nothing is typed where it would do harm: a boot loader, a password or
+ * maintenance prompt, an initramfs shell get no key at all, a login prompt at
+ * most a bare carriage return (to see that it answers).  Where the screen is
+ * not known, because we have just connected or because other output has
+ * pushed it out, the line editor's kill keys and a carriage return go first
+ * and the answer is looked at.  Half a line that somebody left there is
+ * erased, never executed.  A command that does not end in time gets ^C.
+ *
+ * A command that prints kernel lines itself (dmesg) finds them in ret->kernel.
+ * For a lease of rank LEASE_DIAGNOSIS and up, a console that says nothing at
+ * all is sent XON at the end, to tell a stopped flow from a dead guest. */
+#define SESSION_COMMAND_MAX 2048
 int session_command (struct session *s, const char *command,
                      uint64_t deadline, struct command_result *ret,
                      struct error *err);

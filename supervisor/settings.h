@@ -4,8 +4,8 @@
  * has a default; without a file hangdog watches every guest it can find and
  * touches none.
  */
-#ifndef HANGDOG_SUPERVISOR_CONFIG_H
-#define HANGDOG_SUPERVISOR_CONFIG_H
+#ifndef HANGDOG_SUPERVISOR_SETTINGS_H
+#define HANGDOG_SUPERVISOR_SETTINGS_H
 
 #include "base/json.h"
 #include "controller-proto/ship.h"

@@ -2,7 +2,7 @@
  *
  * The tables of the configuration document.
  */
-#include "supervisor/config.h"
+#include "supervisor/settings.h"
 
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -341,7 +341,7 @@ strings_to_json (const struct json_list *list)
 static void
 add_if (struct json_object *o, const char *key, const char *value)
 {
-  if (value)
+  if (value && value[0])
     json_add_str (o, key, value);
 }
 
@@ -353,8 +353,8 @@ config_to_json (const struct config *cfg)
   const struct guest_source_config *src = cfg->sources.items;
 
   json_add_str (o, "schema", cfg->schema);
-  json_add_str (o, "user", cfg->user);
-  json_add_str (o, "group", cfg->group);
+  add_if (o, "user", cfg->user);
+  add_if (o, "group", cfg->group);
   json_object_object_add (o, "groups", strings_to_json (&cfg->groups));
   for (size_t i = 0; i < cfg->sources.count; i++)
     {

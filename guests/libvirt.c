@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Guests from libvirt: the loop's part.
+ *
+ * It decides when to look (libvirt_scan.c): at a domain 50 ms after an event
+ * of it, at all of them every minute and on each new connection.  A lost
+ * connection loses no guest: they stay as they were last seen, and the source
+ * says that it is unwell, until libvirt is back (1 s, 2 s, ... 60 s).
+ */
+#include "guests/source.h"
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/job.h"
+#include "base/loop.h"
+#include "guests/libvirt.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define DEBOUNCE_MS 50
+#define PERIOD_MS (60u * 1000)
+#define RETRY_MIN_MS 1000u
+#define RETRY_MAX_MS (60u * 1000)
+#define SCAN_TIMEOUT_MS (30u * 1000)
+#define STALE_MS (3 * PERIOD_MS)
+#define DEFAULT_URI "qemu:///system"
+
+struct libvirt
+{
+  unsigned refs; /* the owner's and the running job's */
+  bool stopped;
+  struct guest_source_env env;
+  struct libvirt_link *link;
+  struct libvirt_ears *ears; /* NULL while a job has them */
+  char uri[256], lane[300];
+  bool local;
+  enum console_mode mode;
+  struct timer *soon, *later;
+  struct libvirt_set dirty, migrating;
+  bool looking, again;
+  bool connected;
+  uint64_t since_ms, seen_ms, retry_ms;
+  size_t nguests;
+  unsigned skipped;
+  struct error why;
+};
+
+/* ---- ending ---- */
+
+static void
+libvirt_unref (struct libvirt *lv)
+{
+  if (--lv->refs > 0)
+    return;
+  libvirt_link_unref (lv->link);
+  free (lv);
+}
+
+static int
+farewell_run (struct job *job, void *ears)
+{
+  libvirt_ears_free (ears);
+  return 0;
+}
+
+static void
+farewell_done (void *owner, void *arg, enum job_end end, int rc)
+{
+}
+
+/* Letting go of libvirt's callbacks asks libvirt, so it needs a thread too.
+ * Where there is none they are left: the link makes them harmless. */
+static void
+say_farewell (struct libvirt *lv, struct libvirt_ears *ears)
+{
+  struct job_spec spec = {
+    .name = "leave libvirt",
+    .guest = "host",
+    .lane = "libvirt farewell",
+    .timeout_ms = SCAN_TIMEOUT_MS,
+    .run = farewell_run,
+    .done = farewell_done,
+    .arg = ears,
+  };
+
+  if (ears)
+    (void)job_start (lv->env.jobs, &spec, NULL);
+}
+
+/* ---- looking ---- */
+
+static void
+look_soon (struct libvirt *lv)
+{
+  if (!timer_armed (lv->soon))
+    timer_in (lv->soon, DEBOUNCE_MS);
+}
+
+static void
+take_guests (struct libvirt *lv, struct libvirt_scan *s)
+{
+  struct guest_registry *reg = lv->env.registry;
+
+  if (s->listed)
+    registry_sweep_begin (reg, "libvirt", lv->uri);
+  for (size_t i = 0; i < s->nguests; i++)
+    {
+      if (s->guests[i]->run == GUEST_OFF)
+        libvirt_set_remove (&lv->migrating, s->guests[i]->inc.uuid);
+      registry_update (reg, s->guests[i]);
+    }
+  if (s->wanted.all)
+    lv->nguests = s->nguests;
+  s->nguests = 0; /* the registry has them */
+  if (s->listed)
+    registry_sweep_end (reg, "libvirt", lv->uri);
+  for (unsigned i = 0; i < s->gone.n; i++)
+    {
+      libvirt_set_remove (&lv->migrating, s->gone.uuids[i]);
+      registry_gone (reg, "libvirt", lv->uri, s->gone.uuids[i]);
+    }
+}
+
+/* The job came to an end by itself: when to look next. */
+static void
+judge (struct libvirt *lv, const struct libvirt_scan *s, int rc)
+{
+  uint64_t now = loop_now (lv->env.loop);
+
+  if (s->connected != lv->connected)
+    {
+      lv->connected = s->connected;
+      lv->since_ms = now;
+    }
+  lv->why = s->why;
+  lv->skipped = s->skipped;
+  if (rc == 0)
+    {
+      lv->seen_ms = now;
+      lv->retry_ms = 0;
+      if (s->wanted.all)
+        timer_in (lv->later, PERIOD_MS);
+      return;
+    }
+  lv->dirty.all = true;
+  lv->retry_ms = lv->retry_ms ? 2 * lv->retry_ms : RETRY_MIN_MS;
+  if (lv->retry_ms > RETRY_MAX_MS)
+    lv->retry_ms = RETRY_MAX_MS;
+  timer_stop (lv->soon);
+  timer_in (lv->later, lv->retry_ms);
+}
+
+static void
+scan_done (void *owner, void *arg, enum job_end end, int rc)
+{
+  struct libvirt *lv = owner;
+  struct libvirt_scan *s = arg;
+
+  lv->looking = false;
+  if (end == JOB_RETURNED)
+    {
+      struct libvirt_ears *ears = steal_ptr (&s->ears);
+
+      if (lv->stopped)
+        say_farewell (lv, ears);
+      else
+        {
+          lv->ears = ears;
+          take_guests (lv, s);
+          judge (lv, s, rc);
+        }
+      libvirt_scan_free (s);
+    }
+  else if (!lv->stopped)
+    {
+      lv->connected = false;
+      lv->since_ms = loop_now (lv->env.loop);
+      error_set (&lv->why, ETIMEDOUT, "%s: a call does not come back", lv->uri);
+      lv->dirty.all = true;
+      timer_in (lv->later, RETRY_MAX_MS);
+    }
+  if (!lv->stopped && lv->again && lv->connected)
+    look_soon (lv);
+  lv->again = false;
+  libvirt_unref (lv);
+}
+
+static struct libvirt_scan *
+make_scan (struct libvirt *lv)
+{
+  struct libvirt_scan *s = libvirt_scan_new ();
+
+  if (!s)
+    return NULL;
+  s->link = libvirt_link_ref (lv->link);
+  memcpy (s->uri, lv->uri, sizeof s->uri);
+  s->local = lv->local;
+  s->mode = lv->mode;
+  s->wanted = lv->dirty;
+  s->migrating = lv->migrating;
+  s->ears = steal_ptr (&lv->ears);
+  return s;
+}
+
+static void
+start_scan (struct libvirt *lv)
+{
+  struct job_spec spec = {
+    .name = "look at libvirt",
+    .guest = "host",
+    .lane = lv->lane,
+    .timeout_ms = SCAN_TIMEOUT_MS,
+    .run = libvirt_scan_run,
+    .done = scan_done,
+    .free_arg = libvirt_scan_free,
+    .owner = lv,
+  };
+  struct libvirt_scan *s;
+
+  if (lv->looking)
+    {
+      lv->again = true;
+      return;
+    }
+  s = make_scan (lv);
+  spec.arg = s;
+  if (!s || job_start (lv->env.jobs, &spec, &lv->why) < 0)
+    {
+      if (s)
+        lv->ears = steal_ptr (&s->ears);
+      libvirt_scan_free (s);
+      timer_in (lv->later, RETRY_MIN_MS);
+      return;
+    }
+  lv->refs++;
+  lv->looking = true;
+  memset (&lv->dirty, 0, sizeof lv->dirty);
+}
+
+static void
+on_soon (struct timer *t, void *arg)
+{
+  start_scan (arg);
+}
+
+static void
+on_later (struct timer *t, void *arg)
+{
+  struct libvirt *lv = arg;
+
+  lv->dirty.all = true;
+  start_scan (lv);
+}
+
+/* ---- events ---- */
+
+static void
+on_note (void *owner, const struct libvirt_note *note)
+{
+  struct libvirt *lv = owner;
+
+  switch (note->kind)
+    {
+    case LIBVIRT_CLOSED:
+      lv->connected = false;
+      lv->since_ms = loop_now (lv->env.loop);
+      error_set (&lv->why, ENOTCONN, "%s: the connection was lost", lv->uri);
+      lv->dirty.all = true;
+      timer_in (lv->later, RETRY_MIN_MS);
+      return;
+    case LIBVIRT_EVENT:
+      registry_event (lv->env.registry, note->uuid, note->event,
+                      note->detail[0] ? note->detail : NULL, "libvirt");
+      break;
+    case LIBVIRT_MIGRATING:
+      /* One event per pass over the memory: only the first is news. */
+      if (libvirt_set_has (&lv->migrating, note->uuid))
+        return;
+      libvirt_set_add (&lv->migrating, note->uuid);
+      break;
+    case LIBVIRT_SETTLED:
+      libvirt_set_remove (&lv->migrating, note->uuid);
+      break;
+    case LIBVIRT_DIRTY:
+      break;
+    }
+  libvirt_set_add (&lv->dirty, note->uuid);
+  look_soon (lv);
+}
+
+/* ---- the source ---- */
+
+/* "qemu:///system" and "qemu+unix:///system", not "qemu+ssh://host/system". */
+static bool
+is_local (const char *uri)
+{
+  const char *slashes = strstr (uri, "://");
+  const char *plus = strchr (uri, '+');
+
+  return slashes && slashes[3] == '/'
+         && (!plus || plus > slashes
+             || strncmp (plus, "+unix:", strlen ("+unix:")) == 0);
+}
+
+static void
+libvirt_stop (void *self)
+{
+  struct libvirt *lv = self;
+
+  if (!lv)
+    return;
+  lv->stopped = true;
+  if (lv->link)
+    lv->link->owner = NULL;
+  timer_free (lv->soon);
+  timer_free (lv->later);
+  say_farewell (lv, steal_ptr (&lv->ears));
+  libvirt_unref (lv);
+}
+
+static void
+libvirt_stopp (struct libvirt **lv)
+{
+  libvirt_stop (*lv);
+}
+
+static int
+libvirt_start (const struct guest_source_env *env,
+               const struct guest_source_config *cfg, void **ret_self,
+               struct error *err)
+{
+  const char *uri = cfg->uri && cfg->uri[0] ? cfg->uri : DEFAULT_URI;
+  struct libvirt *lv CLEANUP (libvirt_stopp) = NULL;
+  int r;
+
+  if (strlen (uri) >= sizeof ((struct guest *)0)->host)
+    return error_set (err, EINVAL, "libvirt: the URI is too long");
+  lv = calloc (1, sizeof *lv);
+  if (!lv)
+    return error_errno (err, ENOMEM, "libvirt");
+  lv->refs = 1;
+  lv->env = *env;
+  guest_copy (lv->uri, sizeof lv->uri, uri);
+  snprintf (lv->lane, sizeof lv->lane, "source libvirt %s", uri);
+  lv->local = is_local (uri);
+  lv->mode = cfg->console_mode >= 0 && cfg->console_mode < CONSOLE_MODE_MAX
+                 ? (enum console_mode)cfg->console_mode
+                 : CONSOLE_HOLD;
+  lv->link = libvirt_link_new (env->loop);
+  if (!lv->link)
+    return error_errno (err, ENOMEM, "libvirt");
+  lv->link->owner = lv;
+  lv->link->on_note = on_note;
+  r = loop_timer (env->loop, "libvirt debounce", on_soon, lv, &lv->soon, err);
+  if (r == 0)
+    r = loop_timer (env->loop, "libvirt period", on_later, lv, &lv->later, err);
+  if (r < 0)
+    return r;
+  timer_in (lv->later, 0);
+  *ret_self = steal_ptr (&lv);
+  return 0;
+}
+
+static void
+libvirt_refresh (void *self)
+{
+  struct libvirt *lv = self;
+
+  lv->dirty.all = true;
+  look_soon (lv);
+}
+
+static void
+libvirt_describe (void *self, struct buf *out)
+{
+  struct libvirt *lv = self;
+  uint64_t now = loop_now (lv->env.loop);
+
+  buf_printf (out, "libvirt %s: %zu guests, %s", lv->uri, lv->nguests,
+              lv->connected ? "connected" : "not connected");
+  if (lv->since_ms)
+    buf_printf (out, " for %llu s",
+                (unsigned long long)(now - lv->since_ms) / 1000);
+  if (lv->looking)
+    buf_puts (out, ", looking");
+  if (lv->retry_ms)
+    buf_printf (out, ", next try %llu s after the last",
+                (unsigned long long)lv->retry_ms / 1000);
+  if (lv->skipped)
+    buf_printf (out, ", %u domains skipped", lv->skipped);
+  if (lv->why.code)
+    buf_printf (out, ", trouble: %s", error_text (&lv->why));
+  buf_putc (out, '\n');
+}
+
+static bool
+libvirt_healthy (void *self)
+{
+  struct libvirt *lv = self;
+
+  return lv->connected && loop_now (lv->env.loop) - lv->seen_ms < STALE_MS;
+}
+
+const struct guest_source_ops guest_source_libvirt = {
+  .name = "libvirt",
+  .summary = "domains of a libvirt host, local or remote",
+  .start = libvirt_start,
+  .refresh = libvirt_refresh,
+  .describe = libvirt_describe,
+  .healthy = libvirt_healthy,
+  .stop = libvirt_stop,
+};

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Connections to libvirt: kept, shared, replaced when they are dead.
+ *
+ * The table is guarded by one lock that is never held over a libvirt call.
+ * Who finds a slot being connected by another waits for it; a connect that
+ * sticks (ssh to a dead host) keeps only those waiting who want that host.
+ */
+#include "guests/virt.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/loop.h"
+#include "guests/virt_event.h"
+
+#include <libvirt/virterror.h>
+#include <string.h>
+#include <time.h>
+
+#define MAX_CONNECTIONS 64
+#define WAIT_FOR_OTHER_S 10
+/* A peer that says nothing for 5 s is asked, and given up after 5 answers
+ * that did not come. */
+#define KEEPALIVE_S 5
+#define KEEPALIVE_COUNT 5
+
+struct slot
+{
+  char uri[256];
+  enum virt_use use;
+  virConnectPtr conn;
+  bool connecting;
+};
+
+/* libvirt's event loop is one per process, and so is this table. */
+static struct
+{
+  pthread_mutex_t m;
+  pthread_cond_t changed;
+  struct slot slots[MAX_CONNECTIONS];
+  unsigned nslots;
+} virt
+    = { .m = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
+
+/* libvirt prints every error on stderr unless somebody takes it. */
+static void
+keep_quiet (void *unused, virErrorPtr err)
+{
+}
+
+int
+virt_init (struct loop *loop, struct error *err)
+{
+  int r;
+
+  virSetErrorFunc (NULL, keep_quiet);
+  if (virInitialize () < 0)
+    return virt_error (err, "libvirt");
+  r = virt_event_register (loop, err);
+  return r;
+}
+
+int
+virt_error (struct error *err, const char *what)
+{
+  virErrorPtr e = virGetLastError ();
+  const char *text = e && e->message ? e->message : "unknown error";
+  int code = EIO;
+
+  switch (e ? e->code : VIR_ERR_OK)
+    {
+    case VIR_ERR_NO_DOMAIN:
+      code = ENOENT;
+      break;
+    case VIR_ERR_OPERATION_TIMEOUT:
+    case VIR_ERR_AGENT_UNRESPONSIVE:
+      code = ETIMEDOUT;
+      break;
+    case VIR_ERR_OPERATION_DENIED:
+    case VIR_ERR_AUTH_FAILED:
+    case VIR_ERR_AUTH_CANCELLED:
+    case VIR_ERR_AUTH_UNAVAILABLE:
+    case VIR_ERR_ACCESS_DENIED:
+      code = EACCES;
+      break;
+    case VIR_ERR_NO_SUPPORT:
+      code = ENOTSUP;
+      break;
+    default:
+      break;
+    }
+  return error_set (err, code, "%s: %s", what, text);
+}
+
+/* ---- slots; virt.m is held ---- */
+
+static struct slot *
+slot_of (const char *uri, enum virt_use use)
+{
+  struct slot *s;
+
+  for (unsigned i = 0; i < virt.nslots; i++)
+    if (virt.slots[i].use == use && strcmp (virt.slots[i].uri, uri) == 0)
+      return &virt.slots[i];
+  if (virt.nslots == MAX_CONNECTIONS || strlen (uri) >= sizeof s->uri)
+    return NULL;
+  s = &virt.slots[virt.nslots++];
+  *s = (struct slot){ .use = use };
+  memcpy (s->uri, uri, strlen (uri) + 1);
+  return s;
+}
+
+static bool
+wait_for_other (struct slot *s)
+{
+  struct timespec until;
+
+  clock_gettime (CLOCK_REALTIME, &until);
+  until.tv_sec += WAIT_FOR_OTHER_S;
+  while (s->connecting)
+    if (pthread_cond_timedwait (&virt.changed, &virt.m, &until) != 0)
+      return !s->connecting;
+  return true;
+}
+
+/* ---- connecting ---- */
+
+static virConnectPtr
+open_conn (const char *uri, enum virt_use use, struct error *err)
+{
+  virConnectPtr conn = virConnectOpen (uri);
+
+  /* To watch, the right to look is enough. */
+  if (!conn && use == VIRT_WATCH)
+    conn = virConnectOpenReadOnly (uri);
+  if (!conn)
+    {
+      virt_error (err, uri);
+      return NULL;
+    }
+  /* Local drivers have none and need none. */
+  if (virConnectSetKeepAlive (conn, KEEPALIVE_S, KEEPALIVE_COUNT) < 0)
+    virResetLastError ();
+  return conn;
+}
+
+/* The slot's connection with a reference of the caller's, if it is alive. */
+static virConnectPtr
+live_conn (const char *uri, enum virt_use use)
+{
+  virConnectPtr conn = NULL, dead = NULL;
+  struct slot *s;
+
+  {
+    LOCK_SCOPE (&virt.m);
+    s = slot_of (uri, use);
+    if (s && wait_for_other (s) && s->conn)
+      {
+        conn = s->conn;
+        virConnectRef (conn);
+      }
+  }
+  if (!conn || virConnectIsAlive (conn) == 1)
+    return conn;
+  virResetLastError ();
+  {
+    LOCK_SCOPE (&virt.m);
+    if (s->conn == conn)
+      dead = steal_ptr (&s->conn);
+  }
+  if (dead)
+    virConnectClose (dead);
+  virConnectClose (conn);
+  return NULL;
+}
+
+int
+virt_connect (const char *uri, enum virt_use use, virConnectPtr *ret_conn,
+              struct error *err)
+{
+  virConnectPtr conn = live_conn (uri, use);
+  struct slot *s;
+
+  if (conn)
+    {
+      *ret_conn = conn;
+      return 0;
+    }
+  {
+    LOCK_SCOPE (&virt.m);
+    s = slot_of (uri, use);
+    if (!s)
+      return error_set (err, ENOBUFS, "%.100s: too many libvirt hosts", uri);
+    if (s->connecting)
+      return error_set (err, EBUSY, "%s: another thread is still connecting",
+                        uri);
+    s->connecting = true;
+  }
+  conn = open_conn (uri, use, err);
+  {
+    LOCK_SCOPE (&virt.m);
+    s->connecting = false;
+    if (conn && !s->conn)
+      {
+        s->conn = conn;
+        virConnectRef (conn);
+      }
+    pthread_cond_broadcast (&virt.changed);
+  }
+  if (!conn)
+    return err ? -err->code : -EIO;
+  *ret_conn = conn;
+  return 0;
+}
+
+int
+virt_domain (const char *uri, const char *uuid, virDomainPtr *ret_dom,
+             struct error *err)
+{
+  virConnectPtr conn = NULL;
+  virDomainPtr dom;
+  int r;
+
+  r = virt_connect (uri, VIRT_ASK, &conn, err);
+  if (r < 0)
+    return r;
+  dom = virDomainLookupByUUIDString (conn, uuid);
+  r = dom ? 0 : virt_error (err, uuid);
+  virConnectClose (conn); /* the domain holds its own reference */
+  if (r == 0)
+    *ret_dom = dom;
+  return r;
+}
+
+void
+virt_done (void)
+{
+  for (;;)
+    {
+      virConnectPtr conn = NULL;
+
+      {
+        LOCK_SCOPE (&virt.m);
+        if (virt.nslots > 0)
+          conn = virt.slots[--virt.nslots].conn;
+        else
+          break;
+      }
+      if (conn)
+        virConnectClose (conn);
+    }
+  virt_event_done ();
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Private to incidents*.c: the list of incidents.
+ */
+#ifndef HANGDOG_SUPERVISOR_INCIDENTS_IMPL_H
+#define HANGDOG_SUPERVISOR_INCIDENTS_IMPL_H
+
+#include "supervisor/incidents.h"
+
+#include "base/error.h"
+
+struct diagnosis;
+struct diagnosis_step;
+struct standing;
+
+#define MAX_INCIDENTS 256
+#define MAX_TCP_TARGETS 4
+
+/* One incident as the daemon holds it. */
+struct active
+{
+  struct incidents *all;
+  struct active *next;
+  struct incident inc;
+  const struct guest *guest; /* as it was when it began; NULL after restart */
+  char playbook[32];
+  bool durable, collecting, waiting, packing, order, stands;
+  struct diagnosis *diagnosis;
+  struct diagnosis_step *steps; /* a copy: with parameters of this guest */
+  unsigned nsteps;
+  struct json_object *net_params;
+  struct error file_error; /* the first file that could not be stored */
+  char bundle[512], shipped[160];
+  const struct incident_watch_ops *watch;
+  void *watch_arg;
+};
+
+struct incidents
+{
+  struct daemon *d;
+  struct active *first;
+  unsigned count, collecting;
+  struct standing *standing;
+};
+
+struct active *incidents_by_id (struct incidents *in, const char *id);
+/* Forgets the oldest that only `status` still wants, when there are too
+ * many. */
+void incidents_make_room (struct incidents *in);
+/* Starts what may start: oldest first. */
+void incidents_pump (struct incidents *in);
+
+#endif

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * After a restart: standing incidents are known again, so that one hang is
+ * told once; those that were being diagnosed are taken up.
+ */
+#include "supervisor/incidents_impl.h"
+#include "supervisor/daemon.h"
+#include "supervisor/standing.h"
+#include "supervisor/writer_link.h"
+
+#include "base/json.h"
+#include "base/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void
+find_guest (const struct guest *g, void *arg)
+{
+  struct active *a = arg;
+
+  if (!a->guest && incarnation_equal (&a->inc.inc, &g->inc))
+    a->guest = guest_ref (g);
+}
+
+static struct active *
+resurrect (struct incidents *in, const struct incident *inc)
+{
+  struct active *a;
+
+  if (incidents_by_id (in, inc->id))
+    return NULL;
+  incidents_make_room (in);
+  if (in->count >= MAX_INCIDENTS || !(a = calloc (1, sizeof (*a))))
+    return NULL;
+  a->all = in;
+  a->inc = *inc;
+  snprintf (a->playbook, sizeof (a->playbook), "standard");
+  a->next = in->first;
+  in->first = a;
+  in->count++;
+  registry_each (in->d->registry, find_guest, a);
+  return a;
+}
+
+/* Standing ones are known again; nothing is done about them. */
+static void
+on_standing (const struct incident *inc, void *arg)
+{
+  struct incidents *in = arg;
+  struct active *a = resurrect (in, inc);
+
+  if (a)
+    {
+      a->stands = true;
+      a->durable = true;
+      a->inc.phase = INCIDENT_PACKED;
+    }
+}
+
+/* One that was still being collected: taken up again. */
+static void
+on_open_incident (struct frame *frame, const struct error *err, void *arg)
+{
+  struct incidents *in = arg;
+  CLEANUP_JSON_DOC struct json_doc *doc = NULL;
+  struct error why = ERROR_INIT;
+  struct incident inc;
+  struct active *a;
+
+  if (err || !frame->body_len)
+    return;
+  if (json_parse (frame->body, frame->body_len, JSON_WIRE, "incident.json",
+                  JSON_MAX_FILE, &doc, &why)
+          < 0
+      || incident_from_json (json_root (doc), &inc, &why) < 0)
+    {
+      log_error ("an open incident can't be read: %s", error_text (&why));
+      return;
+    }
+  a = incidents_by_id (in, inc.id);
+  if (a && (a->collecting || a->packing || !a->stands || a->guest))
+    {
+      /* Ours, and on its way already. */
+      if (a->collecting || a->packing || a->waiting)
+        return;
+    }
+  if (!a)
+    a = resurrect (in, &inc);
+  if (!a)
+    return;
+  log_guest (LOG_LEVEL_INFO, a->inc.inc.uuid,
+             "incident %s was being diagnosed when hangdog stopped: taken up "
+             "again",
+             a->inc.id);
+  a->inc.phase = INCIDENT_OPEN;
+  a->durable = true;
+  a->waiting = true;
+  incidents_pump (in);
+}
+
+static void
+on_standing_loaded (void *arg)
+{
+  struct incidents *in = arg;
+  struct json_object *head = json_object_new_object ();
+  struct error err = ERROR_INIT;
+
+  standing_each (in->standing, on_standing, in);
+  json_add_str (head, "op", "open-incidents");
+  if (writer_link_call (in->d->writer, head, NULL, 0, 30000, on_open_incident,
+                        in, &err)
+      < 0)
+    log_warn ("open incidents are not known: %s", error_text (&err));
+}
+
+void
+incidents_writer_up (struct incidents *in)
+{
+  /* Once per daemon: a writer that restarts later gets what it did not
+   * answer from the link, and knows nothing that we do not. */
+  if (!standing_loaded (in->standing))
+    standing_load (in->standing, in->d->writer, on_standing_loaded, in);
+}

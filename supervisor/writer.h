@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The parts of the writer: the loop thread in writer.c, which never touches
+ * the disk; the disk thread's work in writer_disk.c; shipping in
+ * writer_ship.c.
+ *
+ * A request goes to the disk lane with its frame and comes back with its
+ * answers; in between only the disk thread looks at it.
+ */
+#ifndef HANGDOG_SUPERVISOR_WRITER_H
+#define HANGDOG_SUPERVISOR_WRITER_H
+
+#include "base/channel.h"
+#include "base/error.h"
+#include "controller-proto/ship.h"
+#include "controller-proto/spool.h"
+#include "supervisor/lane.h"
+#include "supervisor/writer_logs.h"
+
+struct disk;
+struct loop;
+struct shipper;
+struct writer;
+
+struct writer_limits
+{
+  struct spool_limits spool;
+  struct logs_limits logs;
+};
+
+/* ---- requests ---- */
+
+struct answer
+{
+  struct json_object *head;
+  void *body;
+  size_t body_len;
+  int fd; /* -1 = none */
+  struct answer *next;
+};
+
+struct request
+{
+  struct writer *w;
+  unsigned peer;       /* which daemon asked: others get no answer */
+  struct frame frame;  /* head NULL for the writer's own requests */
+  const struct disk_op *op;
+  struct answer *first, **end;
+  int rc;
+  struct error err;
+  bool full;           /* what the disk thread says of room */
+};
+
+struct disk_op
+{
+  const char *name;
+  int (*run) (struct disk *d, struct request *rq, struct error *err);
+  bool look;    /* on the lane for what may hang */
+  bool writes;  /* its end says whether there is room */
+  bool ready;   /* afterwards something may be ready to ship */
+};
+const struct disk_op *disk_op_find (const char *name);
+
+/* Takes head and body (malloc'ed), also on failure. */
+int request_answer (struct request *rq, struct json_object *head, void *body,
+                    size_t body_len, int fd);
+void request_free (struct request *rq);
+
+/* ---- the disk thread's side ---- */
+
+int disk_open (const char *state, const struct writer_limits *limits,
+               struct disk **ret, struct error *err);
+void disk_close (struct disk *d);
+struct spool *disk_spool (struct disk *d);
+struct logs *disk_logs (struct disk *d);
+/* The caller's from now on: at the end, when the lane is gone. */
+struct logs *disk_logs_take (struct disk *d);
+/* What the last writes said; noted by the disk thread. */
+void disk_note (struct disk *d, int rc);
+bool disk_full (struct disk *d);
+
+/* ---- shipping (loop thread) ---- */
+
+struct shipper_ops
+{
+  void (*event) (void *arg, const char *op, const char *incident,
+                 const char *why);
+};
+
+int shipper_new (struct loop *loop, struct lane *disk_lane, struct disk *d,
+                 const struct shipper_ops *ops, void *arg,
+                 struct shipper **ret, struct error *err);
+void shipper_free (struct shipper *s);
+/* Takes over the strings; url NULL or "" = nothing is sent. */
+void shipper_sink (struct shipper *s, struct sink_config *cfg);
+/* Something may be ready. */
+void shipper_kick (struct shipper *s);
+/* Somebody asks for it: a denial is not waited for any more. */
+void shipper_retry (struct shipper *s);
+
+/* Reads a sink's JSON.  sink_done() it. */
+int sink_parse (const char *text, size_t len, struct sink_config *ret,
+                struct error *err);
+void sink_done (struct sink_config *cfg);
+
+#endif

@@ -1,0 +1,538 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Console logs on disk.
+ *
+ * What cannot be written is counted per console, and the count becomes a line
+ * of the clean log as soon as writing goes well again, so that a full disk
+ * mends itself when it has room and nobody is left to wonder.
+ */
+#include "supervisor/writer_logs_priv.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/text.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#define PARTIAL_MS 2000
+#define UNKNOWN_MS 1000
+#define FULL_RETRY_MS 1000
+
+/* ---- consoles ---- */
+
+static void
+lru_remove (struct logs *l, struct console *c)
+{
+  if (!c->in_lru)
+    return;
+  *(c->newer ? &c->newer->older : &l->newest) = c->older;
+  *(c->older ? &c->older->newer : &l->oldest) = c->newer;
+  c->newer = c->older = NULL;
+  c->in_lru = false;
+}
+
+static void
+lru_front (struct logs *l, struct console *c)
+{
+  if (l->newest == c)
+    return;
+  lru_remove (l, c);
+  c->older = l->newest;
+  if (l->newest)
+    l->newest->newer = c;
+  l->newest = c;
+  if (l->oldest == NULL)
+    l->oldest = c;
+  c->in_lru = true;
+}
+
+static void
+close_files (struct logs *l, struct console *c)
+{
+  for (unsigned i = 0; i < FILE_MAX; i++)
+    if (c->fd[i] >= 0)
+      {
+        close (c->fd[i]);
+        c->fd[i] = -1;
+        l->open_files--;
+      }
+  lru_remove (l, c);
+}
+
+static void
+console_free (struct logs *l, struct console *c)
+{
+  close_files (l, c);
+  buf_done (&c->line);
+  free (c);
+}
+
+static struct console *
+find (struct logs *l, const char *uuid, const char *name)
+{
+  for (size_t i = 0; i < l->count; i++)
+    if (strcmp (l->consoles[i]->uuid, uuid) == 0
+        && strcmp (l->consoles[i]->name, name) == 0)
+      return l->consoles[i];
+  return NULL;
+}
+
+static int
+grow (struct logs *l, uint32_t id)
+{
+  if (id >= l->cap_ids)
+    {
+      size_t cap = l->cap_ids ? l->cap_ids : 64;
+      struct console **ids;
+
+      while (cap <= id)
+        cap *= 2;
+      ids = realloc (l->by_id, cap * sizeof *ids);
+      if (ids == NULL)
+        return -ENOMEM;
+      memset (ids + l->cap_ids, 0, (cap - l->cap_ids) * sizeof *ids);
+      l->by_id = ids;
+      l->cap_ids = cap;
+    }
+  if (l->count == l->cap)
+    {
+      size_t cap = l->cap ? l->cap * 2 : 64;
+      struct console **all = realloc (l->consoles, cap * sizeof *all);
+
+      if (all == NULL)
+        return -ENOMEM;
+      l->consoles = all;
+      l->cap = cap;
+    }
+  return 0;
+}
+
+/* A console that nobody speaks for any more makes way. */
+static void
+forget_one (struct logs *l)
+{
+  for (size_t i = 0; i < l->count; i++)
+    if (!l->consoles[i]->declared)
+      {
+        console_free (l, l->consoles[i]);
+        l->consoles[i] = l->consoles[--l->count];
+        return;
+      }
+}
+
+int
+logs_declare (struct logs *l, uint32_t id, const char *uuid, const char *name,
+              const char *guest, uint64_t now_ms, struct error *err)
+{
+  struct console *c;
+
+  if (!uuid || !name || !text_is_name (uuid) || strlen (uuid) > 64
+      || !text_is_name (name) || strlen (name) > 64)
+    return error_set (err, EINVAL, "a console needs a uuid and a name that "
+                      "are file names");
+  if (id >= MAX_IDS)
+    return error_set (err, EINVAL, "a console id beyond %u", MAX_IDS);
+  if (l->count >= MAX_IDS)
+    forget_one (l);
+  if (l->count >= MAX_IDS || grow (l, id) < 0)
+    return error_set (err, ENOMEM, "no room for another console");
+  c = find (l, uuid, name);
+  if (c == NULL)
+    {
+      if ((c = calloc (1, sizeof *c)) == NULL)
+        return error_set (err, ENOMEM, "no memory for a console");
+      for (unsigned i = 0; i < FILE_MAX; i++)
+        c->fd[i] = -1;
+      c->line = (struct buf) BUF_INIT (LINE_BYTES);
+      snprintf (c->uuid, sizeof c->uuid, "%s", uuid);
+      snprintf (c->name, sizeof c->name, "%s", name);
+      l->consoles[l->count++] = c;
+    }
+  c->declared = true;
+  l->by_id[id] = c;
+  logs_take_unknown (l, id, now_ms);
+  return 0;
+}
+
+void
+logs_forget_ids (struct logs *l)
+{
+  if (l->by_id)
+    memset (l->by_id, 0, l->cap_ids * sizeof *l->by_id);
+  for (size_t i = 0; i < l->count; i++)
+    l->consoles[i]->declared = false;
+  buf_clear (&l->unknown);
+}
+
+/* ---- writing ---- */
+
+static void
+lost (struct logs *l, struct console *c, uint64_t bytes, const char *why)
+{
+  if (bytes == 0)
+    return;
+  c->gap += bytes;
+  c->gap_why = why;
+  c->info_gaps += bytes;
+  l->stats_gaps += bytes;
+}
+
+/* All of it or nothing: half a line would read as a whole one.  Returns 0 or
+ * a negative errno. */
+static int
+write_file (struct logs *l, struct console *c, enum log_file f,
+            const void *data, size_t len, uint64_t now_ms)
+{
+  const char *p = data;
+  size_t done = 0;
+  int r = 0;
+
+  if (l->full_until > now_ms)
+    return -ENOSPC;
+  if ((r = logs_open_file (l, c, f)) < 0)
+    return r;
+  lru_front (l, c);
+  if (c->size[f] > 0 && c->size[f] + len > l->limits.rotate
+      && (r = logs_rotate (l, c, f)) < 0)
+    return r;
+  if (l->on_disk + len > l->limits.total)
+    {
+      logs_prune (l);
+      if (l->on_disk + len > l->limits.total)
+        r = -EDQUOT;
+    }
+  while (r == 0 && done < len)
+    {
+      ssize_t n = write (c->fd[f], p + done, len - done);
+
+      if (n > 0)
+        done += (size_t) n;
+      else if (n == 0 || errno != EINTR)
+        r = n == 0 ? -EIO : -errno;
+    }
+  if (r < 0 && done > 0 && ftruncate (c->fd[f], (off_t) c->size[f]) < 0)
+    {
+      c->size[f] += done; /* it stays as it is */
+      l->on_disk += done;
+    }
+  if (r < 0)
+    {
+      l->full_until = now_ms + FULL_RETRY_MS;
+      return r;
+    }
+  c->size[f] += len;
+  l->on_disk += len;
+  return 0;
+}
+
+static const char *
+reason (int r)
+{
+  switch (-r)
+    {
+    case ENOSPC:
+      return "the disk is full";
+    case EDQUOT:
+      return "the logs are at their limit";
+    default:
+      return "the disk fails";
+    }
+}
+
+/* ---- the clean log ---- */
+
+static void
+put_stamp (struct buf *out, uint64_t wall_ms, const char *mark)
+{
+  char when[32];
+
+  buf_puts (out, clock_format (when, sizeof when, wall_ms));
+  buf_puts (out, mark);
+}
+
+static void
+put_gap (struct buf *out, uint64_t bytes, const char *why)
+{
+  buf_printf (out, "-- %llu bytes not kept: %s --\n",
+              (unsigned long long) bytes, why);
+}
+
+/* The line as it stands becomes a line of the log. */
+static void
+end_line (struct console *c, struct buf *out, bool whole)
+{
+  struct buf text CLEANUP_BUF = BUF_INIT (LINE_BYTES);
+  size_t len = c->line.len;
+
+  while (whole && len > 0 && c->line.data[len - 1] == '\r')
+    len--;
+  text_escape (&text, buf_str (&c->line), len, TEXT_KEEP_TAB);
+  put_stamp (out, c->line_wall, c->line_goes_on ? "+ " : "  ");
+  buf_puts (out, buf_str (&text));
+  if (c->line_cut || text.cut)
+    buf_printf (out, " [line cut, %llu bytes in all]",
+                (unsigned long long) (c->line.len + c->line_cut));
+  buf_putc (out, '\n');
+  c->line_goes_on = !whole;
+  c->line_cut = 0;
+  if (c->line.cap > 1024)
+    buf_done (&c->line), c->line.max = LINE_BYTES;
+  else
+    buf_clear (&c->line);
+  c->line_open = false;
+}
+
+static void
+put_text (struct console *c, struct buf *out, const char *p, size_t len,
+          uint64_t wall_ms, uint64_t now_ms)
+{
+  while (len > 0)
+    {
+      const char *nl = memchr (p, '\n', len);
+      size_t n = nl ? (size_t) (nl - p) : len;
+      size_t room = LINE_BYTES - c->line.len;
+
+      if (!c->line_open)
+        {
+          c->line_open = true;
+          c->line_wall = wall_ms;
+        }
+      c->line_ms = now_ms;
+      buf_append (&c->line, p, n < room ? n : room);
+      c->line_cut += n < room ? 0 : n - room;
+      if (nl == NULL)
+        return;
+      end_line (c, out, true);
+      p += n + 1;
+      len -= n + 1;
+    }
+}
+
+/* Writes what is in out, behind the mark of what was lost before it. */
+static void
+write_clean (struct logs *l, struct console *c, const struct buf *out,
+             uint64_t now_ms)
+{
+  struct buf mark CLEANUP_BUF = BUF_INIT (256);
+  int r = 0;
+
+  if (c->gap > 0)
+    {
+      put_gap (&mark, c->gap, c->gap_why);
+      r = write_file (l, c, FILE_CLEAN, mark.data, mark.len, now_ms);
+      if (r == 0)
+        c->gap = 0;
+    }
+  if (r == 0 && out->len > 0)
+    r = write_file (l, c, FILE_CLEAN, out->data, out->len, now_ms);
+  /* Bytes of the clean text: the raw log has what it was made from. */
+  if (r < 0)
+    lost (l, c, out->len, reason (r));
+}
+
+/* ---- records ---- */
+
+static void
+put_data (struct logs *l, struct console *c, const char *data, size_t len,
+          uint64_t wall_ms, uint64_t now_ms)
+{
+  struct buf out CLEANUP_BUF = BUF_INIT (CLEAN_BYTES);
+  int r;
+
+  if (!c->greeted)
+    {
+      /* The first file of this life: what came while nobody wrote is lost. */
+      c->greeted = true;
+      r = logs_open_file (l, c, FILE_CLEAN);
+      lru_front (l, c);
+      if (r == 0 && c->size[FILE_CLEAN] > 0)
+        buf_puts (&out, "-- the writer was restarted here --\n");
+    }
+  r = write_file (l, c, FILE_RAW, data, len, now_ms);
+  if (r < 0)
+    {
+      lost (l, c, len, reason (r));
+      /* Text behind a hole is no part of the line before it. */
+      buf_clear (&c->line);
+      c->line_open = c->line_goes_on = false;
+      c->line_cut = 0;
+      return;
+    }
+  c->info_bytes += len;
+  l->stats_bytes += len;
+  put_text (c, &out, data, len, wall_ms, now_ms);
+  if (out.len > 0 || c->gap > 0)
+    write_clean (l, c, &out, now_ms);
+  logs_close_oldest (l, c);
+}
+
+static void
+put_dropped (struct logs *l, struct console *c, uint64_t gap, uint64_t now_ms)
+{
+  struct buf out CLEANUP_BUF = BUF_INIT (CLEAN_BYTES);
+
+  if (c->line_open)
+    end_line (c, &out, false);
+  c->line_goes_on = false;
+  if (out.len > 0)
+    write_clean (l, c, &out, now_ms);
+  lost (l, c, gap, "it came faster than it could be written");
+  buf_clear (&out);
+  write_clean (l, c, &out, now_ms);
+  logs_close_oldest (l, c);
+}
+
+void
+logs_put (struct logs *l, uint32_t id, const void *data, size_t len,
+          uint64_t gap, uint64_t wall_ms, uint64_t now_ms)
+{
+  struct console *c = id < l->cap_ids ? l->by_id[id] : NULL;
+
+  if (c == NULL)
+    logs_keep_unknown (l, id, data, len, gap, wall_ms, now_ms);
+  else if (len > 0)
+    put_data (l, c, data, len, wall_ms, now_ms);
+  else if (gap > 0)
+    put_dropped (l, c, gap, now_ms);
+}
+
+/* Evicts the files that were not written to for the longest. */
+void
+logs_close_oldest (struct logs *l, const struct console *keep)
+{
+  while (l->open_files > l->limits.max_files && l->oldest
+         && l->oldest != keep)
+    close_files (l, l->oldest);
+}
+
+/* ---- time ---- */
+
+static void
+check_room (struct logs *l, uint64_t now_ms)
+{
+  struct statvfs v;
+
+  if (fstatvfs (l->dirfd, &v) == 0
+      && (uint64_t) v.f_bavail * v.f_frsize < l->limits.free_floor)
+    l->full_until = now_ms + 2 * FULL_RETRY_MS;
+}
+
+void
+logs_sweep (struct logs *l, uint64_t now_ms)
+{
+  check_room (l, now_ms);
+  if (l->unknown.len > 0 && now_ms - l->unknown_ms > UNKNOWN_MS)
+    logs_drop_unknown (l);
+  for (size_t i = 0; i < l->count; i++)
+    {
+      struct console *c = l->consoles[i];
+      struct buf out CLEANUP_BUF = BUF_INIT (CLEAN_BYTES);
+
+      if (c->line_open && now_ms - c->line_ms >= PARTIAL_MS)
+        end_line (c, &out, false);
+      if (out.len > 0 || (c->gap > 0 && l->full_until <= now_ms))
+        write_clean (l, c, &out, now_ms);
+      logs_close_oldest (l, NULL);
+    }
+}
+
+bool
+logs_full (const struct logs *l)
+{
+  return l->full_until > clock_ms ();
+}
+
+/* ---- telling ---- */
+
+int
+logs_info (struct logs *l, const char *uuid, const char *name,
+           struct logs_info *ret, struct error *err)
+{
+  struct console *c = uuid && name ? find (l, uuid, name) : NULL;
+
+  if (c == NULL)
+    return error_set (err, ENOENT, "no log of such a console");
+  memset (ret, 0, sizeof *ret);
+  snprintf (ret->raw, sizeof ret->raw, "%s/%s.raw", c->uuid, c->name);
+  snprintf (ret->clean, sizeof ret->clean, "%s/%s.log", c->uuid, c->name);
+  ret->bytes = c->info_bytes;
+  ret->gaps = c->info_gaps;
+  return 0;
+}
+
+void
+logs_stats (const struct logs *l, struct logs_stats *ret)
+{
+  *ret = (struct logs_stats){
+    .consoles = (unsigned) l->count,
+    .open_files = l->open_files,
+    .bytes_on_disk = l->on_disk,
+    .bytes = l->stats_bytes,
+    .gaps = l->stats_gaps,
+    .unknown = l->stats_unknown,
+  };
+}
+
+/* ---- beginning and end ---- */
+
+int
+logs_new (int dirfd, const struct logs_limits *limits, struct logs **ret,
+          struct error *err)
+{
+  struct logs *l = calloc (1, sizeof *l);
+
+  if (l == NULL)
+    return error_set (err, ENOMEM, "no memory for the logs");
+  if (limits)
+    l->limits = *limits;
+  if (l->limits.total == 0)
+    l->limits.total = 1u << 30;
+  if (l->limits.free_floor == 0)
+    l->limits.free_floor = 256u << 20;
+  if (l->limits.rotate == 0)
+    l->limits.rotate = 4u << 20;
+  if (l->limits.keep == 0)
+    l->limits.keep = 4;
+  if (l->limits.max_files == 0)
+    l->limits.max_files = 256;
+  l->unknown = (struct buf) BUF_INIT (UNKNOWN_BYTES);
+  l->dirfd = fcntl (dirfd, F_DUPFD_CLOEXEC, 3);
+  if (l->dirfd < 0)
+    {
+      free (l);
+      return error_errno (err, errno, "the folder of the logs");
+    }
+  logs_measure (l);
+  check_room (l, clock_ms ());
+  *ret = l;
+  return 0;
+}
+
+void
+logs_free (struct logs *l)
+{
+  if (l == NULL)
+    return;
+  for (size_t i = 0; i < l->count; i++)
+    {
+      struct console *c = l->consoles[i];
+      struct buf out CLEANUP_BUF = BUF_INIT (CLEAN_BYTES);
+
+      if (c->line_open)
+        {
+          end_line (c, &out, false);
+          write_clean (l, c, &out, clock_ms ());
+        }
+      console_free (l, c);
+    }
+  free (l->consoles);
+  free (l->by_id);
+  buf_done (&l->unknown);
+  close (l->dirfd);
+  free (l);
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the two files of the console logs share.
+ */
+#ifndef HANGDOG_SUPERVISOR_WRITER_LOGS_PRIV_H
+#define HANGDOG_SUPERVISOR_WRITER_LOGS_PRIV_H
+
+#include "base/buf.h"
+#include "supervisor/writer_logs.h"
+
+#define LINE_BYTES (8u << 10)
+/* The clean text of one record: each byte may become an escape of four. */
+#define CLEAN_BYTES (1u << 20)
+#define UNKNOWN_BYTES (256u << 10)
+#define MAX_IDS 16384u
+
+enum log_file
+{
+  FILE_RAW,
+  FILE_CLEAN,
+  FILE_MAX,
+};
+
+struct console
+{
+  char uuid[65], name[65];
+  int fd[FILE_MAX];
+  uint64_t size[FILE_MAX];
+  struct console *newer, *older; /* of those with open files */
+  bool in_lru, declared, greeted;
+
+  /* The line that has no end yet. */
+  struct buf line;
+  uint64_t line_cut;  /* bytes of it beyond LINE_BYTES */
+  uint64_t line_wall; /* when it began */
+  uint64_t line_ms;   /* when it last grew, clock_ms() */
+  bool line_open, line_goes_on;
+
+  uint64_t gap; /* lost, and not yet said so in the clean log */
+  const char *gap_why;
+  uint64_t info_bytes, info_gaps;
+};
+
+struct logs
+{
+  int dirfd;
+  struct logs_limits limits;
+  struct console **consoles;
+  size_t count, cap;
+  struct console **by_id;
+  size_t cap_ids;
+  struct console *newest, *oldest;
+  unsigned open_files;
+  uint64_t on_disk;
+  uint64_t full_until; /* clock_ms(): no write is tried before */
+  struct buf unknown;  /* records of ids that nobody declared yet */
+  uint64_t unknown_ms;
+  uint64_t stats_bytes, stats_gaps, stats_unknown;
+};
+
+int logs_open_file (struct logs *l, struct console *c, enum log_file f);
+int logs_rotate (struct logs *l, struct console *c, enum log_file f);
+/* Removes the oldest rotated files, then those of consoles that nobody
+ * declared, until there is some air below the limit. */
+void logs_prune (struct logs *l);
+void logs_measure (struct logs *l);
+void logs_close_oldest (struct logs *l, const struct console *keep);
+
+void logs_keep_unknown (struct logs *l, uint32_t id, const void *data,
+                        size_t len, uint64_t gap, uint64_t wall_ms,
+                        uint64_t now_ms);
+void logs_take_unknown (struct logs *l, uint32_t id, uint64_t now_ms);
+void logs_drop_unknown (struct logs *l);
+
+#endif

@@ -1,0 +1,54 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Reads every include of the house and fails on one that runs against the arrows. Also: no source file
+# over 700 lines, an SPDX line in each, and no unbounded copying.
+src=${srcdir:-.}
+cd "$src" || exit 1
+failed=0
+bad() { echo "$*"; failed=1; }
+
+may() { # ROOM: the rooms that it may include
+    case $1 in
+        base) echo base ;;
+        guests) echo base guests ;;
+        transports) echo base guests transports ;;
+        kernel) echo base kernel ;;
+        controller-proto) echo base controller-proto ;;
+        scenarios) echo base guests transports kernel scenarios ;;
+        diag) echo base guests transports kernel diag ;;
+        supervisor) echo base guests transports kernel controller-proto scenarios diag supervisor ;;
+    esac
+}
+rooms='base guests transports kernel controller-proto scenarios diag supervisor'
+n=0
+for room in $rooms; do
+    allowed=" $(may "$room") "
+    while IFS=: read -r file line text; do
+        to=${text#*\"}
+        to=${to%%/*}
+        n=$((n + 1))
+        case " $rooms " in *" $to "*) ;; *) continue ;; esac
+        case $allowed in
+            *" $to "*) ;;
+            *) bad "$file:$line: $room may not include $to: $text" ;;
+        esac
+    done < <(grep -rnE '^#[[:space:]]*include "[^"]+/' --include='*.[ch]' "$room")
+done
+[ "$n" -gt 100 ] || bad "only $n includes were read: the test looks at the wrong place"
+
+while read -r lines file; do
+    # Tables of cases may run on; code may not.
+    case $file in tests/*) most=900 ;; *) most=700 ;; esac
+    [ "$file" = total ] || [ "$lines" -le $most ] || bad "$file: $lines lines: a room too large"
+done < <(find $rooms tests -name '*.[ch]' -print0 | xargs -0 wc -l)
+
+for f in $(find $rooms tests -name '*.[ch]') $(find tests packaging .ci run-tests quickstart -name '*.sh' -o -type f -perm -u+x ! -name '*.so' 2>/dev/null | sort -u); do
+    case $f in *.[ch]|*.sh|packaging/*|.ci/run|run-tests|quickstart) ;; *) continue ;; esac
+    head -n 4 "$f" | grep -q 'SPDX-License-Identifier' || bad "$f: no SPDX line"
+done
+
+while IFS= read -r hit; do
+    bad "unbounded: $hit"
+done < <(grep -rnE '\b(strcpy|strcat|sprintf|gets|system|popen|alloca) \(' --include='*.[ch]' $rooms)
+exit $failed

@@ -1,0 +1,756 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Dialogues: commands framed by a nonce, against shells and all that is not
+ * a shell.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "tests/fakes/fakecons.h"
+#include "tests/fakes/hubworld.h"
+#include "transports/console/kline.h"
+#include "transports/console/prompt.h"
+#include "transports/console/session.h"
+
+/* ---- a fake and a hub ---- */
+
+struct scene
+{
+  char dir[64];
+  struct fakecons *fake;
+  pthread_t thread;
+  struct hubworld w;
+  enum console_kind kind;
+};
+
+static void *
+run_fake (void *arg)
+{
+  fakecons_run (arg);
+  return NULL;
+}
+
+static void
+scene_begin (struct scene *s, struct fakecons_config *cfg,
+             enum console_mode mode)
+{
+  struct error err = ERROR_INIT;
+
+  snprintf (s->dir, sizeof s->dir, "/tmp/hangdog-test-XXXXXX");
+  assert_non_null (mkdtemp (s->dir));
+  cfg->dir = s->dir;
+  if (!cfg->n)
+    cfg->n = 1;
+  s->kind = cfg->pty ? CONSOLE_PTY : CONSOLE_UNIX;
+  if (fakecons_new (cfg, &s->fake, &err) < 0)
+    fail_msg ("%s", error_text (&err));
+  assert_int_equal (pthread_create (&s->thread, NULL, run_fake, s->fake), 0);
+  hubworld_start (&s->w, NULL, NULL, NULL);
+  for (unsigned i = 0; i < cfg->n; i++)
+    hubworld_guest (&s->w, i, GUEST_ADDED, s->kind, mode,
+                    fakecons_path (s->fake, i));
+}
+
+static void
+scene_end (struct scene *s)
+{
+  hubworld_stop (&s->w);
+  fakecons_stop (s->fake);
+  pthread_join (s->thread, NULL);
+  fakecons_free (s->fake);
+  assert_int_equal (rmdir (s->dir), 0);
+}
+
+static int
+ask (struct scene *s, unsigned index, enum lease_rank rank,
+     const char *command, uint64_t ms, struct command_result *ret)
+{
+  char uuid[UUID_TEXT];
+  struct session *ses;
+  struct error err = ERROR_INIT;
+  uint64_t deadline = clock_ms () + ms;
+  int r = session_open (s->w.hub,
+                        hubworld_uuid (index, uuid, sizeof uuid), "serial0",
+                        rank, "test", deadline, &ses, &err);
+
+  if (r < 0)
+    return r;
+  r = session_command (ses, command, deadline, ret, &err);
+  session_close (ses);
+  return r;
+}
+
+static void
+expect_talk (struct scene *s, enum lease_rank rank, uint64_t ms,
+             enum talk talk)
+{
+  struct command_result ret;
+
+  assert_int_equal (ask (s, 0, rank, "uptime", ms, &ret), 0);
+  if (ret.talk != talk)
+    fail_msg ("%s, not %s: %s", talk_names[ret.talk], talk_names[talk],
+              ret.detail);
+  command_result_done (&ret);
+}
+
+static void
+expect_ok (struct scene *s, const char *command, const char *output,
+           int status)
+{
+  struct command_result ret;
+
+  assert_int_equal (ask (s, 0, LEASE_SCENARIO, command, 5000, &ret), 0);
+  if (ret.talk != TALK_OK)
+    fail_msg ("%s: %s", talk_names[ret.talk], ret.detail);
+  assert_int_equal (ret.status, status);
+  if (output)
+    assert_string_equal (buf_str (&ret.output), output);
+  command_result_done (&ret);
+}
+
+#define UPTIME " 10:00:00 up 1 day,  load average: 0.00, 0.01, 0.05\n"
+
+static uint64_t
+keys_typed (struct scene *s)
+{
+  struct fakecons_stats st;
+
+  fakecons_stats (s->fake, 0, &st);
+  return st.keys;
+}
+
+/* ---- shells ---- */
+
+static void
+shell_answers (struct fakecons_config *cfg, enum console_mode mode)
+{
+  struct scene s;
+
+  scene_begin (&s, cfg, mode);
+  for (unsigned i = 0; i < 5; i++)
+    expect_ok (&s, "uptime", UPTIME, 0);
+  expect_ok (&s, "false", "", 1);
+  expect_ok (&s, "echo a 'b  c'; echo", "a b  c\n\n", 0);
+  expect_ok (&s, "nosuch", "-sh: nosuch: not found\n", 127);
+  expect_ok (&s, "printf 'no line end'", "no line end", 0);
+  expect_ok (&s, "uptime ; ", UPTIME, 0);
+  scene_end (&s);
+}
+
+static void
+test_shell_on_a_socket (void **state)
+{
+  struct fakecons_config cfg = { .n = 1 };
+
+  shell_answers (&cfg, CONSOLE_HOLD);
+}
+
+static void
+test_shell_on_a_pty (void **state)
+{
+  struct fakecons_config cfg = { .pty = true };
+
+  shell_answers (&cfg, CONSOLE_HOLD);
+}
+
+static void
+test_shell_in_probe_mode (void **state)
+{
+  struct fakecons_config cfg = { .n = 1 };
+
+  shell_answers (&cfg, CONSOLE_PROBE);
+}
+
+static void
+test_shell_byte_by_byte_with_wraps (void **state)
+{
+  struct fakecons_config cfg = { .bytewise = true, .wrap = true };
+
+  shell_answers (&cfg, CONSOLE_HOLD);
+}
+
+static void
+test_shell_without_echo (void **state)
+{
+  struct fakecons_config cfg = { .play = FAKE_NOECHO };
+
+  shell_answers (&cfg, CONSOLE_HOLD);
+}
+
+static void
+test_real_shells (void **state)
+{
+  static const char *const shells[]
+      = { "/bin/bash", "/bin/dash", "/bin/busybox", "/usr/bin/busybox" };
+  struct scene s;
+
+  for (unsigned i = 0; i < 4; i++)
+    for (unsigned pty = 0; pty < 2; pty++)
+      {
+        struct fakecons_config cfg
+            = { .shell = shells[i], .pty = pty, .wrap = false };
+
+        if (access (shells[i], X_OK) != 0)
+          continue;
+        scene_begin (&s, &cfg, CONSOLE_HOLD);
+        expect_ok (&s, "echo hello", "hello\n", 0);
+        expect_ok (&s, "uptime", NULL, 0);
+        expect_ok (&s, "sh -c 'exit 7'", "", 7);
+        expect_ok (&s, "echo this line is much longer than the eighty columns "
+                       "of the terminal so that the line editor has to wrap "
+                       "or to scroll it while it is typed",
+                   NULL, 0);
+        expect_ok (&s, "printf abc", "abc", 0);
+        expect_ok (&s, "true &", NULL, 0);
+        scene_end (&s);
+      }
+}
+
+/* Half a line that a person left there is not executed. */
+static void
+test_half_a_line_is_not_executed (void **state)
+{
+  static const char *const shells[] = { NULL, "/bin/bash", "/bin/dash",
+                                        "/bin/busybox", "/usr/bin/busybox" };
+  struct scene s;
+  char uuid[UUID_TEXT], half[160];
+
+  for (unsigned i = 0; i < 5; i++)
+    {
+      struct fakecons_config cfg = { .shell = shells[i] };
+      struct lease *l;
+
+      if (shells[i] && access (shells[i], X_OK) != 0)
+        continue;
+      scene_begin (&s, &cfg, CONSOLE_HOLD);
+      expect_ok (&s, "echo hello", "hello\n", 0);
+      snprintf (half, sizeof half, "touch %s/executed", s.dir);
+      assert_int_equal (hub_lease (s.w.hub,
+                                   hubworld_uuid (0, uuid, sizeof uuid),
+                                   "serial0", LEASE_PERSON, "person", false,
+                                   clock_ms () + 1000, &l, NULL),
+                        0);
+      assert_int_equal (
+          lease_write (l, half, strlen (half), clock_ms () + 1000, NULL), 0);
+      /* The cursor in the middle of it, where there is a line editor. */
+      if (shells[i] && !strstr (shells[i], "dash"))
+        assert_int_equal (lease_write (l, "\x1b[D\x1b[D\x1b[D", 9,
+                                       clock_ms () + 1000, NULL),
+                          0);
+      lease_free (l);
+      expect_ok (&s, "echo hello", "hello\n", 0);
+      expect_ok (&s, "echo hello", "hello\n", 0);
+      snprintf (half, sizeof half, "%s/executed", s.dir);
+      assert_int_equal (access (half, F_OK), -1);
+      scene_end (&s);
+    }
+}
+
+/* ---- noise ---- */
+
+static void
+noisy (struct fakecons_config *cfg, unsigned dialogues)
+{
+  struct scene s;
+  struct command_result ret;
+  bool saw_kernel = false;
+
+  scene_begin (&s, cfg, CONSOLE_HOLD);
+  for (unsigned i = 0; i < dialogues; i++)
+    {
+      assert_int_equal (ask (&s, 0, LEASE_SCENARIO, "uptime", 5000, &ret), 0);
+      if (ret.talk != TALK_OK)
+        fail_msg ("dialogue %u: %s: %s", i, talk_names[ret.talk], ret.detail);
+      assert_int_equal (ret.status, 0);
+      assert_non_null (strstr (buf_str (&ret.output), "load average"));
+      if (cfg->weave)
+        assert_string_equal (buf_str (&ret.output), UPTIME);
+      saw_kernel |= ret.kernel.len > 0
+                    && strncmp (buf_str (&ret.kernel), "[", 1) == 0;
+      command_result_done (&ret);
+    }
+  assert_int_equal (saw_kernel, cfg->weave);
+  scene_end (&s);
+}
+
+static void
+test_kernel_lines_at_any_byte (void **state)
+{
+  struct fakecons_config cfg = { .rate = 50000, .weave = true };
+
+  noisy (&cfg, 40);
+}
+
+static void
+test_kernel_lines_byte_by_byte_on_a_pty (void **state)
+{
+  struct fakecons_config cfg
+      = { .rate = 20000, .weave = true, .bytewise = true, .pty = true };
+
+  noisy (&cfg, 15);
+}
+
+static void
+test_log_lines_between (void **state)
+{
+  struct fakecons_config cfg = { .rate = 50000 };
+
+  noisy (&cfg, 20);
+}
+
+/* ---- what is not a shell ---- */
+
+static void
+not_a_shell (enum fake_play play, unsigned rate, enum lease_rank rank,
+             uint64_t ms, enum talk talk, int64_t keys)
+{
+  struct fakecons_config cfg = { .play = play, .rate = rate };
+  struct scene s;
+
+  scene_begin (&s, &cfg, CONSOLE_HOLD);
+  if (keys == 0)
+    assert_true (hubworld_wait (&s.w, 0, CONSOLE_TALKING, 2000));
+  expect_talk (&s, rank, ms, talk);
+  if (keys >= 0)
+    assert_int_equal (keys_typed (&s), keys);
+  scene_end (&s);
+}
+
+static void
+test_login_gets_no_command (void **state)
+{
+  struct fakecons_config cfg = { .play = FAKE_LOGIN };
+  struct scene s;
+
+  /* Seen on the screen: one carriage return, to see that it answers. */
+  scene_begin (&s, &cfg, CONSOLE_HOLD);
+  assert_true (hubworld_wait (&s.w, 0, CONSOLE_TALKING, 2000));
+  expect_talk (&s, LEASE_SCENARIO, 2000, TALK_LOGIN);
+  assert_int_equal (keys_typed (&s), 1);
+  expect_talk (&s, LEASE_SCENARIO, 2000, TALK_LOGIN);
+  assert_int_equal (keys_typed (&s), 2);
+  scene_end (&s);
+
+  /* Not seen before: the kill keys and one carriage return. */
+  scene_begin (&s, &cfg, CONSOLE_PROBE);
+  expect_talk (&s, LEASE_SCENARIO, 2000, TALK_LOGIN);
+  scene_end (&s);
+}
+
+static void
+test_login_behind_noise (void **state)
+{
+  struct fakecons_config cfg = { .play = FAKE_LOGIN, .rate = 50000 };
+  struct scene s;
+  struct fakecons_stats st;
+
+  scene_begin (&s, &cfg, CONSOLE_HOLD);
+  for (unsigned i = 0; i < 5; i++)
+    expect_talk (&s, LEASE_SCENARIO, 3000, TALK_LOGIN);
+  fakecons_stats (s.fake, 0, &st);
+  assert_int_equal (st.executed, 0);
+  scene_end (&s);
+}
+
+static void
+test_password_gets_no_key (void **state)
+{
+  not_a_shell (FAKE_PASSWORD, 0, LEASE_SCENARIO, 1000, TALK_PASSWORD, 0);
+}
+
+static void
+test_boot_loaders_get_no_key (void **state)
+{
+  not_a_shell (FAKE_GRUB, 0, LEASE_DIAGNOSIS, 1000, TALK_BOOTLOADER, 0);
+  not_a_shell (FAKE_UBOOT, 0, LEASE_SCENARIO, 1000, TALK_BOOTLOADER, 0);
+}
+
+static void
+test_dead_guest_is_silent (void **state)
+{
+  not_a_shell (FAKE_DEAD, 0, LEASE_SCENARIO, 600, TALK_SILENT, -1);
+  not_a_shell (FAKE_DEAD, 0, LEASE_DIAGNOSIS, 600, TALK_SILENT, -1);
+}
+
+static void
+test_dead_shell_under_a_talking_kernel (void **state)
+{
+  not_a_shell (FAKE_DEAD, 20000, LEASE_SCENARIO, 600, TALK_NO_ECHO, -1);
+}
+
+static void
+test_echo_without_a_shell (void **state)
+{
+  not_a_shell (FAKE_MUTE, 0, LEASE_SCENARIO, 600, TALK_NO_ANSWER, -1);
+  not_a_shell (FAKE_MUTE, 20000, LEASE_SCENARIO, 900, TALK_NO_ANSWER, -1);
+}
+
+static void
+test_full_input_is_xoff (void **state)
+{
+  not_a_shell (FAKE_XOFF, 0, LEASE_SCENARIO, 600, TALK_XOFF, -1);
+}
+
+static void
+test_stopped_flow (void **state)
+{
+  /* A scenario types nothing but its command; a diagnosis tries XON. */
+  not_a_shell (FAKE_STOPPED, 0, LEASE_SCENARIO, 600, TALK_SILENT, -1);
+  not_a_shell (FAKE_STOPPED, 0, LEASE_DIAGNOSIS, 1200, TALK_XOFF, -1);
+}
+
+static void
+test_open_quote_and_hanging_command (void **state)
+{
+  struct fakecons_config cfg = { .n = 1 };
+  struct command_result ret;
+  struct scene s;
+
+  scene_begin (&s, &cfg, CONSOLE_HOLD);
+  assert_int_equal (ask (&s, 0, LEASE_SCENARIO, "echo 'open", 500, &ret), 0);
+  assert_int_equal (ret.talk, TALK_NO_ANSWER);
+  assert_non_null (strstr (ret.detail, "quote"));
+  command_result_done (&ret);
+  expect_ok (&s, "uptime", UPTIME, 0);
+
+  assert_int_equal (ask (&s, 0, LEASE_SCENARIO, "echo x; hang", 500, &ret), 0);
+  assert_int_equal (ret.talk, TALK_NO_ANSWER);
+  assert_non_null (strstr (ret.detail, "did not end"));
+  command_result_done (&ret);
+  /* ^C has ended it: the next one finds a shell. */
+  expect_ok (&s, "uptime", UPTIME, 0);
+  expect_ok (&s, "sleepms 100; echo late", "late\n", 0);
+  scene_end (&s);
+}
+
+static void
+test_bad_commands_are_refused (void **state)
+{
+  struct fakecons_config cfg = { .n = 1 };
+  struct command_result ret;
+  struct scene s;
+  char big[SESSION_COMMAND_MAX + 2];
+
+  memset (big, 'x', sizeof big - 1);
+  big[sizeof big - 1] = '\0';
+  scene_begin (&s, &cfg, CONSOLE_HOLD);
+  assert_int_equal (ask (&s, 0, 0, "a\nb", 500, &ret), -EINVAL);
+  assert_int_equal (ask (&s, 0, 0, " ; ", 500, &ret), -EINVAL);
+  assert_int_equal (ask (&s, 0, 0, "a\x01", 500, &ret), -EINVAL);
+  assert_int_equal (ask (&s, 0, 0, big, 500, &ret), -EINVAL);
+  scene_end (&s);
+}
+
+/* Output that forges markers, of another nonce or an older one. */
+static void
+test_forged_markers (void **state)
+{
+  struct fakecons_config cfg = { .play = FAKE_MUTE };
+  struct scene s;
+
+  scene_begin (&s, &cfg, CONSOLE_HOLD);
+  assert_int_equal (
+      fakecons_command (s.fake, "say 0 \\r\\nHD0123456789abcdef:B\\r\\n"
+                                "up 1 day\\r\\nHD0123456789abcdef:E:0\\r\\n"
+                                "HD%s%s:E:0\\r\\n/ # "),
+      0);
+  expect_talk (&s, LEASE_SCENARIO, 600, TALK_NO_ANSWER);
+  scene_end (&s);
+}
+
+/* ---- expect ---- */
+
+static void
+test_expect (void **state)
+{
+  struct fakecons_config cfg = { .play = FAKE_DEAD };
+  struct expect e[] = { { .regex = "two\\s+(\\d+)" }, { .literal = "one" },
+                        { .regex = "^three$" } };
+  struct expect bad = { .regex = "(" }, none = { .literal = "never" };
+  struct buf before = BUF_INIT (1000), match = BUF_INIT (1000);
+  char uuid[UUID_TEXT];
+  struct session *ses;
+  struct scene s;
+  uint64_t in = clock_ms () + 5000;
+
+  scene_begin (&s, &cfg, CONSOLE_HOLD);
+  assert_int_equal (session_open (s.w.hub,
+                                  hubworld_uuid (0, uuid, sizeof uuid),
+                                  "serial0", LEASE_SCENARIO, "test", in, &ses,
+                                  NULL),
+                    0);
+  assert_false (session_saw_bytes (ses));
+  fakecons_command (s.fake, "say 0 zero one two   22 \\nthree\\nrest");
+  assert_int_equal (session_expect (ses, e, 3, in, &before, &match, NULL), 1);
+  assert_string_equal (buf_str (&before), "zero ");
+  assert_string_equal (buf_str (&match), "one");
+  buf_clear (&match);
+  assert_int_equal (session_expect (ses, e, 3, in, NULL, &match, NULL), 0);
+  assert_string_equal (buf_str (&match), "two   22");
+  assert_int_equal (session_expect (ses, e, 3, in, NULL, NULL, NULL), 2);
+  assert_int_equal (session_expect (ses, &none, 1, clock_ms () + 30, NULL,
+                                    NULL, NULL),
+                    -ETIMEDOUT);
+  assert_int_equal (session_expect (ses, &bad, 1, in, NULL, NULL, NULL),
+                    -EINVAL);
+  /* In two pieces. */
+  fakecons_command (s.fake, "say 0 ne");
+  fakecons_command (s.fake, "say 0 ver");
+  assert_int_equal (session_expect (ses, &none, 1, in, NULL, NULL, NULL), 0);
+  buf_clear (&match);
+  session_transcript (ses, &match);
+  assert_string_equal (buf_str (&match),
+                       "zero one two   22 \nthree\nrestnever");
+  session_close (ses);
+  buf_done (&before);
+  buf_done (&match);
+  scene_end (&s);
+}
+
+/* ---- losing it on the way ---- */
+
+static void *
+take_lease (void *arg)
+{
+  struct scene *s = arg;
+  char uuid[UUID_TEXT];
+  struct lease *l;
+
+  usleep (100000);
+  if (hub_lease (s->w.hub, hubworld_uuid (0, uuid, sizeof uuid), "serial0",
+                 LEASE_PERSON, "person", false, clock_ms () + 1000, &l, NULL)
+      == 0)
+    lease_free (l);
+  return NULL;
+}
+
+static void
+test_a_person_takes_the_console (void **state)
+{
+  struct fakecons_config cfg = { .play = FAKE_MUTE };
+  uint64_t start = clock_ms ();
+  struct scene s;
+  pthread_t t;
+
+  scene_begin (&s, &cfg, CONSOLE_HOLD);
+  assert_int_equal (pthread_create (&t, NULL, take_lease, &s), 0);
+  expect_talk (&s, LEASE_SCENARIO, 20000, TALK_LOST);
+  assert_true (clock_ms () - start < 5000);
+  pthread_join (t, NULL);
+  scene_end (&s);
+}
+
+static void *
+drop_fake (void *arg)
+{
+  struct scene *s = arg;
+
+  usleep (100000);
+  fakecons_command (s->fake, "accept 0 0");
+  fakecons_command (s->fake, "drop 0");
+  return NULL;
+}
+
+static void
+test_the_console_goes (void **state)
+{
+  struct fakecons_config cfg = { .play = FAKE_MUTE };
+  struct scene s;
+  pthread_t t;
+
+  scene_begin (&s, &cfg, CONSOLE_HOLD);
+  assert_int_equal (pthread_create (&t, NULL, drop_fake, &s), 0);
+  expect_talk (&s, LEASE_SCENARIO, 20000, TALK_LOST);
+  pthread_join (t, NULL);
+  scene_end (&s);
+}
+
+/* ---- many at a time ---- */
+
+#define CROWD 12
+#define CROWD_DIALOGUES 12
+
+struct crowd
+{
+  struct scene *s;
+  atomic_uint next, ok, wrong;
+};
+
+static void *
+crowd_member (void *arg)
+{
+  struct crowd *c = arg;
+  unsigned i = atomic_fetch_add (&c->next, 1);
+  struct command_result ret;
+
+  for (unsigned n = 0; n < CROWD_DIALOGUES; n++)
+    {
+      if (ask (c->s, i, LEASE_SCENARIO, "uptime", 10000, &ret) < 0)
+        {
+          atomic_fetch_add (&c->wrong, 1);
+          continue;
+        }
+      atomic_fetch_add (ret.talk == TALK_OK ? &c->ok : &c->wrong, 1);
+      command_result_done (&ret);
+    }
+  return NULL;
+}
+
+static void
+test_a_crowd_under_noise (void **state)
+{
+  struct fakecons_config cfg = { .n = CROWD, .rate = 20000, .weave = true };
+  pthread_t t[CROWD];
+  struct scene s;
+  struct crowd c = { .s = &s };
+
+  scene_begin (&s, &cfg, CONSOLE_PROBE);
+  for (unsigned i = 0; i < CROWD; i++)
+    assert_int_equal (pthread_create (&t[i], NULL, crowd_member, &c), 0);
+  for (unsigned i = 0; i < CROWD; i++)
+    pthread_join (t[i], NULL);
+  assert_int_equal (c.wrong, 0);
+  assert_int_equal (c.ok, CROWD * CROWD_DIALOGUES);
+  scene_end (&s);
+}
+
+/* ---- the pieces ---- */
+
+static void
+test_screens (void **state)
+{
+  static const struct
+  {
+    const char *text;
+    enum screen screen;
+  } cases[] = {
+    { "", SCREEN_UNKNOWN },
+    { "foo\r\nbar\r\n", SCREEN_UNKNOWN },
+    { "\r\n/ # ", SCREEN_SHELL },
+    { "\r\n/ # \x1b[6n", SCREEN_SHELL },
+    { "\x1b]0;root@x: ~\x07root@x:~# \x1b[?2004h", SCREEN_SHELL },
+    { "user@host:~$ [   12.345678] eth0: link up\r\n", SCREEN_SHELL },
+    { "user@host:~$ ls\r\nfile\r\n", SCREEN_UNKNOWN },
+    { "100% # of disks", SCREEN_UNKNOWN },
+    { "Debian GNU/Linux 12 debian ttyS0\r\n\r\ndebian login: ", SCREEN_LOGIN },
+    { "debian login: [  5.000000] random: crng init done\r\n", SCREEN_LOGIN },
+    { "debian login: root\r\nPassword: ", SCREEN_PASSWORD },
+    { "Give root password for maintenance\r\n"
+      "(or press Control-D to continue): ", SCREEN_MAINTENANCE },
+    { "BusyBox v1.30.1 built-in shell (ash)\r\n\r\n(initramfs) ",
+      SCREEN_INITRAMFS },
+    { "\r\ngrub> ", SCREEN_BOOTLOADER },
+    { "\r\ngrub rescue> ", SCREEN_BOOTLOADER },
+    { "U-Boot 2023\r\n=> ", SCREEN_BOOTLOADER },
+    { "Shell> ", SCREEN_BOOTLOADER },
+    { "FS0:\\> ", SCREEN_BOOTLOADER },
+    { "Use the ^ and v keys to select\r\n"
+      "executed automatically in 5s.\r\nmore", SCREEN_BOOTLOADER },
+    { "Use the ^ and v keys to select\r\n  Booting `Debian'\r\n\r\nLoading "
+      "Linux 6.1\r\n", SCREEN_UNKNOWN },
+    { "Use the ^ and v keys to select\r\n[    0.000000] Linux version\r\n",
+      SCREEN_UNKNOWN },
+    { "echo 'x\r\n> ", SCREEN_CONTINUATION },
+    { "old line\rnew login: ", SCREEN_LOGIN },
+    { "\x1b[", SCREEN_UNKNOWN },
+    { "\x1b]0;unfinished", SCREEN_UNKNOWN },
+  };
+  const char *what;
+
+  for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++)
+    {
+      enum screen s
+          = screen_of (cases[i].text, strlen (cases[i].text), &what);
+
+      if (s != cases[i].screen)
+        fail_msg ("case %u (%s): %s, not %s", i, cases[i].text,
+                  screen_names[s], screen_names[cases[i].screen]);
+    }
+  assert_int_equal (screen_login_lines ("a login: app: info\r\nx\r\n", 23), 1);
+  assert_int_equal (screen_login_lines ("user did login: yes\r\n", 21), 0);
+}
+
+/* The same text in pieces of every size gives the same. */
+static void
+test_kernel_lines_are_taken_out (void **state)
+{
+  static const char in[]
+      = "HDab[   12.345678] usb 1-1: new\r\ncd:E:[0.1] x[[    1.000000] a\r\n"
+        "[  OK  ] Started.\r\n[1234567.123456][  T1] b\r\nend [12.34567";
+  static const char text_want[]
+      = "HDabcd:E:[0.1] x[[  OK  ] Started.\r\nend [12.34567";
+  static const char kernel_want[] = "[   12.345678] usb 1-1: new\n"
+                                    "[    1.000000] a\n"
+                                    "[1234567.123456][  T1] b\n";
+
+  for (size_t piece = 1; piece < sizeof in; piece++)
+    {
+      struct buf text = BUF_INIT (1000), kernel = BUF_INIT (1000);
+      struct kline k = KLINE_INIT;
+
+      for (size_t at = 0; at < sizeof in - 1; at += piece)
+        kline_feed (&k, in + at,
+                    sizeof in - 1 - at < piece ? sizeof in - 1 - at : piece,
+                    &text, &kernel);
+      kline_end (&k, &text);
+      assert_string_equal (buf_str (&text), text_want);
+      assert_string_equal (buf_str (&kernel), kernel_want);
+      buf_done (&text);
+      buf_done (&kernel);
+    }
+}
+
+int
+main (int argc, char **argv)
+{
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test (test_screens),
+    cmocka_unit_test (test_kernel_lines_are_taken_out),
+    cmocka_unit_test (test_shell_on_a_socket),
+    cmocka_unit_test (test_shell_on_a_pty),
+    cmocka_unit_test (test_shell_in_probe_mode),
+    cmocka_unit_test (test_shell_byte_by_byte_with_wraps),
+    cmocka_unit_test (test_shell_without_echo),
+    cmocka_unit_test (test_real_shells),
+    cmocka_unit_test (test_half_a_line_is_not_executed),
+    cmocka_unit_test (test_kernel_lines_at_any_byte),
+    cmocka_unit_test (test_kernel_lines_byte_by_byte_on_a_pty),
+    cmocka_unit_test (test_log_lines_between),
+    cmocka_unit_test (test_login_gets_no_command),
+    cmocka_unit_test (test_login_behind_noise),
+    cmocka_unit_test (test_password_gets_no_key),
+    cmocka_unit_test (test_boot_loaders_get_no_key),
+    cmocka_unit_test (test_dead_guest_is_silent),
+    cmocka_unit_test (test_dead_shell_under_a_talking_kernel),
+    cmocka_unit_test (test_echo_without_a_shell),
+    cmocka_unit_test (test_full_input_is_xoff),
+    cmocka_unit_test (test_stopped_flow),
+    cmocka_unit_test (test_open_quote_and_hanging_command),
+    cmocka_unit_test (test_bad_commands_are_refused),
+    cmocka_unit_test (test_forged_markers),
+    cmocka_unit_test (test_expect),
+    cmocka_unit_test (test_a_person_takes_the_console),
+    cmocka_unit_test (test_the_console_goes),
+    cmocka_unit_test (test_a_crowd_under_noise),
+  };
+
+  (void) signal (SIGPIPE, SIG_IGN);
+  if (argc > 1)
+    cmocka_set_test_filter (argv[1]);
+  return cmocka_run_group_tests (tests, NULL, NULL);
+}

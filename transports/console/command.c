@@ -1,0 +1,601 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One shell command over a console, framed by a nonce.
+ *
+ * What is typed is
+ *     printf '\nHD%s%s:B\n' NON CE; COMMAND; printf '\nHD%s%s:E:%d\n' NON CE $?
+ * so that "HDNONCE" stands only in what a shell has executed, never in an
+ * echo, however wrapped, redrawn or repeated; and old output has another
+ * nonce.  The leading blank keeps it out of most shells' history.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "transports/console/hub_impl.h"
+#include "transports/console/kline.h"
+#include "transports/console/prompt.h"
+#include "transports/console/session_impl.h"
+
+#define OUTPUT_MAX (1u << 20)
+#define KERNEL_MAX (256u << 10)
+#define TEXT_KEEP (64u << 10)  /* searched text kept at most */
+#define TEXT_TAIL 4096         /* and what is always kept of it */
+#define REPLY_MAX (64u << 10)
+#define KEPT_MAX (16u << 10)
+
+#define POKE_SILENT_MS 2000 /* for a guest that is slow, but there */
+#define POKE_NOISY_MS 200   /* for one that says a lot, but no prompt */
+#define UNREAD_MS 200
+#define XON_MS 1000
+
+/* Both kill keys: together they empty the line in readline and in busybox,
+ * where each kills one side of the cursor; a plain terminal line takes ^K as
+ * a letter and ^U erases it with the rest.  ^E would be shorter, but moves
+ * the highlight in GRUB's menu. */
+#define KEYS_KILL "\x0b\x15"
+#define KEY_INTERRUPT "\x03"
+#define KEY_XON "\x11"
+
+struct dialogue
+{
+  struct session *s;
+  struct command_result *ret;
+  uint64_t deadline;
+  char non[9], ce[9];
+  char begin[32], end[32]; /* the markers, as they come back */
+  struct kline k;
+  struct buf text;   /* since the command was typed, without kernel lines */
+  size_t seen;       /* of text: searched for the marker in turn */
+  bool begun;        /* text starts with the command's output */
+  bool echoed;
+  uint64_t typed_ms, lost_before;
+  size_t bytes;      /* that came since the command was typed */
+};
+
+static void
+dialogue_done (struct dialogue *d)
+{
+  buf_done (&d->text);
+}
+
+void
+command_result_done (struct command_result *r)
+{
+  if (!r)
+    return;
+  buf_done (&r->output);
+  buf_done (&r->kernel);
+}
+
+static int verdict (struct dialogue *d, enum talk talk, const char *fmt, ...)
+    __attribute__ ((format (printf, 3, 4)));
+
+/* 1: the dialogue is over. */
+static int
+verdict (struct dialogue *d, enum talk talk, const char *fmt, ...)
+{
+  va_list ap;
+
+  d->ret->talk = talk;
+  va_start (ap, fmt);
+  (void) vsnprintf (d->ret->detail, sizeof d->ret->detail, fmt, ap);
+  va_end (ap);
+  return 1;
+}
+
+/* Ends the dialogue for a failed pull or write. */
+static int
+verdict_failed (struct dialogue *d, int rc, const struct error *err)
+{
+  if (rc == -ETIMEDOUT)
+    return verdict (d, TALK_XOFF, "it takes no keys: its flow is stopped, or "
+                    "its input is full");
+  if (rc == -ECANCELED)
+    return verdict (d, TALK_LOST, "somebody else took the console");
+  return verdict (d, TALK_LOST, "%.150s",
+                  err && err->code ? error_text (err) : "the console went");
+}
+
+static int
+type (struct dialogue *d, const char *keys)
+{
+  struct error err = ERROR_INIT;
+  int r = lease_write (d->s->lease, keys, strlen (keys), d->deadline, &err);
+
+  return r < 0 ? verdict_failed (d, r, &err) : 0;
+}
+
+/* For cleaning up behind ourselves; what comes of it does not matter. */
+static void
+interrupt (struct dialogue *d)
+{
+  (void) lease_write (d->s->lease, KEY_INTERRUPT, 1, clock_ms () + 100, NULL);
+}
+
+/* ---- what is on the screen before anything is typed ---- */
+
+static enum screen
+kept_screen (struct dialogue *d, const char **what)
+{
+  CLEANUP_FREE char *kept = malloc (KEPT_MAX);
+  enum screen s;
+  size_t n;
+
+  *what = "";
+  if (!kept)
+    return SCREEN_UNKNOWN;
+  if (lease_since_shell_ (d->s->lease, kept, KEPT_MAX, &n))
+    {
+      s = screen_of (kept, n, what);
+      /* A shell was here, and nothing since says that it went. */
+      if (s == SCREEN_UNKNOWN && screen_login_lines (kept, n) == 0)
+        return SCREEN_SHELL;
+      return s;
+    }
+  n = tap_peek_ (d->s->tap, kept, TEXT_TAIL);
+  return screen_of (kept, n, what);
+}
+
+/* Types keys and looks at the reply until the screen is known, or until so
+ * much time went by that it will not be.  1: the dialogue is over. */
+static int
+poke (struct dialogue *d, const char *keys, struct buf *reply,
+      enum screen *ret_screen, const char **ret_what)
+{
+  uint64_t now = clock_ms (), until = now + POKE_SILENT_MS;
+  uint64_t third = now + (d->deadline > now ? d->deadline - now : 0) / 3;
+  struct session *s = d->s;
+  ssize_t n;
+  int r = type (d, keys);
+
+  if (until > third)
+    until = third;
+  *ret_screen = SCREEN_UNKNOWN;
+  buf_clear (reply);
+  while (r == 0 && *ret_screen == SCREEN_UNKNOWN)
+    {
+      n = session_pull_ (s, until);
+      if (n == -ETIMEDOUT)
+        break;
+      if (n < 0)
+        return verdict_failed (d, (int) n, NULL);
+      if (reply->len == 0 && clock_ms () + POKE_NOISY_MS < until)
+        until = clock_ms () + POKE_NOISY_MS;
+      if (reply->len + (size_t) n > REPLY_MAX)
+        buf_consume (reply, reply->len / 2);
+      buf_append (reply, s->chunk, (size_t) n);
+      *ret_screen = screen_of (buf_str (reply), reply->len, ret_what);
+      if (*ret_screen == SCREEN_UNKNOWN)
+        {
+          if (clock_ms () >= until)
+            break;
+          session_pause_ (until);
+        }
+    }
+  return r;
+}
+
+static int
+closed_verdict (struct dialogue *d, enum screen s, const char *what)
+{
+  switch (s)
+    {
+    case SCREEN_LOGIN:
+      return verdict (d, TALK_LOGIN, "nobody is logged in: the console shows "
+                      "a login prompt");
+    case SCREEN_PASSWORD:
+    case SCREEN_MAINTENANCE:
+      return verdict (d, TALK_PASSWORD, "the console shows %s", what);
+    default:
+      return verdict (d, TALK_BOOTLOADER, "the console shows %s", what);
+    }
+}
+
+/* A login prompt is on the screen: does anybody sit behind it? */
+static int
+try_login (struct dialogue *d, struct buf *reply)
+{
+  enum screen s;
+  const char *what;
+  int r = poke (d, "\r", reply, &s, &what);
+
+  if (r != 0)
+    return r;
+  if (s == SCREEN_SHELL)
+    return 0; /* somebody has logged in meanwhile */
+  if (s == SCREEN_LOGIN || screen_login_lines (buf_str (reply), reply->len))
+    return closed_verdict (d, SCREEN_LOGIN, "");
+  if (screen_is_closed (s))
+    return closed_verdict (d, s, what);
+  if (reply->len == 0)
+    return verdict (d, TALK_SILENT, "the console shows a login prompt, and "
+                    "does not react to a key");
+  return verdict (d, TALK_NO_ECHO, "the console showed a login prompt; other "
+                  "output comes, but no reaction to a key");
+}
+
+/* 0: the command may be typed; 1: it may not, and why is in ret. */
+static int
+prepare (struct dialogue *d)
+{
+  CLEANUP_BUF struct buf reply = BUF_INIT (REPLY_MAX + SESSION_CHUNK);
+  const char *what;
+  enum screen s = kept_screen (d, &what);
+  int r = 0;
+
+  for (unsigned round = 0; round < 3; round++)
+    {
+      if (s == SCREEN_SHELL)
+        return 0;
+      if (s == SCREEN_LOGIN)
+        return try_login (d, &reply);
+      if (screen_is_closed (s))
+        return closed_verdict (d, s, what);
+      /* An unfinished command would swallow ours, and then be executed: it
+       * is dropped first. */
+      if (s == SCREEN_CONTINUATION)
+        interrupt (d);
+      else if (round > 0)
+        break;
+      r = poke (d, KEYS_KILL "\r", &reply, &s, &what);
+      if (r != 0)
+        return r;
+      if (s == SCREEN_UNKNOWN
+          && screen_login_lines (buf_str (&reply), reply.len) > 0)
+        s = SCREEN_LOGIN; /* perhaps: try_login() asks a second time */
+    }
+  return 0;
+}
+
+/* ---- reading the answer ---- */
+
+static void
+append_output (struct buf *out, const char *p, size_t len)
+{
+  const char *cr;
+  size_t n;
+
+  while (len > 0)
+    {
+      cr = memchr (p, '\r', len);
+      n = cr ? (size_t) (cr - p) : len;
+      buf_append (out, p, n);
+      n += cr != NULL;
+      p += n;
+      len -= n;
+    }
+}
+
+static void
+drop_text (struct dialogue *d, size_t n)
+{
+  buf_consume (&d->text, n);
+  d->seen = d->seen > n ? d->seen - n : 0;
+}
+
+static bool
+has (const struct buf *b, const char *s)
+{
+  return memmem (buf_str (b), b->len, s, strlen (s)) != NULL;
+}
+
+static void
+look_for_echo (struct dialogue *d)
+{
+  /* Half of it is enough: a wrapped line may part the two. */
+  d->echoed = d->echoed || has (&d->text, d->non) || has (&d->text, d->ce);
+}
+
+/* The next marker, if it is there with the end of its line; its place, and
+ * the place behind its line. */
+static bool
+find_marker (struct dialogue *d, const char *marker, size_t *ret_at,
+             const char **ret_rest, size_t *ret_behind)
+{
+  const char *text = buf_str (&d->text), *at, *nl;
+  size_t len = strlen (marker);
+
+  at = memmem (text + d->seen, d->text.len - d->seen, marker, len);
+  if (!at)
+    {
+      if (d->text.len >= len)
+        d->seen = d->text.len - len + 1;
+      return false;
+    }
+  d->seen = (size_t) (at - text);
+  nl = memchr (at, '\n', d->text.len - d->seen);
+  if (!nl)
+    return false;
+  *ret_at = d->seen;
+  *ret_rest = at + len;
+  *ret_behind = (size_t) (nl + 1 - text);
+  return true;
+}
+
+/* Keeps the text short, whatever comes. */
+static void
+trim (struct dialogue *d)
+{
+  size_t n;
+
+  if (d->text.len <= TEXT_KEEP)
+    return;
+  n = d->text.len - TEXT_TAIL;
+  if (d->begun)
+    append_output (&d->ret->output, buf_str (&d->text), n);
+  else
+    look_for_echo (d);
+  drop_text (d, n);
+}
+
+/* True when the end marker has come. */
+static bool
+scan (struct dialogue *d)
+{
+  struct command_result *ret = d->ret;
+  const char *rest;
+  size_t at, behind;
+
+  if (!d->begun)
+    {
+      if (!find_marker (d, d->begin, &at, &rest, &behind))
+        return trim (d), false;
+      drop_text (d, behind);
+      d->seen = 0;
+      d->begun = d->echoed = true;
+    }
+  if (!find_marker (d, d->end, &at, &rest, &behind))
+    return trim (d), false;
+  ret->status = atoi (rest);
+  append_output (&ret->output, buf_str (&d->text), at);
+  /* The line end that the marker itself brought. */
+  if (ret->output.len > 0 && ret->output.data[ret->output.len - 1] == '\n')
+    ret->output.data[--ret->output.len] = '\0';
+  return true;
+}
+
+/* A login that took the command for a name asks for its password: no need to
+ * wait for more. */
+static bool
+at_password (const struct dialogue *d)
+{
+  static const char sign[] = "assword:";
+  size_t n = d->text.len < 64 ? d->text.len : 64;
+  const char *tail = buf_str (&d->text) + d->text.len - n;
+
+  return !d->begun && memmem (tail, n, sign, sizeof sign - 1)
+         && screen_of (tail, n, NULL) == SCREEN_PASSWORD;
+}
+
+static int
+finish_ok (struct dialogue *d)
+{
+  uint64_t last = tap_time_of_last (d->s->tap);
+
+  d->ret->took_ms = last > d->typed_ms ? last - d->typed_ms : 0;
+  lease_note_shell_ (d->s->lease);
+  return verdict (d, TALK_OK, "answered in %llu ms, status %d",
+                  (unsigned long long) d->ret->took_ms, d->ret->status);
+}
+
+/* 1: over; 0: until has come. */
+static int
+read_answer (struct dialogue *d, uint64_t until)
+{
+  ssize_t n;
+
+  for (;;)
+    {
+      n = session_pull_ (d->s, until);
+      if (n == -ETIMEDOUT)
+        return 0;
+      if (n < 0)
+        return verdict_failed (d, (int) n, NULL);
+      d->bytes += (size_t) n;
+      kline_feed (&d->k, d->s->chunk, (size_t) n, &d->text, &d->ret->kernel);
+      if (scan (d))
+        return finish_ok (d);
+      if (at_password (d))
+        {
+          interrupt (d);
+          return verdict (d, TALK_LOGIN, "nobody is logged in: the command "
+                          "was taken for a user's name");
+        }
+      if (clock_ms () >= until)
+        return 0;
+      session_pause_ (until);
+    }
+}
+
+/* ---- why there was no answer ---- */
+
+static int
+no_answer (struct dialogue *d, enum screen s, const char *what)
+{
+  if (d->begun)
+    {
+      interrupt (d);
+      if (s == SCREEN_PASSWORD)
+        return verdict (d, TALK_NO_ANSWER, "the command began, and asks for "
+                        "a password");
+      return verdict (d, TALK_NO_ANSWER, "the command began, and did not end "
+                      "in time");
+    }
+  if (screen_is_closed (s) || s == SCREEN_LOGIN)
+    return closed_verdict (d, s, what);
+  if (s == SCREEN_CONTINUATION)
+    {
+      interrupt (d);
+      return verdict (d, TALK_NO_ANSWER, "the shell waits for the rest of the "
+                      "command: is a quote open?");
+    }
+  return verdict (d, TALK_NO_ANSWER, "what was typed came back as an echo, "
+                  "but was not executed in time");
+}
+
+static int
+nothing_came (struct dialogue *d)
+{
+  int r;
+
+  if (lease_unread_ (d->s->lease) > 0)
+    return verdict (d, TALK_XOFF, "it takes no keys: its flow is stopped, its "
+                    "input is full, or QEMU serves another client");
+  if (d->s->rank >= LEASE_DIAGNOSIS)
+    {
+      r = type (d, KEY_XON);
+      if (r == 0)
+        r = read_answer (d, d->deadline);
+      if (r != 0 && d->ret->talk != TALK_OK)
+        return r;
+      if (r != 0 || d->bytes > 0)
+        return verdict (d, TALK_XOFF, "its output was stopped (^S) and goes "
+                        "on after XON");
+    }
+  return verdict (d, TALK_SILENT, "nothing at all came back");
+}
+
+static int
+why_no_answer (struct dialogue *d)
+{
+  const char *what;
+  enum screen s;
+
+  if (d->s->lost > d->lost_before)
+    return verdict (d, TALK_FLOODED, "%llu bytes came faster than they could "
+                    "be searched",
+                    (unsigned long long) (d->s->lost - d->lost_before));
+  if (d->bytes == 0)
+    return nothing_came (d);
+  look_for_echo (d);
+  s = screen_of (buf_str (&d->text), d->text.len, &what);
+  if (d->echoed)
+    return no_answer (d, s, what);
+  if (screen_is_closed (s) || s == SCREEN_LOGIN)
+    return closed_verdict (d, s, what);
+  if (lease_unread_ (d->s->lease) > 0)
+    return verdict (d, TALK_XOFF, "output comes, but no keys are taken");
+  return verdict (d, TALK_NO_ECHO, "output comes, but no reaction to what was "
+                  "typed");
+}
+
+/* ---- */
+
+/* What was typed earlier must have been taken by now: on a guest that takes
+ * nothing, commands would pile up and all run when it wakes. */
+static int
+wait_taken (struct dialogue *d)
+{
+  uint64_t until = clock_ms () + UNREAD_MS;
+
+  if (until > d->deadline)
+    until = d->deadline;
+  while (lease_unread_ (d->s->lease) > 0)
+    {
+      if (clock_ms () + SESSION_PAUSE_MS >= until)
+        return verdict (d, TALK_XOFF, "it has not taken what was typed "
+                        "earlier: its flow is stopped, its input is full, or "
+                        "QEMU serves another client");
+      session_pause_ (until);
+    }
+  return 0;
+}
+
+static int
+make_nonce (struct dialogue *d, struct error *err)
+{
+  uint32_t v[2];
+
+  if (getrandom (v, sizeof v, 0) != sizeof v)
+    return error_errno (err, errno, "making a nonce");
+  snprintf (d->non, sizeof d->non, "%08x", v[0]);
+  snprintf (d->ce, sizeof d->ce, "%08x", v[1]);
+  snprintf (d->begin, sizeof d->begin, "HD%s%s:B", d->non, d->ce);
+  snprintf (d->end, sizeof d->end, "HD%s%s:E:", d->non, d->ce);
+  return 0;
+}
+
+/* The command's length without what would break the frame at its end. */
+static int
+check_command (const char *command, size_t *ret_len, struct error *err)
+{
+  size_t n = strlen (command);
+
+  if (n > SESSION_COMMAND_MAX)
+    return error_set (err, EINVAL, "a command of %zu bytes: the most is %d",
+                      n, SESSION_COMMAND_MAX);
+  for (size_t i = 0; i < n; i++)
+    if ((unsigned char) command[i] < 0x20 || command[i] == 0x7f)
+      return error_set (err, EINVAL, "a command must be one line without "
+                        "control characters");
+  while (n > 0 && (command[n - 1] == ' ' || command[n - 1] == ';'))
+    n--;
+  if (n == 0)
+    return error_set (err, EINVAL, "an empty command");
+  *ret_len = n;
+  return 0;
+}
+
+static int
+type_command (struct dialogue *d, const char *command, size_t len)
+{
+  CLEANUP_BUF struct buf frame = BUF_INIT (SESSION_COMMAND_MAX + 256);
+
+  buf_printf (&frame,
+              KEYS_KILL " printf '\\nHD%%s%%s:B\\n' %s %s; ", d->non, d->ce);
+  buf_append (&frame, command, len);
+  buf_printf (&frame, "%s printf '\\nHD%%s%%s:E:%%d\\n' %s %s $?\r",
+              command[len - 1] == '&' ? "" : ";", d->non, d->ce);
+  d->lost_before = d->s->lost;
+  d->typed_ms = clock_ms ();
+  return type (d, buf_str (&frame));
+}
+
+int
+session_command (struct session *s, const char *command, uint64_t deadline,
+                 struct command_result *ret, struct error *err)
+{
+  CLEANUP (dialogue_done) struct dialogue d = {
+    .s = s, .ret = ret, .deadline = deadline, .k = KLINE_INIT,
+    .text = BUF_INIT (TEXT_KEEP + SESSION_CHUNK + KLINE_STAMP_MAX),
+  };
+  uint64_t now = clock_ms (), main_deadline = deadline, reserve;
+  size_t len = 0;
+  int r = check_command (command, &len, err);
+
+  if (r == 0)
+    r = make_nonce (&d, err);
+  if (r < 0)
+    return r;
+  *ret = (struct command_result){
+    .talk = TALK_SILENT, .status = -1,
+    .output = BUF_INIT (OUTPUT_MAX), .kernel = BUF_INIT (KERNEL_MAX),
+  };
+  buf_clear (&s->window);
+  r = wait_taken (&d);
+  if (r == 0)
+    r = prepare (&d);
+  if (r == 0)
+    r = type_command (&d, command, len);
+  if (r != 0)
+    return 0;
+  if (s->rank >= LEASE_DIAGNOSIS && deadline > now)
+    {
+      /* Time for XON, only used when nothing at all has come. */
+      reserve = (deadline - now) / 8;
+      main_deadline -= reserve < XON_MS ? reserve : XON_MS;
+    }
+  if (read_answer (&d, main_deadline) != 0)
+    return 0;
+  if (d.bytes > 0 && main_deadline < deadline
+      && read_answer (&d, deadline) != 0)
+    return 0;
+  (void) why_no_answer (&d);
+  return 0;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Inside a dialogue: what session.c and command.c share.
+ */
+#ifndef HANGDOG_TRANSPORTS_SESSION_IMPL_H
+#define HANGDOG_TRANSPORTS_SESSION_IMPL_H
+
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "transports/console/session.h"
+
+#define SESSION_CHUNK 8192
+#define SESSION_TRANSCRIPT (64u << 10)
+#define SESSION_WINDOW (256u << 10)
+/* Guests write byte by byte: after a piece that was not the awaited one, let
+ * more of it come before looking again. */
+#define SESSION_PAUSE_MS 2
+
+struct session
+{
+  struct lease *lease;
+  struct tap *tap; /* the lease's */
+  enum lease_rank rank;
+  char chunk[SESSION_CHUNK];
+  struct buf transcript; /* at most twice its bound, then cut to it */
+  struct buf window;     /* what session_expect() has not passed yet */
+  uint64_t lost;         /* bytes that came faster than we read */
+  uint64_t bytes;
+};
+
+/* Waits for the next piece: > 0 bytes in s->chunk, -ETIMEDOUT, -ECANCELED
+ * (the lease was taken), -EPIPE (the console went). */
+ssize_t session_pull_ (struct session *s, uint64_t deadline);
+void session_pause_ (uint64_t deadline);
+
+#endif

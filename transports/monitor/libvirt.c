@@ -1,0 +1,523 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The monitor through libvirt.
+ *
+ * libvirt waits for QEMU without a deadline, so each question is asked by a
+ * helper thread that may be left behind: who asked goes on at its deadline,
+ * and that QEMU did not answer is what it has learned.  A guest that libvirt
+ * already waits for is not asked again, so no more than one helper sticks per
+ * guest; all of them together are bounded.
+ */
+#include "transports/monitor/libvirt.h"
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "guests/virt.h"
+
+#include <libvirt/libvirt-qemu.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define MAX_HELPERS 32
+/* A command that takes longer than this is taken for one that sticks. */
+#define OCCUPIED_MS 1000
+
+enum stage
+{
+  STAGE_LIBVIRT, /* connecting, looking the domain up */
+  STAGE_QEMU,    /* a call that needs QEMU's answer */
+};
+
+/* Shared by the asker and the helper; the last one frees it. */
+struct ask
+{
+  pthread_mutex_t m;
+  pthread_cond_t back;
+  unsigned refs;
+  bool done;
+  int rc;
+  struct error why;
+  atomic_int stage;
+  /* in; the helper's alone until done */
+  int (*fn) (struct ask *a, virDomainPtr dom);
+  char uri[128], uuid[UUID_TEXT];
+  char *command;
+  /* out */
+  enum monitor_health health;
+  char status[64];
+  char *text;
+  struct json_object *stats;
+};
+
+/* Of the process: helpers outlive whoever started them. */
+static atomic_uint helpers;
+
+static void
+ask_unref (struct ask *a)
+{
+  bool last;
+
+  {
+    LOCK_SCOPE (&a->m);
+    last = --a->refs == 0;
+  }
+  if (!last)
+    return;
+  pthread_mutex_destroy (&a->m);
+  pthread_cond_destroy (&a->back);
+  free (a->command);
+  free (a->text);
+  json_object_put (a->stats);
+  free (a);
+}
+
+static void
+ask_unrefp (struct ask **a)
+{
+  if (*a)
+    ask_unref (*a);
+}
+#define CLEANUP_ASK CLEANUP (ask_unrefp)
+
+static struct ask *
+ask_new (const struct guest *g, int (*fn) (struct ask *, virDomainPtr),
+         struct error *err)
+{
+  struct ask *a = calloc (1, sizeof *a);
+  pthread_condattr_t attr;
+
+  if (!a)
+    {
+      error_errno (err, ENOMEM, "monitor");
+      return NULL;
+    }
+  pthread_mutex_init (&a->m, NULL);
+  pthread_condattr_init (&attr);
+  pthread_condattr_setclock (&attr, CLOCK_MONOTONIC);
+  pthread_cond_init (&a->back, &attr);
+  pthread_condattr_destroy (&attr);
+  a->refs = 1;
+  a->fn = fn;
+  a->health = MONITOR_GONE;
+  guest_copy (a->uri, sizeof a->uri, g->host);
+  guest_copy (a->uuid, sizeof a->uuid, g->inc.uuid);
+  return a;
+}
+
+/* ---- the helper's side ---- */
+
+/* False when libvirt itself waits for that QEMU already. */
+static bool
+may_ask (struct ask *a, virDomainPtr dom, struct error *err)
+{
+  virDomainControlInfo info;
+
+  if (virDomainGetControlInfo (dom, &info, 0) < 0)
+    return true;
+  if (info.state == VIR_DOMAIN_CONTROL_OCCUPIED && info.stateTime > OCCUPIED_MS)
+    {
+      a->health = MONITOR_GREETS_ONLY;
+      error_set (err, ETIMEDOUT,
+                 "libvirt has waited for QEMU's monitor for %lld ms",
+                 (long long)info.stateTime);
+      return false;
+    }
+  if (info.state == VIR_DOMAIN_CONTROL_ERROR)
+    {
+      a->health = MONITOR_GONE;
+      error_set (err, EIO, "libvirt has lost QEMU's monitor");
+      return false;
+    }
+  return true;
+}
+
+static void *
+helper (void *arg)
+{
+  struct ask *a = arg;
+  struct error why = ERROR_INIT;
+  virDomainPtr dom = NULL;
+  int rc;
+
+  rc = virt_domain (a->uri, a->uuid, &dom, &why);
+  if (rc == 0)
+    {
+      if (may_ask (a, dom, &why))
+        rc = a->fn (a, dom);
+      else
+        rc = -why.code;
+      if (rc < 0 && !why.code)
+        why = a->why;
+      virDomainFree (dom);
+    }
+  {
+    LOCK_SCOPE (&a->m);
+    a->rc = rc;
+    a->why = why;
+    a->done = true;
+    pthread_cond_signal (&a->back);
+  }
+  ask_unref (a);
+  atomic_fetch_sub (&helpers, 1);
+  return NULL;
+}
+
+static int
+spawn (struct ask *a, struct error *err)
+{
+  pthread_attr_t attr;
+  pthread_t thread;
+  int r;
+
+  if (atomic_fetch_add (&helpers, 1) >= MAX_HELPERS)
+    {
+      atomic_fetch_sub (&helpers, 1);
+      return error_set (err, EAGAIN,
+                        "%u questions to libvirt have not come back",
+                        MAX_HELPERS);
+    }
+  pthread_attr_init (&attr);
+  pthread_attr_setdetachstate (&attr, PTHREAD_CREATE_DETACHED);
+  pthread_attr_setstacksize (&attr, 256u << 10);
+  a->refs++;
+  r = pthread_create (&thread, &attr, helper, a);
+  pthread_attr_destroy (&attr);
+  if (r == 0)
+    return 0;
+  a->refs--;
+  atomic_fetch_sub (&helpers, 1);
+  return error_errno (err, r, "a thread for libvirt");
+}
+
+/* ---- the asker's side ---- */
+
+/* Runs a->fn in a helper.  On 0 everything in `a` is the asker's. */
+static int
+ask_wait (struct ask *a, uint64_t deadline, enum monitor_health *ret_health,
+          struct error *err)
+{
+  const struct timespec until
+      = { .tv_sec = (time_t)(deadline / 1000),
+          .tv_nsec = (long)(deadline % 1000) * 1000000 };
+  int r;
+
+  r = spawn (a, err);
+  if (r < 0)
+    return r;
+  LOCK_SCOPE (&a->m);
+  while (!a->done)
+    {
+      r = deadline == CLOCK_NEVER
+              ? pthread_cond_wait (&a->back, &a->m)
+              : pthread_cond_timedwait (&a->back, &a->m, &until);
+      if (r == 0 || a->done)
+        continue;
+      if (atomic_load (&a->stage) == STAGE_QEMU)
+        {
+          *ret_health = MONITOR_GREETS_ONLY;
+          return error_set (err, ETIMEDOUT,
+                            "QEMU did not answer libvirt in time");
+        }
+      *ret_health = MONITOR_GONE;
+      return error_set (err, ETIMEDOUT, "%s does not answer", a->uri);
+    }
+  *ret_health = a->health;
+  if (a->rc < 0)
+    return error_set (err, a->why.code ? a->why.code : -a->rc, "%s",
+                      error_text (&a->why));
+  return 0;
+}
+
+/* ---- status ---- */
+
+/* QEMU's names for what libvirt has in two numbers. */
+static const char *
+status_name (int state, int reason)
+{
+  switch (state)
+    {
+    case VIR_DOMAIN_RUNNING:
+    case VIR_DOMAIN_BLOCKED:
+      return "running";
+    case VIR_DOMAIN_SHUTDOWN:
+      return "shutdown";
+    case VIR_DOMAIN_SHUTOFF:
+      return "off";
+    case VIR_DOMAIN_CRASHED:
+      return "guest-panicked";
+    case VIR_DOMAIN_PMSUSPENDED:
+      return "suspended";
+    case VIR_DOMAIN_PAUSED:
+      break;
+    default:
+      return "unknown";
+    }
+  switch (reason)
+    {
+    case VIR_DOMAIN_PAUSED_IOERROR:
+      return "io-error";
+    case VIR_DOMAIN_PAUSED_WATCHDOG:
+      return "watchdog";
+    case VIR_DOMAIN_PAUSED_CRASHED:
+      return "guest-panicked";
+    case VIR_DOMAIN_PAUSED_SAVE:
+    case VIR_DOMAIN_PAUSED_SNAPSHOT:
+      return "save-vm";
+    case VIR_DOMAIN_PAUSED_MIGRATION:
+      return "finish-migrate";
+    case VIR_DOMAIN_PAUSED_STARTING_UP:
+      return "prelaunch";
+    default:
+      return "paused";
+    }
+}
+
+/* Block statistics need QEMU's answer, so to have them is to know that its
+ * main loop runs.  Where a job holds the domain libvirt leaves them out. */
+static int
+get_stats (struct ask *a, virDomainPtr dom, virDomainStatsRecordPtr **ret)
+{
+  virDomainPtr doms[] = { dom, NULL };
+  int n;
+
+  atomic_store (&a->stage, STAGE_QEMU);
+  n = virDomainListGetStats (doms, VIR_DOMAIN_STATS_BLOCK, ret,
+                             VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT);
+  return n < 0 ? virt_error (&a->why, "statistics") : n;
+}
+
+static int
+ask_status (struct ask *a, virDomainPtr dom)
+{
+  virDomainStatsRecordPtr *records = NULL;
+  int state = 0, reason = 0, n;
+
+  if (virDomainGetState (dom, &state, &reason, 0) < 0)
+    return virt_error (&a->why, "state");
+  guest_copy (a->status, sizeof a->status, status_name (state, reason));
+  if (state == VIR_DOMAIN_SHUTOFF)
+    return error_set (&a->why, ENOENT, "the domain is off");
+  n = get_stats (a, dom, &records);
+  /* A driver without statistics (test) has still given the state. */
+  if (n < 0 && n != -ENOTSUP)
+    return n;
+  if (n >= 0)
+    virDomainStatsRecordListFree (records);
+  a->health = MONITOR_ANSWERS;
+  return 0;
+}
+
+int
+monitor_libvirt_status (const struct guest *g, uint64_t deadline,
+                        enum monitor_health *ret_health, char *ret_status,
+                        size_t n, struct error *err)
+{
+  struct ask *a CLEANUP_ASK = ask_new (g, ask_status, err);
+  int r;
+
+  *ret_health = MONITOR_GONE;
+  if (!a)
+    return -ENOMEM;
+  r = ask_wait (a, deadline, ret_health, err);
+  if (r == 0)
+    guest_copy (ret_status, n, a->status);
+  return r;
+}
+
+/* ---- block counters ---- */
+
+static int64_t
+get_number (virDomainStatsRecordPtr rec, unsigned disk, const char *what)
+{
+  unsigned long long v = 0;
+  char name[VIR_TYPED_PARAM_FIELD_LENGTH];
+
+  snprintf (name, sizeof name, "block.%u.%s", disk, what);
+  if (virTypedParamsGetULLong (rec->params, rec->nparams, name, &v) != 1
+      || v > INT64_MAX)
+    return 0;
+  return (int64_t)v;
+}
+
+static struct json_object *
+disks_of (virDomainStatsRecordPtr rec)
+{
+  static const struct
+  {
+    const char *key, *param;
+  } counters[] = {
+    { "rd_bytes", "rd.bytes" }, { "rd_ops", "rd.reqs" },
+    { "wr_bytes", "wr.bytes" }, { "wr_ops", "wr.reqs" },
+    { "flush_ops", "fl.reqs" }, { "errors", "errors" },
+  };
+  struct json_object *out = json_object_new_object ();
+  unsigned count = 0;
+
+  virTypedParamsGetUInt (rec->params, rec->nparams, "block.count", &count);
+  for (unsigned i = 0; i < count && i < 256; i++)
+    {
+      struct json_object *disk;
+      const char *name = NULL;
+      char param[VIR_TYPED_PARAM_FIELD_LENGTH];
+
+      snprintf (param, sizeof param, "block.%u.name", i);
+      if (virTypedParamsGetString (rec->params, rec->nparams, param, &name) != 1
+          || !name)
+        continue;
+      disk = json_object_new_object ();
+      for (unsigned k = 0; k < ARRAY_LEN (counters); k++)
+        json_add_int (disk, counters[k].key,
+                      get_number (rec, i, counters[k].param));
+      json_object_object_add (out, name, disk);
+    }
+  return out;
+}
+
+static int
+ask_blockstats (struct ask *a, virDomainPtr dom)
+{
+  virDomainStatsRecordPtr *records = NULL;
+  int n = get_stats (a, dom, &records);
+
+  if (n < 0)
+    return n;
+  if (n > 0)
+    a->stats = disks_of (records[0]);
+  virDomainStatsRecordListFree (records);
+  a->health = MONITOR_ANSWERS;
+  return a->stats ? 0 : error_set (&a->why, ENOENT, "no statistics");
+}
+
+int
+monitor_libvirt_blockstats (const struct guest *g, uint64_t deadline,
+                            struct json_object **ret, struct error *err)
+{
+  struct ask *a CLEANUP_ASK = ask_new (g, ask_blockstats, err);
+  enum monitor_health health;
+  int r;
+
+  if (!a)
+    return -ENOMEM;
+  r = ask_wait (a, deadline, &health, err);
+  if (r == 0)
+    *ret = steal_ptr (&a->stats);
+  return r;
+}
+
+/* ---- raw commands ---- */
+
+struct raw
+{
+  struct guest *g; /* only host and uuid of it */
+};
+
+static void
+raw_close (void *self)
+{
+  struct raw *raw = self;
+
+  if (!raw)
+    return;
+  guest_unref (raw->g);
+  free (raw);
+}
+
+static int
+raw_open (const struct transport_env *env, const struct guest *g,
+          uint64_t deadline, void **ret_self, enum monitor_health *ret_health,
+          struct error *err)
+{
+  char status[64];
+  struct raw *raw;
+  int r;
+
+  r = monitor_libvirt_status (g, deadline, ret_health, status, sizeof status,
+                              err);
+  if (r < 0)
+    return r;
+  raw = calloc (1, sizeof *raw);
+  if (!raw)
+    return error_errno (err, ENOMEM, "monitor");
+  raw->g = guest_ref (g);
+  *ret_self = raw;
+  return 0;
+}
+
+static int
+ask_raw (struct ask *a, virDomainPtr dom)
+{
+  atomic_store (&a->stage, STAGE_QEMU);
+  if (virDomainQemuMonitorCommand (dom, a->command, &a->text,
+                                   VIR_DOMAIN_QEMU_MONITOR_COMMAND_DEFAULT)
+      < 0)
+    return virt_error (&a->why, "raw command");
+  a->health = MONITOR_ANSWERS;
+  return 0;
+}
+
+/* The reply as QEMU wrote it: "return" or "error". */
+static int
+parse_raw (const char *text, struct json_object **ret_reply, struct error *err)
+{
+  struct json_doc *doc CLEANUP_JSON_DOC = NULL;
+  struct json_object *value = NULL, *e;
+  const char *class, *desc;
+  int r;
+
+  r = json_parse (text, strlen (text), JSON_WIRE, "libvirt", MONITOR_MAX_REPLY,
+                  &doc, err);
+  if (r < 0)
+    return r;
+  e = json_get (json_root (doc), "error");
+  if (e)
+    {
+      class = json_get_str (e, "class");
+      desc = json_get_str (e, "desc");
+      return error_set (err, EREMOTEIO, "%.64s: %.300s", class ? class : "?",
+                        desc ? desc : "?");
+    }
+  if (!json_object_object_get_ex (json_root (doc), "return", &value))
+    return error_set (err, EPROTO, "neither return nor error");
+  *ret_reply = json_object_get (value);
+  return 0;
+}
+
+static int
+raw_command (void *self, const char *command, struct json_object *args,
+             uint64_t deadline, struct json_object **ret_reply,
+             struct error *err)
+{
+  struct raw *raw = self;
+  struct json_object *msg CLEANUP_JSON = json_object_new_object ();
+  struct ask *a CLEANUP_ASK = ask_new (raw->g, ask_raw, err);
+  enum monitor_health health;
+  int r;
+
+  json_add_str (msg, "execute", command);
+  if (args)
+    json_object_object_add (msg, "arguments", args);
+  if (!a)
+    return -ENOMEM;
+  a->command
+      = strdup (json_object_to_json_string_ext (msg, JSON_C_TO_STRING_PLAIN));
+  if (!a->command)
+    return error_errno (err, ENOMEM, "monitor");
+  r = ask_wait (a, deadline, &health, err);
+  if (r == 0)
+    r = parse_raw (a->text ? a->text : "", ret_reply, err);
+  if (r < 0)
+    error_wrap (err, "%.64s", command);
+  return r;
+}
+
+const struct monitor_ops monitor_libvirt = {
+  .name = "libvirt",
+  .open = raw_open,
+  .command = raw_command,
+  .close = raw_close,
+};
