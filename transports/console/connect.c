@@ -3,6 +3,8 @@
  * One console's connection: opened in a job, retried, given up for others,
  * closed.  Everything that changes what is wanted ends in console_look_().
  */
+#include "config.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -27,6 +29,9 @@ console_link_close_ (struct console_link *link)
   cleanup_close_ (&link->fd);
   cleanup_close_ (&link->lock_fd);
   cleanup_close_ (&link->extra_fd);
+#ifdef WITH_LIBVIRT
+  console_stream_free_ (link->stream);
+#endif
   link->fd = link->lock_fd = link->extra_fd = -1;
   link->vfs_known = false;
   link->stream = NULL;
@@ -231,6 +236,7 @@ install (struct console *c, struct console_link *link)
   {
     LOCK_SCOPE (&c->io);
     c->io_fd = c->link.fd;
+    c->io_stream = c->link.stream;
   }
   if (drain_start_ (c, &err) < 0)
     {
@@ -275,6 +281,13 @@ open_job_done (void *owner, void *arg, enum job_end end, int rc)
       attempt_ended (c);
       console_look_ (c);
     }
+#ifdef WITH_LIBVIRT
+  if (o && o->link.stream)
+    {
+      console_stream_drop_ (c, o->link.stream);
+      o->link.stream = NULL;
+    }
+#endif
   if (o)
     open_job_free (o);
   hub_open_next_ (NULL, c->hub);

@@ -3,6 +3,8 @@
  * The console hub: its table, guests coming and going, looking at it.
  * How the files divide the work is told in hub_impl.h.
  */
+#include "config.h"
+
 #include "transports/console/hub.h"
 
 #include <inttypes.h>
@@ -535,6 +537,24 @@ hub_dump (struct hub *hub, struct buf *out)
               hub->nconsoles, HUB_MAX_CONSOLES, rings,
               hub->limits.ring_total, hub->openings, HUB_OPENINGS);
   hub_each (hub, dump_one, out);
+}
+
+int
+hub_look (struct hub *hub, const char *uuid, const char *name,
+          struct hub_look *ret, struct error *err)
+{
+  const struct console *c;
+  LOCK_SCOPE (&hub->lock);
+
+  c = console_find_locked_ (hub, uuid, name);
+  if (!c)
+    return error_set (err, ENOENT, "there is no console %s:%s", uuid, name);
+  *ret = (struct hub_look){
+    .state = c->state, .state_since_ms = c->state_since, .bytes = c->bytes,
+    .last_byte_ms = ring_last_ms (c->ring),
+  };
+  memcpy (ret->detail, c->detail, sizeof ret->detail);
+  return 0;
 }
 
 void

@@ -98,6 +98,16 @@ void hub_each (struct hub *hub,
                void *arg);
 void hub_dump (struct hub *hub, struct buf *out);
 
+/* Any thread: one console, copied. */
+struct hub_look
+{
+  enum console_state state;
+  uint64_t state_since_ms, bytes, last_byte_ms;
+  char detail[160];
+};
+int hub_look (struct hub *hub, const char *uuid, const char *name,
+              struct hub_look *ret, struct error *err);
+
 /* Any thread, also with the loop stuck: closes every console descriptor, as
  * the process's last act.  Async-signal-safe. */
 void hub_let_go (struct hub *hub);

@@ -94,6 +94,8 @@ struct console_ops
   void (*stop) (struct console *c);
 };
 extern const struct console_ops *const console_ops[CONSOLE_KIND_MAX];
+void console_stream_free_ (void *stream); /* waits for libvirtd */
+void console_stream_drop_ (struct console *c, void *stream); /* does not */
 extern const struct console_ops console_unix, console_pty, console_log,
     console_stream;
 
@@ -201,6 +203,7 @@ struct console
 
   pthread_mutex_t io;
   int io_fd; /* link.fd while up, else -1 */
+  void *io_stream;
 };
 
 struct console_slot
