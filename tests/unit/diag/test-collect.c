@@ -602,10 +602,16 @@ open_stack (struct opener *self, const struct open_req *req,
   snprintf (want, sizeof want, "%d/task/", req->check_pid);
   assert_int_equal (strncmp (req->path, want, strlen (want)), 0);
   assert_true (req->check_start > 0);
-  if (strstr (req->path, "wchan"))
-    return error_set (err, EACCES, "not that one");
-  fd = memfd_create ("stack", MFD_CLOEXEC);
-  assert_int_equal (write (fd, text, sizeof text - 1), sizeof text - 1);
+  if (strstr (req->path, "stack"))
+    {
+      fd = memfd_create ("stack", MFD_CLOEXEC);
+      assert_int_equal (write (fd, text, sizeof text - 1), sizeof text - 1);
+    }
+  else
+    {
+      fd = memfd_create ("wchan", MFD_CLOEXEC);
+      assert_int_equal (write (fd, "anon_pipe_write", 15), 15);
+    }
   lseek (fd, 0, SEEK_SET);
   *ret_fd = fd;
   if (ret_lock)
@@ -625,6 +631,7 @@ test_stacks (void **state)
   h = get (&collect_host, &g, NULL, 0);
   the_opener = NULL;
   assert_non_null (strstr (file_of (h, "qemu/stacks.txt"), "pipe_write"));
+  assert_string_equal (text_of (h, "qemu.blocked_in"), "anon_pipe_write");
   haul_free (h);
   h = get (&collect_host, &g, NULL, 0);
   assert_non_null (strstr (buf_str (&h->gaps), "nobody to open it"));

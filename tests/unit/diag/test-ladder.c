@@ -93,6 +93,9 @@ static const struct
   { WELL_HOST "qemu.state=running;qemu.stuck_threads=0;"
               "vmm.monitor=greets-only;vmm.monitor=greets-only",
     "silent", "vmm-stuck", "medium" },
+  { WELL_HOST "qemu.state=running;qemu.blocked_in=anon_pipe_write;"
+              "vmm.monitor=greets-only;vmm.monitor=greets-only",
+    "silent", "host-log-blocked", "high" },
   /* once late is slow, not stuck */
   { WELL_HOST "qemu.state=running;vmm.monitor=answers;"
               "vmm.monitor=greets-only",
