@@ -84,6 +84,14 @@ incidents_make_room (struct incidents *in)
     active_remove (oldest);
 }
 
+/* Whoever was not found by now will not be: what waits for it goes on
+ * without. */
+static void
+found_due (struct timer *t, void *arg)
+{
+  incidents_pump (arg);
+}
+
 int
 incidents_new (struct daemon *d, struct incidents **ret, struct error *err)
 {
@@ -93,12 +101,17 @@ incidents_new (struct daemon *d, struct incidents **ret, struct error *err)
   if (!in)
     return error_set (err, ENOMEM, "no memory for incidents");
   in->d = d;
+  in->found_by_ms = loop_now (d->loop) + FIND_GUESTS_MS;
   r = standing_new (&in->standing, err);
+  if (r == 0)
+    r = loop_timer (d->loop, "guests of open incidents", found_due, in,
+                    &in->found, err);
   if (r < 0)
     {
-      free (in);
+      incidents_free (in);
       return r;
     }
+  timer_at (in->found, in->found_by_ms);
   *ret = in;
   return 0;
 }
@@ -110,6 +123,7 @@ incidents_free (struct incidents *in)
     return;
   while (in->first)
     active_remove (in->first);
+  timer_free (in->found);
   standing_free (in->standing);
   free (in);
 }
@@ -344,7 +358,8 @@ incidents_pump (struct incidents *in)
     {
       oldest = NULL;
       for (struct active *a = in->first; a; a = a->next)
-        if (a->waiting && a->durable)
+        if (a->waiting && a->durable
+            && (a->guest || loop_now (in->d->loop) >= in->found_by_ms))
           oldest = a;
       if (!oldest)
         return;
@@ -465,6 +480,7 @@ incidents_guest (struct incidents *in, enum guest_change change,
       for (a = in->first; a; a = a->next)
         if (!a->guest && incarnation_equal (&a->inc.inc, &now->inc))
           a->guest = guest_ref (now);
+      incidents_pump (in);
       return;
     }
   if (change == GUEST_CHANGED)

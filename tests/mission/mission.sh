@@ -112,9 +112,9 @@ cat >"$work/config.json" <<EOJ
   "sink": {"url": "$url/bundles"},
 }
 EOJ
-export HANGDOG_RUN=$work/run HANGDOG_STATE=$work/state
+export HANGDOG_RUN=$work/run HANGDOG_STATE=$work/state HANGDOG_LIBEXEC=$build
 hd() { "$build/hangdog" "$@"; }
-hd --config "$work/config.json" daemon ${MISSION_DEBUG:+--debug} 2>"$work/hangdog.log" &
+"$build/hangdog" --config "$work/config.json" daemon ${MISSION_DEBUG:+--debug} 2>"$work/hangdog.log" &
 daemon=$!
 lab_until 15 "test -S '$work/run/control'" || die "the daemon did not start"
 hd wait web --for well --timeout 90s >/dev/null || { hd status; die "the healthy guest was not found well"; }
