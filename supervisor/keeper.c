@@ -591,6 +591,20 @@ keeper_run (struct keeper *k, struct error *err)
   return r;
 }
 
+static void
+keeper_done (struct keeper *k)
+{
+  child_free (k->daemon);
+  child_free (k->writer);
+  close_ends (&k->for_daemon);
+  close_ends (&k->for_writer);
+  keeper_open_free (k->opener);
+  watch_free (k->signals);
+  loop_free (k->loop);
+  config_done (&k->config);
+  free (k->config_text);
+}
+
 static const char usage[]
     = "Usage: hangdog daemon [--config FILE] [--run DIR] [--state DIR] "
       "[--debug]\n"
@@ -679,6 +693,7 @@ main (int argc, char **argv)
       return r < 0 ? 2 : 0;
     }
   r = keeper_run (&k, &err);
+  keeper_done (&k);
   if (r < 0)
     {
       fprintf (stderr, "hangdog: %s\n", error_text (&err));
