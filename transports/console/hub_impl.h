@@ -181,6 +181,8 @@ struct console
   uint64_t idle_since; /* CONSOLE_LOG: when it grew last */
   bool reopen;           /* the endpoint changed while it was being opened */
   uint64_t bytes_said_ms;
+  uint64_t swept_ms;     /* when it was last given back to epoll */
+  bool streaming;        /* it was readable again at once: stay with the tick */
   struct { struct console *next, **pprev; } in[LIST_MAX];
 
   /* ---- hub->lock ---- */
