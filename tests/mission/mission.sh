@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck disable=SC1091,SC2154
 #
 # mission.sh libvirt|eve - the whole way once, on a real guest: bound to `uptime` over its console, it
 # stops answering; hangdog notices, looks, packs, and the bundle reaches a real receiver, which is asked
@@ -150,4 +151,9 @@ want summary.txt '^verdict=' "the summary"
 sed 's/^/           | /' "$work/member" | head -n 30
 count=$(curl -fsS "$url/bundles" | grep -oE 'tar\.zst"' | wc -l)
 [ "$count" = 1 ] || die "$count bundles arrived for one hang"
+if [ -n "${MISSION_OUT:-}" ]; then
+    mkdir -p "$MISSION_OUT"
+    cp "$work/got.tar.zst" "$MISSION_OUT/bundle.tar.zst"
+    step "kept: $MISSION_OUT/bundle.tar.zst"
+fi
 step "mission accomplished ($way, $LAB_ACCEL)"
