@@ -320,6 +320,8 @@ int queue_accepted_ (struct console_link *link);
 /* Job thread: is somebody else connected to the listener that has our fd in
  * its queue?  1 yes, 0 no, < 0 not known. */
 int queue_held_by_other_ (int fd);
+/* The same of the listener at a path, for when we are not even queued. */
+int queue_file_held_ (const char *path);
 void queue_watch_ (struct hub *hub); /* something to look for has begun */
 void queue_look_ (struct timer *t, void *arg);
 void queue_done_ (struct hub *hub);
