@@ -64,8 +64,7 @@ open_folder (const char *path, int *ret_fd, struct error *err)
 }
 
 static int
-check_format (const char *path, const char *text, size_t len,
-              struct error *err)
+check_format (const char *path, const char *text, size_t len, struct error *err)
 {
   static const char head[] = "hangdog state ";
   const size_t head_len = sizeof head - 1;

@@ -124,13 +124,13 @@ put_record (struct store *st, uint16_t type, uint64_t seq, const void *data,
   if (st->end == 0)
     {
       store_pack_file_head (file_head, st->marker);
-      iov[n++] = (struct iovec) { file_head, sizeof file_head };
+      iov[n++] = (struct iovec){ file_head, sizeof file_head };
       size += sizeof file_head;
     }
   store_pack_head (head, &h);
-  iov[n++] = (struct iovec) { head, sizeof head };
+  iov[n++] = (struct iovec){ head, sizeof head };
   if (len > 0)
-    iov[n++] = (struct iovec) { (void *) data, len };
+    iov[n++] = (struct iovec){ (void *) data, len };
 
   int r = write_at (st->fd, iov, n, st->end);
   if (r < 0)
@@ -192,7 +192,7 @@ fresh_begin (const struct store *st, struct store *fresh, struct error *err)
 {
   char name[NAME_MAX + 1];
 
-  *fresh = (struct store) {
+  *fresh = (struct store){
     .dirfd = st->dirfd, .fd = -1, .seq = st->seq, .fresh = true
   };
   memcpy (fresh->name, st->name, sizeof fresh->name);
@@ -203,8 +203,7 @@ fresh_begin (const struct store *st, struct store *fresh, struct error *err)
   if (unlinkat (st->dirfd, name, 0) < 0 && errno != ENOENT)
     return error_errno (err, errno, "removing the old %s", name);
   fresh->fd = openat (st->dirfd, name,
-                      O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
-                      0600);
+                      O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (fresh->fd < 0)
     return error_errno (err, errno, "creating %s", name);
   /* Nobody else can hold it; some file systems have no locks at all. */
@@ -270,8 +269,7 @@ keep_whole (const struct store *st, const char *bad, struct error *err)
 
 int
 store_replace (struct store *st,
-               int (*emit) (struct store *fresh, void *arg,
-                            struct error *err),
+               int (*emit) (struct store *fresh, void *arg, struct error *err),
                void *arg, struct error *err)
 {
   struct store fresh;
@@ -308,11 +306,10 @@ open_locked (struct store *st, struct error *err)
 {
   for (int i = 0; i < 8; i++)
     {
-      CLEANUP_CLOSE int fd
-          = openat (st->dirfd, st->name,
-                    O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK
-                        | O_NOCTTY,
-                    0600);
+      CLEANUP_CLOSE int fd = openat (st->dirfd, st->name,
+                                     O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW
+                                         | O_NONBLOCK | O_NOCTTY,
+                                     0600);
       struct stat sb;
 
       if (fd < 0)
@@ -336,8 +333,8 @@ open_locked (struct store *st, struct error *err)
 
 /* Hands all good records to fn and finds where the log ends. */
 static int
-replay (struct store *st, struct store_scan *s, store_replay_fn *fn,
-        void *arg, struct error *err)
+replay (struct store *st, struct store_scan *s, store_replay_fn *fn, void *arg,
+        struct error *err)
 {
   struct store_item item;
 
@@ -402,7 +399,7 @@ set_aside (const struct store *st, int fd, uint64_t off, uint64_t len)
         continue;
       if (got <= 0)
         return got < 0 ? -errno : -EIO;
-      iov = (struct iovec) { block, (size_t) got };
+      iov = (struct iovec){ block, (size_t) got };
       r = write_at (fd, &iov, 1, at);
       at += (uint64_t) got;
       off += (uint64_t) got;
@@ -426,8 +423,8 @@ sift (struct store *st, struct store *fresh, int bad_fd, struct error *err)
         break;
       int code = 0;
       if (item.kind == STORE_ITEM_GOOD)
-        code = put_record (fresh, item.type, item.seq, item.data,
-                           item.data_len);
+        code
+            = put_record (fresh, item.type, item.seq, item.data, item.data_len);
       else if (item.kind == STORE_ITEM_BAD && bad_fd >= 0)
         code = set_aside (st, bad_fd, item.off, item.len);
       if (code < 0)

@@ -133,9 +133,8 @@ store_get_file (int dirfd, const char *name, size_t max, char **ret_data,
                 size_t *ret_len, struct error *err)
 {
   /* O_NONBLOCK: opening a FIFO must not wait for a writer. */
-  CLEANUP_CLOSE int fd
-      = openat (dirfd, name,
-                O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK);
+  CLEANUP_CLOSE int fd = openat (
+      dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK);
   struct stat sb;
   size_t len = 0;
   char *data = NULL;

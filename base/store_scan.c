@@ -181,8 +181,8 @@ all_zero (struct store_scan *s, uint64_t off, struct error *err)
 {
   while (off < s->size)
     {
-      size_t n = s->size - off < WINDOW_MIN ? (size_t) (s->size - off)
-                                            : WINDOW_MIN;
+      size_t n
+          = s->size - off < WINDOW_MIN ? (size_t) (s->size - off) : WINDOW_MIN;
       const unsigned char *p;
       int r = window (s, off, n, &p, err);
 
@@ -209,22 +209,20 @@ head_at (struct store_scan *s, uint64_t off, struct store_head *ret,
   int r = window (s, off, STORE_HEAD, &p, err);
   if (r < 0)
     return r;
-  return unpack_head (p, ret) && ret->marker == s->marker
-         && ret->seq > s->seq;
+  return unpack_head (p, ret) && ret->marker == s->marker && ret->seq > s->seq;
 }
 
 /* The offset of the next record's head at or after off; the size if none. */
 static int
-find_head (struct store_scan *s, uint64_t off, uint64_t *ret,
-           struct error *err)
+find_head (struct store_scan *s, uint64_t off, uint64_t *ret, struct error *err)
 {
   unsigned char marker[8];
 
   put64 (marker, s->marker);
   while (s->size - off >= STORE_HEAD)
     {
-      size_t n = s->size - off < WINDOW_MIN ? (size_t) (s->size - off)
-                                            : WINDOW_MIN;
+      size_t n
+          = s->size - off < WINDOW_MIN ? (size_t) (s->size - off) : WINDOW_MIN;
       const unsigned char *p;
       int r = window (s, off, n, &p, err);
 
@@ -276,7 +274,7 @@ store_scan_start (struct store_scan *s, int fd, struct error *err)
   struct stat sb;
   const unsigned char *p;
 
-  *s = (struct store_scan) { .fd = fd };
+  *s = (struct store_scan){ .fd = fd };
   if (fstat (fd, &sb) < 0)
     return error_errno (err, errno, "fstat");
   s->size = (uint64_t) sb.st_size;
@@ -384,7 +382,7 @@ store_scan_next (struct store_scan *s, struct store_item *item,
   struct store_head head;
   int r = 0;
 
-  *item = (struct store_item) { .kind = STORE_ITEM_END, .off = s->off };
+  *item = (struct store_item){ .kind = STORE_ITEM_END, .off = s->off };
   if (s->off >= s->size)
     return 0;
   if (!s->marker_lost)

@@ -34,8 +34,7 @@ struct store_head
   uint16_t type;
 };
 
-void store_pack_file_head (unsigned char dst[STORE_FILE_HEAD],
-                           uint64_t marker);
+void store_pack_file_head (unsigned char dst[STORE_FILE_HEAD], uint64_t marker);
 void store_pack_head (unsigned char dst[STORE_HEAD],
                       const struct store_head *head);
 

@@ -434,11 +434,13 @@ static bool
 intend_by_state (struct guest *g, struct json_object *status,
                  const char *object)
 {
-  int64_t state = get_enum (status, "State") - SW_STATE_FIRST;
+  int64_t state = get_enum (status, "State");
   char from[64];
 
-  if (!status || state < 0 || state >= (int64_t)ARRAY_LEN (sw_states))
+  if (!status || state < SW_STATE_FIRST
+      || state >= SW_STATE_FIRST + (int64_t)ARRAY_LEN (sw_states))
     return false;
+  state -= SW_STATE_FIRST;
   label (g, "eve.state", sw_states[state].name);
   if (sw_states[state].intent == INTENT_RUN)
     return false;

@@ -12,8 +12,10 @@
 struct diagnosis;
 struct diagnosis_step;
 struct standing;
+struct timer;
 
 #define MAX_INCIDENTS 256
+#define FIND_GUESTS_MS 15000
 #define MAX_TCP_TARGETS 4
 
 /* One incident as the daemon holds it. */
@@ -41,6 +43,8 @@ struct incidents
   struct active *first;
   unsigned count, collecting;
   struct standing *standing;
+  struct timer *found;
+  uint64_t found_by_ms; /* until then an incident waits for its guest */
 };
 
 struct active *incidents_by_id (struct incidents *in, const char *id);

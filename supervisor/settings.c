@@ -10,6 +10,7 @@
 #include "config.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -341,7 +342,7 @@ strings_to_json (const struct json_list *list)
 static void
 add_if (struct json_object *o, const char *key, const char *value)
 {
-  if (value)
+  if (value && value[0])
     json_add_str (o, key, value);
 }
 
@@ -353,8 +354,8 @@ config_to_json (const struct config *cfg)
   const struct guest_source_config *src = cfg->sources.items;
 
   json_add_str (o, "schema", cfg->schema);
-  json_add_str (o, "user", cfg->user);
-  json_add_str (o, "group", cfg->group);
+  add_if (o, "user", cfg->user);
+  add_if (o, "group", cfg->group);
   json_object_object_add (o, "groups", strings_to_json (&cfg->groups));
   for (size_t i = 0; i < cfg->sources.count; i++)
     {
@@ -379,11 +380,14 @@ config_to_json (const struct config *cfg)
   if (cfg->sink.url)
     {
       struct json_object *s = json_object_new_object ();
+      char ms[32];
 
       json_add_str (s, "url", cfg->sink.url);
       add_if (s, "token-file", cfg->sink.token_file);
       add_if (s, "ca-file", cfg->sink.ca_file);
-      json_add_int (s, "timeout-ms", (int64_t) cfg->sink.timeout_ms);
+      snprintf (ms, sizeof (ms), "%llums",
+                (unsigned long long) cfg->sink.timeout_ms);
+      json_add_str (s, "timeout", ms);
       json_add_int (s, "max-rate", (int64_t) cfg->sink.max_rate);
       json_object_object_add (o, "sink", s);
     }

@@ -67,6 +67,13 @@ void otlp_end (struct otlp *o, struct collect_ctx *ctx, const char *file);
 /* The QEMU process and its threads (qemu.c). */
 void collect_qemu (struct collect_ctx *ctx, struct otlp *o);
 
+/* SysRq by keyboard and monitor (sysrq_key.c).  sysrq_ask_monitor() takes the
+ * reference of args in every case. */
+bool sysrq_can_press (const struct guest *g, char key);
+int sysrq_press (struct collect_ctx *ctx, char key, struct error *err);
+int sysrq_ask_monitor (struct collect_ctx *ctx, const char *command,
+                       struct json_object *args, struct error *err);
+
 /* The console's text: marks of trouble as facts (marks.c). */
 void collect_marks (struct collect_ctx *ctx, const char *text, size_t len);
 

@@ -306,7 +306,13 @@ stacks (struct collect_ctx *ctx, struct process *p, struct buf *table)
         continue;
       asked++;
       if (open_read (ctx, t, "wchan", &wchan, NULL) && wchan.len)
-        buf_printf (table, "wchan of %d: %s\n", t->tid, buf_str (&wchan));
+        {
+          buf_printf (table, "wchan of %d: %s\n", t->tid, buf_str (&wchan));
+          /* Asleep in a write to a pipe: who reads the guest's log does not
+           * read.  It is no D state, and stops the guest all the same. */
+          if (strstr (buf_str (&wchan), "pipe_write"))
+            collect_str (ctx, "qemu.blocked_in", "proc", buf_str (&wchan));
+        }
       if (!open_read (ctx, t, "stack", &stack, &why))
         continue;
       got++;

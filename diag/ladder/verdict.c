@@ -75,6 +75,14 @@ static const struct verdict_rule rules[] = {
     .sentence = "The QEMU process is stopped (SIGSTOP or a debugger), and "
                 "the guest with it.",
     .next = "Find who stopped it; kill -CONT lets it run on." },
+  { .class_ = "host-log-blocked", .confidence = "high",
+    .when = { { "vmm.monitor", OP_ALWAYS, "greets-only" },
+              { "qemu.blocked_in", OP_HAS, "pipe_write" } },
+    .culprit = "reader of the guest's console log",
+    .sentence = "QEMU stands in a write to its log pipe: who reads the "
+                "guest's console log on the host does not read.",
+    .next = "Look at virtlogd, or on EVE at the log path (containerd-shim, "
+            "memlogd); the guest goes on as soon as it is read." },
   { .class_ = "vmm-stuck", .confidence = "high",
     .when = { { "vmm.monitor", OP_ALWAYS, "greets-only" },
               { "qemu.stuck_threads", OP_ABOVE, NULL, 0 } },

@@ -20,13 +20,13 @@
 
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
 
-#define MUST(x)                                                               \
-  do                                                                          \
-    if (!(x))                                                                 \
-      {                                                                       \
-        fprintf (stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x);              \
-        abort ();                                                             \
-      }                                                                       \
+#define MUST(x)                                                                \
+  do                                                                           \
+    if (!(x))                                                                  \
+      {                                                                        \
+        fprintf (stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x);               \
+        abort ();                                                              \
+      }                                                                        \
   while (0)
 
 #define INPUT_MAX 4096

@@ -24,6 +24,9 @@
  *                         done by half
  *   HD_FAIL_COUNT=count   default 1
  *   HD_FAIL_AT=m          fail from the m-th call on, and crash at n as well
+ *   HD_UNREADABLE=off:path  a bad block: pread of the 4096 bytes at off of
+ *                         the file that path is at the start (not of another
+ *                         that takes its name) fails with EIO
  *   HD_LOST_DIR=folder    lost, mixed: undo unsynced changes to folders too
  *                         (keeps second names there: the same file system)
  *   HD_CRASH_UNDER=path   count only below this absolute path
@@ -34,36 +37,20 @@
  * In lost and mixed mode files are opened a second time: POSIX record locks
  * of the process are dropped by that; flock() is not.
  */
-#include <dlfcn.h>
+#include "tests/lib/crash-shim.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <pthread.h>
 #include <stdarg.h>
-#include <stdatomic.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
+#define BLOCK 4096
 #define EXPORT __attribute__ ((visibility ("default")))
-/* The next definition of the same name: libc's. */
-#define REAL(fn) ((__typeof__ (&fn)) dlsym (RTLD_NEXT, #fn))
-
-enum when
-{
-  WHEN_BEFORE,
-  WHEN_AFTER,
-  WHEN_TORN,
-  WHEN_LOST,
-  WHEN_MIXED,
-};
 
 enum act
 {
@@ -76,48 +63,10 @@ enum act
   ACT_CUT, /* the power cut */
 };
 
-enum undo_kind
-{
-  UNDO_DATA,   /* put the old bytes and the old size back */
-  UNDO_CREATE, /* remove name */
-  UNDO_MKDIR,  /* remove the folder */
-  UNDO_REMOVE, /* bring name back from its second name */
-  UNDO_RENAME, /* name2 back to name, and what name2 was before */
-};
-
-struct undo
-{
-  struct undo *older;
-  enum undo_kind kind;
-  dev_t dev; /* what a sync must be of to make this last */
-  ino_t ino;
-  int fd;    /* the file, or the folder of name */
-  int fd2;   /* the folder of name2 */
-  off_t off, old_size;
-  size_t len, old_len;
-  char *old;
-  char name[NAME_MAX + 1], name2[NAME_MAX + 1];
-  unsigned long backup; /* its second name in HD_LOST_DIR; 0 = none */
-};
-
-/* A preloaded library has no caller that could hold this for it. */
-static struct
-{
-  pthread_once_t once;
-  pthread_mutex_t lock; /* for newest, backups */
-  bool on;
-  unsigned long at, fail_at, fail_count; /* 0 = never */
-  int fail_errno;
-  enum when when;
-  uint64_t seed;
-  const char *under, *count_file;
-  int lost_dir;
-  atomic_ulong count;
-  struct undo *newest;
-  unsigned long backups;
-} shim = { .once = PTHREAD_ONCE_INIT,
-           .lock = PTHREAD_MUTEX_INITIALIZER,
-           .lost_dir = -1 };
+struct shim shim = { .once = PTHREAD_ONCE_INIT,
+                     .lock = PTHREAD_MUTEX_INITIALIZER,
+                     .lost_dir = -1,
+                     .bad_block = -1 };
 
 static int
 errno_by_name (const char *s)
@@ -173,6 +122,9 @@ init (void)
   for (int i = 0; s && i < 5; i++)
     if (strcmp (s, whens[i]) == 0)
       shim.when = (enum when) i;
+  s = getenv ("HD_UNREADABLE");
+  if (s && strchr (s, ':') && stat (strchr (s, ':') + 1, &shim.bad_file) == 0)
+    shim.bad_block = strtol (s, NULL, 10);
   s = getenv ("HD_LOST_DIR");
   if (s && shim.on && shim.when >= WHEN_LOST)
     shim.lost_dir = (int) syscall (SYS_openat, AT_FDCWD, s,
@@ -186,13 +138,6 @@ ready (void)
   return shim.on;
 }
 
-/* Whether undo information has to be kept. */
-static bool
-recording (void)
-{
-  return shim.on && shim.at > 0 && shim.when >= WHEN_LOST;
-}
-
 /* ---- which call this is, and what to do about it ---- */
 
 static bool
@@ -201,8 +146,7 @@ fd_counts (int fd)
   struct stat sb;
   char link[64], path[PATH_MAX];
 
-  if (fstat (fd, &sb) < 0
-      || !(S_ISREG (sb.st_mode) || S_ISDIR (sb.st_mode)))
+  if (fstat (fd, &sb) < 0 || !(S_ISREG (sb.st_mode) || S_ISDIR (sb.st_mode)))
     return false;
   if (!shim.under)
     return true;
@@ -244,282 +188,6 @@ next_act (bool is_write)
       break;
     }
   return ACT_BEFORE;
-}
-
-/* ---- undoing what was not synced ---- */
-
-/* The folder of path and the last component. */
-static int
-open_parent (int dirfd, const char *path, char name[NAME_MAX + 1])
-{
-  char parent[PATH_MAX];
-  const char *slash = strrchr (path, '/');
-  size_t len = slash ? (size_t) (slash - path) + 1 : 0;
-
-  if (len >= sizeof parent || strlen (path + len) > NAME_MAX)
-    return -1;
-  memcpy (parent, path, len);
-  strncpy (parent + len, len ? "" : ".", 2);
-  snprintf (name, NAME_MAX + 1, "%s", path + len);
-  return (int) syscall (SYS_openat, dirfd, parent,
-                        O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-}
-
-static int
-high_fd (int fd)
-{
-  int high = fd < 0 ? -1 : fcntl (fd, F_DUPFD_CLOEXEC, 512);
-
-  if (high < 0)
-    return fd;
-  close (fd);
-  return high;
-}
-
-static struct undo *
-new_undo (enum undo_kind kind, int fd)
-{
-  struct undo *u = calloc (1, sizeof *u);
-  struct stat sb;
-
-  if (!u || fd < 0 || fstat (fd, &sb) < 0)
-    {
-      /* A simulation that forgets is worse than none. */
-      fputs ("crash-shim: cannot record what to undo\n", stderr);
-      abort ();
-    }
-  u->kind = kind;
-  u->fd = high_fd (fd);
-  u->fd2 = -1;
-  u->dev = sb.st_dev;
-  u->ino = sb.st_ino;
-  return u;
-}
-
-static void
-push_undo (struct undo *u)
-{
-  pthread_mutex_lock (&shim.lock);
-  u->older = shim.newest;
-  shim.newest = u;
-  pthread_mutex_unlock (&shim.lock);
-}
-
-static void
-backup_name (char dst[48], unsigned long backup)
-{
-  snprintf (dst, 48, "%ld.%lu", (long) getpid (), backup);
-}
-
-static void
-free_undo (struct undo *u)
-{
-  char second[48];
-
-  if (u->backup)
-    {
-      backup_name (second, u->backup);
-      REAL (unlinkat) (shim.lost_dir, second, 0);
-    }
-  close (u->fd);
-  if (u->fd2 >= 0)
-    close (u->fd2);
-  free (u->old);
-  free (u);
-}
-
-/* Everything that a sync of this file or folder makes last; NULL: all. */
-static void
-forget (const struct stat *sb)
-{
-  pthread_mutex_lock (&shim.lock);
-  for (struct undo **p = &shim.newest; *p;)
-    {
-      struct undo *u = *p;
-
-      if (!sb || (u->dev == sb->st_dev && u->ino == sb->st_ino))
-        {
-          *p = u->older;
-          free_undo (u);
-        }
-      else
-        p = &u->older;
-    }
-  pthread_mutex_unlock (&shim.lock);
-}
-
-/* Before [off, off + len) of fd is overwritten, or, with len 0, before the
- * file is cut at off. */
-static void
-note_data (int fd, off_t off, size_t len)
-{
-  char link[64];
-  struct stat sb;
-
-  if (!recording () || fstat (fd, &sb) < 0)
-    return;
-  snprintf (link, sizeof link, "/proc/self/fd/%d", fd);
-  struct undo *u = new_undo (
-      UNDO_DATA, (int) syscall (SYS_openat, AT_FDCWD, link,
-                                O_RDWR | O_CLOEXEC));
-  u->off = off;
-  u->len = len;
-  u->old_size = sb.st_size;
-  if (off < sb.st_size)
-    {
-      u->old_len = (size_t) (sb.st_size - off);
-      if (len > 0 && u->old_len > len)
-        u->old_len = len;
-      u->old = malloc (u->old_len);
-      if (!u->old
-          || pread (u->fd, u->old, u->old_len, off) != (ssize_t) u->old_len)
-        abort ();
-    }
-  push_undo (u);
-}
-
-/* Takes a second name for a file that is about to lose its own. */
-static void
-take_backup (struct undo *u, int dirfd, const char *name)
-{
-  char second[48];
-
-  pthread_mutex_lock (&shim.lock);
-  u->backup = ++shim.backups;
-  pthread_mutex_unlock (&shim.lock);
-  backup_name (second, u->backup);
-  if (REAL (linkat) (dirfd, name, shim.lost_dir, second, 0) < 0)
-    u->backup = 0;
-}
-
-static bool
-exists (int dirfd, const char *path)
-{
-  struct stat sb;
-
-  return fstatat (dirfd, path, &sb, AT_SYMLINK_NOFOLLOW) == 0;
-}
-
-static void
-note_name (enum undo_kind kind, int dirfd, const char *path)
-{
-  char name[NAME_MAX + 1];
-
-  if (!recording () || shim.lost_dir < 0)
-    return;
-  if (exists (dirfd, path) != (kind == UNDO_REMOVE))
-    return;
-  struct undo *u = new_undo (kind, open_parent (dirfd, path, name));
-  memcpy (u->name, name, sizeof name);
-  if (kind == UNDO_REMOVE)
-    take_backup (u, u->fd, u->name);
-  push_undo (u);
-}
-
-static void
-note_rename (int olddir, const char *oldpath, int newdir, const char *newpath)
-{
-  char name[NAME_MAX + 1];
-
-  if (!recording () || shim.lost_dir < 0 || !exists (olddir, oldpath))
-    return;
-  /* The folder of the new name is what has to be synced. */
-  struct undo *u
-      = new_undo (UNDO_RENAME, open_parent (newdir, newpath, name));
-  memcpy (u->name2, name, sizeof name);
-  u->fd2 = u->fd;
-  u->fd = high_fd (open_parent (olddir, oldpath, u->name));
-  take_backup (u, u->fd2, u->name2);
-  push_undo (u);
-}
-
-static bool
-coin (void)
-{
-  shim.seed ^= shim.seed << 13;
-  shim.seed ^= shim.seed >> 7;
-  shim.seed ^= shim.seed << 17;
-  return shim.seed >> 40 & 1;
-}
-
-/* Each sector of a write is lost or kept; what was beyond the end is zeros
- * when lost, for the size is kept. */
-static void
-mix_data (const struct undo *u)
-{
-  static const char zeros[512];
-  off_t end = u->off + (off_t) u->len;
-
-  if (u->len == 0)
-    {
-      if (coin ())
-        (void) REAL (pwrite) (u->fd, u->old, u->old_len, u->off);
-      return;
-    }
-  for (off_t at = u->off; at < end;)
-    {
-      off_t next = (at | 511) + 1;
-
-      if (next > end)
-        next = end;
-      if (coin ())
-        {
-          off_t old_end = u->off + (off_t) u->old_len;
-          off_t mid = old_end < at ? at : old_end > next ? next : old_end;
-
-          (void) REAL (pwrite) (u->fd, u->old + (at - u->off),
-                                (size_t) (mid - at), at);
-          (void) REAL (pwrite) (u->fd, zeros, (size_t) (next - mid), mid);
-        }
-      at = next;
-    }
-}
-
-static void
-undo_one (const struct undo *u)
-{
-  char second[48];
-
-  backup_name (second, u->backup);
-  switch (u->kind)
-    {
-    case UNDO_DATA:
-      (void) REAL (pwrite) (u->fd, u->old, u->old_len, u->off);
-      (void) REAL (ftruncate) (u->fd, u->old_size);
-      break;
-    case UNDO_CREATE:
-      REAL (unlinkat) (u->fd, u->name, 0);
-      break;
-    case UNDO_MKDIR:
-      REAL (unlinkat) (u->fd, u->name, AT_REMOVEDIR);
-      break;
-    case UNDO_REMOVE:
-      if (u->backup)
-        REAL (linkat) (shim.lost_dir, second, u->fd, u->name, 0);
-      break;
-    case UNDO_RENAME:
-      REAL (renameat) (u->fd2, u->name2, u->fd, u->name);
-      if (u->backup)
-        REAL (linkat) (shim.lost_dir, second, u->fd2, u->name2, 0);
-      break;
-    }
-}
-
-static _Noreturn void
-crash (bool power_cut)
-{
-  bool folders = true; /* a journal keeps their order: the latest are lost */
-
-  pthread_mutex_lock (&shim.lock);
-  for (const struct undo *u = shim.newest; power_cut && u; u = u->older)
-    if (shim.when == WHEN_LOST)
-      undo_one (u);
-    else if (u->kind == UNDO_DATA)
-      mix_data (u);
-    else if (folders && (folders = coin ()))
-      undo_one (u);
-  syscall (SYS_exit_group, 137);
-  __builtin_unreachable ();
 }
 
 /* What happens before a call that is no write: true when it must not be
@@ -574,8 +242,8 @@ write_half (int fd, const struct iovec *iov, int n, off_t off)
       memcpy (p + at, iov[i].iov_base, k);
       at += k;
     }
-  ssize_t r = off < 0 ? REAL (write) (fd, p, half)
-                      : REAL (pwrite) (fd, p, half, off);
+  ssize_t r
+      = off < 0 ? REAL (write) (fd, p, half) : REAL (pwrite) (fd, p, half, off);
   free (p);
   return r;
 }
@@ -608,8 +276,8 @@ do_write (int fd, const struct iovec *iov, int n, off_t off)
                                             : lseek (fd, 0, SEEK_CUR);
       note_data (fd, at, iov_total (iov, n));
     }
-  ssize_t r = off < 0 ? REAL (writev) (fd, iov, n)
-                      : REAL (pwritev) (fd, iov, n, off);
+  ssize_t r
+      = off < 0 ? REAL (writev) (fd, iov, n) : REAL (pwritev) (fd, iov, n, off);
   if (act == ACT_AFTER || act == ACT_CUT)
     crash (act == ACT_CUT);
   return r;
@@ -674,6 +342,33 @@ EXPORT int
 ftruncate64 (int fd, off64_t len)
 {
   return ftruncate (fd, len);
+}
+
+/* ---- reads: not counted, for the bad block only ---- */
+
+EXPORT ssize_t
+pread (int fd, void *data, size_t len, off_t off)
+{
+  struct stat sb;
+
+  if (ready () && shim.bad_block >= 0 && fstat (fd, &sb) == 0
+      && sb.st_dev == shim.bad_file.st_dev && sb.st_ino == shim.bad_file.st_ino
+      && off < shim.bad_block + BLOCK && off + (off_t) len > shim.bad_block)
+    {
+      if (off >= shim.bad_block)
+        {
+          errno = EIO;
+          return -1;
+        }
+      len = (size_t) (shim.bad_block - off);
+    }
+  return REAL (pread) (fd, data, len, off);
+}
+
+EXPORT ssize_t
+pread64 (int fd, void *data, size_t len, off64_t off)
+{
+  return pread (fd, data, len, off);
 }
 
 /* ---- syncs ---- */
@@ -762,14 +457,14 @@ do_open (int dirfd, const char *path, int flags, mode_t mode)
 }
 
 /* The mode is only there when the flags say so. */
-#define OPEN_MODE(flags, last)                                                \
-  mode_t mode = 0;                                                            \
-  if ((flags) & O_CREAT || ((flags) & O_TMPFILE) == O_TMPFILE)                \
-    {                                                                         \
-      va_list ap;                                                             \
-      va_start (ap, last);                                                    \
-      mode = va_arg (ap, mode_t);                                             \
-      va_end (ap);                                                            \
+#define OPEN_MODE(flags, last)                                                 \
+  mode_t mode = 0;                                                             \
+  if ((flags) &O_CREAT || ((flags) &O_TMPFILE) == O_TMPFILE)                   \
+    {                                                                          \
+      va_list ap;                                                              \
+      va_start (ap, last);                                                     \
+      mode = va_arg (ap, mode_t);                                              \
+      va_end (ap);                                                             \
     }
 
 EXPORT int
@@ -809,8 +504,8 @@ renameat2 (int olddir, const char *oldpath, int newdir, const char *newpath,
   if (refused (act, false))
     return -1;
   note_rename (olddir, oldpath, newdir, newpath);
-  return finish (act, REAL (renameat2) (olddir, oldpath, newdir, newpath,
-                                        flags));
+  return finish (act,
+                 REAL (renameat2) (olddir, oldpath, newdir, newpath, flags));
 }
 
 EXPORT int
@@ -852,8 +547,7 @@ linkat (int olddir, const char *oldpath, int newdir, const char *newpath,
   if (refused (act, false))
     return -1;
   note_name (UNDO_CREATE, newdir, newpath);
-  return finish (act,
-                 REAL (linkat) (olddir, oldpath, newdir, newpath, flags));
+  return finish (act, REAL (linkat) (olddir, oldpath, newdir, newpath, flags));
 }
 
 EXPORT int

@@ -72,9 +72,9 @@ struct way
   int from, to;
   struct chunk chunks[MAX_CHUNKS];
   unsigned first, n;
-  bool eof;     /* from has said all */
-  bool done;    /* and to was told so */
-  bool blocked; /* to takes no more at present */
+  bool eof;                  /* from has said all */
+  bool done;                 /* and to was told so */
+  bool blocked;              /* to takes no more at present */
   int64_t tokens, filled_at; /* millionths of a byte; us */
   int64_t sent;
 };
@@ -444,8 +444,7 @@ prepare (const struct proxy *p, struct pollfd *fds, int64_t now)
           = c->connecting ? POLLOUT : events_of (c, &c->down, &c->up);
       if (c->connecting || c->stalled)
         continue;
-      int64_t at = c->cut_by != NEVER ? now + 1000
-                                      : next_time (p, &c->up, now);
+      int64_t at = c->cut_by != NEVER ? now + 1000 : next_time (p, &c->up, now);
       if (at < wake)
         wake = at;
       if (c->cut_by == NEVER)
@@ -467,10 +466,10 @@ run (struct proxy *p)
       int64_t wake = prepare (p, fds + 3, now);
       int wait = wake == NEVER ? -1 : (int) ((wake - now + 999) / 1000);
 
-      fds[0] = (struct pollfd) { .fd = p->signals, .events = POLLIN };
-      fds[1] = (struct pollfd) { .fd = p->watch_stdin ? STDIN_FILENO : -1,
-                                 .events = POLLIN };
-      fds[2] = (struct pollfd) { .fd = p->listener, .events = POLLIN };
+      fds[0] = (struct pollfd){ .fd = p->signals, .events = POLLIN };
+      fds[1] = (struct pollfd){ .fd = p->watch_stdin ? STDIN_FILENO : -1,
+                                .events = POLLIN };
+      fds[2] = (struct pollfd){ .fd = p->listener, .events = POLLIN };
       if (poll (fds, 3 + 2 * MAX_CONNS, wait < 0 && wake != NEVER ? 0 : wait)
           < 0)
         continue;
@@ -505,7 +504,7 @@ parse_address (const char *s, struct sockaddr_in *ret)
     return false;
   memcpy (host, s, len);
   host[len] = '\0';
-  *ret = (struct sockaddr_in) {
+  *ret = (struct sockaddr_in){
     .sin_family = AF_INET,
     .sin_port = htons ((uint16_t) atoi (colon + 1)),
   };
@@ -529,7 +528,7 @@ parse (int argc, char **argv, struct options *o)
   int opt;
   bool listen = false, to = false;
 
-  *o = (struct options) { .rate = -1, .cut_after = -1, .stall_after = -1 };
+  *o = (struct options){ .rate = -1, .cut_after = -1, .stall_after = -1 };
   while ((opt = getopt_long (argc, argv, "", longs, NULL)) >= 0)
     {
       long v = opt == '?' ? -1 : atol (optarg);
@@ -573,8 +572,7 @@ begin (struct proxy *p)
   p->signals = signalfd (-1, &set, SFD_CLOEXEC);
   p->watch_stdin = fstat (STDIN_FILENO, &sb) == 0
                    && (S_ISFIFO (sb.st_mode) || S_ISSOCK (sb.st_mode));
-  p->listener = socket (AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
-                        0);
+  p->listener = socket (AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (p->signals < 0 || p->listener < 0)
     return false;
   setsockopt (p->listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
@@ -613,7 +611,7 @@ main (int argc, char **argv)
   close (p.signals);
   printf ("connections %lu up %lld down %lld cut %lu stalled %lu dropped %lu "
           "reset %lu failed %lu\n",
-          p.connections, (long long) p.up, (long long) p.down, p.cut,
-          p.stalled, p.dropped, p.reset, p.failed);
+          p.connections, (long long) p.up, (long long) p.down, p.cut, p.stalled,
+          p.dropped, p.reset, p.failed);
   return 0;
 }

@@ -36,8 +36,8 @@ pattern (unsigned char *dst, size_t len, size_t at)
 static int
 listen_any (unsigned *ret_port)
 {
-  struct sockaddr_in a = { .sin_family = AF_INET,
-                           .sin_addr.s_addr = htonl (INADDR_LOOPBACK) };
+  struct sockaddr_in a
+      = { .sin_family = AF_INET, .sin_addr.s_addr = htonl (INADDR_LOOPBACK) };
   socklen_t len = sizeof a;
   CLEANUP_CLOSE int fd = socket (AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 

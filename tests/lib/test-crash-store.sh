@@ -12,6 +12,7 @@ requires test -f "$shim"
 tmpdir
 d=$tmpdir/store
 acks=$tmpdir/acks
+verb=write
 runs=0
 
 # A fresh folder: from nothing, or from a damaged log.
@@ -19,15 +20,16 @@ prepare ()
 {
   rm -rf "$d" "$tmpdir/lost"
   mkdir "$tmpdir/lost"
-  if [ "$scene" = damaged ]; then
+  first=1
+  echo "from 0" >"$acks"
+  case $scene in
+  damaged)
     cp -r "$tmpdir/damaged" "$d"
     first=2
-    echo "from 5" >"$acks"
-  else
-    mkdir "$d"
-    first=1
-    echo "from 0" >"$acks"
-  fi
+    echo "from 5" >"$acks" ;;
+  unreadable) cp -r "$tmpdir/long" "$d" ;;
+  *) mkdir "$d" ;;
+  esac
 }
 
 # HD_...=... variables in $1; the others are the writer's exit statuses that
@@ -39,7 +41,7 @@ attempt ()
   r=0
   env LD_PRELOAD="$shim" HD_CRASH_UNDER="$d" HD_LOST_DIR="$tmpdir/lost" \
     HD_CRASH_COUNT_FILE="$tmpdir/count" $1 \
-    "$writer" write "$d" "$records" >>"$acks" 2>"$tmpdir/err" || r=$?
+    "$writer" $verb "$d" "$records" >>"$acks" 2>"$tmpdir/err" || r=$?
   shift_=$1
   shift
   for well; do
@@ -52,11 +54,18 @@ attempt ()
   }
   clean=
   [ "$r$scene" != 0empty ] || clean=clean
-  "$writer" check "$d" "$acks" "$first" $clean || {
+  if [ $verb = put ]; then
+    check="check-put $d $acks"
+  else
+    check="check $d $acks $first $clean"
+  fi
+  "$writer" $check || {
     cat "$acks" >&2
     fail "$scene, $shift_"
   }
-  if [ "$scene" = damaged ]; then
+  if [ "$scene" = unreadable ]; then
+    cmp "$d/log.bad" "$tmpdir/long/log" || fail "$shift_: not kept whole"
+  elif [ "$scene" = damaged ]; then
     grep -q spoilt "$d/log.bad" || fail "$scene, $shift_: nothing set aside"
   fi
 }
@@ -133,3 +142,44 @@ for scene in empty damaged; do
   fi
   echo "$scene: $runs runs"
 done
+
+# A block that the disk does not give back, at the front and at the end: what
+# is before it is there, the whole of the old log is kept, and the store
+# takes records again.
+mkdir "$tmpdir/long"
+"$writer" write "$tmpdir/long" 30 >"$acks"
+check_eq "$(tail -n 1 "$acks")" "ack 30"
+size=$(wc -c <"$tmpdir/long/log")
+[ "$size" -ge 16384 ] || fail "only $size bytes in 30 records"
+scene=unreadable
+records=4
+for block in 0 $((size / 4096 * 4096)); do
+  bad="HD_UNREADABLE=$block:$d/log"
+  attempt "$bad" 0
+  calls=$(cat "$tmpdir/count")
+  from=$(grep from "$acks" | tail -n 1)
+  case $block,$from in
+  0,'from 0') ;;
+  [1-9]*,'from 2'[0-9]) ;;
+  *) fail "block $block of $size: $from" ;;
+  esac
+  n=1
+  while [ "$n" -le "$calls" ]; do
+    attempt "$bad HD_CRASH_AT=$n HD_FAIL_ERRNO=EIO" 0
+    attempt "$bad HD_CRASH_AT=$n HD_FAIL_ERRNO=ENOSPC HD_FAIL_COUNT=3" 0
+    n=$((n + 1))
+  done
+done
+echo "$scene: $runs runs"
+
+# Whole small files, and the state folder they are in.
+scene=files
+verb=put
+records=3
+count_calls
+crash_everywhere
+fail_everywhere
+records=2
+count_calls
+fail_then_crash
+echo "$scene: $runs runs"

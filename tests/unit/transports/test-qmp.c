@@ -54,7 +54,7 @@ static void
 fake_start (struct fake *f, const char *mode)
 {
   char program[PATH_MAX + 32], socket_path[80], ready[6] = "";
-  char *argv[] = { program, (char *) mode, socket_path, NULL };
+  char *argv[] = { program, (char *)mode, socket_path, NULL };
   posix_spawn_file_actions_t fa;
   int in[2], out[2];
 
@@ -218,7 +218,7 @@ says_when_nobody_accepts (void **state)
   for (unsigned i = 0; i < ARRAY_LEN (queued); i++)
     {
       queued[i] = socket (AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
-      (void) !connect (queued[i], (struct sockaddr *) &sa, sizeof sa);
+      (void)!connect (queued[i], (struct sockaddr *)&sa, sizeof sa);
     }
   assert_int_equal (monitor_status (&f.env, f.g, clock_ms () + 300, &health,
                                     status, sizeof status, &err),
@@ -240,12 +240,10 @@ refuses_the_owners_own_ear (void **state)
   fake_start (&f, "well");
   strcpy (f.g->monitor_path, "listener.qmp");
   assert_int_equal (
-      monitor_open (&f.env, f.g, clock_ms () + 300, &m, &health, &err),
-      -EPERM);
+      monitor_open (&f.env, f.g, clock_ms () + 300, &m, &health, &err), -EPERM);
   strcpy (f.g->monitor_path, "a/listener.qmp");
   assert_int_equal (
-      monitor_open (&f.env, f.g, clock_ms () + 300, &m, &health, &err),
-      -EPERM);
+      monitor_open (&f.env, f.g, clock_ms () + 300, &m, &health, &err), -EPERM);
   strcpy (f.g->monitor_path, "absent");
   assert_int_equal (
       monitor_open (&f.env, f.g, clock_ms () + 300, &m, &health, &err),
@@ -265,8 +263,7 @@ checks_whose_socket_it_is (void **state)
 
   fake_start (&f, "well");
   f.g->inc.pid = getpid ();
-  assert_int_equal (proc_start_time (getpid (), &f.g->inc.start_time, NULL),
-                    0);
+  assert_int_equal (proc_start_time (getpid (), &f.g->inc.start_time, NULL), 0);
   assert_true (monitor_open (&f.env, f.g, clock_ms () + 300, &m, &health, &err)
                < 0);
   assert_int_equal (health, MONITOR_GONE);
@@ -284,8 +281,8 @@ lets_go_after_its_time (void **state)
   struct fake f;
 
   fake_start (&f, "caps-only");
-  assert_int_equal (
-      monitor_open (&f.env, f.g, CLOCK_NEVER, &m, &health, &err), 0);
+  assert_int_equal (monitor_open (&f.env, f.g, CLOCK_NEVER, &m, &health, &err),
+                    0);
   assert_int_equal (
       monitor_command (m, "query-status", NULL, CLOCK_NEVER, &reply, &err),
       -ETIMEDOUT);
@@ -319,8 +316,8 @@ reads_block_counters (void **state)
   assert_int_equal (json_get_int (disk, "wr_ops", -1), 2);
   assert_int_equal (json_get_int (disk, "flush_ops", -1), 3);
   assert_int_equal (json_get_int (disk, "errors", -1), 5);
-  assert_int_equal (
-      json_get_int (json_get (stats, "drive-a"), "rd_bytes", -1), 7);
+  assert_int_equal (json_get_int (json_get (stats, "drive-a"), "rd_bytes", -1),
+                    7);
 }
 
 struct seen

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Bad configurations: one clear line with place and hint; good ones.
+ */
+#include "supervisor/settings.h"
+
+#include "base/buf.h"
+#include "base/error.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static int
+parse (const char *text, struct config *cfg, struct error *err)
+{
+  assert_int_equal (config_defaults (cfg, err), 0);
+  return config_parse (text, strlen (text), "config.json", cfg, err);
+}
+
+/* The message must hold each of the words, and be one line. */
+static void
+refused (const char *text, const char *place, const char *hint)
+{
+  struct config cfg;
+  struct error err = ERROR_INIT;
+
+  assert_true (parse (text, &cfg, &err) < 0);
+  if (!strstr (err.msg, place) || !strstr (err.msg, hint))
+    fail_msg ("\"%s\" lacks \"%s\" or \"%s\"", err.msg, place, hint);
+  assert_null (strchr (err.msg, '\n'));
+  config_done (&cfg);
+}
+
+static void
+test_bad (void **state)
+{
+  refused ("{\n  \"sorces\": []\n}", "config.json:2:3", "\"sources\"");
+  refused ("{\"sources\": 3}", "config.json:1:", "array");
+  refused ("{\"sources\": [{\"kind\": \"libvirt\"}]}", "sources[0]", "uri");
+  refused ("{\"sources\": [{\"kind\": \"rundir\"}]}", "sources[0]", "root");
+  refused ("{\"sources\": [{\"kind\": \"rundir\", \"root\": \"run\"}]}",
+           "sources[0]", "absolute");
+  refused ("{\"sources\": [{\"kind\": \"xen\"}]}", "sources[0]", "rundir");
+  refused ("{\"sources\": [{\"uri\": \"qemu:///system\"}]}", "sources[0]",
+           "kind");
+  refused ("{\"user\": \"a\", \"user\": \"b\"}", "config.json:1:", "user");
+  refused ("{\"sink\": {\"url\": \"gopher://x\"}}", "sink.url", "dir:/");
+  refused ("{\"limits\": {\"console-sweep\": \"5\"}}", "limits.console-sweep",
+           "");
+  refused ("{\"limits\": {\"max-threads\": 1}}", "limits.max-threads", "4");
+  refused ("{\"schema\": \"hangdog/config/2\"}", "schema", "hangdog/config/1");
+  refused ("{} x", "config.json:1:4", "");
+  refused ("", "config.json", "");
+}
+
+static void
+test_good (void **state)
+{
+  struct config cfg;
+  struct error err = ERROR_INIT;
+  const struct guest_source_config *src;
+
+  assert_int_equal (
+      parse ("{ // a comment\n \"sources\": [{\"kind\": \"rundir\", \"root\": "
+             "\"/r\", \"console-mode\": \"hold\"}, {\"kind\": \"rundir\", "
+             "\"root\": \"/s\"},], \"limits\": {\"ring-total\": \"1MiB\"} }",
+             &cfg, &err),
+      0);
+  assert_int_equal (cfg.sources.count, 2);
+  src = cfg.sources.items;
+  assert_string_equal (src[0].root, "/r");
+  assert_int_equal (src[0].console_mode, CONSOLE_HOLD);
+  assert_string_equal (src[0].monitor, "qmp");
+  assert_int_equal (src[1].console_mode, -1);
+  assert_int_equal (cfg.limits.ring_total, 1 << 20);
+  assert_int_equal (cfg.limits.sweep_ms, 5);
+  config_done (&cfg);
+}
+
+/* A source list in the document replaces the defaults, and what was read can
+ * be printed and read again. */
+static void
+test_round (void **state)
+{
+  struct config cfg, again;
+  struct error err = ERROR_INIT;
+  struct json_object *json;
+  const char *text;
+
+  assert_int_equal (parse ("{\"sources\": [{\"kind\": \"rundir\", \"root\": "
+                           "\"/r\", \"eve\": \"/run\"}], \"scenarios\": "
+                           "[\"/a/b.json\"], \"roots\": [\"/x\"]}",
+                           &cfg, &err),
+                    0);
+  json = config_to_json (&cfg);
+  text = json_object_to_json_string (json);
+  assert_int_equal (parse (text, &again, &err), 0);
+  assert_int_equal (again.sources.count, 1);
+  assert_int_equal (again.scenarios.count, 1);
+  json_object_put (json);
+  config_done (&cfg);
+  config_done (&again);
+}
+
+struct seen
+{
+  unsigned n;
+  char all[1024];
+};
+
+static void
+note_root (const char *root, void *arg)
+{
+  struct seen *s = arg;
+
+  s->n++;
+  strncat (s->all, " ", sizeof (s->all) - strlen (s->all) - 1);
+  strncat (s->all, root, sizeof (s->all) - strlen (s->all) - 1);
+}
+
+/* What the keeper may open follows from the document, and nothing else. */
+static void
+test_roots (void **state)
+{
+  struct config cfg;
+  struct error err = ERROR_INIT;
+  struct seen seen = { 0 };
+
+  assert_int_equal (parse ("{\"sources\": [{\"kind\": \"rundir\", \"root\": "
+                           "\"/r/kvm\", \"eve\": \"/r\"}], \"scenarios\": "
+                           "[\"/a/b.json\"], \"roots\": [\"/x\"]}",
+                           &cfg, &err),
+                    0);
+  config_roots (&cfg, "/etc/hangdog/config.json", note_root, &seen);
+  assert_string_equal (seen.all, " /proc /dev/pts /etc/hangdog /a/b.json /a "
+                                 "/x /r/kvm /r");
+  config_done (&cfg);
+}
+
+static void
+test_schema (void **state)
+{
+  struct buf out = BUF_INIT (1u << 20);
+
+  config_schema (&out);
+  assert_false (out.cut);
+  assert_non_null (strstr (buf_str (&out), "console-mode"));
+  buf_done (&out);
+}
+
+int
+main (void)
+{
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test (test_bad),    cmocka_unit_test (test_good),
+    cmocka_unit_test (test_round),  cmocka_unit_test (test_roots),
+    cmocka_unit_test (test_schema),
+  };
+
+  return cmocka_run_group_tests (tests, NULL, NULL);
+}
