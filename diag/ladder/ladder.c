@@ -84,7 +84,7 @@ static const struct facet_rule rules[] = {
   { FACET_BLOCK, FACET_DEAD, { { "disk.*.new_errors", OP_ABOVE, NULL, 0 } } },
   { FACET_BLOCK, FACET_ALIVE, { { "disk.any_moved", OP_TRUE } } },
   { FACET_BLOCK, FACET_DEAD,
-    { { "sysrq.w.blocked", OP_ABOVE, NULL, 0 },
+    { { "sysrq.w.in_io", OP_ABOVE, NULL, 0 },
       { "disk.any_moved", OP_FALSE } } },
   { FACET_BLOCK, FACET_SLOW,
     { { "console.text.hung_task", OP_THERE },

@@ -268,6 +268,7 @@ test_open_errors (void **state)
     { -ENOENT, "console-absent" },
     { -ETIMEDOUT, "console-timeout" },
     { -EROFS, "console-read-only" },
+    { -EIO, "console-broken" },
     { -ECANCELED, "console-lost" },
   };
   struct guest g = guest ();
@@ -364,6 +365,22 @@ test_answers (void **state)
   /* A guest that answers with what is costly to match is not judged. */
   answer ("{\"output\":\"(a+)+$\"}", 0, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!",
           OUTCOME_NO_VERDICT, "regex-limit");
+}
+
+/* Many lines make one sentence. */
+static void
+test_one_line (void **state)
+{
+  struct guest g = guest ();
+  struct outcome_report r;
+
+  fresh ();
+  play.output = "\r\n one\r\ntwo\n\nthree \r\n";
+  assert_int_equal (run_on ("{" CC "}", &g, &r), 0);
+  assert_string_equal (r.sentence, "one | two | three");
+  play.output = " \r\n";
+  assert_int_equal (run_on ("{" CC "}", &g, &r), 0);
+  assert_string_equal (r.sentence, "");
 }
 
 static void
@@ -555,7 +572,8 @@ main (void)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (test_talk),       cmocka_unit_test (test_open_errors),
     cmocka_unit_test (test_which_console), cmocka_unit_test (test_answers),
-    cmocka_unit_test (test_value),      cmocka_unit_test (test_steps),
+    cmocka_unit_test (test_value), cmocka_unit_test (test_one_line),
+         cmocka_unit_test (test_steps),
     cmocka_unit_test (test_endless),    cmocka_unit_test (test_steps_errors),
     cmocka_unit_test (test_nonce),      cmocka_unit_test (test_tcp),
     cmocka_unit_test (test_own_address),
