@@ -208,9 +208,11 @@ scenario_session (const struct scenario *s, const struct guest *g,
   rc = session_open (env->hub, g->inc.uuid, con->name, LEASE_SCENARIO, who,
                      deadline > now ? now + (deadline - now) / 2 : now, ret,
                      &why);
-  if (rc >= 0 || judge_open_error (rc, &why, report))
+  if (rc >= 0)
     return 0;
   *ret = NULL;
+  if (judge_process (g, report) || judge_open_error (rc, &why, report))
+    return 0;
   if (err)
     *err = why;
   return rc;

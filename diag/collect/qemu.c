@@ -275,7 +275,8 @@ publish (struct collect_ctx *ctx, struct process *p)
     collect_shares (ctx, "proc", vcpus, n);
   else
     ctx->out->gap (ctx->out, "qemu/vcpus",
-                   "which threads are vCPUs could not be told");
+                   "which threads are vCPUs can't be told from /proc alone: they "
+                   "have no names and no guest time");
 }
 
 static void
