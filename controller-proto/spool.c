@@ -251,6 +251,8 @@ void
 spool_each (struct spool *sp, enum spool_place place,
             void (*fn) (const struct spool_item *item, void *arg), void *arg)
 {
+  if (sp->count == 0)
+    return; /* qsort() may not be given NULL */
   qsort (sp->items, sp->count, sizeof *sp->items, older);
   for (size_t i = 0; i < sp->count; i++)
     if (sp->items[i]->pub.place == place)

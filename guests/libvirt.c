@@ -110,7 +110,7 @@ take_guests (struct libvirt *lv, struct libvirt_scan *s)
         libvirt_set_remove (&lv->migrating, s->guests[i]->inc.uuid);
       registry_update (reg, s->guests[i]);
     }
-  if (s->wanted.all)
+  if (s->listed)
     lv->nguests = s->nguests;
   s->nguests = 0; /* the registry has them */
   if (s->listed)

@@ -439,8 +439,9 @@ count_vcpus (const struct qemu_args *a)
   const struct group *g = group_find (a, "smp", NULL);
   unsigned n = 1;
 
+  /* Not said is one, but a file that was not read may say it. */
   if (!g)
-    return 1;
+    return qemu_args_readconfig (a)[0] && a->nblocks < MAX_BLOCKS ? 0 : 1;
   if (group_get (a, g, "cpus"))
     return parse_count (group_get (a, g, "cpus"));
   for (unsigned i = 0; i < ARRAY_LEN (parts); i++)

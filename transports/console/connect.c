@@ -17,6 +17,7 @@
 #include "base/fact.h"
 #include "base/job.h"
 #include "base/loop.h"
+#include "base/opener.h"
 #include "transports/console/hub_impl.h"
 
 #define REST_BYTES (1u << 20) /* drained at most before a close */
@@ -24,10 +25,15 @@
 #define POOL_FULL_MS 50
 
 void
-console_link_close_ (struct console_link *link)
+console_link_close_ (struct console_link *link, struct opener *opener,
+                     const struct guest_console *def)
 {
+  struct open_req req = { .kind = OPEN_TTY, .root = def->root,
+                          .path = def->path };
+
   cleanup_close_ (&link->fd);
-  cleanup_close_ (&link->lock_fd);
+  if (link->lock_fd >= 0)
+    opener->release (opener, &req, link->lock_fd);
   cleanup_close_ (&link->extra_fd);
 #ifdef WITH_LIBVIRT
   console_stream_free_ (link->stream);
@@ -160,7 +166,7 @@ open_job_free (void *arg)
 {
   struct open_job *job = arg;
 
-  console_link_close_ (&job->link);
+  console_link_close_ (&job->link, job->task.opener, &job->task.def);
   free (job);
 }
 
@@ -201,6 +207,7 @@ open_failed (struct console *c, int rc, const char *why)
     case -ENXIO:
     case -ENODEV:
     case -ESRCH:
+    case -ESTALE: /* another process listens there: not this guest's */
     case -EIO: /* a pty whose other end closed */
       state = CONSOLE_ABSENT;
       break;
@@ -316,6 +323,7 @@ open_start (struct console *c, struct error *err)
   o->task.inc = c->inc;
   o->task.def = c->def;
   memcpy (o->task.host, c->host, sizeof o->task.host);
+  o->task.by_libvirt = c->by_libvirt;
   o->task.first = !c->opened_once && c->attempts == 0;
   o->task.offset = c->link.offset;
   o->task.dev = c->link.dev;
@@ -394,7 +402,7 @@ console_close_ (struct console *c, enum console_state state, const char *why)
   /* hub_let_go() may have been first. */
   c->link.fd = atomic_exchange (&slot->fd, -1);
   c->link.lock_fd = atomic_exchange (&slot->lock_fd, -1);
-  console_link_close_ (&c->link);
+  console_link_close_ (&c->link, hub->opener, &c->def);
   c->phase = PHASE_DOWN;
   c->linger_until = 0;
   {

@@ -370,6 +370,16 @@ console_follow (struct console *c, const struct guest *g,
                  || c->inc.start_time != g->inc.start_time;
   bool life = c->inc.pid && !incarnation_equal (&c->inc, &g->inc);
 
+  if (moved || process)
+    {
+      /* Another process behind the same path, or another path: what we are
+       * connected to, or about to be, is not it any more. */
+      c->backoff_ms = 0;
+      c->retry_at = 0;
+      c->reopen = c->phase == PHASE_OPENING;
+      if (c->phase == PHASE_UP)
+        console_close_ (c, CONSOLE_CONNECTING, "the guest has a new process");
+    }
   {
     LOCK_SCOPE (&c->hub->lock);
     c->def = *def;
@@ -381,18 +391,9 @@ console_follow (struct console *c, const struct guest *g,
   c->primary = primary;
   c->ops = def->kind < CONSOLE_KIND_MAX ? console_ops[def->kind] : NULL;
   c->off = g->run == GUEST_OFF;
+  c->by_libvirt = strcmp (g->source, "libvirt") == 0;
   if (life)
     say_incarnation (c);
-  if (moved || process)
-    {
-      /* Another process behind the same path, or another path: what we are
-       * connected to, or about to be, is not it any more. */
-      c->backoff_ms = 0;
-      c->retry_at = 0;
-      c->reopen = c->phase == PHASE_OPENING;
-      if (c->phase == PHASE_UP)
-        console_close_ (c, CONSOLE_CONNECTING, "the guest has a new process");
-    }
   console_look_ (c);
 }
 

@@ -57,7 +57,8 @@ struct console_link
   void *stream; /* CONSOLE_STREAM */
 };
 #define CONSOLE_LINK_INIT { .fd = -1, .lock_fd = -1, .extra_fd = -1 }
-void console_link_close_ (struct console_link *link);
+void console_link_close_ (struct console_link *link, struct opener *opener,
+                          const struct guest_console *def);
 
 /* What the open job is given: copies, so that the console may change
  * meanwhile. */
@@ -67,6 +68,7 @@ struct open_task
   struct incarnation inc;
   struct guest_console def;
   char host[128];
+  bool by_libvirt; /* who listens at its sockets itself */
   bool first; /* never tried before: a log starts at its end */
   /* CONSOLE_LOG: the file that was read last, and how far */
   off_t offset;
@@ -174,10 +176,13 @@ struct console
   uint64_t other_seen;
   uint32_t last_dev, last_ino; /* of the socket we gave way on */
   bool off;              /* the guest does not run */
+  bool by_libvirt;
   bool opened_once;
   uint64_t idle_since; /* CONSOLE_LOG: when it grew last */
   bool reopen;           /* the endpoint changed while it was being opened */
   uint64_t bytes_said_ms;
+  uint64_t swept_ms;     /* when it was last given back to epoll */
+  bool streaming;        /* it was readable again at once: stay with the tick */
   struct { struct console *next, **pprev; } in[LIST_MAX];
 
   /* ---- hub->lock ---- */

@@ -68,6 +68,8 @@ reads_how_eve_starts_one (void **state)
   assert_string_equal (qemu_args_pidfile (a), DIR "pid");
   assert_false (qemu_args_console (a, FOLDER, "cons", &c));
 
+  qemu_args_fill (a, g);
+  assert_int_equal (g->vcpus, 0);
   qemu_args_add_config (a, eve_config, strlen (eve_config));
   qemu_args_fill (a, g);
   assert_int_equal (g->memory_bytes, 1024ull << 20);

@@ -524,7 +524,7 @@ test_a_locked_pty_is_held (void **state)
 {
   struct hub_limits limits
       = { .reconnect_min_ms = 20, .reconnect_max_ms = 50 };
-  struct fakecons_config cfg = { .pty = true };
+  struct fakecons_config cfg = { .n = 1, .pty = true };
   struct open_req req = { .kind = OPEN_TTY, .root = "/dev/pts" };
   struct scene s;
   int fd, lock;
@@ -812,7 +812,7 @@ unsubscribe (void *arg)
 static void
 test_facts (void **state)
 {
-  struct fakecons_config cfg = { .rate = 20000 };
+  struct fakecons_config cfg = { .n = 1, .rate = 20000 };
   struct facts facts = { .last = "" };
   struct scene s;
   struct subscribe sub = { &s.w, &facts, NULL };
