@@ -268,15 +268,16 @@ publish (struct collect_ctx *ctx, struct process *p)
           && t->cpu == t->cpu_before)
         stuck++;
       if (t->vcpu >= 0 && t->twice && n < MAX_VCPUS)
-        vcpus[n++] = (struct vcpu_share){ t->vcpu, t->run, t->wait };
+        vcpus[n++] = (struct vcpu_share){ t->vcpu, t->run,
+                                           t->wait };
     }
   collect_int (ctx, "qemu.stuck_threads", "proc", stuck);
   if (n)
     collect_shares (ctx, "proc", vcpus, n);
   else
     ctx->out->gap (ctx->out, "qemu/vcpus",
-                   "which threads are vCPUs can't be told from /proc alone: they "
-                   "have no names and no guest time");
+                   "which threads are vCPUs can't be told from /proc alone: "
+                   "they have no names and no guest time");
 }
 
 static void

@@ -54,7 +54,8 @@ facts_from (const char *text, struct fact facts[MAX_FACTS])
   char *copy = strdup (text), *save = NULL;
   size_t n = 0;
 
-  for (char *p = strtok_r (copy, ";", &save); p; p = strtok_r (NULL, ";", &save))
+  for (char *p = strtok_r (copy, ";", &save); p;
+       p = strtok_r (NULL, ";", &save))
     {
       assert_in_range (n, 0, MAX_FACTS - 1);
       one_fact (&facts[n], p, 1000 + n);
@@ -176,9 +177,11 @@ static const struct
     "no-answer", "rcu-stall", "medium" },
 
   /* storage */
-  { WELL_VMM IDLE "sysrq.answer=shown;sysrq.w.blocked=7;sysrq.w.in_io=7;disk.any_moved=0",
+  { WELL_VMM IDLE "sysrq.answer=shown;sysrq.w.blocked=7;"
+                  "sysrq.w.in_io=7;disk.any_moved=0",
     "no-answer", "storage-stalled", "medium" },
-  { WELL_VMM IDLE "sysrq.answer=shown;sysrq.w.blocked=7;sysrq.w.in_io=7;disk.any_moved=1",
+  { WELL_VMM IDLE "sysrq.answer=shown;sysrq.w.blocked=7;"
+                  "sysrq.w.in_io=7;disk.any_moved=1",
     "no-answer", "userspace-stuck", "high" },
   { WELL_VMM IDLE "sysrq.answer=shown;sysrq.w.blocked=1;sysrq.w.in_lock=1;"
                   "sysrq.w.in_io=0;disk.any_moved=0",
