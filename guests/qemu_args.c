@@ -295,10 +295,10 @@ trim (char *s)
 {
   char *end;
 
-  while (isspace ((unsigned char)*s))
+  while (isspace ((unsigned char) *s))
     s++;
   end = s + strlen (s);
-  while (end > s && isspace ((unsigned char)end[-1]))
+  while (end > s && isspace ((unsigned char) end[-1]))
     *--end = '\0';
   return s;
 }
@@ -401,7 +401,7 @@ parse_memory (const char *text)
   unsigned long long v = strtoull (text, &end, 10);
   unsigned shift;
 
-  switch (tolower ((unsigned char)*end))
+  switch (tolower ((unsigned char) *end))
     {
     case 'k':
       shift = 10;
@@ -419,7 +419,7 @@ parse_memory (const char *text)
     default:
       return 0;
     }
-  return !isdigit ((unsigned char)text[0]) || v > (UINT64_MAX >> shift)
+  return !isdigit ((unsigned char) text[0]) || v > (UINT64_MAX >> shift)
              ? 0
              : v << shift;
 }
@@ -429,7 +429,7 @@ parse_count (const char *text)
 {
   unsigned long v = text ? strtoul (text, NULL, 10) : 0;
 
-  return v > 65536 ? 0 : (unsigned)v;
+  return v > 65536 ? 0 : (unsigned) v;
 }
 
 static unsigned
@@ -439,8 +439,9 @@ count_vcpus (const struct qemu_args *a)
   const struct group *g = group_find (a, "smp", NULL);
   unsigned n = 1;
 
+  /* Not said is one, but a file that was not read may say it. */
   if (!g)
-    return 1;
+    return qemu_args_readconfig (a)[0] && a->nblocks < MAX_BLOCKS ? 0 : 1;
   if (group_get (a, g, "cpus"))
     return parse_count (group_get (a, g, "cpus"));
   for (unsigned i = 0; i < ARRAY_LEN (parts); i++)

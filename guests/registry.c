@@ -27,6 +27,8 @@
  * the console seconds later, a fallen uptime at the next probe.  Within this
  * time they are taken for one boot. */
 #define BOOT_ECHO_MS (120u * 1000)
+/* One reset may be told twice (libvirt does, for its own "reset"). */
+#define RESET_ECHO_MS 1000u
 
 const char *const guest_event_names[] = {
   [GUEST_EVENT_RESET] = "RESET",
@@ -106,7 +108,7 @@ bucket_of (struct guest_registry *reg, const char *uuid)
   unsigned h = 5381;
 
   for (const char *p = uuid; *p; p++)
-    h = h * 33 + (unsigned char)tolower ((unsigned char)*p);
+    h = h * 33 + (unsigned char) tolower ((unsigned char) *p);
   return &reg->buckets[h % BUCKETS];
 }
 
@@ -362,7 +364,14 @@ registry_event (struct guest_registry *reg, const char *uuid,
   if (!e)
     return;
   if (event == GUEST_EVENT_RESET)
-    entry_boot (reg, e, guest_event_names[event]);
+    {
+      const char *why = guest_event_names[event];
+
+      if (e->booted_ms && strcmp (e->booted_why, why) == 0
+          && loop_now (reg->loop) - e->booted_ms < RESET_ECHO_MS)
+        return;
+      entry_boot (reg, e, why);
+    }
   g = guest_ref (e->guest);
   publish_text (reg, g, "vmm.event", guest_event_names[event],
                 detail ? detail : "");

@@ -25,6 +25,15 @@
 #define KEEPALIVE_S 5
 #define KEEPALIVE_COUNT 5
 
+/* Borrowed connections that came back. */
+#define MAX_IDLE 16
+
+struct idle
+{
+  char uri[256];
+  virConnectPtr conn;
+};
+
 struct slot
 {
   char uri[256];
@@ -40,6 +49,8 @@ static struct
   pthread_cond_t changed;
   struct slot slots[MAX_CONNECTIONS];
   unsigned nslots;
+  struct idle idle[MAX_IDLE];
+  unsigned nidle;
 } virt
     = { .m = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
 
@@ -180,6 +191,7 @@ virt_connect (const char *uri, enum virt_use use, virConnectPtr *ret_conn,
               struct error *err)
 {
   virConnectPtr conn = live_conn (uri, use);
+  struct error why = ERROR_INIT;
   struct slot *s;
 
   if (conn)
@@ -197,7 +209,7 @@ virt_connect (const char *uri, enum virt_use use, virConnectPtr *ret_conn,
                         uri);
     s->connecting = true;
   }
-  conn = open_conn (uri, use, err);
+  conn = open_conn (uri, use, &why);
   {
     LOCK_SCOPE (&virt.m);
     s->connecting = false;
@@ -209,9 +221,66 @@ virt_connect (const char *uri, enum virt_use use, virConnectPtr *ret_conn,
     pthread_cond_broadcast (&virt.changed);
   }
   if (!conn)
-    return err ? -err->code : -EIO;
+    return error_set (err, why.code, "%s", why.msg);
   *ret_conn = conn;
   return 0;
+}
+
+/* ---- borrowing ---- */
+
+static virConnectPtr
+take_idle (const char *uri)
+{
+  virConnectPtr conn;
+
+  LOCK_SCOPE (&virt.m);
+  for (unsigned i = 0; i < virt.nidle; i++)
+    if (strcmp (virt.idle[i].uri, uri) == 0)
+      {
+        conn = virt.idle[i].conn;
+        virt.idle[i] = virt.idle[--virt.nidle];
+        return conn;
+      }
+  return NULL;
+}
+
+int
+virt_borrow (const char *uri, virConnectPtr *ret_conn, struct error *err)
+{
+  struct error why = ERROR_INIT;
+  virConnectPtr conn;
+
+  while ((conn = take_idle (uri)))
+    {
+      if (virConnectIsAlive (conn) == 1)
+        {
+          *ret_conn = conn;
+          return 0;
+        }
+      virConnectClose (conn);
+    }
+  conn = open_conn (uri, VIRT_ASK, &why);
+  if (!conn)
+    return error_set (err, why.code, "%s", why.msg);
+  *ret_conn = conn;
+  return 0;
+}
+
+void
+virt_return (const char *uri, virConnectPtr conn)
+{
+  {
+    LOCK_SCOPE (&virt.m);
+    if (virt.nidle < MAX_IDLE && strlen (uri) < sizeof virt.idle[0].uri)
+      {
+        struct idle *i = &virt.idle[virt.nidle++];
+
+        memcpy (i->uri, uri, strlen (uri) + 1);
+        i->conn = conn;
+        return;
+      }
+  }
+  virConnectClose (conn);
 }
 
 int
@@ -244,6 +313,8 @@ virt_done (void)
         LOCK_SCOPE (&virt.m);
         if (virt.nslots > 0)
           conn = virt.slots[--virt.nslots].conn;
+        else if (virt.nidle > 0)
+          conn = virt.idle[--virt.nidle].conn;
         else
           break;
       }

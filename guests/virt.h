@@ -19,7 +19,7 @@ struct loop;
 enum virt_use
 {
   VIRT_WATCH, /* discovery and events */
-  VIRT_ASK,   /* jobs of a diagnosis, console streams */
+  VIRT_ASK,   /* console streams, calls that do not wait for a QEMU */
   VIRT_USE_MAX,
 };
 
@@ -29,13 +29,21 @@ int virt_init (struct loop *loop, struct error *err);
  * there is none or the old one is dead. */
 int virt_connect (const char *uri, enum virt_use use, virConnectPtr *ret_conn,
                   struct error *err);
-/* The domain of that uuid on that host; virDomainFree it. */
+/* A connection for this caller alone, to be given back.  For calls that wait
+ * for a QEMU: clients of libvirt before 10.1 may lose one thread's call while
+ * another thread's is waiting on the same connection, so that a stuck guest
+ * would make its neighbours look stuck. */
+int virt_borrow (const char *uri, virConnectPtr *ret_conn, struct error *err);
+void virt_return (const char *uri, virConnectPtr conn);
+/* The domain of that uuid on that host, over the shared VIRT_ASK connection;
+ * virDomainFree it. */
 int virt_domain (const char *uri, const char *uuid, virDomainPtr *ret_dom,
                  struct error *err);
-/* err from libvirt's thread-local last error, with its text; returns
- * -EIO, or -ENOENT for no domain, -ETIMEDOUT for a busy one. */
+/* err from libvirt's thread-local last error, with its text; returns -EIO,
+ * or -ENOENT for no domain, -ETIMEDOUT for a busy one, -EACCES, -ENOTSUP. */
 int virt_error (struct error *err, const char *what);
-/* Closes all; the process is ending. */
+/* Closes all; the process is ending.  Loop thread, after its last round and
+ * before loop_free(). */
 void virt_done (void);
 
 #endif

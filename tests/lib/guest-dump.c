@@ -117,10 +117,8 @@ run (struct dump *d, int argc, char **argv, struct error *err)
   if ((r = loop_new (&d->env.loop, err)) < 0
       || (r = job_pool_new (d->env.loop, NULL, &d->env.jobs, err)) < 0
       || (r = fact_bus_new (d->env.loop, 1024, &d->env.bus, err)) < 0
-      || (r = registry_new (d->env.loop, d->env.bus, &d->env.registry, err))
-             < 0
-      || (r = registry_listen (d->env.registry, on_guest, on_event, d, err))
-             < 0
+      || (r = registry_new (d->env.loop, d->env.bus, &d->env.registry, err)) < 0
+      || (r = registry_listen (d->env.registry, on_guest, on_event, d, err)) < 0
       || (r = fact_subscribe (d->env.bus, "dump", "", on_fact, d, &sub, err))
              < 0)
     return r;

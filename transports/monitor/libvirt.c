@@ -124,7 +124,7 @@ may_ask (struct ask *a, virDomainPtr dom, struct error *err)
       a->health = MONITOR_GREETS_ONLY;
       error_set (err, ETIMEDOUT,
                  "libvirt has waited for QEMU's monitor for %lld ms",
-                 (long long)info.stateTime);
+                 (long long) info.stateTime);
       return false;
     }
   if (info.state == VIR_DOMAIN_CONTROL_ERROR)
@@ -136,25 +136,41 @@ may_ask (struct ask *a, virDomainPtr dom, struct error *err)
   return true;
 }
 
+/* Asks over a connection of its own, which a stuck answer takes with it. */
+static int
+ask_domain (struct ask *a, struct error *why)
+{
+  virConnectPtr conn = NULL;
+  virDomainPtr dom;
+  int rc;
+
+  rc = virt_borrow (a->uri, &conn, why);
+  if (rc < 0)
+    return rc;
+  dom = virDomainLookupByUUIDString (conn, a->uuid);
+  if (!dom)
+    rc = virt_error (why, a->uuid);
+  else if (!may_ask (a, dom, why))
+    rc = -why->code;
+  else
+    {
+      rc = a->fn (a, dom);
+      if (rc < 0)
+        *why = a->why;
+    }
+  if (dom)
+    virDomainFree (dom);
+  virt_return (a->uri, conn);
+  return rc;
+}
+
 static void *
 helper (void *arg)
 {
   struct ask *a = arg;
   struct error why = ERROR_INIT;
-  virDomainPtr dom = NULL;
-  int rc;
+  int rc = ask_domain (a, &why);
 
-  rc = virt_domain (a->uri, a->uuid, &dom, &why);
-  if (rc == 0)
-    {
-      if (may_ask (a, dom, &why))
-        rc = a->fn (a, dom);
-      else
-        rc = -why.code;
-      if (rc < 0 && !why.code)
-        why = a->why;
-      virDomainFree (dom);
-    }
   {
     LOCK_SCOPE (&a->m);
     a->rc = rc;
@@ -202,8 +218,8 @@ ask_wait (struct ask *a, uint64_t deadline, enum monitor_health *ret_health,
           struct error *err)
 {
   const struct timespec until
-      = { .tv_sec = (time_t)(deadline / 1000),
-          .tv_nsec = (long)(deadline % 1000) * 1000000 };
+      = { .tv_sec = (time_t) (deadline / 1000),
+          .tv_nsec = (long) (deadline % 1000) * 1000000 };
   int r;
 
   r = spawn (a, err);
@@ -341,7 +357,7 @@ get_number (virDomainStatsRecordPtr rec, unsigned disk, const char *what)
   if (virTypedParamsGetULLong (rec->params, rec->nparams, name, &v) != 1
       || v > INT64_MAX)
     return 0;
-  return (int64_t)v;
+  return (int64_t) v;
 }
 
 static struct json_object *
@@ -382,8 +398,12 @@ static int
 ask_blockstats (struct ask *a, virDomainPtr dom)
 {
   virDomainStatsRecordPtr *records = NULL;
-  int n = get_stats (a, dom, &records);
+  int n;
 
+  /* Counters of one that is off are all zero, which says nothing. */
+  if (virDomainIsActive (dom) == 0)
+    return error_set (&a->why, ENOENT, "the domain is off");
+  n = get_stats (a, dom, &records);
   if (n < 0)
     return n;
   if (n > 0)

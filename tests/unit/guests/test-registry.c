@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The registry: changes, lives, sweeps, names.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/fact.h"
+#include "base/loop.h"
+#include "guests/registry.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define A "aaaaaaaa-2222-4333-8444-555555555555"
+#define B "bbbbbbbb-2222-4333-8444-555555555555"
+#define A2 "aaaaaaaa-9999-4333-8444-555555555555"
+
+struct world
+{
+  struct loop *loop;
+  struct fact_bus *bus;
+  struct fact_sub *sub;
+  struct guest_registry *reg;
+  struct buf heard, facts;
+};
+
+static void
+hear (enum guest_change change, const struct guest *was,
+      const struct guest *now, void *arg)
+{
+  static const char letters[] = { [GUEST_ADDED] = '+',
+                                  [GUEST_CHANGED] = '~',
+                                  [GUEST_REINCARNATED] = '!',
+                                  [GUEST_GONE] = '-' };
+  struct world *w = arg;
+
+  assert_true ((was == NULL) == (change == GUEST_ADDED));
+  assert_true ((now == NULL) == (change == GUEST_GONE));
+  buf_printf (&w->heard, "%c%c%u ", letters[change],
+              (now ? now : was)->inc.uuid[0], (now ? now : was)->inc.boot);
+}
+
+static void
+hear_event (const struct guest *g, enum guest_event event, const char *detail,
+            void *arg)
+{
+  struct world *w = arg;
+
+  buf_printf (&w->heard, "%s:%c%u ", guest_event_names[event], g->inc.uuid[0],
+              g->inc.boot);
+}
+
+static void
+on_fact (const struct fact *f, void *arg)
+{
+  struct world *w = arg;
+
+  buf_printf (&w->facts, "%s=%s;", f->name, f->text);
+}
+
+static int
+setup (void **state)
+{
+  struct world *w = calloc (1, sizeof *w);
+
+  w->heard = (struct buf) BUF_INIT (4096);
+  w->facts = (struct buf) BUF_INIT (4096);
+  assert_int_equal (loop_new_fake (&w->loop, NULL), 0);
+  assert_int_equal (fact_bus_new (w->loop, 64, &w->bus, NULL), 0);
+  assert_int_equal (
+      fact_subscribe (w->bus, "test", "", on_fact, w, &w->sub, NULL), 0);
+  assert_int_equal (registry_new (w->loop, w->bus, &w->reg, NULL), 0);
+  assert_int_equal (registry_listen (w->reg, hear, hear_event, w, NULL), 0);
+  *state = w;
+  return 0;
+}
+
+static int
+teardown (void **state)
+{
+  struct world *w = *state;
+
+  registry_free (w->reg);
+  fact_unsubscribe (w->sub);
+  fact_bus_free (w->bus);
+  loop_free (w->loop);
+  buf_done (&w->heard);
+  buf_done (&w->facts);
+  free (w);
+  return 0;
+}
+
+static struct guest *
+guest (const char *uuid, const char *name, int32_t pid)
+{
+  struct guest *g = guest_new ();
+
+  strcpy (g->inc.uuid, uuid);
+  g->inc.pid = pid;
+  g->inc.start_time = pid ? 100 : 0;
+  strcpy (g->name, name);
+  strcpy (g->source, "rundir");
+  strcpy (g->host, "/run/x");
+  g->run = pid ? GUEST_RUNNING : GUEST_OFF;
+  return g;
+}
+
+static void
+expect (struct world *w, const char *heard)
+{
+  assert_string_equal (buf_str (&w->heard), heard);
+  buf_clear (&w->heard);
+}
+
+static void
+tells_what_changed_and_nothing_else (void **state)
+{
+  struct world *w = *state;
+  struct guest *g;
+
+  registry_update (w->reg, guest (A, "a", 7));
+  expect (w, "+a0 ");
+  registry_update (w->reg, guest (A, "a", 7));
+  expect (w, "");
+  g = guest (A, "a", 7);
+  g->run = GUEST_PAUSED;
+  strcpy (g->reason, "user");
+  registry_update (w->reg, g);
+  expect (w, "~a0 ");
+  registry_update (w->reg, guest (A, "a", 8));
+  expect (w, "!a0 ");
+  registry_gone (w->reg, "rundir", "/run/other", A);
+  expect (w, "");
+  registry_gone (w->reg, "rundir", "/run/x", A);
+  expect (w, "-a0 ");
+  assert_int_equal (registry_count (w->reg), 0);
+
+  assert_int_equal (loop_round (w->loop, 0, NULL), 0);
+  assert_string_equal (buf_str (&w->facts),
+                       "vmm.status=running;guest.intent=run;"
+                       "vmm.status=paused user;"
+                       "vmm.status=running;guest.intent=run;"
+                       "vmm.status=off gone;");
+}
+
+static void
+counts_one_boot_once (void **state)
+{
+  struct world *w = *state;
+  const struct guest *g = NULL;
+  struct incarnation old;
+
+  registry_update (w->reg, guest (A, "a", 7));
+  assert_int_equal (registry_find (w->reg, A, &g, NULL), 0);
+  old = g->inc;
+  guest_unref (g);
+  registry_event (w->reg, A, GUEST_EVENT_RESET, NULL, "rundir");
+  expect (w, "+a0 !a1 RESET:a1 ");
+  /* libvirt tells a reset of its own twice. */
+  loop_advance (w->loop, 50);
+  registry_event (w->reg, A, GUEST_EVENT_RESET, NULL, "rundir");
+  expect (w, "");
+  /* Of a life that is over already. */
+  registry_rebooted (w->reg, &old, "banner");
+  expect (w, "");
+  /* The banner of that very boot. */
+  old.boot = 1;
+  registry_rebooted (w->reg, &old, "banner");
+  expect (w, "");
+  assert_true (registry_is_current (w->reg, &old));
+  /* A real one, later; its fallen uptime; and the next banner. */
+  loop_advance (w->loop, 200000);
+  registry_rebooted (w->reg, &old, "banner");
+  expect (w, "!a2 ");
+  assert_false (registry_is_current (w->reg, &old));
+  old.boot = 2;
+  loop_advance (w->loop, 60000);
+  registry_rebooted (w->reg, &old, "uptime");
+  expect (w, "");
+  registry_rebooted (w->reg, &old, "banner");
+  expect (w, "!a3 ");
+  /* The source does not know the number: it stays. */
+  registry_update (w->reg, guest (A, "a", 7));
+  expect (w, "");
+  loop_advance (w->loop, 1000);
+  registry_event (w->reg, A, GUEST_EVENT_RESET, NULL, "rundir");
+  loop_advance (w->loop, 1000);
+  registry_event (w->reg, A, GUEST_EVENT_RESET, NULL, "rundir");
+  expect (w, "!a4 RESET:a4 !a5 RESET:a5 ");
+  registry_event (w->reg, A, GUEST_EVENT_PANIC, "x", "rundir");
+  registry_event (w->reg, B, GUEST_EVENT_PANIC, "x", "rundir");
+  expect (w, "PANIC:a5 ");
+}
+
+static void
+counts_a_start_without_a_pid_as_a_boot (void **state)
+{
+  struct world *w = *state;
+  struct guest *g;
+
+  registry_update (w->reg, guest (A, "a", 0));
+  g = guest (A, "a", 0);
+  g->run = GUEST_RUNNING;
+  registry_update (w->reg, g);
+  expect (w, "+a0 !a1 ");
+}
+
+static void
+sweeps_only_its_own (void **state)
+{
+  struct world *w = *state;
+  struct guest *g = guest (A2, "other", 9);
+
+  strcpy (g->source, "libvirt");
+  registry_update (w->reg, g);
+  registry_update (w->reg, guest (A, "a", 7));
+  registry_update (w->reg, guest (B, "b", 8));
+  expect (w, "+a0 +a0 +b0 ");
+  registry_sweep_begin (w->reg, "rundir", "/run/x");
+  registry_update (w->reg, guest (B, "b", 8));
+  registry_sweep_end (w->reg, "rundir", "/run/x");
+  expect (w, "-a0 ");
+  registry_sweep_begin (w->reg, "rundir", "/run/x");
+  registry_sweep_end (w->reg, "rundir", "/run/x");
+  expect (w, "-b0 ");
+  assert_int_equal (registry_count (w->reg), 1);
+}
+
+static void
+lets_the_first_source_own_it (void **state)
+{
+  struct world *w = *state;
+  struct guest *g = guest (A, "second", 7);
+
+  registry_update (w->reg, guest (A, "first", 7));
+  strcpy (g->source, "libvirt");
+  registry_update (w->reg, g);
+  expect (w, "+a0 ");
+  assert_int_equal (registry_count (w->reg), 1);
+  /* Two processes are two guests. */
+  g = guest (A, "second", 9);
+  strcpy (g->source, "libvirt");
+  registry_update (w->reg, g);
+  expect (w, "+a0 ");
+  assert_int_equal (registry_count (w->reg), 2);
+}
+
+static void
+finds_by_what_people_type (void **state)
+{
+  struct world *w = *state;
+  const struct guest *g = NULL;
+  struct error err = ERROR_INIT;
+  struct guest *named = guest (B, "web", 8);
+
+  strcpy (named->display, "Shop front");
+  registry_update (w->reg, guest (A, "database", 7));
+  registry_update (w->reg, guest (A2, "cache", 9));
+  registry_update (w->reg, named);
+
+  assert_int_equal (registry_find (w->reg, "web", &g, &err), 0);
+  assert_string_equal (g->inc.uuid, B);
+  guest_unref (g);
+  assert_int_equal (registry_find (w->reg, "Shop front", &g, &err), 0);
+  guest_unref (g);
+  assert_int_equal (registry_find (w->reg, "BBBB", &g, &err), 0);
+  guest_unref (g);
+  assert_int_equal (registry_find (w->reg, "bbb", &g, &err), -ENOENT);
+  assert_int_equal (registry_find (w->reg, "aaaaaaaa-", &g, &err), -EEXIST);
+  assert_int_equal (registry_find (w->reg, A, &g, &err), 0);
+  guest_unref (g);
+  assert_int_equal (registry_find (w->reg, "databse", &g, &err), -ENOENT);
+  assert_non_null (strstr (err.msg, "did you mean 'database'"));
+}
+
+static void
+refuses_more_than_it_can_hold (void **state)
+{
+  struct world *w = *state;
+  char uuid[UUID_TEXT];
+
+  for (unsigned i = 0; i < 9000; i++)
+    {
+      snprintf (uuid, sizeof uuid, "%08x-2222-4333-8444-555555555555", i);
+      registry_update (w->reg, guest (uuid, "x", 7));
+    }
+  assert_int_equal (registry_count (w->reg), 8192);
+  assert_int_equal (registry_refused (w->reg), 9000 - 8192);
+}
+
+int
+main (void)
+{
+#define T(f) cmocka_unit_test_setup_teardown (f, setup, teardown)
+  const struct CMUnitTest tests[] = {
+    T (tells_what_changed_and_nothing_else),    T (counts_one_boot_once),
+    T (counts_a_start_without_a_pid_as_a_boot), T (sweeps_only_its_own),
+    T (lets_the_first_source_own_it),           T (finds_by_what_people_type),
+    T (refuses_more_than_it_can_hold),
+  };
+
+  return cmocka_run_group_tests (tests, NULL, NULL);
+}
