@@ -36,7 +36,7 @@ int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
   while (0)
 
 #define MAX_BYTES (64u << 10)
-#define MAX_INPUT (64u << 10)
+#define INPUT_MAX (64u << 10)
 
 struct seen
 {
@@ -152,7 +152,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
   CLEANUP_FREE unsigned char *tar = NULL;
   CLEANUP_CLOSE int fd = -1;
 
-  if (size < 2 || size > MAX_INPUT)
+  if (size < 2 || size > INPUT_MAX)
     return 0;
   tar = malloc (size - 1);
   fd = memfd_create ("fuzz", MFD_CLOEXEC);
