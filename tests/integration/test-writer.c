@@ -39,7 +39,7 @@ struct world
   int keeper, daemon; /* our ends */
   struct logpipe *lp;
   int64_t last_id;
-  const char *extra[4]; /* further arguments of the writer */
+  const char *shim;     /* for its LD_PRELOAD, NULL = none */
 };
 
 static char libexec[PATH_MAX];
@@ -128,9 +128,10 @@ start_writer (struct world *w, const char *sink)
       close (a), close (b), close (c);
       if (!getenv ("HD_TEST_LOUD"))
         dup2 (open ("/dev/null", O_WRONLY), 2);
+      if (w->shim)
+        setenv ("LD_PRELOAD", w->shim, 1);
       execl (path, path, "--state", w->state, "--sink", sink ? sink : "",
-             "--free-floor", "1KiB", w->extra[0], w->extra[1], w->extra[2],
-             (char *) NULL);
+             "--free-floor", "1KiB", (char *) NULL);
       _exit (127);
     }
   close (keeper[1]), close (daemon[1]), close (log[0]);
@@ -537,6 +538,58 @@ test_ping_and_stop (void **state)
   assert_int_equal (st, 0);
 }
 
+static int64_t
+busy_ms (struct world *w)
+{
+  CLEANUP_FRAME struct frame f = { 0 };
+  CLEANUP_JSON struct json_object *ping = op_new ("ping", NULL);
+  struct error err = ERROR_INIT;
+
+  json_add_int (ping, "id", ++w->last_id);
+  assert_int_equal (frame_write (w->keeper, ping, NULL, 0, NULL, 0,
+                                 clock_ms () + WAIT_MS, &err), 0);
+  assert_int_equal (frame_read (w->keeper, &f, clock_ms () + WAIT_MS, &err),
+                    0);
+  return json_get_int (f.head, "disk_busy_ms", -1);
+}
+
+/* The disk hangs: the keeper is answered, and told; what was asked is
+ * answered when the disk comes back. */
+static void
+test_hung_disk (void **state)
+{
+  struct world *w = *state;
+  char shim[PATH_MAX + 40], hang[128], id[40];
+  static const char json[] = "{\"x\":1}";
+  CLEANUP_FRAME struct frame f = { 0 };
+  uint64_t deadline = clock_ms () + WAIT_MS;
+
+  snprintf (shim, sizeof shim, "%s/tests/lib/hang-shim.so", libexec);
+  if (access (shim, R_OK) < 0)
+    skip ();
+  w->shim = shim;
+  snprintf (hang, sizeof hang, "%s/hang", w->dir);
+  setenv ("HD_HANG", hang, 1);
+  start_writer (w, NULL);
+  unsetenv ("HD_HANG");
+  assert_int_equal (put_incident (w, uuid (id, 1)), 0);
+  close (open (hang, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+  int64_t n = send_op (w, op_new ("incident", uuid (id, 2)), json,
+                       strlen (json));
+  while (busy_ms (w) < 100)
+    {
+      assert_true (clock_ms () < deadline);
+      poll (NULL, 0, 5);
+    }
+  struct pollfd p = { .fd = w->daemon, .events = POLLIN };
+  assert_int_equal (poll (&p, 1, 0), 0);
+  assert_int_equal (unlink (hang), 0);
+  assert_int_equal (await (w, n, NULL, NULL, &f), 0);
+  assert_null (json_get (f.head, "error"));
+  while (busy_ms (w) > 50)
+    assert_true (clock_ms () < deadline);
+}
+
 static void
 test_state_files (void **state)
 {
@@ -779,6 +832,7 @@ main (void)
     T (test_ping_and_stop),  T (test_state_files),
     T (test_logs),           T (test_log_gap_and_long_line),
     T (test_many_consoles),  T (test_full_disk),
+    T (test_hung_disk),
   };
 
   find_programs ();
