@@ -26,7 +26,8 @@ void frame_in_done (struct frame_in *in);
 
 /* Reads what is there, never beyond the end of this frame: descriptors come
  * with the bytes of the next one.  1: the frame is complete and in is empty
- * again; 0: wait until the socket is readable; negative: the stream ended (-EPIPE between frames) or cannot be trusted any more. */
+ * again; 0: wait until the socket is readable; negative: the stream ended
+ * (-EPIPE between frames) or cannot be trusted any more. */
 int frame_in_read (struct frame_in *in, int sock, struct frame *ret_frame,
                    struct error *err);
 

@@ -28,7 +28,6 @@ struct watch
   unsigned events;
   loop_watch_fn *fn;
   void *arg;
-  uint64_t born;      /* round: an event polled before that is not for it */
   bool dead;
   bool lost;          /* its fd was closed and the number taken by another */
   struct watch *next; /* in the slot, or among the lost */

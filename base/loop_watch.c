@@ -172,7 +172,6 @@ loop_watch (struct loop *loop, const char *name, int fd, unsigned events,
   w->events = events;
   w->fn = fn;
   w->arg = arg;
-  w->born = loop->in_round ? loop->round : 0;
 
   slot_drop_stale (loop, fd);
   s = &loop->slots[fd];
@@ -341,7 +340,7 @@ loop_dispatch_ (struct loop *loop, const struct epoll_event *ev,
     {
       /* What was asked for may have changed a moment ago. */
       give = got & (w->events | LOOP_HANGUP);
-      if (!w->dead && w->events && give && w->born != loop->round)
+      if (!w->dead && w->events && give)
         {
           w->fn (w, fd, give, w->arg);
           loop_note_time_ (loop, w->name, since);

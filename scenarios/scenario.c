@@ -41,14 +41,16 @@ static int bad (const struct place *at, const char *key, const char *fmt, ...)
 static int
 bad (const struct place *at, const char *key, const char *fmt, ...)
 {
-  char path[256], msg[400];
+  char path[256], msg[400], shown[400];
   va_list ap;
 
   va_start (ap, fmt);
   vsnprintf (msg, sizeof msg, fmt, ap);
   va_end (ap);
   scenario_path (path, sizeof path, at->path, key);
-  return json_error_at (at->doc, path, at->err, "%s", msg);
+  return json_error_at (at->doc, path, at->err, "%s",
+                        report_quote (shown, sizeof shown, msg,
+                                      strlen (msg)));
 }
 
 /* ---- one value at a time ---- */

@@ -84,6 +84,14 @@ incidents_make_room (struct incidents *in)
     active_remove (oldest);
 }
 
+/* Whoever was not found by now will not be: what waits for it goes on
+ * without. */
+static void
+found_due (struct timer *t, void *arg)
+{
+  incidents_pump (arg);
+}
+
 int
 incidents_new (struct daemon *d, struct incidents **ret, struct error *err)
 {
@@ -93,12 +101,17 @@ incidents_new (struct daemon *d, struct incidents **ret, struct error *err)
   if (!in)
     return error_set (err, ENOMEM, "no memory for incidents");
   in->d = d;
+  in->found_by_ms = loop_now (d->loop) + FIND_GUESTS_MS;
   r = standing_new (&in->standing, err);
+  if (r == 0)
+    r = loop_timer (d->loop, "guests of open incidents", found_due, in,
+                    &in->found, err);
   if (r < 0)
     {
-      free (in);
+      incidents_free (in);
       return r;
     }
+  timer_at (in->found, in->found_by_ms);
   *ret = in;
   return 0;
 }
@@ -110,6 +123,7 @@ incidents_free (struct incidents *in)
     return;
   while (in->first)
     active_remove (in->first);
+  timer_free (in->found);
   standing_free (in->standing);
   free (in);
 }
@@ -253,6 +267,7 @@ static const struct diagnosis_ops diagnosis_callbacks = {
 struct targets
 {
   struct json_object *addresses;
+  const char *expect; /* of the first */
 };
 
 static void
@@ -260,10 +275,13 @@ add_target (const struct binding_info *info, void *arg)
 {
   struct targets *t = arg;
 
-  if (info->scenario->address
-      && json_object_array_length (t->addresses) < MAX_TCP_TARGETS)
-    json_object_array_add (t->addresses,
-                           json_object_new_string (info->scenario->address));
+  if (!info->scenario->address
+      || json_object_array_length (t->addresses) >= MAX_TCP_TARGETS)
+    return;
+  json_object_array_add (t->addresses,
+                         json_object_new_string (info->scenario->address));
+  if (!t->expect)
+    t->expect = info->scenario->expect.output;
 }
 
 /* The network step asks where scenarios of this guest ask: nobody else knows
@@ -271,7 +289,7 @@ add_target (const struct binding_info *info, void *arg)
 static void
 copy_steps (struct active *a, const struct diagnosis_step *steps, unsigned n)
 {
-  struct targets t = { json_object_new_array () };
+  struct targets t = { json_object_new_array (), NULL };
 
   bindings_each (a->all->d->bindings, a->inc.inc.uuid, add_target, &t);
   a->net_params = json_object_new_object ();
@@ -279,6 +297,8 @@ copy_steps (struct active *a, const struct diagnosis_step *steps, unsigned n)
     json_object_object_add (
         a->net_params, "address",
         json_object_get (json_object_array_get_idx (t.addresses, 0)));
+  if (t.expect)
+    json_add_str (a->net_params, "expect", t.expect);
   json_object_object_add (a->net_params, "addresses", t.addresses);
   a->steps = calloc (n, sizeof (*a->steps));
   if (!a->steps)
@@ -344,7 +364,8 @@ incidents_pump (struct incidents *in)
     {
       oldest = NULL;
       for (struct active *a = in->first; a; a = a->next)
-        if (a->waiting && a->durable)
+        if (a->waiting && a->durable
+            && (a->guest || loop_now (in->d->loop) >= in->found_by_ms))
           oldest = a;
       if (!oldest)
         return;
@@ -407,34 +428,86 @@ end_standing (struct active *a, enum incident_end how)
   persist (a->all);
 }
 
+/* A standing incident of this guest; NULL when it joins one that stands, or
+ * cannot be followed. */
+static struct active *
+stand (struct incidents *in, const struct guest *g, const char *what,
+       const char *playbook, const char *reason)
+{
+  struct active *a = standing_of (in, g->inc.uuid);
+
+  if (a && incarnation_equal (&a->inc.inc, &g->inc))
+    return NULL; /* the same trouble, seen by another check */
+  if (a)
+    end_standing (a, INCIDENT_REPLACED);
+  a = active_new (in, g, what, playbook, reason);
+  if (!a)
+    {
+      log_guest (LOG_LEVEL_ERROR, g->inc.uuid,
+                 "more than %u incidents at once: this one is not followed",
+                 MAX_INCIDENTS);
+      return NULL;
+    }
+  a->stands = true;
+  return a;
+}
+
 static void
 failed (struct incidents *in, const struct binding_info *info)
 {
-  struct active *a = standing_of (in, info->guest->inc.uuid);
+  struct active *a
+      = stand (in, info->guest, info->scenario->name,
+               info->scenario->playbook ? info->scenario->playbook
+                                        : "standard",
+               info->last ? info->last->sentence : "");
 
-  if (a && incarnation_equal (&a->inc.inc, &info->guest->inc))
-    return; /* it joins: the same trouble, seen by another check */
-  if (a)
-    end_standing (a, INCIDENT_REPLACED);
-  a = active_new (in, info->guest, info->scenario->name,
-                  info->scenario->playbook ? info->scenario->playbook
-                                           : "standard",
-                  info->last ? info->last->sentence : "");
   if (!a)
-    {
-      log_guest (LOG_LEVEL_ERROR, info->guest->inc.uuid,
-                 "more than %u incidents at once: this one is not followed",
-                 MAX_INCIDENTS);
-      return;
-    }
+    return;
   a->inc.last_ok_wall_ms = info->last_ok_wall_ms;
-  a->stands = true;
   log_guest (LOG_LEVEL_WARN, info->guest->inc.uuid,
              "guest=\"%s\" scenario=%s failed %u times: %s (incident %s)",
              info->guest->display, info->scenario->name, info->failures,
              a->inc.reason, a->inc.id);
   put_durable (a);
   persist (in);
+}
+
+/* What the hypervisor itself says is wrong needs no scenario: this is what a
+ * host without any configuration lives on.  Nothing is typed then. */
+void
+incidents_event (struct incidents *in, const struct guest *g,
+                 enum guest_event event, const char *detail)
+{
+  char reason[200];
+  struct active *a;
+
+  if (event != GUEST_EVENT_IO_ERROR && event != GUEST_EVENT_WATCHDOG
+      && event != GUEST_EVENT_PANIC)
+    return;
+  if (g->intent != INTENT_RUN)
+    return;
+  snprintf (reason, sizeof (reason), "the hypervisor reports %s%s%.120s",
+            guest_event_names[event], detail && detail[0] ? ": " : "",
+            detail ? detail : "");
+  a = stand (in, g, BY_MONITOR, "quick", reason);
+  if (!a)
+    return;
+  log_guest (LOG_LEVEL_WARN, g->inc.uuid, "guest=\"%s\" %s (incident %s)",
+             g->display, reason, a->inc.id);
+  put_durable (a);
+  persist (in);
+}
+
+/* It runs again after its owner or the host mended it. */
+static void
+perhaps_recovered (struct incidents *in, const struct guest *was,
+                   const struct guest *now)
+{
+  struct active *a = standing_of (in, now->inc.uuid);
+
+  if (a && strcmp (a->inc.scenario, BY_MONITOR) == 0
+      && was->run != GUEST_RUNNING && now->run == GUEST_RUNNING)
+    end_standing (a, INCIDENT_RECOVERED);
 }
 
 void
@@ -465,10 +538,14 @@ incidents_guest (struct incidents *in, enum guest_change change,
       for (a = in->first; a; a = a->next)
         if (!a->guest && incarnation_equal (&a->inc.inc, &now->inc))
           a->guest = guest_ref (now);
+      incidents_pump (in);
       return;
     }
   if (change == GUEST_CHANGED)
-    return;
+    {
+      perhaps_recovered (in, was, now);
+      return;
+    }
   a = standing_of (in, was->inc.uuid);
   if (!a)
     return;

@@ -12,8 +12,12 @@
 struct diagnosis;
 struct diagnosis_step;
 struct standing;
+struct timer;
 
 #define MAX_INCIDENTS 256
+/* Stands in place of a scenario's name where the hypervisor spoke. */
+#define BY_MONITOR "monitor"
+#define FIND_GUESTS_MS 15000
 #define MAX_TCP_TARGETS 4
 
 /* One incident as the daemon holds it. */
@@ -41,6 +45,8 @@ struct incidents
   struct active *first;
   unsigned count, collecting;
   struct standing *standing;
+  struct timer *found;
+  uint64_t found_by_ms; /* until then an incident waits for its guest */
 };
 
 struct active *incidents_by_id (struct incidents *in, const char *id);

@@ -57,6 +57,7 @@ struct keeper
   int control;  /* listening */
   int lock;
   int signal_fd;
+  char daemon_path[4096], writer_path[4096];
   char sink[4096]; /* the writer's --sink */
   bool stopping;
   int exit_code;
@@ -517,7 +518,6 @@ sink_argument (struct keeper *k)
 static int
 start_children (struct keeper *k, struct error *err)
 {
-  char daemon_path[4096], writer_path[4096];
   struct child_spec daemon = {
     .name = "daemon",
     .silent_ms = CHILD_SILENT_MS,
@@ -543,14 +543,12 @@ start_children (struct keeper *k, struct error *err)
                    err);
   if (r < 0)
     return r;
-  snprintf (daemon_path, sizeof (daemon_path), "%s/hangdog-daemon",
+  snprintf (k->daemon_path, sizeof (k->daemon_path), "%s/hangdog-daemon",
             k->libexec);
-  snprintf (writer_path, sizeof (writer_path), "%s/hangdog-writer",
+  snprintf (k->writer_path, sizeof (k->writer_path), "%s/hangdog-writer",
             k->libexec);
-  daemon.program = strdup (daemon_path);
-  writer.program = strdup (writer_path);
-  if (!daemon.program || !writer.program)
-    return error_set (err, ENOMEM, "no memory");
+  daemon.program = k->daemon_path;
+  writer.program = k->writer_path;
   sink_argument (k);
   r = child_new (k->loop, &writer, &k->writer, err);
   if (r == 0)
@@ -589,6 +587,20 @@ keeper_run (struct keeper *k, struct error *err)
   if (r == 0)
     r = loop_run (k->loop, err);
   return r;
+}
+
+static void
+keeper_done (struct keeper *k)
+{
+  child_free (k->daemon);
+  child_free (k->writer);
+  close_ends (&k->for_daemon);
+  close_ends (&k->for_writer);
+  keeper_open_free (k->opener);
+  watch_free (k->signals);
+  loop_free (k->loop);
+  config_done (&k->config);
+  free (k->config_text);
 }
 
 static const char usage[]
@@ -679,6 +691,7 @@ main (int argc, char **argv)
       return r < 0 ? 2 : 0;
     }
   r = keeper_run (&k, &err);
+  keeper_done (&k);
   if (r < 0)
     {
       fprintf (stderr, "hangdog: %s\n", error_text (&err));

@@ -37,6 +37,8 @@ struct keeper_open
   struct held_lock *locks;
 };
 
+static void free_roots (char **list, size_t n);
+
 int
 keeper_open_new (struct loop *loop, struct keeper_open **ret,
                  struct error *err)
@@ -48,6 +50,16 @@ keeper_open_new (struct loop *loop, struct keeper_open **ret,
   ko->loop = loop;
   *ret = ko;
   return 0;
+}
+
+void
+keeper_open_free (struct keeper_open *ko)
+{
+  if (!ko)
+    return;
+  keeper_open_release_all (ko);
+  free_roots (ko->roots, ko->nroots);
+  free (ko);
 }
 
 struct roots

@@ -16,6 +16,7 @@ struct loop;
 
 int keeper_open_new (struct loop *loop, struct keeper_open **ret,
                      struct error *err);
+void keeper_open_free (struct keeper_open *ko);
 int keeper_open_roots (struct keeper_open *ko, const struct config *cfg,
                        const char *config_path, struct error *err);
 /* Answers {"op":"open",...}. */

@@ -10,6 +10,7 @@
 #include "config.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -379,11 +380,14 @@ config_to_json (const struct config *cfg)
   if (cfg->sink.url)
     {
       struct json_object *s = json_object_new_object ();
+      char ms[32];
 
       json_add_str (s, "url", cfg->sink.url);
       add_if (s, "token-file", cfg->sink.token_file);
       add_if (s, "ca-file", cfg->sink.ca_file);
-      json_add_int (s, "timeout-ms", (int64_t) cfg->sink.timeout_ms);
+      snprintf (ms, sizeof (ms), "%llums",
+                (unsigned long long) cfg->sink.timeout_ms);
+      json_add_str (s, "timeout", ms);
       json_add_int (s, "max-rate", (int64_t) cfg->sink.max_rate);
       json_object_object_add (o, "sink", s);
     }

@@ -56,19 +56,22 @@ facets (struct json_object *head, struct buf *out)
 {
   struct json_object *ladder = json_get (head, "ladder");
 
-  if (!ladder)
+  if (!json_object_is_type (ladder, json_type_array))
     return;
   buf_puts (out, "\nLadder (lowest rung first):\n");
-  json_object_object_foreach (ladder, name, v)
-  {
-    const char *state = json_get_str (v, "state");
-    const char *evidence = json_get_str (v, "evidence");
+  for (size_t i = 0; i < json_object_array_length (ladder); i++)
+    {
+      struct json_object *o = json_object_array_get_idx (ladder, i);
+      const char *name = json_get_str (o, "facet");
+      const char *state = json_get_str (o, "state");
+      const char *evidence = json_get_str (o, "evidence");
 
-    buf_printf (out, "  %-14s %-8s ", name, state ? state : "unknown");
-    text_escape (out, evidence ? evidence : "",
-                 evidence ? strlen (evidence) : 0, 0);
-    buf_putc (out, '\n');
-  }
+      buf_printf (out, "  %-14s %-8s ", name ? name : "?",
+                  state ? state : "unknown");
+      text_escape (out, evidence ? evidence : "",
+                   evidence ? strlen (evidence) : 0, 0);
+      buf_putc (out, '\n');
+    }
 }
 
 static void
@@ -77,7 +80,8 @@ list (struct json_object *head, const char *key, const char *title,
 {
   struct json_object *l = json_get (head, key);
 
-  if (!l || json_object_array_length (l) == 0)
+  if (!json_object_is_type (l, json_type_array)
+      || json_object_array_length (l) == 0)
     return;
   buf_printf (out, "\n%s:\n", title);
   for (size_t i = 0; i < json_object_array_length (l); i++)

@@ -53,6 +53,7 @@ struct writer
   size_t log_bytes;   /* of batches on their way to the disk */
   bool pipe_held;     /* not read, for the disk is behind */
   bool ticking;       /* a sweep is on its way */
+  bool sweep_full;    /* what it found; the disk thread's while ticking */
   bool told_full, stopping;
 };
 
@@ -551,6 +552,7 @@ sweep_done (void *arg)
   struct writer *w = arg;
 
   w->ticking = false;
+  tell_room (w, w->sweep_full);
 }
 
 static void
@@ -558,7 +560,8 @@ sweep_run (void *arg)
 {
   struct writer *w = arg;
 
-  logs_sweep (disk_logs (w->disk), clock_ms ());
+  disk_sweep (w->disk);
+  w->sweep_full = disk_full (w->disk);
   loop_post (w->loop, sweep_done, w, NULL);
 }
 

@@ -77,6 +77,8 @@ struct logs *disk_logs (struct disk *d);
 struct logs *disk_logs_take (struct disk *d);
 /* What the last writes said; noted by the disk thread. */
 void disk_note (struct disk *d, int rc);
+/* Once a second. */
+void disk_sweep (struct disk *d);
 bool disk_full (struct disk *d);
 
 /* ---- shipping (loop thread) ---- */

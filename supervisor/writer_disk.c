@@ -5,6 +5,7 @@
 #include "supervisor/writer.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/store.h"
 #include "base/text.h"
@@ -24,8 +25,12 @@ struct disk
   int files_fd;  /* state/ in it: state-get, state-put */
   struct spool *spool;
   struct logs *logs;
+  uint64_t free_floor;
   bool full;
 };
+
+/* Room enough to say that there is room again. */
+#define ROOM_BYTES (128u << 10)
 
 /* ---- requests ---- */
 
@@ -224,7 +229,7 @@ tell_open (const struct spool_item *it, void *arg)
   struct open_walk *w = arg;
   struct json_object *head;
   char *json;
-  size_t len;
+  size_t len = 0;
 
   if (spool_read_incident (w->d->spool, it->id, &json, &len, NULL) < 0)
     return;
@@ -277,8 +282,8 @@ static int
 op_state_get (struct disk *d, struct request *rq, struct error *err)
 {
   const char *name = NULL;
-  char *data;
-  size_t len;
+  char *data = NULL;
+  size_t len = 0;
   int r = state_name (rq, &name, err);
 
   if (r < 0
@@ -418,6 +423,8 @@ disk_open (const char *state, const struct writer_limits *limits,
       return error_set (err, ENOMEM, "no memory");
     }
   d->state_fd = d->files_fd = -1;
+  d->free_floor = limits->spool.free_floor ? limits->spool.free_floor
+                                           : 256u << 20;
   if ((r = state_open (state, &d->state_fd, err)) < 0
       || (r = folder (d->state_fd, "state", &d->files_fd, err)) < 0
       || (r = folder (d->state_fd, "spool", &spool, err)) < 0
@@ -457,6 +464,19 @@ disk_note (struct disk *d, int rc)
     d->full = true;
   else if (rc == 0)
     d->full = logs_full (d->logs);
+}
+
+void
+disk_sweep (struct disk *d)
+{
+  struct statvfs v;
+
+  logs_sweep (d->logs, clock_ms ());
+  if (logs_full (d->logs))
+    d->full = true;
+  else if (d->full && fstatvfs (d->state_fd, &v) == 0
+           && (uint64_t) v.f_bavail * v.f_frsize > d->free_floor + ROOM_BYTES)
+    d->full = false;
 }
 
 bool

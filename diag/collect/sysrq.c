@@ -6,9 +6,11 @@
  * Parameters: {"keys": "w"}: dumps (d h l m p q t w z R) and loglevels (0-9);
  * keys that change the guest are refused here, whatever a playbook says.
  *
- * The route depends on what the kernel has at the other end: a serial port
- * wants BREAK and then the key within 5 s, hvc wants ^O and the key, and
- * behind EVE's mux either may be the one.  A route is believed only when the
+ * The guest's keyboard comes first: it types nothing at anybody.  The next
+ * route depends on what the kernel has at the other end: a serial port wants
+ * BREAK and then the key within 5 s, hvc wants ^O and the key (and some
+ * process that has it open), and behind EVE's mux either may be the one.  A
+ * route is believed only when the
  * kernel's own "sysrq:" line comes back; "This sysrq operation is disabled."
  * is an answer too: interrupts are taken and the console works.  A second
  * BREAK would disarm the first, and a key that no kernel took was typed at
@@ -22,7 +24,6 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "transports/console/hub.h"
-#include "transports/monitor/monitor.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -35,15 +36,15 @@
 
 enum route
 {
+  ROUTE_KEYBOARD,  /* the guest's keyboard: alt-sysrq-key */
   ROUTE_BREAK,     /* monitor: chardev-send-break, then the key */
   ROUTE_CTRL_O,    /* ^O and the key */
-  ROUTE_KEYBOARD,  /* monitor: send-key alt-sysrq-key */
   ROUTE_MUX_BREAK, /* ^A c, ^A b, the key, ^A c */
   ROUTE_MAX,
 };
 
 static const char *const route_names[]
-    = { "break", "ctrl-o", "keyboard", "mux-break" };
+    = { "keyboard", "break", "ctrl-o", "mux-break" };
 
 enum answer
 {
@@ -66,58 +67,12 @@ struct asking
 /* ---- sending ---- */
 
 static int
-monitor_ask (struct collect_ctx *ctx, const char *command,
-             struct json_object *args, struct error *err)
-{
-  enum monitor_health health = MONITOR_GONE;
-  struct json_object *reply = NULL;
-  uint64_t until = collect_until (ctx, MONITOR_HOLD_MS);
-  struct monitor *m;
-  int rc = monitor_open (ctx->env, ctx->guest, until, &m, &health, err);
-
-  if (rc < 0)
-    {
-      json_object_put (args);
-      return rc;
-    }
-  rc = monitor_command (m, command, args, until, &reply, err);
-  monitor_close (m);
-  json_object_put (reply);
-  if (rc >= 0 && ctx->guest->monitor == MONITOR_LIBVIRT)
-    ctx->out->impact (ctx->out,
-                      "sent %s as a raw monitor command: libvirt marks the "
-                      "domain as tainted (custom-monitor)",
-                      command);
-  return rc;
-}
-
-static int
 send_break (struct asking *a, struct error *err)
 {
   struct json_object *args = json_object_new_object ();
 
   json_add_str (args, "id", a->con->alias);
-  return monitor_ask (a->ctx, "chardev-send-break", args, err);
-}
-
-static int
-send_keyboard (struct asking *a, char key, struct error *err)
-{
-  const char code[2] = { key, '\0' };
-  const char *const codes[] = { "alt", "sysrq", code };
-  struct json_object *args = json_object_new_object ();
-  struct json_object *keys = json_object_new_array ();
-
-  for (size_t i = 0; i < ARRAY_LEN (codes); i++)
-    {
-      struct json_object *k = json_object_new_object ();
-
-      json_add_str (k, "type", "qcode");
-      json_add_str (k, "data", codes[i]);
-      json_object_array_add (keys, k);
-    }
-  json_object_object_add (args, "keys", keys);
-  return monitor_ask (a->ctx, "send-key", args, err);
+  return sysrq_ask_monitor (a->ctx, "chardev-send-break", args, err);
 }
 
 static int
@@ -142,7 +97,7 @@ send_key (struct asking *a, enum route route, char key, struct error *err)
       rc = lease_write (a->lease, ctrl_o, sizeof ctrl_o, until, err);
       break;
     case ROUTE_KEYBOARD:
-      rc = send_keyboard (a, key, err);
+      rc = sysrq_press (ctx, key, err);
       break;
     case ROUTE_MUX_BREAK:
       rc = lease_write_raw (a->lease, mux, sizeof mux, until, err);
@@ -256,18 +211,19 @@ routes_of (const struct asking *a, char key, enum route *out)
 {
   const struct guest *g = a->ctx->guest;
   bool can_break = g->monitor != MONITOR_NONE && a->con->alias[0];
-  bool can_press = g->monitor == MONITOR_UNIX && key != 'R';
   unsigned n = 0;
 
+  if (sysrq_can_press (g, key))
+    out[n++] = ROUTE_KEYBOARD;
   switch (a->con->device)
     {
     case CONSOLE_DEV_VIRTIO:
       out[n++] = ROUTE_CTRL_O;
       break;
     case CONSOLE_DEV_MUX:
+      /* Focus is on hvc0 from the start; a key behind a BREAK that went
+       * there is typed at its shell, so that comes last. */
       out[n++] = ROUTE_CTRL_O;
-      if (can_press)
-        out[n++] = ROUTE_KEYBOARD;
       if (a->con->muxed)
         out[n++] = ROUTE_MUX_BREAK;
       break;
@@ -277,8 +233,6 @@ routes_of (const struct asking *a, char key, enum route *out)
         out[n++] = ROUTE_BREAK;
       break;
     }
-  if (n == 0 && can_press)
-    out[n++] = ROUTE_KEYBOARD;
   return n;
 }
 
@@ -306,8 +260,8 @@ ask_key (struct asking *a, char key, int *known)
     routes[0] = (enum route) *known, n = 1;
   if (n == 0)
     a->ctx->out->gap (a->ctx->out, "sysrq",
-                      "no way to send it: BREAK needs a monitor and the "
-                      "console's chardev id");
+                      "no way to send it: a keyboard and BREAK need a "
+                      "monitor, BREAK the console's chardev id");
   for (unsigned i = 0; i < n && !collect_over (a->ctx); i++)
     {
       struct error why = ERROR_INIT;
@@ -334,13 +288,12 @@ ask_key (struct asking *a, char key, int *known)
 /* ---- what was found ---- */
 
 static int64_t
-count_of (const struct buf *b, size_t from, const char *needle)
+count_lines (const struct buf *b, size_t from)
 {
-  const char *p = b->data + from, *end = b->data + b->len;
   int64_t n = 0;
 
-  while ((p = memmem (p, (size_t) (end - p), needle, strlen (needle))))
-    n++, p += strlen (needle);
+  for (size_t i = from; i < b->len; i++)
+    n += b->data[i] == '\n';
   return n;
 }
 
@@ -363,10 +316,9 @@ keep (struct asking *a, char key, enum answer answer)
     ctx->out->gap (ctx->out, file, "longer than %u bytes", MAX_BODY);
   snprintf (name, sizeof name, "sysrq.%c.lines", key);
   /* One line is the header alone: the console loglevel hides the rest. */
-  collect_int (ctx, name, "console", count_of (&a->text, a->header, "\n"));
+  collect_int (ctx, name, "console", count_lines (&a->text, a->header));
   if (key == 'w' && answer == ANSWER_SHOWN)
-    collect_int (ctx, "sysrq.w.blocked", "console",
-                 count_of (&a->text, a->header, "state:D"));
+    collect_blocked (ctx, a->text.data + a->header, a->text.len - a->header);
 }
 
 static const struct guest_console *

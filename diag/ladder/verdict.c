@@ -75,6 +75,14 @@ static const struct verdict_rule rules[] = {
     .sentence = "The QEMU process is stopped (SIGSTOP or a debugger), and "
                 "the guest with it.",
     .next = "Find who stopped it; kill -CONT lets it run on." },
+  { .class_ = "host-log-blocked", .confidence = "high",
+    .when = { { "vmm.monitor", OP_ALWAYS, "greets-only" },
+              { "qemu.blocked_in", OP_HAS, "pipe_write" } },
+    .culprit = "reader of the guest's console log",
+    .sentence = "QEMU stands in a write to its log pipe: who reads the "
+                "guest's console log on the host does not read.",
+    .next = "Look at virtlogd, or on EVE at the log path (containerd-shim, "
+            "memlogd); the guest goes on as soon as it is read." },
   { .class_ = "vmm-stuck", .confidence = "high",
     .when = { { "vmm.monitor", OP_ALWAYS, "greets-only" },
               { "qemu.stuck_threads", OP_ABOVE, NULL, 0 } },
@@ -186,14 +194,22 @@ static const struct verdict_rule rules[] = {
     .sentence = "A processor of the guest spins with interrupts off: its "
                 "kernel said so, the vCPU burns, and SysRq is not answered.",
     .next = "console/tail.log has the stack." },
+  { .class_ = "hard-lockup", .confidence = "high",
+    .facets = { { FACET_TICKS, DEAD }, { FACET_NETWORK, DEAD } },
+    .culprit = "all vCPUs",
+    .sentence = "All vCPUs run without pause, and neither SysRq nor the "
+                "network give a sign: the kernel spins with interrupts off.",
+    .next = "Registers of the vCPUs (info registers) show where." },
   { .class_ = "hard-lockup", .confidence = "medium",
     .when = { { "vcpu.busy", OP_ABOVE, NULL, 0 },
               { "vcpu.busy", OP_SAME_AS, "vcpu.count" },
               { "sysrq.answer", OP_IS, "none" } },
-    .facets = { { FACET_TICKS, DEAD } },
+    .facets = { { FACET_NETWORK, DEAD | UNKNOWN },
+                { FACET_BLOCK, DEAD | SLOW | UNKNOWN } },
+    .codes = { CODES_MUTE, "timeout" },
     .culprit = "all vCPUs",
-    .sentence = "All vCPUs run without pause, and neither SysRq nor the "
-                "network give a sign: the kernel spins with interrupts off.",
+    .sentence = "All vCPUs run without pause, and SysRq is not answered by "
+                "any route: the kernel spins with interrupts off.",
     .next = "Registers of the vCPUs (info registers) show where." },
   { .class_ = "hard-lockup", .confidence = "low",
     .when = { { "vcpu.busy", OP_ABOVE, NULL, 0 },
@@ -230,7 +246,7 @@ static const struct verdict_rule rules[] = {
     .next = "Look at the storage under the guest's disks on the host." },
   { .class_ = "storage-stalled", .confidence = "medium",
     .facets = { { FACET_HOST, SLOW } },
-    .when = { { "sysrq.w.blocked", OP_ABOVE, NULL, 0 },
+    .when = { { "sysrq.w.in_io", OP_ABOVE, NULL, 0 },
               { "disk.any_moved", OP_FALSE },
               { "host.psi.io.full", OP_ABOVE, NULL, 60 } },
     .culprit = "host storage",
@@ -239,11 +255,19 @@ static const struct verdict_rule rules[] = {
     .next = "Look at the host's storage first." },
   { .class_ = "storage-stalled", .confidence = "medium",
     .facets = { { FACET_BLOCK, DEAD } },
-    .when = { { "sysrq.w.blocked", OP_ABOVE, NULL, 0 } },
-    .culprit = "guest's disk or file system",
+    .when = { { "sysrq.w.in_io", OP_ABOVE, NULL, 0 } },
+    .culprit = "=sysrq.w.culprit",
     .sentence = "Tasks of the guest wait without end, and its disks do not "
                 "move.",
     .next = "sysrq/w.txt shows who waits where." },
+  { .class_ = "lock-deadlock", .confidence = "medium",
+    .when = { { "sysrq.w.in_lock", OP_ABOVE, NULL, 0 } },
+    .codes = { CODES_MUTE, "timeout" },
+    .culprit = "=sysrq.w.culprit",
+    .sentence = "Tasks of the guest wait for a kernel lock that is not given "
+                "back, and nothing answers.",
+    .next = "sysrq/w.txt shows who waits; who holds it may sleep elsewhere "
+            "(SysRq t)." },
   { .class_ = "storage-stalled", .confidence = "low",
     .facets = { { FACET_BLOCK, SLOW } },
     .when = { { "console.text.hung_task", OP_THERE } },

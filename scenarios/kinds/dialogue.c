@@ -83,7 +83,7 @@ static int
 bad (const struct place *at, size_t step, const char *key, const char *fmt,
      ...)
 {
-  char sub[80], path[200], msg[300];
+  char sub[80], path[200], msg[300], shown[300];
   va_list ap;
 
   va_start (ap, fmt);
@@ -91,7 +91,9 @@ bad (const struct place *at, size_t step, const char *key, const char *fmt,
   va_end (ap);
   snprintf (sub, sizeof sub, "steps[%zu]%s%s", step, *key ? "." : "", key);
   scenario_path (path, sizeof path, at->path, sub);
-  return json_error_at (at->doc, path, at->err, "%s", msg);
+  return json_error_at (at->doc, path, at->err, "%s",
+                        report_quote (shown, sizeof shown, msg,
+                                      strlen (msg)));
 }
 
 static int

@@ -272,7 +272,9 @@ undo_one (const struct undo *u)
       REAL (unlinkat) (u->fd, u->name, 0);
       break;
     case UNDO_MKDIR:
-      REAL (unlinkat) (u->fd, u->name, AT_REMOVEDIR);
+      /* With all that is in it, however well that was synced. */
+      backup_name (second, ++shim.backups);
+      REAL (renameat) (u->fd, u->name, shim.lost_dir, second);
       break;
     case UNDO_REMOVE:
       if (u->backup)

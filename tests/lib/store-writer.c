@@ -13,6 +13,12 @@
  *     a writer) says are there, and at most the one being appended besides.
  *     Then appends one more and looks that it is there.  clean: nothing bad
  *     or torn may be found, for no writer crashed.
+ *   store-writer put DIR COUNT
+ *     Opens the state folder DIR/state and puts COUNT versions of a file into
+ *     it; "ack N" for each that is said to last.
+ *   store-writer check-put DIR ACKS
+ *     Looks that the file is, whole, the version acknowledged last or the one
+ *     after it, and puts one more.
  *   store-writer damage DIR
  *     Writes DIR/log with a bad record at its front and a torn one behind.
  */
@@ -264,6 +270,71 @@ do_damage (const char *path)
   return 0;
 }
 
+static int
+open_state (const char *path, struct error *err)
+{
+  char sub[4096];
+  int fd = -1;
+
+  snprintf (sub, sizeof sub, "%s/state", path);
+  for (int i = 0; fd < 0 && i < MAX_TRIES; i++)
+    if (state_open (sub, &fd, err) < 0)
+      printf ("fail open: %s\n", error_text (err));
+  return fd;
+}
+
+static int
+do_put (const char *path, unsigned count)
+{
+  struct error err = ERROR_INIT;
+  CLEANUP_CLOSE int fd = open_state (path, &err);
+  unsigned char data[MAX_LEN];
+
+  if (fd < 0)
+    return complain (&err);
+  for (unsigned i = 1, tries = 0; i <= count;)
+    {
+      if (store_put_file (fd, "f", data, content (data, i), 0600, &err) == 0)
+        {
+          printf ("ack %u\n", i++);
+          tries = 0;
+        }
+      else if (++tries > MAX_TRIES)
+        return complain (&err);
+      fflush (stdout);
+    }
+  return 0;
+}
+
+static int
+do_check_put (const char *path, const char *acks)
+{
+  struct error err = ERROR_INIT;
+  CLEANUP_CLOSE int fd = open_state (path, &err);
+  CLEANUP_FREE char *data = NULL;
+  unsigned char want[MAX_LEN];
+  unsigned acked = last_ack (acks);
+  size_t len = 0;
+
+  if (fd < 0)
+    return complain (&err);
+  int r = store_get_file (fd, "f", MAX_LEN, &data, &len, &err);
+  if (r < 0 && !(r == -ENOENT && acked == 0))
+    return complain (&err);
+  for (unsigned v = acked ? acked : 1; r == 0; v++)
+    {
+      if (v > acked + 1)
+        {
+          fprintf (stderr, "neither version %u nor the next\n", acked);
+          return 1;
+        }
+      if (content (want, v) == len && memcmp (want, data, len) == 0)
+        break;
+    }
+  r = store_put_file (fd, "f", "end", 3, 0600, &err);
+  return r < 0 ? complain (&err) : 0;
+}
+
 int
 main (int argc, char **argv)
 {
@@ -271,10 +342,14 @@ main (int argc, char **argv)
     return do_write (argv[2], (unsigned) atoi (argv[3]));
   if ((argc == 5 || argc == 6) && strcmp (argv[1], "check") == 0)
     return do_check (argv[2], argv[3], (unsigned) atoi (argv[4]), argc == 6);
+  if (argc == 4 && strcmp (argv[1], "put") == 0)
+    return do_put (argv[2], (unsigned) atoi (argv[3]));
+  if (argc == 4 && strcmp (argv[1], "check-put") == 0)
+    return do_check_put (argv[2], argv[3]);
   if (argc == 3 && strcmp (argv[1], "damage") == 0)
     return do_damage (argv[2]);
-  fputs ("usage: store-writer write DIR COUNT | check DIR ACKS FIRST "
-         "[clean] | damage DIR\n",
+  fputs ("usage: store-writer write DIR COUNT | check DIR ACKS FIRST [clean] |"
+         "\n  put DIR COUNT | check-put DIR ACKS | damage DIR\n",
          stderr);
   return 2;
 }

@@ -12,6 +12,7 @@ requires test -f "$shim"
 tmpdir
 d=$tmpdir/store
 acks=$tmpdir/acks
+verb=write
 runs=0
 
 # A fresh folder: from nothing, or from a damaged log.
@@ -40,7 +41,7 @@ attempt ()
   r=0
   env LD_PRELOAD="$shim" HD_CRASH_UNDER="$d" HD_LOST_DIR="$tmpdir/lost" \
     HD_CRASH_COUNT_FILE="$tmpdir/count" $1 \
-    "$writer" write "$d" "$records" >>"$acks" 2>"$tmpdir/err" || r=$?
+    "$writer" $verb "$d" "$records" >>"$acks" 2>"$tmpdir/err" || r=$?
   shift_=$1
   shift
   for well; do
@@ -53,7 +54,12 @@ attempt ()
   }
   clean=
   [ "$r$scene" != 0empty ] || clean=clean
-  "$writer" check "$d" "$acks" "$first" $clean || {
+  if [ $verb = put ]; then
+    check="check-put $d $acks"
+  else
+    check="check $d $acks $first $clean"
+  fi
+  "$writer" $check || {
     cat "$acks" >&2
     fail "$scene, $shift_"
   }
@@ -164,4 +170,16 @@ for block in 0 $((size / 4096 * 4096)); do
     n=$((n + 1))
   done
 done
+echo "$scene: $runs runs"
+
+# Whole small files, and the state folder they are in.
+scene=files
+verb=put
+records=3
+count_calls
+crash_everywhere
+fail_everywhere
+records=2
+count_calls
+fail_then_crash
 echo "$scene: $runs runs"

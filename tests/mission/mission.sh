@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck disable=SC1091,SC2154
 #
 # mission.sh libvirt|eve - the whole way once, on a real guest: bound to `uptime` over its console, it
 # stops answering; hangdog notices, looks, packs, and the bundle reaches a real receiver, which is asked
@@ -112,9 +113,9 @@ cat >"$work/config.json" <<EOJ
   "sink": {"url": "$url/bundles"},
 }
 EOJ
-export HANGDOG_RUN=$work/run HANGDOG_STATE=$work/state
+export HANGDOG_RUN=$work/run HANGDOG_STATE=$work/state HANGDOG_LIBEXEC=$build
 hd() { "$build/hangdog" "$@"; }
-hd --config "$work/config.json" daemon ${MISSION_DEBUG:+--debug} 2>"$work/hangdog.log" &
+"$build/hangdog" --config "$work/config.json" daemon ${MISSION_DEBUG:+--debug} 2>"$work/hangdog.log" &
 daemon=$!
 lab_until 15 "test -S '$work/run/control'" || die "the daemon did not start"
 hd wait web --for well --timeout 90s >/dev/null || { hd status; die "the healthy guest was not found well"; }
@@ -150,4 +151,9 @@ want summary.txt '^verdict=' "the summary"
 sed 's/^/           | /' "$work/member" | head -n 30
 count=$(curl -fsS "$url/bundles" | grep -oE 'tar\.zst"' | wc -l)
 [ "$count" = 1 ] || die "$count bundles arrived for one hang"
+if [ -n "${MISSION_OUT:-}" ]; then
+    mkdir -p "$MISSION_OUT"
+    cp "$work/got.tar.zst" "$MISSION_OUT/bundle.tar.zst"
+    step "kept: $MISSION_OUT/bundle.tar.zst"
+fi
 step "mission accomplished ($way, $LAB_ACCEL)"

@@ -3,6 +3,8 @@
  * One console's connection: opened in a job, retried, given up for others,
  * closed.  Everything that changes what is wanted ends in console_look_().
  */
+#include "config.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,6 +17,7 @@
 #include "base/fact.h"
 #include "base/job.h"
 #include "base/loop.h"
+#include "base/opener.h"
 #include "transports/console/hub_impl.h"
 
 #define REST_BYTES (1u << 20) /* drained at most before a close */
@@ -22,11 +25,19 @@
 #define POOL_FULL_MS 50
 
 void
-console_link_close_ (struct console_link *link)
+console_link_close_ (struct console_link *link, struct opener *opener,
+                     const struct guest_console *def)
 {
+  struct open_req req = { .kind = OPEN_TTY, .root = def->root,
+                          .path = def->path };
+
   cleanup_close_ (&link->fd);
-  cleanup_close_ (&link->lock_fd);
+  if (link->lock_fd >= 0)
+    opener->release (opener, &req, link->lock_fd);
   cleanup_close_ (&link->extra_fd);
+#ifdef WITH_LIBVIRT
+  console_stream_free_ (link->stream);
+#endif
   link->fd = link->lock_fd = link->extra_fd = -1;
   link->vfs_known = false;
   link->stream = NULL;
@@ -155,7 +166,7 @@ open_job_free (void *arg)
 {
   struct open_job *job = arg;
 
-  console_link_close_ (&job->link);
+  console_link_close_ (&job->link, job->task.opener, &job->task.def);
   free (job);
 }
 
@@ -196,6 +207,7 @@ open_failed (struct console *c, int rc, const char *why)
     case -ENXIO:
     case -ENODEV:
     case -ESRCH:
+    case -ESTALE: /* another process listens there: not this guest's */
     case -EIO: /* a pty whose other end closed */
       state = CONSOLE_ABSENT;
       break;
@@ -231,6 +243,7 @@ install (struct console *c, struct console_link *link)
   {
     LOCK_SCOPE (&c->io);
     c->io_fd = c->link.fd;
+    c->io_stream = c->link.stream;
   }
   if (drain_start_ (c, &err) < 0)
     {
@@ -275,6 +288,13 @@ open_job_done (void *owner, void *arg, enum job_end end, int rc)
       attempt_ended (c);
       console_look_ (c);
     }
+#ifdef WITH_LIBVIRT
+  if (o && o->link.stream)
+    {
+      console_stream_drop_ (c, o->link.stream);
+      o->link.stream = NULL;
+    }
+#endif
   if (o)
     open_job_free (o);
   hub_open_next_ (NULL, c->hub);
@@ -303,6 +323,7 @@ open_start (struct console *c, struct error *err)
   o->task.inc = c->inc;
   o->task.def = c->def;
   memcpy (o->task.host, c->host, sizeof o->task.host);
+  o->task.by_libvirt = c->by_libvirt;
   o->task.first = !c->opened_once && c->attempts == 0;
   o->task.offset = c->link.offset;
   o->task.dev = c->link.dev;
@@ -381,7 +402,7 @@ console_close_ (struct console *c, enum console_state state, const char *why)
   /* hub_let_go() may have been first. */
   c->link.fd = atomic_exchange (&slot->fd, -1);
   c->link.lock_fd = atomic_exchange (&slot->lock_fd, -1);
-  console_link_close_ (&c->link);
+  console_link_close_ (&c->link, hub->opener, &c->def);
   c->phase = PHASE_DOWN;
   c->linger_until = 0;
   {

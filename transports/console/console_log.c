@@ -81,11 +81,24 @@ is_about (const struct console *c, const char *name)
   return strcmp (name, slash ? slash + 1 : c->def.path) == 0;
 }
 
+/* A file without a name: the next one may get its inode number. */
+static bool
+is_removed (struct console *c)
+{
+  struct stat st;
+
+  if (fstat (c->link.fd, &st) < 0 || st.st_nlink > 0)
+    return false;
+  c->link.ino = 0;
+  return true;
+}
+
 static void
 reopen (struct console *c, const char *why)
 {
-  (void) drain_ (c, HUB_READ_SIZE * 16);
-  console_lost_ (c, why);
+  (void) is_removed (c);
+  if (drain_ (c, HUB_READ_SIZE * 16))
+    console_lost_ (c, why);
 }
 
 static void
@@ -160,7 +173,7 @@ read_log (struct console *c, void *dst, size_t n)
       c->idle_since = now;
       return got;
     }
-  if (st.st_nlink == 0
+  if (is_removed (c)
       || (c->link.extra_fd < 0 && now - c->idle_since >= REOPEN_IDLE_MS))
     return -ESTALE; /* read to its end, and perhaps no more what it was */
   return -EAGAIN;

@@ -5,9 +5,9 @@
  * here waits.
  *
  * The sweep: QEMU's UART writes a pty byte by byte.  A pty that became
- * readable is taken off epoll and read at the next tick of a timer that all
- * ptys share; while bytes keep coming it stays with the tick, and when a tick
- * finds nothing it goes back to epoll.  With nothing readable no timer runs.
+ * readable is taken off epoll, read at the next tick of a timer that all ptys
+ * share, and given back.  One that is readable again at once stays with the
+ * tick, until a tick finds nothing.  With nothing readable no timer runs.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -27,6 +27,8 @@
 #define SOCKET_BUDGET (64u << 10)
 #define SWEEP_BUDGET (64u << 10)
 #define TAIL_BUDGET (256u << 10)
+/* A pty hands over at most 4095 bytes at a time; much less was all it had. */
+#define PTY_ALL 2048
 
 /* ---- where the bytes go ---- */
 
@@ -161,9 +163,7 @@ drain_some (struct console *c, size_t budget)
         break;
       take (c, buf, (size_t) n);
       total += (size_t) n;
-      /* A socket hands over all it has at once, a pty at most 4 KiB of it:
-       * only there is a short read no sign of the end. */
-      if (!c->ops->swept && (size_t) n < HUB_READ_SIZE)
+      if ((size_t) n < (c->ops->swept ? PTY_ALL : HUB_READ_SIZE))
         break;
     }
   if (total > 0)
@@ -207,6 +207,7 @@ readable (struct watch *w, int fd, unsigned events, void *arg)
       return;
     }
   watch_set (w, 0);
+  c->streaming = loop_now (hub->loop) - c->swept_ms <= hub->limits.sweep_ms;
   list_add_ (c, LIST_SWEEP);
   if (!timer_armed (hub->sweep_timer))
     timer_in (hub->sweep_timer, hub->limits.sweep_ms);
@@ -223,11 +224,14 @@ sweep (struct hub *hub)
     {
       next = c->in[LIST_SWEEP].next;
       n = drain_some (c, SWEEP_BUDGET);
-      if (n > 0)
+      if (n > 0 && c->streaming)
         continue;
       list_del_ (c, LIST_SWEEP);
-      if (n == 0)
-        watch_set (c->watch, LOOP_READ);
+      if (n >= 0)
+        {
+          watch_set (c->watch, LOOP_READ);
+          c->swept_ms = n > 0 ? loop_now (hub->loop) : 0;
+        }
       else
         console_lost_ (c, n == -EPIPE ? "the other end closed it"
                                       : strerror ((int) -n));

@@ -3,6 +3,8 @@
  * The console hub: its table, guests coming and going, looking at it.
  * How the files divide the work is told in hub_impl.h.
  */
+#include "config.h"
+
 #include "transports/console/hub.h"
 
 #include <inttypes.h>
@@ -255,6 +257,7 @@ make_timers (struct hub *hub, struct error *err)
     { "console-bytes", drain_bytes_, &hub->bytes_timer },
     { "console-tail", drain_tail_, &hub->tail_timer },
     { "console-queue", queue_look_, &hub->queue_timer },
+    { "console-idle", lease_idle_, &hub->idle_timer },
   };
   int r;
 
@@ -331,6 +334,7 @@ hub_free (struct hub *hub)
   timer_free (hub->bytes_timer);
   timer_free (hub->tail_timer);
   timer_free (hub->queue_timer);
+  timer_free (hub->idle_timer);
   hub_unref (hub);
 }
 
@@ -368,6 +372,16 @@ console_follow (struct console *c, const struct guest *g,
                  || c->inc.start_time != g->inc.start_time;
   bool life = c->inc.pid && !incarnation_equal (&c->inc, &g->inc);
 
+  if (moved || process)
+    {
+      /* Another process behind the same path, or another path: what we are
+       * connected to, or about to be, is not it any more. */
+      c->backoff_ms = 0;
+      c->retry_at = 0;
+      c->reopen = c->phase == PHASE_OPENING;
+      if (c->phase == PHASE_UP)
+        console_close_ (c, CONSOLE_CONNECTING, "the guest has a new process");
+    }
   {
     LOCK_SCOPE (&c->hub->lock);
     c->def = *def;
@@ -379,18 +393,9 @@ console_follow (struct console *c, const struct guest *g,
   c->primary = primary;
   c->ops = def->kind < CONSOLE_KIND_MAX ? console_ops[def->kind] : NULL;
   c->off = g->run == GUEST_OFF;
+  c->by_libvirt = strcmp (g->source, "libvirt") == 0;
   if (life)
     say_incarnation (c);
-  if (moved || process)
-    {
-      /* Another process behind the same path, or another path: what we are
-       * connected to, or about to be, is not it any more. */
-      c->backoff_ms = 0;
-      c->retry_at = 0;
-      c->reopen = c->phase == PHASE_OPENING;
-      if (c->phase == PHASE_UP)
-        console_close_ (c, CONSOLE_CONNECTING, "the guest has a new process");
-    }
   console_look_ (c);
 }
 
@@ -535,6 +540,24 @@ hub_dump (struct hub *hub, struct buf *out)
               hub->nconsoles, HUB_MAX_CONSOLES, rings,
               hub->limits.ring_total, hub->openings, HUB_OPENINGS);
   hub_each (hub, dump_one, out);
+}
+
+int
+hub_look (struct hub *hub, const char *uuid, const char *name,
+          struct hub_look *ret, struct error *err)
+{
+  const struct console *c;
+  LOCK_SCOPE (&hub->lock);
+
+  c = console_find_locked_ (hub, uuid, name);
+  if (!c)
+    return error_set (err, ENOENT, "there is no console %s:%s", uuid, name);
+  *ret = (struct hub_look){
+    .state = c->state, .state_since_ms = c->state_since, .bytes = c->bytes,
+    .last_byte_ms = ring_last_ms (c->ring),
+  };
+  memcpy (ret->detail, c->detail, sizeof ret->detail);
+  return 0;
 }
 
 void

@@ -35,6 +35,7 @@
 #define HUB_OTHER_GONE_MS 3000
 #define HUB_TAIL_MS 500
 #define HUB_BYTES_FACT_MS 10000
+#define HUB_IDLE_LOOK_MS 15000
 
 struct console;
 struct fact_bus;
@@ -57,7 +58,8 @@ struct console_link
   void *stream; /* CONSOLE_STREAM */
 };
 #define CONSOLE_LINK_INIT { .fd = -1, .lock_fd = -1, .extra_fd = -1 }
-void console_link_close_ (struct console_link *link);
+void console_link_close_ (struct console_link *link, struct opener *opener,
+                          const struct guest_console *def);
 
 /* What the open job is given: copies, so that the console may change
  * meanwhile. */
@@ -67,6 +69,7 @@ struct open_task
   struct incarnation inc;
   struct guest_console def;
   char host[128];
+  bool by_libvirt; /* who listens at its sockets itself */
   bool first; /* never tried before: a log starts at its end */
   /* CONSOLE_LOG: the file that was read last, and how far */
   off_t offset;
@@ -94,6 +97,8 @@ struct console_ops
   void (*stop) (struct console *c);
 };
 extern const struct console_ops *const console_ops[CONSOLE_KIND_MAX];
+void console_stream_free_ (void *stream); /* waits for libvirtd */
+void console_stream_drop_ (struct console *c, void *stream); /* does not */
 extern const struct console_ops console_unix, console_pty, console_log,
     console_stream;
 
@@ -172,10 +177,13 @@ struct console
   uint64_t other_seen;
   uint32_t last_dev, last_ino; /* of the socket we gave way on */
   bool off;              /* the guest does not run */
+  bool by_libvirt;
   bool opened_once;
   uint64_t idle_since; /* CONSOLE_LOG: when it grew last */
   bool reopen;           /* the endpoint changed while it was being opened */
   uint64_t bytes_said_ms;
+  uint64_t swept_ms;     /* when it was last given back to epoll */
+  bool streaming;        /* it was readable again at once: stay with the tick */
   struct { struct console *next, **pprev; } in[LIST_MAX];
 
   /* ---- hub->lock ---- */
@@ -201,6 +209,7 @@ struct console
 
   pthread_mutex_t io;
   int io_fd; /* link.fd while up, else -1 */
+  void *io_stream;
 };
 
 struct console_slot
@@ -226,6 +235,7 @@ struct hub
   struct timer *open_timer;  /* the job pool was full */
   struct timer *sweep_timer; /* the shared tick */
   struct timer *bytes_timer, *tail_timer, *queue_timer;
+  struct timer *idle_timer;  /* a person has a lease */
   int queue_fd;              /* netlink, -1 = none yet, -2 = not to be had */
   char *queue_buf;
   struct watch *queue_watch;
@@ -294,6 +304,8 @@ size_t tap_peek_ (struct tap *tap, void *dst, size_t n);
 
 /* lease.c */
 void lease_lose_locked_ (struct lease *l);
+/* Loop: takes leases from persons who are idle; runs while there are any. */
+void lease_idle_ (struct timer *t, void *arg);
 /* Bytes typed that nobody took. */
 size_t lease_unread_ (struct lease *l);
 /* 0: still ours, and still the connection it was given for. */
@@ -312,6 +324,8 @@ int queue_accepted_ (struct console_link *link);
 /* Job thread: is somebody else connected to the listener that has our fd in
  * its queue?  1 yes, 0 no, < 0 not known. */
 int queue_held_by_other_ (int fd);
+/* The same of the listener at a path, for when we are not even queued. */
+int queue_file_held_ (const char *path);
 void queue_watch_ (struct hub *hub); /* something to look for has begun */
 void queue_look_ (struct timer *t, void *arg);
 void queue_done_ (struct hub *hub);

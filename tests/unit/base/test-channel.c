@@ -138,7 +138,7 @@ test_round_trip (void **state)
 
 struct writer
 {
-  int sock, r;
+  int sock, fd, r;
   size_t size;
   struct error err;
 };
@@ -151,16 +151,17 @@ writer_main (void *arg)
   CLEANUP_FREE char *body = malloc (w->size);
 
   memset (body, 'x', w->size);
-  w->r = frame_write (w->sock, head, body, w->size, NULL, 0, in_ms (20000),
+  w->r = frame_write (w->sock, head, body, w->size, &w->fd, 1, in_ms (20000),
                       &w->err);
   return NULL;
 }
 
-/* More than a socket buffer: both sides wait for each other in between. */
+/* More than a socket buffer: both sides wait for each other in between, and
+ * the descriptor goes with the first piece only. */
 static void
 test_biggest (void **state)
 {
-  struct writer w = { .size = FRAME_MAX_BODY };
+  struct writer w = { .size = FRAME_MAX_BODY, .fd = STDIN_FILENO };
   struct error err = ERROR_INIT;
   CLEANUP_FRAME struct frame f = { .head = NULL };
   pthread_t thread;
@@ -173,6 +174,7 @@ test_biggest (void **state)
   pthread_join (thread, NULL);
   assert_int_equal (w.r, 0);
   assert_int_equal (f.body_len, FRAME_MAX_BODY);
+  assert_int_equal (f.nfds, 1);
   assert_int_equal (((char *) f.body)[FRAME_MAX_BODY - 1], 'x');
   close (sv[0]);
   close (sv[1]);
@@ -239,6 +241,7 @@ test_timeouts (void **state)
 struct hostile
 {
   const char *what;
+  const char *says;
   const char *bytes;
   size_t len;
 };
@@ -249,18 +252,22 @@ static void
 test_garbage (void **state)
 {
   static const struct hostile cases[] = {
-    { "no magic", BYTES ("GET / HTTP/1.1\r\n") },
-    { "a head of 4 GiB", BYTES ("HDF1\xff\xff\xff\xff\0\0\0\0{}") },
-    { "a head just too long", BYTES ("HDF1\x01\0\x04\0\0\0\0\0{}") },
-    { "a body just too long", BYTES ("HDF1\x02\0\0\0\x01\0\x10\0{}") },
-    { "no head", BYTES ("HDF1\0\0\0\0\0\0\0\0") },
-    { "a head of one byte", BYTES ("HDF1\x01\0\0\0\0\0\0\0{") },
-    { "not JSON", BYTES ("HDF1\x02\0\0\0\0\0\0\0{{") },
-    { "a list", BYTES ("HDF1\x02\0\0\0\0\0\0\0[]") },
-    { "NaN", BYTES ("HDF1\x09\0\0\0\0\0\0\0{\"a\":NaN}") },
-    { "a key twice", BYTES ("HDF1\x0d\0\0\0\0\0\0\0{\"a\":1,\"a\":2}") },
-    { "cut", BYTES ("HDF1\x02\0\0\0\x05\0\0\0{}abc") },
-    { "cut header", BYTES ("HDF1\x02") },
+    { "no magic", "magic", BYTES ("GET / HTTP/1.1\r\n") },
+    { "a head of 4 GiB", "head of 4294967295",
+      BYTES ("HDF1\xff\xff\xff\xff\0\0\0\0{}") },
+    { "a head just too long", "head of 262145",
+      BYTES ("HDF1\x01\0\x04\0\0\0\0\0{}") },
+    { "a body just too long", "body of 1048577",
+      BYTES ("HDF1\x02\0\0\0\x01\0\x10\0{}") },
+    { "no head", "head of 0", BYTES ("HDF1\0\0\0\0\0\0\0\0") },
+    { "a head of one byte", "head of 1 ", BYTES ("HDF1\x01\0\0\0\0\0\0\0{") },
+    { "not JSON", "frame:1", BYTES ("HDF1\x02\0\0\0\0\0\0\0{{") },
+    { "a list", "not an object", BYTES ("HDF1\x02\0\0\0\0\0\0\0[]") },
+    { "NaN", "frame:1", BYTES ("HDF1\x09\0\0\0\0\0\0\0{\"a\":NaN}") },
+    { "a key twice", "frame:1",
+      BYTES ("HDF1\x0d\0\0\0\0\0\0\0{\"a\":1,\"a\":2}") },
+    { "cut", "ended within", BYTES ("HDF1\x02\0\0\0\x05\0\0\0{}abc") },
+    { "cut header", "ended within", BYTES ("HDF1\x02") },
   };
   unsigned before = count_fds ();
 
@@ -275,7 +282,7 @@ test_garbage (void **state)
                         cases[i].len);
       close (sv[0]);
       r = frame_read (sv[1], &f, in_ms (5000), &err);
-      if (r != -EPROTO || err.msg[0] == '\0' || f.head)
+      if (r != -EPROTO || !strstr (err.msg, cases[i].says) || f.head)
         fail_msg ("%s: %d %s", cases[i].what, r, err.msg);
       close (sv[1]);
     }

@@ -378,8 +378,9 @@ static void
 append_name (const struct fact *f, void *arg)
 {
   char *text = arg;
+  size_t n = strlen (text);
 
-  strncat (text, f->name, 8);
+  snprintf (text + n, 64 - n, "%s", f->name);
 }
 
 static void

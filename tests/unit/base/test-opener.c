@@ -16,6 +16,7 @@
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +32,20 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/opener.h"
+
+/* An old kernel has not, nor has an old valgrind: links are then not followed
+ * at all. */
+static bool
+follows_links (void)
+{
+  return syscall (SYS_openat2, -1, NULL, NULL, 0) == -1 && errno != ENOSYS;
+}
+
+static int
+link_out (void)
+{
+  return follows_links () ? -EXDEV : -ELOOP;
+}
 
 struct bed
 {
@@ -154,9 +169,12 @@ test_file (void **state)
   assert_string_equal (text, "well");
   assert_int_equal (try_open (OPEN_FILE, b->root, "sub/file", text), 0);
   assert_string_equal (text, "deep");
-  assert_int_equal (try_open (OPEN_FILE, b->root, "in", text), 0);
-  assert_string_equal (text, "deep");
-  assert_int_equal (try_open (OPEN_FILE, b->root, "sub/dd/file", text), 0);
+  if (follows_links ())
+    {
+      assert_int_equal (try_open (OPEN_FILE, b->root, "in", text), 0);
+      assert_string_equal (text, "deep");
+      assert_int_equal (try_open (OPEN_FILE, b->root, "sub/dd/file", text), 0);
+    }
   assert_int_equal (try_open (OPEN_FILE, b->root, "none", NULL), -ENOENT);
   assert_int_equal (try_open (OPEN_FILE, b->root, "sub", NULL), -EINVAL);
   /* Does not wait for a writer, and does not touch a device. */
@@ -177,10 +195,10 @@ test_leading_out (void **state)
   for (size_t i = 0; i < ARRAY_LEN (bad); i++)
     if (try_open (OPEN_FILE, b->root, bad[i], NULL) != -EINVAL)
       fail_msg ("\"%s\" was let pass", bad[i]);
-  assert_int_equal (try_open (OPEN_FILE, b->root, "up", NULL), -EXDEV);
-  assert_int_equal (try_open (OPEN_FILE, b->root, "abs", NULL), -EXDEV);
+  assert_int_equal (try_open (OPEN_FILE, b->root, "up", NULL), link_out ());
+  assert_int_equal (try_open (OPEN_FILE, b->root, "abs", NULL), link_out ());
   assert_int_equal (try_open (OPEN_FILE, b->root, "sub/dddd/outside", NULL),
-                    -EXDEV);
+                    follows_links () ? -EXDEV : -ENOTDIR);
   assert_true (try_open (OPEN_FILE, "/proc", "self/root/etc/passwd", NULL)
                < 0);
   assert_true (try_open (OPEN_FILE, "/proc", "self/exe", NULL) < 0);
@@ -278,7 +296,7 @@ test_dir_and_inotify (void **state)
   assert_int_equal (try_open (OPEN_DIR, b->root, "file", NULL), -ENOTDIR);
   assert_int_equal (try_open (OPEN_INOTIFY, b->root, "file", NULL), -ENOTDIR);
   assert_int_equal (try_open (OPEN_INOTIFY, b->root, "sub/dddd", NULL),
-                    -EXDEV);
+                    follows_links () ? -EXDEV : -ENOTDIR);
   assert_int_equal (opener_do (&req, &fd, NULL, &err), 0);
   assert_int_equal (read (fd, &u, sizeof u), -1);
   assert_int_equal (errno, EAGAIN);
@@ -310,6 +328,9 @@ test_unix (void **state)
   close (fd);
   req.check_start = start + 1;
   assert_int_equal (opener_do (&req, &fd, NULL, &err), -ESTALE);
+  req.check_start = 0; /* then the number alone counts */
+  assert_int_equal (opener_do (&req, &fd, NULL, &err), 0);
+  close (fd);
   req.check_pid = getppid ();
   assert_int_equal (opener_do (&req, &fd, NULL, &err), -ESTALE);
   req.check_pid = 0;
@@ -329,11 +350,25 @@ test_unix (void **state)
   assert_int_equal (socket_listen (in_dir (b, "outsock"), 0600, &l, &err), 0);
   assert_int_equal (symlink ("../outsock", in_dir (b, "root/s")), 0);
   req.path = "s";
-  assert_int_equal (opener_do (&req, &more, NULL, &err), -EXDEV);
+  assert_int_equal (opener_do (&req, &more, NULL, &err), link_out ());
   close (l);
 }
 
 /* ---- terminals ---- */
+
+/* Somebody who is there until killed; goes with a test that fails. */
+static pid_t
+sleeper (void)
+{
+  pid_t pid = fork ();
+
+  assert_true (pid >= 0);
+  if (pid > 0)
+    return pid;
+  prctl (PR_SET_PDEATHSIG, SIGKILL);
+  for (;;)
+    pause ();
+}
 
 struct term
 {
@@ -507,10 +542,7 @@ test_tty_lock_life (void **state)
   assert_int_equal (access (t.lock, F_OK), 0);
   unlink (t.lock);
   /* For a reader that is another process: it lives, it is killed. */
-  reader = fork ();
-  if (reader == 0)
-    for (;;)
-      pause ();
+  reader = sleeper ();
   t.req.lock_pid = reader;
   assert_int_equal (opener_do (&t.req, &fd, &lock, &err), 0);
   close (fd);
@@ -635,15 +667,14 @@ test_pidfd_and_gone (void **state)
   struct pollfd p = { .events = POLLIN };
   uint64_t start = 0;
   int fd = -1;
-  pid_t pid = fork ();
+  pid_t pid = sleeper ();
 
-  if (pid == 0)
-    for (;;)
-      pause ();
   assert_int_equal (proc_start_time (pid, &start, &err), 0);
   req.check_start = start;
   snprintf (path, sizeof path, "%d/pidfd", (int) pid);
-  assert_int_equal (opener_do (&req, &fd, NULL, &err), 0);
+  if (opener_do (&req, &fd, NULL, &err) == -ENOSYS)
+    skip ();
+  assert_true (fd >= 0);
   p.fd = fd;
   assert_int_equal (poll (&p, 1, 0), 0);
   kill (pid, SIGKILL);

@@ -1,0 +1,653 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Collectors: monitor, disk, net, console, host.  Monitor, network and
+ * consoles are played; processes and /proc are real.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "play.h"
+
+#include "base/cleanup.h"
+#include "base/opener.h"
+#include "transports/console/hub.h"
+#include "transports/monitor/monitor.h"
+#include "transports/net/tcp.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* ---- what is played ---- */
+
+static struct
+{
+  struct
+  {
+    int rc;
+    enum monitor_health health;
+    const char *status;
+  } status[2];
+  int asked;
+  const char *stats[2]; /* JSON, NULL = an error */
+  int tcp_rc;
+  const char *tcp_text;
+  char tcp_address[80];
+  const char *kept; /* of the console's ring */
+  size_t kept_len, kept_at;
+  uint64_t lost, last_ms;
+  enum console_state state;
+  int tap_rc, taps;
+} play;
+
+const char *const console_state_names[]
+    = { "absent", "idle",     "connecting", "held", "silent",
+        "talking", "given-way", "broken",     NULL };
+const char *const monitor_health_names[]
+    = { "answers", "greets-only", "no-greeting", "held", "gone", NULL };
+
+int
+monitor_status (const struct transport_env *env, const struct guest *g,
+                uint64_t deadline, enum monitor_health *ret_health,
+                char *ret_status, size_t n, struct error *err)
+{
+  int i = play.asked++;
+
+  assert_in_range (i, 0, 1);
+  assert_true (deadline <= now_ms + MONITOR_HOLD_MS);
+  *ret_health = play.status[i].health;
+  if (play.status[i].rc < 0)
+    return error_set (err, -play.status[i].rc, "no answer\033");
+  snprintf (ret_status, n, "%s", play.status[i].status);
+  return 0;
+}
+
+int
+monitor_blockstats (const struct transport_env *env, const struct guest *g,
+                    uint64_t deadline, struct json_object **ret,
+                    struct error *err)
+{
+  int i = play.asked++;
+
+  assert_in_range (i, 0, 1);
+  if (!play.stats[i])
+    return error_set (err, ETIMEDOUT, "no answer");
+  *ret = json_tokener_parse (play.stats[i]);
+  return 0;
+}
+
+int
+monitor_open (const struct transport_env *env, const struct guest *g,
+              uint64_t deadline, struct monitor **ret_m,
+              enum monitor_health *ret_health, struct error *err)
+{
+  return error_set (err, ENOENT, "none");
+}
+
+int
+monitor_command (struct monitor *m, const char *command,
+                 struct json_object *args, uint64_t deadline,
+                 struct json_object **ret_reply, struct error *err)
+{
+  fail ();
+  return -1;
+}
+
+void
+monitor_close (struct monitor *m)
+{
+}
+
+int
+tcp_check (const struct tcp_check *check, uint64_t deadline,
+           struct tcp_result *ret, struct error *err)
+{
+  snprintf (play.tcp_address, sizeof play.tcp_address, "%s", check->address);
+  if (play.tcp_text)
+    buf_puts (ret->answer, play.tcp_text);
+  if (play.tcp_rc < 0)
+    return error_set (err, -play.tcp_rc, "no connection");
+  ret->connect_ms = 7;
+  return 0;
+}
+
+int
+hub_tap (struct hub *hub, const char *uuid, const char *console,
+         const char *name, enum tap_start start,
+         void (*on_data) (struct tap *tap, void *arg), void *arg,
+         struct tap **ret_tap, struct error *err)
+{
+  assert_int_equal (start, TAP_KEPT);
+  if (play.tap_rc < 0)
+    return error_set (err, -play.tap_rc, "no such console");
+  play.taps++;
+  play.kept_at = 0;
+  *ret_tap = (struct tap *) &play;
+  return 0;
+}
+
+void
+tap_free (struct tap *tap)
+{
+  play.taps--;
+}
+
+size_t
+tap_read (struct tap *tap, void *dst, size_t n, uint64_t *ret_lost)
+{
+  size_t len = play.kept_len - play.kept_at;
+
+  len = len < n ? len : n;
+  memcpy (dst, play.kept + play.kept_at, len);
+  *ret_lost = play.kept_at ? 0 : play.lost;
+  play.kept_at += len;
+  return len;
+}
+
+int
+tap_wait (struct tap *tap, uint64_t deadline)
+{
+  fail ();
+  return -1;
+}
+
+enum console_state
+tap_state (struct tap *tap)
+{
+  return play.state;
+}
+
+uint64_t
+tap_time_of_last (struct tap *tap)
+{
+  return play.last_ms;
+}
+
+int
+hub_lease (struct hub *hub, const char *uuid, const char *console,
+           enum lease_rank rank, const char *who, bool take,
+           uint64_t deadline, struct lease **ret, struct error *err)
+{
+  return error_set (err, EBUSY, "held");
+}
+
+void
+lease_free (struct lease *l)
+{
+}
+
+bool
+lease_lost (struct lease *l)
+{
+  return false;
+}
+
+struct tap *
+lease_tap (struct lease *l)
+{
+  return NULL;
+}
+
+int
+lease_write (struct lease *l, const void *data, size_t len, uint64_t deadline,
+             struct error *err)
+{
+  fail ();
+  return -1;
+}
+
+int
+lease_write_raw (struct lease *l, const void *data, size_t len,
+                 uint64_t deadline, struct error *err)
+{
+  fail ();
+  return -1;
+}
+
+/* ---- running ---- */
+
+static struct opener *the_opener;
+
+static struct haul *
+get (const struct collector *c, const struct guest *g, const char *params,
+     int want_rc)
+{
+  struct transport_env env = { the_opener, NULL, NULL };
+  struct haul *h = haul_new ();
+  struct error err = ERROR_INIT;
+  int rc;
+
+  play.asked = 0;
+  rc = collect (c, g, &env, params, h, &err);
+  if (rc != want_rc)
+    fail_msg ("%s: %d: %s", c->name, rc, err.msg);
+  assert_int_equal (play.taps, 0);
+  return h;
+}
+
+static struct guest
+guest (void)
+{
+  struct guest g = { .name = "vm", .display = "vm", .monitor = MONITOR_UNIX };
+
+  snprintf (g.inc.uuid, sizeof g.inc.uuid, "u");
+  return g;
+}
+
+/* ---- the table ---- */
+
+static void
+test_table (void **state)
+{
+  for (size_t i = 0; collectors[i]; i++)
+    {
+      const struct collector *c = collectors[i];
+
+      assert_ptr_equal (collector_find (c->name), c);
+      assert_true (c->summary && c->lane && c->run && c->budget_ms > 0);
+      assert_non_null (collect_touch_names[c->touch]);
+      assert_true (c->touch != TOUCH_INTRUSIVE);
+      /* What touches less comes first. */
+      assert_true (i == 0 || collectors[i - 1]->touch <= c->touch
+                   || c->touch == TOUCH_CONSOLE);
+    }
+  assert_null (collector_find ("nothing"));
+}
+
+/* ---- monitor ---- */
+
+static void
+test_monitor (void **state)
+{
+  struct guest g = guest ();
+  struct haul *h;
+
+  memset (&play, 0, sizeof play);
+  play.status[0].status = "running";
+  play.status[1].status = "paused";
+  h = get (&collect_monitor, &g, NULL, 0);
+  assert_int_equal (play.asked, 2);
+  assert_int_equal (h->nfacts, 4);
+  assert_string_equal (text_of (h, "vmm.status"), "paused");
+  assert_string_equal (text_of (h, "vmm.monitor"), "answers");
+  assert_true (h->facts[3].time_ms >= h->facts[0].time_ms + 1000);
+  assert_non_null (strstr (file_of (h, "monitor/status.json"), "\"paused\""));
+  haul_free (h);
+
+  /* Greets, and then nothing. */
+  for (int i = 0; i < 2; i++)
+    {
+      play.status[i].rc = -ETIMEDOUT;
+      play.status[i].health = MONITOR_GREETS_ONLY;
+    }
+  h = get (&collect_monitor, &g, NULL, 0);
+  assert_string_equal (text_of (h, "vmm.monitor"), "greets-only");
+  assert_string_equal (text_of (h, "vmm.status"), "(none)");
+  assert_null (strchr (file_of (h, "monitor/status.json"), '\033'));
+  haul_free (h);
+
+  /* Our own trouble is no fact about QEMU. */
+  for (int i = 0; i < 2; i++)
+    {
+      play.status[i].rc = -EMFILE;
+      play.status[i].health = MONITOR_GONE;
+    }
+  h = get (&collect_monitor, &g, NULL, 0);
+  assert_int_equal (h->nfacts, 0);
+  haul_free (h);
+
+  g.monitor = MONITOR_NONE;
+  haul_free (get (&collect_monitor, &g, NULL, -ENOENT));
+}
+
+/* ---- disk ---- */
+
+#define S(rd, err)                                                            \
+  "{\"rd_bytes\":0,\"rd_ops\":" #rd ",\"wr_bytes\":0,\"wr_ops\":5,"           \
+  "\"flush_ops\":0,\"errors\":" #err "}"
+
+static void
+test_disk (void **state)
+{
+  struct guest g = guest ();
+  struct haul *h;
+
+  memset (&play, 0, sizeof play);
+  play.stats[0] = "{\"vda\":" S (1, 0) ",\"VD.b/x\":" S (9, 2) "}";
+  play.stats[1] = "{\"vda\":" S (2, 0) ",\"VD.b/x\":" S (9, 5) ",\"new\":"
+                  S (1, 1) "}";
+  h = get (&collect_disk, &g, NULL, 0);
+  assert_int_equal (int_of (h, "disk.vda.moved"), 1);
+  assert_int_equal (int_of (h, "disk.vda.new_errors"), 0);
+  assert_int_equal (int_of (h, "disk.vd_b_x.moved"), 0);
+  assert_int_equal (int_of (h, "disk.vd_b_x.new_errors"), 3);
+  assert_int_equal (int_of (h, "disk.vd_b_x.errors"), 5);
+  assert_int_equal (int_of (h, "disk.new.moved"), -999);
+  assert_int_equal (int_of (h, "disk.any_moved"), 1);
+  assert_non_null (strstr (file_of (h, "disk/blockstats.json"), "second"));
+  haul_free (h);
+
+  play.stats[1] = play.stats[0];
+  h = get (&collect_disk, &g, NULL, 0);
+  assert_int_equal (int_of (h, "disk.any_moved"), 0);
+  haul_free (h);
+
+  /* The first sample is kept when the second fails. */
+  play.stats[1] = NULL;
+  h = get (&collect_disk, &g, NULL, -ETIMEDOUT);
+  assert_int_equal (h->nfacts, 0);
+  assert_non_null (strstr (file_of (h, "disk/blockstats.json"), "first"));
+  haul_free (h);
+  play.stats[0] = NULL;
+  haul_free (get (&collect_disk, &g, NULL, -ETIMEDOUT));
+}
+
+/* ---- net ---- */
+
+static void
+test_net (void **state)
+{
+  static const struct
+  {
+    const char *params;
+    int rc;
+    const char *answer;
+  } cases[] = {
+    { "{\"address\":\"192.0.2.1:22\"}", 0, "open" },
+    { "{\"address\":\"192.0.2.1:22\"}", -ECONNREFUSED, "refused" },
+    { "{\"address\":\"192.0.2.1:22\"}", -ETIMEDOUT, "timeout" },
+    { "{\"address\":\"192.0.2.1:22\"}", -EHOSTUNREACH, "unreachable" },
+    { "{\"address\":\"192.0.2.1:22\"}", -ENOMSG, "mismatch" },
+    { "{\"address\":\"192.0.2.1:22\"}", -ECONNRESET, "reset" },
+    /* A forwarder takes what the guest never sees. */
+    { "{\"address\":\"127.0.0.1:2222\"}", 0, "forwarded" },
+    { "{\"address\":\"[::1]:2222\"}", 0, "forwarded" },
+    { "{\"address\":\"127.0.0.1:2222\"}", -ECONNREFUSED, "no-forwarder" },
+    { "{\"address\":\"127.0.0.1:2222\",\"expect\":\"SSH\"}", 0, "open" },
+    { "{\"address\":\"127.0.0.1:2222\",\"expect\":\"SSH\"}", -ETIMEDOUT,
+      "timeout" },
+  };
+  struct guest g = guest ();
+  struct haul *h;
+
+  for (size_t i = 0; i < ARRAY_LEN (cases); i++)
+    {
+      memset (&play, 0, sizeof play);
+      play.tcp_rc = cases[i].rc;
+      play.tcp_text = "SSH\033";
+      h = get (&collect_net, &g, cases[i].params, 0);
+      assert_string_equal (text_of (h, "net.answer"), cases[i].answer);
+      assert_non_null (strstr (buf_str (&h->impact), "connected to"));
+      assert_null (strchr (file_of (h, "net/net.json"), '\033'));
+      haul_free (h);
+    }
+  /* Our own trouble is a gap, and no fact. */
+  play.tcp_rc = -EMFILE;
+  h = get (&collect_net, &g, cases[0].params, 0);
+  assert_string_equal (text_of (h, "net.answer"), "(none)");
+  assert_non_null (strstr (buf_str (&h->gaps), "net/answer: no connection"));
+  haul_free (h);
+  /* Nobody knows the address; then its own; its tap is lo here. */
+  h = get (&collect_net, &g, NULL, 0);
+  assert_non_null (strstr (buf_str (&h->gaps), "address is not known"));
+  assert_non_null (strstr (buf_str (&h->gaps), "no network interface"));
+  haul_free (h);
+  play.tcp_rc = 0;
+  g.nnics = 3;
+  snprintf (g.nics[0].ifname, sizeof g.nics[0].ifname, "../../proc");
+  snprintf (g.nics[1].ifname, sizeof g.nics[1].ifname, "lo");
+  snprintf (g.nics[2].ip, sizeof g.nics[2].ip, "2001:db8::1");
+  h = get (&collect_net, &g, NULL, 0);
+  assert_string_equal (play.tcp_address, "[2001:db8::1]:22");
+  assert_true (int_of (h, "net.guest_sent") >= 0);
+  assert_int_equal (int_of (h, "net.not_taken"), 0);
+  assert_non_null (strstr (file_of (h, "net/net.json"), "rx_packets"));
+  haul_free (h);
+}
+
+/* ---- console ---- */
+
+static void
+test_console (void **state)
+{
+  static const char text[]
+      = "Kernel panic - not syncing: of the boot before\n"
+        "[    0.000000] Linux version 6.1\r\n"
+        "[   99.1] watchdog: BUG: soft lockup - CPU#1 stuck for 22s! \033[2J"
+        "\r\nlogin: \x00\xff";
+  struct guest g = guest ();
+  struct haul *h;
+
+  memset (&play, 0, sizeof play);
+  haul_free (get (&collect_console, &g, NULL, -ENOENT));
+  g.nconsoles = 2;
+  snprintf (g.consoles[0].name, sizeof g.consoles[0].name, "serial0");
+  snprintf (g.consoles[1].name, sizeof g.consoles[1].name, "shim/cons");
+  play.kept = text;
+  play.kept_len = sizeof text - 1;
+  play.lost = 17;
+  play.state = CONSOLE_TALKING;
+  play.last_ms = now_ms - 4000;
+  h = get (&collect_console, &g, NULL, 0);
+  assert_string_equal (text_of (h, "console.state"), "talking");
+  assert_int_equal (int_of (h, "console.silent_ms"), 4000);
+  assert_int_equal (int_of (h, "console.kept"), sizeof text - 1);
+  assert_non_null (strstr (text_of (h, "console.text.soft_lockup"), "CPU#1"));
+  /* Before the last boot is another life. */
+  assert_string_equal (text_of (h, "console.text.panic"), "(none)");
+  assert_memory_equal (file_of (h, "console/tail.raw"), text, sizeof text - 1);
+  assert_non_null (strstr (file_of (h, "console/tail.log"), "\\e[2J\n"));
+  assert_non_null (strstr (file_of (h, "console/tail.log"), "\\x00\\xff"));
+  assert_non_null (strstr (buf_str (&h->gaps), "17 older bytes"));
+  assert_string_not_equal (file_of (h, "console/shim_cons-tail.raw"),
+                           "(none)");
+  haul_free (h);
+
+  play.tap_rc = -ENOENT;
+  h = get (&collect_console, &g, NULL, 0);
+  assert_int_equal (h->nfacts, 0);
+  assert_non_null (strstr (buf_str (&h->gaps), "serial0: no such console"));
+  haul_free (h);
+}
+
+/* ---- host and QEMU ---- */
+
+static void
+be_guest (struct guest *g, pid_t pid)
+{
+  struct error err = ERROR_INIT;
+
+  g->inc.pid = pid;
+  if (proc_start_time (pid, &g->inc.start_time, &err) < 0)
+    fail_msg ("%s", err.msg);
+}
+
+static void
+test_host (void **state)
+{
+  struct guest g = guest ();
+  struct haul *h = get (&collect_host, &g, NULL, 0);
+  CLEANUP_JSON_DOC struct json_doc *doc = NULL;
+  struct error err = ERROR_INIT;
+  const char *otlp = file_of (h, "metrics/host.otlp.jsonl");
+  const struct fact *f = fact_of (h, "host.memory.available");
+
+  assert_non_null (f);
+  assert_true (f->d > 0 && f->d <= 1);
+  assert_true (int_of (h, "host.cpus") >= 1);
+  assert_non_null (strstr (file_of (h, "host/meminfo"), "MemTotal"));
+  assert_non_null (strstr (buf_str (&h->gaps), "process id is not known"));
+  /* One line, and JSON in the strictest sense. */
+  assert_ptr_equal (strchr (otlp, '\n'), otlp + strlen (otlp) - 1);
+  if (json_parse (otlp, strlen (otlp), JSON_WIRE, "otlp", 1 << 20, &doc, &err)
+      < 0)
+    fail_msg ("%s", err.msg);
+  assert_non_null (strstr (otlp, "\"timeUnixNano\":\"1"));
+  assert_non_null (strstr (otlp, "\"system.memory.usage\""));
+  haul_free (h);
+}
+
+static atomic_bool spin_on, spinning;
+static pthread_t spinner;
+
+static void *
+spin (void *arg)
+{
+  prctl (PR_SET_NAME, "CPU 0/KVM");
+  atomic_store (&spinning, true);
+  while (atomic_load (&spin_on))
+    ;
+  return NULL;
+}
+
+/* As much processor time passes for the spinner as somebody sleeps, however
+ * busy this machine is. */
+static void
+let_it_spin (uint64_t ms)
+{
+  clockid_t id;
+  struct timespec a, b;
+
+  assert_int_equal (pthread_getcpuclockid (spinner, &id), 0);
+  clock_gettime (id, &a);
+  do
+    clock_gettime (id, &b);
+  while ((b.tv_sec - a.tv_sec) * 1000 + (b.tv_nsec - a.tv_nsec) / 1000000
+         < (int64_t) ms);
+}
+
+static void
+test_vcpus (void **state)
+{
+  struct guest g = guest ();
+  struct haul *h;
+  const struct fact *f;
+
+  atomic_store (&spin_on, true);
+  assert_int_equal (pthread_create (&spinner, NULL, spin, NULL), 0);
+  while (!atomic_load (&spinning))
+    ;
+  while_asleep = let_it_spin;
+  be_guest (&g, getpid ());
+  h = get (&collect_host, &g, NULL, 0);
+  while_asleep = NULL;
+  atomic_store (&spin_on, false);
+  pthread_join (spinner, NULL);
+  assert_string_equal (text_of (h, "qemu.state"), "running");
+  assert_int_equal (int_of (h, "vcpu.count"), 1);
+  assert_int_equal (int_of (h, "vcpu.busy"), 1);
+  assert_int_equal (int_of (h, "qemu.stuck_threads"), 0);
+  f = fact_of (h, "vcpu.0.share");
+  assert_true (f && f->d > 0.9); /* more where its slices are long */
+  assert_non_null (strstr (file_of (h, "qemu/threads.txt"), "CPU 0/KVM"));
+  assert_non_null (strstr (file_of (h, "qemu/status"), "State:"));
+  assert_non_null (strstr (file_of (h, "metrics/host.otlp.jsonl"),
+                           "\"cpu.logical_number\""));
+  haul_free (h);
+}
+
+static void
+test_process_states (void **state)
+{
+  struct guest g = guest ();
+  struct haul *h;
+  int status;
+  pid_t pid = fork ();
+
+  if (pid == 0)
+    {
+      raise (SIGSTOP);
+      _exit (0);
+    }
+  assert_int_equal (waitpid (pid, &status, WUNTRACED), pid);
+  assert_true (WIFSTOPPED (status));
+  be_guest (&g, pid);
+  h = get (&collect_host, &g, NULL, 0);
+  assert_string_equal (text_of (h, "qemu.state"), "stopped");
+  haul_free (h);
+
+  /* The number belongs to another process now. */
+  g.inc.start_time++;
+  h = get (&collect_host, &g, NULL, 0);
+  assert_string_equal (text_of (h, "qemu.state"), "gone");
+  assert_string_equal (file_of (h, "qemu/stat"), "(none)");
+  haul_free (h);
+  g.inc.start_time--;
+
+  kill (pid, SIGKILL);
+  assert_int_equal (waitpid (pid, &status, 0), pid);
+  h = get (&collect_host, &g, NULL, 0);
+  assert_string_equal (text_of (h, "qemu.state"), "gone");
+  haul_free (h);
+}
+
+static int
+open_stack (struct opener *self, const struct open_req *req,
+            uint64_t deadline, int *ret_fd, int *ret_lock, struct error *err)
+{
+  static const char text[] = "[<0>] pipe_write+0x1/0x2\n";
+  char want[64];
+  int fd;
+
+  assert_int_equal (req->kind, OPEN_PROC);
+  assert_string_equal (req->root, "/proc");
+  snprintf (want, sizeof want, "%d/task/", req->check_pid);
+  assert_int_equal (strncmp (req->path, want, strlen (want)), 0);
+  assert_true (req->check_start > 0);
+  if (strstr (req->path, "stack"))
+    {
+      fd = memfd_create ("stack", MFD_CLOEXEC);
+      assert_int_equal (write (fd, text, sizeof text - 1), sizeof text - 1);
+    }
+  else
+    {
+      fd = memfd_create ("wchan", MFD_CLOEXEC);
+      assert_int_equal (write (fd, "anon_pipe_write", 15), 15);
+    }
+  lseek (fd, 0, SEEK_SET);
+  *ret_fd = fd;
+  if (ret_lock)
+    *ret_lock = -1;
+  return 0;
+}
+
+static void
+test_stacks (void **state)
+{
+  struct opener opener = { .open = open_stack };
+  struct guest g = guest ();
+  struct haul *h;
+
+  be_guest (&g, getpid ());
+  the_opener = &opener;
+  h = get (&collect_host, &g, NULL, 0);
+  the_opener = NULL;
+  assert_non_null (strstr (file_of (h, "qemu/stacks.txt"), "pipe_write"));
+  assert_string_equal (text_of (h, "qemu.blocked_in"), "anon_pipe_write");
+  haul_free (h);
+  h = get (&collect_host, &g, NULL, 0);
+  assert_non_null (strstr (buf_str (&h->gaps), "nobody to open it"));
+  haul_free (h);
+}
+
+int
+main (void)
+{
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test (test_table),   cmocka_unit_test (test_monitor),
+    cmocka_unit_test (test_disk),    cmocka_unit_test (test_net),
+    cmocka_unit_test (test_console), cmocka_unit_test (test_host),
+    cmocka_unit_test (test_vcpus),   cmocka_unit_test (test_process_states),
+    cmocka_unit_test (test_stacks),
+  };
+
+  return cmocka_run_group_tests (tests, NULL, NULL);
+}

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Incidents there and back.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "diag/incident.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static struct incident
+sample (void)
+{
+  struct incident inc = { .phase = INCIDENT_PACKED,
+                          .end = INCIDENT_REBOOTED,
+                          .last_ok_wall_ms = 1772323200123,
+                          .opened_wall_ms = 1772323260000,
+                          .ended_wall_ms = 1772323270000 };
+
+  incident_new_id (inc.id);
+  snprintf (inc.inc.uuid, sizeof inc.inc.uuid, "%s",
+            "0f3c9a52-0000-4000-8000-000000000001");
+  inc.inc.pid = 4242;
+  inc.inc.start_time = 987654321012;
+  inc.inc.boot = 3;
+  snprintf (inc.guest, sizeof inc.guest, "My App");
+  snprintf (inc.scenario, sizeof inc.scenario, "uptime");
+  snprintf (inc.reason, sizeof inc.reason, "silent: nothing came");
+  snprintf (inc.verdict.class_, sizeof inc.verdict.class_, "hard-lockup");
+  snprintf (inc.verdict.confidence, sizeof inc.verdict.confidence, "medium");
+  snprintf (inc.verdict.culprit, sizeof inc.verdict.culprit, "all vCPUs");
+  snprintf (inc.verdict.sentence, sizeof inc.verdict.sentence, "It spins.");
+  snprintf (inc.verdict.next, sizeof inc.verdict.next, "Look.");
+  return inc;
+}
+
+static void
+test_there_and_back (void **state)
+{
+  struct incident a = sample (), b;
+  struct error err = ERROR_INIT;
+  struct json_object *o = incident_to_json (&a);
+
+  memset (&b, 0xaa, sizeof b);
+  if (incident_from_json (o, &b, &err) < 0)
+    fail_msg ("%s", err.msg);
+  assert_string_equal (a.id, b.id);
+  assert_true (incarnation_equal (&a.inc, &b.inc));
+  assert_string_equal (a.guest, b.guest);
+  assert_string_equal (a.scenario, b.scenario);
+  assert_string_equal (a.reason, b.reason);
+  assert_int_equal (a.phase, b.phase);
+  assert_int_equal (a.end, b.end);
+  assert_true (a.last_ok_wall_ms == b.last_ok_wall_ms);
+  assert_true (a.opened_wall_ms == b.opened_wall_ms);
+  assert_true (b.collected_wall_ms == 0);
+  assert_true (a.ended_wall_ms == b.ended_wall_ms);
+  assert_string_equal (a.verdict.class_, b.verdict.class_);
+  assert_string_equal (a.verdict.culprit, b.verdict.culprit);
+  assert_string_equal (a.verdict.sentence, b.verdict.sentence);
+  assert_string_equal (a.verdict.next, b.verdict.next);
+  assert_string_equal (json_get_str (o, "opened"),
+                       "2026-03-01T00:01:00.000Z");
+  json_object_put (o);
+
+  /* Without a verdict there is none. */
+  memset (&a.verdict, 0, sizeof a.verdict);
+  o = incident_to_json (&a);
+  assert_null (json_get (o, "verdict"));
+  assert_int_equal (incident_from_json (o, &b, &err), 0);
+  assert_string_equal (b.verdict.class_, "");
+  json_object_put (o);
+}
+
+/* Guest bytes grow when they are escaped; the incident is still read. */
+static void
+test_hostile_bytes (void **state)
+{
+  struct incident a = sample (), b;
+  struct error err = ERROR_INIT;
+  struct json_object *o;
+
+  memset (a.guest, '\033', sizeof a.guest - 1);
+  memset (a.reason, '\x9b', sizeof a.reason - 1);
+  o = incident_to_json (&a);
+  if (incident_from_json (o, &b, &err) < 0)
+    fail_msg ("%s", err.msg);
+  for (const char *p = b.guest; *p; p++)
+    assert_true (*p >= 0x20);
+  json_object_put (o);
+}
+
+static void
+test_refused (void **state)
+{
+  static const struct
+  {
+    const char *drop, *key, *value; /* value is JSON */
+    const char *error;
+  } cases[] = {
+    { "schema", NULL, NULL, "schema" },
+    { NULL, "schema", "\"hangdog/incident/2\"", "schema" },
+    { "id", NULL, NULL, "id: missing" },
+    { NULL, "id", "\"0123456789012345678901234567890123456\"", "longer" },
+    { NULL, "id", "7", "id: must be a string" },
+    { "incarnation", NULL, NULL, "incarnation: missing" },
+    { NULL, "incarnation", "[]", "incarnation" },
+    { NULL, "incarnation", "{\"uuid\":\"u\",\"pid\":-1}", "pid" },
+    { NULL, "incarnation", "{\"uuid\":\"u\",\"pid\":4294967296}", "pid" },
+    { NULL, "incarnation", "{\"uuid\":\"u\",\"boot\":\"x\"}", "boot" },
+    { NULL, "phase", "\"wild\"", "phase: no known value" },
+    { "phase", NULL, NULL, "phase: missing" },
+    { NULL, "end", "0", "end" },
+    { NULL, "opened_ms", "-5", "opened_ms" },
+    { NULL, "opened_ms", "1.5", "opened_ms" },
+    { NULL, "verdict", "7", "verdict" },
+    { NULL, "verdict", "{\"class\":\"no-such\",\"confidence\":\"low\"}",
+      "class" },
+    { NULL, "verdict", "{\"class\":\"slow\"}", "confidence" },
+  };
+
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+    {
+      struct incident a = sample (), b;
+      struct error err = ERROR_INIT;
+      struct json_object *o = incident_to_json (&a);
+
+      memset (&b, 0x55, sizeof b);
+      if (cases[i].drop)
+        json_object_object_del (o, cases[i].drop);
+      else
+        json_object_object_add (o, cases[i].key,
+                                json_tokener_parse (cases[i].value));
+      assert_int_equal (incident_from_json (o, &b, &err), -EINVAL);
+      if (!strstr (err.msg, cases[i].error))
+        fail_msg ("%zu: %s", i, err.msg);
+      assert_int_equal (b.guest[0], 0x55); /* untouched */
+      json_object_put (o);
+    }
+}
+
+static void
+test_ids (void **state)
+{
+  char a[UUID_TEXT], b[UUID_TEXT];
+
+  for (int i = 0; i < 100; i++)
+    {
+      incident_new_id (a);
+      incident_new_id (b);
+      assert_string_not_equal (a, b);
+      assert_int_equal (strlen (a), 36);
+      assert_int_equal (a[14], '4');
+      assert_non_null (strchr ("89ab", a[19]));
+      assert_int_equal (strspn (a, "0123456789abcdef-"), 36);
+    }
+}
+
+static void
+test_names (void **state)
+{
+  for (int i = 0; i <= INCIDENT_ENDED; i++)
+    assert_non_null (incident_phase_names[i]);
+  assert_null (incident_phase_names[INCIDENT_ENDED + 1]);
+  for (int i = 0; i <= INCIDENT_RECOVERED; i++)
+    assert_non_null (incident_end_names[i]);
+  assert_null (incident_end_names[INCIDENT_RECOVERED + 1]);
+  for (int i = 0; verdict_classes[i]; i++)
+    assert_true (strlen (verdict_classes[i])
+                 < sizeof ((struct verdict *) 0)->class_);
+}
+
+int
+main (void)
+{
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test (test_there_and_back),
+    cmocka_unit_test (test_hostile_bytes), cmocka_unit_test (test_refused),
+    cmocka_unit_test (test_ids),           cmocka_unit_test (test_names),
+  };
+
+  return cmocka_run_group_tests (tests, NULL, NULL);
+}

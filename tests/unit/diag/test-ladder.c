@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The ladder's tables: for each class the facts that make it, and for each a
+ * near miss that must not.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "base/json.h"
+#include "diag/ladder/ladder_impl.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define MAX_FACTS 32
+
+static void
+one_fact (struct fact *f, const char *text, uint64_t at)
+{
+  const char *eq = strchr (text, '=');
+  char *end;
+  double v;
+
+  memset (f, 0, sizeof *f);
+  snprintf (f->name, sizeof f->name, "%.*s", (int) (eq - text), text);
+  snprintf (f->source, sizeof f->source, "test");
+  f->time_ms = at;
+  v = strtod (eq + 1, &end);
+  if (*end || end == eq + 1)
+    {
+      f->type = FACT_TEXT;
+      snprintf (f->text, sizeof f->text, "%s", eq + 1);
+    }
+  else if (strchr (eq, '.'))
+    {
+      f->type = FACT_REAL;
+      f->d = v;
+    }
+  else
+    {
+      f->type = FACT_INT;
+      f->i = (int64_t) v;
+    }
+}
+
+/* "name=value;name=value", in order of time; returns how many. */
+static size_t
+facts_from (const char *text, struct fact facts[MAX_FACTS])
+{
+  char *copy = strdup (text), *save = NULL;
+  size_t n = 0;
+
+  for (char *p = strtok_r (copy, ";", &save); p;
+       p = strtok_r (NULL, ";", &save))
+    {
+      assert_in_range (n, 0, MAX_FACTS - 1);
+      one_fact (&facts[n], p, 1000 + n);
+      n++;
+    }
+  free (copy);
+  return n;
+}
+
+/* ---- verdicts ---- */
+
+#define WELL_HOST "host.psi.io.full=0.5;host.memory.available=0.4;"
+#define WELL_VMM                                                              \
+  WELL_HOST "qemu.state=running;vmm.monitor=answers;vmm.monitor=answers;"     \
+            "vmm.status=running;"
+#define BUSY1 "vcpu.count=2;vcpu.busy=1;vcpu.0.share=0.01;vcpu.1.share=0.99;"
+#define BUSY2 "vcpu.count=2;vcpu.busy=2;vcpu.0.share=0.99;vcpu.1.share=0.99;"
+#define IDLE "vcpu.count=2;vcpu.busy=0;vcpu.0.share=0.0;vcpu.1.share=0.01;"
+
+static const struct
+{
+  const char *facts, *outcome, *class_, *confidence;
+} cases[] = {
+  /* the process */
+  { "qemu.state=gone", "silent", "vmm-dead", "high" },
+  { "qemu.state=zombie", "silent", "vmm-dead", "high" },
+  { "qemu.state=gone;vmm.event=SHUTDOWN guest", "silent", "powered-off",
+    "high" },
+  { "qemu.state=gone;guest.intent=stop libvirt", "silent", "powered-off",
+    "high" },
+  { "qemu.state=stopped;vmm.monitor=no-greeting", "silent", "vmm-stuck",
+    "high" },
+  { WELL_HOST "qemu.state=running;qemu.stuck_threads=1;"
+              "vmm.monitor=greets-only;vmm.monitor=greets-only",
+    "silent", "vmm-stuck", "high" },
+  { WELL_HOST "qemu.state=running;qemu.stuck_threads=0;"
+              "vmm.monitor=greets-only;vmm.monitor=greets-only",
+    "silent", "vmm-stuck", "medium" },
+  { WELL_HOST "qemu.state=running;qemu.blocked_in=anon_pipe_write;"
+              "vmm.monitor=greets-only;vmm.monitor=greets-only",
+    "silent", "host-log-blocked", "high" },
+  /* once late is slow, not stuck */
+  { WELL_HOST "qemu.state=running;vmm.monitor=answers;"
+              "vmm.monitor=greets-only",
+    "silent", "slow", "low" },
+  { WELL_HOST "qemu.state=running;vmm.monitor=greets-only", "silent", "slow",
+    "low" },
+  /* somebody else has the monitor: no verdict on QEMU */
+  { WELL_HOST "qemu.state=running;vmm.monitor=held;vmm.monitor=held",
+    "silent", "unknown", "low" },
+
+  /* run states, in QEMU's words and in libvirt's */
+  { "qemu.state=running;vmm.monitor=answers;vmm.status=io-error", "silent",
+    "io-error", "high" },
+  { "vmm.status=paused io-error", "silent", "io-error", "high" },
+  { "vmm.status=internal-error", "silent", "vmm-internal-error", "high" },
+  { "vmm.status=guest-panicked", "silent", "kernel-panic", "high" },
+  { "vmm.status=crashed panicked", "silent", "kernel-panic", "high" },
+  { "vmm.status=paused", "silent", "paused", "high" },
+  { "vmm.status=paused user", "silent", "paused", "high" },
+  { "vmm.status=shutdown", "silent", "powered-off", "high" },
+  { "vmm.status=off gone", "silent", "powered-off", "high" },
+  { "vmm.status=running unpaused", "silent", "unknown", "low" },
+  { "vmm.status=paused;vmm.status=running", "silent", "unknown", "low" },
+  { "vmm.status=running;vmm.status=paused", "silent", "paused", "high" },
+
+  /* the host */
+  { "host.psi.memory.full=60.0;vmm.status=running", "silent", "host-starved",
+    "high" },
+  { "host.psi.io.full=80.0;vmm.status=running", "silent", "host-starved",
+    "low" },
+  { "host.psi.cpu.some=20.0;vmm.status=running", "silent", "unknown", "low" },
+
+  /* the guest answered, wrongly */
+  { WELL_VMM, "status: ended with 1", "application-dead", "high" },
+  { WELL_VMM "console.text.panic=Kernel panic - not syncing: forged",
+    "mismatch: no", "application-dead", "high" },
+  { WELL_VMM "net.answer=refused", "refused: port 80", "application-dead",
+    "high" },
+
+  /* panic: text alone is a suspicion */
+  { WELL_VMM IDLE "console.text.panic=Kernel panic - not syncing: Fatal;"
+                  "sysrq.answer=none;net.answer=timeout",
+    "silent", "kernel-panic", "high" },
+  { WELL_VMM IDLE "console.text.panic=Kernel panic - not syncing: Fatal;"
+                  "sysrq.answer=none",
+    "silent", "kernel-panic", "medium" },
+  { WELL_VMM "console.text.panic=Kernel panic - not syncing: Fatal", "silent",
+    "kernel-panic", "low" },
+  /* somebody printed it: the kernel answers */
+  { WELL_VMM "console.text.panic=Kernel panic - not syncing: x;"
+             "sysrq.answer=shown",
+    "silent", "userspace-stuck", "high" },
+  { WELL_VMM "console.text.panic=Kernel panic - not syncing: x;"
+             "sysrq.answer=none;net.answer=open",
+    "silent", "console-lost", "medium" },
+
+  /* lockups */
+  { WELL_VMM BUSY2 "sysrq.answer=none;net.answer=timeout;net.guest_sent=0",
+    "silent", "hard-lockup", "high" },
+  { WELL_VMM BUSY2 "sysrq.answer=none", "silent", "hard-lockup", "medium" },
+  { WELL_VMM BUSY2 "sysrq.answer=none;disk.any_moved=1", "silent",
+    "userspace-stuck", "low" },
+  { WELL_VMM BUSY1 "sysrq.answer=none;console.text.hard_lockup=NMI watchdog: "
+                   "Watchdog detected hard LOCKUP on cpu 1",
+    "no-answer", "hard-lockup", "high" },
+  { WELL_VMM BUSY1 "sysrq.answer=none", "silent", "hard-lockup", "low" },
+  { WELL_VMM BUSY1 "sysrq.answer=none;disk.any_moved=1", "silent",
+    "userspace-stuck", "low" },
+  { WELL_VMM BUSY2 "sysrq.answer=shown", "no-answer", "userspace-stuck",
+    "high" },
+  { WELL_VMM BUSY2 "sysrq.answer=none;net.guest_sent=12", "silent",
+    "userspace-stuck", "medium" },
+  { WELL_VMM BUSY1 "sysrq.answer=disabled;console.text.soft_lockup=watchdog: "
+                   "BUG: soft lockup - CPU#1 stuck for 22s! [x:1]",
+    "no-answer", "soft-lockup", "medium" },
+  { WELL_VMM BUSY1 "sysrq.answer=shown;console.text.rcu_stall=rcu: INFO: rcu_"
+                   "sched self-detected stall on CPU",
+    "no-answer", "rcu-stall", "medium" },
+
+  /* storage */
+  { WELL_VMM IDLE "sysrq.answer=shown;sysrq.w.blocked=7;"
+                  "sysrq.w.in_io=7;disk.any_moved=0",
+    "no-answer", "storage-stalled", "medium" },
+  { WELL_VMM IDLE "sysrq.answer=shown;sysrq.w.blocked=7;"
+                  "sysrq.w.in_io=7;disk.any_moved=1",
+    "no-answer", "userspace-stuck", "high" },
+  { WELL_VMM IDLE "sysrq.answer=shown;sysrq.w.blocked=1;sysrq.w.in_lock=1;"
+                  "sysrq.w.in_io=0;disk.any_moved=0",
+    "no-answer", "lock-deadlock", "medium" },
+  { WELL_VMM IDLE "sysrq.answer=shown;sysrq.w.blocked=1;sysrq.w.in_lock=1",
+    "status", "application-dead", "high" },
+  { WELL_VMM IDLE "disk.vdb.new_errors=3;disk.any_moved=1", "no-answer",
+    "storage-stalled", "high" },
+  { WELL_VMM IDLE "disk.vdb.new_errors=0;disk.any_moved=0", "no-answer",
+    "unknown", "low" },
+  { "host.psi.io.full=90.0;vmm.status=running;sysrq.answer=shown;"
+    "sysrq.w.in_io=2;disk.any_moved=0",
+    "no-answer", "storage-stalled", "medium" },
+
+  /* who lives, who does not */
+  { WELL_VMM IDLE "sysrq.answer=shown;sysrq.w.blocked=0", "silent: nothing",
+    "userspace-stuck", "high" },
+  { WELL_VMM IDLE "sysrq.answer=disabled", "no-echo", "userspace-stuck",
+    "high" },
+  { WELL_VMM IDLE "sysrq.answer=none;net.answer=refused", "silent",
+    "userspace-stuck", "medium" },
+  { WELL_VMM IDLE "net.answer=open", "silent", "console-lost", "medium" },
+  { WELL_VMM IDLE "net.answer=forwarded", "silent", "unknown", "low" },
+  { WELL_VMM "sysrq.answer=shown;net.answer=timeout", "timeout: 22",
+    "network-lost", "medium" },
+  { WELL_VMM "console.state=absent", "silent", "console-lost", "high" },
+
+  /* ours to mend */
+  { WELL_VMM, "login-prompt: at a login prompt", "probe-misconfigured",
+    "high" },
+  { WELL_VMM, "console-busy", "console-busy", "high" },
+  { WELL_VMM, "bootloader: GRUB", "boot-stuck", "low" },
+
+  { "", "ordered by somebody", "unknown", "low" },
+  { WELL_VMM IDLE, "", "unknown", "low" },
+};
+
+static bool
+known_class (const char *class_)
+{
+  for (size_t i = 0; verdict_classes[i]; i++)
+    if (strcmp (verdict_classes[i], class_) == 0)
+      return true;
+  return false;
+}
+
+static void
+test_verdicts (void **state)
+{
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+    {
+      struct fact facts[MAX_FACTS];
+      size_t n = facts_from (cases[i].facts, facts);
+      struct ladder ladder;
+      struct verdict v;
+
+      ladder_climb (facts, n, &ladder);
+      ladder_verdict (&ladder, facts, n, "uptime", cases[i].outcome, &v);
+      if (strcmp (v.class_, cases[i].class_) != 0
+          || strcmp (v.confidence, cases[i].confidence) != 0)
+        fail_msg ("%s\n  %s -> %s %s instead of %s %s", cases[i].facts,
+                  cases[i].outcome, v.class_, v.confidence, cases[i].class_,
+                  cases[i].confidence);
+      assert_true (known_class (v.class_));
+      assert_true (strlen (v.sentence) > 10 && strlen (v.next) > 5);
+    }
+}
+
+/* The order of the facts is nobody's business, only their times are. */
+static void
+test_order (void **state)
+{
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+    {
+      struct fact facts[MAX_FACTS], turned[MAX_FACTS];
+      size_t n = facts_from (cases[i].facts, facts);
+      struct ladder a, b;
+      struct verdict va, vb;
+
+      for (size_t k = 0; k < n; k++)
+        turned[k] = facts[n - 1 - k];
+      ladder_climb (facts, n, &a);
+      ladder_climb (turned, n, &b);
+      ladder_verdict (&a, facts, n, "s", cases[i].outcome, &va);
+      ladder_verdict (&b, turned, n, "s", cases[i].outcome, &vb);
+      for (int f = 0; f < FACET_MAX; f++)
+        assert_int_equal (a.facets[f].state, b.facets[f].state);
+      assert_string_equal (va.class_, vb.class_);
+      assert_string_equal (va.confidence, vb.confidence);
+    }
+}
+
+/* ---- facets ---- */
+
+static void
+facet (const char *text, enum facet_id id, enum facet_state want)
+{
+  struct fact facts[MAX_FACTS];
+  size_t n = facts_from (text, facts);
+  struct ladder l;
+
+  ladder_climb (facts, n, &l);
+  if (l.facets[id].state != want)
+    fail_msg ("%s: %s is %s instead of %s", text, facet_names[id],
+              facet_state_names[l.facets[id].state], facet_state_names[want]);
+  assert_int_equal (l.facets[id].evidence[0] != '\0', want != FACET_UNKNOWN);
+}
+
+static void
+test_facets (void **state)
+{
+  for (int f = 0; f < FACET_MAX; f++)
+    facet ("", (enum facet_id) f, FACET_UNKNOWN);
+  facet ("vmm.monitor=answers", FACET_VMM, FACET_ALIVE);
+  facet ("vmm.monitor=greets-only;vmm.monitor=answers", FACET_VMM,
+         FACET_ALIVE);
+  facet ("vmm.monitor=held", FACET_VMM, FACET_UNKNOWN);
+  facet ("disk.any_moved=1", FACET_BLOCK, FACET_ALIVE);
+  facet ("disk.any_moved=0", FACET_BLOCK, FACET_UNKNOWN);
+  facet ("disk.any_moved=0;sysrq.w.blocked=0", FACET_BLOCK, FACET_UNKNOWN);
+  facet ("sysrq.answer=none", FACET_TICKS, FACET_UNKNOWN);
+  facet ("sysrq.answer=disabled", FACET_TICKS, FACET_ALIVE);
+  facet ("net.answer=forwarded", FACET_NETWORK, FACET_UNKNOWN);
+  facet ("net.answer=timeout", FACET_NETWORK, FACET_DEAD);
+  facet ("net.guest_sent=0;net.not_taken=4", FACET_NETWORK, FACET_DEAD);
+  facet ("console.silent_ms=100", FACET_CONSOLE, FACET_ALIVE);
+  facet ("console.silent_ms=100000", FACET_CONSOLE, FACET_UNKNOWN);
+  facet ("probe.a=ok;probe.b=failed", FACET_APPLICATION, FACET_DEAD);
+  facet ("probe.a=failed;probe.a=ok", FACET_APPLICATION, FACET_ALIVE);
+}
+
+/* Nothing that a guest said leaves unescaped. */
+static void
+test_escaped (void **state)
+{
+  struct fact facts[MAX_FACTS];
+  size_t n = facts_from ("console.text.panic=Kernel panic\033[2J\x9b;"
+                         "vmm.status=paused \033[0m",
+                         facts);
+  struct ladder l;
+  struct verdict v;
+  struct json_object *o;
+
+  ladder_climb (facts, n, &l);
+  ladder_verdict (&l, facts, n, "sc\033", "silent: \033[1mloud", &v);
+  assert_null (strchr (v.culprit, '\033'));
+  assert_null (strchr (l.facets[FACET_RUN_STATE].evidence, '\033'));
+  o = ladder_to_json (&l);
+  assert_int_equal (json_object_array_length (o), FACET_MAX);
+  assert_null (strchr (json_object_to_json_string (o), '\033'));
+  json_object_put (o);
+  ladder_verdict (&l, facts, 1, "sc\033", "silent: \033[1mloud", &v);
+  assert_null (strchr (v.sentence, '\033'));
+  assert_null (strchr (v.culprit, '\033'));
+  memset (&l, 0, sizeof l);
+  ladder_verdict (&l, NULL, 0, "s", "\033[1mloud", &v);
+  assert_string_equal (v.class_, "unknown");
+  assert_null (strchr (v.sentence, '\033'));
+}
+
+/* A text that fills its field is read within it. */
+static void
+test_full_fields (void **state)
+{
+  struct fact f = { .type = FACT_TEXT };
+  struct ladder l;
+  struct verdict v;
+
+  snprintf (f.name, sizeof f.name, "vmm.status");
+  memset (f.text, 'p', sizeof f.text - 1);
+  memcpy (f.text, "paused", 6);
+  ladder_climb (&f, 1, &l);
+  ladder_verdict (&l, &f, 1, "s", "silent", &v);
+  assert_string_equal (v.class_, "paused");
+}
+
+int
+main (void)
+{
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test (test_verdicts), cmocka_unit_test (test_order),
+    cmocka_unit_test (test_facets),   cmocka_unit_test (test_escaped),
+    cmocka_unit_test (test_full_fields),
+  };
+
+  return cmocka_run_group_tests (tests, NULL, NULL);
+}

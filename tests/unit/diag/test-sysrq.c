@@ -1,0 +1,541 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Asking the kernel: the route for each console, the answers of several
+ * kernels, and silence.  The kernel is played.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "play.h"
+
+#include "transports/console/hub.h"
+#include "transports/monitor/monitor.h"
+
+#include "config.h"
+#ifdef WITH_LIBVIRT
+#include "guests/virt.h"
+#endif
+
+/* ---- the guest's other end ---- */
+
+static struct kernel
+{
+  char takes;          /* 'b' BREAK + key, 'o' ^O + key, 'k' keyboard, 'm' mux
+                          break, 0 nothing */
+  const char *answer;  /* what it prints then */
+  bool endless;        /* and then goes on for ever */
+  uint64_t chunk_gap;  /* ms between pieces of the answer */
+  size_t chunk;        /* bytes of one piece, 0 = all */
+  int lease_rc, monitor_rc;
+  int breaks, leases, presses;
+  bool armed, lost;
+  const char *pending;
+  uint64_t ready_ms;
+} k;
+static struct buf typed = BUF_INIT (65536); /* all that was written */
+
+static void
+hit (void)
+{
+  k.pending = k.answer;
+  k.ready_ms = now_ms + 1;
+}
+
+int
+hub_lease (struct hub *hub, const char *uuid, const char *console,
+           enum lease_rank rank, const char *who, bool take,
+           uint64_t deadline, struct lease **ret, struct error *err)
+{
+  assert_int_equal (rank, LEASE_DIAGNOSIS);
+  assert_false (take);
+  if (k.lease_rc < 0)
+    return error_set (err, -k.lease_rc, "held by a person");
+  k.leases++;
+  *ret = (struct lease *) &k;
+  return 0;
+}
+
+void
+lease_free (struct lease *l)
+{
+  k.leases--;
+}
+
+bool
+lease_lost (struct lease *l)
+{
+  return k.lost;
+}
+
+struct tap *
+lease_tap (struct lease *l)
+{
+  return (struct tap *) &k;
+}
+
+int
+lease_write (struct lease *l, const void *data, size_t len, uint64_t deadline,
+             struct error *err)
+{
+  const char *p = data;
+
+  buf_append (&typed, data, len);
+  if (k.takes == 'o' && len == 2 && p[0] == 0x0f)
+    hit ();
+  if (k.takes == 'b' && k.armed && len == 1)
+    hit ();
+  k.armed = false;
+  return 0;
+}
+
+int
+lease_write_raw (struct lease *l, const void *data, size_t len,
+                 uint64_t deadline, struct error *err)
+{
+  buf_append (&typed, data, len);
+  if (k.takes == 'm' && len == 7
+      && memcmp (data, "\001c\001bw\001c", 7) == 0)
+    hit ();
+  return 0;
+}
+
+size_t
+tap_read (struct tap *tap, void *dst, size_t n, uint64_t *ret_lost)
+{
+  size_t len;
+
+  *ret_lost = 0;
+  if (!k.pending || now_ms < k.ready_ms)
+    return 0;
+  len = strlen (k.pending);
+  if (k.chunk && len > k.chunk)
+    len = k.chunk;
+  len = len < n ? len : n;
+  memcpy (dst, k.pending, len);
+  k.pending += len;
+  k.ready_ms = now_ms + k.chunk_gap;
+  if (!*k.pending)
+    k.pending = k.endless ? "more and more\n" : NULL;
+  return len;
+}
+
+int
+tap_wait (struct tap *tap, uint64_t deadline)
+{
+  if (k.pending && k.ready_ms <= deadline)
+    {
+      now_ms = k.ready_ms > now_ms ? k.ready_ms : now_ms;
+      return 0;
+    }
+  now_ms = deadline > now_ms ? deadline : now_ms + 1;
+  return -ETIMEDOUT;
+}
+
+int
+monitor_open (const struct transport_env *env, const struct guest *g,
+              uint64_t deadline, struct monitor **ret_m,
+              enum monitor_health *ret_health, struct error *err)
+{
+  if (k.monitor_rc < 0)
+    return error_set (err, -k.monitor_rc, "monitor held");
+  *ret_m = (struct monitor *) &k;
+  return 0;
+}
+
+int
+monitor_command (struct monitor *m, const char *command,
+                 struct json_object *args, uint64_t deadline,
+                 struct json_object **ret_reply, struct error *err)
+{
+  if (strcmp (command, "chardev-send-break") == 0)
+    {
+      assert_string_equal (json_get_str (args, "id"), "charserial0");
+      k.breaks++;
+      k.armed = !k.armed;
+    }
+  else
+    {
+      assert_string_equal (command, "send-key");
+      k.presses++;
+      if (k.takes == 'k')
+        hit ();
+    }
+  json_object_put (args);
+  *ret_reply = json_object_new_object ();
+  return 0;
+}
+
+void
+monitor_close (struct monitor *m)
+{
+}
+
+#ifdef WITH_LIBVIRT
+int
+virt_domain (const char *uri, const char *uuid, virDomainPtr *ret_dom,
+             struct error *err)
+{
+  *ret_dom = NULL;
+  return 0;
+}
+
+int
+virt_error (struct error *err, const char *what)
+{
+  return error_set (err, EIO, "%s", what);
+}
+
+/* These stand before the library's own. */
+int
+virDomainSendKey (virDomainPtr domain, unsigned int codeset,
+                  unsigned int holdtime, unsigned int *keycodes, int nkeycodes,
+                  unsigned int flags)
+{
+  assert_int_equal (nkeycodes, 3);
+  assert_int_equal (keycodes[0], 56);
+  assert_int_equal (keycodes[1], 99);
+  assert_int_equal (keycodes[2], 17);
+  k.presses++;
+  if (k.takes == 'k')
+    hit ();
+  return 0;
+}
+
+int
+virDomainFree (virDomainPtr domain)
+{
+  return 0;
+}
+#endif
+
+/* Only the console collector taps. */
+int
+hub_tap (struct hub *hub, const char *uuid, const char *console,
+         const char *name, enum tap_start start,
+         void (*on_data) (struct tap *tap, void *arg), void *arg,
+         struct tap **ret_tap, struct error *err)
+{
+  fail ();
+  return -1;
+}
+
+/* ---- running ---- */
+
+static struct guest
+guest (enum console_device device)
+{
+  struct guest g = { .name = "vm", .display = "vm", .nconsoles = 1,
+                     .monitor = MONITOR_UNIX };
+
+  snprintf (g.inc.uuid, sizeof g.inc.uuid, "u");
+  snprintf (g.consoles[0].name, sizeof g.consoles[0].name, "serial0");
+  snprintf (g.consoles[0].alias, sizeof g.consoles[0].alias, "charserial0");
+  g.consoles[0].device = device;
+  g.consoles[0].muxed = device == CONSOLE_DEV_MUX;
+  return g;
+}
+
+static struct haul *
+ask (const struct guest *g, const char *params, int want_rc)
+{
+  struct transport_env env = { NULL, NULL, NULL };
+  struct haul *h = haul_new ();
+  struct error err = ERROR_INIT;
+
+  buf_clear (&typed);
+  k.breaks = 0;
+  k.pending = NULL;
+  k.armed = false;
+  if (collect (&collect_sysrq, g, &env, params, h, &err) != want_rc)
+    fail_msg ("%s", err.msg);
+  assert_int_equal (k.leases, 0);
+  return h;
+}
+
+#define W61                                                                   \
+  "\r\n[   12.345678] sysrq: Show Blocked State\r\n"                          \
+  "[   12.345700] task:jbd2/vda1-8     state:D stack:0     pid:201\r\n"       \
+  "[   12.345701] Call Trace:\r\n[   12.345702]  <TASK>\r\n"                  \
+  "[   12.345703]  __schedule+0x2eb/0x8d0\r\n[   12.345710]  </TASK>\r\n"
+
+static void
+test_answers (void **state)
+{
+  static const struct
+  {
+    const char *text, *answer;
+    int64_t lines, blocked;
+  } cases[] = {
+    { W61, "shown", 6, 1 },
+    { "login: w\r\n[1.0] sysrq: SysRq : Show Blocked State\n", "shown", 1,
+      -999 },
+    { "SysRq : Show Blocked State\n  task PC stack\n", "shown", 2, 0 },
+    { "[1.0] sysrq: This sysrq operation is disabled.\r\n", "disabled", 1,
+      -999 },
+    { "SysRq : HELP : loglevel(0-9) reboot(b)\n", "shown", 1, -999 },
+    { "sysrq: Show without an end of the line", "none", -999, -999 },
+    { "w\r\nlogin: ", "none", -999, -999 },
+  };
+  struct guest g = guest (CONSOLE_DEV_SERIAL);
+
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+    {
+      struct haul *h;
+
+      k = (struct kernel){ .takes = 'b', .answer = cases[i].text };
+      h = ask (&g, NULL, 0);
+      assert_string_equal (text_of (h, "sysrq.answer"), cases[i].answer);
+      assert_string_equal (text_of (h, "sysrq.w.answer"), cases[i].answer);
+      assert_int_equal (int_of (h, "sysrq.w.lines"), cases[i].lines);
+      assert_int_equal (int_of (h, "sysrq.w.blocked"), cases[i].blocked);
+      assert_int_equal (k.breaks, 1);
+      assert_non_null (strstr (buf_str (&h->impact),
+                               "sent SysRq w to console serial0 by break"));
+      if (strcmp (cases[i].answer, "none") == 0)
+        {
+          /* One try, and the line is killed. */
+          assert_string_equal (buf_str (&typed), "w\x15");
+          assert_string_equal (file_of (h, "sysrq/w.txt"), "(none)");
+        }
+      else
+        {
+          assert_string_equal (buf_str (&typed), "w");
+          assert_non_null (strstr (file_of (h, "sysrq/w.txt"), "ys"));
+          assert_null (strstr (file_of (h, "sysrq/w.txt"), "login"));
+          assert_string_equal (text_of (h, "sysrq.route"), "break");
+        }
+      haul_free (h);
+    }
+}
+
+/* Who waits on what. */
+static void
+test_blocked (void **state)
+{
+  static const char text[]
+      = "sysrq: Show Blocked State\r\n"
+        "[ 1.1] task:pool work/0:1 x state:D stack:0 pid:1\r\n"
+        "[ 1.1]  __schedule+0x34d/0xa00\r\n[ 1.1]  schedule+0x5a/0xd0\r\n"
+        "[ 1.1]  __mutex_lock.constprop.0+0x39d/0x720\r\n"
+        "[ 1.1]  ? zoo_rcustall+0x30/0x30 [zoo]\r\n"
+        "[ 1.1]  zoo_mutex_waiter+0x1d/0x30 [zoo]\r\n"
+        "[ 1.1]  kthread+0xda/0x100\r\n"
+        "[ 1.2] task:dd              state:D stack:0 pid:2\r\n"
+        "[ 1.2]  schedule+0x5a/0xd0\r\n[ 1.2]  io_schedule+0x46/0x70\r\n"
+        "[ 1.2]  folio_wait_bit_common+0x13d/0x350\r\n"
+        "[ 1.2] RIP: 0033:0x7f+0x1\r\n"
+        "[ 1.3] task:x               state:D\r\n";
+  struct guest g = guest (CONSOLE_DEV_SERIAL);
+  struct haul *h;
+
+  k = (struct kernel){ .takes = 'b', .answer = text };
+  h = ask (&g, NULL, 0);
+  assert_int_equal (int_of (h, "sysrq.w.blocked"), 3);
+  assert_int_equal (int_of (h, "sysrq.w.in_io"), 1);
+  assert_int_equal (int_of (h, "sysrq.w.in_lock"), 1);
+  assert_string_equal (text_of (h, "sysrq.w.culprit"),
+                       "pool work/0:1 x in zoo_mutex_waiter [zoo]");
+  haul_free (h);
+  /* The header alone does not say that nobody is blocked. */
+  k = (struct kernel){ .takes = 'b', .answer = "sysrq: Show\r\n" };
+  h = ask (&g, NULL, 0);
+  assert_non_null (strstr (buf_str (&h->gaps), "only the header"));
+  haul_free (h);
+}
+
+/* In pieces, with pauses shorter than the quiet, all of it is got. */
+static void
+test_pieces (void **state)
+{
+  struct guest g = guest (CONSOLE_DEV_SERIAL);
+  struct haul *h;
+
+  k = (struct kernel){ .takes = 'b', .answer = W61, .chunk = 20,
+                       .chunk_gap = 300 };
+  h = ask (&g, NULL, 0);
+  assert_int_equal (int_of (h, "sysrq.w.lines"), 6);
+  haul_free (h);
+}
+
+/* A guest that prints for ever ends by the budget (play.h checks it). */
+static void
+test_flood (void **state)
+{
+  struct guest g = guest (CONSOLE_DEV_SERIAL);
+  struct haul *h;
+
+  k = (struct kernel){ .takes = 'b', .answer = W61, .endless = true,
+                       .chunk_gap = 10 };
+  h = ask (&g, NULL, 0);
+  assert_string_equal (text_of (h, "sysrq.answer"), "shown");
+  haul_free (h);
+
+  k = (struct kernel){ .takes = 'b', .answer = "noise\n", .endless = true };
+  k.chunk_gap = 1;
+  h = ask (&g, NULL, 0);
+  assert_string_equal (text_of (h, "sysrq.answer"), "none");
+  haul_free (h);
+}
+
+static void
+test_escaped (void **state)
+{
+  struct guest g = guest (CONSOLE_DEV_SERIAL);
+  struct haul *h;
+
+  k = (struct kernel){ .takes = 'b',
+                       .answer = "sysrq: Show\n\033[2Jevil\x07\n" };
+  h = ask (&g, NULL, 0);
+  assert_string_equal (file_of (h, "sysrq/w.txt"),
+                       "sysrq: Show\n\\e[2Jevil\\x07\n");
+  haul_free (h);
+}
+
+static void
+test_routes (void **state)
+{
+  struct haul *h;
+  struct guest g;
+
+  g = guest (CONSOLE_DEV_VIRTIO);
+  k = (struct kernel){ .takes = 'o', .answer = W61 };
+  h = ask (&g, NULL, 0);
+  assert_string_equal (text_of (h, "sysrq.route"), "ctrl-o");
+  assert_string_equal (buf_str (&typed), "\x0fw");
+  assert_int_equal (k.breaks, 0);
+  haul_free (h);
+
+  /* Behind a mux: one after another, until the kernel answers. */
+  g = guest (CONSOLE_DEV_MUX);
+  k = (struct kernel){ .takes = 'k', .answer = W61 };
+  h = ask (&g, NULL, 0);
+  assert_string_equal (text_of (h, "sysrq.route"), "keyboard");
+  assert_string_equal (buf_str (&typed), "");
+  haul_free (h);
+  k = (struct kernel){ .takes = 'm', .answer = W61 };
+  h = ask (&g, NULL, 0);
+  assert_string_equal (text_of (h, "sysrq.route"), "mux-break");
+  assert_string_equal (buf_str (&typed), "\x0fw\x15\001c\001bw\001c");
+  assert_non_null (strstr (buf_str (&h->impact), "input focus"));
+  haul_free (h);
+
+  /* A route that worked is the route for the keys that follow. */
+  k = (struct kernel){ .takes = 'o', .answer = W61 };
+  h = ask (&g, "{\"keys\":\"wl\"}", 0);
+  assert_string_equal (text_of (h, "sysrq.l.answer"), "shown");
+  assert_string_equal (buf_str (&typed), "\x0fw\x0fl");
+  assert_int_equal (k.presses, 1);
+  haul_free (h);
+  /* R can't be pressed. */
+  h = ask (&g, "{\"keys\":\"R\"}", 0);
+  assert_int_equal (k.presses, 1);
+  haul_free (h);
+
+  /* Without a monitor a serial console can't be sent a BREAK. */
+  g = guest (CONSOLE_DEV_SERIAL);
+  g.monitor = MONITOR_NONE;
+  k = (struct kernel){ .takes = 'b', .answer = W61 };
+  h = ask (&g, NULL, 0);
+  assert_string_equal (text_of (h, "sysrq.answer"), "none");
+  assert_non_null (strstr (buf_str (&h->gaps), "BREAK need a monitor"));
+  assert_string_equal (buf_str (&typed), "");
+  haul_free (h);
+
+  /* Nothing is typed when the BREAK could not be sent. */
+  g = guest (CONSOLE_DEV_SERIAL);
+  k = (struct kernel){ .takes = 'b', .answer = W61, .monitor_rc = -EBUSY };
+  h = ask (&g, NULL, 0);
+  assert_string_equal (buf_str (&typed), "");
+  assert_non_null (strstr (buf_str (&h->gaps), "break: monitor held"));
+  haul_free (h);
+
+  /* Raw commands through libvirt are told. */
+  g = guest (CONSOLE_DEV_SERIAL);
+  g.monitor = MONITOR_LIBVIRT;
+  k = (struct kernel){ .takes = 'b', .answer = W61 };
+  h = ask (&g, NULL, 0);
+  assert_non_null (strstr (buf_str (&h->impact), "tainted"));
+  haul_free (h);
+#ifdef WITH_LIBVIRT
+  /* And not needed where the keyboard will do. */
+  k = (struct kernel){ .takes = 'k', .answer = W61 };
+  h = ask (&g, NULL, 0);
+  assert_string_equal (text_of (h, "sysrq.route"), "keyboard");
+  assert_int_equal (k.presses, 1);
+  assert_null (strstr (buf_str (&h->impact), "tainted"));
+  haul_free (h);
+#endif
+}
+
+static void
+test_keys (void **state)
+{
+  static const char *const refused[] = { "c", "b", "o", "e", "i", "u", "f",
+                                         "s", "wc", "", "n", "j", "x",
+                                         "wwwwwwwwwwwwwwwww" };
+  struct guest g = guest (CONSOLE_DEV_SERIAL);
+  struct haul *h;
+
+  for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++)
+    {
+      char params[80];
+
+      k = (struct kernel){ .takes = 'b', .answer = W61 };
+      snprintf (params, sizeof params, "{\"keys\":\"%s\"}", refused[i]);
+      h = ask (&g, params, strlen (refused[i]) == 0 || strlen (refused[i]) > 16
+                               ? -EINVAL
+                               : -EPERM);
+      assert_string_equal (buf_str (&typed), "");
+      assert_int_equal (k.breaks, 0);
+      haul_free (h);
+    }
+  k = (struct kernel){ .takes = 'b', .answer = W61 };
+  h = ask (&g, "{\"keys\":\"9wlm\"}", 0);
+  assert_string_equal (buf_str (&typed), "9wlm");
+  assert_int_equal (k.breaks, 4);
+  haul_free (h);
+  /* Silence is asked once, not once per key. */
+  k = (struct kernel){ .takes = 0 };
+  h = ask (&g, "{\"keys\":\"wlm\"}", 0);
+  assert_string_equal (buf_str (&typed), "w\x15");
+  haul_free (h);
+}
+
+static void
+test_console (void **state)
+{
+  struct guest g = guest (CONSOLE_DEV_SERIAL);
+  struct haul *h;
+
+  k = (struct kernel){ .takes = 'b', .answer = W61, .lease_rc = -EBUSY };
+  haul_free (ask (&g, NULL, -EBUSY));
+  k = (struct kernel){ .takes = 'b', .answer = W61 };
+  haul_free (ask (&g, "{\"console\":\"nope\"}", -ENOENT));
+  g.consoles[0].kind = CONSOLE_LOG;
+  haul_free (ask (&g, NULL, -ENOENT));
+  g = guest (CONSOLE_DEV_SERIAL);
+  /* Somebody took the console on the way: nothing more is typed. */
+  k = (struct kernel){ .takes = 0, .lost = true };
+  h = ask (&g, NULL, 0);
+  assert_string_equal (buf_str (&typed), "w");
+  haul_free (h);
+  buf_done (&typed);
+}
+
+int
+main (void)
+{
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test (test_answers), cmocka_unit_test (test_pieces),
+    cmocka_unit_test (test_blocked),
+    cmocka_unit_test (test_flood),   cmocka_unit_test (test_escaped),
+    cmocka_unit_test (test_routes),  cmocka_unit_test (test_keys),
+    cmocka_unit_test (test_console),
+  };
+
+  return cmocka_run_group_tests (tests, NULL, NULL);
+}
