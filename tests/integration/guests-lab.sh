@@ -7,8 +7,7 @@ set -u
 src=${HANGDOG_SRC:-$(cd "${srcdir:-.}" && pwd)} build=${HANGDOG_BUILD:-$PWD}
 dump=$build/tests/lib/guest-dump ask=$build/tests/lib/monitor-ask
 . "$src/tests/lab/lab.sh"
-work=$(mktemp -d /tmp/hd-glab.XXXXXX) || exit 1
-lab_init "$work" || { rc=$?; rm -rf "$work"; exit $rc; }
+lab_init || exit $?
 lab_trap
 
 failed=0
