@@ -20,6 +20,7 @@
 #include <sys/timerfd.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -432,13 +433,18 @@ make_socket (struct fake *c, struct error *err)
 static int
 make_pty (struct fake *c, struct error *err)
 {
+  struct termios t;
   int flags;
 
   if (openpty (&c->fd, &c->slave_fd, NULL, NULL, NULL) < 0
       || ttyname_r (c->slave_fd, c->path, sizeof c->path) != 0)
     return error_errno (err, errno, "making a pty");
-  /* Closed again: only now does the master see that nobody is there.  Its
-   * settings stay as they are: making it raw is the reader's business. */
+  /* QEMU makes its ptys raw, too; other makers may not. */
+  (void) tcgetattr (c->slave_fd, &t);
+  cfmakeraw (&t);
+  if (!c->f->cfg.cooked)
+    (void) tcsetattr (c->slave_fd, TCSANOW, &t);
+  /* Closed again: only now does the master see that nobody is there. */
   close (c->slave_fd);
   c->slave_fd = -1;
   flags = fcntl (c->fd, F_GETFL);

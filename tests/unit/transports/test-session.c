@@ -110,7 +110,7 @@ test_shell_on_a_socket (void **state)
 static void
 test_shell_on_a_pty (void **state)
 {
-  struct fakecons_config cfg = { .pty = true };
+  struct fakecons_config cfg = { .pty = true, .cooked = true };
 
   shell_answers (&cfg, CONSOLE_HOLD);
 }
