@@ -40,7 +40,8 @@ children_identity (const struct config *cfg, struct child_spec *daemon,
   else
     pw = getpwnam ("nobody"); /* it needs no file of its own */
   if (!pw)
-    return error_set (err, EINVAL, "there is neither a user hangdog nor nobody");
+    return error_set (err, EINVAL,
+                      "there is neither a user hangdog nor nobody");
   daemon->drop = true;
   daemon->uid = pw->pw_uid;
   daemon->gid = pw->pw_gid;

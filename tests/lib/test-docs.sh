@@ -36,7 +36,7 @@ for k in $keys; do
 done
 
 # ---- published schemas ----
-"$build/hangdog" config schema | diff -u "$src/docs/schema/config-1.json" - ||
+"$build/hangdog" config schema | diff -uB "$src/docs/schema/config-1.json" - ||
     bad "docs/schema/config-1.json: print it again: ./run hangdog config schema >docs/schema/config-1.json"
 HANGDOG_LIBEXEC=$build "$build/hangdog" scenario schema | diff -uB "$src/scenarios/schema/scenario-1.json" - ||
     bad "scenarios/schema/scenario-1.json: print it again: ./run hangdog scenario schema"
@@ -45,7 +45,7 @@ HANGDOG_LIBEXEC=$build "$build/hangdog" scenario schema | diff -uB "$src/scenari
 for doc in "$src"/README.md "$src"/CONTRIBUTING.md "$src"/docs/*.md; do
     n=0
     while read -r f; do
-        case $f in *'*'*|*NAME*|*ID*|*...*|*…*) continue ;; esac
+        case $f in *'*'*|*NAME*|*ID*|*...*|*…*|*.log) continue ;; esac
         n=$((n + 1))
         [ -e "$src/$f" ] || [ -e "$src/${f%/}.c" ] || [ -e "$build/$f" ] || ls "$src/$f".[ch] >/dev/null 2>&1 ||
             bad "${doc#"$src"/}: there is no $f"

@@ -9,8 +9,8 @@ mapfile -t files < <(find base guests transports kernel scenarios diag controlle
 for f in "${files[@]}"; do n=$((n + 1)); done
 [ "$n" -gt 100 ] || { echo "only $n sources were found: the test looks at the wrong place"; exit 1; }
 if out=$(grep -nP '\t|[ \t]+$' "${files[@]}"); then echo "tab, or blanks at the end: $out"; failed=1; fi
-# In characters: a comment may have a dash or an arrow.
-if out=$(LC_ALL=C.UTF-8 grep -nE '^.{81,}$' "${files[@]}"); then echo "over 80 columns: $out"; failed=1; fi
+# In characters: a comment may have a dash or an arrow. Tables of test cases may run on.
+if out=$(printf '%s\0' "${files[@]}" | grep -zv '^tests/' | LC_ALL=C.UTF-8 xargs -0 grep -nE '^.{81,}$'); then echo "over 80 columns: $out"; failed=1; fi
 for f in "${files[@]}"; do
     [ -z "$(tail -c 1 "$f")" ] || { echo "$f: the last line does not end"; failed=1; }
 done
