@@ -18,7 +18,8 @@
 #include <sys/socket.h>
 
 #define MAX_CLIENTS 64
-#define CLIENT_QUEUE (4u << 20)
+/* `status` of a thousand guests is some 3 MiB. */
+#define CLIENT_QUEUE (32u << 20)
 
 static const struct control_op ops[] = {
   { "list", op_list },
@@ -88,7 +89,10 @@ send_row (struct answer *a, struct json_object *row, const void *body,
 bool
 answer_row (struct answer *a, struct json_object *row)
 {
-  return send_row (a, row, NULL, 0, true);
+  bool sent = send_row (a, row, NULL, 0, true);
+
+  a->cut = a->cut || !sent;
+  return sent;
 }
 
 bool
@@ -101,6 +105,17 @@ answer_bytes (struct answer *a, struct json_object *row, const void *body,
 void
 answer_end (struct answer *a, struct json_object *last)
 {
+  struct error err = ERROR_INIT;
+
+  if (a->cut)
+    {
+      /* Half a list that looks whole would be a lie. */
+      if (last)
+        json_object_put (last);
+      error_set (&err, ENOBUFS, "you read too slowly: rows were dropped");
+      answer_error (a, &err);
+      return;
+    }
   send_row (a, last, NULL, 0, false);
   answer_free (a);
 }

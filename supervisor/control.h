@@ -12,6 +12,8 @@
 
 #include "base/channel.h"
 
+#include <stdbool.h>
+
 struct buf;
 struct client;
 struct control;
@@ -39,6 +41,7 @@ struct answer
   struct json_object *head; /* the request's */
   void (*gone) (struct answer *a);
   void *arg; /* the operation's */
+  bool cut;    /* a row did not fit the client's queue */
   char by[64]; /* "uid 0 (pid 123)" */
   struct answer *next;
 };

@@ -77,6 +77,8 @@ on_guest_event (const struct guest *g, enum guest_event event,
 {
   log_guest (LOG_LEVEL_INFO, g->inc.uuid, "guest=\"%s\" event %s %s",
              g->display, guest_event_names[event], detail ? detail : "");
+  if (!((struct daemon *) arg)->drain_only)
+    incidents_event (((struct daemon *) arg)->incidents, g, event, detail);
 }
 
 static void

@@ -428,34 +428,86 @@ end_standing (struct active *a, enum incident_end how)
   persist (a->all);
 }
 
+/* A standing incident of this guest; NULL when it joins one that stands, or
+ * cannot be followed. */
+static struct active *
+stand (struct incidents *in, const struct guest *g, const char *what,
+       const char *playbook, const char *reason)
+{
+  struct active *a = standing_of (in, g->inc.uuid);
+
+  if (a && incarnation_equal (&a->inc.inc, &g->inc))
+    return NULL; /* the same trouble, seen by another check */
+  if (a)
+    end_standing (a, INCIDENT_REPLACED);
+  a = active_new (in, g, what, playbook, reason);
+  if (!a)
+    {
+      log_guest (LOG_LEVEL_ERROR, g->inc.uuid,
+                 "more than %u incidents at once: this one is not followed",
+                 MAX_INCIDENTS);
+      return NULL;
+    }
+  a->stands = true;
+  return a;
+}
+
 static void
 failed (struct incidents *in, const struct binding_info *info)
 {
-  struct active *a = standing_of (in, info->guest->inc.uuid);
+  struct active *a
+      = stand (in, info->guest, info->scenario->name,
+               info->scenario->playbook ? info->scenario->playbook
+                                        : "standard",
+               info->last ? info->last->sentence : "");
 
-  if (a && incarnation_equal (&a->inc.inc, &info->guest->inc))
-    return; /* it joins: the same trouble, seen by another check */
-  if (a)
-    end_standing (a, INCIDENT_REPLACED);
-  a = active_new (in, info->guest, info->scenario->name,
-                  info->scenario->playbook ? info->scenario->playbook
-                                           : "standard",
-                  info->last ? info->last->sentence : "");
   if (!a)
-    {
-      log_guest (LOG_LEVEL_ERROR, info->guest->inc.uuid,
-                 "more than %u incidents at once: this one is not followed",
-                 MAX_INCIDENTS);
-      return;
-    }
+    return;
   a->inc.last_ok_wall_ms = info->last_ok_wall_ms;
-  a->stands = true;
   log_guest (LOG_LEVEL_WARN, info->guest->inc.uuid,
              "guest=\"%s\" scenario=%s failed %u times: %s (incident %s)",
              info->guest->display, info->scenario->name, info->failures,
              a->inc.reason, a->inc.id);
   put_durable (a);
   persist (in);
+}
+
+/* What the hypervisor itself says is wrong needs no scenario: this is what a
+ * host without any configuration lives on.  Nothing is typed then. */
+void
+incidents_event (struct incidents *in, const struct guest *g,
+                 enum guest_event event, const char *detail)
+{
+  char reason[200];
+  struct active *a;
+
+  if (event != GUEST_EVENT_IO_ERROR && event != GUEST_EVENT_WATCHDOG
+      && event != GUEST_EVENT_PANIC)
+    return;
+  if (g->intent != INTENT_RUN)
+    return;
+  snprintf (reason, sizeof (reason), "the hypervisor reports %s%s%.120s",
+            guest_event_names[event], detail && detail[0] ? ": " : "",
+            detail ? detail : "");
+  a = stand (in, g, BY_MONITOR, "quick", reason);
+  if (!a)
+    return;
+  log_guest (LOG_LEVEL_WARN, g->inc.uuid, "guest=\"%s\" %s (incident %s)",
+             g->display, reason, a->inc.id);
+  put_durable (a);
+  persist (in);
+}
+
+/* It runs again after its owner or the host mended it. */
+static void
+perhaps_recovered (struct incidents *in, const struct guest *was,
+                   const struct guest *now)
+{
+  struct active *a = standing_of (in, now->inc.uuid);
+
+  if (a && strcmp (a->inc.scenario, BY_MONITOR) == 0
+      && was->run != GUEST_RUNNING && now->run == GUEST_RUNNING)
+    end_standing (a, INCIDENT_RECOVERED);
 }
 
 void
@@ -490,7 +542,10 @@ incidents_guest (struct incidents *in, enum guest_change change,
       return;
     }
   if (change == GUEST_CHANGED)
-    return;
+    {
+      perhaps_recovered (in, was, now);
+      return;
+    }
   a = standing_of (in, was->inc.uuid);
   if (!a)
     return;

@@ -15,6 +15,8 @@ struct standing;
 struct timer;
 
 #define MAX_INCIDENTS 256
+/* Stands in place of a scenario's name where the hypervisor spoke. */
+#define BY_MONITOR "monitor"
 #define FIND_GUESTS_MS 15000
 #define MAX_TCP_TARGETS 4
 
