@@ -115,15 +115,13 @@ fake_tell() { printf '%s\n' "${*:2}" >"$work/$1.orders"; }
 
 # chaos_config SOURCES [MORE MEMBERS]
 chaos_config() {
-    cat >"$work/config.json" <<EOJ
-{
-  "schema": "hangdog/config/1",
-  "sources": [$1],
-  "scenarios": ["$work/scenarios"]${url:+,
-  "sink": {"url": "$url/bundles"\}}${2:+,
-  $2}
-}
-EOJ
+    {
+        echo "{ \"schema\": \"hangdog/config/1\", \"sources\": [$1],"
+        echo "  \"scenarios\": [\"$work/scenarios\"]"
+        [ -n "$url" ] && echo "  , \"sink\": {\"url\": \"$url/bundles\"}"
+        [ -n "${2:-}" ] && echo "  , $2"
+        echo "}"
+    } >"$work/config.json"
 }
 
 # chaos_scenario NAME SELECT INTERVAL TIMEOUT [MORE MEMBERS]
@@ -132,7 +130,7 @@ chaos_scenario() {
 {
   "schema": "hangdog/scenario/1", "name": "$1", "kind": "console-command",
   "select": {"name": "$2"}, "transports": ["console"],
-  "interval": "$3", "timeout": "$4", "initial-delay": "100ms", "retry-interval": "1s", "jitter": "0s",
+  "interval": "$3", "timeout": "$4", "initial-delay": "100ms", "retry-interval": "${RETRY:-1s}", "jitter": "0s",
   "failure-threshold": 2, "success-threshold": 1, "playbook": "standard",
   "command": "uptime", "expect": {"status": 0, "output": "load average"}${5:+, $5}
 }
