@@ -85,8 +85,8 @@ kept_remove (struct writer_link *wl, struct kept *k)
 
 /* Codes that a channel ends its calls with; the writer answers none of
  * them. */
-static bool
-connection_broke (int code)
+bool
+writer_link_broke (int code)
 {
   return code == EPIPE || code == ENOTCONN || code == ECONNRESET
          || code == ECANCELED || code == EPROTO;
@@ -98,7 +98,7 @@ kept_done (struct frame *frame, const struct error *err, void *arg)
   struct kept *k = arg;
 
   /* The connection broke: it stays, and is sent again on the next one. */
-  if (err && connection_broke (err->code))
+  if (err && writer_link_broke (err->code))
     {
       k->sent = false;
       return;
@@ -385,6 +385,15 @@ writer_link_connect (struct writer_link *wl, int channel, int pipe)
     declare (wl, (uint32_t) i + 1, &wl->declared[i]);
   send_kept (wl);
   wl->ops->up (wl->arg);
+}
+
+void
+writer_link_disconnect (struct writer_link *wl)
+{
+  if (!wl)
+    return;
+  channel_free (wl->channel);
+  wl->channel = NULL;
 }
 
 bool
