@@ -251,9 +251,8 @@ void
 spool_each (struct spool *sp, enum spool_place place,
             void (*fn) (const struct spool_item *item, void *arg), void *arg)
 {
-  if (sp->count == 0)
-    return; /* qsort() may not be given NULL */
-  qsort (sp->items, sp->count, sizeof *sp->items, older);
+  if (sp->count > 0)
+    qsort (sp->items, sp->count, sizeof *sp->items, older);
   for (size_t i = 0; i < sp->count; i++)
     if (sp->items[i]->pub.place == place)
       fn (&sp->items[i]->pub, arg);
@@ -299,15 +298,20 @@ spool_bundle_fd (struct spool *sp, const char *id, int *ret_fd,
 {
   char name[64];
   struct item *it;
-  int fd, r = spool_check_id (id, err);
+  int fd = -1, r = spool_check_id (id, err);
 
   if (r < 0)
     return r;
   it = spool_find (sp, id);
   if (it == NULL || !it->bundle)
     return error_set (err, ENOENT, "no bundle of incident %s", id);
-  fd = openat (sp->place_fd[it->pub.place], spool_bundle_name (name, id),
+  spool_bundle_name (name, id);
+  fd = openat (sp->place_fd[it->pub.place], name,
                O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+  /* A move that failed half way, and could not be taken back either. */
+  for (unsigned i = SPOOL_READY; fd < 0 && errno == ENOENT
+                                 && i < SPOOL_PLACE_MAX; i++)
+    fd = openat (sp->place_fd[i], name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
   if (fd < 0)
     return error_errno (err, errno, "opening %s", name);
   *ret_fd = fd;
@@ -358,12 +362,34 @@ spool_due (struct spool *sp)
 
 /* ---- moves ---- */
 
+/* The bundle, then the .json.  When that cannot be, the bundle goes back. */
+static int
+move_files (struct spool *sp, struct item *it, enum spool_place from,
+            enum spool_place to, struct error *err)
+{
+  int a = sp->place_fd[from], b = sp->place_fd[to], r = 0;
+  char json[64], bundle[64];
+
+  spool_json_name (json, it->pub.id);
+  spool_bundle_name (bundle, it->pub.id);
+  /* It may be there already, from a try that failed half way. */
+  if (it->bundle && renameat (a, bundle, b, bundle) < 0
+      && (errno != ENOENT || faccessat (b, bundle, F_OK, 0) < 0))
+    return error_errno (err, errno, "moving %s", bundle);
+  if (it->bundle && fsync (b) < 0)
+    r = error_errno (err, errno, "fsync of %s/", spool_place_names[to]);
+  else if (renameat (a, json, b, json) < 0)
+    r = error_errno (err, errno, "moving %s", json);
+  if (r < 0 && it->bundle)
+    (void) !renameat (b, bundle, a, bundle);
+  return r;
+}
+
 static int
 move (struct spool *sp, struct item *it, enum spool_place to,
       struct error *err)
 {
   enum spool_place from = it->pub.place;
-  char name[64];
   int r;
 
   /* What the item will say there is written here before it moves, so that
@@ -372,20 +398,8 @@ move (struct spool *sp, struct item *it, enum spool_place to,
   r = spool_write_item (sp, it, NULL, err);
   if (r < 0 && r != -ENOSPC && r != -EDQUOT)
     return r; /* on a full disk it moves with what it said before */
-  if (it->bundle
-      && renameat (sp->place_fd[from], spool_bundle_name (name, it->pub.id),
-                   sp->place_fd[to], name) < 0)
-    return error_errno (err, errno, "moving %s", name);
-  if (it->bundle && fsync (sp->place_fd[to]) < 0)
-    return error_errno (err, errno, "fsync of %s/", spool_place_names[to]);
-  if (renameat (sp->place_fd[from], spool_json_name (name, it->pub.id),
-                sp->place_fd[to], name) < 0)
-    {
-      r = error_errno (err, errno, "moving %s", name);
-      spool_bundle_name (name, it->pub.id);
-      (void) !renameat (sp->place_fd[to], name, sp->place_fd[from], name);
-      return r;
-    }
+  if ((r = move_files (sp, it, from, to, err)) < 0)
+    return r;
   it->pub.place = to;
   /* A failure here: the move may be undone by a power cut, and is then made
    * again.  Nothing is lost by it. */

@@ -135,7 +135,7 @@ read_all (int fd, char *buf, size_t max, size_t *ret_len, struct error *err)
           *ret_len = len;
           return 0;
         }
-      len += (size_t)n;
+      len += (size_t) n;
     }
   return error_set (err, EFBIG, "more than %zu bytes", max);
 }
@@ -210,7 +210,7 @@ base64_digit (char c)
       = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   const char *p = c ? strchr (digits, c) : NULL;
 
-  return p ? (int)(p - digits) : -1;
+  return p ? (int) (p - digits) : -1;
 }
 
 /* Go writes a net.HardwareAddr as base64 of its six bytes; other releases
@@ -238,11 +238,11 @@ copy_mac (char *dst, size_t n, struct json_object *obj, const char *key)
 
           if (d < 0)
             return;
-          v = v << 6 | (uint32_t)d;
+          v = v << 6 | (uint32_t) d;
         }
-      b[3 * i] = (unsigned char)(v >> 16);
-      b[3 * i + 1] = (unsigned char)(v >> 8);
-      b[3 * i + 2] = (unsigned char)v;
+      b[3 * i] = (unsigned char) (v >> 16);
+      b[3 * i + 1] = (unsigned char) (v >> 8);
+      b[3 * i + 2] = (unsigned char) v;
     }
   snprintf (dst, n, "%02x:%02x:%02x:%02x:%02x:%02x", b[0], b[1], b[2], b[3],
             b[4], b[5]);
@@ -338,9 +338,9 @@ join_sizes (struct guest *g, struct json_object *config)
   int64_t vcpus = json_get_int (config, "VCpus", 0);
 
   if (g->memory_bytes == 0 && kib > 0 && kib < INT64_MAX / 1024)
-    g->memory_bytes = (uint64_t)kib * 1024;
+    g->memory_bytes = (uint64_t) kib * 1024;
   if (g->vcpus == 0 && vcpus > 0 && vcpus <= 65536)
-    g->vcpus = (unsigned)vcpus;
+    g->vcpus = (unsigned) vcpus;
 }
 
 static void
@@ -386,7 +386,7 @@ intend_restart (struct guest *g, struct json_object *status)
       if (step <= 0)
         continue;
       snprintf (from, sizeof from, "AppInstanceStatus.%s=%d", flags[i],
-                (int)step);
+                (int) step);
       label (g, "eve.in_progress", from);
       if (step >= BRING_DOWN)
         {
@@ -438,7 +438,7 @@ intend_by_state (struct guest *g, struct json_object *status,
   char from[64];
 
   if (!status || state < SW_STATE_FIRST
-      || state >= SW_STATE_FIRST + (int64_t)ARRAY_LEN (sw_states))
+      || state >= SW_STATE_FIRST + (int64_t) ARRAY_LEN (sw_states))
     return false;
   state -= SW_STATE_FIRST;
   label (g, "eve.state", sw_states[state].name);
@@ -513,5 +513,5 @@ eve_pid (struct opener *opener, const char *root, uint64_t deadline,
 
   eve_load (&e, DOMAIN_STATUS);
   pid = json_get_int (e.obj[DOMAIN_STATUS], "DomainId", 0);
-  return pid > 0 && pid <= INT32_MAX ? (int32_t)pid : 0;
+  return pid > 0 && pid <= INT32_MAX ? (int32_t) pid : 0;
 }

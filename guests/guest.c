@@ -237,7 +237,7 @@ guest_to_json (const struct guest *g)
 
   json_add_str (obj, "uuid", g->inc.uuid);
   json_add_int (obj, "pid", g->inc.pid);
-  json_add_int (obj, "start_time", (int64_t)g->inc.start_time);
+  json_add_int (obj, "start_time", (int64_t) g->inc.start_time);
   json_add_int (obj, "boot", g->inc.boot);
   add (obj, "name", g->name);
   add (obj, "display", g->display);
@@ -251,7 +251,7 @@ guest_to_json (const struct guest *g)
   json_add_str (obj, "monitor", monitor_kind_names[g->monitor]);
   add (obj, "monitor_root", g->monitor_root);
   add (obj, "monitor_path", g->monitor_path);
-  json_add_int (obj, "memory_bytes", (int64_t)g->memory_bytes);
+  json_add_int (obj, "memory_bytes", (int64_t) g->memory_bytes);
   json_add_int (obj, "vcpus", g->vcpus);
   add_parts (obj, g);
   /* A copy: json-c counts references without atomics, and this snapshot may

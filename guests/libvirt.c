@@ -85,7 +85,7 @@ say_farewell (struct libvirt *lv, struct libvirt_ears *ears)
   };
 
   if (ears)
-    (void)job_start (lv->env.jobs, &spec, NULL);
+    (void) job_start (lv->env.jobs, &spec, NULL);
 }
 
 /* ---- looking ---- */
@@ -345,7 +345,7 @@ libvirt_start (const struct guest_source_env *env,
   snprintf (lv->lane, sizeof lv->lane, "source libvirt %s", uri);
   lv->local = is_local (uri);
   lv->mode = cfg->console_mode >= 0 && cfg->console_mode < CONSOLE_MODE_MAX
-                 ? (enum console_mode)cfg->console_mode
+                 ? (enum console_mode) cfg->console_mode
                  : CONSOLE_HOLD;
   lv->link = libvirt_link_new (env->loop);
   if (!lv->link)
@@ -381,12 +381,12 @@ libvirt_describe (void *self, struct buf *out)
               lv->connected ? "connected" : "not connected");
   if (lv->since_ms)
     buf_printf (out, " for %llu s",
-                (unsigned long long)(now - lv->since_ms) / 1000);
+                (unsigned long long) (now - lv->since_ms) / 1000);
   if (lv->looking)
     buf_puts (out, ", looking");
   if (lv->retry_ms)
     buf_printf (out, ", next try %llu s after the last",
-                (unsigned long long)lv->retry_ms / 1000);
+                (unsigned long long) lv->retry_ms / 1000);
   if (lv->skipped)
     buf_printf (out, ", %u domains skipped", lv->skipped);
   if (lv->why.code)

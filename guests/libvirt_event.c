@@ -138,7 +138,7 @@ send_of (struct libvirt_link *link, virDomainPtr dom,
 static const char *
 name_of (const char *const *names, unsigned n, int i)
 {
-  return i >= 0 && i < (int)n && names[i] ? names[i] : "";
+  return i >= 0 && i < (int) n && names[i] ? names[i] : "";
 }
 #define NAME_OF(names, i) name_of (names, ARRAY_LEN (names), i)
 

@@ -295,10 +295,10 @@ trim (char *s)
 {
   char *end;
 
-  while (isspace ((unsigned char)*s))
+  while (isspace ((unsigned char) *s))
     s++;
   end = s + strlen (s);
-  while (end > s && isspace ((unsigned char)end[-1]))
+  while (end > s && isspace ((unsigned char) end[-1]))
     *--end = '\0';
   return s;
 }
@@ -401,7 +401,7 @@ parse_memory (const char *text)
   unsigned long long v = strtoull (text, &end, 10);
   unsigned shift;
 
-  switch (tolower ((unsigned char)*end))
+  switch (tolower ((unsigned char) *end))
     {
     case 'k':
       shift = 10;
@@ -419,7 +419,7 @@ parse_memory (const char *text)
     default:
       return 0;
     }
-  return !isdigit ((unsigned char)text[0]) || v > (UINT64_MAX >> shift)
+  return !isdigit ((unsigned char) text[0]) || v > (UINT64_MAX >> shift)
              ? 0
              : v << shift;
 }
@@ -429,7 +429,7 @@ parse_count (const char *text)
 {
   unsigned long v = text ? strtoul (text, NULL, 10) : 0;
 
-  return v > 65536 ? 0 : (unsigned)v;
+  return v > 65536 ? 0 : (unsigned) v;
 }
 
 static unsigned

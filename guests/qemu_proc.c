@@ -24,7 +24,7 @@ uuid_is_valid (const char *s)
   for (unsigned i = 0; i < UUID_TEXT - 1; i++)
     if (i == 8 || i == 13 || i == 18 || i == 23
             ? s[i] != '-'
-            : !isxdigit ((unsigned char)s[i]))
+            : !isxdigit ((unsigned char) s[i]))
       return false; /* also at the NUL of a shorter one */
   return s[UUID_TEXT - 1] == '\0';
 }
@@ -35,7 +35,7 @@ uuid_copy (char *dst, const char *s)
   if (!uuid_is_valid (s))
     return false;
   for (unsigned i = 0; i < UUID_TEXT; i++)
-    dst[i] = (char)tolower ((unsigned char)s[i]);
+    dst[i] = (char) tolower ((unsigned char) s[i]);
   return true;
 }
 
@@ -47,7 +47,7 @@ read_proc (int32_t pid, const char *name, char *buf, size_t size)
   size_t len = 0;
   int fd CLEANUP_CLOSE = -1;
 
-  snprintf (path, sizeof path, "/proc/%d/%s", (int)pid, name);
+  snprintf (path, sizeof path, "/proc/%d/%s", (int) pid, name);
   fd = open (path, O_RDONLY | O_CLOEXEC);
   if (fd < 0)
     return -errno;
@@ -61,7 +61,7 @@ read_proc (int32_t pid, const char *name, char *buf, size_t size)
         return -errno;
       if (n == 0)
         break;
-      len += (size_t)n;
+      len += (size_t) n;
     }
   buf[len] = '\0';
   return (ssize_t)len;
@@ -92,25 +92,25 @@ qemu_proc_read (int32_t pid, struct qemu_proc *ret_proc,
   int r;
 
   if (!text)
-    return error_errno (err, ENOMEM, "process %d", (int)pid);
+    return error_errno (err, ENOMEM, "process %d", (int) pid);
   r = proc_start_time (pid, &proc.start_time, err);
   if (r < 0)
     return r;
   len = read_proc (pid, "cmdline", text, MAX_CMDLINE);
   if (len < 0)
-    return error_errno (err, ESRCH, "process %d", (int)pid);
+    return error_errno (err, ESRCH, "process %d", (int) pid);
   proc.state = read_state (pid);
-  r = qemu_args_parse (text, (size_t)len, &args, err);
+  r = qemu_args_parse (text, (size_t) len, &args, err);
   if (r < 0)
     {
-      error_wrap (err, "process %d", (int)pid);
+      error_wrap (err, "process %d", (int) pid);
       return r;
     }
   /* The number may have been given to another one in between. */
   if (proc_start_time (pid, &again, NULL) < 0 || again != proc.start_time)
     {
       qemu_args_free (args);
-      return error_set (err, ESRCH, "process %d went away", (int)pid);
+      return error_set (err, ESRCH, "process %d went away", (int) pid);
     }
   *ret_proc = proc;
   *ret_args = args;
@@ -139,7 +139,7 @@ qemu_proc_find (bool (*fn) (const struct qemu_proc *proc,
       if (*end || pid <= 0 || pid > INT32_MAX)
         continue;
       seen++;
-      if (qemu_proc_read ((int32_t)pid, &proc, &args, NULL) < 0)
+      if (qemu_proc_read ((int32_t) pid, &proc, &args, NULL) < 0)
         continue;
       taken = fn (&proc, args, arg);
       qemu_args_free (args);

@@ -108,7 +108,7 @@ bucket_of (struct guest_registry *reg, const char *uuid)
   unsigned h = 5381;
 
   for (const char *p = uuid; *p; p++)
-    h = h * 33 + (unsigned char)tolower ((unsigned char)*p);
+    h = h * 33 + (unsigned char) tolower ((unsigned char) *p);
   return &reg->buckets[h % BUCKETS];
 }
 

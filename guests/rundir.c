@@ -103,7 +103,7 @@ drain_inotify (int fd)
   while ((n = read (fd, buf, sizeof buf)) > 0)
     for (char *p = buf; p < buf + n;)
       {
-        const struct inotify_event *ev = (const struct inotify_event *)p;
+        const struct inotify_event *ev = (const struct inotify_event *) p;
 
         deaf |= (ev->mask & (IN_IGNORED | IN_DELETE_SELF)) != 0;
         p += sizeof *ev + ev->len;
@@ -413,7 +413,7 @@ rundir_stopp (struct rundir **rd)
 static char *
 or_default (char *given, const char *dflt)
 {
-  return given && given[0] ? given : (char *)dflt;
+  return given && given[0] ? given : (char *) dflt;
 }
 
 static int
@@ -449,7 +449,7 @@ rundir_start (const struct guest_source_env *env,
     .pidfile = or_default (cfg->pidfile, DEFAULT_PIDFILE),
     .eve = or_default (cfg->eve, ""),
     .mode = cfg->console_mode >= 0 && cfg->console_mode < CONSOLE_MODE_MAX
-                ? (enum console_mode)cfg->console_mode
+                ? (enum console_mode) cfg->console_mode
                 : CONSOLE_PROBE,
   };
   struct rundir *rd CLEANUP (rundir_stopp) = NULL;
@@ -492,10 +492,10 @@ rundir_describe (void *self, struct buf *out)
   buf_printf (out, "rundir %s: %zu guests", rd->cfg.root, rd->nguests);
   if (rd->scanned_ms)
     buf_printf (out, ", looked %llu s ago",
-                (unsigned long long)(now - rd->scanned_ms) / 1000);
+                (unsigned long long) (now - rd->scanned_ms) / 1000);
   if (rd->began_ms)
     buf_printf (out, ", looking since %llu ms",
-                (unsigned long long)(now - rd->began_ms));
+                (unsigned long long) (now - rd->began_ms));
   if (!rd->root_ear)
     buf_puts (out, ", not watched (looked at every 30 s)");
   if (rd->skipped)

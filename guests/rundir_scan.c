@@ -174,7 +174,7 @@ add_console (const struct rundir_look *l, struct guest *g, const char *folder,
   guest_copy (c->name, sizeof c->name, file);
   guest_copy (c->root, sizeof c->root, l->scan->cfg.root);
   if (snprintf (c->path, sizeof c->path, "%s/%s", folder, file)
-      >= (int)sizeof c->path)
+      >= (int) sizeof c->path)
     return;
   g->nconsoles++;
   c->kind = type == DT_REG ? CONSOLE_LOG : CONSOLE_UNIX;
@@ -199,7 +199,7 @@ next_name (const char **list, char *name, size_t n)
 
   if (**list == '\0')
     return false;
-  snprintf (name, n, "%.*s", (int)len, *list);
+  snprintf (name, n, "%.*s", (int) len, *list);
   *list += len + ((*list)[len] == ',');
   return true;
 }
@@ -262,7 +262,7 @@ add_endpoints (const struct rundir_look *l, struct guest *g, const char *folder,
     {
       type = entry_type (list, name);
       if (type >= 0)
-        add_console (l, g, folder, name, (unsigned char)type, args);
+        add_console (l, g, folder, name, (unsigned char) type, args);
     }
   type = entry_type (list, cfg->monitor);
   /* listener.qmp is its owner's for the guest's whole life. */
@@ -270,7 +270,7 @@ add_endpoints (const struct rundir_look *l, struct guest *g, const char *folder,
     return;
   if (snprintf (g->monitor_path, sizeof g->monitor_path, "%s/%s", folder,
                 cfg->monitor)
-      >= (int)sizeof g->monitor_path)
+      >= (int) sizeof g->monitor_path)
     return;
   g->monitor = MONITOR_UNIX;
   guest_copy (g->monitor_root, sizeof g->monitor_root, cfg->root);
@@ -308,12 +308,13 @@ make_uuid (char *uuid, const char *root, const char *name)
   for (unsigned i = 0; i < ARRAY_LEN (parts); i++)
     for (const char *p = parts[i]; *p; p++)
       for (unsigned k = 0; k < 2; k++)
-        h[k] = (h[k] ^ (unsigned char)*p) * 0x100000001b3u + k;
+        h[k] = (h[k] ^ (unsigned char) *p) * 0x100000001b3u + k;
   /* Version 8 ("vendor's own") and the usual variant. */
   snprintf (uuid, UUID_TEXT, "%08x-%04x-8%03x-%04x-%012llx",
-            (unsigned)(h[0] >> 32), (unsigned)(h[0] >> 16 & 0xffff),
-            (unsigned)(h[0] & 0xfff), (unsigned)(h[1] >> 48 & 0x3fff) | 0x8000,
-            (unsigned long long)(h[1] & 0xffffffffffffu));
+            (unsigned) (h[0] >> 32), (unsigned) (h[0] >> 16 & 0xffff),
+            (unsigned) (h[0] & 0xfff),
+            (unsigned) (h[1] >> 48 & 0x3fff) | 0x8000,
+            (unsigned long long) (h[1] & 0xffffffffffffu));
 }
 
 /* From the folder's name, else from the process, else as it was last time
@@ -421,7 +422,7 @@ static int
 pidfd_of (const struct rundir_who *w)
 {
   struct qemu_proc again;
-  int fd = (int)syscall (SYS_pidfd_open, w->proc.pid, 0);
+  int fd = (int) syscall (SYS_pidfd_open, w->proc.pid, 0);
 
   /* Opened by number, so check afterwards that it is still that one. */
   if (fd >= 0
@@ -579,7 +580,7 @@ rundir_scan_run (struct job *job, void *scan)
     {
       /* EVE makes it with the first guest: no folder is no guests. */
       s->listed = true;
-      s->why = (struct error)ERROR_INIT;
+      s->why = (struct error) ERROR_INIT;
       return 0;
     }
   if (!dir)

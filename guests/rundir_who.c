@@ -47,7 +47,7 @@ rundir_read (const struct rundir_look *l, const char *root, const char *path,
         return -errno;
       if (n == 0)
         break;
-      len += (size_t)n;
+      len += (size_t) n;
     }
   buf[len] = '\0';
   *ret_len = len;
@@ -62,8 +62,8 @@ is_in_folder (const char *path, const char *folder)
   size_t len = strlen (folder);
   const char *slash = strrchr (path, '/');
 
-  return slash && (size_t)(slash - path) > len
-         && slash[-(ptrdiff_t)len - 1] == '/'
+  return slash && (size_t) (slash - path) > len
+         && slash[-(ptrdiff_t) len - 1] == '/'
          && strncmp (slash - len, folder, len) == 0;
 }
 
@@ -110,7 +110,7 @@ remember (const struct qemu_proc *proc, const struct qemu_args *args, void *arg)
   p->pid = proc->pid;
   guest_copy (p->name, sizeof p->name, qemu_args_name (args));
   if (slash)
-    snprintf (p->folder, sizeof p->folder, "%.*s", (int)(slash - file), file);
+    snprintf (p->folder, sizeof p->folder, "%.*s", (int) (slash - file), file);
   guest_copy (p->uuid, sizeof p->uuid, qemu_args_uuid (args));
   return ++s->nprocs == RUNDIR_MAX_GUESTS;
 }
@@ -149,7 +149,7 @@ rundir_find_process (const struct rundir_look *l, struct rundir_who *w)
   snprintf (path, sizeof path, "%s/%s", w->folder, cfg->pidfile);
   has_file = rundir_read (l, cfg->root, path, text, sizeof text, &len) == 0
              && len > 0;
-  if (has_file && try_pid (w, (int32_t)strtol (text, NULL, 10)))
+  if (has_file && try_pid (w, (int32_t) strtol (text, NULL, 10)))
     return true;
   if (cfg->eve[0] && w->uuid[0]
       && try_pid (w, eve_pid (l->scan->opener, cfg->eve, l->deadline, w->uuid)))

@@ -51,9 +51,9 @@ split_path (struct guest_console *c, const char *path)
   const char *slash = strrchr (path, '/');
 
   if (path[0] != '/' || !slash || slash == path || !slash[1]
-      || (size_t)(slash - path) >= sizeof c->root)
+      || (size_t) (slash - path) >= sizeof c->root)
     return false;
-  memcpy (c->root, path, (size_t)(slash - path));
+  memcpy (c->root, path, (size_t) (slash - path));
   c->root[slash - path] = '\0';
   guest_copy (c->path, sizeof c->path, slash + 1);
   return true;
@@ -100,7 +100,7 @@ add_console (struct reading *r, bool is_serial)
     return;
   guest_copy (c.name, sizeof c.name, d->alias);
   if (snprintf (c.alias, sizeof c.alias, "char%s", d->alias)
-      >= (int)sizeof c.alias)
+      >= (int) sizeof c.alias)
     return;
   if (is_serial || strcmp (d->target, "serial") == 0)
     c.device = CONSOLE_DEV_SERIAL;
@@ -268,7 +268,7 @@ on_open (struct reading *r)
     xml_attr (x, "unit", r->unit, sizeof r->unit);
   else if (xml_is (x, "domain/vcpu")
            && xml_attr (x, "current", current, sizeof current))
-    r->g->vcpus = (unsigned)strtoul (current, NULL, 10);
+    r->g->vcpus = (unsigned) strtoul (current, NULL, 10);
   else if (in_metadata (r))
     open_metadata (r);
 }
@@ -290,7 +290,7 @@ on_text (struct reading *r)
   else if (xml_is (x, "domain/memory"))
     g->memory_bytes = to_bytes (text, r->unit);
   else if (xml_is (x, "domain/vcpu") && g->vcpus == 0)
-    g->vcpus = (unsigned)strtoul (text, NULL, 10);
+    g->vcpus = (unsigned) strtoul (text, NULL, 10);
   else if (in_metadata (r) && r->label_key[0])
     add_label (r, r->label_key, text);
 }
@@ -418,7 +418,7 @@ virt_domain_set_state (struct guest *g, int state, int reason)
   };
   const struct state *s = unknown;
 
-  if (state >= 0 && state < (int)ARRAY_LEN (tables))
+  if (state >= 0 && state < (int) ARRAY_LEN (tables))
     s = tables[state];
   while (s->reason != -1 && s->reason != reason)
     s++;

@@ -84,10 +84,10 @@ grow (void)
 
   if (n > MAX_ITEMS)
     return -1;
-  items = realloc (ev.items, (size_t)n * sizeof *items);
+  items = realloc (ev.items, (size_t) n * sizeof *items);
   if (!items)
     return -1;
-  memset (items + ev.nitems, 0, (size_t)(n - ev.nitems) * sizeof *items);
+  memset (items + ev.nitems, 0, (size_t) (n - ev.nitems) * sizeof *items);
   ev.items = items;
   ev.nitems = n;
   return 0;
@@ -226,7 +226,7 @@ on_timer (struct timer *t, void *arg)
     LOCK_SCOPE (&ev.m);
     if (it->removed || it->wanted < 0)
       return;
-    timer_in (t, (uint64_t)it->wanted);
+    timer_in (t, (uint64_t) it->wanted);
   }
   it->on_timeout (it->id, it->opaque);
 }
@@ -256,7 +256,7 @@ apply_one (struct loop *loop, struct item *it, int wanted)
            || loop_timer (loop, "libvirt", on_timer, it, &it->timer, NULL) == 0)
     {
       if (wanted >= 0)
-        timer_in (it->timer, (uint64_t)wanted);
+        timer_in (it->timer, (uint64_t) wanted);
       else
         timer_stop (it->timer);
     }

@@ -45,7 +45,7 @@ is_name_char (char c)
 {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')
          || (c >= '0' && c <= '9') || c == '_' || c == ':' || c == '-'
-         || c == '.' || (unsigned char)c >= 0x80;
+         || c == '.' || (unsigned char) c >= 0x80;
 }
 
 static bool
@@ -53,7 +53,7 @@ starts (const struct xml *x, const char *s)
 {
   size_t n = strlen (s);
 
-  return (size_t)(x->end - x->at) >= n && memcmp (x->at, s, n) == 0;
+  return (size_t) (x->end - x->at) >= n && memcmp (x->at, s, n) == 0;
 }
 
 static void
@@ -68,11 +68,11 @@ static int
 until (struct xml *x, const char *s, struct xml_span *ret_span,
        struct error *err)
 {
-  const char *p = memmem (x->at, (size_t)(x->end - x->at), s, strlen (s));
+  const char *p = memmem (x->at, (size_t) (x->end - x->at), s, strlen (s));
 
   if (!p)
     return bad (x, "the text ends too early", err);
-  *ret_span = (struct xml_span){ x->at, (size_t)(p - x->at) };
+  *ret_span = (struct xml_span){ x->at, (size_t) (p - x->at) };
   x->at = p + strlen (s);
   return 0;
 }
@@ -87,7 +87,7 @@ read_name (struct xml *x, struct xml_span *ret, struct error *err)
   if (x->at == p || x->at - p > MAX_NAME || *p == '-' || *p == '.'
       || (*p >= '0' && *p <= '9'))
     return bad (x, "a name was expected", err);
-  *ret = (struct xml_span){ p, (size_t)(x->at - p) };
+  *ret = (struct xml_span){ p, (size_t) (x->at - p) };
   return 0;
 }
 
@@ -204,11 +204,11 @@ has_text (struct xml_span s)
 static int
 read_text (struct xml *x, struct error *err)
 {
-  const char *p = memchr (x->at, '<', (size_t)(x->end - x->at));
+  const char *p = memchr (x->at, '<', (size_t) (x->end - x->at));
 
   if (!p)
     p = x->end;
-  x->text = (struct xml_span){ x->at, (size_t)(p - x->at) };
+  x->text = (struct xml_span){ x->at, (size_t) (p - x->at) };
   x->raw = false;
   if (!has_text (x->text))
     {
@@ -343,8 +343,8 @@ put_char (struct out *o, uint32_t c)
   if (c == 0 || c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
     return;
   for (size_t i = n; i-- > 1; c >>= 6)
-    b[i] = (char)(0x80 | (c & 0x3f));
-  b[0] = (char)(lead[n] | c);
+    b[i] = (char) (0x80 | (c & 0x3f));
+  b[0] = (char) (lead[n] | c);
   put (o, b, n);
 }
 
@@ -365,9 +365,9 @@ char_reference (const char *p, size_t len)
     return 0;
   for (; len > 0; p++, len--)
     {
-      unsigned d = *p >= '0' && *p <= '9'   ? (unsigned)(*p - '0')
-                   : *p >= 'a' && *p <= 'f' ? (unsigned)(*p - 'a') + 10
-                   : *p >= 'A' && *p <= 'F' ? (unsigned)(*p - 'A') + 10
+      unsigned d = *p >= '0' && *p <= '9'   ? (unsigned) (*p - '0')
+                   : *p >= 'a' && *p <= 'f' ? (unsigned) (*p - 'a') + 10
+                   : *p >= 'A' && *p <= 'F' ? (unsigned) (*p - 'A') + 10
                                             : 99;
 
       if (d >= base)
@@ -404,8 +404,8 @@ put_entity (struct out *o, const char *p, size_t len)
   end = memchr (p, ';', len < 12 ? len : 12);
   if (!end)
     return 0;
-  put_char (o, char_reference (p + 2, (size_t)(end - p) - 2));
-  return (size_t)(end - p) + 1;
+  put_char (o, char_reference (p + 2, (size_t) (end - p) - 2));
+  return (size_t) (end - p) + 1;
 }
 
 static void
@@ -422,7 +422,7 @@ decode (struct xml_span s, bool raw, char *dst, size_t n)
         used = put_entity (&o, s.p, s.len);
       if (used == 0)
         {
-          seq = text_utf8 ((const unsigned char *)s.p, s.len, NULL);
+          seq = text_utf8 ((const unsigned char *) s.p, s.len, NULL);
           used = seq ? seq : 1;
           put (&o, s.p, used);
         }

@@ -36,16 +36,36 @@ const char *
 report_quote (char *dst, size_t n, const char *bytes, size_t len)
 {
   struct buf text CLEANUP_BUF = BUF_INIT (n - 1);
+  const char *end = bytes + len;
 
-  /* Leading newlines say nothing, and a sentence has one line. */
-  while (len && (*bytes == '\n' || *bytes == '\r' || *bytes == ' '))
-    bytes++, len--;
-  text_escape (&text, bytes, len, 0);
+  /* A sentence has one line: what ends lines at its ends says nothing, and
+   * in the middle becomes a bar. */
+  while (bytes < end && (*bytes == '\r' || *bytes == '\n' || *bytes == ' '))
+    bytes++;
+  while (bytes < end && (end[-1] == '\r' || end[-1] == '\n' || end[-1] == ' '))
+    end--;
+  while (bytes < end)
+    {
+      const char *p = bytes;
+
+      while (p < end && *p != '\r' && *p != '\n')
+        p++;
+      text_escape (&text, bytes, (size_t) (p - bytes), 0);
+      if (p < end)
+        buf_puts (&text, " | ");
+      while (p < end && (*p == '\r' || *p == '\n'))
+        p++;
+      bytes = p;
+    }
   snprintf (dst, n, "%s", buf_str (&text));
   return dst;
 }
 
 /* ---- talking ---- */
+
+#define LOGIN_HINT                                                            \
+  "; set up autologin there, or use a dialogue that expects the prompt"
+#define PASSWORD_HINT "; hangdog types none"
 
 void
 judge_talk (enum talk talk, const char *detail, struct outcome_report *ret)
@@ -68,12 +88,9 @@ judge_talk (enum talk talk, const char *detail, struct outcome_report *ret)
     [TALK_MISMATCH] = { OUTCOME_FAILED, "mismatch",
                         "the dialogue went another way" },
     [TALK_LOGIN] = { OUTCOME_NO_VERDICT, "login-prompt",
-                     "the console is at a login prompt: let the guest log in "
-                     "there by itself (autologin), name another console, or "
-                     "use a dialogue scenario that expects the prompt" },
+                     "the console is at a login prompt" LOGIN_HINT },
     [TALK_PASSWORD] = { OUTCOME_NO_VERDICT, "password-prompt",
-                        "the console asks for a password, and hangdog types "
-                        "none: end that login, or name another console" },
+                        "the console asks for a password" PASSWORD_HINT },
     [TALK_BOOTLOADER] = { OUTCOME_NO_VERDICT, "bootloader",
                           "the console is in the firmware or boot loader" },
     [TALK_BUSY] = { OUTCOME_NO_VERDICT, "console-busy",
@@ -86,7 +103,7 @@ judge_talk (enum talk talk, const char *detail, struct outcome_report *ret)
                        "the guest prints faster than can be searched: its "
                        "console can't be asked now" },
   };
-  char seen[100];
+  char seen[170];
 
   if (talk <= TALK_OK || talk >= TALK_MAX)
     {
@@ -94,10 +111,13 @@ judge_talk (enum talk talk, const char *detail, struct outcome_report *ret)
                   "an end of talking that has no meaning (%d)", (int) talk);
       return;
     }
-  if (detail && *detail && talk != TALK_LOGIN && talk != TALK_PASSWORD)
-    report_set (ret, means[talk].outcome, means[talk].code, "%s (%s)",
-                means[talk].sentence,
-                report_quote (seen, sizeof seen, detail, strlen (detail)));
+  /* What was seen, where the session says it; else what it means. */
+  if (detail && *detail)
+    report_set (ret, means[talk].outcome, means[talk].code, "%s%s",
+                report_quote (seen, sizeof seen, detail, strlen (detail)),
+                talk == TALK_LOGIN      ? LOGIN_HINT
+                : talk == TALK_PASSWORD ? PASSWORD_HINT
+                                        : "");
   else
     report_set (ret, means[talk].outcome, means[talk].code, "%s",
                 means[talk].sentence);
@@ -117,6 +137,8 @@ judge_open_error (int rc, const struct error *why, struct outcome_report *ret)
     { -ECONNREFUSED, TALK_ABSENT },
   };
 
+  char seen[190];
+
   for (size_t i = 0; i < ARRAY_LEN (known); i++)
     if (known[i].rc == rc)
       {
@@ -130,6 +152,10 @@ judge_open_error (int rc, const struct error *why, struct outcome_report *ret)
   else if (rc == -ETIMEDOUT)
     report_set (ret, OUTCOME_NO_VERDICT, "console-timeout",
                 "the console could not be had in time");
+  else if (rc == -EIO)
+    report_set (ret, OUTCOME_NO_VERDICT, "console-broken", "%s",
+                report_quote (seen, sizeof seen, error_text (why),
+                              strlen (error_text (why))));
   else
     return false;
   return true;
@@ -182,9 +208,11 @@ scenario_session (const struct scenario *s, const struct guest *g,
   rc = session_open (env->hub, g->inc.uuid, con->name, LEASE_SCENARIO, who,
                      deadline > now ? now + (deadline - now) / 2 : now, ret,
                      &why);
-  if (rc >= 0 || judge_open_error (rc, &why, report))
+  if (rc >= 0)
     return 0;
   *ret = NULL;
+  if (judge_process (g, report) || judge_open_error (rc, &why, report))
+    return 0;
   if (err)
     *err = why;
   return rc;

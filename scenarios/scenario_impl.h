@@ -82,6 +82,11 @@ bool judge_open_error (int rc, const struct error *why,
 void judge_answer (const struct scenario_expect *expect, int64_t status,
                    const char *out, size_t len, struct outcome_report *ret);
 
+/* A stopped QEMU serves nobody, which looks like a console that somebody else
+ * has.  True, with ret failed, when its process is stopped, a zombie or gone:
+ * seen on the host, so it needs no answer. */
+bool judge_process (const struct guest *g, struct outcome_report *ret);
+
 /* The console of a scenario, or NULL with ret filled (no verdict). */
 const struct guest_console *scenario_console (const struct scenario *s,
                                               const struct guest *g,

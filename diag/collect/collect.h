@@ -67,12 +67,32 @@ void otlp_end (struct otlp *o, struct collect_ctx *ctx, const char *file);
 /* The QEMU process and its threads (qemu.c). */
 void collect_qemu (struct collect_ctx *ctx, struct otlp *o);
 
+/* What a thread of the guest's QEMU has run, and waited for a processor, in
+ * ns; false when it is gone.  Both together tell a vCPU that spins also on a
+ * host that is short of processors. */
+struct thread_time
+{
+  uint64_t run, wait;
+};
+bool collect_thread_time (int pid, int tid, struct thread_time *ret);
+/* Facts vcpu.N.share and .waited, vcpu.count and vcpu.busy. */
+struct vcpu_share
+{
+  int number;
+  double run, wait; /* of the time, 0 to 1 */
+};
+void collect_shares (struct collect_ctx *ctx, const char *source,
+                     const struct vcpu_share *shares, size_t n);
+
 /* SysRq by keyboard and monitor (sysrq_key.c).  sysrq_ask_monitor() takes the
  * reference of args in every case. */
 bool sysrq_can_press (const struct guest *g, char key);
 int sysrq_press (struct collect_ctx *ctx, char key, struct error *err);
 int sysrq_ask_monitor (struct collect_ctx *ctx, const char *command,
                        struct json_object *args, struct error *err);
+
+/* What SysRq w says, as facts (blocked.c). */
+void collect_blocked (struct collect_ctx *ctx, const char *text, size_t len);
 
 /* The console's text: marks of trouble as facts (marks.c). */
 void collect_marks (struct collect_ctx *ctx, const char *text, size_t len);

@@ -5,7 +5,7 @@
  * kernel without end.
  *
  * A thread is a vCPU when QEMU named it so ("CPU 0/KVM"); where it does not
- * name its threads (EVE), guest time tells.
+ * name its threads (EVE), guest time tells, and without KVM only the monitor.
  */
 #include "diag/collect/collect.h"
 
@@ -21,6 +21,7 @@
 
 #define MAX_THREADS 512
 #define MAX_STACKS 16
+#define MAX_VCPUS 64
 #define BUSY 0.9
 
 struct thread
@@ -32,7 +33,8 @@ struct thread
   bool twice;
   uint64_t start;
   uint64_t cpu, cpu_before, guest; /* clock ticks */
-  double share;
+  struct thread_time time, time_before;
+  double run, wait; /* of the time between the samples */
 };
 
 struct process
@@ -82,6 +84,49 @@ read_stat (const char *path, struct thread *ret)
          && parse_stat (buf_str (&text), ret);
 }
 
+bool
+collect_thread_time (int pid, int tid, struct thread_time *ret)
+{
+  struct buf text CLEANUP_BUF = BUF_INIT (128);
+  struct thread t = { 0 };
+  char path[64];
+
+  snprintf (path, sizeof path, "/proc/%d/task/%d/schedstat", pid, tid);
+  if (collect_slurp (path, &text, NULL) >= 0
+      && sscanf (buf_str (&text), "%" SCNu64 " %" SCNu64, &ret->run,
+                 &ret->wait)
+             == 2)
+    return true;
+  /* A kernel without schedstats: coarser, and blind for waiting. */
+  snprintf (path, sizeof path, "/proc/%d/task/%d/stat", pid, tid);
+  if (!read_stat (path, &t))
+    return false;
+  ret->run = t.cpu * (1000000000 / (uint64_t) sysconf (_SC_CLK_TCK));
+  ret->wait = 0;
+  return true;
+}
+
+void
+collect_shares (struct collect_ctx *ctx, const char *source,
+                const struct vcpu_share *shares, size_t n)
+{
+  int64_t busy = 0;
+
+  for (size_t i = 0; i < n; i++)
+    {
+      char name[FACT_NAME_MAX];
+
+      if (shares[i].run + shares[i].wait >= BUSY)
+        busy++;
+      snprintf (name, sizeof name, "vcpu.%d.share", shares[i].number);
+      collect_real (ctx, name, source, shares[i].run);
+      snprintf (name, sizeof name, "vcpu.%d.waited", shares[i].number);
+      collect_real (ctx, name, source, shares[i].wait);
+    }
+  collect_int (ctx, "vcpu.count", source, (int64_t) n);
+  collect_int (ctx, "vcpu.busy", source, busy);
+}
+
 static int
 vcpu_number (const char *comm)
 {
@@ -108,7 +153,7 @@ sample_thread (struct process *p, int tid, bool second)
   char path[64];
 
   snprintf (path, sizeof path, "/proc/%d/task/%d/stat", p->pid, tid);
-  if (!read_stat (path, &t))
+  if (!read_stat (path, &t) || !collect_thread_time (p->pid, tid, &t.time))
     return;
   known = second ? find (p, tid) : NULL;
   if (known && known->start == t.start)
@@ -118,6 +163,8 @@ sample_thread (struct process *p, int tid, bool second)
       known->cpu_before = known->cpu;
       known->state = t.state;
       known->cpu = t.cpu;
+      known->time_before = known->time;
+      known->time = t.time;
       known->guest = t.guest;
     }
   else if (!second && p->n < MAX_THREADS)
@@ -165,15 +212,17 @@ name_vcpus (struct process *p)
 static void
 shares (struct process *p)
 {
-  double secs = (double) (p->sampled_us - p->before_us) / 1e6;
-  double hz = (double) sysconf (_SC_CLK_TCK);
+  double ns = (double) (p->sampled_us - p->before_us) * 1e3;
 
   for (size_t i = 0; i < p->n; i++)
     {
       struct thread *t = &p->threads[i];
 
-      if (t->twice && secs > 0 && t->cpu >= t->cpu_before)
-        t->share = (double) (t->cpu - t->cpu_before) / hz / secs;
+      if (!t->twice || ns <= 0 || t->time.run < t->time_before.run
+          || t->time.wait < t->time_before.wait)
+        continue;
+      t->run = (double) (t->time.run - t->time_before.run) / ns;
+      t->wait = (double) (t->time.wait - t->time_before.wait) / ns;
     }
 }
 
@@ -202,38 +251,33 @@ state_word (char c)
 static void
 publish (struct collect_ctx *ctx, struct process *p)
 {
-  int64_t vcpus = 0, busy = 0, stuck = 0;
+  struct vcpu_share vcpus[MAX_VCPUS];
   struct thread *main_thread = find (p, p->pid);
+  int64_t stuck = 0;
+  size_t n = 0;
 
   if (main_thread)
     collect_str (ctx, "qemu.state", "proc", state_word (main_thread->state));
   for (size_t i = 0; i < p->n; i++)
     {
       struct thread *t = &p->threads[i];
-      char name[FACT_NAME_MAX];
 
       /* Twice in D may be two short waits, but seldom on one that is idle:
        * no time was used in between either. */
       if (t->twice && t->state == 'D' && t->state_before == 'D'
           && t->cpu == t->cpu_before)
         stuck++;
-      if (t->vcpu < 0 || !t->twice)
-        continue;
-      vcpus++;
-      if (t->share >= BUSY)
-        busy++;
-      snprintf (name, sizeof name, "vcpu.%d.share", t->vcpu);
-      collect_real (ctx, name, "proc", t->share);
+      if (t->vcpu >= 0 && t->twice && n < MAX_VCPUS)
+        vcpus[n++] = (struct vcpu_share){ t->vcpu, t->run,
+                                           t->wait };
     }
   collect_int (ctx, "qemu.stuck_threads", "proc", stuck);
-  if (vcpus == 0)
-    {
-      ctx->out->gap (ctx->out, "qemu/vcpus",
-                     "which threads are vCPUs could not be told");
-      return;
-    }
-  collect_int (ctx, "vcpu.count", "proc", vcpus);
-  collect_int (ctx, "vcpu.busy", "proc", busy);
+  if (n)
+    collect_shares (ctx, "proc", vcpus, n);
+  else
+    ctx->out->gap (ctx->out, "qemu/vcpus",
+                   "which threads are vCPUs can't be told from /proc alone: "
+                   "they have no names and no guest time");
 }
 
 static void
@@ -330,15 +374,15 @@ write_table (struct collect_ctx *ctx, struct process *p)
 {
   struct buf table CLEANUP_BUF = BUF_INIT (64u << 10);
 
-  buf_printf (&table, "%8s %-16s %5s %4s %10s %6s\n", "tid", "name", "state",
-              "vcpu", "cpu ticks", "share");
+  buf_printf (&table, "%8s %-16s %5s %4s %10s %6s %6s\n", "tid", "name",
+              "state", "vcpu", "cpu ticks", "ran", "waited");
   for (size_t i = 0; i < p->n; i++)
     {
       struct thread *t = &p->threads[i];
 
-      buf_printf (&table, "%8d %-16s %c>%c   %4d %10" PRIu64 " %6.2f\n",
+      buf_printf (&table, "%8d %-16s %c>%c   %4d %10" PRIu64 " %6.2f %6.2f\n",
                   t->tid, t->comm, t->twice ? t->state_before : '?', t->state,
-                  t->vcpu, t->cpu, t->share);
+                  t->vcpu, t->cpu, t->run, t->wait);
     }
   stacks (ctx, p, &table);
   ctx->out->file (ctx->out, "qemu/threads.txt", buf_str (&table), table.len);

@@ -288,13 +288,12 @@ ask_key (struct asking *a, char key, int *known)
 /* ---- what was found ---- */
 
 static int64_t
-count_of (const struct buf *b, size_t from, const char *needle)
+count_lines (const struct buf *b, size_t from)
 {
-  const char *p = b->data + from, *end = b->data + b->len;
   int64_t n = 0;
 
-  while ((p = memmem (p, (size_t) (end - p), needle, strlen (needle))))
-    n++, p += strlen (needle);
+  for (size_t i = from; i < b->len; i++)
+    n += b->data[i] == '\n';
   return n;
 }
 
@@ -317,10 +316,9 @@ keep (struct asking *a, char key, enum answer answer)
     ctx->out->gap (ctx->out, file, "longer than %u bytes", MAX_BODY);
   snprintf (name, sizeof name, "sysrq.%c.lines", key);
   /* One line is the header alone: the console loglevel hides the rest. */
-  collect_int (ctx, name, "console", count_of (&a->text, a->header, "\n"));
+  collect_int (ctx, name, "console", count_lines (&a->text, a->header));
   if (key == 'w' && answer == ANSWER_SHOWN)
-    collect_int (ctx, "sysrq.w.blocked", "console",
-                 count_of (&a->text, a->header, "state:D"));
+    collect_blocked (ctx, a->text.data + a->header, a->text.len - a->header);
 }
 
 static const struct guest_console *

@@ -29,11 +29,14 @@ struct facet_rule
 
 static const struct facet_rule rules[] = {
   /* Rung 0.  PSI in percent of time over 10 s. */
-  { FACET_HOST, FACET_DEAD, { { "host.psi.memory.full", OP_ABOVE, NULL, 40 } } },
-  { FACET_HOST, FACET_SLOW, { { "host.psi.memory.full", OP_ABOVE, NULL, 10 } } },
+  { FACET_HOST, FACET_DEAD,
+    { { "host.psi.memory.full", OP_ABOVE, NULL, 40 } } },
+  { FACET_HOST, FACET_SLOW,
+    { { "host.psi.memory.full", OP_ABOVE, NULL, 10 } } },
   { FACET_HOST, FACET_SLOW, { { "host.psi.io.full", OP_ABOVE, NULL, 60 } } },
   { FACET_HOST, FACET_SLOW, { { "host.psi.cpu.some", OP_ABOVE, NULL, 80 } } },
-  { FACET_HOST, FACET_SLOW, { { "host.memory.available", OP_BELOW, NULL, 0.02 } } },
+  { FACET_HOST, FACET_SLOW,
+    { { "host.memory.available", OP_BELOW, NULL, 0.02 } } },
   { FACET_HOST, FACET_ALIVE, { { "host.psi.*", OP_THERE } } },
   { FACET_HOST, FACET_ALIVE, { { "host.memory.available", OP_THERE } } },
 
@@ -49,7 +52,8 @@ static const struct facet_rule rules[] = {
 
   /* Rung 2.  QEMU's own words, or libvirt's state and reason. */
   { FACET_RUN_STATE, FACET_DEAD, { { "vmm.status", OP_HAS, "io-error" } } },
-  { FACET_RUN_STATE, FACET_DEAD, { { "vmm.status", OP_HAS, "internal-error" } } },
+  { FACET_RUN_STATE, FACET_DEAD,
+    { { "vmm.status", OP_HAS, "internal-error" } } },
   { FACET_RUN_STATE, FACET_DEAD, { { "vmm.status", OP_HAS, "panicked" } } },
   { FACET_RUN_STATE, FACET_DEAD, { { "vmm.status", OP_BEGINS, "paused" } } },
   { FACET_RUN_STATE, FACET_DEAD, { { "vmm.status", OP_BEGINS, "suspended" } } },
@@ -84,7 +88,7 @@ static const struct facet_rule rules[] = {
   { FACET_BLOCK, FACET_DEAD, { { "disk.*.new_errors", OP_ABOVE, NULL, 0 } } },
   { FACET_BLOCK, FACET_ALIVE, { { "disk.any_moved", OP_TRUE } } },
   { FACET_BLOCK, FACET_DEAD,
-    { { "sysrq.w.blocked", OP_ABOVE, NULL, 0 },
+    { { "sysrq.w.in_io", OP_ABOVE, NULL, 0 },
       { "disk.any_moved", OP_FALSE } } },
   { FACET_BLOCK, FACET_SLOW,
     { { "console.text.hung_task", OP_THERE },
@@ -103,7 +107,8 @@ static const struct facet_rule rules[] = {
   { FACET_CONSOLE, FACET_ALIVE, { { "sysrq.answer", OP_IS, "disabled" } } },
   { FACET_CONSOLE, FACET_DEAD, { { "console.state", OP_IS, "absent" } } },
   { FACET_CONSOLE, FACET_DEAD, { { "console.state", OP_IS, "broken" } } },
-  { FACET_CONSOLE, FACET_ALIVE, { { "console.silent_ms", OP_BELOW, NULL, 5000 } } },
+  { FACET_CONSOLE, FACET_ALIVE,
+    { { "console.silent_ms", OP_BELOW, NULL, 5000 } } },
 
   /* Rung 8. */
   { FACET_APPLICATION, FACET_DEAD, { { "probe.*", OP_IS, "failed" } } },

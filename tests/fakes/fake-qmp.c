@@ -76,7 +76,7 @@ say (int fd, const char *text, size_t len)
       if (n > 0)
         {
           text += n;
-          len -= (size_t)n;
+          len -= (size_t) n;
         }
     }
   return true;
@@ -109,7 +109,7 @@ value_of (const char *line, const char *key, char *dst, size_t n)
     return;
   p += strlen (key);
   p += strspn (p, "\": ");
-  snprintf (dst, n, "%.*s", (int)strcspn (p, "\",}"), p);
+  snprintf (dst, n, "%.*s", (int) strcspn (p, "\",}"), p);
 }
 
 static const char *
@@ -187,14 +187,14 @@ converse (int fd)
       n = recv (fd, line + len, sizeof line - 1 - len, 0);
       if (n <= 0)
         return;
-      len += (size_t)n;
+      len += (size_t) n;
       line[len] = '\0';
       while ((end = strchr (line, '\n')))
         {
           *end = '\0';
           if (!answer (fd, line))
             return;
-          len -= (size_t)(end + 1 - line);
+          len -= (size_t) (end + 1 - line);
           memmove (line, end + 1, len + 1);
         }
       if (len == sizeof line - 1)
@@ -233,7 +233,7 @@ main (int argc, char **argv)
   mode = argv[1];
   strncpy (sa.sun_path, argv[2], sizeof sa.sun_path - 1);
   s = socket (AF_UNIX, SOCK_STREAM, 0);
-  if (s < 0 || bind (s, (struct sockaddr *)&sa, sizeof sa) < 0
+  if (s < 0 || bind (s, (struct sockaddr *) &sa, sizeof sa) < 0
       || listen (s, is ("no-accept") ? 0 : 4) < 0)
     {
       perror (argv[2]);

@@ -36,7 +36,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
           abort ();
         if (r == XML_TEXT)
           xml_text (&x, out, sizeof out);
-        (void)xml_is (&x, "domain/*/x");
+        (void) xml_is (&x, "domain/*/x");
       }
   free (text);
   return 0;

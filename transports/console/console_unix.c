@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <linux/sockios.h>
 #include <poll.h>
+#include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
@@ -50,6 +51,20 @@ wait_accepted (struct console_link *link, uint64_t deadline, struct error *err)
     }
 }
 
+/* The listener's queue is full: with somebody connected that is a crowd, and
+ * without it is those whom a stuck QEMU has left there. */
+static int
+queue_full (const struct open_task *task, struct error *err)
+{
+  char path[sizeof task->def.root + sizeof task->def.path + 1];
+
+  snprintf (path, sizeof path, "%s/%s", task->def.root, task->def.path);
+  if (queue_file_held_ (path) == 0)
+    return error_set (err, ETIMEDOUT, "clients wait there and none is "
+                      "accepted: QEMU's main loop may be stuck");
+  return -EBUSY;
+}
+
 static int
 open_unix (const struct open_task *task, uint64_t deadline,
            struct console_link *ret_link, struct error *err)
@@ -63,6 +78,8 @@ open_unix (const struct open_task *task, uint64_t deadline,
                               NULL, err);
 
   /* The link is closed by who gave it, also after a failure from here on. */
+  if (r == -EAGAIN)
+    return queue_full (task, err);
   return r < 0 ? r : wait_accepted (ret_link, deadline, err);
 }
 

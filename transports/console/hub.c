@@ -257,6 +257,7 @@ make_timers (struct hub *hub, struct error *err)
     { "console-bytes", drain_bytes_, &hub->bytes_timer },
     { "console-tail", drain_tail_, &hub->tail_timer },
     { "console-queue", queue_look_, &hub->queue_timer },
+    { "console-idle", lease_idle_, &hub->idle_timer },
   };
   int r;
 
@@ -333,6 +334,7 @@ hub_free (struct hub *hub)
   timer_free (hub->bytes_timer);
   timer_free (hub->tail_timer);
   timer_free (hub->queue_timer);
+  timer_free (hub->idle_timer);
   hub_unref (hub);
 }
 

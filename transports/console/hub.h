@@ -11,7 +11,9 @@
  * Draining: a pty that becomes readable is left alone for `sweep_ms`, then
  * read once (QEMU writes it byte by byte); a unix socket is read at once.
  *
- * Names: a console is "GUEST-UUID:NAME".
+ * Names: a console is "GUEST-UUID:NAME".  Facts: console.state (one of
+ * console_state_names) and console.bytes of a guest's first console; those of
+ * its further consoles are console.state.NAME and console.bytes.NAME.
  */
 #ifndef HANGDOG_TRANSPORTS_HUB_H
 #define HANGDOG_TRANSPORTS_HUB_H
@@ -76,7 +78,9 @@ void hub_guest (struct hub *hub, enum guest_change change,
                 const struct guest *was, const struct guest *now);
 
 /* Lets go of a console (all of the guest's when name is NULL) for that long;
- * 0 takes it back now. */
+ * 0 takes it back now.  On a unix socket it is not needed (who connects is
+ * seen and given way to); on a pty it is what makes room for `virsh
+ * console`. */
 int hub_release (struct hub *hub, const char *uuid, const char *name,
                  uint64_t ms, struct error *err);
 
@@ -109,7 +113,8 @@ int hub_look (struct hub *hub, const char *uuid, const char *name,
               struct hub_look *ret, struct error *err);
 
 /* Any thread, also with the loop stuck: closes every console descriptor, as
- * the process's last act.  Async-signal-safe. */
+ * the process's last act.  Async-signal-safe.  (A libvirt stream has none: it
+ * ends with the process.) */
 void hub_let_go (struct hub *hub);
 
 /* ---- taps: reading along ---- */

@@ -35,6 +35,7 @@
 #define HUB_OTHER_GONE_MS 3000
 #define HUB_TAIL_MS 500
 #define HUB_BYTES_FACT_MS 10000
+#define HUB_IDLE_LOOK_MS 15000
 
 struct console;
 struct fact_bus;
@@ -234,6 +235,7 @@ struct hub
   struct timer *open_timer;  /* the job pool was full */
   struct timer *sweep_timer; /* the shared tick */
   struct timer *bytes_timer, *tail_timer, *queue_timer;
+  struct timer *idle_timer;  /* a person has a lease */
   int queue_fd;              /* netlink, -1 = none yet, -2 = not to be had */
   char *queue_buf;
   struct watch *queue_watch;
@@ -302,6 +304,8 @@ size_t tap_peek_ (struct tap *tap, void *dst, size_t n);
 
 /* lease.c */
 void lease_lose_locked_ (struct lease *l);
+/* Loop: takes leases from persons who are idle; runs while there are any. */
+void lease_idle_ (struct timer *t, void *arg);
 /* Bytes typed that nobody took. */
 size_t lease_unread_ (struct lease *l);
 /* 0: still ours, and still the connection it was given for. */
@@ -320,6 +324,8 @@ int queue_accepted_ (struct console_link *link);
 /* Job thread: is somebody else connected to the listener that has our fd in
  * its queue?  1 yes, 0 no, < 0 not known. */
 int queue_held_by_other_ (int fd);
+/* The same of the listener at a path, for when we are not even queued. */
+int queue_file_held_ (const char *path);
 void queue_watch_ (struct hub *hub); /* something to look for has begun */
 void queue_look_ (struct timer *t, void *arg);
 void queue_done_ (struct hub *hub);

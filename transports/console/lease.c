@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/loop.h"
 #include "base/units.h"
 #include "transports/console/hub_impl.h"
 
@@ -140,6 +141,8 @@ wait_connected (struct console *c, struct lease *l, uint64_t deadline,
   return atomic_load (&l->lost) ? why_not (c, l, attempts, err) : 0;
 }
 
+static void post_person (struct console *c);
+
 static int
 lease_take (struct console *c, struct lease *l, bool take, uint64_t deadline,
             struct error *err)
@@ -158,6 +161,8 @@ lease_take (struct console *c, struct lease *l, bool take, uint64_t deadline,
   if (!l->tap)
     return error_errno (err, ENOMEM, "leasing console %s", c->def.name);
   c->lease = l;
+  if (l->rank == LEASE_PERSON)
+    post_person (c);
   r = wait_connected (c, l, deadline, err);
   l->connection = c->connection;
   return r;
@@ -354,6 +359,63 @@ lease_unread_ (struct lease *l)
   LOCK_SCOPE (&c->io);
 
   return c->io_fd >= 0 && c->ops->unread ? c->ops->unread (c) : 0;
+}
+
+/* ---- persons who went home ---- */
+
+struct persons
+{
+  unsigned n;
+};
+
+static void
+look_idle (struct console *c, void *arg)
+{
+  struct persons *p = arg;
+  LOCK_SCOPE (&c->hub->lock);
+
+  if (!c->lease || c->lease->rank != LEASE_PERSON)
+    return;
+  if (is_idle (c->lease))
+    lease_lose_locked_ (c->lease);
+  else
+    p->n++;
+}
+
+void
+lease_idle_ (struct timer *t, void *arg)
+{
+  struct persons p = { 0 };
+
+  hub_walk_ (arg, look_idle, &p);
+  if (p.n > 0)
+    timer_in (t, HUB_IDLE_LOOK_MS);
+}
+
+static void
+person_came (void *arg)
+{
+  struct console *c = arg;
+
+  if (!c->gone && !timer_armed (c->hub->idle_timer))
+    timer_in (c->hub->idle_timer, HUB_IDLE_LOOK_MS);
+  console_unref_ (c);
+}
+
+static void
+person_dropped (void *arg)
+{
+  console_unref_ (arg);
+}
+
+static void
+post_person (struct console *c)
+{
+  if (c->hub->dead || c->gone)
+    return;
+  c->refs++;
+  if (loop_post (c->hub->loop, person_came, c, person_dropped) < 0)
+    c->refs--;
 }
 
 /* ---- what dialogues remember of a console ---- */

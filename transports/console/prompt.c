@@ -219,6 +219,10 @@ by_last_line (struct line l, const char **what)
 
 /* ---- menus and countdowns ---- */
 
+/* What they say below the phrase we know them by; more lines than that are
+ * those of somebody who came later. */
+#define MENU_LINES 10
+
 static const struct
 {
   const char *text, *what;
@@ -229,18 +233,18 @@ static const struct
   { "Minimal BASH-like line editing", "GRUB's command line" },
   { "Hit any key to stop autoboot", "U-Boot's countdown" },
   { "UEFI Interactive Shell", "the UEFI shell" },
-  { "BdsDxe: ", "the firmware" },
+  { "BdsDxe: failed", "the firmware, which found nothing to boot" },
   { ">>Start PXE", "the firmware's network boot" },
   { "No bootable device", "the firmware: no bootable device" },
-  { "Booting from Hard Disk", "the firmware" },
   { "iPXE initialising devices", "iPXE" },
 };
 
 /* Whoever says this has left the boot loader behind. */
 static const char *const went_on[] = {
-  "Linux version ", "Booting `",   "Loading Linux",   "EFI stub:",
-  "Starting kernel", "Welcome to ", "Decompressing",  "Loading initial ramdisk",
-  "Run /init",       "login:",      "Booting the kernel",
+  "Linux version ",    "Booting `",     "Loading Linux",
+  "EFI stub:",         "Welcome to ",   "Loading initial ramdisk",
+  "Starting kernel",   "Decompressing", "Booting the kernel",
+  "BdsDxe: starting",  "Run /init",     "login:",
 };
 
 static const char *
@@ -264,6 +268,19 @@ has_kernel_lines (const char *p)
   return kernel.len > 0;
 }
 
+static unsigned
+count_lines (const char *p)
+{
+  unsigned n = 0;
+
+  while ((p = strchr (p, '\n')))
+    {
+      n++;
+      p++;
+    }
+  return n;
+}
+
 static enum screen
 by_menu (const char *bytes, size_t len, const char **what)
 {
@@ -278,7 +295,7 @@ by_menu (const char *bytes, size_t len, const char **what)
         menu = p;
         *what = menus[i].what;
       }
-  if (!menu)
+  if (!menu || count_lines (menu) > MENU_LINES)
     return SCREEN_UNKNOWN;
   for (size_t i = 0; i < ARRAY_LEN (went_on); i++)
     if ((p = last_of (text, went_on[i])) && p > menu)

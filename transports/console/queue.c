@@ -20,6 +20,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -265,6 +266,28 @@ queue_held_by_other_ (int fd)
                     find_listener, &h);
   if (r == 0 && !h.found)
     r = -ENOENT;
+  if (r == 0)
+    r = diag_query (0, 1u << TCP_ESTABLISHED, UDIAG_SHOW_VFS, find_accepted,
+                    &h);
+  return r < 0 ? r : h.other;
+}
+
+int
+queue_file_held_ (const char *path)
+{
+  struct held h = { 0 };
+  struct stat st;
+  int r;
+
+  if (stat (path, &st) < 0)
+    return -errno;
+  /* The kernel's own form of a device number. */
+  h.vfs.udiag_vfs_dev = major (st.st_dev) << 20 | minor (st.st_dev);
+  h.vfs.udiag_vfs_ino = (uint32_t) st.st_ino;
+  r = diag_query (0, 1u << TCP_LISTEN, UDIAG_SHOW_VFS, find_accepted, &h);
+  if (r == 0 && !h.other)
+    r = -ENOENT; /* not even its listener: another network namespace */
+  h.other = false;
   if (r == 0)
     r = diag_query (0, 1u << TCP_ESTABLISHED, UDIAG_SHOW_VFS, find_accepted,
                     &h);

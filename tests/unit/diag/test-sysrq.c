@@ -271,11 +271,12 @@ test_answers (void **state)
     int64_t lines, blocked;
   } cases[] = {
     { W61, "shown", 6, 1 },
-    { "login: w\r\n[1.0] sysrq: SysRq : Show Blocked State\n", "shown", 1, 0 },
+    { "login: w\r\n[1.0] sysrq: SysRq : Show Blocked State\n", "shown", 1,
+      -999 },
     { "SysRq : Show Blocked State\n  task PC stack\n", "shown", 2, 0 },
     { "[1.0] sysrq: This sysrq operation is disabled.\r\n", "disabled", 1,
       -999 },
-    { "SysRq : HELP : loglevel(0-9) reboot(b)\n", "shown", 1, 0 },
+    { "SysRq : HELP : loglevel(0-9) reboot(b)\n", "shown", 1, -999 },
     { "sysrq: Show without an end of the line", "none", -999, -999 },
     { "w\r\nlogin: ", "none", -999, -999 },
   };
@@ -309,6 +310,41 @@ test_answers (void **state)
         }
       haul_free (h);
     }
+}
+
+/* Who waits on what. */
+static void
+test_blocked (void **state)
+{
+  static const char text[]
+      = "sysrq: Show Blocked State\r\n"
+        "[ 1.1] task:pool work/0:1 x state:D stack:0 pid:1\r\n"
+        "[ 1.1]  __schedule+0x34d/0xa00\r\n[ 1.1]  schedule+0x5a/0xd0\r\n"
+        "[ 1.1]  __mutex_lock.constprop.0+0x39d/0x720\r\n"
+        "[ 1.1]  ? zoo_rcustall+0x30/0x30 [zoo]\r\n"
+        "[ 1.1]  zoo_mutex_waiter+0x1d/0x30 [zoo]\r\n"
+        "[ 1.1]  kthread+0xda/0x100\r\n"
+        "[ 1.2] task:dd              state:D stack:0 pid:2\r\n"
+        "[ 1.2]  schedule+0x5a/0xd0\r\n[ 1.2]  io_schedule+0x46/0x70\r\n"
+        "[ 1.2]  folio_wait_bit_common+0x13d/0x350\r\n"
+        "[ 1.2] RIP: 0033:0x7f+0x1\r\n"
+        "[ 1.3] task:x               state:D\r\n";
+  struct guest g = guest (CONSOLE_DEV_SERIAL);
+  struct haul *h;
+
+  k = (struct kernel){ .takes = 'b', .answer = text };
+  h = ask (&g, NULL, 0);
+  assert_int_equal (int_of (h, "sysrq.w.blocked"), 3);
+  assert_int_equal (int_of (h, "sysrq.w.in_io"), 1);
+  assert_int_equal (int_of (h, "sysrq.w.in_lock"), 1);
+  assert_string_equal (text_of (h, "sysrq.w.culprit"),
+                       "pool work/0:1 x in zoo_mutex_waiter [zoo]");
+  haul_free (h);
+  /* The header alone does not say that nobody is blocked. */
+  k = (struct kernel){ .takes = 'b', .answer = "sysrq: Show\r\n" };
+  h = ask (&g, NULL, 0);
+  assert_non_null (strstr (buf_str (&h->gaps), "only the header"));
+  haul_free (h);
 }
 
 /* In pieces, with pauses shorter than the quiet, all of it is got. */
@@ -495,6 +531,7 @@ main (void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (test_answers), cmocka_unit_test (test_pieces),
+    cmocka_unit_test (test_blocked),
     cmocka_unit_test (test_flood),   cmocka_unit_test (test_escaped),
     cmocka_unit_test (test_routes),  cmocka_unit_test (test_keys),
     cmocka_unit_test (test_console),

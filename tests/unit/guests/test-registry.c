@@ -71,8 +71,8 @@ setup (void **state)
 {
   struct world *w = calloc (1, sizeof *w);
 
-  w->heard = (struct buf)BUF_INIT (4096);
-  w->facts = (struct buf)BUF_INIT (4096);
+  w->heard = (struct buf) BUF_INIT (4096);
+  w->facts = (struct buf) BUF_INIT (4096);
   assert_int_equal (loop_new_fake (&w->loop, NULL), 0);
   assert_int_equal (fact_bus_new (w->loop, 64, &w->bus, NULL), 0);
   assert_int_equal (

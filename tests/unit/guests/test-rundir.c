@@ -20,6 +20,7 @@
 
 #include <fcntl.h>
 #include <ftw.h>
+#include <limits.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -78,7 +79,8 @@ setup (void **state)
                     0);
   assert_int_equal (registry_listen (w->env.registry, hear, NULL, w, NULL), 0);
   w->cfg = (struct guest_source_config){
-    .kind = (char *)"rundir", .root = w->root, .eve = w->eve, .console_mode = -1
+    .kind = (char *) "rundir", .root = w->root, .eve = w->eve,
+    .console_mode = -1
   };
   *state = w;
   return 0;
@@ -159,9 +161,9 @@ put_socket (struct world *w, const char *folder, const char *name)
 
   assert_true (snprintf (sa.sun_path, sizeof sa.sun_path, "%s/%s/%s", w->root,
                          folder, name)
-               < (int)sizeof sa.sun_path);
+               < (int) sizeof sa.sun_path);
   unlink (sa.sun_path);
-  assert_int_equal (bind (fd, (struct sockaddr *)&sa, sizeof sa), 0);
+  assert_int_equal (bind (fd, (struct sockaddr *) &sa, sizeof sa), 0);
   close (fd);
 }
 
@@ -169,22 +171,25 @@ static pid_t
 put_qemu (struct world *w, const char *folder, const char *uuid)
 {
   char pidfile[200], pid_text[16];
-  char *argv[] = { (char *)"/usr/bin/qemu-system-test",
-                   (char *)"-name",
-                   (char *)folder,
-                   (char *)"-m",
-                   (char *)"64",
-                   (char *)"-pidfile",
+  char *argv[] = { (char *) "/usr/bin/qemu-system-test",
+                   (char *) "-name",
+                   (char *) folder,
+                   (char *) "-m",
+                   (char *) "64",
+                   (char *) "-pidfile",
                    pidfile,
-                   uuid ? (char *)"-uuid" : NULL,
-                   (char *)uuid,
+                   uuid ? (char *) "-uuid" : NULL,
+                   (char *) uuid,
                    NULL };
+  char self[PATH_MAX];
+  ssize_t len = readlink ("/proc/self/exe", self, sizeof self - 1);
   pid_t pid;
 
+  assert_true (len > 0);
+  self[len] = '\0';
   snprintf (pidfile, sizeof pidfile, "%s/%s/pid", w->root, folder);
-  assert_int_equal (
-      posix_spawn (&pid, "/proc/self/exe", NULL, NULL, argv, environ), 0);
-  snprintf (pid_text, sizeof pid_text, "%d\n", (int)pid);
+  assert_int_equal (posix_spawn (&pid, self, NULL, NULL, argv, environ), 0);
+  snprintf (pid_text, sizeof pid_text, "%d\n", (int) pid);
   put_file (w->root, pidfile + strlen (w->root) + 1, pid_text);
   return pid;
 }
@@ -258,7 +263,7 @@ believes_no_pid_file (void **state)
   pid_t pid;
 
   /* The number is ours, and we are no QEMU. */
-  snprintf (text, sizeof text, "%d", (int)getpid ());
+  snprintf (text, sizeof text, "%d", (int) getpid ());
   put_file (w->root, NAME "/pid", text);
   start (w);
   UNTIL (w, w->added == 1);
@@ -266,7 +271,7 @@ believes_no_pid_file (void **state)
   /* A QEMU, but of another guest. */
   put_file (w->root, "other/x", "");
   pid = put_qemu (w, "other", "22222222-2222-4333-8444-555555555555");
-  snprintf (text, sizeof text, "%d", (int)pid);
+  snprintf (text, sizeof text, "%d", (int) pid);
   put_file (w->root, NAME "/pid", text);
   UNTIL (w, w->added == 2);
   guest_source_rundir.refresh (w->source);
@@ -387,12 +392,10 @@ static void
 outlives_a_root_that_is_not_there (void **state)
 {
   struct world *w = *state;
-  char line[16] = "";
 
-  w->cfg.root = (char *)"/tmp/hd-rundir-that-never-was";
+  w->cfg.root = (char *) "/tmp/hd-rundir-that-never-was";
   start (w);
   UNTIL (w, guest_source_rundir.healthy (w->source));
-  (void)line;
   assert_int_equal (registry_count (w->env.registry), 0);
 }
 
@@ -417,14 +420,14 @@ refuses_bad_settings (void **state)
   struct world *w = *state;
   struct error err = ERROR_INIT;
 
-  w->cfg.monitor = (char *)"listener.qmp";
+  w->cfg.monitor = (char *) "listener.qmp";
   assert_int_equal (
       guest_source_rundir.start (&w->env, &w->cfg, &w->source, &err), -EINVAL);
-  w->cfg.monitor = (char *)"../qmp";
+  w->cfg.monitor = (char *) "../qmp";
   assert_int_equal (
       guest_source_rundir.start (&w->env, &w->cfg, &w->source, &err), -EINVAL);
   w->cfg.monitor = NULL;
-  w->cfg.root = (char *)"kvm";
+  w->cfg.root = (char *) "kvm";
   assert_int_equal (
       guest_source_rundir.start (&w->env, &w->cfg, &w->source, &err), -EINVAL);
   assert_null (w->source);

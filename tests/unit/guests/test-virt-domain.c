@@ -50,6 +50,8 @@ static const char domain[]
       "<target type='serial' port='0'/><alias name='serial0'/></console>\n"
       "<console type='unix'><source mode='bind' path='/run/g/c1.sock'/>"
       "<target type='virtio' port='1'/><alias name='console1'/></console>\n"
+      "<console type='unix'><source mode='bind' path='/run/g/c2.sock'/>"
+      "<target type='virtio' port='1'/><alias name='console1'/></console>\n"
       "<channel type='unix'><source mode='bind' path='/run/g/ga.sock'/>"
       "<target type='virtio' name='org.qemu.guest_agent.0' "
       "state='connected'/><alias name='channel0'/></channel>\n"

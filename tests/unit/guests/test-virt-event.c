@@ -292,7 +292,7 @@ setup (void **state)
 {
   struct world *w = calloc (1, sizeof *w);
   const struct guest_source_config cfg
-      = { .kind = (char *)"libvirt", .uri = (char *)URI, .console_mode = -1 };
+      = { .kind = (char *) "libvirt", .uri = (char *) URI, .console_mode = -1 };
 
   w->env.loop = loop;
   assert_int_equal (job_pool_new (loop, NULL, &w->env.jobs, NULL), 0);
@@ -379,7 +379,7 @@ asks_without_tainting (void **state)
   assert_string_equal (status, "running");
   assert_int_equal (health, MONITOR_ANSWERS);
   /* This driver has no counters and no monitor to speak to. */
-  (void)monitor_blockstats (&env, g, clock_ms () + 5000, &stats, &err);
+  (void) monitor_blockstats (&env, g, clock_ms () + 5000, &stats, &err);
   json_object_put (stats);
 }
 
@@ -420,7 +420,7 @@ tries_again_when_there_is_no_host (void **state)
 {
   struct world *w = *state;
   const struct guest_source_config cfg
-      = { .uri = (char *)"test:///no/such/file", .console_mode = -1 };
+      = { .uri = (char *) "test:///no/such/file", .console_mode = -1 };
   struct buf line CLEANUP_BUF = BUF_INIT (1024);
   void *source = NULL;
   uint64_t until = clock_ms () + 10000;

@@ -29,7 +29,7 @@ read_all (const char *text, struct buf *out, struct error *err)
     switch (r)
       {
       case XML_OPEN:
-        buf_printf (out, "(%.*s", (int)x.path[x.depth - 1].len,
+        buf_printf (out, "(%.*s", (int) x.path[x.depth - 1].len,
                     x.path[x.depth - 1].p);
         if (xml_attr (&x, "a", value, sizeof value))
           buf_printf (out, " a=%s", value);

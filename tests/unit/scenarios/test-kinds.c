@@ -14,14 +14,18 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/job.h"
+#include "base/opener.h"
 #include "scenarios/scenario.h"
 #include "transports/console/session.h"
 #include "transports/net/tcp.h"
 #include "transports/transport.h"
 
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 /* ---- what is played ---- */
 
@@ -268,6 +272,7 @@ test_open_errors (void **state)
     { -ENOENT, "console-absent" },
     { -ETIMEDOUT, "console-timeout" },
     { -EROFS, "console-read-only" },
+    { -EIO, "console-broken" },
     { -ECANCELED, "console-lost" },
   };
   struct guest g = guest ();
@@ -286,6 +291,50 @@ test_open_errors (void **state)
   fresh ();
   play.command_rc = -ENOMEM;
   assert_int_equal (run_on ("{" CC "}", &g, &r), -ENOMEM);
+}
+
+/* A console that can't be had because QEMU is stopped, or gone. */
+static void
+test_process (void **state)
+{
+  struct guest g = guest ();
+  struct outcome_report r;
+  struct error err = ERROR_INIT;
+  int status;
+  pid_t pid = fork ();
+
+  if (pid == 0)
+    {
+      raise (SIGSTOP);
+      _exit (0);
+    }
+  assert_int_equal (waitpid (pid, &status, WUNTRACED), pid);
+  g.inc.pid = pid;
+  assert_int_equal (proc_start_time (pid, &g.inc.start_time, &err), 0);
+  fresh ();
+  play.open_rc = -EBUSY;
+  assert_int_equal (run_on ("{" CC "}", &g, &r), 0);
+  assert_string_equal (r.code, "vmm-stopped");
+  assert_int_equal (r.outcome, OUTCOME_FAILED);
+  /* With an answer nobody asks how the process is. */
+  fresh ();
+  assert_int_equal (run_on ("{" CC "}", &g, &r), 0);
+  assert_string_equal (r.code, "ok");
+  /* The number is another process's. */
+  play.open_rc = -EBUSY;
+  g.inc.start_time++;
+  assert_int_equal (run_on ("{" CC "}", &g, &r), 0);
+  assert_string_equal (r.code, "vmm-dead");
+  g.inc.start_time--;
+  kill (pid, SIGKILL);
+  assert_int_equal (waitpid (pid, &status, 0), pid);
+  assert_int_equal (run_on ("{" CC "}", &g, &r), 0);
+  assert_string_equal (r.code, "vmm-dead");
+  /* And a QEMU that runs is just busy. */
+  g.inc.pid = getpid ();
+  assert_int_equal (proc_start_time (g.inc.pid, &g.inc.start_time, &err), 0);
+  assert_int_equal (run_on ("{" CC "}", &g, &r), 0);
+  assert_string_equal (r.code, "console-busy");
 }
 
 static void
@@ -364,6 +413,22 @@ test_answers (void **state)
   /* A guest that answers with what is costly to match is not judged. */
   answer ("{\"output\":\"(a+)+$\"}", 0, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!",
           OUTCOME_NO_VERDICT, "regex-limit");
+}
+
+/* Many lines make one sentence. */
+static void
+test_one_line (void **state)
+{
+  struct guest g = guest ();
+  struct outcome_report r;
+
+  fresh ();
+  play.output = "\r\n one\r\ntwo\n\nthree \r\n";
+  assert_int_equal (run_on ("{" CC "}", &g, &r), 0);
+  assert_string_equal (r.sentence, "one | two | three");
+  play.output = " \r\n";
+  assert_int_equal (run_on ("{" CC "}", &g, &r), 0);
+  assert_string_equal (r.sentence, "");
 }
 
 static void
@@ -554,8 +619,10 @@ main (void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (test_talk),       cmocka_unit_test (test_open_errors),
-    cmocka_unit_test (test_which_console), cmocka_unit_test (test_answers),
-    cmocka_unit_test (test_value),      cmocka_unit_test (test_steps),
+    cmocka_unit_test (test_which_console),
+    cmocka_unit_test (test_process), cmocka_unit_test (test_answers),
+    cmocka_unit_test (test_value), cmocka_unit_test (test_one_line),
+         cmocka_unit_test (test_steps),
     cmocka_unit_test (test_endless),    cmocka_unit_test (test_steps_errors),
     cmocka_unit_test (test_nonce),      cmocka_unit_test (test_tcp),
     cmocka_unit_test (test_own_address),

@@ -472,6 +472,23 @@ test_held_by_another (void **state)
   scene_end (&s);
 }
 
+/* Closed ones stay in it until they are accepted. */
+static void
+fill_queue (const char *path)
+{
+  struct sockaddr_un sa = { .sun_family = AF_UNIX };
+  int r = 0;
+
+  snprintf (sa.sun_path, sizeof sa.sun_path, "%s", path);
+  while (r == 0)
+    {
+      int fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+      r = connect (fd, (struct sockaddr *) &sa, sizeof sa);
+      close (fd);
+    }
+}
+
 /* Nobody is connected, and yet we are not accepted: not the same thing. */
 static void
 test_a_stuck_qemu_is_not_held (void **state)
@@ -487,6 +504,12 @@ test_a_stuck_qemu_is_not_held (void **state)
   assert_int_equal (hub_lease (s.w.hub, hubworld_uuid (0, uuid, sizeof uuid),
                                "serial0", LEASE_SCENARIO, "test", false,
                                clock_ms () + 2500, &l, &err),
+                    -ETIMEDOUT);
+  assert_non_null (strstr (error_text (&err), "main loop"));
+  /* Also when those who wait have filled its queue. */
+  fill_queue (fakecons_path (s.fake, 0));
+  assert_int_equal (hub_lease (s.w.hub, uuid, "serial0", LEASE_SCENARIO,
+                               "test", false, clock_ms () + 1000, &l, &err),
                     -ETIMEDOUT);
   assert_non_null (strstr (error_text (&err), "main loop"));
   scene_end (&s);

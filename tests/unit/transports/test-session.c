@@ -665,6 +665,12 @@ test_screens (void **state)
       "Linux 6.1\r\n", SCREEN_UNKNOWN },
     { "Use the ^ and v keys to select\r\n[    0.000000] Linux version\r\n",
       SCREEN_UNKNOWN },
+    { "BdsDxe: failed to load Boot0001\r\nNo bootable device.\r\n",
+      SCREEN_BOOTLOADER },
+    { "BdsDxe: failed to load Boot0001\r\nBdsDxe: starting Boot0002\r\n",
+      SCREEN_UNKNOWN },
+    { "No bootable device.\r\n1\r\n2\r\n3\r\n4\r\n5\r\n6\r\n7\r\n8"
+      "\r\n9\r\n10\r\n", SCREEN_UNKNOWN },
     { "echo 'x\r\n> ", SCREEN_CONTINUATION },
     { "old line\rnew login: ", SCREEN_LOGIN },
     { "\x1b[", SCREEN_UNKNOWN },

@@ -42,11 +42,11 @@ serve (void *arg)
   if (fd < 0)
     return NULL;
   if (s->answers)
-    (void)!recv (fd, line, sizeof line, 0);
+    (void) !recv (fd, line, sizeof line, 0);
   if (s->greeting)
     send (fd, s->greeting, strlen (s->greeting), MSG_NOSIGNAL);
   if (s->stays)
-    (void)!recv (fd, line, sizeof line, 0);
+    (void) !recv (fd, line, sizeof line, 0);
   close (fd);
   return NULL;
 }
@@ -59,8 +59,8 @@ server_open (struct server *s)
 
   sa.sin_addr.s_addr = htonl (INADDR_LOOPBACK);
   s->fd = socket (AF_INET, SOCK_STREAM, 0);
-  assert_int_equal (bind (s->fd, (struct sockaddr *)&sa, sizeof sa), 0);
-  assert_int_equal (getsockname (s->fd, (struct sockaddr *)&sa, &len), 0);
+  assert_int_equal (bind (s->fd, (struct sockaddr *) &sa, sizeof sa), 0);
+  assert_int_equal (getsockname (s->fd, (struct sockaddr *) &sa, &len), 0);
   snprintf (s->address, sizeof s->address, "127.0.0.1:%u", ntohs (sa.sin_port));
 }
 
@@ -157,8 +157,8 @@ tells_refused_from_silent (void **state)
       socklen_t len = sizeof sa;
 
       fill[i] = socket (AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-      getsockname (s.fd, (struct sockaddr *)&sa, &len);
-      (void)!connect (fill[i], (struct sockaddr *)&sa, sizeof sa);
+      getsockname (s.fd, (struct sockaddr *) &sa, &len);
+      (void) !connect (fill[i], (struct sockaddr *) &sa, sizeof sa);
     }
   assert_int_equal (tcp_check (&check, clock_ms () + 200, &result, &err),
                     -ETIMEDOUT);

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One look at the QEMU process, for when the console can't be had.
+ */
+#include "scenarios/scenario_impl.h"
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/opener.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+/* State of /proc/PID/stat, '?' when it can't be read, 0 when it is gone. */
+static char
+state_of (const struct incarnation *inc)
+{
+  CLEANUP_CLOSE int fd = -1;
+  char path[32], text[256], state = '?';
+  uint64_t start;
+  const char *close;
+  ssize_t n;
+  int rc = proc_start_time (inc->pid, &start, NULL);
+
+  if (rc == -ESRCH || rc == -ENOENT || (rc >= 0 && start != inc->start_time))
+    return 0;
+  snprintf (path, sizeof path, "/proc/%d/stat", inc->pid);
+  fd = open (path, O_RDONLY | O_CLOEXEC);
+  n = fd < 0 ? -1 : read (fd, text, sizeof text - 1);
+  if (n <= 0)
+    return '?';
+  text[n] = '\0';
+  close = strrchr (text, ')');
+  if (close && close[1] == ' ')
+    state = close[2];
+  return state;
+}
+
+bool
+judge_process (const struct guest *g, struct outcome_report *ret)
+{
+  if (g->inc.pid <= 0)
+    return false;
+  switch (state_of (&g->inc))
+    {
+    case 'T':
+    case 't':
+      report_set (ret, OUTCOME_FAILED, "vmm-stopped",
+                  "the QEMU process %d is stopped by a signal or a debugger",
+                  g->inc.pid);
+      return true;
+    case 'Z':
+    case 'X':
+    case 0:
+      report_set (ret, OUTCOME_FAILED, "vmm-dead",
+                  "the QEMU process %d has ended", g->inc.pid);
+      return true;
+    default:
+      return false;
+    }
+}

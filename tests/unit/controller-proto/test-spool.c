@@ -1,0 +1,486 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The spool: an item's way through it, what is refused, what is recorded as
+ * a gap, who has to go when room is short, and what a strange folder does to
+ * it.  Crashes are test-crash-spool.sh's.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "controller-proto/bundle.h"
+#include "controller-proto/spool_priv.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+struct place
+{
+  char dir[64];
+  int fd;
+  struct spool *sp;
+  struct error err;
+};
+
+static void
+begin (struct place *p, const struct spool_limits *l)
+{
+  static const struct spool_limits roomy = { .free_floor = 1 };
+
+  spool_close (p->sp);
+  p->sp = NULL;
+  if (spool_open (p->fd, l ? l : &roomy, &p->sp, &p->err) < 0)
+    fail_msg ("%s", error_text (&p->err));
+}
+
+static int
+setup (void **state)
+{
+  struct place *p = calloc (1, sizeof *p);
+
+  strcpy (p->dir, "/tmp/test-spool.XXXXXX");
+  if (mkdtemp (p->dir) == NULL)
+    return -1;
+  p->fd = open (p->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  begin (p, NULL);
+  *state = p;
+  return 0;
+}
+
+static int
+teardown (void **state)
+{
+  struct place *p = *state;
+  pid_t pid;
+
+  spool_close (p->sp);
+  close (p->fd);
+  if ((pid = fork ()) == 0)
+    {
+      execlp ("rm", "rm", "-rf", p->dir, (char *) NULL);
+      _exit (127);
+    }
+  waitpid (pid, NULL, 0);
+  free (p);
+  return 0;
+}
+
+static const char *
+id_of (unsigned n)
+{
+  static char ids[32][40];
+
+  snprintf (ids[n], 40, "%08x-1111-4000-8000-000000000000", n);
+  return ids[n];
+}
+
+static int
+incident (struct place *p, unsigned n)
+{
+  return spool_incident (p->sp, id_of (n), "{\"n\":1}", 7, &p->err);
+}
+
+/* Not compressible. */
+static int
+artifact (struct place *p, unsigned n, const char *name, size_t len)
+{
+  CLEANUP_FREE char *data = malloc (len + 1);
+  uint32_t x = n + 1;
+
+  for (size_t i = 0; i < len; i++)
+    data[i] = (char) ((x = x * 1664525 + 1013904223) >> 24);
+  return spool_artifact (p->sp, id_of (n), name, 0, data, len, &p->err);
+}
+
+static int
+pack (struct place *p, unsigned n)
+{
+  struct spool_item item;
+
+  return spool_pack (p->sp, id_of (n), NULL, &item, &p->err);
+}
+
+static struct spool_stats
+stats (struct place *p)
+{
+  struct spool_stats st;
+
+  spool_stats (p->sp, &st);
+  return st;
+}
+
+static void
+copy_item (const struct spool_item *item, void *arg)
+{
+  struct spool_item *want = arg;
+
+  if (strcmp (item->id, want->id) == 0)
+    *want = *item;
+}
+
+static struct spool_item
+look (struct place *p, unsigned n)
+{
+  struct spool_item item = { .place = SPOOL_PLACE_MAX };
+
+  snprintf (item.id, sizeof item.id, "%s", id_of (n));
+  for (unsigned i = 0; i < SPOOL_PLACE_MAX; i++)
+    spool_each (p->sp, (enum spool_place) i, copy_item, &item);
+  return item;
+}
+
+/* manifest.json of a bundle. */
+struct manifest
+{
+  struct buf text;
+  bool in;
+};
+
+static bool
+m_member (void *arg, const char *name, uint64_t size)
+{
+  return strcmp (name, "manifest.json") == 0;
+}
+
+static void
+m_data (void *arg, const void *data, size_t len)
+{
+  buf_append (arg, data, len);
+}
+
+static void
+m_end (void *arg, bool complete)
+{
+}
+
+static struct json_object *
+manifest_of (struct place *p, unsigned n)
+{
+  static const struct bundle_reader_ops ops
+      = { .member = m_member, .data = m_data, .member_end = m_end };
+  struct buf b CLEANUP_BUF = BUF_INIT (1u << 20);
+  CLEANUP_CLOSE int fd = -1;
+
+  assert_int_equal (spool_bundle_fd (p->sp, id_of (n), &fd, &p->err), 0);
+  assert_int_equal (bundle_read (fd, 64u << 20, &ops, &b, &p->err), 0);
+  return json_tokener_parse (buf_str (&b));
+}
+
+/* ---- tests ---- */
+
+static void
+test_way (void **state)
+{
+  struct place *p = *state;
+  struct spool_item item;
+  CLEANUP_FREE char *json = NULL;
+  size_t len;
+
+  assert_int_equal (incident (p, 1), 0);
+  assert_int_equal (artifact (p, 1, "console/raw.log", 100), 0);
+  assert_int_equal (look (p, 1).place, SPOOL_OPEN);
+  assert_false (spool_next (p->sp, clock_wall_ms (), &item));
+  assert_int_equal (pack (p, 1), 0);
+  /* Again: the answer was lost. */
+  assert_int_equal (pack (p, 1), 0);
+  assert_int_equal (incident (p, 1), -EALREADY);
+  assert_int_equal (artifact (p, 1, "late.txt", 1), -EALREADY);
+  assert_true (spool_next (p->sp, clock_wall_ms (), &item));
+  assert_string_equal (item.id, id_of (1));
+  begin (p, NULL);
+  assert_int_equal (look (p, 1).place, SPOOL_READY);
+  assert_string_equal (look (p, 1).digest, item.digest);
+  assert_int_equal (spool_sent (p->sp, id_of (1), &p->err), 0);
+  assert_false (spool_next (p->sp, clock_wall_ms (), &item));
+  begin (p, NULL);
+  assert_int_equal (look (p, 1).place, SPOOL_SENT);
+  assert_int_equal (
+      spool_read_incident (p->sp, id_of (1), &json, &len, &p->err), 0);
+  assert_string_equal (json, "{\"n\":1}");
+  assert_int_equal (spool_drop (p->sp, id_of (1), &p->err), 0);
+  assert_int_equal (spool_drop (p->sp, id_of (1), &p->err), 0);
+  begin (p, NULL);
+  assert_int_equal (look (p, 1).place, SPOOL_PLACE_MAX);
+}
+
+static void
+test_retry_times (void **state)
+{
+  struct place *p = *state;
+  struct spool_item item;
+  uint64_t now = clock_wall_ms ();
+
+  assert_true (spool_next_at (p->sp) == UINT64_MAX);
+  assert_int_equal (incident (p, 1), 0);
+  assert_int_equal (pack (p, 1), 0);
+  assert_int_equal (
+      spool_failed (p->sp, id_of (1), now + 60000, "\x1b[31mno", &p->err), 0);
+  assert_false (spool_next (p->sp, now, &item));
+  assert_true (spool_next_at (p->sp) == now + 60000);
+  assert_true (spool_next (p->sp, now + 60000, &item));
+  /* A clock that was set back by a year does not keep it for a year. */
+  assert_true (spool_next (p->sp, now - 365ull * 86400000, &item));
+  begin (p, NULL);
+  item = look (p, 1);
+  assert_int_equal (item.attempts, 1);
+  assert_true (item.next_ms == now + 60000);
+  assert_null (strchr (item.last_error, '\x1b'));
+  assert_int_equal (spool_park (p->sp, id_of (1), "refused", &p->err), 0);
+  assert_true (spool_next_at (p->sp) == UINT64_MAX);
+  assert_string_equal (look (p, 1).last_error, "refused");
+  assert_int_equal (spool_retry (p->sp, id_of (1), &p->err), 0);
+  assert_int_equal (look (p, 1).place, SPOOL_READY);
+  assert_true (spool_next (p->sp, now, &item));
+  assert_int_equal (item.attempts, 0);
+}
+
+static void
+test_order (void **state)
+{
+  struct place *p = *state;
+  struct spool_item item;
+
+  for (unsigned i = 5; i > 0; i--)
+    {
+      assert_int_equal (incident (p, i), 0);
+      assert_int_equal (pack (p, i), 0);
+      /* The clock's grain is no part of the order that is tested. */
+      spool_find (p->sp, id_of (i))->pub.since_ms = 1000 - i;
+    }
+  for (unsigned i = 5; i > 0; i--)
+    {
+      assert_true (spool_next (p->sp, clock_wall_ms (), &item));
+      assert_string_equal (item.id, id_of (i));
+      assert_int_equal (spool_sent (p->sp, item.id, &p->err), 0);
+    }
+}
+
+static void
+test_refused (void **state)
+{
+  struct place *p = *state;
+  struct spool *sp = p->sp;
+  CLEANUP_FREE char *big = malloc (SPOOL_MAX_INCIDENT + 10);
+
+  assert_int_equal (spool_incident (sp, "../../etc/passwd", "{}", 2, NULL),
+                    -EINVAL);
+  assert_int_equal (spool_incident (sp, "AAAAAAAA-1111-4000-8000-000000000000",
+                                    "{}", 2, NULL), -EINVAL);
+  assert_true (spool_incident (sp, id_of (1), "[]", 2, NULL) < 0);
+  assert_true (spool_incident (sp, id_of (1), "{", 1, NULL) < 0);
+  memset (big, ' ', SPOOL_MAX_INCIDENT + 10);
+  big[0] = '{', big[SPOOL_MAX_INCIDENT + 9] = '}';
+  assert_true (spool_incident (sp, id_of (1), big, SPOOL_MAX_INCIDENT + 10,
+                               NULL) < 0);
+  assert_int_equal (stats (p).count[SPOOL_OPEN], 0);
+  assert_int_equal (artifact (p, 1, "a", 1), -ENOENT);
+  assert_int_equal (incident (p, 1), 0);
+  assert_int_equal (artifact (p, 1, "../a", 1), -EINVAL);
+  assert_int_equal (artifact (p, 1, "manifest.json", 1), -EINVAL);
+  assert_int_equal (artifact (p, 1, "incident.json", 1), -EINVAL);
+  assert_int_equal (spool_sent (sp, id_of (1), NULL), -EALREADY);
+  assert_int_equal (spool_sent (sp, id_of (2), NULL), -ENOENT);
+}
+
+/* A guest's file name cannot make the spool follow a link out of itself. */
+static void
+test_links (void **state)
+{
+  struct place *p = *state;
+  char path[128];
+
+  assert_int_equal (incident (p, 1), 0);
+  snprintf (path, sizeof path, "open/%s/files/out", id_of (1));
+  assert_int_equal (symlinkat ("/tmp", p->fd, path), 0);
+  assert_true (artifact (p, 1, "out/evil", 3) < 0);
+  assert_int_equal (pack (p, 1), 0);
+  assert_int_equal (access (p->dir, F_OK), 0);
+}
+
+static void
+test_append (void **state)
+{
+  struct place *p = *state;
+  struct spool *sp = p->sp;
+  const char *id = id_of (1);
+
+  assert_int_equal (incident (p, 1), 0);
+  assert_int_equal (spool_artifact (sp, id, "a", 0, "abc", 3, NULL), 0);
+  assert_int_equal (spool_artifact (sp, id, "a", 3, "def", 3, NULL), 0);
+  /* Repeated: the same again, not twice. */
+  assert_int_equal (spool_artifact (sp, id, "a", 3, "def", 3, NULL), 0);
+  assert_int_equal (stats (p).bytes, 7 + 6);
+  assert_int_equal (spool_artifact (sp, id, "a", 9, "x", 1, NULL), -EFBIG);
+  assert_int_equal (pack (p, 1), 0);
+  CLEANUP_JSON struct json_object *m = manifest_of (p, 1);
+  struct json_object *gaps = json_get (m, "gaps");
+  assert_int_equal (json_object_array_length (gaps), 1);
+  struct json_object *g = json_object_array_get_idx (gaps, 0);
+  assert_string_equal (json_get_str (g, "path"), "a");
+  assert_int_equal (json_get_int (g, "bytes_lost", 0), 1);
+  assert_int_equal (json_get_int (g, "from", 0), 9);
+}
+
+static void
+test_gaps_survive (void **state)
+{
+  struct place *p = *state;
+  struct spool_limits l = { .free_floor = 1, .max_artifact = 1000 };
+
+  begin (p, &l);
+  assert_int_equal (incident (p, 1), 0);
+  assert_int_equal (artifact (p, 1, "big", 1001), -EFBIG);
+  assert_int_equal (artifact (p, 1, "big", 1001), -EFBIG);
+  begin (p, &l);
+  assert_int_equal (artifact (p, 1, "ok", 1000), 0);
+  assert_int_equal (pack (p, 1), 0);
+  CLEANUP_JSON struct json_object *m = manifest_of (p, 1);
+  struct json_object *g
+      = json_object_array_get_idx (json_get (m, "gaps"), 0);
+  assert_int_equal (json_get_int (g, "bytes_lost", 0), 2002);
+}
+
+static void
+test_eviction (void **state)
+{
+  struct place *p = *state;
+  struct spool_limits l = { .free_floor = 1, .max_bytes = 120000 };
+
+  begin (p, &l);
+  for (unsigned i = 1; i <= 4; i++)
+    {
+      assert_int_equal (incident (p, i), 0);
+      assert_int_equal (artifact (p, i, "a", 20000), 0);
+      assert_int_equal (pack (p, i), 0);
+      spool_find (p->sp, id_of (i))->pub.since_ms = i;
+    }
+  assert_int_equal (spool_sent (p->sp, id_of (2), NULL), 0);
+  assert_int_equal (spool_park (p->sp, id_of (3), "no", NULL), 0);
+  for (unsigned i = 1; i <= 4; i++)
+    assert_true (look (p, i).bytes > 20000);
+  /* The acknowledged one goes first, whole. */
+  assert_int_equal (incident (p, 5), 0);
+  assert_int_equal (artifact (p, 5, "a", 40000), 0);
+  assert_int_equal (look (p, 2).place, SPOOL_PLACE_MAX);
+  assert_int_equal (look (p, 3).bytes > 0, 1);
+  /* Then what was refused, then the oldest that waits: bundles only. */
+  assert_int_equal (artifact (p, 5, "b", 30000), 0);
+  assert_int_equal (look (p, 3).place, SPOOL_PARKED);
+  assert_int_equal (look (p, 3).bytes, 0);
+  assert_true (look (p, 1).bytes > 0);
+  assert_int_equal (artifact (p, 5, "c", 10000), 0);
+  assert_int_equal (look (p, 1).bytes, 0);
+  assert_true (look (p, 4).bytes > 0);
+  assert_int_equal (stats (p).evicted, 3);
+  begin (p, &l);
+  assert_int_equal (look (p, 1).place, SPOOL_READY);
+  CLEANUP_FREE char *json = NULL;
+  size_t len;
+  int fd;
+  assert_int_equal (spool_read_incident (p->sp, id_of (1), &json, &len, NULL),
+                    0);
+  assert_int_equal (spool_bundle_fd (p->sp, id_of (1), &fd, NULL), -ENOENT);
+  /* More than there is room for in all. */
+  assert_int_equal (artifact (p, 5, "d", 119000), -ENOSPC);
+  assert_true (stats (p).bytes <= l.max_bytes);
+}
+
+static void
+test_floor (void **state)
+{
+  struct place *p = *state;
+  struct spool_limits l = { .free_floor = UINT64_MAX / 2 };
+
+  begin (p, &l);
+  /* An incident may go below the floor, an artifact may not. */
+  assert_int_equal (incident (p, 1), 0);
+  assert_int_equal (artifact (p, 1, "a", 10), -ENOSPC);
+  assert_int_equal (stats (p).gaps, 1);
+}
+
+static void
+test_keep_sent (void **state)
+{
+  struct place *p = *state;
+  struct spool_limits l = { .free_floor = 1, .keep_sent = 2 };
+
+  begin (p, &l);
+  for (unsigned i = 1; i <= 4; i++)
+    {
+      assert_int_equal (incident (p, i), 0);
+      assert_int_equal (pack (p, i), 0);
+      assert_int_equal (spool_sent (p->sp, id_of (i), NULL), 0);
+      spool_find (p->sp, id_of (i))->pub.since_ms = i;
+    }
+  assert_int_equal (stats (p).count[SPOOL_SENT], 2);
+  assert_int_equal (look (p, 4).place, SPOOL_SENT);
+}
+
+static void
+put (struct place *p, const char *path, const char *text)
+{
+  CLEANUP_CLOSE int fd
+      = openat (p->fd, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+  assert_true (fd >= 0);
+  assert_int_equal (write (fd, text, strlen (text)), (ssize_t) strlen (text));
+}
+
+/* Rubbish is set aside, never a reason not to start. */
+static void
+test_rubbish (void **state)
+{
+  struct place *p = *state;
+  char path[160];
+
+  assert_int_equal (incident (p, 1), 0);
+  assert_int_equal (pack (p, 1), 0);
+  assert_int_equal (incident (p, 2), 0);
+  assert_int_equal (incident (p, 3), 0);
+  assert_int_equal (pack (p, 3), 0);
+  snprintf (path, sizeof path, "ready/%s.json", id_of (1));
+  put (p, path, "{\"spool\":{}");
+  snprintf (path, sizeof path, "open/%s/incident.json", id_of (2));
+  put (p, path, "\xff\xfe");
+  /* A bundle that is shorter than it was. */
+  snprintf (path, sizeof path, "ready/%s.tar.zst", id_of (3));
+  put (p, path, "x");
+  put (p, "ready/readme.txt", "hello");
+  put (p, "ready/.x.part", "hello");
+  assert_int_equal (mkdirat (p->fd, "open/lost+found", 0700), 0);
+  begin (p, NULL);
+  assert_int_equal (look (p, 1).place, SPOOL_PLACE_MAX);
+  assert_int_equal (look (p, 2).place, SPOOL_PLACE_MAX);
+  assert_int_equal (look (p, 3).place, SPOOL_READY);
+  assert_int_equal (look (p, 3).bytes, 0);
+  snprintf (path, sizeof path, "bad/ready-%s.json", id_of (1));
+  assert_int_equal (faccessat (p->fd, path, F_OK, 0), 0);
+  snprintf (path, sizeof path, "bad/open-%s", id_of (2));
+  assert_int_equal (faccessat (p->fd, path, F_OK, 0), 0);
+  assert_true (faccessat (p->fd, "ready/.x.part", F_OK, 0) < 0);
+  assert_int_equal (incident (p, 4), 0);
+}
+
+#define T(f) cmocka_unit_test_setup_teardown (f, setup, teardown)
+
+int
+main (void)
+{
+  const struct CMUnitTest tests[] = {
+    T (test_way),     T (test_retry_times),  T (test_order),
+    T (test_refused), T (test_links),        T (test_append),
+    T (test_gaps_survive), T (test_eviction), T (test_floor),
+    T (test_keep_sent), T (test_rubbish),
+  };
+
+  return cmocka_run_group_tests (tests, NULL, NULL);
+}
