@@ -299,7 +299,8 @@ static void
 watch (struct fake *c, int fd, unsigned kind)
 {
   struct epoll_event ev
-      = { .events = EPOLLIN, .data.u64 = (uint64_t) c->index * FD_KINDS + kind };
+      = { .events = EPOLLIN,
+          .data.u64 = (uint64_t) c->index * FD_KINDS + kind };
 
   (void) epoll_ctl (c->f->epfd, EPOLL_CTL_ADD, fd, &ev);
 }
