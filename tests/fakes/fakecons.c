@@ -64,6 +64,12 @@ fakecons_path (struct fakecons *f, unsigned console)
   return f->c[console].path;
 }
 
+int
+fakecons_listener (struct fakecons *f, unsigned console)
+{
+  return f->c[console].listen_fd;
+}
+
 /* ---- writing ---- */
 
 static void
@@ -293,7 +299,8 @@ static void
 watch (struct fake *c, int fd, unsigned kind)
 {
   struct epoll_event ev
-      = { .events = EPOLLIN, .data.u64 = (uint64_t) c->index * FD_KINDS + kind };
+      = { .events = EPOLLIN,
+          .data.u64 = (uint64_t) c->index * FD_KINDS + kind };
 
   (void) epoll_ctl (c->f->epfd, EPOLL_CTL_ADD, fd, &ev);
 }
@@ -438,9 +445,11 @@ make_pty (struct fake *c, struct error *err)
   if (openpty (&c->fd, &c->slave_fd, NULL, NULL, NULL) < 0
       || ttyname_r (c->slave_fd, c->path, sizeof c->path) != 0)
     return error_errno (err, errno, "making a pty");
+  /* QEMU makes its ptys raw, too; other makers may not. */
   (void) tcgetattr (c->slave_fd, &t);
   cfmakeraw (&t);
-  (void) tcsetattr (c->slave_fd, TCSANOW, &t);
+  if (!c->f->cfg.cooked)
+    (void) tcsetattr (c->slave_fd, TCSANOW, &t);
   /* Closed again: only now does the master see that nobody is there. */
   close (c->slave_fd);
   c->slave_fd = -1;
@@ -470,8 +479,9 @@ make_one (struct fakecons *f, unsigned i, struct error *err)
   c->out.max = OUT_MAX;
   /* Spread over the time that one line takes. */
   c->owed_us = 1000000ull * FAKE_LINE * i / f->cfg.n;
-  snprintf (c->path, sizeof c->path, "%s/cons%u", f->cfg.dir ? f->cfg.dir : "",
-            i);
+  snprintf (c->path, sizeof c->path,
+            f->cfg.folders ? "%s/fake%u/cons" : "%s/cons%u",
+            f->cfg.dir ? f->cfg.dir : "", i);
   r = f->cfg.pty ? make_pty (c, err) : make_socket (c, err);
   if (r == 0 && f->cfg.shell)
     r = start_shell (c, f->cfg.shell, err);
