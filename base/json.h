@@ -7,7 +7,8 @@
  * of our own runs before json-c and refuses what json-c lets pass: duplicate
  * keys, text after the value, raw control characters, invalid UTF-8, lone
  * surrogates, \u0000, NaN, integers that do not fit 64 bits (-2^63 to
- * 2^64-1), nesting beyond the limit, more bytes than the limit.  Errors name "origin:line:col: path: what".
+ * 2^64-1), nesting beyond the limit, more bytes than the limit.  Errors name
+ * "origin:line:col: path: what".
  *
  * Documents are decoded by tables (struct json_field), so that the same data
  * checks a document, fills a C struct, suggests the nearest known key, and

@@ -238,7 +238,8 @@ walk (struct packer *p, int dirfd, const char *prefix, unsigned depth,
       struct error *err)
 {
   CLEANUP_CLOSEDIR DIR *d = NULL;
-  CLEANUP_CLOSE int fd = openat (dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  CLEANUP_CLOSE int fd
+      = openat (dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   struct dirent *e;
 
   if (fd < 0 || (d = fdopendir (fd)) == NULL)

@@ -27,8 +27,9 @@
  * the console seconds later, a fallen uptime at the next probe.  Within this
  * time they are taken for one boot. */
 #define BOOT_ECHO_MS (120u * 1000)
-/* One reset may be told twice (libvirt does, for its own "reset"). */
-#define RESET_ECHO_MS 1000u
+/* SeaBIOS answers a reset with one of its own, to begin with clean memory: the
+ * hypervisor tells of both, and an emulated guest takes its time between. */
+#define RESET_ECHO_MS 5000u
 
 const char *const guest_event_names[] = {
   [GUEST_EVENT_RESET] = "RESET",

@@ -26,6 +26,9 @@
 
 #define DEBOUNCE_MS 50
 #define PERIOD_MS (30u * 1000)
+/* While we are deaf: a process without a pidfd, a folder without inotify (too
+ * many of them, no descriptors left, an old kernel). */
+#define DEAF_PERIOD_MS (5u * 1000)
 #define SCAN_TIMEOUT_MS (20u * 1000)
 #define STALE_MS (3 * PERIOD_MS)
 #define DEFAULT_CONSOLES "cons,shim-cons"
@@ -204,6 +207,12 @@ place_set (struct rundir *rd, struct rundir_folder *found)
   memcpy (p->folder.uuid, found->uuid, sizeof found->uuid);
   p->folder.pid = found->pid;
   p->folder.start_time = found->start_time;
+  p->folder.settled = found->settled;
+  if (found->settled)
+    {
+      ear_free (p->changes);
+      p->changes = NULL;
+    }
   listen_to (rd, &p->changes, "rundir guest folder", on_change,
              &found->inotify_fd);
   listen_to (rd, &p->life, "rundir guest process", on_death, &found->pid_fd);
@@ -291,6 +300,15 @@ take_folders (struct rundir *rd, struct rundir_scan *s)
                &s->eve_fd[i]);
 }
 
+static bool
+is_deaf (const struct rundir *rd)
+{
+  for (const struct place *p = rd->places; p; p = p->next)
+    if ((!p->changes && !p->folder.settled) || (p->folder.pid && !p->life))
+      return true;
+  return !rd->root_ear;
+}
+
 static void
 scan_done (void *owner, void *arg, enum job_end end, int rc)
 {
@@ -320,6 +338,8 @@ scan_done (void *owner, void *arg, enum job_end end, int rc)
           rd->scanned_ms = loop_now (rd->env.loop);
         }
       rd->scans++;
+      if (is_deaf (rd))
+        timer_in (rd->period, DEAF_PERIOD_MS);
     }
   rundir_scan_free (s);
   if (!rd->stopped && rd->again)
@@ -375,7 +395,7 @@ on_period (struct timer *t, void *arg)
 {
   struct rundir *rd = arg;
 
-  timer_in (rd->period, PERIOD_MS);
+  timer_in (rd->period, is_deaf (rd) ? DEAF_PERIOD_MS : PERIOD_MS);
   start_scan (rd);
 }
 
@@ -496,8 +516,8 @@ rundir_describe (void *self, struct buf *out)
   if (rd->began_ms)
     buf_printf (out, ", looking since %llu ms",
                 (unsigned long long) (now - rd->began_ms));
-  if (!rd->root_ear)
-    buf_puts (out, ", not watched (looked at every 30 s)");
+  if (is_deaf (rd))
+    buf_puts (out, ", not all can be watched (looked at every 5 s)");
   if (rd->skipped)
     buf_printf (out, ", %u folders skipped", rd->skipped);
   if (!rd->ok && rd->scans)

@@ -13,6 +13,7 @@
 #include "guests/qemu.h"
 
 #define RUNDIR_MAX_GUESTS 4096u
+#define RUNDIR_MAX_WATCHED 32u /* folders with an inotify descriptor */
 #define RUNDIR_NAME 129 /* text_is_name() allows 128 */
 
 struct job;
@@ -34,6 +35,7 @@ struct rundir_folder
   uint64_t start_time;
   bool watched;           /* in: the loop has an inotify descriptor of it */
   bool followed;          /* in: the loop has a pidfd of that pid */
+  bool settled;           /* out: its QEMU is all there, no need to watch it */
   int inotify_fd, pid_fd; /* out: new ones, or -1 */
 };
 
@@ -62,6 +64,7 @@ struct rundir_scan
   int root_fd, eve_fd[EVE_FOLDERS];
   struct rundir_proc *procs; /* the job's own */
   size_t nprocs;
+  size_t nwatched;
   unsigned skipped; /* names that are none, folders beyond the bound */
   struct error why;
 };
@@ -90,6 +93,7 @@ struct rundir_who
   const char *folder, *uuid; /* in; uuid "" = not known */
   struct qemu_proc proc;     /* out; pid 0 = nobody */
   struct qemu_args *args;    /* out; the caller's */
+  bool by_file;              /* out: the pid file names it */
 };
 
 /* Returns true when there is a pid file, whatever it says. */

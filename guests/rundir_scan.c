@@ -435,17 +435,35 @@ pidfd_of (const struct rundir_who *w)
   return fd;
 }
 
+/* A folder is watched until its QEMU has written its pid file, which it does
+ * last; from then on the process itself is.  Inotify instances are few (128
+ * for all of root's processes by default), so folders never get many. */
 static void
 watch_folder (const struct rundir_look *l, const struct rundir_folder *known,
               const struct rundir_who *w, struct rundir_folder *f)
 {
+  struct rundir_scan *s = l->scan;
+
+  f->settled = w->by_file;
   f->watched = known && known->watched;
+  if (f->watched && f->settled)
+    s->nwatched--;
+  if (f->watched || f->settled || s->nwatched >= RUNDIR_MAX_WATCHED)
+    return;
+  if (rundir_open (l, OPEN_INOTIFY, s->cfg.root, f->name, &f->inotify_fd, NULL)
+      == 0)
+    s->nwatched++;
+}
+
+static void
+follow_process (const struct rundir_folder *known, const struct rundir_who *w,
+                struct rundir_folder *f)
+{
+  f->pid = w->proc.pid;
+  f->start_time = w->proc.start_time;
   f->followed = known && known->followed && known->pid == f->pid
                 && known->start_time == f->start_time;
-  if (!f->watched)
-    rundir_open (l, OPEN_INOTIFY, l->scan->cfg.root, f->name, &f->inotify_fd,
-                 NULL);
-  if (!f->followed && w->proc.pid)
+  if (!f->followed && f->pid)
     f->pid_fd = pidfd_of (w);
 }
 
@@ -486,10 +504,12 @@ scan_folder (const struct rundir_look *l, const char *name)
   uuid_of_name (name, uuid);
   named = uuid[0] != '\0';
   has_pidfile = rundir_find_process (l, &w);
-  args = w.args;
-  f->pid = w.proc.pid;
-  f->start_time = w.proc.start_time;
   watch_folder (l, known, &w, f);
+  /* It may have come just before the watch was there. */
+  if (f->inotify_fd >= 0 && !w.proc.pid)
+    has_pidfile = rundir_find_process (l, &w);
+  args = w.args;
+  follow_process (known, &w, f);
   s->nfolders++;
   if (read_entries (l, name, list, NULL) < 0)
     return 0; /* it went away while we looked: the next scan will tell */
@@ -574,6 +594,8 @@ rundir_scan_run (struct job *job, void *scan)
   s->guests = calloc (RUNDIR_MAX_GUESTS, sizeof (struct guest *));
   if (!s->folders || !s->guests)
     return error_errno (&s->why, ENOMEM, "%s", s->cfg.root);
+  for (size_t i = 0; i < s->nknown; i++)
+    s->nwatched += s->known[i].watched;
   watch_roots (&l);
   dir = list_folder (&l, ".", &r, &s->why);
   if (r == -ENOENT)

@@ -149,7 +149,8 @@ rundir_find_process (const struct rundir_look *l, struct rundir_who *w)
   snprintf (path, sizeof path, "%s/%s", w->folder, cfg->pidfile);
   has_file = rundir_read (l, cfg->root, path, text, sizeof text, &len) == 0
              && len > 0;
-  if (has_file && try_pid (w, (int32_t) strtol (text, NULL, 10)))
+  w->by_file = has_file && try_pid (w, (int32_t) strtol (text, NULL, 10));
+  if (w->by_file)
     return true;
   if (cfg->eve[0] && w->uuid[0]
       && try_pid (w, eve_pid (l->scan->opener, cfg->eve, l->deadline, w->uuid)))

@@ -149,11 +149,9 @@ judge_open_error (int rc, const struct error *why, struct outcome_report *ret)
     report_set (ret, OUTCOME_NO_VERDICT, "console-read-only",
                 "this console is a log that can't be typed into; use a "
                 "console of mode hold or probe");
-  else if (rc == -ETIMEDOUT)
-    report_set (ret, OUTCOME_NO_VERDICT, "console-timeout",
-                "the console could not be had in time");
-  else if (rc == -EIO)
-    report_set (ret, OUTCOME_NO_VERDICT, "console-broken", "%s",
+  else if (rc == -ETIMEDOUT || rc == -EIO)
+    report_set (ret, OUTCOME_NO_VERDICT,
+                rc == -EIO ? "console-broken" : "console-timeout", "%s",
                 report_quote (seen, sizeof seen, error_text (why),
                               strlen (error_text (why))));
   else

@@ -146,7 +146,8 @@ answer_guest (struct answer *a)
   struct error err = ERROR_INIT;
 
   if (!what)
-    error_set (&err, EINVAL, "which guest? Name one; `hangdog list` shows them");
+    error_set (&err, EINVAL,
+               "which guest? Name one; `hangdog list` shows them");
   else if (registry_find (a->d->registry, what, &g, &err) == 0)
     return g;
   answer_error (a, &err);

@@ -125,8 +125,9 @@ op_probe (struct answer *a, struct frame *f)
   bindings_each (a->d->bindings, g->inc.uuid, gather, &all);
   if (all.n == 0)
     error_set (&err, ENOENT,
-               scenario ? "no scenario \"%s\" is bound to %s"
-                        : "no scenario%.0s is bound to %s; see docs/scenarios.md",
+               scenario
+                   ? "no scenario \"%s\" is bound to %s"
+                   : "no scenario%.0s is bound to %s; see docs/scenarios.md",
                scenario ? scenario : "", g->display);
   for (unsigned i = 0; i < all.n; i++)
     if (bindings_probe (a->d->bindings, p->uuid, all.names[i], &err) == 0)

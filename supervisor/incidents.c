@@ -485,15 +485,20 @@ stand (struct incidents *in, const struct guest *g, const char *what,
 static void
 failed (struct incidents *in, const struct binding_info *info)
 {
+  char reason[256] = "";
   struct active *a;
 
   /* Perhaps the trouble that a daemon before us told of: incidents_known()
    * comes back here. */
   if (!in->known)
     return;
+  /* "code: sentence": the verdict's rules go by the code. */
+  if (info->last)
+    snprintf (reason, sizeof (reason), "%s: %s", info->last->code,
+              info->last->sentence);
   a = stand (in, info->guest, info->scenario->name,
              info->scenario->playbook ? info->scenario->playbook : "standard",
-             info->last ? info->last->sentence : "");
+             reason);
   if (!a)
     return;
   a->inc.last_ok_wall_ms = info->last_ok_wall_ms;

@@ -8,6 +8,7 @@
  * names.  It reads no guest byte and no client byte.
  */
 #include "supervisor/children.h"
+#include "supervisor/identity.h"
 #include "supervisor/settings.h"
 #include "supervisor/keeper_open.h"
 #include "supervisor/notify.h"
@@ -24,7 +25,6 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <grp.h>
-#include <pwd.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/file.h>
@@ -59,6 +59,7 @@ struct keeper
   int signal_fd;
   char daemon_path[4096], writer_path[4096];
   char sink[4096]; /* the writer's --sink */
+  char bounds[3][32];
   bool stopping;
   int exit_code;
 };
@@ -227,13 +228,14 @@ daemon_started (struct child *c, void *arg)
   struct keeper *k = arg;
   struct json_object *head = json_object_new_object ();
 
-  keeper_open_reader (k->opener, child_pid (c));
+  keeper_open_reader (k->opener, child_pid (c), child_channel (c));
   json_add_str (head, "op", "config");
   json_add_str (head, "path", k->config_path);
   json_add_str (head, "libexec", k->libexec);
   json_add_str (head, "state", k->state_path);
   channel_send (child_channel (c), head, k->config_text, k->config_len, NULL,
                 0);
+  keeper_open_tell_stuck (k->opener);
 }
 
 static int
@@ -241,6 +243,11 @@ prepare_writer (void *arg, const char **argv, unsigned max_argv, int *fds,
                 unsigned *nfds, struct error *err)
 {
   struct keeper *k = arg;
+  static const char *const bounds[]
+      = { "--log-total", "--spool-total", "--free-floor" };
+  const uint64_t values[] = { k->config.limits.log_total,
+                              k->config.limits.spool_total,
+                              k->config.limits.spool_free_floor };
   struct ends e;
   int r;
 
@@ -254,7 +261,14 @@ prepare_writer (void *arg, const char **argv, unsigned max_argv, int *fds,
   argv[1] = k->state_path;
   argv[2] = "--sink";
   argv[3] = k->sink;
-  argv[4] = NULL;
+  for (unsigned i = 0; i < ARRAY_LEN (bounds); i++)
+    {
+      snprintf (k->bounds[i], sizeof (k->bounds[i]), "%llu",
+                (unsigned long long) values[i]);
+      argv[4 + 2 * i] = bounds[i];
+      argv[5 + 2 * i] = k->bounds[i];
+    }
+  argv[4 + 2 * ARRAY_LEN (bounds)] = NULL;
   return 0;
 }
 
@@ -298,52 +312,7 @@ child_died (struct child *c, const char *how, void *arg)
     child_stop (k->writer, STOP_GRACE_MS);
 }
 
-/* ---- who they run as ---- */
-
-static int
-identity (struct keeper *k, struct child_spec *daemon,
-          struct child_spec *writer, struct error *err)
-{
-  const char *want = k->config.user[0] ? k->config.user : "hangdog";
-  struct passwd *pw;
-  char *const *more = k->config.groups.items;
-  struct group *gr;
-
-  if (geteuid () != 0)
-    return 0;
-  errno = 0;
-  pw = getpwnam (want);
-  if (!pw && k->config.user[0])
-    return error_set (err, EINVAL,
-                      "user \"%s\" of the configuration does not exist: "
-                      "adduser --system --group %s",
-                      want, want);
-  if (pw)
-    {
-      writer->drop = true;
-      writer->uid = pw->pw_uid;
-      writer->gid = pw->pw_gid;
-    }
-  else
-    pw = getpwnam ("nobody"); /* it needs no file of its own */
-  if (!pw)
-    return error_set (err, EINVAL, "there is neither a user hangdog nor nobody");
-  daemon->drop = true;
-  daemon->uid = pw->pw_uid;
-  daemon->gid = pw->pw_gid;
-  gr = getgrnam ("libvirt");
-  if (gr)
-    daemon->groups[daemon->ngroups++] = gr->gr_gid;
-  for (size_t i = 0; i < k->config.groups.count; i++)
-    {
-      gr = getgrnam (more[i]);
-      if (!gr)
-        return error_set (err, EINVAL, "group \"%s\" does not exist", more[i]);
-      if (daemon->ngroups < ARRAY_LEN (daemon->groups))
-        daemon->groups[daemon->ngroups++] = gr->gr_gid;
-    }
-  return 0;
-}
+/* ---- folders, the lock, the socket ---- */
 
 static int
 make_folder (const char *path, mode_t mode, uid_t uid, gid_t gid, bool own,
@@ -536,7 +505,7 @@ start_children (struct keeper *k, struct error *err)
   };
   int r;
 
-  r = identity (k, &daemon, &writer, err);
+  r = children_identity (&k->config, &daemon, &writer, err);
   if (r < 0)
     return r;
   r = make_folder (k->state_path, 0700, writer.uid, writer.gid, writer.drop,

@@ -33,7 +33,8 @@ struct logpipe;
 int logpipe_new (int fd, struct logpipe **ret, struct error *err);
 void logpipe_free (struct logpipe *lp);
 void logpipe_set_fd (struct logpipe *lp, int fd);
-/* Gathers; false when it was dropped.  logpipe_flush() at the end of a round. */
+/* Gathers; false when it was dropped.  logpipe_flush() at the end of a
+ * round. */
 bool logpipe_put (struct logpipe *lp, uint32_t id, const void *data,
                   size_t len, uint64_t wall_ms);
 void logpipe_flush (struct logpipe *lp);

@@ -31,5 +31,6 @@ notify (const char *state)
   if (fd >= 0)
     (void) !sendto (fd, state, strlen (state), MSG_NOSIGNAL,
                     (struct sockaddr *) &un,
-                    (socklen_t) (offsetof (struct sockaddr_un, sun_path) + len));
+                    (socklen_t) (offsetof (struct sockaddr_un, sun_path)
+                                 + len));
 }

@@ -40,11 +40,14 @@ struct helper
   struct timer *slow;
   struct ask *ask; /* NULL = idle */
   bool given_up;   /* its request was answered without it */
+  uint64_t since_ms;
 };
 
 struct openers
 {
   struct loop *loop;
+  openers_stuck_fn *stuck;
+  void *stuck_arg;
   struct helper *helpers;
   unsigned nhelpers, nqueued;
   struct ask *first, **last;
@@ -221,7 +224,10 @@ on_answer (struct frame *frame, const struct error *err, void *arg)
   a = steal_ptr (&h->ask);
   timer_stop (h->slow);
   if (h->given_up)
-    log_info ("%s answers again", a->folder);
+    {
+      log_info ("%s answers again", a->folder);
+      h->all->stuck (a->folder, false, h->since_ms, h->all->stuck_arg);
+    }
   h->given_up = false;
   if (frame->nfds > 0)
     fd = steal_fd (&frame->fds[0]);
@@ -255,6 +261,7 @@ slow_due (struct timer *t, void *arg)
   snprintf (why, sizeof (why), "%.200s does not answer: the file system it is "
             "on is stuck", h->ask->folder);
   log_warn ("%s", why);
+  h->all->stuck (h->ask->folder, true, h->since_ms, h->all->stuck_arg);
   ask_fail (h->ask, ETIMEDOUT, why);
   pump (h->all);
 }
@@ -322,6 +329,7 @@ give (struct helper *h, struct ask *a)
 
   h->ask = a;
   h->given_up = false;
+  h->since_ms = loop_now (h->all->loop);
   timer_in (h->slow, OPENERS_SLOW_MS);
   if (channel_call (h->channel, request (a), NULL, 0, NULL, 0, CLOCK_NEVER,
                     on_answer, h, &err)
@@ -423,6 +431,14 @@ pump (struct openers *o)
 }
 
 void
+openers_tell_stuck (struct openers *o)
+{
+  for (const struct helper *h = o->helpers; h; h = h->next)
+    if (h->given_up)
+      o->stuck (h->ask->folder, true, h->since_ms, o->stuck_arg);
+}
+
+void
 openers_ask (struct openers *o, const struct open_req *req,
              openers_done_fn *done, void *arg)
 {
@@ -443,13 +459,16 @@ openers_ask (struct openers *o, const struct open_req *req,
 }
 
 int
-openers_new (struct loop *loop, struct openers **ret, struct error *err)
+openers_new (struct loop *loop, openers_stuck_fn *fn, void *arg,
+             struct openers **ret, struct error *err)
 {
   struct openers *o = calloc (1, sizeof (*o));
 
   if (!o)
     return error_set (err, ENOMEM, "no memory");
   o->loop = loop;
+  o->stuck = fn;
+  o->stuck_arg = arg;
   o->last = &o->first;
   *ret = o;
   return 0;

@@ -17,10 +17,8 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/loop.h"
-#include "base/units.h"
 
 #include <fcntl.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -600,15 +598,8 @@ static const struct shipper_ops shipper_events = { .event = ship_event };
 
 /* ---- main ---- */
 
-struct options
-{
-  const char *state, *sink;
-  bool given[3]; /* KEEPER_FD, DAEMON_FD, PIPE_FD: as we were started */
-  struct writer_limits limits;
-};
-
 static int
-begin (struct writer *w, struct options *o, struct error *err)
+begin (struct writer *w, struct writer_options *o, struct error *err)
 {
   struct sink_config sink = { 0 };
   sigset_t term;
@@ -659,79 +650,13 @@ finish (struct writer *w)
   logs_free (disk_logs_take (w->disk));
 }
 
-static void
-usage (FILE *out)
-{
-  fprintf (out, "usage: hangdog-writer --state DIR [--sink JSON] "
-                "[--log-total SIZE] [--spool-total SIZE] "
-                "[--free-floor SIZE]\n");
-}
-
-static int
-size_option (const char *text, uint64_t *ret)
-{
-  struct error err = ERROR_INIT;
-
-  if (units_parse_size (text, ret, &err) == 0)
-    return -1;
-  fprintf (stderr, "hangdog-writer: %s\n", error_text (&err));
-  return 2;
-}
-
-static int
-parse_options (int argc, char **argv, struct options *o)
-{
-  static const struct option longs[]
-      = { { "state", required_argument, NULL, 's' },
-          { "sink", required_argument, NULL, 'k' },
-          { "log-total", required_argument, NULL, 'l' },
-          { "spool-total", required_argument, NULL, 'p' },
-          { "free-floor", required_argument, NULL, 'f' },
-          { "help", no_argument, NULL, 'h' },
-          { 0 } };
-  int c, r = -1;
-
-  while (r < 0 && (c = getopt_long (argc, argv, "h", longs, NULL)) != -1)
-    switch (c)
-      {
-      case 's':
-        o->state = optarg;
-        break;
-      case 'k':
-        o->sink = optarg;
-        break;
-      case 'l':
-        r = size_option (optarg, &o->limits.logs.total);
-        break;
-      case 'p':
-        r = size_option (optarg, &o->limits.spool.max_bytes);
-        break;
-      case 'f':
-        r = size_option (optarg, &o->limits.spool.free_floor);
-        o->limits.logs.free_floor = o->limits.spool.free_floor;
-        break;
-      case 'h':
-        usage (stdout);
-        return 0;
-      default:
-        usage (stderr);
-        return 2;
-      }
-  if (r < 0 && (o->state == NULL || optind != argc))
-    {
-      usage (stderr);
-      return 2;
-    }
-  return r;
-}
-
 int
 main (int argc, char **argv)
 {
   struct writer w = { .signal_fd = -1 };
-  struct options o = { 0 };
+  struct writer_options o = { 0 };
   struct error err = ERROR_INIT;
-  int r = parse_options (argc, argv, &o);
+  int r = writer_options (argc, argv, &o);
 
   if (r >= 0)
     return r;

@@ -28,6 +28,17 @@ struct writer_limits
   struct logs_limits logs;
 };
 
+/* ---- the command line (writer_options.c) ---- */
+
+struct writer_options
+{
+  const char *state, *sink;
+  bool given[3]; /* fd 3, 4, 5: as we were started */
+  struct writer_limits limits;
+};
+/* Negative: go on.  Else the exit code to end with. */
+int writer_options (int argc, char **argv, struct writer_options *ret);
+
 /* ---- requests ---- */
 
 struct answer

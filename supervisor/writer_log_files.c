@@ -105,18 +105,24 @@ struct hunt
   uint64_t total;
 };
 
+/* Of a console that somebody speaks for.  Thousands of files are asked about
+ * against thousands of consoles: no copying here. */
 static bool
 in_use (const struct logs *l, const char *path)
 {
-  for (size_t i = 0; i < l->count; i++)
-    for (unsigned f = 0; f < FILE_MAX; f++)
-      {
-        char mine[PATH_BYTES];
+  const char *slash = strchr (path, '/'), *dot = strrchr (path, '.');
+  size_t dir = slash ? (size_t) (slash - path) : 0;
+  size_t name = dot > slash ? (size_t) (dot - slash - 1) : 0;
 
-        path_of (mine, l->consoles[i], (enum log_file) f, 0);
-        if (l->consoles[i]->declared && strcmp (mine, path) == 0)
-          return true;
-      }
+  for (size_t i = 0; i < l->count; i++)
+    {
+      const struct console *c = l->consoles[i];
+
+      if (c->declared && slash && strncmp (c->uuid, path, dir) == 0
+          && c->uuid[dir] == '\0' && strncmp (c->name, slash + 1, name) == 0
+          && c->name[name] == '\0')
+        return true;
+    }
   return false;
 }
 

@@ -293,7 +293,8 @@ static void
 watch (struct fake *c, int fd, unsigned kind)
 {
   struct epoll_event ev
-      = { .events = EPOLLIN, .data.u64 = (uint64_t) c->index * FD_KINDS + kind };
+      = { .events = EPOLLIN,
+          .data.u64 = (uint64_t) c->index * FD_KINDS + kind };
 
   (void) epoll_ctl (c->f->epfd, EPOLL_CTL_ADD, fd, &ev);
 }
@@ -438,9 +439,11 @@ make_pty (struct fake *c, struct error *err)
   if (openpty (&c->fd, &c->slave_fd, NULL, NULL, NULL) < 0
       || ttyname_r (c->slave_fd, c->path, sizeof c->path) != 0)
     return error_errno (err, errno, "making a pty");
+  /* QEMU makes its ptys raw, too; other makers may not. */
   (void) tcgetattr (c->slave_fd, &t);
   cfmakeraw (&t);
-  (void) tcsetattr (c->slave_fd, TCSANOW, &t);
+  if (!c->f->cfg.cooked)
+    (void) tcsetattr (c->slave_fd, TCSANOW, &t);
   /* Closed again: only now does the master see that nobody is there. */
   close (c->slave_fd);
   c->slave_fd = -1;

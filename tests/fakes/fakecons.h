@@ -41,6 +41,7 @@ struct fakecons_config
   unsigned n;
   const char *dir;   /* sockets "cons0"... or links to ptys are made there */
   bool pty;
+  bool cooked;       /* ptys whose line discipline still echoes and edits */
   unsigned rate;     /* bytes of log per second and console */
   bool weave;        /* log lines are the kernel's, between any two bytes */
   bool bytewise;     /* one byte per write(2), as QEMU's UART does */

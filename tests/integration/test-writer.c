@@ -39,7 +39,7 @@ struct world
   int keeper, daemon; /* our ends */
   struct logpipe *lp;
   int64_t last_id;
-  const char *extra[4]; /* further arguments of the writer */
+  const char *shim;     /* for its LD_PRELOAD, NULL = none */
 };
 
 static char libexec[PATH_MAX];
@@ -71,7 +71,7 @@ find_programs (void)
 }
 
 static void
-start_controller (struct world *w)
+start_controller (struct world *w, const char *token_file)
 {
   char path[PATH_MAX + 32], data[128], line[128] = "";
   int out[2];
@@ -88,7 +88,8 @@ start_controller (struct world *w)
       dup2 (out[1], 1);
       if (!getenv ("HD_TEST_LOUD"))
         dup2 (open ("/dev/null", O_WRONLY), 2);
-      execl (path, path, "--data", data, (char *) NULL);
+      execl (path, path, "--data", data, token_file ? "--token-file" : NULL,
+             token_file, (char *) NULL);
       _exit (127);
     }
   close (out[1]);
@@ -128,9 +129,10 @@ start_writer (struct world *w, const char *sink)
       close (a), close (b), close (c);
       if (!getenv ("HD_TEST_LOUD"))
         dup2 (open ("/dev/null", O_WRONLY), 2);
+      if (w->shim)
+        setenv ("LD_PRELOAD", w->shim, 1);
       execl (path, path, "--state", w->state, "--sink", sink ? sink : "",
-             "--free-floor", "1KiB", w->extra[0], w->extra[1], w->extra[2],
-             (char *) NULL);
+             "--free-floor", "1KiB", (char *) NULL);
       _exit (127);
     }
   close (keeper[1]), close (daemon[1]), close (log[0]);
@@ -383,6 +385,49 @@ row_of (struct json_object *list, const char *id)
   return found;
 }
 
+static void
+console_open (struct world *w, int id, const char *name)
+{
+  struct error err = ERROR_INIT;
+  CLEANUP_JSON struct json_object *o = op_new ("console-open", NULL);
+
+  json_add_int (o, "id", id);
+  json_add_str (o, "uuid", "11111111-2222-3333-4444-555555555555");
+  json_add_str (o, "name", name);
+  json_add_str (o, "guest", "web");
+  assert_int_equal (frame_write (w->daemon, o, NULL, 0, NULL, 0,
+                                 clock_ms () + WAIT_MS, &err), 0);
+}
+
+/* Waits until the log says that so many bytes were dealt with; its text. */
+static char *
+log_text (struct world *w, const char *name, uint64_t bytes, const char *which)
+{
+  uint64_t deadline = clock_ms () + WAIT_MS;
+
+  for (;;)
+    {
+      CLEANUP_FRAME struct frame f = { 0 };
+      struct json_object *o = op_new ("logs", NULL);
+
+      json_add_str (o, "uuid", "11111111-2222-3333-4444-555555555555");
+      json_add_str (o, "name", name);
+      if (ask (w, o, NULL, 0, &f) == 0
+          && (uint64_t) (json_get_int (f.head, "bytes", 0)
+                         + json_get_int (f.head, "gaps", 0)) >= bytes)
+        {
+          CLEANUP_CLOSE int fd
+              = open (json_get_str (f.head, which), O_RDONLY | O_CLOEXEC);
+          char *text = calloc (1, 1u << 20);
+
+          assert_true (fd >= 0 && read (fd, text, (1u << 20) - 1) >= 0);
+          return text;
+        }
+      assert_true (clock_ms () < deadline);
+      poll (NULL, 0, 5);
+    }
+}
+
 /* ---- tests ---- */
 
 static void
@@ -392,7 +437,7 @@ test_deliver (void **state)
   char id[40], sink[256], digest[65];
   CLEANUP_FRAME struct frame f = { 0 };
 
-  start_controller (w);
+  start_controller (w, NULL);
   if (!*w->url)
     skip ();
   sink_of (w, sink);
@@ -437,7 +482,7 @@ test_exactly_once (void **state)
   char id[40], sink[256];
   unsigned kills = 0;
 
-  start_controller (w);
+  start_controller (w, NULL);
   if (!*w->url)
     skip ();
   sink_of (w, sink);
@@ -510,6 +555,81 @@ test_reload_and_dir (void **state)
 }
 
 static void
+reload (struct world *w, const char *json)
+{
+  struct error err = ERROR_INIT;
+  CLEANUP_JSON struct json_object *head = op_new ("reload", NULL);
+
+  json_object_object_add (head, "sink", json_tokener_parse (json));
+  assert_int_equal (frame_write (w->keeper, head, NULL, 0, NULL, 0,
+                                 clock_ms () + WAIT_MS, &err), 0);
+}
+
+/* Without the token nothing goes; a reload that brings it mends that at
+ * once, not after the hour that a denial is waited out. */
+static void
+test_denied (void **state)
+{
+  struct world *w = *state;
+  CLEANUP_FRAME struct frame f = { 0 };
+  CLEANUP_FRAME struct frame g = { 0 };
+  char id[40], token[128], sink[512];
+  int fd;
+
+  snprintf (token, sizeof token, "%s/token", w->dir);
+  fd = open (token, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+  assert_int_equal (write (fd, "sesame\n", 7), 7);
+  close (fd);
+  start_controller (w, token);
+  if (!*w->url)
+    skip ();
+  sink_of (w, sink);
+  start_writer (w, sink);
+  fill (w, uuid (id, 1));
+  assert_int_equal (pack (w, id, NULL), 0);
+  assert_int_equal (await (w, 0, "denied", id, &f), 0);
+  snprintf (sink, sizeof sink,
+            "{\"url\":\"%s/bundles\",\"token-file\":\"%s\"}", w->url,
+            token);
+  reload (w, "{\"url\":\"gopher://x\"}"); /* not taken */
+  reload (w, sink);
+  assert_int_equal (await (w, 0, "shipped", id, &g), 0);
+}
+
+/* The daemon was restarted: its successor comes by the keeper. */
+static void
+test_new_peer (void **state)
+{
+  struct world *w = *state;
+  struct error err = ERROR_INIT;
+  CLEANUP_JSON struct json_object *head = op_new ("peer", NULL);
+  int pair[2], log[2], fds[2];
+  char id[40], *text;
+
+  start_writer (w, NULL);
+  console_open (w, 1, "old");
+  assert_int_equal (put_incident (w, uuid (id, 1)), 0);
+  close (w->daemon);
+  assert_int_equal (
+      socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+  assert_int_equal (pipe2 (log, O_CLOEXEC), 0);
+  fds[0] = pair[1], fds[1] = log[0];
+  assert_int_equal (frame_write (w->keeper, head, NULL, 0, fds, 2,
+                                 clock_ms () + WAIT_MS, &err), 0);
+  close (pair[1]), close (log[0]);
+  w->daemon = pair[0];
+  logpipe_set_fd (w->lp, log[1]);
+  assert_int_equal (pack (w, id, NULL), 0);
+  /* The same number is another console now. */
+  console_open (w, 1, "new");
+  logpipe_put (w->lp, 1, "hello\n", 6, 1772359200000);
+  logpipe_flush (w->lp);
+  text = log_text (w, "new", 6, "raw");
+  assert_string_equal (text, "hello\n");
+  free (text);
+}
+
+static void
 test_ping_and_stop (void **state)
 {
   struct world *w = *state;
@@ -535,6 +655,58 @@ test_ping_and_stop (void **state)
   waitpid (w->writer, &st, 0);
   w->writer = 0;
   assert_int_equal (st, 0);
+}
+
+static int64_t
+busy_ms (struct world *w)
+{
+  CLEANUP_FRAME struct frame f = { 0 };
+  CLEANUP_JSON struct json_object *ping = op_new ("ping", NULL);
+  struct error err = ERROR_INIT;
+
+  json_add_int (ping, "id", ++w->last_id);
+  assert_int_equal (frame_write (w->keeper, ping, NULL, 0, NULL, 0,
+                                 clock_ms () + WAIT_MS, &err), 0);
+  assert_int_equal (frame_read (w->keeper, &f, clock_ms () + WAIT_MS, &err),
+                    0);
+  return json_get_int (f.head, "disk_busy_ms", -1);
+}
+
+/* The disk hangs: the keeper is answered, and told; what was asked is
+ * answered when the disk comes back. */
+static void
+test_hung_disk (void **state)
+{
+  struct world *w = *state;
+  char shim[PATH_MAX + 40], hang[128], id[40];
+  static const char json[] = "{\"x\":1}";
+  CLEANUP_FRAME struct frame f = { 0 };
+  uint64_t deadline = clock_ms () + WAIT_MS;
+
+  snprintf (shim, sizeof shim, "%s/tests/lib/hang-shim.so", libexec);
+  if (access (shim, R_OK) < 0)
+    skip ();
+  w->shim = shim;
+  snprintf (hang, sizeof hang, "%s/hang", w->dir);
+  setenv ("HD_HANG", hang, 1);
+  start_writer (w, NULL);
+  unsetenv ("HD_HANG");
+  assert_int_equal (put_incident (w, uuid (id, 1)), 0);
+  close (open (hang, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+  int64_t n = send_op (w, op_new ("incident", uuid (id, 2)), json,
+                       strlen (json));
+  while (busy_ms (w) < 100)
+    {
+      assert_true (clock_ms () < deadline);
+      poll (NULL, 0, 5);
+    }
+  struct pollfd p = { .fd = w->daemon, .events = POLLIN };
+  assert_int_equal (poll (&p, 1, 0), 0);
+  assert_int_equal (unlink (hang), 0);
+  assert_int_equal (await (w, n, NULL, NULL, &f), 0);
+  assert_null (json_get (f.head, "error"));
+  while (busy_ms (w) > 50)
+    assert_true (clock_ms () < deadline);
 }
 
 static void
@@ -564,49 +736,6 @@ test_state_files (void **state)
 }
 
 /* ---- console logs ---- */
-
-static void
-console_open (struct world *w, int id, const char *name)
-{
-  struct error err = ERROR_INIT;
-  CLEANUP_JSON struct json_object *o = op_new ("console-open", NULL);
-
-  json_add_int (o, "id", id);
-  json_add_str (o, "uuid", "11111111-2222-3333-4444-555555555555");
-  json_add_str (o, "name", name);
-  json_add_str (o, "guest", "web");
-  assert_int_equal (frame_write (w->daemon, o, NULL, 0, NULL, 0,
-                                 clock_ms () + WAIT_MS, &err), 0);
-}
-
-/* Waits until the log says that so many bytes were dealt with; its text. */
-static char *
-log_text (struct world *w, const char *name, uint64_t bytes, const char *which)
-{
-  uint64_t deadline = clock_ms () + WAIT_MS;
-
-  for (;;)
-    {
-      CLEANUP_FRAME struct frame f = { 0 };
-      struct json_object *o = op_new ("logs", NULL);
-
-      json_add_str (o, "uuid", "11111111-2222-3333-4444-555555555555");
-      json_add_str (o, "name", name);
-      if (ask (w, o, NULL, 0, &f) == 0
-          && (uint64_t) (json_get_int (f.head, "bytes", 0)
-                         + json_get_int (f.head, "gaps", 0)) >= bytes)
-        {
-          CLEANUP_CLOSE int fd
-              = open (json_get_str (f.head, which), O_RDONLY | O_CLOEXEC);
-          char *text = calloc (1, 1u << 20);
-
-          assert_true (fd >= 0 && read (fd, text, (1u << 20) - 1) >= 0);
-          return text;
-        }
-      assert_true (clock_ms () < deadline);
-      poll (NULL, 0, 5);
-    }
-}
 
 static void
 test_logs (void **state)
@@ -779,6 +908,8 @@ main (void)
     T (test_ping_and_stop),  T (test_state_files),
     T (test_logs),           T (test_log_gap_and_long_line),
     T (test_many_consoles),  T (test_full_disk),
+    T (test_hung_disk),      T (test_denied),
+    T (test_new_peer),
   };
 
   find_programs ();

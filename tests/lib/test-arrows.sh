@@ -20,7 +20,10 @@ may() { # ROOM: the rooms that it may include
         supervisor) echo base guests transports kernel controller-proto scenarios diag supervisor ;;
     esac
 }
-rooms='base guests transports kernel controller-proto scenarios diag supervisor'
+rooms=
+for room in base guests transports kernel controller-proto scenarios diag supervisor; do
+    [ ! -d "$room" ] || rooms="$rooms $room"
+done
 n=0
 for room in $rooms; do
     allowed=" $(may "$room") "
@@ -28,7 +31,7 @@ for room in $rooms; do
         to=${text#*\"}
         to=${to%%/*}
         n=$((n + 1))
-        case " $rooms " in *" $to "*) ;; *) continue ;; esac
+        case "$rooms " in *" $to "*) ;; *) continue ;; esac
         case $allowed in
             *" $to "*) ;;
             *) bad "$file:$line: $room may not include $to: $text" ;;
@@ -39,7 +42,7 @@ done
 
 while read -r lines file; do
     # Tables of cases may run on; code may not.
-    case $file in tests/*) most=900 ;; *) most=700 ;; esac
+    case $file in tests/*) most=1000 ;; *) most=700 ;; esac
     [ "$file" = total ] || [ "$lines" -le $most ] || bad "$file: $lines lines: a room too large"
 done < <(find $rooms tests -name '*.[ch]' -print0 | xargs -0 wc -l)
 

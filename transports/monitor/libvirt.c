@@ -293,39 +293,74 @@ status_name (int state, int reason)
     }
 }
 
-/* Block statistics need QEMU's answer, so to have them is to know that its
- * main loop runs.  Where a job holds the domain libvirt leaves them out. */
+/* Block statistics need QEMU's answer.  Without waiting: libvirt leaves them
+ * out while another call holds the domain. */
 static int
-get_stats (struct ask *a, virDomainPtr dom, virDomainStatsRecordPtr **ret)
+get_stats (struct ask *a, virDomainPtr dom, unsigned flags,
+           virDomainStatsRecordPtr **ret)
 {
   virDomainPtr doms[] = { dom, NULL };
   int n;
 
   atomic_store (&a->stage, STAGE_QEMU);
-  n = virDomainListGetStats (doms, VIR_DOMAIN_STATS_BLOCK, ret,
-                             VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT);
+  n = virDomainListGetStats (doms, VIR_DOMAIN_STATS_BLOCK, ret, flags);
   return n < 0 ? virt_error (&a->why, "statistics") : n;
+}
+
+static bool
+is_occupied (virDomainPtr dom)
+{
+  virDomainControlInfo info;
+
+  return virDomainGetControlInfo (dom, &info, 0) == 0
+         && info.state == VIR_DOMAIN_CONTROL_OCCUPIED;
+}
+
+/* 0 once QEMU's main loop has answered: us, or whoever was before us (then
+ * libvirt is not occupied any more).  Where it does neither, may_ask() says
+ * so after OCCUPIED_MS. */
+static int
+await_answer (struct ask *a, virDomainPtr dom)
+{
+  for (;;)
+    {
+      virDomainStatsRecordPtr *records = NULL;
+      struct error why = ERROR_INIT;
+      int n = get_stats (a, dom, VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT,
+                         &records);
+
+      if (n >= 0)
+        virDomainStatsRecordListFree (records);
+      /* A driver without statistics (test) has no QEMU to ask. */
+      if (n == -ENOTSUP)
+        return 0;
+      if (n < 0)
+        return n;
+      if (!is_occupied (dom))
+        return 0;
+      nanosleep (&(struct timespec){ .tv_nsec = 100 * 1000000 }, NULL);
+      if (!may_ask (a, dom, &why))
+        {
+          a->why = why;
+          return -why.code;
+        }
+    }
 }
 
 static int
 ask_status (struct ask *a, virDomainPtr dom)
 {
-  virDomainStatsRecordPtr *records = NULL;
-  int state = 0, reason = 0, n;
+  int state = 0, reason = 0, r;
 
   if (virDomainGetState (dom, &state, &reason, 0) < 0)
     return virt_error (&a->why, "state");
   guest_copy (a->status, sizeof a->status, status_name (state, reason));
   if (state == VIR_DOMAIN_SHUTOFF)
     return error_set (&a->why, ENOENT, "the domain is off");
-  n = get_stats (a, dom, &records);
-  /* A driver without statistics (test) has still given the state. */
-  if (n < 0 && n != -ENOTSUP)
-    return n;
-  if (n >= 0)
-    virDomainStatsRecordListFree (records);
-  a->health = MONITOR_ANSWERS;
-  return 0;
+  r = await_answer (a, dom);
+  if (r == 0)
+    a->health = MONITOR_ANSWERS;
+  return r;
 }
 
 int
@@ -403,7 +438,7 @@ ask_blockstats (struct ask *a, virDomainPtr dom)
   /* Counters of one that is off are all zero, which says nothing. */
   if (virDomainIsActive (dom) == 0)
     return error_set (&a->why, ENOENT, "the domain is off");
-  n = get_stats (a, dom, &records);
+  n = get_stats (a, dom, 0, &records);
   if (n < 0)
     return n;
   if (n > 0)

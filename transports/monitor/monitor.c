@@ -231,22 +231,30 @@ monitor_blockstats (const struct transport_env *env, const struct guest *g,
 
 /* ---- doctor ---- */
 
-static const char *
-fix_of (enum monitor_health health)
+/* The command that tells more; "" when there is none. */
+static void
+fix_of (const struct guest *g, enum monitor_health health, char *dst, size_t n)
 {
+  dst[0] = '\0';
   switch (health)
     {
     case MONITOR_HELD:
-      return "find who holds it: ss -xp | grep qmp";
+      snprintf (dst, n, "ss -xp | grep %s/%s", g->monitor_root,
+                g->monitor_path);
+      break;
     case MONITOR_NO_GREETING:
     case MONITOR_GREETS_ONLY:
-      return "hangdog diagnose GUEST";
+      snprintf (dst, n, "hangdog diagnose %s", g->inc.uuid);
+      break;
     case MONITOR_GONE:
+      if (g->monitor == MONITOR_LIBVIRT)
+        snprintf (dst, n, "virsh -c '%s' domcontrol %s", g->host,
+                  g->inc.uuid);
+      break;
     case MONITOR_ANSWERS:
     case MONITOR_HEALTH_MAX:
       break;
     }
-  return NULL;
 }
 
 static void
@@ -255,7 +263,7 @@ monitor_doctor (const struct transport_env *env, const struct guest *g,
 {
   struct error err = ERROR_INIT;
   enum monitor_health health = MONITOR_GONE;
-  char status[64], text[400];
+  char status[64], text[400], fix[512];
 
   if (g->monitor == MONITOR_NONE)
     {
@@ -276,8 +284,9 @@ monitor_doctor (const struct transport_env *env, const struct guest *g,
     }
   snprintf (text, sizeof text, "%s: %s", monitor_health_names[health],
             error_text (&err));
+  fix_of (g, health, fix, sizeof fix);
   rep->line (rep, health == MONITOR_HELD ? DOCTOR_WARN : DOCTOR_BAD, "monitor",
-             text, fix_of (health));
+             text, fix[0] ? fix : NULL);
 }
 
 const struct transport_ops transport_monitor = {

@@ -24,7 +24,8 @@ struct tcp_check
 struct tcp_result
 {
   uint64_t connect_ms, answer_ms;
-  struct buf *answer;      /* raw bytes, caller's; may be NULL */
+  struct buf *answer;      /* raw bytes, caller's; may be NULL.  Gets what
+                              came also when the check failed */
 };
 
 /* 0; -ECONNREFUSED, -EHOSTUNREACH, -ETIMEDOUT (err says at which stage),

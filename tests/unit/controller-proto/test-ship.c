@@ -105,14 +105,14 @@ converse (struct world *w, int s)
   memset (buf, 'z', sizeof buf);
   while (w->script.then != CLOSE)
     {
-      struct pollfd p = { .fd = s, .events = 0 };
+      struct pollfd p = { .fd = s, .events = POLLRDHUP };
       ssize_t r = 1;
 
       if (w->script.then == FLOOD)
         r = write (s, buf, sizeof buf);
       else if (poll (&p, 1, 100) == 0 && w->script.then == DRIP)
         r = write (s, "X-A: b\r\n", 8);
-      if (r < 0 || (p.revents & (POLLHUP | POLLERR)))
+      if (r < 0 || (p.revents & (POLLHUP | POLLERR | POLLRDHUP)))
         break;
     }
 }

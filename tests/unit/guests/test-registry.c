@@ -164,7 +164,7 @@ counts_one_boot_once (void **state)
   guest_unref (g);
   registry_event (w->reg, A, GUEST_EVENT_RESET, NULL, "rundir");
   expect (w, "+a0 !a1 RESET:a1 ");
-  /* libvirt tells a reset of its own twice. */
+  /* The firmware's own reset behind it. */
   loop_advance (w->loop, 50);
   registry_event (w->reg, A, GUEST_EVENT_RESET, NULL, "rundir");
   expect (w, "");
@@ -190,9 +190,9 @@ counts_one_boot_once (void **state)
   /* The source does not know the number: it stays. */
   registry_update (w->reg, guest (A, "a", 7));
   expect (w, "");
-  loop_advance (w->loop, 1000);
+  loop_advance (w->loop, 5000);
   registry_event (w->reg, A, GUEST_EVENT_RESET, NULL, "rundir");
-  loop_advance (w->loop, 1000);
+  loop_advance (w->loop, 5000);
   registry_event (w->reg, A, GUEST_EVENT_RESET, NULL, "rundir");
   expect (w, "!a4 RESET:a4 !a5 RESET:a5 ");
   registry_event (w->reg, A, GUEST_EVENT_PANIC, "x", "rundir");

@@ -18,63 +18,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/buf.h"
 #include "base/clock.h"
 #include "base/error.h"
-#include "tests/fakes/fakecons.h"
-#include "tests/fakes/hubworld.h"
-#include "transports/console/kline.h"
-#include "transports/console/prompt.h"
+#include "tests/fakes/hubscene.h"
 #include "transports/console/session.h"
-
-/* ---- a fake and a hub ---- */
-
-struct scene
-{
-  char dir[64];
-  struct fakecons *fake;
-  pthread_t thread;
-  struct hubworld w;
-  enum console_kind kind;
-};
-
-static void *
-run_fake (void *arg)
-{
-  fakecons_run (arg);
-  return NULL;
-}
-
-static void
-scene_begin (struct scene *s, struct fakecons_config *cfg,
-             enum console_mode mode)
-{
-  struct error err = ERROR_INIT;
-
-  snprintf (s->dir, sizeof s->dir, "/tmp/hangdog-test-XXXXXX");
-  assert_non_null (mkdtemp (s->dir));
-  cfg->dir = s->dir;
-  if (!cfg->n)
-    cfg->n = 1;
-  s->kind = cfg->pty ? CONSOLE_PTY : CONSOLE_UNIX;
-  if (fakecons_new (cfg, &s->fake, &err) < 0)
-    fail_msg ("%s", error_text (&err));
-  assert_int_equal (pthread_create (&s->thread, NULL, run_fake, s->fake), 0);
-  hubworld_start (&s->w, NULL, NULL, NULL);
-  for (unsigned i = 0; i < cfg->n; i++)
-    hubworld_guest (&s->w, i, GUEST_ADDED, s->kind, mode,
-                    fakecons_path (s->fake, i));
-}
-
-static void
-scene_end (struct scene *s)
-{
-  hubworld_stop (&s->w);
-  fakecons_stop (s->fake);
-  pthread_join (s->thread, NULL);
-  fakecons_free (s->fake);
-  assert_int_equal (rmdir (s->dir), 0);
-}
 
 static int
 ask (struct scene *s, unsigned index, enum lease_rank rank,
@@ -141,7 +88,7 @@ shell_answers (struct fakecons_config *cfg, enum console_mode mode)
 {
   struct scene s;
 
-  scene_begin (&s, cfg, mode);
+  scene_begin (&s, cfg, mode, NULL);
   for (unsigned i = 0; i < 5; i++)
     expect_ok (&s, "uptime", UPTIME, 0);
   expect_ok (&s, "false", "", 1);
@@ -163,7 +110,7 @@ test_shell_on_a_socket (void **state)
 static void
 test_shell_on_a_pty (void **state)
 {
-  struct fakecons_config cfg = { .pty = true };
+  struct fakecons_config cfg = { .pty = true, .cooked = true };
 
   shell_answers (&cfg, CONSOLE_HOLD);
 }
@@ -207,7 +154,7 @@ test_real_shells (void **state)
 
         if (access (shells[i], X_OK) != 0)
           continue;
-        scene_begin (&s, &cfg, CONSOLE_HOLD);
+        scene_begin (&s, &cfg, CONSOLE_HOLD, NULL);
         expect_ok (&s, "echo hello", "hello\n", 0);
         expect_ok (&s, "uptime", NULL, 0);
         expect_ok (&s, "sh -c 'exit 7'", "", 7);
@@ -237,7 +184,7 @@ test_half_a_line_is_not_executed (void **state)
 
       if (shells[i] && access (shells[i], X_OK) != 0)
         continue;
-      scene_begin (&s, &cfg, CONSOLE_HOLD);
+      scene_begin (&s, &cfg, CONSOLE_HOLD, NULL);
       expect_ok (&s, "echo hello", "hello\n", 0);
       snprintf (half, sizeof half, "touch %s/executed", s.dir);
       assert_int_equal (hub_lease (s.w.hub,
@@ -270,7 +217,7 @@ noisy (struct fakecons_config *cfg, unsigned dialogues)
   struct command_result ret;
   bool saw_kernel = false;
 
-  scene_begin (&s, cfg, CONSOLE_HOLD);
+  scene_begin (&s, cfg, CONSOLE_HOLD, NULL);
   for (unsigned i = 0; i < dialogues; i++)
     {
       assert_int_equal (ask (&s, 0, LEASE_SCENARIO, "uptime", 5000, &ret), 0);
@@ -322,7 +269,7 @@ not_a_shell (enum fake_play play, unsigned rate, enum lease_rank rank,
   struct fakecons_config cfg = { .play = play, .rate = rate };
   struct scene s;
 
-  scene_begin (&s, &cfg, CONSOLE_HOLD);
+  scene_begin (&s, &cfg, CONSOLE_HOLD, NULL);
   if (keys == 0)
     assert_true (hubworld_wait (&s.w, 0, CONSOLE_TALKING, 2000));
   expect_talk (&s, rank, ms, talk);
@@ -338,7 +285,7 @@ test_login_gets_no_command (void **state)
   struct scene s;
 
   /* Seen on the screen: one carriage return, to see that it answers. */
-  scene_begin (&s, &cfg, CONSOLE_HOLD);
+  scene_begin (&s, &cfg, CONSOLE_HOLD, NULL);
   assert_true (hubworld_wait (&s.w, 0, CONSOLE_TALKING, 2000));
   expect_talk (&s, LEASE_SCENARIO, 2000, TALK_LOGIN);
   assert_int_equal (keys_typed (&s), 1);
@@ -347,7 +294,7 @@ test_login_gets_no_command (void **state)
   scene_end (&s);
 
   /* Not seen before: the kill keys and one carriage return. */
-  scene_begin (&s, &cfg, CONSOLE_PROBE);
+  scene_begin (&s, &cfg, CONSOLE_PROBE, NULL);
   expect_talk (&s, LEASE_SCENARIO, 2000, TALK_LOGIN);
   scene_end (&s);
 }
@@ -359,7 +306,7 @@ test_login_behind_noise (void **state)
   struct scene s;
   struct fakecons_stats st;
 
-  scene_begin (&s, &cfg, CONSOLE_HOLD);
+  scene_begin (&s, &cfg, CONSOLE_HOLD, NULL);
   for (unsigned i = 0; i < 5; i++)
     expect_talk (&s, LEASE_SCENARIO, 3000, TALK_LOGIN);
   fakecons_stats (s.fake, 0, &st);
@@ -421,7 +368,7 @@ test_open_quote_and_hanging_command (void **state)
   struct command_result ret;
   struct scene s;
 
-  scene_begin (&s, &cfg, CONSOLE_HOLD);
+  scene_begin (&s, &cfg, CONSOLE_HOLD, NULL);
   assert_int_equal (ask (&s, 0, LEASE_SCENARIO, "echo 'open", 500, &ret), 0);
   assert_int_equal (ret.talk, TALK_NO_ANSWER);
   assert_non_null (strstr (ret.detail, "quote"));
@@ -448,7 +395,7 @@ test_bad_commands_are_refused (void **state)
 
   memset (big, 'x', sizeof big - 1);
   big[sizeof big - 1] = '\0';
-  scene_begin (&s, &cfg, CONSOLE_HOLD);
+  scene_begin (&s, &cfg, CONSOLE_HOLD, NULL);
   assert_int_equal (ask (&s, 0, 0, "a\nb", 500, &ret), -EINVAL);
   assert_int_equal (ask (&s, 0, 0, " ; ", 500, &ret), -EINVAL);
   assert_int_equal (ask (&s, 0, 0, "a\x01", 500, &ret), -EINVAL);
@@ -463,7 +410,7 @@ test_forged_markers (void **state)
   struct fakecons_config cfg = { .play = FAKE_MUTE };
   struct scene s;
 
-  scene_begin (&s, &cfg, CONSOLE_HOLD);
+  scene_begin (&s, &cfg, CONSOLE_HOLD, NULL);
   assert_int_equal (
       fakecons_command (s.fake, "say 0 \\r\\nHD0123456789abcdef:B\\r\\n"
                                 "up 1 day\\r\\nHD0123456789abcdef:E:0\\r\\n"
@@ -488,7 +435,7 @@ test_expect (void **state)
   struct scene s;
   uint64_t in = clock_ms () + 5000;
 
-  scene_begin (&s, &cfg, CONSOLE_HOLD);
+  scene_begin (&s, &cfg, CONSOLE_HOLD, NULL);
   assert_int_equal (session_open (s.w.hub,
                                   hubworld_uuid (0, uuid, sizeof uuid),
                                   "serial0", LEASE_SCENARIO, "test", in, &ses,
@@ -547,7 +494,7 @@ test_a_person_takes_the_console (void **state)
   struct scene s;
   pthread_t t;
 
-  scene_begin (&s, &cfg, CONSOLE_HOLD);
+  scene_begin (&s, &cfg, CONSOLE_HOLD, NULL);
   assert_int_equal (pthread_create (&t, NULL, take_lease, &s), 0);
   expect_talk (&s, LEASE_SCENARIO, 20000, TALK_LOST);
   assert_true (clock_ms () - start < 5000);
@@ -573,7 +520,7 @@ test_the_console_goes (void **state)
   struct scene s;
   pthread_t t;
 
-  scene_begin (&s, &cfg, CONSOLE_HOLD);
+  scene_begin (&s, &cfg, CONSOLE_HOLD, NULL);
   assert_int_equal (pthread_create (&t, NULL, drop_fake, &s), 0);
   expect_talk (&s, LEASE_SCENARIO, 20000, TALK_LOST);
   pthread_join (t, NULL);
@@ -619,7 +566,7 @@ test_a_crowd_under_noise (void **state)
   struct scene s;
   struct crowd c = { .s = &s };
 
-  scene_begin (&s, &cfg, CONSOLE_PROBE);
+  scene_begin (&s, &cfg, CONSOLE_PROBE, NULL);
   for (unsigned i = 0; i < CROWD; i++)
     assert_int_equal (pthread_create (&t[i], NULL, crowd_member, &c), 0);
   for (unsigned i = 0; i < CROWD; i++)
@@ -629,104 +576,10 @@ test_a_crowd_under_noise (void **state)
   scene_end (&s);
 }
 
-/* ---- the pieces ---- */
-
-static void
-test_screens (void **state)
-{
-  static const struct
-  {
-    const char *text;
-    enum screen screen;
-  } cases[] = {
-    { "", SCREEN_UNKNOWN },
-    { "foo\r\nbar\r\n", SCREEN_UNKNOWN },
-    { "\r\n/ # ", SCREEN_SHELL },
-    { "\r\n/ # \x1b[6n", SCREEN_SHELL },
-    { "\x1b]0;root@x: ~\x07root@x:~# \x1b[?2004h", SCREEN_SHELL },
-    { "user@host:~$ [   12.345678] eth0: link up\r\n", SCREEN_SHELL },
-    { "user@host:~$ ls\r\nfile\r\n", SCREEN_UNKNOWN },
-    { "100% # of disks", SCREEN_UNKNOWN },
-    { "Debian GNU/Linux 12 debian ttyS0\r\n\r\ndebian login: ", SCREEN_LOGIN },
-    { "debian login: [  5.000000] random: crng init done\r\n", SCREEN_LOGIN },
-    { "debian login: root\r\nPassword: ", SCREEN_PASSWORD },
-    { "Give root password for maintenance\r\n"
-      "(or press Control-D to continue): ", SCREEN_MAINTENANCE },
-    { "BusyBox v1.30.1 built-in shell (ash)\r\n\r\n(initramfs) ",
-      SCREEN_INITRAMFS },
-    { "\r\ngrub> ", SCREEN_BOOTLOADER },
-    { "\r\ngrub rescue> ", SCREEN_BOOTLOADER },
-    { "U-Boot 2023\r\n=> ", SCREEN_BOOTLOADER },
-    { "Shell> ", SCREEN_BOOTLOADER },
-    { "FS0:\\> ", SCREEN_BOOTLOADER },
-    { "Use the ^ and v keys to select\r\n"
-      "executed automatically in 5s.\r\nmore", SCREEN_BOOTLOADER },
-    { "Use the ^ and v keys to select\r\n  Booting `Debian'\r\n\r\nLoading "
-      "Linux 6.1\r\n", SCREEN_UNKNOWN },
-    { "Use the ^ and v keys to select\r\n[    0.000000] Linux version\r\n",
-      SCREEN_UNKNOWN },
-    { "BdsDxe: failed to load Boot0001\r\nNo bootable device.\r\n",
-      SCREEN_BOOTLOADER },
-    { "BdsDxe: failed to load Boot0001\r\nBdsDxe: starting Boot0002\r\n",
-      SCREEN_UNKNOWN },
-    { "No bootable device.\r\n1\r\n2\r\n3\r\n4\r\n5\r\n6\r\n7\r\n8"
-      "\r\n9\r\n10\r\n", SCREEN_UNKNOWN },
-    { "echo 'x\r\n> ", SCREEN_CONTINUATION },
-    { "old line\rnew login: ", SCREEN_LOGIN },
-    { "\x1b[", SCREEN_UNKNOWN },
-    { "\x1b]0;unfinished", SCREEN_UNKNOWN },
-  };
-  const char *what;
-
-  for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++)
-    {
-      enum screen s
-          = screen_of (cases[i].text, strlen (cases[i].text), &what);
-
-      if (s != cases[i].screen)
-        fail_msg ("case %u (%s): %s, not %s", i, cases[i].text,
-                  screen_names[s], screen_names[cases[i].screen]);
-    }
-  assert_int_equal (screen_login_lines ("a login: app: info\r\nx\r\n", 23), 1);
-  assert_int_equal (screen_login_lines ("user did login: yes\r\n", 21), 0);
-}
-
-/* The same text in pieces of every size gives the same. */
-static void
-test_kernel_lines_are_taken_out (void **state)
-{
-  static const char in[]
-      = "HDab[   12.345678] usb 1-1: new\r\ncd:E:[0.1] x[[    1.000000] a\r\n"
-        "[  OK  ] Started.\r\n[1234567.123456][  T1] b\r\nend [12.34567";
-  static const char text_want[]
-      = "HDabcd:E:[0.1] x[[  OK  ] Started.\r\nend [12.34567";
-  static const char kernel_want[] = "[   12.345678] usb 1-1: new\n"
-                                    "[    1.000000] a\n"
-                                    "[1234567.123456][  T1] b\n";
-
-  for (size_t piece = 1; piece < sizeof in; piece++)
-    {
-      struct buf text = BUF_INIT (1000), kernel = BUF_INIT (1000);
-      struct kline k = KLINE_INIT;
-
-      for (size_t at = 0; at < sizeof in - 1; at += piece)
-        kline_feed (&k, in + at,
-                    sizeof in - 1 - at < piece ? sizeof in - 1 - at : piece,
-                    &text, &kernel);
-      kline_end (&k, &text);
-      assert_string_equal (buf_str (&text), text_want);
-      assert_string_equal (buf_str (&kernel), kernel_want);
-      buf_done (&text);
-      buf_done (&kernel);
-    }
-}
-
 int
 main (int argc, char **argv)
 {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test (test_screens),
-    cmocka_unit_test (test_kernel_lines_are_taken_out),
     cmocka_unit_test (test_shell_on_a_socket),
     cmocka_unit_test (test_shell_on_a_pty),
     cmocka_unit_test (test_shell_in_probe_mode),

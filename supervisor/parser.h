@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * hangdog-parser: its jail, and the table of what it can be asked.
+ *
+ * One process per task, exec'd with fd 3 = channel and fd 4 = input.  What it
+ * reads may be the work of somebody who wants out of here, so it is given
+ * nothing to get out with: no files, no network, no other process, little
+ * memory, little time.
+ */
+#ifndef HANGDOG_SUPERVISOR_PARSER_H
+#define HANGDOG_SUPERVISOR_PARSER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct error;
+
+#define PARSER_CHANNEL 3
+#define PARSER_INPUT 4
+
+struct parser_task
+{
+  const char *name;
+  const char *args; /* for the usage line */
+  const char *summary;
+  /* Before the jail: what opens files or needs other calls once. */
+  int (*warm_up) (struct error *err);
+  /* In the jail. */
+  int (*run) (int argc, char **argv, struct error *err);
+};
+extern const struct parser_task *const parser_tasks[]; /* ends with NULL */
+
+extern const struct parser_task task_bundle_list, task_bundle_cat,
+    task_bundle_verify;
+
+struct jail
+{
+  uint64_t memory;      /* address space */
+  uint64_t deadline_ms; /* of the whole process */
+  unsigned cpu_s;
+};
+/* For the rest of this process.  *ret_landlock: the kernel has it. */
+int jail_enter (const struct jail *j, bool *ret_landlock, struct error *err);
+
+#endif

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The parser's jail.
+ *
+ * Each wall stands on its own: limits of the process, no new privileges, no
+ * file by landlock, and a list of the system calls that reading, computing
+ * and answering need.  Anything else ends the process.
+ */
+#include "config.h"
+
+#include "supervisor/parser.h"
+
+#include "base/error.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <seccomp.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <unistd.h>
+#ifdef HAVE_LINUX_LANDLOCK_H
+#include <linux/landlock.h>
+#endif
+
+#define NOBODY 65534
+
+/* A sanitizer reserves terabytes of address space; -fsanitize=thread too. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#else
+#define SANITIZED 0
+#endif
+
+static int
+limit (int what, rlim_t soft, rlim_t hard, const char *name,
+       struct error *err)
+{
+  struct rlimit l = { soft, hard };
+
+  if (setrlimit (what, &l) < 0)
+    return error_errno (err, errno, "limiting %s", name);
+  return 0;
+}
+
+static int
+set_limits (const struct jail *j, struct error *err)
+{
+  struct itimerval t = { .it_value = { .tv_sec = (time_t) (j->deadline_ms
+                                                           / 1000),
+                                       .tv_usec = (suseconds_t) (
+                                           j->deadline_ms % 1000 * 1000) } };
+  int r;
+
+  if ((!SANITIZED
+       && (r = limit (RLIMIT_AS, j->memory, j->memory, "memory", err)) < 0)
+      || (r = limit (RLIMIT_CPU, j->cpu_s, j->cpu_s + 1, "time", err)) < 0
+      || (r = limit (RLIMIT_FSIZE, 0, 0, "file size", err)) < 0
+      || (r = limit (RLIMIT_CORE, 0, 0, "core files", err)) < 0
+      /* Not 0: poll() refuses more entries than this. */
+      || (r = limit (RLIMIT_NOFILE, 8, 8, "descriptors", err)) < 0)
+    return r;
+  /* The signal's default ends the process, also out of a blocking call. */
+  if (setitimer (ITIMER_REAL, &t, NULL) < 0)
+    return error_errno (err, errno, "setting the deadline");
+  return 0;
+}
+
+static int
+drop_root (struct error *err)
+{
+  if (geteuid () != 0)
+    return 0;
+  if (setgroups (0, NULL) < 0 || setresgid (NOBODY, NOBODY, NOBODY) < 0
+      || setresuid (NOBODY, NOBODY, NOBODY) < 0)
+    return error_errno (err, errno, "becoming nobody");
+  return 0;
+}
+
+/* Every right that this kernel knows is handled, and none is granted. */
+static bool
+forbid_files (void)
+{
+#if defined(HAVE_LINUX_LANDLOCK_H) && defined(SYS_landlock_create_ruleset)
+  /* By version; a kernel refuses bits that it does not know. */
+  static const uint64_t rights[]
+      = { 0, 0x1fff, 0x3fff, 0x7fff, 0x7fff, 0xffff };
+  long abi = syscall (SYS_landlock_create_ruleset, NULL, 0,
+                      LANDLOCK_CREATE_RULESET_VERSION);
+  struct landlock_ruleset_attr attr = { 0 };
+  long fd;
+  bool ok;
+
+  if (abi < 1)
+    return false;
+  attr.handled_access_fs = rights[abi < 5 ? abi : 5];
+  fd = syscall (SYS_landlock_create_ruleset, &attr, sizeof attr, 0);
+  if (fd < 0)
+    return false;
+  ok = syscall (SYS_landlock_restrict_self, (int) fd, 0) == 0;
+  close ((int) fd);
+  return ok;
+#else
+  return false;
+#endif
+}
+
+static const int allowed[] = {
+  SCMP_SYS (read),        SCMP_SYS (readv),      SCMP_SYS (pread64),
+  SCMP_SYS (lseek),       SCMP_SYS (write),      SCMP_SYS (writev),
+  SCMP_SYS (sendmsg),     SCMP_SYS (recvmsg),    SCMP_SYS (sendto),
+  SCMP_SYS (recvfrom),    SCMP_SYS (poll),       SCMP_SYS (ppoll),
+  SCMP_SYS (close),       SCMP_SYS (munmap),     SCMP_SYS (mremap),
+  SCMP_SYS (brk),         SCMP_SYS (madvise),    SCMP_SYS (futex),
+  SCMP_SYS (sched_yield), SCMP_SYS (getrandom),  SCMP_SYS (clock_gettime),
+  SCMP_SYS (gettimeofday), SCMP_SYS (restart_syscall),
+  SCMP_SYS (rt_sigreturn), SCMP_SYS (exit),      SCMP_SYS (exit_group),
+};
+
+/* What libraries try in passing and do well without. */
+static const int refused[] = {
+  SCMP_SYS (openat),   SCMP_SYS (open),       SCMP_SYS (newfstatat),
+  SCMP_SYS (fstat),    SCMP_SYS (statx),      SCMP_SYS (access),
+  SCMP_SYS (faccessat), SCMP_SYS (readlink),  SCMP_SYS (readlinkat),
+  SCMP_SYS (ioctl),    SCMP_SYS (prlimit64),  SCMP_SYS (sysinfo),
+  SCMP_SYS (uname),    SCMP_SYS (getpid),     SCMP_SYS (gettid),
+  SCMP_SYS (rt_sigprocmask), SCMP_SYS (rt_sigaction),
+};
+
+static int
+add_rules (scmp_filter_ctx ctx)
+{
+  int r = 0;
+
+  for (size_t i = 0; r == 0 && i < sizeof allowed / sizeof *allowed; i++)
+    r = seccomp_rule_add (ctx, SCMP_ACT_ALLOW, allowed[i], 0);
+  for (size_t i = 0; r == 0 && i < sizeof refused / sizeof *refused; i++)
+    {
+      r = seccomp_rule_add (ctx, SCMP_ACT_ERRNO (EACCES), refused[i], 0);
+      if (r == -EDOM)
+        r = 0; /* not on this architecture */
+    }
+  /* Memory, but none that can be run. */
+  if (r == 0)
+    r = seccomp_rule_add (ctx, SCMP_ACT_ALLOW, SCMP_SYS (mmap), 1,
+                          SCMP_A2 (SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+  if (r == 0)
+    r = seccomp_rule_add (ctx, SCMP_ACT_ALLOW, SCMP_SYS (mprotect), 1,
+                          SCMP_A2 (SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+  /* Asking whether the channel blocks, and nothing else of fcntl(). */
+  if (r == 0)
+    r = seccomp_rule_add (ctx, SCMP_ACT_ALLOW, SCMP_SYS (fcntl), 1,
+                          SCMP_A1 (SCMP_CMP_EQ, F_GETFL));
+  return r;
+}
+
+static int
+filter_calls (struct error *err)
+{
+  scmp_filter_ctx ctx = seccomp_init (SCMP_ACT_KILL_PROCESS);
+  int r;
+
+  if (ctx == NULL)
+    return error_set (err, ENOMEM, "no memory for the list of system calls");
+  r = add_rules (ctx);
+  if (r == 0)
+    r = seccomp_load (ctx);
+  seccomp_release (ctx);
+  if (r < 0)
+    return error_errno (err, -r, "installing the list of system calls");
+  return 0;
+}
+
+int
+jail_enter (const struct jail *j, bool *ret_landlock, struct error *err)
+{
+  bool landlock;
+  int r = drop_root (err);
+
+  if (r < 0 || (r = set_limits (j, err)) < 0)
+    return r;
+  if (prctl (PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0
+      || prctl (PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+    return error_errno (err, errno, "giving up privileges");
+  /* Not every kernel has it, and the list of calls keeps files away too. */
+  landlock = forbid_files ();
+  if ((r = filter_calls (err)) < 0)
+    return r;
+  *ret_landlock = landlock;
+  return 0;
+}

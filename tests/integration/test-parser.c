@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The real hangdog-parser: each wall of its jail stands, it is quick to
+ * start, and its tasks say the truth about good, torn and forged bundles.
+ */
+#include "config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/buf.h"
+#include "base/channel.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "controller-proto/bundle.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#else
+#define SANITIZED 0
+#endif
+
+static char program[PATH_MAX];
+
+struct place
+{
+  char dir[64];
+  int root, bundle;
+  uint64_t size;
+};
+
+static void
+find_program (void)
+{
+  const char *env = getenv ("HANGDOG_LIBEXEC");
+  char dir[PATH_MAX - 32];
+  ssize_t n;
+
+  if (env)
+    snprintf (dir, sizeof dir, "%s", env);
+  else
+    {
+      n = readlink ("/proc/self/exe", dir, sizeof dir - 1);
+      dir[n > 0 ? n : 0] = '\0';
+      for (unsigned i = 0; i < 3 && strrchr (dir, '/'); i++)
+        *strrchr (dir, '/') = '\0';
+    }
+  snprintf (program, sizeof program, "%s/hangdog-parser", dir);
+}
+
+/* Starts it with args; our end of the channel. */
+static pid_t
+start (int input, int *ret_channel, const char *const *args)
+{
+  const char *argv[12] = { program };
+  int pair[2];
+  pid_t pid;
+
+  for (unsigned i = 0; i < 10 && args[i]; i++)
+    argv[i + 1] = args[i];
+  assert_int_equal (
+      socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+  pid = fork ();
+  if (pid == 0)
+    {
+      int a = fcntl (pair[1], F_DUPFD, 20), b = fcntl (input, F_DUPFD, 20);
+
+      dup2 (a, 3), dup2 (b, 4);
+      execv (program, (char *const *) (uintptr_t) argv);
+      _exit (127);
+    }
+  close (pair[1]);
+  *ret_channel = pair[0];
+  return pid;
+}
+
+static int
+self_test (const char *wall, const char *deadline)
+{
+  const char *args[] = { "--deadline", deadline, "--self-test", wall, NULL };
+  CLEANUP_CLOSE int input = open ("/dev/null", O_RDONLY | O_CLOEXEC);
+  CLEANUP_CLOSE int channel = -1;
+  int st;
+  pid_t pid = start (input, &channel, args);
+
+  waitpid (pid, &st, 0);
+  return st;
+}
+
+static void
+test_walls (void **state)
+{
+  static const char *const deadly[]
+      = { "socket", "exec", "fork", "ptrace", "exec-memory" };
+  static const char *const refused[] = { "nothing", "open", "memory" };
+
+  for (size_t i = 0; i < ARRAY_LEN (deadly); i++)
+    {
+      int st = self_test (deadly[i], "10s");
+
+      if (!WIFSIGNALED (st) || WTERMSIG (st) != SIGSYS)
+        fail_msg ("%s: status %x", deadly[i], (unsigned) st);
+    }
+  for (size_t i = 0; i < ARRAY_LEN (refused); i++)
+    {
+      if (SANITIZED && strcmp (refused[i], "memory") == 0)
+        continue;
+      int st = self_test (refused[i], "10s");
+      if (st != 0)
+        fail_msg ("%s: status %x", refused[i], (unsigned) st);
+    }
+}
+
+static void
+test_deadline (void **state)
+{
+  uint64_t began = clock_ms ();
+  int st = self_test ("deadline", "200ms");
+
+  assert_true (WIFSIGNALED (st) && WTERMSIG (st) == SIGALRM);
+  assert_true (clock_ms () - began >= 190);
+  assert_true (clock_ms () - began < 5000);
+}
+
+static void
+test_quick (void **state)
+{
+  uint64_t best = UINT64_MAX;
+
+  for (unsigned i = 0; i < 20; i++)
+    {
+      uint64_t began = clock_us (), took;
+
+      assert_int_equal (self_test ("nothing", "10s"), 0);
+      took = clock_us () - began;
+      best = took < best ? took : best;
+    }
+  print_message ("start, jail and end: %.2f ms\n", (double) best / 1000);
+  assert_true (best < (SANITIZED ? 500000 : 50000));
+}
+
+/* ---- bundles ---- */
+
+static void
+put (int dirfd, const char *name, size_t len)
+{
+  CLEANUP_CLOSE int fd
+      = openat (dirfd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  CLEANUP_FREE char *data = malloc (len);
+  uint32_t x = 1;
+
+  for (size_t i = 0; i < len; i++)
+    data[i] = (char) ((x = x * 1664525 + 1013904223) >> 24);
+  assert_int_equal (write (fd, data, len), (ssize_t) len);
+}
+
+static int
+setup (void **state)
+{
+  struct place *p = calloc (1, sizeof *p);
+  struct error err = ERROR_INIT;
+  CLEANUP_CLOSE int work = -1;
+  char digest[65];
+
+  signal (SIGPIPE, SIG_IGN);
+  strcpy (p->dir, "/tmp/test-parser.XXXXXX");
+  if (mkdtemp (p->dir) == NULL)
+    return -1;
+  p->root = open (p->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  mkdirat (p->root, "work", 0700);
+  work = openat (p->root, "work", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  put (work, "a.txt", 1000);
+  put (work, "b.bin", 200000);
+  put (work, "c.txt", 10);
+  if (bundle_pack (work, p->root, "b.tar.zst", NULL, NULL, digest, &p->size,
+                   &err) < 0)
+    return -1;
+  p->bundle = openat (p->root, "b.tar.zst", O_RDWR | O_CLOEXEC);
+  *state = p;
+  return 0;
+}
+
+static int
+teardown (void **state)
+{
+  struct place *p = *state;
+  pid_t pid;
+
+  close (p->root);
+  close (p->bundle);
+  if ((pid = fork ()) == 0)
+    {
+      execlp ("rm", "rm", "-rf", p->dir, (char *) NULL);
+      _exit (127);
+    }
+  waitpid (pid, NULL, 0);
+  free (p);
+  return 0;
+}
+
+struct result
+{
+  char text[2048];  /* "op name state" lines */
+  struct buf data;
+  bool ok, torn, ended;
+  int status;
+};
+
+static void
+ask (int input, struct result *ret, const char *const *args)
+{
+  CLEANUP_CLOSE int channel = -1;
+  pid_t pid;
+
+  buf_done (&ret->data);
+  memset (ret, 0, sizeof *ret);
+  ret->data = (struct buf) BUF_INIT (4u << 20);
+  lseek (input, 0, SEEK_SET);
+  pid = start (input, &channel, args);
+  while (!ret->ended)
+    {
+      CLEANUP_FRAME struct frame f = { 0 };
+      struct error err = ERROR_INIT;
+
+      if (frame_read (channel, &f, clock_ms () + 20000, &err) < 0)
+        break;
+      const char *op = json_get_str (f.head, "op");
+      const char *name = json_get_str (f.head, "name");
+      const char *st = json_get_str (f.head, "state");
+      size_t n = strlen (ret->text);
+
+      buf_append (&ret->data, f.body, f.body_len);
+      if (strcmp (op, "data") != 0)
+        snprintf (ret->text + n, sizeof ret->text - n, "%s%s%s%s%s;", op,
+                  name ? " " : "", name ? name : "", st ? " " : "",
+                  st ? st : "");
+      ret->ended = strcmp (op, "end") == 0;
+      ret->ok = json_get_bool (f.head, "ok", false);
+      ret->torn = json_get_bool (f.head, "torn", false);
+    }
+  waitpid (pid, &ret->status, 0);
+}
+
+#define ARGS(...) ((const char *const[]){ __VA_ARGS__, NULL })
+
+static void
+test_bundle (void **state)
+{
+  struct place *p = *state;
+  struct result r = { 0 };
+
+  ask (p->bundle, &r, ARGS ("bundle-list"));
+  assert_string_equal (r.text, "member manifest.json ok;member a.txt ok;"
+                               "member b.bin ok;member c.txt ok;end;");
+  assert_true (r.ok && r.status == 0);
+  ask (p->bundle, &r, ARGS ("bundle-verify"));
+  assert_true (r.ok && r.status == 0);
+  ask (p->bundle, &r, ARGS ("bundle-cat", "b.bin"));
+  assert_true (r.ok && r.status == 0);
+  assert_int_equal (r.data.len, 200000);
+  ask (p->bundle, &r, ARGS ("bundle-cat", "none"));
+  assert_true (r.ended && !r.ok);
+  buf_done (&r.data);
+}
+
+static void
+test_torn_and_forged (void **state)
+{
+  struct place *p = *state;
+  struct result r = { 0 };
+  char other[65];
+  uint64_t size;
+  struct error err = ERROR_INIT;
+  CLEANUP_FREE char *whole = malloc (p->size);
+  unsigned char c;
+
+  assert_int_equal (pread (p->bundle, whole, p->size, 0), (ssize_t) p->size);
+  assert_int_equal (pread (p->bundle, &c, 1, 100000), 1);
+  c ^= 1;
+  assert_int_equal (pwrite (p->bundle, &c, 1, 100000), 1);
+  ask (p->bundle, &r, ARGS ("bundle-verify"));
+  assert_true (r.ended && !r.ok);
+  assert_non_null (strstr (r.text, "member b.bin incomplete;"));
+  assert_non_null (strstr (r.text, "member c.txt ok;"));
+  assert_non_null (strstr (r.text, "missing b.bin;"));
+  assert_int_equal (pwrite (p->bundle, whole, p->size, 0), (ssize_t) p->size);
+  assert_int_equal (ftruncate (p->bundle, 100000), 0);
+  ask (p->bundle, &r, ARGS ("bundle-verify"));
+  assert_true (r.torn && !r.ok);
+  assert_non_null (strstr (r.text, "missing c.txt;"));
+  /* The manifest of one bundle before the members of another. */
+  CLEANUP_CLOSE int work
+      = openat (p->root, "work", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  put (work, "a.txt", 999);
+  put (work, "d.txt", 5);
+  assert_int_equal (bundle_pack (work, p->root, "c.tar.zst", NULL, NULL,
+                                 other, &size, &err), 0);
+  CLEANUP_CLOSE int c_fd = openat (p->root, "c.tar.zst", O_RDWR | O_CLOEXEC);
+  CLEANUP_FREE char *second = malloc (size);
+  assert_int_equal (pread (c_fd, second, size, 0), (ssize_t) size);
+  /* The second frame begins behind the first one's magic. */
+  char *at1 = memmem (whole + 4, p->size - 4, "\x28\xb5\x2f\xfd", 4);
+  char *at2 = memmem (second + 4, size - 4, "\x28\xb5\x2f\xfd", 4);
+  CLEANUP_CLOSE int mixed = memfd_create ("mixed", MFD_CLOEXEC);
+  assert_int_equal (write (mixed, whole, (size_t) (at1 - whole)),
+                    at1 - whole);
+  assert_int_equal (write (mixed, at2, (size_t) (second + size - at2)),
+                    second + size - at2);
+  ask (mixed, &r, ARGS ("bundle-verify"));
+  assert_true (r.ended && !r.ok && !r.torn);
+  assert_non_null (strstr (r.text, "member a.txt differs;"));
+  assert_non_null (strstr (r.text, "member d.txt unlisted;"));
+  buf_done (&r.data);
+}
+
+static void
+test_rubbish (void **state)
+{
+  struct result r = { 0 };
+  CLEANUP_CLOSE int fd = memfd_create ("x", MFD_CLOEXEC);
+
+  assert_int_equal (write (fd, "hello there, this is nothing", 28), 28);
+  ask (fd, &r, ARGS ("bundle-verify"));
+  assert_true (r.ended && !r.ok && r.status == 0);
+  buf_done (&r.data);
+}
+
+#ifdef WITH_LIBARCHIVE
+/* What other programs make goes through libarchive inside the jail. */
+static void
+test_foreign (void **state)
+{
+  static const char *const how[] = { "z", "J", "j" };
+  struct place *p = *state;
+
+  for (size_t i = 0; i < ARRAY_LEN (how); i++)
+    {
+      struct result r = { 0 };
+      char opt[8], path[160];
+      int st;
+      pid_t pid;
+
+      snprintf (opt, sizeof opt, "-c%sf", how[i]);
+      snprintf (path, sizeof path, "%s/f.tar", p->dir);
+      if ((pid = fork ()) == 0)
+        {
+          if (chdir (p->dir) == 0)
+            execlp ("tar", "tar", opt, path, "work", (char *) NULL);
+          _exit (127);
+        }
+      waitpid (pid, &st, 0);
+      if (st != 0)
+        continue; /* that compressor is not here */
+      CLEANUP_CLOSE int fd = open (path, O_RDONLY | O_CLOEXEC);
+      ask (fd, &r, ARGS ("bundle-cat", "work/b.bin"));
+      if (!r.ok || r.data.len != 200000)
+        fail_msg ("tar %s: status %x, %s", opt, (unsigned) r.status, r.text);
+      buf_done (&r.data);
+    }
+}
+#endif
+
+#define T(f) cmocka_unit_test_setup_teardown (f, setup, teardown)
+
+int
+main (void)
+{
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test (test_walls), cmocka_unit_test (test_deadline),
+    cmocka_unit_test (test_quick), T (test_bundle),
+    T (test_torn_and_forged),      cmocka_unit_test (test_rubbish),
+#ifdef WITH_LIBARCHIVE
+    T (test_foreign),
+#endif
+  };
+
+  find_program ();
+  if (access (program, X_OK) < 0)
+    return 77;
+  return cmocka_run_group_tests (tests, NULL, NULL);
+}

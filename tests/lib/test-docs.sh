@@ -1,0 +1,67 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# The documents keep up with the tree: every verb and every key of the configuration has its place, files and
+# tests that a page names are there, and the manual pages are well-formed.
+src=${srcdir:-.} build=$PWD
+failed=0
+bad() { echo "$*"; failed=1; }
+page() { # NAME: where it is, in the build tree or shipped
+    if [ -e "$build/docs/man/$1" ]; then echo "$build/docs/man/$1"; else echo "$src/docs/man/$1"; fi
+}
+
+# ---- verbs ----
+verbs=$("$build/hangdog" --help | sed -n '/^Verbs:/,/^$/s/^  \([a-z][a-z-]*\) .*/\1/p')
+[ "$(echo "$verbs" | wc -l)" -ge 15 ] || bad "hangdog --help lists hardly any verbs"
+for v in $verbs; do
+    grep -q "^\.SS $v\$" "$(page hangdog.1)" || bad "hangdog.1: no verb $v: make -B docs/man/hangdog.1"
+    for shell in bash zsh fish; do
+        "$build/hangdog" completion $shell | grep -q "$v" || bad "completion for $shell: no verb $v"
+    done
+done
+for shell in bash zsh fish; do
+    "$build/hangdog" completion $shell >"completion.$$"
+    case $shell in zsh) f=zsh/_hangdog ;; fish) f=fish/hangdog.fish ;; *) f=bash/hangdog ;; esac
+    p=$build/packaging/completions/$f
+    [ -e "$p" ] || p=$src/packaging/completions/$f
+    cmp -s "completion.$$" "$p" || bad "$p is not what hangdog completion $shell says"
+    ! command -v $shell >/dev/null || $shell -n "completion.$$" || bad "completion for $shell does not parse"
+done
+rm -f "completion.$$"
+
+# ---- keys of the configuration ----
+keys=$("$build/hangdog" config schema | sed -n 's/^ *"\([a-z-]*\)": {$/\1/p' | grep -vE '^(properties|items|definitions)$' | sort -u)
+[ "$(echo "$keys" | wc -l)" -ge 25 ] || bad "hangdog config schema has hardly any keys"
+for k in $keys; do
+    grep -q "^| \`$k\`" "$src/docs/configuration.md" || bad "docs/configuration.md: nothing about \"$k\""
+done
+
+# ---- published schemas ----
+"$build/hangdog" config schema | diff -uB "$src/docs/schema/config-1.json" - ||
+    bad "docs/schema/config-1.json: print it again: ./run hangdog config schema >docs/schema/config-1.json"
+HANGDOG_LIBEXEC=$build "$build/hangdog" scenario schema | diff -uB "$src/scenarios/schema/scenario-1.json" - ||
+    bad "scenarios/schema/scenario-1.json: print it again: ./run hangdog scenario schema"
+
+# ---- files that a page names in code marks ----
+for doc in "$src"/README.md "$src"/CONTRIBUTING.md "$src"/docs/*.md; do
+    n=0
+    while read -r f; do
+        case $f in *'*'*|*NAME*|*ID*|*...*|*…*|*.log) continue ;; esac
+        n=$((n + 1))
+        [ -e "$src/$f" ] || [ -e "$src/${f%/}.c" ] || [ -e "$build/$f" ] || ls "$src/$f".[ch] >/dev/null 2>&1 ||
+            bad "${doc#"$src"/}: there is no $f"
+    done < <(grep -oE '`(\./)?(base|guests|transports|kernel|scenarios|diag|controller-proto|supervisor|tests|docs|examples|packaging|\.ci)/[A-Za-z0-9_./*-]+`' "$doc" | tr -d '`' | sort -u)
+done
+
+# ---- manual pages ----
+if command -v man >/dev/null && command -v groff >/dev/null; then
+    for f in hangdog.1 hangdog.json.5 hangdog-scenario.5 hangdog-daemon.8 hangdog-controller.8; do
+        out=$(LC_ALL=C.UTF-8 MANWIDTH=100 man -l --warnings=w "$(page $f)" 2>&1 >/dev/null)
+        [ -z "$out" ] || bad "$f: $out"
+        for part in NAME DESCRIPTION; do
+            grep -q "^\.SH $part" "$(page $f)" || bad "$f: no $part"
+        done
+    done
+else
+    echo "the pages were not formatted: man or groff is missing"
+fi
+exit $failed

@@ -1,0 +1,53 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# What people copy works: the examples are accepted, and what is packaged is understood by whom it is for.
+src=${srcdir:-.} build=$PWD
+export HANGDOG_LIBEXEC=$build
+failed=0 n=0
+bad() { echo "$*"; failed=1; }
+has() { grep -q "^#define WITH_$1 1" "$build/config.h"; }
+
+for f in "$src"/examples/config*.json; do
+    n=$((n + 1))
+    # A build without libvirt or curl rightly refuses what names them.
+    if out=$("$build/hangdog" config check "$f" 2>&1); then continue; fi
+    case $out in
+        *'no source "libvirt"'*) has LIBVIRT || continue ;;
+        *'no sink of this build'*) has CURL || continue ;;
+    esac
+    bad "$out"
+done
+for f in "$src"/examples/scenarios/*.json; do
+    n=$((n + 1))
+    "$build/hangdog" scenario check "$f" >/dev/null || bad "$f is refused"
+done
+[ "$n" -ge 5 ] || bad "only $n examples were found"
+
+# Examples in the documents are documents too: a scenario or a configuration that begins with "{".
+tmp=$(mktemp -d) || exit 1
+trap 'rm -rf "$tmp"' EXIT
+for doc in README.md docs/scenarios.md docs/configuration.md docs/eve.md; do
+    awk -v out="$tmp/$(basename "$doc" .md)" '
+        /^    (\/\/.*|\{)$/ && !on { on = 1; text = ""; n++ }
+        on && /^    / { text = text substr($0, 5) "\n"; next }
+        on { if (text ~ /"hangdog\/(scenario|config)\/1"/) printf "%s", text > (out n ".json"); on = 0 }
+        END { if (on && text ~ /"hangdog\//) printf "%s", text > (out n ".json") }' "$src/$doc"
+done
+n=0
+for f in "$tmp"/*.json; do
+    n=$((n + 1))
+    if grep -q '"hangdog/scenario/1"' "$f"; then
+        "$build/hangdog" scenario check "$f" >/dev/null || bad "the example in ${f##*/} is refused"
+    elif has LIBVIRT && has CURL; then
+        "$build/hangdog" config check "$f" >/dev/null || bad "the example in ${f##*/} is refused"
+    fi
+done
+[ "$n" -ge 4 ] || bad "only $n examples were found in the documents"
+
+if command -v systemd-analyze >/dev/null && [ -e packaging/hangdog.service ]; then
+    sed 's,^ExecStart=.*,ExecStart=/bin/true,; /^Documentation=/d' packaging/hangdog.service >"$tmp/hangdog.service"
+    out=$(systemd-analyze verify "$tmp/hangdog.service" 2>&1) || bad "hangdog.service: $out"
+    case $out in *Unknown*|*nvalid*|*ailed\ to\ parse*) bad "hangdog.service: $out" ;; esac
+fi
+grep -q '@' packaging/hangdog.service && bad "hangdog.service: something was not filled in"
+exit $failed

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Console logs: rotation, the limit of all together, lines without an end,
+ * records before their console, and the number of open files.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "supervisor/writer_logs.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#define WALL 1772359200000u /* 2026-03-01T10:00:00Z */
+#define UUID "11111111-2222-3333-4444-555555555555"
+
+struct place
+{
+  char dir[64];
+  int fd;
+  struct logs *l;
+  uint64_t now;
+};
+
+static void
+begin (struct place *p, struct logs_limits l)
+{
+  struct error err = ERROR_INIT;
+
+  logs_free (p->l);
+  p->l = NULL;
+  l.free_floor = 1;
+  assert_int_equal (logs_new (p->fd, &l, &p->l, &err), 0);
+}
+
+static int
+setup (void **state)
+{
+  struct place *p = calloc (1, sizeof *p);
+
+  strcpy (p->dir, "/tmp/test-logs.XXXXXX");
+  if (mkdtemp (p->dir) == NULL)
+    return -1;
+  p->fd = open (p->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  p->now = 1000;
+  *state = p;
+  return 0;
+}
+
+static int
+teardown (void **state)
+{
+  struct place *p = *state;
+  pid_t pid;
+
+  logs_free (p->l);
+  close (p->fd);
+  if ((pid = fork ()) == 0)
+    {
+      execlp ("rm", "rm", "-rf", p->dir, (char *) NULL);
+      _exit (127);
+    }
+  waitpid (pid, NULL, 0);
+  free (p);
+  return 0;
+}
+
+static int
+declare (struct place *p, uint32_t id, const char *name)
+{
+  struct error err = ERROR_INIT;
+
+  return logs_declare (p->l, id, UUID, name, "web", p->now, &err);
+}
+
+static void
+put (struct place *p, uint32_t id, const char *text)
+{
+  logs_put (p->l, id, text, strlen (text), 0, WALL, p->now);
+}
+
+static char *
+file_text (struct place *p, const char *name)
+{
+  static char text[65536];
+  char path[128];
+  CLEANUP_CLOSE int fd = -1;
+  ssize_t n;
+
+  snprintf (path, sizeof path, UUID "/%s", name);
+  fd = openat (p->fd, path, O_RDONLY | O_CLOEXEC);
+  n = fd >= 0 ? read (fd, text, sizeof text - 1) : 0;
+  text[n > 0 ? n : 0] = '\0';
+  return fd >= 0 ? text : NULL;
+}
+
+static uint64_t
+on_disk (struct place *p)
+{
+  struct logs_stats st;
+
+  logs_stats (p->l, &st);
+  return st.bytes_on_disk;
+}
+
+static void
+test_rotation (void **state)
+{
+  struct place *p = *state;
+  char line[101];
+
+  begin (p, (struct logs_limits){ .rotate = 1000, .keep = 2 });
+  assert_int_equal (declare (p, 1, "s"), 0);
+  memset (line, 'x', 99);
+  line[100] = '\0';
+  line[99] = '\n';
+  for (unsigned i = 0; i < 35; i++)
+    {
+      line[0] = (char) ('A' + i % 26);
+      put (p, 1, line);
+    }
+  assert_non_null (file_text (p, "s.raw"));
+  assert_true (strlen (file_text (p, "s.raw")) == 500);
+  assert_true (strlen (file_text (p, "s.raw.1")) == 1000);
+  assert_int_equal (file_text (p, "s.raw.1")[0], 'A' + 20);
+  assert_true (strlen (file_text (p, "s.raw.2")) == 1000);
+  assert_null (file_text (p, "s.raw.3"));
+  assert_non_null (file_text (p, "s.log.2"));
+  assert_null (file_text (p, "s.log.3"));
+  /* What it says of the disk is what is there. */
+  uint64_t was = on_disk (p);
+  begin (p, (struct logs_limits){ .rotate = 1000, .keep = 2 });
+  assert_int_equal (on_disk (p), was);
+}
+
+static void
+test_limit (void **state)
+{
+  struct place *p = *state;
+  struct logs_info info;
+  char line[101], name[8];
+
+  begin (p, (struct logs_limits){ .rotate = 1000, .keep = 4,
+                                  .total = 20000 });
+  memset (line, 'x', 99);
+  line[100] = '\0';
+  line[99] = '\n';
+  for (unsigned i = 0; i < 8; i++)
+    {
+      snprintf (name, sizeof name, "c%u", i);
+      assert_int_equal (declare (p, i, name), 0);
+      for (unsigned k = 0; k < 100; k++)
+        put (p, i, line);
+      assert_true (on_disk (p) <= 20000);
+    }
+  assert_int_equal (logs_info (p->l, UUID, "c7", &info, NULL), 0);
+  assert_int_equal (info.bytes, 10000);
+  assert_int_equal (info.gaps, 0);
+  /* When even the current ones are too much, it says so and goes on. */
+  begin (p, (struct logs_limits){ .rotate = 1000, .keep = 1, .total = 1500 });
+  assert_int_equal (declare (p, 0, "c0"), 0);
+  for (unsigned k = 0; k < 40; k++)
+    {
+      p->now += 5000;
+      put (p, 0, line);
+      assert_true (on_disk (p) <= 1500);
+    }
+}
+
+static void
+test_partial (void **state)
+{
+  struct place *p = *state;
+
+  begin (p, (struct logs_limits){ 0 });
+  assert_int_equal (declare (p, 1, "s"), 0);
+  put (p, 1, "login: ");
+  p->now += 1000;
+  logs_sweep (p->l, p->now);
+  assert_string_equal (file_text (p, "s.log"), "");
+  p->now += 2000;
+  logs_sweep (p->l, p->now);
+  put (p, 1, "root\r\nnext\n");
+  assert_string_equal (file_text (p, "s.log"),
+                       "2026-03-01T10:00:00.000Z  login: \n"
+                       "2026-03-01T10:00:00.000Z+ root\n"
+                       "2026-03-01T10:00:00.000Z  next\n");
+}
+
+static void
+test_escapes (void **state)
+{
+  struct place *p = *state;
+
+  begin (p, (struct logs_limits){ 0 });
+  assert_int_equal (declare (p, 1, "s"), 0);
+  put (p, 1, "10%\r50%\r\r\n\xe2\x80\xaetxt\xff\n\n");
+  assert_string_equal (file_text (p, "s.log"),
+                       "2026-03-01T10:00:00.000Z  10%\\x0d50%\n"
+                       "2026-03-01T10:00:00.000Z  \\u{202e}txt\\xff\n"
+                       "2026-03-01T10:00:00.000Z  \n");
+}
+
+static void
+test_unknown (void **state)
+{
+  struct place *p = *state;
+  struct logs_stats st;
+
+  begin (p, (struct logs_limits){ 0 });
+  put (p, 1, "early\n");
+  put (p, 2, "never\n");
+  logs_put (p->l, 1, NULL, 0, 44, WALL, p->now);
+  assert_int_equal (declare (p, 1, "s"), 0);
+  assert_non_null (strstr (file_text (p, "s.log"), "  early\n-- 44 bytes"));
+  p->now += 1500;
+  logs_sweep (p->l, p->now);
+  logs_stats (p->l, &st);
+  assert_int_equal (st.unknown, 6);
+  assert_int_equal (declare (p, 2, "t"), 0);
+  assert_null (file_text (p, "t.raw"));
+}
+
+static void
+test_names (void **state)
+{
+  struct place *p = *state;
+  struct error err = ERROR_INIT;
+
+  begin (p, (struct logs_limits){ 0 });
+  assert_int_equal (declare (p, 1, "../x"), -EINVAL);
+  assert_int_equal (declare (p, 1, ""), -EINVAL);
+  assert_int_equal (logs_declare (p->l, 1, "..", "s", "", 0, &err), -EINVAL);
+  assert_int_equal (logs_declare (p->l, 1, NULL, "s", "", 0, &err), -EINVAL);
+  assert_int_equal (declare (p, 1u << 20, "s"), -EINVAL);
+}
+
+static void
+test_restart (void **state)
+{
+  struct place *p = *state;
+
+  begin (p, (struct logs_limits){ 0 });
+  assert_int_equal (declare (p, 1, "s"), 0);
+  put (p, 1, "one\ntw");
+  begin (p, (struct logs_limits){ 0 });
+  assert_int_equal (declare (p, 9, "s"), 0);
+  put (p, 9, "o\n");
+  assert_string_equal (file_text (p, "s.log"),
+                       "2026-03-01T10:00:00.000Z  one\n"
+                       "2026-03-01T10:00:00.000Z  tw\n"
+                       "-- the writer was restarted here --\n"
+                       "2026-03-01T10:00:00.000Z  o\n");
+}
+
+static void
+test_open_files (void **state)
+{
+  struct place *p = *state;
+  struct logs_stats st;
+  char name[8];
+
+  begin (p, (struct logs_limits){ .max_files = 10 });
+  for (unsigned i = 0; i < 50; i++)
+    {
+      snprintf (name, sizeof name, "c%u", i);
+      assert_int_equal (declare (p, i, name), 0);
+      put (p, i, "no end");
+      logs_stats (p->l, &st);
+      assert_true (st.open_files <= 10);
+    }
+  p->now += 5000;
+  logs_sweep (p->l, p->now);
+  logs_stats (p->l, &st);
+  assert_true (st.open_files <= 10);
+  assert_non_null (strstr (file_text (p, "c3.log"), "  no end\n"));
+}
+
+#define T(f) cmocka_unit_test_setup_teardown (f, setup, teardown)
+
+int
+main (void)
+{
+  const struct CMUnitTest tests[] = {
+    T (test_rotation), T (test_limit),   T (test_partial), T (test_escapes),
+    T (test_unknown),  T (test_names),   T (test_restart), T (test_open_files),
+  };
+
+  return cmocka_run_group_tests (tests, NULL, NULL);
+}
