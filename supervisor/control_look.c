@@ -48,7 +48,7 @@ word_of (struct daemon *d, const struct guest *g)
 {
   struct worst w = { HEALTH_UNKNOWN, 0, 0 };
 
-  if (g->intent != INTENT_RUN || g->run == GUEST_PAUSED
+  if (g->intent != INTENT_RUN || guest_paused_by_owner (g)
       || g->run == GUEST_STARTING || g->run == GUEST_STOPPING)
     return "held-off";
   if (incidents_standing (d->incidents, g->inc.uuid))

@@ -193,6 +193,36 @@ request (const struct ask *a)
 
 /* ---- helpers ---- */
 
+static bool
+folder_stuck (const struct openers *o, const char *folder)
+{
+  for (const struct helper *h = o->helpers; h; h = h->next)
+    if (h->ask && h->given_up && strcmp (h->ask->folder, folder) == 0)
+      return true;
+  return false;
+}
+
+/* How many are at work in a's folder, and is there no hope for a?  One stuck
+ * file is not the folder, two stuck ones are. */
+static unsigned
+busy_in (const struct openers *o, const struct ask *a, bool *ret_stuck)
+{
+  unsigned n = 0, stuck = 0;
+
+  *ret_stuck = false;
+  for (const struct helper *h = o->helpers; h; h = h->next)
+    if (h->ask && strcmp (h->ask->folder, a->folder) == 0)
+      {
+        n++;
+        stuck += h->given_up;
+        if (h->given_up && strcmp (h->ask->req.path, a->req.path) == 0)
+          *ret_stuck = true;
+      }
+  if (stuck >= OPENERS_PER_FOLDER)
+    *ret_stuck = true;
+  return n;
+}
+
 static void
 helper_free (struct helper *h)
 {
@@ -226,7 +256,8 @@ on_answer (struct frame *frame, const struct error *err, void *arg)
   if (h->given_up)
     {
       log_info ("%s answers again", a->folder);
-      h->all->stuck (a->folder, false, h->since_ms, h->all->stuck_arg);
+      if (!folder_stuck (h->all, a->folder))
+        h->all->stuck (a->folder, false, h->since_ms, h->all->stuck_arg);
     }
   h->given_up = false;
   if (frame->nfds > 0)
@@ -337,22 +368,6 @@ give (struct helper *h, struct ask *a)
     helper_free (h);
 }
 
-/* How many are at work in that folder, and is one of them stuck there? */
-static unsigned
-busy_in (const struct openers *o, const char *folder, bool *ret_stuck)
-{
-  unsigned n = 0;
-
-  *ret_stuck = false;
-  for (const struct helper *h = o->helpers; h; h = h->next)
-    if (h->ask && strcmp (h->ask->folder, folder) == 0)
-      {
-        n++;
-        *ret_stuck |= h->given_up;
-      }
-  return n;
-}
-
 static struct helper *
 idle_helper (struct openers *o)
 {
@@ -380,7 +395,7 @@ move_on (struct openers *o, struct ask *a)
   char why[320];
   struct helper *h;
   bool stuck;
-  unsigned n = busy_in (o, a->folder, &stuck);
+  unsigned n = busy_in (o, a, &stuck);
 
   if (stuck)
     {

@@ -6,8 +6,8 @@
  * A helper is a fork of the keeper with its rights and none of its
  * descriptors.  It does one request at a time.  A request that takes longer
  * than OPENERS_SLOW_MS is given up; its helper is left to it, and as long as
- * it is stuck, what lies in the same folder (root and first component) is
- * refused at once.  So a dead folder costs at most OPENERS_PER_FOLDER helpers.
+ * it is stuck, the same path is refused at once, and with OPENERS_PER_FOLDER
+ * stuck helpers all that lies in the same folder (root and first component).
  */
 #ifndef HANGDOG_SUPERVISOR_OPENERS_H
 #define HANGDOG_SUPERVISOR_OPENERS_H

@@ -29,6 +29,8 @@ revive() {
 }
 
 for g in alpha beta gamma delta; do fake_guest "$g" -r 500; done
+: >"$work/fake/beta/console.log"
+dead_mount "$work/fake/beta/console.log"
 mkdir "$work/more"
 chaos_scenario up '*' 1s 800ms
 fake_source="{\"kind\": \"rundir\", \"root\": \"$work/fake\", \"consoles\": \"cons0,console.log\"}"
@@ -38,12 +40,12 @@ sed -i "s|\"$work/scenarios\"|\"$work/scenarios\", \"$work/more\"|" "$work/confi
 chaos_scenario none nobody 1h 1s && mv "$work/scenarios/none.json" "$work/more/"
 hd_start
 all_well() { for g in "$@"; do well_beyond "$g" "${beyond:-1}" || return 1; done; }
-until_ok 15 all_well alpha beta gamma delta || { hd status; die "not all are well"; }
+until_ok 15 all_well alpha gamma delta || { hd status; die "not all are well"; }
 
 # The worst delay and the fewest runs of the guests named, over a while in which each is due ten times.
-watch_others() { # WHAT GUEST...
-    local what=$1 g n worst=0 least=99 was
-    shift
+watch_others() { # WHAT STUCK GUEST...: STUCK is what `status` must name as stuck, or "-"
+    local what=$1 stuck=$2 g n worst=0 least=99 was
+    shift 2
     declare -A was
     for g in "$@"; do was[$g]=$(scenario_of "$g" ok); done
     sleep 8
@@ -53,35 +55,36 @@ watch_others() { # WHAT GUEST...
         n=$(scenario_of "$g" worst_late_ms)
         [ "$n" -gt "$worst" ] && worst=$n
     done
+    if [ "$stuck" != - ]; then
+        hd status | sed -n '/^STUCK/,/^$/p' | sed 's/^/            /'
+        rows "select(.row==\"stuck\" and (.job | contains(\"$stuck\")) and .since_ms > 2000) | .lane" | grep -q . ||
+            { hd status; die "$what: status does not name $stuck as stuck, and since when"; }
+    fi
     figure "$what: the others' worst probe was late by" "$worst" 1000
     figure "$what: probes missed of 8 by the worst of the others" $((8 - least)) 1 " probes"
 }
-show_stuck() { rows 'select(.row=="stuck") | "\(.lane) since \(.since_ms) ms: \(.job)"' | sort -u | sed 's/^/            stuck: /'; }
+not_stuck() { [ "$(rows 'select(.row=="stuck")' | wc -l)" = 0 ]; }
 
 # ---- a QEMU that stands still ----
 kill -STOP "$fake_alpha"
-watch_others "one QEMU stopped" beta gamma delta
+watch_others "one QEMU stopped" - gamma delta
 hd status alpha | sed 's/^/            /' | head -n 12
 kill -CONT "$fake_alpha"
 beyond=$(scenario_of alpha ok)
 until_ok 20 all_well alpha || { hd status; die "alpha is not asked again"; }
 beyond=1
 
-# ---- a guest's log on a dead file system ----
-: >"$work/fake/beta/console.log"
-until_ok 15 sh -c "'$build/hangdog' status --json | grep -q 'console.log'" || { hd status; die "the log was not found"; }
-dead_mount "$work/fake/beta/console.log"
-kill -HUP "$keeper"
-watch_others "one log dead" alpha gamma delta
-show_stuck
+# ---- a guest's log on a dead file system, since before hangdog began ----
+watch_others "one log dead" fake/beta alpha beta gamma delta
 revive
-rm -f "$work/fake/beta/console.log"
+until_ok 10 not_stuck || { hd status; die "the log answers again, and is called stuck"; }
 
 # ---- a guest's folder on a dead file system ----
 dead_mount "$work/fake/gamma"
-watch_others "one run folder dead" alpha beta delta
-show_stuck
+mkdir "$work/fake/omega" # all folders are looked at again
+watch_others "one run folder dead" fake/gamma alpha delta
 logged 'fake/gamma does not answer' || die "nobody said that the folder is stuck"
+exact "one run folder dead: its guest is still" "$(rows 'select(.row=="guest" and .display=="gamma") | .run')" running
 revive
 umount -l "$work/fake/gamma" 2>/dev/null
 beyond=$(scenario_of gamma ok)
@@ -90,8 +93,13 @@ until_ok 30 all_well gamma || { hd status; die "gamma is not asked again once it
 # ---- the folder of scenarios on a dead file system ----
 dead_mount "$work/more"
 kill -HUP "$keeper"
-watch_others "scenario folder dead" alpha beta gamma delta
-show_stuck
+watch_others "scenario folder dead" more alpha gamma delta
+# A keeper that died holds nothing up either, though what it was stuck in still is.
+kill -9 "$keeper"
+wait "$keeper" 2>/dev/null
+at=$(now_ms)
+hd_start
+figure "keeper killed while a folder is dead: the next one runs after" "$(since_ms "$at")" 3000
 until_ok 15 logged 'scenarios (could not be read|are not taken)' || die "nobody said that the scenarios were not read"
 revive
 umount -l "$work/more" 2>/dev/null
