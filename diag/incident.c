@@ -120,6 +120,9 @@ incident_to_json (const struct incident *inc)
   add_text (o, "guest", inc->guest);
   add_text (o, "scenario", inc->scenario);
   add_text (o, "reason", inc->reason);
+  add_text (o, "playbook", inc->playbook);
+  if (inc->attempts)
+    json_add_int (o, "attempts", inc->attempts);
   json_add_str (o, "phase", incident_phase_names[inc->phase]);
   json_add_str (o, "end", incident_end_names[inc->end]);
   add_time (o, "last_ok", inc->last_ok_wall_ms);
@@ -268,6 +271,7 @@ incident_from_json (struct json_object *obj, struct incident *ret,
   struct incident inc;
   const char *schema;
   int rc, phase = 0, end = 0;
+  int64_t attempts = 0;
 
   memset (&inc, 0, sizeof inc);
   if (!json_object_is_type (obj, json_type_object))
@@ -289,6 +293,10 @@ incident_from_json (struct json_object *obj, struct incident *ret,
       || (rc = read_text (obj, "reason", false, inc.reason,
                           sizeof inc.reason, err))
              < 0
+      || (rc = read_text (obj, "playbook", false, inc.playbook,
+                          sizeof inc.playbook, err))
+             < 0
+      || (rc = read_count (obj, "attempts", UINT32_MAX, &attempts, err)) < 0
       || (rc = read_name (obj, "phase", incident_phase_names, &phase, err))
              < 0
       || (rc = read_name (obj, "end", incident_end_names, &end, err)) < 0
@@ -296,6 +304,7 @@ incident_from_json (struct json_object *obj, struct incident *ret,
       || (rc = read_verdict (json_get (obj, "verdict"), &inc.verdict, err))
              < 0)
     return rc;
+  inc.attempts = (unsigned) attempts;
   inc.phase = (enum incident_phase) phase;
   inc.end = (enum incident_end) end;
   *ret = inc;

@@ -49,6 +49,8 @@ struct incident
   char guest[128];     /* display name */
   char scenario[64];   /* or "order" when somebody asked for it */
   char reason[200];    /* what the failing outcome said */
+  char playbook[32];   /* what the diagnosis is to do; "" = standard */
+  unsigned attempts;   /* diagnoses that were begun, this one included */
   enum incident_phase phase;
   enum incident_end end;
   uint64_t last_ok_wall_ms, opened_wall_ms, collected_wall_ms, ended_wall_ms;

@@ -21,7 +21,7 @@ struct child;
 
 #define CHILD_MAX_FDS 8
 #define CHILD_PING_MS 250
-#define CHILD_SILENT_MS 1500
+#define CHILD_SILENT_MS 1250
 
 struct child_spec
 {

@@ -423,6 +423,7 @@ unmake (struct daemon *d)
   stop_sources (d);
   if (d->jobs)
     job_pool_free (d->jobs, JOBS_WAIT_MS);
+  writer_link_disconnect (d->writer);
   incidents_free (d->incidents);
   bindings_free (d->bindings);
   watchdog_stop (d->watchdog);

@@ -24,7 +24,6 @@
 
 #include <string.h>
 
-static void persist (struct incidents *in);
 static void put_durable (struct active *a);
 
 /* ---- the list ---- */
@@ -145,7 +144,7 @@ active_new (struct incidents *in, const struct guest *g, const char *scenario,
   snprintf (a->inc.reason, sizeof (a->inc.reason), "%.199s", reason);
   a->inc.phase = INCIDENT_OPEN;
   a->inc.opened_wall_ms = clock_wall_ms ();
-  snprintf (a->playbook, sizeof (a->playbook), "%.31s", playbook);
+  snprintf (a->inc.playbook, sizeof (a->inc.playbook), "%.31s", playbook);
   a->guest = guest_ref (g);
   a->next = in->first;
   in->first = a;
@@ -178,7 +177,7 @@ on_packed (const struct error *err, struct json_object *answer, void *arg)
                  a->inc.verdict.confidence, a->bundle,
                  a->inc.verdict.sentence);
     }
-  persist (in);
+  incidents_persist (in);
   if (a->watch)
     a->watch->packed (&a->inc, a->bundle, err, a->watch_arg);
   a->watch = NULL;
@@ -325,11 +324,42 @@ give_up (struct active *a, const char *why)
 }
 
 static void
-begin (struct active *a)
+not_collecting (struct active *a, const char *why)
 {
+  a->collecting = false;
+  a->all->collecting--;
+  give_up (a, why);
+  incidents_pump (a->all);
+}
+
+/* The attempt is on disk: if it kills us, the next daemon knows. */
+static void
+on_attempt (const struct error *put_err, struct json_object *answer,
+            void *arg)
+{
+  struct active *a = arg;
   const struct diagnosis_step *steps;
   struct error err = ERROR_INIT;
   unsigned n = 0;
+
+  steps = playbook_steps (a->inc.playbook, &n);
+  if (!steps)
+    steps = playbook_steps ("standard", &n);
+  copy_steps (a, steps, n);
+  if (!a->steps)
+    not_collecting (a, "no memory for a diagnosis");
+  else if (diagnosis_start (a->all->d, a->guest, a->inc.scenario,
+                            a->inc.reason, a->steps, a->nsteps,
+                            &diagnosis_callbacks, a, &a->diagnosis, &err)
+           < 0)
+    not_collecting (a, error_text (&err));
+}
+
+static void
+begin (struct active *a)
+{
+  struct incident_sink *sink = writer_link_incidents (a->all->d->writer);
+  char why[96];
 
   a->waiting = false;
   if (!a->guest)
@@ -337,22 +367,22 @@ begin (struct active *a)
       give_up (a, "the daemon was restarted and the guest is not there");
       return;
     }
-  steps = playbook_steps (a->playbook, &n);
-  if (!steps)
-    steps = playbook_steps ("standard", &n);
-  copy_steps (a, steps, n);
-  if (!a->steps
-      || diagnosis_start (a->all->d, a->guest, a->inc.scenario, a->inc.reason,
-                          a->steps, a->nsteps, &diagnosis_callbacks, a,
-                          &a->diagnosis, &err)
-             < 0)
+  if (a->inc.attempts >= MAX_ATTEMPTS)
     {
-      give_up (a, error_text (&err));
+      snprintf (why, sizeof (why),
+                "%u diagnoses of it did not come to an end: none is begun "
+                "again",
+                a->inc.attempts);
+      log_guest (LOG_LEVEL_ERROR, a->inc.inc.uuid, "incident %s: %s",
+                 a->inc.id, why);
+      give_up (a, why);
       return;
     }
+  a->inc.attempts++;
   a->inc.phase = INCIDENT_COLLECTING;
   a->collecting = true;
   a->all->collecting++;
+  sink->put (sink, &a->inc, on_attempt, a);
 }
 
 void
@@ -401,8 +431,8 @@ put_durable (struct active *a)
 
 /* ---- what begins and ends them ---- */
 
-static void
-persist (struct incidents *in)
+void
+incidents_persist (struct incidents *in)
 {
   standing_clear (in->standing);
   for (struct active *a = in->first; a; a = a->next)
@@ -425,7 +455,7 @@ end_standing (struct active *a, enum incident_end how)
              units_format_duration (age, sizeof (age),
                                     a->inc.ended_wall_ms
                                         - a->inc.opened_wall_ms));
-  persist (a->all);
+  incidents_persist (a->all);
 }
 
 /* A standing incident of this guest; NULL when it joins one that stands, or
@@ -458,6 +488,10 @@ failed (struct incidents *in, const struct binding_info *info)
   char reason[256] = "";
   struct active *a;
 
+  /* Perhaps the trouble that a daemon before us told of: incidents_known()
+   * comes back here. */
+  if (!in->known)
+    return;
   /* "code: sentence": the verdict's rules go by the code. */
   if (info->last)
     snprintf (reason, sizeof (reason), "%s: %s", info->last->code,
@@ -473,7 +507,22 @@ failed (struct incidents *in, const struct binding_info *info)
              info->guest->display, info->scenario->name, info->failures,
              a->inc.reason, a->inc.id);
   put_durable (a);
-  persist (in);
+  incidents_persist (in);
+}
+
+static void
+failed_meanwhile (const struct binding_info *info, void *arg)
+{
+  if (info->health == HEALTH_FAILED)
+    failed (arg, info);
+}
+
+void
+incidents_known (struct incidents *in)
+{
+  in->known = true;
+  incidents_persist (in);
+  bindings_each (in->d->bindings, NULL, failed_meanwhile, in);
 }
 
 /* What the hypervisor itself says is wrong needs no scenario: this is what a
@@ -499,7 +548,7 @@ incidents_event (struct incidents *in, const struct guest *g,
   log_guest (LOG_LEVEL_WARN, g->inc.uuid, "guest=\"%s\" %s (incident %s)",
              g->display, reason, a->inc.id);
   put_durable (a);
-  persist (in);
+  incidents_persist (in);
 }
 
 /* It runs again after its owner or the host mended it. */

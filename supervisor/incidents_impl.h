@@ -19,6 +19,8 @@ struct timer;
 #define BY_MONITOR "monitor"
 #define FIND_GUESTS_MS 15000
 #define MAX_TCP_TARGETS 4
+/* A diagnosis that took the daemon with it this often is not begun again. */
+#define MAX_ATTEMPTS 2
 
 /* One incident as the daemon holds it. */
 struct active
@@ -27,7 +29,6 @@ struct active
   struct active *next;
   struct incident inc;
   const struct guest *guest; /* as it was when it began; NULL after restart */
-  char playbook[32];
   bool durable, collecting, waiting, packing, order, stands;
   struct diagnosis *diagnosis;
   struct diagnosis_step *steps; /* a copy: with parameters of this guest */
@@ -47,12 +48,19 @@ struct incidents
   struct standing *standing;
   struct timer *found;
   uint64_t found_by_ms; /* until then an incident waits for its guest */
+  bool listing; /* the open ones were asked for */
+  bool known;   /* what was there before this daemon is in the list: only now
+                   is it sure that a trouble is a new one */
 };
 
 struct active *incidents_by_id (struct incidents *in, const char *id);
 /* Forgets the oldest that only `status` still wants, when there are too
  * many. */
 void incidents_make_room (struct incidents *in);
+/* What became known meanwhile: writes the list down, and takes up the
+ * failures that waited for it. */
+void incidents_known (struct incidents *in);
+void incidents_persist (struct incidents *in);
 /* Starts what may start: oldest first. */
 void incidents_pump (struct incidents *in);
 

@@ -36,7 +36,6 @@ resurrect (struct incidents *in, const struct incident *inc)
     return NULL;
   a->all = in;
   a->inc = *inc;
-  snprintf (a->playbook, sizeof (a->playbook), "standard");
   a->next = in->first;
   in->first = a;
   in->count++;
@@ -59,20 +58,28 @@ on_standing (const struct incident *inc, void *arg)
     }
 }
 
+/* One hang is told once: what was open and had not ended stands again, if it
+ * is the guest's only one. */
+static void
+perhaps_stands (struct active *a)
+{
+  if (a->inc.end == INCIDENT_NOT_ENDED
+      && strcmp (a->inc.scenario, "order") != 0
+      && !incidents_standing (a->all, a->inc.inc.uuid))
+    a->stands = true;
+}
+
 /* One that was still being collected: taken up again. */
 static void
-on_open_incident (struct frame *frame, const struct error *err, void *arg)
+take_up (struct incidents *in, const void *text, size_t len)
 {
-  struct incidents *in = arg;
   CLEANUP_JSON_DOC struct json_doc *doc = NULL;
   struct error why = ERROR_INIT;
   struct incident inc;
   struct active *a;
 
-  if (err || !frame->body_len)
-    return;
-  if (json_parse (frame->body, frame->body_len, JSON_WIRE, "incident.json",
-                  JSON_MAX_FILE, &doc, &why)
+  if (json_parse (text, len, JSON_WIRE, "incident.json", JSON_MAX_FILE, &doc,
+                  &why)
           < 0
       || incident_from_json (json_root (doc), &inc, &why) < 0)
     {
@@ -80,16 +87,18 @@ on_open_incident (struct frame *frame, const struct error *err, void *arg)
       return;
     }
   a = incidents_by_id (in, inc.id);
-  if (a && (a->collecting || a->packing || !a->stands || a->guest))
-    {
-      /* Ours, and on its way already. */
-      if (a->collecting || a->packing || a->waiting)
-        return;
-    }
+  /* Ours, and on its way already. */
+  if (a && (a->collecting || a->packing || a->waiting || !a->durable))
+    return;
   if (!a)
     a = resurrect (in, &inc);
   if (!a)
     return;
+  /* The list of standing ones is older than what the incident says of
+   * itself. */
+  a->inc.attempts = inc.attempts;
+  if (!a->stands)
+    perhaps_stands (a);
   log_guest (LOG_LEVEL_INFO, a->inc.inc.uuid,
              "incident %s was being diagnosed when hangdog stopped: taken up "
              "again",
@@ -97,29 +106,61 @@ on_open_incident (struct frame *frame, const struct error *err, void *arg)
   a->inc.phase = INCIDENT_OPEN;
   a->durable = true;
   a->waiting = true;
+}
+
+static void
+on_open_incident (struct frame *frame, const struct error *err, void *arg)
+{
+  struct incidents *in = arg;
+
+  if (err)
+    {
+      in->listing = false;
+      /* The writer died: its successor is asked again. */
+      if (writer_link_broke (err->code))
+        return;
+      log_warn ("open incidents are not known: %s", error_text (err));
+    }
+  else if (frame->body_len)
+    take_up (in, frame->body, frame->body_len);
+  if (!err && json_get_bool (frame->head, "more", false))
+    return;
+  incidents_known (in);
   incidents_pump (in);
+}
+
+static void
+list_open (struct incidents *in)
+{
+  struct json_object *head = json_object_new_object ();
+  struct error err = ERROR_INIT;
+
+  json_add_str (head, "op", "open-incidents");
+  in->listing = true;
+  if (writer_link_call (in->d->writer, head, NULL, 0, 30000, on_open_incident,
+                        in, &err)
+      < 0)
+    in->listing = false; /* as above */
 }
 
 static void
 on_standing_loaded (void *arg)
 {
   struct incidents *in = arg;
-  struct json_object *head = json_object_new_object ();
-  struct error err = ERROR_INIT;
 
   standing_each (in->standing, on_standing, in);
-  json_add_str (head, "op", "open-incidents");
-  if (writer_link_call (in->d->writer, head, NULL, 0, 30000, on_open_incident,
-                        in, &err)
-      < 0)
-    log_warn ("open incidents are not known: %s", error_text (&err));
+  list_open (in);
 }
 
 void
 incidents_writer_up (struct incidents *in)
 {
-  /* Once per daemon: a writer that restarts later gets what it did not
-   * answer from the link, and knows nothing that we do not. */
-  if (!standing_loaded (in->standing))
+  /* What it did not answer the link sends again by itself, but for the list
+   * of standing ones. */
+  if (in->known)
+    incidents_persist (in);
+  else if (!standing_loaded (in->standing))
     standing_load (in->standing, in->d->writer, on_standing_loaded, in);
+  else if (!in->listing)
+    list_open (in);
 }

@@ -3,6 +3,7 @@
  * Opening for the daemon, within the roots of the configuration.
  */
 #include "supervisor/keeper_open.h"
+#include "supervisor/openers.h"
 #include "supervisor/settings.h"
 
 #include "base/cleanup.h"
@@ -35,6 +36,20 @@ struct keeper_open
   size_t nroots;
   int32_t reader; /* the daemon: whose pid stands in a terminal's lock */
   struct held_lock *locks;
+  struct openers *openers; /* with the first request: --check opens nothing */
+  struct pending *pending;
+};
+
+/* A request that is being opened.  When the daemon that asked is gone, so is
+ * its channel. */
+struct pending
+{
+  struct keeper_open *owner;
+  struct pending *next;
+  struct channel *channel; /* NULL = nobody to answer */
+  struct frame request;    /* a reference of its head: for the answer, and
+                              req's strings are in it */
+  struct open_req req;
 };
 
 static void free_roots (char **list, size_t n);
@@ -58,6 +73,7 @@ keeper_open_free (struct keeper_open *ko)
   if (!ko)
     return;
   keeper_open_release_all (ko);
+  openers_free (ko->openers);
   free_roots (ko->roots, ko->nroots);
   free (ko);
 }
@@ -164,6 +180,8 @@ keeper_open_release_all (struct keeper_open *ko)
 {
   while (ko->locks)
     lock_release (ko->locks);
+  for (struct pending *p = ko->pending; p; p = p->next)
+    p->channel = NULL;
 }
 
 /* Takes lock; *ret_token is the end for the daemon. */
@@ -233,27 +251,74 @@ parse (const struct keeper_open *ko, struct json_object *head,
   return 0;
 }
 
+static void
+pending_free (struct pending *p)
+{
+  struct pending **at = &p->owner->pending;
+
+  while (*at && *at != p)
+    at = &(*at)->next;
+  if (*at)
+    *at = p->next;
+  json_object_put (p->request.head);
+  free (p);
+}
+
+static void
+opened (int fd, int lock, const struct error *why, void *arg)
+{
+  struct pending *p = arg;
+  struct error err = ERROR_INIT;
+  CLEANUP_CLOSE int mine = fd, token = -1;
+  int fds[2], r = 0;
+
+  if (!p->channel)
+    {
+      if (fd >= 0)
+        close (steal_fd (&mine));
+      open_lock_release (&p->req, lock);
+    }
+  else if (why)
+    channel_reply_error (p->channel, &p->request, why);
+  else
+    {
+      if (lock >= 0)
+        r = lock_keep (p->owner, &p->req, lock, &token, &err);
+      fds[0] = fd;
+      fds[1] = token;
+      if (r < 0)
+        channel_reply_error (p->channel, &p->request, &err);
+      else
+        channel_reply (p->channel, &p->request, NULL, NULL, 0, fds,
+                       token >= 0 ? 2 : 1);
+    }
+  pending_free (p);
+}
+
 void
 keeper_open_serve (struct keeper_open *ko, struct channel *ch,
                    struct frame *request)
 {
   struct error err = ERROR_INIT;
   struct open_req req = { 0 };
-  int fds[2] = { -1, -1 };
-  CLEANUP_CLOSE int fd = -1, token = -1;
-  int lock = -1, r;
+  struct pending *p = NULL;
+  int r;
 
   r = parse (ko, request->head, &req, &err);
-  if (r == 0)
-    r = opener_do (&req, &fd, &lock, &err);
-  if (r == 0 && lock >= 0)
-    r = lock_keep (ko, &req, lock, &token, &err);
+  if (r == 0 && !ko->openers)
+    r = openers_new (ko->loop, &ko->openers, &err);
+  if (r == 0 && !(p = calloc (1, sizeof (*p))))
+    r = error_set (&err, ENOMEM, "no memory");
   if (r < 0)
     {
       channel_reply_error (ch, request, &err);
       return;
     }
-  fds[0] = fd;
-  fds[1] = token;
-  channel_reply (ch, request, NULL, NULL, 0, fds, token >= 0 ? 2 : 1);
+  p->owner = ko;
+  p->channel = ch;
+  p->request.head = json_object_get (request->head);
+  p->req = req;
+  p->next = ko->pending;
+  ko->pending = p;
+  openers_ask (ko->openers, &req, opened, p);
 }

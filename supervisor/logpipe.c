@@ -271,6 +271,12 @@ logpipe_flush (struct logpipe *lp)
     }
 }
 
+size_t
+logpipe_pending (const struct logpipe *lp)
+{
+  return lp->len - lp->sent;
+}
+
 uint64_t
 logpipe_dropped (const struct logpipe *lp)
 {

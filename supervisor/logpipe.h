@@ -38,6 +38,8 @@ void logpipe_set_fd (struct logpipe *lp, int fd);
 bool logpipe_put (struct logpipe *lp, uint32_t id, const void *data,
                   size_t len, uint64_t wall_ms);
 void logpipe_flush (struct logpipe *lp);
+/* Bytes gathered and not in the pipe yet. */
+size_t logpipe_pending (const struct logpipe *lp);
 /* All dropped so far, in bytes. */
 uint64_t logpipe_dropped (const struct logpipe *lp);
 

@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/log.h"
 
+#include <errno.h>
 #include <string.h>
 
 #define STANDING_FILE "standing.json"
@@ -83,23 +84,42 @@ standing_save (struct standing *s, struct writer_link *wl)
 }
 
 static void
-got (struct frame *frame, const struct error *err, void *arg)
+take (struct standing *s, struct frame *frame, const struct error *err)
 {
-  struct standing *s = arg;
   CLEANUP_JSON_DOC struct json_doc *doc = NULL;
   struct error why = ERROR_INIT;
 
-  if (!err && frame->body_len
-      && json_parse (frame->body, frame->body_len, JSON_WIRE, STANDING_FILE,
-                     JSON_MAX_FILE, &doc, &why)
-             < 0)
-    log_warn ("the list of standing incidents can't be read: %s",
-              error_text (&why));
-  if (doc && json_object_is_type (json_root (doc), json_type_array))
+  if (err && err->code != ENOENT)
+    log_warn ("the list of standing incidents is not known: %s",
+              error_text (err));
+  if (err || !frame->body_len)
+    return;
+  if (json_parse (frame->body, frame->body_len, JSON_WIRE, STANDING_FILE,
+                  JSON_MAX_FILE, &doc, &why)
+      < 0)
     {
-      json_object_put (s->list);
-      s->list = json_object_get (json_root (doc));
+      log_warn ("the list of standing incidents can't be read: %s",
+                error_text (&why));
+      return;
     }
+  if (!json_object_is_type (json_root (doc), json_type_array))
+    return;
+  json_object_put (s->list);
+  s->list = json_object_get (json_root (doc));
+}
+
+static void
+got (struct frame *frame, const struct error *err, void *arg)
+{
+  struct standing *s = arg;
+
+  /* The writer died: its successor is asked again. */
+  if (err && writer_link_broke (err->code))
+    {
+      s->loading = false;
+      return;
+    }
+  take (s, frame, err);
   s->loaded (s->arg);
 }
 

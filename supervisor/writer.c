@@ -220,7 +220,7 @@ struct declaration
 {
   struct writer *w;
   uint32_t id;
-  bool forget; /* a new daemon: the ids begin anew */
+  bool forget, close; /* a new daemon: the ids begin anew */
   char uuid[65], name[65], guest[129];
 };
 
@@ -346,6 +346,8 @@ declare_run (void *arg)
 
   if (d->forget)
     logs_forget_ids (logs);
+  else if (d->close)
+    logs_close_id (logs, d->id);
   else if (logs_declare (logs, d->id, d->uuid, d->name, d->guest,
                          clock_ms (), &err)
            < 0)
@@ -354,7 +356,7 @@ declare_run (void *arg)
 }
 
 static void
-declare (struct writer *w, const struct frame *frame)
+declare (struct writer *w, const struct frame *frame, bool close)
 {
   struct declaration *d = calloc (1, sizeof *d);
   const char *uuid = frame ? json_get_str (frame->head, "uuid") : NULL;
@@ -370,6 +372,7 @@ declare (struct writer *w, const struct frame *frame)
   d->w = w;
   d->id = (uint32_t) id;
   d->forget = frame == NULL;
+  d->close = close;
   snprintf (d->uuid, sizeof d->uuid, "%s", uuid ? uuid : "");
   snprintf (d->name, sizeof d->name, "%s", name ? name : "");
   snprintf (d->guest, sizeof d->guest, "%s", guest ? guest : "");
@@ -389,7 +392,9 @@ daemon_frame (struct channel *ch, struct frame *frame, void *arg)
   if (d)
     begin_request (w, d, frame);
   else if (op && strcmp (op, "console-open") == 0)
-    declare (w, frame);
+    declare (w, frame, false);
+  else if (op && strcmp (op, "console-close") == 0)
+    declare (w, frame, true);
   else if (op)
     refuse (w, frame, ENOSYS, "the writer knows no such request");
 }
@@ -418,7 +423,7 @@ new_peer (struct writer *w, int channel, int pipe)
   w->daemon = NULL;
   pipe_close (w);
   w->peer++;
-  declare (w, NULL);
+  declare (w, NULL, false);
   if (channel_new (w->loop, "daemon", channel, DAEMON_QUEUE, &daemon_ops, w,
                    &w->daemon, &err) < 0)
     log_error ("the daemon's channel: %s", error_text (&err));

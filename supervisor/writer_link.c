@@ -18,7 +18,14 @@
 
 #define KEPT_MAX_BYTES (24u << 20)
 #define CALL_TIMEOUT_MS (120u * 1000)
-#define FLUSH_MS 5
+/* What quiet consoles say goes to the writer so often, so that it wakes up
+ * for all of them together; what many or loud ones say, as soon as there is
+ * a piece worth it. */
+#define FLUSH_MS 50
+#define FLUSH_BYTES (32u << 10)
+#define FULL_MS 1
+/* Of the log pipe; the writer takes no higher ones. */
+#define CONSOLE_IDS 16384u
 
 /* A request that must not be lost. */
 struct kept
@@ -33,8 +40,10 @@ struct kept
   void *arg;
 };
 
+/* A console that the writer was told of: what the hub keeps for us. */
 struct declared
 {
+  uint32_t id;
   char uuid[UUID_TEXT];
   char console[32];
 };
@@ -45,14 +54,16 @@ struct writer_link
   struct console_sink consoles;
   struct loop *loop;
   struct timer *flush;
+  bool hurry; /* it was brought forward */
   struct channel *channel;
   struct logpipe *pipe;
   const struct writer_link_ops *ops;
   void *arg;
   struct kept *first, **last;
   size_t kept_bytes;
-  struct declared *declared; /* id = index + 1 */
-  size_t ndeclared;
+  uint32_t last_id;
+  struct declared **declared; /* by id; a hole is a console that is gone */
+  uint32_t ndeclared;
 };
 
 static void send_kept (struct writer_link *wl);
@@ -85,8 +96,8 @@ kept_remove (struct writer_link *wl, struct kept *k)
 
 /* Codes that a channel ends its calls with; the writer answers none of
  * them. */
-static bool
-connection_broke (int code)
+bool
+writer_link_broke (int code)
 {
   return code == EPIPE || code == ENOTCONN || code == ECONNRESET
          || code == ECANCELED || code == EPROTO;
@@ -98,7 +109,7 @@ kept_done (struct frame *frame, const struct error *err, void *arg)
   struct kept *k = arg;
 
   /* The connection broke: it stays, and is sent again on the next one. */
-  if (err && connection_broke (err->code))
+  if (err && writer_link_broke (err->code))
     {
       k->sent = false;
       return;
@@ -223,7 +234,7 @@ put_pack (struct incident_sink *self, const char *id, struct json_object *mf,
 /* ---- console sink ---- */
 
 static void
-declare (struct writer_link *wl, uint32_t id, const struct declared *d)
+declare (struct writer_link *wl, const struct declared *d)
 {
   struct json_object *head;
 
@@ -231,47 +242,99 @@ declare (struct writer_link *wl, uint32_t id, const struct declared *d)
     return;
   head = json_object_new_object ();
   json_add_str (head, "op", "console-open");
-  json_add_int (head, "id", id);
+  json_add_int (head, "id", d->id);
   json_add_str (head, "uuid", d->uuid);
   json_add_str (head, "name", d->console);
   channel_send (wl->channel, head, NULL, 0, NULL, 0);
 }
 
-/* The hub names a console by strings with each chunk; there are few consoles
- * and the last one asked for is likely the next, so a list will do for most
- * and a hash is not worth its code below some thousands. */
-static uint32_t
-console_id (struct writer_link *wl, const char *uuid, const char *console)
+/* Room for one more id.  Ids go round: one that was let go comes again only
+ * after thousands of others, when nothing of it is in the pipe any more. */
+static bool
+next_id (struct writer_link *wl)
 {
-  struct declared *d;
+  uint32_t cap = wl->ndeclared ? wl->ndeclared : 64;
+  struct declared **list;
 
-  for (size_t i = 0; i < wl->ndeclared; i++)
-    if (strcmp (wl->declared[i].uuid, uuid) == 0
-        && strcmp (wl->declared[i].console, console) == 0)
-      return (uint32_t) i + 1;
-  d = realloc (wl->declared, (wl->ndeclared + 1) * sizeof (*d));
-  if (!d)
-    return 0;
-  wl->declared = d;
-  d = &d[wl->ndeclared++];
+  for (uint32_t n = 0; n < CONSOLE_IDS; n++)
+    {
+      wl->last_id = wl->last_id % (CONSOLE_IDS - 1) + 1;
+      if (wl->last_id < wl->ndeclared && wl->declared[wl->last_id])
+        continue;
+      while (cap <= wl->last_id)
+        cap *= 2;
+      if (cap == wl->ndeclared)
+        return true;
+      list = realloc (wl->declared, cap * sizeof (*list));
+      if (!list)
+        return false;
+      memset (list + wl->ndeclared, 0,
+              (cap - wl->ndeclared) * sizeof (*list));
+      wl->declared = list;
+      wl->ndeclared = cap;
+      return true;
+    }
+  return false;
+}
+
+static struct declared *
+declare_new (struct writer_link *wl, const char *uuid, const char *console)
+{
+  struct declared *d = calloc (1, sizeof (*d));
+
+  if (!d || !next_id (wl))
+    {
+      free (d);
+      return NULL;
+    }
+  d->id = wl->last_id;
+  wl->declared[d->id] = d;
   snprintf (d->uuid, sizeof (d->uuid), "%s", uuid);
   snprintf (d->console, sizeof (d->console), "%s", console);
-  declare (wl, (uint32_t) wl->ndeclared, d);
-  return (uint32_t) wl->ndeclared;
+  declare (wl, d);
+  return d;
 }
 
 static bool
-sink_bytes (void *arg, const char *uuid, const char *console,
+sink_bytes (void *arg, void **mine, const char *uuid, const char *console,
             const void *data, size_t len, uint64_t wall_ms)
 {
   struct writer_link *wl = arg;
-  uint32_t id = console_id (wl, uuid, console);
+  struct declared *d = *mine;
+  bool kept;
 
-  if (!id)
+  if (!d)
+    *mine = d = declare_new (wl, uuid, console);
+  if (!d)
     return false;
+  kept = logpipe_put (wl->pipe, d->id, data, len, wall_ms);
   if (!timer_armed (wl->flush))
-    timer_in (wl->flush, FLUSH_MS);
-  return logpipe_put (wl->pipe, id, data, len, wall_ms);
+    timer_in (wl->flush,
+              logpipe_pending (wl->pipe) < FLUSH_BYTES ? FLUSH_MS : FULL_MS);
+  else if (logpipe_pending (wl->pipe) >= FLUSH_BYTES && !wl->hurry)
+    {
+      wl->hurry = true;
+      timer_in (wl->flush, FULL_MS);
+    }
+  return kept;
+}
+
+static void
+sink_gone (void *arg, void *mine)
+{
+  struct writer_link *wl = arg;
+  struct declared *d = mine;
+  struct json_object *head;
+
+  if (wl->channel)
+    {
+      head = json_object_new_object ();
+      json_add_str (head, "op", "console-close");
+      json_add_int (head, "id", d->id);
+      channel_send (wl->channel, head, NULL, 0, NULL, 0);
+    }
+  wl->declared[d->id] = NULL;
+  free (d);
 }
 
 static void
@@ -279,6 +342,7 @@ flush_due (struct timer *t, void *arg)
 {
   struct writer_link *wl = arg;
 
+  wl->hurry = false;
   logpipe_flush (wl->pipe);
 }
 
@@ -328,7 +392,11 @@ writer_link_new (struct loop *loop, const struct writer_link_ops *ops,
     .artifact = put_artifact,
     .pack = put_pack,
   };
-  wl->consoles = (struct console_sink){ .bytes = sink_bytes, .arg = wl };
+  wl->consoles = (struct console_sink){
+    .bytes = sink_bytes,
+    .gone = sink_gone,
+    .arg = wl,
+  };
   wl->loop = loop;
   wl->ops = ops;
   wl->arg = arg;
@@ -352,6 +420,8 @@ writer_link_free (struct writer_link *wl)
 
   if (!wl)
     return;
+  if (wl->pipe)
+    logpipe_flush (wl->pipe);
   channel_free (wl->channel);
   while ((k = wl->first))
     {
@@ -360,6 +430,8 @@ writer_link_free (struct writer_link *wl)
     }
   timer_free (wl->flush);
   logpipe_free (wl->pipe);
+  for (uint32_t i = 0; i < wl->ndeclared; i++)
+    free (wl->declared[i]);
   free (wl->declared);
   free (wl);
 }
@@ -381,10 +453,20 @@ writer_link_connect (struct writer_link *wl, int channel, int pipe)
       close (channel);
       return;
     }
-  for (size_t i = 0; i < wl->ndeclared; i++)
-    declare (wl, (uint32_t) i + 1, &wl->declared[i]);
+  for (uint32_t i = 0; i < wl->ndeclared; i++)
+    if (wl->declared[i])
+      declare (wl, wl->declared[i]);
   send_kept (wl);
   wl->ops->up (wl->arg);
+}
+
+void
+writer_link_disconnect (struct writer_link *wl)
+{
+  if (!wl)
+    return;
+  channel_free (wl->channel);
+  wl->channel = NULL;
 }
 
 bool

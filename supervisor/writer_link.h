@@ -28,6 +28,10 @@ int writer_link_new (struct loop *loop, const struct writer_link_ops *ops,
 void writer_link_free (struct writer_link *wl);
 /* A new connection; takes both descriptors. */
 void writer_link_connect (struct writer_link *wl, int channel, int pipe);
+/* Before those are freed who wait for answers: they get -ECANCELED now. */
+void writer_link_disconnect (struct writer_link *wl);
+/* Is this the code of a connection that ended, and no answer of a writer? */
+bool writer_link_broke (int code);
 bool writer_link_connected (const struct writer_link *wl);
 
 struct incident_sink *writer_link_incidents (struct writer_link *wl);

@@ -16,12 +16,16 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
 #define PARTIAL_MS 2000
 #define UNKNOWN_MS 1000
 #define FULL_RETRY_MS 1000
+#define FILES_LEAST 64u
+#define FILES_MOST 8192u
+#define FILES_OTHER 256u /* the spool's, and what else the writer has */
 
 /* ---- consoles ---- */
 
@@ -112,10 +116,20 @@ grow (struct logs *l, uint32_t id)
   return 0;
 }
 
+static void
+forget_closed (struct logs *l)
+{
+  for (size_t id = 0; id < l->cap_ids; id++)
+    if (l->by_id[id] && !l->by_id[id]->declared)
+      l->by_id[id] = NULL;
+  l->closed = 0;
+}
+
 /* A console that nobody speaks for any more makes way. */
 static void
 forget_one (struct logs *l)
 {
+  forget_closed (l);
   for (size_t i = 0; i < l->count; i++)
     if (!l->consoles[i]->declared)
       {
@@ -160,6 +174,15 @@ logs_declare (struct logs *l, uint32_t id, const char *uuid, const char *name,
 }
 
 void
+logs_close_id (struct logs *l, uint32_t id)
+{
+  if (id >= l->cap_ids || l->by_id[id] == NULL)
+    return;
+  l->by_id[id]->declared = false;
+  l->closed = 2;
+}
+
+void
 logs_forget_ids (struct logs *l)
 {
   if (l->by_id)
@@ -182,6 +205,16 @@ lost (struct logs *l, struct console *c, uint64_t bytes, const char *why)
   l->stats_gaps += bytes;
 }
 
+/* Only what was rotated away can be removed: with very many consoles each must
+ * rotate early, or the limit would be reached by what nobody may remove. */
+static uint64_t
+rotate_at (const struct logs *l)
+{
+  uint64_t share = l->limits.total / (4 * (l->count + 1));
+
+  return share < l->limits.rotate ? share : l->limits.rotate;
+}
+
 /* All of it or nothing: half a line would read as a whole one.  Returns 0 or
  * a negative errno. */
 static int
@@ -197,7 +230,7 @@ write_file (struct logs *l, struct console *c, enum log_file f,
   if ((r = logs_open_file (l, c, f)) < 0)
     return r;
   lru_front (l, c);
-  if (c->size[f] > 0 && c->size[f] + len > l->limits.rotate
+  if (c->size[f] > 0 && c->size[f] + len > rotate_at (l)
       && (r = logs_rotate (l, c, f)) < 0)
     return r;
   if (l->on_disk + len > l->limits.total)
@@ -426,6 +459,8 @@ void
 logs_sweep (struct logs *l, uint64_t now_ms)
 {
   check_room (l, now_ms);
+  if (l->closed > 0 && --l->closed == 0)
+    forget_closed (l);
   if (l->unknown.len > 0 && now_ms - l->unknown_ms > UNKNOWN_MS)
     logs_drop_unknown (l);
   for (size_t i = 0; i < l->count; i++)
@@ -480,6 +515,24 @@ logs_stats (const struct logs *l, struct logs_stats *ret)
 
 /* ---- beginning and end ---- */
 
+/* Two for each console.  Fewer than there are would mean opening one for
+ * nearly every line. */
+static unsigned
+files_to_open (void)
+{
+  struct rlimit r;
+  rlim_t n;
+
+  if (getrlimit (RLIMIT_NOFILE, &r) < 0)
+    return FILES_LEAST;
+  r.rlim_cur = r.rlim_max < FILES_MOST + FILES_OTHER
+                   ? r.rlim_max
+                   : FILES_MOST + FILES_OTHER;
+  (void) setrlimit (RLIMIT_NOFILE, &r);
+  n = r.rlim_cur > FILES_OTHER ? r.rlim_cur - FILES_OTHER : 0;
+  return n < FILES_LEAST ? FILES_LEAST : (unsigned) n;
+}
+
 int
 logs_new (int dirfd, const struct logs_limits *limits, struct logs **ret,
           struct error *err)
@@ -499,7 +552,7 @@ logs_new (int dirfd, const struct logs_limits *limits, struct logs **ret,
   if (l->limits.keep == 0)
     l->limits.keep = 4;
   if (l->limits.max_files == 0)
-    l->limits.max_files = 256;
+    l->limits.max_files = files_to_open ();
   l->unknown = (struct buf) BUF_INIT (UNKNOWN_BYTES);
   l->dirfd = fcntl (dirfd, F_DUPFD_CLOEXEC, 3);
   if (l->dirfd < 0)

@@ -23,9 +23,10 @@ struct logs_limits
 {
   uint64_t total;      /* all console logs together, default 1 GiB */
   uint64_t free_floor; /* this much of the volume stays free, 256 MiB */
-  uint64_t rotate;     /* one file, default 4 MiB */
+  uint64_t rotate;     /* one file, default 4 MiB; less when the files of all
+                          consoles together would not stay below the total */
   unsigned keep;       /* rotated ones of each, default 4 */
-  unsigned max_files;  /* open at a time, default 256 */
+  unsigned max_files;  /* open at a time, default what the process may */
 };
 
 /* dirfd is duplicated. */
@@ -37,6 +38,9 @@ void logs_free (struct logs *l);
 int logs_declare (struct logs *l, uint32_t id, const char *uuid,
                   const char *name, const char *guest, uint64_t now_ms,
                   struct error *err);
+/* Its console is gone.  What is still on its way comes until the sweep after
+ * the next; then the id means nothing. */
+void logs_close_id (struct logs *l, uint32_t id);
 /* The ids of the last peer mean nothing any more. */
 void logs_forget_ids (struct logs *l);
 /* data, or (len 0) a gap. */

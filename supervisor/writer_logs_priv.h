@@ -49,6 +49,7 @@ struct logs
   size_t count, cap;
   struct console **by_id;
   size_t cap_ids;
+  unsigned closed; /* sweeps until ids of gone consoles are taken off */
   struct console *newest, *oldest;
   unsigned open_files;
   uint64_t on_disk;

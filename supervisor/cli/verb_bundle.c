@@ -24,13 +24,16 @@
 
 struct parse
 {
+  const char *file;
   bool json, raw;
+  bool content; /* a member's bytes are wanted, not the list */
   unsigned members, bad;
 };
 
 /* The parser gets its channel as 3 and the archive as 4, and nothing else. */
 static pid_t
-start_parser (const struct cli *cli, int channel, int file)
+start_parser (const struct cli *cli, const char *task, const char *name,
+              int channel, int file)
 {
   char path[4096];
   pid_t pid;
@@ -44,29 +47,29 @@ start_parser (const struct cli *cli, int channel, int file)
       if (a < 0 || b < 0 || dup2 (a, 3) < 0 || dup2 (b, 4) < 0)
         _exit (126);
       close_range (5, ~0u, 0);
-      execl (path, "hangdog-parser", (char *) NULL);
+      execl (path, "hangdog-parser", task, name, (char *) NULL);
       _exit (127);
     }
   return pid;
 }
 
 static void
-member (struct parse *p, struct json_object *head, const struct frame *f)
+member (struct parse *p, struct json_object *head, const char *state)
 {
   const char *name = json_get_str (head, "name");
-  const char *state = json_get_str (head, "state");
 
   p->members++;
-  if (state && strcmp (state, "ok") != 0)
+  if (strcmp (state, "ok") != 0)
     p->bad++;
+  if (p->content)
+    return;
   if (p->json)
     {
       print_json (head);
       return;
     }
-  printf ("%10lld  ", (long long) json_get_int (head, "size", 0));
-  if (state)
-    printf ("%-8s ", state);
+  printf ("%10lld  %-10s ", (long long) json_get_int (head, "bytes", 0),
+          state);
   print_text (stdout, name ? name : "");
   fputc ('\n', stdout);
 }
@@ -87,34 +90,52 @@ content (struct parse *p, const struct frame *f)
   buf_done (&out);
 }
 
+/* What the parser ends with. */
+static int
+ended (struct parse *p, struct json_object *head, struct error *err)
+{
+  const char *why = json_get_str (head, "why");
+  const char *manifest = json_get_str (head, "manifest");
+
+  if (json_get_bool (head, "ok", false))
+    return 0;
+  if (manifest)
+    return error_set (err, EBADMSG, "%s: %s", p->file, manifest);
+  if (why)
+    return error_set (err, EBADMSG, "%s: %s%s", p->file, why,
+                      json_get_bool (head, "torn", false)
+                          ? " (what came before it is shown)"
+                          : "");
+  return 0; /* the members told it */
+}
+
 static int
 answers (struct parse *p, int sock, struct error *err)
 {
-  bool more = true;
-
-  while (more)
+  for (;;)
     {
       CLEANUP_FRAME struct frame f = { 0 };
-      struct json_object *e;
-      const char *text;
+      const char *op, *state;
       int r = frame_read (sock, &f, clock_ms () + PARSE_MS, err);
 
       if (r < 0)
-        return error_wrap (err, "the parser process ended without an answer "
-                                "(a damaged or hostile archive)");
-      e = json_get (f.head, "error");
-      if (e)
-        {
-          text = json_get_str (e, "message");
-          return error_set (err, EBADMSG, "%s", text ? text : "not readable");
-        }
-      more = json_get_bool (f.head, "more", false);
-      if (json_get_str (f.head, "name"))
-        member (p, f.head, &f);
-      else if (f.body_len)
+        return error_set (err, EBADMSG,
+                          "%s: the parser process ended without an answer (a "
+                          "damaged or hostile archive)",
+                          p->file);
+      op = json_get_str (f.head, "op");
+      state = json_get_str (f.head, "state");
+      if (!op)
+        continue;
+      if (strcmp (op, "end") == 0)
+        return ended (p, f.head, err);
+      if (strcmp (op, "data") == 0)
         content (p, &f);
+      else if (strcmp (op, "member") == 0)
+        member (p, f.head, state ? state : "ok");
+      else if (strcmp (op, "missing") == 0)
+        member (p, f.head, "missing");
     }
-  return 0;
 }
 
 static int
@@ -122,11 +143,12 @@ parse (struct cli *cli, struct parse *p, const char *task, const char *file,
        const char *name, struct error *err)
 {
   CLEANUP_CLOSE int fd = -1, mine = -1;
-  struct json_object *head;
   struct stat st;
   int pair[2], r;
   pid_t pid;
 
+  p->file = file;
+  p->content = name != NULL;
   fd = open (file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0)
     return error_errno (err, errno, "%s", file);
@@ -135,18 +157,11 @@ parse (struct cli *cli, struct parse *p, const char *task, const char *file,
   if (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
     return error_errno (err, errno, "socketpair");
   mine = pair[0];
-  pid = start_parser (cli, pair[1], fd);
+  pid = start_parser (cli, task, name, pair[1], fd);
   close (pair[1]);
   if (pid < 0)
     return error_errno (err, errno, "starting hangdog-parser");
-  head = client_request (task, NULL);
-  json_add_int (head, "id", 1);
-  if (name)
-    json_add_str (head, "name", name);
-  r = frame_write (mine, head, NULL, 0, NULL, 0, clock_ms () + PARSE_MS, err);
-  json_object_put (head);
-  if (r == 0)
-    r = answers (p, mine, err);
+  r = answers (p, mine, err);
   close (steal_fd (&mine));
   waitpid (pid, NULL, 0);
   return r;

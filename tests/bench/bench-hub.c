@@ -172,7 +172,7 @@ fakes_report (struct bench *b, struct report *r)
 /* ---- our side ---- */
 
 static bool
-sink_bytes (void *arg, const char *uuid, const char *console,
+sink_bytes (void *arg, void **mine, const char *uuid, const char *console,
             const void *data, size_t len, uint64_t wall_ms)
 {
   struct bench *b = arg;
@@ -400,7 +400,7 @@ static int
 bench (struct bench *b)
 {
   struct hub_limits limits = { .reconnect_min_ms = 20 };
-  struct console_sink sink = { sink_bytes, b };
+  struct console_sink sink = { .bytes = sink_bytes, .arg = b };
   struct report r = { 0 }, last;
   unsigned long dirty[SAMPLES] = { 0 };
   double start, cpu, wall;

@@ -64,6 +64,12 @@ fakecons_path (struct fakecons *f, unsigned console)
   return f->c[console].path;
 }
 
+int
+fakecons_listener (struct fakecons *f, unsigned console)
+{
+  return f->c[console].listen_fd;
+}
+
 /* ---- writing ---- */
 
 static void
@@ -473,8 +479,9 @@ make_one (struct fakecons *f, unsigned i, struct error *err)
   c->out.max = OUT_MAX;
   /* Spread over the time that one line takes. */
   c->owed_us = 1000000ull * FAKE_LINE * i / f->cfg.n;
-  snprintf (c->path, sizeof c->path, "%s/cons%u", f->cfg.dir ? f->cfg.dir : "",
-            i);
+  snprintf (c->path, sizeof c->path,
+            f->cfg.folders ? "%s/fake%u/cons" : "%s/cons%u",
+            f->cfg.dir ? f->cfg.dir : "", i);
   r = f->cfg.pty ? make_pty (c, err) : make_socket (c, err);
   if (r == 0 && f->cfg.shell)
     r = start_shell (c, f->cfg.shell, err);

@@ -40,6 +40,7 @@ struct fakecons_config
 {
   unsigned n;
   const char *dir;   /* sockets "cons0"... or links to ptys are made there */
+  bool folders;      /* sockets "fake0/cons"...: a run directory */
   bool pty;
   bool cooked;       /* ptys whose line discipline still echoes and edits */
   unsigned rate;     /* bytes of log per second and console */
@@ -80,6 +81,8 @@ void fakecons_stats (struct fakecons *f, int console,
 void fakecons_report (struct fakecons *f, struct buf *out); /* JSON */
 /* Path of a console's socket or of its pty's slave. */
 const char *fakecons_path (struct fakecons *f, unsigned console);
+/* Its listening socket: who calls listen(2) on it last is its process. */
+int fakecons_listener (struct fakecons *f, unsigned console);
 
 /* ---- the reader's side: is every line there? ---- */
 

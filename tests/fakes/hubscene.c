@@ -29,7 +29,7 @@ nap (unsigned ms)
 }
 
 static bool
-sink_bytes (void *arg, const char *uuid, const char *console,
+sink_bytes (void *arg, void **mine, const char *uuid, const char *console,
             const void *data, size_t len, uint64_t wall_ms)
 {
   struct scene *s = arg;
@@ -71,7 +71,7 @@ void
 scene_begin (struct scene *s, struct fakecons_config *cfg,
              enum console_mode mode, const struct hub_limits *limits)
 {
-  struct console_sink sink = { sink_bytes, s };
+  struct console_sink sink = { .bytes = sink_bytes, .arg = s };
 
   memset (s, 0, sizeof *s);
   pthread_mutex_init (&s->m, NULL);

@@ -111,8 +111,8 @@ take (struct console *c, const char *data, size_t len)
   bool kept = true;
 
   if (hub->sink.bytes)
-    kept = hub->sink.bytes (hub->sink.arg, c->uuid, c->def.name, data, len,
-                            clock_wall_ms ());
+    kept = hub->sink.bytes (hub->sink.arg, &c->log, c->uuid, c->def.name,
+                            data, len, clock_wall_ms ());
   {
     LOCK_SCOPE (&hub->lock);
     grow_ring (c, len);

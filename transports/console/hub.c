@@ -206,6 +206,8 @@ console_unlist (struct console *c)
   struct console **p;
 
   console_remove_ (c);
+  if (c->log && hub->sink.gone)
+    hub->sink.gone (hub->sink.arg, c->log);
   hub->slot_used[c->slot] = false;
   pthread_mutex_lock (&hub->lock);
   for (p = &hub->buckets[bucket_of (c->uuid)]; *p; p = &(*p)->hash_next)
@@ -358,8 +360,9 @@ say_incarnation (struct console *c)
   n = snprintf (mark, sizeof mark, "\r\n--- hangdog: %s is now %s ---\r\n",
                 c->def.name, incarnation_format (inc, sizeof inc, &c->inc));
   if (n > 0 && (size_t) n < sizeof mark)
-    (void) c->hub->sink.bytes (c->hub->sink.arg, c->uuid, c->def.name, mark,
-                               (size_t) n, clock_wall_ms ());
+    (void) c->hub->sink.bytes (c->hub->sink.arg, &c->log, c->uuid,
+                               c->def.name, mark, (size_t) n,
+                               clock_wall_ms ());
 }
 
 /* Brings an existing console to what the snapshot says. */

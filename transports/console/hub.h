@@ -61,8 +61,14 @@ struct hub_limits
  * the gap. */
 struct console_sink
 {
-  bool (*bytes) (void *arg, const char *uuid, const char *console,
-                 const void *data, size_t len, uint64_t wall_ms);
+  /* *mine is the sink's own, one for each console and NULL at first: what it
+   * finds by the names once, it need not look for with every chunk. */
+  bool (*bytes) (void *arg, void **mine, const char *uuid,
+                 const char *console, const void *data, size_t len,
+                 uint64_t wall_ms);
+  /* Nothing more will come of that console; may be NULL.  Not called for one
+   * whose *mine stayed NULL. */
+  void (*gone) (void *arg, void *mine);
   void *arg;
 };
 

@@ -169,6 +169,7 @@ struct console
   enum console_phase phase;
   struct console_link link;
   unsigned slot; /* in hub->fds */
+  void *log;     /* the sink's */
   struct watch *watch, *extra_watch;
   struct timer *timer;
   uint64_t retry_at, backoff_ms;
