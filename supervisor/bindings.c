@@ -24,6 +24,7 @@
 #define MAX_BINDINGS 16384
 #define MAX_LISTENERS 16
 #define LANE_RETRY_MS 1000
+#define MAX_ADDRESSES 4
 
 struct binding
 {
@@ -640,4 +641,29 @@ bindings_each (struct bindings *b, const char *uuid,
         info_of (b->list[i], &info);
         fn (&info, arg);
       }
+}
+
+struct json_object *
+bindings_addresses (struct bindings *b, const char *uuid)
+{
+  struct json_object *all = json_object_new_array ();
+  struct json_object *ret = json_object_new_object ();
+  const struct scenario *s;
+
+  for (size_t i = 0; i < b->n; i++)
+    {
+      s = b->list[i]->scenario;
+      if (!s->address || strcmp (b->list[i]->guest->inc.uuid, uuid) != 0
+          || json_object_array_length (all) >= MAX_ADDRESSES)
+        continue;
+      if (json_object_array_length (all) == 0)
+        {
+          json_add_str (ret, "address", s->address);
+          if (s->expect.output)
+            json_add_str (ret, "expect", s->expect.output);
+        }
+      json_object_array_add (all, json_object_new_string (s->address));
+    }
+  json_object_object_add (ret, "addresses", all);
+  return ret;
 }

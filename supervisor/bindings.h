@@ -47,6 +47,9 @@ void bindings_each (struct bindings *b, const char *uuid /* or NULL */,
 /* Now, out of turn; its outcome counts.  -ENOENT, -EBUSY. */
 int bindings_probe (struct bindings *b, const char *uuid,
                     const char *scenario, struct error *err);
+/* Where the scenarios of that guest ask over the network: parameters for the
+ * collector "net" ("address", "expect", "addresses").  The caller's. */
+struct json_object *bindings_addresses (struct bindings *b, const char *uuid);
 size_t bindings_count (const struct bindings *b);
 
 /* The outcome of every run, as it comes. */
