@@ -496,6 +496,12 @@ run_done (void *owner, void *arg, enum job_end end, int rc)
   run_free (run);
 }
 
+bool
+guest_paused_by_owner (const struct guest *g)
+{
+  return g->run == GUEST_PAUSED && strcmp (g->reason, "process-stopped") != 0;
+}
+
 /* Paused, stopping, migrating, starting: not asked, because no answer would
  * mean nothing.  A guest that crashed is asked: its failure is wanted. */
 static bool
@@ -507,7 +513,7 @@ held_off (struct binding *bd)
   if (g->intent != INTENT_RUN)
     snprintf (bd->held_off, sizeof (bd->held_off), "its owner wants: %s",
               guest_intent_names[g->intent]);
-  else if (g->run == GUEST_PAUSED || g->run == GUEST_OFF
+  else if (guest_paused_by_owner (g) || g->run == GUEST_OFF
            || g->run == GUEST_STARTING || g->run == GUEST_STOPPING)
     snprintf (bd->held_off, sizeof (bd->held_off), "it is %s",
               guest_run_names[g->run]);
