@@ -8,6 +8,7 @@
  */
 #include "supervisor/bindings.h"
 #include "supervisor/daemon.h"
+#include "supervisor/meant.h"
 
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -24,6 +25,7 @@
 #define MAX_BINDINGS 16384
 #define MAX_LISTENERS 16
 #define LANE_RETRY_MS 1000
+#define MEANT_MOST_MS 3000 /* meant_ask() with its grace, and some */
 #define MAX_ADDRESSES 4
 
 struct binding
@@ -71,6 +73,7 @@ struct run
 };
 
 static void due (struct timer *t, void *arg);
+static bool held_off (struct binding *bd);
 
 static uint64_t
 some_random (void)
@@ -469,38 +472,64 @@ take_outcome (struct binding *bd, const struct outcome_report *report,
 }
 
 static void
-run_done (void *owner, void *arg, enum job_end end, int rc)
+no_verdict (struct outcome_report *r, const char *code, const char *fmt,
+            const char *what)
 {
-  struct bindings *b = owner;
-  struct run *run = arg;
-  struct binding *bd;
-  struct outcome_report stuck = { .outcome = OUTCOME_NO_VERDICT,
-                                  .value = NAN };
+  *r = (struct outcome_report){ .outcome = OUTCOME_NO_VERDICT,
+                                .value = NAN,
+                                .took_ms = r->took_ms };
+  snprintf (r->code, sizeof (r->code), "%s", code);
+  snprintf (r->sentence, sizeof (r->sentence), fmt, what);
+}
 
-  if (end == JOB_DISCARDED)
-    return; /* the timer that waits for it speaks up: see due() */
-  bd = by_number (b, run->number);
+/* The run's end: what it says counts, unless the guest is not the one that
+ * was asked, or not meant to answer by now. */
+static void
+run_over (struct run *run)
+{
+  struct binding *bd = by_number (run->all, run->number);
+
   if (bd)
     {
       bd->running = false;
-      /* An answer of another life is no answer of this one. */
-      if (incarnation_equal (&bd->guest->inc, &run->guest->inc))
-        take_outcome (bd, &run->report, run->started_ms);
-      else
-        {
-          snprintf (stuck.code, sizeof (stuck.code), "replaced");
-          snprintf (stuck.sentence, sizeof (stuck.sentence),
-                    "the guest began another life while it was asked");
-          take_outcome (bd, &stuck, run->started_ms);
-        }
+      if (!incarnation_equal (&bd->guest->inc, &run->guest->inc))
+        no_verdict (&run->report, "replaced",
+                    "the guest began another life while it was asked%s", "");
+      else if (run->report.outcome == OUTCOME_FAILED && held_off (bd))
+        no_verdict (&run->report, "held-off", "%s", bd->held_off);
+      take_outcome (bd, &run->report, run->started_ms);
     }
   run_free (run);
 }
 
-bool
-guest_paused_by_owner (const struct guest *g)
+static void
+on_meant (bool stopped, const char *status, void *arg)
 {
-  return g->run == GUEST_PAUSED && strcmp (g->reason, "process-stopped") != 0;
+  struct run *run = arg;
+
+  if (stopped)
+    no_verdict (&run->report, "paused",
+                "it is not meant to run: QEMU says \"%s\"", status);
+  run_over (run);
+}
+
+static void
+run_done (void *owner, void *arg, enum job_end end, int rc)
+{
+  struct run *run = arg;
+  struct binding *bd;
+
+  if (end == JOB_DISCARDED)
+    return; /* the timer that waits for it speaks up: see due() */
+  bd = by_number (run->all, run->number);
+  if (bd && run->report.outcome == OUTCOME_FAILED
+      && meant_ask (run->all->d, run->guest, on_meant, run, NULL) == 0)
+    {
+      arm (bd, loop_now (run->all->d->loop) + bd->scenario->interval_ms
+                   + MEANT_MOST_MS);
+      return;
+    }
+  run_over (run);
 }
 
 /* Paused, stopping, migrating, starting: not asked, because no answer would

@@ -23,10 +23,6 @@ int bindings_set (struct bindings *b, struct scenario **list, size_t n,
 void bindings_guest (struct bindings *b, enum guest_change change,
                      const struct guest *was, const struct guest *now);
 
-/* Not: its QEMU was stopped by a signal or a debugger.  No tool of an owner's
- * does that, and the guest is as dead as any. */
-bool guest_paused_by_owner (const struct guest *g);
-
 struct binding_info
 {
   const struct guest *guest;
