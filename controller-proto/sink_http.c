@@ -227,10 +227,12 @@ end_of (CURL *c, CURLcode code, struct transfer *t, uint64_t *retry_after_ms,
       error_errno (err, t->read_errno, "reading %s", t->item->name);
       return SHIP_RETRY;
     }
-  /* An answer that was too long is an answer; so is one that came while the
-   * rest of the body could not be sent any more. */
+  /* An answer that was too long, or too slow to end, is an answer; so is one
+   * that came while the rest of the body could not be sent any more. */
   if (status >= 200
       && (code == CURLE_OK || code == CURLE_WRITE_ERROR
+          || code == CURLE_ABORTED_BY_CALLBACK
+          || code == CURLE_OPERATION_TIMEDOUT
           || ((code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR)
               && status >= 300)))
     {

@@ -299,6 +299,16 @@ registry_sweep_begin (struct guest_registry *reg, const char *source,
 }
 
 void
+registry_keep (struct guest_registry *reg, const char *source,
+               const char *host, const char *uuid)
+{
+  struct entry *e = entry_of (reg, source, host, uuid);
+
+  if (e)
+    e->sweep = reg->sweep;
+}
+
+void
 registry_sweep_end (struct guest_registry *reg, const char *source,
                     const char *host)
 {

@@ -64,10 +64,13 @@ void registry_update (struct guest_registry *reg, struct guest *g);
 void registry_gone (struct guest_registry *reg, const char *source,
                     const char *host, const char *uuid);
 /* A source has told everything it sees of that host: whatever else it once
- * told and did not tell since registry_sweep_begin() is gone. */
-/* Between begin and end only registry_update() calls of that source. */
+ * told and did not tell since registry_sweep_begin() is gone.  Between begin
+ * and end only registry_update() and registry_keep() calls of that source;
+ * keep: it can't be looked at now, and is taken to be as it was. */
 void registry_sweep_begin (struct guest_registry *reg, const char *source,
                            const char *host);
+void registry_keep (struct guest_registry *reg, const char *source,
+                    const char *host, const char *uuid);
 void registry_sweep_end (struct guest_registry *reg, const char *source,
                          const char *host);
 void registry_event (struct guest_registry *reg, const char *uuid,

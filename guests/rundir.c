@@ -284,6 +284,10 @@ take_guests (struct rundir *rd, struct rundir_scan *s)
   registry_sweep_begin (rd->env.registry, "rundir", rd->cfg.root);
   for (size_t i = 0; i < s->nguests; i++)
     registry_update (rd->env.registry, s->guests[i]);
+  for (size_t i = 0; i < s->nfolders; i++)
+    if (s->folders[i].blind)
+      registry_keep (rd->env.registry, "rundir", rd->cfg.root,
+                     s->folders[i].uuid);
   rd->nguests = s->nguests;
   s->nguests = 0; /* the registry has them */
   registry_sweep_end (rd->env.registry, "rundir", rd->cfg.root);

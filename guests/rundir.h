@@ -34,6 +34,8 @@ struct rundir_folder
   int32_t pid;
   uint64_t start_time;
   bool watched;           /* in: the loop has an inotify descriptor of it */
+  bool blind;             /* out: its process lives, but the folder does not
+                             answer: the guest is as it was */
   bool followed;          /* in: the loop has a pidfd of that pid */
   bool settled;           /* out: its QEMU is all there, no need to watch it */
   int inotify_fd, pid_fd; /* out: new ones, or -1 */

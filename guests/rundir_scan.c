@@ -496,6 +496,7 @@ scan_folder (const struct rundir_look *l, const char *name)
   struct qemu_args *args CLEANUP_QEMU_ARGS = NULL;
   bool has_pidfile, named;
   struct guest *g;
+  int r;
 
   if (!list)
     return -ENOMEM;
@@ -511,8 +512,15 @@ scan_folder (const struct rundir_look *l, const char *name)
   args = w.args;
   follow_process (known, &w, f);
   s->nfolders++;
-  if (read_entries (l, name, list, NULL) < 0)
-    return 0; /* it went away while we looked: the next scan will tell */
+  r = read_entries (l, name, list, NULL);
+  if (r < 0)
+    {
+      f->blind = r != -ENOENT && known && known->uuid[0] && w.proc.pid
+                 && w.proc.pid == known->pid;
+      if (f->blind)
+        guest_copy (f->uuid, sizeof f->uuid, known->uuid);
+      return 0; /* else it went away while we looked: the next scan tells */
+    }
   if (!named && !w.proc.pid && !has_pidfile && !is_guest (&s->cfg, list))
     return 0;
   find_uuid (&s->cfg, name, known, &w, uuid);

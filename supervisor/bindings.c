@@ -26,6 +26,7 @@
 #define LANE_RETRY_MS 1000
 /* After its deadline; the pool discards what is not back half of it later. */
 #define OVERDUE_MS 1000
+#define MAX_ADDRESSES 4
 
 struct binding
 {
@@ -503,6 +504,12 @@ run_done (void *owner, void *arg, enum job_end end, int rc)
   run_free (run);
 }
 
+bool
+guest_paused_by_owner (const struct guest *g)
+{
+  return g->run == GUEST_PAUSED && strcmp (g->reason, "process-stopped") != 0;
+}
+
 /* Paused, stopping, migrating, starting: not asked, because no answer would
  * mean nothing.  A guest that crashed is asked: its failure is wanted. */
 static bool
@@ -514,7 +521,7 @@ held_off (struct binding *bd)
   if (g->intent != INTENT_RUN)
     snprintf (bd->held_off, sizeof (bd->held_off), "its owner wants: %s",
               guest_intent_names[g->intent]);
-  else if (g->run == GUEST_PAUSED || g->run == GUEST_OFF
+  else if (guest_paused_by_owner (g) || g->run == GUEST_OFF
            || g->run == GUEST_STARTING || g->run == GUEST_STOPPING)
     snprintf (bd->held_off, sizeof (bd->held_off), "it is %s",
               guest_run_names[g->run]);
@@ -665,4 +672,29 @@ bindings_each (struct bindings *b, const char *uuid,
         info_of (b->list[i], &info);
         fn (&info, arg);
       }
+}
+
+struct json_object *
+bindings_addresses (struct bindings *b, const char *uuid)
+{
+  struct json_object *all = json_object_new_array ();
+  struct json_object *ret = json_object_new_object ();
+  const struct scenario *s;
+
+  for (size_t i = 0; i < b->n; i++)
+    {
+      s = b->list[i]->scenario;
+      if (!s->address || strcmp (b->list[i]->guest->inc.uuid, uuid) != 0
+          || json_object_array_length (all) >= MAX_ADDRESSES)
+        continue;
+      if (json_object_array_length (all) == 0)
+        {
+          json_add_str (ret, "address", s->address);
+          if (s->expect.output)
+            json_add_str (ret, "expect", s->expect.output);
+        }
+      json_object_array_add (all, json_object_new_string (s->address));
+    }
+  json_object_object_add (ret, "addresses", all);
+  return ret;
 }

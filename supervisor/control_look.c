@@ -7,6 +7,7 @@
 #include "supervisor/daemon.h"
 #include "supervisor/diagnose.h"
 #include "supervisor/incidents.h"
+#include "supervisor/keeper_link.h"
 #include "supervisor/writer_link.h"
 
 #include "base/buf.h"
@@ -20,6 +21,7 @@
 #include "scenarios/scenario.h"
 #include "transports/console/hub.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* ---- one guest's health in a word ---- */
@@ -46,7 +48,7 @@ word_of (struct daemon *d, const struct guest *g)
 {
   struct worst w = { HEALTH_UNKNOWN, 0, 0 };
 
-  if (g->intent != INTENT_RUN || g->run == GUEST_PAUSED
+  if (g->intent != INTENT_RUN || guest_paused_by_owner (g)
       || g->run == GUEST_STARTING || g->run == GUEST_STOPPING)
     return "held-off";
   if (incidents_standing (d->incidents, g->inc.uuid))
@@ -224,6 +226,30 @@ stuck_row (const struct job_info *info, void *arg)
   answer_row (st->a, row);
 }
 
+/* What the keeper is stuck in when it opens for us. */
+static void
+stuck_folder_rows (struct answer *a)
+{
+  const struct stuck_folder *f;
+  uint64_t now = clock_ms ();
+  unsigned n;
+
+  f = keeper_link_stuck (a->d->keeper, &n);
+  for (unsigned i = 0; i < n; i++)
+    {
+      struct json_object *row = json_object_new_object ();
+      char job[sizeof (f->folder) + 8];
+
+      snprintf (job, sizeof (job), "open in %s", f[i].folder);
+      json_add_str (row, "row", "stuck");
+      json_add_str (row, "uuid", "host");
+      json_add_str (row, "lane", "open");
+      json_add_text (row, "job", job, strlen (job));
+      json_add_int (row, "since_ms", (int64_t) (now - f[i].since_ms));
+      answer_row (a, row);
+    }
+}
+
 static void
 daemon_row (struct answer *a)
 {
@@ -281,6 +307,8 @@ op_status (struct answer *a, struct frame *f)
   bindings_each (a->d->bindings, st.uuid, binding_row, a);
   incidents_each (a->d->incidents, status_incident, &st);
   job_each (a->d->jobs, stuck_row, &st);
+  if (!g)
+    stuck_folder_rows (a);
   answer_end (a, NULL);
 }
 

@@ -274,42 +274,12 @@ static const struct diagnosis_ops diagnosis_callbacks = {
   .done = on_diagnosed,
 };
 
-struct targets
-{
-  struct json_object *addresses;
-  const char *expect; /* of the first */
-};
-
-static void
-add_target (const struct binding_info *info, void *arg)
-{
-  struct targets *t = arg;
-
-  if (!info->scenario->address
-      || json_object_array_length (t->addresses) >= MAX_TCP_TARGETS)
-    return;
-  json_object_array_add (t->addresses,
-                         json_object_new_string (info->scenario->address));
-  if (!t->expect)
-    t->expect = info->scenario->expect.output;
-}
-
 /* The network step asks where scenarios of this guest ask: nobody else knows
  * an address of a guest behind a user-mode network. */
 static void
 copy_steps (struct active *a, const struct diagnosis_step *steps, unsigned n)
 {
-  struct targets t = { json_object_new_array (), NULL };
-
-  bindings_each (a->all->d->bindings, a->inc.inc.uuid, add_target, &t);
-  a->net_params = json_object_new_object ();
-  if (json_object_array_length (t.addresses) > 0)
-    json_object_object_add (
-        a->net_params, "address",
-        json_object_get (json_object_array_get_idx (t.addresses, 0)));
-  if (t.expect)
-    json_add_str (a->net_params, "expect", t.expect);
-  json_object_object_add (a->net_params, "addresses", t.addresses);
+  a->net_params = bindings_addresses (a->all->d->bindings, a->inc.inc.uuid);
   a->steps = calloc (n, sizeof (*a->steps));
   if (!a->steps)
     return;

@@ -18,7 +18,6 @@ struct timer;
 /* Stands in place of a scenario's name where the hypervisor spoke. */
 #define BY_MONITOR "monitor"
 #define FIND_GUESTS_MS 15000
-#define MAX_TCP_TARGETS 4
 /* A diagnosis that took the daemon with it this often is not begun again. */
 #define MAX_ATTEMPTS 2
 

@@ -228,13 +228,14 @@ daemon_started (struct child *c, void *arg)
   struct keeper *k = arg;
   struct json_object *head = json_object_new_object ();
 
-  keeper_open_reader (k->opener, child_pid (c));
+  keeper_open_reader (k->opener, child_pid (c), child_channel (c));
   json_add_str (head, "op", "config");
   json_add_str (head, "path", k->config_path);
   json_add_str (head, "libexec", k->libexec);
   json_add_str (head, "state", k->state_path);
   channel_send (child_channel (c), head, k->config_text, k->config_len, NULL,
                 0);
+  keeper_open_tell_stuck (k->opener);
 }
 
 static int

@@ -17,6 +17,8 @@
 #include <string.h>
 #include <time.h>
 
+#define STUCK_MAX 16
+
 struct keeper_link
 {
   struct opener opener;
@@ -24,6 +26,8 @@ struct keeper_link
   struct channel *channel;
   const struct keeper_link_ops *ops;
   void *arg;
+  struct stuck_folder stuck[STUCK_MAX];
+  unsigned nstuck;
 };
 
 struct ask
@@ -193,6 +197,37 @@ link_release (struct opener *self, const struct open_req *req, int lock_fd)
     close (lock_fd);
 }
 
+/* One folder may be told of more than once: several opens hang in it. */
+static void
+note_stuck (struct keeper_link *kl, struct json_object *head)
+{
+  const char *folder = json_get_str (head, "folder");
+  unsigned i = 0;
+
+  if (!folder)
+    return;
+  while (i < kl->nstuck && strcmp (kl->stuck[i].folder, folder) != 0)
+    i++;
+  if (!json_get_bool (head, "stuck", false))
+    {
+      if (i < kl->nstuck)
+        kl->stuck[i] = kl->stuck[--kl->nstuck];
+      return;
+    }
+  if (i < kl->nstuck || kl->nstuck == STUCK_MAX)
+    return;
+  snprintf (kl->stuck[i].folder, sizeof (kl->stuck[i].folder), "%s", folder);
+  kl->stuck[i].since_ms = (uint64_t) json_get_int (head, "since", 0);
+  kl->nstuck++;
+}
+
+const struct stuck_folder *
+keeper_link_stuck (const struct keeper_link *kl, unsigned *ret_n)
+{
+  *ret_n = kl->nstuck;
+  return kl->stuck;
+}
+
 static void
 on_frame (struct channel *ch, struct frame *frame, void *arg)
 {
@@ -209,6 +244,8 @@ on_frame (struct channel *ch, struct frame *frame, void *arg)
       json_add_int (head, "n", json_get_int (frame->head, "n", 0));
       channel_send (ch, head, NULL, 0, NULL, 0);
     }
+  else if (strcmp (op, "stuck") == 0)
+    note_stuck (kl, frame->head);
   else if (strcmp (op, "reload") == 0)
     kl->ops->reload (frame->body, frame->body_len, kl->arg);
   else if (strcmp (op, "peer") == 0 && frame->nfds == 2)

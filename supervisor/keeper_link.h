@@ -13,6 +13,13 @@ struct error;
 struct keeper_link;
 struct loop;
 
+/* A folder that the keeper can't open in, as long as that is so. */
+struct stuck_folder
+{
+  char folder[256];
+  uint64_t since_ms; /* clock_ms() */
+};
+
 struct keeper_link_ops
 {
   void (*reload) (const char *text, size_t len, void *arg);
@@ -26,6 +33,8 @@ int keeper_link_new (struct loop *loop, int fd,
                      struct keeper_link **ret, struct error *err);
 void keeper_link_free (struct keeper_link *kl);
 struct opener *keeper_link_opener (struct keeper_link *kl);
+const struct stuck_folder *keeper_link_stuck (const struct keeper_link *kl,
+                                              unsigned *ret_n);
 void keeper_link_ready (struct keeper_link *kl);
 void keeper_link_status (struct keeper_link *kl, const char *text);
 

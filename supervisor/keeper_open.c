@@ -35,6 +35,7 @@ struct keeper_open
   char **roots;
   size_t nroots;
   int32_t reader; /* the daemon: whose pid stands in a terminal's lock */
+  struct channel *daemon; /* to tell what is stuck; NULL = nobody */
   struct held_lock *locks;
   struct openers *openers; /* with the first request: --check opens nothing */
   struct pending *pending;
@@ -169,10 +170,35 @@ token_event (struct watch *w, int fd, unsigned events, void *arg)
   lock_release (arg);
 }
 
+/* The daemon shows it to people. */
+static void
+on_stuck (const char *folder, bool stuck, uint64_t since_ms, void *arg)
+{
+  struct keeper_open *ko = arg;
+  struct json_object *head;
+
+  if (!ko->daemon)
+    return;
+  head = json_object_new_object ();
+  json_add_str (head, "op", "stuck");
+  json_add_text (head, "folder", folder, strlen (folder));
+  json_add_bool (head, "stuck", stuck);
+  json_add_int (head, "since", (int64_t) since_ms);
+  channel_send (ko->daemon, head, NULL, 0, NULL, 0);
+}
+
 void
-keeper_open_reader (struct keeper_open *ko, int32_t pid)
+keeper_open_reader (struct keeper_open *ko, int32_t pid, struct channel *ch)
 {
   ko->reader = pid;
+  ko->daemon = ch;
+}
+
+void
+keeper_open_tell_stuck (struct keeper_open *ko)
+{
+  if (ko->openers)
+    openers_tell_stuck (ko->openers);
 }
 
 void
@@ -182,6 +208,7 @@ keeper_open_release_all (struct keeper_open *ko)
     lock_release (ko->locks);
   for (struct pending *p = ko->pending; p; p = p->next)
     p->channel = NULL;
+  ko->daemon = NULL;
 }
 
 /* Takes lock; *ret_token is the end for the daemon. */
@@ -306,7 +333,7 @@ keeper_open_serve (struct keeper_open *ko, struct channel *ch,
 
   r = parse (ko, request->head, &req, &err);
   if (r == 0 && !ko->openers)
-    r = openers_new (ko->loop, &ko->openers, &err);
+    r = openers_new (ko->loop, on_stuck, ko, &ko->openers, &err);
   if (r == 0 && !(p = calloc (1, sizeof (*p))))
     r = error_set (&err, ENOMEM, "no memory");
   if (r < 0)

@@ -23,7 +23,10 @@ int keeper_open_roots (struct keeper_open *ko, const struct config *cfg,
 void keeper_open_serve (struct keeper_open *ko, struct channel *ch,
                         struct frame *request);
 /* Who reads what is opened from now on. */
-void keeper_open_reader (struct keeper_open *ko, int32_t pid);
+void keeper_open_reader (struct keeper_open *ko, int32_t pid,
+                         struct channel *ch);
+/* Tells that reader which folders do not answer at present. */
+void keeper_open_tell_stuck (struct keeper_open *ko);
 void keeper_open_release_all (struct keeper_open *ko);
 
 #endif

@@ -40,11 +40,14 @@ struct helper
   struct timer *slow;
   struct ask *ask; /* NULL = idle */
   bool given_up;   /* its request was answered without it */
+  uint64_t since_ms;
 };
 
 struct openers
 {
   struct loop *loop;
+  openers_stuck_fn *stuck;
+  void *stuck_arg;
   struct helper *helpers;
   unsigned nhelpers, nqueued;
   struct ask *first, **last;
@@ -190,6 +193,36 @@ request (const struct ask *a)
 
 /* ---- helpers ---- */
 
+static bool
+folder_stuck (const struct openers *o, const char *folder)
+{
+  for (const struct helper *h = o->helpers; h; h = h->next)
+    if (h->ask && h->given_up && strcmp (h->ask->folder, folder) == 0)
+      return true;
+  return false;
+}
+
+/* How many are at work in a's folder, and is there no hope for a?  One stuck
+ * file is not the folder, two stuck ones are. */
+static unsigned
+busy_in (const struct openers *o, const struct ask *a, bool *ret_stuck)
+{
+  unsigned n = 0, stuck = 0;
+
+  *ret_stuck = false;
+  for (const struct helper *h = o->helpers; h; h = h->next)
+    if (h->ask && strcmp (h->ask->folder, a->folder) == 0)
+      {
+        n++;
+        stuck += h->given_up;
+        if (h->given_up && strcmp (h->ask->req.path, a->req.path) == 0)
+          *ret_stuck = true;
+      }
+  if (stuck >= OPENERS_PER_FOLDER)
+    *ret_stuck = true;
+  return n;
+}
+
 static void
 helper_free (struct helper *h)
 {
@@ -221,7 +254,11 @@ on_answer (struct frame *frame, const struct error *err, void *arg)
   a = steal_ptr (&h->ask);
   timer_stop (h->slow);
   if (h->given_up)
-    log_info ("%s answers again", a->folder);
+    {
+      log_info ("%s answers again", a->folder);
+      if (!folder_stuck (h->all, a->folder))
+        h->all->stuck (a->folder, false, h->since_ms, h->all->stuck_arg);
+    }
   h->given_up = false;
   if (frame->nfds > 0)
     fd = steal_fd (&frame->fds[0]);
@@ -255,6 +292,7 @@ slow_due (struct timer *t, void *arg)
   snprintf (why, sizeof (why), "%.200s does not answer: the file system it is "
             "on is stuck", h->ask->folder);
   log_warn ("%s", why);
+  h->all->stuck (h->ask->folder, true, h->since_ms, h->all->stuck_arg);
   ask_fail (h->ask, ETIMEDOUT, why);
   pump (h->all);
 }
@@ -322,27 +360,12 @@ give (struct helper *h, struct ask *a)
 
   h->ask = a;
   h->given_up = false;
+  h->since_ms = loop_now (h->all->loop);
   timer_in (h->slow, OPENERS_SLOW_MS);
   if (channel_call (h->channel, request (a), NULL, 0, NULL, 0, CLOCK_NEVER,
                     on_answer, h, &err)
       < 0)
     helper_free (h);
-}
-
-/* How many are at work in that folder, and is one of them stuck there? */
-static unsigned
-busy_in (const struct openers *o, const char *folder, bool *ret_stuck)
-{
-  unsigned n = 0;
-
-  *ret_stuck = false;
-  for (const struct helper *h = o->helpers; h; h = h->next)
-    if (h->ask && strcmp (h->ask->folder, folder) == 0)
-      {
-        n++;
-        *ret_stuck |= h->given_up;
-      }
-  return n;
 }
 
 static struct helper *
@@ -372,7 +395,7 @@ move_on (struct openers *o, struct ask *a)
   char why[320];
   struct helper *h;
   bool stuck;
-  unsigned n = busy_in (o, a->folder, &stuck);
+  unsigned n = busy_in (o, a, &stuck);
 
   if (stuck)
     {
@@ -423,6 +446,14 @@ pump (struct openers *o)
 }
 
 void
+openers_tell_stuck (struct openers *o)
+{
+  for (const struct helper *h = o->helpers; h; h = h->next)
+    if (h->given_up)
+      o->stuck (h->ask->folder, true, h->since_ms, o->stuck_arg);
+}
+
+void
 openers_ask (struct openers *o, const struct open_req *req,
              openers_done_fn *done, void *arg)
 {
@@ -443,13 +474,16 @@ openers_ask (struct openers *o, const struct open_req *req,
 }
 
 int
-openers_new (struct loop *loop, struct openers **ret, struct error *err)
+openers_new (struct loop *loop, openers_stuck_fn *fn, void *arg,
+             struct openers **ret, struct error *err)
 {
   struct openers *o = calloc (1, sizeof (*o));
 
   if (!o)
     return error_set (err, ENOMEM, "no memory");
   o->loop = loop;
+  o->stuck = fn;
+  o->stuck_arg = arg;
   o->last = &o->first;
   *ret = o;
   return 0;

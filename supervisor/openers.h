@@ -6,12 +6,13 @@
  * A helper is a fork of the keeper with its rights and none of its
  * descriptors.  It does one request at a time.  A request that takes longer
  * than OPENERS_SLOW_MS is given up; its helper is left to it, and as long as
- * it is stuck, what lies in the same folder (root and first component) is
- * refused at once.  So a dead folder costs at most OPENERS_PER_FOLDER helpers.
+ * it is stuck, the same path is refused at once, and with OPENERS_PER_FOLDER
+ * stuck helpers all that lies in the same folder (root and first component).
  */
 #ifndef HANGDOG_SUPERVISOR_OPENERS_H
 #define HANGDOG_SUPERVISOR_OPENERS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct error;
@@ -29,9 +30,16 @@ struct openers;
 typedef void openers_done_fn (int fd, int lock, const struct error *err,
                               void *arg);
 
-int openers_new (struct loop *loop, struct openers **ret, struct error *err);
+/* A folder stopped answering, or answers again. */
+typedef void openers_stuck_fn (const char *folder, bool stuck,
+                               uint64_t since_ms, void *arg);
+
+int openers_new (struct loop *loop, openers_stuck_fn *fn, void *arg,
+                 struct openers **ret, struct error *err);
 /* Every done() that is owed is called, with -ECANCELED. */
 void openers_free (struct openers *o);
+/* Calls the stuck function again for all that are. */
+void openers_tell_stuck (struct openers *o);
 /* req is copied.  done() may be called before this returns. */
 void openers_ask (struct openers *o, const struct open_req *req,
                   openers_done_fn *done, void *arg);

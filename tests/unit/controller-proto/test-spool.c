@@ -319,6 +319,15 @@ test_append (void **state)
   /* Repeated: the same again, not twice. */
   assert_int_equal (spool_artifact (sp, id, "a", 3, "def", 3, NULL), 0);
   assert_int_equal (stats (p).bytes, 7 + 6);
+  /* Begun anew, shorter. */
+  struct stat st;
+  char path[128];
+  snprintf (path, sizeof path, "open/%s/files/b", id);
+  assert_int_equal (spool_artifact (sp, id, "b", 0, "abcdef", 6, NULL), 0);
+  assert_int_equal (spool_artifact (sp, id, "b", 0, "xy", 2, NULL), 0);
+  assert_int_equal (fstatat (p->fd, path, &st, 0), 0);
+  assert_int_equal (st.st_size, 2);
+  assert_int_equal (stats (p).bytes, 7 + 6 + 2);
   assert_int_equal (spool_artifact (sp, id, "a", 9, "x", 1, NULL), -EFBIG);
   assert_int_equal (pack (p, 1), 0);
   CLEANUP_JSON struct json_object *m = manifest_of (p, 1);

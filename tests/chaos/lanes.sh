@@ -1,0 +1,111 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck disable=SC1091,SC2154
+#
+# One guest, one folder, one log that is stuck holds up nobody else: the others are asked on schedule, and
+# `hangdog status` says what is stuck and since when.
+
+# Mounts of its own, so that a dead one never outlives the test.
+if [ -z "${CHAOS_OWN_MOUNTS:-}" ] && unshare -m --propagation private true 2>/dev/null; then
+    CHAOS_OWN_MOUNTS=1 exec unshare -m --propagation private bash "$0" "$@"
+fi
+. "${HANGDOG_SRC:-${srcdir:-.}}/tests/chaos/chaos.sh"
+chaos_init lanes jq
+[ -n "${CHAOS_OWN_MOUNTS:-}" ] || { echo "lanes: skipped: no mount namespaces here" >&2; exit 77; }
+
+dead=()
+dead_mount() { # WHERE: from now on whoever touches it is stuck
+    mkfifo "$work/dead.${#dead[@]}"
+    "$build/tests/lib/dead-fuse" "$1" <>"$work/dead.${#dead[@]}" >"$work/dead.out" 2>"$work/dead.err" &
+    dead+=("$!")
+    chaos_fakes+=("$!")
+    until_ok 5 grep -q ready "$work/dead.out" || { cat "$work/dead.err" >&2; echo "lanes: skipped: no FUSE" >&2; exit 77; }
+}
+revive() {
+    local p
+    for p in ${dead[@]+"${dead[@]}"}; do kill "$p"; wait "$p" 2>/dev/null; done
+    dead=()
+    rm -f "$work"/dead.[0-9]*
+}
+
+for g in alpha beta gamma delta; do fake_guest "$g" -r 500; done
+: >"$work/fake/beta/console.log"
+dead_mount "$work/fake/beta/console.log"
+mkdir "$work/more"
+chaos_scenario up '*' 1s 800ms
+fake_source="{\"kind\": \"rundir\", \"root\": \"$work/fake\", \"consoles\": \"cons0,console.log\"}"
+chaos_config "$fake_source"
+sed -i "s|\"$work/scenarios\"|\"$work/scenarios\", \"$work/more\"|" "$work/config.json"
+# An empty one is an error of the configuration's: one scenario that selects nobody.
+chaos_scenario none nobody 1h 1s && mv "$work/scenarios/none.json" "$work/more/"
+hd_start
+all_well() { for g in "$@"; do well_beyond "$g" "${beyond:-1}" || return 1; done; }
+until_ok 15 all_well alpha gamma delta || { hd status; die "not all are well"; }
+
+# The worst delay and the fewest runs of the guests named, over a while in which each is due ten times.
+watch_others() { # WHAT STUCK GUEST...: STUCK is what `status` must name as stuck, or "-"
+    local what=$1 stuck=$2 g n worst=0 least=99 was
+    shift 2
+    declare -A was
+    for g in "$@"; do was[$g]=$(scenario_of "$g" ok); done
+    sleep 8
+    for g in "$@"; do
+        n=$(($(scenario_of "$g" ok) - ${was[$g]}))
+        [ "$n" -lt "$least" ] && least=$n
+        n=$(scenario_of "$g" worst_late_ms)
+        [ "$n" -gt "$worst" ] && worst=$n
+    done
+    if [ "$stuck" != - ]; then
+        hd status | sed -n '/^STUCK/,/^$/p' | sed 's/^/            /'
+        rows "select(.row==\"stuck\" and (.job | contains(\"$stuck\")) and .since_ms > 2000) | .lane" | grep -q . ||
+            { hd status; die "$what: status does not name $stuck as stuck, and since when"; }
+    fi
+    figure "$what: the others' worst probe was late by" "$worst" 1000
+    figure "$what: probes missed of 8 by the worst of the others" $((8 - least)) 1 " probes"
+}
+not_stuck() { [ "$(rows 'select(.row=="stuck")' | wc -l)" = 0 ]; }
+
+# ---- a QEMU that stands still ----
+kill -STOP "$fake_alpha"
+watch_others "one QEMU stopped" - gamma delta
+hd status alpha | sed 's/^/            /' | head -n 12
+kill -CONT "$fake_alpha"
+beyond=$(scenario_of alpha ok)
+until_ok 20 all_well alpha || { hd status; die "alpha is not asked again"; }
+beyond=1
+
+# ---- a guest's log on a dead file system, since before hangdog began ----
+watch_others "one log dead" fake/beta alpha beta gamma delta
+revive
+until_ok 10 not_stuck || { hd status; die "the log answers again, and is called stuck"; }
+
+# ---- a guest's folder on a dead file system ----
+dead_mount "$work/fake/gamma"
+mkdir "$work/fake/omega" # all folders are looked at again
+watch_others "one run folder dead" fake/gamma alpha delta
+logged 'fake/gamma does not answer' || die "nobody said that the folder is stuck"
+exact "one run folder dead: its guest is still" "$(rows 'select(.row=="guest" and .display=="gamma") | .run')" running
+revive
+umount -l "$work/fake/gamma" 2>/dev/null
+beyond=$(scenario_of gamma ok)
+until_ok 30 all_well gamma || { hd status; die "gamma is not asked again once its folder answers"; }
+
+# ---- the folder of scenarios on a dead file system ----
+dead_mount "$work/more"
+kill -HUP "$keeper"
+watch_others "scenario folder dead" more alpha gamma delta
+# A keeper that died holds nothing up either, though what it was stuck in still is.
+kill -9 "$keeper"
+wait "$keeper" 2>/dev/null
+at=$(now_ms)
+hd_start
+figure "keeper killed while a folder is dead: the next one runs after" "$(since_ms "$at")" 3000
+until_ok 15 logged 'scenarios (could not be read|are not taken)' || die "nobody said that the scenarios were not read"
+revive
+umount -l "$work/more" 2>/dev/null
+kill -HUP "$keeper"
+sleep 1
+exact "bindings after it all" "$(rows 'select(.row=="daemon") | .bindings')" 4
+exact "deaths of processes" "$(grep -c 'killed by\|exited with' "$work/hangdog.log")" 0
+hd_stop
+step "nobody waited for the stuck"
