@@ -609,7 +609,7 @@ start (struct binding *bd, struct error *err)
 }
 
 static void
-no_verdict (struct binding *bd, const char *code, const char *sentence)
+take_no_verdict (struct binding *bd, const char *code, const char *sentence)
 {
   struct outcome_report none = { .outcome = OUTCOME_NO_VERDICT,
                                  .value = NAN };
@@ -635,7 +635,7 @@ refused (struct binding *bd, const char *why)
       return;
     }
   bd->refused_ms = 0;
-  no_verdict (bd, "lane-busy", why);
+  take_no_verdict (bd, "lane-busy", why);
 }
 
 static void
@@ -649,7 +649,7 @@ due (struct timer *t, void *arg)
     {
       /* It is past its deadline, and discarded: it does not come back. */
       bd->running = false;
-      no_verdict (bd, "stuck",
+      take_no_verdict (bd, "stuck",
                   "the check did not come back in time: what it asked is "
                   "stuck; `hangdog status` names the lane");
       return;
@@ -669,7 +669,7 @@ due (struct timer *t, void *arg)
   if (err.code == EBUSY)
     refused (bd, error_text (&err));
   else
-    no_verdict (bd, "no-capacity", error_text (&err));
+    take_no_verdict (bd, "no-capacity", error_text (&err));
 }
 
 int
