@@ -19,6 +19,7 @@ const char *const incident_end_names[]
     = { "not-ended", "replaced", "rebooted", "recovered", NULL };
 
 const char *const verdict_classes[] = {
+  "none", /* the guest is well */
   "host-starved",    "host-log-blocked",
   "vmm-dead",        "vmm-stuck",
   "vmm-internal-error", "paused",

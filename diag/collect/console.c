@@ -64,6 +64,27 @@ write_files (struct collect_ctx *ctx, const char *name, bool first,
   ctx->out->file (ctx->out, file, buf_str (&shown), shown.len);
 }
 
+/* Broken by a right that we lack: that says nothing of the guest. */
+static void
+refused (struct collect_ctx *ctx, const struct guest_console *con)
+{
+  static const char *const signs[]
+      = { "not among the folders", "Permission denied",
+          "Operation not permitted" };
+  struct hub_look look;
+
+  if (hub_look (ctx->env->hub, ctx->guest->inc.uuid, con->name, &look, NULL)
+      < 0)
+    return;
+  for (size_t i = 0; i < sizeof signs / sizeof signs[0]; i++)
+    if (strstr (look.detail, signs[i]))
+      {
+        collect_text (ctx, "console.refused", "console", look.detail,
+                      strlen (look.detail));
+        return;
+      }
+}
+
 static void
 one (struct collect_ctx *ctx, unsigned i)
 {
@@ -89,6 +110,8 @@ one (struct collect_ctx *ctx, unsigned i)
     return;
   now = clock_ms ();
   collect_str (ctx, "console.state", "console", console_state_names[state]);
+  if (state == CONSOLE_BROKEN)
+    refused (ctx, con);
   collect_int (ctx, "console.kept", "console", (int64_t) text.len);
   if (text.len && last && last <= now)
     collect_int (ctx, "console.silent_ms", "console", (int64_t) (now - last));

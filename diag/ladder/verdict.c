@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MAX_FACETS 4
+#define MAX_FACETS 9
 #define MAX_CODES 8
 
 /* Sets of facet states. */
@@ -42,6 +42,17 @@ struct verdict_rule
 };
 
 #define CODES_MUTE "silent", "no-echo", "no-answer", "xoff", "endless"
+
+/* Nobody failed: somebody asked for the diagnosis ("ordered by ..."), and no
+ * scenario of the guest has failed either, or its outcome would stand here. */
+#define CODE_ORDERED "ordered"
+/* Whatever was looked at is as it should be.  A host that is slow is no fault
+ * of the guest. */
+#define NOTHING_AMISS                                                         \
+  { FACET_VMM, ALIVE }, { FACET_RUN_STATE, ALIVE | UNKNOWN },                 \
+      { FACET_TICKS, ALIVE | UNKNOWN }, { FACET_SCHEDULER, ALIVE | UNKNOWN }, \
+      { FACET_BLOCK, ALIVE | UNKNOWN }, { FACET_CONSOLE, ALIVE | UNKNOWN }
+#define NETWORK_FINE { FACET_NETWORK, ALIVE | UNKNOWN }
 
 static const struct verdict_rule rules[] = {
   /* ---- rungs 0 and 1: the process ---- */
@@ -160,6 +171,43 @@ static const struct verdict_rule rules[] = {
     .culprit = "=",
     .sentence = "The guest answers, but not as a well application does: ",
     .next = "Look at the application inside the guest." },
+
+  /* ---- well: asked about, and nothing is amiss ---- */
+  { .class_ = "none", .confidence = "high",
+    .codes = { CODE_ORDERED },
+    .facets = { NOTHING_AMISS, NETWORK_FINE, { FACET_APPLICATION, ALIVE },
+                { FACET_HOST, ALIVE | UNKNOWN } },
+    .sentence = "The guest is well: its scenarios are answered, and nothing "
+                "that was looked at is amiss.",
+    .next = "Nothing." },
+  { .class_ = "none", .confidence = "medium",
+    .codes = { CODE_ORDERED },
+    .facets = { NOTHING_AMISS, NETWORK_FINE, { FACET_APPLICATION, ALIVE } },
+    .sentence = "The guest is well: its scenarios are answered. The host is "
+                "short of processor, memory or storage time, which may slow "
+                "it.",
+    .next = "host/ has the numbers." },
+  { .class_ = "none", .confidence = "medium",
+    .codes = { CODE_ORDERED },
+    .facets = { NOTHING_AMISS, NETWORK_FINE, { FACET_TICKS, ALIVE },
+                { FACET_APPLICATION, UNKNOWN } },
+    .sentence = "The guest's kernel answers, and nothing that was looked at "
+                "is amiss; no scenario says how its applications are.",
+    .next = "Bind a scenario to it to have them asked." },
+  { .class_ = "none", .confidence = "low",
+    .codes = { CODE_ORDERED },
+    .facets = { NOTHING_AMISS, { FACET_NETWORK, DEAD },
+                { FACET_APPLICATION, ALIVE } },
+    .sentence = "The guest is well by its scenarios; its address does not "
+                "answer, which a firewall explains as well.",
+    .next = "If its network matters, bind a tcp scenario to it." },
+  { .class_ = "none", .confidence = "low",
+    .codes = { CODE_ORDERED },
+    .facets = { NOTHING_AMISS, { FACET_NETWORK, DEAD },
+                { FACET_TICKS, ALIVE }, { FACET_APPLICATION, UNKNOWN } },
+    .sentence = "The guest's kernel answers; its address does not, which a "
+                "firewall explains as well.",
+    .next = "If its network matters, bind a tcp scenario to it." },
 
   /* ---- the kernel has died ---- */
   { .class_ = "kernel-panic", .confidence = "high",
@@ -304,6 +352,13 @@ static const struct verdict_rule rules[] = {
     .sentence = "The guest answers over the network, but nobody answers on "
                 "its console.",
     .next = "Look at the guest's getty or shell on that console." },
+  { .class_ = "probe-misconfigured", .confidence = "high",
+    .when = { { "console.state", OP_IS, "broken" },
+              { "console.refused", OP_THERE } },
+    .culprit = "=console.refused",
+    .sentence = "Hangdog may not open the guest's console; of the guest this "
+                "says nothing.",
+    .next = "hangdog doctor GUEST says what mends it." },
   { .class_ = "console-lost", .confidence = "high",
     .facets = { { FACET_CONSOLE, DEAD },
                 { FACET_VMM, ALIVE | SLOW | UNKNOWN } },
@@ -356,6 +411,38 @@ static const struct verdict_rule rules[] = {
     .culprit = "=",
     .sentence = "Somebody else has the console: ",
     .next = "Nothing: hangdog asks again when it is free." },
+
+  { .class_ = "probe-misconfigured", .confidence = "high",
+    .codes = { "console-broken" },
+    .facets = { { FACET_RUN_STATE, ALIVE | UNKNOWN } },
+    .culprit = "=",
+    .sentence = "Hangdog could not use the guest's console: ",
+    .next = "hangdog doctor GUEST says what mends it." },
+
+  /* ---- asked about, with little to go by ---- */
+  { .class_ = "lock-deadlock", .confidence = "low",
+    .codes = { CODE_ORDERED },
+    .when = { { "sysrq.w.in_lock", OP_ABOVE, NULL, 0 } },
+    .culprit = "=sysrq.w.culprit",
+    .sentence = "Tasks of the guest waited for a kernel lock when it was "
+                "asked, which may pass.",
+    .next = "Diagnose again: who still waits then is stuck." },
+  { .class_ = "none", .confidence = "low",
+    .codes = { CODE_ORDERED },
+    .facets = { NOTHING_AMISS, NETWORK_FINE,
+                { FACET_APPLICATION, UNKNOWN } },
+    .when = { { "vcpu.busy", OP_FALSE }, { "sysrq.answer", OP_ABSENT } },
+    .sentence = "Nothing that was looked at is amiss, but the guest itself "
+                "was not asked.",
+    .next = "Diagnose with the standard playbook, or bind a scenario." },
+  { .class_ = "none", .confidence = "low",
+    .codes = { CODE_ORDERED },
+    .facets = { NOTHING_AMISS, NETWORK_FINE,
+                { FACET_APPLICATION, UNKNOWN } },
+    .when = { { "vcpu.busy", OP_ABSENT }, { "sysrq.answer", OP_ABSENT } },
+    .sentence = "Nothing that was looked at is amiss, but the guest itself "
+                "was not asked.",
+    .next = "Diagnose with the standard playbook, or bind a scenario." },
 
   /* ---- slow ---- */
   { .class_ = "host-starved", .confidence = "low",

@@ -215,6 +215,29 @@ static const struct
   { WELL_VMM, "console-busy", "console-busy", "high" },
   { WELL_VMM, "bootloader: GRUB", "boot-stuck", "low" },
 
+  { "console.state=broken;console.refused=/x is not among the folders;"
+    WELL_VMM, "silent", "probe-misconfigured", "high" },
+  { "console.state=broken;" WELL_VMM, "silent", "console-lost", "high" },
+  { WELL_VMM, "console-broken: /x is not among", "probe-misconfigured",
+    "high" },
+
+  /* asked about a guest that is well */
+  { WELL_VMM "probe.uptime=ok", "ordered by uid 0", "none", "high" },
+  { WELL_VMM "probe.uptime=ok;host.psi.cpu.some=90.0", "ordered by uid 0",
+    "none", "medium" },
+  { WELL_VMM "sysrq.answer=disabled", "ordered by uid 0", "none", "medium" },
+  { WELL_VMM IDLE, "ordered by uid 0", "none", "low" },
+  { WELL_VMM "probe.uptime=ok;net.answer=timeout", "ordered by uid 0",
+    "none", "low" },
+  { "qemu.state=running", "ordered by uid 0", "none", "low" },
+  /* and not: it is busy and mute, waits, was asked and is silent */
+  { WELL_VMM BUSY2, "ordered by uid 0", "unknown", "low" },
+  { WELL_VMM IDLE "sysrq.answer=none", "ordered by uid 0", "unknown", "low" },
+  { WELL_VMM "probe.uptime=failed", "ordered by uid 0", "unknown", "low" },
+  { WELL_VMM "sysrq.answer=shown;sysrq.w.blocked=1;sysrq.w.in_lock=1",
+    "ordered by uid 0", "lock-deadlock", "low" },
+  { WELL_VMM "probe.uptime=ok", "silent", "unknown", "low" },
+
   { "", "ordered by somebody", "unknown", "low" },
   { WELL_VMM IDLE, "", "unknown", "low" },
 };
