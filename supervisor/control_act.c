@@ -102,7 +102,6 @@ probe_outcome (const struct binding_info *info, enum health_change change,
 
 struct start_all
 {
-  struct daemon *d;
   struct probe *probe;
   const char *names[64];
   unsigned n;
@@ -130,7 +129,7 @@ op_probe (struct answer *a, struct frame *f)
   CLEANUP_GUEST const struct guest *g = answer_guest (a);
   const char *scenario;
   struct error err = ERROR_INIT;
-  struct start_all all = { .d = a->d };
+  struct start_all all = { .n = 0 };
   struct probe *p;
 
   if (!g)
@@ -269,12 +268,13 @@ void
 op_release (struct answer *a, struct frame *f)
 {
   CLEANUP_GUEST const struct guest *g = answer_guest (a);
-  const char *for_ = json_get_str (a->head, "for");
   struct error err = ERROR_INIT;
   uint64_t ms = 10 * 60 * 1000;
+  const char *for_;
 
   if (!g)
     return;
+  for_ = json_get_str (a->head, "for");
   if ((for_ && units_parse_duration (for_, &ms, &err) < 0)
       || hub_release (a->d->hub, g->inc.uuid,
                       json_get_str (a->head, "console"), ms, &err)
