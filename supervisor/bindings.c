@@ -166,15 +166,18 @@ info_of (const struct binding *bd, struct binding_info *ret)
   };
 }
 
-void
-bindings_listen (struct bindings *b, binding_listen_fn *fn, void *arg)
+int
+bindings_listen (struct bindings *b, binding_listen_fn *fn, void *arg,
+                 struct error *err)
 {
   for (unsigned i = 0; i < MAX_LISTENERS; i++)
     if (!b->listeners[i].fn)
       {
         b->listeners[i] = (struct listener){ fn, arg };
-        return;
+        return 0;
       }
+  return error_set (err, EBUSY, "%u wait for outcomes already",
+                    MAX_LISTENERS);
 }
 
 void
@@ -374,7 +377,8 @@ bindings_set (struct bindings *b, struct scenario **list, size_t n,
 
   if (!copy)
     return error_set (err, ENOMEM, "no memory for the scenarios");
-  memcpy (copy, list, n * sizeof (*copy));
+  if (n)
+    memcpy (copy, list, n * sizeof (*copy));
   for (size_t i = b->n; i-- > 0;)
     {
       struct binding *bd = b->list[i];

@@ -411,7 +411,7 @@ make_rooms (struct daemon *d, struct error *err)
   if (r == 0)
     r = registry_listen (d->registry, on_guest, on_guest_event, d, err);
   if (r == 0)
-    bindings_listen (d->bindings, incidents_outcome, d->incidents);
+    r = bindings_listen (d->bindings, incidents_outcome, d->incidents, err);
   return r;
 }
 

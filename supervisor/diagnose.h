@@ -43,6 +43,8 @@ int diagnosis_start (struct daemon *d, const struct guest *g,
                      struct diagnosis **ret, struct error *err);
 /* No further step; what there is is judged, done is called. */
 void diagnosis_stop (struct diagnosis *dg, const char *why);
+/* At the daemon's end, when its jobs have ended: done is not called. */
+void diagnosis_free (struct diagnosis *dg);
 
 /* The steps of a shipped playbook; NULL when there is none of that name. */
 const struct diagnosis_step *playbook_steps (const char *name,

@@ -41,6 +41,17 @@ incidents_what_fails (const struct active *a, char *scenario, char *reason)
   bindings_each (a->all->d->bindings, a->inc.inc.uuid, what_fails, &w);
 }
 
+/* Ordered, and not packed yet. */
+static unsigned
+count_orders (const struct incidents *in)
+{
+  unsigned n = 0;
+
+  for (const struct active *a = in->first; a; a = a->next)
+    n += a->order && a->inc.phase < INCIDENT_PACKED;
+  return n;
+}
+
 int
 incidents_order (struct incidents *in, const struct guest *g,
                  const char *playbook, const char *by,
@@ -61,6 +72,9 @@ incidents_order (struct incidents *in, const struct guest *g,
                         near ? " (did you mean \"" : "", near ? near : "",
                         near ? "\"?)" : "");
     }
+  if (count_orders (in) >= MAX_ORDERS)
+    return error_set (err, EBUSY, "%u ordered diagnoses wait already",
+                      MAX_ORDERS);
   snprintf (reason, sizeof (reason), "ordered by %.180s", by);
   a = incidents_new_one (in, g, "order", playbook, reason);
   if (!a)

@@ -388,13 +388,13 @@ console_follow (struct console *c, const struct guest *g,
   {
     LOCK_SCOPE (&c->hub->lock);
     c->def = *def;
+    c->ops = def->kind < CONSOLE_KIND_MAX ? console_ops[def->kind] : NULL;
     snprintf (c->guest, sizeof c->guest, "%s",
               g->display[0] ? g->display : g->name);
     snprintf (c->host, sizeof c->host, "%s", g->host);
   }
   c->inc = g->inc;
   c->primary = primary;
-  c->ops = def->kind < CONSOLE_KIND_MAX ? console_ops[def->kind] : NULL;
   c->off = g->run == GUEST_OFF;
   c->by_libvirt = strcmp (g->source, "libvirt") == 0;
   if (life)

@@ -148,6 +148,56 @@ test_ranks (void **state)
 }
 
 /* Who types nothing for long enough has gone home. */
+struct typist
+{
+  struct lease *l;
+  int r;
+};
+
+static void *
+type_one_line (void *arg)
+{
+  struct typist *t = arg;
+
+  t->r = lease_write (t->l, "reboot\n", 7, clock_ms () + 2000, NULL);
+  return NULL;
+}
+
+/* The loop connects to another process in the moment between looking whether
+ * the lease is good and typing. */
+static void
+test_nothing_is_typed_into_the_next_connection (void **state)
+{
+  struct fakecons_config cfg = { .n = 1 };
+  struct typist t = { .r = 1 };
+  struct console *c;
+  struct scene s;
+  pthread_t thread;
+  int next[2];
+  char got[8];
+
+  scene_begin (&s, &cfg, CONSOLE_HOLD, NULL);
+  assert_int_equal (scene_lease (&s, LEASE_SCENARIO, false, 2000, &t.l), 0);
+  assert_int_equal (pipe2 (next, O_CLOEXEC | O_NONBLOCK), 0);
+  c = t.l->console;
+  pthread_mutex_lock (&c->io);
+  assert_int_equal (pthread_create (&thread, NULL, type_one_line, &t), 0);
+  nap (100); /* it has looked, and waits for the descriptor */
+  pthread_mutex_lock (&s.w.hub->lock);
+  c->connection += 2;
+  pthread_mutex_unlock (&s.w.hub->lock);
+  c->io_fd = next[1];
+  c->io_connection = c->connection;
+  pthread_mutex_unlock (&c->io);
+  pthread_join (thread, NULL);
+  assert_int_equal (read (next[0], got, sizeof got), -1);
+  assert_int_equal (t.r, -EPIPE);
+  lease_free (t.l);
+  scene_end (&s);
+  close (next[0]);
+  close (next[1]);
+}
+
 static void
 test_an_idle_person_loses_it (void **state)
 {
@@ -424,6 +474,7 @@ main (int argc, char **argv)
     cmocka_unit_test (test_taps),
     cmocka_unit_test (test_the_ring_grows_while_it_is_read),
     cmocka_unit_test (test_ranks),
+    cmocka_unit_test (test_nothing_is_typed_into_the_next_connection),
     cmocka_unit_test (test_an_idle_person_loses_it),
     cmocka_unit_test (test_the_mux_escape_is_doubled),
     cmocka_unit_test (test_a_guest_that_takes_nothing),
