@@ -26,6 +26,8 @@
 #define MAX_LISTENERS 16
 #define LANE_RETRY_MS 1000
 #define MEANT_MOST_MS 3000 /* meant_ask() with its grace, and some */
+/* After its deadline; the pool discards what is not back half of it later. */
+#define OVERDUE_MS 1000
 #define MAX_ADDRESSES 4
 
 struct binding
@@ -40,6 +42,7 @@ struct binding
   bool has_last, running, out_of_turn;
   char held_off[96];
   uint64_t due_ms, last_ms, last_ok_wall_ms;
+  uint64_t refused_ms; /* since when the lane is busy, 0 = it was not */
   uint64_t runs, ok, failed, no_verdict, skipped, late, worst_late_ms;
 };
 
@@ -146,6 +149,7 @@ info_of (const struct binding *bd, struct binding_info *ret)
     .health = bd->health.health,
     .health_since_ms = bd->health.since_ms,
     .failures = bd->health.failures,
+    .mute = bd->health.mute,
     .running = bd->running,
     .held_off = bd->held_off,
     .next_ms = bd->due_ms,
@@ -465,6 +469,9 @@ take_outcome (struct binding *bd, const struct outcome_report *report,
   else
     bd->no_verdict++;
   change = health_feed (&bd->health, bd->scenario, report->outcome, now);
+  if (health_mute (&bd->health, bd->scenario, report)
+      && change == HEALTH_SAME)
+    change = HEALTH_BECAME_MUTE;
   publish (bd);
   arm (bd, health_next (&bd->health, bd->scenario, started_ms,
                         some_random ()));
@@ -594,8 +601,41 @@ start (struct binding *bd, struct error *err)
       return r;
     }
   bd->running = true;
+  bd->refused_ms = 0;
   bd->last_ms = loop_now (bd->all->d->loop);
+  /* Until the run's end arms it anew: the time at which it is overdue. */
+  arm (bd, bd->last_ms + bd->scenario->timeout_ms + OVERDUE_MS);
   return 0;
+}
+
+static void
+take_no_verdict (struct binding *bd, const char *code, const char *sentence)
+{
+  struct outcome_report none = { .outcome = OUTCOME_NO_VERDICT,
+                                 .value = NAN };
+
+  snprintf (none.code, sizeof (none.code), "%s", code);
+  snprintf (none.sentence, sizeof (none.sentence), "%.190s", sentence);
+  take_outcome (bd, &none, loop_now (bd->all->d->loop));
+}
+
+/* Its lane is busy.  A diagnosis or another scenario will be done with it
+ * soon; what goes on for an interval is an outcome of its own. */
+static void
+refused (struct binding *bd, const char *why)
+{
+  uint64_t now = loop_now (bd->all->d->loop);
+
+  snprintf (bd->held_off, sizeof (bd->held_off), "%.90s", why);
+  if (!bd->refused_ms)
+    bd->refused_ms = now;
+  if (now - bd->refused_ms < bd->scenario->interval_ms)
+    {
+      arm (bd, now + LANE_RETRY_MS);
+      return;
+    }
+  bd->refused_ms = 0;
+  take_no_verdict (bd, "lane-busy", why);
 }
 
 static void
@@ -604,36 +644,32 @@ due (struct timer *t, void *arg)
   struct binding *bd = arg;
   uint64_t now = loop_now (bd->all->d->loop);
   struct error err = ERROR_INIT;
-  struct outcome_report none = { .outcome = OUTCOME_NO_VERDICT,
-                                 .value = NAN };
 
+  if (bd->running)
+    {
+      /* It is past its deadline, and discarded: it does not come back. */
+      bd->running = false;
+      take_no_verdict (bd, "stuck",
+                  "the check did not come back in time: what it asked is "
+                  "stuck; `hangdog status` names the lane");
+      return;
+    }
   if (bd->due_ms < now && now - bd->due_ms > bd->worst_late_ms)
     bd->worst_late_ms = now - bd->due_ms;
   if (bd->due_ms + 1000 < now)
     bd->late++;
-  bd->running = false; /* a discarded one does not come back */
   if (held_off (bd))
     {
       arm (bd, now + bd->scenario->interval_ms);
       return;
     }
-  /* Until the run's end arms it anew: the time at which it is overdue. */
-  arm (bd, now + bd->scenario->timeout_ms + bd->scenario->interval_ms);
   if (start (bd, &err) == 0)
     return;
   bd->skipped++;
   if (err.code == EBUSY)
-    {
-      /* Somebody else is talking to it on that lane: come back soon. */
-      snprintf (bd->held_off, sizeof (bd->held_off), "%.90s",
-                error_text (&err));
-      arm (bd, now + LANE_RETRY_MS);
-      return;
-    }
-  snprintf (none.code, sizeof (none.code), "no-capacity");
-  snprintf (none.sentence, sizeof (none.sentence), "%.190s",
-            error_text (&err));
-  take_outcome (bd, &none, now);
+    refused (bd, error_text (&err));
+  else
+    take_no_verdict (bd, "no-capacity", error_text (&err));
 }
 
 int
@@ -641,7 +677,6 @@ bindings_probe (struct bindings *b, const char *uuid, const char *scenario,
                 struct error *err)
 {
   struct binding *bd = find (b, uuid, scenario);
-  int r;
 
   if (!bd)
     return error_set (err, ENOENT,
@@ -650,11 +685,7 @@ bindings_probe (struct bindings *b, const char *uuid, const char *scenario,
                       scenario);
   if (bd->running)
     return error_set (err, EBUSY, "scenario \"%s\" runs just now", scenario);
-  r = start (bd, err);
-  if (r == 0)
-    arm (bd, loop_now (b->d->loop) + bd->scenario->timeout_ms
-                 + bd->scenario->interval_ms);
-  return r;
+  return start (bd, err);
 }
 
 void

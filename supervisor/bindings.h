@@ -29,7 +29,7 @@ struct binding_info
   const struct scenario *scenario;
   enum health health;
   uint64_t health_since_ms;
-  unsigned failures;
+  unsigned failures, mute; /* in a row */
   bool running;
   const char *held_off; /* why it is not asked now, "" if it is */
   uint64_t next_ms, last_ms, last_ok_wall_ms;
