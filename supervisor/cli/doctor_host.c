@@ -74,6 +74,12 @@ programs (struct exam *e, const struct cli *cli)
 }
 
 static void
+not_supported (const char *what, const char *why, void *arg)
+{
+  line (arg, "warn", what, why, NULL);
+}
+
+static void
 sources (struct exam *e)
 {
   bool any = false;
@@ -91,16 +97,7 @@ sources (struct exam *e)
       line (e, "ok", "run directory", "/run/hypervisor/kvm (EVE)", NULL);
       any = true;
     }
-  if (access ("/dev/xen", F_OK) == 0 || access ("/proc/xen", F_OK) == 0)
-    line (e, "warn", "Xen",
-          "guests of a Xen hypervisor are not supported: they have no QEMU "
-          "monitor and no console socket",
-          NULL);
-  if (access ("/run/hypervisor/kubevirt", F_OK) == 0)
-    line (e, "warn", "KubeVirt",
-          "its guests live in virt-launcher pods; run hangdog inside the pod "
-          "with uri qemu:///session",
-          NULL);
+  unsupported_each (not_supported, e);
   if (!any)
     line (e, "warn", "guests",
           "neither libvirt's socket nor a QEMU run directory is on this host",
