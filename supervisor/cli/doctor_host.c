@@ -27,6 +27,7 @@ line (struct exam *e, const char *state, const char *what,
       const char *finding, const char *fix)
 {
   struct json_object *row;
+  char text[128];
 
   if (state[0] == 'o')
     e->ok++;
@@ -47,9 +48,10 @@ line (struct exam *e, const char *state, const char *what,
       json_object_put (row);
       return;
     }
-  printf ("%-5s %s: %s\n", state, what, finding);
+  snprintf (text, sizeof (text), "%-5s %s: ", state, what);
+  print_paragraph (stdout, text, finding);
   if (fix)
-    printf ("      mend it: %s\n", fix);
+    print_paragraph (stdout, "      mend it: ", fix);
 }
 
 static void

@@ -390,6 +390,7 @@ const struct verb verb_spool = {
 struct doctor
 {
   bool json;
+  const char *kind; /* of the row before */
   unsigned ok, warn, bad;
 };
 
@@ -398,6 +399,8 @@ doctor_row (struct json_object *row, const void *body, size_t len, void *arg)
 {
   struct doctor *d = arg;
   const char *state = get (row, "state");
+  const char *kind = get (row, "collector")[0] ? "collector" : "transport";
+  char label[64], text[900];
 
   if (strcmp (state, "ok") == 0)
     d->ok++;
@@ -410,24 +413,26 @@ doctor_row (struct json_object *row, const void *body, size_t len, void *arg)
       print_json (row);
       return 0;
     }
-  printf ("%-5s %-9s ", state, get (row, "transport"));
-  print_text (stdout, get (row, "what"));
-  fputs (": ", stdout);
-  print_text (stdout, get (row, "finding"));
-  fputc ('\n', stdout);
+  /* Both have a console and a monitor: one reaches, one collects. */
+  if (strcmp (kind, d->kind) != 0)
+    printf ("%s%ss\n", d->kind[0] ? "\n" : "", kind);
+  d->kind = kind[0] == 't' ? "transport" : "collector";
+  snprintf (label, sizeof (label), "%-5s %-8s ", state, get (row, kind));
+  if (strcmp (get (row, "what"), get (row, kind)) == 0)
+    snprintf (text, sizeof (text), "%s", get (row, "finding"));
+  else
+    snprintf (text, sizeof (text), "%s: %s", get (row, "what"),
+              get (row, "finding"));
+  print_paragraph (stdout, label, text);
   if (get (row, "fix")[0])
-    {
-      fputs ("                mend it: ", stdout);
-      print_text (stdout, get (row, "fix"));
-      fputc ('\n', stdout);
-    }
+    print_paragraph (stdout, "      mend it: ", get (row, "fix"));
   return 0;
 }
 
 static int
 doctor_run (struct cli *cli)
 {
-  struct doctor d = { .json = cli->json };
+  struct doctor d = { .json = cli->json, .kind = "" };
   struct client *c = NULL;
   struct error err = ERROR_INIT;
   int r = cli_rest (cli, &verb_doctor, 1);
@@ -452,7 +457,10 @@ const struct verb verb_doctor = {
   .name = "doctor",
   .args = "[GUEST]",
   .summary = "say what each way to look lacks here, and how to mend it",
-  .help = "Without GUEST: what this host lacks.  It only looks.\n"
+  .help = "Without GUEST: what this host lacks.  With: what each transport and "
+          "collector lacks\nfor that guest.  It only looks.\n"
+          "Exit codes: 0 nothing lacks, 3 something does not work, 4 something "
+          "is limited.\n"
           "\nExample:\n  hangdog doctor web-1\n",
   .run = doctor_run,
 };
