@@ -123,6 +123,24 @@ kept_text (const struct transport_env *env, const struct guest *g,
   return ret->len > 0;
 }
 
+/* "[   12.345678] ": a time of the kernel's log. */
+static bool
+has_kernel_line (const char *text)
+{
+  for (const char *p = strchr (text, '['); p; p = strchr (p + 1, '['))
+    {
+      size_t n = 1 + strspn (p + 1, " ");
+      size_t digits = strspn (p + n, "0123456789");
+      size_t more = digits && p[n + digits] == '.'
+                        ? strspn (p + n + digits + 1, "0123456789")
+                        : 0;
+
+      if (more && p[n + digits + 1 + more] == ']')
+        return true;
+    }
+  return false;
+}
+
 static void
 console_doctor (const struct transport_env *env, const struct guest *g,
                 struct doctor_report *r, uint64_t deadline)
@@ -151,7 +169,7 @@ console_doctor (const struct transport_env *env, const struct guest *g,
     say (r, DOCTOR_WARN, "kernel text", fix,
          "the guest's kernel command line has no console=: a panic would not "
          "be seen");
-  else if (boot || strstr (buf_str (&text), "] "))
+  else if (boot || has_kernel_line (buf_str (&text)))
     say (r, DOCTOR_OK, "kernel text", NULL, "the kernel writes to %s",
          con->name);
   else
@@ -223,26 +241,30 @@ struct device
   const char *types[3]; /* of QEMU */
   const char *sign;     /* on the command line */
   const char *gives;
-  const char *libvirt; /* what to add to <devices> */
+  const char *libvirt; /* the command, with URI and uuid as %s and %s */
   const char *qemu;    /* what to add to the command line */
 };
 
 static const struct device devices[] = {
   { "pvpanic", { "pvpanic", "pvpanic-pci" }, "pvpanic",
     "a panic is told by the guest's kernel itself",
-    "<panic model='isa'/>", "-device pvpanic" },
+    "virsh -c '%s' attach-device %s --config /dev/stdin "
+    "<<<\"<panic model='isa'/>\"", "-device pvpanic" },
   { "watchdog", { "i6300esb", "ib700", "diag288" }, "i6300esb",
     "a guest that stops feeding it is told by QEMU",
-    "<watchdog model='i6300esb' action='none'/>",
+    "virsh -c '%s' attach-device %s --config /dev/stdin "
+    "<<<\"<watchdog model='i6300esb' action='none'/>\"",
     "-device i6300esb -action watchdog=none" },
   { "guest agent", { NULL }, "org.qemu.guest_agent.0",
     "the guest's user space can be asked beside the console",
-    "<channel type='unix'><target type='virtio' "
-    "name='org.qemu.guest_agent.0'/></channel>",
+    "virsh -c '%s' attach-device %s --config /dev/stdin "
+    "<<<\"<channel type='unix'><target type='virtio' "
+    "name='org.qemu.guest_agent.0'/></channel>\"",
     "-device virtserialport,chardev=ga,name=org.qemu.guest_agent.0" },
   { "vmcoreinfo", { "vmcoreinfo" }, "vmcoreinfo",
     "the guest's memory can be read without its debug information",
-    "<features><vmcoreinfo state='on'/></features>", "-device vmcoreinfo" },
+    "virt-xml --connect '%s' %s --edit --features vmcoreinfo.state=on",
+    "-device vmcoreinfo" },
 };
 
 /* "child<pvpanic>" among the children of a QOM path. */
@@ -316,12 +338,22 @@ has_device (const struct device *d, const char *text)
   return false;
 }
 
+/* The two "%s" of a command. */
+static void
+fill (char *dst, size_t n, const char *command, const struct guest *g)
+{
+  const char *a = strstr (command, "%s"), *b = strstr (a + 2, "%s");
+
+  snprintf (dst, n, "%.*s%s%.*s%s%s", (int) (a - command), command, g->host,
+            (int) (b - a - 2), a + 2, g->inc.uuid, b + 2);
+}
+
 static void
 monitor_doctor (const struct transport_env *env, const struct guest *g,
                 struct doctor_report *r, uint64_t deadline)
 {
   struct buf text CLEANUP_BUF = BUF_INIT (MAX_TEXT);
-  char fix[320];
+  char fix[400];
 
   if (g->run == GUEST_OFF || g->monitor == MONITOR_NONE)
     return;
@@ -341,8 +373,7 @@ monitor_doctor (const struct transport_env *env, const struct guest *g,
           continue;
         }
       if (is_libvirt (g))
-        snprintf (fix, sizeof fix, "virsh -c '%.100s' edit %s: add %s",
-                  g->host, g->inc.uuid, d->libvirt);
+        fill (fix, sizeof fix, d->libvirt, g);
       else
         snprintf (fix, sizeof fix, "add to QEMU's command line: %s", d->qemu);
       say (r, DOCTOR_WARN, d->name, fix, "the guest has none; with it %s",
