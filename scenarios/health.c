@@ -4,6 +4,8 @@
  */
 #include "scenarios/scenario.h"
 
+#include <string.h>
+
 const char *const health_names[]
     = { "unknown", "well", "suspect", "failed", NULL };
 
@@ -55,6 +57,27 @@ health_feed (struct health_state *st, const struct scenario *s,
       return HEALTH_SAME;
     }
   return HEALTH_SAME;
+}
+
+bool
+health_mute (struct health_state *st, const struct scenario *s,
+             const struct outcome_report *report)
+{
+  static const char *const codes[] = { "console-timeout", "console-broken",
+                                       "own-failure", "stuck", "lane-busy" };
+  bool mute = false;
+
+  for (size_t i = 0; i < sizeof codes / sizeof codes[0] && !mute; i++)
+    mute = report->outcome == OUTCOME_NO_VERDICT
+           && strcmp (report->code, codes[i]) == 0;
+  if (!mute)
+    {
+      st->mute = 0;
+      return false;
+    }
+  if (st->mute < UINT32_MAX)
+    st->mute++;
+  return st->mute == HEALTH_MUTE_TIMES * s->failure_threshold;
 }
 
 uint64_t

@@ -196,6 +196,7 @@ struct health_state
 {
   enum health health;
   unsigned failures, successes; /* in a row */
+  unsigned mute; /* in a row: no verdict, because nothing could be asked */
   uint64_t since_ms;
   uint64_t runs;          /* outcomes fed, of every sort */
   uint64_t last_ms;       /* when the last was fed */
@@ -208,12 +209,20 @@ enum health_change
   HEALTH_BECAME_WELL,
   HEALTH_BECAME_SUSPECT,
   HEALTH_BECAME_FAILED,
+  HEALTH_BECAME_MUTE, /* could not be asked, again and again */
 };
 
 /* No verdict changes nothing but is remembered by the caller's statistics. */
 enum health_change health_feed (struct health_state *st,
                                 const struct scenario *s,
                                 enum outcome outcome, uint64_t now_ms);
+/* To be fed the same outcome.  No verdict because the console is broken, does
+ * not open in time, or the way to it is stuck, is no failure of the guest; but
+ * what goes on so for HEALTH_MUTE_TIMES the failure threshold is worth a look:
+ * it may be QEMU that does not answer.  True at that outcome, once. */
+#define HEALTH_MUTE_TIMES 3
+bool health_mute (struct health_state *st, const struct scenario *s,
+                  const struct outcome_report *report);
 /* When to run next after the outcome fed last, of a run begun at started_ms.
  * Before any was fed: the first run, with started_ms the time from which
  * initial-delay counts (the guest's boot).  A first failure is looked at

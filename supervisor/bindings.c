@@ -8,6 +8,7 @@
  */
 #include "supervisor/bindings.h"
 #include "supervisor/daemon.h"
+#include "supervisor/meant.h"
 
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -24,6 +25,9 @@
 #define MAX_BINDINGS 16384
 #define MAX_LISTENERS 16
 #define LANE_RETRY_MS 1000
+#define MEANT_MOST_MS 3000 /* meant_ask() with its grace, and some */
+/* After its deadline; the pool discards what is not back half of it later. */
+#define OVERDUE_MS 1000
 #define MAX_ADDRESSES 4
 
 struct binding
@@ -38,6 +42,7 @@ struct binding
   bool has_last, running, out_of_turn;
   char held_off[96];
   uint64_t due_ms, last_ms, last_ok_wall_ms;
+  uint64_t refused_ms; /* since when the lane is busy, 0 = it was not */
   uint64_t runs, ok, failed, no_verdict, skipped, late, worst_late_ms;
 };
 
@@ -71,6 +76,7 @@ struct run
 };
 
 static void due (struct timer *t, void *arg);
+static bool held_off (struct binding *bd);
 
 static uint64_t
 some_random (void)
@@ -143,6 +149,7 @@ info_of (const struct binding *bd, struct binding_info *ret)
     .health = bd->health.health,
     .health_since_ms = bd->health.since_ms,
     .failures = bd->health.failures,
+    .mute = bd->health.mute,
     .running = bd->running,
     .held_off = bd->held_off,
     .next_ms = bd->due_ms,
@@ -462,6 +469,9 @@ take_outcome (struct binding *bd, const struct outcome_report *report,
   else
     bd->no_verdict++;
   change = health_feed (&bd->health, bd->scenario, report->outcome, now);
+  if (health_mute (&bd->health, bd->scenario, report)
+      && change == HEALTH_SAME)
+    change = HEALTH_BECAME_MUTE;
   publish (bd);
   arm (bd, health_next (&bd->health, bd->scenario, started_ms,
                         some_random ()));
@@ -469,38 +479,64 @@ take_outcome (struct binding *bd, const struct outcome_report *report,
 }
 
 static void
-run_done (void *owner, void *arg, enum job_end end, int rc)
+no_verdict (struct outcome_report *r, const char *code, const char *fmt,
+            const char *what)
 {
-  struct bindings *b = owner;
-  struct run *run = arg;
-  struct binding *bd;
-  struct outcome_report stuck = { .outcome = OUTCOME_NO_VERDICT,
-                                  .value = NAN };
+  *r = (struct outcome_report){ .outcome = OUTCOME_NO_VERDICT,
+                                .value = NAN,
+                                .took_ms = r->took_ms };
+  snprintf (r->code, sizeof (r->code), "%s", code);
+  snprintf (r->sentence, sizeof (r->sentence), fmt, what);
+}
 
-  if (end == JOB_DISCARDED)
-    return; /* the timer that waits for it speaks up: see due() */
-  bd = by_number (b, run->number);
+/* The run's end: what it says counts, unless the guest is not the one that
+ * was asked, or not meant to answer by now. */
+static void
+run_over (struct run *run)
+{
+  struct binding *bd = by_number (run->all, run->number);
+
   if (bd)
     {
       bd->running = false;
-      /* An answer of another life is no answer of this one. */
-      if (incarnation_equal (&bd->guest->inc, &run->guest->inc))
-        take_outcome (bd, &run->report, run->started_ms);
-      else
-        {
-          snprintf (stuck.code, sizeof (stuck.code), "replaced");
-          snprintf (stuck.sentence, sizeof (stuck.sentence),
-                    "the guest began another life while it was asked");
-          take_outcome (bd, &stuck, run->started_ms);
-        }
+      if (!incarnation_equal (&bd->guest->inc, &run->guest->inc))
+        no_verdict (&run->report, "replaced",
+                    "the guest began another life while it was asked%s", "");
+      else if (run->report.outcome == OUTCOME_FAILED && held_off (bd))
+        no_verdict (&run->report, "held-off", "%s", bd->held_off);
+      take_outcome (bd, &run->report, run->started_ms);
     }
   run_free (run);
 }
 
-bool
-guest_paused_by_owner (const struct guest *g)
+static void
+on_meant (bool stopped, const char *status, void *arg)
 {
-  return g->run == GUEST_PAUSED && strcmp (g->reason, "process-stopped") != 0;
+  struct run *run = arg;
+
+  if (stopped)
+    no_verdict (&run->report, "paused",
+                "it is not meant to run: QEMU says \"%s\"", status);
+  run_over (run);
+}
+
+static void
+run_done (void *owner, void *arg, enum job_end end, int rc)
+{
+  struct run *run = arg;
+  struct binding *bd;
+
+  if (end == JOB_DISCARDED)
+    return; /* the timer that waits for it speaks up: see due() */
+  bd = by_number (run->all, run->number);
+  if (bd && run->report.outcome == OUTCOME_FAILED
+      && meant_ask (run->all->d, run->guest, on_meant, run, NULL) == 0)
+    {
+      arm (bd, loop_now (run->all->d->loop) + bd->scenario->interval_ms
+                   + MEANT_MOST_MS);
+      return;
+    }
+  run_over (run);
 }
 
 /* Paused, stopping, migrating, starting: not asked, because no answer would
@@ -565,8 +601,41 @@ start (struct binding *bd, struct error *err)
       return r;
     }
   bd->running = true;
+  bd->refused_ms = 0;
   bd->last_ms = loop_now (bd->all->d->loop);
+  /* Until the run's end arms it anew: the time at which it is overdue. */
+  arm (bd, bd->last_ms + bd->scenario->timeout_ms + OVERDUE_MS);
   return 0;
+}
+
+static void
+take_no_verdict (struct binding *bd, const char *code, const char *sentence)
+{
+  struct outcome_report none = { .outcome = OUTCOME_NO_VERDICT,
+                                 .value = NAN };
+
+  snprintf (none.code, sizeof (none.code), "%s", code);
+  snprintf (none.sentence, sizeof (none.sentence), "%.190s", sentence);
+  take_outcome (bd, &none, loop_now (bd->all->d->loop));
+}
+
+/* Its lane is busy.  A diagnosis or another scenario will be done with it
+ * soon; what goes on for an interval is an outcome of its own. */
+static void
+refused (struct binding *bd, const char *why)
+{
+  uint64_t now = loop_now (bd->all->d->loop);
+
+  snprintf (bd->held_off, sizeof (bd->held_off), "%.90s", why);
+  if (!bd->refused_ms)
+    bd->refused_ms = now;
+  if (now - bd->refused_ms < bd->scenario->interval_ms)
+    {
+      arm (bd, now + LANE_RETRY_MS);
+      return;
+    }
+  bd->refused_ms = 0;
+  take_no_verdict (bd, "lane-busy", why);
 }
 
 static void
@@ -575,36 +644,32 @@ due (struct timer *t, void *arg)
   struct binding *bd = arg;
   uint64_t now = loop_now (bd->all->d->loop);
   struct error err = ERROR_INIT;
-  struct outcome_report none = { .outcome = OUTCOME_NO_VERDICT,
-                                 .value = NAN };
 
+  if (bd->running)
+    {
+      /* It is past its deadline, and discarded: it does not come back. */
+      bd->running = false;
+      take_no_verdict (bd, "stuck",
+                  "the check did not come back in time: what it asked is "
+                  "stuck; `hangdog status` names the lane");
+      return;
+    }
   if (bd->due_ms < now && now - bd->due_ms > bd->worst_late_ms)
     bd->worst_late_ms = now - bd->due_ms;
   if (bd->due_ms + 1000 < now)
     bd->late++;
-  bd->running = false; /* a discarded one does not come back */
   if (held_off (bd))
     {
       arm (bd, now + bd->scenario->interval_ms);
       return;
     }
-  /* Until the run's end arms it anew: the time at which it is overdue. */
-  arm (bd, now + bd->scenario->timeout_ms + bd->scenario->interval_ms);
   if (start (bd, &err) == 0)
     return;
   bd->skipped++;
   if (err.code == EBUSY)
-    {
-      /* Somebody else is talking to it on that lane: come back soon. */
-      snprintf (bd->held_off, sizeof (bd->held_off), "%.90s",
-                error_text (&err));
-      arm (bd, now + LANE_RETRY_MS);
-      return;
-    }
-  snprintf (none.code, sizeof (none.code), "no-capacity");
-  snprintf (none.sentence, sizeof (none.sentence), "%.190s",
-            error_text (&err));
-  take_outcome (bd, &none, now);
+    refused (bd, error_text (&err));
+  else
+    take_no_verdict (bd, "no-capacity", error_text (&err));
 }
 
 int
@@ -612,7 +677,6 @@ bindings_probe (struct bindings *b, const char *uuid, const char *scenario,
                 struct error *err)
 {
   struct binding *bd = find (b, uuid, scenario);
-  int r;
 
   if (!bd)
     return error_set (err, ENOENT,
@@ -621,11 +685,7 @@ bindings_probe (struct bindings *b, const char *uuid, const char *scenario,
                       scenario);
   if (bd->running)
     return error_set (err, EBUSY, "scenario \"%s\" runs just now", scenario);
-  r = start (bd, err);
-  if (r == 0)
-    arm (bd, loop_now (b->d->loop) + bd->scenario->timeout_ms
-                 + bd->scenario->interval_ms);
-  return r;
+  return start (bd, err);
 }
 
 void

@@ -23,17 +23,13 @@ int bindings_set (struct bindings *b, struct scenario **list, size_t n,
 void bindings_guest (struct bindings *b, enum guest_change change,
                      const struct guest *was, const struct guest *now);
 
-/* Not: its QEMU was stopped by a signal or a debugger.  No tool of an owner's
- * does that, and the guest is as dead as any. */
-bool guest_paused_by_owner (const struct guest *g);
-
 struct binding_info
 {
   const struct guest *guest;
   const struct scenario *scenario;
   enum health health;
   uint64_t health_since_ms;
-  unsigned failures;
+  unsigned failures, mute; /* in a row */
   bool running;
   const char *held_off; /* why it is not asked now, "" if it is */
   uint64_t next_ms, last_ms, last_ok_wall_ms;

@@ -28,6 +28,10 @@
 #define HAUL_MAX_FACTS 256
 #define MAX_FACTS 1024
 #define CHUNK (256u << 10)
+/* A scenario that has the lane when a step wants it is done with it soon, and
+ * the step is what the incident needs most. */
+#define LANE_WAIT_MS 15000
+#define LANE_RETRY_MS 100
 
 struct haul_file
 {
@@ -61,6 +65,7 @@ struct diagnosis
   const struct diagnosis_ops *ops;
   void *arg;
   uint64_t began_ms, step_ms;
+  struct timer *retry; /* of a step whose lane is taken */
   struct fact *facts;
   unsigned nfacts;
   struct json_object *impact, *gaps, *collectors;
@@ -287,7 +292,6 @@ step_done (void *owner, void *arg, enum job_end end, int rc)
   step_over (dg, rc < 0 ? text : NULL);
 }
 
-/* How many steps may still be refused their lane before we go on without. */
 static int
 start_step (struct diagnosis *dg, const struct collector *c,
             const struct diagnosis_step *step, struct error *err)
@@ -367,9 +371,38 @@ diagnosis_free (struct diagnosis *dg)
     json_object_put (dg->gaps);
   if (dg->collectors)
     json_object_put (dg->collectors);
+  timer_free (dg->retry);
   guest_unref (dg->guest);
   free (dg->facts);
   free (dg);
+}
+
+static void
+try_step (struct diagnosis *dg)
+{
+  const struct diagnosis_step *step = &dg->steps[dg->at];
+  uint64_t now = loop_now (dg->d->loop);
+  struct error err = ERROR_INIT;
+
+  if (start_step (dg, collector_find (step->collector), step, &err) == 0)
+    return;
+  if (err.code == EBUSY && now < dg->step_ms + LANE_WAIT_MS)
+    timer_at (dg->retry, now + LANE_RETRY_MS);
+  else
+    step_over (dg, error_text (&err));
+}
+
+static void
+retry_due (struct timer *t, void *arg)
+{
+  struct diagnosis *dg = arg;
+
+  if (dg->stopped[0])
+    step_over (dg, dg->stopped);
+  else if (!registry_is_current (dg->d->registry, &dg->guest->inc))
+    step_over (dg, "the guest is not the one it was: not touched");
+  else
+    try_step (dg);
 }
 
 static void
@@ -377,7 +410,6 @@ next_step (struct diagnosis *dg)
 {
   const struct diagnosis_step *step;
   const struct collector *c;
-  struct error err = ERROR_INIT;
 
   if (dg->at >= dg->nsteps || dg->stopped[0])
     {
@@ -395,8 +427,8 @@ next_step (struct diagnosis *dg)
   else if (!registry_is_current (dg->d->registry, &dg->guest->inc)
            && c->touch != TOUCH_NOTHING)
     step_over (dg, "the guest is not the one it was: not touched");
-  else if (start_step (dg, c, step, &err) < 0)
-    step_over (dg, error_text (&err));
+  else
+    try_step (dg);
 }
 
 static void
@@ -434,12 +466,14 @@ diagnosis_start (struct daemon *d, const struct guest *g,
   dg->impact = json_object_new_array ();
   dg->gaps = json_object_new_array ();
   dg->collectors = json_object_new_array ();
+  r = loop_timer (d->loop, "diagnosis lane", retry_due, dg, &dg->retry, err);
   /* From the loop, so that the caller has *ret before anything happens. */
-  r = loop_post (d->loop, first_step, dg, NULL);
+  if (r == 0 && loop_post (d->loop, first_step, dg, NULL) < 0)
+    r = error_set (err, ENOMEM, "no memory for a diagnosis");
   if (r < 0)
     {
       diagnosis_free (dg);
-      return error_set (err, ENOMEM, "no memory for a diagnosis");
+      return r;
     }
   *ret = dg;
   return 0;

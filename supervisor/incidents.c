@@ -24,8 +24,6 @@
 
 #include <string.h>
 
-static void put_durable (struct active *a);
-
 /* ---- the list ---- */
 
 static void
@@ -127,9 +125,10 @@ incidents_free (struct incidents *in)
   free (in);
 }
 
-static struct active *
-active_new (struct incidents *in, const struct guest *g, const char *scenario,
-            const char *playbook, const char *reason)
+struct active *
+incidents_new_one (struct incidents *in, const struct guest *g,
+                   const char *scenario, const char *playbook,
+                   const char *reason)
 {
   struct active *a;
 
@@ -242,6 +241,14 @@ on_progress (unsigned n, unsigned total, const char *what, bool ended,
     a->watch->progress (n, total, what, ended, failure, a->watch_arg);
 }
 
+static bool
+verdict_is_ours (const struct verdict *v)
+{
+  return strcmp (v->class_, "none") == 0 || strcmp (v->class_, "unknown") == 0
+         || strcmp (v->class_, "console-busy") == 0
+         || strcmp (v->class_, "probe-misconfigured") == 0;
+}
+
 static void
 on_diagnosed (const struct verdict *verdict, struct json_object *head,
               void *arg)
@@ -253,6 +260,10 @@ on_diagnosed (const struct verdict *verdict, struct json_object *head,
   a->all->collecting--;
   a->inc.verdict = *verdict;
   a->inc.collected_wall_ms = clock_wall_ms ();
+  /* That we could not ask is told once; the guest is not called hung for it
+   * unless something was found that it has. */
+  if (a->mute && verdict_is_ours (verdict))
+    a->stands = false;
   pack (a, head);
   incidents_pump (a->all);
 }
@@ -391,8 +402,8 @@ on_durable (const struct error *err, struct json_object *answer, void *arg)
   incidents_pump (a->all);
 }
 
-static void
-put_durable (struct active *a)
+void
+incidents_put_durable (struct active *a)
 {
   struct incident_sink *sink = writer_link_incidents (a->all->d->writer);
 
@@ -437,10 +448,13 @@ stand (struct incidents *in, const struct guest *g, const char *what,
   struct active *a = standing_of (in, g->inc.uuid);
 
   if (a && incarnation_equal (&a->inc.inc, &g->inc))
-    return NULL; /* the same trouble, seen by another check */
+    {
+      a->mute = false;
+      return NULL; /* the same trouble, seen by another check */
+    }
   if (a)
     end_standing (a, INCIDENT_REPLACED);
-  a = active_new (in, g, what, playbook, reason);
+  a = incidents_new_one (in, g, what, playbook, reason);
   if (!a)
     {
       log_guest (LOG_LEVEL_ERROR, g->inc.uuid,
@@ -453,8 +467,9 @@ stand (struct incidents *in, const struct guest *g, const char *what,
 }
 
 static void
-failed (struct incidents *in, const struct binding_info *info)
+failed (struct incidents *in, const struct binding_info *info, bool mute)
 {
+  const char *playbook = info->scenario->playbook;
   char reason[256] = "";
   struct active *a;
 
@@ -466,17 +481,22 @@ failed (struct incidents *in, const struct binding_info *info)
   if (info->last)
     snprintf (reason, sizeof (reason), "%s: %s", info->last->code,
               info->last->sentence);
+  /* Whoever could not even be asked is not typed at. */
   a = stand (in, info->guest, info->scenario->name,
-             info->scenario->playbook ? info->scenario->playbook : "standard",
+             mute       ? "quick"
+             : playbook ? playbook
+                        : "standard",
              reason);
   if (!a)
     return;
+  a->mute = mute;
   a->inc.last_ok_wall_ms = info->last_ok_wall_ms;
   log_guest (LOG_LEVEL_WARN, info->guest->inc.uuid,
-             "guest=\"%s\" scenario=%s failed %u times: %s (incident %s)",
-             info->guest->display, info->scenario->name, info->failures,
-             a->inc.reason, a->inc.id);
-  put_durable (a);
+             "guest=\"%s\" scenario=%s %s %u times: %s (incident %s)",
+             info->guest->display, info->scenario->name,
+             mute ? "could not be asked" : "failed",
+             mute ? info->mute : info->failures, a->inc.reason, a->inc.id);
+  incidents_put_durable (a);
   incidents_persist (in);
 }
 
@@ -484,7 +504,7 @@ static void
 failed_meanwhile (const struct binding_info *info, void *arg)
 {
   if (info->health == HEALTH_FAILED)
-    failed (arg, info);
+    failed (arg, info, false);
 }
 
 void
@@ -517,7 +537,7 @@ incidents_event (struct incidents *in, const struct guest *g,
     return;
   log_guest (LOG_LEVEL_WARN, g->inc.uuid, "guest=\"%s\" %s (incident %s)",
              g->display, reason, a->inc.id);
-  put_durable (a);
+  incidents_put_durable (a);
   incidents_persist (in);
 }
 
@@ -541,9 +561,14 @@ incidents_outcome (const struct binding_info *info, enum health_change change,
   struct active *a;
 
   if (change == HEALTH_BECAME_FAILED)
-    failed (in, info);
-  else if (change == HEALTH_BECAME_WELL)
+    failed (in, info, false);
+  else if (change == HEALTH_BECAME_MUTE)
+    failed (in, info, true);
+  else if (info->health == HEALTH_WELL && info->last
+           && info->last->outcome == OUTCOME_OK)
     {
+      /* Not only what became well: who could not be asked was well all the
+       * time. */
       a = standing_of (in, info->guest->inc.uuid);
       if (a && strcmp (a->inc.scenario, info->scenario->name) == 0)
         end_standing (a, INCIDENT_RECOVERED);
@@ -580,48 +605,6 @@ incidents_guest (struct incidents *in, enum guest_change change,
                            && was->inc.pid == now->inc.pid
                        ? INCIDENT_REBOOTED
                        : INCIDENT_REPLACED);
-}
-
-int
-incidents_order (struct incidents *in, const struct guest *g,
-                 const char *playbook, const char *by,
-                 const struct incident_watch_ops *ops, void *arg,
-                 char ret_id[UUID_TEXT], struct error *err)
-{
-  struct active *a;
-  char reason[200];
-  unsigned n;
-
-  if (!playbook)
-    playbook = "standard";
-  if (!playbook_steps (playbook, &n))
-    {
-      const char *near = text_nearest (playbook, playbook_names);
-
-      return error_set (err, EINVAL, "no playbook \"%s\"%s%s%s", playbook,
-                        near ? " (did you mean \"" : "", near ? near : "",
-                        near ? "\"?)" : "");
-    }
-  snprintf (reason, sizeof (reason), "ordered by %.180s", by);
-  a = active_new (in, g, "order", playbook, reason);
-  if (!a)
-    return error_set (err, ENOBUFS, "more than %u incidents at once",
-                      MAX_INCIDENTS);
-  a->order = true;
-  a->watch = ops;
-  a->watch_arg = arg;
-  memcpy (ret_id, a->inc.id, UUID_TEXT);
-  put_durable (a);
-  return 0;
-}
-
-void
-incidents_unwatch (struct incidents *in, const char *id)
-{
-  struct active *a = incidents_by_id (in, id);
-
-  if (a)
-    a->watch = NULL;
 }
 
 /* ---- what the writer says ---- */
@@ -678,5 +661,5 @@ incidents_standing (struct incidents *in, const char *uuid)
 {
   struct active *a = standing_of (in, uuid);
 
-  return a ? &a->inc : NULL;
+  return a && (!a->mute || a->inc.verdict.class_[0]) ? &a->inc : NULL;
 }

@@ -29,6 +29,7 @@ struct active
   struct incident inc;
   const struct guest *guest; /* as it was when it began; NULL after restart */
   bool durable, collecting, waiting, packing, order, stands;
+  bool mute; /* its scenario could not be asked, again and again */
   struct diagnosis *diagnosis;
   struct diagnosis_step *steps; /* a copy: with parameters of this guest */
   unsigned nsteps;
@@ -60,6 +61,16 @@ void incidents_make_room (struct incidents *in);
  * failures that waited for it. */
 void incidents_known (struct incidents *in);
 void incidents_persist (struct incidents *in);
+/* On the list; NULL when there are too many. */
+struct active *incidents_new_one (struct incidents *in, const struct guest *g,
+                                  const char *scenario, const char *playbook,
+                                  const char *reason);
+/* Has the writer put it on disk; then the diagnosis begins. */
+void incidents_put_durable (struct active *a);
+/* A scenario of the ordered one's guest whose last outcome is a failure, and
+ * that outcome, as struct incident has them; untouched when there is none. */
+void incidents_what_fails (const struct active *a, char *scenario,
+                           char *reason);
 /* Starts what may start: oldest first. */
 void incidents_pump (struct incidents *in);
 

@@ -45,6 +45,7 @@ static struct
   size_t kept_len, kept_at;
   uint64_t lost, last_ms;
   enum console_state state;
+  const char *detail; /* NULL is none */
   int tap_rc, taps;
 } play;
 
@@ -169,6 +170,16 @@ uint64_t
 tap_time_of_last (struct tap *tap)
 {
   return play.last_ms;
+}
+
+int
+hub_look (struct hub *hub, const char *uuid, const char *name,
+          struct hub_look *ret, struct error *err)
+{
+  *ret = (struct hub_look){ .state = play.state };
+  snprintf (ret->detail, sizeof ret->detail, "%s",
+            play.detail ? play.detail : "");
+  return 0;
 }
 
 int
@@ -449,6 +460,18 @@ test_console (void **state)
   assert_non_null (strstr (buf_str (&h->gaps), "17 older bytes"));
   assert_string_not_equal (file_of (h, "console/shim_cons-tail.raw"),
                            "(none)");
+  haul_free (h);
+
+  /* Broken by us is told apart from broken by itself. */
+  play.state = CONSOLE_BROKEN;
+  play.detail = "the other end is a folder";
+  h = get (&collect_console, &g, NULL, 0);
+  assert_string_equal (text_of (h, "console.state"), "broken");
+  assert_string_equal (text_of (h, "console.refused"), "(none)");
+  haul_free (h);
+  play.detail = "/x is not among the folders of the configuration";
+  h = get (&collect_console, &g, NULL, 0);
+  assert_string_equal (text_of (h, "console.refused"), play.detail);
   haul_free (h);
 
   play.tap_rc = -ENOENT;

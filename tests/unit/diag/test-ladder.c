@@ -231,7 +231,7 @@ static const struct
     "none", "low" },
   { "qemu.state=running", "ordered by uid 0", "none", "low" },
   /* and not: it is busy and mute, waits, was asked and is silent */
-  { WELL_VMM BURNS, "ordered by uid 0", "unknown", "low" },
+  { WELL_VMM BUSY2, "ordered by uid 0", "unknown", "low" },
   { WELL_VMM IDLE "sysrq.answer=none", "ordered by uid 0", "unknown", "low" },
   { WELL_VMM "probe.uptime=failed", "ordered by uid 0", "unknown", "low" },
   { WELL_VMM "sysrq.answer=shown;sysrq.w.blocked=1;sysrq.w.in_lock=1",

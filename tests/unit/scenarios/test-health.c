@@ -10,6 +10,7 @@
 
 #include "scenarios/scenario.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static struct scenario
@@ -170,6 +171,44 @@ test_jitter (void **state)
   assert_true (least < 31100 && most > 33900);
 }
 
+/* Told once per streak, and only of what could not be asked. */
+static void
+test_mute (void **state)
+{
+  static const struct
+  {
+    const char *code;
+    enum outcome outcome;
+    bool mute;
+  } codes[] = { { "console-timeout", OUTCOME_NO_VERDICT, true },
+                { "console-broken", OUTCOME_NO_VERDICT, true },
+                { "own-failure", OUTCOME_NO_VERDICT, true },
+                { "stuck", OUTCOME_NO_VERDICT, true },
+                { "lane-busy", OUTCOME_NO_VERDICT, true },
+                { "console-busy", OUTCOME_NO_VERDICT, false },
+                { "login-prompt", OUTCOME_NO_VERDICT, false },
+                { "own-failure", OUTCOME_FAILED, false },
+                { "ok", OUTCOME_OK, false } };
+  struct scenario s = scenario (2, 1);
+
+  for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++)
+    {
+      struct outcome_report r = { .outcome = codes[i].outcome };
+      struct outcome_report busy = { .outcome = OUTCOME_NO_VERDICT,
+                                     .code = "console-busy" };
+      struct health_state st = { 0 };
+
+      snprintf (r.code, sizeof r.code, "%s", codes[i].code);
+      for (unsigned round = 0; round < 2; round++)
+        {
+          for (unsigned n = 1; n <= 9; n++)
+            assert_int_equal (health_mute (&st, &s, &r),
+                              codes[i].mute && n == 6);
+          assert_false (health_mute (&st, &s, &busy));
+        }
+    }
+}
+
 int
 main (void)
 {
@@ -178,6 +217,7 @@ main (void)
     cmocka_unit_test (test_properties),
     cmocka_unit_test (test_schedule),
     cmocka_unit_test (test_jitter),
+    cmocka_unit_test (test_mute),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);

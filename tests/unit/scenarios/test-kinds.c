@@ -170,7 +170,7 @@ run_on (const char *text, const struct guest *g, struct outcome_report *ret)
   struct job job = { clock_ms () + 10000 };
   struct transport_env env = { NULL, NULL, NULL };
   struct error err = ERROR_INIT;
-  struct scenario *s;
+  struct scenario *s = NULL;
   int rc;
 
   if (json_parse (text, strlen (text), JSON_FILE, "doc", JSON_MAX_FILE, &doc,
