@@ -449,9 +449,12 @@ int
 hub_release (struct hub *hub, const char *uuid, const char *name, uint64_t ms,
              struct error *err)
 {
+  uint64_t now = loop_now (hub->loop);
   struct console *c, *next;
   unsigned n = 0;
 
+  if (ms > CLOCK_NEVER - now)
+    ms = CLOCK_NEVER - now;
   for (c = hub->buckets[bucket_of (uuid)]; c; c = next)
     {
       next = c->hash_next;
@@ -460,7 +463,7 @@ hub_release (struct hub *hub, const char *uuid, const char *name, uint64_t ms,
         continue;
       n++;
       list_del_ (c, LIST_AWAY);
-      c->away_until = ms ? loop_now (hub->loop) + ms : 0;
+      c->away_until = ms ? now + ms : 0;
       c->backoff_ms = 0;
       c->retry_at = 0;
       console_look_ (c);
