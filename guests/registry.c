@@ -333,16 +333,10 @@ registry_sweep_end (struct guest_registry *reg, const char *source,
 static void
 entry_boot (struct guest_registry *reg, struct entry *e, const char *why)
 {
-  struct guest *g = guest_new ();
+  struct guest *g = guest_clone (e->guest);
 
   if (!g)
     return;
-  *g = *e->guest;
-  g->labels = NULL;
-  /* A copy: the count of references in json-c is not atomic, and a job may
-   * drop the old snapshot at any time. */
-  if (e->guest->labels)
-    json_object_deep_copy (e->guest->labels, &g->labels, NULL);
   g->inc.boot++;
   e->booted_ms = loop_now (reg->loop);
   guest_copy (e->booted_why, sizeof e->booted_why, why);

@@ -20,6 +20,7 @@
 #include "base/json.h"
 #include "base/loop.h"
 #include "base/units.h"
+#include "diag/collector.h"
 #include "transports/console/hub.h"
 
 #include <string.h>
@@ -301,7 +302,7 @@ struct exam_job
   const struct guest *guest;
   struct transport_env env;
   struct json_object *rows;
-  const char *transport;
+  const char *who, *name; /* "transport" or "collector", and which */
 };
 
 static const char *const doctor_states[] = { "ok", "warn", "bad", "n/a" };
@@ -313,7 +314,7 @@ exam_line (struct doctor_report *r, enum doctor_state state,
   struct exam_job *j = container_of (r, struct exam_job, report);
   struct json_object *row = json_object_new_object ();
 
-  json_add_str (row, "transport", j->transport);
+  json_add_str (row, j->who, j->name);
   json_add_str (row, "state", doctor_states[state]);
   json_add_text (row, "what", what, strlen (what));
   json_add_text (row, "finding", finding, strlen (finding));
@@ -327,11 +328,19 @@ exam_run (struct job *job, void *arg)
 {
   struct exam_job *j = arg;
 
+  j->who = "transport";
   for (unsigned i = 0; transports[i] && !job_stopping (job); i++)
     {
-      j->transport = transports[i]->name;
+      j->name = transports[i]->name;
       transports[i]->doctor (&j->env, j->guest, &j->report,
                              job_deadline (job));
+    }
+  j->who = "collector";
+  for (unsigned i = 0; collector_doctors[i].doctor && !job_stopping (job); i++)
+    {
+      j->name = collector_doctors[i].collector->name;
+      collector_doctors[i].doctor (&j->env, j->guest, &j->report,
+                                   job_deadline (job));
     }
   return 0;
 }

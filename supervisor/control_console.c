@@ -108,6 +108,16 @@ say (struct seat *s, const char *note)
   answer_row (s->answer, row);
 }
 
+/* Reading goes on, and what was typed in vain is forgotten. */
+static void
+lost_keyboard (struct seat *s)
+{
+  lease_free (steal_ptr (&s->lease));
+  buf_done (&s->typed);
+  s->typed = (struct buf) BUF_INIT (MAX_TYPED);
+  say (s, "somebody else took the keyboard; you still read along");
+}
+
 /* ---- reading ---- */
 
 static void
@@ -197,6 +207,8 @@ seat_done (void *owner, void *arg, enum job_end end, int rc)
   seat_job_free (j);
   if (!s->answer)
     seat_free (s);
+  else if (rc < 0 && s->lease && lease_lost (s->lease))
+    lost_keyboard (s);
   else if (rc < 0)
     seat_end (s, &err);
   else
@@ -260,10 +272,7 @@ idle_due (struct timer *t, void *arg)
   if (s->job || !s->lease)
     return;
   if (lease_lost (s->lease))
-    {
-      lease_free (steal_ptr (&s->lease));
-      say (s, "somebody else took the keyboard; you still read along");
-    }
+    lost_keyboard (s);
   else if (loop_now (s->d->loop) - s->last_typed_ms > LEASE_PERSON_IDLE_MS)
     {
       lease_free (steal_ptr (&s->lease));

@@ -7,6 +7,7 @@
  * haul of a discarded job is lost, and that is itself a gap in the bundle.
  */
 #include "supervisor/diagnose.h"
+#include "supervisor/bindings.h"
 #include "supervisor/daemon.h"
 
 #include "base/buf.h"
@@ -71,7 +72,8 @@ struct diagnosis
   unsigned nfacts;
   struct json_object *impact, *gaps, *collectors;
   char stopped[128];
-  bool in_step;
+  uint64_t failed_ms; /* of what_fails() */
+  bool in_step, ordered;
 };
 
 static void next_step (struct diagnosis *dg);
@@ -355,6 +357,23 @@ add_bounded (struct json_object *list, struct json_object *o, size_t *room)
   return true;
 }
 
+/* Somebody ordered this, and a scenario of the guest fails: its outcome says
+ * more than who ordered.  Looked at last, for it may have failed meanwhile. */
+static void
+what_fails (const struct binding_info *info, void *arg)
+{
+  struct diagnosis *dg = arg;
+
+  if (!info->last || info->last->outcome != OUTCOME_FAILED
+      || info->last_ms < dg->failed_ms)
+    return;
+  dg->failed_ms = info->last_ms;
+  snprintf (dg->scenario, sizeof (dg->scenario), "%.63s",
+            info->scenario->name);
+  snprintf (dg->outcome, sizeof (dg->outcome), "%.31s: %.160s",
+            info->last->code, info->last->sentence);
+}
+
 static void
 judge (struct diagnosis *dg)
 {
@@ -368,6 +387,8 @@ judge (struct diagnosis *dg)
   /* What the house knew before counts too; of two facts of one name the
    * later decides. */
   fact_each (dg->d->facts, dg->guest->inc.uuid, add_known_fact, dg);
+  if (dg->ordered)
+    bindings_each (dg->d->bindings, dg->guest->inc.uuid, what_fails, dg);
   ladder_climb (dg->facts, dg->nfacts, &ladder);
   ladder_verdict (&ladder, dg->facts, dg->nfacts, dg->scenario, dg->outcome,
                   &verdict);
@@ -490,6 +511,7 @@ diagnosis_start (struct daemon *d, const struct guest *g,
   dg->nsteps = nsteps;
   dg->ops = ops;
   dg->arg = arg;
+  dg->ordered = strcmp (scenario, BY_ORDER) == 0;
   dg->began_ms = loop_now (d->loop);
   dg->impact = json_object_new_array ();
   dg->gaps = json_object_new_array ();

@@ -12,6 +12,9 @@
 
 struct daemon;
 struct diagnosis;
+
+/* Stands in place of a scenario's name where a person ordered it. */
+#define BY_ORDER "order"
 struct error;
 
 struct diagnosis_step

@@ -12,35 +12,6 @@
 #include <stdio.h>
 #include <string.h>
 
-struct worst
-{
-  char *scenario, *reason; /* of struct incident */
-  uint64_t failed_ms;
-};
-
-static void
-what_fails (const struct binding_info *info, void *arg)
-{
-  struct worst *w = arg;
-
-  if (!info->last || info->last->outcome != OUTCOME_FAILED
-      || info->last_ms < w->failed_ms)
-    return;
-  w->failed_ms = info->last_ms;
-  snprintf (w->scenario, sizeof ((struct incident *) NULL)->scenario, "%.63s",
-            info->scenario->name);
-  snprintf (w->reason, sizeof ((struct incident *) NULL)->reason,
-            "%.31s: %.160s", info->last->code, info->last->sentence);
-}
-
-void
-incidents_what_fails (const struct active *a, char *scenario, char *reason)
-{
-  struct worst w = { scenario, reason, 0 };
-
-  bindings_each (a->all->d->bindings, a->inc.inc.uuid, what_fails, &w);
-}
-
 /* Ordered, and not packed yet. */
 static unsigned
 count_orders (const struct incidents *in)
@@ -76,7 +47,7 @@ incidents_order (struct incidents *in, const struct guest *g,
     return error_set (err, EBUSY, "%u ordered diagnoses wait already",
                       MAX_ORDERS);
   snprintf (reason, sizeof (reason), "ordered by %.180s", by);
-  a = incidents_new_one (in, g, "order", playbook, reason);
+  a = incidents_new_one (in, g, BY_ORDER, playbook, reason);
   if (!a)
     return error_set (err, ENOBUFS, "more than %u incidents at once",
                       MAX_INCIDENTS);

@@ -4,7 +4,7 @@
  *
  * Parameters: {"address": "192.0.2.7:22", "expect": "SSH-"}; without an
  * address the guest's own with port 22.  A refusal comes from a living
- * kernel.  On a loopback address a connection alone is a forwarder's doing
+ * kernel.  On an address of this host a connection alone is a forwarder's doing
  * and is told as "forwarded".
  *
  * The tap's counters are seen from the host: its rx is what the guest sent.
@@ -18,6 +18,9 @@
 #include "base/json.h"
 #include "transports/net/tcp.h"
 
+#include <arpa/inet.h>
+#include <ifaddrs.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -118,22 +121,56 @@ taps (struct collect_ctx *ctx, struct json_object *doc)
   collect_int (ctx, "net.not_taken", "tap", dropped);
 }
 
-static bool
-is_loopback (const char *address)
+/* "192.0.2.7:22", "[2001:db8::1]:22" */
+static void
+host_of (const char *address, char *dst, size_t n)
 {
-  return strncmp (address, "127.", 4) == 0
-         || strncmp (address, "[::1]", 5) == 0;
+  bool six = *address == '[';
+  size_t len = strcspn (address + six, six ? "]" : ":");
+
+  snprintf (dst, n, "%.*s", (int) len, address + six);
+}
+
+/* An address of this host: who answers there is no guest, but at most what
+ * forwards to one.  (Guests behind user networking all have 10.0.2.15, which
+ * a host that is a guest itself may have, too.) */
+static bool
+is_ours (const char *address)
+{
+  struct ifaddrs *list = NULL;
+  char host[INET6_ADDRSTRLEN], own[INET6_ADDRSTRLEN];
+  bool ours;
+
+  host_of (address, host, sizeof host);
+  ours = strncmp (host, "127.", 4) == 0;
+  if (ours || getifaddrs (&list) < 0)
+    return ours;
+  for (struct ifaddrs *i = list; i && !ours; i = i->ifa_next)
+    {
+      int family = i->ifa_addr ? i->ifa_addr->sa_family : AF_UNSPEC;
+      const void *in
+          = family == AF_INET
+                ? (const void *) &((struct sockaddr_in *) i->ifa_addr)->sin_addr
+                : (const void *) &((struct sockaddr_in6 *) i->ifa_addr)
+                      ->sin6_addr;
+
+      ours = (family == AF_INET || family == AF_INET6)
+             && inet_ntop (family, in, own, sizeof own)
+             && strcmp (own, host) == 0;
+    }
+  freeifaddrs (list);
+  return ours;
 }
 
 static const char *
-answer_of (int rc, bool loopback, const char *expect)
+answer_of (int rc, bool ours, const char *expect)
 {
   switch (rc)
     {
     case 0:
-      return loopback && !expect ? "forwarded" : "open";
+      return ours && !expect ? "forwarded" : "open";
     case -ECONNREFUSED:
-      return loopback ? "no-forwarder" : "refused";
+      return ours ? "no-forwarder" : "refused";
     case -ECONNRESET:
     case -EPIPE:
       return "reset";
@@ -189,7 +226,7 @@ connect_it (struct collect_ctx *ctx, struct json_object *doc)
       return;
     }
   rc = tcp_check (&check, collect_until (ctx, CONNECT_MS), &result, &why);
-  answer = answer_of (rc, is_loopback (check.address), check.expect);
+  answer = answer_of (rc, is_ours (check.address), check.expect);
   if (!answer)
     {
       ctx->out->gap (ctx->out, "net/answer", "%s", error_text (&why));

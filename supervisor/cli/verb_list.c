@@ -14,6 +14,7 @@ struct list
   bool json;
   struct table *table;
   unsigned guests, well, hung, other, sick_sources;
+  unsigned sources_seen;
   struct json_object *sources; /* the unhealthy ones */
 };
 
@@ -28,6 +29,7 @@ on_row (struct json_object *row, const void *body, size_t len, void *arg)
     print_json (row);
   if (kind && strcmp (kind, "source") == 0)
     {
+      l->sources_seen++;
       if (!json_get_bool (row, "healthy", false))
         {
           l->sick_sources++;
@@ -69,6 +71,24 @@ sick_sources (struct list *l)
     }
 }
 
+/* Nobody is there: that may be so, or nobody was asked. */
+static void
+nobody (const struct list *l)
+{
+  if (l->guests)
+    return;
+  if (l->sources_seen)
+    print_paragraph (stderr, "hangdog: ",
+                     "no guest is there; `hangdog status` says where was "
+                     "looked");
+  else
+    print_paragraph (stderr, "hangdog: ",
+                     "nowhere to look for guests: neither libvirt's socket "
+                     "nor a QEMU run directory is on this host; name "
+                     "\"sources\" in the configuration (`hangdog doctor` "
+                     "says more)");
+}
+
 static int
 run (struct cli *cli)
 {
@@ -94,6 +114,8 @@ run (struct cli *cli)
               l.hung, l.other);
       table_print (l.table, stdout);
       sick_sources (&l);
+      nobody (&l);
+      unsupported_lines ();
     }
   table_free (l.table);
   json_object_put (l.sources);
@@ -107,8 +129,9 @@ const struct verb verb_list = {
   .args = "",
   .summary = "list all guests of this host and how well they are",
   .help = "HEALTH is well, suspect, hung, held-off (paused, stopping, ...: by "
-          "its owner's will),\nwatched (no scenario is bound to it), or "
-          "unknown (not asked yet).\n"
+          "its owner's\nwill), watched (no scenario is bound to it), or "
+          "unknown (not asked yet, or no\nanswer can be had).\n"
+          "Exit codes: 0, 3 when one is hung.\n"
           "\nExample:\n  hangdog list --json | jq -r .name\n",
   .run = run,
 };

@@ -80,8 +80,8 @@ const struct verb verb_daemon = {
   .summary = "watch all guests of this host until told to stop",
   .help = "  --check   read the configuration, say what is wrong, end\n"
           "  --debug   say more\n"
-          "\nIt stays in the foreground; SIGHUP reads the configuration "
-          "again, SIGTERM ends it.\n"
+          "\nIt stays in the foreground; SIGHUP reads the configuration again, "
+          "SIGTERM ends\nit.\n"
           "\nExamples:\n"
           "  hangdog daemon\n"
           "  hangdog --config my.json --run /tmp/hd --state /tmp/hd-state "
@@ -166,8 +166,15 @@ tables_row (struct json_object *row, const void *body, size_t len, void *arg)
   struct tables *t = arg;
   const char *cells[] = { json_get_str (row, "table"),
                           json_get_str (row, "name"),
-                          json_get_str (row, "touches"),
                           json_get_str (row, "summary") };
+  const char *touches = json_get_str (row, "touches");
+  char text[600];
+
+  if (touches)
+    {
+      snprintf (text, sizeof (text), "%s [touches: %s]", cells[2], touches);
+      cells[2] = text;
+    }
 
   if (t->json)
     print_json (row);
@@ -180,7 +187,7 @@ static int
 run_tables (struct cli *cli)
 {
   static const char *const titles[]
-      = { "TABLE", "NAME", "TOUCHES", "SUMMARY", NULL };
+      = { "TABLE", "NAME", "SUMMARY", NULL };
   struct tables t = { cli->json, table_new (titles) };
   int r = simple_call (cli, &verb_tables, "tables", true, tables_row, &t);
 
@@ -193,6 +200,7 @@ const struct verb verb_tables = {
   .name = "tables",
   .args = "",
   .summary = "list what this build has: sources, transports, collectors, ...",
+  .help = "What each does, and what using it does to the guest.\n",
   .run = run_tables,
 };
 

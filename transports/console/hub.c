@@ -375,6 +375,12 @@ console_follow (struct console *c, const struct guest *g,
                  || c->inc.start_time != g->inc.start_time;
   bool life = c->inc.pid && !incarnation_equal (&c->inc, &g->inc);
 
+  if (life)
+    {
+      /* The shell of an earlier life says nothing of this one. */
+      LOCK_SCOPE (&c->hub->lock);
+      c->shell_on = 0;
+    }
   if (moved || process)
     {
       /* Another process behind the same path, or another path: what we are

@@ -316,6 +316,7 @@ int lease_check_ (struct lease *l, struct error *err);
 /* A dialogue ended at a shell: what the next one may rely on, as long as the
  * ring still has all that came since. */
 void lease_note_shell_ (struct lease *l);
+uint64_t lease_quiet_ms_ (struct lease *l); /* since the last byte came */
 /* The text since then, 0 when there is none or the ring has lost some. */
 bool lease_since_shell_ (struct lease *l, void *dst, size_t n,
                          size_t *ret_len);

@@ -438,6 +438,14 @@ lease_note_shell_ (struct lease *l)
   c->shell_at = l->tap->pos;
 }
 
+uint64_t
+lease_quiet_ms_ (struct lease *l)
+{
+  uint64_t last = ring_last_ms (l->console->ring), now = clock_ms ();
+
+  return now > last ? now - last : 0;
+}
+
 bool
 lease_since_shell_ (struct lease *l, void *dst, size_t n, size_t *ret_len)
 {
