@@ -370,7 +370,8 @@ static void
 console_follow (struct console *c, const struct guest *g,
                 const struct guest_console *def, bool primary)
 {
-  bool moved = !same_place (&c->def, def);
+  bool moved = !same_place (&c->def, def)
+               || (c->inc.uuid[0] && strcmp (c->host, g->host) != 0);
   bool process = c->inc.pid != g->inc.pid
                  || c->inc.start_time != g->inc.start_time;
   bool life = c->inc.pid && !incarnation_equal (&c->inc, &g->inc);
