@@ -476,13 +476,22 @@ take_outcome (struct binding *bd, const struct outcome_report *report,
 }
 
 static void
+no_verdict (struct binding *bd, const char *code, const char *sentence)
+{
+  struct outcome_report none = { .outcome = OUTCOME_NO_VERDICT,
+                                 .value = NAN };
+
+  snprintf (none.code, sizeof (none.code), "%s", code);
+  snprintf (none.sentence, sizeof (none.sentence), "%.190s", sentence);
+  take_outcome (bd, &none, loop_now (bd->all->d->loop));
+}
+
+static void
 run_done (void *owner, void *arg, enum job_end end, int rc)
 {
   struct bindings *b = owner;
   struct run *run = arg;
   struct binding *bd;
-  struct outcome_report stuck = { .outcome = OUTCOME_NO_VERDICT,
-                                  .value = NAN };
 
   if (end == JOB_DISCARDED)
     return; /* the timer that waits for it speaks up: see due() */
@@ -494,12 +503,8 @@ run_done (void *owner, void *arg, enum job_end end, int rc)
       if (incarnation_equal (&bd->guest->inc, &run->guest->inc))
         take_outcome (bd, &run->report, run->started_ms);
       else
-        {
-          snprintf (stuck.code, sizeof (stuck.code), "replaced");
-          snprintf (stuck.sentence, sizeof (stuck.sentence),
+        no_verdict (bd, "replaced",
                     "the guest began another life while it was asked");
-          take_outcome (bd, &stuck, run->started_ms);
-        }
     }
   run_free (run);
 }
@@ -577,17 +582,6 @@ start (struct binding *bd, struct error *err)
   /* Until the run's end arms it anew: the time at which it is overdue. */
   arm (bd, bd->last_ms + bd->scenario->timeout_ms + OVERDUE_MS);
   return 0;
-}
-
-static void
-no_verdict (struct binding *bd, const char *code, const char *sentence)
-{
-  struct outcome_report none = { .outcome = OUTCOME_NO_VERDICT,
-                                 .value = NAN };
-
-  snprintf (none.code, sizeof (none.code), "%s", code);
-  snprintf (none.sentence, sizeof (none.sentence), "%.190s", sentence);
-  take_outcome (bd, &none, loop_now (bd->all->d->loop));
 }
 
 /* Its lane is busy.  A diagnosis or another scenario will be done with it

@@ -83,8 +83,11 @@ read_whole (const char *path, char **ret_text, size_t *ret_len,
   dir = open (name == path ? "/" : folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (dir < 0)
     return error_errno (err, errno, "%s", path);
-  return store_get_file (dir, name ? name + 1 : path, JSON_MAX_FILE, ret_text,
-                         ret_len, err);
+  if (store_get_file (dir, name ? name + 1 : path, JSON_MAX_FILE, ret_text,
+                      ret_len, err)
+      < 0)
+    return error_wrap (err, "%s", path);
+  return 0;
 }
 
 /* Reads and checks; what is there is only replaced when all is well. */
@@ -655,8 +658,11 @@ main (int argc, char **argv)
         r = load_config (&k, &err);
       if (r < 0)
         fprintf (stderr, "hangdog: %s\n", error_text (&err));
-      else
+      else if (k.config_given || access (k.config_path, F_OK) == 0)
         puts ("ok");
+      else
+        printf ("ok: there is no %s: every guest is watched, none is asked\n",
+                k.config_path);
       return r < 0 ? 2 : 0;
     }
   r = keeper_run (&k, &err);
