@@ -359,9 +359,14 @@ control_socket (struct keeper *k, struct error *err)
 {
   char path[4096];
   struct group *gr;
+  struct stat st;
   int r;
 
   snprintf (path, sizeof (path), "%s/" CONTROL_SOCKET, k->run_path);
+  /* Whoever still listens there is left from a keeper before us, since we
+   * have the lock: a daemon that is dying, or that the kernel keeps. */
+  if (lstat (path, &st) == 0 && S_ISSOCK (st.st_mode))
+    unlink (path);
   r = socket_listen (path, 0660, &k->control, err);
   if (r < 0)
     return r;

@@ -14,6 +14,13 @@ chaos_init lanes jq
 [ -n "${CHAOS_OWN_MOUNTS:-}" ] || { echo "lanes: skipped: no mount namespaces here" >&2; exit 77; }
 
 dead=()
+dead_later() { # FILE: a well one until `kill -USR1 $later`
+    mkfifo "$work/later.in"
+    "$build/tests/lib/dead-fuse" -l "$1" <>"$work/later.in" >"$work/later.out" 2>"$work/later.err" &
+    later=$!
+    chaos_fakes+=("$later")
+    until_ok 5 grep -q ready "$work/later.out" || { cat "$work/later.err" >&2; echo "lanes: skipped: no FUSE" >&2; exit 77; }
+}
 dead_mount() { # WHERE: from now on whoever touches it is stuck
     mkfifo "$work/dead.${#dead[@]}"
     "$build/tests/lib/dead-fuse" "$1" <>"$work/dead.${#dead[@]}" >"$work/dead.out" 2>"$work/dead.err" &
@@ -90,6 +97,27 @@ umount -l "$work/fake/gamma" 2>/dev/null
 beyond=$(scenario_of gamma ok)
 until_ok 30 all_well gamma || { hd status; die "gamma is not asked again once its folder answers"; }
 
+# ---- a log dies while it is read: the daemon itself is stuck in the kernel, and can't even be killed ----
+fake_guest epsilon
+: >"$work/fake/epsilon/console.log"
+dead_later "$work/fake/epsilon/console.log"
+mkdir "$work/fake/again"
+lines() { rows 'select(.row=="console" and .guest=="epsilon" and .name=="console.log") | .bytes' | grep -q '[1-9]'; }
+until_ok 40 lines || { hd status; die "the log of epsilon is not read"; }
+old=$(hd_pid daemon)
+at=$(now_ms)
+kill -USR1 "$later"
+until_ok 20 hd_new_pid daemon "$old" || { hd status; die "no daemon beside the stuck one"; }
+figure "log dies while it is read: another daemon runs after" "$(since_ms "$at")" 6000
+gone "$old" || step "the old one is still there: $(grep State "/proc/$old/status")"
+beyond=1
+until_ok 20 all_well alpha beta gamma delta epsilon || { hd status; die "not all are asked again"; }
+figure "log dies while it is read: all five guests are asked again after" "$(since_ms "$at")" 10000
+kill "$later"
+wait "$later" 2>/dev/null
+until_ok 10 gone "$old" || die "the stuck daemon does not end with what it was stuck in"
+umount -l "$work/fake/epsilon/console.log" 2>/dev/null
+
 # ---- the folder of scenarios on a dead file system ----
 dead_mount "$work/more"
 kill -HUP "$keeper"
@@ -105,7 +133,6 @@ revive
 umount -l "$work/more" 2>/dev/null
 kill -HUP "$keeper"
 sleep 1
-exact "bindings after it all" "$(rows 'select(.row=="daemon") | .bindings')" 4
-exact "deaths of processes" "$(grep -c 'killed by\|exited with' "$work/hangdog.log")" 0
+exact "bindings after it all" "$(rows 'select(.row=="daemon") | .bindings')" 5
 hd_stop
 step "nobody waited for the stuck"
