@@ -13,6 +13,10 @@ fi
 chaos_init lanes jq
 [ -n "${CHAOS_OWN_MOUNTS:-}" ] || { echo "lanes: skipped: no mount namespaces here" >&2; exit 77; }
 
+chaos_more_cleanup() {
+    local m
+    for m in $(awk -v w="$work" 'index($2, w) == 1 { print $2 }' /proc/self/mounts); do umount -l "$m"; done
+}
 dead=()
 dead_later() { # FILE: a well one until `kill -USR1 $later`
     mkfifo "$work/later.in"
