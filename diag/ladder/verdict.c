@@ -70,17 +70,20 @@ static const struct verdict_rule rules[] = {
     .sentence = "The guest was stopped by its owner.",
     .next = "Nothing: this is no hang." },
   { .class_ = "vmm-dead", .confidence = "high",
+    .facets = { { FACET_VMM, DEAD } },
     .when = { { "qemu.state", OP_IS, "gone" } },
     .culprit = "QEMU process",
     .sentence = "The QEMU process of the guest is gone.",
     .next = "Look for its core dump, the host's OOM killer and the "
             "hypervisor's log; start the guest again." },
   { .class_ = "vmm-dead", .confidence = "high",
+    .facets = { { FACET_VMM, DEAD } },
     .when = { { "qemu.state", OP_IS, "zombie" } },
     .culprit = "QEMU process",
     .sentence = "The QEMU process has died and nobody has taken note of it.",
     .next = "Look at the process that started it." },
   { .class_ = "vmm-stuck", .confidence = "high",
+    .facets = { { FACET_VMM, DEAD } },
     .when = { { "qemu.state", OP_IS, "stopped" } },
     .culprit = "QEMU process, stopped by a signal",
     .sentence = "The QEMU process is stopped (SIGSTOP or a debugger), and "
@@ -193,7 +196,7 @@ static const struct verdict_rule rules[] = {
                 { FACET_APPLICATION, UNKNOWN } },
     .sentence = "The guest's kernel answers, and nothing that was looked at "
                 "is amiss; no scenario says how its applications are.",
-    .next = "Bind a scenario to it to have them asked." },
+    .next = "Have them asked: hangdog status GUEST shows its scenarios." },
   { .class_ = "none", .confidence = "low",
     .codes = { CODE_ORDERED },
     .facets = { NOTHING_AMISS, { FACET_NETWORK, DEAD },
@@ -366,6 +369,16 @@ static const struct verdict_rule rules[] = {
     .sentence = "The guest's console can't be reached any more while its "
                 "QEMU lives.",
     .next = "Look at the console's socket or terminal on the host." },
+  { .class_ = "userspace-stuck", .confidence = "medium",
+    .codes = { CODES_MUTE },
+    .when = { { "sysrq.answer", OP_IS, "shown" },
+              { "sysrq.w.blocked", OP_FALSE } },
+    .culprit = "=",
+    .sentence = "The guest's kernel answers at interrupt level and no task "
+                "waits in it, but nobody answers on the console (getty, a "
+                "shell, or all of user space): ",
+    .next = "See whether it answers by another way; if so, restart the getty "
+            "or shell on that console." },
   { .class_ = "userspace-stuck", .confidence = "high",
     .codes = { CODES_MUTE },
     .when = { { "sysrq.answer", OP_IS, "shown" } },
@@ -406,6 +419,11 @@ static const struct verdict_rule rules[] = {
     .culprit = "firmware or boot loader",
     .sentence = "The console is still in the firmware or boot loader.",
     .next = "Look at the console; it may wait for a key." },
+  { .class_ = "boot-stuck", .confidence = "low",
+    .codes = { "booting" },
+    .culprit = "start or stop of the guest's services",
+    .sentence = "The guest still starts or stops its services.",
+    .next = "Ask again; console/tail.log says which one it waits for." },
   { .class_ = "console-busy", .confidence = "high",
     .codes = { "console-busy", "console-lost" },
     .culprit = "=",

@@ -241,6 +241,7 @@ test_talk (void **state)
     { TALK_LOGIN, OUTCOME_NO_VERDICT, "login-prompt" },
     { TALK_PASSWORD, OUTCOME_NO_VERDICT, "password-prompt" },
     { TALK_BOOTLOADER, OUTCOME_NO_VERDICT, "bootloader" },
+    { TALK_BOOTING, OUTCOME_NO_VERDICT, "booting" },
     { TALK_BUSY, OUTCOME_NO_VERDICT, "console-busy" },
     { TALK_LOST, OUTCOME_NO_VERDICT, "console-lost" },
     { TALK_ABSENT, OUTCOME_NO_VERDICT, "console-absent" },
