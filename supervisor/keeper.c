@@ -686,6 +686,7 @@ main (int argc, char **argv)
       else
         printf ("ok: there is no %s: every guest is watched, none is asked\n",
                 k.config_path);
+      keeper_done (&k);
       return r < 0 ? 2 : 0;
     }
   r = keeper_run (&k, &err);

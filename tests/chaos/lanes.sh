@@ -101,26 +101,21 @@ umount -l "$work/fake/gamma" 2>/dev/null
 beyond=$(scenario_of gamma ok)
 until_ok 30 all_well gamma || { hd status; die "gamma is not asked again once its folder answers"; }
 
-# ---- a log dies while it is read: the daemon itself is stuck in the kernel, and can't even be killed ----
+# ---- a log that would die while it is read: it is not followed in the first place ----
 fake_guest epsilon
 : >"$work/fake/epsilon/console.log"
 dead_later "$work/fake/epsilon/console.log"
 mkdir "$work/fake/again"
-lines() { rows 'select(.row=="console" and .guest=="epsilon" and .name=="console.log") | .bytes' | grep -q '[1-9]'; }
-until_ok 40 lines || { hd status; die "the log of epsilon is not read"; }
+not_followed() { rows 'select(.row=="console" and .guest=="epsilon" and .name=="console.log") | .detail' | grep -q 'not followed'; }
+until_ok 40 not_followed || { hd status; die "status does not say that the log of epsilon is not followed"; }
 old=$(hd_pid daemon)
-at=$(now_ms)
 kill -USR1 "$later"
-until_ok 20 hd_new_pid daemon "$old" || { hd status; die "no daemon beside the stuck one"; }
-figure "log dies while it is read: another daemon runs after" "$(since_ms "$at")" 6000
-gone "$old" || step "the old one is still there: $(grep State "/proc/$old/status")"
-beyond=1
-until_ok 20 all_well alpha beta gamma delta epsilon || { hd status; die "not all are asked again"; }
-figure "log dies while it is read: all five guests are asked again after" "$(since_ms "$at")" 10000
+watch_others "a log dies later" - alpha beta gamma delta epsilon
+exact "a log dies later: the daemon is the same" "$(hd_pid daemon)" "$old"
 kill "$later"
 wait "$later" 2>/dev/null
-until_ok 10 gone "$old" || die "the stuck daemon does not end with what it was stuck in"
 umount -l "$work/fake/epsilon/console.log" 2>/dev/null
+rm -f "$work/fake/epsilon/console.log"
 
 # ---- the folder of scenarios on a dead file system ----
 dead_mount "$work/more"
@@ -138,5 +133,32 @@ umount -l "$work/more" 2>/dev/null
 kill -HUP "$keeper"
 sleep 1
 exact "bindings after it all" "$(rows 'select(.row=="daemon") | .bindings')" 5
+hd_stop
+
+# ---- a daemon that the kernel keeps: not even SIGKILL ends it ----
+mkdir "$work/stuck" "$work/libexec"
+chmod 755 "$work/libexec" "$work/stuck"
+: >"$work/stuck/file"
+dead_mount "$work/stuck/file"
+ln -s "$build"/hangdog-* "$work/libexec/"
+rm "$work/libexec/hangdog-daemon"
+cat >"$work/libexec/hangdog-daemon" <<EOS
+#!/bin/sh
+# The first one reads what never answers.
+if mkdir "$work/first" 2>/dev/null; then exec cat "$work/stuck/file"; fi
+exec "$build/hangdog-daemon" "\$@"
+EOS
+chmod 755 "$work/libexec/hangdog-daemon"
+chmod 777 "$work"
+at=$(now_ms)
+HANGDOG_LIBEXEC=$work/libexec hd_start
+figure "a daemon stuck in the kernel: another one runs after" "$(since_ms "$at")" 5000
+stuck_pid=$(jq -r 'select(.msg | test("is left behind")) | .msg' "$work/hangdog.log" | sed 's/.*pid \([0-9]*\).*/\1/' | tail -n 1)
+[ -n "$stuck_pid" ] || die "nobody said that one was left behind"
+exact "the one left behind is in state" "$(sed -n 's/^State:\t\(.\).*/\1/p' "/proc/$stuck_pid/status")" D
+beyond=1
+until_ok 20 all_well alpha beta gamma delta || { hd status; die "not all are asked by the second one"; }
+revive
+until_ok 5 gone "$stuck_pid" || die "the stuck one does not end with what it was stuck in"
 hd_stop
 step "nobody waited for the stuck"
