@@ -47,7 +47,10 @@ struct open_req
   int32_t check_pid;    /* OPEN_UNIX: the process that listens there must be
                            this one (0 = any): -ESTALE if not.  Mind that
                            libvirt listens itself and hands the socket to
-                           QEMU: the pid is libvirt's then */
+                           QEMU: the pid is libvirt's then.
+                           OPEN_TTY: the process that has the other end must
+                           live (0 = not known): -ESTALE if not, for the
+                           number may be another's terminal by now */
   uint64_t check_start; /* start time that check_pid (if not 0) or PID must
                            have: -ESTALE if not */
   int32_t lock_pid;     /* OPEN_TTY: who reads the terminal (0 = the caller);

@@ -284,23 +284,47 @@ open_device (const struct open_req *req, int *ret_fd, struct error *err)
   return 0;
 }
 
+/* While the process lives that has the other end, the number is its. */
+static int
+check_owner (const struct open_req *req, struct error *err)
+{
+  uint64_t start = 0;
+  int r;
+
+  if (req->check_pid == 0)
+    return 0;
+  r = proc_start_time (req->check_pid, &start, err);
+  if (r == -ESRCH || (r == 0 && start != req->check_start))
+    return error_set (err, ESTALE, "%s/%s was process %d's, which is gone",
+                      req->root, req->path, (int) req->check_pid);
+  return r;
+}
+
 int
 open_tty_ (const struct open_req *req, int *ret_fd, int *ret_lock,
            struct error *err)
 {
-  int r, fd = -1, lock = -1;
+  CLEANUP_CLOSE int fd = -1;
+  int r, lock = -1;
 
+  /* A stranger's terminal is not even opened... */
+  r = check_owner (req, err);
+  if (r < 0)
+    return r;
   /* The lock first: not even an open disturbs who has it. */
   r = take_lock (req, &lock, err);
   if (r < 0)
     return r;
   r = open_device (req, &fd, err);
+  /* ... and what is open now was its all the time if it still lives. */
+  if (r == 0)
+    r = check_owner (req, err);
   if (r < 0)
     {
       open_lock_release (req, lock);
       return r;
     }
-  *ret_fd = fd;
+  *ret_fd = steal_fd (&fd);
   *ret_lock = lock;
   return 0;
 }

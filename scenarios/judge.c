@@ -93,6 +93,8 @@ judge_talk (enum talk talk, const char *detail, struct outcome_report *ret)
                         "the console asks for a password" PASSWORD_HINT },
     [TALK_BOOTLOADER] = { OUTCOME_NO_VERDICT, "bootloader",
                           "the console is in the firmware or boot loader" },
+    [TALK_BOOTING] = { OUTCOME_NO_VERDICT, "booting",
+                       "the guest boots or shuts down" },
     [TALK_BUSY] = { OUTCOME_NO_VERDICT, "console-busy",
                     "another client or person has the console" },
     [TALK_LOST] = { OUTCOME_NO_VERDICT, "console-lost",

@@ -6,8 +6,9 @@
  * may go while its job is out; the job's end then finds no binding under its
  * number and is dropped.
  */
-#include "supervisor/bindings.h"
+#include "supervisor/bindings_impl.h"
 #include "supervisor/daemon.h"
+#include "supervisor/meant.h"
 
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -22,44 +23,10 @@
 #include <sys/random.h>
 
 #define MAX_BINDINGS 16384
-#define MAX_LISTENERS 16
 #define LANE_RETRY_MS 1000
+#define MEANT_MOST_MS 3000 /* meant_ask() with its grace, and some */
 /* After its deadline; the pool discards what is not back half of it later. */
 #define OVERDUE_MS 1000
-#define MAX_ADDRESSES 4
-
-struct binding
-{
-  struct bindings *all;
-  uint64_t number; /* never used twice */
-  const struct guest *guest;
-  struct scenario *scenario;
-  struct timer *timer;
-  struct health_state health;
-  struct outcome_report last;
-  bool has_last, running, out_of_turn;
-  char held_off[96];
-  uint64_t due_ms, last_ms, last_ok_wall_ms;
-  uint64_t refused_ms; /* since when the lane is busy, 0 = it was not */
-  uint64_t runs, ok, failed, no_verdict, skipped, late, worst_late_ms;
-};
-
-struct listener
-{
-  binding_listen_fn *fn;
-  void *arg;
-};
-
-struct bindings
-{
-  struct daemon *d;
-  struct scenario **scenarios;
-  size_t nscenarios;
-  struct binding **list;
-  size_t n, cap;
-  uint64_t last_number;
-  struct listener listeners[MAX_LISTENERS];
-};
 
 /* What a run takes with it. */
 struct run
@@ -74,6 +41,7 @@ struct run
 };
 
 static void due (struct timer *t, void *arg);
+static bool held_off (struct binding *bd);
 
 static uint64_t
 some_random (void)
@@ -133,65 +101,6 @@ size_t
 bindings_count (const struct bindings *b)
 {
   return b->n;
-}
-
-/* ---- listeners ---- */
-
-static void
-info_of (const struct binding *bd, struct binding_info *ret)
-{
-  *ret = (struct binding_info){
-    .guest = bd->guest,
-    .scenario = bd->scenario,
-    .health = bd->health.health,
-    .health_since_ms = bd->health.since_ms,
-    .failures = bd->health.failures,
-    .mute = bd->health.mute,
-    .running = bd->running,
-    .held_off = bd->held_off,
-    .next_ms = bd->due_ms,
-    .last_ms = bd->last_ms,
-    .last_ok_wall_ms = bd->last_ok_wall_ms,
-    .last = bd->has_last ? &bd->last : NULL,
-    .runs = bd->runs,
-    .ok = bd->ok,
-    .failed = bd->failed,
-    .no_verdict = bd->no_verdict,
-    .skipped = bd->skipped,
-    .late = bd->late,
-    .worst_late_ms = bd->worst_late_ms,
-  };
-}
-
-void
-bindings_listen (struct bindings *b, binding_listen_fn *fn, void *arg)
-{
-  for (unsigned i = 0; i < MAX_LISTENERS; i++)
-    if (!b->listeners[i].fn)
-      {
-        b->listeners[i] = (struct listener){ fn, arg };
-        return;
-      }
-}
-
-void
-bindings_unlisten (struct bindings *b, binding_listen_fn *fn, void *arg)
-{
-  for (unsigned i = 0; i < MAX_LISTENERS; i++)
-    if (b->listeners[i].fn == fn && b->listeners[i].arg == arg)
-      b->listeners[i] = (struct listener){ 0 };
-}
-
-static void
-tell (struct binding *bd, enum health_change change)
-{
-  struct bindings *b = bd->all;
-  struct binding_info info;
-
-  info_of (bd, &info);
-  for (unsigned i = 0; i < MAX_LISTENERS; i++)
-    if (b->listeners[i].fn)
-      b->listeners[i].fn (&info, change, b->listeners[i].arg);
 }
 
 /* ---- making and matching ---- */
@@ -371,7 +280,8 @@ bindings_set (struct bindings *b, struct scenario **list, size_t n,
 
   if (!copy)
     return error_set (err, ENOMEM, "no memory for the scenarios");
-  memcpy (copy, list, n * sizeof (*copy));
+  if (n)
+    memcpy (copy, list, n * sizeof (*copy));
   for (size_t i = b->n; i-- > 0;)
     {
       struct binding *bd = b->list[i];
@@ -472,7 +382,49 @@ take_outcome (struct binding *bd, const struct outcome_report *report,
   publish (bd);
   arm (bd, health_next (&bd->health, bd->scenario, started_ms,
                         some_random ()));
-  tell (bd, change);
+  binding_tell (bd, change);
+}
+
+static void
+no_verdict (struct outcome_report *r, const char *code, const char *fmt,
+            const char *what)
+{
+  *r = (struct outcome_report){ .outcome = OUTCOME_NO_VERDICT,
+                                .value = NAN,
+                                .took_ms = r->took_ms };
+  snprintf (r->code, sizeof (r->code), "%s", code);
+  snprintf (r->sentence, sizeof (r->sentence), fmt, what);
+}
+
+/* The run's end: what it says counts, unless the guest is not the one that
+ * was asked, or not meant to answer by now. */
+static void
+run_over (struct run *run)
+{
+  struct binding *bd = by_number (run->all, run->number);
+
+  if (bd)
+    {
+      bd->running = false;
+      if (!incarnation_equal (&bd->guest->inc, &run->guest->inc))
+        no_verdict (&run->report, "replaced",
+                    "the guest began another life while it was asked%s", "");
+      else if (run->report.outcome == OUTCOME_FAILED && held_off (bd))
+        no_verdict (&run->report, "held-off", "%s", bd->held_off);
+      take_outcome (bd, &run->report, run->started_ms);
+    }
+  run_free (run);
+}
+
+static void
+on_meant (bool stopped, const char *status, void *arg)
+{
+  struct run *run = arg;
+
+  if (stopped)
+    no_verdict (&run->report, "paused",
+                "it is not meant to run: QEMU says \"%s\"", status);
+  run_over (run);
 }
 
 static void
@@ -489,30 +441,20 @@ no_verdict (struct binding *bd, const char *code, const char *sentence)
 static void
 run_done (void *owner, void *arg, enum job_end end, int rc)
 {
-  struct bindings *b = owner;
   struct run *run = arg;
   struct binding *bd;
 
   if (end == JOB_DISCARDED)
     return; /* the timer that waits for it speaks up: see due() */
-  bd = by_number (b, run->number);
-  if (bd)
+  bd = by_number (run->all, run->number);
+  if (bd && run->report.outcome == OUTCOME_FAILED
+      && meant_ask (run->all->d, run->guest, on_meant, run, NULL) == 0)
     {
-      bd->running = false;
-      /* An answer of another life is no answer of this one. */
-      if (incarnation_equal (&bd->guest->inc, &run->guest->inc))
-        take_outcome (bd, &run->report, run->started_ms);
-      else
-        no_verdict (bd, "replaced",
-                    "the guest began another life while it was asked");
+      arm (bd, loop_now (run->all->d->loop) + bd->scenario->interval_ms
+                   + MEANT_MOST_MS);
+      return;
     }
-  run_free (run);
-}
-
-bool
-guest_paused_by_owner (const struct guest *g)
-{
-  return g->run == GUEST_PAUSED && strcmp (g->reason, "process-stopped") != 0;
+  run_over (run);
 }
 
 /* Paused, stopping, migrating, starting: not asked, because no answer would
@@ -584,6 +526,17 @@ start (struct binding *bd, struct error *err)
   return 0;
 }
 
+static void
+take_no_verdict (struct binding *bd, const char *code, const char *sentence)
+{
+  struct outcome_report none = { .outcome = OUTCOME_NO_VERDICT,
+                                 .value = NAN };
+
+  snprintf (none.code, sizeof (none.code), "%s", code);
+  snprintf (none.sentence, sizeof (none.sentence), "%.190s", sentence);
+  take_outcome (bd, &none, loop_now (bd->all->d->loop));
+}
+
 /* Its lane is busy.  A diagnosis or another scenario will be done with it
  * soon; what goes on for an interval is an outcome of its own. */
 static void
@@ -600,7 +553,7 @@ refused (struct binding *bd, const char *why)
       return;
     }
   bd->refused_ms = 0;
-  no_verdict (bd, "lane-busy", why);
+  take_no_verdict (bd, "lane-busy", why);
 }
 
 static void
@@ -614,7 +567,7 @@ due (struct timer *t, void *arg)
     {
       /* It is past its deadline, and discarded: it does not come back. */
       bd->running = false;
-      no_verdict (bd, "stuck",
+      take_no_verdict (bd, "stuck",
                   "the check did not come back in time: what it asked is "
                   "stuck; `hangdog status` names the lane");
       return;
@@ -634,7 +587,7 @@ due (struct timer *t, void *arg)
   if (err.code == EBUSY)
     refused (bd, error_text (&err));
   else
-    no_verdict (bd, "no-capacity", error_text (&err));
+    take_no_verdict (bd, "no-capacity", error_text (&err));
 }
 
 int
@@ -651,44 +604,4 @@ bindings_probe (struct bindings *b, const char *uuid, const char *scenario,
   if (bd->running)
     return error_set (err, EBUSY, "scenario \"%s\" runs just now", scenario);
   return start (bd, err);
-}
-
-void
-bindings_each (struct bindings *b, const char *uuid,
-               void (*fn) (const struct binding_info *info, void *arg),
-               void *arg)
-{
-  struct binding_info info;
-
-  for (size_t i = 0; i < b->n; i++)
-    if (!uuid || strcmp (b->list[i]->guest->inc.uuid, uuid) == 0)
-      {
-        info_of (b->list[i], &info);
-        fn (&info, arg);
-      }
-}
-
-struct json_object *
-bindings_addresses (struct bindings *b, const char *uuid)
-{
-  struct json_object *all = json_object_new_array ();
-  struct json_object *ret = json_object_new_object ();
-  const struct scenario *s;
-
-  for (size_t i = 0; i < b->n; i++)
-    {
-      s = b->list[i]->scenario;
-      if (!s->address || strcmp (b->list[i]->guest->inc.uuid, uuid) != 0
-          || json_object_array_length (all) >= MAX_ADDRESSES)
-        continue;
-      if (json_object_array_length (all) == 0)
-        {
-          json_add_str (ret, "address", s->address);
-          if (s->expect.output)
-            json_add_str (ret, "expect", s->expect.output);
-        }
-      json_object_array_add (all, json_object_new_string (s->address));
-    }
-  json_object_object_add (ret, "addresses", all);
-  return ret;
 }

@@ -23,10 +23,6 @@ int bindings_set (struct bindings *b, struct scenario **list, size_t n,
 void bindings_guest (struct bindings *b, enum guest_change change,
                      const struct guest *was, const struct guest *now);
 
-/* Not: its QEMU was stopped by a signal or a debugger.  No tool of an owner's
- * does that, and the guest is as dead as any. */
-bool guest_paused_by_owner (const struct guest *g);
-
 struct binding_info
 {
   const struct guest *guest;
@@ -55,7 +51,8 @@ size_t bindings_count (const struct bindings *b);
 /* The outcome of every run, as it comes. */
 typedef void binding_listen_fn (const struct binding_info *info,
                                 enum health_change change, void *arg);
-void bindings_listen (struct bindings *b, binding_listen_fn *fn, void *arg);
+int bindings_listen (struct bindings *b, binding_listen_fn *fn, void *arg,
+                     struct error *err);
 void bindings_unlisten (struct bindings *b, binding_listen_fn *fn, void *arg);
 
 #endif

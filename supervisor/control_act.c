@@ -27,6 +27,7 @@
 
 #define DOCTOR_MS 10000
 #define SPOOL_MS 30000
+#define PATIENCE_MS 10000 /* beyond a scenario's own timeout */
 
 /* ---- probe ---- */
 
@@ -36,18 +37,38 @@ struct probe
   char uuid[UUID_TEXT];
   char scenario[64]; /* "" = all of the guest */
   unsigned waiting;
+  struct timer *patience; /* a scenario may be unbound while it runs */
 };
 
 static void probe_outcome (const struct binding_info *info,
                            enum health_change change, void *arg);
 
 static void
+probe_free (struct probe *p)
+{
+  bindings_unlisten (p->answer->d->bindings, probe_outcome, p);
+  timer_free (p->patience);
+  free (p);
+}
+
+static void
 probe_gone (struct answer *a)
 {
-  struct probe *p = a->arg;
+  probe_free (a->arg);
+}
 
-  bindings_unlisten (a->d->bindings, probe_outcome, p);
-  free (p);
+static void
+probe_late (struct timer *t, void *arg)
+{
+  struct probe *p = arg;
+  struct answer *a = p->answer;
+  struct error err = ERROR_INIT;
+
+  probe_free (p);
+  a->gone = NULL;
+  error_set (&err, ETIMEDOUT, "an outcome did not come: the guest may be "
+             "gone, or its scenario");
+  answer_error (a, &err);
 }
 
 static void
@@ -75,18 +96,17 @@ probe_outcome (const struct binding_info *info, enum health_change change,
   answer_row (a, row);
   if (--p->waiting > 0)
     return;
-  bindings_unlisten (a->d->bindings, probe_outcome, p);
-  free (p);
+  probe_free (p);
   a->gone = NULL;
   answer_end (a, NULL);
 }
 
 struct start_all
 {
-  struct daemon *d;
   struct probe *probe;
   const char *names[64];
   unsigned n;
+  uint64_t timeout_ms; /* the longest */
 };
 
 static void
@@ -97,7 +117,11 @@ gather (const struct binding_info *info, void *arg)
   if (s->n < ARRAY_LEN (s->names)
       && (!s->probe->scenario[0]
           || strcmp (s->probe->scenario, info->scenario->name) == 0))
-    s->names[s->n++] = info->scenario->name;
+    {
+      s->names[s->n++] = info->scenario->name;
+      if (info->scenario->timeout_ms > s->timeout_ms)
+        s->timeout_ms = info->scenario->timeout_ms;
+    }
 }
 
 void
@@ -106,7 +130,7 @@ op_probe (struct answer *a, struct frame *f)
   CLEANUP_GUEST const struct guest *g = answer_guest (a);
   const char *scenario;
   struct error err = ERROR_INIT;
-  struct start_all all = { .d = a->d };
+  struct start_all all = { .n = 0 };
   struct probe *p;
 
   if (!g)
@@ -130,18 +154,22 @@ op_probe (struct answer *a, struct frame *f)
                    ? "no scenario \"%s\" is bound to %s"
                    : "no scenario%.0s is bound to %s; see docs/scenarios.md",
                scenario ? scenario : "", g->display);
-  for (unsigned i = 0; i < all.n; i++)
-    if (bindings_probe (a->d->bindings, p->uuid, all.names[i], &err) == 0)
-      p->waiting++;
+  if (all.n > 0
+      && bindings_listen (a->d->bindings, probe_outcome, p, &err) == 0
+      && loop_timer (a->d->loop, "probe", probe_late, p, &p->patience, &err)
+             == 0)
+    for (unsigned i = 0; i < all.n; i++)
+      if (bindings_probe (a->d->bindings, p->uuid, all.names[i], &err) == 0)
+        p->waiting++;
   if (p->waiting == 0)
     {
-      free (p);
+      probe_free (p);
       answer_error (a, &err);
       return;
     }
   a->arg = p;
   a->gone = probe_gone;
-  bindings_listen (a->d->bindings, probe_outcome, p);
+  timer_in (p->patience, all.timeout_ms + PATIENCE_MS);
 }
 
 /* ---- diagnose ---- */
@@ -241,12 +269,13 @@ void
 op_release (struct answer *a, struct frame *f)
 {
   CLEANUP_GUEST const struct guest *g = answer_guest (a);
-  const char *for_ = json_get_str (a->head, "for");
   struct error err = ERROR_INIT;
   uint64_t ms = 10 * 60 * 1000;
+  const char *for_;
 
   if (!g)
     return;
+  for_ = json_get_str (a->head, "for");
   if ((for_ && units_parse_duration (for_, &ms, &err) < 0)
       || hub_release (a->d->hub, g->inc.uuid,
                       json_get_str (a->head, "console"), ms, &err)

@@ -8,6 +8,7 @@
 #include "supervisor/diagnose.h"
 #include "supervisor/incidents.h"
 #include "supervisor/keeper_link.h"
+#include "supervisor/meant.h"
 #include "supervisor/writer_link.h"
 
 #include "base/buf.h"

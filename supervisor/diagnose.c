@@ -28,6 +28,7 @@
 #define HAUL_MAX_BYTES (8u << 20)
 #define HAUL_MAX_FACTS 256
 #define MAX_FACTS 1024
+#define FACTS_BYTES (160u << 10) /* as JSON */
 #define CHUNK (256u << 10)
 /* A scenario that has the lane when a step wants it is done with it soon, and
  * the step is what the incident needs most. */
@@ -188,9 +189,12 @@ haul_new (struct diagnosis *dg, const struct collector *c,
   h->ctx = (struct collect_ctx){
     .guest = guest_ref (dg->guest),
     .env = &h->env,
-    .params = step->params ? json_object_get (step->params) : NULL,
     .out = &h->out,
   };
+  /* A copy: json-c counts without atomics, and a job that is written off puts
+   * it on its own thread. */
+  if (step->params)
+    json_object_deep_copy (step->params, &h->ctx.params, NULL);
   return h;
 }
 
@@ -335,6 +339,24 @@ add_known_fact (const struct fact *f, void *arg)
     dg->facts[dg->nfacts++] = *f;
 }
 
+/* Takes o, if there is room for it: the head of a frame is bounded, and facts
+ * may hold what a guest says. */
+static bool
+add_bounded (struct json_object *list, struct json_object *o, size_t *room)
+{
+  size_t len = 0;
+
+  (void) json_object_to_json_string_length (o, JSON_C_TO_STRING_PLAIN, &len);
+  if (len >= *room)
+    {
+      json_object_put (o);
+      return false;
+    }
+  *room -= len + 1;
+  json_object_array_add (list, o);
+  return true;
+}
+
 /* Somebody ordered this, and a scenario of the guest fails: its outcome says
  * more than who ordered.  Looked at last, for it may have failed meanwhile. */
 static void
@@ -355,6 +377,8 @@ what_fails (const struct binding_info *info, void *arg)
 static void
 judge (struct diagnosis *dg)
 {
+  size_t room = FACTS_BYTES;
+  unsigned left_out = 0;
   struct json_object *head = json_object_new_object ();
   struct json_object *facts = json_object_new_array ();
   struct verdict verdict = { "" };
@@ -369,7 +393,9 @@ judge (struct diagnosis *dg)
   ladder_verdict (&ladder, dg->facts, dg->nfacts, dg->scenario, dg->outcome,
                   &verdict);
   for (unsigned i = 0; i < dg->nfacts; i++)
-    json_object_array_add (facts, fact_to_json (&dg->facts[i]));
+    left_out += !add_bounded (facts, fact_to_json (&dg->facts[i]), &room);
+  if (left_out)
+    json_add_int (head, "facts_left_out", left_out);
   json_object_object_add (head, "guest", guest_to_json (dg->guest));
   json_object_object_add (head, "ladder", ladder_to_json (&ladder));
   json_object_object_add (head, "facts", facts);
@@ -383,9 +409,11 @@ judge (struct diagnosis *dg)
   dg->ops->done (&verdict, head, dg->arg);
 }
 
-static void
+void
 diagnosis_free (struct diagnosis *dg)
 {
+  if (!dg)
+    return;
   if (dg->impact)
     json_object_put (dg->impact);
   if (dg->gaps)

@@ -40,5 +40,7 @@ int diagnosis_start (struct daemon *d, const struct guest *g,
                      struct diagnosis **ret, struct error *err);
 /* No further step; what there is is judged, done is called. */
 void diagnosis_stop (struct diagnosis *dg, const char *why);
+/* At the daemon's end, when its jobs have ended: done is not called. */
+void diagnosis_free (struct diagnosis *dg);
 
 #endif

@@ -15,6 +15,9 @@ struct standing;
 struct timer;
 
 #define MAX_INCIDENTS 256
+/* Of them, those that people ordered and that are not packed yet: orders must
+ * not leave troubles without a place. */
+#define MAX_ORDERS 32
 /* Stands in place of a scenario's name where the hypervisor spoke. */
 #define BY_MONITOR "monitor"
 #define FIND_GUESTS_MS 15000

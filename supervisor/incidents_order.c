@@ -11,6 +11,17 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Ordered, and not packed yet. */
+static unsigned
+count_orders (const struct incidents *in)
+{
+  unsigned n = 0;
+
+  for (const struct active *a = in->first; a; a = a->next)
+    n += a->order && a->inc.phase < INCIDENT_PACKED;
+  return n;
+}
+
 int
 incidents_order (struct incidents *in, const struct guest *g,
                  const char *playbook, const char *by,
@@ -26,6 +37,9 @@ incidents_order (struct incidents *in, const struct guest *g,
   r = playbook_check (playbook, err);
   if (r < 0)
     return r;
+  if (count_orders (in) >= MAX_ORDERS)
+    return error_set (err, EBUSY, "%u ordered diagnoses wait already",
+                      MAX_ORDERS);
   snprintf (reason, sizeof (reason), "ordered by %.180s", by);
   a = incidents_new_one (in, g, BY_ORDER, playbook, reason);
   if (!a)

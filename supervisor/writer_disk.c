@@ -429,6 +429,9 @@ disk_open (const char *state, const struct writer_limits *limits,
       || (r = folder (d->state_fd, "state", &d->files_fd, err)) < 0
       || (r = folder (d->state_fd, "spool", &spool, err)) < 0
       || (r = folder (d->state_fd, "logs", &logs, err)) < 0
+      /* What is durable below a folder is only so when the folder is. */
+      || (fsync (d->state_fd) < 0
+          && (r = error_errno (err, errno, "fsync of %s", state)) < 0)
       || (r = spool_open (spool, &limits->spool, &d->spool, err)) < 0
       || (r = logs_new (logs, &limits->logs, &d->logs, err)) < 0)
     {

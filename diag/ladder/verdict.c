@@ -369,6 +369,16 @@ static const struct verdict_rule rules[] = {
     .sentence = "The guest's console can't be reached any more while its "
                 "QEMU lives.",
     .next = "Look at the console's socket or terminal on the host." },
+  { .class_ = "userspace-stuck", .confidence = "medium",
+    .codes = { CODES_MUTE },
+    .when = { { "sysrq.answer", OP_IS, "shown" },
+              { "sysrq.w.blocked", OP_FALSE } },
+    .culprit = "=",
+    .sentence = "The guest's kernel answers at interrupt level and no task "
+                "waits in it, but nobody answers on the console (getty, a "
+                "shell, or all of user space): ",
+    .next = "See whether it answers by another way; if so, restart the getty "
+            "or shell on that console." },
   { .class_ = "userspace-stuck", .confidence = "high",
     .codes = { CODES_MUTE },
     .when = { { "sysrq.answer", OP_IS, "shown" } },
@@ -409,6 +419,11 @@ static const struct verdict_rule rules[] = {
     .culprit = "firmware or boot loader",
     .sentence = "The console is still in the firmware or boot loader.",
     .next = "Look at the console; it may wait for a key." },
+  { .class_ = "boot-stuck", .confidence = "low",
+    .codes = { "booting" },
+    .culprit = "start or stop of the guest's services",
+    .sentence = "The guest still starts or stops its services.",
+    .next = "Ask again; console/tail.log says which one it waits for." },
   { .class_ = "console-busy", .confidence = "high",
     .codes = { "console-busy", "console-lost" },
     .culprit = "=",

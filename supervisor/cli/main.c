@@ -83,9 +83,12 @@ cli_arg (const struct cli *cli, int n)
 int
 cli_usage (const struct verb *verb, const char *why)
 {
+  /* One line: it ends up in a log as often as before a person. */
   if (why)
-    fprintf (stderr, "hangdog %s: %s\n", verb->name, why);
-  fprintf (stderr, "Usage: hangdog %s %s\n", verb->name, verb->args);
+    fprintf (stderr, "hangdog %s: %s (see `hangdog %s --help`)\n", verb->name,
+             why, verb->name);
+  else
+    fprintf (stderr, "Usage: hangdog %s %s\n", verb->name, verb->args);
   return EXIT_USAGE;
 }
 

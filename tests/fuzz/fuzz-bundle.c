@@ -68,13 +68,16 @@ static void
 on_data (void *arg, const void *data, size_t len)
 {
   struct seen *s = arg;
-  static volatile unsigned char sink;
+  const unsigned char *p = data;
+  unsigned sum = 0;
 
   MUST (s->open);
   s->got += len;
   MUST (s->got <= s->size);
+  /* Each byte is looked at, for the sanitizer to see that it is there. */
   for (size_t i = 0; i < len; i++)
-    sink ^= ((const unsigned char *) data)[i];
+    sum += p[i];
+  MUST (sum <= 255 * len);
 }
 
 static void

@@ -25,6 +25,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -40,6 +41,7 @@ struct world
   struct logpipe *lp;
   int64_t last_id;
   const char *shim;     /* for its LD_PRELOAD, NULL = none */
+  rlim_t files;         /* that it may open, 0 = as many as we */
 };
 
 static char libexec[PATH_MAX];
@@ -131,6 +133,8 @@ start_writer (struct world *w, const char *sink)
         dup2 (open ("/dev/null", O_WRONLY), 2);
       if (w->shim)
         setenv ("LD_PRELOAD", w->shim, 1);
+      if (w->files)
+        setrlimit (RLIMIT_NOFILE, &(struct rlimit){ w->files, w->files });
       execl (path, path, "--state", w->state, "--sink", sink ? sink : "",
              "--free-floor", "1KiB", (char *) NULL);
       _exit (127);
@@ -815,6 +819,7 @@ test_many_consoles (void **state)
   CLEANUP_FRAME struct frame f = { 0 };
   char name[16], *text;
 
+  w->files = 512; /* of which the logs leave 256 to the rest */
   start_writer (w, NULL);
   for (unsigned round = 0; round < 2; round++)
     for (int i = 0; i < 400; i++)
@@ -841,6 +846,7 @@ test_many_consoles (void **state)
   int64_t n = send_op (w, op_new ("spool", NULL), NULL, 0);
   assert_int_equal (await (w, n, NULL, NULL, &f), 0);
   struct json_object *logs = json_get (json_get (f.head, "stats"), "logs");
+
   assert_int_equal (json_get_int (logs, "consoles", 0), 400);
   assert_true (json_get_int (logs, "open_files", 999) <= 256);
 }

@@ -155,7 +155,7 @@ lab_set() { echo "$2=$3" >>"$LAB_DIR/g/$1/env"; }
 # Options to o_* variables, which the callers declare local (bash's scope is dynamic).
 lab_options() {
     local a
-    o_kernel=6.1 o_profile=shell o_smp=2 o_mem=256 o_net=yes o_kind=vm o_serial=pty o_start=yes o_standin=yes
+    o_kernel=6.1 o_system=busybox o_profile=shell o_smp=2 o_mem='' o_net=yes o_kind=vm o_serial=pty o_start=yes o_standin=yes
     o_agent=no o_pvpanic=no o_watchdog=no o_vmcoreinfo=no
     o_sysrq='' o_machine='' o_consoles='' o_disk='' o_noisy='' o_append='' o_cpu='' o_log='' o_args=''
     o_quiet='' o_incoming='' o_port=''
@@ -163,11 +163,12 @@ lab_options() {
         case $a in
             kernel=*|profile=*|sysrq=*|smp=*|mem=*|machine=*|consoles=*|disk=*|net=*|noisy=*|append=*|\
             cpu=*|kind=*|log=*|serial=*|args=*|agent=*|pvpanic=*|watchdog=*|quiet=*|incoming=*|\
-            port=*|start=*|standin=*|vmcoreinfo=*)
+            port=*|start=*|standin=*|vmcoreinfo=*|system=*)
                 printf -v "o_${a%%=*}" '%s' "${a#*=}" ;;
             *) lab_fail "unknown option '$a': see docs/lab.md"; return 2 ;;
         esac
     done
+    case $o_system in busybox) o_mem=${o_mem:-256} ;; systemd) o_mem=${o_mem:-512} ;; *) lab_fail "system=$o_system: busybox or systemd"; return 2 ;; esac
     o_mem=${o_mem%M}
     case $o_kind in vm|container) ;; *) lab_fail "kind=$o_kind: vm or container"; return 2 ;; esac
     case $o_profile in shell|login|none|quiet) ;; *) lab_fail "profile=$o_profile: shell, login, none or quiet"; return 2 ;; esac
@@ -185,6 +186,20 @@ lab_image() { # KERNEL: sets img_kernel and img_initrd
     read -r img_kernel img_initrd _ <<<"$line"
 }
 
+# lab_system NAME - the disk of a guest that has one: an overlay of its own on the image, which stays as it
+# was built. Sets o_sysdisk.
+lab_system() {
+    local line base secrets
+    o_sysdisk=
+    [ "$o_system" = systemd ] || return 0
+    line=$("$LAB_SRC/systemd-image" "$o_kernel") || return
+    read -r base secrets <<<"$line"
+    o_sysdisk=$LAB_DIR/g/$1/system.qcow2
+    qemu-img create -q -f qcow2 -F qcow2 -b "$base" "$o_sysdisk" || return 1
+    lab_set "$1" system "$o_system"
+    lab_set "$1" secrets "$secrets"
+}
+
 lab_cmdline() { # the kernel's command line from the o_* options
     local c IFS=,
     for c in $o_consoles; do printf 'console=%s ' "$c"; done
@@ -193,6 +208,7 @@ lab_cmdline() { # the kernel's command line from the o_* options
     [ -n "$o_sysrq" ] && printf ' lab.sysrq=%s' "$o_sysrq"
     [ -n "$o_noisy" ] && printf ' lab.noisy=%s' "$o_noisy"
     [ "$o_profile" = quiet ] || [ -n "$o_quiet" ] && printf ' quiet'
+    [ "$o_system" = systemd ] && printf ' lab.system=systemd net.ifnames=0'
     [ -n "$o_append" ] && printf ' %s' "$o_append"
     printf '\n'
 }
@@ -234,7 +250,7 @@ EOJ
 lab_start_eve() {
     local name=$1 o_kernel o_profile o_sysrq o_smp o_mem o_machine o_consoles o_disk o_net o_noisy o_append
     local o_cpu o_kind o_log o_serial o_args o_agent o_pvpanic o_watchdog o_quiet o_incoming
-    local o_port o_start o_standin o_vmcoreinfo o_shell_consoles='' img_kernel img_initrd uuid domain dir conf g log out extra=() rc
+    local o_port o_start o_standin o_vmcoreinfo o_system o_shell_consoles='' o_sysdisk='' img_kernel img_initrd uuid domain dir conf g log out extra=() rc
     shift
     lab_options "$@" || return
     [ -n "$LAB_DIR" ] || { lab_fail "call lab_init first"; return 1; }
@@ -260,6 +276,7 @@ lab_start_eve() {
         echo "ctl=$g/ctl"; echo "labqmp=$g/qmp"; echo "port=$o_port"; echo "disk=$o_disk"; echo "kernel=$o_kernel"
         echo "vmlinuz=$img_kernel"; echo "systemmap=${img_kernel/vmlinuz-/System.map-}"; echo "mem=$o_mem"
     } >"$g/env"
+    lab_system "$name" || return
     conf=$g/qemu.conf
     {
         cat <<EOC
@@ -375,6 +392,18 @@ EOC
 [device "virtio-disk0"]
   driver = "virtio-blk-pci"
   drive = "drive-virtio-disk0"
+EOC
+        fi
+        if [ -n "$o_sysdisk" ]; then cat <<EOC
+[drive "drive-labroot"]
+  file = "$o_sysdisk"
+  format = "qcow2"
+  cache = "unsafe"
+  if = "none"
+[device "labroot"]
+  driver = "virtio-blk-pci"
+  drive = "drive-labroot"
+  serial = "labroot"
 EOC
         fi
     } >"$conf"
@@ -520,7 +549,7 @@ lab_boot_eve() {
     local name=$1 key snap img a
     shift
     img=$("$LAB_SRC/image" "$(printf '%s\n' "$@" | sed -n 's/^kernel=//p' | grep . || echo 6.1)") || return
-    case " $* " in *" disk="*) lab_start_eve "$name" "$@" && lab_wait_up "$name" 90; return ;; esac
+    case " $* " in *" disk="*|*" system=systemd "*) lab_start_eve "$name" "$@" && lab_wait_up "$name" 90; return ;; esac
     key=$( (echo "$img $LAB_ACCEL"; printf '%s\n' "$@"; "$LAB_QEMU" --version; cat "$LAB_SRC/lab.sh") | sha256sum | cut -c1-16)
     snap=$LAB_CACHE/state-$key
     if [ -e "$snap" ]; then
@@ -617,7 +646,7 @@ lab_virsh() { virsh -q -c "$LAB_URI" "$@" </dev/null; }
 lab_start_libvirt() {
     local name=$1 o_kernel o_profile o_sysrq o_smp o_mem o_machine o_consoles o_disk o_net o_noisy o_append
     local o_cpu o_kind o_log o_serial o_args o_agent o_pvpanic o_watchdog o_quiet o_incoming
-    local o_port o_start o_standin o_vmcoreinfo o_shell_consoles='' img_kernel img_initrd uuid g log w cpu f
+    local o_port o_start o_standin o_vmcoreinfo o_system o_shell_consoles='' o_sysdisk='' img_kernel img_initrd uuid g log w cpu f
     shift
     lab_options "$@" || return
     [ -n "$LAB_DIR" ] || { lab_fail "call lab_init first"; return 1; }
@@ -638,6 +667,7 @@ lab_start_libvirt() {
         echo "systemmap=${img_kernel/vmlinuz-/System.map-}"; echo "mem=$o_mem"
         case $o_serial in unix) echo "cons=$g/cons" ;; esac
     } >"$g/env"
+    lab_system "$name" || return
     cpu=${o_cpu%%,*}
     {
         cat <<EOX
@@ -690,6 +720,9 @@ EOX
         fi
         if [ -n "$o_disk" ]; then
             echo "    <disk type='file' device='disk'><driver name='qemu' type='raw' cache='writeback'/><source file='$o_disk'/><target dev='vda' bus='virtio'/></disk>"
+        fi
+        if [ -n "$o_sysdisk" ]; then
+            echo "    <disk type='file' device='disk'><driver name='qemu' type='qcow2' cache='unsafe'/><source file='$o_sysdisk'/><target dev='vdb' bus='virtio'/><serial>labroot</serial></disk>"
         fi
         echo "  </devices>"
         echo "  <qemu:commandline>"

@@ -6,10 +6,12 @@
 # stops answering; hangdog notices, looks, packs, and the bundle reaches a real receiver, which is asked
 # for it again and looked into. Nothing is simulated. 77: something it needs is missing.
 #
-# MISSION_FAST=1 shortens the interval (10 s instead of 30); MISSION_KEEP=1 keeps the folder.
+# MISSION_FAST=1 shortens the interval (10 s instead of 30); MISSION_KEEP=1 keeps the folder;
+# MISSION_KERNEL=6.12 takes that guest kernel instead of 6.1.
 
 set -u
 way=${1:-libvirt}
+kernel=${MISSION_KERNEL:-6.1}
 src=${HANGDOG_SRC:-$(cd "$(dirname "$0")/../.." && pwd)}
 build=${HANGDOG_BUILD:-$PWD}
 . "$src/tests/lab/lab.sh"
@@ -48,13 +50,13 @@ trap 'exit 143' TERM
 
 lab_init "$work/lab" || exit $?
 chmod 711 "$work/lab" "$LAB_DIR"
-"$src/tests/lab/fetch" 6.1 >/dev/null || exit $?
-"$src/tests/lab/image" 6.1 >/dev/null || exit $?
-step "accelerator: $LAB_ACCEL, $way, kernel 6.1"
+"$src/tests/lab/fetch" "$kernel" >/dev/null || exit $?
+"$src/tests/lab/image" "$kernel" >/dev/null || exit $?
+step "accelerator: $LAB_ACCEL, $way, kernel $kernel"
 
 # ---- a real guest ----
 lab_disk "$work/disk.img" 64M || exit $?
-"lab_start_$way" web profile=shell sysrq=1 "disk=$work/disk.img" || exit $?
+"lab_start_$way" web profile=shell sysrq=1 "kernel=$kernel" "disk=$work/disk.img" || exit $?
 lab_wait_console web '~ # ' 120 || die "the guest did not reach its shell"
 if [ "$way" = libvirt ]; then
     # The daemon has no rights of its own: libvirt's socket must let it in.

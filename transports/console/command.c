@@ -32,6 +32,9 @@
 #define POKE_SILENT_MS 2000 /* for a guest that is slow, but there */
 #define POKE_NOISY_MS 200   /* for one that says a lot, but no prompt */
 #define UNREAD_MS 200
+/* A boot that has said nothing for so long does not go on by itself; systemd
+ * says at least how long it has been waiting. */
+#define BOOT_QUIET_MS 20000
 #define XON_MS 1000
 
 /* Both kill keys: together they empty the line in readline and in busybox,
@@ -121,6 +124,17 @@ interrupt (struct dialogue *d)
 /* ---- what is on the screen before anything is typed ---- */
 
 static enum screen
+screen_of_kept (struct dialogue *d, const char *kept, size_t n,
+                const char **what)
+{
+  enum screen s = screen_of (kept, n, what);
+
+  if (s == SCREEN_BOOTING && lease_quiet_ms_ (d->s->lease) > BOOT_QUIET_MS)
+    s = SCREEN_UNKNOWN;
+  return s;
+}
+
+static enum screen
 kept_screen (struct dialogue *d, const char **what)
 {
   CLEANUP_FREE char *kept = malloc (KEPT_MAX);
@@ -132,14 +146,14 @@ kept_screen (struct dialogue *d, const char **what)
     return SCREEN_UNKNOWN;
   if (lease_since_shell_ (d->s->lease, kept, KEPT_MAX, &n))
     {
-      s = screen_of (kept, n, what);
+      s = screen_of_kept (d, kept, n, what);
       /* A shell was here, and nothing since says that it went. */
       if (s == SCREEN_UNKNOWN && screen_login_lines (kept, n) == 0)
         return SCREEN_SHELL;
       return s;
     }
   n = tap_peek_ (d->s->tap, kept, TEXT_TAIL);
-  return screen_of (kept, n, what);
+  return screen_of_kept (d, kept, n, what);
 }
 
 /* Types keys and looks at the reply until the screen is known, or until so
@@ -192,6 +206,9 @@ closed_verdict (struct dialogue *d, enum screen s, const char *what)
     case SCREEN_PASSWORD:
     case SCREEN_MAINTENANCE:
       return verdict (d, TALK_PASSWORD, "the console shows %s", what);
+    case SCREEN_BOOTING:
+      return verdict (d, TALK_BOOTING, "the guest boots or shuts down: its "
+                      "console shows %s", what);
     default:
       return verdict (d, TALK_BOOTLOADER, "the console shows %s", what);
     }

@@ -13,8 +13,10 @@ static int
 open_pty (const struct open_task *task, uint64_t deadline,
           struct console_link *ret_link, struct error *err)
 {
-  struct open_req req = { .kind = OPEN_TTY, .root = task->def.root,
-                          .path = task->def.path };
+  struct open_req req = {
+    .kind = OPEN_TTY, .root = task->def.root, .path = task->def.path,
+    .check_pid = task->inc.pid, .check_start = task->inc.start_time,
+  };
   struct termios t;
   int r = task->opener->open (task->opener, &req, deadline, &ret_link->fd,
                               &ret_link->lock_fd, err);

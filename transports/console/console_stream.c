@@ -136,7 +136,9 @@ console_stream_drop_ (struct console *c, void *stream)
     .free_arg = close_dropped, .arg = stream,
   };
 
-  if (!stream)
+  /* hub_free() comes after the pool is gone: the connection's end will have
+   * to do. */
+  if (!stream || c->hub->dead)
     return;
   snprintf (lane, sizeof lane, "console-close/%s", c->def.name);
   /* When no job is to be had the reference stays, and libvirtd finds the

@@ -149,7 +149,8 @@ struct lease
   atomic_uint_fast64_t used_ms;
   atomic_bool lost;
   uint64_t connection; /* console->connection it was given for */
-  struct guest_console def; /* as it was then */
+  const struct console_ops *ops; /* and what they were then */
+  struct guest_console def;
 };
 
 struct console
@@ -210,6 +211,7 @@ struct console
 
   pthread_mutex_t io;
   int io_fd; /* link.fd while up, else -1 */
+  uint64_t io_connection; /* the one that these belong to, 0 = none */
   void *io_stream;
 };
 
@@ -256,7 +258,6 @@ struct hub
 };
 
 /* hub.c */
-void console_unref_locked_ (struct console *c);
 void console_unref_ (struct console *c);
 struct console *console_find_locked_ (struct hub *hub, const char *uuid,
                                       const char *name);
@@ -314,6 +315,7 @@ int lease_check_ (struct lease *l, struct error *err);
 /* A dialogue ended at a shell: what the next one may rely on, as long as the
  * ring still has all that came since. */
 void lease_note_shell_ (struct lease *l);
+uint64_t lease_quiet_ms_ (struct lease *l); /* since the last byte came */
 /* The text since then, 0 when there is none or the ring has lost some. */
 bool lease_since_shell_ (struct lease *l, void *dst, size_t n,
                          size_t *ret_len);

@@ -2,9 +2,9 @@
  *
  * What is on the screen.  See prompt.h.
  *
- * Two kinds of signs: a prompt is the last line, unfinished; a menu or a
+ * Three kinds of signs: a prompt is the last line, unfinished; a menu or a
  * countdown is a phrase somewhere in the last screenful, with no sign behind
- * it that the boot went on.
+ * it that the boot went on; a boot is the init system's lines at the end.
  */
 #include "transports/console/prompt.h"
 
@@ -28,6 +28,7 @@ const char *const screen_names[SCREEN_MAX + 1] = {
   [SCREEN_MAINTENANCE] = "maintenance",
   [SCREEN_INITRAMFS] = "initramfs",
   [SCREEN_BOOTLOADER] = "bootloader",
+  [SCREEN_BOOTING] = "booting",
 };
 
 /* ---- from bytes to plain lines ---- */
@@ -303,6 +304,91 @@ by_menu (const char *bytes, size_t len, const char **what)
   return has_kernel_lines (menu) ? SCREEN_UNKNOWN : SCREEN_BOOTLOADER;
 }
 
+/* ---- the init system at work ---- */
+
+/* A line of what was typed, a message of some service: so many may stand
+ * below the init system's last one. */
+#define BOOT_LINES 5
+
+static const char *const boot_begins[] = {
+  "[FAILED] Failed to ", "[DEPEND] Dependency failed for ",
+  "[ TIME ] Timed out ", " * Starting ", " * Stopping ",
+};
+/* With the name of a unit behind them. */
+static const char *const boot_done[] = {
+  "Started ", "Stopped ", "Finished ", "Reached ", "Mounted ", "Unmounted ",
+  "Listening ", "Created ", "Removed ", "Closed ", "Found ", "Set ",
+  "Unset ", "Activated ", "Deactivated ",
+};
+static const char *const boot_doing[] = {
+  "Starting ", "Stopping ", "Mounting ", "Unmounting ", "Activating ",
+  "Deactivating ",
+};
+
+static bool
+begins_one_of (struct line l, const char *const *with, size_t n)
+{
+  for (size_t i = 0; i < n; i++)
+    if (begins (l, with[i]))
+      return true;
+  return false;
+}
+
+static struct line
+without (struct line l, const char *prefix)
+{
+  size_t n = begins (l, prefix) ? strlen (prefix) : l.len;
+
+  return (struct line){ .p = l.p + n, .len = l.len - n };
+}
+
+static bool
+in_line (struct line l, const char *s)
+{
+  return memmem (l.p, l.len, s, strlen (s)) != NULL;
+}
+
+/* "[*** ] (1 of 3) Job x/start running (22s / 1min 49s)".  One that waits
+ * without limit is no progress: it may be why the boot never ends. */
+static bool
+is_waiting_line (struct line l)
+{
+  return begins (l, "[") && (in_line (l, "/start running (")
+                             || in_line (l, "/stop running (")
+                             || in_line (l, " job is running for "))
+         && !in_line (l, "/ no limit)");
+}
+
+static bool
+is_boot_line (struct line l)
+{
+  return begins_one_of (without (l, "[  OK  ] "), boot_done,
+                        ARRAY_LEN (boot_done))
+         || begins_one_of (without (l, "         "), boot_doing,
+                           ARRAY_LEN (boot_doing))
+         || begins_one_of (l, boot_begins, ARRAY_LEN (boot_begins))
+         || is_waiting_line (l);
+}
+
+static bool
+by_boot (const struct buf *text)
+{
+  const char *p = buf_str (text), *end = p + text->len, *nl;
+  struct line l;
+
+  for (unsigned n = 0; end > p && n < BOOT_LINES;)
+    {
+      nl = memrchr (p, '\n', (size_t) (end - p));
+      l = (struct line){ .p = nl ? nl + 1 : p };
+      l.len = (size_t) (end - l.p);
+      if (is_boot_line (l))
+        return true;
+      n += l.len > 0;
+      end = nl ? nl : p;
+    }
+  return false;
+}
+
 /* ---- */
 
 enum screen
@@ -321,6 +407,11 @@ screen_of (const char *bytes, size_t len, const char **ret_what)
   s = by_last_line (last_line (&text), &what);
   if (s == SCREEN_UNKNOWN)
     s = by_menu (bytes, len, &what);
+  if (s == SCREEN_UNKNOWN && by_boot (&text))
+    {
+      s = SCREEN_BOOTING;
+      what = "services that start or stop";
+    }
   if (ret_what)
     *ret_what = s == SCREEN_UNKNOWN ? "" : what;
   return s;
@@ -362,5 +453,6 @@ bool
 screen_is_closed (enum screen s)
 {
   return s == SCREEN_PASSWORD || s == SCREEN_MAINTENANCE
-         || s == SCREEN_INITRAMFS || s == SCREEN_BOOTLOADER;
+         || s == SCREEN_INITRAMFS || s == SCREEN_BOOTLOADER
+         || s == SCREEN_BOOTING;
 }

@@ -18,6 +18,8 @@ enum screen
   SCREEN_MAINTENANCE,  /* asks for root's password after a failed boot */
   SCREEN_INITRAMFS,    /* a shell, but of an unfinished boot */
   SCREEN_BOOTLOADER,   /* GRUB, U-Boot, firmware, iPXE */
+  SCREEN_BOOTING,      /* services start or stop, and there is no prompt: as
+                        * long as that is new, nobody can answer yet */
   SCREEN_MAX,
 };
 extern const char *const screen_names[];

@@ -32,6 +32,7 @@ const char *const talk_names[TALK_MAX + 1] = {
   [TALK_LOGIN] = "login",
   [TALK_PASSWORD] = "password",
   [TALK_BOOTLOADER] = "bootloader",
+  [TALK_BOOTING] = "booting",
   [TALK_XOFF] = "xoff",
   [TALK_BUSY] = "busy",
   [TALK_LOST] = "lost",

@@ -22,6 +22,7 @@ enum talk
   TALK_LOGIN,      /* at a login prompt */
   TALK_PASSWORD,   /* at a password prompt */
   TALK_BOOTLOADER, /* GRUB, U-Boot, firmware */
+  TALK_BOOTING,    /* its services start or stop right now */
   TALK_XOFF,       /* takes nothing: flow control or a full FIFO */
   TALK_BUSY,       /* held by another client, or a lease of higher rank */
   TALK_LOST,       /* the lease was taken, or the console went, on the way */
@@ -78,7 +79,8 @@ void command_result_done (struct command_result *r);
  * that holds control characters or is longer than SESSION_COMMAND_MAX).
  *
  * Nothing is typed where it would do harm: a boot loader, a password or
- * maintenance prompt, an initramfs shell get no key at all, a login prompt at
+ * maintenance prompt, an initramfs shell, a guest whose services come up or
+ * go down get no key at all, a login prompt at
  * most a bare carriage return (to see that it answers).  Where the screen is
  * not known, because we have just connected or because other output has
  * pushed it out, the line editor's kill keys and a carriage return go first

@@ -290,6 +290,7 @@ test_dir_and_inotify (void **state)
     struct inotify_event ev;
     char bytes[1024];
   } u;
+  int r;
 
   assert_int_equal (try_open (OPEN_DIR, b->root, "sub", NULL), 0);
   assert_int_equal (try_open (OPEN_DIR, b->root, ".", NULL), 0);
@@ -297,7 +298,11 @@ test_dir_and_inotify (void **state)
   assert_int_equal (try_open (OPEN_INOTIFY, b->root, "file", NULL), -ENOTDIR);
   assert_int_equal (try_open (OPEN_INOTIFY, b->root, "sub/dddd", NULL),
                     follows_links () ? -EXDEV : -ENOTDIR);
-  assert_int_equal (opener_do (&req, &fd, NULL, &err), 0);
+  r = opener_do (&req, &fd, NULL, &err);
+  /* The user's inotify instances are all taken, by others. */
+  if (r == -EMFILE)
+    skip ();
+  assert_int_equal (r, 0);
   assert_int_equal (read (fd, &u, sizeof u), -1);
   assert_int_equal (errno, EAGAIN);
   put (in_dir (b, "root/sub/new"), "x");
@@ -585,6 +590,33 @@ test_tty_no_lock (void **state)
   close (t.master);
 }
 
+/* A terminal's number is given to the next one that asks for one: when the
+ * process that had the other end is gone, it is a stranger's. */
+static void
+test_tty_of_a_process (void **state)
+{
+  struct bed *b = *state;
+  struct error err = ERROR_INIT;
+  struct term t;
+  int fd = -1, lock = -1;
+
+  make_term (b, &t);
+  t.req.check_pid = getpid ();
+  assert_int_equal (proc_start_time (getpid (), &t.req.check_start, &err), 0);
+  assert_int_equal (opener_do (&t.req, &fd, &lock, &err), 0);
+  close (fd);
+  open_lock_release (&t.req, lock);
+  fd = lock = -1;
+  t.req.check_start++;
+  assert_int_equal (opener_do (&t.req, &fd, &lock, &err), -ESTALE);
+  t.req.check_pid = dead_pid ();
+  assert_int_equal (opener_do (&t.req, &fd, &lock, &err), -ESTALE);
+  assert_int_equal (fd, -1);
+  assert_int_equal (lock, -1);
+  assert_int_equal (count_names (b->locks), 0);
+  close (t.master);
+}
+
 /* ---- /proc ---- */
 
 static int
@@ -717,6 +749,7 @@ main (void)
     BED (test_tty_lock_of_others),
     BED (test_tty_lock_life),
     BED (test_tty_no_lock),
+    BED (test_tty_of_a_process),
     cmocka_unit_test (test_proc),
     cmocka_unit_test (test_proc_stack),
     cmocka_unit_test (test_pidfd_and_gone),

@@ -17,7 +17,7 @@ runs=0
 attempt ()
 {
   rm -rf "$d" "$tmpdir/lost"
-  mkdir "$tmpdir/lost"
+  mkdir "$tmpdir/lost" "$d"
   runs=$((runs + 1))
   r=0
   env LD_PRELOAD="$shim" HD_CRASH_UNDER="$d" HD_LOST_DIR="$tmpdir/lost" \

@@ -170,7 +170,7 @@ run_on (const char *text, const struct guest *g, struct outcome_report *ret)
   struct job job = { clock_ms () + 10000 };
   struct transport_env env = { NULL, NULL, NULL };
   struct error err = ERROR_INIT;
-  struct scenario *s;
+  struct scenario *s = NULL;
   int rc;
 
   if (json_parse (text, strlen (text), JSON_FILE, "doc", JSON_MAX_FILE, &doc,
@@ -241,6 +241,7 @@ test_talk (void **state)
     { TALK_LOGIN, OUTCOME_NO_VERDICT, "login-prompt" },
     { TALK_PASSWORD, OUTCOME_NO_VERDICT, "password-prompt" },
     { TALK_BOOTLOADER, OUTCOME_NO_VERDICT, "bootloader" },
+    { TALK_BOOTING, OUTCOME_NO_VERDICT, "booting" },
     { TALK_BUSY, OUTCOME_NO_VERDICT, "console-busy" },
     { TALK_LOST, OUTCOME_NO_VERDICT, "console-lost" },
     { TALK_ABSENT, OUTCOME_NO_VERDICT, "console-absent" },

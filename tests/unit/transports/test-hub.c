@@ -15,10 +15,12 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/opener.h"
 #include "tests/fakes/hubscene.h"
 
 /* ---- draining ---- */
@@ -189,6 +191,36 @@ test_absent_until_it_is_there (void **state)
   assert_int_equal (tap_state (t), CONSOLE_ABSENT);
   assert_true (tap_read (t, path, sizeof path, NULL) > 0);
   tap_free (t);
+  scene_end (&s);
+}
+
+/* Nobody told us yet that the guest's process is gone: whose terminal has
+ * that number now is not to be found out by reading it. */
+static void
+test_no_terminal_without_its_process (void **state)
+{
+  struct hub_limits limits = { .reconnect_min_ms = 10, .reconnect_max_ms = 40 };
+  struct fakecons_config cfg = { .n = 1, .pty = true };
+  struct fakecons_stats st;
+  struct scene s;
+  struct guest *g;
+  pid_t pid = fork ();
+
+  if (pid == 0)
+    _exit (0);
+  scene_begin (&s, NULL, CONSOLE_HOLD, &limits);
+  scene_fakes (&s, &cfg);
+  g = hubworld_snapshot (0, CONSOLE_PTY, CONSOLE_HOLD,
+                         fakecons_path (s.fake, 0));
+  g->inc.pid = pid;
+  assert_int_equal (proc_start_time (pid, &g->inc.start_time, NULL), 0);
+  assert_int_equal (waitpid (pid, NULL, 0), pid);
+  hubworld_tell (&s.w, GUEST_ADDED, g);
+  assert_true (hubworld_wait (&s.w, 0, CONSOLE_ABSENT, 3000));
+  nap (100);
+  fakecons_stats (s.fake, 0, &st);
+  assert_int_equal (st.connects, 0);
+  assert_int_equal (scene_sunk (&s, 0), 0);
   scene_end (&s);
 }
 
@@ -385,6 +417,7 @@ main (int argc, char **argv)
     cmocka_unit_test (test_releases_lose_nothing),
     cmocka_unit_test (test_a_sink_that_cannot_take_it),
     cmocka_unit_test (test_absent_until_it_is_there),
+    cmocka_unit_test (test_no_terminal_without_its_process),
     cmocka_unit_test (test_probe_mode_connects_for_use_only),
     cmocka_unit_test (test_held_by_another),
     cmocka_unit_test (test_a_stuck_qemu_is_not_held),

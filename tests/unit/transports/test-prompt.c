@@ -56,6 +56,34 @@ test_screens (void **state)
       "\r\n9\r\n10\r\n", SCREEN_UNKNOWN },
     { "echo 'x\r\n> ", SCREEN_CONTINUATION },
     { "old line\rnew login: ", SCREEN_LOGIN },
+    /* A Debian 12 guest with systemd, as its serial console said it. */
+    { "[\x1b[0;32m  OK  \x1b[0m] Started \x1b[0;1;39mserial-getty@ttyS0"
+      "\xe2\x80\xa6rvice\x1b[0m - Serial Getty on ttyS0.\r\r\n",
+      SCREEN_BOOTING },
+    { "         Stopping \x1b[0;1;39mdbus.service\x1b[0m - D-Bus System "
+      "Message Bus...\r\r\n", SCREEN_BOOTING },
+    { "[\x1b[0m\x1b[0;31m*     \x1b[0m] (1 of 3) Job systemd-udevd.service/"
+      "start running (22s / 1min 49s)\r\r\n\x1bM\r\r\n\x1b[K",
+      SCREEN_BOOTING },
+    { "[ ***  ] A start job is running for x.mount (2s / no limit)\r\n",
+      SCREEN_UNKNOWN },
+    { "[\x1b[0;32m  OK  \x1b[0m] Finished \x1b[0;1;39msystemd-update-utmp"
+      "\x1b[0m - System Boot in UTMP.\r\r\n\x1b[K         Starting \x1b[0;"
+      "1;39mdbus.service\x1b[0m...\r\r\n\x0b\b \b\b \b printf '\\nHD%s%s:B\\n' "
+      "68d4cb5d 27bb3681; uptime; printf '\\nHD%s%s:E:%d\\n' 68d4cb5d "
+      "27bb3681 $?\r\n", SCREEN_BOOTING },
+    { "[  OK  ] Reached target reboot.target - System Reboot.\r\r\n"
+      "[  112.323658] systemd-journald[160]: Failed to send\r\n"
+      "[  112.852447] reboot: Restarting system\r\n", SCREEN_BOOTING },
+    { "[  OK  ] Started a.service.\r\n1\r\n2\r\n3\r\n4\r\n5\r\n",
+      SCREEN_UNKNOWN },
+    { "[  OK  ] Started a.service.\r\n\r\nDebian GNU/Linux 12 lab ttyS0\r\n"
+      "\r\nlab login: ", SCREEN_LOGIN },
+    { "lab login: root (automatic login)\r\n\r\r\nLast login: Fri Nov 20 "
+      "11:14:54 UTC 2026 on ttyS0\r\n\x1b[?2004h\x1b]0;root@lab: ~\x07"
+      "\x1b[01;32mroot@lab\x1b[00m:\x1b[01;34m~\x1b[00m# \x07",
+      SCREEN_SHELL },
+    { "[  OK  ] 12 tests passed\r\n", SCREEN_UNKNOWN },
     { "\x1b[", SCREEN_UNKNOWN },
     { "\x1b]0;unfinished", SCREEN_UNKNOWN },
   };

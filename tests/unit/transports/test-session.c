@@ -328,6 +328,33 @@ test_boot_loaders_get_no_key (void **state)
 }
 
 static void
+say (struct scene *s, const char *line, const char *seen)
+{
+  assert_int_equal (fakecons_command (s->fake, line), 0);
+  assert_true (scene_wait_said (s, seen, 2000));
+}
+
+/* Services come up, and nobody is there yet: what was typed now, a getty or a
+ * shell would get later. */
+static void
+test_a_booting_guest_gets_no_key (void **state)
+{
+  struct fakecons_config cfg = { .play = FAKE_MUTE };
+  struct scene s;
+
+  scene_begin (&s, &cfg, CONSOLE_HOLD, NULL);
+  say (&s, "say 0 [  OK  ] Started dbus.service - D-Bus.\\r\\n         "
+           "Starting ssh.service - OpenBSD...\\r\\n", "OpenBSD...\r\n");
+  expect_talk (&s, LEASE_SCENARIO, 600, TALK_BOOTING);
+  assert_int_equal (keys_typed (&s), 0);
+  /* It waits for ever: that is no boot that goes on. */
+  say (&s, "say 0 a\\r\\nb\\r\\nc\\r\\nd\\r\\n[*** ] A start job is running "
+           "for x (9s / no limit)\\r\\n", "no limit)\r\n");
+  expect_talk (&s, LEASE_SCENARIO, 600, TALK_NO_ANSWER);
+  scene_end (&s);
+}
+
+static void
 test_dead_guest_is_silent (void **state)
 {
   not_a_shell (FAKE_DEAD, 0, LEASE_SCENARIO, 600, TALK_SILENT, -1);
@@ -594,6 +621,7 @@ main (int argc, char **argv)
     cmocka_unit_test (test_login_behind_noise),
     cmocka_unit_test (test_password_gets_no_key),
     cmocka_unit_test (test_boot_loaders_get_no_key),
+    cmocka_unit_test (test_a_booting_guest_gets_no_key),
     cmocka_unit_test (test_dead_guest_is_silent),
     cmocka_unit_test (test_dead_shell_under_a_talking_kernel),
     cmocka_unit_test (test_echo_without_a_shell),

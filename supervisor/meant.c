@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Asking QEMU whether somebody stopped the guest.
+ */
+#include "supervisor/meant.h"
+#include "supervisor/daemon.h"
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/job.h"
+#include "transports/monitor/monitor.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MEANT_MS 1500
+
+struct question
+{
+  const struct guest *guest;
+  struct transport_env env;
+  char status[64];
+};
+
+/* Loop side: who waits, also for one that never comes back. */
+struct waiting
+{
+  meant_fn *fn;
+  void *arg;
+};
+
+bool
+guest_paused_by_owner (const struct guest *g)
+{
+  return g->run == GUEST_PAUSED && strcmp (g->reason, "process-stopped") != 0;
+}
+
+/* States that a person, libvirt or a migration brings about.  Not among them:
+ * io-error, internal-error, guest-panicked, watchdog, shutdown. */
+static bool
+is_stopped (const char *status)
+{
+  static const char *const names[]
+      = { "paused",      "prelaunch", "inmigrate",  "postmigrate",
+          "finish-migrate", "save-vm", "restore-vm", "suspended" };
+
+  for (unsigned i = 0; i < ARRAY_LEN (names); i++)
+    if (strcmp (names[i], status) == 0)
+      return true;
+  return false;
+}
+
+static int
+ask_run (struct job *job, void *arg)
+{
+  struct question *q = arg;
+  enum monitor_health health;
+
+  return monitor_status (&q->env, q->guest, job_deadline (job), &health,
+                         q->status, sizeof (q->status), NULL);
+}
+
+static void
+question_free (void *arg)
+{
+  struct question *q = arg;
+
+  guest_unref (q->guest);
+  free (q);
+}
+
+static void
+ask_done (void *owner, void *arg, enum job_end end, int rc)
+{
+  struct waiting *w = owner;
+  struct question *q = arg;
+
+  if (end == JOB_DISCARDED || rc < 0)
+    w->fn (false, "", w->arg);
+  else
+    w->fn (is_stopped (q->status), q->status, w->arg);
+  free (w);
+  if (q)
+    question_free (q);
+}
+
+int
+meant_ask (struct daemon *d, const struct guest *g, meant_fn *fn, void *arg,
+           struct error *err)
+{
+  struct question *q;
+  struct waiting *w;
+  struct job_spec spec = {
+    .name = "is it meant to run",
+    .guest = g->inc.uuid,
+    .lane = "run-state",
+    .timeout_ms = MEANT_MS,
+    .run = ask_run,
+    .done = ask_done,
+    .free_arg = question_free,
+  };
+  int r;
+
+  /* libvirt tells of itself. */
+  if (g->monitor != MONITOR_UNIX)
+    return -ENOENT;
+  q = calloc (1, sizeof (*q));
+  w = calloc (1, sizeof (*w));
+  if (!q || !w)
+    {
+      free (q);
+      free (w);
+      return error_set (err, ENOMEM, "no memory to ask");
+    }
+  q->guest = guest_ref (g);
+  q->env = d->env;
+  *w = (struct waiting){ fn, arg };
+  spec.owner = w;
+  spec.arg = q;
+  r = job_start (d->jobs, &spec, err);
+  if (r < 0)
+    {
+      question_free (q);
+      free (w);
+    }
+  return r;
+}
