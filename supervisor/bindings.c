@@ -428,17 +428,6 @@ on_meant (bool stopped, const char *status, void *arg)
 }
 
 static void
-no_verdict (struct binding *bd, const char *code, const char *sentence)
-{
-  struct outcome_report none = { .outcome = OUTCOME_NO_VERDICT,
-                                 .value = NAN };
-
-  snprintf (none.code, sizeof (none.code), "%s", code);
-  snprintf (none.sentence, sizeof (none.sentence), "%.190s", sentence);
-  take_outcome (bd, &none, loop_now (bd->all->d->loop));
-}
-
-static void
 run_done (void *owner, void *arg, enum job_end end, int rc)
 {
   struct run *run = arg;
