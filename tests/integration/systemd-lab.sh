@@ -171,7 +171,7 @@ fi
 
 # ---- both are started again from within ----
 reboot_both() {
-    local before g from began_reboot seen= runs
+    local before g from began_reboot seen='' runs
     before=$(row web guest .boot)
     for g in web ${has_door:+door}; do
         from=$(lab_console_size $g)
@@ -187,7 +187,7 @@ reboot_both() {
     done
     at_shell web "$from_web"
     at_login door "$from_door"
-    step "both are up again, $((SECONDS - began_reboot)) s after the order; ${seen:+while booting, web was said to be}"
+    step "both are up again, $((SECONDS - began_reboot)) s after the order${seen:+; meanwhile: booting}"
     well web
     # Twice around: what came late would be an incident by then.
     runs=$(uptime_row web .runs)
