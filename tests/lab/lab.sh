@@ -428,8 +428,8 @@ EOC
     lab_spawn "guest.$name" "$out" "$LAB_QEMU" -display none -S -no-user-config -nodefaults -no-shutdown \
         -serial chardev:charserial0 -no-hpet -cpu "$o_cpu" -name "$domain" -uuid "$uuid" \
         -readconfig "$conf" -pidfile "$dir/pid" "${extra[@]}" || return 1
-    # QEMU makes its pid file last, when its sockets exist.
-    lab_until 20 "test -s '$dir/pid'" "guest.$name" ||
+    # QEMU makes its pid file before its sockets, and those in the order of the file above.
+    lab_until 60 "test -s '$dir/pid' && test -S '$g/ctl'" "guest.$name" ||
         { lab_fail "QEMU did not start for '$name': $(tail -n 3 "$log" | tr '\n' ' ')"; lab_stop "$name"; return 1; }
     if [ "$o_standin" = yes ]; then
         lab_spawn "pillar.$name" "$g/events.json" "$LAB_TOOL" standin "$dir/listener.qmp" || return 1
