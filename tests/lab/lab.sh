@@ -135,9 +135,10 @@ lab_disk() {
     truncate -s "$2" "$1" && mkfs.ext4 -q -F "$1"
 }
 
-lab_uuid() { # NAME: the same uuid each time
+# lab_uuid NAME - the same each time in one lab; another in another, since a host has each uuid once.
+lab_uuid() {
     local h
-    h=$(printf '%s' "$1" | md5sum)
+    h=$(printf '%s' "$LAB_DIR/$1" | md5sum)
     echo "${h:0:8}-${h:8:4}-4${h:13:3}-8${h:17:3}-${h:20:12}"
 }
 
