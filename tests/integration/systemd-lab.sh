@@ -179,8 +179,11 @@ reboot_both() {
         lab_ctl $g 'systemctl --no-block reboot' >/dev/null || fail "$g: the order to reboot was not taken"
     done
     began_reboot=$SECONDS
-    lab_until 120 "row web guest .boot | grep -qx '$((before + 1))'" || fail "web: the boot number stays $(row web guest .boot), was $before"
-    step "web lives anew, $((SECONDS - began_reboot)) s after the order"
+    # On EVE nobody tells of a reset: there, only that it is not taken for a hang.
+    if [ "$way" = libvirt ]; then
+        lab_until 120 "row web guest .boot | grep -qx '$((before + 1))'" || fail "web: the boot number stays $(row web guest .boot), was $before"
+        step "web lives anew, $((SECONDS - began_reboot)) s after the order"
+    fi
     while ! tail -c "+$((from_web + 1))" "$(lab_get web log)" | grep -aq 'automatic login' && [ $((SECONDS - began_reboot)) -lt 300 ]; do
         case $(uptime_row web '.code // "-"') in booting) seen=1 ;; esac
         sleep 1
