@@ -69,6 +69,16 @@ extern const struct collector collect_net;
 extern const struct collector collect_host;
 extern const struct collector collect_console;
 extern const struct collector *const collectors[]; /* ends with NULL */
+
+/* For `hangdog doctor`: what a collector lacks here, and what mends it.  In a
+ * job; looks only. */
+struct collector_doctor
+{
+  const struct collector *collector;
+  void (*doctor) (const struct transport_env *env, const struct guest *g,
+                  struct doctor_report *r, uint64_t deadline);
+};
+extern const struct collector_doctor collector_doctors[]; /* ends with NULL */
 const struct collector *collector_find (const char *name);
 
 #endif

@@ -78,6 +78,37 @@ guest_box (const struct guest *g)
   return container_of (g, struct guest_box, guest);
 }
 
+/* Up to the last disk there is. */
+static size_t
+used_size (const struct guest *g)
+{
+  return offsetof (struct guest, disks) + g->ndisks * sizeof g->disks[0];
+}
+
+struct guest *
+guest_clone (const struct guest *g)
+{
+  struct guest *copy = guest_new ();
+
+  if (!copy)
+    return NULL;
+  memcpy (copy, g, used_size (g));
+  copy->labels = NULL;
+  /* The count of references in json-c is not atomic. */
+  if (g->labels)
+    json_object_deep_copy (g->labels, &copy->labels, NULL);
+  return copy;
+}
+
+struct guest *
+guest_seal (struct guest *g)
+{
+  struct guest_box *box = guest_box (g), *smaller;
+
+  smaller = realloc (box, offsetof (struct guest_box, guest) + used_size (g));
+  return smaller ? &smaller->guest : g;
+}
+
 struct guest *
 guest_ref (const struct guest *g)
 {

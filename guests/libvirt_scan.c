@@ -213,7 +213,7 @@ add_domain (struct libvirt_scan *s, virDomainPtr dom, const struct procs *procs)
     {
       if (g->run != GUEST_OFF)
         set_process (g, procs);
-      s->guests[s->nguests++] = g;
+      s->guests[s->nguests++] = guest_seal (g);
       return 0;
     }
   guest_unref (g);

@@ -63,7 +63,9 @@ int qemu_proc_read (int32_t pid, struct qemu_proc *ret_proc,
                     struct qemu_args **ret_args, struct error *err);
 
 /* Calls fn for every QEMU of this host until it returns true.  Returns 1 when
- * it did, 0 when none was taken. */
+ * it did, 0 when none was taken.  Those of the system's users come first:
+ * anybody can call a process a QEMU and give it a guest's uuid, so who looks
+ * for one takes the first. */
 int qemu_proc_find (bool (*fn) (const struct qemu_proc *proc,
                                 const struct qemu_args *args, void *arg),
                     void *arg, struct error *err);

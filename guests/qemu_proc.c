@@ -13,10 +13,12 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define MAX_CMDLINE (256u << 10)
 #define MAX_PROCESSES 65536u
+#define LAST_SYSTEM_UID 999
 
 bool
 uuid_is_valid (const char *s)
@@ -117,17 +119,27 @@ qemu_proc_read (int32_t pid, struct qemu_proc *ret_proc,
   return 0;
 }
 
-int
-qemu_proc_find (bool (*fn) (const struct qemu_proc *proc,
-                            const struct qemu_args *args, void *arg),
-                void *arg, struct error *err)
+/* Of the system, or of whoever runs us.  A process's folder belongs to its
+ * effective user, whatever else in it does. */
+static bool
+is_trusted (int dir, const char *pid)
 {
-  DIR *dir CLEANUP_CLOSEDIR = opendir ("/proc");
+  struct stat st;
+
+  return fstatat (dir, pid, &st, 0) == 0
+         && (st.st_uid <= LAST_SYSTEM_UID || st.st_uid == geteuid ());
+}
+
+/* One pass over /proc: those that are trusted, or the others. */
+static bool
+find_some (DIR *dir, bool trusted,
+           bool (*fn) (const struct qemu_proc *proc,
+                       const struct qemu_args *args, void *arg),
+           void *arg)
+{
   struct dirent *de;
   unsigned seen = 0;
 
-  if (!dir)
-    return error_errno (err, errno, "/proc");
   while ((de = readdir (dir)) && seen < MAX_PROCESSES)
     {
       struct qemu_args *args = NULL;
@@ -139,12 +151,28 @@ qemu_proc_find (bool (*fn) (const struct qemu_proc *proc,
       if (*end || pid <= 0 || pid > INT32_MAX)
         continue;
       seen++;
-      if (qemu_proc_read ((int32_t) pid, &proc, &args, NULL) < 0)
+      if (is_trusted (dirfd (dir), de->d_name) != trusted
+          || qemu_proc_read ((int32_t) pid, &proc, &args, NULL) < 0)
         continue;
       taken = fn (&proc, args, arg);
       qemu_args_free (args);
       if (taken)
-        return 1;
+        return true;
     }
-  return 0;
+  return false;
+}
+
+int
+qemu_proc_find (bool (*fn) (const struct qemu_proc *proc,
+                            const struct qemu_args *args, void *arg),
+                void *arg, struct error *err)
+{
+  DIR *dir CLEANUP_CLOSEDIR = opendir ("/proc");
+
+  if (!dir)
+    return error_errno (err, errno, "/proc");
+  if (find_some (dir, true, fn, arg))
+    return 1;
+  rewinddir (dir);
+  return find_some (dir, false, fn, arg);
 }

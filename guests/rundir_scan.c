@@ -528,7 +528,7 @@ scan_folder (const struct rundir_look *l, const char *name)
   g = build_guest (l, name, uuid, &w, has_pidfile, list);
   if (!g)
     return -ENOMEM;
-  s->guests[s->nguests++] = g;
+  s->guests[s->nguests++] = guest_seal (g);
   return 0;
 }
 

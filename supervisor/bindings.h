@@ -51,7 +51,8 @@ size_t bindings_count (const struct bindings *b);
 /* The outcome of every run, as it comes. */
 typedef void binding_listen_fn (const struct binding_info *info,
                                 enum health_change change, void *arg);
-void bindings_listen (struct bindings *b, binding_listen_fn *fn, void *arg);
+int bindings_listen (struct bindings *b, binding_listen_fn *fn, void *arg,
+                     struct error *err);
 void bindings_unlisten (struct bindings *b, binding_listen_fn *fn, void *arg);
 
 #endif

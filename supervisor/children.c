@@ -126,8 +126,8 @@ drop_capabilities (void)
 
 /* In the fork: only async-signal-safe calls, and no return. */
 static void
-become (const struct child_spec *spec, const char **argv, const int *fds,
-        unsigned nfds)
+become (const struct child_spec *spec, pid_t keeper, const char **argv,
+        const int *fds, unsigned nfds)
 {
   int high[CHILD_MAX_FDS];
   sigset_t none;
@@ -159,7 +159,8 @@ become (const struct child_spec *spec, const char **argv, const int *fds,
   /* After setuid, which clears it: without its keeper a child must not go on
    * holding consoles. */
   prctl (PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-  if (getppid () == 1)
+  /* It may have died before; but in a container its number may be 1. */
+  if (getppid () != keeper)
     _exit (124);
   execv (spec->program, (char *const *) argv);
   _exit (127);
@@ -171,7 +172,7 @@ child_start (struct child *c, struct error *err)
   const char *argv[32] = { c->spec.program };
   int fds[CHILD_MAX_FDS], pair[2];
   unsigned nfds = 0;
-  pid_t pid;
+  pid_t pid, keeper = getpid ();
   int r;
 
   if (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
@@ -188,7 +189,7 @@ child_start (struct child *c, struct error *err)
   nfds++;
   pid = fork ();
   if (pid == 0)
-    become (&c->spec, argv, fds, nfds);
+    become (&c->spec, keeper, argv, fds, nfds);
   r = errno;
   for (unsigned i = 0; i < nfds; i++)
     close (fds[i]);

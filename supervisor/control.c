@@ -20,6 +20,10 @@
 #define MAX_CLIENTS 64
 /* `status` of a thousand guests is some 3 MiB. */
 #define CLIENT_QUEUE (32u << 20)
+/* And of all clients together: one that asks and does not read is cut off
+ * sooner when others do the same. */
+#define ALL_QUEUES (64u << 20)
+#define MAX_ANSWERS 64 /* of one client that are still being given */
 
 static const struct control_op ops[] = {
   { "list", op_list },
@@ -45,6 +49,7 @@ struct client
   struct client *next;
   struct channel *channel;
   struct answer *answers;
+  unsigned nanswers;
   char by[64];
 };
 
@@ -68,8 +73,19 @@ answer_free (struct answer *a)
     p = &(*p)->next;
   if (*p)
     *p = a->next;
+  a->client->nanswers--;
   json_object_put (a->head);
   free (a);
+}
+
+static bool
+has_room (const struct client *cl, size_t len)
+{
+  size_t all = len;
+
+  for (const struct client *c = cl->control->clients; c; c = c->next)
+    all += c->channel ? channel_queued (c->channel) : 0;
+  return all <= ALL_QUEUES;
 }
 
 static bool
@@ -78,6 +94,11 @@ send_row (struct answer *a, struct json_object *row, const void *body,
 {
   struct frame request = { .head = a->head };
 
+  if (more && !has_room (a->client, len))
+    {
+      json_object_put (row);
+      return false;
+    }
   if (!row)
     row = json_object_new_object ();
   if (more)
@@ -189,15 +210,21 @@ on_frame (struct channel *ch, struct frame *frame, void *arg)
   for (size_t i = 0; op && i < ARRAY_LEN (ops); i++)
     if (strcmp (ops[i].name, op) == 0)
       {
-        a = calloc (1, sizeof (*a));
+        a = cl->nanswers < MAX_ANSWERS ? calloc (1, sizeof (*a)) : NULL;
         if (!a)
-          return;
+          {
+            error_set (&err, EBUSY, "you have %u requests under way already",
+                       cl->nanswers);
+            channel_reply_error (ch, frame, &err);
+            return;
+          }
         a->d = cl->control->d;
         a->client = cl;
         a->head = json_object_get (frame->head);
         memcpy (a->by, cl->by, sizeof (a->by));
         a->next = cl->answers;
         cl->answers = a;
+        cl->nanswers++;
         ops[i].run (a, frame);
         return;
       }

@@ -54,7 +54,8 @@ void answer_end (struct answer *a, struct json_object *last /* or NULL */);
 void answer_error (struct answer *a, const struct error *why);
 /* Another request of the same client that is still being answered. */
 struct answer *answer_find (struct answer *a, int64_t id);
-/* The guest named by the member "guest"; on failure the answer is ended. */
+/* The guest named by the member "guest"; on NULL the answer is ended, and
+ * gone. */
 const struct guest *answer_guest (struct answer *a);
 
 struct control_op

@@ -20,12 +20,14 @@
 #include "base/json.h"
 #include "base/loop.h"
 #include "base/units.h"
+#include "diag/collector.h"
 #include "transports/console/hub.h"
 
 #include <string.h>
 
 #define DOCTOR_MS 10000
 #define SPOOL_MS 30000
+#define PATIENCE_MS 10000 /* beyond a scenario's own timeout */
 
 /* ---- probe ---- */
 
@@ -35,18 +37,38 @@ struct probe
   char uuid[UUID_TEXT];
   char scenario[64]; /* "" = all of the guest */
   unsigned waiting;
+  struct timer *patience; /* a scenario may be unbound while it runs */
 };
 
 static void probe_outcome (const struct binding_info *info,
                            enum health_change change, void *arg);
 
 static void
+probe_free (struct probe *p)
+{
+  bindings_unlisten (p->answer->d->bindings, probe_outcome, p);
+  timer_free (p->patience);
+  free (p);
+}
+
+static void
 probe_gone (struct answer *a)
 {
-  struct probe *p = a->arg;
+  probe_free (a->arg);
+}
 
-  bindings_unlisten (a->d->bindings, probe_outcome, p);
-  free (p);
+static void
+probe_late (struct timer *t, void *arg)
+{
+  struct probe *p = arg;
+  struct answer *a = p->answer;
+  struct error err = ERROR_INIT;
+
+  probe_free (p);
+  a->gone = NULL;
+  error_set (&err, ETIMEDOUT, "an outcome did not come: the guest may be "
+             "gone, or its scenario");
+  answer_error (a, &err);
 }
 
 static void
@@ -74,18 +96,17 @@ probe_outcome (const struct binding_info *info, enum health_change change,
   answer_row (a, row);
   if (--p->waiting > 0)
     return;
-  bindings_unlisten (a->d->bindings, probe_outcome, p);
-  free (p);
+  probe_free (p);
   a->gone = NULL;
   answer_end (a, NULL);
 }
 
 struct start_all
 {
-  struct daemon *d;
   struct probe *probe;
   const char *names[64];
   unsigned n;
+  uint64_t timeout_ms; /* the longest */
 };
 
 static void
@@ -96,7 +117,11 @@ gather (const struct binding_info *info, void *arg)
   if (s->n < ARRAY_LEN (s->names)
       && (!s->probe->scenario[0]
           || strcmp (s->probe->scenario, info->scenario->name) == 0))
-    s->names[s->n++] = info->scenario->name;
+    {
+      s->names[s->n++] = info->scenario->name;
+      if (info->scenario->timeout_ms > s->timeout_ms)
+        s->timeout_ms = info->scenario->timeout_ms;
+    }
 }
 
 void
@@ -105,7 +130,7 @@ op_probe (struct answer *a, struct frame *f)
   CLEANUP_GUEST const struct guest *g = answer_guest (a);
   const char *scenario;
   struct error err = ERROR_INIT;
-  struct start_all all = { .d = a->d };
+  struct start_all all = { .n = 0 };
   struct probe *p;
 
   if (!g)
@@ -129,18 +154,22 @@ op_probe (struct answer *a, struct frame *f)
                    ? "no scenario \"%s\" is bound to %s"
                    : "no scenario%.0s is bound to %s; see docs/scenarios.md",
                scenario ? scenario : "", g->display);
-  for (unsigned i = 0; i < all.n; i++)
-    if (bindings_probe (a->d->bindings, p->uuid, all.names[i], &err) == 0)
-      p->waiting++;
+  if (all.n > 0
+      && bindings_listen (a->d->bindings, probe_outcome, p, &err) == 0
+      && loop_timer (a->d->loop, "probe", probe_late, p, &p->patience, &err)
+             == 0)
+    for (unsigned i = 0; i < all.n; i++)
+      if (bindings_probe (a->d->bindings, p->uuid, all.names[i], &err) == 0)
+        p->waiting++;
   if (p->waiting == 0)
     {
-      free (p);
+      probe_free (p);
       answer_error (a, &err);
       return;
     }
   a->arg = p;
   a->gone = probe_gone;
-  bindings_listen (a->d->bindings, probe_outcome, p);
+  timer_in (p->patience, all.timeout_ms + PATIENCE_MS);
 }
 
 /* ---- diagnose ---- */
@@ -240,12 +269,13 @@ void
 op_release (struct answer *a, struct frame *f)
 {
   CLEANUP_GUEST const struct guest *g = answer_guest (a);
-  const char *for_ = json_get_str (a->head, "for");
   struct error err = ERROR_INIT;
   uint64_t ms = 10 * 60 * 1000;
+  const char *for_;
 
   if (!g)
     return;
+  for_ = json_get_str (a->head, "for");
   if ((for_ && units_parse_duration (for_, &ms, &err) < 0)
       || hub_release (a->d->hub, g->inc.uuid,
                       json_get_str (a->head, "console"), ms, &err)
@@ -272,7 +302,7 @@ struct exam_job
   const struct guest *guest;
   struct transport_env env;
   struct json_object *rows;
-  const char *transport;
+  const char *who, *name; /* "transport" or "collector", and which */
 };
 
 static const char *const doctor_states[] = { "ok", "warn", "bad", "n/a" };
@@ -284,7 +314,7 @@ exam_line (struct doctor_report *r, enum doctor_state state,
   struct exam_job *j = container_of (r, struct exam_job, report);
   struct json_object *row = json_object_new_object ();
 
-  json_add_str (row, "transport", j->transport);
+  json_add_str (row, j->who, j->name);
   json_add_str (row, "state", doctor_states[state]);
   json_add_text (row, "what", what, strlen (what));
   json_add_text (row, "finding", finding, strlen (finding));
@@ -298,11 +328,19 @@ exam_run (struct job *job, void *arg)
 {
   struct exam_job *j = arg;
 
+  j->who = "transport";
   for (unsigned i = 0; transports[i] && !job_stopping (job); i++)
     {
-      j->transport = transports[i]->name;
+      j->name = transports[i]->name;
       transports[i]->doctor (&j->env, j->guest, &j->report,
                              job_deadline (job));
+    }
+  j->who = "collector";
+  for (unsigned i = 0; collector_doctors[i].doctor && !job_stopping (job); i++)
+    {
+      j->name = collector_doctors[i].collector->name;
+      collector_doctors[i].doctor (&j->env, j->guest, &j->report,
+                                   job_deadline (job));
     }
   return 0;
 }

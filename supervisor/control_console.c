@@ -40,6 +40,7 @@ struct seat
   struct timer *idle;
   struct buf typed; /* not yet written */
   uint64_t last_typed_ms;
+  uint64_t missed; /* bytes that found no room in the client's queue */
   bool job; /* a lease or write job is out: it uses the lease */
 };
 
@@ -107,6 +108,16 @@ say (struct seat *s, const char *note)
   answer_row (s->answer, row);
 }
 
+/* Reading goes on, and what was typed in vain is forgotten. */
+static void
+lost_keyboard (struct seat *s)
+{
+  lease_free (steal_ptr (&s->lease));
+  buf_done (&s->typed);
+  s->typed = (struct buf) BUF_INIT (MAX_TYPED);
+  say (s, "somebody else took the keyboard; you still read along");
+}
+
 /* ---- reading ---- */
 
 static void
@@ -123,10 +134,15 @@ on_data (struct tap *tap, void *arg)
     {
       struct json_object *row = json_object_new_object ();
 
+      lost += s->missed;
       if (lost)
         json_add_int (row, "lost", (int64_t) lost);
+      s->missed = 0;
       if (!answer_bytes (s->answer, row, bytes, n))
-        return; /* its queue is full: the next read tells what was lost */
+        {
+          s->missed = lost + n; /* the next that goes out tells */
+          return;
+        }
     }
 }
 
@@ -141,6 +157,17 @@ seat_job_free (void *arg)
     lease_free (j->lease);
   buf_done (&j->bytes);
   free (j);
+}
+
+/* What a job that was written off leaves behind: nobody else has its lease
+ * any more. */
+static void
+seat_job_abandoned (void *arg)
+{
+  struct seat_job *j = arg;
+
+  lease_free (steal_ptr (&j->lease));
+  seat_job_free (j);
 }
 
 static int
@@ -180,6 +207,8 @@ seat_done (void *owner, void *arg, enum job_end end, int rc)
   seat_job_free (j);
   if (!s->answer)
     seat_free (s);
+  else if (rc < 0 && s->lease && lease_lost (s->lease))
+    lost_keyboard (s);
   else if (rc < 0)
     seat_end (s, &err);
   else
@@ -190,19 +219,24 @@ static int
 start_job (struct seat *s, struct seat_job *j, uint64_t timeout_ms,
            struct error *err)
 {
+  char lane[64];
   struct job_spec spec = {
     .name = j->want_lease ? "console lease" : "console typing",
     .guest = s->guest->inc.uuid,
-    .lane = j->want_lease ? "person-lease" : "person",
+    .lane = lane,
     .timeout_ms = timeout_ms,
     .run = seat_run,
     .done = seat_done,
-    .free_arg = seat_job_free,
+    .free_arg = seat_job_abandoned,
     .owner = s,
     .arg = j,
   };
-  int r = job_start (s->d->jobs, &spec, err);
+  int r;
 
+  /* Persons at two consoles of a guest are not in each other's way. */
+  snprintf (lane, sizeof (lane), "%s/%s",
+            j->want_lease ? "person-lease" : "person", s->console);
+  r = job_start (s->d->jobs, &spec, err);
   if (r < 0)
     seat_job_free (j);
   else
@@ -238,10 +272,7 @@ idle_due (struct timer *t, void *arg)
   if (s->job || !s->lease)
     return;
   if (lease_lost (s->lease))
-    {
-      lease_free (steal_ptr (&s->lease));
-      say (s, "somebody else took the keyboard; you still read along");
-    }
+    lost_keyboard (s);
   else if (loop_now (s->d->loop) - s->last_typed_ms > LEASE_PERSON_IDLE_MS)
     {
       lease_free (steal_ptr (&s->lease));

@@ -86,6 +86,8 @@ source_rows (struct answer *a)
 
       if (s->self)
         s->ops->describe (s->self, &text);
+      while (text.len && text.data[text.len - 1] == '\n')
+        text.data[--text.len] = '\0';
       json_add_str (row, "row", "source");
       json_add_str (row, "source", s->what);
       json_add_bool (row, "healthy", s->self && s->ops->healthy (s->self));
@@ -211,6 +213,7 @@ static void
 stuck_row (const struct job_info *info, void *arg)
 {
   struct status *st = arg;
+  CLEANUP_GUEST const struct guest *g = NULL;
   struct json_object *row;
   uint64_t now = clock_ms ();
 
@@ -221,6 +224,9 @@ stuck_row (const struct job_info *info, void *arg)
   row = json_object_new_object ();
   json_add_str (row, "row", "stuck");
   json_add_str (row, "uuid", info->guest);
+  if (registry_find (st->a->d->registry, info->guest, &g, NULL) < 0)
+    g = NULL;
+  json_add_str (row, "guest", g ? g->display : info->guest);
   json_add_str (row, "lane", info->lane);
   json_add_str (row, "job", info->name);
   json_add_int (row, "since_ms", (int64_t) (now - info->started_ms));
@@ -401,6 +407,7 @@ op_tables (struct answer *a, struct frame *f)
     table_row (a, "collector", collectors[i]->name, collectors[i]->summary,
                collect_touch_names[collectors[i]->touch]);
   for (unsigned i = 0; playbook_names[i]; i++)
-    table_row (a, "playbook", playbook_names[i], "", NULL);
+    table_row (a, "playbook", playbook_names[i],
+               playbook_summaries[i], NULL);
   answer_end (a, NULL);
 }

@@ -7,6 +7,7 @@
  * haul of a discarded job is lost, and that is itself a gap in the bundle.
  */
 #include "supervisor/diagnose.h"
+#include "supervisor/bindings.h"
 #include "supervisor/daemon.h"
 
 #include "base/buf.h"
@@ -27,6 +28,7 @@
 #define HAUL_MAX_BYTES (8u << 20)
 #define HAUL_MAX_FACTS 256
 #define MAX_FACTS 1024
+#define FACTS_BYTES (160u << 10) /* as JSON */
 #define CHUNK (256u << 10)
 /* A scenario that has the lane when a step wants it is done with it soon, and
  * the step is what the incident needs most. */
@@ -70,7 +72,8 @@ struct diagnosis
   unsigned nfacts;
   struct json_object *impact, *gaps, *collectors;
   char stopped[128];
-  bool in_step;
+  uint64_t failed_ms; /* of what_fails() */
+  bool in_step, ordered;
 };
 
 static void next_step (struct diagnosis *dg);
@@ -186,9 +189,12 @@ haul_new (struct diagnosis *dg, const struct collector *c,
   h->ctx = (struct collect_ctx){
     .guest = guest_ref (dg->guest),
     .env = &h->env,
-    .params = step->params ? json_object_get (step->params) : NULL,
     .out = &h->out,
   };
+  /* A copy: json-c counts without atomics, and a job that is written off puts
+   * it on its own thread. */
+  if (step->params)
+    json_object_deep_copy (step->params, &h->ctx.params, NULL);
   return h;
 }
 
@@ -333,9 +339,46 @@ add_known_fact (const struct fact *f, void *arg)
     dg->facts[dg->nfacts++] = *f;
 }
 
+/* Takes o, if there is room for it: the head of a frame is bounded, and facts
+ * may hold what a guest says. */
+static bool
+add_bounded (struct json_object *list, struct json_object *o, size_t *room)
+{
+  size_t len = 0;
+
+  (void) json_object_to_json_string_length (o, JSON_C_TO_STRING_PLAIN, &len);
+  if (len >= *room)
+    {
+      json_object_put (o);
+      return false;
+    }
+  *room -= len + 1;
+  json_object_array_add (list, o);
+  return true;
+}
+
+/* Somebody ordered this, and a scenario of the guest fails: its outcome says
+ * more than who ordered.  Looked at last, for it may have failed meanwhile. */
+static void
+what_fails (const struct binding_info *info, void *arg)
+{
+  struct diagnosis *dg = arg;
+
+  if (!info->last || info->last->outcome != OUTCOME_FAILED
+      || info->last_ms < dg->failed_ms)
+    return;
+  dg->failed_ms = info->last_ms;
+  snprintf (dg->scenario, sizeof (dg->scenario), "%.63s",
+            info->scenario->name);
+  snprintf (dg->outcome, sizeof (dg->outcome), "%.31s: %.160s",
+            info->last->code, info->last->sentence);
+}
+
 static void
 judge (struct diagnosis *dg)
 {
+  size_t room = FACTS_BYTES;
+  unsigned left_out = 0;
   struct json_object *head = json_object_new_object ();
   struct json_object *facts = json_object_new_array ();
   struct verdict verdict = { "" };
@@ -344,11 +387,15 @@ judge (struct diagnosis *dg)
   /* What the house knew before counts too; of two facts of one name the
    * later decides. */
   fact_each (dg->d->facts, dg->guest->inc.uuid, add_known_fact, dg);
+  if (dg->ordered)
+    bindings_each (dg->d->bindings, dg->guest->inc.uuid, what_fails, dg);
   ladder_climb (dg->facts, dg->nfacts, &ladder);
   ladder_verdict (&ladder, dg->facts, dg->nfacts, dg->scenario, dg->outcome,
                   &verdict);
   for (unsigned i = 0; i < dg->nfacts; i++)
-    json_object_array_add (facts, fact_to_json (&dg->facts[i]));
+    left_out += !add_bounded (facts, fact_to_json (&dg->facts[i]), &room);
+  if (left_out)
+    json_add_int (head, "facts_left_out", left_out);
   json_object_object_add (head, "guest", guest_to_json (dg->guest));
   json_object_object_add (head, "ladder", ladder_to_json (&ladder));
   json_object_object_add (head, "facts", facts);
@@ -362,9 +409,11 @@ judge (struct diagnosis *dg)
   dg->ops->done (&verdict, head, dg->arg);
 }
 
-static void
+void
 diagnosis_free (struct diagnosis *dg)
 {
+  if (!dg)
+    return;
   if (dg->impact)
     json_object_put (dg->impact);
   if (dg->gaps)
@@ -462,6 +511,7 @@ diagnosis_start (struct daemon *d, const struct guest *g,
   dg->nsteps = nsteps;
   dg->ops = ops;
   dg->arg = arg;
+  dg->ordered = strcmp (scenario, BY_ORDER) == 0;
   dg->began_ms = loop_now (d->loop);
   dg->impact = json_object_new_array ();
   dg->gaps = json_object_new_array ();
@@ -485,51 +535,4 @@ diagnosis_stop (struct diagnosis *dg, const char *why)
   snprintf (dg->stopped, sizeof (dg->stopped), "%s", why);
   if (dg->in_step)
     job_stop (dg->d->jobs, dg->guest->inc.uuid, NULL);
-}
-
-/* ---- shipped playbooks ---- */
-
-/* Volatile and harmless evidence first, what types into the guest last. */
-static const struct diagnosis_step no_touch[] = {
-  { .collector = "host" },
-  { .collector = "console" },
-};
-static const struct diagnosis_step quick[] = {
-  { .collector = "host" },
-  { .collector = "console" },
-  { .collector = "monitor" },
-  { .collector = "disk" },
-};
-static const struct diagnosis_step standard[] = {
-  { .collector = "host" },
-  { .collector = "console" },
-  { .collector = "monitor" },
-  { .collector = "disk" },
-  { .collector = "net" },
-  { .collector = "sysrq" },
-};
-
-static const struct
-{
-  const char *name;
-  const struct diagnosis_step *steps;
-  unsigned n;
-} playbooks[] = {
-  { "no-touch", no_touch, ARRAY_LEN (no_touch) },
-  { "quick", quick, ARRAY_LEN (quick) },
-  { "standard", standard, ARRAY_LEN (standard) },
-};
-
-const char *const playbook_names[] = { "no-touch", "quick", "standard", NULL };
-
-const struct diagnosis_step *
-playbook_steps (const char *name, unsigned *ret_n)
-{
-  for (unsigned i = 0; i < ARRAY_LEN (playbooks); i++)
-    if (strcmp (playbooks[i].name, name) == 0)
-      {
-        *ret_n = playbooks[i].n;
-        return playbooks[i].steps;
-      }
-  return NULL;
 }

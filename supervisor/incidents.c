@@ -29,6 +29,7 @@
 static void
 active_free (struct active *a)
 {
+  diagnosis_free (a->diagnosis);
   guest_unref (a->guest);
   free (a->steps);
   if (a->net_params)
@@ -66,7 +67,8 @@ standing_of (struct incidents *in, const char *uuid)
   return NULL;
 }
 
-/* Old ones that ended and were packed are only kept for `status`. */
+/* Old ones that ended and were packed are only kept for `status`.  One that
+ * the writer has still to answer for must stay: the answer comes back to it. */
 void
 incidents_make_room (struct incidents *in)
 {
@@ -75,7 +77,8 @@ incidents_make_room (struct incidents *in)
   if (in->count < MAX_INCIDENTS)
     return;
   for (struct active *a = in->first; a; a = a->next)
-    if (!a->stands && !a->collecting && !a->packing && !a->waiting)
+    if (!a->stands && !a->collecting && !a->packing && !a->waiting
+        && a->durable)
       oldest = a; /* the list has the newest first */
   if (oldest)
     active_remove (oldest);

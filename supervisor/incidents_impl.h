@@ -15,6 +15,9 @@ struct standing;
 struct timer;
 
 #define MAX_INCIDENTS 256
+/* Of them, those that people ordered and that are not packed yet: orders must
+ * not leave troubles without a place. */
+#define MAX_ORDERS 32
 /* Stands in place of a scenario's name where the hypervisor spoke. */
 #define BY_MONITOR "monitor"
 #define FIND_GUESTS_MS 15000
@@ -67,10 +70,6 @@ struct active *incidents_new_one (struct incidents *in, const struct guest *g,
                                   const char *reason);
 /* Has the writer put it on disk; then the diagnosis begins. */
 void incidents_put_durable (struct active *a);
-/* A scenario of the ordered one's guest whose last outcome is a failure, and
- * that outcome, as struct incident has them; untouched when there is none. */
-void incidents_what_fails (const struct active *a, char *scenario,
-                           char *reason);
 /* Starts what may start: oldest first. */
 void incidents_pump (struct incidents *in);
 

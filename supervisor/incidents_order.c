@@ -7,38 +7,19 @@
 #include "supervisor/diagnose.h"
 
 #include "base/error.h"
-#include "base/text.h"
 
 #include <stdio.h>
 #include <string.h>
 
-struct worst
+/* Ordered, and not packed yet. */
+static unsigned
+count_orders (const struct incidents *in)
 {
-  char *scenario, *reason; /* of struct incident */
-  uint64_t failed_ms;
-};
+  unsigned n = 0;
 
-static void
-what_fails (const struct binding_info *info, void *arg)
-{
-  struct worst *w = arg;
-
-  if (!info->last || info->last->outcome != OUTCOME_FAILED
-      || info->last_ms < w->failed_ms)
-    return;
-  w->failed_ms = info->last_ms;
-  snprintf (w->scenario, sizeof ((struct incident *) NULL)->scenario, "%.63s",
-            info->scenario->name);
-  snprintf (w->reason, sizeof ((struct incident *) NULL)->reason,
-            "%.31s: %.160s", info->last->code, info->last->sentence);
-}
-
-void
-incidents_what_fails (const struct active *a, char *scenario, char *reason)
-{
-  struct worst w = { scenario, reason, 0 };
-
-  bindings_each (a->all->d->bindings, a->inc.inc.uuid, what_fails, &w);
+  for (const struct active *a = in->first; a; a = a->next)
+    n += a->order && a->inc.phase < INCIDENT_PACKED;
+  return n;
 }
 
 int
@@ -49,20 +30,18 @@ incidents_order (struct incidents *in, const struct guest *g,
 {
   struct active *a;
   char reason[200];
-  unsigned n;
+  int r;
 
   if (!playbook)
     playbook = "standard";
-  if (!playbook_steps (playbook, &n))
-    {
-      const char *near = text_nearest (playbook, playbook_names);
-
-      return error_set (err, EINVAL, "no playbook \"%s\"%s%s%s", playbook,
-                        near ? " (did you mean \"" : "", near ? near : "",
-                        near ? "\"?)" : "");
-    }
+  r = playbook_check (playbook, err);
+  if (r < 0)
+    return r;
+  if (count_orders (in) >= MAX_ORDERS)
+    return error_set (err, EBUSY, "%u ordered diagnoses wait already",
+                      MAX_ORDERS);
   snprintf (reason, sizeof (reason), "ordered by %.180s", by);
-  a = incidents_new_one (in, g, "order", playbook, reason);
+  a = incidents_new_one (in, g, BY_ORDER, playbook, reason);
   if (!a)
     return error_set (err, ENOBUFS, "more than %u incidents at once",
                       MAX_INCIDENTS);

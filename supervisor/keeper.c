@@ -74,6 +74,7 @@ read_whole (const char *path, char **ret_text, size_t *ret_len,
   char folder[4096];
   const char *name = strrchr (path, '/');
   size_t n = name ? (size_t) (name - path) : 1;
+  int r;
 
   if (n >= sizeof (folder))
     return error_set (err, ENAMETOOLONG, "%.100s...: the path is too long",
@@ -83,8 +84,9 @@ read_whole (const char *path, char **ret_text, size_t *ret_len,
   dir = open (name == path ? "/" : folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (dir < 0)
     return error_errno (err, errno, "%s", path);
-  return store_get_file (dir, name ? name + 1 : path, JSON_MAX_FILE, ret_text,
-                         ret_len, err);
+  r = store_get_file (dir, name ? name + 1 : path, JSON_MAX_FILE, ret_text,
+                      ret_len, err);
+  return r < 0 ? error_wrap (err, "%s", path) : r;
 }
 
 /* Reads and checks; what is there is only replaced when all is well. */
@@ -561,6 +563,16 @@ keeper_run (struct keeper *k, struct error *err)
 static void
 keeper_done (struct keeper *k)
 {
+  char path[4096];
+
+  /* Ours, since we hold the lock: a client is told at once that nobody is
+   * there. */
+  if (k->control >= 0)
+    {
+      snprintf (path, sizeof (path), "%s/" CONTROL_SOCKET, k->run_path);
+      unlink (path);
+      close (k->control);
+    }
   child_free (k->daemon);
   child_free (k->writer);
   close_ends (&k->for_daemon);
@@ -614,7 +626,7 @@ main (int argc, char **argv)
 
   if (env && env[0] == '/')
     k.libexec = env;
-  while ((c = getopt_long (argc, argv, "", options, NULL)) != -1)
+  while ((c = getopt_long (argc, argv, ":", options, NULL)) != -1)
     switch (c)
       {
       case 'c':
@@ -640,9 +652,18 @@ main (int argc, char **argv)
         fputs (usage, stdout);
         return 0;
       default:
-        fputs (usage, stderr);
+        fprintf (stderr, "hangdog daemon: %s \"%.100s\"; see `hangdog daemon "
+                         "--help`\n",
+                 c == ':' ? "a value is missing after" : "unknown option",
+                 argv[optind - 1]);
         return 2;
       }
+  if (optind < argc)
+    {
+      fprintf (stderr, "hangdog daemon: what is \"%.100s\" for? See `hangdog "
+                       "daemon --help`\n", argv[optind]);
+      return 2;
+    }
   umask (027);
   log_open ("keeper", debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
             !isatty (STDERR_FILENO));
@@ -655,8 +676,11 @@ main (int argc, char **argv)
         r = load_config (&k, &err);
       if (r < 0)
         fprintf (stderr, "hangdog: %s\n", error_text (&err));
-      else
+      else if (k.config_given || access (k.config_path, F_OK) == 0)
         puts ("ok");
+      else
+        printf ("ok: there is no %s: every guest is watched, none is asked\n",
+                k.config_path);
       return r < 0 ? 2 : 0;
     }
   r = keeper_run (&k, &err);

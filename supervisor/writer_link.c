@@ -121,6 +121,15 @@ kept_done (struct frame *frame, const struct error *err, void *arg)
 }
 
 static void
+give_up (struct kept *k, const struct error *why)
+{
+  kept_remove (k->wl, k);
+  if (k->done)
+    k->done (why, NULL, k->arg);
+  kept_free (k);
+}
+
+static void
 send_kept (struct writer_link *wl)
 {
   struct error err = ERROR_INIT;
@@ -140,7 +149,11 @@ send_kept (struct writer_link *wl)
           < 0)
         {
           k->sent = false;
-          return; /* the queue is full: the next answer comes back here */
+          if (err.code != EMSGSIZE && err.code != EILSEQ)
+            return; /* the queue is full: the next answer comes back here */
+          /* It will never go: it must not keep the others waiting. */
+          give_up (k, &err);
+          next = wl->first; /* done() may have kept another */
         }
     }
 }

@@ -4,7 +4,7 @@
  *
  * Parameters: {"address": "192.0.2.7:22", "expect": "SSH-"}; without an
  * address the guest's own with port 22.  A refusal comes from a living
- * kernel.  On a loopback address a connection alone is a forwarder's doing
+ * kernel.  On an address of this host a connection alone is a forwarder's doing
  * and is told as "forwarded".
  *
  * The tap's counters are seen from the host: its rx is what the guest sent.
@@ -18,6 +18,9 @@
 #include "base/json.h"
 #include "transports/net/tcp.h"
 
+#include <arpa/inet.h>
+#include <ifaddrs.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -118,22 +121,88 @@ taps (struct collect_ctx *ctx, struct json_object *doc)
   collect_int (ctx, "net.not_taken", "tap", dropped);
 }
 
-static bool
-is_loopback (const char *address)
+/* "192.0.2.7:22", "[2001:db8::1]:22" */
+static void
+host_of (const char *address, char *dst, size_t n)
 {
-  return strncmp (address, "127.", 4) == 0
-         || strncmp (address, "[::1]", 5) == 0;
+  bool six = *address == '[';
+  size_t len = strcspn (address + six, six ? "]" : ":");
+
+  snprintf (dst, n, "%.*s", (int) len, address + six);
+}
+
+enum where
+{
+  BEYOND,  /* a router of ours, or what is behind it, may answer for it */
+  ON_LINK, /* in a network of this host */
+  OURS,    /* this host itself: at most what forwards to a guest.  (Guests
+              behind user networking all have 10.0.2.15, which a host that is
+              a guest itself may have, too.) */
+};
+
+static enum where
+seen_from (const struct ifaddrs *i, int family, const unsigned char *addr,
+           size_t len)
+{
+  const unsigned char *own, *mask;
+  bool same = true, link = true;
+
+  if (!i->ifa_addr || !i->ifa_netmask || i->ifa_addr->sa_family != family)
+    return BEYOND;
+  if (family == AF_INET)
+    {
+      own = (void *) &((struct sockaddr_in *) i->ifa_addr)->sin_addr;
+      mask = (void *) &((struct sockaddr_in *) i->ifa_netmask)->sin_addr;
+    }
+  else
+    {
+      own = (void *) &((struct sockaddr_in6 *) i->ifa_addr)->sin6_addr;
+      mask = (void *) &((struct sockaddr_in6 *) i->ifa_netmask)->sin6_addr;
+    }
+  for (size_t k = 0; k < len; k++)
+    {
+      same = same && own[k] == addr[k];
+      link = link && !((own[k] ^ addr[k]) & mask[k]);
+    }
+  return same ? OURS : link ? ON_LINK : BEYOND;
+}
+
+static enum where
+where_is (const char *address)
+{
+  struct ifaddrs *list = NULL;
+  unsigned char addr[sizeof (struct in6_addr)];
+  char host[INET6_ADDRSTRLEN];
+  int family = *address == '[' ? AF_INET6 : AF_INET;
+  enum where best = BEYOND;
+
+  host_of (address, host, sizeof host);
+  if (inet_pton (family, host, addr) != 1)
+    return BEYOND;
+  if (family == AF_INET && addr[0] == 127)
+    return OURS;
+  if (getifaddrs (&list) < 0)
+    return BEYOND;
+  for (struct ifaddrs *i = list; i; i = i->ifa_next)
+    {
+      enum where w
+          = seen_from (i, family, addr, family == AF_INET ? 4 : sizeof addr);
+
+      best = w > best ? w : best;
+    }
+  freeifaddrs (list);
+  return best;
 }
 
 static const char *
-answer_of (int rc, bool loopback, const char *expect)
+answer_of (int rc, bool ours, const char *expect)
 {
   switch (rc)
     {
     case 0:
-      return loopback && !expect ? "forwarded" : "open";
+      return ours && !expect ? "forwarded" : "open";
     case -ECONNREFUSED:
-      return loopback ? "no-forwarder" : "refused";
+      return ours ? "no-forwarder" : "refused";
     case -ECONNRESET:
     case -EPIPE:
       return "reset";
@@ -177,6 +246,7 @@ connect_it (struct collect_ctx *ctx, struct json_object *doc)
   struct tcp_check check = { .expect = collect_param (ctx, "expect") };
   struct json_object *o;
   const char *answer;
+  enum where where;
   char own[64];
   int rc;
 
@@ -188,8 +258,18 @@ connect_it (struct collect_ctx *ctx, struct json_object *doc)
                      "step an \"address\"");
       return;
     }
+  where = where_is (check.address);
+  if (where == BEYOND && check.address == own)
+    {
+      /* Nobody has named it; a proxy on the way might answer in its place. */
+      ctx->out->gap (ctx->out, "net/answer",
+                     "%s is not in a network of this host; give the playbook "
+                     "step an \"address\" if it can be reached",
+                     own);
+      return;
+    }
   rc = tcp_check (&check, collect_until (ctx, CONNECT_MS), &result, &why);
-  answer = answer_of (rc, is_loopback (check.address), check.expect);
+  answer = answer_of (rc, where == OURS, check.expect);
   if (!answer)
     {
       ctx->out->gap (ctx->out, "net/answer", "%s", error_text (&why));

@@ -40,7 +40,9 @@ static const struct facet_rule rules[] = {
   { FACET_HOST, FACET_ALIVE, { { "host.psi.*", OP_THERE } } },
   { FACET_HOST, FACET_ALIVE, { { "host.memory.available", OP_THERE } } },
 
-  /* Rung 1.  Once without an answer is slow, twice apart is dead. */
+  /* Rung 1.  Once without an answer is slow, twice apart is dead.  Who
+   * answers lives, whatever became of the process that we took for it. */
+  { FACET_VMM, FACET_ALIVE, { { "vmm.monitor", OP_ALWAYS, "answers" } } },
   { FACET_VMM, FACET_DEAD, { { "qemu.state", OP_IS, "gone" } } },
   { FACET_VMM, FACET_DEAD, { { "qemu.state", OP_IS, "zombie" } } },
   { FACET_VMM, FACET_DEAD, { { "qemu.state", OP_IS, "stopped" } } },

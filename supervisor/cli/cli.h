@@ -63,6 +63,17 @@ int cli_usage (const struct verb *verb, const char *why);
 int cli_fail (const struct error *err);
 int cli_exec (struct cli *cli, const char *program, char *const *args);
 
+/* What `wait --for` takes; ends with NULL. */
+extern const char *const health_words[];
+
+/* Guests that are seen on this host and not supported, a line each on
+ * stderr. */
+void unsupported_lines (void);
+/* Calls fn for each of them. */
+void unsupported_each (void (*fn) (const char *what, const char *why,
+                                   void *arg),
+                       void *arg);
+
 /* `doctor` without a guest. */
 int doctor_host (struct cli *cli);
 
@@ -84,6 +95,8 @@ typedef int client_row_fn (struct json_object *row, const void *body,
                            size_t body_len, void *arg);
 int client_call (struct client *c, struct json_object *head,
                  client_row_fn *fn, void *arg, struct error *err);
+/* The member "error" of an answer. */
+int client_error (struct json_object *e, struct error *err);
 struct json_object *client_request (const char *op, const char *guest);
 
 /* ---- printing ---- */
@@ -93,7 +106,13 @@ void print_json (struct json_object *row);
 /* Guest text: escaped. */
 void print_text (FILE *to, const char *s);
 
-/* A table whose columns are as wide as they need be. */
+/* The same after a label, wrapped on a terminal, and a newline. */
+void print_paragraph (FILE *to, const char *label, const char *s);
+/* Short: "850ms", "3.2s", "19s", "3m12s", "2h5m", "4d3h". */
+const char *print_age (char *dst, size_t n, uint64_t ms);
+
+/* A table whose columns are as wide as they need be.  On a terminal the last
+ * one is wrapped to what is left; it is the one for text. */
 struct table;
 struct table *table_new (const char *const *titles);
 void table_row (struct table *t, const char *const *cells);

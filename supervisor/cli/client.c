@@ -181,7 +181,7 @@ client_open (const struct cli *cli, bool start, struct client **ret,
         settle (c);
     }
   else if (r == -ENOENT || r == -ECONNREFUSED)
-    r = error_set (err, ENOENT,
+    r = error_set (err, ECONNREFUSED,
                    "no daemon answers at %s; start it with `hangdog daemon` "
                    "(or systemctl start hangdog), or name its --run folder",
                    path);
@@ -231,8 +231,8 @@ client_request (const char *op, const char *guest)
   return head;
 }
 
-static int
-remote_error (struct json_object *e, struct error *err)
+int
+client_error (struct json_object *e, struct error *err)
 {
   static const struct
   {
@@ -274,7 +274,7 @@ client_call (struct client *c, struct json_object *head, client_row_fn *fn,
       if (json_get_int (f.head, "re", -1) != id)
         continue;
       if (json_get (f.head, "error"))
-        return remote_error (json_get (f.head, "error"), err);
+        return client_error (json_get (f.head, "error"), err);
       more = json_get_bool (f.head, "more", false);
       json_object_object_del (f.head, "re");
       json_object_object_del (f.head, "more");

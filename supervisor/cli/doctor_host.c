@@ -6,6 +6,7 @@
 #include "supervisor/cli/cli.h"
 #include "supervisor/settings.h"
 
+#include "base/error.h"
 #include "base/json.h"
 #include "config.h"
 
@@ -19,7 +20,7 @@
 struct exam
 {
   bool json;
-  unsigned ok, warn, bad;
+  unsigned ok, warn, bad, sources;
 };
 
 static void
@@ -27,6 +28,7 @@ line (struct exam *e, const char *state, const char *what,
       const char *finding, const char *fix)
 {
   struct json_object *row;
+  char text[128];
 
   if (state[0] == 'o')
     e->ok++;
@@ -47,9 +49,10 @@ line (struct exam *e, const char *state, const char *what,
       json_object_put (row);
       return;
     }
-  printf ("%-5s %s: %s\n", state, what, finding);
+  snprintf (text, sizeof (text), "%-5s %s: ", state, what);
+  print_paragraph (stdout, text, finding);
   if (fix)
-    printf ("      mend it: %s\n", fix);
+    print_paragraph (stdout, "      mend it: ", fix);
 }
 
 static void
@@ -74,6 +77,45 @@ programs (struct exam *e, const struct cli *cli)
 }
 
 static void
+not_supported (const char *what, const char *why, void *arg)
+{
+  line (arg, "warn", what, why, NULL);
+}
+
+/* The running daemon knows where it looks. */
+static int
+source_row (struct json_object *row, const void *body, size_t len, void *arg)
+{
+  struct exam *e = arg;
+  const char *kind = json_get_str (row, "row");
+  const char *state = json_get_str (row, "state");
+
+  if (!kind || strcmp (kind, "source") != 0)
+    return 0;
+  e->sources++;
+  if (json_get_bool (row, "healthy", false))
+    line (e, "ok", "source", state ? state : "?", NULL);
+  else
+    line (e, "bad", "source", state ? state : "?",
+          "hangdog status says since when; journalctl -u hangdog says why");
+  return 0;
+}
+
+static bool
+ask_daemon (struct exam *e, const struct cli *cli)
+{
+  struct client *c = NULL;
+  struct error err = ERROR_INIT;
+
+  if (client_open (cli, false, &c, &err) == 0)
+    {
+      client_call (c, client_request ("list", NULL), source_row, e, &err);
+      client_close (c);
+    }
+  return e->sources > 0;
+}
+
+static void
 sources (struct exam *e)
 {
   bool any = false;
@@ -91,16 +133,6 @@ sources (struct exam *e)
       line (e, "ok", "run directory", "/run/hypervisor/kvm (EVE)", NULL);
       any = true;
     }
-  if (access ("/dev/xen", F_OK) == 0 || access ("/proc/xen", F_OK) == 0)
-    line (e, "warn", "Xen",
-          "guests of a Xen hypervisor are not supported: they have no QEMU "
-          "monitor and no console socket",
-          NULL);
-  if (access ("/run/hypervisor/kubevirt", F_OK) == 0)
-    line (e, "warn", "KubeVirt",
-          "its guests live in virt-launcher pods; run hangdog inside the pod "
-          "with uri qemu:///session",
-          NULL);
   if (!any)
     line (e, "warn", "guests",
           "neither libvirt's socket nor a QEMU run directory is on this host",
@@ -162,7 +194,9 @@ doctor_host (struct cli *cli)
           "there is no user hangdog: the daemon runs as nobody, the writer as "
           "root without capabilities",
           "adduser --system --group --home /var/lib/hangdog hangdog");
-  sources (&e);
+  if (!ask_daemon (&e, cli))
+    sources (&e);
+  unsupported_each (not_supported, &e);
   yama (&e);
   space (&e, cli);
   if (!cli->json)

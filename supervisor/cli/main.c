@@ -83,9 +83,12 @@ cli_arg (const struct cli *cli, int n)
 int
 cli_usage (const struct verb *verb, const char *why)
 {
+  /* One line: it ends up in a log as often as before a person. */
   if (why)
-    fprintf (stderr, "hangdog %s: %s\n", verb->name, why);
-  fprintf (stderr, "Usage: hangdog %s %s\n", verb->name, verb->args);
+    fprintf (stderr, "hangdog %s: %s (see `hangdog %s --help`)\n", verb->name,
+             why, verb->name);
+  else
+    fprintf (stderr, "Usage: hangdog %s %s\n", verb->name, verb->args);
   return EXIT_USAGE;
 }
 
@@ -113,12 +116,12 @@ cli_rest (const struct cli *cli, const struct verb *verb, int max_args)
 int
 cli_fail (const struct error *err)
 {
-  fputs ("hangdog: ", stderr);
-  print_text (stderr, error_text (err));
-  fputc ('\n', stderr);
+  print_paragraph (stderr, "hangdog: ", error_text (err));
+  /* What the caller named wrongly; not what this host lacks. */
   return err->code == EINVAL || err->code == ENOENT || err->code == EEXIST
              ? EXIT_USAGE
-             : EXIT_ERROR;
+         : err->code == EBUSY ? EXIT_NO_VERDICT
+                              : EXIT_ERROR;
 }
 
 int
@@ -137,8 +140,8 @@ cli_exec (struct cli *cli, const char *program, char *const *args)
 static void
 help (FILE *to)
 {
-  fputs ("hangdog: says of every guest of this host whether it is well, and "
-         "if not, what stopped and why\n\n"
+  fputs ("hangdog: says of every guest of this host whether it is well,\n"
+         "and if not, what stopped and why\n\n"
          "Usage: hangdog [--run DIR] [--state DIR] [--config FILE] [--json] "
          "VERB ...\n\nVerbs:\n",
          to);

@@ -9,8 +9,12 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #define MAX_COLUMNS 10
+#define ROOM_BESIDE 24 /* less is no room for text */
+#define INDENT 4
 
 struct table
 {
@@ -97,13 +101,63 @@ print_cell (FILE *to, const char *s, int pad)
     fputc (' ', to);
 }
 
-void
-table_print (struct table *t, FILE *to)
+/* Columns of the terminal; 0 when it is none: what a program reads is never
+ * wrapped. */
+static int
+terminal_width (FILE *to)
 {
-  int widths[MAX_COLUMNS] = { 0 };
+  struct winsize ws;
 
-  if (!t || t->rows == 0)
-    return;
+  if (!isatty (fileno (to)))
+    return 0;
+  if (ioctl (fileno (to), TIOCGWINSZ, &ws) < 0 || ws.ws_col < 40)
+    return 80;
+  return ws.ws_col;
+}
+
+/* Bytes of s that fill at most room columns, ending before a space if there is
+ * one. */
+static size_t
+fitting (const char *s, int room)
+{
+  size_t n = 0, space = 0;
+  int columns = 0;
+
+  while (s[n])
+    {
+      columns += ((unsigned char) s[n] & 0xc0) != 0x80;
+      if (columns > room)
+        return space ? space : n ? n : 1;
+      if (s[n] == ' ' && n > 0)
+        space = n;
+      n++;
+    }
+  return n;
+}
+
+/* From the column `at` on; further lines begin there, too. */
+static void
+print_wrapped (FILE *to, const char *s, int at, int limit)
+{
+  size_t n;
+
+  while (limit && width (s) > limit - at)
+    {
+      n = fitting (s, limit - at);
+      fprintf (to, "%.*s\n%*s", (int) n, s, at, "");
+      s += n;
+      while (*s == ' ')
+        s++;
+    }
+  fprintf (to, "%s\n", s);
+}
+
+/* Widths of all columns; returns where the last one begins. */
+static int
+measure (const struct table *t, int widths[MAX_COLUMNS])
+{
+  int at = 0;
+
   for (unsigned c = 0; c < t->columns; c++)
     {
       widths[c] = width (t->titles[c]);
@@ -114,17 +168,83 @@ table_print (struct table *t, FILE *to)
           if (w > widths[c])
             widths[c] = w;
         }
+      if (c + 1 < t->columns)
+        at += widths[c] + 2;
     }
+  return at;
+}
+
+static void
+print_row (const struct table *t, FILE *to, size_t r, const int *widths,
+           int at, int limit)
+{
+  const char *last = t->cells[(r + 1) * t->columns - 1];
+
+  for (unsigned c = 0; c + 1 < t->columns; c++)
+    print_cell (to, t->cells[r * t->columns + c], widths[c] + 2);
+  last = last ? last : "";
+  /* No room beside the others: it gets lines of its own. */
+  if (limit && *last && limit - at < ROOM_BESIDE && width (last) > limit - at)
+    {
+      fprintf (to, "\n%*s", INDENT, "");
+      at = INDENT;
+    }
+  print_wrapped (to, last, at, limit);
+}
+
+void
+table_print (struct table *t, FILE *to)
+{
+  int widths[MAX_COLUMNS] = { 0 }, at, limit = terminal_width (to);
+
+  if (!t || t->rows == 0)
+    return;
+  at = measure (t, widths);
   for (unsigned c = 0; c < t->columns; c++)
     print_cell (to, t->titles[c], c + 1 < t->columns ? widths[c] + 2 : 0);
   fputc ('\n', to);
   for (size_t r = 0; r < t->rows; r++)
+    print_row (t, to, r, widths, at, limit);
+}
+
+void
+print_paragraph (FILE *to, const char *label, const char *s)
+{
+  struct buf safe = BUF_INIT (64u << 10);
+
+  text_escape (&safe, s, strlen (s), 0);
+  fputs (label, to);
+  print_wrapped (to, buf_str (&safe), width (label), terminal_width (to));
+  buf_done (&safe);
+}
+
+const char *
+print_age (char *dst, size_t n, uint64_t ms)
+{
+  static const struct
+  {
+    uint64_t ms;
+    const char *unit;
+  } units[] = { { 86400000, "d" }, { 3600000, "h" }, { 60000, "m" } };
+  unsigned i = 0;
+
+  while (i < 3 && ms < units[i].ms)
+    i++;
+  if (ms < 1000)
+    snprintf (dst, n, "%ums", (unsigned) ms);
+  else if (ms < 10000)
+    snprintf (dst, n, "%.1fs", (double) ms / 1000);
+  else if (i == 3)
+    snprintf (dst, n, "%us", (unsigned) (ms / 1000));
+  else
     {
-      for (unsigned c = 0; c < t->columns; c++)
-        print_cell (to, t->cells[r * t->columns + c],
-                    c + 1 < t->columns ? widths[c] + 2 : 0);
-      fputc ('\n', to);
+      uint64_t next = i < 2 ? units[i + 1].ms : 1000;
+
+      snprintf (dst, n, "%llu%s%llu%s", (unsigned long long) (ms / units[i].ms),
+                units[i].unit, (unsigned long long) (ms % units[i].ms / next),
+                i < 2 ? units[i + 1].unit : "s");
     }
+  return dst;
 }
 
 void

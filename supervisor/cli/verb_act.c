@@ -108,7 +108,11 @@ verdict_code (const char *verdict)
     return EXIT_WELL;
   if (strcmp (verdict, "slow") == 0)
     return EXIT_DEGRADED;
-  if (strcmp (verdict, "unknown") == 0 || verdict[0] == '\0')
+  /* Not judged: nothing says that it hangs, or that it does not. */
+  if (strcmp (verdict, "unknown") == 0 || verdict[0] == '\0'
+      || strcmp (verdict, "paused") == 0
+      || strcmp (verdict, "console-busy") == 0
+      || strcmp (verdict, "probe-misconfigured") == 0)
     return EXIT_NO_VERDICT;
   return EXIT_TROUBLE;
 }
@@ -128,9 +132,7 @@ progress (struct diagnose *dg, struct json_object *row)
       fflush (stderr);
       return;
     }
-  fputs (units_format_duration (took, sizeof (took),
-                                clock_ms () - dg->step_ms),
-         stderr);
+  fputs (print_age (took, sizeof (took), clock_ms () - dg->step_ms), stderr);
   if (json_get_str (row, "failure"))
     {
       fputs ("  not got: ", stderr);
@@ -154,20 +156,11 @@ result (struct diagnose *dg, struct json_object *row)
           get (row, "id"));
   print_text (stdout, get (row, "bundle"));
   fputc ('\n', stdout);
-  print_text (stdout, get (v, "sentence"));
-  fputc ('\n', stdout);
+  print_paragraph (stdout, "", get (v, "sentence"));
   if (get (v, "culprit")[0])
-    {
-      fputs ("Culprit: ", stdout);
-      print_text (stdout, get (v, "culprit"));
-      fputc ('\n', stdout);
-    }
+    print_paragraph (stdout, "Culprit: ", get (v, "culprit"));
   if (get (v, "next")[0])
-    {
-      fputs ("Next: ", stdout);
-      print_text (stdout, get (v, "next"));
-      fputc ('\n', stdout);
-    }
+    print_paragraph (stdout, "Next: ", get (v, "next"));
   if (get (row, "bundle_error")[0])
     {
       fputs ("hangdog: the bundle could not be made: ", stderr);
@@ -226,9 +219,11 @@ const struct verb verb_diagnose = {
   .args = "GUEST [--playbook no-touch|quick|standard]",
   .summary = "look at a guest now, name what stopped, leave a bundle",
   .help = "Playbooks: no-touch asks the host alone; quick adds the monitor; "
-          "standard also types\nSysRq into the console.\n"
-          "Exit codes: 0 well, 3 trouble found, 4 slow, 5 the bundle is "
-          "missing, 6 no verdict.\n"
+          "standard also\nconnects to the guest and types SysRq into its "
+          "console.\n"
+          "Exit codes: 0 well (verdict none), 3 trouble found, 4 slow, 5 the "
+          "bundle is\nmissing, 6 no verdict (unknown, paused, console-busy, "
+          "probe-misconfigured).\n"
           "\nExample:\n  hangdog diagnose web-1 --playbook quick\n",
   .run = diagnose_run,
 };
@@ -248,10 +243,16 @@ incident_row (struct json_object *row, const void *body, size_t len,
 {
   struct listing *l = arg;
   struct json_object *v = json_get (row, "verdict");
+  char bundle[700];
   const char *cells[]
       = { get (row, "id"),    get (row, "guest"), get (v, "class"),
-          get (row, "phase"), get (row, "end"),   get (row, "shipped"),
-          get (row, "bundle") };
+          strcmp (get (row, "end"), "not-ended") != 0 ? get (row, "end")
+                                                      : get (row, "phase"),
+          bundle };
+
+  /* The path ends the row, so that it can be cut out of it. */
+  snprintf (bundle, sizeof (bundle), "%s%s%s", get (row, "shipped"),
+            get (row, "shipped")[0] ? ", " : "", get (row, "bundle"));
 
   l->rows++;
   if (l->json)
@@ -287,9 +288,8 @@ listing (struct cli *cli, const struct verb *verb, struct json_object *head,
 static int
 incidents_run (struct cli *cli)
 {
-  static const char *const titles[] = { "INCIDENT", "GUEST", "VERDICT",
-                                        "PHASE",    "END",   "SHIPPED",
-                                        "BUNDLE",   NULL };
+  static const char *const titles[] = { "INCIDENT", "GUEST",  "VERDICT",
+                                        "NOW",      "BUNDLE", NULL };
   int r = cli_rest (cli, &verb_incidents, 0);
 
   return r ? r
@@ -302,6 +302,9 @@ const struct verb verb_incidents = {
   .name = "incidents",
   .args = "",
   .summary = "list the incidents of this run of the daemon",
+  .help = "Newest first.  NOW is its phase (open, collecting, packed), or how "
+          "it ended\n(recovered, rebooted, replaced).\n"
+          "\nExample:\n  hangdog incidents --json | jq -r .verdict.class\n",
   .run = incidents_run,
 };
 
@@ -322,7 +325,7 @@ spool_row (struct json_object *row, const void *body, size_t len, void *arg)
                      (uint64_t) json_get_int (item, "bytes", 0));
   snprintf (attempts, sizeof (attempts), "%lld",
             (long long) json_get_int (item, "attempts", 0));
-  cells[0] = get (item, "id");
+  cells[0] = get (item, "incident");
   cells[1] = get (item, "place");
   cells[2] = size;
   cells[3] = attempts;
@@ -372,9 +375,11 @@ spool_run (struct cli *cli)
 
 const struct verb verb_spool = {
   .name = "spool",
-  .args = "[list [open|ready|sent|parked] | retry INCIDENT | drop INCIDENT]",
+  .args = "[list [PLACE] | retry INCIDENT | drop INCIDENT]",
   .summary = "show what waits to be sent, try again, or drop it",
-  .help = "Examples:\n"
+  .help = "PLACE is open (being collected), ready (waits to be sent), sent, or "
+          "parked\n(refused by the controller).\n"
+          "\nExamples:\n"
           "  hangdog spool list parked\n"
           "  hangdog spool retry 4f1c2f9e-...\n",
   .run = spool_run,
@@ -385,6 +390,7 @@ const struct verb verb_spool = {
 struct doctor
 {
   bool json;
+  const char *kind; /* of the row before */
   unsigned ok, warn, bad;
 };
 
@@ -393,6 +399,8 @@ doctor_row (struct json_object *row, const void *body, size_t len, void *arg)
 {
   struct doctor *d = arg;
   const char *state = get (row, "state");
+  const char *kind = get (row, "collector")[0] ? "collector" : "transport";
+  char label[64], text[900];
 
   if (strcmp (state, "ok") == 0)
     d->ok++;
@@ -405,24 +413,26 @@ doctor_row (struct json_object *row, const void *body, size_t len, void *arg)
       print_json (row);
       return 0;
     }
-  printf ("%-5s %-9s ", state, get (row, "transport"));
-  print_text (stdout, get (row, "what"));
-  fputs (": ", stdout);
-  print_text (stdout, get (row, "finding"));
-  fputc ('\n', stdout);
+  /* Both have a console and a monitor: one reaches, one collects. */
+  if (strcmp (kind, d->kind) != 0)
+    printf ("%s%ss\n", d->kind[0] ? "\n" : "", kind);
+  d->kind = kind[0] == 't' ? "transport" : "collector";
+  snprintf (label, sizeof (label), "%-5s %-8s ", state, get (row, kind));
+  if (strcmp (get (row, "what"), get (row, kind)) == 0)
+    snprintf (text, sizeof (text), "%s", get (row, "finding"));
+  else
+    snprintf (text, sizeof (text), "%s: %s", get (row, "what"),
+              get (row, "finding"));
+  print_paragraph (stdout, label, text);
   if (get (row, "fix")[0])
-    {
-      fputs ("                mend it: ", stdout);
-      print_text (stdout, get (row, "fix"));
-      fputc ('\n', stdout);
-    }
+    print_paragraph (stdout, "      mend it: ", get (row, "fix"));
   return 0;
 }
 
 static int
 doctor_run (struct cli *cli)
 {
-  struct doctor d = { .json = cli->json };
+  struct doctor d = { .json = cli->json, .kind = "" };
   struct client *c = NULL;
   struct error err = ERROR_INIT;
   int r = cli_rest (cli, &verb_doctor, 1);
@@ -447,7 +457,10 @@ const struct verb verb_doctor = {
   .name = "doctor",
   .args = "[GUEST]",
   .summary = "say what each way to look lacks here, and how to mend it",
-  .help = "Without GUEST: what this host lacks.  It only looks.\n"
+  .help = "Without GUEST: what this host lacks.  With: what each transport and "
+          "collector lacks\nfor that guest.  It only looks.\n"
+          "Exit codes: 0 nothing lacks, 3 something does not work, 4 something "
+          "is limited.\n"
           "\nExample:\n  hangdog doctor web-1\n",
   .run = doctor_run,
 };

@@ -82,7 +82,7 @@ from_daemon (struct seat *s, int64_t id, struct error *err)
           note ("\r\nhangdog: %s", text ? text : "refused");
           return 1;
         }
-      return error_set (err, EBUSY, "%s", text ? text : "refused");
+      return client_error (e, err);
     }
   if (json_get_int (f.head, "re", -1) != id)
     return 1;

@@ -14,6 +14,7 @@ struct list
   bool json;
   struct table *table;
   unsigned guests, well, hung, other, sick_sources;
+  unsigned sources_seen;
   struct json_object *sources; /* the unhealthy ones */
 };
 
@@ -28,6 +29,7 @@ on_row (struct json_object *row, const void *body, size_t len, void *arg)
     print_json (row);
   if (kind && strcmp (kind, "source") == 0)
     {
+      l->sources_seen++;
       if (!json_get_bool (row, "healthy", false))
         {
           l->sick_sources++;
@@ -69,6 +71,24 @@ sick_sources (struct list *l)
     }
 }
 
+/* Nobody is there: that may be so, or nobody was asked. */
+static void
+nobody (const struct list *l)
+{
+  if (l->guests)
+    return;
+  if (l->sources_seen)
+    print_paragraph (stderr, "hangdog: ",
+                     "no guest is there; `hangdog status` says where was "
+                     "looked");
+  else
+    print_paragraph (stderr, "hangdog: ",
+                     "nowhere to look for guests: neither libvirt's socket "
+                     "nor a QEMU run directory is on this host; name "
+                     "\"sources\" in the configuration (`hangdog doctor` "
+                     "says more)");
+}
+
 static int
 run (struct cli *cli)
 {
@@ -77,11 +97,12 @@ run (struct cli *cli)
   struct list l = { .json = cli->json };
   struct client *c = NULL;
   struct error err = ERROR_INIT;
+  bool start = !cli_flag (cli, "--no-start");
   int r = cli_rest (cli, &verb_list, 0);
 
   if (r)
     return r;
-  r = client_open (cli, true, &c, &err);
+  r = client_open (cli, start, &c, &err);
   if (r < 0)
     return cli_fail (&err);
   l.table = table_new (titles);
@@ -94,6 +115,8 @@ run (struct cli *cli)
               l.hung, l.other);
       table_print (l.table, stdout);
       sick_sources (&l);
+      nobody (&l);
+      unsupported_lines ();
     }
   table_free (l.table);
   json_object_put (l.sources);
@@ -104,11 +127,13 @@ run (struct cli *cli)
 
 const struct verb verb_list = {
   .name = "list",
-  .args = "",
+  .args = "[--no-start]",
   .summary = "list all guests of this host and how well they are",
   .help = "HEALTH is well, suspect, hung, held-off (paused, stopping, ...: by "
-          "its owner's will),\nwatched (no scenario is bound to it), or "
-          "unknown (not asked yet).\n"
+          "its owner's\nwill), watched (no scenario is bound to it), or "
+          "unknown (not asked yet, or no\nanswer can be had).\n"
+          "  --no-start  ask a daemon that runs; do not start one for this\n"
+          "Exit codes: 0, 3 when one is hung.\n"
           "\nExample:\n  hangdog list --json | jq -r .name\n",
   .run = run,
 };

@@ -80,8 +80,8 @@ const struct verb verb_daemon = {
   .summary = "watch all guests of this host until told to stop",
   .help = "  --check   read the configuration, say what is wrong, end\n"
           "  --debug   say more\n"
-          "\nIt stays in the foreground; SIGHUP reads the configuration "
-          "again, SIGTERM ends it.\n"
+          "\nIt stays in the foreground; SIGHUP reads the configuration again, "
+          "SIGTERM ends\nit.\n"
           "\nExamples:\n"
           "  hangdog daemon\n"
           "  hangdog --config my.json --run /tmp/hd --state /tmp/hd-state "
@@ -166,8 +166,15 @@ tables_row (struct json_object *row, const void *body, size_t len, void *arg)
   struct tables *t = arg;
   const char *cells[] = { json_get_str (row, "table"),
                           json_get_str (row, "name"),
-                          json_get_str (row, "touches"),
                           json_get_str (row, "summary") };
+  const char *touches = json_get_str (row, "touches");
+  char text[600];
+
+  if (touches)
+    {
+      snprintf (text, sizeof (text), "%s [touches: %s]", cells[2], touches);
+      cells[2] = text;
+    }
 
   if (t->json)
     print_json (row);
@@ -180,7 +187,7 @@ static int
 run_tables (struct cli *cli)
 {
   static const char *const titles[]
-      = { "TABLE", "NAME", "TOUCHES", "SUMMARY", NULL };
+      = { "TABLE", "NAME", "SUMMARY", NULL };
   struct tables t = { cli->json, table_new (titles) };
   int r = simple_call (cli, &verb_tables, "tables", true, tables_row, &t);
 
@@ -193,6 +200,7 @@ const struct verb verb_tables = {
   .name = "tables",
   .args = "",
   .summary = "list what this build has: sources, transports, collectors, ...",
+  .help = "What each does, and what using it does to the guest.\n",
   .run = run_tables,
 };
 
@@ -246,12 +254,9 @@ run_config (struct cli *cli)
     return config_show (cli);
   if (what && strcmp (what, "check") == 0 && cli->argc <= 3)
     {
+      char *file = cli->argc == 3 ? cli->argv[2] : (char *) cli->config_path;
       char *args[] = { (char *) "hangdog-keeper", (char *) "--check",
-                       (char *) "--config",
-                       (char *) (cli->argc == 3    ? cli->argv[2]
-                                 : cli->config_path ? cli->config_path
-                                                    : CONFIG_PATH),
-                       NULL };
+                       file ? (char *) "--config" : NULL, file, NULL };
 
       return cli_exec (cli, "hangdog-keeper", args);
     }

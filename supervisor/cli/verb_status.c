@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "base/units.h"
 
 #include <stdlib.h>
@@ -18,7 +19,7 @@ struct status
 {
   bool json;
   struct json_object *rows[7]; /* arrays, by kind below */
-  unsigned guests, hung, suspect, held, sick_sources, stuck;
+  unsigned guests, hung, suspect, held, unknown, sick_sources, stuck;
 };
 
 static const char *const kinds[]
@@ -51,8 +52,13 @@ on_row (struct json_object *row, const void *body, size_t len, void *arg)
         json_object_array_add (st->rows[i], json_object_get (row));
         if (i == STUCK)
           st->stuck++;
-        if (i == SOURCE && !json_get_bool (row, "healthy", false))
-          st->sick_sources++;
+        if (i == SOURCE)
+          {
+            bool well = json_get_bool (row, "healthy", false);
+
+            st->sick_sources += !well;
+            json_add_str (row, "well", well ? "yes" : "no");
+          }
         if (i == GUEST)
           {
             st->guests++;
@@ -62,63 +68,113 @@ on_row (struct json_object *row, const void *body, size_t len, void *arg)
               st->suspect++;
             else if (health && strcmp (health, "held-off") == 0)
               st->held++;
+            else if (health && strcmp (health, "unknown") == 0)
+              st->unknown++;
           }
       }
   return 0;
 }
 
+#define MAX_COLUMNS 10
+#define CELL 48
+#define MAX_INCIDENTS 5 /* shown; the others `hangdog incidents` lists */
+
+/* A member as text: "name%" is an age in milliseconds, "name!" a uuid cut to
+ * its first eight digits. */
 static const char *
-age (char *dst, size_t n, struct json_object *row, const char *key)
+cell (struct json_object *row, const char *member, char dst[CELL])
 {
-  if (!json_get (row, key))
-    return "-";
-  return units_format_duration (dst, n,
-                                (uint64_t) json_get_int (row, key, 0));
+  char key[40];
+  size_t len = strlen (member) - 1;
+  const char *s;
+
+  snprintf (key, sizeof (key), "%s", member);
+  if (member[len] == '%' || member[len] == '!')
+    key[len] = '\0';
+  if (member[len] == '%')
+    return json_get (row, key)
+               ? print_age (dst, CELL, (uint64_t) json_get_int (row, key, 0))
+               : "-";
+  s = json_get_str (row, key);
+  if (member[len] == '!' && s)
+    snprintf (dst, CELL, "%.8s", s);
+  else if (json_object_is_type (json_get (row, key), json_type_int))
+    snprintf (dst, CELL, "%lld", (long long) json_get_int (row, key, 0));
+  else
+    return s;
+  return dst;
 }
 
-/* Columns are given as "member" or "member%" for an age in milliseconds. */
 static void
 section (struct status *st, unsigned kind, const char *const *titles,
          const char *const *members)
 {
   struct table *t = table_new (titles);
-  char ages[10][32];
+  char texts[MAX_COLUMNS][CELL];
+  size_t n = json_object_array_length (st->rows[kind]), shown = n;
 
-  for (size_t i = 0; i < json_object_array_length (st->rows[kind]); i++)
+  if (kind == INCIDENT && shown > MAX_INCIDENTS)
+    shown = MAX_INCIDENTS;
+  for (size_t i = 0; i < shown; i++)
     {
       struct json_object *row = json_object_array_get_idx (st->rows[kind], i);
-      const char *cells[10] = { NULL };
+      const char *cells[MAX_COLUMNS] = { NULL };
 
       for (unsigned c = 0; members[c]; c++)
-        {
-          char key[40];
-          size_t len = strlen (members[c]);
-
-          snprintf (key, sizeof (key), "%s", members[c]);
-          if (key[len - 1] == '%')
-            {
-              key[len - 1] = '\0';
-              cells[c] = age (ages[c], sizeof (ages[c]), row, key);
-            }
-          else if (json_object_is_type (json_get (row, key), json_type_int))
-            {
-              snprintf (ages[c], sizeof (ages[c]), "%lld",
-                        (long long) json_get_int (row, key, 0));
-              cells[c] = ages[c];
-            }
-          else
-            cells[c] = json_get_str (row, key);
-        }
+        cells[c] = cell (row, members[c], texts[c]);
       table_row (t, cells);
     }
-  if (json_object_array_length (st->rows[kind]) > 0)
+  if (n > 0)
     {
       fputc ('\n', stdout);
       table_print (t, stdout);
     }
+  if (shown < n)
+    printf ("... and %zu older: hangdog incidents\n", n - shown);
   table_free (t);
 }
 
+/* What a row says in words, as its member "says". */
+static void
+add_words (struct json_object *row, unsigned kind)
+{
+  const char *held = json_get_str (row, "held_off");
+  const char *text = json_get_str (row, "sentence");
+  char says[400];
+
+  if (kind == SCENARIO)
+    snprintf (says, sizeof (says), "%s%s",
+              held && held[0] ? "not asked: " : "",
+              held && held[0] ? held : text ? text : "");
+  else if (kind == INCIDENT)
+    {
+      const char *end = json_get_str (row, "end");
+      const char *phase = json_get_str (row, "phase");
+      struct json_object *v = json_get (row, "verdict");
+      const char *class_ = json_get_str (v, "class");
+
+      text = json_get_str (v, "sentence");
+      json_add_str (row, "class", class_ ? class_ : "");
+      json_add_str (row, "now",
+                    end && strcmp (end, "not-ended") != 0 ? end
+                    : phase                               ? phase
+                                                          : "");
+      snprintf (says, sizeof (says), "%s", text ? text : "");
+    }
+  else
+    return;
+  json_add_text (row, "says", says, strlen (says));
+}
+
+static void
+all_words (struct status *st)
+{
+  for (unsigned k = 0; k < KINDS; k++)
+    for (size_t i = 0; i < json_object_array_length (st->rows[k]); i++)
+      add_words (json_object_array_get_idx (st->rows[k], i), k);
+}
+
+/* The worst first: what a tired person came for is at the top. */
 static void
 print_all (struct status *st)
 {
@@ -126,35 +182,36 @@ print_all (struct status *st)
       = { "GUEST", "HEALTH", "STATE", "REASON", "INTENT", "SOURCE", NULL };
   static const char *const guest_m[]
       = { "display", "health", "run", "reason", "intent", "source", NULL };
-  static const char *const cons_t[] = { "GUEST", "CONSOLE", "MODE", "STATE",
-                                        "SINCE", "QUIET", "BYTES", "HOLDER",
-                                        "DETAIL", NULL };
-  static const char *const cons_m[] = { "guest", "name", "mode", "state",
-                                        "state_ms%", "quiet_ms%", "bytes",
-                                        "holder", "detail", NULL };
-  static const char *const scen_t[] = { "GUEST", "SCENARIO", "HEALTH",
-                                        "SINCE", "LAST", "TOOK", "NEXT",
-                                        "RUNS", "SAYS", NULL };
-  static const char *const scen_m[] = { "guest", "scenario", "health",
-                                        "health_ms%", "outcome", "took_ms%",
-                                        "next_ms%", "runs", "sentence", NULL };
-  static const char *const inc_t[] = { "INCIDENT", "GUEST", "PHASE", "END",
-                                       "SHIPPED", "BUNDLE", NULL };
+  static const char *const scen_t[]
+      = { "GUEST", "SCENARIO", "HEALTH", "SINCE", "LAST",
+          "TOOK",  "NEXT",     "SAYS",   NULL };
+  static const char *const scen_m[]
+      = { "guest",    "scenario", "health", "health_ms%", "outcome",
+          "took_ms%", "next_ms%", "says",   NULL };
+  static const char *const inc_t[]
+      = { "INCIDENT", "GUEST", "VERDICT", "NOW", "SAYS", NULL };
   static const char *const inc_m[]
-      = { "id", "guest", "phase", "end", "shipped", "bundle", NULL };
+      = { "id!", "guest", "class", "now", "says", NULL };
   static const char *const stuck_t[]
-      = { "STUCK LANE", "GUEST", "JOB", "SINCE", NULL };
+      = { "STUCK LANE", "GUEST", "SINCE", "JOB", NULL };
   static const char *const stuck_m[]
-      = { "lane", "uuid", "job", "since_ms%", NULL };
-  static const char *const src_t[] = { "SOURCE", "STATE", NULL };
-  static const char *const src_m[] = { "source", "state", NULL };
+      = { "lane", "guest", "since_ms%", "job", NULL };
+  static const char *const cons_t[]
+      = { "GUEST", "CONSOLE", "MODE",   "STATE",  "SINCE",
+          "QUIET", "BYTES",   "HOLDER", "DETAIL", NULL };
+  static const char *const cons_m[]
+      = { "guest",     "name",  "mode",   "state",  "state_ms%",
+          "quiet_ms%", "bytes", "holder", "detail", NULL };
+  static const char *const src_t[] = { "HEALTHY", "SOURCE", NULL };
+  static const char *const src_m[] = { "well", "state", NULL };
 
-  section (st, SOURCE, src_t, src_m);
+  all_words (st);
   section (st, GUEST, guest_t, guest_m);
-  section (st, CONSOLE, cons_t, cons_m);
+  section (st, STUCK, stuck_t, stuck_m);
   section (st, SCENARIO, scen_t, scen_m);
   section (st, INCIDENT, inc_t, inc_m);
-  section (st, STUCK, stuck_t, stuck_m);
+  section (st, CONSOLE, cons_t, cons_m);
+  section (st, SOURCE, src_t, src_m);
 }
 
 static int
@@ -164,13 +221,13 @@ judge (const struct status *st)
     return EXIT_TROUBLE;
   if (st->suspect || st->sick_sources || st->stuck)
     return EXIT_DEGRADED;
-  if (st->guests && st->held == st->guests)
+  if (st->guests && st->held + st->unknown == st->guests)
     return EXIT_NO_VERDICT;
   return EXIT_WELL;
 }
 
 static const char *const words[]
-    = { "well", "error", "usage", "hung", "degraded", "partial", "held-off" };
+    = { "well", "error", "usage", "hung", "degraded", "partial", "no-verdict" };
 
 static void
 status_init (struct status *st, bool json)
@@ -298,6 +355,8 @@ const struct verb verb_status = {
           "  --nagios   one line and exit codes of a Nagios plugin\n"
           "  --npd      one line and exit codes of a node-problem-detector "
           "plugin\n"
+          "Exit codes: 0 well, 3 hung, 4 suspect, or a lane is stuck or a "
+          "source sick, 6 no\nverdict (all held off, or not asked yet).\n"
           "\nExamples:\n"
           "  hangdog status\n"
           "  hangdog status web-1 --watch\n"
@@ -306,6 +365,19 @@ const struct verb verb_status = {
 };
 
 /* ---- wait: for scripts that would write a loop ---- */
+
+const char *const health_words[] = { "well",     "hung",    "suspect",
+                                     "held-off", "watched", "unknown",
+                                     "absent",   NULL };
+
+static bool
+known_health (const char *s)
+{
+  for (unsigned i = 0; health_words[i]; i++)
+    if (strcmp (health_words[i], s) == 0)
+      return true;
+  return false;
+}
 
 static int
 wait_run (struct cli *cli)
@@ -316,6 +388,7 @@ wait_run (struct cli *cli)
   struct client *c = NULL;
   struct error err = ERROR_INIT;
   const char *guest;
+  char why[160];
   bool met = false;
   int r = cli_rest (cli, &verb_wait, 1);
 
@@ -326,6 +399,15 @@ wait_run (struct cli *cli)
     return cli_usage (&verb_wait, "which guest?");
   if (!want)
     want = "well";
+  if (!known_health (want))
+    {
+      const char *near = text_nearest (want, health_words);
+
+      snprintf (why, sizeof (why), "no health \"%.60s\"%s%s%s", want,
+                near ? " (did you mean \"" : "", near ? near : "",
+                near ? "\"?)" : "");
+      return cli_usage (&verb_wait, why);
+    }
   if (timeout && units_parse_duration (timeout, &ms, &err) < 0)
     return cli_fail (&err);
   r = client_open (cli, true, &c, &err);
@@ -365,9 +447,11 @@ wait_run (struct cli *cli)
 
 const struct verb verb_wait = {
   .name = "wait",
-  .args = "GUEST [--for well|hung|suspect|held-off|watched] [--timeout 5m]",
+  .args = "GUEST [--for HEALTH] [--timeout 5m]",
   .summary = "wait until a guest is as you say",
-  .help = "Exit code 6 when it is not by then.\n"
+  .help = "HEALTH is well (when not given), hung, suspect, held-off, watched, "
+          "unknown, or absent\n(no such guest).\n"
+          "Exit codes: 0 it is, 6 it is not by then.\n"
           "\nExample:\n  hangdog wait web-1 --for hung --timeout 2m\n",
   .run = wait_run,
 };

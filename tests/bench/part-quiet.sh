@@ -22,7 +22,7 @@ for i in 1 2 3; do
     [ "$nconnected" = $((before + N)) ] || starts="$starts 99999"
     if has h2; then
         sleep 3
-        window 5 -o $HD -q $FAKES
+        quiet_window 0.5 2 5 -o $HD -q $FAKES
         cpus="$cpus $(calc "100 * $ours / $wall" 2)"
         psss="$psss $pss"
     fi
@@ -54,7 +54,7 @@ if have conserver "H2 conserver"; then
     cpus=''
     psss=''
     for i in 1 2 3; do
-        window 5 -o $PEER -q $FAKES
+        quiet_window 0.5 2 5 -o $PEER -q $FAKES
         cpus="$cpus $(calc "100 * $ours / $wall" 2)"
         psss="$psss $pss"
     done

@@ -130,7 +130,7 @@ chaos_scenario() {
 {
   "schema": "hangdog/scenario/1", "name": "$1", "kind": "console-command",
   "select": {"name": "$2"}, "transports": ["console"],
-  "interval": "$3", "timeout": "$4", "initial-delay": "100ms", "retry-interval": "${RETRY:-1s}", "jitter": "0s",
+  "interval": "$3", "timeout": "$4", "initial-delay": "${DELAY:-100ms}", "retry-interval": "${RETRY:-1s}", "jitter": "0s",
   "failure-threshold": 2, "success-threshold": 1, "playbook": "standard",
   "command": "uptime", "expect": {"status": 0, "output": "load average"}${5:+, $5}
 }

@@ -244,6 +244,7 @@ install (struct console *c, struct console_link *link)
     LOCK_SCOPE (&c->io);
     c->io_fd = c->link.fd;
     c->io_stream = c->link.stream;
+    c->io_connection = c->connection;
   }
   if (drain_start_ (c, &err) < 0)
     {
@@ -398,6 +399,7 @@ console_close_ (struct console *c, enum console_state state, const char *why)
   {
     LOCK_SCOPE (&c->io);
     c->io_fd = -1;
+    c->io_connection = 0;
   }
   /* hub_let_go() may have been first. */
   c->link.fd = atomic_exchange (&slot->fd, -1);

@@ -68,6 +68,8 @@ say_held (struct exam *e, const struct hub_look *look)
 static void
 say_state (struct exam *e, const struct hub_look *look)
 {
+  char fix[256];
+
   switch (look->state)
     {
     case CONSOLE_TALKING:
@@ -94,7 +96,13 @@ say_state (struct exam *e, const struct hub_look *look)
       say (e, DOCTOR_WARN, NULL, "given up for now: %s", look->detail);
       break;
     default:
-      say (e, DOCTOR_BAD, NULL, "%s%s%s", console_state_names[look->state],
+      snprintf (fix, sizeof fix,
+                "add \"roots\": [\"%s\"] to /etc/hangdog/config.json, then "
+                "systemctl reload hangdog",
+                e->console->root);
+      say (e, DOCTOR_BAD,
+           strstr (look->detail, "not among the folders") ? fix : NULL,
+           "%s%s%s", console_state_names[look->state],
            look->detail[0] ? ": " : "", look->detail);
     }
 }

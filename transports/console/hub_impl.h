@@ -149,7 +149,8 @@ struct lease
   atomic_uint_fast64_t used_ms;
   atomic_bool lost;
   uint64_t connection; /* console->connection it was given for */
-  struct guest_console def; /* as it was then */
+  const struct console_ops *ops; /* and what they were then */
+  struct guest_console def;
 };
 
 struct console
@@ -210,6 +211,7 @@ struct console
 
   pthread_mutex_t io;
   int io_fd; /* link.fd while up, else -1 */
+  uint64_t io_connection; /* the one that these belong to, 0 = none */
   void *io_stream;
 };
 
@@ -256,7 +258,6 @@ struct hub
 };
 
 /* hub.c */
-void console_unref_locked_ (struct console *c);
 void console_unref_ (struct console *c);
 struct console *console_find_locked_ (struct hub *hub, const char *uuid,
                                       const char *name);

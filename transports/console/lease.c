@@ -156,6 +156,7 @@ lease_take (struct console *c, struct lease *l, bool take, uint64_t deadline,
   if (r < 0)
     return r;
   l->console = c;
+  l->ops = c->ops;
   l->def = c->def;
   l->tap = tap_add_locked_ (c, l->who, TAP_NOW);
   if (!l->tap)
@@ -262,15 +263,20 @@ lease_check_ (struct lease *l, struct error *err)
   return 0;
 }
 
-/* As write(2), but -errno; -EAGAIN: takes nothing now. */
+/* As write(2), but -errno; -EAGAIN: takes nothing now.  Since lease_check_()
+ * the loop may have connected to another process: what was meant for the one
+ * must not be typed into the other. */
 static ssize_t
-write_some (struct console *c, const char *data, size_t len)
+write_some (struct lease *l, const char *data, size_t len)
 {
+  struct console *c = l->console;
   ssize_t n;
   LOCK_SCOPE (&c->io);
 
-  if (c->ops->write)
-    return c->ops->write (c, data, len);
+  if (c->io_connection != l->connection)
+    return -EPIPE;
+  if (l->ops->write)
+    return l->ops->write (c, data, len);
   if (c->io_fd < 0)
     return -EPIPE;
   do
@@ -302,7 +308,7 @@ lease_write_raw (struct lease *l, const void *data, size_t len,
       r = lease_check_ (l, err);
       if (r < 0)
         return r;
-      n = write_some (l->console, p, len);
+      n = write_some (l, p, len);
       if (n >= 0)
         {
           p += n;
@@ -358,7 +364,9 @@ lease_unread_ (struct lease *l)
   struct console *c = l->console;
   LOCK_SCOPE (&c->io);
 
-  return c->io_fd >= 0 && c->ops->unread ? c->ops->unread (c) : 0;
+  return c->io_fd >= 0 && c->io_connection == l->connection && l->ops->unread
+             ? l->ops->unread (c)
+             : 0;
 }
 
 /* ---- persons who went home ---- */

@@ -290,6 +290,7 @@ test_dir_and_inotify (void **state)
     struct inotify_event ev;
     char bytes[1024];
   } u;
+  int r;
 
   assert_int_equal (try_open (OPEN_DIR, b->root, "sub", NULL), 0);
   assert_int_equal (try_open (OPEN_DIR, b->root, ".", NULL), 0);
@@ -297,7 +298,11 @@ test_dir_and_inotify (void **state)
   assert_int_equal (try_open (OPEN_INOTIFY, b->root, "file", NULL), -ENOTDIR);
   assert_int_equal (try_open (OPEN_INOTIFY, b->root, "sub/dddd", NULL),
                     follows_links () ? -EXDEV : -ENOTDIR);
-  assert_int_equal (opener_do (&req, &fd, NULL, &err), 0);
+  r = opener_do (&req, &fd, NULL, &err);
+  /* The user's inotify instances are all taken, by others. */
+  if (r == -EMFILE)
+    skip ();
+  assert_int_equal (r, 0);
   assert_int_equal (read (fd, &u, sizeof u), -1);
   assert_int_equal (errno, EAGAIN);
   put (in_dir (b, "root/sub/new"), "x");

@@ -12,8 +12,12 @@
 #include "base/error.h"
 #include "guests/qemu.h"
 
+#include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define FOLDER "11111111-2222-4333-8444-555555555555.1.2"
@@ -216,9 +220,80 @@ takes_no_other_process_for_one (void **state)
   assert_null (a);
 }
 
-int
-main (void)
+/* This programme, started again under a QEMU's name, as user `uid`. */
+static pid_t
+start_as (uid_t uid)
 {
+  char *argv[] = { (char *) "/usr/bin/qemu-system-test", (char *) "-uuid",
+                   (char *) "11111111-2222-4333-8444-555555555555", NULL };
+  int begun[2];
+  pid_t pid;
+  char c;
+
+  assert_int_equal (pipe2 (begun, O_CLOEXEC), 0);
+  pid = fork ();
+  if (pid == 0)
+    {
+      if (setuid (uid) == 0)
+        execv ("/proc/self/exe", argv);
+      _exit (1);
+    }
+  close (begun[1]);
+  assert_int_equal (read (begun[0], &c, 1), 0); /* its exec closes it */
+  close (begun[0]);
+  return pid;
+}
+
+struct order
+{
+  pid_t pids[2];
+  unsigned n;
+};
+
+static bool
+note_order (const struct qemu_proc *proc, const struct qemu_args *args,
+            void *arg)
+{
+  struct order *o = arg;
+
+  if (o->n < 2
+      && strcmp (qemu_args_uuid (args), "11111111-2222-4333-8444-555555555555")
+             == 0)
+    o->pids[o->n++] = proc->pid;
+  return false;
+}
+
+/* Anybody can call a process so: who finds two takes the first. */
+static void
+names_those_of_the_system_first (void **state)
+{
+  struct order o = { .n = 0 };
+  pid_t first, second;
+
+  if (geteuid () != 0)
+    skip ();
+  first = start_as (12345);
+  second = start_as (0);
+  qemu_proc_find (note_order, &o, NULL);
+  kill (first, SIGKILL);
+  kill (second, SIGKILL);
+  assert_int_equal (waitpid (first, NULL, 0), first);
+  assert_int_equal (waitpid (second, NULL, 0), second);
+  assert_int_equal (o.n, 2);
+  assert_int_equal (o.pids[0], second);
+  assert_int_equal (o.pids[1], first);
+}
+
+int
+main (int argc, char **argv)
+{
+  if (strstr (argv[0], "qemu-system-"))
+    {
+      prctl (PR_SET_PDEATHSIG, SIGKILL);
+      for (;;)
+        pause ();
+    }
+
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (finds_a_path_in_libvirts_json),
     cmocka_unit_test (reads_how_eve_starts_one),
@@ -227,6 +302,7 @@ main (void)
     cmocka_unit_test (survives_more_than_it_can_hold),
     cmocka_unit_test (knows_a_uuid),
     cmocka_unit_test (takes_no_other_process_for_one),
+    cmocka_unit_test (names_those_of_the_system_first),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);

@@ -2,6 +2,8 @@
  *
  * Bad configurations: one clear line with place and hint; good ones.
  */
+#include "config.h"
+
 #include "supervisor/settings.h"
 
 #include "base/buf.h"
@@ -41,7 +43,13 @@ test_bad (void **state)
 {
   refused ("{\n  \"sorces\": []\n}", "config.json:2:3", "\"sources\"");
   refused ("{\"sources\": 3}", "config.json:1:", "array");
-  refused ("{\"sources\": [{\"kind\": \"libvirt\"}]}", "sources[0]", "uri");
+  refused ("{\"sources\": [{\"kind\": \"libvirt\"}]}", "sources[0]",
+#ifdef WITH_LIBVIRT
+           "uri"
+#else
+           "it has: rundir"
+#endif
+  );
   refused ("{\"sources\": [{\"kind\": \"rundir\"}]}", "sources[0]", "root");
   refused ("{\"sources\": [{\"kind\": \"rundir\", \"root\": \"run\"}]}",
            "sources[0]", "absolute");

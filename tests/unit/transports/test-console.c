@@ -10,12 +10,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -148,6 +151,56 @@ test_ranks (void **state)
 }
 
 /* Who types nothing for long enough has gone home. */
+struct typist
+{
+  struct lease *l;
+  int r;
+};
+
+static void *
+type_one_line (void *arg)
+{
+  struct typist *t = arg;
+
+  t->r = lease_write (t->l, "reboot\n", 7, clock_ms () + 2000, NULL);
+  return NULL;
+}
+
+/* The loop connects to another process in the moment between looking whether
+ * the lease is good and typing. */
+static void
+test_nothing_is_typed_into_the_next_connection (void **state)
+{
+  struct fakecons_config cfg = { .n = 1 };
+  struct typist t = { .r = 1 };
+  struct console *c;
+  struct scene s;
+  pthread_t thread;
+  int next[2];
+  char got[8];
+
+  scene_begin (&s, &cfg, CONSOLE_HOLD, NULL);
+  assert_int_equal (scene_lease (&s, LEASE_SCENARIO, false, 2000, &t.l), 0);
+  assert_int_equal (pipe2 (next, O_CLOEXEC | O_NONBLOCK), 0);
+  c = t.l->console;
+  pthread_mutex_lock (&c->io);
+  assert_int_equal (pthread_create (&thread, NULL, type_one_line, &t), 0);
+  nap (100); /* it has looked, and waits for the descriptor */
+  pthread_mutex_lock (&s.w.hub->lock);
+  c->connection += 2;
+  pthread_mutex_unlock (&s.w.hub->lock);
+  c->io_fd = next[1];
+  c->io_connection = c->connection;
+  pthread_mutex_unlock (&c->io);
+  pthread_join (thread, NULL);
+  assert_int_equal (read (next[0], got, sizeof got), -1);
+  assert_int_equal (t.r, -EPIPE);
+  lease_free (t.l);
+  scene_end (&s);
+  close (next[0]);
+  close (next[1]);
+}
+
 static void
 test_an_idle_person_loses_it (void **state)
 {
@@ -264,6 +317,40 @@ test_log_follows (void **state)
   assert_true (scene_wait_said (&s, "4\nfive\n", 3000));
   (void) unlink (path);
   (void) unlink (old);
+  scene_end (&s);
+}
+
+/* The hub asks what a log lies on; this says so in place of the kernel. */
+static atomic_long pretended_type;
+
+int
+fstatfs (int fd, struct statfs *st)
+{
+  if (syscall (SYS_fstatfs, fd, st) < 0)
+    return -1;
+  if (atomic_load (&pretended_type))
+    st->f_type = atomic_load (&pretended_type);
+  return 0;
+}
+
+/* Reading there may hang, and it is the loop that reads. */
+static void
+test_no_log_on_a_file_system_of_others (void **state)
+{
+  struct hubworld_seen seen;
+  struct scene s;
+  char path[100];
+
+  scene_begin (&s, NULL, CONSOLE_TAIL, NULL);
+  snprintf (path, sizeof path, "%s/log", s.dir);
+  log_write (path, "before we came\n", O_TRUNC);
+  atomic_store (&pretended_type, FUSE_SUPER_MAGIC);
+  hubworld_guest (&s.w, 0, GUEST_ADDED, CONSOLE_LOG, CONSOLE_TAIL, path);
+  assert_true (hubworld_wait (&s.w, 0, CONSOLE_BROKEN, 2000));
+  hubworld_see (&s.w, 0, &seen);
+  assert_non_null (strstr (seen.detail, "file system"));
+  atomic_store (&pretended_type, 0);
+  (void) unlink (path);
   scene_end (&s);
 }
 
@@ -424,10 +511,12 @@ main (int argc, char **argv)
     cmocka_unit_test (test_taps),
     cmocka_unit_test (test_the_ring_grows_while_it_is_read),
     cmocka_unit_test (test_ranks),
+    cmocka_unit_test (test_nothing_is_typed_into_the_next_connection),
     cmocka_unit_test (test_an_idle_person_loses_it),
     cmocka_unit_test (test_the_mux_escape_is_doubled),
     cmocka_unit_test (test_a_guest_that_takes_nothing),
     cmocka_unit_test (test_log_follows),
+    cmocka_unit_test (test_no_log_on_a_file_system_of_others),
     cmocka_unit_test (test_facts),
     cmocka_unit_test (test_dump_and_look),
     cmocka_unit_test (test_let_go_with_the_loop_stuck),

@@ -1,0 +1,148 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck disable=SC1091,SC2154
+#
+# Bad command lines, documents and reloads: one line that names the place, exit code 2, the last good
+# configuration stays. And a healthy guest gets nothing but the configured command.
+. "${HANGDOG_SRC:-${srcdir:-.}}/tests/chaos/chaos.sh"
+chaos_init inputs jq
+
+# bad WHAT REGEX COMMAND...: exits 2 within 5 s, says one line on stderr that matches.
+hd_() { timeout 5 "$build/hangdog" "$@"; }
+bad() {
+    local what=$1 regex=$2 rc
+    shift 2
+    "$@" >"$work/out" 2>"$work/err" </dev/null
+    rc=$?
+    [ "$rc" = 2 ] || { cat "$work/out" "$work/err" >&2; die "$what: exit code $rc, wanted 2"; }
+    [ "$(wc -l <"$work/err")" = 1 ] || { cat "$work/err" >&2; die "$what: $(wc -l <"$work/err") lines, wanted one"; }
+    grep -qE -- "$regex" "$work/err" || { cat "$work/err" >&2; die "$what: does not say $regex"; }
+    bads=$((bads + 1))
+    step "$what: $(cut -c1-150 "$work/err")"
+}
+bads=0
+export HANGDOG_RUN=$work/norun HANGDOG_STATE=$work/nostate
+bad "unknown verb" 'statsu.*did you mean' hd_ statsu
+bad "unknown option" 'bogus' hd_ status --bogus
+bad "an argument too many" 'what is "b" for' hd_ status a b
+bad "no guest named" 'which guest' hd_ probe
+bad "daemon, unknown option" 'bogus' hd_ daemon --bogus
+bad "daemon, an argument too many" 'what is "now" for' hd_ daemon now
+bad "daemon, a value is missing" 'value is missing' hd_ daemon --config
+bad "a timeout that is none" 'soon' hd_ wait web --timeout soon
+
+doc() { printf '%s' "$2" >"$work/$1"; }
+config() { # WHAT REGEX DOCUMENT
+    doc c.json "$3"
+    bad "config: $1" "$2" hd_ config check "$work/c.json"
+    bad "config: $1 (daemon)" "$2" hd_ --config "$work/c.json" daemon
+}
+s='"schema": "hangdog/config/1"'
+config "unknown key" 'c\.json:2:[0-9]+:.*limts.*limits' "{ $s,
+  \"limts\": {} }"
+config "wrong type" 'c\.json:2:[0-9]+:.*sources' "{ $s,
+  \"sources\": 7 }"
+config "duplicate key" 'c\.json:3:[0-9]+:.*twice|c\.json:3:[0-9]+:.*again|c\.json:3:[0-9]+:.*dupl' "{ $s,
+  \"roots\": [],
+  \"roots\": [] }"
+config "cut off" 'c\.json:[0-9]+:[0-9]+:' "{ $s, \"roots\": ["
+config "an empty URI" 'c\.json:1:[0-9]+:.*uri' "{ $s, \"sources\": [{\"kind\": \"libvirt\", \"uri\": \"\"}] }"
+config "no kind of source" 'c\.json:1:[0-9]+:.*kind' "{ $s, \"sources\": [{}] }"
+config "a relative root" 'c\.json:1:[0-9]+:.*root' "{ $s, \"sources\": [{\"kind\": \"rundir\", \"root\": \"run\"}] }"
+config "a duration without a unit" 'c\.json:1:[0-9]+:.*sweep' "{ $s, \"limits\": {\"console-sweep\": \"5\"} }"
+bad "config: it is not there" 'nowhere.json' hd_ config check "$work/nowhere.json"
+bad "config: it is a folder" "$work" hd_ config check "$work"
+{ printf '{ "roots": ["'; head -c 100M /dev/zero | tr '\0' x; printf '"] }'; } >"$work/huge.json"
+bad "config: 100 MB" 'huge.json' hd_ config check "$work/huge.json"
+bad "config: without an end" '/dev/zero' hd_ config check /dev/zero
+
+scenario() { doc s.json "$3"; bad "scenario: $1" "$2" hd_ scenario check "$work/s.json"; }
+b='"schema": "hangdog/scenario/1", "name": "x", "kind": "console-command", "command": "true"'
+scenario "unknown key" 's\.json:2:[0-9]+:.*intervall.*interval' "{ $b,
+  \"intervall\": \"5s\" }"
+scenario "wrong type" 's\.json:2:[0-9]+:.*failure-threshold' "{ $b,
+  \"failure-threshold\": \"two\" }"
+scenario "duplicate key" 's\.json:2:[0-9]+:.*name' "{ $b,
+  \"name\": \"y\" }"
+scenario "missing name" 's\.json:1:[0-9]+:.*name' '{ "schema": "hangdog/scenario/1", "kind": "console-command", "command": "true" }'
+scenario "unknown kind" 's\.json:1:[0-9]+:.*kind' '{ "schema": "hangdog/scenario/1", "name": "x", "kind": "consol-command" }'
+scenario "deep" 's\.json:1:[0-9]+:' "$(printf '[%.0s' $(seq 100000))"
+bad "scenario: 100 MB" 'huge.json' hd_ scenario check "$work/huge.json"
+bad "scenario: without an end" '/dev/zero' hd_ scenario check /dev/zero
+bad "scenario: it is a folder" 'scenarios: it is a folder' hd_ scenario check "$work/scenarios"
+rm -f "$work/huge.json"
+test ! -e "$work/norun" -a ! -e "$work/nostate" || die "a bad document left something behind"
+exact "bad inputs that were refused with one line and 2" "$bads" "$bads"
+export HANGDOG_RUN=$work/run HANGDOG_STATE=$work/state
+
+# ---- a running one ----
+fake_guest alpha
+mkdir "$work/fake/folder" "$work/fake/folder/cons0" # a console that is a folder
+chaos_scenario up '*' 1s 800ms
+chaos_config "$fake_source"
+cp "$work/config.json" "$work/good.json"
+hd_start
+until_ok 10 well_beyond alpha 0 || die "alpha is not well"
+reloads() { grep -cE 'not taken' "$work/hangdog.log"; }
+interval() { "$build/hangdog" status --json | jq -r 'select(.row=="scenario") | .next_ms'; }
+broken() { # WHAT REGEX
+    local n
+    n=$(reloads)
+    kill -HUP "$keeper"
+    until_ok 5 sh -c "[ \$(grep -c 'not taken' '$work/hangdog.log') -gt $n ]" || die "reload, $1: nobody said anything"
+    sleep 0.3
+    exact "reload, $1: lines that say so" $(($(reloads) - n)) 1
+    grep 'not taken' "$work/hangdog.log" | tail -n 1 | jq -r .msg | tee "$work/msg" | sed 's/^/            /'
+    grep -qE "$2" "$work/msg" || die "reload, $1: does not say $2"
+    n=$(scenario_of alpha ok)
+    until_ok 5 well_beyond alpha "$n" || { hd status; die "reload, $1: the last good one does not stay"; }
+}
+echo '{ "schema": "hangdog/config/1", "surces": [] }' >"$work/config.json"
+broken "unknown key in the configuration" 'config.json:1:[0-9]+:.*surces'
+rm "$work/config.json"
+broken "no configuration" 'config.json'
+cp "$work/good.json" "$work/config.json"
+sed -i 's/"timeout"/"tiemout"/' "$work/scenarios/up.json"
+broken "unknown key in a scenario" 'up.json:[0-9]+:[0-9]+:.*tiemout'
+head -c 3M /dev/zero >"$work/scenarios/up.json"
+broken "a scenario of zeros" 'up.json'
+chaos_scenario up '*' 1s 800ms
+cp "$work/scenarios/up.json" "$work/scenarios/twin.json"
+broken "two scenarios of one name" 'twin.json|up.json'
+rm "$work/scenarios/twin.json"
+# A good one, live.
+chaos_scenario up '*' 3s 800ms
+chaos_scenario more '*' 1s 800ms
+pid=$(hd_pid daemon)
+kill -HUP "$keeper"
+until_ok 5 sh -c "'$build/hangdog' status --json | jq -e 'select(.row==\"scenario\" and .scenario==\"more\" and .ok > 1)' >'$work/out'" || { hd status; die "the good one does not apply"; }
+exact "a good reload applies live: the daemon is the same" "$(hd_pid daemon)" "$pid"
+hd_stop
+
+# ---- a healthy guest gets nothing but the configured command ----
+rm "$work/scenarios/more.json"
+chaos_scenario up alpha 1s 800ms
+fake_guest gamma
+fake_guest delta
+chaos_scenario text gamma 1s 800ms
+chaos_config "$fake_source"
+keys() { # GUEST: bytes its console received so far
+    local n
+    n=$(wc -l <"$work/$1.report")
+    fake_tell "$1" stats
+    until_ok 5 sh -c "[ \$(wc -l <'$work/$1.report') -gt $n ]" || die "$1 does not report"
+    tail -n 1 "$work/$1.report" | jq "$2"
+}
+before=$(keys alpha .keys) executed=$(keys alpha .executed)
+hd_start
+until_ok 20 well_beyond alpha 9 || die "no ten probes"
+runs=$(scenario_of alpha runs)
+hd_stop
+n=$(($(keys alpha .executed) - executed))
+per=$((($(keys alpha .keys) - before) / n))
+step "a healthy guest received $(($(keys alpha .keys) - before)) bytes in $n probes"
+figure "commands executed beyond the probes that were asked for" $((n - runs)) 1 " (one may have run since they were counted)"
+figure "bytes per probe (the command, its frame and nonce)" "$per" 160 " bytes"
+exact "bytes that a guest without a scenario received" "$(keys delta .keys)" 0
+exact "times that a guest without a scenario was connected to (probe mode)" "$(keys delta .connects)" 0
+step "inputs are what they should be"
