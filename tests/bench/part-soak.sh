@@ -6,7 +6,7 @@
 
 N=1000 SOAK=${BENCH_SOAK_SECONDS:-60}
 sum_of() { # MEMBER - over all consoles
-    hd status --json | awk -v k="\"$1\":" 'index($0, "\"row\":\"console\"") { i = index($0, k); s += substr($0, i + length(k)) + 0 } END { printf "%.0f\n", s }'
+    hd status --json | awk -v k="\"$1\":" 'index($0, "\"row\":\"console\"") { i = index($0, k); s += substr($0, i + length(k)) + 0 } END { printf "%d\n", s }'
 }
 fakes_start $N 0
 hd_config "{\"kind\":\"rundir\",\"root\":\"$work/r\",\"console-mode\":\"hold\"}"

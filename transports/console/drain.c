@@ -8,12 +8,6 @@
  * readable is taken off epoll, read at the next tick of a timer that all ptys
  * share, and given back.  One that is readable again at once stays with the
  * tick, until a tick finds nothing.  With nothing readable no timer runs.
- *
- * A socket holds fewer bytes of a UART than a tick is long (some 280: each of
- * QEMU's writes is a buffer of its own), so one that floods is read at once.
- * One that says a line now and then, to nobody who waits for it, is left to
- * the tick as well: a thousand of those would wake us a thousand times a
- * second for as many lines, and byte by byte for each.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -33,12 +27,6 @@
 #define SOCKET_BUDGET (64u << 10)
 #define SWEEP_BUDGET (64u << 10)
 #define TAIL_BUDGET (256u << 10)
-/* From so many bytes in so long on, a socket floods. */
-#define LOUD_BYTES 128
-#define LOUD_MS 50
-/* Or from so many ticks in a row: its buffer may be so small that it is we who
- * make it slow. */
-#define LOUD_TICKS 3
 /* A pty hands over at most 4095 bytes at a time; much less was all it had. */
 #define PTY_ALL 2048
 
@@ -116,20 +104,6 @@ grow_ring (struct console *c, size_t len)
 }
 
 static void
-note_rate (struct console *c, size_t len, uint64_t now)
-{
-  if (now - c->rate_ms >= LOUD_MS)
-    {
-      c->loud = c->rate_bytes >= LOUD_BYTES && now - c->rate_ms < 2 * LOUD_MS;
-      c->rate_bytes = 0;
-      c->rate_ms = now;
-    }
-  c->rate_bytes += len;
-  if (c->rate_bytes >= LOUD_BYTES)
-    c->loud = true;
-}
-
-static void
 take (struct console *c, const char *data, size_t len)
 {
   struct hub *hub = c->hub;
@@ -147,7 +121,6 @@ take (struct console *c, const char *data, size_t len)
       c->log_dropped += len;
   }
   ring_append (c->ring, data, len, now);
-  note_rate (c, len, now);
   c->backoff_ms = 0;
   if (c->state == CONSOLE_SILENT)
     console_set_state_ (c, CONSOLE_TALKING, NULL);
@@ -222,35 +195,19 @@ drain_rest_ (struct console *c, size_t budget)
     total += (size_t) n;
 }
 
-/* Nobody waits for what it says, and it does not say much. */
-static bool
-is_calm (struct console *c)
-{
-  uint64_t now = loop_now (c->hub->loop);
-  LOCK_SCOPE (&c->hub->lock);
-
-  if (now - c->swept_ms > c->hub->limits.sweep_ms + 1)
-    c->ticks = 0;
-  else if (++c->ticks >= LOUD_TICKS)
-    c->loud = true;
-  return c->active == 0 && !c->loud;
-}
-
 static void
 readable (struct watch *w, int fd, unsigned events, void *arg)
 {
   struct console *c = arg;
   struct hub *hub = c->hub;
 
-  if (!c->ops->swept && !is_calm (c))
+  if (!c->ops->swept)
     {
       (void) drain_ (c, SOCKET_BUDGET);
       return;
     }
   watch_set (w, 0);
-  c->streaming
-      = c->ops->swept
-        && loop_now (hub->loop) - c->swept_ms <= hub->limits.sweep_ms;
+  c->streaming = loop_now (hub->loop) - c->swept_ms <= hub->limits.sweep_ms;
   list_add_ (c, LIST_SWEEP);
   if (!timer_armed (hub->sweep_timer))
     timer_in (hub->sweep_timer, hub->limits.sweep_ms);

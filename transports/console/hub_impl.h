@@ -186,10 +186,6 @@ struct console
   uint64_t bytes_said_ms;
   uint64_t swept_ms;     /* when it was last given back to epoll */
   bool streaming;        /* it was readable again at once: stay with the tick */
-  bool loud;             /* a socket that is not left to the tick */
-  uint64_t rate_ms;      /* since then, rate_bytes came */
-  size_t rate_bytes;
-  unsigned ticks;        /* in a row at which it had something */
   struct { struct console *next, **pprev; } in[LIST_MAX];
 
   /* ---- hub->lock ---- */
