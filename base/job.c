@@ -348,14 +348,15 @@ wait_for_running (struct job_pool *pool, uint64_t wait_ms)
     }
 }
 
-void
+unsigned
 job_pool_free (struct job_pool *pool, uint64_t wait_ms)
 {
   struct home *h;
   struct job *job, *next;
+  unsigned left;
 
   if (!pool)
-    return;
+    return 0;
   h = pool->home;
   pool->closing = true;
   for (job = pool->jobs; job; job = job->next)
@@ -379,13 +380,16 @@ job_pool_free (struct job_pool *pool, uint64_t wait_ms)
   }
   /* From here on a thread that returns frees its job itself; these were
    * faster.  All of them are discarded ones. */
+  left = pool->stats.discarded;
   for (; job; job = next)
     {
       next = job->next_back;
       job_free (job);
+      left--;
     }
   free (pool);
   home_unref (h);
+  return left;
 }
 
 static int

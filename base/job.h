@@ -63,8 +63,10 @@ int job_pool_new (struct loop *loop, const struct job_limits *limits,
 /* Asks all jobs to stop, waits at most wait_ms (real time), then discards
  * those that still run and leaves them behind, their memory with them.  Every
  * done() that is owed is called before it returns; discarded jobs are not
- * waited for.  Loop thread, not from within done(), before loop_free(). */
-void job_pool_free (struct job_pool *pool, uint64_t wait_ms);
+ * waited for.  Returns how many threads are left behind: what they use must
+ * then not be freed, so the best is to end the process.  Loop thread, not from
+ * within done(), before loop_free(). */
+unsigned job_pool_free (struct job_pool *pool, uint64_t wait_ms);
 
 /* Loop thread.  0; -EBUSY: that guest's lane is taken (err says by which job
  * and since when); -EAGAIN: the pool is full; -ECANCELED: it is closing.  On

@@ -4,7 +4,8 @@
  *
  * An entry is one guest as one source sees it on one host.  Entries hang in a
  * small hash by uuid; a uuid has more than one entry only while the same
- * guest really runs twice (a migration, a clone).
+ * guest really is in two places (a migration, a clone).  Everybody else knows
+ * a guest by its uuid, so one of them is shown, and the others wait.
  */
 #include "guests/registry.h"
 
@@ -48,6 +49,7 @@ struct entry
 {
   struct entry *next;
   const struct guest *guest;
+  bool shown;         /* the one of its uuid that others know */
   uint64_t sweep;     /* the sweep that saw it last */
   uint64_t booted_ms; /* when its boot number last rose, 0 = never */
   char booted_why[32];
@@ -172,30 +174,98 @@ tell (struct guest_registry *reg, enum guest_change change,
 
 /* ---- changes ---- */
 
+/* The one to show: a guest that is there rather than one that is off; else
+ * the one that is shown. */
+static struct entry *
+best_of (struct guest_registry *reg, const char *uuid)
+{
+  struct entry *best = NULL;
+
+  for (struct entry *e = *bucket_of (reg, uuid); e; e = e->next)
+    {
+      bool off = e->guest->run == GUEST_OFF;
+
+      if (strcasecmp (e->guest->inc.uuid, uuid) == 0
+          && (!best || (best->guest->run == GUEST_OFF) > off
+              || ((best->guest->run == GUEST_OFF) == off && e->shown)))
+        best = e;
+    }
+  return best;
+}
+
+/* Listeners know the guest as was (NULL: not at all), of the entry shown
+ * (NULL: it is removed); they hear what there is now. */
+static void
+settle (struct guest_registry *reg, const char *uuid, struct entry *shown,
+        const struct guest *was)
+{
+  struct entry *best = best_of (reg, uuid);
+  const struct guest *now CLEANUP_GUEST = NULL;
+  enum guest_change change;
+
+  if (!best)
+    change = GUEST_GONE;
+  else if (!was)
+    change = GUEST_ADDED;
+  else
+    change = best == shown && incarnation_equal (&was->inc, &best->guest->inc)
+                 ? GUEST_CHANGED
+                 : GUEST_REINCARNATED;
+  if (best)
+    {
+      if (shown)
+        shown->shown = false;
+      best->shown = true;
+      /* A listener may drop the entry; the snapshots have to outlive that. */
+      now = guest_ref (best->guest);
+    }
+  tell (reg, change, was, now);
+}
+
+static struct entry *
+shown_of (struct guest_registry *reg, const char *uuid)
+{
+  for (struct entry *e = *bucket_of (reg, uuid); e; e = e->next)
+    if (e->shown && strcasecmp (e->guest->inc.uuid, uuid) == 0)
+      return e;
+  return NULL;
+}
+
+/* What waits changed: perhaps it is the better one now. */
+static void
+reconsider (struct guest_registry *reg, const char *uuid)
+{
+  struct entry *shown = shown_of (reg, uuid);
+  const struct guest *was CLEANUP_GUEST = guest_ref (shown->guest);
+
+  if (best_of (reg, uuid) != shown)
+    settle (reg, uuid, shown, was);
+}
+
 /* Puts g (its reference is taken) in the place of what e has. */
 static void
 entry_set (struct guest_registry *reg, struct entry *e, struct guest *g)
 {
   const struct guest *was CLEANUP_GUEST = e->guest;
-  const struct guest *now CLEANUP_GUEST = NULL;
-  bool same_life = incarnation_equal (&was->inc, &g->inc);
 
-  if (same_life && guest_same (was, g))
+  if (incarnation_equal (&was->inc, &g->inc) && guest_same (was, g))
     {
       guest_unref (g);
       was = NULL; /* e keeps it */
       return;
     }
   e->guest = g;
-  /* A listener may drop the entry; the snapshots have to outlive that. */
-  now = guest_ref (g);
-  tell (reg, same_life ? GUEST_CHANGED : GUEST_REINCARNATED, was, now);
+  if (e->shown)
+    settle (reg, was->inc.uuid, e, was);
+  else
+    reconsider (reg, was->inc.uuid);
 }
 
 static void
 entry_remove (struct guest_registry *reg, struct entry *gone)
 {
   const struct guest *was CLEANUP_GUEST = gone->guest;
+  bool shown = gone->shown;
 
   for (struct entry **p = bucket_of (reg, was->inc.uuid); *p; p = &(*p)->next)
     if (*p == gone)
@@ -205,7 +275,8 @@ entry_remove (struct guest_registry *reg, struct entry *gone)
       }
   free (gone);
   reg->count--;
-  tell (reg, GUEST_GONE, was, NULL);
+  if (shown)
+    settle (reg, was->inc.uuid, NULL, was);
 }
 
 static void
@@ -213,7 +284,7 @@ entry_add (struct guest_registry *reg, struct guest *g)
 {
   struct entry **bucket = bucket_of (reg, g->inc.uuid);
   struct entry *e = reg->count < MAX_GUESTS ? calloc (1, sizeof *e) : NULL;
-  const struct guest *now CLEANUP_GUEST = NULL;
+  bool first = shown_of (reg, g->inc.uuid) == NULL;
 
   if (!e)
     {
@@ -227,8 +298,10 @@ entry_add (struct guest_registry *reg, struct guest *g)
   e->next = *bucket;
   *bucket = e;
   reg->count++;
-  now = guest_ref (g);
-  tell (reg, GUEST_ADDED, NULL, now);
+  if (first)
+    settle (reg, g->inc.uuid, NULL, NULL);
+  else
+    reconsider (reg, g->inc.uuid);
 }
 
 /* The boot number that the new snapshot g of entry e has to carry. */
@@ -377,6 +450,8 @@ registry_event (struct guest_registry *reg, const char *uuid,
         return;
       entry_boot (reg, e, why);
     }
+  if (!e->shown)
+    return;
   g = guest_ref (e->guest);
   publish_text (reg, g, "vmm.event", guest_event_names[event],
                 detail ? detail : "");
@@ -389,7 +464,7 @@ static struct entry *
 entry_current (struct guest_registry *reg, const struct incarnation *inc)
 {
   for (struct entry *e = *bucket_of (reg, inc->uuid); e; e = e->next)
-    if (incarnation_equal (&e->guest->inc, inc))
+    if (e->shown && incarnation_equal (&e->guest->inc, inc))
       return e;
   return NULL;
 }
@@ -468,7 +543,7 @@ registry_find (struct guest_registry *reg, const char *what,
   for (unsigned i = 0; i < BUCKETS; i++)
     for (struct entry *e = reg->buckets[i]; e; e = e->next)
       {
-        int rank = rank_of (e->guest, what);
+        int rank = e->shown ? rank_of (e->guest, what) : 0;
 
         if (rank == 0 || rank > best_rank)
           continue;
@@ -484,7 +559,7 @@ registry_find (struct guest_registry *reg, const char *what,
         return error_set (err, ENOENT, "no guest '%.64s': did you mean '%s'?",
                           what, near);
       return error_set (err, ENOENT, "no guest '%.64s' (%zu are known)", what,
-                        reg->count);
+                        registry_count (reg));
     }
   if (rival)
     return error_set (
@@ -506,13 +581,23 @@ registry_each (struct guest_registry *reg,
 {
   for (unsigned i = 0; i < BUCKETS; i++)
     for (struct entry *e = reg->buckets[i]; e; e = e->next)
-      fn (e->guest, arg);
+      if (e->shown)
+        fn (e->guest, arg);
+}
+
+static void
+count_one (const struct guest *g, void *arg)
+{
+  ++*(size_t *) arg;
 }
 
 size_t
 registry_count (struct guest_registry *reg)
 {
-  return reg->count;
+  size_t n = 0;
+
+  registry_each (reg, count_one, &n);
+  return n;
 }
 
 uint64_t

@@ -58,8 +58,11 @@ void registry_free (struct guest_registry *reg);
 
 /* Takes the reference of g (which the caller must not change any more).  Its
  * inc.boot is set by the registry; everything else is the source's.  A guest
- * of the same uuid from another source is kept apart only if the pids
- * differ; else the first source owns it and the second is ignored. */
+ * of the same uuid from another source or host is another place of that guest
+ * if the pids differ; else the first source owns it and the second is ignored.
+ * One place is shown to listeners and to all who ask: one where it is not off,
+ * and among those the one that was shown before.  Another place taking over
+ * (a migration) is a GUEST_REINCARNATED. */
 void registry_update (struct guest_registry *reg, struct guest *g);
 void registry_gone (struct guest_registry *reg, const char *source,
                     const char *host, const char *uuid);

@@ -6,7 +6,7 @@
  * may go while its job is out; the job's end then finds no binding under its
  * number and is dropped.
  */
-#include "supervisor/bindings.h"
+#include "supervisor/bindings_impl.h"
 #include "supervisor/daemon.h"
 #include "supervisor/meant.h"
 
@@ -23,45 +23,10 @@
 #include <sys/random.h>
 
 #define MAX_BINDINGS 16384
-#define MAX_LISTENERS 16
 #define LANE_RETRY_MS 1000
 #define MEANT_MOST_MS 3000 /* meant_ask() with its grace, and some */
 /* After its deadline; the pool discards what is not back half of it later. */
 #define OVERDUE_MS 1000
-#define MAX_ADDRESSES 4
-
-struct binding
-{
-  struct bindings *all;
-  uint64_t number; /* never used twice */
-  const struct guest *guest;
-  struct scenario *scenario;
-  struct timer *timer;
-  struct health_state health;
-  struct outcome_report last;
-  bool has_last, running, out_of_turn;
-  char held_off[96];
-  uint64_t due_ms, last_ms, last_ok_wall_ms;
-  uint64_t refused_ms; /* since when the lane is busy, 0 = it was not */
-  uint64_t runs, ok, failed, no_verdict, skipped, late, worst_late_ms;
-};
-
-struct listener
-{
-  binding_listen_fn *fn;
-  void *arg;
-};
-
-struct bindings
-{
-  struct daemon *d;
-  struct scenario **scenarios;
-  size_t nscenarios;
-  struct binding **list;
-  size_t n, cap;
-  uint64_t last_number;
-  struct listener listeners[MAX_LISTENERS];
-};
 
 /* What a run takes with it. */
 struct run
@@ -136,68 +101,6 @@ size_t
 bindings_count (const struct bindings *b)
 {
   return b->n;
-}
-
-/* ---- listeners ---- */
-
-static void
-info_of (const struct binding *bd, struct binding_info *ret)
-{
-  *ret = (struct binding_info){
-    .guest = bd->guest,
-    .scenario = bd->scenario,
-    .health = bd->health.health,
-    .health_since_ms = bd->health.since_ms,
-    .failures = bd->health.failures,
-    .mute = bd->health.mute,
-    .running = bd->running,
-    .held_off = bd->held_off,
-    .next_ms = bd->due_ms,
-    .last_ms = bd->last_ms,
-    .last_ok_wall_ms = bd->last_ok_wall_ms,
-    .last = bd->has_last ? &bd->last : NULL,
-    .runs = bd->runs,
-    .ok = bd->ok,
-    .failed = bd->failed,
-    .no_verdict = bd->no_verdict,
-    .skipped = bd->skipped,
-    .late = bd->late,
-    .worst_late_ms = bd->worst_late_ms,
-  };
-}
-
-int
-bindings_listen (struct bindings *b, binding_listen_fn *fn, void *arg,
-                 struct error *err)
-{
-  for (unsigned i = 0; i < MAX_LISTENERS; i++)
-    if (!b->listeners[i].fn)
-      {
-        b->listeners[i] = (struct listener){ fn, arg };
-        return 0;
-      }
-  return error_set (err, EBUSY, "%u wait for outcomes already",
-                    MAX_LISTENERS);
-}
-
-void
-bindings_unlisten (struct bindings *b, binding_listen_fn *fn, void *arg)
-{
-  for (unsigned i = 0; i < MAX_LISTENERS; i++)
-    if (b->listeners[i].fn == fn && b->listeners[i].arg == arg)
-      b->listeners[i] = (struct listener){ 0 };
-}
-
-static void
-tell (struct binding *bd, enum health_change change)
-{
-  struct bindings *b = bd->all;
-  struct binding_info info;
-
-  info_of (bd, &info);
-  for (unsigned i = 0; i < MAX_LISTENERS; i++)
-    if (b->listeners[i].fn)
-      b->listeners[i].fn (&info, change, b->listeners[i].arg);
 }
 
 /* ---- making and matching ---- */
@@ -479,7 +382,7 @@ take_outcome (struct binding *bd, const struct outcome_report *report,
   publish (bd);
   arm (bd, health_next (&bd->health, bd->scenario, started_ms,
                         some_random ()));
-  tell (bd, change);
+  binding_tell (bd, change);
 }
 
 static void
@@ -690,44 +593,4 @@ bindings_probe (struct bindings *b, const char *uuid, const char *scenario,
   if (bd->running)
     return error_set (err, EBUSY, "scenario \"%s\" runs just now", scenario);
   return start (bd, err);
-}
-
-void
-bindings_each (struct bindings *b, const char *uuid,
-               void (*fn) (const struct binding_info *info, void *arg),
-               void *arg)
-{
-  struct binding_info info;
-
-  for (size_t i = 0; i < b->n; i++)
-    if (!uuid || strcmp (b->list[i]->guest->inc.uuid, uuid) == 0)
-      {
-        info_of (b->list[i], &info);
-        fn (&info, arg);
-      }
-}
-
-struct json_object *
-bindings_addresses (struct bindings *b, const char *uuid)
-{
-  struct json_object *all = json_object_new_array ();
-  struct json_object *ret = json_object_new_object ();
-  const struct scenario *s;
-
-  for (size_t i = 0; i < b->n; i++)
-    {
-      s = b->list[i]->scenario;
-      if (!s->address || strcmp (b->list[i]->guest->inc.uuid, uuid) != 0
-          || json_object_array_length (all) >= MAX_ADDRESSES)
-        continue;
-      if (json_object_array_length (all) == 0)
-        {
-          json_add_str (ret, "address", s->address);
-          if (s->expect.output)
-            json_add_str (ret, "expect", s->expect.output);
-        }
-      json_object_array_add (all, json_object_new_string (s->address));
-    }
-  json_object_object_add (ret, "addresses", all);
-  return ret;
 }

@@ -5,6 +5,7 @@
  * does not.
  */
 #include "scenarios/scenario.h"
+#include "supervisor/playbooks.h"
 
 #include "base/buf.h"
 #include "base/error.h"
@@ -19,6 +20,7 @@ check_file (const char *path)
   struct scenario **list = NULL;
   struct error err = ERROR_INIT;
   size_t n = 0;
+  int worst = 0;
 
   if (scenario_load (path, &list, &n, &err) < 0)
     {
@@ -27,11 +29,18 @@ check_file (const char *path)
     }
   for (size_t i = 0; i < n; i++)
     {
-      printf ("ok %s: %s (%s)\n", path, list[i]->name, list[i]->kind->name);
+      if (playbook_check (list[i]->playbook, &err) < 0)
+        {
+          fprintf (stderr, "hangdog: %s: playbook: %s\n", path,
+                   error_text (&err));
+          worst = 2;
+        }
+      else
+        printf ("ok %s: %s (%s)\n", path, list[i]->name, list[i]->kind->name);
       scenario_unref (list[i]);
     }
   free (list);
-  return 0;
+  return worst;
 }
 
 int

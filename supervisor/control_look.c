@@ -407,6 +407,7 @@ op_tables (struct answer *a, struct frame *f)
     table_row (a, "collector", collectors[i]->name, collectors[i]->summary,
                collect_touch_names[collectors[i]->touch]);
   for (unsigned i = 0; playbook_names[i]; i++)
-    table_row (a, "playbook", playbook_names[i], "", NULL);
+    table_row (a, "playbook", playbook_names[i],
+               playbook_summaries[i], NULL);
   answer_end (a, NULL);
 }

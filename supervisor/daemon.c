@@ -421,8 +421,13 @@ unmake (struct daemon *d)
 {
   control_free (d->control);
   stop_sources (d);
-  if (d->jobs)
-    job_pool_free (d->jobs, JOBS_WAIT_MS);
+  if (job_pool_free (d->jobs, JOBS_WAIT_MS) > 0)
+    {
+      /* They are stuck in what they asked, and use the rest when they come
+       * out of it: nothing is freed under them. */
+      writer_link_flush (d->writer);
+      _exit (0);
+    }
   writer_link_disconnect (d->writer);
   incidents_free (d->incidents);
   bindings_free (d->bindings);

@@ -9,20 +9,14 @@
 
 #include "diag/collector.h"
 #include "diag/incident.h"
+#include "supervisor/playbooks.h"
 
 struct daemon;
 struct diagnosis;
+struct error;
 
 /* Stands in place of a scenario's name where a person ordered it. */
 #define BY_ORDER "order"
-struct error;
-
-struct diagnosis_step
-{
-  const char *collector;
-  uint64_t budget_ms;         /* 0 = the collector's own */
-  struct json_object *params; /* or NULL; borrowed until the end */
-};
 
 struct diagnosis_ops
 {
@@ -48,10 +42,5 @@ int diagnosis_start (struct daemon *d, const struct guest *g,
 void diagnosis_stop (struct diagnosis *dg, const char *why);
 /* At the daemon's end, when its jobs have ended: done is not called. */
 void diagnosis_free (struct diagnosis *dg);
-
-/* The steps of a shipped playbook; NULL when there is none of that name. */
-const struct diagnosis_step *playbook_steps (const char *name,
-                                             unsigned *ret_n);
-extern const char *const playbook_names[];
 
 #endif

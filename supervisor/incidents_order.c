@@ -7,7 +7,6 @@
 #include "supervisor/diagnose.h"
 
 #include "base/error.h"
-#include "base/text.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -31,18 +30,13 @@ incidents_order (struct incidents *in, const struct guest *g,
 {
   struct active *a;
   char reason[200];
-  unsigned n;
+  int r;
 
   if (!playbook)
     playbook = "standard";
-  if (!playbook_steps (playbook, &n))
-    {
-      const char *near = text_nearest (playbook, playbook_names);
-
-      return error_set (err, EINVAL, "no playbook \"%s\"%s%s%s", playbook,
-                        near ? " (did you mean \"" : "", near ? near : "",
-                        near ? "\"?)" : "");
-    }
+  r = playbook_check (playbook, err);
+  if (r < 0)
+    return r;
   if (count_orders (in) >= MAX_ORDERS)
     return error_set (err, EBUSY, "%u ordered diagnoses wait already",
                       MAX_ORDERS);

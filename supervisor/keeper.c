@@ -676,8 +676,11 @@ main (int argc, char **argv)
         r = load_config (&k, &err);
       if (r < 0)
         fprintf (stderr, "hangdog: %s\n", error_text (&err));
-      else
+      else if (k.config_given || access (k.config_path, F_OK) == 0)
         puts ("ok");
+      else
+        printf ("ok: there is no %s: every guest is watched, none is asked\n",
+                k.config_path);
       return r < 0 ? 2 : 0;
     }
   r = keeper_run (&k, &err);

@@ -3,6 +3,7 @@
  * Scenario files and folders, read through the opener.
  */
 #include "supervisor/load.h"
+#include "supervisor/playbooks.h"
 
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -34,7 +35,16 @@ add (struct list *l, struct scenario *s, const struct json_doc *doc,
      const char *path, struct error *err)
 {
   struct scenario **items;
+  struct error why = ERROR_INIT;
 
+  if (playbook_check (s->playbook, &why) < 0)
+    {
+      int r = json_error_at (doc, path, err, "playbook: %s",
+                             error_text (&why));
+
+      scenario_unref (s);
+      return r;
+    }
   for (size_t i = 0; i < l->n; i++)
     if (strcmp (l->items[i]->name, s->name) == 0)
       {

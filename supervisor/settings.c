@@ -278,6 +278,7 @@ int
 config_parse (const char *text, size_t len, const char *origin,
               struct config *cfg, struct error *err)
 {
+  char path[64];
   CLEANUP_JSON_DOC struct json_doc *doc = NULL;
   struct guest_source_config *src;
   int r;
@@ -307,6 +308,12 @@ config_parse (const char *text, size_t len, const char *origin,
       if (r < 0)
         return r;
     }
+  for (size_t i = 0; i < cfg->roots.count; i++)
+    if (((char *const *) cfg->roots.items)[i][0] != '/')
+      {
+        snprintf (path, sizeof (path), "roots[%zu]", i);
+        return json_error_at (doc, path, err, "it must be an absolute path");
+      }
   if (cfg->sink.url && !known_sink (cfg->sink.url))
     return json_error_at (doc, "sink.url", err,
                           "no sink of this build takes \"%s\" (say http://, "

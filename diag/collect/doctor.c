@@ -75,7 +75,8 @@ host_stacks (const struct transport_env *env, const struct guest *g,
       && strstr (buf_str (&label), "(enforce)"))
     say (r, DOCTOR_WARN, "QEMU process",
          "journalctl -k --grep 'apparmor.*ptrace'; then add \"ptrace (readby) "
-         "peer=unconfined,\" to /etc/apparmor.d/local/abstractions/libvirt-qemu",
+         "peer=unconfined,\" to "
+         "/etc/apparmor.d/local/abstractions/libvirt-qemu",
          "stacks can't be read (%s), and AppArmor confines it: %.60s",
          error_text (&err), buf_str (&label));
   else

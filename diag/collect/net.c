@@ -131,35 +131,67 @@ host_of (const char *address, char *dst, size_t n)
   snprintf (dst, n, "%.*s", (int) len, address + six);
 }
 
-/* An address of this host: who answers there is no guest, but at most what
- * forwards to one.  (Guests behind user networking all have 10.0.2.15, which
- * a host that is a guest itself may have, too.) */
-static bool
-is_ours (const char *address)
+enum where
+{
+  BEYOND,  /* a router of ours, or what is behind it, may answer for it */
+  ON_LINK, /* in a network of this host */
+  OURS,    /* this host itself: at most what forwards to a guest.  (Guests
+              behind user networking all have 10.0.2.15, which a host that is
+              a guest itself may have, too.) */
+};
+
+static enum where
+seen_from (const struct ifaddrs *i, int family, const unsigned char *addr,
+           size_t len)
+{
+  const unsigned char *own, *mask;
+  bool same = true, link = true;
+
+  if (!i->ifa_addr || !i->ifa_netmask || i->ifa_addr->sa_family != family)
+    return BEYOND;
+  if (family == AF_INET)
+    {
+      own = (void *) &((struct sockaddr_in *) i->ifa_addr)->sin_addr;
+      mask = (void *) &((struct sockaddr_in *) i->ifa_netmask)->sin_addr;
+    }
+  else
+    {
+      own = (void *) &((struct sockaddr_in6 *) i->ifa_addr)->sin6_addr;
+      mask = (void *) &((struct sockaddr_in6 *) i->ifa_netmask)->sin6_addr;
+    }
+  for (size_t k = 0; k < len; k++)
+    {
+      same = same && own[k] == addr[k];
+      link = link && !((own[k] ^ addr[k]) & mask[k]);
+    }
+  return same ? OURS : link ? ON_LINK : BEYOND;
+}
+
+static enum where
+where_is (const char *address)
 {
   struct ifaddrs *list = NULL;
-  char host[INET6_ADDRSTRLEN], own[INET6_ADDRSTRLEN];
-  bool ours;
+  unsigned char addr[sizeof (struct in6_addr)];
+  char host[INET6_ADDRSTRLEN];
+  int family = *address == '[' ? AF_INET6 : AF_INET;
+  enum where best = BEYOND;
 
   host_of (address, host, sizeof host);
-  ours = strncmp (host, "127.", 4) == 0;
-  if (ours || getifaddrs (&list) < 0)
-    return ours;
-  for (struct ifaddrs *i = list; i && !ours; i = i->ifa_next)
+  if (inet_pton (family, host, addr) != 1)
+    return BEYOND;
+  if (family == AF_INET && addr[0] == 127)
+    return OURS;
+  if (getifaddrs (&list) < 0)
+    return BEYOND;
+  for (struct ifaddrs *i = list; i; i = i->ifa_next)
     {
-      int family = i->ifa_addr ? i->ifa_addr->sa_family : AF_UNSPEC;
-      const void *in
-          = family == AF_INET
-                ? (const void *) &((struct sockaddr_in *) i->ifa_addr)->sin_addr
-                : (const void *) &((struct sockaddr_in6 *) i->ifa_addr)
-                      ->sin6_addr;
+      enum where w
+          = seen_from (i, family, addr, family == AF_INET ? 4 : sizeof addr);
 
-      ours = (family == AF_INET || family == AF_INET6)
-             && inet_ntop (family, in, own, sizeof own)
-             && strcmp (own, host) == 0;
+      best = w > best ? w : best;
     }
   freeifaddrs (list);
-  return ours;
+  return best;
 }
 
 static const char *
@@ -214,6 +246,7 @@ connect_it (struct collect_ctx *ctx, struct json_object *doc)
   struct tcp_check check = { .expect = collect_param (ctx, "expect") };
   struct json_object *o;
   const char *answer;
+  enum where where;
   char own[64];
   int rc;
 
@@ -225,8 +258,18 @@ connect_it (struct collect_ctx *ctx, struct json_object *doc)
                      "step an \"address\"");
       return;
     }
+  where = where_is (check.address);
+  if (where == BEYOND && check.address == own)
+    {
+      /* Nobody has named it; a proxy on the way might answer in its place. */
+      ctx->out->gap (ctx->out, "net/answer",
+                     "%s is not in a network of this host; give the playbook "
+                     "step an \"address\" if it can be reached",
+                     own);
+      return;
+    }
   rc = tcp_check (&check, collect_until (ctx, CONNECT_MS), &result, &why);
-  answer = answer_of (rc, is_ours (check.address), check.expect);
+  answer = answer_of (rc, where == OURS, check.expect);
   if (!answer)
     {
       ctx->out->gap (ctx->out, "net/answer", "%s", error_text (&why));

@@ -63,6 +63,9 @@ int cli_usage (const struct verb *verb, const char *why);
 int cli_fail (const struct error *err);
 int cli_exec (struct cli *cli, const char *program, char *const *args);
 
+/* What `wait --for` takes; ends with NULL. */
+extern const char *const health_words[];
+
 /* Guests that are seen on this host and not supported, a line each on
  * stderr. */
 void unsupported_lines (void);

@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -163,6 +164,9 @@ parse (struct cli *cli, struct parse *p, const char *task, const char *file,
     return error_errno (err, errno, "starting hangdog-parser");
   r = answers (p, mine, err);
   close (steal_fd (&mine));
+  /* One that does not answer may not end by itself either. */
+  if (r < 0)
+    kill (pid, SIGKILL);
   waitpid (pid, NULL, 0);
   return r;
 }

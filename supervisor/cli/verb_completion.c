@@ -4,6 +4,7 @@
  * it never falls behind.
  */
 #include "supervisor/cli/cli.h"
+#include "supervisor/playbooks.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -26,6 +27,32 @@ options_of (const struct verb *v,
     }
 }
 
+/* And for each word to be typed as it stands: "check FILE... | schema" has
+ * two.  A second line of usage begins with the verb itself, which is none. */
+static void
+words_of (const struct verb *v,
+          void (*fn) (const char *word, size_t len, void *arg), void *arg)
+{
+  static const char *const values[] = { "--", "hangdog" };
+  const char *p = v->args;
+
+  while (*p)
+    {
+      size_t len = strcspn (p, " []|.\n");
+      bool word = len > 0;
+
+      for (size_t i = 0; i < len && word; i++)
+        word = islower ((unsigned char) p[i]);
+      for (size_t i = 0; i < 2 && word; i++)
+        word = strncmp (p, values[i], strlen (values[i])) != 0;
+      if (word && strncmp (p, v->name, len) == 0)
+        word = false;
+      if (word)
+        fn (p, len, arg);
+      p += len + (p[len] != '\0');
+    }
+}
+
 static void
 print_word (const char *opt, size_t len, void *arg)
 {
@@ -38,22 +65,59 @@ takes_guest (const struct verb *v)
   return strstr (v->args, "GUEST") != NULL;
 }
 
+/* What may follow an option. */
+static const struct
+{
+  const char *option;
+  const char *const *values;
+} values[] = {
+  { "--playbook", playbook_names },
+  { "--for", health_words },
+};
+
+static void
+bash_values (void)
+{
+  puts ("  case $prev in");
+  for (size_t i = 0; i < sizeof (values) / sizeof (values[0]); i++)
+    {
+      printf ("  %s) COMPREPLY=($(compgen -W \"", values[i].option);
+      for (size_t k = 0; values[i].values[k]; k++)
+        printf ("%s ", values[i].values[k]);
+      puts ("\" -- \"$cur\")); return ;;");
+    }
+  puts ("  --run|--state|--config|--data|--token-file) return ;;\n  esac");
+}
+
 static void
 bash (void)
 {
   puts ("_hangdog ()\n{\n"
-        "  local cur=${COMP_WORDS[COMP_CWORD]} verb=${COMP_WORDS[1]}\n"
-        "  if [ \"$COMP_CWORD\" -eq 1 ]; then");
-  fputs ("    COMPREPLY=($(compgen -W \"", stdout);
+        "  local cur=${COMP_WORDS[COMP_CWORD]} "
+        "prev=${COMP_WORDS[COMP_CWORD-1]} verb= i\n"
+        "  for ((i = 1; i < COMP_CWORD; i++)); do\n"
+        "    case ${COMP_WORDS[i]} in\n"
+        "    --run|--state|--config) ((i++)) ;;\n"
+        "    -*) ;;\n"
+        "    *) verb=${COMP_WORDS[i]}; break ;;\n"
+        "    esac\n"
+        "  done");
+  bash_values ();
+  fputs ("  case $verb in\n  '') COMPREPLY=($(compgen -W \"--run --state "
+         "--config --json --help",
+         stdout);
   for (unsigned i = 0; verbs[i]; i++)
-    printf ("%s ", verbs[i]->name);
-  puts ("\" -- \"$cur\"))\n    return\n  fi\n  case $verb in");
+    printf (" %s", verbs[i]->name);
+  puts ("\" -- \"$cur\")) ;;");
   for (unsigned i = 0; verbs[i]; i++)
     {
-      printf ("  %s) COMPREPLY=($(compgen -W \"--json", verbs[i]->name);
+      printf ("  %s) COMPREPLY=($(compgen -W \"", verbs[i]->name);
+      words_of (verbs[i], print_word, NULL);
+      fputs (" --json --help", stdout);
       options_of (verbs[i], print_word, NULL);
+      /* Only a daemon that runs is asked: a key must not start one. */
       if (takes_guest (verbs[i]))
-        fputs (" $(hangdog list --json 2>/dev/null | sed -n "
+        fputs (" $(hangdog list --no-start --json 2>/dev/null | sed -n "
                "'s/.*\"display\":\"\\([^\"]*\\)\".*/\\1/p')",
                stdout);
       puts ("\" -- \"$cur\")) ;;");
@@ -79,6 +143,7 @@ zsh (void)
   for (unsigned i = 0; verbs[i]; i++)
     {
       printf ("  %s) compadd -- --json", verbs[i]->name);
+      words_of (verbs[i], print_zsh, NULL);
       options_of (verbs[i], print_zsh, NULL);
       puts (" ; _files ;;");
     }
@@ -93,12 +158,20 @@ print_fish (const char *opt, size_t len, void *arg)
 }
 
 static void
+print_fish_word (const char *word, size_t len, void *arg)
+{
+  printf ("complete -c hangdog -n '__fish_seen_subcommand_from %s' -a %.*s\n",
+          (const char *) arg, (int) len, word);
+}
+
+static void
 fish (void)
 {
   for (unsigned i = 0; verbs[i]; i++)
     {
       printf ("complete -c hangdog -n __fish_use_subcommand -a %s -d '%s'\n",
               verbs[i]->name, verbs[i]->summary);
+      words_of (verbs[i], print_fish_word, (void *) verbs[i]->name);
       options_of (verbs[i], print_fish, (void *) verbs[i]->name);
     }
 }

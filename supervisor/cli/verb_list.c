@@ -97,11 +97,12 @@ run (struct cli *cli)
   struct list l = { .json = cli->json };
   struct client *c = NULL;
   struct error err = ERROR_INIT;
+  bool start = !cli_flag (cli, "--no-start");
   int r = cli_rest (cli, &verb_list, 0);
 
   if (r)
     return r;
-  r = client_open (cli, true, &c, &err);
+  r = client_open (cli, start, &c, &err);
   if (r < 0)
     return cli_fail (&err);
   l.table = table_new (titles);
@@ -126,11 +127,12 @@ run (struct cli *cli)
 
 const struct verb verb_list = {
   .name = "list",
-  .args = "",
+  .args = "[--no-start]",
   .summary = "list all guests of this host and how well they are",
   .help = "HEALTH is well, suspect, hung, held-off (paused, stopping, ...: by "
           "its owner's\nwill), watched (no scenario is bound to it), or "
           "unknown (not asked yet, or no\nanswer can be had).\n"
+          "  --no-start  ask a daemon that runs; do not start one for this\n"
           "Exit codes: 0, 3 when one is hung.\n"
           "\nExample:\n  hangdog list --json | jq -r .name\n",
   .run = run,

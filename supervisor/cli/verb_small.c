@@ -254,12 +254,9 @@ run_config (struct cli *cli)
     return config_show (cli);
   if (what && strcmp (what, "check") == 0 && cli->argc <= 3)
     {
+      char *file = cli->argc == 3 ? cli->argv[2] : (char *) cli->config_path;
       char *args[] = { (char *) "hangdog-keeper", (char *) "--check",
-                       (char *) "--config",
-                       (char *) (cli->argc == 3    ? cli->argv[2]
-                                 : cli->config_path ? cli->config_path
-                                                    : CONFIG_PATH),
-                       NULL };
+                       file ? (char *) "--config" : NULL, file, NULL };
 
       return cli_exec (cli, "hangdog-keeper", args);
     }

@@ -366,15 +366,15 @@ const struct verb verb_status = {
 
 /* ---- wait: for scripts that would write a loop ---- */
 
-static const char *const healths[] = { "well",     "hung",    "suspect",
-                                       "held-off", "watched", "unknown",
-                                       "absent",   NULL };
+const char *const health_words[] = { "well",     "hung",    "suspect",
+                                     "held-off", "watched", "unknown",
+                                     "absent",   NULL };
 
 static bool
 known_health (const char *s)
 {
-  for (unsigned i = 0; healths[i]; i++)
-    if (strcmp (healths[i], s) == 0)
+  for (unsigned i = 0; health_words[i]; i++)
+    if (strcmp (health_words[i], s) == 0)
       return true;
   return false;
 }
@@ -401,7 +401,7 @@ wait_run (struct cli *cli)
     want = "well";
   if (!known_health (want))
     {
-      const char *near = text_nearest (want, healths);
+      const char *near = text_nearest (want, health_words);
 
       snprintf (why, sizeof (why), "no health \"%.60s\"%s%s%s", want,
                 near ? " (did you mean \"" : "", near ? near : "",

@@ -120,6 +120,20 @@ zstd -dc "$work/got.tar.zst" | tar xO --wildcards '*summary.txt' >"$work/summary
 grep -q 'did not come to an end' "$work/summary.txt" || { cat "$work/summary.txt"; die "the summary does not say why it is short"; }
 well
 
+# ---- the parser, while it reads a bundle ----
+if [ -x "$build/hangdog-parser" ]; then
+    mkdir "$work/libexec"
+    printf '#!/bin/sh\nkill -9 $$\n' >"$work/libexec/hangdog-parser"
+    chmod +x "$work/libexec/hangdog-parser"
+    at=$(now_ms)
+    HANGDOG_LIBEXEC=$work/libexec "$build/hangdog" bundle verify "$work/got.tar.zst" >"$work/out" 2>"$work/err"
+    rc=$?
+    figure "parser killed: bundle verify ends after" "$(since_ms "$at")" 1000
+    exact "parser killed: bundle verify's exit code" "$rc" 2
+    exact "parser killed: lines that say so" "$(wc -l <"$work/err")" 1
+    hd bundle verify "$work/got.tar.zst" >/dev/null || die "the bundle does not verify afterwards"
+fi
+
 # ---- the keeper ----
 fresh
 daemon=$(hd_pid daemon) writer=$(hd_pid writer)

@@ -87,6 +87,19 @@ cat >"$work/scenarios/uptime.json" <<EOJ
   "expect": {"status": 0, "output": "load average"}
 }
 EOJ
+# Says where to ask over the network, and is not asked in the time of this test.
+cat >"$work/scenarios/ssh.json" <<EOJ
+{
+  "schema": "hangdog/scenario/1",
+  "name": "ssh",
+  "kind": "tcp",
+  "select": {"name": "web"},
+  "interval": "2h", "timeout": "5s", "initial-delay": "90m",
+  "address": "127.0.0.1:$(lab_get web port)",
+  "expect": {"output": "^SSH-2.0"}
+}
+EOJ
+# The delay is short on purpose: whether a guest is still booting has to be seen, not waited for.
 cat >"$work/config.json" <<EOJ
 {
   "schema": "hangdog/config/1",
@@ -97,3 +110,128 @@ EOJ
 "$build/hangdog" --config "$work/config.json" daemon --debug 2>"$work/hangdog.log" &
 daemon=$!
 lab_until 30 "test -S '$work/run/control'" || die "the daemon did not start"
+
+row() { # GUEST ROW JQ: of status
+    hd status --json | jq -r --arg g "$1" --arg r "$2" "select(.row == \$r and ((.display // .guest) == \$g)) | $3"
+}
+uptime_row() { # GUEST JQ
+    hd status --json | jq -r --arg g "$1" "select(.row == \"scenario\" and .guest == \$g and .scenario == \"uptime\") | $2"
+}
+incidents() { row "$1" incident .id | wc -l; }
+open_incident() { # GUEST: the verdict of the one that has not ended: class|culprit|sentence
+    row "$1" incident 'select((.end // "") == "") | .verdict | select(.class) | "\(.class)|\(.culprit)|\(.sentence)"'
+}
+well() { hd wait "$1" --for well --timeout "${2:-120s}" >/dev/null || die "$1 is not found well"; }
+# after a fault: found hung, and called so
+hung() { # GUEST REGEX WHAT
+    local said from=$SECONDS
+    hd wait "$1" --for hung --timeout 200s >/dev/null || die "$3: not noticed"
+    step "$3: noticed after $((SECONDS - from)) s"
+    lab_until 120 "open_incident '$1' | grep -q ." || die "$3: no verdict"
+    said=$(open_incident "$1")
+    grep -Eq -- "$2" <<<"$said" && step "$3: $said" || fail "$3: called $said, wanted $2"
+}
+
+# ---- one is well, the other at its login prompt ----
+well web
+said=$(hd probe web --scenario uptime) || fail "probe web: $said"
+step "web: $said"
+grep -q 'code=ok' <<<"$said" || fail "bash does not answer: $said"
+said=$(hd probe door --scenario uptime)
+[ $? = 6 ] || fail "a login prompt is not 'no verdict' (6): $said"
+grep -q 'code=login-prompt' <<<"$said" || fail "a login prompt is not seen as one: $said"
+step "door: $said"
+hd probe door --scenario uptime >/dev/null
+
+nothing_typed() { # GUEST: no name, no password, no command
+    local log
+    log=$(lab_get "$1" log)
+    # What is typed at a login prompt, it echoes.
+    ! grep -aE 'login: +[^ ]' "$log" | grep -avE 'login: [-a-zA-Z]*\[' | grep -aE 'printf|uptime|HD[0-9a-f]' ||
+        fail "something was typed at the login prompt of $1"
+    ! grep -aqE 'Login incorrect|Password:' "$log" || fail "$1 was given a name"
+    [ "$(lab_ctl "$1" "journalctl -b --no-pager -q | grep -cE 'FAILED LOGIN|authentication failure'")" = 0 ] ||
+        fail "the journal of $1 knows of logins that failed"
+}
+nothing_typed door
+
+# ---- both are started again from within ----
+before=$(row web guest .boot)
+for g in web door; do
+    from=$(lab_console_size $g)
+    eval "from_$g=$from"
+    lab_ctl $g 'systemctl --no-block reboot' >/dev/null || fail "$g: the order to reboot was not taken"
+done
+began_reboot=$SECONDS
+seen=
+lab_until 120 "row web guest .boot | grep -qx '$((before + 1))'" || fail "web: the boot number stays $(row web guest .boot), was $before"
+step "web lives anew, $((SECONDS - began_reboot)) s after the order"
+while ! tail -c "+$((from_web + 1))" "$(lab_get web log)" | grep -aq 'automatic login' && [ $((SECONDS - began_reboot)) -lt 300 ]; do
+    case $(uptime_row web '.code // "-"') in booting) seen=1 ;; esac
+    sleep 1
+done
+at_shell web "$from_web"
+at_login door "$from_door"
+step "both are up again, $((SECONDS - began_reboot)) s after the order; ${seen:+while booting, web was said to be}"
+well web
+# Twice around: what came late would be an incident by then.
+runs=$(uptime_row web .runs)
+lab_until 60 "test \"\$(uptime_row web .runs)\" -ge $((runs + 2))" || fail "web is not asked any more"
+for g in web door; do
+    [ "$(incidents $g)" = 0 ] || fail "$g: an incident out of a reboot: $(row $g incident '"\(.reason) \(.verdict.class)"')"
+done
+said=$(hd probe door --scenario uptime)
+grep -q 'code=login-prompt' <<<"$said" || fail "after the reboot, a login prompt is not seen as one: $said"
+nothing_typed door
+lab_stop door
+step "a reboot is no incident"
+
+# ---- getty respawns ----
+was=$(lab_ctl web "systemctl show -p MainPID --value serial-getty@ttyS0")
+lab_ctl web "kill -9 $was" >/dev/null
+lab_until 60 "lab_ctl web 'systemctl show -p MainPID --value serial-getty@ttyS0' | grep -vqxE '0|$was'" ||
+    fail "no new getty"
+sleep 3 # for its shell: nothing on the console tells it from the one before
+said=$(hd probe web --scenario uptime)
+grep -q 'code=ok' <<<"$said" || fail "behind a new getty: $said"
+step "a new getty: $said"
+
+# ---- nobody reads the console any more ----
+lab_ctl web 'systemctl stop serial-getty@ttyS0' >/dev/null || fail "the getty was not stopped"
+hung web '^console-lost\|' "no getty"
+lab_ctl web 'systemctl start serial-getty@ttyS0' >/dev/null
+well web
+step "no getty: ended when it was back"
+
+# ---- faults, each in a new life ----
+fresh() {
+    local from
+    from=$(lab_console_size web)
+    if [ "$way" = libvirt ]; then lab_virsh reset web; else lab_qmp web system_reset >/dev/null; fi
+    at_shell web "$from"
+    well web 200s
+    step "web is well in a new life"
+}
+n=0
+for f in $faults; do
+    [ $n = 0 ] || fresh
+    n=$((n + 1))
+    case $f in
+        mutex)
+            lab_ctl web lab-fault mutex >/dev/null && lab_ctl web lab-fault shell-stop >/dev/null || die "no fault"
+            hung web '^lock-deadlock\|.*zoo' mutex ;;
+        panic)
+            lab_ctl web lab-fault panic >/dev/null || die "no fault"
+            hung web '^kernel-panic\|' panic ;;
+        hardlockup)
+            lab_ctl web lab-fault irqoff-all >/dev/null || die "no fault"
+            hung web '^hard-lockup\|' 'hard lockup' ;;
+        init-kill)
+            lab_ctl web lab-fault init-kill >/dev/null || die "no fault"
+            lab_ctl web lab-fault shell-stop >/dev/null
+            hung web '^(userspace-stuck|init-dead|console-lost)\|' 'systemd dead' ;;
+        *) fail "no fault $f" ;;
+    esac
+done
+[ $failed = 0 ] && step "PASS ($way, $LAB_ACCEL)"
+exit $failed

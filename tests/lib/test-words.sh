@@ -7,7 +7,7 @@ failed=0
 # In a checkout what git knows, else (a tarball) what is there and was not built.
 files() {
     if [ -e .git ] && command -v git >/dev/null; then git ls-files -z
-    else find . -type f ! -path './build*' ! -name '*.o' ! -path './autom4te*' ! -path './_*' -print0; fi |
+    else find . -type f ! -path './.git/*' ! -path './build*' ! -name '*.o' ! -path './autom4te*' ! -path './_*' -print0; fi |
         grep -zvE '^(\./)?(tests/fuzz/corpus/|tests/lib/test-words\.sh|LICENSE|configure$|aclocal\.m4|build-aux/|Makefile\.in)'
 }
 none() { # WHAT REGEX [GREP-OPTION...]

@@ -9,12 +9,15 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/error.h"
 #include "base/loop.h"
 #include "base/opener.h"
@@ -41,6 +44,25 @@ open_folder (const struct open_task *task, uint64_t deadline)
              : fd;
 }
 
+/* A read there may wait for a server or a process for ever: RWF_NOWAIT is not
+ * known to most of them, and fstat() asks too. */
+static bool
+may_hang (int fd)
+{
+  static const unsigned long types[] = {
+    FUSE_SUPER_MAGIC, NFS_SUPER_MAGIC, CIFS_SUPER_MAGIC, SMB2_SUPER_MAGIC,
+    SMB_SUPER_MAGIC,  CEPH_SUPER_MAGIC, V9FS_MAGIC,      AFS_SUPER_MAGIC,
+  };
+  struct statfs st;
+
+  if (fstatfs (fd, &st) < 0)
+    return true;
+  for (size_t i = 0; i < ARRAY_LEN (types); i++)
+    if ((unsigned long) st.f_type == types[i])
+      return true;
+  return false;
+}
+
 static int
 open_log (const struct open_task *task, uint64_t deadline,
           struct console_link *ret_link, struct error *err)
@@ -56,6 +78,10 @@ open_log (const struct open_task *task, uint64_t deadline,
                           err);
   if (r < 0)
     return r;
+  if (may_hang (ret_link->fd))
+    return error_set (err, ENOTSUP, "%s is on a file system of others "
+                      "(network, FUSE), where reading may hang: it is not "
+                      "followed", task->def.path);
   if (fstat (ret_link->fd, &st) < 0)
     return error_errno (err, errno, "looking at %s", task->def.path);
   ret_link->dev = st.st_dev;

@@ -370,7 +370,8 @@ static void
 console_follow (struct console *c, const struct guest *g,
                 const struct guest_console *def, bool primary)
 {
-  bool moved = !same_place (&c->def, def);
+  bool moved = !same_place (&c->def, def)
+               || (c->inc.uuid[0] && strcmp (c->host, g->host) != 0);
   bool process = c->inc.pid != g->inc.pid
                  || c->inc.start_time != g->inc.start_time;
   bool life = c->inc.pid && !incarnation_equal (&c->inc, &g->inc);
@@ -455,9 +456,12 @@ int
 hub_release (struct hub *hub, const char *uuid, const char *name, uint64_t ms,
              struct error *err)
 {
+  uint64_t now = loop_now (hub->loop);
   struct console *c, *next;
   unsigned n = 0;
 
+  if (ms > CLOCK_NEVER - now)
+    ms = CLOCK_NEVER - now;
   for (c = hub->buckets[bucket_of (uuid)]; c; c = next)
     {
       next = c->hash_next;
@@ -466,7 +470,7 @@ hub_release (struct hub *hub, const char *uuid, const char *name, uint64_t ms,
         continue;
       n++;
       list_del_ (c, LIST_AWAY);
-      c->away_until = ms ? loop_now (hub->loop) + ms : 0;
+      c->away_until = ms ? now + ms : 0;
       c->backoff_ms = 0;
       c->retry_at = 0;
       console_look_ (c);

@@ -258,7 +258,6 @@ struct hub
 };
 
 /* hub.c */
-void console_unref_locked_ (struct console *c);
 void console_unref_ (struct console *c);
 struct console *console_find_locked_ (struct hub *hub, const char *uuid,
                                       const char *name);

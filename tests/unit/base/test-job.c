@@ -426,7 +426,7 @@ test_pool_leaves_behind (void **state)
   gate_wait_inside (&o.gate, 3);
   loop_advance (o.loop, 20);
   assert_int_equal (o.done, 1); /* b */
-  job_pool_free (o.pool, 50);
+  assert_int_equal (job_pool_free (o.pool, 50), 2);
   assert_int_equal (o.done, 3);
   assert_int_equal (o.end, JOB_DISCARDED);
   assert_int_equal (o.rc, -ECANCELED);
@@ -458,7 +458,7 @@ test_closing_refuses (void **state)
   a = spec_of (&o, run_until_stopped, "g1");
   a.done = refused_while_closing;
   start (&o, &a);
-  job_pool_free (o.pool, 10000);
+  assert_int_equal (job_pool_free (o.pool, 10000), 0);
   assert_int_equal (o.done, 1);
   job_pool_free (NULL, 0);
   loop_free (o.loop);

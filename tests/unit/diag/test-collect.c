@@ -415,12 +415,20 @@ test_net (void **state)
   g.nnics = 3;
   snprintf (g.nics[0].ifname, sizeof g.nics[0].ifname, "../../proc");
   snprintf (g.nics[1].ifname, sizeof g.nics[1].ifname, "lo");
-  snprintf (g.nics[2].ip, sizeof g.nics[2].ip, "2001:db8::1");
+  snprintf (g.nics[2].ip, sizeof g.nics[2].ip, "::1");
   h = get (&collect_net, &g, NULL, 0);
-  assert_string_equal (play.tcp_address, "[2001:db8::1]:22");
+  assert_string_equal (play.tcp_address, "[::1]:22");
+  assert_string_equal (text_of (h, "net.answer"), "forwarded");
   assert_true (int_of (h, "net.guest_sent") >= 0);
   assert_int_equal (int_of (h, "net.not_taken"), 0);
   assert_non_null (strstr (file_of (h, "net/net.json"), "rx_packets"));
+  haul_free (h);
+  /* Somewhere behind a router, where anybody may answer: not asked. */
+  play.tcp_address[0] = '\0';
+  snprintf (g.nics[2].ip, sizeof g.nics[2].ip, "203.0.113.77");
+  h = get (&collect_net, &g, NULL, 0);
+  assert_string_equal (play.tcp_address, "");
+  assert_non_null (strstr (buf_str (&h->gaps), "not in a network of this"));
   haul_free (h);
 }
 

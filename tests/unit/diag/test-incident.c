@@ -33,6 +33,8 @@ sample (void)
   snprintf (inc.guest, sizeof inc.guest, "My App");
   snprintf (inc.scenario, sizeof inc.scenario, "uptime");
   snprintf (inc.reason, sizeof inc.reason, "silent: nothing came");
+  snprintf (inc.playbook, sizeof inc.playbook, "quick");
+  inc.attempts = 2;
   snprintf (inc.verdict.class_, sizeof inc.verdict.class_, "hard-lockup");
   snprintf (inc.verdict.confidence, sizeof inc.verdict.confidence, "medium");
   snprintf (inc.verdict.culprit, sizeof inc.verdict.culprit, "all vCPUs");
@@ -56,6 +58,8 @@ test_there_and_back (void **state)
   assert_string_equal (a.guest, b.guest);
   assert_string_equal (a.scenario, b.scenario);
   assert_string_equal (a.reason, b.reason);
+  assert_string_equal (a.playbook, b.playbook);
+  assert_int_equal (a.attempts, b.attempts);
   assert_int_equal (a.phase, b.phase);
   assert_int_equal (a.end, b.end);
   assert_true (a.last_ok_wall_ms == b.last_ok_wall_ms);
@@ -119,6 +123,8 @@ test_refused (void **state)
     { "phase", NULL, NULL, "phase: missing" },
     { NULL, "end", "0", "end" },
     { NULL, "opened_ms", "-5", "opened_ms" },
+    { NULL, "attempts", "-1", "attempts" },
+    { NULL, "playbook", "7", "playbook" },
     { NULL, "opened_ms", "1.5", "opened_ms" },
     { NULL, "verdict", "7", "verdict" },
     { NULL, "verdict", "{\"class\":\"no-such\",\"confidence\":\"low\"}",

@@ -198,7 +198,7 @@ static const struct
 
   /* who lives, who does not */
   { WELL_VMM IDLE "sysrq.answer=shown;sysrq.w.blocked=0", "silent: nothing",
-    "userspace-stuck", "high" },
+    "userspace-stuck", "medium" },
   { WELL_VMM IDLE "sysrq.answer=disabled", "no-echo", "userspace-stuck",
     "high" },
   { WELL_VMM IDLE "sysrq.answer=none;net.answer=refused", "silent",

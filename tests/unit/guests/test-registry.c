@@ -245,12 +245,48 @@ lets_the_first_source_own_it (void **state)
   registry_update (w->reg, g);
   expect (w, "+a0 ");
   assert_int_equal (registry_count (w->reg), 1);
-  /* Two processes are two guests. */
-  g = guest (A, "second", 9);
-  strcpy (g->source, "libvirt");
-  registry_update (w->reg, g);
+}
+
+/* A migration between two hosts that are both watched: whoever listens knows
+ * one guest of that uuid all the time. */
+static void
+follows_it_from_host_to_host (void **state)
+{
+  struct world *w = *state;
+  const struct guest *g = NULL;
+  struct guest *there;
+
+  registry_update (w->reg, guest (A, "a", 7));
+  there = guest (A, "a", 0);
+  strcpy (there->host, "qemu+ssh://there/system");
+  there->run = GUEST_STARTING;
+  registry_update (w->reg, there);
   expect (w, "+a0 ");
-  assert_int_equal (registry_count (w->reg), 2);
+  there = guest (A, "a", 0);
+  strcpy (there->host, "qemu+ssh://there/system");
+  there->run = GUEST_RUNNING;
+  registry_update (w->reg, there);
+  expect (w, "");
+  assert_int_equal (registry_count (w->reg), 1);
+  /* Off here, and then not even defined any more. */
+  registry_update (w->reg, guest (A, "a", 0));
+  expect (w, "!a0 ");
+  assert_int_equal (registry_find (w->reg, A, &g, NULL), 0);
+  assert_string_equal (g->host, "qemu+ssh://there/system");
+  guest_unref (g);
+  registry_gone (w->reg, "rundir", "/run/x", A);
+  expect (w, "");
+  /* And back. */
+  registry_update (w->reg, guest (A, "a", 8));
+  expect (w, "");
+  registry_gone (w->reg, "rundir", "qemu+ssh://there/system", A);
+  expect (w, "!a0 ");
+  assert_int_equal (registry_find (w->reg, A, &g, NULL), 0);
+  assert_int_equal (g->inc.pid, 8);
+  guest_unref (g);
+  registry_gone (w->reg, "rundir", "/run/x", A);
+  expect (w, "-a0 ");
+  assert_int_equal (registry_count (w->reg), 0);
 }
 
 static void
@@ -304,6 +340,7 @@ main (void)
     T (tells_what_changed_and_nothing_else),    T (counts_one_boot_once),
     T (counts_a_start_without_a_pid_as_a_boot), T (sweeps_only_its_own),
     T (lets_the_first_source_own_it),           T (finds_by_what_people_type),
+    T (follows_it_from_host_to_host),
     T (refuses_more_than_it_can_hold),
   };
 

@@ -10,12 +10,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -317,6 +320,40 @@ test_log_follows (void **state)
   scene_end (&s);
 }
 
+/* The hub asks what a log lies on; this says so in place of the kernel. */
+static atomic_long pretended_type;
+
+int
+fstatfs (int fd, struct statfs *st)
+{
+  if (syscall (SYS_fstatfs, fd, st) < 0)
+    return -1;
+  if (atomic_load (&pretended_type))
+    st->f_type = atomic_load (&pretended_type);
+  return 0;
+}
+
+/* Reading there may hang, and it is the loop that reads. */
+static void
+test_no_log_on_a_file_system_of_others (void **state)
+{
+  struct hubworld_seen seen;
+  struct scene s;
+  char path[100];
+
+  scene_begin (&s, NULL, CONSOLE_TAIL, NULL);
+  snprintf (path, sizeof path, "%s/log", s.dir);
+  log_write (path, "before we came\n", O_TRUNC);
+  atomic_store (&pretended_type, FUSE_SUPER_MAGIC);
+  hubworld_guest (&s.w, 0, GUEST_ADDED, CONSOLE_LOG, CONSOLE_TAIL, path);
+  assert_true (hubworld_wait (&s.w, 0, CONSOLE_BROKEN, 2000));
+  hubworld_see (&s.w, 0, &seen);
+  assert_non_null (strstr (seen.detail, "file system"));
+  atomic_store (&pretended_type, 0);
+  (void) unlink (path);
+  scene_end (&s);
+}
+
 /* ---- facts, dump, letting go ---- */
 
 struct facts
@@ -479,6 +516,7 @@ main (int argc, char **argv)
     cmocka_unit_test (test_the_mux_escape_is_doubled),
     cmocka_unit_test (test_a_guest_that_takes_nothing),
     cmocka_unit_test (test_log_follows),
+    cmocka_unit_test (test_no_log_on_a_file_system_of_others),
     cmocka_unit_test (test_facts),
     cmocka_unit_test (test_dump_and_look),
     cmocka_unit_test (test_let_go_with_the_loop_stuck),

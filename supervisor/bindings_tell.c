@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What others want to know of bindings: how they are, each outcome as it
+ * comes, where they ask.
+ */
+#include "supervisor/bindings_impl.h"
+
+#include "base/error.h"
+#include "base/json.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define MAX_ADDRESSES 4
+
+static void
+info_of (const struct binding *bd, struct binding_info *ret)
+{
+  *ret = (struct binding_info){
+    .guest = bd->guest,
+    .scenario = bd->scenario,
+    .health = bd->health.health,
+    .health_since_ms = bd->health.since_ms,
+    .failures = bd->health.failures,
+    .mute = bd->health.mute,
+    .running = bd->running,
+    .held_off = bd->held_off,
+    .next_ms = bd->due_ms,
+    .last_ms = bd->last_ms,
+    .last_ok_wall_ms = bd->last_ok_wall_ms,
+    .last = bd->has_last ? &bd->last : NULL,
+    .runs = bd->runs,
+    .ok = bd->ok,
+    .failed = bd->failed,
+    .no_verdict = bd->no_verdict,
+    .skipped = bd->skipped,
+    .late = bd->late,
+    .worst_late_ms = bd->worst_late_ms,
+  };
+}
+
+int
+bindings_listen (struct bindings *b, binding_listen_fn *fn, void *arg,
+                 struct error *err)
+{
+  for (unsigned i = 0; i < BINDINGS_MAX_LISTENERS; i++)
+    if (!b->listeners[i].fn)
+      {
+        b->listeners[i] = (struct listener){ fn, arg };
+        return 0;
+      }
+  return error_set (err, EBUSY, "%u wait for outcomes already",
+                    BINDINGS_MAX_LISTENERS);
+}
+
+void
+bindings_unlisten (struct bindings *b, binding_listen_fn *fn, void *arg)
+{
+  for (unsigned i = 0; i < BINDINGS_MAX_LISTENERS; i++)
+    if (b->listeners[i].fn == fn && b->listeners[i].arg == arg)
+      b->listeners[i] = (struct listener){ 0 };
+}
+
+void
+binding_tell (struct binding *bd, enum health_change change)
+{
+  struct bindings *b = bd->all;
+  struct binding_info info;
+
+  info_of (bd, &info);
+  for (unsigned i = 0; i < BINDINGS_MAX_LISTENERS; i++)
+    if (b->listeners[i].fn)
+      b->listeners[i].fn (&info, change, b->listeners[i].arg);
+}
+
+void
+bindings_each (struct bindings *b, const char *uuid,
+               void (*fn) (const struct binding_info *info, void *arg),
+               void *arg)
+{
+  struct binding_info info;
+
+  for (size_t i = 0; i < b->n; i++)
+    if (!uuid || strcmp (b->list[i]->guest->inc.uuid, uuid) == 0)
+      {
+        info_of (b->list[i], &info);
+        fn (&info, arg);
+      }
+}
+
+struct json_object *
+bindings_addresses (struct bindings *b, const char *uuid)
+{
+  struct json_object *all = json_object_new_array ();
+  struct json_object *ret = json_object_new_object ();
+  const struct scenario *s;
+
+  for (size_t i = 0; i < b->n; i++)
+    {
+      s = b->list[i]->scenario;
+      if (!s->address || strcmp (b->list[i]->guest->inc.uuid, uuid) != 0
+          || json_object_array_length (all) >= MAX_ADDRESSES)
+        continue;
+      if (json_object_array_length (all) == 0)
+        {
+          json_add_str (ret, "address", s->address);
+          if (s->expect.output)
+            json_add_str (ret, "expect", s->expect.output);
+        }
+      json_object_array_add (all, json_object_new_string (s->address));
+    }
+  json_object_object_add (ret, "addresses", all);
+  return ret;
+}

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The keeper's helpers: what they open arrives, what can't be opened is said,
+ * and one that is stuck (here: stopped) holds up nobody but its own folder.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/loop.h"
+#include "base/opener.h"
+#include "supervisor/openers.h"
+
+#define PATIENCE_MS 10000
+
+struct world
+{
+  struct loop *loop;
+  struct openers *openers;
+  char dir[64];
+  unsigned told_stuck, told_well;
+  char folder[256];
+};
+
+struct result
+{
+  bool done;
+  int fd, code;
+  uint64_t at_ms;
+};
+
+static void
+on_stuck (const char *folder, bool stuck, uint64_t since_ms, void *arg)
+{
+  struct world *w = arg;
+
+  if (stuck)
+    w->told_stuck++;
+  else
+    w->told_well++;
+  snprintf (w->folder, sizeof w->folder, "%s", folder);
+}
+
+static void
+on_done (int fd, int lock, const struct error *err, void *arg)
+{
+  struct result *r = arg;
+
+  assert_false (r->done);
+  assert_int_equal (lock, -1);
+  r->done = true;
+  r->fd = fd;
+  r->code = err ? err->code : 0;
+  r->at_ms = clock_ms ();
+}
+
+static void
+ask (struct world *w, const char *path, struct result *r)
+{
+  struct open_req req = { .kind = OPEN_FILE, .root = w->dir, .path = path };
+
+  *r = (struct result){ .fd = -1 };
+  openers_ask (w->openers, &req, on_done, r);
+}
+
+static void
+await (struct world *w, const struct result *r)
+{
+  uint64_t end = clock_ms () + PATIENCE_MS;
+  struct error err = ERROR_INIT;
+
+  while (!r->done && clock_ms () < end)
+    assert_true (loop_round (w->loop, 100, &err) >= 0);
+  assert_true (r->done);
+}
+
+static void
+put (struct world *w, const char *name)
+{
+  char path[128];
+  int fd;
+
+  snprintf (path, sizeof path, "%s/%s", w->dir, name);
+  fd = open (path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  assert_true (fd >= 0);
+  assert_int_equal (write (fd, name, strlen (name)), (int) strlen (name));
+  close (fd);
+}
+
+static int
+setup (void **state)
+{
+  struct world *w = calloc (1, sizeof *w);
+  struct error err = ERROR_INIT;
+  char path[128];
+
+  snprintf (w->dir, sizeof w->dir, "/tmp/hd-openers-XXXXXX");
+  assert_non_null (mkdtemp (w->dir));
+  for (unsigned i = 0; i < 2; i++)
+    {
+      snprintf (path, sizeof path, "%s/%c", w->dir, "ab"[i]);
+      assert_int_equal (mkdir (path, 0700), 0);
+    }
+  put (w, "a/one");
+  put (w, "a/two");
+  put (w, "b/one");
+  assert_int_equal (loop_new (&w->loop, &err), 0);
+  assert_int_equal (openers_new (w->loop, on_stuck, w, &w->openers, &err), 0);
+  *state = w;
+  return 0;
+}
+
+static int
+teardown (void **state)
+{
+  static const char *const names[] = { "a/one", "a/two", "b/one", "a", "b" };
+  struct world *w = *state;
+  char path[128];
+
+  openers_free (w->openers);
+  loop_free (w->loop);
+  while (waitpid (-1, NULL, 0) > 0)
+    ;
+  for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++)
+    {
+      snprintf (path, sizeof path, "%s/%s", w->dir, names[i]);
+      remove (path);
+    }
+  rmdir (w->dir);
+  free (w);
+  return 0;
+}
+
+static void
+check_content (struct result *r, const char *want)
+{
+  char got[16] = "";
+
+  assert_int_equal (r->code, 0);
+  assert_true (r->fd >= 0);
+  assert_int_equal (read (r->fd, got, sizeof got - 1), (int) strlen (want));
+  assert_string_equal (got, want);
+  close (r->fd);
+}
+
+/* The only child so far. */
+static pid_t
+only_helper (void)
+{
+  char path[64], text[64] = "";
+  FILE *f;
+
+  snprintf (path, sizeof path, "/proc/self/task/%d/children",
+            (int) getpid ());
+  f = fopen (path, "re");
+  assert_non_null (f);
+  assert_non_null (fgets (text, sizeof text, f));
+  fclose (f);
+  return (pid_t) strtol (text, NULL, 10);
+}
+
+static void
+opens_and_refuses (void **state)
+{
+  struct world *w = *state;
+  struct result good, missing, out;
+
+  ask (w, "a/one", &good);
+  ask (w, "a/none", &missing);
+  ask (w, "../etc/passwd", &out);
+  await (w, &good);
+  await (w, &missing);
+  await (w, &out);
+  check_content (&good, "a/one");
+  assert_int_equal (missing.code, ENOENT);
+  assert_int_equal (out.code, EINVAL);
+  assert_int_equal (w->told_stuck, 0);
+}
+
+static void
+many_at_once (void **state)
+{
+  struct world *w = *state;
+  struct result r[200];
+
+  for (unsigned i = 0; i < 200; i++)
+    ask (w, i % 2 ? "a/one" : "b/one", &r[i]);
+  for (unsigned i = 0; i < 200; i++)
+    {
+      await (w, &r[i]);
+      check_content (&r[i], i % 2 ? "a/one" : "b/one");
+    }
+}
+
+static void
+a_stuck_one_holds_up_nobody_else (void **state)
+{
+  struct world *w = *state;
+  struct result first, stuck, other, again, file;
+  uint64_t began;
+  pid_t helper;
+
+  ask (w, "a/one", &first);
+  await (w, &first);
+  check_content (&first, "a/one");
+  helper = only_helper ();
+  kill (helper, SIGSTOP);
+
+  began = clock_ms ();
+  ask (w, "a/one", &stuck);
+  ask (w, "b/one", &other);
+  await (w, &other);
+  check_content (&other, "b/one");
+  assert_in_range (other.at_ms - began, 0, 500);
+  await (w, &stuck);
+  assert_int_equal (stuck.code, ETIMEDOUT);
+  assert_in_range (stuck.at_ms - began, OPENERS_SLOW_MS, 2000);
+  assert_int_equal (w->told_stuck, 1);
+  assert_non_null (strstr (w->folder, "/a"));
+  openers_tell_stuck (w->openers);
+  assert_int_equal (w->told_stuck, 2);
+
+  /* The same again is refused at once; another file there is tried. */
+  ask (w, "a/one", &again);
+  assert_true (again.done);
+  assert_int_equal (again.code, ETIMEDOUT);
+  ask (w, "a/two", &file);
+  await (w, &file);
+  check_content (&file, "a/two");
+
+  kill (helper, SIGCONT);
+  began = clock_ms ();
+  while (!w->told_well && clock_ms () - began < PATIENCE_MS)
+    loop_round (w->loop, 100, NULL);
+  assert_int_equal (w->told_well, 1);
+  ask (w, "a/one", &again);
+  await (w, &again);
+  check_content (&again, "a/one");
+}
+
+static void
+a_killed_one_is_replaced (void **state)
+{
+  struct world *w = *state;
+  struct result r;
+
+  ask (w, "a/one", &r);
+  await (w, &r);
+  check_content (&r, "a/one");
+  kill (only_helper (), SIGSTOP);
+  ask (w, "a/one", &r);
+  kill (only_helper (), SIGKILL);
+  await (w, &r);
+  assert_int_equal (r.code, ECANCELED);
+  ask (w, "a/one", &r);
+  await (w, &r);
+  check_content (&r, "a/one");
+}
+
+static void
+the_end_answers_all (void **state)
+{
+  struct world *w = *state;
+  struct result r[50];
+
+  for (unsigned i = 0; i < 50; i++)
+    ask (w, "a/one", &r[i]);
+  openers_free (w->openers);
+  w->openers = NULL;
+  for (unsigned i = 0; i < 50; i++)
+    {
+      assert_true (r[i].done);
+      if (r[i].fd >= 0)
+        close (r[i].fd);
+    }
+}
+
+int
+main (void)
+{
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test_setup_teardown (opens_and_refuses, setup, teardown),
+    cmocka_unit_test_setup_teardown (many_at_once, setup, teardown),
+    cmocka_unit_test_setup_teardown (a_stuck_one_holds_up_nobody_else, setup,
+                                     teardown),
+    cmocka_unit_test_setup_teardown (a_killed_one_is_replaced, setup,
+                                     teardown),
+    cmocka_unit_test_setup_teardown (the_end_answers_all, setup, teardown),
+  };
+
+  return cmocka_run_group_tests (tests, NULL, NULL);
+}
