@@ -160,8 +160,11 @@ at_the_door() { # never asked, never failed
 nothing_typed() { # GUEST: no name, no password, no command
     local log
     log=$(lab_get "$1" log)
-    # What is typed, agetty or the terminal echoes.
-    ! grep -aqE 'printf|uptime' "$log" || fail "a command was typed where nobody is logged in: $1"
+    # What is typed, agetty or the terminal echoes. On EVE a console is connected anew each time, so what a
+    # silent one shows is not known: a command may come before the getty, which throws it away.
+    if [ "$way" = libvirt ] || [ "${2:-}" != rebooted ]; then
+        ! grep -aqE 'printf|uptime' "$log" || fail "a command was typed where nobody is logged in: $1"
+    fi
     ! grep -aqE 'Login incorrect|Password:' "$log" || fail "$1 was given a name"
     [ "$(lab_ctl "$1" "journalctl -b --no-pager -q | grep -cE 'FAILED LOGIN|authentication failure'")" = 0 ] ||
         fail "the journal of $1 knows of logins that failed"
@@ -203,7 +206,7 @@ reboot_both() {
         [ "$(incidents $g)" = 0 ] || fail "$g: an incident out of a reboot: $(row $g incident '"\(.reason) \(.verdict.class) \(.end)"')"
     done
     at_the_door
-    nothing_typed door
+    nothing_typed door rebooted
     step "a reboot is no incident"
 }
 if part reboot; then reboot_both; fi
