@@ -80,6 +80,10 @@ else
 fi
 
 # ---- hangdog ----
+# On EVE nobody tells of a reset, and until its virtio console is there, a guest is as silent as a dead one: 15 s
+# under emulation.
+threshold=2
+[ "$way" = libvirt ] || threshold=3
 mkdir -p "$work/scenarios"
 cat >"$work/scenarios/uptime.json" <<EOJ
 {
@@ -88,7 +92,7 @@ cat >"$work/scenarios/uptime.json" <<EOJ
   "kind": "console-command",
   "interval": "15s", "timeout": "10s",
   "initial-delay": "1s", "retry-interval": "5s",
-  "failure-threshold": 2, "success-threshold": 1,
+  "failure-threshold": $threshold, "success-threshold": 1,
   "command": "uptime",
   "expect": {"status": 0, "output": "load average"}
 }
@@ -156,8 +160,11 @@ at_the_door() { # never asked, never failed
 nothing_typed() { # GUEST: no name, no password, no command
     local log
     log=$(lab_get "$1" log)
-    # What is typed, agetty or the terminal echoes.
-    ! grep -aqE 'printf|uptime' "$log" || fail "a command was typed where nobody is logged in: $1"
+    # What is typed, agetty or the terminal echoes. On EVE a console is connected anew each time, so what a
+    # silent one shows is not known: a command may come before the getty, which throws it away.
+    if [ "$way" = libvirt ] || [ "${2:-}" != rebooted ]; then
+        ! grep -aqE 'printf|uptime' "$log" || fail "a command was typed where nobody is logged in: $1"
+    fi
     ! grep -aqE 'Login incorrect|Password:' "$log" || fail "$1 was given a name"
     [ "$(lab_ctl "$1" "journalctl -b --no-pager -q | grep -cE 'FAILED LOGIN|authentication failure'")" = 0 ] ||
         fail "the journal of $1 knows of logins that failed"
@@ -196,10 +203,10 @@ reboot_both() {
     runs=$(uptime_row web .runs)
     lab_until 60 "test \"\$(uptime_row web .runs)\" -ge $((runs + 2))" || fail "web is not asked any more"
     for g in web ${has_door:+door}; do
-        [ "$(incidents $g)" = 0 ] || fail "$g: an incident out of a reboot: $(row $g incident '"\(.reason) \(.verdict.class)"')"
+        [ "$(incidents $g)" = 0 ] || fail "$g: an incident out of a reboot: $(row $g incident '"\(.reason) \(.verdict.class) \(.end)"')"
     done
     at_the_door
-    nothing_typed door
+    nothing_typed door rebooted
     step "a reboot is no incident"
 }
 if part reboot; then reboot_both; fi
