@@ -91,16 +91,49 @@ procs_done (struct procs *p)
   free (p->list);
 }
 
+/* How much the process has in common with the domain beside its uuid. */
+static unsigned
+likeness (const struct proc *proc, const struct guest *g)
+{
+  struct qemu_args *args CLEANUP_QEMU_ARGS = NULL;
+  struct qemu_proc now;
+  unsigned like;
+
+  if (qemu_proc_read (proc->pid, &now, &args, NULL) < 0
+      || now.start_time != proc->start_time)
+    return 0;
+  like = 1 + (strcmp (qemu_args_name (args), g->name) == 0);
+  for (unsigned i = 0; i < g->ndisks; i++)
+    if (g->disks[i].path[0])
+      like += 2 * qemu_args_mention (args, g->disks[i].path);
+  return like;
+}
+
+/* Two hypervisors of one host may have guests of the same uuid: copies of one
+ * definition.  To take one's process for the other's would be to say that a
+ * guest died which runs. */
 static void
 set_process (struct guest *g, const struct procs *p)
 {
+  const struct proc *found = NULL;
+  unsigned best = 0, like;
+
   for (size_t i = 0; i < p->n; i++)
     if (strcmp (p->list[i].uuid, g->inc.uuid) == 0)
       {
-        g->inc.pid = p->list[i].pid;
-        g->inc.start_time = p->list[i].start_time;
-        return;
+        if (found && best == 0)
+          best = likeness (found, g);
+        like = found ? likeness (&p->list[i], g) : 0;
+        if (!found || like > best)
+          {
+            found = &p->list[i];
+            best = like;
+          }
       }
+  if (!found)
+    return;
+  g->inc.pid = found->pid;
+  g->inc.start_time = found->start_time;
 }
 
 /* ---- one domain ---- */

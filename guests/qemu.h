@@ -40,6 +40,10 @@ const char *qemu_args_readconfig (const struct qemu_args *args);
 /* Memory, vcpus, nics and disks, where g does not have them yet. */
 void qemu_args_fill (const struct qemu_args *args, struct guest *g);
 
+/* Whether the text stands anywhere in what the options say: a path without
+ * commas and equals signs is found in libvirt's JSON too. */
+bool qemu_args_mention (const struct qemu_args *args, const char *text);
+
 /* Device, alias and muxed of the console whose socket is FOLDER/FILE (paths
  * may be seen from another mount namespace: only the last two components are
  * compared).  False when no chardev has it. */

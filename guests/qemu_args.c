@@ -498,6 +498,16 @@ fill_disks (const struct qemu_args *a, struct guest *g)
     }
 }
 
+bool
+qemu_args_mention (const struct qemu_args *a, const char *text)
+{
+  for (unsigned i = 0; i < a->npairs; i++)
+    if ((a->pairs[i].key && strstr (a->pairs[i].key, text))
+        || (a->pairs[i].value && strstr (a->pairs[i].value, text)))
+      return true;
+  return false;
+}
+
 void
 qemu_args_fill (const struct qemu_args *a, struct guest *g)
 {

@@ -5,12 +5,14 @@
 # systemd-lab.sh [libvirt|eve] - hangdog and a guest as people have them: Debian with systemd, agetty, bash with
 # readline and a coloured prompt; and a second one that shows its login prompt. Minutes: make check-long.
 #
-# SYSTEMD_FAULTS chooses the faults; SYSTEMD_KEEP=1 keeps the folder. 77: something it needs is missing.
+# SYSTEMD_FAULTS chooses the faults, SYSTEMD_PARTS of "login reboot getty" what comes before them; SYSTEMD_KEEP=1 keeps the folder. 77: something it needs is missing.
 
 set -u
 way=${1:-libvirt}
 src=${HANGDOG_SRC:-$(cd "${srcdir:-.}" && pwd)} build=${HANGDOG_BUILD:-$PWD}
-faults=${SYSTEMD_FAULTS:-mutex panic hardlockup}
+faults=${SYSTEMD_FAULTS-mutex panic hardlockup}
+parts=${SYSTEMD_PARTS-login reboot getty}
+part() { case " $parts " in *" $1 "*) ;; *) return 1 ;; esac; }
 . "$src/tests/lab/lab.sh"
 
 began=$(date +%s)
@@ -61,10 +63,14 @@ at_shell() { lab_wait_console "$1" 'root@lab' 300 "${2:-0}" || die "$1 shows no 
 at_login() { lab_wait_console "$1" 'lab login: ' 300 "${2:-0}" || die "$1 shows no login prompt"; }
 
 boot web profile=shell sysrq=1
-boot door profile=login
+has_door=
+if part login || part reboot; then
+    has_door=1
+    boot door profile=login
+    at_login door
+fi
 at_shell web
-at_login door
-step "one shows its shell, one its login prompt"
+step "web shows its shell${has_door:+, door its login prompt}"
 if [ "$way" = libvirt ]; then
     chmod 711 "$LAB_DIR/lv" "$LAB_DIR/lv/sock"
     chmod 777 "$LAB_DIR/lv/sock/libvirt-sock"
@@ -119,7 +125,7 @@ uptime_row() { # GUEST JQ
 }
 incidents() { row "$1" incident .id | wc -l; }
 open_incident() { # GUEST: the verdict of the one that has not ended: class|culprit|sentence
-    row "$1" incident 'select((.end // "") == "") | .verdict | select(.class) | "\(.class)|\(.culprit)|\(.sentence)"'
+    row "$1" incident 'select(.end == "not-ended") | .verdict | select(.class) | "\(.class)|\(.culprit)|\(.sentence)"'
 }
 well() { hd wait "$1" --for well --timeout "${2:-120s}" >/dev/null || die "$1 is not found well"; }
 # after a fault: found hung, and called so
@@ -133,75 +139,91 @@ hung() { # GUEST REGEX WHAT
 }
 
 # ---- one is well, the other at its login prompt ----
-well web
-said=$(hd probe web --scenario uptime) || fail "probe web: $said"
-step "web: $said"
-grep -q 'code=ok' <<<"$said" || fail "bash does not answer: $said"
-said=$(hd probe door --scenario uptime)
-[ $? = 6 ] || fail "a login prompt is not 'no verdict' (6): $said"
-grep -q 'code=login-prompt' <<<"$said" || fail "a login prompt is not seen as one: $said"
-step "door: $said"
-hd probe door --scenario uptime >/dev/null
-
+answers() {
+    local said
+    well web
+    said=$(hd probe web --scenario uptime)
+    grep -q 'code=ok' <<<"$said" || fail "bash does not answer: $said"
+    step "web: $said"
+}
+at_the_door() { # never asked, never failed
+    local said
+    said=$(hd probe door --scenario uptime)
+    [ $? = 6 ] || fail "a login prompt is not 'no verdict' (6): $said"
+    grep -q 'code=login-prompt' <<<"$said" || fail "a login prompt is not seen as one: $said"
+    step "door: $said"
+}
 nothing_typed() { # GUEST: no name, no password, no command
     local log
     log=$(lab_get "$1" log)
-    # What is typed at a login prompt, it echoes.
-    ! grep -aE 'login: +[^ ]' "$log" | grep -avE 'login: [-a-zA-Z]*\[' | grep -aE 'printf|uptime|HD[0-9a-f]' ||
-        fail "something was typed at the login prompt of $1"
+    # What is typed, agetty or the terminal echoes.
+    ! grep -aqE 'printf|uptime' "$log" || fail "a command was typed where nobody is logged in: $1"
     ! grep -aqE 'Login incorrect|Password:' "$log" || fail "$1 was given a name"
     [ "$(lab_ctl "$1" "journalctl -b --no-pager -q | grep -cE 'FAILED LOGIN|authentication failure'")" = 0 ] ||
         fail "the journal of $1 knows of logins that failed"
 }
-nothing_typed door
+answers
+if part login; then
+    at_the_door
+    at_the_door
+    nothing_typed door
+fi
 
 # ---- both are started again from within ----
-before=$(row web guest .boot)
-for g in web door; do
-    from=$(lab_console_size $g)
-    eval "from_$g=$from"
-    lab_ctl $g 'systemctl --no-block reboot' >/dev/null || fail "$g: the order to reboot was not taken"
-done
-began_reboot=$SECONDS
-seen=
-lab_until 120 "row web guest .boot | grep -qx '$((before + 1))'" || fail "web: the boot number stays $(row web guest .boot), was $before"
-step "web lives anew, $((SECONDS - began_reboot)) s after the order"
-while ! tail -c "+$((from_web + 1))" "$(lab_get web log)" | grep -aq 'automatic login' && [ $((SECONDS - began_reboot)) -lt 300 ]; do
-    case $(uptime_row web '.code // "-"') in booting) seen=1 ;; esac
-    sleep 1
-done
-at_shell web "$from_web"
-at_login door "$from_door"
-step "both are up again, $((SECONDS - began_reboot)) s after the order; ${seen:+while booting, web was said to be}"
-well web
-# Twice around: what came late would be an incident by then.
-runs=$(uptime_row web .runs)
-lab_until 60 "test \"\$(uptime_row web .runs)\" -ge $((runs + 2))" || fail "web is not asked any more"
-for g in web door; do
-    [ "$(incidents $g)" = 0 ] || fail "$g: an incident out of a reboot: $(row $g incident '"\(.reason) \(.verdict.class)"')"
-done
-said=$(hd probe door --scenario uptime)
-grep -q 'code=login-prompt' <<<"$said" || fail "after the reboot, a login prompt is not seen as one: $said"
-nothing_typed door
-lab_stop door
-step "a reboot is no incident"
+reboot_both() {
+    local before g from began_reboot seen='' runs
+    before=$(row web guest .boot)
+    for g in web ${has_door:+door}; do
+        from=$(lab_console_size $g)
+        eval "from_$g=$from"
+        lab_ctl $g 'systemctl --no-block reboot' >/dev/null || fail "$g: the order to reboot was not taken"
+    done
+    began_reboot=$SECONDS
+    # On EVE nobody tells of a reset: there, only that it is not taken for a hang.
+    if [ "$way" = libvirt ]; then
+        lab_until 120 "row web guest .boot | grep -qx '$((before + 1))'" || fail "web: the boot number stays $(row web guest .boot), was $before"
+        step "web lives anew, $((SECONDS - began_reboot)) s after the order"
+    fi
+    while ! tail -c "+$((from_web + 1))" "$(lab_get web log)" | grep -aq 'automatic login' && [ $((SECONDS - began_reboot)) -lt 300 ]; do
+        case $(uptime_row web '.code // "-"') in booting) seen=1 ;; esac
+        sleep 1
+    done
+    at_shell web "$from_web"
+    at_login door "$from_door"
+    step "both are up again, $((SECONDS - began_reboot)) s after the order${seen:+; meanwhile: booting}"
+    well web
+    # Twice around: what came late would be an incident by then.
+    runs=$(uptime_row web .runs)
+    lab_until 60 "test \"\$(uptime_row web .runs)\" -ge $((runs + 2))" || fail "web is not asked any more"
+    for g in web ${has_door:+door}; do
+        [ "$(incidents $g)" = 0 ] || fail "$g: an incident out of a reboot: $(row $g incident '"\(.reason) \(.verdict.class)"')"
+    done
+    at_the_door
+    nothing_typed door
+    step "a reboot is no incident"
+}
+if part reboot; then reboot_both; fi
+[ -z "$has_door" ] || lab_stop door
 
-# ---- getty respawns ----
-was=$(lab_ctl web "systemctl show -p MainPID --value serial-getty@ttyS0")
-lab_ctl web "kill -9 $was" >/dev/null
-lab_until 60 "lab_ctl web 'systemctl show -p MainPID --value serial-getty@ttyS0' | grep -vqxE '0|$was'" ||
-    fail "no new getty"
-sleep 3 # for its shell: nothing on the console tells it from the one before
-said=$(hd probe web --scenario uptime)
-grep -q 'code=ok' <<<"$said" || fail "behind a new getty: $said"
-step "a new getty: $said"
+# ---- getty respawns; nobody reads the console any more ----
+getty_goes() {
+    local was said
+    was=$(lab_ctl web "systemctl show -p MainPID --value serial-getty@ttyS0")
+    lab_ctl web "kill -9 $was" >/dev/null
+    lab_until 60 "lab_ctl web 'systemctl show -p MainPID --value serial-getty@ttyS0' | grep -vqxE '0|$was'" ||
+        fail "no new getty"
+    sleep 3 # for its shell: nothing on the console tells it from the one before
+    said=$(hd probe web --scenario uptime)
+    grep -q 'code=ok' <<<"$said" || fail "behind a new getty: $said"
+    step "a new getty: $said"
 
-# ---- nobody reads the console any more ----
-lab_ctl web 'systemctl stop serial-getty@ttyS0' >/dev/null || fail "the getty was not stopped"
-hung web '^console-lost\|' "no getty"
-lab_ctl web 'systemctl start serial-getty@ttyS0' >/dev/null
-well web
-step "no getty: ended when it was back"
+    lab_ctl web 'systemctl stop serial-getty@ttyS0' >/dev/null || fail "the getty was not stopped"
+    hung web '^console-lost\|' "no getty"
+    lab_ctl web 'systemctl start serial-getty@ttyS0' >/dev/null
+    well web
+    step "no getty: ended when it was back"
+}
+if part getty; then getty_goes; fi
 
 # ---- faults, each in a new life ----
 fresh() {

@@ -135,9 +135,10 @@ lab_disk() {
     truncate -s "$2" "$1" && mkfs.ext4 -q -F "$1"
 }
 
-lab_uuid() { # NAME: the same uuid each time
+# lab_uuid NAME - the same each time in one lab; another in another, since a host has each uuid once.
+lab_uuid() {
     local h
-    h=$(printf '%s' "$1" | md5sum)
+    h=$(printf '%s' "$LAB_DIR/$1" | md5sum)
     echo "${h:0:8}-${h:8:4}-4${h:13:3}-8${h:17:3}-${h:20:12}"
 }
 
@@ -428,8 +429,8 @@ EOC
     lab_spawn "guest.$name" "$out" "$LAB_QEMU" -display none -S -no-user-config -nodefaults -no-shutdown \
         -serial chardev:charserial0 -no-hpet -cpu "$o_cpu" -name "$domain" -uuid "$uuid" \
         -readconfig "$conf" -pidfile "$dir/pid" "${extra[@]}" || return 1
-    # QEMU makes its pid file last, when its sockets exist.
-    lab_until 20 "test -s '$dir/pid'" "guest.$name" ||
+    # QEMU makes its pid file before its sockets, and those in the order of the file above.
+    lab_until 60 "test -s '$dir/pid' && test -S '$g/ctl'" "guest.$name" ||
         { lab_fail "QEMU did not start for '$name': $(tail -n 3 "$log" | tr '\n' ' ')"; lab_stop "$name"; return 1; }
     if [ "$o_standin" = yes ]; then
         lab_spawn "pillar.$name" "$g/events.json" "$LAB_TOOL" standin "$dir/listener.qmp" || return 1

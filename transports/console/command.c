@@ -492,6 +492,10 @@ why_no_answer (struct dialogue *d)
     return nothing_came (d);
   look_for_echo (d);
   s = screen_of (buf_str (&d->text), d->text.len, &what);
+  if (s == SCREEN_UNKNOWN && !d->begun
+      && kernel_is_young (buf_str (&d->ret->kernel)))
+    return closed_verdict (d, SCREEN_BOOTING, "a kernel that has just been "
+                           "started");
   if (d->echoed)
     return no_answer (d, s, what);
   if (screen_is_closed (s) || s == SCREEN_LOGIN)

@@ -9,6 +9,7 @@
 #include "transports/console/prompt.h"
 
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -447,6 +448,31 @@ screen_login_lines (const char *bytes, size_t len)
         break;
     }
   return n;
+}
+
+#define YOUNG_LINES 5
+#define YOUNG_S 60
+
+bool
+kernel_is_young (const char *kernel)
+{
+  static const char *const complaints[]
+      = { "BUG: ", "Call Trace", "panic", "INFO: ", "Oops", "lockup", "stall" };
+  unsigned n = 0;
+
+  for (size_t i = 0; i < ARRAY_LEN (complaints); i++)
+    if (strstr (kernel, complaints[i]))
+      return false;
+  for (const char *p = kernel, *nl; *p; p = nl + (*nl != '\0'))
+    {
+      nl = strchrnul (p, '\n');
+      if (*p != '[' || p[1 + strspn (p + 1, " 0123456789")] != '.')
+        continue;
+      if (strtoul (p + 1, NULL, 10) >= YOUNG_S)
+        return false;
+      n++;
+    }
+  return n >= YOUNG_LINES;
 }
 
 bool

@@ -33,6 +33,12 @@ enum screen screen_of (const char *bytes, size_t len, const char **ret_what);
  * behind it: only a suspicion.  Looks at all len bytes. */
 unsigned screen_login_lines (const char *bytes, size_t len);
 
+/* What a kernel says that has just been started: several lines by a clock
+ * below a minute, and no complaint among them.  Where a reset is told to
+ * nobody, this is all that shows one.  kernel: whole lines, as kline_feed()
+ * finds them. */
+bool kernel_is_young (const char *kernel);
+
 /* Nothing may be typed there but what asks for it. */
 bool screen_is_closed (enum screen s);
 

@@ -55,6 +55,23 @@ static const char eve_config[]
       "  netdev = \"hostnet0\"\n  mac = \"02:16:3e:00:00:01\"\n"
       "garbage\n[unclosed\n= \n";
 
+/* Which of two processes with one uuid is meant, the disks tell. */
+static void
+finds_a_path_in_libvirts_json (void **state)
+{
+  static const char line[]
+      = "/usr/bin/qemu-system-x86_64\0-name\0guest=web,debug-threads=on\0"
+        "-blockdev\0{\"driver\":\"file\",\"filename\":\"/srv/web.qcow2\","
+        "\"node-name\":\"libvirt-1-storage\"}\0-drive\0file=/srv/b.img";
+  struct qemu_args *a CLEANUP_QEMU_ARGS = NULL;
+
+  assert_int_equal (qemu_args_parse (line, sizeof line, &a, NULL), 0);
+  assert_string_equal (qemu_args_name (a), "web");
+  assert_true (qemu_args_mention (a, "/srv/web.qcow2"));
+  assert_true (qemu_args_mention (a, "/srv/b.img"));
+  assert_false (qemu_args_mention (a, "/srv/db.qcow2"));
+}
+
 static void
 reads_how_eve_starts_one (void **state)
 {
@@ -278,6 +295,7 @@ main (int argc, char **argv)
     }
 
   const struct CMUnitTest tests[] = {
+    cmocka_unit_test (finds_a_path_in_libvirts_json),
     cmocka_unit_test (reads_how_eve_starts_one),
     cmocka_unit_test (reads_options_of_all_shapes),
     cmocka_unit_test (refuses_other_programs),

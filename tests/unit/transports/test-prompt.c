@@ -104,6 +104,22 @@ test_screens (void **state)
 
 /* The same text in pieces of every size gives the same. */
 static void
+test_a_young_kernel (void **state)
+{
+#define FOUR                                                                  \
+  "[    5.545292] Unstable clock detected, switching default tracing\n"         \
+  "[    6.010423] Freeing unused kernel image memory: 2040K\n"                 \
+  "[    6.050287] Run /init as init process\n"                                 \
+  "[    8.269074] virtio_blk virtio2: 2/0/0 default/read/poll queues\n"
+  assert_true (kernel_is_young (FOUR "[    9.342441] EXT4-fs (vda): mounted"));
+  assert_false (kernel_is_young (""));
+  assert_false (kernel_is_young (FOUR));
+  assert_false (kernel_is_young (FOUR "[   26.1] watchdog: BUG: soft lockup\n"));
+  assert_false (kernel_is_young (FOUR "[   60.000000] eth0: link up\n"));
+  assert_false (kernel_is_young (FOUR "something else\n"));
+}
+
+static void
 test_kernel_lines_are_taken_out (void **state)
 {
   static const char in[]
@@ -137,6 +153,7 @@ main (void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (test_screens),
+    cmocka_unit_test (test_a_young_kernel),
     cmocka_unit_test (test_kernel_lines_are_taken_out),
   };
 
