@@ -49,6 +49,18 @@ promise() {
     echo "$1: $2 (promise $4 $5: $word)"
 }
 
+# The same for what a busy machine spoils: with more than half a core of others' work in the middle of the
+# windows it is told, but neither held nor broken.
+promise_quiet() {
+    local others
+    others=$(median <"$work/noise")
+    if awk "BEGIN { exit !($others > 0.5) }"; then
+        echo "$1: $2 (promise $4 $5: NOT JUDGED, others used $others cores)"
+    else
+        promise "$@"
+    fi
+}
+
 # ---- hangdog ----
 
 hd() { "$build/hangdog" --config "$work/config.json" "$@"; }

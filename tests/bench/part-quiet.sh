@@ -68,7 +68,7 @@ if have conserver "H2 conserver"; then
 fi
 fakes_stop
 if has h2; then
-    promise "H2 CPU" "$N quiet consoles: hangdog $h2 % of a core$conserver_text" "$h2" "<=" 1.5
+    promise_quiet "H2 CPU" "$N quiet consoles: hangdog $h2 % of a core$conserver_text" "$h2" "<=" 1.5
     if [ -n "$conserver_pss" ]; then
         promise "H2 PSS" "$N quiet consoles: hangdog $((${h2_pss%.*} / 1024)) MiB, conserver $((${conserver_pss%.*} / 1024)) MiB (ratio $(calc "$h2_pss / $conserver_pss" 2))" \
             "$(calc "$h2_pss / $conserver_pss")" "<=" 0.3
