@@ -93,8 +93,12 @@ hd_stop() {
     HD=''
 }
 peer_stop() {
+    local kids
     [ -n "$PEER" ] || return 0
-    kill "$PEER" 2>/dev/null
+    # conserver's children may outlive it.
+    kids=$(ps -o pid= --ppid "$PEER")
+    # shellcheck disable=SC2086
+    kill "$PEER" $kids 2>/dev/null
     wait "$PEER" 2>/dev/null
     PEER=''
 }
