@@ -40,7 +40,8 @@ struct binding_info
 void bindings_each (struct bindings *b, const char *uuid /* or NULL */,
                     void (*fn) (const struct binding_info *info, void *arg),
                     void *arg);
-/* Now, out of turn; its outcome counts.  -ENOENT, -EBUSY. */
+/* Now, out of turn; its outcome counts.  One that runs already serves as
+ * well.  -ENOENT, -EBUSY. */
 int bindings_probe (struct bindings *b, const char *uuid,
                     const char *scenario, struct error *err);
 /* Where the scenarios of that guest ask over the network: parameters for the

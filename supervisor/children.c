@@ -33,6 +33,7 @@ struct child
   struct channel *channel;
   pid_t pid;
   bool stopping, killed_silent;
+  bool kill_sent;     /* SIGKILL, by us */
   uint64_t asked, answered; /* ping numbers */
   uint64_t owed_ms;   /* unanswered time in which we ran on schedule */
   uint64_t last_ping_ms;
@@ -43,6 +44,7 @@ struct child
 static void ping_due (struct timer *t, void *arg);
 static void restart_due (struct timer *t, void *arg);
 static void kill_due (struct timer *t, void *arg);
+static void over (struct child *c, const char *how);
 static const struct channel_ops child_channel_ops;
 
 int
@@ -210,7 +212,7 @@ child_start (struct child *c, struct error *err)
       return r;
     }
   c->pid = pid;
-  c->killed_silent = false;
+  c->killed_silent = c->kill_sent = false;
   c->asked = c->answered = c->owed_ms = 0;
   c->last_ping_ms = loop_now (c->loop);
   log_info ("%s started, pid %d", c->spec.name, (int) pid);
@@ -219,6 +221,16 @@ child_start (struct child *c, struct error *err)
   if (c->spec.started)
     c->spec.started (c, c->spec.arg);
   return 0;
+}
+
+/* A process of which one thread is stuck in the kernel does not die of it:
+ * see kill_due(). */
+static void
+kill_now (struct child *c)
+{
+  kill (c->pid, SIGKILL);
+  c->kill_sent = true;
+  timer_in (c->kill, CHILD_DIES_MS);
 }
 
 static void
@@ -245,7 +257,7 @@ on_close (struct channel *ch, const struct error *why, void *arg)
 
   /* Its death comes by SIGCHLD; a child that only hung up is of no use. */
   if (c->pid > 0 && !c->stopping)
-    kill (c->pid, SIGKILL);
+    kill_now (c);
 }
 
 static const struct channel_ops child_channel_ops = {
@@ -275,7 +287,7 @@ ping_due (struct timer *t, void *arg)
                      c->spec.name, (int) c->pid,
                      (unsigned long long) c->owed_ms);
           c->killed_silent = true;
-          kill (c->pid, SIGKILL);
+          kill_now (c);
           return;
         }
     }
@@ -309,12 +321,17 @@ kill_due (struct timer *t, void *arg)
 {
   struct child *c = arg;
 
-  if (c->pid > 0)
+  if (c->pid <= 0)
+    return;
+  if (c->kill_sent)
     {
-      log_warn ("%s (pid %d) did not end in time: killed", c->spec.name,
-                (int) c->pid);
-      kill (c->pid, SIGKILL);
+      over (c, "does not die: a thread of it is stuck in the kernel; it is "
+               "left behind");
+      return;
     }
+  log_warn ("%s (pid %d) did not end in time: killed", c->spec.name,
+            (int) c->pid);
+  kill_now (c);
 }
 
 void
@@ -330,19 +347,13 @@ child_stop (struct child *c, uint64_t grace_ms)
     }
 }
 
-void
-child_reaped (struct child *c, pid_t pid, int status)
+/* Dead, or as good as dead. */
+static void
+over (struct child *c, const char *how)
 {
-  char how[96];
+  pid_t pid = c->pid;
   unsigned recent;
 
-  if (pid != c->pid || pid <= 0)
-    return;
-  if (WIFSIGNALED (status))
-    snprintf (how, sizeof (how), "killed by signal %d%s", WTERMSIG (status),
-              c->killed_silent ? " (it did not answer)" : "");
-  else
-    snprintf (how, sizeof (how), "exited with %d", WEXITSTATUS (status));
   c->pid = 0;
   timer_stop (c->ping);
   timer_stop (c->kill);
@@ -360,4 +371,19 @@ child_reaped (struct child *c, pid_t pid, int status)
     }
   if (c->spec.died)
     c->spec.died (c, how, c->spec.arg);
+}
+
+void
+child_reaped (struct child *c, pid_t pid, int status)
+{
+  char how[96];
+
+  if (pid != c->pid || pid <= 0)
+    return;
+  if (WIFSIGNALED (status))
+    snprintf (how, sizeof (how), "killed by signal %d%s", WTERMSIG (status),
+              c->killed_silent ? " (it did not answer)" : "");
+  else
+    snprintf (how, sizeof (how), "exited with %d", WEXITSTATUS (status));
+  over (c, how);
 }

@@ -5,7 +5,8 @@
  * A child is pinged over its channel; one that does not answer for
  * `silent_ms` is killed.  Only time in which the keeper itself ran on
  * schedule counts: a starved host is not a stuck child.  A child that dies is
- * started again at once, then with a growing delay.
+ * started again at once, then with a growing delay.  One that does not even
+ * die, because the kernel holds a thread of it, is left behind.
  */
 #ifndef HANGDOG_SUPERVISOR_CHILDREN_H
 #define HANGDOG_SUPERVISOR_CHILDREN_H
@@ -22,6 +23,7 @@ struct child;
 #define CHILD_MAX_FDS 8
 #define CHILD_PING_MS 250
 #define CHILD_SILENT_MS 1250
+#define CHILD_DIES_MS 1000 /* after SIGKILL, unless it is stuck */
 
 struct child_spec
 {

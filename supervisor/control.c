@@ -6,6 +6,7 @@
 #include "supervisor/daemon.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -24,6 +25,11 @@
  * sooner when others do the same. */
 #define ALL_QUEUES (64u << 20)
 #define MAX_ANSWERS 64 /* of one client that are still being given */
+#define MAX_BODY (64u << 10)
+#define ALL_BODIES (8u << 20) /* of requests that wait for their turn */
+/* Requests take so long of a round of the loop at most: many at once, of many
+ * guests, must not look like a loop that is stuck. */
+#define TURN_MS 20
 
 static const struct control_op ops[] = {
   { "list", op_list },
@@ -60,9 +66,28 @@ struct control
   struct watch *watch;
   struct client *clients;
   unsigned count;
+  struct timer *turn;
+  struct answer *first, **last; /* requests that wait for their turn */
+  size_t body_bytes;            /* of those */
 };
 
 /* ---- answers ---- */
+
+/* Takes it off the queue. */
+static void
+unqueue (struct answer *a)
+{
+  struct control *c = a->client->control;
+  struct answer **p = &c->first;
+
+  while (*p != a)
+    p = &(*p)->next_due;
+  *p = a->next_due;
+  if (c->last == &a->next_due)
+    c->last = p;
+  c->body_bytes -= a->body_len;
+  a->run = NULL;
+}
 
 static void
 answer_free (struct answer *a)
@@ -73,8 +98,11 @@ answer_free (struct answer *a)
     p = &(*p)->next;
   if (*p)
     *p = a->next;
+  if (a->run)
+    unqueue (a);
   a->client->nanswers--;
   json_object_put (a->head);
+  free (a->body);
   free (a);
 }
 
@@ -199,6 +227,51 @@ client_free (struct client *cl)
 }
 
 static void
+run_one (struct answer *a)
+{
+  CLEANUP_FREE void *body = steal_ptr (&a->body);
+  CLEANUP_JSON struct json_object *head = json_object_get (a->head);
+  struct frame f = { .head = head, .body = body,
+                     .body_len = a->body_len };
+  void (*run) (struct answer *, struct frame *) = a->run;
+
+  unqueue (a);
+  run (a, &f);
+}
+
+static void
+turn_due (struct timer *t, void *arg)
+{
+  struct control *c = arg;
+  uint64_t until = clock_ms () + TURN_MS;
+  struct answer *a;
+
+  while ((a = c->first))
+    {
+      if (clock_ms () >= until)
+        {
+          timer_in (t, 0);
+          return;
+        }
+      run_one (a);
+    }
+}
+
+static void
+queue (struct control *c, struct answer *a, const struct control_op *op,
+       struct frame *frame)
+{
+  a->run = op->run;
+  a->body = steal_ptr (&frame->body);
+  a->body_len = frame->body_len;
+  c->body_bytes += a->body_len;
+  *c->last = a;
+  c->last = &a->next_due;
+  if (!timer_armed (c->turn))
+    timer_in (c->turn, 0);
+}
+
+static void
 on_frame (struct channel *ch, struct frame *frame, void *arg)
 {
   struct client *cl = arg;
@@ -210,11 +283,14 @@ on_frame (struct channel *ch, struct frame *frame, void *arg)
   for (size_t i = 0; op && i < ARRAY_LEN (ops); i++)
     if (strcmp (ops[i].name, op) == 0)
       {
-        a = cl->nanswers < MAX_ANSWERS ? calloc (1, sizeof (*a)) : NULL;
+        a = NULL;
+        if (cl->nanswers < MAX_ANSWERS && frame->body_len <= MAX_BODY
+            && cl->control->body_bytes + frame->body_len <= ALL_BODIES)
+          a = calloc (1, sizeof (*a));
         if (!a)
           {
-            error_set (&err, EBUSY, "you have %u requests under way already",
-                       cl->nanswers);
+            error_set (&err, EBUSY, "too much at once: %u requests under way, "
+                       "and %zu bytes", cl->nanswers, frame->body_len);
             channel_reply_error (ch, frame, &err);
             return;
           }
@@ -225,7 +301,7 @@ on_frame (struct channel *ch, struct frame *frame, void *arg)
         a->next = cl->answers;
         cl->answers = a;
         cl->nanswers++;
-        ops[i].run (a, frame);
+        queue (cl->control, a, &ops[i], frame);
         return;
       }
   for (size_t i = 0; i < ARRAY_LEN (ops); i++)
@@ -318,10 +394,14 @@ control_new (struct daemon *d, int listen_fd, struct control **ret,
     return error_set (err, ENOMEM, "no memory for the control socket");
   c->d = d;
   c->listen_fd = listen_fd;
-  r = loop_watch (d->loop, "control socket", listen_fd, LOOP_READ, on_listen,
-                  c, &c->watch, err);
+  c->last = &c->first;
+  r = loop_timer (d->loop, "control", turn_due, c, &c->turn, err);
+  if (r == 0)
+    r = loop_watch (d->loop, "control socket", listen_fd, LOOP_READ, on_listen,
+                    c, &c->watch, err);
   if (r < 0)
     {
+      timer_free (c->turn);
       free (c);
       return r;
     }
@@ -336,6 +416,7 @@ control_free (struct control *c)
     return;
   while (c->clients)
     client_free (c->clients);
+  timer_free (c->turn);
   watch_free (c->watch);
   close (c->listen_fd);
   free (c);

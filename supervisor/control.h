@@ -44,6 +44,11 @@ struct answer
   bool cut;    /* a row did not fit the client's queue */
   char by[64]; /* "uid 0 (pid 123)" */
   struct answer *next;
+  /* Until its turn has come. */
+  void (*run) (struct answer *a, struct frame *frame);
+  void *body;
+  size_t body_len;
+  struct answer *next_due;
 };
 
 /* Takes row's reference.  false when the client is too slow to take it. */

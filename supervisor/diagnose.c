@@ -264,6 +264,15 @@ take_haul (struct diagnosis *dg, struct haul *h)
   move_all (dg->gaps, h->gaps);
 }
 
+/* For the ladder: what was not looked at is not well. */
+static void
+add_failed (struct diagnosis *dg, const char *collector)
+{
+  if (dg->nfacts < MAX_FACTS)
+    fact_text (&dg->facts[dg->nfacts++], &dg->guest->inc, "diagnosis.failed",
+               "diagnosis", collector, strlen (collector));
+}
+
 static void
 step_over (struct diagnosis *dg, const char *failure)
 {
@@ -271,7 +280,10 @@ step_over (struct diagnosis *dg, const char *failure)
 
   note_collector (dg, step->collector, failure);
   if (failure)
-    add_gap (dg, step->collector, failure);
+    {
+      add_gap (dg, step->collector, failure);
+      add_failed (dg, step->collector);
+    }
   dg->ops->progress (dg->at + 1, dg->nsteps, step->collector, true, failure,
                      dg->arg);
   dg->at++;

@@ -359,9 +359,14 @@ control_socket (struct keeper *k, struct error *err)
 {
   char path[4096];
   struct group *gr;
+  struct stat st;
   int r;
 
   snprintf (path, sizeof (path), "%s/" CONTROL_SOCKET, k->run_path);
+  /* Whoever still listens there is left from a keeper before us, since we
+   * have the lock: a daemon that is dying, or that the kernel keeps. */
+  if (lstat (path, &st) == 0 && S_ISSOCK (st.st_mode))
+    unlink (path);
   r = socket_listen (path, 0660, &k->control, err);
   if (r < 0)
     return r;
@@ -681,6 +686,7 @@ main (int argc, char **argv)
       else
         printf ("ok: there is no %s: every guest is watched, none is asked\n",
                 k.config_path);
+      keeper_done (&k);
       return r < 0 ? 2 : 0;
     }
   r = keeper_run (&k, &err);

@@ -203,7 +203,7 @@ folder_stuck (const struct openers *o, const char *folder)
 }
 
 /* How many are at work in a's folder, and is there no hope for a?  One stuck
- * file is not the folder, two stuck ones are. */
+ * file is not the folder, two stuck ones are.  So no two ask for the same. */
 static unsigned
 busy_in (const struct openers *o, const struct ask *a, bool *ret_stuck)
 {
@@ -215,7 +215,10 @@ busy_in (const struct openers *o, const struct ask *a, bool *ret_stuck)
       {
         n++;
         stuck += h->given_up;
-        if (h->given_up && strcmp (h->ask->req.path, a->req.path) == 0)
+        if (strcmp (h->ask->req.path, a->req.path) != 0)
+          continue;
+        n += OPENERS_PER_FOLDER;
+        if (h->given_up)
           *ret_stuck = true;
       }
   if (stuck >= OPENERS_PER_FOLDER)

@@ -15,10 +15,14 @@
 #include "base/json.h"
 #include "transports/monitor/monitor.h"
 
+#include <errno.h>
 #include <string.h>
 
+/* *told: the answer, or that there is none, is QEMU's.  err: what kept us from
+ * asking it (-EBUSY, a libvirt that does not answer). */
 static int
-ask (struct collect_ctx *ctx, struct json_object *samples)
+ask (struct collect_ctx *ctx, struct json_object *samples, bool *told,
+     struct error *err)
 {
   struct json_object *o = json_object_new_object ();
   enum monitor_health health = MONITOR_GONE;
@@ -41,9 +45,15 @@ ask (struct collect_ctx *ctx, struct json_object *samples)
   /* -EBUSY and the like are our own trouble, and say nothing of QEMU. */
   if (rc >= 0 || health != MONITOR_GONE || rc == -ENOENT
       || rc == -ECONNREFUSED)
-    collect_str (ctx, "vmm.monitor", "monitor", monitor_health_names[health]);
+    {
+      *told = true;
+      collect_str (ctx, "vmm.monitor", "monitor",
+                   monitor_health_names[health]);
+    }
   if (rc >= 0)
     collect_str (ctx, "vmm.status", "monitor", status);
+  else
+    *err = why;
   return rc;
 }
 
@@ -125,24 +135,27 @@ run (struct collect_ctx *ctx, struct error *err)
   struct vcpu vcpus[MAX_VCPUS];
   uint64_t begun;
   size_t n = 0;
+  bool told = false;
+  int rc;
 
   json_object_object_add (doc, "samples", samples);
   if (ctx->guest->monitor == MONITOR_NONE)
     return error_set (err, ENOENT, "this guest has no monitor to ask");
-  if (ask (ctx, samples) >= 0 && ctx->guest->monitor == MONITOR_UNIX
+  rc = ask (ctx, samples, &told, err);
+  if (rc >= 0 && ctx->guest->monitor == MONITOR_UNIX
       && ctx->guest->inc.pid > 0)
     n = list_vcpus (ctx, vcpus);
   begun = clock_us ();
   if (collect_pause (ctx, COLLECT_APART_MS))
     {
       publish_vcpus (ctx, vcpus, n, clock_us () - begun);
-      ask (ctx, samples);
+      rc = ask (ctx, samples, &told, err);
     }
   else
     ctx->out->gap (ctx->out, "monitor/status.json",
                    "no second sample: the budget ended");
   collect_json (ctx, "monitor/status.json", doc);
-  return 0;
+  return told ? 0 : rc;
 }
 
 const struct collector collect_monitor = {

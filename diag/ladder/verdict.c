@@ -449,7 +449,8 @@ static const struct verdict_rule rules[] = {
     .codes = { CODE_ORDERED },
     .facets = { NOTHING_AMISS, NETWORK_FINE,
                 { FACET_APPLICATION, UNKNOWN } },
-    .when = { { "vcpu.busy", OP_FALSE }, { "sysrq.answer", OP_ABSENT } },
+    .when = { { "vcpu.busy", OP_FALSE }, { "sysrq.answer", OP_ABSENT },
+              { "diagnosis.failed", OP_ABSENT } },
     .sentence = "Nothing that was looked at is amiss, but the guest itself "
                 "was not asked.",
     .next = "Diagnose with the standard playbook, or bind a scenario." },
@@ -457,7 +458,8 @@ static const struct verdict_rule rules[] = {
     .codes = { CODE_ORDERED },
     .facets = { NOTHING_AMISS, NETWORK_FINE,
                 { FACET_APPLICATION, UNKNOWN } },
-    .when = { { "vcpu.busy", OP_ABSENT }, { "sysrq.answer", OP_ABSENT } },
+    .when = { { "vcpu.busy", OP_ABSENT }, { "sysrq.answer", OP_ABSENT },
+              { "diagnosis.failed", OP_ABSENT } },
     .sentence = "Nothing that was looked at is amiss, but the guest itself "
                 "was not asked.",
     .next = "Diagnose with the standard playbook, or bind a scenario." },

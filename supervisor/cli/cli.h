@@ -108,6 +108,8 @@ void print_text (FILE *to, const char *s);
 
 /* The same after a label, wrapped on a terminal, and a newline. */
 void print_paragraph (FILE *to, const char *label, const char *s);
+/* Clears the terminal and shows what fits, from the top. */
+void print_screen (const char *text);
 /* Short: "850ms", "3.2s", "19s", "3m12s", "2h5m", "4d3h". */
 const char *print_age (char *dst, size_t n, uint64_t ms);
 

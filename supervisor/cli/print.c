@@ -106,13 +106,39 @@ print_cell (FILE *to, const char *s, int pad)
 static int
 terminal_width (FILE *to)
 {
+  /* What is written to memory is meant for stdout. */
+  int fd = fileno (to) < 0 ? STDOUT_FILENO : fileno (to);
   struct winsize ws;
 
-  if (!isatty (fileno (to)))
+  if (!isatty (fd))
     return 0;
-  if (ioctl (fileno (to), TIOCGWINSZ, &ws) < 0 || ws.ws_col < 40)
+  if (ioctl (fd, TIOCGWINSZ, &ws) < 0 || ws.ws_col < 40)
     return 80;
   return ws.ws_col;
+}
+
+void
+print_screen (const char *text)
+{
+  struct winsize ws;
+  unsigned rows = 24;
+
+  if (ioctl (STDOUT_FILENO, TIOCGWINSZ, &ws) == 0 && ws.ws_row > 4)
+    rows = ws.ws_row;
+  fputs ("\033[H\033[2J", stdout);
+  for (unsigned i = 1; *text && i < rows; i++)
+    {
+      size_t n = strcspn (text, "\n");
+
+      if (text[n] && i + 1 == rows && text[n + 1])
+        {
+          fputs ("... (the rest does not fit)", stdout);
+          break;
+        }
+      printf ("%.*s\n", (int) n, text);
+      text += n + (text[n] != '\0');
+    }
+  fflush (stdout);
 }
 
 /* Bytes of s that fill at most room columns, ending before a space if there is

@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "base/units.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -18,6 +19,7 @@
 struct status
 {
   bool json;
+  FILE *out;
   struct json_object *rows[7]; /* arrays, by kind below */
   unsigned guests, hung, suspect, held, unknown, sick_sources, stuck;
 };
@@ -126,11 +128,11 @@ section (struct status *st, unsigned kind, const char *const *titles,
     }
   if (n > 0)
     {
-      fputc ('\n', stdout);
-      table_print (t, stdout);
+      fputc ('\n', st->out);
+      table_print (t, st->out);
     }
   if (shown < n)
-    printf ("... and %zu older: hangdog incidents\n", n - shown);
+    fprintf (st->out, "... and %zu older: hangdog incidents\n", n - shown);
   table_free (t);
 }
 
@@ -286,12 +288,13 @@ nap (unsigned ms)
 
 static int
 show (struct cli *cli, struct client *c, const char *guest, int plugin,
-      struct error *err)
+      FILE *out, struct error *err)
 {
   struct status st;
   int r;
 
   status_init (&st, cli->json && !plugin);
+  st.out = out;
   r = once (c, guest, &st, err);
   if (r < 0)
     {
@@ -305,8 +308,8 @@ show (struct cli *cli, struct client *c, const char *guest, int plugin,
       r = judge (&st);
       if (!cli->json)
         {
-          printf ("status=%s guests=%u hung=%u suspect=%u stuck=%u\n",
-                  words[r], st.guests, st.hung, st.suspect, st.stuck);
+          fprintf (out, "status=%s guests=%u hung=%u suspect=%u stuck=%u\n",
+                   words[r], st.guests, st.hung, st.suspect, st.stuck);
           print_all (&st);
         }
     }
@@ -314,10 +317,63 @@ show (struct cli *cli, struct client *c, const char *guest, int plugin,
   return r;
 }
 
+/* One picture, from the top: what does not fit is the least of it. */
+static int
+picture (struct cli *cli, struct client *c, const char *guest,
+         struct error *err)
+{
+  char *text = NULL;
+  size_t len = 0;
+  FILE *out = open_memstream (&text, &len);
+  int r;
+
+  if (!out)
+    {
+      error_set (err, ENOMEM, "no memory");
+      return cli_fail (err);
+    }
+  r = show (cli, c, guest, 0, out, err);
+  fclose (out);
+  if (r != EXIT_ERROR && r != EXIT_USAGE)
+    print_screen (text);
+  free (text);
+  return r;
+}
+
+/* A daemon that is started anew does not end it. */
+static int
+watch (struct cli *cli, struct client **c, struct error *err)
+{
+  bool screen = isatty (STDOUT_FILENO) && !cli->json;
+  const char *guest = cli_arg (cli, 1);
+  int r;
+
+  do
+    {
+      r = screen ? picture (cli, *c, guest, err)
+                 : show (cli, *c, guest, 0, stdout, err);
+      fflush (stdout);
+      nap (2000);
+      while (r == EXIT_ERROR)
+        {
+          struct error why = ERROR_INIT;
+
+          client_close (*c);
+          *c = NULL;
+          if (client_open (cli, false, c, &why) == 0)
+            r = EXIT_WELL;
+          else
+            nap (1000);
+        }
+    }
+  while (r != EXIT_USAGE && !ferror (stdout));
+  return r;
+}
+
 static int
 run (struct cli *cli)
 {
-  bool watch = cli_flag (cli, "--watch");
+  bool again = cli_flag (cli, "--watch");
   bool nagios = cli_flag (cli, "--nagios");
   bool npd = cli_flag (cli, "--npd");
   struct client *c = NULL;
@@ -332,16 +388,9 @@ run (struct cli *cli)
       r = cli_fail (&err);
       return nagios ? 3 : npd ? 2 : r;
     }
-  do
-    {
-      if (watch && isatty (STDOUT_FILENO))
-        fputs ("\033[H\033[2J", stdout);
-      r = show (cli, c, cli_arg (cli, 1), nagios ? 1 : npd ? 2 : 0, &err);
-      fflush (stdout);
-      if (watch && !ferror (stdout))
-        nap (2000);
-    }
-  while (watch && r != EXIT_ERROR && r != EXIT_USAGE && !ferror (stdout));
+  r = again ? watch (cli, &c, &err)
+            : show (cli, c, cli_arg (cli, 1), nagios ? 1 : npd ? 2 : 0, stdout,
+                    &err);
   client_close (c);
   return r;
 }

@@ -49,6 +49,18 @@ promise() {
     echo "$1: $2 (promise $4 $5: $word)"
 }
 
+# The same for what a busy machine spoils: with more than half a core of others' work in the middle of the
+# windows it is told, but neither held nor broken.
+promise_quiet() {
+    local others
+    others=$(median <"$work/noise")
+    if awk "BEGIN { exit !($others > 0.5) }"; then
+        echo "$1: $2 (promise $4 $5: NOT JUDGED, others used $others cores)"
+    else
+        promise "$@"
+    fi
+}
+
 # ---- hangdog ----
 
 hd() { "$build/hangdog" --config "$work/config.json" "$@"; }
@@ -118,16 +130,17 @@ stat_of() { sed -n "s/.*\"$1\":\([0-9.]*\).*/\1/p" <<<"$said"; }
 
 # ---- windows ----
 
-# quiet_window CORES TRIES SECONDS OPTION... - the window in which others used the machine least: the first
-# with less than CORES of theirs, or the best of TRIES.
+# quiet_window SECONDS OPTION... - the same, at a time at which others leave the machine alone: once more
+# when they used more than a third of a core. There are so many tries in all, for an evening has its end.
+tries=8
 quiet_window() {
-    local most=$1 tries=$2 best='' line f least=99 i
-    shift 2
-    for i in $(seq "$tries"); do
+    local best='' line f least=99
+    while :; do
         line=$("$bench/window" "$@") || exit 1
         f=$(sed 's/.*wall=\([0-9.]*\).*foreign=\([0-9.]*\).*/\2 \1/' <<<"$line" | awk '{ printf "%.3f", $1 / $2 }')
         if awk "BEGIN { exit !($f < $least) }"; then least=$f best=$line; fi
-        if awk "BEGIN { exit !($f < $most) }"; then break; fi
+        if [ "$tries" -le 0 ] || awk "BEGIN { exit !($f < 0.33) }"; then break; fi
+        tries=$((tries - 1))
     done
     echo "$least" >>"$work/noise"
     note "$best"

@@ -13,7 +13,7 @@ memory() { # N MIB PERCENT
     fakes_connected "$n" 20000
     sleep 4
     for i in 1 2 3; do
-        quiet_window 0.5 2 5 -o $HD -q $FAKES
+        quiet_window 5 -o $HD -q $FAKES
         cpus="$cpus $(calc "100 * $ours / $wall" 2)"
     done
     hd_stop

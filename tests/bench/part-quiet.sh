@@ -22,7 +22,7 @@ for i in 1 2 3; do
     [ "$nconnected" = $((before + N)) ] || starts="$starts 99999"
     if has h2; then
         sleep 3
-        quiet_window 0.5 2 5 -o $HD -q $FAKES
+        quiet_window 5 -o $HD -q $FAKES
         cpus="$cpus $(calc "100 * $ours / $wall" 2)"
         psss="$psss $pss"
     fi
@@ -51,10 +51,11 @@ if have conserver "H2 conserver"; then
     fakes_connected $((before + N)) 24000
     half=$((nconnected - before))
     note "conserver: $half of $N after $took ms"
+    fakes_connected $((before + N)) 15000
     cpus=''
     psss=''
     for i in 1 2 3; do
-        quiet_window 0.5 2 5 -o $PEER -q $FAKES
+        quiet_window 5 -o $PEER -q $FAKES
         cpus="$cpus $(calc "100 * $ours / $wall" 2)"
         psss="$psss $pss"
     done
@@ -62,12 +63,12 @@ if have conserver "H2 conserver"; then
     now=$(($(stat_of connects) - before))
     peer_stop
     conserver_cpu=$(tr ' ' '\n' <<<"$cpus" | grep . | median)
-    conserver_pss=$(tr ' ' '\n' <<<"$psss" | grep . | median)
+    conserver_pss=$pss # of the last window: by then it has most of them
     conserver_text=", conserver $conserver_cpu % with $now connected"
 fi
 fakes_stop
 if has h2; then
-    promise "H2 CPU" "$N quiet consoles: hangdog $h2 % of a core$conserver_text" "$h2" "<=" 1.5
+    promise_quiet "H2 CPU" "$N quiet consoles: hangdog $h2 % of a core$conserver_text" "$h2" "<=" 1.5
     if [ -n "$conserver_pss" ]; then
         promise "H2 PSS" "$N quiet consoles: hangdog $((${h2_pss%.*} / 1024)) MiB, conserver $((${conserver_pss%.*} / 1024)) MiB (ratio $(calc "$h2_pss / $conserver_pss" 2))" \
             "$(calc "$h2_pss / $conserver_pss")" "<=" 0.3
@@ -76,5 +77,5 @@ if has h2; then
     fi
 fi
 if has h7; then
-    promise "H7 start" "all $N consoles are read $h7 ms after the start${half:+, conserver $half of them after $took ms}" "$h7" "<=" 2000
+    promise "H7 start" "all $N consoles are read $h7 ms after the start${half:+, conserver $half of them after 24 s}" "$h7" "<=" 2000
 fi

@@ -6,7 +6,7 @@
 
 N=1000 SOAK=${BENCH_SOAK_SECONDS:-60}
 sum_of() { # MEMBER - over all consoles
-    hd status --json | awk -v k="\"$1\":" 'index($0, "\"row\":\"console\"") { i = index($0, k); s += substr($0, i + length(k)) + 0 } END { printf "%d\n", s }'
+    hd status --json | awk -v k="\"$1\":" 'index($0, "\"row\":\"console\"") { i = index($0, k); s += substr($0, i + length(k)) + 0 } END { printf "%.0f\n", s }'
 }
 fakes_start $N 0
 hd_config "{\"kind\":\"rundir\",\"root\":\"$work/r\",\"console-mode\":\"hold\"}"
@@ -25,7 +25,10 @@ fakes_tell "rate * 50000"
 sleep 5
 window 1 -o $HD -q $FAKES
 early=$dirty
-window $((SOAK - 10)) -o $HD -q $FAKES
+# The run directory is looked at again after 30 s; what that needs once is no growth.
+window $((SOAK / 2)) -o $HD -q $FAKES
+middle=$dirty
+window $((SOAK / 2 - 10)) -o $HD -q $FAKES
 rate=$(calc "100 * $ours / $wall" 0)
 late=$dirty
 fakes_tell "rate * 0"
@@ -48,5 +51,5 @@ done
 promise "soak" "$N consoles, $((said_bytes / 1000000)) MB in $SOAK s ($rate % of a core): $((said_bytes - bytes)) bytes lost where they are read" "$((said_bytes - bytes))" "<=" 0
 promise "soak" "5 consoles line by line: $lost of $lines lost or broken" "$lost" "<=" 0
 promise "soak" "guests blocked $blocked s" "$blocked" "<=" 0.005
-promise "soak" "memory $((early / 1024)) MiB after 6 s, $((late / 1024)) MiB after $((SOAK - 4)) s (ratio $(calc "$late / $early" 2))" "$(calc "$late / $early")" "<=" 1.1
+promise "soak" "memory $((early / 1024)) MiB after 6 s, $((middle / 1024)) after $((SOAK / 2 + 6)), $((late / 1024)) after $((SOAK - 4)) (ratio of these $(calc "$late / $middle" 2))" "$(calc "$late / $middle")" "<=" 1.1
 echo "soak: $(calc "100 * $dropped / ($said_bytes + 1)" 1) % of the bytes were counted gaps between the daemon and the disk"

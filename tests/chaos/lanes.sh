@@ -13,7 +13,18 @@ fi
 chaos_init lanes jq
 [ -n "${CHAOS_OWN_MOUNTS:-}" ] || { echo "lanes: skipped: no mount namespaces here" >&2; exit 77; }
 
+chaos_more_cleanup() {
+    local m
+    for m in $(awk -v w="$work" 'index($2, w) == 1 { print $2 }' /proc/self/mounts); do umount -l "$m"; done
+}
 dead=()
+dead_later() { # FILE: a well one until `kill -USR1 $later`
+    mkfifo "$work/later.in"
+    "$build/tests/lib/dead-fuse" -l "$1" <>"$work/later.in" >"$work/later.out" 2>"$work/later.err" &
+    later=$!
+    chaos_fakes+=("$later")
+    until_ok 5 grep -q ready "$work/later.out" || { cat "$work/later.err" >&2; echo "lanes: skipped: no FUSE" >&2; exit 77; }
+}
 dead_mount() { # WHERE: from now on whoever touches it is stuck
     mkfifo "$work/dead.${#dead[@]}"
     "$build/tests/lib/dead-fuse" "$1" <>"$work/dead.${#dead[@]}" >"$work/dead.out" 2>"$work/dead.err" &
@@ -90,6 +101,22 @@ umount -l "$work/fake/gamma" 2>/dev/null
 beyond=$(scenario_of gamma ok)
 until_ok 30 all_well gamma || { hd status; die "gamma is not asked again once its folder answers"; }
 
+# ---- a log that would die while it is read: it is not followed in the first place ----
+fake_guest epsilon
+: >"$work/fake/epsilon/console.log"
+dead_later "$work/fake/epsilon/console.log"
+mkdir "$work/fake/again"
+not_followed() { rows 'select(.row=="console" and .guest=="epsilon" and .name=="console.log") | .detail' | grep -q 'not followed'; }
+until_ok 40 not_followed || { hd status; die "status does not say that the log of epsilon is not followed"; }
+old=$(hd_pid daemon)
+kill -USR1 "$later"
+watch_others "a log dies later" - alpha beta gamma delta epsilon
+exact "a log dies later: the daemon is the same" "$(hd_pid daemon)" "$old"
+kill "$later"
+wait "$later" 2>/dev/null
+umount -l "$work/fake/epsilon/console.log" 2>/dev/null
+rm -f "$work/fake/epsilon/console.log"
+
 # ---- the folder of scenarios on a dead file system ----
 dead_mount "$work/more"
 kill -HUP "$keeper"
@@ -105,7 +132,33 @@ revive
 umount -l "$work/more" 2>/dev/null
 kill -HUP "$keeper"
 sleep 1
-exact "bindings after it all" "$(rows 'select(.row=="daemon") | .bindings')" 4
-exact "deaths of processes" "$(grep -c 'killed by\|exited with' "$work/hangdog.log")" 0
+exact "bindings after it all" "$(rows 'select(.row=="daemon") | .bindings')" 5
+hd_stop
+
+# ---- a daemon that the kernel keeps: not even SIGKILL ends it ----
+mkdir "$work/stuck" "$work/libexec"
+chmod 755 "$work/libexec" "$work/stuck"
+: >"$work/stuck/file"
+dead_mount "$work/stuck/file"
+ln -s "$build"/hangdog-* "$work/libexec/"
+rm "$work/libexec/hangdog-daemon"
+cat >"$work/libexec/hangdog-daemon" <<EOS
+#!/bin/sh
+# The first one reads what never answers.
+if mkdir "$work/first" 2>/dev/null; then exec cat "$work/stuck/file"; fi
+exec "$build/hangdog-daemon" "\$@"
+EOS
+chmod 755 "$work/libexec/hangdog-daemon"
+chmod 777 "$work"
+at=$(now_ms)
+HANGDOG_LIBEXEC=$work/libexec hd_start
+figure "a daemon stuck in the kernel: another one runs after" "$(since_ms "$at")" 5000
+stuck_pid=$(jq -r 'select(.msg | test("is left behind")) | .msg' "$work/hangdog.log" | sed 's/.*pid \([0-9]*\).*/\1/' | tail -n 1)
+[ -n "$stuck_pid" ] || die "nobody said that one was left behind"
+exact "the one left behind is in state" "$(sed -n 's/^State:\t\(.\).*/\1/p' "/proc/$stuck_pid/status")" D
+beyond=1
+until_ok 20 all_well alpha beta gamma delta || { hd status; die "not all are asked by the second one"; }
+revive
+until_ok 5 gone "$stuck_pid" || die "the stuck one does not end with what it was stuck in"
 hd_stop
 step "nobody waited for the stuck"

@@ -143,7 +143,7 @@ at=$(now_ms)
 hd_start
 connected() { console_of web state | grep -qE 'silent|talking'; }
 until_ok 20 connected || { hd status; die "web's console is not read over a stale lock"; }
-figure "keeper killed: the console is read again, over a stale lock, after" "$(since_ms "$at")" 3000
+figure "keeper killed: the console is read again, over a stale lock, after" "$(since_ms "$at")" 5000
 until_ok 40 well_beyond web 0 || { hd status; die "web is not asked over a stale lock"; }
 hd_stop
 [ ! -e "$lock" ] || die "the lock is left behind: $lock"

@@ -1,18 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * dead-fuse FOLDER|FILE: mounts a file system there whose server takes every
- * request and answers none, so that whoever touches it sits in D.  Prints
- * "ready"; ends with its standard input, and then the kernel fails what waits.
- * Exit code 77 where there is no FUSE, or no right to mount.
+ * dead-fuse [-l] FOLDER|FILE: mounts a file system there whose server takes
+ * every request and answers none, so that whoever touches it is stuck in the
+ * kernel.  With -l, of a FILE only, it dies later: until SIGUSR1 it is a well
+ * file of a few lines, which grows by one a second.  Prints "ready"; ends with
+ * its standard input, and then the kernel fails what waits.  Exit code 77
+ * where there is no FUSE, or no right to mount.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fuse.h>
 #include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define REQUEST_MAX (FUSE_MIN_READ_BUFFER + 131072)
@@ -24,7 +29,92 @@ skip (const char *what)
   return 77;
 }
 
-/* The one answer that is given: without it nothing is even asked. */
+#define LINE "a line of a log\n"
+#define LINE_LEN (sizeof LINE - 1)
+
+static volatile sig_atomic_t dead = 1;
+
+static void
+on_signal (int sig)
+{
+  dead = 1;
+}
+
+static int
+answer (int fd, const void *request, int error, const void *data, size_t len)
+{
+  const struct fuse_in_header *in = request;
+  static char out[sizeof (struct fuse_out_header) + 131072];
+  struct fuse_out_header head = { .unique = in->unique, .error = error };
+
+  head.len = (unsigned) (sizeof head + len);
+  memcpy (out, &head, sizeof head);
+  if (len)
+    memcpy (out + sizeof head, data, len);
+  return write (fd, out, head.len) == (ssize_t) head.len ? 0 : -1;
+}
+
+static uint64_t
+size_now (void)
+{
+  static time_t began;
+
+  if (!began)
+    began = time (NULL);
+  return (uint64_t) (time (NULL) - began + 3) * LINE_LEN;
+}
+
+static void
+answer_read (int fd, const void *request)
+{
+  const struct fuse_read_in *in
+      = (const void *) ((const struct fuse_in_header *) request + 1);
+  char data[65536];
+  size_t n = 0;
+  uint64_t size = size_now ();
+
+  while (n < in->size && n < sizeof data && in->offset + n < size)
+    {
+      data[n] = LINE[(in->offset + n) % LINE_LEN];
+      n++;
+    }
+  answer (fd, request, 0, data, n);
+}
+
+static void
+answer_well (int fd, const void *request)
+{
+  const struct fuse_in_header *in = request;
+  struct fuse_attr_out attr = { .attr = { .ino = 1, .nlink = 1,
+                                          .mode = S_IFREG | 0644,
+                                          .size = size_now () } };
+  struct fuse_open_out opened = { .fh = 1 };
+
+  switch (in->opcode)
+    {
+    case FUSE_GETATTR:
+      answer (fd, request, 0, &attr, sizeof attr);
+      break;
+    case FUSE_OPEN:
+      answer (fd, request, 0, &opened, sizeof opened);
+      break;
+    case FUSE_READ:
+      answer_read (fd, request);
+      break;
+    case FUSE_FORGET:
+    case FUSE_BATCH_FORGET:
+    case FUSE_INTERRUPT:
+      break;
+    case FUSE_FLUSH:
+    case FUSE_RELEASE:
+      answer (fd, request, 0, NULL, 0);
+      break;
+    default:
+      answer (fd, request, -ENOSYS, NULL, 0);
+    }
+}
+
+/* The one answer that is always given: without it nothing is even asked. */
 static int
 answer_init (int fd, const void *request)
 {
@@ -63,19 +153,23 @@ main (int argc, char **argv)
 {
   static char request[REQUEST_MAX];
   struct pollfd p[2] = { { .events = POLLIN }, { .fd = 0, .events = POLLIN } };
+  const char *where = argc > 1 ? argv[argc - 1] : NULL;
   char c;
   int fd;
 
-  if (argc != 2)
+  if (argc == 3 && strcmp (argv[1], "-l") == 0)
+    dead = 0;
+  else if (argc != 2)
     {
-      fprintf (stderr, "usage: dead-fuse FOLDER|FILE\n");
+      fprintf (stderr, "usage: dead-fuse [-l] FOLDER|FILE\n");
       return 2;
     }
+  signal (SIGUSR1, on_signal);
   fd = open ("/dev/fuse", O_RDWR | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0)
     return skip ("/dev/fuse");
-  if (mount_it (fd, argv[1]) < 0)
-    return skip (argv[1]);
+  if (mount_it (fd, where) < 0)
+    return skip (where);
   p[0].fd = fd;
   for (;;)
     {
@@ -92,12 +186,16 @@ main (int argc, char **argv)
           break;
         }
       if (((struct fuse_in_header *) request)->opcode != FUSE_INIT)
-        continue;
+        {
+          if (!dead)
+            answer_well (fd, request);
+          continue;
+        }
       if (answer_init (fd, request) < 0)
         return skip ("FUSE_INIT");
       puts ("ready");
       fflush (stdout);
     }
-  umount2 (argv[1], MNT_DETACH);
+  umount2 (where, MNT_DETACH);
   return 0;
 }

@@ -525,6 +525,7 @@ test_tty_lock_of_others (void **state)
 static void
 test_tty_lock_life (void **state)
 {
+  siginfo_t si;
   struct bed *b = *state;
   struct error err = ERROR_INIT;
   struct term t;
@@ -555,8 +556,10 @@ test_tty_lock_life (void **state)
   t.req.lock_pid = 0;
   assert_int_equal (opener_do (&t.req, &fd2, &lock2, &err), -EBUSY);
   kill (reader, SIGKILL);
-  assert_int_equal (waitpid (reader, NULL, 0), reader);
+  /* Dead, though nobody has noticed yet. */
+  assert_int_equal (waitid (P_PID, (id_t) reader, &si, WEXITED | WNOWAIT), 0);
   assert_int_equal (opener_do (&t.req, &fd2, &lock2, &err), 0);
+  assert_int_equal (waitpid (reader, NULL, 0), reader);
   close (fd2);
   open_lock_release (&t.req, lock2);
   close (t.master);

@@ -230,6 +230,8 @@ static const struct
   { WELL_VMM "probe.uptime=ok;net.answer=timeout", "ordered by uid 0",
     "none", "low" },
   { "qemu.state=running", "ordered by uid 0", "none", "low" },
+  { "qemu.state=running;diagnosis.failed=monitor", "ordered by uid 0",
+    "unknown", "low" },
   /* and not: it is busy and mute, waits, was asked and is silent */
   { WELL_VMM BUSY2, "ordered by uid 0", "unknown", "low" },
   { WELL_VMM IDLE "sysrq.answer=none", "ordered by uid 0", "unknown", "low" },
