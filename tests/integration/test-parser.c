@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "base/sanitize.h"
 #include "base/buf.h"
 #include "base/channel.h"
 #include "base/cleanup.h"
@@ -22,17 +23,12 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#else
-#define SANITIZED 0
-#endif
 
 static char program[PATH_MAX];
 
@@ -389,6 +385,9 @@ main (void)
   };
 
   find_program ();
+  /* The search for leaks starts a tracer at the end, which the jail forbids:
+   * for the parser, not for this programme, which has read it already. */
+  setenv ("ASAN_OPTIONS", "detect_leaks=0", 1);
   if (access (program, X_OK) < 0)
     return 77;
   return cmocka_run_group_tests (tests, NULL, NULL);
