@@ -231,11 +231,18 @@ lock_keep (struct keeper_open *ko, const struct open_req *req, int lock,
   l->req = *req;
   l->req.root = strdup (req->root);
   l->req.path = strdup (req->path);
+  if (!l->req.root || !l->req.path)
+    {
+      /* Not yet ours to release by: its names are missing. */
+      free ((char *) l->req.root);
+      free ((char *) l->req.path);
+      free (l);
+      open_lock_release (req, lock);
+      return error_set (err, ENOMEM, "no memory for a lock");
+    }
   l->next = ko->locks;
   ko->locks = l;
-  if (!l->req.root || !l->req.path)
-    r = error_set (err, ENOMEM, "no memory for a lock");
-  else if (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+  if (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
     r = error_errno (err, errno, "socketpair");
   else
     {
