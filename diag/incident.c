@@ -119,6 +119,7 @@ incident_to_json (const struct incident *inc)
   json_object_object_add (o, "incarnation", incarnation_json (&inc->inc));
   add_text (o, "guest", inc->guest);
   add_text (o, "scenario", inc->scenario);
+  add_text (o, "code", inc->code);
   add_text (o, "reason", inc->reason);
   add_text (o, "playbook", inc->playbook);
   if (inc->attempts)
@@ -289,6 +290,8 @@ incident_from_json (struct json_object *obj, struct incident *ret,
              < 0
       || (rc = read_text (obj, "scenario", false, inc.scenario,
                           sizeof inc.scenario, err))
+             < 0
+      || (rc = read_text (obj, "code", false, inc.code, sizeof inc.code, err))
              < 0
       || (rc = read_text (obj, "reason", false, inc.reason,
                           sizeof inc.reason, err))

@@ -130,8 +130,7 @@ incidents_free (struct incidents *in)
 
 struct active *
 incidents_new_one (struct incidents *in, const struct guest *g,
-                   const char *scenario, const char *playbook,
-                   const char *reason)
+                   const char *playbook, const struct cause *cause)
 {
   struct active *a;
 
@@ -142,8 +141,10 @@ incidents_new_one (struct incidents *in, const struct guest *g,
   incident_new_id (a->inc.id);
   a->inc.inc = g->inc;
   snprintf (a->inc.guest, sizeof (a->inc.guest), "%s", g->display);
-  snprintf (a->inc.scenario, sizeof (a->inc.scenario), "%.63s", scenario);
-  snprintf (a->inc.reason, sizeof (a->inc.reason), "%.199s", reason);
+  snprintf (a->inc.scenario, sizeof (a->inc.scenario), "%s",
+            cause->scenario);
+  snprintf (a->inc.code, sizeof (a->inc.code), "%s", cause->code);
+  snprintf (a->inc.reason, sizeof (a->inc.reason), "%s", cause->sentence);
   a->inc.phase = INCIDENT_OPEN;
   a->inc.opened_wall_ms = clock_wall_ms ();
   snprintf (a->inc.playbook, sizeof (a->inc.playbook), "%.31s", playbook);
@@ -323,6 +324,8 @@ on_attempt (const struct error *put_err, struct json_object *answer,
 {
   struct active *a = arg;
   const struct diagnosis_step *steps;
+  const struct cause cause
+      = { a->inc.scenario, a->inc.code, a->inc.reason };
   struct error err = ERROR_INIT;
   unsigned n = 0;
 
@@ -332,9 +335,9 @@ on_attempt (const struct error *put_err, struct json_object *answer,
   copy_steps (a, steps, n);
   if (!a->steps)
     not_collecting (a, "no memory for a diagnosis");
-  else if (diagnosis_start (a->all->d, a->guest, a->inc.scenario,
-                            a->inc.reason, a->steps, a->nsteps,
-                            &diagnosis_callbacks, a, &a->diagnosis, &err)
+  else if (diagnosis_start (a->all->d, a->guest, &cause, a->steps,
+                            a->nsteps, &diagnosis_callbacks, a, &a->diagnosis,
+                            &err)
            < 0)
     not_collecting (a, error_text (&err));
 }
@@ -445,8 +448,8 @@ end_standing (struct active *a, enum incident_end how)
 /* A standing incident of this guest; NULL when it joins one that stands, or
  * cannot be followed. */
 static struct active *
-stand (struct incidents *in, const struct guest *g, const char *what,
-       const char *playbook, const char *reason)
+stand (struct incidents *in, const struct guest *g, const char *playbook,
+       const struct cause *cause)
 {
   struct active *a = standing_of (in, g->inc.uuid);
 
@@ -457,7 +460,7 @@ stand (struct incidents *in, const struct guest *g, const char *what,
     }
   if (a)
     end_standing (a, INCIDENT_REPLACED);
-  a = incidents_new_one (in, g, what, playbook, reason);
+  a = incidents_new_one (in, g, playbook, cause);
   if (!a)
     {
       log_guest (LOG_LEVEL_ERROR, g->inc.uuid,
@@ -473,32 +476,34 @@ static void
 failed (struct incidents *in, const struct binding_info *info, bool mute)
 {
   const char *playbook = info->scenario->playbook;
-  char reason[256] = "";
+  struct cause cause = { info->scenario->name, "", "" };
   struct active *a;
 
   /* Perhaps the trouble that a daemon before us told of: incidents_known()
    * comes back here. */
   if (!in->known)
     return;
-  /* "code: sentence": the verdict's rules go by the code. */
   if (info->last)
-    snprintf (reason, sizeof (reason), "%s: %s", info->last->code,
-              info->last->sentence);
+    {
+      cause.code = info->last->code;
+      cause.sentence = info->last->sentence;
+    }
   /* Whoever could not even be asked is not typed at. */
-  a = stand (in, info->guest, info->scenario->name,
+  a = stand (in, info->guest,
              mute       ? "quick"
              : playbook ? playbook
                         : "standard",
-             reason);
+             &cause);
   if (!a)
     return;
   a->mute = mute;
   a->inc.last_ok_wall_ms = info->last_ok_wall_ms;
   log_guest (LOG_LEVEL_WARN, info->guest->inc.uuid,
-             "guest=\"%s\" scenario=%s %s %u times: %s (incident %s)",
+             "guest=\"%s\" scenario=%s %s %u times: %s: %s (incident %s)",
              info->guest->display, info->scenario->name,
              mute ? "could not be asked" : "failed",
-             mute ? info->mute : info->failures, a->inc.reason, a->inc.id);
+             mute ? info->mute : info->failures, a->inc.code, a->inc.reason,
+             a->inc.id);
   incidents_put_durable (a);
   incidents_persist (in);
 }
@@ -525,6 +530,7 @@ incidents_event (struct incidents *in, const struct guest *g,
                  enum guest_event event, const char *detail)
 {
   char reason[200];
+  const struct cause cause = { BY_MONITOR, CODE_VMM_EVENT, reason };
   struct active *a;
 
   if (event != GUEST_EVENT_IO_ERROR && event != GUEST_EVENT_WATCHDOG
@@ -535,7 +541,7 @@ incidents_event (struct incidents *in, const struct guest *g,
   snprintf (reason, sizeof (reason), "the hypervisor reports %s%s%.120s",
             guest_event_names[event], detail && detail[0] ? ": " : "",
             detail ? detail : "");
-  a = stand (in, g, BY_MONITOR, "quick", reason);
+  a = stand (in, g, "quick", &cause);
   if (!a)
     return;
   log_guest (LOG_LEVEL_WARN, g->inc.uuid, "guest=\"%s\" %s (incident %s)",

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 
+struct cause;
 struct diagnosis;
 struct diagnosis_step;
 struct standing;
@@ -18,8 +19,6 @@ struct timer;
 /* Of them, those that people ordered and that are not packed yet: orders must
  * not leave troubles without a place. */
 #define MAX_ORDERS 32
-/* Stands in place of a scenario's name where the hypervisor spoke. */
-#define BY_MONITOR "monitor"
 #define FIND_GUESTS_MS 15000
 /* A diagnosis that took the daemon with it this often is not begun again. */
 #define MAX_ATTEMPTS 2
@@ -66,8 +65,8 @@ void incidents_known (struct incidents *in);
 void incidents_persist (struct incidents *in);
 /* On the list; NULL when there are too many. */
 struct active *incidents_new_one (struct incidents *in, const struct guest *g,
-                                  const char *scenario, const char *playbook,
-                                  const char *reason);
+                                  const char *playbook,
+                                  const struct cause *cause);
 /* Has the writer put it on disk; then the diagnosis begins. */
 void incidents_put_durable (struct active *a);
 /* Starts what may start: oldest first. */

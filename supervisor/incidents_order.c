@@ -28,8 +28,9 @@ incidents_order (struct incidents *in, const struct guest *g,
                  const struct incident_watch_ops *ops, void *arg,
                  char ret_id[UUID_TEXT], struct error *err)
 {
-  struct active *a;
   char reason[200];
+  const struct cause cause = { BY_ORDER, CODE_ORDERED, reason };
+  struct active *a;
   int r;
 
   if (!playbook)
@@ -41,7 +42,7 @@ incidents_order (struct incidents *in, const struct guest *g,
     return error_set (err, EBUSY, "%u ordered diagnoses wait already",
                       MAX_ORDERS);
   snprintf (reason, sizeof (reason), "ordered by %.180s", by);
-  a = incidents_new_one (in, g, BY_ORDER, playbook, reason);
+  a = incidents_new_one (in, g, playbook, &cause);
   if (!a)
     return error_set (err, ENOBUFS, "more than %u incidents at once",
                       MAX_INCIDENTS);

@@ -64,7 +64,7 @@ static void
 perhaps_stands (struct active *a)
 {
   if (a->inc.end == INCIDENT_NOT_ENDED
-      && strcmp (a->inc.scenario, "order") != 0
+      && strcmp (a->inc.scenario, BY_ORDER) != 0
       && !incidents_standing (a->all, a->inc.inc.uuid))
     a->stands = true;
 }
