@@ -20,6 +20,8 @@ struct error;
 #define CODE_ORDERED "ordered"
 #define BY_MONITOR "monitor" /* the guest's hypervisor */
 #define CODE_VMM_EVENT "vmm-event"
+#define BY_KERNEL "kernel" /* text that the guest's kernel may have printed */
+#define CODE_KERNEL_EVENT "kernel-event"
 
 enum incident_phase
 {

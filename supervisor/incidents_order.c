@@ -18,7 +18,7 @@ count_orders (const struct incidents *in)
   unsigned n = 0;
 
   for (const struct active *a = in->first; a; a = a->next)
-    n += a->order && a->inc.phase < INCIDENT_PACKED;
+    n += strcmp (a->inc.scenario, BY_ORDER) == 0 && a->life != LIFE_DONE;
   return n;
 }
 
@@ -46,7 +46,6 @@ incidents_order (struct incidents *in, const struct guest *g,
   if (!a)
     return error_set (err, ENOBUFS, "more than %u incidents at once",
                       MAX_INCIDENTS);
-  a->order = true;
   a->watch = ops;
   a->watch_arg = arg;
   memcpy (ret_id, a->inc.id, UUID_TEXT);
