@@ -62,6 +62,15 @@ incident_new_id (char id[UUID_TEXT])
             b[11], b[12], b[13], b[14], b[15]);
 }
 
+bool
+incident_is_by (const struct incident *inc, const char *by, const char *code)
+{
+  if (strcmp (inc->scenario, by) != 0)
+    return false;
+  /* Before there was a code, the name had to do. */
+  return !inc->code[0] || strcmp (inc->code, code) == 0;
+}
+
 /* ---- writing ---- */
 
 static void

@@ -71,6 +71,10 @@ struct incident
 };
 
 void incident_new_id (char id[UUID_TEXT]);
+/* Is it by BY_... with CODE_..., and not by a scenario that somebody gave the
+ * same name? */
+bool incident_is_by (const struct incident *inc, const char *by,
+                     const char *code);
 struct json_object *incident_to_json (const struct incident *inc);
 int incident_from_json (struct json_object *obj, struct incident *ret,
                         struct error *err);

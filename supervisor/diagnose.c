@@ -524,7 +524,7 @@ diagnosis_start (struct daemon *d, const struct guest *g,
   dg->nsteps = nsteps;
   dg->ops = ops;
   dg->arg = arg;
-  dg->ordered = strcmp (cause->scenario, BY_ORDER) == 0;
+  dg->ordered = strcmp (cause->code, CODE_ORDERED) == 0;
   dg->began_ms = loop_now (d->loop);
   dg->impact = json_object_new_array ();
   dg->gaps = json_object_new_array ();

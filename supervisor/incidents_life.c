@@ -239,7 +239,7 @@ verdict_is_ours (const struct verdict *v)
 bool
 incident_text_alone (const struct incident *inc)
 {
-  return strcmp (inc->scenario, BY_KERNEL) == 0
+  return incident_is_by (inc, BY_KERNEL, CODE_KERNEL_EVENT)
          && (!inc->verdict.confidence[0]
              || strcmp (inc->verdict.confidence, "low") == 0);
 }

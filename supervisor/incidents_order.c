@@ -18,7 +18,8 @@ count_orders (const struct incidents *in)
   unsigned n = 0;
 
   for (const struct active *a = in->first; a; a = a->next)
-    n += strcmp (a->inc.scenario, BY_ORDER) == 0 && a->life != LIFE_DONE;
+    n += incident_is_by (&a->inc, BY_ORDER, CODE_ORDERED)
+         && a->life != LIFE_DONE;
   return n;
 }
 

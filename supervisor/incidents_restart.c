@@ -64,7 +64,7 @@ static void
 perhaps_stands (struct active *a)
 {
   if (a->stand == STAND_NOT && a->inc.end == INCIDENT_NOT_ENDED
-      && strcmp (a->inc.scenario, BY_ORDER) != 0
+      && !incident_is_by (&a->inc, BY_ORDER, CODE_ORDERED)
       && !incidents_standing_of (a->all, a->inc.inc.uuid))
     a->stand = stand_as (&a->inc);
 }

@@ -27,6 +27,12 @@
  * looked at once. */
 #define TEXT_AGAIN_MS (10 * 60 * 1000u)
 
+static bool
+is_text (const struct incident *inc)
+{
+  return incident_is_by (inc, BY_KERNEL, CODE_KERNEL_EVENT);
+}
+
 static void
 end_standing (struct active *a, enum incident_end how)
 {
@@ -49,9 +55,8 @@ end_standing (struct active *a, enum incident_end how)
 static bool
 outdone (const struct active *a, const struct cause *by)
 {
-  return a->stand == STAND_SUSPECTED
-         && strcmp (a->inc.scenario, BY_KERNEL) == 0
-         && strcmp (by->scenario, BY_KERNEL) != 0;
+  return a->stand == STAND_SUSPECTED && is_text (&a->inc)
+         && strcmp (by->code, CODE_KERNEL_EVENT) != 0;
 }
 
 /* A standing incident of this guest; NULL when it joins one that stands, or
@@ -69,7 +74,7 @@ stand (struct incidents *in, const struct guest *g, enum stand how,
   else if (a)
     {
       /* The same trouble, seen by another check. */
-      if (strcmp (cause->scenario, BY_KERNEL) != 0)
+      if (strcmp (cause->code, CODE_KERNEL_EVENT) != 0)
         a->stand = STAND_FIRM;
       return NULL;
     }
@@ -143,8 +148,7 @@ static bool
 shows_well (const struct active *a, const char *scenario)
 {
   return strcmp (a->inc.scenario, scenario) == 0
-         || (strcmp (a->inc.scenario, BY_KERNEL) == 0
-             && a->life == LIFE_DONE);
+         || (is_text (&a->inc) && a->life == LIFE_DONE);
 }
 
 void
@@ -205,7 +209,7 @@ perhaps_recovered (struct incidents *in, const struct guest *was,
 {
   struct active *a = incidents_standing_of (in, now->inc.uuid);
 
-  if (a && strcmp (a->inc.scenario, BY_MONITOR) == 0
+  if (a && incident_is_by (&a->inc, BY_MONITOR, CODE_VMM_EVENT)
       && was->run != GUEST_RUNNING && now->run == GUEST_RUNNING)
     end_standing (a, INCIDENT_RECOVERED);
 }
@@ -273,8 +277,7 @@ looked_at_lately (const struct incidents *in, const char *uuid)
   uint64_t now = clock_wall_ms ();
 
   for (const struct active *a = in->first; a; a = a->next)
-    if (strcmp (a->inc.scenario, BY_KERNEL) == 0
-        && strcmp (a->inc.inc.uuid, uuid) == 0
+    if (is_text (&a->inc) && strcmp (a->inc.inc.uuid, uuid) == 0
         && now - a->inc.opened_wall_ms < TEXT_AGAIN_MS)
       return true;
   return false;

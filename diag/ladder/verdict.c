@@ -237,6 +237,15 @@ static const struct verdict_rule rules[] = {
     .sentence = "The guest's console says that its kernel panicked; nothing "
                 "else confirms it.",
     .next = "Look at console/tail.log before acting on it." },
+  { .class_ = "kernel-panic", .confidence = "low",
+    .codes = { CODE_KERNEL_EVENT },
+    .facets = { { FACET_NETWORK, DEAD | UNKNOWN },
+                { FACET_TICKS, DEAD | UNKNOWN } },
+    .when = { { "kernel.event.panic", OP_THERE } },
+    .culprit = "=kernel.event.panic",
+    .sentence = "Text of the guest says that its kernel panicked; nothing "
+                "else confirms it.",
+    .next = "Look at the guest's console before acting on it." },
   { .class_ = "hard-lockup", .confidence = "high",
     .when = { { "console.text.hard_lockup", OP_THERE },
               { "vcpu.busy", OP_ABOVE, NULL, 0 },

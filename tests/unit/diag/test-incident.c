@@ -86,6 +86,22 @@ test_there_and_back (void **state)
   json_object_put (o);
 }
 
+/* A scenario may be called "order", too. */
+static void
+test_who_told (void **state)
+{
+  struct incident inc = sample ();
+
+  snprintf (inc.scenario, sizeof inc.scenario, "%s", BY_ORDER);
+  snprintf (inc.code, sizeof inc.code, "%s", CODE_ORDERED);
+  assert_true (incident_is_by (&inc, BY_ORDER, CODE_ORDERED));
+  assert_false (incident_is_by (&inc, BY_MONITOR, CODE_VMM_EVENT));
+  snprintf (inc.code, sizeof inc.code, "silent");
+  assert_false (incident_is_by (&inc, BY_ORDER, CODE_ORDERED));
+  inc.code[0] = '\0';
+  assert_true (incident_is_by (&inc, BY_ORDER, CODE_ORDERED));
+}
+
 /* As it was written before an outcome's code had a field of its own. */
 static void
 test_older (void **state)
@@ -216,7 +232,7 @@ main (void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (test_there_and_back),
-    cmocka_unit_test (test_older),
+    cmocka_unit_test (test_older),         cmocka_unit_test (test_who_told),
     cmocka_unit_test (test_hostile_bytes), cmocka_unit_test (test_refused),
     cmocka_unit_test (test_ids),           cmocka_unit_test (test_names),
   };

@@ -145,6 +145,16 @@ static const struct
     "silent", "kernel-panic", "medium" },
   { WELL_VMM "console.text.panic=Kernel panic - not syncing: Fatal", "silent",
     "kernel-panic", "low" },
+  { WELL_VMM IDLE "kernel.event.panic=Kernel panic - not syncing: Fatal",
+    "kernel-event", "kernel-panic", "low" },
+  { WELL_VMM IDLE "kernel.event.panic=Kernel panic - not syncing: Fatal",
+    "silent", "unknown", "low" },
+  { WELL_VMM "kernel.event.panic=Kernel panic - not syncing: Fatal;"
+             "net.answer=open", "kernel-event", "unknown", "low" },
+  { WELL_VMM IDLE "kernel.event.hung_task=INFO: task x blocked for more than",
+    "kernel-event", "unknown", "low" },
+  { "vmm.status=crashed panicked;kernel.event.panic=Kernel panic",
+    "kernel-event", "kernel-panic", "high" },
   /* somebody printed it: the kernel answers */
   { WELL_VMM "console.text.panic=Kernel panic - not syncing: x;"
              "sysrq.answer=shown",
