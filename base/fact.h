@@ -14,6 +14,7 @@
  *   console.state     text   absent, held, silent, talking
  *   console.bytes     int
  *   probe.<scenario>  text   ok, failed, ...
+ *   guest.uptime_s    real   seconds, as the guest itself says
  *   kernel.event      text   (kernel/text)
  *   host.psi.io.some  real
  */
