@@ -14,6 +14,7 @@
  *   console.state     text   absent, held, silent, talking
  *   console.bytes     int
  *   probe.<scenario>  text   ok, failed, ...
+ *   guest.uptime_s    real   seconds, as the guest itself says
  *   kernel.event.<what>  text  the line that says panic, oops, hard_lockup,
  *                            soft_lockup, rcu_stall, hung_task (kernel/text):
  *                            worth a look, and a suspicion only

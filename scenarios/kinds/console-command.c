@@ -56,8 +56,13 @@ run (const struct scenario *s, const struct guest *g,
     {
       rc = session_command (session, s->command, deadline, &result, err);
       if (rc >= 0 && result.talk == TALK_OK)
-        judge_answer (&s->expect, result.status, buf_str (&result.output),
-                      result.output.len, &report);
+        {
+          judge_answer (&s->expect, result.status, buf_str (&result.output),
+                        result.output.len, &report);
+          report.has_uptime
+              = uptime_parse (buf_str (&result.output), result.output.len,
+                              &report.uptime);
+        }
       else if (rc >= 0)
         judge_talk (result.talk, result.detail, &report);
       command_result_done (&result);
