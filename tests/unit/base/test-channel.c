@@ -27,6 +27,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/loop.h"
+#include "tests/lib/tmpdir.h"
 
 static unsigned
 count_fds (void)
@@ -766,16 +767,17 @@ test_flood_is_shared (void **state)
 static void
 test_sockets (void **state)
 {
-  char dir[] = "/tmp/test-channel-XXXXXX", path[64], file[64], far[200];
+  char path[80], file[80], far[200];
+  struct tmpdir tmp;
   struct error err = ERROR_INIT;
   int l = -1, c = -1, x = -1;
   struct stat st;
   pid_t pid = 0;
   uid_t uid = 1;
 
-  assert_non_null (mkdtemp (dir));
-  snprintf (path, sizeof path, "%s/sock", dir);
-  snprintf (file, sizeof file, "%s/file", dir);
+  assert_int_equal (tmpdir_make (&tmp), 0);
+  snprintf (path, sizeof path, "%s/sock", tmp.path);
+  snprintf (file, sizeof file, "%s/file", tmp.path);
   memset (far, 'x', sizeof far);
   far[sizeof far - 1] = '\0';
   assert_int_equal (socket_connect (path, &x, &err), -ENOENT);
@@ -804,9 +806,7 @@ test_sockets (void **state)
   assert_int_equal (socket_listen (file, 0600, &x, &err), -EADDRINUSE);
   assert_int_equal (stat (file, &st), 0);
   assert_int_equal (x, -1);
-  unlink (file);
-  unlink (path);
-  rmdir (dir);
+  tmpdir_done (&tmp);
 }
 
 int

@@ -32,6 +32,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/opener.h"
+#include "tests/lib/tmpdir.h"
 
 /* An old kernel has not, nor has an old valgrind: links are then not followed
  * at all. */
@@ -49,7 +50,7 @@ link_out (void)
 
 struct bed
 {
-  char dir[64]; /* holds root/, outside, locks/ */
+  struct tmpdir tmp; /* holds root/, outside, locks/ */
   char root[80], locks[80];
 };
 
@@ -60,18 +61,14 @@ in_dir (const struct bed *b, const char *name)
   static unsigned n;
   char *p = path[n++ % 4];
 
-  snprintf (p, sizeof path[0], "%s/%s", b->dir, name);
+  snprintf (p, sizeof path[0], "%s/%s", b->tmp.path, name);
   return p;
 }
 
 static void
 put (const char *path, const char *text)
 {
-  CLEANUP_CLOSE int fd
-      = open (path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-
-  assert_true (fd >= 0);
-  assert_int_equal (write (fd, text, strlen (text)), strlen (text));
+  assert_int_equal (tmpdir_put (AT_FDCWD, path, text, strlen (text)), 0);
 }
 
 static int
@@ -79,10 +76,9 @@ make_bed (void **state)
 {
   struct bed *b = calloc (1, sizeof *b);
 
-  snprintf (b->dir, sizeof b->dir, "/tmp/test-opener-XXXXXX");
-  assert_non_null (mkdtemp (b->dir));
-  snprintf (b->root, sizeof b->root, "%s/root", b->dir);
-  snprintf (b->locks, sizeof b->locks, "%s/locks", b->dir);
+  assert_int_equal (tmpdir_make (&b->tmp), 0);
+  snprintf (b->root, sizeof b->root, "%s/root", b->tmp.path);
+  snprintf (b->locks, sizeof b->locks, "%s/locks", b->tmp.path);
   assert_int_equal (mkdir (b->root, 0700), 0);
   assert_int_equal (mkdir (b->locks, 0700), 0);
   assert_int_equal (mkdir (in_dir (b, "root/sub"), 0700), 0);
@@ -100,32 +96,12 @@ make_bed (void **state)
   return 0;
 }
 
-static void
-remove_tree (const char *path)
-{
-  DIR *d = opendir (path);
-  struct dirent *e;
-  char sub[512];
-
-  while (d && (e = readdir (d)))
-    {
-      if (strcmp (e->d_name, ".") == 0 || strcmp (e->d_name, "..") == 0)
-        continue;
-      snprintf (sub, sizeof sub, "%s/%s", path, e->d_name);
-      if (unlink (sub) < 0)
-        remove_tree (sub);
-    }
-  if (d)
-    closedir (d);
-  rmdir (path);
-}
-
 static int
 remove_bed (void **state)
 {
   struct bed *b = *state;
 
-  remove_tree (b->dir);
+  tmpdir_done (&b->tmp);
   free (b);
   return 0;
 }
