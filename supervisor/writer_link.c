@@ -21,7 +21,7 @@
 /* What quiet consoles say goes to the writer so often, so that it wakes up
  * for all of them together; what many or loud ones say, as soon as there is
  * a piece worth it. */
-#define FLUSH_MS 50
+#define FLUSH_MS 250
 #define FLUSH_BYTES (32u << 10)
 #define FULL_MS 1
 /* Of the log pipe; the writer takes no higher ones. */
