@@ -147,6 +147,16 @@ test_tty_lock_of_others (void **state)
       close (fd);
       open_lock_release (&t.req, lock);
     }
+  /* A stamp of the second to come is as new; one far ahead is a leftover. */
+  put (t.lock, "");
+  old[0].tv_sec = old[1].tv_sec = time (NULL) + 1;
+  assert_int_equal (utimensat (AT_FDCWD, t.lock, old, 0), 0);
+  assert_int_equal (opener_do (&t.req, &fd, &lock, &err), -EBUSY);
+  old[0].tv_sec = old[1].tv_sec = time (NULL) + 1000;
+  assert_int_equal (utimensat (AT_FDCWD, t.lock, old, 0), 0);
+  assert_int_equal (opener_do (&t.req, &fd, &lock, &err), 0);
+  close (fd);
+  open_lock_release (&t.req, lock);
   /* A link is not followed, a folder not removed. */
   assert_int_equal (symlink (in_dir (b, "outside"), t.lock), 0);
   assert_true (opener_do (&t.req, &fd, &lock, &err) < 0);
