@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "supervisor/writer_logs.h"
+#include "tests/lib/tmpdir.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -24,8 +25,7 @@
 
 struct place
 {
-  char dir[64];
-  int fd;
+  struct tmpdir tmp;
   struct logs *l;
   uint64_t now;
 };
@@ -38,7 +38,7 @@ begin (struct place *p, struct logs_limits l)
   logs_free (p->l);
   p->l = NULL;
   l.free_floor = 1;
-  assert_int_equal (logs_new (p->fd, &l, &p->l, &err), 0);
+  assert_int_equal (logs_new (p->tmp.fd, &l, &p->l, &err), 0);
 }
 
 static int
@@ -46,10 +46,8 @@ setup (void **state)
 {
   struct place *p = calloc (1, sizeof *p);
 
-  strcpy (p->dir, "/tmp/test-logs.XXXXXX");
-  if (mkdtemp (p->dir) == NULL)
+  if (tmpdir_make (&p->tmp) < 0)
     return -1;
-  p->fd = open (p->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   p->now = 1000;
   *state = p;
   return 0;
@@ -59,16 +57,9 @@ static int
 teardown (void **state)
 {
   struct place *p = *state;
-  pid_t pid;
 
   logs_free (p->l);
-  close (p->fd);
-  if ((pid = fork ()) == 0)
-    {
-      execlp ("rm", "rm", "-rf", p->dir, (char *) NULL);
-      _exit (127);
-    }
-  waitpid (pid, NULL, 0);
+  tmpdir_done (&p->tmp);
   free (p);
   return 0;
 }
@@ -96,7 +87,7 @@ file_text (struct place *p, const char *name)
   ssize_t n;
 
   snprintf (path, sizeof path, UUID "/%s", name);
-  fd = openat (p->fd, path, O_RDONLY | O_CLOEXEC);
+  fd = openat (p->tmp.fd, path, O_RDONLY | O_CLOEXEC);
   n = fd >= 0 ? read (fd, text, sizeof text - 1) : 0;
   text[n > 0 ? n : 0] = '\0';
   return fd >= 0 ? text : NULL;
