@@ -64,6 +64,8 @@ void incidents_make_room (struct incidents *in);
  * failures that waited for it. */
 void incidents_known (struct incidents *in);
 void incidents_persist (struct incidents *in);
+/* Trouble that this guest's state shows. */
+void incidents_seen (struct incidents *in, const struct guest *g);
 /* On the list; NULL when there are too many. */
 struct active *incidents_new_one (struct incidents *in, const struct guest *g,
                                   const char *scenario, const char *playbook,
