@@ -30,6 +30,9 @@ void incidents_outcome (const struct binding_info *info,
                         enum health_change change, void *arg);
 void incidents_guest (struct incidents *in, enum guest_change change,
                       const struct guest *was, const struct guest *now);
+/* To be called behind it: what the guest's state says. */
+void incidents_changed (struct incidents *in, const struct guest *was,
+                        const struct guest *now);
 /* What a guest's hypervisor says of it. */
 void incidents_event (struct incidents *in, const struct guest *g,
                       enum guest_event event, const char *detail);

@@ -5,6 +5,7 @@
  *
  *   incidents.c          the list, and looking at it
  *   incidents_trouble.c  what begins and ends one
+ *   incidents_state.c    and trouble that no event told of
  *   incidents_life.c     what becomes of it: from the disk to the bundle
  *   incidents_order.c    diagnoses that somebody asked for
  *   incidents_restart.c  those of a daemon before this one
@@ -133,5 +134,7 @@ int incidents_hear (struct incidents *in, struct error *err);
 /* What became known meanwhile: writes the list down, and takes up the
  * failures that waited for it. */
 void incidents_known (struct incidents *in);
+/* Trouble that this guest's state shows: incidents_state.c. */
+void incidents_seen (struct incidents *in, const struct guest *g);
 
 #endif

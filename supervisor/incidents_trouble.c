@@ -134,10 +134,17 @@ failed_meanwhile (const struct binding_info *info, void *arg)
     failed (arg, info, false);
 }
 
+static void
+seen_meanwhile (const struct guest *g, void *arg)
+{
+  incidents_seen (arg, g);
+}
+
 void
 incidents_known (struct incidents *in)
 {
   in->known = true;
+  registry_each (in->d->registry, seen_meanwhile, in);
   incidents_persist (in);
   bindings_each (in->d->bindings, NULL, failed_meanwhile, in);
 }
@@ -185,10 +192,11 @@ incidents_event (struct incidents *in, const struct guest *g,
   const struct cause cause = { BY_MONITOR, CODE_VMM_EVENT, reason };
   struct active *a;
 
-  if (event != GUEST_EVENT_IO_ERROR && event != GUEST_EVENT_WATCHDOG
-      && event != GUEST_EVENT_PANIC)
+  if (!guest_event_is_trouble (event))
     return;
-  if (g->intent != INTENT_RUN)
+  /* A guest that panics is first seen paused, by nobody in particular; one
+   * that is paused does not panic. */
+  if (g->intent != INTENT_RUN && g->intent != INTENT_PAUSE)
     return;
   snprintf (reason, sizeof (reason), "the hypervisor reports %s%s%.120s",
             guest_event_names[event], detail && detail[0] ? ": " : "",

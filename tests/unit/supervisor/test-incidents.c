@@ -26,6 +26,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define HOST "/run/x"
 #define A "aaaaaaaa-2222-4333-8444-555555555555"
 #define B "bbbbbbbb-2222-4333-8444-555555555555"
 #define C "cccccccc-2222-4333-8444-555555555555"
@@ -291,7 +292,7 @@ lives (struct world *w, const char *uuid, int32_t pid)
   snprintf (g->name, sizeof g->name, "guest-%.1s", uuid);
   snprintf (g->display, sizeof g->display, "guest-%.1s", uuid);
   snprintf (g->source, sizeof g->source, "rundir");
-  snprintf (g->host, sizeof g->host, "/run/x");
+  snprintf (g->host, sizeof g->host, HOST);
   g->run = GUEST_RUNNING;
   registry_update (w->d.registry, g);
 }
@@ -593,11 +594,13 @@ the_hypervisor_is_believed (void **state)
 {
   struct world *w = *state;
 
-  registry_event (w->d.registry, A, GUEST_EVENT_STOP, "", "rundir");
+  registry_event (w->d.registry, "rundir", HOST, A, GUEST_EVENT_STOP,
+                  "");
   assert_null (w->d.incidents->first);
   /* At once: it says so once, and the guest may be another one by the time
    * that facts are told. */
-  registry_event (w->d.registry, A, GUEST_EVENT_PANIC, "poweroff", "rundir");
+  registry_event (w->d.registry, "rundir", HOST, A, GUEST_EVENT_PANIC,
+                  "poweroff");
   assert_true (told_as_hung (w, A));
   assert_string_equal (newest (w)->inc.code, CODE_VMM_EVENT);
   brought_to (w, "kernel-panic", "high");
@@ -712,7 +715,8 @@ another_life_ends_it (void **state)
   a = newest (w);
   on_disk (w, NULL);
   on_disk (w, NULL);
-  registry_event (w->d.registry, A, GUEST_EVENT_RESET, "", "rundir");
+  registry_event (w->d.registry, "rundir", HOST, A, GUEST_EVENT_RESET,
+                  "");
   assert_int_equal (a->inc.end, INCIDENT_REBOOTED);
   assert_int_equal (a->stand, STAND_NOT);
   assert_int_equal (a->life, LIFE_COLLECTING); /* what was begun is packed */
