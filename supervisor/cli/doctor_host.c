@@ -60,6 +60,9 @@ programs (struct exam *e, const struct cli *cli)
 {
   static const char *const names[]
       = { "hangdog-keeper", "hangdog-daemon", "hangdog-writer",
+#ifdef WITH_LIBARCHIVE
+          "hangdog-parser-foreign",
+#endif
           "hangdog-parser" };
   char path[4096];
 
