@@ -14,7 +14,10 @@
  *   console.state     text   absent, held, silent, talking
  *   console.bytes     int
  *   probe.<scenario>  text   ok, failed, ...
- *   kernel.event      text   (kernel/text)
+ *   guest.uptime_s    real   seconds, as the guest itself says
+ *   kernel.event.<what>  text  the line that says panic, oops, hard_lockup,
+ *                            soft_lockup, rcu_stall, hung_task (kernel/text):
+ *                            worth a look, and a suspicion only
  *   host.psi.io.some  real
  */
 #ifndef HANGDOG_BASE_FACT_H
@@ -32,7 +35,8 @@ struct json_object;
 
 /* Which life of which guest.  Two incarnations are the same only if all
  * fields are.  pid 0 = not known (a remote libvirt); start_time is field 22
- * of /proc/PID/stat; boot counts the guest's own reboots within that
+ * of /proc/PID/stat, or without a pid the number that the hypervisor gave to
+ * this start (0 = none); boot counts the guest's own reboots within that
  * process. */
 struct incarnation
 {

@@ -43,9 +43,9 @@ struct verdict_rule
 
 #define CODES_MUTE "silent", "no-echo", "no-answer", "xoff", "endless"
 
-/* Nobody failed: somebody asked for the diagnosis ("ordered by ..."), and no
- * scenario of the guest has failed either, or its outcome would stand here. */
-#define CODE_ORDERED "ordered"
+/* With CODE_ORDERED nobody failed: no scenario of the guest either, or its
+ * outcome would stand there. */
+
 /* Whatever was looked at is as it should be.  A host that is slow is no fault
  * of the guest. */
 #define NOTHING_AMISS                                                         \
@@ -56,6 +56,13 @@ struct verdict_rule
 
 static const struct verdict_rule rules[] = {
   /* ---- rungs 0 and 1: the process ---- */
+  { .class_ = "kernel-panic", .confidence = "high",
+    .when = { { "vmm.trouble", OP_BEGINS, "PANIC" },
+              { "vmm.event", OP_IS, "SHUTDOWN crashed" } },
+    .culprit = "=console.text.panic",
+    .sentence = "The guest's kernel panicked, told the hypervisor so, and "
+                "was ended for it (on_crash).",
+    .next = "console/tail.log has its last words." },
   { .class_ = "powered-off", .confidence = "high",
     .facets = { { FACET_VMM, DEAD } },
     .when = { { "qemu.state", OP_IS, "gone" },
@@ -136,6 +143,21 @@ static const struct verdict_rule rules[] = {
     .culprit = "=console.text.panic",
     .sentence = "The guest's kernel panicked and told the hypervisor so.",
     .next = "console/tail.log has its last words." },
+  { .class_ = "vmm-dead", .confidence = "high",
+    .when = { { "vmm.status", OP_BEGINS, "off" },
+              { "vmm.trouble", OP_BEGINS, "DIED" } },
+    .culprit = "QEMU process",
+    .sentence = "The guest's QEMU process has died: nobody had asked it to "
+                "end.",
+    .next = "Look for its core dump, the host's OOM killer and the "
+            "hypervisor's log; start the guest again." },
+  { .class_ = "userspace-stuck", .confidence = "medium",
+    .when = { { "vmm.status", OP_HAS, "watchdog" } },
+    .culprit = "guest's watchdog daemon",
+    .sentence = "The guest's own watchdog was not fed in time, and the "
+                "hypervisor stopped the guest for it.",
+    .next = "console/tail.log shows what came before; continue it (virsh "
+            "resume) or reset it." },
   { .class_ = "powered-off", .confidence = "high",
     .when = { { "vmm.status", OP_BEGINS, "shut" } },
     .culprit = "=vmm.status",
@@ -237,6 +259,15 @@ static const struct verdict_rule rules[] = {
     .sentence = "The guest's console says that its kernel panicked; nothing "
                 "else confirms it.",
     .next = "Look at console/tail.log before acting on it." },
+  { .class_ = "kernel-panic", .confidence = "low",
+    .codes = { CODE_KERNEL_EVENT },
+    .facets = { { FACET_NETWORK, DEAD | UNKNOWN },
+                { FACET_TICKS, DEAD | UNKNOWN } },
+    .when = { { "kernel.event.panic", OP_THERE } },
+    .culprit = "=kernel.event.panic",
+    .sentence = "Text of the guest says that its kernel panicked; nothing "
+                "else confirms it.",
+    .next = "Look at the guest's console before acting on it." },
   { .class_ = "hard-lockup", .confidence = "high",
     .when = { { "console.text.hard_lockup", OP_THERE },
               { "vcpu.busy", OP_ABOVE, NULL, 0 },
@@ -464,6 +495,24 @@ static const struct verdict_rule rules[] = {
                 "was not asked.",
     .next = "Diagnose with the standard playbook, or bind a scenario." },
 
+  /* ---- the hypervisor's word, and nothing else ---- */
+  { .class_ = "userspace-stuck", .confidence = "low",
+    .when = { { "vmm.trouble", OP_BEGINS, "WATCHDOG" } },
+    .culprit = "guest's watchdog daemon",
+    .sentence = "The guest's own watchdog was not fed in time.",
+    .next = "console/tail.log shows what came before." },
+  { .class_ = "io-error", .confidence = "medium",
+    .when = { { "vmm.trouble", OP_BEGINS, "IO_ERROR" } },
+    .culprit = "=vmm.trouble",
+    .sentence = "The host's storage refused a write or a read of the guest, "
+                "which was told so and goes on.",
+    .next = "Free or repair that storage." },
+  { .class_ = "kernel-panic", .confidence = "medium",
+    .when = { { "vmm.trouble", OP_BEGINS, "PANIC" } },
+    .culprit = "=console.text.panic",
+    .sentence = "The guest's kernel panicked and told the hypervisor so.",
+    .next = "console/tail.log has its last words." },
+
   /* ---- slow ---- */
   { .class_ = "host-starved", .confidence = "low",
     .facets = { { FACET_HOST, SLOW } },
@@ -478,19 +527,9 @@ static const struct verdict_rule rules[] = {
     .next = "Diagnose again." },
 };
 
-/* The outcome is "code" or "code: sentence". */
-static bool
-code_is (const char *outcome, const char *code)
-{
-  size_t n = strlen (code);
-
-  return strncmp (outcome, code, n) == 0
-         && (outcome[n] == '\0' || outcome[n] == ':' || outcome[n] == ' ');
-}
-
 static bool
 rule_holds (const struct verdict_rule *r, const struct ladder *ladder,
-            const struct fact_set *set, const char *outcome)
+            const struct fact_set *set, const char *code)
 {
   bool any = r->codes[0] == NULL;
 
@@ -498,7 +537,7 @@ rule_holds (const struct verdict_rule *r, const struct ladder *ladder,
     if (!(r->facets[i].states & 1u << ladder->facets[r->facets[i].facet].state))
       return false;
   for (size_t i = 0; i < MAX_CODES && r->codes[i] && !any; i++)
-    any = code_is (outcome, r->codes[i]);
+    any = strcmp (code, r->codes[i]) == 0;
   return any && conds_hold (r->when, set, NULL);
 }
 
@@ -515,23 +554,23 @@ put (char *dst, size_t n, const char *a, const char *b)
 
 void
 ladder_verdict (const struct ladder *ladder, const struct fact *facts,
-                size_t n, const char *scenario, const char *outcome,
-                struct verdict *ret)
+                size_t n, const struct cause *cause, struct verdict *ret)
 {
   const struct fact_set set = { facts, n };
   const struct verdict_rule *r = NULL;
+  const char *words = cause->sentence[0] ? cause->sentence : cause->code;
   const char *culprit = "";
 
   memset (ret, 0, sizeof *ret);
   for (size_t i = 0; !r && i < sizeof rules / sizeof rules[0]; i++)
-    if (rule_holds (&rules[i], ladder, &set, outcome))
+    if (rule_holds (&rules[i], ladder, &set, cause->code))
       r = &rules[i];
   if (!r)
     {
       snprintf (ret->class_, sizeof ret->class_, "unknown");
       snprintf (ret->confidence, sizeof ret->confidence, "low");
       put (ret->sentence, sizeof ret->sentence,
-           "What was found does not say why: ", outcome);
+           "What was found does not say why: ", words);
       snprintf (ret->next, sizeof ret->next,
                 "Read the evidence in the bundle; the ladder in its manifest "
                 "says what is known.");
@@ -540,7 +579,7 @@ ladder_verdict (const struct ladder *ladder, const struct fact *facts,
   snprintf (ret->class_, sizeof ret->class_, "%s", r->class_);
   snprintf (ret->confidence, sizeof ret->confidence, "%s", r->confidence);
   if (r->culprit && strcmp (r->culprit, "=") == 0)
-    culprit = scenario;
+    culprit = cause->scenario;
   else if (r->culprit && r->culprit[0] == '=')
     {
       const struct fact *f = fact_last (&set, r->culprit + 1);
@@ -552,7 +591,7 @@ ladder_verdict (const struct ladder *ladder, const struct fact *facts,
   put (ret->culprit, sizeof ret->culprit, "", culprit);
   /* A sentence that ends in ": " wants the outcome's own words. */
   if (r->sentence[strlen (r->sentence) - 1] == ' ')
-    put (ret->sentence, sizeof ret->sentence, r->sentence, outcome);
+    put (ret->sentence, sizeof ret->sentence, r->sentence, words);
   else
     put (ret->sentence, sizeof ret->sentence, r->sentence, "");
   snprintf (ret->next, sizeof ret->next, "%s", r->next);

@@ -19,6 +19,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "tests/fakes/tlspeer.h"
+#include "tests/lib/built.h"
 
 #include <fcntl.h>
 #include <ftw.h>
@@ -53,24 +54,6 @@ static const struct peer_plan no_plan;
 
 /* ---- the writer ---- */
 
-static void
-program_path (char dst[PATH_MAX])
-{
-  const char *env = getenv ("HANGDOG_LIBEXEC");
-  ssize_t n;
-
-  if (env)
-    {
-      snprintf (dst, PATH_MAX, "%s/hangdog-writer", env);
-      return;
-    }
-  n = readlink ("/proc/self/exe", dst, PATH_MAX - 32);
-  dst[n > 0 ? n : 0] = '\0';
-  for (unsigned i = 0; i < 3 && strrchr (dst, '/'); i++)
-    *strrchr (dst, '/') = '\0';
-  strncat (dst, "/hangdog-writer", 32);
-}
-
 /* proxy NULL = no proxy in its environment. */
 static void
 start_writer (struct world *w, const char *proxy)
@@ -78,7 +61,7 @@ start_writer (struct world *w, const char *proxy)
   int keeper[2], daemon[2], log[2];
   char path[PATH_MAX];
 
-  program_path (path);
+  built_path (path, "hangdog-writer");
   assert_int_equal (
       socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, keeper), 0);
   assert_int_equal (
