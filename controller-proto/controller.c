@@ -409,12 +409,13 @@ static void
 usage (FILE *out)
 {
   fprintf (out, "usage: hangdog-controller --data DIR [--listen ADDR:PORT] "
-                "[--token-file F] [--max-upload SIZE]\n");
+                "[--token-file F] [--max-upload SIZE] "
+                "[--tls-cert F --tls-key F]\n");
 }
 
 struct options
 {
-  const char *listen, *data, *token_file;
+  const char *listen, *data, *token_file, *tls_cert, *tls_key;
   uint64_t max_upload;
 };
 
@@ -426,6 +427,8 @@ parse_options (int argc, char **argv, struct options *o)
           { "data", required_argument, NULL, 'd' },
           { "token-file", required_argument, NULL, 't' },
           { "max-upload", required_argument, NULL, 'm' },
+          { "tls-cert", required_argument, NULL, 'C' },
+          { "tls-key", required_argument, NULL, 'K' },
           { "help", no_argument, NULL, 'h' },
           { "version", no_argument, NULL, 'v' },
           { 0 } };
@@ -451,6 +454,12 @@ parse_options (int argc, char **argv, struct options *o)
             return 2;
           }
         break;
+      case 'C':
+        o->tls_cert = optarg;
+        break;
+      case 'K':
+        o->tls_key = optarg;
+        break;
       case 'h':
         usage (stdout);
         return 0;
@@ -461,7 +470,7 @@ parse_options (int argc, char **argv, struct options *o)
         usage (stderr);
         return 2;
       }
-  if (o->data == NULL || optind != argc)
+  if (o->data == NULL || optind != argc || !o->tls_cert != !o->tls_key)
     {
       usage (stderr);
       return 2;
@@ -469,26 +478,63 @@ parse_options (int argc, char **argv, struct options *o)
   return -1;
 }
 
+/* What MHD speaks TLS with; all NULL: it speaks none. */
+struct tls
+{
+  char *cert, *key;
+  size_t cert_len, key_len;
+};
+
+static void
+tls_done (struct tls *t)
+{
+  secret_free (t->cert, t->cert_len);
+  secret_free (t->key, t->key_len);
+}
+
 static int
-serve (struct controller *c, const struct sockaddr_in *addr,
+tls_read (const struct options *o, struct tls *t, struct error *err)
+{
+  int r;
+
+  if (o->tls_cert == NULL)
+    return 0;
+  if (MHD_is_feature_supported (MHD_FEATURE_TLS) != MHD_YES)
+    return error_set (err, ENOTSUP, "this libmicrohttpd speaks no TLS");
+  if ((r = secret_read (o->tls_cert, &t->cert, &t->cert_len, err)) < 0
+      || (r = secret_read (o->tls_key, &t->key, &t->key_len, err)) < 0)
+    return r;
+  return 0;
+}
+
+static int
+serve (struct controller *c, const struct tls *tls, const struct sockaddr_in *addr,
        const sigset_t *stop, struct error *err)
 {
   char host[INET_ADDRSTRLEN];
   const union MHD_DaemonInfo *info;
+  struct MHD_OptionItem with_tls[]
+      = { { MHD_OPTION_HTTPS_MEM_CERT, 0, tls->cert },
+          { MHD_OPTION_HTTPS_MEM_KEY, 0, tls->key },
+          { MHD_OPTION_HTTPS_PRIORITIES, 0,
+            (void *) (uintptr_t) "NORMAL:-VERS-ALL:+VERS-TLS1.2:+VERS-TLS1.3" },
+          { MHD_OPTION_END, 0, NULL } };
   struct MHD_Daemon *d = MHD_start_daemon (
-      MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL, on_request, c,
+      MHD_USE_EPOLL_INTERNAL_THREAD | (tls->cert ? MHD_USE_TLS : 0), 0, NULL, NULL, on_request, c,
       MHD_OPTION_SOCK_ADDR, (const struct sockaddr *) addr,
       MHD_OPTION_THREAD_POOL_SIZE, (unsigned) THREADS,
       MHD_OPTION_CONNECTION_LIMIT, (unsigned) MAX_CONNECTIONS,
       MHD_OPTION_CONNECTION_TIMEOUT, (unsigned) IDLE_TIMEOUT_S,
-      MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_END);
+      MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_ARRAY,
+      tls->cert ? with_tls : &with_tls[3], MHD_OPTION_END);
   int sig;
 
   if (d == NULL)
-    return error_errno (err, errno ? errno : EADDRINUSE, "listening");
+    return error_errno (err, errno ? errno : EADDRINUSE, "listening%s",
+                        tls->cert ? ", or using the certificate" : "");
   info = MHD_get_daemon_info (d, MHD_DAEMON_INFO_BIND_PORT);
   inet_ntop (AF_INET, &addr->sin_addr, host, sizeof host);
-  printf ("listening http://%s:%u\n", host,
+  printf ("listening %s://%s:%u\n", tls->cert ? "https" : "http", host,
           info && info->port ? info->port : ntohs (addr->sin_port));
   fflush (stdout);
   sigwait (stop, &sig);
@@ -501,6 +547,7 @@ run (const struct options *o, const sigset_t *stop, struct error *err)
 {
   struct controller c = { .dirfd = -1, .max_upload = o->max_upload };
   CLEANUP_CLOSE int data = -1;
+  CLEANUP (tls_done) struct tls tls = { 0 };
   struct sockaddr_in addr;
   int r = parse_listen (o->listen, &addr, err);
 
@@ -509,12 +556,14 @@ run (const struct options *o, const sigset_t *stop, struct error *err)
   if (o->token_file
       && (r = secret_read (o->token_file, &c.token, &c.token_len, err)) < 0)
     return error_wrap (err, "the token file");
-  if (mkdir (o->data, 0700) < 0 && errno != EEXIST)
+  if ((r = tls_read (o, &tls, err)) < 0)
+    error_wrap (err, "TLS");
+  else if (mkdir (o->data, 0700) < 0 && errno != EEXIST)
     r = error_errno (err, errno, "making %s", o->data);
   else if ((data = open (o->data, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
     r = error_errno (err, errno, "opening %s", o->data);
   else if ((r = inbox_open (data, o->data, &c.inbox, &c.dirfd, err)) == 0)
-    r = serve (&c, &addr, stop, err);
+    r = serve (&c, &tls, &addr, stop, err);
   inbox_close (c.inbox);
   if (c.dirfd >= 0)
     close (c.dirfd);

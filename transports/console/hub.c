@@ -243,6 +243,14 @@ limits_set (struct hub_limits *l, const struct hub_limits *given)
     l->give_way_ms = 10u * 60 * 1000;
 }
 
+void
+hub_limit (struct hub *hub, unsigned sweep_ms, size_t ring_total)
+{
+  hub->limits.sweep_ms = sweep_ms;
+  hub->limits.ring_total = ring_total;
+  limits_set (&hub->limits, NULL);
+}
+
 static int
 make_timers (struct hub *hub, struct error *err)
 {
