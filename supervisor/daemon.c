@@ -385,8 +385,6 @@ make_rooms (struct daemon *d, struct error *err)
 {
   struct hub_limits limits = {
     .sweep_ms = (unsigned) d->config.limits.sweep_ms,
-    .ring_small = 16 << 10,
-    .ring_large = 256 << 10,
     .ring_total = d->config.limits.ring_total,
     .reconnect_min_ms = 200,
     .reconnect_max_ms = 10000,

@@ -13,8 +13,8 @@
 #include "base/json.h"
 #include "base/opener.h"
 #include "guests/eve.h"
+#include "tests/lib/tmpdir.h"
 
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,27 +23,22 @@
 
 #define UUID "11111111-2222-4333-8444-555555555555"
 
-static char root[64];
+static struct tmpdir tmp;
+static const char *const root = tmp.path;
 static struct eve_orders orders;
-
-static int
-remove_one (const char *path, const struct stat *st, int type, struct FTW *f)
-{
-  return remove (path);
-}
 
 static int
 setup (void **state)
 {
   memset (&orders, 0, sizeof orders);
-  strcpy (root, "/tmp/hd-eve-XXXXXX");
-  return mkdtemp (root) ? 0 : -1;
+  return tmpdir_make (&tmp);
 }
 
 static int
 teardown (void **state)
 {
-  return nftw (root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+  tmpdir_done (&tmp);
+  return 0;
 }
 
 static void
@@ -52,12 +47,7 @@ make_folder (const char *path)
   char full[256];
 
   snprintf (full, sizeof full, "%s/%s", root, path);
-  for (char *p = full + strlen (root) + 1; (p = strchr (p, '/')); p++)
-    {
-      *p = '\0';
-      mkdir (full, 0700);
-      *p = '/';
-    }
+  tmpdir_parents (full);
   mkdir (full, 0700);
 }
 
