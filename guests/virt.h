@@ -11,10 +11,11 @@
 #ifndef HANGDOG_GUESTS_VIRT_H
 #define HANGDOG_GUESTS_VIRT_H
 
+#include "guests/virt_rooms.h"
+
 #include <libvirt/libvirt.h>
 
-struct error;
-struct loop;
+struct incarnation;
 
 enum virt_use
 {
@@ -22,8 +23,6 @@ enum virt_use
   VIRT_ASK,   /* console streams, calls that do not wait for a QEMU */
   VIRT_USE_MAX,
 };
-
-int virt_init (struct loop *loop, struct error *err);
 
 /* A connected, referenced connection (virConnectClose it).  Opens it when
  * there is none or the old one is dead. */
@@ -35,15 +34,15 @@ int virt_connect (const char *uri, enum virt_use use, virConnectPtr *ret_conn,
  * would make its neighbours look stuck. */
 int virt_borrow (const char *uri, virConnectPtr *ret_conn, struct error *err);
 void virt_return (const char *uri, virConnectPtr conn);
-/* The domain of that uuid on that host, over the shared VIRT_ASK connection;
- * virDomainFree it. */
-int virt_domain (const char *uri, const char *uuid, virDomainPtr *ret_dom,
-                 struct error *err);
+/* The domain of that life on that host, over the shared VIRT_ASK connection;
+ * virDomainFree it. -ESTALE when it lives another one by now: libvirt goes by
+ * the uuid alone, so this is asked directly before something is done to it. */
+int virt_domain (const char *uri, const struct incarnation *inc,
+                 virDomainPtr *ret_dom, struct error *err);
+/* 0, or -ESTALE.  dom is one that was looked up just now. */
+int virt_check_life (virDomainPtr dom, const struct incarnation *inc,
+                     struct error *err);
 /* err from libvirt's thread-local last error, with its text; returns -EIO,
  * or -ENOENT for no domain, -ETIMEDOUT for a busy one, -EACCES, -ENOTSUP. */
 int virt_error (struct error *err, const char *what);
-/* Closes all; the process is ending.  Loop thread, after its last round and
- * before loop_free(). */
-void virt_done (void);
-
 #endif
