@@ -17,6 +17,7 @@
 #include "guests/virt_event.h"
 
 #include <libvirt/virterror.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -106,6 +107,21 @@ virt_error (struct error *err, const char *what)
   return error_set (err, code, "%s: %s", what, text);
 }
 
+/* libvirt does not say so, and who opens the read-only socket by its path does
+ * not know either.  A call that only who may write gets an answer to, and
+ * that changes nothing: the format does not exist. */
+bool
+virt_read_only (virConnectPtr conn)
+{
+  char *text = virConnectDomainXMLToNative (conn, "none", "<domain/>", 0);
+  virErrorPtr e = virGetLastError ();
+  bool denied = !text && e && e->code == VIR_ERR_OPERATION_DENIED;
+
+  free (text);
+  virResetLastError ();
+  return denied;
+}
+
 /* ---- slots; virt.m is held ---- */
 
 static struct slot *
@@ -140,12 +156,12 @@ wait_for_other (struct slot *s)
 /* ---- connecting ---- */
 
 static virConnectPtr
-open_conn (const char *uri, enum virt_use use, struct error *err)
+open_conn (const char *uri, struct error *err)
 {
   virConnectPtr conn = virConnectOpen (uri);
 
-  /* To watch, the right to look is enough. */
-  if (!conn && use == VIRT_WATCH)
+  /* The right to look is enough to watch and to ask how a guest is. */
+  if (!conn)
     conn = virConnectOpenReadOnly (uri);
   if (!conn)
     {
@@ -211,7 +227,7 @@ virt_connect (const char *uri, enum virt_use use, virConnectPtr *ret_conn,
                         uri);
     s->connecting = true;
   }
-  conn = open_conn (uri, use, &why);
+  conn = open_conn (uri, &why);
   {
     LOCK_SCOPE (&virt.m);
     s->connecting = false;
@@ -261,7 +277,7 @@ virt_borrow (const char *uri, virConnectPtr *ret_conn, struct error *err)
         }
       virConnectClose (conn);
     }
-  conn = open_conn (uri, VIRT_ASK, &why);
+  conn = open_conn (uri, &why);
   if (!conn)
     return error_set (err, why.code, "%s", why.msg);
   *ret_conn = conn;

@@ -12,6 +12,7 @@
 #define HANGDOG_GUESTS_VIRT_H
 
 #include <libvirt/libvirt.h>
+#include <stdbool.h>
 
 struct error;
 struct incarnation;
@@ -30,6 +31,9 @@ int virt_init (struct loop *loop, struct error *err);
  * there is none or the old one is dead. */
 int virt_connect (const char *uri, enum virt_use use, virConnectPtr *ret_conn,
                   struct error *err);
+/* Whether it may only look: no console is streamed over it, no key pressed, no
+ * monitor command sent. */
+bool virt_read_only (virConnectPtr conn);
 /* A connection for this caller alone, to be given back.  For calls that wait
  * for a QEMU: clients of libvirt before 10.1 may lose one thread's call while
  * another thread's is waiting on the same connection, so that a stuck guest

@@ -38,12 +38,28 @@ console_stream_free_ (void *stream)
 }
 
 static bool
-is_held (void)
+last_error_has (const char *words)
 {
   const virError *e = virGetLastError ();
 
-  /* There is no code of its own for it. */
-  return e && e->message && strstr (e->message, "Active console session");
+  return e && e->message && strstr (e->message, words);
+}
+
+static int
+explain (const char *device, struct error *err)
+{
+  /* There are no codes of their own for these. */
+  if (last_error_has ("Active console session"))
+    return error_set (err, EBUSY, "another client is connected to it through "
+                      "libvirt");
+  if (last_error_has ("not using a PTY"))
+    return error_set (err, ENOTSUP, "libvirt streams a console from another "
+                      "host only where it is <serial type='pty'>, and %s is "
+                      "not", device);
+  if (last_error_has ("read only access"))
+    return error_set (err, EACCES, "the connection to libvirt is read-only: "
+                      "no console");
+  return virt_error (err, "opening the console");
 }
 
 static int
@@ -62,10 +78,7 @@ open_stream (const struct open_task *task, uint64_t deadline,
                                st, VIR_DOMAIN_CONSOLE_SAFE)
              < 0)
     {
-      r = is_held ()
-              ? error_set (err, EBUSY, "another client is connected to it "
-                           "through libvirt")
-              : virt_error (err, "opening the console");
+      r = explain (task->def.name, err);
       if (st)
         (void) virStreamFree (st);
     }
