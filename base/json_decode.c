@@ -161,23 +161,12 @@ fail_near (struct decode *d, const char *what, const char *word,
            const char *const *known)
 {
   CLEANUP_BUF struct buf shown = BUF_INIT (SHOWN_VALUE);
-  CLEANUP_BUF struct buf rest = BUF_INIT (200);
-  const char *near = text_nearest (word, known);
+  char rest[200];
 
   show (&shown, word);
-  if (near)
-    buf_printf (&rest, " (did you mean \"%s\"?)", near);
-  else
-    {
-      buf_puts (&rest, " (known:");
-      for (size_t i = 0; known[i]; i++)
-        buf_printf (&rest, "%s %s", i > 0 ? "," : "", known[i]);
-      buf_puts (&rest, ")");
-      if (rest.cut)
-        buf_clear (&rest);
-    }
   return json_error_at (d->doc, buf_str (&d->path), d->err, "%s \"%s\"%s",
-                        what, buf_str (&shown), buf_str (&rest));
+                        what, buf_str (&shown),
+                        text_did_you_mean (rest, sizeof rest, word, known));
 }
 
 static int

@@ -60,9 +60,11 @@ loop_make (bool fake, struct loop **ret_loop, struct error *err)
   loop->now = fake ? FAKE_START_MS : clock_ms ();
   loop->calls_end = &loop->calls;
   pthread_mutex_init (&loop->m, NULL);
-  loop->epfd = -1;
+  loop->epfd = loop->patient_fd = -1;
   loop->wake_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
-  r = loop->wake_fd < 0 ? -errno : loop_new_set_ (loop, &loop->epfd);
+  r = loop->wake_fd < 0
+          ? -errno
+          : loop_new_sets_ (loop, &loop->epfd, &loop->patient_fd);
   if (r < 0)
     {
       loop_free (loop);
@@ -103,8 +105,8 @@ loop_free (struct loop *loop)
     }
   loop_free_watches_ (loop);
   loop_free_timers_ (loop);
-  if (loop->epfd >= 0)
-    close (loop->epfd);
+  cleanup_close_ (&loop->epfd);
+  cleanup_close_ (&loop->patient_fd);
   if (loop->wake_fd >= 0)
     close (loop->wake_fd);
   pthread_mutex_destroy (&loop->m);
@@ -252,6 +254,8 @@ loop_round (struct loop *loop, uint64_t max_ms, struct error *err)
 
           (void) !read (loop->wake_fd, &v, sizeof v);
         }
+      else if (loop->events[i].data.u64 == PATIENT_MARK)
+        loop_patient_ (loop, &since);
       else
         loop_dispatch_ (loop, &loop->events[i], &since);
     }

@@ -55,6 +55,11 @@ int loop_watch (struct loop *loop, const char *name, int fd, unsigned events,
                 loop_watch_fn *fn, void *arg, struct watch **ret_watch,
                 struct error *err);
 void watch_set (struct watch *w, unsigned events);
+/* Its events may wait for up to LOOP_PATIENCE_MS, though only while there are
+ * so many of the patient ones that a wake-up for each would be what this
+ * process does.  Of several watches on one fd all must be patient. */
+#define LOOP_PATIENCE_MS 10
+void watch_patient (struct watch *w, bool patient);
 void watch_free (struct watch *w); /* does not close the fd; NULL is fine */
 
 /* A timer starts disarmed and runs once per arming.  Arming an armed timer

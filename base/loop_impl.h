@@ -19,6 +19,7 @@
 /* The wake-up eventfd's own mark in epoll_event.data; a slot's mark never has
  * all bits of the fd half set. */
 #define WAKE_MARK UINT64_MAX
+#define PATIENT_MARK (UINT64_MAX - 1)
 
 struct watch
 {
@@ -29,6 +30,7 @@ struct watch
   loop_watch_fn *fn;
   void *arg;
   bool dead;
+  bool patient;
   bool lost;          /* its fd was closed and the number taken by another */
   struct watch *next; /* in the slot, or among the lost */
 };
@@ -54,6 +56,7 @@ struct slot
   uint32_t gen;
   uint32_t mask; /* what epoll was told; 0 = not registered */
   uint64_t changed; /* round of the last registration */
+  bool patient;     /* registered in that set */
   bool has_dead;
 };
 
@@ -67,6 +70,7 @@ struct call
 struct loop
 {
   int epfd;
+  int patient_fd; /* the set of the patient, itself watched by epfd */
   int wake_fd;
   bool fake;
   bool in_round;
@@ -74,6 +78,12 @@ struct loop
   uint64_t now;
   uint64_t round;
   uint32_t gen;
+
+  /* Of the patient: wake-ups that may still be had, and since when.  Without
+   * one the set is muted and looked at by the tick. */
+  unsigned wakes;
+  uint64_t wakes_ms;
+  struct timer *tick;
 
   struct slot *slots; /* indexed by fd */
   size_t nslots;
@@ -100,6 +110,7 @@ struct loop
   struct call *calls, **calls_end;
 
   struct epoll_event events[EVENTS_PER_ROUND];
+  struct epoll_event patient_events[EVENTS_PER_ROUND];
 };
 
 void loop_set_name_ (char *dst, const char *name);
@@ -113,7 +124,9 @@ void loop_dispatch_ (struct loop *loop, const struct epoll_event *ev,
                      uint64_t *since);
 void loop_reap_watches_ (struct loop *loop);
 void loop_rebuild_ (struct loop *loop);
-int loop_new_set_ (struct loop *loop, int *ret_epfd);
+int loop_new_sets_ (struct loop *loop, int *ret_epfd, int *ret_patient_fd);
+/* The set of the patient has something. */
+void loop_patient_ (struct loop *loop, uint64_t *since);
 void loop_free_watches_ (struct loop *loop);
 
 /* loop_timer.c */

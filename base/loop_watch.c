@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/loop_impl.h"
 
@@ -33,6 +34,29 @@ wanted_mask (const struct slot *s)
   return mask;
 }
 
+/* Only if all of its watches are. */
+static bool
+wanted_patient (const struct slot *s)
+{
+  bool patient = false;
+
+  for (const struct watch *w = s->first; w; w = w->next)
+    {
+      if (w->dead)
+        continue;
+      if (!w->patient)
+        return false;
+      patient = true;
+    }
+  return patient;
+}
+
+static int
+set_of (const struct loop *loop, const struct slot *s)
+{
+  return s->patient ? loop->patient_fd : loop->epfd;
+}
+
 static int
 slot_add (struct loop *loop, int fd, uint32_t mask)
 {
@@ -43,10 +67,25 @@ slot_add (struct loop *loop, int fd, uint32_t mask)
   s->changed = loop->round;
   ev.data.u64 = (uint64_t) s->gen << 32 | (uint32_t) fd;
   s->mask = 0;
-  if (epoll_ctl (loop->epfd, EPOLL_CTL_ADD, fd, &ev) < 0)
+  s->patient = wanted_patient (s);
+  if (epoll_ctl (set_of (loop, s), EPOLL_CTL_ADD, fd, &ev) < 0)
     return -errno;
   s->mask = mask;
   return 0;
+}
+
+/* Fails when the fd was closed already; a copy of it in another process may
+ * then still report here: loop_rebuild_(). */
+static void
+slot_del (struct loop *loop, int fd)
+{
+  struct slot *s = &loop->slots[fd];
+  struct epoll_event ev = { 0 };
+
+  (void) epoll_ctl (set_of (loop, s), EPOLL_CTL_DEL, fd, &ev);
+  s->gen = ++loop->gen;
+  s->changed = loop->round;
+  s->mask = 0;
 }
 
 /* Tells the kernel what the watches of this fd want.  A mask of 0 leaves the
@@ -58,22 +97,14 @@ slot_update (struct loop *loop, int fd)
   uint32_t mask = wanted_mask (s);
   struct epoll_event ev = { .events = mask };
 
+  if (s->mask && (mask == 0 || s->patient != wanted_patient (s)))
+    slot_del (loop, fd);
   if (mask == s->mask)
     return 0;
-  if (mask == 0)
-    {
-      /* Fails when the fd was closed already; a copy of it in another
-       * process may then still report here: loop_rebuild_(). */
-      (void) epoll_ctl (loop->epfd, EPOLL_CTL_DEL, fd, &ev);
-      s->gen = ++loop->gen;
-      s->changed = loop->round;
-      s->mask = 0;
-      return 0;
-    }
   if (s->mask == 0)
     return slot_add (loop, fd, mask);
   ev.data.u64 = (uint64_t) s->gen << 32 | (uint32_t) fd;
-  if (epoll_ctl (loop->epfd, EPOLL_CTL_MOD, fd, &ev) == 0)
+  if (epoll_ctl (set_of (loop, s), EPOLL_CTL_MOD, fd, &ev) == 0)
     {
       s->mask = mask;
       return 0;
@@ -94,7 +125,7 @@ slot_drop_stale (struct loop *loop, int fd)
   if (s->mask == 0)
     return;
   ev.data.u64 = (uint64_t) s->gen << 32 | (uint32_t) fd;
-  if (epoll_ctl (loop->epfd, EPOLL_CTL_MOD, fd, &ev) == 0
+  if (epoll_ctl (set_of (loop, s), EPOLL_CTL_MOD, fd, &ev) == 0
       || (errno != ENOENT && errno != EBADF))
     return;
   for (w = s->first; w; w = w->next)
@@ -198,6 +229,16 @@ watch_set (struct watch *w, unsigned events)
     (void) slot_update (w->loop, w->fd);
 }
 
+void
+watch_patient (struct watch *w, bool patient)
+{
+  if (w->dead || w->patient == patient)
+    return;
+  w->patient = patient;
+  if (!w->lost)
+    (void) slot_update (w->loop, w->fd);
+}
+
 /* Unlinks and frees the dead of one list. */
 static void
 reap_list (struct loop *loop, struct watch **list)
@@ -258,14 +299,20 @@ watch_free (struct watch *w)
 }
 
 int
-loop_new_set_ (struct loop *loop, int *ret_epfd)
+loop_new_sets_ (struct loop *loop, int *ret_epfd, int *ret_patient_fd)
 {
   CLEANUP_CLOSE int epfd = epoll_create1 (EPOLL_CLOEXEC);
-  struct epoll_event ev = { .events = EPOLLIN, .data.u64 = WAKE_MARK };
+  CLEANUP_CLOSE int patient_fd = epoll_create1 (EPOLL_CLOEXEC);
+  struct epoll_event wake = { .events = EPOLLIN, .data.u64 = WAKE_MARK };
+  struct epoll_event patient = { .events = EPOLLIN,
+                                 .data.u64 = PATIENT_MARK };
 
-  if (epfd < 0 || epoll_ctl (epfd, EPOLL_CTL_ADD, loop->wake_fd, &ev) < 0)
+  if (epfd < 0 || patient_fd < 0
+      || epoll_ctl (epfd, EPOLL_CTL_ADD, loop->wake_fd, &wake) < 0
+      || epoll_ctl (epfd, EPOLL_CTL_ADD, patient_fd, &patient) < 0)
     return -errno;
   *ret_epfd = steal_fd (&epfd);
+  *ret_patient_fd = steal_fd (&patient_fd);
   return 0;
 }
 
@@ -276,15 +323,17 @@ loop_new_set_ (struct loop *loop, int *ret_epfd)
 void
 loop_rebuild_ (struct loop *loop)
 {
-  int epfd;
+  int epfd, patient_fd;
 
-  if (loop_new_set_ (loop, &epfd) < 0)
+  if (loop_new_sets_ (loop, &epfd, &patient_fd) < 0)
     return; /* the next round tries again */
   /* While the old set can still tell which watches have lost their file. */
   for (size_t fd = 0; fd < loop->nslots; fd++)
     slot_drop_stale (loop, (int) fd);
   close (loop->epfd);
+  close (loop->patient_fd);
   loop->epfd = epfd;
+  loop->patient_fd = patient_fd;
   loop->rebuild = false;
   for (size_t fd = 0; fd < loop->nslots; fd++)
     if (loop->slots[fd].first)
@@ -347,4 +396,79 @@ loop_dispatch_ (struct loop *loop, const struct epoll_event *ev,
         }
       next = w->next;
     }
+}
+
+/* ---- the patient ---- */
+
+/* A wake-up costs more than what is then done for a line of text: with a
+ * thousand consoles that say a line a second it would be all this process
+ * does.  So many a second, and a few in a row, are had at once; beyond that
+ * the set is looked at by a tick, until a tick finds nothing. */
+#define WAKES_PER_SECOND (1000 / LOOP_PATIENCE_MS)
+#define WAKES_IN_A_ROW 20
+
+static void
+mute_patient (struct loop *loop, bool mute)
+{
+  struct epoll_event ev = { .events = mute ? 0 : EPOLLIN,
+                            .data.u64 = PATIENT_MARK };
+
+  (void) epoll_ctl (loop->epfd, EPOLL_CTL_MOD, loop->patient_fd, &ev);
+}
+
+static int
+take_patient (struct loop *loop, uint64_t *since)
+{
+  int n = epoll_wait (loop->patient_fd, loop->patient_events,
+                      EVENTS_PER_ROUND, 0);
+
+  for (int i = 0; i < n; i++)
+    loop_dispatch_ (loop, &loop->patient_events[i], since);
+  return n;
+}
+
+static void
+patient_due (struct timer *t, void *arg)
+{
+  struct loop *loop = arg;
+  uint64_t since = clock_ms ();
+
+  if (take_patient (loop, &since) > 0)
+    timer_in (t, LOOP_PATIENCE_MS);
+  else
+    mute_patient (loop, false);
+}
+
+/* Whether this wake-up was one too many. */
+static bool
+wakes_spent (struct loop *loop)
+{
+  uint64_t more = (loop->now - loop->wakes_ms) * WAKES_PER_SECOND / 1000;
+
+  if (more > 0)
+    {
+      loop->wakes_ms = loop->now;
+      loop->wakes = more < WAKES_IN_A_ROW - loop->wakes
+                        ? loop->wakes + (unsigned) more
+                        : WAKES_IN_A_ROW;
+    }
+  if (loop->wakes == 0)
+    return true;
+  loop->wakes--;
+  return false;
+}
+
+void
+loop_patient_ (struct loop *loop, uint64_t *since)
+{
+  (void) take_patient (loop, since);
+  /* Whoever turns the clock's hands waits for descriptors in real time. */
+  if (loop->fake || !wakes_spent (loop))
+    return;
+  if (!loop->tick
+      && loop_timer (loop, "patient", patient_due, loop, &loop->tick, NULL)
+             < 0)
+    return;
+  mute_patient (loop, true);
+  timer_in (loop->tick, LOOP_PATIENCE_MS);
 }

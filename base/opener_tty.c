@@ -137,13 +137,16 @@ is_alive (int32_t pid)
   return (kill (pid, 0) == 0 || errno == EPERM) && !is_zombie (pid);
 }
 
+/* The kernel stamps files by a clock that may be a tick ahead of time()'s: at
+ * the turn of a second what was just written is from the next one.  What is
+ * further ahead is a clock that was set back, and would be fresh for ever. */
 static bool
 is_fresh (int fd)
 {
   struct stat st;
   time_t now = time (NULL);
 
-  return fstat (fd, &st) == 0 && st.st_mtime <= now
+  return fstat (fd, &st) == 0 && st.st_mtime <= now + 1
          && now - st.st_mtime < WRITING_SECONDS;
 }
 

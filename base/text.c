@@ -365,3 +365,22 @@ text_nearest (const char *word, const char *const *list)
     }
   return best;
 }
+
+const char *
+text_did_you_mean (char *dst, size_t n, const char *word,
+                   const char *const *list)
+{
+  const char *near = text_nearest (word, list);
+  struct buf out = BUF_INIT (n - 1);
+
+  if (near)
+    buf_printf (&out, " (did you mean \"%s\"?)", near);
+  else
+    for (size_t i = 0; list[i]; i++)
+      buf_printf (&out, "%s%s%s", i == 0 ? " (known: " : ", ", list[i],
+                  list[i + 1] ? "" : ")");
+  /* A list cut in its middle would hide what the reader looks for. */
+  snprintf (dst, n, "%s", out.cut ? "" : buf_str (&out));
+  buf_done (&out);
+  return dst;
+}

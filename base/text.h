@@ -54,5 +54,9 @@ bool text_glob (const char *pattern, const char *s);
 /* The member of the NULL terminated list nearest to word by edit distance,
  * or NULL when none is near enough to be worth suggesting. */
 const char *text_nearest (const char *word, const char *const *list);
+/* The same as the end of a message: " (did you mean "x"?)"; when none is near,
+ * " (known: a, b)" if that fits into dst, else "".  Returns dst. */
+const char *text_did_you_mean (char *dst, size_t n, const char *word,
+                               const char *const *list);
 
 #endif

@@ -8,6 +8,7 @@
 #include "base/json.h"
 
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,23 +54,38 @@ static const char *const monitor_kind_names[] = {
   [MONITOR_LIBVIRT] = "libvirt",
 };
 
-/* The count lives beside the snapshot, so that sources may clear and fill
- * the whole struct guest without knowing of it. */
+/* One allocation: the count, the snapshot, and behind it the parts. */
 struct guest_box
 {
   atomic_uint refs;
   struct guest guest;
+  max_align_t parts[];
 };
+
+static struct guest *
+new_with_room (unsigned nconsoles, unsigned nnics, unsigned ndisks)
+{
+  size_t consoles = nconsoles * sizeof (struct guest_console);
+  size_t nics = nnics * sizeof (struct guest_nic);
+  size_t disks = ndisks * sizeof (struct guest_disk);
+  struct guest_box *box = calloc (1, sizeof *box + consoles + nics + disks);
+  char *parts;
+
+  if (!box)
+    return NULL;
+  /* Texts alone but for the consoles, which come first: all is aligned. */
+  parts = (char *) box->parts;
+  box->guest.consoles = (void *) parts;
+  box->guest.nics = (void *) (parts + consoles);
+  box->guest.disks = (void *) (parts + consoles + nics);
+  atomic_init (&box->refs, 1);
+  return &box->guest;
+}
 
 struct guest *
 guest_new (void)
 {
-  struct guest_box *box = calloc (1, sizeof *box);
-
-  if (!box)
-    return NULL;
-  atomic_init (&box->refs, 1);
-  return &box->guest;
+  return new_with_room (GUEST_MAX_CONSOLES, GUEST_MAX_NICS, GUEST_MAX_DISKS);
 }
 
 static struct guest_box *
@@ -78,11 +94,22 @@ guest_box (const struct guest *g)
   return container_of (g, struct guest_box, guest);
 }
 
-/* Up to the last disk there is. */
-static size_t
-used_size (const struct guest *g)
+/* All but where the parts are. */
+static void
+copy_content (struct guest *dst, const struct guest *src)
 {
-  return offsetof (struct guest, disks) + g->ndisks * sizeof g->disks[0];
+  struct guest room = *dst;
+
+  *dst = *src;
+  dst->consoles = room.consoles;
+  dst->nics = room.nics;
+  dst->disks = room.disks;
+  for (unsigned i = 0; i < src->nconsoles; i++)
+    dst->consoles[i] = src->consoles[i];
+  for (unsigned i = 0; i < src->nnics; i++)
+    dst->nics[i] = src->nics[i];
+  for (unsigned i = 0; i < src->ndisks; i++)
+    dst->disks[i] = src->disks[i];
 }
 
 struct guest *
@@ -92,7 +119,7 @@ guest_clone (const struct guest *g)
 
   if (!copy)
     return NULL;
-  memcpy (copy, g, used_size (g));
+  copy_content (copy, g);
   copy->labels = NULL;
   /* The count of references in json-c is not atomic. */
   if (g->labels)
@@ -103,10 +130,13 @@ guest_clone (const struct guest *g)
 struct guest *
 guest_seal (struct guest *g)
 {
-  struct guest_box *box = guest_box (g), *smaller;
+  struct guest *fit = new_with_room (g->nconsoles, g->nnics, g->ndisks);
 
-  smaller = realloc (box, offsetof (struct guest_box, guest) + used_size (g));
-  return smaller ? &smaller->guest : g;
+  if (!fit)
+    return g;
+  copy_content (fit, g);
+  free (guest_box (g));
+  return fit;
 }
 
 struct guest *

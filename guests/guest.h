@@ -132,11 +132,11 @@ struct guest
   struct json_object *labels; /* strings by key; libvirt metadata, EVE fields;
                                  NULL if none; never changed once in here */
   unsigned nconsoles, nnics, ndisks;
-  struct guest_console consoles[GUEST_MAX_CONSOLES];
-  struct guest_nic nics[GUEST_MAX_NICS];
-  /* Last: the largest by far and mostly empty, so guest_seal() ends behind
-   * those that there are. */
-  struct guest_disk disks[GUEST_MAX_DISKS];
+  /* In the snapshot's own memory: room for GUEST_MAX_... of them until
+   * guest_seal(), and from then on for those that there are. */
+  struct guest_console *consoles;
+  struct guest_nic *nics;
+  struct guest_disk *disks;
 };
 
 /* A new snapshot with all members zero and one reference. */
@@ -144,8 +144,8 @@ struct guest *guest_new (void);
 /* Another one of the same content, unsealed; its labels are a copy. */
 struct guest *guest_clone (const struct guest *g);
 /* To be called when all is in it and nobody else has it: gives back the memory
- * of disks that it does not have.  From then on it must not be copied whole
- * nor get another disk.  Returns the snapshot, which may have moved. */
+ * of the parts that it does not have, and from then on it gets no other.
+ * Returns the snapshot, which may have moved. */
 struct guest *guest_seal (struct guest *g);
 struct guest *guest_ref (const struct guest *g);
 void guest_unref (const struct guest *g); /* NULL is fine */

@@ -433,7 +433,7 @@ entry_boot (struct guest_registry *reg, struct entry *e, const char *why)
   g->inc.boot++;
   e->booted_ms = loop_now (reg->loop);
   guest_copy (e->booted_why, sizeof e->booted_why, why);
-  entry_set (reg, e, g);
+  entry_set (reg, e, guest_seal (g));
 }
 
 void

@@ -268,18 +268,15 @@ static int
 check_kind (const struct place *at, struct scenario *s)
 {
   const char *names[16] = { NULL };
-  const char *near;
+  char near[120];
 
   s->kind = scenario_kind_find (s->kind_name);
   if (s->kind)
     return 0;
   for (size_t i = 0; scenario_kinds[i] && i + 1 < ARRAY_LEN (names); i++)
     names[i] = scenario_kinds[i]->name;
-  near = text_nearest (s->kind_name, names);
-  if (near)
-    return bad (at, "kind", "there is no such kind; did you mean \"%s\"?",
-                near);
-  return bad (at, "kind", "there is no such kind; see `hangdog list kinds`");
+  return bad (at, "kind", "there is no such kind%s",
+              text_did_you_mean (near, sizeof near, s->kind_name, names));
 }
 
 int

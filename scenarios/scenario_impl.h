@@ -75,9 +75,6 @@ const char *report_quote (char *dst, size_t n, const char *bytes, size_t len);
 /* What an end of talking means when it is not TALK_OK. */
 void judge_talk (enum talk talk, const char *detail,
                  struct outcome_report *ret);
-/* What an error of session_open() means; false: it is our own failure. */
-bool judge_open_error (int rc, const struct error *why,
-                       struct outcome_report *ret);
 /* Status and output against `expect`; sets ret in every case. */
 void judge_answer (const struct scenario_expect *expect, int64_t status,
                    const char *out, size_t len, struct outcome_report *ret);
@@ -87,16 +84,17 @@ void judge_answer (const struct scenario_expect *expect, int64_t status,
  * seen on the host, so it needs no answer. */
 bool judge_process (const struct guest *g, struct outcome_report *ret);
 
-/* The console of a scenario, or NULL with ret filled (no verdict). */
-const struct guest_console *scenario_console (const struct scenario *s,
-                                              const struct guest *g,
-                                              struct outcome_report *ret);
-/* Takes the lease in at most half of what is left: a session that began at
- * the last moment would call a slow connect a dead guest.  0 with *ret NULL
- * when there is no verdict (report filled). */
-int scenario_session (const struct scenario *s, const struct guest *g,
-                      const struct transport_env *env, uint64_t deadline,
-                      struct session **ret, struct outcome_report *report,
-                      struct error *err);
+/* What a kind says and judges over a console: fills ret, leaves the session
+ * open.  < 0 only for our own failures. */
+typedef int scenario_talk_fn (struct session *session,
+                              const struct scenario *s, struct job *job,
+                              struct outcome_report *ret, struct error *err);
+/* The run() of a kind that talks: takes the lease, lets talk have it, gives
+ * it back, and fills what every report over a console has.  Without a console
+ * to be had talk is not called. */
+int scenario_over_console (const struct scenario *s, const struct guest *g,
+                           const struct transport_env *env, struct job *job,
+                           scenario_talk_fn *talk, struct outcome_report *ret,
+                           struct error *err);
 
 #endif

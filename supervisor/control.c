@@ -277,6 +277,7 @@ on_frame (struct channel *ch, struct frame *frame, void *arg)
   struct client *cl = arg;
   const char *op = json_get_str (frame->head, "op");
   const char *names[ARRAY_LEN (ops) + 1];
+  char near[80];
   struct error err = ERROR_INIT;
   struct answer *a;
 
@@ -307,13 +308,9 @@ on_frame (struct channel *ch, struct frame *frame, void *arg)
   for (size_t i = 0; i < ARRAY_LEN (ops); i++)
     names[i] = ops[i].name;
   names[ARRAY_LEN (ops)] = NULL;
-  {
-    const char *near = op ? text_nearest (op, names) : NULL;
-
-    error_set (&err, ENOSYS, "this daemon has no operation \"%.60s\"%s%s%s",
-               op ? op : "", near ? " (did you mean \"" : "",
-               near ? near : "", near ? "\"?)" : "");
-  }
+  error_set (&err, ENOSYS, "this daemon has no operation \"%.60s\"%s",
+             op ? op : "",
+             text_did_you_mean (near, sizeof (near), op ? op : "", names));
   channel_reply_error (ch, frame, &err);
 }
 

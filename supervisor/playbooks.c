@@ -63,13 +63,12 @@ playbook_steps (const char *name, unsigned *ret_n)
 int
 playbook_check (const char *name, struct error *err)
 {
-  const char *near;
+  char near[80];
   unsigned n;
 
   if (!name || playbook_steps (name, &n))
     return 0;
-  near = text_nearest (name, playbook_names);
-  return error_set (err, EINVAL, "no playbook \"%.60s\"%s%s%s", name,
-                    near ? " (did you mean \"" : "", near ? near : "",
-                    near ? "\"?)" : " (there are no-touch, quick, standard)");
+  return error_set (err, EINVAL, "no playbook \"%.60s\"%s", name,
+                    text_did_you_mean (near, sizeof (near), name,
+                                       playbook_names));
 }

@@ -7,11 +7,10 @@
 #include "scenarios/scenario_impl.h"
 
 #include "base/buf.h"
-#include "base/clock.h"
 #include "base/error.h"
 #include "base/job.h"
+#include "kernel/text/uptime.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -39,36 +38,32 @@ check (const struct scenario *s, const struct json_doc *doc, const char *path,
 }
 
 static int
+ask (struct session *session, const struct scenario *s, struct job *job,
+     struct outcome_report *ret, struct error *err)
+{
+  struct command_result result = { .status = -1 };
+  int rc = session_command (session, s->command, job_deadline (job), &result,
+                            err);
+
+  if (rc >= 0 && result.talk == TALK_OK)
+    {
+      judge_answer (&s->expect, result.status, buf_str (&result.output),
+                    result.output.len, ret);
+      ret->has_uptime = uptime_parse (buf_str (&result.output),
+                                      result.output.len, &ret->uptime);
+    }
+  else if (rc >= 0)
+    judge_talk (result.talk, result.detail, ret);
+  command_result_done (&result);
+  return rc;
+}
+
+static int
 run (const struct scenario *s, const struct guest *g,
      const struct transport_env *env, struct job *job,
      struct outcome_report *ret, struct error *err)
 {
-  struct outcome_report report = { .value = NAN };
-  struct command_result result = { .status = -1 };
-  uint64_t begun = clock_ms (), deadline = job_deadline (job);
-  struct session *session;
-  int rc;
-
-  rc = scenario_session (s, g, env, deadline, &session, &report, err);
-  if (rc < 0)
-    return rc;
-  if (session)
-    {
-      rc = session_command (session, s->command, deadline, &result, err);
-      if (rc >= 0 && result.talk == TALK_OK)
-        judge_answer (&s->expect, result.status, buf_str (&result.output),
-                      result.output.len, &report);
-      else if (rc >= 0)
-        judge_talk (result.talk, result.detail, &report);
-      command_result_done (&result);
-      session_close (session);
-      if (rc < 0)
-        return rc;
-    }
-  snprintf (report.transport, sizeof report.transport, "console");
-  report.took_ms = clock_ms () - begun;
-  *ret = report;
-  return 0;
+  return scenario_over_console (s, g, env, job, ask, ret, err);
 }
 
 static const char *const uses[] = { "console", NULL };

@@ -16,7 +16,6 @@
 #include "base/job.h"
 #include "base/text.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -354,32 +353,32 @@ walk (struct talk_run *t, struct outcome_report *ret, struct error *err)
 }
 
 static int
+hold_dialogue (struct session *session, const struct scenario *s,
+               struct job *job, struct outcome_report *ret, struct error *err)
+{
+  struct talk_run t = { .s = s,
+                        .session = session,
+                        .job = job,
+                        .deadline = job_deadline (job),
+                        .match = BUF_INIT (4096) };
+  uint64_t random;
+  int rc;
+
+  /* Not to be guessed by the guest: an old answer must not pass for one. */
+  if (getrandom (&random, sizeof random, 0) != (ssize_t) sizeof random)
+    return error_errno (err, errno, "getrandom");
+  snprintf (t.nonce, sizeof t.nonce, "%016llx", (unsigned long long) random);
+  rc = walk (&t, ret, err);
+  buf_done (&t.match);
+  return rc;
+}
+
+static int
 run (const struct scenario *s, const struct guest *g,
      const struct transport_env *env, struct job *job,
      struct outcome_report *ret, struct error *err)
 {
-  struct outcome_report report = { .value = NAN };
-  struct talk_run t = { .s = s, .job = job, .match = BUF_INIT (4096) };
-  uint64_t begun = clock_ms (), random;
-  int rc;
-
-  t.deadline = job_deadline (job);
-  if (getrandom (&random, sizeof random, 0) != (ssize_t) sizeof random)
-    return error_errno (err, errno, "getrandom");
-  snprintf (t.nonce, sizeof t.nonce, "%016llx", (unsigned long long) random);
-  rc = scenario_session (s, g, env, t.deadline, &t.session, &report, err);
-  if (rc >= 0 && t.session)
-    {
-      rc = walk (&t, &report, err);
-      session_close (t.session);
-    }
-  buf_done (&t.match);
-  if (rc < 0)
-    return rc;
-  snprintf (report.transport, sizeof report.transport, "console");
-  report.took_ms = clock_ms () - begun;
-  *ret = report;
-  return 0;
+  return scenario_over_console (s, g, env, job, hold_dialogue, ret, err);
 }
 
 static const char *const uses[] = { "console", NULL };

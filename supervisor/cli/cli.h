@@ -59,9 +59,33 @@ const char *cli_arg (const struct cli *cli, int n);
  * Returns EXIT_USAGE, or 0 when all is well. */
 int cli_rest (const struct cli *cli, const struct verb *verb, int max_args);
 int cli_usage (const struct verb *verb, const char *why);
+/* A word that the verb can do nothing with. */
+int cli_unknown (const struct verb *verb, const char *what);
+/* cli_rest() for a verb that is about one guest: it must be named. */
+int cli_guest (const struct cli *cli, const struct verb *verb,
+               const char **ret_guest);
 /* Prints err as "hangdog: ..." and returns the exit code that fits it. */
 int cli_fail (const struct error *err);
-int cli_exec (struct cli *cli, const char *program, char *const *args);
+
+/* A command line for one of our own programmes, which live in libexec.  It
+ * borrows its words; those that do not fit are an error of cli_exec(). */
+struct program
+{
+  const char *name;
+  char *args[128]; /* ends with NULL */
+  unsigned n;
+  bool full;
+};
+void program_init (struct program *p, const char *name);
+void program_arg (struct program *p, const char *arg);
+/* What is left of the caller's own arguments, from the n-th on. */
+void program_rest (struct program *p, const struct cli *cli, int n);
+/* A keeper for the folders and the configuration that cli names. */
+void program_keeper (struct program *p, const struct cli *cli);
+/* Becomes it; returns an exit code when that cannot be. */
+int cli_exec (struct cli *cli, const struct program *p);
+
+void cli_nap (unsigned ms);
 
 /* What `wait --for` takes; ends with NULL. */
 extern const char *const health_words[];
@@ -76,6 +100,14 @@ void unsupported_each (void (*fn) (const char *what, const char *why,
 
 /* `doctor` without a guest. */
 int doctor_host (struct cli *cli);
+/* What doctor found, with and without a guest: "ok", "warn", "bad". */
+struct doctor_count
+{
+  unsigned ok, warn, bad;
+};
+void doctor_add (struct doctor_count *n, const char *state);
+/* The last line, and the exit code. */
+int doctor_end (const struct doctor_count *n, bool json);
 
 /* ---- the daemon ---- */
 
@@ -98,11 +130,17 @@ int client_call (struct client *c, struct json_object *head,
 /* The member "error" of an answer. */
 int client_error (struct json_object *e, struct error *err);
 struct json_object *client_request (const char *op, const char *guest);
+/* One request and nothing else: opens, calls, closes, says what failed.
+ * Takes head.  EXIT_WELL, or the exit code for what was said. */
+int cli_ask (const struct cli *cli, bool start, struct json_object *head,
+             client_row_fn *fn, void *arg);
 
 /* ---- printing ---- */
 
 /* A row as one line of JSON. */
 void print_json (struct json_object *row);
+/* A member of it, "" when it has none. */
+const char *row_str (struct json_object *row, const char *key);
 /* Guest text: escaped. */
 void print_text (FILE *to, const char *s);
 
@@ -120,5 +158,21 @@ struct table *table_new (const char *const *titles);
 void table_row (struct table *t, const char *const *cells);
 void table_print (struct table *t, FILE *to);
 void table_free (struct table *t);
+
+/* An answer that is a list: with --json the rows as they are, else a first
+ * line "WHAT=rows" for programmes and a table.  fn gets the listing as arg
+ * and calls listing_row() for what it shows of a row.  Takes head; returns an
+ * exit code. */
+struct listing
+{
+  bool json;
+  struct table *table;
+  unsigned rows;
+};
+void listing_row (struct listing *l, struct json_object *row,
+                  const char *const *cells);
+int cli_list (const struct cli *cli, const char *what,
+              const char *const *titles, struct json_object *head,
+              client_row_fn *fn);
 
 #endif

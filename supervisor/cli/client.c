@@ -16,7 +16,6 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 
 #define HELLO_MS 5000
 #define START_MS 10000
@@ -28,14 +27,6 @@ struct client
   int64_t last_id;
   pid_t keeper; /* one of our own, 0 if the daemon was there */
 };
-
-static void
-nap (unsigned ms)
-{
-  struct timespec ts = { ms / 1000, (long) (ms % 1000) * 1000000 };
-
-  nanosleep (&ts, NULL);
-}
 
 static int
 hello (struct client *c, struct error *err)
@@ -73,26 +64,13 @@ static int
 start_keeper (const struct cli *cli, struct client *c, const char *path,
               struct error *err)
 {
-  char program[4096];
-  char *args[12];
-  unsigned n = 0;
+  char path_of[4096];
+  struct program keeper;
   uint64_t deadline = clock_ms () + START_MS;
   int status, r;
 
-  snprintf (program, sizeof (program), "%s/hangdog-keeper", cli->libexec);
-  args[n++] = program;
-  args[n++] = (char *) "--run";
-  args[n++] = (char *) cli->run_path;
-  args[n++] = (char *) "--state";
-  args[n++] = (char *) cli->state_path;
-  args[n++] = (char *) "--libexec";
-  args[n++] = (char *) cli->libexec;
-  if (cli->config_path)
-    {
-      args[n++] = (char *) "--config";
-      args[n++] = (char *) cli->config_path;
-    }
-  args[n] = NULL;
+  snprintf (path_of, sizeof (path_of), "%s/hangdog-keeper", cli->libexec);
+  program_keeper (&keeper, cli);
   c->keeper = fork ();
   if (c->keeper == 0)
     {
@@ -101,7 +79,7 @@ start_keeper (const struct cli *cli, struct client *c, const char *path,
       dup2 (null, STDOUT_FILENO);
       if (!getenv ("HANGDOG_DEBUG"))
         dup2 (null, STDERR_FILENO);
-      execv (program, args);
+      execv (path_of, keeper.args);
       _exit (127);
     }
   if (c->keeper < 0)
@@ -118,7 +96,7 @@ start_keeper (const struct cli *cli, struct client *c, const char *path,
                             "no daemon runs, and one for this command alone "
                             "did not start; `hangdog daemon` says why");
         }
-      nap (50);
+      cli_nap (50);
     }
   while (clock_ms () < deadline);
   return error_wrap (err, "starting a daemon for this command");
@@ -156,7 +134,7 @@ settle (struct client *c)
           < 0)
         return;
       if (s.unhealthy)
-        nap (100);
+        cli_nap (100);
     }
   while (s.unhealthy && clock_ms () < deadline);
 }
@@ -287,4 +265,20 @@ client_call (struct client *c, struct json_object *head, client_row_fn *fn,
         }
     }
   return r < 0 ? r : 0;
+}
+
+int
+cli_ask (const struct cli *cli, bool start, struct json_object *head,
+         client_row_fn *fn, void *arg)
+{
+  struct client *c = NULL;
+  struct error err = ERROR_INIT;
+  int r = client_open (cli, start, &c, &err);
+
+  if (r == 0)
+    r = client_call (c, head, fn, arg, &err);
+  else
+    json_object_put (head);
+  client_close (c);
+  return r < 0 ? cli_fail (&err) : EXIT_WELL;
 }

@@ -20,7 +20,8 @@
 struct exam
 {
   bool json;
-  unsigned ok, warn, bad, sources;
+  struct doctor_count count;
+  unsigned sources;
 };
 
 static void
@@ -30,12 +31,7 @@ line (struct exam *e, const char *state, const char *what,
   struct json_object *row;
   char text[128];
 
-  if (state[0] == 'o')
-    e->ok++;
-  else if (state[0] == 'w')
-    e->warn++;
-  else
-    e->bad++;
+  doctor_add (&e->count, state);
   if (e->json)
     {
       row = json_object_new_object ();
@@ -199,7 +195,5 @@ doctor_host (struct cli *cli)
   unsupported_each (not_supported, &e);
   yama (&e);
   space (&e, cli);
-  if (!cli->json)
-    printf ("doctor ok=%u warn=%u bad=%u\n", e.ok, e.warn, e.bad);
-  return e.bad ? EXIT_TROUBLE : e.warn ? EXIT_DEGRADED : EXIT_WELL;
+  return doctor_end (&e.count, cli->json);
 }

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <time.h>
 
 const struct verb *const verbs[] = {
   &verb_daemon,     &verb_list,      &verb_status,     &verb_doctor,
@@ -93,6 +94,43 @@ cli_usage (const struct verb *verb, const char *why)
 }
 
 int
+cli_unknown (const struct verb *verb, const char *what)
+{
+  char why[256];
+
+  snprintf (why, sizeof (why), "what is \"%.100s\" for?", what);
+  return cli_usage (verb, why);
+}
+
+/* What is wrong with an option that nobody took: the verb's usage knows. */
+static void
+bad_option (const struct verb *verb, const char *option, char *why, size_t n)
+{
+  char copy[400], near[80];
+  const char *known[16], *at = strstr (verb->args, option);
+  size_t len = strlen (option);
+  unsigned k = 0;
+
+  if (at && at[len] == ' ')
+    {
+      snprintf (why, n, "a value is missing after \"%.60s\"", option);
+      return;
+    }
+  snprintf (copy, sizeof (copy), "%s", verb->args);
+  for (char *s = strstr (copy, "--"); s && k < ARRAY_LEN (known) - 1;)
+    {
+      known[k++] = s;
+      s += strcspn (s, " ]\n");
+      if (*s)
+        *s++ = '\0';
+      s = strstr (s, "--");
+    }
+  known[k] = NULL;
+  snprintf (why, n, "unknown option \"%.60s\"%s", option,
+            text_did_you_mean (near, sizeof (near), option, known));
+}
+
+int
 cli_rest (const struct cli *cli, const struct verb *verb, int max_args)
 {
   char why[256];
@@ -100,16 +138,25 @@ cli_rest (const struct cli *cli, const struct verb *verb, int max_args)
   for (int i = 1; i < cli->argc; i++)
     if (cli->argv[i][0] == '-' && cli->argv[i][1])
       {
-        snprintf (why, sizeof (why), "unknown option \"%.100s\"",
-                  cli->argv[i]);
+        bad_option (verb, cli->argv[i], why, sizeof (why));
         return cli_usage (verb, why);
       }
   if (cli->argc - 1 > max_args)
-    {
-      snprintf (why, sizeof (why), "what is \"%.100s\" for?",
-                cli->argv[max_args + 1]);
-      return cli_usage (verb, why);
-    }
+    return cli_unknown (verb, cli->argv[max_args + 1]);
+  return 0;
+}
+
+int
+cli_guest (const struct cli *cli, const struct verb *verb,
+           const char **ret_guest)
+{
+  int r = cli_rest (cli, verb, 1);
+
+  if (r)
+    return r;
+  if (!cli_arg (cli, 1))
+    return cli_usage (verb, "which guest?");
+  *ret_guest = cli_arg (cli, 1);
   return 0;
 }
 
@@ -124,17 +171,12 @@ cli_fail (const struct error *err)
                               : EXIT_ERROR;
 }
 
-int
-cli_exec (struct cli *cli, const char *program, char *const *args)
+void
+cli_nap (unsigned ms)
 {
-  char path[4096];
-  struct error err = ERROR_INIT;
+  struct timespec ts = { ms / 1000, (long) (ms % 1000) * 1000000 };
 
-  snprintf (path, sizeof (path), "%s/%s", cli->libexec, program);
-  execv (path, args);
-  error_errno (&err, errno, "%s", path);
-  cli_fail (&err);
-  return EXIT_ERROR;
+  nanosleep (&ts, NULL);
 }
 
 static void
@@ -175,18 +217,16 @@ static int
 unknown_verb (const char *name)
 {
   const char *names[32];
-  const char *near;
+  char near[80];
   unsigned n = 0;
 
   for (; verbs[n] && n < ARRAY_LEN (names) - 1; n++)
     names[n] = verbs[n]->name;
   names[n] = NULL;
-  near = text_nearest (name, names);
   fprintf (stderr, "hangdog: there is no verb \"");
   print_text (stderr, name);
-  fprintf (stderr, "\"%s%s%s; `hangdog --help` lists them\n",
-           near ? " (did you mean \"" : "", near ? near : "",
-           near ? "\"?)" : "");
+  fprintf (stderr, "\"%s; `hangdog --help` lists them\n",
+           text_did_you_mean (near, sizeof (near), name, names));
   return EXIT_USAGE;
 }
 

@@ -5,6 +5,7 @@
 #include "supervisor/cli/cli.h"
 
 #include "base/buf.h"
+#include "base/json.h"
 #include "base/text.h"
 
 #include <stdlib.h>
@@ -29,6 +30,14 @@ print_json (struct json_object *row)
 {
   puts (json_object_to_json_string_ext (row, JSON_C_TO_STRING_PLAIN));
   fflush (stdout);
+}
+
+const char *
+row_str (struct json_object *row, const char *key)
+{
+  const char *s = json_get_str (row, key);
+
+  return s ? s : "";
 }
 
 void
@@ -282,4 +291,31 @@ table_free (struct table *t)
     free (t->cells[i]);
   free (t->cells);
   free (t);
+}
+
+void
+listing_row (struct listing *l, struct json_object *row,
+             const char *const *cells)
+{
+  l->rows++;
+  if (l->json)
+    print_json (row);
+  else
+    table_row (l->table, cells);
+}
+
+int
+cli_list (const struct cli *cli, const char *what, const char *const *titles,
+          struct json_object *head, client_row_fn *fn)
+{
+  struct listing l = { .json = cli->json, .table = table_new (titles) };
+  int r = cli_ask (cli, true, head, fn, &l);
+
+  if (r == EXIT_WELL && !cli->json)
+    {
+      printf ("%s=%u\n", what, l.rows);
+      table_print (l.table, stdout);
+    }
+  table_free (l.table);
+  return r;
 }

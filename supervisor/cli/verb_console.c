@@ -155,10 +155,10 @@ converse (struct seat *s, int64_t id, struct error *err)
 }
 
 static int
-sit (struct cli *cli, struct seat *s, const char *console, bool take,
+sit (struct seat *s, const char *guest, const char *console, bool take,
      struct error *err)
 {
-  struct json_object *head = client_request ("console", cli_arg (cli, 1));
+  struct json_object *head = client_request ("console", guest);
   struct termios raw;
   int64_t id = s->last_id = 1000;
   int r;
@@ -194,27 +194,19 @@ release (struct cli *cli)
 {
   const char *for_ = cli_option (cli, "--for");
   const char *console = cli_option (cli, "--console");
-  struct client *c = NULL;
   struct json_object *head;
-  struct error err = ERROR_INIT;
   int r = cli_rest (cli, &verb_console, 2);
 
   if (r)
     return r;
   if (!cli_arg (cli, 2))
     return cli_usage (&verb_console, "release which guest's console?");
-  r = client_open (cli, false, &c, &err);
-  if (r == 0)
-    {
-      head = client_request ("console-release", cli_arg (cli, 2));
-      if (for_)
-        json_add_str (head, "for", for_);
-      if (console)
-        json_add_str (head, "console", console);
-      r = client_call (c, head, NULL, NULL, &err);
-    }
-  client_close (c);
-  return r < 0 ? cli_fail (&err) : EXIT_WELL;
+  head = client_request ("console-release", cli_arg (cli, 2));
+  if (for_)
+    json_add_str (head, "for", for_);
+  if (console)
+    json_add_str (head, "console", console);
+  return cli_ask (cli, false, head, NULL, NULL);
 }
 
 static int
@@ -222,7 +214,7 @@ run (struct cli *cli)
 {
   struct seat s = { 0 };
   struct error err = ERROR_INIT;
-  const char *console;
+  const char *console, *guest;
   bool take;
   int r;
 
@@ -232,14 +224,12 @@ run (struct cli *cli)
   s.raw = cli_flag (cli, "--raw");
   take = cli_flag (cli, "--take");
   s.write = cli_flag (cli, "--write") || take;
-  r = cli_rest (cli, &verb_console, 1);
+  r = cli_guest (cli, &verb_console, &guest);
   if (r)
     return r;
-  if (!cli_arg (cli, 1))
-    return cli_usage (&verb_console, "which guest?");
   r = client_open (cli, true, &s.client, &err);
   if (r == 0)
-    r = sit (cli, &s, console, take, &err);
+    r = sit (&s, guest, console, take, &err);
   client_close (s.client);
   return r < 0 ? cli_fail (&err) : EXIT_WELL;
 }

@@ -4,7 +4,6 @@
  */
 #include "supervisor/cli/cli.h"
 
-#include "base/error.h"
 #include "base/json.h"
 
 #include <string.h>
@@ -95,20 +94,14 @@ run (struct cli *cli)
   static const char *const titles[]
       = { "GUEST", "HEALTH", "STATE", "SOURCE", "UUID", NULL };
   struct list l = { .json = cli->json };
-  struct client *c = NULL;
-  struct error err = ERROR_INIT;
   bool start = !cli_flag (cli, "--no-start");
   int r = cli_rest (cli, &verb_list, 0);
 
   if (r)
     return r;
-  r = client_open (cli, start, &c, &err);
-  if (r < 0)
-    return cli_fail (&err);
   l.table = table_new (titles);
   l.sources = json_object_new_array ();
-  r = client_call (c, client_request ("list", NULL), on_row, &l, &err);
-  client_close (c);
+  r = cli_ask (cli, start, client_request ("list", NULL), on_row, &l);
   if (r == 0 && !l.json)
     {
       printf ("guests=%u well=%u hung=%u other=%u\n", l.guests, l.well,
@@ -120,8 +113,8 @@ run (struct cli *cli)
     }
   table_free (l.table);
   json_object_put (l.sources);
-  if (r < 0)
-    return cli_fail (&err);
+  if (r)
+    return r;
   return l.hung ? EXIT_TROUBLE : EXIT_WELL;
 }
 

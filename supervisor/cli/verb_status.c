@@ -1,19 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * hangdog status: one guest or all, in detail; and wait.
+ * hangdog status: one guest or all, in detail.
  */
 #include "supervisor/cli/cli.h"
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
-#include "base/text.h"
-#include "base/units.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 struct status
@@ -181,9 +178,11 @@ static void
 print_all (struct status *st)
 {
   static const char *const guest_t[]
-      = { "GUEST", "HEALTH", "STATE", "REASON", "INTENT", "SOURCE", NULL };
+      = { "GUEST",  "HEALTH", "STATE",  "BOOT",
+          "REASON", "INTENT", "SOURCE", NULL };
   static const char *const guest_m[]
-      = { "display", "health", "run", "reason", "intent", "source", NULL };
+      = { "display", "health", "run",    "boot",
+          "reason",  "intent", "source", NULL };
   static const char *const scen_t[]
       = { "GUEST", "SCENARIO", "HEALTH", "SINCE", "LAST",
           "TOOK",  "NEXT",     "SAYS",   NULL };
@@ -278,14 +277,6 @@ once (struct client *c, const char *guest, struct status *st,
   return client_call (c, client_request ("status", guest), on_row, st, err);
 }
 
-static void
-nap (unsigned ms)
-{
-  struct timespec ts = { ms / 1000, (long) (ms % 1000) * 1000000 };
-
-  nanosleep (&ts, NULL);
-}
-
 static int
 show (struct cli *cli, struct client *c, const char *guest, int plugin,
       FILE *out, struct error *err)
@@ -353,7 +344,7 @@ watch (struct cli *cli, struct client **c, struct error *err)
       r = screen ? picture (cli, *c, guest, err)
                  : show (cli, *c, guest, 0, stdout, err);
       fflush (stdout);
-      nap (2000);
+      cli_nap (2000);
       while (r == EXIT_ERROR)
         {
           struct error why = ERROR_INIT;
@@ -363,7 +354,7 @@ watch (struct cli *cli, struct client **c, struct error *err)
           if (client_open (cli, false, c, &why) == 0)
             r = EXIT_WELL;
           else
-            nap (1000);
+            cli_nap (1000);
         }
     }
   while (r != EXIT_USAGE && !ferror (stdout));
@@ -411,96 +402,4 @@ const struct verb verb_status = {
           "  hangdog status web-1 --watch\n"
           "  hangdog status --json | jq 'select(.row==\"scenario\")'\n",
   .run = run,
-};
-
-/* ---- wait: for scripts that would write a loop ---- */
-
-const char *const health_words[] = { "well",     "hung",    "suspect",
-                                     "held-off", "watched", "unknown",
-                                     "absent",   NULL };
-
-static bool
-known_health (const char *s)
-{
-  for (unsigned i = 0; health_words[i]; i++)
-    if (strcmp (health_words[i], s) == 0)
-      return true;
-  return false;
-}
-
-static int
-wait_run (struct cli *cli)
-{
-  const char *timeout = cli_option (cli, "--timeout");
-  const char *want = cli_option (cli, "--for");
-  uint64_t ms = 5 * 60 * 1000, deadline;
-  struct client *c = NULL;
-  struct error err = ERROR_INIT;
-  const char *guest;
-  char why[160];
-  bool met = false;
-  int r = cli_rest (cli, &verb_wait, 1);
-
-  if (r)
-    return r;
-  guest = cli_arg (cli, 1);
-  if (!guest)
-    return cli_usage (&verb_wait, "which guest?");
-  if (!want)
-    want = "well";
-  if (!known_health (want))
-    {
-      const char *near = text_nearest (want, health_words);
-
-      snprintf (why, sizeof (why), "no health \"%.60s\"%s%s%s", want,
-                near ? " (did you mean \"" : "", near ? near : "",
-                near ? "\"?)" : "");
-      return cli_usage (&verb_wait, why);
-    }
-  if (timeout && units_parse_duration (timeout, &ms, &err) < 0)
-    return cli_fail (&err);
-  r = client_open (cli, true, &c, &err);
-  deadline = clock_ms () + ms;
-  while (r >= 0 && !met)
-    {
-      struct status st;
-      struct json_object *g;
-      const char *health = "absent";
-
-      status_init (&st, false);
-      r = once (c, guest, &st, &err);
-      g = r < 0 ? NULL : json_object_array_get_idx (st.rows[GUEST], 0);
-      if (g)
-        health = json_get_str (g, "health");
-      /* A guest that is not there yet may come. */
-      if (r == -ENOENT)
-        r = 0;
-      met = r >= 0 && strcmp (health, want) == 0;
-      if (met)
-        printf ("health=%s guest=%s\n", health, guest);
-      status_done (&st);
-      if (!met && r >= 0)
-        {
-          if (clock_ms () >= deadline)
-            {
-              printf ("health=%s guest=%s timeout\n", health, guest);
-              client_close (c);
-              return EXIT_NO_VERDICT;
-            }
-          nap (200);
-        }
-    }
-  client_close (c);
-  return r < 0 ? cli_fail (&err) : EXIT_WELL;
-}
-
-const struct verb verb_wait = {
-  .name = "wait",
-  .args = "GUEST [--for HEALTH] [--timeout 5m]",
-  .summary = "wait until a guest is as you say",
-  .help = "HEALTH is well (when not given), hung, suspect, held-off, watched, "
-          "unknown, or absent\n(no such guest).\n"
-          "Exit codes: 0 it is, 6 it is not by then.\n"
-          "\nExample:\n  hangdog wait web-1 --for hung --timeout 2m\n",
-  .run = wait_run,
 };

@@ -11,22 +11,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "tests/fakes/hubscene.h"
-
-void
-nap (unsigned ms)
-{
-  struct timespec ts = { .tv_sec = ms / 1000,
-                         .tv_nsec = (long) (ms % 1000) * 1000000 };
-
-  (void) nanosleep (&ts, NULL);
-}
+#include "tests/lib/until.h"
 
 static bool
 sink_bytes (void *arg, void **mine, const char *uuid, const char *console,
@@ -57,7 +48,7 @@ scene_fakes (struct scene *s, struct fakecons_config *cfg)
 {
   struct error err = ERROR_INIT;
 
-  cfg->dir = s->dir;
+  cfg->dir = s->tmp.path;
   if (!cfg->n)
     cfg->n = 1;
   assert_true (cfg->n <= SCENE_MOST);
@@ -76,8 +67,7 @@ scene_begin (struct scene *s, struct fakecons_config *cfg,
   memset (s, 0, sizeof *s);
   pthread_mutex_init (&s->m, NULL);
   s->said.max = 4u << 20;
-  snprintf (s->dir, sizeof s->dir, "/tmp/hangdog-test-XXXXXX");
-  assert_non_null (mkdtemp (s->dir));
+  assert_int_equal (tmpdir_make (&s->tmp), 0);
   hubworld_start (&s->w, limits, NULL, &sink);
   if (!cfg)
     return;
@@ -98,7 +88,7 @@ scene_end (struct scene *s)
       fakecons_free (s->fake);
     }
   buf_done (&s->said);
-  assert_int_equal (rmdir (s->dir), 0);
+  tmpdir_done (&s->tmp);
 }
 
 uint64_t
@@ -118,7 +108,7 @@ scene_said (struct scene *s, const char *text)
 bool
 scene_wait_said (struct scene *s, const char *text, unsigned ms)
 {
-  for (uint64_t until = clock_ms () + ms; clock_ms () < until; nap (2))
+  for (uint64_t until = clock_ms () + ms; clock_ms () < until; nap_ms (2))
     if (scene_said (s, text))
       return true;
   return scene_said (s, text);
@@ -135,7 +125,7 @@ scene_check_all (struct scene *s, unsigned n)
     {
       fakecons_stats (s->fake, (int) i, &st);
       for (uint64_t until = clock_ms () + 5000;
-           scene_sunk (s, i) < st.bytes && clock_ms () < until; nap (2))
+           scene_sunk (s, i) < st.bytes && clock_ms () < until; nap_ms (2))
         ;
       assert_int_equal (scene_sunk (s, i), st.bytes);
       assert_int_equal (s->check[i].lost, 0);
@@ -177,7 +167,7 @@ release_cb (void *arg)
 
   /* The guest writes on while the loop is busy, so that there is something
    * unread when the console is let go. */
-  nap (5);
+  nap_ms (5);
   assert_int_equal (hub_release (v[0], hubworld_uuid (0, uuid, sizeof uuid),
                                  NULL, *(uint64_t *) v[1], NULL),
                     0);

@@ -9,12 +9,13 @@
 #include "base/buf.h"
 #include "tests/fakes/fakecons.h"
 #include "tests/fakes/hubworld.h"
+#include "tests/lib/tmpdir.h"
 
 #define SCENE_MOST 16
 
 struct scene
 {
-  char dir[64];
+  struct tmpdir tmp;
   struct fakecons *fake;
   pthread_t thread;
   struct hubworld w;
@@ -25,8 +26,6 @@ struct scene
   struct buf said; /* all of console 0 */
   bool refuse;     /* the sink takes nothing */
 };
-
-void nap (unsigned ms);
 
 /* cfg NULL: a hub without fakes; scene_fakes() may add them later. */
 void scene_begin (struct scene *s, struct fakecons_config *cfg,

@@ -16,7 +16,7 @@
 #include "base/error.h"
 #include "base/store.h"
 #include "base/store_scan.h"
-#include "tests/unit/base/tmpdir.h"
+#include "tests/lib/tmpdir.h"
 
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
 

@@ -19,6 +19,8 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "controller-proto/bundle.h"
+#include "tests/lib/built.h"
+#include "tests/lib/tmpdir.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -34,29 +36,10 @@ static char program[PATH_MAX];
 
 struct place
 {
-  char dir[64];
-  int root, bundle;
+  struct tmpdir tmp;
+  int bundle;
   uint64_t size;
 };
-
-static void
-find_program (void)
-{
-  const char *env = getenv ("HANGDOG_LIBEXEC");
-  char dir[PATH_MAX - 32];
-  ssize_t n;
-
-  if (env)
-    snprintf (dir, sizeof dir, "%s", env);
-  else
-    {
-      n = readlink ("/proc/self/exe", dir, sizeof dir - 1);
-      dir[n > 0 ? n : 0] = '\0';
-      for (unsigned i = 0; i < 3 && strrchr (dir, '/'); i++)
-        *strrchr (dir, '/') = '\0';
-    }
-  snprintf (program, sizeof program, "%s/hangdog-parser", dir);
-}
 
 /* Starts it with args; our end of the channel. */
 static pid_t
@@ -154,14 +137,12 @@ test_quick (void **state)
 static void
 put (int dirfd, const char *name, size_t len)
 {
-  CLEANUP_CLOSE int fd
-      = openat (dirfd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   CLEANUP_FREE char *data = malloc (len);
   uint32_t x = 1;
 
   for (size_t i = 0; i < len; i++)
     data[i] = (char) ((x = x * 1664525 + 1013904223) >> 24);
-  assert_int_equal (write (fd, data, len), (ssize_t) len);
+  assert_int_equal (tmpdir_put (dirfd, name, data, len), 0);
 }
 
 static int
@@ -173,19 +154,17 @@ setup (void **state)
   char digest[65];
 
   signal (SIGPIPE, SIG_IGN);
-  strcpy (p->dir, "/tmp/test-parser.XXXXXX");
-  if (mkdtemp (p->dir) == NULL)
+  if (tmpdir_make (&p->tmp) < 0)
     return -1;
-  p->root = open (p->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  mkdirat (p->root, "work", 0700);
-  work = openat (p->root, "work", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  mkdirat (p->tmp.fd, "work", 0700);
+  work = openat (p->tmp.fd, "work", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   put (work, "a.txt", 1000);
   put (work, "b.bin", 200000);
   put (work, "c.txt", 10);
-  if (bundle_pack (work, p->root, "b.tar.zst", NULL, NULL, digest, &p->size,
+  if (bundle_pack (work, p->tmp.fd, "b.tar.zst", NULL, NULL, digest, &p->size,
                    &err) < 0)
     return -1;
-  p->bundle = openat (p->root, "b.tar.zst", O_RDWR | O_CLOEXEC);
+  p->bundle = openat (p->tmp.fd, "b.tar.zst", O_RDWR | O_CLOEXEC);
   *state = p;
   return 0;
 }
@@ -194,16 +173,9 @@ static int
 teardown (void **state)
 {
   struct place *p = *state;
-  pid_t pid;
 
-  close (p->root);
   close (p->bundle);
-  if ((pid = fork ()) == 0)
-    {
-      execlp ("rm", "rm", "-rf", p->dir, (char *) NULL);
-      _exit (127);
-    }
-  waitpid (pid, NULL, 0);
+  tmpdir_done (&p->tmp);
   free (p);
   return 0;
 }
@@ -300,12 +272,12 @@ test_torn_and_forged (void **state)
   assert_non_null (strstr (r.text, "missing c.txt;"));
   /* The manifest of one bundle before the members of another. */
   CLEANUP_CLOSE int work
-      = openat (p->root, "work", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+      = openat (p->tmp.fd, "work", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   put (work, "a.txt", 999);
   put (work, "d.txt", 5);
-  assert_int_equal (bundle_pack (work, p->root, "c.tar.zst", NULL, NULL,
+  assert_int_equal (bundle_pack (work, p->tmp.fd, "c.tar.zst", NULL, NULL,
                                  other, &size, &err), 0);
-  CLEANUP_CLOSE int c_fd = openat (p->root, "c.tar.zst", O_RDWR | O_CLOEXEC);
+  CLEANUP_CLOSE int c_fd = openat (p->tmp.fd, "c.tar.zst", O_RDWR | O_CLOEXEC);
   CLEANUP_FREE char *second = malloc (size);
   assert_int_equal (pread (c_fd, second, size, 0), (ssize_t) size);
   /* The second frame begins behind the first one's magic. */
@@ -351,10 +323,10 @@ test_foreign (void **state)
       pid_t pid;
 
       snprintf (opt, sizeof opt, "-c%sf", how[i]);
-      snprintf (path, sizeof path, "%s/f.tar", p->dir);
+      snprintf (path, sizeof path, "%s/f.tar", p->tmp.path);
       if ((pid = fork ()) == 0)
         {
-          if (chdir (p->dir) == 0)
+          if (chdir (p->tmp.path) == 0)
             execlp ("tar", "tar", opt, path, "work", (char *) NULL);
           _exit (127);
         }
@@ -384,7 +356,7 @@ main (void)
 #endif
   };
 
-  find_program ();
+  built_path (program, "hangdog-parser");
   /* The search for leaks starts a tracer at the end, which the jail forbids:
    * for the parser, not for this programme, which has read it already. */
   setenv ("ASAN_OPTIONS", "detect_leaks=0", 1);

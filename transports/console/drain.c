@@ -29,6 +29,9 @@
 #define TAIL_BUDGET (256u << 10)
 /* A pty hands over at most 4095 bytes at a time; much less was all it had. */
 #define PTY_ALL 2048
+/* Of a socket: what makes it loud, and for how long. */
+#define LOUD_BYTES 128
+#define LOUD_MS 1000
 
 /* ---- where the bytes go ---- */
 
@@ -195,6 +198,22 @@ drain_rest_ (struct console *c, size_t budget)
     total += (size_t) n;
 }
 
+/* A guest that floods a socket stands as soon as it is full, and it is full
+ * early: QEMU sends byte by byte, each of them a buffer of its own to the
+ * kernel.  So who says more than a line is read at once, and all others,
+ * once they are many, with each other. */
+static void
+read_socket (struct watch *w, struct console *c)
+{
+  uint64_t before = c->bytes, now = loop_now (c->hub->loop);
+
+  if (!drain_ (c, SOCKET_BUDGET))
+    return;
+  if (c->bytes - before >= LOUD_BYTES)
+    c->loud_until = now + LOUD_MS;
+  watch_patient (w, now >= c->loud_until);
+}
+
 static void
 readable (struct watch *w, int fd, unsigned events, void *arg)
 {
@@ -203,7 +222,7 @@ readable (struct watch *w, int fd, unsigned events, void *arg)
 
   if (!c->ops->swept)
     {
-      (void) drain_ (c, SOCKET_BUDGET);
+      read_socket (w, c);
       return;
     }
   watch_set (w, 0);

@@ -31,7 +31,7 @@
 #define HUB_READ_SIZE (64u << 10)
 #define HUB_OPEN_MS 4000
 #define HUB_LINGER_MS 200        /* probe mode: stay for the next dialogue */
-#define HUB_QUEUE_LOOK_MS 400    /* twice within the second we promise */
+#define HUB_QUEUE_LOOK_MS 700    /* within the second we promise */
 #define HUB_OTHER_GONE_MS 3000
 #define HUB_TAIL_MS 500
 #define HUB_BYTES_FACT_MS 10000
@@ -185,6 +185,7 @@ struct console
   bool reopen;           /* the endpoint changed while it was being opened */
   uint64_t bytes_said_ms;
   uint64_t swept_ms;     /* when it was last given back to epoll */
+  uint64_t loud_until;   /* a socket that is read at once */
   bool streaming;        /* it was readable again at once: stay with the tick */
   struct { struct console *next, **pprev; } in[LIST_MAX];
 

@@ -15,7 +15,7 @@
 #include "base/error.h"
 #include "base/store.h"
 #include "base/store_scan.h"
-#include "tests/unit/base/tmpdir.h"
+#include "tests/lib/tmpdir.h"
 
 #define MAX_SEEN 64
 

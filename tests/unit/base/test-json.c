@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/json_scan.h"
+#include "tests/lib/tmpdir.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -501,22 +502,17 @@ expect_load (const char *path, int r, const char *expected)
 static void
 test_load (void **state)
 {
-  char dir[] = "/tmp/test-json-XXXXXX", big[102];
+  static const char good[] = "// mine\n[1,]\n", bad[] = "// mine\n[1;]\n";
+  char big[102];
   CLEANUP_FREE char *cwd = getcwd (NULL, 0);
-  FILE *f;
+  struct tmpdir tmp;
 
-  assert_non_null (mkdtemp (dir));
-  assert_int_equal (chdir (dir), 0);
+  assert_int_equal (tmpdir_make (&tmp), 0);
+  assert_int_equal (chdir (tmp.path), 0);
   memset (big, ' ', sizeof big);
-  f = fopen ("good", "w");
-  fputs ("// mine\n[1,]\n", f);
-  fclose (f);
-  f = fopen ("bad", "w");
-  fputs ("// mine\n[1;]\n", f);
-  fclose (f);
-  f = fopen ("big", "w");
-  fwrite (big, 1, 101, f);
-  fclose (f);
+  assert_int_equal (tmpdir_put (tmp.fd, "good", good, sizeof good - 1), 0);
+  assert_int_equal (tmpdir_put (tmp.fd, "bad", bad, sizeof bad - 1), 0);
+  assert_int_equal (tmpdir_put (tmp.fd, "big", big, 101), 0);
   assert_int_equal (mkfifo ("fifo", 0600), 0);
   expect_load ("good", 0, NULL);
   expect_load ("bad", -EINVAL,
@@ -531,13 +527,8 @@ test_load (void **state)
   expect_load ("/dev/null", -EINVAL,
                "/dev/null: it is a device, a regular file was expected");
   expect_load ("missing", -ENOENT, "missing: No such file or directory");
-  rmdir ("dir");
-  unlink ("good");
-  unlink ("bad");
-  unlink ("big");
-  unlink ("fifo");
   assert_int_equal (chdir (cwd), 0);
-  rmdir (dir);
+  tmpdir_done (&tmp);
 }
 
 int

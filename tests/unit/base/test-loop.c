@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The event loop: order of timers, several watches on one fd, fds closed too
- * early, calls from other threads, everything freed from within callbacks.
+ * The event loop: several watches on one fd, fds closed too early, calls from
+ * other threads, everything freed from within callbacks.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,6 +11,7 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -19,264 +20,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
-#include "base/loop.h"
-
-static struct loop *
-fake_loop (void)
-{
-  struct loop *loop = NULL;
-  struct error err = ERROR_INIT;
-
-  assert_int_equal (loop_new_fake (&loop, &err), 0);
-  return loop;
-}
-
-/* ---- timers ---- */
-
-struct trace
-{
-  struct loop *loop;
-  char text[256];
-};
-
-struct named
-{
-  struct trace *trace;
-  struct timer *timer, *other;
-  const char *mark;
-  uint64_t again;
-  unsigned runs;
-};
-
-static void
-trace_timer (struct timer *t, void *arg)
-{
-  struct named *n = arg;
-
-  assert_ptr_equal (t, n->timer);
-  assert_false (timer_armed (t));
-  if (strlen (n->trace->text) < sizeof n->trace->text - 2)
-    strncat (n->trace->text, n->mark, 1);
-  n->runs++;
-  if (n->again)
-    timer_in (t, n->again);
-  if (n->other)
-    {
-      timer_free (n->other);
-      n->other = NULL;
-    }
-}
-
-static struct named
-named (struct trace *tr, const char *mark)
-{
-  return (struct named){ .trace = tr, .mark = mark };
-}
-
-static void
-make_timer (struct named *n)
-{
-  struct error err = ERROR_INIT;
-
-  assert_int_equal (
-      loop_timer (n->trace->loop, n->mark, trace_timer, n, &n->timer, &err),
-      0);
-}
-
-static void
-test_timer_order (void **state)
-{
-  struct trace tr = { .loop = fake_loop () };
-  struct named a = named (&tr, "a"), b = named (&tr, "b"),
-               c = named (&tr, "c"), d = named (&tr, "d");
-
-  make_timer (&a);
-  make_timer (&b);
-  make_timer (&c);
-  make_timer (&d);
-  timer_in (a.timer, 30);
-  timer_in (b.timer, 10);
-  timer_in (c.timer, 10);
-  timer_in (d.timer, 20);
-  assert_true (timer_armed (a.timer));
-  loop_advance (tr.loop, 9);
-  assert_string_equal (tr.text, "");
-  timer_in (a.timer, 2);          /* moves to 11 */
-  timer_at (b.timer, UINT64_MAX); /* moves to never */
-  loop_advance (tr.loop, 100);
-  assert_string_equal (tr.text, "cad");
-  timer_stop (b.timer);
-  timer_stop (b.timer);
-  assert_false (timer_armed (b.timer));
-  loop_advance (tr.loop, 100);
-  assert_string_equal (tr.text, "cad");
-  timer_in (a.timer, UINT64_MAX); /* does not wrap */
-  loop_advance (tr.loop, 100);
-  assert_string_equal (tr.text, "cad");
-  timer_free (a.timer);
-  timer_free (NULL);
-  loop_free (tr.loop);
-}
-
-static void
-test_timer_again (void **state)
-{
-  struct trace tr = { .loop = fake_loop () };
-  struct named a = named (&tr, "a"), b = named (&tr, "b");
-  uint64_t start = loop_now (tr.loop);
-
-  make_timer (&a);
-  make_timer (&b);
-  a.again = 10;
-  timer_in (a.timer, 10);
-  timer_in (b.timer, 25);
-  loop_advance (tr.loop, 35);
-  assert_string_equal (tr.text, "aaba");
-  assert_int_equal (loop_now (tr.loop) - start, 35);
-  loop_free (tr.loop);
-}
-
-/* A timer that wants every round must not starve the others, nor hold the
- * round, nor loop_advance(). */
-static void
-test_timer_every_round (void **state)
-{
-  struct trace tr = { .loop = fake_loop () };
-  struct named a = named (&tr, "a"), b = named (&tr, "b");
-  struct error err = ERROR_INIT;
-
-  make_timer (&a);
-  make_timer (&b);
-  timer_in (a.timer, 0);
-  assert_int_equal (loop_round (tr.loop, 0, &err), 0);
-  assert_int_equal (a.runs, 1);
-  assert_int_equal (loop_round (tr.loop, 0, &err), 0);
-  assert_int_equal (a.runs, 1);
-  a.trace = &(struct trace){ .loop = tr.loop };
-  timer_in (b.timer, 5);
-  a.again = 1;
-  timer_in (a.timer, 1);
-  loop_advance (tr.loop, 10);
-  assert_int_equal (b.runs, 1);
-  assert_int_equal (a.runs, 11);
-  loop_free (tr.loop);
-}
-
-static void
-rearm_now (struct timer *t, void *arg)
-{
-  ++*(unsigned *) arg;
-  timer_in (t, 0);
-}
-
-static void
-test_timer_zero_delay (void **state)
-{
-  struct loop *loop = fake_loop ();
-  struct error err = ERROR_INIT;
-  struct timer *t = NULL;
-  unsigned runs = 0;
-
-  assert_int_equal (loop_timer (loop, "busy", rearm_now, &runs, &t, &err), 0);
-  timer_in (t, 0);
-  assert_int_equal (loop_round (loop, 1000000, &err), 0);
-  assert_int_equal (runs, 1);
-  assert_int_equal (loop_round (loop, 1000000, &err), 0);
-  assert_int_equal (runs, 2);
-  loop_advance (loop, 10); /* comes back */
-  assert_true (runs > 2);
-  loop_free (loop);
-}
-
-static void
-test_timer_frees_another (void **state)
-{
-  struct trace tr = { .loop = fake_loop () };
-  struct named a = named (&tr, "a"), b = named (&tr, "b"),
-               c = named (&tr, "c");
-
-  make_timer (&a);
-  make_timer (&b);
-  make_timer (&c);
-  a.other = b.timer; /* due in the same pass */
-  c.other = NULL;
-  timer_in (a.timer, 5);
-  timer_in (b.timer, 5);
-  timer_in (c.timer, 5);
-  loop_advance (tr.loop, 5);
-  assert_string_equal (tr.text, "ac");
-  c.other = c.timer; /* itself */
-  timer_in (c.timer, 5);
-  loop_advance (tr.loop, 5);
-  assert_string_equal (tr.text, "acc");
-  loop_free (tr.loop);
-}
-
-static int
-by_value (const void *a, const void *b)
-{
-  uint64_t x = *(const uint64_t *) a, y = *(const uint64_t *) b;
-
-  return x < y ? -1 : x > y;
-}
-
-struct many
-{
-  struct loop *loop;
-  uint64_t due, *seen;
-  size_t *nseen;
-  struct timer *timer;
-};
-
-static void
-many_fn (struct timer *t, void *arg)
-{
-  struct many *m = arg;
-
-  assert_int_equal (loop_now (m->loop), m->due);
-  m->seen[(*m->nseen)++] = m->due;
-}
-
-/* A heap under many flips keeps its order: compared with a sorted array. */
-static void
-test_timer_heap (void **state)
-{
-  enum { N = 500 };
-  static struct many m[N];
-  static uint64_t seen[N], want[N];
-  struct loop *loop = fake_loop ();
-  struct error err = ERROR_INIT;
-  size_t nseen = 0, nwant = 0;
-  uint32_t rnd = 12345;
-
-  for (size_t i = 0; i < N; i++)
-    {
-      m[i] = (struct many){ .loop = loop, .seen = seen, .nseen = &nseen };
-      assert_int_equal (
-          loop_timer (loop, "many", many_fn, &m[i], &m[i].timer, &err), 0);
-    }
-  for (size_t k = 0; k < 20 * N; k++)
-    {
-      size_t i = (rnd = rnd * 1103515245 + 12345) >> 8;
-      struct many *x = &m[i % N];
-
-      if (i % 5 == 0)
-        timer_stop (x->timer);
-      else
-        {
-          x->due = loop_now (loop) + 1 + (i >> 4) % 1000;
-          timer_at (x->timer, x->due);
-        }
-    }
-  for (size_t i = 0; i < N; i++)
-    if (timer_armed (m[i].timer))
-      want[nwant++] = m[i].due;
-  qsort (want, nwant, sizeof *want, by_value);
-  loop_advance (loop, 2000);
-  assert_int_equal (nseen, nwant);
-  assert_memory_equal (seen, want, nwant * sizeof *want);
-  loop_free (loop);
-}
+#include "tests/unit/base/fake-loop.h"
 
 /* ---- watches ---- */
 
@@ -313,14 +57,6 @@ watch_it (struct loop *loop, int fd, unsigned events, struct seen *s)
 }
 
 static void
-once (struct loop *loop)
-{
-  struct error err = ERROR_INIT;
-
-  assert_int_equal (loop_round (loop, 0, &err), 0);
-}
-
-static void
 test_watch_two_on_one_fd (void **state)
 {
   struct loop *loop = fake_loop ();
@@ -331,23 +67,23 @@ test_watch_two_on_one_fd (void **state)
   watch_it (loop, sv[0], LOOP_READ, &r);
   watch_it (loop, sv[0], LOOP_WRITE, &w);
   watch_it (loop, sv[0], 0, &both);
-  once (loop);
+  rounds (loop, 1);
   assert_int_equal (r.count, 0);
   assert_int_equal (w.count, 1);
   assert_int_equal (w.events, LOOP_WRITE);
   assert_int_equal (both.count, 0);
   assert_int_equal (write (sv[1], "x", 1), 1);
   watch_set (both.watch, LOOP_READ | LOOP_WRITE);
-  once (loop);
+  rounds (loop, 1);
   assert_int_equal (r.events, LOOP_READ);
   assert_int_equal (both.events, LOOP_READ | LOOP_WRITE);
   watch_free (w.watch);
   watch_free (both.watch);
-  once (loop);
+  rounds (loop, 1);
   assert_int_equal (r.count, 2);
   assert_int_equal (w.count, 2);
   watch_set (r.watch, 0);
-  once (loop);
+  rounds (loop, 1);
   assert_int_equal (r.count, 2);
   watch_free (r.watch);
   watch_free (NULL);
@@ -367,7 +103,7 @@ test_watch_hangup (void **state)
   watch_it (loop, sv[0], LOOP_READ, &r);
   watch_it (loop, sv[0], 0, &off);
   close (sv[1]);
-  once (loop);
+  rounds (loop, 1);
   assert_int_equal (r.events, LOOP_READ | LOOP_HANGUP);
   assert_int_equal (off.count, 0);
   close (sv[0]);
@@ -389,11 +125,11 @@ test_watch_free_in_callback (void **state)
   /* c runs first (newest first): it frees a, which must not run. */
   c.kill = a.watch;
   b.kill = b.watch;
-  once (loop);
+  rounds (loop, 1);
   assert_int_equal (c.count, 1);
   assert_int_equal (b.count, 1);
   assert_int_equal (a.count, 0);
-  once (loop);
+  rounds (loop, 1);
   assert_int_equal (c.count, 2);
   assert_int_equal (b.count, 1);
   close (sv[0]);
@@ -413,22 +149,22 @@ test_watch_closed_first (void **state)
   assert_int_equal (pipe2 (p, O_CLOEXEC), 0);
   watch_it (loop, p[0], LOOP_READ, &old);
   close (p[0]);
-  once (loop);
+  rounds (loop, 1);
   assert_int_equal (pipe2 (q, O_CLOEXEC), 0);
   assert_int_equal (q[0], p[0]);
   watch_it (loop, q[0], LOOP_READ, &new);
   assert_int_equal (write (q[1], "x", 1), 1);
-  once (loop);
+  rounds (loop, 1);
   assert_int_equal (new.count, 1);
   assert_int_equal (old.count, 0);
   watch_set (old.watch, LOOP_WRITE);
   watch_free (old.watch);
-  once (loop);
+  rounds (loop, 1);
   assert_int_equal (new.count, 2);
   close (p[1]);
   close (q[0]);
   watch_free (new.watch); /* closed, nobody has the number */
-  once (loop);
+  rounds (loop, 1);
   close (q[1]);
   loop_free (loop);
 }
@@ -452,11 +188,11 @@ test_watch_closed_but_copied (void **state)
   assert_int_equal (q[0], p[0]);
   watch_it (loop, q[0], LOOP_READ, &new);
   for (int i = 0; i < 3; i++)
-    once (loop);
+    rounds (loop, 1);
   assert_int_equal (old.count, 0);
   assert_int_equal (new.count, 0);
   assert_int_equal (write (q[1], "x", 1), 1);
-  once (loop);
+  rounds (loop, 1);
   assert_int_equal (new.count, 1);
   watch_free (old.watch);
   watch_free (new.watch);
@@ -513,11 +249,11 @@ test_watch_reused_in_round (void **state)
   assert_int_equal (
       loop_watch (loop, "swap", p[0], LOOP_READ, swap_fn, &s, &s.watch, &err),
       0);
-  once (loop);
+  rounds (loop, 1);
   assert_int_equal (new.count, 0);
   assert_int_equal (other.count, 0); /* its file was closed under it */
   assert_int_equal (write (s.q[1], "y", 1), 1);
-  once (loop);
+  rounds (loop, 1);
   assert_int_equal (new.count, 1);
   watch_free (other.watch);
   close (p[1]);
@@ -551,7 +287,11 @@ test_watch_errors (void **state)
 
 /* ---- calls ---- */
 
-enum { POSTERS = 4, POSTS = 500 };
+enum
+{
+  POSTERS = 4,
+  POSTS = 500
+};
 
 struct poster
 {
@@ -693,7 +433,7 @@ test_beat (void **state)
 
   assert_int_equal (loop_post (loop, beat_call, &b, NULL), 0);
   assert_int_equal (loop_post (loop, enter_twice, loop, NULL), 0);
-  once (loop);
+  rounds (loop, 1);
   assert_int_equal (b.beat, before + 1);
   assert_true (b.busy > 0 && b.busy <= clock_ms ());
   loop_free (loop);
@@ -716,9 +456,8 @@ test_dump (void **state)
 
   assert_int_equal (pipe2 (p, O_CLOEXEC), 0);
   watch_it (loop, p[0], LOOP_READ, &s);
-  assert_int_equal (loop_timer (loop, "tick of the clock", noop_timer, NULL,
-                                &t, &err),
-                    0);
+  assert_int_equal (
+      loop_timer (loop, "tick of the clock", noop_timer, NULL, &t, &err), 0);
   loop_dump (loop, &out);
   assert_non_null (strstr (buf_str (&out), "timer off tick of the clock"));
   timer_in (t, 250);
@@ -734,12 +473,6 @@ int
 main (void)
 {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test (test_timer_order),
-    cmocka_unit_test (test_timer_again),
-    cmocka_unit_test (test_timer_every_round),
-    cmocka_unit_test (test_timer_zero_delay),
-    cmocka_unit_test (test_timer_frees_another),
-    cmocka_unit_test (test_timer_heap),
     cmocka_unit_test (test_watch_two_on_one_fd),
     cmocka_unit_test (test_watch_hangup),
     cmocka_unit_test (test_watch_free_in_callback),

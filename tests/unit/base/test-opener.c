@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The opener: nothing outside the root, nothing of another kind, the right
- * process, and a terminal lock that others understand.
+ * process.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,155 +9,17 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <poll.h>
-#include <signal.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/inotify.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 
 #include "base/channel.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "base/error.h"
-#include "base/opener.h"
-
-/* An old kernel has not, nor has an old valgrind: links are then not followed
- * at all. */
-static bool
-follows_links (void)
-{
-  return syscall (SYS_openat2, -1, NULL, NULL, 0) == -1 && errno != ENOSYS;
-}
-
-static int
-link_out (void)
-{
-  return follows_links () ? -EXDEV : -ELOOP;
-}
-
-struct bed
-{
-  char dir[64]; /* holds root/, outside, locks/ */
-  char root[80], locks[80];
-};
-
-static char *
-in_dir (const struct bed *b, const char *name)
-{
-  static char path[4][256];
-  static unsigned n;
-  char *p = path[n++ % 4];
-
-  snprintf (p, sizeof path[0], "%s/%s", b->dir, name);
-  return p;
-}
-
-static void
-put (const char *path, const char *text)
-{
-  CLEANUP_CLOSE int fd
-      = open (path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-
-  assert_true (fd >= 0);
-  assert_int_equal (write (fd, text, strlen (text)), strlen (text));
-}
-
-static int
-make_bed (void **state)
-{
-  struct bed *b = calloc (1, sizeof *b);
-
-  snprintf (b->dir, sizeof b->dir, "/tmp/test-opener-XXXXXX");
-  assert_non_null (mkdtemp (b->dir));
-  snprintf (b->root, sizeof b->root, "%s/root", b->dir);
-  snprintf (b->locks, sizeof b->locks, "%s/locks", b->dir);
-  assert_int_equal (mkdir (b->root, 0700), 0);
-  assert_int_equal (mkdir (b->locks, 0700), 0);
-  assert_int_equal (mkdir (in_dir (b, "root/sub"), 0700), 0);
-  put (in_dir (b, "outside"), "secret");
-  put (in_dir (b, "root/file"), "well");
-  put (in_dir (b, "root/sub/file"), "deep");
-  assert_int_equal (symlink ("../outside", in_dir (b, "root/up")), 0);
-  assert_int_equal (symlink (in_dir (b, "outside"), in_dir (b, "root/abs")),
-                    0);
-  assert_int_equal (symlink ("sub/file", in_dir (b, "root/in")), 0);
-  assert_int_equal (symlink ("..", in_dir (b, "root/sub/dd")), 0);
-  assert_int_equal (symlink ("../..", in_dir (b, "root/sub/dddd")), 0);
-  assert_int_equal (mkfifo (in_dir (b, "root/fifo"), 0600), 0);
-  *state = b;
-  return 0;
-}
-
-static void
-remove_tree (const char *path)
-{
-  DIR *d = opendir (path);
-  struct dirent *e;
-  char sub[512];
-
-  while (d && (e = readdir (d)))
-    {
-      if (strcmp (e->d_name, ".") == 0 || strcmp (e->d_name, "..") == 0)
-        continue;
-      snprintf (sub, sizeof sub, "%s/%s", path, e->d_name);
-      if (unlink (sub) < 0)
-        remove_tree (sub);
-    }
-  if (d)
-    closedir (d);
-  rmdir (path);
-}
-
-static int
-remove_bed (void **state)
-{
-  struct bed *b = *state;
-
-  remove_tree (b->dir);
-  free (b);
-  return 0;
-}
-
-/* What opening gives; the descriptor is read and closed. */
-static int
-try_open (enum open_kind kind, const char *root, const char *path,
-          char text[64])
-{
-  struct open_req req = { .kind = kind, .root = root, .path = path };
-  struct error err = ERROR_INIT;
-  int fd = -77, lock = -77, r;
-  ssize_t n;
-
-  r = opener_do (&req, &fd, &lock, &err);
-  if (r < 0)
-    {
-      assert_int_equal (fd, -77);
-      assert_int_equal (lock, -77);
-      assert_int_equal (err.code, -r);
-      return r;
-    }
-  assert_int_equal (lock, -1);
-  assert_true (fcntl (fd, F_GETFD) & FD_CLOEXEC);
-  if (text)
-    {
-      n = read (fd, text, 63);
-      text[n > 0 ? n : 0] = '\0';
-    }
-  close (fd);
-  return 0;
-}
+#include "tests/unit/base/opener-bed.h"
 
 static void
 test_file (void **state)
@@ -187,8 +49,9 @@ static void
 test_leading_out (void **state)
 {
   static const char *const bad[]
-      = { "../outside", "sub/../../outside", "/etc/passwd", "", "sub/",
-          "sub//file",  "./file",            ".",           ".." };
+      = { "../outside", "sub/../../outside", "/etc/passwd", "",
+          "sub/",       "sub//file",         "./file",      ".",
+          ".." };
   struct bed *b = *state;
   char path[5000];
 
@@ -199,12 +62,11 @@ test_leading_out (void **state)
   assert_int_equal (try_open (OPEN_FILE, b->root, "abs", NULL), link_out ());
   assert_int_equal (try_open (OPEN_FILE, b->root, "sub/dddd/outside", NULL),
                     follows_links () ? -EXDEV : -ENOTDIR);
-  assert_true (try_open (OPEN_FILE, "/proc", "self/root/etc/passwd", NULL)
-               < 0);
+  assert_true (try_open (OPEN_FILE, "/proc", "self/root/etc/passwd", NULL) < 0);
   assert_true (try_open (OPEN_FILE, "/proc", "self/exe", NULL) < 0);
   assert_int_equal (try_open (OPEN_FILE, "relative", "file", NULL), -EINVAL);
   assert_int_equal (try_open (OPEN_KIND_MAX, b->root, "file", NULL), -EINVAL);
-  assert_int_equal (try_open ((enum open_kind) -1, b->root, "file", NULL),
+  assert_int_equal (try_open ((enum open_kind) - 1, b->root, "file", NULL),
                     -EINVAL);
   memset (path, 'x', sizeof path);
   path[sizeof path - 1] = '\0';
@@ -215,8 +77,7 @@ static void
 test_roots (void **state)
 {
   static const char *const roots[] = { "/run/x", "/proc", NULL };
-  struct open_req req
-      = { .kind = OPEN_FILE, .root = "/run/x", .path = "a/b" };
+  struct open_req req = { .kind = OPEN_FILE, .root = "/run/x", .path = "a/b" };
   struct error err = ERROR_INIT;
 
   assert_int_equal (open_req_check (&req, roots, &err), 0);
@@ -317,8 +178,7 @@ static void
 test_unix (void **state)
 {
   struct bed *b = *state;
-  struct open_req req
-      = { .kind = OPEN_UNIX, .root = b->root, .path = "sub/s" };
+  struct open_req req = { .kind = OPEN_UNIX, .root = b->root, .path = "sub/s" };
   struct error err = ERROR_INIT;
   int l = -1, fd = -1, more = -1;
   uint64_t start = 0;
@@ -359,267 +219,6 @@ test_unix (void **state)
   close (l);
 }
 
-/* ---- terminals ---- */
-
-/* Somebody who is there until killed; goes with a test that fails. */
-static pid_t
-sleeper (void)
-{
-  pid_t pid = fork ();
-
-  assert_true (pid >= 0);
-  if (pid > 0)
-    return pid;
-  prctl (PR_SET_PDEATHSIG, SIGKILL);
-  for (;;)
-    pause ();
-}
-
-struct term
-{
-  int master;
-  char name[16]; /* "7" of /dev/pts/7 */
-  struct open_req req;
-  char lock[160];
-};
-
-static void
-make_term (struct bed *b, struct term *t)
-{
-  unsigned n;
-
-  t->master = posix_openpt (O_RDWR | O_NOCTTY | O_CLOEXEC);
-  if (t->master < 0)
-    skip ();
-  assert_int_equal (grantpt (t->master), 0);
-  assert_int_equal (unlockpt (t->master), 0);
-  assert_int_equal (sscanf (ptsname (t->master), "/dev/pts/%u", &n), 1);
-  snprintf (t->name, sizeof t->name, "%u", n);
-  t->req = (struct open_req){ .kind = OPEN_TTY,
-                              .root = "/dev/pts",
-                              .path = t->name,
-                              .lock_dir = b->locks };
-  snprintf (t->lock, sizeof t->lock, "%s/LCK.._pts_%u", b->locks, n);
-}
-
-static int
-dead_pid (void)
-{
-  pid_t pid = fork ();
-
-  if (pid == 0)
-    _exit (0);
-  assert_int_equal (waitpid (pid, NULL, 0), pid);
-  return (int) pid;
-}
-
-static unsigned
-count_names (const char *dir)
-{
-  CLEANUP_CLOSEDIR DIR *d = opendir (dir);
-  unsigned n = 0;
-
-  while (readdir (d))
-    n++;
-  return n - 2;
-}
-
-static void
-test_tty (void **state)
-{
-  struct bed *b = *state;
-  struct error err = ERROR_INIT;
-  struct opener *o = opener_local ();
-  struct term t;
-  int fd = -1, lock = -1, fd2 = -1, lock2 = -1;
-  char text[64], want[64];
-  struct stat st;
-
-  make_term (b, &t);
-  assert_int_equal (o->open (o, &t.req, CLOCK_NEVER, &fd, &lock, &err), 0);
-  assert_true (isatty (fd));
-  assert_true (fcntl (fd, F_GETFL) & O_NONBLOCK);
-  assert_true (lock >= 0);
-  /* What libvirt reads. */
-  assert_int_equal (try_open (OPEN_FILE, b->locks, strrchr (t.lock, '/') + 1,
-                              text),
-                    0);
-  snprintf (want, sizeof want, "%10d\n", (int) getpid ());
-  assert_string_equal (text, want);
-  assert_int_equal (stat (t.lock, &st), 0);
-  assert_int_equal (st.st_mode & 07777, 0644);
-  assert_int_equal (count_names (b->locks), 1);
-  /* Held: by a reader of the same process even. */
-  assert_int_equal (opener_do (&t.req, &fd2, &lock2, &err), -EBUSY);
-  assert_int_equal (fd2, -1);
-  /* By another root it is the same lock; with other locks, the terminal itself
-   * tells. */
-  t.req.root = "/dev";
-  snprintf (text, sizeof text, "pts/%s", t.name);
-  t.req.path = text;
-  assert_int_equal (opener_do (&t.req, &fd2, &lock2, &err), -EBUSY);
-  t.req.lock_dir = b->root;
-  assert_int_equal (opener_do (&t.req, &fd2, &lock2, &err), -EBUSY);
-  t.req.root = "/dev/pts/"; /* the same name, with a slash too many */
-  t.req.path = t.name;
-  t.req.lock_dir = b->locks;
-  assert_int_equal (opener_do (&t.req, &fd2, &lock2, &err), -EBUSY);
-  assert_int_equal (count_names (b->locks), 1);
-  close (fd);
-  o->release (o, &t.req, lock);
-  o->release (o, &t.req, -1);
-  assert_int_equal (access (t.lock, F_OK), -1);
-  assert_int_equal (opener_do (&t.req, &fd, &lock, &err), 0);
-  close (fd);
-  open_lock_release (&t.req, lock);
-  close (t.master);
-}
-
-static void
-test_tty_lock_of_others (void **state)
-{
-  static const char *const junk[] = { "", "\n", "xyz\n", "-5\n", "0\n",
-                                      "99999999999999999999\n" };
-  struct bed *b = *state;
-  struct error err = ERROR_INIT;
-  struct timespec old[2] = { { .tv_sec = 1000 }, { .tv_sec = 1000 } };
-  struct term t;
-  int fd = -1, lock = -1;
-  char text[64];
-
-  make_term (b, &t);
-  /* A live process has it. */
-  snprintf (text, sizeof text, "%10d\n", (int) getppid ());
-  put (t.lock, text);
-  assert_int_equal (opener_do (&t.req, &fd, &lock, &err), -EBUSY);
-  assert_int_equal (access (t.lock, F_OK), 0);
-  /* A dead one had it. */
-  snprintf (text, sizeof text, "%10d\n", dead_pid ());
-  put (t.lock, text);
-  assert_int_equal (opener_do (&t.req, &fd, &lock, &err), 0);
-  close (fd);
-  open_lock_release (&t.req, lock);
-  /* Nobody can be read from it: new, it is being written; old, a leftover. */
-  for (size_t i = 0; i < ARRAY_LEN (junk); i++)
-    {
-      put (t.lock, junk[i]);
-      assert_int_equal (opener_do (&t.req, &fd, &lock, &err), -EBUSY);
-      assert_int_equal (utimensat (AT_FDCWD, t.lock, old, 0), 0);
-      assert_int_equal (opener_do (&t.req, &fd, &lock, &err), 0);
-      close (fd);
-      open_lock_release (&t.req, lock);
-    }
-  /* A link is not followed, a folder not removed. */
-  assert_int_equal (symlink (in_dir (b, "outside"), t.lock), 0);
-  assert_true (opener_do (&t.req, &fd, &lock, &err) < 0);
-  assert_int_equal (access (in_dir (b, "outside"), F_OK), 0);
-  unlink (t.lock);
-  assert_int_equal (mkdir (t.lock, 0700), 0);
-  assert_int_equal (opener_do (&t.req, &fd, &lock, &err), -EBUSY);
-  rmdir (t.lock);
-  close (t.master);
-}
-
-/* Closing the lock is not letting go of it; what was taken over in between is
- * not removed by a late release. */
-static void
-test_tty_lock_life (void **state)
-{
-  siginfo_t si;
-  struct bed *b = *state;
-  struct error err = ERROR_INIT;
-  struct term t;
-  int fd = -1, lock = -1, fd2 = -1, lock2 = -1;
-  char text[64];
-  pid_t reader;
-
-  make_term (b, &t);
-  assert_int_equal (opener_do (&t.req, &fd, &lock, &err), 0);
-  close (fd);
-  close (lock);
-  assert_int_equal (access (t.lock, F_OK), 0);
-  assert_int_equal (opener_do (&t.req, &fd, &lock, &err), 0); /* taken over */
-  close (fd);
-  /* libvirt thinks it stale, removes it and makes its own. */
-  unlink (t.lock);
-  snprintf (text, sizeof text, "%10d\n", (int) getppid ());
-  put (t.lock, text);
-  open_lock_release (&t.req, lock);
-  assert_int_equal (access (t.lock, F_OK), 0);
-  unlink (t.lock);
-  /* For a reader that is another process: it lives, it is killed. */
-  reader = sleeper ();
-  t.req.lock_pid = reader;
-  assert_int_equal (opener_do (&t.req, &fd, &lock, &err), 0);
-  close (fd);
-  close (lock);
-  t.req.lock_pid = 0;
-  assert_int_equal (opener_do (&t.req, &fd2, &lock2, &err), -EBUSY);
-  kill (reader, SIGKILL);
-  /* Dead, though nobody has noticed yet. */
-  assert_int_equal (waitid (P_PID, (id_t) reader, &si, WEXITED | WNOWAIT), 0);
-  assert_int_equal (opener_do (&t.req, &fd2, &lock2, &err), 0);
-  assert_int_equal (waitpid (reader, NULL, 0), reader);
-  close (fd2);
-  open_lock_release (&t.req, lock2);
-  close (t.master);
-}
-
-static void
-test_tty_no_lock (void **state)
-{
-  struct bed *b = *state;
-  struct error err = ERROR_INIT;
-  struct term t;
-  int fd = -1, lock = -1, fd2 = -1, lock2 = -7;
-
-  make_term (b, &t);
-  /* No folder for locks: without, but still one at a time. */
-  t.req.lock_dir = "/nowhere/locks";
-  assert_int_equal (opener_do (&t.req, &fd, &lock, &err), 0);
-  assert_int_equal (lock, -1);
-  assert_int_equal (opener_do (&t.req, &fd2, &lock2, &err), -EBUSY);
-  close (fd);
-  t.req.lock_dir = b->locks;
-  assert_int_equal (opener_do (&t.req, &fd, NULL, &err), -EINVAL);
-  /* Not a terminal: no lock stays behind. */
-  t.req.root = "/dev";
-  t.req.path = "null";
-  assert_int_equal (opener_do (&t.req, &fd, &lock, &err), -ENOTTY);
-  t.req.root = b->root;
-  t.req.path = "file";
-  assert_int_equal (opener_do (&t.req, &fd, &lock, &err), -ENOTTY);
-  assert_int_equal (count_names (b->locks), 0);
-  close (t.master);
-}
-
-/* A terminal's number is given to the next one that asks for one: when the
- * process that had the other end is gone, it is a stranger's. */
-static void
-test_tty_of_a_process (void **state)
-{
-  struct bed *b = *state;
-  struct error err = ERROR_INIT;
-  struct term t;
-  int fd = -1, lock = -1;
-
-  make_term (b, &t);
-  t.req.check_pid = getpid ();
-  assert_int_equal (proc_start_time (getpid (), &t.req.check_start, &err), 0);
-  assert_int_equal (opener_do (&t.req, &fd, &lock, &err), 0);
-  close (fd);
-  open_lock_release (&t.req, lock);
-  fd = lock = -1;
-  t.req.check_start++;
-  assert_int_equal (opener_do (&t.req, &fd, &lock, &err), -ESTALE);
-  t.req.check_pid = dead_pid ();
-  assert_int_equal (opener_do (&t.req, &fd, &lock, &err), -ESTALE);
-  assert_int_equal (fd, -1);
-  assert_int_equal (lock, -1);
-  assert_int_equal (count_names (b->locks), 0);
-  close (t.master);
-}
-
 /* ---- /proc ---- */
 
 static int
@@ -638,8 +237,8 @@ static void
 test_proc (void **state)
 {
   static const char *const bad[]
-      = { "%d/environ", "%d/fd/0",       "%d/root",  "self/mem",
-          "%d",         "%d/task/1/mem", "0%d/stat", "-%d/stat",
+      = { "%d/environ", "%d/fd/0",          "%d/root",       "self/mem",
+          "%d",         "%d/task/1/mem",    "0%d/stat",      "-%d/stat",
           "%d/mem/x",   "99999999999/stat", "%d/task/x/stat" };
   struct error err = ERROR_INIT;
   uint64_t start = 0;
@@ -736,23 +335,16 @@ test_start_time_of_odd_name (void **state)
   assert_true (plain == odd);
 }
 
-#define BED(t) cmocka_unit_test_setup_teardown (t, make_bed, remove_bed)
-
 int
 main (void)
 {
   const struct CMUnitTest tests[] = {
     BED (test_file),
     BED (test_leading_out),
-    BED (test_roots),
+    cmocka_unit_test (test_roots),
     BED (test_old_kernel),
     BED (test_dir_and_inotify),
     BED (test_unix),
-    BED (test_tty),
-    BED (test_tty_lock_of_others),
-    BED (test_tty_lock_life),
-    BED (test_tty_no_lock),
-    BED (test_tty_of_a_process),
     cmocka_unit_test (test_proc),
     cmocka_unit_test (test_proc_stack),
     cmocka_unit_test (test_pidfd_and_gone),

@@ -14,7 +14,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/store.h"
-#include "tests/unit/base/tmpdir.h"
+#include "tests/lib/tmpdir.h"
 
 static int
 setup (void **state)

@@ -317,6 +317,21 @@ test_nearest (void **state)
   assert_null (text_nearest (longest, keys));
 }
 
+static void
+test_did_you_mean (void **state)
+{
+  static const char *const keys[] = { "interval", "timeout", NULL };
+  char dst[80], small[20];
+
+  assert_string_equal (text_did_you_mean (dst, sizeof dst, "tiemout", keys),
+                       " (did you mean \"timeout\"?)");
+  assert_string_equal (text_did_you_mean (dst, sizeof dst, "colour", keys),
+                       " (known: interval, timeout)");
+  /* Whole or not at all. */
+  assert_string_equal (text_did_you_mean (small, sizeof small, "colour", keys),
+                       "");
+}
+
 int
 main (void)
 {
@@ -331,6 +346,7 @@ main (void)
     cmocka_unit_test (test_glob),
     cmocka_unit_test (test_glob_blow_up),
     cmocka_unit_test (test_nearest),
+    cmocka_unit_test (test_did_you_mean),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);

@@ -18,6 +18,7 @@
 #include "base/json.h"
 #include "controller-proto/bundle_priv.h"
 #include "controller-proto/sha256.h"
+#include "tests/lib/tmpdir.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -37,8 +38,8 @@ struct seen
 
 struct place
 {
-  char dir[64];
-  int root, work, out;
+  struct tmpdir tmp;
+  int work, out;
   struct seen seen;
 };
 
@@ -84,11 +85,7 @@ seen_clear (struct seen *s)
 static void
 put (int dirfd, const char *name, const void *data, size_t len)
 {
-  CLEANUP_CLOSE int fd
-      = openat (dirfd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-
-  assert_true (fd >= 0);
-  assert_int_equal (write (fd, data, len), (ssize_t) len);
+  assert_int_equal (tmpdir_put (dirfd, name, data, len), 0);
 }
 
 static int
@@ -97,15 +94,13 @@ setup (void **state)
   struct place *p = calloc (1, sizeof *p);
   CLEANUP_FREE char *big = malloc (BIG);
 
-  strcpy (p->dir, "/tmp/test-bundle.XXXXXX");
-  if (p == NULL || mkdtemp (p->dir) == NULL)
+  if (tmpdir_make (&p->tmp) < 0)
     return -1;
-  p->root = open (p->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  mkdirat (p->root, "work", 0700);
-  mkdirat (p->root, "work/console", 0700);
-  mkdirat (p->root, "out", 0700);
-  p->work = openat (p->root, "work", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  p->out = openat (p->root, "out", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  mkdirat (p->tmp.fd, "work", 0700);
+  mkdirat (p->tmp.fd, "work/console", 0700);
+  mkdirat (p->tmp.fd, "out", 0700);
+  p->work = openat (p->tmp.fd, "work", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  p->out = openat (p->tmp.fd, "out", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   put (p->work, "incident.json", "{\"id\":1}", 8);
   put (p->work, "empty.txt", "", 0);
   put (p->work, "console/raw.log", "hello\x1b[31m\n", 11);
@@ -122,19 +117,11 @@ static int
 teardown (void **state)
 {
   struct place *p = *state;
-  char cmd[3][80] = { "rm", "-rf" };
-  pid_t pid;
 
   seen_clear (&p->seen);
-  close (p->root);
   close (p->work);
   close (p->out);
-  if ((pid = fork ()) == 0)
-    {
-      execlp ("rm", cmd[0], cmd[1], p->dir, (char *) NULL);
-      _exit (127);
-    }
-  waitpid (pid, NULL, 0);
+  tmpdir_done (&p->tmp);
   free (p);
   return 0;
 }
@@ -263,10 +250,10 @@ test_plain_tar (void **state)
   int st;
 
   assert_int_equal (pack (p, NULL, digest, &size), 0);
-  snprintf (path, sizeof path, "%s/out/b.tar.zst", p->dir);
+  snprintf (path, sizeof path, "%s/out/b.tar.zst", p->tmp.path);
   if ((pid = fork ()) == 0)
     {
-      if (chdir (p->dir) == 0 && mkdir ("x", 0700) == 0 && chdir ("x") == 0)
+      if (chdir (p->tmp.path) == 0 && mkdir ("x", 0700) == 0 && chdir ("x") == 0)
         execlp ("tar", "tar", "--zstd", "-xf", path, (char *) NULL);
       _exit (127);
     }
@@ -274,8 +261,8 @@ test_plain_tar (void **state)
   if (WIFEXITED (st) && WEXITSTATUS (st) == 127)
     skip ();
   assert_int_equal (st, 0);
-  assert_int_equal (faccessat (p->root, "x/console/raw.log", R_OK, 0), 0);
-  assert_int_equal (faccessat (p->root, "x/manifest.json", R_OK, 0), 0);
+  assert_int_equal (faccessat (p->tmp.fd, "x/console/raw.log", R_OK, 0), 0);
+  assert_int_equal (faccessat (p->tmp.fd, "x/manifest.json", R_OK, 0), 0);
 }
 
 static void

@@ -15,6 +15,7 @@
 #include "controller-proto/bundle.h"
 #include "controller-proto/sha256.h"
 #include "controller-proto/ship.h"
+#include "tests/lib/tmpdir.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -50,7 +51,7 @@ struct script
 
 struct world
 {
-  char dir[64];
+  struct tmpdir tmp;
   int listener, item_fd;
   char url[64];
   struct script script;
@@ -135,8 +136,7 @@ setup (void **state)
   CLEANUP_FREE char *body = malloc (BODY_BYTES);
 
   signal (SIGPIPE, SIG_IGN);
-  strcpy (w->dir, "/tmp/test-ship.XXXXXX");
-  if (mkdtemp (w->dir) == NULL)
+  if (tmpdir_make (&w->tmp) < 0)
     return -1;
   a.sin_addr.s_addr = htonl (INADDR_LOOPBACK);
   w->listener = socket (AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -159,7 +159,6 @@ static int
 teardown (void **state)
 {
   struct world *w = *state;
-  pid_t pid;
 
   shutdown (w->listener, SHUT_RDWR);
   if (w->running)
@@ -167,12 +166,7 @@ teardown (void **state)
   close (w->listener);
   close (w->item_fd);
   sha256_free (w->sum);
-  if ((pid = fork ()) == 0)
-    {
-      execlp ("rm", "rm", "-rf", w->dir, (char *) NULL);
-      _exit (127);
-    }
-  waitpid (pid, NULL, 0);
+  tmpdir_done (&w->tmp);
   free (w);
   return 0;
 }
@@ -280,7 +274,7 @@ test_request (void **state)
   int fd;
 
   needs_http ();
-  snprintf (path, sizeof path, "%s/token", w->dir);
+  snprintf (path, sizeof path, "%s/token", w->tmp.path);
   fd = open (path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
   assert_int_equal (write (fd, "sesame\n", 7), 7);
   close (fd);
@@ -307,7 +301,7 @@ test_token_trouble (void **state)
 
   needs_http ();
   /* Nothing is sent without it, and nobody sees it in a message. */
-  snprintf (path, sizeof path, "%s/token", w->dir);
+  snprintf (path, sizeof path, "%s/token", w->tmp.path);
   assert_int_equal (send_item (w->url, w, path, &retry_ms, &err),
                     SHIP_DENIED);
   fd = open (path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
@@ -424,8 +418,8 @@ test_dir (void **state)
   uint64_t retry_ms;
   int fd;
 
-  snprintf (url, sizeof url, "dir:%s", w->dir);
-  snprintf (path, sizeof path, "%s/the-id.tar.zst", w->dir);
+  snprintf (url, sizeof url, "dir:%s", w->tmp.path);
+  snprintf (path, sizeof path, "%s/the-id.tar.zst", w->tmp.path);
   assert_int_equal (send_item (url, w, NULL, &retry_ms, &err), SHIP_DONE);
   fd = open (path, O_RDWR | O_CLOEXEC);
   assert_int_equal (sha256_fd (fd, hex, NULL, &err), 0);

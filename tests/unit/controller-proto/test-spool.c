@@ -17,6 +17,7 @@
 #include "base/json.h"
 #include "controller-proto/bundle.h"
 #include "controller-proto/spool_priv.h"
+#include "tests/lib/tmpdir.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -25,8 +26,7 @@
 
 struct place
 {
-  char dir[64];
-  int fd;
+  struct tmpdir tmp;
   struct spool *sp;
   struct error err;
 };
@@ -38,7 +38,7 @@ begin (struct place *p, const struct spool_limits *l)
 
   spool_close (p->sp);
   p->sp = NULL;
-  if (spool_open (p->fd, l ? l : &roomy, &p->sp, &p->err) < 0)
+  if (spool_open (p->tmp.fd, l ? l : &roomy, &p->sp, &p->err) < 0)
     fail_msg ("%s", error_text (&p->err));
 }
 
@@ -47,10 +47,8 @@ setup (void **state)
 {
   struct place *p = calloc (1, sizeof *p);
 
-  strcpy (p->dir, "/tmp/test-spool.XXXXXX");
-  if (mkdtemp (p->dir) == NULL)
+  if (tmpdir_make (&p->tmp) < 0)
     return -1;
-  p->fd = open (p->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   begin (p, NULL);
   *state = p;
   return 0;
@@ -60,16 +58,9 @@ static int
 teardown (void **state)
 {
   struct place *p = *state;
-  pid_t pid;
 
   spool_close (p->sp);
-  close (p->fd);
-  if ((pid = fork ()) == 0)
-    {
-      execlp ("rm", "rm", "-rf", p->dir, (char *) NULL);
-      _exit (127);
-    }
-  waitpid (pid, NULL, 0);
+  tmpdir_done (&p->tmp);
   free (p);
   return 0;
 }
@@ -300,10 +291,10 @@ test_links (void **state)
 
   assert_int_equal (incident (p, 1), 0);
   snprintf (path, sizeof path, "open/%s/files/out", id_of (1));
-  assert_int_equal (symlinkat ("/tmp", p->fd, path), 0);
+  assert_int_equal (symlinkat ("/tmp", p->tmp.fd, path), 0);
   assert_true (artifact (p, 1, "out/evil", 3) < 0);
   assert_int_equal (pack (p, 1), 0);
-  assert_int_equal (access (p->dir, F_OK), 0);
+  assert_int_equal (access (p->tmp.path, F_OK), 0);
 }
 
 static void
@@ -325,7 +316,7 @@ test_append (void **state)
   snprintf (path, sizeof path, "open/%s/files/b", id);
   assert_int_equal (spool_artifact (sp, id, "b", 0, "abcdef", 6, NULL), 0);
   assert_int_equal (spool_artifact (sp, id, "b", 0, "xy", 2, NULL), 0);
-  assert_int_equal (fstatat (p->fd, path, &st, 0), 0);
+  assert_int_equal (fstatat (p->tmp.fd, path, &st, 0), 0);
   assert_int_equal (st.st_size, 2);
   assert_int_equal (stats (p).bytes, 7 + 6 + 2);
   assert_int_equal (spool_artifact (sp, id, "a", 9, "x", 1, NULL), -EFBIG);
@@ -438,7 +429,7 @@ static void
 put (struct place *p, const char *path, const char *text)
 {
   CLEANUP_CLOSE int fd
-      = openat (p->fd, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+      = openat (p->tmp.fd, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 
   assert_true (fd >= 0);
   assert_int_equal (write (fd, text, strlen (text)), (ssize_t) strlen (text));
@@ -465,17 +456,17 @@ test_rubbish (void **state)
   put (p, path, "x");
   put (p, "ready/readme.txt", "hello");
   put (p, "ready/.x.part", "hello");
-  assert_int_equal (mkdirat (p->fd, "open/lost+found", 0700), 0);
+  assert_int_equal (mkdirat (p->tmp.fd, "open/lost+found", 0700), 0);
   begin (p, NULL);
   assert_int_equal (look (p, 1).place, SPOOL_PLACE_MAX);
   assert_int_equal (look (p, 2).place, SPOOL_PLACE_MAX);
   assert_int_equal (look (p, 3).place, SPOOL_READY);
   assert_int_equal (look (p, 3).bytes, 0);
   snprintf (path, sizeof path, "bad/ready-%s.json", id_of (1));
-  assert_int_equal (faccessat (p->fd, path, F_OK, 0), 0);
+  assert_int_equal (faccessat (p->tmp.fd, path, F_OK, 0), 0);
   snprintf (path, sizeof path, "bad/open-%s", id_of (2));
-  assert_int_equal (faccessat (p->fd, path, F_OK, 0), 0);
-  assert_true (faccessat (p->fd, "ready/.x.part", F_OK, 0) < 0);
+  assert_int_equal (faccessat (p->tmp.fd, path, F_OK, 0), 0);
+  assert_true (faccessat (p->tmp.fd, "ready/.x.part", F_OK, 0) < 0);
   assert_int_equal (incident (p, 4), 0);
 }
 

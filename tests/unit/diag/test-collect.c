@@ -247,8 +247,13 @@ get (const struct collector *c, const struct guest *g, const char *params,
 static struct guest
 guest (void)
 {
-  struct guest g = { .name = "vm", .display = "vm", .monitor = MONITOR_UNIX };
+  static struct guest_console consoles[2];
+  static struct guest_nic nics[3];
+  struct guest g = { .name = "vm", .display = "vm", .monitor = MONITOR_UNIX,
+                     .consoles = consoles, .nics = nics };
 
+  memset (consoles, 0, sizeof consoles);
+  memset (nics, 0, sizeof nics);
   snprintf (g.inc.uuid, sizeof g.inc.uuid, "u");
   return g;
 }

@@ -232,9 +232,11 @@ hub_tap (struct hub *hub, const char *uuid, const char *console,
 static struct guest
 guest (enum console_device device)
 {
+  static struct guest_console console;
   struct guest g = { .name = "vm", .display = "vm", .nconsoles = 1,
-                     .monitor = MONITOR_UNIX };
+                     .monitor = MONITOR_UNIX, .consoles = &console };
 
+  memset (&console, 0, sizeof console);
   snprintf (g.inc.uuid, sizeof g.inc.uuid, "u");
   snprintf (g.consoles[0].name, sizeof g.consoles[0].name, "serial0");
   snprintf (g.consoles[0].alias, sizeof g.consoles[0].alias, "charserial0");

@@ -17,9 +17,10 @@
 #include "base/loop.h"
 #include "base/opener.h"
 #include "guests/source.h"
+#include "tests/lib/tmpdir.h"
+#include "tests/lib/until.h"
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <limits.h>
 #include <signal.h>
 #include <spawn.h>
@@ -29,6 +30,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -39,7 +41,8 @@
 
 struct world
 {
-  char dir[64], root[80], eve[80];
+  struct tmpdir tmp;
+  char root[80], eve[80];
   struct guest_source_env env;
   struct guest_source_config cfg;
   void *source;
@@ -66,10 +69,9 @@ setup (void **state)
 {
   struct world *w = calloc (1, sizeof *w);
 
-  strcpy (w->dir, "/tmp/hd-rundir-XXXXXX");
-  assert_non_null (mkdtemp (w->dir));
-  snprintf (w->root, sizeof w->root, "%s/kvm", w->dir);
-  snprintf (w->eve, sizeof w->eve, "%s/eve", w->dir);
+  assert_int_equal (tmpdir_make (&w->tmp), 0);
+  snprintf (w->root, sizeof w->root, "%s/kvm", w->tmp.path);
+  snprintf (w->eve, sizeof w->eve, "%s/eve", w->tmp.path);
   assert_int_equal (mkdir (w->root, 0700), 0);
   assert_int_equal (mkdir (w->eve, 0700), 0);
   w->env.opener = opener_local ();
@@ -87,12 +89,6 @@ setup (void **state)
 }
 
 static int
-remove_one (const char *path, const struct stat *st, int type, struct FTW *f)
-{
-  return remove (path);
-}
-
-static int
 teardown (void **state)
 {
   struct world *w = *state;
@@ -102,7 +98,7 @@ teardown (void **state)
   registry_free (w->env.registry);
   loop_free (w->env.loop);
   guest_unref (w->last);
-  nftw (w->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+  tmpdir_done (&w->tmp);
   free (w);
   return 0;
 }
@@ -116,20 +112,6 @@ start (struct world *w)
     fail_msg ("%s", error_text (&err));
 }
 
-/* Rounds of the loop until the expression holds. */
-#define UNTIL(w, what)                                                         \
-  do                                                                           \
-    {                                                                          \
-      uint64_t until_ = clock_ms () + 10000;                                   \
-      while (!(what))                                                          \
-        {                                                                      \
-          if (clock_ms () > until_)                                            \
-            fail_msg ("did not happen: %s", #what);                            \
-          assert_int_equal (loop_round ((w)->env.loop, 100, NULL), 0);         \
-        }                                                                      \
-    }                                                                          \
-  while (0)
-
 /* ---- what is looked at ---- */
 
 static void
@@ -139,12 +121,7 @@ put_file (const char *dir, const char *name, const char *text)
   FILE *f;
 
   snprintf (path, sizeof path, "%s/%s", dir, name);
-  for (char *p = path + 1; (p = strchr (p, '/')); p++)
-    {
-      *p = '\0';
-      mkdir (path, 0700);
-      *p = '/';
-    }
+  tmpdir_parents (path);
   snprintf (tmp, sizeof tmp, "%s.tmp", path);
   f = fopen (tmp, "w");
   assert_non_null (f);
@@ -194,6 +171,38 @@ put_qemu (struct world *w, const char *folder, const char *uuid)
   return pid;
 }
 
+/* A process that calls itself that guest's QEMU, of these users. */
+static pid_t
+put_look_alike (struct world *w, const char *folder, uid_t ruid, uid_t euid)
+{
+  char *argv[] = { (char *) "/usr/bin/qemu-system-test", (char *) "-name",
+                   (char *) folder, (char *) "-uuid", (char *) UUID, NULL };
+  char cmdline[64] = "", path[64];
+  int fd = open ("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+  pid_t pid = fork ();
+
+  if (pid == 0)
+    {
+      /* By descriptor: that user may not reach the folder of the build. */
+      if (setresuid (ruid, euid, euid) == 0)
+        syscall (SYS_execveat, fd, "", argv, environ, AT_EMPTY_PATH);
+      _exit (127);
+    }
+  close (fd);
+  assert_true (pid > 0);
+  snprintf (path, sizeof path, "/proc/%d/cmdline", (int) pid);
+  for (uint64_t until = clock_ms () + 10000; !strstr (cmdline, "qemu-system");)
+    {
+      int c = open (path, O_RDONLY | O_CLOEXEC);
+      ssize_t n = read (c, cmdline, sizeof cmdline - 1);
+
+      close (c);
+      cmdline[n > 0 ? n : 0] = '\0';
+      assert_true (clock_ms () < until);
+    }
+  return pid;
+}
+
 static void
 end_qemu (pid_t pid)
 {
@@ -215,7 +224,7 @@ follows_a_guest_through_its_life (void **state)
   pid_t pid;
 
   start (w);
-  UNTIL (w, guest_source_rundir.healthy (w->source));
+  UNTIL_LOOP (w->env.loop, guest_source_rundir.healthy (w->source));
   assert_int_equal (registry_count (w->env.registry), 0);
 
   snprintf (path, sizeof path, "%s/" NAME, w->root);
@@ -224,7 +233,7 @@ follows_a_guest_through_its_life (void **state)
   put_socket (w, NAME, "cons");
   put_socket (w, NAME, "qmp");
   put_socket (w, NAME, "listener.qmp");
-  UNTIL (w, w->last && w->last->inc.pid == pid && w->last->nconsoles == 1
+  UNTIL_LOOP (w->env.loop, w->last && w->last->inc.pid == pid && w->last->nconsoles == 1
                 && w->last->monitor == MONITOR_UNIX);
   first = w->last->inc.start_time;
   assert_string_equal (w->last->inc.uuid, UUID);
@@ -238,18 +247,18 @@ follows_a_guest_through_its_life (void **state)
 
   /* Its end is noticed though nothing in the folder changes. */
   end_qemu (pid);
-  UNTIL (w, w->last->run == GUEST_OFF);
+  UNTIL_LOOP (w->env.loop, w->last->run == GUEST_OFF);
   assert_int_equal (w->last->inc.pid, 0);
   assert_string_equal (w->last->inc.uuid, UUID);
   assert_string_equal (w->last->reason, "no-process");
 
   /* The same folder again. */
   pid = put_qemu (w, NAME, UUID);
-  UNTIL (w, w->last->inc.pid == pid);
+  UNTIL_LOOP (w->env.loop, w->last->inc.pid == pid);
   assert_true (w->last->inc.start_time >= first);
   end_qemu (pid);
-  nftw (path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-  UNTIL (w, w->gone == 1);
+  tmpdir_remove (path);
+  UNTIL_LOOP (w->env.loop, w->gone == 1);
   assert_int_equal (w->added, 1);
   guest_source_rundir.describe (w->source, &line);
   assert_non_null (strstr (buf_str (&line), ": 0 guests"));
@@ -266,14 +275,14 @@ believes_no_pid_file (void **state)
   snprintf (text, sizeof text, "%d", (int) getpid ());
   put_file (w->root, NAME "/pid", text);
   start (w);
-  UNTIL (w, w->added == 1);
+  UNTIL_LOOP (w->env.loop, w->added == 1);
   assert_int_equal (w->last->run, GUEST_OFF);
   /* A QEMU, but of another guest. */
   put_file (w->root, "other/x", "");
   pid = put_qemu (w, "other", "22222222-2222-4333-8444-555555555555");
   snprintf (text, sizeof text, "%d", (int) pid);
   put_file (w->root, NAME "/pid", text);
-  UNTIL (w, w->added == 2);
+  UNTIL_LOOP (w->env.loop, w->added == 2);
   guest_source_rundir.refresh (w->source);
   for (unsigned i = 0; i < 5; i++)
     loop_round (w->env.loop, 100, NULL);
@@ -293,13 +302,54 @@ finds_the_process_without_a_pid_file (void **state)
   /* As if written in another pid namespace. */
   put_file (w->root, NAME "/pid", "1\n");
   start (w);
-  UNTIL (w, w->last && w->last->inc.pid == pid);
+  UNTIL_LOOP (w->env.loop, w->last && w->last->inc.pid == pid);
   snprintf (path, sizeof path, "%s/" NAME "/pid", w->root);
   unlink (path);
   guest_source_rundir.refresh (w->source);
   for (unsigned i = 0; i < 5; i++)
     loop_round (w->env.loop, 100, NULL);
   assert_int_equal (w->last->inc.pid, pid);
+  end_qemu (pid);
+}
+
+/* Any local user can start a process under a QEMU's name. */
+static void
+takes_no_look_alike (void **state)
+{
+  static const uid_t others[][2] = { { 12345, 12345 }, { 12345, 0 } };
+  struct world *w = *state;
+  char path[300], text[16];
+  pid_t pid;
+
+  if (geteuid () != 0)
+    skip ();
+  put_file (w->root, NAME "/x", "");
+  put_file (w->root, NAME "/pid", "1\n");
+  start (w);
+  UNTIL_LOOP (w->env.loop, w->added == 1);
+  for (unsigned i = 0; i < ARRAY_LEN (others); i++)
+    {
+      pid = put_look_alike (w, NAME, others[i][0], others[i][1]);
+      guest_source_rundir.refresh (w->source);
+      for (unsigned k = 0; k < 5; k++)
+        loop_round (w->env.loop, 100, NULL);
+      assert_int_equal (w->last->run, GUEST_OFF);
+      /* Also when it got the number that a stale pid file has. */
+      snprintf (text, sizeof text, "%d\n", (int) pid);
+      put_file (w->root, NAME "/pid", text);
+      guest_source_rundir.refresh (w->source);
+      for (unsigned k = 0; k < 5; k++)
+        loop_round (w->env.loop, 100, NULL);
+      assert_int_equal (w->last->run, GUEST_OFF);
+      end_qemu (pid);
+    }
+  /* Whose folder it is, that one's it may be. */
+  snprintf (path, sizeof path, "%s/" NAME, w->root);
+  assert_int_equal (chown (path, 12345, (gid_t) -1), 0);
+  put_file (w->root, NAME "/pid", "1\n");
+  pid = put_look_alike (w, NAME, 12345, 12345);
+  guest_source_rundir.refresh (w->source);
+  UNTIL_LOOP (w->env.loop, w->last->inc.pid == pid);
   end_qemu (pid);
 }
 
@@ -315,12 +365,12 @@ names_those_without_a_uuid (void **state)
   put_file (w->root, "bad name/x", "");
   pid = put_qemu (w, "plain", NULL);
   start (w);
-  UNTIL (w, w->added == 1);
+  UNTIL_LOOP (w->env.loop, w->added == 1);
   strcpy (uuid, w->last->inc.uuid);
   assert_int_equal (strlen (uuid), 36);
   assert_int_equal (uuid[14], '8');
   end_qemu (pid);
-  UNTIL (w, w->last->run == GUEST_OFF);
+  UNTIL_LOOP (w->env.loop, w->last->run == GUEST_OFF);
   assert_string_equal (w->last->inc.uuid, uuid);
   assert_int_equal (registry_count (w->env.registry), 1);
 }
@@ -335,11 +385,11 @@ takes_the_running_one_of_two_versions (void **state)
   put_file (w->root, NEXT "/x", "");
   pid = put_qemu (w, NEXT, UUID);
   start (w);
-  UNTIL (w, w->added == 1);
+  UNTIL_LOOP (w->env.loop, w->added == 1);
   for (unsigned i = 0; i < 3; i++)
     {
       guest_source_rundir.refresh (w->source);
-      UNTIL (w, w->last->inc.pid == pid);
+      UNTIL_LOOP (w->env.loop, w->last->inc.pid == pid);
     }
   assert_string_equal (w->last->name, NEXT);
   assert_int_equal (registry_count (w->env.registry), 1);
@@ -356,9 +406,9 @@ sees_a_stopped_process (void **state)
   put_file (w->root, NAME "/x", "");
   pid = put_qemu (w, NAME, UUID);
   start (w);
-  UNTIL (w, w->last && w->last->inc.pid == pid);
+  UNTIL_LOOP (w->env.loop, w->last && w->last->inc.pid == pid);
   kill (pid, SIGSTOP);
-  UNTIL (w, (guest_source_rundir.refresh (w->source), true)
+  UNTIL_LOOP (w->env.loop, (guest_source_rundir.refresh (w->source), true)
                 && w->last->run == GUEST_PAUSED);
   assert_string_equal (w->last->reason, "process-stopped");
   end_qemu (pid);
@@ -375,16 +425,16 @@ tells_eves_intent_before_the_end (void **state)
   put_file (w->root, NAME "/x", "");
   pid = put_qemu (w, NAME, UUID);
   start (w);
-  UNTIL (w, w->last && w->last->inc.pid == pid);
+  UNTIL_LOOP (w->env.loop, w->last && w->last->inc.pid == pid);
   assert_string_equal (w->last->display, "shop");
   assert_int_equal (w->last->intent, INTENT_RUN);
   put_file (w->eve, "domainmgr/DomainStatus/" UUID ".json",
             "{\"DisplayName\":\"shop\",\"State\":118}");
-  UNTIL (w, w->last->intent == INTENT_STOP);
+  UNTIL_LOOP (w->env.loop, w->last->intent == INTENT_STOP);
   assert_int_equal (w->last->run, GUEST_STOPPING);
   assert_string_equal (w->last->intent_from, "DomainStatus.State=HALTING");
   end_qemu (pid);
-  UNTIL (w, w->last->run == GUEST_OFF);
+  UNTIL_LOOP (w->env.loop, w->last->run == GUEST_OFF);
   assert_int_equal (w->last->intent, INTENT_STOP);
 }
 
@@ -395,7 +445,7 @@ outlives_a_root_that_is_not_there (void **state)
 
   w->cfg.root = (char *) "/tmp/hd-rundir-that-never-was";
   start (w);
-  UNTIL (w, guest_source_rundir.healthy (w->source));
+  UNTIL_LOOP (w->env.loop, guest_source_rundir.healthy (w->source));
   assert_int_equal (registry_count (w->env.registry), 0);
 }
 
@@ -443,6 +493,7 @@ main (int argc, char **argv)
     T (follows_a_guest_through_its_life),
     T (believes_no_pid_file),
     T (finds_the_process_without_a_pid_file),
+    T (takes_no_look_alike),
     T (names_those_without_a_uuid),
     T (takes_the_running_one_of_two_versions),
     T (sees_a_stopped_process),

@@ -21,6 +21,7 @@
 #include "guests/source.h"
 #include "guests/virt.h"
 #include "transports/monitor/monitor.h"
+#include "tests/lib/until.h"
 
 #include <fcntl.h>
 #include <json-c/json.h>
@@ -34,19 +35,6 @@
 #define URI "test:///default"
 
 static struct loop *loop;
-
-#define UNTIL(what)                                                            \
-  do                                                                           \
-    {                                                                          \
-      uint64_t until_ = clock_ms () + 10000;                                   \
-      while (!(what))                                                          \
-        {                                                                      \
-          if (clock_ms () > until_)                                            \
-            fail_msg ("did not happen: %s", #what);                            \
-          assert_int_equal (loop_round (loop, 50, NULL), 0);                   \
-        }                                                                      \
-    }                                                                          \
-  while (0)
 
 static void
 rounds (unsigned n)
@@ -115,14 +103,14 @@ watches_one_fd_twice (void **state)
   rounds (3);
   assert_int_equal (r.calls + w.calls, 0);
   assert_int_equal (write (fds[1], "x", 1), 1);
-  UNTIL (r.calls && w.calls);
+  UNTIL_LOOP (loop, r.calls && w.calls);
   assert_int_equal (r.got, VIR_EVENT_HANDLE_READABLE);
 
   /* Switched off it is not called, removed it is freed, but later. */
   virEventUpdateHandle (r.id, 0);
   w.remove_in_call = true;
   w.calls = 0;
-  UNTIL (w.freed == 1);
+  UNTIL_LOOP (loop, w.freed == 1);
   assert_int_equal (w.calls, 1);
   assert_false (w.freed_inside);
   r.calls = 0;
@@ -135,7 +123,7 @@ watches_one_fd_twice (void **state)
   r.remove_in_call = true;
   close (fds[1]);
   virEventUpdateHandle (r.id, VIR_EVENT_HANDLE_READABLE);
-  UNTIL (r.freed == 1);
+  UNTIL_LOOP (loop, r.freed == 1);
   assert_true (r.got & VIR_EVENT_HANDLE_HANGUP);
   close (fds[0]);
 }
@@ -152,7 +140,7 @@ keeps_time (void **state)
   each.id = virEventAddTimeout (0, on_time, &each, probe_free);
   slow.id = virEventAddTimeout (30, on_time, &slow, probe_free);
   began = clock_ms ();
-  UNTIL (slow.calls >= 2);
+  UNTIL_LOOP (loop, slow.calls >= 2);
   assert_true (clock_ms () - began >= 60);
   /* Every round, and not only twice in that time. */
   assert_true (each.calls > 4);
@@ -160,16 +148,16 @@ keeps_time (void **state)
 
   virEventUpdateTimeout (each.id, -1);
   virEventUpdateTimeout (off.id, 0);
-  UNTIL (off.calls > 0);
+  UNTIL_LOOP (loop, off.calls > 0);
   calls = each.calls;
   rounds (4);
   assert_int_equal (each.calls, calls);
   off.remove_in_call = true;
-  UNTIL (off.freed == 1);
+  UNTIL_LOOP (loop, off.freed == 1);
   assert_false (off.freed_inside);
   assert_int_equal (virEventRemoveTimeout (each.id), 0);
   assert_int_equal (virEventRemoveTimeout (slow.id), 0);
-  UNTIL (each.freed && slow.freed);
+  UNTIL_LOOP (loop, each.freed && slow.freed);
   assert_int_equal (virEventRemoveTimeout (slow.id), -1);
 }
 
@@ -236,9 +224,9 @@ may_be_called_from_any_thread (void **state)
   assert_int_equal (pipe2 (h.fds, O_CLOEXEC | O_NONBLOCK), 0);
   assert_int_equal (write (h.fds[1], "x", 1), 1);
   assert_int_equal (pthread_create (&thread, NULL, hammer_run, &h), 0);
-  UNTIL (atomic_load (&h.done));
+  UNTIL_LOOP (loop, atomic_load (&h.done));
   pthread_join (thread, NULL);
-  UNTIL (atomic_load (&h.freed) == 4000);
+  UNTIL_LOOP (loop, atomic_load (&h.freed) == 4000);
   rounds (3);
   assert_int_equal (atomic_load (&h.freed), 4000);
   close (h.fds[0]);
@@ -313,7 +301,7 @@ teardown (void **state)
   struct job_stats stats;
 
   guest_source_libvirt.stop (w->source);
-  UNTIL ((job_pool_stats (w->env.jobs, &stats), stats.running == 0));
+  UNTIL_LOOP (loop, (job_pool_stats (w->env.jobs, &stats), stats.running == 0));
   job_pool_free (w->env.jobs, 5000);
   registry_free (w->env.registry);
   guest_unref (w->last);
@@ -346,20 +334,20 @@ hears_what_happens_to_a_domain (void **state)
   char again[512];
 
   assert_non_null (conn);
-  UNTIL (guest_source_libvirt.healthy (w->source));
-  UNTIL (w->added == 1); /* the driver's own "test" */
+  UNTIL_LOOP (loop, guest_source_libvirt.healthy (w->source));
+  UNTIL_LOOP (loop, w->added == 1); /* the driver's own "test" */
   dom = virDomainCreateXML (conn, domain, 0);
   assert_non_null (dom);
-  UNTIL (w->last && w->last->run == GUEST_RUNNING);
+  UNTIL_LOOP (loop, w->last && w->last->run == GUEST_RUNNING);
   assert_int_equal (w->last->memory_bytes, 64u << 20);
   assert_int_equal (w->last->monitor, MONITOR_LIBVIRT);
   assert_string_equal (w->last->host, URI);
 
   assert_int_equal (virDomainSuspend (dom), 0);
-  UNTIL (w->last->run == GUEST_PAUSED && w->events[GUEST_EVENT_STOP] == 1);
+  UNTIL_LOOP (loop, w->last->run == GUEST_PAUSED && w->events[GUEST_EVENT_STOP] == 1);
   assert_int_equal (w->last->intent, INTENT_PAUSE);
   assert_int_equal (virDomainResume (dom), 0);
-  UNTIL (w->last->run == GUEST_RUNNING && w->events[GUEST_EVENT_RESUME] == 1);
+  UNTIL_LOOP (loop, w->last->run == GUEST_RUNNING && w->events[GUEST_EVENT_RESUME] == 1);
 
   /* No process: libvirt's number of the start tells this life. */
   first = w->last->inc;
@@ -367,18 +355,18 @@ hears_what_happens_to_a_domain (void **state)
   assert_true (first.start_time > 0);
   assert_int_equal (virt_check_life (dom, &first, NULL), 0);
   assert_int_equal (virDomainDestroy (dom), 0);
-  UNTIL (w->gone == 1);
+  UNTIL_LOOP (loop, w->gone == 1);
   assert_int_equal (w->events[GUEST_EVENT_SHUTDOWN], 1);
   virDomainFree (dom);
   dom = virDomainCreateXML (conn, domain_again (first.uuid, again), 0);
   assert_non_null (dom);
   assert_int_equal (virt_check_life (dom, &first, NULL), -ESTALE);
   assert_int_equal (virt_domain (URI, &first, &other, NULL), -ESTALE);
-  UNTIL (w->last->run == GUEST_RUNNING
+  UNTIL_LOOP (loop, w->last->run == GUEST_RUNNING
          && !incarnation_equal (&w->last->inc, &first));
   assert_int_equal (virt_check_life (dom, &w->last->inc, NULL), 0);
   assert_int_equal (virDomainDestroy (dom), 0);
-  UNTIL (w->gone == 2);
+  UNTIL_LOOP (loop, w->gone == 2);
   virDomainFree (dom);
   virConnectClose (conn);
   guest_source_libvirt.describe (w->source, &line);
@@ -396,7 +384,7 @@ asks_without_tainting (void **state)
   struct json_object *stats = NULL;
   char status[32] = "";
 
-  UNTIL (w->added == 1);
+  UNTIL_LOOP (loop, w->added == 1);
   assert_int_equal (registry_find (w->env.registry, "test", &g, &err), 0);
   if (monitor_status (&env, g, clock_ms () + 5000, &health, status,
                       sizeof status, &err)

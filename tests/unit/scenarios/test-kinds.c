@@ -193,8 +193,13 @@ run_on (const char *text, const struct guest *g, struct outcome_report *ret)
 static struct guest
 guest (void)
 {
-  struct guest g = { .name = "vm", .display = "vm", .nconsoles = 2 };
+  static struct guest_console consoles[2];
+  static struct guest_nic nics[2];
+  struct guest g = { .name = "vm", .display = "vm", .nconsoles = 2,
+                     .consoles = consoles, .nics = nics };
 
+  memset (consoles, 0, sizeof consoles);
+  memset (nics, 0, sizeof nics);
   snprintf (g.consoles[0].name, sizeof g.consoles[0].name, "log");
   g.consoles[0].kind = CONSOLE_LOG;
   snprintf (g.consoles[1].name, sizeof g.consoles[1].name, "serial0");

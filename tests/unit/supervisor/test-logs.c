@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "supervisor/writer_logs.h"
+#include "tests/lib/tmpdir.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -24,8 +25,7 @@
 
 struct place
 {
-  char dir[64];
-  int fd;
+  struct tmpdir tmp;
   struct logs *l;
   uint64_t now;
 };
@@ -38,7 +38,7 @@ begin (struct place *p, struct logs_limits l)
   logs_free (p->l);
   p->l = NULL;
   l.free_floor = 1;
-  assert_int_equal (logs_new (p->fd, &l, &p->l, &err), 0);
+  assert_int_equal (logs_new (p->tmp.fd, &l, &p->l, &err), 0);
 }
 
 static int
@@ -46,10 +46,8 @@ setup (void **state)
 {
   struct place *p = calloc (1, sizeof *p);
 
-  strcpy (p->dir, "/tmp/test-logs.XXXXXX");
-  if (mkdtemp (p->dir) == NULL)
+  if (tmpdir_make (&p->tmp) < 0)
     return -1;
-  p->fd = open (p->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   p->now = 1000;
   *state = p;
   return 0;
@@ -59,16 +57,9 @@ static int
 teardown (void **state)
 {
   struct place *p = *state;
-  pid_t pid;
 
   logs_free (p->l);
-  close (p->fd);
-  if ((pid = fork ()) == 0)
-    {
-      execlp ("rm", "rm", "-rf", p->dir, (char *) NULL);
-      _exit (127);
-    }
-  waitpid (pid, NULL, 0);
+  tmpdir_done (&p->tmp);
   free (p);
   return 0;
 }
@@ -96,7 +87,7 @@ file_text (struct place *p, const char *name)
   ssize_t n;
 
   snprintf (path, sizeof path, UUID "/%s", name);
-  fd = openat (p->fd, path, O_RDONLY | O_CLOEXEC);
+  fd = openat (p->tmp.fd, path, O_RDONLY | O_CLOEXEC);
   n = fd >= 0 ? read (fd, text, sizeof text - 1) : 0;
   text[n > 0 ? n : 0] = '\0';
   return fd >= 0 ? text : NULL;
@@ -139,6 +130,65 @@ test_rotation (void **state)
   uint64_t was = on_disk (p);
   begin (p, (struct logs_limits){ .rotate = 1000, .keep = 2 });
   assert_int_equal (on_disk (p), was);
+}
+
+struct seen_tail
+{
+  unsigned n;
+  char console[16];
+  char *text;
+  size_t len;
+};
+
+static void
+see_tail (const char *console, const void *text, size_t len, void *arg)
+{
+  struct seen_tail *s = arg;
+
+  s->n++;
+  snprintf (s->console, sizeof s->console, "%s", console);
+  free (s->text);
+  s->text = strndup (text, len);
+  s->len = len;
+}
+
+/* Across rotated files, whole lines, in their order, none twice. */
+static void
+test_tail (void **state)
+{
+  struct place *p = *state;
+  struct seen_tail s = { 0 };
+  unsigned next = 0, last = 0;
+  char line[64];
+  char *save = NULL;
+
+  begin (p, (struct logs_limits){ .rotate = 100000, .keep = 4 });
+  assert_int_equal (declare (p, 1, "s"), 0);
+  logs_tail (p->l, UUID, see_tail, &s);
+  assert_int_equal (s.n, 0);
+  for (last = 0; last < 9000; last++)
+    {
+      snprintf (line, sizeof line, "line %u\n", last);
+      put (p, 1, line);
+    }
+  logs_tail (p->l, "somebody-else", see_tail, &s);
+  assert_int_equal (s.n, 0);
+  logs_tail (p->l, UUID, see_tail, &s);
+  assert_int_equal (s.n, 1);
+  assert_string_equal (s.console, "s");
+  assert_in_range (s.len, LOGS_TAIL - 100, LOGS_TAIL);
+  for (char *l = strtok_r (s.text, "\n", &save); l;
+       l = strtok_r (NULL, "\n", &save))
+    {
+      unsigned n = 0;
+
+      assert_int_equal (sscanf (l, "2026-03-01T10:00:00.000Z  line %u", &n),
+                        1);
+      assert_true (next == 0 || n == next);
+      next = n + 1;
+    }
+  assert_int_equal (next, last);
+  free (s.text);
 }
 
 static void
@@ -290,7 +340,7 @@ int
 main (void)
 {
   const struct CMUnitTest tests[] = {
-    T (test_rotation), T (test_limit),   T (test_partial), T (test_escapes),
+    T (test_rotation), T (test_tail),    T (test_limit),   T (test_partial), T (test_escapes),
     T (test_unknown),  T (test_names),   T (test_restart), T (test_open_files),
   };
 

@@ -25,6 +25,8 @@
 #include "base/loop.h"
 #include "base/opener.h"
 #include "supervisor/openers.h"
+#include "tests/lib/tmpdir.h"
+#include "tests/lib/until.h"
 
 #define PATIENCE_MS 10000
 
@@ -32,7 +34,7 @@ struct world
 {
   struct loop *loop;
   struct openers *openers;
-  char dir[64];
+  struct tmpdir tmp;
   unsigned told_stuck, told_well;
   char folder[256];
 };
@@ -72,7 +74,7 @@ on_done (int fd, int lock, const struct error *err, void *arg)
 static void
 ask (struct world *w, const char *path, struct result *r)
 {
-  struct open_req req = { .kind = OPEN_FILE, .root = w->dir, .path = path };
+  struct open_req req = { .kind = OPEN_FILE, .root = w->tmp.path, .path = path };
 
   *r = (struct result){ .fd = -1 };
   openers_ask (w->openers, &req, on_done, r);
@@ -81,25 +83,13 @@ ask (struct world *w, const char *path, struct result *r)
 static void
 await (struct world *w, const struct result *r)
 {
-  uint64_t end = clock_ms () + PATIENCE_MS;
-  struct error err = ERROR_INIT;
-
-  while (!r->done && clock_ms () < end)
-    assert_true (loop_round (w->loop, 100, &err) >= 0);
-  assert_true (r->done);
+  UNTIL_LOOP (w->loop, r->done);
 }
 
 static void
 put (struct world *w, const char *name)
 {
-  char path[128];
-  int fd;
-
-  snprintf (path, sizeof path, "%s/%s", w->dir, name);
-  fd = open (path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-  assert_true (fd >= 0);
-  assert_int_equal (write (fd, name, strlen (name)), (int) strlen (name));
-  close (fd);
+  assert_int_equal (tmpdir_put (w->tmp.fd, name, name, strlen (name)), 0);
 }
 
 static int
@@ -107,15 +97,10 @@ setup (void **state)
 {
   struct world *w = calloc (1, sizeof *w);
   struct error err = ERROR_INIT;
-  char path[128];
 
-  snprintf (w->dir, sizeof w->dir, "/tmp/hd-openers-XXXXXX");
-  assert_non_null (mkdtemp (w->dir));
-  for (unsigned i = 0; i < 2; i++)
-    {
-      snprintf (path, sizeof path, "%s/%c", w->dir, "ab"[i]);
-      assert_int_equal (mkdir (path, 0700), 0);
-    }
+  assert_int_equal (tmpdir_make (&w->tmp), 0);
+  assert_int_equal (mkdirat (w->tmp.fd, "a", 0700), 0);
+  assert_int_equal (mkdirat (w->tmp.fd, "b", 0700), 0);
   put (w, "a/one");
   put (w, "a/two");
   put (w, "b/one");
@@ -128,20 +113,13 @@ setup (void **state)
 static int
 teardown (void **state)
 {
-  static const char *const names[] = { "a/one", "a/two", "b/one", "a", "b" };
   struct world *w = *state;
-  char path[128];
 
   openers_free (w->openers);
   loop_free (w->loop);
   while (waitpid (-1, NULL, 0) > 0)
     ;
-  for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++)
-    {
-      snprintf (path, sizeof path, "%s/%s", w->dir, names[i]);
-      remove (path);
-    }
-  rmdir (w->dir);
+  tmpdir_done (&w->tmp);
   free (w);
   return 0;
 }

@@ -23,6 +23,7 @@
 #include "base/loop.h"
 #include "supervisor/watchdog.h"
 #include "transports/console/hub.h"
+#include "tests/lib/until.h"
 
 #define STUCK_MS 1200
 #define STUCK_CODE 70
@@ -36,15 +37,6 @@ hub_let_go (struct hub *hub)
   close (console);
 }
 
-static void
-nap_ms (uint64_t ms)
-{
-  struct timespec ts
-      = { (time_t) (ms / 1000), (long) (ms % 1000) * 1000000 };
-
-  nanosleep (&ts, NULL);
-}
-
 /* ---- in the child ---- */
 
 static uint64_t block_ms;
@@ -55,7 +47,7 @@ block (struct timer *t, void *arg)
 {
   struct loop *loop = arg;
 
-  nap_ms (block_ms);
+  nap_ms ((int) block_ms);
   if (again-- > 0)
     timer_in (t, 10);
   else

@@ -27,6 +27,7 @@
 #include "base/fact.h"
 #include "tests/fakes/hubscene.h"
 #include "transports/console/hub_impl.h"
+#include "tests/lib/until.h"
 
 /* ---- taps ---- */
 
@@ -80,7 +81,7 @@ test_taps (void **state)
   tap_free (t);
   /* From another thread, while it is told all the time. */
   while (atomic_load (&all.called) < 10)
-    nap (1);
+    nap_ms (1);
   tap_free (a);
   assert_int_equal (all.lost, 0);
   assert_int_equal (once.called, 1);
@@ -98,7 +99,7 @@ test_the_ring_grows_while_it_is_read (void **state)
   scene_begin (&s, &cfg, CONSOLE_HOLD, NULL);
   p = scene_tap (&s, TAP_NOW | TAP_PASSIVE, NULL, NULL);
   while (scene_sunk (&s, 0) < 40000)
-    nap (1);
+    nap_ms (1);
   hubworld_see (&s.w, 0, &seen);
   assert_int_equal (seen.ring_bytes, RING_SMALL);
   t = scene_tap (&s, TAP_NOW, NULL, NULL);
@@ -185,7 +186,7 @@ test_nothing_is_typed_into_the_next_connection (void **state)
   c = t.l->console;
   pthread_mutex_lock (&c->io);
   assert_int_equal (pthread_create (&thread, NULL, type_one_line, &t), 0);
-  nap (100); /* it has looked, and waits for the descriptor */
+  nap_ms (100); /* it has looked, and waits for the descriptor */
   pthread_mutex_lock (&s.w.hub->lock);
   c->connection += 2;
   pthread_mutex_unlock (&s.w.hub->lock);
@@ -246,7 +247,7 @@ test_the_mux_escape_is_doubled (void **state)
   assert_int_equal (lease_write_raw (l, "\x01" "b", 2, clock_ms () + 1000,
                                      NULL),
                     0);
-  nap (100);
+  nap_ms (100);
   fakecons_stats (s.fake, 0, &st);
   assert_int_equal (st.keys, 10);
   lease_free (l);
@@ -293,8 +294,8 @@ test_log_follows (void **state)
   char path[100], old[110];
 
   scene_begin (&s, NULL, CONSOLE_TAIL, &limits);
-  snprintf (path, sizeof path, "%s/log", s.dir);
-  snprintf (old, sizeof old, "%s/log.0", s.dir);
+  snprintf (path, sizeof path, "%s/log", s.tmp.path);
+  snprintf (old, sizeof old, "%s/log.0", s.tmp.path);
   log_write (path, "before we came\n", O_TRUNC);
   hubworld_guest (&s.w, 0, GUEST_ADDED, CONSOLE_LOG, CONSOLE_TAIL, path);
   assert_true (hubworld_wait (&s.w, 0, CONSOLE_SILENT, 2000));
@@ -342,7 +343,7 @@ test_no_log_on_a_file_system_of_others (void **state)
   char path[100];
 
   scene_begin (&s, NULL, CONSOLE_TAIL, NULL);
-  snprintf (path, sizeof path, "%s/log", s.dir);
+  snprintf (path, sizeof path, "%s/log", s.tmp.path);
   log_write (path, "before we came\n", O_TRUNC);
   atomic_store (&pretended_type, FUSE_SUPER_MAGIC);
   hubworld_guest (&s.w, 0, GUEST_ADDED, CONSOLE_LOG, CONSOLE_TAIL, path);
@@ -415,7 +416,7 @@ test_facts (void **state)
   hubworld_guest (&s.w, 0, GUEST_ADDED, CONSOLE_UNIX, CONSOLE_HOLD,
                   fakecons_path (s.fake, 0));
   assert_true (hubworld_wait (&s.w, 0, CONSOLE_TALKING, 2000));
-  nap (300);
+  nap_ms (300);
   hubworld_do (&s.w, unsubscribe, &sub);
   assert_string_equal (facts.last, "talking");
   /* Absent is where it began, so: silent, talking. */
@@ -464,7 +465,7 @@ stick (void *arg)
   atomic_bool *go = arg;
 
   while (!atomic_load (go))
-    nap (1);
+    nap_ms (1);
 }
 
 static void *

@@ -22,6 +22,7 @@
 #include "base/error.h"
 #include "base/opener.h"
 #include "tests/fakes/hubscene.h"
+#include "tests/lib/until.h"
 
 /* ---- draining ---- */
 
@@ -35,7 +36,7 @@ drains (bool pty, bool bytewise)
   scene_begin (&s, &cfg, CONSOLE_HOLD, NULL);
   for (unsigned i = 0; i < 8; i++)
     assert_true (hubworld_wait (&s.w, i, CONSOLE_TALKING, 3000));
-  nap (500);
+  nap_ms (500);
   scene_check_all (&s, 8);
   scene_end (&s);
 }
@@ -88,13 +89,8 @@ test_reconnects_lose_nothing (void **state)
   for (unsigned n = 1; n <= 25; n++)
     {
       for (unsigned i = 0; i < 4; i++)
-        for (uint64_t until = clock_ms () + 5000;; nap (1))
-          {
-            hubworld_see (&s.w, i, &seen);
-            if (seen.connects >= n && seen.state == CONSOLE_TALKING)
-              break;
-            assert_true (clock_ms () < until);
-          }
+        UNTIL ((hubworld_see (&s.w, i, &seen),
+                seen.connects >= n && seen.state == CONSOLE_TALKING));
       assert_int_equal (fakecons_command (s.fake, "drop *"), 0);
     }
   for (unsigned i = 0; i < 4; i++)
@@ -158,9 +154,9 @@ test_absent_until_it_is_there (void **state)
   char path[100];
 
   scene_begin (&s, NULL, CONSOLE_HOLD, &limits);
-  snprintf (path, sizeof path, "%s/cons0", s.dir);
+  snprintf (path, sizeof path, "%s/cons0", s.tmp.path);
   hubworld_guest (&s.w, 0, GUEST_ADDED, CONSOLE_UNIX, CONSOLE_HOLD, path);
-  nap (50);
+  nap_ms (50);
   hubworld_see (&s.w, 0, &seen);
   assert_int_equal (seen.state, CONSOLE_ABSENT);
   assert_true (seen.detail[0] != '\0');
@@ -173,11 +169,7 @@ test_absent_until_it_is_there (void **state)
   g->inc.pid = 0;
   g->inc.start_time = 77;
   hubworld_tell (&s.w, GUEST_REINCARNATED, g);
-  for (uint64_t until = clock_ms () + 3000; seen.connects < 2; nap (2))
-    {
-      hubworld_see (&s.w, 0, &seen);
-      assert_true (clock_ms () < until);
-    }
+  UNTIL ((hubworld_see (&s.w, 0, &seen), seen.connects >= 2));
   /* Off: not connected, and not tried. */
   g = hubworld_snapshot (0, CONSOLE_UNIX, CONSOLE_HOLD, path);
   g->run = GUEST_OFF;
@@ -217,7 +209,7 @@ test_no_terminal_without_its_process (void **state)
   assert_int_equal (waitpid (pid, NULL, 0), pid);
   hubworld_tell (&s.w, GUEST_ADDED, g);
   assert_true (hubworld_wait (&s.w, 0, CONSOLE_ABSENT, 3000));
-  nap (100);
+  nap_ms (100);
   fakecons_stats (s.fake, 0, &st);
   assert_int_equal (st.connects, 0);
   assert_int_equal (scene_sunk (&s, 0), 0);
@@ -235,7 +227,7 @@ test_probe_mode_connects_for_use_only (void **state)
 
   scene_begin (&s, &cfg, CONSOLE_PROBE, NULL);
   t = scene_tap (&s, TAP_NOW | TAP_PASSIVE, NULL, NULL);
-  nap (50);
+  nap_ms (50);
   fakecons_stats (s.fake, 0, &st);
   assert_int_equal (st.connects, 0);
   assert_int_equal (tap_state (t), CONSOLE_IDLE);
@@ -248,11 +240,7 @@ test_probe_mode_connects_for_use_only (void **state)
   fakecons_stats (s.fake, 0, &st);
   assert_int_equal (st.connects, 1);
   assert_true (hubworld_wait (&s.w, 0, CONSOLE_IDLE, 1000));
-  for (uint64_t until = clock_ms () + 1000; st.connected; nap (1))
-    {
-      fakecons_stats (s.fake, 0, &st);
-      assert_true (clock_ms () < until);
-    }
+  UNTIL ((fakecons_stats (s.fake, 0, &st), !st.connected));
   tap_free (t);
   /* A tap that wants it. */
   t = scene_tap (&s, TAP_NOW, NULL, NULL);

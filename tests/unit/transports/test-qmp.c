@@ -15,6 +15,8 @@
 #include "base/json.h"
 #include "base/opener.h"
 #include "transports/monitor/monitor.h"
+#include "tests/lib/built.h"
+#include "tests/lib/tmpdir.h"
 
 #include <fcntl.h>
 #include <libgen.h>
@@ -31,38 +33,25 @@
 
 struct fake
 {
-  char dir[64];
+  struct tmpdir tmp;
   pid_t pid;
   int stdin_fd;
   struct guest *g;
   struct transport_env env;
 };
 
-/* tests/fakes/fake-qmp beside tests/unit/transports/. */
-static void
-fake_path (char *dst, size_t n)
-{
-  char self[PATH_MAX];
-  ssize_t len = readlink ("/proc/self/exe", self, sizeof self - 1);
-
-  assert_true (len > 0);
-  self[len] = '\0';
-  snprintf (dst, n, "%s/../../fakes/fake-qmp", dirname (self));
-}
-
 static void
 fake_start (struct fake *f, const char *mode)
 {
-  char program[PATH_MAX + 32], socket_path[80], ready[6] = "";
+  char program[PATH_MAX], socket_path[80], ready[6] = "";
   char *argv[] = { program, (char *) mode, socket_path, NULL };
   posix_spawn_file_actions_t fa;
   int in[2], out[2];
 
   memset (f, 0, sizeof *f);
-  strcpy (f->dir, "/tmp/hd-qmp-XXXXXX");
-  assert_non_null (mkdtemp (f->dir));
-  snprintf (socket_path, sizeof socket_path, "%s/qmp", f->dir);
-  fake_path (program, sizeof program);
+  assert_int_equal (tmpdir_make (&f->tmp), 0);
+  snprintf (socket_path, sizeof socket_path, "%s/qmp", f->tmp.path);
+  built_path (program, "tests/fakes/fake-qmp");
   assert_int_equal (pipe2 (in, O_CLOEXEC), 0);
   assert_int_equal (pipe2 (out, O_CLOEXEC), 0);
   posix_spawn_file_actions_init (&fa);
@@ -83,21 +72,18 @@ fake_start (struct fake *f, const char *mode)
   f->g->monitor = MONITOR_UNIX;
   f->g->inc.pid = f->pid;
   assert_int_equal (proc_start_time (f->pid, &f->g->inc.start_time, NULL), 0);
-  snprintf (f->g->monitor_root, sizeof f->g->monitor_root, "%s", f->dir);
+  snprintf (f->g->monitor_root, sizeof f->g->monitor_root, "%s", f->tmp.path);
   strcpy (f->g->monitor_path, "qmp");
 }
 
 static void
 fake_stop (struct fake *f)
 {
-  char path[80];
   int status;
 
   close (f->stdin_fd);
   assert_int_equal (waitpid (f->pid, &status, 0), f->pid);
-  snprintf (path, sizeof path, "%s/qmp", f->dir);
-  unlink (path);
-  rmdir (f->dir);
+  tmpdir_done (&f->tmp);
   guest_unref (f->g);
 }
 
@@ -215,7 +201,7 @@ says_when_nobody_accepts (void **state)
   struct fake f;
 
   fake_start (&f, "no-accept");
-  snprintf (sa.sun_path, sizeof sa.sun_path, "%s/qmp", f.dir);
+  snprintf (sa.sun_path, sizeof sa.sun_path, "%s/qmp", f.tmp.path);
   for (unsigned i = 0; i < ARRAY_LEN (queued); i++)
     {
       queued[i] = socket (AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);

@@ -186,7 +186,7 @@ test_half_a_line_is_not_executed (void **state)
         continue;
       scene_begin (&s, &cfg, CONSOLE_HOLD, NULL);
       expect_ok (&s, "echo hello", "hello\n", 0);
-      snprintf (half, sizeof half, "touch %s/executed", s.dir);
+      snprintf (half, sizeof half, "touch %s/executed", s.tmp.path);
       assert_int_equal (hub_lease (s.w.hub,
                                    hubworld_uuid (0, uuid, sizeof uuid),
                                    "serial0", LEASE_PERSON, "person", false,
@@ -202,7 +202,7 @@ test_half_a_line_is_not_executed (void **state)
       lease_free (l);
       expect_ok (&s, "echo hello", "hello\n", 0);
       expect_ok (&s, "echo hello", "hello\n", 0);
-      snprintf (half, sizeof half, "%s/executed", s.dir);
+      snprintf (half, sizeof half, "%s/executed", s.tmp.path);
       assert_int_equal (access (half, F_OK), -1);
       scene_end (&s);
     }

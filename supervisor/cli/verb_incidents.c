@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * hangdog incidents: what this run of the daemon has seen.
+ */
+#include "supervisor/cli/cli.h"
+
+#include "base/json.h"
+
+#include <string.h>
+
+static int
+on_row (struct json_object *row, const void *body, size_t len,
+              void *arg)
+{
+  struct json_object *v = json_get (row, "verdict");
+  char bundle[700];
+  const char *cells[]
+      = { row_str (row, "id"),    row_str (row, "guest"), row_str (v, "class"),
+          strcmp (row_str (row, "end"), "not-ended") != 0 ? row_str (row, "end")
+                                                      : row_str (row, "phase"),
+          bundle };
+
+  /* The path ends the row, so that it can be cut out of it. */
+  snprintf (bundle, sizeof (bundle), "%s%s%s", row_str (row, "shipped"),
+            row_str (row, "shipped")[0] ? ", " : "", row_str (row, "bundle"));
+
+  listing_row (arg, row, cells);
+  return 0;
+}
+
+static int
+run (struct cli *cli)
+{
+  static const char *const titles[] = { "INCIDENT", "GUEST",  "VERDICT",
+                                        "NOW",      "BUNDLE", NULL };
+  int r = cli_rest (cli, &verb_incidents, 0);
+
+  return r ? r
+           : cli_list (cli, "incidents", titles,
+                       client_request ("incidents", NULL), on_row);
+}
+
+const struct verb verb_incidents = {
+  .name = "incidents",
+  .args = "",
+  .summary = "list the incidents of this run of the daemon",
+  .help = "Newest first.  NOW is its phase (open, collecting, packed), or how "
+          "it ended\n(recovered, rebooted, replaced).\n"
+          "\nExample:\n  hangdog incidents --json | jq -r .verdict.class\n",
+  .run = run,
+};

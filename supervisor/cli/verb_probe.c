@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * hangdog probe: a guest's scenarios, now.
+ */
+#include "supervisor/cli/cli.h"
+
+#include "base/json.h"
+
+#include <string.h>
+
+struct probe
+{
+  bool json;
+  unsigned ok, failed, none;
+};
+
+static int
+on_row (struct json_object *row, const void *body, size_t len, void *arg)
+{
+  struct probe *p = arg;
+  const char *outcome = row_str (row, "outcome");
+
+  if (strcmp (outcome, "ok") == 0)
+    p->ok++;
+  else if (strcmp (outcome, "failed") == 0)
+    p->failed++;
+  else
+    p->none++;
+  if (p->json)
+    {
+      print_json (row);
+      return 0;
+    }
+  printf ("outcome=%s guest=", outcome);
+  print_text (stdout, row_str (row, "guest"));
+  printf (" scenario=%s code=%s took=%lldms: ", row_str (row, "scenario"),
+          row_str (row, "code"), (long long) json_get_int (row, "took_ms", 0));
+  print_text (stdout, row_str (row, "sentence"));
+  fputc ('\n', stdout);
+  return 0;
+}
+
+static int
+run (struct cli *cli)
+{
+  const char *scenario = cli_option (cli, "--scenario"), *guest;
+  struct probe p = { .json = cli->json };
+  struct json_object *head;
+  int r = cli_guest (cli, &verb_probe, &guest);
+
+  if (r)
+    return r;
+  head = client_request ("probe", guest);
+  if (scenario)
+    json_add_str (head, "scenario", scenario);
+  r = cli_ask (cli, true, head, on_row, &p);
+  if (r)
+    return r;
+  return p.failed ? EXIT_TROUBLE : p.none ? EXIT_NO_VERDICT : EXIT_WELL;
+}
+
+const struct verb verb_probe = {
+  .name = "probe",
+  .args = "GUEST [--scenario NAME]",
+  .summary = "run a guest's scenarios now and say how they went",
+  .help = "Exit codes: 0 all well, 3 one failed, 6 no verdict (busy, login "
+          "prompt, ...).\n"
+          "\nExample:\n  hangdog probe web-1 --scenario uptime\n",
+  .run = run,
+};

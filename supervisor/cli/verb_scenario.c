@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * hangdog scenario: checks documents in hangdog-check, which knows the kinds.
+ */
+#include "supervisor/cli/cli.h"
+
+#include <string.h>
+
+static int
+run (struct cli *cli)
+{
+  const char *what = cli_arg (cli, 1);
+  struct program check;
+
+  program_init (&check, "hangdog-check");
+  if (!what)
+    return cli_usage (&verb_scenario, NULL);
+  if (strcmp (what, "schema") == 0 && cli->argc == 2)
+    program_arg (&check, "--schema");
+  else if (strcmp (what, "check") == 0)
+    {
+      if (cli->argc == 2)
+        return cli_usage (&verb_scenario, "which file?");
+      program_rest (&check, cli, 2);
+    }
+  else
+    return cli_unknown (&verb_scenario, what);
+  return cli_exec (cli, &check);
+}
+
+const struct verb verb_scenario = {
+  .name = "scenario",
+  .args = "check FILE... | schema",
+  .summary = "check scenario documents, or print their JSON Schema",
+  .help = "Example:\n"
+          "  hangdog scenario check /etc/hangdog/scenarios/*.json\n",
+  .run = run,
+};
