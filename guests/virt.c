@@ -54,6 +54,10 @@ static struct
   unsigned nslots;
   struct idle idle[MAX_IDLE];
   unsigned nidle;
+  /* The loop's thread only, but for the first, which stays. */
+  struct loop *loop;
+  void (*on_lost) (virConnectPtr conn, void *arg);
+  void *on_lost_arg;
 } virt
     = { .m = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
 
@@ -72,6 +76,8 @@ virt_init (struct loop *loop, struct error *err)
   if (virInitialize () < 0)
     return virt_error (err, "libvirt");
   r = virt_event_register (loop, err);
+  if (r == 0)
+    virt.loop = loop;
   return r;
 }
 
@@ -153,6 +159,38 @@ wait_for_other (struct slot *s)
   return true;
 }
 
+/* ---- losing ---- */
+
+void
+virt_on_lost (void (*fn) (virConnectPtr conn, void *arg), void *arg)
+{
+  virt.on_lost = fn;
+  virt.on_lost_arg = arg;
+}
+
+static void
+tell_lost (void *conn)
+{
+  if (virt.on_lost)
+    virt.on_lost (conn, virt.on_lost_arg);
+}
+
+/* On any thread. */
+static void
+ask_closed (virConnectPtr conn, int reason, void *unused)
+{
+  (void) loop_post (virt.loop, tell_lost, conn, NULL);
+}
+
+/* Closed by us: the callback holds a reference. */
+static void
+drop_conn (virConnectPtr conn)
+{
+  if (virConnectUnregisterCloseCallback (conn, ask_closed) < 0)
+    virResetLastError ();
+  virConnectClose (conn);
+}
+
 /* ---- connecting ---- */
 
 static virConnectPtr
@@ -199,7 +237,7 @@ live_conn (const char *uri, enum virt_use use)
       dead = steal_ptr (&s->conn);
   }
   if (dead)
-    virConnectClose (dead);
+    drop_conn (dead);
   virConnectClose (conn);
   return NULL;
 }
@@ -228,6 +266,9 @@ virt_connect (const char *uri, enum virt_use use, virConnectPtr *ret_conn,
     s->connecting = true;
   }
   conn = open_conn (uri, &why);
+  if (conn && use == VIRT_ASK
+      && virConnectRegisterCloseCallback (conn, ask_closed, NULL, NULL) < 0)
+    virResetLastError ();
   {
     LOCK_SCOPE (&virt.m);
     s->connecting = false;
@@ -358,7 +399,7 @@ virt_done (void)
           break;
       }
       if (conn)
-        virConnectClose (conn);
+        drop_conn (conn);
     }
   virt_event_done ();
 }
