@@ -158,3 +158,25 @@ store_get_file (int dirfd, const char *name, size_t max, char **ret_data,
   *ret_len = len;
   return 0;
 }
+
+int
+store_get_path (const char *path, size_t max, char **ret_data, size_t *ret_len,
+                struct error *err)
+{
+  CLEANUP_CLOSE int dir = -1;
+  char folder[PATH_MAX];
+  const char *name = strrchr (path, '/');
+  size_t n = name ? (size_t) (name - path) : 1;
+  int r;
+
+  if (n >= sizeof (folder))
+    return error_set (err, ENAMETOOLONG, "%.100s...: the path is too long",
+                      path);
+  memcpy (folder, name ? path : ".", n);
+  folder[n] = '\0';
+  dir = open (name == path ? "/" : folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (dir < 0)
+    return error_errno (err, errno, "%s", path);
+  r = store_get_file (dir, name ? name + 1 : path, max, ret_data, ret_len, err);
+  return r < 0 ? error_wrap (err, "%s", path) : r;
+}

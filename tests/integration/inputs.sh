@@ -70,6 +70,34 @@ scenario "deep" 's\.json:1:[0-9]+:' "$(printf '[%.0s' $(seq 100000))"
 bad "scenario: 100 MB" 'huge.json' hd_ scenario check "$work/huge.json"
 bad "scenario: without an end" '/dev/zero' hd_ scenario check /dev/zero
 bad "scenario: it is a folder" 'scenarios: it is a folder' hd_ scenario check "$work/scenarios"
+
+# As JSON: a row for each finding, one at the end, the same exit code, and nothing else on either stream.
+findings() { # WHAT EXIT FILTER COMMAND...: jq FILTER holds of the list of all rows
+    local what=$1 want=$2 filter=$3 rc
+    shift 3
+    "$@" >"$work/out" 2>"$work/err" </dev/null
+    rc=$?
+    [ "$rc" = "$want" ] || { cat "$work/out" "$work/err" >&2; die "$what: exit code $rc, wanted $want"; }
+    [ ! -s "$work/err" ] || { cat "$work/err" >&2; die "$what: says something on stderr"; }
+    jq -se "$filter" "$work/out" >"$work/jq" || { cat "$work/out" >&2; die "$what: not as it should be: $filter"; }
+    step "$what: $(wc -l <"$work/out") rows"
+}
+all='(.[:-1] | all(.row == "finding" and (.severity | IN("error", "note")) and .file and .message)) and (.[-1] | .row == "checked" and .ok == (.errors == 0))'
+doc c.json "{ $s,
+  \"limts\": {} }"
+findings "config --json: unknown key" 2 "$all"' and .[0].line == 2 and .[0].column == 3 and .[0].path == "limts" and .[0].hint == "did you mean \"limits\"?" and .[-1].errors == 1' \
+    hd_ --json config check "$work/c.json"
+doc ok.json "{ $s }"
+findings "config --json: well" 0 "$all and length == 1" hd_ config check "$work/ok.json" --json
+findings "config --json: it is not there" 2 "$all and (.[0] | has(\"line\") | not) and .[0].file == \"$work/nowhere.json\"" \
+    hd_ config check --json "$work/nowhere.json"
+doc s1.json "{ \"scenarios\": [ { $b },
+  { \"schema\": \"hangdog/scenario/1\", \"name\": \"y\", \"kind\": \"tcp\", \"address\": \"192.0.2.1:1\", \"playbook\": \"stadard\" } ] }"
+doc s2.json "{ $b }"
+doc s3.json "{"
+findings "scenario --json: several files" 2 "$all"' and .[-1].files == 3 and .[-1].errors == 2 and .[0].path == "scenarios[1].playbook" and .[0].line == 2 and .[1].line == 1' \
+    hd_ scenario check --json "$work/s1.json" "$work/s2.json" "$work/s3.json"
+findings "scenario --json: well" 0 "$all and length == 1" hd_ scenario check "$work/s2.json" --json
 rm -f "$work/huge.json"
 test ! -e "$work/norun" -a ! -e "$work/nostate" || die "a bad document left something behind"
 exact "bad inputs that were refused with one line and 2" "$bads" "$bads"
