@@ -14,7 +14,10 @@
  *   console.state     text   absent, held, silent, talking
  *   console.bytes     int
  *   probe.<scenario>  text   ok, failed, ...
- *   kernel.event      text   (kernel/text)
+ *   guest.uptime_s    real   seconds, as the guest itself says
+ *   kernel.event.<what>  text  the line that says panic, oops, hard_lockup,
+ *                            soft_lockup, rcu_stall, hung_task (kernel/text):
+ *                            worth a look, and a suspicion only
  *   host.psi.io.some  real
  */
 #ifndef HANGDOG_BASE_FACT_H

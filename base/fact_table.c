@@ -28,18 +28,33 @@ struct fact_table
   size_t nguests, cap;
 };
 
-/* Where it is, or where it would have to go. */
-static size_t
-find_guest (const struct fact_table *t, const char *uuid, bool *ret_found)
+static const char *
+guest_key (const void *table, size_t i)
 {
-  size_t lo = 0, hi = t->nguests, mid;
+  return ((const struct fact_table *) table)->guests[i]->uuid;
+}
+
+static const char *
+fact_key (const void *guest, size_t i)
+{
+  return ((const struct guest *) guest)->facts[i]->name;
+}
+
+/* Among n that are sorted by key_of (in, i): where it is, or where it would
+ * have to go. */
+static size_t
+find (const void *in, size_t n,
+      const char *(*key_of) (const void *in, size_t i), const char *key,
+      bool *ret_found)
+{
+  size_t lo = 0, hi = n, mid;
   int c;
 
   *ret_found = false;
   while (lo < hi)
     {
       mid = lo + (hi - lo) / 2;
-      c = strcmp (uuid, t->guests[mid]->uuid);
+      c = strcmp (key, key_of (in, mid));
       if (c == 0)
         {
           *ret_found = true;
@@ -54,27 +69,15 @@ find_guest (const struct fact_table *t, const char *uuid, bool *ret_found)
 }
 
 static size_t
+find_guest (const struct fact_table *t, const char *uuid, bool *ret_found)
+{
+  return find (t, t->nguests, guest_key, uuid, ret_found);
+}
+
+static size_t
 find_fact (const struct guest *g, const char *name, bool *ret_found)
 {
-  size_t lo = 0, hi = g->nfacts, mid;
-  int c;
-
-  *ret_found = false;
-  while (lo < hi)
-    {
-      mid = lo + (hi - lo) / 2;
-      c = strcmp (name, g->facts[mid]->name);
-      if (c == 0)
-        {
-          *ret_found = true;
-          return mid;
-        }
-      if (c < 0)
-        hi = mid;
-      else
-        lo = mid + 1;
-    }
-  return lo;
+  return find (g, g->nfacts, fact_key, name, ret_found);
 }
 
 /* Room for one more pointer in an array of them. */

@@ -16,7 +16,10 @@ struct sink_config
 {
   char *url;        /* http(s)://HOST/PATH: PUT to URL/NAME; dir:/PATH */
   char *token_file; /* bearer token, read anew for each try */
-  char *ca_file;
+  char *ca_file;    /* PEM, trusted instead of the system's */
+  char *cert_file;  /* PEM, to show who we are; read anew for each try */
+  char *key_file;   /* its key; NULL = it is in cert_file too */
+  char *proxy;      /* NULL = of the environment, "none" = none */
   uint64_t timeout_ms;  /* without progress, default 30 s */
   uint64_t max_rate;    /* bytes per second, 0 = none */
 };

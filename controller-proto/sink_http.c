@@ -13,8 +13,8 @@
 #ifdef WITH_CURL
 
 #include "controller-proto/ship_priv.h"
+#include "controller-proto/sink_http_priv.h"
 
-#include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
@@ -22,7 +22,6 @@
 #include "base/text.h"
 #include "controller-proto/sha256.h"
 
-#include <curl/curl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -30,19 +29,6 @@
 /* Slower than this for the whole timeout is a stalled link: less than any
  * radio does. */
 #define STALL_BYTES_PER_S 32
-#define MAX_RESPONSE (16u << 10)
-#define RETRY_AFTER_MAX_MS (60u * 60 * 1000)
-
-struct transfer
-{
-  const struct ship_item *item;
-  uint64_t at;       /* next byte to send */
-  int read_errno;
-  struct buf answer; /* the beginning of the body, for the message */
-  size_t answered;
-  uint64_t sent_ms;  /* clock when all was sent, 0 before */
-  uint64_t patience_ms;
-};
 
 static size_t
 on_read (char *dst, size_t size, size_t n, void *arg)
@@ -90,7 +76,17 @@ on_answer (char *data, size_t size, size_t n, void *arg)
 
   buf_append (&t->answer, data, size * n);
   t->answered += size * n;
-  return t->answered > MAX_RESPONSE ? 0 : size * n;
+  return t->answered > HTTP_MAX_BODY ? 0 : size * n;
+}
+
+/* curl keeps them all, and bounds each but not their number. */
+static size_t
+on_header (char *data, size_t size, size_t n, void *arg)
+{
+  struct transfer *t = arg;
+
+  t->headers += size * n;
+  return t->headers > HTTP_MAX_HEADERS ? 0 : size * n;
 }
 
 /* The stall limit counts bytes in both directions, so an answer that drips
@@ -180,90 +176,91 @@ make_headers (const struct sink_config *cfg, const struct ship_item *item,
              : 0;
 }
 
-/* ---- the answer ---- */
+/* ---- who is trusted, and who we are ---- */
+
+struct client
+{
+  char *pem;
+  size_t len;
+};
 
 static void
-quote (struct error *err, long status, const struct buf *answer)
+free_client (struct client *k)
 {
-  struct buf text CLEANUP_BUF = BUF_INIT (200);
-
-  text_escape (&text, buf_str (answer), answer->len, 0);
-  error_set (err, EREMOTEIO, "the controller answers %ld%s%s", status,
-             text.len ? ": " : "", buf_str (&text));
+  secret_free (k->pem, k->len);
 }
 
-static enum ship_end
-judge (long status, const struct transfer *t, struct error *err)
+/* The key by content and not by name: what was checked is what is used, and
+ * curl takes no copy of it that nobody wipes. */
+static int
+add_client (CURL *c, const struct sink_config *cfg, struct client *k,
+            struct error *err)
 {
-  if (status >= 200 && status < 300)
-    {
-      /* An answer before the end of what was sent cannot be about it. */
-      if (t->at == t->item->size)
-        return SHIP_DONE;
-      error_set (err, EREMOTEIO, "the controller answers %ld before it had "
-                 "all of it", status);
-      return SHIP_RETRY;
-    }
-  quote (err, status, &t->answer);
-  if (status == 401 || status == 403)
-    return SHIP_DENIED;
-  /* 3xx: a portal, or a proxy that is being set up.  It may pass. */
-  if (status < 400 || status >= 500 || status == 408 || status == 425
-      || status == 429)
-    return SHIP_RETRY;
-  return SHIP_PARK;
+  bool apart = cfg->key_file && *cfg->key_file;
+  struct curl_blob blob = { .flags = CURL_BLOB_NOCOPY };
+  CURLcode code;
+  int r;
+
+  if (!cfg->cert_file || !*cfg->cert_file)
+    return 0;
+  r = secret_read (apart ? cfg->key_file : cfg->cert_file, &k->pem, &k->len,
+                   err);
+  if (r < 0)
+    return error_wrap (err, apart ? "sink.key-file" : "sink.cert-file");
+  blob.data = k->pem;
+  blob.len = k->len;
+  code = curl_easy_setopt (c, CURLOPT_SSLKEY_BLOB, &blob);
+  if (code == CURLE_OK && apart)
+    code = curl_easy_setopt (c, CURLOPT_SSLCERT, cfg->cert_file);
+  else if (code == CURLE_OK)
+    code = curl_easy_setopt (c, CURLOPT_SSLCERT_BLOB, &blob);
+  /* Without one OpenSSL would ask a terminal, and wait. */
+  if (code == CURLE_OK)
+    code = curl_easy_setopt (c, CURLOPT_KEYPASSWD, "");
+  if (code != CURLE_OK)
+    return error_set (err, ENOSYS, "this libcurl takes no client "
+                      "certificates: %s", curl_easy_strerror (code));
+  return 0;
 }
 
-static enum ship_end
-end_of (CURL *c, CURLcode code, struct transfer *t, uint64_t *retry_after_ms,
-        const char *detail, struct error *err)
+static void
+set_trust (CURL *c, const struct sink_config *cfg)
 {
-  curl_off_t wait = 0;
-  long status = 0;
+  curl_easy_setopt (c, CURLOPT_SSLVERSION, (long) CURL_SSLVERSION_TLSv1_2);
+  curl_easy_setopt (c, CURLOPT_SSL_VERIFYPEER, 1L);
+  curl_easy_setopt (c, CURLOPT_SSL_VERIFYHOST, 2L);
+  if (cfg->ca_file && *cfg->ca_file)
+    {
+      curl_easy_setopt (c, CURLOPT_CAINFO, cfg->ca_file);
+      /* Else the system's folder would be trusted beside it. */
+      curl_easy_setopt (c, CURLOPT_CAPATH, NULL);
+    }
+}
 
-  curl_easy_getinfo (c, CURLINFO_RESPONSE_CODE, &status);
-  if (t->read_errno)
-    {
-      error_errno (err, t->read_errno, "reading %s", t->item->name);
-      return SHIP_RETRY;
-    }
-  /* An answer that was too long, or too slow to end, is an answer; so is one
-   * that came while the rest of the body could not be sent any more. */
-  if (status >= 200
-      && (code == CURLE_OK || code == CURLE_WRITE_ERROR
-          || code == CURLE_ABORTED_BY_CALLBACK
-          || code == CURLE_OPERATION_TIMEDOUT
-          || ((code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR)
-              && status >= 300)))
-    {
-      if (curl_easy_getinfo (c, CURLINFO_RETRY_AFTER, &wait) == CURLE_OK
-          && wait > 0)
-        *retry_after_ms = (uint64_t) wait < RETRY_AFTER_MAX_MS / 1000
-                              ? (uint64_t) wait * 1000
-                              : RETRY_AFTER_MAX_MS;
-      return judge (status, t, err);
-    }
-  if (code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_URL_MALFORMAT)
-    {
-      error_set (err, EINVAL, "the sink's url cannot be used: %s",
-                 *detail ? detail : curl_easy_strerror (code));
-      return SHIP_RETRY;
-    }
-  error_set (err, ECONNABORTED, "%s",
-             *detail ? detail : curl_easy_strerror (code));
-  return SHIP_RETRY;
+/* Without sink.proxy it is what the environment says, as everywhere. */
+static void
+set_proxy (CURL *c, const struct sink_config *cfg)
+{
+  curl_easy_setopt (c, CURLOPT_PROXY_SSLVERSION,
+                    (long) CURL_SSLVERSION_TLSv1_2);
+  /* The token is not for the proxy. */
+  curl_easy_setopt (c, CURLOPT_HEADEROPT, (long) CURLHEADER_SEPARATE);
+  curl_easy_setopt (c, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+  if (cfg->proxy && *cfg->proxy)
+    curl_easy_setopt (c, CURLOPT_PROXY,
+                      strcmp (cfg->proxy, "none") == 0 ? "" : cfg->proxy);
 }
 
 /* ---- sending ---- */
 
 static void
 set_up (CURL *c, const struct sink_config *cfg, const char *url,
-        struct curl_slist *headers, struct transfer *t, char *detail)
+        struct curl_slist *headers, struct transfer *t)
 {
   uint64_t timeout = cfg->timeout_ms ? cfg->timeout_ms : DEFAULT_TIMEOUT_MS;
 
   curl_easy_setopt (c, CURLOPT_URL, url);
-  curl_easy_setopt (c, CURLOPT_ERRORBUFFER, detail);
+  curl_easy_setopt (c, CURLOPT_ERRORBUFFER, t->detail);
   curl_easy_setopt (c, CURLOPT_NOSIGNAL, 1L);
 #if LIBCURL_VERSION_NUM >= 0x075500
   curl_easy_setopt (c, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -283,11 +280,14 @@ set_up (CURL *c, const struct sink_config *cfg, const char *url,
   curl_easy_setopt (c, CURLOPT_SEEKDATA, t);
   curl_easy_setopt (c, CURLOPT_WRITEFUNCTION, on_answer);
   curl_easy_setopt (c, CURLOPT_WRITEDATA, t);
+  curl_easy_setopt (c, CURLOPT_HEADERFUNCTION, on_header);
+  curl_easy_setopt (c, CURLOPT_HEADERDATA, t);
   curl_easy_setopt (c, CURLOPT_HTTPHEADER, headers);
   curl_easy_setopt (c, CURLOPT_CONNECTTIMEOUT_MS, (long) timeout);
   curl_easy_setopt (c, CURLOPT_LOW_SPEED_LIMIT, (long) STALL_BYTES_PER_S);
   curl_easy_setopt (c, CURLOPT_LOW_SPEED_TIME,
                     (long) ((timeout + 999) / 1000));
+  t->timeout_ms = timeout;
   t->patience_ms = timeout * 2;
   curl_easy_setopt (c, CURLOPT_NOPROGRESS, 0L);
   curl_easy_setopt (c, CURLOPT_XFERINFOFUNCTION, on_progress);
@@ -295,9 +295,8 @@ set_up (CURL *c, const struct sink_config *cfg, const char *url,
   if (cfg->max_rate)
     curl_easy_setopt (c, CURLOPT_MAX_SEND_SPEED_LARGE,
                       (curl_off_t) cfg->max_rate);
-  if (cfg->ca_file && *cfg->ca_file)
-    curl_easy_setopt (c, CURLOPT_CAINFO, cfg->ca_file);
-  curl_easy_setopt (c, CURLOPT_SSLVERSION, (long) CURL_SSLVERSION_TLSv1_2);
+  set_trust (c, cfg);
+  set_proxy (c, cfg);
 }
 
 static enum ship_end
@@ -305,8 +304,9 @@ send_http (const struct sink_config *cfg, const struct ship_item *item,
            uint64_t *ret_retry_after_ms, struct error *err)
 {
   CLEANUP (free_headers) struct curl_slist *headers = NULL;
-  struct transfer t = { .item = item, .answer = BUF_INIT (400) };
-  char detail[CURL_ERROR_SIZE] = "", url[2400];
+  CLEANUP (free_client) struct client client = { 0 };
+  struct transfer t = { .cfg = cfg, .item = item, .answer = BUF_INIT (400) };
+  char url[2400];
   size_t n = strlen (cfg->url);
   enum ship_end end;
   CURL *c;
@@ -334,9 +334,11 @@ send_http (const struct sink_config *cfg, const struct ship_item *item,
       error_set (err, ENOMEM, "no memory for an upload");
       return SHIP_RETRY;
     }
-  set_up (c, cfg, url, headers, &t, detail);
-  CURLcode code = curl_easy_perform (c);
-  end = end_of (c, code, &t, ret_retry_after_ms, detail, err);
+  set_up (c, cfg, url, headers, &t);
+  if (add_client (c, cfg, &client, err) < 0)
+    end = SHIP_DENIED;
+  else
+    end = http_end (c, curl_easy_perform (c), &t, ret_retry_after_ms, err);
   curl_easy_cleanup (c);
   buf_done (&t.answer);
   return end;

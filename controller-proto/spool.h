@@ -63,6 +63,7 @@ void spool_close (struct spool *sp);
  * returns.  -EALREADY for an id that is past open. */
 int spool_incident (struct spool *sp, const char *id, const void *json,
                     size_t len, struct error *err);
+bool spool_has (struct spool *sp, const char *id);
 /* Appends to (offset = what is there) or begins a file of an open item.
  * -ENOSPC and -EFBIG are recorded in the item as gaps. */
 int spool_artifact (struct spool *sp, const char *id, const char *name,

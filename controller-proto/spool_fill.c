@@ -111,6 +111,12 @@ spool_incident (struct spool *sp, const char *id, const void *json,
   return r;
 }
 
+bool
+spool_has (struct spool *sp, const char *id)
+{
+  return spool_find (sp, id) != NULL;
+}
+
 /* ---- gaps ---- */
 
 static void

@@ -62,6 +62,15 @@ incident_new_id (char id[UUID_TEXT])
             b[11], b[12], b[13], b[14], b[15]);
 }
 
+bool
+incident_is_by (const struct incident *inc, const char *by, const char *code)
+{
+  if (strcmp (inc->scenario, by) != 0)
+    return false;
+  /* Before there was a code, the name had to do. */
+  return !inc->code[0] || strcmp (inc->code, code) == 0;
+}
+
 /* ---- writing ---- */
 
 static void
@@ -119,6 +128,7 @@ incident_to_json (const struct incident *inc)
   json_object_object_add (o, "incarnation", incarnation_json (&inc->inc));
   add_text (o, "guest", inc->guest);
   add_text (o, "scenario", inc->scenario);
+  add_text (o, "code", inc->code);
   add_text (o, "reason", inc->reason);
   add_text (o, "playbook", inc->playbook);
   if (inc->attempts)
@@ -289,6 +299,8 @@ incident_from_json (struct json_object *obj, struct incident *ret,
              < 0
       || (rc = read_text (obj, "scenario", false, inc.scenario,
                           sizeof inc.scenario, err))
+             < 0
+      || (rc = read_text (obj, "code", false, inc.code, sizeof inc.code, err))
              < 0
       || (rc = read_text (obj, "reason", false, inc.reason,
                           sizeof inc.reason, err))

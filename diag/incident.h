@@ -14,6 +14,15 @@ struct error;
 
 #define INCIDENT_SCHEMA "hangdog/incident/1"
 
+/* Who told of it, where no scenario failed: in place of the scenario's name,
+ * and of its outcome's code. */
+#define BY_ORDER "order" /* a person, or a controller */
+#define CODE_ORDERED "ordered"
+#define BY_MONITOR "monitor" /* the guest's hypervisor */
+#define CODE_VMM_EVENT "vmm-event"
+#define BY_KERNEL "kernel" /* text that the guest's kernel may have printed */
+#define CODE_KERNEL_EVENT "kernel-event"
+
 enum incident_phase
 {
   INCIDENT_OPEN,      /* on disk, nothing done yet */
@@ -47,8 +56,12 @@ struct incident
   char id[UUID_TEXT];
   struct incarnation inc;
   char guest[128];     /* display name */
-  char scenario[64];   /* or "order" when somebody asked for it */
-  char reason[200];    /* what the failing outcome said */
+  char scenario[64];   /* or BY_... */
+  /* Of the outcome that failed: what rules go by (docs/scenarios.md has all
+   * codes; "" in an incident that was written before there was this field) and
+   * what people read. */
+  char code[32];
+  char reason[200];
   char playbook[32];   /* what the diagnosis is to do; "" = standard */
   unsigned attempts;   /* diagnoses that were begun, this one included */
   enum incident_phase phase;
@@ -58,6 +71,10 @@ struct incident
 };
 
 void incident_new_id (char id[UUID_TEXT]);
+/* Is it by BY_... with CODE_..., and not by a scenario that somebody gave the
+ * same name? */
+bool incident_is_by (const struct incident *inc, const char *by,
+                     const char *code);
 struct json_object *incident_to_json (const struct incident *inc);
 int incident_from_json (struct json_object *obj, struct incident *ret,
                         struct error *err);

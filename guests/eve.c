@@ -19,6 +19,11 @@
  *                                  EffectiveActivate, State       stop, ...
  *   zedmanager/DomainConfig        Activate; its absence          stop
  *   zedagent/AppInstanceConfig     DisplayName, DisableLogs, Activate
+ *                                  RestartCmd, PurgeCmd, LocalRestartCmd,
+ *                                  LocalPurgeCmd, Snapshot.RollbackCmd:
+ *                                  Counter higher than the life began
+ *                                  with (or than AppInstanceStatus has,
+ *                                  before 6.x)             restart
  *   zedrouter/AppNetworkStatus     AppNetAdapterList (UnderlayNetworkList
  *                                  before 9.x): Mac, Vif, addresses
  *
@@ -96,9 +101,14 @@ static const struct
  * brought down, remade and brought up. */
 #define BRING_DOWN 2
 
+/* Orders that were not carried out by then are taken for done or refused: EVE
+ * gives a guest 11 minutes to shut down. */
+#define ORDER_MS (15u * 60 * 1000)
+
 struct eve
 {
   struct opener *opener;
+  struct eve_orders *orders;
   const char *root, *uuid;
   uint64_t deadline;
   struct json_doc *docs[EVE_FOLDERS];
@@ -402,6 +412,81 @@ intend_restart (struct guest *g, struct json_object *status)
   return false;
 }
 
+static uint64_t
+counter_of (struct json_object *obj, const char *key)
+{
+  int64_t n = json_get_int (json_get (obj, key), "Counter", 0);
+
+  return n > 0 && n <= UINT32_MAX ? (uint64_t) n : 0;
+}
+
+/* Both the controller's and a local profile server's. */
+static struct eve_orders
+orders_of (struct json_object *config)
+{
+  return (struct eve_orders){
+    .known = true,
+    .restarts = counter_of (config, "RestartCmd")
+                + counter_of (config, "LocalRestartCmd"),
+    .purges = counter_of (config, "PurgeCmd")
+              + counter_of (config, "LocalPurgeCmd"),
+    .rollbacks = counter_of (json_get (config, "Snapshot"), "RollbackCmd"),
+  };
+}
+
+/* Early releases say in the status how far they have come; later ones do not,
+ * so what counts is what this life began with. */
+static const char *
+order_above (const struct eve_orders *now, const struct eve_orders *began,
+             struct json_object *status)
+{
+  if (now->purges > began->purges
+      || (json_get (status, "PurgeCmd")
+          && now->purges > orders_of (status).purges))
+    return "AppInstanceConfig.PurgeCmd";
+  if (now->restarts > began->restarts
+      || (json_get (status, "RestartCmd")
+          && now->restarts > orders_of (status).restarts))
+    return "AppInstanceConfig.RestartCmd";
+  if (now->rollbacks > began->rollbacks)
+    return "AppInstanceConfig.Snapshot.RollbackCmd";
+  return NULL;
+}
+
+static bool
+intend_ordered (struct guest *g, const struct eve *e)
+{
+  struct eve_orders now = orders_of (e->obj[APP_CONFIG]), *o = e->orders;
+  uint64_t t = clock_ms ();
+  const char *from;
+
+  if (!e->obj[APP_CONFIG] || !o)
+    return false;
+  if (!o->known)
+    *o = now;
+  from = order_above (&now, o, e->obj[APP_STATUS]);
+  if (!from)
+    {
+      o->rose_ms = 0;
+      return false;
+    }
+  if (!o->rose_ms)
+    o->rose_ms = t;
+  if (t - o->rose_ms > ORDER_MS)
+    {
+      /* The time stays, so that a status that lags for ever does not bring
+       * it back. */
+      now.rose_ms = o->rose_ms;
+      *o = now;
+      return false;
+    }
+  /* While EVE downloads what it is to become, the guest works. */
+  if (get_enum (e->obj[APP_STATUS], "PurgeInprogress") == BRING_DOWN - 1)
+    return false;
+  intend (g, INTENT_RESTART, from);
+  return true;
+}
+
 /* Who has taken back the wish that it runs.  The nearest to the domain speaks
  * first: a local profile may overrule the controller's Activate. */
 static bool
@@ -461,7 +546,7 @@ join_intent (struct guest *g, const struct eve *e)
   if (is_crash_held (e->obj[DOMAIN_STATUS]))
     intend (g, INTENT_HANDS_OFF, "DomainStatus.CrashState");
   else if (!intend_restart (g, e->obj[APP_STATUS]) && !intend_stop (g, e)
-           && !by_state)
+           && !intend_ordered (g, e) && !by_state)
     intend (g, INTENT_RUN, "eve");
 }
 
@@ -469,10 +554,14 @@ join_intent (struct guest *g, const struct eve *e)
 
 int
 eve_join (struct opener *opener, const char *root, uint64_t deadline,
-          struct guest *g, struct error *err)
+          struct eve_orders *orders, struct guest *g, struct error *err)
 {
   struct eve e CLEANUP (eve_done) = {
-    .opener = opener, .root = root, .uuid = g->inc.uuid, .deadline = deadline
+    .opener = opener,
+    .orders = orders,
+    .root = root,
+    .uuid = g->inc.uuid,
+    .deadline = deadline,
   };
   struct json_object *app, *domain;
   int spoke = 0;

@@ -55,7 +55,11 @@ struct qemu_proc
   int32_t pid;
   uint64_t start_time;
   char state; /* R S D T t Z X as in /proc/PID/stat */
+  /* Whose it is: who started it, and with whose rights it runs.  A set-uid
+   * programme has two, and its command line is that of the first. */
+  uint32_t ruid, euid;
 };
+#define QEMU_SYSTEM_UID_MAX 999u
 
 /* That process, which must look like a QEMU. -ESRCH when it is gone or became
  * another one while being looked at. */

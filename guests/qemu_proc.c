@@ -18,7 +18,6 @@
 
 #define MAX_CMDLINE (256u << 10)
 #define MAX_PROCESSES 65536u
-#define LAST_SYSTEM_UID 999
 
 bool
 uuid_is_valid (const char *s)
@@ -82,6 +81,28 @@ read_state (int32_t pid)
   return paren && paren[1] == ' ' ? paren[2] : 'X';
 }
 
+/* The line "Uid:" of /proc/PID/status: real, effective, saved, file system.
+ * The name above it has no newline of its own: the kernel escapes it. */
+static bool
+read_uids (int32_t pid, struct qemu_proc *ret)
+{
+  char text[2048], *line, *end;
+  unsigned long ruid, euid;
+
+  if (read_proc (pid, "status", text, sizeof text) <= 0)
+    return false;
+  line = strstr (text, "\nUid:");
+  if (!line)
+    return false;
+  ruid = strtoul (line + 5, &end, 10);
+  euid = strtoul (end, &line, 10);
+  if (line == end || ruid > UINT32_MAX || euid > UINT32_MAX)
+    return false;
+  ret->ruid = (uint32_t) ruid;
+  ret->euid = (uint32_t) euid;
+  return true;
+}
+
 int
 qemu_proc_read (int32_t pid, struct qemu_proc *ret_proc,
                 struct qemu_args **ret_args, struct error *err)
@@ -99,7 +120,7 @@ qemu_proc_read (int32_t pid, struct qemu_proc *ret_proc,
   if (r < 0)
     return r;
   len = read_proc (pid, "cmdline", text, MAX_CMDLINE);
-  if (len < 0)
+  if (len < 0 || !read_uids (pid, &proc))
     return error_errno (err, ESRCH, "process %d", (int) pid);
   proc.state = read_state (pid);
   r = qemu_args_parse (text, (size_t) len, &args, err);
@@ -127,7 +148,7 @@ is_trusted (int dir, const char *pid)
   struct stat st;
 
   return fstatat (dir, pid, &st, 0) == 0
-         && (st.st_uid <= LAST_SYSTEM_UID || st.st_uid == geteuid ());
+         && (st.st_uid <= QEMU_SYSTEM_UID_MAX || st.st_uid == geteuid ());
 }
 
 /* One pass over /proc: those that are trusted, or the others. */

@@ -207,6 +207,7 @@ place_set (struct rundir *rd, struct rundir_folder *found)
   memcpy (p->folder.uuid, found->uuid, sizeof found->uuid);
   p->folder.pid = found->pid;
   p->folder.start_time = found->start_time;
+  p->folder.orders = found->orders;
   p->folder.settled = found->settled;
   if (found->settled)
     {

@@ -33,6 +33,7 @@ struct rundir_folder
   char uuid[UUID_TEXT]; /* "" = not known yet */
   int32_t pid;
   uint64_t start_time;
+  struct eve_orders orders; /* of that process's life */
   bool watched;           /* in: the loop has an inotify descriptor of it */
   bool blind;             /* out: its process lives, but the folder does not
                              answer: the guest is as it was */
@@ -64,6 +65,7 @@ struct rundir_scan
   struct guest **guests; /* one per folder that is a guest */
   size_t nguests;
   int root_fd, eve_fd[EVE_FOLDERS];
+  uint32_t owner;            /* the job's own: of the root folder */
   struct rundir_proc *procs; /* the job's own */
   size_t nprocs;
   size_t nwatched;

@@ -20,6 +20,7 @@
 #include <json-c/json.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -387,15 +388,16 @@ refine_run (struct guest *g)
 }
 
 static struct guest *
-build_guest (const struct rundir_look *l, const char *folder, const char *uuid,
+build_guest (const struct rundir_look *l, struct rundir_folder *f,
              struct rundir_who *w, bool has_pidfile, const struct entries *list)
 {
+  const char *folder = f->name;
   const struct rundir_config *cfg = &l->scan->cfg;
   struct guest *g = guest_new ();
 
   if (!g)
     return NULL;
-  guest_copy (g->inc.uuid, sizeof g->inc.uuid, uuid);
+  guest_copy (g->inc.uuid, sizeof g->inc.uuid, f->uuid);
   g->inc.pid = w->proc.pid;
   g->inc.start_time = w->proc.start_time;
   guest_copy (g->name, sizeof g->name, folder);
@@ -411,7 +413,8 @@ build_guest (const struct rundir_look *l, const char *folder, const char *uuid,
     }
   add_endpoints (l, g, folder, list, w->args);
   if (cfg->eve[0]
-      && eve_join (l->scan->opener, cfg->eve, l->deadline, g, NULL) > 0)
+      && eve_join (l->scan->opener, cfg->eve, l->deadline, &f->orders, g, NULL)
+             > 0)
     refine_run (g);
   return g;
 }
@@ -525,7 +528,9 @@ scan_folder (const struct rundir_look *l, const char *name)
     return 0;
   find_uuid (&s->cfg, name, known, &w, uuid);
   guest_copy (f->uuid, sizeof f->uuid, uuid);
-  g = build_guest (l, name, uuid, &w, has_pidfile, list);
+  if (known && known->pid == f->pid && known->start_time == f->start_time)
+    f->orders = known->orders;
+  g = build_guest (l, f, &w, has_pidfile, list);
   if (!g)
     return -ENOMEM;
   s->guests[s->nguests++] = guest_seal (g);
@@ -597,6 +602,7 @@ rundir_scan_run (struct job *job, void *scan)
   const struct rundir_look l = { s, job_deadline (job) };
   int r = 0;
   DIR *dir CLEANUP_CLOSEDIR = NULL;
+  struct stat st;
 
   s->folders = calloc (RUNDIR_MAX_GUESTS, sizeof *s->folders);
   s->guests = calloc (RUNDIR_MAX_GUESTS, sizeof (struct guest *));
@@ -615,6 +621,7 @@ rundir_scan_run (struct job *job, void *scan)
     }
   if (!dir)
     return r;
+  s->owner = fstat (dirfd (dir), &st) == 0 ? st.st_uid : 0;
   r = scan_all (&l, job, dir, &s->why);
   if (r < 0)
     return r;

@@ -10,6 +10,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define MAX_PIDFILE 32
@@ -79,8 +80,44 @@ names_guest (const struct qemu_args *args, const char *folder, const char *uuid)
          && strcasecmp (qemu_args_uuid (args), uuid) == 0;
 }
 
+/* Anybody can call a process a QEMU and give it a guest's name: a guest's is
+ * of root, or of whoever owns the folder in which its sockets are.  One that
+ * the folder itself names may have given up root for a user of the system. */
 static bool
-try_pid (struct rundir_who *w, int32_t pid)
+is_of_folder (const struct rundir_look *l, const struct rundir_who *w,
+              const struct qemu_proc *proc, bool named)
+{
+  const uint32_t uids[] = { proc->ruid, proc->euid };
+  uint32_t owner = l->scan->owner;
+  bool asked = false;
+
+  for (unsigned i = 0; i < ARRAY_LEN (uids); i++)
+    {
+      if (uids[i] == 0 || uids[i] == owner
+          || (named && uids[i] <= QEMU_SYSTEM_UID_MAX))
+        continue;
+      if (!asked)
+        {
+          int fd CLEANUP_CLOSE = -1;
+          struct stat st;
+
+          if (rundir_open (l, OPEN_DIR, l->scan->cfg.root, w->folder, &fd,
+                           NULL)
+                  < 0
+              || fstat (fd, &st) < 0)
+            return false;
+          owner = st.st_uid;
+          asked = true;
+        }
+      if (uids[i] != owner)
+        return false;
+    }
+  return true;
+}
+
+static bool
+try_pid (const struct rundir_look *l, struct rundir_who *w, int32_t pid,
+         bool named)
 {
   struct qemu_args *args = NULL;
   struct qemu_proc proc;
@@ -88,6 +125,7 @@ try_pid (struct rundir_who *w, int32_t pid)
   if (pid <= 0 || qemu_proc_read (pid, &proc, &args, NULL) < 0)
     return false;
   if (proc.state == 'Z' || proc.state == 'X'
+      || !is_of_folder (l, w, &proc, named)
       || !names_guest (args, w->folder, w->uuid))
     {
       qemu_args_free (args);
@@ -116,8 +154,10 @@ remember (const struct qemu_proc *proc, const struct qemu_args *args, void *arg)
 }
 
 static void
-search_processes (struct rundir_scan *s, struct rundir_who *w)
+search_processes (const struct rundir_look *l, struct rundir_who *w)
 {
+  struct rundir_scan *s = l->scan;
+
   if (!s->procs)
     {
       s->procs = calloc (RUNDIR_MAX_GUESTS, sizeof *s->procs);
@@ -133,7 +173,7 @@ search_processes (struct rundir_scan *s, struct rundir_who *w)
       if ((strcmp (p->name, w->folder) == 0
            || (slash && strcmp (slash + 1, w->folder) == 0)
            || (w->uuid[0] && strcasecmp (p->uuid, w->uuid) == 0))
-          && try_pid (w, p->pid))
+          && try_pid (l, w, p->pid, false))
         return;
     }
 }
@@ -149,13 +189,16 @@ rundir_find_process (const struct rundir_look *l, struct rundir_who *w)
   snprintf (path, sizeof path, "%s/%s", w->folder, cfg->pidfile);
   has_file = rundir_read (l, cfg->root, path, text, sizeof text, &len) == 0
              && len > 0;
-  w->by_file = has_file && try_pid (w, (int32_t) strtol (text, NULL, 10));
+  w->by_file = has_file
+               && try_pid (l, w, (int32_t) strtol (text, NULL, 10), true);
   if (w->by_file)
     return true;
   if (cfg->eve[0] && w->uuid[0]
-      && try_pid (w, eve_pid (l->scan->opener, cfg->eve, l->deadline, w->uuid)))
+      && try_pid (l, w,
+                  eve_pid (l->scan->opener, cfg->eve, l->deadline, w->uuid),
+                  true))
     return has_file;
   /* The number in the file may be of another pid namespace. */
-  search_processes (l->scan, w);
+  search_processes (l, w);
   return has_file;
 }

@@ -27,6 +27,7 @@
 
 #include "base/json.h"
 #include "guests/guest.h"
+#include "kernel/text/uptime.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -161,6 +162,8 @@ struct outcome_report
   char sentence[200]; /* for people; escaped already */
   uint64_t took_ms;
   double value;       /* a number worth plotting, NAN if none */
+  bool has_uptime;    /* the answer was how long the guest is up: */
+  struct uptime uptime;
 };
 
 struct scenario_kind

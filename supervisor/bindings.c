@@ -7,6 +7,7 @@
  * number and is dropped.
  */
 #include "supervisor/bindings_impl.h"
+#include "supervisor/boots.h"
 #include "supervisor/daemon.h"
 #include "supervisor/meant.h"
 
@@ -354,6 +355,11 @@ publish (struct binding *bd)
              outcome_names[bd->last.outcome],
              strlen (outcome_names[bd->last.outcome]));
   fact_publish (bd->all->d->bus, &fact);
+  if (!bd->last.has_uptime)
+    return;
+  fact_real (&fact, &bd->guest->inc, "guest.uptime_s", "scenario",
+             bd->last.uptime.s);
+  fact_publish (bd->all->d->bus, &fact);
 }
 
 static void
@@ -396,6 +402,29 @@ no_verdict (struct outcome_report *r, const char *code, const char *fmt,
   snprintf (r->sentence, sizeof (r->sentence), fmt, what);
 }
 
+/* An answer may show that the guest began anew since the last one: then it is
+ * the new life's first. */
+static struct binding *
+look_for_boot (struct run *run, struct binding *bd)
+{
+  const struct outcome_report *r = &run->report;
+  const char *transport = r->transport;
+
+  if (!r->has_uptime
+      && (r->outcome != OUTCOME_OK || strcmp (transport, "console") != 0))
+    return bd;
+  if (!boots_answered (run->all->d->boots, &run->guest->inc, run->started_ms,
+                       r->has_uptime ? &r->uptime : NULL))
+    return bd;
+  bd = by_number (run->all, run->number);
+  if (bd)
+    {
+      guest_unref (run->guest);
+      run->guest = guest_ref (bd->guest);
+    }
+  return bd;
+}
+
 /* The run's end: what it says counts, unless the guest is not the one that
  * was asked, or not meant to answer by now. */
 static void
@@ -403,6 +432,8 @@ run_over (struct run *run)
 {
   struct binding *bd = by_number (run->all, run->number);
 
+  if (bd)
+    bd = look_for_boot (run, bd);
   if (bd)
     {
       bd->running = false;

@@ -8,6 +8,7 @@
  */
 #include "supervisor/daemon.h"
 #include "supervisor/bindings.h"
+#include "supervisor/boots.h"
 #include "supervisor/control.h"
 #include "supervisor/incidents.h"
 #include "supervisor/keeper_link.h"
@@ -63,6 +64,7 @@ on_guest (enum guest_change change, const struct guest *was,
     log_guest (LOG_LEVEL_INFO, g->inc.uuid, "guest=\"%s\" %s: %s", g->display,
                words[change], guest_run_names[g->run]);
   hub_guest (d->hub, change, was, now);
+  boots_guest (d->boots, change, was, now);
   if (d->drain_only)
     return;
   bindings_guest (d->bindings, change, was, now);
@@ -383,8 +385,6 @@ make_rooms (struct daemon *d, struct error *err)
 {
   struct hub_limits limits = {
     .sweep_ms = (unsigned) d->config.limits.sweep_ms,
-    .ring_small = 16 << 10,
-    .ring_large = 256 << 10,
     .ring_total = d->config.limits.ring_total,
     .reconnect_min_ms = 200,
     .reconnect_max_ms = 10000,
@@ -392,8 +392,12 @@ make_rooms (struct daemon *d, struct error *err)
   };
   int r;
 
+  r = boots_new (d->loop, d->registry, writer_link_consoles (d->writer),
+                 &d->boots, err);
+  if (r < 0)
+    return r;
   r = hub_new (d->loop, d->jobs, keeper_link_opener (d->keeper), d->bus,
-               &limits, writer_link_consoles (d->writer), &d->hub, err);
+               &limits, boots_sink (d->boots), &d->hub, err);
   if (r < 0)
     return r;
   d->env = (struct transport_env){
@@ -433,6 +437,7 @@ unmake (struct daemon *d)
   bindings_free (d->bindings);
   watchdog_stop (d->watchdog);
   hub_free (d->hub);
+  boots_free (d->boots);
   registry_free (d->registry);
   fact_table_free (d->facts);
   fact_bus_free (d->bus);

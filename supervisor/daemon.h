@@ -13,6 +13,7 @@
 #include <stdbool.h>
 
 struct bindings;
+struct boots;
 struct control;
 struct fact_bus;
 struct fact_table;
@@ -46,6 +47,7 @@ struct daemon
   struct keeper_link *keeper;
   struct writer_link *writer;
   struct bindings *bindings;
+  struct boots *boots; /* between the hub and the writer */
   struct incidents *incidents;
   struct control *control;
   struct watchdog *watchdog;

@@ -61,7 +61,7 @@ struct diagnosis
 {
   struct daemon *d;
   const struct guest *guest;
-  char scenario[64], outcome[200];
+  char scenario[64], code[32], sentence[200]; /* what brought us here */
   const struct diagnosis_step *steps;
   unsigned nsteps, at;
   const struct diagnosis_ops *ops;
@@ -382,8 +382,8 @@ what_fails (const struct binding_info *info, void *arg)
   dg->failed_ms = info->last_ms;
   snprintf (dg->scenario, sizeof (dg->scenario), "%.63s",
             info->scenario->name);
-  snprintf (dg->outcome, sizeof (dg->outcome), "%.31s: %.160s",
-            info->last->code, info->last->sentence);
+  snprintf (dg->code, sizeof (dg->code), "%s", info->last->code);
+  snprintf (dg->sentence, sizeof (dg->sentence), "%s", info->last->sentence);
 }
 
 static void
@@ -395,6 +395,7 @@ judge (struct diagnosis *dg)
   struct json_object *facts = json_object_new_array ();
   struct verdict verdict = { "" };
   struct ladder ladder;
+  const struct cause cause = { dg->scenario, dg->code, dg->sentence };
 
   /* What the house knew before counts too; of two facts of one name the
    * later decides. */
@@ -402,8 +403,7 @@ judge (struct diagnosis *dg)
   if (dg->ordered)
     bindings_each (dg->d->bindings, dg->guest->inc.uuid, what_fails, dg);
   ladder_climb (dg->facts, dg->nfacts, &ladder);
-  ladder_verdict (&ladder, dg->facts, dg->nfacts, dg->scenario, dg->outcome,
-                  &verdict);
+  ladder_verdict (&ladder, dg->facts, dg->nfacts, &cause, &verdict);
   for (unsigned i = 0; i < dg->nfacts; i++)
     left_out += !add_bounded (facts, fact_to_json (&dg->facts[i]), &room);
   if (left_out)
@@ -500,7 +500,7 @@ first_step (void *arg)
 
 int
 diagnosis_start (struct daemon *d, const struct guest *g,
-                 const char *scenario, const char *outcome,
+                 const struct cause *cause,
                  const struct diagnosis_step *steps, unsigned nsteps,
                  const struct diagnosis_ops *ops, void *arg,
                  struct diagnosis **ret, struct error *err)
@@ -517,13 +517,14 @@ diagnosis_start (struct daemon *d, const struct guest *g,
     }
   dg->d = d;
   dg->guest = guest_ref (g);
-  snprintf (dg->scenario, sizeof (dg->scenario), "%s", scenario);
-  snprintf (dg->outcome, sizeof (dg->outcome), "%s", outcome);
+  snprintf (dg->scenario, sizeof (dg->scenario), "%s", cause->scenario);
+  snprintf (dg->code, sizeof (dg->code), "%s", cause->code);
+  snprintf (dg->sentence, sizeof (dg->sentence), "%s", cause->sentence);
   dg->steps = steps;
   dg->nsteps = nsteps;
   dg->ops = ops;
   dg->arg = arg;
-  dg->ordered = strcmp (scenario, BY_ORDER) == 0;
+  dg->ordered = strcmp (cause->code, CODE_ORDERED) == 0;
   dg->began_ms = loop_now (d->loop);
   dg->impact = json_object_new_array ();
   dg->gaps = json_object_new_array ();

@@ -8,15 +8,12 @@
 #define HANGDOG_SUPERVISOR_DIAGNOSE_H
 
 #include "diag/collector.h"
-#include "diag/incident.h"
+#include "diag/ladder/ladder.h"
 #include "supervisor/playbooks.h"
 
 struct daemon;
 struct diagnosis;
 struct error;
-
-/* Stands in place of a scenario's name where a person ordered it. */
-#define BY_ORDER "order"
 
 struct diagnosis_ops
 {
@@ -32,9 +29,9 @@ struct diagnosis_ops
                 void *arg);
 };
 
-/* scenario and outcome: what brought us here, for the verdict. */
+/* cause is copied; steps are the caller's until the end. */
 int diagnosis_start (struct daemon *d, const struct guest *g,
-                     const char *scenario, const char *outcome,
+                     const struct cause *cause,
                      const struct diagnosis_step *steps, unsigned nsteps,
                      const struct diagnosis_ops *ops, void *arg,
                      struct diagnosis **ret, struct error *err);

@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Private to incidents*.c: the list of incidents.
+ * Private to incidents*.c: one incident as the daemon holds it, and the list
+ * of them.
+ *
+ *   incidents.c          the list, and looking at it
+ *   incidents_trouble.c  what begins and ends one
+ *   incidents_life.c     what becomes of it: from the disk to the bundle
+ *   incidents_order.c    diagnoses that somebody asked for
+ *   incidents_restart.c  those of a daemon before this one
  */
 #ifndef HANGDOG_SUPERVISOR_INCIDENTS_IMPL_H
 #define HANGDOG_SUPERVISOR_INCIDENTS_IMPL_H
@@ -9,8 +16,10 @@
 
 #include "base/error.h"
 
+struct cause;
 struct diagnosis;
 struct diagnosis_step;
+struct fact_sub;
 struct standing;
 struct timer;
 
@@ -18,22 +27,54 @@ struct timer;
 /* Of them, those that people ordered and that are not packed yet: orders must
  * not leave troubles without a place. */
 #define MAX_ORDERS 32
-/* Stands in place of a scenario's name where the hypervisor spoke. */
-#define BY_MONITOR "monitor"
 #define FIND_GUESTS_MS 15000
 /* A diagnosis that took the daemon with it this often is not begun again. */
 #define MAX_ATTEMPTS 2
+
+/* How far it is on its way to a bundle.  Only incident_step() changes it. */
+enum life
+{
+  LIFE_WRITING,    /* being put on disk: before that nothing is done */
+  LIFE_WAITING,    /* for its turn; after a restart, for its guest */
+  LIFE_COUNTING,   /* this attempt is being put on disk */
+  LIFE_COLLECTING, /* its diagnosis runs */
+  LIFE_PACKING,    /* judged or given up: the writer packs */
+  LIFE_DONE,       /* packed, or it could not be: kept for `status` */
+};
+
+enum step
+{
+  STEP_WRITTEN,
+  STEP_BEGUN,
+  STEP_COUNTED,
+  STEP_JUDGED,
+  STEP_GIVEN_UP,
+  STEP_PACKED,
+  STEP_TAKEN_UP, /* a daemon before us did not get as far as packing it */
+  STEP_MAX,
+};
+
+/* Is its guest in trouble by it?  Goes beside its life: a guest may be well
+ * before the bundle is packed, and hung for days after. */
+enum stand
+{
+  STAND_NOT, /* never did (an order), or not any more: inc.end says how it
+                ended, if it did */
+  STAND_SUSPECTED, /* not called hung yet: it could not be asked, or text
+                      alone says so */
+  STAND_FIRM,
+};
 
 /* One incident as the daemon holds it. */
 struct active
 {
   struct incidents *all;
   struct active *next;
-  struct incident inc;
+  struct incident inc; /* inc.phase follows life */
+  enum life life;
+  enum stand stand;
   const struct guest *guest; /* as it was when it began; NULL after restart */
-  bool durable, collecting, waiting, packing, order, stands;
-  bool mute; /* its scenario could not be asked, again and again */
-  struct diagnosis *diagnosis;
+  struct diagnosis *diagnosis; /* while it runs */
   struct diagnosis_step *steps; /* a copy: with parameters of this guest */
   unsigned nsteps;
   struct json_object *net_params;
@@ -46,31 +87,51 @@ struct active
 struct incidents
 {
   struct daemon *d;
-  struct active *first;
-  unsigned count, collecting;
+  struct active *first; /* the newest */
+  unsigned count;
+  unsigned missteps; /* refused by incident_step(): a mistake of ours */
   struct standing *standing;
   struct timer *found;
+  struct fact_sub *heard; /* suspicions */
   uint64_t found_by_ms; /* until then an incident waits for its guest */
   bool listing; /* the open ones were asked for */
   bool known;   /* what was there before this daemon is in the list: only now
                    is it sure that a trouble is a new one */
 };
 
+/* ---- the list: incidents.c ---- */
+
 struct active *incidents_by_id (struct incidents *in, const char *id);
-/* Forgets the oldest that only `status` still wants, when there are too
- * many. */
-void incidents_make_room (struct incidents *in);
-/* What became known meanwhile: writes the list down, and takes up the
- * failures that waited for it. */
-void incidents_known (struct incidents *in);
-void incidents_persist (struct incidents *in);
-/* On the list; NULL when there are too many. */
+/* The one by which that guest is in trouble, suspected or firm. */
+struct active *incidents_standing_of (struct incidents *in, const char *uuid);
+/* A new one at the head of the list, LIFE_WRITING, that does not stand; NULL
+ * when there are too many. */
+struct active *incidents_add (struct incidents *in,
+                              const struct incident *inc,
+                              const struct guest *g);
 struct active *incidents_new_one (struct incidents *in, const struct guest *g,
-                                  const char *scenario, const char *playbook,
-                                  const char *reason);
-/* Has the writer put it on disk; then the diagnosis begins. */
+                                  const char *playbook,
+                                  const struct cause *cause);
+/* Those that stand, for the next daemon. */
+void incidents_persist (struct incidents *in);
+
+/* ---- the life of one: incidents_life.c ---- */
+
+/* The only way from one life to the next.  False, counted and logged when the
+ * step is not one that can be taken from there: nothing changes then. */
+bool incident_step (struct active *a, enum step step);
+/* Has the writer put it on disk; all that follows comes by itself. */
 void incidents_put_durable (struct active *a);
 /* Starts what may start: oldest first. */
 void incidents_pump (struct incidents *in);
+/* Only text says so: it may stand, but not firmly. */
+bool incident_text_alone (const struct incident *inc);
+
+/* ---- what begins and ends them: incidents_trouble.c ---- */
+
+int incidents_hear (struct incidents *in, struct error *err);
+/* What became known meanwhile: writes the list down, and takes up the
+ * failures that waited for it. */
+void incidents_known (struct incidents *in);
 
 #endif

@@ -18,7 +18,8 @@ count_orders (const struct incidents *in)
   unsigned n = 0;
 
   for (const struct active *a = in->first; a; a = a->next)
-    n += a->order && a->inc.phase < INCIDENT_PACKED;
+    n += incident_is_by (&a->inc, BY_ORDER, CODE_ORDERED)
+         && a->life != LIFE_DONE;
   return n;
 }
 
@@ -28,8 +29,9 @@ incidents_order (struct incidents *in, const struct guest *g,
                  const struct incident_watch_ops *ops, void *arg,
                  char ret_id[UUID_TEXT], struct error *err)
 {
-  struct active *a;
   char reason[200];
+  const struct cause cause = { BY_ORDER, CODE_ORDERED, reason };
+  struct active *a;
   int r;
 
   if (!playbook)
@@ -41,11 +43,10 @@ incidents_order (struct incidents *in, const struct guest *g,
     return error_set (err, EBUSY, "%u ordered diagnoses wait already",
                       MAX_ORDERS);
   snprintf (reason, sizeof (reason), "ordered by %.180s", by);
-  a = incidents_new_one (in, g, BY_ORDER, playbook, reason);
+  a = incidents_new_one (in, g, playbook, &cause);
   if (!a)
     return error_set (err, ENOBUFS, "more than %u incidents at once",
                       MAX_INCIDENTS);
-  a->order = true;
   a->watch = ops;
   a->watch_arg = arg;
   memcpy (ret_id, a->inc.id, UUID_TEXT);

@@ -24,6 +24,7 @@ find_guest (const struct guest *g, void *arg)
     a->guest = guest_ref (g);
 }
 
+/* As if this daemon had done all that was to be done. */
 static struct active *
 resurrect (struct incidents *in, const struct incident *inc)
 {
@@ -31,16 +32,19 @@ resurrect (struct incidents *in, const struct incident *inc)
 
   if (incidents_by_id (in, inc->id))
     return NULL;
-  incidents_make_room (in);
-  if (in->count >= MAX_INCIDENTS || !(a = calloc (1, sizeof (*a))))
+  a = incidents_add (in, inc, NULL);
+  if (!a)
     return NULL;
-  a->all = in;
-  a->inc = *inc;
-  a->next = in->first;
-  in->first = a;
-  in->count++;
+  a->life = LIFE_DONE;
+  a->inc.phase = INCIDENT_PACKED;
   registry_each (in->d->registry, find_guest, a);
   return a;
+}
+
+static enum stand
+stand_as (const struct incident *inc)
+{
+  return incident_text_alone (inc) ? STAND_SUSPECTED : STAND_FIRM;
 }
 
 /* Standing ones are known again; nothing is done about them. */
@@ -51,11 +55,7 @@ on_standing (const struct incident *inc, void *arg)
   struct active *a = resurrect (in, inc);
 
   if (a)
-    {
-      a->stands = true;
-      a->durable = true;
-      a->inc.phase = INCIDENT_PACKED;
-    }
+    a->stand = stand_as (inc);
 }
 
 /* One hang is told once: what was open and had not ended stands again, if it
@@ -63,10 +63,10 @@ on_standing (const struct incident *inc, void *arg)
 static void
 perhaps_stands (struct active *a)
 {
-  if (a->inc.end == INCIDENT_NOT_ENDED
-      && strcmp (a->inc.scenario, "order") != 0
-      && !incidents_standing (a->all, a->inc.inc.uuid))
-    a->stands = true;
+  if (a->stand == STAND_NOT && a->inc.end == INCIDENT_NOT_ENDED
+      && !incident_is_by (&a->inc, BY_ORDER, CODE_ORDERED)
+      && !incidents_standing_of (a->all, a->inc.inc.uuid))
+    a->stand = stand_as (&a->inc);
 }
 
 /* One that was still being collected: taken up again. */
@@ -87,8 +87,8 @@ take_up (struct incidents *in, const void *text, size_t len)
       return;
     }
   a = incidents_by_id (in, inc.id);
-  /* Ours, and on its way already. */
-  if (a && (a->collecting || a->packing || a->waiting || !a->durable))
+  /* Ours, and on its way already, or packed while the list was on its way. */
+  if (a && (a->life != LIFE_DONE || a->bundle[0]))
     return;
   if (!a)
     a = resurrect (in, &inc);
@@ -97,15 +97,12 @@ take_up (struct incidents *in, const void *text, size_t len)
   /* The list of standing ones is older than what the incident says of
    * itself. */
   a->inc.attempts = inc.attempts;
-  if (!a->stands)
-    perhaps_stands (a);
+  perhaps_stands (a);
   log_guest (LOG_LEVEL_INFO, a->inc.inc.uuid,
              "incident %s was being diagnosed when hangdog stopped: taken up "
              "again",
              a->inc.id);
-  a->inc.phase = INCIDENT_OPEN;
-  a->durable = true;
-  a->waiting = true;
+  incident_step (a, STEP_TAKEN_UP);
 }
 
 static void

@@ -48,6 +48,13 @@ static const struct json_field sink_fields[] = {
     .help = "file holding the bearer token" },
   { "ca-file", JSON_STRING, offsetof (struct sink_config, ca_file),
     .help = "certificates to trust instead of the system's" },
+  { "cert-file", JSON_STRING, offsetof (struct sink_config, cert_file),
+    .help = "certificate (PEM) that shows the controller who this is" },
+  { "key-file", JSON_STRING, offsetof (struct sink_config, key_file),
+    .help = "its key (PEM), if it is not in cert-file" },
+  { "proxy", JSON_STRING, offsetof (struct sink_config, proxy), .max = 1024,
+    .help = "http://HOST:PORT, socks5h://HOST:PORT or none; else as "
+            "https_proxy in the environment says" },
   { "timeout", JSON_DURATION, offsetof (struct sink_config, timeout_ms),
     .min = 1000, .max = 3600 * 1000,
     .help = "give a transfer up after so long without progress" },
@@ -238,6 +245,56 @@ known_sink (const char *url)
       ;
 }
 
+/* What is in an address is seen by everybody who looks at processes, logs or
+ * the configuration. */
+static bool
+holds_secret (const char *url)
+{
+  const char *host = strstr (url, "://");
+
+  return host && memchr (host + 3, '@', strcspn (host + 3, "/"));
+}
+
+static int
+check_sink (const struct json_doc *doc, const struct sink_config *sink,
+            struct error *err)
+{
+  static const char *const proxies[]
+      = { "http://", "https://", "socks5://", "socks5h://" };
+  bool proxy_ok = !sink->proxy || strcmp (sink->proxy, "none") == 0;
+
+  if (sink->url && !known_sink (sink->url))
+    return json_error_at (doc, "sink.url", err,
+                          "no sink of this build takes \"%s\" (say http://, "
+                          "https:// or dir:/)",
+                          sink->url);
+  if (sink->url && holds_secret (sink->url))
+    return json_error_at (doc, "sink.url", err,
+                          "no user or password here: put a token into a file "
+                          "and name it in token-file");
+  if (sink->url && strncmp (sink->url, "http", 4) == 0
+      && sink->url[strcspn (sink->url, "?# \t\r\n")])
+    return json_error_at (doc, "sink.url", err,
+                          "no ?, # or blank here: /NAME of the bundle is put "
+                          "behind it");
+  for (size_t i = 0; i < ARRAY_LEN (proxies); i++)
+    if (!proxy_ok)
+      proxy_ok = strncmp (sink->proxy, proxies[i], strlen (proxies[i])) == 0;
+  if (!proxy_ok)
+    return json_error_at (doc, "sink.proxy", err,
+                          "say http://, https://, socks5:// or socks5h:// and "
+                          "HOST:PORT, or none");
+  if (sink->proxy && holds_secret (sink->proxy))
+    return json_error_at (doc, "sink.proxy", err,
+                          "no user or password here: put them into "
+                          "https_proxy in the service's environment");
+  if (sink->key_file && *sink->key_file
+      && !(sink->cert_file && *sink->cert_file))
+    return json_error_at (doc, "sink.key-file", err,
+                          "a key is of use only with cert-file");
+  return 0;
+}
+
 /* A source that lacks what its kind needs is told so with its place. */
 static int
 finish_source (const struct json_doc *doc, struct guest_source_config *src,
@@ -314,12 +371,7 @@ config_parse (const char *text, size_t len, const char *origin,
         snprintf (path, sizeof (path), "roots[%zu]", i);
         return json_error_at (doc, path, err, "it must be an absolute path");
       }
-  if (cfg->sink.url && !known_sink (cfg->sink.url))
-    return json_error_at (doc, "sink.url", err,
-                          "no sink of this build takes \"%s\" (say http://, "
-                          "https:// or dir:/)",
-                          cfg->sink.url);
-  return 0;
+  return check_sink (doc, &cfg->sink, err);
 }
 
 void
@@ -392,6 +444,9 @@ config_to_json (const struct config *cfg)
       json_add_str (s, "url", cfg->sink.url);
       add_if (s, "token-file", cfg->sink.token_file);
       add_if (s, "ca-file", cfg->sink.ca_file);
+      add_if (s, "cert-file", cfg->sink.cert_file);
+      add_if (s, "key-file", cfg->sink.key_file);
+      add_if (s, "proxy", cfg->sink.proxy);
       snprintf (ms, sizeof (ms), "%llums",
                 (unsigned long long) cfg->sink.timeout_ms);
       json_add_str (s, "timeout", ms);

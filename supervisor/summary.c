@@ -118,6 +118,8 @@ summary_text (const struct incident *inc, struct json_object *head,
   if (inc->verdict.next[0])
     wrapped (out, "Next", inc->verdict.next);
   wrapped (out, "Seen by", inc->scenario);
+  if (inc->code[0])
+    wrapped (out, "Outcome", inc->code);
   wrapped (out, "It said", inc->reason);
   when (out, "Last well", inc->last_ok_wall_ms);
   when (out, "Detected", inc->opened_wall_ms);

@@ -389,6 +389,8 @@ daemon_frame (struct channel *ch, struct frame *frame, void *arg)
   const char *op = json_get_str (frame->head, "op");
   const struct disk_op *d = op ? disk_op_find (op) : NULL;
 
+  if (d && d->logs && w->pipe)
+    pipe_readable (w->pipe_watch, -1, LOOP_READ, w);
   if (d)
     begin_request (w, d, frame);
   else if (op && strcmp (op, "console-open") == 0)

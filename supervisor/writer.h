@@ -69,6 +69,7 @@ struct disk_op
   bool look;    /* on the lane for what may hang */
   bool writes;  /* its end says whether there is room */
   bool ready;   /* afterwards something may be ready to ship */
+  bool logs;    /* wants what the log pipe has by now to be in the logs */
 };
 const struct disk_op *disk_op_find (const char *name);
 

@@ -91,13 +91,39 @@ answer_empty (struct request *rq)
 
 /* ---- incidents ---- */
 
+struct tail_walk
+{
+  struct disk *d;
+  const char *incident;
+};
+
+static void
+keep_tail (const char *console, const void *text, size_t len, void *arg)
+{
+  struct tail_walk *w = arg;
+  char name[96];
+
+  snprintf (name, sizeof name, "console/%s-log.txt", console);
+  /* What the disk does not take is a gap of the item. */
+  (void) spool_artifact (w->d->spool, w->incident, name, 0, text, len, NULL);
+}
+
+/* A new incident takes along the end of its guest's console logs: they go on,
+ * rotate, and what led up to it would be gone. */
 static int
 op_incident (struct disk *d, struct request *rq, struct error *err)
 {
-  int r = spool_incident (d->spool, incident_of (rq), rq->frame.body,
+  struct tail_walk w = { d, incident_of (rq) };
+  const char *uuid = json_get_str (rq->frame.head, "uuid");
+  bool had = spool_has (d->spool, w.incident);
+  int r = spool_incident (d->spool, w.incident, rq->frame.body,
                           rq->frame.body_len, err);
 
-  return r < 0 ? r : answer_empty (rq);
+  if (r < 0)
+    return r;
+  if (!had && uuid)
+    logs_tail (d->logs, uuid, keep_tail, &w);
+  return answer_empty (rq);
 }
 
 static int
@@ -356,7 +382,7 @@ op_logs (struct disk *d, struct request *rq, struct error *err)
 }
 
 static const struct disk_op ops[] = {
-  { .name = "incident", .run = op_incident, .writes = true },
+  { .name = "incident", .run = op_incident, .writes = true, .logs = true },
   { .name = "artifact", .run = op_artifact, .writes = true },
   { .name = "pack", .run = op_pack, .writes = true, .ready = true },
   { .name = "drop", .run = op_drop },

@@ -214,8 +214,12 @@ put_incident (struct incident_sink *self, const struct incident *inc,
   CLEANUP_JSON struct json_object *json = incident_to_json (inc);
   const char *text
       = json_object_to_json_string_ext (json, JSON_C_TO_STRING_PRETTY);
+  struct json_object *head = request ("incident", inc->id);
 
-  keep (wl, request ("incident", inc->id), text, strlen (text), done, arg);
+  /* The writer takes along the end of this guest's logs: all of them. */
+  logpipe_flush (wl->pipe);
+  json_add_str (head, "uuid", inc->inc.uuid);
+  keep (wl, head, text, strlen (text), done, arg);
 }
 
 static void

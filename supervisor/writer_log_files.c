@@ -87,6 +87,69 @@ logs_rotate (struct logs *l, struct console *c, enum log_file f)
   return logs_open_file (l, c, f);
 }
 
+/* ---- the end of a log ---- */
+
+/* What file n of it has before the `have` bytes at the end of dst: fills dst
+ * from its end towards its beginning. */
+static size_t
+read_before (struct logs *l, const struct console *c, unsigned n, char *dst,
+             size_t have)
+{
+  size_t room = LOGS_TAIL - have, want, got = 0;
+  CLEANUP_CLOSE int fd = -1;
+  char path[PATH_BYTES];
+  struct stat st;
+
+  path_of (path, c, FILE_CLEAN, n);
+  fd = openat (l->dirfd, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  if (fd < 0 || fstat (fd, &st) < 0 || !S_ISREG (st.st_mode))
+    return 0;
+  want = (uint64_t) st.st_size < room ? (size_t) st.st_size : room;
+  while (got < want)
+    {
+      ssize_t r = pread (fd, dst + room - want + got, want - got,
+                         st.st_size - (off_t) (want - got));
+
+      if (r < 0 && errno == EINTR)
+        continue;
+      if (r <= 0)
+        return 0;
+      got += (size_t) r;
+    }
+  return want;
+}
+
+void
+logs_tail (struct logs *l, const char *uuid,
+           void (*fn) (const char *console, const void *text, size_t len,
+                       void *arg),
+           void *arg)
+{
+  CLEANUP_FREE char *text = malloc (LOGS_TAIL);
+
+  for (size_t i = 0; text && i < l->count; i++)
+    {
+      const struct console *c = l->consoles[i];
+      size_t have = 0, n;
+      const char *nl;
+
+      if (strcmp (c->uuid, uuid) != 0)
+        continue;
+      for (unsigned f = 0; f <= l->limits.keep && have < LOGS_TAIL; f++)
+        {
+          if ((n = read_before (l, c, f, text, have)) == 0)
+            break;
+          have += n;
+        }
+      /* A line that is cut in front says what its guest never said. */
+      nl = have == LOGS_TAIL ? memchr (text, '\n', have) : NULL;
+      if (nl)
+        have -= (size_t) (nl + 1 - text);
+      if (have > 0)
+        fn (c->name, text + LOGS_TAIL - have, have, arg);
+    }
+}
+
 /* ---- the limit ---- */
 
 struct victim

@@ -60,6 +60,14 @@ struct logs_info
 int logs_info (struct logs *l, const char *uuid, const char *name,
                struct logs_info *ret, struct error *err);
 
+/* The end of the clean log of each of this guest's consoles, whole lines, at
+ * most LOGS_TAIL bytes. */
+#define LOGS_TAIL (256u << 10)
+void logs_tail (struct logs *l, const char *uuid,
+                void (*fn) (const char *console, const void *text, size_t len,
+                            void *arg),
+                void *arg);
+
 struct logs_stats
 {
   unsigned consoles, open_files;

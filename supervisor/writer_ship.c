@@ -65,6 +65,12 @@ static const struct json_field sink_fields[] = {
     .min = 0, .max = 4096, .help = "file holding the bearer token" },
   { "ca-file", JSON_STRING, offsetof (struct sink_config, ca_file),
     .min = 0, .max = 4096, .help = "certificates to trust" },
+  { "cert-file", JSON_STRING, offsetof (struct sink_config, cert_file),
+    .min = 0, .max = 4096, .help = "certificate of ours" },
+  { "key-file", JSON_STRING, offsetof (struct sink_config, key_file),
+    .min = 0, .max = 4096, .help = "its key" },
+  { "proxy", JSON_STRING, offsetof (struct sink_config, proxy),
+    .min = 0, .max = 1024, .help = "proxy, or none" },
   { "timeout", JSON_DURATION, offsetof (struct sink_config, timeout_ms),
     .help = "give a transfer up after so long without progress" },
   { "max-rate", JSON_SIZE, offsetof (struct sink_config, max_rate),
@@ -105,18 +111,24 @@ sink_done (struct sink_config *cfg)
 static int
 sink_copy (const struct sink_config *from, struct sink_config *ret)
 {
+  char *const was[] = { from->url, from->token_file, from->ca_file,
+                        from->cert_file, from->key_file, from->proxy };
   struct sink_config c = *from;
+  char **now[] = { &c.url, &c.token_file, &c.ca_file,
+                   &c.cert_file, &c.key_file, &c.proxy };
+  bool all = true;
 
-  c.url = strdup (from->url);
-  c.token_file = from->token_file ? strdup (from->token_file) : NULL;
-  c.ca_file = from->ca_file ? strdup (from->ca_file) : NULL;
-  *ret = c;
-  if (!c.url || (from->token_file && !c.token_file)
-      || (from->ca_file && !c.ca_file))
+  for (size_t i = 0; i < ARRAY_LEN (was); i++)
     {
-      sink_done (ret);
+      *now[i] = was[i] ? strdup (was[i]) : NULL;
+      all = all && (*now[i] || !was[i]);
+    }
+  if (!all)
+    {
+      sink_done (&c);
       return -ENOMEM;
     }
+  *ret = c;
   return 0;
 }
 

@@ -44,13 +44,18 @@ struct ladder
   struct facet facets[FACET_MAX];
 };
 
+/* What brought us here: whose outcome it was, its code for the rules, its
+ * sentence for people. */
+struct cause
+{
+  const char *scenario, *code, *sentence;
+};
+
 /* Facts in any order; of two with one name the later time counts (both are
  * looked at where two samples decide). */
 void ladder_climb (const struct fact *facts, size_t n, struct ladder *ret);
-/* scenario and outcome say what brought us here. */
 void ladder_verdict (const struct ladder *ladder, const struct fact *facts,
-                     size_t n, const char *scenario, const char *outcome,
-                     struct verdict *ret);
+                     size_t n, const struct cause *cause, struct verdict *ret);
 struct json_object *ladder_to_json (const struct ladder *ladder);
 
 #endif

@@ -43,9 +43,9 @@ struct verdict_rule
 
 #define CODES_MUTE "silent", "no-echo", "no-answer", "xoff", "endless"
 
-/* Nobody failed: somebody asked for the diagnosis ("ordered by ..."), and no
- * scenario of the guest has failed either, or its outcome would stand here. */
-#define CODE_ORDERED "ordered"
+/* With CODE_ORDERED nobody failed: no scenario of the guest either, or its
+ * outcome would stand there. */
+
 /* Whatever was looked at is as it should be.  A host that is slow is no fault
  * of the guest. */
 #define NOTHING_AMISS                                                         \
@@ -237,6 +237,15 @@ static const struct verdict_rule rules[] = {
     .sentence = "The guest's console says that its kernel panicked; nothing "
                 "else confirms it.",
     .next = "Look at console/tail.log before acting on it." },
+  { .class_ = "kernel-panic", .confidence = "low",
+    .codes = { CODE_KERNEL_EVENT },
+    .facets = { { FACET_NETWORK, DEAD | UNKNOWN },
+                { FACET_TICKS, DEAD | UNKNOWN } },
+    .when = { { "kernel.event.panic", OP_THERE } },
+    .culprit = "=kernel.event.panic",
+    .sentence = "Text of the guest says that its kernel panicked; nothing "
+                "else confirms it.",
+    .next = "Look at the guest's console before acting on it." },
   { .class_ = "hard-lockup", .confidence = "high",
     .when = { { "console.text.hard_lockup", OP_THERE },
               { "vcpu.busy", OP_ABOVE, NULL, 0 },
@@ -478,19 +487,9 @@ static const struct verdict_rule rules[] = {
     .next = "Diagnose again." },
 };
 
-/* The outcome is "code" or "code: sentence". */
-static bool
-code_is (const char *outcome, const char *code)
-{
-  size_t n = strlen (code);
-
-  return strncmp (outcome, code, n) == 0
-         && (outcome[n] == '\0' || outcome[n] == ':' || outcome[n] == ' ');
-}
-
 static bool
 rule_holds (const struct verdict_rule *r, const struct ladder *ladder,
-            const struct fact_set *set, const char *outcome)
+            const struct fact_set *set, const char *code)
 {
   bool any = r->codes[0] == NULL;
 
@@ -498,7 +497,7 @@ rule_holds (const struct verdict_rule *r, const struct ladder *ladder,
     if (!(r->facets[i].states & 1u << ladder->facets[r->facets[i].facet].state))
       return false;
   for (size_t i = 0; i < MAX_CODES && r->codes[i] && !any; i++)
-    any = code_is (outcome, r->codes[i]);
+    any = strcmp (code, r->codes[i]) == 0;
   return any && conds_hold (r->when, set, NULL);
 }
 
@@ -515,23 +514,23 @@ put (char *dst, size_t n, const char *a, const char *b)
 
 void
 ladder_verdict (const struct ladder *ladder, const struct fact *facts,
-                size_t n, const char *scenario, const char *outcome,
-                struct verdict *ret)
+                size_t n, const struct cause *cause, struct verdict *ret)
 {
   const struct fact_set set = { facts, n };
   const struct verdict_rule *r = NULL;
+  const char *words = cause->sentence[0] ? cause->sentence : cause->code;
   const char *culprit = "";
 
   memset (ret, 0, sizeof *ret);
   for (size_t i = 0; !r && i < sizeof rules / sizeof rules[0]; i++)
-    if (rule_holds (&rules[i], ladder, &set, outcome))
+    if (rule_holds (&rules[i], ladder, &set, cause->code))
       r = &rules[i];
   if (!r)
     {
       snprintf (ret->class_, sizeof ret->class_, "unknown");
       snprintf (ret->confidence, sizeof ret->confidence, "low");
       put (ret->sentence, sizeof ret->sentence,
-           "What was found does not say why: ", outcome);
+           "What was found does not say why: ", words);
       snprintf (ret->next, sizeof ret->next,
                 "Read the evidence in the bundle; the ladder in its manifest "
                 "says what is known.");
@@ -540,7 +539,7 @@ ladder_verdict (const struct ladder *ladder, const struct fact *facts,
   snprintf (ret->class_, sizeof ret->class_, "%s", r->class_);
   snprintf (ret->confidence, sizeof ret->confidence, "%s", r->confidence);
   if (r->culprit && strcmp (r->culprit, "=") == 0)
-    culprit = scenario;
+    culprit = cause->scenario;
   else if (r->culprit && r->culprit[0] == '=')
     {
       const struct fact *f = fact_last (&set, r->culprit + 1);
@@ -552,7 +551,7 @@ ladder_verdict (const struct ladder *ladder, const struct fact *facts,
   put (ret->culprit, sizeof ret->culprit, "", culprit);
   /* A sentence that ends in ": " wants the outcome's own words. */
   if (r->sentence[strlen (r->sentence) - 1] == ' ')
-    put (ret->sentence, sizeof ret->sentence, r->sentence, outcome);
+    put (ret->sentence, sizeof ret->sentence, r->sentence, words);
   else
     put (ret->sentence, sizeof ret->sentence, r->sentence, "");
   snprintf (ret->next, sizeof ret->next, "%s", r->next);

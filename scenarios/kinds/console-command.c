@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/job.h"
+#include "kernel/text/uptime.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -45,8 +46,12 @@ ask (struct session *session, const struct scenario *s, struct job *job,
                             err);
 
   if (rc >= 0 && result.talk == TALK_OK)
-    judge_answer (&s->expect, result.status, buf_str (&result.output),
-                  result.output.len, ret);
+    {
+      judge_answer (&s->expect, result.status, buf_str (&result.output),
+                    result.output.len, ret);
+      ret->has_uptime = uptime_parse (buf_str (&result.output),
+                                      result.output.len, &ret->uptime);
+    }
   else if (rc >= 0)
     judge_talk (result.talk, result.detail, ret);
   command_result_done (&result);

@@ -178,9 +178,11 @@ static void
 print_all (struct status *st)
 {
   static const char *const guest_t[]
-      = { "GUEST", "HEALTH", "STATE", "REASON", "INTENT", "SOURCE", NULL };
+      = { "GUEST",  "HEALTH", "STATE",  "BOOT",
+          "REASON", "INTENT", "SOURCE", NULL };
   static const char *const guest_m[]
-      = { "display", "health", "run", "reason", "intent", "source", NULL };
+      = { "display", "health", "run",    "boot",
+          "reason",  "intent", "source", NULL };
   static const char *const scen_t[]
       = { "GUEST", "SCENARIO", "HEALTH", "SINCE", "LAST",
           "TOOK",  "NEXT",     "SAYS",   NULL };

@@ -19,7 +19,7 @@ LAB_CACHE=${LAB_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/hangdog-lab}
 export LAB_CACHE
 LAB_QEMU=${LAB_QEMU:-qemu-system-x86_64}
 LAB_DIR=
-LAB_URI=
+LAB_URI= LAB_URI2=
 LAB_ACCEL=
 
 lab_log() { echo "lab: $*" >&2; }
@@ -159,12 +159,12 @@ lab_options() {
     o_kernel=6.1 o_system=busybox o_profile=shell o_smp=2 o_mem='' o_net=yes o_kind=vm o_serial=pty o_start=yes o_standin=yes
     o_agent=no o_pvpanic=no o_watchdog=no o_vmcoreinfo=no
     o_sysrq='' o_machine='' o_consoles='' o_disk='' o_noisy='' o_append='' o_cpu='' o_log='' o_args=''
-    o_quiet='' o_incoming='' o_port=''
+    o_quiet='' o_incoming='' o_port='' o_devices='' o_crash=preserve
     for a in "$@"; do
         case $a in
             kernel=*|profile=*|sysrq=*|smp=*|mem=*|machine=*|consoles=*|disk=*|net=*|noisy=*|append=*|\
             cpu=*|kind=*|log=*|serial=*|args=*|agent=*|pvpanic=*|watchdog=*|quiet=*|incoming=*|\
-            port=*|start=*|standin=*|vmcoreinfo=*|system=*)
+            port=*|start=*|standin=*|vmcoreinfo=*|system=*|devices=*|crash=*)
                 printf -v "o_${a%%=*}" '%s' "${a#*=}" ;;
             *) lab_fail "unknown option '$a': see docs/lab.md"; return 2 ;;
         esac
@@ -580,8 +580,38 @@ lab_boot_eve() {
 # (run as root it has no other way to be told), so it neither sees nor disturbs the machine's own;
 # its socket is in LAB_DIR, for everybody. Sets LAB_URI.
 lab_libvirt_start() {
-    local t lv=$LAB_DIR/lv
     [ -n "$LAB_URI" ] && lab_pid libvirtd >/dev/null && return 0
+    lab_libvirtd_ "$LAB_DIR/lv" '' || return
+    LAB_URI="qemu:///system?socket=$LAB_DIR/lv/sock/libvirt-sock"
+    export LAB_URI
+    lab_libvirtd_up_ "$LAB_DIR/lv" '' "$LAB_URI"
+}
+
+# lab_libvirt_second - another one beside it, which takes itself for another host: libvirt migrates to no
+# host of the same uuid. Sets LAB_URI2.
+lab_libvirt_second() {
+    lab_libvirtd_ "$LAB_DIR/lv2" 2 || return
+    LAB_URI2="qemu:///system?socket=$LAB_DIR/lv2/sock/libvirt-sock"
+    export LAB_URI2
+    lab_libvirtd_up_ "$LAB_DIR/lv2" 2 "$LAB_URI2"
+}
+
+lab_libvirtd_up_() { # FOLDER SUFFIX URI
+    lab_until 60 "virsh -q -c '$3' version </dev/null >/dev/null" "libvirtd$2" ||
+        { lab_fail "libvirtd$2 did not start: $(tail -n 2 "$1/log/libvirtd.err" "$1/log/libvirtd.log" 2>/dev/null | tr '\n' ' ')"; return 1; }
+}
+
+# lab_libvirtd_again [SUFFIX] - starts it once more, where the one before was ended. Its guests run on.
+lab_libvirtd_again() {
+    local lv=$LAB_DIR/lv${1:-} tcp=()
+    [ -z "${LAB_LIBVIRT_TCP:-}" ] || tcp=(--listen)
+    rm -f "$lv/libvirtd.pid"
+    lab_spawn "libvirtd${1:-}" "$lv/log/libvirtd.err" unshare -m --propagation private sh "$lv/ns.sh" \
+        libvirtd --config "$lv/libvirtd.conf" --pid-file "$lv/libvirtd.pid" "${tcp[@]}"
+}
+
+lab_libvirtd_() { # FOLDER SUFFIX
+    local t lv=$1
     for t in libvirtd virsh unshare; do
         command -v "$t" >/dev/null || [ -x "/usr/sbin/$t" ] || { lab_skip "$t is missing: install libvirt-daemon and libvirt-clients"; return; }
     done
@@ -594,9 +624,16 @@ auth_unix_ro = "none"
 auth_unix_rw = "none"
 unix_sock_rw_perms = "0700"
 log_outputs = "2:file:$lv/log/libvirtd.log"
-host_uuid_source = "machine-id"
-host_uuid = "$(lab_uuid "lab host")"
+host_uuid = "$(lab_uuid "lab host$2")"
 keepalive_interval = -1
+EOC
+    # The first port is for whoever asks LAB_LIBVIRT_TCP for it: without a password, loopback only.
+    [ -z "${LAB_LIBVIRT_TCP:-}" ] || cat >>"$lv/libvirtd.conf" <<EOC
+listen_tls = 0
+listen_tcp = 1
+listen_addr = "127.0.0.1"
+tcp_port = "$LAB_LIBVIRT_TCP"
+auth_tcp = "none"
 EOC
     cat >"$lv/etc/qemu.conf" <<EOC
 user = "root"
@@ -626,19 +663,13 @@ mount --bind "$lv/etc" /etc/libvirt
 PATH=\$PATH:/usr/sbin
 exec "\$@"
 EOC
-    lab_spawn libvirtd "$lv/log/libvirtd.err" unshare -m --propagation private sh "$lv/ns.sh" \
-        libvirtd --config "$lv/libvirtd.conf" --pid-file "$lv/libvirtd.pid" || return 1
-    if [ "${LAB_VIRTLOGD:-yes}" = yes ]; then
-        # In the namespace of the first: libvirtd looks for its socket when a guest starts.
-        lab_until 10 "test -S '$lv/sock/libvirt-sock'" libvirtd
-        lab_spawn virtlogd "$lv/log/virtlogd.err" nsenter -m -t "$(lab_pid libvirtd)" \
-            virtlogd --config "$lv/virtlogd.conf" --pid-file "$lv/virtlogd.pid" || return 1
-        lab_until 10 "test -S '$lv/run/virtlogd-sock'" virtlogd || { lab_fail "virtlogd did not start: see $lv/log"; return 1; }
-    fi
-    LAB_URI="qemu:///system?socket=$lv/sock/libvirt-sock"
-    export LAB_URI
-    lab_until 60 "lab_virsh version >/dev/null" libvirtd ||
-        { lab_fail "libvirtd did not start: $(tail -n 2 "$lv/log/libvirtd.err" "$lv/log/libvirtd.log" 2>/dev/null | tr '\n' ' ')"; return 1; }
+    lab_libvirtd_again "$2" || return 1
+    [ "${LAB_VIRTLOGD:-yes}" = yes ] || return 0
+    # In the namespace of the first: libvirtd looks for its socket when a guest starts.
+    lab_until 10 "test -S '$lv/sock/libvirt-sock'" "libvirtd$2"
+    lab_spawn "virtlogd$2" "$lv/log/virtlogd.err" nsenter -m -t "$(lab_pid "libvirtd$2")" \
+        virtlogd --config "$lv/virtlogd.conf" --pid-file "$lv/virtlogd.pid" || return 1
+    lab_until 10 "test -S '$lv/run/virtlogd-sock'" "virtlogd$2" || { lab_fail "virtlogd$2 did not start: see $lv/log"; return 1; }
 }
 
 lab_virsh() { virsh -q -c "$LAB_URI" "$@" </dev/null; }
@@ -648,6 +679,7 @@ lab_start_libvirt() {
     local name=$1 o_kernel o_profile o_sysrq o_smp o_mem o_machine o_consoles o_disk o_net o_noisy o_append
     local o_cpu o_kind o_log o_serial o_args o_agent o_pvpanic o_watchdog o_quiet o_incoming
     local o_port o_start o_standin o_vmcoreinfo o_system o_shell_consoles='' o_sysdisk='' img_kernel img_initrd uuid g log w cpu f
+    local o_devices o_crash
     shift
     lab_options "$@" || return
     [ -n "$LAB_DIR" ] || { lab_fail "call lab_init first"; return 1; }
@@ -692,7 +724,7 @@ EOX
             echo "  </cpu>"
         fi
         cat <<EOX
-  <on_poweroff>destroy</on_poweroff><on_reboot>restart</on_reboot><on_crash>preserve</on_crash>
+  <on_poweroff>destroy</on_poweroff><on_reboot>restart</on_reboot><on_crash>$o_crash</on_crash>
   <devices>
     <emulator>$(command -v "$LAB_QEMU")</emulator>
     <controller type='usb' model='none'/>
@@ -725,6 +757,7 @@ EOX
         if [ -n "$o_sysdisk" ]; then
             echo "    <disk type='file' device='disk'><driver name='qemu' type='qcow2' cache='unsafe'/><source file='$o_sysdisk'/><target dev='vdb' bus='virtio'/><serial>labroot</serial></disk>"
         fi
+        if [ -n "$o_devices" ]; then cat "$o_devices"; fi
         echo "  </devices>"
         echo "  <qemu:commandline>"
         # libvirt 9.0 has no port forward of its own without passt. The address keeps out of the way
@@ -785,6 +818,8 @@ lab_stop_all() {
     for f in "$LAB_DIR"/g/*; do [ -e "$f" ] && lab_stop "${f##*/}"; done
     lab_kill libvirtd
     lab_kill virtlogd
+    lab_kill libvirtd2
+    lab_kill virtlogd2
     for f in "$LAB_DIR"/pids/*; do [ -e "$f" ] && lab_kill "${f##*/}"; done
     LAB_URI=
     return 0

@@ -20,9 +20,11 @@
 struct error;
 struct ring;
 
-#define RING_SMALL (16u << 10)
+/* What a reader needs that comes when it is told to; what is older is in the
+ * writer's log. */
+#define RING_SMALL (8u << 10)
 #define RING_LARGE (256u << 10)
-#define RING_MARKS 64
+#define RING_MARKS 32
 
 int ring_new (size_t size, struct ring **ret_ring, struct error *err);
 void ring_free (struct ring *r);

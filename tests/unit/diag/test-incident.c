@@ -32,7 +32,8 @@ sample (void)
   inc.inc.boot = 3;
   snprintf (inc.guest, sizeof inc.guest, "My App");
   snprintf (inc.scenario, sizeof inc.scenario, "uptime");
-  snprintf (inc.reason, sizeof inc.reason, "silent: nothing came");
+  snprintf (inc.code, sizeof inc.code, "silent");
+  snprintf (inc.reason, sizeof inc.reason, "nothing came");
   snprintf (inc.playbook, sizeof inc.playbook, "quick");
   inc.attempts = 2;
   snprintf (inc.verdict.class_, sizeof inc.verdict.class_, "hard-lockup");
@@ -57,6 +58,8 @@ test_there_and_back (void **state)
   assert_true (incarnation_equal (&a.inc, &b.inc));
   assert_string_equal (a.guest, b.guest);
   assert_string_equal (a.scenario, b.scenario);
+  assert_string_equal (a.code, b.code);
+  assert_string_equal (json_get_str (o, "code"), "silent");
   assert_string_equal (a.reason, b.reason);
   assert_string_equal (a.playbook, b.playbook);
   assert_int_equal (a.attempts, b.attempts);
@@ -80,6 +83,46 @@ test_there_and_back (void **state)
   assert_null (json_get (o, "verdict"));
   assert_int_equal (incident_from_json (o, &b, &err), 0);
   assert_string_equal (b.verdict.class_, "");
+  json_object_put (o);
+}
+
+/* A scenario may be called "order", too. */
+static void
+test_who_told (void **state)
+{
+  struct incident inc = sample ();
+
+  snprintf (inc.scenario, sizeof inc.scenario, "%s", BY_ORDER);
+  snprintf (inc.code, sizeof inc.code, "%s", CODE_ORDERED);
+  assert_true (incident_is_by (&inc, BY_ORDER, CODE_ORDERED));
+  assert_false (incident_is_by (&inc, BY_MONITOR, CODE_VMM_EVENT));
+  snprintf (inc.code, sizeof inc.code, "silent");
+  assert_false (incident_is_by (&inc, BY_ORDER, CODE_ORDERED));
+  inc.code[0] = '\0';
+  assert_true (incident_is_by (&inc, BY_ORDER, CODE_ORDERED));
+}
+
+/* As it was written before an outcome's code had a field of its own. */
+static void
+test_older (void **state)
+{
+  static const char older[]
+      = "{\"schema\":\"hangdog/incident/1\","
+        "\"id\":\"0f3c9a52-0000-4000-8000-000000000009\","
+        "\"incarnation\":{\"uuid\":\"u\",\"pid\":1,\"start_time\":2,"
+        "\"boot\":0},\"guest\":\"web\",\"scenario\":\"uptime\","
+        "\"reason\":\"silent: nothing came\",\"playbook\":\"standard\","
+        "\"phase\":\"open\",\"end\":\"not-ended\",\"opened_ms\":5}";
+  struct json_object *o = json_tokener_parse (older);
+  struct error err = ERROR_INIT;
+  struct incident inc;
+
+  memset (&inc, 0xaa, sizeof inc);
+  if (incident_from_json (o, &inc, &err) < 0)
+    fail_msg ("%s", err.msg);
+  assert_string_equal (inc.code, "");
+  assert_string_equal (inc.reason, "silent: nothing came");
+  assert_int_equal (inc.phase, INCIDENT_OPEN);
   json_object_put (o);
 }
 
@@ -125,6 +168,7 @@ test_refused (void **state)
     { NULL, "opened_ms", "-5", "opened_ms" },
     { NULL, "attempts", "-1", "attempts" },
     { NULL, "playbook", "7", "playbook" },
+    { NULL, "code", "[]", "code: must be a string" },
     { NULL, "opened_ms", "1.5", "opened_ms" },
     { NULL, "verdict", "7", "verdict" },
     { NULL, "verdict", "{\"class\":\"no-such\",\"confidence\":\"low\"}",
@@ -188,6 +232,7 @@ main (void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (test_there_and_back),
+    cmocka_unit_test (test_older),         cmocka_unit_test (test_who_told),
     cmocka_unit_test (test_hostile_bytes), cmocka_unit_test (test_refused),
     cmocka_unit_test (test_ids),           cmocka_unit_test (test_names),
   };

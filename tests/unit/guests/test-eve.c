@@ -25,10 +25,12 @@
 
 static struct tmpdir tmp;
 static const char *const root = tmp.path;
+static struct eve_orders orders;
 
 static int
 setup (void **state)
 {
+  memset (&orders, 0, sizeof orders);
   return tmpdir_make (&tmp);
 }
 
@@ -78,7 +80,8 @@ join (int spoke)
   strcpy (g->display, "folder");
   g->run = GUEST_RUNNING;
   assert_int_equal (
-      eve_join (opener_local (), root, clock_ms () + 5000, g, NULL), spoke);
+      eve_join (opener_local (), root, clock_ms () + 5000, &orders, g, NULL),
+      spoke);
   return g;
 }
 
@@ -208,6 +211,97 @@ reads_the_intent (void **state)
     }
 }
 
+/* As zedagent and zedmanager publish them, less what is not read. */
+#define CONFIG(restart, purge, local)                                          \
+  "{\"UUIDandVersion\":{\"UUID\":\"" UUID "\",\"Version\":\"7\"},"               \
+  "\"DisplayName\":\"shop\",\"Errors\":null,\"Activate\":true,"                   \
+  "\"RestartCmd\":{\"Counter\":" restart ",\"ApplyTime\":\"1790000000\"},"       \
+  "\"PurgeCmd\":{\"Counter\":" purge ",\"ApplyTime\":\"\"},"                     \
+  "\"LocalRestartCmd\":{\"Counter\":" local ",\"ApplyTime\":\"\"},"              \
+  "\"LocalPurgeCmd\":{\"Counter\":0,\"ApplyTime\":\"\"},"                        \
+  "\"HasLocalServer\":false,\"Snapshot\":{\"ActiveSnapshot\":\"\","              \
+  "\"MaxSnapshots\":0,\"RollbackCmd\":{\"Counter\":0,\"ApplyTime\":\"\"},"       \
+  "\"Snapshots\":null}}"
+#define STATUS(restarting, purging)                                            \
+  "{\"UUIDandVersion\":{\"UUID\":\"" UUID "\",\"Version\":\"7\"},"               \
+  "\"DisplayName\":\"shop\",\"Activated\":true,"                               \
+  "\"RestartInprogress\":" restarting ",\"RestartStartedAt\":"                 \
+  "\"0001-01-01T00:00:00Z\",\"PurgeInprogress\":" purging ","                  \
+  "\"PurgeStartedAt\":\"0001-01-01T00:00:00Z\",\"State\":115}"
+
+static void
+intends (int spoke, enum guest_intent intent, const char *from)
+{
+  struct guest *g = join (spoke);
+
+  assert_string_equal (guest_intent_names[g->intent],
+                       guest_intent_names[intent]);
+  assert_string_equal (g->intent_from, from);
+  guest_unref (g);
+}
+
+static void
+knows_an_order_by_its_counter (void **state)
+{
+  static const char restart[] = "AppInstanceConfig.RestartCmd",
+                    purge[] = "AppInstanceConfig.PurgeCmd";
+
+  /* What was ordered before this life began has been done. */
+  put (AC, CONFIG ("3", "1", "0"));
+  put (AS, STATUS ("0", "0"));
+  intends (2, INTENT_RUN, "eve");
+  put (AC, CONFIG ("4", "1", "0"));
+  intends (2, INTENT_RESTART, restart);
+  intends (2, INTENT_RESTART, restart); /* until this life ends */
+  put (AS, STATUS ("2", "0"));
+  intends (2, INTENT_RESTART, "AppInstanceStatus.RestartInprogress=2");
+  /* The next life. */
+  memset (&orders, 0, sizeof orders);
+  put (AS, STATUS ("0", "0"));
+  intends (2, INTENT_RUN, "eve");
+  /* By a local profile server. */
+  put (AC, CONFIG ("4", "1", "1"));
+  intends (2, INTENT_RESTART, restart);
+  memset (&orders, 0, sizeof orders);
+  intends (2, INTENT_RUN, "eve");
+  /* A purge may have to download first. */
+  put (AC, CONFIG ("4", "2", "1"));
+  intends (2, INTENT_RESTART, purge);
+  put (AS, STATUS ("0", "1"));
+  intends (2, INTENT_RUN, "eve");
+  put (AS, STATUS ("0", "0"));
+  intends (2, INTENT_RESTART, purge);
+}
+
+static void
+does_not_wait_for_an_order_for_ever (void **state)
+{
+  put (AC, CONFIG ("3", "1", "0"));
+  intends (1, INTENT_RUN, "eve");
+  put (AC, CONFIG ("4", "1", "0"));
+  intends (1, INTENT_RESTART, "AppInstanceConfig.RestartCmd");
+  assert_true (orders.rose_ms > 0);
+  orders.rose_ms -= 16 * 60 * 1000; /* wraps as the difference does */
+  intends (1, INTENT_RUN, "eve");
+  intends (1, INTENT_RUN, "eve");
+  put (AC, CONFIG ("5", "1", "0"));
+  intends (1, INTENT_RESTART, "AppInstanceConfig.RestartCmd");
+}
+
+/* Early releases: the status has counters, too. */
+static void
+compares_with_counters_of_the_status (void **state)
+{
+  put (AC, CONFIG ("4", "0", "0"));
+  put (AS, "{\"State\":115,\"RestartCmd\":{\"Counter\":3,\"ApplyTime\":\"\"}}");
+  intends (2, INTENT_RESTART, "AppInstanceConfig.RestartCmd");
+  put (AS, "{\"State\":115,\"RestartCmd\":{\"Counter\":4,\"ApplyTime\":\"\"}}");
+  intends (2, INTENT_RUN, "eve");
+  /* Nonsense is no order. */
+  put (AC, "{\"RestartCmd\":{\"Counter\":-1},\"PurgeCmd\":7,\"Snapshot\":[]}");
+  intends (2, INTENT_RUN, "eve");
+}
+
 static void
 takes_an_absent_file_for_a_word (void **state)
 {
@@ -266,6 +360,9 @@ main (void)
     T (is_silent_without_files), T (joins_all_files),
     T (reads_the_intent),        T (takes_an_absent_file_for_a_word),
     T (suffers_bad_files),       T (bounds_what_it_takes),
+    T (knows_an_order_by_its_counter),
+    T (does_not_wait_for_an_order_for_ever),
+    T (compares_with_counters_of_the_status),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);

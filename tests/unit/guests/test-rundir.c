@@ -30,6 +30,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -170,6 +171,38 @@ put_qemu (struct world *w, const char *folder, const char *uuid)
   return pid;
 }
 
+/* A process that calls itself that guest's QEMU, of these users. */
+static pid_t
+put_look_alike (struct world *w, const char *folder, uid_t ruid, uid_t euid)
+{
+  char *argv[] = { (char *) "/usr/bin/qemu-system-test", (char *) "-name",
+                   (char *) folder, (char *) "-uuid", (char *) UUID, NULL };
+  char cmdline[64] = "", path[64];
+  int fd = open ("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+  pid_t pid = fork ();
+
+  if (pid == 0)
+    {
+      /* By descriptor: that user may not reach the folder of the build. */
+      if (setresuid (ruid, euid, euid) == 0)
+        syscall (SYS_execveat, fd, "", argv, environ, AT_EMPTY_PATH);
+      _exit (127);
+    }
+  close (fd);
+  assert_true (pid > 0);
+  snprintf (path, sizeof path, "/proc/%d/cmdline", (int) pid);
+  for (uint64_t until = clock_ms () + 10000; !strstr (cmdline, "qemu-system");)
+    {
+      int c = open (path, O_RDONLY | O_CLOEXEC);
+      ssize_t n = read (c, cmdline, sizeof cmdline - 1);
+
+      close (c);
+      cmdline[n > 0 ? n : 0] = '\0';
+      assert_true (clock_ms () < until);
+    }
+  return pid;
+}
+
 static void
 end_qemu (pid_t pid)
 {
@@ -276,6 +309,47 @@ finds_the_process_without_a_pid_file (void **state)
   for (unsigned i = 0; i < 5; i++)
     loop_round (w->env.loop, 100, NULL);
   assert_int_equal (w->last->inc.pid, pid);
+  end_qemu (pid);
+}
+
+/* Any local user can start a process under a QEMU's name. */
+static void
+takes_no_look_alike (void **state)
+{
+  static const uid_t others[][2] = { { 12345, 12345 }, { 12345, 0 } };
+  struct world *w = *state;
+  char path[300], text[16];
+  pid_t pid;
+
+  if (geteuid () != 0)
+    skip ();
+  put_file (w->root, NAME "/x", "");
+  put_file (w->root, NAME "/pid", "1\n");
+  start (w);
+  UNTIL (w, w->added == 1);
+  for (unsigned i = 0; i < ARRAY_LEN (others); i++)
+    {
+      pid = put_look_alike (w, NAME, others[i][0], others[i][1]);
+      guest_source_rundir.refresh (w->source);
+      for (unsigned k = 0; k < 5; k++)
+        loop_round (w->env.loop, 100, NULL);
+      assert_int_equal (w->last->run, GUEST_OFF);
+      /* Also when it got the number that a stale pid file has. */
+      snprintf (text, sizeof text, "%d\n", (int) pid);
+      put_file (w->root, NAME "/pid", text);
+      guest_source_rundir.refresh (w->source);
+      for (unsigned k = 0; k < 5; k++)
+        loop_round (w->env.loop, 100, NULL);
+      assert_int_equal (w->last->run, GUEST_OFF);
+      end_qemu (pid);
+    }
+  /* Whose folder it is, that one's it may be. */
+  snprintf (path, sizeof path, "%s/" NAME, w->root);
+  assert_int_equal (chown (path, 12345, (gid_t) -1), 0);
+  put_file (w->root, NAME "/pid", "1\n");
+  pid = put_look_alike (w, NAME, 12345, 12345);
+  guest_source_rundir.refresh (w->source);
+  UNTIL (w, w->last->inc.pid == pid);
   end_qemu (pid);
 }
 
@@ -419,6 +493,7 @@ main (int argc, char **argv)
     T (follows_a_guest_through_its_life),
     T (believes_no_pid_file),
     T (finds_the_process_without_a_pid_file),
+    T (takes_no_look_alike),
     T (names_those_without_a_uuid),
     T (takes_the_running_one_of_two_versions),
     T (sees_a_stopped_process),

@@ -132,6 +132,65 @@ test_rotation (void **state)
   assert_int_equal (on_disk (p), was);
 }
 
+struct seen_tail
+{
+  unsigned n;
+  char console[16];
+  char *text;
+  size_t len;
+};
+
+static void
+see_tail (const char *console, const void *text, size_t len, void *arg)
+{
+  struct seen_tail *s = arg;
+
+  s->n++;
+  snprintf (s->console, sizeof s->console, "%s", console);
+  free (s->text);
+  s->text = strndup (text, len);
+  s->len = len;
+}
+
+/* Across rotated files, whole lines, in their order, none twice. */
+static void
+test_tail (void **state)
+{
+  struct place *p = *state;
+  struct seen_tail s = { 0 };
+  unsigned next = 0, last = 0;
+  char line[64];
+  char *save = NULL;
+
+  begin (p, (struct logs_limits){ .rotate = 100000, .keep = 4 });
+  assert_int_equal (declare (p, 1, "s"), 0);
+  logs_tail (p->l, UUID, see_tail, &s);
+  assert_int_equal (s.n, 0);
+  for (last = 0; last < 9000; last++)
+    {
+      snprintf (line, sizeof line, "line %u\n", last);
+      put (p, 1, line);
+    }
+  logs_tail (p->l, "somebody-else", see_tail, &s);
+  assert_int_equal (s.n, 0);
+  logs_tail (p->l, UUID, see_tail, &s);
+  assert_int_equal (s.n, 1);
+  assert_string_equal (s.console, "s");
+  assert_in_range (s.len, LOGS_TAIL - 100, LOGS_TAIL);
+  for (char *l = strtok_r (s.text, "\n", &save); l;
+       l = strtok_r (NULL, "\n", &save))
+    {
+      unsigned n = 0;
+
+      assert_int_equal (sscanf (l, "2026-03-01T10:00:00.000Z  line %u", &n),
+                        1);
+      assert_true (next == 0 || n == next);
+      next = n + 1;
+    }
+  assert_int_equal (next, last);
+  free (s.text);
+}
+
 static void
 test_limit (void **state)
 {
@@ -281,7 +340,7 @@ int
 main (void)
 {
   const struct CMUnitTest tests[] = {
-    T (test_rotation), T (test_limit),   T (test_partial), T (test_escapes),
+    T (test_rotation), T (test_tail),    T (test_limit),   T (test_partial), T (test_escapes),
     T (test_unknown),  T (test_names),   T (test_restart), T (test_open_files),
   };
 

@@ -58,6 +58,15 @@ test_bad (void **state)
            "kind");
   refused ("{\"user\": \"a\", \"user\": \"b\"}", "config.json:1:", "user");
   refused ("{\"sink\": {\"url\": \"gopher://x\"}}", "sink.url", "dir:/");
+  refused ("{\"sink\": {\"proxy\": \"ftp://x\"}}", "sink.proxy", "socks5h");
+  refused ("{\"sink\": {\"proxy\": \"http://me:pw@x:1\"}}", "sink.proxy",
+           "https_proxy");
+  refused ("{\"sink\": {\"key-file\": \"/k\"}}", "sink.key-file", "cert-file");
+#ifdef WITH_CURL
+  refused ("{\"sink\": {\"url\": \"https://me:pw@x/y\"}}", "sink.url",
+           "token-file");
+  refused ("{\"sink\": {\"url\": \"https://x/y?token=z\"}}", "sink.url", "?");
+#endif
   refused ("{\"limits\": {\"console-sweep\": \"5\"}}", "limits.console-sweep",
            "");
   refused ("{\"limits\": {\"max-threads\": 1}}", "limits.max-threads", "4");

@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Boots that nobody tells of.  See boots.h.
+ */
+#include "supervisor/boots.h"
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "kernel/text/banner.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/* How long a banner is waited with; a replayed log is over by then. */
+#define PENDING_MS 3000
+/* A kernel's stamps may be so much ahead of what we saw of its boot: it says
+ * all at once what it did before it had a console. */
+#define AHEAD_MS 30000
+/* One boot shows its banner on each console, as each comes up. */
+#define ECHO_MS 60000
+/* A young process whose guest nobody has seen up is in its first boot. */
+#define FIRST_BOOT_MS 120000
+#define BURST 4
+#define REFILL_MS (5u * 60 * 1000)
+
+/* One console. */
+struct source
+{
+  struct boots *all;
+  void *inner; /* the inner sink's */
+  struct banner banner;
+  char uuid[UUID_TEXT];
+};
+
+/* One guest of which something is known. */
+struct life
+{
+  struct life *next;
+  struct incarnation inc;
+  struct uptime last;
+  bool up_known;                   /* last is */
+  bool was_up;                     /* something answered in this life */
+  struct source *pending;          /* shows a banner that does not count yet */
+  uint64_t pending_ms, counted_ms; /* 0 = never */
+  uint64_t refilled_ms;
+  unsigned tokens;
+  bool doubted; /* and said so */
+};
+
+struct boots
+{
+  struct loop *loop;
+  struct guest_registry *registry;
+  struct console_sink inner, sink;
+  struct life *lives;
+  struct timer *timer;
+};
+
+/* ---- lives ---- */
+
+static struct life **
+find (struct boots *b, const char *uuid)
+{
+  struct life **p = &b->lives;
+
+  while (*p && strcasecmp ((*p)->inc.uuid, uuid) != 0)
+    p = &(*p)->next;
+  return p;
+}
+
+/* Of this incarnation; what was known of an earlier one is forgotten. */
+static struct life *
+life_of (struct boots *b, const struct incarnation *inc)
+{
+  struct life *l = *find (b, inc->uuid);
+
+  if (!l)
+    {
+      l = calloc (1, sizeof *l);
+      if (!l)
+        return NULL;
+      l->inc = *inc;
+      l->tokens = BURST;
+      l->refilled_ms = loop_now (b->loop);
+      l->next = b->lives;
+      b->lives = l;
+    }
+  else if (!incarnation_equal (&l->inc, inc))
+    {
+      l->up_known = l->was_up = false;
+      l->pending = NULL;
+      l->inc = *inc;
+    }
+  return l;
+}
+
+static bool
+take_token (struct boots *b, struct life *l)
+{
+  uint64_t now = loop_now (b->loop), n = (now - l->refilled_ms) / REFILL_MS;
+
+  l->refilled_ms += n * REFILL_MS;
+  l->tokens = n < BURST - l->tokens ? l->tokens + (unsigned) n : BURST;
+  if (l->tokens == 0)
+    return false;
+  l->tokens--;
+  return true;
+}
+
+/* Has its QEMU run for long enough to be past its first boot?  Of one whose
+ * process is not known: yes. */
+static bool
+is_young (const struct incarnation *inc)
+{
+  long hz = sysconf (_SC_CLK_TCK);
+  struct timespec ts;
+  uint64_t now;
+
+  if (inc->pid == 0 || hz <= 0 || clock_gettime (CLOCK_BOOTTIME, &ts) < 0)
+    return false;
+  now = (uint64_t) ts.tv_sec;
+  return inc->start_time / (uint64_t) hz + FIRST_BOOT_MS / 1000 > now;
+}
+
+/* ---- banners ---- */
+
+static void
+count_pending (struct boots *b, struct life *l)
+{
+  uint64_t since = loop_now (b->loop) - l->pending_ms;
+  const struct incarnation inc = l->inc;
+  uint64_t stamp = l->pending->banner.stamp_us;
+
+  l->pending = NULL;
+  if (stamp / 1000 > since + AHEAD_MS)
+    return; /* the log of a kernel that was up for longer */
+  if (!take_token (b, l))
+    {
+      if (!l->doubted)
+        log_guest (LOG_LEVEL_WARN, inc.uuid,
+                   "its console shows a boot again: too many to believe it");
+      l->doubted = true;
+      return;
+    }
+  l->doubted = false;
+  registry_rebooted (b->registry, &inc, "banner");
+}
+
+static void
+due (struct timer *t, void *arg)
+{
+  struct boots *b = arg;
+  uint64_t now = loop_now (b->loop), next = UINT64_MAX;
+  struct life *l = b->lives, *after;
+
+  for (; l; l = after)
+    {
+      after = l->next; /* boots_guest() frees none but of a guest gone */
+      if (!l->pending)
+        continue;
+      if (now >= l->pending_ms + PENDING_MS)
+        count_pending (b, l);
+      else if (l->pending_ms + PENDING_MS < next)
+        next = l->pending_ms + PENDING_MS;
+    }
+  if (next != UINT64_MAX)
+    timer_at (t, next);
+}
+
+static void
+saw_banner (struct source *s)
+{
+  struct boots *b = s->all;
+  const struct guest *g CLEANUP_GUEST = NULL;
+  uint64_t now = loop_now (b->loop);
+  struct life *l;
+
+  if (registry_find (b->registry, s->uuid, &g, NULL) < 0
+      || strcasecmp (g->inc.uuid, s->uuid) != 0)
+    return;
+  l = life_of (b, &g->inc);
+  if (!l || l->pending || (l->counted_ms && now - l->counted_ms < ECHO_MS)
+      || (g->inc.boot == 0 && !l->was_up && is_young (&g->inc)))
+    return;
+  l->pending = s;
+  l->pending_ms = now;
+  if (!timer_armed (b->timer))
+    timer_in (b->timer, PENDING_MS);
+}
+
+static bool
+sink_bytes (void *arg, void **mine, const char *uuid, const char *console,
+            const void *data, size_t len, uint64_t wall_ms)
+{
+  struct boots *b = arg;
+  struct source *s = *mine;
+
+  if (!s)
+    {
+      s = calloc (1, sizeof *s);
+      if (!s)
+        return false;
+      s->all = b;
+      guest_copy (s->uuid, sizeof s->uuid, uuid);
+      *mine = s;
+    }
+  if (banner_feed (&s->banner, data, len))
+    saw_banner (s);
+  return !b->inner.bytes
+         || b->inner.bytes (b->inner.arg, &s->inner, uuid, console, data, len,
+                            wall_ms);
+}
+
+static void
+sink_gone (void *arg, void *mine)
+{
+  struct boots *b = arg;
+  struct source *s = mine;
+
+  for (struct life *l = b->lives; l; l = l->next)
+    if (l->pending == s)
+      l->pending = NULL;
+  if (b->inner.gone && s->inner)
+    b->inner.gone (b->inner.arg, s->inner);
+  free (s);
+}
+
+/* ---- what others tell ---- */
+
+void
+boots_guest (struct boots *b, enum guest_change change, const struct guest *was,
+             const struct guest *now)
+{
+  struct life **p, *l;
+
+  if (change == GUEST_GONE)
+    {
+      p = find (b, was->inc.uuid);
+      l = *p;
+      if (l)
+        {
+          *p = l->next;
+          free (l);
+        }
+    }
+  else if (change == GUEST_REINCARNATED)
+    {
+      /* Whoever told of this boot: its banners come with it. */
+      l = life_of (b, &now->inc);
+      if (l)
+        l->counted_ms = now->inc.boot > 0 ? loop_now (b->loop) : 0;
+    }
+}
+
+bool
+boots_answered (struct boots *b, const struct incarnation *inc,
+                uint64_t begun_ms, const struct uptime *up)
+{
+  struct life *l;
+  bool fell;
+
+  if (!registry_is_current (b->registry, inc))
+    return false;
+  l = life_of (b, inc);
+  if (!l)
+    return false;
+  fell = up && l->up_known && uptime_fell (&l->last, up);
+  if (l->pending && begun_ms <= l->pending_ms)
+    l->pending = NULL;
+  if (fell)
+    {
+      registry_rebooted (b->registry, inc, "uptime");
+      /* The listener above has put it into its new life, if there is one. */
+      fell = !registry_is_current (b->registry, inc);
+    }
+  l->was_up = true;
+  if (up)
+    {
+      l->last = *up;
+      l->up_known = true;
+    }
+  return fell;
+}
+
+/* ---- making ---- */
+
+int
+boots_new (struct loop *loop, struct guest_registry *registry,
+           const struct console_sink *inner, struct boots **ret,
+           struct error *err)
+{
+  struct boots *b = calloc (1, sizeof *b);
+  int r;
+
+  if (!b)
+    return error_set (err, ENOMEM, "no memory to look for boots");
+  b->loop = loop;
+  b->registry = registry;
+  b->inner = *inner;
+  b->sink = (struct console_sink){ .bytes = sink_bytes,
+                                   .gone = sink_gone,
+                                   .arg = b };
+  r = loop_timer (loop, "boot banners", due, b, &b->timer, err);
+  if (r < 0)
+    {
+      free (b);
+      return r;
+    }
+  *ret = b;
+  return 0;
+}
+
+void
+boots_free (struct boots *b)
+{
+  struct life *l;
+
+  if (!b)
+    return;
+  while ((l = b->lives))
+    {
+      b->lives = l->next;
+      free (l);
+    }
+  timer_free (b->timer);
+  free (b);
+}
+
+const struct console_sink *
+boots_sink (struct boots *b)
+{
+  return &b->sink;
+}

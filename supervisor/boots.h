@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A guest that began anew inside of the same QEMU, where nobody tells of it:
+ * by its uptime, when a dialogue brings one back, and by the banner of its
+ * kernel, when the console shows one.  Loop thread only.
+ *
+ * An uptime came within a nonce's frame, so it is what the guest says.  A
+ * banner is text.  It counts after some seconds, unless a check that was begun
+ * before it is answered well after all (it was `dmesg`, not a boot), or the
+ * text goes on with stamps of a kernel that is older than that.  What a guest
+ * can win by printing banners is that failed checks are counted from zero, a
+ * few times an hour: from then on they are believed as they are.
+ */
+#ifndef HANGDOG_SUPERVISOR_BOOTS_H
+#define HANGDOG_SUPERVISOR_BOOTS_H
+
+#include "guests/registry.h"
+#include "kernel/text/uptime.h"
+#include "transports/console/hub.h"
+
+struct boots;
+struct error;
+struct loop;
+
+/* inner: where console bytes go on to. */
+int boots_new (struct loop *loop, struct guest_registry *registry,
+               const struct console_sink *inner, struct boots **ret,
+               struct error *err);
+void boots_free (struct boots *b); /* after the hub */
+const struct console_sink *boots_sink (struct boots *b);
+
+/* The registry's listener hands this on. */
+void boots_guest (struct boots *b, enum guest_change change,
+                  const struct guest *was, const struct guest *now);
+
+/* A check of that life, begun then, was answered well.  up is NULL when it
+ * brought no uptime.  True: the guest began anew, and has another incarnation
+ * by now, in which it gave that answer. */
+bool boots_answered (struct boots *b, const struct incarnation *inc,
+                     uint64_t begun_ms, const struct uptime *up);
+
+#endif

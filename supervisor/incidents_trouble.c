@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What begins incidents and what ends them.
+ *
+ * Said once and lost it would be a hang that nobody notices: so the outcome of
+ * a binding, the change of a guest and the words of its hypervisor come as
+ * calls.  What a guest's text says may be lost and is only a suspicion: it
+ * comes as facts.  docs/architecture.md has the whole list.
+ */
+#include "supervisor/incidents_impl.h"
+#include "supervisor/daemon.h"
+#include "supervisor/diagnose.h"
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/fact.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "base/units.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* A guest may print what it likes as often as it likes: within this time it is
+ * looked at once. */
+#define TEXT_AGAIN_MS (10 * 60 * 1000u)
+
+static bool
+is_text (const struct incident *inc)
+{
+  return incident_is_by (inc, BY_KERNEL, CODE_KERNEL_EVENT);
+}
+
+static void
+end_standing (struct active *a, enum incident_end how)
+{
+  char age[32];
+
+  a->stand = STAND_NOT;
+  a->inc.end = how;
+  a->inc.ended_wall_ms = clock_wall_ms ();
+  log_guest (LOG_LEVEL_INFO, a->inc.inc.uuid,
+             "guest=\"%s\" incident=%s ended: %s after %s", a->inc.guest,
+             a->inc.id, incident_end_names[how],
+             units_format_duration (age, sizeof (age),
+                                    a->inc.ended_wall_ms
+                                        - a->inc.opened_wall_ms));
+  incidents_persist (a->all);
+}
+
+/* Text raised it and nothing confirmed it yet; now comes somebody who knows
+ * more, and asks with his own playbook. */
+static bool
+outdone (const struct active *a, const struct cause *by)
+{
+  return a->stand == STAND_SUSPECTED && is_text (&a->inc)
+         && strcmp (by->code, CODE_KERNEL_EVENT) != 0;
+}
+
+/* A standing incident of this guest; NULL when it joins one that stands, or
+ * cannot be followed. */
+static struct active *
+stand (struct incidents *in, const struct guest *g, enum stand how,
+       const char *playbook, const struct cause *cause)
+{
+  struct active *a = incidents_standing_of (in, g->inc.uuid);
+
+  if (a && !incarnation_equal (&a->inc.inc, &g->inc))
+    end_standing (a, INCIDENT_REPLACED);
+  else if (a && outdone (a, cause))
+    a->stand = STAND_NOT;
+  else if (a)
+    {
+      /* The same trouble, seen by another check. */
+      if (strcmp (cause->code, CODE_KERNEL_EVENT) != 0)
+        a->stand = STAND_FIRM;
+      return NULL;
+    }
+  a = incidents_new_one (in, g, playbook, cause);
+  if (!a)
+    {
+      log_guest (LOG_LEVEL_ERROR, g->inc.uuid,
+                 "more than %u incidents at once: this one is not followed",
+                 MAX_INCIDENTS);
+      return NULL;
+    }
+  a->stand = how;
+  return a;
+}
+
+/* ---- bindings ---- */
+
+static void
+failed (struct incidents *in, const struct binding_info *info, bool mute)
+{
+  const char *playbook = info->scenario->playbook;
+  struct cause cause = { info->scenario->name, "", "" };
+  struct active *a;
+
+  /* Perhaps the trouble that a daemon before us told of: incidents_known()
+   * comes back here. */
+  if (!in->known)
+    return;
+  if (info->last)
+    {
+      cause.code = info->last->code;
+      cause.sentence = info->last->sentence;
+    }
+  /* Whoever could not even be asked is not typed at. */
+  a = stand (in, info->guest, mute ? STAND_SUSPECTED : STAND_FIRM,
+             mute       ? "quick"
+             : playbook ? playbook
+                        : "standard",
+             &cause);
+  if (!a)
+    return;
+  a->inc.last_ok_wall_ms = info->last_ok_wall_ms;
+  log_guest (LOG_LEVEL_WARN, info->guest->inc.uuid,
+             "guest=\"%s\" scenario=%s %s %u times: %s: %s (incident %s)",
+             info->guest->display, info->scenario->name,
+             mute ? "could not be asked" : "failed",
+             mute ? info->mute : info->failures, a->inc.code, a->inc.reason,
+             a->inc.id);
+  incidents_put_durable (a);
+  incidents_persist (in);
+}
+
+static void
+failed_meanwhile (const struct binding_info *info, void *arg)
+{
+  if (info->health == HEALTH_FAILED)
+    failed (arg, info, false);
+}
+
+void
+incidents_known (struct incidents *in)
+{
+  in->known = true;
+  incidents_persist (in);
+  bindings_each (in->d->bindings, NULL, failed_meanwhile, in);
+}
+
+/* Whoever raised it says that the guest is well; and of what was only text,
+ * once that was looked at, anybody who asked may. */
+static bool
+shows_well (const struct active *a, const char *scenario)
+{
+  return strcmp (a->inc.scenario, scenario) == 0
+         || (is_text (&a->inc) && a->life == LIFE_DONE);
+}
+
+void
+incidents_outcome (const struct binding_info *info, enum health_change change,
+                   void *arg)
+{
+  struct incidents *in = arg;
+  struct active *a;
+
+  if (change == HEALTH_BECAME_FAILED)
+    failed (in, info, false);
+  else if (change == HEALTH_BECAME_MUTE)
+    failed (in, info, true);
+  else if (info->health == HEALTH_WELL && info->last
+           && info->last->outcome == OUTCOME_OK)
+    {
+      /* Not only what became well: who could not be asked was well all the
+       * time. */
+      a = incidents_standing_of (in, info->guest->inc.uuid);
+      if (a && shows_well (a, info->scenario->name))
+        end_standing (a, INCIDENT_RECOVERED);
+    }
+}
+
+/* ---- hypervisor and guest ---- */
+
+/* What the hypervisor itself says is wrong needs no scenario: this is what a
+ * host without any configuration lives on.  Nothing is typed then. */
+void
+incidents_event (struct incidents *in, const struct guest *g,
+                 enum guest_event event, const char *detail)
+{
+  char reason[200];
+  const struct cause cause = { BY_MONITOR, CODE_VMM_EVENT, reason };
+  struct active *a;
+
+  if (event != GUEST_EVENT_IO_ERROR && event != GUEST_EVENT_WATCHDOG
+      && event != GUEST_EVENT_PANIC)
+    return;
+  if (g->intent != INTENT_RUN)
+    return;
+  snprintf (reason, sizeof (reason), "the hypervisor reports %s%s%.120s",
+            guest_event_names[event], detail && detail[0] ? ": " : "",
+            detail ? detail : "");
+  a = stand (in, g, STAND_FIRM, "quick", &cause);
+  if (!a)
+    return;
+  log_guest (LOG_LEVEL_WARN, g->inc.uuid, "guest=\"%s\" %s (incident %s)",
+             g->display, reason, a->inc.id);
+  incidents_put_durable (a);
+  incidents_persist (in);
+}
+
+/* It runs again after its owner or the host mended it. */
+static void
+perhaps_recovered (struct incidents *in, const struct guest *was,
+                   const struct guest *now)
+{
+  struct active *a = incidents_standing_of (in, now->inc.uuid);
+
+  if (a && incident_is_by (&a->inc, BY_MONITOR, CODE_VMM_EVENT)
+      && was->run != GUEST_RUNNING && now->run == GUEST_RUNNING)
+    end_standing (a, INCIDENT_RECOVERED);
+}
+
+void
+incidents_guest (struct incidents *in, enum guest_change change,
+                 const struct guest *was, const struct guest *now)
+{
+  struct active *a;
+
+  if (change == GUEST_ADDED)
+    {
+      for (a = in->first; a; a = a->next)
+        if (!a->guest && incarnation_equal (&a->inc.inc, &now->inc))
+          a->guest = guest_ref (now);
+      incidents_pump (in);
+      return;
+    }
+  if (change == GUEST_CHANGED)
+    {
+      perhaps_recovered (in, was, now);
+      return;
+    }
+  a = incidents_standing_of (in, was->inc.uuid);
+  if (!a)
+    return;
+  if (a->diagnosis)
+    diagnosis_stop (a->diagnosis, change == GUEST_GONE
+                                      ? "the guest is gone"
+                                      : "the guest began another life");
+  end_standing (a, change == GUEST_REINCARNATED
+                           && was->inc.pid == now->inc.pid
+                       ? INCIDENT_REBOOTED
+                       : INCIDENT_REPLACED);
+}
+
+/* ---- suspicions: facts ---- */
+
+/* Text that is worth a look, and what is done then: nothing is typed on the
+ * word of a guest that may print what it likes. */
+static const struct
+{
+  const char *fact, *playbook;
+} suspicions[] = {
+  { "kernel.event.panic", "quick" },
+  { "kernel.event.oops", "quick" },
+  { "kernel.event.hard_lockup", "quick" },
+  { "kernel.event.soft_lockup", "quick" },
+  { "kernel.event.rcu_stall", "quick" },
+  { "kernel.event.hung_task", "quick" },
+};
+
+static const char *
+suspicion_playbook (const struct fact *f)
+{
+  for (unsigned i = 0; i < ARRAY_LEN (suspicions); i++)
+    if (f->type == FACT_TEXT && strcmp (suspicions[i].fact, f->name) == 0)
+      return suspicions[i].playbook;
+  return NULL;
+}
+
+static bool
+looked_at_lately (const struct incidents *in, const char *uuid)
+{
+  uint64_t now = clock_wall_ms ();
+
+  for (const struct active *a = in->first; a; a = a->next)
+    if (is_text (&a->inc) && strcmp (a->inc.inc.uuid, uuid) == 0
+        && now - a->inc.opened_wall_ms < TEXT_AGAIN_MS)
+      return true;
+  return false;
+}
+
+static void
+suspect (struct incidents *in, const struct guest *g, const char *playbook,
+         const struct fact *f)
+{
+  CLEANUP_BUF struct buf words = BUF_INIT (sizeof (((struct incident *) 0)
+                                                       ->reason)
+                                           - 1);
+  struct cause cause = { BY_KERNEL, CODE_KERNEL_EVENT, "" };
+  struct active *a;
+
+  buf_printf (&words, "its %.31s says: ", f->source);
+  text_escape (&words, f->text, strlen (f->text), 0);
+  cause.sentence = buf_str (&words);
+  a = stand (in, g, STAND_SUSPECTED, playbook, &cause);
+  if (!a)
+    return;
+  log_guest (LOG_LEVEL_WARN, g->inc.uuid,
+             "guest=\"%s\" is looked at: %s (incident %s)", g->display,
+             cause.sentence, a->inc.id);
+  incidents_put_durable (a);
+  incidents_persist (in);
+}
+
+static void
+on_kernel_event (const struct fact *f, void *arg)
+{
+  struct incidents *in = arg;
+  const struct guest *g CLEANUP_GUEST = NULL;
+  const char *playbook = suspicion_playbook (f);
+
+  if (!playbook || !in->known)
+    return;
+  if (registry_find (in->d->registry, f->inc.uuid, &g, NULL) < 0)
+    return;
+  /* Of a life that is over there is nothing to look at any more. */
+  if (!incarnation_equal (&g->inc, &f->inc) || g->intent != INTENT_RUN)
+    return;
+  if (!looked_at_lately (in, g->inc.uuid))
+    suspect (in, g, playbook, f);
+}
+
+int
+incidents_hear (struct incidents *in, struct error *err)
+{
+  return fact_subscribe (in->d->bus, "incidents", "kernel.event.",
+                         on_kernel_event, in, &in->heard, err);
+}

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Boots that nobody tells of: what counts as one, and what does not.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/cleanup.h"
+#include "base/loop.h"
+#include "supervisor/boots.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define A "aaaaaaaa-2222-4333-8444-555555555555"
+#define BANNER "[    0.000000] Linux version 6.1.0-41 (debian)\r\n"
+
+struct world
+{
+  struct loop *loop;
+  struct guest_registry *reg;
+  struct boots *boots;
+  void *cons, *shim;
+  size_t passed;
+  unsigned gone;
+};
+
+static bool
+inner_bytes (void *arg, void **mine, const char *uuid, const char *console,
+             const void *data, size_t len, uint64_t wall_ms)
+{
+  struct world *w = arg;
+
+  *mine = w;
+  w->passed += len;
+  return true;
+}
+
+static void
+inner_gone (void *arg, void *mine)
+{
+  struct world *w = arg;
+
+  assert_ptr_equal (mine, w);
+  w->gone++;
+}
+
+static void
+on_guest (enum guest_change change, const struct guest *was,
+          const struct guest *now, void *arg)
+{
+  struct world *w = arg;
+
+  boots_guest (w->boots, change, was, now);
+}
+
+static void
+appear (struct world *w, uint64_t start_time)
+{
+  struct guest *g = guest_new ();
+
+  guest_copy (g->inc.uuid, sizeof g->inc.uuid, A);
+  g->inc.pid = 7;
+  g->inc.start_time = start_time;
+  guest_copy (g->name, sizeof g->name, "web");
+  guest_copy (g->source, sizeof g->source, "rundir");
+  g->run = GUEST_RUNNING;
+  registry_update (w->reg, g);
+}
+
+static int
+setup (void **state)
+{
+  struct world *w = calloc (1, sizeof *w);
+  const struct console_sink inner
+      = { .bytes = inner_bytes, .gone = inner_gone, .arg = w };
+
+  assert_int_equal (loop_new_fake (&w->loop, NULL), 0);
+  assert_int_equal (registry_new (w->loop, NULL, &w->reg, NULL), 0);
+  assert_int_equal (boots_new (w->loop, w->reg, &inner, &w->boots, NULL), 0);
+  assert_int_equal (registry_listen (w->reg, on_guest, NULL, w, NULL), 0);
+  /* Nothing here is at the clock's beginning, where 0 means never. */
+  loop_advance (w->loop, 1000000);
+  appear (w, 0);
+  *state = w;
+  return 0;
+}
+
+static void
+let_go (struct world *w, void **mine)
+{
+  const struct console_sink *sink = boots_sink (w->boots);
+
+  if (*mine)
+    sink->gone (sink->arg, *mine);
+  *mine = NULL;
+}
+
+static int
+teardown (void **state)
+{
+  struct world *w = *state;
+
+  let_go (w, &w->cons);
+  let_go (w, &w->shim);
+  registry_free (w->reg);
+  boots_free (w->boots);
+  loop_free (w->loop);
+  free (w);
+  return 0;
+}
+
+static struct incarnation
+now (struct world *w)
+{
+  const struct guest *g CLEANUP_GUEST = NULL;
+
+  assert_int_equal (registry_find (w->reg, A, &g, NULL), 0);
+  return g->inc;
+}
+
+static void
+says (struct world *w, void **mine, const char *text)
+{
+  const struct console_sink *sink = boots_sink (w->boots);
+
+  assert_true (
+      sink->bytes (sink->arg, mine, A, "cons", text, strlen (text), 0));
+}
+
+static bool
+answered (struct world *w, double s)
+{
+  const struct incarnation inc = now (w);
+  const struct uptime up = { s, 0.01 };
+
+  return boots_answered (w->boots, &inc, loop_now (w->loop), &up);
+}
+
+static void
+test_uptime (void **state)
+{
+  struct world *w = *state;
+  struct incarnation old;
+
+  assert_false (answered (w, 500));
+  loop_advance (w->loop, 30000);
+  assert_false (answered (w, 500)); /* it was paused all the time */
+  assert_false (answered (w, 530));
+  old = now (w);
+  assert_true (answered (w, 3));
+  assert_int_equal (now (w).boot, 1);
+  assert_false (answered (w, 33));
+  /* A late answer of the old life says nothing of the new one. */
+  assert_false (
+      boots_answered (w->boots, &old, 0, &(struct uptime){ 1, 0.01 }));
+  assert_int_equal (now (w).boot, 1);
+  assert_true (answered (w, 4)); /* and again, at once */
+  assert_int_equal (now (w).boot, 2);
+}
+
+static void
+test_other_process (void **state)
+{
+  struct world *w = *state;
+
+  assert_false (answered (w, 500));
+  appear (w, 100);
+  assert_int_equal (now (w).boot, 0);
+  assert_false (answered (w, 5));
+  assert_int_equal (now (w).boot, 0);
+}
+
+static void
+test_banner (void **state)
+{
+  struct world *w = *state;
+
+  says (w, &w->cons, "reboot: machine restart\r\n[    0.0000");
+  says (w, &w->cons, "00] Linux version 6.1.0\r\n[    0.000000] x\r\n");
+  assert_int_equal (now (w).boot, 0);
+  loop_advance (w->loop, 2999);
+  assert_int_equal (now (w).boot, 0);
+  loop_advance (w->loop, 1);
+  assert_int_equal (now (w).boot, 1);
+  /* The second console of the same boot. */
+  loop_advance (w->loop, 20000);
+  says (w, &w->shim, BANNER);
+  loop_advance (w->loop, 5000);
+  assert_int_equal (now (w).boot, 1);
+  assert_true (w->passed > 100);
+  let_go (w, &w->cons);
+  assert_int_equal (w->gone, 1);
+}
+
+/* One boot, seen by banner and by uptime, either first. */
+static void
+test_both (void **state)
+{
+  struct world *w = *state;
+
+  assert_false (answered (w, 500));
+  says (w, &w->cons, BANNER);
+  loop_advance (w->loop, 3000);
+  assert_int_equal (now (w).boot, 1);
+  assert_false (answered (w, 4));
+  assert_int_equal (now (w).boot, 1);
+  loop_advance (w->loop, 300000);
+  assert_false (answered (w, 304));
+  assert_true (answered (w, 2));
+  assert_int_equal (now (w).boot, 2);
+  says (w, &w->cons, BANNER);
+  loop_advance (w->loop, 10000);
+  assert_int_equal (now (w).boot, 2);
+}
+
+static void
+test_dmesg (void **state)
+{
+  struct world *w = *state;
+  const struct incarnation inc = now (w);
+  uint64_t begun = loop_now (w->loop);
+
+  /* Stamps of a kernel that is up for longer than since the banner. */
+  says (w, &w->cons, BANNER "[    1.100000] a\r\n[ 4711.200000] b\r\n~ # \r\n");
+  loop_advance (w->loop, 10000);
+  assert_int_equal (now (w).boot, 0);
+  /* The check that ran it is answered. */
+  says (w, &w->cons, BANNER "~ # \r\n");
+  loop_advance (w->loop, 500);
+  assert_false (boots_answered (w->boots, &inc, begun, NULL));
+  loop_advance (w->loop, 10000);
+  assert_int_equal (now (w).boot, 0);
+  /* One that began after it proves nothing. */
+  says (w, &w->cons, BANNER);
+  loop_advance (w->loop, 2000);
+  assert_false (boots_answered (w->boots, &inc, loop_now (w->loop), NULL));
+  loop_advance (w->loop, 2000);
+  assert_int_equal (now (w).boot, 1);
+}
+
+/* A process that has just begun boots for the first time, until its guest has
+ * been seen up. */
+static void
+test_first_boot (void **state)
+{
+  struct world *w = *state;
+  struct timespec ts;
+  struct incarnation inc;
+
+  clock_gettime (CLOCK_BOOTTIME, &ts);
+  appear (w, (uint64_t) ts.tv_sec * (uint64_t) sysconf (_SC_CLK_TCK));
+  says (w, &w->cons, BANNER);
+  loop_advance (w->loop, 10000);
+  assert_int_equal (now (w).boot, 0);
+  inc = now (w);
+  assert_false (boots_answered (w->boots, &inc, loop_now (w->loop), NULL));
+  says (w, &w->cons, BANNER);
+  loop_advance (w->loop, 10000);
+  assert_int_equal (now (w).boot, 1);
+}
+
+/* Some are believed, then one in five minutes. */
+static void
+test_liar (void **state)
+{
+  struct world *w = *state;
+
+  for (unsigned i = 0; i < 600; i++)
+    {
+      says (w, &w->cons, BANNER BANNER BANNER);
+      loop_advance (w->loop, 6000);
+    }
+  assert_true (now (w).boot >= 5);
+  assert_true (now (w).boot <= 4 + 12);
+}
+
+static void
+test_gone (void **state)
+{
+  struct world *w = *state;
+
+  says (w, &w->cons, BANNER);
+  let_go (w, &w->cons);
+  loop_advance (w->loop, 10000);
+  assert_int_equal (now (w).boot, 0);
+  says (w, &w->cons, BANNER);
+  registry_gone (w->reg, "rundir", "", A);
+  loop_advance (w->loop, 10000);
+  says (w, &w->cons, BANNER); /* of nobody that is known */
+  assert_int_equal (registry_count (w->reg), 0);
+}
+
+#define T(f) cmocka_unit_test_setup_teardown (f, setup, teardown)
+
+int
+main (void)
+{
+  const struct CMUnitTest tests[] = {
+    T (test_uptime), T (test_other_process), T (test_banner), T (test_both),
+    T (test_dmesg),  T (test_first_boot),    T (test_liar),   T (test_gone),
+  };
+
+  return cmocka_run_group_tests_name ("boots", tests, NULL, NULL);
+}
