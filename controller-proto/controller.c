@@ -406,15 +406,25 @@ parse_listen (const char *text, struct sockaddr_in *ret, struct error *err)
 }
 
 static void
-usage (FILE *out)
+usage (void)
 {
-  fprintf (out, "usage: hangdog-controller --data DIR [--listen ADDR:PORT] "
-                "[--token-file F] [--max-upload SIZE]\n");
+  puts ("Usage: hangdog-controller --data DIR [--listen ADDR:PORT] "
+        "[--token-file F] [--max-upload SIZE]");
+}
+
+/* One line, as every verb says it. */
+static int
+bad_usage (const char *why)
+{
+  fprintf (stderr, "hangdog controller: %s (see `hangdog controller --help`)\n",
+           why);
+  return 2;
 }
 
 struct options
 {
-  const char *listen, *data, *token_file;
+  const char *data, *token_file;
+  struct sockaddr_in addr;
   uint64_t max_upload;
 };
 
@@ -430,13 +440,15 @@ parse_options (int argc, char **argv, struct options *o)
           { "version", no_argument, NULL, 'v' },
           { 0 } };
   struct error err = ERROR_INIT;
+  char why[128];
   int c;
 
-  while ((c = getopt_long (argc, argv, "h", longs, NULL)) != -1)
+  while ((c = getopt_long (argc, argv, ":h", longs, NULL)) != -1)
     switch (c)
       {
       case 'l':
-        o->listen = optarg;
+        if (parse_listen (optarg, &o->addr, &err) < 0)
+          return bad_usage (error_text (&err));
         break;
       case 'd':
         o->data = optarg;
@@ -446,25 +458,27 @@ parse_options (int argc, char **argv, struct options *o)
         break;
       case 'm':
         if (units_parse_size (optarg, &o->max_upload, &err) < 0)
-          {
-            fprintf (stderr, "hangdog-controller: %s\n", error_text (&err));
-            return 2;
-          }
+          return bad_usage (error_text (&err));
         break;
       case 'h':
-        usage (stdout);
+        usage ();
         return 0;
       case 'v':
         puts (PACKAGE_STRING);
         return 0;
       default:
-        usage (stderr);
-        return 2;
+        snprintf (why, sizeof why, "%s \"%.60s\"",
+                  c == ':' ? "a value is missing after" : "unknown option",
+                  argv[optind - 1]);
+        return bad_usage (why);
       }
   if (o->data == NULL || optind != argc)
     {
-      usage (stderr);
-      return 2;
+      if (optind < argc)
+        snprintf (why, sizeof why, "what is \"%.60s\" for?", argv[optind]);
+      return bad_usage (optind < argc ? why
+                                      : "--data is missing: where are bundles "
+                                        "to be kept?");
     }
   return -1;
 }
@@ -501,11 +515,8 @@ run (const struct options *o, const sigset_t *stop, struct error *err)
 {
   struct controller c = { .dirfd = -1, .max_upload = o->max_upload };
   CLEANUP_CLOSE int data = -1;
-  struct sockaddr_in addr;
-  int r = parse_listen (o->listen, &addr, err);
+  int r;
 
-  if (r < 0)
-    return r;
   if (o->token_file
       && (r = secret_read (o->token_file, &c.token, &c.token_len, err)) < 0)
     return error_wrap (err, "the token file");
@@ -514,7 +525,7 @@ run (const struct options *o, const sigset_t *stop, struct error *err)
   else if ((data = open (o->data, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
     r = error_errno (err, errno, "opening %s", o->data);
   else if ((r = inbox_open (data, o->data, &c.inbox, &c.dirfd, err)) == 0)
-    r = serve (&c, &addr, stop, err);
+    r = serve (&c, &o->addr, stop, err);
   inbox_close (c.inbox);
   if (c.dirfd >= 0)
     close (c.dirfd);
@@ -526,7 +537,9 @@ int
 main (int argc, char **argv)
 {
   struct options o
-      = { .listen = "127.0.0.1:0", .max_upload = DEFAULT_MAX_UPLOAD };
+      = { .addr = { .sin_family = AF_INET,
+                    .sin_addr.s_addr = htonl (INADDR_LOOPBACK) },
+          .max_upload = DEFAULT_MAX_UPLOAD };
   struct error err = ERROR_INIT;
   sigset_t stop;
   int r = parse_options (argc, argv, &o);

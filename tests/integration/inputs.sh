@@ -31,6 +31,25 @@ bad "daemon, an argument too many" 'what is "now" for' hd_ daemon now
 bad "daemon, a value is missing" 'value is missing' hd_ daemon --config
 bad "a timeout that is none" 'soon' hd_ wait web --timeout soon
 
+bad "an option without its value" 'value is missing after "--scenario"' hd_ probe web --scenario
+bad "a slip in an option" 'wach.*did you mean "--watch"' hd_ status --wach
+bad "a slip in a health" 'no health "hong".*did you mean "hung"' hd_ wait web --for hong
+bad "no such place in the spool" 'known: open, ready, sent, parked' hd_ spool list bogus
+bad "controller, no folder" '--data is missing' hd_ controller
+bad "controller, no address" 'ADDRESS:PORT' hd_ controller --data "$work/nodata" --listen here
+bad "bundle, an unknown word" 'frob' hd_ bundle frob
+bad "bundle, no member" 'which member' hd_ bundle cat x
+bad "no daemon, and a configuration that is not there" 'did not start: .*nowhere.json' hd_ --config "$work/nowhere.json" list
+rm -rf "$work/norun" "$work/nostate" # the last one made them
+# What a later version has is said, with 6; a plugin never calls hung what cannot be asked.
+for v in analyze core demo inspect metrics monitor report; do
+    hd_ $v web >"$work/out" 2>"$work/err" </dev/null
+    [ $? = 6 ] && [ "$(grep -c "$v is not in this version" "$work/err")" = 1 ] || { cat "$work/err" >&2; die "$v: not one clear line and 6"; }
+done
+HANGDOG_LIBEXEC=$work/nothing hd_ status --nagios >"$work/out" 2>"$work/err"
+exact "status --nagios without anybody to ask: exit code" $? 3
+grep -q '^HANGDOG UNKNOWN - .*hangdog-keeper' "$work/out" || { cat "$work/out" "$work/err" >&2; die "status --nagios does not say why"; }
+
 doc() { printf '%s' "$2" >"$work/$1"; }
 config() { # WHAT REGEX DOCUMENT
     doc c.json "$3"
