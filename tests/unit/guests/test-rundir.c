@@ -326,7 +326,7 @@ takes_no_look_alike (void **state)
   put_file (w->root, NAME "/x", "");
   put_file (w->root, NAME "/pid", "1\n");
   start (w);
-  UNTIL (w, w->added == 1);
+  UNTIL_LOOP (w->env.loop, w->added == 1);
   for (unsigned i = 0; i < ARRAY_LEN (others); i++)
     {
       pid = put_look_alike (w, NAME, others[i][0], others[i][1]);
@@ -349,7 +349,7 @@ takes_no_look_alike (void **state)
   put_file (w->root, NAME "/pid", "1\n");
   pid = put_look_alike (w, NAME, 12345, 12345);
   guest_source_rundir.refresh (w->source);
-  UNTIL (w, w->last->inc.pid == pid);
+  UNTIL_LOOP (w->env.loop, w->last->inc.pid == pid);
   end_qemu (pid);
 }
 
