@@ -12,23 +12,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
-
-static int
-write_all (int fd, const char *p, size_t len)
-{
-  while (len > 0)
-    {
-      ssize_t n = write (fd, p, len);
-
-      if (n < 0 && errno == EINTR)
-        continue;
-      if (n < 0)
-        return -errno;
-      p += n;
-      len -= (size_t) n;
-    }
-  return 0;
-}
+#include "base/io.h"
 
 static int
 temp_name (char *dst, size_t n, const char *name, struct error *err)
@@ -53,7 +37,7 @@ fill_temp (int dirfd, const char *temp, const void *data, size_t len,
   /* fchmod, for the umask takes away from what openat() is asked for. */
   if (fchmod (fd, mode & 07777) < 0)
     return error_errno (err, errno, "setting the mode of %s", temp);
-  r = write_all (fd, data, len);
+  r = io_write (fd, data, len);
   if (r < 0)
     return error_errno (err, -r, "writing %s", temp);
   if (fsync (fd) < 0)

@@ -17,6 +17,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/io.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/store.h"
@@ -197,6 +198,8 @@ begin_put (struct request *rq, struct MHD_Connection *conn)
 static void
 take (struct request *rq, const char *data, size_t len)
 {
+  int r;
+
   if (rq->failed)
     return;
   if (len > rq->c->max_upload - rq->size)
@@ -207,21 +210,12 @@ take (struct request *rq, const char *data, size_t len)
     }
   sha256_add (rq->sum, data, len);
   rq->size += len;
-  while (len > 0)
+  r = io_write (rq->fd, data, len);
+  if (r < 0)
     {
-      ssize_t n = write (rq->fd, data, len);
-
-      if (n < 0 && errno == EINTR)
-        continue;
-      if (n < 0)
-        {
-          rq->failed = errno == ENOSPC ? MHD_HTTP_INSUFFICIENT_STORAGE
-                                       : MHD_HTTP_INTERNAL_SERVER_ERROR;
-          rq->why = "the body cannot be stored";
-          return;
-        }
-      data += n;
-      len -= (size_t) n;
+      rq->failed = r == -ENOSPC ? MHD_HTTP_INSUFFICIENT_STORAGE
+                                : MHD_HTTP_INTERNAL_SERVER_ERROR;
+      rq->why = "the body cannot be stored";
     }
 }
 

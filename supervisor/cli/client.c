@@ -105,6 +105,7 @@ start_keeper (const struct cli *cli, struct client *c, const char *path,
   CLEANUP_CLOSE int said = open_said ();
   char text[SAID_BYTES + 1];
   int status, r;
+  bool bad;
 
   snprintf (path_of, sizeof (path_of), "%s/hangdog-keeper", cli->libexec);
   if (access (path_of, X_OK) < 0)
@@ -131,11 +132,12 @@ start_keeper (const struct cli *cli, struct client *c, const char *path,
       if (waitpid (c->keeper, &status, WNOHANG) == c->keeper)
         {
           c->keeper = 0;
-          /* 2 is a configuration that is wrong: the caller's, as here. */
-          return error_set (
-              err, WIFEXITED (status) && WEXITSTATUS (status) == 2 ? EINVAL : EIO,
-              "no daemon runs, and one for this command alone did not start: %s",
-              last_said (said, text));
+          /* A configuration that is wrong is the caller's, as here. */
+          bad = WIFEXITED (status) && WEXITSTATUS (status) == EXIT_USAGE;
+          return error_set (err, bad ? EINVAL : EIO,
+                            "no daemon runs, and one for this command alone "
+                            "did not start: %s",
+                            last_said (said, text));
         }
       cli_nap (50);
     }

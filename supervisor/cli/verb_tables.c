@@ -38,6 +38,6 @@ const struct verb verb_tables = {
   .summary = "list what this build has: sources, transports, collectors, ...",
   .help = "What each does, and what using it does to the guest.\n"
           "\nExample:\n"
-          "  hangdog tables --json | jq -r 'select(.table==\"collector\").name'\n",
+          "  hangdog tables --json | jq 'select(.table==\"collector\")'\n",
   .run = run,
 };
