@@ -35,7 +35,8 @@ struct json_object;
 
 /* Which life of which guest.  Two incarnations are the same only if all
  * fields are.  pid 0 = not known (a remote libvirt); start_time is field 22
- * of /proc/PID/stat; boot counts the guest's own reboots within that
+ * of /proc/PID/stat, or without a pid the number that the hypervisor gave to
+ * this start (0 = none); boot counts the guest's own reboots within that
  * process. */
 struct incarnation
 {

@@ -24,6 +24,8 @@
 #define RETRY_MAX_MS (60u * 1000)
 #define SCAN_TIMEOUT_MS (30u * 1000)
 #define STALE_MS (3 * PERIOD_MS)
+#define LEAVING_MS 2000
+#define LEAVING_TIMEOUT_MS (5u * 1000)
 #define DEFAULT_URI "qemu:///system"
 
 struct libvirt
@@ -33,10 +35,10 @@ struct libvirt
   struct guest_source_env env;
   struct libvirt_link *link;
   struct libvirt_ears *ears; /* NULL while a job has them */
-  char uri[256], lane[300];
+  char uri[256], lane[300], leaving_lane[300];
   bool local;
   enum console_mode mode;
-  struct timer *soon, *later;
+  struct timer *soon, *later, *leaving;
   struct libvirt_set dirty, migrating;
   bool looking, again;
   bool connected;
@@ -253,6 +255,63 @@ on_later (struct timer *t, void *arg)
   start_scan (lv);
 }
 
+/* ---- those on their way ---- */
+
+static void
+settle (struct libvirt *lv, const char *uuid)
+{
+  libvirt_set_remove (&lv->migrating, uuid);
+  libvirt_set_add (&lv->dirty, uuid);
+  look_soon (lv);
+}
+
+static void
+leaving_done (void *owner, void *arg, enum job_end end, int rc)
+{
+  struct libvirt *lv = owner;
+  struct libvirt_leaving *l = arg;
+
+  if (end == JOB_RETURNED)
+    {
+      for (unsigned i = 0; i < l->over.n && !lv->stopped; i++)
+        settle (lv, l->over.uuids[i]);
+      free (l);
+    }
+  libvirt_unref (lv);
+}
+
+static void
+on_leaving (struct timer *t, void *arg)
+{
+  struct libvirt *lv = arg;
+  struct libvirt_leaving *l;
+  struct job_spec spec = {
+    .name = "do they still migrate",
+    .guest = "host",
+    .lane = lv->leaving_lane,
+    .timeout_ms = LEAVING_TIMEOUT_MS,
+    .run = libvirt_leaving_run,
+    .done = leaving_done,
+    .free_arg = free,
+    .owner = lv,
+  };
+
+  if (lv->migrating.n == 0)
+    return;
+  timer_in (t, LEAVING_MS);
+  l = calloc (1, sizeof *l);
+  if (!l)
+    return;
+  memcpy (l->uri, lv->uri, sizeof l->uri);
+  l->asked = lv->migrating;
+  spec.arg = l;
+  /* Not while the last one still waits. */
+  if (job_start (lv->env.jobs, &spec, NULL) < 0)
+    free (l);
+  else
+    lv->refs++;
+}
+
 /* ---- events ---- */
 
 static void
@@ -270,14 +329,16 @@ on_note (void *owner, const struct libvirt_note *note)
       timer_in (lv->later, RETRY_MIN_MS);
       return;
     case LIBVIRT_EVENT:
-      registry_event (lv->env.registry, note->uuid, note->event,
-                      note->detail[0] ? note->detail : NULL, "libvirt");
+      registry_event (lv->env.registry, "libvirt", lv->uri, note->uuid,
+                      note->event, note->detail[0] ? note->detail : NULL);
       break;
     case LIBVIRT_MIGRATING:
       /* One event per pass over the memory: only the first is news. */
       if (libvirt_set_has (&lv->migrating, note->uuid))
         return;
       libvirt_set_add (&lv->migrating, note->uuid);
+      if (!timer_armed (lv->leaving))
+        timer_in (lv->leaving, LEAVING_MS);
       break;
     case LIBVIRT_SETTLED:
       libvirt_set_remove (&lv->migrating, note->uuid);
@@ -315,6 +376,7 @@ libvirt_stop (void *self)
     lv->link->owner = NULL;
   timer_free (lv->soon);
   timer_free (lv->later);
+  timer_free (lv->leaving);
   say_farewell (lv, steal_ptr (&lv->ears));
   libvirt_unref (lv);
 }
@@ -343,6 +405,7 @@ libvirt_start (const struct guest_source_env *env,
   lv->env = *env;
   guest_copy (lv->uri, sizeof lv->uri, uri);
   snprintf (lv->lane, sizeof lv->lane, "source libvirt %s", uri);
+  snprintf (lv->leaving_lane, sizeof lv->leaving_lane, "migrations %s", uri);
   lv->local = is_local (uri);
   lv->mode = cfg->console_mode >= 0 && cfg->console_mode < CONSOLE_MODE_MAX
                  ? (enum console_mode) cfg->console_mode
@@ -355,6 +418,9 @@ libvirt_start (const struct guest_source_env *env,
   r = loop_timer (env->loop, "libvirt debounce", on_soon, lv, &lv->soon, err);
   if (r == 0)
     r = loop_timer (env->loop, "libvirt period", on_later, lv, &lv->later, err);
+  if (r == 0)
+    r = loop_timer (env->loop, "libvirt migrations", on_leaving, lv,
+                    &lv->leaving, err);
   if (r < 0)
     return r;
   timer_in (lv->later, 0);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The three parts of the libvirt source: the loop's (libvirt.c), the job that
- * looks (libvirt_scan.c), and what libvirt calls (libvirt_event.c).  Internal
- * to guests/.
+ * The parts of the libvirt source: the loop's (libvirt.c), the jobs that look
+ * (libvirt_scan.c, libvirt_leaving.c), and what libvirt calls
+ * (libvirt_event.c).  Internal to guests/.
  */
 #ifndef HANGDOG_GUESTS_LIBVIRT_H
 #define HANGDOG_GUESTS_LIBVIRT_H
@@ -90,6 +90,14 @@ struct libvirt_scan
   unsigned skipped;
   struct error why;
 };
+
+/* Of those that migrate: which do no more. */
+struct libvirt_leaving
+{
+  char uri[256];
+  struct libvirt_set asked, over;
+};
+int libvirt_leaving_run (struct job *job, void *leaving);
 
 struct libvirt_scan *libvirt_scan_new (void);
 void libvirt_scan_free (void *scan); /* may block: in a job's thread */

@@ -93,8 +93,9 @@ procs_done (struct procs *p)
 
 /* How much the process has in common with the domain beside its uuid. */
 static unsigned
-likeness (const struct proc *proc, const struct guest *g)
+likeness (const struct proc *proc, const struct guest *g, unsigned id)
 {
+  char folder[32];
   struct qemu_args *args CLEANUP_QEMU_ARGS = NULL;
   struct qemu_proc now;
   unsigned like;
@@ -103,6 +104,10 @@ likeness (const struct proc *proc, const struct guest *g)
       || now.start_time != proc->start_time)
     return 0;
   like = 1 + (strcmp (qemu_args_name (args), g->name) == 0);
+  /* Its monitor is in ".../domain-7-name/": one that is being migrated
+   * differs from the other in nothing else. */
+  snprintf (folder, sizeof folder, "/domain-%u-", id);
+  like += 4 * qemu_args_mention (args, folder);
   for (unsigned i = 0; i < g->ndisks; i++)
     if (g->disks[i].path[0])
       like += 2 * qemu_args_mention (args, g->disks[i].path);
@@ -113,8 +118,9 @@ likeness (const struct proc *proc, const struct guest *g)
  * definition.  To take one's process for the other's would be to say that a
  * guest died which runs. */
 static void
-set_process (struct guest *g, const struct procs *p)
+set_process (struct guest *g, virDomainPtr dom, const struct procs *p)
 {
+  unsigned id = virDomainGetID (dom);
   const struct proc *found = NULL;
   unsigned best = 0, like;
 
@@ -122,8 +128,8 @@ set_process (struct guest *g, const struct procs *p)
     if (strcmp (p->list[i].uuid, g->inc.uuid) == 0)
       {
         if (found && best == 0)
-          best = likeness (found, g);
-        like = found ? likeness (&p->list[i], g) : 0;
+          best = likeness (found, g, id);
+        like = found ? likeness (&p->list[i], g, id) : 0;
         if (!found || like > best)
           {
             found = &p->list[i];
@@ -131,7 +137,12 @@ set_process (struct guest *g, const struct procs *p)
           }
       }
   if (!found)
-    return;
+    {
+      /* A remote host: libvirt's number of this start tells one life from the
+       * next, see virt_check_life(). */
+      g->inc.start_time = id == (unsigned) -1 ? 0 : id;
+      return;
+    }
   g->inc.pid = found->pid;
   g->inc.start_time = found->start_time;
 }
@@ -212,7 +223,7 @@ add_domain (struct libvirt_scan *s, virDomainPtr dom, const struct procs *procs)
   if (r == 0)
     {
       if (g->run != GUEST_OFF)
-        set_process (g, procs);
+        set_process (g, dom, procs);
       s->guests[s->nguests++] = guest_seal (g);
       return 0;
     }

@@ -42,8 +42,16 @@ const char *const guest_event_names[] = {
   [GUEST_EVENT_PANIC] = "PANIC",
   [GUEST_EVENT_AGENT_UP] = "AGENT_UP",
   [GUEST_EVENT_AGENT_DOWN] = "AGENT_DOWN",
+  [GUEST_EVENT_DIED] = "DIED",
   [GUEST_EVENT_MAX] = NULL,
 };
+
+bool
+guest_event_is_trouble (enum guest_event event)
+{
+  return event == GUEST_EVENT_IO_ERROR || event == GUEST_EVENT_WATCHDOG
+         || event == GUEST_EVENT_PANIC || event == GUEST_EVENT_DIED;
+}
 
 struct entry
 {
@@ -319,6 +327,18 @@ boot_of (const struct entry *e, const struct guest *g)
   return was->inc.boot;
 }
 
+/* Of remote hosts no pid is known: a guest that is off at one of them, or on
+ * its way, is another place of the guest and not the same seen twice. */
+static bool
+is_same_place (const struct guest *a, const struct guest *b)
+{
+  if (a->inc.pid != b->inc.pid)
+    return false;
+  return a->inc.pid != 0
+         || ((a->run == GUEST_OFF) == (b->run == GUEST_OFF)
+             && a->intent != INTENT_MIGRATE && b->intent != INTENT_MIGRATE);
+}
+
 /* True when another source owns this guest already. */
 static bool
 is_owned (struct guest_registry *reg, const struct guest *g)
@@ -327,7 +347,7 @@ is_owned (struct guest_registry *reg, const struct guest *g)
     if (strcasecmp (e->guest->inc.uuid, g->inc.uuid) == 0
         && (strcmp (e->guest->source, g->source) != 0
             || strcmp (e->guest->host, g->host) != 0)
-        && e->guest->inc.pid == g->inc.pid)
+        && is_same_place (e->guest, g))
       return true;
   return false;
 }
@@ -416,27 +436,12 @@ entry_boot (struct guest_registry *reg, struct entry *e, const char *why)
   entry_set (reg, e, guest_seal (g));
 }
 
-static struct entry *
-entry_by_source (struct guest_registry *reg, const char *uuid,
-                 const char *source)
-{
-  struct entry *any = NULL;
-
-  for (struct entry *e = *bucket_of (reg, uuid); e; e = e->next)
-    if (strcasecmp (e->guest->inc.uuid, uuid) == 0)
-      {
-        if (source && strcmp (e->guest->source, source) == 0)
-          return e;
-        any = e;
-      }
-  return any;
-}
-
 void
-registry_event (struct guest_registry *reg, const char *uuid,
-                enum guest_event event, const char *detail, const char *source)
+registry_event (struct guest_registry *reg, const char *source,
+                const char *host, const char *uuid, enum guest_event event,
+                const char *detail)
 {
-  struct entry *e = entry_by_source (reg, uuid, source);
+  struct entry *e = entry_of (reg, source, host, uuid);
   const struct guest *g CLEANUP_GUEST = NULL;
 
   if (!e)
@@ -455,6 +460,9 @@ registry_event (struct guest_registry *reg, const char *uuid,
   g = guest_ref (e->guest);
   publish_text (reg, g, "vmm.event", guest_event_names[event],
                 detail ? detail : "");
+  if (guest_event_is_trouble (event))
+    publish_text (reg, g, "vmm.trouble", guest_event_names[event],
+                  detail ? detail : "");
   for (unsigned i = 0; i < reg->nlisteners; i++)
     if (reg->listeners[i].on_event)
       reg->listeners[i].on_event (g, event, detail, reg->listeners[i].arg);

@@ -36,9 +36,12 @@ enum guest_event
   GUEST_EVENT_PANIC,
   GUEST_EVENT_AGENT_UP,
   GUEST_EVENT_AGENT_DOWN,
+  GUEST_EVENT_DIED, /* its QEMU ended, and nobody had asked for that */
   GUEST_EVENT_MAX,
 };
 extern const char *const guest_event_names[];
+/* The hypervisor says that something is wrong, which needs no scenario. */
+bool guest_event_is_trouble (enum guest_event event);
 
 /* now is NULL for GUEST_GONE, was is NULL for GUEST_ADDED.  A listener may
  * not change the registry. */
@@ -49,8 +52,9 @@ typedef void guest_event_fn (const struct guest *g, enum guest_event event,
                              const char *detail, void *arg);
 
 /* Publishes facts vmm.status ("paused", then a space and the reason if there
- * is one), guest.intent ("stop" and who said so) and vmm.event ("RESET" and
- * its detail) into bus, which may be NULL.  A guest that is gone gets
+ * is one), guest.intent ("stop" and who said so), vmm.event ("RESET" and its
+ * detail) and vmm.trouble (the last event that is one: guest_event_is_trouble)
+ * into bus, which may be NULL.  A guest that is gone gets
  * vmm.status "off gone". */
 int registry_new (struct loop *loop, struct fact_bus *bus,
                   struct guest_registry **ret, struct error *err);
@@ -59,7 +63,8 @@ void registry_free (struct guest_registry *reg);
 /* Takes the reference of g (which the caller must not change any more).  Its
  * inc.boot is set by the registry; everything else is the source's.  A guest
  * of the same uuid from another source or host is another place of that guest
- * if the pids differ; else the first source owns it and the second is ignored.
+ * if the pids differ, or if none is known (remote hosts) and it is off at one
+ * or on its way; else the first source owns it and the second is ignored.
  * One place is shown to listeners and to all who ask: one where it is not off,
  * and among those the one that was shown before.  Another place taking over
  * (a migration) is a GUEST_REINCARNATED. */
@@ -76,9 +81,11 @@ void registry_keep (struct guest_registry *reg, const char *source,
                     const char *host, const char *uuid);
 void registry_sweep_end (struct guest_registry *reg, const char *source,
                          const char *host);
-void registry_event (struct guest_registry *reg, const char *uuid,
-                     enum guest_event event, const char *detail,
-                     const char *source);
+/* By the place of it: a guest may be on its way between two hosts of one
+ * source.  Heard only of the place that is shown. */
+void registry_event (struct guest_registry *reg, const char *source,
+                     const char *host, const char *uuid,
+                     enum guest_event event, const char *detail);
 /* Ignored when inc is not current, and when something else (another why)
  * has already counted a boot in the last two minutes: the hypervisor's event,
  * the banner and the fallen uptime of one boot are one boot. */

@@ -11,7 +11,9 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/fact.h"
 #include "base/loop.h"
+#include "base/opener.h"
 #include "guests/virt_event.h"
 
 #include <libvirt/virterror.h>
@@ -283,9 +285,28 @@ virt_return (const char *uri, virConnectPtr conn)
   virConnectClose (conn);
 }
 
+/* The number that libvirt gave it when it was started is its life where there
+ * is no process to look at (a remote host): libvirt_scan.c has put it there. */
 int
-virt_domain (const char *uri, const char *uuid, virDomainPtr *ret_dom,
-             struct error *err)
+virt_check_life (virDomainPtr dom, const struct incarnation *inc,
+                 struct error *err)
+{
+  unsigned id = virDomainGetID (dom);
+  uint64_t life = id;
+
+  if (id == (unsigned) -1)
+    return error_set (err, ESTALE, "the domain does not run any more");
+  if (inc->pid > 0 && proc_start_time (inc->pid, &life, NULL) < 0)
+    return error_set (err, ESTALE, "QEMU's process %d is gone: the domain "
+                      "runs in another one", inc->pid);
+  if (life != inc->start_time)
+    return error_set (err, ESTALE, "the domain was started again");
+  return 0;
+}
+
+int
+virt_domain (const char *uri, const struct incarnation *inc,
+             virDomainPtr *ret_dom, struct error *err)
 {
   virConnectPtr conn = NULL;
   virDomainPtr dom;
@@ -294,11 +315,13 @@ virt_domain (const char *uri, const char *uuid, virDomainPtr *ret_dom,
   r = virt_connect (uri, VIRT_ASK, &conn, err);
   if (r < 0)
     return r;
-  dom = virDomainLookupByUUIDString (conn, uuid);
-  r = dom ? 0 : virt_error (err, uuid);
+  dom = virDomainLookupByUUIDString (conn, inc->uuid);
+  r = dom ? virt_check_life (dom, inc, err) : virt_error (err, inc->uuid);
   virConnectClose (conn); /* the domain holds its own reference */
   if (r == 0)
     *ret_dom = dom;
+  else if (dom)
+    virDomainFree (dom);
   return r;
 }
 

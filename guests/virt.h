@@ -14,6 +14,7 @@
 #include <libvirt/libvirt.h>
 
 struct error;
+struct incarnation;
 struct loop;
 
 enum virt_use
@@ -35,10 +36,14 @@ int virt_connect (const char *uri, enum virt_use use, virConnectPtr *ret_conn,
  * would make its neighbours look stuck. */
 int virt_borrow (const char *uri, virConnectPtr *ret_conn, struct error *err);
 void virt_return (const char *uri, virConnectPtr conn);
-/* The domain of that uuid on that host, over the shared VIRT_ASK connection;
- * virDomainFree it. */
-int virt_domain (const char *uri, const char *uuid, virDomainPtr *ret_dom,
-                 struct error *err);
+/* The domain of that life on that host, over the shared VIRT_ASK connection;
+ * virDomainFree it. -ESTALE when it lives another one by now: libvirt goes by
+ * the uuid alone, so this is asked directly before something is done to it. */
+int virt_domain (const char *uri, const struct incarnation *inc,
+                 virDomainPtr *ret_dom, struct error *err);
+/* 0, or -ESTALE.  dom is one that was looked up just now. */
+int virt_check_life (virDomainPtr dom, const struct incarnation *inc,
+                     struct error *err);
 /* err from libvirt's thread-local last error, with its text; returns -EIO,
  * or -ENOENT for no domain, -ETIMEDOUT for a busy one, -EACCES, -ENOTSUP. */
 int virt_error (struct error *err, const char *what);

@@ -69,6 +69,7 @@ on_guest (enum guest_change change, const struct guest *was,
     return;
   bindings_guest (d->bindings, change, was, now);
   incidents_guest (d->incidents, change, was, now);
+  incidents_changed (d->incidents, was, now);
   if (change == GUEST_GONE)
     fact_forget (d->facts, was->inc.uuid);
 }

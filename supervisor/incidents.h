@@ -8,6 +8,9 @@
  * failures join it.  It ends when the guest is well again, lives another
  * life, or is gone.  Standing incidents survive a restart of the daemon, so
  * that the same hang is not told twice.  Loop thread only.
+ *
+ * They are told directly of what must not be lost; text that a guest's kernel
+ * may have printed (kernel.event.* facts) they hear on the bus, as a suspicion.
  */
 #ifndef HANGDOG_SUPERVISOR_INCIDENTS_H
 #define HANGDOG_SUPERVISOR_INCIDENTS_H
@@ -30,6 +33,9 @@ void incidents_outcome (const struct binding_info *info,
                         enum health_change change, void *arg);
 void incidents_guest (struct incidents *in, enum guest_change change,
                       const struct guest *was, const struct guest *now);
+/* To be called behind it: what the guest's state says. */
+void incidents_changed (struct incidents *in, const struct guest *was,
+                        const struct guest *now);
 /* What a guest's hypervisor says of it. */
 void incidents_event (struct incidents *in, const struct guest *g,
                       enum guest_event event, const char *detail);

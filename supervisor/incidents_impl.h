@@ -5,6 +5,7 @@
  *
  *   incidents.c          the list, and looking at it
  *   incidents_trouble.c  what begins and ends one
+ *   incidents_state.c    and trouble that no event told of
  *   incidents_life.c     what becomes of it: from the disk to the bundle
  *   incidents_order.c    diagnoses that somebody asked for
  *   incidents_restart.c  those of a daemon before this one
@@ -109,6 +110,9 @@ struct active *incidents_standing_of (struct incidents *in, const char *uuid);
 struct active *incidents_add (struct incidents *in,
                               const struct incident *inc,
                               const struct guest *g);
+/* What brought us here, and what is to be done about it. */
+void incident_tell (struct incident *inc, const char *playbook,
+                    const struct cause *cause);
 struct active *incidents_new_one (struct incidents *in, const struct guest *g,
                                   const char *playbook,
                                   const struct cause *cause);
@@ -133,5 +137,7 @@ int incidents_hear (struct incidents *in, struct error *err);
 /* What became known meanwhile: writes the list down, and takes up the
  * failures that waited for it. */
 void incidents_known (struct incidents *in);
+/* Trouble that this guest's state shows: incidents_state.c. */
+void incidents_seen (struct incidents *in, const struct guest *g);
 
 #endif

@@ -33,7 +33,9 @@ struct waiting
 bool
 guest_paused_by_owner (const struct guest *g)
 {
-  return g->run == GUEST_PAUSED && strcmp (g->reason, "process-stopped") != 0;
+  /* Nor did an owner pause what stands because its watchdog bit. */
+  return g->run == GUEST_PAUSED && strcmp (g->reason, "process-stopped") != 0
+         && strcmp (g->reason, "watchdog") != 0;
 }
 
 /* States that a person, libvirt or a migration brings about.  Not among them:

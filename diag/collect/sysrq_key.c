@@ -115,11 +115,14 @@ press_libvirt (struct collect_ctx *ctx, char key, struct error *err)
 {
   unsigned keys[3] = { KEY_LEFTALT, KEY_SYSRQ, code_of (key) };
   virDomainPtr dom;
-  int rc = virt_domain (ctx->guest->host, ctx->guest->inc.uuid, &dom, err);
+  int rc = virt_domain (ctx->guest->host, &ctx->guest->inc, &dom, err);
 
   if (rc < 0)
     return rc;
-  if (virDomainSendKey (dom, VIR_KEYCODE_SET_LINUX, HOLD_MS, keys, 3, 0) < 0)
+  /* The loop stops a diagnosis when the guest boots anew in one process. */
+  if (collect_over (ctx))
+    rc = error_set (err, ECANCELED, "told to stop before the key was pressed");
+  else if (virDomainSendKey (dom, VIR_KEYCODE_SET_LINUX, HOLD_MS, keys, 3, 0) < 0)
     rc = virt_error (err, "pressing keys");
   virDomainFree (dom);
   return rc;

@@ -56,6 +56,13 @@ struct verdict_rule
 
 static const struct verdict_rule rules[] = {
   /* ---- rungs 0 and 1: the process ---- */
+  { .class_ = "kernel-panic", .confidence = "high",
+    .when = { { "vmm.trouble", OP_BEGINS, "PANIC" },
+              { "vmm.event", OP_IS, "SHUTDOWN crashed" } },
+    .culprit = "=console.text.panic",
+    .sentence = "The guest's kernel panicked, told the hypervisor so, and "
+                "was ended for it (on_crash).",
+    .next = "console/tail.log has its last words." },
   { .class_ = "powered-off", .confidence = "high",
     .facets = { { FACET_VMM, DEAD } },
     .when = { { "qemu.state", OP_IS, "gone" },
@@ -136,6 +143,21 @@ static const struct verdict_rule rules[] = {
     .culprit = "=console.text.panic",
     .sentence = "The guest's kernel panicked and told the hypervisor so.",
     .next = "console/tail.log has its last words." },
+  { .class_ = "vmm-dead", .confidence = "high",
+    .when = { { "vmm.status", OP_BEGINS, "off" },
+              { "vmm.trouble", OP_BEGINS, "DIED" } },
+    .culprit = "QEMU process",
+    .sentence = "The guest's QEMU process has died: nobody had asked it to "
+                "end.",
+    .next = "Look for its core dump, the host's OOM killer and the "
+            "hypervisor's log; start the guest again." },
+  { .class_ = "userspace-stuck", .confidence = "medium",
+    .when = { { "vmm.status", OP_HAS, "watchdog" } },
+    .culprit = "guest's watchdog daemon",
+    .sentence = "The guest's own watchdog was not fed in time, and the "
+                "hypervisor stopped the guest for it.",
+    .next = "console/tail.log shows what came before; continue it (virsh "
+            "resume) or reset it." },
   { .class_ = "powered-off", .confidence = "high",
     .when = { { "vmm.status", OP_BEGINS, "shut" } },
     .culprit = "=vmm.status",
@@ -472,6 +494,24 @@ static const struct verdict_rule rules[] = {
     .sentence = "Nothing that was looked at is amiss, but the guest itself "
                 "was not asked.",
     .next = "Diagnose with the standard playbook, or bind a scenario." },
+
+  /* ---- the hypervisor's word, and nothing else ---- */
+  { .class_ = "userspace-stuck", .confidence = "low",
+    .when = { { "vmm.trouble", OP_BEGINS, "WATCHDOG" } },
+    .culprit = "guest's watchdog daemon",
+    .sentence = "The guest's own watchdog was not fed in time.",
+    .next = "console/tail.log shows what came before." },
+  { .class_ = "io-error", .confidence = "medium",
+    .when = { { "vmm.trouble", OP_BEGINS, "IO_ERROR" } },
+    .culprit = "=vmm.trouble",
+    .sentence = "The host's storage refused a write or a read of the guest, "
+                "which was told so and goes on.",
+    .next = "Free or repair that storage." },
+  { .class_ = "kernel-panic", .confidence = "medium",
+    .when = { { "vmm.trouble", OP_BEGINS, "PANIC" } },
+    .culprit = "=console.text.panic",
+    .sentence = "The guest's kernel panicked and told the hypervisor so.",
+    .next = "console/tail.log has its last words." },
 
   /* ---- slow ---- */
   { .class_ = "host-starved", .confidence = "low",

@@ -15,7 +15,7 @@ mount -t tmpfs -o size=12m none "$small" 2>/dev/null || { echo "libvirt-trouble:
 chaos_more_cleanup() { umount "$small"; }
 truncate -s 64M "$small/disk"
 lv_disk vda raw "$small/disk" "error_policy='stop' rerror_policy='stop'" >"$work/devices.xml"
-lab_start_libvirt full serial=pty log=no net=no devices="$work/devices.xml" || exit $?
+lab_start_libvirt full serial=pty log=no net=no pvpanic=yes devices="$work/devices.xml" || exit $?
 lab_start_libvirt dog kernel=6.12 serial=pty log=no net=no watchdog=none || exit $?
 chaos_libvirt_source
 chaos_config "$lv_source"
@@ -29,6 +29,12 @@ lv_heard full IO_ERROR
 lv_trouble full io-error
 lv_is full crashed run
 exact "io-error: it is called" "$(lv_row full health)" hung
+hd_stop
+hd_start
+lv_line=0
+lv_trouble full io-error
+sleep 0.5
+exact "hangdog was started again: incidents of it" "$(rows 'select(.row=="incident" and .guest=="full") | .id' | wc -l)" 1
 mount -o remount,size=80m "$small"
 # libvirtd's namespace has a mount of its own of the same tmpfs: one size for both.
 lab_virsh resume full
@@ -36,14 +42,46 @@ lv_heard full RESUME
 lv_ended full recovered
 lab_ctl full true || die "full does not go on"
 
-# ---- a panic ----
+# ---- a panic; one that libvirt ends for it; a QEMU that dies ----
+again() {
+    lab_virsh start full >/dev/null || die "start"
+    lab_adopt guest.full "$(cat "$LAB_DIR/lv/run/qemu/full.pid")"
+}
+lab_ctl full lab-fault panic
+lv_heard full PANIC
+lv_trouble full kernel-panic
+lv_is full crashed run
+exact "panicked: it is called" "$(lv_row full health)" hung
+lab_virsh destroy full
+lv_ended full replaced
+again
+lab_virsh set-lifecycle-action full crash destroy --live >/dev/null || die "set-lifecycle-action"
+lab_wait_up full 90 || exit 1
+lab_ctl full lab-fault panic
+lv_heard full SHUTDOWN crashed
+lv_trouble full kernel-panic
+again
+lv_ended full replaced
+kill -9 "$(lab_pid guest.full)"
+lv_heard full SHUTDOWN failed
+lv_trouble full vmm-dead
+exact "io-error, panic, panic, death: incidents of it" "$(rows 'select(.row=="incident" and .guest=="full") | .id' | wc -l)" 4
 lab_stop full
-lab_start_libvirt doom serial=pty log=no net=no pvpanic=yes || exit $?
-lab_wait_up doom 90 || exit 1
-lab_ctl doom lab-fault panic
-lv_heard doom PANIC
-lv_trouble doom kernel-panic
-lv_is doom crashed run
-exact "panicked: it is called" "$(lv_row doom health)" hung
-lab_virsh destroy doom
-lv_ended doom replaced
+
+# ---- its own watchdog ----
+lab_wait_up dog 90 || exit 1
+bite() { # ACTION
+    lab_qmp dog "{\"execute\":\"watchdog-set-action\",\"arguments\":{\"action\":\"$1\"}}" >/dev/null || die "watchdog-set-action $1"
+    lab_ctl dog 'busybox watchdog -T 2 -t 60 /dev/watchdog' || die "the guest has no watchdog"
+    lv_heard dog WATCHDOG "$1"
+}
+lv_heard_within=12
+bite pause
+lv_trouble dog userspace-stuck
+exact "its watchdog paused it: it is called" "$(lv_row dog health)" hung
+lab_virsh resume dog
+lv_ended dog recovered
+bite reset
+lv_heard dog RESET
+lv_ended dog rebooted
+step "the hypervisor's word is enough"

@@ -36,12 +36,14 @@ lv_again() {
     until_ok 20 well_beyond "$1" "${n:-0}" || { hd status; die "$1 is not well again"; }
 }
 
-# lv_incident GUEST CLASS - it has an incident, whose verdict is of that class.
-lv_classes() { rows "select(.row==\"incident\" and .guest==\"$1\") | .verdict.class // .class // \"\""; }
-
-# lv_trouble GUEST CLASS - it has a standing incident, diagnosed as that.
-lv_verdict_() { rows "select(.row==\"incident\" and .guest==\"$1\" and .verdict==\"$2\")" | grep -q .; }
+# lv_trouble GUEST CLASS - it has an incident, diagnosed as that. lv_ended GUEST END - and how that ended.
+lv_incident() { rows "select(.row==\"incident\" and .guest==\"$1\") | .$2" | head -n 1; }
+lv_incident_is_() { [ "$(lv_incident "$1" "$2")" = "$3" ]; }
 lv_trouble() {
-    until_ok 20 lv_verdict_ "$1" "$2" || { hd status --json | grep incident; die "$1: no incident of class $2"; }
-    step "$1: $(rows "select(.row==\"incident\" and .guest==\"$1\") | [.verdict, .sentence // \"\"] | join(\": \")" | head -n 1)"
+    until_ok 20 lv_incident_is_ "$1" verdict.class "$2" || { hd status --json | grep incident; die "$1: no incident of class $2"; }
+    step "$1: $2: $(lv_incident "$1" verdict.sentence)"
+}
+lv_ended() {
+    until_ok 10 lv_incident_is_ "$1" end "$2" || { hd status --json | grep incident; die "$1: the incident did not end as $2"; }
+    step "$1: its incident ended: $2"
 }

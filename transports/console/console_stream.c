@@ -52,7 +52,7 @@ open_stream (const struct open_task *task, uint64_t deadline,
 {
   virDomainPtr dom = NULL;
   virStreamPtr st;
-  int r = virt_domain (task->host, task->inc.uuid, &dom, err);
+  int r = virt_domain (task->host, &task->inc, &dom, err);
 
   if (r < 0)
     return r;

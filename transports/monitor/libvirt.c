@@ -45,7 +45,8 @@ struct ask
   atomic_int stage;
   /* in; the helper's alone until done */
   int (*fn) (struct ask *a, virDomainPtr dom);
-  char uri[128], uuid[UUID_TEXT];
+  char uri[128];
+  struct incarnation inc;
   char *command;
   /* out */
   enum monitor_health health;
@@ -105,7 +106,7 @@ ask_new (const struct guest *g, int (*fn) (struct ask *, virDomainPtr),
   a->fn = fn;
   a->health = MONITOR_GONE;
   guest_copy (a->uri, sizeof a->uri, g->host);
-  guest_copy (a->uuid, sizeof a->uuid, g->inc.uuid);
+  a->inc = g->inc;
   return a;
 }
 
@@ -147,9 +148,9 @@ ask_domain (struct ask *a, struct error *why)
   rc = virt_borrow (a->uri, &conn, why);
   if (rc < 0)
     return rc;
-  dom = virDomainLookupByUUIDString (conn, a->uuid);
+  dom = virDomainLookupByUUIDString (conn, a->inc.uuid);
   if (!dom)
-    rc = virt_error (why, a->uuid);
+    rc = virt_error (why, a->inc.uuid);
   else if (!may_ask (a, dom, why))
     rc = -why->code;
   else
@@ -506,6 +507,10 @@ raw_open (const struct transport_env *env, const struct guest *g,
 static int
 ask_raw (struct ask *a, virDomainPtr dom)
 {
+  int r = virt_check_life (dom, &a->inc, &a->why);
+
+  if (r < 0)
+    return r;
   atomic_store (&a->stage, STAGE_QEMU);
   if (virDomainQemuMonitorCommand (dom, a->command, &a->text,
                                    VIR_DOMAIN_QEMU_MONITOR_COMMAND_DEFAULT)

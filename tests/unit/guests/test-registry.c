@@ -162,11 +162,11 @@ counts_one_boot_once (void **state)
   assert_int_equal (registry_find (w->reg, A, &g, NULL), 0);
   old = g->inc;
   guest_unref (g);
-  registry_event (w->reg, A, GUEST_EVENT_RESET, NULL, "rundir");
+  registry_event (w->reg, "rundir", "/run/x", A, GUEST_EVENT_RESET, NULL);
   expect (w, "+a0 !a1 RESET:a1 ");
   /* The firmware's own reset behind it. */
   loop_advance (w->loop, 50);
-  registry_event (w->reg, A, GUEST_EVENT_RESET, NULL, "rundir");
+  registry_event (w->reg, "rundir", "/run/x", A, GUEST_EVENT_RESET, NULL);
   expect (w, "");
   /* Of a life that is over already. */
   registry_rebooted (w->reg, &old, "banner");
@@ -191,12 +191,12 @@ counts_one_boot_once (void **state)
   registry_update (w->reg, guest (A, "a", 7));
   expect (w, "");
   loop_advance (w->loop, 5000);
-  registry_event (w->reg, A, GUEST_EVENT_RESET, NULL, "rundir");
+  registry_event (w->reg, "rundir", "/run/x", A, GUEST_EVENT_RESET, NULL);
   loop_advance (w->loop, 5000);
-  registry_event (w->reg, A, GUEST_EVENT_RESET, NULL, "rundir");
+  registry_event (w->reg, "rundir", "/run/x", A, GUEST_EVENT_RESET, NULL);
   expect (w, "!a4 RESET:a4 !a5 RESET:a5 ");
-  registry_event (w->reg, A, GUEST_EVENT_PANIC, "x", "rundir");
-  registry_event (w->reg, B, GUEST_EVENT_PANIC, "x", "rundir");
+  registry_event (w->reg, "rundir", "/run/x", A, GUEST_EVENT_PANIC, "x");
+  registry_event (w->reg, "rundir", "/run/x", B, GUEST_EVENT_PANIC, "x");
   expect (w, "PANIC:a5 ");
 }
 
@@ -289,6 +289,50 @@ follows_it_from_host_to_host (void **state)
   assert_int_equal (registry_count (w->reg), 0);
 }
 
+static struct guest *
+remote (const char *host, enum guest_run run, enum guest_intent intent)
+{
+  struct guest *g = guest (A, "a", 0);
+
+  strcpy (g->host, host);
+  g->run = run;
+  g->intent = intent;
+  return g;
+}
+
+/* Of neither host a pid is known: it must not be lost for looking alike. */
+static void
+follows_it_between_remote_hosts (void **state)
+{
+  struct world *w = *state;
+  const struct guest *g = NULL;
+
+  registry_update (w->reg, remote ("one", GUEST_RUNNING, INTENT_RUN));
+  /* One host by two names. */
+  registry_update (w->reg, remote ("uno", GUEST_RUNNING, INTENT_RUN));
+  expect (w, "+a0 ");
+  registry_gone (w->reg, "rundir", "uno", A);
+  registry_update (w->reg, remote ("two", GUEST_PAUSED, INTENT_MIGRATE));
+  expect (w, "");
+  /* What it says from there is not heard before it has arrived. */
+  registry_event (w->reg, "rundir", "two", A, GUEST_EVENT_RESUME, NULL);
+  expect (w, "");
+  registry_event (w->reg, "rundir", "one", A, GUEST_EVENT_STOP, NULL);
+  expect (w, "STOP:a0 ");
+  registry_update (w->reg, remote ("two", GUEST_RUNNING, INTENT_RUN));
+  registry_update (w->reg, remote ("one", GUEST_OFF, INTENT_MIGRATE));
+  expect (w, "!a0 ");
+  assert_int_equal (registry_find (w->reg, A, &g, NULL), 0);
+  assert_string_equal (g->host, "two");
+  guest_unref (g);
+  /* And one that is off where it came from is no hindrance to go back. */
+  registry_update (w->reg, remote ("two", GUEST_OFF, INTENT_STOP));
+  registry_update (w->reg, remote ("one", GUEST_RUNNING, INTENT_RUN));
+  assert_int_equal (registry_find (w->reg, A, &g, NULL), 0);
+  assert_string_equal (g->host, "one");
+  guest_unref (g);
+}
+
 static void
 finds_by_what_people_type (void **state)
 {
@@ -340,7 +384,7 @@ main (void)
     T (tells_what_changed_and_nothing_else),    T (counts_one_boot_once),
     T (counts_a_start_without_a_pid_as_a_boot), T (sweeps_only_its_own),
     T (lets_the_first_source_own_it),           T (finds_by_what_people_type),
-    T (follows_it_from_host_to_host),
+    T (follows_it_from_host_to_host),           T (follows_it_between_remote_hosts),
     T (refuses_more_than_it_can_hold),
   };
 

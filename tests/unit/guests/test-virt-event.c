@@ -314,13 +314,24 @@ static const char domain[]
     = "<domain type='test'><name>unit-test</name><memory>65536</memory>"
       "<vcpu>1</vcpu><os><type>hvm</type></os><devices/></domain>";
 
+static const char *
+domain_again (const char *uuid, char again[512])
+{
+  snprintf (again, 512, "%.*s<uuid>%s</uuid>%s", (int) strlen ("<domain "
+            "type='test'>"), domain, uuid, domain + strlen ("<domain "
+            "type='test'>"));
+  return again;
+}
+
 static void
 hears_what_happens_to_a_domain (void **state)
 {
   struct world *w = *state;
   struct buf line CLEANUP_BUF = BUF_INIT (512);
   virConnectPtr conn = virConnectOpen (URI);
-  virDomainPtr dom;
+  virDomainPtr dom, other;
+  struct incarnation first;
+  char again[512];
 
   assert_non_null (conn);
   UNTIL_LOOP (loop, guest_source_libvirt.healthy (w->source));
@@ -338,9 +349,24 @@ hears_what_happens_to_a_domain (void **state)
   assert_int_equal (virDomainResume (dom), 0);
   UNTIL_LOOP (loop, w->last->run == GUEST_RUNNING && w->events[GUEST_EVENT_RESUME] == 1);
 
+  /* No process: libvirt's number of the start tells this life. */
+  first = w->last->inc;
+  assert_int_equal (first.pid, 0);
+  assert_true (first.start_time > 0);
+  assert_int_equal (virt_check_life (dom, &first, NULL), 0);
   assert_int_equal (virDomainDestroy (dom), 0);
   UNTIL_LOOP (loop, w->gone == 1);
   assert_int_equal (w->events[GUEST_EVENT_SHUTDOWN], 1);
+  virDomainFree (dom);
+  dom = virDomainCreateXML (conn, domain_again (first.uuid, again), 0);
+  assert_non_null (dom);
+  assert_int_equal (virt_check_life (dom, &first, NULL), -ESTALE);
+  assert_int_equal (virt_domain (URI, &first, &other, NULL), -ESTALE);
+  UNTIL_LOOP (loop, w->last->run == GUEST_RUNNING
+         && !incarnation_equal (&w->last->inc, &first));
+  assert_int_equal (virt_check_life (dom, &w->last->inc, NULL), 0);
+  assert_int_equal (virDomainDestroy (dom), 0);
+  UNTIL_LOOP (loop, w->gone == 2);
   virDomainFree (dom);
   virConnectClose (conn);
   guest_source_libvirt.describe (w->source, &line);
