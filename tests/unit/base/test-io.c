@@ -12,7 +12,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/time.h>
@@ -22,55 +24,100 @@
 #include "base/io.h"
 #include "tests/lib/tmpdir.h"
 
-enum { BYTES = 1 << 20 };
-
-struct side
+enum
 {
-  int fd, r;
-  char *data;
+  BYTES = 1 << 20,
+  SIGNALS = 3
 };
+
+static volatile sig_atomic_t alarms;
 
 static void
 on_alarm (int sig)
 {
+  alarms++;
 }
 
-static void *
-writer (void *arg)
+/* The far side of the pipe: begins when the near one, which waits for it, was
+ * interrupted often enough.  Signals are not for this thread. */
+struct far
 {
-  struct side *s = arg;
+  int fd, r;
+  char *data;
+  size_t len;
+  bool writes;
+  pthread_t thread;
+};
 
-  s->r = io_write (s->fd, s->data, BYTES);
-  close (s->fd);
+static void *
+far_main (void *arg)
+{
+  struct far *f = arg;
+
+  while (alarms < SIGNALS)
+    sched_yield ();
+  f->r = f->writes ? io_write (f->fd, f->data, BYTES)
+                   : io_read (f->fd, f->data, BYTES + 1, &f->len);
+  close (f->fd);
   return NULL;
+}
+
+static void
+far_start (struct far *f)
+{
+  /* Without SA_RESTART, so that a call that waits returns EINTR. */
+  const struct sigaction quiet = { .sa_handler = on_alarm };
+  const struct itimerval often = { { 0, 2000 }, { 0, 2000 } };
+  sigset_t alarm;
+
+  alarms = 0;
+  sigemptyset (&alarm);
+  sigaddset (&alarm, SIGALRM);
+  pthread_sigmask (SIG_BLOCK, &alarm, NULL);
+  assert_int_equal (pthread_create (&f->thread, NULL, far_main, f), 0);
+  pthread_sigmask (SIG_UNBLOCK, &alarm, NULL);
+  assert_int_equal (sigaction (SIGALRM, &quiet, NULL), 0);
+  assert_int_equal (setitimer (ITIMER_REAL, &often, NULL), 0);
+}
+
+static void
+far_end (struct far *f)
+{
+  const struct itimerval off = { 0 };
+
+  pthread_join (f->thread, NULL);
+  assert_int_equal (setitimer (ITIMER_REAL, &off, NULL), 0);
+  assert_int_equal (f->r, 0);
 }
 
 static void
 test_interrupted (void **state)
 {
-  /* Without SA_RESTART, so that a call that waits returns EINTR. */
-  const struct sigaction quiet = { .sa_handler = on_alarm };
-  const struct itimerval often = { { 0, 200 }, { 0, 200 } }, off = { 0 };
   CLEANUP_FREE char *data = malloc (BYTES), *back = malloc (BYTES + 1);
-  struct side s = { .data = data };
-  pthread_t thread;
+  struct far f = { .writes = true, .data = data };
   size_t len = 0;
   int p[2];
 
   for (size_t i = 0; i < BYTES; i++)
     data[i] = (char) (i * 7 + i / 251);
   assert_int_equal (pipe2 (p, O_CLOEXEC), 0);
-  s.fd = p[1];
-  assert_int_equal (sigaction (SIGALRM, &quiet, NULL), 0);
-  assert_int_equal (setitimer (ITIMER_REAL, &often, NULL), 0);
-  assert_int_equal (pthread_create (&thread, NULL, writer, &s), 0);
+  f.fd = p[1];
+  far_start (&f);
   assert_int_equal (io_read (p[0], back, BYTES + 1, &len), 0);
-  pthread_join (thread, NULL);
-  assert_int_equal (setitimer (ITIMER_REAL, &off, NULL), 0);
-  assert_int_equal (s.r, 0);
+  far_end (&f);
+  close (p[0]);
   assert_int_equal (len, BYTES);
   assert_memory_equal (back, data, BYTES);
-  close (p[0]);
+  /* The other way: the pipe is full until the far side reads. */
+  assert_int_equal (pipe2 (p, O_CLOEXEC), 0);
+  f = (struct far){ .fd = p[0], .data = back };
+  memset (back, 0, BYTES + 1);
+  far_start (&f);
+  assert_int_equal (io_write (p[1], data, BYTES), 0);
+  close (p[1]);
+  far_end (&f);
+  assert_int_equal (f.len, BYTES);
+  assert_memory_equal (back, data, BYTES);
 }
 
 static void
