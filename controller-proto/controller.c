@@ -17,6 +17,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/io.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/store.h"
@@ -197,6 +198,8 @@ begin_put (struct request *rq, struct MHD_Connection *conn)
 static void
 take (struct request *rq, const char *data, size_t len)
 {
+  int r;
+
   if (rq->failed)
     return;
   if (len > rq->c->max_upload - rq->size)
@@ -207,21 +210,12 @@ take (struct request *rq, const char *data, size_t len)
     }
   sha256_add (rq->sum, data, len);
   rq->size += len;
-  while (len > 0)
+  r = io_write (rq->fd, data, len);
+  if (r < 0)
     {
-      ssize_t n = write (rq->fd, data, len);
-
-      if (n < 0 && errno == EINTR)
-        continue;
-      if (n < 0)
-        {
-          rq->failed = errno == ENOSPC ? MHD_HTTP_INSUFFICIENT_STORAGE
-                                       : MHD_HTTP_INTERNAL_SERVER_ERROR;
-          rq->why = "the body cannot be stored";
-          return;
-        }
-      data += n;
-      len -= (size_t) n;
+      rq->failed = r == -ENOSPC ? MHD_HTTP_INSUFFICIENT_STORAGE
+                                : MHD_HTTP_INTERNAL_SERVER_ERROR;
+      rq->why = "the body cannot be stored";
     }
 }
 
@@ -406,16 +400,26 @@ parse_listen (const char *text, struct sockaddr_in *ret, struct error *err)
 }
 
 static void
-usage (FILE *out)
+usage (void)
 {
-  fprintf (out, "usage: hangdog-controller --data DIR [--listen ADDR:PORT] "
-                "[--token-file F] [--max-upload SIZE] "
-                "[--tls-cert F --tls-key F]\n");
+  puts ("Usage: hangdog-controller --data DIR [--listen ADDR:PORT] "
+        "[--token-file F] [--max-upload SIZE] "
+        "[--tls-cert F --tls-key F]");
+}
+
+/* One line, as every verb says it. */
+static int
+bad_usage (const char *why)
+{
+  fprintf (stderr, "hangdog controller: %s (see `hangdog controller --help`)\n",
+           why);
+  return 2;
 }
 
 struct options
 {
-  const char *listen, *data, *token_file, *tls_cert, *tls_key;
+  const char *data, *token_file, *tls_cert, *tls_key;
+  struct sockaddr_in addr;
   uint64_t max_upload;
 };
 
@@ -433,13 +437,15 @@ parse_options (int argc, char **argv, struct options *o)
           { "version", no_argument, NULL, 'v' },
           { 0 } };
   struct error err = ERROR_INIT;
+  char why[128];
   int c;
 
-  while ((c = getopt_long (argc, argv, "h", longs, NULL)) != -1)
+  while ((c = getopt_long (argc, argv, ":h", longs, NULL)) != -1)
     switch (c)
       {
       case 'l':
-        o->listen = optarg;
+        if (parse_listen (optarg, &o->addr, &err) < 0)
+          return bad_usage (error_text (&err));
         break;
       case 'd':
         o->data = optarg;
@@ -449,10 +455,7 @@ parse_options (int argc, char **argv, struct options *o)
         break;
       case 'm':
         if (units_parse_size (optarg, &o->max_upload, &err) < 0)
-          {
-            fprintf (stderr, "hangdog-controller: %s\n", error_text (&err));
-            return 2;
-          }
+          return bad_usage (error_text (&err));
         break;
       case 'C':
         o->tls_cert = optarg;
@@ -461,19 +464,26 @@ parse_options (int argc, char **argv, struct options *o)
         o->tls_key = optarg;
         break;
       case 'h':
-        usage (stdout);
+        usage ();
         return 0;
       case 'v':
         puts (PACKAGE_STRING);
         return 0;
       default:
-        usage (stderr);
-        return 2;
+        snprintf (why, sizeof why, "%s \"%.60s\"",
+                  c == ':' ? "a value is missing after" : "unknown option",
+                  argv[optind - 1]);
+        return bad_usage (why);
       }
   if (o->data == NULL || optind != argc || !o->tls_cert != !o->tls_key)
     {
-      usage (stderr);
-      return 2;
+      if (o->data && optind == argc)
+        return bad_usage ("--tls-cert and --tls-key go together");
+      if (optind < argc)
+        snprintf (why, sizeof why, "what is \"%.60s\" for?", argv[optind]);
+      return bad_usage (optind < argc ? why
+                                      : "--data is missing: where are bundles "
+                                        "to be kept?");
     }
   return -1;
 }
@@ -508,7 +518,8 @@ tls_read (const struct options *o, struct tls *t, struct error *err)
 }
 
 static int
-serve (struct controller *c, const struct tls *tls, const struct sockaddr_in *addr,
+serve (struct controller *c, const struct tls *tls,
+       const struct sockaddr_in *addr,
        const sigset_t *stop, struct error *err)
 {
   char host[INET_ADDRSTRLEN];
@@ -520,7 +531,8 @@ serve (struct controller *c, const struct tls *tls, const struct sockaddr_in *ad
             (void *) (uintptr_t) "NORMAL:-VERS-ALL:+VERS-TLS1.2:+VERS-TLS1.3" },
           { MHD_OPTION_END, 0, NULL } };
   struct MHD_Daemon *d = MHD_start_daemon (
-      MHD_USE_EPOLL_INTERNAL_THREAD | (tls->cert ? MHD_USE_TLS : 0), 0, NULL, NULL, on_request, c,
+      MHD_USE_EPOLL_INTERNAL_THREAD | (tls->cert ? MHD_USE_TLS : 0), 0, NULL,
+      NULL, on_request, c,
       MHD_OPTION_SOCK_ADDR, (const struct sockaddr *) addr,
       MHD_OPTION_THREAD_POOL_SIZE, (unsigned) THREADS,
       MHD_OPTION_CONNECTION_LIMIT, (unsigned) MAX_CONNECTIONS,
@@ -548,11 +560,8 @@ run (const struct options *o, const sigset_t *stop, struct error *err)
   struct controller c = { .dirfd = -1, .max_upload = o->max_upload };
   CLEANUP_CLOSE int data = -1;
   CLEANUP (tls_done) struct tls tls = { 0 };
-  struct sockaddr_in addr;
-  int r = parse_listen (o->listen, &addr, err);
+  int r;
 
-  if (r < 0)
-    return r;
   if (o->token_file
       && (r = secret_read (o->token_file, &c.token, &c.token_len, err)) < 0)
     return error_wrap (err, "the token file");
@@ -563,7 +572,7 @@ run (const struct options *o, const sigset_t *stop, struct error *err)
   else if ((data = open (o->data, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
     r = error_errno (err, errno, "opening %s", o->data);
   else if ((r = inbox_open (data, o->data, &c.inbox, &c.dirfd, err)) == 0)
-    r = serve (&c, &tls, &addr, stop, err);
+    r = serve (&c, &tls, &o->addr, stop, err);
   inbox_close (c.inbox);
   if (c.dirfd >= 0)
     close (c.dirfd);
@@ -575,7 +584,9 @@ int
 main (int argc, char **argv)
 {
   struct options o
-      = { .listen = "127.0.0.1:0", .max_upload = DEFAULT_MAX_UPLOAD };
+      = { .addr = { .sin_family = AF_INET,
+                    .sin_addr.s_addr = htonl (INADDR_LOOPBACK) },
+          .max_upload = DEFAULT_MAX_UPLOAD };
   struct error err = ERROR_INIT;
   sigset_t stop;
   int r = parse_options (argc, argv, &o);

@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/io.h"
 #include "base/json.h"
 
 #include <fcntl.h>
@@ -267,17 +268,12 @@ check_bundles (struct spool *sp)
 static uint64_t
 tree_bytes (int dirfd, unsigned depth)
 {
-  CLEANUP_CLOSEDIR DIR *d = NULL;
-  int fd = openat (dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  CLEANUP_CLOSEDIR DIR *d = io_opendir (dirfd);
   struct dirent *e;
   uint64_t n = 0;
 
-  if (fd < 0 || (d = fdopendir (fd)) == NULL)
-    {
-      if (fd >= 0)
-        close (fd);
-      return 0;
-    }
+  if (d == NULL)
+    return 0;
   while ((e = readdir (d)) != NULL)
     {
       struct stat st;

@@ -6,6 +6,7 @@
 #include "guests/rundir.h"
 
 #include "base/cleanup.h"
+#include "base/io.h"
 #include "base/opener.h"
 
 #include <stdlib.h>
@@ -38,18 +39,9 @@ rundir_read (const struct rundir_look *l, const char *root, const char *path,
   r = rundir_open (l, OPEN_FILE, root, path, &fd, NULL);
   if (r < 0)
     return r;
-  while (len < max - 1)
-    {
-      ssize_t n = read (fd, buf + len, max - 1 - len);
-
-      if (n < 0 && errno == EINTR)
-        continue;
-      if (n < 0)
-        return -errno;
-      if (n == 0)
-        break;
-      len += (size_t) n;
-    }
+  r = io_read (fd, buf, max - 1, &len);
+  if (r < 0)
+    return r;
   buf[len] = '\0';
   *ret_len = len;
   return 0;

@@ -9,6 +9,7 @@
  */
 #include "supervisor/children.h"
 #include "supervisor/ends.h"
+#include "supervisor/finding.h"
 #include "supervisor/identity.h"
 #include "supervisor/settings.h"
 #include "supervisor/keeper_open.h"
@@ -62,29 +63,6 @@ struct keeper
 
 /* ---- configuration ---- */
 
-static int
-read_whole (const char *path, char **ret_text, size_t *ret_len,
-            struct error *err)
-{
-  CLEANUP_CLOSE int dir = -1;
-  char folder[4096];
-  const char *name = strrchr (path, '/');
-  size_t n = name ? (size_t) (name - path) : 1;
-  int r;
-
-  if (n >= sizeof (folder))
-    return error_set (err, ENAMETOOLONG, "%.100s...: the path is too long",
-                      path);
-  memcpy (folder, name ? path : ".", n);
-  folder[n] = '\0';
-  dir = open (name == path ? "/" : folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
-  if (dir < 0)
-    return error_errno (err, errno, "%s", path);
-  r = store_get_file (dir, name ? name + 1 : path, JSON_MAX_FILE, ret_text,
-                      ret_len, err);
-  return r < 0 ? error_wrap (err, "%s", path) : r;
-}
-
 /* Reads and checks; what is there is only replaced when all is well. */
 static int
 load_config (struct keeper *k, struct error *err)
@@ -97,7 +75,7 @@ load_config (struct keeper *k, struct error *err)
   r = config_defaults (&fresh, err);
   if (r < 0)
     return r;
-  r = read_whole (k->config_path, &text, &len, err);
+  r = store_get_path (k->config_path, JSON_MAX_FILE, &text, &len, err);
   if (r == -ENOENT && !k->config_given)
     {
       text = strdup ("{}");
@@ -522,8 +500,29 @@ static const char usage[]
       "  --run DIR      sockets and locks (default " RUN_PATH ")\n"
       "  --state DIR    spool and console logs (default " STATE_PATH ")\n"
       "  --check        read the configuration, say what is wrong, end\n"
+      "  --json         say it as JSON, a line each, also on a terminal\n"
       "  --debug        say more\n"
       "SIGHUP reads the configuration again.\n";
+
+static int
+check_config (struct keeper *k, bool json)
+{
+  struct findings f = { .json = json, .files = 1 };
+  struct error err = ERROR_INIT;
+  int r = keeper_open_new (NULL, &k->opener, &err);
+
+  if (r == 0)
+    r = load_config (k, &err);
+  if (r < 0)
+    finding_error (&f, k->config_path, &err);
+  else if (!json)
+    puts ("ok");
+  if (r == 0 && !k->config_given && access (k->config_path, F_OK) < 0)
+    finding_note (&f, k->config_path,
+                  "it is not there: every guest is watched, none is asked");
+  keeper_done (k);
+  return findings_end (&f);
+}
 
 int
 main (int argc, char **argv)
@@ -535,6 +534,7 @@ main (int argc, char **argv)
     { "libexec", required_argument, NULL, 'l' },
     { "debug", no_argument, NULL, 'd' },
     { "check", no_argument, NULL, 'k' },
+    { "json", no_argument, NULL, 'j' },
     { "help", no_argument, NULL, 'h' },
     { 0 },
   };
@@ -550,7 +550,7 @@ main (int argc, char **argv)
   };
   struct error err = ERROR_INIT;
   const char *env = getenv ("HANGDOG_LIBEXEC");
-  bool debug = false, check = false;
+  bool debug = false, check = false, json = false;
   int c, r;
 
   if (env && env[0] == '/')
@@ -577,6 +577,9 @@ main (int argc, char **argv)
       case 'k':
         check = true;
         break;
+      case 'j':
+        json = true;
+        break;
       case 'h':
         fputs (usage, stdout);
         return 0;
@@ -595,24 +598,11 @@ main (int argc, char **argv)
     }
   umask (027);
   log_open ("keeper", debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
-            !isatty (STDERR_FILENO));
+            json || !isatty (STDERR_FILENO));
   if (debug)
     setenv ("HANGDOG_DEBUG", "1", 1);
   if (check)
-    {
-      r = keeper_open_new (NULL, &k.opener, &err);
-      if (r == 0)
-        r = load_config (&k, &err);
-      if (r < 0)
-        fprintf (stderr, "hangdog: %s\n", error_text (&err));
-      else if (k.config_given || access (k.config_path, F_OK) == 0)
-        puts ("ok");
-      else
-        printf ("ok: there is no %s: every guest is watched, none is asked\n",
-                k.config_path);
-      keeper_done (&k);
-      return r < 0 ? 2 : 0;
-    }
+    return check_config (&k, json);
   r = keeper_run (&k, &err);
   keeper_done (&k);
   if (r < 0)

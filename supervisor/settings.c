@@ -318,9 +318,9 @@ finish_source (const struct json_doc *doc, struct guest_source_config *src,
         return json_error_at (doc, path, err,
                               "a rundir source needs a \"root\", such as "
                               "\"/run/hypervisor/kvm\"");
+      snprintf (path, sizeof (path), "sources[%zu].root", i);
       if (src->root[0] != '/')
-        return json_error_at (doc, path, err,
-                              "\"root\" must be an absolute path");
+        return json_error_at (doc, path, err, "it must be an absolute path");
     }
   if (r == 0 && !src->consoles)
     r = replace (&src->consoles, "cons,shim-cons", err);

@@ -237,7 +237,8 @@ op_spool (struct disk *d, struct request *rq, struct error *err)
         spool_each (d->spool, (enum spool_place) i, tell_item, rq);
       }
   if (!found)
-    return error_set (err, EINVAL, "no such place in the spool");
+    return error_set (err, EINVAL, "no such place in the spool (known: open, "
+                      "ready, sent, parked)");
   head = json_object_new_object ();
   json_object_object_add (head, "stats", stats_to_json (d));
   return request_answer (rq, head, NULL, 0, -1);

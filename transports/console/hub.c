@@ -312,9 +312,7 @@ hub_new (struct loop *loop, struct job_pool *jobs, struct opener *opener,
   hub->read_buf = malloc (HUB_READ_SIZE);
   r = hub->read_buf ? make_timers (hub, err)
                     : error_errno (err, ENOMEM, "making the console hub");
-#ifdef WITH_LIBVIRT
   console_stream_listen_ (hub, true);
-#endif
   if (r < 0)
     {
       hub_free (hub);
@@ -338,9 +336,7 @@ hub_free (struct hub *hub)
   pthread_mutex_lock (&hub->lock);
   hub->dead = true;
   pthread_mutex_unlock (&hub->lock);
-#ifdef WITH_LIBVIRT
   console_stream_listen_ (hub, false);
-#endif
   hub_walk_ (hub, unlist_one, NULL);
   queue_done_ (hub);
   timer_free (hub->open_timer);
