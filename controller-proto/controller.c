@@ -508,8 +508,8 @@ tls_read (const struct options *o, struct tls *t, struct error *err)
 }
 
 static int
-serve (struct controller *c, const struct tls *tls, const struct sockaddr_in *addr,
-       const sigset_t *stop, struct error *err)
+serve (struct controller *c, const struct tls *tls,
+       const struct sockaddr_in *addr, const sigset_t *stop, struct error *err)
 {
   char host[INET_ADDRSTRLEN];
   const union MHD_DaemonInfo *info;
@@ -520,7 +520,8 @@ serve (struct controller *c, const struct tls *tls, const struct sockaddr_in *ad
             (void *) (uintptr_t) "NORMAL:-VERS-ALL:+VERS-TLS1.2:+VERS-TLS1.3" },
           { MHD_OPTION_END, 0, NULL } };
   struct MHD_Daemon *d = MHD_start_daemon (
-      MHD_USE_EPOLL_INTERNAL_THREAD | (tls->cert ? MHD_USE_TLS : 0), 0, NULL, NULL, on_request, c,
+      MHD_USE_EPOLL_INTERNAL_THREAD | (tls->cert ? MHD_USE_TLS : 0), 0, NULL,
+      NULL, on_request, c,
       MHD_OPTION_SOCK_ADDR, (const struct sockaddr *) addr,
       MHD_OPTION_THREAD_POOL_SIZE, (unsigned) THREADS,
       MHD_OPTION_CONNECTION_LIMIT, (unsigned) MAX_CONNECTIONS,
