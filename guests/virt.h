@@ -11,11 +11,12 @@
 #ifndef HANGDOG_GUESTS_VIRT_H
 #define HANGDOG_GUESTS_VIRT_H
 
-#include <libvirt/libvirt.h>
+#include "guests/virt_rooms.h"
 
-struct error;
+#include <libvirt/libvirt.h>
+#include <stdbool.h>
+
 struct incarnation;
-struct loop;
 
 enum virt_use
 {
@@ -24,12 +25,18 @@ enum virt_use
   VIRT_USE_MAX,
 };
 
-int virt_init (struct loop *loop, struct error *err);
-
 /* A connected, referenced connection (virConnectClose it).  Opens it when
  * there is none or the old one is dead. */
 int virt_connect (const char *uri, enum virt_use use, virConnectPtr *ret_conn,
                   struct error *err);
+/* Whether it may only look: no console is streamed over it, no key pressed, no
+ * monitor command sent. */
+bool virt_read_only (virConnectPtr conn);
+/* Who is told, on the loop's thread, that a VIRT_ASK connection of
+ * virt_connect() was lost: the streams over it hear nothing of that (libvirt
+ * 9.0, when libvirtd ends).  conn is to be compared only.  One listener; NULL:
+ * none.  Loop thread. */
+void virt_on_lost (void (*fn) (virConnectPtr conn, void *arg), void *arg);
 /* A connection for this caller alone, to be given back.  For calls that wait
  * for a QEMU: clients of libvirt before 10.1 may lose one thread's call while
  * another thread's is waiting on the same connection, so that a stuck guest
@@ -47,8 +54,4 @@ int virt_check_life (virDomainPtr dom, const struct incarnation *inc,
 /* err from libvirt's thread-local last error, with its text; returns -EIO,
  * or -ENOENT for no domain, -ETIMEDOUT for a busy one, -EACCES, -ENOTSUP. */
 int virt_error (struct error *err, const char *what);
-/* Closes all; the process is ending.  Loop thread, after its last round and
- * before loop_free(). */
-void virt_done (void);
-
 #endif

@@ -33,9 +33,7 @@ const struct console_ops *const console_ops[CONSOLE_KIND_MAX] = {
   [CONSOLE_UNIX] = &console_unix,
   [CONSOLE_PTY] = &console_pty,
   [CONSOLE_LOG] = &console_log,
-#ifdef WITH_LIBVIRT
   [CONSOLE_STREAM] = &console_stream,
-#endif
 };
 
 /* ---- lists ---- */
@@ -314,6 +312,9 @@ hub_new (struct loop *loop, struct job_pool *jobs, struct opener *opener,
   hub->read_buf = malloc (HUB_READ_SIZE);
   r = hub->read_buf ? make_timers (hub, err)
                     : error_errno (err, ENOMEM, "making the console hub");
+#ifdef WITH_LIBVIRT
+  console_stream_listen_ (hub, true);
+#endif
   if (r < 0)
     {
       hub_free (hub);
@@ -337,6 +338,9 @@ hub_free (struct hub *hub)
   pthread_mutex_lock (&hub->lock);
   hub->dead = true;
   pthread_mutex_unlock (&hub->lock);
+#ifdef WITH_LIBVIRT
+  console_stream_listen_ (hub, false);
+#endif
   hub_walk_ (hub, unlist_one, NULL);
   queue_done_ (hub);
   timer_free (hub->open_timer);
