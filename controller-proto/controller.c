@@ -519,8 +519,7 @@ tls_read (const struct options *o, struct tls *t, struct error *err)
 
 static int
 serve (struct controller *c, const struct tls *tls,
-       const struct sockaddr_in *addr,
-       const sigset_t *stop, struct error *err)
+       const struct sockaddr_in *addr, const sigset_t *stop, struct error *err)
 {
   char host[INET_ADDRSTRLEN];
   const union MHD_DaemonInfo *info;

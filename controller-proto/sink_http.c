@@ -286,7 +286,7 @@ set_up (CURL *c, const struct sink_config *cfg, const char *url,
   curl_easy_setopt (c, CURLOPT_HTTPHEADER, headers);
   curl_easy_setopt (c, CURLOPT_CONNECTTIMEOUT_MS, (long) timeout);
   /* What we slow down ourselves is not stalled. */
-  if (cfg->max_rate && cfg->max_rate / 2 < (uint64_t) stall)
+  if (cfg->max_rate && cfg->max_rate < 2 * STALL_BYTES_PER_S)
     stall = (long) (cfg->max_rate / 2);
   curl_easy_setopt (c, CURLOPT_LOW_SPEED_LIMIT, stall);
   curl_easy_setopt (c, CURLOPT_LOW_SPEED_TIME,
