@@ -122,7 +122,8 @@ press_libvirt (struct collect_ctx *ctx, char key, struct error *err)
   /* The loop stops a diagnosis when the guest boots anew in one process. */
   if (collect_over (ctx))
     rc = error_set (err, ECANCELED, "told to stop before the key was pressed");
-  else if (virDomainSendKey (dom, VIR_KEYCODE_SET_LINUX, HOLD_MS, keys, 3, 0) < 0)
+  else if (virDomainSendKey (dom, VIR_KEYCODE_SET_LINUX, HOLD_MS, keys, 3, 0)
+           < 0)
     rc = virt_error (err, "pressing keys");
   virDomainFree (dom);
   return rc;
