@@ -49,7 +49,7 @@ finish (struct error *err, int code, const char *text)
     code = EIO;
   if (err)
     {
-      err->code = code;
+      *err = (struct error){ .code = code };
       memcpy (err->msg, text, strlen (text) + 1);
     }
   return -code;
@@ -93,21 +93,50 @@ error_errno (struct error *err, int code, const char *fmt, ...)
   return finish (err, code, text);
 }
 
+void
+error_place (struct error *err, size_t line, size_t column, size_t path_at,
+             size_t path_len, size_t what_at)
+{
+  size_t len;
+
+  if (!err)
+    return;
+  len = strlen (err->msg);
+  /* What was cut off msg has no place in it. */
+  if (path_at + path_len > len)
+    path_len = 0;
+  err->line = (unsigned) line;
+  err->column = (unsigned) column;
+  err->path_at = (unsigned short) (path_len ? path_at : 0);
+  err->path_len = (unsigned short) path_len;
+  err->what_at = (unsigned short) (what_at < len ? what_at : 0);
+}
+
 int
 error_wrap (struct error *err, const char *fmt, ...)
 {
   int saved = errno;
   char text[sizeof err->msg] = "";
+  struct error was;
+  size_t before;
   va_list ap;
 
   if (!err)
     return -EIO;
+  was = *err;
   va_start (ap, fmt);
   add (text, sizeof text, fmt, ap);
   va_end (ap);
-  addf (text, sizeof text, "%s%s", text[0] ? ": " : "", error_text (err));
+  addf (text, sizeof text, "%s", text[0] ? ": " : "");
+  before = strlen (text);
+  addf (text, sizeof text, "%s", error_text (err));
   errno = saved;
-  return finish (err, err->code, text);
+  finish (err, was.code, text);
+  /* The place is the same, its words stand further on. */
+  if (was.line)
+    error_place (err, was.line, was.column, before + was.path_at, was.path_len,
+                 before + was.what_at);
+  return -err->code;
 }
 
 const char *

@@ -20,14 +20,20 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stddef.h>
 
 struct error
 {
   int code;       /* positive errno value; 0 = nothing set */
   char msg[504];  /* always NUL terminated; cut with "..." when too long */
+  /* Where in a document it is, for those who do not want to read it out of
+   * msg; line 0 = it is not about one.  The path of the value and what is
+   * said of it are pieces of msg. */
+  unsigned line, column;
+  unsigned short path_at, path_len, what_at;
 };
 
-#define ERROR_INIT { 0, "" }
+#define ERROR_INIT { .code = 0 }
 
 /* Sets err to code and the message; returns -code. */
 int error_set (struct error *err, int code, const char *fmt, ...)
@@ -41,6 +47,10 @@ int error_errno (struct error *err, int code, const char *fmt, ...)
  * is NULL: keep the code yourself where it matters). */
 int error_wrap (struct error *err, const char *fmt, ...)
     __attribute__ ((format (printf, 2, 3)));
+
+/* Says where in a document the error that is set is. */
+void error_place (struct error *err, size_t line, size_t column,
+                  size_t path_at, size_t path_len, size_t what_at);
 
 /* The message, never NULL, also for an err that was not set. */
 const char *error_text (const struct error *err);

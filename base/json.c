@@ -63,18 +63,19 @@ put_origin (struct buf *b, const char *origin)
 
 /* "origin:line:col: path: what" */
 static int
-error_place (struct error *err, int code, const struct json_doc *doc,
-             size_t at, const char *path, const char *what)
+fail_at (struct error *err, int code, const struct json_doc *doc, size_t at,
+         const char *path, const char *what)
 {
-  struct buf origin = BUF_INIT (4 * SHOWN_ORIGIN);
-  size_t line, column;
+  CLEANUP_BUF struct buf where = BUF_INIT (4 * SHOWN_ORIGIN + 64);
+  size_t line, column, n = strlen (path);
   int r;
 
   json_place (doc->text, doc->len, at, &line, &column);
-  put_origin (&origin, doc->origin);
-  r = error_set (err, code, "%s:%zu:%zu: %s%s%s", buf_str (&origin), line,
-                 column, path, path[0] ? ": " : "", what);
-  buf_done (&origin);
+  put_origin (&where, doc->origin);
+  buf_printf (&where, ":%zu:%zu: ", line, column);
+  r = error_set (err, code, "%s%s%s%s", buf_str (&where), path, n ? ": " : "",
+                 what);
+  error_place (err, line, column, where.len, n, where.len + n + (n ? 2 : 0));
   return r;
 }
 
@@ -91,7 +92,7 @@ json_error_at (const struct json_doc *doc, const char *path,
   if (!doc)
     return error_set (err, EINVAL, "%s%s%s", path, path[0] ? ": " : "",
                       what.msg);
-  return error_place (err, EINVAL, doc,
+  return fail_at (err, EINVAL, doc,
                       json_find (doc->text, doc->len, doc->dialect, path),
                       path, what.msg);
 }
@@ -138,10 +139,10 @@ build_tree (struct json_doc *doc, const char *clean, size_t values,
   end = json_tokener_get_parse_end (tok);
   json_tokener_free (tok);
   if (e != json_tokener_success)
-    return error_place (err, EINVAL, doc, end, "",
+    return fail_at (err, EINVAL, doc, end, "",
                         json_tokener_error_desc (e));
   if (end < doc->len || count_values (doc->root) != values)
-    return error_place (err, EINVAL, doc, end, "", "a part of it was lost");
+    return fail_at (err, EINVAL, doc, end, "", "a part of it was lost");
   return 0;
 }
 
@@ -157,7 +158,7 @@ check_and_build (struct json_doc *doc, struct error *err)
   memcpy (clean, doc->text, doc->len + 1);
   if (json_scan (doc->text, doc->len, doc->dialect, clean, &values, &fault)
       < 0)
-    return error_place (err, fault.code, doc, fault.at, fault.path,
+    return fail_at (err, fault.code, doc, fault.at, fault.path,
                         fault.what);
   return build_tree (doc, clean, values, err);
 }

@@ -17,6 +17,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/io.h"
 #include "base/opener.h"
 #include "base/opener_impl.h"
 
@@ -56,24 +57,8 @@ static int
 read_some (int dir, const char *name, char *text, size_t size, size_t *ret_len)
 {
   CLEANUP_CLOSE int fd = openat (dir, name, O_RDONLY | O_CLOEXEC);
-  size_t len = 0;
-  ssize_t n;
 
-  if (fd < 0)
-    return -errno;
-  while (len < size)
-    {
-      n = read (fd, text + len, size - len);
-      if (n < 0 && errno == EINTR)
-        continue;
-      if (n < 0)
-        return -errno;
-      if (n == 0)
-        break;
-      len += (size_t) n;
-    }
-  *ret_len = len;
-  return 0;
+  return fd < 0 ? -errno : io_read (fd, text, size, ret_len);
 }
 
 /* Field 22; the second field, the name, may hold anything, also ") ". */

@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/io.h"
 
 #define SECRET_MAX (64u << 10)
 
@@ -30,28 +31,6 @@ check_file (const struct stat *sb, const char *path, struct error *err)
                       (unsigned) sb->st_mode & 07777);
   if (sb->st_size > SECRET_MAX)
     return error_set (err, EFBIG, "%s is larger than 64 KiB", path);
-  return 0;
-}
-
-/* Reads at most cap bytes. */
-static int
-read_up_to (int fd, char *dst, size_t cap, size_t *ret)
-{
-  size_t got = 0;
-
-  while (got < cap)
-    {
-      ssize_t n = read (fd, dst + got, cap - got);
-
-      if (n < 0 && errno == EINTR)
-        continue;
-      if (n < 0)
-        return -errno;
-      if (n == 0)
-        break;
-      got += (size_t) n;
-    }
-  *ret = got;
   return 0;
 }
 
@@ -80,7 +59,7 @@ secret_read (const char *path, char **ret_secret, size_t *ret_len,
   if (!secret)
     return error_set (err, ENOMEM, "out of memory");
   size_t n = 0;
-  r = read_up_to (fd, secret, cap, &n);
+  r = io_read (fd, secret, cap, &n);
   if (r < 0)
     r = error_errno (err, -r, "reading the secret %s", path);
   else if (n == cap)

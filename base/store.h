@@ -79,6 +79,9 @@ int store_put_file (int dirfd, const char *name, const void *data, size_t len,
  * more is -EFBIG.  *ret_data is malloc'ed and NUL terminated. */
 int store_get_file (int dirfd, const char *name, size_t max, char **ret_data,
                     size_t *ret_len, struct error *err);
+/* The same by a whole path, which errors name. */
+int store_get_path (const char *path, size_t max, char **ret_data,
+                    size_t *ret_len, struct error *err);
 
 /* CRC-32C, chainable: start with 0. */
 uint32_t crc32c (uint32_t crc, const void *data, size_t len);

@@ -12,23 +12,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
-
-static int
-write_all (int fd, const char *p, size_t len)
-{
-  while (len > 0)
-    {
-      ssize_t n = write (fd, p, len);
-
-      if (n < 0 && errno == EINTR)
-        continue;
-      if (n < 0)
-        return -errno;
-      p += n;
-      len -= (size_t) n;
-    }
-  return 0;
-}
+#include "base/io.h"
 
 static int
 temp_name (char *dst, size_t n, const char *name, struct error *err)
@@ -53,7 +37,7 @@ fill_temp (int dirfd, const char *temp, const void *data, size_t len,
   /* fchmod, for the umask takes away from what openat() is asked for. */
   if (fchmod (fd, mode & 07777) < 0)
     return error_errno (err, errno, "setting the mode of %s", temp);
-  r = write_all (fd, data, len);
+  r = io_write (fd, data, len);
   if (r < 0)
     return error_errno (err, -r, "writing %s", temp);
   if (fsync (fd) < 0)
@@ -157,4 +141,26 @@ store_get_file (int dirfd, const char *name, size_t max, char **ret_data,
   *ret_data = data;
   *ret_len = len;
   return 0;
+}
+
+int
+store_get_path (const char *path, size_t max, char **ret_data, size_t *ret_len,
+                struct error *err)
+{
+  CLEANUP_CLOSE int dir = -1;
+  char folder[PATH_MAX];
+  const char *name = strrchr (path, '/');
+  size_t n = name ? (size_t) (name - path) : 1;
+  int r;
+
+  if (n >= sizeof (folder))
+    return error_set (err, ENAMETOOLONG, "%.100s...: the path is too long",
+                      path);
+  memcpy (folder, name ? path : ".", n);
+  folder[n] = '\0';
+  dir = open (name == path ? "/" : folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (dir < 0)
+    return error_errno (err, errno, "%s", path);
+  r = store_get_file (dir, name ? name + 1 : path, max, ret_data, ret_len, err);
+  return r < 0 ? error_wrap (err, "%s", path) : r;
 }

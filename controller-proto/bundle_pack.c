@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/io.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "controller-proto/bundle_priv.h"
@@ -59,43 +60,6 @@ struct packer
   size_t out_cap;
 };
 
-bool
-bundle_name_ok (const char *name)
-{
-  unsigned depth = 0;
-
-  if (name == NULL || strlen (name) > BUNDLE_MAX_NAME)
-    return false;
-  for (;;)
-    {
-      char part[BUNDLE_MAX_NAME + 1];
-      size_t n = strcspn (name, "/");
-
-      memcpy (part, name, n);
-      part[n] = '\0';
-      /* No empty part, nothing that begins with a dot: no "..", no "//". */
-      if (!text_is_name (part) || ++depth > BUNDLE_MAX_DEPTH)
-        return false;
-      if (name[n] == '\0')
-        return true;
-      name += n + 1;
-    }
-}
-
-unsigned
-ustar_sum (const struct ustar *h)
-{
-  const unsigned char *p = (const unsigned char *) h;
-  unsigned sum = 0;
-
-  for (size_t i = 0; i < sizeof *h; i++)
-    sum += i >= offsetof (struct ustar, chksum)
-                   && i < offsetof (struct ustar, chksum) + sizeof h->chksum
-               ? ' '
-               : p[i];
-  return sum;
-}
-
 static void
 ustar_fill (struct ustar *h, const char *name, uint64_t size, uint64_t mtime)
 {
@@ -119,22 +83,14 @@ ustar_fill (struct ustar *h, const char *name, uint64_t size, uint64_t mtime)
 static int
 write_out (struct packer *p, const void *data, size_t len, struct error *err)
 {
-  const char *d = data;
+  int r;
 
   if (p->whole)
     sha256_add (p->whole, data, len);
-  while (len > 0)
-    {
-      ssize_t n = write (p->out, d, len);
-
-      if (n < 0 && errno == EINTR)
-        continue;
-      if (n < 0)
-        return error_errno (err, errno, "writing the bundle");
-      d += n;
-      len -= (size_t) n;
-      p->out_bytes += (uint64_t) n;
-    }
+  r = io_write (p->out, data, len);
+  if (r < 0)
+    return error_errno (err, -r, "writing the bundle");
+  p->out_bytes += len;
   return 0;
 }
 
@@ -237,14 +193,11 @@ static int
 walk (struct packer *p, int dirfd, const char *prefix, unsigned depth,
       struct error *err)
 {
-  CLEANUP_CLOSEDIR DIR *d = NULL;
-  CLEANUP_CLOSE int fd
-      = openat (dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  CLEANUP_CLOSEDIR DIR *d = io_opendir (dirfd);
   struct dirent *e;
 
-  if (fd < 0 || (d = fdopendir (fd)) == NULL)
+  if (d == NULL)
     return error_errno (err, errno, "listing %s", *prefix ? prefix : ".");
-  fd = -1;
   while ((e = readdir (d)) != NULL)
     {
       char path[BUNDLE_MAX_NAME + 300];

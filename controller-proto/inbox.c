@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/io.h"
 #include "base/json.h"
 
 #include <fcntl.h>
@@ -53,16 +54,11 @@ finalizep (sqlite3_stmt **st)
 static void
 remove_parts (int dirfd)
 {
-  CLEANUP_CLOSEDIR DIR *d = NULL;
-  int fd = openat (dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  CLEANUP_CLOSEDIR DIR *d = io_opendir (dirfd);
   struct dirent *e;
 
-  if (fd < 0 || (d = fdopendir (fd)) == NULL)
-    {
-      if (fd >= 0)
-        close (fd);
-      return;
-    }
+  if (d == NULL)
+    return;
   while ((e = readdir (d)) != NULL)
     if (strncmp (e->d_name, ".part-", 6) == 0)
       unlinkat (dirfd, e->d_name, 0);

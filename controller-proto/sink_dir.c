@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/io.h"
 #include "base/text.h"
 #include "controller-proto/bundle.h"
 #include "controller-proto/sha256.h"
@@ -32,6 +33,7 @@ copy (int from, int to, uint64_t size, char ret_hex[SHA256_HEX])
   CLEANUP_FREE char *buf = malloc (COPY_BYTES);
   CLEANUP_SHA256 struct sha256 *sum = NULL;
   uint64_t at = 0;
+  int r;
 
   if (buf == NULL || sha256_new (&sum, NULL) < 0)
     return -ENOMEM;
@@ -45,16 +47,9 @@ copy (int from, int to, uint64_t size, char ret_hex[SHA256_HEX])
       if (n <= 0)
         return n < 0 ? -errno : -ENODATA;
       sha256_add (sum, buf, (size_t) n);
-      for (ssize_t done = 0; done < n;)
-        {
-          ssize_t m = write (to, buf + done, (size_t) (n - done));
-
-          if (m < 0 && errno == EINTR)
-            continue;
-          if (m < 0)
-            return -errno;
-          done += m;
-        }
+      r = io_write (to, buf, (size_t) n);
+      if (r < 0)
+        return r;
       at += (uint64_t) n;
     }
   sha256_end (sum, ret_hex);

@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/io.h"
 #include "base/json.h"
 #include "base/store.h"
 #include "controller-proto/bundle.h"
@@ -210,26 +211,6 @@ open_artifact (struct spool *sp, const char *id, const char *name, int *ret,
 }
 
 static int
-write_at (int fd, const void *data, size_t len, uint64_t offset)
-{
-  const char *p = data;
-
-  while (len > 0)
-    {
-      ssize_t n = pwrite (fd, p, len, (off_t) offset);
-
-      if (n < 0 && errno == EINTR)
-        continue;
-      if (n < 0)
-        return -errno;
-      p += n;
-      len -= (size_t) n;
-      offset += (uint64_t) n;
-    }
-  return 0;
-}
-
-static int
 append (struct spool *sp, struct item *it, const char *name, uint64_t offset,
         const void *data, size_t len, struct error *err)
 {
@@ -251,7 +232,7 @@ append (struct spool *sp, struct item *it, const char *name, uint64_t offset,
   /* Less than what is there: a repeated request, which replaces. */
   if (offset < (uint64_t) st.st_size && ftruncate (fd, (off_t) offset) < 0)
     return error_errno (err, errno, "%s", name);
-  r = write_at (fd, data, len, offset);
+  r = io_pwrite (fd, data, len, offset);
   if (r < 0)
     {
       (void) !ftruncate (fd, (off_t) offset);

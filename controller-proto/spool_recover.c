@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/io.h"
 #include "base/json.h"
 
 #include <fcntl.h>
@@ -267,17 +268,12 @@ check_bundles (struct spool *sp)
 static uint64_t
 tree_bytes (int dirfd, unsigned depth)
 {
-  CLEANUP_CLOSEDIR DIR *d = NULL;
-  int fd = openat (dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  CLEANUP_CLOSEDIR DIR *d = io_opendir (dirfd);
   struct dirent *e;
   uint64_t n = 0;
 
-  if (fd < 0 || (d = fdopendir (fd)) == NULL)
-    {
-      if (fd >= 0)
-        close (fd);
-      return 0;
-    }
+  if (d == NULL)
+    return 0;
   while ((e = readdir (d)) != NULL)
     {
       struct stat st;
@@ -442,4 +438,14 @@ spool_open (int dirfd, const struct spool_limits *limits, struct spool **ret,
   spool_ballast_make (sp);
   *ret = sp;
   return 0;
+}
+
+void
+spool_limit (struct spool *sp, uint64_t max_bytes, uint64_t free_floor)
+{
+  sp->limits.max_bytes = max_bytes;
+  sp->limits.free_floor = free_floor;
+  default_limits (&sp->limits);
+  /* Where nothing more may go it stays above: the next write is refused. */
+  spool_room (sp, 0, false, NULL);
 }

@@ -35,6 +35,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/io.h"
 #include "base/json.h"
 #include "base/opener.h"
 #include "base/text.h"
@@ -129,25 +130,18 @@ read_all (int fd, char *buf, size_t max, size_t *ret_len, struct error *err)
 {
   struct stat st;
   size_t len = 0;
+  int r;
 
   if (fstat (fd, &st) < 0 || !S_ISREG (st.st_mode))
     return error_set (err, EINVAL, "not a regular file");
-  while (len < max)
-    {
-      ssize_t n = read (fd, buf + len, max - len);
-
-      if (n < 0 && errno == EINTR)
-        continue;
-      if (n < 0)
-        return error_errno (err, errno, "reading");
-      if (n == 0)
-        {
-          *ret_len = len;
-          return 0;
-        }
-      len += (size_t) n;
-    }
-  return error_set (err, EFBIG, "more than %zu bytes", max);
+  r = io_read (fd, buf, max, &len);
+  if (r < 0)
+    return error_errno (err, -r, "reading");
+  /* Full: it is at least as large, and may have no end. */
+  if (len == max)
+    return error_set (err, EFBIG, "more than %zu bytes", max - 1);
+  *ret_len = len;
+  return 0;
 }
 
 static int
@@ -588,6 +582,7 @@ eve_join (struct opener *opener, const char *root, uint64_t deadline,
   join_disks (g, json_get (domain, "DiskStatusList"));
   join_sizes (g, domain);
   join_sizes (g, json_get (app, "FixedResources"));
+  label (g, "eve.root", root); /* memlogd's socket is there, too */
   join_intent (g, &e);
   return spoke;
 }

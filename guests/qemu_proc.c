@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/io.h"
 #include "base/opener.h"
 
 #include <ctype.h>
@@ -47,25 +48,17 @@ read_proc (int32_t pid, const char *name, char *buf, size_t size)
   char path[64];
   size_t len = 0;
   int fd CLEANUP_CLOSE = -1;
+  int r;
 
   snprintf (path, sizeof path, "/proc/%d/%s", (int) pid, name);
   fd = open (path, O_RDONLY | O_CLOEXEC);
   if (fd < 0)
     return -errno;
-  while (len < size - 1)
-    {
-      ssize_t n = read (fd, buf + len, size - 1 - len);
-
-      if (n < 0 && errno == EINTR)
-        continue;
-      if (n < 0)
-        return -errno;
-      if (n == 0)
-        break;
-      len += (size_t) n;
-    }
+  r = io_read (fd, buf, size - 1, &len);
+  if (r < 0)
+    return r;
   buf[len] = '\0';
-  return (ssize_t)len;
+  return (ssize_t) len;
 }
 
 /* The letter behind the last ')': the name before it may hold anything. */

@@ -6,6 +6,7 @@
 #include "guests/rundir.h"
 
 #include "base/cleanup.h"
+#include "base/io.h"
 #include "base/opener.h"
 
 #include <stdlib.h>
@@ -38,18 +39,9 @@ rundir_read (const struct rundir_look *l, const char *root, const char *path,
   r = rundir_open (l, OPEN_FILE, root, path, &fd, NULL);
   if (r < 0)
     return r;
-  while (len < max - 1)
-    {
-      ssize_t n = read (fd, buf + len, max - 1 - len);
-
-      if (n < 0 && errno == EINTR)
-        continue;
-      if (n < 0)
-        return -errno;
-      if (n == 0)
-        break;
-      len += (size_t) n;
-    }
+  r = io_read (fd, buf, max - 1, &len);
+  if (r < 0)
+    return r;
   buf[len] = '\0';
   *ret_len = len;
   return 0;
@@ -101,8 +93,7 @@ is_of_folder (const struct rundir_look *l, const struct rundir_who *w,
           int fd CLEANUP_CLOSE = -1;
           struct stat st;
 
-          if (rundir_open (l, OPEN_DIR, l->scan->cfg.root, w->folder, &fd,
-                           NULL)
+          if (rundir_open (l, OPEN_DIR, l->scan->cfg.root, w->folder, &fd, NULL)
                   < 0
               || fstat (fd, &st) < 0)
             return false;
@@ -189,8 +180,8 @@ rundir_find_process (const struct rundir_look *l, struct rundir_who *w)
   snprintf (path, sizeof path, "%s/%s", w->folder, cfg->pidfile);
   has_file = rundir_read (l, cfg->root, path, text, sizeof text, &len) == 0
              && len > 0;
-  w->by_file = has_file
-               && try_pid (l, w, (int32_t) strtol (text, NULL, 10), true);
+  w->by_file
+      = has_file && try_pid (l, w, (int32_t) strtol (text, NULL, 10), true);
   if (w->by_file)
     return true;
   if (cfg->eve[0] && w->uuid[0]

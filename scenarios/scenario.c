@@ -496,19 +496,25 @@ check_list_keys (const struct json_doc *doc, struct json_object *root,
   return 0;
 }
 
-int
-scenario_load (const char *path, struct scenario ***ret, size_t *ret_n,
-               struct error *err)
+void
+scenario_place (const struct json_doc *doc, size_t i, const char *key,
+                char *dst, size_t n)
 {
-  CLEANUP_JSON_DOC struct json_doc *doc = NULL;
-  struct json_object *list = NULL, *root;
+  char element[40] = "";
+
+  if (json_get (json_root (doc), "scenarios"))
+    snprintf (element, sizeof element, "scenarios[%zu]", i);
+  scenario_path (dst, n, element, key);
+}
+
+int
+scenario_list (const struct json_doc *doc, struct scenario ***ret,
+               size_t *ret_n, struct error *err)
+{
+  struct json_object *list = NULL, *root = json_root (doc);
   struct scenario **all;
   int rc;
 
-  rc = json_load (path, JSON_FILE, JSON_MAX_FILE, &doc, err);
-  if (rc < 0)
-    return rc;
-  root = json_root (doc);
   if (json_object_is_type (root, json_type_object)
       && json_object_object_get_ex (root, "scenarios", &list))
     {

@@ -128,10 +128,13 @@ struct scenario
 int scenario_parse (const struct json_doc *doc, struct json_object *obj,
                     const char *path, struct scenario **ret,
                     struct error *err);
-/* A file with one scenario, or {"scenarios": [...]}; the array is
- * malloc'ed. */
-int scenario_load (const char *path, struct scenario ***ret, size_t *ret_n,
-                   struct error *err);
+/* All of a document, which is one scenario or {"scenarios": [...]}; the array
+ * is malloc'ed. */
+int scenario_list (const struct json_doc *doc, struct scenario ***ret,
+                   size_t *ret_n, struct error *err);
+/* The path in doc of a key of the i-th of them, for json_error_at(). */
+void scenario_place (const struct json_doc *doc, size_t i, const char *key,
+                     char *dst, size_t n);
 struct scenario *scenario_ref (struct scenario *s);
 void scenario_unref (struct scenario *s);
 /* Documents that differ only in spelling have the same text here. */

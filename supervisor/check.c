@@ -5,49 +5,63 @@
  * does not.
  */
 #include "scenarios/scenario.h"
+#include "supervisor/finding.h"
 #include "supervisor/playbooks.h"
 
 #include "base/buf.h"
+#include "base/cleanup.h"
 #include "base/error.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static int
-check_file (const char *path)
+static void
+check_playbook (struct findings *f, const char *path,
+                const struct json_doc *doc, const struct scenario *s, size_t i)
 {
+  struct error err = ERROR_INIT, why = ERROR_INIT;
+  char at[80];
+
+  if (playbook_check (s->playbook, &why) < 0)
+    {
+      scenario_place (doc, i, "playbook", at, sizeof (at));
+      json_error_at (doc, at, &err, "%s", error_text (&why));
+      finding_error (f, path, &err);
+    }
+  else if (!f->json)
+    printf ("ok %s: %s (%s)\n", path, s->name, s->kind->name);
+}
+
+static void
+check_file (struct findings *f, const char *path)
+{
+  CLEANUP_JSON_DOC struct json_doc *doc = NULL;
   struct scenario **list = NULL;
   struct error err = ERROR_INIT;
   size_t n = 0;
-  int worst = 0;
 
-  if (scenario_load (path, &list, &n, &err) < 0)
+  f->files++;
+  if (json_load (path, JSON_FILE, JSON_MAX_FILE, &doc, &err) < 0
+      || scenario_list (doc, &list, &n, &err) < 0)
     {
-      fprintf (stderr, "hangdog: %s\n", error_text (&err));
-      return 2;
+      finding_error (f, path, &err);
+      return;
     }
   for (size_t i = 0; i < n; i++)
     {
-      if (playbook_check (list[i]->playbook, &err) < 0)
-        {
-          fprintf (stderr, "hangdog: %s: playbook: %s\n", path,
-                   error_text (&err));
-          worst = 2;
-        }
-      else
-        printf ("ok %s: %s (%s)\n", path, list[i]->name, list[i]->kind->name);
+      check_playbook (f, path, doc, list[i], i);
       scenario_unref (list[i]);
     }
   free (list);
-  return worst;
 }
 
 int
 main (int argc, char **argv)
 {
   struct buf schema = BUF_INIT (1u << 20);
-  int worst = argc < 2 ? 2 : 0;
+  struct findings f = { 0 };
+  int first = 1;
 
   if (argc == 2 && strcmp (argv[1], "--schema") == 0)
     {
@@ -56,12 +70,17 @@ main (int argc, char **argv)
       buf_done (&schema);
       return 0;
     }
-  for (int i = 1; i < argc; i++)
+  if (argc > 1 && strcmp (argv[1], "--json") == 0)
     {
-      int r = check_file (argv[i]);
-
-      if (r > worst)
-        worst = r;
+      f.json = true;
+      first++;
     }
-  return worst;
+  if (first == argc)
+    {
+      fputs ("Usage: hangdog scenario check FILE...\n", stderr);
+      return 2;
+    }
+  for (int i = first; i < argc; i++)
+    check_file (&f, argv[i]);
+  return findings_end (&f);
 }

@@ -152,7 +152,8 @@ op_probe (struct answer *a, struct frame *f)
   if (all.n == 0)
     error_set (&err, ENOENT,
                scenario
-                   ? "no scenario \"%s\" is bound to %s"
+                   ? "no scenario \"%.60s\" is bound to %s; `hangdog status` "
+                     "lists those that are"
                    : "no scenario%.0s is bound to %s; see docs/scenarios.md",
                scenario ? scenario : "", g->display);
   if (all.n > 0

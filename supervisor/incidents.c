@@ -99,6 +99,16 @@ incidents_add (struct incidents *in, const struct incident *inc,
   return a;
 }
 
+void
+incident_tell (struct incident *inc, const char *playbook,
+               const struct cause *cause)
+{
+  snprintf (inc->scenario, sizeof (inc->scenario), "%s", cause->scenario);
+  snprintf (inc->code, sizeof (inc->code), "%s", cause->code);
+  snprintf (inc->reason, sizeof (inc->reason), "%s", cause->sentence);
+  snprintf (inc->playbook, sizeof (inc->playbook), "%s", playbook);
+}
+
 struct active *
 incidents_new_one (struct incidents *in, const struct guest *g,
                    const char *playbook, const struct cause *cause)
@@ -109,10 +119,7 @@ incidents_new_one (struct incidents *in, const struct guest *g,
 
   incident_new_id (inc.id);
   snprintf (inc.guest, sizeof (inc.guest), "%s", g->display);
-  snprintf (inc.scenario, sizeof (inc.scenario), "%s", cause->scenario);
-  snprintf (inc.code, sizeof (inc.code), "%s", cause->code);
-  snprintf (inc.reason, sizeof (inc.reason), "%s", cause->sentence);
-  snprintf (inc.playbook, sizeof (inc.playbook), "%s", playbook);
+  incident_tell (&inc, playbook, cause);
   return incidents_add (in, &inc, g);
 }
 

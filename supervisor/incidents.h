@@ -8,6 +8,9 @@
  * failures join it.  It ends when the guest is well again, lives another
  * life, or is gone.  Standing incidents survive a restart of the daemon, so
  * that the same hang is not told twice.  Loop thread only.
+ *
+ * They are told directly of what must not be lost; text that a guest's kernel
+ * may have printed (kernel.event.* facts) they hear on the bus, as a suspicion.
  */
 #ifndef HANGDOG_SUPERVISOR_INCIDENTS_H
 #define HANGDOG_SUPERVISOR_INCIDENTS_H

@@ -110,6 +110,9 @@ struct active *incidents_standing_of (struct incidents *in, const char *uuid);
 struct active *incidents_add (struct incidents *in,
                               const struct incident *inc,
                               const struct guest *g);
+/* What brought us here, and what is to be done about it. */
+void incident_tell (struct incident *inc, const char *playbook,
+                    const struct cause *cause);
 struct active *incidents_new_one (struct incidents *in, const struct guest *g,
                                   const char *playbook,
                                   const struct cause *cause);

@@ -50,43 +50,72 @@ end_standing (struct active *a, enum incident_end how)
   incidents_persist (a->all);
 }
 
+/* ---- one trouble more ---- */
+
+struct trouble
+{
+  const struct guest *guest;
+  enum stand how;
+  const char *playbook;
+  struct cause cause;
+  uint64_t last_ok_wall_ms;
+};
+
 /* Text raised it and nothing confirmed it yet; now comes somebody who knows
  * more, and asks with his own playbook. */
 static bool
-outdone (const struct active *a, const struct cause *by)
+outdone (const struct active *a, const struct trouble *t)
 {
   return a->stand == STAND_SUSPECTED && is_text (&a->inc)
-         && strcmp (by->code, CODE_KERNEL_EVENT) != 0;
+         && strcmp (t->cause.code, CODE_KERNEL_EVENT) != 0;
 }
 
-/* A standing incident of this guest; NULL when it joins one that stands, or
- * cannot be followed. */
-static struct active *
-stand (struct incidents *in, const struct guest *g, enum stand how,
-       const char *playbook, const struct cause *cause)
+/* Not looked at yet: it becomes an incident of the other's, so that one
+ * trouble is told once. */
+static void
+take_over (struct active *a, const struct trouble *t)
 {
-  struct active *a = incidents_standing_of (in, g->inc.uuid);
+  incident_tell (&a->inc, t->playbook, &t->cause);
+  a->inc.last_ok_wall_ms = t->last_ok_wall_ms;
+  a->stand = t->how;
+}
 
-  if (a && !incarnation_equal (&a->inc.inc, &g->inc))
+/* The standing incident that has to do with this trouble now, for the log;
+ * NULL when it only joins one that stands, or cannot be followed. */
+static struct active *
+raise_trouble (struct incidents *in, const struct trouble *t)
+{
+  struct active *a = incidents_standing_of (in, t->guest->inc.uuid);
+
+  if (a && !incarnation_equal (&a->inc.inc, &t->guest->inc))
     end_standing (a, INCIDENT_REPLACED);
-  else if (a && outdone (a, cause))
-    a->stand = STAND_NOT;
-  else if (a)
+  else if (a && !outdone (a, t))
     {
       /* The same trouble, seen by another check. */
-      if (strcmp (cause->code, CODE_KERNEL_EVENT) != 0)
+      if (strcmp (t->cause.code, CODE_KERNEL_EVENT) != 0)
         a->stand = STAND_FIRM;
       return NULL;
     }
-  a = incidents_new_one (in, g, playbook, cause);
+  else if (a && a->life < LIFE_COLLECTING)
+    {
+      take_over (a, t);
+      incidents_persist (in);
+      return a;
+    }
+  else if (a)
+    a->stand = STAND_NOT;
+  a = incidents_new_one (in, t->guest, t->playbook, &t->cause);
   if (!a)
     {
-      log_guest (LOG_LEVEL_ERROR, g->inc.uuid,
+      log_guest (LOG_LEVEL_ERROR, t->guest->inc.uuid,
                  "more than %u incidents at once: this one is not followed",
                  MAX_INCIDENTS);
       return NULL;
     }
-  a->stand = how;
+  a->inc.last_ok_wall_ms = t->last_ok_wall_ms;
+  a->stand = t->how;
+  incidents_put_durable (a);
+  incidents_persist (in);
   return a;
 }
 
@@ -96,7 +125,10 @@ static void
 failed (struct incidents *in, const struct binding_info *info, bool mute)
 {
   const char *playbook = info->scenario->playbook;
-  struct cause cause = { info->scenario->name, "", "" };
+  struct trouble t = { .guest = info->guest,
+                       .how = mute ? STAND_SUSPECTED : STAND_FIRM,
+                       .cause = { info->scenario->name, "", "" },
+                       .last_ok_wall_ms = info->last_ok_wall_ms };
   struct active *a;
 
   /* Perhaps the trouble that a daemon before us told of: incidents_known()
@@ -105,26 +137,20 @@ failed (struct incidents *in, const struct binding_info *info, bool mute)
     return;
   if (info->last)
     {
-      cause.code = info->last->code;
-      cause.sentence = info->last->sentence;
+      t.cause.code = info->last->code;
+      t.cause.sentence = info->last->sentence;
     }
   /* Whoever could not even be asked is not typed at. */
-  a = stand (in, info->guest, mute ? STAND_SUSPECTED : STAND_FIRM,
-             mute       ? "quick"
-             : playbook ? playbook
-                        : "standard",
-             &cause);
+  t.playbook = mute ? "quick" : playbook ? playbook : "standard";
+  a = raise_trouble (in, &t);
   if (!a)
     return;
-  a->inc.last_ok_wall_ms = info->last_ok_wall_ms;
   log_guest (LOG_LEVEL_WARN, info->guest->inc.uuid,
              "guest=\"%s\" scenario=%s %s %u times: %s: %s (incident %s)",
              info->guest->display, info->scenario->name,
              mute ? "could not be asked" : "failed",
              mute ? info->mute : info->failures, a->inc.code, a->inc.reason,
              a->inc.id);
-  incidents_put_durable (a);
-  incidents_persist (in);
 }
 
 static void
@@ -189,7 +215,10 @@ incidents_event (struct incidents *in, const struct guest *g,
                  enum guest_event event, const char *detail)
 {
   char reason[200];
-  const struct cause cause = { BY_MONITOR, CODE_VMM_EVENT, reason };
+  const struct trouble t = { .guest = g,
+                             .how = STAND_FIRM,
+                             .playbook = "quick",
+                             .cause = { BY_MONITOR, CODE_VMM_EVENT, reason } };
   struct active *a;
 
   if (!guest_event_is_trouble (event))
@@ -201,13 +230,10 @@ incidents_event (struct incidents *in, const struct guest *g,
   snprintf (reason, sizeof (reason), "the hypervisor reports %s%s%.120s",
             guest_event_names[event], detail && detail[0] ? ": " : "",
             detail ? detail : "");
-  a = stand (in, g, STAND_FIRM, "quick", &cause);
-  if (!a)
-    return;
-  log_guest (LOG_LEVEL_WARN, g->inc.uuid, "guest=\"%s\" %s (incident %s)",
-             g->display, reason, a->inc.id);
-  incidents_put_durable (a);
-  incidents_persist (in);
+  a = raise_trouble (in, &t);
+  if (a)
+    log_guest (LOG_LEVEL_WARN, g->inc.uuid, "guest=\"%s\" %s (incident %s)",
+               g->display, reason, a->inc.id);
 }
 
 /* It runs again after its owner or the host mended it. */
@@ -298,20 +324,20 @@ suspect (struct incidents *in, const struct guest *g, const char *playbook,
   CLEANUP_BUF struct buf words = BUF_INIT (sizeof (((struct incident *) 0)
                                                        ->reason)
                                            - 1);
-  struct cause cause = { BY_KERNEL, CODE_KERNEL_EVENT, "" };
+  struct trouble t = { .guest = g,
+                       .how = STAND_SUSPECTED,
+                       .playbook = playbook,
+                       .cause = { BY_KERNEL, CODE_KERNEL_EVENT, "" } };
   struct active *a;
 
   buf_printf (&words, "its %.31s says: ", f->source);
   text_escape (&words, f->text, strlen (f->text), 0);
-  cause.sentence = buf_str (&words);
-  a = stand (in, g, STAND_SUSPECTED, playbook, &cause);
-  if (!a)
-    return;
-  log_guest (LOG_LEVEL_WARN, g->inc.uuid,
-             "guest=\"%s\" is looked at: %s (incident %s)", g->display,
-             cause.sentence, a->inc.id);
-  incidents_put_durable (a);
-  incidents_persist (in);
+  t.cause.sentence = buf_str (&words);
+  a = raise_trouble (in, &t);
+  if (a)
+    log_guest (LOG_LEVEL_WARN, g->inc.uuid,
+               "guest=\"%s\" is looked at: %s (incident %s)", g->display,
+               t.cause.sentence, a->inc.id);
 }
 
 static void

@@ -8,6 +8,8 @@
  * names.  It reads no guest byte and no client byte.
  */
 #include "supervisor/children.h"
+#include "supervisor/ends.h"
+#include "supervisor/finding.h"
 #include "supervisor/identity.h"
 #include "supervisor/settings.h"
 #include "supervisor/keeper_open.h"
@@ -36,12 +38,6 @@
 #define DRAIN_ONLY_DEATHS 3
 #define STOP_GRACE_MS 4000
 
-/* The ends of the daemon-writer connection that wait for their process. */
-struct ends
-{
-  int channel, pipe; /* -1 = none */
-};
-
 struct keeper
 {
   struct loop *loop;
@@ -57,37 +53,15 @@ struct keeper
   int control;  /* listening */
   int lock;
   int signal_fd;
+  bool with_libvirt; /* the daemon that was started last: guests/virt_rooms.h */
   char daemon_path[4096], writer_path[4096];
-  char sink[4096]; /* the writer's --sink */
+  char *sink; /* the writer's --sink */
   char bounds[3][32];
   bool stopping;
   int exit_code;
 };
 
 /* ---- configuration ---- */
-
-static int
-read_whole (const char *path, char **ret_text, size_t *ret_len,
-            struct error *err)
-{
-  CLEANUP_CLOSE int dir = -1;
-  char folder[4096];
-  const char *name = strrchr (path, '/');
-  size_t n = name ? (size_t) (name - path) : 1;
-  int r;
-
-  if (n >= sizeof (folder))
-    return error_set (err, ENAMETOOLONG, "%.100s...: the path is too long",
-                      path);
-  memcpy (folder, name ? path : ".", n);
-  folder[n] = '\0';
-  dir = open (name == path ? "/" : folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
-  if (dir < 0)
-    return error_errno (err, errno, "%s", path);
-  r = store_get_file (dir, name ? name + 1 : path, JSON_MAX_FILE, ret_text,
-                      ret_len, err);
-  return r < 0 ? error_wrap (err, "%s", path) : r;
-}
 
 /* Reads and checks; what is there is only replaced when all is well. */
 static int
@@ -101,7 +75,7 @@ load_config (struct keeper *k, struct error *err)
   r = config_defaults (&fresh, err);
   if (r < 0)
     return r;
-  r = read_whole (k->config_path, &text, &len, err);
+  r = store_get_path (k->config_path, JSON_MAX_FILE, &text, &len, err);
   if (r == -ENOENT && !k->config_given)
     {
       text = strdup ("{}");
@@ -126,78 +100,6 @@ load_config (struct keeper *k, struct error *err)
 /* ---- the two children ---- */
 
 static int
-make_ends (struct ends *daemon, struct ends *writer, struct error *err)
-{
-  int pair[2], pipes[2];
-
-  if (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-    return error_errno (err, errno, "socketpair");
-  if (pipe2 (pipes, O_CLOEXEC) < 0)
-    {
-      close (pair[0]);
-      close (pair[1]);
-      return error_errno (err, errno, "pipe");
-    }
-  /* A larger pipe bridges a slow moment of the disk; the default will do. */
-  (void) fcntl (pipes[1], F_SETPIPE_SZ, 1 << 20);
-  *daemon = (struct ends){ pair[0], pipes[1] };
-  *writer = (struct ends){ pair[1], pipes[0] };
-  return 0;
-}
-
-static void
-close_ends (struct ends *e)
-{
-  if (e->channel >= 0)
-    close (e->channel);
-  if (e->pipe >= 0)
-    close (e->pipe);
-  *e = (struct ends){ -1, -1 };
-}
-
-/* Gives a running child new ends of the connection. */
-static void
-send_ends (struct child *c, struct ends *e)
-{
-  struct json_object *head = json_object_new_object ();
-  int fds[2] = { e->channel, e->pipe };
-
-  json_add_str (head, "op", "peer");
-  if (child_channel (c))
-    channel_send (child_channel (c), head, NULL, 0, fds, 2);
-  else
-    json_object_put (head);
-  close_ends (e);
-}
-
-/* The descriptors for a starting child: those that wait for it, or a fresh
- * connection whose other side goes to its peer, now or when it starts. */
-static int
-take_ends (struct keeper *k, bool daemon, struct ends *ret, struct error *err)
-{
-  struct ends *mine = daemon ? &k->for_daemon : &k->for_writer;
-  struct ends *other = daemon ? &k->for_writer : &k->for_daemon;
-  struct child *peer = daemon ? k->writer : k->daemon;
-  struct ends d, w;
-  int r;
-
-  if (mine->channel < 0)
-    {
-      r = make_ends (&d, &w, err);
-      if (r < 0)
-        return r;
-      *mine = daemon ? d : w;
-      close_ends (other);
-      *other = daemon ? w : d;
-      if (peer && child_pid (peer) > 0)
-        send_ends (peer, other);
-    }
-  *ret = *mine;
-  *mine = (struct ends){ -1, -1 };
-  return 0;
-}
-
-static int
 prepare_daemon (void *arg, const char **argv, unsigned max_argv, int *fds,
                 unsigned *nfds, struct error *err)
 {
@@ -206,7 +108,10 @@ prepare_daemon (void *arg, const char **argv, unsigned max_argv, int *fds,
   unsigned n = 0;
   int r;
 
-  r = take_ends (k, true, &e, err);
+  k->with_libvirt = config_wants_libvirt (&k->config);
+  snprintf (k->daemon_path, sizeof (k->daemon_path), "%s/hangdog-daemon%s",
+            k->libexec, k->with_libvirt ? "-libvirt" : "");
+  r = ends_take (&k->for_daemon, &k->for_writer, k->writer, &e, err);
   if (r < 0)
     return r;
   fds[0] = e.channel;
@@ -240,6 +145,14 @@ daemon_started (struct child *c, void *arg)
   keeper_open_tell_stuck (k->opener);
 }
 
+static struct json_object *
+config_section (struct keeper *k, const char *name)
+{
+  CLEANUP_JSON struct json_object *all = config_to_json (&k->config);
+
+  return json_object_get (json_get (all, name));
+}
+
 static int
 prepare_writer (void *arg, const char **argv, unsigned max_argv, int *fds,
                 unsigned *nfds, struct error *err)
@@ -250,19 +163,24 @@ prepare_writer (void *arg, const char **argv, unsigned max_argv, int *fds,
   const uint64_t values[] = { k->config.limits.log_total,
                               k->config.limits.spool_total,
                               k->config.limits.spool_free_floor };
+  CLEANUP_JSON struct json_object *sink = NULL;
   struct ends e;
   int r;
 
-  r = take_ends (k, false, &e, err);
+  r = ends_take (&k->for_writer, &k->for_daemon, k->daemon, &e, err);
   if (r < 0)
     return r;
+  /* As it is now: the last one may have been started long ago. */
+  sink = config_section (k, "sink");
+  free (k->sink);
+  k->sink = sink ? strdup (json_object_to_json_string (sink)) : NULL;
   fds[0] = e.channel;
   fds[1] = e.pipe;
   *nfds = 2;
   argv[0] = "--state";
   argv[1] = k->state_path;
   argv[2] = "--sink";
-  argv[3] = k->sink;
+  argv[3] = k->sink ? k->sink : "{}";
   for (unsigned i = 0; i < ARRAY_LEN (bounds); i++)
     {
       snprintf (k->bounds[i], sizeof (k->bounds[i]), "%llu",
@@ -397,7 +315,9 @@ reload (struct keeper *k)
       return;
     }
   log_info ("configuration read again");
-  if (child_channel (k->daemon))
+  if (k->with_libvirt != config_wants_libvirt (&k->config))
+    child_renew (k->daemon, STOP_GRACE_MS);
+  else if (child_channel (k->daemon))
     {
       head = json_object_new_object ();
       json_add_str (head, "op", "reload");
@@ -406,13 +326,10 @@ reload (struct keeper *k)
     }
   if (child_channel (k->writer))
     {
-      struct json_object *all = config_to_json (&k->config);
-
       head = json_object_new_object ();
       json_add_str (head, "op", "reload");
-      json_object_object_add (head, "sink",
-                              json_object_get (json_get (all, "sink")));
-      json_object_put (all);
+      json_object_object_add (head, "sink", config_section (k, "sink"));
+      json_object_object_add (head, "limits", config_section (k, "limits"));
       channel_send (child_channel (k->writer), head, NULL, 0, NULL, 0);
     }
 }
@@ -479,18 +396,6 @@ catch_signals (struct keeper *k, struct error *err)
 
 /* ---- start ---- */
 
-static void
-sink_argument (struct keeper *k)
-{
-  struct json_object *all = config_to_json (&k->config);
-  struct json_object *sink = json_get (all, "sink");
-
-  snprintf (k->sink, sizeof (k->sink), "%s",
-            sink ? json_object_to_json_string_ext (sink, JSON_C_TO_STRING_PLAIN)
-                 : "{}");
-  json_object_put (all);
-}
-
 static int
 start_children (struct keeper *k, struct error *err)
 {
@@ -519,13 +424,10 @@ start_children (struct keeper *k, struct error *err)
                    err);
   if (r < 0)
     return r;
-  snprintf (k->daemon_path, sizeof (k->daemon_path), "%s/hangdog-daemon",
-            k->libexec);
   snprintf (k->writer_path, sizeof (k->writer_path), "%s/hangdog-writer",
             k->libexec);
   daemon.program = k->daemon_path;
   writer.program = k->writer_path;
-  sink_argument (k);
   r = child_new (k->loop, &writer, &k->writer, err);
   if (r == 0)
     r = child_new (k->loop, &daemon, &k->daemon, err);
@@ -580,8 +482,8 @@ keeper_done (struct keeper *k)
     }
   child_free (k->daemon);
   child_free (k->writer);
-  close_ends (&k->for_daemon);
-  close_ends (&k->for_writer);
+  ends_close (&k->for_daemon);
+  ends_close (&k->for_writer);
   keeper_open_free (k->opener);
   watch_free (k->signals);
   loop_free (k->loop);
@@ -598,8 +500,29 @@ static const char usage[]
       "  --run DIR      sockets and locks (default " RUN_PATH ")\n"
       "  --state DIR    spool and console logs (default " STATE_PATH ")\n"
       "  --check        read the configuration, say what is wrong, end\n"
+      "  --json         say it as JSON, a line each, also on a terminal\n"
       "  --debug        say more\n"
       "SIGHUP reads the configuration again.\n";
+
+static int
+check_config (struct keeper *k, bool json)
+{
+  struct findings f = { .json = json, .files = 1 };
+  struct error err = ERROR_INIT;
+  int r = keeper_open_new (NULL, &k->opener, &err);
+
+  if (r == 0)
+    r = load_config (k, &err);
+  if (r < 0)
+    finding_error (&f, k->config_path, &err);
+  else if (!json)
+    puts ("ok");
+  if (r == 0 && !k->config_given && access (k->config_path, F_OK) < 0)
+    finding_note (&f, k->config_path,
+                  "it is not there: every guest is watched, none is asked");
+  keeper_done (k);
+  return findings_end (&f);
+}
 
 int
 main (int argc, char **argv)
@@ -611,6 +534,7 @@ main (int argc, char **argv)
     { "libexec", required_argument, NULL, 'l' },
     { "debug", no_argument, NULL, 'd' },
     { "check", no_argument, NULL, 'k' },
+    { "json", no_argument, NULL, 'j' },
     { "help", no_argument, NULL, 'h' },
     { 0 },
   };
@@ -619,14 +543,14 @@ main (int argc, char **argv)
     .run_path = RUN_PATH,
     .state_path = STATE_PATH,
     .libexec = LIBEXECDIR,
-    .for_daemon = { -1, -1 },
-    .for_writer = { -1, -1 },
+    .for_daemon = ENDS_DAEMON,
+    .for_writer = ENDS_WRITER,
     .control = -1,
     .lock = -1,
   };
   struct error err = ERROR_INIT;
   const char *env = getenv ("HANGDOG_LIBEXEC");
-  bool debug = false, check = false;
+  bool debug = false, check = false, json = false;
   int c, r;
 
   if (env && env[0] == '/')
@@ -653,6 +577,9 @@ main (int argc, char **argv)
       case 'k':
         check = true;
         break;
+      case 'j':
+        json = true;
+        break;
       case 'h':
         fputs (usage, stdout);
         return 0;
@@ -671,24 +598,11 @@ main (int argc, char **argv)
     }
   umask (027);
   log_open ("keeper", debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
-            !isatty (STDERR_FILENO));
+            json || !isatty (STDERR_FILENO));
   if (debug)
     setenv ("HANGDOG_DEBUG", "1", 1);
   if (check)
-    {
-      r = keeper_open_new (NULL, &k.opener, &err);
-      if (r == 0)
-        r = load_config (&k, &err);
-      if (r < 0)
-        fprintf (stderr, "hangdog: %s\n", error_text (&err));
-      else if (k.config_given || access (k.config_path, F_OK) == 0)
-        puts ("ok");
-      else
-        printf ("ok: there is no %s: every guest is watched, none is asked\n",
-                k.config_path);
-      keeper_done (&k);
-      return r < 0 ? 2 : 0;
-    }
+    return check_config (&k, json);
   r = keeper_run (&k, &err);
   keeper_done (&k);
   if (r < 0)

@@ -30,36 +30,33 @@ list_free (struct list *l)
   free (l->items);
 }
 
+/* Takes s, the i-th of doc, also when it fails. */
 static int
-add (struct list *l, struct scenario *s, const struct json_doc *doc,
-     const char *path, struct error *err)
+add (struct list *l, struct scenario *s, const struct json_doc *doc, size_t i,
+     struct error *err)
 {
   struct scenario **items;
   struct error why = ERROR_INIT;
+  char at[80];
+  int r = 0;
 
   if (playbook_check (s->playbook, &why) < 0)
     {
-      int r = json_error_at (doc, path, err, "playbook: %s",
-                             error_text (&why));
-
-      scenario_unref (s);
-      return r;
+      scenario_place (doc, i, "playbook", at, sizeof (at));
+      r = json_error_at (doc, at, err, "%s", error_text (&why));
     }
-  for (size_t i = 0; i < l->n; i++)
-    if (strcmp (l->items[i]->name, s->name) == 0)
+  for (size_t k = 0; k < l->n && r == 0; k++)
+    if (strcmp (l->items[k]->name, s->name) == 0)
       {
-        int r = json_error_at (doc, path, err,
-                               "there is another scenario named \"%s\"",
-                               s->name);
-
-        scenario_unref (s);
-        return r;
+        scenario_place (doc, i, "name", at, sizeof (at));
+        r = json_error_at (doc, at, err,
+                           "there is another scenario named \"%s\"", s->name);
       }
-  items = realloc (l->items, (l->n + 1) * sizeof (*items));
+  items = r < 0 ? NULL : realloc (l->items, (l->n + 1) * sizeof (*items));
   if (!items)
     {
       scenario_unref (s);
-      return error_set (err, ENOMEM, "no memory for scenarios");
+      return r < 0 ? r : error_set (err, ENOMEM, "no memory for scenarios");
     }
   l->items = items;
   items[l->n++] = s;
@@ -82,39 +79,26 @@ read_all (int fd, const char *origin, struct buf *out, struct error *err)
   return n < 0 ? error_errno (err, errno, "%s", origin) : 0;
 }
 
-/* One scenario, or {"scenarios": [...]}. */
 static int
 load_text (const char *text, size_t len, const char *origin, struct list *l,
            struct error *err)
 {
   CLEANUP_JSON_DOC struct json_doc *doc = NULL;
-  struct json_object *many;
-  struct scenario *s;
-  char path[64];
-  int r;
+  struct scenario **some = NULL;
+  size_t n = 0;
+  int r = json_parse (text, len, JSON_FILE, origin, JSON_MAX_FILE, &doc, err);
 
-  r = json_parse (text, len, JSON_FILE, origin, JSON_MAX_FILE, &doc, err);
+  if (r == 0)
+    r = scenario_list (doc, &some, &n, err);
   if (r < 0)
     return r;
-  many = json_get (json_root (doc), "scenarios");
-  if (!many)
-    {
-      r = scenario_parse (doc, json_root (doc), "", &s, err);
-      return r < 0 ? r : add (l, s, doc, "name", err);
-    }
-  if (!json_object_is_type (many, json_type_array))
-    return json_error_at (doc, "scenarios", err, "this must be an array");
-  for (size_t i = 0; i < json_object_array_length (many); i++)
-    {
-      snprintf (path, sizeof (path), "scenarios[%zu]", i);
-      r = scenario_parse (doc, json_object_array_get_idx (many, i), path, &s,
-                          err);
-      if (r == 0)
-        r = add (l, s, doc, path, err);
-      if (r < 0)
-        return r;
-    }
-  return 0;
+  for (size_t i = 0; i < n; i++)
+    if (r == 0)
+      r = add (l, some[i], doc, i, err);
+    else
+      scenario_unref (some[i]);
+  free (some);
+  return r;
 }
 
 static int

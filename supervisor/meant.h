@@ -25,8 +25,8 @@ typedef void meant_fn (bool stopped, const char *status, void *arg);
 
 /* Over a libvirt that does not answer a guest can't either: that is told as
  * stopped, too, with the status LIBVIRT_SILENT.  Only where the console comes
- * through libvirt.  Negative when there is nobody to ask: fn is not called
- * then. */
+ * through libvirt.  Negative when there is nobody to ask: then fn is not
+ * called. */
 int meant_ask (struct daemon *d, const struct guest *g, meant_fn *fn,
                void *arg, struct error *err);
 

@@ -318,9 +318,9 @@ finish_source (const struct json_doc *doc, struct guest_source_config *src,
         return json_error_at (doc, path, err,
                               "a rundir source needs a \"root\", such as "
                               "\"/run/hypervisor/kvm\"");
+      snprintf (path, sizeof (path), "sources[%zu].root", i);
       if (src->root[0] != '/')
-        return json_error_at (doc, path, err,
-                              "\"root\" must be an absolute path");
+        return json_error_at (doc, path, err, "it must be an absolute path");
     }
   if (r == 0 && !src->consoles)
     r = replace (&src->consoles, "cons,shim-cons", err);
@@ -374,6 +374,17 @@ config_parse (const char *text, size_t len, const char *origin,
   return check_sink (doc, &cfg->sink, err);
 }
 
+bool
+config_wants_libvirt (const struct config *cfg)
+{
+  const struct guest_source_config *s = cfg->sources.items;
+
+  for (size_t i = 0; i < cfg->sources.count; i++)
+    if (strcmp (s[i].kind, "libvirt") == 0)
+      return true;
+  return false;
+}
+
 void
 config_done (struct config *cfg)
 {
@@ -403,6 +414,23 @@ add_if (struct json_object *o, const char *key, const char *value)
 {
   if (value && value[0])
     json_add_str (o, key, value);
+}
+
+static struct json_object *
+limits_to_json (const struct config_limits *l)
+{
+  struct json_object *o = json_object_new_object ();
+  char ms[32];
+
+  snprintf (ms, sizeof (ms), "%llums", (unsigned long long) l->sweep_ms);
+  json_add_str (o, "console-sweep", ms);
+  json_add_int (o, "ring-total", (int64_t) l->ring_total);
+  json_add_int (o, "log-total", (int64_t) l->log_total);
+  json_add_int (o, "spool-total", (int64_t) l->spool_total);
+  json_add_int (o, "spool-free-floor", (int64_t) l->spool_free_floor);
+  json_add_int (o, "max-threads", l->max_threads);
+  json_add_int (o, "max-diagnoses", l->max_diagnoses);
+  return o;
 }
 
 struct json_object *
@@ -453,6 +481,7 @@ config_to_json (const struct config *cfg)
       json_add_int (s, "max-rate", (int64_t) cfg->sink.max_rate);
       json_object_object_add (o, "sink", s);
     }
+  json_object_object_add (o, "limits", limits_to_json (&cfg->limits));
   return o;
 }
 

@@ -88,6 +88,9 @@ void collect_shares (struct collect_ctx *ctx, const char *source,
  * reference of args in every case. */
 bool sysrq_can_press (const struct guest *g, char key);
 int sysrq_press (struct collect_ctx *ctx, char key, struct error *err);
+/* Linux input codes, together; at most 8. */
+int sysrq_press_libvirt_ (struct collect_ctx *ctx, const unsigned *codes,
+                          unsigned n, unsigned hold_ms, struct error *err);
 int sysrq_ask_monitor (struct collect_ctx *ctx, const char *command,
                        struct json_object *args, struct error *err);
 
@@ -96,5 +99,8 @@ void collect_blocked (struct collect_ctx *ctx, const char *text, size_t len);
 
 /* The console's text: marks of trouble as facts (marks.c). */
 void collect_marks (struct collect_ctx *ctx, const char *text, size_t len);
+/* The guest's lines in the log that EVE's memlogd keeps, where there is one:
+ * console/platform.log, console.platform.lines, and marks. */
+void collect_memlog (struct collect_ctx *ctx);
 
 #endif

@@ -15,11 +15,13 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 
 #define HELLO_MS 5000
 #define START_MS 10000
 #define SETTLE_MS 8000
+#define SAID_BYTES 16384
 
 struct client
 {
@@ -59,7 +61,40 @@ try_connect (struct client *c, const char *path, struct error *err)
   return r;
 }
 
-/* The keeper's messages belong on our stderr only when it fails. */
+/* What a keeper of our own writes to stderr, and all its children with it: it
+ * belongs on ours only when it fails, and nobody reads a pipe meanwhile.  So
+ * it goes into memory, which is sealed so that it cannot grow. */
+static int
+open_said (void)
+{
+  int fd = memfd_create ("keeper", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+  if (fd >= 0
+      && (ftruncate (fd, SAID_BYTES) < 0
+          || fcntl (fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK) < 0))
+    close (steal_fd (&fd));
+  return fd;
+}
+
+/* The last line that was meant for a person. */
+static const char *
+last_said (int fd, char text[SAID_BYTES + 1])
+{
+  static const char mark[] = "hangdog: ";
+  ssize_t n = fd < 0 ? -1 : pread (fd, text, SAID_BYTES, 0);
+  char *found = NULL;
+
+  text[n > 0 ? n : 0] = '\0';
+  for (char *p = text; (p = strstr (p, mark)); p++)
+    if (p == text || p[-1] == '\n')
+      found = p;
+  if (!found)
+    return "it said nothing; `hangdog daemon` may";
+  found += sizeof (mark) - 1;
+  found[strcspn (found, "\n")] = '\0';
+  return found;
+}
+
 static int
 start_keeper (const struct cli *cli, struct client *c, const char *path,
               struct error *err)
@@ -67,9 +102,14 @@ start_keeper (const struct cli *cli, struct client *c, const char *path,
   char path_of[4096];
   struct program keeper;
   uint64_t deadline = clock_ms () + START_MS;
+  CLEANUP_CLOSE int said = open_said ();
+  char text[SAID_BYTES + 1];
   int status, r;
+  bool bad;
 
   snprintf (path_of, sizeof (path_of), "%s/hangdog-keeper", cli->libexec);
+  if (access (path_of, X_OK) < 0)
+    return error_set (err, EIO, "%s: %s", path_of, strerror (errno));
   program_keeper (&keeper, cli);
   c->keeper = fork ();
   if (c->keeper == 0)
@@ -78,7 +118,7 @@ start_keeper (const struct cli *cli, struct client *c, const char *path,
 
       dup2 (null, STDOUT_FILENO);
       if (!getenv ("HANGDOG_DEBUG"))
-        dup2 (null, STDERR_FILENO);
+        dup2 (said >= 0 ? said : null, STDERR_FILENO);
       execv (path_of, keeper.args);
       _exit (127);
     }
@@ -92,9 +132,12 @@ start_keeper (const struct cli *cli, struct client *c, const char *path,
       if (waitpid (c->keeper, &status, WNOHANG) == c->keeper)
         {
           c->keeper = 0;
-          return error_set (err, EIO,
+          /* A configuration that is wrong is the caller's, as here. */
+          bad = WIFEXITED (status) && WEXITSTATUS (status) == EXIT_USAGE;
+          return error_set (err, bad ? EINVAL : EIO,
                             "no daemon runs, and one for this command alone "
-                            "did not start; `hangdog daemon` says why");
+                            "did not start: %s",
+                            last_said (said, text));
         }
       cli_nap (50);
     }

@@ -89,7 +89,8 @@ cli_usage (const struct verb *verb, const char *why)
     fprintf (stderr, "hangdog %s: %s (see `hangdog %s --help`)\n", verb->name,
              why, verb->name);
   else
-    fprintf (stderr, "Usage: hangdog %s %s\n", verb->name, verb->args);
+    fprintf (stderr, "Usage: hangdog %s%s%s\n", verb->name,
+             verb->args[0] ? " " : "", verb->args);
   return EXIT_USAGE;
 }
 
@@ -198,7 +199,8 @@ help (FILE *to)
 static int
 verb_help (const struct verb *v)
 {
-  printf ("Usage: hangdog %s %s\n\n%s\n", v->name, v->args, v->summary);
+  printf ("Usage: hangdog %s%s%s\n\n%s\n", v->name, v->args[0] ? " " : "",
+          v->args, v->summary);
   if (v->help)
     printf ("\n%s", v->help);
   return EXIT_WELL;
@@ -213,6 +215,21 @@ find_verb (const char *name)
   return NULL;
 }
 
+/* What the manual of a later version has: said, so that nobody looks for a
+ * slip of the pen. */
+static const struct
+{
+  const char *name, *instead;
+} later[] = {
+  { "analyze", "hangdog bundle show FILE prints the verdict" },
+  { "core", "virsh dump does it under libvirt" },
+  { "demo", "./quickstart in the sources shows a hang from start to end" },
+  { "inspect", "hangdog diagnose GUEST looks from outside and inside" },
+  { "metrics", "hangdog status --json has the numbers of now" },
+  { "monitor", "hangdog diagnose GUEST --playbook quick asks the monitor" },
+  { "report", "hangdog bundle show FILE prints the summary" },
+};
+
 static int
 unknown_verb (const char *name)
 {
@@ -220,6 +237,15 @@ unknown_verb (const char *name)
   char near[80];
   unsigned n = 0;
 
+  for (unsigned i = 0; i < ARRAY_LEN (later); i++)
+    if (strcmp (later[i].name, name) == 0)
+      {
+        fprintf (stderr,
+                 "hangdog: %s is not in this version (" PACKAGE_VERSION
+                 "); %s\n",
+                 name, later[i].instead);
+        return EXIT_NO_VERDICT;
+      }
   for (; verbs[n] && n < ARRAY_LEN (names) - 1; n++)
     names[n] = verbs[n]->name;
   names[n] = NULL;

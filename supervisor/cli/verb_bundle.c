@@ -22,6 +22,7 @@
 #include <sys/wait.h>
 
 #define PARSE_MS 120000
+#define FOREIGN 1
 
 struct parse
 {
@@ -33,13 +34,16 @@ struct parse
 
 /* The parser gets its channel as 3 and the archive as 4, and nothing else. */
 static pid_t
-start_parser (const struct cli *cli, const char *task, const char *name,
-              int channel, int file)
+start_parser (const struct cli *cli, const char *program, const char *task,
+              const char *name, int channel, int file, struct error *err)
 {
   char path[4096];
   pid_t pid;
 
-  snprintf (path, sizeof (path), "%s/hangdog-parser", cli->libexec);
+  snprintf (path, sizeof (path), "%s/%s", cli->libexec, program);
+  /* A child that cannot be started looks like one that an archive killed. */
+  if (access (path, X_OK) < 0)
+    return error_set (err, EIO, "%s: %s", path, strerror (errno));
   pid = fork ();
   if (pid == 0)
     {
@@ -48,10 +52,10 @@ start_parser (const struct cli *cli, const char *task, const char *name,
       if (a < 0 || b < 0 || dup2 (a, 3) < 0 || dup2 (b, 4) < 0)
         _exit (126);
       close_range (5, ~0u, 0);
-      execl (path, "hangdog-parser", task, name, (char *) NULL);
+      execl (path, program, task, name, (char *) NULL);
       _exit (127);
     }
-  return pid;
+  return pid < 0 ? error_errno (err, errno, "starting %s", program) : pid;
 }
 
 static void
@@ -130,6 +134,8 @@ answers (struct parse *p, int sock, struct error *err)
         continue;
       if (strcmp (op, "end") == 0)
         return ended (p, f.head, err);
+      if (strcmp (op, "foreign") == 0)
+        return FOREIGN;
       if (strcmp (op, "data") == 0)
         content (p, &f);
       else if (strcmp (op, "member") == 0)
@@ -140,13 +146,36 @@ answers (struct parse *p, int sock, struct error *err)
 }
 
 static int
+ask (struct cli *cli, struct parse *p, const char *program, const char *task,
+     const char *name, int fd, struct error *err)
+{
+  CLEANUP_CLOSE int mine = -1;
+  int pair[2], r;
+  pid_t pid;
+
+  if (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+    return error_errno (err, errno, "socketpair");
+  mine = pair[0];
+  pid = start_parser (cli, program, task, name, pair[1], fd, err);
+  close (pair[1]);
+  if (pid < 0)
+    return pid;
+  r = answers (p, mine, err);
+  close (steal_fd (&mine));
+  /* One that does not answer may not end by itself either. */
+  if (r < 0)
+    kill (pid, SIGKILL);
+  waitpid (pid, NULL, 0);
+  return r;
+}
+
+static int
 parse (struct cli *cli, struct parse *p, const char *task, const char *file,
        const char *name, struct error *err)
 {
-  CLEANUP_CLOSE int fd = -1, mine = -1;
+  CLEANUP_CLOSE int fd = -1;
   struct stat st;
-  int pair[2], r;
-  pid_t pid;
+  int r;
 
   p->file = file;
   p->content = name != NULL;
@@ -155,20 +184,25 @@ parse (struct cli *cli, struct parse *p, const char *task, const char *file,
     return error_errno (err, errno, "%s", file);
   if (fstat (fd, &st) < 0 || !S_ISREG (st.st_mode))
     return error_set (err, EINVAL, "%s is not a file", file);
-  if (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-    return error_errno (err, errno, "socketpair");
-  mine = pair[0];
-  pid = start_parser (cli, task, name, pair[1], fd);
-  close (pair[1]);
-  if (pid < 0)
-    return error_errno (err, errno, "starting hangdog-parser");
-  r = answers (p, mine, err);
-  close (steal_fd (&mine));
-  /* One that does not answer may not end by itself either. */
-  if (r < 0)
-    kill (pid, SIGKILL);
-  waitpid (pid, NULL, 0);
+  r = ask (cli, p, "hangdog-parser", task, name, fd, err);
+  /* Archives of others take a library that starts slowly. */
+  if (r == FOREIGN && lseek (fd, 0, SEEK_SET) == 0)
+    r = ask (cli, p, "hangdog-parser-foreign", task, name, fd, err);
+  if (r == FOREIGN)
+    r = error_set (err, EBADMSG, "%s is no archive that can be read here",
+                   file);
   return r;
+}
+
+static bool
+known_word (const char *what)
+{
+  static const char *const words[] = { "show", "ls", "cat", "verify" };
+
+  for (unsigned i = 0; i < ARRAY_LEN (words); i++)
+    if (strcmp (words[i], what) == 0)
+      return true;
+  return false;
 }
 
 static int
@@ -182,25 +216,28 @@ run (struct cli *cli)
 
   if (r)
     return r;
-  if (!what || !file)
+  if (!what)
     return cli_usage (&verb_bundle, NULL);
+  if (!known_word (what) || (name && strcmp (what, "cat") != 0))
+    return cli_unknown (&verb_bundle, name ? name : what);
+  if (!file)
+    return cli_usage (&verb_bundle, "which file?");
   if (p.raw && isatty (STDOUT_FILENO))
     return cli_usage (&verb_bundle,
                       "--raw is not for a terminal: send it to a file");
-  if (strcmp (what, "ls") == 0 && !name)
+  if (strcmp (what, "cat") == 0 && !name)
+    return cli_usage (&verb_bundle, "which member? `hangdog bundle ls FILE` "
+                                    "names them");
+  if (strcmp (what, "ls") == 0)
     r = parse (cli, &p, "bundle-list", file, NULL, &err);
-  else if (strcmp (what, "verify") == 0 && !name)
+  else if (strcmp (what, "verify") == 0)
     r = parse (cli, &p, "bundle-verify", file, NULL, &err);
-  else if (strcmp (what, "cat") == 0 && name)
-    r = parse (cli, &p, "bundle-cat", file, name, &err);
-  else if (strcmp (what, "show") == 0 && !name)
-    r = parse (cli, &p, "bundle-cat", file, "summary.txt", &err);
   else
-    return cli_usage (&verb_bundle, NULL);
+    r = parse (cli, &p, "bundle-cat", file, name ? name : "summary.txt", &err);
   if (r < 0)
     {
       cli_fail (&err);
-      return EXIT_USAGE;
+      return err.code == EIO ? EXIT_ERROR : EXIT_USAGE;
     }
   if (strcmp (what, "verify") == 0 && !cli->json)
     printf ("verify members=%u bad=%u\n", p.members, p.bad);
@@ -212,7 +249,9 @@ const struct verb verb_bundle = {
   .args = "show FILE | ls FILE | cat FILE MEMBER [--raw] | verify FILE",
   .summary = "look into a bundle, which is read by a process without rights",
   .help = "show prints the summary; verify compares every member with the "
-          "manifest.\n"
+          "manifest;\n--raw prints a member's bytes as they are.\n"
+          "Exit codes: 0 well, 2 no archive that can be read, 3 a member is "
+          "damaged or missing.\n"
           "\nExamples:\n"
           "  hangdog bundle show incident.tar.zst\n"
           "  hangdog bundle cat incident.tar.zst sysrq/w.txt\n",

@@ -29,6 +29,8 @@ check (struct cli *cli)
 
   program_init (&keeper, "hangdog-keeper");
   program_arg (&keeper, "--check");
+  if (cli->json)
+    program_arg (&keeper, "--json");
   if (file)
     {
       program_arg (&keeper, "--config");
@@ -55,7 +57,12 @@ const struct verb verb_config = {
   .name = "config",
   .args = "check [FILE] | schema",
   .summary = "check the configuration, or print its JSON Schema",
-  .help = "Example:\n"
-          "  hangdog config check /etc/hangdog/config.json\n",
+  .help = "With --json a row for each finding (severity, file, message, and "
+          "line, column, path,\nhint where there are any), and a last one of "
+          "the kind \"checked\".\n"
+          "Exit codes: 0 well, 2 it would not be taken.\n"
+          "\nExamples:\n"
+          "  hangdog config check /etc/hangdog/config.json\n"
+          "  hangdog config check --json my.json | jq -r .message\n",
   .run = run,
 };

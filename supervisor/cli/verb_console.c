@@ -184,8 +184,10 @@ sit (struct seat *s, const char *guest, const char *console, bool take,
     }
   r = converse (s, id, err);
   if (s->tty_in)
-    tcsetattr (STDIN_FILENO, TCSANOW, &s->saved);
-  fputc ('\n', stderr);
+    {
+      tcsetattr (STDIN_FILENO, TCSANOW, &s->saved);
+      fputc ('\n', stderr);
+    }
   return r;
 }
 
@@ -244,6 +246,8 @@ const struct verb verb_console = {
           "--raw passes them to your terminal.\n`release` lets go of the "
           "console, so that virsh console or another tool gets in;\n--for 0s "
           "takes it back.\n"
+          "Exit codes: 0, 2 no such guest or console, 6 another person has "
+          "the keyboard.\n"
           "\nExamples:\n"
           "  hangdog console web-1\n"
           "  hangdog console web-1 --write --raw\n"

@@ -16,9 +16,15 @@ run (struct cli *cli)
 
 const struct verb verb_controller = {
   .name = "controller",
-  .args = "--listen ADDRESS:PORT --data DIR [--token-file FILE]",
+  .args = "--data DIR [--listen ADDRESS:PORT] [--token-file FILE] "
+          "[--max-upload SIZE]",
   .summary = "run the reference controller, which receives bundles",
-  .help = "Example:\n"
+  .help = "  --data DIR          where bundles are kept\n"
+          "  --listen A:PORT     default 127.0.0.1, any free port; says which\n"
+          "  --token-file FILE   who sends must bring what is in it\n"
+          "  --max-upload SIZE   a larger bundle is refused\n"
+          "It speaks plain HTTP: put what ends TLS before it.\n"
+          "\nExample:\n"
           "  hangdog controller --listen 127.0.0.1:8080 --data /srv/hangdog\n",
   .run = run,
 };

@@ -10,6 +10,8 @@ run (struct cli *cli)
   struct program keeper;
 
   program_keeper (&keeper, cli);
+  if (cli->json)
+    program_arg (&keeper, "--json");
   program_rest (&keeper, cli, 1);
   return cli_exec (cli, &keeper);
 }

@@ -21,6 +21,8 @@ run (struct cli *cli)
     {
       if (cli->argc == 2)
         return cli_usage (&verb_scenario, "which file?");
+      if (cli->json)
+        program_arg (&check, "--json");
       program_rest (&check, cli, 2);
     }
   else
@@ -32,7 +34,12 @@ const struct verb verb_scenario = {
   .name = "scenario",
   .args = "check FILE... | schema",
   .summary = "check scenario documents, or print their JSON Schema",
-  .help = "Example:\n"
-          "  hangdog scenario check /etc/hangdog/scenarios/*.json\n",
+  .help = "With --json a row for each finding (severity, file, message, and "
+          "line, column, path,\nhint where there are any), and a last one of "
+          "the kind \"checked\".\n"
+          "Exit codes: 0 well, 2 one of them would not be taken.\n"
+          "\nExamples:\n"
+          "  hangdog scenario check /etc/hangdog/scenarios/*.json\n"
+          "  hangdog scenario schema >scenario-1.json\n",
   .run = run,
 };

@@ -5,6 +5,7 @@
 #include "supervisor/cli/cli.h"
 
 #include "base/json.h"
+#include "base/text.h"
 #include "base/units.h"
 
 #include <string.h>
@@ -39,8 +40,21 @@ list (struct cli *cli, const char *place)
 {
   static const char *const titles[]
       = { "INCIDENT", "PLACE", "SIZE", "TRIES", "LAST ERROR", NULL };
-  struct json_object *head = client_request ("spool", NULL);
+  static const char *const places[]
+      = { "open", "ready", "sent", "parked", NULL };
+  struct json_object *head;
+  char known[80], why[160];
+  unsigned i = 0;
 
+  while (place && places[i] && strcmp (places[i], place) != 0)
+    i++;
+  if (place && !places[i])
+    {
+      snprintf (why, sizeof (why), "no place \"%.40s\"%s", place,
+                text_did_you_mean (known, sizeof (known), place, places));
+      return cli_usage (&verb_spool, why);
+    }
+  head = client_request ("spool", NULL);
   if (place)
     json_add_str (head, "place", place);
   return cli_list (cli, "items", titles, head, on_row);
@@ -82,6 +96,7 @@ const struct verb verb_spool = {
   .summary = "show what waits to be sent, try again, or drop it",
   .help = "PLACE is open (being collected), ready (waits to be sent), sent, or "
           "parked\n(refused by the controller).\n"
+          "Exit codes: 0, 2 no such incident.\n"
           "\nExamples:\n"
           "  hangdog spool list parked\n"
           "  hangdog spool retry 4f1c2f9e-...\n",

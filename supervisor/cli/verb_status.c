@@ -245,6 +245,12 @@ status_done (struct status *st)
     json_object_put (st->rows[i]);
 }
 
+enum
+{
+  NAGIOS = 1,
+  NPD,
+};
+
 /* Nagios: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.  npd (node problem
  * detector): 0 well, 1 problem, 2 unknown. */
 static int
@@ -270,6 +276,17 @@ plugin_line (const struct status *st, bool npd)
                                  : 3;
 }
 
+/* A plugin's caller shows the first line of stdout, and takes 2 for a guest
+ * that hangs: not being able to ask is none. */
+static int
+plugin_fail (const struct error *err, int plugin)
+{
+  fputs ("HANGDOG UNKNOWN - ", stdout);
+  print_text (stdout, error_text (err));
+  fputc ('\n', stdout);
+  return plugin == NPD ? 2 : 3;
+}
+
 static int
 once (struct client *c, const char *guest, struct status *st,
       struct error *err)
@@ -290,10 +307,10 @@ show (struct cli *cli, struct client *c, const char *guest, int plugin,
   if (r < 0)
     {
       status_done (&st);
-      return cli_fail (err);
+      return plugin ? plugin_fail (err, plugin) : cli_fail (err);
     }
   if (plugin)
-    r = plugin_line (&st, plugin == 2);
+    r = plugin_line (&st, plugin == NPD);
   else
     {
       r = judge (&st);
@@ -365,23 +382,20 @@ static int
 run (struct cli *cli)
 {
   bool again = cli_flag (cli, "--watch");
-  bool nagios = cli_flag (cli, "--nagios");
-  bool npd = cli_flag (cli, "--npd");
+  int plugin = cli_flag (cli, "--nagios") ? NAGIOS
+               : cli_flag (cli, "--npd")  ? NPD
+                                          : 0;
   struct client *c = NULL;
   struct error err = ERROR_INIT;
   int r = cli_rest (cli, &verb_status, 1);
 
   if (r)
-    return r;
+    return plugin == NAGIOS ? 3 : r;
   r = client_open (cli, true, &c, &err);
   if (r < 0)
-    {
-      r = cli_fail (&err);
-      return nagios ? 3 : npd ? 2 : r;
-    }
+    return plugin ? plugin_fail (&err, plugin) : cli_fail (&err);
   r = again ? watch (cli, &c, &err)
-            : show (cli, c, cli_arg (cli, 1), nagios ? 1 : npd ? 2 : 0, stdout,
-                    &err);
+            : show (cli, c, cli_arg (cli, 1), plugin, stdout, &err);
   client_close (c);
   return r;
 }

@@ -36,6 +36,8 @@ const struct verb verb_tables = {
   .name = "tables",
   .args = "",
   .summary = "list what this build has: sources, transports, collectors, ...",
-  .help = "What each does, and what using it does to the guest.\n",
+  .help = "What each does, and what using it does to the guest.\n"
+          "\nExample:\n"
+          "  hangdog tables --json | jq 'select(.table==\"collector\")'\n",
   .run = run,
 };

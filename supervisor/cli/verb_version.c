@@ -37,5 +37,6 @@ const struct verb verb_version = {
   .name = "version",
   .args = "",
   .summary = "say which version this is",
+  .help = "Examples:\n  hangdog version\n  hangdog version --json\n",
   .run = run,
 };

@@ -18,22 +18,12 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "controller-proto/bundle_priv.h"
+#include "tests/fuzz/fuzz.h"
 
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <zstd.h>
-
-int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
-
-#define MUST(x)                                                                \
-  do                                                                           \
-    if (!(x))                                                                  \
-      {                                                                        \
-        fprintf (stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x);               \
-        abort ();                                                              \
-      }                                                                        \
-  while (0)
 
 #define MAX_BYTES (64u << 10)
 #define INPUT_MAX (64u << 10)

@@ -6,22 +6,12 @@
 #include "base/buf.h"
 #include "transports/console/kline.h"
 #include "transports/console/prompt.h"
+#include "tests/fuzz/fuzz.h"
 
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
-
-#define MUST(x)                                                               \
-  do                                                                          \
-    if (!(x))                                                                 \
-      {                                                                       \
-        fprintf (stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x);              \
-        abort ();                                                             \
-      }                                                                       \
-  while (0)
 
 static void
 feed (const char *p, size_t size, size_t piece, struct buf *text,

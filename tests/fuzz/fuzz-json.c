@@ -9,21 +9,11 @@
 #include "base/json.h"
 #include "base/json_scan.h"
 #include "tests/unit/base/text-check.h"
+#include "tests/fuzz/fuzz.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
-
-#define MUST(x)                                                               \
-  do                                                                          \
-    if (!(x))                                                                 \
-      {                                                                       \
-        fprintf (stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x);              \
-        abort ();                                                             \
-      }                                                                       \
-  while (0)
 
 #define MAX_FOUND 64 /* values looked for again, of each document */
 

@@ -6,21 +6,11 @@
  */
 #include "base/error.h"
 #include "scenarios/scenario.h"
+#include "tests/fuzz/fuzz.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
-
-#define MUST(x)                                                               \
-  do                                                                          \
-    if (!(x))                                                                 \
-      {                                                                       \
-        fprintf (stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x);              \
-        abort ();                                                             \
-      }                                                                       \
-  while (0)
 
 static void
 one_line (const struct error *err)

@@ -17,17 +17,7 @@
 #include "base/store.h"
 #include "base/store_scan.h"
 #include "tests/lib/tmpdir.h"
-
-int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
-
-#define MUST(x)                                                                \
-  do                                                                           \
-    if (!(x))                                                                  \
-      {                                                                        \
-        fprintf (stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x);               \
-        abort ();                                                              \
-      }                                                                        \
-  while (0)
+#include "tests/fuzz/fuzz.h"
 
 #define INPUT_MAX 4096
 #define MAX_SEEN 4200

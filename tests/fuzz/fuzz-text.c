@@ -9,21 +9,11 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "tests/unit/base/text-check.h"
+#include "tests/fuzz/fuzz.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
-
-#define MUST(x)                                                               \
-  do                                                                          \
-    if (!(x))                                                                 \
-      {                                                                       \
-        fprintf (stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x);              \
-        abort ();                                                             \
-      }                                                                       \
-  while (0)
 
 static void
 check_escape (const uint8_t *data, size_t size, unsigned flags, size_t bound)

@@ -6,14 +6,10 @@
  */
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "tests/fuzz/fuzz.h"
 
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-
-int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
 
 static int
 feed_file (const char *path)

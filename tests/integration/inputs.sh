@@ -31,6 +31,25 @@ bad "daemon, an argument too many" 'what is "now" for' hd_ daemon now
 bad "daemon, a value is missing" 'value is missing' hd_ daemon --config
 bad "a timeout that is none" 'soon' hd_ wait web --timeout soon
 
+bad "an option without its value" 'value is missing after "--scenario"' hd_ probe web --scenario
+bad "a slip in an option" 'wach.*did you mean "--watch"' hd_ status --wach
+bad "a slip in a health" 'no health "hong".*did you mean "hung"' hd_ wait web --for hong
+bad "no such place in the spool" 'known: open, ready, sent, parked' hd_ spool list bogus
+bad "controller, no folder" '--data is missing' hd_ controller
+bad "controller, no address" 'ADDRESS:PORT' hd_ controller --data "$work/nodata" --listen here
+bad "bundle, an unknown word" 'frob' hd_ bundle frob
+bad "bundle, no member" 'which member' hd_ bundle cat x
+bad "no daemon, and a configuration that is not there" 'did not start: .*nowhere.json' hd_ --config "$work/nowhere.json" list
+rm -rf "$work/norun" "$work/nostate" # the last one made them
+# What a later version has is said, with 6; a plugin never calls hung what cannot be asked.
+for v in analyze core demo inspect metrics monitor report; do
+    hd_ $v web >"$work/out" 2>"$work/err" </dev/null
+    [ $? = 6 ] && [ "$(grep -c "$v is not in this version" "$work/err")" = 1 ] || { cat "$work/err" >&2; die "$v: not one clear line and 6"; }
+done
+HANGDOG_LIBEXEC=$work/nothing hd_ status --nagios >"$work/out" 2>"$work/err"
+exact "status --nagios without anybody to ask: exit code" $? 3
+grep -q '^HANGDOG UNKNOWN - .*hangdog-keeper' "$work/out" || { cat "$work/out" "$work/err" >&2; die "status --nagios does not say why"; }
+
 doc() { printf '%s' "$2" >"$work/$1"; }
 config() { # WHAT REGEX DOCUMENT
     doc c.json "$3"
@@ -70,6 +89,34 @@ scenario "deep" 's\.json:1:[0-9]+:' "$(printf '[%.0s' $(seq 100000))"
 bad "scenario: 100 MB" 'huge.json' hd_ scenario check "$work/huge.json"
 bad "scenario: without an end" '/dev/zero' hd_ scenario check /dev/zero
 bad "scenario: it is a folder" 'scenarios: it is a folder' hd_ scenario check "$work/scenarios"
+
+# As JSON: a row for each finding, one at the end, the same exit code, and nothing else on either stream.
+findings() { # WHAT EXIT FILTER COMMAND...: jq FILTER holds of the list of all rows
+    local what=$1 want=$2 filter=$3 rc
+    shift 3
+    "$@" >"$work/out" 2>"$work/err" </dev/null
+    rc=$?
+    [ "$rc" = "$want" ] || { cat "$work/out" "$work/err" >&2; die "$what: exit code $rc, wanted $want"; }
+    [ ! -s "$work/err" ] || { cat "$work/err" >&2; die "$what: says something on stderr"; }
+    jq -se "$filter" "$work/out" >"$work/jq" || { cat "$work/out" >&2; die "$what: not as it should be: $filter"; }
+    step "$what: $(wc -l <"$work/out") rows"
+}
+all='(.[:-1] | all(.row == "finding" and (.severity | IN("error", "note")) and .file and .message)) and (.[-1] | .row == "checked" and .ok == (.errors == 0))'
+doc c.json "{ $s,
+  \"limts\": {} }"
+findings "config --json: unknown key" 2 "$all"' and .[0].line == 2 and .[0].column == 3 and .[0].path == "limts" and .[0].hint == "did you mean \"limits\"?" and .[-1].errors == 1' \
+    hd_ --json config check "$work/c.json"
+doc ok.json "{ $s }"
+findings "config --json: well" 0 "$all and length == 1" hd_ config check "$work/ok.json" --json
+findings "config --json: it is not there" 2 "$all and (.[0] | has(\"line\") | not) and .[0].file == \"$work/nowhere.json\"" \
+    hd_ config check --json "$work/nowhere.json"
+doc s1.json "{ \"scenarios\": [ { $b },
+  { \"schema\": \"hangdog/scenario/1\", \"name\": \"y\", \"kind\": \"tcp\", \"address\": \"192.0.2.1:1\", \"playbook\": \"stadard\" } ] }"
+doc s2.json "{ $b }"
+doc s3.json "{"
+findings "scenario --json: several files" 2 "$all"' and .[-1].files == 3 and .[-1].errors == 2 and .[0].path == "scenarios[1].playbook" and .[0].line == 2 and .[1].line == 1' \
+    hd_ scenario check --json "$work/s1.json" "$work/s2.json" "$work/s3.json"
+findings "scenario --json: well" 0 "$all and length == 1" hd_ scenario check "$work/s2.json" --json
 rm -f "$work/huge.json"
 test ! -e "$work/norun" -a ! -e "$work/nostate" || die "a bad document left something behind"
 exact "bad inputs that were refused with one line and 2" "$bads" "$bads"
@@ -117,6 +164,28 @@ pid=$(hd_pid daemon)
 kill -HUP "$keeper"
 until_ok 5 sh -c "'$build/hangdog' status --json | jq -e 'select(.row==\"scenario\" and .scenario==\"more\" and .ok > 1)' >'$work/out'" || { hd status; die "the good one does not apply"; }
 exact "a good reload applies live: the daemon is the same" "$(hd_pid daemon)" "$pid"
+
+# ---- libvirt comes and goes: another programme of the same daemon ----
+maps_libvirt() { # yes|no
+    local p
+    p=$(hd_pid daemon) && [ -n "$p" ] || return 1
+    if grep -q 'libvirt\.so' "/proc/$p/maps" 2>/dev/null; then [ "$1" = yes ]; else [ "$1" = no ]; fi
+}
+maps_libvirt no || die "a daemon without a libvirt source has libvirt's libraries"
+if [ "$("$build/hangdog" version --json | jq -r .libvirt)" = true ] && ldd "$build/hangdog-daemon-libvirt" 2>/dev/null | grep -q libvirt; then
+    jq '.sources += [{"kind": "libvirt", "uri": "test:///default"}]' "$work/good.json" >"$work/config.json"
+    kill -HUP "$keeper"
+    until_ok 10 maps_libvirt yes || die "a libvirt source was added, and nothing calls libvirt"
+    n=$(scenario_of alpha ok)
+    until_ok 10 well_beyond alpha "$n" || { hd status; die "alpha is not asked by the daemon with libvirt"; }
+    until_ok 10 sh -c "'$build/hangdog' list --json | grep -q '\"test\"'" || { hd list --json; die "libvirt's own guest is not there"; }
+    cp "$work/good.json" "$work/config.json"
+    kill -HUP "$keeper"
+    until_ok 10 maps_libvirt no || die "the libvirt source is gone, and libvirt is still there"
+    n=$(scenario_of alpha ok)
+    until_ok 10 well_beyond alpha "$n" || { hd status; die "alpha is not asked any more"; }
+    exact "deaths that the keeper counted meanwhile" "$(grep -c 'daemon (pid [0-9]*) ' "$work/hangdog.log")" 0
+fi
 hd_stop
 
 # ---- a healthy guest gets nothing but the configured command ----

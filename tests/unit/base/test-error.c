@@ -48,6 +48,38 @@ test_wrap (void **state)
       err.msg, "reading the pid file: /run/x/pid: Operation not permitted");
 }
 
+/* The pieces of the message that a place names stay the same words, however
+ * often it is wrapped, and never reach beyond it. */
+static void
+test_place (void **state)
+{
+  struct error err = ERROR_INIT;
+  char long_text[400];
+
+  error_set (&err, EINVAL, "f:3:7: a.b: too long");
+  assert_int_equal (err.line, 0);
+  error_place (&err, 3, 7, 7, 3, 12);
+  error_wrap (&err, "reading %s", "it");
+  error_wrap (&err, "%s", "");
+  assert_string_equal (err.msg, "reading it: f:3:7: a.b: too long");
+  assert_int_equal (err.line, 3);
+  assert_int_equal (err.column, 7);
+  assert_int_equal (err.path_len, 3);
+  assert_memory_equal (err.msg + err.path_at, "a.b", 3);
+  assert_string_equal (err.msg + err.what_at, "too long");
+  memset (long_text, 'x', sizeof long_text - 1);
+  long_text[sizeof long_text - 1] = '\0';
+  for (unsigned i = 0; i < 3; i++)
+    error_wrap (&err, "%s", long_text);
+  assert_int_equal (err.line, 3);
+  assert_true (err.path_at + err.path_len <= strlen (err.msg));
+  assert_true (err.what_at <= strlen (err.msg));
+  /* The next one is about nothing of the kind. */
+  error_set (&err, EIO, "x");
+  assert_int_equal (err.line, 0);
+  error_place (NULL, 1, 1, 0, 0, 0);
+}
+
 static void
 test_null (void **state)
 {
@@ -142,6 +174,7 @@ main (void)
     cmocka_unit_test (test_set),
     cmocka_unit_test (test_errno_is_named),
     cmocka_unit_test (test_wrap),
+    cmocka_unit_test (test_place),
     cmocka_unit_test (test_null),
     cmocka_unit_test (test_never_turns_into_success),
     cmocka_unit_test (test_unset),

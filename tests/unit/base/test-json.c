@@ -307,6 +307,12 @@ test_find (void **state)
       assert_int_equal (json_error_at (doc, cases[i].path, &err, "x"),
                         -EINVAL);
       assert_string_equal (err.msg, expected);
+      snprintf (expected, sizeof expected, "%u:%u", err.line, err.column);
+      assert_string_equal (expected, cases[i].place);
+      assert_int_equal (err.path_len, strlen (cases[i].path));
+      assert_memory_equal (err.msg + err.path_at, cases[i].path,
+                           err.path_len);
+      assert_string_equal (err.msg + err.what_at, "x");
     }
   json_error_at (NULL, "a.b", &err, "%d", 7);
   assert_string_equal (err.msg, "a.b: 7");

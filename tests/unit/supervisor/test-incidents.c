@@ -459,6 +459,15 @@ only_the_legal_steps (void **state)
 /* ---- one life ---- */
 
 static void
+brought_to (struct world *w, const char *class_, const char *confidence)
+{
+  while (w->nputs)
+    on_disk (w, NULL);
+  verdict (w, class_, confidence);
+  packed (w, NULL);
+}
+
+static void
 from_failure_to_bundle (void **state)
 {
   struct world *w = *state;
@@ -544,6 +553,29 @@ no_more_at_once_than_set (void **state)
 }
 
 static void
+oldest_first (void **state)
+{
+  struct world *w = *state;
+
+  w->d.config.limits.max_diagnoses = 1;
+  fails (w, A);
+  fails (w, B);
+  fails (w, C);
+  while (w->nputs)
+    on_disk (w, NULL);
+  for (int i = 0; i < 3; i++)
+    {
+      struct active *a = w->running[0]->arg;
+
+      assert_int_equal (w->nrunning, 1);
+      assert_int_equal (a->inc.inc.uuid[0], "abc"[i]);
+      brought_to (w, "unknown", "low");
+      while (w->nputs)
+        on_disk (w, NULL);
+    }
+}
+
+static void
 count_packed (const struct incident *inc, const char *bundle,
               const struct error *why, void *arg)
 {
@@ -577,15 +609,6 @@ what_cannot_begin_is_given_up (void **state)
 }
 
 /* ---- who is believed ---- */
-
-static void
-brought_to (struct world *w, const char *class_, const char *confidence)
-{
-  while (w->nputs)
-    on_disk (w, NULL);
-  verdict (w, class_, confidence);
-  packed (w, NULL);
-}
 
 static void
 who_cannot_be_asked_is_not_called_hung (void **state)
@@ -694,6 +717,12 @@ kernel_text_raises_a_suspicion (void **state)
   for (int i = 0; i < 20; i++)
     says (w, A, 7, "kernel.event.panic", PANIC);
   assert_ptr_equal (newest (w), a);
+  /* Nor does it become truer by being said for long. */
+  a->inc.opened_wall_ms -= 11 * 60 * 1000;
+  says (w, A, 7, "kernel.event.panic", PANIC);
+  assert_ptr_equal (newest (w), a);
+  assert_int_equal (a->stand, STAND_SUSPECTED);
+  a->inc.opened_wall_ms += 11 * 60 * 1000;
   /* Somebody was answered since. */
   outcome (w, A, &w->tcp, OUTCOME_OK, "ok", HEALTH_SAME);
   assert_int_equal (a->stand, STAND_NOT);
@@ -742,6 +771,27 @@ a_failed_check_outdoes_text (void **state)
   says (w, A, 7, "kernel.event.panic", PANIC);
   assert_ptr_equal (newest (w), text);
   brought_to (w, "soft-lockup", "medium");
+}
+
+/* pvpanic and the text of one panic come in the same breath. */
+static void
+one_panic_is_told_once (void **state)
+{
+  struct world *w = *state;
+
+  says (w, A, 7, "kernel.event.panic", PANIC);
+  registry_event (w->d.registry, "rundir", HOST, A, GUEST_EVENT_PANIC,
+                  "");
+  assert_int_equal (w->d.incidents->count, 1);
+  assert_string_equal (newest (w)->inc.scenario, BY_MONITOR);
+  assert_string_equal (newest (w)->inc.code, CODE_VMM_EVENT);
+  assert_int_equal (newest (w)->stand, STAND_FIRM);
+  assert_non_null (strstr (w->standing, CODE_VMM_EVENT));
+  on_disk (w, NULL);
+  assert_string_equal (on_disk (w, NULL).code, CODE_VMM_EVENT);
+  assert_string_equal (w->running[0]->code, CODE_VMM_EVENT);
+  verdict (w, "kernel-panic", "high");
+  packed (w, NULL);
 }
 
 static void
@@ -913,6 +963,7 @@ main (void)
     WITH (up, from_failure_to_bundle),
     WITH (up, a_full_disk_does_not_blind),
     WITH (up, no_more_at_once_than_set),
+    WITH (up, oldest_first),
     WITH (up, what_cannot_begin_is_given_up),
     WITH (up, who_cannot_be_asked_is_not_called_hung),
     WITH (up, the_hypervisor_is_believed),
@@ -921,6 +972,7 @@ main (void)
     WITH (up, kernel_text_raises_a_suspicion),
     WITH (up, a_second_vantage_point_makes_it_firm),
     WITH (up, a_failed_check_outdoes_text),
+    WITH (up, one_panic_is_told_once),
     WITH (up, text_that_is_no_suspicion),
     WITH (up, another_life_ends_it),
     WITH (setup, one_hang_is_told_once),

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Whole reads and writes.
+ */
+#include "base/io.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+int
+io_read (int fd, void *dst, size_t cap, size_t *ret_len)
+{
+  size_t len = 0;
+
+  while (len < cap)
+    {
+      ssize_t n = read (fd, (char *) dst + len, cap - len);
+
+      if (n < 0 && errno == EINTR)
+        continue;
+      if (n < 0)
+        return -errno;
+      if (n == 0)
+        break;
+      len += (size_t) n;
+    }
+  *ret_len = len;
+  return 0;
+}
+
+int
+io_write (int fd, const void *data, size_t len)
+{
+  const char *p = data;
+
+  while (len > 0)
+    {
+      ssize_t n = write (fd, p, len);
+
+      if (n < 0 && errno == EINTR)
+        continue;
+      if (n < 0)
+        return -errno;
+      p += n;
+      len -= (size_t) n;
+    }
+  return 0;
+}
+
+int
+io_pwrite (int fd, const void *data, size_t len, uint64_t offset)
+{
+  const char *p = data;
+
+  while (len > 0)
+    {
+      ssize_t n = pwrite (fd, p, len, (off_t) offset);
+
+      if (n < 0 && errno == EINTR)
+        continue;
+      if (n < 0)
+        return -errno;
+      p += n;
+      len -= (size_t) n;
+      offset += (uint64_t) n;
+    }
+  return 0;
+}
+
+DIR *
+io_opendir (int dirfd)
+{
+  /* Not a dup(): that one would share its position with dirfd, and a second
+   * listing would find the end. */
+  int fd = openat (dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), saved;
+  DIR *d = fd < 0 ? NULL : fdopendir (fd);
+
+  if (!d && fd >= 0)
+    {
+      saved = errno;
+      close (fd);
+      errno = saved;
+    }
+  return d;
+}
