@@ -10,9 +10,7 @@
 
 const struct guest_source_ops *const guest_sources[] = {
   &guest_source_rundir,
-#ifdef WITH_LIBVIRT
   &guest_source_libvirt,
-#endif
   NULL,
 };
 

@@ -11,11 +11,11 @@
 #ifndef HANGDOG_GUESTS_VIRT_H
 #define HANGDOG_GUESTS_VIRT_H
 
+#include "guests/virt_rooms.h"
+
 #include <libvirt/libvirt.h>
 
-struct error;
 struct incarnation;
-struct loop;
 
 enum virt_use
 {
@@ -23,8 +23,6 @@ enum virt_use
   VIRT_ASK,   /* console streams, calls that do not wait for a QEMU */
   VIRT_USE_MAX,
 };
-
-int virt_init (struct loop *loop, struct error *err);
 
 /* A connected, referenced connection (virConnectClose it).  Opens it when
  * there is none or the old one is dead. */
@@ -47,8 +45,4 @@ int virt_check_life (virDomainPtr dom, const struct incarnation *inc,
 /* err from libvirt's thread-local last error, with its text; returns -EIO,
  * or -ENOENT for no domain, -ETIMEDOUT for a busy one, -EACCES, -ENOTSUP. */
 int virt_error (struct error *err, const char *what);
-/* Closes all; the process is ending.  Loop thread, after its last round and
- * before loop_free(). */
-void virt_done (void);
-
 #endif

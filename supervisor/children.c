@@ -32,7 +32,7 @@ struct child
   struct timer *ping, *restart, *kill;
   struct channel *channel;
   pid_t pid;
-  bool stopping, killed_silent;
+  bool stopping, renewing, killed_silent;
   bool kill_sent;     /* SIGKILL, by us */
   uint64_t asked, answered; /* ping numbers */
   uint64_t owed_ms;   /* unanswered time in which we ran on schedule */
@@ -212,7 +212,7 @@ child_start (struct child *c, struct error *err)
       return r;
     }
   c->pid = pid;
-  c->killed_silent = c->kill_sent = false;
+  c->renewing = c->killed_silent = c->kill_sent = false;
   c->asked = c->answered = c->owed_ms = 0;
   c->last_ping_ms = loop_now (c->loop);
   log_info ("%s started, pid %d", c->spec.name, (int) pid);
@@ -256,7 +256,7 @@ on_close (struct channel *ch, const struct error *why, void *arg)
   struct child *c = arg;
 
   /* Its death comes by SIGCHLD; a child that only hung up is of no use. */
-  if (c->pid > 0 && !c->stopping)
+  if (c->pid > 0 && !c->stopping && !c->renewing)
     kill_now (c);
 }
 
@@ -347,6 +347,17 @@ child_stop (struct child *c, uint64_t grace_ms)
     }
 }
 
+void
+child_renew (struct child *c, uint64_t grace_ms)
+{
+  if (c->stopping || c->pid <= 0)
+    return; /* the next start is a new one anyway */
+  c->renewing = true;
+  timer_stop (c->ping);
+  kill (c->pid, SIGTERM);
+  timer_in (c->kill, grace_ms);
+}
+
 /* Dead, or as good as dead. */
 static void
 over (struct child *c, const char *how)
@@ -359,7 +370,9 @@ over (struct child *c, const char *how)
   timer_stop (c->kill);
   channel_free (c->channel);
   c->channel = NULL;
-  if (!c->stopping)
+  if (c->renewing)
+    timer_in (c->restart, 0);
+  else if (!c->stopping)
     {
       c->deaths[c->ndeaths++ % DEATHS_KEPT] = loop_now (c->loop);
       if (c->ndeaths >= 2 * DEATHS_KEPT)

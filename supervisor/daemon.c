@@ -24,10 +24,8 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "config.h"
+#include "guests/virt_rooms.h"
 #include "transports/console/hub.h"
-#ifdef WITH_LIBVIRT
-#include "guests/virt.h"
-#endif
 
 #include <errno.h>
 #include <fcntl.h>
@@ -374,10 +372,8 @@ make_floor (struct daemon *d, struct error *err)
     r = writer_link_new (d->loop, &writer_ops, d, &d->writer, err);
   if (r == 0)
     r = registry_new (d->loop, d->bus, &d->registry, err);
-#ifdef WITH_LIBVIRT
   if (r == 0)
     r = virt_init (d->loop, err);
-#endif
   return r;
 }
 
@@ -444,9 +440,7 @@ unmake (struct daemon *d)
   fact_bus_free (d->bus);
   writer_link_free (d->writer);
   keeper_link_free (d->keeper);
-#ifdef WITH_LIBVIRT
   virt_done ();
-#endif
   loop_free (d->loop);
   config_done (&d->config);
 }
@@ -520,7 +514,7 @@ daemon_run (struct daemon *d, struct error *err)
 }
 
 int
-main (int argc, char **argv)
+daemon_main (int argc, char **argv)
 {
   struct daemon *d = calloc (1, sizeof (*d));
   struct error err = ERROR_INIT;

@@ -62,4 +62,6 @@ struct daemon
   uint64_t started_ms;
 };
 
+int daemon_main (int argc, char **argv);
+
 #endif

@@ -8,6 +8,7 @@
  * names.  It reads no guest byte and no client byte.
  */
 #include "supervisor/children.h"
+#include "supervisor/ends.h"
 #include "supervisor/finding.h"
 #include "supervisor/identity.h"
 #include "supervisor/settings.h"
@@ -37,12 +38,6 @@
 #define DRAIN_ONLY_DEATHS 3
 #define STOP_GRACE_MS 4000
 
-/* The ends of the daemon-writer connection that wait for their process. */
-struct ends
-{
-  int channel, pipe; /* -1 = none */
-};
-
 struct keeper
 {
   struct loop *loop;
@@ -58,6 +53,7 @@ struct keeper
   int control;  /* listening */
   int lock;
   int signal_fd;
+  bool with_libvirt; /* the daemon that was started last: guests/virt_rooms.h */
   char daemon_path[4096], writer_path[4096];
   char sink[4096]; /* the writer's --sink */
   char bounds[3][32];
@@ -104,78 +100,6 @@ load_config (struct keeper *k, struct error *err)
 /* ---- the two children ---- */
 
 static int
-make_ends (struct ends *daemon, struct ends *writer, struct error *err)
-{
-  int pair[2], pipes[2];
-
-  if (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-    return error_errno (err, errno, "socketpair");
-  if (pipe2 (pipes, O_CLOEXEC) < 0)
-    {
-      close (pair[0]);
-      close (pair[1]);
-      return error_errno (err, errno, "pipe");
-    }
-  /* A larger pipe bridges a slow moment of the disk; the default will do. */
-  (void) fcntl (pipes[1], F_SETPIPE_SZ, 1 << 20);
-  *daemon = (struct ends){ pair[0], pipes[1] };
-  *writer = (struct ends){ pair[1], pipes[0] };
-  return 0;
-}
-
-static void
-close_ends (struct ends *e)
-{
-  if (e->channel >= 0)
-    close (e->channel);
-  if (e->pipe >= 0)
-    close (e->pipe);
-  *e = (struct ends){ -1, -1 };
-}
-
-/* Gives a running child new ends of the connection. */
-static void
-send_ends (struct child *c, struct ends *e)
-{
-  struct json_object *head = json_object_new_object ();
-  int fds[2] = { e->channel, e->pipe };
-
-  json_add_str (head, "op", "peer");
-  if (child_channel (c))
-    channel_send (child_channel (c), head, NULL, 0, fds, 2);
-  else
-    json_object_put (head);
-  close_ends (e);
-}
-
-/* The descriptors for a starting child: those that wait for it, or a fresh
- * connection whose other side goes to its peer, now or when it starts. */
-static int
-take_ends (struct keeper *k, bool daemon, struct ends *ret, struct error *err)
-{
-  struct ends *mine = daemon ? &k->for_daemon : &k->for_writer;
-  struct ends *other = daemon ? &k->for_writer : &k->for_daemon;
-  struct child *peer = daemon ? k->writer : k->daemon;
-  struct ends d, w;
-  int r;
-
-  if (mine->channel < 0)
-    {
-      r = make_ends (&d, &w, err);
-      if (r < 0)
-        return r;
-      *mine = daemon ? d : w;
-      close_ends (other);
-      *other = daemon ? w : d;
-      if (peer && child_pid (peer) > 0)
-        send_ends (peer, other);
-    }
-  *ret = *mine;
-  *mine = (struct ends){ -1, -1 };
-  return 0;
-}
-
-static int
 prepare_daemon (void *arg, const char **argv, unsigned max_argv, int *fds,
                 unsigned *nfds, struct error *err)
 {
@@ -184,7 +108,10 @@ prepare_daemon (void *arg, const char **argv, unsigned max_argv, int *fds,
   unsigned n = 0;
   int r;
 
-  r = take_ends (k, true, &e, err);
+  k->with_libvirt = config_wants_libvirt (&k->config);
+  snprintf (k->daemon_path, sizeof (k->daemon_path), "%s/hangdog-daemon%s",
+            k->libexec, k->with_libvirt ? "-libvirt" : "");
+  r = ends_take (&k->for_daemon, &k->for_writer, k->writer, &e, err);
   if (r < 0)
     return r;
   fds[0] = e.channel;
@@ -231,7 +158,7 @@ prepare_writer (void *arg, const char **argv, unsigned max_argv, int *fds,
   struct ends e;
   int r;
 
-  r = take_ends (k, false, &e, err);
+  r = ends_take (&k->for_writer, &k->for_daemon, k->daemon, &e, err);
   if (r < 0)
     return r;
   fds[0] = e.channel;
@@ -375,7 +302,9 @@ reload (struct keeper *k)
       return;
     }
   log_info ("configuration read again");
-  if (child_channel (k->daemon))
+  if (k->with_libvirt != config_wants_libvirt (&k->config))
+    child_renew (k->daemon, STOP_GRACE_MS);
+  else if (child_channel (k->daemon))
     {
       head = json_object_new_object ();
       json_add_str (head, "op", "reload");
@@ -497,8 +426,6 @@ start_children (struct keeper *k, struct error *err)
                    err);
   if (r < 0)
     return r;
-  snprintf (k->daemon_path, sizeof (k->daemon_path), "%s/hangdog-daemon",
-            k->libexec);
   snprintf (k->writer_path, sizeof (k->writer_path), "%s/hangdog-writer",
             k->libexec);
   daemon.program = k->daemon_path;
@@ -558,8 +485,8 @@ keeper_done (struct keeper *k)
     }
   child_free (k->daemon);
   child_free (k->writer);
-  close_ends (&k->for_daemon);
-  close_ends (&k->for_writer);
+  ends_close (&k->for_daemon);
+  ends_close (&k->for_writer);
   keeper_open_free (k->opener);
   watch_free (k->signals);
   loop_free (k->loop);
@@ -619,8 +546,8 @@ main (int argc, char **argv)
     .run_path = RUN_PATH,
     .state_path = STATE_PATH,
     .libexec = LIBEXECDIR,
-    .for_daemon = { -1, -1 },
-    .for_writer = { -1, -1 },
+    .for_daemon = ENDS_DAEMON,
+    .for_writer = ENDS_WRITER,
     .control = -1,
     .lock = -1,
   };

@@ -374,6 +374,17 @@ config_parse (const char *text, size_t len, const char *origin,
   return check_sink (doc, &cfg->sink, err);
 }
 
+bool
+config_wants_libvirt (const struct config *cfg)
+{
+  const struct guest_source_config *s = cfg->sources.items;
+
+  for (size_t i = 0; i < cfg->sources.count; i++)
+    if (strcmp (s[i].kind, "libvirt") == 0)
+      return true;
+  return false;
+}
+
 void
 config_done (struct config *cfg)
 {

@@ -52,6 +52,8 @@ int config_defaults (struct config *ret, struct error *err);
 int config_parse (const char *text, size_t len, const char *origin,
                   struct config *cfg, struct error *err);
 void config_done (struct config *cfg);
+/* Whether a source is of that kind. */
+bool config_wants_libvirt (const struct config *cfg);
 void config_schema (struct buf *out);
 struct json_object *config_to_json (const struct config *cfg);
 

@@ -88,6 +88,9 @@ void collect_shares (struct collect_ctx *ctx, const char *source,
  * reference of args in every case. */
 bool sysrq_can_press (const struct guest *g, char key);
 int sysrq_press (struct collect_ctx *ctx, char key, struct error *err);
+/* Linux input codes, together; at most 8. */
+int sysrq_press_libvirt_ (struct collect_ctx *ctx, const unsigned *codes,
+                          unsigned n, unsigned hold_ms, struct error *err);
 int sysrq_ask_monitor (struct collect_ctx *ctx, const char *command,
                        struct json_object *args, struct error *err);
 

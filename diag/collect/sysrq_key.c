@@ -7,8 +7,6 @@
  * call of its own for it, so that nothing is tainted.  Guests without a
  * keyboard (microvm) just do not answer.
  */
-#include "config.h"
-
 #include "diag/collect/collect.h"
 
 #include "base/cleanup.h"
@@ -16,10 +14,6 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "transports/monitor/monitor.h"
-
-#ifdef WITH_LIBVIRT
-#include "guests/virt.h"
-#endif
 
 #include <string.h>
 
@@ -54,11 +48,7 @@ sysrq_can_press (const struct guest *g, char key)
 {
   if (!code_of (key))
     return false;
-#ifdef WITH_LIBVIRT
-  if (g->monitor == MONITOR_LIBVIRT)
-    return true;
-#endif
-  return g->monitor == MONITOR_UNIX;
+  return g->monitor == MONITOR_LIBVIRT || g->monitor == MONITOR_UNIX;
 }
 
 int
@@ -109,32 +99,12 @@ press_qmp (struct collect_ctx *ctx, char key, struct error *err)
   return sysrq_ask_monitor (ctx, "send-key", args, err);
 }
 
-#ifdef WITH_LIBVIRT
-static int
-press_libvirt (struct collect_ctx *ctx, char key, struct error *err)
-{
-  unsigned keys[3] = { KEY_LEFTALT, KEY_SYSRQ, code_of (key) };
-  virDomainPtr dom;
-  int rc = virt_domain (ctx->guest->host, &ctx->guest->inc, &dom, err);
-
-  if (rc < 0)
-    return rc;
-  /* The loop stops a diagnosis when the guest boots anew in one process. */
-  if (collect_over (ctx))
-    rc = error_set (err, ECANCELED, "told to stop before the key was pressed");
-  else if (virDomainSendKey (dom, VIR_KEYCODE_SET_LINUX, HOLD_MS, keys, 3, 0) < 0)
-    rc = virt_error (err, "pressing keys");
-  virDomainFree (dom);
-  return rc;
-}
-#endif
-
 int
 sysrq_press (struct collect_ctx *ctx, char key, struct error *err)
 {
-#ifdef WITH_LIBVIRT
+  const unsigned keys[] = { KEY_LEFTALT, KEY_SYSRQ, code_of (key) };
+
   if (ctx->guest->monitor == MONITOR_LIBVIRT)
-    return press_libvirt (ctx, key, err);
-#endif
+    return sysrq_press_libvirt_ (ctx, keys, ARRAY_LEN (keys), HOLD_MS, err);
   return press_qmp (ctx, key, err);
 }

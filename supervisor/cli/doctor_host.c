@@ -56,7 +56,11 @@ programs (struct exam *e, const struct cli *cli)
 {
   static const char *const names[]
       = { "hangdog-keeper", "hangdog-daemon", "hangdog-writer",
-          "hangdog-parser" };
+          "hangdog-parser",
+#ifdef WITH_LIBVIRT
+          "hangdog-daemon-libvirt",
+#endif
+        };
   char path[4096];
 
   for (unsigned i = 0; i < sizeof (names) / sizeof (names[0]); i++)

@@ -38,10 +38,11 @@ allowed ()
 checked=0 seen=0
 allowed hangdog
 allowed hangdog-keeper
-allowed hangdog-daemon libvirt libvirt-qemu libpcre2-8 libssh
+allowed hangdog-daemon libpcre2-8 libssh
+allowed hangdog-daemon-libvirt libvirt libvirt-qemu libpcre2-8 libssh
 allowed hangdog-writer libzstd libcrypto libcurl
 allowed hangdog-parser libzstd libcrypto libarchive libseccomp
-allowed hangdog-check libvirt libvirt-qemu libpcre2-8 libssh
+allowed hangdog-check libpcre2-8
 allowed hangdog-controller libzstd libcrypto libarchive libmicrohttpd libsqlite3
 test "$checked" -ge 5 || fail "only $checked programmes were looked at"
 if ! grep -q 'PROG_LDFLAGS = -static' "$HANGDOG_BUILD/Makefile"; then

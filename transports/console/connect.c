@@ -35,9 +35,7 @@ console_link_close_ (struct console_link *link, struct opener *opener,
   if (link->lock_fd >= 0)
     opener->release (opener, &req, link->lock_fd);
   cleanup_close_ (&link->extra_fd);
-#ifdef WITH_LIBVIRT
   console_stream_free_ (link->stream);
-#endif
   link->fd = link->lock_fd = link->extra_fd = -1;
   link->vfs_known = false;
   link->stream = NULL;
@@ -289,13 +287,11 @@ open_job_done (void *owner, void *arg, enum job_end end, int rc)
       attempt_ended (c);
       console_look_ (c);
     }
-#ifdef WITH_LIBVIRT
   if (o && o->link.stream)
     {
       console_stream_drop_ (c, o->link.stream);
       o->link.stream = NULL;
     }
-#endif
   if (o)
     open_job_free (o);
   hub_open_next_ (NULL, c->hub);

@@ -33,9 +33,7 @@ const struct console_ops *const console_ops[CONSOLE_KIND_MAX] = {
   [CONSOLE_UNIX] = &console_unix,
   [CONSOLE_PTY] = &console_pty,
   [CONSOLE_LOG] = &console_log,
-#ifdef WITH_LIBVIRT
   [CONSOLE_STREAM] = &console_stream,
-#endif
 };
 
 /* ---- lists ---- */

@@ -38,12 +38,7 @@ ops_of (const struct guest *g, struct error *err)
     case MONITOR_UNIX:
       return &monitor_unix;
     case MONITOR_LIBVIRT:
-#ifdef WITH_LIBVIRT
       return &monitor_libvirt;
-#else
-      error_set (err, ENOTSUP, "built without libvirt");
-      return NULL;
-#endif
     case MONITOR_NONE:
       break;
     }
@@ -131,10 +126,8 @@ monitor_status (const struct transport_env *env, const struct guest *g,
   const char *status;
   int r;
 
-#ifdef WITH_LIBVIRT
   if (g->monitor == MONITOR_LIBVIRT)
     return monitor_libvirt_status (g, deadline, ret_health, ret_status, n, err);
-#endif
   r = ask_once (env, g, "query-status", deadline, ret_health, &reply, err);
   if (r < 0)
     return r;
@@ -205,10 +198,8 @@ monitor_blockstats (const struct transport_env *env, const struct guest *g,
   enum monitor_health health;
   int r;
 
-#ifdef WITH_LIBVIRT
   if (g->monitor == MONITOR_LIBVIRT)
     return monitor_libvirt_blockstats (g, deadline, ret, err);
-#endif
   r = ask_once (env, g, "query-blockstats", deadline, &health, &reply, err);
   if (r < 0)
     return r;

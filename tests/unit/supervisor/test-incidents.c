@@ -720,7 +720,7 @@ one_panic_is_told_once (void **state)
   struct world *w = *state;
 
   says (w, A, 7, "kernel.event.panic", PANIC);
-  registry_event (w->d.registry, A, GUEST_EVENT_PANIC, "", "rundir");
+  registry_event (w->d.registry, "rundir", HOST, A, GUEST_EVENT_PANIC, "");
   assert_int_equal (w->d.incidents->count, 1);
   assert_string_equal (newest (w)->inc.scenario, BY_MONITOR);
   assert_string_equal (newest (w)->inc.code, CODE_VMM_EVENT);
