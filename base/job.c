@@ -348,6 +348,15 @@ wait_for_running (struct job_pool *pool, uint64_t wait_ms)
     }
 }
 
+void
+job_pool_limit (struct job_pool *pool, unsigned max_threads,
+                unsigned max_discarded)
+{
+  pool->limits.max_threads = max_threads ? max_threads : DEFAULT_THREADS;
+  pool->limits.max_discarded
+      = max_discarded ? max_discarded : DEFAULT_DISCARDED;
+}
+
 unsigned
 job_pool_free (struct job_pool *pool, uint64_t wait_ms)
 {

@@ -99,7 +99,10 @@ bundle_read (int fd, uint64_t max_bytes, const struct bundle_reader_ops *ops,
     return r;
   if (src.peek_len == 0)
     return error_set (err, EPIPE, "the archive is empty");
-#ifdef WITH_LIBARCHIVE
+#if defined(WITH_LIBARCHIVE) && defined(BUNDLE_OWN_ONLY)
+  if (!looks_own (&src))
+    return error_set (err, ENOEXEC, "this is no bundle of hangdog's");
+#elif defined(WITH_LIBARCHIVE)
   if (!looks_own (&src))
     return bundle_read_foreign (&src, max_bytes, ops, arg, err);
 #else

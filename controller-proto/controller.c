@@ -403,7 +403,8 @@ static void
 usage (void)
 {
   puts ("Usage: hangdog-controller --data DIR [--listen ADDR:PORT] "
-        "[--token-file F] [--max-upload SIZE]");
+        "[--token-file F] [--max-upload SIZE] "
+        "[--tls-cert F --tls-key F]");
 }
 
 /* One line, as every verb says it. */
@@ -417,7 +418,7 @@ bad_usage (const char *why)
 
 struct options
 {
-  const char *data, *token_file;
+  const char *data, *token_file, *tls_cert, *tls_key;
   struct sockaddr_in addr;
   uint64_t max_upload;
 };
@@ -430,6 +431,8 @@ parse_options (int argc, char **argv, struct options *o)
           { "data", required_argument, NULL, 'd' },
           { "token-file", required_argument, NULL, 't' },
           { "max-upload", required_argument, NULL, 'm' },
+          { "tls-cert", required_argument, NULL, 'C' },
+          { "tls-key", required_argument, NULL, 'K' },
           { "help", no_argument, NULL, 'h' },
           { "version", no_argument, NULL, 'v' },
           { 0 } };
@@ -454,6 +457,12 @@ parse_options (int argc, char **argv, struct options *o)
         if (units_parse_size (optarg, &o->max_upload, &err) < 0)
           return bad_usage (error_text (&err));
         break;
+      case 'C':
+        o->tls_cert = optarg;
+        break;
+      case 'K':
+        o->tls_key = optarg;
+        break;
       case 'h':
         usage ();
         return 0;
@@ -466,8 +475,10 @@ parse_options (int argc, char **argv, struct options *o)
                   argv[optind - 1]);
         return bad_usage (why);
       }
-  if (o->data == NULL || optind != argc)
+  if (o->data == NULL || optind != argc || !o->tls_cert != !o->tls_key)
     {
+      if (o->data && optind == argc)
+        return bad_usage ("--tls-cert and --tls-key go together");
       if (optind < argc)
         snprintf (why, sizeof why, "what is \"%.60s\" for?", argv[optind]);
       return bad_usage (optind < argc ? why
@@ -477,26 +488,64 @@ parse_options (int argc, char **argv, struct options *o)
   return -1;
 }
 
+/* What MHD speaks TLS with; all NULL: it speaks none. */
+struct tls
+{
+  char *cert, *key;
+  size_t cert_len, key_len;
+};
+
+static void
+tls_done (struct tls *t)
+{
+  secret_free (t->cert, t->cert_len);
+  secret_free (t->key, t->key_len);
+}
+
 static int
-serve (struct controller *c, const struct sockaddr_in *addr,
-       const sigset_t *stop, struct error *err)
+tls_read (const struct options *o, struct tls *t, struct error *err)
+{
+  int r;
+
+  if (o->tls_cert == NULL)
+    return 0;
+  if (MHD_is_feature_supported (MHD_FEATURE_TLS) != MHD_YES)
+    return error_set (err, ENOTSUP, "this libmicrohttpd speaks no TLS");
+  if ((r = secret_read (o->tls_cert, &t->cert, &t->cert_len, err)) < 0
+      || (r = secret_read (o->tls_key, &t->key, &t->key_len, err)) < 0)
+    return r;
+  return 0;
+}
+
+static int
+serve (struct controller *c, const struct tls *tls,
+       const struct sockaddr_in *addr, const sigset_t *stop, struct error *err)
 {
   char host[INET_ADDRSTRLEN];
   const union MHD_DaemonInfo *info;
+  struct MHD_OptionItem with_tls[]
+      = { { MHD_OPTION_HTTPS_MEM_CERT, 0, tls->cert },
+          { MHD_OPTION_HTTPS_MEM_KEY, 0, tls->key },
+          { MHD_OPTION_HTTPS_PRIORITIES, 0,
+            (void *) (uintptr_t) "NORMAL:-VERS-ALL:+VERS-TLS1.2:+VERS-TLS1.3" },
+          { MHD_OPTION_END, 0, NULL } };
   struct MHD_Daemon *d = MHD_start_daemon (
-      MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL, on_request, c,
+      MHD_USE_EPOLL_INTERNAL_THREAD | (tls->cert ? MHD_USE_TLS : 0), 0, NULL,
+      NULL, on_request, c,
       MHD_OPTION_SOCK_ADDR, (const struct sockaddr *) addr,
       MHD_OPTION_THREAD_POOL_SIZE, (unsigned) THREADS,
       MHD_OPTION_CONNECTION_LIMIT, (unsigned) MAX_CONNECTIONS,
       MHD_OPTION_CONNECTION_TIMEOUT, (unsigned) IDLE_TIMEOUT_S,
-      MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_END);
+      MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_ARRAY,
+      tls->cert ? with_tls : &with_tls[3], MHD_OPTION_END);
   int sig;
 
   if (d == NULL)
-    return error_errno (err, errno ? errno : EADDRINUSE, "listening");
+    return error_errno (err, errno ? errno : EADDRINUSE, "listening%s",
+                        tls->cert ? ", or using the certificate" : "");
   info = MHD_get_daemon_info (d, MHD_DAEMON_INFO_BIND_PORT);
   inet_ntop (AF_INET, &addr->sin_addr, host, sizeof host);
-  printf ("listening http://%s:%u\n", host,
+  printf ("listening %s://%s:%u\n", tls->cert ? "https" : "http", host,
           info && info->port ? info->port : ntohs (addr->sin_port));
   fflush (stdout);
   sigwait (stop, &sig);
@@ -509,17 +558,20 @@ run (const struct options *o, const sigset_t *stop, struct error *err)
 {
   struct controller c = { .dirfd = -1, .max_upload = o->max_upload };
   CLEANUP_CLOSE int data = -1;
+  CLEANUP (tls_done) struct tls tls = { 0 };
   int r;
 
   if (o->token_file
       && (r = secret_read (o->token_file, &c.token, &c.token_len, err)) < 0)
     return error_wrap (err, "the token file");
-  if (mkdir (o->data, 0700) < 0 && errno != EEXIST)
+  if ((r = tls_read (o, &tls, err)) < 0)
+    error_wrap (err, "TLS");
+  else if (mkdir (o->data, 0700) < 0 && errno != EEXIST)
     r = error_errno (err, errno, "making %s", o->data);
   else if ((data = open (o->data, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
     r = error_errno (err, errno, "opening %s", o->data);
   else if ((r = inbox_open (data, o->data, &c.inbox, &c.dirfd, err)) == 0)
-    r = serve (&c, &o->addr, stop, err);
+    r = serve (&c, &tls, &o->addr, stop, err);
   inbox_close (c.inbox);
   if (c.dirfd >= 0)
     close (c.dirfd);

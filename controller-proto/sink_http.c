@@ -258,6 +258,7 @@ set_up (CURL *c, const struct sink_config *cfg, const char *url,
         struct curl_slist *headers, struct transfer *t)
 {
   uint64_t timeout = cfg->timeout_ms ? cfg->timeout_ms : DEFAULT_TIMEOUT_MS;
+  long stall = STALL_BYTES_PER_S;
 
   curl_easy_setopt (c, CURLOPT_URL, url);
   curl_easy_setopt (c, CURLOPT_ERRORBUFFER, t->detail);
@@ -284,7 +285,10 @@ set_up (CURL *c, const struct sink_config *cfg, const char *url,
   curl_easy_setopt (c, CURLOPT_HEADERDATA, t);
   curl_easy_setopt (c, CURLOPT_HTTPHEADER, headers);
   curl_easy_setopt (c, CURLOPT_CONNECTTIMEOUT_MS, (long) timeout);
-  curl_easy_setopt (c, CURLOPT_LOW_SPEED_LIMIT, (long) STALL_BYTES_PER_S);
+  /* What we slow down ourselves is not stalled. */
+  if (cfg->max_rate && cfg->max_rate < 2 * STALL_BYTES_PER_S)
+    stall = (long) (cfg->max_rate / 2);
+  curl_easy_setopt (c, CURLOPT_LOW_SPEED_LIMIT, stall);
   curl_easy_setopt (c, CURLOPT_LOW_SPEED_TIME,
                     (long) ((timeout + 999) / 1000));
   t->timeout_ms = timeout;

@@ -439,3 +439,13 @@ spool_open (int dirfd, const struct spool_limits *limits, struct spool **ret,
   *ret = sp;
   return 0;
 }
+
+void
+spool_limit (struct spool *sp, uint64_t max_bytes, uint64_t free_floor)
+{
+  sp->limits.max_bytes = max_bytes;
+  sp->limits.free_floor = free_floor;
+  default_limits (&sp->limits);
+  /* Where nothing more may go it stays above: the next write is refused. */
+  spool_room (sp, 0, false, NULL);
+}

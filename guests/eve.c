@@ -582,6 +582,7 @@ eve_join (struct opener *opener, const char *root, uint64_t deadline,
   join_disks (g, json_get (domain, "DiskStatusList"));
   join_sizes (g, domain);
   join_sizes (g, json_get (app, "FixedResources"));
+  label (g, "eve.root", root); /* memlogd's socket is there, too */
   join_intent (g, &e);
   return spoke;
 }

@@ -41,7 +41,7 @@ struct libvirt
   struct timer *soon, *later, *leaving;
   struct libvirt_set dirty, migrating;
   bool looking, again;
-  bool connected;
+  bool connected, read_only;
   uint64_t since_ms, seen_ms, retry_ms;
   size_t nguests;
   unsigned skipped;
@@ -138,6 +138,7 @@ judge (struct libvirt *lv, const struct libvirt_scan *s, int rc)
       lv->connected = s->connected;
       lv->since_ms = now;
     }
+  lv->read_only = s->read_only;
   lv->why = s->why;
   lv->skipped = s->skipped;
   if (rc == 0)
@@ -205,6 +206,7 @@ make_scan (struct libvirt *lv)
   memcpy (s->uri, lv->uri, sizeof s->uri);
   s->local = lv->local;
   s->mode = lv->mode;
+  s->read_only = lv->read_only;
   s->wanted = lv->dirty;
   s->migrating = lv->migrating;
   /* One owner at a time: the loop's thread does not touch them until the
@@ -459,6 +461,11 @@ libvirt_describe (void *self, struct buf *out)
   if (lv->since_ms)
     buf_printf (out, " for %llu s",
                 (unsigned long long) (now - lv->since_ms) / 1000);
+  if (lv->connected && lv->read_only)
+    buf_puts (out, ", read-only: guests are seen, but no SysRq key is pressed, "
+                   "no monitor command sent and no console streamed; mend it: "
+                   "the libvirt group for hangdog's user, and not the socket "
+                   "libvirt-sock-ro");
   if (lv->looking)
     buf_puts (out, ", looking");
   if (lv->retry_ms)

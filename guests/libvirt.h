@@ -84,6 +84,7 @@ struct libvirt_scan
 
   /* out */
   bool connected, listed; /* listed: guests is all there is */
+  bool read_only;         /* in and out: asked on a new connection */
   struct guest **guests;
   size_t nguests;
   struct libvirt_set gone;

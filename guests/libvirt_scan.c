@@ -305,6 +305,7 @@ listen_on (struct libvirt_scan *s, virConnectPtr conn)
     return 0;
   libvirt_ears_free (steal_ptr (&s->ears));
   s->wanted.all = true;
+  s->read_only = virt_read_only (conn);
   return libvirt_listen (conn, s->link, &s->ears, &s->why);
 }
 

@@ -23,6 +23,7 @@
 #define BUCKETS 256u
 #define MAX_GUESTS 8192u
 #define MAX_LISTENERS 16u
+#define MAX_RECALLED 256u
 
 /* A boot is noticed by several: the hypervisor's event first, the banner on
  * the console seconds later, a fallen uptime at the next probe.  Within this
@@ -80,6 +81,8 @@ struct guest_registry
   uint64_t sweep;
   struct listener listeners[MAX_LISTENERS];
   unsigned nlisteners;
+  struct incarnation *recalled; /* of guests that are still to be found */
+  unsigned nrecalled;
 };
 
 int
@@ -110,6 +113,7 @@ registry_free (struct guest_registry *reg)
         guest_unref (e->guest);
         free (e);
       }
+  free (reg->recalled);
   free (reg);
 }
 
@@ -287,6 +291,29 @@ entry_remove (struct guest_registry *reg, struct entry *gone)
     settle (reg, was->inc.uuid, NULL, was);
 }
 
+static bool
+is_same_process (const struct incarnation *a, const struct incarnation *b)
+{
+  return strcasecmp (a->uuid, b->uuid) == 0 && a->pid == b->pid
+         && a->start_time == b->start_time;
+}
+
+/* The boot number to begin with; it is told once. */
+static uint32_t
+take_recalled (struct guest_registry *reg, const struct incarnation *inc)
+{
+  uint32_t boot = 0;
+
+  for (unsigned i = reg->nrecalled; i-- > 0;)
+    if (is_same_process (&reg->recalled[i], inc))
+      {
+        if (reg->recalled[i].boot > boot)
+          boot = reg->recalled[i].boot;
+        reg->recalled[i] = reg->recalled[--reg->nrecalled];
+      }
+  return boot;
+}
+
 static void
 entry_add (struct guest_registry *reg, struct guest *g)
 {
@@ -300,7 +327,7 @@ entry_add (struct guest_registry *reg, struct guest *g)
       guest_unref (g);
       return;
     }
-  g->inc.boot = 0;
+  g->inc.boot = take_recalled (reg, &g->inc);
   e->guest = g;
   e->sweep = reg->sweep;
   e->next = *bucket;
@@ -489,6 +516,33 @@ registry_rebooted (struct guest_registry *reg, const struct incarnation *inc,
       && loop_now (reg->loop) - e->booted_ms < BOOT_ECHO_MS)
     return;
   entry_boot (reg, e, why);
+}
+
+void
+registry_recall (struct guest_registry *reg, const struct incarnation *inc)
+{
+  bool found = false;
+
+  if (inc->boot == 0)
+    return;
+  for (struct entry *e = *bucket_of (reg, inc->uuid); e; e = e->next)
+    if (is_same_process (&e->guest->inc, inc))
+      {
+        struct guest *g
+            = e->guest->inc.boot < inc->boot ? guest_clone (e->guest) : NULL;
+
+        found = true;
+        if (!g)
+          continue;
+        g->inc.boot = inc->boot;
+        entry_set (reg, e, g);
+      }
+  if (found || reg->nrecalled == MAX_RECALLED)
+    return;
+  if (!reg->recalled)
+    reg->recalled = calloc (MAX_RECALLED, sizeof *reg->recalled);
+  if (reg->recalled)
+    reg->recalled[reg->nrecalled++] = *inc;
 }
 
 /* ---- asking ---- */

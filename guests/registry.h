@@ -92,6 +92,12 @@ void registry_event (struct guest_registry *reg, const char *source,
 void registry_rebooted (struct guest_registry *reg,
                         const struct incarnation *inc, const char *why);
 
+/* What an earlier run of this programme had counted, which would begin at 0
+ * again: inc's boot number is that of its process's guest, also when it is
+ * only found later. */
+void registry_recall (struct guest_registry *reg,
+                      const struct incarnation *inc);
+
 int registry_listen (struct guest_registry *reg, guest_listen_fn *fn,
                      guest_event_fn *on_event, void *arg, struct error *err);
 

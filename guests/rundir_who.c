@@ -93,8 +93,7 @@ is_of_folder (const struct rundir_look *l, const struct rundir_who *w,
           int fd CLEANUP_CLOSE = -1;
           struct stat st;
 
-          if (rundir_open (l, OPEN_DIR, l->scan->cfg.root, w->folder, &fd,
-                           NULL)
+          if (rundir_open (l, OPEN_DIR, l->scan->cfg.root, w->folder, &fd, NULL)
                   < 0
               || fstat (fd, &st) < 0)
             return false;
@@ -181,8 +180,8 @@ rundir_find_process (const struct rundir_look *l, struct rundir_who *w)
   snprintf (path, sizeof path, "%s/%s", w->folder, cfg->pidfile);
   has_file = rundir_read (l, cfg->root, path, text, sizeof text, &len) == 0
              && len > 0;
-  w->by_file = has_file
-               && try_pid (l, w, (int32_t) strtol (text, NULL, 10), true);
+  w->by_file
+      = has_file && try_pid (l, w, (int32_t) strtol (text, NULL, 10), true);
   if (w->by_file)
     return true;
   if (cfg->eve[0] && w->uuid[0]

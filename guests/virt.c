@@ -17,6 +17,7 @@
 #include "guests/virt_event.h"
 
 #include <libvirt/virterror.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -53,6 +54,10 @@ static struct
   unsigned nslots;
   struct idle idle[MAX_IDLE];
   unsigned nidle;
+  /* The loop's thread only, but for the first, which stays. */
+  struct loop *loop;
+  void (*on_lost) (virConnectPtr conn, void *arg);
+  void *on_lost_arg;
 } virt
     = { .m = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
 
@@ -71,6 +76,8 @@ virt_init (struct loop *loop, struct error *err)
   if (virInitialize () < 0)
     return virt_error (err, "libvirt");
   r = virt_event_register (loop, err);
+  if (r == 0)
+    virt.loop = loop;
   return r;
 }
 
@@ -106,6 +113,21 @@ virt_error (struct error *err, const char *what)
   return error_set (err, code, "%s: %s", what, text);
 }
 
+/* libvirt does not say so, and who opens the read-only socket by its path does
+ * not know either.  A call that only who may write gets an answer to, and
+ * that changes nothing: the format does not exist. */
+bool
+virt_read_only (virConnectPtr conn)
+{
+  char *text = virConnectDomainXMLToNative (conn, "none", "<domain/>", 0);
+  virErrorPtr e = virGetLastError ();
+  bool denied = !text && e && e->code == VIR_ERR_OPERATION_DENIED;
+
+  free (text);
+  virResetLastError ();
+  return denied;
+}
+
 /* ---- slots; virt.m is held ---- */
 
 static struct slot *
@@ -137,15 +159,47 @@ wait_for_other (struct slot *s)
   return true;
 }
 
+/* ---- losing ---- */
+
+void
+virt_on_lost (void (*fn) (virConnectPtr conn, void *arg), void *arg)
+{
+  virt.on_lost = fn;
+  virt.on_lost_arg = arg;
+}
+
+static void
+tell_lost (void *conn)
+{
+  if (virt.on_lost)
+    virt.on_lost (conn, virt.on_lost_arg);
+}
+
+/* On any thread. */
+static void
+ask_closed (virConnectPtr conn, int reason, void *unused)
+{
+  (void) loop_post (virt.loop, tell_lost, conn, NULL);
+}
+
+/* Closed by us: the callback holds a reference. */
+static void
+drop_conn (virConnectPtr conn)
+{
+  if (virConnectUnregisterCloseCallback (conn, ask_closed) < 0)
+    virResetLastError ();
+  virConnectClose (conn);
+}
+
 /* ---- connecting ---- */
 
 static virConnectPtr
-open_conn (const char *uri, enum virt_use use, struct error *err)
+open_conn (const char *uri, struct error *err)
 {
   virConnectPtr conn = virConnectOpen (uri);
 
-  /* To watch, the right to look is enough. */
-  if (!conn && use == VIRT_WATCH)
+  /* The right to look is enough to watch and to ask how a guest is. */
+  if (!conn)
     conn = virConnectOpenReadOnly (uri);
   if (!conn)
     {
@@ -183,7 +237,7 @@ live_conn (const char *uri, enum virt_use use)
       dead = steal_ptr (&s->conn);
   }
   if (dead)
-    virConnectClose (dead);
+    drop_conn (dead);
   virConnectClose (conn);
   return NULL;
 }
@@ -211,7 +265,10 @@ virt_connect (const char *uri, enum virt_use use, virConnectPtr *ret_conn,
                         uri);
     s->connecting = true;
   }
-  conn = open_conn (uri, use, &why);
+  conn = open_conn (uri, &why);
+  if (conn && use == VIRT_ASK
+      && virConnectRegisterCloseCallback (conn, ask_closed, NULL, NULL) < 0)
+    virResetLastError ();
   {
     LOCK_SCOPE (&virt.m);
     s->connecting = false;
@@ -261,7 +318,7 @@ virt_borrow (const char *uri, virConnectPtr *ret_conn, struct error *err)
         }
       virConnectClose (conn);
     }
-  conn = open_conn (uri, VIRT_ASK, &why);
+  conn = open_conn (uri, &why);
   if (!conn)
     return error_set (err, why.code, "%s", why.msg);
   *ret_conn = conn;
@@ -342,7 +399,7 @@ virt_done (void)
           break;
       }
       if (conn)
-        virConnectClose (conn);
+        drop_conn (conn);
     }
   virt_event_done ();
 }

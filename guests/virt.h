@@ -14,6 +14,7 @@
 #include "guests/virt_rooms.h"
 
 #include <libvirt/libvirt.h>
+#include <stdbool.h>
 
 struct incarnation;
 
@@ -28,6 +29,14 @@ enum virt_use
  * there is none or the old one is dead. */
 int virt_connect (const char *uri, enum virt_use use, virConnectPtr *ret_conn,
                   struct error *err);
+/* Whether it may only look: no console is streamed over it, no key pressed, no
+ * monitor command sent. */
+bool virt_read_only (virConnectPtr conn);
+/* Who is told, on the loop's thread, that a VIRT_ASK connection of
+ * virt_connect() was lost: the streams over it hear nothing of that (libvirt
+ * 9.0, when libvirtd ends).  conn is to be compared only.  One listener; NULL:
+ * none.  Loop thread. */
+void virt_on_lost (void (*fn) (virConnectPtr conn, void *arg), void *arg);
 /* A connection for this caller alone, to be given back.  For calls that wait
  * for a QEMU: clients of libvirt before 10.1 may lose one thread's call while
  * another thread's is waiting on the same connection, so that a stuck guest

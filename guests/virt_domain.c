@@ -66,10 +66,10 @@ place_console (const struct reading *r, const struct device *d,
   c->mode = r->mode;
   if (!r->local)
     {
-      /* Whatever it is there, libvirt streams it to us by its alias. */
+      /* libvirt streams it to us by its alias, if it is a pty there. */
       c->kind = CONSOLE_STREAM;
       guest_copy (c->path, sizeof c->path, d->alias);
-      return strcmp (d->type, "pty") == 0 || strcmp (d->type, "unix") == 0;
+      return strcmp (d->type, "pty") == 0;
     }
   if (strcmp (d->type, "pty") == 0)
     c->kind = CONSOLE_PTY;

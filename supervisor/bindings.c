@@ -452,7 +452,10 @@ on_meant (bool stopped, const char *status, void *arg)
 {
   struct run *run = arg;
 
-  if (stopped)
+  if (stopped && strcmp (status, LIBVIRT_SILENT) == 0)
+    no_verdict (&run->report, "libvirt-silent",
+                "its console comes through libvirt: %s", status);
+  else if (stopped)
     no_verdict (&run->report, "paused",
                 "it is not meant to run: QEMU says \"%s\"", status);
   run_over (run);

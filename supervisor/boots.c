@@ -24,6 +24,8 @@
 #define ECHO_MS 60000
 /* A young process whose guest nobody has seen up is in its first boot. */
 #define FIRST_BOOT_MS 120000
+/* No guest boots and answers in less. */
+#define BOOT_TAKES_MS 2000
 #define BURST 4
 #define REFILL_MS (5u * 60 * 1000)
 
@@ -269,7 +271,8 @@ boots_answered (struct boots *b, const struct incarnation *inc,
   if (!l)
     return false;
   fell = up && l->up_known && uptime_fell (&l->last, up);
-  if (l->pending && begun_ms <= l->pending_ms)
+  if (l->pending && begun_ms <= l->pending_ms
+      && loop_now (b->loop) - begun_ms < BOOT_TAKES_MS)
     l->pending = NULL;
   if (fell)
     {

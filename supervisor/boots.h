@@ -6,10 +6,10 @@
  *
  * An uptime came within a nonce's frame, so it is what the guest says.  A
  * banner is text.  It counts after some seconds, unless a check that was begun
- * before it is answered well after all (it was `dmesg`, not a boot), or the
- * text goes on with stamps of a kernel that is older than that.  What a guest
- * can win by printing banners is that failed checks are counted from zero, a
- * few times an hour: from then on they are believed as they are.
+ * before it is answered well, and faster than a guest boots (it was `dmesg`),
+ * or the text goes on with stamps of a kernel that is older than that.  What a
+ * guest can win by printing banners is that failed checks are counted from
+ * zero, a few times an hour: from then on they are believed as they are.
  */
 #ifndef HANGDOG_SUPERVISOR_BOOTS_H
 #define HANGDOG_SUPERVISOR_BOOTS_H

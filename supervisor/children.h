@@ -51,8 +51,7 @@ int child_new (struct loop *loop, const struct child_spec *spec,
 int child_start (struct child *c, struct error *err);
 /* SIGTERM, then SIGKILL after grace_ms; not started again. */
 void child_stop (struct child *c, uint64_t grace_ms);
-/* The same, but then started again, by what prepare() says by then: no
- * death. */
+/* The same, but then started again, as prepare() says by then: no death. */
 void child_renew (struct child *c, uint64_t grace_ms);
 void child_free (struct child *c);
 pid_t child_pid (const struct child *c); /* 0 = not running */

@@ -276,6 +276,10 @@ reload (const char *text, size_t len, void *arg)
                             json_get (now, "sources"));
   config_done (&d->config);
   d->config = fresh;
+  job_pool_limit (d->jobs, (unsigned) fresh.limits.max_threads,
+                  (unsigned) fresh.limits.max_threads / 2);
+  hub_limit (d->hub, (unsigned) fresh.limits.sweep_ms,
+             fresh.limits.ring_total);
   if (!same)
     {
       stop_sources (d);

@@ -32,6 +32,9 @@ resurrect (struct incidents *in, const struct incident *inc)
 
   if (incidents_by_id (in, inc->id))
     return NULL;
+  /* Before it stands: a guest that was found already is put into its life
+   * again, which is no new one. */
+  registry_recall (in->d->registry, &inc->inc);
   a = incidents_add (in, inc, NULL);
   if (!a)
     return NULL;

@@ -6,23 +6,17 @@
 #include "supervisor/incidents_impl.h"
 #include "supervisor/daemon.h"
 
-#include "base/clock.h"
-
 #include <string.h>
 
-/* An incident that the hypervisor's event has opened is ended by what its host
- * does next (on_crash=destroy): not the same trouble once more. */
-#define TOLD_MS 30000
-
+/* What ends a life may have been told of already: a panic, say, and then its
+ * host ended it for that (on_crash=destroy). */
 static bool
-told_lately (const struct incidents *in, const char *uuid)
+was_told (const struct incidents *in, const struct incarnation *life)
 {
-  int64_t since = clock_wall_ms () - TOLD_MS;
-
   for (const struct active *a = in->first; a; a = a->next)
     if (strcmp (a->inc.scenario, BY_MONITOR) == 0
-        && strcmp (a->inc.inc.uuid, uuid) == 0
-        && (int64_t) a->inc.opened_wall_ms > since)
+        && a->inc.end != INCIDENT_RECOVERED
+        && incarnation_equal (&a->inc.inc, life))
       return true;
   return false;
 }
@@ -62,9 +56,7 @@ incidents_changed (struct incidents *in, const struct guest *was,
   /* Only who is seen to die: one that was found dead may have been so for
    * weeks. */
   if (in->known && was && was->run != GUEST_OFF && now->run == GUEST_OFF
-      && now->intent == INTENT_RUN
-      && (strcmp (now->reason, "crashed") == 0
-          || strcmp (now->reason, "failed") == 0)
-      && !told_lately (in, now->inc.uuid))
+      && now->intent == INTENT_RUN && strcmp (now->reason, "crashed") == 0
+      && !was_told (in, &was->inc))
     incidents_event (in, now, GUEST_EVENT_DIED, now->reason);
 }

@@ -55,7 +55,7 @@ struct keeper
   int signal_fd;
   bool with_libvirt; /* the daemon that was started last: guests/virt_rooms.h */
   char daemon_path[4096], writer_path[4096];
-  char sink[4096]; /* the writer's --sink */
+  char *sink; /* the writer's --sink */
   char bounds[3][32];
   bool stopping;
   int exit_code;
@@ -145,6 +145,14 @@ daemon_started (struct child *c, void *arg)
   keeper_open_tell_stuck (k->opener);
 }
 
+static struct json_object *
+config_section (struct keeper *k, const char *name)
+{
+  CLEANUP_JSON struct json_object *all = config_to_json (&k->config);
+
+  return json_object_get (json_get (all, name));
+}
+
 static int
 prepare_writer (void *arg, const char **argv, unsigned max_argv, int *fds,
                 unsigned *nfds, struct error *err)
@@ -155,19 +163,24 @@ prepare_writer (void *arg, const char **argv, unsigned max_argv, int *fds,
   const uint64_t values[] = { k->config.limits.log_total,
                               k->config.limits.spool_total,
                               k->config.limits.spool_free_floor };
+  CLEANUP_JSON struct json_object *sink = NULL;
   struct ends e;
   int r;
 
   r = ends_take (&k->for_writer, &k->for_daemon, k->daemon, &e, err);
   if (r < 0)
     return r;
+  /* As it is now: the last one may have been started long ago. */
+  sink = config_section (k, "sink");
+  free (k->sink);
+  k->sink = sink ? strdup (json_object_to_json_string (sink)) : NULL;
   fds[0] = e.channel;
   fds[1] = e.pipe;
   *nfds = 2;
   argv[0] = "--state";
   argv[1] = k->state_path;
   argv[2] = "--sink";
-  argv[3] = k->sink;
+  argv[3] = k->sink ? k->sink : "{}";
   for (unsigned i = 0; i < ARRAY_LEN (bounds); i++)
     {
       snprintf (k->bounds[i], sizeof (k->bounds[i]), "%llu",
@@ -313,13 +326,10 @@ reload (struct keeper *k)
     }
   if (child_channel (k->writer))
     {
-      struct json_object *all = config_to_json (&k->config);
-
       head = json_object_new_object ();
       json_add_str (head, "op", "reload");
-      json_object_object_add (head, "sink",
-                              json_object_get (json_get (all, "sink")));
-      json_object_put (all);
+      json_object_object_add (head, "sink", config_section (k, "sink"));
+      json_object_object_add (head, "limits", config_section (k, "limits"));
       channel_send (child_channel (k->writer), head, NULL, 0, NULL, 0);
     }
 }
@@ -386,18 +396,6 @@ catch_signals (struct keeper *k, struct error *err)
 
 /* ---- start ---- */
 
-static void
-sink_argument (struct keeper *k)
-{
-  struct json_object *all = config_to_json (&k->config);
-  struct json_object *sink = json_get (all, "sink");
-
-  snprintf (k->sink, sizeof (k->sink), "%s",
-            sink ? json_object_to_json_string_ext (sink, JSON_C_TO_STRING_PLAIN)
-                 : "{}");
-  json_object_put (all);
-}
-
 static int
 start_children (struct keeper *k, struct error *err)
 {
@@ -430,7 +428,6 @@ start_children (struct keeper *k, struct error *err)
             k->libexec);
   daemon.program = k->daemon_path;
   writer.program = k->writer_path;
-  sink_argument (k);
   r = child_new (k->loop, &writer, &k->writer, err);
   if (r == 0)
     r = child_new (k->loop, &daemon, &k->daemon, err);

@@ -21,6 +21,7 @@ struct question
   const struct guest *guest;
   struct transport_env env;
   char status[64];
+  bool silent; /* it is libvirt that does not answer */
 };
 
 /* Loop side: who waits, also for one that never comes back. */
@@ -57,10 +58,22 @@ static int
 ask_run (struct job *job, void *arg)
 {
   struct question *q = arg;
-  enum monitor_health health;
+  enum monitor_health health = MONITOR_GONE;
+  int r = monitor_status (&q->env, q->guest, job_deadline (job), &health,
+                          q->status, sizeof (q->status), NULL);
 
-  return monitor_status (&q->env, q->guest, job_deadline (job), &health,
-                         q->status, sizeof (q->status), NULL);
+  q->silent = r < 0 && r != -ENOENT && r != -ENOTSUP && health == MONITOR_GONE
+              && q->guest->monitor == MONITOR_LIBVIRT;
+  return r;
+}
+
+static bool
+through_libvirt (const struct guest *g)
+{
+  for (unsigned i = 0; i < g->nconsoles; i++)
+    if (g->consoles[i].kind == CONSOLE_STREAM)
+      return g->monitor == MONITOR_LIBVIRT;
+  return false;
 }
 
 static void
@@ -78,7 +91,9 @@ ask_done (void *owner, void *arg, enum job_end end, int rc)
   struct waiting *w = owner;
   struct question *q = arg;
 
-  if (end == JOB_DISCARDED || rc < 0)
+  if (end == JOB_RETURNED && q->silent)
+    w->fn (true, LIBVIRT_SILENT, w->arg);
+  else if (end == JOB_DISCARDED || rc < 0)
     w->fn (false, "", w->arg);
   else
     w->fn (is_stopped (q->status), q->status, w->arg);
@@ -104,8 +119,8 @@ meant_ask (struct daemon *d, const struct guest *g, meant_fn *fn, void *arg,
   };
   int r;
 
-  /* libvirt tells of itself. */
-  if (g->monitor != MONITOR_UNIX)
+  /* libvirt tells of itself, if it lives. */
+  if (g->monitor != MONITOR_UNIX && !through_libvirt (g))
     return -ENOENT;
   q = calloc (1, sizeof (*q));
   w = calloc (1, sizeof (*w));

@@ -20,9 +20,13 @@ bool guest_paused_by_owner (const struct guest *g);
 
 /* status: what QEMU says of itself when stopped is true ("paused"), else what
  * is known.  On the loop, once. */
+#define LIBVIRT_SILENT "libvirt does not answer"
 typedef void meant_fn (bool stopped, const char *status, void *arg);
 
-/* Negative when there is nobody to ask: fn is not called then. */
+/* Over a libvirt that does not answer a guest can't either: that is told as
+ * stopped, too, with the status LIBVIRT_SILENT.  Only where the console comes
+ * through libvirt.  Negative when there is nobody to ask: then fn is not
+ * called. */
 int meant_ask (struct daemon *d, const struct guest *g, meant_fn *fn,
                void *arg, struct error *err);
 

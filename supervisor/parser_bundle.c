@@ -245,6 +245,19 @@ finish (struct bundle_task *t, int r, const struct error *why,
   return 0;
 }
 
+/* It takes hangdog-parser-foreign, which can read what others pack. */
+static int
+say_foreign (struct bundle_task *t, struct error *err)
+{
+  struct json_object *head = json_object_new_object ();
+
+  json_add_str (head, "op", "foreign");
+  say (t, head, NULL, 0);
+  if (t->send_failed)
+    return error_errno (err, -t->send_failed, "answering");
+  return 0;
+}
+
 static int
 run (enum mode mode, const char *wanted, struct error *err)
 {
@@ -258,9 +271,14 @@ run (enum mode mode, const char *wanted, struct error *err)
   if (r < 0)
     return r;
   r = bundle_read (PARSER_INPUT, MAX_BYTES, &reader, &t, &why);
-  if (mode == VERIFY)
-    tell_missing (&t);
-  r = finish (&t, r, &why, err);
+  if (r == -ENOEXEC)
+    r = say_foreign (&t, err);
+  else
+    {
+      if (mode == VERIFY)
+        tell_missing (&t);
+      r = finish (&t, r, &why, err);
+    }
   sha256_free (t.sum);
   json_doc_free (t.manifest);
   buf_done (&t.manifest_text);
@@ -287,6 +305,9 @@ run_verify (int argc, char **argv, struct error *err)
   return run (VERIFY, NULL, err);
 }
 
+#ifdef BUNDLE_OWN_ONLY
+#define warm_sums NULL
+#else
 /* libcrypto reads its configuration and makes its tables at first use. */
 static int
 warm_sums (struct error *err)
@@ -301,6 +322,7 @@ warm_sums (struct error *err)
   sha256_end (s, hex);
   return 0;
 }
+#endif
 
 const struct parser_task task_bundle_list = {
   .name = "bundle-list",

@@ -15,7 +15,6 @@
 
 #include <fcntl.h>
 #include <grp.h>
-#include <seccomp.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -102,76 +101,6 @@ forbid_files (void)
 #endif
 }
 
-static const int allowed[] = {
-  SCMP_SYS (read),        SCMP_SYS (readv),      SCMP_SYS (pread64),
-  SCMP_SYS (lseek),       SCMP_SYS (write),      SCMP_SYS (writev),
-  SCMP_SYS (sendmsg),     SCMP_SYS (recvmsg),    SCMP_SYS (sendto),
-  SCMP_SYS (recvfrom),    SCMP_SYS (poll),       SCMP_SYS (ppoll),
-  SCMP_SYS (close),       SCMP_SYS (munmap),     SCMP_SYS (mremap),
-  SCMP_SYS (brk),         SCMP_SYS (madvise),    SCMP_SYS (futex),
-  SCMP_SYS (sched_yield), SCMP_SYS (getrandom),  SCMP_SYS (clock_gettime),
-  SCMP_SYS (gettimeofday), SCMP_SYS (restart_syscall),
-  SCMP_SYS (rt_sigreturn), SCMP_SYS (exit),      SCMP_SYS (exit_group),
-#if SANITIZED
-  /* clang's runtime gives its alternate stack back at the end. */
-  SCMP_SYS (sigaltstack),
-#endif
-};
-
-/* What libraries try in passing and do well without. */
-static const int refused[] = {
-  SCMP_SYS (openat),   SCMP_SYS (open),       SCMP_SYS (newfstatat),
-  SCMP_SYS (fstat),    SCMP_SYS (statx),      SCMP_SYS (access),
-  SCMP_SYS (faccessat), SCMP_SYS (readlink),  SCMP_SYS (readlinkat),
-  SCMP_SYS (ioctl),    SCMP_SYS (prlimit64),  SCMP_SYS (sysinfo),
-  SCMP_SYS (uname),    SCMP_SYS (getpid),     SCMP_SYS (gettid),
-  SCMP_SYS (rt_sigprocmask), SCMP_SYS (rt_sigaction),
-};
-
-static int
-add_rules (scmp_filter_ctx ctx)
-{
-  int r = 0;
-
-  for (size_t i = 0; r == 0 && i < sizeof allowed / sizeof *allowed; i++)
-    r = seccomp_rule_add (ctx, SCMP_ACT_ALLOW, allowed[i], 0);
-  for (size_t i = 0; r == 0 && i < sizeof refused / sizeof *refused; i++)
-    {
-      r = seccomp_rule_add (ctx, SCMP_ACT_ERRNO (EACCES), refused[i], 0);
-      if (r == -EDOM)
-        r = 0; /* not on this architecture */
-    }
-  /* Memory, but none that can be run. */
-  if (r == 0)
-    r = seccomp_rule_add (ctx, SCMP_ACT_ALLOW, SCMP_SYS (mmap), 1,
-                          SCMP_A2 (SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-  if (r == 0)
-    r = seccomp_rule_add (ctx, SCMP_ACT_ALLOW, SCMP_SYS (mprotect), 1,
-                          SCMP_A2 (SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-  /* Asking whether the channel blocks, and nothing else of fcntl(). */
-  if (r == 0)
-    r = seccomp_rule_add (ctx, SCMP_ACT_ALLOW, SCMP_SYS (fcntl), 1,
-                          SCMP_A1 (SCMP_CMP_EQ, F_GETFL));
-  return r;
-}
-
-static int
-filter_calls (struct error *err)
-{
-  scmp_filter_ctx ctx = seccomp_init (SCMP_ACT_KILL_PROCESS);
-  int r;
-
-  if (ctx == NULL)
-    return error_set (err, ENOMEM, "no memory for the list of system calls");
-  r = add_rules (ctx);
-  if (r == 0)
-    r = seccomp_load (ctx);
-  seccomp_release (ctx);
-  if (r < 0)
-    return error_errno (err, -r, "installing the list of system calls");
-  return 0;
-}
-
 int
 jail_enter (const struct jail *j, bool *ret_landlock, struct error *err)
 {
@@ -185,7 +114,7 @@ jail_enter (const struct jail *j, bool *ret_landlock, struct error *err)
     return error_errno (err, errno, "giving up privileges");
   /* Not every kernel has it, and the list of calls keeps files away too. */
   landlock = forbid_files ();
-  if ((r = filter_calls (err)) < 0)
+  if ((r = jail_filter_calls (err)) < 0)
     return r;
   *ret_landlock = landlock;
   return 0;

@@ -416,6 +416,23 @@ add_if (struct json_object *o, const char *key, const char *value)
     json_add_str (o, key, value);
 }
 
+static struct json_object *
+limits_to_json (const struct config_limits *l)
+{
+  struct json_object *o = json_object_new_object ();
+  char ms[32];
+
+  snprintf (ms, sizeof (ms), "%llums", (unsigned long long) l->sweep_ms);
+  json_add_str (o, "console-sweep", ms);
+  json_add_int (o, "ring-total", (int64_t) l->ring_total);
+  json_add_int (o, "log-total", (int64_t) l->log_total);
+  json_add_int (o, "spool-total", (int64_t) l->spool_total);
+  json_add_int (o, "spool-free-floor", (int64_t) l->spool_free_floor);
+  json_add_int (o, "max-threads", l->max_threads);
+  json_add_int (o, "max-diagnoses", l->max_diagnoses);
+  return o;
+}
+
 struct json_object *
 config_to_json (const struct config *cfg)
 {
@@ -464,6 +481,7 @@ config_to_json (const struct config *cfg)
       json_add_int (s, "max-rate", (int64_t) cfg->sink.max_rate);
       json_object_object_add (o, "sink", s);
     }
+  json_object_object_add (o, "limits", limits_to_json (&cfg->limits));
   return o;
 }
 

@@ -495,22 +495,6 @@ pong (struct writer *w, const struct frame *frame)
 }
 
 static void
-reload (struct writer *w, struct json_object *sink)
-{
-  struct sink_config cfg;
-  struct error err = ERROR_INIT;
-  const char *text = sink ? json_object_to_json_string (sink) : "{}";
-
-  if (sink_parse (text, strlen (text), &cfg, &err) < 0)
-    {
-      log_error ("the sink is not taken, the last good one stays: %s",
-                 error_text (&err));
-      return;
-    }
-  shipper_sink (w->shipper, &cfg);
-}
-
-static void
 keeper_frame (struct channel *ch, struct frame *frame, void *arg)
 {
   struct writer *w = arg;
@@ -523,7 +507,7 @@ keeper_frame (struct channel *ch, struct frame *frame, void *arg)
   else if (strcmp (op, "peer") == 0 && frame->nfds == 2)
     new_peer (w, steal_fd (&frame->fds[0]), steal_fd (&frame->fds[1]));
   else if (strcmp (op, "reload") == 0)
-    reload (w, json_get (frame->head, "sink"));
+    writer_reload (frame->head, w->disk_lane, w->disk, w->shipper);
   else if (strcmp (op, "stop") == 0)
     stop (w);
   else

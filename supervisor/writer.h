@@ -83,6 +83,8 @@ void request_free (struct request *rq);
 int disk_open (const char *state, const struct writer_limits *limits,
                struct disk **ret, struct error *err);
 void disk_close (struct disk *d);
+/* From now on; of limits only what writer_options() takes. */
+void disk_limit (struct disk *d, const struct writer_limits *limits);
 struct spool *disk_spool (struct disk *d);
 struct logs *disk_logs (struct disk *d);
 /* The caller's from now on: at the end, when the lane is gone. */
@@ -111,6 +113,10 @@ void shipper_sink (struct shipper *s, struct sink_config *cfg);
 void shipper_kick (struct shipper *s);
 /* Somebody asks for it: a denial is not waited for any more. */
 void shipper_retry (struct shipper *s);
+
+/* The keeper's {"op":"reload",...}: sink and limits.  Loop thread. */
+void writer_reload (struct json_object *head, struct lane *disk_lane,
+                    struct disk *d, struct shipper *s);
 
 /* Reads a sink's JSON.  sink_done() it. */
 int sink_parse (const char *text, size_t len, struct sink_config *ret,

@@ -436,6 +436,12 @@ folder (int dirfd, const char *name, int *ret, struct error *err)
   return 0;
 }
 
+static uint64_t
+floor_of (const struct writer_limits *limits)
+{
+  return limits->spool.free_floor ? limits->spool.free_floor : 256u << 20;
+}
+
 int
 disk_open (const char *state, const struct writer_limits *limits,
            struct disk **ret, struct error *err)
@@ -450,8 +456,7 @@ disk_open (const char *state, const struct writer_limits *limits,
       return error_set (err, ENOMEM, "no memory");
     }
   d->state_fd = d->files_fd = -1;
-  d->free_floor = limits->spool.free_floor ? limits->spool.free_floor
-                                           : 256u << 20;
+  d->free_floor = floor_of (limits);
   if ((r = state_open (state, &d->state_fd, err)) < 0
       || (r = folder (d->state_fd, "state", &d->files_fd, err)) < 0
       || (r = folder (d->state_fd, "spool", &spool, err)) < 0
@@ -467,6 +472,14 @@ disk_open (const char *state, const struct writer_limits *limits,
     }
   *ret = d;
   return 0;
+}
+
+void
+disk_limit (struct disk *d, const struct writer_limits *limits)
+{
+  d->free_floor = floor_of (limits);
+  spool_limit (d->spool, limits->spool.max_bytes, limits->spool.free_floor);
+  logs_limit (d->logs, limits->logs.total, limits->logs.free_floor);
 }
 
 struct spool *

@@ -81,6 +81,8 @@ logs_rotate (struct logs *l, struct console *c, enum log_file f)
       if (renameat (l->dirfd, from, l->dirfd, to) < 0 && errno != ENOENT)
         return -errno;
     }
+  if (c->fd[f] < 0)
+    return 0;
   close (c->fd[f]);
   c->fd[f] = -1;
   l->open_files--;
@@ -271,6 +273,24 @@ logs_measure (struct logs *l)
   l->on_disk = h.total;
 }
 
+/* Only what was rotated away can be removed.  Files that grew under a higher
+ * limit would keep all logs above the present one for ever. */
+static void
+rotate_large (struct logs *l)
+{
+  char path[PATH_BYTES];
+  struct stat st;
+
+  for (size_t i = 0; i < l->count; i++)
+    for (int f = 0; f < FILE_MAX; f++)
+      {
+        path_of (path, l->consoles[i], (enum log_file) f, 0);
+        if (fstatat (l->dirfd, path, &st, AT_SYMLINK_NOFOLLOW) == 0
+            && (uint64_t) st.st_size > logs_rotate_at (l))
+          logs_rotate (l, l->consoles[i], (enum log_file) f);
+      }
+}
+
 void
 logs_prune (struct logs *l)
 {
@@ -279,11 +299,13 @@ logs_prune (struct logs *l)
 
   if (victims == NULL)
     return;
-  for (unsigned round = 0; round < 2; round++)
+  for (unsigned round = 0; round < 3; round++)
     {
       struct hunt h
-          = { .l = l, .victims = victims, .current = round == 1 };
+          = { .l = l, .victims = victims, .current = round == 2 };
 
+      if (round == 1)
+        rotate_large (l);
       look (&h, l->dirfd, "");
       l->on_disk = h.total;
       for (size_t i = 0; i < h.count && l->on_disk > aim; i++)
@@ -293,6 +315,16 @@ logs_prune (struct logs *l)
       if (l->on_disk <= aim)
         return;
     }
+}
+
+void
+logs_limit (struct logs *l, uint64_t total, uint64_t free_floor)
+{
+  l->limits.total = total ? total : LOGS_TOTAL;
+  l->limits.free_floor = free_floor ? free_floor : LOGS_FREE_FLOOR;
+  l->full_until = 0;
+  if (l->on_disk > l->limits.total)
+    logs_prune (l);
 }
 
 /* ---- records that came too early ---- */

@@ -207,8 +207,8 @@ lost (struct logs *l, struct console *c, uint64_t bytes, const char *why)
 
 /* Only what was rotated away can be removed: with very many consoles each must
  * rotate early, or the limit would be reached by what nobody may remove. */
-static uint64_t
-rotate_at (const struct logs *l)
+uint64_t
+logs_rotate_at (const struct logs *l)
 {
   uint64_t share = l->limits.total / (4 * (l->count + 1));
 
@@ -230,7 +230,7 @@ write_file (struct logs *l, struct console *c, enum log_file f,
   if ((r = logs_open_file (l, c, f)) < 0)
     return r;
   lru_front (l, c);
-  if (c->size[f] > 0 && c->size[f] + len > rotate_at (l)
+  if (c->size[f] > 0 && c->size[f] + len > logs_rotate_at (l)
       && (r = logs_rotate (l, c, f)) < 0)
     return r;
   if (l->on_disk + len > l->limits.total)
@@ -544,9 +544,9 @@ logs_new (int dirfd, const struct logs_limits *limits, struct logs **ret,
   if (limits)
     l->limits = *limits;
   if (l->limits.total == 0)
-    l->limits.total = 1u << 30;
+    l->limits.total = LOGS_TOTAL;
   if (l->limits.free_floor == 0)
-    l->limits.free_floor = 256u << 20;
+    l->limits.free_floor = LOGS_FREE_FLOOR;
   if (l->limits.rotate == 0)
     l->limits.rotate = 4u << 20;
   if (l->limits.keep == 0)

@@ -34,6 +34,9 @@ int logs_new (int dirfd, const struct logs_limits *limits, struct logs **ret,
               struct error *err);
 void logs_free (struct logs *l);
 
+/* From now on; 0 = the default.  What is beyond is removed. */
+void logs_limit (struct logs *l, uint64_t total, uint64_t free_floor);
+
 /* Says who id is.  -EINVAL for a uuid or name that is no file name. */
 int logs_declare (struct logs *l, uint32_t id, const char *uuid,
                   const char *name, const char *guest, uint64_t now_ms,

@@ -13,6 +13,8 @@
 #define CLEAN_BYTES (1u << 20)
 #define UNKNOWN_BYTES (256u << 10)
 #define MAX_IDS 16384u
+#define LOGS_TOTAL (1u << 30)
+#define LOGS_FREE_FLOOR (256u << 20)
 
 enum log_file
 {
@@ -61,8 +63,11 @@ struct logs
 
 int logs_open_file (struct logs *l, struct console *c, enum log_file f);
 int logs_rotate (struct logs *l, struct console *c, enum log_file f);
-/* Removes the oldest rotated files, then those of consoles that nobody
- * declared, until there is some air below the limit. */
+/* How large a file may grow. */
+uint64_t logs_rotate_at (const struct logs *l);
+/* Removes the oldest rotated files, then what current ones hold beyond
+ * logs_rotate_at() (the limit was higher once), then those of consoles that
+ * nobody declared, until there is some air below the limit. */
 void logs_prune (struct logs *l);
 void logs_measure (struct logs *l);
 void logs_close_oldest (struct logs *l, const struct console *keep);

@@ -67,6 +67,11 @@ console_stream_drop_ (struct console *c, void *stream)
 {
 }
 
+void
+console_stream_listen_ (struct hub *hub, bool on)
+{
+}
+
 static int
 open_stream (const struct open_task *task, uint64_t deadline,
              struct console_link *ret_link, struct error *err)

@@ -99,5 +99,8 @@ void collect_blocked (struct collect_ctx *ctx, const char *text, size_t len);
 
 /* The console's text: marks of trouble as facts (marks.c). */
 void collect_marks (struct collect_ctx *ctx, const char *text, size_t len);
+/* The guest's lines in the log that EVE's memlogd keeps, where there is one:
+ * console/platform.log, console.platform.lines, and marks. */
+void collect_memlog (struct collect_ctx *ctx);
 
 #endif

@@ -2,7 +2,7 @@
  *
  * Collector console: what the ring still has of each console.  Types
  * nothing, and in probe mode connects nothing: what was not drained then is
- * in the platform's own log.
+ * in the platform's own log, which is asked where it is known (memlog.c).
  */
 #include "diag/collect/collect.h"
 
@@ -124,6 +124,8 @@ run (struct collect_ctx *ctx, struct error *err)
     return error_set (err, ENOENT, "the guest has no console");
   for (unsigned i = 0; i < ctx->guest->nconsoles && !collect_over (ctx); i++)
     one (ctx, i);
+  if (ctx->guest->consoles[0].mode == CONSOLE_PROBE && !collect_over (ctx))
+    collect_memlog (ctx);
   return 0;
 }
 

@@ -144,8 +144,7 @@ static const struct verdict_rule rules[] = {
     .sentence = "The guest's kernel panicked and told the hypervisor so.",
     .next = "console/tail.log has its last words." },
   { .class_ = "vmm-dead", .confidence = "high",
-    .when = { { "vmm.status", OP_BEGINS, "off" },
-              { "vmm.trouble", OP_BEGINS, "DIED" } },
+    .when = { { "vmm.status", OP_BEGINS, "off crashed" } },
     .culprit = "QEMU process",
     .sentence = "The guest's QEMU process has died: nobody had asked it to "
                 "end.",

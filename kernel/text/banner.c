@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#define STAMPED_LINES 8192
 #define MAX_STAMP_SECONDS 1000000000u /* 30 years; more is no stamp */
 
 static bool
@@ -76,6 +77,26 @@ is_version (const char *s)
   return begins (s, words) && is_digit (s[sizeof words - 1]);
 }
 
+static void
+begin_kernel (struct banner *b)
+{
+  b->stamp_us = 0;
+  b->stamped = STAMPED_LINES;
+}
+
+/* Most lines are known by their first bytes not to matter, and all that a
+ * thousand guests print comes by here. */
+static bool
+is_of_no_use (struct banner *b)
+{
+  char c = b->head[b->nhead - 1];
+
+  if (b->nhead > 1)
+    return b->head[0] == '[' && b->stamped == 0 && b->nhead <= 6 && c != ' '
+           && c != '0';
+  return c != '[' && c != 'L' && !(b->untimed && c == 'C');
+}
+
 /* A line's beginning is whole. */
 static bool
 judge_head (struct banner *b)
@@ -92,18 +113,19 @@ judge_head (struct banner *b)
     s++;
   if (timed && us == 0 && is_version (s))
     {
-      b->stamp_us = 0;
+      begin_kernel (b);
       return true;
     }
   if (timed)
     {
-      if (us > b->stamp_us)
+      if (b->stamped > 0 && us > b->stamp_us)
         b->stamp_us = us;
+      b->stamped -= b->stamped > 0;
       return false;
     }
   if (untimed && begins (s, "Command line: "))
     {
-      b->stamp_us = 0;
+      begin_kernel (b);
       return true;
     }
   b->untimed = is_version (s);
@@ -145,9 +167,7 @@ banner_feed (struct banner *b, const char *data, size_t len)
       else
         b->head[b->nhead++] = *data;
       data++;
-      /* Most lines are known by their first byte not to matter. */
-      if (b->nhead == 1 && b->head[0] != '[' && b->head[0] != 'L'
-          && !(b->untimed && b->head[0] == 'C'))
+      if (b->nhead > 0 && is_of_no_use (b))
         {
           b->untimed = false;
           b->nhead = 0;

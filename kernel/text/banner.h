@@ -20,7 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define BANNER_HEAD 64 /* of a line: stamp, caller, "Linux version N" */
+#define BANNER_HEAD 48 /* of a line: stamp, caller, "Linux version N" */
 
 struct banner
 {
@@ -28,7 +28,8 @@ struct banner
   uint8_t nhead;
   bool skip;    /* the rest of this line does not matter */
   bool untimed; /* the line before was a banner without a stamp */
-  uint64_t stamp_us; /* the latest stamp since the last banner */
+  uint16_t stamped;  /* lines whose stamps are still read, after a banner */
+  uint64_t stamp_us; /* the latest stamp of those lines */
 };
 #define BANNER_INIT { .nhead = 0 }
 

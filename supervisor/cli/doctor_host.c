@@ -60,6 +60,9 @@ programs (struct exam *e, const struct cli *cli)
 #ifdef WITH_LIBVIRT
           "hangdog-daemon-libvirt",
 #endif
+#ifdef WITH_LIBARCHIVE
+          "hangdog-parser-foreign",
+#endif
         };
   char path[4096];
 

@@ -23,6 +23,7 @@
 
 /* Longer than its own deadline: the parser ends itself first, and says why. */
 #define PARSE_MS 120000
+#define FOREIGN 1
 
 struct parse
 {
@@ -34,13 +35,13 @@ struct parse
 
 /* The parser gets its channel as 3 and the archive as 4, and nothing else. */
 static pid_t
-start_parser (const struct cli *cli, const char *task, const char *name,
-              int channel, int file, struct error *err)
+start_parser (const struct cli *cli, const char *program, const char *task,
+              const char *name, int channel, int file, struct error *err)
 {
   char path[4096];
   pid_t pid;
 
-  snprintf (path, sizeof (path), "%s/hangdog-parser", cli->libexec);
+  snprintf (path, sizeof (path), "%s/%s", cli->libexec, program);
   /* A child that cannot be started looks like one that an archive killed. */
   if (access (path, X_OK) < 0)
     return error_set (err, EIO, "%s: %s", path, strerror (errno));
@@ -53,10 +54,10 @@ start_parser (const struct cli *cli, const char *task, const char *name,
       if (a < 0 || b < 0 || dup2 (a, 3) < 0 || dup2 (b, 4) < 0)
         _exit (126);
       close_range (5, ~0u, 0);
-      execl (path, "hangdog-parser", task, name, (char *) NULL);
+      execl (path, program, task, name, (char *) NULL);
       _exit (127);
     }
-  return pid < 0 ? error_errno (err, errno, "starting hangdog-parser") : pid;
+  return pid < 0 ? error_errno (err, errno, "starting %s", program) : pid;
 }
 
 static void
@@ -135,6 +136,8 @@ answers (struct parse *p, int sock, struct error *err)
         continue;
       if (strcmp (op, "end") == 0)
         return ended (p, f.head, err);
+      if (strcmp (op, "foreign") == 0)
+        return FOREIGN;
       if (strcmp (op, "data") == 0)
         content (p, &f);
       else if (strcmp (op, "member") == 0)
@@ -145,26 +148,17 @@ answers (struct parse *p, int sock, struct error *err)
 }
 
 static int
-parse (struct cli *cli, struct parse *p, const char *task, const char *file,
-       const char *name, struct error *err)
+ask (struct cli *cli, struct parse *p, const char *program, const char *task,
+     const char *name, int fd, struct error *err)
 {
-  CLEANUP_CLOSE int fd = -1, mine = -1;
-  struct stat st;
+  CLEANUP_CLOSE int mine = -1;
   int pair[2], r;
   pid_t pid;
 
-  p->file = file;
-  p->content = name != NULL;
-  /* O_NONBLOCK: opening a FIFO would wait for who writes to it. */
-  fd = open (file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0)
-    return error_errno (err, errno, "%s", file);
-  if (fstat (fd, &st) < 0 || !S_ISREG (st.st_mode))
-    return error_set (err, EINVAL, "%s is not a file", file);
   if (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
     return error_errno (err, errno, "socketpair");
   mine = pair[0];
-  pid = start_parser (cli, task, name, pair[1], fd, err);
+  pid = start_parser (cli, program, task, name, pair[1], fd, err);
   close (pair[1]);
   if (pid < 0)
     return pid;
@@ -174,6 +168,32 @@ parse (struct cli *cli, struct parse *p, const char *task, const char *file,
   if (r < 0)
     kill (pid, SIGKILL);
   waitpid (pid, NULL, 0);
+  return r;
+}
+
+static int
+parse (struct cli *cli, struct parse *p, const char *task, const char *file,
+       const char *name, struct error *err)
+{
+  CLEANUP_CLOSE int fd = -1;
+  struct stat st;
+  int r;
+
+  p->file = file;
+  p->content = name != NULL;
+  /* O_NONBLOCK: opening a FIFO would wait for who writes to it. */
+  fd = open (file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0)
+    return error_errno (err, errno, "%s", file);
+  if (fstat (fd, &st) < 0 || !S_ISREG (st.st_mode))
+    return error_set (err, EINVAL, "%s is not a file", file);
+  r = ask (cli, p, "hangdog-parser", task, name, fd, err);
+  /* Archives of others take a library that starts slowly. */
+  if (r == FOREIGN && lseek (fd, 0, SEEK_SET) == 0)
+    r = ask (cli, p, "hangdog-parser-foreign", task, name, fd, err);
+  if (r == FOREIGN)
+    r = error_set (err, EBADMSG, "%s is no archive that can be read here",
+                   file);
   return r;
 }
 

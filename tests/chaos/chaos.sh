@@ -155,7 +155,7 @@ hd_children() { [ -n "$keeper" ] && cat "/proc/$keeper/task/"*/children 2>/dev/n
 hd_pid() { # daemon|writer: its pid, "" when there is none
     local p
     for p in $(hd_children); do
-        case $(tr '\0' ' ' <"/proc/$p/cmdline" 2>/dev/null) in *"hangdog-$1 "*) echo "$p" ;; esac
+        case $(tr '\0' ' ' <"/proc/$p/cmdline" 2>/dev/null) in *"hangdog-$1 "* | *"hangdog-$1-libvirt "*) echo "$p" ;; esac
     done
 }
 hd_new_pid() { # daemon|writer OLD: true once another one runs

@@ -112,8 +112,8 @@ at=$(now_ms)
 kill -STOP "$p"
 watch "libvirtd stopped" web 6
 told() { rows 'select((.row=="source" and .healthy==false) or .row=="stuck") | .row' | grep -q .; }
-until_ok 45 told || { hd status; die "libvirtd stopped: status says nothing of it"; }
-figure "libvirtd stopped: status says so after" "$(since_ms "$at")" 40000
+until_ok 20 told || { hd status; die "libvirtd stopped: status says nothing of it"; }
+figure "libvirtd stopped: status says so after" "$(since_ms "$at")" 13000
 hd status | sed -n '/^SOURCE/,/^$/p; /^STUCK/,/^$/p' | sed 's/^/            /'
 watch "libvirtd stopped" db 4
 exact "libvirtd stopped: incidents" "$(incidents)" 0

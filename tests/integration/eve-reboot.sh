@@ -31,6 +31,9 @@ die() {
     exit 1
 }
 boot() { hd status web --json 2>/dev/null | grep '"row":"guest"' | grep -oE '"boot":[0-9]+'; }
+reboot() { # by the guest itself
+    lab_ctl web '(sleep 0.3; busybox reboot -f) >/dev/null 2>&1 &' >/dev/null
+}
 uptime() { # the guest's, in whole seconds
     lab_ctl web 'cut -d. -f1 /proc/uptime'
 }
@@ -53,18 +56,24 @@ cat >"$work/scenarios/uptime.json" <<EOJ
   "expect": {"status": 0},
 }
 EOJ
-cat >"$work/config.json" <<EOJ
+config() { # MODE
+    cat >"$work/config.json" <<EOJ
 {
   "schema": "hangdog/config/1",
-  "sources": [{"kind": "rundir", "root": "$LAB_RUN/hypervisor/kvm", "eve": "$LAB_RUN"}],
+  "sources": [{"kind": "rundir", "root": "$LAB_RUN/hypervisor/kvm", "eve": "$LAB_RUN", "console-mode": "$1"}],
   "scenarios": ["$work/scenarios"],
   "sink": {"url": "dir:$work/out"},
 }
 EOJ
+}
+start() { # MODE
+    config "$1"
+    "$build/hangdog" --config "$work/config.json" daemon 2>"$work/log" &
+    daemon=$!
+    lab_until 15 "test -S '$work/run/control'" || die "the daemon did not start"
+}
 export HANGDOG_RUN=$work/run HANGDOG_STATE=$work/state HANGDOG_LIBEXEC=$build
-"$build/hangdog" --config "$work/config.json" daemon 2>"$work/log" &
-daemon=$!
-lab_until 15 "test -S '$work/run/control'" || die "the daemon did not start"
+start probe
 hd wait web --for well --timeout 60s >/dev/null || die "the healthy guest is not found well"
 [ "$(boot)" = '"boot":0' ] || die "it has not rebooted yet: $(boot)"
 pid=$(lab_get web pid)
@@ -73,8 +82,8 @@ pid=$(lab_get web pid)
 lab_until 60 '[ "$(uptime)" -ge 25 ]' || die "its uptime is $(uptime)"
 hd probe web --scenario uptime >/dev/null || die "it does not answer"
 size=$(lab_console_size web)
-lab_ctl web '(sleep 0.3; reboot -f) >/dev/null 2>&1 &' >/dev/null
-lab_wait_console web 'Linux version' 60 "$size" || die "it does not boot again"
+reboot
+lab_wait_console web 'LAB-UP' 60 "$size" || die "it does not boot again"
 lab_wait_console web '~ # ' 120 "$size" || die "it did not come up again"
 lab_until 60 '[ "$(boot)" = "\"boot\":1" ]' || die "the reboot was not noticed: $(boot)"
 hd wait web --for well --timeout 60s >/dev/null || die "it is not well in its new life"
@@ -87,8 +96,25 @@ grep -E 'lives anew' "$work/log" || die "the log does not tell of it"
 lab_until 60 '[ "$(uptime)" -ge 25 ]' || die "its uptime is $(uptime)"
 lab_ctl web lab-fault shell-stop >/dev/null || die "the fault was not made"
 hd wait web --for hung --timeout 90s >/dev/null || die "the hang was not noticed"
-lab_ctl web '(sleep 0.3; reboot -f) >/dev/null 2>&1 &' >/dev/null
+reboot
 lab_until 90 '[ "$(boot)" = "\"boot\":2" ]' || die "the second reboot was not noticed: $(boot)"
 hd status --json | grep '"row":"incident"' | grep -q '"end":"rebooted"' || die "the incident did not end as rebooted"
 hd wait web --for well --timeout 60s >/dev/null || die "it is not well after the second reboot"
+
+# ---- no uptime, but a console that shows the kernel from its first line ----
+kill "$daemon" && wait "$daemon"
+daemon=''
+lab_stop web
+sed -i 's|cat /proc/uptime|true|' "$work/scenarios/uptime.json"
+lab_start_eve web profile=shell consoles=ttyS0,hvc0 || die "no second guest"
+lab_wait_console web '~ # ' 120 || die "the second guest did not boot"
+start hold
+hd wait web --for well --timeout 60s >/dev/null || die "the second guest is not found well"
+size=$(lab_console_size web)
+reboot
+lab_wait_console web 'Linux version' 60 "$size" || die "no banner: the test tests nothing"
+lab_until 30 '[ "$(boot)" = "\"boot\":1" ]' || die "the banner was not noticed: $(boot)"
+lab_wait_console web 'LAB-UP' 120 "$size" || die "the second guest did not come up again"
+hd wait web --for well --timeout 60s >/dev/null || die "it is not well after its reboot"
+[ "$(boot)" = '"boot":1' ] || die "one reboot was counted more than once: $(boot)"
 echo "PASS"

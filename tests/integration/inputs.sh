@@ -164,6 +164,28 @@ pid=$(hd_pid daemon)
 kill -HUP "$keeper"
 until_ok 5 sh -c "'$build/hangdog' status --json | jq -e 'select(.row==\"scenario\" and .scenario==\"more\" and .ok > 1)' >'$work/out'" || { hd status; die "the good one does not apply"; }
 exact "a good reload applies live: the daemon is the same" "$(hd_pid daemon)" "$pid"
+
+# ---- libvirt comes and goes: another programme of the same daemon ----
+maps_libvirt() { # yes|no
+    local p
+    p=$(hd_pid daemon) && [ -n "$p" ] || return 1
+    if grep -q 'libvirt\.so' "/proc/$p/maps" 2>/dev/null; then [ "$1" = yes ]; else [ "$1" = no ]; fi
+}
+maps_libvirt no || die "a daemon without a libvirt source has libvirt's libraries"
+if [ "$("$build/hangdog" version --json | jq -r .libvirt)" = true ] && ldd "$build/hangdog-daemon-libvirt" 2>/dev/null | grep -q libvirt; then
+    jq '.sources += [{"kind": "libvirt", "uri": "test:///default"}]' "$work/good.json" >"$work/config.json"
+    kill -HUP "$keeper"
+    until_ok 10 maps_libvirt yes || die "a libvirt source was added, and nothing calls libvirt"
+    n=$(scenario_of alpha ok)
+    until_ok 10 well_beyond alpha "$n" || { hd status; die "alpha is not asked by the daemon with libvirt"; }
+    until_ok 10 sh -c "'$build/hangdog' list --json | grep -q '\"test\"'" || { hd list --json; die "libvirt's own guest is not there"; }
+    cp "$work/good.json" "$work/config.json"
+    kill -HUP "$keeper"
+    until_ok 10 maps_libvirt no || die "the libvirt source is gone, and libvirt is still there"
+    n=$(scenario_of alpha ok)
+    until_ok 10 well_beyond alpha "$n" || { hd status; die "alpha is not asked any more"; }
+    exact "deaths that the keeper counted meanwhile" "$(grep -c 'daemon (pid [0-9]*) ' "$work/hangdog.log")" 0
+fi
 hd_stop
 
 # ---- a healthy guest gets nothing but the configured command ----

@@ -15,9 +15,9 @@ lv_find_() {
     n=$(tail -n "+$((lv_line + 1))" "$work/hangdog.log" | grep -nE -m 1 -- "$1" | cut -d: -f1)
     [ -n "$n" ] && lv_line=$((lv_line + n))
 }
-# lv_heard GUEST EVENT [DETAIL] - hangdog tells of that event within five seconds.
+# lv_heard GUEST EVENT [DETAIL] - hangdog tells of that event within ten seconds.
 lv_heard() {
-    until_ok 5 lv_find_ "guest=.{0,2}$1.{0,2} event $2 ?${3:-}" || die "not heard of $1: $2 ${3:-}"
+    until_ok 10 lv_find_ "guest=.{0,2}$1.{0,2} event $2 ?${3:-}" || die "not heard of $1: $2 ${3:-}"
     step "$1: $2 ${3:-}"
 }
 

@@ -115,21 +115,54 @@ test_deadline (void **state)
   assert_true (clock_ms () - began < 5000);
 }
 
+static int
+by_size (const void *a, const void *b)
+{
+  uint64_t x = *(const uint64_t *) a, y = *(const uint64_t *) b;
+
+  return x < y ? -1 : x > y;
+}
+
+/* Half of `times` runs of it took less. */
+static uint64_t
+median_us (unsigned times, uint64_t *ret_best)
+{
+  uint64_t took[101];
+
+  assert_in_range (times, 1, ARRAY_LEN (took));
+  for (unsigned i = 0; i < times; i++)
+    {
+      uint64_t began = clock_us ();
+
+      assert_int_equal (self_test ("nothing", "10s"), 0);
+      took[i] = clock_us () - began;
+    }
+  qsort (took, times, sizeof *took, by_size);
+  *ret_best = took[0];
+  return took[times / 2];
+}
+
+/* What a programme costs that does nothing at all: fork, exec, the C library
+ * and the end.  The rest is the parser's. */
 static void
 test_quick (void **state)
 {
-  uint64_t best = UINT64_MAX;
+  char parser[PATH_MAX];
+  uint64_t median, best, floor, floor_best;
 
-  for (unsigned i = 0; i < 20; i++)
-    {
-      uint64_t began = clock_us (), took;
-
-      assert_int_equal (self_test ("nothing", "10s"), 0);
-      took = clock_us () - began;
-      best = took < best ? took : best;
-    }
-  print_message ("start, jail and end: %.2f ms\n", (double) best / 1000);
-  assert_true (best < (SANITIZED ? 500000 : 50000));
+  snprintf (parser, sizeof parser, "%s", program);
+  median = median_us (101, &best);
+  snprintf (program, sizeof program, "/bin/true");
+  floor = median_us (101, &floor_best);
+  snprintf (program, sizeof program, "%s", parser);
+  print_message ("start, jail and end: median %.2f ms, best %.2f ms; "
+                 "/bin/true: median %.2f ms, best %.2f ms\n",
+                 (double) median / 1000, (double) best / 1000,
+                 (double) floor / 1000, (double) floor_best / 1000);
+  /* The best ones: the machine may have others to run.  A library too much
+   * is a millisecond. */
+  if (!SANITIZED)
+    assert_true (best < floor_best + 1000);
 }
 
 /* ---- bundles ---- */
@@ -216,7 +249,7 @@ ask (int input, struct result *ret, const char *const *args)
         snprintf (ret->text + n, sizeof ret->text - n, "%s%s%s%s%s;", op,
                   name ? " " : "", name ? name : "", st ? " " : "",
                   st ? st : "");
-      ret->ended = strcmp (op, "end") == 0;
+      ret->ended = strcmp (op, "end") == 0 || strcmp (op, "foreign") == 0;
       ret->ok = json_get_bool (f.head, "ok", false);
       ret->torn = json_get_bool (f.head, "torn", false);
     }
@@ -308,7 +341,8 @@ test_rubbish (void **state)
 }
 
 #ifdef WITH_LIBARCHIVE
-/* What other programs make goes through libarchive inside the jail. */
+/* What other programs make goes through libarchive inside the jail, in a
+ * process of its own. */
 static void
 test_foreign (void **state)
 {
@@ -334,11 +368,20 @@ test_foreign (void **state)
       if (st != 0)
         continue; /* that compressor is not here */
       CLEANUP_CLOSE int fd = open (path, O_RDONLY | O_CLOEXEC);
+      built_path (program, "hangdog-parser");
+      ask (fd, &r, ARGS ("bundle-cat", "work/b.bin"));
+      assert_string_equal (r.text, "foreign;");
+      built_path (program, "hangdog-parser-foreign");
       ask (fd, &r, ARGS ("bundle-cat", "work/b.bin"));
       if (!r.ok || r.data.len != 200000)
         fail_msg ("tar %s: status %x, %s", opt, (unsigned) r.status, r.text);
       buf_done (&r.data);
     }
+  /* Its walls are the same. */
+  test_walls (state);
+  test_bundle (state);
+  test_torn_and_forged (state);
+  built_path (program, "hangdog-parser");
 }
 #endif
 

@@ -19,6 +19,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "tests/fakes/tlspeer.h"
+#include "tests/lib/built.h"
 
 #include <fcntl.h>
 #include <ftw.h>
@@ -53,24 +54,6 @@ static const struct peer_plan no_plan;
 
 /* ---- the writer ---- */
 
-static void
-program_path (char dst[PATH_MAX])
-{
-  const char *env = getenv ("HANGDOG_LIBEXEC");
-  ssize_t n;
-
-  if (env)
-    {
-      snprintf (dst, PATH_MAX, "%s/hangdog-writer", env);
-      return;
-    }
-  n = readlink ("/proc/self/exe", dst, PATH_MAX - 32);
-  dst[n > 0 ? n : 0] = '\0';
-  for (unsigned i = 0; i < 3 && strrchr (dst, '/'); i++)
-    *strrchr (dst, '/') = '\0';
-  strncat (dst, "/hangdog-writer", 32);
-}
-
 /* proxy NULL = no proxy in its environment. */
 static void
 start_writer (struct world *w, const char *proxy)
@@ -78,7 +61,7 @@ start_writer (struct world *w, const char *proxy)
   int keeper[2], daemon[2], log[2];
   char path[PATH_MAX];
 
-  program_path (path);
+  built_path (path, "hangdog-writer");
   assert_int_equal (
       socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, keeper), 0);
   assert_int_equal (
@@ -555,6 +538,66 @@ test_client_and_token (void **state)
   expect_secret_kept (w, "PRIVATE KEY");
 }
 
+/* The reference controller speaks TLS as well. */
+static void
+test_controller (void **state)
+{
+#ifdef WITH_CONTROLLER
+  struct world *w = *state;
+  CLEANUP_FRAME struct frame shipped = { 0 };
+  char path[PATH_MAX], data[100], cert[100], key[100], line[200] = "";
+  char sink[1024], digest[65], file[300];
+  size_t len = 0;
+  unsigned port;
+  int out[2];
+  pid_t pid;
+
+  built_path (path, "hangdog-controller");
+  snprintf (data, sizeof data, "%s/in", w->dir);
+  snprintf (cert, sizeof cert, "%s/good.pem", w->dir);
+  snprintf (key, sizeof key, "%s/good.key", w->dir);
+  snprintf (file, sizeof file, "%s/token", w->dir);
+  assert_int_equal (chmod (cert, 0600), 0);
+  assert_int_equal (pipe2 (out, O_CLOEXEC), 0);
+  if ((pid = fork ()) == 0)
+    {
+      dup2 (out[1], 1);
+      dup2 (open ("/dev/null", O_WRONLY), 2);
+      execl (path, path, "--data", data, "--tls-cert", cert, "--tls-key", key,
+             "--token-file", file, (char *) NULL);
+      _exit (127);
+    }
+  close (out[1]);
+  while (len < sizeof line - 1 && !strchr (line, '\n'))
+    {
+      ssize_t n = read (out[0], line + len, sizeof line - 1 - len);
+
+      if (n <= 0)
+        break;
+      line[len += (size_t) n] = '\0';
+    }
+  close (out[0]);
+  if (sscanf (line, "listening https://127.0.0.1:%u", &port) == 1)
+    {
+      start_writer (w, NULL);
+      snprintf (sink, sizeof sink,
+                "{\"url\":\"https://localhost:%u/bundles\",\"ca-file\":"
+                "\"%s/ours.pem\",\"token-file\":\"%s\"}",
+                port, w->dir, file);
+      reload (w, sink);
+      pack (w, INC ("8"), digest);
+      await_frame (w, 0, "shipped", INC ("8"), &shipped);
+    }
+  kill (pid, SIGTERM);
+  waitpid (pid, NULL, 0);
+  assert_string_not_equal (line, "");
+  snprintf (file, sizeof file, "%s/bundles/%s.tar.zst", data, INC ("8"));
+  assert_int_equal (access (file, R_OK), 0);
+#else
+  skip ();
+#endif
+}
+
 /* An answer that never ends has told its status. */
 static void
 test_endless (void **state)
@@ -648,6 +691,7 @@ main (void)
   const struct CMUnitTest tests[] = {
     T (test_troubles),
     T (test_client_and_token),
+    T (test_controller),
     T (test_endless),
     T (test_proxy),
   };

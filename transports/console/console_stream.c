@@ -38,12 +38,24 @@ console_stream_free_ (void *stream)
 }
 
 static bool
-is_held (void)
+last_error_has (const char *words)
 {
   const virError *e = virGetLastError ();
 
-  /* There is no code of its own for it. */
-  return e && e->message && strstr (e->message, "Active console session");
+  return e && e->message && strstr (e->message, words);
+}
+
+static int
+explain (struct error *err)
+{
+  /* There are no codes of their own for these. */
+  if (last_error_has ("Active console session"))
+    return error_set (err, EBUSY, "another client is connected to it through "
+                      "libvirt");
+  if (last_error_has ("read only access"))
+    return error_set (err, EACCES, "the connection to libvirt is read-only: "
+                      "no console");
+  return virt_error (err, "opening the console");
 }
 
 static int
@@ -62,15 +74,15 @@ open_stream (const struct open_task *task, uint64_t deadline,
                                st, VIR_DOMAIN_CONSOLE_SAFE)
              < 0)
     {
-      r = is_held ()
-              ? error_set (err, EBUSY, "another client is connected to it "
-                           "through libvirt")
-              : virt_error (err, "opening the console");
+      r = explain (err);
       if (st)
         (void) virStreamFree (st);
     }
   else
-    ret_link->stream = st;
+    {
+      ret_link->stream = st;
+      ret_link->stream_conn = virDomainGetConnect (dom);
+    }
   (void) virDomainFree (dom);
   return r;
 }
@@ -86,9 +98,31 @@ stream_event (virStreamPtr st, int events, void *opaque)
     (void) drain_ (c, STREAM_BUDGET);
 }
 
+static void
+lost_one (struct console *c, void *conn)
+{
+  if (c->phase == PHASE_UP && c->link.stream && c->link.stream_conn == conn)
+    console_lost_ (c, "the connection to libvirt was lost");
+}
+
+static void
+on_lost (virConnectPtr conn, void *arg)
+{
+  hub_walk_ (arg, lost_one, conn);
+}
+
+void
+console_stream_listen_ (struct hub *hub, bool on)
+{
+  virt_on_lost (on ? on_lost : NULL, hub);
+}
+
 static int
 start_stream (struct console *c, struct error *err)
 {
+  /* Lost before there was somebody to be told. */
+  if (virConnectIsAlive (c->link.stream_conn) != 1)
+    return error_set (err, EPIPE, "the connection to libvirt was lost");
   if (virStreamEventAddCallback (c->link.stream,
                                  VIR_STREAM_EVENT_READABLE
                                      | VIR_STREAM_EVENT_ERROR

@@ -243,6 +243,14 @@ limits_set (struct hub_limits *l, const struct hub_limits *given)
     l->give_way_ms = 10u * 60 * 1000;
 }
 
+void
+hub_limit (struct hub *hub, unsigned sweep_ms, size_t ring_total)
+{
+  hub->limits.sweep_ms = sweep_ms;
+  hub->limits.ring_total = ring_total;
+  limits_set (&hub->limits, NULL);
+}
+
 static int
 make_timers (struct hub *hub, struct error *err)
 {
@@ -304,6 +312,7 @@ hub_new (struct loop *loop, struct job_pool *jobs, struct opener *opener,
   hub->read_buf = malloc (HUB_READ_SIZE);
   r = hub->read_buf ? make_timers (hub, err)
                     : error_errno (err, ENOMEM, "making the console hub");
+  console_stream_listen_ (hub, true);
   if (r < 0)
     {
       hub_free (hub);
@@ -327,6 +336,7 @@ hub_free (struct hub *hub)
   pthread_mutex_lock (&hub->lock);
   hub->dead = true;
   pthread_mutex_unlock (&hub->lock);
+  console_stream_listen_ (hub, false);
   hub_walk_ (hub, unlist_one, NULL);
   queue_done_ (hub);
   timer_free (hub->open_timer);

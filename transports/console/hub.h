@@ -72,6 +72,9 @@ struct console_sink
   void *arg;
 };
 
+/* From now on: how long a pty is left alone, and all rings together.  Rings
+ * that have grown stay until they shrink by themselves. */
+void hub_limit (struct hub *hub, unsigned sweep_ms, size_t ring_total);
 int hub_new (struct loop *loop, struct job_pool *jobs, struct opener *opener,
              struct fact_bus *bus, const struct hub_limits *limits,
              const struct console_sink *sink, struct hub **ret_hub,

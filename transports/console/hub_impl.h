@@ -55,7 +55,8 @@ struct console_link
   off_t offset; /* CONSOLE_LOG: where to read on, in which file */
   dev_t dev;
   ino_t ino;
-  void *stream; /* CONSOLE_STREAM */
+  void *stream; /* CONSOLE_STREAM, and the connection that it holds */
+  void *stream_conn;
 };
 #define CONSOLE_LINK_INIT { .fd = -1, .lock_fd = -1, .extra_fd = -1 }
 void console_link_close_ (struct console_link *link, struct opener *opener,
@@ -99,6 +100,8 @@ struct console_ops
 extern const struct console_ops *const console_ops[CONSOLE_KIND_MAX];
 void console_stream_free_ (void *stream); /* waits for libvirtd */
 void console_stream_drop_ (struct console *c, void *stream); /* does not */
+/* Whether this hub wants to hear of connections that are lost. */
+void console_stream_listen_ (struct hub *hub, bool on);
 extern const struct console_ops console_unix, console_pty, console_log,
     console_stream;
 

@@ -409,6 +409,34 @@ test_flood (void **state)
   assert_true (clock_ms () - began < 5000);
 }
 
+/* Slower than the stall limit is not stalled, when we are who is slow. */
+static void
+test_rate (void **state)
+{
+  struct world *w = *state;
+  struct script s = { .reply = REPLY ("201 Created", ""), .read_body = true };
+  struct sink_config cfg = { .url = w->url, .timeout_ms = 1000,
+                             .max_rate = 150000 };
+  struct ship_item item = { .id = "i", .name = "i.tar.zst",
+                            .digest = w->digest, .fd = w->item_fd,
+                            .size = BODY_BYTES };
+  struct error err = ERROR_INIT;
+  uint64_t retry_ms, began = clock_ms ();
+
+  needs_http ();
+  w->script = s;
+  sha256_reset (w->sum);
+  assert_int_equal (pthread_create (&w->thread, NULL, serve, w), 0);
+  assert_int_equal (
+      sink_find (w->url)->send (&cfg, &item, &retry_ms, &err), SHIP_DONE);
+  pthread_join (w->thread, NULL);
+  assert_string_equal (w->got, w->digest);
+  printf ("300000 bytes at 150000 a second: %llu ms\n",
+          (unsigned long long) (clock_ms () - began));
+  /* curl lets the first pieces go at once. */
+  assert_true (clock_ms () - began >= 900);
+}
+
 static void
 test_dir (void **state)
 {
@@ -468,7 +496,7 @@ main (void)
   const struct CMUnitTest tests[] = {
     T (test_statuses),   T (test_request), T (test_token_trouble),
     T (test_lost_reply), T (test_early),   T (test_slow),
-    T (test_flood),
+    T (test_flood),      T (test_rate),
     T (test_dir),        T (test_table),
   };
 

@@ -115,6 +115,20 @@ static const struct
   { "vmm.status=guest-panicked", "silent", "kernel-panic", "high" },
   { "vmm.status=crashed panicked", "silent", "kernel-panic", "high" },
   { "vmm.status=paused", "silent", "paused", "high" },
+  { "vmm.status=watchdog", "silent", "userspace-stuck", "medium" },
+  { "vmm.status=paused watchdog", "silent", "userspace-stuck", "medium" },
+  /* a watchdog that only tells */
+  { "vmm.status=running;vmm.trouble=WATCHDOG none", "vmm-event",
+    "userspace-stuck", "low" },
+  { "vmm.status=running;vmm.trouble=IO_ERROR virtio-disk0 eio", "vmm-event",
+    "io-error", "medium" },
+  /* ended for its panic, whatever is left of its process by then */
+  { "vmm.trouble=PANIC;vmm.event=PANIC;qemu.state=zombie;vmm.status=off "
+    "crashed;vmm.event=SHUTDOWN crashed", "vmm-event", "kernel-panic",
+    "high" },
+  /* a panic long ago, and now the process */
+  { "vmm.trouble=PANIC;vmm.event=SHUTDOWN failed;vmm.status=off crashed",
+    "vmm-event", "vmm-dead", "high" },
   { "vmm.status=paused user", "silent", "paused", "high" },
   { "vmm.status=shutdown", "silent", "powered-off", "high" },
   { "vmm.status=off gone", "silent", "powered-off", "high" },

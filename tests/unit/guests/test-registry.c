@@ -152,6 +152,34 @@ tells_what_changed_and_nothing_else (void **state)
 }
 
 static void
+recalls_boots_of_an_earlier_run (void **state)
+{
+  struct world *w = *state;
+  struct incarnation inc = { .uuid = A, .pid = 7, .start_time = 100, .boot = 3 };
+
+  /* Before it is found, and only for that process. */
+  registry_recall (w->reg, &inc);
+  inc.boot = 1;
+  registry_recall (w->reg, &inc);
+  inc.boot = 3;
+  registry_update (w->reg, guest (A, "a", 7));
+  expect (w, "+a3 ");
+  registry_update (w->reg, guest (A, "a", 8));
+  expect (w, "!a0 ");
+  registry_gone (w->reg, "rundir", "/run/x", A);
+  expect (w, "-a0 ");
+  registry_update (w->reg, guest (A, "a", 7));
+  expect (w, "+a0 "); /* told once */
+  /* And after: a lower number changes nothing. */
+  registry_recall (w->reg, &inc);
+  expect (w, "!a3 ");
+  inc.boot = 2;
+  registry_recall (w->reg, &inc);
+  expect (w, "");
+  assert_true (registry_count (w->reg) == 1);
+}
+
+static void
 counts_one_boot_once (void **state)
 {
   struct world *w = *state;
@@ -384,7 +412,8 @@ main (void)
     T (tells_what_changed_and_nothing_else),    T (counts_one_boot_once),
     T (counts_a_start_without_a_pid_as_a_boot), T (sweeps_only_its_own),
     T (lets_the_first_source_own_it),           T (finds_by_what_people_type),
-    T (follows_it_from_host_to_host),           T (follows_it_between_remote_hosts),
+    T (follows_it_from_host_to_host),           T (recalls_boots_of_an_earlier_run),
+    T (follows_it_between_remote_hosts),
     T (refuses_more_than_it_can_hold),
   };
 

@@ -27,6 +27,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -80,10 +81,10 @@ setup (void **state)
   assert_int_equal (registry_new (w->env.loop, NULL, &w->env.registry, NULL),
                     0);
   assert_int_equal (registry_listen (w->env.registry, hear, NULL, w, NULL), 0);
-  w->cfg = (struct guest_source_config){
-    .kind = (char *) "rundir", .root = w->root, .eve = w->eve,
-    .console_mode = -1
-  };
+  w->cfg = (struct guest_source_config){ .kind = (char *) "rundir",
+                                         .root = w->root,
+                                         .eve = w->eve,
+                                         .console_mode = -1 };
   *state = w;
   return 0;
 }
@@ -175,8 +176,12 @@ put_qemu (struct world *w, const char *folder, const char *uuid)
 static pid_t
 put_look_alike (struct world *w, const char *folder, uid_t ruid, uid_t euid)
 {
-  char *argv[] = { (char *) "/usr/bin/qemu-system-test", (char *) "-name",
-                   (char *) folder, (char *) "-uuid", (char *) UUID, NULL };
+  char *argv[] = { (char *) "/usr/bin/qemu-system-test",
+                   (char *) "-name",
+                   (char *) folder,
+                   (char *) "-uuid",
+                   (char *) UUID,
+                   NULL };
   char cmdline[64] = "", path[64];
   int fd = open ("/proc/self/exe", O_RDONLY | O_CLOEXEC);
   pid_t pid = fork ();
@@ -233,8 +238,9 @@ follows_a_guest_through_its_life (void **state)
   put_socket (w, NAME, "cons");
   put_socket (w, NAME, "qmp");
   put_socket (w, NAME, "listener.qmp");
-  UNTIL_LOOP (w->env.loop, w->last && w->last->inc.pid == pid && w->last->nconsoles == 1
-                && w->last->monitor == MONITOR_UNIX);
+  UNTIL_LOOP (w->env.loop, w->last && w->last->inc.pid == pid
+                               && w->last->nconsoles == 1
+                               && w->last->monitor == MONITOR_UNIX);
   first = w->last->inc.start_time;
   assert_string_equal (w->last->inc.uuid, UUID);
   assert_string_equal (w->last->name, NAME);
@@ -409,7 +415,7 @@ sees_a_stopped_process (void **state)
   UNTIL_LOOP (w->env.loop, w->last && w->last->inc.pid == pid);
   kill (pid, SIGSTOP);
   UNTIL_LOOP (w->env.loop, (guest_source_rundir.refresh (w->source), true)
-                && w->last->run == GUEST_PAUSED);
+                               && w->last->run == GUEST_PAUSED);
   assert_string_equal (w->last->reason, "process-stopped");
   end_qemu (pid);
 }
@@ -502,6 +508,7 @@ main (int argc, char **argv)
     T (can_be_stopped_while_it_looks),
     T (refuses_bad_settings),
   };
+  int only;
 
   if (strstr (argv[0], "qemu-system-"))
     {
@@ -509,5 +516,9 @@ main (int argc, char **argv)
       for (;;)
         pause ();
     }
+  /* All of this host's processes are looked at, also the QEMUs of this very
+   * test in another build: one at a time. */
+  only = open ("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  flock (only, LOCK_EX);
   return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -271,7 +271,10 @@ on_guest (enum guest_change change, const struct guest *was,
   struct world *w = arg;
 
   if (w->d.incidents)
-    incidents_guest (w->d.incidents, change, was, now);
+    {
+      incidents_guest (w->d.incidents, change, was, now);
+      incidents_changed (w->d.incidents, was, now);
+    }
 }
 
 static void
@@ -281,8 +284,8 @@ on_event (const struct guest *g, enum guest_event event, const char *detail,
   incidents_event (((struct world *) arg)->d.incidents, g, event, detail);
 }
 
-static void
-lives (struct world *w, const char *uuid, int32_t pid)
+static struct guest *
+living (const char *uuid, int32_t pid)
 {
   struct guest *g = guest_new ();
 
@@ -294,6 +297,23 @@ lives (struct world *w, const char *uuid, int32_t pid)
   snprintf (g->source, sizeof g->source, "rundir");
   snprintf (g->host, sizeof g->host, HOST);
   g->run = GUEST_RUNNING;
+  return g;
+}
+
+static void
+lives (struct world *w, const char *uuid, int32_t pid)
+{
+  registry_update (w->d.registry, living (uuid, pid));
+}
+
+static void
+is_now (struct world *w, const char *uuid, int32_t pid, enum guest_run run,
+        const char *reason)
+{
+  struct guest *g = living (uuid, pid);
+
+  g->run = run;
+  snprintf (g->reason, sizeof g->reason, "%s", reason);
   registry_update (w->d.registry, g);
 }
 
@@ -629,6 +649,46 @@ the_hypervisor_is_believed (void **state)
   brought_to (w, "kernel-panic", "high");
 }
 
+/* No event came: it was lost, or was before us. */
+static void
+its_state_is_believed (void **state)
+{
+  struct world *w = *state;
+  struct active *a;
+
+  is_now (w, A, 7, GUEST_PAUSED, "user");
+  assert_null (w->d.incidents->first);
+  is_now (w, A, 7, GUEST_CRASHED, "io-error");
+  a = newest (w);
+  assert_true (told_as_hung (w, A));
+  brought_to (w, "io-error", "high");
+  is_now (w, A, 7, GUEST_RUNNING, "");
+  assert_int_equal (a->inc.end, INCIDENT_RECOVERED);
+  /* Its process dies; an owner's destroy says so. */
+  is_now (w, A, 0, GUEST_OFF, "crashed");
+  assert_ptr_not_equal (newest (w), a);
+  assert_non_null (strstr (newest (w)->inc.reason, "DIED"));
+  brought_to (w, "vmm-dead", "high");
+  lives (w, A, 9);
+  a = newest (w);
+  is_now (w, A, 0, GUEST_OFF, "destroyed");
+  assert_ptr_equal (newest (w), a);
+}
+
+/* Ended for a panic that was told: the same trouble. */
+static void
+one_death_is_told_once (void **state)
+{
+  struct world *w = *state;
+  struct active *a;
+
+  registry_event (w->d.registry, "rundir", HOST, A, GUEST_EVENT_PANIC, "");
+  a = newest (w);
+  is_now (w, A, 0, GUEST_OFF, "crashed");
+  assert_ptr_equal (newest (w), a);
+  assert_int_equal (a->inc.end, INCIDENT_REPLACED);
+}
+
 #define PANIC "Kernel panic - not syncing: Fatal exception"
 
 static void
@@ -720,7 +780,8 @@ one_panic_is_told_once (void **state)
   struct world *w = *state;
 
   says (w, A, 7, "kernel.event.panic", PANIC);
-  registry_event (w->d.registry, "rundir", HOST, A, GUEST_EVENT_PANIC, "");
+  registry_event (w->d.registry, "rundir", HOST, A, GUEST_EVENT_PANIC,
+                  "");
   assert_int_equal (w->d.incidents->count, 1);
   assert_string_equal (newest (w)->inc.scenario, BY_MONITOR);
   assert_string_equal (newest (w)->inc.code, CODE_VMM_EVENT);
@@ -906,6 +967,8 @@ main (void)
     WITH (up, what_cannot_begin_is_given_up),
     WITH (up, who_cannot_be_asked_is_not_called_hung),
     WITH (up, the_hypervisor_is_believed),
+    WITH (up, its_state_is_believed),
+    WITH (up, one_death_is_told_once),
     WITH (up, kernel_text_raises_a_suspicion),
     WITH (up, a_second_vantage_point_makes_it_firm),
     WITH (up, a_failed_check_outdoes_text),
