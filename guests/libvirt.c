@@ -61,6 +61,7 @@ libvirt_unref (struct libvirt *lv)
   free (lv);
 }
 
+/* In a thread of its own: unsubscribing is a call to libvirtd. */
 static int
 farewell_run (struct job *job, void *ears)
 {
@@ -136,6 +137,8 @@ take_guests (struct libvirt *lv, struct libvirt_scan *s)
   struct guest_registry *reg = lv->env.registry;
   char uuid[UUID_TEXT];
 
+  /* Only a list of all says who is not there any more; a look at some
+   * domains says nothing of the others. */
   if (s->listed)
     registry_sweep_begin (reg, "libvirt", lv->uri);
   for (size_t i = 0; i < s->nguests; i++)
@@ -181,6 +184,7 @@ judge (struct libvirt *lv, const struct libvirt_scan *s, int rc)
         timer_in (lv->later, PERIOD_MS);
       return;
     }
+  /* Events may have been lost with the connection: everything is asked. */
   lv->dirty.all = true;
   lv->retry_ms = lv->retry_ms ? 2 * lv->retry_ms : RETRY_MIN_MS;
   if (lv->retry_ms > RETRY_MAX_MS)
@@ -210,6 +214,8 @@ scan_done (void *owner, void *arg, enum job_end end, int rc)
         }
       libvirt_scan_free (s);
     }
+  /* Discarded: its thread is stuck in a call, and keeps the scan and the
+   * ears; it frees them when it comes back, which may be never. */
   else if (!lv->stopped)
     {
       lv->connected = false;
@@ -238,6 +244,8 @@ make_scan (struct libvirt *lv)
   s->read_only = lv->read_only;
   s->wanted = lv->dirty;
   s->migrating = lv->migrating;
+  /* One owner at a time: the loop's thread does not touch them until the
+   * scan is back. */
   s->ears = steal_ptr (&lv->ears);
   return s;
 }
@@ -272,6 +280,7 @@ start_scan (struct libvirt *lv)
       timer_in (lv->later, RETRY_MIN_MS);
       return;
     }
+  /* The job may outlive us: it holds a reference until it is done. */
   lv->refs++;
   lv->looking = true;
   memset (&lv->dirty, 0, sizeof lv->dirty);
@@ -410,6 +419,8 @@ libvirt_stop (void *self)
   if (!lv)
     return;
   lv->stopped = true;
+  /* Letters of the event thread may still be on their way to the loop: they
+   * hold the link, and find no owner. */
   if (lv->link)
     lv->link->owner = NULL;
   timer_free (lv->soon);
@@ -512,6 +523,8 @@ libvirt_healthy (void *self)
 {
   struct libvirt *lv = self;
 
+  /* Connected is not enough: a libvirtd that is stopped keeps its socket
+   * open, and only the age of the last look tells. */
   return lv->connected && loop_now (lv->env.loop) - lv->seen_ms < STALE_MS;
 }
 
