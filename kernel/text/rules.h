@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The rules: which lines are the head of an event.
+ *
+ * Data, in JSON (docs/text-rules.md): literals of which one must be in the
+ * message, a regular expression that takes it apart, others that forbid it,
+ * what it is called, how its report is assembled (a recipe by name, see
+ * report.h), and samples that must and must not match.
+ *
+ *   { "schema": "hangdog/text-rules/1",
+ *     "rules": [ {
+ *       "name": "hung-task", "kind": "hung_task", "severity": "error",
+ *       "type": "HANG", "class": "",
+ *       "any": ["blocked for more than"],
+ *       "match": "^INFO: task (?<comm>.{1,32}):(?<pid>\\d+) blocked for more "
+ *                "than (?<seconds>\\d+) seconds",
+ *       "not": [],
+ *       "where": "kernel",
+ *       "report": "hung-task",
+ *       "title": "INFO: task hung in {func}",
+ *       "bare": "INFO: task hung: {comm}",
+ *       "samples": { "match": ["...", "..."], "not": ["...", "..."] } } ] }
+ *
+ * "where": kernel (stage_kernel_speaks), user (only FROM_USER or bare text),
+ * boot (only before userspace), any.  Named groups that an event has a member
+ * for (comm, pid, cpu, seconds, subject, other, func, rip) fill it; all of
+ * them may stand in titles.  First rule in the order of files and lines that
+ * matches wins, those of operators before ours.
+ *
+ * One pass over the text finds all literals of all rules; regular expressions
+ * are asked only then (PCRE2, no JIT, match limits).  Compiled once, never
+ * changed, shared by all threads.
+ */
+#ifndef HANGDOG_KERNEL_TEXT_RULES_H
+#define HANGDOG_KERNEL_TEXT_RULES_H
+
+#include "kernel/text/event.h"
+
+struct error;
+struct text_rules;
+struct text_rule;
+
+/* What hangdog brings along, built into the programme. */
+int text_rules_new (struct text_rules **ret, struct error *err);
+/* Before the first use: rules of an operator's file, ahead of all there are.
+ * origin names it in errors: FILE:LINE:COL: path: what. */
+int text_rules_add (struct text_rules *r, const char *json, size_t len,
+                    const char *origin, struct error *err);
+/* Samples are tried; the first that fails is the error. */
+int text_rules_check (struct text_rules *r, struct error *err);
+void text_rules_free (struct text_rules *r);
+/* One per line: name, kind, severity, where from. */
+void text_rules_each (const struct text_rules *r,
+                      void (*fn) (const struct text_rule *rule, void *arg),
+                      void *arg);
+
+#endif
