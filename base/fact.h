@@ -119,8 +119,8 @@ uint64_t fact_bus_dropped (struct fact_bus *bus);
 
 /* The latest fact per guest and name: a small table that is a subscriber.
  * Beyond max_per_guest the name that was silent for the longest time makes
- * room.  It may be of an earlier incarnation: look at inc.  What fact_latest()
- * returns is good until the loop goes on.  Loop thread. */
+ * room.  It may be of an earlier incarnation: look at inc.  What is returned or
+ * shown is good until the next one is looked at.  Loop thread. */
 struct fact_table;
 int fact_table_new (struct fact_bus *bus, size_t max_per_guest,
                     struct fact_table **ret, struct error *err);

@@ -13,10 +13,28 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 
+/* A fact without the room that its texts do not take: thousands of guests have
+ * dozens each, and most of a struct fact is empty. */
+struct kept
+{
+  int32_t pid;
+  uint32_t boot;
+  uint64_t start_time, time_ms;
+  enum fact_type type;
+  union
+  {
+    int64_t i;
+    double d;
+    bool b;
+  };
+  size_t size;   /* of strings */
+  char strings[]; /* name, source, and text if that is what it is */
+};
+
 struct guest
 {
   char uuid[UUID_TEXT];
-  struct fact **facts; /* by name */
+  struct kept **facts; /* by name */
   size_t nfacts, cap;
 };
 
@@ -24,6 +42,7 @@ struct fact_table
 {
   struct fact_sub *sub;
   size_t max_per_guest;
+  struct fact shown; /* the one that is being looked at */
   struct guest **guests; /* by uuid */
   size_t nguests, cap;
 };
@@ -37,7 +56,7 @@ guest_key (const void *table, size_t i)
 static const char *
 fact_key (const void *guest, size_t i)
 {
-  return ((const struct guest *) guest)->facts[i]->name;
+  return ((const struct guest *) guest)->facts[i]->strings;
 }
 
 /* Among n that are sorted by key_of (in, i): where it is, or where it would
@@ -140,28 +159,113 @@ drop_fact (struct guest *g, size_t i)
            (g->nfacts - i) * sizeof *g->facts);
 }
 
+/* Returns what is behind it.  There is room: strings_size(), or a member of the
+ * same size. */
+static char *
+put_string (char *dst, const char *s)
+{
+  size_t n = strlen (s) + 1;
+
+  memcpy (dst, s, n);
+  return dst + n;
+}
+
+static size_t
+strings_size (const struct fact *f)
+{
+  return strlen (f->name) + 1 + strlen (f->source) + 1
+         + (f->type == FACT_TEXT ? strlen (f->text) + 1 : 0);
+}
+
+static void
+keep (struct kept *k, const struct fact *f)
+{
+  char *p = k->strings;
+
+  k->pid = f->inc.pid;
+  k->boot = f->inc.boot;
+  k->start_time = f->inc.start_time;
+  k->time_ms = f->time_ms;
+  k->type = f->type;
+  switch (f->type)
+    {
+    case FACT_TEXT:
+      break;
+    case FACT_INT:
+      k->i = f->i;
+      break;
+    case FACT_REAL:
+      k->d = f->d;
+      break;
+    case FACT_BOOL:
+      k->b = f->b;
+      break;
+    }
+  p = put_string (p, f->name);
+  p = put_string (p, f->source);
+  if (f->type == FACT_TEXT)
+    put_string (p, f->text);
+}
+
+/* Good until the next one is looked at. */
+static const struct fact *
+show (struct fact_table *t, const struct guest *g, const struct kept *k)
+{
+  const char *source = k->strings + strlen (k->strings) + 1;
+  struct fact *f = &t->shown;
+
+  memcpy (f->inc.uuid, g->uuid, sizeof f->inc.uuid);
+  f->inc.pid = k->pid;
+  f->inc.boot = k->boot;
+  f->inc.start_time = k->start_time;
+  f->time_ms = k->time_ms;
+  put_string (f->name, k->strings);
+  put_string (f->source, source);
+  f->type = k->type;
+  switch (k->type)
+    {
+    case FACT_TEXT:
+      put_string (f->text, source + strlen (source) + 1);
+      break;
+    case FACT_INT:
+      f->i = k->i;
+      break;
+    case FACT_REAL:
+      f->d = k->d;
+      break;
+    case FACT_BOOL:
+      f->b = k->b;
+      break;
+    }
+  return f;
+}
+
 /* Without memory the fact is not kept: the next one of its name will be. */
 static void
 on_fact (const struct fact *fact, void *arg)
 {
   struct fact_table *t = arg;
   struct guest *g = guest_at (t, fact->inc.uuid);
-  struct fact *copy, **facts;
+  size_t i, size = strings_size (fact);
+  struct kept *k, **facts;
   bool found;
-  size_t i;
 
   if (!g)
     return;
   i = find_fact (g, fact->name, &found);
-  if (found)
+  k = found ? g->facts[i] : NULL;
+  if (!k || k->size < size)
     {
-      *g->facts[i] = *fact;
-      return;
+      k = realloc (k, sizeof *k + size);
+      if (!k)
+        return;
+      k->size = size;
+      if (found)
+        g->facts[i] = k;
     }
-  copy = malloc (sizeof *copy);
-  if (!copy)
+  keep (k, fact);
+  if (found)
     return;
-  *copy = *fact;
   if (g->nfacts >= t->max_per_guest)
     {
       drop_fact (g, stalest (g));
@@ -170,12 +274,12 @@ on_fact (const struct fact *fact, void *arg)
   facts = grown (g->facts, g->nfacts, &g->cap);
   if (!facts)
     {
-      free (copy);
+      free (k);
       return;
     }
   g->facts = facts;
   memmove (&facts[i + 1], &facts[i], (g->nfacts - i) * sizeof *facts);
-  facts[i] = copy;
+  facts[i] = k;
   g->nfacts++;
 }
 
@@ -234,7 +338,7 @@ fact_latest (struct fact_table *t, const char *uuid, const char *name)
     return NULL;
   g = t->guests[i];
   i = find_fact (g, name, &found);
-  return found ? g->facts[i] : NULL;
+  return found ? show (t, g, g->facts[i]) : NULL;
 }
 
 void
@@ -247,7 +351,7 @@ fact_each (struct fact_table *t, const char *uuid,
   if (!found)
     return;
   for (size_t k = 0; k < t->guests[i]->nfacts; k++)
-    fn (t->guests[i]->facts[k], arg);
+    fn (show (t, t->guests[i], t->guests[i]->facts[k]), arg);
 }
 
 void
