@@ -176,14 +176,13 @@ if [ "$("$build/hangdog" version --json | jq -r .libvirt)" = true ] && ldd "$bui
     jq '.sources += [{"kind": "libvirt", "uri": "test:///default"}]' "$work/good.json" >"$work/config.json"
     kill -HUP "$keeper"
     until_ok 10 maps_libvirt yes || die "a libvirt source was added, and nothing calls libvirt"
-    n=$(scenario_of alpha ok)
-    until_ok 10 well_beyond alpha "$n" || { hd status; die "alpha is not asked by the daemon with libvirt"; }
+    # A new daemon counts from nothing, and may not know its guests yet.
+    until_ok 10 well_beyond alpha 0 || { hd status; die "alpha is not asked by the daemon with libvirt"; }
     until_ok 10 sh -c "'$build/hangdog' list --json | grep -q '\"test\"'" || { hd list --json; die "libvirt's own guest is not there"; }
     cp "$work/good.json" "$work/config.json"
     kill -HUP "$keeper"
     until_ok 10 maps_libvirt no || die "the libvirt source is gone, and libvirt is still there"
-    n=$(scenario_of alpha ok)
-    until_ok 10 well_beyond alpha "$n" || { hd status; die "alpha is not asked any more"; }
+    until_ok 10 well_beyond alpha 0 || { hd status; die "alpha is not asked any more"; }
     exact "deaths that the keeper counted meanwhile" "$(grep -c 'daemon (pid [0-9]*) ' "$work/hangdog.log")" 0
 fi
 hd_stop
