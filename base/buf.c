@@ -51,6 +51,8 @@ reserve (struct buf *b, size_t want)
   if (b->data && b->len + want < b->cap)
     return want;
 
+  /* Doubled, so that appending byte by byte is not quadratic, but never beyond
+   * the bound and its NUL: the bound is what memory is counted by. */
   cap = b->cap > FIRST_CAP ? b->cap : FIRST_CAP;
   while (cap <= b->len + want)
     cap = cap > SIZE_MAX / 2 ? max + 1 : cap * 2;
@@ -110,6 +112,7 @@ buf_vprintf (struct buf *b, const char *fmt, va_list ap)
   char *big;
   int n;
 
+  /* The first pass uses ap up. */
   va_copy (again, ap);
   n = vsnprintf (small, sizeof small, fmt, ap);
   if (n < 0)
@@ -151,6 +154,7 @@ buf_str (const struct buf *b)
 char *
 buf_steal (struct buf *b)
 {
+  /* Never NULL for want of content: callers keep it as a string. */
   char *p = b->data ? b->data : calloc (1, 1);
 
   b->data = NULL;

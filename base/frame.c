@@ -89,6 +89,7 @@ take_fds (struct frame_in *in, struct msghdr *msg, struct error *err)
             bad = true;
         }
     }
+  /* None is kept: half of them would be taken for others by their place. */
   if (!bad)
     return 0;
   close_all (in->fds, &in->nfds);
@@ -180,6 +181,7 @@ finish_in (struct frame_in *in, struct frame *ret_frame, struct error *err)
     return r == -ENOMEM ? r : -EPROTO;
   if (!json_object_is_type (json_root (doc), json_type_object))
     return error_set (err, EPROTO, "the head of a frame is not an object");
+  /* The document goes, its tree stays. */
   *ret_frame = (struct frame){ .head = json_object_get (json_root (doc)),
                                .body = steal_ptr (&in->body),
                                .body_len = in->body_len,
@@ -210,6 +212,8 @@ frame_in_read (struct frame_in *in, int sock, struct frame *ret_frame,
         }
       else
         {
+          /* Never beyond this frame: the next one's descriptors come with its
+           * first byte, and must not arrive with our last. */
           got = in->have - FRAME_HEADER;
           niov = 0;
           if (got < in->head_len)
@@ -252,6 +256,8 @@ copy_fds (struct frame_out *out, const int *fds, unsigned nfds,
 {
   for (unsigned i = 0; i < nfds; i++)
     {
+      /* Own copies: the caller may close its own at once, the frame may wait
+       * long for room. */
       int fd = fcntl (fds[i], F_DUPFD_CLOEXEC, 3);
 
       if (fd < 0)
@@ -412,6 +418,8 @@ frame_write (int sock, struct json_object *head, const void *body,
   r = frame_out_new (head, body, body_len, fds, nfds, &out, err);
   if (r < 0)
     return r;
+  /* Cut off in the middle the stream is of no use any more: the caller of a
+   * timeout closes it. */
   while ((r = frame_out_write (out, sock, err)) == 0)
     {
       r = wait_for (sock, POLLOUT, deadline, err);

@@ -135,6 +135,7 @@ show (struct buf *b, const char *s)
   text_escape (b, s, strlen (s), 0);
   if (b->cut)
     {
+      /* A buffer that was cut takes no more: the dots are to be seen. */
       b->cut = false;
       b->max += 4;
       buf_puts (b, "...");
@@ -266,6 +267,7 @@ size_at (struct decode *d, struct json_object *v, const struct json_field *f,
       if (json_object_get_int64 (v) < 0)
         return json_error_at (d->doc, buf_str (&d->path), d->err,
                               "it must not be negative");
+      /* json-c keeps what is beyond INT64_MAX apart; this takes either. */
       n = json_object_get_uint64 (v);
     }
   else if (!json_object_is_type (v, json_type_string))
@@ -291,6 +293,7 @@ string_at (struct decode *d, struct json_object *v,
                           "it must have %" PRId64 " to %" PRId64
                           " bytes, it has %" PRId64,
                           min, max, len);
+  /* The scanner refused \u0000: no string ends before its length. */
   copy = strdup (json_object_get_string (v));
   if (!copy)
     return error_set (d->err, ENOMEM, "not enough memory");

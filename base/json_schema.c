@@ -12,6 +12,9 @@
 /* A table may name itself: what is nested deeper is left open. */
 #define MAX_NESTED 8
 
+/* What units_parse_duration() and units_parse_size() take, as far as a pattern
+ * can say it: an editor that believes the schema must not refuse what we
+ * accept. */
 #define DURATION_PATTERN "^([0-9]+([.][0-9]+)?(d|h|m|s|ms))+$"
 #define SIZE_PATTERN "^[0-9]+([.][0-9]+)?([KMGTPE]iB|B)?$"
 
@@ -131,6 +134,7 @@ object_schema (const struct json_field *fields, unsigned nested)
         json_object_array_add (required,
                                json_object_new_string (fields->name));
     }
+  /* Ignored by the decoder, so that an editor can be pointed at this. */
   if (nested == 0)
     json_object_object_add (properties, "$schema", json_object_new_object ());
   json_object_object_add (o, "properties", properties);
@@ -150,6 +154,7 @@ json_schema (const struct json_field *fields, const char *id,
                 "https://json-schema.org/draft/2020-12/schema");
   json_add_str (top, "$id", id);
   json_add_str (top, "title", title);
+  /* Behind the title: people read the printed schema, too. */
   json_object_object_foreach (body, key, val)
     json_object_object_add (top, key, json_object_get (val));
   json_object_put (body);

@@ -162,6 +162,8 @@ loop_post (struct loop *loop, loop_call_fn *fn, void *arg, loop_call_fn *drop)
     *loop->calls_end = c;
     loop->calls_end = &c->next;
   }
+  /* Others found the list not empty: who made it so wakes, outside of the
+   * lock, since the loop takes it at once. */
   if (first)
     wake (loop);
   return 0;
@@ -242,6 +244,7 @@ loop_round (struct loop *loop, uint64_t max_ms, struct error *err)
 
   refresh_now (loop);
   since = clock_ms ();
+  /* Read by the watchdog's thread: it tells a long wait from a long round. */
   atomic_store (&loop->busy_since, since);
   atomic_fetch_add (&loop->beat, 1);
   loop->round++;
@@ -259,6 +262,8 @@ loop_round (struct loop *loop, uint64_t max_ms, struct error *err)
       else
         loop_dispatch_ (loop, &loop->events[i], &since);
     }
+  /* Descriptors first: a timer that gives up on an answer must see one that
+   * has come. */
   loop_run_timers_ (loop);
   run_calls (loop);
   loop->in_round = false;
@@ -299,6 +304,7 @@ loop_advance (struct loop *loop, uint64_t ms)
           loop->now = at;
           passes = 0;
         }
+      /* A timer that arms itself for now would hold the clock for ever. */
       if (++passes > PASSES_PER_INSTANT)
         break;
       loop->round++;

@@ -9,6 +9,8 @@
 #include "base/error.h"
 #include "base/loop_impl.h"
 
+/* seq breaks ties: timers due at one time run in the order they were armed,
+ * which tests and the fairness of a pass rely on. */
 static bool
 sooner (const struct timer *a, const struct timer *b)
 {
@@ -132,6 +134,7 @@ timer_stop (struct timer *t)
   last = loop->heap[--loop->nheap];
   if (last == t)
     return;
+  /* The last leaf comes from another branch: it may belong above or below. */
   heap_put (loop, last, i);
   heap_down (loop, last);
   heap_up (loop, last);
@@ -160,6 +163,8 @@ timer_free (struct timer *t)
   if (t->next)
     t->next->prev = t->prev;
   loop->ntimers--;
+  /* Kept until the round is over: its callback, or one that has just popped
+   * it, may be running. */
   t->next = loop->dead_timers;
   loop->dead_timers = t;
   if (!loop->in_round)
@@ -176,6 +181,7 @@ loop_run_timers_ (struct loop *loop)
   while (loop->nheap > 0 && (t = loop->heap[0])->at <= loop->now
          && t->seq <= limit)
     {
+      /* Off first: the callback may arm or free it. */
       timer_stop (t);
       t->fn (t, t->arg);
       loop_note_time_ (loop, t->name, &since);

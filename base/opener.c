@@ -74,6 +74,7 @@ open_req_check (const struct open_req *req, const char *const *roots,
   for (; roots && *roots; roots++)
     if (strcmp (*roots, req->root) == 0)
       return 0;
+  /* NULL: the caller has decided already, as the keeper has by its list. */
   if (roots)
     return error_set (err, EACCES, "%s is not a folder that may be opened in",
                       req->root);
@@ -157,6 +158,7 @@ open_beneath_ (const struct open_req *req, int flags, struct error *err)
 static int
 open_file (const struct open_req *req, int *ret_fd, struct error *err)
 {
+  /* O_PATH first: to open a FIFO waits, and to open a device acts. */
   CLEANUP_CLOSE int path = open_beneath_ (req, O_PATH, err);
   struct stat st;
   int fd;
@@ -168,6 +170,7 @@ open_file (const struct open_req *req, int *ret_fd, struct error *err)
   if (!S_ISREG (st.st_mode))
     return error_set (err, EINVAL, "%s/%s is not a regular file", req->root,
                       req->path);
+  /* The very inode that was looked at: its name may be another's by now. */
   fd = open (fd_path_ (path).text, O_RDONLY | O_CLOEXEC);
   if (fd < 0)
     return error_errno (err, errno, "opening %s/%s", req->root, req->path);
@@ -215,6 +218,8 @@ check_listener (const struct open_req *req, int fd, struct error *err)
   pid_t pid;
   int r;
 
+  /* SO_PEERCRED of who called listen(): a stale socket that another process
+   * has taken over would lead us to the wrong guest. */
   if (req->check_pid == 0)
     return 0;
   r = socket_peer (fd, &pid, NULL, NULL, err);
@@ -300,6 +305,7 @@ opener_do (const struct open_req *req, int *ret_fd, int *ret_lock,
   r = plain[req->kind](req, &fd, err);
   if (r < 0)
     return r;
+  /* Only now: a failure leaves the caller's variables alone. */
   *ret_fd = fd;
   if (ret_lock)
     *ret_lock = -1;

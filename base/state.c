@@ -45,6 +45,7 @@ open_folder (const char *path, int *ret_fd, struct error *err)
 {
   struct stat sb;
 
+  /* EROFS: it may be there all the same; opening it tells. */
   if (mkdir (path, 0700) < 0 && errno != EEXIST && errno != EROFS)
     return error_errno (err, errno, "making the state folder %s", path);
 
@@ -110,6 +111,7 @@ state_open (const char *path, int *ret_dirfd, struct error *err)
       if (r == 0)
         r = store_put_file (dirfd, FORMAT_FILE, own, (size_t) n, 0600, err);
     }
+  /* Too long for a format file: somebody else's, told like any other. */
   else if (r == -EFBIG)
     r = check_format (path, "", 0, err);
   else if (r == 0)

@@ -41,6 +41,7 @@ is_digit (char c)
   return c >= '0' && c <= '9';
 }
 
+/* sum += a * b; false when that does not fit. */
 static bool
 mul_add (uint64_t *sum, uint64_t a, uint64_t b)
 {
@@ -67,6 +68,7 @@ read_number (const char **s, struct number *ret)
     return *p == '-' ? "it must not be negative" : "a number was expected";
   for (; is_digit (*p); p++)
     {
+      /* mul_add() with the new digit as the sum so far. */
       uint64_t digit = (uint64_t) (*p - '0');
 
       if (!mul_add (&digit, n.whole, 10))
@@ -113,6 +115,7 @@ static bool
 add_scaled (uint64_t *sum, const struct number *n, uint64_t factor,
             bool *ret_exact)
 {
+  /* A fraction of an EiB, before it is divided, does not fit 64 bits. */
   unsigned __int128 part = (unsigned __int128) n->fraction * factor;
 
   *ret_exact = part % n->scale == 0;
@@ -153,6 +156,7 @@ parse_duration (const char *p, uint64_t *ret_ms)
       unit = read_unit (&p, durations, COUNT (durations));
       if (!unit)
         return *p == '\0' ? "the unit is missing" : "its unit is not known";
+      /* The table is ordered: "1s1m" and "5s5s" are slips, not sums. */
       if (last && unit <= last)
         return "its units must go from large to small";
       if (!add_scaled (&sum, &n, unit->factor, &exact))

@@ -112,6 +112,7 @@ copy_content (struct guest *dst, const struct guest *src)
     dst->disks[i] = src->disks[i];
 }
 
+/* With room for all parts: a clone is made to be changed. */
 struct guest *
 guest_clone (const struct guest *g)
 {
@@ -134,6 +135,7 @@ guest_seal (struct guest *g)
 
   if (!fit)
     return g;
+  /* The labels move along: g's own reference is not given back. */
   copy_content (fit, g);
   free (guest_box (g));
   return fit;
@@ -144,6 +146,8 @@ guest_ref (const struct guest *g)
 {
   struct guest_box *box = guest_box (g);
 
+  /* Relaxed: whoever takes a reference has one already, so nothing can be
+   * freed meanwhile; giving it back is what orders. */
   atomic_fetch_add_explicit (&box->refs, 1, memory_order_relaxed);
   return &box->guest;
 }
@@ -213,6 +217,7 @@ same_parts (const struct guest *a, const struct guest *b)
   for (unsigned i = 0; i < a->ndisks; i++)
     if (!same_disk (&a->disks[i], &b->disks[i]))
       return false;
+  /* NULL is "none known", which an empty object is not. */
   if (!a->labels || !b->labels)
     return a->labels == b->labels;
   return json_object_equal (a->labels, b->labels);

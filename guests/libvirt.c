@@ -39,7 +39,9 @@ struct libvirt
   bool local;
   enum console_mode mode;
   struct timer *soon, *later, *leaving;
-  struct libvirt_set dirty, migrating;
+  struct libvirt_set dirty, migrating, unsure;
+  struct timer *unsure_timer;
+  uint64_t unsure_ms;
   bool looking, again;
   bool connected, read_only;
   uint64_t since_ms, seen_ms, retry_ms;
@@ -59,6 +61,7 @@ libvirt_unref (struct libvirt *lv)
   free (lv);
 }
 
+/* In a thread of its own: unsubscribing is a call to libvirtd. */
 static int
 farewell_run (struct job *job, void *ears)
 {
@@ -99,18 +102,52 @@ look_soon (struct libvirt *lv)
     timer_in (lv->soon, DEBOUNCE_MS);
 }
 
+/* Of one that is migrated between two hypervisors of this host there are two
+ * processes for a while, and its end tells nobody.  One host that is watched
+ * by two names is asked ever more seldom. */
+static void
+look_at_unsure (struct libvirt *lv, const struct libvirt_set *unsure)
+{
+  if (unsure->n == 0)
+    return;
+  for (unsigned i = 0; i < unsure->n; i++)
+    libvirt_set_add (&lv->unsure, unsure->uuids[i]);
+  if (timer_armed (lv->unsure_timer))
+    return;
+  lv->unsure_ms = lv->unsure_ms ? 2 * lv->unsure_ms : RETRY_MIN_MS;
+  if (lv->unsure_ms > PERIOD_MS)
+    lv->unsure_ms = PERIOD_MS;
+  timer_in (lv->unsure_timer, lv->unsure_ms);
+}
+
+static void
+on_unsure (struct timer *t, void *arg)
+{
+  struct libvirt *lv = arg;
+
+  for (unsigned i = 0; i < lv->unsure.n; i++)
+    libvirt_set_add (&lv->dirty, lv->unsure.uuids[i]);
+  memset (&lv->unsure, 0, sizeof lv->unsure);
+  look_soon (lv);
+}
+
 static void
 take_guests (struct libvirt *lv, struct libvirt_scan *s)
 {
   struct guest_registry *reg = lv->env.registry;
+  char uuid[UUID_TEXT];
 
+  /* Only a list of all says who is not there any more; a look at some
+   * domains says nothing of the others. */
   if (s->listed)
     registry_sweep_begin (reg, "libvirt", lv->uri);
   for (size_t i = 0; i < s->nguests; i++)
     {
       if (s->guests[i]->run == GUEST_OFF)
         libvirt_set_remove (&lv->migrating, s->guests[i]->inc.uuid);
-      registry_update (reg, s->guests[i]);
+      guest_copy (uuid, sizeof uuid, s->guests[i]->inc.uuid);
+      if (!registry_update (reg, s->guests[i]))
+        libvirt_set_add (&s->unsure, uuid);
     }
   if (s->listed)
     lv->nguests = s->nguests;
@@ -122,6 +159,7 @@ take_guests (struct libvirt *lv, struct libvirt_scan *s)
       libvirt_set_remove (&lv->migrating, s->gone.uuids[i]);
       registry_gone (reg, "libvirt", lv->uri, s->gone.uuids[i]);
     }
+  look_at_unsure (lv, &s->unsure);
 }
 
 /* The job came to an end by itself: when to look next. */
@@ -146,6 +184,7 @@ judge (struct libvirt *lv, const struct libvirt_scan *s, int rc)
         timer_in (lv->later, PERIOD_MS);
       return;
     }
+  /* Events may have been lost with the connection: everything is asked. */
   lv->dirty.all = true;
   lv->retry_ms = lv->retry_ms ? 2 * lv->retry_ms : RETRY_MIN_MS;
   if (lv->retry_ms > RETRY_MAX_MS)
@@ -175,6 +214,8 @@ scan_done (void *owner, void *arg, enum job_end end, int rc)
         }
       libvirt_scan_free (s);
     }
+  /* Discarded: its thread is stuck in a call, and keeps the scan and the
+   * ears; it frees them when it comes back, which may be never. */
   else if (!lv->stopped)
     {
       lv->connected = false;
@@ -203,6 +244,8 @@ make_scan (struct libvirt *lv)
   s->read_only = lv->read_only;
   s->wanted = lv->dirty;
   s->migrating = lv->migrating;
+  /* One owner at a time: the loop's thread does not touch them until the
+   * scan is back. */
   s->ears = steal_ptr (&lv->ears);
   return s;
 }
@@ -237,6 +280,7 @@ start_scan (struct libvirt *lv)
       timer_in (lv->later, RETRY_MIN_MS);
       return;
     }
+  /* The job may outlive us: it holds a reference until it is done. */
   lv->refs++;
   lv->looking = true;
   memset (&lv->dirty, 0, sizeof lv->dirty);
@@ -331,6 +375,7 @@ on_note (void *owner, const struct libvirt_note *note)
       timer_in (lv->later, RETRY_MIN_MS);
       return;
     case LIBVIRT_EVENT:
+      lv->unsure_ms = 0; /* news: what was the same may differ now */
       registry_event (lv->env.registry, "libvirt", lv->uri, note->uuid,
                       note->event, note->detail[0] ? note->detail : NULL);
       break;
@@ -374,11 +419,14 @@ libvirt_stop (void *self)
   if (!lv)
     return;
   lv->stopped = true;
+  /* Letters of the event thread may still be on their way to the loop: they
+   * hold the link, and find no owner. */
   if (lv->link)
     lv->link->owner = NULL;
   timer_free (lv->soon);
   timer_free (lv->later);
   timer_free (lv->leaving);
+  timer_free (lv->unsure_timer);
   say_farewell (lv, steal_ptr (&lv->ears));
   libvirt_unref (lv);
 }
@@ -423,6 +471,9 @@ libvirt_start (const struct guest_source_env *env,
   if (r == 0)
     r = loop_timer (env->loop, "libvirt migrations", on_leaving, lv,
                     &lv->leaving, err);
+  if (r == 0)
+    r = loop_timer (env->loop, "libvirt unsure", on_unsure, lv,
+                    &lv->unsure_timer, err);
   if (r < 0)
     return r;
   timer_in (lv->later, 0);
@@ -472,6 +523,8 @@ libvirt_healthy (void *self)
 {
   struct libvirt *lv = self;
 
+  /* Connected is not enough: a libvirtd that is stopped keeps its socket
+   * open, and only the age of the last look tells. */
   return lv->connected && loop_now (lv->env.loop) - lv->seen_ms < STALE_MS;
 }
 

@@ -88,6 +88,7 @@ struct libvirt_scan
   struct guest **guests;
   size_t nguests;
   struct libvirt_set gone;
+  struct libvirt_set unsure; /* two processes might be it */
   unsigned skipped;
   struct error why;
 };

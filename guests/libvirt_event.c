@@ -46,6 +46,7 @@ libvirt_set_remove (struct libvirt_set *set, const char *uuid)
   for (unsigned i = 0; i < set->n; i++)
     if (strcmp (set->uuids[i], uuid) == 0)
       {
+        /* The last one takes its place: the order says nothing. */
         set->n--;
         memmove (set->uuids[i], set->uuids[set->n], UUID_TEXT);
         return;
@@ -81,6 +82,8 @@ libvirt_link_unref (struct libvirt_link *link)
     free (link);
 }
 
+/* From libvirt's event thread to the loop: callbacks may not block, and the
+ * registry belongs to the loop. */
 struct letter
 {
   struct libvirt_link *link;
@@ -140,6 +143,7 @@ name_of (const char *const *names, unsigned n, int i)
 {
   return i >= 0 && i < (int) n && names[i] ? names[i] : "";
 }
+/* A libvirt newer than its header we were built with has more of them. */
 #define NAME_OF(names, i) name_of (names, ARRAY_LEN (names), i)
 
 static const char *const suspended_names[] = {
@@ -204,6 +208,7 @@ on_lifecycle (virConnectPtr conn, virDomainPtr dom, int event, int detail,
     case VIR_DOMAIN_EVENT_CRASHED:
       send_of (link, dom, LIBVIRT_EVENT, GUEST_EVENT_PANIC, "");
       break;
+    /* Defined, started, ...: no event of the guest, but its list changed. */
     default:
       send_of (link, dom, LIBVIRT_DIRTY, 0, "");
     }
@@ -235,6 +240,8 @@ on_watchdog (virConnectPtr conn, virDomainPtr dom, int action, void *opaque)
            NAME_OF (names, action));
 }
 
+/* libvirt sends it besides the lifecycle event, and only this one names the
+ * disk. */
 static void
 on_io_error (virConnectPtr conn, virDomainPtr dom, const char *path,
              const char *alias, int action, const char *reason, void *opaque)
@@ -359,6 +366,7 @@ libvirt_listen (virConnectPtr conn, struct libvirt_link *link,
           e->ids[e->n++] = id;
           continue;
         }
+      /* The reference that unlink_free() would have given back. */
       libvirt_link_unref (link);
       /* Older hosts don't know all; without the first nothing works. */
       if (callbacks[i].id == VIR_DOMAIN_EVENT_ID_LIFECYCLE)

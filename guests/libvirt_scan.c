@@ -118,9 +118,11 @@ likeness (const struct proc *proc, const struct guest *g, unsigned id)
  * definition.  To take one's process for the other's would be to say that a
  * guest died which runs. */
 static void
-set_process (struct guest *g, virDomainPtr dom, const struct procs *p)
+set_process (struct libvirt_scan *s, struct guest *g, virDomainPtr dom,
+             const struct procs *p)
 {
   unsigned id = virDomainGetID (dom);
+  bool tie = false;
   const struct proc *found = NULL;
   unsigned best = 0, like;
 
@@ -134,7 +136,10 @@ set_process (struct guest *g, virDomainPtr dom, const struct procs *p)
           {
             found = &p->list[i];
             best = like;
+            tie = false;
           }
+        else if (like == best)
+          tie = true;
       }
   if (!found)
     {
@@ -143,6 +148,8 @@ set_process (struct guest *g, virDomainPtr dom, const struct procs *p)
       g->inc.start_time = id == (unsigned) -1 ? 0 : id;
       return;
     }
+  if (tie)
+    libvirt_set_add (&s->unsure, g->inc.uuid);
   g->inc.pid = found->pid;
   g->inc.start_time = found->start_time;
 }
@@ -223,7 +230,7 @@ add_domain (struct libvirt_scan *s, virDomainPtr dom, const struct procs *procs)
   if (r == 0)
     {
       if (g->run != GUEST_OFF)
-        set_process (g, dom, procs);
+        set_process (s, g, dom, procs);
       s->guests[s->nguests++] = guest_seal (g);
       return 0;
     }

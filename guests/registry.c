@@ -379,7 +379,7 @@ is_owned (struct guest_registry *reg, const struct guest *g)
   return false;
 }
 
-void
+bool
 registry_update (struct guest_registry *reg, struct guest *g)
 {
   struct entry *e = entry_of (reg, g->source, g->host, g->inc.uuid);
@@ -392,11 +392,15 @@ registry_update (struct guest_registry *reg, struct guest *g)
       e->sweep = reg->sweep;
       g->inc.boot = boot_of (e, g);
       entry_set (reg, e, g);
+      return true;
     }
-  else if (g->inc.uuid[0] == '\0' || is_owned (reg, g))
-    guest_unref (g);
-  else
-    entry_add (reg, g);
+  if (g->inc.uuid[0] == '\0' || is_owned (reg, g))
+    {
+      guest_unref (g);
+      return false;
+    }
+  entry_add (reg, g);
+  return true;
 }
 
 void

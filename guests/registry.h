@@ -67,8 +67,8 @@ void registry_free (struct guest_registry *reg);
  * or on its way; else the first source owns it and the second is ignored.
  * One place is shown to listeners and to all who ask: one where it is not off,
  * and among those the one that was shown before.  Another place taking over
- * (a migration) is a GUEST_REINCARNATED. */
-void registry_update (struct guest_registry *reg, struct guest *g);
+ * (a migration) is a GUEST_REINCARNATED.  False when it was ignored. */
+bool registry_update (struct guest_registry *reg, struct guest *g);
 void registry_gone (struct guest_registry *reg, const char *source,
                     const char *host, const char *uuid);
 /* A source has told everything it sees of that host: whatever else it once

@@ -153,6 +153,7 @@ listen_to (struct rundir *rd, struct ear **slot, const char *name,
   e->rd = rd;
   e->slot = slot;
   e->fd = steal_fd (fd);
+  /* It came from the keeper: an inotify that blocks would stop the loop. */
   fcntl (e->fd, F_SETFL, fcntl (e->fd, F_GETFL) | O_NONBLOCK);
   if (loop_watch (rd->env.loop, name, e->fd, LOOP_READ, fn, e, &e->watch, NULL)
       < 0)
@@ -198,6 +199,7 @@ place_set (struct rundir *rd, struct rundir_folder *found)
   if (!p)
     return;
   p->seen = true;
+  /* Another process: the old pidfd would tell of a death long past. */
   if (p->folder.pid != found->pid || p->folder.start_time != found->start_time)
     {
       ear_free (p->life);
@@ -209,6 +211,8 @@ place_set (struct rundir *rd, struct rundir_folder *found)
   p->folder.start_time = found->start_time;
   p->folder.orders = found->orders;
   p->folder.settled = found->settled;
+  /* Nothing is expected to change in it: one inotify less of the 128 that a
+   * user may have by default. */
   if (found->settled)
     {
       ear_free (p->changes);
@@ -271,6 +275,8 @@ make_scan (struct rundir *rd)
       s->known[s->nknown++].followed = p->life != NULL;
     }
   s->want_root = !rd->root_ear;
+  /* Only for what has none yet: descriptors that are not used would have to
+   * be closed again. */
   for (unsigned i = 0; i < EVE_FOLDERS; i++)
     s->want_eve[i] = !rd->eve_ears[i];
   return s;
@@ -286,6 +292,8 @@ take_guests (struct rundir *rd, struct rundir_scan *s)
   for (size_t i = 0; i < s->nguests; i++)
     registry_update (rd->env.registry, s->guests[i]);
   for (size_t i = 0; i < s->nfolders; i++)
+    /* It was there and could not be read: that is no reason to say that the
+     * guest is gone. */
     if (s->folders[i].blind)
       registry_keep (rd->env.registry, "rundir", rd->cfg.root,
                      s->folders[i].uuid);

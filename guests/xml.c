@@ -17,6 +17,7 @@ bad (const struct xml *x, const char *what, struct error *err)
 {
   unsigned line = 1;
 
+  /* Counted only when something is wrong. */
   for (const char *p = x->begin; p < x->at; p++)
     line += *p == '\n';
   return error_set (err, EINVAL, "XML, line %u: %s", line, what);
@@ -118,9 +119,12 @@ read_attr (struct xml *x, struct error *err)
   r = until (x, quote, &value, err);
   if (r < 0)
     return r;
+  /* As the standard has it, and a quote that was forgotten shows itself
+   * here instead of swallowing the rest of the document. */
   if (memchr (value.p, '<', value.len))
     return bad (x, "'<' in an attribute", err);
   for (unsigned i = 0; i < x->nattrs; i++)
+    /* Which of them counts is where parsers differ: an attacker's door. */
     if (span_is (x->attr_names[i], name.p, name.len))
       return bad (x, "an attribute is there twice", err);
   if (x->nattrs == XML_MAX_ATTRS)
@@ -139,6 +143,7 @@ read_open (struct xml *x, struct error *err)
   x->nattrs = 0;
   if (x->depth == XML_MAX_DEPTH)
     return bad (x, "nested too deep", err);
+  /* What follows the root would be another document. */
   if (x->depth == 0 && x->rooted)
     return bad (x, "a second root", err);
   r = read_name (x, &x->path[x->depth], err);

@@ -66,6 +66,7 @@ add_strings (struct json_object *obj, const char *key,
   json_object_object_add (obj, key, out);
 }
 
+/* json-c sorts arrays of pointers; theirs are not const. */
 static int
 by_key (const void *a, const void *b)
 {

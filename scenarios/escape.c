@@ -14,6 +14,8 @@
 #include <errno.h>
 #include <string.h>
 
+/* Pairs: what stands behind the backslash, and the byte it means.  Read both
+ * ways, so that writing never knows less than reading. */
 static const char plain[] = "r\rn\nt\te\033\\\\";
 
 static int
@@ -31,6 +33,7 @@ hex (char c)
 int
 scenario_unescape (char *s, const char **ret_why)
 {
+  /* In place: an escape is never shorter than what it stands for. */
   char *to = s;
 
   for (const char *p = s; *p; p++)
@@ -47,6 +50,8 @@ scenario_unescape (char *s, const char **ret_why)
         {
           char c = (char) (hex (p[1]) * 16 + hex (p[2]));
 
+          /* It would end the text here, and what follows would never be sent,
+           * without a word. */
           if (!c)
             {
               *ret_why = "a byte of value 0 can't be sent";
@@ -88,6 +93,7 @@ scenario_escape (const char *s, struct buf *out)
           k = q - 1;
       if (k)
         buf_printf (out, "\\%c", *k);
+      /* Not UTF-8 (0) cannot stand in a JSON string as it is. */
       else if (n == 0 || *p < 0x20 || *p == 0x7f)
         buf_printf (out, "\\x%02x", *p);
       else

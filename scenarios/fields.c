@@ -12,6 +12,7 @@
 #define SECOND 1000
 #define DAY (24 * 60 * 60 * SECOND)
 
+/* Their places in the list are the cases of holds() in judge.c. */
 const char *const scenario_compare_ops[]
     = { "<", "<=", "==", "!=", ">=", ">", NULL };
 
@@ -63,6 +64,8 @@ static const struct json_field expect_fields[] = {
   { .name = NULL },
 };
 
+/* Lengths are bounds on what one document may make the daemon keep and type:
+ * it may come from a controller. */
 static const struct json_field step_fields[] = {
   { .name = "name", .kind = JSON_STRING, AT (scenario_step, name),
     .required = true, .min = 1, .max = 63, .help = "of this step" },
@@ -117,6 +120,8 @@ const struct json_field scenario_fields[] = {
   { .name = "transports", .kind = JSON_ARRAY, AT (scenario, transports),
     .max = 8, .elem_size = sizeof (char *), .elem_kind = JSON_STRING,
     .help = "ways it may take; default those of its kind" },
+  /* Lower bounds that depend on another member are checked in scenario.c,
+   * which can name both. */
   { .name = "interval", .kind = JSON_DURATION, AT (scenario, interval_ms),
     .min = 0, .max = 7LL * DAY,
     .help = "from start to start, 1s or longer; default 30s" },

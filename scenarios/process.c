@@ -21,6 +21,7 @@ state_of (const struct incarnation *inc)
   uint64_t start;
   const char *close;
   ssize_t n;
+  /* Another process may have the number by now: then ours is gone. */
   int rc = proc_start_time (inc->pid, &start, NULL);
 
   if (rc == -ESRCH || rc == -ENOENT || (rc >= 0 && start != inc->start_time))
@@ -31,6 +32,7 @@ state_of (const struct incarnation *inc)
   if (n <= 0)
     return '?';
   text[n] = '\0';
+  /* The last one: the process may have any name, also one with ") ". */
   close = strrchr (text, ')');
   if (close && close[1] == ' ')
     state = close[2];
@@ -40,6 +42,7 @@ state_of (const struct incarnation *inc)
 bool
 judge_process (const struct guest *g, struct outcome_report *ret)
 {
+  /* Not on this host, or not known: nothing can be seen from here. */
   if (g->inc.pid <= 0)
     return false;
   switch (state_of (&g->inc))

@@ -41,6 +41,7 @@ compile (const char *pattern, struct error *err)
       error_set (err, ENOMEM, "no memory");
       return NULL;
     }
+  /* The compiler recurses: this bounds our stack, not the pattern's taste. */
   pcre2_set_parens_nest_limit (ctx, LIMIT_NESTING);
   code = pcre2_compile ((PCRE2_SPTR) pattern, PCRE2_ZERO_TERMINATED,
                         PCRE2_MULTILINE | PCRE2_NEVER_UTF
@@ -143,6 +144,7 @@ regex_group (const struct regex *re, const char *name, const char *text,
       = pcre2_substring_number_from_name (re->code, (PCRE2_SPTR) name);
   PCRE2_SIZE *at = pcre2_get_ovector_pointer (re->match);
 
+  /* Unset: the group stands in a branch that was not taken. */
   if (number <= 0
       || (uint32_t) number >= pcre2_get_ovector_count (re->match)
       || at[2 * number] == PCRE2_UNSET)

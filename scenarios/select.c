@@ -15,6 +15,8 @@ labels_match (struct json_object *want, struct json_object *have)
   {
     struct json_object *value;
 
+    /* A label that the guest does not have is no match, also for "*": who
+     * asks for a label wants those that carry it. */
     if (!have || !json_object_object_get_ex (have, key, &value)
         || !json_object_is_type (value, json_type_string)
         || !text_glob (json_object_get_string (glob),
@@ -29,6 +31,7 @@ scenario_selects (const struct scenario *s, const struct guest *g)
 {
   const struct scenario_select *sel = &s->select;
 
+  /* Either name: people know one, scripts the other. */
   if (sel->name && !text_glob (sel->name, g->name)
       && !text_glob (sel->name, g->display))
     return false;
@@ -42,6 +45,8 @@ scenario_selects (const struct scenario *s, const struct guest *g)
 bool
 scenario_quiet (const struct scenario *s, uint64_t wall_ms)
 {
+  /* Local time, asked anew each time: quiet hours are people's, and move with
+   * daylight saving. */
   const struct scenario_hours *h = s->quiet_hours.items;
   time_t t = (time_t) (wall_ms / 1000);
   struct tm tm;

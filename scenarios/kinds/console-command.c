@@ -29,6 +29,8 @@ check (const struct scenario *s, const struct json_doc *doc, const char *path,
     return json_error_at (doc, path, err,
                           "a console-command scenario needs a \"command\"");
   scenario_path (at, sizeof at, path, "command");
+  /* A second line would be typed outside of the frame, where nothing tells
+   * its answer from what the guest says by itself. */
   for (const unsigned char *p = (const unsigned char *) s->command; *p; p++)
     if (*p < 0x20 || *p == 0x7f)
       return json_error_at (doc, at, err,

@@ -162,6 +162,7 @@ check_circles (const struct place *at)
     {
       size_t pos = i, hops = 0;
 
+      /* More hops than steps without waiting once: it has come round. */
       while (pos < s->steps.count && !step_at (s, pos)->expect.count
              && !step_at (s, pos)->fail)
         {
@@ -290,6 +291,7 @@ one_step (struct talk_run *t, size_t i, struct outcome_report *ret,
   const struct scenario_step *st = step_at (t->s, i);
   int rc = say (t, st, err);
 
+  /* Typing takes time only where the other side takes no input. */
   if (rc == -ETIMEDOUT)
     {
       judge_talk (TALK_XOFF, NULL, ret);

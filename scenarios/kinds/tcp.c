@@ -91,6 +91,8 @@ static const char *
 resolve (const struct scenario *s, const struct guest *g, char *dst, size_t n,
          struct outcome_report *ret)
 {
+  /* "guest:80": the address changes with each DHCP lease, the document does
+   * not. */
   if (strncmp (s->address, GUEST, strlen (GUEST)) != 0)
     return s->address;
   for (unsigned i = 0; i < g->nnics; i++)
@@ -170,6 +172,7 @@ run (const struct scenario *s, const struct guest *g,
         }
       if (rc >= 0 && s->expect.output)
         {
+          /* There is no exit status here: -1 takes any. */
           struct scenario_expect ex = s->expect;
 
           ex.status = -1;

@@ -40,6 +40,8 @@ hello (struct client *c, struct error *err)
   if (r < 0)
     return error_wrap (err, "the daemon does not say hello");
   protocol = json_get_int (f.head, "protocol", 0);
+  /* Refused rather than guessed: a daemon that still runs from before an
+   * update would take our words for others. */
   if (protocol != 1)
     return error_set (err, EPROTO,
                       "the daemon speaks protocol %lld, this hangdog 1: "
@@ -164,6 +166,9 @@ source_row (struct json_object *row, const void *body, size_t len, void *arg)
   return 0;
 }
 
+/* A fresh daemon knows no guest yet, and "there is none" would be a lie.  Not
+ * for ever: a source that cannot be reached stays unhealthy, and the answer
+ * says so. */
 static void
 settle (struct client *c)
 {
@@ -195,6 +200,8 @@ client_open (const struct cli *cli, bool start, struct client **ret,
   c->sock = -1;
   snprintf (path, sizeof (path), "%s/" CONTROL_SOCKET, cli->run_path);
   r = try_connect (c, path, err);
+  /* Only where nobody listens.  One that does not answer holds the lock: a
+   * second one beside it would fight over the same consoles. */
   if (r < 0 && start && (r == -ENOENT || r == -ECONNREFUSED))
     {
       r = start_keeper (cli, c, path, err);
@@ -227,6 +234,8 @@ client_close (struct client *c)
     return;
   if (c->sock >= 0)
     close (c->sock);
+  /* SIGTERM, so that consoles are let go and what is queued is written; it
+   * is waited for, since the next command may want the lock. */
   if (c->keeper > 0)
     {
       kill (c->keeper, SIGTERM);
@@ -289,9 +298,12 @@ client_call (struct client *c, struct json_object *head, client_row_fn *fn,
     {
       CLEANUP_FRAME struct frame f = { 0 };
 
+      /* Without a limit: a diagnosis takes minutes, and a daemon that dies
+       * closes the socket. */
       r = frame_read (c->sock, &f, CLOCK_NEVER, err);
       if (r < 0)
         return error_wrap (err, "the daemon went away");
+      /* An answer to a request that was given up. */
       if (json_get_int (f.head, "re", -1) != id)
         continue;
       if (json_get (f.head, "error"))

@@ -69,6 +69,7 @@ programs (struct exam *e, const struct cli *cli)
   for (unsigned i = 0; i < sizeof (names) / sizeof (names[0]); i++)
     {
       snprintf (path, sizeof (path), "%s/%s", cli->libexec, names[i]);
+      /* The first that is missing is enough: they are installed together. */
       if (access (path, X_OK) < 0)
         {
           line (e, "bad", path, strerror (errno),
@@ -171,6 +172,7 @@ space (struct exam *e, const struct cli *cli)
     }
   snprintf (text, sizeof (text), "%s has %llu MiB free", cli->state_path,
             (unsigned long long) v.f_bavail * v.f_frsize >> 20);
+  /* The default of spool-free-floor: the spool leaves so much to others. */
   if (v.f_bavail * v.f_frsize < (256u << 20))
     line (e, "warn", "disk", text,
           "hangdog spool list sent, then hangdog spool drop INCIDENT");
@@ -197,6 +199,7 @@ doctor_host (struct cli *cli)
           "there is no user hangdog: the daemon runs as nobody, the writer as "
           "root without capabilities",
           "adduser --system --group --home /var/lib/hangdog hangdog");
+  /* Its configuration counts; without it, what a daemon would find. */
   if (!ask_daemon (&e, cli))
     sources (&e);
   unsupported_each (not_supported, &e);

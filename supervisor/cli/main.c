@@ -39,6 +39,7 @@ cli_option (struct cli *cli, const char *name)
 
   for (int i = 1; i < cli->argc; i++)
     {
+      /* What follows is not ours: a file may be called like an option. */
       if (strcmp (cli->argv[i], "--") == 0)
         break;
       if (strncmp (cli->argv[i], name, len) != 0)
@@ -165,6 +166,7 @@ int
 cli_fail (const struct error *err)
 {
   print_paragraph (stderr, "hangdog: ", error_text (err));
+
   /* What the caller named wrongly; not what this host lacks. */
   return err->code == EINVAL || err->code == ENOENT || err->code == EEXIST
              ? EXIT_USAGE
@@ -267,6 +269,8 @@ main (int argc, char **argv)
   const char *env = getenv ("HANGDOG_LIBEXEC"), *value;
   const struct verb *v;
 
+  /* A daemon that goes is an error to be told, not a silent end; `| head` is
+   * noticed by stdio. */
   signal (SIGPIPE, SIG_IGN);
   if (env && env[0] == '/')
     cli.libexec = env;
@@ -296,10 +300,12 @@ main (int argc, char **argv)
     cli.argv[1] = (char *) "version";
   if (strcmp (cli.argv[1], "help") == 0)
     drop_arg (&cli, 1, 1), cli.argv[cli.argc++] = (char *) "--help";
+  /* From here on argv[0] is the verb, as verbs expect. */
   drop_arg (&cli, 0, 1);
   v = find_verb (cli.argv[0]);
   if (!v)
     return unknown_verb (cli.argv[0]);
+  /* Before the verb looks at anything: help must not need a daemon. */
   if (cli_flag (&cli, "--help") || cli_flag (&cli, "-h"))
     return verb_help (v);
   return v->run (&cli);

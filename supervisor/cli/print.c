@@ -29,6 +29,7 @@ void
 print_json (struct json_object *row)
 {
   puts (json_object_to_json_string_ext (row, JSON_C_TO_STRING_PLAIN));
+  /* A row is an event for who follows through a pipe. */
   fflush (stdout);
 }
 
@@ -45,6 +46,7 @@ print_text (FILE *to, const char *s)
 {
   struct buf out = BUF_INIT (64u << 10);
 
+  /* Rows hold what guests chose: names, titles, what they printed. */
   text_escape (&out, s, strlen (s), 0);
   fputs (buf_str (&out), to);
   buf_done (&out);
@@ -75,6 +77,8 @@ table_row (struct table *t, const char *const *cells)
     {
       size_t cap = t->cap ? 2 * t->cap : 16 * MAX_COLUMNS;
 
+      /* A table that misses a row at the end of memory is still worth
+       * printing. */
       more = realloc (t->cells, cap * sizeof (*more));
       if (!more)
         return;

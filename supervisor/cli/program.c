@@ -38,6 +38,8 @@ program_rest (struct program *p, const struct cli *cli, int n)
 void
 program_keeper (struct program *p, const struct cli *cli)
 {
+  /* All of them, also the defaults: the keeper has the same, but an
+   * environment may have changed ours. */
   program_init (p, "hangdog-keeper");
   program_arg (p, "--run");
   program_arg (p, cli->run_path);

@@ -21,6 +21,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+/* Longer than its own deadline: the parser ends itself first, and says why. */
 #define PARSE_MS 120000
 #define FOREIGN 1
 
@@ -47,6 +48,7 @@ start_parser (const struct cli *cli, const char *program, const char *task,
   pid = fork ();
   if (pid == 0)
     {
+      /* Out of the way first: either may be 3 or 4 now. */
       int a = fcntl (channel, F_DUPFD, 10), b = fcntl (file, F_DUPFD, 10);
 
       if (a < 0 || b < 0 || dup2 (a, 3) < 0 || dup2 (b, 4) < 0)
@@ -179,6 +181,7 @@ parse (struct cli *cli, struct parse *p, const char *task, const char *file,
 
   p->file = file;
   p->content = name != NULL;
+  /* O_NONBLOCK: opening a FIFO would wait for who writes to it. */
   fd = open (file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0)
     return error_errno (err, errno, "%s", file);

@@ -14,6 +14,8 @@ static void
 options_of (const struct verb *v,
             void (*fn) (const char *opt, size_t len, void *arg), void *arg)
 {
+  /* The usage line is the only list of options there is: completion cannot
+   * fall behind it. */
   const char *p = v->args;
 
   while ((p = strstr (p, "--")))

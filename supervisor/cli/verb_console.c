@@ -53,6 +53,7 @@ show (struct seat *s, const void *body, size_t len)
   text_escape (&out, body, len, TEXT_KEEP_NEWLINE | TEXT_KEEP_TAB);
   for (p = buf_str (&out); *p; p++)
     {
+      /* The terminal is raw: nobody else returns the carriage. */
       if (*p == '\n' && s->tty_in)
         fputc ('\r', stdout);
       fputc (*p, stdout);
@@ -130,6 +131,8 @@ converse (struct seat *s, int64_t id, struct error *err)
 {
   struct pollfd fds[2] = { { client_socket (s->client), POLLIN, 0 },
                            { STDIN_FILENO, POLLIN, 0 } };
+  /* Who only reads into a pipe has no keyboard: stdin may be at its end, and
+   * poll() would call at once, for ever. */
   nfds_t n = s->tty_in || s->write ? 2 : 1;
   int r = 1;
 
@@ -179,6 +182,7 @@ sit (struct seat *s, const char *guest, const char *console, bool take,
       fprintf (stderr, "hangdog: %s; leave with Ctrl-]\n",
                s->write ? "asking for the keyboard" : "reading along");
       raw = s->saved;
+      /* Every key is the guest's, ^C too; the way out is ^]. */
       cfmakeraw (&raw);
       tcsetattr (STDIN_FILENO, TCSANOW, &raw);
     }

@@ -17,13 +17,14 @@ run (struct cli *cli)
 const struct verb verb_controller = {
   .name = "controller",
   .args = "--data DIR [--listen ADDRESS:PORT] [--token-file FILE] "
-          "[--max-upload SIZE]",
+          "[--max-upload SIZE] [--tls-cert FILE --tls-key FILE]",
   .summary = "run the reference controller, which receives bundles",
   .help = "  --data DIR          where bundles are kept\n"
           "  --listen A:PORT     default 127.0.0.1, any free port; says which\n"
           "  --token-file FILE   who sends must bring what is in it\n"
           "  --max-upload SIZE   a larger bundle is refused\n"
-          "It speaks plain HTTP: put what ends TLS before it.\n"
+          "  --tls-cert, --tls-key  PEM files; without them it speaks plain "
+          "HTTP\n"
           "\nExample:\n"
           "  hangdog controller --listen 127.0.0.1:8080 --data /srv/hangdog\n",
   .run = run,

@@ -39,6 +39,7 @@ progress (struct diagnose *dg, struct json_object *row)
 
   if (!json_get_bool (row, "ended", false))
     {
+      /* On stderr: stdout begins with the verdict, for programmes. */
       dg->step_ms = clock_ms ();
       fprintf (stderr, "[%lld/%lld] %s ... ",
                (long long) json_get_int (row, "n", 0),
@@ -117,6 +118,7 @@ run (struct cli *cli)
   r = cli_ask (cli, true, head, on_row, &dg);
   if (r)
     return r;
+  /* An end without an incident is a daemon that was stopped on the way. */
   return dg.got ? dg.code : EXIT_ERROR;
 }
 

@@ -26,6 +26,8 @@ on_row (struct json_object *row, const void *body, size_t len, void *arg)
 
   if (l->json)
     print_json (row);
+  /* Guests and the places they come from are rows of one answer, so that
+   * "no guest" can be told from "not looked". */
   if (kind && strcmp (kind, "source") == 0)
     {
       l->sources_seen++;

@@ -56,6 +56,7 @@ run (struct cli *cli)
   r = cli_ask (cli, true, head, on_row, &p);
   if (r)
     return r;
+  /* One failure outweighs any number of scenarios that could not be asked. */
   return p.failed ? EXIT_TROUBLE : p.none ? EXIT_NO_VERDICT : EXIT_WELL;
 }
 

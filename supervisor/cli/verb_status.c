@@ -222,6 +222,8 @@ judge (const struct status *st)
     return EXIT_TROUBLE;
   if (st->suspect || st->sick_sources || st->stuck)
     return EXIT_DEGRADED;
+  /* Nobody is ill, but nobody was asked either: a script must not take that
+   * for well. */
   if (st->guests && st->held + st->unknown == st->guests)
     return EXIT_NO_VERDICT;
   return EXIT_WELL;
@@ -340,6 +342,7 @@ picture (struct cli *cli, struct client *c, const char *guest,
       error_set (err, ENOMEM, "no memory");
       return cli_fail (err);
     }
+  /* Into memory first: what is cleared is drawn again at once. */
   r = show (cli, c, guest, 0, out, err);
   fclose (out);
   if (r != EXIT_ERROR && r != EXIT_USAGE)
@@ -362,6 +365,7 @@ watch (struct cli *cli, struct client **c, struct error *err)
                  : show (cli, *c, guest, 0, stdout, err);
       fflush (stdout);
       cli_nap (2000);
+      /* The old picture stays meanwhile. */
       while (r == EXIT_ERROR)
         {
           struct error why = ERROR_INIT;

@@ -24,6 +24,7 @@ const char *const monitor_health_names[] = {
   [MONITOR_HEALTH_MAX] = NULL,
 };
 
+/* One client's use of it, for one job: not shared between threads. */
 struct monitor
 {
   const struct monitor_ops *ops;
@@ -55,6 +56,7 @@ monitor_open (const struct transport_env *env, const struct guest *g,
   struct monitor *m = NULL;
   int r;
 
+  /* What a failure looks like before the transport was asked. */
   *ret_health = MONITOR_GONE;
   m = calloc (1, sizeof *m);
   if (!m)
@@ -126,6 +128,8 @@ monitor_status (const struct transport_env *env, const struct guest *g,
   const char *status;
   int r;
 
+  /* Through libvirt's own call: a raw QMP command taints the domain, and a
+   * healthy guest is not tainted for a status. */
   if (g->monitor == MONITOR_LIBVIRT)
     return monitor_libvirt_status (g, deadline, ret_health, ret_status, n, err);
   r = ask_once (env, g, "query-status", deadline, ret_health, &reply, err);
@@ -181,6 +185,7 @@ disk_counters (struct json_object *stats)
     {
       int64_t v = json_get_int (stats, failed[i], 0);
 
+      /* QEMU's numbers, or those of a process that answers in its place. */
       if (v > 0 && __builtin_add_overflow (errors, v, &errors))
         errors = INT64_MAX;
     }
@@ -198,6 +203,7 @@ monitor_blockstats (const struct transport_env *env, const struct guest *g,
   enum monitor_health health;
   int r;
 
+  /* As above: without a taint. */
   if (g->monitor == MONITOR_LIBVIRT)
     return monitor_libvirt_blockstats (g, deadline, ret, err);
   r = ask_once (env, g, "query-blockstats", deadline, &health, &reply, err);

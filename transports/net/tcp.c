@@ -73,6 +73,7 @@ bad:
                     text ? text : "");
 }
 
+/* In slices: poll() takes an int, and a deadline may be farther off. */
 static int
 wait_fd (int fd, short events, uint64_t deadline, const char *stage,
          struct error *err)
@@ -106,6 +107,8 @@ connect_to (const struct tcp_check *check, uint64_t deadline, int *ret_fd,
   r = parse_address (check->address, &addr, &len, err);
   if (r < 0)
     return r;
+  /* Numeric addresses only: a resolver would block for as long as it likes,
+   * and the guest may be the resolver. */
   fd = socket (addr.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0)
     return error_errno (err, errno, "socket");
@@ -119,6 +122,7 @@ connect_to (const struct tcp_check *check, uint64_t deadline, int *ret_fd,
           error_wrap (err, "%s", check->address);
           return r;
         }
+      /* Writable means decided, not connected. */
       if (getsockopt (fd, SOL_SOCKET, SO_ERROR, &code, &size) < 0)
         code = errno;
       if (code)
@@ -206,6 +210,8 @@ matcher_try (struct matcher *m, const struct buf *text, struct error *err)
   int r = pcre2_match (m->code, (PCRE2_SPTR) buf_str (text), text->len, 0, 0,
                        m->data, m->context);
 
+  /* From the beginning each time: a match may span what came before, and
+   * the bound on the answer bounds this, too. */
   if (r >= 0)
     return 1;
   if (r == PCRE2_ERROR_NOMATCH)
@@ -233,6 +239,7 @@ await_answer (int fd, struct matcher *m, struct buf *answer, uint64_t deadline,
       if (n < 0)
         return error_errno (err, errno, "reading the answer");
       buf_append (answer, chunk, (size_t) n);
+      /* Also at the end: the last bytes may be the ones. */
       r = matcher_try (m, answer, err);
       if (r != 0)
         return r < 0 ? r : 0;
@@ -257,6 +264,8 @@ tcp_check (const struct tcp_check *check, uint64_t deadline,
   int fd CLEANUP_CLOSE = -1;
   int r = 0;
 
+  /* Before connecting: a pattern that does not compile is our mistake, and
+   * costs the guest nothing. */
   if (check->expect)
     r = matcher_init (&m, check->expect, err);
   if (r == 0)

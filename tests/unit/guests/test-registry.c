@@ -268,9 +268,9 @@ lets_the_first_source_own_it (void **state)
   struct world *w = *state;
   struct guest *g = guest (A, "second", 7);
 
-  registry_update (w->reg, guest (A, "first", 7));
+  assert_true (registry_update (w->reg, guest (A, "first", 7)));
   strcpy (g->source, "libvirt");
-  registry_update (w->reg, g);
+  assert_false (registry_update (w->reg, g));
   expect (w, "+a0 ");
   assert_int_equal (registry_count (w->reg), 1);
 }
