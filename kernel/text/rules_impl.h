@@ -31,7 +31,7 @@ enum rule_where
   WHERE_USER,   /* FROM_USER or bare text */
   WHERE_BOOT,   /* the stage is before userspace */
   WHERE_ANY,
-};
+}; /* not said: kernel; of a harmless one: any */
 
 /* Named groups that an event has a member for. */
 enum rule_member
@@ -77,6 +77,10 @@ struct text_rule
 /* Names that "report" may have: the reader's table (report.c), ends with
  * NULL.  The loader refuses others. */
 extern const char *const text_recipes[];
+/* What recipes find beside the members and the groups of the line, for titles
+ * ("access"): the reader's table, too, ends with NULL.  A template may name a
+ * member, a named group of its rule's "match", or one of these. */
+extern const char *const text_title_names[];
 
 struct rule_span
 {
