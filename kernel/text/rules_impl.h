@@ -71,7 +71,8 @@ struct text_rule
   const char *const *yes, *const *no; /* samples */
   unsigned n_any, n_nots, n_yes, n_no;
   struct regex *match, **nots;
-  unsigned batch; /* which file; ours all have 0 */
+  unsigned groups; /* of match */
+  unsigned batch;  /* which file; ours all have 0 */
 };
 
 /* Names that "report" may have: the reader's table (report.c), ends with
