@@ -7,6 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Literals that are compared in one text before the automaton takes over: it
+ * is slower on harmless text, and as fast on any other. */
+#define TRIES 64
+
 void
 text_scan_free (struct text_scan *s)
 {
@@ -17,6 +21,8 @@ text_scan_free (struct text_scan *s)
   free (s->nodes);
   free (s->rows);
   free (s->windows);
+  free (s->whose);
+  free (s->bytes);
   free (s->bits);
   free (s);
 }
@@ -33,6 +39,7 @@ text_scan_size (const struct text_scan *s)
   size_t n = sizeof *s;
 
   n += s->nwindows * sizeof *s->windows;
+  n += s->nwhose * sizeof *s->whose + s->nbytes;
   n += ((size_t) 1 << s->log_bits) / 8;
   n += (size_t) s->ndense * s->nclasses * sizeof *s->rows;
   n += s->nnodes * (sizeof *s->nodes + sizeof *s->edges);
@@ -85,43 +92,62 @@ run (const struct text_scan *s, const char *text, size_t len, uint64_t *set)
 
 /* ---- the filter ---- */
 
+/* Whether one of the literals that have the piece at text + at stands there
+ * as a whole.  Each that does not costs one of `tries`; when they are gone
+ * nothing is denied any more. */
 static bool
-window_known (const struct text_scan *s, uint32_t piece)
+literal_at (const struct text_scan *s, uint32_t piece, const char *text,
+            size_t at, size_t len, unsigned *tries)
 {
   size_t i = scan_hash (piece, s->log_windows);
 
-  while (s->windows[i].used && s->windows[i].piece != piece)
+  while (s->windows[i].first > 0 && s->windows[i].piece != piece)
     i = (i + 1) & (s->nwindows - 1);
-  return s->windows[i].used;
+  for (uint32_t w = s->windows[i].first; w > 0; w = s->whose[w].next)
+    {
+      const struct scan_whose *o = s->whose + w;
+
+      if (*tries == 0)
+        return true;
+      *tries -= 1;
+      if (at >= o->at && o->len <= len - (at - o->at)
+          && memcmp (text + at - o->at, s->bytes + o->bytes, o->len) == 0)
+        return true;
+    }
+  return false;
 }
 
 static inline bool
-look (const struct text_scan *s, const char *p)
+look (const struct text_scan *s, const char *p, uint32_t *ret_piece)
 {
   uint32_t piece, h;
 
   memcpy (&piece, p, sizeof piece);
-  piece &= s->mask;
+  *ret_piece = piece &= s->mask;
   h = scan_hash (piece, s->log_bits);
-  return (s->bits[h / 32] & (uint32_t) 1 << h % 32)
-         && window_known (s, piece);
+  return s->bits[h / 32] & (uint32_t) 1 << h % 32;
 }
 
-/* The first place where a piece stands; len if there is none. */
+/* The first place where a literal is, or where so many nearly were that it is
+ * time for the automaton; len if there is none. */
 static size_t
-first_piece (const struct text_scan *s, const char *text, size_t len)
+first_place (const struct text_scan *s, const char *text, size_t len)
 {
   char tail[sizeof (uint32_t)] = { 0 };
+  unsigned tries = TRIES;
+  uint32_t piece;
   size_t at = 0;
 
   for (; at + sizeof tail <= len; at += s->stride)
-    if (look (s, text + at))
+    if (look (s, text + at, &piece)
+        && literal_at (s, piece, text, at, len, &tries))
       return at;
   /* Pieces of three bytes: the last may not be loaded as four. */
   if (at + s->width <= len)
     {
       memcpy (tail, text + at, len - at);
-      if (look (s, tail))
+      if (look (s, tail, &piece)
+          && literal_at (s, piece, text, at, len, &tries))
         return at;
     }
   return len;
@@ -135,11 +161,11 @@ text_scan_find (const struct text_scan *s, const char *text, size_t len,
 
   if (len < s->shortest)
     return false;
-  at = first_piece (s, text, len);
+  at = first_place (s, text, len);
   if (at == len)
     return false;
-  /* This piece may stand in front of another literal's, within that one: back
-   * as far as any literal's piece is behind its beginning. */
+  /* Back as far as any literal's piece is behind its beginning: those whose
+   * pieces come later may have begun already. */
   at = at > s->reach ? at - s->reach : 0;
   return run (s, text + at, len - at, set);
 }

@@ -252,7 +252,7 @@ window_slot (const struct text_scan *s, uint32_t piece)
 {
   size_t i = scan_hash (piece, s->log_windows);
 
-  while (s->windows[i].used && s->windows[i].piece != piece)
+  while (s->windows[i].first > 0 && s->windows[i].piece != piece)
     i = (i + 1) & (s->nwindows - 1);
   return s->windows + i;
 }
@@ -263,7 +263,7 @@ piece_cost (const struct text_scan *s, const char *p)
   unsigned cost = 0;
 
   /* What the filter has already comes for nothing. */
-  if (window_slot (s, load (s, p))->used)
+  if (window_slot (s, load (s, p))->first > 0)
     return 0;
   for (unsigned i = 0; i < s->width; i++)
     cost += commonness ((unsigned char) p[i]);
@@ -298,18 +298,26 @@ add_windows (struct text_scan *s, const struct scan_literal *l)
 {
   size_t from = choose (s, l);
 
+  memcpy (s->bytes + s->nbytes, l->text, l->len);
   for (size_t k = from; k < from + s->stride; k++)
     {
       uint32_t piece = load (s, l->text + k);
       uint32_t h = scan_hash (piece, s->log_bits);
       struct scan_window *w = window_slot (s, piece);
 
-      if (s->reach < k)
-        s->reach = k;
-      w->used = true;
+      s->whose[s->nwhose] = (struct scan_whose){
+        .next = w->first,
+        .bytes = (uint32_t) s->nbytes,
+        .len = (uint8_t) l->len,
+        .at = (uint8_t) k,
+      };
+      w->first = (uint32_t) s->nwhose++;
       w->piece = piece;
       s->bits[h / 32] |= (uint32_t) 1 << h % 32;
+      if (s->reach < k)
+        s->reach = k;
     }
+  s->nbytes += l->len;
 }
 
 static unsigned
@@ -322,12 +330,11 @@ log_of (size_t n)
   return log;
 }
 
-static int
-filter (struct text_scan *s, const struct scan_literal *l, size_t n,
-        struct error *err)
+/* How many bytes a piece has, and how far the looks are apart. */
+static void
+measure (struct text_scan *s, const struct scan_literal *l, size_t n)
 {
   static const unsigned char three[sizeof (uint32_t)] = { 255, 255, 255, 0 };
-  size_t pieces;
 
   s->shortest = SCAN_LITERAL_MAX;
   for (size_t i = 0; i < n; i++)
@@ -340,20 +347,34 @@ filter (struct text_scan *s, const struct scan_literal *l, size_t n,
   s->stride = s->shortest - s->width + 1;
   if (s->stride > SCAN_STRIDE_MAX)
     s->stride = SCAN_STRIDE_MAX;
+}
+
+static int
+filter (struct text_scan *s, const struct scan_literal *l, size_t n,
+        struct error *err)
+{
+  size_t pieces, bytes = 1;
+
+  measure (s, l, n);
+  for (size_t i = 0; i < n; i++)
+    bytes += l[i].len;
   pieces = n * s->stride;
   s->log_windows = log_of (4 * pieces + 16);
   s->nwindows = (size_t) 1 << s->log_windows;
-  /* Few enough false hits that looking twice does not show, small enough for
-   * the first cache. */
+  /* Few enough false hits that they do not show, small enough for the first
+   * cache. */
   s->log_bits = log_of (32 * pieces);
   if (s->log_bits < 13)
     s->log_bits = 13;
   if (s->log_bits > 17)
     s->log_bits = 17;
   s->windows = calloc (s->nwindows, sizeof *s->windows);
+  s->whose = calloc (pieces + 1, sizeof *s->whose);
+  s->bytes = calloc (bytes, 1);
   s->bits = calloc ((size_t) 1 << (s->log_bits - 5), sizeof *s->bits);
-  if (!s->windows || !s->bits)
+  if (!s->windows || !s->whose || !s->bytes || !s->bits)
     return error_set (err, ENOMEM, "not enough memory");
+  s->nwhose = 1;
   for (size_t i = 0; i < n; i++)
     add_windows (s, l + i);
   return 0;

@@ -33,11 +33,19 @@ struct scan_out
   uint16_t id, next; /* outs[0] is not used */
 };
 
-/* A piece of a literal that the filter knows. */
+/* A piece of literals that the filter knows. */
 struct scan_window
 {
   uint32_t piece; /* as it is loaded from text, and masked */
-  bool used;
+  uint32_t first; /* place in whose, 0 = this slot is free */
+};
+
+/* A literal that has a piece, and where. */
+struct scan_whose
+{
+  uint32_t next;
+  uint32_t bytes; /* place in the literals' bytes */
+  uint8_t len, at;
 };
 
 struct text_scan
@@ -52,6 +60,9 @@ struct text_scan
   unsigned log_windows;
   size_t nwindows;    /* a power of two, at most a quarter of it in use */
   struct scan_window *windows;
+  struct scan_whose *whose; /* whose[0] is not used */
+  size_t nwhose, nbytes;
+  char *bytes;              /* of all literals */
   /* States 0 (nothing yet) to ndense - 1 have rows: short beginnings, where
    * nearly all text is nearly always.  States count by length. */
   unsigned ndense, nclasses;
