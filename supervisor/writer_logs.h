@@ -9,9 +9,9 @@
  * it goes on where the last one stopped without its end having come.  Lines
  * that begin with "-- " are ours: no guest can write one.
  *
- * The raw log has every byte as soon as it is here.  Lines of the clean one wait
- * for each other for up to five seconds; a writer that is killed takes those
- * with it, and they are in the raw log.
+ * The raw log has every byte as soon as it is here.  Lines of the clean one
+ * wait for each other for up to five seconds; a writer that is killed takes
+ * those with it, and they are in the raw log.
  */
 #ifndef HANGDOG_SUPERVISOR_WRITER_LOGS_H
 #define HANGDOG_SUPERVISOR_WRITER_LOGS_H
