@@ -284,6 +284,15 @@ take_task (struct report *r, const char *s, size_t len)
   report_mark (r, ITEM_TASK);
 }
 
+/* arm: what the frames before it interrupted comes now. */
+static void
+take_interrupted (struct report *r, const char *s, size_t len)
+{
+  (void) s;
+  (void) len;
+  report_mark (r, ITEM_IRQ_END);
+}
+
 /* "caller is f+0x1/0x2", "last function: f". */
 static void
 take_place (struct report *r, const char *s, size_t len)
@@ -332,6 +341,7 @@ static const struct detail details[] = {
   { "Call Trace:", take_trace },
   { "Call trace:", take_trace },
   { "Code: ", take_nothing },
+  { "Exception stack(", take_interrupted },
   { "Freed by task", take_section },
   { "Freed in ", take_section },
   { "Hardware name: ", take_hardware },

@@ -54,7 +54,7 @@ const char *const skip_printing[] = {
   "nmi_trigger_*", "arch_trigger_*", "trigger_*", "rcu_dump_cpu_stacks",
   "kasan_*", "__kasan_*", "__asan_*", "__hwasan_*", "check_memory_region*",
   "end_report", "kmsan_*", "__msan_*", "__kmsan_*", "kcsan_*", "__kcsan_*",
-  "__tsan_*", "kfence_*", "__kfence_*", "ubsan_*", "__ubsan_*", "val_to_string",
+  "__tsan_*", "kfence_*", "__kfence_*", "ubsan_*", "__ubsan_*", "val_to_string", "handle_overflow",
   "set_track", "stack_depot_save*", "object_err", "slab_err", "slab_bug",
   "object_is_on_stack", "check_slab*", "check_object*", "slab_pad_check*",
   "bad_page*", "check_free_page*", "free_pages_check*", "check_new_page*",
@@ -77,7 +77,11 @@ const char *const skip_printing[] = {
 
 const char *const skip_tools[] = {
   /* Memory and strings. */
-  "mem*", "__mem*", "___mem*", "str*", "__str*", "fortify_*", "__fortify_*",
+  "memcpy*", "memset*", "memmove*", "memcmp*", "memchr*", "memdup_*",
+  "memparse", "__mem*", "___mem*", "strlen*", "strcmp*", "strcpy*", "strn*",
+  "strscpy*", "strlcpy*", "strcat*", "strlcat*", "strchr*", "strrchr*",
+  "strstr*", "strsep", "strspn", "strcspn", "strim", "strcase*", "strdup*",
+  "__str*", "fortify_*", "__fortify_*",
   "copy_to_user*", "copy_from_user*", "_copy_*", "__copy_*", "copyin",
   "copyout", "copy_user_*", "raw_copy_*", "rep_*", "clear_user*",
   "__clear_user*", "csum_partial*", "instrument_*", "copy_page*",
@@ -118,7 +122,7 @@ const char *const skip_tools[] = {
   "__srcu_read_*", "local_bh_*", "__local_bh_*", "preempt_*", "__preempt_*",
   "seqcount_*", "__seqprop*", "read_seqbegin", "bit_spin_*", "hlist_*",
   "INIT_LIST_HEAD", "cpu_relax", "rep_nop", "__read_once*", "__write_once*",
-  "__xchg*", "native_*", "__x86_indirect_thunk*", "__x86_return_thunk", "retpoline_*",
+  "__xchg*", "native_*", "*_write_lock", "i2c_del_adapter", "__x86_indirect_thunk*", "__x86_return_thunk", "retpoline_*",
   "paravirt_*", "arch_read_*", "arch_write_*",
   "lock_acquire*", "__raw_callee_*", "test_and_*", "test_bit*",
   "constant_test_bit", "variable_test_bit", "_test_bit", "set_bit",
@@ -161,7 +165,7 @@ const char *const skip_tools[] = {
   "__cond_resched*", "cond_resched*",
   "skb_panic", "skb_over_panic", "skb_under_panic", "skb_put", "skb_push",
   "__skb_put*", "put_unaligned*", "get_unaligned*", "__get_unaligned*",
-  "ntohl", "__swab*", "__fswab*", "unwind_next_frame", "__unwind_*",
+  "ntohl", "__swab*", "__fswab*", "unwind_next_frame",
   "perf_trace_*", "trace_event_*", "perf_tp_event*", "sk_free*", "__sk_free",
   "dev_printk*", "_dev_*", "dev_warn*", "NF_HOOK*", "INET_*", "static_key_*",
   "jump_label_*", "__jump_label_*", "arch_static_branch*",
@@ -227,7 +231,7 @@ const char *const tick_entries[] = {
   "*apic_timer_interrupt*", "reschedule_interrupt", "*irq_entries*",
   "el1_irq", "el0_irq*", "el1h_64_irq", "el1_interrupt", "__irq_svc",
   "__irq_usr", "ret_from_intr", "common_interrupt", "asm_common_interrupt",
-  "do_IRQ", "call_on_irq_stack", "timer_interrupt", "decrementer_common*",
+  "do_IRQ", "gic_handle_irq", "generic_handle_arch_irq", "call_on_irq_stack", "timer_interrupt", "decrementer_common*",
   "handle_arch_irq", "ret_from_exception", "handle_irq", "do_riscv_irq",
   "call_on_stack", "ext_int_handler", NULL,
 };

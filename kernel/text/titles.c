@@ -76,6 +76,14 @@ says_nothing (const struct report *r, const char *func)
          || title_skips (r->recipe->skip, func);
 }
 
+/* What an inlined function is, only a symbolizer knows: a title with its name
+ * would not be the one that others have. */
+static bool
+is_loose (const struct text_frame *f)
+{
+  return f->guess || (!f->size && !f->offset && f->where[0]);
+}
+
 static void
 put (char *dst, size_t n, const char *s)
 {
@@ -115,7 +123,7 @@ choose_from (const struct report *r, unsigned i, char *dst, size_t n)
           break;
         case ITEM_CALL:
         case ITEM_IP:
-          if (it->frame.guess || old)
+          if (is_loose (&it->frame) || old)
             break;
           traced = true;
           if (!says_nothing (r, it->frame.func))
@@ -132,22 +140,33 @@ choose_from (const struct report *r, unsigned i, char *dst, size_t n)
 }
 
 static unsigned
-first_ip (const struct report *r)
+first_of (const struct report *r, enum item_kind kind)
 {
   unsigned i;
 
   for (i = 0; i < r->nitems; i++)
-    if (r->items[i].kind == ITEM_IP)
+    if (r->items[i].kind == kind)
       return i;
   return r->nitems;
 }
 
+/* From where the CPU was; if that was no function, from who called it. */
 static bool
 choose_oops (const struct report *r, char *dst, size_t n)
 {
-  unsigned ip = first_ip (r);
+  unsigned ip = first_of (r, ITEM_IP), trace = first_of (r, ITEM_TRACE);
+  unsigned from = ip < trace ? ip : trace;
 
-  return choose_from (r, ip < r->nitems ? ip : 0, dst, n);
+  return choose_from (r, from < r->nitems ? from : 0, dst, n);
+}
+
+/* Names before the stack are of locks and of places passed long ago. */
+static bool
+choose_trace (const struct report *r, char *dst, size_t n)
+{
+  unsigned trace = first_of (r, ITEM_TRACE);
+
+  return choose_from (r, trace < r->nitems ? trace : 0, dst, n);
 }
 
 /* Behind the frames of a warning's own code. */
@@ -282,6 +301,11 @@ choose_stall (const struct report *r, char *dst, size_t n)
           s.tick = false;
           s.prev = NULL;
           break;
+        case ITEM_IRQ_END:
+          if (s.tick)
+            s.prev = NULL;
+          s.tick = false;
+          break;
         case ITEM_IP:
           s.tick = false;
           s.prev = NULL;
@@ -289,7 +313,7 @@ choose_stall (const struct report *r, char *dst, size_t n)
             (void) stall_frame (&s, r, it->frame.func, &found);
           break;
         case ITEM_CALL:
-          if (!s.helper && !it->frame.guess)
+          if (!s.helper && !is_loose (&it->frame))
             (void) stall_frame (&s, r, it->frame.func, &found);
           break;
         default:
@@ -317,7 +341,7 @@ choose_hung (const struct report *r, char *dst, size_t n, const char **bucket)
 
       if ((it->kind == ITEM_TRACE || it->kind == ITEM_TASK) && traced)
         break;
-      if (it->kind != ITEM_CALL || it->frame.guess)
+      if (it->kind != ITEM_CALL || is_loose (&it->frame))
         continue;
       traced = true;
       *bucket = bucket_of (hung_buckets, it->frame.func);
@@ -366,7 +390,7 @@ title_choose (const struct report *r, char *dst, size_t n, char *ret_generic,
       else if (!found && (flags & RECIPE_IP))
         found = choose_oops (r, func, sizeof func);
       else if (!found)
-        found = choose_from (r, 0, func, sizeof func);
+        found = choose_trace (r, func, sizeof func);
     }
   if (!found)
     return false;
@@ -472,9 +496,9 @@ names_func (const char *tmpl)
   return strstr (tmpl, "{func}") != NULL;
 }
 
-/* "KASAN-{access}" is of the rule, too. */
+/* "KASAN-{access}": known when the report is whole. */
 static void
-set_type (struct report *r)
+set_type (struct report *r, bool whole)
 {
   const char *tmpl = r->match.rule->type;
   char *s;
@@ -484,7 +508,7 @@ set_type (struct report *r)
       put (r->e.type, sizeof r->e.type, title_type (r->e.title));
       return;
     }
-  if (!strchr (tmpl, '{') || !r->lines)
+  if (!strchr (tmpl, '{') || !whole)
     return;
   if (!r->access[0])
     put (r->access, sizeof r->access, "Read"); /* less bad than a write */
@@ -508,7 +532,7 @@ title_head (struct report *r)
                sizeof r->e.title)
       && rule->bare[0])
     (void) expand (r, rule->bare, NULL, r->e.title, sizeof r->e.title);
-  set_type (r);
+  set_type (r, false);
 }
 
 static void
@@ -553,7 +577,7 @@ title_report (struct report *r)
   for (i = 0; i < TEXT_ALTS_MAX; i++)
     if (rule->alt[i] && rule->alt[i][0])
       add_alt (r, rule->alt[i], f);
-  set_type (r);
+  set_type (r, true);
 }
 
 /* ---- text without what differs ---- */
