@@ -53,6 +53,8 @@ static const struct recipe recipes[] = {
   /* The head has the whole title; its stacks are of both sides. */
   { "checker", RECIPE_HEAD, 60, NULL, NULL },
   { "lockdep", RECIPE_SHARES | RECIPE_HEAD | RECIPE_LOCKS, 120, NULL, lockdep_lines },
+  { "deadlock", RECIPE_SHARES | RECIPE_HEAD | RECIPE_LOCKS | RECIPE_BARE,
+    120, NULL, lockdep_lines },
   { "warning", RECIPE_HEAD | RECIPE_IP | RECIPE_SHARES | RECIPE_WARN, 40,
     NULL, warn_lines },
   { "panic", RECIPE_NUMBERS | RECIPE_SHARES, 40, NULL, NULL },
@@ -73,7 +75,7 @@ static const struct recipe recipes[] = {
 const char *const text_recipes[] = {
   "line",      "oops",      "fault",   "bug-at", "list",  "rust",
   "stack-overflow", "trace", "trace-at", "sanitizer", "checker", "lockdep",
-  "warning",
+  "deadlock",  "warning",
   "panic",     "stall",     "hung-task", "numbers", "workqueue", "preempt",
   "rcu-usage", "leak",      "leaked",    "slab",    "oom",       NULL,
 };

@@ -157,11 +157,26 @@ report_absorbs (const struct report *r, const struct text_rule *rule)
   return false;
 }
 
+/* Of a stack that is too long (they overflow by recursion) the beginning and
+ * the end are kept. */
+static void
+drop_middle (struct report *r)
+{
+  unsigned keep = REPORT_ITEMS_MAX / 2, drop = REPORT_ITEMS_MAX / 4;
+
+  memmove (&r->items[keep], &r->items[keep + drop],
+           (REPORT_ITEMS_MAX - keep - drop) * sizeof *r->items);
+  r->nitems -= drop;
+  r->lost_items += drop;
+}
+
 static struct report_item *
 add_item (struct report *r, enum item_kind kind)
 {
   struct report_item *it;
 
+  if (r->nitems == REPORT_ITEMS_MAX)
+    drop_middle (r);
   if (r->nitems == r->capacity)
     {
       unsigned n = r->capacity ? r->capacity * 2 : ITEMS_FIRST;

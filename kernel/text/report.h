@@ -58,6 +58,7 @@ enum recipe_flag
   RECIPE_LINE = 1 << 8,    /* no stack at all */
   RECIPE_ANCHOR = 1 << 9,  /* an overflow: as in a stall, the top is chance */
   RECIPE_LOCKS = 1 << 10,  /* lockdep: which lock is said in its lines */
+  RECIPE_BARE = 1 << 11,   /* without its function it has another title */
 };
 
 struct recipe

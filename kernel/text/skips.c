@@ -106,7 +106,7 @@ const char *const skip_tools[] = {
   "__put_page*", "free_the_page", "alloc_page*", "__page_frag_cache*",
   "release_pages", "__folio_put", "folio_put*", "free_folio*", "vmalloc*",
   "__vmalloc*", "vzalloc*", "vfree*", "__vfree*", "free_large_kmalloc",
-  "qlist_*", "quarantine_*", "____kasan*", "poison_*", "unpoison_*",
+  "____kasan*", "poison_*", "unpoison_*",
   "__alloc_and_insert*", "kvm_kmalloc*", "devm_kmalloc*", "devm_kzalloc*",
   /* Locks and atomics. */
   "_raw_*", "__raw_*", "do_raw_*", "__do_raw_*", "queued_*", "native_queued_*",

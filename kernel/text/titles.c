@@ -160,13 +160,24 @@ choose_oops (const struct report *r, char *dst, size_t n)
   return choose_from (r, from < r->nitems ? from : 0, dst, n);
 }
 
-/* Names before the stack are of locks and of places passed long ago. */
+/* Names before the stack are of locks and of places passed long ago.  Where
+ * no line says that it begins, it begins with who printed it. */
 static bool
 choose_trace (const struct report *r, char *dst, size_t n)
 {
-  unsigned trace = first_of (r, ITEM_TRACE);
+  static const char *const printers[]
+      = { "dump_stack*", "dump_backtrace*", "show_stack*", "show_trace*",
+          "unwind_backtrace", NULL };
+  unsigned i = first_of (r, ITEM_TRACE);
 
-  return choose_from (r, trace < r->nitems ? trace : 0, dst, n);
+  if (i == r->nitems)
+    for (i = 0; i < r->nitems; i++)
+      if (r->items[i].kind == ITEM_CALL
+          && title_skips (printers, r->items[i].frame.func))
+        break;
+  if (i == r->nitems && r->ncalls < 2)
+    return false;
+  return choose_from (r, i < r->nitems ? i : 0, dst, n);
 }
 
 /* Behind the frames of a warning's own code. */
@@ -566,7 +577,8 @@ title_report (struct report *r)
 
   if (title_choose (r, func, sizeof func, generic, sizeof generic))
     f = generic[0] ? generic : func;
-  else if (names_func (rule->title) && r->e.corrupted)
+  else if (names_func (rule->title) && r->e.corrupted
+           && !(r->recipe->flags & RECIPE_BARE))
     f = TITLE_NO_FUNC;
   if (!expand (r, rule->title, f, r->e.title, sizeof r->e.title)
       && rule->bare[0] && !f)
