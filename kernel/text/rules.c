@@ -336,3 +336,19 @@ text_rules_each (const struct text_rules *r,
   for (unsigned i = 0; i < r->n; i++)
     fn (r->order[i], arg);
 }
+
+void
+text_rule_info (const struct text_rule *rule, struct text_rule_info *ret)
+{
+  *ret = (struct text_rule_info){
+    .name = rule->name,
+    .kind = rule->kind,
+    .type = rule->type,
+    .class_ = rule->class_,
+    .title = rule->title,
+    .origin = rule->origin,
+    .severity = rule->severity,
+    .harmless = rule->harmless,
+    .builtin = rule->builtin,
+  };
+}

@@ -131,7 +131,4 @@ typedef void rule_fail_fn (const struct text_rule *rule, const char *sample,
 unsigned text_rules_try (struct text_rules *r, bool strict, rule_fail_fn *fn,
                          void *arg);
 
-/* The JSON Schema of a file of rules. */
-void text_rules_schema (struct buf *b);
-
 #endif
