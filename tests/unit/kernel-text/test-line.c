@@ -120,7 +120,7 @@ test_written_over (void **state)
          "1 @0+6 cut 0 v|5s\n2 @6+19 cut 0 |[   12.000000] BUG\n");
   LINES ("\r\r~ # \n", "1 @0+7 cut 0 |~ # \n");
   LINES ("abx\b \bc\n", "1 @0+8 cut 0 |abc\n");
-  LINES ("abx\b \b\n", "1 @0+6 cut 0 |ab\n");
+  LINES ("abx\b \b\n", "1 @0+7 cut 0 |ab\n");
   LINES ("abc\b\bX\n", "1 @0+7 cut 0 |aXc\n");
   LINES ("\b\b\ba\n", "1 @0+5 cut 0 |a\n");
   LINES ("a\xc3\xa9\b\b.\n", "1 @0+7 cut 0 |.\xc3\xa9\n");
