@@ -32,6 +32,8 @@
 #define QUIET_MS 700
 #define BODY_MS 8000
 #define MAX_BODY (1u << 20)
+/* For so long nobody takes what it prints for trouble. */
+#define OWN_MS (HEADER_MS + BODY_MS + 4000)
 #define LINE_KILL "\x15"
 
 enum route
@@ -85,6 +87,9 @@ send_key (struct asking *a, enum route route, char key, struct error *err)
   const char mux[7] = { '\x01', 'c', '\x01', 'b', key, '\x01', 'c' };
   int rc;
 
+  if (ctx->env->own_text)
+    ctx->env->own_text (ctx->env->own_text_arg, ctx->guest->inc.uuid, key,
+                        clock_ms () + OWN_MS);
   switch (route)
     {
     case ROUTE_BREAK:
