@@ -4,9 +4,12 @@
  *
  * Fed with pieces of any size; the lines are the same however it was cut.
  * What terminals take for themselves is taken out: CR, NUL, BEL, ANSI and OSC
- * sequences, what was overwritten by backspaces.  A line ends at LF; one that
- * waits for its end (a prompt) is given when it stood still for a while
- * (splitter_tick), and given again, whole, if it goes on after all.
+ * sequences, what was overwritten by backspaces.  Bytes from 0x80 on pass as
+ * they are, valid UTF-8 or not.  A line ends at LF, or where the cursor is
+ * sent to another row (firmware and boot menus); one that begins anew after a
+ * CR, as progress bars do, is given as `over`.  One that waits for its end (a
+ * prompt) is given when it stood still for a while (splitter_tick), and given
+ * again, whole and with the same number, if it goes on after all.
  *
  * Bounded: a line is cut at TEXT_LINE_MAX bytes and the rest of it counted; a
  * line that lies whole in the piece is given without copying, so an idle
@@ -34,6 +37,7 @@ struct text_line
   uint64_t first_ms, last_ms; /* host's arrival of its first and last byte */
   uint64_t cut;      /* bytes beyond TEXT_LINE_MAX, not in text */
   bool open;         /* its end has not come yet: a prompt, perhaps */
+  bool over;         /* text after a CR wrote over it: progress, mostly */
   bool again;        /* it was given open before, shorter */
   bool torn;         /* bytes were lost (a gap) before or in it */
 };

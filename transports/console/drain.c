@@ -29,8 +29,10 @@
 #define TAIL_BUDGET (256u << 10)
 /* A pty hands over at most 4095 bytes at a time; much less was all it had. */
 #define PTY_ALL 2048
-/* Of a socket: what makes it loud, and for how long. */
-#define LOUD_BYTES 128
+/* Of a socket: what makes it loud, in one piece or within LOUD_MS, and for how
+ * long. */
+#define LOUD_AT_ONCE 128
+#define LOUD_BYTES 1024
 #define LOUD_MS 1000
 
 /* ---- where the bytes go ---- */
@@ -190,13 +192,15 @@ take (struct console *c, const char *data, size_t len)
   if (hub->sink.bytes)
     kept = hub->sink.bytes (hub->sink.arg, &c->log, c->uuid, c->def.name,
                             data, len, clock_wall_ms ());
-  {
-    LOCK_SCOPE (&hub->lock);
-    grow_ring (c, len);
-    c->bytes += len;
-    if (!kept)
-      c->log_dropped += len;
-  }
+  /* Nobody reads along most of the time: then the lock is not needed. */
+  if (atomic_load (&c->active) > 0)
+    {
+      LOCK_SCOPE (&hub->lock);
+      grow_ring (c, len);
+    }
+  atomic_fetch_add_explicit (&c->bytes, len, memory_order_relaxed);
+  if (!kept)
+    atomic_fetch_add_explicit (&c->log_dropped, len, memory_order_relaxed);
   ring_append (c->ring, data, len, now);
   c->backoff_ms = 0;
   if (c->state == CONSOLE_SILENT)
@@ -270,8 +274,8 @@ drain_rest_ (struct console *c, size_t budget)
 
 /* A guest that floods a socket stands as soon as it is full, and it is full
  * early: QEMU sends byte by byte, each of them a buffer of its own to the
- * kernel.  So who says more than a line is read at once, and all others,
- * once they are many, with each other. */
+ * kernel.  So who says more than a few lines a second is read at once, and all
+ * others, once they are many, with each other. */
 static void
 read_socket (struct watch *w, struct console *c)
 {
@@ -279,7 +283,13 @@ read_socket (struct watch *w, struct console *c)
 
   if (!drain_ (c, SOCKET_BUDGET))
     return;
-  if (c->bytes - before >= LOUD_BYTES)
+  if (now >= c->loud_since + LOUD_MS)
+    {
+      c->loud_since = now;
+      c->loud_bytes = before;
+    }
+  if (c->bytes - before >= LOUD_AT_ONCE
+      || c->bytes - c->loud_bytes >= LOUD_BYTES)
     c->loud_until = now + LOUD_MS;
   watch_patient (w, now >= c->loud_until);
 }

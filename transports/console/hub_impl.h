@@ -195,6 +195,7 @@ struct console
   uint64_t bytes_said_ms;
   uint64_t swept_ms;     /* when it was last given back to epoll */
   uint64_t loud_until;   /* a socket that is read at once */
+  uint64_t loud_since, loud_bytes; /* what it says is counted from here */
   bool streaming;        /* it was readable again at once: stay with the tick */
   struct { struct console *next, **pprev; } in[LIST_MAX];
 
@@ -210,16 +211,18 @@ struct console
   uint64_t connection; /* rises with each connection made */
   uint64_t connected_at; /* ring position at which it began */
   uint64_t shell_on, shell_at; /* connection and position of the last shell */
-  unsigned active;  /* taps and leases that want it connected */
+  atomic_uint active; /* taps and leases that want it connected */
   uint64_t active_since; /* ring position at which the first of them came */
   struct tap *taps;
   struct lease *lease;
-  uint64_t bytes, log_dropped, connects;
+  uint64_t connects;
   bool large;       /* the ring was grown */
   unsigned followers; /* taps that want all of it */
   uint64_t lag_ms;  /* when one of them was last too far behind */
   pthread_cond_t cond; /* with hub->lock: state, connection, lease */
   atomic_uint ndata;   /* taps with on_data */
+  /* Written by the loop thread alone, read by all. */
+  atomic_uint_fast64_t bytes, log_dropped;
 
   pthread_mutex_t io;
   int io_fd; /* link.fd while up, else -1 */
