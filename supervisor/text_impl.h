@@ -237,6 +237,8 @@ void text_say_suspect_ (struct text_worker *w, struct text_source *s,
                         const struct text_event *e);
 void text_say_event_ (struct text_worker *w, struct text_source *s,
                       const struct text_event *e);
+/* Warnings of hung tasks, also those that are no news. */
+void text_say_hung_ (struct text_source *s, unsigned n);
 /* What waits for its time, at now.  When there is more, or CLOCK_NEVER. */
 uint64_t text_say_due_ (struct text_source *s, uint64_t now);
 /* Another life (all is forgotten), or another boot of the same process. */

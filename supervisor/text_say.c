@@ -18,8 +18,9 @@
 
 /* Kinds after which a kernel no longer looks for hung tasks. */
 static const char *const dying[] = {
-  "oops",  "bug",          "gpf",            "null_deref", "paging_fault",
-  "panic", "double_fault", "stack_overflow", "divide_error",
+  "oops",         "gpf",            "null_deref",      "paging_fault",
+  "double_fault", "divide_error",   "invalid_opcode",  "int3",
+  "kernel_bug",   "internal_error", "unhandled_fault", "panic",
 };
 
 /* ---- rations ---- */
@@ -332,7 +333,6 @@ static void
 remember (struct text_trouble *tr, const struct text_event *e, bool head)
 {
   tr->events += head;
-  tr->hung += head && strcmp (e->kind, "hung_task") == 0;
   tr->oops |= is_dying (e);
   /* A link that came up does not hide an oops. */
   if (tr->last_kind && e->severity < SEVERITY_WARNING
@@ -349,8 +349,8 @@ const char *
 text_note_ (const struct text_trouble *tr)
 {
   if (tr->oops)
-    return "its kernel had an oops and looks for hung tasks no more: silence "
-           "is no recovery";
+    return "its kernel had an oops or a panic and tells of hung tasks no more: "
+           "silence is no recovery";
   if (tr->hung >= HUNG_TASK_WARNINGS)
     return "its kernel has told of as many hung tasks as it ever tells of: "
            "silence is no recovery";
@@ -436,6 +436,17 @@ say_stage (struct text_source *s, uint64_t now)
   *was = *is;
   s->stage_said_ms = now;
   s->stage_new = false;
+}
+
+void
+text_say_hung_ (struct text_source *s, unsigned n)
+{
+  struct text_trouble *tr = trouble_of (s);
+
+  if (!tr)
+    return;
+  LOCK_SCOPE (&s->all->m);
+  tr->hung += n;
 }
 
 uint64_t

@@ -100,6 +100,25 @@ worker_of (struct text_source *s)
   return s->guest->worker;
 }
 
+/* The kernel's own count of such warnings, for it stops at some number: a
+ * reader tells of each task once. */
+static void
+count_hung (struct text_source *s, const struct text_msg *msg)
+{
+  static const char task[] = "INFO: task ", blocked[] = " blocked ",
+                    over[] = "Future hung task reports are suppressed";
+
+  if (msg->from != FROM_KERNEL || msg->line->open || msg->line->again
+      || msg->len < sizeof task)
+    return;
+  if (memcmp (msg->text, task, sizeof task - 1) == 0
+      && memmem (msg->text, msg->len, blocked, sizeof blocked - 1))
+    text_say_hung_ (s, 1);
+  else if (msg->text[0] == 'F' && msg->len >= sizeof over - 1
+           && memcmp (msg->text, over, sizeof over - 1) == 0)
+    text_say_hung_ (s, HUNG_TASK_WARNINGS);
+}
+
 static void
 on_line (const struct text_msg *msg, void *arg)
 {
@@ -112,6 +131,7 @@ on_line (const struct text_msg *msg, void *arg)
   w->line[w->line_at].number = l->number;
   w->line[w->line_at].len = l->len < TEXT_SAMPLE ? l->len : TEXT_SAMPLE;
   memcpy (w->line[w->line_at].text, l->text, w->line[w->line_at].len);
+  count_hung (s, msg);
   if (s->boot_ms && msg->stamped && msg->stamp_us > s->boot_stamp_us)
     s->boot_stamp_us = msg->stamp_us;
 }
