@@ -30,7 +30,7 @@ fresh (void)
   struct text_rules *r = NULL;
   struct error err = ERROR_INIT;
 
-  if (text_rules_new (&r, &err) < 0)
+  if (text_rules_none (&r, &err) < 0)
     fail_msg ("%s", error_text (&err));
   return r;
 }
@@ -110,6 +110,8 @@ test_refused (void **state)
       "f.json:1:43: rules[0]: the key \"title\" is missing" },
     { ONE (NAMED ANY MATCH "\"title\":\"in {where}\""),
       "f.json:1:119: rules[0].title: nobody fills in {where}" },
+    { ONE (NAMED ANY MATCH "\"type\":\"{how}\"," TITLE),
+      "f.json:1:119: rules[0].type: nobody fills in {how}" },
     { ONE (NAMED ANY MATCH "\"title\":\"in {func\""),
       "f.json:1:119: rules[0].title: a brace with no name that ends" },
     { ONE (NAMED ANY MATCH TITLE ",\"bare\":\"{}\""),
@@ -312,12 +314,13 @@ slurp (const char *name, size_t *ret_len)
 static void
 test_example (void **state)
 {
-  struct text_rules *r = fresh ();
+  struct text_rules *r = NULL;
   struct error err = ERROR_INIT;
   size_t len;
   CLEANUP_FREE char *text = slurp ("examples/text-rules.json", &len);
 
-  if (text_rules_add (r, text, len, "text-rules.json", &err) < 0
+  if (text_rules_new (&r, &err) < 0
+      || text_rules_add (r, text, len, "text-rules.json", &err) < 0
       || text_rules_check (r, &err) < 0)
     fail_msg ("%s", error_text (&err));
   text_rules_free (r);
