@@ -138,6 +138,9 @@ body_is_frame (const char *p, size_t len)
         continue;
       p += n;
       len -= n;
+      /* arm: "[<80632588>] (func) from [<8062eec8>] (func+0x1/0x2)" */
+      if (starts (p, len, "("))
+        return has (p, len, ") from ");
     }
   if (starts (p, len, "? "))
     p += 2, len -= 2;
@@ -146,6 +149,8 @@ body_is_frame (const char *p, size_t len)
     return false;
   if (starts (p + n, len - n, "+0x"))
     return memchr (p + n, '/', len - n) != NULL;
+  if (starts (p + n, len - n, " from "))
+    return has (p + n, len - n, "+0x");
   return n < len && p[n] == ' ' && is_place (p + n + 1, len - n - 1);
 }
 
@@ -170,6 +175,10 @@ body_is_stack (const char *p, size_t len)
 
   while (len > 0 && *p == ' ')
     p++, len--;
+  /* arm: " r10:8348a400 r9:82fbdbac" */
+  if (len > 3 && p[0] == 'r' && isdigit ((unsigned char) p[1])
+      && (p[2] == ':' || p[3] == ':'))
+    return true;
   return body_is_frame (p, len) || starts_one (p, len, heads);
 }
 
