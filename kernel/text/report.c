@@ -271,6 +271,9 @@ take_stack (struct report *r, const char *s, size_t len)
   switch (frame_parse (s, len, &f))
     {
     case FRAME_CALL:
+      if (r->place_next && !r->head_func[0])
+        memcpy (r->head_func, f.func, sizeof r->head_func);
+      r->place_next = false;
       add_frame (r, ITEM_CALL, &f);
       return true;
     case FRAME_IP:

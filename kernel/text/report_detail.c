@@ -320,6 +320,12 @@ take_at (struct report *r, const char *s, size_t len)
   const char *at = span_find (s, len, ", at: ");
   struct text_frame f;
 
+  /* "is trying to release lock (&x) at:", and on the next line where. */
+  if (len > 4 && memcmp (s + len - 4, " at:", 4) == 0)
+    {
+      r->place_next = true;
+      return true;
+    }
   if (!at)
     return false;
   at += 6;

@@ -403,6 +403,13 @@ title_choose (const struct report *r, char *dst, size_t n, char *ret_generic,
       else if (!found)
         found = choose_trace (r, func, sizeof func);
     }
+  /* A tool that is to blame itself is better than nobody. */
+  if (!found && (flags & RECIPE_HEAD) && !(flags & RECIPE_WARN)
+      && is_function (r->head_func))
+    {
+      put (func, sizeof func, r->head_func);
+      found = true;
+    }
   if (!found)
     return false;
   if (bucket)
@@ -495,9 +502,13 @@ expand (const struct report *r, const char *tmpl, const char *func, char *dst,
 {
   struct values v = { .r = r, .func = func };
   bool all = rule_expand (tmpl, &r->match, value_of, &v, dst, n);
+  char *s;
 
   if (!all)
     trim (dst);
+  /* What was left out left its blanks. */
+  for (s = strstr (dst, "  "); s && !all; s = strstr (s, "  "))
+    memmove (s, s + 1, strlen (s));
   return all;
 }
 
