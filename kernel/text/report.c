@@ -366,20 +366,33 @@ copy_frames (struct report *r)
     }
 }
 
+/* A CPU that userspace does not let go of has no kernel stack to blame. */
+static bool
+stands_in_user (const struct report *r)
+{
+  unsigned i;
+
+  for (i = 0; i < r->nitems; i++)
+    if (r->items[i].kind == ITEM_USER)
+      return true;
+  return false;
+}
+
 void
 report_finish (struct report *r, bool cut)
 {
   bool line = r->recipe->flags & RECIPE_LINE;
   char func[TEXT_FUNC_MAX], generic[TEXT_FUNC_MAX];
-  bool found;
+  bool found, user;
 
   copy_frames (r);
+  user = (r->recipe->flags & RECIPE_STALL) && stands_in_user (r);
   found = title_choose (r, func, sizeof func, generic, sizeof generic);
   if (line)
     r->e.evidence = EVIDENCE_REPORT;
   else if (r->e.nframes == 0 && !r->has_trace && !r->body)
     r->e.evidence = EVIDENCE_HEADER;
-  else if (!found || (cut && !r->over && r->ncalls < 2))
+  else if ((!found && !user) || (cut && !r->over && r->ncalls < 2))
     r->e.evidence = EVIDENCE_PARTIAL;
   else
     r->e.evidence = EVIDENCE_REPORT;

@@ -162,7 +162,7 @@ take_nmi (struct report *r, const char *s, size_t len)
 {
   (void) s;
   (void) len;
-  r->nmi = r->body = true;
+  r->nmi = true;
 }
 
 static void
@@ -181,7 +181,6 @@ take_kthread (struct report *r, const char *s, size_t len)
 {
   (void) s;
   (void) len;
-  r->body = true;
   report_mark (r, ITEM_KTHREAD);
 }
 
