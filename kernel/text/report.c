@@ -366,16 +366,36 @@ copy_frames (struct report *r)
     }
 }
 
-/* A CPU that userspace does not let go of has no kernel stack to blame. */
+/* A CPU that userspace does not let go of has no kernel stack to blame; nor is
+ * it to be found where only the helper's that starved was printed. */
 static bool
-stands_in_user (const struct report *r)
+blames_nobody (const struct report *r)
 {
-  unsigned i;
+  bool helper = false;
+  unsigned i, frames = 0;
 
   for (i = 0; i < r->nitems; i++)
-    if (r->items[i].kind == ITEM_USER)
-      return true;
-  return false;
+    switch (r->items[i].kind)
+      {
+      case ITEM_USER:
+        return true;
+      case ITEM_KTHREAD:
+        helper = true;
+        break;
+      case ITEM_CPU:
+        helper = false;
+        break;
+      case ITEM_TASK:
+        helper = i && r->items[i - 1].kind == ITEM_KTHREAD;
+        break;
+      case ITEM_CALL:
+      case ITEM_IP:
+        frames += !helper;
+        break;
+      default:
+        break;
+      }
+  return r->has_trace && frames == 0;
 }
 
 void
@@ -383,16 +403,16 @@ report_finish (struct report *r, bool cut)
 {
   bool line = r->recipe->flags & RECIPE_LINE;
   char func[TEXT_FUNC_MAX], generic[TEXT_FUNC_MAX];
-  bool found, user;
+  bool found, nobody;
 
   copy_frames (r);
-  user = (r->recipe->flags & RECIPE_STALL) && stands_in_user (r);
+  nobody = (r->recipe->flags & RECIPE_STALL) && blames_nobody (r);
   found = title_choose (r, func, sizeof func, generic, sizeof generic);
   if (line)
     r->e.evidence = EVIDENCE_REPORT;
   else if (r->e.nframes == 0 && !r->has_trace && !r->body)
     r->e.evidence = EVIDENCE_HEADER;
-  else if ((!found && !user) || (cut && !r->over && r->ncalls < 2))
+  else if ((!found && !nobody) || (cut && !r->over && r->ncalls < 2))
     r->e.evidence = EVIDENCE_PARTIAL;
   else
     r->e.evidence = EVIDENCE_REPORT;

@@ -563,8 +563,7 @@ add_alt (struct report *r, const char *tmpl, const char *func)
   size_t i;
   char alt[TEXT_TITLE_MAX];
 
-  (void) expand (r, tmpl, func, alt, sizeof alt);
-  if (!alt[0] || strcmp (alt, r->e.title) == 0)
+  if (!expand (r, tmpl, func, alt, sizeof alt) || strcmp (alt, r->e.title) == 0)
     return;
   for (i = 0; i < TEXT_ALTS_MAX; i++)
     {
