@@ -56,7 +56,7 @@ static const struct json_field rule_fields[] = {
   { "severity", JSON_ENUM, AT (rule_doc, severity),
     .names = text_severity_names,
     .help = "needed, but for harmless rules" },
-  { "type", JSON_STRING, AT (rule_doc, type), .min = 0, .max = 31,
+  { "type", JSON_STRING, AT (rule_doc, type), .min = 0, .max = 47,
     .help = "as trackers have it: HANG, WARNING; may be made of the title" },
   { "class", JSON_STRING, AT (rule_doc, class_), .min = 0, .max = 31,
     .help = "the class of verdict that it speaks for" },
