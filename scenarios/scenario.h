@@ -40,9 +40,9 @@ struct transport_env;
 
 enum scenario_severity
 {
-  SEVERITY_INFO,
-  SEVERITY_WARNING,
-  SEVERITY_CRITICAL,
+  SCENARIO_INFO,
+  SCENARIO_WARNING,
+  SCENARIO_CRITICAL,
 };
 
 struct scenario_select

@@ -9,6 +9,7 @@
 #include "supervisor/diagnose.h"
 #include "supervisor/bindings.h"
 #include "supervisor/daemon.h"
+#include "supervisor/text.h"
 
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -351,6 +352,19 @@ add_known_fact (const struct fact *f, void *arg)
     dg->facts[dg->nfacts++] = *f;
 }
 
+/* Read live, so also what the ring has not any more; now, when a report that
+ * had only begun has come to its end. */
+static void
+add_text_events (struct diagnosis *dg)
+{
+  CLEANUP_BUF struct buf lines = BUF_INIT (CHUNK);
+
+  texts_events (dg->d->texts, dg->guest->inc.uuid, &lines);
+  if (lines.len)
+    dg->ops->file ("kernel/events.jsonl", 0, buf_str (&lines), lines.len,
+                   dg->arg);
+}
+
 /* Takes o, if there is room for it: the head of a frame is bounded, and facts
  * may hold what a guest says. */
 static bool
@@ -400,6 +414,7 @@ judge (struct diagnosis *dg)
   /* What the house knew before counts too; of two facts of one name the
    * later decides. */
   fact_each (dg->d->facts, dg->guest->inc.uuid, add_known_fact, dg);
+  add_text_events (dg);
   if (dg->ordered)
     bindings_each (dg->d->bindings, dg->guest->inc.uuid, what_fails, dg);
   ladder_climb (dg->facts, dg->nfacts, &ladder);

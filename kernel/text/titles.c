@@ -157,10 +157,22 @@ choose_caller (const struct report *r, const char *func, char *dst, size_t n)
   unsigned i;
 
   for (i = 0; i < r->nitems; i++)
-    if (r->items[i].kind == ITEM_CALL && !r->items[i].frame.guess
+    if ((r->items[i].kind == ITEM_CALL || r->items[i].kind == ITEM_IP)
+        && !r->items[i].frame.guess
         && strcmp (r->items[i].frame.func, func) == 0)
       return choose_from (r, i + 1, dst, n);
   return choose_from (r, 0, dst, n);
+}
+
+/* Not an address. */
+static bool
+is_function (const char *s)
+{
+  size_t len = strlen (s);
+
+  if (!len || is_digit (*s))
+    return false;
+  return len < 8 || strspn (s, "0123456789abcdef") < len;
 }
 
 static bool
@@ -168,10 +180,9 @@ choose_head (const struct report *r, char *dst, size_t n)
 {
   char caller[TEXT_FUNC_MAX];
 
-  if (!r->head_func[0] || !is_word (r->head_func[0])
-      || is_digit (r->head_func[0]) || says_nothing (r, r->head_func))
+  if (!is_function (r->head_func) || says_nothing (r, r->head_func))
     return false;
-  if (title_skips (blames_caller, r->head_func))
+  if ((r->recipe->flags & RECIPE_WARN) && title_skips (blames_caller, r->head_func))
     {
       unsigned i;
 
@@ -343,6 +354,8 @@ title_choose (const struct report *r, char *dst, size_t n, char *ret_generic,
       found = choose_stall (r, func, sizeof func);
       bucket = found ? bucket_of (stall_buckets, func) : NULL;
     }
+  else if ((flags & RECIPE_ANCHOR) && choose_stall (r, func, sizeof func))
+    found = true;
   else if (flags & RECIPE_HUNG)
     found = choose_hung (r, func, sizeof func, &bucket);
   else
@@ -459,6 +472,30 @@ names_func (const char *tmpl)
   return strstr (tmpl, "{func}") != NULL;
 }
 
+/* "KASAN-{access}" is of the rule, too. */
+static void
+set_type (struct report *r)
+{
+  const char *tmpl = r->match.rule->type;
+  char *s;
+
+  if (!tmpl[0])
+    {
+      put (r->e.type, sizeof r->e.type, title_type (r->e.title));
+      return;
+    }
+  if (!strchr (tmpl, '{') || !r->lines)
+    return;
+  if (!r->access[0])
+    put (r->access, sizeof r->access, "Read"); /* less bad than a write */
+  (void) expand (r, tmpl, NULL, r->e.type, sizeof r->e.type);
+  for (s = r->e.type; *s; s++)
+    if (*s >= 'a' && *s <= 'z')
+      *s = (char) (*s - 'a' + 'A');
+  while (s > r->e.type && s[-1] == '-')
+    *--s = '\0';
+}
+
 void
 title_head (struct report *r)
 {
@@ -471,8 +508,7 @@ title_head (struct report *r)
                sizeof r->e.title)
       && rule->bare[0])
     (void) expand (r, rule->bare, NULL, r->e.title, sizeof r->e.title);
-  if (!r->e.type[0])
-    put (r->e.type, sizeof r->e.type, title_type (r->e.title));
+  set_type (r);
 }
 
 static void
@@ -517,8 +553,7 @@ title_report (struct report *r)
   for (i = 0; i < TEXT_ALTS_MAX; i++)
     if (rule->alt[i] && rule->alt[i][0])
       add_alt (r, rule->alt[i], f);
-  if (!r->e.type[0])
-    put (r->e.type, sizeof r->e.type, title_type (r->e.title));
+  set_type (r);
 }
 
 /* ---- text without what differs ---- */
@@ -619,28 +654,21 @@ struct title_kind
   const char *begin, *type;
 };
 
+/* Only what one may tell by its beginning: rules of ours say it themselves. */
 static const struct title_kind title_kinds[] = {
   { "INFO: rcu detected stall", "HANG" },
   { "INFO: task hung", "HANG" },
-  { "INFO: task can't die", "HANG" },
   { "BUG: soft lockup", "HANG" },
-  { "BUG: hard lockup", "HANG" },
   { "BUG: unable to handle kernel NULL", "NULL-POINTER-DEREFERENCE" },
-  { "BUG: unable to handle", "MEMORY_SAFETY_BUG" },
+  { "BUG: unable to handle kernel paging", "MEMORY_SAFETY_BUG" },
   { "WARNING: refcount bug", "REFCOUNT_WARNING" },
-  { "BUG: sleeping function", "ATOMIC_SLEEP" },
   { "BUG: scheduling while atomic", "ATOMIC_SLEEP" },
   { "possible deadlock", "LOCKDEP" },
-  { "inconsistent lock state", "LOCKDEP" },
   { "memory leak", "LEAK" },
   { "general protection fault", "DoS" },
   { "kernel panic", "DoS" },
-  { "PANIC: double fault", "DoS" },
-  { "divide error", "DoS" },
   { "kernel BUG", "BUG" },
-  { "BUG:", "BUG" },
-  { "WARNING", "WARNING" },
-  { "UBSAN:", "UBSAN" },
+  { "WARNING in ", "WARNING" },
 };
 
 const char *

@@ -23,7 +23,7 @@ rules_with (const char *list)
   int n = snprintf (text, sizeof text, RULES_HEAD "%s" RULES_TAIL, list);
 
   assert_in_range (n, 1, sizeof text - 1);
-  if (text_rules_new (&r, &err) < 0
+  if (text_rules_none (&r, &err) < 0
       || text_rules_add (r, text, (size_t) n, "bed.json", &err) < 0)
     fail_msg ("%s", error_text (&err));
   return r;
