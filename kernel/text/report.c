@@ -97,6 +97,7 @@ report_new (const struct rule_match *m, const struct text_msg *msg)
   if (msg->caller == CALLER_CPU && r->e.cpu < 0
       && !(r->recipe->flags & (RECIPE_LINE | RECIPE_STALL)))
     r->e.cpu = (int) msg->caller_id;
+  r->stamped = msg->stamped;
   r->e.first_line = r->e.last_line = msg->line->number;
   r->e.first_at = msg->line->at;
   r->e.end_at = msg->line->at + msg->line->raw_len;
@@ -325,7 +326,7 @@ report_line (struct report *r, const struct text_msg *msg)
       r->e.end_at = msg->line->at + msg->line->raw_len;
       r->e.last_ms = msg->line->last_ms;
     }
-  else
+  else if (msg->stamped || !r->stamped)
     r->idle++;
   return r->over || r->lines >= REPORT_LINES_MAX
          || r->idle > r->recipe->idle;

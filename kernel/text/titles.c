@@ -157,10 +157,22 @@ choose_caller (const struct report *r, const char *func, char *dst, size_t n)
   unsigned i;
 
   for (i = 0; i < r->nitems; i++)
-    if (r->items[i].kind == ITEM_CALL && !r->items[i].frame.guess
+    if ((r->items[i].kind == ITEM_CALL || r->items[i].kind == ITEM_IP)
+        && !r->items[i].frame.guess
         && strcmp (r->items[i].frame.func, func) == 0)
       return choose_from (r, i + 1, dst, n);
   return choose_from (r, 0, dst, n);
+}
+
+/* Not an address. */
+static bool
+is_function (const char *s)
+{
+  size_t len = strlen (s);
+
+  if (!len || is_digit (*s))
+    return false;
+  return len < 8 || strspn (s, "0123456789abcdef") < len;
 }
 
 static bool
@@ -168,10 +180,9 @@ choose_head (const struct report *r, char *dst, size_t n)
 {
   char caller[TEXT_FUNC_MAX];
 
-  if (!r->head_func[0] || !is_word (r->head_func[0])
-      || is_digit (r->head_func[0]) || says_nothing (r, r->head_func))
+  if (!is_function (r->head_func) || says_nothing (r, r->head_func))
     return false;
-  if (title_skips (blames_caller, r->head_func))
+  if ((r->recipe->flags & RECIPE_WARN) && title_skips (blames_caller, r->head_func))
     {
       unsigned i;
 
@@ -343,6 +354,8 @@ title_choose (const struct report *r, char *dst, size_t n, char *ret_generic,
       found = choose_stall (r, func, sizeof func);
       bucket = found ? bucket_of (stall_buckets, func) : NULL;
     }
+  else if ((flags & RECIPE_ANCHOR) && choose_stall (r, func, sizeof func))
+    found = true;
   else if (flags & RECIPE_HUNG)
     found = choose_hung (r, func, sizeof func, &bucket);
   else
@@ -471,8 +484,10 @@ set_type (struct report *r)
       put (r->e.type, sizeof r->e.type, title_type (r->e.title));
       return;
     }
-  if (!strchr (tmpl, '{'))
+  if (!strchr (tmpl, '{') || !r->lines)
     return;
+  if (!r->access[0])
+    put (r->access, sizeof r->access, "Read"); /* less bad than a write */
   (void) expand (r, tmpl, NULL, r->e.type, sizeof r->e.type);
   for (s = r->e.type; *s; s++)
     if (*s >= 'a' && *s <= 'z')
