@@ -7,6 +7,7 @@
 
 #include "scenarios/scenario.h"
 #include "base/buf.h"
+#include "base/regex.h"
 #include "transports/console/session.h"
 #include "transports/transport.h"
 
@@ -41,28 +42,6 @@ int hours_days (const char *days);
 int scenario_unescape (char *s, const char **ret_why);
 /* The other way, into the one canonical spelling. */
 void scenario_escape (const char *s, struct buf *out);
-
-/* ---- regular expressions: PCRE2, bytes, no JIT, with limits ---- */
-
-struct regex;
-#define REGEX_MAX_PATTERN 1024
-/* err names the offset. */
-int regex_new (const char *pattern, struct regex **ret, struct error *err);
-void regex_free (struct regex *re);
-static inline void
-regex_freep (struct regex **re)
-{
-  regex_free (*re);
-}
-#define CLEANUP_REGEX __attribute__ ((cleanup (regex_freep)))
-bool regex_matches_nothing (const struct regex *re);
-bool regex_has_group (const struct regex *re, const char *name);
-/* 1 matches, 0 does not, -E2BIG a limit was hit. */
-int regex_match (struct regex *re, const char *text, size_t len,
-                 struct error *err);
-/* After a match; false when the group took no part in it. */
-bool regex_group (const struct regex *re, const char *name,
-                  const char *text, const char **ret_start, size_t *ret_len);
 
 /* ---- judging ---- */
 

@@ -122,7 +122,10 @@ op_incident (struct disk *d, struct request *rq, struct error *err)
   if (r < 0)
     return r;
   if (!had && uuid)
-    logs_tail (d->logs, uuid, keep_tail, &w);
+    {
+      logs_flush (d->logs, uuid, clock_ms ());
+      logs_tail (d->logs, uuid, keep_tail, &w);
+    }
   return answer_empty (rq);
 }
 
@@ -372,6 +375,8 @@ op_logs (struct disk *d, struct request *rq, struct error *err)
 
   if (r < 0)
     return r;
+  /* Whoever asks where it is wants to read it. */
+  logs_flush (d->logs, json_get_str (rq->frame.head, "uuid"), clock_ms ());
   head = json_object_new_object ();
   snprintf (path, sizeof path, "%s/logs/%s", d->path, info.raw);
   json_add_text (head, "raw", path, strlen (path));

@@ -21,6 +21,10 @@
 #include <sys/statvfs.h>
 
 #define PARTIAL_MS 2000
+/* Lines of the clean log wait for others so long, if they are no more. */
+#define CLEAN_MS 4000
+#define CLEAN_GATHER 4096
+#define CLEAN_QUIET 1024 /* room that a quiet console keeps for it */
 #define UNKNOWN_MS 1000
 #define FULL_RETRY_MS 1000
 #define FILES_LEAST 64u
@@ -68,11 +72,15 @@ close_files (struct logs *l, struct console *c)
   lru_remove (l, c);
 }
 
+static void flush_clean (struct logs *l, struct console *c, uint64_t now_ms);
+
 static void
-console_free (struct logs *l, struct console *c)
+console_free (struct logs *l, struct console *c, uint64_t now_ms)
 {
+  flush_clean (l, c, now_ms);
   close_files (l, c);
   buf_done (&c->line);
+  buf_done (&c->clean);
   free (c);
 }
 
@@ -127,13 +135,13 @@ forget_closed (struct logs *l)
 
 /* A console that nobody speaks for any more makes way. */
 static void
-forget_one (struct logs *l)
+forget_one (struct logs *l, uint64_t now_ms)
 {
   forget_closed (l);
   for (size_t i = 0; i < l->count; i++)
     if (!l->consoles[i]->declared)
       {
-        console_free (l, l->consoles[i]);
+        console_free (l, l->consoles[i], now_ms);
         l->consoles[i] = l->consoles[--l->count];
         return;
       }
@@ -152,7 +160,7 @@ logs_declare (struct logs *l, uint32_t id, const char *uuid, const char *name,
   if (id >= MAX_IDS)
     return error_set (err, EINVAL, "a console id beyond %u", MAX_IDS);
   if (l->count >= MAX_IDS)
-    forget_one (l);
+    forget_one (l, now_ms);
   if (l->count >= MAX_IDS || grow (l, id) < 0)
     return error_set (err, ENOMEM, "no room for another console");
   c = find (l, uuid, name);
@@ -163,6 +171,7 @@ logs_declare (struct logs *l, uint32_t id, const char *uuid, const char *name,
       for (unsigned i = 0; i < FILE_MAX; i++)
         c->fd[i] = -1;
       c->line = (struct buf) BUF_INIT (LINE_BYTES);
+      c->clean = (struct buf) BUF_INIT (CLEAN_GATHER);
       snprintf (c->uuid, sizeof c->uuid, "%s", uuid);
       snprintf (c->name, sizeof c->name, "%s", name);
       l->consoles[l->count++] = c;
@@ -346,26 +355,59 @@ put_text (struct console *c, struct buf *out, const char *p, size_t len,
     }
 }
 
-/* Writes what is in out, behind the mark of what was lost before it. */
+/* Bytes of the clean text: the raw log has what it was made from. */
+static void
+put_clean (struct logs *l, struct console *c, const struct buf *out,
+           uint64_t now_ms)
+{
+  int r = out->len > 0
+              ? write_file (l, c, FILE_CLEAN, out->data, out->len, now_ms)
+              : 0;
+
+  if (r < 0)
+    lost (l, c, out->len, reason (r));
+}
+
+static void
+flush_clean (struct logs *l, struct console *c, uint64_t now_ms)
+{
+  put_clean (l, c, &c->clean, now_ms);
+  if (c->clean.cap > CLEAN_QUIET)
+    buf_done (&c->clean), c->clean.max = CLEAN_GATHER;
+  else
+    buf_clear (&c->clean);
+}
+
+/* Writes what is in out, behind the mark of what was lost before it.  The
+ * lines of a quiet console wait for each other, for CLEAN_MS: a write for each
+ * would be half of what a writer of a thousand of them does, and the raw log
+ * has them already. */
 static void
 write_clean (struct logs *l, struct console *c, const struct buf *out,
              uint64_t now_ms)
 {
   struct buf mark CLEANUP_BUF = BUF_INIT (256);
-  int r = 0;
 
+  if (c->gap == 0 && c->clean.len + out->len <= CLEAN_GATHER
+      && c->clean.len + out->len <= logs_rotate_at (l) / 4)
+    {
+      if (c->clean.len == 0)
+        c->clean_ms = now_ms;
+      buf_append (&c->clean, out->data, out->len);
+      return;
+    }
+  flush_clean (l, c, now_ms);
   if (c->gap > 0)
     {
       put_gap (&mark, c->gap, c->gap_why);
-      r = write_file (l, c, FILE_CLEAN, mark.data, mark.len, now_ms);
-      if (r == 0)
-        c->gap = 0;
+      if (write_file (l, c, FILE_CLEAN, mark.data, mark.len, now_ms) < 0)
+        {
+          lost (l, c, out->len, c->gap_why);
+          return;
+        }
+      c->gap = 0;
     }
-  if (r == 0 && out->len > 0)
-    r = write_file (l, c, FILE_CLEAN, out->data, out->len, now_ms);
-  /* Bytes of the clean text: the raw log has what it was made from. */
-  if (r < 0)
-    lost (l, c, out->len, reason (r));
+  put_clean (l, c, out, now_ms);
 }
 
 /* ---- records ---- */
@@ -472,8 +514,21 @@ logs_sweep (struct logs *l, uint64_t now_ms)
         end_line (c, &out, false);
       if (out.len > 0 || (c->gap > 0 && l->full_until <= now_ms))
         write_clean (l, c, &out, now_ms);
+      if (c->clean.len > 0 && now_ms - c->clean_ms >= CLEAN_MS)
+        flush_clean (l, c, now_ms);
       logs_close_oldest (l, NULL);
     }
+}
+
+void
+logs_flush (struct logs *l, const char *uuid, uint64_t now_ms)
+{
+  for (size_t i = 0; i < l->count; i++)
+    if (!uuid || strcmp (l->consoles[i]->uuid, uuid) == 0)
+      {
+        flush_clean (l, l->consoles[i], now_ms);
+        logs_close_oldest (l, NULL);
+      }
 }
 
 bool
@@ -581,7 +636,7 @@ logs_free (struct logs *l)
           end_line (c, &out, false);
           write_clean (l, c, &out, clock_ms ());
         }
-      console_free (l, c);
+      console_free (l, c, clock_ms ());
     }
   free (l->consoles);
   free (l->by_id);

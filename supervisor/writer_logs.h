@@ -8,6 +8,10 @@
  * A line begins with "2026-03-01T10:00:00.123Z" and two blanks, or "+ " when
  * it goes on where the last one stopped without its end having come.  Lines
  * that begin with "-- " are ours: no guest can write one.
+ *
+ * The raw log has every byte as soon as it is here.  Lines of the clean one
+ * wait for each other for up to five seconds; a writer that is killed takes
+ * those with it, and they are in the raw log.
  */
 #ifndef HANGDOG_SUPERVISOR_WRITER_LOGS_H
 #define HANGDOG_SUPERVISOR_WRITER_LOGS_H
@@ -51,6 +55,9 @@ void logs_put (struct logs *l, uint32_t id, const void *data, size_t len,
                uint64_t gap, uint64_t wall_ms, uint64_t now_ms);
 /* Once a second: lines without an end, room on the disk. */
 void logs_sweep (struct logs *l, uint64_t now_ms);
+
+/* What waits, of one guest or (NULL) of all, is written. */
+void logs_flush (struct logs *l, const char *uuid, uint64_t now_ms);
 
 /* True while what comes cannot be kept for want of room. */
 bool logs_full (const struct logs *l);

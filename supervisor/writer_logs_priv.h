@@ -38,6 +38,9 @@ struct console
   uint64_t line_ms;   /* when it last grew, clock_ms() */
   bool line_open, line_goes_on;
 
+  struct buf clean;  /* lines that are not in the file yet */
+  uint64_t clean_ms; /* the first of them */
+
   uint64_t gap; /* lost, and not yet said so in the clean log */
   const char *gap_why;
   uint64_t info_bytes, info_gaps;

@@ -13,6 +13,14 @@
 
 #define SYSRQ_MAX_TASKS 16384
 #define SYSRQ_MAX_CPUS 1024
+#define SYSRQ_MAX_FRAMES 98304 /* of all tasks and CPUs together */
+#define SYSRQ_MAX_REGS 24      /* of one task or CPU */
+
+struct sysrq_reg
+{
+  char name[12];
+  uint64_t value;
+};
 
 struct sysrq_task
 {
@@ -26,27 +34,49 @@ struct sysrq_task
   bool torn;          /* its block is cut off or mixed up */
   unsigned nframes;
   struct text_frame *frames;
+
+  char key;           /* of the dump that it stands in, 0 = another report */
+  uint64_t line;      /* where its block begins */
+  char stopper[96];   /* "func <- caller" */
+  char owner[64];     /* "comm:pid", likely owner of what it waits for */
+  unsigned more_frames; /* that did not fit */
+  unsigned nregs;       /* of userspace, where it went into the kernel */
+  struct sysrq_reg *regs;
+  char user_ip[24];     /* "0x47b5e1", "" = not said */
 };
 
+/* One backtrace of one CPU; a text may hold several of the same. */
 struct sysrq_cpu
 {
   int cpu;
-  bool idle;          /* "skipped: idling at" */
+  bool idle;          /* "skipped: idling at", or found in its idle loop */
   char comm[32], rip[TEXT_FUNC_MAX];
   int pid;
   unsigned nframes;
   struct text_frame *frames;
+
+  bool user;          /* rip is in userspace, an address */
+  bool torn;
+  char key;
+  uint64_t line;
+  char workqueue[64];
+  unsigned interrupted; /* the first frame of what was interrupted: those
+                           before are how the dump itself came about */
+  unsigned more_frames;
+  unsigned nregs;
+  struct sysrq_reg *regs;
 };
 
 struct sysrq_dump;
 
 int sysrq_dump_new (struct sysrq_dump **ret, struct error *err);
 void sysrq_dump_free (struct sysrq_dump *d);
-/* Lines as prefix_strip() gives them, in order. */
+/* Lines as prefix_strip() gives them, in order.  What other programmes say
+ * (FROM_USER) is passed over. */
 void sysrq_dump_line (struct sysrq_dump *d, const struct text_msg *msg);
 void sysrq_dump_end (struct sysrq_dump *d);
 
-/* Headers seen: "t", "w", ...; which were refused; whether HELP answered. */
+/* Headers seen: "t", "tw", ...; which were refused; whether HELP answered. */
 const char *sysrq_dump_keys (const struct sysrq_dump *d);
 bool sysrq_dump_refused (const struct sysrq_dump *d);
 const char *sysrq_dump_help (const struct sysrq_dump *d); /* "" = none */
@@ -54,8 +84,39 @@ unsigned sysrq_dump_tasks (const struct sysrq_dump *d,
                            const struct sysrq_task **ret);
 unsigned sysrq_dump_cpus (const struct sysrq_dump *d,
                           const struct sysrq_cpu **ret);
+/* What is missing, as far as the text tells; after sysrq_dump_end(). */
+unsigned sysrq_dump_gaps (const struct sysrq_dump *d);
+/* Whether there was anything at all: a header or a piece of a dump. */
+bool sysrq_dump_any (const struct sysrq_dump *d);
 /* Everything: tasks, blocked, cpus, memory (per node, zone, order), timers,
- * held locks, ftrace events, workqueues, gaps. */
+ * held locks, ftrace events, workqueues, gaps (docs/sysrq-json.md).  NULL
+ * only without memory. */
 struct json_object *sysrq_dump_to_json (const struct sysrq_dump *d);
+struct json_object *sysrq_task_to_json (const struct sysrq_task *t);
+
+/* ---- what a stack waits for ---- */
+
+enum sysrq_wait
+{
+  SYSRQ_WAIT_OTHER,
+  SYSRQ_WAIT_IO,
+  SYSRQ_WAIT_LOCK,
+  SYSRQ_WAIT_MAX,
+};
+extern const char *const sysrq_wait_names[]; /* "", "io", "lock" */
+
+enum sysrq_wait sysrq_wait_of (const struct text_frame *frames, unsigned n);
+/* The innermost function that is not itself waiting for something, NULL =
+ * there is none. */
+const struct text_frame *sysrq_where (const struct text_frame *frames,
+                                      unsigned n);
+/* Each task once, by its latest block, in the order of the text; only those in
+ * that state (0 = all).  Fills idx[0..max) with places in the array of
+ * sysrq_dump_tasks() and returns how many there are. */
+unsigned sysrq_dump_latest (const struct sysrq_dump *d, char state,
+                            unsigned *idx, unsigned max);
+/* The same of 'D'. */
+unsigned sysrq_dump_blocked (const struct sysrq_dump *d, unsigned *idx,
+                             unsigned max);
 
 #endif

@@ -811,11 +811,24 @@ lab_stop() {
     return 0
 }
 
+# lab_stop_strays - QEMUs that libvirt started by itself (a managed save begun again, a migration) and nobody
+# wrote down: those whose command line has a path in this lab's own folder.
+lab_stop_strays() {
+    local p
+    for p in /proc/[0-9]*; do
+        case $(readlink "$p/exe" 2>/dev/null) in */qemu-system-*) ;; *) continue ;; esac
+        tr '\0' '\n' <"$p/cmdline" 2>/dev/null | grep -qF "$LAB_DIR/" || continue
+        lab_log "a stray QEMU is ended: pid ${p##*/}"
+        kill -KILL "${p##*/}" 2>/dev/null
+    done
+}
+
 # lab_stop_all - every guest, then every daemon, then whatever else is written down.
 lab_stop_all() {
     local f
     [ -n "$LAB_DIR" ] && [ -d "$LAB_DIR/pids" ] || return 0
     for f in "$LAB_DIR"/g/*; do [ -e "$f" ] && lab_stop "${f##*/}"; done
+    lab_stop_strays
     lab_kill libvirtd
     lab_kill virtlogd
     lab_kill libvirtd2

@@ -323,19 +323,15 @@ match_answer (const struct diag_answer *a, void *arg)
     hub_walk_ (hub, match_held, &copy);
 }
 
-static void
-see_held (struct console *c, void *arg)
-{
-  *(bool *) arg |= c->phase == PHASE_UP && c->link.vfs_known;
-}
-
+/* Mostly the first one that is looked at: no walk through thousands. */
 static bool
 is_held_any (struct hub *hub)
 {
-  bool held = false;
-
-  hub_walk_ (hub, see_held, &held);
-  return held;
+  for (unsigned i = 0; i < HUB_BUCKETS; i++)
+    for (const struct console *c = hub->buckets[i]; c; c = c->hash_next)
+      if (c->phase == PHASE_UP && c->link.vfs_known)
+        return true;
+  return false;
 }
 
 /* Only after a whole answer is it known who was not there. */

@@ -86,6 +86,8 @@ file_text (struct place *p, const char *name)
   CLEANUP_CLOSE int fd = -1;
   ssize_t n;
 
+  if (p->l)
+    logs_flush (p->l, NULL, p->now);
   snprintf (path, sizeof path, UUID "/%s", name);
   fd = openat (p->tmp.fd, path, O_RDONLY | O_CLOEXEC);
   n = fd >= 0 ? read (fd, text, sizeof text - 1) : 0;
@@ -171,6 +173,7 @@ test_tail (void **state)
       snprintf (line, sizeof line, "line %u\n", last);
       put (p, 1, line);
     }
+  logs_flush (p->l, UUID, p->now);
   logs_tail (p->l, "somebody-else", see_tail, &s);
   assert_int_equal (s.n, 0);
   logs_tail (p->l, UUID, see_tail, &s);

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Between report.c and report_detail.c.
+ */
+#ifndef HANGDOG_KERNEL_TEXT_REPORT_IMPL_H
+#define HANGDOG_KERNEL_TEXT_REPORT_IMPL_H
+
+#include "kernel/text/report.h"
+
+void span_put (char *dst, size_t n, const char *s, size_t len);
+bool span_begins (const char *s, size_t len, const char *word);
+const char *span_find (const char *s, size_t len, const char *word);
+
+void report_mark (struct report *r, enum item_kind kind);
+
+/* What a line that is no frame says of the report: marks, names, numbers.
+ * False = nothing. */
+bool report_detail (struct report *r, const char *s, size_t len);
+
+#endif

@@ -1,0 +1,731 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Titles.  See titles.h.
+ *
+ * The top of a stack is seldom whose fault it is: allocators, locks and the
+ * code that prints the report stand above.  And where something loops or
+ * waits, the top is another one each time: there the function is taken that
+ * everybody who comes this way has in common.
+ */
+#include "kernel/text/titles.h"
+
+#include "kernel/text/skips.h"
+
+#include "base/cleanup.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static bool
+is_digit (char c)
+{
+  return c >= '0' && c <= '9';
+}
+
+static bool
+is_hex (char c)
+{
+  return is_digit (c) || (c >= 'a' && c <= 'f');
+}
+
+static bool
+is_word (char c)
+{
+  return is_digit (c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')
+         || c == '_';
+}
+
+static bool
+pattern_fits (const char *pat, const char *func)
+{
+  size_t n = strlen (pat), len = strlen (func);
+  bool front = pat[0] == '*', back = n && pat[n - 1] == '*';
+
+  if (front && back && n > 2)
+    return memmem (func, len, pat + 1, n - 2) != NULL;
+  if (back)
+    return strncmp (func, pat, n - 1) == 0;
+  if (front)
+    return len >= n - 1 && strcmp (func + len - (n - 1), pat + 1) == 0;
+  return strcmp (func, pat) == 0;
+}
+
+bool
+title_skips (const char *const *patterns, const char *func)
+{
+  for (; patterns && *patterns; patterns++)
+    if ((*patterns)[0] == func[0] || (*patterns)[0] == '*')
+      if (pattern_fits (*patterns, func))
+        return true;
+  return false;
+}
+
+static const char *
+bucket_of (const struct skip_bucket *b, const char *func)
+{
+  for (; b->pattern; b++)
+    if (pattern_fits (b->pattern, func))
+      return b->name;
+  return NULL;
+}
+
+static bool
+says_nothing (const struct report *r, const char *func)
+{
+  return title_skips (skip_tools, func) || title_skips (skip_printing, func)
+         || title_skips (r->recipe->skip, func);
+}
+
+/* What an inlined function is, only a symbolizer knows: a title with its name
+ * would not be the one that others have. */
+static bool
+is_loose (const struct text_frame *f)
+{
+  return f->guess || (!f->size && !f->offset && f->where[0]);
+}
+
+static void
+put (char *dst, size_t n, const char *s)
+{
+  size_t len = strlen (s);
+
+  if (len >= n)
+    len = n - 1;
+  memcpy (dst, s, len);
+  dst[len] = '\0';
+}
+
+/* ---- faults, warnings, traces ---- */
+
+/* The first that says something of the frames from item i on, within one
+ * stack: frames of earlier times are another story. */
+static bool
+choose_from (const struct report *r, unsigned i, char *dst, size_t n)
+{
+  bool traced = false, old = false;
+
+  for (; i < r->nitems; i++)
+    {
+      const struct report_item *it = &r->items[i];
+
+      switch (it->kind)
+        {
+        case ITEM_SECTION:
+          old = true;
+          break;
+        case ITEM_TRACE:
+          old = false;
+          break;
+        case ITEM_CPU:
+        case ITEM_TASK:
+          if (traced)
+            return false;
+          break;
+        case ITEM_CALL:
+        case ITEM_IP:
+          if (is_loose (&it->frame) || old)
+            break;
+          traced = true;
+          if (!says_nothing (r, it->frame.func))
+            {
+              put (dst, n, it->frame.func);
+              return true;
+            }
+          break;
+        default:
+          break;
+        }
+    }
+  return false;
+}
+
+static unsigned
+first_of (const struct report *r, enum item_kind kind)
+{
+  unsigned i;
+
+  for (i = 0; i < r->nitems; i++)
+    if (r->items[i].kind == kind)
+      return i;
+  return r->nitems;
+}
+
+/* From where the CPU was; if that was no function, from who called it. */
+static bool
+choose_oops (const struct report *r, char *dst, size_t n)
+{
+  unsigned ip = first_of (r, ITEM_IP), trace = first_of (r, ITEM_TRACE);
+  unsigned from = ip < trace ? ip : trace;
+
+  return choose_from (r, from < r->nitems ? from : 0, dst, n);
+}
+
+/* Names before the stack are of locks and of places passed long ago.  Where
+ * no line says that it begins, it begins with who printed it. */
+static bool
+choose_trace (const struct report *r, char *dst, size_t n)
+{
+  static const char *const printers[]
+      = { "dump_stack*", "dump_backtrace*", "show_stack*", "show_trace*",
+          "unwind_backtrace", NULL };
+  unsigned i = first_of (r, ITEM_TRACE);
+
+  if (i == r->nitems)
+    for (i = 0; i < r->nitems; i++)
+      if (r->items[i].kind == ITEM_CALL
+          && title_skips (printers, r->items[i].frame.func))
+        break;
+  if (i == r->nitems && r->ncalls < 2)
+    return false;
+  return choose_from (r, i < r->nitems ? i : 0, dst, n);
+}
+
+/* Behind the frames of a warning's own code. */
+static bool
+choose_caller (const struct report *r, const char *func, char *dst, size_t n)
+{
+  unsigned i;
+
+  for (i = 0; i < r->nitems; i++)
+    if ((r->items[i].kind == ITEM_CALL || r->items[i].kind == ITEM_IP)
+        && !r->items[i].frame.guess
+        && strcmp (r->items[i].frame.func, func) == 0)
+      return choose_from (r, i + 1, dst, n);
+  return choose_from (r, 0, dst, n);
+}
+
+/* Not an address. */
+static bool
+is_function (const char *s)
+{
+  size_t len = strlen (s);
+
+  if (!len || is_digit (*s))
+    return false;
+  return len < 8 || strspn (s, "0123456789abcdef") < len;
+}
+
+static bool
+choose_head (const struct report *r, char *dst, size_t n)
+{
+  char caller[TEXT_FUNC_MAX];
+
+  if (!is_function (r->head_func) || says_nothing (r, r->head_func))
+    return false;
+  if ((r->recipe->flags & RECIPE_WARN) && title_skips (blames_caller, r->head_func))
+    {
+      unsigned i;
+
+      for (i = 0; i < r->nitems; i++)
+        if ((r->items[i].kind == ITEM_CALL || r->items[i].kind == ITEM_IP)
+            && !r->items[i].frame.guess
+            && strcmp (r->items[i].frame.func, r->head_func) == 0)
+          break;
+      for (; i < r->nitems; i++)
+        if (r->items[i].kind == ITEM_CALL && !r->items[i].frame.guess
+            && strcmp (r->items[i].frame.func, r->head_func) != 0)
+          break;
+      if (!choose_from (r, i, caller, sizeof caller))
+        put (caller, sizeof caller, TITLE_NO_FUNC);
+      (void) snprintf (dst, n, "%.60s/%.30s", caller, r->head_func);
+      return true;
+    }
+  put (dst, n, r->head_func);
+  return true;
+}
+
+/* ---- stalls ---- */
+
+struct stall
+{
+  const char *prev; /* the frame above */
+  const char *top;  /* the first that says something */
+  bool tick;        /* within the interrupt that noticed it */
+  bool helper;      /* the stack of the starved kthread */
+};
+
+/* One frame.  True = *ret is the one. */
+static bool
+stall_frame (struct stall *s, const struct report *r, const char *func,
+             const char **ret)
+{
+  if (title_skips (skip_tick, func))
+    s->tick = true;
+  if (s->tick)
+    {
+      if (title_skips (tick_entries, func))
+        {
+          s->tick = false;
+          s->prev = NULL;
+        }
+      return false;
+    }
+  if (bucket_of (stall_buckets, func) || title_skips (stall_selves, func))
+    {
+      bool self = !s->prev || !title_skips (stall_anchors, func);
+
+      *ret = self ? func : s->prev;
+      return true;
+    }
+  if (title_skips (stall_anchors, func))
+    {
+      if (s->prev)
+        {
+          *ret = s->prev;
+          return true;
+        }
+      return false;
+    }
+  if (!says_nothing (r, func) && !title_skips (tick_entries, func))
+    {
+      s->prev = func;
+      if (!s->top)
+        s->top = func;
+    }
+  return false;
+}
+
+static bool
+choose_stall (const struct report *r, char *dst, size_t n)
+{
+  struct stall s = { NULL, NULL, false, false };
+  const char *found = NULL;
+  unsigned i;
+
+  for (i = 0; i < r->nitems && !found; i++)
+    {
+      const struct report_item *it = &r->items[i];
+
+      switch (it->kind)
+        {
+        case ITEM_KTHREAD:
+          s.helper = true;
+          break;
+        case ITEM_CPU:
+          s.helper = s.tick = false;
+          s.prev = NULL;
+          break;
+        case ITEM_TASK:
+          /* The helper's own line comes right behind its mark. */
+          if (i && r->items[i - 1].kind != ITEM_KTHREAD)
+            s.helper = false;
+          s.tick = false;
+          s.prev = NULL;
+          break;
+        case ITEM_IRQ_END:
+          if (s.tick)
+            s.prev = NULL;
+          s.tick = false;
+          break;
+        case ITEM_IP:
+          s.tick = false;
+          s.prev = NULL;
+          if (!s.helper)
+            (void) stall_frame (&s, r, it->frame.func, &found);
+          break;
+        case ITEM_CALL:
+          if (!s.helper && !is_loose (&it->frame))
+            (void) stall_frame (&s, r, it->frame.func, &found);
+          break;
+        default:
+          break;
+        }
+    }
+  if (!found)
+    return false;
+  put (dst, n, found);
+  return true;
+}
+
+/* ---- hung tasks ---- */
+
+static bool
+choose_hung (const struct report *r, char *dst, size_t n, const char **bucket)
+{
+  const char *func = NULL, *named = NULL;
+  unsigned i;
+  bool traced = false;
+
+  for (i = 0; i < r->nitems; i++)
+    {
+      const struct report_item *it = &r->items[i];
+
+      if ((it->kind == ITEM_TRACE || it->kind == ITEM_TASK) && traced)
+        break;
+      if (it->kind != ITEM_CALL || is_loose (&it->frame))
+        continue;
+      traced = true;
+      *bucket = bucket_of (hung_buckets, it->frame.func);
+      if (*bucket)
+        {
+          named = it->frame.func;
+          break;
+        }
+      if (!func && !title_skips (skip_waiting, it->frame.func))
+        func = it->frame.func;
+    }
+  if (!named && !func)
+    return false;
+  put (dst, n, named ? named : func);
+  return true;
+}
+
+bool
+title_choose (const struct report *r, char *dst, size_t n, char *ret_generic,
+              size_t ngeneric)
+{
+  unsigned flags = r->recipe->flags;
+  char func[TEXT_FUNC_MAX] = "", generic[TEXT_FUNC_MAX] = "";
+  const char *bucket = NULL;
+  bool found;
+
+  if (flags & RECIPE_LINE)
+    {
+      put (func, sizeof func, r->head_func);
+      found = func[0] != '\0';
+    }
+  else if (flags & RECIPE_STALL)
+    {
+      found = choose_stall (r, func, sizeof func);
+      bucket = found ? bucket_of (stall_buckets, func) : NULL;
+    }
+  else if ((flags & RECIPE_ANCHOR) && choose_stall (r, func, sizeof func))
+    found = true;
+  else if (flags & RECIPE_HUNG)
+    found = choose_hung (r, func, sizeof func, &bucket);
+  else
+    {
+      found = (flags & RECIPE_HEAD) && choose_head (r, func, sizeof func);
+      if (!found && (flags & RECIPE_WARN) && r->head_func[0])
+        found = choose_caller (r, r->head_func, func, sizeof func);
+      else if (!found && (flags & RECIPE_IP))
+        found = choose_oops (r, func, sizeof func);
+      else if (!found)
+        found = choose_trace (r, func, sizeof func);
+    }
+  /* A tool that is to blame itself is better than nobody. */
+  if (!found && (flags & RECIPE_HEAD) && !(flags & RECIPE_WARN)
+      && is_function (r->head_func))
+    {
+      put (func, sizeof func, r->head_func);
+      found = true;
+    }
+  if (!found)
+    return false;
+  if (bucket)
+    put (generic, sizeof generic, bucket);
+  else
+    frame_generic_syscall (func, generic, sizeof generic);
+  if (strcmp (generic, func) == 0)
+    generic[0] = '\0';
+  put (dst, n, func);
+  put (ret_generic, ngeneric, generic);
+  return true;
+}
+
+/* ---- templates ---- */
+
+const char *const text_title_names[] = { "access", NULL };
+
+struct values
+{
+  const struct report *r;
+  const char *func; /* NULL = not known */
+  char numbered[TEXT_TITLE_MAX];
+};
+
+static bool
+named (const char *name, size_t len, const char *what)
+{
+  return strlen (what) == len && memcmp (name, what, len) == 0;
+}
+
+static const char *
+value_of (const char *name, size_t len, void *arg)
+{
+  struct values *v = arg;
+  const struct report *r = v->r;
+  struct rule_span s;
+  char text[TEXT_TITLE_MAX];
+
+  if (named (name, len, "func"))
+    return v->func;
+  if (named (name, len, "access"))
+    return r->access;
+  if (named (name, len, "comm") && r->e.comm[0])
+    return r->e.comm;
+  if (named (name, len, "other") && r->e.other[0])
+    return r->e.other;
+  if (!(r->recipe->flags & RECIPE_NUMBERS))
+    return NULL;
+  s = rule_named (&r->match, name, len);
+  if (!s.text)
+    return NULL;
+  if (s.len >= sizeof text)
+    s.len = sizeof text - 1;
+  memcpy (text, s.text, s.len);
+  text[s.len] = '\0';
+  title_numbers (text, v->numbered, sizeof v->numbered);
+  return v->numbered;
+}
+
+/* "WARNING in " without its name is "WARNING". */
+static void
+trim (char *title)
+{
+  static const char *const ends[] = { " in", " at", " of", ":", " by", "," };
+  size_t len = strlen (title), i;
+  bool again = true;
+
+  while (again)
+    {
+      again = false;
+      while (len && title[len - 1] == ' ')
+        title[--len] = '\0';
+      for (i = 0; i < ARRAY_LEN (ends); i++)
+        {
+          size_t n = strlen (ends[i]);
+
+          if (len > n && strcmp (title + len - n, ends[i]) == 0)
+            {
+              len -= n;
+              title[len] = '\0';
+              again = true;
+            }
+        }
+    }
+}
+
+static bool
+expand (const struct report *r, const char *tmpl, const char *func, char *dst,
+        size_t n)
+{
+  struct values v = { .r = r, .func = func };
+  bool all = rule_expand (tmpl, &r->match, value_of, &v, dst, n);
+  char *s;
+
+  if (!all)
+    trim (dst);
+  /* What was left out left its blanks. */
+  for (s = strstr (dst, "  "); s && !all; s = strstr (s, "  "))
+    memmove (s, s + 1, strlen (s));
+  return all;
+}
+
+static bool
+names_func (const char *tmpl)
+{
+  return strstr (tmpl, "{func}") != NULL;
+}
+
+/* "KASAN-{access}": known when the report is whole. */
+static void
+set_type (struct report *r, bool whole)
+{
+  const char *tmpl = r->match.rule->type;
+  char *s;
+
+  if (!tmpl[0])
+    {
+      put (r->e.type, sizeof r->e.type, title_type (r->e.title));
+      return;
+    }
+  if (!strchr (tmpl, '{') || !whole)
+    return;
+  if (!r->access[0])
+    put (r->access, sizeof r->access, "Read"); /* less bad than a write */
+  (void) expand (r, tmpl, NULL, r->e.type, sizeof r->e.type);
+  for (s = r->e.type; *s; s++)
+    if (*s >= 'a' && *s <= 'z')
+      *s = (char) (*s - 'a' + 'A');
+  while (s > r->e.type && s[-1] == '-')
+    *--s = '\0';
+}
+
+void
+title_head (struct report *r)
+{
+  const struct text_rule *rule = r->match.rule;
+  bool own = (r->recipe->flags & (RECIPE_HEAD | RECIPE_LINE))
+             && r->head_func[0] && !says_nothing (r, r->head_func)
+             && !title_skips (blames_caller, r->head_func);
+
+  if (!expand (r, rule->title, own ? r->head_func : NULL, r->e.title,
+               sizeof r->e.title)
+      && rule->bare[0])
+    (void) expand (r, rule->bare, NULL, r->e.title, sizeof r->e.title);
+  set_type (r, false);
+}
+
+static void
+add_alt (struct report *r, const char *tmpl, const char *func)
+{
+  size_t i;
+  char alt[TEXT_TITLE_MAX];
+
+  if (!expand (r, tmpl, func, alt, sizeof alt) || strcmp (alt, r->e.title) == 0)
+    return;
+  for (i = 0; i < TEXT_ALTS_MAX; i++)
+    {
+      if (strcmp (r->e.alt[i], alt) == 0)
+        return;
+      if (!r->e.alt[i][0])
+        {
+          memcpy (r->e.alt[i], alt, sizeof alt);
+          return;
+        }
+    }
+}
+
+void
+title_report (struct report *r)
+{
+  const struct text_rule *rule = r->match.rule;
+  char func[TEXT_FUNC_MAX], generic[TEXT_FUNC_MAX];
+  const char *f = NULL;
+  size_t i;
+
+  if (title_choose (r, func, sizeof func, generic, sizeof generic))
+    f = generic[0] ? generic : func;
+  else if (names_func (rule->title) && r->e.corrupted
+           && !(r->recipe->flags & RECIPE_BARE))
+    f = TITLE_NO_FUNC;
+  if (!expand (r, rule->title, f, r->e.title, sizeof r->e.title)
+      && rule->bare[0] && !f)
+    (void) expand (r, rule->bare, NULL, r->e.title, sizeof r->e.title);
+  memset (r->e.alt, 0, sizeof r->e.alt);
+  if (f == generic)
+    add_alt (r, rule->title, func);
+  for (i = 0; i < TEXT_ALTS_MAX; i++)
+    if (rule->alt[i] && rule->alt[i][0])
+      add_alt (r, rule->alt[i], f);
+  set_type (r, true);
+}
+
+/* ---- text without what differs ---- */
+
+void
+title_numbers (const char *src, char *dst, size_t n)
+{
+  char out[TEXT_TITLE_MAX];
+  size_t o = 0;
+  const char *s = src;
+
+  while (*s && o + 5 < sizeof out)
+    {
+      const char *e = s;
+      bool hex = false;
+      const char *word = NULL;
+
+      if (!is_digit (*s) && !is_hex (*s))
+        {
+          /* A word that begins with something else is taken whole. */
+          if (is_word (*s))
+            while (is_word (*s) && o + 5 < sizeof out)
+              out[o++] = *s++;
+          else
+            out[o++] = *s++;
+          continue;
+        }
+      if (s[0] == '0' && s[1] == 'x')
+        {
+          e += 2;
+          hex = true;
+        }
+      while (is_hex (*e) || is_digit (*e))
+        {
+          hex |= !is_digit (*e);
+          e++;
+        }
+      if (!is_word (*e))
+        word = hex && e - s >= 8 ? "ADDR"
+               : !hex || (s[0] == '0' && s[1] == 'x') ? "NUM"
+                                                      : NULL;
+      else
+        while (is_word (*e))
+          e++;
+      if (word)
+        {
+          size_t len = strlen (word);
+
+          memcpy (out + o, word, len);
+          o += len;
+        }
+      else
+        {
+          size_t len = (size_t) (e - s);
+
+          if (len > sizeof out - 5 - o)
+            len = sizeof out - 5 - o;
+          memcpy (out + o, s, len);
+          o += len;
+        }
+      s = e;
+    }
+  out[o] = '\0';
+  put (dst, n, out);
+}
+
+void
+title_signature (struct text_event *e)
+{
+  uint64_t h = 14695981039346656037ull;
+  char plain[TEXT_TITLE_MAX];
+  const char *parts[2];
+  size_t i;
+
+  title_numbers (e->title, plain, sizeof plain);
+  parts[0] = e->kind ? e->kind : "";
+  parts[1] = plain;
+  for (i = 0; i < ARRAY_LEN (parts); i++)
+    {
+      const char *s;
+
+      for (s = parts[i]; *s; s++)
+        {
+          /* Names differ by their numbers only: "kworker/0:1". */
+          if (is_digit (*s) && s > parts[i] && is_digit (s[-1]))
+            continue;
+          h = (h ^ (unsigned char) (is_digit (*s) ? '#' : *s))
+              * 1099511628211ull;
+        }
+      h = (h ^ 0xff) * 1099511628211ull;
+    }
+  (void) snprintf (e->signature, sizeof e->signature, "%016llx",
+                   (unsigned long long) h);
+}
+
+struct title_kind
+{
+  const char *begin, *type;
+};
+
+/* Only what one may tell by its beginning: rules of ours say it themselves. */
+static const struct title_kind title_kinds[] = {
+  { "INFO: rcu detected stall", "HANG" },
+  { "INFO: task hung", "HANG" },
+  { "BUG: soft lockup", "HANG" },
+  { "BUG: unable to handle kernel NULL", "NULL-POINTER-DEREFERENCE" },
+  { "BUG: unable to handle kernel paging", "MEMORY_SAFETY_BUG" },
+  { "WARNING: refcount bug", "REFCOUNT_WARNING" },
+  { "BUG: scheduling while atomic", "ATOMIC_SLEEP" },
+  { "possible deadlock", "LOCKDEP" },
+  { "memory leak", "LEAK" },
+  { "general protection fault", "DoS" },
+  { "kernel panic", "DoS" },
+  { "kernel BUG", "BUG" },
+  { "WARNING in ", "WARNING" },
+};
+
+const char *
+title_type (const char *title)
+{
+  size_t i;
+
+  for (i = 0; i < ARRAY_LEN (title_kinds); i++)
+    if (strncmp (title, title_kinds[i].begin,
+                 strlen (title_kinds[i].begin))
+        == 0)
+      return title_kinds[i].type;
+  return "";
+}

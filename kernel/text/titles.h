@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What an event is called.
+ */
+#ifndef HANGDOG_KERNEL_TEXT_TITLES_H
+#define HANGDOG_KERNEL_TEXT_TITLES_H
+
+#include "kernel/text/report.h"
+
+#define TITLE_NO_FUNC "corrupted" /* as trackers say it */
+
+/* Patterns are a name, "begin*" or "*end"; ends with NULL. */
+bool title_skips (const char *const *patterns, const char *func);
+
+/* The function that trackers name a report after.  dst gets it as it stands in
+ * the stack; false when there is none.  *ret_generic gets what several calls
+ * of the same sort are called, if there is such a name ("" = none). */
+bool title_choose (const struct report *r, char *dst, size_t n,
+                   char *ret_generic, size_t ngeneric);
+
+/* From the head alone. */
+void title_head (struct report *r);
+/* From all of it; evidence and corrupted must have been set. */
+void title_report (struct report *r);
+
+/* Standalone numbers as NUM, addresses as ADDR; dst may be src. */
+void title_numbers (const char *src, char *dst, size_t n);
+
+/* "HANG" by the title's beginning, for rules that do not say; "" = unknown. */
+const char *title_type (const char *title);
+
+/* Of kind and title, without what differs from time to time. */
+void title_signature (struct text_event *e);
+
+#endif

@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What hangdog classify reads: files, pipes, and files that grow.
+ */
+#include "supervisor/cli/classify.h"
+#include "supervisor/cli/cli.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/loop.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+
+#define PIECE (128u << 10)
+#define FOLLOW_MS 200    /* how often a growing file is looked at */
+#define ROUND (4u << 20) /* at most so much of one file, then the next */
+
+struct live;
+
+struct input
+{
+  struct classify *c;
+  const char *name; /* as it was given; "-" = standard input */
+  int fd;
+  bool checked; /* its beginning is that of a text */
+  struct text_reader *reader;
+  struct kept *kept;
+  /* Of those that live. */
+  struct live *live;
+  struct watch *watch; /* a pipe */
+  struct timer *timer;
+  uint64_t pos;
+  bool missing; /* it is waited for, and that was said */
+};
+
+/* All that live, and what ends them. */
+struct live
+{
+  struct loop *loop;
+  struct watch *signals;
+  int signal_fd;
+  char *buf;
+  unsigned open;
+  struct error *err;
+  int failed;
+};
+
+/* ---- what is not text ---- */
+
+static const struct
+{
+  const char *magic;
+  unsigned len;
+  const char *what, *command;
+} packed[] = {
+  { "\x1f\x8b", 2, "compressed by gzip", "zcat %s | hangdog classify -" },
+  { "\x28\xb5\x2f\xfd", 4, "compressed by zstd",
+    "zstdcat %s | hangdog classify -" },
+  { "\xfd"
+    "7zXZ",
+    5, "compressed by xz", "xzcat %s | hangdog classify -" },
+  { "BZh", 3, "compressed by bzip2", "bzcat %s | hangdog classify -" },
+  { "\x04\x22\x4d\x18", 4, "compressed by lz4",
+    "lz4cat %s | hangdog classify -" },
+  { "PK\x03\x04", 4, "a zip archive", "unzip -p %s | hangdog classify -" },
+  { "LPKSHHRH", 8, "a journal",
+    "journalctl -k -o short-monotonic --file %s | hangdog classify -" },
+  { "\x7f"
+    "ELF",
+    4, "a core dump or a programme, and no text", NULL },
+};
+
+static int
+check_magic (const char *name, const char *p, size_t len, struct error *err)
+{
+  bool in = strcmp (name, "-") == 0;
+  char command[200], to[4200];
+
+  for (unsigned i = 0; i < ARRAY_LEN (packed); i++)
+    {
+      const char *fmt = packed[i].command, *hole = fmt ? strstr (fmt, "%s") : 0;
+
+      if (len < packed[i].len || memcmp (p, packed[i].magic, packed[i].len))
+        continue;
+      if (!hole)
+        return error_set (err, EINVAL, "%s is %s", name, packed[i].what);
+      snprintf (command, sizeof (command), "%.*s", (int) (hole - fmt), fmt);
+      snprintf (to, sizeof (to), "%s%s%s", command, in ? "" : name,
+                in && hole[2] == ' ' ? hole + 3 : hole + 2);
+      return error_set (err, EINVAL, "%s is %s: %s",
+                        in ? "the standard input" : name, packed[i].what, to);
+    }
+  return 0;
+}
+
+/* ---- one input ---- */
+
+static void
+on_event (const struct text_event *e, void *arg)
+{
+  struct input *in = arg;
+
+  classify_event (in->c, in->name, e, in->kept);
+}
+
+static void
+on_line (const struct text_msg *msg, void *arg)
+{
+  struct input *in = arg;
+
+  kept_line (in->kept, msg);
+}
+
+static int
+input_open (struct input *in, struct error *err)
+{
+  struct stat st;
+
+  if (strcmp (in->name, "-") == 0)
+    {
+      in->fd = STDIN_FILENO;
+      return 0;
+    }
+  /* O_NONBLOCK: opening a FIFO would wait for who writes to it. */
+  in->fd = open (in->name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  if (in->fd < 0)
+    return error_errno (err, errno, "%s", in->name);
+  if (fstat (in->fd, &st) < 0 || S_ISDIR (st.st_mode))
+    {
+      close (steal_fd (&in->fd));
+      return error_set (err, EINVAL, "%s is a folder", in->name);
+    }
+  return 0;
+}
+
+static int
+input_init (struct input *in, struct classify *c, const char *name,
+            struct error *err)
+{
+  static const struct text_reader_ops plain = { .event = on_event };
+  static const struct text_reader_ops keep
+      = { .event = on_event, .line = on_line };
+
+  *in = (struct input){ .c = c, .name = name, .fd = -1 };
+  if (c->explain && kept_new (&in->kept, err) < 0)
+    return -ENOMEM;
+  return text_reader_new (c->rules, c->explain ? &keep : &plain, in,
+                          &in->reader, err);
+}
+
+static void
+input_done (struct input *in)
+{
+  struct text_reader_stats stats;
+
+  watch_free (in->watch);
+  timer_free (in->timer);
+  if (in->fd > STDIN_FILENO)
+    close (in->fd);
+  if (in->reader)
+    {
+      text_reader_end (in->reader);
+      text_reader_stats (in->reader, &stats);
+      in->c->lines += stats.lines;
+      in->c->bytes += stats.bytes;
+      in->c->stage = *text_reader_stage (in->reader);
+      in->c->boots += in->c->stage.boots;
+      text_reader_free (in->reader);
+    }
+  kept_free (in->kept);
+  *in = (struct input){ .fd = -1 };
+}
+
+/* Reads a piece and feeds it: bytes, 0 at the end, or < 0. */
+static ssize_t
+input_piece (struct input *in, char *buf, uint64_t ms, struct error *err)
+{
+  ssize_t n = read (in->fd, buf, PIECE);
+  int r;
+
+  if (n < 0)
+    return errno == EAGAIN || errno == EINTR
+               ? -EAGAIN
+               : error_errno (err, errno, "%s", in->name);
+  if (!in->checked)
+    {
+      r = check_magic (in->name, buf, (size_t) n, err);
+      if (r < 0)
+        return r;
+      in->checked = n > 0;
+    }
+  if (n > 0)
+    text_reader_feed (in->reader, buf, (size_t) n, ms);
+  in->pos += (uint64_t) n;
+  return n;
+}
+
+static int
+read_whole (struct classify *c, const char *name, char *buf, struct error *err)
+{
+  struct input in;
+  ssize_t n = input_init (&in, c, name, err);
+
+  if (n == 0)
+    n = input_open (&in, err);
+  if (n == 0)
+    do
+      n = input_piece (&in, buf, 0, err);
+    while (n > 0);
+  input_done (&in);
+  /* A device without more to say, opened so that it cannot make us wait. */
+  return n == -EAGAIN ? 0 : (int) n;
+}
+
+/* ---- those that live ---- */
+
+static void
+live_end (struct input *in)
+{
+  struct live *l = in->live;
+
+  input_done (in);
+  if (--l->open == 0)
+    loop_stop (l->loop);
+}
+
+static void
+live_fail (struct input *in, int r)
+{
+  struct live *l = in->live;
+
+  print_paragraph (stderr, "hangdog: ", error_text (l->err));
+  l->failed = r;
+  *l->err = (struct error) ERROR_INIT;
+  live_end (in);
+}
+
+/* Was it replaced by another, or cut?  Then its beginning comes next. */
+static void
+look_again (struct input *in)
+{
+  struct stat now, then;
+  int fd;
+
+  if (fstat (in->fd, &then) == 0 && (uint64_t) then.st_size < in->pos)
+    {
+      if (lseek (in->fd, 0, SEEK_SET) == 0)
+        in->pos = 0;
+      return;
+    }
+  if (strcmp (in->name, "-") == 0 || stat (in->name, &now) < 0
+      || (now.st_ino == then.st_ino && now.st_dev == then.st_dev))
+    return;
+  fd = open (in->name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  if (fd < 0)
+    return;
+  if (in->fd > STDIN_FILENO)
+    close (in->fd);
+  in->fd = fd;
+  in->pos = 0;
+}
+
+/* A file that is not there yet is waited for. */
+static bool
+live_there (struct input *in)
+{
+  struct error why = ERROR_INIT;
+
+  if (in->fd >= 0 || input_open (in, &why) == 0)
+    return true;
+  if (!in->missing)
+    print_paragraph (stderr, "hangdog: waiting: ", error_text (&why));
+  in->missing = true;
+  return false;
+}
+
+static void
+on_timer (struct timer *t, void *arg)
+{
+  struct input *in = arg;
+  uint64_t now = loop_now (in->live->loop), next, at = now + FOLLOW_MS;
+  ssize_t n = 0;
+  size_t got = 0;
+
+  /* A pipe's watch reads it; here it only grows older. */
+  if (!in->watch && live_there (in))
+    {
+      while (got < ROUND
+             && (n = input_piece (in, in->live->buf, now, in->live->err)) > 0)
+        got += (size_t) n;
+      if (n < 0 && n != -EAGAIN)
+        {
+          live_fail (in, (int) n);
+          return;
+        }
+      if (n == 0)
+        look_again (in);
+    }
+  next = text_reader_tick (in->reader, now);
+  if (got >= ROUND)
+    at = now;
+  timer_at (t, in->watch ? next : next < at ? next : at);
+}
+
+static void
+on_pipe (struct watch *w, int fd, unsigned events, void *arg)
+{
+  struct input *in = arg;
+  uint64_t now = loop_now (in->live->loop), next;
+  ssize_t n = input_piece (in, in->live->buf, now, in->live->err);
+
+  if (n == -EAGAIN)
+    return;
+  if (n < 0)
+    live_fail (in, (int) n);
+  else if (n == 0)
+    live_end (in);
+  else if ((next = text_reader_tick (in->reader, now)) != CLOCK_NEVER)
+    timer_at (in->timer, next);
+}
+
+static void
+on_signal (struct watch *w, int fd, unsigned events, void *arg)
+{
+  loop_stop (arg);
+}
+
+/* Not a file with a beginning and an end. */
+static bool
+is_pipe (int fd)
+{
+  struct stat st;
+
+  return fd >= 0 && fstat (fd, &st) == 0
+         && (S_ISFIFO (st.st_mode) || S_ISSOCK (st.st_mode) || isatty (fd));
+}
+
+static int
+live_add (struct live *l, struct input *in, struct classify *c,
+          const char *name, struct error *err)
+{
+  int r = input_init (in, c, name, err);
+
+  if (r < 0)
+    return r;
+  in->live = l;
+  if (strcmp (name, "-") == 0 || !c->follow)
+    r = input_open (in, err);
+  if (r < 0)
+    return r;
+  r = loop_timer (l->loop, "classify", on_timer, in, &in->timer, err);
+  if (r < 0)
+    return r;
+  if (is_pipe (in->fd))
+    {
+      return loop_watch (l->loop, "classify", in->fd, LOOP_READ, on_pipe, in,
+                         &in->watch, err);
+    }
+  timer_in (in->timer, 0);
+  return 0;
+}
+
+/* An interrupt ends the reading, and what was found is still told. */
+static int
+live_new (struct live *l, struct error *err)
+{
+  sigset_t set;
+  int r;
+
+  l->signal_fd = -1;
+  l->buf = malloc (PIECE);
+  if (!l->buf)
+    return error_set (err, ENOMEM, "no memory");
+  r = loop_new (&l->loop, err);
+  if (r < 0)
+    return r;
+  sigemptyset (&set);
+  sigaddset (&set, SIGINT);
+  sigaddset (&set, SIGTERM);
+  sigprocmask (SIG_BLOCK, &set, NULL);
+  l->signal_fd = signalfd (-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+  if (l->signal_fd < 0)
+    return error_errno (err, errno, "signalfd");
+  return loop_watch (l->loop, "signals", l->signal_fd, LOOP_READ, on_signal,
+                     l->loop, &l->signals, err);
+}
+
+static int
+read_live (struct classify *c, char *const *files, int n, struct error *err)
+{
+  CLEANUP_FREE struct input *ins = calloc ((size_t) n, sizeof (*ins));
+  struct live l = { .err = err, .open = (unsigned) n };
+  int r = ins ? live_new (&l, err) : error_set (err, ENOMEM, "no memory");
+  int i = 0;
+
+  for (; r == 0 && i < n; i++)
+    r = live_add (&l, &ins[i], c, files[i], err);
+  if (r == 0)
+    r = loop_run (l.loop, err);
+  while (i > 0)
+    input_done (&ins[--i]);
+  watch_free (l.signals);
+  loop_free (l.loop);
+  if (l.signal_fd >= 0)
+    close (l.signal_fd);
+  free (l.buf);
+  if (r == 0 && l.failed)
+    r = error_set (err, -l.failed, "%s", "");
+  return r;
+}
+
+static bool
+lives (const char *name)
+{
+  struct stat st;
+
+  if (strcmp (name, "-") == 0)
+    return is_pipe (STDIN_FILENO);
+  return stat (name, &st) == 0 && S_ISFIFO (st.st_mode);
+}
+
+int
+classify_files (struct classify *c, char *const *files, int n)
+{
+  CLEANUP_FREE char *buf = malloc (PIECE);
+  int bad = 0;
+
+  if (!buf)
+    return EXIT_ERROR;
+  if (c->follow)
+    {
+      struct error err = ERROR_INIT;
+
+      return read_live (c, files, n, &err) < 0
+                 ? (err.msg[0] ? cli_fail (&err) : EXIT_USAGE)
+                 : 0;
+    }
+  for (int i = 0; i < n; i++)
+    {
+      struct error err = ERROR_INIT;
+      int r = lives (files[i]) ? read_live (c, &files[i], 1, &err)
+                               : read_whole (c, files[i], buf, &err);
+
+      if (r < 0)
+        bad = err.msg[0] ? cli_fail (&err) : EXIT_USAGE;
+    }
+  return bad;
+}
