@@ -6,7 +6,7 @@
  * When in doubt it is the message: a prefix too many is an ugly title, a
  * prefix too few eaten off a message is a report that nobody sees.
  */
-#include "kernel/text/prefix-impl.h"
+#include "kernel/text/prefix_impl.h"
 
 #define MAX_ROUNDS 12
 

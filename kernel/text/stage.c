@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Where a guest stands.  See stage.h; the lines themselves are in
- * stage-marks.c.
+ * stage_marks.c.
  *
  * Stages go forward.  Back goes only a new boot, and what is no sure sign of
  * one is ignored: a boot that is told late is mended by the next line, one
  * that never was cuts a life in two.
  */
-#include "kernel/text/stage-impl.h"
+#include "kernel/text/stage_impl.h"
 
 #include <string.h>
 

@@ -5,7 +5,7 @@
  *
  * One list per first byte, so that a line is compared with a handful.
  */
-#include "kernel/text/stage-impl.h"
+#include "kernel/text/stage_impl.h"
 
 /* clang-format off */
 #define MARK(text_, by_, stage_, stop_, flags_) \

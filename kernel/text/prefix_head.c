@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Dates, and who says it: what syslog, journald, dmesg and logcat put before a
- * message.  See prefix-impl.h.
+ * message.  See prefix_impl.h.
  */
-#include "kernel/text/prefix-impl.h"
+#include "kernel/text/prefix_impl.h"
 
 #define MAX_IDENT 48
 

@@ -89,7 +89,7 @@ skip_blanks (struct view v)
   return v;
 }
 
-/* ---- prompts (stage-prompt.c) ---- */
+/* ---- prompts (stage_prompt.c) ---- */
 
 /* "lab login: ", "login:"; nobody's "Last login: Mon". */
 bool prompt_is_login (struct view v);
