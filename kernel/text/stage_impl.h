@@ -40,6 +40,7 @@ enum mark_flag
 struct stage_mark
 {
   const char *text, *has;
+  uint8_t len; /* of text */
   uint8_t by, stage, stop, flags;
 };
 

@@ -9,9 +9,9 @@
 
 /* clang-format off */
 #define MARK(text_, by_, stage_, stop_, flags_) \
-  { text_, NULL, by_, STAGE_##stage_, STOP_##stop_, flags_ }
+  { text_, NULL, sizeof (text_) - 1, by_, STAGE_##stage_, STOP_##stop_, flags_ }
 #define MARK_HAS(text_, has_, by_, stage_, stop_, flags_) \
-  { text_, has_, by_, STAGE_##stage_, STOP_##stop_, flags_ }
+  { text_, has_, sizeof (text_) - 1, by_, STAGE_##stage_, STOP_##stop_, flags_ }
 
 static const struct stage_mark marks_hash[] = {
   MARK ("## Flattened Device Tree", BY_BARE, BOOTLOADER, NONE, 0),
