@@ -217,7 +217,9 @@ struct console
   struct lease *lease;
   uint64_t connects;
   bool large;       /* the ring was grown */
-  unsigned followers; /* taps that want all of it */
+  atomic_uint followers; /* taps that want all of it; read by the loop without
+                            the lock */
+  atomic_uint_fast64_t followed; /* none of them is further behind than this */
   uint64_t lag_ms;  /* when one of them was last too far behind */
   pthread_cond_t cond; /* with hub->lock: state, connection, lease */
   atomic_uint ndata;   /* taps with on_data */
