@@ -15,9 +15,11 @@
  *   console.bytes     int
  *   probe.<scenario>  text   ok, failed, ...
  *   guest.uptime_s    real   seconds, as the guest itself says
- *   kernel.event.<what>  text  the line that says panic, oops, hard_lockup,
- *                            soft_lockup, rcu_stall, hung_task (kernel/text):
- *                            worth a look, and a suspicion only
+ *   kernel.event.<kind>  text  title of what its text told of: panic, oops,
+ *                            hung_task, ... (text_kinds in kernel/text/event.h)
+ *   kernel.trouble.<kind>  text  the same of errors and worse: worth a look,
+ *                            and a suspicion only
+ *   guest.stage       text   firmware, kernel, login, ... (kernel/text/stage.h)
  *   host.psi.io.some  real
  */
 #ifndef HANGDOG_BASE_FACT_H

@@ -364,7 +364,7 @@ with_defaults (void)
   s->retry_ms = 5000;
   s->failure_threshold = 2;
   s->success_threshold = 1;
-  s->severity = SEVERITY_CRITICAL;
+  s->severity = SCENARIO_CRITICAL;
   s->expect.status = SCENARIO_STATUS_UNSET;
   s->playbook = strdup ("standard");
   if (s->playbook)

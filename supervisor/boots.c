@@ -28,6 +28,11 @@
 #define BOOT_TAKES_MS 2000
 #define BURST 4
 #define REFILL_MS (5u * 60 * 1000)
+/* Nothing answered since: then ever longer is waited, or who says every few
+ * minutes that he boots is never told to be dead. */
+#define REFILL_MOST_MS (24u * 60 * 60 * 1000)
+/* Who reads the uptime, and how well a guest's clock goes. */
+#define CLOCK_SLACK_MS 60000
 
 /* One console. */
 struct source
@@ -44,11 +49,12 @@ struct life
   struct life *next;
   struct incarnation inc;
   struct uptime last;
+  uint64_t asked_ms;               /* when it was asked for last */
   bool up_known;                   /* last is */
   bool was_up;                     /* something answered in this life */
   struct source *pending;          /* shows a banner that does not count yet */
   uint64_t pending_ms, counted_ms; /* 0 = never */
-  uint64_t refilled_ms;
+  uint64_t refilled_ms, refill_ms;
   unsigned tokens;
   bool doubted; /* and said so */
 };
@@ -87,12 +93,15 @@ life_of (struct boots *b, const struct incarnation *inc)
         return NULL;
       l->inc = *inc;
       l->tokens = BURST;
+      l->refill_ms = REFILL_MS;
       l->refilled_ms = loop_now (b->loop);
       l->next = b->lives;
       b->lives = l;
     }
   else if (!incarnation_equal (&l->inc, inc))
     {
+      if (l->inc.pid != inc->pid || l->inc.start_time != inc->start_time)
+        l->refill_ms = REFILL_MS;
       l->up_known = l->was_up = false;
       l->pending = NULL;
       l->inc = *inc;
@@ -103,14 +112,31 @@ life_of (struct boots *b, const struct incarnation *inc)
 static bool
 take_token (struct boots *b, struct life *l)
 {
-  uint64_t now = loop_now (b->loop), n = (now - l->refilled_ms) / REFILL_MS;
+  uint64_t now = loop_now (b->loop);
+  uint64_t n = (now - l->refilled_ms) / l->refill_ms;
 
-  l->refilled_ms += n * REFILL_MS;
+  l->refilled_ms += n * l->refill_ms;
   l->tokens = n < BURST - l->tokens ? l->tokens + (unsigned) n : BURST;
   if (l->tokens == 0)
     return false;
-  l->tokens--;
+  if (--l->tokens == 0 && !l->was_up && l->refill_ms < REFILL_MOST_MS)
+    l->refill_ms *= 2;
   return true;
+}
+
+static bool
+believe (struct boots *b, struct life *l, const char *who)
+{
+  if (take_token (b, l))
+    {
+      l->doubted = false;
+      return true;
+    }
+  if (!l->doubted)
+    log_guest (LOG_LEVEL_WARN, l->inc.uuid,
+               "%s a boot again: too many to believe it", who);
+  l->doubted = true;
+  return false;
 }
 
 /* Has its QEMU run for long enough to be past its first boot?  Of one whose
@@ -140,16 +166,8 @@ count_pending (struct boots *b, struct life *l)
   l->pending = NULL;
   if (stamp / 1000 > since + AHEAD_MS)
     return; /* the log of a kernel that was up for longer */
-  if (!take_token (b, l))
-    {
-      if (!l->doubted)
-        log_guest (LOG_LEVEL_WARN, inc.uuid,
-                   "its console shows a boot again: too many to believe it");
-      l->doubted = true;
-      return;
-    }
-  l->doubted = false;
-  registry_rebooted (b->registry, &inc, "banner");
+  if (believe (b, l, "its console shows"))
+    registry_rebooted (b->registry, &inc, "banner");
 }
 
 static void
@@ -258,6 +276,16 @@ boots_guest (struct boots *b, enum guest_change change, const struct guest *was,
     }
 }
 
+/* A guest that began anew since it was asked for the last one cannot be up for
+ * longer than that: what fell to more is another clock, a container's say. */
+static bool
+fell_since (struct boots *b, const struct life *l, const struct uptime *up)
+{
+  double since = (double) (loop_now (b->loop) - l->asked_ms + CLOCK_SLACK_MS);
+
+  return l->up_known && uptime_fell (&l->last, up) && up->s * 1000 <= since;
+}
+
 bool
 boots_answered (struct boots *b, const struct incarnation *inc,
                 uint64_t begun_ms, const struct uptime *up)
@@ -270,7 +298,7 @@ boots_answered (struct boots *b, const struct incarnation *inc,
   l = life_of (b, inc);
   if (!l)
     return false;
-  fell = up && l->up_known && uptime_fell (&l->last, up);
+  fell = up && fell_since (b, l, up) && believe (b, l, "its uptime shows");
   if (l->pending && begun_ms <= l->pending_ms
       && loop_now (b->loop) - begun_ms < BOOT_TAKES_MS)
     l->pending = NULL;
@@ -281,9 +309,11 @@ boots_answered (struct boots *b, const struct incarnation *inc,
       fell = !registry_is_current (b->registry, inc);
     }
   l->was_up = true;
+  l->refill_ms = REFILL_MS;
   if (up)
     {
       l->last = *up;
+      l->asked_ms = begun_ms;
       l->up_known = true;
     }
   return fell;

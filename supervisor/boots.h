@@ -4,12 +4,14 @@
  * by its uptime, when a dialogue brings one back, and by the banner of its
  * kernel, when the console shows one.  Loop thread only.
  *
- * An uptime came within a nonce's frame, so it is what the guest says.  A
+ * An uptime came within a nonce's frame, so it is what the guest says; one that
+ * fell to more than the time since the last one is of another clock.  A
  * banner is text.  It counts after some seconds, unless a check that was begun
  * before it is answered well, and faster than a guest boots (it was `dmesg`),
  * or the text goes on with stamps of a kernel that is older than that.  What a
- * guest can win by printing banners is that failed checks are counted from
- * zero, a few times an hour: from then on they are believed as they are.
+ * guest can win by all this is that failed checks are counted from zero, a few
+ * times an hour as long as something answers, and then ever more seldom: a
+ * hang is told, however slow the check.
  */
 #ifndef HANGDOG_SUPERVISOR_BOOTS_H
 #define HANGDOG_SUPERVISOR_BOOTS_H

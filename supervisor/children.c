@@ -338,6 +338,7 @@ void
 child_stop (struct child *c, uint64_t grace_ms)
 {
   c->stopping = true;
+  c->renewing = false;
   timer_stop (c->restart);
   timer_stop (c->ping);
   if (c->pid > 0)
@@ -352,6 +353,8 @@ child_renew (struct child *c, uint64_t grace_ms)
 {
   if (c->stopping || c->pid <= 0)
     return; /* the next start is a new one anyway */
+  if (c->renewing)
+    return; /* its grace began when it was told first */
   c->renewing = true;
   timer_stop (c->ping);
   kill (c->pid, SIGTERM);

@@ -9,6 +9,7 @@
 #include "supervisor/incidents.h"
 #include "supervisor/keeper_link.h"
 #include "supervisor/meant.h"
+#include "supervisor/text.h"
 #include "supervisor/writer_link.h"
 
 #include "base/buf.h"
@@ -145,6 +146,46 @@ console_row (const struct console_info *info, void *arg)
   json_add_int (row, "ring", (int64_t) info->ring_bytes);
   json_add_text (row, "holder", info->holder, strlen (info->holder));
   json_add_text (row, "detail", info->detail, strlen (info->detail));
+  answer_row (st->a, row);
+}
+
+/* What its text says; of all guests only where that is worth a line. */
+static void
+text_row (const struct texts_look *look, void *arg)
+{
+  struct status *st = arg;
+  CLEANUP_GUEST const struct guest *g = NULL;
+  struct json_object *row;
+  uint64_t now = clock_ms ();
+
+  if (!st->uuid && !look->event_ms && look->stage->stop == STOP_NONE
+      && !look->stats.gaps)
+    return;
+  row = json_object_new_object ();
+  json_add_str (row, "row", "text");
+  json_add_str (row, "uuid", look->uuid);
+  if (registry_find (st->a->d->registry, look->uuid, &g, NULL) < 0)
+    g = NULL;
+  json_add_str (row, "guest", g ? g->display : look->uuid);
+  json_add_str (row, "console", look->console);
+  json_add_str (row, "stage", text_stage_names[look->stage->stage]);
+  json_object_object_add (row, "stage_ms", ago (now, look->stage->since_ms));
+  json_add_str (row, "stop", look->stage->stop == STOP_NONE
+                                 ? ""
+                                 : text_stop_names[look->stage->stop]);
+  json_add_text (row, "release", look->stage->release,
+                 strlen (look->stage->release));
+  json_add_int (row, "boots", look->stage->boots);
+  json_add_int (row, "events", look->events);
+  json_add_str (row, "kind", look->kind);
+  json_add_text (row, "title", look->title, strlen (look->title));
+  json_object_object_add (row, "event_ms", ago (now, look->event_ms));
+  if (look->event_ms)
+    json_add_str (row, "severity", text_severity_names[look->severity]);
+  json_add_str (row, "note", look->note);
+  json_add_int (row, "lines", (int64_t) look->stats.lines);
+  json_add_int (row, "gaps", (int64_t) look->stats.gaps);
+  json_add_int (row, "lost", (int64_t) look->stats.lost_bytes);
   answer_row (st->a, row);
 }
 
@@ -311,6 +352,7 @@ op_status (struct answer *a, struct frame *f)
     source_rows (a);
   registry_each (a->d->registry, status_guest, &st);
   hub_each (a->d->hub, console_row, &st);
+  texts_each (a->d->texts, st.uuid, text_row, &st);
   bindings_each (a->d->bindings, st.uuid, binding_row, a);
   incidents_each (a->d->incidents, status_incident, &st);
   job_each (a->d->jobs, stuck_row, &st);
@@ -366,6 +408,7 @@ op_dump (struct answer *a, struct frame *f)
   buf_printf (&out, "log pipe: dropped %llu bytes\n",
               (unsigned long long) writer_link_log_dropped (d->writer));
   buf_printf (&out, "clients: %u\n", control_clients (d->control));
+  texts_dump (d->texts, &out);
   buf_puts (&out, "console hub:\n");
   hub_dump (d->hub, &out);
   buf_puts (&out, "loop:\n");

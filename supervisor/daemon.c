@@ -13,6 +13,7 @@
 #include "supervisor/incidents.h"
 #include "supervisor/keeper_link.h"
 #include "supervisor/load.h"
+#include "supervisor/text.h"
 #include "supervisor/watchdog.h"
 #include "supervisor/writer_link.h"
 
@@ -65,6 +66,7 @@ on_guest (enum guest_change change, const struct guest *was,
   boots_guest (d->boots, change, was, now);
   if (d->drain_only)
     return;
+  texts_guest (d->texts, change, was, now);
   bindings_guest (d->bindings, change, was, now);
   incidents_guest (d->incidents, change, was, now);
   incidents_changed (d->incidents, was, now);
@@ -280,6 +282,7 @@ reload (const char *text, size_t len, void *arg)
                   (unsigned) fresh.limits.max_threads / 2);
   hub_limit (d->hub, (unsigned) fresh.limits.sweep_ms,
              fresh.limits.ring_total);
+  texts_limit (d->texts, (unsigned) fresh.limits.text_threads);
   if (!same)
     {
       stop_sources (d);
@@ -381,6 +384,30 @@ make_floor (struct daemon *d, struct error *err)
   return r;
 }
 
+static void
+own_text (void *arg, const char *uuid, char key, uint64_t until_ms)
+{
+  texts_ours (((struct daemon *) arg)->texts, uuid, key, until_ms);
+}
+
+/* A daemon that died of something drains only: text is among what it may have
+ * died of. */
+static int
+make_texts (struct daemon *d, struct error *err)
+{
+  struct text_rules *rules;
+  int r;
+
+  if (d->drain_only)
+    return 0;
+  r = text_rules_new (&rules, err);
+  if (r < 0)
+    return r;
+  return texts_new (d->loop, d->hub, d->bus, rules,
+                    (unsigned) d->config.limits.text_threads, NULL, d,
+                    &d->texts, err);
+}
+
 static int
 make_rooms (struct daemon *d, struct error *err)
 {
@@ -405,8 +432,12 @@ make_rooms (struct daemon *d, struct error *err)
     .opener = keeper_link_opener (d->keeper),
     .hub = d->hub,
     .bus = d->bus,
+    .own_text = own_text,
+    .own_text_arg = d,
   };
-  r = watchdog_start (d->loop, d->hub, STUCK_MS, &d->watchdog, err);
+  r = make_texts (d, err);
+  if (r == 0)
+    r = watchdog_start (d->loop, d->hub, STUCK_MS, &d->watchdog, err);
   if (r == 0)
     r = bindings_new (d, &d->bindings, err);
   if (r == 0)
@@ -437,6 +468,7 @@ unmake (struct daemon *d)
   incidents_free (d->incidents);
   bindings_free (d->bindings);
   watchdog_stop (d->watchdog);
+  texts_free (d->texts);
   hub_free (d->hub);
   boots_free (d->boots);
   registry_free (d->registry);

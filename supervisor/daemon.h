@@ -23,6 +23,7 @@ struct incidents;
 struct job_pool;
 struct keeper_link;
 struct loop;
+struct texts;
 struct watchdog;
 struct writer_link;
 
@@ -48,6 +49,7 @@ struct daemon
   struct writer_link *writer;
   struct bindings *bindings;
   struct boots *boots; /* between the hub and the writer */
+  struct texts *texts; /* NULL while only draining */
   struct incidents *incidents;
   struct control *control;
   struct watchdog *watchdog;

@@ -9,6 +9,7 @@
 #include "supervisor/diagnose.h"
 #include "supervisor/bindings.h"
 #include "supervisor/daemon.h"
+#include "supervisor/text.h"
 
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -34,6 +35,7 @@
  * the step is what the incident needs most. */
 #define LANE_WAIT_MS 15000
 #define LANE_RETRY_MS 100
+#define TEXT_PAST_MS (60u * 60 * 1000)
 
 struct haul_file
 {
@@ -341,14 +343,44 @@ start_step (struct diagnosis *dg, const struct collector *c,
   return r;
 }
 
+/* What its text told of long ago is no reason for how it is now; but a kernel
+ * that panicked does not come back. */
+static bool
+is_long_past (const struct fact *f, uint64_t now)
+{
+  static const char *const passing[]
+      = { "kernel.event.", "kernel.trouble.", "kernel.class", "kernel.title" };
+
+  if (now < f->time_ms + TEXT_PAST_MS
+      || strcmp (f->name, "kernel.event.panic") == 0)
+    return false;
+  for (unsigned i = 0; i < ARRAY_LEN (passing); i++)
+    if (strncmp (f->name, passing[i], strlen (passing[i])) == 0)
+      return true;
+  return false;
+}
+
 static void
 add_known_fact (const struct fact *f, void *arg)
 {
   struct diagnosis *dg = arg;
 
-  if (dg->nfacts < MAX_FACTS
+  if (dg->nfacts < MAX_FACTS && !is_long_past (f, clock_ms ())
       && incarnation_equal (&f->inc, &dg->guest->inc))
     dg->facts[dg->nfacts++] = *f;
+}
+
+/* Read live, so also what the ring has not any more; now, when a report that
+ * had only begun has come to its end. */
+static void
+add_text_events (struct diagnosis *dg)
+{
+  CLEANUP_BUF struct buf lines = BUF_INIT (CHUNK);
+
+  texts_events (dg->d->texts, dg->guest->inc.uuid, &lines);
+  if (lines.len)
+    dg->ops->file ("kernel/events.jsonl", 0, buf_str (&lines), lines.len,
+                   dg->arg);
 }
 
 /* Takes o, if there is room for it: the head of a frame is bounded, and facts
@@ -400,6 +432,7 @@ judge (struct diagnosis *dg)
   /* What the house knew before counts too; of two facts of one name the
    * later decides. */
   fact_each (dg->d->facts, dg->guest->inc.uuid, add_known_fact, dg);
+  add_text_events (dg);
   if (dg->ordered)
     bindings_each (dg->d->bindings, dg->guest->inc.uuid, what_fails, dg);
   ladder_climb (dg->facts, dg->nfacts, &ladder);

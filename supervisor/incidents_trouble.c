@@ -282,28 +282,11 @@ incidents_guest (struct incidents *in, enum guest_change change,
 
 /* ---- suspicions: facts ---- */
 
-/* Text that is worth a look, and what is done then: nothing is typed on the
- * word of a guest that may print what it likes. */
-static const struct
-{
-  const char *fact, *playbook;
-} suspicions[] = {
-  { "kernel.event.panic", "quick" },
-  { "kernel.event.oops", "quick" },
-  { "kernel.event.hard_lockup", "quick" },
-  { "kernel.event.soft_lockup", "quick" },
-  { "kernel.event.rcu_stall", "quick" },
-  { "kernel.event.hung_task", "quick" },
-};
-
-static const char *
-suspicion_playbook (const struct fact *f)
-{
-  for (unsigned i = 0; i < ARRAY_LEN (suspicions); i++)
-    if (f->type == FACT_TEXT && strcmp (suspicions[i].fact, f->name) == 0)
-      return suspicions[i].playbook;
-  return NULL;
-}
+/* Text that is worth a look, which its rule says by its severity, and what is
+ * done then: nothing is typed on the word of a guest that may print what it
+ * likes. */
+#define SUSPICIONS "kernel.trouble."
+#define SUSPICION_PLAYBOOK "quick"
 
 static bool
 looked_at_lately (const struct incidents *in, const char *uuid)
@@ -318,15 +301,14 @@ looked_at_lately (const struct incidents *in, const char *uuid)
 }
 
 static void
-suspect (struct incidents *in, const struct guest *g, const char *playbook,
-         const struct fact *f)
+suspect (struct incidents *in, const struct guest *g, const struct fact *f)
 {
   CLEANUP_BUF struct buf words = BUF_INIT (sizeof (((struct incident *) 0)
                                                        ->reason)
                                            - 1);
   struct trouble t = { .guest = g,
                        .how = STAND_SUSPECTED,
-                       .playbook = playbook,
+                       .playbook = SUSPICION_PLAYBOOK,
                        .cause = { BY_KERNEL, CODE_KERNEL_EVENT, "" } };
   struct active *a;
 
@@ -345,9 +327,8 @@ on_kernel_event (const struct fact *f, void *arg)
 {
   struct incidents *in = arg;
   const struct guest *g CLEANUP_GUEST = NULL;
-  const char *playbook = suspicion_playbook (f);
 
-  if (!playbook || !in->known)
+  if (f->type != FACT_TEXT || !in->known)
     return;
   if (registry_find (in->d->registry, f->inc.uuid, &g, NULL) < 0)
     return;
@@ -355,12 +336,12 @@ on_kernel_event (const struct fact *f, void *arg)
   if (!incarnation_equal (&g->inc, &f->inc) || g->intent != INTENT_RUN)
     return;
   if (!looked_at_lately (in, g->inc.uuid))
-    suspect (in, g, playbook, f);
+    suspect (in, g, f);
 }
 
 int
 incidents_hear (struct incidents *in, struct error *err)
 {
-  return fact_subscribe (in->d->bus, "incidents", "kernel.event.",
+  return fact_subscribe (in->d->bus, "incidents", SUSPICIONS,
                          on_kernel_event, in, &in->heard, err);
 }

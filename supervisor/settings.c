@@ -79,6 +79,10 @@ static const struct json_field limit_fields[] = {
     .min = 4, .max = 1024, .help = "threads of running jobs" },
   { "max-diagnoses", JSON_INT, offsetof (struct config_limits, max_diagnoses),
     .min = 1, .max = 8, .help = "diagnoses at one time" },
+  { "text-threads", JSON_INT, offsetof (struct config_limits, text_threads),
+    .min = 0, .max = 2,
+    .help = "threads that read the text of guests, 0 for as many as it "
+            "takes" },
   { 0 },
 };
 
@@ -430,6 +434,7 @@ limits_to_json (const struct config_limits *l)
   json_add_int (o, "spool-free-floor", (int64_t) l->spool_free_floor);
   json_add_int (o, "max-threads", l->max_threads);
   json_add_int (o, "max-diagnoses", l->max_diagnoses);
+  json_add_int (o, "text-threads", l->text_threads);
   return o;
 }
 

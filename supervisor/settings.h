@@ -32,6 +32,7 @@ struct config_limits
   uint64_t spool_free_floor;
   int64_t max_threads;
   int64_t max_diagnoses;
+  int64_t text_threads; /* 0 = as many as it takes */
 };
 
 struct config

@@ -25,6 +25,11 @@ struct transport_env
   struct opener *opener;
   struct hub *hub;
   struct fact_bus *bus;
+  /* Any thread: a SysRq key is about to be pressed, and what this guest
+   * prints of it, until that time at most, is no trouble of its own.  NULL =
+   * nobody reads along. */
+  void (*own_text) (void *arg, const char *uuid, char key, uint64_t until_ms);
+  void *own_text_arg;
 };
 
 /* One line of `hangdog doctor`. */

@@ -75,6 +75,18 @@ send_break (struct asking *a, struct error *err)
   return sysrq_ask_monitor (a->ctx, "chardev-send-break", args, err);
 }
 
+/* For so long nobody takes what it prints for trouble: not longer than needed,
+ * for it may have some meanwhile. */
+static void
+announce (const struct asking *a, char key, uint64_t ms)
+{
+  const struct transport_env *env = a->ctx->env;
+
+  if (env->own_text)
+    env->own_text (env->own_text_arg, a->ctx->guest->inc.uuid, key,
+                   clock_ms () + ms);
+}
+
 static int
 send_key (struct asking *a, enum route route, char key, struct error *err)
 {
@@ -85,6 +97,7 @@ send_key (struct asking *a, enum route route, char key, struct error *err)
   const char mux[7] = { '\x01', 'c', '\x01', 'b', key, '\x01', 'c' };
   int rc;
 
+  announce (a, key, HEADER_MS + 1000);
   switch (route)
     {
     case ROUTE_BREAK:
@@ -176,7 +189,7 @@ read_more (struct asking *a, uint64_t until)
 }
 
 static enum answer
-await_answer (struct asking *a)
+await_answer (struct asking *a, char key)
 {
   uint64_t header_by = collect_until (a->ctx, HEADER_MS), body_by;
   enum answer answer = ANSWER_NONE;
@@ -190,6 +203,8 @@ await_answer (struct asking *a)
         return ANSWER_NONE;
       read_more (a, header_by);
     }
+  if (!single)
+    announce (a, key, BODY_MS);
   body_by = collect_until (a->ctx, BODY_MS);
   while (!single && !a->text.cut && clock_ms () < body_by
          && !collect_over (a->ctx) && !lease_lost (a->lease))
@@ -274,7 +289,7 @@ ask_key (struct asking *a, char key, int *known)
                             route_names[routes[i]], error_text (&why));
           continue;
         }
-      answer = await_answer (a);
+      answer = await_answer (a, key);
       if (answer != ANSWER_NONE)
         {
           *known = (int) routes[i];

@@ -52,7 +52,7 @@ struct text_event
   const char *rule;     /* which one fired */
   enum text_severity severity;
   enum text_evidence evidence;
-  char type[32];        /* as trackers have it: "HANG", "WARNING" */
+  char type[48];        /* as trackers have it: "HANG", "WARNING" */
   char class_[32];      /* of a verdict: "lock-deadlock", "" = none */
   char title[TEXT_TITLE_MAX];
   char alt[TEXT_ALTS_MAX][TEXT_TITLE_MAX]; /* other kernels' titles of it */

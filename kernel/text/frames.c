@@ -124,7 +124,7 @@ rust_name_end (const struct cursor *c)
     return NULL;
   for (s = c->p; s + 2 < c->end; s++)
     if (s[0] == '+' && s[1] == '0' && s[2] == 'x')
-      return memchr (c->p, ':', (size_t) (s - c->p)) ? s : NULL;
+      return memmem (c->p, (size_t) (s - c->p), "::", 2) ? s : NULL;
   return NULL;
 }
 

@@ -9,16 +9,16 @@
 #include <string.h>
 
 /* Lines that other heads' reports have, too. */
-static const char *const oops_lines[] = { "oops", "bug", NULL };
+static const char *const oops_lines[] = { "oops", "internal_error", "bug", NULL };
 static const char *const bug_lines[]
-    = { "oops", "invalid_opcode", "bug", NULL };
+    = { "oops", "internal_error", "invalid_opcode", "bug", NULL };
 static const char *const list_lines[]
-    = { "kernel_bug", "list_corruption", "invalid_opcode", "oops", "bug",
-        "warning", NULL };
+    = { "kernel_bug", "list_corruption", "invalid_opcode", "oops",
+        "internal_error", "bug", "warning", NULL };
 static const char *const rust_lines[]
-    = { "kernel_bug", "invalid_opcode", "oops", NULL };
+    = { "kernel_bug", "invalid_opcode", "oops", "internal_error", NULL };
 static const char *const stack_lines[]
-    = { "oops", "double_fault", "paging_fault", "bug", NULL };
+    = { "oops", "internal_error", "double_fault", "paging_fault", "bug", NULL };
 static const char *const stall_lines[]
     = { "rcu_stall", "rcu_starved", "softlockup_detail", NULL };
 static const char *const fault_lines[] = { "oops", "internal_error", NULL };
@@ -43,13 +43,18 @@ static const struct recipe recipes[] = {
   { "bug-at", RECIPE_IP, 40, NULL, bug_lines },
   { "list", RECIPE_IP, 40, NULL, list_lines },
   { "rust", RECIPE_IP, 40, NULL, rust_lines },
-  { "stack-overflow", RECIPE_IP | RECIPE_SHARES, 40, NULL, stack_lines },
+  { "stack-overflow", RECIPE_IP | RECIPE_SHARES | RECIPE_ANCHOR, 40, NULL,
+    stack_lines },
   /* A stack that dump_stack() printed. */
-  { "trace", RECIPE_SHARES | RECIPE_LAST, 40, NULL, NULL },
+  { "trace", RECIPE_SHARES, 40, NULL, NULL },
   /* The same where the head may name the place. */
   { "trace-at", RECIPE_HEAD | RECIPE_SHARES, 40, NULL, NULL },
   { "sanitizer", RECIPE_HEAD | RECIPE_SHARES, 60, NULL, NULL },
-  { "lockdep", RECIPE_SHARES | RECIPE_LAST, 120, NULL, lockdep_lines },
+  /* The head has the whole title; its stacks are of both sides. */
+  { "checker", RECIPE_HEAD, 60, NULL, NULL },
+  { "lockdep", RECIPE_SHARES | RECIPE_HEAD | RECIPE_LOCKS, 120, NULL, lockdep_lines },
+  { "deadlock", RECIPE_SHARES | RECIPE_HEAD | RECIPE_LOCKS | RECIPE_BARE,
+    120, NULL, lockdep_lines },
   { "warning", RECIPE_HEAD | RECIPE_IP | RECIPE_SHARES | RECIPE_WARN, 40,
     NULL, warn_lines },
   { "panic", RECIPE_NUMBERS | RECIPE_SHARES, 40, NULL, NULL },
@@ -58,18 +63,19 @@ static const struct recipe recipes[] = {
   { "hung-task", RECIPE_HUNG | RECIPE_QUIET, 24, NULL, NULL },
   /* One line, whose numbers are of no use. */
   { "numbers", RECIPE_LINE | RECIPE_NUMBERS, 0, NULL, NULL },
-  { "workqueue", RECIPE_LAST, 80, NULL, NULL },
+  { "workqueue", 0, 80, NULL, NULL },
   { "preempt", RECIPE_HEAD | RECIPE_SHARES, 40, NULL, NULL },
-  { "rcu-usage", RECIPE_LAST | RECIPE_SHARES, 80, NULL, lockdep_lines },
-  { "leak", RECIPE_HEAD | RECIPE_LAST, 40, NULL, lockdep_lines },
+  { "rcu-usage", RECIPE_SHARES, 80, NULL, lockdep_lines },
+  { "leak", RECIPE_HEAD, 40, NULL, lockdep_lines },
   { "leaked", 0, 40, leaked, leaked_lines },
-  { "slab", RECIPE_LAST, 80, NULL, slab_lines },
-  { "oom", RECIPE_QUIET | RECIPE_LAST, 200, NULL, NULL },
+  { "slab", 0, 80, NULL, slab_lines },
+  { "oom", RECIPE_QUIET, 200, NULL, NULL },
 };
 
 const char *const text_recipes[] = {
   "line",      "oops",      "fault",   "bug-at", "list",  "rust",
-  "stack-overflow", "trace", "trace-at", "sanitizer", "lockdep", "warning",
+  "stack-overflow", "trace", "trace-at", "sanitizer", "checker", "lockdep",
+  "deadlock",  "warning",
   "panic",     "stall",     "hung-task", "numbers", "workqueue", "preempt",
   "rcu-usage", "leak",      "leaked",    "slab",    "oom",       NULL,
 };

@@ -162,7 +162,7 @@ take_nmi (struct report *r, const char *s, size_t len)
 {
   (void) s;
   (void) len;
-  r->nmi = r->body = true;
+  r->nmi = true;
 }
 
 static void
@@ -181,7 +181,6 @@ take_kthread (struct report *r, const char *s, size_t len)
 {
   (void) s;
   (void) len;
-  r->body = true;
   report_mark (r, ITEM_KTHREAD);
 }
 
@@ -284,6 +283,57 @@ take_task (struct report *r, const char *s, size_t len)
   report_mark (r, ITEM_TASK);
 }
 
+/* arm: what the frames before it interrupted comes now. */
+static void
+take_interrupted (struct report *r, const char *s, size_t len)
+{
+  (void) s;
+  (void) len;
+  report_mark (r, ITEM_IRQ_END);
+}
+
+/* "caller is f+0x1/0x2", "last function: f". */
+static void
+take_place (struct report *r, const char *s, size_t len)
+{
+  struct text_frame f;
+  size_t i;
+
+  if (!(r->recipe->flags & RECIPE_HEAD) || r->head_func[0])
+    return;
+  if (frame_parse (s, len, &f) == FRAME_CALL)
+    span_put (r->head_func, sizeof r->head_func, f.func, strlen (f.func));
+  else
+    {
+      for (i = 0; i < len && s[i] != ' ' && s[i] != '.' && s[i] != '+'; i++)
+        ;
+      span_put (r->head_func, sizeof r->head_func, s, i);
+    }
+}
+
+/* "(&mm->mmap_lock){++++}-{3:3}, at: f+0x1/0x2": lockdep's first is the lock
+ * that it is about. */
+static bool
+take_at (struct report *r, const char *s, size_t len)
+{
+  const char *at = span_find (s, len, ", at: ");
+  struct text_frame f;
+
+  /* "is trying to release lock (&x) at:", and on the next line where. */
+  if (len > 4 && memcmp (s + len - 4, " at:", 4) == 0)
+    {
+      r->place_next = true;
+      return true;
+    }
+  if (!at)
+    return false;
+  at += 6;
+  if (!r->head_func[0]
+      && frame_parse (at, (size_t) (s + len - at), &f) == FRAME_CALL)
+    span_put (r->head_func, sizeof r->head_func, f.func, strlen (f.func));
+  return true;
+}
+
 /* By first letter, so that a line is compared with few of them. */
 static const struct detail details[] = {
   { "\"echo 0 > /proc/sys/", take_nothing },
@@ -296,6 +346,7 @@ static const struct detail details[] = {
   { "Call Trace:", take_trace },
   { "Call trace:", take_trace },
   { "Code: ", take_nothing },
+  { "Exception stack(", take_interrupted },
   { "Freed by task", take_section },
   { "Freed in ", take_section },
   { "Hardware name: ", take_hardware },
@@ -306,6 +357,7 @@ static const struct detail details[] = {
   { "Not tainted ", take_not_tainted },
   { "Pid: ", take_old_pid },
   { "RCU grace-period kthread stack dump", take_kthread },
+  { "Read at addr ", take_read },
   { "Read of size ", take_read },
   { "Second to last potentially", take_section },
   { "Sending NMI ", take_nmi },
@@ -314,8 +366,11 @@ static const struct detail details[] = {
   { "Tainted: ", take_tainted },
   { "Uninit was ", take_section },
   { "Workqueue: ", take_body },
+  { "Write at addr ", take_write },
   { "Write of size ", take_write },
+  { "caller is ", take_place },
   { "kworker thread backtrace", take_section },
+  { "last function: ", take_place },
   { "rcu: RCU grace-period kthread stack dump", take_kthread },
   { "read of size ", take_read },
   { "stack backtrace:", take_body },
@@ -338,10 +393,11 @@ is_old_task (const char *s, size_t len)
 
         while (j < len && s[j] == ' ')
           j++;
-        return span_begins (s + j, len - j, "running")
-               || (j < len
-                   && ((s[j] >= '0' && s[j] <= '9')
-                       || (s[j] >= 'a' && s[j] <= 'f')));
+        /* Its last column are the flags. */
+        return span_find (s + j, len - j, " 0x")
+               && (span_begins (s + j, len - j, "running")
+                   || (s[j] >= '0' && s[j] <= '9')
+                   || (s[j] >= 'a' && s[j] <= 'f'));
       }
   return false;
 }
@@ -385,6 +441,8 @@ report_detail (struct report *r, const char *s, size_t len)
         details[i].take (r, s + n, len - n);
         return true;
       }
+  if ((r->recipe->flags & RECIPE_LOCKS) && take_at (r, s, len))
+    return true;
   if (is_old_task (s, len))
     {
       take_task (r, s, len);

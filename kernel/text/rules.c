@@ -271,16 +271,18 @@ load_builtin (struct text_rules *r, struct error *err)
   return arrange (r, r->files, err);
 }
 
-int
-text_rules_new (struct text_rules **ret, struct error *err)
+static int
+make (bool builtin, struct text_rules **ret, struct error *err)
 {
   struct text_rules *r = calloc (1, sizeof *r);
   int rc;
 
   if (r)
     r->pool = calloc (1, sizeof *r->pool);
-  rc = r && r->pool ? load_builtin (r, err)
-                    : error_set (err, ENOMEM, "not enough memory");
+  if (!r || !r->pool)
+    rc = error_set (err, ENOMEM, "not enough memory");
+  else
+    rc = builtin ? load_builtin (r, err) : arrange (r, NULL, err);
   if (rc < 0)
     {
       text_rules_free (r);
@@ -288,6 +290,18 @@ text_rules_new (struct text_rules **ret, struct error *err)
     }
   *ret = r;
   return 0;
+}
+
+int
+text_rules_new (struct text_rules **ret, struct error *err)
+{
+  return make (true, ret, err);
+}
+
+int
+text_rules_none (struct text_rules **ret, struct error *err)
+{
+  return make (false, ret, err);
 }
 
 int
@@ -335,4 +349,20 @@ text_rules_each (const struct text_rules *r,
 {
   for (unsigned i = 0; i < r->n; i++)
     fn (r->order[i], arg);
+}
+
+void
+text_rule_info (const struct text_rule *rule, struct text_rule_info *ret)
+{
+  *ret = (struct text_rule_info){
+    .name = rule->name,
+    .kind = rule->kind,
+    .type = rule->type,
+    .class_ = rule->class_,
+    .title = rule->title,
+    .origin = rule->origin,
+    .severity = rule->severity,
+    .harmless = rule->harmless,
+    .builtin = rule->builtin,
+  };
 }

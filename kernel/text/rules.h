@@ -36,6 +36,7 @@
 
 #include "kernel/text/event.h"
 
+struct buf;
 struct error;
 struct text_rules;
 struct text_rule;
@@ -53,5 +54,19 @@ void text_rules_free (struct text_rules *r);
 void text_rules_each (const struct text_rules *r,
                       void (*fn) (const struct text_rule *rule, void *arg),
                       void *arg);
+
+/* What there is to say of one; "" where its file does not. */
+struct text_rule_info
+{
+  const char *name, *kind, *type, *class_, *title, *origin;
+  enum text_severity severity;
+  bool harmless; /* a line that matches is no head */
+  bool builtin;
+};
+void text_rule_info (const struct text_rule *rule,
+                     struct text_rule_info *ret);
+
+/* The JSON Schema of a file of rules. */
+void text_rules_schema (struct buf *b);
 
 #endif

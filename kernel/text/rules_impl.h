@@ -123,6 +123,9 @@ typedef const char *rule_get_fn (const char *name, size_t len, void *arg);
 bool rule_expand (const char *tmpl, const struct rule_match *m,
                   rule_get_fn *get, void *arg, char *dst, size_t n);
 
+/* Without those that are built in: for tests of the engine. */
+int text_rules_none (struct text_rules **ret, struct error *err);
+
 /* One sample that went wrong: what is said of it, where it came from. */
 typedef void rule_fail_fn (const struct text_rule *rule, const char *sample,
                            const char *why, void *arg);
@@ -130,8 +133,5 @@ typedef void rule_fail_fn (const struct text_rule *rule, const char *sample,
  * samples that match and two that do not of each rule. */
 unsigned text_rules_try (struct text_rules *r, bool strict, rule_fail_fn *fn,
                          void *arg);
-
-/* The JSON Schema of a file of rules. */
-void text_rules_schema (struct buf *b);
 
 #endif

@@ -56,8 +56,8 @@ static const struct json_field rule_fields[] = {
   { "severity", JSON_ENUM, AT (rule_doc, severity),
     .names = text_severity_names,
     .help = "needed, but for harmless rules" },
-  { "type", JSON_STRING, AT (rule_doc, type), .min = 0, .max = 31,
-    .help = "as trackers have it: HANG, WARNING; may be made of the title" },
+  { "type", JSON_STRING, AT (rule_doc, type), .min = 0, .max = 63,
+    .help = "as trackers have it: HANG, WARNING; with {names} as in title" },
   { "class", JSON_STRING, AT (rule_doc, class_), .min = 0, .max = 31,
     .help = "the class of verdict that it speaks for" },
   { "any", JSON_ARRAY, AT (rule_doc, any), .required = true,
@@ -323,7 +323,9 @@ check_titles (const struct place *at, const struct rule_doc *d,
     return bad (at, "", "the key \"severity\" is missing");
   if (!d->title)
     return bad (at, "", "the key \"title\" is missing");
-  rc = check_template (at, "title", d->title, r);
+  rc = check_template (at, "type", r->type, r);
+  if (rc == 0)
+    rc = check_template (at, "title", d->title, r);
   if (rc == 0)
     rc = check_template (at, "bare", r->bare, r);
   for (size_t i = 0; i < d->alt.count && rc == 0; i++)

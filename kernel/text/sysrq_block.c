@@ -309,8 +309,8 @@ workqueue (struct cursor c, char *dst, size_t n)
   cur_copy (&desc, e, sizeof e);
   if (!a[0] && strcmp (f, "0x0") == 0)
     snprintf (dst, n, "%s", e);
-  else
-    snprintf (dst, n, "%s (%s)%s%s", a, f, e[0] ? " " : "", e);
+  else if (snprintf (dst, n, "%s (%s)%s%s", a, f, e[0] ? " " : "", e) < 0)
+    dst[0] = '\0';
 }
 
 static bool

@@ -11,8 +11,16 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+struct cli;
 struct error;
 struct kept;
+
+/* Our rules, and those of all --rules FILE that cli has. */
+int classify_rules (struct cli *cli, struct text_rules **ret,
+                    struct error *err);
+/* Those of a file before all there are. */
+int classify_add_rules (struct text_rules *rules, const char *path,
+                        struct error *err);
 
 enum tell
 {

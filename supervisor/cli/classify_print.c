@@ -205,12 +205,28 @@ add_line (uint64_t number, const char *text, void *arg)
   json_object_array_add (list, o);
 }
 
+/* These are always there: who asks for one need not ask whether it is. */
+static void
+add_missing (struct json_object *o)
+{
+  static const char *const always[]
+      = { "title",    "type",       "class",     "severity", "corrupted",
+          "evidence", "first_line", "last_line", "frames",   "cpu",
+          "comm",     "pid",        "kernel",    "stage",    "signature",
+          "kind",     "rule",       "subject" };
+
+  for (unsigned i = 0; i < ARRAY_LEN (always); i++)
+    if (!json_object_object_get_ex (o, always[i], NULL))
+      json_object_object_add (o, always[i], NULL);
+}
+
 static void
 json_event (struct classify *c, const char *file, const struct text_event *e,
             const struct kept *kept)
 {
   CLEANUP_JSON struct json_object *o = text_event_to_json (e);
 
+  add_missing (o);
   json_add_text (o, "file", file, strlen (file));
   if (kept)
     {

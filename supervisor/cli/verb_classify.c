@@ -15,8 +15,9 @@
 
 #define MAX_RULES (1u << 20)
 
-static int
-add_rules (struct text_rules *rules, const char *path, struct error *err)
+int
+classify_add_rules (struct text_rules *rules, const char *path,
+                    struct error *err)
 {
   CLEANUP_CLOSE int fd = open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   CLEANUP_FREE char *text = malloc (MAX_RULES);
@@ -38,16 +39,15 @@ add_rules (struct text_rules *rules, const char *path, struct error *err)
   return text_rules_add (rules, text, n, path, err);
 }
 
-/* Ours, and those of all --rules there are. */
-static int
-load_rules (struct cli *cli, struct text_rules **ret, struct error *err)
+int
+classify_rules (struct cli *cli, struct text_rules **ret, struct error *err)
 {
   struct text_rules *rules;
   const char *path;
   int r = text_rules_new (&rules, err);
 
   while (r == 0 && (path = cli_option (cli, "--rules")))
-    r = add_rules (rules, path, err);
+    r = classify_add_rules (rules, path, err);
   if (r < 0)
     {
       text_rules_free (rules);
@@ -101,7 +101,7 @@ run (struct cli *cli)
 
   if (r)
     return r;
-  if (load_rules (cli, &rules, &err) < 0)
+  if (classify_rules (cli, &rules, &err) < 0)
     return no_check (&c, &err);
   c.rules = rules;
   r = cli_rest (cli, &verb_classify, cli->argc);

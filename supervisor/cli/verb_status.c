@@ -17,13 +17,13 @@ struct status
 {
   bool json;
   FILE *out;
-  struct json_object *rows[7]; /* arrays, by kind below */
+  struct json_object *rows[8]; /* arrays, by kind below */
   unsigned guests, hung, suspect, held, unknown, sick_sources, stuck;
 };
 
 static const char *const kinds[]
     = { "daemon", "source", "guest", "console", "scenario", "incident",
-        "stuck" };
+        "stuck",  "text" };
 enum
 {
   DAEMON,
@@ -33,6 +33,7 @@ enum
   SCENARIO,
   INCIDENT,
   STUCK,
+  TEXT,
   KINDS
 };
 
@@ -133,6 +134,24 @@ section (struct status *st, unsigned kind, const char *const *titles,
   table_free (t);
 }
 
+/* Of what its kernel told last, and whether silence means anything since. */
+static void
+text_words (struct json_object *row, char *dst, size_t n)
+{
+  const char *title = json_get_str (row, "title");
+  const char *note = json_get_str (row, "note");
+  long long gaps = (long long) json_get_int (row, "gaps", 0), lost;
+  char gap[80] = "";
+
+  lost = (long long) json_get_int (row, "lost", 0);
+  if (gaps)
+    snprintf (gap, sizeof (gap), " [%lld bytes in %lld gaps were not read]",
+              lost, gaps);
+  snprintf (dst, n, "%s%s%s%s%s", title ? title : "",
+            note && note[0] ? " (" : "", note ? note : "",
+            note && note[0] ? ")" : "", gap);
+}
+
 /* What a row says in words, as its member "says". */
 static void
 add_words (struct json_object *row, unsigned kind)
@@ -160,6 +179,8 @@ add_words (struct json_object *row, unsigned kind)
                                                           : "");
       snprintf (says, sizeof (says), "%s", text ? text : "");
     }
+  else if (kind == TEXT)
+    text_words (row, says, sizeof (says));
   else
     return;
   json_add_text (row, "says", says, strlen (says));
@@ -203,6 +224,12 @@ print_all (struct status *st)
   static const char *const cons_m[]
       = { "guest",     "name",  "mode",   "state",  "state_ms%",
           "quiet_ms%", "bytes", "holder", "detail", NULL };
+  static const char *const text_t[]
+      = { "GUEST", "CONSOLE", "STAGE", "SINCE", "STANDS AT",
+          "LAST EVENT", "KERNEL SAYS", NULL };
+  static const char *const text_m[]
+      = { "guest", "console",   "stage", "stage_ms%", "stop",
+          "event_ms%", "says", NULL };
   static const char *const src_t[] = { "HEALTHY", "SOURCE", NULL };
   static const char *const src_m[] = { "well", "state", NULL };
 
@@ -211,6 +238,7 @@ print_all (struct status *st)
   section (st, STUCK, stuck_t, stuck_m);
   section (st, SCENARIO, scen_t, scen_m);
   section (st, INCIDENT, inc_t, inc_m);
+  section (st, TEXT, text_t, text_m);
   section (st, CONSOLE, cons_t, cons_m);
   section (st, SOURCE, src_t, src_m);
 }

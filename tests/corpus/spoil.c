@@ -11,10 +11,18 @@
 #include <ctype.h>
 #include <string.h>
 
-const char *const mutation_names[] = {
-  "stacks stripped",   "heads only",        "loglevel 4", "1 % of lines lost",
-  "3 % of lines lost", "5 % of lines lost", NULL
-};
+const char *const mutation_names[] = { "stacks stripped",
+                                       "heads only",
+                                       "loglevel 4",
+                                       "1 % of lines lost",
+                                       "3 % of lines lost",
+                                       "5 % of lines lost",
+                                       "whole, as dmesg -r",
+                                       "whole, as in syslog",
+                                       "whole, ISO dates",
+                                       "whole, off a terminal",
+                                       "whole, without stamps",
+                                       NULL };
 
 uint64_t
 dice_next (struct dice *d)
@@ -138,6 +146,9 @@ body_is_frame (const char *p, size_t len)
         continue;
       p += n;
       len -= n;
+      /* arm: "[<80632588>] (func) from [<8062eec8>] (func+0x1/0x2)" */
+      if (starts (p, len, "("))
+        return has (p, len, ") from ");
     }
   if (starts (p, len, "? "))
     p += 2, len -= 2;
@@ -146,6 +157,8 @@ body_is_frame (const char *p, size_t len)
     return false;
   if (starts (p + n, len - n, "+0x"))
     return memchr (p + n, '/', len - n) != NULL;
+  if (starts (p + n, len - n, " from "))
+    return has (p + n, len - n, "+0x");
   return n < len && p[n] == ' ' && is_place (p + n + 1, len - n - 1);
 }
 
@@ -170,6 +183,10 @@ body_is_stack (const char *p, size_t len)
 
   while (len > 0 && *p == ' ')
     p++, len--;
+  /* arm: " r10:8348a400 r9:82fbdbac" */
+  if (len > 3 && p[0] == 'r' && isdigit ((unsigned char) p[1])
+      && (p[2] == ':' || p[3] == ':'))
+    return true;
   return body_is_frame (p, len) || starts_one (p, len, heads);
 }
 
@@ -292,6 +309,45 @@ keeps (enum mutation m, const struct sample *s, const char *line, size_t len,
     }
 }
 
+/* The same line, as another log has it. */
+static void
+reprint (enum mutation m, const char *line, size_t len, struct dice *d,
+         struct buf *out)
+{
+  size_t n;
+  const char *body = line_body (line, len, &n);
+  bool kernel = body != line;
+
+  if (m == MUTATION_TERMINAL)
+    {
+      if (kernel && dice_below (d, 40) == 0)
+        buf_puts (out, "web-1 login: ");
+      if (dice_below (d, 10) == 0)
+        buf_puts (out, "\033[0m\033[?25h");
+      buf_append (out, line, (size_t) (body - line) + n);
+      buf_puts (out, "\r\n");
+      return;
+    }
+  /* What no kernel printed has no kernel's stamp either. */
+  if (!kernel)
+    {
+      buf_append (out, line, len);
+      return;
+    }
+  if (m == MUTATION_LEVELS)
+    {
+      buf_puts (out, "<6>");
+      buf_append (out, line, len);
+      return;
+    }
+  if (m == MUTATION_SYSLOG)
+    buf_puts (out, "Nov 20 14:02:40 web-1 kernel: ");
+  else if (m == MUTATION_ISO)
+    buf_puts (out, "2026-11-20T14:02:40+0000 web-1 kernel: ");
+  buf_append (out, body, n);
+  buf_putc (out, '\n');
+}
+
 void
 mutate (enum mutation m, const struct sample *s, struct dice *d,
         struct buf *out)
@@ -301,7 +357,9 @@ mutate (enum mutation m, const struct sample *s, struct dice *d,
 
   buf_clear (out);
   while ((line = next_line (&p, end, &n)))
-    if (keeps (m, s, line, n, d))
+    if (m >= MUTATION_LEVELS)
+      reprint (m, line, n, d, out);
+    else if (keeps (m, s, line, n, d))
       buf_append (out, line, n);
 }
 

@@ -89,23 +89,108 @@ drain_bytes_ (struct timer *t, void *arg)
     timer_in (t, HUB_BYTES_FACT_MS / 10);
 }
 
-/* A dialogue must find all that came since it began: the ring grows when
- * what came would not fit any more, not before. */
+uint64_t
+drain_lag_locked_ (const struct console *c)
+{
+  uint64_t head = ring_head (c->ring), at, lag = 0;
+
+  for (struct tap *t = c->followers ? c->taps : NULL; t; t = t->next)
+    {
+      at = atomic_load_explicit (&t->at, memory_order_relaxed);
+      if (t->follow && head - at > lag)
+        lag = head - at;
+    }
+  return lag;
+}
+
+/* Followers only move on, so none is further behind than when that was looked
+ * at last. */
+static bool
+may_fall_behind (struct console *c, size_t len)
+{
+  return atomic_load_explicit (&c->followers, memory_order_relaxed) > 0
+         && ring_head (c->ring) + len - atomic_load (&c->followed)
+                > c->hub->limits.ring_small;
+}
+
+/* A follower that is slower than the guest gets room, and keeps it as long as
+ * that may happen again: growing with each burst would copy more than it
+ * saves. */
+static bool
+falls_behind (struct console *c, size_t len)
+{
+  struct hub *hub = c->hub;
+  uint64_t lag = drain_lag_locked_ (c);
+
+  atomic_store (&c->followed, ring_head (c->ring) - lag);
+  if (c->followers == 0 || lag + len <= hub->limits.ring_small)
+    return false;
+  c->lag_ms = loop_now (hub->loop);
+  list_add_ (c, LIST_LARGE);
+  if (!timer_armed (hub->shrink_timer))
+    timer_in (hub->shrink_timer, HUB_SHRINK_MS);
+  return true;
+}
+
+/* A dialogue must find all that came since it began, a follower all that it
+ * has not read: the ring grows when what came would not fit any more, not
+ * before. */
 static void
 grow_ring (struct console *c, size_t len)
 {
   struct hub *hub = c->hub;
   size_t small = hub->limits.ring_small, large = hub->limits.ring_large;
+  bool wanted = falls_behind (c, len);
 
-  if (c->active == 0 || c->large
-      || ring_head (c->ring) + len - c->active_since <= small)
-    return;
-  if (hub->ring_bytes + large - small > hub->limits.ring_total)
+  if (c->active > 0 && ring_head (c->ring) + len - c->active_since > small)
+    wanted = true;
+  if (!wanted || c->large
+      || hub->ring_bytes + large - small > hub->limits.ring_total)
     return;
   if (ring_resize (c->ring, large) < 0)
     return;
   c->large = true;
   hub->ring_bytes += large - small;
+}
+
+void
+drain_shrink_ (struct timer *t, void *arg)
+{
+  struct hub *hub = arg;
+  struct console *c, *next;
+  uint64_t now = loop_now (hub->loop);
+
+  for (c = hub->lists[LIST_LARGE].first; c; c = next)
+    {
+      LOCK_SCOPE (&hub->lock);
+
+      next = c->in[LIST_LARGE].next;
+      if (now - c->lag_ms < HUB_LAG_MS)
+        continue;
+      /* Who is in a dialogue shrinks at the end of that. */
+      if (c->active == 0)
+        ring_shrink_locked_ (c);
+      if (!c->large || c->active > 0)
+        list_del_ (c, LIST_LARGE);
+    }
+  if (hub->lists[LIST_LARGE].first)
+    timer_in (t, HUB_SHRINK_MS);
+}
+
+/* Soon, if nothing was told lately; else as often as ptys are swept: a line
+ * of a guest in trouble should not wait, and a flood wake nobody per byte. */
+static void
+tell_soon (struct console *c, uint64_t now)
+{
+  struct hub *hub = c->hub;
+  uint64_t sweep = hub->limits.sweep_ms, at = now + HUB_TELL_MS;
+
+  list_add_ (c, LIST_NOTIFY);
+  if (timer_armed (hub->sweep_timer))
+    return;
+  if (at < hub->told_ms + sweep)
+    at = hub->told_ms + sweep;
+  timer_at (hub->sweep_timer, at < now + sweep ? at : now + sweep);
 }
 
 static void
@@ -118,8 +203,9 @@ take (struct console *c, const char *data, size_t len)
   if (hub->sink.bytes)
     kept = hub->sink.bytes (hub->sink.arg, &c->log, c->uuid, c->def.name,
                             data, len, clock_wall_ms ());
-  /* Nobody reads along most of the time: then the lock is not needed. */
-  if (atomic_load (&c->active) > 0)
+  /* Nobody waits or is behind most of the time: then the lock is not
+   * needed. */
+  if (atomic_load (&c->active) > 0 || may_fall_behind (c, len))
     {
       LOCK_SCOPE (&hub->lock);
       grow_ring (c, len);
@@ -133,11 +219,7 @@ take (struct console *c, const char *data, size_t len)
     console_set_state_ (c, CONSOLE_TALKING, NULL);
   note_bytes (c, now);
   if (atomic_load_explicit (&c->ndata, memory_order_relaxed) > 0)
-    {
-      list_add_ (c, LIST_NOTIFY);
-      if (!timer_armed (hub->sweep_timer))
-        timer_in (hub->sweep_timer, hub->limits.sweep_ms);
-    }
+    tell_soon (c, now);
 }
 
 /* ---- reading ---- */
@@ -276,6 +358,8 @@ drain_tick_ (struct timer *t, void *arg)
   unsigned n = 0;
 
   sweep (hub);
+  if (notify->first)
+    hub->told_ms = loop_now (hub->loop);
   /* A callback may bring any console to the list again, and may free any
    * tap: always the first, and at most once round. */
   while (n++ < HUB_MAX_CONSOLES && (c = notify->first))
@@ -283,6 +367,8 @@ drain_tick_ (struct timer *t, void *arg)
       list_del_ (c, LIST_NOTIFY);
       taps_tell_ (c);
     }
+  if (n > 1 && hub->after_tick)
+    hub->after_tick (hub->after_arg);
   if (hub->lists[LIST_SWEEP].first || notify->first)
     timer_in (t, hub->limits.sweep_ms);
 }

@@ -266,6 +266,7 @@ make_timers (struct hub *hub, struct error *err)
     { "console-tail", drain_tail_, &hub->tail_timer },
     { "console-queue", queue_look_, &hub->queue_timer },
     { "console-idle", lease_idle_, &hub->idle_timer },
+    { "console-rings", drain_shrink_, &hub->shrink_timer },
   };
   int r;
 
@@ -345,7 +346,15 @@ hub_free (struct hub *hub)
   timer_free (hub->tail_timer);
   timer_free (hub->queue_timer);
   timer_free (hub->idle_timer);
+  timer_free (hub->shrink_timer);
   hub_unref (hub);
+}
+
+void
+hub_after_tick (struct hub *hub, void (*fn) (void *arg), void *arg)
+{
+  hub->after_tick = fn;
+  hub->after_arg = arg;
 }
 
 /* ---- guests ---- */

@@ -136,6 +136,10 @@ enum tap_start
   /* Or-ed to one of them: reads along whenever the console is connected, but
    * is no reason to connect one in probe mode, nor to grow its ring. */
   TAP_PASSIVE = 1 << 4,
+  /* Or-ed, too: all of it is wanted.  While it is behind, its ring grows
+   * sooner than it would lose something (as far as ring_total goes), and
+   * shrinks when it has kept up for a while. */
+  TAP_FOLLOW = 1 << 5,
 };
 /* Any thread.  A tap keeps its console's ring alive, also when the guest is
  * gone.  on_data, if given, is called on the loop thread after bytes came
@@ -149,6 +153,15 @@ size_t tap_read (struct tap *tap, void *dst, size_t n, uint64_t *ret_lost);
 int tap_wait (struct tap *tap, uint64_t deadline);
 enum console_state tap_state (struct tap *tap);
 uint64_t tap_time_of_last (struct tap *tap); /* arrival of the last byte read */
+/* Places in its ring: of the byte that tap_read() gives next (its reader's
+ * thread), and behind the newest (any thread). */
+uint64_t tap_at (struct tap *tap);
+uint64_t tap_head (struct tap *tap);
+
+/* Loop thread: called after the taps of a tick were told, so that who only
+ * notes what he was told wakes his threads once for all.  One at a time; NULL
+ * takes it away. */
+void hub_after_tick (struct hub *hub, void (*fn) (void *arg), void *arg);
 
 /* ---- leases: typing ---- */
 

@@ -36,6 +36,9 @@
 #define HUB_TAIL_MS 500
 #define HUB_BYTES_FACT_MS 10000
 #define HUB_IDLE_LOOK_MS 15000
+#define HUB_TELL_MS 2      /* what came is told after this, if not lately */
+#define HUB_SHRINK_MS 5000 /* grown rings are looked at so often */
+#define HUB_LAG_MS 30000   /* a tap that fell behind may do so again */
 
 struct console;
 struct fact_bus;
@@ -126,6 +129,7 @@ enum console_list_id
   LIST_NOTIFY, /* taps to be told at the tick */
   LIST_BYTES,  /* console.bytes to be published */
   LIST_AWAY,   /* gave way to somebody who queued, until that one is gone */
+  LIST_LARGE,  /* ring grown for a tap that fell behind */
   LIST_MAX,
 };
 
@@ -140,6 +144,8 @@ struct tap
   uint64_t told; /* the round of telling it was last told in */
   bool passive;
   bool counted; /* among console->active */
+  bool follow;  /* among console->followers */
+  atomic_uint_fast64_t at; /* pos, for the loop */
 };
 
 struct lease
@@ -211,6 +217,10 @@ struct console
   struct lease *lease;
   uint64_t connects;
   bool large;       /* the ring was grown */
+  atomic_uint followers; /* taps that want all of it; read by the loop without
+                            the lock */
+  atomic_uint_fast64_t followed; /* none of them is further behind than this */
+  uint64_t lag_ms;  /* when one of them was last too far behind */
   pthread_cond_t cond; /* with hub->lock: state, connection, lease */
   atomic_uint ndata;   /* taps with on_data */
   /* Written by the loop thread alone, read by all. */
@@ -244,13 +254,16 @@ struct hub
   char *read_buf;
   struct timer *open_timer;  /* the job pool was full */
   struct timer *sweep_timer; /* the shared tick */
-  struct timer *bytes_timer, *tail_timer, *queue_timer;
+  struct timer *bytes_timer, *tail_timer, *queue_timer, *shrink_timer;
   struct timer *idle_timer;  /* a person has a lease */
   int queue_fd;              /* netlink, -1 = none yet, -2 = not to be had */
   char *queue_buf;
   struct watch *queue_watch;
   bool queue_asked;
   uint64_t tell_round;
+  uint64_t told_ms; /* the last tick that told taps */
+  void (*after_tick) (void *arg);
+  void *after_arg;
 
   pthread_mutex_t lock;
   pthread_cond_t told; /* an on_data callback came back */
@@ -302,12 +315,17 @@ void drain_rest_ (struct console *c, size_t budget);
 void drain_tick_ (struct timer *t, void *arg);
 void drain_tail_ (struct timer *t, void *arg);
 void drain_bytes_ (struct timer *t, void *arg);
+void drain_shrink_ (struct timer *t, void *arg);
+/* The follower that is furthest behind, in bytes; hub->lock held. */
+uint64_t drain_lag_locked_ (const struct console *c);
 
 /* tap.c */
 void taps_tell_ (struct console *c);
 struct tap *tap_add_locked_ (struct console *c, const char *name,
                              enum tap_start start);
 void tap_drop_locked_ (struct tap *tap);
+/* Back to the small ring, if nobody needs the large one. */
+void ring_shrink_locked_ (struct console *c);
 /* The newest n bytes of the present connection, without moving the tap. */
 size_t tap_peek_ (struct tap *tap, void *dst, size_t n);
 

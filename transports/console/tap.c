@@ -62,9 +62,14 @@ tap_add_locked_ (struct console *c, const char *name, enum tap_start start)
     return NULL;
   t->console = c;
   t->passive = (start & TAP_PASSIVE) != 0;
+  t->follow = (start & TAP_FOLLOW) != 0;
   snprintf (t->name, sizeof t->name, "%s", name ? name : "");
-  t->pos = (start & ~TAP_PASSIVE) == TAP_KEPT ? ring_tail (c->ring)
-                                              : ring_head (c->ring);
+  t->pos = (start & ~(TAP_PASSIVE | TAP_FOLLOW)) == TAP_KEPT
+               ? ring_tail (c->ring)
+               : ring_head (c->ring);
+  atomic_init (&t->at, t->pos);
+  atomic_store (&c->followed, 0);
+  atomic_fetch_add (&c->followers, t->follow);
   t->kicks = ring_kicks (c->ring);
   if (!t->passive)
     {
@@ -78,13 +83,14 @@ tap_add_locked_ (struct console *c, const char *name, enum tap_start start)
   return t;
 }
 
-static void
-shrink_ring (struct console *c)
+void
+ring_shrink_locked_ (struct console *c)
 {
   struct hub *hub = c->hub;
   size_t small = hub->limits.ring_small, large = hub->limits.ring_large;
 
-  if (!c->large || ring_resize (c->ring, small) < 0)
+  if (!c->large || drain_lag_locked_ (c) > small
+      || ring_resize (c->ring, small) < 0)
     return;
   c->large = false;
   hub->ring_bytes -= large - small;
@@ -102,9 +108,10 @@ tap_drop_locked_ (struct tap *tap)
     *p = tap->next;
   if (tap->on_data)
     atomic_fetch_sub (&c->ndata, 1);
+  atomic_fetch_sub (&c->followers, tap->follow);
   if (tap->counted && --c->active == 0)
     {
-      shrink_ring (c);
+      ring_shrink_locked_ (c);
       if (c->def.mode == CONSOLE_PROBE)
         (void) console_post_look_ (c);
     }
@@ -165,6 +172,7 @@ tap_read (struct tap *tap, void *dst, size_t n, uint64_t *ret_lost)
 {
   size_t got = ring_read (tap->console->ring, &tap->pos, dst, n, ret_lost);
 
+  atomic_store_explicit (&tap->at, tap->pos, memory_order_relaxed);
   if (got > 0)
     tap->last_ms = ring_time_of (tap->console->ring, tap->pos - 1);
   return got;
@@ -189,6 +197,18 @@ uint64_t
 tap_time_of_last (struct tap *tap)
 {
   return tap->last_ms;
+}
+
+uint64_t
+tap_at (struct tap *tap)
+{
+  return tap->pos;
+}
+
+uint64_t
+tap_head (struct tap *tap)
+{
+  return ring_head (tap->console->ring);
 }
 
 size_t

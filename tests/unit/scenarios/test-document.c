@@ -217,7 +217,7 @@ test_defaults (void **state)
   assert_int_equal (s->retry_ms, 5000);
   assert_int_equal (s->failure_threshold, 2);
   assert_int_equal (s->success_threshold, 1);
-  assert_int_equal (s->severity, SEVERITY_CRITICAL);
+  assert_int_equal (s->severity, SCENARIO_CRITICAL);
   assert_int_equal (s->expect.status, 0);
   assert_string_equal (s->playbook, "standard");
   assert_ptr_equal (s->kind, &kind_console_command);

@@ -296,6 +296,66 @@ test_liar (void **state)
   assert_true (now (w).boot <= 4 + 12);
 }
 
+/* Nothing answers, and it says that it boots, for two days: a check that wants
+ * two failures an hour apart must get them. */
+static void
+test_liar_for_days (void **state)
+{
+  struct world *w = *state;
+  unsigned boots = 0, quiet = 0, longest = 0;
+
+  for (unsigned minute = 0; minute < 2 * 24 * 60; minute++)
+    {
+      says (w, &w->cons, BANNER);
+      loop_advance (w->loop, 60000);
+      quiet = now (w).boot == boots ? quiet + 1 : 0;
+      longest = quiet > longest ? quiet : longest;
+      boots = now (w).boot;
+    }
+  assert_true (longest > 12 * 60);
+  /* It is up again: then a few are believed as they were at first. */
+  (void) answered (w, 5);
+  for (unsigned i = 0; i < 4; i++)
+    {
+      loop_advance (w->loop, 301000);
+      says (w, &w->cons, BANNER);
+      loop_advance (w->loop, 3000);
+      (void) answered (w, 3);
+    }
+  assert_int_equal (now (w).boot, boots + 4);
+}
+
+/* A check within a container says how long that one is up. */
+static void
+test_two_clocks (void **state)
+{
+  struct world *w = *state;
+
+  for (unsigned i = 0; i < 100; i++)
+    {
+      assert_false (answered (w, 864000 + 60 * i));
+      loop_advance (w->loop, 30000);
+      assert_false (answered (w, 7200 + 60 * i));
+      loop_advance (w->loop, 30000);
+    }
+  assert_int_equal (now (w).boot, 0);
+}
+
+static void
+test_liar_by_uptime (void **state)
+{
+  struct world *w = *state;
+
+  for (unsigned i = 0; i < 120; i++)
+    {
+      (void) answered (w, 100);
+      (void) answered (w, 3);
+      loop_advance (w->loop, 30000);
+    }
+  assert_true (now (w).boot >= 5);
+  assert_true (now (w).boot <= 4 + 12);
+}
+
 static void
 test_gone (void **state)
 {
@@ -320,7 +380,8 @@ main (void)
   const struct CMUnitTest tests[] = {
     T (test_uptime),     T (test_other_process), T (test_banner),
     T (test_both),       T (test_dmesg),         T (test_later_answer),
-    T (test_first_boot), T (test_liar),          T (test_gone),
+    T (test_first_boot), T (test_liar),          T (test_liar_for_days),
+    T (test_two_clocks), T (test_liar_by_uptime), T (test_gone),
   };
 
   return cmocka_run_group_tests_name ("boots", tests, NULL, NULL);

@@ -697,7 +697,7 @@ kernel_text_raises_a_suspicion (void **state)
   struct world *w = *state;
   struct active *a;
 
-  says (w, A, 7, "kernel.event.panic", PANIC "\033[2J");
+  says (w, A, 7, "kernel.trouble.panic", PANIC "\033[2J");
   a = newest (w);
   assert_string_equal (a->inc.scenario, BY_KERNEL);
   assert_string_equal (a->inc.code, CODE_KERNEL_EVENT);
@@ -715,11 +715,11 @@ kernel_text_raises_a_suspicion (void **state)
   assert_false (told_as_hung (w, A));
   /* Who prints it over and over is not looked at over and over. */
   for (int i = 0; i < 20; i++)
-    says (w, A, 7, "kernel.event.panic", PANIC);
+    says (w, A, 7, "kernel.trouble.panic", PANIC);
   assert_ptr_equal (newest (w), a);
   /* Nor does it become truer by being said for long. */
   a->inc.opened_wall_ms -= 11 * 60 * 1000;
-  says (w, A, 7, "kernel.event.panic", PANIC);
+  says (w, A, 7, "kernel.trouble.panic", PANIC);
   assert_ptr_equal (newest (w), a);
   assert_int_equal (a->stand, STAND_SUSPECTED);
   a->inc.opened_wall_ms += 11 * 60 * 1000;
@@ -727,11 +727,11 @@ kernel_text_raises_a_suspicion (void **state)
   outcome (w, A, &w->tcp, OUTCOME_OK, "ok", HEALTH_SAME);
   assert_int_equal (a->stand, STAND_NOT);
   assert_int_equal (a->inc.end, INCIDENT_RECOVERED);
-  says (w, A, 7, "kernel.event.hung_task", "INFO: task x blocked");
+  says (w, A, 7, "kernel.trouble.hung_task", "INFO: task x blocked");
   assert_ptr_equal (newest (w), a);
   /* Later it is news again. */
   a->inc.opened_wall_ms -= 11 * 60 * 1000;
-  says (w, A, 7, "kernel.event.hung_task", "INFO: task x blocked");
+  says (w, A, 7, "kernel.trouble.hung_task", "INFO: task x blocked");
   assert_ptr_not_equal (newest (w), a);
 }
 
@@ -740,10 +740,10 @@ a_second_vantage_point_makes_it_firm (void **state)
 {
   struct world *w = *state;
 
-  says (w, A, 7, "kernel.event.panic", PANIC);
+  says (w, A, 7, "kernel.trouble.panic", PANIC);
   brought_to (w, "kernel-panic", "high");
   assert_true (told_as_hung (w, A));
-  says (w, B, 8, "kernel.event.panic", PANIC);
+  says (w, B, 8, "kernel.trouble.panic", PANIC);
   brought_to (w, "unknown", "low"); /* it was only said */
   assert_int_equal (newest (w)->stand, STAND_NOT);
   assert_false (told_as_hung (w, B));
@@ -757,7 +757,7 @@ a_failed_check_outdoes_text (void **state)
   struct world *w = *state;
   struct active *text;
 
-  says (w, A, 7, "kernel.event.soft_lockup", "BUG: soft lockup");
+  says (w, A, 7, "kernel.trouble.soft_lockup", "BUG: soft lockup");
   text = newest (w);
   brought_to (w, "soft-lockup", "low");
   fails (w, A);
@@ -768,7 +768,7 @@ a_failed_check_outdoes_text (void **state)
   /* And text adds nothing to what is firm. */
   text->inc.opened_wall_ms = 0;
   text = newest (w);
-  says (w, A, 7, "kernel.event.panic", PANIC);
+  says (w, A, 7, "kernel.trouble.panic", PANIC);
   assert_ptr_equal (newest (w), text);
   brought_to (w, "soft-lockup", "medium");
 }
@@ -779,7 +779,7 @@ one_panic_is_told_once (void **state)
 {
   struct world *w = *state;
 
-  says (w, A, 7, "kernel.event.panic", PANIC);
+  says (w, A, 7, "kernel.trouble.panic", PANIC);
   registry_event (w->d.registry, "rundir", HOST, A, GUEST_EVENT_PANIC,
                   "");
   assert_int_equal (w->d.incidents->count, 1);
@@ -802,12 +802,13 @@ text_that_is_no_suspicion (void **state)
   struct fact f;
 
   says (w, A, 7, "kernel.event.usb_plugged", "new device");
-  says (w, A, 7, "kernel.eventful", PANIC);
-  says (w, A, 6, "kernel.event.panic", PANIC); /* of an earlier life */
-  says (w, "dddddddd-2222-4333-8444-555555555555", 7, "kernel.event.panic",
+  says (w, A, 7, "kernel.event.panic", PANIC); /* worth no look by its rule */
+  says (w, A, 7, "kernel.troubled", PANIC);
+  says (w, A, 6, "kernel.trouble.panic", PANIC); /* of an earlier life */
+  says (w, "dddddddd-2222-4333-8444-555555555555", 7, "kernel.trouble.panic",
         PANIC);
-  says (w, "", 0, "kernel.event.panic", PANIC); /* the host's */
-  fact_int (&f, &inc, "kernel.event.panic", "console", 1);
+  says (w, "", 0, "kernel.trouble.panic", PANIC); /* the host's */
+  fact_int (&f, &inc, "kernel.trouble.panic", "console", 1);
   fact_publish (w->d.bus, &f);
   turn (w);
   assert_null (w->d.incidents->first);
@@ -883,7 +884,7 @@ one_hang_is_told_once (void **state)
   snprintf (w->standing + n, sizeof w->standing - n, "%s]",
             document (B, 8, BY_KERNEL, 1, "low"));
   fails (w, A); /* it is not known yet whether this is news */
-  says (w, C, 9, "kernel.event.panic", PANIC);
+  says (w, C, 9, "kernel.trouble.panic", PANIC);
   assert_null (w->d.incidents->first);
   incidents_writer_up (w->d.incidents);
   assert_int_equal (w->d.incidents->count, 2);

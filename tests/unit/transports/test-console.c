@@ -116,6 +116,91 @@ test_the_ring_grows_while_it_is_read (void **state)
   scene_end (&s);
 }
 
+static void
+told (void *arg)
+{
+  atomic_fetch_add ((atomic_uint *) arg, 1);
+}
+
+static void
+listen_to_ticks (void *arg)
+{
+  void **v = arg;
+
+  hub_after_tick (v[0], v[1] ? told : NULL, v[1]);
+}
+
+/* As if the last time that a follower was behind were long ago. */
+static void
+time_goes_by (void *arg)
+{
+  struct hub *hub = arg;
+
+  for (struct console *c = hub->lists[LIST_LARGE].first; c;
+       c = c->in[LIST_LARGE].next)
+    c->lag_ms -= HUB_LAG_MS;
+  drain_shrink_ (hub->shrink_timer, hub);
+}
+
+/* It gets room as long as it is behind, up to what all may have, and is told
+ * of what came. */
+static void
+test_a_follower_that_lags (void **state)
+{
+  struct fakecons_config cfg = { .n = 2, .rate = 400000, .slot_ms = 2 };
+  const struct hub_limits limits
+      = { .ring_total = 2 * RING_SMALL + RING_LARGE };
+  atomic_uint ticks = 0;
+  struct reader all = { 0 };
+  struct hubworld_seen seen;
+  struct scene s;
+  struct tap *f, *a;
+  char buf[1000], uuid[UUID_TEXT];
+  uint64_t lost, missed = 0, got = 0;
+
+  scene_begin (&s, &cfg, CONSOLE_HOLD, &limits);
+  hubworld_do (&s.w, listen_to_ticks, (void *[]){ s.w.hub, &ticks });
+  f = scene_tap (&s, TAP_NOW | TAP_PASSIVE | TAP_FOLLOW, NULL, NULL);
+  a = scene_tap (&s, TAP_NOW | TAP_PASSIVE, on_data, &all);
+  while (scene_sunk (&s, 0) < 100000)
+    nap_ms (1);
+  hubworld_see (&s.w, 0, &seen);
+  assert_int_equal (seen.ring_bytes, RING_LARGE);
+  /* Not while it is behind. */
+  hubworld_do (&s.w, time_goes_by, s.w.hub);
+  hubworld_see (&s.w, 0, &seen);
+  assert_int_equal (seen.ring_bytes, RING_LARGE);
+  assert_int_equal (fakecons_command (s.fake, "rate * 0"), 0);
+  for (size_t n; (n = tap_read (f, buf, sizeof buf, &lost)) > 0; got += n)
+    missed += lost;
+  assert_int_equal (missed, 0);
+  assert_true (got >= 100000);
+  hubworld_see (&s.w, 0, &seen);
+  assert_int_equal (seen.ring_bytes, RING_LARGE);
+  /* The next one finds no room. */
+  tap_free (f);
+  assert_int_equal (hub_tap (s.w.hub, hubworld_uuid (1, uuid, sizeof uuid),
+                             "serial0", "test",
+                             (enum tap_start) (TAP_PASSIVE | TAP_FOLLOW), NULL,
+                             NULL, &f, NULL),
+                    0);
+  assert_int_equal (fakecons_command (s.fake, "rate 1 400000"), 0);
+  for (uint64_t from = scene_sunk (&s, 1); scene_sunk (&s, 1) < from + 50000;)
+    nap_ms (1);
+  hubworld_see (&s.w, 1, &seen);
+  assert_int_equal (seen.ring_bytes, RING_SMALL);
+  /* Then the first is back to what it needs. */
+  hubworld_do (&s.w, time_goes_by, s.w.hub);
+  hubworld_see (&s.w, 0, &seen);
+  assert_int_equal (seen.ring_bytes, RING_SMALL);
+  assert_true (atomic_load (&ticks) > 0);
+  assert_in_range (atomic_load (&ticks), 1, atomic_load (&all.called));
+  hubworld_do (&s.w, listen_to_ticks, (void *[]){ s.w.hub, NULL });
+  tap_free (f);
+  tap_free (a);
+  scene_end (&s);
+}
+
 /* ---- leases ---- */
 
 static void
@@ -511,6 +596,7 @@ main (int argc, char **argv)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (test_taps),
     cmocka_unit_test (test_the_ring_grows_while_it_is_read),
+    cmocka_unit_test (test_a_follower_that_lags),
     cmocka_unit_test (test_ranks),
     cmocka_unit_test (test_nothing_is_typed_into_the_next_connection),
     cmocka_unit_test (test_an_idle_person_loses_it),

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Private to text*.c: a guest's text, and who reads it.
+ *
+ *   text.c         the table: guests and consoles coming and going, looking
+ *   text_worker.c  the threads: queue, timers, feeding readers
+ *   text_say.c     what becomes of what was found: facts, and a guest's list
+ *
+ * All consoles of a guest are one worker's.  Who may touch what:
+ *
+ *   loop     the table and its lists; what is marked so
+ *   worker   readers, taps, what is marked so
+ *   t->m     what both look at; nothing but the ring's lock is taken under it
+ *   w->m     the worker's queue; nothing is taken under it
+ *
+ * A console that goes is unlisted by the loop and freed by its worker.
+ */
+#ifndef HANGDOG_SUPERVISOR_TEXT_IMPL_H
+#define HANGDOG_SUPERVISOR_TEXT_IMPL_H
+
+#include "supervisor/text.h"
+
+#include "transports/console/hub.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define TEXT_BUCKETS 256
+#define TEXT_CHUNK (16u << 10) /* fed at once */
+#define TEXT_TURN (256u << 10) /* of one console before the next has its turn */
+#define TEXT_ORDERS 8
+#define TEXT_SAMPLE 240 /* of a line that is kept as an example */
+
+/* What is kept for a bundle. */
+#define EVENTS_FIRST 4 /* the first ones of a life: most is said by them */
+#define EVENTS_LAST 12
+#define EVENTS_MAX (EVENTS_FIRST + EVENTS_LAST)
+#define EVENT_BYTES (16u << 10)
+#define EVENTS_TOTAL (4u << 20) /* of all guests */
+
+/* Kinds whose repeats are counted, per guest; beyond it the oldest goes. */
+#define SAID_KINDS 12
+#define SAID_AGAIN_MS 10000 /* repeats are summed up for so long */
+#define SAID_BURST 24       /* facts at once, and one more each */
+#define SAID_REFILL_MS 2000
+#define KEPT_BURST 48 /* events of which the whole report is kept, likewise */
+#define KEPT_REFILL_MS 500
+#define STAGE_AGAIN_MS 1000
+
+/* After so many the kernel says no more of them (its default). */
+#define HUNG_TASK_WARNINGS 10
+/* A replayed log shows stamps that are so far ahead of what we saw of the
+ * boot: a kernel says all at once what it did before it had a console. */
+#define REPLAY_AHEAD_MS 30000
+#define REPLAY_WATCH_MS 60000
+
+struct tokens
+{
+  unsigned left;
+  uint64_t at;
+};
+
+struct said
+{
+  const char *kind; /* of text_kinds; NULL = free */
+  uint64_t since_ms, id;
+  unsigned source; /* whose id */
+  unsigned more;   /* since then, not told */
+  bool trouble;
+  char title[TEXT_TITLE_MAX];
+};
+
+struct kept_event
+{
+  char *json;
+  size_t len;
+  uint64_t id;
+  unsigned source;
+};
+
+/* Of a guest that had an event; others have none of it. */
+struct text_trouble
+{
+  /* worker */
+  struct said said[SAID_KINDS];
+  struct tokens facts, reports;
+  /* t->m */
+  struct kept_event kept[EVENTS_MAX]; /* the first, and then a ring */
+  unsigned nkept, next; /* of the ring: the slot that goes next */
+  unsigned events, hung;
+  bool oops;
+  uint64_t last_ms;
+  const char *last_kind;
+  enum text_severity severity;
+  char title[TEXT_TITLE_MAX];
+};
+
+struct text_guest
+{
+  struct text_guest *next; /* loop, and t->m to change it */
+  char uuid[UUID_TEXT];
+  struct text_worker *worker;
+  struct text_source *sources; /* loop, and t->m to change it */
+  unsigned refs;               /* t->m: the table, and each source */
+  struct text_trouble *trouble; /* t->m to change it: worker */
+  bool boot, replay;           /* t->m: to be told to the loop */
+};
+
+/* Done when the reader comes to that place of the ring. */
+struct text_order
+{
+  uint64_t at, until_ms;
+  enum { ORDER_LIFE, ORDER_BOOT, ORDER_OURS } what;
+  char key;
+};
+
+struct text_source
+{
+  struct texts *all;
+  struct text_guest *guest;
+  struct text_source *next; /* guest->sources */
+  struct tap *tap;          /* worker; its place is anybody's */
+  char console[32];
+  unsigned serial;
+
+  /* loop */
+  bool noted; /* among those of this tick */
+  bool going; /* and no more is to come of it */
+  struct text_source *next_noted;
+
+  /* w->m */
+  bool queued;
+  bool last; /* nobody knows it any more: to be freed when its turn comes */
+  struct text_source *next_queued;
+
+  /* t->m */
+  struct incarnation next_inc;
+  struct text_order orders[TEXT_ORDERS];
+  unsigned norders;
+  bool primary;
+  struct stage stage; /* a copy, to be looked at */
+  struct text_reader_stats stats; /* of the reader and those before it */
+
+  /* worker */
+  struct text_reader *reader; /* NULL before the first byte */
+  struct text_reader_stats before; /* of readers that are no more */
+  struct incarnation inc;
+  unsigned heap_at; /* 1 + place in the heap, 0 = none */
+  uint64_t due_ms;
+  uint64_t boot_ms, boot_stamp_us; /* a boot seen in the text: is it one? */
+  uint64_t stage_said_ms;
+  struct stage said_stage;
+  bool stage_new;
+};
+
+struct text_worker
+{
+  struct texts *all;
+  pthread_t thread;
+  unsigned index;
+  bool running;
+
+  /* loop */
+  struct text_source *noted, **noted_end;
+  unsigned guests, consoles;
+
+  pthread_mutex_t m;
+  pthread_cond_t cond;
+  struct text_source *queue, **queue_end;
+  bool stop, sleeping;
+  uint64_t wakeups, turns, timers; /* counted, for the dump */
+
+  /* worker */
+  struct text_source **heap;
+  unsigned nheap, cap;
+  /* The latest two lines of the console that is being fed. */
+  struct
+  {
+    uint64_t number;
+    size_t len;
+    char text[TEXT_SAMPLE];
+  } line[2];
+  unsigned line_at;
+  char chunk[TEXT_CHUNK];
+};
+
+/* Outlives the rest for a call that the loop still has in its queue. */
+struct text_post
+{
+  atomic_uint refs;
+  atomic_bool posted;
+  struct texts *t; /* loop; NULL when there is none any more */
+};
+
+struct texts
+{
+  struct loop *loop;
+  struct hub *hub;
+  struct fact_bus *bus;
+  struct text_rules *rules;
+  const struct texts_ops *ops;
+  void *arg;
+  unsigned threads; /* 0 = as many as it takes */
+  unsigned serial;
+  unsigned nguests, nsources, untapped; /* loop */
+  struct text_post *post;
+  struct text_worker *workers[TEXTS_THREADS];
+
+  pthread_mutex_t m;
+  struct text_guest *buckets[TEXT_BUCKETS];
+  size_t event_bytes;
+  uint64_t events_dropped, facts_held, ours, replays;
+};
+
+/* ---- text.c ---- */
+
+/* Worker: something is to be told to the loop (guest->boot, ->replay). */
+void text_post_ (struct texts *t);
+void text_guest_unref_ (struct texts *t, struct text_guest *g);
+
+/* ---- text_worker.c ---- */
+
+int text_worker_new_ (struct texts *t, unsigned index,
+                      struct text_worker **ret, struct error *err);
+/* Waits for it; what is still in its queue stays there. */
+void text_worker_stop_ (struct text_worker *w);
+void text_worker_free_ (struct text_worker *w);
+/* Loop: those noted since the last time, one wake-up for all. */
+void text_worker_wake_ (struct text_worker *w);
+void text_worker_note_ (struct text_worker *w, struct text_source *s);
+/* The worker, or anybody when it has stopped. */
+void text_source_free_ (struct text_source *s);
+
+/* ---- text_say.c: worker ---- */
+
+void text_say_suspect_ (struct text_worker *w, struct text_source *s,
+                        const struct text_event *e);
+void text_say_event_ (struct text_worker *w, struct text_source *s,
+                      const struct text_event *e);
+/* Warnings of hung tasks, also those that are no news. */
+void text_say_hung_ (struct text_source *s, unsigned n);
+/* What waits for its time, at now.  When there is more, or CLOCK_NEVER. */
+uint64_t text_say_due_ (struct text_source *s, uint64_t now);
+/* Another life (all is forgotten), or another boot of the same process. */
+void text_say_life_ (struct text_source *s, bool process);
+void text_trouble_free_ (struct texts *t, struct text_guest *g);
+/* t->m held. */
+const char *text_note_ (const struct text_trouble *tr);
+
+#endif
