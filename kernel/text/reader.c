@@ -80,7 +80,8 @@ make_way (struct text_reader *r, const struct text_msg *msg,
 
       if (!report_has_caller (p, msg))
         i++;
-      else if ((p->recipe->flags & RECIPE_SHARES) && p->ncalls == 0
+      else if ((p->recipe->flags & RECIPE_SHARES) && !p->has_trace
+               && p->ncalls < 2
                && (panic || (stall && strcmp (rule->kind, "warning") == 0)))
         {
           report_nested (p);

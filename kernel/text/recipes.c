@@ -9,16 +9,16 @@
 #include <string.h>
 
 /* Lines that other heads' reports have, too. */
-static const char *const oops_lines[] = { "oops", "bug", NULL };
+static const char *const oops_lines[] = { "oops", "internal_error", "bug", NULL };
 static const char *const bug_lines[]
-    = { "oops", "invalid_opcode", "bug", NULL };
+    = { "oops", "internal_error", "invalid_opcode", "bug", NULL };
 static const char *const list_lines[]
-    = { "kernel_bug", "list_corruption", "invalid_opcode", "oops", "bug",
-        "warning", NULL };
+    = { "kernel_bug", "list_corruption", "invalid_opcode", "oops",
+        "internal_error", "bug", "warning", NULL };
 static const char *const rust_lines[]
-    = { "kernel_bug", "invalid_opcode", "oops", NULL };
+    = { "kernel_bug", "invalid_opcode", "oops", "internal_error", NULL };
 static const char *const stack_lines[]
-    = { "oops", "double_fault", "paging_fault", "bug", NULL };
+    = { "oops", "internal_error", "double_fault", "paging_fault", "bug", NULL };
 static const char *const stall_lines[]
     = { "rcu_stall", "rcu_starved", "softlockup_detail", NULL };
 static const char *const fault_lines[] = { "oops", "internal_error", NULL };
@@ -50,7 +50,11 @@ static const struct recipe recipes[] = {
   /* The same where the head may name the place. */
   { "trace-at", RECIPE_HEAD | RECIPE_SHARES, 40, NULL, NULL },
   { "sanitizer", RECIPE_HEAD | RECIPE_SHARES, 60, NULL, NULL },
+  /* The head has the whole title; its stacks are of both sides. */
+  { "checker", RECIPE_HEAD, 60, NULL, NULL },
   { "lockdep", RECIPE_SHARES | RECIPE_HEAD | RECIPE_LOCKS, 120, NULL, lockdep_lines },
+  { "deadlock", RECIPE_SHARES | RECIPE_HEAD | RECIPE_LOCKS | RECIPE_BARE,
+    120, NULL, lockdep_lines },
   { "warning", RECIPE_HEAD | RECIPE_IP | RECIPE_SHARES | RECIPE_WARN, 40,
     NULL, warn_lines },
   { "panic", RECIPE_NUMBERS | RECIPE_SHARES, 40, NULL, NULL },
@@ -70,7 +74,8 @@ static const struct recipe recipes[] = {
 
 const char *const text_recipes[] = {
   "line",      "oops",      "fault",   "bug-at", "list",  "rust",
-  "stack-overflow", "trace", "trace-at", "sanitizer", "lockdep", "warning",
+  "stack-overflow", "trace", "trace-at", "sanitizer", "checker", "lockdep",
+  "deadlock",  "warning",
   "panic",     "stall",     "hung-task", "numbers", "workqueue", "preempt",
   "rcu-usage", "leak",      "leaked",    "slab",    "oom",       NULL,
 };

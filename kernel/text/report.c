@@ -157,11 +157,26 @@ report_absorbs (const struct report *r, const struct text_rule *rule)
   return false;
 }
 
+/* Of a stack that is too long (they overflow by recursion) the beginning and
+ * the end are kept. */
+static void
+drop_middle (struct report *r)
+{
+  unsigned keep = REPORT_ITEMS_MAX / 2, drop = REPORT_ITEMS_MAX / 4;
+
+  memmove (&r->items[keep], &r->items[keep + drop],
+           (REPORT_ITEMS_MAX - keep - drop) * sizeof *r->items);
+  r->nitems -= drop;
+  r->lost_items += drop;
+}
+
 static struct report_item *
 add_item (struct report *r, enum item_kind kind)
 {
   struct report_item *it;
 
+  if (r->nitems == REPORT_ITEMS_MAX)
+    drop_middle (r);
   if (r->nitems == r->capacity)
     {
       unsigned n = r->capacity ? r->capacity * 2 : ITEMS_FIRST;
@@ -256,6 +271,9 @@ take_stack (struct report *r, const char *s, size_t len)
   switch (frame_parse (s, len, &f))
     {
     case FRAME_CALL:
+      if (r->place_next && !r->head_func[0])
+        memcpy (r->head_func, f.func, sizeof r->head_func);
+      r->place_next = false;
       add_frame (r, ITEM_CALL, &f);
       return true;
     case FRAME_IP:
@@ -348,20 +366,53 @@ copy_frames (struct report *r)
     }
 }
 
+/* A CPU that userspace does not let go of has no kernel stack to blame; nor is
+ * it to be found where only the helper's that starved was printed. */
+static bool
+blames_nobody (const struct report *r)
+{
+  bool helper = false;
+  unsigned i, frames = 0;
+
+  for (i = 0; i < r->nitems; i++)
+    switch (r->items[i].kind)
+      {
+      case ITEM_USER:
+        return true;
+      case ITEM_KTHREAD:
+        helper = true;
+        break;
+      case ITEM_CPU:
+        helper = false;
+        break;
+      case ITEM_TASK:
+        helper = i && r->items[i - 1].kind == ITEM_KTHREAD;
+        break;
+      case ITEM_CALL:
+      case ITEM_IP:
+        frames += !helper;
+        break;
+      default:
+        break;
+      }
+  return r->has_trace && frames == 0;
+}
+
 void
 report_finish (struct report *r, bool cut)
 {
   bool line = r->recipe->flags & RECIPE_LINE;
   char func[TEXT_FUNC_MAX], generic[TEXT_FUNC_MAX];
-  bool found;
+  bool found, nobody;
 
   copy_frames (r);
+  nobody = (r->recipe->flags & RECIPE_STALL) && blames_nobody (r);
   found = title_choose (r, func, sizeof func, generic, sizeof generic);
   if (line)
     r->e.evidence = EVIDENCE_REPORT;
   else if (r->e.nframes == 0 && !r->has_trace && !r->body)
     r->e.evidence = EVIDENCE_HEADER;
-  else if (!found || (cut && !r->over && r->ncalls < 2))
+  else if ((!found && !nobody) || (cut && !r->over && r->ncalls < 2))
     r->e.evidence = EVIDENCE_PARTIAL;
   else
     r->e.evidence = EVIDENCE_REPORT;

@@ -58,6 +58,7 @@ enum recipe_flag
   RECIPE_LINE = 1 << 8,    /* no stack at all */
   RECIPE_ANCHOR = 1 << 9,  /* an overflow: as in a stall, the top is chance */
   RECIPE_LOCKS = 1 << 10,  /* lockdep: which lock is said in its lines */
+  RECIPE_BARE = 1 << 11,   /* without its function it has another title */
 };
 
 struct recipe
@@ -91,6 +92,7 @@ struct report
   bool has_trace;   /* "Call Trace:" was there */
   bool body;        /* lines that a quiet guest would not have printed */
   bool over;        /* an end mark */
+  bool place_next;  /* the next frame is where, not how it came there */
   bool stamped;     /* its head was: lines without are not the kernel's */
   bool mixed;       /* lines were lost in it, or others stand in its lines */
   unsigned lines, idle;

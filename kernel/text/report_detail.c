@@ -162,7 +162,7 @@ take_nmi (struct report *r, const char *s, size_t len)
 {
   (void) s;
   (void) len;
-  r->nmi = r->body = true;
+  r->nmi = true;
 }
 
 static void
@@ -181,7 +181,6 @@ take_kthread (struct report *r, const char *s, size_t len)
 {
   (void) s;
   (void) len;
-  r->body = true;
   report_mark (r, ITEM_KTHREAD);
 }
 
@@ -284,6 +283,15 @@ take_task (struct report *r, const char *s, size_t len)
   report_mark (r, ITEM_TASK);
 }
 
+/* arm: what the frames before it interrupted comes now. */
+static void
+take_interrupted (struct report *r, const char *s, size_t len)
+{
+  (void) s;
+  (void) len;
+  report_mark (r, ITEM_IRQ_END);
+}
+
 /* "caller is f+0x1/0x2", "last function: f". */
 static void
 take_place (struct report *r, const char *s, size_t len)
@@ -311,6 +319,12 @@ take_at (struct report *r, const char *s, size_t len)
   const char *at = span_find (s, len, ", at: ");
   struct text_frame f;
 
+  /* "is trying to release lock (&x) at:", and on the next line where. */
+  if (len > 4 && memcmp (s + len - 4, " at:", 4) == 0)
+    {
+      r->place_next = true;
+      return true;
+    }
   if (!at)
     return false;
   at += 6;
@@ -332,6 +346,7 @@ static const struct detail details[] = {
   { "Call Trace:", take_trace },
   { "Call trace:", take_trace },
   { "Code: ", take_nothing },
+  { "Exception stack(", take_interrupted },
   { "Freed by task", take_section },
   { "Freed in ", take_section },
   { "Hardware name: ", take_hardware },

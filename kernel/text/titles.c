@@ -76,6 +76,14 @@ says_nothing (const struct report *r, const char *func)
          || title_skips (r->recipe->skip, func);
 }
 
+/* What an inlined function is, only a symbolizer knows: a title with its name
+ * would not be the one that others have. */
+static bool
+is_loose (const struct text_frame *f)
+{
+  return f->guess || (!f->size && !f->offset && f->where[0]);
+}
+
 static void
 put (char *dst, size_t n, const char *s)
 {
@@ -115,7 +123,7 @@ choose_from (const struct report *r, unsigned i, char *dst, size_t n)
           break;
         case ITEM_CALL:
         case ITEM_IP:
-          if (it->frame.guess || old)
+          if (is_loose (&it->frame) || old)
             break;
           traced = true;
           if (!says_nothing (r, it->frame.func))
@@ -132,22 +140,44 @@ choose_from (const struct report *r, unsigned i, char *dst, size_t n)
 }
 
 static unsigned
-first_ip (const struct report *r)
+first_of (const struct report *r, enum item_kind kind)
 {
   unsigned i;
 
   for (i = 0; i < r->nitems; i++)
-    if (r->items[i].kind == ITEM_IP)
+    if (r->items[i].kind == kind)
       return i;
   return r->nitems;
 }
 
+/* From where the CPU was; if that was no function, from who called it. */
 static bool
 choose_oops (const struct report *r, char *dst, size_t n)
 {
-  unsigned ip = first_ip (r);
+  unsigned ip = first_of (r, ITEM_IP), trace = first_of (r, ITEM_TRACE);
+  unsigned from = ip < trace ? ip : trace;
 
-  return choose_from (r, ip < r->nitems ? ip : 0, dst, n);
+  return choose_from (r, from < r->nitems ? from : 0, dst, n);
+}
+
+/* Names before the stack are of locks and of places passed long ago.  Where
+ * no line says that it begins, it begins with who printed it. */
+static bool
+choose_trace (const struct report *r, char *dst, size_t n)
+{
+  static const char *const printers[]
+      = { "dump_stack*", "dump_backtrace*", "show_stack*", "show_trace*",
+          "unwind_backtrace", NULL };
+  unsigned i = first_of (r, ITEM_TRACE);
+
+  if (i == r->nitems)
+    for (i = 0; i < r->nitems; i++)
+      if (r->items[i].kind == ITEM_CALL
+          && title_skips (printers, r->items[i].frame.func))
+        break;
+  if (i == r->nitems && r->ncalls < 2)
+    return false;
+  return choose_from (r, i < r->nitems ? i : 0, dst, n);
 }
 
 /* Behind the frames of a warning's own code. */
@@ -282,6 +312,11 @@ choose_stall (const struct report *r, char *dst, size_t n)
           s.tick = false;
           s.prev = NULL;
           break;
+        case ITEM_IRQ_END:
+          if (s.tick)
+            s.prev = NULL;
+          s.tick = false;
+          break;
         case ITEM_IP:
           s.tick = false;
           s.prev = NULL;
@@ -289,7 +324,7 @@ choose_stall (const struct report *r, char *dst, size_t n)
             (void) stall_frame (&s, r, it->frame.func, &found);
           break;
         case ITEM_CALL:
-          if (!s.helper && !it->frame.guess)
+          if (!s.helper && !is_loose (&it->frame))
             (void) stall_frame (&s, r, it->frame.func, &found);
           break;
         default:
@@ -317,7 +352,7 @@ choose_hung (const struct report *r, char *dst, size_t n, const char **bucket)
 
       if ((it->kind == ITEM_TRACE || it->kind == ITEM_TASK) && traced)
         break;
-      if (it->kind != ITEM_CALL || it->frame.guess)
+      if (it->kind != ITEM_CALL || is_loose (&it->frame))
         continue;
       traced = true;
       *bucket = bucket_of (hung_buckets, it->frame.func);
@@ -366,7 +401,14 @@ title_choose (const struct report *r, char *dst, size_t n, char *ret_generic,
       else if (!found && (flags & RECIPE_IP))
         found = choose_oops (r, func, sizeof func);
       else if (!found)
-        found = choose_from (r, 0, func, sizeof func);
+        found = choose_trace (r, func, sizeof func);
+    }
+  /* A tool that is to blame itself is better than nobody. */
+  if (!found && (flags & RECIPE_HEAD) && !(flags & RECIPE_WARN)
+      && is_function (r->head_func))
+    {
+      put (func, sizeof func, r->head_func);
+      found = true;
     }
   if (!found)
     return false;
@@ -460,9 +502,13 @@ expand (const struct report *r, const char *tmpl, const char *func, char *dst,
 {
   struct values v = { .r = r, .func = func };
   bool all = rule_expand (tmpl, &r->match, value_of, &v, dst, n);
+  char *s;
 
   if (!all)
     trim (dst);
+  /* What was left out left its blanks. */
+  for (s = strstr (dst, "  "); s && !all; s = strstr (s, "  "))
+    memmove (s, s + 1, strlen (s));
   return all;
 }
 
@@ -472,9 +518,9 @@ names_func (const char *tmpl)
   return strstr (tmpl, "{func}") != NULL;
 }
 
-/* "KASAN-{access}" is of the rule, too. */
+/* "KASAN-{access}": known when the report is whole. */
 static void
-set_type (struct report *r)
+set_type (struct report *r, bool whole)
 {
   const char *tmpl = r->match.rule->type;
   char *s;
@@ -484,7 +530,7 @@ set_type (struct report *r)
       put (r->e.type, sizeof r->e.type, title_type (r->e.title));
       return;
     }
-  if (!strchr (tmpl, '{') || !r->lines)
+  if (!strchr (tmpl, '{') || !whole)
     return;
   if (!r->access[0])
     put (r->access, sizeof r->access, "Read"); /* less bad than a write */
@@ -508,7 +554,7 @@ title_head (struct report *r)
                sizeof r->e.title)
       && rule->bare[0])
     (void) expand (r, rule->bare, NULL, r->e.title, sizeof r->e.title);
-  set_type (r);
+  set_type (r, false);
 }
 
 static void
@@ -517,8 +563,7 @@ add_alt (struct report *r, const char *tmpl, const char *func)
   size_t i;
   char alt[TEXT_TITLE_MAX];
 
-  (void) expand (r, tmpl, func, alt, sizeof alt);
-  if (!alt[0] || strcmp (alt, r->e.title) == 0)
+  if (!expand (r, tmpl, func, alt, sizeof alt) || strcmp (alt, r->e.title) == 0)
     return;
   for (i = 0; i < TEXT_ALTS_MAX; i++)
     {
@@ -542,7 +587,8 @@ title_report (struct report *r)
 
   if (title_choose (r, func, sizeof func, generic, sizeof generic))
     f = generic[0] ? generic : func;
-  else if (names_func (rule->title) && r->e.corrupted)
+  else if (names_func (rule->title) && r->e.corrupted
+           && !(r->recipe->flags & RECIPE_BARE))
     f = TITLE_NO_FUNC;
   if (!expand (r, rule->title, f, r->e.title, sizeof r->e.title)
       && rule->bare[0] && !f)
@@ -553,7 +599,7 @@ title_report (struct report *r)
   for (i = 0; i < TEXT_ALTS_MAX; i++)
     if (rule->alt[i] && rule->alt[i][0])
       add_alt (r, rule->alt[i], f);
-  set_type (r);
+  set_type (r, true);
 }
 
 /* ---- text without what differs ---- */
