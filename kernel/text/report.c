@@ -300,22 +300,20 @@ take_stack (struct report *r, const char *s, size_t len)
 static bool
 is_dump (const char *s, size_t len)
 {
-  size_t i, hex = 0;
+  size_t i, hex = 0, name = 0;
+  const char *colon = memchr (s, ':', len < 12 ? len : 12);
 
-  for (i = 0; i < len && i < 10; i++)
-    {
-      char c = s[i];
-
-      if (c == ':' && i >= 2)
-        return i + 1 == len || s[i + 1] == ' ' || s[i + 1] == '0';
-      if (!(c >= '0' && c <= '9') && !(c >= 'A' && c <= 'Z')
-          && !(c >= 'a' && c <= 'z') && c != '_' && c != ' ')
-        return false;
-    }
-  for (i = 0; i < len && i < 9; i++)
+  if (colon && colon > s + 1)
+    name = (size_t) (colon - s) + 1;
+  while (name < len && s[name] == ' ')
+    name++;
+  for (i = name; i < len && i < name + 9; i++)
     if ((s[i] >= '0' && s[i] <= '9') || (s[i] >= 'a' && s[i] <= 'f'))
       hex++;
-  return hex == 9 || (len > 8 && s[8] == ' ' && hex == 8);
+    else
+      break;
+  /* Segments have four digits, and a colon behind them. */
+  return hex >= 8 || (name && hex == 4 && i < len && s[i] != '-');
 }
 
 bool

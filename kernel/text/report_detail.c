@@ -144,6 +144,11 @@ take_hardware (struct report *r, const char *s, size_t len)
 static void
 take_modules (struct report *r, const char *s, size_t len)
 {
+  while (len && *s == ' ')
+    {
+      s++;
+      len--;
+    }
   put_once (r->e.modules, sizeof r->e.modules, s, len);
   r->body = true;
 }
