@@ -4,6 +4,8 @@
  */
 #include "scenarios/scenario.h"
 
+#include "base/cleanup.h"
+
 #include <string.h>
 
 const char *const health_names[]
@@ -59,17 +61,59 @@ health_feed (struct health_state *st, const struct scenario *s,
   return HEALTH_SAME;
 }
 
+static bool
+is_one_of (const struct outcome_report *report, const char *const *codes,
+           size_t n)
+{
+  for (size_t i = 0; i < n; i++)
+    if (report->outcome == OUTCOME_NO_VERDICT
+        && strcmp (report->code, codes[i]) == 0)
+      return true;
+  return false;
+}
+
+/* The guest's own words for why it can't be asked. */
+static bool
+excused_for_long (struct health_state *st, const struct scenario *s,
+                  const struct outcome_report *report)
+{
+  static const char *const codes[]
+      = { "booting", "bootloader", "console-flooded" };
+  static const char *const closed[] = { "login-prompt", "password-prompt" };
+
+  if (report->outcome != OUTCOME_NO_VERDICT)
+    {
+      st->excused = 0;
+      st->excused_told = false;
+      return false;
+    }
+  /* A check that never was well meets the prompt that it is not made for. */
+  if (!is_one_of (report, codes, ARRAY_LEN (codes))
+      && !(st->health == HEALTH_WELL
+           && is_one_of (report, closed, ARRAY_LEN (closed))))
+    return false;
+  if (st->excused == 0)
+    st->excused_ms = st->last_ms;
+  if (st->excused < UINT32_MAX)
+    st->excused++;
+  if (st->excused_told
+      || st->excused < HEALTH_MUTE_TIMES * s->failure_threshold
+      || st->last_ms - st->excused_ms < HEALTH_EXCUSED_MS)
+    return false;
+  st->excused_told = true;
+  return true;
+}
+
 bool
 health_mute (struct health_state *st, const struct scenario *s,
              const struct outcome_report *report)
 {
   static const char *const codes[] = { "console-timeout", "console-broken",
                                        "own-failure", "stuck", "lane-busy" };
-  bool mute = false;
+  bool mute = is_one_of (report, codes, ARRAY_LEN (codes));
 
-  for (size_t i = 0; i < sizeof codes / sizeof codes[0] && !mute; i++)
-    mute = report->outcome == OUTCOME_NO_VERDICT
-           && strcmp (report->code, codes[i]) == 0;
+  if (excused_for_long (st, s, report))
+    return true;
   /* A socket that nobody accepts on is full after a few tries, and looks held
    * by another from then on.  One that begins so is: by a person. */
   if (st->mute > 0 && report->outcome == OUTCOME_NO_VERDICT

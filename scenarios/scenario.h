@@ -203,6 +203,10 @@ struct health_state
   enum health health;
   unsigned failures, successes; /* in a row */
   unsigned mute; /* in a row: no verdict, because nothing could be asked */
+  unsigned excused; /* since an answer or a failure: no verdict, because of
+                       what the console shows */
+  bool excused_told;
+  uint64_t excused_ms; /* the first of them */
   uint64_t since_ms;
   uint64_t runs;          /* outcomes fed, of every sort */
   uint64_t last_ms;       /* when the last was fed */
@@ -225,8 +229,12 @@ enum health_change health_feed (struct health_state *st,
 /* To be fed the same outcome.  No verdict because the console is broken, does
  * not open in time, or the way to it is stuck, is no failure of the guest; but
  * what goes on so for HEALTH_MUTE_TIMES the failure threshold is worth a look:
- * it may be QEMU that does not answer.  True at that outcome, once. */
+ * it may be QEMU that does not answer.  So is a console that shows a boot, a
+ * boot loader or a flood, as often and for HEALTH_EXCUSED_MS: anybody in the
+ * guest can print it, and a boot can hang; and a login prompt, where the
+ * check was well before.  True at that outcome, once. */
 #define HEALTH_MUTE_TIMES 3
+#define HEALTH_EXCUSED_MS (15u * 60 * 1000)
 bool health_mute (struct health_state *st, const struct scenario *s,
                   const struct outcome_report *report);
 /* When to run next after the outcome fed last, of a run begun at started_ms.

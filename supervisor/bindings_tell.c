@@ -22,7 +22,7 @@ info_of (const struct binding *bd, struct binding_info *ret)
     .health = bd->health.health,
     .health_since_ms = bd->health.since_ms,
     .failures = bd->health.failures,
-    .mute = bd->health.mute,
+    .mute = bd->health.mute ? bd->health.mute : bd->health.excused,
     .running = bd->running,
     .held_off = bd->held_off,
     .next_ms = bd->due_ms,

@@ -35,6 +35,7 @@
  * the step is what the incident needs most. */
 #define LANE_WAIT_MS 15000
 #define LANE_RETRY_MS 100
+#define TEXT_PAST_MS (60u * 60 * 1000)
 
 struct haul_file
 {
@@ -342,12 +343,29 @@ start_step (struct diagnosis *dg, const struct collector *c,
   return r;
 }
 
+/* What its text told of long ago is no reason for how it is now; but a kernel
+ * that panicked does not come back. */
+static bool
+is_long_past (const struct fact *f, uint64_t now)
+{
+  static const char *const passing[]
+      = { "kernel.event.", "kernel.trouble.", "kernel.class", "kernel.title" };
+
+  if (now < f->time_ms + TEXT_PAST_MS
+      || strcmp (f->name, "kernel.event.panic") == 0)
+    return false;
+  for (unsigned i = 0; i < ARRAY_LEN (passing); i++)
+    if (strncmp (f->name, passing[i], strlen (passing[i])) == 0)
+      return true;
+  return false;
+}
+
 static void
 add_known_fact (const struct fact *f, void *arg)
 {
   struct diagnosis *dg = arg;
 
-  if (dg->nfacts < MAX_FACTS
+  if (dg->nfacts < MAX_FACTS && !is_long_past (f, clock_ms ())
       && incarnation_equal (&f->inc, &dg->guest->inc))
     dg->facts[dg->nfacts++] = *f;
 }

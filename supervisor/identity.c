@@ -13,24 +13,61 @@
 #include <grp.h>
 #include <pwd.h>
 
-int
-children_identity (const struct config *cfg, struct child_spec *daemon,
-                   struct child_spec *writer, struct error *err)
+static int
+find_user (const struct config *cfg, struct passwd **ret, struct error *err)
 {
   const char *want = cfg->user[0] ? cfg->user : "hangdog";
-  struct passwd *pw;
-  char *const *more = cfg->groups.items;
-  struct group *gr;
 
-  if (geteuid () != 0)
-    return 0;
-  errno = 0;
-  pw = getpwnam (want);
-  if (!pw && cfg->user[0])
+  *ret = getpwnam (want);
+  if (!*ret && cfg->user[0])
     return error_set (err, EINVAL,
                       "user \"%s\" of the configuration does not exist: "
                       "adduser --system --group %s",
                       want, want);
+  return 0;
+}
+
+static int
+find_group (const char *name, struct group **ret, struct error *err)
+{
+  *ret = getgrnam (name);
+  if (!*ret)
+    return error_set (err, EINVAL,
+                      "group \"%s\" of the configuration does not exist: "
+                      "addgroup --system %s",
+                      name, name);
+  return 0;
+}
+
+int
+identity_check (const struct config *cfg, struct error *err)
+{
+  char *const *more = cfg->groups.items;
+  struct passwd *pw;
+  struct group *gr;
+  int r = find_user (cfg, &pw, err);
+
+  if (r == 0 && cfg->group[0])
+    r = find_group (cfg->group, &gr, err);
+  for (size_t i = 0; r == 0 && i < cfg->groups.count; i++)
+    r = find_group (more[i], &gr, err);
+  return r;
+}
+
+int
+children_identity (const struct config *cfg, struct child_spec *daemon,
+                   struct child_spec *writer, struct error *err)
+{
+  struct passwd *pw;
+  char *const *more = cfg->groups.items;
+  struct group *gr;
+  int r;
+
+  if (geteuid () != 0)
+    return 0;
+  r = find_user (cfg, &pw, err);
+  if (r < 0)
+    return r;
   if (pw)
     {
       writer->drop = true;
@@ -50,9 +87,9 @@ children_identity (const struct config *cfg, struct child_spec *daemon,
     daemon->groups[daemon->ngroups++] = gr->gr_gid;
   for (size_t i = 0; i < cfg->groups.count; i++)
     {
-      gr = getgrnam (more[i]);
-      if (!gr)
-        return error_set (err, EINVAL, "group \"%s\" does not exist", more[i]);
+      r = find_group (more[i], &gr, err);
+      if (r < 0)
+        return r;
       if (daemon->ngroups < ARRAY_LEN (daemon->groups))
         daemon->groups[daemon->ngroups++] = gr->gr_gid;
     }

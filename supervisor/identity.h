@@ -14,5 +14,8 @@ struct error;
 /* Fills uid, gid, groups and drop of both. */
 int children_identity (const struct config *cfg, struct child_spec *daemon,
                        struct child_spec *writer, struct error *err);
+/* Are there all users and groups that the configuration names?  Says what the
+ * first of them lacks. */
+int identity_check (const struct config *cfg, struct error *err);
 
 #endif

@@ -44,6 +44,7 @@ struct keeper
   struct watch *signals;
   const char *config_path, *run_path, *state_path, *libexec;
   bool config_given;
+  bool only_check; /* perhaps the configuration of another host */
   struct config config;
   char *config_text;
   size_t config_len;
@@ -51,7 +52,7 @@ struct keeper
   struct child *daemon, *writer;
   struct ends for_daemon, for_writer;
   int control;  /* listening */
-  int lock;
+  int lock, state_lock;
   int signal_fd;
   bool with_libvirt; /* the daemon that was started last: guests/virt_rooms.h */
   char daemon_path[4096], writer_path[4096];
@@ -84,6 +85,12 @@ load_config (struct keeper *k, struct error *err)
     }
   if (r == 0)
     r = config_parse (text, len, k->config_path, &fresh, err);
+  if (r == 0 && !k->only_check)
+    {
+      r = identity_check (&fresh, err);
+      if (r < 0)
+        error_wrap (err, "%s", k->config_path);
+    }
   if (r < 0)
     {
       config_done (&fresh);
@@ -272,6 +279,22 @@ take_lock (struct keeper *k, struct error *err)
   return 0;
 }
 
+/* Two writers in one spool would each take the other's work for their own. */
+static int
+lock_state (struct keeper *k, struct error *err)
+{
+  k->state_lock = open (k->state_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (k->state_lock < 0)
+    return error_errno (err, errno, "%s", k->state_path);
+  /* A file system without locks is no reason not to start. */
+  if (flock (k->state_lock, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
+    return error_set (err, EBUSY,
+                      "another hangdog keeps its spool and logs in %s: this "
+                      "one needs a --state of its own",
+                      k->state_path);
+  return 0;
+}
+
 static int
 control_socket (struct keeper *k, struct error *err)
 {
@@ -422,6 +445,8 @@ start_children (struct keeper *k, struct error *err)
     return r;
   r = make_folder (k->state_path, 0700, writer.uid, writer.gid, writer.drop,
                    err);
+  if (r == 0)
+    r = lock_state (k, err);
   if (r < 0)
     return r;
   snprintf (k->writer_path, sizeof (k->writer_path), "%s/hangdog-writer",
@@ -511,6 +536,7 @@ check_config (struct keeper *k, bool json)
   struct error err = ERROR_INIT;
   int r = keeper_open_new (NULL, &k->opener, &err);
 
+  k->only_check = true;
   if (r == 0)
     r = load_config (k, &err);
   if (r < 0)
@@ -520,6 +546,11 @@ check_config (struct keeper *k, bool json)
   if (r == 0 && !k->config_given && access (k->config_path, F_OK) < 0)
     finding_note (&f, k->config_path,
                   "it is not there: every guest is watched, none is asked");
+  if (r == 0 && identity_check (&k->config, &err) < 0)
+    {
+      error_wrap (&err, "this host would not take it");
+      finding_note (&f, k->config_path, error_text (&err));
+    }
   keeper_done (k);
   return findings_end (&f);
 }
@@ -547,6 +578,7 @@ main (int argc, char **argv)
     .for_writer = ENDS_WRITER,
     .control = -1,
     .lock = -1,
+    .state_lock = -1,
   };
   struct error err = ERROR_INIT;
   const char *env = getenv ("HANGDOG_LIBEXEC");

@@ -8,7 +8,8 @@
  *                              that we asked for, nor of a log shown again)
  *   kernel.trouble.KIND  text  the same, of those that are errors or worse:
  *                              a suspicion (incidents_trouble.c)
- *   kernel.class         text  what the latest trouble is called in a verdict
+ *   kernel.class         text  what the latest trouble is called in a verdict,
+ *   kernel.title         text  and its title
  *   guest.stage, guest.stop    text  how far its boot came; why it stands there
  *   kernel.release       text
  *   kernel.boots         int   boots begun in this text

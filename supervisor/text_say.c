@@ -177,7 +177,10 @@ tell (struct text_source *s, struct text_trouble *tr,
       return;
     }
   if (d->trouble && e->class_[0])
-    publish (s, "kernel.class", e->class_);
+    {
+      publish (s, "kernel.class", e->class_);
+      publish (s, "kernel.title", e->title);
+    }
   say (s, d->kind, d->trouble, d->title);
 }
 

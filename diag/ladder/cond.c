@@ -28,6 +28,49 @@ number_of (const struct fact *f)
   return 0;
 }
 
+/* What collectors find in kept text, and what the worker that reads it live
+ * calls it. */
+static const struct
+{
+  const char *mark, *event;
+} live[] = {
+  { "console.text.panic", "kernel.event.panic" },
+  { "console.text.soft_lockup", "kernel.event.soft_lockup" },
+  { "console.text.hard_lockup", "kernel.event.hard_lockup" },
+  { "console.text.rcu_stall", "kernel.event.rcu_stall" },
+  { "console.text.hung_task", "kernel.event.hung_task" },
+  { "console.text.oom", "kernel.event.oom_kill" },
+  { "console.text.oom", "kernel.event.oom" },
+  { "console.text.read_only", "kernel.event.fs_readonly" },
+  { "console.text.io_error", "kernel.event.io_error" },
+};
+
+static bool
+is_called (const char *pattern, const char *name)
+{
+  if (text_glob (pattern, name))
+    return true;
+  for (size_t i = 0; i < sizeof live / sizeof live[0]; i++)
+    if (strcmp (live[i].event, name) == 0
+        && strcmp (live[i].mark, pattern) == 0)
+      return true;
+  return false;
+}
+
+static bool
+is_one_of (const char *word, const char *list)
+{
+  size_t n = strlen (word), len;
+
+  for (; *list; list += len + (list[len] == '|'))
+    {
+      len = strcspn (list, "|");
+      if (len == n && memcmp (list, word, n) == 0)
+        return true;
+    }
+  return false;
+}
+
 /* Of two of one time the one that came later in the list. */
 static bool
 is_latest (const struct fact_set *set, size_t i)
@@ -47,6 +90,18 @@ fact_last (const struct fact_set *set, const char *name)
     if (strcmp (set->facts[i].name, name) == 0 && is_latest (set, i))
       return &set->facts[i];
   return NULL;
+}
+
+const struct fact *
+fact_told (const struct fact_set *set, const char *name)
+{
+  const struct fact *f;
+
+  for (size_t i = 0; i < sizeof live / sizeof live[0]; i++)
+    if (strcmp (live[i].mark, name) == 0
+        && (f = fact_last (set, live[i].event)))
+      return f;
+  return fact_last (set, name);
 }
 
 static bool
@@ -75,6 +130,8 @@ holds (const struct cond *c, const struct fact_set *set,
     {
     case OP_IS:
       return f->type == FACT_TEXT && strcmp (f->text, c->text) == 0;
+    case OP_ONE_OF:
+      return f->type == FACT_TEXT && is_one_of (f->text, c->text);
     case OP_ALWAYS:
       return always (set, f, c->text);
     case OP_HAS:
@@ -114,7 +171,7 @@ cond_holds (const struct cond *c, const struct fact_set *set,
     {
       const struct fact *f = &set->facts[i];
 
-      if (!text_glob (c->fact, f->name) || !is_latest (set, i))
+      if (!is_called (c->fact, f->name) || !is_latest (set, i))
         continue;
       any = true;
       if (holds (c, set, f))

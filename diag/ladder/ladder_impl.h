@@ -11,6 +11,7 @@ enum cond_op
 {
   OP_NONE = 0, /* ends a list of conditions */
   OP_IS,       /* the latest text is this */
+  OP_ONE_OF,   /* or one of these, with "|" between them */
   OP_ALWAYS,   /* as OP_IS, and so were all others of that name, at least 2 */
   OP_HAS,      /* the latest text has this in it */
   OP_BEGINS,   /* the latest text begins with it: "running unpaused" is not
@@ -26,7 +27,9 @@ enum cond_op
 
 #define MAX_CONDS 4
 
-/* fact may be a glob: then any latest fact of a matching name will do. */
+/* fact may be a glob: then any latest fact of a matching name will do.  A mark
+ * of console text, which a collector found, is also there if the text worker
+ * told of it (kernel.event.*). */
 struct cond
 {
   const char *fact;
@@ -47,6 +50,9 @@ bool conds_hold (const struct cond *conds, const struct fact_set *set,
                  const struct fact **ret_first);
 /* The latest of exactly that name, or NULL. */
 const struct fact *fact_last (const struct fact_set *set, const char *name);
+/* Of a mark of console text rather what the text worker told: a title says
+ * more than a line. */
+const struct fact *fact_told (const struct fact_set *set, const char *name);
 /* "source: name value", escaped. */
 void fact_describe (const struct fact *f, char *dst, size_t n);
 

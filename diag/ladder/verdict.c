@@ -31,7 +31,7 @@ struct facet_cond
 
 struct verdict_rule
 {
-  const char *class_;
+  const char *class_; /* or "=NAME": that fact's text */
   const char *confidence;
   struct facet_cond facets[MAX_FACETS];
   struct cond when[MAX_CONDS];
@@ -258,15 +258,6 @@ static const struct verdict_rule rules[] = {
     .sentence = "The guest's console says that its kernel panicked; nothing "
                 "else confirms it.",
     .next = "Look at console/tail.log before acting on it." },
-  { .class_ = "kernel-panic", .confidence = "low",
-    .codes = { CODE_KERNEL_EVENT },
-    .facets = { { FACET_NETWORK, DEAD | UNKNOWN },
-                { FACET_TICKS, DEAD | UNKNOWN } },
-    .when = { { "kernel.event.panic", OP_THERE } },
-    .culprit = "=kernel.event.panic",
-    .sentence = "Text of the guest says that its kernel panicked; nothing "
-                "else confirms it.",
-    .next = "Look at the guest's console before acting on it." },
   { .class_ = "hard-lockup", .confidence = "high",
     .when = { { "console.text.hard_lockup", OP_THERE },
               { "vcpu.busy", OP_ABOVE, NULL, 0 },
@@ -444,6 +435,26 @@ static const struct verdict_rule rules[] = {
     .culprit = "=",
     .sentence = "The check itself can't work as it is set up: ",
     .next = "Mend the scenario or the guest's console." },
+  { .class_ = "firmware-stuck", .confidence = "medium",
+    .codes = { CODES_MUTE, "timeout", "refused", "bootloader" },
+    .when = { { "guest.stop", OP_ONE_OF, "no-boot-device|firmware-shell" } },
+    .culprit = "=guest.stop",
+    .sentence = "The guest's firmware found nothing to start.",
+    .next = "Look at the guest's disks and their boot order." },
+  { .class_ = "boot-stuck", .confidence = "medium",
+    .codes = { CODES_MUTE, "timeout", "refused", "bootloader" },
+    .when = { { "guest.stop", OP_ONE_OF,
+                "bootloader|initramfs|fsck|maintenance|passphrase|no-root" } },
+    .culprit = "=guest.stop",
+    .sentence = "The guest's boot stands still until somebody answers it on "
+                "its console.",
+    .next = "console/tail.log shows what it asks." },
+  { .class_ = "powered-off", .confidence = "low",
+    .codes = { CODES_MUTE, "timeout", "refused" },
+    .when = { { "guest.stop", OP_IS, "halted" } },
+    .culprit = "=guest.stop",
+    .sentence = "The guest's console says that it was halted.",
+    .next = "Start it again if it should run." },
   { .class_ = "boot-stuck", .confidence = "low",
     .codes = { "bootloader" },
     .culprit = "firmware or boot loader",
@@ -493,6 +504,23 @@ static const struct verdict_rule rules[] = {
     .sentence = "Nothing that was looked at is amiss, but the guest itself "
                 "was not asked.",
     .next = "Diagnose with the standard playbook, or bind a scenario." },
+
+  /* ---- the guest's text, and nothing else ---- */
+  { .class_ = "unknown", .confidence = "low",
+    .codes = { CODE_KERNEL_EVENT },
+    .facets = { { FACET_TICKS, ALIVE } },
+    .when = { { "kernel.class", OP_ONE_OF, "kernel-panic|hard-lockup" } },
+    .culprit = "=kernel.title",
+    .sentence = "Text of the guest says that its kernel stands, but that "
+                "answers: it may be a log that somebody looked at.",
+    .next = "kernel/events.jsonl and console/tail.log have the text." },
+  { .class_ = "=kernel.class", .confidence = "low",
+    .codes = { CODE_KERNEL_EVENT },
+    .when = { { "kernel.class", OP_THERE } },
+    .culprit = "=kernel.title",
+    .sentence = "The guest's kernel or init tells of trouble on its console; "
+                "nothing else confirms it.",
+    .next = "kernel/events.jsonl has what it told." },
 
   /* ---- the hypervisor's word, and nothing else ---- */
   { .class_ = "userspace-stuck", .confidence = "low",
@@ -551,6 +579,21 @@ put (char *dst, size_t n, const char *a, const char *b)
   snprintf (dst, n, "%s", buf_str (&text));
 }
 
+/* Rules of operators may call a trouble what is no class of ours. */
+static const char *
+class_of (const char *name, const struct fact_set *set)
+{
+  const struct fact *f;
+
+  if (name[0] != '=')
+    return name;
+  f = fact_last (set, name + 1);
+  for (size_t i = 0; f && f->type == FACT_TEXT && verdict_classes[i]; i++)
+    if (strcmp (f->text, verdict_classes[i]) == 0)
+      return verdict_classes[i];
+  return "unknown";
+}
+
 void
 ladder_verdict (const struct ladder *ladder, const struct fact *facts,
                 size_t n, const struct cause *cause, struct verdict *ret)
@@ -575,13 +618,14 @@ ladder_verdict (const struct ladder *ladder, const struct fact *facts,
                 "says what is known.");
       return;
     }
-  snprintf (ret->class_, sizeof ret->class_, "%s", r->class_);
+  snprintf (ret->class_, sizeof ret->class_, "%s",
+            class_of (r->class_, &set));
   snprintf (ret->confidence, sizeof ret->confidence, "%s", r->confidence);
   if (r->culprit && strcmp (r->culprit, "=") == 0)
     culprit = cause->scenario;
   else if (r->culprit && r->culprit[0] == '=')
     {
-      const struct fact *f = fact_last (&set, r->culprit + 1);
+      const struct fact *f = fact_told (&set, r->culprit + 1);
 
       culprit = f && f->type == FACT_TEXT ? f->text : "";
     }

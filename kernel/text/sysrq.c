@@ -272,6 +272,7 @@ static bool
 header_line (struct sysrq_dump *d, struct dump_ctx *ctx, struct cursor c)
 {
   bool helping = d->helping;
+  struct cursor rest, word;
 
   d->helping = false;
   cur_blanks (&c);
@@ -291,7 +292,9 @@ header_line (struct sysrq_dump *d, struct dump_ctx *ctx, struct cursor c)
     return d->any = d->synced = true;
   if (cur_at (&c, "Emergency Remount complete"))
     return d->any = d->remounted = true;
-  if (!helping || !memchr (c.p, '(', cur_left (&c)) || c.end[-1] != ')')
+  rest = c;
+  if (!helping || !cur_word (&rest, &word) || word.end[-1] != ')'
+      || !memchr (word.p, '(', cur_left (&word)))
     return false;
   help_more (d, &c);
   return d->helping = true;
@@ -384,6 +387,9 @@ sysrq_dump_line (struct sysrq_dump *d, const struct text_msg *msg)
 
   /* In a journal other programmes' lines stand between the kernel's. */
   if (msg->from == FROM_USER || msg->len == 0)
+    return;
+  /* It is given again when its end has come. */
+  if (msg->line && msg->line->open)
     return;
   d->line = msg->line ? msg->line->number : d->line + 1;
   if (losses (d, msg))

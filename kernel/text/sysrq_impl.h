@@ -22,7 +22,7 @@
 #define DUMP_MEMORIES 4   /* "Mem-Info:" of one text: the latest */
 #define DUMP_TRACE 1024   /* lines of the ftrace buffer: the latest */
 #define DUMP_LOCKS 4096   /* held locks, and as many who hold them */
-#define DUMP_STRAYS 8     /* lines that fit nothing, and a section is over */
+#define DUMP_STRAYS 24    /* lines that fit nothing, and a section is over */
 
 struct dump_ctx;
 

@@ -193,6 +193,26 @@ add_blocked (struct json_object *o, const struct sysrq_dump *d)
   free (idx);
 }
 
+/* What the kernel's own watch said, also where no stack was printed. */
+static void
+add_hung (struct json_object *o, const struct sysrq_dump *d)
+{
+  struct json_object *list = json_object_new_array ();
+
+  json_object_object_add (o, "hung", list);
+  for (unsigned i = 0; i < d->nhung; i++)
+    {
+      struct json_object *e = json_object_new_object ();
+
+      json_add_str (e, "comm", d->hung[i].comm);
+      json_add_int (e, "pid", d->hung[i].pid);
+      if (d->hung[i].seconds >= 0)
+        json_add_int (e, "blocked_s", (int64_t) d->hung[i].seconds);
+      add_some (e, "owner", d->hung[i].owner);
+      json_object_array_add (list, e);
+    }
+}
+
 static void
 add_states (struct json_object *o, const struct sysrq_dump *d)
 {
@@ -266,6 +286,7 @@ sysrq_dump_to_json (const struct sysrq_dump *d)
   add_head (o, d);
   add_states (o, d);
   add_blocked (o, d);
+  add_hung (o, d);
   list = json_object_new_array_ext ((int) d->ntasks);
   json_object_object_add (o, "tasks", list);
   for (unsigned i = 0; i < d->ntasks; i++)

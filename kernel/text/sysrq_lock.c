@@ -155,6 +155,22 @@ dump_lock_head (struct sysrq_dump *d, struct dump_ctx *ctx, struct cursor c)
 void
 dump_lock_end (struct sysrq_dump *d)
 {
+  size_t n = d->locks ? json_object_array_length (d->locks) : 0;
+  uint64_t lack = 0;
+
+  for (size_t i = 0; i < n; i++)
+    {
+      struct json_object *o = json_object_array_get_idx (d->locks, i);
+      int64_t said = json_get_int (o, "count", 0);
+      int64_t have
+          = (int64_t) json_object_array_length (json_get (o, "locks"));
+
+      /* A number that nobody could hold is a lie. */
+      if (said > have && said < DUMP_LOCKS)
+        lack += (uint64_t) (said - have);
+    }
+  if (lack)
+    dump_gap (d, "torn", lack, "held locks that were not named");
   if (d->locks_all && !d->locks_end)
     dump_gap (d, "cut", 1, "held locks");
 }

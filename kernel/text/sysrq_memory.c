@@ -237,21 +237,22 @@ is_zone (const struct cursor *c)
 static bool
 node_line (struct dump_ctx *ctx, struct cursor c)
 {
-  struct json_object *node = node_of (ctx->memory, ctx->node), *zone;
-  struct cursor name = c, t;
-  bool buddies;
+  struct json_object *node, *zone;
+  struct cursor name = c, t = c;
+  bool buddies, is;
 
-  if (!node)
-    return true;
-  if (hugepages (c, node))
-    return true;
-  t = c;
   while (t.p < t.end && isalnum ((unsigned char) *t.p))
     t.p++;
   name.end = t.p;
   buddies = cur_lit (&t, ":") && (t.p == t.end || *t.p == ' ');
-  if (!is_zone (&name) || (!buddies && !cur_at (&t, " free:")))
-    return pairs (c, NULL) && pairs (c, member (node, "kb", false));
+  is = is_zone (&name) && (buddies || cur_at (&t, " free:"));
+  if (!is && !cur_at (&c, "hugepages_") && !pairs (c, NULL))
+    return false;
+  node = node_of (ctx->memory, ctx->node);
+  if (!node || hugepages (c, node))
+    return true;
+  if (!is)
+    return pairs (c, member (node, "kb", false));
   zone = zone_of (node, &name);
   json_object_put (ctx->zone);
   ctx->zone = json_object_get (zone);

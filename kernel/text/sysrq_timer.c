@@ -157,6 +157,8 @@ named (struct sysrq_dump *d, struct json_object *o, struct cursor c)
       || cur_left (&name) >= sizeof d->timer_key)
     return false;
   cur_copy (&name, d->timer_key, sizeof d->timer_key);
+  for (char *p = d->timer_key; *p; p++)
+    *p = *p == ' ' ? '_' : (char) tolower ((unsigned char) *p);
   cur_blanks (&c);
   if (c.p < c.end)
     {

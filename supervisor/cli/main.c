@@ -16,11 +16,14 @@
 #include <time.h>
 
 const struct verb *const verbs[] = {
-  &verb_daemon,     &verb_list,      &verb_status,     &verb_doctor,
-  &verb_probe,      &verb_diagnose,  &verb_incidents,  &verb_console,
-  &verb_bundle,     &verb_spool,     &verb_wait,       &verb_scenario,
-  &verb_config,     &verb_tables,    &verb_controller, &verb_dump,
-  &verb_completion, &verb_version,   NULL,
+  &verb_daemon,     &verb_list,       &verb_status,
+  &verb_doctor,     &verb_probe,      &verb_diagnose,
+  &verb_incidents,  &verb_console,    &verb_bundle,
+  &verb_classify,   &verb_sysrq,      &verb_rules,
+  &verb_spool,
+  &verb_wait,       &verb_scenario,   &verb_config,
+  &verb_tables,     &verb_controller, &verb_dump,
+  &verb_completion, &verb_version,    NULL,
 };
 
 static void

@@ -171,6 +171,31 @@ states (struct json_object *doc)
   say (&b);
 }
 
+/* The kernel's own watch may have named some without a stack. */
+static void
+hung (struct json_object *doc)
+{
+  struct json_object *all = json_get (doc, "hung");
+  size_t n = all ? json_object_array_length (all) : 0;
+
+  if (n)
+    puts ("hung, as the kernel said:");
+  for (size_t i = 0; i < n; i++)
+    {
+      struct json_object *h = json_object_array_get_idx (all, i);
+      struct buf b CLEANUP_BUF = BUF_INIT (1024);
+
+      buf_printf (&b, "  %s:%lld", row_str (h, "comm"),
+                  (long long) json_get_int (h, "pid", -1));
+      if (json_get (h, "blocked_s"))
+        buf_printf (&b, " for more than %lld s",
+                    (long long) json_get_int (h, "blocked_s", 0));
+      if (row_str (h, "owner")[0])
+        buf_printf (&b, ", waits for a lock of %s", row_str (h, "owner"));
+      say (&b);
+    }
+}
+
 static void
 cpus (const struct sysrq_dump *d)
 {
@@ -289,8 +314,9 @@ missing (struct json_object *doc)
       struct json_object *g = json_object_array_get_idx (gaps, i);
       struct buf b CLEANUP_BUF = BUF_INIT (1024);
 
-      buf_printf (&b, "  line %lld: %s: %s", (long long) json_get_int (g, "line", 0),
-                  row_str (g, "kind"), row_str (g, "what"));
+      buf_printf (&b, "  line %lld: %s: %s",
+                  (long long) json_get_int (g, "line", 0), row_str (g, "kind"),
+                  row_str (g, "what"));
       if (json_get_int (g, "count", 1) > 1)
         buf_printf (&b, " (%lld)", (long long) json_get_int (g, "count", 1));
       say (&b);
@@ -306,6 +332,7 @@ people (const struct sysrq_dump *d, const unsigned *idx, unsigned n)
   states (doc);
   if (length (doc, "tasks", NULL) || strchr (sysrq_dump_keys (d), 'w'))
     blocked (d, idx, n, false);
+  hung (doc);
   cpus (d);
   memory (doc);
   others (doc);
@@ -347,7 +374,6 @@ as_json (const struct sysrq_dump *d, const unsigned *idx, unsigned n,
 static int
 show (const struct cli *cli, const struct sysrq_dump *d, bool only_blocked)
 {
-  const struct sysrq_task *tasks;
   const struct sysrq_cpu *all;
   unsigned n = sysrq_dump_blocked (d, NULL, 0);
   unsigned *idx CLEANUP_FREE = calloc (n + 1, sizeof *idx);
@@ -368,7 +394,6 @@ show (const struct cli *cli, const struct sysrq_dump *d, bool only_blocked)
       else
         people (d, idx, n);
     }
-  (void) sysrq_dump_tasks (d, &tasks);
   return sysrq_dump_gaps (d) ? EXIT_PARTIAL : EXIT_WELL;
 }
 

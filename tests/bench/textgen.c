@@ -19,6 +19,7 @@ const char *const textgen_names[] = { "clean boot text",
                                       "nested reports",
                                       "heads alone",
                                       "literals that are no heads",
+                                      "the same in lines of 8 KiB",
                                       "forged prompts",
                                       NULL };
 
@@ -245,6 +246,22 @@ fill (struct out *o, const char *const *list, size_t n, const char *between)
     }
 }
 
+/* Lines of 8 KiB, each begun as a kernel begins it. */
+static void
+fill_long (struct out *o, const char *const *list, size_t n)
+{
+  while (o->p < o->end)
+    {
+      char *end = o->end - o->p > 8000 ? o->p + 8000 : o->end;
+      const char *t = list[dice (o) % n];
+
+      put_stamp (o);
+      while (o->p < end)
+        put_template (o, t + (t[0] == '~'));
+      put (o, "\n", 1);
+    }
+}
+
 static void
 some (struct out *o, const char *const *list, size_t n, unsigned lines)
 {
@@ -319,6 +336,9 @@ textgen (enum textgen what, uint64_t seed, char *dst, size_t len)
       break;
     case TEXTGEN_STARTS:
       FILL (starts, "\n");
+      break;
+    case TEXTGEN_LONG:
+      fill_long (&o, starts, ARRAY_LEN (starts));
       break;
     case TEXTGEN_PROMPT:
       FILL (prompts, "\n");

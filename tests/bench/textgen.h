@@ -20,6 +20,7 @@ enum textgen
   TEXTGEN_NESTED, /* heads within heads, forged callers */
   TEXTGEN_HEADS,  /* nothing but first lines of reports */
   TEXTGEN_STARTS, /* literals that rules look for, and then no match */
+  TEXTGEN_LONG,   /* the same, in lines as long as lines get */
   TEXTGEN_PROMPT, /* forged prompts, boot loaders, banners */
   TEXTGEN_MAX,
 };

@@ -104,6 +104,12 @@ enum mutation
   MUTATION_DROP1,    /* of 100 lines, so many are lost */
   MUTATION_DROP3,
   MUTATION_DROP5,
+  /* Nothing is missing; it was read elsewhere: */
+  MUTATION_LEVELS,   /* "<6>[  1.0] ...": dmesg -r, pstore */
+  MUTATION_SYSLOG,   /* "Nov 20 14:02:40 host kernel: ..." */
+  MUTATION_ISO,      /* "2026-11-20T14:02:40+0000 host kernel: ..." */
+  MUTATION_TERMINAL, /* CR, colours, a login prompt in the way */
+  MUTATION_BARE,     /* no stamps, no callers */
   MUTATION_MAX,
 };
 extern const char *const mutation_names[];

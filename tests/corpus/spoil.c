@@ -11,10 +11,18 @@
 #include <ctype.h>
 #include <string.h>
 
-const char *const mutation_names[] = {
-  "stacks stripped",   "heads only",        "loglevel 4", "1 % of lines lost",
-  "3 % of lines lost", "5 % of lines lost", NULL
-};
+const char *const mutation_names[] = { "stacks stripped",
+                                       "heads only",
+                                       "loglevel 4",
+                                       "1 % of lines lost",
+                                       "3 % of lines lost",
+                                       "5 % of lines lost",
+                                       "whole, as dmesg -r",
+                                       "whole, as in syslog",
+                                       "whole, ISO dates",
+                                       "whole, off a terminal",
+                                       "whole, without stamps",
+                                       NULL };
 
 uint64_t
 dice_next (struct dice *d)
@@ -301,6 +309,45 @@ keeps (enum mutation m, const struct sample *s, const char *line, size_t len,
     }
 }
 
+/* The same line, as another log has it. */
+static void
+reprint (enum mutation m, const char *line, size_t len, struct dice *d,
+         struct buf *out)
+{
+  size_t n;
+  const char *body = line_body (line, len, &n);
+  bool kernel = body != line;
+
+  if (m == MUTATION_TERMINAL)
+    {
+      if (kernel && dice_below (d, 40) == 0)
+        buf_puts (out, "web-1 login: ");
+      if (dice_below (d, 10) == 0)
+        buf_puts (out, "\033[0m\033[?25h");
+      buf_append (out, line, (size_t) (body - line) + n);
+      buf_puts (out, "\r\n");
+      return;
+    }
+  /* What no kernel printed has no kernel's stamp either. */
+  if (!kernel)
+    {
+      buf_append (out, line, len);
+      return;
+    }
+  if (m == MUTATION_LEVELS)
+    {
+      buf_puts (out, "<6>");
+      buf_append (out, line, len);
+      return;
+    }
+  if (m == MUTATION_SYSLOG)
+    buf_puts (out, "Nov 20 14:02:40 web-1 kernel: ");
+  else if (m == MUTATION_ISO)
+    buf_puts (out, "2026-11-20T14:02:40+0000 web-1 kernel: ");
+  buf_append (out, body, n);
+  buf_putc (out, '\n');
+}
+
 void
 mutate (enum mutation m, const struct sample *s, struct dice *d,
         struct buf *out)
@@ -310,7 +357,9 @@ mutate (enum mutation m, const struct sample *s, struct dice *d,
 
   buf_clear (out);
   while ((line = next_line (&p, end, &n)))
-    if (keeps (m, s, line, n, d))
+    if (m >= MUTATION_LEVELS)
+      reprint (m, line, n, d, out);
+    else if (keeps (m, s, line, n, d))
       buf_append (out, line, n);
 }
 

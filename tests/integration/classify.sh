@@ -46,7 +46,7 @@ run() {
 
 # ---- what was found, and where the guest stands ----
 run 0 well.log
-grep -q '^events=0 .*stage=login' out || fail "a boot that is well: $(cat out)"
+grep -q '^events=0 ' out || fail "a boot that is well: $(cat out)"
 run 3 hung.log
 head -n 1 out | grep -q '^events=1 ' || fail "the first line does not sum up: $(head -n 1 out)"
 grep -q 'backup' out || fail "the task is not named: $(cat out)"
@@ -128,3 +128,34 @@ await 10 has 3 || fail "nothing after it was cut"
 stop_started follow
 check_eq "$status" 3 "exit code of --follow"
 check_eq "$(events)" 3 "events of --follow"
+
+# ---- rules of an operator's own ----
+cat >mine.json <<'JSON'
+{ "schema": "hangdog/text-rules/1",
+  "rules": [ {
+    "name": "pump-stuck", "kind": "bug", "severity": "error", "type": "PUMP",
+    "any": ["pump controller:"],
+    "match": "pump controller: no answer from pump (?<subject>\\d+)",
+    "where": "any", "report": "line", "title": "pump {subject} does not answer",
+    "samples": { "match": ["pump controller: no answer from pump 3",
+                           "[   12.000000] pump controller: no answer from pump 14"],
+                 "not": ["pump controller: ready", "no answer from pump 3"] } } ] }
+JSON
+echo 'pump controller: no answer from pump 7' >pump.log
+run 0 pump.log
+run 3 --json --rules mine.json pump.log
+check_eq "$(jq -r '.title + "/" + .rule + "/" + .subject' out)" "pump 7 does not answer/pump-stuck/7" "a rule of one's own"
+rc=0
+"$hangdog" rules check mine.json >out 2>err || rc=$?
+check_eq "$rc:$(cat out)" "0:ok mine.json: 1 rules" "rules check"
+sed 's/"not": \["pump controller: ready"/"not": ["pump controller: no answer from pump 1"/' mine.json >bad.json
+rc=0
+"$hangdog" rules check bad.json >out 2>err || rc=$?
+check_eq "$rc" 2 "rules check of a sample that must not match and does"
+grep -q pump-stuck err || fail "the rule is not named: $(cat err)"
+run 2 --rules bad-none.json pump.log
+"$hangdog" rules list --rules mine.json >out
+grep -q '^pump-stuck .*mine.json' out || fail "rules list: no pump-stuck"
+[ "$(head -n 1 out | cut -d= -f2)" -gt 50 ] || fail "rules list: $(head -n 1 out)"
+"$hangdog" rules list --json | jq -e .name >/dev/null || fail "rules list --json"
+"$hangdog" rules schema | jq -e .properties.rules >/dev/null || fail "rules schema"

@@ -71,6 +71,14 @@ config "a relative root" 'c\.json:1:[0-9]+:.*root' "{ $s, \"sources\": [{\"kind\
 config "a duration without a unit" 'c\.json:1:[0-9]+:.*sweep' "{ $s, \"limits\": {\"console-sweep\": \"5\"} }"
 bad "config: it is not there" 'nowhere.json' hd_ config check "$work/nowhere.json"
 bad "config: it is a folder" "$work" hd_ config check "$work"
+# A file may be meant for another host: the check only notes who is missing on this one.
+doc c.json "{ $s, \"groups\": [\"no-such-group\"] }"
+hd_ config check "$work/c.json" >"$work/out" 2>"$work/err" || die "a group of another host is refused: $(cat "$work/err")"
+grep -q 'note: .*no-such-group' "$work/out" "$work/err" || die "config check does not say that a group is missing"
+for who in user group; do
+    doc c.json "{ $s, \"$who\": \"no-such-one\" }"
+    bad "config: nobody is called so ($who)" 'no-such-one.*does not exist: add' hd_ --config "$work/c.json" daemon
+done
 { printf '{ "roots": ["'; head -c 100M /dev/zero | tr '\0' x; printf '"] }'; } >"$work/huge.json"
 bad "config: 100 MB" 'huge.json' hd_ config check "$work/huge.json"
 bad "config: without an end" '/dev/zero' hd_ config check /dev/zero
@@ -130,6 +138,9 @@ chaos_config "$fake_source"
 cp "$work/config.json" "$work/good.json"
 hd_start
 until_ok 10 well_beyond alpha 0 || die "alpha is not well"
+timeout 5 "$build/hangdog" --run "$work/run2" --config "$work/good.json" daemon >"$work/out" 2>"$work/err"
+exact "a second one with the same state: exit code" $? 1
+grep -q "another hangdog keeps its spool and logs in $work/state" "$work/err" || { cat "$work/err" >&2; die "the second does not say why"; }
 reloads() { grep -cE 'not taken' "$work/hangdog.log"; }
 interval() { "$build/hangdog" status --json | jq -r 'select(.row=="scenario") | .next_ms'; }
 broken() { # WHAT REGEX
@@ -146,6 +157,8 @@ broken() { # WHAT REGEX
 }
 echo '{ "schema": "hangdog/config/1", "surces": [] }' >"$work/config.json"
 broken "unknown key in the configuration" 'config.json:1:[0-9]+:.*surces'
+jq '.group = "no-such-group"' "$work/good.json" >"$work/config.json"
+broken "a group that does not exist" 'no-such-group'
 rm "$work/config.json"
 broken "no configuration" 'config.json'
 cp "$work/good.json" "$work/config.json"
@@ -185,6 +198,30 @@ if [ "$("$build/hangdog" version --json | jq -r .libvirt)" = true ] && ldd "$bui
     until_ok 10 well_beyond alpha 0 || { hd status; die "alpha is not asked any more"; }
     exact "deaths that the keeper counted meanwhile" "$(grep -c 'daemon (pid [0-9]*) ' "$work/hangdog.log")" 0
 fi
+hd_stop
+
+# ---- a daemon that dies again and again: not "well", whoever asks ----
+hd_start
+for n in 1 2 3; do
+    pid=$(hd_pid daemon)
+    kill -9 "$pid"
+    until_ok 10 hd_new_pid daemon "$pid" || die "no daemon after death $n"
+done
+until_ok 10 sh -c "'$build/hangdog' status --json | jq -se 'any(.[]; .row==\"daemon\" and .drain_only and .writer)' >'$work/out'" || die "three deaths, and it does not only drain"
+hd status >"$work/out"
+exact "status of one that only drains: exit code" $? 4
+grep -q 'only drains' "$work/out" || { cat "$work/out" >&2; die "status does not say that it only drains"; }
+hd status --nagios >"$work/out"
+exact "nagios of one that only drains: exit code" $? 1
+grep -q 'WARNING.*only drains' "$work/out" || { cat "$work/out" >&2; die "the plugin does not say that it only drains"; }
+hd_stop
+
+# ---- nobody was named to be watched ----
+chaos_config ''
+hd_start
+hd status >"$work/out"
+exact "status of one that has nowhere to look: exit code" $? 4
+grep -q 'nowhere to look' "$work/out" || { cat "$work/out" >&2; die "status does not say that there is nowhere to look"; }
 hd_stop
 
 # ---- a healthy guest gets nothing but the configured command ----

@@ -103,6 +103,16 @@ drain_lag_locked_ (const struct console *c)
   return lag;
 }
 
+/* Followers only move on, so none is further behind than when that was looked
+ * at last. */
+static bool
+may_fall_behind (struct console *c, size_t len)
+{
+  return atomic_load_explicit (&c->followers, memory_order_relaxed) > 0
+         && ring_head (c->ring) + len - atomic_load (&c->followed)
+                > c->hub->limits.ring_small;
+}
+
 /* A follower that is slower than the guest gets room, and keeps it as long as
  * that may happen again: growing with each burst would copy more than it
  * saves. */
@@ -110,9 +120,10 @@ static bool
 falls_behind (struct console *c, size_t len)
 {
   struct hub *hub = c->hub;
+  uint64_t lag = drain_lag_locked_ (c);
 
-  if (c->followers == 0
-      || drain_lag_locked_ (c) + len <= hub->limits.ring_small)
+  atomic_store (&c->followed, ring_head (c->ring) - lag);
+  if (c->followers == 0 || lag + len <= hub->limits.ring_small)
     return false;
   c->lag_ms = loop_now (hub->loop);
   list_add_ (c, LIST_LARGE);
@@ -192,8 +203,9 @@ take (struct console *c, const char *data, size_t len)
   if (hub->sink.bytes)
     kept = hub->sink.bytes (hub->sink.arg, &c->log, c->uuid, c->def.name,
                             data, len, clock_wall_ms ());
-  /* Nobody reads along most of the time: then the lock is not needed. */
-  if (atomic_load (&c->active) > 0)
+  /* Nobody waits or is behind most of the time: then the lock is not
+   * needed. */
+  if (atomic_load (&c->active) > 0 || may_fall_behind (c, len))
     {
       LOCK_SCOPE (&hub->lock);
       grow_ring (c, len);

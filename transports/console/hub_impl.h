@@ -36,7 +36,7 @@
 #define HUB_TAIL_MS 500
 #define HUB_BYTES_FACT_MS 10000
 #define HUB_IDLE_LOOK_MS 15000
-#define HUB_TELL_MS 2      /* what came is told after this, if not lately */
+#define HUB_TELL_MS 1      /* what came is told after this, if not lately */
 #define HUB_SHRINK_MS 5000 /* grown rings are looked at so often */
 #define HUB_LAG_MS 30000   /* a tap that fell behind may do so again */
 
@@ -217,7 +217,9 @@ struct console
   struct lease *lease;
   uint64_t connects;
   bool large;       /* the ring was grown */
-  unsigned followers; /* taps that want all of it */
+  atomic_uint followers; /* taps that want all of it; read by the loop without
+                            the lock */
+  atomic_uint_fast64_t followed; /* none of them is further behind than this */
   uint64_t lag_ms;  /* when one of them was last too far behind */
   pthread_cond_t cond; /* with hub->lock: state, connection, lease */
   atomic_uint ndata;   /* taps with on_data */

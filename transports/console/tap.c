@@ -68,7 +68,8 @@ tap_add_locked_ (struct console *c, const char *name, enum tap_start start)
                ? ring_tail (c->ring)
                : ring_head (c->ring);
   atomic_init (&t->at, t->pos);
-  c->followers += t->follow;
+  atomic_store (&c->followed, 0);
+  atomic_fetch_add (&c->followers, t->follow);
   t->kicks = ring_kicks (c->ring);
   if (!t->passive)
     {
@@ -107,7 +108,7 @@ tap_drop_locked_ (struct tap *tap)
     *p = tap->next;
   if (tap->on_data)
     atomic_fetch_sub (&c->ndata, 1);
-  c->followers -= tap->follow;
+  atomic_fetch_sub (&c->followers, tap->follow);
   if (tap->counted && --c->active == 0)
     {
       ring_shrink_locked_ (c);

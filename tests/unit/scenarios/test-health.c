@@ -212,6 +212,58 @@ test_mute (void **state)
     }
 }
 
+/* Fed as a binding does, a minute apart: the first that is told, 0 for none. */
+static unsigned
+excuse_told_at (struct health_state *st, const char *const *codes, size_t n,
+                unsigned rounds)
+{
+  struct scenario s = scenario (2, 1);
+  unsigned told = 0;
+
+  for (unsigned i = 0; i < rounds; i++)
+    {
+      struct outcome_report r = { .outcome = OUTCOME_NO_VERDICT };
+
+      snprintf (r.code, sizeof r.code, "%s", codes[i % n]);
+      if (strcmp (r.code, "ok") == 0)
+        r.outcome = OUTCOME_OK;
+      (void) health_feed (st, &s, r.outcome, 1000 + i * 60000ull);
+      if (!health_mute (st, &s, &r))
+        continue;
+      assert_int_equal (told, 0);
+      told = i + 1;
+    }
+  return told;
+}
+
+/* A guest that says for a quarter of an hour that it boots, or floods its
+ * console, is worth a look: anybody in it can print that. */
+static void
+test_excuses (void **state)
+{
+  static const char *const boots[] = { "booting" };
+  static const char *const mixed[]
+      = { "booting", "console-flooded", "console-busy", "bootloader" };
+  static const char *const login[] = { "login-prompt" };
+  static const char *const at_times[] = { "booting", "booting", "ok" };
+  static const char *const ok[] = { "ok" };
+  struct health_state st = { 0 };
+
+  assert_int_equal (excuse_told_at (&st, boots, 1, 100), 16);
+  /* Once, until there was an answer. */
+  assert_int_equal (excuse_told_at (&st, boots, 1, 100), 0);
+  assert_int_equal (excuse_told_at (&st, ok, 1, 1), 0);
+  assert_int_equal (excuse_told_at (&st, boots, 1, 100), 16);
+  st = (struct health_state){ 0 };
+  assert_int_equal (excuse_told_at (&st, mixed, 4, 100), 16);
+  st = (struct health_state){ 0 };
+  assert_int_equal (excuse_told_at (&st, at_times, 3, 300), 0);
+  st = (struct health_state){ 0 };
+  assert_int_equal (excuse_told_at (&st, login, 1, 100), 0);
+  assert_int_equal (excuse_told_at (&st, ok, 1, 1), 0);
+  assert_int_equal (excuse_told_at (&st, login, 1, 100), 16);
+}
+
 int
 main (void)
 {
@@ -221,6 +273,7 @@ main (void)
     cmocka_unit_test (test_schedule),
     cmocka_unit_test (test_jitter),
     cmocka_unit_test (test_mute),
+    cmocka_unit_test (test_excuses),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);
