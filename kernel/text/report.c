@@ -5,6 +5,7 @@
 #include "kernel/text/report.h"
 
 #include "kernel/text/report_impl.h"
+#include "kernel/text/skips.h"
 #include "kernel/text/titles.h"
 
 #include "base/cleanup.h"
@@ -219,6 +220,7 @@ add_frame (struct report *r, enum item_kind kind, const struct text_frame *f)
 
   if (it)
     it->frame = *f;
+  r->in_stack = kind == ITEM_CALL && !title_skips (stack_bottoms, f->func);
   if (kind == ITEM_CALL && !f->guess)
     r->ncalls++;
 }
@@ -285,6 +287,7 @@ take_stack (struct report *r, const char *s, size_t len)
       add_frame (r, ITEM_LR, &f);
       return true;
     case FRAME_USER:
+      r->in_stack = false;
       report_mark (r, ITEM_USER);
       return true;
     case FRAME_RAW:
@@ -364,38 +367,6 @@ copy_frames (struct report *r)
     }
 }
 
-/* A CPU that userspace does not let go of has no kernel stack to blame; nor is
- * it to be found where only the helper's that starved was printed. */
-static bool
-blames_nobody (const struct report *r)
-{
-  bool helper = false;
-  unsigned i, frames = 0;
-
-  for (i = 0; i < r->nitems; i++)
-    switch (r->items[i].kind)
-      {
-      case ITEM_USER:
-        return true;
-      case ITEM_KTHREAD:
-        helper = true;
-        break;
-      case ITEM_CPU:
-        helper = false;
-        break;
-      case ITEM_TASK:
-        helper = i && r->items[i - 1].kind == ITEM_KTHREAD;
-        break;
-      case ITEM_CALL:
-      case ITEM_IP:
-        frames += !helper;
-        break;
-      default:
-        break;
-      }
-  return r->has_trace && frames == 0;
-}
-
 void
 report_finish (struct report *r, bool cut)
 {
@@ -404,7 +375,7 @@ report_finish (struct report *r, bool cut)
   bool found, nobody;
 
   copy_frames (r);
-  nobody = (r->recipe->flags & RECIPE_STALL) && blames_nobody (r);
+  nobody = (r->recipe->flags & RECIPE_STALL) && title_blames_nobody (r);
   found = title_choose (r, func, sizeof func, generic, sizeof generic);
   if (line)
     r->e.evidence = EVIDENCE_REPORT;

@@ -285,6 +285,17 @@ const struct skip_bucket stall_buckets[] = {
   { NULL, NULL },
 };
 
+const char *const stack_bottoms[] = {
+  "ret_from_fork*", "ret_from_kernel_thread*", "kernel_thread_helper",
+  "kernel_thread_starter", "entry_*", "system_call*", "sysenter_*",
+  "syscall_exit*", "syscall_call", "ret_fast_syscall", "ret_to_user",
+  "el0_*", "el0t_*", "tracesys*", "int_ret_from_*", "start_secondary",
+  "secondary_startup*", "start_kernel", "x86_64_start_*", "cpu_idle*",
+  "cpu_startup_entry", "do_idle", "rest_init", "kthread", "gs_change",
+  "do_syscall_*", "do_fast_syscall*", "ia32_sysret", "syscall_return*",
+  "rcu_gp_kthread", "worker_thread", "_stext", "stext", NULL,
+};
+
 const char *const blames_caller[] = {
   "usb_submit_urb", "hcd_buffer_*", "usb_free_urb", "dma_map_page_attrs",
   NULL,

@@ -223,7 +223,6 @@ not_fooled (void **state)
       "msecs\n",
     T "INFO: lockdep is turned off.\n",
     T "Speculative Return Stack Overflow: WARNING: see the manual\n",
-    T "traps: cat[12] general protection fault ip:1 sp:2 error:0 in cat[1]\n",
     T "kasan: KernelAddressSanitizer initialized\n",
     "INFO:    BL31: Preparing for EL3 exit to normal world\n",
     "WARNING: BL1: something of firmware\n",
