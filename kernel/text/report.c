@@ -276,6 +276,12 @@ take_stack (struct report *r, const char *s, size_t len)
       if (r->place_next && !r->head_func[0])
         memcpy (r->head_func, f.func, sizeof r->head_func);
       r->place_next = false;
+      if (r->safe_next && !f.guess && !title_skips (skip_tools, f.func)
+          && !title_skips (skip_printing, f.func))
+        {
+          memcpy (r->head_func, f.func, sizeof r->head_func);
+          r->safe_next = false;
+        }
       add_frame (r, ITEM_CALL, &f);
       return true;
     case FRAME_IP:
