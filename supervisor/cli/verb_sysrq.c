@@ -152,7 +152,9 @@ blocked (const struct sysrq_dump *d, const unsigned *idx, unsigned n,
   const struct sysrq_task *tasks;
 
   sysrq_dump_tasks (d, &tasks);
-  printf ("blocked:%s\n", n ? "" : " nobody");
+  printf ("blocked:%s\n", n                    ? ""
+                          : sysrq_dump_gaps (d) ? " nobody that was shown"
+                                                : " nobody");
   for (unsigned i = 0; i < n; i++)
     task (&tasks[idx[i]], whole);
 }
