@@ -20,6 +20,7 @@ struct status
   struct json_object *rows[8]; /* arrays, by kind below */
   unsigned guests, hung, suspect, held, unknown, sick_sources, stuck;
   bool drain_only, no_writer;
+  bool nowhere; /* and no source of guests was told of yet */
 };
 
 static const char *const kinds[]
@@ -62,6 +63,7 @@ on_row (struct json_object *row, const void *body, size_t len, void *arg)
           {
             bool well = json_get_bool (row, "healthy", false);
 
+            st->nowhere = false;
             st->sick_sources += !well;
             json_add_str (row, "well", well ? "yes" : "no");
           }
@@ -259,6 +261,9 @@ ours (const struct status *st)
            "guest; see its log, then restart it";
   if (st->no_writer)
     return "hangdog's writer is not there: nothing is stored or sent";
+  if (st->nowhere)
+    return "nowhere to look for guests: name \"sources\" in the configuration "
+           "(`hangdog doctor` says more)";
   return NULL;
 }
 
@@ -354,6 +359,7 @@ show (struct cli *cli, struct client *c, const char *guest, int plugin,
 
   status_init (&st, cli->json && !plugin);
   st.out = out;
+  st.nowhere = guest == NULL;
   r = once (c, guest, &st, err);
   if (r < 0)
     {

@@ -216,6 +216,14 @@ exact "nagios of one that only drains: exit code" $? 1
 grep -q 'WARNING.*only drains' "$work/out" || { cat "$work/out" >&2; die "the plugin does not say that it only drains"; }
 hd_stop
 
+# ---- nobody was named to be watched ----
+chaos_config ''
+hd_start
+hd status >"$work/out"
+exact "status of one that has nowhere to look: exit code" $? 4
+grep -q 'nowhere to look' "$work/out" || { cat "$work/out" >&2; die "status does not say that there is nowhere to look"; }
+hd_stop
+
 # ---- a healthy guest gets nothing but the configured command ----
 rm "$work/scenarios/more.json"
 chaos_scenario up alpha 1s 800ms
