@@ -4,7 +4,13 @@
  *
  * Text is all it has, so it is a guess that gets better with every line; it
  * says by which line it came there.  A new kernel banner, firmware or boot
- * loader begins a new boot (text_boot).
+ * loader begins a new boot.
+ *
+ * A banner is printed again by dmesg, by SysRq R, and on a second console that
+ * comes up late.  After a shutdown, a panic, firmware or a boot loader it is
+ * believed at once; else a line of the running boot decides (same stamp, same
+ * words: that log again), which takes 100 ms of guest time.  A shell that was
+ * seen to be told to show a log is believed in showing one.
  */
 #ifndef HANGDOG_KERNEL_TEXT_STAGE_H
 #define HANGDOG_KERNEL_TEXT_STAGE_H
@@ -52,7 +58,14 @@ struct stage
   uint64_t line;        /* number of the line that brought it here */
   uint64_t since_ms;
   char release[64];     /* of the kernel, "" = not seen */
-  uint32_t flags;       /* the tracker's own */
+  bool replay;          /* an old log is shown again: what it tells of was */
+  /* The tracker's own. */
+  uint32_t flags;
+  uint32_t ref_hash;    /* a line of this boot, to know it again by, */
+  uint64_t ref_us;      /* and its stamp */
+  uint64_t live_us;     /* latest stamp of this boot */
+  uint64_t pending_line, pending_ms; /* of a banner that is not believed yet */
+  char pending[64];     /* its release */
 };
 #define STAGE_INIT { .stage = STAGE_UNKNOWN }
 

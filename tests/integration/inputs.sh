@@ -200,6 +200,30 @@ if [ "$("$build/hangdog" version --json | jq -r .libvirt)" = true ] && ldd "$bui
 fi
 hd_stop
 
+# ---- a daemon that dies again and again: not "well", whoever asks ----
+hd_start
+for n in 1 2 3; do
+    pid=$(hd_pid daemon)
+    kill -9 "$pid"
+    until_ok 10 hd_new_pid daemon "$pid" || die "no daemon after death $n"
+done
+until_ok 10 sh -c "'$build/hangdog' status --json | jq -se 'any(.[]; .row==\"daemon\" and .drain_only and .writer)' >'$work/out'" || die "three deaths, and it does not only drain"
+hd status >"$work/out"
+exact "status of one that only drains: exit code" $? 4
+grep -q 'only drains' "$work/out" || { cat "$work/out" >&2; die "status does not say that it only drains"; }
+hd status --nagios >"$work/out"
+exact "nagios of one that only drains: exit code" $? 1
+grep -q 'WARNING.*only drains' "$work/out" || { cat "$work/out" >&2; die "the plugin does not say that it only drains"; }
+hd_stop
+
+# ---- nobody was named to be watched ----
+chaos_config ''
+hd_start
+hd status >"$work/out"
+exact "status of one that has nowhere to look: exit code" $? 4
+grep -q 'nowhere to look' "$work/out" || { cat "$work/out" >&2; die "status does not say that there is nowhere to look"; }
+hd_stop
+
 # ---- a healthy guest gets nothing but the configured command ----
 rm "$work/scenarios/more.json"
 chaos_scenario up alpha 1s 800ms

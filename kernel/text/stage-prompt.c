@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Prompts of logins and shells, and what is typed at them.
+ */
+#include "kernel/text/stage-impl.h"
+
+#define PROMPT_MAX 96
+
+bool
+prompt_is_login (struct view v)
+{
+  struct view w = v;
+
+  while (w.p < w.end && w.p - v.p < 64 && is_name (*w.p))
+    w.p++;
+  if (begins (v, "login:"))
+    return true;
+  if (w.p == v.p || w.p == w.end || *w.p != ' ' || begins (v, "Last ")
+      || begins (v, "Failed "))
+    return false;
+  w.p++;
+  return begins (w, "login:");
+}
+
+/* Where a prompt's path goes: "~", "/etc", "~/x". */
+static const char *
+skip_path (const char *p, const char *end)
+{
+  if (p == end || (*p != '~' && *p != '/'))
+    return NULL;
+  while (p < end && (is_name (*p) || *p == '/' || *p == '~' || *p == '+'))
+    p++;
+  return p;
+}
+
+static const char *const shells[] = { "bash-", "sh-", "sh", "ash", "bash",
+                                      "zsh", "mksh", "dash" };
+
+/* What stands before the "# " or "$ " of a shell's prompt: "~ ", "/ ",
+ * "root@lab:~", "lab:~", "[root@lab ~]", "bash-5.2". */
+static bool
+is_prompt_head (struct view v)
+{
+  const char *p = v.p, *end = v.end;
+
+  if (p < end && end[-1] == ' ')
+    end--;
+  if (p == end)
+    return false;
+  if (*p == '(' && (p = memchr (p, ')', (size_t) (end - p)))) /* a venv's */
+    for (p++; p < end && *p == ' '; p++)
+      ;
+  if (!p || p == end)
+    return false;
+  if (*p == '[' && end[-1] == ']')
+    {
+      p = memchr (p, '@', (size_t) (end - p));
+      return p && memchr (p, ' ', (size_t) (end - p));
+    }
+  if (*p == '~' || *p == '/')
+    return skip_path (p, end) == end;
+  for (size_t i = 0; i < sizeof shells / sizeof shells[0]; i++)
+    {
+      size_t n = strlen (shells[i]);
+
+      if ((size_t) (end - p) >= n && memcmp (p, shells[i], n) == 0
+          && (p + n == end || (is_digit (p[n]) && end - p < 12)))
+        return true;
+    }
+  for (; p < end && (is_name (*p) || *p == '@'); p++)
+    ;
+  return p > v.p && p < end && *p == ':' && skip_path (p + 1, end) == end;
+}
+
+bool
+prompt_is_shell (const struct text_line *line, struct view v, struct view *ret)
+{
+  size_t n = (size_t) (v.end - v.p);
+  const char *p, *q;
+
+  if (n == 0 || (unsigned char) *v.p <= ' ')
+    return false;
+  n = n < PROMPT_MAX ? n : PROMPT_MAX;
+  p = memchr (v.p, '#', n);
+  q = memchr (v.p, '$', p ? (size_t) (p - v.p) : n);
+  p = q ? q : p;
+  if (!p || (p + 1 < v.end && p[1] != ' '))
+    return false;
+  *ret = (struct view){ p + 1, v.end };
+  *ret = skip_blanks (*ret);
+  if (p == v.p)
+    return line->open && ret->p == ret->end;
+  return is_prompt_head ((struct view){ v.p, p });
+}
+
+static const char *const showers[]
+    = { "dmesg", "cat",  "less",  "more",    "tail",    "head", "journalctl",
+        "grep",  "zcat", "zgrep", "logread", "strings", "vi",   "vim",
+        "nano",  "awk",  "sed",   "tac",     "view",    "egrep" };
+
+bool
+prompt_shows_log (struct view v)
+{
+  const char *p = v.p, *start;
+
+  while (p < v.end)
+    {
+      while (p < v.end && !is_name (*p))
+        p++;
+      for (start = p; p < v.end && (is_name (*p) || *p == '/'); p++)
+        if (*p == '/')
+          start = p + 1;
+      for (size_t i = 0; i < sizeof showers / sizeof showers[0]; i++)
+        if ((size_t) (p - start) == strlen (showers[i])
+            && memcmp (start, showers[i], (size_t) (p - start)) == 0)
+          return true;
+    }
+  return false;
+}
