@@ -390,6 +390,23 @@ own_text (void *arg, const char *uuid, char key, uint64_t until_ms)
   texts_ours (((struct daemon *) arg)->texts, uuid, key, until_ms);
 }
 
+static void
+on_text_boot (const char *uuid, void *arg)
+{
+  boots_text (((struct daemon *) arg)->boots, uuid);
+}
+
+static void
+on_text_replay (const char *uuid, void *arg)
+{
+  boots_replay (((struct daemon *) arg)->boots, uuid);
+}
+
+static const struct texts_ops text_ops = {
+  .boot = on_text_boot,
+  .replay = on_text_replay,
+};
+
 /* A daemon that died of something drains only: text is among what it may have
  * died of. */
 static int
@@ -404,7 +421,7 @@ make_texts (struct daemon *d, struct error *err)
   if (r < 0)
     return r;
   return texts_new (d->loop, d->hub, d->bus, rules,
-                    (unsigned) d->config.limits.text_threads, NULL, d,
+                    (unsigned) d->config.limits.text_threads, &text_ops, d,
                     &d->texts, err);
 }
 
@@ -420,12 +437,11 @@ make_rooms (struct daemon *d, struct error *err)
   };
   int r;
 
-  r = boots_new (d->loop, d->registry, writer_link_consoles (d->writer),
-                 &d->boots, err);
+  r = boots_new (d->loop, d->registry, &d->boots, err);
   if (r < 0)
     return r;
   r = hub_new (d->loop, d->jobs, keeper_link_opener (d->keeper), d->bus,
-               &limits, boots_sink (d->boots), &d->hub, err);
+               &limits, writer_link_consoles (d->writer), &d->hub, err);
   if (r < 0)
     return r;
   d->env = (struct transport_env){

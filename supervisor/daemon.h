@@ -48,7 +48,7 @@ struct daemon
   struct keeper_link *keeper;
   struct writer_link *writer;
   struct bindings *bindings;
-  struct boots *boots; /* between the hub and the writer */
+  struct boots *boots;
   struct texts *texts; /* NULL while only draining */
   struct incidents *incidents;
   struct control *control;
