@@ -22,7 +22,7 @@ struct error;
 struct regex;
 struct regex_scratch;
 
-#define REGEX_MAX_PATTERN 1024
+#define REGEX_MAX_PATTERN 2048
 
 /* err names the offset. */
 int regex_new (const char *pattern, struct regex **ret, struct error *err);

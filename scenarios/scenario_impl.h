@@ -43,6 +43,10 @@ int scenario_unescape (char *s, const char **ret_why);
 /* The other way, into the one canonical spelling. */
 void scenario_escape (const char *s, struct buf *out);
 
+/* Bytes of a regular expression in a document: fewer than base/regex.h has
+ * room for, and part of the published schema. */
+#define SCENARIO_REGEX_MAX 1024
+
 /* ---- judging ---- */
 
 void report_set (struct outcome_report *r, enum outcome outcome,

@@ -11,127 +11,107 @@
  */
 #include "diag/collect/collect.h"
 
-#include <ctype.h>
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "kernel/text/sysrq.h"
+
 #include <stdio.h>
 #include <string.h>
 
-#define COMM_MAX 15 /* fixed width in the kernel's line; may hold anything */
-
-/* Innermost frames that only say "waits"; beginnings of names. */
-static const char *const waiting[] = {
-  "__schedule", "schedule", "context_switch", "preempt_schedule",
-  "__wait_", "wait_", "do_wait", "autoremove_wake", NULL,
-};
-static const char *const io[] = {
-  "io_schedule", "blk_", "__blk_", "bio_", "submit_bio", "bit_wait_io",
-  "folio_wait", "__folio_", "wait_on_page", "__wait_on_buffer",
-  "__wait_on_bit", "wait_on_buffer", "jbd2_", "xlog_", "xfs_buf", "rq_qos",
-  "nvme_", "virtblk_", "nfs_", "rpc_wait", NULL,
-};
-static const char *const lock[] = {
-  "__mutex_lock", "mutex_lock", "rwsem_", "down_read", "down_write",
-  "__down", "down", "rt_mutex", "__rt_mutex", "percpu_rwsem", NULL,
-};
-
-struct blocked
+static void
+on_line (const struct text_line *line, void *arg)
 {
-  int64_t tasks, in_io, in_lock;
-  bool counted; /* the present task is in one of the two */
-  bool named;   /* the culprit has its function */
-  char comm[COMM_MAX + 1];
-  char culprit[128];
-};
+  struct text_msg msg;
+
+  prefix_strip (line, &msg);
+  sysrq_dump_line (arg, &msg);
+}
+
+static int
+parse (const char *text, size_t len, struct sysrq_dump **ret,
+       struct error *err)
+{
+  struct sysrq_dump *d = NULL;
+  struct splitter *s = NULL;
+  int rc = sysrq_dump_new (&d, err);
+
+  if (rc < 0)
+    return rc;
+  rc = splitter_new (on_line, d, &s, err);
+  if (rc < 0)
+    {
+      sysrq_dump_free (d);
+      return rc;
+    }
+  splitter_feed (s, text, len, 0);
+  splitter_end (s);
+  splitter_free (s);
+  sysrq_dump_end (d);
+  *ret = d;
+  return 0;
+}
+
+static void
+culprit (struct collect_ctx *ctx, const struct sysrq_task *t)
+{
+  const struct text_frame *f = sysrq_where (t->frames, t->nframes);
+  char text[192];
+
+  if (f)
+    snprintf (text, sizeof text, "%s in %s%s%s%s", t->comm, f->func,
+              f->module[0] ? " [" : "", f->module, f->module[0] ? "]" : "");
+  else
+    snprintf (text, sizeof text, "%s", t->comm);
+  collect_str (ctx, "sysrq.w.culprit", "console", text);
+}
+
+static void
+facts (struct collect_ctx *ctx, const struct sysrq_dump *d)
+{
+  unsigned n = sysrq_dump_blocked (d, NULL, 0);
+  unsigned *idx CLEANUP_FREE = calloc (n + 1, sizeof *idx);
+  int64_t count[SYSRQ_WAIT_MAX] = { 0 };
+  const struct sysrq_task *tasks;
+
+  if (!idx)
+    return;
+  sysrq_dump_tasks (d, &tasks);
+  sysrq_dump_blocked (d, idx, n);
+  for (unsigned i = 0; i < n; i++)
+    count[sysrq_wait_of (tasks[idx[i]].frames, tasks[idx[i]].nframes)]++;
+  collect_int (ctx, "sysrq.w.blocked", "console", n);
+  collect_int (ctx, "sysrq.w.in_io", "console", count[SYSRQ_WAIT_IO]);
+  collect_int (ctx, "sysrq.w.in_lock", "console", count[SYSRQ_WAIT_LOCK]);
+  if (n)
+    culprit (ctx, &tasks[idx[0]]);
+}
 
 static bool
-begins_one (const char *name, const char *const *list)
+header_only (const char *text, size_t len)
 {
-  for (size_t i = 0; list[i]; i++)
-    if (strncmp (name, list[i], strlen (list[i])) == 0)
-      return true;
-  return false;
-}
+  const char *nl = memchr (text, '\n', len);
 
-static void
-task (struct blocked *b, const char *comm, size_t left)
-{
-  size_t n = left < COMM_MAX ? left : COMM_MAX;
-
-  b->tasks++;
-  b->counted = false;
-  if (b->tasks > 1)
-    return;
-  while (n && comm[n - 1] == ' ')
-    n--;
-  memcpy (b->comm, comm, n);
-  b->comm[n] = '\0';
-}
-
-/* "func+0x1/0x2 [module]"; a "?" before it means it is only on the stack. */
-static void
-frame (struct blocked *b, const char *line, size_t len)
-{
-  const char *plus = memmem (line, len, "+0x", 3), *start = plus, *end;
-  char name[80];
-  size_t n;
-
-  if (!plus || b->tasks == 0)
-    return;
-  while (start > line
-         && (isalnum ((unsigned char) start[-1]) || strchr ("_.", start[-1])))
-    start--;
-  n = (size_t) (plus - start);
-  if (n == 0 || n >= sizeof name
-      || (start > line + 1 && start[-1] == ' ' && start[-2] == '?'))
-    return;
-  memcpy (name, start, n);
-  name[n] = '\0';
-  if (!b->counted && begins_one (name, io))
-    b->in_io++, b->counted = true;
-  else if (!b->counted && begins_one (name, lock))
-    b->in_lock++, b->counted = true;
-  if (b->tasks > 1 || b->named || begins_one (name, waiting)
-      || begins_one (name, io) || begins_one (name, lock))
-    return;
-  b->named = true;
-  end = memchr (plus, ' ', (size_t) (line + len - plus));
-  snprintf (b->culprit, sizeof b->culprit, "%s in %s%.*s", b->comm, name,
-            end ? (int) (line + len - end) : 0, end ? end : "");
-}
-
-static void
-line_of (struct blocked *b, const char *line, size_t len)
-{
-  const char *at = memmem (line, len, "task:", 5);
-
-  while (len && (line[len - 1] == '\r' || line[len - 1] == ' '))
-    len--;
-  if (at && memmem (at, (size_t) (line + len - at), "state:D", 7))
-    task (b, at + 5, (size_t) (line + len - at - 5));
-  else if (!memmem (line, len, "RIP:", 4))
-    frame (b, line, len);
+  return !nl || !memchr (nl + 1, '\n', len - (size_t) (nl + 1 - text));
 }
 
 void
 collect_blocked (struct collect_ctx *ctx, const char *text, size_t len)
 {
-  struct blocked b = { 0 };
-  const char *p = text, *end = text + len, *nl;
-  size_t lines = 0;
+  struct error why = ERROR_INIT;
+  struct sysrq_dump *d = NULL;
 
-  for (; (nl = memchr (p, '\n', (size_t) (end - p))); p = nl + 1, lines++)
-    line_of (&b, p, (size_t) (nl - p));
-  if (lines <= 1)
+  if (header_only (text, len))
     {
       ctx->out->gap (ctx->out, "sysrq/w.txt",
                      "only the header came: nobody is blocked, or the "
                      "guest's console loglevel hides the rest");
       return;
     }
-  collect_int (ctx, "sysrq.w.blocked", "console", b.tasks);
-  collect_int (ctx, "sysrq.w.in_io", "console", b.in_io);
-  collect_int (ctx, "sysrq.w.in_lock", "console", b.in_lock);
-  if (b.named)
-    collect_str (ctx, "sysrq.w.culprit", "console", b.culprit);
-  else if (b.tasks)
-    collect_str (ctx, "sysrq.w.culprit", "console", b.comm);
+  if (parse (text, len, &d, &why) < 0)
+    {
+      ctx->out->gap (ctx->out, "sysrq/w.txt", "%s", error_text (&why));
+      return;
+    }
+  facts (ctx, d);
+  sysrq_dump_free (d);
 }

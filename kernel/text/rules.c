@@ -12,7 +12,7 @@
 
 /* A rule costs at most about a millisecond; a line that makes several of them
  * that expensive is not one of a kernel. */
-#define STEPS_MAX 20000
+#define STEPS_MAX 100000
 #define DEPTH_MAX 1000
 #define HEAP_MAX_KIB 256
 #define START_MAX 1024 /* a head does not begin behind so many bytes */

@@ -7,8 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Literals that are compared in one text before the automaton takes over: it
- * is slower on harmless text, and as fast on any other. */
+/* Literals that are compared in a text, beside one for each of its bytes,
+ * before the automaton takes over: it is slower on harmless text, and no
+ * slower on any other. */
 #define TRIES 64
 
 void
@@ -20,10 +21,12 @@ text_scan_free (struct text_scan *s)
   free (s->edges);
   free (s->nodes);
   free (s->rows);
-  free (s->windows);
+  free (s->wide.windows);
+  free (s->wide.bits);
+  free (s->narrow.windows);
+  free (s->narrow.bits);
   free (s->whose);
   free (s->bytes);
-  free (s->bits);
   free (s);
 }
 
@@ -33,14 +36,21 @@ text_scan_words (const struct text_scan *s)
   return s->words;
 }
 
+static size_t
+filter_size (const struct scan_filter *f)
+{
+  if (f->log_bits == 0)
+    return 0;
+  return ((size_t) 1 << f->log_bits) / 8
+         + ((size_t) 1 << f->log_windows) * sizeof *f->windows;
+}
+
 size_t
 text_scan_size (const struct text_scan *s)
 {
-  size_t n = sizeof *s;
+  size_t n = sizeof *s + filter_size (&s->wide) + filter_size (&s->narrow);
 
-  n += s->nwindows * sizeof *s->windows;
   n += s->nwhose * sizeof *s->whose + s->nbytes;
-  n += ((size_t) 1 << s->log_bits) / 8;
   n += (size_t) s->ndense * s->nclasses * sizeof *s->rows;
   n += s->nnodes * (sizeof *s->nodes + sizeof *s->edges);
   return n + s->nouts * sizeof *s->outs;
@@ -92,76 +102,91 @@ run (const struct text_scan *s, const char *text, size_t len, uint64_t *set)
 
 /* ---- the filter ---- */
 
-/* Whether one of the literals that have the piece at text + at stands there
- * as a whole.  Each that does not costs one of `tries`; when they are gone
- * nothing is denied any more. */
-static bool
-literal_at (const struct text_scan *s, uint32_t piece, const char *text,
-            size_t at, size_t len, unsigned *tries)
+/* A text that is looked through. */
+struct search
 {
-  size_t i = scan_hash (piece, s->log_windows);
+  const struct text_scan *s;
+  const char *text;
+  size_t len;
+  size_t tries;
+};
 
-  while (s->windows[i].first > 0 && s->windows[i].piece != piece)
-    i = (i + 1) & (s->nwindows - 1);
-  for (uint32_t w = s->windows[i].first; w > 0; w = s->whose[w].next)
+/* Whether one of the literals that have this piece stands there as a whole.
+ * Each that does not costs one of the tries; when they are gone nothing is
+ * denied any more. */
+static bool
+literal_at (struct search *q, const struct scan_filter *f, uint32_t piece,
+            size_t at)
+{
+  size_t i = scan_hash (piece, f->log_windows);
+  size_t last = ((size_t) 1 << f->log_windows) - 1;
+
+  while (f->windows[i].first > 0 && f->windows[i].piece != piece)
+    i = (i + 1) & last;
+  for (uint32_t w = f->windows[i].first; w > 0; w = q->s->whose[w].next)
     {
-      const struct scan_whose *o = s->whose + w;
+      const struct scan_whose *o = q->s->whose + w;
 
-      if (*tries == 0)
+      if (q->tries == 0)
         return true;
-      *tries -= 1;
-      if (at >= o->at && o->len <= len - (at - o->at)
-          && memcmp (text + at - o->at, s->bytes + o->bytes, o->len) == 0)
+      q->tries--;
+      if (at >= o->at && o->len <= q->len - (at - o->at)
+          && memcmp (q->text + at - o->at, q->s->bytes + o->bytes, o->len)
+                 == 0)
         return true;
     }
   return false;
 }
 
 static inline bool
-look (const struct text_scan *s, const char *p, uint32_t *ret_piece)
+look (struct search *q, const struct scan_filter *f, uint32_t loaded,
+      size_t at)
 {
-  uint32_t piece, h;
+  uint32_t piece = loaded & f->mask, h = scan_hash (piece, f->log_bits);
 
-  memcpy (&piece, p, sizeof piece);
-  *ret_piece = piece &= s->mask;
-  h = scan_hash (piece, s->log_bits);
-  return s->bits[h / 32] & (uint32_t) 1 << h % 32;
+  return (f->bits[h / 32] & (uint32_t) 1 << h % 32)
+         && literal_at (q, f, piece, at);
 }
 
 /* The first place where a literal is, or where so many nearly were that it is
- * time for the automaton; len if there is none. */
-static size_t
-first_place (const struct text_scan *s, const char *text, size_t len)
+ * time for the automaton; len if there is none.  narrow is known when this is
+ * compiled: most looks need no second one. */
+static inline size_t
+first_place (struct search *q, bool narrow)
 {
-  char tail[sizeof (uint32_t)] = { 0 };
-  unsigned tries = TRIES;
-  uint32_t piece;
+  const struct text_scan *s = q->s;
+  uint32_t loaded = 0;
   size_t at = 0;
 
-  for (; at + sizeof tail <= len; at += s->stride)
-    if (look (s, text + at, &piece)
-        && literal_at (s, piece, text, at, len, &tries))
-      return at;
-  /* Pieces of three bytes: the last may not be loaded as four. */
-  if (at + s->width <= len)
+  for (; at + sizeof loaded <= q->len; at += s->stride)
     {
-      memcpy (tail, text + at, len - at);
-      if (look (s, tail, &piece)
-          && literal_at (s, piece, text, at, len, &tries))
+      memcpy (&loaded, q->text + at, sizeof loaded);
+      if (look (q, &s->wide, loaded, at)
+          || (narrow && look (q, &s->narrow, loaded, at)))
         return at;
     }
-  return len;
+  /* The end, too short to be loaded at once. */
+  if (narrow && at + SCAN_NARROW <= q->len)
+    {
+      loaded = 0;
+      memcpy (&loaded, q->text + at, q->len - at);
+      if (look (q, &s->narrow, loaded, at))
+        return at;
+    }
+  return q->len;
 }
 
 bool
 text_scan_find (const struct text_scan *s, const char *text, size_t len,
                 uint64_t *set)
 {
+  struct search q = { s, text, len, TRIES + len };
   size_t at;
 
   if (len < s->shortest)
     return false;
-  at = first_place (s, text, len);
+  at = s->narrow.log_bits > 0 ? first_place (&q, true)
+                              : first_place (&q, false);
   if (at == len)
     return false;
   /* Back as far as any literal's piece is behind its beginning: those whose

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define DENSE_DEPTH 2 /* beginnings up to this long have rows */
+#define NEW_PIECE 3   /* times the cost of one that another literal has */
 
 /* ---- the tree of beginnings ---- */
 
@@ -224,66 +225,81 @@ automaton (struct build *b, struct error *err)
 
 /* ---- the filter ---- */
 
-/* How common a byte is in what kernels print, roughly: from common to rare;
- * what is not named is rarer still. */
-static unsigned
+/* How often a byte is to be expected in what kernels print, roughly. */
+static double
 commonness (unsigned char c)
 {
-  static const char order[] = " 0eitran:sodcl12pum]3[465.78hg9fbv_-k,xy=/S"
-                              "AIPCEMDRwTNFLBU()zGOjVHq";
+  static const char order[] = " 0eritsoafn:1.cld[]2umpb6845x3gPIC7y9A_hSv-,MR/"
+                              "kBN()TEOwUFDLK=zXGqH'";
   const char *p = c ? strchr (order, c) : NULL;
+  double share = 0.045;
 
-  return p ? (unsigned) (sizeof order - (size_t) (p - order)) : 0;
+  if (!p)
+    return 0.0005;
+  for (; p > order; p--)
+    share *= 0.95;
+  return share;
+}
+
+/* And a piece: letters come in words. */
+static double
+expected (const struct scan_filter *f, const char *p)
+{
+  double share = 1;
+
+  for (unsigned i = 0; i < f->width; i++)
+    {
+      share *= commonness ((unsigned char) p[i]);
+      if (i > 0 && p[i] >= 'a' && p[i] <= 'z' && p[i - 1] >= 'a'
+          && p[i - 1] <= 'z')
+        share *= 2.8;
+    }
+  return share;
 }
 
 static uint32_t
-load (const struct text_scan *s, const char *p)
+load (const struct scan_filter *f, const char *p)
 {
-  char bytes[sizeof (uint32_t)] = { 0 };
-  uint32_t piece;
+  uint32_t piece = 0;
 
-  memcpy (bytes, p, s->width);
-  memcpy (&piece, bytes, sizeof piece);
+  memcpy (&piece, p, f->width);
   return piece;
 }
 
 static struct scan_window *
-window_slot (const struct text_scan *s, uint32_t piece)
+window_slot (const struct scan_filter *f, uint32_t piece)
 {
-  size_t i = scan_hash (piece, s->log_windows);
+  size_t i = scan_hash (piece, f->log_windows);
 
-  while (s->windows[i].first > 0 && s->windows[i].piece != piece)
-    i = (i + 1) & (s->nwindows - 1);
-  return s->windows + i;
+  while (f->windows[i].first > 0 && f->windows[i].piece != piece)
+    i = (i + 1) & (((size_t) 1 << f->log_windows) - 1);
+  return f->windows + i;
 }
 
-static unsigned
-piece_cost (const struct text_scan *s, const char *p)
+/* A piece costs a hit of the filter and a comparison where it stands; one that
+ * the filter has already only the comparison. */
+static double
+piece_cost (const struct scan_filter *f, const char *p)
 {
-  unsigned cost = 0;
-
-  /* What the filter has already comes for nothing. */
-  if (window_slot (s, load (s, p))->first > 0)
-    return 0;
-  for (unsigned i = 0; i < s->width; i++)
-    cost += commonness ((unsigned char) p[i]);
-  return cost;
+  return expected (f, p)
+         * (window_slot (f, load (f, p))->first > 0 ? 1 : NEW_PIECE);
 }
 
 /* The looks may meet a literal at any of `stride` places in a row: of all such
- * rows in it the one is taken whose pieces are the rarest. */
+ * rows in it the cheapest is taken. */
 static size_t
-choose (const struct text_scan *s, const struct scan_literal *l)
+choose (const struct scan_filter *f, unsigned stride,
+        const struct scan_literal *l)
 {
-  size_t best = 0, rows = l->len - s->width - s->stride + 2;
-  unsigned best_cost = ~0u;
+  size_t best = 0, rows = l->len - f->width - stride + 2;
+  double best_cost = 1e9;
 
   for (size_t at = 0; at < rows; at++)
     {
-      unsigned cost = 0;
+      double cost = 0;
 
-      for (size_t k = at; k < at + s->stride; k++)
-        cost += piece_cost (s, l->text + k);
+      for (size_t k = at; k < at + stride; k++)
+        cost += piece_cost (f, l->text + k);
       if (cost < best_cost)
         {
           best_cost = cost;
@@ -296,14 +312,15 @@ choose (const struct text_scan *s, const struct scan_literal *l)
 static void
 add_windows (struct text_scan *s, const struct scan_literal *l)
 {
-  size_t from = choose (s, l);
+  struct scan_filter *f = l->len < SCAN_SHORT ? &s->narrow : &s->wide;
+  size_t from = choose (f, s->stride, l);
 
   memcpy (s->bytes + s->nbytes, l->text, l->len);
   for (size_t k = from; k < from + s->stride; k++)
     {
-      uint32_t piece = load (s, l->text + k);
-      uint32_t h = scan_hash (piece, s->log_bits);
-      struct scan_window *w = window_slot (s, piece);
+      uint32_t piece = load (f, l->text + k);
+      uint32_t h = scan_hash (piece, f->log_bits);
+      struct scan_window *w = window_slot (f, piece);
 
       s->whose[s->nwhose] = (struct scan_whose){
         .next = w->first,
@@ -313,7 +330,7 @@ add_windows (struct text_scan *s, const struct scan_literal *l)
       };
       w->first = (uint32_t) s->nwhose++;
       w->piece = piece;
-      s->bits[h / 32] |= (uint32_t) 1 << h % 32;
+      f->bits[h / 32] |= (uint32_t) 1 << h % 32;
       if (s->reach < k)
         s->reach = k;
     }
@@ -321,63 +338,62 @@ add_windows (struct text_scan *s, const struct scan_literal *l)
 }
 
 static unsigned
-log_of (size_t n)
+log_within (size_t n, unsigned least, unsigned most)
 {
-  unsigned log = 0;
+  unsigned log = least;
 
-  while (((size_t) 1 << log) < n)
+  while (log < most && ((size_t) 1 << log) < n)
     log++;
   return log;
 }
 
-/* How many bytes a piece has, and how far the looks are apart. */
-static void
-measure (struct text_scan *s, const struct scan_literal *l, size_t n)
+static int
+make_filter (struct scan_filter *f, unsigned width, size_t pieces,
+             struct error *err)
 {
-  static const unsigned char three[sizeof (uint32_t)] = { 255, 255, 255, 0 };
-
-  s->shortest = SCAN_LITERAL_MAX;
-  for (size_t i = 0; i < n; i++)
-    if (l[i].len < s->shortest)
-      s->shortest = (unsigned) l[i].len;
-  s->width = s->shortest < 5 ? 3 : 4;
-  memset (&s->mask, 255, sizeof s->mask);
-  if (s->width == 3)
-    memcpy (&s->mask, three, sizeof s->mask);
-  s->stride = s->shortest - s->width + 1;
-  if (s->stride > SCAN_STRIDE_MAX)
-    s->stride = SCAN_STRIDE_MAX;
+  f->width = width;
+  memset (&f->mask, 255, width);
+  f->log_windows = log_within (4 * pieces, 4, 31);
+  /* Few enough false hits that they do not show, small enough for the first
+   * cache. */
+  f->log_bits = log_within (64 * pieces, 10, 17);
+  f->windows = calloc ((size_t) 1 << f->log_windows, sizeof *f->windows);
+  f->bits = calloc ((size_t) 1 << (f->log_bits - 5), sizeof *f->bits);
+  if (!f->windows || !f->bits)
+    return error_set (err, ENOMEM, "not enough memory");
+  return 0;
 }
 
 static int
 filter (struct text_scan *s, const struct scan_literal *l, size_t n,
         struct error *err)
 {
-  size_t pieces, bytes = 1;
+  size_t brief = 0, bytes = 1;
+  int rc;
 
-  measure (s, l, n);
+  s->shortest = SCAN_LITERAL_MAX;
   for (size_t i = 0; i < n; i++)
-    bytes += l[i].len;
-  pieces = n * s->stride;
-  s->log_windows = log_of (4 * pieces + 16);
-  s->nwindows = (size_t) 1 << s->log_windows;
-  /* Few enough false hits that they do not show, small enough for the first
-   * cache. */
-  s->log_bits = log_of (32 * pieces);
-  if (s->log_bits < 13)
-    s->log_bits = 13;
-  if (s->log_bits > 17)
-    s->log_bits = 17;
-  s->windows = calloc (s->nwindows, sizeof *s->windows);
-  s->whose = calloc (pieces + 1, sizeof *s->whose);
+    {
+      bytes += l[i].len;
+      brief += l[i].len < SCAN_SHORT;
+      if (l[i].len < s->shortest)
+        s->shortest = (unsigned) l[i].len;
+    }
+  s->stride = brief > 0 ? SCAN_LITERAL_MIN - SCAN_NARROW + 1
+                        : s->shortest - SCAN_WIDE + 1;
+  if (s->stride > SCAN_STRIDE_MAX)
+    s->stride = SCAN_STRIDE_MAX;
+  s->whose = calloc (n * s->stride + 1, sizeof *s->whose);
   s->bytes = calloc (bytes, 1);
-  s->bits = calloc ((size_t) 1 << (s->log_bits - 5), sizeof *s->bits);
-  if (!s->windows || !s->whose || !s->bytes || !s->bits)
+  if (!s->whose || !s->bytes)
     return error_set (err, ENOMEM, "not enough memory");
+  rc = make_filter (&s->wide, SCAN_WIDE, (n - brief) * s->stride, err);
+  if (rc == 0 && brief > 0)
+    rc = make_filter (&s->narrow, SCAN_NARROW, brief * s->stride, err);
   s->nwhose = 1;
-  for (size_t i = 0; i < n; i++)
+  for (size_t i = 0; i < n && rc == 0; i++)
     add_windows (s, l + i);
-  return 0;
+  return rc;
 }
 
 /* ---- all of it ---- */

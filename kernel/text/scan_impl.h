@@ -48,21 +48,28 @@ struct scan_whose
   uint8_t len, at;
 };
 
+/* Pieces of one width. */
+struct scan_filter
+{
+  uint32_t mask;        /* the bytes of a load that belong to a piece */
+  unsigned width;       /* bytes of a piece */
+  unsigned log_bits;    /* 2^log_bits bits; 0 = nobody has such a piece */
+  uint32_t *bits;
+  unsigned log_windows; /* of a table of which a quarter at most is in use */
+  struct scan_window *windows;
+};
+
 struct text_scan
 {
-  uint32_t mask;      /* the bytes of a load that belong to a piece */
-  unsigned width;     /* bytes of a piece, 3 or 4 */
-  unsigned stride;    /* from one look to the next */
-  unsigned shortest;  /* bytes of the shortest literal */
-  size_t reach;       /* a piece is so far behind its literal's beginning */
-  unsigned log_bits;  /* the filter: 2^log_bits bits */
-  uint32_t *bits;
-  unsigned log_windows;
-  size_t nwindows;    /* a power of two, at most a quarter of it in use */
-  struct scan_window *windows;
-  struct scan_whose *whose; /* whose[0] is not used */
+  struct scan_filter wide;   /* of literals of 5 bytes and more */
+  struct scan_filter narrow; /* of the others */
+  unsigned stride;           /* from one look to the next */
+  unsigned shortest;         /* bytes of the shortest literal */
+  size_t reach;              /* a piece is so far behind its literal's
+                                beginning, at most */
+  struct scan_whose *whose;  /* whose[0] is not used */
   size_t nwhose, nbytes;
-  char *bytes;              /* of all literals */
+  char *bytes;               /* of all literals */
   /* States 0 (nothing yet) to ndense - 1 have rows: short beginnings, where
    * nearly all text is nearly always.  States count by length. */
   unsigned ndense, nclasses;
@@ -73,6 +80,10 @@ struct text_scan
   size_t nnodes, nouts, words;
   uint8_t class[256]; /* 0 = in no literal */
 };
+
+#define SCAN_WIDE 4
+#define SCAN_NARROW 2
+#define SCAN_SHORT (SCAN_WIDE + 1) /* what is shorter has a narrow piece */
 
 /* log = bits of the result. */
 static inline uint32_t

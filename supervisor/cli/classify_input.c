@@ -242,23 +242,28 @@ live_fail (struct input *in, int r)
 
 /* Was it replaced by another, or cut?  Then its beginning comes next. */
 static void
-look_again (struct input *in)
+look_again (struct input *in, uint64_t now)
 {
-  struct stat now, then;
+  struct stat is, was;
   int fd;
 
-  if (fstat (in->fd, &then) == 0 && (uint64_t) then.st_size < in->pos)
+  if (fstat (in->fd, &was) == 0 && (uint64_t) was.st_size < in->pos)
     {
+      /* What is new does not go on where the old line stopped. */
+      text_reader_gap (in->reader, 0, now);
       if (lseek (in->fd, 0, SEEK_SET) == 0)
         in->pos = 0;
       return;
     }
-  if (strcmp (in->name, "-") == 0 || stat (in->name, &now) < 0
-      || (now.st_ino == then.st_ino && now.st_dev == then.st_dev))
+  if (strcmp (in->name, "-") == 0 || stat (in->name, &is) < 0
+      || (is.st_ino == was.st_ino && is.st_dev == was.st_dev))
     return;
   fd = open (in->name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   if (fd < 0)
     return;
+  /* Its writer may have had a last word before it turned to the new one. */
+  while (input_piece (in, in->live->buf, now, NULL) > 0)
+    continue;
   if (in->fd > STDIN_FILENO)
     close (in->fd);
   in->fd = fd;
@@ -299,7 +304,7 @@ on_timer (struct timer *t, void *arg)
           return;
         }
       if (n == 0)
-        look_again (in);
+        look_again (in, now);
     }
   next = text_reader_tick (in->reader, now);
   if (got >= ROUND)

@@ -19,6 +19,9 @@ struct status
   FILE *out;
   struct json_object *rows[8]; /* arrays, by kind below */
   unsigned guests, hung, suspect, held, unknown, sick_sources, stuck;
+  bool drain_only, no_writer;
+  const char *not_loaded; /* in the daemon's row */
+  bool nowhere; /* and no source of guests was told of yet */
 };
 
 static const char *const kinds[]
@@ -50,12 +53,19 @@ on_row (struct json_object *row, const void *body, size_t len, void *arg)
     if (strcmp (kind, kinds[i]) == 0)
       {
         json_object_array_add (st->rows[i], json_object_get (row));
+        if (i == DAEMON)
+          {
+            st->drain_only = json_get_bool (row, "drain_only", false);
+            st->no_writer = !json_get_bool (row, "writer", true);
+            st->not_loaded = json_get_str (row, "not_loaded");
+          }
         if (i == STUCK)
           st->stuck++;
         if (i == SOURCE)
           {
             bool well = json_get_bool (row, "healthy", false);
 
+            st->nowhere = false;
             st->sick_sources += !well;
             json_add_str (row, "well", well ? "yes" : "no");
           }
@@ -243,12 +253,30 @@ print_all (struct status *st)
   section (st, SOURCE, src_t, src_m);
 }
 
+/* What is wrong with hangdog itself, so that it would not tell what is wrong
+ * with guests; NULL: nothing. */
+static const char *
+ours (const struct status *st)
+{
+  if (st->drain_only)
+    return "hangdog died too often: it only drains the consoles and asks no "
+           "guest; see its log, then restart it";
+  if (st->no_writer)
+    return "hangdog's writer is not there: nothing is stored or sent";
+  if (st->not_loaded)
+    return st->not_loaded;
+  if (st->nowhere)
+    return "nowhere to look for guests: name \"sources\" in the configuration "
+           "(`hangdog doctor` says more)";
+  return NULL;
+}
+
 static int
 judge (const struct status *st)
 {
   if (st->hung)
     return EXIT_TROUBLE;
-  if (st->suspect || st->sick_sources || st->stuck)
+  if (st->suspect || st->sick_sources || st->stuck || ours (st))
     return EXIT_DEGRADED;
   /* Nobody is ill, but nobody was asked either: a script must not take that
    * for well. */
@@ -294,6 +322,11 @@ plugin_line (const struct status *st, bool npd)
 
   printf ("HANGDOG %s - %u guests, %u hung, %u suspect", word, st->guests,
           st->hung, st->suspect);
+  if (ours (st))
+    {
+      fputs (", ", stdout);
+      print_text (stdout, ours (st));
+    }
   if (!npd)
     printf (" | guests=%u hung=%u;;0 suspect=%u;0", st->guests, st->hung,
             st->suspect);
@@ -333,6 +366,7 @@ show (struct cli *cli, struct client *c, const char *guest, int plugin,
 
   status_init (&st, cli->json && !plugin);
   st.out = out;
+  st.nowhere = guest == NULL;
   r = once (c, guest, &st, err);
   if (r < 0)
     {
@@ -348,6 +382,8 @@ show (struct cli *cli, struct client *c, const char *guest, int plugin,
         {
           fprintf (out, "status=%s guests=%u hung=%u suspect=%u stuck=%u\n",
                    words[r], st.guests, st.hung, st.suspect, st.stuck);
+          if (ours (&st))
+            print_paragraph (out, "", ours (&st));
           print_all (&st);
         }
     }
@@ -441,8 +477,9 @@ const struct verb verb_status = {
           "  --nagios   one line and exit codes of a Nagios plugin\n"
           "  --npd      one line and exit codes of a node-problem-detector "
           "plugin\n"
-          "Exit codes: 0 well, 3 hung, 4 suspect, or a lane is stuck or a "
-          "source sick, 6 no\nverdict (all held off, or not asked yet).\n"
+          "Exit codes: 0 well, 3 hung, 4 suspect, or a lane is stuck, a source "
+          "sick, or hangdog\nitself is, 6 no verdict (all held off, or not "
+          "asked yet).\n"
           "\nExamples:\n"
           "  hangdog status\n"
           "  hangdog status web-1 --watch\n"

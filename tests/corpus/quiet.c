@@ -251,7 +251,9 @@ struct cut
 {
   size_t size;
   bool any;
+  bool tick; /* asked in between whether something stood still: no */
 };
+#define NOW 1000 /* all of it comes in the same millisecond */
 
 static int
 feed_cut (const struct measure *m, const struct sample *s, struct cut cut,
@@ -271,7 +273,9 @@ feed_cut (const struct measure *m, const struct sample *s, struct cut cut,
       size_t n = cut.any ? 1 + dice_below (d, cut.size) : cut.size;
 
       n = n < s->len - at ? n : s->len - at;
-      text_reader_feed (r, s->log + at, n, 0);
+      text_reader_feed (r, s->log + at, n, NOW);
+      if (cut.tick)
+        text_reader_tick (r, NOW);
       at += n;
     }
   text_reader_end (r);
@@ -304,9 +308,9 @@ one_sample (const struct measure *m, const struct sample *s, unsigned rounds,
             struct error *err)
 {
   static const struct cut cuts[]
-      = { { 1, false },   { 16, true }, { 200, true },
-          { 4096, true }, { 7, false }, { 60000, true } };
-  struct cut one = { s->len > 0 ? s->len : 1, false };
+      = { { 1, false, false },  { 16, true, true }, { 200, true, false },
+          { 4096, true, true }, { 7, false, true }, { 60000, true, false } };
+  struct cut one = { s->len > 0 ? s->len : 1, false, false };
   int r = feed_cut (m, s, one, d, whole, err);
 
   if (r < 0)

@@ -36,7 +36,7 @@
 #define HUB_TAIL_MS 500
 #define HUB_BYTES_FACT_MS 10000
 #define HUB_IDLE_LOOK_MS 15000
-#define HUB_TELL_MS 2      /* what came is told after this, if not lately */
+#define HUB_TELL_MS 1      /* what came is told after this, if not lately */
 #define HUB_SHRINK_MS 5000 /* grown rings are looked at so often */
 #define HUB_LAG_MS 30000   /* a tap that fell behind may do so again */
 
