@@ -6,7 +6,7 @@
  * When in doubt it is the message: a prefix too many is an ugly title, a
  * prefix too few eaten off a message is a report that nobody sees.
  */
-#include "kernel/text/prefix-impl.h"
+#include "kernel/text/prefix_impl.h"
 
 #define MAX_ROUNDS 12
 
@@ -93,7 +93,9 @@ strip_level (struct cursor *c)
   if (!p || p == c->end || *p != '>' || n > 191)
     return false;
   c->p = p + 1;
-  c->wall = true;
+  /* A word before a colon is a programme's name in syslog; in a kernel's
+   * message it is the message: "<4>nvme nvme0: ...". */
+  c->wall = n >= 8;
   c->msg->level = (int) (n & 7);
   if (n < 8)
     c->msg->from = FROM_KERNEL;
@@ -283,6 +285,34 @@ strip_blanks (struct cursor *c)
   return true;
 }
 
+/* "[    1.234567] " as every kernel prints it, and nothing else: what most
+ * lines of most guests begin with. */
+static bool
+strip_usual_stamp (struct cursor *c)
+{
+  const char *p = c->p;
+  uint64_t seconds = 0, us = 0;
+  int i;
+
+  if (c->end - p < 15 || p[0] != '[' || p[6] != '.' || p[13] != ']')
+    return false;
+  for (i = 1; i < 5 && p[i] == ' '; i++)
+    ;
+  for (; i < 6 && is_digit (p[i]); i++)
+    seconds = seconds * 10 + (uint64_t) (p[i] - '0');
+  if (i < 6)
+    return false;
+  for (i = 7; i < 13 && is_digit (p[i]); i++)
+    us = us * 10 + (uint64_t) (p[i] - '0');
+  if (i < 13)
+    return false;
+  c->p = p + 14;
+  c->msg->from = FROM_KERNEL;
+  c->msg->stamped = true;
+  c->msg->stamp_us = seconds * 1000000 + us;
+  return true;
+}
+
 static bool
 strip_one (struct cursor *c)
 {
@@ -308,7 +338,7 @@ prefix_strip (const struct text_line *line, struct text_msg *ret)
                       .msg = ret };
 
   *ret = (struct text_msg){ .line = line, .level = -1 };
-  for (int i = 0; i < MAX_ROUNDS; i++)
+  for (int i = strip_usual_stamp (&c); i < MAX_ROUNDS; i++)
     {
       if (ret->from == FROM_USER || c.p == c.end)
         break;

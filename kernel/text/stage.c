@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Where a guest stands.  See stage.h; the lines themselves are in
- * stage-marks.c.
+ * stage_marks.c.
  *
  * Stages go forward.  Back goes only a new boot, and what is no sure sign of
  * one is ignored: a boot that is told late is mended by the next line, one
  * that never was cuts a life in two.
  */
-#include "kernel/text/stage-impl.h"
+#include "kernel/text/stage_impl.h"
 
 #include <string.h>
 
@@ -291,14 +291,15 @@ see_stamp (struct stage *s, const struct text_msg *msg)
 static const struct stage_mark *
 find_mark (struct view v, unsigned by, uint32_t *ret_id)
 {
+  size_t n = (size_t) (v.end - v.p);
   const struct stage_mark *list, *m;
 
-  if (v.p == v.end || !(list = stage_marks ((unsigned char) *v.p)))
+  if (n < 2 || !(list = stage_marks ((unsigned char) *v.p)))
     return NULL;
   for (m = list; m->text; m++)
-    if ((m->by & by) && begins (v, m->text)
-        && (!m->has
-            || holds ((struct view){ v.p + strlen (m->text), v.end }, m->has)))
+    if (m->text[1] == v.p[1] && (m->by & by) && n >= m->len
+        && memcmp (v.p, m->text, m->len) == 0
+        && (!m->has || holds ((struct view){ v.p + m->len, v.end }, m->has)))
       {
         *ret_id = ((uint32_t) (unsigned char) *v.p << 8)
                   | (uint32_t) (m - list + 1);
@@ -467,9 +468,9 @@ see_marks (struct stage *s, const struct text_msg *msg, struct view v)
     return change;
   by_mark = take_mark (s, msg, m, id);
   if ((m->flags & MARK_RELEASE) && s->stage == m->stage
-      && is_digit (v.p + strlen (m->text) < v.end ? v.p[strlen (m->text)] : 0))
+      && v.p + m->len < v.end && is_digit (v.p[m->len]))
     copy_word (s->release, sizeof s->release,
-               (struct view){ v.p + strlen (m->text), v.end });
+               (struct view){ v.p + m->len, v.end });
   return by_mark > change ? by_mark : change;
 }
 

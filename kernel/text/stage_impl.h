@@ -40,6 +40,7 @@ enum mark_flag
 struct stage_mark
 {
   const char *text, *has;
+  uint8_t len; /* of text */
   uint8_t by, stage, stop, flags;
 };
 
@@ -89,7 +90,7 @@ skip_blanks (struct view v)
   return v;
 }
 
-/* ---- prompts (stage-prompt.c) ---- */
+/* ---- prompts (stage_prompt.c) ---- */
 
 /* "lab login: ", "login:"; nobody's "Last login: Mon". */
 bool prompt_is_login (struct view v);

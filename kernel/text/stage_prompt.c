@@ -2,7 +2,7 @@
  *
  * Prompts of logins and shells, and what is typed at them.
  */
-#include "kernel/text/stage-impl.h"
+#include "kernel/text/stage_impl.h"
 
 #define PROMPT_MAX 96
 

@@ -5,13 +5,13 @@
  *
  * One list per first byte, so that a line is compared with a handful.
  */
-#include "kernel/text/stage-impl.h"
+#include "kernel/text/stage_impl.h"
 
 /* clang-format off */
 #define MARK(text_, by_, stage_, stop_, flags_) \
-  { text_, NULL, by_, STAGE_##stage_, STOP_##stop_, flags_ }
+  { text_, NULL, sizeof (text_) - 1, by_, STAGE_##stage_, STOP_##stop_, flags_ }
 #define MARK_HAS(text_, has_, by_, stage_, stop_, flags_) \
-  { text_, has_, by_, STAGE_##stage_, STOP_##stop_, flags_ }
+  { text_, has_, sizeof (text_) - 1, by_, STAGE_##stage_, STOP_##stop_, flags_ }
 
 static const struct stage_mark marks_hash[] = {
   MARK ("## Flattened Device Tree", BY_BARE, BOOTLOADER, NONE, 0),

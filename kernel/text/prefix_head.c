@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Dates, and who says it: what syslog, journald, dmesg and logcat put before a
- * message.  See prefix-impl.h.
+ * message.  See prefix_impl.h.
  */
-#include "kernel/text/prefix-impl.h"
+#include "kernel/text/prefix_impl.h"
 
 #define MAX_IDENT 48
 
@@ -206,15 +206,24 @@ struct word
   bool has_pid, colon;
 };
 
+/* Ends a word; every message is asked where its first one does. */
+static inline bool
+ends_word (char c)
+{
+  return (unsigned char) (c - '!') > '~' - '!' || c == ':' || c == '['
+         || c == ']';
+}
+
 /* A word up to a blank: "host", "ident:", "ident[12]:". */
 static bool
 read_word (const char *p, const char *end, struct word *ret)
 {
-  const char *s = p;
+  const char *s = p, *most = end;
   uint64_t pid = 0;
 
-  while (s < end && s - p < PREFIX_WORD_MAX && *s != ' ' && *s != ':' && *s != '['
-         && *s != ']' && *s > ' ')
+  if (most - p > PREFIX_WORD_MAX)
+    most = p + PREFIX_WORD_MAX;
+  while (s < most && !ends_word (*s))
     s++;
   if (s == p || s == end)
     return false;
@@ -337,7 +346,8 @@ bool
 prefix_logcat (struct cursor *c)
 {
   static const char letters[] = "??FEW?ID";
-  const char *p = prefix_shape (c->p, c->end, "99-99 99:99:99."), *at, *ident;
+  const char *p = prefix_shape (c->p, c->end, "99-99 99:99:99."), *at, *ident,
+             *rest;
   uint64_t n, pid, tid;
 
   if (!p || !(p = read_number (p, c->end, 9, &n)))
@@ -356,10 +366,12 @@ prefix_logcat (struct cursor *c)
   p = memchr (ident, ':', (size_t) (c->end - ident));
   if (!at || *at == '\0' || !p || p - ident > MAX_IDENT)
     return false;
-  c->p = p + 1;
+  for (rest = p + 1; p > ident && p[-1] == ' '; p--)
+    ;
+  if (p == ident)
+    return false;
+  c->p = rest;
   skip_blank (c);
-  while (p > ident && p[-1] == ' ')
-    p--;
   c->msg->level = (int) (at - letters);
   c->msg->from = FROM_USER;
   if (p - ident == 6 && memcmp (ident, "kernel", 6) == 0)
