@@ -8,19 +8,15 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/loop.h"
-#include "kernel/text/banner.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-/* How long a banner is waited with; a replayed log is over by then. */
+/* How long a boot in the text is waited with; a replayed log is over by then. */
 #define PENDING_MS 3000
-/* A kernel's stamps may be so much ahead of what we saw of its boot: it says
- * all at once what it did before it had a console. */
-#define AHEAD_MS 30000
-/* One boot shows its banner on each console, as each comes up. */
+/* One boot shows itself on each console, as each comes up. */
 #define ECHO_MS 60000
 /* A young process whose guest nobody has seen up is in its first boot. */
 #define FIRST_BOOT_MS 120000
@@ -34,15 +30,6 @@
 /* Who reads the uptime, and how well a guest's clock goes. */
 #define CLOCK_SLACK_MS 60000
 
-/* One console. */
-struct source
-{
-  struct boots *all;
-  void *inner; /* the inner sink's */
-  struct banner banner;
-  char uuid[UUID_TEXT];
-};
-
 /* One guest of which something is known. */
 struct life
 {
@@ -52,7 +39,8 @@ struct life
   uint64_t asked_ms;               /* when it was asked for last */
   bool up_known;                   /* last is */
   bool was_up;                     /* something answered in this life */
-  struct source *pending;          /* shows a banner that does not count yet */
+  bool pending;                    /* its text shows one that does not count
+                                      yet */
   uint64_t pending_ms, counted_ms; /* 0 = never */
   uint64_t refilled_ms, refill_ms;
   unsigned tokens;
@@ -63,7 +51,6 @@ struct boots
 {
   struct loop *loop;
   struct guest_registry *registry;
-  struct console_sink inner, sink;
   struct life *lives;
   struct timer *timer;
 };
@@ -103,7 +90,7 @@ life_of (struct boots *b, const struct incarnation *inc)
       if (l->inc.pid != inc->pid || l->inc.start_time != inc->start_time)
         l->refill_ms = REFILL_MS;
       l->up_known = l->was_up = false;
-      l->pending = NULL;
+      l->pending = false;
       l->inc = *inc;
     }
   return l;
@@ -154,20 +141,16 @@ is_young (const struct incarnation *inc)
   return inc->start_time / (uint64_t) hz + FIRST_BOOT_MS / 1000 > now;
 }
 
-/* ---- banners ---- */
+/* ---- text ---- */
 
 static void
 count_pending (struct boots *b, struct life *l)
 {
-  uint64_t since = loop_now (b->loop) - l->pending_ms;
   const struct incarnation inc = l->inc;
-  uint64_t stamp = l->pending->banner.stamp_us;
 
-  l->pending = NULL;
-  if (stamp / 1000 > since + AHEAD_MS)
-    return; /* the log of a kernel that was up for longer */
+  l->pending = false;
   if (believe (b, l, "its console shows"))
-    registry_rebooted (b->registry, &inc, "banner");
+    registry_rebooted (b->registry, &inc, "text");
 }
 
 static void
@@ -191,62 +174,33 @@ due (struct timer *t, void *arg)
     timer_at (t, next);
 }
 
-static void
-saw_banner (struct source *s)
+void
+boots_text (struct boots *b, const char *uuid)
 {
-  struct boots *b = s->all;
   const struct guest *g CLEANUP_GUEST = NULL;
   uint64_t now = loop_now (b->loop);
   struct life *l;
 
-  if (registry_find (b->registry, s->uuid, &g, NULL) < 0
-      || strcasecmp (g->inc.uuid, s->uuid) != 0)
+  if (registry_find (b->registry, uuid, &g, NULL) < 0
+      || strcasecmp (g->inc.uuid, uuid) != 0)
     return;
   l = life_of (b, &g->inc);
   if (!l || l->pending || (l->counted_ms && now - l->counted_ms < ECHO_MS)
       || (g->inc.boot == 0 && !l->was_up && is_young (&g->inc)))
     return;
-  l->pending = s;
+  l->pending = true;
   l->pending_ms = now;
   if (!timer_armed (b->timer))
     timer_in (b->timer, PENDING_MS);
 }
 
-static bool
-sink_bytes (void *arg, void **mine, const char *uuid, const char *console,
-            const void *data, size_t len, uint64_t wall_ms)
+void
+boots_replay (struct boots *b, const char *uuid)
 {
-  struct boots *b = arg;
-  struct source *s = *mine;
+  struct life *l = *find (b, uuid);
 
-  if (!s)
-    {
-      s = calloc (1, sizeof *s);
-      if (!s)
-        return false;
-      s->all = b;
-      guest_copy (s->uuid, sizeof s->uuid, uuid);
-      *mine = s;
-    }
-  if (banner_feed (&s->banner, data, len))
-    saw_banner (s);
-  return !b->inner.bytes
-         || b->inner.bytes (b->inner.arg, &s->inner, uuid, console, data, len,
-                            wall_ms);
-}
-
-static void
-sink_gone (void *arg, void *mine)
-{
-  struct boots *b = arg;
-  struct source *s = mine;
-
-  for (struct life *l = b->lives; l; l = l->next)
-    if (l->pending == s)
-      l->pending = NULL;
-  if (b->inner.gone && s->inner)
-    b->inner.gone (b->inner.arg, s->inner);
-  free (s);
+  if (l)
+    l->pending = false;
 }
 
 /* ---- what others tell ---- */
@@ -269,7 +223,7 @@ boots_guest (struct boots *b, enum guest_change change, const struct guest *was,
     }
   else if (change == GUEST_REINCARNATED)
     {
-      /* Whoever told of this boot: its banners come with it. */
+      /* Whoever told of this boot: its text comes with it. */
       l = life_of (b, &now->inc);
       if (l)
         l->counted_ms = now->inc.boot > 0 ? loop_now (b->loop) : 0;
@@ -301,7 +255,7 @@ boots_answered (struct boots *b, const struct incarnation *inc,
   fell = up && fell_since (b, l, up) && believe (b, l, "its uptime shows");
   if (l->pending && begun_ms <= l->pending_ms
       && loop_now (b->loop) - begun_ms < BOOT_TAKES_MS)
-    l->pending = NULL;
+    l->pending = false;
   if (fell)
     {
       registry_rebooted (b->registry, inc, "uptime");
@@ -323,8 +277,7 @@ boots_answered (struct boots *b, const struct incarnation *inc,
 
 int
 boots_new (struct loop *loop, struct guest_registry *registry,
-           const struct console_sink *inner, struct boots **ret,
-           struct error *err)
+           struct boots **ret, struct error *err)
 {
   struct boots *b = calloc (1, sizeof *b);
   int r;
@@ -333,11 +286,7 @@ boots_new (struct loop *loop, struct guest_registry *registry,
     return error_set (err, ENOMEM, "no memory to look for boots");
   b->loop = loop;
   b->registry = registry;
-  b->inner = *inner;
-  b->sink = (struct console_sink){ .bytes = sink_bytes,
-                                   .gone = sink_gone,
-                                   .arg = b };
-  r = loop_timer (loop, "boot banners", due, b, &b->timer, err);
+  r = loop_timer (loop, "boots", due, b, &b->timer, err);
   if (r < 0)
     {
       free (b);
@@ -361,10 +310,4 @@ boots_free (struct boots *b)
     }
   timer_free (b->timer);
   free (b);
-}
-
-const struct console_sink *
-boots_sink (struct boots *b)
-{
-  return &b->sink;
 }

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A guest that began anew inside of the same QEMU, where nobody tells of it:
- * by its uptime, when a dialogue brings one back, and by the banner of its
- * kernel, when the console shows one.  Loop thread only.
+ * by its uptime, when a dialogue brings one back, and by its text, in which a
+ * firmware, a boot loader or a kernel begins (text.h).  Loop thread only.
  *
  * An uptime came within a nonce's frame, so it is what the guest says; one that
- * fell to more than the time since the last one is of another clock.  A
- * banner is text.  It counts after some seconds, unless a check that was begun
- * before it is answered well, and faster than a guest boots (it was `dmesg`),
- * or the text goes on with stamps of a kernel that is older than that.  What a
+ * fell to more than the time since the last one is of another clock.  Text
+ * anybody can print.  It counts after some seconds, unless a check that was
+ * begun before it is answered well, and faster than a guest boots (it was
+ * `dmesg`), or the text goes on as that of a kernel that is older.  What a
  * guest can win by all this is that failed checks are counted from zero, a few
  * times an hour as long as something answers, and then ever more seldom: a
  * hang is told, however slow the check.
@@ -18,18 +18,19 @@
 
 #include "guests/registry.h"
 #include "kernel/text/uptime.h"
-#include "transports/console/hub.h"
 
 struct boots;
 struct error;
 struct loop;
 
-/* inner: where console bytes go on to. */
 int boots_new (struct loop *loop, struct guest_registry *registry,
-               const struct console_sink *inner, struct boots **ret,
-               struct error *err);
-void boots_free (struct boots *b); /* after the hub */
-const struct console_sink *boots_sink (struct boots *b);
+               struct boots **ret, struct error *err);
+void boots_free (struct boots *b);
+
+/* A boot began in a guest's text; and: it was the log of one that began long
+ * ago. */
+void boots_text (struct boots *b, const char *uuid);
+void boots_replay (struct boots *b, const char *uuid);
 
 /* The registry's listener hands this on. */
 void boots_guest (struct boots *b, enum guest_change change,

@@ -301,13 +301,14 @@ next_piece (struct text_source *s)
 static bool
 feed (struct text_worker *w, struct text_source *s)
 {
-  size_t n, total = 0;
+  size_t n, want, total = 0;
   uint64_t lost;
 
   while (total < TEXT_TURN)
     {
       lost = 0;
-      n = tap_read (s->tap, w->chunk, next_piece (s), &lost);
+      want = next_piece (s);
+      n = tap_read (s->tap, w->chunk, want, &lost);
       if (n == 0)
         return false;
       total += n;
@@ -316,6 +317,9 @@ feed (struct text_worker *w, struct text_source *s)
       if (lost)
         text_reader_gap (s->reader, lost, tap_time_of_last (s->tap));
       text_reader_feed (s->reader, w->chunk, n, tap_time_of_last (s->tap));
+      /* That was all there was; who adds to it tells us again. */
+      if (n < want && want == TEXT_CHUNK)
+        return false;
     }
   return true;
 }
@@ -512,6 +516,7 @@ text_worker_new_ (struct texts *t, unsigned index, struct text_worker **ret,
       text_worker_free_ (w);
       return error_errno (err, r, "starting a text worker");
     }
+  (void) pthread_setname_np (w->thread, "text");
   w->running = true;
   *ret = w;
   return 0;

@@ -3,12 +3,13 @@
  * How long a guest in trouble waits to be noticed: from the byte on the wire,
  * and from the hub's read, to the fact that raises a suspicion, on the loop.
  *
- *   test-text-latency [-n CONSOLES] [-r BYTES/S] [-s]
+ *   test-text-latency [-n CONSOLES] [-r BYTES/S] [-c SECONDS] [-s]
  *
  * All consoles say so many bytes a second; one after the other then panics.
  * Prints p50, p99 and the worst.  -s holds them against the promise (p99 5 ms
  * from the read, 15 ms from the wire), which wants a quiet machine; without it
- * against ten times as much.  Beyond some 50 lines a second in all the hub
+ * against ten times as much.  -c prints first what the text workers' threads
+ * take of a core in so many seconds.  Beyond some 50 lines a second in all the hub
  * reads quiet sockets together (LOOP_PATIENCE_MS), which is then most of what
  * there is from the wire on.
  */
@@ -128,6 +129,52 @@ end (void *arg)
   fact_unsubscribe (w->sub);
 }
 
+/* CPU time of the workers' threads, which are called "text", in ns. */
+static uint64_t
+cpu_ns (void)
+{
+  CLEANUP_CLOSEDIR DIR *dir = opendir ("/proc/self/task");
+  const struct dirent *d;
+  unsigned long long ns, sum = 0;
+  char path[300], comm[32];
+
+  while (dir && (d = readdir (dir)))
+    {
+      FILE *f;
+
+      snprintf (path, sizeof path, "/proc/self/task/%s/comm", d->d_name);
+      f = fopen (path, "re");
+      if (!f || !fgets (comm, sizeof comm, f))
+        comm[0] = '\0';
+      if (f)
+        fclose (f);
+      if (strcmp (comm, "text\n") != 0)
+        continue;
+      snprintf (path, sizeof path, "/proc/self/task/%s/schedstat", d->d_name);
+      f = fopen (path, "re");
+      if (f && fscanf (f, "%llu", &ns) == 1)
+        sum += ns;
+      if (f)
+        fclose (f);
+    }
+  return sum;
+}
+
+static void
+measure_cpu (const struct world *w, unsigned seconds)
+{
+  uint64_t from, cpu;
+
+  nap_ms (1500);
+  from = clock_us ();
+  cpu = cpu_ns ();
+  nap_ms (seconds * 1000);
+  cpu = cpu_ns () - cpu;
+  from = clock_us () - from;
+  printf ("text workers: %.2f %% of a core for %u consoles\n",
+          (double) cpu / 10 / (double) from, w->n);
+}
+
 static void *
 run_fake (void *arg)
 {
@@ -209,13 +256,15 @@ main (int argc, char **argv)
   struct fakecons_config cfg = { .rate = 8, .play = FAKE_DEAD };
   const struct console_sink sink = { .bytes = sink_bytes, .arg = &w };
   struct error err = ERROR_INIT;
-  unsigned slack = 10;
+  unsigned slack = 10, seconds = 0;
   bool good;
   int o;
 
-  while ((o = getopt (argc, argv, "n:r:s")) != -1)
+  while ((o = getopt (argc, argv, "n:r:c:s")) != -1)
     if (o == 'n')
       w.n = (unsigned) atoi (optarg);
+    else if (o == 'c')
+      seconds = (unsigned) atoi (optarg);
     else if (o == 'r')
       cfg.rate = (unsigned) atoi (optarg);
     else
@@ -235,6 +284,8 @@ main (int argc, char **argv)
   for (uint64_t until = clock_ms () + 10000;
        hubworld_count (&w.w, CONSOLE_TALKING) < w.n && clock_ms () < until;)
     nap_ms (20);
+  if (seconds)
+    measure_cpu (&w, seconds);
   good = measure (&w, slack);
   hubworld_do (&w.w, end, &w);
   hubworld_stop (&w.w);

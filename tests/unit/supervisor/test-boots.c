@@ -18,37 +18,13 @@
 #include <unistd.h>
 
 #define A "aaaaaaaa-2222-4333-8444-555555555555"
-#define BANNER "[    0.000000] Linux version 6.1.0-41 (debian)\r\n"
 
 struct world
 {
   struct loop *loop;
   struct guest_registry *reg;
   struct boots *boots;
-  void *cons, *shim;
-  size_t passed;
-  unsigned gone;
 };
-
-static bool
-inner_bytes (void *arg, void **mine, const char *uuid, const char *console,
-             const void *data, size_t len, uint64_t wall_ms)
-{
-  struct world *w = arg;
-
-  *mine = w;
-  w->passed += len;
-  return true;
-}
-
-static void
-inner_gone (void *arg, void *mine)
-{
-  struct world *w = arg;
-
-  assert_ptr_equal (mine, w);
-  w->gone++;
-}
 
 static void
 on_guest (enum guest_change change, const struct guest *was,
@@ -77,12 +53,10 @@ static int
 setup (void **state)
 {
   struct world *w = calloc (1, sizeof *w);
-  const struct console_sink inner
-      = { .bytes = inner_bytes, .gone = inner_gone, .arg = w };
 
   assert_int_equal (loop_new_fake (&w->loop, NULL), 0);
   assert_int_equal (registry_new (w->loop, NULL, &w->reg, NULL), 0);
-  assert_int_equal (boots_new (w->loop, w->reg, &inner, &w->boots, NULL), 0);
+  assert_int_equal (boots_new (w->loop, w->reg, &w->boots, NULL), 0);
   assert_int_equal (registry_listen (w->reg, on_guest, NULL, w, NULL), 0);
   /* Nothing here is at the clock's beginning, where 0 means never. */
   loop_advance (w->loop, 1000000);
@@ -91,23 +65,11 @@ setup (void **state)
   return 0;
 }
 
-static void
-let_go (struct world *w, void **mine)
-{
-  const struct console_sink *sink = boots_sink (w->boots);
-
-  if (*mine)
-    sink->gone (sink->arg, *mine);
-  *mine = NULL;
-}
-
 static int
 teardown (void **state)
 {
   struct world *w = *state;
 
-  let_go (w, &w->cons);
-  let_go (w, &w->shim);
   registry_free (w->reg);
   boots_free (w->boots);
   loop_free (w->loop);
@@ -125,12 +87,9 @@ now (struct world *w)
 }
 
 static void
-says (struct world *w, void **mine, const char *text)
+shows_boot (struct world *w)
 {
-  const struct console_sink *sink = boots_sink (w->boots);
-
-  assert_true (
-      sink->bytes (sink->arg, mine, A, "cons", text, strlen (text), 0));
+  boots_text (w->boots, A);
 }
 
 static bool
@@ -177,12 +136,11 @@ test_other_process (void **state)
 }
 
 static void
-test_banner (void **state)
+test_text (void **state)
 {
   struct world *w = *state;
 
-  says (w, &w->cons, "reboot: machine restart\r\n[    0.0000");
-  says (w, &w->cons, "00] Linux version 6.1.0\r\n[    0.000000] x\r\n");
+  shows_boot (w);
   assert_int_equal (now (w).boot, 0);
   loop_advance (w->loop, 2999);
   assert_int_equal (now (w).boot, 0);
@@ -190,12 +148,9 @@ test_banner (void **state)
   assert_int_equal (now (w).boot, 1);
   /* The second console of the same boot. */
   loop_advance (w->loop, 20000);
-  says (w, &w->shim, BANNER);
+  shows_boot (w);
   loop_advance (w->loop, 5000);
   assert_int_equal (now (w).boot, 1);
-  assert_true (w->passed > 100);
-  let_go (w, &w->cons);
-  assert_int_equal (w->gone, 1);
 }
 
 /* One boot, seen by banner and by uptime, either first. */
@@ -205,7 +160,7 @@ test_both (void **state)
   struct world *w = *state;
 
   assert_false (answered (w, 500));
-  says (w, &w->cons, BANNER);
+  shows_boot (w);
   loop_advance (w->loop, 3000);
   assert_int_equal (now (w).boot, 1);
   assert_false (answered (w, 4));
@@ -214,7 +169,7 @@ test_both (void **state)
   assert_false (answered (w, 304));
   assert_true (answered (w, 2));
   assert_int_equal (now (w).boot, 2);
-  says (w, &w->cons, BANNER);
+  shows_boot (w);
   loop_advance (w->loop, 10000);
   assert_int_equal (now (w).boot, 2);
 }
@@ -226,20 +181,22 @@ test_dmesg (void **state)
   const struct incarnation inc = now (w);
   uint64_t begun;
 
-  /* Stamps of a kernel that is up for longer than since the banner. */
-  says (w, &w->cons, BANNER "[    1.100000] a\r\n[ 4711.200000] b\r\n~ # \r\n");
+  /* It went on as the text of a kernel that is up for longer. */
+  shows_boot (w);
+  loop_advance (w->loop, 1000);
+  boots_replay (w->boots, A);
   loop_advance (w->loop, 10000);
   assert_int_equal (now (w).boot, 0);
   /* The check that ran it is answered. */
   begun = loop_now (w->loop);
-  says (w, &w->cons, BANNER "~ # \r\n");
+  shows_boot (w);
   loop_advance (w->loop, 500);
   assert_false (boots_answered (w->boots, &inc, begun, NULL));
   loop_advance (w->loop, 10000);
   assert_int_equal (now (w).boot, 0);
   /* One that took so long may have waited for the boot's end... */
   begun = loop_now (w->loop);
-  says (w, &w->cons, BANNER);
+  shows_boot (w);
   loop_advance (w->loop, 2500);
   assert_false (boots_answered (w->boots, &inc, begun, NULL));
   loop_advance (w->loop, 2000);
@@ -253,7 +210,7 @@ test_later_answer (void **state)
   const struct incarnation inc = now (w);
 
   /* ... and one that began after it proves nothing. */
-  says (w, &w->cons, BANNER);
+  shows_boot (w);
   loop_advance (w->loop, 2000);
   assert_false (boots_answered (w->boots, &inc, loop_now (w->loop), NULL));
   loop_advance (w->loop, 2000);
@@ -271,12 +228,12 @@ test_first_boot (void **state)
 
   clock_gettime (CLOCK_BOOTTIME, &ts);
   appear (w, (uint64_t) ts.tv_sec * (uint64_t) sysconf (_SC_CLK_TCK));
-  says (w, &w->cons, BANNER);
+  shows_boot (w);
   loop_advance (w->loop, 10000);
   assert_int_equal (now (w).boot, 0);
   inc = now (w);
   assert_false (boots_answered (w->boots, &inc, loop_now (w->loop), NULL));
-  says (w, &w->cons, BANNER);
+  shows_boot (w);
   loop_advance (w->loop, 10000);
   assert_int_equal (now (w).boot, 1);
 }
@@ -289,7 +246,8 @@ test_liar (void **state)
 
   for (unsigned i = 0; i < 600; i++)
     {
-      says (w, &w->cons, BANNER BANNER BANNER);
+      for (unsigned k = 0; k < 3; k++)
+        shows_boot (w);
       loop_advance (w->loop, 6000);
     }
   assert_true (now (w).boot >= 5);
@@ -306,7 +264,7 @@ test_liar_for_days (void **state)
 
   for (unsigned minute = 0; minute < 2 * 24 * 60; minute++)
     {
-      says (w, &w->cons, BANNER);
+      shows_boot (w);
       loop_advance (w->loop, 60000);
       quiet = now (w).boot == boots ? quiet + 1 : 0;
       longest = quiet > longest ? quiet : longest;
@@ -318,7 +276,7 @@ test_liar_for_days (void **state)
   for (unsigned i = 0; i < 4; i++)
     {
       loop_advance (w->loop, 301000);
-      says (w, &w->cons, BANNER);
+      shows_boot (w);
       loop_advance (w->loop, 3000);
       (void) answered (w, 3);
     }
@@ -361,14 +319,11 @@ test_gone (void **state)
 {
   struct world *w = *state;
 
-  says (w, &w->cons, BANNER);
-  let_go (w, &w->cons);
-  loop_advance (w->loop, 10000);
-  assert_int_equal (now (w).boot, 0);
-  says (w, &w->cons, BANNER);
+  boots_replay (w->boots, A); /* of nobody that anything is known of */
+  shows_boot (w);
   registry_gone (w->reg, "rundir", "", A);
   loop_advance (w->loop, 10000);
-  says (w, &w->cons, BANNER); /* of nobody that is known */
+  shows_boot (w); /* of nobody that is known */
   assert_int_equal (registry_count (w->reg), 0);
 }
 
@@ -378,7 +333,7 @@ int
 main (void)
 {
   const struct CMUnitTest tests[] = {
-    T (test_uptime),     T (test_other_process), T (test_banner),
+    T (test_uptime),     T (test_other_process), T (test_text),
     T (test_both),       T (test_dmesg),         T (test_later_answer),
     T (test_first_boot), T (test_liar),          T (test_liar_for_days),
     T (test_two_clocks), T (test_liar_by_uptime), T (test_gone),

@@ -431,7 +431,7 @@ test_boots (void **state)
   assert_int_equal (atomic_load (&w->boots), 1);
   /* The registry counts it: what was read of it already is not forgotten. */
   guest (w, 0, GUEST_REINCARNATED, 7, 1);
-  says (w, 0, "[    1.000000] something else\\r\\n");
+  says (w, 0, "[   13.000000] something else\\r\\n");
   assert_true (heard (w, "guest.stage", 2));
   assert_int_equal (last (w, "guest.stage").inc.boot, 1);
   assert_string_equal (last (w, "guest.stage").text, "kernel");
