@@ -311,6 +311,9 @@ daemon_row (struct answer *a)
                 (int64_t) (loop_now (a->d->loop) - a->d->started_ms));
   json_add_bool (row, "drain_only", a->d->drain_only);
   json_add_bool (row, "writer", writer_link_connected (a->d->writer));
+  if (a->d->not_loaded[0])
+    json_add_text (row, "not_loaded", a->d->not_loaded,
+                   strlen (a->d->not_loaded));
   json_add_int (row, "guests", (int64_t) registry_count (a->d->registry));
   json_add_int (row, "bindings", (int64_t) bindings_count (a->d->bindings));
   json_add_int (row, "jobs", js.running);

@@ -140,37 +140,74 @@ loading_free (void *arg)
   free (ld);
 }
 
+static void start_loading (struct daemon *d, const char *text, size_t len);
+
+/* Said to the log, and by `status` until they are read. */
+static void
+not_loaded (struct daemon *d, const char *what, const char *why)
+{
+  snprintf (d->not_loaded, sizeof (d->not_loaded), "the scenarios %s: %.240s",
+            what, why);
+  log_error ("%s", d->not_loaded);
+}
+
+static void
+take_loaded (struct daemon *d, struct loading *ld, int rc)
+{
+  struct error err = ERROR_INIT;
+
+  if (rc < 0)
+    not_loaded (d,
+                bindings_count (d->bindings)
+                    ? "are not taken, the last good ones stay"
+                    : "are not taken",
+                error_text (&ld->err));
+  else if (bindings_set (d->bindings, ld->list, ld->n, &err) < 0)
+    not_loaded (d, "are not taken", error_text (&err));
+  else
+    {
+      log_info ("%zu scenarios", ld->n);
+      d->not_loaded[0] = '\0';
+      ld->n = 0; /* the references are the bindings' now */
+    }
+}
+
 static void
 loading_done (void *owner, void *arg, enum job_end end, int rc)
 {
   struct daemon *d = owner;
-  struct loading *ld = arg;
-  struct error err = ERROR_INIT;
+  CLEANUP_FREE char *again = steal_ptr (&d->load_again);
 
+  d->loading = false;
   if (end == JOB_DISCARDED)
-    {
-      log_error ("the scenarios could not be read: the folder they are in "
-                 "does not answer");
-      return;
-    }
-  if (rc < 0)
-    log_error ("the scenarios are not taken%s: %s",
-               bindings_count (d->bindings) ? ", the last good ones stay" : "",
-               error_text (&ld->err));
-  else if (bindings_set (d->bindings, ld->list, ld->n, &err) < 0)
-    log_error ("the scenarios are not taken: %s", error_text (&err));
+    not_loaded (d, "could not be read",
+                "the folder they are in does not answer");
   else
     {
-      log_info ("%zu scenarios", ld->n);
-      ld->n = 0; /* the references are the bindings' now */
+      take_loaded (d, arg, rc);
+      loading_free (arg);
     }
-  loading_free (ld);
+  if (again)
+    start_loading (d, again, d->load_again_len);
+}
+
+/* What is being read now may be older than this. */
+static void
+load_later (struct daemon *d, const char *text, size_t len)
+{
+  free (d->load_again);
+  d->load_again = malloc (len + 1);
+  d->load_again_len = len;
+  if (d->load_again)
+    memcpy (d->load_again, text, len);
+  else
+    not_loaded (d, "are not read", "no memory");
 }
 
 static void
 start_loading (struct daemon *d, const char *text, size_t len)
 {
-  struct loading *ld = calloc (1, sizeof (*ld));
+  struct loading *ld;
   struct error err = ERROR_INIT;
   struct job_spec spec = {
     .name = "read scenarios",
@@ -181,23 +218,33 @@ start_loading (struct daemon *d, const char *text, size_t len)
     .done = loading_done,
     .free_arg = loading_free,
     .owner = d,
-    .arg = ld,
   };
 
-  if (!ld || d->drain_only)
+  if (d->drain_only)
+    return;
+  if (d->loading)
     {
-      free (ld);
+      load_later (d, text, len);
+      return;
+    }
+  ld = calloc (1, sizeof (*ld));
+  if (!ld)
+    {
+      not_loaded (d, "are not read", "no memory");
       return;
     }
   ld->d = d;
   ld->opener = keeper_link_opener (d->keeper);
+  spec.arg = ld;
   if (config_defaults (&ld->config, &err) < 0
       || config_parse (text, len, d->config_path, &ld->config, &err) < 0
       || job_start (d->jobs, &spec, &err) < 0)
     {
-      log_error ("the scenarios are not read: %s", error_text (&err));
+      not_loaded (d, "are not read", error_text (&err));
       loading_free (ld);
+      return;
     }
+  d->loading = true;
 }
 
 /* ---- sources ---- */
@@ -494,6 +541,7 @@ unmake (struct daemon *d)
   keeper_link_free (d->keeper);
   virt_done ();
   loop_free (d->loop);
+  free (d->load_again);
   config_done (&d->config);
 }
 

@@ -61,6 +61,10 @@ struct daemon
   struct running_source sources[DAEMON_MAX_SOURCES];
   unsigned nsources;
   bool drain_only;
+  bool loading;     /* the scenarios are being read */
+  char *load_again; /* and then by this configuration */
+  size_t load_again_len;
+  char not_loaded[320]; /* why those in force are not those on disk, or "" */
   uint64_t started_ms;
 };
 

@@ -339,12 +339,13 @@ parse_ip (struct cursor c, struct text_frame *ret)
 {
   size_t i;
 
+  if (!strchr ("REIPpcNKTLlr", *c.p) && *c.p != 'e')
+    return FRAME_NOT;
   for (i = 0; i < ARRAY_LEN (ip_words); i++)
     {
       struct cursor t = c;
       bool user = false;
-      unsigned addresses;
-      uint64_t v;
+      const char *before;
 
       if (!eat (&t, ip_words[i].word))
         continue;
@@ -358,11 +359,12 @@ parse_ip (struct cursor c, struct text_frame *ret)
       if (eat_segment (&t, &user) && user)
         return FRAME_USER;
       skip_blanks (&t);
-      addresses = eat_addresses (&t);
+      before = t.p;
+      (void) eat_addresses (&t);
       skip_to_symbol (&t);
       if (eat_symbol (&t, ret))
         return ip_words[i].form;
-      if (addresses || (eat (&t, "0x") && eat_hex (&t, &v)))
+      if (t.p > before)
         return FRAME_RAW;
     }
   return FRAME_NOT;
@@ -371,30 +373,30 @@ parse_ip (struct cursor c, struct text_frame *ret)
 /* ---- arm ---- */
 
 /* "(func) from [<..>] (caller+0x1/0x2)" and "func from caller+0x1/0x2": the
- * line is about func; its own offset was never said. */
+ * line is about func, whose own offset new kernels do not say. */
 static bool
 parse_from (struct cursor c, struct text_frame *ret)
 {
   struct cursor t = c;
   const char *name, *end;
   bool paren = eat (&t, "(");
-  struct text_frame caller;
+  struct text_frame f = { .func = "" };
 
   name = t.p;
   end = name_end (&t);
   if (!end)
     return false;
   t.p = end;
-  (void) eat_offset (&t, &caller.offset, &caller.size);
+  (void) eat_offset (&t, &f.offset, &f.size);
   if (paren)
     {
       skip_blanks (&t);
-      eat_module (&t, caller.module, sizeof caller.module);
+      eat_module (&t, f.module, sizeof f.module);
       if (!eat (&t, ")"))
         return false;
     }
   skip_blanks (&t);
-  eat_module (&t, caller.module, sizeof caller.module);
+  eat_module (&t, f.module, sizeof f.module);
   skip_blanks (&t);
   if (!eat (&t, "from "))
     return false;
@@ -404,13 +406,11 @@ parse_from (struct cursor c, struct text_frame *ret)
       if (!name_end (&t))
         return false;
     }
-  memset (ret, 0, sizeof *ret);
-  put_name (ret->func, sizeof ret->func, name, end);
+  put_name (f.func, sizeof f.func, name, end);
+  *ret = f;
   return true;
 }
 
-/* Words that stand before a name in lines that are no part of a stack, or
- * whose names are not where anybody was. */
 static bool
 parse_call (struct cursor c, struct text_frame *ret)
 {
@@ -427,7 +427,7 @@ parse_call (struct cursor c, struct text_frame *ret)
       skip_blanks (&c);
       (void) eat_addresses (&c);
     }
-  paren = eat (&c, "(") || eat (&c, "<");
+  paren = eat (&c, "(") || (!rust_name_end (&c) && eat (&c, "<"));
   if (!eat_symbol (&c, ret))
     return false;
   if (paren)

@@ -93,7 +93,9 @@ strip_level (struct cursor *c)
   if (!p || p == c->end || *p != '>' || n > 191)
     return false;
   c->p = p + 1;
-  c->wall = true;
+  /* A word before a colon is a programme's name in syslog; in a kernel's
+   * message it is the message: "<4>nvme nvme0: ...". */
+  c->wall = n >= 8;
   c->msg->level = (int) (n & 7);
   if (n < 8)
     c->msg->from = FROM_KERNEL;

@@ -346,7 +346,8 @@ bool
 prefix_logcat (struct cursor *c)
 {
   static const char letters[] = "??FEW?ID";
-  const char *p = prefix_shape (c->p, c->end, "99-99 99:99:99."), *at, *ident;
+  const char *p = prefix_shape (c->p, c->end, "99-99 99:99:99."), *at, *ident,
+             *rest;
   uint64_t n, pid, tid;
 
   if (!p || !(p = read_number (p, c->end, 9, &n)))
@@ -365,10 +366,12 @@ prefix_logcat (struct cursor *c)
   p = memchr (ident, ':', (size_t) (c->end - ident));
   if (!at || *at == '\0' || !p || p - ident > MAX_IDENT)
     return false;
-  c->p = p + 1;
+  for (rest = p + 1; p > ident && p[-1] == ' '; p--)
+    ;
+  if (p == ident)
+    return false;
+  c->p = rest;
   skip_blank (c);
-  while (p > ident && p[-1] == ' ')
-    p--;
   c->msg->level = (int) (at - letters);
   c->msg->from = FROM_USER;
   if (p - ident == 6 && memcmp (ident, "kernel", 6) == 0)

@@ -63,6 +63,8 @@ static const struct recipe recipes[] = {
   { "hung-task", RECIPE_HUNG | RECIPE_QUIET, 24, NULL, NULL },
   /* One line, whose numbers are of no use. */
   { "numbers", RECIPE_LINE | RECIPE_NUMBERS, 0, NULL, NULL },
+  /* What no rule has a better word for. */
+  { "any-bug", RECIPE_NUMBERS | RECIPE_SHARES, 40, NULL, NULL },
   { "workqueue", 0, 80, NULL, NULL },
   { "preempt", RECIPE_HEAD | RECIPE_SHARES, 40, NULL, NULL },
   { "rcu-usage", RECIPE_SHARES, 80, NULL, lockdep_lines },
@@ -76,7 +78,7 @@ const char *const text_recipes[] = {
   "line",      "oops",      "fault",   "bug-at", "list",  "rust",
   "stack-overflow", "trace", "trace-at", "sanitizer", "checker", "lockdep",
   "deadlock",  "warning",
-  "panic",     "stall",     "hung-task", "numbers", "workqueue", "preempt",
+  "panic",     "stall",     "hung-task", "numbers", "any-bug", "workqueue", "preempt",
   "rcu-usage", "leak",      "leaked",    "slab",    "oom",       NULL,
 };
 

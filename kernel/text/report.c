@@ -5,6 +5,7 @@
 #include "kernel/text/report.h"
 
 #include "kernel/text/report_impl.h"
+#include "kernel/text/skips.h"
 #include "kernel/text/titles.h"
 
 #include "base/cleanup.h"
@@ -219,6 +220,7 @@ add_frame (struct report *r, enum item_kind kind, const struct text_frame *f)
 
   if (it)
     it->frame = *f;
+  r->in_stack = kind == ITEM_CALL && !title_skips (stack_bottoms, f->func);
   if (kind == ITEM_CALL && !f->guess)
     r->ncalls++;
 }
@@ -274,6 +276,12 @@ take_stack (struct report *r, const char *s, size_t len)
       if (r->place_next && !r->head_func[0])
         memcpy (r->head_func, f.func, sizeof r->head_func);
       r->place_next = false;
+      if (r->safe_next && !f.guess && !title_skips (skip_tools, f.func)
+          && !title_skips (skip_printing, f.func))
+        {
+          memcpy (r->head_func, f.func, sizeof r->head_func);
+          r->safe_next = false;
+        }
       add_frame (r, ITEM_CALL, &f);
       return true;
     case FRAME_IP:
@@ -285,6 +293,7 @@ take_stack (struct report *r, const char *s, size_t len)
       add_frame (r, ITEM_LR, &f);
       return true;
     case FRAME_USER:
+      r->in_stack = false;
       report_mark (r, ITEM_USER);
       return true;
     case FRAME_RAW:
@@ -300,22 +309,20 @@ take_stack (struct report *r, const char *s, size_t len)
 static bool
 is_dump (const char *s, size_t len)
 {
-  size_t i, hex = 0;
+  size_t i, hex = 0, name = 0;
+  const char *colon = memchr (s, ':', len < 12 ? len : 12);
 
-  for (i = 0; i < len && i < 10; i++)
-    {
-      char c = s[i];
-
-      if (c == ':' && i >= 2)
-        return i + 1 == len || s[i + 1] == ' ' || s[i + 1] == '0';
-      if (!(c >= '0' && c <= '9') && !(c >= 'A' && c <= 'Z')
-          && !(c >= 'a' && c <= 'z') && c != '_' && c != ' ')
-        return false;
-    }
-  for (i = 0; i < len && i < 9; i++)
+  if (colon && colon > s + 1)
+    name = (size_t) (colon - s) + 1;
+  while (name < len && s[name] == ' ')
+    name++;
+  for (i = name; i < len && i < name + 9; i++)
     if ((s[i] >= '0' && s[i] <= '9') || (s[i] >= 'a' && s[i] <= 'f'))
       hex++;
-  return hex == 9 || (len > 8 && s[8] == ' ' && hex == 8);
+    else
+      break;
+  /* Segments have four digits, and a colon behind them. */
+  return hex >= 8 || (name && hex == 4 && i < len && s[i] != '-');
 }
 
 bool
@@ -366,38 +373,6 @@ copy_frames (struct report *r)
     }
 }
 
-/* A CPU that userspace does not let go of has no kernel stack to blame; nor is
- * it to be found where only the helper's that starved was printed. */
-static bool
-blames_nobody (const struct report *r)
-{
-  bool helper = false;
-  unsigned i, frames = 0;
-
-  for (i = 0; i < r->nitems; i++)
-    switch (r->items[i].kind)
-      {
-      case ITEM_USER:
-        return true;
-      case ITEM_KTHREAD:
-        helper = true;
-        break;
-      case ITEM_CPU:
-        helper = false;
-        break;
-      case ITEM_TASK:
-        helper = i && r->items[i - 1].kind == ITEM_KTHREAD;
-        break;
-      case ITEM_CALL:
-      case ITEM_IP:
-        frames += !helper;
-        break;
-      default:
-        break;
-      }
-  return r->has_trace && frames == 0;
-}
-
 void
 report_finish (struct report *r, bool cut)
 {
@@ -406,7 +381,7 @@ report_finish (struct report *r, bool cut)
   bool found, nobody;
 
   copy_frames (r);
-  nobody = (r->recipe->flags & RECIPE_STALL) && blames_nobody (r);
+  nobody = (r->recipe->flags & RECIPE_STALL) && title_blames_nobody (r);
   found = title_choose (r, func, sizeof func, generic, sizeof generic);
   if (line)
     r->e.evidence = EVIDENCE_REPORT;

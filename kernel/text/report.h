@@ -92,6 +92,8 @@ struct report
   bool has_trace;   /* "Call Trace:" was there */
   bool body;        /* lines that a quiet guest would not have printed */
   bool over;        /* an end mark */
+  bool safe_next;   /* the next frame that says something is where */
+  bool in_stack;    /* its last line was a frame, and not the bottom one */
   bool place_next;  /* the next frame is where, not how it came there */
   bool stamped;     /* its head was: lines without are not the kernel's */
   bool mixed;       /* lines were lost in it, or others stand in its lines */

@@ -144,6 +144,11 @@ take_hardware (struct report *r, const char *s, size_t len)
 static void
 take_modules (struct report *r, const char *s, size_t len)
 {
+  while (len && *s == ' ')
+    {
+      s++;
+      len--;
+    }
   put_once (r->e.modules, sizeof r->e.modules, s, len);
   r->body = true;
 }
@@ -319,8 +324,15 @@ take_at (struct report *r, const char *s, size_t len)
   const char *at = span_find (s, len, ", at: ");
   struct text_frame f;
 
+  /* Two sorts of interrupts: it is about who takes the lock in one. */
+  if (memmem (s, len, "irq-safe at:", 12) && span_begins (s, len, "... which"))
+    {
+      r->safe_next = true;
+      return true;
+    }
   /* "is trying to release lock (&x) at:", and on the next line where. */
-  if (len > 4 && memcmp (s + len - 4, " at:", 4) == 0)
+  if (len > 4 && memcmp (s + len - 4, " at:", 4) == 0
+      && span_find (s, len, "lock ("))
     {
       r->place_next = true;
       return true;

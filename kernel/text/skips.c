@@ -172,6 +172,12 @@ const char *const skip_tools[] = {
   "jump_label_*", "__jump_label_*", "arch_static_branch*",
   "current_*", "get_current", "vscnprintf", "scnprintf", "format_decode",
   "pointer", "va_format", "dev_vprintk_emit", "device_unregister*",
+  "__dev_printk", "__dev_vprintk*", "dev_printk_emit", "alloc_inode*",
+  "alloc_inode_sb", "kvasprintf*", "kasprintf*", "sk_prot_alloc", "sk_alloc",
+  "truncate_inode_pages*", "sk_stop_timer*", "sk_reset_timer*",
+  "__queue_delayed*", "arm_copy_*", "__memzero", "__arch_copy_*",
+  "__arch_clear_user", "__asm_copy_*", "__copy_tofrom_user*",
+  "fallback_scalar_usercopy*", "__pi_*", "debug_mutex_*", "__put_task_struct*",
   "tty_unregister_device", "hwrng_unregister", "debug_lockdep_rcu_enabled",
   "find_lock_entries", "__try_to_del_timer*", "sysvec_*","hex_dump_to_buffer", "crc_*", "crc32*", "klist_*", "kfree_skb*",
   "skb_pull*", "consume_skb", "get_device_parent*", "device_destroy",
@@ -206,11 +212,11 @@ const char *const skip_waiting[] = {
   "__sched_text_start", "_cond_resched", "__cond_resched*", "flush_rcu_work",
   "swait_*", "prepare_to_wait*", "finish_wait", "d_alloc_parallel_wait",
   "dump_stack*", "__synchronize_*", "synchronize_*", "get_rcu_*",
-  "lock_sock_nested", "__lock_sock*", "lock_timer_*", "kthread_park",
+  "__lock_sock*", "lock_timer_*", "rpc_wait_bit*", "kthread_park",
   "exp_funnel_lock", "wait_transaction_*", "jbd2_log_wait_*", "__lock_buffer",
-  "sleep_on_*", "inode_sleep_on*", "__wait_rcu_gp", "schedule_hrtimeout*",
+  "sleep_on_*", "__wait_rcu_gp", "schedule_hrtimeout*",
   "__refrigerator", "do_nanosleep", "msleep*", "_raw_spin_*", "stack_trace_*",
-  "show_stack*", "sched_show_task*", "super_lock", "__super_lock", "grab_super*",
+  "show_stack*", "sched_show_task*",
   "inode_lock*", "ldsem_*", "__ldsem_*", "netdev_lock*", "blk_mq_freeze_*", NULL,
 };
 
@@ -266,7 +272,7 @@ const char *const stall_anchors[] = {
   "__hrtimer_run_queues", "tasklet_action*", "__tasklet_hi_action*",
   "process_one_work", "run_ksoftirqd", "irq_exit*", "__irq_exit_rcu",
   "invoke_softirq", "do_softirq*", "rcu_do_batch", "task_work_run",
-  "kthread", "do_idle", "cpu_startup_entry", "cpu_idle_loop", "cpuidle_*",
+  "kthread", "cpu_startup_entry", "cpu_idle_loop",
   "handle_irq_event*", "__handle_irq_event_percpu", "generic_handle_irq*",
   "handle_IRQ_event", "do_one_initcall", "do_exit_group",
   "run_timer_softirq", "do_group_exit", "smpboot_thread_fn", NULL,
@@ -277,12 +283,23 @@ const char *const stall_selves[] = {
   "__arm64_compat_sys_*", "__x32_compat_sys_*", "__x64_compat_sys_*",
   "__riscv_sys_*", "__se_sys_*", "__do_sys_*", "__se_compat_sys_*",
   "__do_compat_sys_*", "SyS_*", "SYSC_*", "compat_SyS_*", "compat_SYSC_*",
-  "sys_*", "__s390x_sys_*", "__powerpc_sys_*", NULL,
+  "sys_*", "__s390x_sys_*", "__powerpc_sys_*", "do_idle", NULL,
 };
 
 const struct skip_bucket stall_buckets[] = {
   { "smp_call_function*", "smp_call_function" },
   { NULL, NULL },
+};
+
+const char *const stack_bottoms[] = {
+  "ret_from_fork*", "ret_from_kernel_thread*", "kernel_thread_helper",
+  "kernel_thread_starter", "entry_*", "system_call*", "sysenter_*",
+  "syscall_exit*", "syscall_call", "ret_fast_syscall", "ret_to_user",
+  "el0_*", "el0t_*", "tracesys*", "int_ret_from_*", "start_secondary",
+  "secondary_startup*", "start_kernel", "x86_64_start_*", "cpu_idle*",
+  "cpu_startup_entry", "do_idle", "rest_init", "kthread", "gs_change",
+  "do_syscall_*", "do_fast_syscall*", "ia32_sysret", "syscall_return*",
+  "rcu_gp_kthread", "worker_thread", "_stext", "stext", NULL,
 };
 
 const char *const blames_caller[] = {

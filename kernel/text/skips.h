@@ -30,6 +30,8 @@ extern const char *const stall_anchors[];
 extern const char *const stall_selves[];
 /* Known by their own name wherever they are. */
 extern const struct skip_bucket stall_buckets[];
+/* Where stacks end. */
+extern const char *const stack_bottoms[];
 /* Warnings that callers cause: "caller/callee" is the title. */
 extern const char *const blames_caller[];
 

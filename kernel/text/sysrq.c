@@ -346,7 +346,7 @@ losses (struct sysrq_dump *d, const struct text_msg *msg)
   if (l && l->torn)
     dump_gap (d, "lost", 1, "bytes that were not read in time");
   if (l && l->cut)
-    dump_gap (d, "cut", l->cut, "bytes of a line that is too long");
+    dump_gap (d, "lost", l->cut, "bytes of a line that is too long");
   mark = msg->len && *msg->text == '*' && dropped (d, c);
   if (l && l->text && msg->text > l->text && *l->text == '*')
     {

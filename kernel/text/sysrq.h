@@ -14,6 +14,7 @@
 #define SYSRQ_MAX_TASKS 16384
 #define SYSRQ_MAX_CPUS 1024
 #define SYSRQ_MAX_FRAMES 98304 /* of all tasks and CPUs together */
+#define SYSRQ_MAX_STACK 128    /* frames of one */
 #define SYSRQ_MAX_REGS 24      /* of one task or CPU */
 
 struct sysrq_reg
@@ -92,6 +93,8 @@ bool sysrq_dump_any (const struct sysrq_dump *d);
  * held locks, ftrace events, workqueues, gaps (docs/sysrq-json.md).  NULL
  * only without memory. */
 struct json_object *sysrq_dump_to_json (const struct sysrq_dump *d);
+/* The same without tasks, blocked and cpus, which are most of it. */
+struct json_object *sysrq_dump_to_json_short (const struct sysrq_dump *d);
 struct json_object *sysrq_task_to_json (const struct sysrq_task *t);
 
 /* ---- what a stack waits for ---- */

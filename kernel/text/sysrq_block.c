@@ -70,21 +70,20 @@ add_frame (struct sysrq_dump *d, struct dump_block *b,
   if (*t.nframes == b->cap)
     {
       unsigned cap = b->cap ? 2 * b->cap : 8;
-      struct text_frame *more
-          = cap > TEXT_FRAMES_MAX ? NULL
-                                  : realloc (*t.frames, cap * sizeof *more);
+      struct text_frame *more = NULL;
 
-      if (!more)
+      if (cap <= SYSRQ_MAX_STACK && d->nframes < SYSRQ_MAX_FRAMES)
+        more = realloc (*t.frames, cap * sizeof *more);
+      if (more)
         {
-          (*t.more)++;
-          return;
+          *t.frames = more;
+          b->cap = cap;
         }
-      *t.frames = more;
-      b->cap = cap;
     }
-  if (d->nframes == SYSRQ_MAX_FRAMES)
+  if (*t.nframes == b->cap || d->nframes == SYSRQ_MAX_FRAMES)
     {
       (*t.more)++;
+      d->lost_frames++;
       return;
     }
   (*t.frames)[(*t.nframes)++] = *f;

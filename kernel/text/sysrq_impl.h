@@ -22,6 +22,7 @@
 #define DUMP_MEMORIES 4   /* "Mem-Info:" of one text: the latest */
 #define DUMP_TRACE 1024   /* lines of the ftrace buffer: the latest */
 #define DUMP_LOCKS 4096   /* held locks, and as many who hold them */
+#define DUMP_NODES 64     /* of one memory report */
 #define DUMP_STRAYS 24    /* lines that fit nothing, and a section is over */
 
 struct dump_ctx;
@@ -61,6 +62,8 @@ struct dump_ctx
   /* Memory: references. */
   struct json_object *memory, *zone;
   int node;
+  unsigned nnodes;
+  int nodes[DUMP_NODES]; /* numbers of those that memory has, in its order */
 };
 
 struct dump_gap
@@ -91,7 +94,7 @@ struct sysrq_dump
   struct sysrq_cpu *cpus;
   unsigned ncpus, cpus_cap;
   unsigned nframes; /* of all */
-  uint64_t lost_tasks, lost_cpus;
+  uint64_t lost_tasks, lost_cpus, lost_frames;
   unsigned torn;
 
   char keys[32];

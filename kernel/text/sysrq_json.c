@@ -275,19 +275,11 @@ add_head (struct json_object *o, const struct sysrq_dump *d)
   json_object_object_add (o, "done", done);
 }
 
-struct json_object *
-sysrq_dump_to_json (const struct sysrq_dump *d)
+static void
+add_stacks (struct json_object *o, const struct sysrq_dump *d)
 {
-  struct json_object *o = json_object_new_object (), *list;
-  struct json_object *trace = dump_trace_json (d);
+  struct json_object *list = json_object_new_array_ext ((int) d->ntasks);
 
-  if (!o)
-    return NULL;
-  add_head (o, d);
-  add_states (o, d);
-  add_blocked (o, d);
-  add_hung (o, d);
-  list = json_object_new_array_ext ((int) d->ntasks);
   json_object_object_add (o, "tasks", list);
   for (unsigned i = 0; i < d->ntasks; i++)
     json_object_array_add (list, sysrq_task_to_json (&d->tasks[i]));
@@ -295,13 +287,42 @@ sysrq_dump_to_json (const struct sysrq_dump *d)
   json_object_object_add (o, "cpus", list);
   for (unsigned i = 0; i < d->ncpus; i++)
     json_object_array_add (list, cpu_json (&d->cpus[i]));
+}
+
+static struct json_object *
+document (const struct sysrq_dump *d, bool stacks)
+{
+  struct json_object *o = json_object_new_object (), *trace;
+
+  if (!o)
+    return NULL;
+  add_head (o, d);
+  add_states (o, d);
+  if (stacks)
+    add_blocked (o, d);
+  add_hung (o, d);
+  if (stacks)
+    add_stacks (o, d);
   add_section (o, "memory", d->memories);
   add_section (o, "timers", d->timers);
   add_section (o, "locks", d->locks);
+  trace = dump_trace_json (d);
   if (trace)
     json_object_object_add (o, "ftrace", trace);
   add_section (o, "workqueues", d->work);
   add_section (o, "sched", d->sched);
   add_gaps (o, d);
   return o;
+}
+
+struct json_object *
+sysrq_dump_to_json (const struct sysrq_dump *d)
+{
+  return document (d, true);
+}
+
+struct json_object *
+sysrq_dump_to_json_short (const struct sysrq_dump *d)
+{
+  return document (d, false);
 }

@@ -15,7 +15,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MAX_NODES 64
 #define MAX_ZONES 16 /* of a node */
 #define MAX_PAIRS 64
 #define MAX_ORDERS 16
@@ -98,22 +97,19 @@ member (struct json_object *o, const char *name, bool array)
 }
 
 static struct json_object *
-node_of (struct json_object *memory, int node)
+node_now (struct dump_ctx *ctx)
 {
-  struct json_object *nodes = member (memory, "nodes", true), *o;
-  size_t n = json_object_array_length (nodes);
+  struct json_object *nodes = member (ctx->memory, "nodes", true), *o;
 
-  for (size_t i = 0; i < n; i++)
-    {
-      o = json_object_array_get_idx (nodes, i);
-      if (json_get_int (o, "node", -1) == node)
-        return o;
-    }
-  if (n == MAX_NODES)
+  for (unsigned i = 0; i < ctx->nnodes; i++)
+    if (ctx->nodes[i] == ctx->node)
+      return json_object_array_get_idx (nodes, i);
+  if (ctx->nnodes == DUMP_NODES)
     return NULL;
   o = json_object_new_object ();
-  json_add_int (o, "node", node);
+  json_add_int (o, "node", ctx->node);
   json_object_array_add (nodes, o);
+  ctx->nodes[ctx->nnodes++] = ctx->node;
   return o;
 }
 
@@ -248,7 +244,7 @@ node_line (struct dump_ctx *ctx, struct cursor c)
   is = is_zone (&name) && (buddies || cur_at (&t, " free:"));
   if (!is && !cur_at (&c, "hugepages_") && !pairs (c, NULL))
     return false;
-  node = node_of (ctx->memory, ctx->node);
+  node = node_now (ctx);
   if (!node || hugepages (c, node))
     return true;
   if (!is)
@@ -388,6 +384,7 @@ dump_memory_head (struct sysrq_dump *d, struct dump_ctx *ctx, struct cursor c)
   json_object_put (ctx->zone);
   ctx->zone = NULL;
   ctx->node = 0;
+  ctx->nnodes = 0;
   return true;
 }
 

@@ -332,16 +332,37 @@ answered (struct sysrq_dump *d, int cpu)
     d->asked.answered[cpu / 8] |= (uint8_t) (1u << (cpu % 8));
 }
 
-/* CPUs that take not even an NMI are the finding. */
+static bool
+is_silent (const struct dump_asked *a, unsigned cpu)
+{
+  return cpu < SYSRQ_MAX_CPUS
+         && (a->cpus[cpu / 8] & ~a->answered[cpu / 8] & (1u << (cpu % 8)));
+}
+
+/* CPUs that take not even an NMI are the finding: "1,4-7". */
 static void
 silent (struct sysrq_dump *d)
 {
   uint64_t line = d->line;
+  unsigned count = 0;
+  size_t n = 0;
+  char list[64];
 
+  for (unsigned i = 0, last; i < SYSRQ_MAX_CPUS; i = last + 1)
+    {
+      for (last = i; is_silent (&d->asked, last); last++)
+        ;
+      if (last == i)
+        continue;
+      count += last - i;
+      if (n + 12 < sizeof list)
+        n += (size_t) snprintf (list + n, sizeof list - n,
+                                last - i > 1 ? "%s%u-%u" : "%s%u",
+                                n ? "," : "", i, last - 1);
+    }
   d->line = d->asked.line;
-  for (unsigned i = 0; i < SYSRQ_MAX_CPUS; i++)
-    if (d->asked.cpus[i / 8] & ~d->asked.answered[i / 8] & (1u << (i % 8)))
-      dump_gap (d, "silent", 1, "cpu %u did not answer the NMI", i);
+  if (count)
+    dump_gap (d, "silent", count, "cpu %s did not answer the NMI", list);
   d->line = line;
   d->asked = (struct dump_asked){ .line = line };
 }
@@ -350,6 +371,7 @@ silent (struct sysrq_dump *d)
 static bool
 sending (struct sysrq_dump *d, struct dump_ctx *ctx, struct cursor c)
 {
+  unsigned left = SYSRQ_MAX_CPUS; /* a CPU is named once in what is true */
   uint64_t from, to;
 
   if (!cur_lit (&c, "Sending NMI "))
@@ -365,9 +387,9 @@ sending (struct sysrq_dump *d, struct dump_ctx *ctx, struct cursor c)
       to = from;
       if (cur_lit (&c, "-"))
         cur_u64 (&c, &to);
-      for (; from <= to && from < SYSRQ_MAX_CPUS; from++)
+      for (; from <= to && from < SYSRQ_MAX_CPUS && left; from++, left--)
         d->asked.cpus[from / 8] |= (uint8_t) (1u << (from % 8));
-      if (!cur_lit (&c, ","))
+      if (!left || !cur_lit (&c, ","))
         break;
     }
   return true;
@@ -529,6 +551,8 @@ dump_tasks_end (struct sysrq_dump *d)
     dump_gap (d, "torn", d->torn, "stacks that are cut off or mixed up");
   if (d->lost_tasks)
     dump_gap (d, "limit", d->lost_tasks, "tasks");
+  if (d->lost_frames)
+    dump_gap (d, "limit", d->lost_frames, "frames");
   if (d->lost_cpus)
     dump_gap (d, "limit", d->lost_cpus, "backtraces of CPUs");
   /* The kernels that have this form of line end with busy workqueues. */

@@ -337,6 +337,43 @@ choose_stall (const struct report *r, char *dst, size_t n)
   return true;
 }
 
+bool
+title_blames_nobody (const struct report *r)
+{
+  bool helper = false, helped = false, user = false;
+  unsigned i, frames = 0;
+
+  for (i = 0; i < r->nitems; i++)
+    switch (r->items[i].kind)
+      {
+      case ITEM_USER:
+        user = true;
+        break;
+      case ITEM_KTHREAD:
+        helper = helped = true;
+        break;
+      case ITEM_CPU:
+        helper = false;
+        break;
+      case ITEM_TASK:
+        helper = i && r->items[i - 1].kind == ITEM_KTHREAD;
+        break;
+      case ITEM_CALL:
+      case ITEM_IP:
+        frames += !helper && !is_loose (&r->items[i].frame)
+                  && !title_skips (skip_tick, r->items[i].frame.func)
+                  && !title_skips (tick_entries, r->items[i].frame.func)
+                  && !title_skips (stack_bottoms, r->items[i].frame.func)
+                  && !says_nothing (r, r->items[i].frame.func)
+                  && strncmp (r->items[i].frame.func, "hrtimer", 7) != 0
+                  && strncmp (r->items[i].frame.func, "__hrtimer", 9) != 0;
+        break;
+      default:
+        break;
+      }
+  return frames == 0 && (user || (helped && r->has_trace));
+}
+
 /* ---- hung tasks ---- */
 
 static bool

@@ -18,6 +18,11 @@ bool title_skips (const char *const *patterns, const char *func);
 bool title_choose (const struct report *r, char *dst, size_t n,
                    char *ret_generic, size_t ngeneric);
 
+/* Of a stall: whether nobody in the kernel can be meant.  A CPU that userspace
+ * does not let go of has no kernel stack; nor is it to be found where only the
+ * helper's that starved was printed. */
+bool title_blames_nobody (const struct report *r);
+
 /* From the head alone. */
 void title_head (struct report *r);
 /* From all of it; evidence and corrupted must have been set. */

@@ -42,7 +42,7 @@ classify_add_rules (struct text_rules *rules, const char *path,
 int
 classify_rules (struct cli *cli, struct text_rules **ret, struct error *err)
 {
-  struct text_rules *rules;
+  struct text_rules *rules = NULL;
   const char *path;
   int r = text_rules_new (&rules, err);
 

@@ -20,6 +20,7 @@ struct status
   struct json_object *rows[8]; /* arrays, by kind below */
   unsigned guests, hung, suspect, held, unknown, sick_sources, stuck;
   bool drain_only, no_writer;
+  const char *not_loaded; /* in the daemon's row */
   bool nowhere; /* and no source of guests was told of yet */
 };
 
@@ -56,6 +57,7 @@ on_row (struct json_object *row, const void *body, size_t len, void *arg)
           {
             st->drain_only = json_get_bool (row, "drain_only", false);
             st->no_writer = !json_get_bool (row, "writer", true);
+            st->not_loaded = json_get_str (row, "not_loaded");
           }
         if (i == STUCK)
           st->stuck++;
@@ -261,6 +263,8 @@ ours (const struct status *st)
            "guest; see its log, then restart it";
   if (st->no_writer)
     return "hangdog's writer is not there: nothing is stored or sent";
+  if (st->not_loaded)
+    return st->not_loaded;
   if (st->nowhere)
     return "nowhere to look for guests: name \"sources\" in the configuration "
            "(`hangdog doctor` says more)";
@@ -319,7 +323,10 @@ plugin_line (const struct status *st, bool npd)
   printf ("HANGDOG %s - %u guests, %u hung, %u suspect", word, st->guests,
           st->hung, st->suspect);
   if (ours (st))
-    printf (", %s", ours (st));
+    {
+      fputs (", ", stdout);
+      print_text (stdout, ours (st));
+    }
   if (!npd)
     printf (" | guests=%u hung=%u;;0 suspect=%u;0", st->guests, st->hung,
             st->suspect);

@@ -152,7 +152,9 @@ blocked (const struct sysrq_dump *d, const unsigned *idx, unsigned n,
   const struct sysrq_task *tasks;
 
   sysrq_dump_tasks (d, &tasks);
-  printf ("blocked:%s\n", n ? "" : " nobody");
+  printf ("blocked:%s\n", n                    ? ""
+                          : sysrq_dump_gaps (d) ? " nobody that was shown"
+                                                : " nobody");
   for (unsigned i = 0; i < n; i++)
     task (&tasks[idx[i]], whole);
 }
@@ -326,11 +328,12 @@ missing (struct json_object *doc)
 static void
 people (const struct sysrq_dump *d, const unsigned *idx, unsigned n)
 {
-  struct json_object *doc CLEANUP_JSON = sysrq_dump_to_json (d);
+  struct json_object *doc CLEANUP_JSON = sysrq_dump_to_json_short (d);
+  const struct sysrq_task *tasks;
   struct buf b CLEANUP_BUF = BUF_INIT (2048);
 
   states (doc);
-  if (length (doc, "tasks", NULL) || strchr (sysrq_dump_keys (d), 'w'))
+  if (sysrq_dump_tasks (d, &tasks) || strchr (sysrq_dump_keys (d), 'w'))
     blocked (d, idx, n, false);
   hung (doc);
   cpus (d);

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# corpus.sh [PART]... - kernel/text on collected logs: labels quiet chunks satyr captures (all). The logs are not part
+# corpus.sh [PART]... - kernel/text on collected logs: labels quiet chunks satyr captures sysrq (all). The logs are not part
 # of the tree: HANGDOG_CORPORA names their folder, else it is ../shared/corpora beside the sources. CORPUS_VERBOSE=1
 # prints every miss, CORPUS_SEED another throw of the dice. Exit 1 when a promise is broken.
 set -u
@@ -27,8 +27,8 @@ part() { # NAME FOLDER
 }
 parts=$(tr ',' ' ' <<<"${*:-all}")
 for p in $parts; do
-    case $p in labels|quiet|chunks|satyr|captures|all) ;; *)
-        echo "corpus: there is no part $p: labels quiet chunks satyr captures" >&2
+    case $p in labels|quiet|chunks|satyr|captures|sysrq|all) ;; *)
+        echo "corpus: there is no part $p: labels quiet chunks satyr captures sysrq" >&2
         exit 2 ;;
     esac
 done
@@ -38,5 +38,10 @@ part satyr satyr
 part captures sysrq-captures
 part quiet syzkaller/report
 part chunks syzkaller/report
+# Of another programme, and says itself what is skipped.
+case " $parts " in *" sysrq "*|*" all "*)
+    HANGDOG_SRC=$src HANGDOG_BUILD=$build HANGDOG_CORPORA=$corpora bash "$src/tests/corpus/sysrq.sh"
+    case $? in 0) ran=$((ran + 1)) ;; 77) ;; *) broken=1 ;; esac ;;
+esac
 if [ "$ran" = 0 ]; then echo "corpus: skipped, no corpus"; fi
 exit "$broken"

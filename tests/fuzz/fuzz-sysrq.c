@@ -12,7 +12,7 @@
 static void
 check_frames (const struct text_frame *f, unsigned n)
 {
-  MUST (n <= TEXT_FRAMES_MAX);
+  MUST (n <= SYSRQ_MAX_STACK);
   for (unsigned i = 0; i < n; i++)
     MUST (memchr (f[i].func, '\0', sizeof f[i].func)
           && memchr (f[i].module, '\0', sizeof f[i].module));

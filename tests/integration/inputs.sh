@@ -216,6 +216,29 @@ exact "nagios of one that only drains: exit code" $? 1
 grep -q 'WARNING.*only drains' "$work/out" || { cat "$work/out" >&2; die "the plugin does not say that it only drains"; }
 hd_stop
 
+# ---- reloads one behind the other: the last one counts ----
+hd_start
+for n in $(seq 200); do chaos_scenario "none$n" nobody 1s 800ms; done # so that to read them takes a while
+for n in $(seq 20); do
+    chaos_scenario "up$n" '*' 1s 800ms
+    rm -f "$work/scenarios/up$((n - 1)).json"
+    kill -HUP "$keeper"
+    sleep 0.0$((n % 4))
+done
+until_ok 10 sh -c "'$build/hangdog' status --json | jq -se '[.[] | select(.row==\"scenario\") | .scenario] | (index(\"up20\") != null) and (index(\"up19\") == null)' >'$work/out'" \
+    || { hd status; die "the last of twenty reloads is not what is in force"; }
+hd_stop
+rm -f "$work/scenarios/"none*.json
+# A bad one when it starts: it asks nobody, and does not call that well.
+echo '{ "schema": "hangdog/scenario/1", "nam": "x" }' >"$work/scenarios/up20.json"
+hd_start
+until_ok 10 logged 'scenarios are not taken' || die "a bad scenario at the start is not told"
+hd status >"$work/out"
+exact "status of one whose scenarios are bad: exit code" $? 4
+grep -q 'scenarios are not taken.*up20.json:1' "$work/out" || { cat "$work/out" >&2; die "status does not say that the scenarios are bad"; }
+hd_stop
+rm -f "$work/scenarios/"up[0-9]*.json
+
 # ---- nobody was named to be watched ----
 chaos_config ''
 hd_start

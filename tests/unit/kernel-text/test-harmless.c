@@ -21,7 +21,10 @@
 #define BOOT                                                                   \
   "[    0.000000] Linux version 6.1.0-18-amd64 (builder@host) (gcc-12) #1 "    \
   "SMP PREEMPT_DYNAMIC\n"                                                      \
-  "[    0.000000] Command line: root=/dev/vda1 ro console=ttyS0\n"
+  "[    0.000000] Command line: root=/dev/vda1 ro console=ttyS0\n"             \
+  "[    0.004000] tsc: Detected 2994.374 MHz processor\n"                      \
+  "[    0.220000] smpboot: Allowing 2 CPUs, 0 hotplug CPUs\n"                  \
+  "[    1.470000] EXT4-fs (vda1): mounted filesystem. Quota mode: none.\n"
 #define USERSPACE                                                              \
   BOOT "[    2.100000] systemd[1]: systemd 252.22 running in system mode\n"    \
        "[  OK  ] Reached target Multi-User System.\n"                          \

@@ -169,7 +169,8 @@ test_where (void **state)
                        "k");
   assert_string_equal (which (r, "numbat-k", FROM_USER, STAGE_USERSPACE),
                        "");
-  assert_string_equal (which (r, "numbat-k", FROM_UNKNOWN, STAGE_SHELL), "");
+  assert_string_equal (which (r, "numbat-k", FROM_UNKNOWN,
+                              STAGE_BOOTLOADER), "");
   assert_string_equal (which (r, "numbat-u", FROM_USER, STAGE_USERSPACE),
                        "u");
   assert_string_equal (which (r, "numbat-u", FROM_UNKNOWN, STAGE_LOGIN), "u");
