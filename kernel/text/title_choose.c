@@ -431,6 +431,9 @@ title_choose (const struct report *r, char *dst, size_t n, char *ret_generic,
   else
     {
       found = (flags & RECIPE_HEAD) && choose_head (r, func, sizeof func);
+      if (found && (flags & RECIPE_WARN) && !strchr (func, '/')
+          && !choose_from (r, 0, generic, sizeof generic))
+        return false; /* the stack that must follow did not: cut off */
       if (!found && (flags & RECIPE_WARN) && r->head_func[0])
         found = choose_caller (r, r->head_func, func, sizeof func);
       else if (!found && (flags & RECIPE_IP))

@@ -213,6 +213,10 @@ title_report (struct report *r)
   memset (r->e.alt, 0, sizeof r->e.alt);
   if (f == r->generic)
     add_alt (r, rule->title, r->func);
+  /* Where trackers name no function, the head may have. */
+  if (!r->found && (r->recipe->flags & RECIPE_WARN) && r->head_func[0]
+      && !title_says_nothing (r, r->head_func))
+    add_alt (r, rule->title, r->head_func);
   for (i = 0; i < TEXT_ALTS_MAX; i++)
     if (rule->alt[i] && rule->alt[i][0])
       add_alt (r, rule->alt[i], f);
