@@ -112,6 +112,7 @@ rule_try (const struct text_rule *rule, struct regex_scratch *s,
     return rc;
   ret->rule = rule;
   ret->whole = span_of (s, 0, msg->text);
+  ret->group[0] = ret->whole;
   /* Now: what forbids it writes to the same scratch. */
   for (unsigned g = 1; g <= RULE_GROUPS_MAX; g++)
     ret->group[g] = g <= rule->groups ? span_of (s, g, msg->text)
