@@ -14,7 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/* How long a boot in the text is waited with; a replayed log is over by then. */
+/* How long a boot in the text is waited with; a log shown again is over by
+ * then. */
 #define PENDING_MS 3000
 /* One boot shows itself on each console, as each comes up. */
 #define ECHO_MS 60000

@@ -10,7 +10,8 @@
  * that the same hang is not told twice.  Loop thread only.
  *
  * They are told directly of what must not be lost; text that a guest's kernel
- * may have printed (kernel.trouble.* facts) they hear on the bus, as a suspicion.
+ * may have printed (kernel.trouble.* facts) they hear on the bus, as a
+ * suspicion.
  */
 #ifndef HANGDOG_SUPERVISOR_INCIDENTS_H
 #define HANGDOG_SUPERVISOR_INCIDENTS_H

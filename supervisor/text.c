@@ -473,9 +473,9 @@ dump_look (const struct texts_look *look, void *arg)
 
   if (a->gaps || a->limits_hit || a->reports_cut || look->events)
     buf_printf (arg,
-                "  text %s:%s stage=%s lines=%" PRIu64 " events=%u gaps=%" PRIu64
-                " lost=%" PRIu64 " limits=%" PRIu64 " cut=%" PRIu64
-                " memory=%zu\n",
+                "  text %s:%s stage=%s lines=%" PRIu64 " events=%u"
+                " gaps=%" PRIu64 " lost=%" PRIu64 " limits=%" PRIu64
+                " cut=%" PRIu64 " memory=%zu\n",
                 look->uuid, look->console,
                 text_stage_names[look->stage->stage], a->lines, look->events,
                 a->gaps, a->lost_bytes, a->limits_hit, a->reports_cut,

@@ -372,7 +372,7 @@ text_say_suspect_ (struct text_worker *w, struct text_source *s,
     LOCK_SCOPE (&s->all->m);
     remember (tr, e, true);
   }
-  tell (s, tr, e, false);
+  /* Who hears of it finds it in the list. */
   if (take_token (&tr->reports, KEPT_BURST, KEPT_REFILL_MS, clock_ms ()))
     keep (w, s, tr, e, false);
   else
@@ -380,6 +380,7 @@ text_say_suspect_ (struct text_worker *w, struct text_source *s,
       LOCK_SCOPE (&s->all->m);
       s->all->events_dropped++;
     }
+  tell (s, tr, e, false);
 }
 
 void
@@ -394,8 +395,8 @@ text_say_event_ (struct text_worker *w, struct text_source *s,
     LOCK_SCOPE (&s->all->m);
     remember (tr, e, false);
   }
-  tell (s, tr, e, true);
   keep (w, s, tr, e, true);
+  tell (s, tr, e, true);
 }
 
 /* ---- stages ---- */

@@ -21,7 +21,7 @@
 #include "supervisor/text_impl.h"
 #include "tests/fakes/hubscene.h"
 #include "tests/lib/until.h"
-#include "transports/console/ring.h"
+#include "transports/console/hub_impl.h"
 
 #define FACTS 4096
 #define WAIT_MS 5000
@@ -206,6 +206,7 @@ struct seen
   struct world *w;
   unsigned n;
   uint64_t lines, bytes, gaps, lost;
+  size_t memory;
   unsigned events;
   enum text_stage stage;
   char note[160], title[TEXT_TITLE_MAX];
@@ -222,6 +223,7 @@ see_one (const struct texts_look *l, void *arg)
   v->bytes += l->stats.bytes;
   v->gaps += l->stats.gaps;
   v->lost += l->stats.lost_bytes;
+  v->memory += l->stats.memory;
   v->events += l->events;
   v->stage = l->stage->stage;
   snprintf (v->note, sizeof v->note, "%s", l->note);
@@ -530,6 +532,27 @@ test_many (void **state)
   end (w);
 }
 
+/* A guest that said something once, and nothing since. */
+static void
+test_an_idle_console_is_small (void **state)
+{
+  struct world *w = begin (1, 0, NULL);
+  struct seen v;
+  size_t own = sizeof (struct text_source) + sizeof (struct text_guest)
+               + sizeof (struct tap);
+
+  says (w, 0, BANNER "[    1.000000] Run /init as init process\r\n"
+              "Welcome to Debian\r\nweb login: ");
+  assert_true (heard (w, "guest.stage", 1));
+  assert_true (read_beyond (w, 100));
+  nap_ms (400); /* the prompt has been given */
+  see (w, &v);
+  print_message ("%zu bytes of ours, %zu of its reader\n", own, v.memory);
+  assert_in_range (v.memory, 1, 4096 - own);
+  seen_done (&v);
+  end (w);
+}
+
 /* ---- what is told how often, with the hands of the clock turned ---- */
 
 struct unit
@@ -692,6 +715,7 @@ main (void)
     T (test_room_for_one_that_lags),
     T (test_no_room),
     T (test_many),
+    T (test_an_idle_console_is_small),
     T (test_repeats),
     T (test_rations),
     T (test_the_list),
