@@ -541,10 +541,10 @@ test_an_idle_console_is_small (void **state)
   size_t own = sizeof (struct text_source) + sizeof (struct text_guest)
                + sizeof (struct tap);
 
-  says (w, 0, BANNER "[    1.000000] Run /init as init process\r\n"
-              "Welcome to Debian\r\nweb login: ");
+  says (w, 0, BANNER "[    1.000000] Run /init as init process\\r\\n"
+              "Welcome to Debian\\r\\nweb login: ");
   assert_true (heard (w, "guest.stage", 1));
-  assert_true (read_beyond (w, 100));
+  assert_true (read_beyond (w, 129));
   nap_ms (400); /* the prompt has been given */
   see (w, &v);
   print_message ("%zu bytes of ours, %zu of its reader\n", own, v.memory);
