@@ -64,18 +64,19 @@ incidents_standing_of (struct incidents *in, const char *uuid)
 /* Old ones that are done and do not stand are only kept for `status`.  One
  * that the writer has still to answer for must stay: the answer comes back to
  * it. */
-static void
-make_room (struct incidents *in)
+bool
+incidents_room (struct incidents *in)
 {
   struct active *oldest = NULL;
 
   if (in->count < MAX_INCIDENTS)
-    return;
+    return true;
   for (struct active *a = in->first; a; a = a->next)
     if (a->stand == STAND_NOT && a->life == LIFE_DONE)
       oldest = a; /* the list has the newest first */
   if (oldest)
     active_remove (oldest);
+  return oldest != NULL;
 }
 
 struct active *
@@ -84,8 +85,7 @@ incidents_add (struct incidents *in, const struct incident *inc,
 {
   struct active *a;
 
-  make_room (in);
-  if (in->count >= MAX_INCIDENTS || !(a = calloc (1, sizeof (*a))))
+  if (!incidents_room (in) || !(a = calloc (1, sizeof (*a))))
     return NULL;
   a->all = in;
   a->inc = *inc;

@@ -105,6 +105,8 @@ struct incidents
 struct active *incidents_by_id (struct incidents *in, const char *id);
 /* The one by which that guest is in trouble, suspected or firm. */
 struct active *incidents_standing_of (struct incidents *in, const char *uuid);
+/* Is there a place for one more?  Makes one, if it can. */
+bool incidents_room (struct incidents *in);
 /* A new one at the head of the list, LIFE_WRITING, that does not stand; NULL
  * when there are too many. */
 struct active *incidents_add (struct incidents *in,

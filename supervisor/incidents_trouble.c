@@ -204,6 +204,12 @@ incidents_outcome (const struct binding_info *info, enum health_change change,
       if (a && shows_well (a, info->scenario->name))
         end_standing (a, INCIDENT_RECOVERED);
     }
+  /* It failed already when another check's trouble was told, which has ended
+   * since, or when there was no room for its own. */
+  else if (info->health == HEALTH_FAILED && info->last
+           && info->last->outcome == OUTCOME_FAILED && incidents_room (in)
+           && !incidents_standing_of (in, info->guest->inc.uuid))
+    failed (in, info, false);
 }
 
 /* ---- hypervisor and guest ---- */

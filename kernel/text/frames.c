@@ -237,13 +237,17 @@ static bool
 eat_symbol (struct cursor *c, struct text_frame *f)
 {
   struct cursor t = *c;
-  const char *name = t.p, *end = rust_name_end (&t);
+  const char *name = t.p, *end = name_end (&t);
   uint64_t offset = 0, size = 0;
   char where[sizeof f->where] = "", module[sizeof f->module] = "";
   bool inlined;
 
-  if (!end)
-    end = name_end (&t);
+  if (!end || end == t.end || *end == ':' || *end == '<')
+    {
+      const char *rust = rust_name_end (&t);
+
+      end = rust ? rust : end;
+    }
   if (!end)
     return false;
   t.p = end;

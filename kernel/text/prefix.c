@@ -202,8 +202,8 @@ strip_login (struct cursor *c)
     most = p + PREFIX_WORD_MAX;
   if (!begins (p, c->end, login))
     {
-      while (p < most && (is_alpha (*p) || is_digit (*p) || *p == '-'
-                          || *p == '_' || *p == '.'))
+      while (p < most && (is_alpha (*p) || is_digit (*p)
+                          || memchr ("-_.()", *p, 5)))
         p++;
       if (p == c->p || p == most || *p++ != ' ' || !begins (p, c->end, login))
         return false;

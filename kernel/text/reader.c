@@ -37,6 +37,7 @@ struct text_reader
   bool panicked;        /* this boot: its head and its end mark are one */
   bool replaying;       /* SysRq R: what is older than its header is old */
   uint64_t replay_us;
+  uint64_t open_head;   /* number of the unfinished line that had a head */
   uint64_t ours_until;  /* 0 = nothing was asked */
 };
 
@@ -142,6 +143,9 @@ static bool
 is_ours (const struct text_reader *r, const struct text_msg *msg)
 {
   if (r->ours_until && msg->line->first_ms <= r->ours_until)
+    return true;
+  /* Somebody at a shell looks at a log. */
+  if (r->stage.replay)
     return true;
   return r->replaying && msg->stamped && msg->stamp_us <= r->replay_us;
 }
@@ -299,10 +303,14 @@ on_line (const struct text_line *line, void *arg)
   r->stats.limits_hit += m.limits_hit;
   if (head && m.rule->harmless)
     head = false;
-  /* An unfinished line is looked at for prompts only, and once: what a kernel
-   * says comes whole. */
-  if (line->open ? m.rule->where == WHERE_KERNEL : line->again)
-    head = head && !line->open && m.rule->where == WHERE_KERNEL;
+  /* An unfinished line is looked at for prompts, and has one head: what a
+   * kernel says comes whole. */
+  if (head && line->open && m.rule->where == WHERE_KERNEL)
+    head = false;
+  if (head && line->again && r->open_head == line->number)
+    head = false;
+  if (head && line->open)
+    r->open_head = line->number;
   if (head && !absorbed (r, &msg, m.rule))
     take_head (r, &m, &msg);
   else if (!line->open && r->nopen)

@@ -377,12 +377,13 @@ void
 report_finish (struct report *r, bool cut)
 {
   bool line = r->recipe->flags & RECIPE_LINE;
-  char func[TEXT_FUNC_MAX], generic[TEXT_FUNC_MAX];
   bool found, nobody;
 
   copy_frames (r);
   nobody = (r->recipe->flags & RECIPE_STALL) && title_blames_nobody (r);
-  found = title_choose (r, func, sizeof func, generic, sizeof generic);
+  found = title_choose (r, r->func, sizeof r->func, r->generic,
+                        sizeof r->generic);
+  r->found = found;
   if (line)
     r->e.evidence = EVIDENCE_REPORT;
   else if (r->e.nframes == 0 && !r->has_trace && !r->body)

@@ -85,6 +85,8 @@ struct report
   struct rule_match match; /* its spans are in head */
   char head[REPORT_HEAD_MAX];
   char head_func[TEXT_FUNC_MAX];
+  char func[TEXT_FUNC_MAX], generic[TEXT_FUNC_MAX]; /* title_choose() */
+  bool found;
   char access[16];  /* "Read", "Write": what sanitizers say in a later line */
   struct report_context callers[REPORT_CALLERS_MAX];
   unsigned ncallers;

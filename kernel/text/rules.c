@@ -112,8 +112,9 @@ rule_try (const struct text_rule *rule, struct regex_scratch *s,
     return rc;
   ret->rule = rule;
   ret->whole = span_of (s, 0, msg->text);
-  /* Now: what forbids it writes to the same scratch. */
-  for (unsigned g = 1; g <= RULE_GROUPS_MAX; g++)
+  /* Now: what forbids it writes to the same scratch.  All of them, also the
+   * 0th: who copies a match looks at each. */
+  for (unsigned g = 0; g <= RULE_GROUPS_MAX; g++)
     ret->group[g] = g <= rule->groups ? span_of (s, g, msg->text)
                                       : (struct rule_span){ NULL, 0 };
   for (unsigned i = 0; i < rule->n_nots && rc == 1; i++)

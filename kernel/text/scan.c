@@ -111,6 +111,25 @@ struct search
   size_t tries;
 };
 
+static bool
+is_there (const struct search *q, const struct scan_whose *o, size_t at)
+{
+  const char *p = q->text + at - o->at;
+  size_t rest = q->len - (at - o->at);
+  uint32_t begin;
+
+  if (o->len > rest)
+    return false;
+  /* Most end here. */
+  if (rest >= sizeof begin)
+    {
+      memcpy (&begin, p, sizeof begin);
+      if ((begin & o->mask) != o->begin)
+        return false;
+    }
+  return memcmp (p, q->s->bytes + o->bytes, o->len) == 0;
+}
+
 /* Whether one of the literals that have this piece stands there as a whole.
  * Each that does not costs one of the tries; when they are gone nothing is
  * denied any more. */
@@ -130,22 +149,18 @@ literal_at (struct search *q, const struct scan_filter *f, uint32_t piece,
       if (q->tries == 0)
         return true;
       q->tries--;
-      if (at >= o->at && o->len <= q->len - (at - o->at)
-          && memcmp (q->text + at - o->at, q->s->bytes + o->bytes, o->len)
-                 == 0)
+      if (at >= o->at && is_there (q, o, at))
         return true;
     }
   return false;
 }
 
-static inline bool
-look (struct search *q, const struct scan_filter *f, uint32_t loaded,
-      size_t at)
+static inline uint32_t
+maybe (const struct scan_filter *f, uint32_t loaded)
 {
-  uint32_t piece = loaded & f->mask, h = scan_hash (piece, f->log_bits);
+  uint32_t h = scan_hash (loaded & f->mask, f->log_bits);
 
-  return (f->bits[h / 32] & (uint32_t) 1 << h % 32)
-         && literal_at (q, f, piece, at);
+  return f->bits[h / 32] >> h % 32 & 1;
 }
 
 /* The first place where a literal is, or where so many nearly were that it is
@@ -155,14 +170,19 @@ static inline size_t
 first_place (struct search *q, bool narrow)
 {
   const struct text_scan *s = q->s;
-  uint32_t loaded = 0;
+  uint32_t loaded = 0, wide, brief;
   size_t at = 0;
 
   for (; at + sizeof loaded <= q->len; at += s->stride)
     {
       memcpy (&loaded, q->text + at, sizeof loaded);
-      if (look (q, &s->wide, loaded, at)
-          || (narrow && look (q, &s->narrow, loaded, at)))
+      wide = maybe (&s->wide, loaded);
+      brief = narrow ? maybe (&s->narrow, loaded) : 0;
+      if (!(wide | brief))
+        continue;
+      if ((wide && literal_at (q, &s->wide, loaded & s->wide.mask, at))
+          || (brief
+              && literal_at (q, &s->narrow, loaded & s->narrow.mask, at)))
         return at;
     }
   /* The end, too short to be loaded at once. */
@@ -170,7 +190,8 @@ first_place (struct search *q, bool narrow)
     {
       loaded = 0;
       memcpy (&loaded, q->text + at, q->len - at);
-      if (look (q, &s->narrow, loaded, at))
+      if (maybe (&s->narrow, loaded)
+          && literal_at (q, &s->narrow, loaded & s->narrow.mask, at))
         return at;
     }
   return q->len;

@@ -252,7 +252,7 @@ expected (const struct scan_filter *f, const char *p)
       share *= commonness ((unsigned char) p[i]);
       if (i > 0 && p[i] >= 'a' && p[i] <= 'z' && p[i - 1] >= 'a'
           && p[i - 1] <= 'z')
-        share *= 2.8;
+        share *= 6;
     }
   return share;
 }
@@ -310,6 +310,24 @@ choose (const struct scan_filter *f, unsigned stride,
 }
 
 static void
+add_whose (struct text_scan *s, const struct scan_literal *l, size_t at,
+           struct scan_window *w)
+{
+  struct scan_whose *o = s->whose + s->nwhose;
+  size_t n = l->len < sizeof o->begin ? l->len : sizeof o->begin;
+
+  *o = (struct scan_whose){
+    .next = w->first,
+    .bytes = (uint32_t) s->nbytes,
+    .len = (uint8_t) l->len,
+    .at = (uint8_t) at,
+  };
+  memcpy (&o->begin, l->text, n);
+  memset (&o->mask, 255, n);
+  w->first = (uint32_t) s->nwhose++;
+}
+
+static void
 add_windows (struct text_scan *s, const struct scan_literal *l)
 {
   struct scan_filter *f = l->len < SCAN_SHORT ? &s->narrow : &s->wide;
@@ -322,13 +340,7 @@ add_windows (struct text_scan *s, const struct scan_literal *l)
       uint32_t h = scan_hash (piece, f->log_bits);
       struct scan_window *w = window_slot (f, piece);
 
-      s->whose[s->nwhose] = (struct scan_whose){
-        .next = w->first,
-        .bytes = (uint32_t) s->nbytes,
-        .len = (uint8_t) l->len,
-        .at = (uint8_t) k,
-      };
-      w->first = (uint32_t) s->nwhose++;
+      add_whose (s, l, k, w);
       w->piece = piece;
       f->bits[h / 32] |= (uint32_t) 1 << h % 32;
       if (s->reach < k)
@@ -356,7 +368,7 @@ make_filter (struct scan_filter *f, unsigned width, size_t pieces,
   f->log_windows = log_within (4 * pieces, 4, 31);
   /* Few enough false hits that they do not show, small enough for the first
    * cache. */
-  f->log_bits = log_within (64 * pieces, 10, 17);
+  f->log_bits = log_within (64 * pieces, 14, 17);
   f->windows = calloc ((size_t) 1 << f->log_windows, sizeof *f->windows);
   f->bits = calloc ((size_t) 1 << (f->log_bits - 5), sizeof *f->bits);
   if (!f->windows || !f->bits)

@@ -45,6 +45,8 @@ struct scan_whose
 {
   uint32_t next;
   uint32_t bytes; /* place in the literals' bytes */
+  uint32_t begin; /* its first four bytes, as they are loaded, and masked */
+  uint32_t mask;  /* three for one that has no more */
   uint8_t len, at;
 };
 

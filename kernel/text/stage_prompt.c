@@ -11,7 +11,9 @@ prompt_is_login (struct view v)
 {
   struct view w = v;
 
-  while (w.p < w.end && w.p - v.p < 64 && is_name (*w.p))
+  /* Of a guest without a name it is "(none)". */
+  while (w.p < w.end && w.p - v.p < 64
+         && (is_name (*w.p) || *w.p == '(' || *w.p == ')'))
     w.p++;
   if (begins (v, "login:"))
     return true;
@@ -98,22 +100,43 @@ static const char *const showers[]
         "grep",  "zcat", "zgrep", "logread", "strings", "vi",   "vim",
         "nano",  "awk",  "sed",   "tac",     "view",    "egrep" };
 
+/* Words behind which stands a command. */
+static const char *const runners[]
+    = { "sudo", "doas", "busybox", "time", "watch", "env", "exec", "nohup" };
+
+static bool
+is_among (const char *p, size_t n, const char *const *words, size_t nwords)
+{
+  for (size_t i = 0; i < nwords; i++)
+    if (n == strlen (words[i]) && memcmp (p, words[i], n) == 0)
+      return true;
+  return false;
+}
+
 bool
 prompt_shows_log (struct view v)
 {
-  const char *p = v.p, *start;
+  bool command = true; /* the next word is one */
+  const char *start;
 
-  while (p < v.end)
+  while (v.p < v.end)
     {
-      while (p < v.end && !is_name (*p))
-        p++;
-      for (start = p; p < v.end && (is_name (*p) || *p == '/'); p++)
-        if (*p == '/')
-          start = p + 1;
-      for (size_t i = 0; i < sizeof showers / sizeof showers[0]; i++)
-        if ((size_t) (p - start) == strlen (showers[i])
-            && memcmp (start, showers[i], (size_t) (p - start)) == 0)
-          return true;
+      if (!is_name (*v.p) && *v.p != '/')
+        {
+          command |= memchr ("|;&(`", *v.p, 5) != NULL;
+          v.p++;
+          continue;
+        }
+      for (start = v.p; v.p < v.end && (is_name (*v.p) || *v.p == '/'); v.p++)
+        if (*v.p == '/')
+          start = v.p + 1;
+      if (command
+          && is_among (start, (size_t) (v.p - start), showers,
+                       sizeof showers / sizeof *showers))
+        return true;
+      command = command
+                && is_among (start, (size_t) (v.p - start), runners,
+                             sizeof runners / sizeof *runners);
     }
   return false;
 }

@@ -35,28 +35,40 @@ is_word (char c)
          || c == '_';
 }
 
+/* "*end", "*middle*". */
+static bool
+inner_fits (const char *pat, const char *func)
+{
+  size_t n = strlen (pat), len = strlen (func);
+
+  if (n > 2 && pat[n - 1] == '*')
+    return memmem (func, len, pat + 1, n - 2) != NULL;
+  return len >= n - 1 && strcmp (func + len - (n - 1), pat + 1) == 0;
+}
+
+/* Each frame is compared with hundreds of them: one walk, no lengths. */
 static bool
 pattern_fits (const char *pat, const char *func)
 {
-  size_t n = strlen (pat), len = strlen (func);
-  bool front = pat[0] == '*', back = n && pat[n - 1] == '*';
-
-  if (front && back && n > 2)
-    return memmem (func, len, pat + 1, n - 2) != NULL;
-  if (back)
-    return strncmp (func, pat, n - 1) == 0;
-  if (front)
-    return len >= n - 1 && strcmp (func + len - (n - 1), pat + 1) == 0;
-  return strcmp (func, pat) == 0;
+  if (*pat == '*')
+    return inner_fits (pat, func);
+  while (*pat && *pat == *func)
+    {
+      pat++;
+      func++;
+    }
+  return (*pat == '*' && !pat[1]) || (!*pat && !*func);
 }
 
 bool
 title_skips (const char *const *patterns, const char *func)
 {
-  for (; patterns && *patterns; patterns++)
-    if ((*patterns)[0] == func[0] || (*patterns)[0] == '*')
-      if (pattern_fits (*patterns, func))
-        return true;
+  if (!patterns)
+    return false;
+  for (; *patterns; patterns++)
+    if (((*patterns)[0] == func[0] || (*patterns)[0] == '*')
+        && pattern_fits (*patterns, func))
+      return true;
   return false;
 }
 
@@ -618,12 +630,11 @@ void
 title_report (struct report *r)
 {
   const struct text_rule *rule = r->match.rule;
-  char func[TEXT_FUNC_MAX], generic[TEXT_FUNC_MAX];
   const char *f = NULL;
   size_t i;
 
-  if (title_choose (r, func, sizeof func, generic, sizeof generic))
-    f = generic[0] ? generic : func;
+  if (r->found)
+    f = r->generic[0] ? r->generic : r->func;
   else if (names_func (rule->title) && r->e.corrupted
            && !(r->recipe->flags & RECIPE_BARE))
     f = TITLE_NO_FUNC;
@@ -631,8 +642,8 @@ title_report (struct report *r)
       && rule->bare[0] && !f)
     (void) expand (r, rule->bare, NULL, r->e.title, sizeof r->e.title);
   memset (r->e.alt, 0, sizeof r->e.alt);
-  if (f == generic)
-    add_alt (r, rule->title, func);
+  if (f == r->generic)
+    add_alt (r, rule->title, r->func);
   for (i = 0; i < TEXT_ALTS_MAX; i++)
     if (rule->alt[i] && rule->alt[i][0])
       add_alt (r, rule->alt[i], f);

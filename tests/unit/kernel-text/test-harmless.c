@@ -104,6 +104,19 @@ static const struct
     "than 120 seconds.\n"
     "2026-11-20T14:02:43+0000 web-1 app[1]: Out of memory: Killed process 3 "
     "(x) total-vm:1kB\n" },
+  { "a log that somebody looks at", USERSPACE
+    "root\nPassword: \n"
+    "[  400.100000] eth0: link becomes ready\n"
+    "root@web-1:~# cat /var/log/dmesg.0\n"
+    "[    0.000000] Linux version 6.1.0-18-amd64 (builder@host) (gcc-12) #1 "
+    "SMP PREEMPT_DYNAMIC\n"
+    "[   10.100000] INFO: task backup:812 blocked for more than 120 "
+    "seconds.\n"
+    "[   10.200000] Kernel panic - not syncing: Fatal exception\n"
+    "root@web-1:~# journalctl -k -o short --boot=-1\n"
+    "Nov 19 14:02:40 web-1 kernel: watchdog: BUG: soft lockup - CPU#1 stuck "
+    "for 22s! [x:1]\n"
+    "root@web-1:~# \n" },
   { "our own SysRq", BOOT
     "[  100.000000] sysrq: HELP : loglevel(0-9) reboot(b) crash(c) "
     "terminate-all-tasks(e) memory-full-oom-kill(f) kill-all-tasks(i)\n"

@@ -78,6 +78,7 @@ static const struct
   { "** 12 printk messages dropped **", "K|** 12 printk messages dropped **" },
   { "lab login: [    1.000000] x", "K 1000000|x" },
   { "lab login: lab login: [    1.000000][ T9] x", "K 1000000 T9|x" },
+  { "(none) login: <3>x", "K <3>|x" },
   { "login: <3>x", "K <3>|x" },
   { "lab login: BUG: soft lockup", "?|BUG: soft lockup" },
   { "lab login: root", "?|lab login: root" },

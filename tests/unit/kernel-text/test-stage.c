@@ -159,6 +159,7 @@ test_others (void **state)
     { "bash-5.2# ls", "shell" },
     { "[root@lab ~]# ", "shell" },
     { "lab:~# ", "shell" },
+    { "(none) login: ", "login" },
     { "$ ", "shell" },
     { "# a comment\n", "" },
     { "costs 5$ and more\n", "" },
@@ -320,8 +321,28 @@ test_shown_again (void **state)
   AFTER (&t, "~ # ./x\nLinux version 6.1.0 (x)\nnothing\n~ # ", "");
   /* By a script, and by SysRq R: the log has this boot's own line. */
   AFTER (&t, "~ # ./report.sh\n" KERNEL RUN_INIT "~ # ", "");
+  /* What is said is no command. */
+  AFTER (&t, "~ # ./x; sudo /bin/dmesg | wc\nGRUB loading.\n~ # ", "");
+  {
+    struct teller u = { .s = STAGE_INIT };
+
+    feed (&u, KERNEL RUN_INIT "~ # one more line\n");
+    AFTER (&u, "GRUB loading.\n", "!bootloader");
+    feed (&u, KERNEL RUN_INIT "~ # echo dmesg | wc\n");
+    AFTER (&u, "GRUB loading.\n", "!bootloader");
+  }
   AFTER (&t, "[    9.0] sysrq: Replay kernel logs on consoles\n" KERNEL, "");
   assert_true (t.s.replay);
+  /* What is said is no command. */
+  AFTER (&t, "~ # ./x; sudo /bin/dmesg | wc\nGRUB loading.\n~ # ", "");
+  {
+    struct teller u = { .s = STAGE_INIT };
+
+    feed (&u, KERNEL RUN_INIT "~ # one more line\n");
+    AFTER (&u, "GRUB loading.\n", "!bootloader");
+    feed (&u, KERNEL RUN_INIT "~ # echo dmesg | wc\n");
+    AFTER (&u, "GRUB loading.\n", "!bootloader");
+  }
   AFTER (&t, "[    9.0] sysrq: Replay kernel logs on consoles\n", "");
   assert_false (t.s.replay);
   assert_int_equal (t.s.boots, 1);
