@@ -411,8 +411,7 @@ text_reader_end (struct text_reader *r)
 void
 text_reader_ours (struct text_reader *r, char key, uint64_t until_ms)
 {
-  (void) key;
-  if (until_ms > r->ours_until)
+  if (key == '\0' || until_ms > r->ours_until)
     r->ours_until = until_ms;
 }
 
