@@ -243,6 +243,8 @@ weigh_pending (struct stage *s, const struct text_msg *msg)
     {
       s->flags &= ~(uint32_t) F_PENDING;
       s->replay = msg->stamp_us < s->live_us;
+      if (same && !*s->release) /* its banner was not for this console */
+        memcpy (s->release, s->pending, sizeof s->release);
       return STAGE_SAME;
     }
   if (msg->stamp_us > s->ref_us

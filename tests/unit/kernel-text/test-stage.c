@@ -368,6 +368,16 @@ test_shown_again (void **state)
   AFTER (&t, KERNEL "[    1.100000] x\n" RUN_INIT, "initramfs");
   assert_int_equal (t.s.boots, 1);
   AFTER (&t, "lab login: ", "login");
+  /* On a console that had nothing of it so far. */
+  {
+    struct teller u = { .s = STAGE_INIT };
+
+    feed (&u, "[    1.000010] Trying to unpack rootfs image\n~ # ");
+    AFTER (&u, "[    0.000000] Linux version 6.1.0 (x)\n[    0.5] y\n"
+               "[    1.000010] Trying to unpack rootfs image\n", "");
+    assert_string_equal (u.s.release, "6.1.0");
+    assert_int_equal (u.s.boots, 0);
+  }
   /* And the boot after it. */
   AFTER (&t, "[   50.0] reboot: Restarting system\n" OTHER_KERNEL,
          "shutdown !kernel");
