@@ -368,6 +368,11 @@ copy_frames (struct report *r)
     {
       const struct report_item *it = &r->items[i];
 
+      /* The end of a fault says once more where it was. */
+      if (it->kind == ITEM_IP && i > 0 && r->e.nframes > 1
+          && strcmp (it->frame.func, r->e.rip) == 0
+          && r->items[i - 1].kind != ITEM_IRQ_END)
+        continue;
       if (it->kind == ITEM_CALL || it->kind == ITEM_IP)
         r->e.frames[r->e.nframes++] = it->frame;
     }
