@@ -343,6 +343,8 @@ report_line (struct report *r, const struct text_msg *msg)
     len--;
   if (!len)
     return r->lines >= REPORT_LINES_MAX;
+  if ((r->recipe->flags & RECIPE_MESSAGE) && r->lines == 1)
+    span_put (r->message, sizeof r->message, s, len);
   if (report_detail (r, s, len) || take_stack (r, s, len)
       || is_dump (s, len))
     {
