@@ -206,13 +206,18 @@ take_section (struct report *r, const char *s, size_t len)
 static void
 take_access (struct report *r, const char *s, size_t len)
 {
-  const char *by = span_find (s, len, " by task "), *slash;
+  static const char task[] = " by task ", bare[] = " by ";
+  const char *by = span_find (s, len, task), *slash;
 
-  if (!by)
-    by = span_find (s, len, " by ");
-  if (!by)
-    return;
-  by += by[4] == 't' ? 9 : 4;
+  if (by)
+    by += sizeof task - 1;
+  else
+    {
+      by = span_find (s, len, bare);
+      if (!by)
+        return;
+      by += sizeof bare - 1;
+    }
   slash = memrchr (by, '/', (size_t) (s + len - by));
   if (slash)
     {
