@@ -206,18 +206,14 @@ take_section (struct report *r, const char *s, size_t len)
 static void
 take_access (struct report *r, const char *s, size_t len)
 {
-  static const char task[] = " by task ", bare[] = " by ";
-  const char *by = span_find (s, len, task), *slash;
+  static const char *const words[] = { " by task ", " by " };
+  const char *by = NULL, *slash;
 
-  if (by)
-    by += sizeof task - 1;
-  else
-    {
-      by = span_find (s, len, bare);
-      if (!by)
-        return;
-      by += sizeof bare - 1;
-    }
+  for (unsigned i = 0; i < ARRAY_LEN (words) && !by; i++)
+    if ((by = span_find (s, len, words[i])))
+      by += strlen (words[i]);
+  if (!by)
+    return;
   slash = memrchr (by, '/', (size_t) (s + len - by));
   if (slash)
     {
