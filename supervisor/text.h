@@ -63,7 +63,8 @@ void texts_guest (struct texts *t, enum guest_change change,
                   const struct guest *was, const struct guest *now);
 
 /* Any thread, before the key is pressed: what the guest prints then, until
- * that time at most (clock_ms()), is no trouble of its own. */
+ * that time at most (clock_ms()), is no trouble of its own.  And with a key of
+ * 0 when it was seen to its end. */
 void texts_ours (struct texts *t, const char *uuid, char key,
                  uint64_t until_ms);
 

@@ -26,7 +26,8 @@ struct transport_env
   struct hub *hub;
   struct fact_bus *bus;
   /* Any thread: a SysRq key is about to be pressed, and what this guest
-   * prints of it, until that time at most, is no trouble of its own.  NULL =
+   * prints of it, until that time at most, is no trouble of its own; a key of
+   * 0: it is all there, what comes after that time is the guest's.  NULL =
    * nobody reads along. */
   void (*own_text) (void *arg, const char *uuid, char key, uint64_t until_ms);
   void *own_text_arg;

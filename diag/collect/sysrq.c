@@ -205,6 +205,8 @@ await_answer (struct asking *a, char key)
     }
   if (!single)
     announce (a, key, BODY_MS);
+  else
+    announce (a, '\0', 0);
   body_by = collect_until (a->ctx, BODY_MS);
   while (!single && !a->text.cut && clock_ms () < body_by
          && !collect_over (a->ctx) && !lease_lost (a->lease))
@@ -214,7 +216,10 @@ await_answer (struct asking *a, char key)
       /* Silence in the middle of a line is a printer that stalls. */
       if (!read_more (a, quiet < body_by ? quiet : body_by)
           && a->text.data[a->text.len - 1] == '\n')
-        break;
+        {
+          announce (a, '\0', 0);
+          break;
+        }
     }
   return answer;
 }

@@ -147,6 +147,9 @@ is_ours (const struct text_reader *r, const struct text_msg *msg)
   /* Somebody at a shell looks at a log. */
   if (r->stage.replay)
     return true;
+  /* A shell shows a log, or another console is told what was said. */
+  if (r->stage.replay)
+    return true;
   return r->replaying && msg->stamped && msg->stamp_us <= r->replay_us;
 }
 
@@ -408,8 +411,7 @@ text_reader_end (struct text_reader *r)
 void
 text_reader_ours (struct text_reader *r, char key, uint64_t until_ms)
 {
-  (void) key;
-  if (until_ms > r->ours_until)
+  if (key == '\0' || until_ms > r->ours_until)
     r->ours_until = until_ms;
 }
 

@@ -201,13 +201,14 @@ take_section (struct report *r, const char *s, size_t len)
 static void
 take_access (struct report *r, const char *s, size_t len)
 {
-  const char *by = span_find (s, len, " by task "), *slash;
+  static const char *const words[] = { " by task ", " by " };
+  const char *by = NULL, *slash;
 
-  if (!by)
-    by = span_find (s, len, " by ");
+  for (unsigned i = 0; i < ARRAY_LEN (words) && !by; i++)
+    if ((by = span_find (s, len, words[i])))
+      by += strlen (words[i]);
   if (!by)
     return;
-  by += by[4] == 't' ? 9 : 4;
   slash = memrchr (by, '/', (size_t) (s + len - by));
   if (slash)
     {

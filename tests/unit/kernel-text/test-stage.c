@@ -277,6 +277,16 @@ test_new_boots (void **state)
   assert_string_equal (t.s.release, "6.1.0-41-cloud-amd64");
   AFTER (&t, RUN_INIT, "initramfs");
   /* A boot loop in the kernel itself. */
+  {
+    struct teller u = { .s = STAGE_INIT };
+    const char *early = "[    0.000000] Linux version 6.1.0 (x)\n"
+                        "[    0.000000] Command line: x\n";
+
+    feed (&u, KERNEL RUN_INIT "lab login: ");
+    AFTER (&u, early, "");
+    AFTER (&u, early, "!kernel");
+    AFTER (&u, early, "!kernel");
+  }
   AFTER (&t, "[    2.5] Kernel panic - not syncing: x\n" OTHER_KERNEL,
          "initramfs/panic !kernel");
   AFTER (&t, "[    2.5] Kernel panic - not syncing: x\n" KERNEL,
