@@ -43,7 +43,7 @@ static const struct recipe recipes[] = {
   { "fault", RECIPE_IP, 40, NULL, fault_lines },
   { "bug-at", RECIPE_IP, 40, NULL, bug_lines },
   { "list", RECIPE_IP, 40, NULL, list_lines },
-  { "rust", RECIPE_IP, 40, NULL, rust_lines },
+  { "rust", RECIPE_IP | RECIPE_MESSAGE, 40, NULL, rust_lines },
   { "stack-overflow", RECIPE_IP | RECIPE_SHARES | RECIPE_ANCHOR, 40, NULL,
     stack_lines },
   /* A stack that dump_stack() printed. */

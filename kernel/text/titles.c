@@ -43,7 +43,7 @@ put (char *dst, size_t n, const char *s)
 
 /* ---- templates ---- */
 
-const char *const text_title_names[] = { "access", NULL };
+const char *const text_title_names[] = { "access", "message", NULL };
 
 struct values
 {
@@ -70,6 +70,8 @@ value_of (const char *name, size_t len, void *arg)
     return v->func;
   if (named (name, len, "access"))
     return r->access;
+  if (named (name, len, "message"))
+    return r->message[0] ? r->message : "rust panic";
   if (named (name, len, "comm") && r->e.comm[0])
     return r->e.comm;
   if (named (name, len, "other") && r->e.other[0])
