@@ -210,14 +210,6 @@ struct word
   bool has_pid, colon;
 };
 
-/* Ends a word; every message is asked where its first one does. */
-static inline bool
-ends_word (char c)
-{
-  return (unsigned char) (c - '!') > '~' - '!' || c == ':' || c == '['
-         || c == ']';
-}
-
 /* A word up to a blank: "host", "ident:", "ident[12]:". */
 static bool
 read_word (const char *p, const char *end, struct word *ret)
