@@ -193,7 +193,8 @@ const char *const skip_tools[] = {
 
 const char *const skip_waiting[] = {
   "__schedule*", "schedule*", "io_schedule*", "__switch_to*", "context_switch",
-  "preempt_schedule*", "*mutex*", "*rwsem*", "down", "down_*", "__down*",
+  "preempt_schedule*", "mutex_*", "__mutex_*", "ww_mutex_*", "__ww_mutex_*",
+  "rwsem_*", "__rwsem_*", "down", "down_*", "__down*",
   "up_*", "wait_for_*", "__wait_for_*", "do_wait_for_*", "wait_on_*",
   "__wait_on_*", "___wait_*", "bit_wait*", "out_of_line_wait*", "*lock_page*",
   "*folio_lock*", "folio_wait_*", "*wait_page*", "__flush_work*",

@@ -48,8 +48,7 @@ static const char *const boot_kernel[] = {
 
 static const char *const boot_user[] = {
   "[  OK  ] Started Dispatch Password Requests to Console Directory Watch.",
-  "\033[0;32m  OK  \033[0m] Reached target \033[0;1;39mLocal File "
-  "Systems\033[0m.",
+  "[\033[0;32m  OK  \033[0m] Reached target \033[0;1;39mBasics\033[0m.",
   "         Starting Create Volatile Files and Directories number ##...",
   "[  OK  ] Finished Load Kernel Module %%%%%%.",
   "Nov #0 1#:##:## web-# dhclient[####]: DHCPACK of 10.0.#.## from 10.0.#.1",
