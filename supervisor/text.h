@@ -48,7 +48,7 @@ struct texts_ops
 
 /* Takes the rules, also when it fails.  threads 0 = as many as it takes: one,
  * and two for more than TEXTS_FEW consoles. */
-#define TEXTS_FEW 200
+#define TEXTS_FEW 2000
 #define TEXTS_THREADS 2
 int texts_new (struct loop *loop, struct hub *hub, struct fact_bus *bus,
                struct text_rules *rules, unsigned threads,

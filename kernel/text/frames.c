@@ -4,6 +4,8 @@
  */
 #include "kernel/text/frames.h"
 
+#include "kernel/text/rust_name.h"
+
 #include "base/cleanup.h"
 
 #include <string.h>
@@ -152,6 +154,8 @@ put_name (char *dst, size_t n, const char *s, const char *end)
 
   if (s < end && *s == '.')
     s++;
+  if (s < end && *s == '_' && rust_name (s, (size_t) (end - s), dst, n))
+    return;
   dot = memchr (s, ':', (size_t) (end - s))
             ? NULL
             : memchr (s, '.', (size_t) (end - s));

@@ -258,14 +258,34 @@ strip_digit (struct cursor *c)
              || strip_bare_time (c));
 }
 
+/* Bare text, mostly: how its first word ends tells what it can be. */
 static bool
 strip_letter (struct cursor *c)
 {
-  if (!c->msg->stamped
-      && ((peek (c, 3) == ' ' && prefix_date (c)) || prefix_facility (c)
-          || strip_login (c)))
-    return true;
-  return prefix_head (c);
+  const char *p = c->p;
+
+  if (c->msg->stamped || c->wall)
+    return (!c->msg->stamped
+            && ((peek (c, 3) == ' ' && prefix_date (c)) || strip_login (c)))
+           || prefix_head (c);
+  while (p < c->end && !ends_word (*p))
+    p++;
+  if (p == c->end)
+    return false;
+  switch (*p)
+    {
+    case ' ':
+      return (p - c->p == 3 && prefix_date (c))
+             || (peek (c, 6) == ':' && prefix_facility (c))
+             || (c->end - p > 7 && p[1] == 'l' && strip_login (c));
+    case ':':
+      return (p - c->p == 6 && prefix_facility (c)) || strip_login (c)
+             || prefix_head (c);
+    case '[':
+      return prefix_head (c);
+    default:
+      return false;
+    }
 }
 
 /* Blanks before a prefix are of no one; before a message they are a stack's
@@ -306,7 +326,7 @@ strip_usual_stamp (struct cursor *c)
     us = us * 10 + (uint64_t) (p[i] - '0');
   if (i < 13)
     return false;
-  c->p = p + 14;
+  c->p = p + 14 + (p[14] == ' ');
   c->msg->from = FROM_KERNEL;
   c->msg->stamped = true;
   c->msg->stamp_us = seconds * 1000000 + us;

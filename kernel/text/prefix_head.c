@@ -111,6 +111,8 @@ prefix_date (struct cursor *c)
 {
   bool syslog;
   const char *p = skip_date (c->p, c->end, &syslog);
+  /* A comma before the fraction is dmesg --time-format=iso. */
+  bool dmesg = p && p - c->p > 20 && c->p[10] == 'T' && c->p[19] == ',';
 
   if (!p || (p < c->end && *p != ' ' && *p != ':'))
     return false;
@@ -118,7 +120,9 @@ prefix_date (struct cursor *c)
     p++;
   c->p = p;
   skip_blank (c);
-  c->wall = syslog;
+  c->wall = syslog && !dmesg;
+  if (dmesg)
+    c->msg->from = FROM_KERNEL;
   return true;
 }
 
@@ -205,14 +209,6 @@ struct word
   uint64_t pid;
   bool has_pid, colon;
 };
-
-/* Ends a word; every message is asked where its first one does. */
-static inline bool
-ends_word (char c)
-{
-  return (unsigned char) (c - '!') > '~' - '!' || c == ':' || c == '['
-         || c == ']';
-}
 
 /* A word up to a blank: "host", "ident:", "ident[12]:". */
 static bool

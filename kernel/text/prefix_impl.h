@@ -70,6 +70,14 @@ read_number (const char *p, const char *end, unsigned most, uint64_t *ret)
   return s;
 }
 
+/* Ends a word; every message is asked where its first one does. */
+static inline bool
+ends_word (char c)
+{
+  return (unsigned char) (c - '!') > '~' - '!' || c == ':' || c == '['
+         || c == ']';
+}
+
 /* "9" a digit, "_" a digit or blank, "A" a letter, "a" a small one, else
  * itself.  The end of it, or NULL. */
 const char *prefix_shape (const char *p, const char *end, const char *shape);

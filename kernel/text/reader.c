@@ -147,6 +147,9 @@ is_ours (const struct text_reader *r, const struct text_msg *msg)
   /* Somebody at a shell looks at a log. */
   if (r->stage.replay)
     return true;
+  /* A shell shows a log, or another console is told what was said. */
+  if (r->stage.replay)
+    return true;
   return r->replaying && msg->stamped && msg->stamp_us <= r->replay_us;
 }
 

@@ -9,7 +9,8 @@
 #include <string.h>
 
 /* Lines that other heads' reports have, too. */
-static const char *const oops_lines[] = { "oops", "internal_error", "bug", NULL };
+static const char *const oops_lines[]
+    = { "oops", "internal_error", "bug", NULL };
 static const char *const bug_lines[]
     = { "oops", "internal_error", "invalid_opcode", "bug", NULL };
 static const char *const list_lines[]
@@ -42,7 +43,7 @@ static const struct recipe recipes[] = {
   { "fault", RECIPE_IP, 40, NULL, fault_lines },
   { "bug-at", RECIPE_IP, 40, NULL, bug_lines },
   { "list", RECIPE_IP, 40, NULL, list_lines },
-  { "rust", RECIPE_IP, 40, NULL, rust_lines },
+  { "rust", RECIPE_IP | RECIPE_MESSAGE, 40, NULL, rust_lines },
   { "stack-overflow", RECIPE_IP | RECIPE_SHARES | RECIPE_ANCHOR, 40, NULL,
     stack_lines },
   /* A stack that dump_stack() printed. */
@@ -52,7 +53,8 @@ static const struct recipe recipes[] = {
   { "sanitizer", RECIPE_HEAD | RECIPE_SHARES, 60, NULL, NULL },
   /* The head has the whole title; its stacks are of both sides. */
   { "checker", RECIPE_HEAD, 60, NULL, NULL },
-  { "lockdep", RECIPE_SHARES | RECIPE_HEAD | RECIPE_LOCKS, 120, NULL, lockdep_lines },
+  { "lockdep", RECIPE_SHARES | RECIPE_HEAD | RECIPE_LOCKS, 120, NULL,
+    lockdep_lines },
   { "deadlock", RECIPE_SHARES | RECIPE_HEAD | RECIPE_LOCKS | RECIPE_BARE,
     120, NULL, lockdep_lines },
   { "warning", RECIPE_HEAD | RECIPE_IP | RECIPE_SHARES | RECIPE_WARN, 40,
@@ -75,11 +77,10 @@ static const struct recipe recipes[] = {
 };
 
 const char *const text_recipes[] = {
-  "line",      "oops",      "fault",   "bug-at", "list",  "rust",
-  "stack-overflow", "trace", "trace-at", "sanitizer", "checker", "lockdep",
-  "deadlock",  "warning",
-  "panic",     "stall",     "hung-task", "numbers", "any-bug", "workqueue", "preempt",
-  "rcu-usage", "leak",      "leaked",    "slab",    "oom",       NULL,
+  "line", "oops", "fault", "bug-at", "list", "rust", "stack-overflow", "trace",
+  "trace-at", "sanitizer", "checker", "lockdep", "deadlock", "warning",
+  "panic", "stall", "hung-task", "numbers", "any-bug", "workqueue", "preempt",
+  "rcu-usage", "leak", "leaked", "slab", "oom", NULL,
 };
 
 const struct recipe *

@@ -343,6 +343,8 @@ report_line (struct report *r, const struct text_msg *msg)
     len--;
   if (!len)
     return r->lines >= REPORT_LINES_MAX;
+  if ((r->recipe->flags & RECIPE_MESSAGE) && r->lines == 1)
+    span_put (r->message, sizeof r->message, s, len);
   if (report_detail (r, s, len) || take_stack (r, s, len)
       || is_dump (s, len))
     {
@@ -368,6 +370,11 @@ copy_frames (struct report *r)
     {
       const struct report_item *it = &r->items[i];
 
+      /* The end of a fault says once more where it was. */
+      if (it->kind == ITEM_IP && i > 0 && r->e.nframes > 1
+          && strcmp (it->frame.func, r->e.rip) == 0
+          && r->items[i - 1].kind != ITEM_IRQ_END)
+        continue;
       if (it->kind == ITEM_CALL || it->kind == ITEM_IP)
         r->e.frames[r->e.nframes++] = it->frame;
     }

@@ -58,6 +58,7 @@ enum recipe_flag
   RECIPE_LINE = 1 << 8,    /* no stack at all */
   RECIPE_ANCHOR = 1 << 9,  /* an overflow: as in a stall, the top is chance */
   RECIPE_LOCKS = 1 << 10,  /* lockdep: which lock is said in its lines */
+  RECIPE_MESSAGE = 1 << 12, /* the line behind the head is what happened */
   RECIPE_BARE = 1 << 11,   /* without its function it has another title */
 };
 
@@ -87,6 +88,7 @@ struct report
   char head_func[TEXT_FUNC_MAX];
   char func[TEXT_FUNC_MAX], generic[TEXT_FUNC_MAX]; /* title_choose() */
   bool found;
+  char message[64]; /* RECIPE_MESSAGE */
   char access[16];  /* "Read", "Write": what sanitizers say in a later line */
   struct report_context callers[REPORT_CALLERS_MAX];
   unsigned ncallers;

@@ -63,7 +63,9 @@ take_taint (struct report *r, const char *s, size_t len)
         to--;
       span_put (r->e.taint, sizeof r->e.taint, from, (size_t) (to - from));
     }
-  if (p < end && *p != '(')
+  while (p < end && (*p == '(' || *p == ' '))
+    p++;
+  if (p < end)
     {
       const char *e = memchr (p, ' ', (size_t) (end - p));
 
@@ -87,11 +89,14 @@ static void
 take_comm (struct report *r, const char *s, size_t len)
 {
   const char *t = find_taint (s, len);
+  const char *kdump = span_find (s, len, " Kdump: ");
   size_t n = t ? (size_t) (t - s) : len;
 
+  if (kdump && (size_t) (kdump - s) < n)
+    n = (size_t) (kdump - s);
   put_once (r->e.comm, sizeof r->e.comm, s, n);
   if (t)
-    take_taint (r, t + 1, len - n - 1);
+    take_taint (r, t + 1, (size_t) (s + len - t - 1));
 }
 
 /* "CPU: 1 PID: 0 Comm: x Not tainted ...", "CPU: 1 UID: 0 PID: 0 Comm: ...". */
@@ -201,13 +206,14 @@ take_section (struct report *r, const char *s, size_t len)
 static void
 take_access (struct report *r, const char *s, size_t len)
 {
-  const char *by = span_find (s, len, " by task "), *slash;
+  static const char *const words[] = { " by task ", " by " };
+  const char *by = NULL, *slash;
 
-  if (!by)
-    by = span_find (s, len, " by ");
+  for (unsigned i = 0; i < ARRAY_LEN (words) && !by; i++)
+    if ((by = span_find (s, len, words[i])))
+      by += strlen (words[i]);
   if (!by)
     return;
-  by += by[4] == 't' ? 9 : 4;
   slash = memrchr (by, '/', (size_t) (s + len - by));
   if (slash)
     {
@@ -432,6 +438,9 @@ take_owner (struct report *r, const char *s, size_t len)
         continue;
       o += strlen (words[i]);
       n = (size_t) (s + len - o);
+      /* "b:2 <reader>." */
+      if (memmem (o, n, " <", 2))
+        n = (size_t) ((const char *) memmem (o, n, " <", 2) - o);
       while (n && (o[n - 1] == '.' || o[n - 1] == ' '))
         n--;
       put_once (r->e.other, sizeof r->e.other, o, n);

@@ -10,8 +10,9 @@
 #include <stdatomic.h>
 #include <string.h>
 
-/* A rule costs at most about a millisecond; a line that makes several of them
- * that expensive is not one of a kernel. */
+/* Given up after about a millisecond or two; a line that makes several rules
+ * that expensive is none that a kernel printed.  Enough for an expression that
+ * goes through a line of 8 KiB a few times, byte by byte. */
 #define STEPS_MAX 100000
 #define DEPTH_MAX 1000
 #define HEAP_MAX_KIB 256

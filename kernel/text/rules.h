@@ -21,11 +21,13 @@
  *       "bare": "INFO: task hung: {comm}",
  *       "samples": { "match": ["...", "..."], "not": ["...", "..."] } } ] }
  *
- * "where": kernel (stage_kernel_speaks), user (only FROM_USER or bare text),
- * boot (only before userspace), any.  Named groups that an event has a member
- * for (comm, pid, cpu, seconds, subject, other, func, rip) fill it; all of
- * them may stand in titles.  First rule in the order of files and lines that
- * matches wins, those of operators before ours.
+ * "where": kernel (stage_kernel_speaks; the default), user (only FROM_USER or
+ * bare text), boot (only before userspace), any.  A rule of the kind
+ * "harmless" has no title and shadows others: what it matches is no head.
+ * Named groups that an event has a member for (comm, pid, cpu, seconds,
+ * subject, other, func, rip) fill it; all of them may stand in titles.  First
+ * rule in the order of files and lines that matches wins, those of operators
+ * before ours.
  *
  * One pass over the text finds all literals of all rules; regular expressions
  * are asked only then (PCRE2, no JIT, match limits).  Compiled once, never

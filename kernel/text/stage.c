@@ -160,6 +160,9 @@ take_banner (struct stage *s, const struct text_msg *msg, struct view release)
       s->replay = true;
       return STAGE_SAME;
     }
+  /* A kernel that does not come as far as what it would be known by. */
+  if (s->flags & F_PENDING)
+    return believe_pending (s, msg);
   if (!is_over (s) && !(s->flags & F_BANNER) && s->boots > 0
       && (early || s->stage == STAGE_KERNEL))
     change = settle (s, msg, STAGE_KERNEL, STOP_NONE);
@@ -526,8 +529,10 @@ stage_line (struct stage *s, const struct text_msg *msg)
 {
   struct view v = { msg->text, msg->text + msg->len };
   enum stage_change change = STAGE_SAME, more = STAGE_SAME;
-  /* A line that others were put before: a prompt may be among them. */
-  bool glued = msg->text > msg->line->text && *msg->line->text != '[';
+  /* A line that others were put before: a prompt may be among them.  One of
+   * a life that is over is not another's. */
+  bool glued = msg->text > msg->line->text && *msg->line->text != '['
+               && !is_over (s);
 
   if (msg->line->len == 0)
     return STAGE_SAME;
@@ -536,13 +541,13 @@ stage_line (struct stage *s, const struct text_msg *msg)
     return change;
   if (s->flags & F_SHOW)
     see_shown (s, msg);
+  if (see_banner (s, msg, v, &more))
+    return more > change ? more : change;
   if (msg->stamped)
     more = see_stamp (s, msg);
   else if (msg->from == FROM_UNKNOWN)
     s->flags |= F_BARE;
   change = more > change ? more : change;
-  if (see_banner (s, msg, v, &more))
-    return more > change ? more : change;
   if (is_old (s))
     return change;
   more = see_marks (s, msg, v);

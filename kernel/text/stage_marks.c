@@ -138,6 +138,7 @@ static const struct stage_mark marks_UD[] = {
 };
 
 static const struct stage_mark marks_UE[] = {
+  MARK ("Exiting depthcharge with", BY_BARE, BOOTLOADER, NONE, 0),
   MARK ("Entering emergency mode. Exit the shell to continue",
     BY_BARE, INITRAMFS, INITRAMFS, 0),
   MARK ("EVENT: The CMD command is now available", BY_BARE, USERSPACE, NONE, 0),
@@ -208,7 +209,7 @@ static const struct stage_mark marks_UI[] = {
   MARK ("Ignore error<y>?", BY_BOTH, USERSPACE, FSCK, MARK_HERE),
   MARK ("INIT: version ", BY_BOTH, USERSPACE, NONE, MARK_FIRST),
   MARK ("INFO:    PSCI", BY_BARE, FIRMWARE, NONE, MARK_ONLY),
-  MARK ("INFO:    BL", BY_BARE, FIRMWARE, NONE, MARK_ONLY),
+  MARK ("INFO:    BL", BY_BARE, FIRMWARE, NONE, 0),
   MARK ("ISOLINUX ", BY_BARE, BOOTLOADER, NONE, MARK_FIRST),
   MARK_HAS ("Inode ", " Fix<y>?", BY_BOTH, USERSPACE, FSCK, MARK_HERE),
   MARK_HAS ("Inode ", " Clear<y>?", BY_BOTH, USERSPACE, FSCK, MARK_HERE),
@@ -264,7 +265,7 @@ static const struct stage_mark marks_UN[] = {
   MARK ("NOTICE:  BL1: ", BY_BARE, FIRMWARE, NONE, MARK_FIRST),
   MARK ("No boot device", BY_BARE, FIRMWARE, NO_BOOT_DEVICE, 0),
   MARK ("No init found.", BY_BARE, INITRAMFS, NO_ROOT, 0),
-  MARK ("NOTICE:  BL", BY_BARE, FIRMWARE, NONE, MARK_ONLY),
+  MARK ("NOTICE:  BL", BY_BARE, FIRMWARE, NONE, 0),
   { NULL },
 };
 
@@ -387,6 +388,7 @@ static const struct stage_mark marks_US[] = {
   MARK ("Starting Power-Off...", BY_BOTH, SHUTDOWN, NONE, 0),
   MARK ("Started Rescue Shell", BY_BOTH, USERSPACE, MAINTENANCE, MARK_HERE),
   MARK ("Startup finished in ", BY_BOTH, USERSPACE, NONE, 0),
+  MARK ("Starting depthcharge on ", BY_BARE, BOOTLOADER, NONE, 0),
   MARK ("Starting kernel ...", BY_BARE, BOOTLOADER, NONE, 0),
   MARK ("Starting new kernel", BY_KERNEL, SHUTDOWN, NONE, MARK_OVER),
   MARK ("Starting initramfs", BY_BARE, INITRAMFS, NONE, 0),
@@ -492,6 +494,11 @@ static const struct stage_mark marks_UY[] = {
 };
 
 static const struct stage_mark marks_bracket[] = {
+  MARK_HAS ("[NOTE ]  coreboot-", "bootblock starting",
+    BY_BARE, FIRMWARE, NONE, MARK_FIRST),
+  MARK ("[NOTE ]  coreboot-", BY_BARE, FIRMWARE, NONE, 0),
+  MARK ("[INFO ]  CBFS: ", BY_BARE, FIRMWARE, NONE, 0),
+  MARK ("[DEBUG]  FMAP: ", BY_BARE, FIRMWARE, NONE, 0),
   MARK ("[rootfs ", BY_BARE, INITRAMFS, INITRAMFS, 0),
   { NULL },
 };
@@ -503,7 +510,9 @@ static const struct stage_mark marks_lb[] = {
 
 static const struct stage_mark marks_lc[] = {
   MARK ("cloud-init[", BY_BARE, USERSPACE, NONE, 0),
-  MARK ("coreboot-", BY_BARE, FIRMWARE, NONE, MARK_FIRST),
+  MARK_HAS ("coreboot-", "bootblock starting",
+    BY_BARE, FIRMWARE, NONE, MARK_FIRST),
+  MARK_HAS ("coreboot-", "starting", BY_BARE, FIRMWARE, NONE, 0),
   MARK ("ci-info: ", BY_BARE, USERSPACE, NONE, 0),
   { NULL },
 };

@@ -306,7 +306,7 @@ workqueue (struct cursor c, char *dst, size_t n)
   cur_copy (&name, a, sizeof a);
   cur_copy (&func, f, sizeof f);
   cur_copy (&desc, e, sizeof e);
-  if (!a[0] && strcmp (f, "0x0") == 0)
+  if (!a[0] && (strcmp (f, "0x0") == 0 || strcmp (f, "(null)") == 0))
     snprintf (dst, n, "%s", e);
   else if (snprintf (dst, n, "%s (%s)%s%s", a, f, e[0] ? " " : "", e) < 0)
     dst[0] = '\0';

@@ -12,6 +12,9 @@
 /* Patterns are a name, "begin*" or "*end"; ends with NULL. */
 bool title_skips (const char *const *patterns, const char *func);
 
+/* Whether this function is but a tool of others, or prints reports. */
+bool title_says_nothing (const struct report *r, const char *func);
+
 /* The function that trackers name a report after.  dst gets it as it stands in
  * the stack; false when there is none.  *ret_generic gets what several calls
  * of the same sort are called, if there is such a name ("" = none). */

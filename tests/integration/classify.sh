@@ -46,7 +46,7 @@ run() {
 
 # ---- what was found, and where the guest stands ----
 run 0 well.log
-grep -q '^events=0 ' out || fail "a boot that is well: $(cat out)"
+grep -q '^events=0 .*stage=login' out || fail "a boot that is well: $(cat out)"
 run 3 hung.log
 head -n 1 out | grep -q '^events=1 ' || fail "the first line does not sum up: $(head -n 1 out)"
 grep -q 'backup' out || fail "the task is not named: $(cat out)"

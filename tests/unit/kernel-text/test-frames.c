@@ -113,6 +113,20 @@ static const struct
   /* Rust. */
   { " <rust_x::Node as kernel::Trait>::call+0x11/0x22",
     "C <rust_x::Node as kernel::Trait>::call+11/22" },
+  { " _RNvNtCs1_3zoo4cage5sweep+0x11/0x22", "C zoo::cage::sweep+11/22" },
+  { " _RNvNtCsZZZZZZZZZZZ_3zoo4cage5sweep+0x11/0x22",
+    "C zoo::cage::sweep+11/22" },
+  { " _RNvMs_NtCs1_3zoo4cageNtB4_4Cage4open+0x11/0x22",
+    "C <zoo::cage::Cage>::open+11/22" },
+  { " _RNvXs1_Cs9_3zooNtB5_4LionNtNtCs4_6kernel4life4Life3eat+0x1/0x2",
+    "C <zoo::Lion as kernel::life::Life>::eat+1/2" },
+  { " _RINvCs1_3zoo4feedNtB2_4LionmE+0x1/0x2", "C zoo::feed+1/2" },
+  { " _RNCNvCs1_3zoo4feed0B3_+0x1/0x2", "C zoo::feed::{closure}+1/2" },
+  { " _RNvXCs1_3zooRShNtB2_4Life3eat+0x1/0x2",
+    "C <&[u8] as zoo::Life>::eat+1/2" },
+  /* No name of Rust's after all, and one that refers to itself. */
+  { " _RNvx+0x1/0x2", "C _RNvx+1/2" },
+  { " _RNvB_3foo+0x1/0x2", "C _RNvB_3foo+1/2" },
   /* Not of a stack. */
   { "", "-" },
   { "Call Trace:", "-" },

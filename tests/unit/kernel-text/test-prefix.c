@@ -112,6 +112,10 @@ static const struct
   { "Fri 2024-03-01 10:00:00 CEST lab systemd[1]: x", "U systemd/1|x" },
   { "2024-03-01T10:00:00+0100 lab kernel: x", "K|x" },
   { "2024-03-01T10:00:00.123456+01:00 lab a.b[7]: x", "U a.b/7|x" },
+  /* dmesg --time-format=iso: a comma, and no host. */
+  { "2024-03-01T10:00:00,123456+01:00 sysrq: Show State",
+    "K|sysrq: Show State" },
+  { "2024-03-01T10:00:00,123456+01:00 Mem-Info:", "K|Mem-Info:" },
   { "1709287200.123456 lab kernel: x", "K|x" },
   { "[   12.000000] lab kernel: x", "K 12000000|x" },
   { "[   12.000000] lab systemd[1]: x", "U 12000000 systemd/1|x" },

@@ -238,6 +238,33 @@ not_fooled (void **state)
     }
 }
 
+/* Lines that stop amid what is looked for. */
+static void
+torn_details (void **state)
+{
+  static const char *const lines[] = {
+    "Write of size 8 at addr ffff by t", "Read of size 8 by ", "CPU: ",
+    "CPU: 1 PID: 2 Comm: ", "CPU: 1 PID: 2 Comm: x Tainted: ", "Tainted: ",
+    "Not tainted ", "Modules linked in:", "Hardware name: ", " at:",
+    "x, at: ", "... which became HARDIRQ-irq-safe at:", "caller is ",
+    "last function: ", "Pid: 1, comm: ", "NMI backtrace for cpu ", "<IRQ>",
+    "RIP: ", "RIP: 0010:", "RIP: 0010:[<", "pc :", "[<", "[<12>] (", "? ",
+  };
+  struct bed *b = *state;
+  size_t i, n;
+  char text[256];
+
+  for (i = 0; i < ARRAY_LEN (lines); i++)
+    for (n = 0; n <= strlen (lines[i]); n++)
+      {
+        (void) snprintf (text, sizeof text,
+                         "BUG: KASAN: slab-out-of-bounds in f+0x1/0x2\n%.*s\n",
+                         (int) n, lines[i]);
+        bed_read (b, text);
+        assert_int_equal (b->nevents, 1);
+      }
+}
+
 /* However many heads and lines come, memory is bounded; idle, it is small. */
 static void
 bounds (void **state)
@@ -321,6 +348,7 @@ main (void)
     cmocka_unit_test_setup_teardown (quiet, bed_setup, bed_teardown),
     cmocka_unit_test_setup_teardown (gaps, bed_setup, bed_teardown),
     cmocka_unit_test_setup_teardown (not_fooled, bed_setup, bed_teardown),
+    cmocka_unit_test_setup_teardown (torn_details, bed_setup, bed_teardown),
     cmocka_unit_test_setup_teardown (bounds, bed_setup, bed_teardown),
     cmocka_unit_test_setup_teardown (json, bed_setup, bed_teardown),
     cmocka_unit_test (kinds),

@@ -48,7 +48,8 @@ details (void **state)
             T "BUG: unable to handle page fault for address: ffffc90000a1e000\n"
             T "#PF: supervisor write access in kernel mode\n"
             T "Oops: 0002 [#1] PREEMPT SMP\n"
-            T "CPU: 3 UID: 0 PID: 4021 Comm: zoo keeper:1 Tainted: G        W "
+            T "CPU: 3 UID: 0 PID: 4021 Comm: zoo keeper:1 Kdump: loaded Tainted: "
+              "G        W "
               " OE      6.12.9-zoo #1 Debian 6.12.9-1\n"
             T "Hardware name: Acme Cage 3000, BIOS 1.0 01/01/2020\n"
             T "RIP: 0010:zoo_feed+0x12/0x40 [zoo]\n"
@@ -80,7 +81,7 @@ details (void **state)
   assert_int_equal (e->first_line, 1);
   assert_int_equal (e->last_line, 16);
   assert_int_equal (e->stamp_us, 71000000);
-  assert_int_equal (e->nframes, 4);
+  assert_int_equal (e->nframes, 4); /* the last RIP is the first */
   assert_string_equal (e->frames[0].func, "zoo_feed");
   assert_string_equal (e->frames[0].module, "zoo");
   assert_true (e->frames[1].guess);
@@ -95,8 +96,8 @@ owner (void **state)
   bed_read (b,
             T "INFO: task sync:812 blocked for more than 241 seconds.\n"
             T "      Tainted: G        W          6.16.0 #1\n"
-            T "INFO: task sync:812 is blocked on a mutex likely owned by task "
-              "kworker/0:1:17.\n"
+            T "INFO: task sync:812 <writer> blocked on an rw-semaphore likely "
+              "owned by task kworker/0:1:17 <reader>\n"
             T "task:sync state:D stack:0 pid:812 flags:0x00000002\n"
             T "Call Trace:\n"
             T " schedule+0x1/0x2\n"

@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "kernel/text/stage.h"
+#include "kernel/text/stage_impl.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -127,6 +127,12 @@ test_others (void **state)
       "[    0.000000] Linux version 6.6.1 (x)\n"
       "[    1.000000] Run /sbin/init as init process\n",
       "!firmware bootloader kernel userspace" },
+    { "coreboot-4.19 Mon bootblock starting\ncoreboot-4.19 romstage starting\n"
+      "[NOTE ]  coreboot-4.19 ramstage starting\nStarting depthcharge on x\n"
+      "coreboot-4.19 Mon bootblock starting\n",
+      "!firmware bootloader !firmware" },
+    { "NOTICE:  BL31: v2.4(release)\nINFO:    BL31: Initializing\n",
+      "!firmware" },
     { "OpenSBI v1.3\n\nU-Boot 2023.01\nHit any key to stop autoboot:  0\n=> ",
       "!firmware bootloader bootloader/bootloader" },
     { "[    0.000000] Linux version 6.6.1-arch1-1 (x)\n"
@@ -277,6 +283,16 @@ test_new_boots (void **state)
   assert_string_equal (t.s.release, "6.1.0-41-cloud-amd64");
   AFTER (&t, RUN_INIT, "initramfs");
   /* A boot loop in the kernel itself. */
+  {
+    struct teller u = { .s = STAGE_INIT };
+    const char *early = "[    0.000000] Linux version 6.1.0 (x)\n"
+                        "[    0.000000] Command line: x\n";
+
+    feed (&u, KERNEL RUN_INIT "lab login: ");
+    AFTER (&u, early, "");
+    AFTER (&u, early, "!kernel");
+    AFTER (&u, early, "!kernel");
+  }
   AFTER (&t, "[    2.5] Kernel panic - not syncing: x\n" OTHER_KERNEL,
          "initramfs/panic !kernel");
   AFTER (&t, "[    2.5] Kernel panic - not syncing: x\n" KERNEL,
@@ -396,6 +412,31 @@ test_names (void **state)
   assert_null (text_stop_names[STOP_MAX]);
 }
 
+/* The first that fits wins: none may stand behind one that always fits. */
+static void
+test_marks (void **state)
+{
+  unsigned n = 0;
+
+  for (int first = 0; first < 256; first++)
+    for (const struct stage_mark *m = stage_marks ((unsigned char) first);
+         m && m->text; m++, n++)
+      {
+        assert_int_equal ((unsigned char) m->text[0], first);
+        assert_int_equal (m->len, strlen (m->text));
+        assert_true (m->len >= 3 && m->by != 0);
+        assert_true (m->stage < STAGE_MAX && m->stop < STOP_MAX);
+        for (const struct stage_mark *before
+             = stage_marks ((unsigned char) first);
+             before < m; before++)
+          if (!before->has && (before->by & m->by) == m->by
+              && strncmp (m->text, before->text, before->len) == 0)
+            fail_msg ("\"%s\" is never asked, for \"%s\"", m->text,
+                      before->text);
+      }
+  assert_true (n > 300);
+}
+
 int
 main (void)
 {
@@ -408,6 +449,7 @@ main (void)
     cmocka_unit_test (test_shown_again),
     cmocka_unit_test (test_kernel_speaks),
     cmocka_unit_test (test_names),
+    cmocka_unit_test (test_marks),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);

@@ -313,6 +313,7 @@ test_about_tasks (void **state)
     const char *line, *workqueue, *stopper;
   } cases[] = {
     { "Workqueue:  0x0 (events)", "events", "" },
+    { "Workqueue:            (null) (rcu_gp)", "rcu_gp", "" },
     { "Workqueue: events_unbound flush_to_ldisc",
       "events_unbound (flush_to_ldisc)", "" },
     { "Stopper: multi_cpu_stop+0x0/0x100 <- stop_machine+0x2/0x3", "",
@@ -334,6 +335,43 @@ test_about_tasks (void **state)
       assert_string_equal (t->workqueue, cases[i].workqueue);
       assert_string_equal (t->stopper, cases[i].stopper);
       assert_int_equal (t->nframes, 1);
+      sysrq_dump_free (d);
+    }
+}
+
+/* Stacks as other machines print them. */
+static void
+test_machines (void **state)
+{
+  static const char *const stacks[] = {
+    "Call trace:\n __switch_to+0xe0/0x120 (T)\n schedule+0x34/0x120\n"
+    " el0_svc+0x4c/0x148 (P)\n",
+    "Call Trace:\n[<ffffffff80b1d1e8>] __schedule+0x2a4/0x9e0\n"
+    "[<ffffffff80b1d950>] schedule+0x44/0xa8\n"
+    "[<ffffffff80003c42>] ret_from_exception+0x0/0x64\n",
+    " __schedule from schedule+0x5c/0xd0\n"
+    " schedule from do_wait+0x12/0x34\n do_wait from sys_wait4+0x1/0x2\n",
+    "Call Trace:\n[c0000000fb5d7a20] [c0000000fb5d7a80] 0xc0000000fb5d7a80 "
+    "(unreliable)\n[c0000000fb5d7c00] [c00000000001f2b0] "
+    "__switch_to+0x2a0/0x4c0\n[c0000000fb5d7c60] [c000000000c0b3f8] "
+    "__schedule+0x2c8/0x950\n[c0000000fb5d7d20] [c000000000c0bad4] "
+    "schedule+0x54/0xd0\n",
+  };
+
+  for (size_t i = 0; i < sizeof stacks / sizeof stacks[0]; i++)
+    {
+      char text[1024];
+      const struct sysrq_task *t;
+      struct sysrq_dump *d;
+
+      snprintf (text, sizeof text,
+                "task:w               state:D stack:0     pid:1     ppid:2    "
+                "  flags:0x00000000\n%s",
+                stacks[i]);
+      d = dump_of (text);
+      assert_int_equal (sysrq_dump_tasks (d, &t), 1);
+      assert_int_equal (t->nframes, 3);
+      assert_false (t->torn);
       sysrq_dump_free (d);
     }
 }
@@ -620,6 +658,7 @@ main (void)
     cmocka_unit_test (test_no_tasks),
     cmocka_unit_test (test_block),
     cmocka_unit_test (test_about_tasks),
+    cmocka_unit_test (test_machines),
     cmocka_unit_test (test_latest),
     cmocka_unit_test (test_hung),
     cmocka_unit_test (test_callers),

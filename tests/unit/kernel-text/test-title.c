@@ -154,6 +154,18 @@ static const struct
     T " dump_stack+0x1/0x2\n"
     T " zoo_elsewhere+0x1/0x2\n",
     "possible deadlock in zoo_enter", "LOCKDEP", "" },
+  /* Rust says on the next line what happened. */
+  { T "rust_kernel: panicked at drivers/zoo/cage.rs:12:5:\n"
+    T "attempt to multiply with overflow\n"
+    T "------------[ cut here ]------------\n"
+    T "kernel BUG at rust/helpers/bug.c:7!\n"
+    T "Oops: invalid opcode: 0000 [#1] SMP\n"
+    T "RIP: 0010:rust_helper_BUG+0x8/0x10\n"
+    T "Call Trace:\n"
+    T " _RNvNtCs9_4core9panicking9panic_fmt+0x1/0x2\n"
+    T " _RNvNtCs1_3zoo4cage5sweep+0x11/0x22\n"
+    T "---[ end trace 0 ]---\n",
+    "attempt to multiply with overflow in zoo::cage::sweep", "", "" },
   /* Numbers of no use. */
   { T "Kernel panic - not syncing: VFS: Unable to mount root fs on "
       "unknown-block(254,2)\n"

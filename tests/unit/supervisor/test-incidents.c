@@ -511,6 +511,10 @@ from_failure_to_bundle (void **state)
   assert_false (told_as_hung (w, A));
   assert_int_equal (newest (w)->inc.end, INCIDENT_RECOVERED);
   assert_string_equal (w->standing, "[]");
+  /* A check that failed beside it, and goes on to. */
+  outcome (w, A, &w->tcp, OUTCOME_FAILED, "timeout", HEALTH_SAME);
+  assert_true (told_as_hung (w, A));
+  brought_to (w, "network-lost", "medium");
 }
 
 static void
@@ -630,33 +634,6 @@ who_cannot_be_asked_is_not_called_hung (void **state)
   outcome (w, C, &w->tcp, OUTCOME_FAILED, "timeout", HEALTH_BECAME_FAILED);
   assert_true (told_as_hung (w, C));
   brought_to (w, "slow", "low");
-}
-
-/* Two checks of one guest fail, which is one incident; then one of them is
- * well again. */
-static void
-what_still_fails_is_told (void **state)
-{
-  struct world *w = *state;
-  struct active *first;
-
-  fails (w, A);
-  first = newest (w);
-  brought_to (w, "userspace-stuck", "medium");
-  outcome (w, A, &w->tcp, OUTCOME_FAILED, "timeout", HEALTH_BECAME_FAILED);
-  assert_ptr_equal (newest (w), first);
-  outcome (w, A, &w->uptime, OUTCOME_OK, "ok", HEALTH_BECAME_WELL);
-  assert_int_equal (first->inc.end, INCIDENT_RECOVERED);
-  outcome (w, A, &w->tcp, OUTCOME_FAILED, "timeout", HEALTH_SAME);
-  assert_true (told_as_hung (w, A));
-  assert_string_equal (newest (w)->inc.code, "timeout");
-  brought_to (w, "network-lost", "medium");
-  /* Once. */
-  first = newest (w);
-  outcome (w, A, &w->tcp, OUTCOME_FAILED, "timeout", HEALTH_SAME);
-  assert_ptr_equal (newest (w), first);
-  outcome (w, A, &w->tcp, OUTCOME_OK, "ok", HEALTH_BECAME_WELL);
-  assert_false (told_as_hung (w, A));
 }
 
 static void
@@ -994,7 +971,6 @@ main (void)
     WITH (up, oldest_first),
     WITH (up, what_cannot_begin_is_given_up),
     WITH (up, who_cannot_be_asked_is_not_called_hung),
-    WITH (up, what_still_fails_is_told),
     WITH (up, the_hypervisor_is_believed),
     WITH (up, its_state_is_believed),
     WITH (up, one_death_is_told_once),

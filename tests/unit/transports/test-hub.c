@@ -86,7 +86,7 @@ test_reconnects_lose_nothing (void **state)
   struct scene s;
 
   scene_begin (&s, &cfg, CONSOLE_HOLD, &limits);
-  for (unsigned n = 1; n <= 25; n++)
+  for (unsigned n = 1; n <= 50; n++)
     {
       for (unsigned i = 0; i < 4; i++)
         UNTIL ((hubworld_see (&s.w, i, &seen),
