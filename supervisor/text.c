@@ -230,8 +230,7 @@ source_of (struct text_guest *g, const char *console)
 }
 
 static void
-follow_consoles (struct texts *t, struct text_guest *tg,
-                 const struct guest *g)
+follow_consoles (struct texts *t, struct text_guest *tg, const struct guest *g)
 {
   struct error err = ERROR_INIT;
   struct text_source *s, *next;
@@ -261,8 +260,8 @@ follow_consoles (struct texts *t, struct text_guest *tg,
 }
 
 void
-texts_guest (struct texts *t, enum guest_change change,
-             const struct guest *was, const struct guest *now)
+texts_guest (struct texts *t, enum guest_change change, const struct guest *was,
+             const struct guest *now)
 {
   struct error err = ERROR_INIT;
   struct text_guest *g;
@@ -284,8 +283,8 @@ texts_guest (struct texts *t, enum guest_change change,
       else if (now->nconsoles > 0)
         {
           t->untapped++;
-          log_guest (LOG_LEVEL_WARN, now->inc.uuid,
-                     "its text is not read: %s", error_text (&err));
+          log_guest (LOG_LEVEL_WARN, now->inc.uuid, "its text is not read: %s",
+                     error_text (&err));
         }
     }
   on_tick (t);
@@ -387,10 +386,10 @@ texts_events (struct texts *t, const char *uuid, struct buf *out)
   for (unsigned i = 0; i < n; i++)
     {
       /* Behind the first ones a ring, whose oldest is at next. */
-      unsigned k = i < EVENTS_FIRST || n < EVENTS_MAX
-                       ? i
-                       : EVENTS_FIRST
-                             + (tr->next + i - EVENTS_FIRST) % EVENTS_LAST;
+      unsigned k
+          = i < EVENTS_FIRST || n < EVENTS_MAX
+                ? i
+                : EVENTS_FIRST + (tr->next + i - EVENTS_FIRST) % EVENTS_LAST;
 
       if (!tr->kept[k].json)
         continue;
@@ -403,8 +402,9 @@ static void
 look_at (struct texts *t, struct text_guest *g, struct text_source *s,
          void (*fn) (const struct texts_look *look, void *arg), void *arg)
 {
-  struct texts_look look = { .uuid = g->uuid, .console = s->console,
-                             .kind = "", .title = "", .note = "" };
+  struct texts_look look = {
+    .uuid = g->uuid, .console = s->console, .kind = "", .title = "", .note = ""
+  };
   struct stage stage;
   char title[TEXT_TITLE_MAX];
 
@@ -476,10 +476,9 @@ dump_look (const struct texts_look *look, void *arg)
                 "  text %s:%s stage=%s lines=%" PRIu64 " events=%u"
                 " gaps=%" PRIu64 " lost=%" PRIu64 " limits=%" PRIu64
                 " cut=%" PRIu64 " memory=%zu\n",
-                look->uuid, look->console,
-                text_stage_names[look->stage->stage], a->lines, look->events,
-                a->gaps, a->lost_bytes, a->limits_hit, a->reports_cut,
-                a->memory);
+                look->uuid, look->console, text_stage_names[look->stage->stage],
+                a->lines, look->events, a->gaps, a->lost_bytes, a->limits_hit,
+                a->reports_cut, a->memory);
 }
 
 static void

@@ -78,9 +78,9 @@ struct texts_look
   const struct stage *stage;
   const char *kind, *title; /* the guest's last event, "" = none; guest bytes */
   enum text_severity severity;
-  uint64_t event_ms;        /* when it was, 0 = none */
-  unsigned events;          /* in this life */
-  const char *note;         /* why silence is no good sign now, or "" */
+  uint64_t event_ms;              /* when it was, 0 = none */
+  unsigned events;                /* in this life */
+  const char *note;               /* why silence is no good sign now, or "" */
   struct text_reader_stats stats; /* of earlier lives too, but memory */
 };
 /* uuid NULL: of all guests. */

@@ -27,7 +27,8 @@
 
 #define TEXT_BUCKETS 256
 #define TEXT_CHUNK (16u << 10) /* fed at once */
-#define TEXT_TURN (256u << 10) /* of one console before the next has its turn */
+#define TEXT_TURN (256u << 10) /* of one console before the next has its turn  \
+                                */
 #define TEXT_ORDERS 8
 #define TEXT_SAMPLE 240 /* of a line that is kept as an example */
 
@@ -86,7 +87,7 @@ struct text_trouble
   struct tokens facts, reports;
   /* t->m */
   struct kept_event kept[EVENTS_MAX]; /* the first, and then a ring */
-  unsigned nkept, next; /* of the ring: the slot that goes next */
+  unsigned nkept, next;               /* of the ring: the slot that goes next */
   unsigned events, hung;
   bool oops;
   uint64_t last_ms;
@@ -100,17 +101,22 @@ struct text_guest
   struct text_guest *next; /* loop, and t->m to change it */
   char uuid[UUID_TEXT];
   struct text_worker *worker;
-  struct text_source *sources; /* loop, and t->m to change it */
-  unsigned refs;               /* t->m: the table, and each source */
+  struct text_source *sources;  /* loop, and t->m to change it */
+  unsigned refs;                /* t->m: the table, and each source */
   struct text_trouble *trouble; /* t->m to change it: worker */
-  bool boot, replay;           /* t->m: to be told to the loop */
+  bool boot, replay;            /* t->m: to be told to the loop */
 };
 
 /* Done when the reader comes to that place of the ring. */
 struct text_order
 {
   uint64_t at, until_ms;
-  enum { ORDER_LIFE, ORDER_BOOT, ORDER_OURS } what;
+  enum
+  {
+    ORDER_LIFE,
+    ORDER_BOOT,
+    ORDER_OURS
+  } what;
   char key;
 };
 
@@ -138,11 +144,11 @@ struct text_source
   struct text_order orders[TEXT_ORDERS];
   unsigned norders;
   bool primary;
-  struct stage stage; /* a copy, to be looked at */
+  struct stage stage;             /* a copy, to be looked at */
   struct text_reader_stats stats; /* of the reader and those before it */
 
   /* worker */
-  struct text_reader *reader; /* NULL before the first byte */
+  struct text_reader *reader;      /* NULL before the first byte */
   struct text_reader_stats before; /* of readers that are no more */
   struct incarnation inc;
   unsigned heap_at; /* 1 + place in the heap, 0 = none */
@@ -220,8 +226,8 @@ void text_guest_unref_ (struct texts *t, struct text_guest *g);
 
 /* ---- text_worker.c ---- */
 
-int text_worker_new_ (struct texts *t, unsigned index,
-                      struct text_worker **ret, struct error *err);
+int text_worker_new_ (struct texts *t, unsigned index, struct text_worker **ret,
+                      struct error *err);
 /* Waits for it; what is still in its queue stays there. */
 void text_worker_stop_ (struct text_worker *w);
 void text_worker_free_ (struct text_worker *w);

@@ -18,16 +18,24 @@
 
 /* Kinds after which a kernel no longer looks for hung tasks. */
 static const char *const dying[] = {
-  "oops",         "gpf",            "null_deref",      "paging_fault",
-  "double_fault", "divide_error",   "invalid_opcode",  "int3",
-  "kernel_bug",   "internal_error", "unhandled_fault", "panic",
+  "oops",
+  "gpf",
+  "null_deref",
+  "paging_fault",
+  "double_fault",
+  "divide_error",
+  "invalid_opcode",
+  "int3",
+  "kernel_bug",
+  "internal_error",
+  "unhandled_fault",
+  "panic",
 };
 
 /* ---- rations ---- */
 
 static bool
-take_token (struct tokens *k, unsigned burst, uint64_t refill_ms,
-            uint64_t now)
+take_token (struct tokens *k, unsigned burst, uint64_t refill_ms, uint64_t now)
 {
   uint64_t n = (now - k->at) / refill_ms;
 
@@ -167,7 +175,9 @@ tell (struct text_source *s, struct text_trouble *tr,
       snprintf (d->title, sizeof d->title, "%s", e->title);
       return;
     }
-  *d = (struct said){ .kind = e->kind, .id = e->id, .source = s->serial,
+  *d = (struct said){ .kind = e->kind,
+                      .id = e->id,
+                      .source = s->serial,
                       .since_ms = same ? d->since_ms : now,
                       .trouble = e->severity >= SEVERITY_ERROR };
   snprintf (d->title, sizeof d->title, "%s", e->title);
@@ -234,19 +244,18 @@ event_json (const struct text_worker *w, const struct text_source *s,
   incarnation_format (inc, sizeof inc, &s->inc);
   json_add_str (o, "incarnation", inc);
   json_add_text (o, "console", s->console, strlen (s->console));
-  json_add_str (o, "time",
-                clock_format (wall, sizeof wall,
-                              clock_wall_ms ()
-                                  - (now > e->first_ms && e->first_ms
-                                         ? now - e->first_ms
-                                         : 0)));
+  json_add_str (
+      o, "time",
+      clock_format (
+          wall, sizeof wall,
+          clock_wall_ms ()
+              - (now > e->first_ms && e->first_ms ? now - e->first_ms : 0)));
   json_add_bool (o, "whole", whole);
   if (first)
     json_add_str (o, "first_text", first);
   else if ((text = sample (w, e->first_line, &n)))
     json_add_text (o, "first_text", text, n);
-  if (e->last_line > e->first_line
-      && (text = sample (w, e->last_line, &n)))
+  if (e->last_line > e->first_line && (text = sample (w, e->last_line, &n)))
     json_add_text (o, "last_text", text, n);
   text = json_object_to_json_string_length (
       o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, ret_len);

@@ -9,9 +9,9 @@
  * Prints p50, p99 and the worst.  -s holds them against the promise (p99 5 ms
  * from the read, 15 ms from the wire), which wants a quiet machine; without it
  * against ten times as much.  -c prints first what the text workers' threads
- * take of a core in so many seconds.  Beyond some 50 lines a second in all the hub
- * reads quiet sockets together (LOOP_PATIENCE_MS), which is then most of what
- * there is from the wire on.
+ * take of a core in so many seconds.  Beyond some 50 lines a second in all the
+ * hub reads quiet sockets together (LOOP_PATIENCE_MS), which is then most of
+ * what there is from the wire on.
  */
 #include <getopt.h>
 #include <signal.h>

@@ -26,8 +26,9 @@
 #define FACTS 4096
 #define WAIT_MS 5000
 #define BANNER "[    0.000000] Linux version 6.1.0-41-amd64 (debian) #1\\r\\n"
-#define PANIC "[   12.345678] Kernel panic - not syncing: Attempted to kill " \
-              "init! exitcode=0x00000700\\r\\n"
+#define PANIC                                                                  \
+  "[   12.345678] Kernel panic - not syncing: Attempted to kill "              \
+  "init! exitcode=0x00000700\\r\\n"
 
 struct world
 {
@@ -83,9 +84,8 @@ make_texts (void *arg)
   assert_int_equal (texts_new (w->s.w.loop, w->s.w.hub, w->s.w.bus, rules,
                                w->threads, &ops, w, &w->t, NULL),
                     0);
-  assert_int_equal (fact_subscribe (w->s.w.bus, "test", "", on_fact, w,
-                                    &w->sub, NULL),
-                    0);
+  assert_int_equal (
+      fact_subscribe (w->s.w.bus, "test", "", on_fact, w, &w->sub, NULL), 0);
 }
 
 static void
@@ -133,8 +133,8 @@ guest (struct world *w, unsigned i, enum guest_change change, unsigned start,
 static struct world *
 begin (unsigned n, unsigned rate, const struct hub_limits *limits)
 {
-  struct fakecons_config cfg = { .n = n, .rate = rate, .slot_ms = 2,
-                                 .play = FAKE_DEAD };
+  struct fakecons_config cfg
+      = { .n = n, .rate = rate, .slot_ms = 2, .play = FAKE_DEAD };
   struct world *w = calloc (1, sizeof *w);
 
   assert_non_null (w);
@@ -549,8 +549,9 @@ test_an_idle_console_is_small (void **state)
   size_t own = sizeof (struct text_source) + sizeof (struct text_guest)
                + sizeof (struct tap);
 
-  says (w, 0, BANNER "[    1.000000] Run /init as init process\\r\\n"
-              "Welcome to Debian\\r\\nweb login: ");
+  says (w, 0,
+        BANNER "[    1.000000] Run /init as init process\\r\\n"
+               "Welcome to Debian\\r\\nweb login: ");
   assert_true (heard (w, "guest.stage", 1));
   assert_true (read_beyond (w, 129));
   nap_ms (400); /* the prompt has been given */
@@ -585,9 +586,9 @@ unit (void)
   pthread_mutex_init (&u->w.m, NULL);
   pthread_mutex_init (&u->t.m, NULL);
   assert_int_equal (fact_bus_new (u->loop, 4096, &u->t.bus, NULL), 0);
-  assert_int_equal (fact_subscribe (u->t.bus, "test", "", on_fact, &u->w,
-                                    &u->w.sub, NULL),
-                    0);
+  assert_int_equal (
+      fact_subscribe (u->t.bus, "test", "", on_fact, &u->w, &u->w.sub, NULL),
+      0);
   u->s.all = &u->t;
   u->s.guest = &u->g;
   u->s.serial = 1;
@@ -610,10 +611,15 @@ static void
 happens (struct unit *u, uint64_t id, const char *kind, const char *title,
          bool whole)
 {
-  struct text_event e = { .id = id, .kind = text_kind_find (kind)->name,
-                          .rule = "r", .severity = SEVERITY_ERROR,
-                          .first_line = id, .last_line = id, .cpu = -1,
-                          .pid = -1, .seconds = -1 };
+  struct text_event e = { .id = id,
+                          .kind = text_kind_find (kind)->name,
+                          .rule = "r",
+                          .severity = SEVERITY_ERROR,
+                          .first_line = id,
+                          .last_line = id,
+                          .cpu = -1,
+                          .pid = -1,
+                          .seconds = -1 };
 
   snprintf (e.title, sizeof e.title, "%s", title);
   if (whole)
@@ -668,8 +674,7 @@ test_rations (void **state)
       snprintf (name, sizeof name, "kernel.event.%s", text_kinds[i].name);
       n += count (&u->w, name);
     }
-  assert_in_range (n, kinds < SAID_BURST ? kinds : SAID_BURST,
-                   SAID_BURST + 10);
+  assert_in_range (n, kinds < SAID_BURST ? kinds : SAID_BURST, SAID_BURST + 10);
   assert_in_range (u->t.facts_held, 2900, 3000);
   assert_in_range (u->t.events_dropped, 1, 3000);
   unit_done (u);
