@@ -25,12 +25,14 @@
 #include <unistd.h>
 
 #define DEBOUNCE_MS 50
+/* What the kernel tells needs no looking; this is for what it might not have
+ * told.  Looking at a thousand guests takes a quarter of a second. */
 #define PERIOD_MS (30u * 1000)
+#define PERIOD_EACH_MS 250
 /* While we are deaf: a process without a pidfd, a folder without inotify (too
  * many of them, no descriptors left, an old kernel). */
 #define DEAF_PERIOD_MS (5u * 1000)
 #define SCAN_TIMEOUT_MS (20u * 1000)
-#define STALE_MS (3 * PERIOD_MS)
 #define DEFAULT_CONSOLES "cons,shim-cons"
 #define DEFAULT_MONITOR "qmp"
 #define DEFAULT_PIDFILE "pid"
@@ -322,6 +324,16 @@ is_deaf (const struct rundir *rd)
   return !rd->root_ear;
 }
 
+static uint64_t
+period_ms (const struct rundir *rd)
+{
+  uint64_t ms = PERIOD_MS;
+
+  for (const struct place *p = rd->places; p; p = p->next)
+    ms += PERIOD_EACH_MS;
+  return ms;
+}
+
 static void
 scan_done (void *owner, void *arg, enum job_end end, int rc)
 {
@@ -407,8 +419,18 @@ static void
 on_period (struct timer *t, void *arg)
 {
   struct rundir *rd = arg;
+  uint64_t period = period_ms (rd);
+  uint64_t seen = loop_now (rd->env.loop) - rd->scanned_ms;
 
-  timer_in (rd->period, is_deaf (rd) ? DEAF_PERIOD_MS : PERIOD_MS);
+  if (is_deaf (rd))
+    period = DEAF_PERIOD_MS;
+  /* It was deaf when this was armed, for what it listens with came later. */
+  else if (rd->ok && seen < period)
+    {
+      timer_in (rd->period, period - seen);
+      return;
+    }
+  timer_in (rd->period, period);
   start_scan (rd);
 }
 
@@ -543,7 +565,8 @@ rundir_healthy (void *self)
 {
   struct rundir *rd = self;
 
-  return rd->ok && loop_now (rd->env.loop) - rd->scanned_ms < STALE_MS;
+  return rd->ok
+         && loop_now (rd->env.loop) - rd->scanned_ms < 3 * period_ms (rd);
 }
 
 const struct guest_source_ops guest_source_rundir = {

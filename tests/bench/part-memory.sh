@@ -14,7 +14,7 @@ memory() { # N MIB PERCENT
     sleep 4
     for i in 1 2 3; do
         quiet_window 5 -o $HD -q $FAKES
-        cpus="$cpus $(calc "100 * $ours / $wall" 2)"
+        cpus="$cpus $(calc "100 * $exact / $wall" 2)"
     done
     hd_stop
     fakes_stop

@@ -23,7 +23,7 @@ for i in 1 2 3; do
     if has h2; then
         sleep 3
         quiet_window 5 -o $HD -q $FAKES
-        cpus="$cpus $(calc "100 * $ours / $wall" 2)"
+        cpus="$cpus $(calc "100 * $exact / $wall" 2)"
         psss="$psss $pss"
     fi
     hd_stop
@@ -56,7 +56,7 @@ if have conserver "H2 conserver"; then
     psss=''
     for i in 1 2 3; do
         quiet_window 5 -o $PEER -q $FAKES
-        cpus="$cpus $(calc "100 * $ours / $wall" 2)"
+        cpus="$cpus $(calc "100 * $exact / $wall" 2)"
         psss="$psss $pss"
     done
     fakes_ask stats
