@@ -127,6 +127,8 @@ flood_run() {
             hd_config "$libvirt" "{\"kind\":\"rundir\",\"root\":\"$work/r\",\"console-mode\":\"hold\"}"
             hd_scenario 6s 5500ms 6s
             fakes_start 60 0 -P mute
+            # The fake guests are work for the machine, too: whoever reads beside them is compared there.
+            plain stuck-plain "$pty" -s 5
             stuck_jobs=50
             ours stuck-pty
             stuck_jobs=0
@@ -159,7 +161,7 @@ flood_report() {
         best=$(calc "$(of plain-pty kbs) > $(of swept-pty kbs) ? $(of plain-pty kbs) : $(of swept-pty kbs)" 1)
         promise_quiet "H3 pty" "guest writes $(of hangdog-pty kbs) KB/s, best plain reader $best (virtlogd $(of virtlogd kbs))" "$(of hangdog-pty kbs) / $best" ">=" 0.95
         promise_quiet "H3 pty, full disk" "guest writes $(of full-pty kbs) KB/s, best plain reader $best" "$(of full-pty kbs) / $best" ">=" 0.95
-        promise_quiet "H3 pty, stuck jobs" "guest writes $(of stuck-pty kbs) KB/s, best plain reader $best" "$(of stuck-pty kbs) / $best" ">=" 0.95
+        promise_quiet "H3 pty, stuck jobs" "guest writes $(of stuck-pty kbs) KB/s, plain reader beside the same 60 guests $(of stuck-plain kbs)" "$(of stuck-pty kbs) / $(of stuck-plain kbs)" ">=" 0.95
         promise_quiet "H3 unix socket" "guest writes $(of hangdog-unix kbs) KB/s, plain reader $(of plain-unix kbs)" "$(of hangdog-unix kbs) / $(of plain-unix kbs)" ">=" 0.95
     fi
 }
