@@ -419,18 +419,8 @@ static void
 on_period (struct timer *t, void *arg)
 {
   struct rundir *rd = arg;
-  uint64_t period = period_ms (rd);
-  uint64_t seen = loop_now (rd->env.loop) - rd->scanned_ms;
 
-  if (is_deaf (rd))
-    period = DEAF_PERIOD_MS;
-  /* It was deaf when this was armed, for what it listens with came later. */
-  else if (rd->ok && seen < period)
-    {
-      timer_in (rd->period, period - seen);
-      return;
-    }
-  timer_in (rd->period, period);
+  timer_in (rd->period, is_deaf (rd) ? DEAF_PERIOD_MS : period_ms (rd));
   start_scan (rd);
 }
 

@@ -21,7 +21,8 @@ for i in 1 2 3; do
     note "start: $((nconnected - before)) of $N after $took ms"
     [ "$nconnected" = $((before + N)) ] || starts="$starts 99999"
     if has h2; then
-        sleep 3
+        # Five seconds after the first look at the folders comes a second one.
+        sleep 8
         quiet_window 5 -o $HD -q $FAKES
         cpus="$cpus $(calc "100 * $exact / $wall" 2)"
         psss="$psss $pss"
