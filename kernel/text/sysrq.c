@@ -122,7 +122,7 @@ dump_text (struct json_object *o, const char *name, const struct cursor *c)
   char text[128];
 
   cur_copy (c, text, sizeof text);
-  json_add_str (o, name, text);
+  json_add_text (o, name, text, strlen (text));
 }
 
 struct json_object *

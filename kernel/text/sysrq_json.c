@@ -16,7 +16,7 @@ static void
 add_some (struct json_object *o, const char *name, const char *s)
 {
   if (s[0])
-    json_add_str (o, name, s);
+    json_add_text (o, name, s, strlen (s));
 }
 
 static void
@@ -25,7 +25,7 @@ add_hex (struct json_object *o, const char *name, uint64_t v)
   char text[24];
 
   snprintf (text, sizeof text, "0x%" PRIx64, v);
-  json_add_str (o, name, text);
+  json_add_text (o, name, text, strlen (text));
 }
 
 static void
@@ -50,7 +50,7 @@ add_frames (struct json_object *o, const struct text_frame *frames, unsigned n,
       const struct text_frame *f = &frames[i];
       struct json_object *e = json_object_new_object ();
 
-      json_add_str (e, "func", f->func);
+      json_add_text (e, "func", f->func, strlen (f->func));
       if (f->size)
         {
           json_add_int (e, "offset", (int64_t) (f->offset & INT64_MAX));
@@ -87,7 +87,7 @@ add_user (struct json_object *o, const struct sysrq_task *t)
     return;
   u = json_object_new_object ();
   json_object_object_add (o, "user", u);
-  json_add_str (u, "ip", t->user_ip);
+  json_add_text (u, "ip", t->user_ip, strlen (t->user_ip));
   /* -1 of the register says that it came in by no system call. */
   for (unsigned i = 0; i < t->nregs; i++)
     if (strcmp (t->regs[i].name, "ORIG_RAX") == 0
@@ -103,7 +103,7 @@ sysrq_task_to_json (const struct sysrq_task *t)
   const struct text_frame *where = sysrq_where (t->frames, t->nframes);
   const char state[2] = { t->state, '\0' };
 
-  json_add_str (o, "comm", t->comm);
+  json_add_text (o, "comm", t->comm, strlen (t->comm));
   json_add_str (o, "state", state);
   if (t->pid >= 0)
     json_add_int (o, "pid", t->pid);
@@ -124,7 +124,7 @@ sysrq_task_to_json (const struct sysrq_task *t)
     add_some (o, "waits",
               sysrq_wait_names[sysrq_wait_of (t->frames, t->nframes)]);
   if (where)
-    json_add_str (o, "in", where->func);
+    json_add_text (o, "in", where->func, strlen (where->func));
   if (t->torn)
     json_add_bool (o, "torn", true);
   add_key (o, t->key);
@@ -178,7 +178,7 @@ add_blocked (struct json_object *o, const struct sysrq_dump *d)
       struct json_object *e = json_object_new_object ();
 
       json_add_int (e, "task", idx[i]);
-      json_add_str (e, "comm", t->comm);
+      json_add_text (e, "comm", t->comm, strlen (t->comm));
       if (t->pid >= 0)
         json_add_int (e, "pid", t->pid);
       if (t->blocked_s >= 0)
@@ -186,7 +186,7 @@ add_blocked (struct json_object *o, const struct sysrq_dump *d)
       add_some (e, "waits",
                 sysrq_wait_names[sysrq_wait_of (t->frames, t->nframes)]);
       if (where)
-        json_add_str (e, "in", where->func);
+        json_add_text (e, "in", where->func, strlen (where->func));
       add_some (e, "owner", t->owner);
       json_object_array_add (list, e);
     }
@@ -204,7 +204,7 @@ add_hung (struct json_object *o, const struct sysrq_dump *d)
     {
       struct json_object *e = json_object_new_object ();
 
-      json_add_str (e, "comm", d->hung[i].comm);
+      json_add_text (e, "comm", d->hung[i].comm, strlen (d->hung[i].comm));
       json_add_int (e, "pid", d->hung[i].pid);
       if (d->hung[i].seconds >= 0)
         json_add_int (e, "blocked_s", (int64_t) d->hung[i].seconds);
@@ -241,7 +241,7 @@ add_gaps (struct json_object *o, const struct sysrq_dump *d)
       struct json_object *e = json_object_new_object ();
 
       json_add_str (e, "kind", d->gaps[i].kind);
-      json_add_str (e, "what", d->gaps[i].what);
+      json_add_text (e, "what", d->gaps[i].what, strlen (d->gaps[i].what));
       json_add_int (e, "count", (int64_t) (d->gaps[i].count & INT64_MAX));
       json_add_int (e, "line", (int64_t) d->gaps[i].line);
       json_object_array_add (list, e);
@@ -265,7 +265,7 @@ add_head (struct json_object *o, const struct sysrq_dump *d)
 
   json_add_str (o, "schema", "hangdog/sysrq/1");
   json_add_bool (o, "complete", d->ngaps == 0);
-  json_add_str (o, "keys", d->keys);
+  json_add_text (o, "keys", d->keys, strlen (d->keys));
   json_add_bool (o, "refused", d->refused);
   add_some (o, "help", d->help);
   if (d->synced)

@@ -137,7 +137,7 @@ zone_of (struct json_object *node, const struct cursor *name)
   if (n == MAX_ZONES)
     return NULL;
   o = json_object_new_object ();
-  json_add_str (o, "zone", zone);
+  json_add_text (o, "zone", zone, strlen (zone));
   json_object_array_add (zones, o);
   return o;
 }
@@ -377,7 +377,7 @@ dump_memory_head (struct sysrq_dump *d, struct dump_ctx *ctx, struct cursor c)
     }
   o = json_object_new_object ();
   json_add_int (o, "line", (int64_t) d->line);
-  json_add_str (o, "key", key);
+  json_add_text (o, "key", key, strlen (key));
   json_object_array_add (d->memories, o);
   json_object_put (ctx->memory);
   ctx->memory = json_object_get (o);

@@ -68,13 +68,13 @@ settings (struct json_object *o, struct cursor *c)
     }
 }
 
-/* What is no text is escaped by json_add_str(), which adds to objects. */
+/* What is no text is escaped by json_add_text(), which adds to objects. */
 static void
 add_text (struct json_object *list, const char *text)
 {
   struct json_object *o = json_object_new_object ();
 
-  json_add_str (o, "text", text);
+  json_add_text (o, "text", text, strlen (text));
   json_object_array_add (list, json_object_get (json_get (o, "text")));
   json_object_put (o);
 }

@@ -50,6 +50,14 @@ has '"comm":"backup","state":"D","pid":812'
 run 5 parse cut.log
 has "torn: "
 ! grep -q "$(printf '\033')" out || fail "the terminal is painted"
+# A C1 control in UTF-8 is one to a terminal, too, in whatever way it is told.
+printf '[    1.0] sysrq: Show Blocked State\n[    2.0] INFO: task a\302\2332Jb:77 blocked for more than 120 seconds.\n' >c1.log
+for how in "" --json; do
+  # shellcheck disable=SC2086
+  "$hangdog" sysrq parse c1.log $how >out 2>err
+  has 2Jb
+  ! LC_ALL=C grep -q "$(printf '\302\233')" out || fail "a C1 control comes through: ${how:-text}"
+done
 run 0 parse refused.log
 has "refused: "
 run 2 parse other.log
