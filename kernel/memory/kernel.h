@@ -32,6 +32,14 @@ enum kernel_part
   PART_MAX,
 };
 
+/* Read by kernel_modules(). */
+struct kernel_module
+{
+  uint64_t at; /* the struct module */
+  char name[57];
+  uint64_t text, text_len; /* where its code is */
+};
+
 struct kernel
 {
   struct mem *mem; /* not ours */
@@ -48,6 +56,8 @@ struct kernel
   struct orc *orc;         /* NULL = none */
   struct vcpu_regs *cpus;  /* ours; as they were given */
   unsigned ncpus;
+  struct kernel_module *modules; /* sorted by text */
+  size_t nmodules;
   bool modules_read;
   char lacks[PART_MAX][160]; /* "" = nothing lacks */
   /* CPU time of each step, for those who measure. */
@@ -98,5 +108,6 @@ void kernel_name_of (struct kernel *k, uint64_t va, char *dst, size_t n);
 
 /* Modules' names and code are read once, when somebody needs them. */
 void kernel_modules (struct kernel *k);
+const struct kernel_module *kernel_module_of (struct kernel *k, uint64_t va);
 
 #endif
