@@ -39,10 +39,13 @@ static const struct kind
     LIST_NEXT, false },
 };
 
+/* Numbers of waits and locks count from 1; 0 = none. */
 struct wait
 {
   const struct look_task *task;
-  unsigned lock;
+  uint32_t lock;
+  uint32_t next; /* the next wait for the same lock */
+  uint32_t round; /* in which it was walked over: say_cycles() */
 };
 
 struct lock
@@ -51,6 +54,7 @@ struct lock
   uint64_t at;
   const struct look_task *owner; /* NULL = nobody, or many readers */
   bool readers;
+  uint32_t first, last; /* who waits */
 };
 
 struct locks
@@ -60,6 +64,7 @@ struct locks
   unsigned nlocks;
   struct wait *waits;
   size_t nwaits, room;
+  uint32_t *wait_of; /* by the number of the task */
 };
 
 static uint32_t
@@ -183,8 +188,11 @@ lock_at (struct locks *ls, const struct kind *kind, uint64_t at)
 }
 
 static int
-note_wait (struct locks *ls, const struct look_task *t, unsigned lock)
+note_wait (struct locks *ls, const struct look_task *t, unsigned n)
 {
+  struct lock *lock = &ls->locks[n];
+  uint32_t number = (uint32_t) ls->nwaits + 1;
+
   if (ls->nwaits == ls->room)
     {
       size_t room = ls->room ? 2 * ls->room : 64;
@@ -195,7 +203,13 @@ note_wait (struct locks *ls, const struct look_task *t, unsigned lock)
       ls->waits = w;
       ls->room = room;
     }
-  ls->waits[ls->nwaits++] = (struct wait){ t, lock };
+  ls->waits[ls->nwaits++] = (struct wait){ .task = t, .lock = n + 1 };
+  if (lock->last)
+    ls->waits[lock->last - 1].next = number;
+  else
+    lock->first = number;
+  lock->last = number;
+  ls->wait_of[t - ls->l->tasks->tasks] = number;
   return 0;
 }
 
@@ -249,56 +263,59 @@ say_lock (struct locks *ls, unsigned n)
   if (lock->owner)
     say_who (l, lock->readers ? "last_reader" : "owner", lock->owner);
   rows_array (l->rows, "waiters");
-  for (size_t i = 0; i < ls->nwaits; i++)
-    if (ls->waits[i].lock == n)
-      say_who (l, NULL, ls->waits[i].task);
+  for (uint32_t i = lock->first; i; i = ls->waits[i - 1].next)
+    say_who (l, NULL, ls->waits[i - 1].task);
   rows_array_end (l->rows);
   rows_end (l->rows);
 }
 
-static const struct wait *
-wait_of (const struct locks *ls, const struct look_task *t)
+/* The wait of who has what this one waits for; NULL = that one goes on. */
+static struct wait *
+waits_for (struct locks *ls, const struct wait *w)
 {
-  for (size_t i = 0; t && i < ls->nwaits; i++)
-    if (ls->waits[i].task == t)
-      return &ls->waits[i];
-  return NULL;
+  const struct lock *lock = &ls->locks[w->lock - 1];
+  uint32_t n;
+
+  if (!lock->owner || lock->readers)
+    return NULL;
+  n = ls->wait_of[lock->owner - ls->l->tasks->tasks];
+  return n ? &ls->waits[n - 1] : NULL;
 }
 
-static const struct look_task *
-waits_for (const struct locks *ls, const struct look_task *t)
-{
-  const struct wait *w = wait_of (ls, t);
-
-  return w && !ls->locks[w->lock].readers ? ls->locks[w->lock].owner : NULL;
-}
-
-/* Each waits for one lock at most, so a cycle is found by going on: and it is
- * told by the lowest pid in it, once. */
 static void
-say_cycle (struct locks *ls, const struct look_task *from)
+say_cycle (struct locks *ls, struct wait *from)
 {
   struct look *l = ls->l;
-  const struct look_task *t = from;
-  unsigned n = 0;
+  struct wait *w = from;
 
-  do
-    {
-      t = waits_for (ls, t);
-      if (!t || t->pid < from->pid || ++n > ls->nwaits)
-        return;
-    }
-  while (t != from);
   rows_begin (l->rows, "deadlock");
   rows_array (l->rows, "tasks");
   do
     {
-      say_who (l, NULL, t);
-      t = waits_for (ls, t);
+      say_who (l, NULL, w->task);
+      w = waits_for (ls, w);
     }
-  while (t != from);
+  while (w && w != from);
   rows_array_end (l->rows);
   rows_end (l->rows);
+}
+
+/* Each waits for one lock at most: going on from one either ends, or comes to
+ * where an earlier round was, or to where this one was, which is a cycle. */
+static void
+say_cycles (struct locks *ls)
+{
+  uint32_t round = 0;
+  struct wait *w;
+
+  for (size_t i = 0; i < ls->nwaits; i++)
+    {
+      round++;
+      for (w = &ls->waits[i]; w && w->round == 0; w = waits_for (ls, w))
+        w->round = round;
+      if (w && w->round == round)
+        say_cycle (ls, w);
+    }
 }
 
 static int
@@ -316,6 +333,9 @@ run (struct look *l, struct error *err)
                                      "tell who waits for a lock");
       return 0;
     }
+  ls.wait_of = calloc (l->tasks->n + 1, sizeof *ls.wait_of);
+  if (!ls.wait_of)
+    r = -ENOMEM;
   for (size_t i = 0; r == 0 && i < l->tasks->n; i++)
     {
       const struct look_task *t = &l->tasks->tasks[i];
@@ -327,8 +347,8 @@ run (struct look *l, struct error *err)
     }
   for (unsigned i = 0; i < ls.nlocks; i++)
     say_lock (&ls, i);
-  for (size_t i = 0; i < ls.nwaits; i++)
-    say_cycle (&ls, ls.waits[i].task);
+  say_cycles (&ls);
+  free (ls.wait_of);
   free (ls.locks);
   free (ls.waits);
   return r < 0 ? error_set (err, ENOMEM, "no memory for locks") : 0;
