@@ -43,6 +43,9 @@ const struct section *section_find (const char *name);
 int look_run (struct kernel *k, const char *const *names, struct rows *rows,
               struct error *err);
 
+/* The guest's clock in ns, as its CPUs last looked at it; 0 = not known. */
+uint64_t look_clock (struct kernel *k);
+
 /* A row {"row":"lacks","section":...,"what":...,"why":...}. */
 void look_lacks (struct look *l, const char *section, const char *what,
                  const char *why, ...)
