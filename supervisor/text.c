@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/loop.h"
@@ -214,6 +215,8 @@ follow_life (struct text_source *s, const struct guest *g)
   if (was->pid == now->pid && was->start_time == now->start_time)
     o.what = ORDER_BOOT;
   s->next_inc = *now;
+  s->reset_ms = o.what == ORDER_BOOT ? clock_ms () : 0;
+  s->answered = 0;
   order (s, &o);
   /* Also if it says nothing any more. */
   text_worker_note_ (s->guest->worker, s);
@@ -439,6 +442,56 @@ texts_each (struct texts *t, const char *uuid,
       if (!uuid || strcasecmp (g->uuid, uuid) == 0)
         for (struct text_source *s = g->sources; s; s = s->next)
           look_at (t, g, s, fn, arg);
+}
+
+/* t->m held.  Where the console itself has said nothing of its boot, another
+ * one may have. */
+static const struct stage *
+stage_beside (const struct text_guest *g, const struct text_source *s)
+{
+  const struct stage *best = &s->stage;
+
+  for (const struct text_source *o = g->sources; o; o = o->next)
+    if (s->stage.stage == STAGE_UNKNOWN && o->stage.stage != STAGE_UNKNOWN
+        && (best == &s->stage || o->stage.since_ms > best->since_ms))
+      best = &o->stage;
+  return best;
+}
+
+bool
+texts_stand (struct texts *t, const char *uuid, const char *console,
+             struct texts_stand *ret)
+{
+  struct text_guest *g;
+  struct text_source *s;
+
+  if (!t)
+    return false;
+  LOCK_SCOPE (&t->m);
+  g = find (t, uuid);
+  s = g ? source_of (g, console) : NULL;
+  if (!s)
+    return false;
+  ret->stage = *stage_beside (g, s);
+  ret->reset_ms = s->reset_ms;
+  ret->answered = s->answered == s->stage.boots + 1;
+  return true;
+}
+
+void
+texts_answered (struct texts *t, const char *uuid)
+{
+  struct text_guest *g;
+
+  if (!t)
+    return;
+  LOCK_SCOPE (&t->m);
+  g = find (t, uuid);
+  for (struct text_source *s = g ? g->sources : NULL; s; s = s->next)
+    {
+      s->reset_ms = 0;
+      s->answered = s->stage.boots + 1;
+    }
 }
 
 struct sum
