@@ -5,6 +5,7 @@
 #include "supervisor/cli/cli.h"
 
 #include "base/buf.h"
+#include "base/cleanup.h"
 #include "base/json.h"
 #include "base/text.h"
 
@@ -28,7 +29,10 @@ struct table
 void
 print_json (struct json_object *row)
 {
-  puts (json_object_to_json_string_ext (row, JSON_C_TO_STRING_PLAIN));
+  struct buf out CLEANUP_BUF = BUF_INIT (SIZE_MAX / 2);
+
+  json_show (row, &out);
+  puts (buf_str (&out));
   /* A row is an event for who follows through a pipe. */
   fflush (stdout);
 }
