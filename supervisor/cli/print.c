@@ -45,6 +45,17 @@ row_str (struct json_object *row, const char *key)
   return s ? s : "";
 }
 
+const char *
+daemon_trouble (struct json_object *row)
+{
+  if (json_get_bool (row, "drain_only", false))
+    return "hangdog died too often: it only drains the consoles and asks no "
+           "guest; see its log, then restart it";
+  if (!json_get_bool (row, "writer", true))
+    return "hangdog's writer is not there: nothing is stored or sent";
+  return json_get_str (row, "not_loaded");
+}
+
 void
 print_text (FILE *to, const char *s)
 {

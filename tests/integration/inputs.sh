@@ -211,6 +211,12 @@ until_ok 10 sh -c "'$build/hangdog' status --json | jq -se 'any(.[]; .row==\"dae
 hd status >"$work/out"
 exact "status of one that only drains: exit code" $? 4
 grep -q 'only drains' "$work/out" || { cat "$work/out" >&2; die "status does not say that it only drains"; }
+hd list >"$work/out" 2>&1
+exact "list of one that only drains: exit code" $? 4
+grep -q 'only drains' "$work/out" || { cat "$work/out" >&2; die "list does not say that it only drains"; }
+hd wait alpha --for well --timeout 1s >"$work/out" 2>&1
+exact "wait for one that only drains: exit code" $? 4
+exact "wait for one that only drains: says so" "$(grep -c 'only drains' "$work/out")" 1
 hd status --nagios >"$work/out"
 exact "nagios of one that only drains: exit code" $? 1
 grep -q 'WARNING.*only drains' "$work/out" || { cat "$work/out" >&2; die "the plugin does not say that it only drains"; }
