@@ -20,9 +20,9 @@
 #include "base/json.h"
 #include "tests/fakes/tlspeer.h"
 #include "tests/lib/built.h"
+#include "tests/lib/tmpdir.h"
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <limits.h>
 #include <openssl/tls1.h>
 #include <poll.h>
@@ -40,7 +40,9 @@
 
 struct world
 {
-  char dir[64], state[128];
+  struct tmpdir tmp;
+  const char *dir; /* its */
+  char state[128];
   struct ca *ours, *other;
   struct tlspeer *peer;
   pid_t writer;
@@ -291,9 +293,9 @@ setup (void **state)
   unsetenv ("https_proxy"), unsetenv ("HTTPS_PROXY");
   unsetenv ("all_proxy"), unsetenv ("ALL_PROXY");
   unsetenv ("no_proxy"), unsetenv ("NO_PROXY"), unsetenv ("http_proxy");
-  strcpy (w->dir, "/tmp/test-tls.XXXXXX");
-  if (mkdtemp (w->dir) == NULL)
+  if (tmpdir_make (&w->tmp) < 0)
     return -1;
+  w->dir = w->tmp.path;
   snprintf (w->state, sizeof w->state, "%s/state", w->dir);
   w->ours = ca_new (w->dir, "ours");
   w->other = ca_new (w->dir, "other");
@@ -310,12 +312,6 @@ setup (void **state)
 }
 
 static int
-remove_it (const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-  return remove (path);
-}
-
-static int
 teardown (void **state)
 {
   struct world *w = *state;
@@ -324,7 +320,7 @@ teardown (void **state)
   tlspeer_free (w->peer);
   ca_free (w->ours);
   ca_free (w->other);
-  nftw (w->dir, remove_it, 16, FTW_DEPTH | FTW_PHYS);
+  tmpdir_done (&w->tmp);
   free (w);
   return 0;
 }

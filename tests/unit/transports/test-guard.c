@@ -17,15 +17,6 @@
 #include "tests/fakes/hubscene.h"
 #include "transports/console/session.h"
 
-static uint64_t
-keys_typed (struct scene *s)
-{
-  struct fakecons_stats st;
-
-  fakecons_stats (s->fake, 0, &st);
-  return st.keys;
-}
-
 /* What is known of the guest, and how often that was asked. */
 struct known
 {
@@ -85,17 +76,17 @@ test_what_is_known_of_a_silent_guest (void **state)
 
   scene_begin (&s, &cfg, CONSOLE_HOLD, NULL);
   assert_int_equal (ask_guarded (&s, &boots, 4000), TALK_BOOTING);
-  assert_int_equal (keys_typed (&s), 0);
+  assert_int_equal (scene_keys (&s), 0);
   /* Between two keys: the first ones only. */
   assert_int_equal (ask_guarded (&s, &is_reset, 4000), TALK_BOOTING);
-  assert_int_equal (keys_typed (&s), 3);
+  assert_int_equal (scene_keys (&s), 3);
   /* A getty that is slow gets a carriage return, and no command. */
-  before = keys_typed (&s);
+  before = scene_keys (&s);
   assert_int_equal (ask_guarded (&s, &login, 4000), TALK_SILENT);
-  assert_in_range (keys_typed (&s) - before, 3, 6);
-  before = keys_typed (&s);
+  assert_in_range (scene_keys (&s) - before, 3, 6);
+  before = scene_keys (&s);
   assert_int_equal (ask_guarded (&s, &nothing, 4000), TALK_SILENT);
-  assert_in_range (keys_typed (&s) - before, 60, 1000);
+  assert_in_range (scene_keys (&s) - before, 60, 1000);
   scene_end (&s);
 }
 
