@@ -272,16 +272,10 @@ sink_of (struct world *w, const char *scheme, const char *host,
 /* ---- the world ---- */
 
 static void
-write_file (const char *dir, const char *name, const char *text, mode_t mode)
+write_file (struct world *w, const char *name, const char *text, mode_t mode)
 {
-  char path[300];
-  int fd;
-
-  snprintf (path, sizeof path, "%s/%s", dir, name);
-  fd = open (path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
-  assert_int_equal (write (fd, text, strlen (text)), (ssize_t) strlen (text));
-  fchmod (fd, mode);
-  close (fd);
+  assert_int_equal (tmpdir_put (w->tmp.fd, name, text, strlen (text)), 0);
+  assert_int_equal (fchmodat (w->tmp.fd, name, mode, 0), 0);
 }
 
 static int
@@ -305,7 +299,7 @@ setup (void **state)
   ca_issue (w->ours, w->dir, "early", "DNS:localhost", 2, 30);
   ca_issue (w->ours, w->dir, "device", "DNS:device-7", -1, 30);
   ca_issue (w->other, w->dir, "stranger", "DNS:device-8", -1, 30);
-  write_file (w->dir, "token", TOKEN "\n", 0600);
+  write_file (w, "token", TOKEN "\n", 0600);
   w->peer = tlspeer_new ();
   *state = w;
   return 0;
@@ -435,7 +429,7 @@ test_troubles (void **state)
 
   start_writer (w, NULL);
   pack (w, INC ("1"), digest);
-  write_file (w->dir, "open.key", "x", 0644);
+  write_file (w, "open.key", "x", 0644);
   for (size_t i = 0; i < ARRAY_LEN (troubles); i++)
     {
       const struct trouble *t = &troubles[i];
