@@ -568,7 +568,8 @@ rundir_healthy (void *self)
 }
 
 static void
-rundir_doubles (void *self, void (*fn) (const struct guest_double *d, void *arg),
+rundir_doubles (void *self,
+                void (*fn) (const struct guest_double *d, void *arg),
                 void *arg)
 {
   struct rundir *rd = self;

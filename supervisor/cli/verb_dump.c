@@ -54,6 +54,7 @@ const struct verb verb_dump = {
   .summary = "show the daemon's own state: jobs, timers, bounds, drops",
   .help = "For people who mend hangdog: the words may change with every "
           "version.  With --json\na line is a row.\n"
+          "Exit codes: 0, 1 no daemon answers.\n"
           "\nExample:\n  hangdog dump | grep dropped\n",
   .run = run,
 };

@@ -143,9 +143,9 @@ const struct verb verb_list = {
   .summary = "list all guests of this host and how well they are",
   .help = "HEALTH is well, suspect, hung, held-off (paused, stopping, ...: by "
           "its owner's\nwill), watched (no scenario is bound to it), or "
-          "unknown (not asked yet, or no\nanswer can be had).  Of a place that is "
-          "claimed-twice another one has the same uuid,\nand is watched for "
-          "it.\n"
+          "unknown (not asked yet, or no\nanswer can be had).  Of a place "
+          "that is claimed-twice another one has the same uuid,\nand is "
+          "watched for it.\n"
           "  --no-start  ask a daemon that runs; do not start one for this\n"
           "Exit codes: 0, 3 when one is hung, 4 when hangdog itself is not "
           "well (it only\ndrains the consoles, or has no writer).\n"

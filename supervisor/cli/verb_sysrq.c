@@ -439,7 +439,7 @@ const struct verb verb_sysrq = {
     "  --json      everything, as one document (docs/sysrq-json.md); with\n"
     "              --blocked a line per task\n"
     "\n"
-    "Exit code: 0 all of it was read, 2 no such file or no dump in it, 5 some "
+    "Exit codes: 0 all of it was read, 2 no such file or no dump in it, 5 some "
     "is missing.\n"
     "\nExamples:\n"
     "  hangdog sysrq parse console.log\n"
