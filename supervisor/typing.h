@@ -18,8 +18,10 @@
  * was not seen it may be long over, with a prompt that is not known as one. */
 #define TYPING_STAGE_MS (3u * 60 * 1000)
 #define TYPING_GUESS_MS (1u * 60 * 1000)
-/* Where a key does harm, or it waits for a person. */
-#define TYPING_HARM_MS (15u * 60 * 1000)
+/* Where a key does harm, or it waits for a person.  Less than what a check is
+ * excused for (HEALTH_EXCUSED_MS): of a system whose boot is not understood
+ * the firmware may be all that was. */
+#define TYPING_HARM_MS (10u * 60 * 1000)
 
 /* Pure.  what (of size n): a sentence when it boots, else "". */
 enum typing typing_at (const struct texts_stand *st, uint64_t now_ms,

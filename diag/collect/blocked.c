@@ -18,15 +18,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static void
-on_line (const struct text_line *line, void *arg)
-{
-  struct text_msg msg;
-
-  prefix_strip (line, &msg);
-  sysrq_dump_line (arg, &msg);
-}
-
 static int
 parse (const char *text, size_t len, struct sysrq_dump **ret,
        struct error *err)
@@ -37,7 +28,7 @@ parse (const char *text, size_t len, struct sysrq_dump **ret,
 
   if (rc < 0)
     return rc;
-  rc = splitter_new (on_line, d, &s, err);
+  rc = sysrq_dump_splitter (d, &s, err);
   if (rc < 0)
     {
       sysrq_dump_free (d);

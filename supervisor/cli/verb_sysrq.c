@@ -28,15 +28,6 @@ say (const struct buf *b)
 
 /* ---- reading ---- */
 
-static void
-on_line (const struct text_line *line, void *arg)
-{
-  struct text_msg msg;
-
-  prefix_strip (line, &msg);
-  sysrq_dump_line (arg, &msg);
-}
-
 static int
 read_file (const char *path, struct sysrq_dump *d, struct error *err)
 {
@@ -48,7 +39,7 @@ read_file (const char *path, struct sysrq_dump *d, struct error *err)
   fd = strcmp (path, "-") == 0 ? dup (0) : open (path, O_RDONLY | O_CLOEXEC);
   if (fd < 0)
     return error_errno (err, errno, "%s", path);
-  rc = splitter_new (on_line, d, &s, err);
+  rc = sysrq_dump_splitter (d, &s, err);
   if (rc < 0)
     return rc;
   while ((n = read (fd, piece, sizeof piece)) != 0)
