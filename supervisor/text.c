@@ -40,6 +40,15 @@ find (struct texts *t, const char *uuid)
   return g;
 }
 
+/* t->m held. */
+static struct text_source *
+sources_of (struct texts *t, const char *uuid)
+{
+  struct text_guest *g = find (t, uuid);
+
+  return g ? g->sources : NULL;
+}
+
 void
 text_guest_unref_ (struct texts *t, struct text_guest *g)
 {
@@ -298,14 +307,12 @@ texts_ours (struct texts *t, const char *uuid, char key, uint64_t until_ms)
 {
   const struct text_order o
       = { .what = ORDER_OURS, .key = key, .until_ms = until_ms };
-  struct text_guest *g;
 
   if (!t)
     return;
   LOCK_SCOPE (&t->m);
-  g = find (t, uuid);
   /* A key pressed on the keyboard is answered on any of them. */
-  for (struct text_source *s = g ? g->sources : NULL; s; s = s->next)
+  for (struct text_source *s = sources_of (t, uuid); s; s = s->next)
     order (s, &o);
   t->ours++;
 }
@@ -481,13 +488,10 @@ texts_stand (struct texts *t, const char *uuid, const char *console,
 void
 texts_answered (struct texts *t, const char *uuid)
 {
-  struct text_guest *g;
-
   if (!t)
     return;
   LOCK_SCOPE (&t->m);
-  g = find (t, uuid);
-  for (struct text_source *s = g ? g->sources : NULL; s; s = s->next)
+  for (struct text_source *s = sources_of (t, uuid); s; s = s->next)
     {
       s->reset_ms = 0;
       s->answered = s->stage.boots + 1;
