@@ -18,6 +18,15 @@
 #include <stdio.h>
 #include <string.h>
 
+static void
+on_line (const struct text_line *line, void *arg)
+{
+  struct text_msg msg;
+
+  prefix_strip (line, &msg);
+  sysrq_dump_line (arg, &msg);
+}
+
 static int
 parse (const char *text, size_t len, struct sysrq_dump **ret,
        struct error *err)
@@ -28,7 +37,7 @@ parse (const char *text, size_t len, struct sysrq_dump **ret,
 
   if (rc < 0)
     return rc;
-  rc = sysrq_dump_splitter (d, &s, err);
+  rc = splitter_new (on_line, d, &s, err);
   if (rc < 0)
     {
       sysrq_dump_free (d);

@@ -414,22 +414,6 @@ sysrq_dump_line (struct sysrq_dump *d, const struct text_msg *msg)
     dump_section (d, ctx, NULL);
 }
 
-static void
-on_line (const struct text_line *line, void *arg)
-{
-  struct text_msg msg;
-
-  prefix_strip (line, &msg);
-  sysrq_dump_line (arg, &msg);
-}
-
-int
-sysrq_dump_splitter (struct sysrq_dump *d, struct splitter **ret,
-                     struct error *err)
-{
-  return splitter_new (on_line, d, ret, err);
-}
-
 void
 sysrq_dump_end (struct sysrq_dump *d)
 {

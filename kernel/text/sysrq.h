@@ -75,9 +75,6 @@ void sysrq_dump_free (struct sysrq_dump *d);
 /* Lines as prefix_strip() gives them, in order.  What other programmes say
  * (FROM_USER) is passed over. */
 void sysrq_dump_line (struct sysrq_dump *d, const struct text_msg *msg);
-/* What is fed to it goes there; the caller frees it, before d. */
-int sysrq_dump_splitter (struct sysrq_dump *d, struct splitter **ret,
-                         struct error *err);
 void sysrq_dump_end (struct sysrq_dump *d);
 
 /* Headers seen: "t", "tw", ...; which were refused; whether HELP answered. */

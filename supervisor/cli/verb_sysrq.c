@@ -28,6 +28,15 @@ say (const struct buf *b)
 
 /* ---- reading ---- */
 
+static void
+on_line (const struct text_line *line, void *arg)
+{
+  struct text_msg msg;
+
+  prefix_strip (line, &msg);
+  sysrq_dump_line (arg, &msg);
+}
+
 static int
 read_file (const char *path, struct sysrq_dump *d, struct error *err)
 {
@@ -39,7 +48,7 @@ read_file (const char *path, struct sysrq_dump *d, struct error *err)
   fd = strcmp (path, "-") == 0 ? dup (0) : open (path, O_RDONLY | O_CLOEXEC);
   if (fd < 0)
     return error_errno (err, errno, "%s", path);
-  rc = sysrq_dump_splitter (d, &s, err);
+  rc = splitter_new (on_line, d, &s, err);
   if (rc < 0)
     return rc;
   while ((n = read (fd, piece, sizeof piece)) != 0)
@@ -430,7 +439,7 @@ const struct verb verb_sysrq = {
     "  --json      everything, as one document (docs/sysrq-json.md); with\n"
     "              --blocked a line per task\n"
     "\n"
-    "Exit codes: 0 all of it was read, 2 no such file or no dump in it, 5 some "
+    "Exit code: 0 all of it was read, 2 no such file or no dump in it, 5 some "
     "is missing.\n"
     "\nExamples:\n"
     "  hangdog sysrq parse console.log\n"

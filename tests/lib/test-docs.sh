@@ -19,7 +19,7 @@ rm -f "page.$$"
 for v in $verbs; do
     said=$("$build/hangdog" "$v" --help)
     grep -qE '^Examples?:$' <<<"$said" || bad "hangdog $v --help: no example"
-    grep -qE '^Exit codes: 0' <<<"$said" || bad "hangdog $v --help: no exit codes"
+    grep -qE '^Exit codes?: 0' <<<"$said" || bad "hangdog $v --help: no exit codes"
     if [ -e "$src/docs/man/hangdog-$v.8" ]; then
         for o in $(grep -oE -- '--[a-z-]+' <<<"$said" | sort -u); do
             case $o in --config|--run|--state) continue ;; esac
