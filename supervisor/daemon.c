@@ -14,6 +14,7 @@
 #include "supervisor/keeper_link.h"
 #include "supervisor/load.h"
 #include "supervisor/text.h"
+#include "supervisor/text_rules.h"
 #include "supervisor/watchdog.h"
 #include "supervisor/writer_link.h"
 
@@ -107,7 +108,7 @@ static const struct writer_link_ops writer_ops = {
   .event = writer_event,
 };
 
-/* ---- scenarios: read in a job, taken on the loop ---- */
+/* ---- scenarios and text rules: read in a job, taken on the loop ---- */
 
 struct loading
 {
@@ -117,6 +118,8 @@ struct loading
   struct scenario **list;
   size_t n;
   struct error err;
+  struct text_rules_read rules;
+  struct error rules_err;
 };
 
 static int
@@ -124,6 +127,9 @@ loading_run (struct job *job, void *arg)
 {
   struct loading *ld = arg;
 
+  /* Neither stands in the way of the other. */
+  (void) text_rules_read (ld->opener, &ld->config.rules, job_deadline (job),
+                          &ld->rules, &ld->rules_err);
   return load_scenarios (ld->opener, &ld->config, job_deadline (job),
                          &ld->list, &ld->n, &ld->err);
 }
@@ -136,6 +142,7 @@ loading_free (void *arg)
   for (size_t i = 0; i < ld->n; i++)
     scenario_unref (ld->list[i]);
   free (ld->list);
+  text_rules_read_done (&ld->rules);
   config_done (&ld->config);
   free (ld);
 }
@@ -173,6 +180,53 @@ take_loaded (struct daemon *d, struct loading *ld, int rc)
 }
 
 static void
+bad_rules (struct daemon *d, unsigned files, const char *why)
+{
+  char more[40] = "";
+
+  if (files > 1)
+    snprintf (more, sizeof (more), " (and %u more)", files - 1);
+  snprintf (d->bad_rules, sizeof (d->bad_rules), "%s: %.480s%s",
+            d->rules_known ? "the text rules are not taken, the last good ones "
+                             "stay"
+                           : "text rules are not taken",
+            why, more);
+}
+
+/* At start what is good is taken, so that one slip does not cost the rest;
+ * later all is to stay as it was. */
+static void
+take_rules (struct daemon *d, struct loading *ld)
+{
+  struct text_rules_read *r = &ld->rules;
+
+  d->bad_rules[0] = '\0';
+  if (!r->rules)
+    {
+      bad_rules (d, 1, error_text (&ld->rules_err));
+      log_error ("%s", d->bad_rules);
+      return;
+    }
+  for (unsigned i = 0; i < r->nfaults && i < TEXT_FAULTS_MAX; i++)
+    log_error ("text rules are not taken: %s", error_text (&r->faults[i].err));
+  if (r->nfaults)
+    bad_rules (d, r->nfaults, error_text (&r->faults[0].err));
+  if (r->nfaults && d->rules_known)
+    {
+      log_error ("the last good text rules stay");
+      return;
+    }
+  d->rules_known = true;
+  /* Ours alone, as before. */
+  if (r->taken + d->rules_files == 0)
+    return;
+  d->rules_files = r->taken;
+  log_info ("%u text rules of %u files, %u of them in the place of ours",
+            r->added, r->taken, r->replaced);
+  texts_rules (d->texts, steal_ptr (&r->rules));
+}
+
+static void
 loading_done (void *owner, void *arg, enum job_end end, int rc)
 {
   struct daemon *d = owner;
@@ -180,11 +234,15 @@ loading_done (void *owner, void *arg, enum job_end end, int rc)
 
   d->loading = false;
   if (end == JOB_DISCARDED)
-    not_loaded (d, "could not be read",
-                "the folder they are in does not answer");
+    {
+      not_loaded (d, "could not be read",
+                  "the folder they are in does not answer");
+      bad_rules (d, 1, "the folder they or scenarios are in does not answer");
+    }
   else
     {
       take_loaded (d, arg, rc);
+      take_rules (d, arg);
       loading_free (arg);
     }
   if (again)

@@ -340,12 +340,49 @@ tell_guest (struct texts *t, struct text_guest *g)
 }
 
 static void
+slow_rule (const struct text_rule *rule, void *arg)
+{
+  struct texts *t = arg;
+  struct text_rule_info i;
+  unsigned k = 0;
+
+  text_rule_info (rule, &i);
+  if (i.given_up < TEXT_SLOW_FIRST)
+    return;
+  while (k < TEXT_SLOW_RULES && t->slow[k].rule && t->slow[k].rule != rule)
+    k++;
+  if (k == TEXT_SLOW_RULES || i.given_up < 10 * t->slow[k].told)
+    return;
+  t->slow[k].rule = rule;
+  t->slow[k].told = i.given_up;
+  log_warn ("the text rule \"%s\" of %s was given up on %u lines: its "
+            "expression takes too many steps",
+            i.name, i.origin, i.given_up);
+}
+
+static void
+tell_slow_rules (struct texts *t)
+{
+  bool some;
+
+  {
+    LOCK_SCOPE (&t->m);
+    some = t->gave_up;
+    t->gave_up = false;
+  }
+  if (some)
+    text_rules_each (t->rules, slow_rule, t);
+}
+
+static void
 on_post (void *arg)
 {
   struct text_post *p = arg;
   struct texts *t = p->t;
 
   atomic_store (&p->posted, false);
+  if (t)
+    tell_slow_rules (t);
   for (unsigned i = 0; t && i < TEXT_BUCKETS; i++)
     for (struct text_guest *g = t->buckets[i], *next; g; g = next)
       {
@@ -481,6 +518,47 @@ dump_look (const struct texts_look *look, void *arg)
                 a->reports_cut, a->memory);
 }
 
+struct rules_sum
+{
+  struct buf *out;
+  unsigned all, theirs, replaced;
+};
+
+static void
+add_rule (const struct text_rule *rule, void *arg)
+{
+  struct rules_sum *s = arg;
+  struct text_rule_info i;
+
+  text_rule_info (rule, &i);
+  s->all++;
+  s->theirs += !i.builtin;
+  s->replaced += i.replaces;
+}
+
+static void
+dump_slow (const struct text_rule *rule, void *arg)
+{
+  struct text_rule_info i;
+
+  text_rule_info (rule, &i);
+  if (i.given_up)
+    buf_printf (arg, "  rule %s (%s) given up on %u lines\n", i.name, i.origin,
+                i.given_up);
+}
+
+static void
+dump_rules (struct texts *t, struct buf *out)
+{
+  struct rules_sum sum = { .out = out };
+
+  text_rules_each (t->rules, add_rule, &sum);
+  buf_printf (out,
+              "  rules %u, of operators %u (%u in the place of ours)\n",
+              sum.all, sum.theirs, sum.replaced);
+  text_rules_each (t->rules, dump_slow, out);
+}
+
 static void
 dump_worker (struct text_worker *w, struct buf *out)
 {
@@ -525,6 +603,7 @@ texts_dump (struct texts *t, struct buf *out)
   for (unsigned i = 0; i < TEXTS_THREADS; i++)
     if (t->workers[i])
       dump_worker (t->workers[i], out);
+  dump_rules (t, out);
   texts_each (t, NULL, dump_look, out);
 }
 
@@ -569,6 +648,31 @@ texts_limit (struct texts *t, unsigned threads)
 }
 
 void
+texts_rules (struct texts *t, struct text_rules *rules)
+{
+  const struct text_rules *was;
+
+  if (!t)
+    {
+      text_rules_free (rules);
+      return;
+    }
+  {
+    LOCK_SCOPE (&t->m);
+    was = t->rules;
+    t->rules = rules;
+  }
+  memset (t->slow, 0, sizeof t->slow);
+  text_rules_unref (was);
+  /* Also those that say nothing: they would keep the old ones for ever. */
+  for (unsigned i = 0; i < TEXT_BUCKETS; i++)
+    for (struct text_guest *g = t->buckets[i]; g; g = g->next)
+      for (struct text_source *s = g->sources; s; s = s->next)
+        text_worker_note_ (g->worker, s);
+  on_tick (t);
+}
+
+void
 texts_free (struct texts *t)
 {
   if (!t)
@@ -586,7 +690,7 @@ texts_free (struct texts *t)
       }
   t->post->t = NULL;
   post_unref (t->post);
-  text_rules_free (t->rules);
+  text_rules_unref (t->rules);
   pthread_mutex_destroy (&t->m);
   free (t);
 }

@@ -29,7 +29,13 @@
 #define TEXT_CHUNK (16u << 10) /* fed at once */
 #define TEXT_TURN (256u << 10) /* of one console before the next has its turn  \
                                 */
+/* A console whose lines cost much (an operator's expression that goes astray)
+ * does not keep its turn for all of that. */
+#define TEXT_TURN_MS 20
 #define TEXT_ORDERS 8
+/* Rules that are given up again and again are told of in the log. */
+#define TEXT_SLOW_RULES 16
+#define TEXT_SLOW_FIRST 10
 #define TEXT_SAMPLE 240 /* of a line that is kept as an example */
 
 /* What is kept for a bundle. */
@@ -203,7 +209,12 @@ struct texts
   struct loop *loop;
   struct hub *hub;
   struct fact_bus *bus;
-  struct text_rules *rules;
+  const struct text_rules *rules; /* loop, and t->m to change it */
+  struct
+  {
+    const struct text_rule *rule;
+    unsigned told;
+  } slow[TEXT_SLOW_RULES]; /* loop */
   const struct texts_ops *ops;
   void *arg;
   unsigned threads; /* 0 = as many as it takes */
@@ -216,6 +227,7 @@ struct texts
   struct text_guest *buckets[TEXT_BUCKETS];
   size_t event_bytes;
   uint64_t events_dropped, facts_held, ours, replays;
+  bool gave_up; /* to be told to the loop: a rule took too long */
 };
 
 /* ---- text.c ---- */

@@ -20,7 +20,7 @@ struct status
   struct json_object *rows[8]; /* arrays, by kind below */
   unsigned guests, hung, suspect, held, unknown, sick_sources, stuck;
   bool drain_only, no_writer;
-  const char *not_loaded; /* in the daemon's row */
+  const char *not_loaded, *bad_rules; /* in the daemon's row */
   bool nowhere; /* and no source of guests was told of yet */
 };
 
@@ -58,6 +58,7 @@ on_row (struct json_object *row, const void *body, size_t len, void *arg)
             st->drain_only = json_get_bool (row, "drain_only", false);
             st->no_writer = !json_get_bool (row, "writer", true);
             st->not_loaded = json_get_str (row, "not_loaded");
+            st->bad_rules = json_get_str (row, "bad_rules");
           }
         if (i == STUCK)
           st->stuck++;
@@ -265,6 +266,8 @@ ours (const struct status *st)
     return "hangdog's writer is not there: nothing is stored or sent";
   if (st->not_loaded)
     return st->not_loaded;
+  if (st->bad_rules)
+    return st->bad_rules;
   if (st->nowhere)
     return "nowhere to look for guests: name \"sources\" in the configuration "
            "(`hangdog doctor` says more)";
