@@ -2,7 +2,8 @@
  *
  * Private to text*.c: a guest's text, and who reads it.
  *
- *   text.c         the table: guests and consoles coming and going, looking
+ *   text.c         the table: guests and consoles coming and going
+ *   text_look.c    what is known of them, for who asks
  *   text_worker.c  the threads: queue, timers, feeding readers
  *   text_say.c     what becomes of what was found: facts, and a guest's list
  *
@@ -83,6 +84,10 @@ struct kept_event
   size_t len;
   uint64_t id;
   unsigned source;
+  unsigned count;        /* the same again, without its text */
+  uint64_t last_wall_ms; /* of those */
+  uint64_t head;         /* of kind and title as its first line has it */
+  char signature[20];    /* "" = not known yet */
 };
 
 /* Of a guest that had an event; others have none of it. */
@@ -235,6 +240,8 @@ struct texts
 /* Worker: something is to be told to the loop (guest->boot, ->replay). */
 void text_post_ (struct texts *t);
 void text_guest_unref_ (struct texts *t, struct text_guest *g);
+/* Loop, or t->m held.  NULL when it is not there. */
+struct text_guest *text_guest_find_ (struct texts *t, const char *uuid);
 
 /* ---- text_worker.c ---- */
 

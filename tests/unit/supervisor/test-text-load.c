@@ -115,6 +115,131 @@ test_an_idle_console_is_small (void **state)
   end (w);
 }
 
+/* ---- other rules, while there is text of all kinds ---- */
+
+static void
+test_rules_come_and_go (void **state)
+{
+  struct world *w = begin (8, 20000, NULL);
+  struct seen v;
+
+  for (unsigned round = 0; round < 12; round++)
+    {
+      other_rules (w, pump_rules (round % 2 ? "odd" : "even"));
+      for (unsigned i = 0; i < 8; i++)
+        says (w, i,
+              "[   99.000000] INFO: task x:99 blocked for more than 120 "
+              "seconds.\\r\\n"
+              "pump 3\\r\\n");
+      guest (w, round % 8, GUEST_GONE, 7, 0);
+      guest (w, round % 8, GUEST_ADDED, 8 + round, 0);
+    }
+  assert_true (read_beyond (w, 50000));
+  see (w, &v);
+  assert_int_equal (v.n, 8);
+  assert_int_equal (v.gaps, 0);
+  seen_done (&v);
+  end (w);
+}
+
+/* ---- one that is hostile, beside others ---- */
+
+#define FLOOD_MS 3000
+#define FLOOD_EACH 20 /* titles in an order: all of them are others */
+
+static unsigned
+all_facts (struct world *w, const char *prefix, unsigned uuid)
+{
+  char of[UUID_TEXT];
+  unsigned n = 0;
+  LOCK_SCOPE (&w->m);
+
+  hubworld_uuid (uuid, of, sizeof of);
+  for (unsigned i = 0; i < w->nfacts; i++)
+    n += strncmp (w->facts[i].name, prefix, strlen (prefix)) == 0
+         && strcasecmp (w->facts[i].inc.uuid, of) == 0;
+  return n;
+}
+
+static void
+flood (struct world *w, unsigned *seed)
+{
+  char text[4000];
+  size_t n = 0;
+
+  for (unsigned i = 0; i < FLOOD_EACH; i++, ++*seed)
+    n += (size_t) snprintf (
+        text + n, sizeof text - n,
+        *seed % 3 == 0   ? "[  9.0] WARNING: CPU: 0 PID: 9 at fs/z%u.c:1 "
+                           "z%u+0x1/0x9\\r\\n"
+        : *seed % 3 == 1 ? "[  9.0] BUG: unable to handle page fault for "
+                           "address: %x%x\\r\\n"
+                         : "[  9.0] INFO: task z%u:%u blocked for more than "
+                           "120 seconds.\\r\\n",
+        *seed, *seed);
+  says (w, 0, text);
+}
+
+/* Another guest of the same worker: how long until its trouble is told. */
+static uint64_t
+latency (struct world *w, unsigned id, unsigned n)
+{
+  char line[160];
+  uint64_t begun = clock_ms ();
+
+  snprintf (line, sizeof line,
+            "[  %u.000000] INFO: task neighbour%u:%u blocked for more than 120 "
+            "seconds.\\r\\n",
+            100 + n, n, 100 + n);
+  says (w, id, line);
+  while (clock_ms () - begun < WAIT_MS && all_facts (w, "kernel.trouble", id) < 1)
+    nap_ms (1);
+  return clock_ms () - begun;
+}
+
+static void
+test_a_thousand_titles_a_second (void **state)
+{
+  struct world *w = begin (9, 0, NULL);
+  uint64_t begun, worst = 0, took;
+  unsigned seed = 0, other = 2;
+  struct seen v;
+
+  for (unsigned i = 0; i < 9; i++)
+    says (w, i, BANNER);
+  assert_true (heard (w, "guest.stage", 9));
+  begun = clock_ms ();
+  while ((took = clock_ms () - begun) < FLOOD_MS)
+    {
+      flood (w, &seed);
+      /* Each of the others once. */
+      if (other < 9 && took > (other - 1) * FLOOD_MS / 10)
+        {
+          took = latency (w, other, other);
+          worst = took > worst ? took : worst;
+          other++;
+        }
+      /* A thousand and more of them a second, whoever is fast. */
+      while (seed * 1000ull / 2000 > clock_ms () - begun)
+        nap_ms (1);
+    }
+  print_message ("%u titles in %u ms, %u facts; another's within %u ms\n",
+                 seed, FLOOD_MS, all_facts (w, "kernel.", 0), (unsigned) worst);
+  assert_in_range (seed, 1000 * FLOOD_MS / 1000, UINT32_MAX);
+  assert_int_equal (other, 9);
+  assert_in_range (worst, 0, 500);
+  /* Each fact of an event is one of three or four. */
+  assert_in_range (all_facts (w, "kernel.trouble", 0), 1,
+                   SAID_BURST + FLOOD_MS / SAID_REFILL_MS + 2 * SAID_KINDS);
+  see (w, &v);
+  assert_int_equal (v.lost, 0);
+  assert_in_range (v.memory, 1, 9 * (256u << 10));
+  assert_in_range (w->t->event_bytes, 1, EVENTS_MAX * EVENT_BYTES + 8 * 4096);
+  assert_in_range (v.events, seed / 2, UINT32_MAX); /* counted all the same */
+  seen_done (&v);
+  end (w);
+}
+
 #define T(fn) cmocka_unit_test (fn)
 
 int
@@ -125,6 +250,8 @@ main (void)
     T (test_no_room),
     T (test_many),
     T (test_an_idle_console_is_small),
+    T (test_rules_come_and_go),
+    T (test_a_thousand_titles_a_second),
   };
 
   signal (SIGPIPE, SIG_IGN); /* of the fakes, when they are let go of */

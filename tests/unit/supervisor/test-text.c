@@ -184,6 +184,34 @@ test_boots (void **state)
   end (w);
 }
 
+/* ---- other rules ---- */
+
+static void
+test_other_rules (void **state)
+{
+  struct world *w = begin (1, 0, NULL);
+  struct seen v;
+
+  says (w, 0, BANNER "pump 1\\r\\n");
+  assert_true (heard (w, "guest.stage", 1));
+  other_rules (w, pump_rules ("one"));
+  says (w, 0, "pump 2\\r\\n");
+  assert_true (heard (w, "kernel.event.warning", 1));
+  assert_string_equal (last (w, "kernel.event.warning").text, "one");
+  /* What was known of it stays, and what the old ones found is not found
+   * again. */
+  see (w, &v);
+  assert_int_equal (v.events, 1);
+  assert_int_equal (v.stage, STAGE_KERNEL);
+  assert_non_null (
+      strstr (buf_str (&v.dump), "of operators 1 (0 in the place of ours)"));
+  seen_done (&v);
+  assert_int_equal (count (w, "kernel.boots"), 1);
+  says (w, 0, PANIC);
+  assert_true (heard (w, "kernel.event.panic", 1));
+  end (w);
+}
+
 #define T(fn) cmocka_unit_test (fn)
 
 int
@@ -196,6 +224,7 @@ main (void)
     T (test_our_own_keys),
     T (test_another_life),
     T (test_boots),
+    T (test_other_rules),
   };
 
   signal (SIGPIPE, SIG_IGN); /* of the fakes, when they are let go of */

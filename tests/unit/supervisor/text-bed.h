@@ -160,7 +160,7 @@ end (struct world *w)
 static inline void
 says (struct world *w, unsigned i, const char *text)
 {
-  char order[2048];
+  char order[4096];
 
   snprintf (order, sizeof order, "say %u %s", i, text);
   assert_int_equal (fakecons_command (w->s.fake, order), 0);
@@ -196,6 +196,49 @@ last (struct world *w, const char *name)
     if (strcmp (w->facts[i].name, name) == 0)
       f = w->facts[i];
   return f;
+}
+
+/* Ours, and one for "pump N". */
+static inline struct text_rules *
+pump_rules (const char *title)
+{
+  struct error err = ERROR_INIT;
+  struct text_rules *rules = NULL;
+  char json[400];
+
+  snprintf (json, sizeof json,
+            "{\"schema\": \"hangdog/text-rules/1\", \"rules\": [{\"name\": "
+            "\"pump\", \"kind\": \"warning\", \"severity\": \"error\", "
+            "\"where\": \"any\", \"any\": [\"pump\"], \"match\": \"^pump "
+            "\\\\d+$\", \"title\": \"%s\"}]}",
+            title);
+  if (text_rules_new (&rules, &err) < 0
+      || text_rules_take (rules, json, strlen (json), "own.json", &err) < 0)
+    fail_msg ("%s", error_text (&err));
+  return rules;
+}
+
+struct rules_order
+{
+  struct world *w;
+  struct text_rules *rules;
+};
+
+static inline void
+give_rules (void *arg)
+{
+  struct rules_order *o = arg;
+
+  texts_rules (o->w->t, o->rules);
+}
+
+/* Takes them. */
+static inline void
+other_rules (struct world *w, struct text_rules *rules)
+{
+  struct rules_order o = { w, rules };
+
+  hubworld_do (&w->s.w, give_rules, &o);
 }
 
 struct seen
