@@ -236,6 +236,7 @@ incident_row (const struct incident_info *info)
   json_add_str (row, "row", "incident");
   json_add_bool (row, "collecting", info->collecting);
   json_add_bool (row, "waiting", info->waiting);
+  json_add_bool (row, "perhaps_rebooted", info->perhaps_rebooted);
   json_add_str (row, "bundle", info->bundle);
   json_add_str (row, "shipped", info->shipped);
   return row;

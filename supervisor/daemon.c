@@ -69,7 +69,7 @@ on_guest (enum guest_change change, const struct guest *was,
     return;
   texts_guest (d->texts, change, was, now);
   bindings_guest (d->bindings, change, was, now);
-  incidents_guest (d->incidents, change, was, now);
+  incidents_guest (d->incidents, change, was, now, boots_by_text (d->boots));
   incidents_changed (d->incidents, was, now);
   if (change == GUEST_GONE)
     fact_forget (d->facts, was->inc.uuid);
@@ -507,6 +507,12 @@ on_text_replay (const char *uuid, void *arg)
   boots_replay (((struct daemon *) arg)->boots, uuid);
 }
 
+static void
+on_boot_known (const char *uuid, bool rebooted, void *arg)
+{
+  incidents_rebooted (((struct daemon *) arg)->incidents, uuid, rebooted);
+}
+
 static const struct texts_ops text_ops = {
   .boot = on_text_boot,
   .replay = on_text_replay,
@@ -563,6 +569,8 @@ make_rooms (struct daemon *d, struct error *err)
     r = bindings_new (d, &d->bindings, err);
   if (r == 0)
     r = incidents_new (d, &d->incidents, err);
+  if (r == 0)
+    boots_listen (d->boots, on_boot_known, d);
   if (r == 0)
     r = control_new (d, FD_CONTROL, &d->control, err);
   if (r == 0)
