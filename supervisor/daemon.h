@@ -71,6 +71,10 @@ struct daemon
   uint64_t started_ms;
 };
 
+/* daemon_load.c: reads what this configuration names; again, if it is being
+ * read already. */
+void daemon_load (struct daemon *d, const char *text, size_t len);
+
 int daemon_main (int argc, char **argv);
 
 #endif

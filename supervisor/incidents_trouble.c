@@ -86,8 +86,8 @@ take_over (struct active *a, const struct trouble *t)
 }
 
 /* By its text its guest lives anew, and nobody confirmed it.  Only who is
- * believed as much as who raised it has a say: a guest that prints a banner must
- * not turn a hang into something milder. */
+ * believed as much as who raised it has a say: a guest that prints a banner
+ * must not turn a hang into something milder. */
 static bool
 outlives (const struct active *a, const struct trouble *t)
 {

@@ -535,7 +535,7 @@ static const char usage[]
       "  --debug        say more\n"
       "SIGHUP reads the configuration again.\n";
 
-/* told: "FILES:ERRORS" of what who called us has looked at already. */
+/* told: "FILES:ERRORS:NOTES" of what who called us has looked at already. */
 static int
 check_config (struct keeper *k, bool json, const char *told)
 {
@@ -544,8 +544,8 @@ check_config (struct keeper *k, bool json, const char *told)
   int r = keeper_open_new (NULL, &k->opener, &err);
 
   k->only_check = true;
-  if (sscanf (told, "%u:%u", &f.files, &f.errors) != 2)
-    f.files = f.errors = 0;
+  if (sscanf (told, "%u:%u:%u", &f.files, &f.errors, &f.notes) != 3)
+    f.files = f.errors = f.notes = 0;
   f.files++;
   if (r == 0)
     r = load_config (k, &err);

@@ -170,8 +170,7 @@ dump_rules (struct texts *t, struct buf *out)
   struct rules_sum sum = { .out = out };
 
   text_rules_each (t->rules, add_rule, &sum);
-  buf_printf (out,
-              "  rules %u, of operators %u (%u in the place of ours)\n",
+  buf_printf (out, "  rules %u, of operators %u (%u in the place of ours)\n",
               sum.all, sum.theirs, sum.replaced);
   text_rules_each (t->rules, dump_slow, out);
 }

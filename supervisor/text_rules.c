@@ -63,9 +63,11 @@ text_rules_read (struct opener *opener, const struct json_list *paths,
     {
       struct error why = ERROR_INIT;
 
-      if (conf_files_each (opener, path[i], "rule", deadline, on_file, ret,
-                           &why)
-          < 0)
+      rc = conf_files_each (opener, path[i], "rule", deadline, on_file, ret,
+                            &why);
+      if (rc == -ENOENT)
+        ret->missing = ret->missing ? ret->missing : path[i];
+      else if (rc < 0)
         fault (ret, path[i], &why);
     }
   text_rules_each (ret->rules, count, ret);

@@ -26,6 +26,8 @@ struct text_rules_read
   struct text_rules *rules; /* never NULL after 0 */
   unsigned files, taken;    /* of operators */
   unsigned added, replaced; /* their rules; of them in the place of ours */
+  const char *missing;      /* the first path that is not there, of paths: no
+                               fault, for who has no rules of his own yet */
   unsigned nfaults;         /* all; the first few are told */
   struct text_fault faults[TEXT_FAULTS_MAX];
 };

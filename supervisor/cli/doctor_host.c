@@ -161,6 +161,9 @@ rules (struct exam *e, const struct cli *cli)
               "mend the file, then: hangdog rules check");
       snprintf (text, sizeof (text), "%u of yours, in %u files", read.added,
                 read.taken);
+      if (read.missing)
+        line (e, "warn", "text rules", "a folder of the configuration is not "
+              "there", "hangdog config check");
       if (read.nfaults == 0 && read.files)
         line (e, "ok", "text rules", text, NULL);
     }

@@ -38,6 +38,9 @@ check_rules (const struct cli *cli, const char *file, struct findings *f)
         finding_error (f, read.faults[i].file ? read.faults[i].file : "rules",
                        &read.faults[i].err);
       f->errors = read.nfaults;
+      if (read.missing)
+        finding_note (f, read.missing,
+                      "it is not there: no text rules of yours");
     }
   if (r >= 0)
     config_done (&cfg);
@@ -52,10 +55,10 @@ check (struct cli *cli)
   const char *file = cli->argc == 3 ? cli->argv[2] : cli->config_path;
   struct findings f = { .json = cli->json };
   struct program keeper;
-  char told[32];
+  char told[48];
 
   check_rules (cli, file, &f);
-  snprintf (told, sizeof (told), "%u:%u", f.files, f.errors);
+  snprintf (told, sizeof (told), "%u:%u:%u", f.files, f.errors, f.notes);
   program_init (&keeper, "hangdog-keeper");
   program_arg (&keeper, "--check");
   if (cli->json)

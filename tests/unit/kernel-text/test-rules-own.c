@@ -15,8 +15,8 @@
 #define WOMBAT(samples)                                                        \
   RULES_HEAD "\n{\"name\": \"wombat\", \"kind\": \"warning\", \"severity\": "  \
              "\"error\",\n\"any\": [\"wombat\"], \"match\": \"^wombat "        \
-             "(?<subject>\\\\d+)$\",\n\"title\": \"wombat {subject}\""         \
-             samples "}" RULES_TAIL
+             "(?<subject>\\\\d+)$\",\n\"title\": \"wombat {subject}\"" samples \
+             "}" RULES_TAIL
 
 #define WATCHDOG                                                               \
   "[   71.000000] NETDEV WATCHDOG: eth0 (virtio_net): transmit queue 0 timed " \
@@ -110,8 +110,9 @@ samples_are_tried (void **state)
         "own.json");
   assert_int_equal (counts (r).own, 1);
   /* Two of operators have not the same name; ours may have it. */
-  not_taken (r, WOMBAT (""), "own.json:2:2: rules[0].name: own.json has a "
-                             "rule of the name \"wombat\" already");
+  not_taken (r, WOMBAT (""),
+             "own.json:2:2: rules[0].name: own.json has a "
+             "rule of the name \"wombat\" already");
   assert_int_equal (counts (r).replaced, 0);
   text_rules_free (r);
 }
@@ -119,8 +120,8 @@ samples_are_tried (void **state)
 #define MINE                                                                   \
   RULES_HEAD "{\"name\": \"netdev-watchdog\", \"kind\": \"warning\", "         \
              "\"severity\": \"info\", \"any\": [\"NETDEV WATCHDOG\"], "        \
-             "\"match\": \"^NETDEV WATCHDOG: eth9\", \"title\": \"of mine\"}"  \
-  RULES_TAIL
+             "\"match\": \"^NETDEV WATCHDOG: eth9\", \"title\": \"of "         \
+             "mine\"}" RULES_TAIL
 
 /* Not only in front of it: what it does not match is not asked of ours. */
 static void
@@ -192,16 +193,16 @@ the_slow_one_is_named (void **state)
   struct text_reader_stats s;
 
   take (b->rules,
-        RULES_HEAD "{\"name\": \"astray\", \"kind\": \"warning\", "
-                   "\"severity\": \"info\", \"any\": [\"wombat\"], "
-                   "\"match\": \"^wombat (?:(?:a+)+)+$\", \"title\": \"t\"}"
-        RULES_TAIL,
+        RULES_HEAD
+        "{\"name\": \"astray\", \"kind\": \"warning\", "
+        "\"severity\": \"info\", \"any\": [\"wombat\"], "
+        "\"match\": \"^wombat (?:(?:a+)+)+$\", \"title\": \"t\"}" RULES_TAIL,
         "own.json");
   bed_open (b);
   for (unsigned i = 0; i < 12; i++)
-    bed_feed (b,
-              "[   71.000000] wombat aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!\n",
-              1);
+    bed_feed (
+        b, "[   71.000000] wombat aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!\n",
+        1);
   bed_feed (b, WATCHDOG, 1);
   text_reader_stats (b->reader, &s);
   assert_int_equal (s.limits_hit, 12);

@@ -82,8 +82,8 @@ sink_artifact (struct incident_sink *self, const char *id, const char *name,
 }
 
 static inline void
-sink_pack (struct incident_sink *self, const char *id,
-           struct json_object *head, incident_done_fn *done, void *arg)
+sink_pack (struct incident_sink *self, const char *id, struct json_object *head,
+           incident_done_fn *done, void *arg)
 {
   assert_true (world->npacks < MAX);
   if (world->head)
@@ -156,9 +156,8 @@ packed (struct world *w, const struct error *err)
 
 int
 diagnosis_start (struct daemon *d, const struct guest *g,
-                 const struct cause *cause,
-                 const struct diagnosis_step *steps, unsigned nsteps,
-                 const struct diagnosis_ops *ops, void *arg,
+                 const struct cause *cause, const struct diagnosis_step *steps,
+                 unsigned nsteps, const struct diagnosis_ops *ops, void *arg,
                  struct diagnosis **ret, struct error *err)
 {
   struct diagnosis *dg;
@@ -247,8 +246,7 @@ outcome (struct world *w, const char *uuid, const struct scenario *s,
 static inline void
 fails (struct world *w, const char *uuid)
 {
-  outcome (w, uuid, &w->uptime, OUTCOME_FAILED, "silent",
-           HEALTH_BECAME_FAILED);
+  outcome (w, uuid, &w->uptime, OUTCOME_FAILED, "silent", HEALTH_BECAME_FAILED);
 }
 
 static inline void
@@ -369,9 +367,8 @@ setup (void **state)
   assert_int_equal (fact_bus_new (w->d.loop, 64, &w->d.bus, NULL), 0);
   assert_int_equal (registry_new (w->d.loop, w->d.bus, &w->d.registry, NULL),
                     0);
-  assert_int_equal (registry_listen (w->d.registry, on_guest, on_event, w,
-                                     NULL),
-                    0);
+  assert_int_equal (
+      registry_listen (w->d.registry, on_guest, on_event, w, NULL), 0);
   lives (w, A, 7);
   lives (w, B, 8);
   lives (w, C, 9);

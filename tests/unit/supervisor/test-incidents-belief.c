@@ -39,8 +39,7 @@ the_hypervisor_is_believed (void **state)
 {
   struct world *w = *state;
 
-  registry_event (w->d.registry, "rundir", HOST, A, GUEST_EVENT_STOP,
-                  "");
+  registry_event (w->d.registry, "rundir", HOST, A, GUEST_EVENT_STOP, "");
   assert_null (w->d.incidents->first);
   /* At once: it says so once, and the guest may be another one by the time
    * that facts are told. */
@@ -180,8 +179,7 @@ one_panic_is_told_once (void **state)
   struct world *w = *state;
 
   says (w, A, 7, "kernel.trouble.panic", PANIC);
-  registry_event (w->d.registry, "rundir", HOST, A, GUEST_EVENT_PANIC,
-                  "");
+  registry_event (w->d.registry, "rundir", HOST, A, GUEST_EVENT_PANIC, "");
   assert_int_equal (w->d.incidents->count, 1);
   assert_string_equal (newest (w)->inc.scenario, BY_MONITOR);
   assert_string_equal (newest (w)->inc.code, CODE_VMM_EVENT);
@@ -226,8 +224,7 @@ another_life_ends_it (void **state)
   a = newest (w);
   on_disk (w, NULL);
   on_disk (w, NULL);
-  registry_event (w->d.registry, "rundir", HOST, A, GUEST_EVENT_RESET,
-                  "");
+  registry_event (w->d.registry, "rundir", HOST, A, GUEST_EVENT_RESET, "");
   assert_int_equal (a->inc.end, INCIDENT_REBOOTED);
   assert_int_equal (a->stand, STAND_NOT);
   assert_int_equal (a->life, LIFE_COLLECTING); /* what was begun is packed */

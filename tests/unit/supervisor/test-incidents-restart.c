@@ -68,8 +68,7 @@ what_was_open_is_taken_up (void **state)
 {
   struct world *w = *state;
 
-  snprintf (w->open, sizeof w->open, "%s",
-            document (A, 7, "uptime", 1, NULL));
+  snprintf (w->open, sizeof w->open, "%s", document (A, 7, "uptime", 1, NULL));
   incidents_writer_up (w->d.incidents);
   assert_true (told_as_hung (w, A));
   assert_int_equal (newest (w)->life, LIFE_COUNTING);
@@ -85,8 +84,7 @@ no_third_attempt (void **state)
 {
   struct world *w = *state;
 
-  snprintf (w->open, sizeof w->open, "%s",
-            document (A, 7, "uptime", 2, NULL));
+  snprintf (w->open, sizeof w->open, "%s", document (A, 7, "uptime", 2, NULL));
   incidents_writer_up (w->d.incidents);
   assert_int_equal (newest (w)->life, LIFE_PACKING);
   assert_int_equal (w->nputs + w->nrunning, 0);
@@ -98,9 +96,9 @@ it_waits_for_its_guest (void **state)
 {
   struct world *w = *state;
 
-  snprintf (w->open, sizeof w->open, "%s",
-            document ("eeeeeeee-2222-4333-8444-555555555555", 5, "uptime", 0,
-                      NULL));
+  snprintf (
+      w->open, sizeof w->open, "%s",
+      document ("eeeeeeee-2222-4333-8444-555555555555", 5, "uptime", 0, NULL));
   incidents_writer_up (w->d.incidents);
   assert_int_equal (newest (w)->life, LIFE_WAITING);
   lives (w, "eeeeeeee-2222-4333-8444-555555555555", 5);
@@ -113,9 +111,9 @@ but_not_for_ever (void **state)
 {
   struct world *w = *state;
 
-  snprintf (w->open, sizeof w->open, "%s",
-            document ("eeeeeeee-2222-4333-8444-555555555555", 5, "uptime", 0,
-                      NULL));
+  snprintf (
+      w->open, sizeof w->open, "%s",
+      document ("eeeeeeee-2222-4333-8444-555555555555", 5, "uptime", 0, NULL));
   incidents_writer_up (w->d.incidents);
   loop_advance (w->d.loop, FIND_GUESTS_MS + 1);
   turn (w);

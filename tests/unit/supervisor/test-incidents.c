@@ -48,8 +48,7 @@ only_the_legal_steps (void **state)
           i++;
         assert_int_equal (incident_step (&a, (enum step) step), i < n);
         assert_int_equal (a.life, i < n ? (int) legal[i].to : from);
-        assert_int_equal (a.inc.phase,
-                          i < n ? legal[i].phase : INCIDENT_ENDED);
+        assert_int_equal (a.inc.phase, i < n ? legal[i].phase : INCIDENT_ENDED);
         assert_int_equal (in.missteps, missteps + (i == n));
         assert_int_equal (a.stand, STAND_NOT); /* goes its own way */
         taken += i < n;
@@ -188,9 +187,8 @@ what_cannot_begin_is_given_up (void **state)
 
   w->start_fails = "no memory today";
   assert_int_equal (registry_find (w->d.registry, A, &g, NULL), 0);
-  assert_int_equal (incidents_order (w->d.incidents, g, NULL, "me", &ops, w,
-                                     id, NULL),
-                    0);
+  assert_int_equal (
+      incidents_order (w->d.incidents, g, NULL, "me", &ops, w, id, NULL), 0);
   guest_unref (g);
   assert_string_equal (newest (w)->inc.code, CODE_ORDERED);
   assert_false (told_as_hung (w, A));

@@ -192,7 +192,8 @@ latency (struct world *w, unsigned id, unsigned n)
             "seconds.\\r\\n",
             100 + n, n, 100 + n);
   says (w, id, line);
-  while (clock_ms () - begun < WAIT_MS && all_facts (w, "kernel.trouble", id) < 1)
+  while (clock_ms () - begun < WAIT_MS
+         && all_facts (w, "kernel.trouble", id) < 1)
     nap_ms (1);
   return clock_ms () - begun;
 }
@@ -223,8 +224,8 @@ test_a_thousand_titles_a_second (void **state)
       while (seed * 1000ull / 2000 > clock_ms () - begun)
         nap_ms (1);
     }
-  print_message ("%u titles in %u ms, %u facts; another's within %u ms\n",
-                 seed, FLOOD_MS, all_facts (w, "kernel.", 0), (unsigned) worst);
+  print_message ("%u titles in %u ms, %u facts; another's within %u ms\n", seed,
+                 FLOOD_MS, all_facts (w, "kernel.", 0), (unsigned) worst);
   assert_in_range (seed, 1000 * FLOOD_MS / 1000, UINT32_MAX);
   assert_int_equal (other, 9);
   assert_in_range (worst, 0, 500);
