@@ -18,6 +18,7 @@
 #include "base/job.h"
 #include "base/json.h"
 #include "base/loop.h"
+#include "base/text.h"
 #include "config.h"
 #include "diag/collector.h"
 #include "scenarios/scenario.h"
@@ -285,6 +286,7 @@ incident_row (const struct incident_info *info)
   json_add_str (row, "row", "incident");
   json_add_bool (row, "collecting", info->collecting);
   json_add_bool (row, "waiting", info->waiting);
+  json_add_bool (row, "perhaps_rebooted", info->perhaps_rebooted);
   json_add_str (row, "bundle", info->bundle);
   json_add_str (row, "shipped", info->shipped);
   return row;
@@ -364,6 +366,9 @@ daemon_row (struct answer *a)
   if (a->d->not_loaded[0])
     json_add_text (row, "not_loaded", a->d->not_loaded,
                    strlen (a->d->not_loaded));
+  if (a->d->bad_rules[0])
+    json_add_text (row, "bad_rules", a->d->bad_rules,
+                   strlen (a->d->bad_rules));
   json_add_int (row, "guests", (int64_t) registry_count (a->d->registry));
   json_add_int (row, "bindings", (int64_t) bindings_count (a->d->bindings));
   json_add_int (row, "jobs", js.running);
@@ -463,6 +468,12 @@ op_dump (struct answer *a, struct frame *f)
               (unsigned long long) writer_link_log_dropped (d->writer));
   buf_printf (&out, "clients: %u\n", control_clients (d->control));
   texts_dump (d->texts, &out);
+  if (d->bad_rules[0])
+    {
+      buf_puts (&out, "  ");
+      text_escape (&out, d->bad_rules, strlen (d->bad_rules), 0);
+      buf_putc (&out, '\n');
+    }
   buf_puts (&out, "console hub:\n");
   hub_dump (d->hub, &out);
   buf_puts (&out, "loop:\n");

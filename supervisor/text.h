@@ -57,6 +57,9 @@ int texts_new (struct loop *loop, struct hub *hub, struct fact_bus *bus,
 /* Before the hub; nobody may be in texts_ours() any more. */
 void texts_free (struct texts *t);
 void texts_limit (struct texts *t, unsigned threads); /* for guests to come */
+/* Others from now on.  Takes them.  Who is being read goes over to them between
+ * two lines, what is known of him stays. */
+void texts_rules (struct texts *t, struct text_rules *rules);
 
 /* After the hub was told the same. */
 void texts_guest (struct texts *t, enum guest_change change,

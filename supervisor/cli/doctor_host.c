@@ -3,8 +3,8 @@
  * hangdog doctor without a guest: what this host lacks.  Looks at the host
  * with the rights of whoever calls; says the exact command that mends each.
  */
+#include "supervisor/cli/classify.h"
 #include "supervisor/cli/cli.h"
-#include "supervisor/settings.h"
 
 #include "base/error.h"
 #include "base/json.h"
@@ -144,6 +144,34 @@ sources (struct exam *e)
           "systemctl start libvirtd");
 }
 
+/* As a daemon would find them now. */
+static void
+rules (struct exam *e, const struct cli *cli)
+{
+  struct text_rules_read read = { 0 };
+  struct error err = ERROR_INIT;
+  struct config cfg;
+  char text[80];
+
+  if (local_config (cli->config_path, &cfg, &err) < 0)
+    return;
+  if (local_rules (&cfg, &read, &err) == 0)
+    {
+      for (unsigned i = 0; i < read.nfaults && i < TEXT_FAULTS_MAX; i++)
+        line (e, "bad", "text rules", error_text (&read.faults[i].err),
+              "mend the file, then: hangdog rules check");
+      snprintf (text, sizeof (text), "%u of yours, in %u files", read.added,
+                read.taken);
+      if (read.missing)
+        line (e, "warn", "text rules", "a folder of the configuration is not "
+              "there", "hangdog config check");
+      if (read.nfaults == 0 && read.files)
+        line (e, "ok", "text rules", text, NULL);
+    }
+  config_done (&cfg);
+  text_rules_read_done (&read);
+}
+
 static void
 yama (struct exam *e)
 {
@@ -204,6 +232,7 @@ doctor_host (struct cli *cli)
   /* Its configuration counts; without it, what a daemon would find. */
   if (!ask_daemon (&e, cli))
     sources (&e);
+  rules (&e, cli);
   unsupported_each (not_supported, &e);
   yama (&e);
   space (&e, cli);

@@ -53,7 +53,9 @@ daemon_trouble (struct json_object *row)
            "guest; see its log, then restart it";
   if (!json_get_bool (row, "writer", true))
     return "hangdog's writer is not there: nothing is stored or sent";
-  return json_get_str (row, "not_loaded");
+  if (json_get_str (row, "not_loaded"))
+    return json_get_str (row, "not_loaded");
+  return json_get_str (row, "bad_rules");
 }
 
 void

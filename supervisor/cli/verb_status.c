@@ -184,6 +184,8 @@ add_words (struct json_object *row, unsigned kind)
       json_add_str (row, "class", class_ ? class_ : "");
       json_add_str (row, "now",
                     end && strcmp (end, "not-ended") != 0 ? end
+                    : json_get_bool (row, "perhaps_rebooted", false)
+                        ? "rebooted?"
                     : phase                               ? phase
                                                           : "");
       snprintf (says, sizeof (says), "%s", text ? text : "");
