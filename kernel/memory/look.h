@@ -12,6 +12,7 @@
 #define HANGDOG_KERNEL_MEMORY_LOOK_H
 
 #include "base/rows.h"
+#include "kernel/memory/inspect.h"
 #include "kernel/memory/kernel.h"
 #include "kernel/memory/unwind.h"
 
@@ -38,10 +39,6 @@ struct section
 };
 extern const struct section *const sections[]; /* ends with NULL */
 const struct section *section_find (const char *name);
-
-/* names NULL: all that are cheap. */
-int look_run (struct kernel *k, const char *const *names, struct rows *rows,
-              struct error *err);
 
 /* A row {"row":"lacks","section":...,"what":...,"why":...}. */
 void look_lacks (struct look *l, const char *section, const char *what,
