@@ -5,6 +5,7 @@
 #include "kernel/memory/look.h"
 
 #include "base/error.h"
+#include "kernel/memory/stacks.h"
 #include "kernel/memory/tasks.h"
 
 #include <stdio.h>
@@ -19,7 +20,8 @@ const char *const kernel_part_names[PART_MAX]
 
 /* In the order in which they are told. */
 const struct section *const sections[] = {
-  NULL,
+  &section_system, &section_cpus, &section_tasks, &section_locks,
+  &section_io,     &section_mem,  &section_dmesg, NULL,
 };
 
 const struct section *
@@ -115,6 +117,18 @@ wanted (const struct section *s, const char *const *names)
   return false;
 }
 
+/* What most sections need. */
+static void
+prepare (struct look *l)
+{
+  struct error err = ERROR_INIT;
+
+  l->now_ns = look_clock (l->k);
+  l->stacks = stacks_new ();
+  if (look_tasks_read (l->k, &l->tasks, &err) < 0)
+    look_lacks (l, "tasks", "tasks", "%s", error_text (&err));
+}
+
 int
 look_run (struct kernel *k, const char *const *names, struct rows *rows,
           struct error *err)
@@ -123,6 +137,7 @@ look_run (struct kernel *k, const char *const *names, struct rows *rows,
   int r = 0;
 
   say_kernel (&l);
+  prepare (&l);
   for (const char *const *n = names; n && *n; n++)
     if (strcmp (*n, "all") != 0 && !section_find (*n))
       look_lacks (&l, *n, "section", "there is no such section");
@@ -134,5 +149,6 @@ look_run (struct kernel *k, const char *const *names, struct rows *rows,
           error_wrap (err, "%s", sections[i]->name);
       }
   look_tasks_free (l.tasks);
+  stacks_free (l.stacks);
   return r;
 }

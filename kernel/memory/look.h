@@ -38,7 +38,12 @@ struct section
   int (*run) (struct look *l, struct error *err);
 };
 extern const struct section *const sections[]; /* ends with NULL */
+extern const struct section section_system, section_cpus, section_tasks,
+    section_locks, section_io, section_mem, section_dmesg;
 const struct section *section_find (const char *name);
+
+/* The guest's clock in ns, as its CPUs last looked at it; 0 = not known. */
+uint64_t look_clock (struct kernel *k);
 
 /* A row {"row":"lacks","section":...,"what":...,"why":...}. */
 void look_lacks (struct look *l, const char *section, const char *what,
