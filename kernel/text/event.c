@@ -115,6 +115,8 @@ text_event_to_json (const struct text_event *e)
   json_add_str (o, "evidence", text_evidence_names[e->evidence]);
   if (e->ours)
     json_add_bool (o, "ours", true);
+  if (e->repeats)
+    json_add_int (o, "repeats", e->repeats);
   add_place (o, e);
   add_number (o, "cpu", e->cpu);
   add (o, "comm", e->comm);

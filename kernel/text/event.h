@@ -62,6 +62,7 @@ struct text_event
   bool ours;            /* within SysRq output, or a replay of the log */
   uint64_t first_line, last_line, first_at, end_at;
   uint64_t first_ms, last_ms;
+  unsigned repeats;     /* how often it was said since it was told last */
   int64_t stamp_us;
   int cpu, pid;
   double seconds;       /* stuck for; blocked for */

@@ -7,7 +7,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
-#include "kernel/text/report.h"
+#include "kernel/text/repeats.h"
 #include "kernel/text/titles.h"
 
 #include <stdlib.h>
@@ -34,6 +34,7 @@ struct text_reader
   unsigned nopen;
   struct seen seen[SEEN_MAX];
   unsigned next_seen;
+  struct repeats repeats;
   bool panicked;        /* this boot: its head and its end mark are one */
   bool replaying;       /* SysRq R: what is older than its header is old */
   uint64_t replay_us;
@@ -52,9 +53,16 @@ finish (struct text_reader *r, unsigned i, bool cut)
   memmove (&r->open[i], &r->open[i + 1],
            (r->nopen - i) * sizeof r->open[0]);
   report_finish (p, cut);
-  r->stats.events++;
-  if (r->ops.event)
-    r->ops.event (&p->e, r->arg);
+  if (repeats_whole (&r->repeats, p))
+    r->stats.repeats++;
+  else
+    {
+      if (p->held && r->ops.suspect)
+        r->ops.suspect (&p->e, r->arg);
+      r->stats.events++;
+      if (r->ops.event)
+        r->ops.event (&p->e, r->arg);
+    }
   report_free (p);
 }
 
@@ -166,6 +174,30 @@ absorbed (struct text_reader *r, const struct text_msg *msg,
   return false;
 }
 
+/* A head that tells more of a trouble whose report is open. */
+static bool
+joined (struct text_reader *r, const struct text_msg *msg,
+        const struct rule_match *m)
+{
+  unsigned i;
+
+  for (i = 0; i < r->nopen; i++)
+    {
+      struct report *p = r->open[i];
+      const char *kind = p->e.kind;
+
+      if ((msg->from != FROM_USER && !report_has_caller (p, msg))
+          || !report_joins (p, m))
+        continue;
+      report_join (p, m, msg);
+      title_head (p);
+      if (p->e.kind != kind && !p->held && r->ops.suspect)
+        r->ops.suspect (&p->e, r->arg);
+      return true;
+    }
+  return false;
+}
+
 static void
 take_head (struct text_reader *r, const struct rule_match *m,
            const struct text_msg *msg)
@@ -194,10 +226,17 @@ take_head (struct text_reader *r, const struct rule_match *m,
     }
   if (panic && !p->e.ours)
     r->panicked = true;
-  p->e.id = ++r->stats.heads;
   p->e.stage = r->stage.stage;
   title_head (p);
-  if (r->ops.suspect)
+  p->held = repeats_head (&r->repeats, p);
+  if (p->held && (p->recipe->flags & RECIPE_LINE))
+    {
+      r->stats.repeats++;
+      report_free (p);
+      return;
+    }
+  p->e.id = ++r->stats.heads;
+  if (!p->held && r->ops.suspect)
     r->ops.suspect (&p->e, r->arg);
   if (r->nopen == REPORTS_MAX)
     {
@@ -277,6 +316,7 @@ on_stage (struct text_reader *r, enum stage_change change)
     {
       finish_all (r, true);
       memset (r->seen, 0, sizeof r->seen);
+      repeats_forget (&r->repeats);
       r->panicked = r->replaying = false;
     }
   if (r->ops.stage)
@@ -314,6 +354,8 @@ on_line (const struct text_line *line, void *arg)
     head = false;
   if (head && line->open)
     r->open_head = line->number;
+  if (head && joined (r, &msg, &m))
+    return;
   if (head && !absorbed (r, &msg, m.rule))
     take_head (r, &m, &msg);
   else if (!line->open && r->nopen)

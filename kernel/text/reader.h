@@ -16,7 +16,8 @@ struct text_reader;
 struct text_reader_ops
 {
   /* Each may be NULL.  The event is good during the call only. */
-  void (*suspect) (const struct text_event *e, void *arg); /* head was read */
+  /* A head was read; and again, when a later line told what it really is. */
+  void (*suspect) (const struct text_event *e, void *arg);
   void (*event) (const struct text_event *e, void *arg);   /* report is over */
   void (*stage) (const struct stage *s, enum stage_change change, void *arg);
   /* Every line, before anything is made of it: for --explain and for those
@@ -29,6 +30,7 @@ struct text_reader_stats
   uint64_t bytes, lines, heads, events, gaps, lost_bytes;
   uint64_t limits_hit;   /* regular expressions that were given up */
   uint64_t reports_cut;  /* reports dropped for want of room */
+  uint64_t repeats;      /* not told: the same was, a moment ago */
   size_t memory;
 };
 

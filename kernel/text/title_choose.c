@@ -339,7 +339,7 @@ bool
 title_blames_nobody (const struct report *r)
 {
   bool helper = false, helped = false, user = false;
-  unsigned i, frames = 0;
+  unsigned i, frames = 0, helped_frames = 0;
 
   for (i = 0; i < r->nitems; i++)
     switch (r->items[i].kind)
@@ -358,6 +358,8 @@ title_blames_nobody (const struct report *r)
         break;
       case ITEM_CALL:
       case ITEM_IP:
+        if (helper)
+          helped_frames++;
         frames += !helper && !is_loose (&r->items[i].frame)
                   && !title_skips (skip_tick, r->items[i].frame.func)
                   && !title_skips (tick_entries, r->items[i].frame.func)
@@ -369,7 +371,9 @@ title_blames_nobody (const struct report *r)
       default:
         break;
       }
-  return frames == 0 && (user || (helped && r->has_trace));
+  return frames == 0
+         && (user || r->cpu_idle
+             || (helped && (r->has_trace || helped_frames > 0)));
 }
 
 /* ---- hung tasks ---- */
