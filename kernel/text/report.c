@@ -460,6 +460,12 @@ report_finish (struct report *r, bool cut)
     r->e.evidence = EVIDENCE_REPORT;
   if (!line)
     r->e.corrupted = is_corrupted (r, cut);
+  if ((r->recipe->flags & RECIPE_HUNG) && !r->e.class_[0])
+    {
+      const char *class = title_wait_class (r);
+
+      span_put (r->e.class_, sizeof r->e.class_, class, strlen (class));
+    }
   title_report (r);
   title_signature (&r->e);
 }

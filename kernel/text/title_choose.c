@@ -378,6 +378,19 @@ title_blames_nobody (const struct report *r)
 
 /* ---- hung tasks ---- */
 
+const char *
+title_wait_class (const struct report *r)
+{
+  const char *class = NULL;
+  unsigned i;
+
+  for (i = 0; i < r->nitems && !class; i++)
+    if (r->items[i].kind == ITEM_CALL && !is_loose (&r->items[i].frame))
+      class = bucket_of (hung_classes, r->items[i].frame.func);
+  /* Nothing but a lock has a holder. */
+  return class ? class : r->e.other[0] ? "lock-deadlock" : "";
+}
+
 static bool
 choose_hung (const struct report *r, char *dst, size_t n, const char **bucket)
 {
