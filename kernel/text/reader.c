@@ -53,12 +53,17 @@ finish (struct text_reader *r, unsigned i, bool cut)
   memmove (&r->open[i], &r->open[i + 1],
            (r->nopen - i) * sizeof r->open[0]);
   report_finish (p, cut);
-  if (repeats_whole (&r->repeats, p))
+  /* Of what is suspected, the end is told. */
+  if (repeats_whole (&r->repeats, p) && p->held)
     r->stats.repeats++;
   else
     {
-      if (p->held && r->ops.suspect)
-        r->ops.suspect (&p->e, r->arg);
+      if (p->held)
+        {
+          p->e.id = ++r->stats.heads;
+          if (r->ops.suspect)
+            r->ops.suspect (&p->e, r->arg);
+        }
       r->stats.events++;
       if (r->ops.event)
         r->ops.event (&p->e, r->arg);
@@ -235,9 +240,12 @@ take_head (struct text_reader *r, const struct rule_match *m,
       report_free (p);
       return;
     }
-  p->e.id = ++r->stats.heads;
-  if (!p->held && r->ops.suspect)
-    r->ops.suspect (&p->e, r->arg);
+  if (!p->held)
+    {
+      p->e.id = ++r->stats.heads;
+      if (r->ops.suspect)
+        r->ops.suspect (&p->e, r->arg);
+    }
   if (r->nopen == REPORTS_MAX)
     {
       r->stats.reports_cut++;

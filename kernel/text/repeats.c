@@ -71,6 +71,21 @@ count (struct repeat *p, const struct text_event *e)
   p->last_ms = e->first_ms;
 }
 
+/* "fsck wants somebody", when of a disk it was said a moment ago. */
+static struct repeat *
+find_vague (struct repeats *s, const struct report *r)
+{
+  uint64_t rule = mix (0, r->e.rule);
+  unsigned i;
+
+  if (r->e.subject[0] || !strstr (r->match.rule->title, "{subject}"))
+    return NULL;
+  for (i = 0; i < REPEATS_MAX; i++)
+    if (s->list[i].head && s->list[i].rule == rule)
+      return &s->list[i];
+  return NULL;
+}
+
 static struct repeat *
 find_head (struct repeats *s, uint64_t key)
 {
@@ -106,6 +121,8 @@ repeats_head (struct repeats *s, struct report *r)
   if (r->e.severity == SEVERITY_INFO && r->e.subject[0])
     settle (s, &r->e);
   p = find_head (s, r->head_key);
+  if (!p && (r->recipe->flags & RECIPE_LINE))
+    p = find_vague (s, r);
   if (!p || !is_recent (p, &r->e))
     return false;
   if (r->recipe->flags & RECIPE_LINE)
@@ -138,6 +155,7 @@ repeats_whole (struct repeats *s, struct report *r)
   e->repeats = p->whole == whole ? p->count : 0;
   *p = (struct repeat){ .head = r->head_key,
                         .whole = whole,
+                        .rule = mix (0, e->rule),
                         .subject = mix (0, e->subject),
                         .last_us = e->stamp_us,
                         .told_us = e->stamp_us,

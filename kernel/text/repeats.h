@@ -20,7 +20,7 @@
 struct repeat
 {
   uint64_t head, whole; /* keys: of the head, of the title; 0 = free */
-  uint64_t subject;
+  uint64_t rule, subject;
   int64_t last_us, told_us; /* -1 = no stamps */
   uint64_t last_ms, told_ms;
   uint32_t count;

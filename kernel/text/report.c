@@ -98,8 +98,7 @@ report_new (const struct rule_match *m, const struct text_msg *msg)
   if (msg->caller == CALLER_CPU && r->e.cpu < 0
       && !(r->recipe->flags & (RECIPE_LINE | RECIPE_STALL)))
     r->e.cpu = (int) msg->caller_id;
-  r->victim = (r->recipe->flags & RECIPE_OOM)
-              && strncmp (m->rule->kind, "oom_kill", 8) == 0;
+  r->victim = (r->recipe->flags & RECIPE_OOM) && report_tells_victim (m);
   r->stamped = msg->stamped;
   r->e.first_line = r->e.last_line = msg->line->number;
   r->e.first_at = msg->line->at;

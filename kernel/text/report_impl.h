@@ -17,6 +17,8 @@ void report_mark (struct report *r, enum item_kind kind);
  * False = nothing. */
 bool report_detail (struct report *r, const char *s, size_t len);
 
+/* Whether the line says who was killed. */
+bool report_tells_victim (const struct rule_match *m);
 /* Of a report of want of memory: whether the quiet since who was killed is its
  * end. */
 bool report_oom_over (const struct report *r);

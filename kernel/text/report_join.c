@@ -25,6 +25,17 @@ is_of_kernel (const struct text_rule *rule)
   return rule->where == WHERE_KERNEL;
 }
 
+/* "Kill process 7 (a) score 900 or sacrifice child", and behind it who it was:
+ * "Killed process 9 (b) total-vm:". */
+bool
+report_tells_victim (const struct rule_match *m)
+{
+  static const char word[] = "Killed process ";
+
+  return strncmp (m->rule->kind, "oom_kill", 8) == 0 && m->whole.text
+         && memmem (m->whole.text, m->whole.len, word, sizeof word - 1);
+}
+
 static bool
 joins_warning (const struct report *r, const struct text_rule *rule)
 {
@@ -48,7 +59,6 @@ joins_oom (const struct report *r, const struct rule_match *m)
   if (!r->victim || !pid.text || !is_of_kernel (m->rule)
       || pid.len >= sizeof text)
     return true;
-  /* "Kill process 7 (a) score 900", and behind it "Killed process 7 (a)". */
   memcpy (text, pid.text, pid.len);
   text[pid.len] = '\0';
   return r->oom_group || r->e.pid == (int) strtol (text, NULL, 10);
@@ -102,7 +112,10 @@ join_oom (struct report *r, const struct rule_match *m,
   take_victim (r, e);
   if (!kill || r->victim || m->rule->severity < SEVERITY_ERROR)
     return;
-  r->victim = true;
+  r->victim = report_tells_victim (m);
+  /* A cgroup's limit was named before. */
+  if (strcmp (r->e.kind, "oom_kill_cgroup") == 0)
+    return;
   r->match.rule = m->rule;
   r->e.kind = e->kind;
   r->e.rule = e->rule;

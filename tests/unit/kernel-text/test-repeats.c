@@ -78,6 +78,19 @@ old_kill (void **state)
   assert_int_equal (b->events[0].pid, 40);
 }
 
+/* Whom it chose, and whom it killed instead. */
+static void
+sacrificed_child (void **state)
+{
+  struct bed *b = *state;
+
+  bed_read (b, T "Memory cgroup out of memory: Kill process 40 (ant) score 900 "
+                 "or sacrifice child\n"
+               T "Killed process 44 (egg) total-vm:1020kB, anon-rss:900kB\n");
+  assert_int_equal (b->nevents, 1);
+  assert_string_equal (b->events[0].kind, "oom_kill_cgroup");
+}
+
 /* Why alone is as good as who. */
 static void
 only_why (void **state)
@@ -335,7 +348,7 @@ main (void)
 {
 #define R(f) cmocka_unit_test_setup_teardown (f, bed_setup, bed_teardown)
   const struct CMUnitTest tests[] = {
-    R (one_kill),      R (old_kill), R (only_why), R (two_kills),
+    R (one_kill),      R (old_kill), R (only_why), R (sacrificed_child), R (two_kills),
     R (barking),       R (news),     R (by_arrival), R (over_and_over),
     R (stalls),        R (faults),   R (hung_class), R (corrupted),
     R (stall_without_stack),
