@@ -270,6 +270,27 @@ stall_without_stack (void **state)
   assert_false (b->events[0].corrupted);
 }
 
+#define WARNS(s, cpu, pid)                                                    \
+  s "------------[ cut here ]------------\n"                                  \
+  s "WARNING: CPU: " cpu " PID: " pid " at fs/toy.c:12 toy_unlock+0x1/0x9\n"  \
+  s "CPU: " cpu " PID: " pid " Comm: toy Not tainted 6.1.9-toy #1\n"          \
+  s "RIP: 0010:toy_unlock+0x1/0x9\n"                                         \
+  s "Call Trace:\n"                                                          \
+  s " toy_close+0x1/0x9\n"                                                   \
+  s "---[ end trace 0000000000000000 ]---\n"
+
+static void
+warnings (void **state)
+{
+  struct bed *b = *state;
+
+  bed_read (b, WARNS ("[  100.000000] ", "1", "40")
+                   WARNS ("[  101.000000] ", "3", "52"));
+  assert_int_equal (b->nevents, 1);
+  assert_int_equal (b->nsuspects, 1);
+  assert_string_equal (b->events[0].title, "WARNING in toy_unlock");
+}
+
 /* Each fault is another one. */
 static void
 faults (void **state)
@@ -350,7 +371,7 @@ main (void)
   const struct CMUnitTest tests[] = {
     R (one_kill),      R (old_kill), R (only_why), R (sacrificed_child), R (two_kills),
     R (barking),       R (news),     R (by_arrival), R (over_and_over),
-    R (stalls),        R (faults),   R (hung_class), R (corrupted),
+    R (stalls),        R (warnings), R (faults),   R (hung_class), R (corrupted),
     R (stall_without_stack),
   };
 
