@@ -57,8 +57,7 @@ is_recent (const struct repeat *p, const struct text_event *e)
   const int64_t gap = REPEATS_GAP_S, again = REPEATS_AGAIN_S;
 
   if (p->last_us >= 0 && e->stamp_us >= 0)
-    return e->stamp_us >= p->last_us
-           && e->stamp_us - p->last_us < gap * 1000000
+    return e->stamp_us >= p->last_us && e->stamp_us - p->last_us < gap * 1000000
            && e->stamp_us - p->told_us < again * 1000000;
   if (p->last_ms && e->first_ms)
     return e->first_ms >= p->last_ms

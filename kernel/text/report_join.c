@@ -40,8 +40,7 @@ static bool
 joins_warning (const struct report *r, const struct text_rule *rule)
 {
   return r->lines < 3 && !r->has_trace && !r->ncalls
-         && (is_kind (rule, "net_tx_timeout")
-             || is_kind (rule, "hard_lockup"));
+         && (is_kind (rule, "net_tx_timeout") || is_kind (rule, "hard_lockup"));
 }
 
 static bool
