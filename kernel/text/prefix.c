@@ -48,6 +48,9 @@ strip_stamp (struct cursor *c)
         return false;
       kernel = false;
     }
+  /* journald's short-delta leaves room where it has nothing to compare. */
+  while (p < c->end && *p == ' ' && p - c->p < 48)
+    p++;
   if (p == c->end || *p != ']')
     return false;
   c->p = p + 1;
@@ -255,7 +258,7 @@ strip_digit (struct cursor *c)
 {
   return !c->msg->stamped
          && (prefix_date (c) || strip_kmsg (c) || prefix_logcat (c)
-             || strip_bare_time (c));
+             || prefix_5424 (c) || strip_bare_time (c));
 }
 
 /* Bare text, mostly: how its first word ends tells what it can be. */

@@ -73,6 +73,25 @@ static const struct
   { "30,2,8,-;systemd: x", "? <6> 8|systemd: x" },
   { "kern  :warn  : [    1.000000] x", "K <4> 1000000|x" },
   { "daemon:info  : x", "? <6>|x" },
+  /* journald's short-delta, its first line and the others; short-full says
+   * the zone by whatever name it has. */
+  { "[    1.000000                ] lab kernel: x", "K 1000000|x" },
+  { "[    1.000000 <    0.000001 >] lab kernel: x", "K 1000000|x" },
+  { "Fri 2026-11-20 15:50:00 AEST lab kernel: x", "K|x" },
+  { "Fri 2026-11-20 15:50:00 -03 lab kernel: x", "K|x" },
+  { "Fri 2026-11-20 15:50:00 +0530 lab sshd[7]: x", "U sshd/7|x" },
+  { "Fri 2026-11-20 15:50:00 BUG: x", "?|BUG: x" },
+  /* RFC 5424. */
+  { "<3>1 2026-11-20T15:50:00.123Z lab kernel - - - [    1.000000] x",
+    "K <3> 1000000|x" },
+  { "<3>1 2026-11-20T15:50:00.123+01:00 lab kernel - - - \xef\xbb\xbfx",
+    "K <3>|x" },
+  { "<30>1 2026-11-20T15:50:00Z lab sshd 7 ID3 [a@1 b=\"]\\\"\"][c] BUG: x",
+    "U <6> sshd/7|BUG: x" },
+  { "<30>1 - - app - - - x", "U <6> app/0|x" },
+  { "1 - - app - - - x", "?|1 - - app - - - x" },
+  { "<3>1 2026-11-20T15:50:00Z lab kernel - - [a x",
+    "K <3>|1 2026-11-20T15:50:00Z lab kernel - - [a x" },
   /* Around it. */
   { "** 12 printk messages dropped ** [    1.000000]  f", "K 1000000| f" },
   { "** 12 printk messages dropped **", "K|** 12 printk messages dropped **" },
