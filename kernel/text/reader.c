@@ -144,9 +144,6 @@ is_ours (const struct text_reader *r, const struct text_msg *msg)
 {
   if (r->ours_until && msg->line->first_ms <= r->ours_until)
     return true;
-  /* Somebody at a shell looks at a log. */
-  if (r->stage.replay)
-    return true;
   /* A shell shows a log, or another console is told what was said. */
   if (r->stage.replay)
     return true;

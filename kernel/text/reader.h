@@ -38,6 +38,7 @@ int text_reader_new (const struct text_rules *rules,
 void text_reader_free (struct text_reader *r);
 void text_reader_feed (struct text_reader *r, const void *data, size_t len,
                        uint64_t ms);
+/* As splitter_gap(). */
 void text_reader_gap (struct text_reader *r, uint64_t lost, uint64_t ms);
 /* Lines and reports that stood still.  Returns when to be called again, or
  * CLOCK_NEVER. */

@@ -39,6 +39,7 @@ struct classify
   FILE *out; /* where events go: stdout, or memory until all is read */
   unsigned severity[SEVERITY_MAX];
   unsigned hidden; /* events that only --all shows */
+  uint64_t unshown; /* those for which `out` has no room: see --json */
   uint64_t lines, bytes, boots;
   struct stage stage; /* where the last file ends */
   char worst[TEXT_TITLE_MAX];
@@ -50,6 +51,11 @@ struct classify
  * --follow) at the same time.  Says on stderr what cannot be read.  0, or the
  * exit code for that. */
 int classify_files (struct classify *c, char *const *files, int n);
+
+/* Whether a file that begins so is of a sort that must be unpacked before it
+ * is read; then err says how, for that verb ("classify -"). */
+int packed_check (const char *name, const char *p, size_t len,
+                  const char *verb, struct error *err);
 
 /* ---- telling ---- */
 

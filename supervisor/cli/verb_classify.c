@@ -81,10 +81,14 @@ options (struct cli *cli, struct classify *c)
 static int
 no_check (const struct classify *c, const struct error *err)
 {
+  char why[61];
+
   if (c->how != TELL_NAGIOS && c->how != TELL_NPD)
     return cli_fail (err);
-  printf ("%s%.60s\n", c->how == TELL_NAGIOS ? "HANGDOG UNKNOWN - " : "",
-          error_text (err));
+  snprintf (why, sizeof (why), "%s", error_text (err));
+  fputs (c->how == TELL_NAGIOS ? "HANGDOG UNKNOWN - " : "", stdout);
+  print_text (stdout, why);
+  putchar ('\n');
   return c->how == TELL_NAGIOS ? 3 : 2;
 }
 
@@ -124,6 +128,9 @@ run (struct cli *cli)
   r = classify_end (&c, bad);
   if (memory)
     fwrite (memory, 1, len, stdout);
+  if (c.unshown)
+    printf ("... and %llu more: --json tells of all\n",
+            (unsigned long long) c.unshown);
   free (memory);
   text_rules_free (rules);
   return r;
