@@ -42,6 +42,7 @@ struct classify
   uint64_t unshown; /* those for which `out` has no room: see --json */
   uint64_t lines, bytes, boots;
   struct stage stage; /* where the last file ends */
+  uint64_t troubles; /* events that are no remarks */
   char worst[TEXT_TITLE_MAX];
   enum text_severity worst_severity;
   bool troubled;
@@ -62,6 +63,10 @@ int packed_check (const char *name, const char *p, size_t len,
 /* An event of a file.  kept: its latest lines, NULL without --explain. */
 void classify_event (struct classify *c, const char *file,
                      const struct text_event *e, const struct kept *kept);
+/* Where a file without any trouble ends: a guest that stands still there is
+ * not well, though nobody said a word about it. */
+void classify_stands (struct classify *c, const char *file,
+                      const struct stage *stage);
 /* All is read: what is not told yet.  Returns the exit code for what was
  * found; bad is that for what could not be read, 0 = nothing. */
 int classify_end (struct classify *c, int bad);

@@ -36,6 +36,7 @@ struct input
   struct timer *timer;
   uint64_t pos;
   bool missing; /* it is waited for, and that was said */
+  bool troubled;
 };
 
 /* All that live, and what ends them. */
@@ -56,8 +57,10 @@ static void
 on_event (const struct text_event *e, void *arg)
 {
   struct input *in = arg;
+  uint64_t before = in->c->troubles;
 
   classify_event (in->c, in->name, e, in->kept);
+  in->troubled = in->troubled || in->c->troubles > before;
 }
 
 static void
@@ -122,6 +125,8 @@ input_done (struct input *in)
       in->c->bytes += stats.bytes;
       in->c->stage = *text_reader_stage (in->reader);
       in->c->boots += in->c->stage.boots;
+      if (!in->troubled)
+        classify_stands (in->c, in->name, &in->c->stage);
       text_reader_free (in->reader);
     }
   kept_free (in->kept);

@@ -36,8 +36,8 @@ static const struct packed
     "journalctl -k -o short-monotonic --file ", "", true },
   { "__CURSOR=", 9, NULL, "a journal's export",
     "sed -n s/^MESSAGE=//p ", "", false },
-  { "{", 1, "\"__REALTIME_TIMESTAMP\"", "a journal in JSON", "jq -r .MESSAGE ", "",
-    false },
+  { "{", 1, "\"__REALTIME_TIMESTAMP\"", "a journal in JSON",
+    "jq -r .MESSAGE ", "", false },
   { "{\"log\":\"", 8, NULL, "a container's log in JSON", "jq -rj .log ", "",
     false },
   { "\x7f"

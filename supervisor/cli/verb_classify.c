@@ -161,7 +161,7 @@ const struct verb verb_classify = {
     "unknown: a\n"
     "           plugin of node-problem-detector's custom plugin monitor\n"
     "Exit codes: 0 nothing is wrong, 2 a file cannot be read, 3 trouble was "
-    "found.\n"
+    "found, or a\nguest stands still where its boot ended (stop=).\n"
     "\nExamples:\n"
     "  hangdog classify /var/log/libvirt/qemu/web-1-console.log\n"
     "  journalctl -k -o short-monotonic | hangdog classify --json\n"

@@ -89,6 +89,17 @@ check_eq "$(wc -l <out)" 1 "lines of --npd"
 run 0 --npd well.log
 run 2 --npd none.log
 
+# ---- a guest that stands still, and complains of nothing ----
+printf 'U-Boot 2023.01 (Jan 01 2023)\r\nDRAM:  1 GiB\r\nHit any key to stop autoboot:  0 \r\n=> ' >still.log
+run 3 still.log
+grep -q '^events=0 worst=error .*stop=bootloader' out || fail "it stands at a prompt: $(cat out)"
+grep -q '^4: error: it stands still: bootloader' out || fail "it stands at a prompt: $(cat out)"
+run 2 --nagios still.log
+grep -q '^HANGDOG CRITICAL - it stands still: bootloader |' out || fail "nagios, at a prompt: $(cat out)"
+run 1 --npd well.log still.log
+{ cat well.log; printf '[  100.000000] reboot: System halted\n'; } >halted.log
+run 0 halted.log
+
 # ---- where it comes from ----
 rc=0
 timeout 20 "$hangdog" classify --json <panic.log >out || rc=$?
