@@ -41,6 +41,7 @@ struct classify
   unsigned hidden; /* events that only --all shows */
   uint64_t unshown; /* those for which `out` has no room: see --json */
   uint64_t lines, bytes, boots;
+  uint64_t given_up; /* expressions that took too many steps */
   struct stage stage; /* where the last file ends */
   uint64_t troubles; /* events that are no remarks */
   char worst[TEXT_TITLE_MAX];

@@ -123,6 +123,7 @@ input_done (struct input *in)
       text_reader_stats (in->reader, &stats);
       in->c->lines += stats.lines;
       in->c->bytes += stats.bytes;
+      in->c->given_up += stats.limits_hit;
       in->c->stage = *text_reader_stage (in->reader);
       in->c->boots += in->c->stage.boots;
       if (!in->troubled)

@@ -361,6 +361,11 @@ end_npd (const struct classify *c, int bad)
 int
 classify_end (struct classify *c, int bad)
 {
+  if (c->given_up)
+    fprintf (stderr,
+             "hangdog: a rule's expression was given up on %llu lines: it "
+             "takes too many steps\n",
+             (unsigned long long) c->given_up);
   if (c->how == TELL_NAGIOS)
     return end_nagios (c, bad);
   if (c->how == TELL_NPD)

@@ -196,6 +196,15 @@ rc=0
 check_eq "$rc" 2 "rules check of a sample that must not match and does"
 grep -q pump-stuck err || fail "the rule is not named: $(cat err)"
 run 2 --rules bad-none.json pump.log
+# One that takes for ever is given up, and that is said.
+cat >slow.json <<'JSON'
+{ "schema": "hangdog/text-rules/1",
+  "rules": [ { "name": "slow", "kind": "bug", "severity": "error", "any": ["pump controller:"],
+    "match": "pump controller: (a+)+$", "where": "any", "report": "line", "title": "slow" } ] }
+JSON
+printf 'pump controller: %0400d\n' 0 | tr 0 a | sed 's/$/!/' >slow.log
+run 0 --rules slow.json slow.log
+grep -q 'given up on 1 lines' err || fail "a rule that was given up: $(cat out err)"
 "$hangdog" rules list --rules mine.json >out
 grep -q '^pump-stuck .*mine.json' out || fail "rules list: no pump-stuck"
 [ "$(head -n 1 out | cut -d= -f2)" -gt 50 ] || fail "rules list: $(head -n 1 out)"
