@@ -9,6 +9,8 @@
 #include "kernel/text/prefix_impl.h"
 
 #define MAX_ROUNDS 12
+/* No kernel has been up for so long: that is somebody's wall clock. */
+#define UPTIME_END (1000000000ull * 1000000)
 
 /* ---- the kernel's own ---- */
 
@@ -20,13 +22,14 @@ strip_stamp (struct cursor *c)
   const char *p = c->p + 1, *q;
   uint64_t us, other;
   unsigned digits;
-  bool kernel = true;
+  bool kernel;
 
   while (p < c->end && *p == ' ')
     p++;
   p = prefix_seconds (p, c->end, &us, &digits);
   if (!p || p == c->end)
     return false;
+  kernel = us < UPTIME_END;
   if (*p == ',' || *p == '@')
     {
       q = read_number (p + 1, c->end, 4, &other);
@@ -175,7 +178,7 @@ strip_bare_time (struct cursor *c)
   if (p)
     p = prefix_zone (p, c->end);
   else if ((q = prefix_seconds (c->p, c->end, &us, &digits)) && digits == 6
-           && us > 1000000000ull * 1000000)
+           && us > UPTIME_END)
     p = q;
   if (!p || p == c->end || *p != ' ')
     return false;
@@ -234,7 +237,7 @@ strip_glued (struct cursor *c)
         ;
       for (s = q; q < c->end && is_digit (*q); q++)
         ;
-      if (q == s || q - p < 5 || q - s > 10
+      if (q == s || q - p < 5 || q - s > 9
           || !(s = prefix_shape (q, c->end, ".999999]"))
           || (s < c->end && *s != ' ' && *s != '['))
         continue;

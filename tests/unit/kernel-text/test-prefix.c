@@ -92,6 +92,11 @@ static const struct
   { "1 - - app - - - x", "?|1 - - app - - - x" },
   { "<3>1 2026-11-20T15:50:00Z lab kernel - - [a x",
     "K <3>|1 2026-11-20T15:50:00Z lab kernel - - [a x" },
+  /* Seconds of a wall clock are no kernel's. */
+  { "[1795189800.123456] WARNING: x", "?|WARNING: x" },
+  { "[1795189800.123456] [    1.000000] x", "K 1000000|x" },
+  { "app: [1795189800.123456] x", "?|app: [1795189800.123456] x" },
+  { "[999999999.123456] x", "K 999999999123456|x" },
   /* Around it. */
   { "** 12 printk messages dropped ** [    1.000000]  f", "K 1000000| f" },
   { "** 12 printk messages dropped **", "K|** 12 printk messages dropped **" },
