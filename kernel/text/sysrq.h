@@ -116,8 +116,9 @@ enum sysrq_wait sysrq_wait_of (const struct text_frame *frames, unsigned n);
 const struct text_frame *sysrq_where (const struct text_frame *frames,
                                       unsigned n);
 /* Each task once, by its latest block, in the order of the text; only those in
- * that state (0 = all), and of the latest boot that has any.  Fills idx[0..max) with places in the array of
- * sysrq_dump_tasks() and returns how many there are. */
+ * that state (0 = all), and of the latest boot that has any.  Fills idx[0..max)
+ * with places in the array of sysrq_dump_tasks() and returns how many there
+ * are. */
 unsigned sysrq_dump_latest (const struct sysrq_dump *d, char state,
                             unsigned *idx, unsigned max);
 /* The same of 'D'. */
