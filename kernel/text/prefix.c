@@ -264,6 +264,14 @@ strip_digit (struct cursor *c)
              || prefix_5424 (c) || strip_bare_time (c));
 }
 
+/* " 3 12:00", "24 12:00", "2026-01-01": behind a month's or day's name. */
+static inline bool
+is_date_next (const char *p, const char *end)
+{
+  return end - p > 9 && (is_digit (p[1]) || is_digit (p[2]))
+         && (p[3] == ' ' || p[5] == '-');
+}
+
 /* Bare text, mostly: how its first word ends tells what it can be. */
 static bool
 strip_letter (struct cursor *c)
@@ -281,7 +289,8 @@ strip_letter (struct cursor *c)
   switch (*p)
     {
     case ' ':
-      return (p - c->p == 3 && prefix_date (c))
+      return ((p - c->p == 3 || (p - c->p < 10 && is_date_next (p, c->end)))
+              && prefix_date (c))
              || (peek (c, 6) == ':' && prefix_facility (c))
              || (c->end - p > 7 && p[1] == 'l' && strip_login (c));
     case ':':
@@ -290,7 +299,7 @@ strip_letter (struct cursor *c)
     case '[':
       return prefix_head (c);
     default:
-      return false;
+      return (unsigned char) *p >= 0x80 && prefix_date (c);
     }
 }
 
@@ -348,6 +357,8 @@ strip_one (struct cursor *c)
     return strip_bracket (c);
   if (is_alpha (first) || first == '_' || first == '(')
     return strip_letter (c);
+  if ((unsigned char) first >= 0x80)
+    return !c->msg->stamped && prefix_date (c);
   if (is_digit (first))
     return strip_digit (c);
   if (first == ' ')

@@ -113,6 +113,45 @@ static const struct date
   { "Aaa Aaa _9 99:99:99 9999", true, false },
 };
 
+/* A day's or month's name in somebody's language: "Mär", "nov.", "11月". */
+static const char *
+local_name (const char *p, const char *end)
+{
+  const char *most = end - p > 16 ? p + 16 : end, *q = p;
+  bool digits = true;
+
+  for (; q < most; q++)
+    if (is_alpha (*q) || *q == '.' || (unsigned char) *q >= 0x80)
+      digits = false;
+    else if (!is_digit (*q))
+      break;
+  return !digits && q - p >= 2 && q < end && *q == ' ' ? q + 1 : NULL;
+}
+
+/* journalctl writes such names, and so does dmesg -T: the second is with a
+ * year, and without a programme behind it. */
+static const char *
+local_date (const char *p, const char *end)
+{
+  const char *q, *at = local_name (p, end);
+
+  if (!at)
+    return NULL;
+  if ((q = prefix_shape (at, end, "_9 99:99:99")))
+    return prefix_zone (q, end);
+  q = prefix_shape (at, end, "9999-99-99 99:99:99");
+  return q ? any_zone (q, end) : NULL;
+}
+
+static const char *
+local_ctime (const char *p, const char *end)
+{
+  const char *day = local_name (p, end);
+  const char *month = day ? local_name (day, end) : NULL;
+
+  return month ? prefix_shape (month, end, "_9 99:99:99 9999") : NULL;
+}
+
 static const char *
 skip_date (const char *p, const char *end, bool *ret_syslog)
 {
@@ -125,7 +164,8 @@ skip_date (const char *p, const char *end, bool *ret_syslog)
         zone = prefix_zone (q, end);
         return dates[i].zone && zone == q ? any_zone (q, end) : zone;
       }
-  return NULL;
+  *ret_syslog = true;
+  return local_date (p, end);
 }
 
 bool
@@ -167,6 +207,8 @@ prefix_bracketed_date (struct cursor *c)
     dmesg = is_alpha (p[0]) && is_alpha (p[4]) && p[3] == ' ';
   else if (!dmesg && (q = prefix_shape (p, c->end, "99:99:99")))
     q = prefix_zone (q, c->end);
+  else if (!dmesg)
+    dmesg = (q = local_ctime (p, c->end));
   if (!q || q == c->end || *q != ']')
     return false;
   c->p = q + 1;
