@@ -30,6 +30,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -53,6 +54,7 @@ struct keeper
   struct ends for_daemon, for_writer;
   int control;  /* listening */
   int lock, state_lock;
+  int log_room; /* the writers', one after the other: writer_log_wait.h */
   int signal_fd;
   bool with_libvirt; /* the daemon that was started last: guests/virt_rooms.h */
   char daemon_path[4096], writer_path[4096];
@@ -184,6 +186,8 @@ prepare_writer (void *arg, const char **argv, unsigned max_argv, int *fds,
   fds[0] = e.channel;
   fds[1] = e.pipe;
   *nfds = 2;
+  if (k->log_room >= 0)
+    fds[(*nfds)++] = fcntl (k->log_room, F_DUPFD_CLOEXEC, 3);
   argv[0] = "--state";
   argv[1] = k->state_path;
   argv[2] = "--sink";
@@ -443,6 +447,8 @@ start_children (struct keeper *k, struct error *err)
   r = children_identity (&k->config, &daemon, &writer, err);
   if (r < 0)
     return r;
+  /* Without it each line is written by itself. */
+  k->log_room = memfd_create ("hangdog-log-room", MFD_CLOEXEC);
   r = make_folder (k->state_path, 0700, writer.uid, writer.gid, writer.drop,
                    err);
   if (r == 0)
@@ -578,6 +584,7 @@ main (int argc, char **argv)
     .for_writer = ENDS_WRITER,
     .control = -1,
     .lock = -1,
+    .log_room = -1,
     .state_lock = -1,
   };
   struct error err = ERROR_INIT;

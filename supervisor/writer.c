@@ -27,6 +27,7 @@
 #define KEEPER_FD 3
 #define DAEMON_FD 4
 #define PIPE_FD 5
+#define WAIT_FD 6
 #define DAEMON_QUEUE (32u << 20)
 #define KEEPER_QUEUE (1u << 20)
 /* Requests that wait for the disk, and console bytes that do: beyond the
@@ -618,6 +619,9 @@ begin (struct writer *w, struct writer_options *o, struct error *err)
       || (r = loop_watch (w->loop, "signals", w->signal_fd, LOOP_READ,
                           signalled, w, &w->signal_watch, err)) < 0)
     return r;
+  if (o->given[3]
+      && logs_wait_in (disk_logs (w->disk), WAIT_FD, err) < 0)
+    log_error ("each line is written by itself: %s", error_text (err));
   if (o->given[0]
       && (r = channel_new (w->loop, "keeper", KEEPER_FD, KEEPER_QUEUE,
                            &keeper_ops, w, &w->keeper, err)) < 0)
@@ -652,7 +656,7 @@ main (int argc, char **argv)
   if (r >= 0)
     return r;
   /* Before anything of ours can have these numbers. */
-  for (int i = 0; i < 3; i++)
+  for (int i = 0; i < 4; i++)
     o.given[i] = fcntl (KEEPER_FD + i, F_SETFD, FD_CLOEXEC) == 0;
   log_open ("hangdog-writer", LOG_LEVEL_INFO, !isatty (2));
   signal (SIGPIPE, SIG_IGN);

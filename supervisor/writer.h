@@ -33,7 +33,7 @@ struct writer_limits
 struct writer_options
 {
   const char *state, *sink;
-  bool given[3]; /* fd 3, 4, 5: as we were started */
+  bool given[4]; /* fd 3 to 6: as we were started */
   struct writer_limits limits;
 };
 /* Negative: go on.  Else the exit code to end with. */

@@ -59,6 +59,7 @@ logs_open_file (struct logs *l, struct console *c, enum log_file f)
     }
   c->fd[f] = fd;
   c->size[f] = (uint64_t) st.st_size;
+  c->ino[f] = (uint64_t) st.st_ino;
   l->open_files++;
   return 0;
 }
@@ -325,6 +326,37 @@ logs_limit (struct logs *l, uint64_t total, uint64_t free_floor)
   l->full_until = 0;
   if (l->on_disk > l->limits.total)
     logs_prune (l);
+}
+
+/* ---- telling ---- */
+
+int
+logs_info (struct logs *l, const char *uuid, const char *name,
+           struct logs_info *ret, struct error *err)
+{
+  struct console *c = uuid && name ? logs_find_ (l, uuid, name) : NULL;
+
+  if (c == NULL)
+    return error_set (err, ENOENT, "no log of such a console");
+  memset (ret, 0, sizeof *ret);
+  snprintf (ret->raw, sizeof ret->raw, "%s/%s.raw", c->uuid, c->name);
+  snprintf (ret->clean, sizeof ret->clean, "%s/%s.log", c->uuid, c->name);
+  ret->bytes = c->info_bytes;
+  ret->gaps = c->info_gaps;
+  return 0;
+}
+
+void
+logs_stats (const struct logs *l, struct logs_stats *ret)
+{
+  *ret = (struct logs_stats){
+    .consoles = (unsigned) l->count,
+    .open_files = l->open_files,
+    .bytes_on_disk = l->on_disk,
+    .bytes = l->stats_bytes,
+    .gaps = l->stats_gaps,
+    .unknown = l->stats_unknown,
+  };
 }
 
 /* ---- records that came too early ---- */

@@ -21,8 +21,11 @@
 #include <sys/statvfs.h>
 
 #define PARTIAL_MS 2000
-/* Lines of the clean log wait for others so long, if they are no more. */
-#define CLEAN_MS 4000
+/* What quiet consoles say waits for more of it so long. */
+#define WAIT_MS 4000
+/* With fewer records a second all is written at once: who follows a file
+ * wants to see its lines. */
+#define BUSY_PUTS 50
 #define CLEAN_GATHER 4096
 #define CLEAN_QUIET 1024 /* room that a quiet console keeps for it */
 #define UNKNOWN_MS 1000
@@ -72,20 +75,20 @@ close_files (struct logs *l, struct console *c)
   lru_remove (l, c);
 }
 
-static void flush_clean (struct logs *l, struct console *c, uint64_t now_ms);
+static void flush (struct logs *l, struct console *c, uint64_t now_ms);
 
 static void
 console_free (struct logs *l, struct console *c, uint64_t now_ms)
 {
-  flush_clean (l, c, now_ms);
+  flush (l, c, now_ms);
   close_files (l, c);
   buf_done (&c->line);
   buf_done (&c->clean);
   free (c);
 }
 
-static struct console *
-find (struct logs *l, const char *uuid, const char *name)
+struct console *
+logs_find_ (struct logs *l, const char *uuid, const char *name)
 {
   for (size_t i = 0; i < l->count; i++)
     if (strcmp (l->consoles[i]->uuid, uuid) == 0
@@ -122,6 +125,24 @@ grow (struct logs *l, uint32_t id)
       l->cap = cap;
     }
   return 0;
+}
+
+/* There is room for one more. */
+static struct console *
+find_or_make (struct logs *l, const char *uuid, const char *name)
+{
+  struct console *c = logs_find_ (l, uuid, name);
+
+  if (c || (c = calloc (1, sizeof *c)) == NULL)
+    return c;
+  for (unsigned i = 0; i < FILE_MAX; i++)
+    c->fd[i] = -1;
+  c->line = (struct buf) BUF_INIT (LINE_BYTES);
+  c->clean = (struct buf) BUF_INIT (CLEAN_GATHER);
+  snprintf (c->uuid, sizeof c->uuid, "%s", uuid);
+  snprintf (c->name, sizeof c->name, "%s", name);
+  l->consoles[l->count++] = c;
+  return c;
 }
 
 static void
@@ -163,19 +184,9 @@ logs_declare (struct logs *l, uint32_t id, const char *uuid, const char *name,
     forget_one (l, now_ms);
   if (l->count >= MAX_IDS || grow (l, id) < 0)
     return error_set (err, ENOMEM, "no room for another console");
-  c = find (l, uuid, name);
+  c = find_or_make (l, uuid, name);
   if (c == NULL)
-    {
-      if ((c = calloc (1, sizeof *c)) == NULL)
-        return error_set (err, ENOMEM, "no memory for a console");
-      for (unsigned i = 0; i < FILE_MAX; i++)
-        c->fd[i] = -1;
-      c->line = (struct buf) BUF_INIT (LINE_BYTES);
-      c->clean = (struct buf) BUF_INIT (CLEAN_GATHER);
-      snprintf (c->uuid, sizeof c->uuid, "%s", uuid);
-      snprintf (c->name, sizeof c->name, "%s", name);
-      l->consoles[l->count++] = c;
-    }
+    return error_set (err, ENOMEM, "no memory for a console");
   c->declared = true;
   l->by_id[id] = c;
   logs_take_unknown (l, id, now_ms);
@@ -288,73 +299,6 @@ reason (int r)
 
 /* ---- the clean log ---- */
 
-static void
-put_stamp (struct buf *out, uint64_t wall_ms, const char *mark)
-{
-  char when[32];
-
-  buf_puts (out, clock_format (when, sizeof when, wall_ms));
-  buf_puts (out, mark);
-}
-
-static void
-put_gap (struct buf *out, uint64_t bytes, const char *why)
-{
-  buf_printf (out, "-- %llu bytes not kept: %s --\n",
-              (unsigned long long) bytes, why);
-}
-
-/* The line as it stands becomes a line of the log. */
-static void
-end_line (struct console *c, struct buf *out, bool whole)
-{
-  struct buf text CLEANUP_BUF = BUF_INIT (LINE_BYTES);
-  size_t len = c->line.len;
-
-  while (whole && len > 0 && c->line.data[len - 1] == '\r')
-    len--;
-  text_escape (&text, buf_str (&c->line), len, TEXT_KEEP_TAB);
-  put_stamp (out, c->line_wall, c->line_goes_on ? "+ " : "  ");
-  buf_puts (out, buf_str (&text));
-  if (c->line_cut || text.cut)
-    buf_printf (out, " [line cut, %llu bytes in all]",
-                (unsigned long long) (c->line.len + c->line_cut));
-  buf_putc (out, '\n');
-  c->line_goes_on = !whole;
-  c->line_cut = 0;
-  if (c->line.cap > 1024)
-    buf_done (&c->line), c->line.max = LINE_BYTES;
-  else
-    buf_clear (&c->line);
-  c->line_open = false;
-}
-
-static void
-put_text (struct console *c, struct buf *out, const char *p, size_t len,
-          uint64_t wall_ms, uint64_t now_ms)
-{
-  while (len > 0)
-    {
-      const char *nl = memchr (p, '\n', len);
-      size_t n = nl ? (size_t) (nl - p) : len;
-      size_t room = LINE_BYTES - c->line.len;
-
-      if (!c->line_open)
-        {
-          c->line_open = true;
-          c->line_wall = wall_ms;
-        }
-      c->line_ms = now_ms;
-      buf_append (&c->line, p, n < room ? n : room);
-      c->line_cut += n < room ? 0 : n - room;
-      if (nl == NULL)
-        return;
-      end_line (c, out, true);
-      p += n + 1;
-      len -= n + 1;
-    }
-}
-
 /* Bytes of the clean text: the raw log has what it was made from. */
 static void
 put_clean (struct logs *l, struct console *c, const struct buf *out,
@@ -378,28 +322,69 @@ flush_clean (struct logs *l, struct console *c, uint64_t now_ms)
     buf_clear (&c->clean);
 }
 
+/* Text behind a hole is no part of the line before it. */
+static void
+forget_line (struct console *c)
+{
+  buf_clear (&c->line);
+  c->line_open = c->line_goes_on = false;
+  c->line_cut = 0;
+}
+
+static void
+flush_raw (struct logs *l, struct console *c, uint64_t now_ms)
+{
+  int r;
+
+  if (c->wait == NULL)
+    return;
+  r = write_file (l, c, FILE_RAW, c->wait->data, c->wait->len, now_ms);
+  if (r < 0)
+    {
+      /* Their lines wait in the clean log: they are in no raw one. */
+      lost (l, c, c->wait->len, reason (r));
+      buf_clear (&c->clean);
+      forget_line (c);
+    }
+  wait_room_give (l->room, c->wait);
+  c->wait = NULL;
+}
+
+static void
+flush (struct logs *l, struct console *c, uint64_t now_ms)
+{
+  flush_raw (l, c, now_ms);
+  flush_clean (l, c, now_ms);
+}
+
+/* Since when something waits that the files do not have. */
+static void
+begin_wait (struct console *c, uint64_t now_ms)
+{
+  if (c->clean.len == 0 && c->wait == NULL)
+    c->wait_ms = now_ms;
+}
+
 /* Writes what is in out, behind the mark of what was lost before it.  The
- * lines of a quiet console wait for each other, for CLEAN_MS: a write for each
- * would be half of what a writer of a thousand of them does, and the raw log
- * has them already. */
+ * lines of a quiet console wait for each other: a write for each would be half
+ * of what a writer of a thousand of them does. */
 static void
 write_clean (struct logs *l, struct console *c, const struct buf *out,
              uint64_t now_ms)
 {
   struct buf mark CLEANUP_BUF = BUF_INIT (256);
 
-  if (c->gap == 0 && c->clean.len + out->len <= CLEAN_GATHER
+  if (l->busy && c->gap == 0 && c->clean.len + out->len <= CLEAN_GATHER
       && c->clean.len + out->len <= logs_rotate_at (l) / 4)
     {
-      if (c->clean.len == 0)
-        c->clean_ms = now_ms;
+      begin_wait (c, now_ms);
       buf_append (&c->clean, out->data, out->len);
       return;
     }
-  flush_clean (l, c, now_ms);
+  flush (l, c, now_ms);
   if (c->gap > 0)
     {
-      put_gap (&mark, c->gap, c->gap_why);
+      log_text_gap_ (&mark, c->gap, c->gap_why);
       if (write_file (l, c, FILE_CLEAN, mark.data, mark.len, now_ms) < 0)
         {
           lost (l, c, out->len, c->gap_why);
@@ -408,6 +393,44 @@ write_clean (struct logs *l, struct console *c, const struct buf *out,
       c->gap = 0;
     }
   put_clean (l, c, out, now_ms);
+}
+
+/* The raw log's file must be known: where these bytes belong is written beside
+ * them. */
+static bool
+may_wait (struct logs *l, struct console *c, size_t len, uint64_t now_ms)
+{
+  return l->busy && l->room && len <= WAIT_BYTES / 2
+         && len <= logs_rotate_at (l) / 4 && l->full_until <= now_ms
+         && logs_open_file (l, c, FILE_RAW) == 0;
+}
+
+/* 0 or a negative errno. */
+static int
+write_raw (struct logs *l, struct console *c, const char *data, size_t len,
+           uint64_t wall_ms, uint64_t now_ms)
+{
+  if (may_wait (l, c, len, now_ms))
+    {
+      if (c->wait && wait_add (c->wait, data, len))
+        return 0;
+      flush (l, c, now_ms);
+      begin_wait (c, now_ms);
+      c->wait = wait_room_take (l->room);
+      if (c->wait)
+        {
+          lru_front (l, c);
+          snprintf (c->wait->uuid, sizeof c->wait->uuid, "%s", c->uuid);
+          snprintf (c->wait->name, sizeof c->wait->name, "%s", c->name);
+          c->wait->ino = c->ino[FILE_RAW];
+          c->wait->base = c->size[FILE_RAW];
+          c->wait->wall_ms = wall_ms;
+          wait_add (c->wait, data, len);
+          return 0;
+        }
+    }
+  flush_raw (l, c, now_ms);
+  return write_file (l, c, FILE_RAW, data, len, now_ms);
 }
 
 /* ---- records ---- */
@@ -428,19 +451,18 @@ put_data (struct logs *l, struct console *c, const char *data, size_t len,
       if (r == 0 && c->size[FILE_CLEAN] > 0)
         buf_puts (&out, "-- the writer was restarted here --\n");
     }
-  r = write_file (l, c, FILE_RAW, data, len, now_ms);
+  if (++l->puts > BUSY_PUTS)
+    l->busy = true;
+  r = write_raw (l, c, data, len, wall_ms, now_ms);
   if (r < 0)
     {
       lost (l, c, len, reason (r));
-      /* Text behind a hole is no part of the line before it. */
-      buf_clear (&c->line);
-      c->line_open = c->line_goes_on = false;
-      c->line_cut = 0;
+      forget_line (c);
       return;
     }
   c->info_bytes += len;
   l->stats_bytes += len;
-  put_text (c, &out, data, len, wall_ms, now_ms);
+  log_text_put_ (c, &out, data, len, wall_ms, now_ms);
   if (out.len > 0 || c->gap > 0)
     write_clean (l, c, &out, now_ms);
   logs_close_oldest (l, c);
@@ -452,7 +474,7 @@ put_dropped (struct logs *l, struct console *c, uint64_t gap, uint64_t now_ms)
   struct buf out CLEANUP_BUF = BUF_INIT (CLEAN_BYTES);
 
   if (c->line_open)
-    end_line (c, &out, false);
+    log_text_end_ (c, &out, false);
   c->line_goes_on = false;
   if (out.len > 0)
     write_clean (l, c, &out, now_ms);
@@ -485,6 +507,43 @@ logs_close_oldest (struct logs *l, const struct console *keep)
     close_files (l, l->oldest);
 }
 
+/* ---- what a killed writer left ---- */
+
+static void
+take_left (const struct wait_slot *s, void *arg)
+{
+  struct logs *l = arg;
+  struct console *c;
+  uint64_t has;
+
+  if (l->count >= MAX_IDS || grow (l, 0) < 0
+      || (c = find_or_make (l, s->uuid, s->name)) == NULL
+      || logs_open_file (l, c, FILE_RAW) < 0)
+    {
+      l->stats_gaps += s->len;
+      return;
+    }
+  /* It may have been killed while it wrote them. */
+  has = c->ino[FILE_RAW] == s->ino && c->size[FILE_RAW] > s->base
+            ? c->size[FILE_RAW] - s->base
+            : 0;
+  c->greeted = true;
+  if (has < s->len)
+    put_data (l, c, s->data + has, s->len - has, s->wall_ms, clock_ms ());
+  flush (l, c, clock_ms ());
+  c->greeted = false;
+}
+
+int
+logs_wait_in (struct logs *l, int fd, struct error *err)
+{
+  int r = wait_room_new (fd, MAX_IDS, &l->room, err);
+
+  if (r == 0)
+    wait_room_left (l->room, take_left, l);
+  return r;
+}
+
 /* ---- time ---- */
 
 static void
@@ -501,6 +560,8 @@ void
 logs_sweep (struct logs *l, uint64_t now_ms)
 {
   check_room (l, now_ms);
+  l->busy = l->puts > BUSY_PUTS;
+  l->puts = 0;
   if (l->closed > 0 && --l->closed == 0)
     forget_closed (l);
   if (l->unknown.len > 0 && now_ms - l->unknown_ms > UNKNOWN_MS)
@@ -511,11 +572,11 @@ logs_sweep (struct logs *l, uint64_t now_ms)
       struct buf out CLEANUP_BUF = BUF_INIT (CLEAN_BYTES);
 
       if (c->line_open && now_ms - c->line_ms >= PARTIAL_MS)
-        end_line (c, &out, false);
+        log_text_end_ (c, &out, false);
       if (out.len > 0 || (c->gap > 0 && l->full_until <= now_ms))
         write_clean (l, c, &out, now_ms);
-      if (c->clean.len > 0 && now_ms - c->clean_ms >= CLEAN_MS)
-        flush_clean (l, c, now_ms);
+      if ((c->wait || c->clean.len > 0) && now_ms - c->wait_ms >= WAIT_MS)
+        flush (l, c, now_ms);
       logs_close_oldest (l, NULL);
     }
 }
@@ -526,7 +587,7 @@ logs_flush (struct logs *l, const char *uuid, uint64_t now_ms)
   for (size_t i = 0; i < l->count; i++)
     if (!uuid || strcmp (l->consoles[i]->uuid, uuid) == 0)
       {
-        flush_clean (l, l->consoles[i], now_ms);
+        flush (l, l->consoles[i], now_ms);
         logs_close_oldest (l, NULL);
       }
 }
@@ -535,37 +596,6 @@ bool
 logs_full (const struct logs *l)
 {
   return l->full_until > clock_ms ();
-}
-
-/* ---- telling ---- */
-
-int
-logs_info (struct logs *l, const char *uuid, const char *name,
-           struct logs_info *ret, struct error *err)
-{
-  struct console *c = uuid && name ? find (l, uuid, name) : NULL;
-
-  if (c == NULL)
-    return error_set (err, ENOENT, "no log of such a console");
-  memset (ret, 0, sizeof *ret);
-  snprintf (ret->raw, sizeof ret->raw, "%s/%s.raw", c->uuid, c->name);
-  snprintf (ret->clean, sizeof ret->clean, "%s/%s.log", c->uuid, c->name);
-  ret->bytes = c->info_bytes;
-  ret->gaps = c->info_gaps;
-  return 0;
-}
-
-void
-logs_stats (const struct logs *l, struct logs_stats *ret)
-{
-  *ret = (struct logs_stats){
-    .consoles = (unsigned) l->count,
-    .open_files = l->open_files,
-    .bytes_on_disk = l->on_disk,
-    .bytes = l->stats_bytes,
-    .gaps = l->stats_gaps,
-    .unknown = l->stats_unknown,
-  };
 }
 
 /* ---- beginning and end ---- */
@@ -633,11 +663,12 @@ logs_free (struct logs *l)
 
       if (c->line_open)
         {
-          end_line (c, &out, false);
+          log_text_end_ (c, &out, false);
           write_clean (l, c, &out, clock_ms ());
         }
       console_free (l, c, clock_ms ());
     }
+  wait_room_free (l->room);
   free (l->consoles);
   free (l->by_id);
   buf_done (&l->unknown);

@@ -9,9 +9,9 @@
  * it goes on where the last one stopped without its end having come.  Lines
  * that begin with "-- " are ours: no guest can write one.
  *
- * The raw log has every byte as soon as it is here.  Lines of the clean one
- * wait for each other for up to five seconds; a writer that is killed takes
- * those with it, and they are in the raw log.
+ * On a host with many lines a second, what quiet consoles say waits for more
+ * of it, for up to five seconds, in a memory file that outlives a writer that
+ * is killed (logs_wait_in); else all is in the files at once.
  */
 #ifndef HANGDOG_SUPERVISOR_WRITER_LOGS_H
 #define HANGDOG_SUPERVISOR_WRITER_LOGS_H
@@ -37,6 +37,9 @@ struct logs_limits
 int logs_new (int dirfd, const struct logs_limits *limits, struct logs **ret,
               struct error *err);
 void logs_free (struct logs *l);
+/* Takes fd, a memory file: what waits is kept there.  What a writer before us
+ * left in it is written first. */
+int logs_wait_in (struct logs *l, int fd, struct error *err);
 
 /* From now on; 0 = the default.  What is beyond is removed. */
 void logs_limit (struct logs *l, uint64_t total, uint64_t free_floor);

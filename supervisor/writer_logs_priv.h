@@ -6,6 +6,7 @@
 #define HANGDOG_SUPERVISOR_WRITER_LOGS_PRIV_H
 
 #include "base/buf.h"
+#include "supervisor/writer_log_wait.h"
 #include "supervisor/writer_logs.h"
 
 #define LINE_BYTES (8u << 10)
@@ -27,7 +28,7 @@ struct console
 {
   char uuid[65], name[65];
   int fd[FILE_MAX];
-  uint64_t size[FILE_MAX];
+  uint64_t size[FILE_MAX], ino[FILE_MAX];
   struct console *newer, *older; /* of those with open files */
   bool in_lru, declared, greeted;
 
@@ -38,8 +39,9 @@ struct console
   uint64_t line_ms;   /* when it last grew, clock_ms() */
   bool line_open, line_goes_on;
 
-  struct buf clean;  /* lines that are not in the file yet */
-  uint64_t clean_ms; /* the first of them */
+  struct buf clean;       /* lines that are not in the file yet */
+  struct wait_slot *wait; /* bytes that are not in the raw one; NULL = none */
+  uint64_t wait_ms;       /* since when */
 
   uint64_t gap; /* lost, and not yet said so in the clean log */
   const char *gap_why;
@@ -59,11 +61,16 @@ struct logs
   unsigned open_files;
   uint64_t on_disk;
   uint64_t full_until; /* clock_ms(): no write is tried before */
+  struct wait_room *room; /* NULL: all is written at once */
+  unsigned puts;          /* records since the last sweep */
+  bool busy;              /* so many of them that they wait for each other */
   struct buf unknown;  /* records of ids that nobody declared yet */
   uint64_t unknown_ms;
   uint64_t stats_bytes, stats_gaps, stats_unknown;
 };
 
+struct console *logs_find_ (struct logs *l, const char *uuid,
+                            const char *name);
 int logs_open_file (struct logs *l, struct console *c, enum log_file f);
 int logs_rotate (struct logs *l, struct console *c, enum log_file f);
 /* How large a file may grow. */
@@ -74,6 +81,12 @@ uint64_t logs_rotate_at (const struct logs *l);
 void logs_prune (struct logs *l);
 void logs_measure (struct logs *l);
 void logs_close_oldest (struct logs *l, const struct console *keep);
+
+void log_text_gap_ (struct buf *out, uint64_t bytes, const char *why);
+/* The line as it stands becomes a line of the log. */
+void log_text_end_ (struct console *c, struct buf *out, bool whole);
+void log_text_put_ (struct console *c, struct buf *out, const char *p,
+                    size_t len, uint64_t wall_ms, uint64_t now_ms);
 
 void logs_keep_unknown (struct logs *l, uint32_t id, const void *data,
                         size_t len, uint64_t gap, uint64_t wall_ms,

@@ -44,6 +44,8 @@ publish_bytes (struct console *c, uint64_t now)
   struct fact f;
 
   c->bytes_said_ms = now;
+  c->bytes_said = c->bytes;
+  list_add_ (c, LIST_BYTES);
   if (!c->hub->bus)
     return;
   snprintf (name, sizeof name, "console.bytes%s%s", c->primary ? "" : ".",
@@ -52,20 +54,17 @@ publish_bytes (struct console *c, uint64_t now)
   fact_publish (c->hub->bus, &f);
 }
 
+/* The first byte after a while is said at once, the last of a burst when its
+ * console's turn comes: in the list stand those that said something lately, in
+ * the order in which they did, so that nobody is looked at too early. */
 static void
 note_bytes (struct console *c, uint64_t now)
 {
   struct hub *hub = c->hub;
 
-  if (!c->bytes_said_ms || now - c->bytes_said_ms >= HUB_BYTES_FACT_MS)
-    {
-      list_del_ (c, LIST_BYTES);
-      publish_bytes (c, now);
-      return;
-    }
-  /* The last word of a burst is said too, but only then does a timer run,
-   * one for all. */
-  list_add_ (c, LIST_BYTES);
+  if (list_has_ (c, LIST_BYTES))
+    return;
+  publish_bytes (c, now);
   if (!timer_armed (hub->bytes_timer))
     timer_in (hub->bytes_timer, HUB_BYTES_FACT_MS);
 }
@@ -74,19 +73,22 @@ void
 drain_bytes_ (struct timer *t, void *arg)
 {
   struct hub *hub = arg;
-  struct console *c, *next;
-  uint64_t now = loop_now (hub->loop);
+  struct console *c;
+  uint64_t now = loop_now (hub->loop), due;
 
-  for (c = hub->lists[LIST_BYTES].first; c; c = next)
+  while ((c = hub->lists[LIST_BYTES].first)
+         && now - c->bytes_said_ms >= HUB_BYTES_FACT_MS)
     {
-      next = c->in[LIST_BYTES].next;
-      if (now - c->bytes_said_ms < HUB_BYTES_FACT_MS)
-        continue;
       list_del_ (c, LIST_BYTES);
-      publish_bytes (c, now);
+      if (c->bytes != c->bytes_said)
+        publish_bytes (c, now);
     }
-  if (hub->lists[LIST_BYTES].first)
-    timer_in (t, HUB_BYTES_FACT_MS / 10);
+  if (!c)
+    return;
+  due = c->bytes_said_ms + HUB_BYTES_FACT_MS;
+  timer_at (t, due < now + HUB_BYTES_FACT_MS / 10
+                   ? now + HUB_BYTES_FACT_MS / 10
+                   : due);
 }
 
 uint64_t
@@ -177,16 +179,19 @@ drain_shrink_ (struct timer *t, void *arg)
     timer_in (t, HUB_SHRINK_MS);
 }
 
-/* Soon, if nothing was told lately; else as often as ptys are swept: a line
- * of a guest in trouble should not wait, and a flood wake nobody per byte. */
+/* A whole line at once and what may be half of one a little later, if nothing
+ * was told lately; else as often as ptys are swept: a line of a guest in
+ * trouble should not wait, and a flood wake nobody per byte. */
 static void
-tell_soon (struct console *c, uint64_t now)
+tell_soon (struct console *c, bool whole, uint64_t now)
 {
   struct hub *hub = c->hub;
-  uint64_t sweep = hub->limits.sweep_ms, at = now + HUB_TELL_MS;
+  uint64_t sweep = hub->limits.sweep_ms, at = now + (whole ? 0 : HUB_TELL_MS);
 
   list_add_ (c, LIST_NOTIFY);
-  if (timer_armed (hub->sweep_timer))
+  /* Ptys are swept when they are swept. */
+  if (timer_armed (hub->sweep_timer)
+      && (!whole || hub->lists[LIST_SWEEP].first))
     return;
   if (at < hub->told_ms + sweep)
     at = hub->told_ms + sweep;
@@ -219,7 +224,7 @@ take (struct console *c, const char *data, size_t len)
     console_set_state_ (c, CONSOLE_TALKING, NULL);
   note_bytes (c, now);
   if (atomic_load_explicit (&c->ndata, memory_order_relaxed) > 0)
-    tell_soon (c, now);
+    tell_soon (c, data[len - 1] == '\n', now);
 }
 
 /* ---- reading ---- */

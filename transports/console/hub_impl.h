@@ -31,12 +31,12 @@
 #define HUB_READ_SIZE (64u << 10)
 #define HUB_OPEN_MS 4000
 #define HUB_LINGER_MS 200        /* probe mode: stay for the next dialogue */
-#define HUB_QUEUE_LOOK_MS 700    /* within the second we promise */
+#define HUB_QUEUE_LOOK_MS 850    /* within the second we promise */
 #define HUB_OTHER_GONE_MS 3000
 #define HUB_TAIL_MS 500
 #define HUB_BYTES_FACT_MS 10000
 #define HUB_IDLE_LOOK_MS 15000
-#define HUB_TELL_MS 1      /* what came is told after this, if not lately */
+#define HUB_TELL_MS 1      /* a line that goes on is told after this */
 #define HUB_SHRINK_MS 5000 /* grown rings are looked at so often */
 #define HUB_LAG_MS 30000   /* a tap that fell behind may do so again */
 
@@ -127,7 +127,7 @@ enum console_list_id
   LIST_OPEN,   /* PHASE_QUEUED */
   LIST_SWEEP,  /* readable, left alone until the tick */
   LIST_NOTIFY, /* taps to be told at the tick */
-  LIST_BYTES,  /* console.bytes to be published */
+  LIST_BYTES,  /* console.bytes was published lately */
   LIST_AWAY,   /* gave way to somebody who queued, until that one is gone */
   LIST_LARGE,  /* ring grown for a tap that fell behind */
   LIST_MAX,
@@ -192,7 +192,7 @@ struct console
   bool opened_once;
   uint64_t idle_since; /* CONSOLE_LOG: when it grew last */
   bool reopen;           /* the endpoint changed while it was being opened */
-  uint64_t bytes_said_ms;
+  uint64_t bytes_said_ms, bytes_said;
   uint64_t swept_ms;     /* when it was last given back to epoll */
   uint64_t loud_until;   /* a socket that is read at once */
   uint64_t loud_since, loud_bytes; /* what it says is counted from here */

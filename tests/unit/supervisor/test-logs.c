@@ -17,6 +17,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -337,14 +338,141 @@ test_open_files (void **state)
   assert_non_null (strstr (file_text (p, "c3.log"), "  no end\n"));
 }
 
+/* ---- waiting ---- */
+
+/* A busy writer's, which keeps what waits in the file of memory room. */
+static void
+begin_busy (struct place *p, int room)
+{
+  struct error err = ERROR_INIT;
+  char name[8];
+
+  begin (p, (struct logs_limits){ 0 });
+  assert_int_equal (logs_wait_in (p->l, dup (room), &err), 0);
+  assert_int_equal (declare (p, 1, "s"), 0);
+  for (unsigned i = 0; i < 60; i++)
+    {
+      snprintf (name, sizeof name, "n%u", i);
+      assert_int_equal (declare (p, 100 + i, name), 0);
+      put (p, 100 + i, "noise\n");
+    }
+}
+
+/* What the file has, not what waits. */
+static uint64_t
+size_of (struct place *p, const char *name)
+{
+  char path[128];
+  struct stat st;
+
+  snprintf (path, sizeof path, UUID "/%s", name);
+  return fstatat (p->tmp.fd, path, &st, 0) == 0 ? (uint64_t) st.st_size : 0;
+}
+
+static void
+test_quiet_ones_wait (void **state)
+{
+  struct place *p = *state;
+  int room = memfd_create ("room", MFD_CLOEXEC);
+
+  begin_busy (p, room);
+  put (p, 1, "one\n");
+  p->now += 1000;
+  put (p, 1, "two\n");
+  assert_int_equal (size_of (p, "s.raw"), 0);
+  p->now += 4000;
+  logs_sweep (p->l, p->now);
+  assert_int_equal (size_of (p, "s.raw"), 8);
+  /* Nobody else said anything since: what comes now is seen at once. */
+  logs_sweep (p->l, p->now);
+  put (p, 1, "three\n");
+  assert_int_equal (size_of (p, "s.raw"), 14);
+  assert_string_equal (file_text (p, "s.log"),
+                       "2026-03-01T10:00:00.000Z  one\n"
+                       "2026-03-01T10:00:00.000Z  two\n"
+                       "2026-03-01T10:00:00.000Z  three\n");
+  close (room);
+}
+
+/* In a process of its own, so that nothing of it is tidied up. */
+static void
+be_killed (struct place *p, int room, size_t already)
+{
+  pid_t pid = fork ();
+  int status;
+
+  if (pid == 0)
+    {
+      CLEANUP_CLOSE int fd = -1;
+
+      begin_busy (p, room);
+      put (p, 1, "begin ");
+      logs_flush (p->l, NULL, p->now);
+      put (p, 1, "one\ntwo\n");
+      fd = openat (p->tmp.fd, UUID "/s.raw", O_WRONLY | O_APPEND | O_CLOEXEC);
+      /* Killed in the middle of its write, or right after it. */
+      if (write (fd, "one\ntwo\n", already) != (ssize_t) already)
+        _exit (1);
+      _exit (0);
+    }
+  assert_true (pid > 0);
+  assert_int_equal (waitpid (pid, &status, 0), pid);
+  assert_int_equal (status, 0);
+}
+
+static void
+test_killed (void **state)
+{
+  struct place *p = *state;
+  const size_t already[] = { 0, 3, 8 };
+  int room;
+
+  for (unsigned i = 0; i < 3; i++)
+    {
+      unlinkat (p->tmp.fd, UUID "/s.raw", 0);
+      room = memfd_create ("room", MFD_CLOEXEC);
+      be_killed (p, room, already[i]);
+      begin (p, (struct logs_limits){ 0 });
+      assert_int_equal (logs_wait_in (p->l, dup (room), NULL), 0);
+      assert_string_equal (file_text (p, "s.raw"), "begin one\ntwo\n");
+      /* And not once more. */
+      begin (p, (struct logs_limits){ 0 });
+      assert_int_equal (logs_wait_in (p->l, dup (room), NULL), 0);
+      assert_string_equal (file_text (p, "s.raw"), "begin one\ntwo\n");
+      close (room);
+    }
+}
+
+static void
+test_room_of_rubbish (void **state)
+{
+  struct place *p = *state;
+  int room = memfd_create ("room", MFD_CLOEXEC);
+  char rubbish[8192];
+
+  for (size_t i = 0; i < sizeof rubbish; i++)
+    rubbish[i] = (char) (i * 131 + 7);
+  for (unsigned i = 0; i < 64; i++)
+    assert_int_equal (pwrite (room, rubbish, sizeof rubbish,
+                              (off_t) (i * 8192 + i)),
+                      sizeof rubbish);
+  begin (p, (struct logs_limits){ 0 });
+  assert_int_equal (logs_wait_in (p->l, room, NULL), 0);
+  assert_int_equal (declare (p, 1, "s"), 0);
+  put (p, 1, "well\n");
+  assert_string_equal (file_text (p, "s.raw"), "well\n");
+}
+
 #define T(f) cmocka_unit_test_setup_teardown (f, setup, teardown)
 
 int
 main (void)
 {
   const struct CMUnitTest tests[] = {
-    T (test_rotation), T (test_tail),    T (test_limit),   T (test_partial), T (test_escapes),
-    T (test_unknown),  T (test_names),   T (test_restart), T (test_open_files),
+    T (test_rotation),  T (test_tail),       T (test_limit),
+    T (test_partial),   T (test_escapes),    T (test_unknown),
+    T (test_names),     T (test_restart),    T (test_open_files),
+    T (test_quiet_ones_wait), T (test_killed), T (test_room_of_rubbish),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);
