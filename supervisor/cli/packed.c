@@ -40,6 +40,10 @@ static const struct packed
     "jq -r .MESSAGE ", "", false },
   { "{\"log\":\"", 8, NULL, "a container's log in JSON", "jq -rj .log ", "",
     false },
+  { "QFI\xfb", 4, NULL, "a disk image, and no text", NULL, NULL, false },
+  { "KDUMP   ", 8, NULL, "a kernel's dump, and no text", NULL, NULL, false },
+  { "makedumpfile", 12, NULL, "a kernel's dump, and no text", NULL, NULL,
+    false },
   { "\x7f"
     "ELF",
     4, NULL, "a core dump or a programme, and no text", NULL, NULL, false },

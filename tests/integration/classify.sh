@@ -124,6 +124,9 @@ run 2 journal.json
 grep -q 'jq -r .MESSAGE journal.json | hangdog classify -' err || fail "a journal in JSON: $(cat err)"
 run 2 --json - <journal.json
 grep -q 'the standard input is a journal in JSON: jq -r .MESSAGE  *| hangdog' err || fail "from a pipe: $(cat err)"
+printf 'QFI\373\000\000\000\003' >disk.qcow2
+run 2 --npd disk.qcow2
+grep -q 'disk.qcow2 is a disk image' err || fail "a disk image: $(cat err)"
 run 2 --follow .
 grep -q 'is a folder' err || fail "--follow waits for a folder: $(cat err)"
 
