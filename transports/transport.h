@@ -67,6 +67,7 @@ struct transport_ops
 extern const struct transport_ops transport_console;
 extern const struct transport_ops transport_monitor;
 extern const struct transport_ops transport_tcp;
+extern const struct transport_ops transport_memory;
 
 extern const struct transport_ops *const transports[]; /* ends with NULL */
 const struct transport_ops *transport_find (const char *name);

@@ -53,11 +53,20 @@ struct ksym
 bool ksyms_find (struct ksyms *k, uint64_t va, struct ksym *ret);
 bool ksyms_is_text (const struct ksyms *k, uint64_t va);
 
-/* A module's, read by the modules' section: names are copied. */
+/* A module's, read by kernel_modules(): names are copied. */
+#define KSYMS_AREAS 8
+struct ksyms_area
+{
+  uint64_t at, len;
+  bool code; /* as well: what runs while it is loaded */
+};
 struct ksyms_module
 {
   const char *name;
   uint64_t text, text_len; /* where its code is */
+  /* Where else it has something. */
+  struct ksyms_area areas[KSYMS_AREAS];
+  unsigned nareas;
   uint64_t symtab, strtab; /* Elf64_Sym */
   uint32_t nsyms;
   uint64_t strtab_len; /* 0 = not known */
