@@ -40,6 +40,7 @@ struct text_reader
   uint64_t replay_us;
   uint64_t open_head;   /* number of the unfinished line that had a head */
   uint64_t ours_until;  /* 0 = nothing was asked */
+  char ours_key;
 };
 
 /* ---- the end of reports ---- */
@@ -152,13 +153,21 @@ is_tail (const struct text_msg *msg)
   return memmem (msg->text, msg->len, mark, sizeof mark - 1) != NULL;
 }
 
+/* No key but c makes a kernel say that it does not go on: it may well come to
+ * that while it is asked why it hangs, and it says so once. */
 static bool
-is_ours (const struct text_reader *r, const struct text_msg *msg)
+asked_for (const struct text_reader *r, const struct text_msg *msg,
+           const struct text_rule *rule)
 {
-  if (r->ours_until && msg->line->first_ms <= r->ours_until)
-    return true;
-  /* Somebody at a shell looks at a log. */
-  if (r->stage.replay)
+  return r->ours_until && msg->line->first_ms <= r->ours_until
+         && (rule->severity < SEVERITY_FATAL || r->ours_key == 'c');
+}
+
+static bool
+is_ours (const struct text_reader *r, const struct text_msg *msg,
+         const struct text_rule *rule)
+{
+  if (asked_for (r, msg, rule))
     return true;
   /* A shell shows a log, or another console is told what was said. */
   if (r->stage.replay)
@@ -223,7 +232,7 @@ take_head (struct text_reader *r, const struct rule_match *m,
     }
   if (!(p->recipe->flags & RECIPE_LINE))
     make_way (r, msg, m->rule);
-  p->e.ours = is_ours (r, msg);
+  p->e.ours = is_ours (r, msg, m->rule);
   if (!p->e.ours && told_before (r, p))
     {
       report_free (p);
@@ -325,6 +334,9 @@ on_stage (struct text_reader *r, enum stage_change change)
       finish_all (r, true);
       memset (r->seen, 0, sizeof r->seen);
       repeats_forget (&r->repeats);
+      /* What was asked was asked of another kernel; R shows its banner. */
+      if (!r->replaying && r->ours_key != 'R')
+        r->ours_until = 0;
       r->panicked = r->replaying = false;
     }
   if (r->ops.stage)
@@ -476,6 +488,8 @@ text_reader_ours (struct text_reader *r, char key, uint64_t until_ms)
 {
   if (key == '\0' || until_ms > r->ours_until)
     r->ours_until = until_ms;
+  if (key != '\0')
+    r->ours_key = key;
 }
 
 const struct stage *

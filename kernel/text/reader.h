@@ -44,13 +44,15 @@ void text_reader_free (struct text_reader *r);
 void text_reader_rules (struct text_reader *r, const struct text_rules *rules);
 void text_reader_feed (struct text_reader *r, const void *data, size_t len,
                        uint64_t ms);
+/* As splitter_gap(). */
 void text_reader_gap (struct text_reader *r, uint64_t lost, uint64_t ms);
 /* Lines and reports that stood still.  Returns when to be called again, or
  * CLOCK_NEVER. */
 uint64_t text_reader_tick (struct text_reader *r, uint64_t now);
 void text_reader_end (struct text_reader *r);
 /* We pressed a SysRq key, and from here to its end (or until ms) what the
- * guest prints is ours: events in it have `ours` set.  A key of 0: all that was
+ * guest prints is ours: events in it have `ours` set, but for the fatal ones
+ * (unless the key is c) and those of another boot.  A key of 0: all that was
  * asked for was seen, what comes after until_ms is the guest's own. */
 void text_reader_ours (struct text_reader *r, char key, uint64_t until_ms);
 const struct stage *text_reader_stage (const struct text_reader *r);

@@ -353,6 +353,7 @@ report_line (struct report *r, const struct text_msg *msg)
       r->e.last_line = msg->line->number;
       r->e.end_at = msg->line->at + msg->line->raw_len;
       r->e.last_ms = msg->line->last_ms;
+      report_registers (r, s, len);
     }
   else if (msg->stamped || !r->stamped)
     r->idle++;
