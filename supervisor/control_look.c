@@ -65,6 +65,8 @@ word_of (struct daemon *d, const struct guest *g)
                                       : "unknown";
 }
 
+static void daemon_row (struct answer *a);
+
 /* ---- list ---- */
 
 static void
@@ -73,6 +75,7 @@ list_guest (const struct guest *g, void *arg)
   struct answer *a = arg;
   struct json_object *row = guest_to_json (g);
 
+  json_add_str (row, "row", "guest");
   json_add_str (row, "health", word_of (a->d, g));
   answer_row (a, row);
 }
@@ -100,10 +103,57 @@ source_rows (struct answer *a)
     }
 }
 
+struct doubles
+{
+  struct answer *a;
+  const char *uuid, *source; /* uuid NULL: of all guests */
+};
+
+static void
+double_row (const struct guest_double *g, void *arg)
+{
+  struct doubles *all = arg;
+  struct json_object *row;
+  char says[400];
+
+  if (all->uuid && strcasecmp (all->uuid, g->uuid) != 0)
+    return;
+  row = json_object_new_object ();
+  json_add_str (row, "row", "claimed-twice");
+  json_add_str (row, "uuid", g->uuid);
+  json_add_str (row, "display", g->name);
+  json_add_str (row, "health", "claimed-twice");
+  json_add_str (row, "run", guest_run_names[g->running ? GUEST_RUNNING
+                                                       : GUEST_OFF]);
+  json_add_str (row, "source", all->source);
+  json_add_str (row, "watched", g->taken);
+  snprintf (says, sizeof (says),
+            "its uuid is claimed twice: %s is watched for it, this one is "
+            "not%s",
+            g->taken, g->running ? "; give one of them another uuid" : "");
+  json_add_text (row, "says", says, strlen (says));
+  answer_row (all->a, row);
+}
+
+static void
+double_rows (struct answer *a, const char *uuid)
+{
+  for (unsigned i = 0; i < a->d->nsources; i++)
+    {
+      struct running_source *s = &a->d->sources[i];
+      struct doubles all = { a, uuid, s->what };
+
+      if (s->self && s->ops->doubles)
+        s->ops->doubles (s->self, double_row, &all);
+    }
+}
+
 void
 op_list (struct answer *a, struct frame *f)
 {
+  daemon_row (a);
   registry_each (a->d->registry, list_guest, a);
+  double_rows (a, NULL);
   source_rows (a);
   answer_end (a, NULL);
 }
@@ -359,6 +409,7 @@ op_status (struct answer *a, struct frame *f)
   if (!g)
     source_rows (a);
   registry_each (a->d->registry, status_guest, &st);
+  double_rows (a, st.uuid);
   hub_each (a->d->hub, console_row, &st);
   texts_each (a->d->texts, st.uuid, text_row, &st);
   bindings_each (a->d->bindings, st.uuid, binding_row, a);

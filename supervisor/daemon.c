@@ -13,6 +13,7 @@
 #include "supervisor/incidents.h"
 #include "supervisor/keeper_link.h"
 #include "supervisor/text.h"
+#include "supervisor/typing.h"
 #include "supervisor/watchdog.h"
 #include "supervisor/writer_link.h"
 
@@ -295,6 +296,17 @@ own_text (void *arg, const char *uuid, char key, uint64_t until_ms)
   texts_ours (((struct daemon *) arg)->texts, uuid, key, until_ms);
 }
 
+static enum typing
+may_type (void *arg, const char *uuid, const char *console, char *what,
+          size_t n)
+{
+  struct texts_stand stand;
+
+  return texts_stand (((struct daemon *) arg)->texts, uuid, console, &stand)
+             ? typing_at (&stand, clock_ms (), what, n)
+             : TYPING_FREE;
+}
+
 static void
 on_text_boot (const char *uuid, void *arg)
 {
@@ -361,6 +373,8 @@ make_rooms (struct daemon *d, struct error *err)
     .bus = d->bus,
     .own_text = own_text,
     .own_text_arg = d,
+    .may_type = may_type,
+    .may_type_arg = d,
   };
   r = make_texts (d, err);
   if (r == 0)

@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/loop.h"
@@ -35,6 +36,15 @@ text_guest_find_ (struct texts *t, const char *uuid)
   while (g && strcasecmp (g->uuid, uuid) != 0)
     g = g->next;
   return g;
+}
+
+/* t->m held. */
+static struct text_source *
+sources_of (struct texts *t, const char *uuid)
+{
+  struct text_guest *g = text_guest_find_ (t, uuid);
+
+  return g ? g->sources : NULL;
 }
 
 void
@@ -212,6 +222,8 @@ follow_life (struct text_source *s, const struct guest *g)
   if (was->pid == now->pid && was->start_time == now->start_time)
     o.what = ORDER_BOOT;
   s->next_inc = *now;
+  s->reset_ms = o.what == ORDER_BOOT ? clock_ms () : 0;
+  s->answered = 0;
   order (s, &o);
   /* Also if it says nothing any more. */
   text_worker_note_ (s->guest->worker, s);
@@ -293,14 +305,12 @@ texts_ours (struct texts *t, const char *uuid, char key, uint64_t until_ms)
 {
   const struct text_order o
       = { .what = ORDER_OURS, .key = key, .until_ms = until_ms };
-  struct text_guest *g;
 
   if (!t)
     return;
   LOCK_SCOPE (&t->m);
-  g = text_guest_find_ (t, uuid);
   /* A key pressed on the keyboard is answered on any of them. */
-  for (struct text_source *s = g ? g->sources : NULL; s; s = s->next)
+  for (struct text_source *s = sources_of (t, uuid); s; s = s->next)
     order (s, &o);
   t->ours++;
 }
@@ -401,6 +411,55 @@ text_post_ (struct texts *t)
     return;
   atomic_store (&t->post->posted, false);
   post_unref (t->post);
+}
+
+/* ---- before a key ---- */
+
+/* t->m held.  Where the console itself has said nothing of its boot, another
+ * one may have. */
+static const struct stage *
+stage_beside (const struct text_guest *g, const struct text_source *s)
+{
+  const struct stage *best = &s->stage;
+
+  for (const struct text_source *o = g->sources; o; o = o->next)
+    if (s->stage.stage == STAGE_UNKNOWN && o->stage.stage != STAGE_UNKNOWN
+        && (best == &s->stage || o->stage.since_ms > best->since_ms))
+      best = &o->stage;
+  return best;
+}
+
+bool
+texts_stand (struct texts *t, const char *uuid, const char *console,
+             struct texts_stand *ret)
+{
+  struct text_guest *g;
+  struct text_source *s;
+
+  if (!t)
+    return false;
+  LOCK_SCOPE (&t->m);
+  g = text_guest_find_ (t, uuid);
+  s = g ? source_of (g, console) : NULL;
+  if (!s)
+    return false;
+  ret->stage = *stage_beside (g, s);
+  ret->reset_ms = s->reset_ms;
+  ret->answered = s->answered == s->stage.boots + 1;
+  return true;
+}
+
+void
+texts_answered (struct texts *t, const char *uuid)
+{
+  if (!t)
+    return;
+  LOCK_SCOPE (&t->m);
+  for (struct text_source *s = sources_of (t, uuid); s; s = s->next)
+    {
+      s->reset_ms = 0;
+      s->answered = s->stage.boots + 1;
+    }
 }
 
 /* ---- making ---- */

@@ -75,6 +75,20 @@ void texts_ours (struct texts *t, const char *uuid, char key,
  * line: the first few and the latest, see EVENTS_... in text_impl.h. */
 void texts_events (struct texts *t, const char *uuid, struct buf *out);
 
+/* What is known of a console that somebody is about to type at. */
+struct texts_stand
+{
+  struct stage stage;
+  /* The guest was reset then, and has not answered since; 0 = it was not. */
+  uint64_t reset_ms;
+  bool answered; /* a shell there did, in this boot */
+};
+/* Any thread; false: nothing is. */
+bool texts_stand (struct texts *t, const char *uuid, const char *console,
+                  struct texts_stand *ret);
+/* A shell on a console of this guest has just answered. */
+void texts_answered (struct texts *t, const char *uuid);
+
 struct texts_look
 {
   const char *uuid, *console;

@@ -156,6 +156,8 @@ struct text_source
   unsigned norders;
   bool primary;
   struct stage stage;             /* a copy, to be looked at */
+  uint64_t reset_ms;              /* of this life; 0 = none, or it answered */
+  uint32_t answered;              /* 1 + stage.boots when it did, 0 = not */
   struct text_reader_stats stats; /* of the reader and those before it */
 
   /* worker */

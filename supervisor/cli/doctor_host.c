@@ -101,7 +101,7 @@ source_row (struct json_object *row, const void *body, size_t len, void *arg)
     line (e, "ok", "source", state ? state : "?", NULL);
   else
     line (e, "bad", "source", state ? state : "?",
-          "hangdog status says since when; journalctl -u hangdog says why");
+          "journalctl -u hangdog --since -1h");
   return 0;
 }
 
@@ -139,8 +139,9 @@ sources (struct exam *e)
     }
   if (!any)
     line (e, "warn", "guests",
-          "neither libvirt's socket nor a QEMU run directory is on this host",
-          "systemctl start libvirtd, or name \"sources\" in the configuration");
+          "neither libvirt's socket nor a QEMU run directory is on this host; "
+          "others are named as \"sources\" in the configuration",
+          "systemctl start libvirtd");
 }
 
 /* As a daemon would find them now. */
@@ -180,7 +181,8 @@ yama (struct exam *e)
   if (f && fscanf (f, "%d", &scope) == 1 && scope >= 3)
     line (e, "warn", "Yama",
           "ptrace_scope is 3: even root may not read a guest's memory",
-          "it can only be changed by a reboot with kernel.yama.ptrace_scope=1");
+          "echo kernel.yama.ptrace_scope=1 >/etc/sysctl.d/zz-hangdog.conf && "
+          "reboot");
   else
     line (e, "ok", "Yama", "the keeper may read a guest's memory", NULL);
   if (f)
@@ -203,7 +205,7 @@ space (struct exam *e, const struct cli *cli)
   /* The default of spool-free-floor: the spool leaves so much to others. */
   if (v.f_bavail * v.f_frsize < (256u << 20))
     line (e, "warn", "disk", text,
-          "hangdog spool list sent, then hangdog spool drop INCIDENT");
+          "hangdog spool list sent; hangdog spool drop INCIDENT");
   else
     line (e, "ok", "disk", text, NULL);
 }

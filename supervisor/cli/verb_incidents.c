@@ -55,6 +55,8 @@ const struct verb verb_incidents = {
   .help = "Newest first.  NOW is its phase (open, collecting, packed), or how "
           "it ended\n(recovered, rebooted, replaced); \"rebooted?\" while "
           "only its text shows that.\n"
+          "Exit codes: 0 listed, be there any or none, 1 no daemon could be "
+          "asked.\n"
           "\nExample:\n  hangdog incidents --json | jq -r .verdict.class\n",
   .run = run,
 };

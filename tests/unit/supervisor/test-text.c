@@ -218,6 +218,55 @@ test_boots (void **state)
   end (w);
 }
 
+static enum text_stage
+stand (struct world *w, struct texts_stand *ret)
+{
+  char uuid[UUID_TEXT];
+
+  assert_true (texts_stand (w->t, hubworld_uuid (0, uuid, sizeof uuid),
+                            "serial0", ret));
+  assert_false (texts_stand (w->t, uuid, "nosuch", ret));
+  return ret->stage.stage;
+}
+
+/* What is known of somebody who is about to be typed at. */
+static void
+test_stand (void **state)
+{
+  struct world *w = begin (1, 0, NULL);
+  struct texts_stand st;
+  char uuid[UUID_TEXT];
+
+  says (w, 0, "lab login: ");
+  assert_true (heard (w, "guest.stage", 1));
+  assert_int_equal (stand (w, &st), STAGE_LOGIN);
+  assert_int_equal (st.reset_ms, 0);
+  assert_false (st.answered);
+  texts_answered (w->t, hubworld_uuid (0, uuid, sizeof uuid));
+  stand (w, &st);
+  assert_true (st.answered);
+  /* Told of a reset, before its console says anything. */
+  guest (w, 0, GUEST_REINCARNATED, 7, 1);
+  stand (w, &st);
+  assert_false (st.answered);
+  assert_in_range (clock_ms () - st.reset_ms, 0, WAIT_MS);
+  says (w, 0, BANNER);
+  assert_true (heard (w, "kernel.boots", 1));
+  assert_int_equal (stand (w, &st), STAGE_KERNEL);
+  assert_true (st.stage.since_ms >= st.reset_ms);
+  texts_answered (w->t, uuid);
+  stand (w, &st);
+  assert_true (st.answered);
+  assert_int_equal (st.reset_ms, 0);
+  /* And a boot that nobody told of. */
+  says (w, 0, PANIC BANNER);
+  assert_true (heard (w, "kernel.boots", 2));
+  stand (w, &st);
+  assert_false (st.answered);
+  assert_false (texts_stand (NULL, uuid, "serial0", &st));
+  end (w);
+}
+
 /* ---- other rules ---- */
 
 static void
@@ -259,6 +308,7 @@ main (void)
     T (test_our_own_keys),
     T (test_another_life),
     T (test_boots),
+    T (test_stand),
     T (test_other_rules),
   };
 
