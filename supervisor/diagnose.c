@@ -29,6 +29,7 @@
 #define HAUL_MAX_BYTES (8u << 20)
 #define HAUL_MAX_FACTS 256
 #define MAX_FACTS 1024
+#define MAX_KNOWN 256
 #define FACTS_BYTES (160u << 10) /* as JSON */
 #define CHUNK (256u << 10)
 /* A scenario that has the lane when a step wants it is done with it soon, and
@@ -54,7 +55,7 @@ struct haul
   unsigned nfiles;
   size_t bytes;
   struct fact facts[HAUL_MAX_FACTS];
-  unsigned nfacts;
+  unsigned nfacts, facts_lost;
   struct json_object *impact, *gaps; /* arrays */
   struct error err;
 };
@@ -70,8 +71,10 @@ struct diagnosis
   void *arg;
   uint64_t began_ms, step_ms;
   struct timer *retry; /* of a step whose lane is taken */
-  struct fact *facts;
-  unsigned nfacts;
+  struct fact *facts; /* samples: what the collectors brought */
+  unsigned nfacts, facts_lost;
+  struct fact *known; /* and what the house knew, one of each name */
+  unsigned nknown;
   struct json_object *impact, *gaps, *collectors;
   char stopped[128];
   uint64_t failed_ms; /* of what_fails() */
@@ -148,9 +151,18 @@ static void
 out_fact (struct collect_out *out, const struct fact *fact)
 {
   struct haul *h = container_of (out, struct haul, out);
+  struct fact *f = &h->facts[h->nfacts];
 
-  if (h->nfacts < HAUL_MAX_FACTS)
-    h->facts[h->nfacts++] = *fact;
+  if (h->nfacts == HAUL_MAX_FACTS)
+    {
+      h->facts_lost++;
+      return;
+    }
+  *f = *fact;
+  f->sample = 1;
+  for (unsigned i = 0; i < h->nfacts; i++)
+    f->sample += strcmp (h->facts[i].name, f->name) == 0;
+  h->nfacts++;
 }
 
 static void
@@ -246,6 +258,17 @@ move_all (struct json_object *to, struct json_object *from)
 }
 
 static void
+add_fact (struct diagnosis *dg, const struct fact *f)
+{
+  if (dg->nfacts < MAX_FACTS)
+    dg->facts[dg->nfacts++] = *f;
+  else
+    dg->facts_lost++;
+}
+
+/* Its facts are this diagnosis's own, and not told to the house: there they
+ * would stand as what is, long after they were looked at. */
+static void
 take_haul (struct diagnosis *dg, struct haul *h)
 {
   for (unsigned i = 0; i < h->nfiles; i++)
@@ -257,11 +280,10 @@ take_haul (struct diagnosis *dg, struct haul *h)
                        n < CHUNK ? n : CHUNK, dg->arg);
       }
   for (unsigned i = 0; i < h->nfacts; i++)
-    {
-      fact_publish (dg->d->bus, &h->facts[i]);
-      if (dg->nfacts < MAX_FACTS)
-        dg->facts[dg->nfacts++] = h->facts[i];
-    }
+    add_fact (dg, &h->facts[i]);
+  if (h->facts_lost)
+    out_gap (&h->out, "facts", "%u more than %u in one step", h->facts_lost,
+             HAUL_MAX_FACTS);
   move_all (dg->impact, h->impact);
   move_all (dg->gaps, h->gaps);
 }
@@ -270,9 +292,11 @@ take_haul (struct diagnosis *dg, struct haul *h)
 static void
 add_failed (struct diagnosis *dg, const char *collector)
 {
-  if (dg->nfacts < MAX_FACTS)
-    fact_text (&dg->facts[dg->nfacts++], &dg->guest->inc, "diagnosis.failed",
-               "diagnosis", collector, strlen (collector));
+  struct fact f;
+
+  fact_text (&f, &dg->guest->inc, "diagnosis.failed", "diagnosis", collector,
+             strlen (collector));
+  add_fact (dg, &f);
 }
 
 static void
@@ -361,13 +385,50 @@ is_long_past (const struct fact *f, uint64_t now)
 }
 
 static void
-add_known_fact (const struct fact *f, void *arg)
+know (const struct fact *f, void *arg)
 {
   struct diagnosis *dg = arg;
+  unsigned i = 0;
 
-  if (dg->nfacts < MAX_FACTS && !is_long_past (f, clock_ms ())
-      && incarnation_equal (&f->inc, &dg->guest->inc))
-    dg->facts[dg->nfacts++] = *f;
+  if (is_long_past (f, clock_ms ())
+      || !incarnation_equal (&f->inc, &dg->guest->inc))
+    return;
+  while (i < dg->nknown && strcmp (dg->known[i].name, f->name) != 0)
+    i++;
+  if (i == MAX_KNOWN)
+    dg->facts_lost++;
+  else
+    dg->known[i] = *f;
+  if (i == dg->nknown && i < MAX_KNOWN)
+    dg->nknown++;
+}
+
+/* At the begin, for the table forgets a guest that goes; and again at the end,
+ * for what came meanwhile. */
+static void
+ask_house (struct diagnosis *dg)
+{
+  fact_each (dg->d->facts, dg->guest->inc.uuid, know, dg);
+}
+
+/* A sample is newer than what was known of that name before. */
+static bool
+was_sampled_since (const struct diagnosis *dg, const struct fact *f)
+{
+  for (unsigned i = 0; i < dg->nfacts; i++)
+    if (dg->facts[i].time_ms >= f->time_ms
+        && strcmp (dg->facts[i].name, f->name) == 0)
+      return true;
+  return false;
+}
+
+static void
+add_known_facts (struct diagnosis *dg)
+{
+  ask_house (dg);
+  for (unsigned i = 0; i < dg->nknown; i++)
+    if (!was_sampled_since (dg, &dg->known[i]))
+      add_fact (dg, &dg->known[i]);
 }
 
 /* Read live, so also what the ring has not any more; now, when a report that
@@ -422,21 +483,20 @@ static void
 judge (struct diagnosis *dg)
 {
   size_t room = FACTS_BYTES;
-  unsigned left_out = 0;
+  unsigned left_out;
   struct json_object *head = json_object_new_object ();
   struct json_object *facts = json_object_new_array ();
   struct verdict verdict = { "" };
   struct ladder ladder;
   const struct cause cause = { dg->scenario, dg->code, dg->sentence };
 
-  /* What the house knew before counts too; of two facts of one name the
-   * later decides. */
-  fact_each (dg->d->facts, dg->guest->inc.uuid, add_known_fact, dg);
+  add_known_facts (dg);
   add_text_events (dg);
   if (dg->ordered)
     bindings_each (dg->d->bindings, dg->guest->inc.uuid, what_fails, dg);
   ladder_climb (dg->facts, dg->nfacts, &ladder);
   ladder_verdict (&ladder, dg->facts, dg->nfacts, &cause, &verdict);
+  left_out = dg->facts_lost;
   for (unsigned i = 0; i < dg->nfacts; i++)
     left_out += !add_bounded (facts, fact_to_json (&dg->facts[i]), &room);
   if (left_out)
@@ -468,6 +528,7 @@ diagnosis_free (struct diagnosis *dg)
   timer_free (dg->retry);
   guest_unref (dg->guest);
   free (dg->facts);
+  free (dg->known);
   free (dg);
 }
 
@@ -528,6 +589,7 @@ next_step (struct diagnosis *dg)
 static void
 first_step (void *arg)
 {
+  ask_house (arg);
   next_step (arg);
 }
 
@@ -542,10 +604,13 @@ diagnosis_start (struct daemon *d, const struct guest *g,
   int r;
 
   if (dg)
-    dg->facts = calloc (MAX_FACTS, sizeof (*dg->facts));
-  if (!dg || !dg->facts)
     {
-      free (dg);
+      dg->facts = calloc (MAX_FACTS, sizeof (*dg->facts));
+      dg->known = calloc (MAX_KNOWN, sizeof (*dg->known));
+    }
+  if (!dg || !dg->facts || !dg->known)
+    {
+      diagnosis_free (dg);
       return error_set (err, ENOMEM, "no memory for a diagnosis");
     }
   dg->d = d;
