@@ -24,6 +24,7 @@
 #include "supervisor/bindings.h"
 #include "supervisor/daemon.h"
 #include "supervisor/diagnose.h"
+#include "supervisor/haul.h"
 #include "supervisor/text.h"
 #include "tests/lib/until.h"
 
@@ -111,7 +112,72 @@ finds_nothing (struct collect_ctx *ctx, struct error *err)
   return 0;
 }
 
+/* Where a collector waits for the test. */
+static struct
+{
+  pthread_mutex_t m;
+  pthread_cond_t c;
+  bool open, left;
+} gate = { .m = PTHREAD_MUTEX_INITIALIZER, .c = PTHREAD_COND_INITIALIZER };
+
+static void
+gate_set (bool *what)
+{
+  LOCK_SCOPE (&gate.m);
+  *what = true;
+  pthread_cond_broadcast (&gate.c);
+}
+
+static void
+gate_wait (const bool *what)
+{
+  LOCK_SCOPE (&gate.m);
+  while (!*what)
+    pthread_cond_wait (&gate.c, &gate.m);
+}
+
+static void
+brings (struct collect_ctx *ctx, const char *name, const char *text)
+{
+  ctx->out->file (ctx->out, name, text, strlen (text));
+}
+
+/* And goes on to bring when nobody waits for it any more. */
+static int
+gets_stuck (struct collect_ctx *ctx, struct error *err)
+{
+  brings (ctx, "a.txt", "one ");
+  brings (ctx, "b.txt", "other ");
+  brings (ctx, "a.txt", "two");
+  found (ctx, "qemu.state", "running");
+  found (ctx, "vmm.monitor", "greets-only");
+  ctx->out->impact (ctx->out, "it was looked at");
+  gate_wait (&gate.open);
+  brings (ctx, "a.txt", "late");
+  found (ctx, "vmm.monitor", "greets-only");
+  ctx->out->gap (ctx->out, "a.txt", "late");
+  ctx->out->impact (ctx->out, "late");
+  gate_set (&gate.left);
+  return 0;
+}
+
+/* Two pieces and a half, and then more than there is room for. */
+static int
+brings_much (struct collect_ctx *ctx, struct error *err)
+{
+  static char much[HAUL_PIECE * 5 / 2], more[HAUL_MAX_BYTES];
+
+  memset (much, 'x', sizeof much);
+  ctx->out->file (ctx->out, "much", much, sizeof much);
+  ctx->out->file (ctx->out, "more", more, sizeof more);
+  brings (ctx, "more", "no hole");
+  brings (ctx, "much", "!");
+  return error_set (err, EIO, "broken off");
+}
+
 static const struct collector fakes[] = {
+  { .name = "gets-stuck", .run = gets_stuck },
+  { .name = "brings-much", .run = brings_much },
   { .name = "finds-nothing", .run = finds_nothing },
   { .name = "greets-once", .run = greets_once },
   { .name = "greets-twice", .run = greets_twice },
@@ -243,6 +309,15 @@ house_says (struct world *w, const char *name, const char *value)
   assert_int_equal (loop_round (w->d.loop, 0, NULL), 0);
 }
 
+static unsigned
+threads (struct world *w)
+{
+  struct job_stats st;
+
+  job_pool_stats (w->d.jobs, &st);
+  return st.threads;
+}
+
 /* The nth fact of that name in the bundle, or NULL. */
 static struct json_object *
 told (struct world *w, const char *name, unsigned nth)
@@ -354,6 +429,68 @@ too_many_are_counted (void **state)
   assert_non_null (fact_latest (w->d.facts, A, "guest.intent"));
 }
 
+/* ---- files ---- */
+
+/* What was brought by somebody who does not come back is there at once, and
+ * what he brings later is nobody's. */
+static void
+what_is_stuck_keeps_what_it_brought (void **state)
+{
+  struct world *w = *state;
+  struct diagnosis_step step = { .collector = "gets-stuck" };
+  struct json_object *gaps, *gap;
+
+  begin (w, &step, 1);
+  UNTIL_LOOP (w->d.loop, strstr (buf_str (&w->files), "two"));
+  assert_false (w->done);
+  assert_string_equal (buf_str (&w->files),
+                       "[a.txt@0]one [b.txt@0]other [a.txt@4]two");
+  loop_advance (w->d.loop, 5000);
+  loop_advance (w->d.loop, 100);
+  assert_true (w->done);
+  assert_string_equal (w->verdict.class_, "slow");
+  assert_non_null (told (w, "vmm.monitor", 0));
+  assert_non_null (told (w, "diagnosis.failed", 0));
+  gaps = json_object_object_get (w->head, "gaps");
+  assert_int_equal (json_object_array_length (gaps), 1);
+  gap = json_object_array_get_idx (gaps, 0);
+  assert_string_equal (json_get_str (gap, "what"), "the rest of it");
+  assert_non_null (strstr (json_get_str (gap, "why"), "did not come back"));
+
+  gate_set (&gate.open);
+  UNTIL_LOOP (w->d.loop, threads (w) == 0);
+  assert_true (gate.left);
+  assert_null (strstr (buf_str (&w->files), "late"));
+  assert_int_equal (json_object_array_length (
+                        json_object_object_get (w->head, "impact")),
+                    1);
+}
+
+static void
+what_is_too_much_is_cut (void **state)
+{
+  struct world *w = *state;
+  struct json_object *gaps;
+  char at[32];
+
+  diagnose (w, "brings-much");
+  assert_non_null (strstr (buf_str (&w->files), "[much@0]x"));
+  snprintf (at, sizeof at, "x[much@%u]x", HAUL_PIECE);
+  assert_non_null (strstr (buf_str (&w->files), at));
+  snprintf (at, sizeof at, "x[much@%u]x", 2 * HAUL_PIECE);
+  assert_non_null (strstr (buf_str (&w->files), at));
+  snprintf (at, sizeof at, "x[much@%u]!", HAUL_PIECE * 5 / 2);
+  assert_non_null (strstr (buf_str (&w->files), at));
+  assert_null (strstr (buf_str (&w->files), "[more@"));
+  gaps = json_object_object_get (w->head, "gaps");
+  assert_int_equal (json_object_array_length (gaps), 2);
+  assert_string_equal (
+      json_get_str (json_object_array_get_idx (gaps, 0), "what"), "more");
+  assert_string_equal (
+      json_get_str (json_object_array_get_idx (gaps, 1), "what"),
+      "the rest of it");
+}
+
 int
 main (void)
 {
@@ -365,6 +502,8 @@ main (void)
     T (what_was_known_gives_way),
     T (known_from_its_begin),
     T (too_many_are_counted),
+    T (what_is_stuck_keeps_what_it_brought),
+    T (what_is_too_much_is_cut),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);
