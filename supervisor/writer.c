@@ -127,8 +127,7 @@ request_done (void *arg)
   send_answers (rq);
   if (rq->op->ready && rq->rc == 0)
     {
-      /* "Try again" is about a denial too. */
-      if (strcmp (rq->op->name, "spool-retry") == 0)
+      if (rq->op->retry)
         shipper_retry (w->shipper);
       else
         shipper_kick (w->shipper);
@@ -430,6 +429,10 @@ new_peer (struct writer *w, int channel, int pipe)
   if (channel_new (w->loop, "daemon", channel, DAEMON_QUEUE, &daemon_ops, w,
                    &w->daemon, &err) < 0)
     log_error ("the daemon's channel: %s", error_text (&err));
+  /* This one knows nothing of a full disk, which is told by the next sweep,
+   * nor of a denial. */
+  w->told_full = false;
+  shipper_tell (w->shipper);
   if (pipe < 0)
     return;
   if (logpipe_reader_new (pipe, &w->pipe, &err) < 0)
@@ -443,8 +446,6 @@ new_peer (struct writer *w, int channel, int pipe)
       pipe_close (w);
       log_error ("the log pipe: %s", error_text (&err));
     }
-  /* It is told again: this one knows nothing of a full disk. */
-  w->told_full = false;
 }
 
 /* ---- the keeper ---- */
@@ -580,7 +581,8 @@ ship_event (void *arg, const char *op, const char *incident, const char *why)
   struct json_object *head = json_object_new_object ();
 
   json_add_str (head, "op", op);
-  json_add_str (head, "incident", incident);
+  if (incident)
+    json_add_str (head, "incident", incident);
   if (why)
     json_add_text (head, "why", why, strlen (why));
   tell_daemon (arg, head);

@@ -19,7 +19,8 @@ struct status
   FILE *out;
   struct json_object *rows[8]; /* arrays, by kind below */
   unsigned guests, hung, suspect, held, unknown, sick_sources, stuck;
-  bool drain_only, no_writer;
+  bool drain_only, no_writer, disk_full;
+  char denied[256]; /* by the controller, why; "" if it does not */
   const char *not_loaded; /* in the daemon's row */
   bool nowhere; /* and no source of guests was told of yet */
 };
@@ -58,6 +59,11 @@ on_row (struct json_object *row, const void *body, size_t len, void *arg)
             st->drain_only = json_get_bool (row, "drain_only", false);
             st->no_writer = !json_get_bool (row, "writer", true);
             st->not_loaded = json_get_str (row, "not_loaded");
+            st->disk_full = json_get (row, "disk_full_ms") != NULL;
+            if (json_get (row, "denied_ms"))
+              snprintf (st->denied, sizeof (st->denied),
+                        "the controller denies hangdog, nothing is sent: %s",
+                        json_get_str (row, "denied"));
           }
         if (i == STUCK)
           st->stuck++;
@@ -263,8 +269,12 @@ ours (const struct status *st)
            "guest; see its log, then restart it";
   if (st->no_writer)
     return "hangdog's writer is not there: nothing is stored or sent";
+  if (st->disk_full)
+    return "the disk of hangdog's state is full: evidence is being lost";
   if (st->not_loaded)
     return st->not_loaded;
+  if (st->denied[0])
+    return st->denied;
   if (st->nowhere)
     return "nowhere to look for guests: name \"sources\" in the configuration "
            "(`hangdog doctor` says more)";
