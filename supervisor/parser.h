@@ -40,13 +40,13 @@ struct jail
   uint64_t deadline_ms; /* of the whole process */
   unsigned cpu_s;
 };
-/* For the rest of this process.  *ret_landlock: the kernel has it. */
 /* The list of system calls: its programme (len 0: none for this architecture),
  * and installing it; by libseccomp, or only written to a descriptor. */
 struct sock_filter;
 const struct sock_filter *jail_filter (size_t *ret_len);
 int jail_filter_calls (struct error *err);
 int jail_filter_seccomp (int export_fd, struct error *err);
+/* For the rest of this process.  *ret_landlock: the kernel has it. */
 int jail_enter (const struct jail *j, bool *ret_landlock, struct error *err);
 
 #endif

@@ -220,8 +220,9 @@ struct declaration
 {
   struct writer *w;
   uint32_t id;
-  bool forget, close; /* a new daemon: the ids begin anew */
-  char uuid[65], name[65], guest[129];
+  bool forget; /* a new daemon: the ids begin anew */
+  bool close;
+  char uuid[65], name[65];
 };
 
 static void
@@ -348,7 +349,7 @@ declare_run (void *arg)
     logs_forget_ids (logs);
   else if (d->close)
     logs_close_id (logs, d->id);
-  else if (logs_declare (logs, d->id, d->uuid, d->name, d->guest,
+  else if (logs_declare (logs, d->id, d->uuid, d->name,
                          clock_ms (), &err)
            < 0)
     log_error ("console %s of %s: %s", d->name, d->uuid, error_text (&err));
@@ -361,7 +362,6 @@ declare (struct writer *w, const struct frame *frame, bool close)
   struct declaration *d = calloc (1, sizeof *d);
   const char *uuid = frame ? json_get_str (frame->head, "uuid") : NULL;
   const char *name = frame ? json_get_str (frame->head, "name") : NULL;
-  const char *guest = frame ? json_get_str (frame->head, "guest") : NULL;
   int64_t id = frame ? json_get_int (frame->head, "id", -1) : 0;
 
   if (d == NULL || id < 0 || id > UINT32_MAX)
@@ -375,7 +375,6 @@ declare (struct writer *w, const struct frame *frame, bool close)
   d->close = close;
   snprintf (d->uuid, sizeof d->uuid, "%s", uuid ? uuid : "");
   snprintf (d->name, sizeof d->name, "%s", name ? name : "");
-  snprintf (d->guest, sizeof d->guest, "%s", guest ? guest : "");
   if (lane_add (w->disk_lane, 0, declare_run, d, free) < 0)
     free (d);
 }

@@ -4,20 +4,9 @@
  */
 #include "transports/transport.h"
 
-#include <string.h>
-
 const struct transport_ops *const transports[] = {
   &transport_console,
   &transport_monitor,
   &transport_tcp,
   NULL,
 };
-
-const struct transport_ops *
-transport_find (const char *name)
-{
-  for (unsigned i = 0; transports[i]; i++)
-    if (strcmp (transports[i]->name, name) == 0)
-      return transports[i];
-  return NULL;
-}

@@ -64,6 +64,5 @@ extern const struct transport_ops transport_monitor;
 extern const struct transport_ops transport_tcp;
 
 extern const struct transport_ops *const transports[]; /* ends with NULL */
-const struct transport_ops *transport_find (const char *name);
 
 #endif
