@@ -102,12 +102,16 @@ void
 writer_state_row (const struct writer_state *ws, struct json_object *row,
                   uint64_t now_ms)
 {
+  char text[256];
+
   if (ws->full_since_ms)
     json_add_int (row, "disk_full_ms", (int64_t) (now_ms - ws->full_since_ms));
   if (!ws->denied_since_ms)
     return;
+  snprintf (text, sizeof (text), "the controller denies hangdog, nothing is "
+            "sent: %s", ws->denied);
   json_add_int (row, "denied_ms", (int64_t) (now_ms - ws->denied_since_ms));
-  json_add_text (row, "denied", ws->denied, strlen (ws->denied));
+  json_add_text (row, "denied", text, strlen (text));
 }
 
 void

@@ -25,7 +25,8 @@ void writer_state_up (struct writer_state *ws);
 /* False: that is no word of a writer. */
 bool writer_state_hear (struct writer_state *ws, struct json_object *head,
                         uint64_t now_ms);
-/* "disk_full_ms", "denied_ms" and "denied", each only while it is so. */
+/* "disk_full_ms", "denied_ms" and "denied" (a sentence), each only while it is
+ * so. */
 void writer_state_row (const struct writer_state *ws, struct json_object *row,
                        uint64_t now_ms);
 void writer_state_dump (const struct writer_state *ws, struct buf *out,

@@ -24,6 +24,9 @@ struct session
   char chunk[SESSION_CHUNK];
   struct buf window;     /* what session_expect() has not passed yet */
   uint64_t lost;         /* bytes that came faster than we read */
+  char uuid[UUID_TEXT], console[32];
+  typing_fn *may_type; /* NULL: nobody is asked */
+  void *may_type_arg;
   uint64_t bytes;
 };
 
@@ -31,5 +34,6 @@ struct session
  * (the lease was taken), -EPIPE (the console went). */
 ssize_t session_pull_ (struct session *s, uint64_t deadline);
 void session_pause_ (uint64_t deadline);
+enum typing session_typing_ (struct session *s, char *what, size_t n);
 
 #endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A look at a guest's kernel: sections, each of which stands alone and says in
+ * rows what it found.
+ *
+ * A row is one JSON object on one line, with "row" as its first member:
+ * task, stack, cpu, lock, request, ... (docs/inspect-json.md).  What a section
+ * could not find out is a row "lacks" with a reason, not an error.  All text
+ * of the guest goes through rows_text(), which escapes it.
+ */
+#ifndef HANGDOG_KERNEL_MEMORY_LOOK_H
+#define HANGDOG_KERNEL_MEMORY_LOOK_H
+
+#include "base/rows.h"
+#include "kernel/memory/inspect.h"
+#include "kernel/memory/kernel.h"
+#include "kernel/memory/unwind.h"
+
+struct error;
+struct stacks;
+
+struct look
+{
+  struct kernel *k;
+  struct rows *rows;
+  uint64_t now_ns;        /* the guest's clock, 0 = not known */
+  struct stacks *stacks;  /* identical ones have one number (stacks.c) */
+  struct look_tasks *tasks; /* read once for all sections; tasks.h */
+};
+
+struct section
+{
+  const char *name;    /* "tasks" */
+  const char *summary; /* for --help */
+  bool cheap;          /* part of a look that was asked for nothing special */
+  /* 0, or an error of our own (no memory, over the limits): what the guest
+   * lacks is told in rows. */
+  int (*run) (struct look *l, struct error *err);
+};
+extern const struct section *const sections[]; /* ends with NULL */
+extern const struct section section_system, section_cpus, section_tasks,
+    section_locks, section_io, section_mem, section_modules, section_dmesg;
+const struct section *section_find (const char *name);
+
+/* The guest's clock in ns, as its CPUs last looked at it; 0 = not known. */
+uint64_t look_clock (struct kernel *k);
+
+/* A row {"row":"lacks","section":...,"what":...,"why":...}. */
+void look_lacks (struct look *l, const char *section, const char *what,
+                 const char *why, ...)
+    __attribute__ ((format (printf, 4, 5)));
+
+#endif
