@@ -31,6 +31,12 @@ clock_us (void)
 }
 
 uint64_t
+clock_cpu_us (void)
+{
+  return read_us (CLOCK_THREAD_CPUTIME_ID);
+}
+
+uint64_t
 clock_wall_ms (void)
 {
   return read_us (CLOCK_REALTIME) / 1000;

@@ -4,6 +4,7 @@
  */
 #include "base/error.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -55,42 +56,48 @@ finish (struct error *err, int code, const char *text)
   return -code;
 }
 
-int
-error_set (struct error *err, int code, const char *fmt, ...)
+/* with_why: what the code means stands behind the words. */
+__attribute__ ((format (printf, 4, 0))) static int
+set (struct error *err, int code, bool with_why, const char *fmt, va_list ap)
 {
   int saved = errno;
   char text[sizeof err->msg] = "";
-  va_list ap;
 
   if (err)
     {
-      va_start (ap, fmt);
       add (text, sizeof text, fmt, ap);
-      va_end (ap);
+      /* %m is thread safe and the same in glibc and musl; strerror and
+       * strerror_r are not both. */
+      errno = code < 0 ? -code : code == 0 ? EIO : code;
+      if (with_why)
+        addf (text, sizeof text, text[0] ? ": %m" : "%m");
     }
   errno = saved;
   return finish (err, code, text);
 }
 
 int
+error_set (struct error *err, int code, const char *fmt, ...)
+{
+  va_list ap;
+  int r;
+
+  va_start (ap, fmt);
+  r = set (err, code, false, fmt, ap);
+  va_end (ap);
+  return r;
+}
+
+int
 error_errno (struct error *err, int code, const char *fmt, ...)
 {
-  int saved = errno;
-  char text[sizeof err->msg] = "";
   va_list ap;
+  int r;
 
-  if (err)
-    {
-      va_start (ap, fmt);
-      add (text, sizeof text, fmt, ap);
-      va_end (ap);
-      /* %m is thread safe and the same in glibc and musl; strerror and
-       * strerror_r are not both. */
-      errno = code < 0 ? -code : code == 0 ? EIO : code;
-      addf (text, sizeof text, text[0] ? ": %m" : "%m");
-    }
-  errno = saved;
-  return finish (err, code, text);
+  va_start (ap, fmt);
+  r = set (err, code, true, fmt, ap);
+  va_end (ap);
+  return r;
 }
 
 void

@@ -8,7 +8,6 @@
  */
 #include "base/frame.h"
 
-#include <endian.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -20,6 +19,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "base/le.h"
 #include "base/text.h"
 
 #define MAGIC "HDF1"
@@ -138,15 +138,6 @@ receive (struct frame_in *in, int sock, struct iovec *iov, unsigned niov,
   return r < 0 ? r : n;
 }
 
-static uint32_t
-get_u32 (const unsigned char *p)
-{
-  uint32_t v;
-
-  memcpy (&v, p, sizeof v);
-  return le32toh (v);
-}
-
 /* The header is complete: are its promises acceptable?  The memory asked for
  * is bounded, and is not touched before the bytes come. */
 static int
@@ -154,8 +145,8 @@ check_header (struct frame_in *in, struct error *err)
 {
   if (memcmp (in->header, MAGIC, 4) != 0)
     return error_set (err, EPROTO, "not a frame (no magic)");
-  in->head_len = get_u32 (in->header + 4);
-  in->body_len = get_u32 (in->header + 8);
+  in->head_len = le_get32 (in->header + 4);
+  in->body_len = le_get32 (in->header + 8);
   if (in->head_len < 2 || in->head_len > FRAME_MAX_HEAD)
     return error_set (err, EPROTO, "a frame with a head of %u bytes",
                       in->head_len);
@@ -292,7 +283,6 @@ frame_out_new (struct json_object *head, const void *body, size_t body_len,
   struct frame_out *out;
   const char *text;
   size_t head_len = 0;
-  uint32_t v;
   int r;
 
   if (!json_object_is_type (head, json_type_object))
@@ -315,10 +305,8 @@ frame_out_new (struct json_object *head, const void *body, size_t body_len,
     return error_errno (err, ENOMEM, "coding a frame");
   *out = (struct frame_out){ .len = FRAME_HEADER + head_len + body_len };
   memcpy (out->data, MAGIC, 4);
-  v = htole32 ((uint32_t) head_len);
-  memcpy (out->data + 4, &v, sizeof v);
-  v = htole32 ((uint32_t) body_len);
-  memcpy (out->data + 8, &v, sizeof v);
+  le_put32 (out->data + 4, (uint32_t) head_len);
+  le_put32 (out->data + 8, (uint32_t) body_len);
   memcpy (out->data + FRAME_HEADER, text, head_len);
   if (body_len)
     memcpy (out->data + FRAME_HEADER + head_len, body, body_len);

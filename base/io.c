@@ -29,14 +29,13 @@ io_read (int fd, void *dst, size_t cap, size_t *ret_len)
   return 0;
 }
 
-int
-io_write (int fd, const void *data, size_t len)
+/* At *offset, which moves along; NULL = where fd stands. */
+static int
+write_all (int fd, const char *p, size_t len, off_t *offset)
 {
-  const char *p = data;
-
   while (len > 0)
     {
-      ssize_t n = write (fd, p, len);
+      ssize_t n = offset ? pwrite (fd, p, len, *offset) : write (fd, p, len);
 
       if (n < 0 && errno == EINTR)
         continue;
@@ -44,28 +43,24 @@ io_write (int fd, const void *data, size_t len)
         return -errno;
       p += n;
       len -= (size_t) n;
+      if (offset)
+        *offset += n;
     }
   return 0;
 }
 
 int
+io_write (int fd, const void *data, size_t len)
+{
+  return write_all (fd, data, len, NULL);
+}
+
+int
 io_pwrite (int fd, const void *data, size_t len, uint64_t offset)
 {
-  const char *p = data;
+  off_t at = (off_t) offset;
 
-  while (len > 0)
-    {
-      ssize_t n = pwrite (fd, p, len, (off_t) offset);
-
-      if (n < 0 && errno == EINTR)
-        continue;
-      if (n < 0)
-        return -errno;
-      p += n;
-      len -= (size_t) n;
-      offset += (uint64_t) n;
-    }
-  return 0;
+  return write_all (fd, data, len, &at);
 }
 
 DIR *

@@ -328,6 +328,94 @@ json_add_bool (struct json_object *obj, const char *key, bool v)
   json_object_object_add (obj, key, json_object_new_boolean (v));
 }
 
+/* ---- shown to a person ---- */
+
+/* What json-c made of it holds nothing that a terminal would act on, nor an
+ * escape of such a thing, which a reader of the JSON would turn into one. */
+static bool
+is_plain (const char *text, size_t len)
+{
+  for (size_t i = 0; i < len; i++)
+    {
+      if ((unsigned char) text[i] < 0x20 || (unsigned char) text[i] > 0x7e)
+        return false;
+      if (text[i] == '\\' && !strchr ("\"\\/nt", text[++i]))
+        return false;
+    }
+  return true;
+}
+
+static struct json_object *safe_copy (struct json_object *obj);
+
+static struct json_object *
+safe_object (struct json_object *obj)
+{
+  struct json_object *copy = json_object_new_object ();
+  struct buf safe;
+
+  json_object_object_foreach (obj, key, value)
+    {
+      safe = (struct buf) BUF_INIT (SIZE_MAX / 2);
+      text_escape (&safe, key, strlen (key),
+                   TEXT_KEEP_NEWLINE | TEXT_KEEP_TAB);
+      json_object_object_add (copy, buf_str (&safe), safe_copy (value));
+      buf_done (&safe);
+    }
+  return copy;
+}
+
+static struct json_object *
+safe_string (struct json_object *obj)
+{
+  struct json_object *holder = json_object_new_object (), *copy;
+
+  json_add_text (holder, "s", json_object_get_string (obj),
+                 (size_t) json_object_get_string_len (obj));
+  copy = json_object_get (json_get (holder, "s"));
+  json_object_put (holder);
+  return copy;
+}
+
+static struct json_object *
+safe_copy (struct json_object *obj)
+{
+  struct json_object *copy;
+
+  switch (json_object_get_type (obj))
+    {
+    case json_type_object:
+      return safe_object (obj);
+    case json_type_string:
+      return safe_string (obj);
+    case json_type_array:
+      copy = json_object_new_array ();
+      for (size_t i = 0; i < json_object_array_length (obj); i++)
+        json_object_array_add (copy,
+                               safe_copy (json_object_array_get_idx (obj, i)));
+      return copy;
+    default:
+      return json_object_get (obj);
+    }
+}
+
+void
+json_show (struct json_object *obj, struct buf *out)
+{
+  CLEANUP_JSON struct json_object *copy = NULL;
+  const char *text;
+  size_t len;
+
+  text = json_object_to_json_string_length (obj, JSON_C_TO_STRING_PLAIN, &len);
+  if (text && !is_plain (text, len))
+    {
+      copy = safe_copy (obj);
+      text = json_object_to_json_string_length (copy, JSON_C_TO_STRING_PLAIN,
+                                                &len);
+    }
+  if (text)
+    buf_append (out, text, len);
+}
+
 struct json_object *
 json_get (struct json_object *obj, const char *key)
 {

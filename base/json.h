@@ -141,6 +141,11 @@ void json_add_str (struct json_object *obj, const char *key, const char *s);
 void json_add_int (struct json_object *obj, const char *key, int64_t v);
 void json_add_bool (struct json_object *obj, const char *key, bool v);
 
+/* obj on one line, fit for a terminal: whatever its strings and keys hold,
+ * they are escaped as by json_add_text(), which changes nothing where that
+ * was done before.  All JSON that goes to stdout goes through here. */
+void json_show (struct json_object *obj, struct buf *out);
+
 /* Readers for wire objects: NULL, dflt when absent or of another type. */
 const char *json_get_str (struct json_object *obj, const char *key);
 int64_t json_get_int (struct json_object *obj, const char *key, int64_t dflt);

@@ -30,12 +30,16 @@ enum open_kind
                    through the UUCP lock libvirt uses: -EBUSY when held */
   OPEN_PROC,    /* path "PID/NAME" or "PID/task/TID/NAME" below /proc (root is
                    "/proc") for NAME in a fixed list; the start time of PID
-                   must be check_start.  mem, maps, ns/net, task (a folder) and
-                   pidfd are the thing itself.  stack, syscall, wchan, status,
-                   stat and schedstat are a sealed copy of the text in memory:
-                   the kernel asks for the reader's rights at each read there,
-                   so the descriptor alone would be worth nothing to the
-                   daemon.  Of a thread only these texts. */
+                   must be check_start.  mem, pagemap, maps, ns/net, task (a
+                   folder) and pidfd are the thing itself.
+                   map_files/START-END is the file of a mapping that is
+                   writable and shared, O_RDONLY: a regular file or a memfd, at
+                   least as large as the mapping's end in it; no other.
+                   stack, syscall, wchan, status, stat and schedstat are a
+                   sealed copy of the text in memory: the kernel asks for the
+                   reader's rights at each read there, so the descriptor alone
+                   would be worth nothing to the daemon.  Of a thread only
+                   these texts. */
   OPEN_KIND_MAX,
 };
 

@@ -6,14 +6,18 @@
  * that process is gone everything opened through it fails.  So the start time
  * is read through it, and then the file.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 
 #include "base/cleanup.h"
 #include "base/error.h"
@@ -30,6 +34,7 @@ enum how
   FOLDER,
   COPY, /* the rights are asked for at each read; never waits for the target */
   PIDFD,
+  MAPPED, /* the file of a shared mapping */
 };
 
 static const struct
@@ -39,6 +44,7 @@ static const struct
   bool thread; /* also of one thread */
 } names[] = {
   { "mem", DESCRIPTOR, false },
+  { "pagemap", DESCRIPTOR, false },
   /* Reading it waits for the target's mmap lock: that is the reader's risk,
    * not the keeper's. */
   { "maps", DESCRIPTOR, false },
@@ -180,6 +186,141 @@ copy_text (int dir, const char *name, int *ret_fd)
   return 0;
 }
 
+/* ---- the file of a mapping ---- */
+
+#define MAPPED_PREFIX "map_files/"
+#define MAX_FDS 65536
+
+struct mapping
+{
+  uint64_t start, end, offset, inode;
+  dev_t dev;
+};
+
+static bool
+parse_mapping (const char *path, struct mapping *ret)
+{
+  char again[64];
+
+  if (sscanf (path, MAPPED_PREFIX "%16" SCNx64 "-%16" SCNx64, &ret->start,
+              &ret->end)
+          != 2
+      || ret->end <= ret->start)
+    return false;
+  /* As the kernel writes it, and nothing behind it. */
+  snprintf (again, sizeof again, MAPPED_PREFIX "%" PRIx64 "-%" PRIx64,
+            ret->start, ret->end);
+  return strcmp (again, path) == 0;
+}
+
+/* That mapping must be there, be shared and be writable: what a process runs
+ * or reads its secrets from is not. */
+static int
+find_mapping (int dir, struct mapping *m)
+{
+  CLEANUP_FREE char *line = NULL;
+  CLEANUP_FCLOSE FILE *maps = NULL;
+  int fd = openat (dir, "maps", O_RDONLY | O_CLOEXEC);
+  size_t cap = 0;
+
+  if (fd < 0)
+    return -errno;
+  maps = fdopen (fd, "r");
+  if (!maps)
+    {
+      close (fd);
+      return -ENOMEM;
+    }
+  while (getline (&line, &cap, maps) > 0)
+    {
+      unsigned major_no, minor_no;
+      uint64_t start, end;
+      char perms[5];
+
+      if (sscanf (line,
+                  "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %x:%x %" SCNu64,
+                  &start, &end, perms, &m->offset, &major_no, &minor_no,
+                  &m->inode)
+              != 7
+          || start != m->start || end != m->end)
+        continue;
+      m->dev = makedev (major_no, minor_no);
+      return memcmp (perms, "rw-s", 4) == 0 && m->inode ? 0 : -EACCES;
+    }
+  return -ENOENT;
+}
+
+static bool
+is_mapped (const struct stat *st, const struct mapping *m)
+{
+  return S_ISREG (st->st_mode) && st->st_ino == m->inode
+         && st->st_dev == m->dev;
+}
+
+/* By its own descriptor, if it kept one: what takes fewer rights. */
+static int
+find_descriptor (int dir, const struct mapping *m)
+{
+  CLEANUP_CLOSEDIR DIR *fds = NULL;
+  int fd = openat (dir, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  struct dirent *e;
+
+  if (fd < 0)
+    return -errno;
+  fds = fdopendir (fd);
+  if (!fds)
+    {
+      close (fd);
+      return -ENOMEM;
+    }
+  for (unsigned n = 0; n < MAX_FDS && (e = readdir (fds)); n++)
+    {
+      struct stat st;
+
+      if (e->d_name[0] != '.' && fstatat (fd, e->d_name, &st, 0) == 0
+          && is_mapped (&st, m))
+        {
+          int r = openat (fd, e->d_name, O_RDONLY | O_CLOEXEC);
+
+          return r < 0 ? -errno : r;
+        }
+    }
+  return -ENOENT;
+}
+
+static int
+open_mapped (int dir, const char *path)
+{
+  CLEANUP_CLOSE int fd = -1;
+  struct mapping m = { 0 };
+  struct stat st;
+  int r;
+
+  if (!parse_mapping (path, &m))
+    return -EINVAL;
+  r = find_mapping (dir, &m);
+  if (r < 0)
+    return r;
+  fd = find_descriptor (dir, &m);
+  /* O_PATH first: a device is not opened to find out that it is one. */
+  if (fd < 0)
+    {
+      CLEANUP_CLOSE int at = openat (dir, path, O_PATH | O_CLOEXEC);
+
+      if (at < 0)
+        return -errno;
+      if (fstat (at, &st) < 0 || !is_mapped (&st, &m))
+        return -EACCES;
+      fd = open (fd_path_ (at).text, O_RDONLY | O_CLOEXEC);
+    }
+  if (fd < 0)
+    return -errno;
+  if (fstat (fd, &st) < 0 || !is_mapped (&st, &m)
+      || (uint64_t) st.st_size < m.offset + (m.end - m.start))
+    return -EACCES;
+  return steal_fd (&fd);
+}
+
 static int
 open_named (int dir, int32_t pid, const char *path, enum how how, int *ret_fd)
 {
@@ -197,6 +338,11 @@ open_named (int dir, int32_t pid, const char *path, enum how how, int *ret_fd)
       break;
     case DESCRIPTOR:
       fd = openat (dir, path, O_RDONLY | O_CLOEXEC);
+      break;
+    case MAPPED:
+      fd = open_mapped (dir, path);
+      if (fd < 0)
+        return fd;
       break;
     }
   if (fd < 0)
@@ -230,6 +376,12 @@ find_name (const char *path, int32_t *ret_pid, const char **ret_rest,
         *ret_how = names[i].how;
         return 0;
       }
+  if (!thread && strncmp (name, MAPPED_PREFIX, strlen (MAPPED_PREFIX)) == 0)
+    {
+      *ret_rest = rest;
+      *ret_how = MAPPED;
+      return 0;
+    }
   return -EACCES;
 }
 

@@ -95,14 +95,14 @@ read_all (int fd, size_t first, size_t max, char **ret_data, size_t *ret_len)
             return -ENOMEM;
           data = p;
         }
-      ssize_t n = read (fd, data + len, cap - len);
-      if (n < 0 && errno == EINTR)
-        continue;
-      if (n < 0)
-        return -errno;
-      if (n == 0)
+      size_t n = 0;
+      int r = io_read (fd, data + len, cap - len, &n);
+
+      if (r < 0)
+        return r;
+      len += n;
+      if (len < cap)
         break;
-      len += (size_t) n;
     }
   if (len > max)
     return -EFBIG;

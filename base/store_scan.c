@@ -6,12 +6,12 @@
  */
 #include "base/store_scan.h"
 
-#include <endian.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/le.h"
 #include "base/store.h"
 
 #define WINDOW_MIN (64u << 10)
@@ -21,90 +21,42 @@
 
 static const char file_magic[8] = "HDSTORE\n";
 
-static void
-put16 (unsigned char *p, uint16_t v)
-{
-  v = htole16 (v);
-  memcpy (p, &v, sizeof v);
-}
-
-static void
-put32 (unsigned char *p, uint32_t v)
-{
-  v = htole32 (v);
-  memcpy (p, &v, sizeof v);
-}
-
-static void
-put64 (unsigned char *p, uint64_t v)
-{
-  v = htole64 (v);
-  memcpy (p, &v, sizeof v);
-}
-
-static uint16_t
-get16 (const unsigned char *p)
-{
-  uint16_t v;
-
-  memcpy (&v, p, sizeof v);
-  return le16toh (v);
-}
-
-static uint32_t
-get32 (const unsigned char *p)
-{
-  uint32_t v;
-
-  memcpy (&v, p, sizeof v);
-  return le32toh (v);
-}
-
-static uint64_t
-get64 (const unsigned char *p)
-{
-  uint64_t v;
-
-  memcpy (&v, p, sizeof v);
-  return le64toh (v);
-}
-
 void
 store_pack_file_head (unsigned char dst[STORE_FILE_HEAD], uint64_t marker)
 {
   memcpy (dst, file_magic, sizeof file_magic);
-  put32 (dst + 8, STORE_VERSION);
-  put64 (dst + 12, marker);
-  put32 (dst + 20, crc32c (0, dst, 20));
+  le_put32 (dst + 8, STORE_VERSION);
+  le_put64 (dst + 12, marker);
+  le_put32 (dst + 20, crc32c (0, dst, 20));
 }
 
 void
 store_pack_head (unsigned char dst[STORE_HEAD], const struct store_head *head)
 {
-  put64 (dst, head->marker);
-  put32 (dst + 8, head->len);
-  put16 (dst + 12, head->type);
-  put16 (dst + 14, 0);
-  put64 (dst + 16, head->seq);
-  put32 (dst + 24, head->data_crc);
+  le_put64 (dst, head->marker);
+  le_put32 (dst + 8, head->len);
+  le_put16 (dst + 12, head->type);
+  le_put16 (dst + 14, 0);
+  le_put64 (dst + 16, head->seq);
+  le_put32 (dst + 24, head->data_crc);
   /* Covers the data too, through its crc: so the length can be trusted before
    * the data is read. */
-  put32 (dst + 28, crc32c (0, dst, 28));
+  le_put32 (dst + 28, crc32c (0, dst, 28));
 }
 
 static bool
 unpack_head (const unsigned char *src, struct store_head *ret)
 {
   struct store_head h = {
-    .marker = get64 (src),
-    .len = get32 (src + 8),
-    .type = get16 (src + 12),
-    .seq = get64 (src + 16),
-    .data_crc = get32 (src + 24),
+    .marker = le_get64 (src),
+    .len = le_get32 (src + 8),
+    .type = le_get16 (src + 12),
+    .seq = le_get64 (src + 16),
+    .data_crc = le_get32 (src + 24),
   };
 
   /* The bound on seq leaves room for every append to come. */
-  if (get32 (src + 28) != crc32c (0, src, 28) || get16 (src + 14) != 0
+  if (le_get32 (src + 28) != crc32c (0, src, 28) || le_get16 (src + 14) != 0
       || h.len > STORE_MAX_RECORD || h.marker == 0 || h.seq > UINT64_MAX / 2)
     return false;
   *ret = h;
@@ -174,6 +126,16 @@ window (struct store_scan *s, uint64_t off, size_t len,
   return 0;
 }
 
+/* The file from off on, as much of it as a window holds. */
+static int
+piece (struct store_scan *s, uint64_t off, const unsigned char **ret,
+       size_t *ret_len, struct error *err)
+{
+  *ret_len
+      = s->size - off < WINDOW_MIN ? (size_t) (s->size - off) : WINDOW_MIN;
+  return window (s, off, *ret_len, ret, err);
+}
+
 /* 1 when everything from off to the end is zero, as after a power cut that
  * kept the size and lost the data. */
 static int
@@ -181,10 +143,9 @@ all_zero (struct store_scan *s, uint64_t off, struct error *err)
 {
   while (off < s->size)
     {
-      size_t n
-          = s->size - off < WINDOW_MIN ? (size_t) (s->size - off) : WINDOW_MIN;
       const unsigned char *p;
-      int r = window (s, off, n, &p, err);
+      size_t n;
+      int r = piece (s, off, &p, &n, err);
 
       if (r < 0)
         return r;
@@ -218,13 +179,12 @@ find_head (struct store_scan *s, uint64_t off, uint64_t *ret, struct error *err)
 {
   unsigned char marker[8];
 
-  put64 (marker, s->marker);
+  le_put64 (marker, s->marker);
   while (s->size - off >= STORE_HEAD)
     {
-      size_t n
-          = s->size - off < WINDOW_MIN ? (size_t) (s->size - off) : WINDOW_MIN;
       const unsigned char *p;
-      int r = window (s, off, n, &p, err);
+      size_t n;
+      int r = piece (s, off, &p, &n, err);
 
       if (r < 0)
         return r;
@@ -287,15 +247,15 @@ store_scan_start (struct store_scan *s, int fd, struct error *err)
   if (r < 0)
     return r;
   if (memcmp (p, file_magic, sizeof file_magic) == 0
-      && get32 (p + 20) == crc32c (0, p, 20) && get64 (p + 12) != 0)
+      && le_get32 (p + 20) == crc32c (0, p, 20) && le_get64 (p + 12) != 0)
     {
-      if (get32 (p + 8) != STORE_VERSION)
+      if (le_get32 (p + 8) != STORE_VERSION)
         return error_set (err, EPROTONOSUPPORT,
                           "written by another version of hangdog (log format "
                           "%u, this one knows %d): use that version, or move "
                           "the file away",
-                          get32 (p + 8), STORE_VERSION);
-      s->marker = get64 (p + 12);
+                          le_get32 (p + 8), STORE_VERSION);
+      s->marker = le_get64 (p + 12);
       s->off = STORE_FILE_HEAD;
       return 0;
     }
@@ -328,7 +288,7 @@ damage_at (struct store_scan *s, struct store_item *item, struct error *err)
       if (off == 0)
         memcpy (start, file_magic, sizeof start);
       else
-        put64 (start, s->marker);
+        le_put64 (start, s->marker);
       r = window (s, off, n, &p, err);
       if (r == 0 && memcmp (p, start, n) == 0)
         item->kind = STORE_ITEM_TORN;

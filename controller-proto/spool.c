@@ -121,6 +121,22 @@ spool_missing (const char *id, struct error *err)
   return error_set (err, ENOENT, "no incident %s in the spool", id);
 }
 
+int
+spool_lookup (struct spool *sp, const char *id, struct item **ret,
+              struct error *err)
+{
+  struct item *it;
+  int r = spool_check_id (id, err);
+
+  if (r < 0)
+    return r;
+  it = spool_find (sp, id);
+  if (it == NULL)
+    return spool_missing (id, err);
+  *ret = it;
+  return 0;
+}
+
 /* ---- ID.json ---- */
 
 int
@@ -265,12 +281,10 @@ spool_read_incident (struct spool *sp, const char *id, char **ret_json,
   CLEANUP_JSON struct json_object *all = NULL;
   CLEANUP_CLOSE int dir = -1;
   struct item *it;
-  int r = spool_check_id (id, err);
+  int r = spool_lookup (sp, id, &it, err);
 
   if (r < 0)
     return r;
-  if ((it = spool_find (sp, id)) == NULL)
-    return spool_missing (id, err);
   if (it->pub.place == SPOOL_OPEN)
     {
       if ((r = spool_open_dir (sp, id, NULL, &dir, err)) < 0)
@@ -412,13 +426,10 @@ static int
 ready_item (struct spool *sp, const char *id, struct item **ret,
             struct error *err)
 {
-  int r = spool_check_id (id, err);
+  int r = spool_lookup (sp, id, ret, err);
 
   if (r < 0)
     return r;
-  *ret = spool_find (sp, id);
-  if (*ret == NULL)
-    return spool_missing (id, err);
   if ((*ret)->pub.place != SPOOL_READY)
     return error_set (err, EALREADY, "incident %s is not in ready/ but %s/",
                       id, spool_place_names[(*ret)->pub.place]);
@@ -480,12 +491,10 @@ int
 spool_retry (struct spool *sp, const char *id, struct error *err)
 {
   struct item *it;
-  int r = spool_check_id (id, err);
+  int r = spool_lookup (sp, id, &it, err);
 
   if (r < 0)
     return r;
-  if ((it = spool_find (sp, id)) == NULL)
-    return spool_missing (id, err);
   if (it->pub.place != SPOOL_READY && it->pub.place != SPOOL_PARKED)
     return error_set (err, EALREADY, "incident %s is %s", id,
                       spool_place_names[it->pub.place]);

@@ -354,12 +354,10 @@ spool_pack (struct spool *sp, const char *id, struct json_object *head,
   struct item *it;
   struct spool_item was;
   char name[64];
-  int r = spool_check_id (id, err);
+  int r = spool_lookup (sp, id, &it, err);
 
   if (r < 0)
     return r;
-  if ((it = spool_find (sp, id)) == NULL)
-    return spool_missing (id, err);
   /* Asked again after a lost answer. */
   if (it->pub.place != SPOOL_OPEN)
     {

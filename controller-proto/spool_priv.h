@@ -42,6 +42,10 @@ int spool_missing (const char *id, struct error *err); /* -ENOENT */
 int spool_open_dir (struct spool *sp, const char *id, const char *sub,
                     int *ret, struct error *err);
 struct item *spool_find (struct spool *sp, const char *id);
+/* The same of an id that somebody gave: one that is none, or is not there, is
+ * an error. */
+int spool_lookup (struct spool *sp, const char *id, struct item **ret,
+                  struct error *err);
 /* The caller's to fill; NULL without memory. */
 struct item *spool_add (struct spool *sp, const char *id,
                         enum spool_place place);

@@ -166,6 +166,18 @@ guest_unref (const struct guest *g)
   free (box);
 }
 
+const char *
+guest_mend_console (const struct guest *g, char *dst, size_t n)
+{
+  if (strcmp (g->source, "libvirt") != 0)
+    return NULL;
+  snprintf (dst, n,
+            "virsh -c '%s' attach-device %s --config /dev/stdin "
+            "<<<\"<serial type='pty'/>\"",
+            g->host, g->inc.uuid);
+  return dst;
+}
+
 void
 guest_copy (char *dst, size_t n, const char *s)
 {

@@ -159,6 +159,9 @@ guest_unrefp (const struct guest **g)
 /* Copies s, cut to what fits; always NUL terminated.  For the texts in here. */
 void guest_copy (char *dst, size_t n, const char *s);
 
+/* The command that gives it a console, in dst; NULL where none does. */
+const char *guest_mend_console (const struct guest *g, char *dst, size_t n);
+
 /* Everything but the reference count is the same. */
 bool guest_same (const struct guest *a, const struct guest *b);
 struct json_object *guest_to_json (const struct guest *g);

@@ -37,6 +37,22 @@ const char *qemu_args_uuid (const struct qemu_args *args);
 const char *qemu_args_pidfile (const struct qemu_args *args);
 const char *qemu_args_readconfig (const struct qemu_args *args);
 
+/* ---- any option, for who knows what it means ---- */
+
+/* "qemu-system-x86_64" */
+const char *qemu_args_program (const struct qemu_args *args);
+/* How often an option was given; "M" is "machine", and those of a -readconfig
+ * file count. */
+unsigned qemu_args_count (const struct qemu_args *args, const char *kind);
+/* The n-th of them: the value of key, "on" for one without, NULL when it has
+ * none; its id is "id".  Options in JSON are the same; what is nested there
+ * is JSON text. */
+const char *qemu_args_value (const struct qemu_args *args, const char *kind,
+                             unsigned n, const char *key);
+/* Of the last of them that has the key. */
+const char *qemu_args_last (const struct qemu_args *args, const char *kind,
+                            const char *key);
+
 /* Memory, vcpus, nics and disks, where g does not have them yet. */
 void qemu_args_fill (const struct qemu_args *args, struct guest *g);
 

@@ -4,43 +4,21 @@
  *
  * A command line and a -readconfig file say the same things in two ways:
  * "-device virtconsole,chardev=c0,id=d0" is "[device "d0"]" with two lines.
- * Both become struct group here; the texts stay in the block that was parsed.
+ * Both become struct qemu_group here; the texts stay in the block that was
+ * parsed.
  */
-#include "guests/qemu.h"
+#include "guests/qemu_impl.h"
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/json.h"
 
 #include <ctype.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_GROUPS 512u
-#define MAX_PAIRS 4096u
-#define MAX_BLOCKS 2u /* the command line and one file */
-#define MAX_HUB_DEPTH 4
-
-struct pair
-{
-  const char *key, *value;
-};
-
-struct group
-{
-  const char *kind, *id;
-  unsigned first, count; /* pairs */
-};
-
-struct qemu_args
-{
-  char *blocks[MAX_BLOCKS];
-  unsigned nblocks;
-  struct group groups[MAX_GROUPS];
-  unsigned ngroups;
-  struct pair pairs[MAX_PAIRS];
-  unsigned npairs;
-};
+#define MAX_JSON (64u << 10) /* of one option */
 
 /* Options that take no value; every other one takes the next argument. */
 static const char *const flags[] = {
@@ -90,6 +68,8 @@ static const struct
   { "name", "guest" },    { "m", "size" },          { "smp", "cpus" },
   { "device", "driver" }, { "chardev", "backend" }, { "netdev", "type" },
   { "drive", "file" },    { "blockdev", "driver" },
+  { "machine", "type" },  { "object", "qom-type" },
+  { "numa", "type" },
 };
 
 static bool
@@ -101,33 +81,35 @@ is_one_of (const char *word, const char *const *list)
   return false;
 }
 
-static struct group *
+static struct qemu_group *
 group_add (struct qemu_args *a, const char *kind, const char *id)
 {
-  struct group *g;
+  struct qemu_group *g;
 
-  if (a->ngroups == MAX_GROUPS)
+  if (a->ngroups == QEMU_MAX_GROUPS)
     return NULL;
   g = &a->groups[a->ngroups++];
-  *g = (struct group){ kind, id, a->npairs, 0 };
+  *g = (struct qemu_group){ kind, id, a->npairs, 0 };
   return g;
 }
 
 /* Pairs of the group that was added last. */
 static void
-pair_add (struct qemu_args *a, struct group *g, const char *key,
+pair_add (struct qemu_args *a, struct qemu_group *g, const char *key,
           const char *value)
 {
-  if (a->npairs == MAX_PAIRS)
+  if (a->npairs == QEMU_MAX_PAIRS)
     return;
-  a->pairs[a->npairs++] = (struct pair){ key, value };
+  /* A null of JSON. */
+  a->pairs[a->npairs++] = (struct qemu_pair){ key, value ? value : "" };
   g->count++;
-  if (strcmp (key, "id") == 0)
+  if (strcmp (key, "id") == 0 && value)
     g->id = value;
 }
 
-static const char *
-group_get (const struct qemu_args *a, const struct group *g, const char *key)
+const char *
+qemu_group_get_ (const struct qemu_args *a, const struct qemu_group *g,
+                 const char *key)
 {
   for (unsigned i = 0; i < g->count; i++)
     if (strcmp (a->pairs[g->first + i].key, key) == 0)
@@ -135,7 +117,7 @@ group_get (const struct qemu_args *a, const struct group *g, const char *key)
   return NULL;
 }
 
-static const struct group *
+static const struct qemu_group *
 group_find (const struct qemu_args *a, const char *kind, const char *id)
 {
   for (unsigned i = 0; i < a->ngroups; i++)
@@ -148,8 +130,8 @@ group_find (const struct qemu_args *a, const char *kind, const char *id)
 static const char *
 first_value (const struct qemu_args *a, const char *kind, const char *key)
 {
-  const struct group *g = group_find (a, kind, NULL);
-  const char *v = g ? group_get (a, g, key) : NULL;
+  const struct qemu_group *g = group_find (a, kind, NULL);
+  const char *v = g ? qemu_group_get_ (a, g, key) : NULL;
 
   return v ? v : "";
 }
@@ -186,13 +168,37 @@ implied_key (const char *kind)
   return "";
 }
 
+/* As libvirt writes most of them: {"qom-type":"memory-backend-ram",...}. */
+static bool
+add_json (struct qemu_args *a, struct qemu_group *g, const char *text)
+{
+  struct json_doc *doc = NULL;
+  struct json_object *root;
+
+  if (text[0] != '{' || a->ndocs == QEMU_MAX_GROUPS
+      || json_parse (text, strlen (text), JSON_WIRE, "an option", MAX_JSON,
+                     &doc, NULL)
+             < 0)
+    return false;
+  a->docs[a->ndocs++] = doc;
+  root = json_root (doc);
+  json_object_object_foreach (root, key, value)
+    pair_add (a, g, key, json_object_get_string (value));
+  return true;
+}
+
 static void
 add_option (struct qemu_args *a, const char *kind, char *value)
 {
-  struct group *g = group_add (a, kind, "");
+  struct qemu_group *g;
   bool first = true;
   char *part;
 
+  if (strcmp (kind, "M") == 0)
+    kind = "machine";
+  g = group_add (a, kind, "");
+  if (g && add_json (a, g, value))
+    return;
   while (g && (part = next_part (&value)))
     {
       char *equals = strchr (part, '=');
@@ -224,7 +230,7 @@ block_add (struct qemu_args *a, const char *text, size_t len)
 {
   char *block;
 
-  if (a->nblocks == MAX_BLOCKS)
+  if (a->nblocks == QEMU_MAX_BLOCKS)
     return NULL;
   block = malloc (len + 1);
   if (!block)
@@ -285,6 +291,8 @@ qemu_args_free (struct qemu_args *a)
     return;
   for (unsigned i = 0; i < a->nblocks; i++)
     free (a->blocks[i]);
+  for (unsigned i = 0; i < a->ndocs; i++)
+    json_doc_free (a->docs[i]);
   free (a);
 }
 
@@ -317,7 +325,7 @@ unquote (char *s)
   return open + 1;
 }
 
-static struct group *
+static struct qemu_group *
 config_section (struct qemu_args *a, char *line)
 {
   char *close = strrchr (line, ']');
@@ -344,7 +352,7 @@ config_section (struct qemu_args *a, char *line)
 void
 qemu_args_add_config (struct qemu_args *a, const char *text, size_t len)
 {
-  struct group *g = NULL;
+  struct qemu_group *g = NULL;
   char *line = block_add (a, text, len);
 
   while (line)
@@ -393,6 +401,52 @@ qemu_args_readconfig (const struct qemu_args *a)
   return first_value (a, "readconfig", "");
 }
 
+const char *
+qemu_args_program (const struct qemu_args *a)
+{
+  const char *slash = strrchr (a->blocks[0], '/');
+
+  return slash ? slash + 1 : a->blocks[0];
+}
+
+unsigned
+qemu_args_count (const struct qemu_args *a, const char *kind)
+{
+  unsigned n = 0;
+
+  for (unsigned i = 0; i < a->ngroups; i++)
+    n += strcmp (a->groups[i].kind, kind) == 0;
+  return n;
+}
+
+const char *
+qemu_args_value (const struct qemu_args *a, const char *kind, unsigned n,
+                 const char *key)
+{
+  for (unsigned i = 0; i < a->ngroups; i++)
+    if (strcmp (a->groups[i].kind, kind) == 0 && n-- == 0)
+      /* In a file it stands in the section's head. */
+      return strcmp (key, "id") == 0 && a->groups[i].id[0]
+                 ? a->groups[i].id
+                 : qemu_group_get_ (a, &a->groups[i], key);
+  return NULL;
+}
+
+const char *
+qemu_args_last (const struct qemu_args *a, const char *kind, const char *key)
+{
+  const char *found = NULL;
+
+  for (unsigned i = 0; i < a->ngroups; i++)
+    if (strcmp (a->groups[i].kind, kind) == 0)
+      {
+        const char *v = qemu_group_get_ (a, &a->groups[i], key);
+
+        found = v ? v : found;
+      }
+  return found;
+}
+
 /* "512" (MiB), "512M", "2G". */
 static uint64_t
 parse_memory (const char *text)
@@ -436,17 +490,17 @@ static unsigned
 count_vcpus (const struct qemu_args *a)
 {
   static const char *const parts[] = { "sockets", "dies", "cores", "threads" };
-  const struct group *g = group_find (a, "smp", NULL);
+  const struct qemu_group *g = group_find (a, "smp", NULL);
   unsigned n = 1;
 
   /* Not said is one, but a file that was not read may say it. */
   if (!g)
-    return qemu_args_readconfig (a)[0] && a->nblocks < MAX_BLOCKS ? 0 : 1;
-  if (group_get (a, g, "cpus"))
-    return parse_count (group_get (a, g, "cpus"));
+    return qemu_args_readconfig (a)[0] && a->nblocks < QEMU_MAX_BLOCKS ? 0 : 1;
+  if (qemu_group_get_ (a, g, "cpus"))
+    return parse_count (qemu_group_get_ (a, g, "cpus"));
   for (unsigned i = 0; i < ARRAY_LEN (parts); i++)
     {
-      unsigned v = parse_count (group_get (a, g, parts[i]));
+      unsigned v = parse_count (qemu_group_get_ (a, g, parts[i]));
 
       if (v && n <= 65536 / v)
         n *= v;
@@ -459,15 +513,15 @@ fill_nics (const struct qemu_args *a, struct guest *g)
 {
   for (unsigned i = 0; i < a->ngroups && g->nnics < GUEST_MAX_NICS; i++)
     {
-      const struct group *dev = &a->groups[i], *net;
+      const struct qemu_group *dev = &a->groups[i], *net;
       struct guest_nic *nic = &g->nics[g->nnics];
-      const char *netdev = group_get (a, dev, "netdev");
-      const char *mac = group_get (a, dev, "mac"), *tap;
+      const char *netdev = qemu_group_get_ (a, dev, "netdev");
+      const char *mac = qemu_group_get_ (a, dev, "mac"), *tap;
 
       if (strcmp (dev->kind, "device") != 0 || !netdev)
         continue;
       net = group_find (a, "netdev", netdev);
-      tap = net ? group_get (a, net, "ifname") : NULL;
+      tap = net ? qemu_group_get_ (a, net, "ifname") : NULL;
       guest_copy (nic->mac, sizeof nic->mac, mac ? mac : "");
       guest_copy (nic->ifname, sizeof nic->ifname, tap ? tap : "");
       g->nnics++;
@@ -481,9 +535,10 @@ fill_disks (const struct qemu_args *a, struct guest *g)
 {
   for (unsigned i = 0; i < a->ngroups && g->ndisks < GUEST_MAX_DISKS; i++)
     {
-      const struct group *d = &a->groups[i];
+      const struct qemu_group *d = &a->groups[i];
       struct guest_disk *disk = &g->disks[g->ndisks];
-      const char *file = group_get (a, d, "file");
+      const char *file = qemu_group_get_ (a, d, "file");
+      const char *bus = qemu_group_get_ (a, d, "if");
 
       if (strcmp (d->kind, "drive") != 0)
         continue;
@@ -491,8 +546,7 @@ fill_disks (const struct qemu_args *a, struct guest *g)
         guest_copy (disk->target, sizeof disk->target, d->id);
       else
         snprintf (disk->target, sizeof disk->target, "%s%u",
-                  group_get (a, d, "if") ? group_get (a, d, "if") : "drive",
-                  g->ndisks);
+                  bus ? bus : "drive", g->ndisks);
       guest_copy (disk->path, sizeof disk->path, file ? file : "");
       g->ndisks++;
     }
@@ -519,118 +573,4 @@ qemu_args_fill (const struct qemu_args *a, struct guest *g)
     fill_nics (a, g);
   if (g->ndisks == 0)
     fill_disks (a, g);
-}
-
-/* ---- consoles ---- */
-
-/* True if path ends in FOLDER/FILE. */
-static bool
-is_path (const char *path, const char *folder, const char *file)
-{
-  size_t lp = strlen (path), lf = strlen (file), ld = strlen (folder);
-
-  return lp >= lf + ld + 1 && strcmp (path + lp - lf, file) == 0
-         && path[lp - lf - 1] == '/'
-         && strncmp (path + lp - lf - 1 - ld, folder, ld) == 0
-         && (lp == lf + ld + 1 || path[lp - lf - ld - 2] == '/');
-}
-
-static bool
-ends_with_chardev (const char *value, const char *id)
-{
-  const char *p = value ? strstr (value, "chardev:") : NULL;
-
-  return p && strcmp (p + 8, id) == 0;
-}
-
-/* Which kinds of front end chardev `id` has; follows hubs, which spread one
- * front end over several chardevs. */
-static void
-find_frontends (const struct qemu_args *a, const char *id, int depth,
-                bool *serial, bool *virtio)
-{
-  for (unsigned i = 0; i < a->ngroups && depth < MAX_HUB_DEPTH; i++)
-    {
-      const struct group *g = &a->groups[i];
-      const char *driver = group_get (a, g, "driver");
-      const char *chardev = group_get (a, g, "chardev");
-
-      if (strcmp (g->kind, "serial") == 0
-          && ends_with_chardev (group_get (a, g, ""), id))
-        *serial = true;
-      if (strcmp (g->kind, "device") == 0 && driver && chardev
-          && strcmp (chardev, id) == 0)
-        {
-          if (strcmp (driver, "virtconsole") == 0)
-            *virtio = true;
-          else if (strcmp (driver, "virtserialport") != 0)
-            *serial = true; /* isa-serial, pci-serial, spapr-vty, ... */
-        }
-      if (strcmp (g->kind, "chardev") == 0)
-        for (unsigned k = 0; k < g->count; k++)
-          if (strncmp (a->pairs[g->first + k].key, "chardevs.", 9) == 0
-              && strcmp (a->pairs[g->first + k].value, id) == 0)
-            find_frontends (a, g->id, depth + 1, serial, virtio);
-    }
-}
-
-static bool
-console_of_chardev (const struct qemu_args *a, const char *folder,
-                    const char *file, struct guest_console *c)
-{
-  for (unsigned i = 0; i < a->ngroups; i++)
-    {
-      const struct group *g = &a->groups[i];
-      const char *path = group_get (a, g, "path");
-      const char *mux = group_get (a, g, "mux");
-      bool serial = false, virtio = false;
-
-      if (strcmp (g->kind, "chardev") != 0 || !path
-          || !is_path (path, folder, file))
-        continue;
-      find_frontends (a, g->id, 0, &serial, &virtio);
-      c->muxed = mux && strcmp (mux, "on") == 0;
-      c->device = serial && virtio ? CONSOLE_DEV_MUX
-                  : virtio         ? CONSOLE_DEV_VIRTIO
-                  : serial         ? CONSOLE_DEV_SERIAL
-                                   : CONSOLE_DEV_UNKNOWN;
-      guest_copy (c->alias, sizeof c->alias, g->id);
-      return true;
-    }
-  return false;
-}
-
-/* "-serial unix:PATH,server": QEMU names that chardev serial0, serial1... */
-static bool
-console_of_serial (const struct qemu_args *a, const char *folder,
-                   const char *file, struct guest_console *c)
-{
-  unsigned n = 0;
-
-  for (unsigned i = 0; i < a->ngroups; i++)
-    {
-      const struct group *g = &a->groups[i];
-      const char *value = group_get (a, g, "");
-      const char *mon = value && strncmp (value, "mon:", 4) == 0 ? "mon:" : "";
-
-      if (strcmp (g->kind, "serial") != 0)
-        continue;
-      n++;
-      if (!value || strncmp (value + strlen (mon), "unix:", 5) != 0
-          || !is_path (value + strlen (mon) + 5, folder, file))
-        continue;
-      c->device = CONSOLE_DEV_SERIAL;
-      c->muxed = mon[0] != '\0';
-      snprintf (c->alias, sizeof c->alias, "serial%u", n - 1);
-      return true;
-    }
-  return false;
-}
-
-bool
-qemu_args_console (const struct qemu_args *a, const char *folder,
-                   const char *file, struct guest_console *c)
-{
-  return console_of_chardev (a, folder, file, c)
-         || console_of_serial (a, folder, file, c);
 }

@@ -62,6 +62,8 @@ struct rundir
   bool ok; /* the last scan saw everything */
   uint64_t scanned_ms, began_ms, scans;
   size_t nguests;
+  struct rundir_double *doubles;
+  size_t ndoubles;
   unsigned skipped;
   struct error why;
 };
@@ -253,6 +255,7 @@ rundir_unref (struct rundir *rd)
   if (--rd->refs > 0)
     return;
   rundir_config_done (&rd->cfg);
+  free (rd->doubles);
   free (rd);
 }
 
@@ -301,6 +304,9 @@ take_guests (struct rundir *rd, struct rundir_scan *s)
                      s->folders[i].uuid);
   rd->nguests = s->nguests;
   s->nguests = 0; /* the registry has them */
+  free (rd->doubles);
+  rd->doubles = steal_ptr (&s->doubles);
+  rd->ndoubles = s->ndoubles;
   registry_sweep_end (rd->env.registry, "rundir", rd->cfg.root);
 }
 
@@ -543,6 +549,8 @@ rundir_describe (void *self, struct buf *out)
                 (unsigned long long) (now - rd->began_ms));
   if (is_deaf (rd))
     buf_puts (out, ", not all can be watched (looked at every 5 s)");
+  if (rd->ndoubles)
+    buf_printf (out, ", %zu claimed twice", rd->ndoubles);
   if (rd->skipped)
     buf_printf (out, ", %u folders skipped", rd->skipped);
   if (!rd->ok && rd->scans)
@@ -559,6 +567,22 @@ rundir_healthy (void *self)
          && loop_now (rd->env.loop) - rd->scanned_ms < 3 * period_ms (rd);
 }
 
+static void
+rundir_doubles (void *self,
+                void (*fn) (const struct guest_double *d, void *arg),
+                void *arg)
+{
+  struct rundir *rd = self;
+
+  for (size_t i = 0; i < rd->ndoubles; i++)
+    {
+      const struct rundir_double *d = &rd->doubles[i];
+
+      fn (&(struct guest_double){ d->uuid, d->name, d->taken, d->running },
+          arg);
+    }
+}
+
 const struct guest_source_ops guest_source_rundir = {
   .name = "rundir",
   .summary = "one folder per guest with pid file, monitor and consoles (EVE)",
@@ -566,5 +590,6 @@ const struct guest_source_ops guest_source_rundir = {
   .refresh = rundir_refresh,
   .describe = rundir_describe,
   .healthy = rundir_healthy,
+  .doubles = rundir_doubles,
   .stop = rundir_stop,
 };

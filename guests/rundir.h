@@ -42,6 +42,14 @@ struct rundir_folder
   int inotify_fd, pid_fd; /* out: new ones, or -1 */
 };
 
+/* A folder of a guest that another folder is taken for. */
+struct rundir_double
+{
+  char uuid[UUID_TEXT], name[RUNDIR_NAME], taken[RUNDIR_NAME];
+  bool running;
+};
+#define RUNDIR_MAX_DOUBLES 64
+
 /* A QEMU somewhere on this host, and what it says of itself. */
 struct rundir_proc
 {
@@ -64,6 +72,8 @@ struct rundir_scan
   size_t nfolders;
   struct guest **guests; /* one per folder that is a guest */
   size_t nguests;
+  struct rundir_double *doubles; /* out: the first of them */
+  size_t ndoubles;
   int root_fd, eve_fd[EVE_FOLDERS];
   uint32_t owner;            /* the job's own: of the root folder */
   struct rundir_proc *procs; /* the job's own */

@@ -99,6 +99,7 @@ rundir_scan_free (void *scan)
   free (s->folders);
   free (s->guests);
   free (s->procs);
+  free (s->doubles);
   free (s);
 }
 
@@ -554,6 +555,23 @@ by_worth (const void *pa, const void *pb)
 }
 
 static void
+note_double (struct rundir_scan *s, const struct guest *g,
+             const struct guest *taken)
+{
+  struct rundir_double *d;
+
+  if (!s->doubles)
+    s->doubles = calloc (RUNDIR_MAX_DOUBLES, sizeof *s->doubles);
+  if (!s->doubles || s->ndoubles == RUNDIR_MAX_DOUBLES)
+    return;
+  d = &s->doubles[s->ndoubles++];
+  guest_copy (d->uuid, sizeof d->uuid, g->inc.uuid);
+  guest_copy (d->name, sizeof d->name, g->name);
+  guest_copy (d->taken, sizeof d->taken, taken->name);
+  d->running = g->inc.pid != 0;
+}
+
+static void
 drop_doubles (struct rundir_scan *s)
 {
   size_t kept = 0;
@@ -563,7 +581,10 @@ drop_doubles (struct rundir_scan *s)
   for (size_t i = 0; i < s->nguests; i++)
     if (kept
         && strcmp (s->guests[kept - 1]->inc.uuid, s->guests[i]->inc.uuid) == 0)
-      guest_unref (s->guests[i]);
+      {
+        note_double (s, s->guests[i], s->guests[kept - 1]);
+        guest_unref (s->guests[i]);
+      }
     else
       s->guests[kept++] = s->guests[i];
   s->nguests = kept;

@@ -41,6 +41,15 @@ struct guest_source_config
                        hold on libvirt, probe on rundir */
 };
 
+/* Another place that says it is a guest that is seen elsewhere already. */
+struct guest_double
+{
+  const char *uuid;
+  const char *name;  /* of this one */
+  const char *taken; /* of the one that is watched instead */
+  bool running;
+};
+
 struct guest_source_ops
 {
   const char *name;
@@ -53,6 +62,10 @@ struct guest_source_ops
    * last error, retry in. */
   void (*describe) (void *self, struct buf *out);
   bool (*healthy) (void *self);
+  /* May be NULL: this source has none. */
+  void (*doubles) (void *self,
+                   void (*fn) (const struct guest_double *d, void *arg),
+                   void *arg);
   void (*stop) (void *self); /* NULL is fine */
 };
 

@@ -126,6 +126,7 @@ scenario_over_console (const struct scenario *s, const struct guest *g,
 
   if (rc >= 0 && session)
     {
+      session_guard (session, env->may_type, env->may_type_arg);
       rc = talk (session, s, job, &report, err);
       session_close (session);
     }

@@ -10,6 +10,7 @@
 #include "supervisor/boots.h"
 #include "supervisor/daemon.h"
 #include "supervisor/meant.h"
+#include "supervisor/text.h"
 
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -43,6 +44,7 @@ struct run
 
 static void due (struct timer *t, void *arg);
 static bool held_off (struct binding *bd);
+static const char *lane_of (const struct scenario *s);
 
 static uint64_t
 some_random (void)
@@ -442,6 +444,9 @@ run_over (struct run *run)
                     "the guest began another life while it was asked%s", "");
       else if (run->report.outcome == OUTCOME_FAILED && held_off (bd))
         no_verdict (&run->report, "held-off", "%s", bd->held_off);
+      else if (run->report.outcome == OUTCOME_OK
+               && strcmp (lane_of (bd->scenario), "console") == 0)
+        texts_answered (run->all->d->texts, bd->guest->inc.uuid);
       take_outcome (bd, &run->report, run->started_ms);
     }
   run_free (run);

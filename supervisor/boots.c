@@ -45,7 +45,9 @@ struct life
   uint64_t pending_ms, counted_ms; /* 0 = never */
   uint64_t refilled_ms, refill_ms;
   unsigned tokens;
-  bool doubted; /* and said so */
+  bool doubted;     /* and said so */
+  bool by_text;     /* this life: nobody else has told of its beginning */
+  uint64_t text_ms; /* when that was */
 };
 
 struct boots
@@ -54,6 +56,9 @@ struct boots
   struct guest_registry *registry;
   struct life *lives;
   struct timer *timer;
+  boots_known_fn *fn;
+  void *arg;
+  bool text; /* the registry is being told of one by text */
 };
 
 /* ---- lives ---- */
@@ -91,7 +96,7 @@ life_of (struct boots *b, const struct incarnation *inc)
       if (l->inc.pid != inc->pid || l->inc.start_time != inc->start_time)
         l->refill_ms = REFILL_MS;
       l->up_known = l->was_up = false;
-      l->pending = false;
+      l->pending = l->by_text = false;
       l->inc = *inc;
     }
   return l;
@@ -150,8 +155,14 @@ count_pending (struct boots *b, struct life *l)
   const struct incarnation inc = l->inc;
 
   l->pending = false;
-  if (believe (b, l, "its console shows"))
-    registry_rebooted (b->registry, &inc, "text");
+  if (!believe (b, l, "its console shows"))
+    return;
+  b->text = true;
+  registry_rebooted (b->registry, &inc, "text");
+  b->text = false;
+  /* In its new life by now, if the registry took it for one. */
+  l->by_text = !registry_is_current (b->registry, &inc);
+  l->text_ms = l->pending_ms;
 }
 
 static void
@@ -242,6 +253,32 @@ fell_since (struct boots *b, const struct life *l, const struct uptime *up)
 }
 
 bool
+boots_by_text (const struct boots *b)
+{
+  return b && b->text;
+}
+
+void
+boots_listen (struct boots *b, boots_known_fn *fn, void *arg)
+{
+  b->fn = fn;
+  b->arg = arg;
+}
+
+/* A kernel that began when the text said so is up for no longer. */
+static void
+judge_text (struct boots *b, struct life *l, const struct uptime *up)
+{
+  double since = (double) (loop_now (b->loop) - l->text_ms + CLOCK_SLACK_MS);
+
+  if (!l->by_text)
+    return;
+  l->by_text = false;
+  if (b->fn)
+    b->fn (l->inc.uuid, up->s * 1000 <= since, b->arg);
+}
+
+bool
 boots_answered (struct boots *b, const struct incarnation *inc,
                 uint64_t begun_ms, const struct uptime *up)
 {
@@ -267,6 +304,7 @@ boots_answered (struct boots *b, const struct incarnation *inc,
   l->refill_ms = REFILL_MS;
   if (up)
     {
+      judge_text (b, l, up);
       l->last = *up;
       l->asked_ms = begun_ms;
       l->up_known = true;

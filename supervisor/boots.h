@@ -4,6 +4,12 @@
  * by its uptime, when a dialogue brings one back, and by its text, in which a
  * firmware, a boot loader or a kernel begins (text.h).  Loop thread only.
  *
+ * What text alone shows is a suspicion.  It begins a new life, so that a guest
+ * that boots is not called hung by answers of the life before; but it ends no
+ * trouble that others saw (incidents.h) until it is confirmed: by an uptime
+ * that is no longer than the time since, a reset that the hypervisor tells of,
+ * or an answer.
+ *
  * An uptime came within a nonce's frame, so it is what the guest says; one that
  * fell to more than the time since the last one is of another clock.  Text
  * anybody can print.  It counts after some seconds, unless a check that was
@@ -23,9 +29,14 @@ struct boots;
 struct error;
 struct loop;
 
+/* Text alone showed that this life began; an uptime has confirmed it now, or
+ * told that it was no boot. */
+typedef void boots_known_fn (const char *uuid, bool rebooted, void *arg);
+
 int boots_new (struct loop *loop, struct guest_registry *registry,
                struct boots **ret, struct error *err);
 void boots_free (struct boots *b);
+void boots_listen (struct boots *b, boots_known_fn *fn, void *arg);
 
 /* A boot began in a guest's text; and: it was the log of one that began long
  * ago. */
@@ -35,6 +46,10 @@ void boots_replay (struct boots *b, const char *uuid);
 /* The registry's listener hands this on. */
 void boots_guest (struct boots *b, enum guest_change change,
                   const struct guest *was, const struct guest *now);
+
+/* For those that the registry calls at this moment: the boot that it tells of
+ * was only seen in text. */
+bool boots_by_text (const struct boots *b);
 
 /* A check of that life, begun then, was answered well.  up is NULL when it
  * brought no uptime.  True: the guest began anew, and has another incarnation

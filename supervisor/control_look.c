@@ -18,6 +18,7 @@
 #include "base/job.h"
 #include "base/json.h"
 #include "base/loop.h"
+#include "base/text.h"
 #include "config.h"
 #include "diag/collector.h"
 #include "scenarios/scenario.h"
@@ -64,6 +65,8 @@ word_of (struct daemon *d, const struct guest *g)
                                       : "unknown";
 }
 
+static void daemon_row (struct answer *a);
+
 /* ---- list ---- */
 
 static void
@@ -72,6 +75,7 @@ list_guest (const struct guest *g, void *arg)
   struct answer *a = arg;
   struct json_object *row = guest_to_json (g);
 
+  json_add_str (row, "row", "guest");
   json_add_str (row, "health", word_of (a->d, g));
   answer_row (a, row);
 }
@@ -99,10 +103,57 @@ source_rows (struct answer *a)
     }
 }
 
+struct doubles
+{
+  struct answer *a;
+  const char *uuid, *source; /* uuid NULL: of all guests */
+};
+
+static void
+double_row (const struct guest_double *g, void *arg)
+{
+  struct doubles *all = arg;
+  struct json_object *row;
+  char says[400];
+
+  if (all->uuid && strcasecmp (all->uuid, g->uuid) != 0)
+    return;
+  row = json_object_new_object ();
+  json_add_str (row, "row", "claimed-twice");
+  json_add_str (row, "uuid", g->uuid);
+  json_add_str (row, "display", g->name);
+  json_add_str (row, "health", "claimed-twice");
+  json_add_str (row, "run", guest_run_names[g->running ? GUEST_RUNNING
+                                                       : GUEST_OFF]);
+  json_add_str (row, "source", all->source);
+  json_add_str (row, "watched", g->taken);
+  snprintf (says, sizeof (says),
+            "its uuid is claimed twice: %s is watched for it, this one is "
+            "not%s",
+            g->taken, g->running ? "; give one of them another uuid" : "");
+  json_add_text (row, "says", says, strlen (says));
+  answer_row (all->a, row);
+}
+
+static void
+double_rows (struct answer *a, const char *uuid)
+{
+  for (unsigned i = 0; i < a->d->nsources; i++)
+    {
+      struct running_source *s = &a->d->sources[i];
+      struct doubles all = { a, uuid, s->what };
+
+      if (s->self && s->ops->doubles)
+        s->ops->doubles (s->self, double_row, &all);
+    }
+}
+
 void
 op_list (struct answer *a, struct frame *f)
 {
+  daemon_row (a);
   registry_each (a->d->registry, list_guest, a);
+  double_rows (a, NULL);
   source_rows (a);
   answer_end (a, NULL);
 }
@@ -235,6 +286,7 @@ incident_row (const struct incident_info *info)
   json_add_str (row, "row", "incident");
   json_add_bool (row, "collecting", info->collecting);
   json_add_bool (row, "waiting", info->waiting);
+  json_add_bool (row, "perhaps_rebooted", info->perhaps_rebooted);
   json_add_str (row, "bundle", info->bundle);
   json_add_str (row, "shipped", info->shipped);
   return row;
@@ -314,6 +366,9 @@ daemon_row (struct answer *a)
   if (a->d->not_loaded[0])
     json_add_text (row, "not_loaded", a->d->not_loaded,
                    strlen (a->d->not_loaded));
+  if (a->d->bad_rules[0])
+    json_add_text (row, "bad_rules", a->d->bad_rules,
+                   strlen (a->d->bad_rules));
   json_add_int (row, "guests", (int64_t) registry_count (a->d->registry));
   json_add_int (row, "bindings", (int64_t) bindings_count (a->d->bindings));
   json_add_int (row, "jobs", js.running);
@@ -354,6 +409,7 @@ op_status (struct answer *a, struct frame *f)
   if (!g)
     source_rows (a);
   registry_each (a->d->registry, status_guest, &st);
+  double_rows (a, st.uuid);
   hub_each (a->d->hub, console_row, &st);
   texts_each (a->d->texts, st.uuid, text_row, &st);
   bindings_each (a->d->bindings, st.uuid, binding_row, a);
@@ -412,6 +468,12 @@ op_dump (struct answer *a, struct frame *f)
               (unsigned long long) writer_link_log_dropped (d->writer));
   buf_printf (&out, "clients: %u\n", control_clients (d->control));
   texts_dump (d->texts, &out);
+  if (d->bad_rules[0])
+    {
+      buf_puts (&out, "  ");
+      text_escape (&out, d->bad_rules, strlen (d->bad_rules), 0);
+      buf_putc (&out, '\n');
+    }
   buf_puts (&out, "console hub:\n");
   hub_dump (d->hub, &out);
   buf_puts (&out, "loop:\n");

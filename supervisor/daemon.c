@@ -12,8 +12,8 @@
 #include "supervisor/control.h"
 #include "supervisor/incidents.h"
 #include "supervisor/keeper_link.h"
-#include "supervisor/load.h"
 #include "supervisor/text.h"
+#include "supervisor/typing.h"
 #include "supervisor/watchdog.h"
 #include "supervisor/writer_link.h"
 
@@ -43,7 +43,6 @@
 #define FD_CONTROL 6
 #define STUCK_MS 1200
 #define CONFIG_WAIT_MS 10000
-#define LOAD_MS 15000
 #define JOBS_WAIT_MS 1500
 #define FACTS_QUEUED 4096
 #define FACTS_PER_GUEST 128
@@ -68,7 +67,7 @@ on_guest (enum guest_change change, const struct guest *was,
     return;
   texts_guest (d->texts, change, was, now);
   bindings_guest (d->bindings, change, was, now);
-  incidents_guest (d->incidents, change, was, now);
+  incidents_guest (d->incidents, change, was, now, boots_by_text (d->boots));
   incidents_changed (d->incidents, was, now);
   if (change == GUEST_GONE)
     fact_forget (d->facts, was->inc.uuid);
@@ -106,146 +105,6 @@ static const struct writer_link_ops writer_ops = {
   .up = writer_up,
   .event = writer_event,
 };
-
-/* ---- scenarios: read in a job, taken on the loop ---- */
-
-struct loading
-{
-  struct daemon *d;
-  struct opener *opener;
-  struct config config; /* a copy of its own: the loop's may change */
-  struct scenario **list;
-  size_t n;
-  struct error err;
-};
-
-static int
-loading_run (struct job *job, void *arg)
-{
-  struct loading *ld = arg;
-
-  return load_scenarios (ld->opener, &ld->config, job_deadline (job),
-                         &ld->list, &ld->n, &ld->err);
-}
-
-static void
-loading_free (void *arg)
-{
-  struct loading *ld = arg;
-
-  for (size_t i = 0; i < ld->n; i++)
-    scenario_unref (ld->list[i]);
-  free (ld->list);
-  config_done (&ld->config);
-  free (ld);
-}
-
-static void start_loading (struct daemon *d, const char *text, size_t len);
-
-/* Said to the log, and by `status` until they are read. */
-static void
-not_loaded (struct daemon *d, const char *what, const char *why)
-{
-  snprintf (d->not_loaded, sizeof (d->not_loaded), "the scenarios %s: %.240s",
-            what, why);
-  log_error ("%s", d->not_loaded);
-}
-
-static void
-take_loaded (struct daemon *d, struct loading *ld, int rc)
-{
-  struct error err = ERROR_INIT;
-
-  if (rc < 0)
-    not_loaded (d,
-                bindings_count (d->bindings)
-                    ? "are not taken, the last good ones stay"
-                    : "are not taken",
-                error_text (&ld->err));
-  else if (bindings_set (d->bindings, ld->list, ld->n, &err) < 0)
-    not_loaded (d, "are not taken", error_text (&err));
-  else
-    {
-      log_info ("%zu scenarios", ld->n);
-      d->not_loaded[0] = '\0';
-      ld->n = 0; /* the references are the bindings' now */
-    }
-}
-
-static void
-loading_done (void *owner, void *arg, enum job_end end, int rc)
-{
-  struct daemon *d = owner;
-  CLEANUP_FREE char *again = steal_ptr (&d->load_again);
-
-  d->loading = false;
-  if (end == JOB_DISCARDED)
-    not_loaded (d, "could not be read",
-                "the folder they are in does not answer");
-  else
-    {
-      take_loaded (d, arg, rc);
-      loading_free (arg);
-    }
-  if (again)
-    start_loading (d, again, d->load_again_len);
-}
-
-/* What is being read now may be older than this. */
-static void
-load_later (struct daemon *d, const char *text, size_t len)
-{
-  free (d->load_again);
-  d->load_again = malloc (len + 1);
-  d->load_again_len = len;
-  if (d->load_again)
-    memcpy (d->load_again, text, len);
-  else
-    not_loaded (d, "are not read", "no memory");
-}
-
-static void
-start_loading (struct daemon *d, const char *text, size_t len)
-{
-  struct loading *ld;
-  struct error err = ERROR_INIT;
-  struct job_spec spec = {
-    .name = "read scenarios",
-    .guest = "host",
-    .lane = "scenarios",
-    .timeout_ms = LOAD_MS,
-    .run = loading_run,
-    .done = loading_done,
-    .free_arg = loading_free,
-    .owner = d,
-  };
-
-  if (d->drain_only)
-    return;
-  if (d->loading)
-    {
-      load_later (d, text, len);
-      return;
-    }
-  ld = calloc (1, sizeof (*ld));
-  if (!ld)
-    {
-      not_loaded (d, "are not read", "no memory");
-      return;
-    }
-  ld->d = d;
-  ld->opener = keeper_link_opener (d->keeper);
-  spec.arg = ld;
-  if (config_defaults (&ld->config, &err) < 0
-      || config_parse (text, len, d->config_path, &ld->config, &err) < 0
-      || job_start (d->jobs, &spec, &err) < 0)
-    {
-      not_loaded (d, "are not read", error_text (&err));
-      loading_free (ld);
-      return;
-    }
-  d->loading = true;
-}
 
 /* ---- sources ---- */
 
@@ -335,7 +194,7 @@ reload (const char *text, size_t len, void *arg)
       stop_sources (d);
       start_sources (d);
     }
-  start_loading (d, text, len);
+  daemon_load (d, text, len);
 }
 
 static void
@@ -437,6 +296,17 @@ own_text (void *arg, const char *uuid, char key, uint64_t until_ms)
   texts_ours (((struct daemon *) arg)->texts, uuid, key, until_ms);
 }
 
+static enum typing
+may_type (void *arg, const char *uuid, const char *console, char *what,
+          size_t n)
+{
+  struct texts_stand stand;
+
+  return texts_stand (((struct daemon *) arg)->texts, uuid, console, &stand)
+             ? typing_at (&stand, clock_ms (), what, n)
+             : TYPING_FREE;
+}
+
 static void
 on_text_boot (const char *uuid, void *arg)
 {
@@ -447,6 +317,12 @@ static void
 on_text_replay (const char *uuid, void *arg)
 {
   boots_replay (((struct daemon *) arg)->boots, uuid);
+}
+
+static void
+on_boot_known (const char *uuid, bool rebooted, void *arg)
+{
+  incidents_rebooted (((struct daemon *) arg)->incidents, uuid, rebooted);
 }
 
 static const struct texts_ops text_ops = {
@@ -497,6 +373,8 @@ make_rooms (struct daemon *d, struct error *err)
     .bus = d->bus,
     .own_text = own_text,
     .own_text_arg = d,
+    .may_type = may_type,
+    .may_type_arg = d,
   };
   r = make_texts (d, err);
   if (r == 0)
@@ -505,6 +383,8 @@ make_rooms (struct daemon *d, struct error *err)
     r = bindings_new (d, &d->bindings, err);
   if (r == 0)
     r = incidents_new (d, &d->incidents, err);
+  if (r == 0)
+    boots_listen (d->boots, on_boot_known, d);
   if (r == 0)
     r = control_new (d, FD_CONTROL, &d->control, err);
   if (r == 0)
@@ -606,7 +486,7 @@ daemon_run (struct daemon *d, struct error *err)
   d->started_ms = loop_now (d->loop);
   writer_link_connect (d->writer, FD_WRITER, FD_PIPE);
   start_sources (d);
-  start_loading (d, text ? text : "{}", text ? len : 2);
+  daemon_load (d, text ? text : "{}", text ? len : 2);
   keeper_link_ready (d->keeper);
   log_info ("version %s%s", PACKAGE_VERSION,
             d->drain_only ? ", draining only" : "");

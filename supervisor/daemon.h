@@ -65,8 +65,15 @@ struct daemon
   char *load_again; /* and then by this configuration */
   size_t load_again_len;
   char not_loaded[320]; /* why those in force are not those on disk, or "" */
+  char bad_rules[600];  /* the same of operators' text rules */
+  bool rules_known;     /* a later mistake does not undo those that are */
+  unsigned rules_files; /* whose rules are in force */
   uint64_t started_ms;
 };
+
+/* daemon_load.c: reads what this configuration names; again, if it is being
+ * read already. */
+void daemon_load (struct daemon *d, const char *text, size_t len);
 
 int daemon_main (int argc, char **argv);
 

@@ -82,20 +82,30 @@ static void next_step (struct diagnosis *dg);
 
 /* ---- the haul, in the job's thread ---- */
 
+/* A row of what a collector said, under that key. */
+__attribute__ ((format (printf, 3, 0))) static struct json_object *
+said (struct haul *h, const char *key, const char *fmt, va_list ap)
+{
+  struct json_object *o = json_object_new_object ();
+  char text[256];
+
+  vsnprintf (text, sizeof (text), fmt, ap);
+  json_add_str (o, "collector", h->collector->name);
+  json_add_text (o, key, text, strlen (text));
+  return o;
+}
+
 static void
 out_gap (struct collect_out *out, const char *what, const char *fmt, ...)
 {
   struct haul *h = container_of (out, struct haul, out);
-  struct json_object *o = json_object_new_object ();
-  char text[256];
+  struct json_object *o;
   va_list ap;
 
   va_start (ap, fmt);
-  vsnprintf (text, sizeof (text), fmt, ap);
+  o = said (h, "why", fmt, ap);
   va_end (ap);
-  json_add_str (o, "collector", h->collector->name);
   json_add_text (o, "what", what, strlen (what));
-  json_add_text (o, "why", text, strlen (text));
   json_object_array_add (h->gaps, o);
 }
 
@@ -103,16 +113,13 @@ static void
 out_impact (struct collect_out *out, const char *fmt, ...)
 {
   struct haul *h = container_of (out, struct haul, out);
-  struct json_object *o = json_object_new_object ();
-  char text[256];
+  struct json_object *o;
   va_list ap;
 
   va_start (ap, fmt);
-  vsnprintf (text, sizeof (text), fmt, ap);
+  o = said (h, "what", fmt, ap);
   va_end (ap);
-  json_add_str (o, "collector", h->collector->name);
   json_add_int (o, "wall_ms", (int64_t) clock_wall_ms ());
-  json_add_text (o, "what", text, strlen (text));
   json_object_array_add (h->impact, o);
 }
 

@@ -4,6 +4,8 @@
  */
 #include "supervisor/finding.h"
 
+#include "base/buf.h"
+#include "base/cleanup.h"
 #include "base/error.h"
 #include "base/json.h"
 
@@ -13,7 +15,10 @@
 static void
 print (struct json_object *row)
 {
-  puts (json_object_to_json_string_ext (row, JSON_C_TO_STRING_PLAIN));
+  struct buf out CLEANUP_BUF = BUF_INIT (SIZE_MAX / 2);
+
+  json_show (row, &out);
+  puts (buf_str (&out));
   json_object_put (row);
 }
 

@@ -175,6 +175,7 @@ incidents_free (struct incidents *in)
   if (!in)
     return;
   fact_unsubscribe (in->heard);
+  fact_unsubscribe (in->staged);
   while (in->first)
     active_remove (in->first);
   timer_free (in->found);
@@ -223,6 +224,8 @@ incidents_each (struct incidents *in,
         .incident = &a->inc,
         .collecting = a->life >= LIFE_COUNTING && a->life <= LIFE_PACKING,
         .waiting = a->life == LIFE_WAITING,
+        .perhaps_rebooted
+        = a->perhaps_rebooted && a->stand != STAND_NOT,
         .bundle = a->bundle,
         .shipped = a->shipped,
       };

@@ -74,6 +74,8 @@ struct active
   struct incident inc; /* inc.phase follows life */
   enum life life;
   enum stand stand;
+  bool perhaps_rebooted; /* text alone shows that its life is over: it stands
+                            until another says so */
   const struct guest *guest; /* as it was when it began; NULL after restart */
   struct diagnosis *diagnosis; /* while it runs */
   struct diagnosis_step *steps; /* a copy: with parameters of this guest */
@@ -93,7 +95,8 @@ struct incidents
   unsigned missteps; /* refused by incident_step(): a mistake of ours */
   struct standing *standing;
   struct timer *found;
-  struct fact_sub *heard; /* suspicions */
+  struct fact_sub *heard;  /* suspicions */
+  struct fact_sub *staged; /* how far a boot came */
   uint64_t found_by_ms; /* until then an incident waits for its guest */
   bool listing; /* the open ones were asked for */
   bool known;   /* what was there before this daemon is in the list: only now

@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "kernel/text/stage.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -26,6 +27,9 @@
 /* A guest may print what it likes as often as it likes: within this time it is
  * looked at once. */
 #define TEXT_AGAIN_MS (10 * 60 * 1000u)
+/* And for the same words in the same life: they were looked at, and nothing
+ * came of it. */
+#define TEXT_SAME_MS (24 * 60 * 60 * 1000u)
 
 static bool
 is_text (const struct incident *inc)
@@ -39,6 +43,7 @@ end_standing (struct active *a, enum incident_end how)
   char age[32];
 
   a->stand = STAND_NOT;
+  a->perhaps_rebooted = false;
   a->inc.end = how;
   a->inc.ended_wall_ms = clock_wall_ms ();
   log_guest (LOG_LEVEL_INFO, a->inc.inc.uuid,
@@ -80,6 +85,15 @@ take_over (struct active *a, const struct trouble *t)
   a->stand = t->how;
 }
 
+/* By its text its guest lives anew, and nobody confirmed it.  Only who is
+ * believed as much as who raised it has a say: a guest that prints a banner
+ * must not turn a hang into something milder. */
+static bool
+outlives (const struct active *a, const struct trouble *t)
+{
+  return a->perhaps_rebooted && t->how < a->stand;
+}
+
 /* The standing incident that has to do with this trouble now, for the log;
  * NULL when it only joins one that stands, or cannot be followed. */
 static struct active *
@@ -87,8 +101,11 @@ raise_trouble (struct incidents *in, const struct trouble *t)
 {
   struct active *a = incidents_standing_of (in, t->guest->inc.uuid);
 
+  if (a && outlives (a, t))
+    return NULL;
   if (a && !incarnation_equal (&a->inc.inc, &t->guest->inc))
-    end_standing (a, INCIDENT_REPLACED);
+    end_standing (a, a->perhaps_rebooted ? INCIDENT_REBOOTED
+                                         : INCIDENT_REPLACED);
   else if (a && !outdone (a, t))
     {
       /* The same trouble, seen by another check. */
@@ -202,7 +219,8 @@ incidents_outcome (const struct binding_info *info, enum health_change change,
        * time. */
       a = incidents_standing_of (in, info->guest->inc.uuid);
       if (a && shows_well (a, info->scenario->name))
-        end_standing (a, INCIDENT_RECOVERED);
+        end_standing (a, a->perhaps_rebooted ? INCIDENT_REBOOTED
+                                             : INCIDENT_RECOVERED);
     }
   /* It failed already when another check's trouble was told, which has ended
    * since, or when there was no room for its own. */
@@ -256,7 +274,8 @@ perhaps_recovered (struct incidents *in, const struct guest *was,
 
 void
 incidents_guest (struct incidents *in, enum guest_change change,
-                 const struct guest *was, const struct guest *now)
+                 const struct guest *was, const struct guest *now,
+                 bool by_text)
 {
   struct active *a;
 
@@ -280,10 +299,33 @@ incidents_guest (struct incidents *in, enum guest_change change,
     diagnosis_stop (a->diagnosis, change == GUEST_GONE
                                       ? "the guest is gone"
                                       : "the guest began another life");
+  if (change == GUEST_REINCARNATED && by_text)
+    {
+      if (!a->perhaps_rebooted)
+        log_guest (LOG_LEVEL_INFO, a->inc.inc.uuid,
+                   "guest=\"%s\" incident=%s: its text shows a boot, which "
+                   "nobody confirms yet",
+                   a->inc.guest, a->inc.id);
+      a->perhaps_rebooted = true;
+      return;
+    }
   end_standing (a, change == GUEST_REINCARNATED
                            && was->inc.pid == now->inc.pid
                        ? INCIDENT_REBOOTED
                        : INCIDENT_REPLACED);
+}
+
+void
+incidents_rebooted (struct incidents *in, const char *uuid, bool rebooted)
+{
+  struct active *a = incidents_standing_of (in, uuid);
+
+  if (!a || !a->perhaps_rebooted)
+    return;
+  if (rebooted)
+    end_standing (a, INCIDENT_REBOOTED);
+  else
+    a->perhaps_rebooted = false;
 }
 
 /* ---- suspicions: facts ---- */
@@ -294,15 +336,41 @@ incidents_guest (struct incidents *in, enum guest_change change,
 #define SUSPICIONS "kernel.trouble."
 #define SUSPICION_PLAYBOOK "quick"
 
+/* Without how often it was said: "... (and 37 more of it in 10 s)". */
+static size_t
+words_len (const char *words)
+{
+  static const char more[] = " more of it in ";
+  const char *at = strstr (words, more);
+
+  if (!at)
+    return strlen (words);
+  while (at > words && at[-1] >= '0' && at[-1] <= '9')
+    at--;
+  return at - words >= 6 && memcmp (at - 6, " (and ", 6) == 0
+             ? (size_t) (at - 6 - words)
+             : strlen (words);
+}
+
 static bool
-looked_at_lately (const struct incidents *in, const char *uuid)
+looked_at_lately (const struct incidents *in, const struct incarnation *inc,
+                  const char *words)
 {
   uint64_t now = clock_wall_ms ();
+  size_t len = words_len (words);
 
   for (const struct active *a = in->first; a; a = a->next)
-    if (is_text (&a->inc) && strcmp (a->inc.inc.uuid, uuid) == 0
-        && now - a->inc.opened_wall_ms < TEXT_AGAIN_MS)
-      return true;
+    {
+      uint64_t since = now - a->inc.opened_wall_ms;
+
+      if (!is_text (&a->inc) || strcmp (a->inc.inc.uuid, inc->uuid) != 0)
+        continue;
+      if (since < TEXT_AGAIN_MS
+          || (since < TEXT_SAME_MS && incarnation_equal (&a->inc.inc, inc)
+              && words_len (a->inc.reason) == len
+              && memcmp (a->inc.reason, words, len) == 0))
+        return true;
+    }
   return false;
 }
 
@@ -321,6 +389,8 @@ suspect (struct incidents *in, const struct guest *g, const struct fact *f)
   buf_printf (&words, "its %.31s says: ", f->source);
   text_escape (&words, f->text, strlen (f->text), 0);
   t.cause.sentence = buf_str (&words);
+  if (looked_at_lately (in, &g->inc, t.cause.sentence))
+    return;
   a = raise_trouble (in, &t);
   if (a)
     log_guest (LOG_LEVEL_WARN, g->inc.uuid,
@@ -341,13 +411,35 @@ on_kernel_event (const struct fact *f, void *arg)
   /* Of a life that is over there is nothing to look at any more. */
   if (!incarnation_equal (&g->inc, &f->inc) || g->intent != INTENT_RUN)
     return;
-  if (!looked_at_lately (in, g->inc.uuid))
-    suspect (in, g, f);
+  suspect (in, g, f);
+}
+
+/* Text that has gone all the way from a kernel's first line to userspace ends
+ * what text raised, and nothing else. */
+static void
+on_stage (const struct fact *f, void *arg)
+{
+  struct incidents *in = arg;
+  struct active *a;
+
+  if (f->type != FACT_TEXT
+      || (strcmp (f->text, text_stage_names[STAGE_USERSPACE]) != 0
+          && strcmp (f->text, text_stage_names[STAGE_LOGIN]) != 0))
+    return;
+  a = incidents_standing_of (in, f->inc.uuid);
+  if (a && a->perhaps_rebooted && is_text (&a->inc)
+      && !incarnation_equal (&a->inc.inc, &f->inc))
+    end_standing (a, INCIDENT_REBOOTED);
 }
 
 int
 incidents_hear (struct incidents *in, struct error *err)
 {
-  return fact_subscribe (in->d->bus, "incidents", SUSPICIONS,
-                         on_kernel_event, in, &in->heard, err);
+  int r = fact_subscribe (in->d->bus, "incidents", SUSPICIONS,
+                          on_kernel_event, in, &in->heard, err);
+
+  if (r == 0)
+    r = fact_subscribe (in->d->bus, "incidents", "guest.stage", on_stage, in,
+                        &in->staged, err);
+  return r;
 }

@@ -12,8 +12,6 @@
 struct error;
 struct opener;
 
-#define LOAD_MAX_FILES 256
-
 /* All or nothing: one bad document and none is taken.  *ret is malloc'ed,
  * with a reference of each.  A folder that is not there is an error, too. */
 int load_scenarios (struct opener *opener, const struct config *cfg,

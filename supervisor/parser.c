@@ -5,6 +5,7 @@
 #include "config.h"
 
 #include "supervisor/parser.h"
+#include "supervisor/parser_io.h"
 
 #include "base/channel.h"
 #include "base/clock.h"
@@ -28,6 +29,9 @@ const struct parser_task *const parser_tasks[] = {
   &task_bundle_list,
   &task_bundle_cat,
   &task_bundle_verify,
+#ifdef PARSER_INSPECT
+  &task_inspect,
+#endif
   NULL,
 };
 
@@ -124,8 +128,8 @@ static void
 usage (FILE *out)
 {
   fprintf (out, "usage: hangdog-parser [--deadline DURATION] "
-                "[--memory SIZE] TASK [ARG...]\n"
-                "fd 3 = channel, fd 4 = input\n");
+                "[--memory SIZE] [--inputs N] TASK [ARG...]\n"
+                "fd 3 = channel, fd 4 = input, and so on for N of them\n");
   for (unsigned i = 0; parser_tasks[i]; i++)
     fprintf (out, "  %s %s\t%s\n", parser_tasks[i]->name,
              parser_tasks[i]->args ? parser_tasks[i]->args : "",
@@ -141,23 +145,10 @@ find_task (const char *name)
   return NULL;
 }
 
-static void
-report (const struct error *err)
-{
-  struct json_object *head = json_object_new_object ();
-  struct json_object *e = json_object_new_object ();
-
-  json_add_str (head, "op", "error");
-  json_add_int (e, "errno", err->code);
-  json_add_text (e, "message", error_text (err), strlen (error_text (err)));
-  json_object_object_add (head, "error", e);
-  frame_write (PARSER_CHANNEL, head, NULL, 0, NULL, 0, CLOCK_NEVER, NULL);
-  json_object_put (head);
-}
-
 struct options
 {
-  struct jail jail;
+  struct jail jail; /* 0 = not said */
+  unsigned inputs;
   const char *self_test;
 };
 
@@ -167,6 +158,7 @@ parse_options (int argc, char **argv, struct options *o)
   static const struct option longs[]
       = { { "deadline", required_argument, NULL, 'd' },
           { "memory", required_argument, NULL, 'm' },
+          { "inputs", required_argument, NULL, 'i' },
           { "self-test", required_argument, NULL, 's' },
           { "help", no_argument, NULL, 'h' },
           { 0 } };
@@ -182,6 +174,12 @@ parse_options (int argc, char **argv, struct options *o)
         break;
       case 'm':
         r = units_parse_size (optarg, &o->jail.memory, &err);
+        break;
+      case 'i':
+        o->inputs = (unsigned) strtoul (optarg, NULL, 10);
+        if (o->inputs == 0 || o->inputs > PARSER_MAX_INPUTS)
+          r = error_set (&err, EINVAL, "between 1 and %u inputs",
+                         PARSER_MAX_INPUTS);
         break;
       case 's':
         o->self_test = optarg;
@@ -201,14 +199,43 @@ parse_options (int argc, char **argv, struct options *o)
   return -1;
 }
 
+/* What was not said is the task's, and what that does not say, everybody's. */
+static void
+fill_jail (struct jail *j, const struct parser_task *task)
+{
+  if (j->memory == 0)
+    j->memory = task && task->memory ? task->memory : 64u << 20;
+  j->cpu_s = task && task->cpu_s ? task->cpu_s : 30;
+}
+
+static int
+run (const struct parser_task *task, const struct options *o, int argc,
+     char **argv)
+{
+  struct parser_io io = { .channel = PARSER_CHANNEL, .ninputs = o->inputs };
+  struct error err = ERROR_INIT;
+  bool landlock = false;
+  int r;
+
+  for (unsigned i = 0; i < o->inputs; i++)
+    io.inputs[i] = PARSER_INPUT + (int) i;
+  r = task && task->warm_up ? task->warm_up (&err) : 0;
+  if (r == 0)
+    r = jail_enter (&o->jail, &landlock, &err);
+  if (r == 0 && o->self_test)
+    return self_test (o->self_test);
+  if (r == 0)
+    r = task->run (&io, argc, argv, &err);
+  if (r < 0)
+    parser_answer_error (&io, &err);
+  return r < 0 ? 1 : 0;
+}
+
 int
 main (int argc, char **argv)
 {
-  struct options o = { .jail = { .memory = 64u << 20, .deadline_ms = 30000,
-                                 .cpu_s = 30 } };
+  struct options o = { .jail = { .deadline_ms = 30000 }, .inputs = 1 };
   const struct parser_task *task = NULL;
-  struct error err = ERROR_INIT;
-  bool landlock = false;
   int r = parse_options (argc, argv, &o);
 
   if (r >= 0)
@@ -219,20 +246,12 @@ main (int argc, char **argv)
       usage (stderr);
       return 2;
     }
+  fill_jail (&o.jail, task);
   signal (SIGPIPE, SIG_IGN);
-  /* Nothing inherited by mistake: only the channel, the input, stderr. */
-  syscall (SYS_close_range, PARSER_INPUT + 1, ~0u, 0);
+  /* Nothing inherited by mistake: only the channel, the inputs, stderr. */
+  syscall (SYS_close_range, PARSER_INPUT + o.inputs, ~0u, 0);
   /* json-c seeds its hash tables, from a file if it must. */
   json_object_put (json_tokener_parse ("{\"a\":1}"));
-  r = task && task->warm_up ? task->warm_up (&err) : 0;
-  if (r == 0)
-    r = jail_enter (&o.jail, &landlock, &err);
-  if (r == 0 && o.self_test)
-    _exit (self_test (o.self_test));
-  if (r == 0)
-    r = task->run (argc - optind - 1, argv + optind + 1, &err);
-  if (r < 0)
-    report (&err);
   /* No destructors: they may want calls that are gone. */
-  _exit (r < 0 ? 1 : 0);
+  _exit (run (task, &o, argc - optind - 1, argv + optind + 1));
 }

@@ -3,11 +3,10 @@
  * The parser's tasks about bundles and other archives.
  */
 #include "supervisor/parser.h"
+#include "supervisor/parser_io.h"
 
 #include "base/buf.h"
-#include "base/channel.h"
 #include "base/cleanup.h"
-#include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "controller-proto/bundle.h"
@@ -28,13 +27,13 @@ enum mode
 
 struct bundle_task
 {
+  struct parser_io *io;
   enum mode mode;
   const char *wanted; /* CAT */
   char name[256];     /* of the present member */
   uint64_t bytes;
   unsigned members, bad;
   bool found;
-  int send_failed;
   struct sha256 *sum;
   struct buf manifest_text;
   struct json_doc *manifest;
@@ -48,22 +47,7 @@ static void
 say (struct bundle_task *t, struct json_object *head, const void *body,
      size_t len)
 {
-  struct error err = ERROR_INIT;
-
-  /* The deadline is the process's own. */
-  if (!t->send_failed)
-    t->send_failed = frame_write (PARSER_CHANNEL, head, body, len, NULL, 0,
-                                  CLOCK_NEVER, &err);
-  json_object_put (head);
-}
-
-static struct json_object *
-message (const char *op)
-{
-  struct json_object *o = json_object_new_object ();
-
-  json_add_str (o, "op", op);
-  return o;
+  parser_answer (t->io, head, body, len);
 }
 
 /* ---- the manifest ---- */
@@ -130,7 +114,7 @@ on_member (void *arg, const char *name, uint64_t size)
   snprintf (t->name, sizeof t->name, "%s", name);
   t->bytes = size;
   t->members++;
-  if (t->send_failed)
+  if (t->io->failed)
     return false;
   if (t->mode == CAT)
     {
@@ -151,10 +135,10 @@ on_data (void *arg, const void *data, size_t len)
   const char *p = data;
 
   if (t->mode == CAT)
-    for (size_t n; len > 0 && !t->send_failed; p += n, len -= n)
+    for (size_t n; len > 0 && !t->io->failed; p += n, len -= n)
       {
         n = len < (64u << 10) ? len : 64u << 10;
-        say (t, message ("data"), p, n);
+        say (t, parser_message ("data"), p, n);
       }
   if (t->mode != VERIFY)
     return;
@@ -167,7 +151,7 @@ static void
 on_end (void *arg, bool complete)
 {
   struct bundle_task *t = arg;
-  struct json_object *head = message ("member");
+  struct json_object *head = parser_message ("member");
   const char *state = complete ? "ok" : "incomplete";
 
   json_add_text (head, "name", t->name, strlen (t->name));
@@ -206,7 +190,7 @@ tell_missing (struct bundle_task *t)
 
       if (t->listed[i])
         continue;
-      head = message ("missing");
+      head = parser_message ("missing");
       json_add_text (head, "name", path ? path : "",
                      path ? strlen (path) : 0);
       t->bad++;
@@ -218,7 +202,7 @@ static int
 finish (struct bundle_task *t, int r, const struct error *why,
         struct error *err)
 {
-  struct json_object *head = message ("end");
+  struct json_object *head = parser_message ("end");
   bool ok = r == 0 && t->bad == 0;
 
   if (t->mode == VERIFY && !t->manifest && !t->manifest_trouble)
@@ -240,37 +224,31 @@ finish (struct bundle_task *t, int r, const struct error *why,
   json_add_int (head, "members", t->members);
   json_add_bool (head, "ok", ok);
   say (t, head, NULL, 0);
-  if (t->send_failed)
-    return error_errno (err, -t->send_failed, "answering");
-  return 0;
+  return parser_answered (t->io, err);
 }
 
 /* It takes hangdog-parser-foreign, which can read what others pack. */
 static int
 say_foreign (struct bundle_task *t, struct error *err)
 {
-  struct json_object *head = json_object_new_object ();
-
-  json_add_str (head, "op", "foreign");
-  say (t, head, NULL, 0);
-  if (t->send_failed)
-    return error_errno (err, -t->send_failed, "answering");
-  return 0;
+  say (t, parser_message ("foreign"), NULL, 0);
+  return parser_answered (t->io, err);
 }
 
 static int
-run (enum mode mode, const char *wanted, struct error *err)
+run (struct parser_io *io, enum mode mode, const char *wanted,
+     struct error *err)
 {
-  struct bundle_task t = { .mode = mode, .wanted = wanted };
+  struct bundle_task t = { .io = io, .mode = mode, .wanted = wanted };
   struct error why = ERROR_INIT;
-  int r = 0;
+  int input = parser_input (io, 0, err), r = input < 0 ? input : 0;
 
   t.manifest_text = (struct buf) BUF_INIT (MAX_MANIFEST);
-  if (mode == VERIFY)
+  if (r == 0 && mode == VERIFY)
     r = sha256_new (&t.sum, err);
   if (r < 0)
     return r;
-  r = bundle_read (PARSER_INPUT, MAX_BYTES, &reader, &t, &why);
+  r = bundle_read (input, MAX_BYTES, &reader, &t, &why);
   if (r == -ENOEXEC)
     r = say_foreign (&t, err);
   else
@@ -286,23 +264,23 @@ run (enum mode mode, const char *wanted, struct error *err)
 }
 
 static int
-run_list (int argc, char **argv, struct error *err)
+run_list (struct parser_io *io, int argc, char **argv, struct error *err)
 {
-  return run (LIST, NULL, err);
+  return run (io, LIST, NULL, err);
 }
 
 static int
-run_cat (int argc, char **argv, struct error *err)
+run_cat (struct parser_io *io, int argc, char **argv, struct error *err)
 {
   if (argc != 1)
     return error_set (err, EINVAL, "bundle-cat wants one name");
-  return run (CAT, argv[0], err);
+  return run (io, CAT, argv[0], err);
 }
 
 static int
-run_verify (int argc, char **argv, struct error *err)
+run_verify (struct parser_io *io, int argc, char **argv, struct error *err)
 {
-  return run (VERIFY, NULL, err);
+  return run (io, VERIFY, NULL, err);
 }
 
 #ifdef BUNDLE_OWN_ONLY

@@ -105,6 +105,9 @@ static const struct json_field config_fields[] = {
   { "scenarios", JSON_ARRAY, offsetof (struct config, scenarios),
     .elem_kind = JSON_STRING, .elem_size = sizeof (char *), .max = 256,
     .help = "scenario files, or folders of them" },
+  { "rules", JSON_ARRAY, offsetof (struct config, rules),
+    .elem_kind = JSON_STRING, .elem_size = sizeof (char *), .max = 64,
+    .help = "files of text rules, or folders of them" },
   { "sink", JSON_OBJECT, offsetof (struct config, sink), .sub = sink_fields,
     .help = "where bundles are sent" },
   { "limits", JSON_OBJECT, offsetof (struct config, limits),
@@ -211,6 +214,8 @@ config_defaults (struct config *ret, struct error *err)
     r = default_sources (&c, err);
   if (r == 0 && access (CONFIG_SCENARIOS, F_OK) == 0)
     r = add_string (&c.scenarios, CONFIG_SCENARIOS, err);
+  if (r == 0 && access (CONFIG_RULES, F_OK) == 0)
+    r = add_string (&c.rules, CONFIG_RULES, err);
   if (r < 0)
     {
       config_done (&c);
@@ -335,11 +340,25 @@ finish_source (const struct json_doc *doc, struct guest_source_config *src,
   return r;
 }
 
+static int
+check_paths (const struct json_doc *doc, const char *key,
+             const struct json_list *paths, struct error *err)
+{
+  char path[64];
+
+  for (size_t i = 0; i < paths->count; i++)
+    if (((char *const *) paths->items)[i][0] != '/')
+      {
+        snprintf (path, sizeof (path), "%s[%zu]", key, i);
+        return json_error_at (doc, path, err, "it must be an absolute path");
+      }
+  return 0;
+}
+
 int
 config_parse (const char *text, size_t len, const char *origin,
               struct config *cfg, struct error *err)
 {
-  char path[64];
   CLEANUP_JSON_DOC struct json_doc *doc = NULL;
   struct guest_source_config *src;
   int r;
@@ -369,13 +388,10 @@ config_parse (const char *text, size_t len, const char *origin,
       if (r < 0)
         return r;
     }
-  for (size_t i = 0; i < cfg->roots.count; i++)
-    if (((char *const *) cfg->roots.items)[i][0] != '/')
-      {
-        snprintf (path, sizeof (path), "roots[%zu]", i);
-        return json_error_at (doc, path, err, "it must be an absolute path");
-      }
-  return check_sink (doc, &cfg->sink, err);
+  r = check_paths (doc, "roots", &cfg->roots, err);
+  if (r == 0)
+    r = check_paths (doc, "rules", &cfg->rules, err);
+  return r < 0 ? r : check_sink (doc, &cfg->sink, err);
 }
 
 bool
@@ -469,6 +485,7 @@ config_to_json (const struct config *cfg)
   json_object_object_add (o, "sources", a);
   json_object_object_add (o, "roots", strings_to_json (&cfg->roots));
   json_object_object_add (o, "scenarios", strings_to_json (&cfg->scenarios));
+  json_object_object_add (o, "rules", strings_to_json (&cfg->rules));
   if (cfg->sink.url)
     {
       struct json_object *s = json_object_new_object ();
@@ -501,24 +518,35 @@ parent_of (char *dst, size_t n, const char *path)
     *slash = '\0';
 }
 
+/* Files and folders: of a file it is the folder that is opened in. */
+static void
+paths_roots (const struct json_list *paths,
+             void (*fn) (const char *root, void *arg), void *arg)
+{
+  char *const *path = paths->items;
+  char dir[4096];
+
+  for (size_t i = 0; i < paths->count; i++)
+    {
+      fn (path[i], arg);
+      parent_of (dir, sizeof (dir), path[i]);
+      fn (dir, arg);
+    }
+}
+
 void
 config_roots (const struct config *cfg, const char *config_path,
               void (*fn) (const char *root, void *arg), void *arg)
 {
   const struct guest_source_config *src = cfg->sources.items;
-  char *const *scen = cfg->scenarios.items;
   char dir[4096];
 
   fn ("/proc", arg);
   fn ("/dev/pts", arg);
   parent_of (dir, sizeof (dir), config_path);
   fn (dir, arg);
-  for (size_t i = 0; i < cfg->scenarios.count; i++)
-    {
-      fn (scen[i], arg);
-      parent_of (dir, sizeof (dir), scen[i]);
-      fn (dir, arg);
-    }
+  paths_roots (&cfg->scenarios, fn, arg);
+  paths_roots (&cfg->rules, fn, arg);
   for (size_t i = 0; i < cfg->roots.count; i++)
     fn (((char *const *) cfg->roots.items)[i], arg);
   for (size_t i = 0; i < cfg->sources.count; i++)

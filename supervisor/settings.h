@@ -19,6 +19,7 @@ struct error;
 #define CONFIG_SCHEMA "hangdog/config/1"
 #define CONFIG_PATH "/etc/hangdog/config.json"
 #define CONFIG_SCENARIOS "/etc/hangdog/scenarios"
+#define CONFIG_RULES "/etc/hangdog/rules.d"
 #define RUN_PATH "/run/hangdog"
 #define STATE_PATH "/var/lib/hangdog"
 #define CONTROL_SOCKET "control"
@@ -43,6 +44,7 @@ struct config
   struct json_list sources;   /* struct guest_source_config */
   struct json_list roots;     /* char *: further folders with sockets */
   struct json_list scenarios; /* char *: files and folders */
+  struct json_list rules;     /* char *: the same, of text rules */
   struct sink_config sink;
   struct config_limits limits;
 };

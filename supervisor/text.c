@@ -7,11 +7,11 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/loop.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -28,15 +28,23 @@ bucket_of (const char *uuid)
   return h % TEXT_BUCKETS;
 }
 
-/* Loop, or t->m held. */
-static struct text_guest *
-find (struct texts *t, const char *uuid)
+struct text_guest *
+text_guest_find_ (struct texts *t, const char *uuid)
 {
   struct text_guest *g = t->buckets[bucket_of (uuid)];
 
   while (g && strcasecmp (g->uuid, uuid) != 0)
     g = g->next;
   return g;
+}
+
+/* t->m held. */
+static struct text_source *
+sources_of (struct texts *t, const char *uuid)
+{
+  struct text_guest *g = text_guest_find_ (t, uuid);
+
+  return g ? g->sources : NULL;
 }
 
 void
@@ -214,6 +222,8 @@ follow_life (struct text_source *s, const struct guest *g)
   if (was->pid == now->pid && was->start_time == now->start_time)
     o.what = ORDER_BOOT;
   s->next_inc = *now;
+  s->reset_ms = o.what == ORDER_BOOT ? clock_ms () : 0;
+  s->answered = 0;
   order (s, &o);
   /* Also if it says nothing any more. */
   text_worker_note_ (s->guest->worker, s);
@@ -268,7 +278,7 @@ texts_guest (struct texts *t, enum guest_change change, const struct guest *was,
 
   if (!t)
     return;
-  g = find (t, now ? now->inc.uuid : was->inc.uuid);
+  g = text_guest_find_ (t, now ? now->inc.uuid : was->inc.uuid);
   if (!now)
     {
       if (g)
@@ -295,14 +305,12 @@ texts_ours (struct texts *t, const char *uuid, char key, uint64_t until_ms)
 {
   const struct text_order o
       = { .what = ORDER_OURS, .key = key, .until_ms = until_ms };
-  struct text_guest *g;
 
   if (!t)
     return;
   LOCK_SCOPE (&t->m);
-  g = find (t, uuid);
   /* A key pressed on the keyboard is answered on any of them. */
-  for (struct text_source *s = g ? g->sources : NULL; s; s = s->next)
+  for (struct text_source *s = sources_of (t, uuid); s; s = s->next)
     order (s, &o);
   t->ours++;
 }
@@ -340,12 +348,49 @@ tell_guest (struct texts *t, struct text_guest *g)
 }
 
 static void
+slow_rule (const struct text_rule *rule, void *arg)
+{
+  struct texts *t = arg;
+  struct text_rule_info i;
+  unsigned k = 0;
+
+  text_rule_info (rule, &i);
+  if (i.given_up < TEXT_SLOW_FIRST)
+    return;
+  while (k < TEXT_SLOW_RULES && t->slow[k].rule && t->slow[k].rule != rule)
+    k++;
+  if (k == TEXT_SLOW_RULES || i.given_up < 10 * t->slow[k].told)
+    return;
+  t->slow[k].rule = rule;
+  t->slow[k].told = i.given_up;
+  log_warn ("the text rule \"%s\" of %s was given up on %u lines: its "
+            "expression takes too many steps",
+            i.name, i.origin, i.given_up);
+}
+
+static void
+tell_slow_rules (struct texts *t)
+{
+  bool some;
+
+  {
+    LOCK_SCOPE (&t->m);
+    some = t->gave_up;
+    t->gave_up = false;
+  }
+  if (some)
+    text_rules_each (t->rules, slow_rule, t);
+}
+
+static void
 on_post (void *arg)
 {
   struct text_post *p = arg;
   struct texts *t = p->t;
 
   atomic_store (&p->posted, false);
+  if (t)
+    tell_slow_rules (t);
   for (unsigned i = 0; t && i < TEXT_BUCKETS; i++)
     for (struct text_guest *g = t->buckets[i], *next; g; g = next)
       {
@@ -368,164 +413,53 @@ text_post_ (struct texts *t)
   post_unref (t->post);
 }
 
-/* ---- looking ---- */
+/* ---- before a key ---- */
+
+/* t->m held.  Where the console itself has said nothing of its boot, another
+ * one may have. */
+static const struct stage *
+stage_beside (const struct text_guest *g, const struct text_source *s)
+{
+  const struct stage *best = &s->stage;
+
+  for (const struct text_source *o = g->sources; o; o = o->next)
+    if (s->stage.stage == STAGE_UNKNOWN && o->stage.stage != STAGE_UNKNOWN
+        && (best == &s->stage || o->stage.since_ms > best->since_ms))
+      best = &o->stage;
+  return best;
+}
+
+bool
+texts_stand (struct texts *t, const char *uuid, const char *console,
+             struct texts_stand *ret)
+{
+  struct text_guest *g;
+  struct text_source *s;
+
+  if (!t)
+    return false;
+  LOCK_SCOPE (&t->m);
+  g = text_guest_find_ (t, uuid);
+  s = g ? source_of (g, console) : NULL;
+  if (!s)
+    return false;
+  ret->stage = *stage_beside (g, s);
+  ret->reset_ms = s->reset_ms;
+  ret->answered = s->answered == s->stage.boots + 1;
+  return true;
+}
 
 void
-texts_events (struct texts *t, const char *uuid, struct buf *out)
+texts_answered (struct texts *t, const char *uuid)
 {
-  const struct text_trouble *tr;
-  struct text_guest *g;
-  unsigned n;
-
   if (!t)
     return;
   LOCK_SCOPE (&t->m);
-  g = find (t, uuid);
-  tr = g ? g->trouble : NULL;
-  n = tr ? tr->nkept : 0;
-  for (unsigned i = 0; i < n; i++)
+  for (struct text_source *s = sources_of (t, uuid); s; s = s->next)
     {
-      /* Behind the first ones a ring, whose oldest is at next. */
-      unsigned k
-          = i < EVENTS_FIRST || n < EVENTS_MAX
-                ? i
-                : EVENTS_FIRST + (tr->next + i - EVENTS_FIRST) % EVENTS_LAST;
-
-      if (!tr->kept[k].json)
-        continue;
-      buf_append (out, tr->kept[k].json, tr->kept[k].len);
-      buf_putc (out, '\n');
+      s->reset_ms = 0;
+      s->answered = s->stage.boots + 1;
     }
-}
-
-static void
-look_at (struct texts *t, struct text_guest *g, struct text_source *s,
-         void (*fn) (const struct texts_look *look, void *arg), void *arg)
-{
-  struct texts_look look = {
-    .uuid = g->uuid, .console = s->console, .kind = "", .title = "", .note = ""
-  };
-  struct stage stage;
-  char title[TEXT_TITLE_MAX];
-
-  {
-    const struct text_trouble *tr;
-    LOCK_SCOPE (&t->m);
-
-    stage = s->stage;
-    look.stats = s->stats;
-    tr = g->trouble;
-    if (tr)
-      {
-        memcpy (title, tr->title, sizeof title);
-        look.title = title;
-        look.kind = tr->last_kind ? tr->last_kind : "";
-        look.severity = tr->severity;
-        look.event_ms = tr->last_ms;
-        look.events = tr->events;
-        look.note = text_note_ (tr);
-      }
-  }
-  look.stage = &stage;
-  fn (&look, arg);
-}
-
-void
-texts_each (struct texts *t, const char *uuid,
-            void (*fn) (const struct texts_look *look, void *arg), void *arg)
-{
-  for (unsigned i = 0; t && i < TEXT_BUCKETS; i++)
-    for (struct text_guest *g = t->buckets[i]; g; g = g->next)
-      if (!uuid || strcasecmp (g->uuid, uuid) == 0)
-        for (struct text_source *s = g->sources; s; s = s->next)
-          look_at (t, g, s, fn, arg);
-}
-
-struct sum
-{
-  struct text_reader_stats all;
-  unsigned readers;
-  struct buf *out;
-};
-
-static void
-add_look (const struct texts_look *look, void *arg)
-{
-  struct sum *sum = arg;
-  const struct text_reader_stats *a = &look->stats;
-
-  sum->all.bytes += a->bytes;
-  sum->all.lines += a->lines;
-  sum->all.heads += a->heads;
-  sum->all.events += a->events;
-  sum->all.gaps += a->gaps;
-  sum->all.lost_bytes += a->lost_bytes;
-  sum->all.limits_hit += a->limits_hit;
-  sum->all.reports_cut += a->reports_cut;
-  sum->all.memory += a->memory;
-  sum->readers += a->memory > 0;
-}
-
-static void
-dump_look (const struct texts_look *look, void *arg)
-{
-  const struct text_reader_stats *a = &look->stats;
-
-  if (a->gaps || a->limits_hit || a->reports_cut || look->events)
-    buf_printf (arg,
-                "  text %s:%s stage=%s lines=%" PRIu64 " events=%u"
-                " gaps=%" PRIu64 " lost=%" PRIu64 " limits=%" PRIu64
-                " cut=%" PRIu64 " memory=%zu\n",
-                look->uuid, look->console, text_stage_names[look->stage->stage],
-                a->lines, look->events, a->gaps, a->lost_bytes, a->limits_hit,
-                a->reports_cut, a->memory);
-}
-
-static void
-dump_worker (struct text_worker *w, struct buf *out)
-{
-  unsigned queued = 0;
-  LOCK_SCOPE (&w->m);
-
-  for (struct text_source *s = w->queue; s; s = s->next_queued)
-    queued++;
-  buf_printf (out,
-              "  worker %u: consoles %u, queued %u, wake-ups %" PRIu64
-              ", turns %" PRIu64 ", timers %" PRIu64 "\n",
-              w->index, w->consoles, queued, w->wakeups, w->turns, w->timers);
-}
-
-void
-texts_dump (struct texts *t, struct buf *out)
-{
-  struct sum sum = { .out = out };
-
-  if (!t)
-    {
-      buf_puts (out, "text: not read\n");
-      return;
-    }
-  texts_each (t, NULL, add_look, &sum);
-  {
-    LOCK_SCOPE (&t->m);
-    buf_printf (out,
-                "text: guests %u, consoles %u (not read %u), readers %u, "
-                "memory %zu, bytes %" PRIu64 ", lines %" PRIu64
-                ", events %" PRIu64 ", gaps %" PRIu64 " of %" PRIu64
-                " bytes, limits hit %" PRIu64 ", reports cut %" PRIu64
-                "; kept %zu of %u bytes (dropped %" PRIu64
-                "), facts held back %" PRIu64 ", keys of ours %" PRIu64
-                ", logs shown again %" PRIu64 "\n",
-                t->nguests, t->nsources, t->untapped, sum.readers,
-                sum.all.memory, sum.all.bytes, sum.all.lines, sum.all.events,
-                sum.all.gaps, sum.all.lost_bytes, sum.all.limits_hit,
-                sum.all.reports_cut, t->event_bytes, EVENTS_TOTAL,
-                t->events_dropped, t->facts_held, t->ours, t->replays);
-  }
-  for (unsigned i = 0; i < TEXTS_THREADS; i++)
-    if (t->workers[i])
-      dump_worker (t->workers[i], out);
-  texts_each (t, NULL, dump_look, out);
 }
 
 /* ---- making ---- */
@@ -569,6 +503,31 @@ texts_limit (struct texts *t, unsigned threads)
 }
 
 void
+texts_rules (struct texts *t, struct text_rules *rules)
+{
+  const struct text_rules *was;
+
+  if (!t)
+    {
+      text_rules_free (rules);
+      return;
+    }
+  {
+    LOCK_SCOPE (&t->m);
+    was = t->rules;
+    t->rules = rules;
+  }
+  memset (t->slow, 0, sizeof t->slow);
+  text_rules_unref (was);
+  /* Also those that say nothing: they would keep the old ones for ever. */
+  for (unsigned i = 0; i < TEXT_BUCKETS; i++)
+    for (struct text_guest *g = t->buckets[i]; g; g = g->next)
+      for (struct text_source *s = g->sources; s; s = s->next)
+        text_worker_note_ (g->worker, s);
+  on_tick (t);
+}
+
+void
 texts_free (struct texts *t)
 {
   if (!t)
@@ -586,7 +545,7 @@ texts_free (struct texts *t)
       }
   t->post->t = NULL;
   post_unref (t->post);
-  text_rules_free (t->rules);
+  text_rules_unref (t->rules);
   pthread_mutex_destroy (&t->m);
   free (t);
 }

@@ -57,6 +57,9 @@ int texts_new (struct loop *loop, struct hub *hub, struct fact_bus *bus,
 /* Before the hub; nobody may be in texts_ours() any more. */
 void texts_free (struct texts *t);
 void texts_limit (struct texts *t, unsigned threads); /* for guests to come */
+/* Others from now on.  Takes them.  Who is being read goes over to them between
+ * two lines, what is known of him stays. */
+void texts_rules (struct texts *t, struct text_rules *rules);
 
 /* After the hub was told the same. */
 void texts_guest (struct texts *t, enum guest_change change,
@@ -71,6 +74,20 @@ void texts_ours (struct texts *t, const char *uuid, char key,
 /* What was found of a guest in this life, oldest first, one JSON object a
  * line: the first few and the latest, see EVENTS_... in text_impl.h. */
 void texts_events (struct texts *t, const char *uuid, struct buf *out);
+
+/* What is known of a console that somebody is about to type at. */
+struct texts_stand
+{
+  struct stage stage;
+  /* The guest was reset then, and has not answered since; 0 = it was not. */
+  uint64_t reset_ms;
+  bool answered; /* a shell there did, in this boot */
+};
+/* Any thread; false: nothing is. */
+bool texts_stand (struct texts *t, const char *uuid, const char *console,
+                  struct texts_stand *ret);
+/* A shell on a console of this guest has just answered. */
+void texts_answered (struct texts *t, const char *uuid);
 
 struct texts_look
 {

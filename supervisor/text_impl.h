@@ -2,7 +2,8 @@
  *
  * Private to text*.c: a guest's text, and who reads it.
  *
- *   text.c         the table: guests and consoles coming and going, looking
+ *   text.c         the table: guests and consoles coming and going
+ *   text_look.c    what is known of them, for who asks
  *   text_worker.c  the threads: queue, timers, feeding readers
  *   text_say.c     what becomes of what was found: facts, and a guest's list
  *
@@ -29,7 +30,13 @@
 #define TEXT_CHUNK (16u << 10) /* fed at once */
 #define TEXT_TURN (256u << 10) /* of one console before the next has its turn  \
                                 */
+/* A console whose lines cost much (an operator's expression that goes astray)
+ * does not keep its turn for all of that. */
+#define TEXT_TURN_MS 20
 #define TEXT_ORDERS 8
+/* Rules that are given up again and again are told of in the log. */
+#define TEXT_SLOW_RULES 16
+#define TEXT_SLOW_FIRST 10
 #define TEXT_SAMPLE 240 /* of a line that is kept as an example */
 
 /* What is kept for a bundle. */
@@ -77,6 +84,10 @@ struct kept_event
   size_t len;
   uint64_t id;
   unsigned source;
+  unsigned count;        /* the same again, without its text */
+  uint64_t last_wall_ms; /* of those */
+  uint64_t head;         /* of kind and title as its first line has it */
+  char signature[20];    /* "" = not known yet */
 };
 
 /* Of a guest that had an event; others have none of it. */
@@ -145,6 +156,8 @@ struct text_source
   unsigned norders;
   bool primary;
   struct stage stage;             /* a copy, to be looked at */
+  uint64_t reset_ms;              /* of this life; 0 = none, or it answered */
+  uint32_t answered;              /* 1 + stage.boots when it did, 0 = not */
   struct text_reader_stats stats; /* of the reader and those before it */
 
   /* worker */
@@ -203,7 +216,12 @@ struct texts
   struct loop *loop;
   struct hub *hub;
   struct fact_bus *bus;
-  struct text_rules *rules;
+  const struct text_rules *rules; /* loop, and t->m to change it */
+  struct
+  {
+    const struct text_rule *rule;
+    unsigned told;
+  } slow[TEXT_SLOW_RULES]; /* loop */
   const struct texts_ops *ops;
   void *arg;
   unsigned threads; /* 0 = as many as it takes */
@@ -216,6 +234,7 @@ struct texts
   struct text_guest *buckets[TEXT_BUCKETS];
   size_t event_bytes;
   uint64_t events_dropped, facts_held, ours, replays;
+  bool gave_up; /* to be told to the loop: a rule took too long */
 };
 
 /* ---- text.c ---- */
@@ -223,6 +242,8 @@ struct texts
 /* Worker: something is to be told to the loop (guest->boot, ->replay). */
 void text_post_ (struct texts *t);
 void text_guest_unref_ (struct texts *t, struct text_guest *g);
+/* Loop, or t->m held.  NULL when it is not there. */
+struct text_guest *text_guest_find_ (struct texts *t, const char *uuid);
 
 /* ---- text_worker.c ---- */
 

@@ -285,6 +285,55 @@ next_kept (struct text_trouble *tr)
   return k;
 }
 
+static uint64_t
+head_of (const struct text_event *e)
+{
+  const char *const texts[] = { e->kind, e->title };
+  uint64_t h = 14695981039346656037ull;
+
+  for (unsigned i = 0; i < ARRAY_LEN (texts); i++)
+    for (const char *p = texts[i]; *p; p++)
+      h = (h ^ (unsigned char) *p) * 1099511628211ull;
+  return h | 1; /* 0 = none */
+}
+
+static bool
+head_known (const struct text_trouble *tr, uint64_t head)
+{
+  for (unsigned i = 0; i < tr->nkept; i++)
+    if (tr->kept[i].json && tr->kept[i].head == head)
+      return true;
+  return false;
+}
+
+/* Another one of the same trouble. */
+static struct kept_event *
+alike (struct text_trouble *tr, const struct kept_event *but,
+       const struct text_event *e)
+{
+  for (unsigned i = 0; i < tr->nkept && e->signature[0]; i++)
+    if (&tr->kept[i] != but && tr->kept[i].json
+        && strcmp (tr->kept[i].signature, e->signature) == 0)
+      return &tr->kept[i];
+  return NULL;
+}
+
+/* t->m held.  What comes next gets its place, if nothing came meanwhile. */
+static void
+drop_kept (struct texts *t, struct text_trouble *tr, struct kept_event *k)
+{
+  unsigned at = (unsigned) (k - tr->kept), newest;
+
+  t->event_bytes -= k->len;
+  free (k->json);
+  *k = (struct kept_event){ 0 };
+  newest = (tr->next + EVENTS_LAST - 1) % EVENTS_LAST;
+  if (tr->nkept < EVENTS_MAX && at == tr->nkept - 1)
+    tr->nkept--;
+  else if (tr->nkept == EVENTS_MAX && at == EVENTS_FIRST + newest)
+    tr->next = newest;
+}
+
 /* What the head's line was is known only while it is read. */
 static char *
 first_text (struct text_source *s, const struct kept_event *k)
@@ -300,6 +349,25 @@ first_text (struct text_source *s, const struct kept_event *k)
   return text ? strdup (text) : NULL;
 }
 
+/* t->m held. */
+static void
+put_kept (struct texts *t, struct kept_event *k, const struct text_source *s,
+          const struct text_event *e, char *json, size_t len)
+{
+  uint64_t head = k->head ? k->head : head_of (e);
+
+  t->event_bytes -= k->len;
+  t->event_bytes += len;
+  free (k->json);
+  *k = (struct kept_event){ .json = json,
+                            .len = len,
+                            .id = e->id,
+                            .source = s->serial,
+                            .count = 1,
+                            .head = head };
+  memcpy (k->signature, e->signature, sizeof k->signature);
+}
+
 static void
 keep (const struct text_worker *w, struct text_source *s,
       struct text_trouble *tr, const struct text_event *e, bool whole)
@@ -311,8 +379,6 @@ keep (const struct text_worker *w, struct text_source *s,
   CLEANUP_FREE char *json = NULL;
   size_t len = 0;
 
-  if (whole && !k)
-    return; /* its head was one too many */
   json = event_json (w, s, e, whole, first, &len);
   LOCK_SCOPE (&t->m);
   if (!json || t->event_bytes + len > EVENTS_TOTAL + (k ? k->len : 0))
@@ -321,12 +387,41 @@ keep (const struct text_worker *w, struct text_source *s,
       return;
     }
   if (!k)
-    k = next_kept (tr);
-  t->event_bytes -= k->len;
-  t->event_bytes += len;
-  free (k->json);
-  *k = (struct kept_event){ .len = len, .id = e->id, .source = s->serial };
-  k->json = steal_ptr (&json);
+    {
+      k = next_kept (tr);
+      k->head = 0;
+    }
+  put_kept (t, k, s, e, steal_ptr (&json), len);
+}
+
+/* What is told over and over is there once, with a number: it must not push
+ * out what else there was.  Its head is only remembered by what it says, for
+ * the same head may be that of another report. */
+static bool
+counted (struct text_source *s, struct text_trouble *tr,
+         const struct text_event *e)
+{
+  struct kept_event *k = kept_of (tr, s, e->id), *of = alike (tr, k, e);
+  LOCK_SCOPE (&s->all->m);
+
+  if (!of)
+    return false;
+  of->count++;
+  of->last_wall_ms = clock_wall_ms ();
+  if (k)
+    drop_kept (s->all, tr, k);
+  return true;
+}
+
+/* Is there room for one more? */
+static bool
+may_keep (struct text_source *s, struct text_trouble *tr)
+{
+  if (take_token (&tr->reports, KEPT_BURST, KEPT_REFILL_MS, clock_ms ()))
+    return true;
+  LOCK_SCOPE (&s->all->m);
+  s->all->events_dropped++;
+  return false;
 }
 
 /* ---- events ---- */
@@ -382,13 +477,8 @@ text_say_suspect_ (struct text_worker *w, struct text_source *s,
     remember (tr, e, true);
   }
   /* Who hears of it finds it in the list. */
-  if (take_token (&tr->reports, KEPT_BURST, KEPT_REFILL_MS, clock_ms ()))
+  if (!head_known (tr, head_of (e)) && may_keep (s, tr))
     keep (w, s, tr, e, false);
-  else
-    {
-      LOCK_SCOPE (&s->all->m);
-      s->all->events_dropped++;
-    }
   tell (s, tr, e, false);
 }
 
@@ -404,7 +494,9 @@ text_say_event_ (struct text_worker *w, struct text_source *s,
     LOCK_SCOPE (&s->all->m);
     remember (tr, e, false);
   }
-  keep (w, s, tr, e, true);
+  if (!counted (s, tr, e)
+      && (kept_of (tr, s, e->id) || may_keep (s, tr)))
+    keep (w, s, tr, e, true);
   tell (s, tr, e, true);
 }
 

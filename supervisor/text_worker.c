@@ -199,12 +199,39 @@ doubt_boot (struct text_source *s, uint64_t now)
 
 /* ---- readers ---- */
 
+static const struct text_rules *
+rules_now (struct text_source *s)
+{
+  LOCK_SCOPE (&s->all->m);
+
+  return text_rules_ref (s->all->rules);
+}
+
 static struct text_reader *
 reader_of (struct text_source *s)
 {
-  if (!s->reader)
-    (void) text_reader_new (s->all->rules, &reader_ops, s, &s->reader, NULL);
+  const struct text_rules *rules;
+
+  if (s->reader)
+    return s->reader;
+  rules = rules_now (s);
+  (void) text_reader_new (rules, &reader_ops, s, &s->reader, NULL);
+  text_rules_unref (rules);
   return s->reader;
+}
+
+/* Others may have come: this one is between two lines, or within one that is
+ * not asked yet. */
+static void
+follow_rules (struct text_source *s)
+{
+  const struct text_rules *rules;
+
+  if (!s->reader)
+    return;
+  rules = rules_now (s);
+  text_reader_rules (s->reader, rules);
+  text_rules_unref (rules);
 }
 
 static void
@@ -302,9 +329,9 @@ static bool
 feed (struct text_worker *w, struct text_source *s)
 {
   size_t n, want, total = 0;
-  uint64_t lost;
+  uint64_t lost, until = clock_ms () + TEXT_TURN_MS;
 
-  while (total < TEXT_TURN)
+  while (total < TEXT_TURN && (total == 0 || clock_ms () < until))
     {
       lost = 0;
       want = next_piece (s);
@@ -324,20 +351,25 @@ feed (struct text_worker *w, struct text_source *s)
   return true;
 }
 
-static void
+/* True when a rule was given up since the last time. */
+static bool
 publish_look (struct text_source *s)
 {
   struct text_reader_stats stats = { 0 };
+  bool gave_up;
 
   if (s->reader)
     text_reader_stats (s->reader, &stats);
   add_stats (&stats, &s->before);
+  gave_up = stats.limits_hit > s->stats.limits_hit;
   LOCK_SCOPE (&s->all->m);
   s->stats = stats;
+  s->all->gave_up |= gave_up;
   if (s->reader)
     s->stage = *text_reader_stage (s->reader);
   else
     s->stage = (struct stage) STAGE_INIT;
+  return gave_up;
 }
 
 /* ---- the thread ---- */
@@ -360,12 +392,14 @@ turn (struct text_worker *w, struct text_source *s)
   bool more;
 
   w->line[0].number = w->line[1].number = 0;
+  follow_rules (s);
   more = feed (w, s);
   now = clock_ms ();
   if (s->reader)
     due = text_reader_tick (s->reader, now);
   doubt_boot (s, now);
-  publish_look (s);
+  if (publish_look (s))
+    text_post_ (s->all);
   say = text_say_due_ (s, now);
   heap_set (w, s, say < due ? say : due);
   if (!more)

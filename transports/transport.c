@@ -10,6 +10,7 @@ const struct transport_ops *const transports[] = {
   &transport_console,
   &transport_monitor,
   &transport_tcp,
+  &transport_memory,
   NULL,
 };
 

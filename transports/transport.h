@@ -11,6 +11,7 @@
 #define HANGDOG_TRANSPORTS_TRANSPORT_H
 
 #include "guests/guest.h"
+#include "transports/console/session.h"
 
 struct buf;
 struct error;
@@ -31,6 +32,10 @@ struct transport_env
    * nobody reads along. */
   void (*own_text) (void *arg, const char *uuid, char key, uint64_t until_ms);
   void *own_text_arg;
+  /* Whether anything may be typed at a guest, by its text; NULL = nobody
+   * reads along. */
+  typing_fn *may_type;
+  void *may_type_arg;
 };
 
 /* One line of `hangdog doctor`. */
@@ -62,6 +67,7 @@ struct transport_ops
 extern const struct transport_ops transport_console;
 extern const struct transport_ops transport_monitor;
 extern const struct transport_ops transport_tcp;
+extern const struct transport_ops transport_memory;
 
 extern const struct transport_ops *const transports[]; /* ends with NULL */
 const struct transport_ops *transport_find (const char *name);

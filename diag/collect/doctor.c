@@ -74,15 +74,14 @@ host_stacks (const struct transport_env *env, const struct guest *g,
   if (collect_slurp (aa, &label, NULL) == 0
       && strstr (buf_str (&label), "(enforce)"))
     say (r, DOCTOR_WARN, "QEMU process",
-         "journalctl -k --grep 'apparmor.*ptrace'; then add \"ptrace (readby) "
-         "peer=unconfined,\" to "
-         "/etc/apparmor.d/local/abstractions/libvirt-qemu",
+         "echo 'ptrace (readby) peer=unconfined,' "
+         ">>/etc/apparmor.d/local/abstractions/libvirt-qemu (and start the "
+         "guest again)",
          "stacks can't be read (%s), and AppArmor confines it: %.60s",
          error_text (&err), buf_str (&label));
   else
     say (r, DOCTOR_WARN, "QEMU process",
-         "run the daemon as root: sudo hangdog daemon (it keeps only the "
-         "keeper privileged)",
+         "sudo hangdog daemon (only its keeper stays privileged)",
          "the kernel stacks of its threads can't be read: %s",
          error_text (&err));
 }
@@ -93,8 +92,8 @@ host_doctor (const struct transport_env *env, const struct guest *g,
 {
   if (access ("/proc/pressure/memory", R_OK) < 0)
     say (r, DOCTOR_WARN, "pressure",
-         "boot the host with psi=1 (GRUB_CMDLINE_LINUX in /etc/default/grub, "
-         "then update-grub)",
+         "sed -i 's/^GRUB_CMDLINE_LINUX=\"/&psi=1 /' /etc/default/grub && "
+         "update-grub && reboot",
          "/proc/pressure is not there: a starved host is not told apart");
   else
     say (r, DOCTOR_OK, "pressure", NULL, "/proc/pressure can be read");
@@ -163,8 +162,8 @@ console_doctor (const struct transport_env *env, const struct guest *g,
     }
   boot = strstr (buf_str (&text), "ommand line:");
   snprintf (fix, sizeof fix,
-            "in the guest: add console=%s to GRUB_CMDLINE_LINUX in "
-            "/etc/default/grub, update-grub, reboot",
+            "in the guest: sed -i 's/^GRUB_CMDLINE_LINUX=\"/&console=tty0 "
+            "console=%s /' /etc/default/grub && update-grub && reboot",
             con->device == CONSOLE_DEV_SERIAL ? "ttyS0" : "hvc0");
   if (boot && !strstr (boot, "console="))
     say (r, DOCTOR_WARN, "kernel text", fix,
@@ -210,6 +209,7 @@ sysrq_doctor (const struct transport_env *env, const struct guest *g,
 {
   const struct guest_console *con = NULL;
   bool key = sysrq_can_press (g, 'w');
+  char fix[512];
 
   for (unsigned i = 0; !con && i < g->nconsoles; i++)
     if (g->consoles[i].kind != CONSOLE_LOG
@@ -217,9 +217,7 @@ sysrq_doctor (const struct transport_env *env, const struct guest *g,
       con = &g->consoles[i];
   if (!con)
     {
-      say (r, DOCTOR_BAD, "SysRq", is_libvirt (g)
-               ? "virsh edit: add <serial type='pty'/> to <devices>"
-               : NULL,
+      say (r, DOCTOR_BAD, "SysRq", guest_mend_console (g, fix, sizeof fix),
            "no console to read the answer from");
       return;
     }

@@ -41,14 +41,22 @@ struct kernel_module
   uint64_t init, init_len; /* what runs while it is loaded; 0 = freed */
 };
 
+/* Addresses that are asked for all the time; 0 = not known. */
+struct kernel_asked
+{
+  bool done;
+  uint64_t offsets, ids, online, possible;
+};
+
 struct kernel
 {
   struct mem *mem; /* not ours */
   struct space *space;
   enum arch arch;
-  char banner[256];  /* "Linux version 6.1.0-50-...", as the guest has it */
+  char banner[256]; /* "Linux version 6.1.0-50-...", as the guest has it */
   char release[65];
-  const char *found; /* "page-table", "vmcoreinfo", "image" */
+  uint64_t banner_at; /* its address: unchanged = the same boot, most likely */
+  const char *found;  /* "page-table", "vmcoreinfo", "image" */
   struct ksyms_image image;
   struct vmcoreinfo *info; /* NULL = none that fits */
   struct ksyms *syms;      /* NULL = none */
@@ -62,6 +70,7 @@ struct kernel
   bool modules_read;
   char lacks[PART_MAX][160]; /* "" = nothing lacks */
   /* CPU time of each step, for those who measure. */
+  struct kernel_asked asked;
   uint32_t find_us, symbols_us, types_us, unwinder_us;
 };
 

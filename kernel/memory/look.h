@@ -12,6 +12,7 @@
 #define HANGDOG_KERNEL_MEMORY_LOOK_H
 
 #include "base/rows.h"
+#include "kernel/memory/inspect.h"
 #include "kernel/memory/kernel.h"
 #include "kernel/memory/unwind.h"
 
@@ -37,11 +38,12 @@ struct section
   int (*run) (struct look *l, struct error *err);
 };
 extern const struct section *const sections[]; /* ends with NULL */
+extern const struct section section_system, section_cpus, section_tasks,
+    section_locks, section_io, section_mem, section_modules, section_dmesg;
 const struct section *section_find (const char *name);
 
-/* names NULL: all that are cheap. */
-int look_run (struct kernel *k, const char *const *names, struct rows *rows,
-              struct error *err);
+/* The guest's clock in ns, as its CPUs last looked at it; 0 = not known. */
+uint64_t look_clock (struct kernel *k);
 
 /* A row {"row":"lacks","section":...,"what":...,"why":...}. */
 void look_lacks (struct look *l, const char *section, const char *what,

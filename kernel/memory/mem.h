@@ -6,7 +6,10 @@
  * file, /proc/PID/mem of its QEMU, or an ELF core.  Reading never changes the
  * guest, never waits for it, and never makes it larger: a hole of a memory
  * file is read as zeros by pread() and stays a hole; of /proc/PID/mem pages
- * that are not there are only left alone where a pagemap tells of them.
+ * that are not there are zeros and left alone where a pagemap tells of them.
+ *
+ * Small reads keep the page they were in, until mem_fresh(): a structure is
+ * read in many pieces.  Who waits for something to change calls that first.
  *
  * Guests write here while we read.  Whoever reads copies first, checks the
  * copy, and uses the copy; nobody gets a pointer into it.
@@ -33,8 +36,8 @@ struct mem_range
 
 struct mem_source
 {
-  int fd;      /* not taken */
-  int pagemap; /* of the same process; -1 = none.  Not taken */
+  int fd;       /* not taken */
+  int pagemap;  /* of the same process; -1 = none.  Not taken */
   bool process; /* fd is /proc/PID/mem: touching a hole of a shared mapping
                    would fill it */
   const struct mem_range *ranges;
@@ -64,8 +67,10 @@ int mem_read (struct mem *m, uint64_t gpa, void *dst, size_t len,
               struct error *err);
 
 /* The next piece at or after gpa that is really there: holes are passed over.
- * Returns its beginning or MEM_NONE. */
+ * Returns its beginning or MEM_NONE; that also when only touching would tell
+ * what is there: a process without a pagemap (mem_can_scan() is false). */
 uint64_t mem_next (struct mem *m, uint64_t gpa, uint64_t *ret_len);
+bool mem_can_scan (const struct mem *m);
 uint64_t mem_size (const struct mem *m); /* of all ranges */
 bool mem_has (const struct mem *m, uint64_t gpa, uint64_t len);
 
@@ -82,10 +87,15 @@ bool mem_note (const struct mem *m, unsigned i, struct mem_note *ret);
 
 struct mem_stats
 {
-  uint64_t bytes, reads;
+  uint64_t bytes, reads; /* of the file */
+  uint64_t absent; /* bytes that the process does not have: given as zeros */
 };
 void mem_stats (const struct mem *m, struct mem_stats *ret);
 /* A second look with the same tables: what was spent is forgotten. */
 void mem_again (struct mem *m, uint64_t deadline);
+/* Forgets the pages that are kept: what is read next is of now. */
+void mem_fresh (struct mem *m);
+/* Changes with each of the two: for those who keep something themselves. */
+uint32_t mem_generation (const struct mem *m);
 
 #endif

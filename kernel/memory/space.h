@@ -30,6 +30,7 @@ int space_new (struct mem *m, const struct space_def *def, struct space **ret,
 void space_free (struct space *s);
 struct mem *space_mem (const struct space *s);
 enum arch space_arch (const struct space *s);
+const struct space_def *space_def (const struct space *s);
 
 /* *ret_run: that many bytes follow each other physically from there on, at
  * least one.  -EFAULT: not mapped. */

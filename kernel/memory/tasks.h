@@ -19,6 +19,7 @@ struct look_task
 {
   uint64_t at; /* the task_struct */
   int32_t pid, tgid, parent;
+  uint64_t parent_at;
   uint32_t state, exit_state, flags;
   int32_t cpu; /* -1 = not known */
   bool on_cpu, kernel_thread;
@@ -33,6 +34,8 @@ struct look_tasks
   struct look_task *tasks;
   size_t n;
   bool damaged; /* a list was torn: there may be more */
+  uint32_t *slots; /* a hash by address: index + 1 */
+  size_t nslots;
 };
 
 /* In the order of the kernel's list, threads behind their leader, idle tasks

@@ -20,6 +20,7 @@ struct vcpu_regs;
 struct frame
 {
   uint64_t pc;
+  bool exact;     /* an instruction, not the one behind a call */
   bool guess;     /* found on the stack, not unwound */
   bool interrupt; /* what the interrupt or exception came into */
 };
@@ -59,5 +60,57 @@ bool unwind_area (struct kernel *k, uint64_t task, struct stack_area *ret);
 
 int orc_load (struct kernel *k, struct orc **ret, struct error *err);
 void orc_free (struct orc *o);
+
+enum orc_base
+{
+  ORC_NOTHING,
+  ORC_PREV_SP,
+  ORC_DX,
+  ORC_DI,
+  ORC_BP,
+  ORC_SP,
+  ORC_R10,
+  ORC_R13,
+  ORC_BP_INDIRECT,
+  ORC_SP_INDIRECT,
+};
+
+enum orc_type
+{
+  ORC_UNKNOWN, /* no rule for this place */
+  ORC_END,     /* nobody called it */
+  ORC_CALL,
+  ORC_REGS,    /* all registers are on the stack */
+  ORC_IRET,    /* only what the processor pushed */
+};
+
+struct orc_row
+{
+  enum orc_type type;
+  enum orc_base sp, bp;
+  int16_t sp_offset, bp_offset;
+  bool signal; /* its caller was interrupted, it did not call */
+};
+/* False: this address is in no table. */
+bool orc_find (struct kernel *k, uint64_t pc, struct orc_row *ret);
+
+/* ---- the ways (unwind_*.c) ---- */
+
+struct walk
+{
+  struct kernel *k;
+  struct stack *out;
+  uint64_t pc, sp, fp;
+  bool exact;     /* pc is an instruction */
+  bool interrupt; /* ... that was interrupted */
+  unsigned switches; /* of stacks */
+  bool full;      /* the following are known, too */
+  uint64_t dx, di, r10, r13;
+};
+/* False when the stack is full. */
+bool walk_add_ (struct walk *w);
+void unwind_orc_ (struct walk *w);
+void unwind_fp_ (struct walk *w, bool user_task);
+void unwind_guess_ (struct walk *w, uint64_t top);
 
 #endif

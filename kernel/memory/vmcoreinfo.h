@@ -21,6 +21,8 @@ struct vmcoreinfo;
 int vmcoreinfo_parse (const char *text, size_t len, struct vmcoreinfo **ret,
                       struct error *err);
 void vmcoreinfo_free (struct vmcoreinfo *v);
+/* What is at that address; NULL = there is none. */
+struct vmcoreinfo *vmcoreinfo_read (struct mem *m, uint64_t gpa);
 
 const char *vmcoreinfo_release (const struct vmcoreinfo *v);
 bool vmcoreinfo_symbol (const struct vmcoreinfo *v, const char *name,

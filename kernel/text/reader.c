@@ -332,13 +332,14 @@ text_reader_new (const struct text_rules *rules,
 
   if (!r)
     return error_set (err, ENOMEM, "out of memory");
-  r->rules = rules;
+  r->rules = text_rules_ref (rules);
   if (ops)
     r->ops = *ops;
   r->arg = arg;
   rc = splitter_new (on_line, r, &r->splitter, err);
   if (rc < 0)
     {
+      text_rules_unref (rules);
       free (r);
       return rc;
     }
@@ -356,7 +357,19 @@ text_reader_free (struct text_reader *r)
   for (i = 0; i < r->nopen; i++)
     report_free (r->open[i]);
   splitter_free (r->splitter);
+  text_rules_unref (r->rules);
   free (r);
+}
+
+void
+text_reader_rules (struct text_reader *r, const struct text_rules *rules)
+{
+  if (r->rules == rules)
+    return;
+  /* They point into the rules that found them. */
+  finish_all (r, true);
+  text_rules_unref (r->rules);
+  r->rules = text_rules_ref (rules);
 }
 
 void

@@ -32,10 +32,14 @@ struct text_reader_stats
   size_t memory;
 };
 
+/* Holds a reference of the rules. */
 int text_reader_new (const struct text_rules *rules,
                      const struct text_reader_ops *ops, void *arg,
                      struct text_reader **ret, struct error *err);
 void text_reader_free (struct text_reader *r);
+/* From the next line on; what it knows of the guest stays, reports that are
+ * open end here. */
+void text_reader_rules (struct text_reader *r, const struct text_rules *rules);
 void text_reader_feed (struct text_reader *r, const void *data, size_t len,
                        uint64_t ms);
 void text_reader_gap (struct text_reader *r, uint64_t lost, uint64_t ms);

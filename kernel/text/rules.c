@@ -25,6 +25,7 @@ struct rules_pool
 {
   /* Each is taken out and put back whole, so no lock is needed. */
   struct regex_scratch *_Atomic slots[POOL_SLOTS];
+  atomic_uint refs;
 };
 
 const char *const rule_member_names[] = {
@@ -136,7 +137,7 @@ ask (const struct text_rules *r, const uint64_t *hit,
   for (size_t w = 0; w < text_scan_words (r->scan); w++)
     for (uint64_t bits = hit[w]; bits; bits &= bits - 1)
       {
-        const struct text_rule *rule
+        struct text_rule *rule
             = r->order[w * 64 + (unsigned) __builtin_ctzll (bits)];
         int rc = 0;
 
@@ -144,7 +145,10 @@ ask (const struct text_rules *r, const uint64_t *hit,
           rc = rule_try (rule, s, msg, ret);
         if (rc == 1)
           return 1;
-        if (rc < 0 && ++ret->limits_hit >= GIVE_UP)
+        if (rc == 0)
+          continue;
+        atomic_fetch_add_explicit (&rule->given_up, 1, memory_order_relaxed);
+        if (++ret->limits_hit >= GIVE_UP)
           return 0;
       }
   return 0;
@@ -185,6 +189,20 @@ batch_end (const struct rules_file *f)
   return f;
 }
 
+/* The place of one of ours is taken by an operator's of that name. */
+static bool
+is_replaced (const struct rules_file *files, const struct text_rule *rule)
+{
+  for (const struct rules_file *f = files; f && f->batch > 0; f = f->next)
+    for (unsigned i = 0; i < f->n; i++)
+      if (strcmp (f->rules[i].name, rule->name) == 0)
+        {
+          f->rules[i].replaces = true;
+          return true;
+        }
+  return false;
+}
+
 static int
 order_files (const struct rules_file *files, struct text_rule ***ret,
              unsigned *ret_n, struct error *err)
@@ -204,11 +222,12 @@ order_files (const struct rules_file *files, struct text_rule ***ret,
       for (int harmless = 1; harmless >= 0; harmless--)
         for (f = first; f != end; f = f->next)
           for (unsigned i = 0; i < f->n; i++)
-            if (f->rules[i].harmless == harmless)
+            if (f->rules[i].harmless == harmless
+                && !(f->batch == 0 && is_replaced (files, f->rules + i)))
               order[k++] = f->rules + i;
     }
   *ret = order;
-  *ret_n = n;
+  *ret_n = k;
   return 0;
 }
 
@@ -234,7 +253,8 @@ scan_for (struct text_rule *const *order, unsigned n, struct text_scan **ret,
   return text_scan_new (literals, all, ret, err);
 }
 
-/* Makes r that of these files, or leaves it as it was. */
+/* Makes r that of these files, or leaves it as it was.  The order and the scan
+ * that it had are the caller's to free. */
 static int
 arrange (struct text_rules *r, struct rules_file *files, struct error *err)
 {
@@ -247,8 +267,6 @@ arrange (struct text_rules *r, struct rules_file *files, struct error *err)
     rc = scan_for (order, n, &scan, err);
   if (rc < 0)
     return rc;
-  free (r->order);
-  text_scan_free (r->scan);
   r->files = files;
   r->order = steal_ptr (&order);
   r->n = n;
@@ -264,7 +282,7 @@ load_builtin (struct text_rules *r, struct error *err)
   for (const struct rules_builtin *b = rules_builtin; b->name; b++)
     {
       int rc = rules_file_load (r, (const char *) b->text, b->len, b->name, 0,
-                                end, err);
+                                end, NULL, err);
 
       if (rc < 0)
         return rc;
@@ -281,6 +299,8 @@ make (bool builtin, struct text_rules **ret, struct error *err)
 
   if (r)
     r->pool = calloc (1, sizeof *r->pool);
+  if (r && r->pool)
+    atomic_init (&r->pool->refs, 1);
   if (!r || !r->pool)
     rc = error_set (err, ENOMEM, "not enough memory");
   else
@@ -306,31 +326,69 @@ text_rules_none (struct text_rules **ret, struct error *err)
   return make (false, ret, err);
 }
 
-int
-text_rules_add (struct text_rules *r, const char *json, size_t len,
-                const char *origin, struct error *err)
+static void
+drop_arranged (const struct text_rules *r)
 {
+  free (r->order);
+  text_scan_free (r->scan);
+}
+
+static int
+add_file (struct text_rules *r, const char *json, size_t len,
+          const char *origin, bool try, struct error *err)
+{
+  CLEANUP_JSON_DOC struct json_doc *doc = NULL;
+  const struct text_rules was = *r;
   struct rules_file *f;
-  int rc = rules_file_load (r, json, len, origin, r->batches + 1, &f, err);
+  int rc = rules_file_load (r, json, len, origin, r->batches + 1, &f, &doc,
+                            err);
 
   if (rc < 0)
     return rc;
   f->next = r->files;
   rc = arrange (r, f, err);
   if (rc < 0)
+    error_wrap (err, "%s", origin);
+  else if (try && (rc = rules_file_try (r, f, doc, err)) < 0)
+    {
+      drop_arranged (r);
+      *r = was;
+    }
+  if (rc < 0)
     {
       rules_file_free (f);
-      return error_wrap (err, "%s", origin);
+      return rc;
     }
+  drop_arranged (&was);
   r->batches++;
   return 0;
 }
 
-void
-text_rules_free (struct text_rules *r)
+int
+text_rules_add (struct text_rules *r, const char *json, size_t len,
+                const char *origin, struct error *err)
 {
-  if (!r)
-    return;
+  return add_file (r, json, len, origin, false, err);
+}
+
+int
+text_rules_take (struct text_rules *r, const char *json, size_t len,
+                 const char *origin, struct error *err)
+{
+  return add_file (r, json, len, origin, true, err);
+}
+
+const struct text_rules *
+text_rules_ref (const struct text_rules *r)
+{
+  if (r)
+    atomic_fetch_add (&r->pool->refs, 1);
+  return r;
+}
+
+static void
+rules_destroy (struct text_rules *r)
+{
   for (struct rules_file *f = r->files, *next; f; f = next)
     {
       next = f->next;
@@ -339,9 +397,22 @@ text_rules_free (struct text_rules *r)
   for (unsigned i = 0; r->pool && i < POOL_SLOTS; i++)
     regex_scratch_free (r->pool->slots[i]);
   free (r->pool);
-  text_scan_free (r->scan);
-  free (r->order);
+  drop_arranged (r);
   free (r);
+}
+
+void
+text_rules_unref (const struct text_rules *r)
+{
+  /* A half-built one has no pool yet, and nobody else. */
+  if (r && (!r->pool || atomic_fetch_sub (&r->pool->refs, 1) == 1))
+    rules_destroy ((struct text_rules *) r);
+}
+
+void
+text_rules_free (struct text_rules *r)
+{
+  text_rules_unref (r);
 }
 
 void
@@ -366,5 +437,7 @@ text_rule_info (const struct text_rule *rule, struct text_rule_info *ret)
     .severity = rule->severity,
     .harmless = rule->harmless,
     .builtin = rule->builtin,
+    .replaces = rule->replaces,
+    .given_up = atomic_load_explicit (&rule->given_up, memory_order_relaxed),
   };
 }

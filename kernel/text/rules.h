@@ -46,12 +46,21 @@ struct text_rule;
 /* What hangdog brings along, built into the programme. */
 int text_rules_new (struct text_rules **ret, struct error *err);
 /* Before the first use: rules of an operator's file, ahead of all there are.
- * origin names it in errors: FILE:LINE:COL: path: what. */
+ * origin names it in errors: FILE:LINE:COL: path: what.  One that has the name
+ * of a rule of ours takes its place; two of operators have not the same. */
 int text_rules_add (struct text_rules *r, const char *json, size_t len,
                     const char *origin, struct error *err);
+/* The same, and the file's samples are tried: if one goes wrong, the file is
+ * not taken.  On any error r is what it was. */
+int text_rules_take (struct text_rules *r, const char *json, size_t len,
+                     const char *origin, struct error *err);
 /* Samples are tried; the first that fails is the error. */
 int text_rules_check (struct text_rules *r, struct error *err);
-void text_rules_free (struct text_rules *r);
+/* Rules that are used may be shared: each who keeps them has a reference.  Any
+ * thread.  The last one that lets go frees them. */
+const struct text_rules *text_rules_ref (const struct text_rules *r);
+void text_rules_unref (const struct text_rules *r);
+void text_rules_free (struct text_rules *r); /* lets go of the first one */
 /* One per line: name, kind, severity, where from. */
 void text_rules_each (const struct text_rules *r,
                       void (*fn) (const struct text_rule *rule, void *arg),
@@ -64,6 +73,8 @@ struct text_rule_info
   enum text_severity severity;
   bool harmless; /* a line that matches is no head */
   bool builtin;
+  bool replaces;     /* an operator's, and ours of that name is not asked */
+  unsigned given_up; /* lines on which it took too many steps */
 };
 void text_rule_info (const struct text_rule *rule,
                      struct text_rule_info *ret);

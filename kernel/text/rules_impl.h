@@ -12,6 +12,8 @@
 
 #include "kernel/text/rules.h"
 
+#include <stdatomic.h>
+
 struct buf;
 struct regex;
 
@@ -63,7 +65,8 @@ struct text_rule
                          what it names left out */
   const char *alt[TEXT_ALTS_MAX];
   const char *origin; /* "boot.json", or the operator's file */
-  bool builtin;
+  bool builtin, replaces;
+  atomic_uint given_up;
   uint16_t group[MEMBER_MAX]; /* number of the member's group, 0 = none */
 
   /* For the rules themselves. */

@@ -182,9 +182,11 @@ check_name (const struct place *at, const struct rule_doc *d)
     if (strcmp (docs[i].name, d->name) == 0)
       return bad (at, "name", "rules[%zu] has the name \"%s\" already", i,
                   d->name);
+  /* An operator's rule takes the place of one of ours. */
   for (const struct rules_file *f = at->all->files; f; f = f->next)
     for (unsigned i = 0; i < f->n; i++)
-      if (strcmp (f->rules[i].name, d->name) == 0)
+      if ((f->batch > 0 || at->file->batch == 0)
+          && strcmp (f->rules[i].name, d->name) == 0)
         return bad (at, "name", "%s has a rule of the name \"%s\" already",
                     f->origin, d->name);
   return 0;
@@ -372,9 +374,11 @@ static void
 take_texts (struct text_rule *r, const struct rule_doc *d)
 {
   char *const *alt = d->alt.items;
+  const struct text_kind *kind = text_kind_find (d->kind);
 
   r->name = d->name;
-  r->kind = d->kind;
+  /* Not the file's text: who remembers an event's kind outlives it. */
+  r->kind = kind ? kind->name : "harmless";
   r->severity = d->severity == NOT_SAID ? SEVERITY_INFO
                                         : (enum text_severity) d->severity;
   r->type = said (d->type);
@@ -505,7 +509,7 @@ rules_file_free (struct rules_file *f)
 int
 rules_file_load (const struct text_rules *r, const char *json, size_t len,
                  const char *origin, unsigned batch, struct rules_file **ret,
-                 struct error *err)
+                 struct json_doc **ret_doc, struct error *err)
 {
   CLEANUP_JSON_DOC struct json_doc *doc = NULL;
   struct rules_file *f;
@@ -534,5 +538,7 @@ rules_file_load (const struct text_rules *r, const char *json, size_t len,
       return rc;
     }
   *ret = f;
+  if (ret_doc)
+    *ret_doc = steal_ptr (&doc);
   return 0;
 }

@@ -46,11 +46,18 @@ struct text_rules
 /* ---- rules_load.c ---- */
 
 /* Reads and compiles a file; it is not part of r yet, which tells what names
- * are taken and how much room there is. */
+ * are taken and how much room there is.  ret_doc may be NULL. */
 int rules_file_load (const struct text_rules *r, const char *json, size_t len,
                      const char *origin, unsigned batch,
-                     struct rules_file **ret, struct error *err);
+                     struct rules_file **ret, struct json_doc **ret_doc,
+                     struct error *err);
 void rules_file_free (struct rules_file *f);
+
+/* ---- rules_try.c ---- */
+
+/* The samples of one file of r, which was read from that document. */
+int rules_file_try (struct text_rules *r, const struct rules_file *f,
+                    const struct json_doc *doc, struct error *err);
 
 /* ---- rules.c ---- */
 

@@ -126,6 +126,16 @@ try_no (struct trial *t, const char *sample)
     fail (t, sample, "it matches and should not");
 }
 
+static void
+try_rule (struct trial *t, const struct text_rule *rule)
+{
+  t->rule = rule;
+  for (unsigned k = 0; k < rule->n_yes; k++)
+    try_yes (t, rule->yes[k]);
+  for (unsigned k = 0; k < rule->n_no; k++)
+    try_no (t, rule->no[k]);
+}
+
 unsigned
 text_rules_try (struct text_rules *r, bool strict, rule_fail_fn *fn,
                 void *arg)
@@ -142,10 +152,7 @@ text_rules_try (struct text_rules *r, bool strict, rule_fail_fn *fn,
       if (strict && (rule->n_yes < SAMPLES_WANTED
                      || rule->n_no < SAMPLES_WANTED))
         fail (&t, "", "it needs two samples that match and two that do not");
-      for (unsigned k = 0; k < rule->n_yes; k++)
-        try_yes (&t, rule->yes[k]);
-      for (unsigned k = 0; k < rule->n_no; k++)
-        try_no (&t, rule->no[k]);
+      try_rule (&t, rule);
     }
   rules_give (r, t.scratch);
   return t.failed;
@@ -176,6 +183,73 @@ text_rules_check (struct text_rules *r, struct error *err)
     return 0;
   if (first.code == 0)
     return error_set (err, ENOMEM, "not enough memory");
+  if (err)
+    *err = first;
+  return -first.code;
+}
+
+/* ---- one file ---- */
+
+struct file_trial
+{
+  const struct rules_file *file;
+  const struct json_doc *doc;
+  struct error *err;
+  bool told;
+};
+
+static bool
+find_sample (const char *const *list, unsigned n, const char *sample,
+             unsigned *ret)
+{
+  for (unsigned i = 0; i < n; i++)
+    if (list[i] == sample)
+      {
+        *ret = i;
+        return true;
+      }
+  return false;
+}
+
+static void
+tell_first (const struct text_rule *rule, const char *sample, const char *why,
+            void *arg)
+{
+  CLEANUP_BUF struct buf shown = BUF_INIT (120);
+  struct file_trial *ft = arg;
+  unsigned k = 0;
+  bool yes;
+  char at[80];
+
+  if (ft->told)
+    return;
+  ft->told = true;
+  yes = find_sample (rule->yes, rule->n_yes, sample, &k);
+  if (!yes)
+    (void) find_sample (rule->no, rule->n_no, sample, &k);
+  snprintf (at, sizeof at, "rules[%zu].samples.%s[%u]",
+            (size_t) (rule - ft->file->rules), yes ? "match" : "not", k);
+  text_escape (&shown, sample, strlen (sample), 0);
+  json_error_at (ft->doc, at, ft->err, "rule \"%s\": %s: %s", rule->name, why,
+                 buf_str (&shown));
+}
+
+int
+rules_file_try (struct text_rules *r, const struct rules_file *f,
+                const struct json_doc *doc, struct error *err)
+{
+  struct error first = ERROR_INIT;
+  struct file_trial ft = { .file = f, .doc = doc, .err = &first };
+  struct trial t = { .rules = r, .fn = tell_first, .arg = &ft };
+
+  t.scratch = rules_take (r);
+  if (!t.scratch)
+    return error_set (err, ENOMEM, "not enough memory");
+  for (unsigned i = 0; i < f->n && t.failed == 0; i++)
+    try_rule (&t, f->rules + i);
+  rules_give (r, t.scratch);
+  if (t.failed == 0)
+    return 0;
   if (err)
     *err = first;
   return -first.code;

@@ -301,9 +301,10 @@ one_step (struct talk_run *t, size_t i, struct outcome_report *ret,
     rc = wait_for (t, st, err);
   else if (rc >= 0)
     rc = 1;
-  if (rc == -ECANCELED || rc == -EPIPE)
+  if (rc == -ECANCELED || rc == -EPIPE || rc == -EHOSTDOWN)
     {
-      judge_talk (TALK_LOST, NULL, ret);
+      judge_talk (rc == -EHOSTDOWN ? TALK_BOOTING : TALK_LOST,
+                  rc == -EHOSTDOWN && err ? error_text (err) : NULL, ret);
       return -1;
     }
   if (rc == -E2BIG)

@@ -7,6 +7,8 @@
 #define HANGDOG_SUPERVISOR_CLI_CLASSIFY_H
 
 #include "kernel/text/reader.h"
+#include "supervisor/settings.h"
+#include "supervisor/text_rules.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -15,10 +17,20 @@ struct cli;
 struct error;
 struct kept;
 
-/* Our rules, and those of all --rules FILE that cli has. */
+/* What the configuration says, NULL: the default file, which need not be there.
+ * 1 with err when it cannot be read: ret is what it would be without. */
+int local_config (const char *path, struct config *ret, struct error *err);
+/* The rules that a daemon with that configuration would have. */
+int local_rules (const struct config *cfg, struct text_rules_read *ret,
+                 struct error *err);
+/* Says on stderr which files are not taken. */
+void local_rules_faults (const struct text_rules_read *r);
+
+/* Those, or with --shipped ours alone; and before them those of all --rules
+ * FILE that cli has. */
 int classify_rules (struct cli *cli, struct text_rules **ret,
                     struct error *err);
-/* Those of a file before all there are. */
+/* Those of a file before all there are; its samples are tried. */
 int classify_add_rules (struct text_rules *rules, const char *path,
                         struct error *err);
 

@@ -140,6 +140,9 @@ int cli_ask (const struct cli *cli, bool start, struct json_object *head,
 
 /* A row as one line of JSON. */
 void print_json (struct json_object *row);
+/* What a row "daemon" says is wrong with hangdog itself, so that it would not
+ * tell what is wrong with guests; NULL: nothing. */
+const char *daemon_trouble (struct json_object *row);
 /* A member of it, "" when it has none. */
 const char *row_str (struct json_object *row, const char *key);
 /* Guest text: escaped. */

@@ -3,8 +3,8 @@
  * hangdog doctor without a guest: what this host lacks.  Looks at the host
  * with the rights of whoever calls; says the exact command that mends each.
  */
+#include "supervisor/cli/classify.h"
 #include "supervisor/cli/cli.h"
-#include "supervisor/settings.h"
 
 #include "base/error.h"
 #include "base/json.h"
@@ -101,7 +101,7 @@ source_row (struct json_object *row, const void *body, size_t len, void *arg)
     line (e, "ok", "source", state ? state : "?", NULL);
   else
     line (e, "bad", "source", state ? state : "?",
-          "hangdog status says since when; journalctl -u hangdog says why");
+          "journalctl -u hangdog --since -1h");
   return 0;
 }
 
@@ -139,8 +139,37 @@ sources (struct exam *e)
     }
   if (!any)
     line (e, "warn", "guests",
-          "neither libvirt's socket nor a QEMU run directory is on this host",
-          "systemctl start libvirtd, or name \"sources\" in the configuration");
+          "neither libvirt's socket nor a QEMU run directory is on this host; "
+          "others are named as \"sources\" in the configuration",
+          "systemctl start libvirtd");
+}
+
+/* As a daemon would find them now. */
+static void
+rules (struct exam *e, const struct cli *cli)
+{
+  struct text_rules_read read = { 0 };
+  struct error err = ERROR_INIT;
+  struct config cfg;
+  char text[80];
+
+  if (local_config (cli->config_path, &cfg, &err) < 0)
+    return;
+  if (local_rules (&cfg, &read, &err) == 0)
+    {
+      for (unsigned i = 0; i < read.nfaults && i < TEXT_FAULTS_MAX; i++)
+        line (e, "bad", "text rules", error_text (&read.faults[i].err),
+              "mend the file, then: hangdog rules check");
+      snprintf (text, sizeof (text), "%u of yours, in %u files", read.added,
+                read.taken);
+      if (read.missing)
+        line (e, "warn", "text rules", "a folder of the configuration is not "
+              "there", "hangdog config check");
+      if (read.nfaults == 0 && read.files)
+        line (e, "ok", "text rules", text, NULL);
+    }
+  config_done (&cfg);
+  text_rules_read_done (&read);
 }
 
 static void
@@ -152,7 +181,8 @@ yama (struct exam *e)
   if (f && fscanf (f, "%d", &scope) == 1 && scope >= 3)
     line (e, "warn", "Yama",
           "ptrace_scope is 3: even root may not read a guest's memory",
-          "it can only be changed by a reboot with kernel.yama.ptrace_scope=1");
+          "echo kernel.yama.ptrace_scope=1 >/etc/sysctl.d/zz-hangdog.conf && "
+          "reboot");
   else
     line (e, "ok", "Yama", "the keeper may read a guest's memory", NULL);
   if (f)
@@ -175,7 +205,7 @@ space (struct exam *e, const struct cli *cli)
   /* The default of spool-free-floor: the spool leaves so much to others. */
   if (v.f_bavail * v.f_frsize < (256u << 20))
     line (e, "warn", "disk", text,
-          "hangdog spool list sent, then hangdog spool drop INCIDENT");
+          "hangdog spool list sent; hangdog spool drop INCIDENT");
   else
     line (e, "ok", "disk", text, NULL);
 }
@@ -202,6 +232,7 @@ doctor_host (struct cli *cli)
   /* Its configuration counts; without it, what a daemon would find. */
   if (!ask_daemon (&e, cli))
     sources (&e);
+  rules (&e, cli);
   unsupported_each (not_supported, &e);
   yama (&e);
   space (&e, cli);

@@ -5,6 +5,7 @@
 #include "supervisor/cli/cli.h"
 
 #include "base/buf.h"
+#include "base/cleanup.h"
 #include "base/json.h"
 #include "base/text.h"
 
@@ -28,7 +29,10 @@ struct table
 void
 print_json (struct json_object *row)
 {
-  puts (json_object_to_json_string_ext (row, JSON_C_TO_STRING_PLAIN));
+  struct buf out CLEANUP_BUF = BUF_INIT (SIZE_MAX / 2);
+
+  json_show (row, &out);
+  puts (buf_str (&out));
   /* A row is an event for who follows through a pipe. */
   fflush (stdout);
 }
@@ -39,6 +43,19 @@ row_str (struct json_object *row, const char *key)
   const char *s = json_get_str (row, key);
 
   return s ? s : "";
+}
+
+const char *
+daemon_trouble (struct json_object *row)
+{
+  if (json_get_bool (row, "drain_only", false))
+    return "hangdog died too often: it only drains the consoles and asks no "
+           "guest; see its log, then restart it";
+  if (!json_get_bool (row, "writer", true))
+    return "hangdog's writer is not there: nothing is stored or sent";
+  if (json_get_str (row, "not_loaded"))
+    return json_get_str (row, "not_loaded");
+  return json_get_str (row, "bad_rules");
 }
 
 void

@@ -5,6 +5,7 @@
  * printed escaped.
  */
 #include "supervisor/cli/cli.h"
+#include "supervisor/parser_run.h"
 
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -15,15 +16,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 
 /* Longer than its own deadline: the parser ends itself first, and says why. */
 #define PARSE_MS 120000
-#define FOREIGN 1
+enum
+{
+  FOREIGN = 1, /* it takes the parser for what others pack */
+  ENDED,
+};
 
 struct parse
 {
@@ -31,34 +33,8 @@ struct parse
   bool json, raw;
   bool content; /* a member's bytes are wanted, not the list */
   unsigned members, bad;
+  struct json_object *end; /* what the parser ended with */
 };
-
-/* The parser gets its channel as 3 and the archive as 4, and nothing else. */
-static pid_t
-start_parser (const struct cli *cli, const char *program, const char *task,
-              const char *name, int channel, int file, struct error *err)
-{
-  char path[4096];
-  pid_t pid;
-
-  snprintf (path, sizeof (path), "%s/%s", cli->libexec, program);
-  /* A child that cannot be started looks like one that an archive killed. */
-  if (access (path, X_OK) < 0)
-    return error_set (err, EIO, "%s: %s", path, strerror (errno));
-  pid = fork ();
-  if (pid == 0)
-    {
-      /* Out of the way first: either may be 3 or 4 now. */
-      int a = fcntl (channel, F_DUPFD, 10), b = fcntl (file, F_DUPFD, 10);
-
-      if (a < 0 || b < 0 || dup2 (a, 3) < 0 || dup2 (b, 4) < 0)
-        _exit (126);
-      close_range (5, ~0u, 0);
-      execl (path, program, task, name, (char *) NULL);
-      _exit (127);
-    }
-  return pid < 0 ? error_errno (err, errno, "starting %s", program) : pid;
-}
 
 static void
 member (struct parse *p, struct json_object *head, const char *state)
@@ -117,57 +93,56 @@ ended (struct parse *p, struct json_object *head, struct error *err)
 }
 
 static int
-answers (struct parse *p, int sock, struct error *err)
+answer (struct frame *f, void *arg)
 {
-  for (;;)
-    {
-      CLEANUP_FRAME struct frame f = { 0 };
-      const char *op, *state;
-      int r = frame_read (sock, &f, clock_ms () + PARSE_MS, err);
+  struct parse *p = arg;
+  const char *op = json_get_str (f->head, "op");
+  const char *state = json_get_str (f->head, "state");
 
-      if (r < 0)
-        return error_set (err, EBADMSG,
-                          "%s: the parser process ended without an answer (a "
-                          "damaged or hostile archive)",
-                          p->file);
-      op = json_get_str (f.head, "op");
-      state = json_get_str (f.head, "state");
-      if (!op)
-        continue;
-      if (strcmp (op, "end") == 0)
-        return ended (p, f.head, err);
-      if (strcmp (op, "foreign") == 0)
-        return FOREIGN;
-      if (strcmp (op, "data") == 0)
-        content (p, &f);
-      else if (strcmp (op, "member") == 0)
-        member (p, f.head, state ? state : "ok");
-      else if (strcmp (op, "missing") == 0)
-        member (p, f.head, "missing");
+  if (!op)
+    return 0;
+  if (strcmp (op, "end") == 0)
+    {
+      p->end = json_object_get (f->head);
+      return ENDED;
     }
+  if (strcmp (op, "foreign") == 0)
+    return FOREIGN;
+  if (strcmp (op, "data") == 0)
+    content (p, f);
+  else if (strcmp (op, "member") == 0)
+    member (p, f->head, state ? state : "ok");
+  else if (strcmp (op, "missing") == 0)
+    member (p, f->head, "missing");
+  return 0;
 }
 
 static int
 ask (struct cli *cli, struct parse *p, const char *program, const char *task,
      const char *name, int fd, struct error *err)
 {
-  CLEANUP_CLOSE int mine = -1;
-  int pair[2], r;
-  pid_t pid;
+  const char *args[] = { task, name, NULL };
+  const struct parser_spec spec = { .libexec = cli->libexec,
+                                    .program = program,
+                                    .args = args,
+                                    .inputs = &fd,
+                                    .ninputs = 1 };
+  struct parser_run *run = NULL;
+  struct json_object *end;
+  int r = parser_run_start (&spec, &run, err);
 
-  if (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-    return error_errno (err, errno, "socketpair");
-  mine = pair[0];
-  pid = start_parser (cli, program, task, name, pair[1], fd, err);
-  close (pair[1]);
-  if (pid < 0)
-    return pid;
-  r = answers (p, mine, err);
-  close (steal_fd (&mine));
-  /* One that does not answer may not end by itself either. */
   if (r < 0)
-    kill (pid, SIGKILL);
-  waitpid (pid, NULL, 0);
+    return r;
+  r = parser_run_listen (run, clock_ms () + PARSE_MS, answer, p, err);
+  /* One that does not answer may not end by itself either. */
+  parser_run_end (run, r < 0, NULL);
+  if (r < 0)
+    return error_wrap (err, "%s", p->file);
+  if (r == FOREIGN)
+    return r;
+  end = steal_ptr (&p->end);
+  r = ended (p, end, err);
+  json_object_put (end);
   return r;
 }
 

@@ -36,7 +36,33 @@ classify_add_rules (struct text_rules *rules, const char *path,
     return error_errno (err, -r, "%s", path);
   if (n == MAX_RULES)
     return error_set (err, EINVAL, "%s: more than 1MiB of rules", path);
-  return text_rules_add (rules, text, n, path, err);
+  return text_rules_take (rules, text, n, path, err);
+}
+
+/* A file that is not good is told of and left out, as a daemon does. */
+static int
+rules_of_host (const struct cli *cli, struct text_rules **ret,
+               struct error *err)
+{
+  struct text_rules_read read = { 0 };
+  struct config cfg;
+  int r = local_config (cli->config_path, &cfg, err);
+
+  if (r > 0)
+    fprintf (stderr, "hangdog: rules of your own are left out: %s\n",
+             error_text (err));
+  if (r >= 0)
+    {
+      r = local_rules (&cfg, &read, err);
+      config_done (&cfg);
+    }
+  if (r == 0)
+    {
+      local_rules_faults (&read);
+      *ret = steal_ptr (&read.rules);
+    }
+  text_rules_read_done (&read);
+  return r;
 }
 
 int
@@ -44,7 +70,8 @@ classify_rules (struct cli *cli, struct text_rules **ret, struct error *err)
 {
   struct text_rules *rules = NULL;
   const char *path;
-  int r = text_rules_new (&rules, err);
+  int r = cli_flag (cli, "--shipped") ? text_rules_new (&rules, err)
+                                      : rules_of_host (cli, &rules, err);
 
   while (r == 0 && (path = cli_option (cli, "--rules")))
     r = classify_add_rules (rules, path, err);
@@ -133,7 +160,7 @@ const struct verb verb_classify = {
   .name = "classify",
   .args = "[FILE...] [--json | --nagios | --npd] [--follow] [--explain] "
           "[--all]\n"
-          "               [--rules FILE]",
+          "               [--rules FILE] [--shipped]",
   .summary = "say what went wrong in a console log, a dmesg or a pstore dump",
   .help
   = "Reads its standard input where no FILE is named, and for \"-\".  A pipe "
@@ -147,7 +174,9 @@ const struct verb verb_classify = {
     "--explain  which rule fired, and which lines it took\n"
     "--all      also remarks (severity info), and what we ourselves asked "
     "for by SysRq\n"
-    "--rules    rules of your own, which go before ours; may be given again\n"
+    "--rules    rules of your own, which go before all others; may be given "
+    "again\n"
+    "--shipped  not those that the configuration names (/etc/hangdog/rules.d)\n"
     "--nagios   one line; exit code 0 well, 1 warning, 2 critical, 3 "
     "unknown\n"
     "--npd      one line of at most 80 characters; 0 well, 1 not well, 2 "

@@ -201,7 +201,8 @@ const struct verb verb_completion = {
   .name = "completion",
   .args = "bash | zsh | fish",
   .summary = "print completion for a shell",
-  .help = "Example:\n  hangdog completion bash "
+  .help = "Exit codes: 0, 2 no such shell.\n"
+          "\nExample:\n  hangdog completion bash "
           ">/etc/bash_completion.d/hangdog\n",
   .run = run,
 };

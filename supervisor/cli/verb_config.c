@@ -2,8 +2,9 @@
  *
  * hangdog config: checks the configuration, or prints its schema.
  */
+#include "supervisor/cli/classify.h"
 #include "supervisor/cli/cli.h"
-#include "supervisor/settings.h"
+#include "supervisor/finding.h"
 
 #include "base/buf.h"
 
@@ -20,13 +21,44 @@ schema (void)
   return EXIT_WELL;
 }
 
+/* The rules that it names, which the keeper has no programme for.  What is
+ * wrong with itself the keeper says. */
+static void
+check_rules (const struct cli *cli, const char *file, struct findings *f)
+{
+  struct text_rules_read read = { 0 };
+  struct error err = ERROR_INIT;
+  struct config cfg;
+  int r = local_config (file, &cfg, &err);
+
+  if (r == 0 && local_rules (&cfg, &read, &err) == 0)
+    {
+      f->files = read.files;
+      for (unsigned i = 0; i < read.nfaults && i < TEXT_FAULTS_MAX; i++)
+        finding_error (f, read.faults[i].file ? read.faults[i].file : "rules",
+                       &read.faults[i].err);
+      f->errors = read.nfaults;
+      if (read.missing)
+        finding_note (f, read.missing,
+                      "it is not there: no text rules of yours");
+    }
+  if (r >= 0)
+    config_done (&cfg);
+  text_rules_read_done (&read);
+  fflush (stdout);
+}
+
 /* The keeper reads it: what passes here is what it will take. */
 static int
 check (struct cli *cli)
 {
   const char *file = cli->argc == 3 ? cli->argv[2] : cli->config_path;
+  struct findings f = { .json = cli->json };
   struct program keeper;
+  char told[48];
 
+  check_rules (cli, file, &f);
+  snprintf (told, sizeof (told), "%u:%u:%u", f.files, f.errors, f.notes);
   program_init (&keeper, "hangdog-keeper");
   program_arg (&keeper, "--check");
   if (cli->json)
@@ -36,6 +68,8 @@ check (struct cli *cli)
       program_arg (&keeper, "--config");
       program_arg (&keeper, file);
     }
+  program_arg (&keeper, "--told");
+  program_arg (&keeper, told);
   return cli_exec (cli, &keeper);
 }
 

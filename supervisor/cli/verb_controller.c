@@ -25,6 +25,8 @@ const struct verb verb_controller = {
           "  --max-upload SIZE   a larger bundle is refused\n"
           "  --tls-cert, --tls-key  PEM files; without them it speaks plain "
           "HTTP\n"
+          "Exit codes: 0 told to end, 1 it could not start or go on, 2 an "
+          "option is wrong, 6 not in\nthis build.\n"
           "\nExample:\n"
           "  hangdog controller --listen 127.0.0.1:8080 --data /srv/hangdog\n",
   .run = run,

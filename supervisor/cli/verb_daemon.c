@@ -24,6 +24,8 @@ const struct verb verb_daemon = {
           "  --debug   say more\n"
           "\nIt stays in the foreground; SIGHUP reads the configuration again, "
           "SIGTERM ends\nit.\n"
+          "Exit codes: 0 told to end, or the configuration is well, 1 it could "
+          "not start or go on,\n2 the configuration is not well.\n"
           "\nExamples:\n"
           "  hangdog daemon\n"
           "  hangdog --config my.json --run /tmp/hd --state /tmp/hd-state "

@@ -4,7 +4,10 @@
  */
 #include "supervisor/cli/cli.h"
 
+#include "base/buf.h"
+#include "base/cleanup.h"
 #include "base/json.h"
+#include "base/text.h"
 
 #include <string.h>
 
@@ -14,8 +17,14 @@ on_row (struct json_object *row, const void *body, size_t len, void *arg)
   bool json = *(bool *) arg;
   const char *p = body, *end = p + len;
 
+  struct buf text CLEANUP_BUF = BUF_INIT (SIZE_MAX / 2);
+
   if (!json)
-    fwrite (body, 1, len, stdout);
+    {
+      /* There are names in it. */
+      text_escape (&text, body, len, TEXT_KEEP_NEWLINE | TEXT_KEEP_TAB);
+      fputs (buf_str (&text), stdout);
+    }
   for (size_t n; json && p < end; p += n + 1)
     {
       const char *newline = memchr (p, '\n', (size_t) (end - p));
@@ -45,6 +54,7 @@ const struct verb verb_dump = {
   .summary = "show the daemon's own state: jobs, timers, bounds, drops",
   .help = "For people who mend hangdog: the words may change with every "
           "version.  With --json\na line is a row.\n"
+          "Exit codes: 0, 1 no daemon answers.\n"
           "\nExample:\n  hangdog dump | grep dropped\n",
   .run = run,
 };

@@ -46,6 +46,8 @@ const struct verb verb_incidents = {
   .summary = "list the incidents of this run of the daemon",
   .help = "Newest first.  NOW is its phase (open, collecting, packed), or how "
           "it ended\n(recovered, rebooted, replaced).\n"
+          "Exit codes: 0 listed, be there any or none, 1 no daemon could be "
+          "asked.\n"
           "\nExample:\n  hangdog incidents --json | jq -r .verdict.class\n",
   .run = run,
 };

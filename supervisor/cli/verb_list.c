@@ -14,8 +14,22 @@ struct list
   struct table *table;
   unsigned guests, well, hung, other, sick_sources;
   unsigned sources_seen;
+  const char *trouble; /* of hangdog itself, or NULL */
   struct json_object *sources; /* the unhealthy ones */
+  struct json_object *daemon;
 };
+
+static void
+show (struct list *l, struct json_object *row)
+{
+  const char *cells[]
+      = { json_get_str (row, "display"), json_get_str (row, "health"),
+          json_get_str (row, "run"), json_get_str (row, "source"),
+          json_get_str (row, "uuid") };
+
+  if (!l->json)
+    table_row (l->table, cells);
+}
 
 static int
 on_row (struct json_object *row, const void *body, size_t len, void *arg)
@@ -38,6 +52,15 @@ on_row (struct json_object *row, const void *body, size_t len, void *arg)
         }
       return 0;
     }
+  if (kind && strcmp (kind, "daemon") == 0)
+    {
+      l->daemon = json_object_get (row);
+      l->trouble = daemon_trouble (row);
+      return 0;
+    }
+  show (l, row);
+  if (kind && strcmp (kind, "claimed-twice") == 0)
+    return 0;
   l->guests++;
   if (health && strcmp (health, "well") == 0)
     l->well++;
@@ -45,15 +68,6 @@ on_row (struct json_object *row, const void *body, size_t len, void *arg)
     l->hung++;
   else
     l->other++;
-  if (!l->json)
-    {
-      const char *cells[] = { json_get_str (row, "display"), health,
-                              json_get_str (row, "run"),
-                              json_get_str (row, "source"),
-                              json_get_str (row, "uuid") };
-
-      table_row (l->table, cells);
-    }
   return 0;
 }
 
@@ -113,11 +127,14 @@ run (struct cli *cli)
       nobody (&l);
       unsupported_lines ();
     }
+  if (r == 0 && l.trouble)
+    print_paragraph (stderr, "hangdog: ", l.trouble);
+  if (r == 0)
+    r = l.hung ? EXIT_TROUBLE : l.trouble ? EXIT_DEGRADED : EXIT_WELL;
   table_free (l.table);
   json_object_put (l.sources);
-  if (r)
-    return r;
-  return l.hung ? EXIT_TROUBLE : EXIT_WELL;
+  json_object_put (l.daemon);
+  return r;
 }
 
 const struct verb verb_list = {
@@ -126,9 +143,13 @@ const struct verb verb_list = {
   .summary = "list all guests of this host and how well they are",
   .help = "HEALTH is well, suspect, hung, held-off (paused, stopping, ...: by "
           "its owner's\nwill), watched (no scenario is bound to it), or "
-          "unknown (not asked yet, or no\nanswer can be had).\n"
+          "unknown (not asked yet, or no\nanswer can be had).  Of a place "
+          "that is claimed-twice another one has the same uuid,\nand is "
+          "watched for it.\n"
           "  --no-start  ask a daemon that runs; do not start one for this\n"
-          "Exit codes: 0, 3 when one is hung.\n"
-          "\nExample:\n  hangdog list --json | jq -r .name\n",
+          "Exit codes: 0, 3 when one is hung, 4 when hangdog itself is not "
+          "well (it only\ndrains the consoles, or has no writer).\n"
+          "\nExample:\n"
+          "  hangdog list --json | jq -r 'select(.row == \"guest\").name'\n",
   .run = run,
 };

@@ -40,6 +40,7 @@ on_rule (const struct text_rule *rule, void *arg)
       json_add_str (o, "title", i.title);
       json_add_str (o, "origin", i.origin);
       json_add_bool (o, "builtin", i.builtin);
+      json_add_bool (o, "replaces", i.replaces);
       print_json (o);
       json_object_put (o);
     }
@@ -89,8 +90,6 @@ check (struct cli *cli, const char *path)
   if (r == 0)
     r = classify_add_rules (rules, path, &err);
   if (r == 0)
-    r = text_rules_check (rules, &err);
-  if (r == 0)
     text_rules_each (rules, count_rule, &n);
   text_rules_free (rules);
   if (r < 0)
@@ -102,14 +101,46 @@ check (struct cli *cli, const char *path)
   return EXIT_WELL;
 }
 
+/* Those that the configuration names, together. */
+static int
+check_host (struct cli *cli)
+{
+  struct text_rules_read read = { 0 };
+  struct error err = ERROR_INIT;
+  struct config cfg;
+  int r = local_config (cli->config_path, &cfg, &err);
+
+  if (r != 0)
+    {
+      if (r > 0)
+        config_done (&cfg);
+      return cli_fail (&err);
+    }
+  r = local_rules (&cfg, &read, &err);
+  config_done (&cfg);
+  if (r < 0)
+    return cli_fail (&err);
+  local_rules_faults (&read);
+  if (read.nfaults == 0)
+    printf ("ok %u files: %u rules, %u of them in the place of ours\n",
+            read.files, read.added, read.replaced);
+  r = read.nfaults ? EXIT_USAGE : EXIT_WELL;
+  text_rules_read_done (&read);
+  return r;
+}
+
 static int
 run (struct cli *cli)
 {
   const char *what = cli_arg (cli, 1);
   struct text_rules *rules = NULL;
   struct error err = ERROR_INIT;
-  int r = classify_rules (cli, &rules, &err), worst = EXIT_WELL;
+  int r = 0, worst = EXIT_WELL;
 
+  /* Only who lists them needs them: a file that is to be checked may be among
+   * those of this host. */
+  if (what && strcmp (what, "list") == 0)
+    r = classify_rules (cli, &rules, &err);
   if (r < 0)
     return cli_fail (&err);
   r = cli_rest (cli, &verb_rules, cli->argc);
@@ -129,7 +160,7 @@ run (struct cli *cli)
   else if (r == 0 && strcmp (what, "check") == 0)
     {
       if (cli->argc == 2)
-        worst = cli_usage (&verb_rules, "which file?");
+        worst = check_host (cli);
       for (int i = 2; i < cli->argc; i++)
         {
           r = check (cli, cli->argv[i]);
@@ -145,10 +176,14 @@ run (struct cli *cli)
 
 const struct verb verb_rules = {
   .name = "rules",
-  .args = "list [--rules FILE] | check FILE... | schema",
+  .args = "list [--rules FILE] [--shipped] | check [FILE...] | schema",
   .summary = "what is looked for in a guest's text; check rules of your own",
-  .help = "check reads each FILE and tries the samples in it, which must and "
-          "must not match.\n"
+  .help = "list shows them in the order in which they are asked: also those "
+          "that the\nconfiguration names (/etc/hangdog/rules.d), but with "
+          "--shipped.\n"
+          "check reads each FILE and tries the samples in it, which must and "
+          "must not match;\nwithout FILE those that the configuration names, "
+          "together.\n"
           "schema prints the JSON Schema of such a file.\n"
           "Exit codes: 0 well, 2 one of them would not be taken.\n"
           "\nExamples:\n"

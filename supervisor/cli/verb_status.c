@@ -17,16 +17,16 @@ struct status
 {
   bool json;
   FILE *out;
-  struct json_object *rows[8]; /* arrays, by kind below */
+  struct json_object *rows[9]; /* arrays, by kind below */
   unsigned guests, hung, suspect, held, unknown, sick_sources, stuck;
-  bool drain_only, no_writer;
-  const char *not_loaded; /* in the daemon's row */
+  unsigned running_doubles;
+  const char *trouble; /* of hangdog itself, or NULL */
   bool nowhere; /* and no source of guests was told of yet */
 };
 
 static const char *const kinds[]
     = { "daemon", "source", "guest", "console", "scenario", "incident",
-        "stuck",  "text" };
+        "stuck",  "text",   "claimed-twice" };
 enum
 {
   DAEMON,
@@ -37,6 +37,7 @@ enum
   INCIDENT,
   STUCK,
   TEXT,
+  DOUBLE,
   KINDS
 };
 
@@ -54,11 +55,9 @@ on_row (struct json_object *row, const void *body, size_t len, void *arg)
       {
         json_object_array_add (st->rows[i], json_object_get (row));
         if (i == DAEMON)
-          {
-            st->drain_only = json_get_bool (row, "drain_only", false);
-            st->no_writer = !json_get_bool (row, "writer", true);
-            st->not_loaded = json_get_str (row, "not_loaded");
-          }
+          st->trouble = daemon_trouble (row);
+        if (i == DOUBLE)
+          st->running_doubles += strcmp (row_str (row, "run"), "running") == 0;
         if (i == STUCK)
           st->stuck++;
         if (i == SOURCE)
@@ -185,6 +184,8 @@ add_words (struct json_object *row, unsigned kind)
       json_add_str (row, "class", class_ ? class_ : "");
       json_add_str (row, "now",
                     end && strcmp (end, "not-ended") != 0 ? end
+                    : json_get_bool (row, "perhaps_rebooted", false)
+                        ? "rebooted?"
                     : phase                               ? phase
                                                           : "");
       snprintf (says, sizeof (says), "%s", text ? text : "");
@@ -240,11 +241,16 @@ print_all (struct status *st)
   static const char *const text_m[]
       = { "guest", "console",   "stage", "stage_ms%", "stop",
           "event_ms%", "says", NULL };
+  static const char *const twice_t[]
+      = { "CLAIMED TWICE", "STATE", "UUID", "WATCHED", "SAYS", NULL };
+  static const char *const twice_m[]
+      = { "display", "run", "uuid", "watched", "says", NULL };
   static const char *const src_t[] = { "HEALTHY", "SOURCE", NULL };
   static const char *const src_m[] = { "well", "state", NULL };
 
   all_words (st);
   section (st, GUEST, guest_t, guest_m);
+  section (st, DOUBLE, twice_t, twice_m);
   section (st, STUCK, stuck_t, stuck_m);
   section (st, SCENARIO, scen_t, scen_m);
   section (st, INCIDENT, inc_t, inc_m);
@@ -258,13 +264,8 @@ print_all (struct status *st)
 static const char *
 ours (const struct status *st)
 {
-  if (st->drain_only)
-    return "hangdog died too often: it only drains the consoles and asks no "
-           "guest; see its log, then restart it";
-  if (st->no_writer)
-    return "hangdog's writer is not there: nothing is stored or sent";
-  if (st->not_loaded)
-    return st->not_loaded;
+  if (st->trouble)
+    return st->trouble;
   if (st->nowhere)
     return "nowhere to look for guests: name \"sources\" in the configuration "
            "(`hangdog doctor` says more)";
@@ -276,7 +277,8 @@ judge (const struct status *st)
 {
   if (st->hung)
     return EXIT_TROUBLE;
-  if (st->suspect || st->sick_sources || st->stuck || ours (st))
+  if (st->suspect || st->sick_sources || st->stuck || st->running_doubles
+      || ours (st))
     return EXIT_DEGRADED;
   /* Nobody is ill, but nobody was asked either: a script must not take that
    * for well. */

@@ -37,6 +37,7 @@ const struct verb verb_tables = {
   .args = "",
   .summary = "list what this build has: sources, transports, collectors, ...",
   .help = "What each does, and what using it does to the guest.\n"
+          "Exit codes: 0 listed, 1 no daemon could be asked.\n"
           "\nExample:\n"
           "  hangdog tables --json | jq 'select(.table==\"collector\")'\n",
   .run = run,

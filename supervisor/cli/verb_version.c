@@ -37,6 +37,7 @@ const struct verb verb_version = {
   .name = "version",
   .args = "",
   .summary = "say which version this is",
-  .help = "Examples:\n  hangdog version\n  hangdog version --json\n",
+  .help = "Exit codes: 0.\n"
+          "\nExamples:\n  hangdog version\n  hangdog version --json\n",
   .run = run,
 };

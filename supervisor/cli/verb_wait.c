@@ -29,38 +29,57 @@ known_health (const char *s)
   return false;
 }
 
+struct seen
+{
+  char health[WORD];
+  bool trouble, told; /* with hangdog itself; and that is said */
+};
+
 static int
 on_row (struct json_object *row, const void *body, size_t len, void *arg)
 {
-  char *health = arg;
+  struct seen *seen = arg;
 
   if (strcmp (row_str (row, "row"), "guest") == 0)
-    snprintf (health, WORD, "%s", row_str (row, "health"));
+    snprintf (seen->health, WORD, "%s", row_str (row, "health"));
+  if (strcmp (row_str (row, "row"), "daemon") != 0)
+    return 0;
+  seen->trouble = daemon_trouble (row) != NULL;
+  if (seen->trouble && !seen->told)
+    print_paragraph (stderr, "hangdog: ", daemon_trouble (row));
+  seen->told |= seen->trouble;
   return 0;
 }
 
-/* EXIT_WELL, EXIT_NO_VERDICT when the time is over, or < 0. */
+/* EXIT_WELL, EXIT_NO_VERDICT when the time is over (EXIT_DEGRADED where that
+ * is hangdog's own fault), or < 0. */
 static int
 wait_for (struct client *c, const char *guest, const char *want,
           uint64_t deadline, struct error *err)
 {
+  struct seen seen = { .told = false };
+
   for (;;)
     {
-      char health[WORD] = "absent";
-      int r = client_call (c, client_request ("status", guest), on_row, health,
-                           err);
       bool met, late;
+      int r;
+
+      snprintf (seen.health, WORD, "absent");
+      r = client_call (c, client_request ("status", guest), on_row, &seen,
+                       err);
 
       /* A guest that is not there yet may come. */
       if (r < 0 && r != -ENOENT)
         return r;
-      met = strcmp (health, want) == 0;
+      met = strcmp (seen.health, want) == 0;
       late = clock_ms () >= deadline;
       if (met || late)
         {
-          printf ("health=%s guest=%s%s\n", health, guest,
+          printf ("health=%s guest=%s%s\n", seen.health, guest,
                   met ? "" : " timeout");
-          return met ? EXIT_WELL : EXIT_NO_VERDICT;
+          return met            ? EXIT_WELL
+                 : seen.trouble ? EXIT_DEGRADED
+                                : EXIT_NO_VERDICT;
         }
       cli_nap (ASK_AGAIN_MS);
     }
@@ -103,7 +122,8 @@ const struct verb verb_wait = {
   .summary = "wait until a guest is as you say",
   .help = "HEALTH is well (when not given), hung, suspect, held-off, watched, "
           "unknown, or absent\n(no such guest).\n"
-          "Exit codes: 0 it is, 6 it is not by then.\n"
+          "Exit codes: 0 it is, 6 it is not by then, 4 the same where "
+          "hangdog itself is not well.\n"
           "\nExample:\n  hangdog wait web-1 --for hung --timeout 2m\n",
   .run = run,
 };

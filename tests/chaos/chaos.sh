@@ -88,13 +88,13 @@ chaos_libvirt_source() { # [MORE MEMBERS]: after the first lab_start_libvirt
 }
 
 # fake_guest NAME [FAKECONS OPTIONS]... - a process that looks like a QEMU and serves a fake console in its
-# folder $work/fake/NAME. Orders for the console go to fake_tell NAME ORDER; its report is in $work/NAME.report.
+# folder $work/fake/NAME, of a uuid made of NAME if FAKE_UUID gives none. Orders for the console go to fake_tell NAME ORDER; its report is in $work/NAME.report.
 fake_guest() {
     local name=$1 dir=$work/fake/$1 uuid
     shift
     mkdir -p "$dir"
     uuid=$(printf '%s' "$name" | md5sum)
-    uuid=${uuid:0:8}-${uuid:8:4}-4${uuid:13:3}-8${uuid:17:3}-${uuid:20:12}
+    uuid=${FAKE_UUID:-${uuid:0:8}-${uuid:8:4}-4${uuid:13:3}-8${uuid:17:3}-${uuid:20:12}}
     mkfifo "$work/$name.orders"
     # Its orders are held open for writing too, so that one order's end is not theirs. QEMU's options stand
     # behind the folder, where a getopt that keeps POSIX does not look.

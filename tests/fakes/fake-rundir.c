@@ -18,7 +18,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -178,37 +177,6 @@ obey (struct world *w, const char *line)
   fflush (stdout);
 }
 
-static void *
-run (void *arg)
-{
-  fakecons_run (arg);
-  return NULL;
-}
-
-static int
-options (int argc, char **argv, struct fakecons_config *cfg)
-{
-  int o;
-
-  while ((o = getopt (argc, argv, "n:r:ws:t:P:")) != -1)
-    switch (o)
-      {
-      case 'n': cfg->n = (unsigned) atoi (optarg); break;
-      case 'r': cfg->rate = (unsigned) atoi (optarg); break;
-      case 'w': cfg->weave = true; break;
-      case 's': cfg->sndbuf = (unsigned) atoi (optarg); break;
-      case 't': cfg->slot_ms = (unsigned) atoi (optarg); break;
-      case 'P':
-        for (unsigned i = 0; i < FAKE_PLAY_MAX; i++)
-          if (strcmp (optarg, fake_play_names[i]) == 0)
-            cfg->play = (enum fake_play) i;
-        break;
-      default: return -1;
-      }
-  cfg->dir = argv[optind];
-  return cfg->dir && cfg->n > 0 ? 0 : -1;
-}
-
 int
 main (int argc, char **argv)
 {
@@ -220,7 +188,7 @@ main (int argc, char **argv)
 
   if (strcmp (argv[0], QEMU) == 0 && argc > 1)
     return sleep_as_qemu (argv[argc - 1]);
-  if (options (argc, argv, &w.cfg) < 0)
+  if (fakecons_options (argc, argv, &w.cfg) < 0)
     {
       fprintf (stderr, "usage: fake-rundir [-n N] [-r BYTES] [-w] [-s SNDBUF] "
                        "[-t SLOT_MS] [-P PLAY] DIR\n");
@@ -242,7 +210,7 @@ main (int argc, char **argv)
     }
   for (unsigned i = 0; i < w.cfg.n; i++)
     start_guest (&w, i);
-  if (pthread_create (&thread, NULL, run, w.f) != 0)
+  if (fakecons_thread (w.f, &thread) < 0)
     die ("a thread");
   printf ("ready %u\n", w.cfg.n);
   fflush (stdout);

@@ -12,6 +12,7 @@
 #ifndef HANGDOG_TESTS_FAKECONS_H
 #define HANGDOG_TESTS_FAKECONS_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -59,6 +60,12 @@ void fakecons_free (struct fakecons *f);
 /* Until fakecons_stop(). */
 void fakecons_run (struct fakecons *f);
 void fakecons_stop (struct fakecons *f); /* any thread */
+
+/* A thread that runs it; 0 or a negative errno. */
+int fakecons_thread (struct fakecons *f, pthread_t *ret);
+/* -n N -r BYTES -p -w -b -W -s SNDBUF -t SLOT_MS -S SHELL -P PLAY DIR, over
+ * what cfg holds; 0, or -1 for anything else. */
+int fakecons_options (int argc, char **argv, struct fakecons_config *cfg);
 
 /* Any thread: one command, done when it returns.  console: number or "*".
  *   play CONSOLE NAME    dead shell login ...

@@ -9,7 +9,6 @@
  * stdin (see fakecons.h; also "stats") until its end, and ends with a report
  * in JSON.
  */
-#include <getopt.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -19,41 +18,6 @@
 
 #include "base/error.h"
 #include "tests/fakes/fakecons_impl.h"
-
-static void *
-run (void *arg)
-{
-  fakecons_run (arg);
-  return NULL;
-}
-
-static int
-options (int argc, char **argv, struct fakecons_config *cfg)
-{
-  int o;
-
-  while ((o = getopt (argc, argv, "n:r:pwbWs:t:S:P:")) != -1)
-    switch (o)
-      {
-      case 'n': cfg->n = (unsigned) atoi (optarg); break;
-      case 'r': cfg->rate = (unsigned) atoi (optarg); break;
-      case 'p': cfg->pty = true; break;
-      case 'w': cfg->weave = true; break;
-      case 'b': cfg->bytewise = true; break;
-      case 'W': cfg->wrap = true; break;
-      case 's': cfg->sndbuf = (unsigned) atoi (optarg); break;
-      case 't': cfg->slot_ms = (unsigned) atoi (optarg); break;
-      case 'S': cfg->shell = optarg; break;
-      case 'P':
-        for (unsigned i = 0; i < FAKE_PLAY_MAX; i++)
-          if (strcmp (optarg, fake_play_names[i]) == 0)
-            cfg->play = (enum fake_play) i;
-        break;
-      default: return -1;
-      }
-  cfg->dir = argv[optind];
-  return cfg->dir && cfg->n > 0 ? 0 : -1;
-}
 
 static void
 report (struct fakecons *f)
@@ -76,7 +40,7 @@ main (int argc, char **argv)
   pthread_t thread;
   char line[1100];
 
-  if (options (argc, argv, &cfg) < 0)
+  if (fakecons_options (argc, argv, &cfg) < 0)
     {
       fprintf (stderr, "usage: fakecons [-n N] [-r BYTES] [-pwbW] [-s SNDBUF] "
                        "[-t SLOT_MS] [-S SHELL] [-P PLAY] DIR\n");
@@ -94,7 +58,7 @@ main (int argc, char **argv)
     printf (" %s", fakecons_path (f, i));
   printf ("\n");
   fflush (stdout);
-  if (pthread_create (&thread, NULL, run, f) != 0)
+  if (fakecons_thread (f, &thread) < 0)
     return 1;
   while (fgets (line, sizeof line, stdin))
     if (strncmp (line, "stats", 5) == 0)

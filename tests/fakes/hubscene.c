@@ -92,6 +92,15 @@ scene_end (struct scene *s)
 }
 
 uint64_t
+scene_keys (struct scene *s)
+{
+  struct fakecons_stats st;
+
+  fakecons_stats (s->fake, 0, &st);
+  return st.keys;
+}
+
+uint64_t
 scene_sunk (struct scene *s, unsigned i)
 {
   LOCK_SCOPE (&s->m);

@@ -33,6 +33,8 @@ void scene_begin (struct scene *s, struct fakecons_config *cfg,
 void scene_fakes (struct scene *s, struct fakecons_config *cfg);
 void scene_end (struct scene *s);
 
+/* Keys that the console 0 was given. */
+uint64_t scene_keys (struct scene *s);
 uint64_t scene_sunk (struct scene *s, unsigned i);
 bool scene_said (struct scene *s, const char *text);
 bool scene_wait_said (struct scene *s, const char *text, unsigned ms);

@@ -1,38 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck disable=SC1091
+# shellcheck disable=SC1091,SC2154
 #
 # A guest on the EVE launcher panics while nobody is connected to its console. Nothing tells of it: no pvpanic,
 # no event. The next probes find it mute; the diagnosis finds its last words in memlogd (a stand-in that
 # serves what QEMU wrote to its standard output). Part of make check-lab.
-set -u
-src=${HANGDOG_SRC:-$(cd "${srcdir:-.}" && pwd)} build=${HANGDOG_BUILD:-$PWD}
-. "$src/tests/lab/lab.sh"
+. "${HANGDOG_SRC:-${srcdir:-.}}/tests/integration/bed.sh"
 
-work=$(mktemp -d /tmp/hdp.XXXXXX) || exit 1
-chmod 711 "$work"
-daemon=''
-finish() {
-    local rc=$?
-    trap '' INT TERM
-    [ -n "$daemon" ] && kill "$daemon" 2>/dev/null && wait "$daemon" 2>/dev/null
-    lab_stop_all
-    rm -rf "$work"
-    exit "$rc"
-}
-trap finish EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
-hd() { "$build/hangdog" "$@"; }
-die() {
-    echo "FAIL: $*"
-    hd status
-    tail -n 30 "$work/log"
-    exit 1
-}
-
-lab_init "$work/lab" || exit $?
-chmod 711 "$work/lab" "$LAB_DIR"
+bed_lab
 lab_start_eve web profile=shell || exit $?
 lab_wait_console web '~ # ' 120 || { echo "FAIL: the guest did not boot"; exit 1; }
 lab_spawn memlogd "$work/memlogd.log" "$build/tests/fakes/fake-memlogd" "$LAB_RUN/memlogdq.sock" \

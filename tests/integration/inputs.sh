@@ -211,6 +211,12 @@ until_ok 10 sh -c "'$build/hangdog' status --json | jq -se 'any(.[]; .row==\"dae
 hd status >"$work/out"
 exact "status of one that only drains: exit code" $? 4
 grep -q 'only drains' "$work/out" || { cat "$work/out" >&2; die "status does not say that it only drains"; }
+hd list >"$work/out" 2>&1
+exact "list of one that only drains: exit code" $? 4
+grep -q 'only drains' "$work/out" || { cat "$work/out" >&2; die "list does not say that it only drains"; }
+hd wait alpha --for well --timeout 1s >"$work/out" 2>&1
+exact "wait for one that only drains: exit code" $? 4
+exact "wait for one that only drains: says so" "$(grep -c 'only drains' "$work/out")" 1
 hd status --nagios >"$work/out"
 exact "nagios of one that only drains: exit code" $? 1
 grep -q 'WARNING.*only drains' "$work/out" || { cat "$work/out" >&2; die "the plugin does not say that it only drains"; }
@@ -273,4 +279,15 @@ figure "commands executed beyond the probes that were asked for" $((n - runs)) 1
 figure "bytes per probe (the command, its frame and nonce)" "$per" 160 " bytes"
 exact "bytes that a guest without a scenario received" "$(keys delta .keys)" 0
 exact "times that a guest without a scenario was connected to (probe mode)" "$(keys delta .connects)" 0
+
+# ---- a folder that was copied, uuid and all: shown as such, and nobody's trouble ----
+FAKE_UUID=$(sed 's/.*-uuid\x00\([^\x00]*\).*/\1/' "/proc/$fake_delta/cmdline" | tr -d '\0') fake_guest copy
+chaos_config "$fake_source"
+hd_start
+until_ok 10 sh -c "'$build/hangdog' list | grep -E '^(delta|copy) +claimed-twice +running '" || { hd list; die "a uuid claimed twice is not shown"; }
+hd status >"$work/out" 2>&1
+exact "status with a uuid claimed twice: exit code" $? 4
+exact "status with a uuid claimed twice: rows that say so" "$(grep -c 'its uuid is claimed twice: [a-z]* is watched for it' "$work/out")" 1
+exact "incidents out of it" "$(incidents)" 0
+hd_stop
 step "inputs are what they should be"

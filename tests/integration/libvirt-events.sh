@@ -72,7 +72,8 @@ exact "backed up: it is" "$(lv_row web run) $(lv_row web intent)" "running run"
 # ---- ended and started again ----
 lab_virsh reset web || die "reset"
 lv_heard web RESET
-lab_wait_up web 60 || exit 1
+# Alone a boot takes 4 s; beside everything else that a machine of two cores may have to do, more than half a minute.
+lab_wait_up web 180 || { find "$work/state/logs" -name '*.log' -exec tail -n 40 {} +; lab_virsh domstate --reason web; die "a guest that was reset does not come up"; }
 lv_again web
 lab_virsh reboot --mode acpi web >/dev/null 2>&1
 lab_virsh destroy web >/dev/null || die "destroy"

@@ -30,7 +30,7 @@ says() { # TEXT PATTERN
 says "$(hd doctor web)" 'QEMU process: it is not on this host'
 says "$(hd doctor web)" '^ok +monitor +answers: the guest is running'
 # libvirt streams no console that is a socket there.
-says "$(hd doctor db)" "virsh edit: add <serial type='pty'/> to <devices>"
+says "$(hd doctor db)" "attach-device .* --config /dev/stdin <<<\"<serial type='pty'/>\""
 out=$(hd diagnose web --playbook standard 2>&1)
 says "$out" 'verdict=none'
 # Started again: libvirt's own number of the start tells that it is another life.

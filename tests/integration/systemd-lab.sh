@@ -5,51 +5,27 @@
 # systemd-lab.sh [libvirt|eve] - hangdog and a guest as people have them: Debian with systemd, agetty, bash with
 # readline and a coloured prompt; and a second one that shows its login prompt. Minutes: make check-long.
 #
-# SYSTEMD_FAULTS chooses the faults, SYSTEMD_PARTS of "login reboot getty" what comes before them; SYSTEMD_KEEP=1 keeps the folder. 77: something it needs is missing.
+# SYSTEMD_FAULTS chooses the faults, SYSTEMD_PARTS of "login reboot acpi getty" what comes before them; BED_KEEP=1 keeps the folder. 77: something it needs is missing.
 
-set -u
+. "${HANGDOG_SRC:-${srcdir:-.}}/tests/integration/bed.sh"
 way=${1:-libvirt}
-src=${HANGDOG_SRC:-$(cd "${srcdir:-.}" && pwd)} build=${HANGDOG_BUILD:-$PWD}
 faults=${SYSTEMD_FAULTS-mutex panic hardlockup}
-parts=${SYSTEMD_PARTS-login reboot getty}
+parts=${SYSTEMD_PARTS-login reboot acpi getty}
 part() { case " $parts " in *" $1 "*) ;; *) return 1 ;; esac; }
-. "$src/tests/lab/lab.sh"
 
 began=$(date +%s)
 step() { printf '%5d s  %s\n' $(($(date +%s) - began)) "$*"; }
 failed=0
 fail() { echo "FAIL: $*"; failed=1; }
-die() {
-    echo "FAIL: $*"
-    hd status
-    tail -n 15 "$work/hangdog.log" 2>/dev/null | sed 's/^/log: /'
-    exit 1
-}
 command -v jq >/dev/null || { echo "skipped: jq is missing"; exit 77; }
 if [ "$way" = libvirt ] && ! "$build/hangdog" version --json | grep -q '"libvirt":true'; then
     echo "skipped: this build has no libvirt"
     exit 77
 fi
 
-work=$(mktemp -d /tmp/hds.XXXXXX) || exit 1
-chmod 711 "$work"
-daemon=''
-finish() {
-    local rc=$?
-    trap '' INT TERM
-    [ -n "$daemon" ] && kill "$daemon" 2>/dev/null && wait "$daemon" 2>/dev/null
-    lab_stop_all
-    if [ "${SYSTEMD_KEEP:-0}" = 1 ]; then echo "kept $work"; else rm -rf "$work"; fi
-    exit "$rc"
-}
-trap finish EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
-lab_init "$work/lab" || exit $?
-chmod 711 "$work/lab" "$LAB_DIR"
+bed_lab
 "$src/tests/lab/systemd-image" 6.1 >/dev/null || exit $?
 export HANGDOG_RUN=$work/run HANGDOG_STATE=$work/state HANGDOG_LIBEXEC=$build
-hd() { "$build/hangdog" "$@"; }
 
 # ---- the guests ----
 boot() { # NAME OPTION...
@@ -117,7 +93,7 @@ cat >"$work/config.json" <<EOJ
   "scenarios": ["$work/scenarios"]
 }
 EOJ
-"$build/hangdog" --config "$work/config.json" daemon --debug 2>"$work/hangdog.log" &
+"$build/hangdog" --config "$work/config.json" daemon --debug 2>"$work/log" &
 daemon=$!
 lab_until 30 "test -S '$work/run/control'" || die "the daemon did not start"
 
@@ -211,6 +187,27 @@ reboot_both() {
 }
 if part reboot; then reboot_both; fi
 [ -z "$has_door" ] || lab_stop door
+
+# ---- its owner presses the power button, and libvirt starts it again ----
+acpi_reboot() {
+    local before from began_reboot runs n
+    before=$(row web guest .boot)
+    from=$(lab_console_size web)
+    n=$(incidents web)
+    well web
+    began_reboot=$SECONDS
+    lab_virsh reboot --mode acpi web >/dev/null || { fail "virsh reboot: refused"; return; }
+    lab_until 180 "row web guest .boot | grep -qx '$((before + 1))'" || { fail "virsh reboot: the boot number stays $(row web guest .boot), was $before"; return; }
+    step "virsh reboot: lives anew after $((SECONDS - began_reboot)) s"
+    at_shell web "$from"
+    well web
+    runs=$(uptime_row web .runs)
+    lab_until 60 "test \"\$(uptime_row web .runs)\" -ge $((runs + 2))" || fail "web is not asked any more"
+    [ "$(incidents web)" = "$n" ] || fail "virsh reboot: an incident: $(row web incident '"\(.reason) \(.verdict.class) \(.end)"')"
+    [ "$(row web guest '"\(.run) \(.intent)"')" = "running run" ] || fail "virsh reboot: it is called $(row web guest '"\(.run) \(.intent)"')"
+    step "virsh reboot is no incident"
+}
+if [ "$way" = libvirt ] && part acpi; then acpi_reboot; fi
 
 # ---- getty respawns; nobody reads the console any more ----
 getty_goes() {

@@ -20,9 +20,9 @@
 #include "base/json.h"
 #include "tests/fakes/tlspeer.h"
 #include "tests/lib/built.h"
+#include "tests/lib/tmpdir.h"
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <limits.h>
 #include <openssl/tls1.h>
 #include <poll.h>
@@ -40,7 +40,9 @@
 
 struct world
 {
-  char dir[64], state[128];
+  struct tmpdir tmp;
+  const char *dir; /* its */
+  char state[128];
   struct ca *ours, *other;
   struct tlspeer *peer;
   pid_t writer;
@@ -270,16 +272,10 @@ sink_of (struct world *w, const char *scheme, const char *host,
 /* ---- the world ---- */
 
 static void
-write_file (const char *dir, const char *name, const char *text, mode_t mode)
+write_file (struct world *w, const char *name, const char *text, mode_t mode)
 {
-  char path[300];
-  int fd;
-
-  snprintf (path, sizeof path, "%s/%s", dir, name);
-  fd = open (path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
-  assert_int_equal (write (fd, text, strlen (text)), (ssize_t) strlen (text));
-  fchmod (fd, mode);
-  close (fd);
+  assert_int_equal (tmpdir_put (w->tmp.fd, name, text, strlen (text)), 0);
+  assert_int_equal (fchmodat (w->tmp.fd, name, mode, 0), 0);
 }
 
 static int
@@ -291,9 +287,9 @@ setup (void **state)
   unsetenv ("https_proxy"), unsetenv ("HTTPS_PROXY");
   unsetenv ("all_proxy"), unsetenv ("ALL_PROXY");
   unsetenv ("no_proxy"), unsetenv ("NO_PROXY"), unsetenv ("http_proxy");
-  strcpy (w->dir, "/tmp/test-tls.XXXXXX");
-  if (mkdtemp (w->dir) == NULL)
+  if (tmpdir_make (&w->tmp) < 0)
     return -1;
+  w->dir = w->tmp.path;
   snprintf (w->state, sizeof w->state, "%s/state", w->dir);
   w->ours = ca_new (w->dir, "ours");
   w->other = ca_new (w->dir, "other");
@@ -303,16 +299,10 @@ setup (void **state)
   ca_issue (w->ours, w->dir, "early", "DNS:localhost", 2, 30);
   ca_issue (w->ours, w->dir, "device", "DNS:device-7", -1, 30);
   ca_issue (w->other, w->dir, "stranger", "DNS:device-8", -1, 30);
-  write_file (w->dir, "token", TOKEN "\n", 0600);
+  write_file (w, "token", TOKEN "\n", 0600);
   w->peer = tlspeer_new ();
   *state = w;
   return 0;
-}
-
-static int
-remove_it (const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-  return remove (path);
 }
 
 static int
@@ -324,7 +314,7 @@ teardown (void **state)
   tlspeer_free (w->peer);
   ca_free (w->ours);
   ca_free (w->other);
-  nftw (w->dir, remove_it, 16, FTW_DEPTH | FTW_PHYS);
+  tmpdir_done (&w->tmp);
   free (w);
   return 0;
 }
@@ -439,7 +429,7 @@ test_troubles (void **state)
 
   start_writer (w, NULL);
   pack (w, INC ("1"), digest);
-  write_file (w->dir, "open.key", "x", 0644);
+  write_file (w, "open.key", "x", 0644);
   for (size_t i = 0; i < ARRAY_LEN (troubles); i++)
     {
       const struct trouble *t = &troubles[i];

@@ -5,25 +5,8 @@
 # The command line on real guests, as a person uses it: what is said of guests that are well, at a login
 # prompt, paused, stopped, and of one whose QEMU stands in a write to its log, and with which exit code.
 # Part of make check-lab.
-set -u
-src=${HANGDOG_SRC:-$(cd "${srcdir:-.}" && pwd)} build=${HANGDOG_BUILD:-$PWD}
-. "$src/tests/lab/lab.sh"
-work=$(mktemp -d /tmp/hdv.XXXXXX) || exit 1
-chmod 711 "$work"
-daemon=''
-finish() {
-    local rc=$?
-    trap '' INT TERM
-    [ -n "$daemon" ] && kill "$daemon" 2>/dev/null && wait "$daemon" 2>/dev/null
-    lab_stop_all
-    rm -rf "$work"
-    exit "$rc"
-}
-trap finish EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
-lab_init "$work/lab" || exit $?
-chmod 711 "$work/lab" "$LAB_DIR"
+. "${HANGDOG_SRC:-${srcdir:-.}}/tests/integration/bed.sh"
+bed_lab
 
 failed=0
 hd() { timeout 100 "$build/hangdog" "$@"; }

@@ -12,7 +12,20 @@ page() { # NAME: where it is, in the build tree or shipped
 # ---- verbs ----
 verbs=$("$build/hangdog" --help | sed -n '/^Verbs:/,/^$/s/^  \([a-z][a-z-]*\) .*/\1/p')
 [ "$(echo "$verbs" | wc -l)" -ge 15 ] || bad "hangdog --help lists hardly any verbs"
+version=$("$build/hangdog" version | sed 's/.* //;q')
+sh "$src/docs/man/verbs2man" "$build/hangdog" "$version" >"page.$$"
+cmp -s "page.$$" "$(page hangdog.1)" || bad "hangdog.1 is not what the verbs say: make -B docs/man/hangdog.1"
+rm -f "page.$$"
 for v in $verbs; do
+    said=$("$build/hangdog" "$v" --help)
+    grep -qE '^Examples?:$' <<<"$said" || bad "hangdog $v --help: no example"
+    grep -qE '^Exit codes?: 0' <<<"$said" || bad "hangdog $v --help: no exit codes"
+    if [ -e "$src/docs/man/hangdog-$v.8" ]; then
+        for o in $(grep -oE -- '--[a-z-]+' <<<"$said" | sort -u); do
+            case $o in --config|--run|--state) continue ;; esac
+            sed 's/\\-/-/g' "$src/docs/man/hangdog-$v.8" | grep -q -- "$o" || bad "hangdog-$v.8: nothing about $o"
+        done
+    fi
     grep -q "^\.SS $v\$" "$(page hangdog.1)" || bad "hangdog.1: no verb $v: make -B docs/man/hangdog.1"
     for shell in bash zsh fish; do
         "$build/hangdog" completion $shell | grep -q "$v" || bad "completion for $shell: no verb $v"

@@ -109,8 +109,12 @@ static int
 type (struct dialogue *d, const char *keys)
 {
   struct error err = ERROR_INIT;
-  int r = lease_write (d->s->lease, keys, strlen (keys), d->deadline, &err);
+  char what[120];
+  int r;
 
+  if (session_typing_ (d->s, what, sizeof what) == TYPING_BOOTING)
+    return verdict (d, TALK_BOOTING, "%s", what);
+  r = lease_write (d->s->lease, keys, strlen (keys), d->deadline, &err);
   return r < 0 ? verdict_failed (d, r, &err) : 0;
 }
 
@@ -118,7 +122,7 @@ type (struct dialogue *d, const char *keys)
 static void
 interrupt (struct dialogue *d)
 {
-  (void) lease_write (d->s->lease, KEY_INTERRUPT, 1, clock_ms () + 100, NULL);
+  (void) session_send (d->s, KEY_INTERRUPT, 1, clock_ms () + 100, NULL);
 }
 
 /* ---- what is on the screen before anything is typed ---- */
@@ -243,6 +247,7 @@ prepare (struct dialogue *d)
 {
   CLEANUP_BUF struct buf reply = BUF_INIT (REPLY_MAX + SESSION_CHUNK);
   const char *what;
+  char seen[120];
   enum screen s = kept_screen (d, &what);
   int r = 0;
 
@@ -267,6 +272,11 @@ prepare (struct dialogue *d)
           && screen_login_lines (buf_str (&reply), reply.len) > 0)
         s = SCREEN_LOGIN; /* perhaps: try_login() asks a second time */
     }
+  /* A getty that takes longer than we wait would take it for a name. */
+  if (s == SCREEN_UNKNOWN && reply.len == 0
+      && session_typing_ (d->s, seen, sizeof seen) == TYPING_LOGIN)
+    return verdict (d, TALK_SILENT, "the console showed a login prompt, and "
+                    "does not react to a key");
   return 0;
 }
 

@@ -77,8 +77,7 @@ say_state (struct exam *e, const struct hub_look *look)
       break;
     case CONSOLE_SILENT:
       say (e, DOCTOR_WARN,
-           "in the guest: systemctl enable --now serial-getty@ttyS0, and "
-           "console=ttyS0 on the kernel's command line",
+           "in the guest: systemctl enable --now serial-getty@ttyS0",
            "connected, but nothing has come yet: the guest may not use this "
            "console");
       break;
@@ -134,14 +133,12 @@ console_doctor (const struct transport_env *env, const struct guest *g,
                 struct doctor_report *r, uint64_t deadline)
 {
   struct exam e = { .report = r, .guest = g, .what = "console" };
+  char fix[512];
 
   if (g->run == GUEST_OFF)
     say (&e, DOCTOR_NA, NULL, "the guest is off");
   else if (g->nconsoles == 0)
-    say (&e, DOCTOR_BAD,
-         strcmp (g->source, "libvirt") == 0
-             ? "virsh edit: add <serial type='pty'/> to <devices>"
-             : NULL,
+    say (&e, DOCTOR_BAD, guest_mend_console (g, fix, sizeof fix),
          "the guest has no console that can be reached");
   else
     for (unsigned i = 0; i < g->nconsoles && i < GUEST_MAX_CONSOLES; i++)

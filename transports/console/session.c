@@ -54,6 +54,8 @@ session_open (struct hub *hub, const char *uuid, const char *console,
   s->transcript.max = 2 * SESSION_TRANSCRIPT;
   s->window.max = SESSION_WINDOW + SESSION_CHUNK;
   s->rank = rank;
+  guest_copy (s->uuid, sizeof s->uuid, uuid);
+  guest_copy (s->console, sizeof s->console, console);
   r = hub_lease (hub, uuid, console, rank, who, false, deadline, &s->lease,
                  err);
   if (r < 0)
@@ -74,10 +76,30 @@ session_close (struct session *s)
   free (s);
 }
 
+void
+session_guard (struct session *s, typing_fn *may_type, void *arg)
+{
+  s->may_type = may_type;
+  s->may_type_arg = arg;
+}
+
+enum typing
+session_typing_ (struct session *s, char *what, size_t n)
+{
+  what[0] = '\0';
+  return s->may_type
+             ? s->may_type (s->may_type_arg, s->uuid, s->console, what, n)
+             : TYPING_FREE;
+}
+
 int
 session_send (struct session *s, const void *data, size_t len,
               uint64_t deadline, struct error *err)
 {
+  char what[120];
+
+  if (session_typing_ (s, what, sizeof what) == TYPING_BOOTING)
+    return error_set (err, EHOSTDOWN, "%s", what);
   return lease_write (s->lease, data, len, deadline, err);
 }
 

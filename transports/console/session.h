@@ -13,6 +13,18 @@
 
 struct error;
 
+/* May anything be typed here, by what somebody else knows of the guest? */
+enum typing
+{
+  TYPING_FREE,    /* nothing speaks against it */
+  TYPING_LOGIN,   /* nobody has logged in since a login prompt was seen: if
+                     the console says nothing at all, no command */
+  TYPING_BOOTING, /* nothing: what is typed now may stop the boot */
+};
+/* Any thread.  What was seen goes into what (of size n), for people. */
+typedef enum typing typing_fn (void *arg, const char *uuid,
+                               const char *console, char *what, size_t n);
+
 enum talk
 {
   TALK_OK,
@@ -22,7 +34,7 @@ enum talk
   TALK_LOGIN,      /* at a login prompt */
   TALK_PASSWORD,   /* at a password prompt */
   TALK_BOOTLOADER, /* GRUB, U-Boot, firmware */
-  TALK_BOOTING,    /* its services start or stop right now */
+  TALK_BOOTING,    /* it boots or shuts down right now */
   TALK_XOFF,       /* takes nothing: flow control or a full FIFO */
   TALK_BUSY,       /* held by another client, or a lease of higher rank */
   TALK_LOST,       /* the lease was taken, or the console went, on the way */
@@ -41,6 +53,12 @@ int session_open (struct hub *hub, const char *uuid, const char *console,
                   struct session **ret_s, struct error *err);
 void session_close (struct session *s); /* NULL is fine */
 
+/* Asked before each key from now on; NULL = nobody.  The screen alone does
+ * not tell a boot that is silent for a while, and a reset may come between
+ * two keys. */
+void session_guard (struct session *s, typing_fn *may_type, void *arg);
+
+/* -EHOSTDOWN: the guard says that the guest boots. */
 int session_send (struct session *s, const void *data, size_t len,
                   uint64_t deadline, struct error *err);
 

@@ -26,6 +26,9 @@ struct session
   struct buf transcript; /* at most twice its bound, then cut to it */
   struct buf window;     /* what session_expect() has not passed yet */
   uint64_t lost;         /* bytes that came faster than we read */
+  char uuid[UUID_TEXT], console[32];
+  typing_fn *may_type; /* NULL: nobody is asked */
+  void *may_type_arg;
   uint64_t bytes;
 };
 
@@ -33,5 +36,6 @@ struct session
  * (the lease was taken), -EPIPE (the console went). */
 ssize_t session_pull_ (struct session *s, uint64_t deadline);
 void session_pause_ (uint64_t deadline);
+enum typing session_typing_ (struct session *s, char *what, size_t n);
 
 #endif

@@ -351,6 +351,51 @@ walk (const char *text, struct json_object *o, struct buf *path)
       }
 }
 
+/* What goes to stdout, where a terminal may be. */
+static void
+test_show (void **state)
+{
+  static const struct
+  {
+    const char *in, *out;
+  } v[] = {
+    { "{\"a\":\"x\\ny\\t\\\\e \xc3\xa4/\",\"n\":[1,null,true,0.5]}",
+      "{\"a\":\"x\\ny\\t\\\\e \xc3\xa4\\/\",\"n\":[1,null,true,0.5]}" },
+    /* C0, DEL, C1 in UTF-8, a change of direction: in keys, too. */
+    { "{\"\\u001b[2J\":\"\\u0007\"}", "{\"\\\\e[2J\":\"\\\\x07\"}" },
+    { "[\"\x7f\",{\"k\":[\"\xc2\x9b\x32J\"]}]",
+      "[\"\\\\x7f\",{\"k\":[\"\\\\xc2\\\\x9b2J\"]}]" },
+    { "[\"\xe2\x80\xae\"]", "[\"\\\\u{202e}\"]" },
+    { "[\"\\\\u001b\"]", "[\"\\\\u001b\"]" },
+  };
+
+  for (size_t i = 0; i < ARRAY_LEN (v); i++)
+    for (unsigned twice = 0; twice < 2; twice++)
+      {
+        struct buf out CLEANUP_BUF = BUF_INIT (4096);
+        CLEANUP_JSON_DOC struct json_doc *doc = NULL;
+        const char *in = twice ? v[i].out : v[i].in;
+
+        assert_int_equal (json_parse (in, strlen (in), JSON_WIRE, "t", 4096,
+                                      &doc, NULL),
+                          0);
+        json_show (json_root (doc), &out);
+        assert_string_equal (buf_str (&out), v[i].out);
+      }
+}
+
+/* Bytes that are no UTF-8 at all: json-c lets them pass. */
+static void
+test_show_raw_bytes (void **state)
+{
+  struct buf out CLEANUP_BUF = BUF_INIT (4096);
+  CLEANUP_JSON struct json_object *o = json_object_new_object ();
+
+  json_object_object_add (o, "a", json_object_new_string ("\x9b\x32J"));
+  json_show (o, &out);
+  assert_string_equal (buf_str (&out), "{\"a\":\"\\\\x9b2J\"}");
+}
+
 static void
 test_find_every_value (void **state)
 {
@@ -548,6 +593,8 @@ main (void)
     cmocka_unit_test (test_depth),
     cmocka_unit_test (test_size_and_origin),
     cmocka_unit_test (test_find),
+    cmocka_unit_test (test_show),
+    cmocka_unit_test (test_show_raw_bytes),
     cmocka_unit_test (test_find_every_value),
     cmocka_unit_test (test_many_keys),
     cmocka_unit_test (test_colliding_keys),

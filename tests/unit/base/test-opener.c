@@ -13,6 +13,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <poll.h>
+#include <sys/mman.h>
 #include <sys/inotify.h>
 #include <sys/socket.h>
 
@@ -322,6 +323,48 @@ test_pidfd_and_gone (void **state)
   assert_int_equal (proc_start_time (-1, &start, &err), -ESRCH);
 }
 
+/* The file of a mapping: shared and writable, and no other. */
+static void
+test_mapped (void **state)
+{
+  const size_t size = 1 << 16;
+  int memfd = memfd_create ("guest", MFD_CLOEXEC), fd = -1;
+  char name[80], own[4] = "";
+  char *shared, *private_;
+  uint64_t start = 0;
+
+  assert_int_equal (proc_start_time (getpid (), &start, NULL), 0);
+  assert_int_equal (ftruncate (memfd, (off_t) size), 0);
+  shared = mmap (NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
+  private_ = mmap (NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, memfd, 0);
+  assert_true (shared != MAP_FAILED && private_ != MAP_FAILED);
+  memcpy (shared + 100, "abc", 3);
+
+  snprintf (name, sizeof name, "%%d/map_files/%lx-%lx",
+            (unsigned long) (uintptr_t) shared,
+            (unsigned long) (uintptr_t) shared + size);
+  assert_int_equal (proc (name, start, &fd), 0);
+  assert_int_equal (pread (fd, own, 3, 100), 3);
+  assert_string_equal (own, "abc");
+  assert_int_equal (fcntl (fd, F_GETFL) & O_ACCMODE, O_RDONLY);
+  close (fd);
+  assert_int_equal (proc (name, start + 1, &fd), -ESTALE);
+  /* Not all of the file is there any more. */
+  assert_int_equal (ftruncate (memfd, (off_t) size / 2), 0);
+  assert_int_equal (proc (name, start, &fd), -EACCES);
+
+  snprintf (name, sizeof name, "%%d/map_files/%lx-%lx",
+            (unsigned long) (uintptr_t) private_,
+            (unsigned long) (uintptr_t) private_ + size);
+  assert_int_equal (proc (name, start, &fd), -EACCES);
+  assert_int_equal (proc ("%d/map_files/1000-2000", start, &fd), -ENOENT);
+  assert_int_equal (proc ("%d/map_files/0x1000-2000", start, &fd), -EINVAL);
+  assert_int_equal (proc ("%d/map_files/1000-2000/x", start, &fd), -EINVAL);
+  munmap (shared, size);
+  munmap (private_, size);
+  close (memfd);
+}
+
 /* The name of a process may look like the end of itself. */
 static void
 test_start_time_of_odd_name (void **state)
@@ -348,6 +391,7 @@ main (void)
     cmocka_unit_test (test_proc),
     cmocka_unit_test (test_proc_stack),
     cmocka_unit_test (test_pidfd_and_gone),
+    cmocka_unit_test (test_mapped),
     cmocka_unit_test (test_start_time_of_odd_name),
   };
 

@@ -381,6 +381,60 @@ names_those_without_a_uuid (void **state)
   assert_int_equal (registry_count (w->env.registry), 1);
 }
 
+struct twice
+{
+  unsigned n, running;
+  char name[128], taken[128];
+};
+
+static void
+on_double (const struct guest_double *d, void *arg)
+{
+  struct twice *t = arg;
+
+  assert_string_equal (d->uuid, UUID);
+  t->n++;
+  t->running += d->running;
+  snprintf (t->name, sizeof t->name, "%s", d->name);
+  snprintf (t->taken, sizeof t->taken, "%s", d->taken);
+}
+
+static struct twice
+doubles (struct world *w)
+{
+  struct twice t = { 0 };
+
+  guest_source_rundir.doubles (w->source, on_double, &t);
+  return t;
+}
+
+/* Somebody has copied a folder, and its uuid with it. */
+static void
+tells_of_a_uuid_that_is_claimed_twice (void **state)
+{
+  struct world *w = *state;
+  struct buf line CLEANUP_BUF = BUF_INIT (512);
+  pid_t first, second;
+
+  put_file (w->root, "one/x", "");
+  put_file (w->root, "two/x", "");
+  first = put_qemu (w, "one", UUID);
+  start (w);
+  UNTIL_LOOP (w->env.loop, w->added == 1);
+  assert_int_equal (doubles (w).n, 0);
+  second = put_qemu (w, "two", UUID);
+  UNTIL_LOOP (w->env.loop, (guest_source_rundir.refresh (w->source), true)
+                               && doubles (w).n == 1);
+  assert_int_equal (doubles (w).running, 1);
+  assert_string_not_equal (doubles (w).name, doubles (w).taken);
+  assert_string_equal (doubles (w).taken, w->last->name);
+  guest_source_rundir.describe (w->source, &line);
+  assert_non_null (strstr (buf_str (&line), ", 1 claimed twice"));
+  assert_int_equal (registry_count (w->env.registry), 1);
+  end_qemu (second);
+  end_qemu (first);
+}
+
 static void
 takes_the_running_one_of_two_versions (void **state)
 {
@@ -400,6 +454,8 @@ takes_the_running_one_of_two_versions (void **state)
   assert_string_equal (w->last->name, NEXT);
   assert_int_equal (registry_count (w->env.registry), 1);
   assert_int_equal (w->reborn, 0);
+  assert_string_equal (doubles (w).name, NAME);
+  assert_int_equal (doubles (w).running, 0);
   end_qemu (pid);
 }
 
@@ -501,6 +557,7 @@ main (int argc, char **argv)
     T (finds_the_process_without_a_pid_file),
     T (takes_no_look_alike),
     T (names_those_without_a_uuid),
+    T (tells_of_a_uuid_that_is_claimed_twice),
     T (takes_the_running_one_of_two_versions),
     T (sees_a_stopped_process),
     T (tells_eves_intent_before_the_end),

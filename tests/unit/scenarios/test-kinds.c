@@ -44,7 +44,7 @@ static struct
   /* expect(): what has "come", matched literally against the regex text */
   const char *const *script;
   size_t at;
-  bool saw;
+  bool saw, guarded;
   int tcp_rc;
   char tcp_address[80];
 } play;
@@ -89,10 +89,27 @@ session_close (struct session *s)
     play.closed++;
 }
 
+/* Whoever talks is guarded, by what the room above knows. */
+static enum typing
+may_type (void *arg, const char *uuid, const char *console, char *what,
+          size_t n)
+{
+  return TYPING_FREE;
+}
+
+void
+session_guard (struct session *s, typing_fn *fn, void *arg)
+{
+  assert_true (fn == may_type);
+  assert_ptr_equal (arg, &play);
+  play.guarded = true;
+}
+
 int
 session_command (struct session *s, const char *command, uint64_t deadline,
                  struct command_result *ret, struct error *err)
 {
+  assert_true (play.guarded);
   if (play.command_rc < 0)
     return error_set (err, -play.command_rc, "no memory");
   ret->talk = play.talk;
@@ -115,6 +132,7 @@ int
 session_send (struct session *s, const void *data, size_t len,
               uint64_t deadline, struct error *err)
 {
+  assert_true (play.guarded);
   if (play.send_rc < 0)
     return error_set (err, -play.send_rc, "no");
   strncat (play.typed, data, len);
@@ -168,7 +186,7 @@ run_on (const char *text, const struct guest *g, struct outcome_report *ret)
 {
   CLEANUP_JSON_DOC struct json_doc *doc = NULL;
   struct job job = { clock_ms () + 10000 };
-  struct transport_env env = { NULL, NULL, NULL };
+  struct transport_env env = { .may_type = may_type, .may_type_arg = &play };
   struct error err = ERROR_INIT;
   struct scenario *s = NULL;
   int rc;
@@ -506,6 +524,19 @@ test_steps (void **state)
          SCRIPT ("-"), OUTCOME_FAILED, "fail-step");
 }
 
+/* Nothing is typed at a guest that boots, and it has not failed. */
+static void
+test_boots (void **state)
+{
+  static const char text[]
+      = "{\"name\":\"n\",\"kind\":\"dialogue\",\"steps\":[" A "]}";
+
+  fresh ();
+  play.send_rc = -EHOSTDOWN;
+  expect_run (text, OUTCOME_NO_VERDICT, "booting");
+  assert_string_equal (play.typed, "");
+}
+
 /* A circle that always matches ends by its number of steps. */
 static void
 test_endless (void **state)
@@ -629,7 +660,8 @@ main (void)
     cmocka_unit_test (test_process), cmocka_unit_test (test_answers),
     cmocka_unit_test (test_value), cmocka_unit_test (test_one_line),
          cmocka_unit_test (test_steps),
-    cmocka_unit_test (test_endless),    cmocka_unit_test (test_steps_errors),
+    cmocka_unit_test (test_boots),        cmocka_unit_test (test_endless),
+    cmocka_unit_test (test_steps_errors),
     cmocka_unit_test (test_nonce),      cmocka_unit_test (test_tcp),
     cmocka_unit_test (test_own_address),
   };

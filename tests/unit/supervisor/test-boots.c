@@ -24,7 +24,17 @@ struct world
   struct loop *loop;
   struct guest_registry *reg;
   struct boots *boots;
+  unsigned confirmed, denied, by_text;
 };
+
+static void
+on_known (const char *uuid, bool rebooted, void *arg)
+{
+  struct world *w = arg;
+
+  assert_string_equal (uuid, A);
+  *(rebooted ? &w->confirmed : &w->denied) += 1;
+}
 
 static void
 on_guest (enum guest_change change, const struct guest *was,
@@ -33,6 +43,8 @@ on_guest (enum guest_change change, const struct guest *was,
   struct world *w = arg;
 
   boots_guest (w->boots, change, was, now);
+  if (change == GUEST_REINCARNATED)
+    w->by_text += boots_by_text (w->boots);
 }
 
 static void
@@ -57,6 +69,7 @@ setup (void **state)
   assert_int_equal (loop_new_fake (&w->loop, NULL), 0);
   assert_int_equal (registry_new (w->loop, NULL, &w->reg, NULL), 0);
   assert_int_equal (boots_new (w->loop, w->reg, &w->boots, NULL), 0);
+  boots_listen (w->boots, on_known, w);
   assert_int_equal (registry_listen (w->reg, on_guest, NULL, w, NULL), 0);
   /* Nothing here is at the clock's beginning, where 0 means never. */
   loop_advance (w->loop, 1000000);
@@ -172,6 +185,38 @@ test_both (void **state)
   shows_boot (w);
   loop_advance (w->loop, 10000);
   assert_int_equal (now (w).boot, 2);
+}
+
+/* Text alone begins a new life; whether it is one, an uptime says. */
+static void
+test_confirmed (void **state)
+{
+  struct world *w = *state;
+
+  shows_boot (w);
+  loop_advance (w->loop, 3000);
+  assert_int_equal (now (w).boot, 1);
+  assert_int_equal (w->by_text, 1);
+  assert_false (boots_by_text (w->boots));
+  loop_advance (w->loop, 20000);
+  assert_int_equal (w->confirmed + w->denied, 0);
+  assert_false (answered (w, 21));
+  assert_int_equal (w->confirmed, 1);
+  assert_false (answered (w, 21)); /* once */
+  assert_int_equal (w->confirmed, 1);
+  /* A kernel that is up for an hour did not begin a minute ago. */
+  loop_advance (w->loop, 3600000);
+  shows_boot (w);
+  loop_advance (w->loop, 60000);
+  assert_int_equal (w->by_text, 2);
+  assert_false (answered (w, 3681));
+  assert_int_equal (w->confirmed, 1);
+  assert_int_equal (w->denied, 1);
+  /* What an uptime shows needs no confirmation. */
+  loop_advance (w->loop, 200000);
+  assert_true (answered (w, 2));
+  assert_int_equal (w->by_text, 2);
+  assert_int_equal (w->confirmed + w->denied, 2);
 }
 
 static void
@@ -334,7 +379,7 @@ main (void)
 {
   const struct CMUnitTest tests[] = {
     T (test_uptime),     T (test_other_process), T (test_text),
-    T (test_both),       T (test_dmesg),         T (test_later_answer),
+    T (test_both),       T (test_confirmed),     T (test_dmesg),         T (test_later_answer),
     T (test_first_boot), T (test_liar),          T (test_liar_for_days),
     T (test_two_clocks), T (test_liar_by_uptime), T (test_gone),
   };

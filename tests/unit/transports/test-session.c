@@ -72,15 +72,6 @@ expect_ok (struct scene *s, const char *command, const char *output,
 
 #define UPTIME " 10:00:00 up 1 day,  load average: 0.00, 0.01, 0.05\n"
 
-static uint64_t
-keys_typed (struct scene *s)
-{
-  struct fakecons_stats st;
-
-  fakecons_stats (s->fake, 0, &st);
-  return st.keys;
-}
-
 /* ---- shells ---- */
 
 static void
@@ -274,7 +265,7 @@ not_a_shell (enum fake_play play, unsigned rate, enum lease_rank rank,
     assert_true (hubworld_wait (&s.w, 0, CONSOLE_TALKING, 2000));
   expect_talk (&s, rank, ms, talk);
   if (keys >= 0)
-    assert_int_equal (keys_typed (&s), keys);
+    assert_int_equal (scene_keys (&s), keys);
   scene_end (&s);
 }
 
@@ -288,9 +279,9 @@ test_login_gets_no_command (void **state)
   scene_begin (&s, &cfg, CONSOLE_HOLD, NULL);
   assert_true (hubworld_wait (&s.w, 0, CONSOLE_TALKING, 2000));
   expect_talk (&s, LEASE_SCENARIO, 2000, TALK_LOGIN);
-  assert_int_equal (keys_typed (&s), 1);
+  assert_int_equal (scene_keys (&s), 1);
   expect_talk (&s, LEASE_SCENARIO, 2000, TALK_LOGIN);
-  assert_int_equal (keys_typed (&s), 2);
+  assert_int_equal (scene_keys (&s), 2);
   scene_end (&s);
 
   /* Not seen before: the kill keys and one carriage return. */
@@ -346,7 +337,7 @@ test_a_booting_guest_gets_no_key (void **state)
   say (&s, "say 0 [  OK  ] Started dbus.service - D-Bus.\\r\\n         "
            "Starting ssh.service - OpenBSD...\\r\\n", "OpenBSD...\r\n");
   expect_talk (&s, LEASE_SCENARIO, 600, TALK_BOOTING);
-  assert_int_equal (keys_typed (&s), 0);
+  assert_int_equal (scene_keys (&s), 0);
   /* It waits for ever: that is no boot that goes on. */
   say (&s, "say 0 a\\r\\nb\\r\\nc\\r\\nd\\r\\n[*** ] A start job is running "
            "for x (9s / no limit)\\r\\n", "no limit)\r\n");

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A kernel that was found, and what sections ask of it all the time.
+ */
+#include "kernel/memory/kernel.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "kernel/memory/find_impl.h"
+#include "kernel/memory/unwind.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_CPUS 8192u
+
+/* ---- finding it ---- */
+
+static void
+kernel_cleanup (struct kernel **k)
+{
+  kernel_free (*k);
+}
+
+void
+kernel_free (struct kernel *k)
+{
+  if (!k)
+    return;
+  orc_free (k->orc);
+  btf_free (k->btf);
+  ksyms_free (k->syms);
+  vmcoreinfo_free (k->info);
+  space_free (k->space);
+  free (k->modules);
+  free (k->cpus);
+  free (k);
+}
+
+/* A part that is not there leaves its reason and takes nothing else along. */
+static int
+step (struct kernel *k, int (*fn) (struct kernel *k, struct error *err),
+      enum kernel_part part, uint32_t *ret_us)
+{
+  struct error err = ERROR_INIT;
+  uint64_t began = clock_cpu_us ();
+  int e = fn (k, &err);
+
+  *ret_us = (uint32_t) (clock_cpu_us () - began);
+  if (e < 0 && k->lacks[part][0] == '\0')
+    snprintf (k->lacks[part], sizeof k->lacks[part], "%.159s",
+              error_text (&err));
+  return e == -ENOMEM ? e : 0;
+}
+
+static int
+take_parts (struct kernel *k)
+{
+  int e = step (k, kernel_symbols_, PART_SYMBOLS, &k->symbols_us);
+
+  if (e < 0)
+    return e;
+  find_true_banner_ (k);
+  if (!k->info)
+    find_vmcoreinfo_ (k);
+  if (!k->info && k->lacks[PART_VMCOREINFO][0] == '\0')
+    snprintf (k->lacks[PART_VMCOREINFO], sizeof k->lacks[0],
+              "no VMCOREINFO of this kernel was found");
+  e = step (k, kernel_types_, PART_TYPES, &k->types_us);
+  if (e < 0)
+    return e;
+  return step (k, kernel_unwinder_, PART_UNWINDER, &k->unwinder_us);
+}
+
+int
+kernel_find (struct mem *m, const struct vcpu_regs *regs, unsigned n,
+             struct kernel **ret, struct error *err)
+{
+  CLEANUP (kernel_cleanup) struct kernel *k = calloc (1, sizeof *k);
+  uint64_t began = clock_cpu_us ();
+  int e;
+
+  if (!k)
+    return error_errno (err, ENOMEM, "a kernel");
+  k->mem = m;
+  if (regs && n > 0)
+    {
+      k->ncpus = n < REGS_MAX_CPUS ? n : REGS_MAX_CPUS;
+      k->cpus = malloc (k->ncpus * sizeof *k->cpus);
+      if (!k->cpus)
+        return error_errno (err, ENOMEM, "a kernel's CPUs");
+      memcpy (k->cpus, regs, k->ncpus * sizeof *k->cpus);
+    }
+  e = kernel_locate_ (k, err);
+  k->find_us = (uint32_t) (clock_cpu_us () - began);
+  if (e < 0)
+    return e;
+  e = take_parts (k);
+  if (e < 0)
+    return error_errno (err, -e, "a kernel's tables");
+  *ret = steal_ptr (&k);
+  return 0;
+}
+
+/* ---- variables ---- */
+
+uint64_t
+kernel_var (struct kernel *k, const char *name)
+{
+  uint64_t at = k->syms ? ksyms_addr (k->syms, name) : 0;
+
+  if (at == 0 && k->info && !vmcoreinfo_symbol (k->info, name, &at))
+    at = 0;
+  return at;
+}
+
+uint64_t
+kernel_percpu (struct kernel *k, const char *name, unsigned cpu)
+{
+  uint64_t base, at = kernel_var (k, name);
+  uint32_t offset;
+
+  if (!kernel_cpu_base (k, cpu, &base))
+    return 0;
+  if (at != 0)
+    return base + at;
+  /* Kernels that name no data still describe these among their types. */
+  if (k->btf && btf_percpu (k->btf, name, &offset))
+    return base + kernel_var (k, "__per_cpu_start") + offset;
+  return 0;
+}
+
+/* What GS points at in the kernel, where no table tells it. */
+static bool
+base_of_registers (struct kernel *k, unsigned cpu, uint64_t *ret)
+{
+  for (unsigned i = 0; i < k->ncpus; i++)
+    {
+      const struct vcpu_regs *r = &k->cpus[i];
+      uint64_t base = space_is_kernel (k->space, r->gs_base)
+                          ? r->gs_base
+                          : r->kernel_gs_base;
+
+      if (r->arch == ARCH_X86_64 && r->index == cpu
+          && space_is_kernel (k->space, base))
+        {
+          *ret = base;
+          return true;
+        }
+    }
+  return false;
+}
+
+/* Looked up once: sections ask for each CPU of each thing. */
+static const struct kernel_asked *
+asked (struct kernel *k)
+{
+  struct kernel_asked *a = &k->asked;
+
+  if (!a->done && k->syms)
+    *a = (struct kernel_asked){ .done = true,
+                                .offsets = kernel_var (k, "__per_cpu_offset"),
+                                .ids = kernel_var (k, "nr_cpu_ids"),
+                                .online = kernel_var (k, "__cpu_online_mask"),
+                                .possible
+                                = kernel_var (k, "__cpu_possible_mask") };
+  return a;
+}
+
+bool
+kernel_cpu_base (struct kernel *k, unsigned cpu, uint64_t *ret)
+{
+  uint64_t table = asked (k)->offsets;
+
+  /* Beyond the CPUs that there may be the table holds the boot CPU's first
+   * place. */
+  if (cpu >= MAX_CPUS || cpu >= kernel_cpus (k))
+    return false;
+  if (table == 0)
+    return base_of_registers (k, cpu, ret);
+  return space_u64 (k->space, table + 8 * (uint64_t) cpu, ret);
+}
+
+/* The highest CPU in a mask, counted from 1; 0 = none. */
+static unsigned
+last_of_mask (struct kernel *k, uint64_t at, unsigned bits)
+{
+  uint64_t word;
+  unsigned last = 0;
+
+  for (unsigned i = 0; at != 0 && i < bits; i += 64)
+    {
+      if (!space_u64 (k->space, at + i / 8, &word))
+        break;
+      if (bits - i < 64)
+        word &= (1ULL << (bits - i)) - 1;
+      if (word != 0)
+        last = i + 64 - (unsigned) __builtin_clzll (word);
+    }
+  return last;
+}
+
+unsigned
+kernel_cpus (struct kernel *k)
+{
+  const struct kernel_asked *a = asked (k);
+  uint32_t ids = 0;
+  unsigned n;
+
+  if (a->ids != 0 && !space_u32 (k->space, a->ids, &ids))
+    ids = 0;
+  if (ids > MAX_CPUS)
+    ids = 0;
+  /* Without a number of them only the first word of a mask is sure to be one
+   * of it. */
+  n = last_of_mask (k, a->online, ids > 0 ? ids : 64);
+  if (n == 0)
+    n = last_of_mask (k, a->possible, ids > 0 ? ids : 64);
+  if (n == 0)
+    n = ids;
+  if (n == 0)
+    n = k->ncpus;
+  return n > 0 ? n : 1;
+}
+
+/* ---- members ---- */
+
+static bool
+get (struct kernel *k, uint64_t object, enum field f, uint64_t *ret,
+     unsigned *ret_bits)
+{
+  const struct field_at *at = &k->fields.at[f];
+  size_t len = at->bits > 0 ? (at->bit + at->bits + 7u) / 8 : at->size;
+  uint64_t v = 0;
+
+  if (at->size == 0 || len > sizeof v
+      || space_read (k->space, object + at->offset, &v, len) < 0)
+    return false;
+  *ret_bits = (unsigned) len * 8;
+  if (at->bits > 0)
+    {
+      v >>= at->bit;
+      *ret_bits = at->bits;
+      if (at->bits < 64)
+        v &= (1ULL << at->bits) - 1;
+    }
+  *ret = v;
+  return true;
+}
+
+bool
+kernel_get (struct kernel *k, uint64_t object, enum field f, uint64_t *ret)
+{
+  unsigned bits;
+
+  return get (k, object, f, ret, &bits);
+}
+
+bool
+kernel_get_signed (struct kernel *k, uint64_t object, enum field f,
+                   int64_t *ret)
+{
+  unsigned bits;
+  uint64_t v, sign;
+
+  if (!get (k, object, f, &v, &bits))
+    return false;
+  sign = 1ULL << (bits - 1);
+  *ret = (int64_t) ((v ^ sign) - sign);
+  return true;
+}
+
+/* ---- names ---- */
+
+void
+kernel_name_of (struct kernel *k, uint64_t va, char *dst, size_t n)
+{
+  struct ksym s;
+  int len;
+
+  if (!k->syms || !ksyms_find (k->syms, va, &s))
+    {
+      snprintf (dst, n, "0x%llx", (unsigned long long) va);
+      return;
+    }
+  len = snprintf (dst, n, "%s+0x%llx", s.name,
+                  (unsigned long long) (va - s.start));
+  if (s.size > 0 && len >= 0 && (size_t) len < n)
+    len += snprintf (dst + len, n - (size_t) len, "/0x%llx",
+                     (unsigned long long) s.size);
+  if (s.module && len >= 0 && (size_t) len < n)
+    snprintf (dst + len, n - (size_t) len, " [%s]", s.module);
+}

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The table of sections, and a look through those that are wanted.
+ */
+#include "kernel/memory/look.h"
+
+#include "base/error.h"
+#include "kernel/memory/stacks.h"
+#include "kernel/memory/tasks.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const char *const kernel_part_names[PART_MAX]
+    = { [PART_REGISTERS] = "registers",
+        [PART_VMCOREINFO] = "vmcoreinfo",
+        [PART_SYMBOLS] = "symbols",
+        [PART_TYPES] = "types",
+        [PART_UNWINDER] = "unwinder" };
+
+/* In the order in which they are told. */
+const struct section *const sections[] = {
+  &section_system, &section_cpus, &section_tasks, &section_locks,
+  &section_io,     &section_mem,  &section_modules, &section_dmesg, NULL,
+};
+
+const struct section *
+section_find (const char *name)
+{
+  for (unsigned i = 0; sections[i]; i++)
+    if (strcmp (sections[i]->name, name) == 0)
+      return sections[i];
+  return NULL;
+}
+
+void
+look_lacks (struct look *l, const char *section, const char *what,
+            const char *why, ...)
+{
+  char text[300];
+  va_list ap;
+
+  va_start (ap, why);
+  vsnprintf (text, sizeof text, why, ap);
+  va_end (ap);
+  rows_begin (l->rows, "lacks");
+  rows_str (l->rows, "section", section);
+  rows_str (l->rows, "what", what);
+  /* A name of the guest's may be among the words. */
+  rows_text (l->rows, "why", text, strlen (text));
+  rows_end (l->rows);
+}
+
+/* ---- what was found at all ---- */
+
+static void
+say_how (struct look *l)
+{
+  struct kernel *k = l->k;
+  unsigned has = 0;
+
+  rows_object (l->rows, "tables");
+  if (k->syms)
+    {
+      rows_uint (l->rows, "symbols", ksyms_count (k->syms));
+      rows_str (l->rows, "symbols_by", ksyms_how (k->syms));
+      rows_bool (l->rows, "data_symbols", ksyms_has_data (k->syms));
+    }
+  if (k->btf)
+    rows_uint (l->rows, "types", btf_types (k->btf));
+  for (unsigned i = 0; i < FIELD_MAX; i++)
+    has += fields_has (&k->fields, (enum field) i);
+  rows_uint (l->rows, "members", has);
+  rows_uint (l->rows, "members_of", FIELD_MAX);
+  rows_bool (l->rows, "vmcoreinfo", k->info != NULL);
+  rows_bool (l->rows, "unwinder", k->orc != NULL);
+  rows_object_end (l->rows);
+}
+
+static void
+say_kernel (struct look *l)
+{
+  struct kernel *k = l->k;
+
+  rows_begin (l->rows, "kernel");
+  rows_text (l->rows, "banner", k->banner, strnlen (k->banner,
+                                                    sizeof k->banner));
+  rows_text (l->rows, "release", k->release, strnlen (k->release,
+                                                      sizeof k->release));
+  rows_str (l->rows, "arch", k->arch == ARCH_X86_64  ? "x86-64"
+                             : k->arch == ARCH_ARM64 ? "arm64"
+                                                     : "unknown");
+  rows_str (l->rows, "found", k->found);
+  rows_object (l->rows, "image");
+  rows_hex (l->rows, "va", k->image.va);
+  rows_uint (l->rows, "bytes", k->image.len);
+  rows_object_end (l->rows);
+  rows_uint (l->rows, "memory_bytes", mem_size (k->mem));
+  rows_uint (l->rows, "vcpus", k->ncpus);
+  say_how (l);
+  rows_end (l->rows);
+  for (unsigned i = 0; i < PART_MAX; i++)
+    if (k->lacks[i][0])
+      look_lacks (l, "kernel", kernel_part_names[i], "%s", k->lacks[i]);
+}
+
+/* ---- the look ---- */
+
+static bool
+wanted (const struct section *s, const char *const *names)
+{
+  if (!names)
+    return s->cheap;
+  for (; *names; names++)
+    if (strcmp (*names, s->name) == 0 || strcmp (*names, "all") == 0)
+      return true;
+  return false;
+}
+
+/* What most sections need. */
+static void
+prepare (struct look *l)
+{
+  struct error err = ERROR_INIT;
+
+  l->now_ns = look_clock (l->k);
+  l->stacks = stacks_new ();
+  if (look_tasks_read (l->k, &l->tasks, &err) < 0)
+    look_lacks (l, "tasks", "tasks", "%s", error_text (&err));
+}
+
+int
+look_run (struct kernel *k, const char *const *names, struct rows *rows,
+          struct error *err)
+{
+  struct look l = { .k = k, .rows = rows };
+  int r = 0;
+
+  say_kernel (&l);
+  prepare (&l);
+  for (const char *const *n = names; n && *n; n++)
+    if (strcmp (*n, "all") != 0 && !section_find (*n))
+      look_lacks (&l, *n, "section", "there is no such section");
+  for (unsigned i = 0; sections[i] && r == 0; i++)
+    if (wanted (sections[i], names))
+      {
+        r = sections[i]->run (&l, err);
+        if (r < 0)
+          error_wrap (err, "%s", sections[i]->name);
+      }
+  look_tasks_free (l.tasks);
+  stacks_free (l.stacks);
+  return r;
+}

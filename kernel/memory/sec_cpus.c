@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Section "cpus": what each vCPU is executing.
+ *
+ * Which of the kernel's CPUs a vCPU is: in the kernel its GS base is that
+ * CPU's per-cpu area.  In user mode it is the program's, and then the numbers
+ * are taken to be in the same order, for those that are left.
+ */
+#include "kernel/memory/look.h"
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "kernel/memory/stacks.h"
+#include "kernel/memory/tasks.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CPUS_MAX 8192u
+
+static int
+cpu_of (struct kernel *k, const struct vcpu_regs *r, unsigned ncpus)
+{
+  uint64_t base;
+
+  for (unsigned cpu = 0; cpu < ncpus; cpu++)
+    if (kernel_cpu_base (k, cpu, &base) && base != 0
+        && (base == r->gs_base || base == r->kernel_gs_base))
+      return (int) cpu;
+  return -1;
+}
+
+/* The task that a CPU runs, by whichever way this kernel has. */
+static uint64_t
+current_of (struct kernel *k, unsigned cpu)
+{
+  uint64_t at, task = 0;
+
+  if ((at = kernel_percpu (k, "pcpu_hot", cpu))
+      && kernel_get (k, at, HOT_CURRENT, &task) && task)
+    return task;
+  if ((at = kernel_percpu (k, "current_task", cpu))
+      && space_u64 (k->space, at, &task) && task)
+    return task;
+  if ((at = kernel_percpu (k, "runqueues", cpu))
+      && kernel_get (k, at, RQ_CURR, &task))
+    return task;
+  return 0;
+}
+
+/* arm64: the task whose stack it is on. */
+static uint64_t
+task_on_stack (struct look *l, uint64_t sp)
+{
+  struct stack_area a;
+
+  for (size_t i = 0; l->tasks && i < l->tasks->n; i++)
+    if (unwind_area (l->k, l->tasks->tasks[i].at, &a) && sp >= a.lo
+        && sp < a.hi)
+      return l->tasks->tasks[i].at;
+  return 0;
+}
+
+static void
+say_current (struct look *l, uint64_t task)
+{
+  const struct look_task *t = task ? look_task_at (l->tasks, task) : NULL;
+
+  if (!t)
+    return;
+  rows_int (l->rows, "pid", t->pid);
+  rows_text (l->rows, "comm", t->comm, strlen (t->comm));
+}
+
+static void
+say_cpu (struct look *l, const struct vcpu_regs *r, int cpu)
+{
+  struct stack s;
+  unsigned stack;
+  char where[600];
+  uint64_t task = cpu >= 0 ? current_of (l->k, (unsigned) cpu)
+                           : task_on_stack (l, r->sp);
+
+  if (unwind_cpu (l->k, r, &s) < 0)
+    s.n = 0;
+  stack = stacks_say (l, &s);
+  rows_begin (l->rows, "cpu");
+  rows_uint (l->rows, "vcpu", r->index);
+  if (cpu >= 0)
+    rows_int (l->rows, "cpu", cpu);
+  rows_str (l->rows, "mode", r->cpl == 3 ? "user" : "kernel");
+  if (r->cpl != 3)
+    {
+      kernel_name_of (l->k, r->pc, where, sizeof where);
+      rows_str (l->rows, "at", where);
+    }
+  rows_hex (l->rows, "pc", r->pc);
+  rows_bool (l->rows, "irqs_off", r->irqs_off);
+  rows_bool (l->rows, "halted", r->halted);
+  say_current (l, task);
+  if (stack)
+    rows_uint (l->rows, "stack", stack);
+  rows_end (l->rows);
+}
+
+/* Without registers: what the kernel thinks its CPUs run. */
+static void
+say_from_memory (struct look *l, unsigned ncpus)
+{
+  look_lacks (l, "cpus", "registers",
+              "nobody gave them: QEMU's monitor does not answer, or was not "
+              "asked");
+  for (unsigned cpu = 0; cpu < ncpus; cpu++)
+    {
+      rows_begin (l->rows, "cpu");
+      rows_int (l->rows, "cpu", (int) cpu);
+      say_current (l, current_of (l->k, cpu));
+      rows_end (l->rows);
+    }
+}
+
+static int
+run (struct look *l, struct error *err)
+{
+  struct kernel *k = l->k;
+  unsigned ncpus = kernel_cpus (k);
+  CLEANUP_FREE int *cpu = NULL;
+  CLEANUP_FREE bool *taken = NULL;
+
+  if (ncpus > CPUS_MAX)
+    ncpus = CPUS_MAX;
+  if (k->ncpus == 0)
+    {
+      say_from_memory (l, ncpus);
+      return 0;
+    }
+  cpu = calloc (k->ncpus, sizeof *cpu);
+  taken = calloc (ncpus + 1, sizeof *taken);
+  if (!cpu || !taken)
+    return error_set (err, ENOMEM, "no memory for CPUs");
+  for (unsigned i = 0; i < k->ncpus; i++)
+    if ((cpu[i] = cpu_of (k, &k->cpus[i], ncpus)) >= 0)
+      taken[cpu[i]] = true;
+  for (unsigned i = 0, next = 0; i < k->ncpus; i++)
+    {
+      while (next < ncpus && taken[next])
+        next++;
+      if (cpu[i] < 0 && next < ncpus && k->arch == ARCH_X86_64)
+        cpu[i] = (int) next++;
+      say_cpu (l, &k->cpus[i], cpu[i]);
+    }
+  return 0;
+}
+
+const struct section section_cpus = {
+  .name = "cpus",
+  .summary = "what each vCPU is executing",
+  .cheap = true,
+  .run = run,
+};

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Section "system": how long it runs, its load and pressure, its command line,
+ * whether it panicked or is tainted, and each CPU's run queue.
+ */
+#include "kernel/memory/look.h"
+
+#include "base/cleanup.h"
+#include "base/error.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define CMDLINE 4096
+#define FSHIFT 11
+#define CPUS_MAX 8192u
+
+static const char *const pressures[] = { "io_some", "io_full",  "memory_some",
+                                         "memory_full", "cpu_some",
+                                         "cpu_full" };
+
+/* Each CPU's clock stands still while nothing happens on it: the latest of
+ * them is what time it is. */
+uint64_t
+look_clock (struct kernel *k)
+{
+  unsigned n = kernel_cpus (k);
+  uint64_t at, v, latest = 0;
+
+  for (unsigned cpu = 0; cpu < n && cpu < CPUS_MAX; cpu++)
+    if ((at = kernel_percpu (k, "runqueues", cpu))
+        && kernel_get (k, at, RQ_CLOCK, &v) && v > latest)
+      latest = v;
+  return latest;
+}
+
+/* Jiffies begin five minutes before they would go round, at a rate that the
+ * kernel does not tell: the one that agrees with the clock is it. */
+static bool
+ticks (struct look *l, uint64_t *ret_ms, unsigned *ret_hz)
+{
+  static const unsigned rates[] = { 250, 1000, 300, 100 };
+  uint64_t at = kernel_var (l->k, "jiffies_64"), j, ms, off;
+  uint64_t now = l->now_ns / 1000000, best = UINT64_MAX;
+
+  if (!at || !space_u64 (l->k->space, at, &j))
+    return false;
+  for (size_t i = 0; i < ARRAY_LEN (rates); i++)
+    {
+      ms = (j - (uint32_t) -(300 * (int) rates[i])) * 1000 / rates[i];
+      off = ms > now ? ms - now : now - ms;
+      if (off >= best)
+        continue;
+      best = off;
+      *ret_ms = ms;
+      *ret_hz = rates[i];
+    }
+  return best < 3600000;
+}
+
+static void
+say_load (struct look *l)
+{
+  uint64_t at = kernel_var (l->k, "avenrun"), v;
+
+  if (!at)
+    return;
+  rows_array (l->rows, "load");
+  for (unsigned i = 0; i < 3; i++)
+    if (space_u64 (l->k->space, at + 8 * i, &v))
+      rows_real (l->rows, NULL, (double) (v & UINT32_MAX) / (1 << FSHIFT), 2);
+  rows_array_end (l->rows);
+}
+
+/* Share of the last ten seconds, in percent. */
+static void
+say_pressure (struct look *l)
+{
+  uint64_t at = kernel_var (l->k, "psi_system"), v;
+
+  if (!at || !kernel_has (l->k, PSI_AVG))
+    return;
+  at += l->k->fields.at[PSI_AVG].offset;
+  rows_object (l->rows, "pressure");
+  for (size_t i = 0; i < ARRAY_LEN (pressures); i++)
+    if (24 * (i + 1) <= l->k->fields.at[PSI_AVG].size
+        && space_u64 (l->k->space, at + 24 * i, &v))
+      rows_real (l->rows, pressures[i],
+                 (double) (v & UINT32_MAX) / (1 << FSHIFT), 2);
+  rows_object_end (l->rows);
+}
+
+/* The kernel's own letters; the first is G when nothing proprietary is in. */
+static void
+say_taint (struct look *l)
+{
+  static const char letters[] = "PFSRMBUDAWCIOELKXTNJ";
+  uint64_t at = kernel_var (l->k, "tainted_mask"), v;
+  char text[sizeof letters];
+  unsigned n = 0;
+
+  if (!at || !space_u64 (l->k->space, at, &v))
+    return;
+  for (unsigned i = 0; i < sizeof letters - 1; i++)
+    if (v >> i & 1)
+      text[n++] = letters[i];
+  text[n] = '\0';
+  rows_uint (l->rows, "taint", v);
+  if (n)
+    rows_str (l->rows, "taint_letters", text);
+}
+
+static void
+say_panic (struct look *l)
+{
+  uint64_t at = kernel_var (l->k, "panic_cpu");
+  uint32_t cpu;
+
+  if (!at || !space_u32 (l->k->space, at, &cpu))
+    return;
+  rows_bool (l->rows, "panicked", cpu != UINT32_MAX);
+  if (cpu != UINT32_MAX)
+    rows_uint (l->rows, "panic_cpu", cpu);
+}
+
+static void
+say_cmdline (struct look *l)
+{
+  uint64_t at = kernel_var (l->k, "saved_command_line"), text;
+  char line[CMDLINE];
+
+  if (at && space_u64 (l->k->space, at, &text)
+      && space_text (l->k->space, text, line, sizeof line))
+    rows_text (l->rows, "cmdline", line, strlen (line));
+}
+
+static void
+say_queues (struct look *l)
+{
+  struct kernel *k = l->k;
+  unsigned n = kernel_cpus (k);
+  uint64_t at, v;
+
+  for (unsigned cpu = 0; cpu < n && cpu < CPUS_MAX; cpu++)
+    {
+      if (!(at = kernel_percpu (k, "runqueues", cpu))
+          || !kernel_has (k, RQ_RUNNING))
+        return;
+      rows_begin (l->rows, "runqueue");
+      rows_uint (l->rows, "cpu", cpu);
+      if (kernel_get (k, at, RQ_RUNNING, &v))
+        rows_uint (l->rows, "running", v);
+      if (kernel_get (k, at, RQ_SWITCHES, &v))
+        rows_uint (l->rows, "switches", v);
+      if (l->now_ns && kernel_get (k, at, RQ_CLOCK, &v) && v <= l->now_ns)
+        rows_real (l->rows, "behind_s", (double) (l->now_ns - v) / 1e9, 3);
+      rows_end (l->rows);
+    }
+}
+
+static int
+run (struct look *l, struct error *err)
+{
+  uint64_t ms;
+  unsigned hz;
+
+  rows_begin (l->rows, "system");
+  if (ticks (l, &ms, &hz))
+    {
+      rows_real (l->rows, "uptime_s", (double) ms / 1000, 3);
+      rows_uint (l->rows, "hz", hz);
+    }
+  if (l->now_ns)
+    rows_real (l->rows, "clock_s", (double) l->now_ns / 1e9, 3);
+  rows_uint (l->rows, "cpus", kernel_cpus (l->k));
+  say_load (l);
+  say_pressure (l);
+  say_panic (l);
+  say_taint (l);
+  say_cmdline (l);
+  rows_end (l->rows);
+  say_queues (l);
+  return 0;
+}
+
+const struct section section_system = {
+  .name = "system",
+  .summary = "uptime, load, pressure, panic and taint, run queues",
+  .cheap = true,
+  .run = run,
+};

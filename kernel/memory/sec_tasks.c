@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Section "tasks": every task with its state, how long it has not run, its
+ * control group, and where it sleeps.
+ */
+#include "kernel/memory/look.h"
+
+#include "base/error.h"
+#include "kernel/memory/stacks.h"
+#include "kernel/memory/tasks.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define CGROUP_DEPTH 32
+
+/* "/system.slice/ssh.service", from its leaf to the root. */
+static void
+say_cgroup (struct look *l, const struct look_task *t)
+{
+  struct kernel *k = l->k;
+  char path[1024], name[256];
+  uint64_t set, group, kn, at, parent;
+  size_t from = sizeof path - 1, n;
+
+  if (!kernel_get (k, t->at, TASK_CGROUPS, &set)
+      || !kernel_get (k, set, CSS_SET_CGROUP, &group)
+      || !kernel_get (k, group, CGROUP_KN, &kn))
+    return;
+  path[from] = '\0';
+  for (unsigned depth = 0; kn && depth < CGROUP_DEPTH; depth++, kn = parent)
+    {
+      if (!kernel_get (k, kn, KN_PARENT, &parent) || parent == kn)
+        return;
+      if (parent == 0)
+        break; /* the root's own name is empty */
+      if (!kernel_get (k, kn, KN_NAME, &at)
+          || !space_text (k->space, at, name, sizeof name))
+        return;
+      n = strlen (name);
+      if (n + 1 > from)
+        return;
+      from -= n;
+      memcpy (path + from, name, n);
+      path[--from] = '/';
+    }
+  if (from == sizeof path - 1)
+    path[--from] = '/';
+  rows_str (l->rows, "cgroup", path + from);
+}
+
+static void
+say_task (struct look *l, const struct look_task *t)
+{
+  struct stack s;
+  char state[8];
+  unsigned stack = 0;
+  bool walked = !t->on_cpu && unwind_task (l->k, t->at, &s) == 0;
+
+  if (walked)
+    stack = stacks_say (l, &s);
+  rows_begin (l->rows, "task");
+  rows_int (l->rows, "pid", t->pid);
+  rows_int (l->rows, "tgid", t->tgid);
+  rows_text (l->rows, "comm", t->comm, strlen (t->comm));
+  rows_str (l->rows, "state", task_state_text (t, state));
+  rows_int (l->rows, "ppid", t->parent);
+  if (t->cpu >= 0)
+    rows_int (l->rows, "cpu", t->cpu);
+  if (t->on_cpu)
+    rows_bool (l->rows, "on_cpu", true);
+  if (t->kernel_thread)
+    rows_bool (l->rows, "kthread", true);
+  if (l->now_ns && t->last_arrival_ns && t->last_arrival_ns <= l->now_ns)
+    rows_real (l->rows, "since_s",
+               (double) (l->now_ns - t->last_arrival_ns) / 1e9, 3);
+  rows_uint (l->rows, "switches", t->switches);
+  if (stack)
+    rows_uint (l->rows, "stack", stack);
+  if (walked)
+    stacks_user (l, &s);
+  if (!t->kernel_thread)
+    say_cgroup (l, t);
+  rows_hex (l->rows, "at", t->at);
+  rows_end (l->rows);
+}
+
+static int
+run (struct look *l, struct error *err)
+{
+  if (!l->tasks)
+    return 0; /* look_run said why */
+  for (size_t i = 0; i < l->tasks->n && !rows_failed (l->rows); i++)
+    say_task (l, &l->tasks->tasks[i]);
+  if (l->tasks->damaged)
+    look_lacks (l, "tasks", "some tasks",
+                "a list of tasks is damaged or changed while it was read");
+  return 0;
+}
+
+const struct section section_tasks = {
+  .name = "tasks",
+  .summary = "all tasks with their states and kernel stacks",
+  .cheap = true,
+  .run = run,
+};

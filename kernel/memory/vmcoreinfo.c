@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * VMCOREINFO: lines KEY=VALUE, and where in a guest's memory they are.
+ */
+#include "kernel/memory/vmcoreinfo.h"
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "kernel/memory/mem_impl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define FIRST "OSRELEASE="
+#define MAX_LINES 4096
+#define MAX_FOUND 64
+
+struct line
+{
+  const char *key, *value; /* both ended */
+};
+
+struct vmcoreinfo
+{
+  char *text;
+  struct line *lines;
+  size_t n;
+};
+
+/* ---- taking it in ---- */
+
+/* Ends its keys and values; false when a line is none. */
+static bool
+split (struct vmcoreinfo *v, char *p, char *end)
+{
+  while (p < end && v->n < MAX_LINES)
+    {
+      char *eol = memchr (p, '\n', (size_t) (end - p));
+      char *eq;
+
+      if (!eol)
+        eol = end; /* there is a byte behind it */
+      *eol = '\0';
+      eq = strchr (p, '=');
+      if (!eq)
+        return eol == p;
+      for (const char *c = p; c < eol; c++)
+        if ((unsigned char) *c < ' ' || (unsigned char) *c > '~')
+          return false;
+      *eq = '\0';
+      v->lines[v->n++] = (struct line){ p, eq + 1 };
+      p = eol + 1;
+    }
+  return true;
+}
+
+int
+vmcoreinfo_parse (const char *text, size_t len, struct vmcoreinfo **ret,
+                  struct error *err)
+{
+  struct vmcoreinfo *v;
+  bool fits;
+
+  if (len < strlen (FIRST) || memcmp (text, FIRST, strlen (FIRST)) != 0)
+    return error_set (err, EBADMSG, "no VMCOREINFO: it begins with " FIRST);
+  len = strnlen (text, len < VMCOREINFO_MAX ? len : VMCOREINFO_MAX);
+  v = calloc (1, sizeof *v);
+  if (v)
+    {
+      v->text = malloc (len + 1);
+      v->lines = calloc (MAX_LINES, sizeof *v->lines);
+    }
+  if (!v || !v->text || !v->lines)
+    {
+      vmcoreinfo_free (v);
+      return error_errno (err, ENOMEM, "VMCOREINFO");
+    }
+  memcpy (v->text, text, len);
+  v->text[len] = '\0';
+  fits = split (v, v->text, v->text + len);
+  /* What does not say the size of a page and one symbol is a page of
+   * somebody's document. */
+  if (!fits || v->n < 3 || v->lines[0].value[0] == '\0'
+      || strlen (v->lines[0].value) > 64)
+    {
+      vmcoreinfo_free (v);
+      return error_set (err, EBADMSG, "VMCOREINFO without sense");
+    }
+  *ret = v;
+  return 0;
+}
+
+void
+vmcoreinfo_free (struct vmcoreinfo *v)
+{
+  if (!v)
+    return;
+  free (v->text);
+  free (v->lines);
+  free (v);
+}
+
+/* ---- asking ---- */
+
+const char *
+vmcoreinfo_release (const struct vmcoreinfo *v)
+{
+  return v->lines[0].value;
+}
+
+/* "KIND(name)", or the bare name when kind is NULL. */
+static const char *
+value_of (const struct vmcoreinfo *v, const char *kind, const char *name)
+{
+  size_t k = kind ? strlen (kind) : 0, n = strlen (name);
+
+  for (size_t i = 0; i < v->n; i++)
+    {
+      const char *key = v->lines[i].key;
+
+      if (kind ? strncmp (key, kind, k) == 0 && key[k] == '('
+                     && strncmp (key + k + 1, name, n) == 0
+                     && strcmp (key + k + 1 + n, ")") == 0
+               : strcmp (key, name) == 0)
+        return v->lines[i].value;
+    }
+  return NULL;
+}
+
+static bool
+number (const char *text, int base, uint64_t *ret)
+{
+  char *end;
+
+  if (!text || text[0] == '\0')
+    return false;
+  errno = 0;
+  *ret = text[0] == '-' ? (uint64_t) strtoll (text, &end, base)
+                        : strtoull (text, &end, base);
+  return errno == 0 && *end == '\0';
+}
+
+static bool
+number_u32 (const char *text, uint32_t *ret)
+{
+  uint64_t v;
+
+  if (!number (text, 10, &v) || v > UINT32_MAX)
+    return false;
+  *ret = (uint32_t) v;
+  return true;
+}
+
+bool
+vmcoreinfo_symbol (const struct vmcoreinfo *v, const char *name, uint64_t *ret)
+{
+  uint64_t at;
+
+  if (!number (value_of (v, "SYMBOL", name), 16, &at))
+    return false;
+  *ret = at;
+  return true;
+}
+
+bool
+vmcoreinfo_offset (const struct vmcoreinfo *v, const char *field, uint32_t *ret)
+{
+  return number_u32 (value_of (v, "OFFSET", field), ret);
+}
+
+bool
+vmcoreinfo_size (const struct vmcoreinfo *v, const char *type, uint32_t *ret)
+{
+  return number_u32 (value_of (v, "SIZE", type), ret);
+}
+
+bool
+vmcoreinfo_number (const struct vmcoreinfo *v, const char *name, int64_t *ret)
+{
+  const char *text = value_of (v, "NUMBER", name);
+  uint64_t n;
+
+  if (!number (text, text && text[0] == '0' && text[1] == 'x' ? 16 : 10, &n))
+    return false;
+  *ret = (int64_t) n;
+  return true;
+}
+
+bool
+vmcoreinfo_value (const struct vmcoreinfo *v, const char *key, uint64_t *ret)
+{
+  const char *text = value_of (v, NULL, key);
+  uint64_t n;
+
+  /* Only sizes of pages are decimal there. */
+  if (!number (text, strcmp (key, "PAGESIZE") == 0 ? 10 : 16, &n))
+    return false;
+  *ret = n;
+  return true;
+}
+
+/* ---- looking for it ---- */
+
+/* Mostly one page, but newer kernels take more. */
+struct vmcoreinfo *
+vmcoreinfo_read (struct mem *m, uint64_t gpa)
+{
+  CLEANUP_FREE char *text = malloc (VMCOREINFO_MAX);
+  struct vmcoreinfo *v = NULL;
+  size_t n = 0;
+
+  while (text && n < VMCOREINFO_MAX
+         && mem_read (m, gpa + n, text + n, MEM_PAGE, NULL) == 0)
+    {
+      n += MEM_PAGE;
+      if (memchr (text + n - MEM_PAGE, '\0', MEM_PAGE))
+        break;
+    }
+  if (n == 0 || vmcoreinfo_parse (text, n, &v, NULL) < 0)
+    return NULL;
+  return v;
+}
+
+/* true = enough. */
+static bool
+try_at (struct mem *m, uint64_t gpa, unsigned *found,
+        bool (*fn) (const struct vmcoreinfo *v, uint64_t gpa, void *arg),
+        void *arg, bool *ret)
+{
+  struct vmcoreinfo *v = vmcoreinfo_read (m, gpa);
+
+  if (!v)
+    return false;
+  *ret = fn (v, gpa, arg);
+  vmcoreinfo_free (v);
+  return *ret || ++*found == MAX_FOUND;
+}
+
+bool
+vmcoreinfo_scan (struct mem *m,
+                 bool (*fn) (const struct vmcoreinfo *v, uint64_t gpa,
+                             void *arg),
+                 void *arg)
+{
+  uint64_t gpa = 0, begin, len;
+  unsigned found = 0;
+  bool ret = false;
+
+  while ((begin = mem_next (m, gpa, &len)) != MEM_NONE)
+    {
+      gpa = begin + len;
+      begin = (begin + MEM_PAGE - 1) & ~(uint64_t) (MEM_PAGE - 1);
+      for (; begin < gpa; begin += MEM_PAGE)
+        {
+          char first[sizeof FIRST - 1];
+          int e = mem_peek_ (m, begin, first, sizeof first);
+
+          if (e < 0 && e != -EFAULT && e != -EIO)
+            return false;
+          if (e == 0 && memcmp (first, FIRST, sizeof first) == 0
+              && try_at (m, begin, &found, fn, arg, &ret))
+            return ret;
+        }
+    }
+  return false;
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The configuration and the text rules of this host, as its daemon would take
+ * them, for verbs that ask no daemon.
+ */
+#include "supervisor/cli/classify.h"
+#include "supervisor/cli/cli.h"
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/io.h"
+#include "base/opener.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define READ_MS 15000
+
+static int
+read_config (const char *path, struct config *cfg, struct error *err)
+{
+  CLEANUP_CLOSE int fd = open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  CLEANUP_FREE char *text = NULL;
+  struct stat st;
+  size_t n;
+  int r;
+
+  if (fd < 0)
+    return error_errno (err, errno, "%s", path);
+  if (fstat (fd, &st) < 0 || !S_ISREG (st.st_mode))
+    return error_set (err, EINVAL, "%s is not a file", path);
+  text = malloc (JSON_MAX_FILE);
+  if (!text)
+    return error_set (err, ENOMEM, "no memory");
+  r = io_read (fd, text, JSON_MAX_FILE, &n);
+  if (r < 0)
+    return error_errno (err, -r, "%s", path);
+  return config_parse (text, n, path, cfg, err);
+}
+
+int
+local_config (const char *path, struct config *ret, struct error *err)
+{
+  struct error why = ERROR_INIT;
+  int r = config_defaults (ret, err), again;
+
+  if (r < 0 || (!path && access (CONFIG_PATH, F_OK) < 0))
+    return r;
+  r = read_config (path ? path : CONFIG_PATH, ret, &why);
+  if (r == 0)
+    return 0;
+  /* Half of it may have been taken. */
+  config_done (ret);
+  again = config_defaults (ret, err);
+  if (again == 0 && err)
+    *err = why;
+  return again < 0 ? again : 1;
+}
+
+int
+local_rules (const struct config *cfg, struct text_rules_read *ret,
+             struct error *err)
+{
+  return text_rules_read (opener_local (), &cfg->rules, clock_ms () + READ_MS,
+                          ret, err);
+}
+
+void
+local_rules_faults (const struct text_rules_read *r)
+{
+  for (unsigned i = 0; i < r->nfaults && i < TEXT_FAULTS_MAX; i++)
+    {
+      fputs ("hangdog: not taken: ", stderr);
+      print_text (stderr, error_text (&r->faults[i].err));
+      fputc ('\n', stderr);
+    }
+  if (r->nfaults > TEXT_FAULTS_MAX)
+    fprintf (stderr, "hangdog: and %u more files\n",
+             r->nfaults - TEXT_FAULTS_MAX);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The text rules of this host: ours, and those of operators' files that the
+ * configuration names.  Used by the daemon, and by the command line, which is
+ * to see what the daemon sees.
+ */
+#ifndef HANGDOG_SUPERVISOR_TEXT_RULES_H
+#define HANGDOG_SUPERVISOR_TEXT_RULES_H
+
+#include "base/error.h"
+#include "base/json.h"
+#include "kernel/text/rules.h"
+
+struct opener;
+
+#define TEXT_FAULTS_MAX 8
+
+struct text_fault
+{
+  char *file;
+  struct error err;
+};
+
+struct text_rules_read
+{
+  struct text_rules *rules; /* never NULL after 0 */
+  unsigned files, taken;    /* of operators */
+  unsigned added, replaced; /* their rules; of them in the place of ours */
+  const char *missing;      /* the first path that is not there, of paths: no
+                               fault, for who has no rules of his own yet */
+  unsigned nfaults;         /* all; the first few are told */
+  struct text_fault faults[TEXT_FAULTS_MAX];
+};
+
+/* In a job (it may wait for a disk).  paths: of char *, in that order; a file
+ * that is read later goes before.  A file that is not good is a fault, and
+ * the others are taken.  Errors are only those of memory. */
+int text_rules_read (struct opener *opener, const struct json_list *paths,
+                     uint64_t deadline, struct text_rules_read *ret,
+                     struct error *err);
+void text_rules_read_done (struct text_rules_read *r);
+
+#endif

@@ -1,0 +1,416 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Incidents by themselves: the writer, the diagnosis and the bindings are
+ * faked, an answer comes when the test says so.
+ */
+#ifndef HANGDOG_TESTS_INCIDENTS_BED_H
+#define HANGDOG_TESTS_INCIDENTS_BED_H
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/fact.h"
+#include "base/json.h"
+#include "base/loop.h"
+#include "supervisor/daemon.h"
+#include "supervisor/diagnose.h"
+#include "supervisor/incidents_impl.h"
+#include "supervisor/writer_link.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HOST "/run/x"
+#define A "aaaaaaaa-2222-4333-8444-555555555555"
+#define B "bbbbbbbb-2222-4333-8444-555555555555"
+#define C "cccccccc-2222-4333-8444-555555555555"
+#define MAX 16
+#define PANIC "Kernel panic - not syncing: Fatal exception"
+
+struct asked /* of the writer, and not answered yet */
+{
+  struct incident inc; /* of a put */
+  incident_done_fn *done;
+  void *arg;
+};
+
+struct diagnosis
+{
+  struct world *w;
+  const struct diagnosis_ops *ops;
+  void *arg;
+  char scenario[64], code[32], sentence[200];
+  unsigned nsteps;
+  bool stopped;
+};
+
+struct world
+{
+  struct daemon d;
+  struct incident_sink sink;
+  struct scenario uptime, tcp;
+  struct asked puts[MAX], packs[MAX];
+  unsigned nputs, npacks;
+  struct json_object *head; /* of the last pack */
+  struct diagnosis *running[MAX];
+  unsigned nrunning;
+  const char *start_fails;
+  char standing[8192], open[4096]; /* what the writer has */
+  unsigned packed;                 /* what a watch was told */
+  bool by_text;                    /* only text shows the boot that comes */
+};
+
+static struct world *world; /* for the fakes that get no argument */
+
+/* ---- the writer ---- */
+
+static inline void
+sink_put (struct incident_sink *self, const struct incident *inc,
+          incident_done_fn *done, void *arg)
+{
+  if (!done)
+    return;
+  assert_true (world->nputs < MAX);
+  world->puts[world->nputs++] = (struct asked){ *inc, done, arg };
+}
+
+static inline void
+sink_artifact (struct incident_sink *self, const char *id, const char *name,
+               uint64_t offset, const void *data, size_t len,
+               incident_done_fn *done, void *arg)
+{
+}
+
+static inline void
+sink_pack (struct incident_sink *self, const char *id, struct json_object *head,
+           incident_done_fn *done, void *arg)
+{
+  assert_true (world->npacks < MAX);
+  if (world->head)
+    json_object_put (world->head);
+  world->head = head;
+  world->packs[world->npacks++] = (struct asked){ .done = done, .arg = arg };
+}
+
+struct incident_sink *
+writer_link_incidents (struct writer_link *wl)
+{
+  return &world->sink;
+}
+
+bool
+writer_link_broke (int code)
+{
+  return code == EPIPE;
+}
+
+int
+writer_link_call (struct writer_link *wl, struct json_object *head,
+                  const void *body, size_t body_len, uint64_t timeout_ms,
+                  channel_reply_fn *fn, void *arg, struct error *err)
+{
+  const char *op = json_get_str (head, "op");
+  struct frame f = { .head = json_object_new_object () };
+
+  if (strcmp (op, "state-put") == 0)
+    snprintf (world->standing, sizeof world->standing, "%.*s", (int) body_len,
+              (const char *) body);
+  else if (strcmp (op, "state-get") == 0)
+    f.body = strdup (world->standing);
+  else
+    f.body = strdup (world->open);
+  f.body_len = f.body ? strlen (f.body) : 0;
+  fn (&f, NULL, arg);
+  free (f.body);
+  json_object_put (f.head);
+  json_object_put (head);
+  return 0;
+}
+
+/* The oldest that waits; err NULL: it is on disk. */
+static inline struct incident
+on_disk (struct world *w, const struct error *err)
+{
+  struct asked a = w->puts[0];
+
+  assert_true (w->nputs > 0);
+  memmove (&w->puts[0], &w->puts[1], --w->nputs * sizeof w->puts[0]);
+  a.done (err, NULL, a.arg);
+  return a.inc;
+}
+
+static inline void
+packed (struct world *w, const struct error *err)
+{
+  struct json_object *answer = json_object_new_object ();
+  struct asked a = w->packs[0];
+
+  assert_true (w->npacks > 0);
+  memmove (&w->packs[0], &w->packs[1], --w->npacks * sizeof w->packs[0]);
+  json_add_str (answer, "path", "/ready/x.tar.zst");
+  a.done (err, err ? NULL : answer, a.arg);
+  json_object_put (answer);
+}
+
+/* ---- the diagnosis ---- */
+
+int
+diagnosis_start (struct daemon *d, const struct guest *g,
+                 const struct cause *cause, const struct diagnosis_step *steps,
+                 unsigned nsteps, const struct diagnosis_ops *ops, void *arg,
+                 struct diagnosis **ret, struct error *err)
+{
+  struct diagnosis *dg;
+
+  if (world->start_fails)
+    return error_set (err, ENOMEM, "%s", world->start_fails);
+  dg = calloc (1, sizeof *dg);
+  assert_true (world->nrunning < MAX);
+  world->running[world->nrunning++] = dg;
+  dg->w = world;
+  dg->ops = ops;
+  dg->arg = arg;
+  dg->nsteps = nsteps;
+  snprintf (dg->scenario, sizeof dg->scenario, "%s", cause->scenario);
+  snprintf (dg->code, sizeof dg->code, "%s", cause->code);
+  snprintf (dg->sentence, sizeof dg->sentence, "%s", cause->sentence);
+  *ret = dg;
+  return 0;
+}
+
+void
+diagnosis_stop (struct diagnosis *dg, const char *why)
+{
+  dg->stopped = true;
+}
+
+void
+diagnosis_free (struct diagnosis *dg)
+{
+  free (dg);
+}
+
+/* Of the diagnosis that runs for the longest time. */
+static inline void
+verdict (struct world *w, const char *class_, const char *confidence)
+{
+  struct diagnosis *dg = w->running[0];
+  struct verdict v = { "" };
+
+  assert_true (w->nrunning > 0);
+  memmove (&w->running[0], &w->running[1],
+           --w->nrunning * sizeof w->running[0]);
+  snprintf (v.class_, sizeof v.class_, "%s", class_);
+  snprintf (v.confidence, sizeof v.confidence, "%s", confidence);
+  snprintf (v.sentence, sizeof v.sentence, "It is so.");
+  dg->ops->done (&v, json_object_new_object (), dg->arg);
+  free (dg);
+}
+
+/* ---- the bindings ---- */
+
+struct json_object *
+bindings_addresses (struct bindings *b, const char *uuid)
+{
+  return json_object_new_object ();
+}
+
+void
+bindings_each (struct bindings *b, const char *uuid,
+               void (*fn) (const struct binding_info *info, void *arg),
+               void *arg)
+{
+}
+
+static inline void
+outcome (struct world *w, const char *uuid, const struct scenario *s,
+         enum outcome how, const char *code, enum health_change change)
+{
+  const struct guest *g = NULL;
+  struct outcome_report last = { .outcome = how };
+  struct binding_info info
+      = { .scenario = s,
+          .failures = 2,
+          .mute = 6,
+          .last = &last,
+          .health = how == OUTCOME_OK ? HEALTH_WELL : HEALTH_FAILED };
+
+  snprintf (last.code, sizeof last.code, "%s", code);
+  snprintf (last.sentence, sizeof last.sentence, "status: it said");
+  assert_int_equal (registry_find (w->d.registry, uuid, &g, NULL), 0);
+  info.guest = g;
+  incidents_outcome (&info, change, w->d.incidents);
+  guest_unref (g);
+}
+
+static inline void
+fails (struct world *w, const char *uuid)
+{
+  outcome (w, uuid, &w->uptime, OUTCOME_FAILED, "silent", HEALTH_BECAME_FAILED);
+}
+
+static inline void
+is_mute (struct world *w, const char *uuid)
+{
+  outcome (w, uuid, &w->uptime, OUTCOME_NO_VERDICT, "console-timeout",
+           HEALTH_BECAME_MUTE);
+}
+
+/* ---- the rest of the house ---- */
+
+static inline void
+on_guest (enum guest_change change, const struct guest *was,
+          const struct guest *now, void *arg)
+{
+  struct world *w = arg;
+
+  if (w->d.incidents)
+    {
+      incidents_guest (w->d.incidents, change, was, now, w->by_text);
+      incidents_changed (w->d.incidents, was, now);
+    }
+}
+
+static inline void
+on_event (const struct guest *g, enum guest_event event, const char *detail,
+          void *arg)
+{
+  incidents_event (((struct world *) arg)->d.incidents, g, event, detail);
+}
+
+static inline struct guest *
+living (const char *uuid, int32_t pid)
+{
+  struct guest *g = guest_new ();
+
+  snprintf (g->inc.uuid, sizeof g->inc.uuid, "%s", uuid);
+  g->inc.pid = pid;
+  g->inc.start_time = 100;
+  snprintf (g->name, sizeof g->name, "guest-%.1s", uuid);
+  snprintf (g->display, sizeof g->display, "guest-%.1s", uuid);
+  snprintf (g->source, sizeof g->source, "rundir");
+  snprintf (g->host, sizeof g->host, HOST);
+  g->run = GUEST_RUNNING;
+  return g;
+}
+
+static inline void
+lives (struct world *w, const char *uuid, int32_t pid)
+{
+  registry_update (w->d.registry, living (uuid, pid));
+}
+
+static inline void
+is_now (struct world *w, const char *uuid, int32_t pid, enum guest_run run,
+        const char *reason)
+{
+  struct guest *g = living (uuid, pid);
+
+  g->run = run;
+  snprintf (g->reason, sizeof g->reason, "%s", reason);
+  registry_update (w->d.registry, g);
+}
+
+static inline void
+turn (struct world *w)
+{
+  assert_int_equal (loop_round (w->d.loop, 0, NULL), 0);
+}
+
+/* As kernel/text does it: on the bus, for whoever may listen. */
+static inline void
+says (struct world *w, const char *uuid, int32_t pid, const char *name,
+      const char *text)
+{
+  struct incarnation inc = { .pid = pid, .start_time = 100 };
+  struct fact f;
+
+  snprintf (inc.uuid, sizeof inc.uuid, "%s", uuid);
+  fact_text (&f, &inc, name, "console", text, strlen (text));
+  fact_publish (w->d.bus, &f);
+  turn (w);
+}
+
+static inline struct active *
+newest (struct world *w)
+{
+  assert_non_null (w->d.incidents->first);
+  return w->d.incidents->first;
+}
+
+static inline bool
+told_as_hung (struct world *w, const char *uuid)
+{
+  return incidents_standing (w->d.incidents, uuid) != NULL;
+}
+
+static inline void
+start_incidents (struct world *w)
+{
+  assert_int_equal (incidents_new (&w->d, &w->d.incidents, NULL), 0);
+}
+
+static inline int
+setup (void **state)
+{
+  struct world *w = calloc (1, sizeof *w);
+
+  world = w;
+  w->sink = (struct incident_sink){ .put = sink_put,
+                                    .artifact = sink_artifact,
+                                    .pack = sink_pack };
+  snprintf (w->standing, sizeof w->standing, "[]");
+  w->uptime.name = (char *) "uptime";
+  w->tcp.name = (char *) "tcp";
+  w->d.config.limits.max_diagnoses = 2;
+  assert_int_equal (loop_new_fake (&w->d.loop, NULL), 0);
+  assert_int_equal (fact_bus_new (w->d.loop, 64, &w->d.bus, NULL), 0);
+  assert_int_equal (registry_new (w->d.loop, w->d.bus, &w->d.registry, NULL),
+                    0);
+  assert_int_equal (
+      registry_listen (w->d.registry, on_guest, on_event, w, NULL), 0);
+  lives (w, A, 7);
+  lives (w, B, 8);
+  lives (w, C, 9);
+  start_incidents (w);
+  *state = w;
+  return 0;
+}
+
+static inline int
+up (void **state)
+{
+  setup (state);
+  incidents_writer_up (((struct world *) *state)->d.incidents);
+  return 0;
+}
+
+static inline int
+teardown (void **state)
+{
+  struct world *w = *state;
+  unsigned missteps = w->d.incidents->missteps;
+
+  incidents_free (w->d.incidents);
+  registry_free (w->d.registry);
+  fact_bus_free (w->d.bus);
+  loop_free (w->d.loop);
+  if (w->head)
+    json_object_put (w->head);
+  free (w);
+  /* Whatever was played: no step that was not one. */
+  return missteps == 0 ? 0 : -1;
+}
+
+static inline void
+brought_to (struct world *w, const char *class_, const char *confidence)
+{
+  while (w->nputs)
+    on_disk (w, NULL);
+  verdict (w, class_, confidence);
+  packed (w, NULL);
+}
+
+#define WITH(s, t) cmocka_unit_test_setup_teardown (t, s, teardown)
+
+#endif

@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Incidents: who is believed how much, and what ends them.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "tests/unit/supervisor/incidents-bed.h"
+
+/* ---- who is believed ---- */
+
+static void
+who_cannot_be_asked_is_not_called_hung (void **state)
+{
+  struct world *w = *state;
+
+  is_mute (w, A);
+  assert_int_equal (newest (w)->stand, STAND_SUSPECTED);
+  assert_string_equal (newest (w)->inc.playbook, "quick");
+  assert_false (told_as_hung (w, A));
+  brought_to (w, "unknown", "low");
+  assert_int_equal (newest (w)->stand, STAND_NOT);
+  /* unless something is found */
+  is_mute (w, B);
+  brought_to (w, "vmm-stuck", "high");
+  assert_true (told_as_hung (w, B));
+  /* or another check fails */
+  is_mute (w, C);
+  outcome (w, C, &w->tcp, OUTCOME_FAILED, "timeout", HEALTH_BECAME_FAILED);
+  assert_true (told_as_hung (w, C));
+  brought_to (w, "slow", "low");
+}
+
+static void
+the_hypervisor_is_believed (void **state)
+{
+  struct world *w = *state;
+
+  registry_event (w->d.registry, "rundir", HOST, A, GUEST_EVENT_STOP, "");
+  assert_null (w->d.incidents->first);
+  /* At once: it says so once, and the guest may be another one by the time
+   * that facts are told. */
+  registry_event (w->d.registry, "rundir", HOST, A, GUEST_EVENT_PANIC,
+                  "poweroff");
+  assert_true (told_as_hung (w, A));
+  assert_string_equal (newest (w)->inc.code, CODE_VMM_EVENT);
+  brought_to (w, "kernel-panic", "high");
+}
+
+/* No event came: it was lost, or was before us. */
+static void
+its_state_is_believed (void **state)
+{
+  struct world *w = *state;
+  struct active *a;
+
+  is_now (w, A, 7, GUEST_PAUSED, "user");
+  assert_null (w->d.incidents->first);
+  is_now (w, A, 7, GUEST_CRASHED, "io-error");
+  a = newest (w);
+  assert_true (told_as_hung (w, A));
+  brought_to (w, "io-error", "high");
+  is_now (w, A, 7, GUEST_RUNNING, "");
+  assert_int_equal (a->inc.end, INCIDENT_RECOVERED);
+  /* Its process dies; an owner's destroy says so. */
+  is_now (w, A, 0, GUEST_OFF, "crashed");
+  assert_ptr_not_equal (newest (w), a);
+  assert_non_null (strstr (newest (w)->inc.reason, "DIED"));
+  brought_to (w, "vmm-dead", "high");
+  lives (w, A, 9);
+  a = newest (w);
+  is_now (w, A, 0, GUEST_OFF, "destroyed");
+  assert_ptr_equal (newest (w), a);
+}
+
+/* Ended for a panic that was told: the same trouble. */
+static void
+one_death_is_told_once (void **state)
+{
+  struct world *w = *state;
+  struct active *a;
+
+  registry_event (w->d.registry, "rundir", HOST, A, GUEST_EVENT_PANIC, "");
+  a = newest (w);
+  is_now (w, A, 0, GUEST_OFF, "crashed");
+  assert_ptr_equal (newest (w), a);
+  assert_int_equal (a->inc.end, INCIDENT_REPLACED);
+}
+
+static void
+kernel_text_raises_a_suspicion (void **state)
+{
+  struct world *w = *state;
+  struct active *a;
+
+  says (w, A, 7, "kernel.trouble.panic", PANIC "\033[2J");
+  a = newest (w);
+  assert_string_equal (a->inc.scenario, BY_KERNEL);
+  assert_string_equal (a->inc.code, CODE_KERNEL_EVENT);
+  assert_string_equal (a->inc.playbook, "quick"); /* nothing is typed */
+  assert_non_null (strstr (a->inc.reason, PANIC));
+  assert_null (strchr (a->inc.reason, '\033'));
+  assert_int_equal (a->stand, STAND_SUSPECTED);
+  on_disk (w, NULL);
+  on_disk (w, NULL);
+  assert_string_equal (w->running[0]->code, CODE_KERNEL_EVENT);
+  /* Nothing else agrees: it is on record, and nobody is called hung. */
+  verdict (w, "kernel-panic", "low");
+  packed (w, NULL);
+  assert_int_equal (a->stand, STAND_SUSPECTED);
+  assert_false (told_as_hung (w, A));
+  /* Who prints it over and over is not looked at over and over. */
+  for (int i = 0; i < 20; i++)
+    says (w, A, 7, "kernel.trouble.panic", PANIC);
+  assert_ptr_equal (newest (w), a);
+  /* Nor does it become truer by being said for long. */
+  a->inc.opened_wall_ms -= 11 * 60 * 1000;
+  says (w, A, 7, "kernel.trouble.panic", PANIC);
+  assert_ptr_equal (newest (w), a);
+  assert_int_equal (a->stand, STAND_SUSPECTED);
+  a->inc.opened_wall_ms += 11 * 60 * 1000;
+  /* Somebody was answered since. */
+  outcome (w, A, &w->tcp, OUTCOME_OK, "ok", HEALTH_SAME);
+  assert_int_equal (a->stand, STAND_NOT);
+  assert_int_equal (a->inc.end, INCIDENT_RECOVERED);
+  says (w, A, 7, "kernel.trouble.hung_task", "INFO: task x blocked");
+  assert_ptr_equal (newest (w), a);
+  /* Later it is news again. */
+  a->inc.opened_wall_ms -= 11 * 60 * 1000;
+  says (w, A, 7, "kernel.trouble.hung_task", "INFO: task x blocked");
+  assert_ptr_not_equal (newest (w), a);
+}
+
+static void
+a_second_vantage_point_makes_it_firm (void **state)
+{
+  struct world *w = *state;
+
+  says (w, A, 7, "kernel.trouble.panic", PANIC);
+  brought_to (w, "kernel-panic", "high");
+  assert_true (told_as_hung (w, A));
+  says (w, B, 8, "kernel.trouble.panic", PANIC);
+  brought_to (w, "unknown", "low"); /* it was only said */
+  assert_int_equal (newest (w)->stand, STAND_NOT);
+  assert_false (told_as_hung (w, B));
+}
+
+/* The look that text was worth must not stand in the way of the one that a
+ * failed check is worth. */
+static void
+a_failed_check_outdoes_text (void **state)
+{
+  struct world *w = *state;
+  struct active *text;
+
+  says (w, A, 7, "kernel.trouble.soft_lockup", "BUG: soft lockup");
+  text = newest (w);
+  brought_to (w, "soft-lockup", "low");
+  fails (w, A);
+  assert_ptr_not_equal (newest (w), text);
+  assert_int_equal (text->stand, STAND_NOT);
+  assert_string_equal (newest (w)->inc.playbook, "standard");
+  assert_true (told_as_hung (w, A));
+  /* And text adds nothing to what is firm. */
+  text->inc.opened_wall_ms = 0;
+  text = newest (w);
+  says (w, A, 7, "kernel.trouble.panic", PANIC);
+  assert_ptr_equal (newest (w), text);
+  brought_to (w, "soft-lockup", "medium");
+}
+
+/* pvpanic and the text of one panic come in the same breath. */
+static void
+one_panic_is_told_once (void **state)
+{
+  struct world *w = *state;
+
+  says (w, A, 7, "kernel.trouble.panic", PANIC);
+  registry_event (w->d.registry, "rundir", HOST, A, GUEST_EVENT_PANIC, "");
+  assert_int_equal (w->d.incidents->count, 1);
+  assert_string_equal (newest (w)->inc.scenario, BY_MONITOR);
+  assert_string_equal (newest (w)->inc.code, CODE_VMM_EVENT);
+  assert_int_equal (newest (w)->stand, STAND_FIRM);
+  assert_non_null (strstr (w->standing, CODE_VMM_EVENT));
+  on_disk (w, NULL);
+  assert_string_equal (on_disk (w, NULL).code, CODE_VMM_EVENT);
+  assert_string_equal (w->running[0]->code, CODE_VMM_EVENT);
+  verdict (w, "kernel-panic", "high");
+  packed (w, NULL);
+}
+
+static void
+text_that_is_no_suspicion (void **state)
+{
+  struct world *w = *state;
+  struct incarnation inc = { .uuid = A, .pid = 7, .start_time = 100 };
+  struct fact f;
+
+  says (w, A, 7, "kernel.event.usb_plugged", "new device");
+  says (w, A, 7, "kernel.event.panic", PANIC); /* worth no look by its rule */
+  says (w, A, 7, "kernel.troubled", PANIC);
+  says (w, A, 6, "kernel.trouble.panic", PANIC); /* of an earlier life */
+  says (w, "dddddddd-2222-4333-8444-555555555555", 7, "kernel.trouble.panic",
+        PANIC);
+  says (w, "", 0, "kernel.trouble.panic", PANIC); /* the host's */
+  fact_int (&f, &inc, "kernel.trouble.panic", "console", 1);
+  fact_publish (w->d.bus, &f);
+  turn (w);
+  assert_null (w->d.incidents->first);
+}
+
+/* ---- guests that come and go ---- */
+
+static void
+another_life_ends_it (void **state)
+{
+  struct world *w = *state;
+  struct active *a;
+
+  fails (w, A);
+  a = newest (w);
+  on_disk (w, NULL);
+  on_disk (w, NULL);
+  registry_event (w->d.registry, "rundir", HOST, A, GUEST_EVENT_RESET, "");
+  assert_int_equal (a->inc.end, INCIDENT_REBOOTED);
+  assert_int_equal (a->stand, STAND_NOT);
+  assert_int_equal (a->life, LIFE_COLLECTING); /* what was begun is packed */
+  assert_true (w->running[0]->stopped);
+  verdict (w, "unknown", "low");
+  packed (w, NULL);
+  assert_int_equal (a->life, LIFE_DONE);
+  assert_int_equal (a->inc.end, INCIDENT_REBOOTED);
+  fails (w, B);
+  lives (w, B, 80);
+  assert_int_equal (newest (w)->inc.end, INCIDENT_REPLACED);
+  brought_to (w, "unknown", "low");
+}
+
+/* ---- a boot that only text shows ---- */
+
+static void
+shows_boot (struct world *w, const char *uuid, int32_t pid, unsigned boot)
+{
+  struct incarnation inc = { .pid = pid, .start_time = 100, .boot = boot };
+
+  snprintf (inc.uuid, sizeof inc.uuid, "%s", uuid);
+  w->by_text = true;
+  registry_rebooted (w->d.registry, &inc, "text");
+  w->by_text = false;
+}
+
+static void
+reaches (struct world *w, const char *uuid, int32_t pid, unsigned boot,
+         const char *stage)
+{
+  struct incarnation inc = { .pid = pid, .start_time = 100, .boot = boot };
+  struct fact f;
+
+  snprintf (inc.uuid, sizeof inc.uuid, "%s", uuid);
+  fact_text (&f, &inc, "guest.stage", "console", stage, strlen (stage));
+  fact_publish (w->d.bus, &f);
+  turn (w);
+}
+
+static void
+text_alone_ends_no_hang (void **state)
+{
+  struct world *w = *state;
+  struct active *a;
+
+  fails (w, A);
+  a = newest (w);
+  brought_to (w, "userspace-stuck", "high");
+  shows_boot (w, A, 7, 0);
+  assert_true (told_as_hung (w, A));
+  assert_true (a->perhaps_rebooted);
+  assert_int_equal (a->inc.end, INCIDENT_NOT_ENDED);
+  assert_non_null (strstr (w->standing, a->inc.id));
+  /* However far that text goes, whoever is less sure, and more text. */
+  reaches (w, A, 7, 1, "login");
+  is_mute (w, A);
+  says (w, A, 7, "kernel.trouble.panic", PANIC);
+  outcome (w, A, &w->tcp, OUTCOME_OK, "ok", HEALTH_SAME);
+  assert_ptr_equal (newest (w), a);
+  assert_true (told_as_hung (w, A));
+  /* Its uptime says that it was a lie: then it is what it was. */
+  incidents_rebooted (w->d.incidents, A, false);
+  assert_false (a->perhaps_rebooted);
+  assert_true (told_as_hung (w, A));
+  /* Again, and who raised it is answered. */
+  shows_boot (w, A, 7, 1);
+  assert_true (a->perhaps_rebooted);
+  outcome (w, A, &w->uptime, OUTCOME_OK, "ok", HEALTH_BECAME_WELL);
+  assert_false (told_as_hung (w, A));
+  assert_int_equal (a->inc.end, INCIDENT_REBOOTED);
+  assert_string_equal (w->standing, "[]");
+}
+
+static void
+others_confirm_it (void **state)
+{
+  struct world *w = *state;
+  struct active *a;
+
+  fails (w, A);
+  a = newest (w);
+  brought_to (w, "userspace-stuck", "high");
+  shows_boot (w, A, 7, 0);
+  incidents_rebooted (w->d.incidents, A, true); /* by an uptime */
+  assert_int_equal (a->inc.end, INCIDENT_REBOOTED);
+  incidents_rebooted (w->d.incidents, A, true); /* of nothing any more */
+
+  fails (w, B);
+  a = newest (w);
+  brought_to (w, "userspace-stuck", "high");
+  shows_boot (w, B, 8, 0);
+  registry_event (w->d.registry, "rundir", HOST, B, GUEST_EVENT_RESET, "");
+  assert_int_equal (a->inc.end, INCIDENT_REBOOTED);
+
+  /* It fails in its new life, too: another trouble, and no moment in between in
+   * which it is well. */
+  fails (w, C);
+  a = newest (w);
+  brought_to (w, "userspace-stuck", "high");
+  shows_boot (w, C, 9, 0);
+  fails (w, C);
+  assert_int_equal (a->inc.end, INCIDENT_REBOOTED);
+  assert_ptr_not_equal (newest (w), a);
+  assert_true (told_as_hung (w, C));
+  brought_to (w, "boot-stuck", "high");
+}
+
+/* What text raised, text may end, but not by a banner alone. */
+static void
+text_ends_what_text_raised (void **state)
+{
+  struct world *w = *state;
+  struct active *a;
+
+  says (w, A, 7, "kernel.trouble.panic", PANIC);
+  a = newest (w);
+  brought_to (w, "kernel-panic", "low");
+  shows_boot (w, A, 7, 0);
+  assert_int_equal (a->stand, STAND_SUSPECTED);
+  reaches (w, A, 7, 1, "kernel");
+  reaches (w, A, 7, 0, "login"); /* said of the life before */
+  assert_int_equal (a->stand, STAND_SUSPECTED);
+  reaches (w, A, 7, 1, "userspace");
+  assert_int_equal (a->inc.end, INCIDENT_REBOOTED);
+}
+
+/* ---- the same over and over ---- */
+
+static void
+ten_thousand_times_is_one_incident (void **state)
+{
+  struct world *w = *state;
+  struct active *a;
+  char text[200];
+
+  says (w, A, 7, "kernel.trouble.rcu_stall", "INFO: rcu detected stall in f");
+  a = newest (w);
+  brought_to (w, "rcu-stall", "low");
+  outcome (w, A, &w->tcp, OUTCOME_OK, "ok", HEALTH_SAME);
+  assert_int_equal (a->inc.end, INCIDENT_RECOVERED);
+  /* A fact each ten seconds is what there is of it: for a day. */
+  for (unsigned i = 0; i < 10000; i++)
+    {
+      snprintf (text, sizeof text,
+                "INFO: rcu detected stall in f (and %u more of it in 10 s)", i);
+      a->inc.opened_wall_ms -= 8000;
+      says (w, A, 7, "kernel.trouble.rcu_stall", text);
+    }
+  assert_int_equal (w->d.incidents->count, 1);
+  assert_int_equal (w->nputs, 0);
+  /* Other words are news, and so are these in another life. */
+  says (w, A, 7, "kernel.trouble.rcu_stall", "INFO: rcu detected stall in g");
+  assert_int_equal (w->d.incidents->count, 2);
+  brought_to (w, "rcu-stall", "low");
+}
+
+int
+main (void)
+{
+  const struct CMUnitTest tests[] = {
+    WITH (up, who_cannot_be_asked_is_not_called_hung),
+    WITH (up, the_hypervisor_is_believed),
+    WITH (up, its_state_is_believed),
+    WITH (up, one_death_is_told_once),
+    WITH (up, kernel_text_raises_a_suspicion),
+    WITH (up, a_second_vantage_point_makes_it_firm),
+    WITH (up, a_failed_check_outdoes_text),
+    WITH (up, one_panic_is_told_once),
+    WITH (up, text_that_is_no_suspicion),
+    WITH (up, another_life_ends_it),
+    WITH (up, text_alone_ends_no_hang),
+    WITH (up, others_confirm_it),
+    WITH (up, text_ends_what_text_raised),
+    WITH (up, ten_thousand_times_is_one_incident),
+  };
+
+  return cmocka_run_group_tests (tests, NULL, NULL);
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Incidents: what a daemon knows of those before it.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "tests/unit/supervisor/incidents-bed.h"
+
+/* ---- after a restart ---- */
+
+static const char *
+document (const char *uuid, int pid, const char *scenario, unsigned attempts,
+          const char *confidence)
+{
+  static char text[2048];
+  struct incident inc = { .attempts = attempts,
+                          .phase = INCIDENT_COLLECTING,
+                          .opened_wall_ms = 5 };
+  struct json_object *o;
+
+  snprintf (inc.id, sizeof inc.id, "%.1s0000000-0000-4000-8000-000000000000",
+            uuid);
+  snprintf (inc.inc.uuid, sizeof inc.inc.uuid, "%s", uuid);
+  inc.inc.pid = pid;
+  inc.inc.start_time = 100;
+  snprintf (inc.scenario, sizeof inc.scenario, "%s", scenario);
+  if (confidence)
+    {
+      snprintf (inc.verdict.class_, sizeof inc.verdict.class_, "kernel-panic");
+      snprintf (inc.verdict.confidence, sizeof inc.verdict.confidence, "%s",
+                confidence);
+    }
+  o = incident_to_json (&inc);
+  snprintf (text, sizeof text, "%s",
+            json_object_to_json_string_ext (o, JSON_C_TO_STRING_PLAIN));
+  json_object_put (o);
+  return text;
+}
+
+static void
+one_hang_is_told_once (void **state)
+{
+  struct world *w = *state;
+  size_t n;
+
+  n = (size_t) snprintf (w->standing, sizeof w->standing, "[%s,",
+                         document (A, 7, "uptime", 1, "high"));
+  snprintf (w->standing + n, sizeof w->standing - n, "%s]",
+            document (B, 8, BY_KERNEL, 1, "low"));
+  fails (w, A); /* it is not known yet whether this is news */
+  says (w, C, 9, "kernel.trouble.panic", PANIC);
+  assert_null (w->d.incidents->first);
+  incidents_writer_up (w->d.incidents);
+  assert_int_equal (w->d.incidents->count, 2);
+  assert_true (told_as_hung (w, A));
+  assert_false (told_as_hung (w, B));
+  fails (w, A);
+  assert_int_equal (w->d.incidents->count, 2);
+  assert_int_equal (w->nputs + w->nrunning, 0);
+}
+
+static void
+what_was_open_is_taken_up (void **state)
+{
+  struct world *w = *state;
+
+  snprintf (w->open, sizeof w->open, "%s", document (A, 7, "uptime", 1, NULL));
+  incidents_writer_up (w->d.incidents);
+  assert_true (told_as_hung (w, A));
+  assert_int_equal (newest (w)->life, LIFE_COUNTING);
+  assert_int_equal (on_disk (w, NULL).attempts, 2);
+  verdict (w, "unknown", "low");
+  packed (w, NULL);
+  assert_int_equal (newest (w)->life, LIFE_DONE);
+}
+
+/* It took the daemon with it twice. */
+static void
+no_third_attempt (void **state)
+{
+  struct world *w = *state;
+
+  snprintf (w->open, sizeof w->open, "%s", document (A, 7, "uptime", 2, NULL));
+  incidents_writer_up (w->d.incidents);
+  assert_int_equal (newest (w)->life, LIFE_PACKING);
+  assert_int_equal (w->nputs + w->nrunning, 0);
+  packed (w, NULL);
+}
+
+static void
+it_waits_for_its_guest (void **state)
+{
+  struct world *w = *state;
+
+  snprintf (
+      w->open, sizeof w->open, "%s",
+      document ("eeeeeeee-2222-4333-8444-555555555555", 5, "uptime", 0, NULL));
+  incidents_writer_up (w->d.incidents);
+  assert_int_equal (newest (w)->life, LIFE_WAITING);
+  lives (w, "eeeeeeee-2222-4333-8444-555555555555", 5);
+  assert_int_equal (newest (w)->life, LIFE_COUNTING);
+  brought_to (w, "unknown", "low");
+}
+
+static void
+but_not_for_ever (void **state)
+{
+  struct world *w = *state;
+
+  snprintf (
+      w->open, sizeof w->open, "%s",
+      document ("eeeeeeee-2222-4333-8444-555555555555", 5, "uptime", 0, NULL));
+  incidents_writer_up (w->d.incidents);
+  loop_advance (w->d.loop, FIND_GUESTS_MS + 1);
+  turn (w);
+  assert_int_equal (newest (w)->life, LIFE_PACKING);
+  packed (w, NULL);
+}
+
+int
+main (void)
+{
+  const struct CMUnitTest tests[] = {
+    WITH (setup, one_hang_is_told_once),
+    WITH (setup, what_was_open_is_taken_up),
+    WITH (setup, no_third_attempt),
+    WITH (setup, it_waits_for_its_guest),
+    WITH (setup, but_not_for_ever),
+  };
+
+  return cmocka_run_group_tests (tests, NULL, NULL);
+}

@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Where QEMU has a guest's memory: by its options and its mappings, and
+ * whether the monitor agrees.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "guests/qemu.h"
+#include "transports/memory.h"
+
+#include <string.h>
+
+#define MiB (1ull << 20)
+#define GiB (1ull << 30)
+#define X86 "/usr/bin/qemu-system-x86_64 "
+#define ARM "/usr/bin/qemu-system-aarch64 "
+
+static struct qemu_args *
+args_of (const char *line, const char *config)
+{
+  struct qemu_args *a = NULL;
+  char *copy = strdup (line);
+  size_t len = strlen (line);
+
+  for (size_t i = 0; i < len; i++)
+    if (copy[i] == ' ')
+      copy[i] = '\0';
+  assert_int_equal (qemu_args_parse (copy, len + 1, &a, NULL), 0);
+  if (config)
+    qemu_args_add_config (a, config, strlen (config));
+  free (copy);
+  return a;
+}
+
+static int
+plan (const char *line, const char *config, struct memory_plan *ret,
+      struct error *err)
+{
+  struct qemu_args *a CLEANUP_QEMU_ARGS = args_of (line, config);
+
+  return memory_plan_make (a, 0, ret, err);
+}
+
+struct piece
+{
+  uint64_t gpa, len, at;
+  unsigned block;
+};
+
+static void
+expect (const char *line, const char *config, const struct piece *want,
+        unsigned n)
+{
+  struct error err = ERROR_INIT;
+  struct memory_plan p;
+
+  if (plan (line, config, &p, &err) < 0)
+    fail_msg ("%s: %s", line, error_text (&err));
+  if (p.npieces != n)
+    fail_msg ("%s: %u pieces", line, p.npieces);
+  for (unsigned i = 0; i < n; i++)
+    if (p.pieces[i].gpa != want[i].gpa || p.pieces[i].len != want[i].len
+        || p.pieces[i].at != want[i].at || p.pieces[i].block != want[i].block)
+      fail_msg ("%s: piece %u is %#llx+%#llx of %u at %#llx", line, i,
+                (unsigned long long) p.pieces[i].gpa,
+                (unsigned long long) p.pieces[i].len, p.pieces[i].block,
+                (unsigned long long) p.pieces[i].at);
+}
+
+#define EXPECT(line, config, ...)                                             \
+  expect (line, config, (const struct piece[]){ __VA_ARGS__ },                \
+          sizeof ((const struct piece[]){ __VA_ARGS__ })                      \
+              / sizeof (struct piece))
+
+/* ---- machines ---- */
+
+static void
+splits_pcs_as_qemu_does (void **state)
+{
+  EXPECT (X86 "-m 256", NULL, { 0, 256 * MiB, 0, 0 });
+  EXPECT (X86 "-m size=262144k", NULL, { 0, 256 * MiB, 0, 0 });
+  EXPECT (X86 "-machine q35 -m 2815", NULL, { 0, 2815 * MiB, 0, 0 });
+  EXPECT (X86 "-machine q35 -m 2816", NULL, { 0, 2 * GiB, 0, 0 },
+          { 4 * GiB, 768 * MiB, 2 * GiB, 0 });
+  EXPECT (X86 "-M pc-q35-7.2,accel=kvm -m 8G,slots=4,maxmem=64G", NULL,
+          { 0, 2 * GiB, 0, 0 }, { 4 * GiB, 6 * GiB, 2 * GiB, 0 });
+  EXPECT (X86 "-m 3583", NULL, { 0, 3583 * MiB, 0, 0 });
+  EXPECT (X86 "-machine pc-i440fx-9.0 -m 3584", NULL, { 0, 3 * GiB, 0, 0 },
+          { 4 * GiB, 512 * MiB, 3 * GiB, 0 });
+  EXPECT (X86 "-machine pc,max-ram-below-4g=1G -m 4G", NULL,
+          { 0, 1 * GiB, 0, 0 }, { 4 * GiB, 3 * GiB, 1 * GiB, 0 });
+  EXPECT (X86 "-machine q35,max-ram-below-4g=1G -m 4G", NULL,
+          { 0, 1 * GiB, 0, 0 }, { 4 * GiB, 3 * GiB, 1 * GiB, 0 });
+  EXPECT (X86 "-M microvm -m 4G", NULL, { 0, 3 * GiB, 0, 0 },
+          { 4 * GiB, 1 * GiB, 3 * GiB, 0 });
+}
+
+static void
+knows_arms_board (void **state)
+{
+  EXPECT (ARM "-machine virt-9.0,gic-version=3 -m 8G", NULL,
+          { 1 * GiB, 8 * GiB, 0, 0 });
+}
+
+static void
+reads_what_eve_writes (void **state)
+{
+  EXPECT (X86 "-nodefaults -readconfig /run/x.cfg",
+          "[machine]\n  type = \"pc-q35-3.1\"\n  dump-guest-core = \"off\"\n"
+          "[memory]\n  size = \"4096\"\n[smp-opts]\n  cpus = \"2\"\n",
+          { 0, 2 * GiB, 0, 0 }, { 4 * GiB, 2 * GiB, 2 * GiB, 0 });
+  EXPECT (X86 "-readconfig /run/x.cfg",
+          "[machine]\n type = \"q35\"\n memory-backend = \"mem\"\n"
+          "[memory]\n size = \"1024\"\n"
+          "[object \"mem\"]\n qom-type = \"memory-backend-memfd\"\n"
+          " size = \"1024M\"\n share = \"on\"\n",
+          { 0, 1 * GiB, 0, 0 });
+}
+
+static void
+reads_what_libvirt_writes (void **state)
+{
+  struct memory_plan p;
+
+  EXPECT (X86 "-machine pc-q35-7.2,usb=off,memory-backend=pc.ram -m "
+              "size=4194304k -object {\"qom-type\":\"memory-backend-ram\","
+              "\"id\":\"pc.ram\",\"size\":4294967296}",
+          NULL, { 0, 2 * GiB, 0, 0 }, { 4 * GiB, 2 * GiB, 2 * GiB, 0 });
+  /* Two NUMA nodes, written in the other order, and a DIMM. */
+  EXPECT (X86
+          "-machine pc-q35-7.2 -m size=2097152k,slots=16,maxmem=8388608k "
+          "-object {\"qom-type\":\"memory-backend-memfd\",\"id\":\"ram-node1\","
+          "\"share\":true,\"size\":1073741824} "
+          "-object {\"qom-type\":\"memory-backend-memfd\",\"id\":\"ram-node0\","
+          "\"share\":true,\"size\":3221225472} "
+          "-numa node,nodeid=1,cpus=1,memdev=ram-node1 "
+          "-numa node,nodeid=0,cpus=0,memdev=ram-node0 "
+          "-object {\"qom-type\":\"memory-backend-ram\",\"id\":\"memdimm0\","
+          "\"size\":536870912} "
+          "-device {\"driver\":\"pc-dimm\",\"node\":0,\"memdev\":\"memdimm0\","
+          "\"id\":\"dimm0\",\"slot\":0}",
+          NULL, { 0, 2 * GiB, 0, 0 }, { 4 * GiB, 1 * GiB, 2 * GiB, 0 },
+          { 5 * GiB, 1 * GiB, 0, 1 }, { 6 * GiB, 512 * MiB, 0, 2 });
+  assert_int_equal (
+      plan (X86 "-M q35,memory-backend=m -m 1G -object "
+                "memory-backend-file,id=m,size=1G,mem-path=/dev/hugepages/x,"
+                "share=on",
+            NULL, &p, NULL),
+      0);
+  assert_true (p.blocks[0].named && p.blocks[0].shared);
+  assert_string_equal (p.blocks[0].path, "/dev/hugepages/x");
+  assert_int_equal (plan (X86 "-m 1G -mem-path /dev/hugepages", NULL, &p, NULL),
+                    0);
+  assert_true (p.blocks[0].named && !p.blocks[0].shared);
+}
+
+static void
+refuses_in_one_sentence (void **state)
+{
+  static const struct
+  {
+    const char *line, *says;
+  } cases[] = {
+    { X86 "-m 1G -object sev-guest,id=s -machine "
+          "q35,confidential-guest-support=s",
+      "AMD SEV:" },
+    { X86 "-m 1G -machine q35 -object "
+          "{\"qom-type\":\"tdx-guest\",\"id\":\"t\"}",
+      "Intel TDX:" },
+    { X86 "-m 1G -machine q35,confidential-guest-support=x", "encrypted" },
+    { ARM "-m 1G -machine sbsa-ref", "sbsa-ref" },
+    { ARM "-m 1G", "type" },
+    { X86 "-readconfig /x/y", "configuration file" },
+    { X86 "-M q35,memory-backend=no -m 1G", "not described" },
+    { X86 "-m lots", "how much" },
+  };
+  struct memory_plan p;
+
+  for (unsigned i = 0; i < ARRAY_LEN (cases); i++)
+    {
+      struct error err = ERROR_INIT;
+
+      assert_true (plan (cases[i].line, NULL, &p, &err) < 0);
+      if (!strstr (error_text (&err), cases[i].says))
+        fail_msg ("%s: %s", cases[i].line, error_text (&err));
+    }
+  assert_int_equal (plan (X86 "-m 1G -incoming defer", NULL, &p, NULL), 0);
+  assert_non_null (strstr (p.note, "post-copy"));
+}
+
+/* ---- mappings ---- */
+
+/* 256 MiB behind something that the kernel could have joined with it. */
+#define BEFORE                                                                \
+  "555e13f4e000-555e142f7000 rw-p 00de3000 fe:00 10977377    /usr/bin/qemu\n" \
+  "555e15bc5000-555e16c23000 rw-p 00000000 00:00 0           [heap]\n"        \
+  "7f629c000000-7f629c30d000 rw-p 00000000 00:00 0 \n"                        \
+  "7f629c30d000-7f62a0000000 ---p 00000000 00:00 0 \n"
+#define AFTER                                                                 \
+  "7f62b3e00000-7f62b3e01000 ---p 00000000 00:00 0 \n"                        \
+  "7f62bc000000-7f62bffff000 rwxp 00000000 00:00 0 \n"                        \
+  "7f62bffff000-7f62c0000000 ---p 00000000 00:00 0 \n"
+#define RAM 0x7f62a3e00000ull
+
+static int
+place (const char *line, const char *maps, struct memory_map *ret,
+       struct error *err)
+{
+  struct memory_plan p;
+
+  assert_int_equal (plan (line, NULL, &p, NULL), 0);
+  return memory_plan_place (&p, maps, strlen (maps), ret, err);
+}
+
+static void
+finds_anonymous_memory (void **state)
+{
+  static const char *const shapes[] = {
+    BEFORE "7f62a2c7c000-7f62a3e00000 rw-p 00000000 00:00 0 \n"
+           "7f62a3e00000-7f62b3e00000 rw-p 00000000 00:00 0 \n" AFTER,
+    /* Split by the kernel. */
+    BEFORE "7f62a3e00000-7f62a8000000 rw-p 00000000 00:00 0 \n"
+           "7f62a8000000-7f62b3e00000 rw-p 00000000 00:00 0 \n" AFTER,
+    /* Joined with what lies before it. */
+    BEFORE "7f62a2c7c000-7f62b3e00000 rw-p 00000000 00:00 0 \n" AFTER,
+    /* Another of its size, without a page behind it that nobody may touch. */
+    BEFORE "7f6280000000-7f6290000000 rw-p 00000000 00:00 0 \n"
+           "7f62a3e00000-7f62b3e00000 rw-p 00000000 00:00 0 \n" AFTER,
+  };
+  struct memory_map map;
+
+  for (unsigned i = 0; i < ARRAY_LEN (shapes); i++)
+    {
+      struct error err = ERROR_INIT;
+
+      if (place (X86 "-m 256", shapes[i], &map, &err) < 0)
+        fail_msg ("%u: %s", i, error_text (&err));
+      assert_int_equal (map.n, 1);
+      assert_false (map.file);
+      assert_int_equal (map.ranges[0].at, RAM);
+      assert_int_equal (map.ranges[0].va, RAM);
+      assert_int_equal (map.size, 256 * MiB);
+      assert_string_equal (map.note, "");
+    }
+}
+
+static void
+says_when_it_cannot_be_told (void **state)
+{
+  static const char two[]
+      = "7f6280000000-7f6290000000 rw-p 00000000 00:00 0 \n"
+        "7f6290000000-7f6290001000 ---p 00000000 00:00 0 \n"
+        "7f62a3e00000-7f62b3e00000 rw-p 00000000 00:00 0 \n" AFTER;
+  struct memory_map map;
+
+  assert_int_equal (place (X86 "-m 256", two, &map, NULL), -EEXIST);
+  assert_int_equal (place (X86 "-m 257", two, &map, NULL), -ENOENT);
+  assert_int_equal (place (X86 "-m 256", "", &map, NULL), -ENOENT);
+  assert_int_equal (place (X86 "-m 256", "\n\nzz-yy rw-p\n7", &map, NULL),
+                    -ENOENT);
+  /* Two nodes as large: from the top down, and said to be a guess. */
+  assert_int_equal (
+      place (X86 "-m 512 -object memory-backend-ram,id=a,size=256M -object "
+                 "memory-backend-ram,id=b,size=256M -numa node,memdev=a "
+                 "-numa node,memdev=b",
+             two, &map, NULL),
+      0);
+  assert_int_equal (map.ranges[0].va, RAM);
+  assert_int_equal (map.ranges[1].va, 0x7f6280000000);
+  assert_non_null (strstr (map.note, "guess"));
+}
+
+static void
+finds_files (void **state)
+{
+  static const char memfd[]
+      = BEFORE
+      "7f6280000000-7f6288000000 rw-s 00000000 00:01 77 /memfd:x (deleted)\n"
+      "7f6288000000-7f6290000000 rw-s 08000000 00:01 77 /memfd:x (deleted)\n"
+      "7f62a3e00000-7f62b3e00000 rw-p 00000000 00:00 0 \n" AFTER;
+  static const char file[]
+      = "7f6280000000-7f6290000000 rw-p 00000000 00:31 9 "
+        "/dev/hugepages/libvirt/qemu/1-a/qemu_back_mem._objects_pc.ram.Xy1 "
+        "(deleted)\n"
+        "7f62a0000000-7f62b0000000 rw-p 00000000 00:31 8 /srv/other\n";
+  struct memory_map map;
+
+  assert_int_equal (
+      place (X86 "-m 256 -M q35,memory-backend=pc.ram -object "
+                 "memory-backend-memfd,id=pc.ram,size=256M",
+             memfd, &map, NULL),
+      0);
+  assert_true (map.file);
+  assert_string_equal (map.mapping, "7f6280000000-7f6288000000");
+  assert_int_equal (map.ranges[0].at, 0);
+  assert_int_equal (map.ranges[0].va, 0x7f6280000000);
+  /* A private mapping of a file: what the guest wrote is not in the file. */
+  assert_int_equal (
+      place (X86 "-m 256 -M q35,memory-backend=pc.ram -object "
+                 "memory-backend-file,id=pc.ram,size=256M,mem-path="
+                 "/dev/hugepages/libvirt/qemu/1-a",
+             file, &map, NULL),
+      0);
+  assert_false (map.file);
+  assert_int_equal (map.ranges[0].at, 0x7f6280000000);
+}
+
+/* ---- the monitor ---- */
+
+static const char mtree[]
+    = "FlatView #0\r\n AS \"mch\", root: bus master container\r\n"
+      " Root memory region: (none)\r\n  No rendered FlatView\r\n\r\n"
+      "FlatView #1\r\n AS \"cpu-smm-0\", root: memory\r\n"
+      " Root memory region: memory\r\n"
+      "  0000000000000000-00000000000000ff (prio 0, ram): other\r\n\r\n"
+      "FlatView #3\r\n AS \"memory\", root: system\r\n"
+      " AS \"cpu-memory-0\", root: system\r\n Root memory region: system\r\n"
+      "  0000000000000000-00000000000c2fff (prio 0, ram): pc.ram\r\n"
+      "  00000000000c3000-00000000000e7fff (prio 0, rom): pc.ram @0c3000\r\n"
+      "  00000000000e8000-000000000fffffff (prio 0, ram): pc.ram @0e8000\r\n"
+      "  00000000b0000000-00000000bfffffff (prio 0, i/o): pcie-mmcfg\r\n"
+      "  00000000fffc0000-00000000ffffffff (prio 0, rom): pc.bios\r\n\r\n"
+      "FlatView #4\r\n AS \"I/O\", root: io\r\n Root memory region: io\r\n"
+      "  0000000000000000-0000000000000007 (prio 0, ram): dma-chan\r\n";
+
+static void
+asks_the_monitor (void **state)
+{
+  struct memory_range said[8];
+  struct memory_map map = { .n = 1, .ranges = { { 0, 256 * MiB, RAM, RAM } } };
+  int n = memory_mtree_parse (mtree, sizeof mtree - 1, said, 8, NULL);
+
+  assert_int_equal (n, 4);
+  assert_int_equal (said[1].gpa, 0xc3000);
+  assert_int_equal (said[2].len, 256 * MiB - 0xe8000);
+  for (int i = 0; i < 3; i++)
+    said[i].va = RAM + said[i].gpa;
+  said[3].va = 0x7f6290000000;
+  assert_int_equal (memory_compare (&map, said, 4, NULL), 0);
+  said[2].va += 4096;
+  assert_int_equal (memory_compare (&map, said, 4, NULL), -ESTALE);
+  said[2].va -= 4096;
+  map.ranges[1] = (struct memory_range){ 4 * GiB, MiB, 0, 0 };
+  map.n = 2;
+  assert_int_equal (memory_compare (&map, said, 4, NULL), -ESTALE);
+  assert_int_equal (memory_mtree_parse (mtree, sizeof mtree - 1, said, 2, NULL),
+                    -E2BIG);
+  assert_int_equal (memory_mtree_parse ("unknown", 7, said, 2, NULL), -EBADMSG);
+}
+
+int
+main (void)
+{
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test (splits_pcs_as_qemu_does),
+    cmocka_unit_test (knows_arms_board),
+    cmocka_unit_test (reads_what_eve_writes),
+    cmocka_unit_test (reads_what_libvirt_writes),
+    cmocka_unit_test (refuses_in_one_sentence),
+    cmocka_unit_test (finds_anonymous_memory),
+    cmocka_unit_test (says_when_it_cannot_be_told),
+    cmocka_unit_test (finds_files),
+    cmocka_unit_test (asks_the_monitor),
+  };
+
+  return cmocka_run_group_tests (tests, NULL, NULL);
+}
