@@ -578,7 +578,22 @@ ksyms_addr (const struct ksyms *k, const char *name)
 {
   uint32_t i;
 
-  return index_of (k, name, &i) ? k->addr[i] : ksyms_module_addr_ (k, name);
+  if (index_of (k, name, &i))
+    return k->addr[i];
+  for (i = 0; i < k->nadded; i++)
+    if (strcmp (k->added[i].name, name) == 0)
+      return k->added[i].va;
+  return ksyms_module_addr_ (k, name);
+}
+
+bool
+ksyms_add (struct ksyms *k, const char *name, uint64_t va)
+{
+  if (k->nadded == KSYMS_ADDED)
+    return false;
+  k->added[k->nadded].name = name;
+  k->added[k->nadded++].va = va;
+  return true;
 }
 
 /* The last symbol at or before va. */
