@@ -127,6 +127,133 @@ cpus (void **state)
   bed_close (&b);
 }
 
+/* ---- a kernel that names no data ---- */
+
+static const struct stand_in_member learn_members[] = {
+  { "task_struct", "se.cfs_rq", 0x80, 8 },
+  { "cfs_rq", "rq", 0x100, 8 },
+  { "rq", "cpu", 0x900, 4 },
+  { "rq", "idle", 0x910, 8 },
+  { "runqueues", NULL, 0x2000, 0 },
+  { NULL, NULL, 0, 0 },
+};
+
+#define OWN 0x10000 /* what a CPU has of its own */
+#define TASKS 0x40
+
+static uint64_t
+make_task (struct bed *b, uint64_t at, uint64_t rq)
+{
+  fakemem_u64 (&b->f, at + 0x80, rq + 0x200);
+  return at;
+}
+
+/* Three tasks of each of n CPUs; the last CPU's queue is another's. */
+static void
+make_queues (struct bed *b, uint64_t own, unsigned n, uint64_t init)
+{
+  fakemem_list (&b->f, init + TASKS);
+  for (unsigned cpu = 0; cpu < n; cpu++)
+    {
+      uint64_t rq = own + cpu * OWN + 0x2000;
+
+      fakemem_u64 (&b->f, rq + 0x200 + 0x100, rq);
+      fakemem_u32 (&b->f, rq + 0x900, cpu);
+      fakemem_u64 (&b->f, rq + 0x910,
+                   cpu == 0 ? make_task (b, init, rq)
+                            : make_task (b, fakemem_alloc (&b->f, 256), rq));
+      for (unsigned i = 0; i < 3; i++)
+        fakemem_list_add (&b->f, init + TASKS,
+                          make_task (b, fakemem_alloc (&b->f, 256), rq)
+                              + TASKS);
+    }
+}
+
+static void
+learned_cpus (void **state)
+{
+  static const struct stand_in_var vars[]
+      = { { "init_task", FAKE_RODATA + 0x8000 }, { NULL, 0 } };
+  struct bed b;
+  uint64_t own, base;
+
+  stand_in_members = learn_members;
+  bed_open (&b, vars);
+  b.k->fields.at[TASK_TASKS] = (struct field_at){ .offset = TASKS, .size = 16 };
+  own = fakemem_alloc (&b.f, 4 * OWN);
+  make_queues (&b, own, 4, vars[0].at);
+  /* What says that it is of CPU 3 does not know an idle task of its own. */
+  fakemem_u64 (&b.f, own + 3 * OWN + 0x2910, vars[0].at);
+  mem_fresh (b.m);
+  assert_int_equal (kernel_cpus (b.k), 3);
+  for (unsigned cpu = 0; cpu < 3; cpu++)
+    {
+      assert_true (kernel_cpu_base (b.k, cpu, &base));
+      assert_true (base == own + cpu * OWN);
+      assert_true (kernel_percpu (b.k, "runqueues", cpu) == base + 0x2000);
+    }
+  assert_false (kernel_cpu_base (b.k, 3, &base));
+  bed_close (&b);
+
+  /* Nothing that fits: the registers' word counts. */
+  bed_open (&b, vars);
+  b.k->fields.at[TASK_TASKS] = (struct field_at){ .offset = TASKS, .size = 16 };
+  assert_int_equal (kernel_cpus (b.k), 1);
+  assert_true (kernel_cpu_base (b.k, 0, &base));
+  assert_true (base == FAKE_LINEAR + 0x10000);
+  bed_close (&b);
+  stand_in_members = NULL;
+}
+
+/* The list whose nodes begin a module, and not another that modules are in. */
+static void
+learned_modules (void **state)
+{
+  const uint64_t region = 0xffffffffc0300000ULL;
+  const uint64_t data = FAKE_RODATA + 0x200000;
+  struct bed b;
+  uint64_t first, second, page;
+
+  bed_open (&b, NULL);
+  /* The image's data, behind its constants, and the modules. */
+  page = fakemem_alloc (&b.f, 2 << 20) - FAKE_LINEAR;
+  fakemem_map_x86 (&b.f, data, page = (page + 0x1fffff) & ~0x1fffffULL, 21,
+                   FAKE_WRITABLE | FAKE_NO_EXEC);
+  (void) fakemem_take (&b.f, 2 << 20, 4096);
+  b.k->image.len += 2 << 20;
+  first = fakemem_alloc (&b.f, 4096) - FAKE_LINEAR;
+  second = fakemem_alloc (&b.f, 4096) - FAKE_LINEAR;
+  fakemem_map_x86 (&b.f, region, first, 12, FAKE_WRITABLE);
+  fakemem_map_x86 (&b.f, region + 0x8000, second, 12, FAKE_WRITABLE);
+  mem_fresh (b.m);
+  b.k->fields.at[MODULE_LIST] = (struct field_at){ .offset = 8, .size = 16 };
+  assert_int_equal (kernel_var (b.k, "modules"), 0); /* no names known */
+  b.k->fields.at[MODULE_NAME] = (struct field_at){ .offset = 24, .size = 56 };
+  b.k->fields.at[MODULE_STATE] = (struct field_at){ .offset = 0, .size = 4 };
+  for (unsigned list = 0; list < 2; list++)
+    {
+      const unsigned at = list == 0 ? 0x300 : 8; /* another list comes first */
+      const uint64_t head = data + 0xfff8 + list * 0x20000;
+      unsigned char *of[] = { b.f.bytes + first + at, b.f.bytes + second + at,
+                              b.f.bytes + page + (head - data) };
+      const uint64_t va[] = { region + at, region + 0x8000 + at, head };
+
+      for (unsigned i = 0; i < 3; i++)
+        {
+          memcpy (of[i], &va[(i + 1) % 3], 8);
+          memcpy (of[i] + 8, &va[(i + 2) % 3], 8);
+        }
+    }
+  strcpy ((char *) b.f.bytes + first + 24, "hang");
+  strcpy ((char *) b.f.bytes + second + 24, "virtio_blk");
+  strcpy ((char *) b.f.bytes + first + 0x300 + 16, "x");
+  strcpy ((char *) b.f.bytes + second + 0x300 + 16, "y\033");
+  mem_fresh (b.m);
+  assert_true (kernel_var (b.k, "modules") == data + 0xfff8 + 0x20000);
+  assert_int_equal (kernel_var (b.k, "others"), 0);
+  bed_close (&b);
+}
+
 static void
 names (void **state)
 {
@@ -305,6 +432,8 @@ main (void)
     cmocka_unit_test (members),
     cmocka_unit_test (cpus),
     cmocka_unit_test (names),
+    cmocka_unit_test (learned_cpus),
+    cmocka_unit_test (learned_modules),
     cmocka_unit_test (whole_lists),
     cmocka_unit_test (torn_lists),
     cmocka_unit_test (endless_lists),
