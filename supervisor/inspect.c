@@ -90,8 +90,8 @@ how_it_ended (int r, const struct parser_end *end, struct error *err)
 }
 
 static int
-ask (const struct inspect_spec *spec, struct parser_run *p,
-     uint64_t deadline, struct look *l)
+ask (const struct inspect_spec *spec, struct parser_run *p, uint64_t deadline,
+     struct look *l)
 {
   struct json_object *question = json_object_new_object ();
   int r;

@@ -17,7 +17,7 @@
 
 #include <string.h>
 
-#define LOOK_MS 10000 /* of one question, unless it says less */
+#define LOOK_MS 10000        /* of one question, unless it says less */
 #define MAX_ROWS (24u << 20) /* a slow reader is given as much at once */
 #define MAX_NAMES 32
 
@@ -52,8 +52,8 @@ range_of (struct json_object *triple, struct mem_range *ret)
       if (v[i] < 0)
         return false;
     }
-  *ret = (struct mem_range){ (uint64_t) v[0], (uint64_t) v[1],
-                             (uint64_t) v[2] };
+  *ret
+      = (struct mem_range){ (uint64_t) v[0], (uint64_t) v[1], (uint64_t) v[2] };
   return true;
 }
 
@@ -174,8 +174,8 @@ find (struct inspect *t, struct error *err)
 {
   if (t->k)
     return renew_registers (t, err);
-  return kernel_find (t->mem, t->nregs ? t->regs : NULL,
-                      (unsigned) t->nregs, &t->k, err);
+  return kernel_find (t->mem, t->nregs ? t->regs : NULL, (unsigned) t->nregs,
+                      &t->k, err);
 }
 
 static const char **
@@ -185,10 +185,8 @@ names_of (struct json_object *list, const char *names[MAX_NAMES + 1])
 
   if (!json_object_is_type (list, json_type_array))
     return NULL;
-  for (size_t i = 0; i < json_object_array_length (list) && n < MAX_NAMES;
-       i++)
-    names[n++]
-        = json_object_get_string (json_object_array_get_idx (list, i));
+  for (size_t i = 0; i < json_object_array_length (list) && n < MAX_NAMES; i++)
+    names[n++] = json_object_get_string (json_object_array_get_idx (list, i));
   names[n] = NULL;
   return n ? names : NULL;
 }
@@ -231,8 +229,8 @@ look (struct inspect *t, struct frame *f, struct json_object *end,
   *ret_found = clock_cpu_us ();
   json_add_bool (end, "found", r == 0);
   if (r == 0)
-    r = look_run (t->k, names_of (json_get (f->head, "sections"), names),
-                  rows, &why);
+    r = look_run (t->k, names_of (json_get (f->head, "sections"), names), rows,
+                  &why);
   if (rows_flush (rows) < 0 && r == 0 && !t->io->failed)
     r = error_set (&why, EIO, "a row was not made well");
   if (r < 0)
@@ -265,8 +263,8 @@ answer (struct inspect *t, struct frame *f, struct error *err)
 
   if (!op || strcmp (op, "look") != 0)
     return error_set (err, EINVAL, "not a question about memory");
-  mem_again (t->mem, clock_ms () + (ms > 0 && ms < LOOK_MS ? (uint64_t) ms
-                                                           : LOOK_MS));
+  mem_again (t->mem,
+             clock_ms () + (ms > 0 && ms < LOOK_MS ? (uint64_t) ms : LOOK_MS));
   r = take_registers (t, f, err);
   if (r < 0)
     return r;

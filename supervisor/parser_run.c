@@ -24,8 +24,8 @@
 #include <time.h>
 
 #define MAX_ARGS 16
-#define FOLLOW_MS 500 /* for it to end by itself */
-#define DIE_MS 2000   /* for the kernel to end it */
+#define FOLLOW_MS 500     /* for it to end by itself */
+#define DIE_MS 2000       /* for the kernel to end it */
 #define OUT_OF_THE_WAY 16 /* above all numbers that a parser's have */
 
 extern char **environ;
@@ -71,8 +71,8 @@ set_signals (posix_spawnattr_t *attr)
   sigfillset (&usual);
   posix_spawnattr_setsigmask (attr, &none);
   posix_spawnattr_setsigdefault (attr, &usual);
-  posix_spawnattr_setflags (attr, POSIX_SPAWN_SETSIGMASK
-                                      | POSIX_SPAWN_SETSIGDEF);
+  posix_spawnattr_setflags (attr,
+                            POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
 }
 
 static int
@@ -194,8 +194,8 @@ parser_run_ask (struct parser_run *p, struct json_object *head,
 }
 
 int
-parser_run_listen (struct parser_run *p, uint64_t deadline,
-                   parser_frame_fn *fn, void *arg, struct error *err)
+parser_run_listen (struct parser_run *p, uint64_t deadline, parser_frame_fn *fn,
+                   void *arg, struct error *err)
 {
   for (;;)
     {
@@ -250,8 +250,7 @@ parser_run_end (struct parser_run *p, bool now, struct parser_end *ret)
   if (!p)
     return;
   close (p->sock);
-  gone = !now
-         && wait_until (p->pid, clock_ms () + FOLLOW_MS, &status, &usage);
+  gone = !now && wait_until (p->pid, clock_ms () + FOLLOW_MS, &status, &usage);
   if (!gone)
     {
       kill (p->pid, SIGKILL);
@@ -301,8 +300,7 @@ parser_lines_check (const char *lines, size_t len, size_t max,
       const char *end = memchr (lines, '\n', len);
       size_t n = end ? (size_t) (end - lines) : len, values;
 
-      if (!end || n == 0 || n > max || lines[0] != '{'
-          || !is_quiet (lines, n)
+      if (!end || n == 0 || n > max || lines[0] != '{' || !is_quiet (lines, n)
           || json_scan (lines, n, JSON_WIRE, NULL, &values, &fault) < 0)
         return error_set (err, EBADMSG,
                           "the parser process said what is no row (what it "
