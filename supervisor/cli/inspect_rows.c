@@ -88,13 +88,13 @@ print_any (struct inspect_view *v, struct json_object *row)
 
 /* ---- the guest, its kernel ---- */
 
+/* The first lines are for programmes, too. */
 static void
 print_guest (struct inspect_view *v, struct json_object *row)
 {
-  out (v, "%s: pid %lld, %s, %lld MiB, read by its %s", row_str (row, "guest"),
-       num (row, "pid"), row_str (row, "run"), num (row, "memory_bytes") >> 20,
-       strcmp (row_str (row, "read_by"), "file") == 0 ? "memory file"
-                                                      : "process");
+  out (v, "guest=%s pid=%lld run=%s memory_mib=%lld read_by=%s",
+       row_str (row, "guest"), num (row, "pid"), row_str (row, "run"),
+       num (row, "memory_bytes") >> 20, row_str (row, "read_by"));
   end_line (v);
   if (row_str (row, "registers_why")[0])
     print_paragraph (v->to, "no registers: ", row_str (row, "registers_why"));
@@ -108,12 +108,12 @@ static void
 print_kernel (struct inspect_view *v, struct json_object *row)
 {
   v->arm = strcmp (row_str (row, "arch"), "arm64") == 0;
-  print_paragraph (v->to, "", row_str (row, "banner"));
-  out (v, "%s, %lld vCPUs, %lld MiB; kernel at %s, found by %s",
-       row_str (row, "arch"), num (row, "vcpus"),
+  out (v, "kernel=%s arch=%s vcpus=%lld memory_mib=%lld at=%s found_by=%s",
+       row_str (row, "release"), row_str (row, "arch"), num (row, "vcpus"),
        num (row, "memory_bytes") >> 20, row_str (json_get (row, "image"), "va"),
        row_str (row, "found"));
   end_line (v);
+  print_paragraph (v->to, "", row_str (row, "banner"));
 }
 
 static void

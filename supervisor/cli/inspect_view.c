@@ -94,14 +94,14 @@ take (struct inspect_view *v, struct json_object *row)
     keep_stack (v, row);
   else if (task)
     row_list_add (&v->tasks, row);
+  else if (strcmp (kind, "lacks") == 0)
+    row_list_add (&v->lacks, row);
   else if (v->form == INSPECT_FOLDED)
     {
       /* What a CPU does is a stack like others. */
       if (strcmp (kind, "cpu") == 0)
         row_list_add (&v->tasks, row);
     }
-  else if (strcmp (kind, "lacks") == 0)
-    row_list_add (&v->lacks, row);
   else
     {
       if (v->tasks.n > 0)
@@ -111,33 +111,51 @@ take (struct inspect_view *v, struct json_object *row)
     }
 }
 
+static struct json_object *
+parse (const char *line, size_t len)
+{
+  struct json_tokener *tok = json_tokener_new ();
+  struct json_object *row = NULL;
+
+  if (tok)
+    row = json_tokener_parse_ex (tok, line, (int) len);
+  json_tokener_free (tok);
+  return row;
+}
+
+/* Rows are not read when they are only passed on, but for these. */
+static bool
+is_lack (const char *line, size_t len)
+{
+  static const char begin[] = "{\"row\":\"lacks\"";
+
+  return len > sizeof begin && memcmp (line, begin, sizeof begin - 1) == 0;
+}
+
 static int
 take_line (struct inspect_view *v, const char *line, size_t len)
 {
-  struct json_tokener *tok;
   struct json_object *row;
+  bool pass = v->form == INSPECT_JSON;
 
   v->rows++;
-  if (v->form == INSPECT_JSON)
+  if (pass)
     {
-      /* As it is: it was checked. */
-      if (memmem (line, len < 16 ? len : 16, "\"lacks\"", 7))
-        row_list_add (&v->lacks, NULL);
       fwrite (line, 1, len, v->to);
       fputc ('\n', v->to);
-      return 0;
+      if (!is_lack (line, len))
+        return 0;
     }
-  tok = json_tokener_new ();
-  if (!tok)
-    return -ENOMEM;
-  row = json_tokener_parse_ex (tok, line, (int) len);
-  json_tokener_free (tok);
+  row = parse (line, len);
   if (!json_object_is_type (row, json_type_object))
     {
       json_object_put (row);
       return -EBADMSG;
     }
-  take (v, row);
+  if (pass)
+    row_list_add (&v->lacks, row);
+  else
+    take (v, row);
   json_object_put (row);
   return 0;
 }
@@ -175,6 +193,15 @@ unsigned
 inspect_view_lacks (const struct inspect_view *v)
 {
   return (unsigned) v->lacks.n;
+}
+
+const char *
+inspect_view_unknown (const struct inspect_view *v)
+{
+  for (size_t i = 0; i < v->lacks.n; i++)
+    if (strcmp (row_str (v->lacks.rows[i], "what"), "section") == 0)
+      return row_str (v->lacks.rows[i], "section");
+  return NULL;
 }
 
 unsigned

@@ -28,6 +28,8 @@ void inspect_view_end (struct inspect_view *v);
 
 /* Rows that said what could not be found out. */
 unsigned inspect_view_lacks (const struct inspect_view *v);
+/* A section that was asked for and does not exist; NULL = none. */
+const char *inspect_view_unknown (const struct inspect_view *v);
 unsigned inspect_view_rows (const struct inspect_view *v);
 
 #endif

@@ -151,8 +151,7 @@ look_at_core (const struct cli *cli, struct inspect *i, int fd,
 
 static int
 look_at_guest (const struct cli *cli, struct inspect *i, const char *guest,
-               struct json_object *sections, bool registers,
-               struct error *err)
+               struct json_object *sections, bool registers, struct error *err)
 {
   struct json_object *head = client_request ("inspect", guest);
   struct client *c = NULL;
@@ -194,9 +193,10 @@ judge (const struct cli *cli, const struct inspect *i)
     fprintf (stderr, "hangdog: %lld rows were too many\n", dropped);
   if (!found)
     return EXIT_NO_VERDICT;
-  return why || dropped > 0 || inspect_view_lacks (i->view) > 0
-             ? EXIT_PARTIAL
-             : EXIT_WELL;
+  if (inspect_view_unknown (i->view))
+    return cli_unknown (&verb_inspect, inspect_view_unknown (i->view));
+  return why || dropped > 0 || inspect_view_lacks (i->view) > 0 ? EXIT_PARTIAL
+                                                                : EXIT_WELL;
 }
 
 static int
@@ -254,17 +254,21 @@ const struct verb verb_inspect = {
   .summary = "read a guest's kernel in its memory, from outside",
   .help
   = "Needs nothing of the guest: no agent, no debuginfo, no pause; it works "
-    "when the guest\nanswers nothing and when QEMU's monitor is stuck.  Without "
+    "when the guest\nanswers nothing and when QEMU's monitor is stuck.  "
+    "Without "
     "sections all that are cheap.\nOf a guest the daemon is asked, or one is "
-    "started for this; CORE is a file made by\ndump-guest-memory or `virsh dump "
+    "started for this; CORE is a file made by\ndump-guest-memory or `virsh "
+    "dump "
     "--memory-only` (./NAME when a guest is called so).\n"
     "  --folded        stacks of all tasks for a flame graph: "
     "comm;func;func COUNT\n"
-    "  --no-registers  do not ask the monitor for the vCPUs' registers (through "
+    "  --no-registers  do not ask the monitor for the vCPUs' registers "
+    "(through "
     "libvirt that\n                  marks the domain as tainted)\n"
     "  --json          a row on each line: docs/inspect-json.md\n"
     "What the guest says of itself may be a lie of the guest.\n"
-    "Exit codes: 0 well, 1 error, 2 no such guest or no core, 5 something could "
+    "Exit codes: 0 well, 1 error, 2 no such guest or no core, 5 something "
+    "could "
     "not be found\nout, 6 no kernel that can be read (encrypted, no Linux, no "
     "process here).\n"
     "\nExamples:\n"
