@@ -45,7 +45,6 @@ static const struct control_op ops[] = {
   { "spool", op_spool },
   { "spool-retry", op_spool },
   { "spool-drop", op_spool },
-  { "bundle", op_spool },
   { "console", op_console },
   { "input", op_input },
 };

@@ -1,22 +1,148 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Where the kernel is: by its image in physical memory, when no register and
- * no note tells of a page table.
+ * Where the kernel is: by pages that look like the top of page tables with a
+ * kernel's image in them, when neither a register nor a note tells.
+ *
+ * x86-64 only.  A process's table does as well as the kernel's own, also one
+ * that is no longer used; but the kernel's own, which lies in its image, is
+ * taken where it is found.  Debris of an earlier kernel can mislead: what a
+ * register or a note says comes before this.
  */
 #include "kernel/memory/find_impl.h"
 
 #include "base/error.h"
+#include "kernel/memory/mem_impl.h"
+
+#define PRESENT 1ULL
+#define ADDRESS 0x000ffffffffff000ULL
+#define LAST (511 * 8)   /* 0xffffff8000000000 and up */
+#define KERNEL (510 * 8) /* of those: 0xffffffff80000000 */
+#define HALF 256
+/* That many are looked into for an image; random bytes do not get here. */
+#define MAX_TRIED 64
+
+static bool
+entry_at (struct mem *m, uint64_t at, uint64_t *ret)
+{
+  return mem_read (m, at, ret, sizeof *ret, NULL) == 0 && (*ret & PRESENT);
+}
+
+/* -> a table with something at 0xffffffff80000000 or above. */
+static bool
+looks_like_root (struct mem *m, uint64_t last)
+{
+  uint64_t table = last & ADDRESS, entry;
+
+  /* No large page is there, and bits that must be 0 are. */
+  if (!(last & PRESENT) || (last & 0x80) || (last & ~ADDRESS) >> 52
+      || !mem_has (m, table, MEM_PAGE) || !entry_at (m, table + KERNEL, &entry))
+    return false;
+  return !(entry & 0x80) && mem_has (m, entry & ADDRESS, MEM_PAGE);
+}
+
+/* ---- the kernel's own table ---- */
+
+struct best
+{
+  uint64_t root;
+  bool la57;
+  unsigned entries; /* of the kernel's half */
+};
+
+static void
+weigh (struct mem *m, uint64_t root, bool la57, struct best *b)
+{
+  uint64_t half[HALF];
+  unsigned n = 0;
+
+  if (mem_read (m, root + HALF * 8, half, sizeof half, NULL) < 0)
+    return;
+  for (unsigned i = 0; i < HALF; i++)
+    n += half[i] & PRESENT;
+  /* As good is better: a copy for waking CPUs has as much, and came first. */
+  if (n >= b->entries)
+    *b = (struct best){ root, la57, n };
+}
+
+/* The page in the image that leads where the found table does and says most:
+ * there is one for the first steps of booting, too. */
+static int
+own_table (struct kernel *k, uint64_t last, uint64_t found,
+           struct space_def *def)
+{
+  struct best b = { .root = found };
+  uint64_t pa, run, end = k->image.va + k->image.len;
+
+  weigh (k->mem, found, false, &b);
+  for (uint64_t va = k->image.va; va < end; va += MEM_PAGE)
+    {
+      uint64_t entry;
+      int e;
+
+      if (space_translate (k->space, va, &pa, &run) < 0)
+        continue;
+      e = mem_peek_ (k->mem, pa + LAST, &entry, sizeof entry);
+      if (e < 0 && e != -EFAULT)
+        return e;
+      if (e < 0 || !(entry & PRESENT))
+        continue;
+      if ((entry & ADDRESS) == last)
+        weigh (k->mem, pa, false, &b);
+      else if ((entry & ADDRESS) == found && pa != found)
+        weigh (k->mem, pa, true, &b);
+    }
+  def->root = b.root;
+  def->la57 = b.la57;
+  return 0;
+}
+
+static int
+try_root (struct kernel *k, uint64_t root, uint64_t last)
+{
+  struct space_def def = { .arch = ARCH_X86_64, .root = root };
+  struct space *s;
+  int e = find_in_space_ (k, &def, FIND_X86_BEGIN, FIND_X86_END, "image");
+
+  if (e <= 0)
+    return e;
+  e = own_table (k, last & ADDRESS, root, &def);
+  if (e == 0 && space_new (k->mem, &def, &s, NULL) == 0)
+    {
+      space_free (k->space);
+      k->space = s;
+    }
+  return 1;
+}
+
+/* ---- all pages ---- */
 
 int
 find_by_image_ (struct kernel *k)
 {
-  (void) k;
-  return 0;
-}
+  uint64_t at = 0, len;
+  unsigned tried = 0;
 
-int
-find_nothing_ (struct kernel *k, struct error *err)
-{
-  (void) k;
-  return error_set (err, ENOENT, "there is no Linux kernel in the memory");
+  while ((at = mem_next (k->mem, at, &len)) != MEM_NONE)
+    {
+      uint64_t end = at + len;
+
+      at = (at + MEM_PAGE - 1) & ~(uint64_t) (MEM_PAGE - 1);
+      for (; at < end && end - at >= MEM_PAGE; at += MEM_PAGE)
+        {
+          uint64_t last;
+          int e = mem_peek_ (k->mem, at + LAST, &last, sizeof last);
+
+          if (e < 0 && e != -EFAULT && e != -EIO)
+            return e;
+          if (e < 0 || !looks_like_root (k->mem, last))
+            continue;
+          e = try_root (k, at, last);
+          if (e != 0)
+            return e;
+          if (++tried == MAX_TRIED)
+            return 0;
+        }
+      at = end;
+    }
+  return 0;
 }

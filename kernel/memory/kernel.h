@@ -38,6 +38,7 @@ struct kernel_module
   uint64_t at; /* the struct module */
   char name[57];
   uint64_t text, text_len; /* where its code is */
+  uint64_t init, init_len; /* what runs while it is loaded; 0 = freed */
 };
 
 /* Addresses that are asked for all the time; 0 = not known. */

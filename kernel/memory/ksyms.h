@@ -58,12 +58,13 @@ bool ksyms_is_text (const struct ksyms *k, uint64_t va);
 struct ksyms_area
 {
   uint64_t at, len;
+  bool code; /* as well: what runs while it is loaded */
 };
 struct ksyms_module
 {
   const char *name;
   uint64_t text, text_len; /* where its code is */
-  /* Where else it has something: data, read-only data. */
+  /* Where else it has something. */
   struct ksyms_area areas[KSYMS_AREAS];
   unsigned nareas;
   uint64_t symtab, strtab; /* Elf64_Sym */

@@ -45,6 +45,14 @@ area_of (const struct module_syms *m, uint64_t va)
   return NULL;
 }
 
+static bool
+is_code (const struct module_syms *m, uint64_t va)
+{
+  const struct ksyms_area *area = area_of (m, va);
+
+  return within (va, m->text, m->text_len) || (area && area->code);
+}
+
 static int
 by_address (const void *a, const void *b)
 {
@@ -74,7 +82,7 @@ name_good (const char *s)
 static char
 letter (const struct module_syms *m, const Elf64_Sym *e)
 {
-  char c = within (e->st_value, m->text, m->text_len) ? 't' : 'd';
+  char c = is_code (m, e->st_value) ? 't' : 'd';
 
   return ELF64_ST_BIND (e->st_info) == STB_LOCAL ? c : (char) (c - 'a' + 'A');
 }
@@ -271,5 +279,5 @@ ksyms_module_text_ (const struct ksyms *k, uint64_t va)
 {
   const struct module_syms *m = module_of (k, va);
 
-  return m && within (va, m->text, m->text_len);
+  return m && is_code (m, va);
 }

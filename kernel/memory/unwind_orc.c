@@ -166,19 +166,14 @@ step (struct walk *w)
   return w->pc != 0;
 }
 
-/* The idle task began in code that was freed since: its last frame is in no
- * table any more, and that is a good end. */
+/* The idle task began in code that was freed since: a place in the image that
+ * is no code any more is a good end. */
 static void
 judge_end (struct walk *w)
 {
-  if (w->out->end == END_LOST && w->pc != 0
-      && !ksyms_is_text (w->k->syms, w->pc))
-    {
-      if (w->pc - w->k->image.va < w->k->image.len)
-        w->out->end = END_THREAD;
-      if (w->out->n > 1)
-        w->out->n--;
-    }
+  if (w->out->end == END_LOST && !ksyms_is_text (w->k->syms, w->pc)
+      && w->pc - w->k->image.va < w->k->image.len)
+    w->out->end = END_THREAD;
 }
 
 void
