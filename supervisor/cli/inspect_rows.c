@@ -136,7 +136,7 @@ print_system (struct inspect_view *v, struct json_object *row)
   if (json_get_bool (row, "panicked", false))
     out (v, ", PANICKED on CPU %lld", num (row, "panic_cpu"));
   end_line (v);
-  if (json_get (row, "pressure"))
+  if (json_object_is_type (json_get (row, "pressure"), json_type_object))
     {
       out (v, "pressure");
       json_object_object_foreach (json_get (row, "pressure"), key, value)
