@@ -65,11 +65,15 @@ print_task_name (struct inspect_view *v, struct json_object *task)
 static void
 print_value (struct inspect_view *v, struct json_object *value)
 {
+  struct buf text CLEANUP_BUF = BUF_INIT (4096);
+
   if (json_object_is_type (value, json_type_string))
     out (v, "%s", json_object_get_string (value));
   else
-    out (v, "%s",
-         json_object_to_json_string_ext (value, JSON_C_TO_STRING_PLAIN));
+    {
+      json_show (value, &text);
+      out (v, "%s", buf_str (&text));
+    }
 }
 
 static void

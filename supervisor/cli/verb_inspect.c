@@ -172,26 +172,33 @@ look_at_guest (const struct cli *cli, struct inspect *i, const char *guest,
   return r;
 }
 
+/* As the last row, which begins like all others. */
+static void
+print_end (struct json_object *end)
+{
+  CLEANUP_JSON struct json_object *row = json_object_new_object ();
+
+  json_add_str (row, "row", "end");
+  json_object_object_foreach (end, key, value)
+    if (strcmp (key, "row") != 0)
+      json_object_object_add (row, key, json_object_get (value));
+  print_json (row);
+}
+
 /* What is ours to say of the whole. */
 static int
 judge (const struct cli *cli, const struct inspect *i)
 {
   const char *why = json_get_str (i->end, "why");
   long long dropped = (long long) json_get_int (i->end, "dropped", 0);
-  bool found = json_get_bool (i->end, "found", false);
 
-  if (cli->json)
-    {
-      json_object_object_del (i->end, "row");
-      fputs ("{\"row\":\"end\",", stdout);
-      puts (json_object_to_json_string_ext (i->end, JSON_C_TO_STRING_PLAIN)
-            + 1);
-    }
+  if (cli->json && i->end)
+    print_end (i->end);
   if (why)
     print_paragraph (stderr, "hangdog: ", why);
   if (dropped > 0)
     fprintf (stderr, "hangdog: %lld rows were too many\n", dropped);
-  if (!found)
+  if (!json_get_bool (i->end, "found", false))
     return EXIT_NO_VERDICT;
   if (inspect_view_unknown (i->view))
     return cli_unknown (&verb_inspect, inspect_view_unknown (i->view));
