@@ -76,6 +76,10 @@ add_spent (struct json_object *end, const struct parser_end *spent)
 static int
 how_it_ended (int r, const struct parser_end *end, struct error *err)
 {
+  if (end->left)
+    return error_set (err, ETIMEDOUT,
+                      "reading the memory waits in this host's kernel and "
+                      "cannot be ended: it may be swapped out to what is dead");
   if (r != -EBADMSG || end->signal == 0)
     return r;
   if (end->signal == SIGALRM || end->signal == SIGXCPU)

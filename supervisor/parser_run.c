@@ -6,10 +6,12 @@
 #include "supervisor/parser.h"
 #include "supervisor/parser_io.h"
 
+#include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/json_scan.h"
+#include "base/text.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -273,20 +275,21 @@ parser_run_end (struct parser_run *p, bool now, struct parser_end *ret)
 
 /* ---- what it says ---- */
 
-/* A string may hold DEL and the second set of control characters, and JSON has
- * nothing against them. */
+/* JSON has nothing against DEL, the second set of control characters and what
+ * turns the direction of text; a terminal acts on them. */
 static bool
 is_quiet (const char *line, size_t len)
 {
-  for (size_t i = 0; i < len; i++)
-    {
-      unsigned char c = (unsigned char) line[i];
+  struct buf shown CLEANUP_BUF = BUF_INIT (len + 1);
+  bool plain = true;
 
-      if (c < 0x20 || c == 0x7f
-          || (c == 0xc2 && i + 1 < len && (unsigned char) line[i + 1] < 0xa0))
-        return false;
-    }
-  return true;
+  for (size_t i = 0; i < len && plain; i++)
+    plain = line[i] >= 0x20 && line[i] < 0x7f;
+  if (plain)
+    return true;
+  /* What is escaped grows. */
+  text_escape (&shown, line, len, 0);
+  return shown.len == len && !shown.cut;
 }
 
 int

@@ -9,7 +9,13 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+struct cli;
+struct error;
 struct inspect_view;
+
+/* 1: it is a core, open; 0: it may be a guest's name. */
+int inspect_open_core (const struct cli *cli, const char *what, int *ret_fd,
+                       struct error *err);
 
 enum inspect_form
 {

@@ -15,9 +15,7 @@
 #include "base/json.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #define MAX_PART INSPECT_MAX_ROW /* of a row that is not all there yet */
 
@@ -76,41 +74,7 @@ on_row (struct json_object *row, const void *body, size_t len, void *arg)
   return 0;
 }
 
-/* ---- what is meant ---- */
-
-/* What is a core by its first bytes; a name without a slash may be a guest's,
- * too, and is only then a file's. */
-static int
-open_core (const char *what, int *ret_fd, struct error *err)
-{
-  CLEANUP_CLOSE int fd = open (what, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  bool path = strchr (what, '/') != NULL;
-  char magic[4] = "";
-  struct stat st;
-
-  if (fd < 0)
-    return path ? error_errno (err, errno, "%s", what) : 0;
-  if (fstat (fd, &st) < 0 || !S_ISREG (st.st_mode))
-    return path ? error_set (err, EINVAL, "%s is not a file", what) : 0;
-  if (pread (fd, magic, sizeof magic, 0) == (ssize_t) sizeof magic)
-    {
-      if (memcmp (magic, "\177ELF", 4) == 0)
-        {
-          *ret_fd = steal_fd (&fd);
-          return 1;
-        }
-      if (memcmp (magic, "\x28\xb5\x2f\xfd", 4) == 0)
-        return error_set (err, EINVAL,
-                          "%s is compressed: unpack it first, with `zstd -d "
-                          "--sparse %s`",
-                          what, what);
-    }
-  return path ? error_set (err, EINVAL,
-                           "%s is no ELF core, as dump-guest-memory and `virsh "
-                           "dump --memory-only` make them",
-                           what)
-              : 0;
-}
+/* ---- asking ---- */
 
 static struct json_object *
 sections_of (const struct cli *cli, bool folded)
@@ -131,8 +95,6 @@ sections_of (const struct cli *cli, bool folded)
     }
   return list;
 }
-
-/* ---- asking ---- */
 
 static int
 look_at_core (const struct cli *cli, struct inspect *i, int fd,
@@ -234,7 +196,7 @@ run (struct cli *cli)
     return cli_usage (&verb_inspect, "which guest, or which core?");
   if (folded && cli->json)
     return cli_usage (&verb_inspect, "--folded or --json?");
-  r = open_core (what, &fd, &err);
+  r = inspect_open_core (cli, what, &fd, &err);
   if (r < 0)
     return fail (&err);
   sections = sections_of (cli, folded);
@@ -266,7 +228,8 @@ const struct verb verb_inspect = {
     "sections all that are cheap.\nOf a guest the daemon is asked, or one is "
     "started for this; CORE is a file made by\ndump-guest-memory or `virsh "
     "dump "
-    "--memory-only` (./NAME when a guest is called so).\n"
+    "--memory-only`, or EVE's guestmem.elf.zst (./NAME when a guest is\ncalled "
+    "so).\n"
     "  --folded        stacks of all tasks for a flame graph: "
     "comm;func;func COUNT\n"
     "  --no-registers  do not ask the monitor for the vCPUs' registers "
