@@ -307,6 +307,19 @@ print_zone (struct inspect_view *v, struct json_object *row)
   end_line (v);
 }
 
+/* As `lsmod` does. */
+static void
+print_module (struct inspect_view *v, struct json_object *row)
+{
+  out (v, "  %-20s %9lld %3lld", row_str (row, "name"), num (row, "size"),
+       num (row, "refs"));
+  if (strcmp (row_str (row, "state"), "live") != 0)
+    out (v, " %s", row_str (row, "state"));
+  if (row_str (row, "taint")[0])
+    out (v, " (%s)", row_str (row, "taint"));
+  end_line (v);
+}
+
 /* As `dmesg` does: the time before each line of it. */
 static void
 print_dmesg (struct inspect_view *v, struct json_object *row)
@@ -345,6 +358,7 @@ static const struct
   { "request", print_request, NULL },
   { "mem", print_mem, "" },
   { "zone", print_zone, NULL },
+  { "module", print_module, "\nModules:" },
   { "dmesg", print_dmesg, "" },
 };
 
