@@ -184,6 +184,8 @@ fact_to_json (const struct fact *f)
       json_add_bool (o, "value", f->b);
       break;
     }
+  if (f->sample)
+    json_add_int (o, "sample", f->sample);
   json_add_text (o, "source", f->source, strlen (f->source));
   json_add_int (o, "time_ms", (int64_t) f->time_ms);
   return o;

@@ -69,6 +69,7 @@ struct fact
   struct incarnation inc; /* uuid "" = the host */
   char name[FACT_NAME_MAX];
   enum fact_type type;
+  uint32_t sample; /* of what one look took several of: which, from 1 */
   union
   {
     char text[FACT_TEXT_MAX]; /* cut, never refused; may hold guest bytes */
@@ -90,8 +91,8 @@ void fact_real (struct fact *f, const struct incarnation *inc,
                 const char *name, const char *source, double v);
 void fact_bool (struct fact *f, const struct incarnation *inc,
                 const char *name, const char *source, bool v);
-/* {"guest", "incarnation", "name", "value", "source", "time_ms"}; text is
- * escaped, a NaN is null. */
+/* {"guest", "incarnation", "name", "value", "sample" (unless it is 0),
+ * "source", "time_ms"}; text is escaped, a NaN is null. */
 struct json_object *fact_to_json (const struct fact *f);
 
 struct fact_bus;
@@ -120,9 +121,12 @@ void fact_unsubscribe (struct fact_sub *sub);
 uint64_t fact_bus_dropped (struct fact_bus *bus);
 
 /* The latest fact per guest and name: a small table that is a subscriber.
- * Beyond max_per_guest the name that was silent for the longest time makes
- * room.  It may be of an earlier incarnation: look at inc.  What is returned or
- * shown is good until the next one is looked at.  Loop thread. */
+ * Beyond max_per_guest the family that has the most names (the same up to the
+ * first dot) makes room, by the name of it that was silent for the longest
+ * time: many of a kind do not push out what is only said when it changes.  It
+ * is no sample any more, and may be of an earlier incarnation: look at inc.
+ * What is returned or shown is good until the next one is looked at.  Loop
+ * thread. */
 struct fact_table;
 int fact_table_new (struct fact_bus *bus, size_t max_per_guest,
                     struct fact_table **ret, struct error *err);

@@ -138,15 +138,40 @@ guest_at (struct fact_table *t, const char *uuid)
   return g;
 }
 
-/* The fact that was not heard of for the longest time. */
+static bool
+same_family (const char *a, const char *b)
+{
+  size_t n = strcspn (a, ".");
+
+  return n == strcspn (b, ".") && memcmp (a, b, n) == 0;
+}
+
+/* Who makes room: of the largest family (of several, all of them) the fact
+ * that was not heard of for the longest time.  In the order
+ * of names a family stands together. */
 static size_t
 stalest (const struct guest *g)
 {
-  size_t oldest = 0;
+  size_t oldest = 0, most = 0;
 
-  for (size_t i = 1; i < g->nfacts; i++)
-    if (g->facts[i]->time_ms < g->facts[oldest]->time_ms)
-      oldest = i;
+  for (size_t from = 0, to; from < g->nfacts; from = to)
+    {
+      size_t mine = from;
+
+      for (to = from; to < g->nfacts
+                      && same_family (g->facts[from]->strings,
+                                      g->facts[to]->strings);
+           to++)
+        if (g->facts[to]->time_ms < g->facts[mine]->time_ms)
+          mine = to;
+      if (to - from > most
+          || (to - from == most
+              && g->facts[mine]->time_ms < g->facts[oldest]->time_ms))
+        {
+          most = to - from;
+          oldest = mine;
+        }
+    }
   return oldest;
 }
 

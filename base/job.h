@@ -60,15 +60,15 @@ struct job_limits
 
 int job_pool_new (struct loop *loop, const struct job_limits *limits,
                   struct job_pool **ret_pool, struct error *err);
+/* From now on, as in struct job_limits; what runs goes on. */
+void job_pool_limit (struct job_pool *pool, unsigned max_threads,
+                     unsigned max_discarded);
 /* Asks all jobs to stop, waits at most wait_ms (real time), then discards
  * those that still run and leaves them behind, their memory with them.  Every
  * done() that is owed is called before it returns; discarded jobs are not
  * waited for.  Returns how many threads are left behind: what they use must
  * then not be freed, so the best is to end the process.  Loop thread, not from
  * within done(), before loop_free(). */
-/* From now on, as in struct job_limits; what runs goes on. */
-void job_pool_limit (struct job_pool *pool, unsigned max_threads,
-                     unsigned max_discarded);
 unsigned job_pool_free (struct job_pool *pool, uint64_t wait_ms);
 
 /* Loop thread.  0; -EBUSY: that guest's lane is taken (err says by which job

@@ -5,7 +5,7 @@
  */
 #include "config.h"
 
-#include "controller-proto/bundle_priv.h"
+#include "controller-proto/bundle_impl.h"
 
 #ifdef WITH_LIBARCHIVE
 

@@ -2,7 +2,7 @@
  *
  * What packing and reading a bundle agree on: names, and the sum of a header.
  */
-#include "controller-proto/bundle_priv.h"
+#include "controller-proto/bundle_impl.h"
 
 #include "base/text.h"
 

@@ -12,7 +12,7 @@
  */
 #include "base/cleanup.h"
 #include "base/error.h"
-#include "controller-proto/bundle_priv.h"
+#include "controller-proto/bundle_impl.h"
 
 #include <string.h>
 #include <zstd.h>

@@ -16,7 +16,7 @@
 #include "base/io.h"
 #include "base/json.h"
 #include "base/text.h"
-#include "controller-proto/bundle_priv.h"
+#include "controller-proto/bundle_impl.h"
 #include "controller-proto/sha256.h"
 
 #include <fcntl.h>

@@ -4,7 +4,7 @@
  */
 #include "config.h"
 
-#include "controller-proto/ship_priv.h"
+#include "controller-proto/ship_impl.h"
 
 #include "base/clock.h"
 #include "base/error.h"

@@ -3,7 +3,7 @@
  * The sink "dir:/PATH": a folder, for hosts whose controller takes bundles
  * from the disk, and for USB sticks.
  */
-#include "controller-proto/ship_priv.h"
+#include "controller-proto/ship_impl.h"
 
 #include "base/cleanup.h"
 #include "base/error.h"

@@ -12,8 +12,8 @@
 
 #ifdef WITH_CURL
 
-#include "controller-proto/ship_priv.h"
-#include "controller-proto/sink_http_priv.h"
+#include "controller-proto/ship_impl.h"
+#include "controller-proto/sink_http_impl.h"
 
 #include "base/cleanup.h"
 #include "base/clock.h"

@@ -11,7 +11,7 @@
 
 #ifdef WITH_CURL
 
-#include "controller-proto/sink_http_priv.h"
+#include "controller-proto/sink_http_impl.h"
 
 #include "base/cleanup.h"
 #include "base/error.h"

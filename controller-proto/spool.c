@@ -6,7 +6,7 @@
  * bundle first and the .json last; recovery takes a bundle back to its .json,
  * so that every move is either not begun or done.
  */
-#include "controller-proto/spool_priv.h"
+#include "controller-proto/spool_impl.h"
 
 #include "base/cleanup.h"
 #include "base/clock.h"

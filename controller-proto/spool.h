@@ -55,10 +55,10 @@ struct spool_item
 };
 
 /* Recovers: what a crash left half done is finished or taken back. */
-/* From now on; 0 = the default.  What is beyond goes as for want of room. */
-void spool_limit (struct spool *sp, uint64_t max_bytes, uint64_t free_floor);
 int spool_open (int dirfd, const struct spool_limits *limits,
                 struct spool **ret, struct error *err);
+/* From now on; 0 = the default.  What is beyond goes as for want of room. */
+void spool_limit (struct spool *sp, uint64_t max_bytes, uint64_t free_floor);
 void spool_close (struct spool *sp);
 
 /* Creates or replaces incident.json of an open item: durable when it

@@ -3,7 +3,7 @@
  * The spool's open items: the incident's own record, its artifacts, the gaps
  * among them, and their becoming a bundle.
  */
-#include "controller-proto/spool_priv.h"
+#include "controller-proto/spool_impl.h"
 
 #include "base/cleanup.h"
 #include "base/clock.h"

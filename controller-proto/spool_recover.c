@@ -5,7 +5,7 @@
  * Whatever is found here is never a reason not to start: what cannot be read
  * goes to bad/, what was begun and not finished is removed or taken back.
  */
-#include "controller-proto/spool_priv.h"
+#include "controller-proto/spool_impl.h"
 
 #include "base/cleanup.h"
 #include "base/error.h"

@@ -7,7 +7,7 @@
  * the .json of an incident that nobody has acknowledged: it is small, and it
  * is sent alone when its bundle is gone.
  */
-#include "controller-proto/spool_priv.h"
+#include "controller-proto/spool_impl.h"
 
 #include "base/cleanup.h"
 #include "base/error.h"

@@ -28,7 +28,8 @@ extern const char *const collect_touch_names[];
 struct collect_out
 {
   /* A file of the bundle; name as in bundle.h.  May be called several times
-   * for one name (appends).  Any bytes. */
+   * for one name (appends).  Any bytes.  They are on their way when it
+   * returns: what was handed over is not lost with who hands over. */
   void (*file) (struct collect_out *out, const char *name, const void *data,
                 size_t len);
   void (*fact) (struct collect_out *out, const struct fact *fact);

@@ -32,7 +32,8 @@ struct qemu_args
   unsigned ngroups;
   struct qemu_pair pairs[QEMU_MAX_PAIRS];
   unsigned npairs;
-  struct json_doc *docs[QEMU_MAX_GROUPS]; /* options in JSON: pairs are theirs */
+  /* Options in JSON: pairs are theirs. */
+  struct json_doc *docs[QEMU_MAX_GROUPS];
   unsigned ndocs;
 };
 

@@ -307,8 +307,9 @@ seat_new (struct answer *a, const struct guest *g, struct seat **ret,
             console ? console : g->consoles[0].name);
   r = loop_timer (a->d->loop, "console seat", idle_due, s, &s->idle, err);
   if (r == 0)
-    r = hub_tap (a->d->hub, g->inc.uuid, s->console, a->by, TAP_KEPT, on_data,
-                 s, &s->tap, err);
+    r = hub_tap (a->d->hub, g->inc.uuid, s->console, a->by,
+                 (enum tap_start) (TAP_KEPT | TAP_ACTIVE), on_data, s,
+                 &s->tap, err);
   if (r < 0)
     {
       seat_free (s);

@@ -369,6 +369,7 @@ daemon_row (struct answer *a)
   if (a->d->bad_rules[0])
     json_add_text (row, "bad_rules", a->d->bad_rules,
                    strlen (a->d->bad_rules));
+  writer_state_row (&a->d->writer_state, row, clock_ms ());
   json_add_int (row, "guests", (int64_t) registry_count (a->d->registry));
   json_add_int (row, "bindings", (int64_t) bindings_count (a->d->bindings));
   json_add_int (row, "jobs", js.running);
@@ -466,6 +467,7 @@ op_dump (struct answer *a, struct frame *f)
               (unsigned long long) fact_bus_dropped (d->bus));
   buf_printf (&out, "log pipe: dropped %llu bytes\n",
               (unsigned long long) writer_link_log_dropped (d->writer));
+  writer_state_dump (&d->writer_state, &out, clock_ms ());
   buf_printf (&out, "clients: %u\n", control_clients (d->control));
   texts_dump (d->texts, &out);
   if (d->bad_rules[0])

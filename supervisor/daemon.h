@@ -8,6 +8,7 @@
 #define HANGDOG_SUPERVISOR_DAEMON_H
 
 #include "supervisor/settings.h"
+#include "supervisor/writer_state.h"
 #include "transports/transport.h"
 
 #include <stdbool.h>
@@ -47,6 +48,7 @@ struct daemon
   struct hub *hub;
   struct keeper_link *keeper;
   struct writer_link *writer;
+  struct writer_state writer_state; /* what it said of itself */
   struct bindings *bindings;
   struct boots *boots;
   struct texts *texts; /* NULL while only draining */

@@ -31,6 +31,7 @@ struct loading
   struct error err;
   struct text_rules_read rules;
   struct error rules_err;
+  bool ours; /* ours alone are news, too */
 };
 
 static int
@@ -39,8 +40,8 @@ loading_run (struct job *job, void *arg)
   struct loading *ld = arg;
 
   /* Neither stands in the way of the other. */
-  (void) text_rules_read (ld->opener, &ld->config.rules, job_deadline (job),
-                          &ld->rules, &ld->rules_err);
+  (void) text_rules_read (ld->opener, &ld->config.rules, ld->ours,
+                          job_deadline (job), &ld->rules, &ld->rules_err);
   return load_scenarios (ld->opener, &ld->config, job_deadline (job), &ld->list,
                          &ld->n, &ld->err);
 }
@@ -110,7 +111,7 @@ take_rules (struct daemon *d, struct loading *ld)
   struct text_rules_read *r = &ld->rules;
 
   d->bad_rules[0] = '\0';
-  if (!r->rules)
+  if (!r->rules && ld->rules_err.code)
     {
       bad_rules (d, 1, error_text (&ld->rules_err));
       log_error ("%s", d->bad_rules);
@@ -129,7 +130,7 @@ take_rules (struct daemon *d, struct loading *ld)
     }
   d->rules_known = true;
   /* Ours alone, as before. */
-  if (r->taken + d->rules_files == 0)
+  if (!r->rules || r->taken + d->rules_files == 0)
     return;
   d->rules_files = r->taken;
   log_info ("%u text rules of %u files, %u of them in the place of ours",
@@ -204,6 +205,7 @@ daemon_load (struct daemon *d, const char *text, size_t len)
     }
   ld->d = d;
   ld->opener = keeper_link_opener (d->keeper);
+  ld->ours = d->rules_files > 0;
   spec.arg = ld;
   if (config_defaults (&ld->config, &err) < 0
       || config_parse (text, len, d->config_path, &ld->config, &err) < 0

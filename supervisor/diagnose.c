@@ -2,13 +2,14 @@
  *
  * Running the collectors of a playbook.
  *
- * A collector fills a haul on its own thread; the loop gets the haul when the
- * job is back, hands the files on and keeps the facts for the ladder.  The
- * haul of a discarded job is lost, and that is itself a gap in the bundle.
+ * A collector fills a haul (haul.h) on its own thread.  Its evidence is handed
+ * on while it comes; its facts are the ladder's when the job is back, or is
+ * written off: what it had brought by then counts, and the rest is a gap.
  */
 #include "supervisor/diagnose.h"
 #include "supervisor/bindings.h"
 #include "supervisor/daemon.h"
+#include "supervisor/haul.h"
 #include "supervisor/text.h"
 
 #include "base/buf.h"
@@ -22,40 +23,28 @@
 #include "base/text.h"
 #include "diag/ladder/ladder.h"
 
-#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#define HAUL_MAX_FILES 64
-#define HAUL_MAX_BYTES (8u << 20)
-#define HAUL_MAX_FACTS 256
 #define MAX_FACTS 1024
+#define MAX_KNOWN 256
 #define FACTS_BYTES (160u << 10) /* as JSON */
-#define CHUNK (256u << 10)
+#define EVENTS_BYTES (256u << 10)
 /* A scenario that has the lane when a step wants it is done with it soon, and
  * the step is what the incident needs most. */
 #define LANE_WAIT_MS 15000
 #define LANE_RETRY_MS 100
 #define TEXT_PAST_MS (60u * 60 * 1000)
 
-struct haul_file
+/* One run of a collector; its job's until that is back.  What it brings is
+ * not in here, but in the haul. */
+struct visit
 {
-  char name[128];
-  struct buf data;
-};
-
-/* What one collector brought; owned by its job until that is back. */
-struct haul
-{
-  struct collect_out out;
   struct collect_ctx ctx;
   const struct collector *collector;
   struct transport_env env;
-  struct haul_file files[HAUL_MAX_FILES];
-  unsigned nfiles;
-  size_t bytes;
-  struct fact facts[HAUL_MAX_FACTS];
-  unsigned nfacts;
-  struct json_object *impact, *gaps; /* arrays */
+  struct haul *haul;
   struct error err;
 };
 
@@ -70,151 +59,66 @@ struct diagnosis
   void *arg;
   uint64_t began_ms, step_ms;
   struct timer *retry; /* of a step whose lane is taken */
-  struct fact *facts;
-  unsigned nfacts;
+  struct fact *facts; /* samples: what the collectors brought */
+  unsigned nfacts, facts_lost;
+  struct fact *known; /* and what the house knew, one of each name */
+  unsigned nknown;
   struct json_object *impact, *gaps, *collectors;
   char stopped[128];
   uint64_t failed_ms; /* of what_fails() */
-  bool in_step, ordered;
+  struct haul *haul; /* of the step that runs, or NULL */
+  bool ordered;
 };
 
 static void next_step (struct diagnosis *dg);
 
-/* ---- the haul, in the job's thread ---- */
-
-/* A row of what a collector said, under that key. */
-__attribute__ ((format (printf, 3, 0))) static struct json_object *
-said (struct haul *h, const char *key, const char *fmt, va_list ap)
-{
-  struct json_object *o = json_object_new_object ();
-  char text[256];
-
-  vsnprintf (text, sizeof (text), fmt, ap);
-  json_add_str (o, "collector", h->collector->name);
-  json_add_text (o, key, text, strlen (text));
-  return o;
-}
+/* ---- a visit, in the job's thread ---- */
 
 static void
-out_gap (struct collect_out *out, const char *what, const char *fmt, ...)
+visit_free (void *arg)
 {
-  struct haul *h = container_of (out, struct haul, out);
-  struct json_object *o;
-  va_list ap;
+  struct visit *v = arg;
 
-  va_start (ap, fmt);
-  o = said (h, "why", fmt, ap);
-  va_end (ap);
-  json_add_text (o, "what", what, strlen (what));
-  json_object_array_add (h->gaps, o);
-}
-
-static void
-out_impact (struct collect_out *out, const char *fmt, ...)
-{
-  struct haul *h = container_of (out, struct haul, out);
-  struct json_object *o;
-  va_list ap;
-
-  va_start (ap, fmt);
-  o = said (h, "what", fmt, ap);
-  va_end (ap);
-  json_add_int (o, "wall_ms", (int64_t) clock_wall_ms ());
-  json_object_array_add (h->impact, o);
-}
-
-static void
-out_file (struct collect_out *out, const char *name, const void *data,
-          size_t len)
-{
-  struct haul *h = container_of (out, struct haul, out);
-  struct haul_file *f = NULL;
-
-  for (unsigned i = 0; i < h->nfiles; i++)
-    if (strcmp (h->files[i].name, name) == 0)
-      f = &h->files[i];
-  if (!f && h->nfiles < HAUL_MAX_FILES
-      && strlen (name) < sizeof (f->name))
-    {
-      f = &h->files[h->nfiles++];
-      memset (f, 0, sizeof (*f));
-      memcpy (f->name, name, strlen (name) + 1);
-      f->data.max = HAUL_MAX_BYTES;
-    }
-  if (!f || h->bytes + len > HAUL_MAX_BYTES)
-    {
-      out_gap (out, name, "more than %u MiB or %u files in one step",
-               HAUL_MAX_BYTES >> 20, HAUL_MAX_FILES);
-      return;
-    }
-  buf_append (&f->data, data, len);
-  h->bytes += len;
-}
-
-static void
-out_fact (struct collect_out *out, const struct fact *fact)
-{
-  struct haul *h = container_of (out, struct haul, out);
-
-  if (h->nfacts < HAUL_MAX_FACTS)
-    h->facts[h->nfacts++] = *fact;
-}
-
-static void
-haul_free (void *arg)
-{
-  struct haul *h = arg;
-
-  if (!h)
+  if (!v)
     return;
-  for (unsigned i = 0; i < h->nfiles; i++)
-    buf_done (&h->files[i].data);
-  json_object_put (h->impact);
-  json_object_put (h->gaps);
-  guest_unref (h->ctx.guest);
-  if (h->ctx.params)
-    json_object_put (h->ctx.params);
-  free (h);
+  haul_unref (v->haul);
+  guest_unref (v->ctx.guest);
+  if (v->ctx.params)
+    json_object_put (v->ctx.params);
+  free (v);
 }
 
-static struct haul *
-haul_new (struct diagnosis *dg, const struct collector *c,
-          const struct diagnosis_step *step)
+static int
+visit_run (struct job *job, void *arg)
 {
-  struct haul *h = calloc (1, sizeof (*h));
+  struct visit *v = arg;
 
-  if (!h)
+  v->ctx.job = job;
+  v->ctx.deadline = job_deadline (job);
+  return v->collector->run (&v->ctx, &v->err);
+}
+
+static struct visit *
+visit_new (struct diagnosis *dg, const struct collector *c,
+           const struct diagnosis_step *step)
+{
+  struct visit *v = calloc (1, sizeof (*v));
+
+  if (!v)
     return NULL;
-  h->out = (struct collect_out){
-    .file = out_file,
-    .fact = out_fact,
-    .impact = out_impact,
-    .gap = out_gap,
-  };
-  h->collector = c;
-  h->env = dg->d->env;
-  h->impact = json_object_new_array ();
-  h->gaps = json_object_new_array ();
-  h->ctx = (struct collect_ctx){
+  v->collector = c;
+  v->env = dg->d->env;
+  v->haul = haul_ref (dg->haul);
+  v->ctx = (struct collect_ctx){
     .guest = guest_ref (dg->guest),
-    .env = &h->env,
-    .out = &h->out,
+    .env = &v->env,
+    .out = haul_out (dg->haul),
   };
   /* A copy: json-c counts without atomics, and a job that is written off puts
    * it on its own thread. */
   if (step->params)
-    json_object_deep_copy (step->params, &h->ctx.params, NULL);
-  return h;
-}
-
-static int
-haul_run (struct job *job, void *arg)
-{
-  struct haul *h = arg;
-
-  h->ctx.job = job;
-  h->ctx.deadline = job_deadline (job);
-  return h->collector->run (&h->ctx, &h->err);
+    json_object_deep_copy (step->params, &v->ctx.params, NULL);
+  return v;
 }
 
 /* ---- one step after another, on the loop ---- */
@@ -234,63 +138,84 @@ note_collector (struct diagnosis *dg, const char *name, const char *failure)
 }
 
 static void
-add_gap (struct diagnosis *dg, const char *collector, const char *why)
+add_gap (struct diagnosis *dg, const char *collector, const char *what,
+         const char *why)
 {
   struct json_object *o = json_object_new_object ();
 
   json_add_str (o, "collector", collector);
-  json_add_str (o, "what", "all of it");
+  json_add_str (o, "what", what);
   json_add_text (o, "why", why, strlen (why));
   json_object_array_add (dg->gaps, o);
 }
 
+/* Takes from. */
 static void
 move_all (struct json_object *to, struct json_object *from)
 {
   for (size_t i = 0; i < json_object_array_length (from); i++)
     json_object_array_add (
         to, json_object_get (json_object_array_get_idx (from, i)));
+  json_object_put (from);
 }
 
 static void
-take_haul (struct diagnosis *dg, struct haul *h)
+add_fact (struct diagnosis *dg, const struct fact *f)
 {
-  for (unsigned i = 0; i < h->nfiles; i++)
-    for (size_t off = 0; off < h->files[i].data.len; off += CHUNK)
-      {
-        size_t n = h->files[i].data.len - off;
+  if (dg->nfacts < MAX_FACTS)
+    dg->facts[dg->nfacts++] = *f;
+  else
+    dg->facts_lost++;
+}
 
-        dg->ops->file (h->files[i].name, off, h->files[i].data.data + off,
-                       n < CHUNK ? n : CHUNK, dg->arg);
-      }
-  for (unsigned i = 0; i < h->nfacts; i++)
-    {
-      fact_publish (dg->d->bus, &h->facts[i]);
-      if (dg->nfacts < MAX_FACTS)
-        dg->facts[dg->nfacts++] = h->facts[i];
-    }
-  move_all (dg->impact, h->impact);
-  move_all (dg->gaps, h->gaps);
+static void
+on_file (const char *name, uint64_t offset, const void *data, size_t len,
+         void *arg)
+{
+  struct diagnosis *dg = arg;
+
+  dg->ops->file (name, offset, data, len, dg->arg);
+}
+
+/* Its facts are this diagnosis's own, and not told to the house: there they
+ * would stand as what is, long after they were looked at.  True when it
+ * brought anything. */
+static bool
+take_haul (struct diagnosis *dg)
+{
+  struct haul_end end;
+  bool any;
+
+  haul_close (dg->haul, &end);
+  for (unsigned i = 0; i < end.nfacts; i++)
+    add_fact (dg, &end.facts[i]);
+  move_all (dg->impact, end.impact);
+  move_all (dg->gaps, end.gaps);
+  any = end.bytes > 0 || end.nfacts > 0;
+  haul_unref (steal_ptr (&dg->haul));
+  return any;
 }
 
 /* For the ladder: what was not looked at is not well. */
 static void
 add_failed (struct diagnosis *dg, const char *collector)
 {
-  if (dg->nfacts < MAX_FACTS)
-    fact_text (&dg->facts[dg->nfacts++], &dg->guest->inc, "diagnosis.failed",
-               "diagnosis", collector, strlen (collector));
+  struct fact f;
+
+  fact_text (&f, &dg->guest->inc, "diagnosis.failed", "diagnosis", collector,
+             strlen (collector));
+  add_fact (dg, &f);
 }
 
 static void
-step_over (struct diagnosis *dg, const char *failure)
+step_over (struct diagnosis *dg, const char *lacks, const char *failure)
 {
   const struct diagnosis_step *step = &dg->steps[dg->at];
 
   note_collector (dg, step->collector, failure);
   if (failure)
     {
-      add_gap (dg, step->collector, failure);
+      add_gap (dg, step->collector, lacks, failure);
       add_failed (dg, step->collector);
     }
   dg->ops->progress (dg->at + 1, dg->nsteps, step->collector, true, failure,
@@ -300,53 +225,63 @@ step_over (struct diagnosis *dg, const char *failure)
 }
 
 static void
+skip_step (struct diagnosis *dg, const char *why)
+{
+  step_over (dg, "all of it", why);
+}
+
+static void
 step_done (void *owner, void *arg, enum job_end end, int rc)
 {
   struct diagnosis *dg = owner;
-  struct haul *h = arg;
-  char text[sizeof (h->err.msg)];
+  struct visit *v = arg;
+  char text[sizeof (v->err.msg)]
+      = "it did not come back within its budget: something it asked is stuck";
+  const char *lacks = take_haul (dg) ? "the rest of it" : "all of it";
 
-  dg->in_step = false;
-  if (end == JOB_DISCARDED)
+  if (end == JOB_RETURNED)
     {
-      step_over (dg, "it did not come back within its budget: something it "
-                     "asked is stuck");
-      return;
+      snprintf (text, sizeof (text), "%s", error_text (&v->err));
+      visit_free (v);
     }
-  take_haul (dg, h);
-  snprintf (text, sizeof (text), "%s", error_text (&h->err));
-  haul_free (h);
-  step_over (dg, rc < 0 ? text : NULL);
+  step_over (dg, lacks, end == JOB_DISCARDED || rc < 0 ? text : NULL);
 }
 
 static int
 start_step (struct diagnosis *dg, const struct collector *c,
             const struct diagnosis_step *step, struct error *err)
 {
-  struct haul *h = haul_new (dg, c, step);
   struct job_spec spec;
+  struct visit *v;
   char name[64];
-  int r;
+  int r = haul_new (dg->d->loop, c->name, on_file, dg, &dg->haul, err);
 
-  if (!h)
-    return error_set (err, ENOMEM, "no memory for the collector");
+  if (r < 0)
+    return r;
+  v = visit_new (dg, c, step);
+  if (!v)
+    {
+      haul_unref (steal_ptr (&dg->haul));
+      return error_set (err, ENOMEM, "no memory for the collector");
+    }
   snprintf (name, sizeof (name), "collect %s", c->name);
   spec = (struct job_spec){
     .name = name,
     .guest = dg->guest->inc.uuid,
     .lane = c->lane,
     .timeout_ms = step->budget_ms ? step->budget_ms : c->budget_ms,
-    .run = haul_run,
+    .run = visit_run,
     .done = step_done,
-    .free_arg = haul_free,
+    .free_arg = visit_free,
     .owner = dg,
-    .arg = h,
+    .arg = v,
   };
   r = job_start (dg->d->jobs, &spec, err);
   if (r < 0)
-    haul_free (h);
-  else
-    dg->in_step = true;
+    {
+      visit_free (v);
+      haul_unref (steal_ptr (&dg->haul));
+    }
   return r;
 }
 
@@ -368,13 +303,50 @@ is_long_past (const struct fact *f, uint64_t now)
 }
 
 static void
-add_known_fact (const struct fact *f, void *arg)
+know (const struct fact *f, void *arg)
 {
   struct diagnosis *dg = arg;
+  unsigned i = 0;
 
-  if (dg->nfacts < MAX_FACTS && !is_long_past (f, clock_ms ())
-      && incarnation_equal (&f->inc, &dg->guest->inc))
-    dg->facts[dg->nfacts++] = *f;
+  if (is_long_past (f, clock_ms ())
+      || !incarnation_equal (&f->inc, &dg->guest->inc))
+    return;
+  while (i < dg->nknown && strcmp (dg->known[i].name, f->name) != 0)
+    i++;
+  if (i == MAX_KNOWN)
+    dg->facts_lost++;
+  else
+    dg->known[i] = *f;
+  if (i == dg->nknown && i < MAX_KNOWN)
+    dg->nknown++;
+}
+
+/* At the begin, for the table forgets a guest that goes; and again at the end,
+ * for what came meanwhile. */
+static void
+ask_house (struct diagnosis *dg)
+{
+  fact_each (dg->d->facts, dg->guest->inc.uuid, know, dg);
+}
+
+/* A sample is newer than what was known of that name before. */
+static bool
+was_sampled_since (const struct diagnosis *dg, const struct fact *f)
+{
+  for (unsigned i = 0; i < dg->nfacts; i++)
+    if (dg->facts[i].time_ms >= f->time_ms
+        && strcmp (dg->facts[i].name, f->name) == 0)
+      return true;
+  return false;
+}
+
+static void
+add_known_facts (struct diagnosis *dg)
+{
+  ask_house (dg);
+  for (unsigned i = 0; i < dg->nknown; i++)
+    if (!was_sampled_since (dg, &dg->known[i]))
+      add_fact (dg, &dg->known[i]);
 }
 
 /* Read live, so also what the ring has not any more; now, when a report that
@@ -382,7 +354,7 @@ add_known_fact (const struct fact *f, void *arg)
 static void
 add_text_events (struct diagnosis *dg)
 {
-  CLEANUP_BUF struct buf lines = BUF_INIT (CHUNK);
+  CLEANUP_BUF struct buf lines = BUF_INIT (EVENTS_BYTES);
 
   texts_events (dg->d->texts, dg->guest->inc.uuid, &lines);
   if (lines.len)
@@ -429,21 +401,20 @@ static void
 judge (struct diagnosis *dg)
 {
   size_t room = FACTS_BYTES;
-  unsigned left_out = 0;
+  unsigned left_out;
   struct json_object *head = json_object_new_object ();
   struct json_object *facts = json_object_new_array ();
   struct verdict verdict = { "" };
   struct ladder ladder;
   const struct cause cause = { dg->scenario, dg->code, dg->sentence };
 
-  /* What the house knew before counts too; of two facts of one name the
-   * later decides. */
-  fact_each (dg->d->facts, dg->guest->inc.uuid, add_known_fact, dg);
+  add_known_facts (dg);
   add_text_events (dg);
   if (dg->ordered)
     bindings_each (dg->d->bindings, dg->guest->inc.uuid, what_fails, dg);
   ladder_climb (dg->facts, dg->nfacts, &ladder);
   ladder_verdict (&ladder, dg->facts, dg->nfacts, &cause, &verdict);
+  left_out = dg->facts_lost;
   for (unsigned i = 0; i < dg->nfacts; i++)
     left_out += !add_bounded (facts, fact_to_json (&dg->facts[i]), &room);
   if (left_out)
@@ -472,9 +443,13 @@ diagnosis_free (struct diagnosis *dg)
     json_object_put (dg->gaps);
   if (dg->collectors)
     json_object_put (dg->collectors);
+  if (dg->haul)
+    haul_close (dg->haul, NULL);
+  haul_unref (dg->haul);
   timer_free (dg->retry);
   guest_unref (dg->guest);
   free (dg->facts);
+  free (dg->known);
   free (dg);
 }
 
@@ -490,7 +465,7 @@ try_step (struct diagnosis *dg)
   if (err.code == EBUSY && now < dg->step_ms + LANE_WAIT_MS)
     timer_at (dg->retry, now + LANE_RETRY_MS);
   else
-    step_over (dg, error_text (&err));
+    skip_step (dg, error_text (&err));
 }
 
 static void
@@ -499,9 +474,9 @@ retry_due (struct timer *t, void *arg)
   struct diagnosis *dg = arg;
 
   if (dg->stopped[0])
-    step_over (dg, dg->stopped);
+    skip_step (dg, dg->stopped);
   else if (!registry_is_current (dg->d->registry, &dg->guest->inc))
-    step_over (dg, "the guest is not the one it was: not touched");
+    skip_step (dg, "the guest is not the one it was: not touched");
   else
     try_step (dg);
 }
@@ -524,10 +499,10 @@ next_step (struct diagnosis *dg)
                      dg->arg);
   c = collector_find (step->collector);
   if (!c)
-    step_over (dg, "this build has no such collector");
+    skip_step (dg, "this build has no such collector");
   else if (!registry_is_current (dg->d->registry, &dg->guest->inc)
            && c->touch != TOUCH_NOTHING)
-    step_over (dg, "the guest is not the one it was: not touched");
+    skip_step (dg, "the guest is not the one it was: not touched");
   else
     try_step (dg);
 }
@@ -535,6 +510,7 @@ next_step (struct diagnosis *dg)
 static void
 first_step (void *arg)
 {
+  ask_house (arg);
   next_step (arg);
 }
 
@@ -549,10 +525,13 @@ diagnosis_start (struct daemon *d, const struct guest *g,
   int r;
 
   if (dg)
-    dg->facts = calloc (MAX_FACTS, sizeof (*dg->facts));
-  if (!dg || !dg->facts)
     {
-      free (dg);
+      dg->facts = calloc (MAX_FACTS, sizeof (*dg->facts));
+      dg->known = calloc (MAX_KNOWN, sizeof (*dg->known));
+    }
+  if (!dg || !dg->facts || !dg->known)
+    {
+      diagnosis_free (dg);
       return error_set (err, ENOMEM, "no memory for a diagnosis");
     }
   dg->d = d;
@@ -586,6 +565,6 @@ void
 diagnosis_stop (struct diagnosis *dg, const char *why)
 {
   snprintf (dg->stopped, sizeof (dg->stopped), "%s", why);
-  if (dg->in_step)
+  if (dg->haul)
     job_stop (dg->d->jobs, dg->guest->inc.uuid, NULL);
 }

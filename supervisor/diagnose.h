@@ -17,7 +17,8 @@ struct error;
 
 struct diagnosis_ops
 {
-  /* A file of evidence, whole or a part (offset = what came before). */
+  /* A file of evidence, whole or a part (offset = what came before), at most
+   * HAUL_PIECE at a time; while its collector still runs. */
   void (*file) (const char *name, uint64_t offset, const void *data,
                 size_t len, void *arg);
   /* Phase n of total begins (what != NULL) or ended (took, failure). */

@@ -11,7 +11,6 @@
 #include "base/error.h"
 #include "base/fact.h"
 #include "base/json.h"
-#include "base/log.h"
 #include "base/loop.h"
 
 #include <stdio.h>
@@ -183,32 +182,24 @@ incidents_free (struct incidents *in)
   free (in);
 }
 
-/* ---- what the writer says unasked ---- */
+/* ---- on their way to the controller ---- */
 
 void
-incidents_writer_event (struct incidents *in, struct json_object *head)
+incidents_shipped (struct incidents *in, const char *id)
 {
-  const char *op = json_get_str (head, "op");
-  const char *id = json_get_str (head, "incident");
-  const char *why = json_get_str (head, "why");
-  struct active *a = id ? incidents_by_id (in, id) : NULL;
+  struct active *a = incidents_by_id (in, id);
 
-  if (!op)
-    return;
-  if (strcmp (op, "shipped") == 0)
-    {
-      log_info ("incident %s reached the controller", id ? id : "?");
-      if (a)
-        snprintf (a->shipped, sizeof (a->shipped), "shipped");
-    }
-  else if (strcmp (op, "parked") == 0)
-    {
-      log_warn ("incident %s was refused by the controller and is parked: %s",
-                id ? id : "?", why ? why : "");
-      if (a)
-        snprintf (a->shipped, sizeof (a->shipped), "parked: %.140s",
-                  why ? why : "");
-    }
+  if (a)
+    snprintf (a->shipped, sizeof (a->shipped), "shipped");
+}
+
+void
+incidents_parked (struct incidents *in, const char *id, const char *why)
+{
+  struct active *a = incidents_by_id (in, id);
+
+  if (a)
+    snprintf (a->shipped, sizeof (a->shipped), "parked: %.140s", why);
 }
 
 /* ---- looking ---- */

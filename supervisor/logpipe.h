@@ -8,8 +8,8 @@
  *     u32 id · u32 len · u64 wall ms · len bytes          (little endian)
  *
  * id is declared by a channel message {"op":"console-open","id":N,
- * "uuid":U,"name":C,"guest":DISPLAY} before its first record (the writer
- * keeps records of an id it does not know yet for up to 1 s).  len with the
+ * "uuid":U,"name":C} before its first record (the writer keeps records of an
+ * id it does not know yet for up to 1 s).  len with the
  * top bit set is a gap mark: that many bytes (the low 31 bits) were dropped
  * here, no bytes follow.  The daemon gathers a round's records and writes
  * them without blocking, whole records only: a full pipe means a gap.
@@ -25,6 +25,7 @@ struct error;
 struct logpipe;
 
 #define LOGPIPE_GAP 0x80000000u
+#define LOGPIPE_IDS 16384u /* an id is less, and so many are known at a time */
 #define LOGPIPE_MAX_RECORD (64u << 10)
 
 /* ---- the daemon's end ---- */

@@ -144,7 +144,7 @@ source_new (struct texts *t, struct text_guest *g, const char *console,
   s->inc = s->next_inc = *inc;
   guest_copy (s->console, sizeof s->console, console);
   r = hub_tap (t->hub, g->uuid, console, "text",
-               (enum tap_start) (TAP_KEPT | TAP_PASSIVE | TAP_FOLLOW), on_data,
+               (enum tap_start) (TAP_KEPT | TAP_FOLLOW), on_data,
                s, &s->tap, err);
   if (r < 0)
     {

@@ -27,6 +27,8 @@ on_file (const struct conf_file *f, void *arg, struct error *err)
   struct error why = ERROR_INIT;
 
   r->files++;
+  if (!r->rules && text_rules_new (&r->rules, err) < 0)
+    return -err->code;
   if (f->why)
     fault (r, f->origin, f->why);
   else if (text_rules_take (r->rules, f->text, f->len, f->origin, &why) < 0)
@@ -49,16 +51,13 @@ count (const struct text_rule *rule, void *arg)
 
 int
 text_rules_read (struct opener *opener, const struct json_list *paths,
-                 uint64_t deadline, struct text_rules_read *ret,
+                 bool ours, uint64_t deadline, struct text_rules_read *ret,
                  struct error *err)
 {
   char *const *path = paths->items;
   int rc;
 
   *ret = (struct text_rules_read){ 0 };
-  rc = text_rules_new (&ret->rules, err);
-  if (rc < 0)
-    return rc;
   for (size_t i = 0; i < paths->count; i++)
     {
       struct error why = ERROR_INIT;
@@ -70,7 +69,14 @@ text_rules_read (struct opener *opener, const struct json_list *paths,
       else if (rc < 0)
         fault (ret, path[i], &why);
     }
-  text_rules_each (ret->rules, count, ret);
+  if (!ret->rules && ours)
+    {
+      rc = text_rules_new (&ret->rules, err);
+      if (rc < 0)
+        return rc;
+    }
+  if (ret->rules)
+    text_rules_each (ret->rules, count, ret);
   return 0;
 }
 

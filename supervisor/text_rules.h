@@ -23,7 +23,7 @@ struct text_fault
 
 struct text_rules_read
 {
-  struct text_rules *rules; /* never NULL after 0 */
+  struct text_rules *rules; /* NULL: ours alone, and nobody wanted these */
   unsigned files, taken;    /* of operators */
   unsigned added, replaced; /* their rules; of them in the place of ours */
   const char *missing;      /* the first path that is not there, of paths: no
@@ -34,9 +34,10 @@ struct text_rules_read
 
 /* In a job (it may wait for a disk).  paths: of char *, in that order; a file
  * that is read later goes before.  A file that is not good is a fault, and
- * the others are taken.  Errors are only those of memory. */
+ * the others are taken.  Errors are only those of memory.  To compile ours
+ * takes a while: without a file it is done only for who wants them (ours). */
 int text_rules_read (struct opener *opener, const struct json_list *paths,
-                     uint64_t deadline, struct text_rules_read *ret,
+                     bool ours, uint64_t deadline, struct text_rules_read *ret,
                      struct error *err);
 void text_rules_read_done (struct text_rules_read *r);
 

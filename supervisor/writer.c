@@ -127,8 +127,7 @@ request_done (void *arg)
   send_answers (rq);
   if (rq->op->ready && rq->rc == 0)
     {
-      /* "Try again" is about a denial too. */
-      if (strcmp (rq->op->name, "spool-retry") == 0)
+      if (rq->op->retry)
         shipper_retry (w->shipper);
       else
         shipper_kick (w->shipper);
@@ -221,8 +220,9 @@ struct declaration
 {
   struct writer *w;
   uint32_t id;
-  bool forget, close; /* a new daemon: the ids begin anew */
-  char uuid[65], name[65], guest[129];
+  bool forget; /* a new daemon: the ids begin anew */
+  bool close;
+  char uuid[65], name[65];
 };
 
 static void
@@ -349,7 +349,7 @@ declare_run (void *arg)
     logs_forget_ids (logs);
   else if (d->close)
     logs_close_id (logs, d->id);
-  else if (logs_declare (logs, d->id, d->uuid, d->name, d->guest,
+  else if (logs_declare (logs, d->id, d->uuid, d->name,
                          clock_ms (), &err)
            < 0)
     log_error ("console %s of %s: %s", d->name, d->uuid, error_text (&err));
@@ -362,7 +362,6 @@ declare (struct writer *w, const struct frame *frame, bool close)
   struct declaration *d = calloc (1, sizeof *d);
   const char *uuid = frame ? json_get_str (frame->head, "uuid") : NULL;
   const char *name = frame ? json_get_str (frame->head, "name") : NULL;
-  const char *guest = frame ? json_get_str (frame->head, "guest") : NULL;
   int64_t id = frame ? json_get_int (frame->head, "id", -1) : 0;
 
   if (d == NULL || id < 0 || id > UINT32_MAX)
@@ -376,7 +375,6 @@ declare (struct writer *w, const struct frame *frame, bool close)
   d->close = close;
   snprintf (d->uuid, sizeof d->uuid, "%s", uuid ? uuid : "");
   snprintf (d->name, sizeof d->name, "%s", name ? name : "");
-  snprintf (d->guest, sizeof d->guest, "%s", guest ? guest : "");
   if (lane_add (w->disk_lane, 0, declare_run, d, free) < 0)
     free (d);
 }
@@ -430,6 +428,10 @@ new_peer (struct writer *w, int channel, int pipe)
   if (channel_new (w->loop, "daemon", channel, DAEMON_QUEUE, &daemon_ops, w,
                    &w->daemon, &err) < 0)
     log_error ("the daemon's channel: %s", error_text (&err));
+  /* This one knows nothing of a full disk, which is told by the next sweep,
+   * nor of a denial. */
+  w->told_full = false;
+  shipper_tell (w->shipper);
   if (pipe < 0)
     return;
   if (logpipe_reader_new (pipe, &w->pipe, &err) < 0)
@@ -443,8 +445,6 @@ new_peer (struct writer *w, int channel, int pipe)
       pipe_close (w);
       log_error ("the log pipe: %s", error_text (&err));
     }
-  /* It is told again: this one knows nothing of a full disk. */
-  w->told_full = false;
 }
 
 /* ---- the keeper ---- */
@@ -580,7 +580,8 @@ ship_event (void *arg, const char *op, const char *incident, const char *why)
   struct json_object *head = json_object_new_object ();
 
   json_add_str (head, "op", op);
-  json_add_str (head, "incident", incident);
+  if (incident)
+    json_add_str (head, "incident", incident);
   if (why)
     json_add_text (head, "why", why, strlen (why));
   tell_daemon (arg, head);

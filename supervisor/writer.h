@@ -69,6 +69,7 @@ struct disk_op
   bool look;    /* on the lane for what may hang */
   bool writes;  /* its end says whether there is room */
   bool ready;   /* afterwards something may be ready to ship */
+  bool retry;   /* and a denial is not waited out any more */
   bool logs;    /* wants what the log pipe has by now to be in the logs */
 };
 const struct disk_op *disk_op_find (const char *name);
@@ -113,6 +114,8 @@ void shipper_sink (struct shipper *s, struct sink_config *cfg);
 void shipper_kick (struct shipper *s);
 /* Somebody asks for it: a denial is not waited for any more. */
 void shipper_retry (struct shipper *s);
+/* Again, to who came later: that we are denied, if we are. */
+void shipper_tell (struct shipper *s);
 
 /* The keeper's {"op":"reload",...}: sink and limits.  Loop thread. */
 void writer_reload (struct json_object *head, struct lane *disk_lane,

@@ -24,8 +24,6 @@
 #define FLUSH_MS 250
 #define FLUSH_BYTES (32u << 10)
 #define FULL_MS 1
-/* Of the log pipe; the writer takes no higher ones. */
-#define CONSOLE_IDS 16384u
 
 /* A request that must not be lost. */
 struct kept
@@ -273,9 +271,9 @@ next_id (struct writer_link *wl)
   uint32_t cap = wl->ndeclared ? wl->ndeclared : 64;
   struct declared **list;
 
-  for (uint32_t n = 0; n < CONSOLE_IDS; n++)
+  for (uint32_t n = 0; n < LOGPIPE_IDS; n++)
     {
-      wl->last_id = wl->last_id % (CONSOLE_IDS - 1) + 1;
+      wl->last_id = wl->last_id % (LOGPIPE_IDS - 1) + 1;
       if (wl->last_id < wl->ndeclared && wl->declared[wl->last_id])
         continue;
       while (cap <= wl->last_id)

@@ -19,7 +19,7 @@ struct writer_link_ops
 {
   /* The writer (again) answers: replay of what it has open may begin. */
   void (*up) (void *arg);
-  /* {"op":"shipped"|"parked"|"disk",...} */
+  /* {"op":"shipped"|"parked"|"denied"|"retried"|"disk",...} */
   void (*event) (struct json_object *head, void *arg);
 };
 

@@ -3,7 +3,7 @@
  * The files of the console logs: opening, rotating, keeping below the limit;
  * and the records that came before their console was declared.
  */
-#include "supervisor/writer_logs_priv.h"
+#include "supervisor/writer_logs_impl.h"
 
 #include "base/cleanup.h"
 #include "base/error.h"

@@ -3,7 +3,7 @@
  * The lines of the clean log: a time, a mark, and what the guest said,
  * escaped.
  */
-#include "supervisor/writer_logs_priv.h"
+#include "supervisor/writer_logs_impl.h"
 
 #include "base/cleanup.h"
 #include "base/clock.h"

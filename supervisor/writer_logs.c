@@ -6,12 +6,13 @@
  * of the clean log as soon as writing goes well again, so that a full disk
  * mends itself when it has room and nobody is left to wonder.
  */
-#include "supervisor/writer_logs_priv.h"
+#include "supervisor/writer_logs_impl.h"
 
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "supervisor/logpipe.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -170,7 +171,7 @@ forget_one (struct logs *l, uint64_t now_ms)
 
 int
 logs_declare (struct logs *l, uint32_t id, const char *uuid, const char *name,
-              const char *guest, uint64_t now_ms, struct error *err)
+              uint64_t now_ms, struct error *err)
 {
   struct console *c;
 
@@ -178,11 +179,11 @@ logs_declare (struct logs *l, uint32_t id, const char *uuid, const char *name,
       || !text_is_name (name) || strlen (name) > 64)
     return error_set (err, EINVAL, "a console needs a uuid and a name that "
                       "are file names");
-  if (id >= MAX_IDS)
-    return error_set (err, EINVAL, "a console id beyond %u", MAX_IDS);
-  if (l->count >= MAX_IDS)
+  if (id >= LOGPIPE_IDS)
+    return error_set (err, EINVAL, "a console id beyond %u", LOGPIPE_IDS);
+  if (l->count >= LOGPIPE_IDS)
     forget_one (l, now_ms);
-  if (l->count >= MAX_IDS || grow (l, id) < 0)
+  if (l->count >= LOGPIPE_IDS || grow (l, id) < 0)
     return error_set (err, ENOMEM, "no room for another console");
   c = find_or_make (l, uuid, name);
   if (c == NULL)
@@ -516,7 +517,7 @@ take_left (const struct wait_slot *s, void *arg)
   struct console *c;
   uint64_t has;
 
-  if (l->count >= MAX_IDS || grow (l, 0) < 0
+  if (l->count >= LOGPIPE_IDS || grow (l, 0) < 0
       || (c = find_or_make (l, s->uuid, s->name)) == NULL
       || logs_open_file (l, c, FILE_RAW) < 0)
     {
@@ -537,7 +538,7 @@ take_left (const struct wait_slot *s, void *arg)
 int
 logs_wait_in (struct logs *l, int fd, struct error *err)
 {
-  int r = wait_room_new (fd, MAX_IDS, &l->room, err);
+  int r = wait_room_new (fd, LOGPIPE_IDS, &l->room, err);
 
   if (r == 0)
     wait_room_left (l->room, take_left, l);

@@ -46,7 +46,7 @@ void logs_limit (struct logs *l, uint64_t total, uint64_t free_floor);
 
 /* Says who id is.  -EINVAL for a uuid or name that is no file name. */
 int logs_declare (struct logs *l, uint32_t id, const char *uuid,
-                  const char *name, const char *guest, uint64_t now_ms,
+                  const char *name, uint64_t now_ms,
                   struct error *err);
 /* Its console is gone.  What is still on its way comes until the sweep after
  * the next; then the id means nothing. */

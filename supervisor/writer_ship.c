@@ -32,7 +32,8 @@ struct shipment
   struct shipper *s;
   struct sink_config sink;
   struct spool_item item;
-  bool found;
+  bool hurry; /* all that is ready is due */
+  bool found; /* item is what is to go */
   uint64_t next_at; /* wall clock, when nothing was found */
   char name[64], key[64];
   int fd;
@@ -54,6 +55,7 @@ struct shipper
   bool again;         /* kicked meanwhile */
   bool due;           /* all that is ready is to be tried at once */
   uint64_t denied_until; /* clock_ms() */
+  char denied[64], why[200]; /* the last one so, "" = none */
 };
 
 /* ---- the sink's configuration ---- */
@@ -153,6 +155,13 @@ round_over (struct shipper *s)
     shipper_kick (s);
 }
 
+void
+shipper_tell (struct shipper *s)
+{
+  if (s && s->denied[0])
+    s->ops->event (s->arg, "denied", s->denied, s->why);
+}
+
 /* Loop thread: the end is noted. */
 static void
 ended (void *arg)
@@ -164,18 +173,22 @@ ended (void *arg)
     {
     case SHIP_DONE:
       log_info ("incident %s was sent", sh->item.id);
+      s->denied[0] = '\0';
       s->ops->event (s->arg, "shipped", sh->item.id, NULL);
       break;
     case SHIP_PARK:
       log_warn ("incident %s is refused and parked: %s", sh->item.id,
                 error_text (&sh->why));
+      s->denied[0] = '\0';
       s->ops->event (s->arg, "parked", sh->item.id, error_text (&sh->why));
       break;
     case SHIP_DENIED:
       log_error ("nothing can be sent before this is mended: %s",
                  error_text (&sh->why));
       s->denied_until = clock_ms () + DENIED_MS;
-      s->ops->event (s->arg, "denied", sh->item.id, error_text (&sh->why));
+      snprintf (s->denied, sizeof s->denied, "%s", sh->item.id);
+      snprintf (s->why, sizeof s->why, "%s", error_text (&sh->why));
+      shipper_tell (s);
       break;
     case SHIP_RETRY:
       log_warn ("incident %s was not sent, attempt %u: %s", sh->item.id,
@@ -292,7 +305,7 @@ pick (void *arg)
   struct error err = ERROR_INIT;
   int r;
 
-  if (sh->found) /* asked to hurry */
+  if (sh->hurry)
     spool_due (sp);
   sh->found = spool_next (sp, clock_wall_ms (), &sh->item);
   sh->next_at = spool_next_at (sp);
@@ -336,7 +349,7 @@ shipper_kick (struct shipper *s)
     }
   sh->s = s;
   sh->fd = -1;
-  sh->found = s->due;
+  sh->hurry = s->due;
   s->again = s->due = false;
   timer_stop (s->timer);
   if (lane_add (s->disk_lane, 0, pick, sh, shipment_free) < 0)
@@ -352,6 +365,9 @@ void
 shipper_retry (struct shipper *s)
 {
   s->denied_until = 0;
+  if (s->denied[0])
+    s->ops->event (s->arg, "retried", NULL, NULL);
+  s->denied[0] = '\0';
   s->due = true;
   shipper_kick (s);
 }

@@ -4,8 +4,6 @@
  */
 #include "transports/transport.h"
 
-#include <string.h>
-
 const struct transport_ops *const transports[] = {
   &transport_console,
   &transport_monitor,
@@ -13,12 +11,3 @@ const struct transport_ops *const transports[] = {
   &transport_memory,
   NULL,
 };
-
-const struct transport_ops *
-transport_find (const char *name)
-{
-  for (unsigned i = 0; transports[i]; i++)
-    if (strcmp (transports[i]->name, name) == 0)
-      return transports[i];
-  return NULL;
-}

@@ -70,6 +70,5 @@ extern const struct transport_ops transport_tcp;
 extern const struct transport_ops transport_memory;
 
 extern const struct transport_ops *const transports[]; /* ends with NULL */
-const struct transport_ops *transport_find (const char *name);
 
 #endif

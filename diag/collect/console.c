@@ -16,34 +16,6 @@
 
 #define MAX_TEXT (512u << 10)
 
-static int
-read_kept (struct collect_ctx *ctx, const struct guest_console *con,
-           struct buf *text, uint64_t *ret_lost, uint64_t *ret_last,
-           enum console_state *ret_state, struct error *err)
-{
-  struct tap *tap;
-  char chunk[4096];
-  uint64_t lost = 0;
-  size_t n;
-  int rc = hub_tap (ctx->env->hub, ctx->guest->inc.uuid, con->name,
-                    "diagnosis", TAP_KEPT, NULL, NULL, &tap, err);
-
-  if (rc < 0)
-    return rc;
-  *ret_lost = 0;
-  /* A guest that floods its console fills this faster than it is read: the
-   * bound, not the end of the text, ends it. */
-  while (!text->cut && (n = tap_read (tap, chunk, sizeof chunk, &lost)) > 0)
-    {
-      *ret_lost += lost;
-      buf_append (text, chunk, n);
-    }
-  *ret_state = tap_state (tap);
-  *ret_last = tap_time_of_last (tap);
-  tap_free (tap);
-  return 0;
-}
-
 static void
 write_files (struct collect_ctx *ctx, const char *name, bool first,
              const struct buf *text)
@@ -91,30 +63,34 @@ one (struct collect_ctx *ctx, unsigned i)
   const struct guest_console *con = &ctx->guest->consoles[i];
   struct buf text CLEANUP_BUF = BUF_INIT (MAX_TEXT);
   struct error why = ERROR_INIT;
-  enum console_state state = CONSOLE_ABSENT;
-  uint64_t lost = 0, last = 0, now;
+  struct hub_kept kept;
+  uint64_t now;
 
-  if (read_kept (ctx, con, &text, &lost, &last, &state, &why) < 0)
+  if (hub_kept (ctx->env->hub, ctx->guest->inc.uuid, con->name, &text, &kept,
+                &why)
+      < 0)
     {
       ctx->out->gap (ctx->out, "console", "%s: %s", con->name,
                      error_text (&why));
       return;
     }
-  if (lost)
+  if (kept.lost)
     ctx->out->gap (ctx->out, "console",
                    "%s: %llu older bytes were overwritten while reading",
-                   con->name, (unsigned long long) lost);
+                   con->name, (unsigned long long) kept.lost);
   write_files (ctx, con->name, i == 0, &text);
   collect_marks (ctx, buf_str (&text), text.len);
   if (i > 0)
     return;
   now = clock_ms ();
-  collect_str (ctx, "console.state", "console", console_state_names[state]);
-  if (state == CONSOLE_BROKEN)
+  collect_str (ctx, "console.state", "console",
+               console_state_names[kept.state]);
+  if (kept.state == CONSOLE_BROKEN)
     refused (ctx, con);
   collect_int (ctx, "console.kept", "console", (int64_t) text.len);
-  if (text.len && last && last <= now)
-    collect_int (ctx, "console.silent_ms", "console", (int64_t) (now - last));
+  if (text.len && kept.last_ms && kept.last_ms <= now)
+    collect_int (ctx, "console.silent_ms", "console",
+                 (int64_t) (now - kept.last_ms));
 }
 
 static int

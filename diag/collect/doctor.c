@@ -107,19 +107,9 @@ static bool
 kept_text (const struct transport_env *env, const struct guest *g,
            const char *console, struct buf *ret)
 {
-  struct tap *tap;
-  char chunk[4096];
-  uint64_t lost;
-  size_t n;
-
   if (!env->hub
-      || hub_tap (env->hub, g->inc.uuid, console, "doctor",
-                  TAP_KEPT | TAP_PASSIVE, NULL, NULL, &tap, NULL)
-             < 0)
+      || hub_kept (env->hub, g->inc.uuid, console, ret, NULL, NULL) < 0)
     return false;
-  while (!ret->cut && (n = tap_read (tap, chunk, sizeof chunk, &lost)) > 0)
-    buf_append (ret, chunk, n);
-  tap_free (tap);
   return ret->len > 0;
 }
 

@@ -115,7 +115,7 @@ always (const struct fact_set *set, const struct fact *f, const char *text)
         if (set->facts[i].type != FACT_TEXT
             || strcmp (set->facts[i].text, text) != 0)
           return false;
-        seen++;
+        seen += set->facts[i].sample > 0;
       }
   return seen >= 2;
 }

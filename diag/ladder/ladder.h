@@ -51,8 +51,8 @@ struct cause
   const char *scenario, *code, *sentence;
 };
 
-/* Facts in any order; of two with one name the later time counts (both are
- * looked at where two samples decide). */
+/* Facts in any order; of two with one name the later time counts.  Where two
+ * samples decide both are looked at, and only samples (fact.sample) count. */
 void ladder_climb (const struct fact *facts, size_t n, struct ladder *ret);
 void ladder_verdict (const struct ladder *ladder, const struct fact *facts,
                      size_t n, const struct cause *cause, struct verdict *ret);

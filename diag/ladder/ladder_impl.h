@@ -12,7 +12,8 @@ enum cond_op
   OP_NONE = 0, /* ends a list of conditions */
   OP_IS,       /* the latest text is this */
   OP_ONE_OF,   /* or one of these, with "|" between them */
-  OP_ALWAYS,   /* as OP_IS, and so were all others of that name, at least 2 */
+  OP_ALWAYS,   /* as OP_IS, and so were all others of that name; at least 2
+                  of them are samples */
   OP_HAS,      /* the latest text has this in it */
   OP_BEGINS,   /* the latest text begins with it: "running unpaused" is not
                   paused */

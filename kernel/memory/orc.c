@@ -54,8 +54,9 @@ struct orc
 
 /* By the kernel's number. */
 static const uint8_t regs_first[16] = {
-  [1] = ORC_PREV_SP, [2] = ORC_DX,  [3] = ORC_DI,          [4] = ORC_BP,
-  [5] = ORC_SP,      [6] = ORC_R10, [7] = ORC_R13,         [8] = ORC_BP_INDIRECT,
+  [1] = ORC_PREV_SP,     [2] = ORC_DX,  [3] = ORC_DI,
+  [4] = ORC_BP,          [5] = ORC_SP,  [6] = ORC_R10,
+  [7] = ORC_R13,         [8] = ORC_BP_INDIRECT,
   [9] = ORC_SP_INDIRECT,
 };
 static const uint8_t regs_later[16] = {

@@ -117,7 +117,8 @@ find_waiter (struct locks *ls, const struct kind *kind,
   struct stack_area a;
   uint32_t task = off (ls, kind->task), list = off (ls, kind->list);
 
-  if (!unwind_area (k, t->at, &a) || !kernel_get (k, t->at, TASK_THREAD_SP, &sp))
+  if (!unwind_area (k, t->at, &a)
+      || !kernel_get (k, t->at, TASK_THREAD_SP, &sp))
     return 0;
   if (sp < a.lo || sp >= a.hi)
     sp = a.lo;

@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "base/json.h"
 
+#include <stdio.h>
 #include <string.h>
 
 const char *const text_severity_names[]
@@ -98,6 +99,25 @@ add_place (struct json_object *o, const struct text_event *e)
         o, "stamp", json_object_new_double ((double) e->stamp_us / 1e6));
 }
 
+/* In hex: JSON's numbers have no room for 64 bits. */
+static void
+add_registers (struct json_object *o, const struct text_event *e)
+{
+  struct json_object *all;
+  char value[24];
+
+  if (e->nregs == 0)
+    return;
+  all = json_object_new_object ();
+  for (unsigned i = 0; i < e->nregs; i++)
+    {
+      snprintf (value, sizeof value, "0x%llx",
+                (unsigned long long) e->regs[i].value);
+      json_add_str (all, e->regs[i].name, value);
+    }
+  json_object_object_add (o, "registers", all);
+}
+
 struct json_object *
 text_event_to_json (const struct text_event *e)
 {
@@ -115,6 +135,8 @@ text_event_to_json (const struct text_event *e)
   json_add_str (o, "evidence", text_evidence_names[e->evidence]);
   if (e->ours)
     json_add_bool (o, "ours", true);
+  if (e->repeats)
+    json_add_int (o, "repeats", e->repeats);
   add_place (o, e);
   add_number (o, "cpu", e->cpu);
   add (o, "comm", e->comm);
@@ -132,5 +154,6 @@ text_event_to_json (const struct text_event *e)
   json_add_str (o, "stage", text_stage_names[e->stage]);
   add (o, "signature", e->signature);
   add_frames (o, e);
+  add_registers (o, e);
   return o;
 }

@@ -34,6 +34,7 @@ extern const char *const text_evidence_names[]; /* "header-only", ... */
 #define TEXT_FRAMES_MAX 64
 #define TEXT_FUNC_MAX 96
 #define TEXT_ALTS_MAX 2
+#define TEXT_REGS_MAX 40
 
 struct text_frame
 {
@@ -42,6 +43,12 @@ struct text_frame
   char where[64];           /* "fs/namei.c:123" if it was said */
   uint64_t offset, size;    /* func+offset/size; 0/0 = not said */
   bool guess;               /* "? func": may be left over on the stack */
+};
+
+struct text_reg
+{
+  char name[8]; /* as that kernel prints it: "RAX", "x29", "pstate" */
+  uint64_t value;
 };
 
 /* Numbers are -1 and texts "" where nothing was said. */
@@ -62,6 +69,7 @@ struct text_event
   bool ours;            /* within SysRq output, or a replay of the log */
   uint64_t first_line, last_line, first_at, end_at;
   uint64_t first_ms, last_ms;
+  unsigned repeats;     /* how often it was said since it was told last */
   int64_t stamp_us;
   int cpu, pid;
   double seconds;       /* stuck for; blocked for */
@@ -73,6 +81,8 @@ struct text_event
   enum text_stage stage;
   unsigned nframes;
   struct text_frame frames[TEXT_FRAMES_MAX];
+  unsigned nregs;       /* at rip */
+  struct text_reg regs[TEXT_REGS_MAX];
 };
 
 /* All kinds of events there are, by name, with a sentence each. */

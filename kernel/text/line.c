@@ -470,12 +470,12 @@ splitter_feed (struct splitter *s, const void *data, size_t len, uint64_t ms)
 void
 splitter_gap (struct splitter *s, uint64_t lost, uint64_t ms)
 {
-  if (lost == 0)
+  if (lost == 0 && !s->begun && s->state == GROUND)
     return;
   s->torn = true;
   finish_torn_off (s);
   s->pos += lost;
-  s->torn = true; /* the next line's beginning may be among them */
+  s->torn = lost > 0; /* the next line's beginning may be among them */
   drop_buffer (s);
 }
 

@@ -51,7 +51,8 @@ void splitter_free (struct splitter *s);
 /* ms: when this piece arrived; 0 = not known (a file). */
 void splitter_feed (struct splitter *s, const void *data, size_t len,
                     uint64_t ms);
-/* So many bytes never came here: what is unfinished is given as torn. */
+/* So many bytes never came here: what is unfinished is given as torn.  0: none
+ * are missing, but what comes begins anew (a file was cut). */
 void splitter_gap (struct splitter *s, uint64_t lost, uint64_t ms);
 /* Gives the open line if it stood still.  Returns when it wants to be called
  * again (clock_ms() scale), CLOCK_NEVER when there is nothing to wait for. */

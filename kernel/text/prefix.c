@@ -9,6 +9,8 @@
 #include "kernel/text/prefix_impl.h"
 
 #define MAX_ROUNDS 12
+/* No kernel has been up for so long: that is somebody's wall clock. */
+#define UPTIME_END (1000000000ull * 1000000)
 
 /* ---- the kernel's own ---- */
 
@@ -20,13 +22,14 @@ strip_stamp (struct cursor *c)
   const char *p = c->p + 1, *q;
   uint64_t us, other;
   unsigned digits;
-  bool kernel = true;
+  bool kernel;
 
   while (p < c->end && *p == ' ')
     p++;
   p = prefix_seconds (p, c->end, &us, &digits);
   if (!p || p == c->end)
     return false;
+  kernel = us < UPTIME_END;
   if (*p == ',' || *p == '@')
     {
       q = read_number (p + 1, c->end, 4, &other);
@@ -48,6 +51,9 @@ strip_stamp (struct cursor *c)
         return false;
       kernel = false;
     }
+  /* journald's short-delta leaves room where it has nothing to compare. */
+  while (p < c->end && *p == ' ' && p - c->p < 48)
+    p++;
   if (p == c->end || *p != ']')
     return false;
   c->p = p + 1;
@@ -172,7 +178,7 @@ strip_bare_time (struct cursor *c)
   if (p)
     p = prefix_zone (p, c->end);
   else if ((q = prefix_seconds (c->p, c->end, &us, &digits)) && digits == 6
-           && us > 1000000000ull * 1000000)
+           && us > UPTIME_END)
     p = q;
   if (!p || p == c->end || *p != ' ')
     return false;
@@ -231,7 +237,7 @@ strip_glued (struct cursor *c)
         ;
       for (s = q; q < c->end && is_digit (*q); q++)
         ;
-      if (q == s || q - p < 5 || q - s > 10
+      if (q == s || q - p < 5 || q - s > 9
           || !(s = prefix_shape (q, c->end, ".999999]"))
           || (s < c->end && *s != ' ' && *s != '['))
         continue;
@@ -255,7 +261,15 @@ strip_digit (struct cursor *c)
 {
   return !c->msg->stamped
          && (prefix_date (c) || strip_kmsg (c) || prefix_logcat (c)
-             || strip_bare_time (c));
+             || prefix_5424 (c) || strip_bare_time (c));
+}
+
+/* " 3 12:00", "24 12:00", "2026-01-01": behind a month's or day's name. */
+static inline bool
+is_date_next (const char *p, const char *end)
+{
+  return end - p > 9 && (is_digit (p[1]) || is_digit (p[2]))
+         && (p[3] == ' ' || p[5] == '-');
 }
 
 /* Bare text, mostly: how its first word ends tells what it can be. */
@@ -275,7 +289,8 @@ strip_letter (struct cursor *c)
   switch (*p)
     {
     case ' ':
-      return (p - c->p == 3 && prefix_date (c))
+      return ((p - c->p == 3 || (p - c->p < 10 && is_date_next (p, c->end)))
+              && prefix_date (c))
              || (peek (c, 6) == ':' && prefix_facility (c))
              || (c->end - p > 7 && p[1] == 'l' && strip_login (c));
     case ':':
@@ -284,7 +299,7 @@ strip_letter (struct cursor *c)
     case '[':
       return prefix_head (c);
     default:
-      return false;
+      return (unsigned char) *p >= 0x80 && prefix_date (c);
     }
 }
 
@@ -342,6 +357,8 @@ strip_one (struct cursor *c)
     return strip_bracket (c);
   if (is_alpha (first) || first == '_' || first == '(')
     return strip_letter (c);
+  if ((unsigned char) first >= 0x80)
+    return !c->msg->stamped && prefix_date (c);
   if (is_digit (first))
     return strip_digit (c);
   if (first == ' ')

@@ -79,31 +79,93 @@ prefix_zone (const char *p, const char *end)
   return p;
 }
 
+/* Where a zone is always written, by any name: " AEST ", " -03 ". */
+static const char *
+any_zone (const char *p, const char *end)
+{
+  const char *q = p + 1;
+  unsigned n = 0;
+
+  if (p == end || *p != ' ' || q == end)
+    return p;
+  if (*q == '+' || *q == '-')
+    for (q++; q < end && is_digit (*q) && n < 5; n++)
+      q++;
+  else
+    for (; q < end && *q >= 'A' && *q <= 'Z' && n < 6; n++)
+      q++;
+  return n >= 2 && n <= 5 && q < end && *q == ' ' ? q : p;
+}
+
 /* Whether a host and a programme may follow: behind others "BUG: x" is the
  * message and no programme of that name. */
 static const struct date
 {
   const char *shape;
-  bool syslog;
+  bool syslog, zone;
 } dates[] = {
-  { "Aaa _9 99:99:99", true },          { "9999-99-99T99:99:99", true },
-  { "9999-99-99 99:99:99", false },     { "9999/99/99 99:99:99", false },
-  { "Aaa 9999-99-99 99:99:99", true },  { "Aaa _9 9999 99:99:99", true },
-  { "Aaa Aaa _9 99:99:99 9999", true },
+  { "Aaa _9 99:99:99", true, false },
+  { "9999-99-99T99:99:99", true, false },
+  { "9999-99-99 99:99:99", false, false },
+  { "9999/99/99 99:99:99", false, false },
+  { "Aaa 9999-99-99 99:99:99", true, true }, /* journald's short-full */
+  { "Aaa _9 9999 99:99:99", true, false },
+  { "Aaa Aaa _9 99:99:99 9999", true, false },
 };
+
+/* A day's or month's name in somebody's language: "Mär", "nov.", "11月". */
+static const char *
+local_name (const char *p, const char *end)
+{
+  const char *most = end - p > 16 ? p + 16 : end, *q = p;
+  bool digits = true;
+
+  for (; q < most; q++)
+    if (is_alpha (*q) || *q == '.' || (unsigned char) *q >= 0x80)
+      digits = false;
+    else if (!is_digit (*q))
+      break;
+  return !digits && q - p >= 2 && q < end && *q == ' ' ? q + 1 : NULL;
+}
+
+/* journalctl writes such names, and so does dmesg -T: the second is with a
+ * year, and without a programme behind it. */
+static const char *
+local_date (const char *p, const char *end)
+{
+  const char *q, *at = local_name (p, end);
+
+  if (!at)
+    return NULL;
+  if ((q = prefix_shape (at, end, "_9 99:99:99")))
+    return prefix_zone (q, end);
+  q = prefix_shape (at, end, "9999-99-99 99:99:99");
+  return q ? any_zone (q, end) : NULL;
+}
+
+static const char *
+local_ctime (const char *p, const char *end)
+{
+  const char *day = local_name (p, end);
+  const char *month = day ? local_name (day, end) : NULL;
+
+  return month ? prefix_shape (month, end, "_9 99:99:99 9999") : NULL;
+}
 
 static const char *
 skip_date (const char *p, const char *end, bool *ret_syslog)
 {
-  const char *q;
+  const char *q, *zone;
 
   for (size_t i = 0; i < sizeof dates / sizeof dates[0]; i++)
     if ((q = prefix_shape (p, end, dates[i].shape)))
       {
         *ret_syslog = dates[i].syslog;
-        return prefix_zone (q, end);
+        zone = prefix_zone (q, end);
+        return dates[i].zone && zone == q ? any_zone (q, end) : zone;
       }
-  return NULL;
+  *ret_syslog = true;
+  return local_date (p, end);
 }
 
 bool
@@ -145,6 +207,8 @@ prefix_bracketed_date (struct cursor *c)
     dmesg = is_alpha (p[0]) && is_alpha (p[4]) && p[3] == ' ';
   else if (!dmesg && (q = prefix_shape (p, c->end, "99:99:99")))
     q = prefix_zone (q, c->end);
+  else if (!dmesg)
+    dmesg = (q = local_ctime (p, c->end));
   if (!q || q == c->end || *q != ']')
     return false;
   c->p = q + 1;
@@ -378,5 +442,82 @@ prefix_logcat (struct cursor *c)
   c->msg->ident = ident;
   c->msg->ident_len = (size_t) (p - ident);
   c->msg->pid = (uint32_t) pid;
+  return true;
+}
+
+/* ---- RFC 5424 ---- */
+
+/* The next of its fields, and the blank behind it. */
+static const char *
+next_field (const char **p, const char *end, size_t *ret_len)
+{
+  const char *at = *p, *blank = memchr (at, ' ', (size_t) (end - at));
+
+  if (!blank || blank == at || blank - at > 255)
+    return NULL;
+  *ret_len = (size_t) (blank - at);
+  *p = blank + 1;
+  return at;
+}
+
+/* "-", or elements in brackets, whose values are quoted.  The end of it, NULL
+ * if it has none. */
+static const char *
+skip_structured (const char *p, const char *end)
+{
+  bool quoted = false, open = false;
+
+  if (p < end && *p == '-')
+    return p + 1;
+  for (; p < end; p++)
+    {
+      if (!open && *p != '[')
+        return *p == ' ' ? p : NULL;
+      if (quoted && *p == '\\' && p + 1 < end)
+        p++;
+      else if (*p == '"')
+        quoted = !quoted;
+      else if (*p == '[' && !quoted)
+        open = true;
+      else if (*p == ']' && !quoted)
+        open = false;
+    }
+  return open ? NULL : p;
+}
+
+bool
+prefix_5424 (struct cursor *c)
+{
+  const char *p = c->p, *field[5];
+  size_t len[5];
+  uint64_t pid;
+
+  /* The version, and a date; host, programme, process, and the message's
+   * name, each of which may be "-". */
+  if (!prefix_shape (p, c->end, "9 9999-99-99T99:99:99")
+      && (c->msg->level < 0 || !begins (p, c->end, "1 - ")))
+    return false;
+  p += 2;
+  for (int i = 0; i < 5; i++)
+    if (!(field[i] = next_field (&p, c->end, &len[i])))
+      return false;
+  p = skip_structured (p, c->end);
+  if (!p || (p < c->end && *p != ' '))
+    return false;
+  c->p = p;
+  skip_blank (c);
+  if (begins (c->p, c->end, "\xef\xbb\xbf"))
+    c->p += 3;
+  c->wall = false;
+  if (len[2] == 6 && memcmp (field[2], "kernel", 6) == 0)
+    c->msg->from = FROM_KERNEL;
+  else if (len[2] != 1 || *field[2] != '-')
+    {
+      c->msg->from = FROM_USER;
+      c->msg->ident = field[2];
+      c->msg->ident_len = len[2];
+      if (read_number (field[3], field[3] + len[3], 9, &pid))
+        c->msg->pid = (uint32_t) pid;
+    }
   return true;
 }

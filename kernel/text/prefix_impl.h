@@ -98,5 +98,7 @@ bool prefix_facility (struct cursor *c);
 bool prefix_head (struct cursor *c);
 /* "01-01 00:00:00.000     0     0 I kernel  : message" */
 bool prefix_logcat (struct cursor *c);
+/* RFC 5424, behind its "<3>": "1 2026-01-01T00:00:00Z host kernel - - - ". */
+bool prefix_5424 (struct cursor *c);
 
 #endif

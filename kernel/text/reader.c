@@ -7,7 +7,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
-#include "kernel/text/report.h"
+#include "kernel/text/repeats.h"
 #include "kernel/text/titles.h"
 
 #include <stdlib.h>
@@ -34,11 +34,13 @@ struct text_reader
   unsigned nopen;
   struct seen seen[SEEN_MAX];
   unsigned next_seen;
+  struct repeats repeats;
   bool panicked;        /* this boot: its head and its end mark are one */
   bool replaying;       /* SysRq R: what is older than its header is old */
   uint64_t replay_us;
   uint64_t open_head;   /* number of the unfinished line that had a head */
   uint64_t ours_until;  /* 0 = nothing was asked */
+  char ours_key;
 };
 
 /* ---- the end of reports ---- */
@@ -52,9 +54,21 @@ finish (struct text_reader *r, unsigned i, bool cut)
   memmove (&r->open[i], &r->open[i + 1],
            (r->nopen - i) * sizeof r->open[0]);
   report_finish (p, cut);
-  r->stats.events++;
-  if (r->ops.event)
-    r->ops.event (&p->e, r->arg);
+  /* Of what is suspected, the end is told. */
+  if (repeats_whole (&r->repeats, p) && p->held)
+    r->stats.repeats++;
+  else
+    {
+      if (p->held)
+        {
+          p->e.id = ++r->stats.heads;
+          if (r->ops.suspect)
+            r->ops.suspect (&p->e, r->arg);
+        }
+      r->stats.events++;
+      if (r->ops.event)
+        r->ops.event (&p->e, r->arg);
+    }
   report_free (p);
 }
 
@@ -139,13 +153,21 @@ is_tail (const struct text_msg *msg)
   return memmem (msg->text, msg->len, mark, sizeof mark - 1) != NULL;
 }
 
+/* No key but c makes a kernel say that it does not go on: it may well come to
+ * that while it is asked why it hangs, and it says so once. */
 static bool
-is_ours (const struct text_reader *r, const struct text_msg *msg)
+asked_for (const struct text_reader *r, const struct text_msg *msg,
+           const struct text_rule *rule)
 {
-  if (r->ours_until && msg->line->first_ms <= r->ours_until)
-    return true;
-  /* Somebody at a shell looks at a log. */
-  if (r->stage.replay)
+  return r->ours_until && msg->line->first_ms <= r->ours_until
+         && (rule->severity < SEVERITY_FATAL || r->ours_key == 'c');
+}
+
+static bool
+is_ours (const struct text_reader *r, const struct text_msg *msg,
+         const struct text_rule *rule)
+{
+  if (asked_for (r, msg, rule))
     return true;
   /* A shell shows a log, or another console is told what was said. */
   if (r->stage.replay)
@@ -163,6 +185,30 @@ absorbed (struct text_reader *r, const struct text_msg *msg,
     if (report_has_caller (r->open[i], msg)
         && report_absorbs (r->open[i], rule))
       return true;
+  return false;
+}
+
+/* A head that tells more of a trouble whose report is open. */
+static bool
+joined (struct text_reader *r, const struct text_msg *msg,
+        const struct rule_match *m)
+{
+  unsigned i;
+
+  for (i = 0; i < r->nopen; i++)
+    {
+      struct report *p = r->open[i];
+      const char *kind = p->e.kind;
+
+      if ((msg->from != FROM_USER && !report_has_caller (p, msg))
+          || !report_joins (p, m))
+        continue;
+      report_join (p, m, msg);
+      title_head (p);
+      if (p->e.kind != kind && !p->held && r->ops.suspect)
+        r->ops.suspect (&p->e, r->arg);
+      return true;
+    }
   return false;
 }
 
@@ -186,7 +232,7 @@ take_head (struct text_reader *r, const struct rule_match *m,
     }
   if (!(p->recipe->flags & RECIPE_LINE))
     make_way (r, msg, m->rule);
-  p->e.ours = is_ours (r, msg);
+  p->e.ours = is_ours (r, msg, m->rule);
   if (!p->e.ours && told_before (r, p))
     {
       report_free (p);
@@ -194,11 +240,21 @@ take_head (struct text_reader *r, const struct rule_match *m,
     }
   if (panic && !p->e.ours)
     r->panicked = true;
-  p->e.id = ++r->stats.heads;
   p->e.stage = r->stage.stage;
   title_head (p);
-  if (r->ops.suspect)
-    r->ops.suspect (&p->e, r->arg);
+  p->held = repeats_head (&r->repeats, p);
+  if (p->held && (p->recipe->flags & RECIPE_LINE))
+    {
+      r->stats.repeats++;
+      report_free (p);
+      return;
+    }
+  if (!p->held)
+    {
+      p->e.id = ++r->stats.heads;
+      if (r->ops.suspect)
+        r->ops.suspect (&p->e, r->arg);
+    }
   if (r->nopen == REPORTS_MAX)
     {
       r->stats.reports_cut++;
@@ -277,6 +333,10 @@ on_stage (struct text_reader *r, enum stage_change change)
     {
       finish_all (r, true);
       memset (r->seen, 0, sizeof r->seen);
+      repeats_forget (&r->repeats);
+      /* What was asked was asked of another kernel; R shows its banner. */
+      if (!r->replaying && r->ours_key != 'R')
+        r->ours_until = 0;
       r->panicked = r->replaying = false;
     }
   if (r->ops.stage)
@@ -314,6 +374,8 @@ on_line (const struct text_line *line, void *arg)
     head = false;
   if (head && line->open)
     r->open_head = line->number;
+  if (head && joined (r, &msg, &m))
+    return;
   if (head && !absorbed (r, &msg, m.rule))
     take_head (r, &m, &msg);
   else if (!line->open && r->nopen)
@@ -426,6 +488,8 @@ text_reader_ours (struct text_reader *r, char key, uint64_t until_ms)
 {
   if (key == '\0' || until_ms > r->ours_until)
     r->ours_until = until_ms;
+  if (key != '\0')
+    r->ours_key = key;
 }
 
 const struct stage *

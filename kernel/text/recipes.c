@@ -73,7 +73,7 @@ static const struct recipe recipes[] = {
   { "leak", RECIPE_HEAD, 40, NULL, lockdep_lines },
   { "leaked", 0, 40, leaked, leaked_lines },
   { "slab", 0, 80, NULL, slab_lines },
-  { "oom", RECIPE_QUIET, 200, NULL, NULL },
+  { "oom", RECIPE_QUIET | RECIPE_OOM, 1000, NULL, NULL },
 };
 
 const char *const text_recipes[] = {

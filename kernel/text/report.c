@@ -98,6 +98,7 @@ report_new (const struct rule_match *m, const struct text_msg *msg)
   if (msg->caller == CALLER_CPU && r->e.cpu < 0
       && !(r->recipe->flags & (RECIPE_LINE | RECIPE_STALL)))
     r->e.cpu = (int) msg->caller_id;
+  r->victim = (r->recipe->flags & RECIPE_OOM) && report_tells_victim (m);
   r->stamped = msg->stamped;
   r->e.first_line = r->e.last_line = msg->line->number;
   r->e.first_at = msg->line->at;
@@ -352,11 +353,12 @@ report_line (struct report *r, const struct text_msg *msg)
       r->e.last_line = msg->line->number;
       r->e.end_at = msg->line->at + msg->line->raw_len;
       r->e.last_ms = msg->line->last_ms;
+      report_registers (r, s, len);
     }
   else if (msg->stamped || !r->stamped)
     r->idle++;
   return r->over || r->lines >= REPORT_LINES_MAX
-         || r->idle > r->recipe->idle;
+         || r->idle > r->recipe->idle || report_oom_over (r);
 }
 
 /* ---- the end ---- */
@@ -380,6 +382,62 @@ copy_frames (struct report *r)
     }
 }
 
+/* "Call Trace:", and then something else: its frames are elsewhere. */
+static bool
+is_trace_empty (const struct report *r)
+{
+  unsigned i, j;
+
+  for (i = 0; i < r->nitems; i++)
+    {
+      if (r->items[i].kind != ITEM_TRACE)
+        continue;
+      for (j = i + 1; j < r->nitems; j++)
+        if (r->items[j].kind != ITEM_IRQ && r->items[j].kind != ITEM_IRQ_END)
+          break;
+      return j == r->nitems
+             || (r->items[j].kind != ITEM_CALL
+                 && r->items[j].kind != ITEM_USER);
+    }
+  return false;
+}
+
+/* Who makes calls fail on purpose says so with a stack.  Where callers are not
+ * told apart, such a stack is somebody else's, in the middle of this one. */
+static bool
+is_injected (const struct report *r)
+{
+  static const char *const names[] = { "should_fail*", "fail_dump", NULL };
+  unsigned i;
+
+  /* A stall shows what every CPU does. */
+  if (r->callers[0].caller != CALLER_NONE
+      || (r->recipe->flags & RECIPE_STALL))
+    return false;
+  for (i = 0; i < r->nitems; i++)
+    if (r->items[i].kind == ITEM_CALL
+        && title_skips (names, r->items[i].frame.func))
+      return true;
+  return false;
+}
+
+/* Whether the title may be wrong.  A quiet guest leaves the stack out on
+ * purpose; a text that ends with the head, or within what follows it, was cut
+ * off.  Where no function is in the title, nothing of it is missing. */
+static bool
+is_corrupted (const struct report *r, bool cut)
+{
+  if (r->mixed || strstr (r->func, TITLE_NO_FUNC))
+    return true;
+  if (!title_needs_func (r))
+    return false;
+  if (r->e.evidence == EVIDENCE_PARTIAL)
+    return true;
+  if (r->e.evidence == EVIDENCE_HEADER)
+    return !(r->recipe->flags & RECIPE_QUIET) || (cut && r->lines < 1);
+  return is_trace_empty (r) || is_injected (r);
+}
+
 void
 report_finish (struct report *r, bool cut)
 {
@@ -395,17 +453,19 @@ report_finish (struct report *r, bool cut)
     r->e.evidence = EVIDENCE_REPORT;
   else if (r->e.nframes == 0 && !r->has_trace && !r->body)
     r->e.evidence = EVIDENCE_HEADER;
-  else if ((!found && !nobody) || (cut && !r->over && r->ncalls < 2))
+  else if ((!found && !nobody)
+           || (cut && !nobody && !r->over && r->ncalls < 2))
     r->e.evidence = EVIDENCE_PARTIAL;
   else
     r->e.evidence = EVIDENCE_REPORT;
-  /* A quiet guest leaves the rest out on purpose; a text that ends within the
-   * line after a head was cut off. */
   if (!line)
-    r->e.corrupted = r->mixed || r->e.evidence == EVIDENCE_PARTIAL
-                     || (r->e.evidence == EVIDENCE_HEADER
-                         && (!(r->recipe->flags & RECIPE_QUIET)
-                             || (cut && r->lines < 2)));
+    r->e.corrupted = is_corrupted (r, cut);
+  if ((r->recipe->flags & RECIPE_HUNG) && !r->e.class_[0])
+    {
+      const char *class = title_wait_class (r);
+
+      span_put (r->e.class_, sizeof r->e.class_, class, strlen (class));
+    }
   title_report (r);
   title_signature (&r->e);
 }

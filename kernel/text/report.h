@@ -60,6 +60,7 @@ enum recipe_flag
   RECIPE_LOCKS = 1 << 10,  /* lockdep: which lock is said in its lines */
   RECIPE_MESSAGE = 1 << 12, /* the line behind the head is what happened */
   RECIPE_BARE = 1 << 11,   /* without its function it has another title */
+  RECIPE_OOM = 1 << 13,    /* later heads say who, and why: report_joins() */
 };
 
 struct recipe
@@ -101,6 +102,11 @@ struct report
   bool place_next;  /* the next frame is where, not how it came there */
   bool stamped;     /* its head was: lines without are not the kernel's */
   bool mixed;       /* lines were lost in it, or others stand in its lines */
+  uint64_t head_key; /* repeats.h */
+  bool held;        /* nobody was told of its head: it may be a repeat */
+  bool victim;      /* of want of memory: who was killed is known */
+  bool oom_group;   /* ... and its whole cgroup is */
+  bool cpu_idle;    /* the CPU that it is about does nothing */
   unsigned lines, idle;
   unsigned nitems, capacity, ncalls;
   unsigned lost_items;
@@ -121,6 +127,11 @@ bool report_line (struct report *r, const struct text_msg *msg);
 void report_nested (struct report *r);
 /* Whether a head of this kind is but a later line of it. */
 bool report_absorbs (const struct report *r, const struct text_rule *rule);
+/* Whether a head of another rule tells more of what it is about; and takes
+ * what it tells, which may be a better kind. */
+bool report_joins (const struct report *r, const struct rule_match *m);
+void report_join (struct report *r, const struct rule_match *m,
+                  const struct text_msg *msg);
 /* Fills in what is known at the end: frames, evidence, titles, signature.
  * cut: the text ended, or bytes were lost, before the report did. */
 void report_finish (struct report *r, bool cut);

@@ -181,6 +181,8 @@ take_backtrace (struct report *r, const char *s, size_t len)
   if (r->e.cpu < 0)
     r->e.cpu = (int) number (s, len);
   r->body = true;
+  if (span_find (s, len, " skipped: idling"))
+    r->cpu_idle = true;
   if (r->recipe->flags & RECIPE_HUNG)
     r->over = true; /* everybody's stacks follow those of who hangs */
   report_mark (r, ITEM_CPU);
@@ -255,6 +257,14 @@ take_locks (struct report *r, const char *s, size_t len)
   (void) len;
   if (r->recipe->flags & RECIPE_HUNG)
     r->over = true;
+}
+
+/* "Tasks in /x are going to be killed due to memory.oom.group set". */
+static void
+take_group (struct report *r, const char *s, size_t len)
+{
+  if ((r->recipe->flags & RECIPE_OOM) && span_find (s, len, "oom.group"))
+    r->oom_group = true;
 }
 
 static void
@@ -382,6 +392,7 @@ static const struct detail details[] = {
   { "Showing all locks held in", take_locks },
   { "Stack:", take_body },
   { "Tainted: ", take_tainted },
+  { "Tasks in ", take_group },
   { "Uninit was ", take_section },
   { "Workqueue: ", take_body },
   { "Write at addr ", take_write },
@@ -389,6 +400,7 @@ static const struct detail details[] = {
   { "caller is ", take_place },
   { "kworker thread backtrace", take_section },
   { "last function: ", take_place },
+  { "oom_reaper: reaped ", take_nothing },
   { "rcu: RCU grace-period kthread stack dump", take_kthread },
   { "read of size ", take_read },
   { "stack backtrace:", take_body },

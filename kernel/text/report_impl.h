@@ -16,5 +16,13 @@ void report_mark (struct report *r, enum item_kind kind);
 /* What a line that is no frame says of the report: marks, names, numbers.
  * False = nothing. */
 bool report_detail (struct report *r, const char *s, size_t len);
+/* Takes the registers of a line that is the report's, if it has some. */
+void report_registers (struct report *r, const char *s, size_t len);
+
+/* Whether the line says who was killed. */
+bool report_tells_victim (const struct rule_match *m);
+/* Of a report of want of memory: whether the quiet since who was killed is its
+ * end. */
+bool report_oom_over (const struct report *r);
 
 #endif

@@ -359,6 +359,25 @@ losses (struct sysrq_dump *d, const struct text_msg *msg)
   return mark;
 }
 
+/* Another kernel begins: nobody who was blocked is, and nothing goes on. */
+static void
+see_boot (struct sysrq_dump *d, const struct text_msg *msg)
+{
+  struct cursor c = { msg->text, msg->text + msg->len };
+
+  d->stamped = d->stamped || msg->stamped;
+  /* `cat /proc/version` prints it, too. */
+  if (!cur_lit (&c, "Linux version ") || msg->stamp_us > 2000000
+      || (d->stamped && msg->from != FROM_KERNEL))
+    return;
+  tear (d);
+  for (unsigned i = 0; i < DUMP_CONTEXTS; i++)
+    ctx_done (d, &d->ctx[i]);
+  header_over (d);
+  d->key = '\0';
+  d->boot++;
+}
+
 typedef bool head_fn (struct sysrq_dump *d, struct dump_ctx *ctx,
                       struct cursor c);
 
@@ -397,6 +416,7 @@ sysrq_dump_line (struct sysrq_dump *d, const struct text_msg *msg)
   cur_trim (&c);
   if (c.p == c.end)
     return;
+  see_boot (d, msg);
   ctx = ctx_of (d, msg);
   if (header_line (d, ctx, c) || head (d, ctx, c))
     {

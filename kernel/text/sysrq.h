@@ -36,6 +36,7 @@ struct sysrq_task
   unsigned nframes;
   struct text_frame *frames;
 
+  unsigned boot;      /* kernels that began in this text before it */
   char key;           /* of the dump that it stands in, 0 = another report */
   uint64_t line;      /* where its block begins */
   char stopper[96];   /* "func <- caller" */
@@ -58,6 +59,7 @@ struct sysrq_cpu
 
   bool user;          /* rip is in userspace, an address */
   bool torn;
+  unsigned boot;
   char key;
   uint64_t line;
   char workqueue[64];
@@ -114,8 +116,9 @@ enum sysrq_wait sysrq_wait_of (const struct text_frame *frames, unsigned n);
 const struct text_frame *sysrq_where (const struct text_frame *frames,
                                       unsigned n);
 /* Each task once, by its latest block, in the order of the text; only those in
- * that state (0 = all).  Fills idx[0..max) with places in the array of
- * sysrq_dump_tasks() and returns how many there are. */
+ * that state (0 = all), and of the latest boot that has any.  Fills idx[0..max)
+ * with places in the array of sysrq_dump_tasks() and returns how many there
+ * are. */
 unsigned sysrq_dump_latest (const struct sysrq_dump *d, char state,
                             unsigned *idx, unsigned max);
 /* The same of 'D'. */

@@ -78,6 +78,7 @@ struct dump_hung
   int pid;
   char comm[32], owner[64];
   double seconds; /* -1 = only the owner was said */
+  unsigned boot;
 };
 
 /* CPUs that were sent an NMI to show where they are. */
@@ -104,6 +105,8 @@ struct sysrq_dump
   char help[1024];
   bool helping; /* the line before was of HELP */
   bool refused, any, synced, remounted;
+  bool stamped; /* the kernel stamps its lines */
+  unsigned boot;
 
   struct dump_ctx ctx[DUMP_CONTEXTS];
   struct dump_gap gaps[DUMP_GAPS];

@@ -129,6 +129,8 @@ sysrq_task_to_json (const struct sysrq_task *t)
     json_add_bool (o, "torn", true);
   add_key (o, t->key);
   json_add_int (o, "line", (int64_t) t->line);
+  if (t->boot > 0)
+    json_add_int (o, "boot", t->boot);
   add_frames (o, t->frames, t->nframes, t->more_frames);
   add_user (o, t);
   return o;
@@ -152,6 +154,8 @@ cpu_json (const struct sysrq_cpu *c)
     json_add_bool (o, "torn", true);
   add_key (o, c->key);
   json_add_int (o, "line", (int64_t) c->line);
+  if (c->boot > 0)
+    json_add_int (o, "boot", c->boot);
   if (c->interrupted)
     json_add_int (o, "interrupted", c->interrupted);
   add_frames (o, c->frames, c->nframes, c->more_frames);
@@ -206,6 +210,8 @@ add_hung (struct json_object *o, const struct sysrq_dump *d)
 
       json_add_text (e, "comm", d->hung[i].comm, strlen (d->hung[i].comm));
       json_add_int (e, "pid", d->hung[i].pid);
+      if (d->hung[i].boot > 0)
+        json_add_int (e, "boot", d->hung[i].boot);
       if (d->hung[i].seconds >= 0)
         json_add_int (e, "blocked_s", (int64_t) d->hung[i].seconds);
       add_some (e, "owner", d->hung[i].owner);

@@ -55,7 +55,8 @@ task_new (struct sysrq_dump *d, struct dump_ctx *ctx)
     }
   t = &d->tasks[d->ntasks];
   *t = (struct sysrq_task){ .state = '?', .pid = -1, .ppid = -1, .tgid = -1,
-                            .blocked_s = -1, .key = d->key, .line = d->line };
+                            .blocked_s = -1, .boot = d->boot, .key = d->key,
+                            .line = d->line };
   ctx->block = (struct dump_block){ .task = (int) d->ntasks++, .cpu = -1 };
   return t;
 }
@@ -82,8 +83,8 @@ cpu_new (struct sysrq_dump *d, struct dump_ctx *ctx, int cpu)
       d->cpus_cap = cap;
     }
   c = &d->cpus[d->ncpus];
-  *c = (struct sysrq_cpu){ .cpu = cpu, .pid = -1, .key = d->key,
-                           .line = d->line };
+  *c = (struct sysrq_cpu){ .cpu = cpu, .pid = -1, .boot = d->boot,
+                           .key = d->key, .line = d->line };
   ctx->block = (struct dump_block){ .task = -1, .cpu = (int) d->ncpus++ };
   return c;
 }
@@ -466,14 +467,16 @@ hung_of (struct sysrq_dump *d, struct cursor c)
     return NULL;
   cur_copy (&comm, name, sizeof name);
   for (unsigned i = 0; i < d->nhung; i++)
-    if (d->hung[i].pid == n && strcmp (d->hung[i].comm, name) == 0)
+    if (d->hung[i].pid == n && d->hung[i].boot == d->boot
+        && strcmp (d->hung[i].comm, name) == 0)
       return &d->hung[i];
   if (d->nhung == DUMP_HUNG)
     {
       dump_gap (d, "limit", 1, "tasks that hang");
       return NULL;
     }
-  d->hung[d->nhung] = (struct dump_hung){ .pid = n, .seconds = -1 };
+  d->hung[d->nhung] = (struct dump_hung){ .pid = n, .seconds = -1,
+                                            .boot = d->boot };
   memcpy (d->hung[d->nhung].comm, name, sizeof name);
   return &d->hung[d->nhung++];
 }
@@ -540,6 +543,7 @@ dump_tasks_end (struct sysrq_dump *d)
   for (unsigned i = 0; i < d->nhung; i++)
     for (unsigned k = 0; k < d->ntasks; k++)
       if (d->tasks[k].pid == d->hung[i].pid
+          && d->tasks[k].boot == d->hung[i].boot
           && strcmp (d->tasks[k].comm, d->hung[i].comm) == 0)
         {
           if (d->hung[i].seconds >= 0)

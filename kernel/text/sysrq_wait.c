@@ -94,13 +94,16 @@ sysrq_dump_latest (const struct sysrq_dump *d, char state, unsigned *idx,
                    unsigned max)
 {
   const struct sysrq_task *tasks;
-  unsigned n = sysrq_dump_tasks (d, &tasks), kept = 0;
+  unsigned n = sysrq_dump_tasks (d, &tasks), kept = 0, first = n;
   struct place *all = n ? malloc (n * sizeof *all) : NULL;
 
   if (!all)
     return 0;
+  while (first > 0 && tasks[first - 1].boot == tasks[n - 1].boot)
+    first--;
+  n -= first;
   for (unsigned i = 0; i < n; i++)
-    all[i] = (struct place){ tasks[i].pid, i };
+    all[i] = (struct place){ tasks[first + i].pid, first + i };
   qsort (all, n, sizeof *all, by_pid);
   for (unsigned i = 0; i < n; i++)
     {

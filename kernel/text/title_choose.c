@@ -339,7 +339,7 @@ bool
 title_blames_nobody (const struct report *r)
 {
   bool helper = false, helped = false, user = false;
-  unsigned i, frames = 0;
+  unsigned i, frames = 0, helped_frames = 0;
 
   for (i = 0; i < r->nitems; i++)
     switch (r->items[i].kind)
@@ -358,6 +358,8 @@ title_blames_nobody (const struct report *r)
         break;
       case ITEM_CALL:
       case ITEM_IP:
+        if (helper)
+          helped_frames++;
         frames += !helper && !is_loose (&r->items[i].frame)
                   && !title_skips (skip_tick, r->items[i].frame.func)
                   && !title_skips (tick_entries, r->items[i].frame.func)
@@ -369,10 +371,25 @@ title_blames_nobody (const struct report *r)
       default:
         break;
       }
-  return frames == 0 && (user || (helped && r->has_trace));
+  return frames == 0
+         && (user || r->cpu_idle
+             || (helped && (r->has_trace || helped_frames > 0)));
 }
 
 /* ---- hung tasks ---- */
+
+const char *
+title_wait_class (const struct report *r)
+{
+  const char *class = NULL;
+  unsigned i;
+
+  for (i = 0; i < r->nitems && !class; i++)
+    if (r->items[i].kind == ITEM_CALL && !is_loose (&r->items[i].frame))
+      class = bucket_of (hung_classes, r->items[i].frame.func);
+  /* Nothing but a lock has a holder. */
+  return class ? class : r->e.other[0] ? "lock-deadlock" : "";
+}
 
 static bool
 choose_hung (const struct report *r, char *dst, size_t n, const char **bucket)

@@ -138,6 +138,13 @@ names_func (const char *tmpl)
   return strstr (tmpl, "{func}") != NULL;
 }
 
+bool
+title_needs_func (const struct report *r)
+{
+  return names_func (r->match.rule->title)
+         && !(r->recipe->flags & RECIPE_LINE);
+}
+
 /* "KASAN-{access}": known when the report is whole. */
 static void
 set_type (struct report *r, bool whole)

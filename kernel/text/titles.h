@@ -26,6 +26,12 @@ bool title_choose (const struct report *r, char *dst, size_t n,
  * helper's that starved was printed. */
 bool title_blames_nobody (const struct report *r);
 
+/* Of a task that hangs: the class of what it waits for, "" = not known. */
+const char *title_wait_class (const struct report *r);
+
+/* Whether its title has a name in it that only its stack can tell. */
+bool title_needs_func (const struct report *r);
+
 /* From the head alone. */
 void title_head (struct report *r);
 /* From all of it; evidence and corrupted must have been set. */

@@ -51,8 +51,11 @@ struct classify
   FILE *out; /* where events go: stdout, or memory until all is read */
   unsigned severity[SEVERITY_MAX];
   unsigned hidden; /* events that only --all shows */
+  uint64_t unshown; /* those for which `out` has no room: see --json */
   uint64_t lines, bytes, boots;
+  uint64_t given_up; /* expressions that took too many steps */
   struct stage stage; /* where the last file ends */
+  uint64_t troubles; /* events that are no remarks */
   char worst[TEXT_TITLE_MAX];
   enum text_severity worst_severity;
   bool troubled;
@@ -63,11 +66,20 @@ struct classify
  * exit code for that. */
 int classify_files (struct classify *c, char *const *files, int n);
 
+/* Whether a file that begins so is of a sort that must be unpacked before it
+ * is read; then err says how, for that verb ("classify -"). */
+int packed_check (const char *name, const char *p, size_t len,
+                  const char *verb, struct error *err);
+
 /* ---- telling ---- */
 
 /* An event of a file.  kept: its latest lines, NULL without --explain. */
 void classify_event (struct classify *c, const char *file,
                      const struct text_event *e, const struct kept *kept);
+/* Where a file without any trouble ends: a guest that stands still there is
+ * not well, though nobody said a word about it. */
+void classify_stands (struct classify *c, const char *file,
+                      const struct stage *stage);
 /* All is read: what is not told yet.  Returns the exit code for what was
  * found; bad is that for what could not be read, 0 = nothing. */
 int classify_end (struct classify *c, int bad);

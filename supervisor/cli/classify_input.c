@@ -36,6 +36,7 @@ struct input
   struct timer *timer;
   uint64_t pos;
   bool missing; /* it is waited for, and that was said */
+  bool troubled;
 };
 
 /* All that live, and what ends them. */
@@ -50,62 +51,16 @@ struct live
   int failed;
 };
 
-/* ---- what is not text ---- */
-
-static const struct
-{
-  const char *magic;
-  unsigned len;
-  const char *what, *command;
-} packed[] = {
-  { "\x1f\x8b", 2, "compressed by gzip", "zcat %s | hangdog classify -" },
-  { "\x28\xb5\x2f\xfd", 4, "compressed by zstd",
-    "zstdcat %s | hangdog classify -" },
-  { "\xfd"
-    "7zXZ",
-    5, "compressed by xz", "xzcat %s | hangdog classify -" },
-  { "BZh", 3, "compressed by bzip2", "bzcat %s | hangdog classify -" },
-  { "\x04\x22\x4d\x18", 4, "compressed by lz4",
-    "lz4cat %s | hangdog classify -" },
-  { "PK\x03\x04", 4, "a zip archive", "unzip -p %s | hangdog classify -" },
-  { "LPKSHHRH", 8, "a journal",
-    "journalctl -k -o short-monotonic --file %s | hangdog classify -" },
-  { "\x7f"
-    "ELF",
-    4, "a core dump or a programme, and no text", NULL },
-};
-
-static int
-check_magic (const char *name, const char *p, size_t len, struct error *err)
-{
-  bool in = strcmp (name, "-") == 0;
-  char command[200], to[4200];
-
-  for (unsigned i = 0; i < ARRAY_LEN (packed); i++)
-    {
-      const char *fmt = packed[i].command, *hole = fmt ? strstr (fmt, "%s") : 0;
-
-      if (len < packed[i].len || memcmp (p, packed[i].magic, packed[i].len))
-        continue;
-      if (!hole)
-        return error_set (err, EINVAL, "%s is %s", name, packed[i].what);
-      snprintf (command, sizeof (command), "%.*s", (int) (hole - fmt), fmt);
-      snprintf (to, sizeof (to), "%s%s%s", command, in ? "" : name,
-                in && hole[2] == ' ' ? hole + 3 : hole + 2);
-      return error_set (err, EINVAL, "%s is %s: %s",
-                        in ? "the standard input" : name, packed[i].what, to);
-    }
-  return 0;
-}
-
 /* ---- one input ---- */
 
 static void
 on_event (const struct text_event *e, void *arg)
 {
   struct input *in = arg;
+  uint64_t before = in->c->troubles;
 
   classify_event (in->c, in->name, e, in->kept);
+  in->troubled = in->troubled || in->c->troubles > before;
 }
 
 static void
@@ -168,8 +123,11 @@ input_done (struct input *in)
       text_reader_stats (in->reader, &stats);
       in->c->lines += stats.lines;
       in->c->bytes += stats.bytes;
+      in->c->given_up += stats.limits_hit;
       in->c->stage = *text_reader_stage (in->reader);
       in->c->boots += in->c->stage.boots;
+      if (!in->troubled)
+        classify_stands (in->c, in->name, &in->c->stage);
       text_reader_free (in->reader);
     }
   kept_free (in->kept);
@@ -189,7 +147,7 @@ input_piece (struct input *in, char *buf, uint64_t ms, struct error *err)
                : error_errno (err, errno, "%s", in->name);
   if (!in->checked)
     {
-      r = check_magic (in->name, buf, (size_t) n, err);
+      r = packed_check (in->name, buf, (size_t) n, "classify -", err);
       if (r < 0)
         return r;
       in->checked = n > 0;
@@ -247,7 +205,9 @@ look_again (struct input *in, uint64_t now)
   struct stat is, was;
   int fd;
 
-  if (fstat (in->fd, &was) == 0 && (uint64_t) was.st_size < in->pos)
+  if (fstat (in->fd, &was) < 0 || !S_ISREG (was.st_mode))
+    return;
+  if ((uint64_t) was.st_size < in->pos)
     {
       /* What is new does not go on where the old line stopped. */
       text_reader_gap (in->reader, 0, now);
@@ -335,6 +295,15 @@ on_signal (struct watch *w, int fd, unsigned events, void *arg)
   loop_stop (arg);
 }
 
+/* One that is not there may come; a folder becomes no file. */
+static bool
+is_folder (const char *name)
+{
+  struct stat st;
+
+  return stat (name, &st) == 0 && S_ISDIR (st.st_mode);
+}
+
 /* Not a file with a beginning and an end. */
 static bool
 is_pipe (int fd)
@@ -354,7 +323,7 @@ live_add (struct live *l, struct input *in, struct classify *c,
   if (r < 0)
     return r;
   in->live = l;
-  if (strcmp (name, "-") == 0 || !c->follow)
+  if (strcmp (name, "-") == 0 || !c->follow || is_folder (name))
     r = input_open (in, err);
   if (r < 0)
     return r;
@@ -441,9 +410,11 @@ classify_files (struct classify *c, char *const *files, int n)
     {
       struct error err = ERROR_INIT;
 
-      return read_live (c, files, n, &err) < 0
-                 ? (err.msg[0] ? cli_fail (&err) : EXIT_USAGE)
-                 : 0;
+      if (read_live (c, files, n, &err) == 0)
+        return 0;
+      if (err.msg[0])
+        cli_fail (&err);
+      return EXIT_USAGE;
     }
   for (int i = 0; i < n; i++)
     {
@@ -451,8 +422,10 @@ classify_files (struct classify *c, char *const *files, int n)
       int r = lives (files[i]) ? read_live (c, &files[i], 1, &err)
                                : read_whole (c, files[i], buf, &err);
 
+      if (r < 0 && err.msg[0])
+        cli_fail (&err);
       if (r < 0)
-        bad = err.msg[0] ? cli_fail (&err) : EXIT_USAGE;
+        bad = EXIT_USAGE;
     }
   return bad;
 }

@@ -19,6 +19,7 @@
 #define SHOWN 120     /* lines of an event that --explain prints */
 #define FRAMES_SHOWN 8
 #define NPD_LINE 80
+#define TEXT_MOST (16u << 20) /* that wait in memory until all is read */
 
 /* ---- the latest lines ---- */
 
@@ -165,6 +166,12 @@ print_event (struct classify *c, const char *file, const struct text_event *e,
 {
   FILE *to = c->out;
 
+  /* As many as a hostile guest likes to print. */
+  if (to != stdout && ftello (to) > (off_t) TEXT_MOST)
+    {
+      c->unshown++;
+      return;
+    }
   if (c->many)
     {
       print_text (to, file);
@@ -238,6 +245,41 @@ json_event (struct classify *c, const char *file, const struct text_event *e,
   print_json (o);
 }
 
+static void
+add_trouble (struct classify *c, enum text_severity severity, const char *title)
+{
+  c->troubles++;
+  if (!c->troubled || severity > c->worst_severity)
+    {
+      c->worst_severity = severity;
+      snprintf (c->worst, sizeof (c->worst), "%s", title);
+    }
+  c->troubled = true;
+}
+
+void
+classify_stands (struct classify *c, const char *file,
+                 const struct stage *stage)
+{
+  char title[TEXT_TITLE_MAX];
+
+  if (stage->stop == STOP_NONE || stage->stop == STOP_HALTED)
+    return;
+  snprintf (title, sizeof (title), "it stands still: %s",
+            text_stop_names[stage->stop]);
+  add_trouble (c, SEVERITY_ERROR, title);
+  if (c->how != TELL_TEXT)
+    return;
+  if (c->many)
+    {
+      print_text (c->out, file);
+      fputc (':', c->out);
+    }
+  fprintf (c->out, "%llu: error: %s\n    stage=%s\n",
+           (unsigned long long) stage->line, title,
+           text_stage_names[stage->stage]);
+}
+
 void
 classify_event (struct classify *c, const char *file,
                 const struct text_event *e, const struct kept *kept)
@@ -250,12 +292,8 @@ classify_event (struct classify *c, const char *file,
       return;
     }
   c->severity[e->severity]++;
-  if (!remark && (!c->troubled || e->severity > c->worst_severity))
-    {
-      c->worst_severity = e->severity;
-      snprintf (c->worst, sizeof (c->worst), "%s", e->title);
-    }
-  c->troubled = c->troubled || !remark;
+  if (!remark)
+    add_trouble (c, e->severity, e->title);
   if (c->how == TELL_JSON)
     json_event (c, file, e, kept);
   else if (c->how == TELL_TEXT)
@@ -323,6 +361,11 @@ end_npd (const struct classify *c, int bad)
 int
 classify_end (struct classify *c, int bad)
 {
+  if (c->given_up)
+    fprintf (stderr,
+             "hangdog: a rule's expression was given up on %llu lines: it "
+             "takes too many steps\n",
+             (unsigned long long) c->given_up);
   if (c->how == TELL_NAGIOS)
     return end_nagios (c, bad);
   if (c->how == TELL_NPD)

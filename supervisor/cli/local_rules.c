@@ -64,8 +64,8 @@ int
 local_rules (const struct config *cfg, struct text_rules_read *ret,
              struct error *err)
 {
-  return text_rules_read (opener_local (), &cfg->rules, clock_ms () + READ_MS,
-                          ret, err);
+  return text_rules_read (opener_local (), &cfg->rules, true,
+                          clock_ms () + READ_MS, ret, err);
 }
 
 void

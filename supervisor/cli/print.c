@@ -53,6 +53,10 @@ daemon_trouble (struct json_object *row)
            "guest; see its log, then restart it";
   if (!json_get_bool (row, "writer", true))
     return "hangdog's writer is not there: nothing is stored or sent";
+  if (json_get (row, "disk_full_ms"))
+    return "the disk with hangdog's state is full: evidence is being lost";
+  if (json_get_str (row, "denied"))
+    return json_get_str (row, "denied");
   if (json_get_str (row, "not_loaded"))
     return json_get_str (row, "not_loaded");
   return json_get_str (row, "bad_rules");

@@ -108,10 +108,14 @@ options (struct cli *cli, struct classify *c)
 static int
 no_check (const struct classify *c, const struct error *err)
 {
+  char why[61];
+
   if (c->how != TELL_NAGIOS && c->how != TELL_NPD)
     return cli_fail (err);
-  printf ("%s%.60s\n", c->how == TELL_NAGIOS ? "HANGDOG UNKNOWN - " : "",
-          error_text (err));
+  snprintf (why, sizeof (why), "%s", error_text (err));
+  fputs (c->how == TELL_NAGIOS ? "HANGDOG UNKNOWN - " : "", stdout);
+  print_text (stdout, why);
+  putchar ('\n');
   return c->how == TELL_NAGIOS ? 3 : 2;
 }
 
@@ -151,6 +155,9 @@ run (struct cli *cli)
   r = classify_end (&c, bad);
   if (memory)
     fwrite (memory, 1, len, stdout);
+  if (c.unshown)
+    printf ("... and %llu more: --json tells of all\n",
+            (unsigned long long) c.unshown);
   free (memory);
   text_rules_free (rules);
   return r;
@@ -183,7 +190,7 @@ const struct verb verb_classify = {
     "unknown: a\n"
     "           plugin of node-problem-detector's custom plugin monitor\n"
     "Exit codes: 0 nothing is wrong, 2 a file cannot be read, 3 trouble was "
-    "found.\n"
+    "found, or a\nguest stands still where its boot ended (stop=).\n"
     "\nExamples:\n"
     "  hangdog classify /var/log/libvirt/qemu/web-1-console.log\n"
     "  journalctl -k -o short-monotonic | hangdog classify --json\n"

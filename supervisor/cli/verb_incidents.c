@@ -8,6 +8,16 @@
 
 #include <string.h>
 
+static const char *
+now_of (struct json_object *row)
+{
+  if (strcmp (row_str (row, "end"), "not-ended") != 0)
+    return row_str (row, "end");
+  return json_get_bool (row, "perhaps_rebooted", false)
+             ? "rebooted?"
+             : row_str (row, "phase");
+}
+
 static int
 on_row (struct json_object *row, const void *body, size_t len,
               void *arg)
@@ -16,9 +26,7 @@ on_row (struct json_object *row, const void *body, size_t len,
   char bundle[700];
   const char *cells[]
       = { row_str (row, "id"),    row_str (row, "guest"), row_str (v, "class"),
-          strcmp (row_str (row, "end"), "not-ended") != 0 ? row_str (row, "end")
-                                                      : row_str (row, "phase"),
-          bundle };
+          now_of (row), bundle };
 
   /* The path ends the row, so that it can be cut out of it. */
   snprintf (bundle, sizeof (bundle), "%s%s%s", row_str (row, "shipped"),
@@ -45,7 +53,8 @@ const struct verb verb_incidents = {
   .args = "",
   .summary = "list the incidents of this run of the daemon",
   .help = "Newest first.  NOW is its phase (open, collecting, packed), or how "
-          "it ended\n(recovered, rebooted, replaced).\n"
+          "it ended\n(recovered, rebooted, replaced); \"rebooted?\" while "
+          "only its text shows that.\n"
           "Exit codes: 0 listed, be there any or none, 1 no daemon could be "
           "asked.\n"
           "\nExample:\n  hangdog incidents --json | jq -r .verdict.class\n",

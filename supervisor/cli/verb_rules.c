@@ -97,7 +97,9 @@ check (struct cli *cli, const char *path)
       cli_fail (&err);
       return EXIT_USAGE;
     }
-  printf ("ok %s: %u rules\n", path, n);
+  fputs ("ok ", stdout);
+  print_text (stdout, path);
+  printf (": %u rules\n", n);
   return EXIT_WELL;
 }
 

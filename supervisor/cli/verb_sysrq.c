@@ -3,6 +3,7 @@
  * hangdog sysrq: what a kernel's own dumps say, from any console log or dmesg.
  * Needs no daemon.
  */
+#include "supervisor/cli/classify.h"
 #include "supervisor/cli/cli.h"
 
 #include "base/buf.h"
@@ -15,6 +16,8 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define SHOWN_FRAMES 4
 
@@ -38,27 +41,55 @@ on_line (const struct text_line *line, void *arg)
 }
 
 static int
-read_file (const char *path, struct sysrq_dump *d, struct error *err)
+open_file (const char *path, struct error *err)
 {
-  static char piece[64u << 10];
-  int fd CLEANUP_CLOSE = -1, rc;
-  struct splitter *s = NULL;
-  ssize_t n;
+  int fd = strcmp (path, "-") == 0 ? dup (0)
+                                   : open (path, O_RDONLY | O_CLOEXEC);
+  struct stat st;
 
-  fd = strcmp (path, "-") == 0 ? dup (0) : open (path, O_RDONLY | O_CLOEXEC);
   if (fd < 0)
     return error_errno (err, errno, "%s", path);
-  rc = splitter_new (on_line, d, &s, err);
-  if (rc < 0)
-    return rc;
+  if (fstat (fd, &st) == 0 && !S_ISDIR (st.st_mode))
+    return fd;
+  close (fd);
+  return error_set (err, EINVAL, "%s is a folder", path);
+}
+
+static int
+feed (int fd, const char *path, struct splitter *s, struct error *err)
+{
+  static char piece[64u << 10];
+  bool checked = false;
+  ssize_t n;
+  int r;
+
   while ((n = read (fd, piece, sizeof piece)) != 0)
     {
-      if (n > 0)
-        splitter_feed (s, piece, (size_t) n, 0);
-      else if (errno != EINTR)
-        break;
+      if (n < 0 && errno == EINTR)
+        continue;
+      if (n < 0)
+        return error_errno (err, errno, "%s", path);
+      r = checked ? 0
+                  : packed_check (path, piece, (size_t) n, "sysrq parse -",
+                                  err);
+      if (r < 0)
+        return r;
+      checked = true;
+      splitter_feed (s, piece, (size_t) n, 0);
     }
-  rc = n < 0 ? error_errno (err, errno, "%s", path) : 0;
+  return 0;
+}
+
+static int
+read_file (const char *path, struct sysrq_dump *d, struct error *err)
+{
+  int fd CLEANUP_CLOSE = open_file (path, err), rc;
+  struct splitter *s = NULL;
+
+  rc = fd < 0 ? fd : splitter_new (on_line, d, &s, err);
+  if (rc < 0)
+    return rc;
+  rc = feed (fd, path, s, err);
   splitter_end (s);
   splitter_free (s);
   sysrq_dump_end (d);

@@ -17,7 +17,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/error.h"
-#include "controller-proto/bundle_priv.h"
+#include "controller-proto/bundle_impl.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <stdint.h>

@@ -35,8 +35,10 @@ on_suspect (const struct text_event *e, void *arg)
 {
   struct told *t = arg;
 
-  t->suspects++;
-  MUST (e->id == t->suspects);
+  /* Again, when a later line told what it really is. */
+  if (e->id == t->suspects + 1)
+    t->suspects++;
+  MUST (e->id >= 1 && e->id <= t->suspects);
   MUST (is_text (e->title, sizeof e->title) && e->title[0]);
 }
 

@@ -89,6 +89,17 @@ check_eq "$(wc -l <out)" 1 "lines of --npd"
 run 0 --npd well.log
 run 2 --npd none.log
 
+# ---- a guest that stands still, and complains of nothing ----
+printf 'U-Boot 2023.01 (Jan 01 2023)\r\nDRAM:  1 GiB\r\nHit any key to stop autoboot:  0 \r\n=> ' >still.log
+run 3 still.log
+grep -q '^events=0 worst=error .*stop=bootloader' out || fail "it stands at a prompt: $(cat out)"
+grep -q '^4: error: it stands still: bootloader' out || fail "it stands at a prompt: $(cat out)"
+run 2 --nagios still.log
+grep -q '^HANGDOG CRITICAL - it stands still: bootloader |' out || fail "nagios, at a prompt: $(cat out)"
+run 1 --npd well.log still.log
+{ cat well.log; printf '[  100.000000] reboot: System halted\n'; } >halted.log
+run 0 halted.log
+
 # ---- where it comes from ----
 rc=0
 timeout 20 "$hangdog" classify --json <panic.log >out || rc=$?
@@ -102,6 +113,32 @@ run 2 --bogus well.log
 gzip -k well.log
 run 2 well.log.gz
 grep -q 'zcat well.log.gz | hangdog classify -' err || fail "gzip: $(cat err)"
+# Text, and no lines of a log: it is not said to be well.
+sed 's/^/_TRANSPORT=kernel\nMESSAGE=/; 1s/^/__CURSOR=s=1\n/' panic.log >export
+run 2 export
+grep -q 'sed -n s/^MESSAGE=//p export | hangdog classify -' err || fail "a journal's export: $(cat err)"
+sed -n s/^MESSAGE=//p export | timeout 20 "$hangdog" classify --json - >out || :
+check_eq "$(jq -r .kind out)" panic "an export, as it is told to be read"
+sed 's/.*/{"__REALTIME_TIMESTAMP":"1","MESSAGE":"&"}/' panic.log >journal.json
+run 2 journal.json
+grep -q 'jq -r .MESSAGE journal.json | hangdog classify -' err || fail "a journal in JSON: $(cat err)"
+run 2 --json - <journal.json
+grep -q 'the standard input is a journal in JSON: jq -r .MESSAGE  *| hangdog' err || fail "from a pipe: $(cat err)"
+printf 'QFI\373\000\000\000\003' >disk.qcow2
+run 2 --npd disk.qcow2
+grep -q 'disk.qcow2 is a disk image' err || fail "a disk image: $(cat err)"
+run 2 --follow .
+grep -q 'is a folder' err || fail "--follow waits for a folder: $(cat err)"
+
+# ---- more than anybody reads ----
+# 60 million bytes of output: what is told waits in memory, and is bounded.
+seq 200000 | sed 's/.*/[   9.000000] INFO: task t&:& blocked for more than 120 seconds./' >many.log
+rc=0
+(ulimit -v 300000; timeout 20 "$hangdog" classify --explain many.log >out 2>err) || rc=$?
+check_eq "$rc" 3 "many events: exit code"
+head -n 1 out | grep -q '^events=200000 ' || fail "many events: $(head -n 1 out)"
+tail -n 1 out | grep -q '^\.\.\. and [0-9]* more: --json tells of all$' || fail "many events: $(tail -n 1 out)"
+[ "$(wc -c <out)" -lt 18000000 ] || fail "many events: $(wc -c <out) bytes"
 
 # ---- nothing a guest says reaches a terminal as it is ----
 printf '[   10.0] Kernel panic - not syncing: \033]0;owned\007 \033[2J\n' >evil.log
@@ -125,9 +162,17 @@ await 10 has 2 || fail "nothing after a rotation"
 : >grow.log
 printf '[  300.000000] Kernel panic - not syncing: Fatal exception\n' >>grow.log
 await 10 has 3 || fail "nothing after it was cut"
+# A line that was not at its end when the file was cut does not go on in what
+# comes then.
+printf '[  301.000000] INFO: task s:8 blocked for more than 120 seconds.\n%0200d\n[  301.000000] Kernel panic - not ' 0 >>grow.log
+await 10 has 4 || fail "nothing before it was cut in a line"
+: >grow.log
+printf 'syncing: forged\n[  302.000000] INFO: task t:9 blocked for more than 120 seconds.\n' >>grow.log
+await 10 has 5 || fail "nothing after it was cut in a line"
 stop_started follow
 check_eq "$status" 3 "exit code of --follow"
-check_eq "$(events)" 3 "events of --follow"
+check_eq "$(events)" 5 "events of --follow"
+check_eq "$(jq -r .comm follow.out | tail -n 1)" t "after it was cut in a line"
 
 # ---- rules of an operator's own ----
 cat >mine.json <<'JSON'
@@ -154,6 +199,15 @@ rc=0
 check_eq "$rc" 2 "rules check of a sample that must not match and does"
 grep -q pump-stuck err || fail "the rule is not named: $(cat err)"
 run 2 --rules bad-none.json pump.log
+# One that takes for ever is given up, and that is said.
+cat >slow.json <<'JSON'
+{ "schema": "hangdog/text-rules/1",
+  "rules": [ { "name": "slow", "kind": "bug", "severity": "error", "any": ["pump controller:"],
+    "match": "pump controller: (a+)+$", "where": "any", "report": "line", "title": "slow" } ] }
+JSON
+printf 'pump controller: %0400d\n' 0 | tr 0 a | sed 's/$/!/' >slow.log
+run 0 --rules slow.json slow.log
+grep -q 'given up on 1 lines' err || fail "a rule that was given up: $(cat out err)"
 "$hangdog" rules list --rules mine.json >out
 grep -q '^pump-stuck .*mine.json' out || fail "rules list: no pump-stuck"
 [ "$(head -n 1 out | cut -d= -f2)" -gt 50 ] || fail "rules list: $(head -n 1 out)"

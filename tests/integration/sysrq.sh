@@ -50,6 +50,11 @@ has '"comm":"backup","state":"D","pid":812'
 run 5 parse cut.log
 has "torn: "
 ! grep -q "$(printf '\033')" out || fail "the terminal is painted"
+run 2 parse .
+grep -q 'is a folder' err || fail "a folder: $(cat err)"
+gzip -k w.log
+run 2 parse w.log.gz
+grep -q 'zcat w.log.gz | hangdog sysrq parse -' err || fail "gzip: $(cat err)"
 # A C1 control in UTF-8 is one to a terminal, too, in whatever way it is told.
 printf '[    1.0] sysrq: Show Blocked State\n[    2.0] INFO: task a\302\2332Jb:77 blocked for more than 120 seconds.\n' >c1.log
 for how in "" --json; do

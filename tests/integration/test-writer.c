@@ -154,6 +154,27 @@ reload (struct bed *w, const char *json)
                     0);
 }
 
+/* The daemon was restarted: its successor comes by the keeper. */
+static void
+another_daemon (struct bed *w)
+{
+  struct error err = ERROR_INIT;
+  CLEANUP_JSON struct json_object *head = bed_op_new ("peer", NULL);
+  int pair[2], log[2], fds[2];
+
+  close (w->daemon);
+  assert_int_equal (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair),
+                    0);
+  assert_int_equal (pipe2 (log, O_CLOEXEC), 0);
+  fds[0] = pair[1], fds[1] = log[0];
+  assert_int_equal (frame_write (w->keeper, head, NULL, 0, fds, 2,
+                                 clock_ms () + WAIT_MS, &err),
+                    0);
+  close (pair[1]), close (log[0]);
+  w->daemon = pair[0];
+  logpipe_set_fd (w->lp, log[1]);
+}
+
 /* Without the token nothing goes; a reload that brings it mends that at
  * once, not after the hour that a denial is waited out. */
 static void
@@ -162,6 +183,8 @@ test_denied (void **state)
   struct bed *w = *state;
   CLEANUP_FRAME struct frame f = { 0 };
   CLEANUP_FRAME struct frame g = { 0 };
+  CLEANUP_FRAME struct frame again = { 0 };
+  CLEANUP_FRAME struct frame over = { 0 };
   char id[40], token[128], sink[512];
   int fd;
 
@@ -177,37 +200,28 @@ test_denied (void **state)
   bed_fill (w, bed_uuid (id, 1));
   assert_int_equal (bed_pack (w, id, NULL), 0);
   assert_int_equal (bed_await (w, 0, "denied", id, &f), 0);
+  /* A daemon that comes later is told so, and why. */
+  another_daemon (w);
+  assert_int_equal (bed_await (w, 0, "denied", id, &again), 0);
+  assert_non_null (json_get_str (again.head, "why"));
   snprintf (sink, sizeof sink, "{\"url\":\"%s/bundles\",\"token-file\":\"%s\"}",
             w->url, token);
   reload (w, "{\"url\":\"gopher://x\"}"); /* not taken */
   reload (w, sink);
+  assert_int_equal (bed_await (w, 0, "retried", NULL, &over), 0);
   assert_int_equal (bed_await (w, 0, "shipped", id, &g), 0);
 }
 
-/* The daemon was restarted: its successor comes by the keeper. */
 static void
 test_new_peer (void **state)
 {
   struct bed *w = *state;
-  struct error err = ERROR_INIT;
-  CLEANUP_JSON struct json_object *head = bed_op_new ("peer", NULL);
-  int pair[2], log[2], fds[2];
   char id[40], *text;
 
   bed_start_writer (w, NULL);
   bed_console_open (w, 1, "old");
   assert_int_equal (bed_put_incident (w, bed_uuid (id, 1)), 0);
-  close (w->daemon);
-  assert_int_equal (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair),
-                    0);
-  assert_int_equal (pipe2 (log, O_CLOEXEC), 0);
-  fds[0] = pair[1], fds[1] = log[0];
-  assert_int_equal (frame_write (w->keeper, head, NULL, 0, fds, 2,
-                                 clock_ms () + WAIT_MS, &err),
-                    0);
-  close (pair[1]), close (log[0]);
-  w->daemon = pair[0];
-  logpipe_set_fd (w->lp, log[1]);
+  another_daemon (w);
   assert_int_equal (bed_pack (w, id, NULL), 0);
   /* The same number is another console now. */
   bed_console_open (w, 1, "new");

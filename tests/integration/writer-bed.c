@@ -341,7 +341,6 @@ bed_console_open (struct bed *w, int id, const char *name)
   json_add_int (o, "id", id);
   json_add_str (o, "uuid", "11111111-2222-3333-4444-555555555555");
   json_add_str (o, "name", name);
-  json_add_str (o, "guest", "web");
   assert_int_equal (
       frame_write (w->daemon, o, NULL, 0, NULL, 0, clock_ms () + WAIT_MS, &err),
       0);

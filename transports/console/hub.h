@@ -133,9 +133,10 @@ enum tap_start
 {
   TAP_NOW,   /* what comes from now on */
   TAP_KEPT,  /* and what the ring still has */
-  /* Or-ed to one of them: reads along whenever the console is connected, but
-   * is no reason to connect one in probe mode, nor to grow its ring. */
-  TAP_PASSIVE = 1 << 4,
+  /* Or-ed to one of them: reason enough to connect one in probe mode, and to
+   * grow its ring.  Any other reads along whenever the console is connected,
+   * and changes nothing. */
+  TAP_ACTIVE = 1 << 4,
   /* Or-ed, too: all of it is wanted.  While it is behind, its ring grows
    * sooner than it would lose something (as far as ring_total goes), and
    * shrinks when it has kept up for a while. */
@@ -157,6 +158,17 @@ uint64_t tap_time_of_last (struct tap *tap); /* arrival of the last byte read */
  * thread), and behind the newest (any thread). */
 uint64_t tap_at (struct tap *tap);
 uint64_t tap_head (struct tap *tap);
+
+/* Any thread: what the ring of a console has now, appended to out as far as it
+ * fits; connects nothing.  ret may be NULL. */
+struct hub_kept
+{
+  enum console_state state;
+  uint64_t lost;    /* older bytes, overwritten while they were read */
+  uint64_t last_ms; /* when the last byte came, 0 = there is none */
+};
+int hub_kept (struct hub *hub, const char *uuid, const char *console,
+              struct buf *out, struct hub_kept *ret, struct error *err);
 
 /* Loop thread: called after the taps of a tick were told, so that who only
  * notes what he was told wakes his threads once for all.  One at a time; NULL
@@ -198,6 +210,7 @@ int lease_write (struct lease *l, const void *data, size_t len,
 int lease_write_raw (struct lease *l, const void *data, size_t len,
                      uint64_t deadline, struct error *err);
 const struct guest_console *lease_console (struct lease *l);
-struct tap *lease_tap (struct lease *l); /* opened with the lease, TAP_NOW */
+struct tap *lease_tap (struct lease *l); /* opened with the lease:
+                                          TAP_NOW, TAP_ACTIVE */
 
 #endif

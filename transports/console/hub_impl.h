@@ -142,7 +142,7 @@ struct tap
   void (*on_data) (struct tap *tap, void *arg);
   void *arg;
   uint64_t told; /* the round of telling it was last told in */
-  bool passive;
+  bool active;
   bool counted; /* among console->active */
   bool follow;  /* among console->followers */
   atomic_uint_fast64_t at; /* pos, for the loop */

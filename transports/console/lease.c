@@ -158,7 +158,7 @@ lease_take (struct console *c, struct lease *l, bool take, uint64_t deadline,
   l->console = c;
   l->ops = c->ops;
   l->def = c->def;
-  l->tap = tap_add_locked_ (c, l->who, TAP_NOW);
+  l->tap = tap_add_locked_ (c, l->who, TAP_NOW | TAP_ACTIVE);
   if (!l->tap)
     return error_errno (err, ENOMEM, "leasing console %s", c->def.name);
   c->lease = l;

@@ -22,7 +22,6 @@
 #define REGEX_DEPTH_LIMIT 1000
 #define REGEX_LINE_BACK 8192 /* how far back a regex may begin to match */
 #define MAX_PATTERNS 16
-#define KEY_SYSRQ_VIRTIO 0x0f
 
 const char *const talk_names[TALK_MAX + 1] = {
   [TALK_OK] = "ok",
@@ -51,7 +50,6 @@ session_open (struct hub *hub, const char *uuid, const char *console,
 
   if (!s)
     return error_errno (err, ENOMEM, "opening a dialogue");
-  s->transcript.max = 2 * SESSION_TRANSCRIPT;
   s->window.max = SESSION_WINDOW + SESSION_CHUNK;
   s->rank = rank;
   guest_copy (s->uuid, sizeof s->uuid, uuid);
@@ -71,7 +69,6 @@ session_close (struct session *s)
   if (!s)
     return;
   lease_free (s->lease);
-  buf_done (&s->transcript);
   buf_done (&s->window);
   free (s);
 }
@@ -103,29 +100,10 @@ session_send (struct session *s, const void *data, size_t len,
   return lease_write (s->lease, data, len, deadline, err);
 }
 
-void
-session_transcript (struct session *s, struct buf *out)
-{
-  size_t skip = s->transcript.len > SESSION_TRANSCRIPT
-                    ? s->transcript.len - SESSION_TRANSCRIPT
-                    : 0;
-
-  buf_append (out, buf_str (&s->transcript) + skip, s->transcript.len - skip);
-}
-
 bool
 session_saw_bytes (struct session *s)
 {
   return s->bytes > 0;
-}
-
-int
-session_sysrq_virtio (struct session *s, char key, uint64_t deadline,
-                      struct error *err)
-{
-  char keys[2] = { KEY_SYSRQ_VIRTIO, key };
-
-  return lease_write_raw (s->lease, keys, sizeof keys, deadline, err);
 }
 
 /* ---- what comes in ---- */
@@ -137,15 +115,6 @@ session_pause_ (uint64_t deadline)
 
   if (clock_ms () + SESSION_PAUSE_MS < deadline)
     (void) nanosleep (&ts, NULL);
-}
-
-static void
-remember (struct session *s, size_t n)
-{
-  s->bytes += n;
-  if (s->transcript.len + n > 2 * SESSION_TRANSCRIPT)
-    buf_consume (&s->transcript, s->transcript.len - SESSION_TRANSCRIPT);
-  buf_append (&s->transcript, s->chunk, n);
 }
 
 ssize_t
@@ -161,7 +130,7 @@ session_pull_ (struct session *s, uint64_t deadline)
       s->lost += lost;
       if (n > 0)
         {
-          remember (s, n);
+          s->bytes += n;
           return (ssize_t) n;
         }
       if (lease_lost (s->lease))

@@ -76,8 +76,7 @@ int session_expect (struct session *s, const struct expect *patterns,
                     unsigned n, uint64_t deadline, struct buf *ret_before,
                     struct buf *ret_match, struct error *err);
 
-/* Everything that came in this session so far (bounded; the newest kept). */
-void session_transcript (struct session *s, struct buf *out);
+/* Anything came in this session so far. */
 bool session_saw_bytes (struct session *s);
 
 struct command_result
@@ -112,10 +111,5 @@ void command_result_done (struct command_result *r);
 int session_command (struct session *s, const char *command,
                      uint64_t deadline, struct command_result *ret,
                      struct error *err);
-
-/* Types SysRq + key by the route that fits this console (BREAK through the
- * monitor is the caller's: see diag/collect/sysrq.c).  ^O for virtio. */
-int session_sysrq_virtio (struct session *s, char key, uint64_t deadline,
-                          struct error *err);
 
 #endif

@@ -11,7 +11,6 @@
 #include "transports/console/session.h"
 
 #define SESSION_CHUNK 8192
-#define SESSION_TRANSCRIPT (64u << 10)
 #define SESSION_WINDOW (256u << 10)
 /* Guests write byte by byte: after a piece that was not the awaited one, let
  * more of it come before looking again. */
@@ -23,7 +22,6 @@ struct session
   struct tap *tap; /* the lease's */
   enum lease_rank rank;
   char chunk[SESSION_CHUNK];
-  struct buf transcript; /* at most twice its bound, then cut to it */
   struct buf window;     /* what session_expect() has not passed yet */
   uint64_t lost;         /* bytes that came faster than we read */
   char uuid[UUID_TEXT], console[32];

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
@@ -61,17 +62,17 @@ tap_add_locked_ (struct console *c, const char *name, enum tap_start start)
   if (!t)
     return NULL;
   t->console = c;
-  t->passive = (start & TAP_PASSIVE) != 0;
+  t->active = (start & TAP_ACTIVE) != 0;
   t->follow = (start & TAP_FOLLOW) != 0;
   snprintf (t->name, sizeof t->name, "%s", name ? name : "");
-  t->pos = (start & ~(TAP_PASSIVE | TAP_FOLLOW)) == TAP_KEPT
+  t->pos = (start & ~(TAP_ACTIVE | TAP_FOLLOW)) == TAP_KEPT
                ? ring_tail (c->ring)
                : ring_head (c->ring);
   atomic_init (&t->at, t->pos);
   atomic_store (&c->followed, 0);
   atomic_fetch_add (&c->followers, t->follow);
   t->kicks = ring_kicks (c->ring);
-  if (!t->passive)
+  if (t->active)
     {
       t->counted = true;
       if (c->active++ == 0)
@@ -140,7 +141,7 @@ hub_tap (struct hub *hub, const char *uuid, const char *console,
       t->arg = arg;
       atomic_fetch_add (&c->ndata, 1);
     }
-  if (!t->passive && c->def.mode == CONSOLE_PROBE)
+  if (t->active && c->def.mode == CONSOLE_PROBE)
     (void) console_post_look_ (c);
   *ret_tap = t;
   return 0;
@@ -209,6 +210,35 @@ uint64_t
 tap_head (struct tap *tap)
 {
   return ring_head (tap->console->ring);
+}
+
+int
+hub_kept (struct hub *hub, const char *uuid, const char *console,
+          struct buf *out, struct hub_kept *ret, struct error *err)
+{
+  struct hub_kept all = { .lost = 0 };
+  struct tap *tap;
+  char chunk[4096];
+  uint64_t lost;
+  size_t n;
+  int r = hub_tap (hub, uuid, console, "what is kept", TAP_KEPT, NULL, NULL,
+                   &tap, err);
+
+  if (r < 0)
+    return r;
+  /* A guest that floods its console fills this faster than it is read: the
+   * bound, not the end of the text, ends it. */
+  while (!out->cut && (n = tap_read (tap, chunk, sizeof chunk, &lost)) > 0)
+    {
+      all.lost += lost;
+      buf_append (out, chunk, n);
+    }
+  all.state = tap_state (tap);
+  all.last_ms = tap_time_of_last (tap);
+  tap_free (tap);
+  if (ret)
+    *ret = all;
+  return 0;
 }
 
 size_t

@@ -383,6 +383,42 @@ append_name (const struct fact *f, void *arg)
   snprintf (text + n, 64 - n, "%s", f->name);
 }
 
+/* What is told of in dozens does not push out what is only said when it
+ * changes, however long ago that was. */
+static void
+test_table_families (void **state)
+{
+  struct bed b = bed (256);
+  struct fact_table *t = NULL;
+  struct error err = ERROR_INIT;
+  char name[32];
+  struct fact f;
+
+  assert_int_equal (fact_table_new (b.bus, 8, &t, &err), 0);
+  say (&b, &guest_a, "guest.intent", 1);
+  say (&b, &guest_a, "vcpu-count", 1);
+  say (&b, &guest_a, "vmm.status", 1);
+  for (int i = 0; i < 64; i++)
+    {
+      snprintf (name, sizeof name, "vcpu.%d.share", i);
+      fact_int (&f, &guest_a, name, "test", i);
+      f.time_ms = clock_ms () + 10 + (uint64_t) i;
+      fact_publish (b.bus, &f);
+    }
+  turn (&b);
+  assert_non_null (fact_latest (t, guest_a.uuid, "guest.intent"));
+  assert_non_null (fact_latest (t, guest_a.uuid, "vcpu-count"));
+  assert_non_null (fact_latest (t, guest_a.uuid, "vmm.status"));
+  assert_null (fact_latest (t, guest_a.uuid, "vcpu.0.share"));
+  for (int i = 59; i < 64; i++)
+    {
+      snprintf (name, sizeof name, "vcpu.%d.share", i);
+      assert_int_equal (fact_latest (t, guest_a.uuid, name)->i, i);
+    }
+  fact_table_free (t);
+  unmake (&b);
+}
+
 static void
 test_table (void **state)
 {
@@ -503,6 +539,7 @@ main (void)
     cmocka_unit_test (test_text_is_cut),
     cmocka_unit_test (test_json),
     cmocka_unit_test (test_table),
+    cmocka_unit_test (test_table_families),
     cmocka_unit_test (test_table_of_many),
     cmocka_unit_test (test_errors),
   };

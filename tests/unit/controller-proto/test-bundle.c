@@ -16,7 +16,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/json.h"
-#include "controller-proto/bundle_priv.h"
+#include "controller-proto/bundle_impl.h"
 #include "controller-proto/sha256.h"
 #include "tests/lib/tmpdir.h"
 

@@ -16,7 +16,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "controller-proto/bundle.h"
-#include "controller-proto/spool_priv.h"
+#include "controller-proto/spool_impl.h"
 #include "tests/lib/tmpdir.h"
 
 #include <fcntl.h>

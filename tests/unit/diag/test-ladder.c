@@ -47,7 +47,8 @@ one_fact (struct fact *f, const char *text, uint64_t at)
     }
 }
 
-/* "name=value;name=value", in order of time; returns how many. */
+/* "name=value;name=value", in order of time, each of them a sample; returns how
+ * many. */
 static size_t
 facts_from (const char *text, struct fact facts[MAX_FACTS])
 {
@@ -59,6 +60,9 @@ facts_from (const char *text, struct fact facts[MAX_FACTS])
     {
       assert_in_range (n, 0, MAX_FACTS - 1);
       one_fact (&facts[n], p, 1000 + n);
+      facts[n].sample = 1;
+      for (size_t i = 0; i < n; i++)
+        facts[n].sample += strcmp (facts[i].name, facts[n].name) == 0;
       n++;
     }
   free (copy);

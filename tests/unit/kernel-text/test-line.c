@@ -285,6 +285,25 @@ test_gap (void **state)
   done (s, &l);
 }
 
+/* None are missing, but what comes is no end of what was there. */
+static void
+test_anew (void **state)
+{
+  struct lines l;
+  struct splitter *s = make (&l);
+
+  splitter_feed (s, "a\nbeg", 5, 1);
+  splitter_gap (s, 0, 2);
+  splitter_feed (s, "new\n\033]0;", 8, 3);
+  splitter_gap (s, 0, 3);
+  splitter_gap (s, 0, 3);
+  splitter_feed (s, "c\n", 2, 3);
+  assert_string_equal (said (&l),
+                       "1 @0+2 cut 0 |a\n2 @2+3 cut 0 t|beg\n"
+                       "3 @5+4 cut 0 |new\n4 @13+2 cut 0 |c\n");
+  done (s, &l);
+}
+
 /* In place: no buffer for what lies whole in the piece, and none kept. */
 static void
 test_no_buffer (void **state)
@@ -347,7 +366,7 @@ main (void)
     cmocka_unit_test (test_bounded),
     cmocka_unit_test (test_prompt),
     cmocka_unit_test (test_times),
-    cmocka_unit_test (test_gap),
+    cmocka_unit_test (test_gap), cmocka_unit_test (test_anew),
     cmocka_unit_test (test_no_buffer),
     cmocka_unit_test (test_random),
   };

@@ -152,6 +152,29 @@ ours (void **state)
   assert_false (b->events[1].ours);
 }
 
+/* What no key makes a kernel say, and what another kernel says. */
+static void
+not_asked_for (void **state)
+{
+  struct bed *b = *state;
+
+  bed_open (b);
+  text_reader_ours (b->reader, 'w', 5000);
+  bed_feed (b, T "BUG: unable to handle page fault for address: 0\n", 4000);
+  bed_feed (b, T "Kernel panic - not syncing: Fatal exception\n", 4001);
+  bed_feed (b, "[    0.000000] Linux version 6.1.0 (a@b) #1\n", 4500);
+  bed_feed (b, T "general protection fault: 0000 [#1] SMP\n", 4501);
+  text_reader_ours (b->reader, 'c', 9000);
+  bed_feed (b, T "Kernel panic - not syncing: sysrq triggered crash\n", 8000);
+  text_reader_end (b->reader);
+  bed_close (b);
+  assert_int_equal (b->nevents, 4);
+  assert_true (b->events[0].ours);
+  assert_false (b->events[1].ours);
+  assert_false (b->events[2].ours);
+  assert_true (b->events[3].ours);
+}
+
 /* SysRq R prints the log again: with its old stamps. */
 static void
 replayed (void **state)
@@ -344,6 +367,7 @@ main (void)
     cmocka_unit_test_setup_teardown (nothing_new, bed_setup, bed_teardown),
     cmocka_unit_test_setup_teardown (another_boot, bed_setup, bed_teardown),
     cmocka_unit_test_setup_teardown (ours, bed_setup, bed_teardown),
+    cmocka_unit_test_setup_teardown (not_asked_for, bed_setup, bed_teardown),
     cmocka_unit_test_setup_teardown (replayed, bed_setup, bed_teardown),
     cmocka_unit_test_setup_teardown (quiet, bed_setup, bed_teardown),
     cmocka_unit_test_setup_teardown (gaps, bed_setup, bed_teardown),

@@ -37,6 +37,64 @@ find (const struct bed *b, const char *kind)
   return NULL;
 }
 
+static uint64_t
+reg (const struct text_event *e, const char *name)
+{
+  for (unsigned i = 0; i < e->nregs; i++)
+    if (strcmp (e->regs[i].name, name) == 0)
+      return e->regs[i].value;
+  return 0xbad;
+}
+
+/* The first set, which is of where it was; on any architecture. */
+static void
+registers (void **state)
+{
+  struct bed *b = *state;
+  const struct text_event *e = b->events;
+
+  bed_read (b,
+            T "BUG: kernel NULL pointer dereference, address: 8\n"
+            T "IP: zoo_feed+0x12/0x40\n"
+            T "Oops: 0002 [#1] SMP\n"
+            T "RIP: 0010:zoo_feed+0x12/0x40 [zoo]\n"
+            T "RSP: 0018:ffffb1c1c0a3fd30 EFLAGS: 00010246\n"
+            T "RAX: 00000000000000ff RBX: ffff88800f1c2d00 RCX: 0000000000000001\n"
+            T "FS:  00007f2b1c4a5740(0000) GS:ffff88803ec00000(0000) "
+              "knlGS:0000000000000000\n"
+            T "CS:  0010 DS: 0000 ES: 0000 CR0: 0000000080050033\n"
+            T "CR2: 0000000000000008 CR3: 0000000102a4c003\n"
+            T "Call Trace:\n"
+            T " zoo_open+0x18/0x100 [zoo]\n"
+            T " do_syscall_64+0x58/0xc0\n"
+            T "RIP: 0033:0x7f2b1c5b0a37\n"
+            T "RAX: ffffffffffffffda R08: 0000000000000077\n"
+            T "---[ end trace 0 ]---\n"
+            T "Unable to handle kernel paging request at virtual address 8\n"
+            T "pc : abcdef_feed+0x12/0x40\n"
+            T "lr : zoo_open+0x12/0x40\n"
+            T "sp : ffff80000a003c20\n"
+            T "x29: ffff80000a003c20 x28: 0000000000000007 x9 : 0000000000000009\n"
+            T "pstate: 60400005 (nZCv daif +PAN)\n"
+            T "Call trace:\n"
+            T " abcdef_feed+0x12/0x40\n");
+  assert_int_equal (b->nevents, 2);
+  assert_true (reg (e, "RSP") == 0xffffb1c1c0a3fd30u);
+  assert_true (reg (e, "EFLAGS") == 0x10246);
+  assert_true (reg (e, "RAX") == 0xff);
+  assert_true (reg (e, "GS") == 0xffff88803ec00000u);
+  assert_true (reg (e, "CS") == 0x10);
+  assert_true (reg (e, "CR2") == 8);
+  assert_true (reg (e, "R08") == 0xbad);
+  assert_true (reg (e, "Oops") == 0xbad);
+  assert_true (reg (e, "RIP") == 0xbad);
+  e++;
+  assert_true (reg (e, "x9") == 9);
+  assert_true (reg (e, "sp") == 0xffff80000a003c20u);
+  assert_true (reg (e, "pstate") == 0x60400005);
+  assert_int_equal (e->nregs, 5);
+}
+
 /* Everything that one line or another says of it. */
 static void
 details (void **state)
@@ -342,6 +400,7 @@ main (void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown (details, bed_setup, bed_teardown),
+    cmocka_unit_test_setup_teardown (registers, bed_setup, bed_teardown),
     cmocka_unit_test_setup_teardown (owner, bed_setup, bed_teardown),
     cmocka_unit_test_setup_teardown (interleaved, bed_setup, bed_teardown),
     cmocka_unit_test_setup_teardown (other_cpus, bed_setup, bed_teardown),

@@ -43,6 +43,46 @@ doc_of (const char *text)
   return doc;
 }
 
+/* ---- another boot ---- */
+
+#define TASK(ts, name, pid)                                                   \
+  ts "task:" name "          state:D stack:0     pid:" pid                    \
+     "   tgid:" pid "   ppid:1      flags:0x00000002\n"                       \
+  ts "Call Trace:\n" ts " <TASK>\n" ts " io_schedule+0x46/0x70\n"
+#define TASK_END(ts) ts " </TASK>\n"
+
+static void
+test_boots (void **state)
+{
+#define A "[  301.000000] "
+#define B "[   51.000000] "
+  struct json_object *doc = doc_of (
+      A "sysrq: Show Blocked State\n" TASK (A, "backup", "812") TASK_END (A)
+      A "INFO: task backup:812 blocked for more than 120 seconds.\n"
+      A "sysrq: Show Blocked State\n" TASK (A, "cutoff", "813")
+      "[    0.000000] Linux version 6.1.0 (a@b) #1\n"
+      B " not_of_it+0x1/0x2\n"
+      B "sysrq: Show Blocked State\n" TASK (B, "backup", "812") TASK_END (B)
+      "Linux version 6.1.0 is what cat /proc/version prints\n"
+      "[  301.000000] Linux version 6.1.0, somebody says\n");
+
+  assert_int_equal (json_object_array_length (json_get (doc, "tasks")), 3);
+  assert_int_equal (json_object_array_length (json_get (doc, "blocked")), 1);
+  assert_int_equal (int_at (doc, "blocked.0.task"), 2);
+  assert_int_equal (int_at (doc, "states.D"), 1);
+  assert_int_equal (int_at (doc, "tasks.0.boot"), -999);
+  assert_int_equal (int_at (doc, "tasks.0.blocked_s"), 120);
+  /* Its stack is not gone on with by another kernel. */
+  assert_string_equal (str_at (doc, "tasks.1.torn"), "true");
+  assert_int_equal (
+      json_object_array_length (dump_at (doc, "tasks.1.frames")), 1);
+  assert_int_equal (int_at (doc, "tasks.2.boot"), 1);
+  assert_int_equal (int_at (doc, "tasks.2.blocked_s"), -999);
+  json_object_put (doc);
+#undef A
+#undef B
+}
+
 /* ---- memory ---- */
 
 #define COUNTERS                                                              \
@@ -427,6 +467,7 @@ int
 main (void)
 {
   const struct CMUnitTest tests[] = {
+    cmocka_unit_test (test_boots),
     cmocka_unit_test (test_memory),     cmocka_unit_test (test_memory_odd),
     cmocka_unit_test (test_timers),     cmocka_unit_test (test_timers_cut),
     cmocka_unit_test (test_locks),      cmocka_unit_test (test_ftrace),

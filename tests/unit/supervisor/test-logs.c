@@ -70,7 +70,7 @@ declare (struct place *p, uint32_t id, const char *name)
 {
   struct error err = ERROR_INIT;
 
-  return logs_declare (p->l, id, UUID, name, "web", p->now, &err);
+  return logs_declare (p->l, id, UUID, name, p->now, &err);
 }
 
 static void
@@ -292,8 +292,8 @@ test_names (void **state)
   begin (p, (struct logs_limits){ 0 });
   assert_int_equal (declare (p, 1, "../x"), -EINVAL);
   assert_int_equal (declare (p, 1, ""), -EINVAL);
-  assert_int_equal (logs_declare (p->l, 1, "..", "s", "", 0, &err), -EINVAL);
-  assert_int_equal (logs_declare (p->l, 1, NULL, "s", "", 0, &err), -EINVAL);
+  assert_int_equal (logs_declare (p->l, 1, "..", "s", 0, &err), -EINVAL);
+  assert_int_equal (logs_declare (p->l, 1, NULL, "s", 0, &err), -EINVAL);
   assert_int_equal (declare (p, 1u << 20, "s"), -EINVAL);
 }
 

@@ -64,6 +64,21 @@ test_a_flood_of_events (void **state)
   end (w);
 }
 
+static bool
+noted (struct world *w, const char *words)
+{
+  struct seen v;
+
+  for (uint64_t until = clock_ms () + WAIT_MS; clock_ms () < until; nap_ms (1))
+    {
+      see (w, &v);
+      seen_done (&v);
+      if (strstr (v.note, words) && strstr (v.note, "silence is no recovery"))
+        return true;
+    }
+  return false;
+}
+
 static void
 test_silence_is_no_recovery (void **state)
 {
@@ -83,10 +98,29 @@ test_silence_is_no_recovery (void **state)
                 120 + i, i, 50 + i);
       says (w, 0, line);
     }
+  assert_true (noted (w, "as many hung tasks as it ever tells of"));
   says (w, 0, PANIC);
-  assert_true (heard (w, "kernel.event.panic", 1));
+  assert_true (noted (w, "had an oops or a panic"));
+  end (w);
+}
+
+static void
+test_nor_after_an_oops (void **state)
+{
+  struct world *w = begin (1, 0, NULL);
+  struct seen v;
+
+  says (w, 0,
+        BANNER "[  120.000000] BUG: kernel NULL pointer dereference, address: "
+               "0000000000000008\\r\\n");
+  assert_true (noted (w, "had an oops or a panic"));
+  /* Until another kernel boots. */
+  says (w, 0,
+        BANNER "[    1.000000] INFO: task x:9 blocked for more than 120 "
+               "seconds.\\r\\n");
+  assert_true (heard (w, "kernel.event.hung_task", 1));
   see (w, &v);
-  assert_non_null (strstr (v.note, "silence is no recovery"));
+  assert_string_equal (v.note, "");
   seen_done (&v);
   end (w);
 }
@@ -270,6 +304,7 @@ main (void)
     T (test_panic),
     T (test_a_flood_of_events),
     T (test_silence_is_no_recovery),
+    T (test_nor_after_an_oops),
     T (test_our_own_keys),
     T (test_another_life),
     T (test_boots),

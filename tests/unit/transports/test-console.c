@@ -67,9 +67,9 @@ test_taps (void **state)
   uint64_t lost, got = 0, from;
 
   scene_begin (&s, &cfg, CONSOLE_HOLD, NULL);
-  a = scene_tap (&s, TAP_KEPT | TAP_PASSIVE, on_data, &all);
-  (void) scene_tap (&s, TAP_NOW, on_data, &once);
-  t = scene_tap (&s, TAP_NOW, NULL, NULL);
+  a = scene_tap (&s, TAP_KEPT, on_data, &all);
+  (void) scene_tap (&s, TAP_NOW | TAP_ACTIVE, on_data, &once);
+  t = scene_tap (&s, TAP_NOW | TAP_ACTIVE, NULL, NULL);
   from = clock_ms ();
   while (got < 8000)
     {
@@ -97,12 +97,12 @@ test_the_ring_grows_while_it_is_read (void **state)
   struct tap *t, *p;
 
   scene_begin (&s, &cfg, CONSOLE_HOLD, NULL);
-  p = scene_tap (&s, TAP_NOW | TAP_PASSIVE, NULL, NULL);
+  p = scene_tap (&s, TAP_NOW, NULL, NULL);
   while (scene_sunk (&s, 0) < 40000)
     nap_ms (1);
   hubworld_see (&s.w, 0, &seen);
   assert_int_equal (seen.ring_bytes, RING_SMALL);
-  t = scene_tap (&s, TAP_NOW, NULL, NULL);
+  t = scene_tap (&s, TAP_NOW | TAP_ACTIVE, NULL, NULL);
   do
     {
       assert_int_equal (tap_wait (t, clock_ms () + 3000), 0);
@@ -160,8 +160,8 @@ test_a_follower_that_lags (void **state)
 
   scene_begin (&s, &cfg, CONSOLE_HOLD, &limits);
   hubworld_do (&s.w, listen_to_ticks, (void *[]){ s.w.hub, &ticks });
-  f = scene_tap (&s, TAP_NOW | TAP_PASSIVE | TAP_FOLLOW, NULL, NULL);
-  a = scene_tap (&s, TAP_NOW | TAP_PASSIVE, on_data, &all);
+  f = scene_tap (&s, TAP_NOW | TAP_FOLLOW, NULL, NULL);
+  a = scene_tap (&s, TAP_NOW, on_data, &all);
   while (scene_sunk (&s, 0) < 100000)
     nap_ms (1);
   hubworld_see (&s.w, 0, &seen);
@@ -181,7 +181,7 @@ test_a_follower_that_lags (void **state)
   tap_free (f);
   assert_int_equal (hub_tap (s.w.hub, hubworld_uuid (1, uuid, sizeof uuid),
                              "serial0", "test",
-                             (enum tap_start) (TAP_PASSIVE | TAP_FOLLOW), NULL,
+                             (enum tap_start) (TAP_NOW | TAP_FOLLOW), NULL,
                              NULL, &f, NULL),
                     0);
   assert_int_equal (fakecons_command (s.fake, "rate 1 400000"), 0);

@@ -164,7 +164,7 @@ test_absent_until_it_is_there (void **state)
   assert_true (hubworld_wait (&s.w, 0, CONSOLE_TALKING, 3000));
   /* Another process behind the same path: a new connection, the same ring. */
   struct guest *g = hubworld_snapshot (0, CONSOLE_UNIX, CONSOLE_HOLD, path);
-  struct tap *t = scene_tap (&s, TAP_KEPT, NULL, NULL);
+  struct tap *t = scene_tap (&s, TAP_KEPT | TAP_ACTIVE, NULL, NULL);
 
   g->inc.pid = 0;
   g->inc.start_time = 77;
@@ -219,14 +219,23 @@ test_no_terminal_without_its_process (void **state)
 static void
 test_probe_mode_connects_for_use_only (void **state)
 {
+  struct buf text CLEANUP_BUF = BUF_INIT (64u << 10);
   struct fakecons_config cfg = { .n = 1 };
+  struct hub_kept kept;
+  char uuid[UUID_TEXT];
   struct fakecons_stats st;
   struct scene s;
   struct lease *l, *l2;
   struct tap *t;
 
   scene_begin (&s, &cfg, CONSOLE_PROBE, NULL);
-  t = scene_tap (&s, TAP_NOW | TAP_PASSIVE, NULL, NULL);
+  t = scene_tap (&s, TAP_NOW, NULL, NULL);
+  /* Nor does who only wants what is kept. */
+  assert_int_equal (hub_kept (s.w.hub, hubworld_uuid (0, uuid, sizeof uuid),
+                              "serial0", &text, &kept, NULL),
+                    0);
+  assert_int_equal (text.len, 0);
+  assert_int_equal (kept.state, CONSOLE_IDLE);
   nap_ms (50);
   fakecons_stats (s.fake, 0, &st);
   assert_int_equal (st.connects, 0);
@@ -242,8 +251,15 @@ test_probe_mode_connects_for_use_only (void **state)
   assert_true (hubworld_wait (&s.w, 0, CONSOLE_IDLE, 1000));
   UNTIL ((fakecons_stats (s.fake, 0, &st), !st.connected));
   tap_free (t);
+  /* It said something: that is kept, and still nobody connects. */
+  assert_int_equal (hub_kept (s.w.hub, uuid, "serial0", &text, &kept, NULL),
+                    0);
+  assert_true (text.len > 0 && kept.last_ms > 0);
+  nap_ms (50);
+  fakecons_stats (s.fake, 0, &st);
+  assert_int_equal (st.connects, 1);
   /* A tap that wants it. */
-  t = scene_tap (&s, TAP_NOW, NULL, NULL);
+  t = scene_tap (&s, TAP_NOW | TAP_ACTIVE, NULL, NULL);
   assert_true (hubworld_wait (&s.w, 0, CONSOLE_TALKING, 2000)
                || tap_state (t) == CONSOLE_SILENT);
   tap_free (t);

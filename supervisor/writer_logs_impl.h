@@ -2,8 +2,8 @@
  *
  * What the two files of the console logs share.
  */
-#ifndef HANGDOG_SUPERVISOR_WRITER_LOGS_PRIV_H
-#define HANGDOG_SUPERVISOR_WRITER_LOGS_PRIV_H
+#ifndef HANGDOG_SUPERVISOR_WRITER_LOGS_IMPL_H
+#define HANGDOG_SUPERVISOR_WRITER_LOGS_IMPL_H
 
 #include "base/buf.h"
 #include "supervisor/writer_log_wait.h"
@@ -13,7 +13,6 @@
 /* The clean text of one record: each byte may become an escape of four. */
 #define CLEAN_BYTES (1u << 20)
 #define UNKNOWN_BYTES (256u << 10)
-#define MAX_IDS 16384u
 #define LOGS_TOTAL (1u << 30)
 #define LOGS_FREE_FLOOR (256u << 20)
 

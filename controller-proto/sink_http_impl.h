@@ -2,8 +2,8 @@
  *
  * Between the transfer of an upload and the judgement of its end.
  */
-#ifndef HANGDOG_PROTO_SINK_HTTP_PRIV_H
-#define HANGDOG_PROTO_SINK_HTTP_PRIV_H
+#ifndef HANGDOG_PROTO_SINK_HTTP_IMPL_H
+#define HANGDOG_PROTO_SINK_HTTP_IMPL_H
 
 #include "base/buf.h"
 #include "controller-proto/ship.h"

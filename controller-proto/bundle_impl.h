@@ -3,8 +3,8 @@
  * What the files of the bundle share: the ustar header, where input comes
  * from, and the two readers.
  */
-#ifndef HANGDOG_PROTO_BUNDLE_PRIV_H
-#define HANGDOG_PROTO_BUNDLE_PRIV_H
+#ifndef HANGDOG_PROTO_BUNDLE_IMPL_H
+#define HANGDOG_PROTO_BUNDLE_IMPL_H
 
 #include "controller-proto/bundle.h"
 

@@ -2,8 +2,8 @@
  *
  * The members of the table of sinks.
  */
-#ifndef HANGDOG_PROTO_SHIP_PRIV_H
-#define HANGDOG_PROTO_SHIP_PRIV_H
+#ifndef HANGDOG_PROTO_SHIP_IMPL_H
+#define HANGDOG_PROTO_SHIP_IMPL_H
 
 #include "controller-proto/ship.h"
 

@@ -2,8 +2,8 @@
  *
  * What the files of the spool share.
  */
-#ifndef HANGDOG_PROTO_SPOOL_PRIV_H
-#define HANGDOG_PROTO_SPOOL_PRIV_H
+#ifndef HANGDOG_PROTO_SPOOL_IMPL_H
+#define HANGDOG_PROTO_SPOOL_IMPL_H
 
 #include "controller-proto/spool.h"
 
