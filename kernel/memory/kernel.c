@@ -61,6 +61,7 @@ take_parts (struct kernel *k)
 
   if (e < 0)
     return e;
+  find_own_table_ (k);
   find_true_banner_ (k);
   if (!k->info)
     find_vmcoreinfo_ (k);

@@ -241,6 +241,44 @@ info_by_symbol (void **state)
   fakemem_free (&f);
 }
 
+/* A process's table goes when that goes: the kernel's own is gone on with. */
+static void
+own_table (void **state)
+{
+  const struct stand_in_var vars[]
+      = { { "init_top_pgt", FAKE_RODATA + 0x5000 }, { NULL, 0 } };
+  struct fakemem f;
+  struct vcpu_regs r;
+  struct kernel *k;
+  struct mem *m;
+  uint64_t own = FAKE_IMAGE_PA + 2 * MIB + 0x5000;
+
+  for (unsigned named = 0; named < 3; named++)
+    {
+      char text[8];
+
+      fakemem_new (&f, SIZE);
+      fakemem_kernel (&f, RELEASE);
+      /* Named, not named, and a name that leads elsewhere. */
+      if (named < 2)
+        memcpy (f.bytes + own, f.bytes + f.root, 4096);
+      stand_in_vars = named != 0 ? vars : NULL;
+      r = fakemem_cpu (&f, 0);
+      m = fakemem_open (&f);
+      k = found (m, &r, 1, "page-table");
+      assert_true (space_def (k->space)->root == (named < 2 ? own : f.root));
+      if (named < 2)
+        memset (f.bytes + f.root, 0, 4096);
+      mem_fresh (m);
+      assert_true (space_text (k->space, k->banner_at, text, sizeof text));
+      assert_string_equal (text, "Linux v");
+      kernel_free (k);
+      mem_free (m);
+      fakemem_free (&f);
+    }
+  stand_in_vars = NULL;
+}
+
 /* Nothing but pages: the kernel's own table is in its image. */
 static void
 by_image (void **state)
@@ -461,17 +499,12 @@ int
 main (void)
 {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test (by_page_table),
-    cmocka_unit_test (by_users_table),
-    cmocka_unit_test (which_banner),
-    cmocka_unit_test (by_vmcoreinfo),
-    cmocka_unit_test (not_by_others_info),
-    cmocka_unit_test (info_by_symbol),
-    cmocka_unit_test (by_image),
-    cmocka_unit_test (all_of_arm64),
-    cmocka_unit_test (reasons),
-    cmocka_unit_test (arm64_of_52_bits),
-    cmocka_unit_test (out_of_time),
+    cmocka_unit_test (by_page_table),      cmocka_unit_test (by_users_table),
+    cmocka_unit_test (which_banner),       cmocka_unit_test (by_vmcoreinfo),
+    cmocka_unit_test (not_by_others_info), cmocka_unit_test (info_by_symbol),
+    cmocka_unit_test (own_table),          cmocka_unit_test (by_image),
+    cmocka_unit_test (all_of_arm64),       cmocka_unit_test (reasons),
+    cmocka_unit_test (arm64_of_52_bits),   cmocka_unit_test (out_of_time),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);
