@@ -453,7 +453,7 @@ btf_type_name (const struct btf *b, uint32_t id, char *dst, size_t n)
                         kind == KIND_VOID         ? "void"
                         : kind == KIND_FUNC_PROTO ? "function"
                         : kind == KIND_ARRAY      ? "array"
-                        : r.name == 0             ? "(anonymous)"
+                        : !b->strs[r.name]         ? "(anonymous)"
                                                   : b->strs + r.name,
                         behind);
     }
