@@ -39,6 +39,8 @@ int find_in_space_ (struct kernel *k, const struct space_def *def, uint64_t va,
 
 /* Once symbols are known: the VMCOREINFO that this kernel wrote. */
 void find_vmcoreinfo_ (struct kernel *k);
+/* By looking through all memory; true: there is one. */
+bool find_vmcoreinfo_of_ (struct kernel *k);
 void find_true_banner_ (struct kernel *k);
 /* Instead of the table of a process, which goes when that goes. */
 void find_own_table_ (struct kernel *k);

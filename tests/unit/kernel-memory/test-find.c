@@ -241,6 +241,38 @@ info_by_symbol (void **state)
   fakemem_free (&f);
 }
 
+/* Without symbols it is looked for in all memory; another's is not taken. */
+static void
+info_by_scan (void **state)
+{
+  struct fakemem f;
+  struct vcpu_regs r;
+  struct kernel *k;
+  struct mem *m;
+
+  fakemem_new (&f, SIZE);
+  fakemem_kernel (&f, RELEASE);
+  r = fakemem_cpu (&f, 0);
+  write_info (&f, 30 * MIB, 0, 0);
+  memcpy (f.bytes + 30 * MIB + 10, "5.9.9", 5);
+  m = fakemem_open (&f);
+  k = found (m, &r, 1, "page-table");
+  assert_null (k->info);
+  kernel_free (k);
+  write_info (&f, 40 * MIB, 0, 0);
+  mem_fresh (m);
+  k = found (m, &r, 1, "page-table");
+  assert_non_null (k->info);
+  kernel_free (k);
+  fakemem_text (&f, UTS + 130, "6.1.0-tesT");
+  mem_fresh (m);
+  k = found (m, &r, 1, "page-table");
+  assert_null (k->info);
+  kernel_free (k);
+  mem_free (m);
+  fakemem_free (&f);
+}
+
 /* A process's table goes when that goes: the kernel's own is gone on with. */
 static void
 own_table (void **state)
@@ -499,12 +531,19 @@ int
 main (void)
 {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test (by_page_table),      cmocka_unit_test (by_users_table),
-    cmocka_unit_test (which_banner),       cmocka_unit_test (by_vmcoreinfo),
-    cmocka_unit_test (not_by_others_info), cmocka_unit_test (info_by_symbol),
-    cmocka_unit_test (own_table),          cmocka_unit_test (by_image),
-    cmocka_unit_test (all_of_arm64),       cmocka_unit_test (reasons),
-    cmocka_unit_test (arm64_of_52_bits),   cmocka_unit_test (out_of_time),
+    cmocka_unit_test (by_page_table),
+    cmocka_unit_test (by_users_table),
+    cmocka_unit_test (which_banner),
+    cmocka_unit_test (by_vmcoreinfo),
+    cmocka_unit_test (not_by_others_info),
+    cmocka_unit_test (info_by_symbol),
+    cmocka_unit_test (own_table),
+    cmocka_unit_test (info_by_scan),
+    cmocka_unit_test (by_image),
+    cmocka_unit_test (all_of_arm64),
+    cmocka_unit_test (reasons),
+    cmocka_unit_test (arm64_of_52_bits),
+    cmocka_unit_test (out_of_time),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);
