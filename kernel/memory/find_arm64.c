@@ -159,9 +159,9 @@ descend (struct hunt *h, uint64_t root, uint64_t table, unsigned level,
   unsigned char *entries = h->tables[level - 1];
   int e;
 
-  h->visited += 8u << wide;
   if (h->visited > MAX_BYTES)
     return 0;
+  h->visited += 8u << wide;
   e = mem_read (h->k->mem, table, entries, (size_t) 8 << wide, NULL);
   for (size_t i = (size_t) 1 << wide; e == 0 && i-- > 0;)
     e = follow (h, root, entry_of (entries, i), level,
