@@ -20,6 +20,7 @@
 #include "kernel/memory/vmcoreinfo.h"
 
 struct error;
+struct kernel_learned;
 struct orc;
 
 enum kernel_part
@@ -71,6 +72,7 @@ struct kernel
   char lacks[PART_MAX][160]; /* "" = nothing lacks */
   /* CPU time of each step, for those who measure. */
   struct kernel_asked asked;
+  struct kernel_learned *learned; /* of kernels that name no data */
   uint32_t find_us, symbols_us, types_us, unwinder_us;
 };
 
