@@ -240,8 +240,23 @@ find_cpu (struct infer *in)
     learn (in, TASK_CPU, off, 4);
 }
 
+/* Whether it is on a CPU: a word, since 7.x a byte. */
+static void
+find_on_cpu (struct infer *in, uint32_t off)
+{
+  bool is_word = true;
+
+  for (size_t i = 0; i < in->n; i++)
+    {
+      if ((infer_u32 (in, i, off) & 0xff) > 1)
+        return;
+      is_word &= infer_u32 (in, i, off) <= 1;
+    }
+  learn (in, TASK_ON_CPU, off, is_word ? 4 : 1);
+}
+
 /* Kernel threads have a flag that never changed; init has it not, kthreadd
- * and the idle task have it.  Two words on, all are on a CPU or not. */
+ * and the idle task have it. */
 static void
 find_flags (struct infer *in)
 {
@@ -249,17 +264,12 @@ find_flags (struct infer *in)
 
   for (uint32_t off = from; off < from + 32; off += 4)
     {
-      size_t i;
-
       if (!(infer_u32 (in, 0, off) & PF_KTHREAD)
           || infer_u32 (in, 1, off) & PF_KTHREAD
           || !(infer_u32 (in, 2, off) & PF_KTHREAD))
         continue;
       learn (in, TASK_FLAGS, off, 4);
-      for (i = 0; i < in->n && infer_u32 (in, i, off + 8) <= 1; i++)
-        continue;
-      if (i == in->n)
-        learn (in, TASK_ON_CPU, off + 8, 4);
+      find_on_cpu (in, off + 8);
       return;
     }
 }
@@ -324,27 +334,35 @@ find_mm (struct infer *in)
       }
 }
 
-/* When it last began to run and when it was last queued lie before the list:
- * the second is zero for who sleeps. */
-static void
-find_arrival (struct infer *in)
+/* When it last began to run, and when it was last queued: that is zero for who
+ * sleeps. */
+static bool
+arrival_at (const struct infer *in, uint32_t off)
 {
-  uint32_t off = in->tasks - 16;
   size_t ran = 0, idle = 0;
 
-  if (in->tasks < 32)
-    return;
   for (size_t i = 0; i < in->n; i++)
     {
       uint64_t v = infer_u64 (in, i, off);
 
       if (v >> 56)
-        return;
+        return false;
       ran += v != 0;
       idle += infer_u64 (in, i, off + 8) == 0;
     }
-  if (most (ran, in->n) && most (idle, in->n))
-    learn (in, TASK_LAST_ARRIVAL, off, 8);
+  return most (ran, in->n) && most (idle, in->n);
+}
+
+/* They lie before the list; since 7.x two words are between. */
+static void
+find_arrival (struct infer *in)
+{
+  for (uint32_t before = 16; before <= 32 && before <= in->tasks; before += 16)
+    if (arrival_at (in, in->tasks - before))
+      {
+        learn (in, TASK_LAST_ARRIVAL, in->tasks - before, 8);
+        return;
+      }
 }
 
 /* ---- other tasks ---- */

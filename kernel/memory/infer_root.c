@@ -2,9 +2,10 @@
  *
  * The first task, and through it all others, with nothing known of a task.
  *
- * init_task is named "swapper" or "swapper/0" and lies in the image.  It points
- * at itself in places that tell where it begins; and the list of all tasks is the longest one through it whose nodes all belong to something
- * that has a name at the same place.
+ * init_task is named "swapper" or "swapper/0" and lies in the image.  It
+ * points at itself in places that tell where it begins; and the list of all
+ * tasks is the longest one through it whose nodes all belong to something that
+ * has a name at the same place.
  */
 #include "base/cleanup.h"
 #include "kernel/memory/infer_impl.h"
