@@ -234,6 +234,8 @@ many_pieces (struct modules *m, uint32_t self)
         uint32_t base = self - forms[f].base, size = self - forms[f].size;
         uint32_t n = 1;
 
+        if (self >= each + NAME_OFF && is_self (m, self - each))
+          continue; /* not the first */
         while (n < KSYMS_AREAS && self + n * each + 8 <= PIECE
                && is_self (m, self + n * each)
                && pieces_at (m, base + n * each, size + n * each, false))
