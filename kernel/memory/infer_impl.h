@@ -30,6 +30,9 @@ struct infer
 /* init_task by its symbol or by what it looks like, and its list. */
 bool infer_root_ (struct infer *in);
 void infer_done_ (struct infer *in);
+/* The modules' list where it has no name, and how a module looks where there
+ * are no types. */
+void infer_modules_ (struct kernel *k);
 /* Nothing but what can be a task's name. */
 bool infer_is_comm_ (const char comm[INFER_COMM]);
 

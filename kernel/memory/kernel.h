@@ -120,6 +120,9 @@ void kernel_name_of (struct kernel *k, uint64_t va, char *dst, size_t n);
 
 /* Modules' names and code are read once, when somebody needs them. */
 void kernel_modules (struct kernel *k);
+/* Where the i-th piece of memory of the module at `at` is told (since 6.4). */
+bool kernel_module_piece_ (struct kernel *k, uint64_t at, unsigned i,
+                           uint64_t *ret);
 const struct kernel_module *kernel_module_of (struct kernel *k, uint64_t va);
 
 #endif
