@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "kernel/memory/infer_impl.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define STACK_MARK 0x57ac6e9du
@@ -457,6 +458,68 @@ find_switches (struct infer *in)
     }
 }
 
+/* ---- run queues ---- */
+
+static bool
+is_task (const struct infer *in, uint64_t at)
+{
+  char comm[INFER_COMM];
+
+  return space_is_kernel (in->k->space, at)
+         && space_read (in->k->space, at + in->comm, comm, sizeof comm) == 0
+         && infer_is_comm_ (comm);
+}
+
+/* CPU's idle task, not another one with that name. */
+static bool
+is_idle (const struct infer *in, uint64_t at, unsigned cpu)
+{
+  char comm[INFER_COMM], want[INFER_COMM];
+
+  if (cpu == 0)
+    return at == in->init;
+  snprintf (want, sizeof want, "swapper/%u", cpu);
+  return space_is_kernel (in->k->space, at)
+         && space_read (in->k->space, at + in->comm, comm, sizeof comm) == 0
+         && strncmp (comm, want, sizeof comm) == 0;
+}
+
+/* What runs and what idles are told one after the other, for each CPU. */
+static bool
+queue_at (const struct infer *in, uint32_t off)
+{
+  unsigned cpus = 0;
+  uint64_t rq, curr, idle;
+
+  for (; cpus < REGS_MAX_CPUS; cpus++)
+    {
+      rq = kernel_percpu (in->k, "runqueues", cpus);
+      if (rq == 0 || !space_u64 (in->k->space, rq + off, &curr)
+          || !space_u64 (in->k->space, rq + off + 8, &idle))
+        break;
+      /* CPUs that are possible and were never there have zeros. */
+      if (cpus > 0 && curr == 0 && idle == 0)
+        continue;
+      if (!is_idle (in, idle, cpus) || !is_task (in, curr))
+        return false;
+    }
+  return cpus > 0;
+}
+
+static void
+find_queue (struct infer *in)
+{
+  if (kernel_percpu (in->k, "runqueues", 0) == 0)
+    return;
+  for (uint32_t off = 0; off < INFER_PIECE; off += 8)
+    if (queue_at (in, off))
+      {
+        learn (in, RQ_CURR, off, 8);
+        learn (in, RQ_IDLE, off + 8, 8);
+        return;
+      }
+}
+
 /* ---- all of them ---- */
 
 static bool
@@ -512,6 +575,10 @@ learn_task (struct infer *in)
   find_parent (in);
   find_threads (in);
   find_switches (in);
+  find_queue (in);
+  /* It is the first of what is asked for all the time. */
+  if (kernel_var (in->k, "pcpu_hot") > 0)
+    learn (in, HOT_CURRENT, 0, 8);
 }
 
 int
