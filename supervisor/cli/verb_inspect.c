@@ -218,8 +218,8 @@ run (struct cli *cli)
 
 const struct verb verb_inspect = {
   .name = "inspect",
-  .args = "GUEST|CORE [system|cpus|tasks|locks|io|mem|modules|dmesg|all]... "
-          "[--folded] [--no-registers]",
+  .args = "GUEST|CORE [system|cpus|tasks|locks|io|mem|timers|workqueues|net|"
+          "mounts|modules|dmesg|all]... [--folded] [--no-registers]",
   .summary = "read a guest's kernel in its memory, from outside",
   .help
   = "Needs nothing of the guest: no agent, no debuginfo, no pause; it works "

@@ -152,6 +152,10 @@ takes_anything (void **state)
         "\"pressure\":[1]}\n{\"row\":\"mem\",\"total_pages\":[]}\n"
         "{\"row\":\"zone\"}\n{\"row\":\"disk\"}\n{\"row\":\"request\"}\n"
         "{\"row\":\"dmesg\"}\n{\"row\":\"guest\"}\n{\"row\":\"runqueue\"}\n"
+        "{\"row\":\"timers\",\"hrtimers\":3,\"timers\":{\"first\":[]}}\n"
+        "{\"row\":\"work\"}\n{\"row\":\"workpool\",\"waiting\":1}\n"
+        "{\"row\":\"net\"}\n{\"row\":\"mount\",\"at\":[null,1]}\n"
+        "{\"row\":\"module\"}\n{\"row\":\"cpu\",\"waits_for_cpus\":{}}\n"
         "{\"row\":\"lacks\"}\n{\"row\":\"stack\",\"id\":2,\"frames\":[null,3]}\n"
         "{\"row\":\"task\",\"stack\":2}\n{\"row\":\"end\"}\n";
   struct inspect_view *v;
