@@ -168,14 +168,15 @@ judge (const struct cli *cli, const struct inspect *i)
                                                                 : EXIT_WELL;
 }
 
+/* A file that cannot be read is the caller's; a guest that cannot is not. */
 static int
-fail (const struct error *err)
+fail (const struct error *err, bool file)
 {
   int r = cli_fail (err);
 
-  return err->code == EOPNOTSUPP ? EXIT_NO_VERDICT
-         : err->code == EBADMSG  ? EXIT_USAGE
-                                 : r;
+  return err->code == EOPNOTSUPP        ? EXIT_NO_VERDICT
+         : err->code == EBADMSG && file ? EXIT_USAGE
+                                        : r;
 }
 
 static int
@@ -198,7 +199,7 @@ run (struct cli *cli)
     return cli_usage (&verb_inspect, "--folded or --json?");
   r = inspect_open_core (cli, what, &fd, &err);
   if (r < 0)
-    return fail (&err);
+    return fail (&err, true);
   sections = sections_of (cli, folded);
   i.view = inspect_view_new (folded      ? INSPECT_FOLDED
                              : cli->json ? INSPECT_JSON
@@ -209,7 +210,7 @@ run (struct cli *cli)
   r = r ? look_at_core (cli, &i, fd, sections, &err)
         : look_at_guest (cli, &i, what, sections, registers, &err);
   inspect_view_end (i.view);
-  r = r < 0 ? fail (&err) : judge (cli, &i);
+  r = r < 0 ? fail (&err, fd >= 0) : judge (cli, &i);
   inspect_view_free (i.view);
   json_object_put (i.end);
   buf_done (&i.part);
