@@ -188,9 +188,8 @@ inspect_print_trace_ (struct inspect_view *v, struct json_object *stack)
 }
 
 static void
-print_cpu (struct inspect_view *v, struct json_object *row)
+print_cpu_head (struct inspect_view *v, struct json_object *row)
 {
-  end_line (v);
   if (json_get (row, "vcpu"))
     out (v, "vCPU %lld", num (row, "vcpu"));
   if (json_get (row, "cpu"))
@@ -205,6 +204,22 @@ print_cpu (struct inspect_view *v, struct json_object *row)
          json_get_bool (row, "irqs_off", false) ? "OFF" : "on");
   if (json_get_bool (row, "halted", false))
     out (v, ", halted");
+}
+
+void
+inspect_print_cpu_line_ (struct inspect_view *v, struct json_object *row)
+{
+  print_cpu_head (v, row);
+  if (row_str (row, "at")[0])
+    out (v, ", at %s", row_str (row, "at"));
+  end_line (v);
+}
+
+static void
+print_cpu (struct inspect_view *v, struct json_object *row)
+{
+  end_line (v);
+  print_cpu_head (v, row);
   end_line (v);
   if (row_str (row, "pc")[0])
     {
