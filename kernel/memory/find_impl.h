@@ -30,7 +30,8 @@ int find_image_ (struct kernel *k, struct space *s, uint64_t va, uint64_t end);
  * not; negative: no more reading. */
 int find_by_registers_ (struct kernel *k);
 int find_by_vmcoreinfo_ (struct kernel *k);
-int find_by_image_ (struct kernel *k);
+int find_by_image_ (struct kernel *k);  /* x86-64 */
+int find_by_banner_ (struct kernel *k); /* arm64 */
 
 /* Takes s when it is the one. */
 int find_in_space_ (struct kernel *k, const struct space_def *def, uint64_t va,

@@ -13,6 +13,8 @@
 #include "base/error.h"
 #include "kernel/memory/mem_impl.h"
 
+#include <elf.h>
+
 #define PRESENT 1ULL
 #define ADDRESS 0x000ffffffffff000ULL
 #define LAST (511 * 8)   /* 0xffffff8000000000 and up */
@@ -123,6 +125,9 @@ find_by_image_ (struct kernel *k)
   uint64_t at = 0, len;
   unsigned tried = 0;
 
+  if ((k->ncpus > 0 && k->cpus[0].arch == ARCH_ARM64)
+      || k->mem->machine == EM_AARCH64)
+    return 0;
   while ((at = mem_next (k->mem, at, &len)) != MEM_NONE)
     {
       uint64_t end = at + len;

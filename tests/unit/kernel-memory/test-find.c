@@ -10,6 +10,7 @@
 #define RELEASE "6.1.0-test"
 #define UTS (FAKE_RODATA + 0x10000)
 #define SIZE (64 * MIB)
+#define RO (1ULL << 7) /* of an entry of arm64 */
 
 static struct kernel *
 found (struct mem *m, const struct vcpu_regs *regs, unsigned n, const char *how)
@@ -275,12 +276,12 @@ by_image (void **state)
     }
 }
 
-/* arm64: by what it wrote down; nothing else tells. */
+/* arm64: by what it wrote down, or by its banner. */
 static void
-arm64 (unsigned shift, unsigned bits)
+arm64 (unsigned shift, unsigned bits, bool written)
 {
   const uint64_t image = UINT64_MAX << (bits - 1), pa = FAKE_IMAGE_PA;
-  const uint64_t page = 1ULL << shift;
+  const uint64_t page = 1ULL << shift, linear = UINT64_MAX << bits;
   struct fakemem f;
   struct kernel *k;
   struct mem *m;
@@ -288,26 +289,36 @@ arm64 (unsigned shift, unsigned bits)
   fakemem_new (&f, SIZE);
   f.shift = shift;
   f.bits = bits;
+  f.used = FAKE_IMAGE_PA + FAKE_IMAGE_LEN; /* tables are near the image */
   for (uint64_t at = 0; at < 4 * MIB; at += page)
     fakemem_map (&f, image + at, pa + at, shift,
-                 at < 2 * MIB ? 1ULL << 7 : 1ULL << 53);
+                 at < 2 * MIB ? RO : RO | 1ULL << 53);
+  for (uint64_t at = page; at < SIZE; at += page)
+    fakemem_map (&f, linear + at, at, shift,
+                 at - pa < 4 * MIB ? RO | 1ULL << 53 : 1ULL << 53);
+  /* Somebody's text comes first. */
+  strcpy ((char *) f.bytes + 4 * MIB,
+          "Linux version " RELEASE " (who@where) #1\n");
   strcpy ((char *) f.bytes + pa + 3 * MIB,
           "Linux version " RELEASE " (who@where) #1\n");
   strcpy ((char *) f.bytes + pa + 2 * MIB + 130, RELEASE);
-  snprintf ((char *) f.bytes + 40 * MIB, 4096,
-            "OSRELEASE=" RELEASE "\nPAGESIZE=%u\n"
-            "SYMBOL(init_uts_ns)=%llx\nSYMBOL(swapper_pg_dir)=%llx\n"
-            "SYMBOL(_stext)=%llx\nNUMBER(VA_BITS)=%u\n"
-            "NUMBER(kimage_voffset)=0x%llx\nNUMBER(TCR_EL1_T1SZ)=0x%x\n",
-            (unsigned) page, (unsigned long long) image + 2 * MIB,
-            (unsigned long long) f.root + image - pa,
-            (unsigned long long) image + 0x10000, bits,
-            (unsigned long long) (image - pa), 64 - bits);
+  if (written)
+    snprintf ((char *) f.bytes + 60 * MIB, 4096,
+              "OSRELEASE=" RELEASE "\nPAGESIZE=%u\n"
+              "SYMBOL(init_uts_ns)=%llx\nSYMBOL(swapper_pg_dir)=%llx\n"
+              "SYMBOL(_stext)=%llx\nNUMBER(VA_BITS)=%u\n"
+              "NUMBER(kimage_voffset)=0x%llx\nNUMBER(TCR_EL1_T1SZ)=0x%x\n",
+              (unsigned) page, (unsigned long long) image + 2 * MIB,
+              (unsigned long long) f.root + image - pa,
+              (unsigned long long) image + 0x10000, bits,
+              (unsigned long long) (image - pa), 64 - bits);
   m = fakemem_open (&f);
-  k = found (m, NULL, 0, "vmcoreinfo");
+  k = found (m, NULL, 0, written ? "vmcoreinfo" : "image");
   assert_int_equal (k->arch, ARCH_ARM64);
   assert_true (k->image.va == image);
   assert_int_equal (k->image.len, 4 * MIB);
+  assert_true (k->banner_at == image + 3 * MIB);
+  assert_true (space_def (k->space)->root == f.root);
   assert_int_equal (space_def (k->space)->va_bits, bits);
   assert_int_equal (space_def (k->space)->page_shift, shift);
   kernel_free (k);
@@ -318,13 +329,20 @@ arm64 (unsigned shift, unsigned bits)
 static void
 all_of_arm64 (void **state)
 {
-  arm64 (12, 48);
-  arm64 (12, 39);
-  arm64 (14, 48);
-  arm64 (14, 47);
-  arm64 (14, 36);
-  arm64 (16, 48);
-  arm64 (16, 42);
+  arm64 (12, 48, true);
+  arm64 (12, 48, false);
+  arm64 (12, 39, true);
+  arm64 (12, 39, false);
+  arm64 (14, 48, true);
+  arm64 (14, 48, false);
+  arm64 (14, 47, true);
+  arm64 (14, 47, false);
+  arm64 (14, 36, true);
+  arm64 (14, 36, false);
+  arm64 (16, 48, true);
+  arm64 (16, 48, false);
+  arm64 (16, 42, true);
+  arm64 (16, 42, false);
 }
 
 /* ---- there is none ---- */
