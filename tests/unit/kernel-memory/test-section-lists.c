@@ -65,7 +65,8 @@ add_work (struct fakekernel *f, uint64_t list, const char *func, uint64_t pwq)
 {
   uint64_t at = fakemem_alloc (&f->mem, 32);
 
-  fakemem_u64 (&f->mem, at, pwq | 5);
+  /* Some bits of colour above its flags. */
+  fakemem_u64 (&f->mem, at, pwq | 0xf5);
   fakemem_u64 (&f->mem, at + 24, var (f, func));
   fakemem_list_add (&f->mem, list, at + 8);
   return at;
@@ -368,6 +369,10 @@ test_mounts (void **state)
   /* Mounts that are above each other, names that are their own parents. */
   fakemem_u64 (&f.mem, top + 16, sub);
   fakemem_u64 (&f.mem, data + 24, data);
+  fakekernel_look (&f, &section_mounts);
+  assert_int_equal (fakekernel_count (&f, "\"row\":\"mount\""), 2);
+  fakemem_u64 (&f.mem, sub + 24, root);
+  fakemem_u64 (&f.mem, sub + 32, root);
   fakekernel_look (&f, &section_mounts);
   assert_int_equal (fakekernel_count (&f, "\"row\":\"mount\""), 2);
   /* A mount of no name space, and an error in its place. */
