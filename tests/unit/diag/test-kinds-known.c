@@ -142,10 +142,10 @@ static const struct
 #define KNOWN (sizeof known / sizeof known[0])
 
 static const char *const marks[]
-    = { "console.text.panic",     "console.text.soft_lockup",
+    = { "console.text.panic",       "console.text.soft_lockup",
         "console.text.hard_lockup", "console.text.rcu_stall",
-        "console.text.hung_task", "console.text.oom",
-        "console.text.read_only", "console.text.io_error" };
+        "console.text.hung_task",   "console.text.oom",
+        "console.text.read_only",   "console.text.io_error" };
 #define MARKS (sizeof marks / sizeof marks[0])
 
 /* The mark that an event of this kind is taken for, "" = none. */

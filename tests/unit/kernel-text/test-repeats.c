@@ -397,22 +397,14 @@ main (void)
 {
 #define R(f) cmocka_unit_test_setup_teardown (f, bed_setup, bed_teardown)
   const struct CMUnitTest tests[] = {
-    R (one_kill),
-    R (old_kill),
-    R (only_why),
-    R (sacrificed_child),
-    R (two_kills),
-    R (barking),
-    R (news),
-    R (by_arrival),
-    R (over_and_over),
-    R (attempts_to_boot),
-    R (stalls),
-    R (warnings),
-    R (faults),
-    R (hung_class),
-    R (corrupted),
-    R (stall_without_stack),
+    R (one_kill),      R (old_kill),
+    R (only_why),      R (sacrificed_child),
+    R (two_kills),     R (barking),
+    R (news),          R (by_arrival),
+    R (over_and_over), R (attempts_to_boot),
+    R (stalls),        R (warnings),
+    R (faults),        R (hung_class),
+    R (corrupted),     R (stall_without_stack),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);
