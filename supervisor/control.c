@@ -41,6 +41,7 @@ static const struct control_op ops[] = {
   { "diagnose", op_diagnose },
   { "console-release", op_release },
   { "doctor", op_doctor },
+  { "inspect", op_inspect },
   { "spool", op_spool },
   { "spool-retry", op_spool },
   { "spool-drop", op_spool },

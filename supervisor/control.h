@@ -78,6 +78,7 @@ void op_probe (struct answer *a, struct frame *f);
 void op_diagnose (struct answer *a, struct frame *f);
 void op_release (struct answer *a, struct frame *f);
 void op_doctor (struct answer *a, struct frame *f);
+void op_inspect (struct answer *a, struct frame *f);
 void op_spool (struct answer *a, struct frame *f);
 void op_console (struct answer *a, struct frame *f);
 void op_input (struct answer *a, struct frame *f);

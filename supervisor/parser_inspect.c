@@ -16,10 +16,9 @@
 #include "kernel/memory/inspect.h"
 
 #include <string.h>
-#include <time.h>
 
-#define LOOK_MS 10000 /* of one question, unless it says less */
-#define MAX_ROWS (48u << 20)
+#define LOOK_MS 10000        /* of one question, unless it says less */
+#define MAX_ROWS (24u << 20) /* a slow reader is given as much at once */
 #define MAX_NAMES 32
 
 struct inspect
@@ -53,8 +52,8 @@ range_of (struct json_object *triple, struct mem_range *ret)
       if (v[i] < 0)
         return false;
     }
-  *ret = (struct mem_range){ (uint64_t) v[0], (uint64_t) v[1],
-                             (uint64_t) v[2] };
+  *ret
+      = (struct mem_range){ (uint64_t) v[0], (uint64_t) v[1], (uint64_t) v[2] };
   return true;
 }
 
@@ -175,8 +174,8 @@ find (struct inspect *t, struct error *err)
 {
   if (t->k)
     return renew_registers (t, err);
-  return kernel_find (t->mem, t->nregs ? t->regs : NULL,
-                      (unsigned) t->nregs, &t->k, err);
+  return kernel_find (t->mem, t->nregs ? t->regs : NULL, (unsigned) t->nregs,
+                      &t->k, err);
 }
 
 static const char **
@@ -186,23 +185,10 @@ names_of (struct json_object *list, const char *names[MAX_NAMES + 1])
 
   if (!json_object_is_type (list, json_type_array))
     return NULL;
-  for (size_t i = 0; i < json_object_array_length (list) && n < MAX_NAMES;
-       i++)
-    names[n++]
-        = json_object_get_string (json_object_array_get_idx (list, i));
+  for (size_t i = 0; i < json_object_array_length (list) && n < MAX_NAMES; i++)
+    names[n++] = json_object_get_string (json_object_array_get_idx (list, i));
   names[n] = NULL;
   return n ? names : NULL;
-}
-
-static uint64_t
-cpu_us (void)
-{
-  struct timespec ts;
-
-  /* Of the process; through the kernel, which the jail allows. */
-  if (clock_gettime (CLOCK_PROCESS_CPUTIME_ID, &ts) < 0)
-    return 0;
-  return (uint64_t) ts.tv_sec * 1000000 + (uint64_t) ts.tv_nsec / 1000;
 }
 
 static void
@@ -215,7 +201,7 @@ add_cost (const struct inspect *t, struct json_object *head, uint64_t begun,
   mem_stats (t->mem, &stats);
   json_add_int (o, "bytes", (int64_t) stats.bytes);
   json_add_int (o, "reads", (int64_t) stats.reads);
-  json_add_int (o, "cpu_us", (int64_t) (cpu_us () - begun));
+  json_add_int (o, "cpu_us", (int64_t) (clock_cpu_us () - begun));
   json_add_int (o, "find_us", (int64_t) (found - begun));
   if (t->k)
     {
@@ -240,11 +226,11 @@ look (struct inspect *t, struct frame *f, struct json_object *end,
   if (!rows)
     return error_set (err, ENOMEM, "no memory for rows");
   r = find (t, &why);
-  *ret_found = cpu_us ();
+  *ret_found = clock_cpu_us ();
   json_add_bool (end, "found", r == 0);
   if (r == 0)
-    r = look_run (t->k, names_of (json_get (f->head, "sections"), names),
-                  rows, &why);
+    r = look_run (t->k, names_of (json_get (f->head, "sections"), names), rows,
+                  &why);
   if (rows_flush (rows) < 0 && r == 0 && !t->io->failed)
     r = error_set (&why, EIO, "a row was not made well");
   if (r < 0)
@@ -271,14 +257,14 @@ answer (struct inspect *t, struct frame *f, struct error *err)
 {
   const char *op = json_get_str (f->head, "op");
   int64_t ms = json_get_int (f->head, "deadline_ms", LOOK_MS);
-  uint64_t begun = cpu_us (), found = begun;
+  uint64_t begun = clock_cpu_us (), found = begun;
   struct json_object *end;
   int r;
 
   if (!op || strcmp (op, "look") != 0)
     return error_set (err, EINVAL, "not a question about memory");
-  mem_again (t->mem, clock_ms () + (ms > 0 && ms < LOOK_MS ? (uint64_t) ms
-                                                           : LOOK_MS));
+  mem_again (t->mem,
+             clock_ms () + (ms > 0 && ms < LOOK_MS ? (uint64_t) ms : LOOK_MS));
   r = take_registers (t, f, err);
   if (r < 0)
     return r;

@@ -20,8 +20,8 @@ parser_message (const char *op)
 }
 
 void
-parser_answer (struct parser_io *io, struct json_object *head,
-               const void *body, size_t len)
+parser_answer (struct parser_io *io, struct json_object *head, const void *body,
+               size_t len)
 {
   struct error err = ERROR_INIT;
 

@@ -6,10 +6,12 @@
 #include "supervisor/parser.h"
 #include "supervisor/parser_io.h"
 
+#include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/json_scan.h"
+#include "base/text.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -24,8 +26,8 @@
 #include <time.h>
 
 #define MAX_ARGS 16
-#define FOLLOW_MS 500 /* for it to end by itself */
-#define DIE_MS 2000   /* for the kernel to end it */
+#define FOLLOW_MS 500     /* for it to end by itself */
+#define DIE_MS 2000       /* for the kernel to end it */
 #define OUT_OF_THE_WAY 16 /* above all numbers that a parser's have */
 
 extern char **environ;
@@ -71,8 +73,8 @@ set_signals (posix_spawnattr_t *attr)
   sigfillset (&usual);
   posix_spawnattr_setsigmask (attr, &none);
   posix_spawnattr_setsigdefault (attr, &usual);
-  posix_spawnattr_setflags (attr, POSIX_SPAWN_SETSIGMASK
-                                      | POSIX_SPAWN_SETSIGDEF);
+  posix_spawnattr_setflags (attr,
+                            POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
 }
 
 static int
@@ -194,8 +196,8 @@ parser_run_ask (struct parser_run *p, struct json_object *head,
 }
 
 int
-parser_run_listen (struct parser_run *p, uint64_t deadline,
-                   parser_frame_fn *fn, void *arg, struct error *err)
+parser_run_listen (struct parser_run *p, uint64_t deadline, parser_frame_fn *fn,
+                   void *arg, struct error *err)
 {
   for (;;)
     {
@@ -250,8 +252,7 @@ parser_run_end (struct parser_run *p, bool now, struct parser_end *ret)
   if (!p)
     return;
   close (p->sock);
-  gone = !now
-         && wait_until (p->pid, clock_ms () + FOLLOW_MS, &status, &usage);
+  gone = !now && wait_until (p->pid, clock_ms () + FOLLOW_MS, &status, &usage);
   if (!gone)
     {
       kill (p->pid, SIGKILL);
@@ -274,20 +275,21 @@ parser_run_end (struct parser_run *p, bool now, struct parser_end *ret)
 
 /* ---- what it says ---- */
 
-/* A string may hold DEL and the second set of control characters, and JSON has
- * nothing against them. */
+/* JSON has nothing against DEL, the second set of control characters and what
+ * turns the direction of text; a terminal acts on them. */
 static bool
 is_quiet (const char *line, size_t len)
 {
-  for (size_t i = 0; i < len; i++)
-    {
-      unsigned char c = (unsigned char) line[i];
+  struct buf shown CLEANUP_BUF = BUF_INIT (len + 1);
+  bool plain = true;
 
-      if (c < 0x20 || c == 0x7f
-          || (c == 0xc2 && i + 1 < len && (unsigned char) line[i + 1] < 0xa0))
-        return false;
-    }
-  return true;
+  for (size_t i = 0; i < len && plain; i++)
+    plain = line[i] >= 0x20 && line[i] < 0x7f;
+  if (plain)
+    return true;
+  /* What is escaped grows. */
+  text_escape (&shown, line, len, 0);
+  return shown.len == len && !shown.cut;
 }
 
 int
@@ -301,8 +303,7 @@ parser_lines_check (const char *lines, size_t len, size_t max,
       const char *end = memchr (lines, '\n', len);
       size_t n = end ? (size_t) (end - lines) : len, values;
 
-      if (!end || n == 0 || n > max || lines[0] != '{'
-          || !is_quiet (lines, n)
+      if (!end || n == 0 || n > max || lines[0] != '{' || !is_quiet (lines, n)
           || json_scan (lines, n, JSON_WIRE, NULL, &values, &fault) < 0)
         return error_set (err, EBADMSG,
                           "the parser process said what is no row (what it "

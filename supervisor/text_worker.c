@@ -492,20 +492,25 @@ void
 text_worker_wake_ (struct text_worker *w)
 {
   struct text_source *s, *next;
-  LOCK_SCOPE (&w->m);
+  bool sleeping;
 
   if (!w->noted)
     return;
-  for (s = w->noted; s; s = next)
-    {
-      next = s->next_noted;
-      s->noted = false;
-      s->last = s->going;
-      append (w, s);
-    }
+  {
+    LOCK_SCOPE (&w->m);
+    for (s = w->noted; s; s = next)
+      {
+        next = s->next_noted;
+        s->noted = false;
+        s->last = s->going;
+        append (w, s);
+      }
+    sleeping = w->sleeping;
+  }
   w->noted = NULL;
   w->noted_end = &w->noted;
-  if (w->sleeping)
+  /* Woken under the lock it would only go to sleep for that. */
+  if (sleeping)
     pthread_cond_signal (&w->cond);
 }
 

@@ -438,12 +438,13 @@ btf_type_name (const struct btf *b, uint32_t id, char *dst, size_t n)
           if (stars == 0)
             behind[stars++] = ' ';
           behind[stars++] = '*';
+          constant = false; /* it was the pointer that is */
           id = r.ref;
         }
       else if (kind == KIND_CONST || kind == KIND_VOLATILE
                || kind == KIND_RESTRICT || kind == KIND_TYPE_TAG)
         {
-          constant |= kind == KIND_CONST && stars == 0;
+          constant |= kind == KIND_CONST;
           id = r.ref;
         }
       else
@@ -452,7 +453,7 @@ btf_type_name (const struct btf *b, uint32_t id, char *dst, size_t n)
                         kind == KIND_VOID         ? "void"
                         : kind == KIND_FUNC_PROTO ? "function"
                         : kind == KIND_ARRAY      ? "array"
-                        : r.name == 0             ? "(anonymous)"
+                        : !b->strs[r.name]         ? "(anonymous)"
                                                   : b->strs + r.name,
                         behind);
     }

@@ -59,8 +59,9 @@ weigh (struct mem *m, uint64_t root, bool la57, struct best *b)
     return;
   for (unsigned i = 0; i < HALF; i++)
     n += half[i] & PRESENT;
-  /* As good is better: a copy for waking CPUs has as much, and came first. */
-  if (n >= b->entries)
+  /* As good is better: a copy for waking CPUs has as much, and came first.
+   * What leads to what was found is the top of five levels. */
+  if (la57 != b->la57 ? la57 : n >= b->entries)
     *b = (struct best){ root, la57, n };
 }
 
@@ -132,7 +133,9 @@ find_by_image_ (struct kernel *k)
           uint64_t last;
           int e = mem_peek_ (k->mem, at + LAST, &last, sizeof last);
 
-          if (e < 0 && e != -EFAULT && e != -EIO)
+          if (e == -EFAULT) /* the file is shorter */
+            break;
+          if (e < 0 && e != -EIO)
             return e;
           if (e < 0 || !looks_like_root (k->mem, last))
             continue;

@@ -2,7 +2,7 @@
  *
  * A kernel that was found, and what sections ask of it all the time.
  */
-#include "kernel/memory/kernel.h"
+#include "kernel/memory/kernel_impl.h"
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -13,8 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define MAX_CPUS 8192u
 
 /* ---- finding it ---- */
 
@@ -34,6 +32,7 @@ kernel_free (struct kernel *k)
   ksyms_free (k->syms);
   vmcoreinfo_free (k->info);
   space_free (k->space);
+  kernel_learned_free_ (k->learned);
   free (k->modules);
   free (k->cpus);
   free (k);
@@ -113,7 +112,7 @@ kernel_var (struct kernel *k, const char *name)
 
   if (at == 0 && k->info && !vmcoreinfo_symbol (k->info, name, &at))
     at = 0;
-  return at;
+  return at != 0 ? at : kernel_learn_var_ (k, name);
 }
 
 uint64_t
@@ -176,10 +175,10 @@ kernel_cpu_base (struct kernel *k, unsigned cpu, uint64_t *ret)
 
   /* Beyond the CPUs that there may be the table holds the boot CPU's first
    * place. */
-  if (cpu >= MAX_CPUS || cpu >= kernel_cpus (k))
+  if (cpu >= KERNEL_MAX_CPUS || cpu >= kernel_cpus (k))
     return false;
   if (table == 0)
-    return base_of_registers (k, cpu, ret);
+    return kernel_learn_base_ (k, cpu, ret) || base_of_registers (k, cpu, ret);
   return space_u64 (k->space, table + 8 * (uint64_t) cpu, ret);
 }
 
@@ -211,7 +210,7 @@ kernel_cpus (struct kernel *k)
 
   if (a->ids != 0 && !space_u32 (k->space, a->ids, &ids))
     ids = 0;
-  if (ids > MAX_CPUS)
+  if (ids > KERNEL_MAX_CPUS)
     ids = 0;
   /* Without a number of them only the first word of a mask is sure to be one
    * of it. */
@@ -220,6 +219,8 @@ kernel_cpus (struct kernel *k)
     n = last_of_mask (k, a->possible, ids > 0 ? ids : 64);
   if (n == 0)
     n = ids;
+  if (n == 0)
+    n = kernel_learn_cpus_ (k);
   if (n == 0)
     n = k->ncpus;
   return n > 0 ? n : 1;

@@ -20,6 +20,7 @@
 #include "kernel/memory/vmcoreinfo.h"
 
 struct error;
+struct kernel_learned;
 struct orc;
 
 enum kernel_part
@@ -71,6 +72,7 @@ struct kernel
   char lacks[PART_MAX][160]; /* "" = nothing lacks */
   /* CPU time of each step, for those who measure. */
   struct kernel_asked asked;
+  struct kernel_learned *learned; /* of kernels that name no data */
   uint32_t find_us, symbols_us, types_us, unwinder_us;
 };
 
@@ -118,6 +120,9 @@ void kernel_name_of (struct kernel *k, uint64_t va, char *dst, size_t n);
 
 /* Modules' names and code are read once, when somebody needs them. */
 void kernel_modules (struct kernel *k);
+/* Where the i-th piece of memory of the module at `at` is told (since 6.4). */
+bool kernel_module_piece_ (struct kernel *k, uint64_t at, unsigned i,
+                           uint64_t *ret);
 const struct kernel_module *kernel_module_of (struct kernel *k, uint64_t va);
 
 #endif

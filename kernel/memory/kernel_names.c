@@ -106,5 +106,14 @@ kernel_types_ (struct kernel *k, struct error *err)
   if (r < 0 && r != -ENOMEM)
     r = btf_by_magic (k, err);
   fields_fill (&k->fields, k->btf, k->info);
+  /* What the kernel does not say is learned from what it has in memory. */
+  if (!k->btf || (k->syms && ksyms_addr (k->syms, "init_task") == 0))
+    {
+      int n = fields_infer (k);
+
+      if (!k->btf && n > 0 && r != -ENOMEM)
+        r = error_set (err, ENOENT, "the kernel carries no types (BTF): %d"
+                       " members were learned from its tasks", n);
+    }
   return r;
 }

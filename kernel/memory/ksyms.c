@@ -317,8 +317,8 @@ in_image (const struct ksyms *k, uint64_t va)
 }
 
 /* The beginning of the code is where VMCOREINFO says, or where the image
- * begins.  A few MiB are left for what some kernels have before it; a wrong
- * base is off by more, as the tables lie behind all code. */
+ * begins.  Something is left for what kernels have before it; a wrong base is
+ * off by more, as the tables lie behind all code. */
 static bool
 begins_right (const struct ksyms *k, uint64_t stext)
 {
@@ -328,7 +328,7 @@ begins_right (const struct ksyms *k, uint64_t stext)
   for (size_t j = 0; j < ARRAY_LEN (first); j++)
     if (index_of (k, first[j], &i))
       return stext > 0 && j == 0 ? k->addr[i] == stext
-                                 : k->addr[i] - k->image.va < 4u << 20;
+                                 : k->addr[i] - k->image.va < k->image.len / 8;
   return true;
 }
 
@@ -578,7 +578,22 @@ ksyms_addr (const struct ksyms *k, const char *name)
 {
   uint32_t i;
 
-  return index_of (k, name, &i) ? k->addr[i] : ksyms_module_addr_ (k, name);
+  if (index_of (k, name, &i))
+    return k->addr[i];
+  for (i = 0; i < k->nadded; i++)
+    if (strcmp (k->added[i].name, name) == 0)
+      return k->added[i].va;
+  return ksyms_module_addr_ (k, name);
+}
+
+bool
+ksyms_add (struct ksyms *k, const char *name, uint64_t va)
+{
+  if (k->nadded == KSYMS_ADDED)
+    return false;
+  k->added[k->nadded].name = name;
+  k->added[k->nadded++].va = va;
+  return true;
 }
 
 /* The last symbol at or before va. */

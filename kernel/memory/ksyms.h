@@ -42,6 +42,9 @@ const char *ksyms_how (const struct ksyms *k);
 /* 0 when there is none.  Of several with one name: the first. */
 uint64_t ksyms_addr (const struct ksyms *k, const char *name);
 
+/* A name that is known from elsewhere; a few, and name stays the caller's. */
+bool ksyms_add (struct ksyms *k, const char *name, uint64_t va);
+
 struct ksym
 {
   const char *name;   /* until the next call that names something */

@@ -10,6 +10,7 @@
 
 #define KSYMS_MAX_NAMES (64u << 20)
 #define KSYMS_MAX_TOKENS (64u << 10)
+#define KSYMS_ADDED 8
 #define KSYMS_EACH 256u /* symbols from one marker to the next */
 
 /* Where a table of addresses may be. */
@@ -85,6 +86,12 @@ struct ksyms
   char name[KSYMS_NAME + 1];
   struct module_syms *modules;
   size_t nmodules;
+  struct
+  {
+    const char *name;
+    uint64_t va;
+  } added[KSYMS_ADDED];
+  unsigned nadded;
 };
 
 /* Tables that were found; fn returns false to go on looking. */

@@ -17,10 +17,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PIECE (1u << 20)
+#define PIECE (256u << 10)
 #define AROUND (16u << 10) /* before and behind the digits */
 #define DIGIT '0'
-#define FAR (8u << 20) /* from the tokens back to the markers */
+#define NEAR (1u << 20) /* from the tokens back to the markers */
+#define FAR (8u << 20)
 #define RUN_MIN 4u
 /* Tables that looked right and were none: an image full of them is a joke. */
 #define TRIES 64u
@@ -225,7 +226,7 @@ try_digits (struct scan *scan, const uint8_t *buf, size_t len, size_t at,
                                 .token_index = va + index };
 
       if (index > 0)
-        return find_markers (scan, &t, PIECE) || find_markers (scan, &t, FAR);
+        return find_markers (scan, &t, NEAR) || find_markers (scan, &t, FAR);
     }
   return false;
 }
@@ -282,6 +283,26 @@ scan_piece (struct scan *scan, const uint8_t *buf, size_t len, uint64_t va)
   return false;
 }
 
+/* Pieces overlap, so that none cuts the digits; what is not mapped (freed code
+ * of the boot) is passed over. */
+static bool
+scan_part (struct scan *scan, uint8_t *buf, uint64_t from, uint64_t to)
+{
+  while (from < to && scan->left > 0)
+    {
+      size_t want = to - from < PIECE ? to - from : PIECE, got;
+
+      got = space_read_some (scan->s, from, buf, want);
+      if (scan_piece (scan, buf, got, from))
+        return true;
+      if (got == want)
+        from += want == PIECE ? want - 64 : want;
+      else
+        from += (got & ~4095ull) + 4096;
+    }
+  return false;
+}
+
 bool
 ksyms_scan_ (struct space *s, const struct ksyms_image *image,
              ksyms_found_fn *fn, void *arg)
@@ -289,21 +310,12 @@ ksyms_scan_ (struct space *s, const struct ksyms_image *image,
   struct scan scan = { .s = s, .image = image, .fn = fn, .arg = arg,
                        .left = TRIES };
   CLEANUP_FREE uint8_t *buf = malloc (PIECE);
+  uint64_t end = image->va + image->len, quarter;
 
-  /* Pieces overlap, so that none cuts the digits; what is not mapped (freed
-   * code of the boot) is passed over. */
-  for (uint64_t done = 0; buf && done < image->len && scan.left > 0;)
-    {
-      uint64_t left = image->len - done;
-      size_t want = left < PIECE ? left : PIECE, got;
-
-      got = space_read_some (s, image->va + done, buf, want);
-      if (scan_piece (&scan, buf, got, image->va + done))
-        return true;
-      if (got == want)
-        done += left <= want ? left : want - 64;
-      else
-        done += (got & ~4095ull) + 4096;
-    }
-  return false;
+  /* The first quarter and more is code: read last, and mostly never. */
+  quarter = image->va + (image->len / 4 & ~4095ull);
+  return buf
+         && (scan_part (&scan, buf, quarter, end)
+             || scan_part (&scan, buf, image->va,
+                           end - quarter < 64 ? end : quarter + 64));
 }

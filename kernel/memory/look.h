@@ -39,11 +39,31 @@ struct section
 };
 extern const struct section *const sections[]; /* ends with NULL */
 extern const struct section section_system, section_cpus, section_tasks,
-    section_locks, section_io, section_mem, section_modules, section_dmesg;
+    section_locks, section_io, section_mem, section_modules, section_timers,
+    section_work, section_net, section_mounts, section_dmesg;
 const struct section *section_find (const char *name);
 
 /* The guest's clock in ns, as its CPUs last looked at it; 0 = not known. */
 uint64_t look_clock (struct kernel *k);
+
+/* Jiffies, and what they are in time; false = not known. */
+struct look_ticks
+{
+  uint64_t now, up_ms;
+  unsigned hz;
+};
+bool look_ticks (const struct look *l, struct look_ticks *ret);
+/* The clock of timers in ns, which may stand still; 0 = not known. */
+uint64_t look_monotonic (const struct look *l);
+
+/* What a file or place is called, from the root of its mount on, or through
+ * all mounts when it is known which it is (0 = not); paths.c. */
+bool look_path (struct kernel *k, uint64_t vfsmount, uint64_t dentry,
+                char *dst, size_t size);
+/* "/usr/lib/libc.so.6+0x1234": the place in a file that is mapped at va in
+ * this address space; user.c. */
+bool look_user_at (struct kernel *k, uint64_t mm, uint64_t va, char *dst,
+                   size_t size);
 
 /* A row {"row":"lacks","section":...,"what":...,"why":...}. */
 void look_lacks (struct look *l, const char *section, const char *what,

@@ -225,26 +225,48 @@ read_at (struct mem *m, uint64_t at, void *dst, size_t len, struct error *err)
   return 0;
 }
 
+/* n entries of the pagemap; how many there are, 0 when it cannot be read. */
+static size_t
+read_pagemap (struct mem *m, uint64_t first, uint64_t *dst, size_t n)
+{
+  ssize_t got;
+
+  do
+    got = pread (m->pagemap, dst, n * sizeof *dst, (off_t) (first * 8));
+  while (got < 0 && errno == EINTR);
+  m->stats.reads++;
+  return got < 0 ? 0 : (size_t) got / sizeof *dst;
+}
+
+static struct mem_map_slot *
+map_slot (struct mem *m, uint64_t page)
+{
+  return &m->maps[page / MEM_MAP_PAGES % MEM_MAP_SLOTS];
+}
+
+static bool
+map_is (const struct mem *m, const struct mem_map_slot *s, uint64_t page)
+{
+  return s->gen == m->gen && s->first == page / MEM_MAP_PAGES * MEM_MAP_PAGES;
+}
+
 /* What the process has of the MEM_MAP_PAGES pages around `page`.  NULL when
  * the pagemap cannot be read: then nothing is known. */
 static const struct mem_map_slot *
 map_of (struct mem *m, uint64_t page)
 {
   uint64_t first = page / MEM_MAP_PAGES * MEM_MAP_PAGES;
-  struct mem_map_slot *s = &m->maps[page / MEM_MAP_PAGES % MEM_MAP_SLOTS];
+  struct mem_map_slot *s = map_slot (m, page);
   uint64_t entries[MEM_MAP_PAGES];
-  ssize_t n;
+  size_t n;
 
-  if (s->gen == m->gen && s->first == first)
+  if (map_is (m, s, page))
     return s;
-  do
-    n = pread (m->pagemap, entries, sizeof entries, (off_t) (first * 8));
-  while (n < 0 && errno == EINTR);
-  m->stats.reads++;
-  if (n < 0)
+  n = read_pagemap (m, first, entries, MEM_MAP_PAGES);
+  if (n == 0)
     return NULL;
   memset (s->there, 0, sizeof s->there);
-  for (size_t i = 0; i < (size_t) n / sizeof entries[0]; i++)
+  for (size_t i = 0; i < n; i++)
     if (entries[i] & (PAGE_THERE | PAGE_SWAPPED))
       s->there[i / 8] |= (uint8_t) (1u << (i % 8));
   s->first = first;
@@ -257,11 +279,19 @@ static bool
 there_from (struct mem *m, uint64_t at, uint64_t max, uint64_t *ret_len)
 {
   uint64_t page = at / MEM_PAGE;
-  uint64_t len = MEM_PAGE - at % MEM_PAGE;
-  const struct mem_map_slot *s = map_of (m, page);
+  uint64_t len = MEM_PAGE - at % MEM_PAGE, entry;
   unsigned i = (unsigned) (page % MEM_MAP_PAGES);
+  const struct mem_map_slot *s;
   bool there;
 
+  /* One page alone: a heartbeat wants no more than that. */
+  if (max <= len && !map_is (m, map_slot (m, page), page))
+    {
+      *ret_len = max;
+      return read_pagemap (m, page, &entry, 1) == 0
+             || (entry & (PAGE_THERE | PAGE_SWAPPED));
+    }
+  s = map_of (m, page);
   if (!s)
     {
       *ret_len = max;

@@ -4,7 +4,7 @@
  * their symbols, which only they have.
  */
 #include "base/error.h"
-#include "kernel/memory/kernel.h"
+#include "kernel/memory/infer_impl.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +42,20 @@ areas_of_two (struct kernel *k, uint64_t at, struct kernel_module *m,
     }
 }
 
+/* Where the module's i-th piece of memory is told. */
+bool
+kernel_module_piece_ (struct kernel *k, uint64_t at, unsigned i, uint64_t *ret)
+{
+  const struct field_at *mem = &k->fields.at[MODULE_MEM];
+  uint32_t each = k->fields.at[MODULE_MEM_NEXT].offset - mem->offset;
+
+  if (!kernel_has (k, MODULE_MEM_NEXT) || each == 0 || i >= KSYMS_AREAS
+      || i >= mem->size / each)
+    return false;
+  *ret = at + mem->offset + (uint64_t) i * each;
+  return true;
+}
+
 /* Which of mem[] is what; the kernel's enum says it. */
 static int64_t
 use (struct kernel *k, const char *name, int64_t usual)
@@ -55,15 +69,12 @@ static void
 areas_of_many (struct kernel *k, uint64_t at, struct kernel_module *m,
                struct ksyms_module *s)
 {
-  const struct field_at *mem = &k->fields.at[MODULE_MEM];
   int64_t text = use (k, "MOD_TEXT", 0), init = use (k, "MOD_INIT_TEXT", 4);
-  uint32_t each;
+  uint64_t piece;
 
-  if (!k->btf || !btf_sizeof (k->btf, "module_memory", &each) || each == 0)
-    return;
-  for (uint32_t i = 0; i < mem->size / each && i < KSYMS_AREAS; i++)
+  for (unsigned i = 0; kernel_module_piece_ (k, at, i, &piece); i++)
     {
-      uint64_t piece = at + mem->offset + (uint64_t) i * each, base, size;
+      uint64_t base, size;
 
       if (!kernel_get (k, piece, MODULE_MEM_BASE, &base)
           || !kernel_get (k, piece, MODULE_MEM_SIZE, &size) || base == 0
@@ -156,6 +167,8 @@ kernel_modules (struct kernel *k)
   if (k->modules_read)
     return;
   k->modules_read = true;
+  if (kernel_var (k, "modules") == 0 || !kernel_has (k, MODULE_LIST))
+    infer_modules_ (k);
   head = kernel_var (k, "modules");
   if (head == 0 || !kernel_has (k, MODULE_LIST) || !kernel_has (k, MODULE_NAME))
     return;

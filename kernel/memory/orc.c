@@ -331,7 +331,7 @@ orc_load (struct kernel *k, struct orc **ret, struct error *err)
   size_t n;
   int r;
 
-  if (!ips || !rules || ips_end <= ips)
+  if (!ips || !rules || ips_end < ips || ips_end - ips < 4)
     return error_set (err, ENOENT, "the kernel has no ORC tables");
   n = (size_t) (ips_end - ips) / 4;
   if ((ips_end - ips) / 4 > MAX_ENTRIES)

@@ -3,13 +3,15 @@
  * Section "cpus": what each vCPU is executing.
  *
  * Which of the kernel's CPUs a vCPU is: in the kernel its GS base is that
- * CPU's per-cpu area.  In user mode it is the program's, and then the numbers
- * are taken to be in the same order, for those that are left.
+ * CPU's per-cpu area.  In user mode it is the program's, but its task register
+ * points at the CPU's own segment.  For those that are left the numbers are
+ * taken to be in the same order.
  */
 #include "kernel/memory/look.h"
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "kernel/memory/ipi.h"
 #include "kernel/memory/stacks.h"
 #include "kernel/memory/tasks.h"
 
@@ -18,6 +20,7 @@
 #include <string.h>
 
 #define CPUS_MAX 8192u
+#define WAITS_MAX 64u
 
 static int
 cpu_of (struct kernel *k, const struct vcpu_regs *r, unsigned ncpus)
@@ -27,6 +30,23 @@ cpu_of (struct kernel *k, const struct vcpu_regs *r, unsigned ncpus)
   for (unsigned cpu = 0; cpu < ncpus; cpu++)
     if (kernel_cpu_base (k, cpu, &base) && base != 0
         && (base == r->gs_base || base == r->kernel_gs_base))
+      return (int) cpu;
+  return -1;
+}
+
+/* Its task state segment is seen at another address, so it is the same page
+ * that tells. */
+static int
+cpu_of_segment (struct kernel *k, const struct vcpu_regs *r, unsigned ncpus)
+{
+  uint64_t at, want, pa, run;
+
+  if (r->tr_base == 0
+      || space_translate (k->space, r->tr_base, &want, &run) < 0)
+    return -1;
+  for (unsigned cpu = 0; cpu < ncpus; cpu++)
+    if ((at = kernel_percpu (k, "cpu_tss_rw", cpu))
+        && space_translate (k->space, at, &pa, &run) == 0 && pa == want)
       return (int) cpu;
   return -1;
 }
@@ -73,6 +93,34 @@ say_current (struct look *l, uint64_t task)
   rows_text (l->rows, "comm", t->comm, strlen (t->comm));
 }
 
+/* In user mode: where in which file. */
+static void
+say_user_at (struct look *l, const struct vcpu_regs *r, uint64_t task)
+{
+  const struct look_task *t = task ? look_task_at (l->tasks, task) : NULL;
+  char where[1100];
+
+  if (t && look_user_at (l->k, t->mm, r->pc, where, sizeof where))
+    rows_str (l->rows, "at", where);
+}
+
+static void
+say_waits (struct look *l, unsigned cpu, uint64_t task, const struct stack *s)
+{
+  uint32_t others[WAITS_MAX];
+  unsigned n = ipi_waits (l->k, cpu, task, s, others, WAITS_MAX);
+
+  if (n > 0)
+    {
+      rows_array (l->rows, "waits_for_cpus");
+      for (unsigned i = 0; i < n; i++)
+        rows_uint (l->rows, NULL, others[i]);
+      rows_array_end (l->rows);
+    }
+  if ((n = ipi_unanswered (l->k, cpu)) > 0)
+    rows_uint (l->rows, "unanswered_calls", n);
+}
+
 static void
 say_cpu (struct look *l, const struct vcpu_regs *r, int cpu)
 {
@@ -95,12 +143,16 @@ say_cpu (struct look *l, const struct vcpu_regs *r, int cpu)
       kernel_name_of (l->k, r->pc, where, sizeof where);
       rows_str (l->rows, "at", where);
     }
+  else
+    say_user_at (l, r, task);
   rows_hex (l->rows, "pc", r->pc);
   rows_bool (l->rows, "irqs_off", r->irqs_off);
   rows_bool (l->rows, "halted", r->halted);
   say_current (l, task);
   if (stack)
     rows_uint (l->rows, "stack", stack);
+  if (cpu >= 0)
+    say_waits (l, (unsigned) cpu, task, &s);
   rows_end (l->rows);
 }
 
@@ -140,7 +192,8 @@ run (struct look *l, struct error *err)
   if (!cpu || !taken)
     return error_set (err, ENOMEM, "no memory for CPUs");
   for (unsigned i = 0; i < k->ncpus; i++)
-    if ((cpu[i] = cpu_of (k, &k->cpus[i], ncpus)) >= 0)
+    if ((cpu[i] = cpu_of (k, &k->cpus[i], ncpus)) >= 0
+        || (cpu[i] = cpu_of_segment (k, &k->cpus[i], ncpus)) >= 0)
       taken[cpu[i]] = true;
   for (unsigned i = 0, next = 0; i < k->ncpus; i++)
     {

@@ -257,13 +257,12 @@ say_ring (struct look *l, uint64_t prb)
 
 static void
 say_old (struct look *l, uint64_t buf, uint64_t len, uint32_t first,
-         uint32_t next)
+         uint32_t next, uint64_t seq)
 {
   struct kernel *k = l->k;
   CLEANUP_FREE unsigned char *log = copy (k, buf, (size_t) len);
   uint32_t head = size_of (k, "printk_log"), at = first, steps = 0;
   uint16_t size, text;
-  uint64_t seq = 0;
 
   if (!log || !kernel_has (k, LOG_TEXT_LEN) || head < 16 || head >= len
       || k->fields.at[LOG_TS].offset > head - 8
@@ -276,7 +275,7 @@ say_old (struct look *l, uint64_t buf, uint64_t len, uint32_t first,
                       : "it cannot be read");
       return;
     }
-  for (; at != next && steps < 1u << MAX_BITS; steps++, seq++)
+  for (; at != next && steps < 1u << MAX_BITS; steps++)
     {
       const unsigned char *e = log + at;
 
@@ -284,14 +283,14 @@ say_old (struct look *l, uint64_t buf, uint64_t len, uint32_t first,
         break;
       memcpy (&size, e + k->fields.at[LOG_LEN].offset, sizeof size);
       memcpy (&text, e + k->fields.at[LOG_TEXT_LEN].offset, sizeof text);
-      if (size == 0)
+      if (size == 0 && at > 0)
         {
           at = 0; /* the rest is at the beginning */
           continue;
         }
       if (size < head || size > len - at || text > size - head)
         break;
-      say (l, seq, get64 (e + k->fields.at[LOG_TS].offset),
+      say (l, seq++, get64 (e + k->fields.at[LOG_TS].offset),
            e[k->fields.at[LOG_FACILITY].offset],
            e[k->fields.at[LOG_FACILITY].offset + 1] >> 5, UINT64_MAX,
            (const char *) e + head, text);
@@ -309,6 +308,7 @@ find_old (struct look *l)
   uint64_t len_at = kernel_var (k, "log_buf_len");
   uint64_t first_at = kernel_var (k, "log_first_idx");
   uint64_t next_at = kernel_var (k, "log_next_idx");
+  uint64_t seq_at = kernel_var (k, "log_first_seq"), seq = 0;
   uint32_t len, first, next;
 
   if (!var || !len_at || !first_at || !next_at)
@@ -319,7 +319,11 @@ find_old (struct look *l)
       || len > 1u << MAX_BYTES_BITS || first >= len || next >= len)
     look_lacks (l, "dmesg", "the log", "its head makes no sense");
   else
-    say_old (l, buf, len, first, next);
+    {
+      if (seq_at && !space_u64 (k->space, seq_at, &seq))
+        seq = 0;
+      say_old (l, buf, len, first, next, seq);
+    }
   return true;
 }
 

@@ -24,20 +24,15 @@ state_name (uint64_t state)
 static uint64_t
 size_of (struct kernel *k, const struct kernel_module *m)
 {
-  const struct field_at *mem = &k->fields.at[MODULE_MEM];
-  uint64_t all = 0, size;
-  uint32_t each;
+  uint64_t all = 0, size, piece;
 
   if (kernel_get (k, m->at, MODULE_CORE_SIZE, &size))
     all = size;
   if (kernel_get (k, m->at, MODULE_INIT_SIZE, &size))
     all += size;
-  if (mem->size > 0 && k->btf && btf_sizeof (k->btf, "module_memory", &each)
-      && each > 0)
-    for (uint32_t i = 0; i < mem->size / each; i++)
-      if (kernel_get (k, m->at + mem->offset + (uint64_t) i * each,
-                      MODULE_MEM_SIZE, &size))
-        all += size;
+  for (unsigned i = 0; kernel_module_piece_ (k, m->at, i, &piece); i++)
+    if (kernel_get (k, piece, MODULE_MEM_SIZE, &size))
+      all += size;
   return all;
 }
 

@@ -36,8 +36,8 @@ look_clock (struct kernel *k)
 
 /* Jiffies begin five minutes before they would go round, at a rate that the
  * kernel does not tell: the one that agrees with the clock is it. */
-static bool
-ticks (struct look *l, uint64_t *ret_ms, unsigned *ret_hz)
+bool
+look_ticks (const struct look *l, struct look_ticks *ret)
 {
   static const unsigned rates[] = { 250, 1000, 300, 100 };
   uint64_t at = kernel_var (l->k, "jiffies_64"), j, ms, off;
@@ -52,10 +52,29 @@ ticks (struct look *l, uint64_t *ret_ms, unsigned *ret_hz)
       if (off >= best)
         continue;
       best = off;
-      *ret_ms = ms;
-      *ret_hz = rates[i];
+      *ret = (struct look_ticks){ .now = j, .up_ms = ms, .hz = rates[i] };
     }
   return best < 3600000;
+}
+
+/* The clock that timers go by, when the kernel last looked at it; 0 = not
+ * known.  It may stand still: then it is the time at which that began. */
+uint64_t
+look_monotonic (const struct look *l)
+{
+  struct kernel *k = l->k;
+  uint64_t at = kernel_var (k, "tk_core"), base, nsec, shift, now;
+
+  /* Before it had a name it was behind a count of four bytes. */
+  at += at ? kernel_has (k, TK_DATA_TK) ? k->fields.at[TK_DATA_TK].offset : 8
+           : 0;
+  if (!at || !kernel_get (k, at, TK_MONO_BASE, &base)
+      || !kernel_get (k, at, TK_MONO_NSEC, &nsec)
+      || !kernel_get (k, at, TK_MONO_SHIFT, &shift) || shift > 63)
+    return l->now_ns;
+  now = base + (nsec >> shift);
+  /* A CPU's clock and this one begin within a boot. */
+  return now - l->now_ns + 3600000000000 < 7200000000000 ? now : l->now_ns;
 }
 
 static void
@@ -161,14 +180,13 @@ say_queues (struct look *l)
 static int
 run (struct look *l, struct error *err)
 {
-  uint64_t ms;
-  unsigned hz;
+  struct look_ticks t;
 
   rows_begin (l->rows, "system");
-  if (ticks (l, &ms, &hz))
+  if (look_ticks (l, &t))
     {
-      rows_real (l->rows, "uptime_s", (double) ms / 1000, 3);
-      rows_uint (l->rows, "hz", hz);
+      rows_real (l->rows, "uptime_s", (double) t.up_ms / 1000, 3);
+      rows_uint (l->rows, "hz", t.hz);
     }
   if (l->now_ns)
     rows_real (l->rows, "clock_s", (double) l->now_ns / 1e9, 3);

@@ -49,11 +49,23 @@ say_cgroup (struct look *l, const struct look_task *t)
   rows_str (l->rows, "cgroup", path + from);
 }
 
+/* Of those that are stuck: where their programme asked for it. */
+static void
+say_user_at (struct look *l, const struct look_task *t, const char *state,
+             const struct stack *s)
+{
+  char where[1100];
+
+  if (state[0] == 'D' && s->user_pc
+      && look_user_at (l->k, t->mm, s->user_pc, where, sizeof where))
+    rows_str (l->rows, "user_at", where);
+}
+
 static void
 say_task (struct look *l, const struct look_task *t)
 {
   struct stack s;
-  char state[8];
+  char state[8], name[LOOK_TASK_NAME];
   unsigned stack = 0;
   bool walked = !t->on_cpu && unwind_task (l->k, t->at, &s) == 0;
 
@@ -63,6 +75,8 @@ say_task (struct look *l, const struct look_task *t)
   rows_int (l->rows, "pid", t->pid);
   rows_int (l->rows, "tgid", t->tgid);
   rows_text (l->rows, "comm", t->comm, strlen (t->comm));
+  if (look_task_name (l->k, t, name))
+    rows_str (l->rows, "name", name);
   rows_str (l->rows, "state", task_state_text (t, state));
   rows_int (l->rows, "ppid", t->parent);
   if (t->cpu >= 0)
@@ -78,7 +92,10 @@ say_task (struct look *l, const struct look_task *t)
   if (stack)
     rows_uint (l->rows, "stack", stack);
   if (walked)
-    stacks_user (l, &s);
+    {
+      stacks_user (l, &s);
+      say_user_at (l, t, state, &s);
+    }
   if (!t->kernel_thread)
     say_cgroup (l, t);
   rows_hex (l->rows, "at", t->at);

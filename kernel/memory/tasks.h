@@ -47,6 +47,10 @@ const struct look_task *look_task_at (const struct look_tasks *t,
                                       uint64_t at);
 const struct look_task *look_task_pid (const struct look_tasks *t,
                                        int32_t pid);
+/* What /proc calls it; false: that is its comm. */
+#define LOOK_TASK_NAME 128
+bool look_task_name (struct kernel *k, const struct look_task *t,
+                     char dst[LOOK_TASK_NAME]);
 /* "R" "S" "D" "T" "t" "X" "Z" "P" "I"; more than one letter for mixtures. */
 const char *task_state_text (const struct look_task *t, char dst[8]);
 

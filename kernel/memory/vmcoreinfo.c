@@ -33,23 +33,24 @@ struct vmcoreinfo
 static bool
 split (struct vmcoreinfo *v, char *p, char *end)
 {
-  while (p < end && v->n < MAX_LINES)
+  for (char *eol; p < end && v->n < MAX_LINES; p = eol + 1)
     {
-      char *eol = memchr (p, '\n', (size_t) (end - p));
       char *eq;
 
+      eol = memchr (p, '\n', (size_t) (end - p));
       if (!eol)
         eol = end; /* there is a byte behind it */
       *eol = '\0';
+      if (eol == p)
+        continue;
       eq = strchr (p, '=');
       if (!eq)
-        return eol == p;
+        return eol == end; /* cut off */
       for (const char *c = p; c < eol; c++)
         if ((unsigned char) *c < ' ' || (unsigned char) *c > '~')
           return false;
       *eq = '\0';
       v->lines[v->n++] = (struct line){ p, eq + 1 };
-      p = eol + 1;
     }
   return true;
 }
@@ -255,7 +256,9 @@ vmcoreinfo_scan (struct mem *m,
           char first[sizeof FIRST - 1];
           int e = mem_peek_ (m, begin, first, sizeof first);
 
-          if (e < 0 && e != -EFAULT && e != -EIO)
+          if (e == -EFAULT) /* the file is shorter */
+            break;
+          if (e < 0 && e != -EIO)
             return false;
           if (e == 0 && memcmp (first, FIRST, sizeof first) == 0
               && try_at (m, begin, &found, fn, arg, &ret))

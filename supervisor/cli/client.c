@@ -271,7 +271,8 @@ client_error (struct json_object *e, struct error *err)
   } codes[] = { { "ENOENT", ENOENT },     { "EINVAL", EINVAL },
                 { "EEXIST", EEXIST },     { "EBUSY", EBUSY },
                 { "EPERM", EPERM },       { "ENOSYS", ENOSYS },
-                { "ETIMEDOUT", ETIMEDOUT } };
+                { "ETIMEDOUT", ETIMEDOUT }, { "ENOTSUP", EOPNOTSUPP },
+                { "EACCES", EACCES },     { "EBADMSG", EBADMSG } };
   const char *code = json_get_str (e, "code");
   const char *text = json_get_str (e, "message");
   int n = EIO;

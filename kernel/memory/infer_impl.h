@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the files that infer members share: the guest's tasks, found by their
+ * list alone, and copies of some of them.
+ */
+#ifndef HANGDOG_KERNEL_MEMORY_INFER_IMPL_H
+#define HANGDOG_KERNEL_MEMORY_INFER_IMPL_H
+
+#include "kernel/memory/kernel.h"
+
+#include <string.h>
+
+/* More than a task_struct has before its floating point registers. */
+#define INFER_PIECE 12288u
+#define INFER_COMM 16u
+
+struct infer
+{
+  struct kernel *k;
+  uint64_t init;        /* init_task */
+  uint32_t comm, tasks; /* offsets */
+  uint64_t *all;        /* all leaders, in the order of the list; init first */
+  size_t nall;
+  /* Copies of the first and the last of them. */
+  uint64_t *at;
+  uint8_t *copy;
+  size_t n;
+};
+
+/* init_task by its symbol or by what it looks like, and its list. */
+bool infer_root_ (struct infer *in);
+void infer_done_ (struct infer *in);
+/* The modules' list where it has no name, and how a module looks where there
+ * are no types. */
+void infer_modules_ (struct kernel *k);
+/* Nothing but what can be a task's name. */
+bool infer_is_comm_ (const char comm[INFER_COMM]);
+
+static inline uint64_t
+infer_u64 (const struct infer *in, size_t i, uint32_t off)
+{
+  uint64_t v;
+
+  memcpy (&v, in->copy + i * INFER_PIECE + off, sizeof v);
+  return v;
+}
+
+static inline uint32_t
+infer_u32 (const struct infer *in, size_t i, uint32_t off)
+{
+  uint32_t v;
+
+  memcpy (&v, in->copy + i * INFER_PIECE + off, sizeof v);
+  return v;
+}
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Inside the view of `hangdog inspect`: what its files share.
+ */
+#ifndef HANGDOG_SUPERVISOR_CLI_INSPECT_IMPL_H
+#define HANGDOG_SUPERVISOR_CLI_INSPECT_IMPL_H
+
+#include "supervisor/cli/inspect_view.h"
+
+#include <stdint.h>
+
+struct row_list
+{
+  struct json_object **rows; /* each a reference */
+  size_t n, cap;
+};
+
+struct inspect_view
+{
+  enum inspect_form form;
+  FILE *to;
+  struct row_list stacks; /* by their number, less 1; holes are NULL */
+  struct row_list tasks;  /* until all are there */
+  struct row_list lacks;
+  unsigned rows;
+  bool arm;      /* its kernel is one for arm64 */
+  char last[32]; /* kind of the row before */
+};
+
+/* Takes a reference; false without memory. */
+bool row_list_add (struct row_list *l, struct json_object *row);
+void row_list_done (struct row_list *l);
+
+/* The frames of a row's stack, innermost first; NULL = it has none. */
+struct json_object *inspect_stack_ (const struct inspect_view *v,
+                                    struct json_object *row);
+
+/* How each kind of row is printed: to add one, add one line to the table in
+ * inspect_rows.c.  NULL: as key=value. */
+void inspect_print_row_ (struct inspect_view *v, const char *kind,
+                         struct json_object *row);
+void inspect_print_tasks_ (struct inspect_view *v);
+void inspect_print_lacks_ (struct inspect_view *v);
+/* One frame a line, under the words that are usual. */
+void inspect_print_trace_ (struct inspect_view *v, struct json_object *stack);
+void inspect_print_folded_ (struct inspect_view *v);
+
+#endif

@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One row of `hangdog inspect` each, as who reads kernels expects it.
+ *
+ * Everything in a row may be the guest's: what goes out goes through out(),
+ * which escapes it.
+ */
+#include "supervisor/cli/inspect_impl.h"
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/json.h"
+#include "supervisor/cli/cli.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#define PAGE_KIB 4
+
+static void out (struct inspect_view *v, const char *fmt, ...)
+    __attribute__ ((format (printf, 2, 3)));
+
+static void
+out (struct inspect_view *v, const char *fmt, ...)
+{
+  char text[4096];
+  va_list ap;
+
+  va_start (ap, fmt);
+  vsnprintf (text, sizeof text, fmt, ap);
+  va_end (ap);
+  print_text (v->to, text);
+}
+
+static void
+end_line (struct inspect_view *v)
+{
+  fputc ('\n', v->to);
+}
+
+static double
+real (struct json_object *row, const char *key)
+{
+  return json_object_get_double (json_get (row, key));
+}
+
+static long long
+num (struct json_object *row, const char *key)
+{
+  return (long long) json_get_int (row, key, 0);
+}
+
+/* "zoo_holder (315)" */
+static void
+print_task_name (struct inspect_view *v, struct json_object *task)
+{
+  if (json_get (task, "comm"))
+    out (v, "%s (%lld)", row_str (task, "comm"), num (task, "pid"));
+  else
+    out (v, "nobody known");
+}
+
+/* ---- rows that nobody has described here ---- */
+
+static void
+print_value (struct inspect_view *v, struct json_object *value)
+{
+  struct buf text CLEANUP_BUF = BUF_INIT (4096);
+
+  if (json_object_is_type (value, json_type_string))
+    out (v, "%s", json_object_get_string (value));
+  else
+    {
+      json_show (value, &text);
+      out (v, "%s", buf_str (&text));
+    }
+}
+
+static void
+print_any (struct inspect_view *v, struct json_object *row)
+{
+  out (v, "%s", row_str (row, "row"));
+  json_object_object_foreach (row, key, value)
+    {
+      if (strcmp (key, "row") == 0)
+        continue;
+      out (v, " %s=", key);
+      print_value (v, value);
+    }
+  end_line (v);
+}
+
+/* ---- the guest, its kernel ---- */
+
+/* The first lines are for programmes, too. */
+static void
+print_guest (struct inspect_view *v, struct json_object *row)
+{
+  out (v, "guest=%s pid=%lld run=%s memory_mib=%lld read_by=%s",
+       row_str (row, "guest"), num (row, "pid"), row_str (row, "run"),
+       num (row, "memory_bytes") >> 20, row_str (row, "read_by"));
+  end_line (v);
+  if (row_str (row, "registers_why")[0])
+    print_paragraph (v->to, "no registers: ", row_str (row, "registers_why"));
+  if (row_str (row, "note")[0])
+    print_paragraph (v->to, "note: ", row_str (row, "note"));
+  if (row_str (row, "impact")[0])
+    print_paragraph (v->to, "impact: ", row_str (row, "impact"));
+}
+
+static void
+print_kernel (struct inspect_view *v, struct json_object *row)
+{
+  v->arm = strcmp (row_str (row, "arch"), "arm64") == 0;
+  out (v, "kernel=%s arch=%s vcpus=%lld memory_mib=%lld at=%s found_by=%s",
+       row_str (row, "release"), row_str (row, "arch"), num (row, "vcpus"),
+       num (row, "memory_bytes") >> 20, row_str (json_get (row, "image"), "va"),
+       row_str (row, "found"));
+  end_line (v);
+  print_paragraph (v->to, "", row_str (row, "banner"));
+}
+
+static void
+print_system (struct inspect_view *v, struct json_object *row)
+{
+  struct json_object *load = json_get (row, "load");
+  char age[32];
+
+  out (v, "up %s",
+       print_age (age, sizeof age, (uint64_t) (real (row, "uptime_s") * 1000)));
+  if (json_object_is_type (load, json_type_array)
+      && json_object_array_length (load) == 3)
+    out (v, ", load %.2f %.2f %.2f",
+         json_object_get_double (json_object_array_get_idx (load, 0)),
+         json_object_get_double (json_object_array_get_idx (load, 1)),
+         json_object_get_double (json_object_array_get_idx (load, 2)));
+  out (v, ", %lld CPUs", num (row, "cpus"));
+  if (num (row, "taint"))
+    out (v, ", tainted: %s", row_str (row, "taint_letters"));
+  if (json_get_bool (row, "panicked", false))
+    out (v, ", PANICKED on CPU %lld", num (row, "panic_cpu"));
+  end_line (v);
+  if (json_object_is_type (json_get (row, "pressure"), json_type_object))
+    {
+      out (v, "pressure");
+      json_object_object_foreach (json_get (row, "pressure"), key, value)
+        {
+          out (v, " %s=", key);
+          print_value (v, value);
+        }
+      end_line (v);
+    }
+  if (row_str (row, "cmdline")[0])
+    print_paragraph (v->to, "command line: ", row_str (row, "cmdline"));
+}
+
+static void
+print_runqueue (struct inspect_view *v, struct json_object *row)
+{
+  out (v, "CPU %lld: %lld running, %lld switches", num (row, "cpu"),
+       num (row, "running"), num (row, "switches"));
+  if (json_get (row, "behind_s"))
+    out (v, ", last looked at its clock %.3f s ago", real (row, "behind_s"));
+  end_line (v);
+}
+
+/* ---- CPUs ---- */
+
+void
+inspect_print_trace_ (struct inspect_view *v, struct json_object *stack)
+{
+  struct json_object *frames = json_get (stack, "frames");
+
+  if (!json_object_is_type (frames, json_type_array))
+    return;
+  out (v, " Call Trace:");
+  end_line (v);
+  for (size_t i = 0; i < json_object_array_length (frames); i++)
+    {
+      const char *text
+          = json_object_get_string (json_object_array_get_idx (frames, i));
+
+      out (v, "  %s", text ? text : "?");
+      end_line (v);
+    }
+  if (strcmp (row_str (stack, "end"), "lost") == 0)
+    fputs ("  (how it goes on could not be found out)\n", v->to);
+}
+
+static void
+print_cpu (struct inspect_view *v, struct json_object *row)
+{
+  end_line (v);
+  if (json_get (row, "vcpu"))
+    out (v, "vCPU %lld", num (row, "vcpu"));
+  if (json_get (row, "cpu"))
+    out (v, "%sCPU %lld", json_get (row, "vcpu") ? ", the guest's " : "",
+         num (row, "cpu"));
+  if (json_get (row, "comm"))
+    out (v, ": %s (%lld)", row_str (row, "comm"), num (row, "pid"));
+  if (row_str (row, "mode")[0])
+    out (v, ", in %s mode", row_str (row, "mode"));
+  if (json_get (row, "irqs_off"))
+    out (v, ", interrupts %s",
+         json_get_bool (row, "irqs_off", false) ? "OFF" : "on");
+  if (json_get_bool (row, "halted", false))
+    out (v, ", halted");
+  end_line (v);
+  if (row_str (row, "pc")[0])
+    {
+      out (v, " %s: %s", v->arm ? "PC" : "RIP",
+           row_str (row, "at")[0] ? row_str (row, "at") : row_str (row, "pc"));
+      end_line (v);
+    }
+  if (inspect_stack_ (v, row))
+    inspect_print_trace_ (v, inspect_stack_ (v, row));
+}
+
+/* ---- locks, requests ---- */
+
+static void
+print_tasks_of (struct inspect_view *v, struct json_object *list,
+                const char *between)
+{
+  for (size_t i = 0; json_object_is_type (list, json_type_array)
+                     && i < json_object_array_length (list);
+       i++)
+    {
+      if (i > 0)
+        out (v, "%s", between);
+      print_task_name (v, json_object_array_get_idx (list, i));
+    }
+}
+
+static void
+print_lock (struct inspect_view *v, struct json_object *row)
+{
+  out (v, "%s %s: ", row_str (row, "kind"),
+       row_str (row, "name")[0] ? row_str (row, "name") : row_str (row, "at"));
+  if (json_get_bool (row, "readers", false))
+    out (v, "held by readers");
+  else
+    {
+      out (v, "held by ");
+      print_task_name (v, json_get (row, "owner"));
+    }
+  out (v, ", waited for by ");
+  print_tasks_of (v, json_get (row, "waiters"), ", ");
+  end_line (v);
+}
+
+static void
+print_deadlock (struct inspect_view *v, struct json_object *row)
+{
+  out (v, "DEADLOCK: ");
+  print_tasks_of (v, json_get (row, "tasks"), " waits for ");
+  out (v, " waits for the first");
+  end_line (v);
+}
+
+static void
+print_disk (struct inspect_view *v, struct json_object *row)
+{
+  out (v, "disk %s: %lld in flight, %lld queues of %lld tags",
+       row_str (row, "disk"), num (row, "in_flight"), num (row, "queues"),
+       num (row, "tags"));
+  end_line (v);
+}
+
+static void
+print_request (struct inspect_view *v, struct json_object *row)
+{
+  out (v, "  %s queue %lld tag %lld %s sector %lld len %lld",
+       row_str (row, "disk"), num (row, "queue"), num (row, "tag"),
+       row_str (row, "op"), num (row, "sector"), num (row, "bytes"));
+  if (json_get (row, "age_s"))
+    out (v, ", since %.3f s", real (row, "age_s"));
+  end_line (v);
+}
+
+/* ---- memory, messages ---- */
+
+static void
+print_mem (struct inspect_view *v, struct json_object *row)
+{
+  struct buf text = BUF_INIT (16u << 10);
+
+  out (v, "memory: %lld MiB, %lld MiB free",
+       num (row, "total_pages") * PAGE_KIB / 1024,
+       num (row, "free_pages") * PAGE_KIB / 1024);
+  end_line (v);
+  json_object_object_foreach (row, key, value)
+    if (json_object_is_type (value, json_type_int)
+        && json_object_get_int64 (value) != 0)
+      buf_printf (&text, "%s%s=%lld", text.len ? " " : "", key,
+                  (long long) json_object_get_int64 (value));
+  print_paragraph (v->to, "  ", buf_str (&text));
+  buf_done (&text);
+}
+
+static void
+print_zone (struct inspect_view *v, struct json_object *row)
+{
+  out (v, "  node %lld zone %s: %lld pages, free by order ", num (row, "node"),
+       row_str (row, "zone"), num (row, "present"));
+  print_value (v, json_get (row, "free_by_order"));
+  end_line (v);
+}
+
+/* As `lsmod` does. */
+static void
+print_module (struct inspect_view *v, struct json_object *row)
+{
+  out (v, "  %-20s %9lld %3lld", row_str (row, "name"), num (row, "size"),
+       num (row, "refs"));
+  if (strcmp (row_str (row, "state"), "live") != 0)
+    out (v, " %s", row_str (row, "state"));
+  if (row_str (row, "taint")[0])
+    out (v, " (%s)", row_str (row, "taint"));
+  end_line (v);
+}
+
+/* As `dmesg` does: the time before each line of it. */
+static void
+print_dmesg (struct inspect_view *v, struct json_object *row)
+{
+  const char *text = row_str (row, "text");
+  long long us = num (row, "us");
+
+  do
+    {
+      size_t n = strcspn (text, "\n");
+
+      out (v, "[%5lld.%06lld] %.*s", us / 1000000, us % 1000000,
+           (int) (n < 4000 ? n : 4000), text);
+      end_line (v);
+      text += n + (text[n] != '\0');
+    }
+  while (*text);
+}
+
+/* ---- the table ---- */
+
+static const struct
+{
+  const char *kind;
+  void (*print) (struct inspect_view *v, struct json_object *row);
+  const char *title; /* once, before the first of several */
+} printers[] = {
+  { "guest", print_guest, NULL },
+  { "kernel", print_kernel, NULL },
+  { "system", print_system, NULL },
+  { "runqueue", print_runqueue, NULL },
+  { "cpu", print_cpu, NULL },
+  { "lock", print_lock, "\nLocks that are waited for:" },
+  { "deadlock", print_deadlock, NULL },
+  { "disk", print_disk, "\nDisks:" },
+  { "request", print_request, NULL },
+  { "mem", print_mem, "" },
+  { "zone", print_zone, NULL },
+  { "module", print_module, "\nModules:" },
+  { "dmesg", print_dmesg, "" },
+};
+
+void
+inspect_print_row_ (struct inspect_view *v, const char *kind,
+                    struct json_object *row)
+{
+  for (size_t i = 0; i < ARRAY_LEN (printers); i++)
+    if (strcmp (printers[i].kind, kind) == 0)
+      {
+        if (printers[i].title && strcmp (v->last, kind) != 0
+            && strcmp (v->last, "request") != 0)
+          fprintf (v->to, "%s\n", printers[i].title);
+        printers[i].print (v, row);
+        return;
+      }
+  print_any (v, row);
+}
+
+void
+inspect_print_lacks_ (struct inspect_view *v)
+{
+  if (v->lacks.n > 0)
+    fputs ("\nNot found out:\n", v->to);
+  for (size_t i = 0; i < v->lacks.n; i++)
+    {
+      struct json_object *row = v->lacks.rows[i];
+      char label[160];
+
+      snprintf (label, sizeof label, "  %s, %s: ", row_str (row, "section"),
+                row_str (row, "what"));
+      print_paragraph (v->to, label, row_str (row, "why"));
+    }
+}

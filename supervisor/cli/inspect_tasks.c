@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Tasks of `hangdog inspect`: a table, then each stack once with all who stand
+ * there; or both folded, for flame graphs.
+ */
+#include "supervisor/cli/inspect_impl.h"
+
+#include "base/buf.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "supervisor/cli/cli.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_NAMED 12 /* of those who stand at one place */
+
+/* ---- the table ---- */
+
+static void
+print_table (struct inspect_view *v)
+{
+  static const char *const titles[]
+      = { "ST", "PID", "PPID", "CPU", "SINCE", "COMM", "CGROUP", NULL };
+  struct table *t = table_new (titles);
+
+  for (size_t i = 0; i < v->tasks.n; i++)
+    {
+      struct json_object *row = v->tasks.rows[i];
+      char pid[24], ppid[24], cpu[24] = "-", since[32] = "-", comm[80];
+      const char *cells[]
+          = { row_str (row, "state"), pid, ppid, cpu, since, comm,
+              row_str (row, "cgroup") };
+
+      snprintf (pid, sizeof pid, "%lld",
+                (long long) json_get_int (row, "pid", 0));
+      snprintf (ppid, sizeof ppid, "%lld",
+                (long long) json_get_int (row, "ppid", 0));
+      if (json_get (row, "cpu"))
+        snprintf (cpu, sizeof cpu, "%lld%s",
+                  (long long) json_get_int (row, "cpu", 0),
+                  json_get_bool (row, "on_cpu", false) ? "*" : "");
+      if (json_get (row, "since_s"))
+        print_age (
+            since, sizeof since,
+            (uint64_t) (json_object_get_double (json_get (row, "since_s"))
+                        * 1000));
+      snprintf (comm, sizeof comm,
+                json_get_bool (row, "kthread", false) ? "[%s]" : "%s",
+                row_str (row, "comm"));
+      table_row (t, cells);
+    }
+  fputc ('\n', v->to);
+  table_print (t, v->to);
+  table_free (t);
+}
+
+/* ---- who stands where ---- */
+
+struct place
+{
+  struct json_object *stack;
+  size_t first; /* of its tasks, in the list that is sorted by stack */
+  size_t n;
+  bool blocked; /* one of them is in state D */
+};
+
+static int64_t
+stack_of (struct json_object *row)
+{
+  return json_get_int (row, "stack", 0);
+}
+
+static int
+by_stack (const void *a, const void *b)
+{
+  struct json_object *x = *(struct json_object *const *) a;
+  struct json_object *y = *(struct json_object *const *) b;
+  int64_t p = json_get_int (x, "pid", 0), q = json_get_int (y, "pid", 0);
+
+  if (stack_of (x) != stack_of (y))
+    return stack_of (x) < stack_of (y) ? -1 : 1;
+  return p < q ? -1 : p > q;
+}
+
+/* Those who wait for something that cannot be interrupted first. */
+static int
+by_weight (const void *a, const void *b)
+{
+  const struct place *x = a, *y = b;
+
+  if (x->blocked != y->blocked)
+    return x->blocked ? -1 : 1;
+  if (x->n != y->n)
+    return x->n > y->n ? -1 : 1;
+  return x->first < y->first ? -1 : x->first > y->first;
+}
+
+static void
+print_names (struct inspect_view *v, const struct place *p)
+{
+  struct buf text = BUF_INIT (4096);
+  char label[48];
+
+  for (size_t i = 0; i < p->n && i < MAX_NAMED; i++)
+    {
+      struct json_object *row = v->tasks.rows[p->first + i];
+
+      buf_printf (&text, "%s%s/%lld %s", i ? ", " : "", row_str (row, "comm"),
+                  (long long) json_get_int (row, "pid", 0),
+                  row_str (row, "state"));
+    }
+  if (p->n > MAX_NAMED)
+    buf_printf (&text, " and %zu more", p->n - MAX_NAMED);
+  if (p->n == 1)
+    snprintf (label, sizeof label, "\n1 task: ");
+  else
+    snprintf (label, sizeof label, "\n%zu tasks: ", p->n);
+  print_paragraph (v->to, label, buf_str (&text));
+  buf_done (&text);
+}
+
+static size_t
+gather (struct inspect_view *v, struct place *places)
+{
+  size_t n = 0;
+
+  qsort (v->tasks.rows, v->tasks.n, sizeof *v->tasks.rows, by_stack);
+  for (size_t i = 0; i < v->tasks.n; i++)
+    {
+      struct json_object *row = v->tasks.rows[i];
+      struct json_object *stack = inspect_stack_ (v, row);
+
+      if (!stack)
+        continue;
+      if (n == 0 || places[n - 1].stack != stack)
+        places[n++] = (struct place){ .stack = stack, .first = i };
+      places[n - 1].n++;
+      places[n - 1].blocked |= strchr (row_str (row, "state"), 'D') != NULL;
+    }
+  qsort (places, n, sizeof *places, by_weight);
+  return n;
+}
+
+void
+inspect_print_tasks_ (struct inspect_view *v)
+{
+  struct place *places = calloc (v->tasks.n, sizeof *places);
+  size_t n;
+
+  print_table (v);
+  n = places ? gather (v, places) : 0;
+  for (size_t i = 0; i < n; i++)
+    {
+      print_names (v, &places[i]);
+      inspect_print_trace_ (v, places[i].stack);
+    }
+  free (places);
+  row_list_done (&v->tasks);
+  snprintf (v->last, sizeof v->last, "task");
+}
+
+/* ---- folded ---- */
+
+/* A name without what would be read as something else. */
+static void
+add_name (struct buf *out, const char *name, size_t len)
+{
+  struct buf safe = BUF_INIT (1024);
+
+  text_escape (&safe, name, len, 0);
+  for (size_t i = 0; i < safe.len; i++)
+    buf_putc (out, strchr ("; ", safe.data[i]) ? '_' : safe.data[i]);
+  buf_done (&safe);
+}
+
+/* "vfs_read+0x9f/0x190 [ext4]" is vfs_read here. */
+static void
+fold (struct inspect_view *v, struct json_object *row, struct buf *out)
+{
+  struct json_object *stack = inspect_stack_ (v, row);
+  struct json_object *frames = json_get (stack, "frames");
+  const char *comm = row_str (row, "comm");
+
+  add_name (out, comm, strlen (comm));
+  for (size_t i = json_object_array_length (frames); i-- > 0;)
+    {
+      const char *text
+          = json_object_get_string (json_object_array_get_idx (frames, i));
+
+      buf_putc (out, ';');
+      add_name (out, text ? text : "?", text ? strcspn (text, "+") : 1);
+    }
+}
+
+static int
+by_text (const void *a, const void *b)
+{
+  return strcmp (*(char *const *) a, *(char *const *) b);
+}
+
+void
+inspect_print_folded_ (struct inspect_view *v)
+{
+  char **lines = calloc (v->tasks.n + 1, sizeof *lines);
+  size_t n = 0, count = 1;
+
+  for (size_t i = 0; lines && i < v->tasks.n; i++)
+    {
+      struct json_object *stack = inspect_stack_ (v, v->tasks.rows[i]);
+      struct buf out = BUF_INIT (64u << 10);
+
+      if (json_object_is_type (json_get (stack, "frames"), json_type_array))
+        {
+          fold (v, v->tasks.rows[i], &out);
+          lines[n] = buf_steal (&out);
+          n += lines[n] != NULL;
+        }
+      buf_done (&out);
+    }
+  if (n > 0)
+    qsort (lines, n, sizeof *lines, by_text);
+  for (size_t i = 0; i < n; i++, count++)
+    if (i + 1 == n || strcmp (lines[i], lines[i + 1]) != 0)
+      {
+        fprintf (v->to, "%s %zu\n", lines[i], count);
+        count = 0;
+      }
+  for (size_t i = 0; i < n; i++)
+    free (lines[i]);
+  free (lines);
+}

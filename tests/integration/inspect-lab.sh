@@ -1,0 +1,81 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck disable=SC1091,SC2154
+#
+# hangdog inspect on real guests: one that is well, whose tasks are what it says itself; and one whose CPUs
+# all spin with interrupts off, and which answers nobody any more. Where QEMU has its memory is what its
+# monitor says; the guest is not made larger by reading it. Part of make check-lab.
+. "${HANGDOG_SRC:-${srcdir:-.}}/tests/integration/bed.sh"
+bed_lab
+
+failed=0
+fail() { echo "FAIL: $*"; failed=1; }
+hd() { timeout 100 "$build/hangdog" "$@"; }
+# says FILE PATTERN - a line of it.
+says() { grep -Eq -- "$2" "$1" || { fail "'$2' is not in:"; sed 's/^/    /' "$1" | head -60; }; }
+resident() { awk '/^VmRSS/ { print $2 }' "/proc/$(lab_pid "guest.$1")/status"; }
+
+one=inspect$$
+lab_start_eve "$one" kernel=6.1 mem=256 profile=shell || exit $?
+lab_wait_up "$one" 90 || exit 1
+cat >"$work/config.json" <<EOJ
+{"schema": "hangdog/config/1", "sources": [{"kind": "rundir", "root": "$LAB_RUN/hypervisor/kvm", "eve": "$LAB_RUN"}]}
+EOJ
+export HANGDOG_RUN=$work/run HANGDOG_STATE=$work/state HANGDOG_LIBEXEC=$build
+"$build/hangdog" --config "$work/config.json" daemon 2>"$work/log" &
+daemon=$!
+lab_until 15 "test -S '$work/run/control'" || exit 1
+
+# ---- where it is, and that looking does not touch ----
+"$build/tests/lib/memory-where" "$(lab_pid "guest.$one")" unix "$LAB_RUN/hypervisor/kvm" "$(lab_get "$one" domain)/qmp" >"$work/where" 2>&1
+says "$work/where" '^cross-check=same'
+before=$(resident "$one")
+for _ in 1 2 3; do hd inspect "$one" --json >"$work/rows"; rc=$?; done
+after=$(resident "$one")
+# It lives on and takes pages of its own; all of it at once it would never take.
+[ $((after - before)) -lt 16384 ] || fail "it grew from $before to $after KiB while it was looked at"
+[ $rc = 0 ] || [ $rc = 5 ] || fail "exit code $rc: $(tail -n 3 "$work/rows")"
+release=$(lab_ctl "$one" uname -r)
+jq -e . "$work/rows" >/dev/null || fail "not every line is JSON"
+jq -r 'select(.row == "kernel") | .release' "$work/rows" >"$work/release"
+says "$work/release" "^${release//./\\.}\$"
+# Tasks: those that were there before and after the look.
+pids() { lab_ctl "$one" 'for t in /proc/[0-9]*/task/[0-9]*; do echo ${t##*/}; done' | sort -u; }
+pids >"$work/before"
+hd inspect "$one" tasks --json | jq -r 'select(.row == "task") | .pid' | sort -u >"$work/seen"
+pids >"$work/after"
+missed=$(comm -12 "$work/before" "$work/after" | comm -23 - "$work/seen")
+[ -z "$missed" ] || fail "tasks that were not seen: $missed"
+hd inspect "$one" >"$work/text" || [ $? = 5 ] || fail "as text: exit code $?"
+says "$work/text" '^guest=.* run=running .*read_by='
+says "$work/text" "^kernel=${release//./\\.} arch=x86-64 vcpus=2 "
+says "$work/text" '^vCPU 0'
+says "$work/text" '^ Call Trace:'
+hd inspect "$one" dmesg >"$work/text" || [ $? = 5 ] || fail "dmesg: exit code $?"
+says "$work/text" '^\[ +0\.000000\] Linux version '
+hd inspect "$one" --folded >"$work/text" || [ $? = 5 ] || fail "folded: exit code $?"
+says "$work/text" '^kthreadd;.*;kthreadd;schedule;__schedule 1$'
+hd inspect "$one" nosuch >"$work/text" 2>&1
+[ $? = 2 ] || fail "an unknown section is not refused"
+hd inspect nosuchguest >"$work/text" 2>&1
+[ $? = 2 ] || fail "an unknown guest is not refused"
+
+# ---- dead: no interrupt is taken on any CPU ----
+lab_ctl "$one" lab-fault irqoff-all
+lab_until 20 "hd inspect '$one' cpus --json | jq -e -s 'map(select(.row == \"cpu\" and .irqs_off)) | length == 2' >/dev/null" \
+    || fail "both vCPUs with interrupts off are not seen"
+hd inspect "$one" >"$work/text" || [ $? = 5 ] || fail "of the dead one: exit code $?"
+says "$work/text" '^vCPU [01].*zoo_irqoff.*interrupts OFF'
+says "$work/text" '^ RIP: zoo_.* \[zoo\]'
+says "$work/text" 'zoo_irqoff'
+
+# ---- a core of it: the same without a daemon ----
+kill "$daemon"
+wait "$daemon" 2>/dev/null
+lab_qmp "$one" "{\"execute\":\"dump-guest-memory\",\"arguments\":{\"paging\":false,\"protocol\":\"file:$work/core\"}}" >/dev/null
+hd inspect "$work/core" cpus >"$work/text" || [ $? = 5 ] || fail "of a core: exit code $?"
+says "$work/text" '^ RIP: zoo_.* \[zoo\]'
+head -c 100000 "$work/core" >"$work/torn"
+hd inspect "$work/torn" >"$work/text" 2>&1
+case $? in 2 | 6) ;; *) fail "of a torn core: exit code $?" ;; esac
+exit $failed

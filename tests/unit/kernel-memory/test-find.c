@@ -1,0 +1,460 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A kernel found in memory that a test made: by each way, by the next when one
+ * fails, and, where there is none, with the reason.
+ */
+#include "tests/lib/fakemem.h"
+#include "tests/unit/kernel-memory/stand-ins.h"
+
+#define MIB (1ULL << 20)
+#define RELEASE "6.1.0-test"
+#define UTS (FAKE_RODATA + 0x10000)
+#define SIZE (64 * MIB)
+
+static struct kernel *
+found (struct mem *m, const struct vcpu_regs *regs, unsigned n, const char *how)
+{
+  struct error err = ERROR_INIT;
+  struct kernel *k;
+
+  if (kernel_find (m, regs, n, &k, &err) < 0)
+    fail_msg ("%s", error_text (&err));
+  assert_string_equal (k->found, how);
+  assert_string_equal (k->release, RELEASE);
+  assert_memory_equal (k->banner, "Linux version " RELEASE " (who@where)", 35);
+  return k;
+}
+
+static void
+not_found (struct mem *m, const struct vcpu_regs *regs, unsigned n,
+           const char *why)
+{
+  struct error err = ERROR_INIT;
+  struct kernel *k = NULL;
+
+  assert_int_equal (kernel_find (m, regs, n, &k, &err), -ENOENT);
+  assert_null (k);
+  if (!strstr (error_text (&err), why))
+    fail_msg ("\"%s\" is not in: %s", why, error_text (&err));
+}
+
+/* What the kernel wrote down, at pa. */
+static void
+write_info (struct fakemem *f, uint64_t pa, uint64_t root_va, int64_t phys)
+{
+  snprintf ((char *) f->bytes + pa, 4096,
+            "OSRELEASE=" RELEASE "\nPAGESIZE=4096\n"
+            "SYMBOL(init_uts_ns)=%llx\nOFFSET(uts_namespace.name)=0\n"
+            "SYMBOL(init_top_pgt)=%llx\nNUMBER(phys_base)=%lld\n"
+            "NUMBER(pgtable_l5_enabled)=%d\n",
+            (unsigned long long) UTS, (unsigned long long) root_va,
+            (long long) phys, f->la57);
+  fakemem_text (f, UTS + 130, RELEASE);
+}
+
+static void
+by_page_table (void **state)
+{
+  struct fakemem f;
+  struct vcpu_regs r[2];
+  struct kernel *k;
+  struct mem *m;
+
+  for (unsigned la57 = 0; la57 < 2; la57++)
+    {
+      fakemem_new (&f, SIZE);
+      f.la57 = la57;
+      fakemem_kernel (&f, RELEASE);
+      r[0] = (struct vcpu_regs){ .arch = ARCH_X86_64, .cr3 = 0 };
+      r[1] = fakemem_cpu (&f, 1);
+      r[1].cr3 |= 0xfff; /* PCID, and no isolation's bit */
+      m = fakemem_open (&f);
+      k = found (m, r, 2, "page-table");
+      assert_true (k->image.va == FAKE_IMAGE);
+      assert_int_equal (k->image.len, FAKE_IMAGE_LEN);
+      assert_true (k->banner_at == FAKE_RODATA);
+      assert_int_equal (k->ncpus, 2);
+      assert_int_equal (k->arch, ARCH_X86_64);
+      assert_string_equal (k->lacks[PART_REGISTERS], "");
+      assert_string_equal (k->lacks[PART_SYMBOLS], "no symbols here");
+      assert_string_equal (k->lacks[PART_UNWINDER], "no unwinder here");
+      kernel_free (k);
+      mem_free (m);
+      fakemem_free (&f);
+    }
+  kernel_free (NULL);
+}
+
+/* A CPU in user space with page table isolation: its table is the second of
+ * two and has only the entry code. */
+static void
+by_users_table (void **state)
+{
+  struct fakemem f;
+  struct vcpu_regs r;
+  struct kernel *k;
+  struct mem *m;
+  uint64_t both;
+
+  fakemem_new (&f, SIZE);
+  (void) fakemem_take (&f, 4096, 4096);
+  both = fakemem_take (&f, 8192, 8192);
+  f.root = both + 4096;
+  fakemem_map_x86 (&f, FAKE_IMAGE, FAKE_IMAGE_PA, 21, 0);
+  r = fakemem_cpu (&f, 0);
+  r.cpl = 3;
+  f.root = both;
+  fakemem_kernel (&f, RELEASE);
+  m = fakemem_open (&f);
+  k = found (m, &r, 1, "page-table");
+  assert_true (space_def (k->space)->root == both);
+  kernel_free (k);
+  mem_free (m);
+  fakemem_free (&f);
+}
+
+/* Odd places of the banner, and things that are none. */
+static void
+which_banner (void **state)
+{
+  struct fakemem f;
+  struct vcpu_regs r;
+  struct kernel *k;
+  struct mem *m;
+
+  fakemem_new (&f, SIZE);
+  fakemem_kernel (&f, RELEASE);
+  fakemem_text (&f, FAKE_RODATA, "Linux version %s (%s)\n");
+  fakemem_text (&f, FAKE_RODATA + 64, "Linux version 6");
+  fakemem_text (&f, FAKE_RODATA + 128, "Linux version 6.1\033 (me)");
+  /* Over the end of what is read at once, in code, at an odd address. */
+  fakemem_text (&f, FAKE_IMAGE + (256 << 10) - 11,
+                "Linux version " RELEASE " (who@where) #1\n");
+  r = fakemem_cpu (&f, 0);
+  m = fakemem_open (&f);
+  k = found (m, &r, 1, "page-table");
+  assert_true (k->banner_at == FAKE_IMAGE + (256 << 10) - 11);
+  kernel_free (k);
+  mem_free (m);
+  fakemem_free (&f);
+}
+
+static void
+by_vmcoreinfo (void **state)
+{
+  struct fakemem f;
+  struct kernel *k;
+  struct mem *m;
+  const int64_t phys = (int64_t) FAKE_IMAGE_PA
+                       - (int64_t) (FAKE_IMAGE - 0xffffffff80000000ULL);
+  uint64_t root_va;
+
+  for (unsigned la57 = 0; la57 < 2; la57++)
+    {
+      fakemem_new (&f, SIZE);
+      f.la57 = la57;
+      fakemem_kernel (&f, RELEASE);
+      root_va = f.root - FAKE_IMAGE_PA + FAKE_IMAGE;
+      write_info (&f, 40 * MIB, root_va, phys);
+      /* Another kernel's, and one that leads nowhere, come first. */
+      write_info (&f, 30 * MIB, root_va, phys);
+      memcpy (f.bytes + 30 * MIB + 10, "5.9.9", 5);
+      write_info (&f, 31 * MIB, root_va + (1ULL << 40), phys);
+      write_info (&f, 32 * MIB, root_va + 16 * MIB, phys);
+      m = fakemem_open (&f);
+      k = found (m, NULL, 0, "vmcoreinfo");
+      assert_non_null (k->info);
+      assert_string_equal (vmcoreinfo_release (k->info), RELEASE);
+      assert_true (space_def (k->space)->root == f.root);
+      assert_int_equal (space_def (k->space)->la57, la57);
+      assert_non_null (strstr (k->lacks[PART_REGISTERS], "no registers"));
+      assert_string_equal (k->lacks[PART_VMCOREINFO], "");
+      kernel_free (k);
+      mem_free (m);
+      fakemem_free (&f);
+    }
+}
+
+/* The name that its page has must be the one that its table leads to. */
+static void
+not_by_others_info (void **state)
+{
+  struct fakemem f;
+  struct kernel *k;
+  struct mem *m;
+
+  fakemem_new (&f, SIZE);
+  fakemem_kernel (&f, RELEASE);
+  write_info (&f, 40 * MIB, f.root - FAKE_IMAGE_PA + FAKE_IMAGE,
+              (int64_t) FAKE_IMAGE_PA
+                  - (int64_t) (FAKE_IMAGE - 0xffffffff80000000ULL));
+  fakemem_text (&f, UTS + 130, "6.1.0-tesT");
+  m = fakemem_open (&f);
+  k = found (m, NULL, 0, "image");
+  assert_null (k->info);
+  assert_non_null (strstr (k->lacks[PART_VMCOREINFO], "no VMCOREINFO"));
+  kernel_free (k);
+  mem_free (m);
+  fakemem_free (&f);
+}
+
+/* Once there are symbols: the page that a variable points at. */
+static void
+info_by_symbol (void **state)
+{
+  struct fakemem f;
+  struct vcpu_regs r;
+  struct kernel *k;
+  struct mem *m;
+  uint64_t page;
+  const struct stand_in_var vars[] = {
+    { "vmcoreinfo_data", FAKE_RODATA + 0x20000 },
+    { "linux_banner", FAKE_RODATA + 0x30000 },
+    { NULL, 0 },
+  };
+
+  fakemem_new (&f, SIZE);
+  fakemem_kernel (&f, RELEASE);
+  page = fakemem_alloc (&f, 4096);
+  fakemem_u64 (&f, vars[0].at, page);
+  fakemem_text (&f, vars[1].at,
+                "Linux version " RELEASE " (who@where) (gcc) #7 SMP\n");
+  r = fakemem_cpu (&f, 0);
+  m = fakemem_open (&f);
+  stand_in_vars = vars;
+  write_info (&f, page - FAKE_LINEAR, 0, 0);
+  k = found (m, &r, 1, "page-table");
+  assert_non_null (k->info);
+  /* The one that was linked in, with its number. */
+  assert_string_equal (k->banner,
+                       "Linux version " RELEASE " (who@where) (gcc) #7 SMP");
+  assert_true (k->banner_at == vars[1].at);
+  kernel_free (k);
+  f.bytes[page - FAKE_LINEAR + 10] = '5';
+  mem_fresh (m);
+  k = found (m, &r, 1, "page-table");
+  assert_null (k->info);
+  kernel_free (k);
+  stand_in_vars = NULL;
+  mem_free (m);
+  fakemem_free (&f);
+}
+
+/* Nothing but pages: the kernel's own table is in its image. */
+static void
+by_image (void **state)
+{
+  struct fakemem f;
+  struct kernel *k;
+  struct mem *m;
+  uint64_t own = FAKE_IMAGE_PA + 0x5000;
+
+  for (unsigned la57 = 0; la57 < 2; la57++)
+    {
+      fakemem_new (&f, SIZE);
+      f.la57 = la57;
+      fakemem_kernel (&f, RELEASE);
+      if (la57)
+        {
+          /* As in Linux: the fourth level of the image is in it. */
+          uint64_t fourth
+              = fakemem_entry_ (&f, f.root + 511 * 8) & 0x000ffffffffff000ULL;
+
+          memcpy (f.bytes + own + 4096, f.bytes + fourth, 4096);
+          memset (f.bytes + fourth, 0, 4096);
+          fakemem_set_entry_ (&f, f.root + 511 * 8, (own + 4096) | 0x63);
+        }
+      memcpy (f.bytes + own, f.bytes + f.root, 4096);
+      m = fakemem_open (&f);
+      k = found (m, NULL, 0, "image");
+      assert_true (space_def (k->space)->root == own);
+      assert_int_equal (space_def (k->space)->la57, la57);
+      kernel_free (k);
+      mem_free (m);
+      fakemem_free (&f);
+    }
+}
+
+/* arm64: by what it wrote down; nothing else tells. */
+static void
+arm64 (unsigned shift, unsigned bits)
+{
+  const uint64_t image = UINT64_MAX << (bits - 1), pa = FAKE_IMAGE_PA;
+  const uint64_t page = 1ULL << shift;
+  struct fakemem f;
+  struct kernel *k;
+  struct mem *m;
+
+  fakemem_new (&f, SIZE);
+  f.shift = shift;
+  f.bits = bits;
+  for (uint64_t at = 0; at < 4 * MIB; at += page)
+    fakemem_map (&f, image + at, pa + at, shift,
+                 at < 2 * MIB ? 1ULL << 7 : 1ULL << 53);
+  strcpy ((char *) f.bytes + pa + 3 * MIB,
+          "Linux version " RELEASE " (who@where) #1\n");
+  strcpy ((char *) f.bytes + pa + 2 * MIB + 130, RELEASE);
+  snprintf ((char *) f.bytes + 40 * MIB, 4096,
+            "OSRELEASE=" RELEASE "\nPAGESIZE=%u\n"
+            "SYMBOL(init_uts_ns)=%llx\nSYMBOL(swapper_pg_dir)=%llx\n"
+            "SYMBOL(_stext)=%llx\nNUMBER(VA_BITS)=%u\n"
+            "NUMBER(kimage_voffset)=0x%llx\nNUMBER(TCR_EL1_T1SZ)=0x%x\n",
+            (unsigned) page, (unsigned long long) image + 2 * MIB,
+            (unsigned long long) f.root + image - pa,
+            (unsigned long long) image + 0x10000, bits,
+            (unsigned long long) (image - pa), 64 - bits);
+  m = fakemem_open (&f);
+  k = found (m, NULL, 0, "vmcoreinfo");
+  assert_int_equal (k->arch, ARCH_ARM64);
+  assert_true (k->image.va == image);
+  assert_int_equal (k->image.len, 4 * MIB);
+  assert_int_equal (space_def (k->space)->va_bits, bits);
+  assert_int_equal (space_def (k->space)->page_shift, shift);
+  kernel_free (k);
+  mem_free (m);
+  fakemem_free (&f);
+}
+
+static void
+all_of_arm64 (void **state)
+{
+  arm64 (12, 48);
+  arm64 (12, 39);
+  arm64 (14, 48);
+  arm64 (14, 47);
+  arm64 (14, 36);
+  arm64 (16, 48);
+  arm64 (16, 42);
+}
+
+/* ---- there is none ---- */
+
+static void
+fill_random (unsigned char *p, size_t len)
+{
+  uint64_t v = 88172645463325252ULL;
+
+  for (size_t i = 0; i + 8 <= len; i += 8)
+    {
+      v ^= v << 13;
+      v ^= v >> 7;
+      v ^= v << 17;
+      memcpy (p + i, &v, 8);
+    }
+}
+
+static void
+reasons (void **state)
+{
+  static const char windows[] = "C\0:\0\\\0W\0i\0n\0d\0o\0w\0s\0\0";
+  struct fakemem f;
+  struct vcpu_regs r;
+  struct mem *m;
+
+  fakemem_new (&f, SIZE);
+  m = fakemem_open (&f);
+  not_found (m, NULL, 0, "nothing of the guest's memory is there");
+  mem_free (m);
+
+  fill_random (f.bytes + MIB, 32 * MIB);
+  r = (struct vcpu_regs){ .arch = ARCH_X86_64, .cr0 = 0x60000010 };
+  m = fakemem_open (&f);
+  not_found (m, &r, 1, "encrypted");
+  mem_free (m);
+  fakemem_free (&f);
+
+  fakemem_new (&f, SIZE);
+  memset (f.bytes, 1, 8 * MIB);
+  m = fakemem_open (&f);
+  not_found (m, &r, 1, "real mode");
+  r.cr0 = 0x11;
+  not_found (m, &r, 1, "without paging");
+  r.cr0 = 0x80050033, r.cr4 = 0x6b0, r.pc = FAKE_IMAGE;
+  not_found (m, &r, 1, "no Linux kernel in the memory");
+  r.cr4 = 0x610;
+  r.pc = 0xc1000000;
+  not_found (m, &r, 1, "32-bit");
+  r.efer = 0x500, r.pc = 0x7e000000;
+  not_found (m, &r, 1, "UEFI");
+  r.efer = 0x100, r.cr4 = 0x6b0;
+  not_found (m, &r, 1, "32-bit");
+  not_found (m, NULL, 0, "no Linux kernel in the memory");
+  mem_free (m);
+  fakemem_free (&f);
+
+  fakemem_new (&f, SIZE);
+  memset (f.bytes, 1, 2 * MIB);
+  f.used = 2 * MIB;
+  fakemem_map_x86 (&f, 0xfffff78000000000ULL, MIB, 12, 0);
+  memcpy (f.bytes + MIB + 0x30, windows, sizeof windows);
+  r = fakemem_cpu (&f, 0);
+  r.pc = 0xfffff80012345678ULL;
+  m = fakemem_open (&f);
+  not_found (m, &r, 1, "Windows");
+  mem_free (m);
+  fakemem_free (&f);
+}
+
+static void
+arm64_of_52_bits (void **state)
+{
+  struct fakemem f;
+  struct mem *m;
+
+  fakemem_new (&f, SIZE);
+  snprintf ((char *) f.bytes + 4 * MIB, 4096,
+            "OSRELEASE=" RELEASE "\nPAGESIZE=65536\n"
+            "SYMBOL(swapper_pg_dir)=fffffc0010000000\nNUMBER(VA_BITS)=52\n"
+            "NUMBER(kimage_voffset)=0xfffffc0000000000\n"
+            "NUMBER(TCR_EL1_T1SZ)=0xc\n");
+  m = fakemem_open (&f);
+  not_found (m, NULL, 0, "52 bits of address");
+  mem_free (m);
+  fakemem_free (&f);
+}
+
+static void
+out_of_time (void **state)
+{
+  struct fakemem f;
+  struct vcpu_regs r;
+  struct mem *m;
+  struct mem_source src;
+  struct mem_limits limits = { .deadline = 1 };
+  struct error err = ERROR_INIT;
+  struct kernel *k = NULL;
+
+  fakemem_new (&f, SIZE);
+  fakemem_kernel (&f, RELEASE);
+  r = fakemem_cpu (&f, 0);
+  src = fakemem_source (&f);
+  assert_int_equal (mem_open (&src, &limits, &m, NULL), 0);
+  assert_int_equal (kernel_find (m, &r, 1, &k, &err), -ETIME);
+  mem_free (m);
+  limits = (struct mem_limits){ .bytes = 100000 };
+  assert_int_equal (mem_open (&src, &limits, &m, NULL), 0);
+  assert_int_equal (kernel_find (m, &r, 1, &k, &err), -EDQUOT);
+  mem_free (m);
+  assert_null (k);
+  fakemem_free (&f);
+}
+
+int
+main (void)
+{
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test (by_page_table),
+    cmocka_unit_test (by_users_table),
+    cmocka_unit_test (which_banner),
+    cmocka_unit_test (by_vmcoreinfo),
+    cmocka_unit_test (not_by_others_info),
+    cmocka_unit_test (info_by_symbol),
+    cmocka_unit_test (by_image),
+    cmocka_unit_test (all_of_arm64),
+    cmocka_unit_test (reasons),
+    cmocka_unit_test (arm64_of_52_bits),
+    cmocka_unit_test (out_of_time),
+  };
+
+  return cmocka_run_group_tests (tests, NULL, NULL);
+}
