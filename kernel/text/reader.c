@@ -297,11 +297,11 @@ static void
 watch_netboot (struct text_reader *r, const struct text_msg *msg)
 {
   static const char *const begin[]
-      = { ">>Start ", "iPXE (PCI ", "Booting from ROM", "CLIENT MAC ADDR",
-          "Intel(R) Boot Agent" };
+      = { ">>Start ", "iPXE (PCI ", "Booting from ROM",
+          "Booting from network", "CLIENT MAC ADDR" };
   unsigned i;
 
-  if (r->stage.stage > STAGE_FIRMWARE)
+  if (r->stage.stage != STAGE_FIRMWARE)
     return;
   for (i = 0; i < ARRAY_LEN (begin); i++)
     if (begins (msg, begin[i]))
