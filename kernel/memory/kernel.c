@@ -77,6 +77,14 @@ take_parts (struct kernel *k)
   find_true_banner_ (k);
   if (!k->info)
     find_vmcoreinfo_ (k);
+  /* It may tell of tables that were not recognised. */
+  if (k->info && !k->syms)
+    {
+      k->lacks[PART_SYMBOLS][0] = '\0';
+      e = step (k, kernel_symbols_, PART_SYMBOLS, &k->symbols_us);
+      if (e < 0)
+        return e;
+    }
   if (!k->info && k->lacks[PART_VMCOREINFO][0] == '\0')
     snprintf (k->lacks[PART_VMCOREINFO], sizeof k->lacks[0],
               "no VMCOREINFO of this kernel was found");
