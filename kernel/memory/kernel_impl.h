@@ -19,6 +19,7 @@ enum learned_var
   LEARNED_LISTS, /* those before it are lists with their heads in the image */
   LEARNED_NETS = LEARNED_LISTS,
   LEARNED_BDEV,
+  LEARNED_NODES,
   LEARNED_MAX,
 };
 

@@ -18,6 +18,7 @@
 #define MODULES_X86 0xffffffffa0000000ULL
 #define MAX_NODES 10000u
 #define NAME 16
+#define STACK_MAX (64u << 10)
 
 /* ---- what a node belongs to ---- */
 
@@ -209,7 +210,8 @@ struct find_node
 {
   struct kernel *k;
   uint64_t not_this, hit;
-  uint64_t head; /* of the list that it is in: that leads there, too */
+  uint64_t head;  /* of the list that it is in: that leads there, too */
+  uint64_t stack; /* in the image: may have anything in it */
 };
 
 static bool
@@ -262,7 +264,7 @@ take_pointer (uint64_t va, uint64_t first, uint64_t second, void *arg)
 {
   struct find_node *f = arg;
 
-  if (first != f->not_this || va - f->head < 16)
+  if (first != f->not_this || va - f->head < 16 || va - f->stack < STACK_MAX)
     return true;
   f->hit = va;
   return false;
@@ -282,6 +284,61 @@ learn_bdev (struct kernel *k)
   return f.hit;
 }
 
+static bool
+take_kswapd (uint64_t node, void *arg)
+{
+  struct find_node *f = arg;
+  uint64_t task = object_of (f->k, node, TASK_TASKS);
+  char comm[NAME];
+
+  if (!space_text (f->k->space, task + f->k->fields.at[TASK_COMM].offset, comm,
+                   sizeof comm)
+      || strcmp (comm, "kswapd0") != 0)
+    return true;
+  f->not_this = task;
+  return false;
+}
+
+/* A table of nodes: the next is one, too, or there is none. */
+static bool
+take_table (uint64_t va, uint64_t first, uint64_t second, void *arg)
+{
+  struct find_node *f = arg;
+
+  return second != 0 && !outside (f->k, second)
+             ? true
+             : take_pointer (va, first, second, arg);
+}
+
+/* Each node of memory has a thread, whose argument is the node, which knows
+ * the thread; the table of nodes begins with the first one's. */
+static uint64_t
+learn_nodes (struct kernel *k)
+{
+  struct find_node f = { .k = k, .head = kernel_var (k, "init_task") };
+  struct btf_member kthread, data, back;
+  uint64_t at, task;
+
+  if (f.head == 0 || !kernel_has (k, TASK_TASKS) || !kernel_has (k, TASK_COMM)
+      || (!btf_member (k->btf, "task_struct", "worker_private", &kthread)
+          && !btf_member (k->btf, "task_struct", "set_child_tid", &kthread))
+      || !btf_member (k->btf, "kthread", "data", &data)
+      || !btf_member (k->btf, "pglist_data", "kswapd", &back))
+    return 0;
+  (void) kernel_list (k, f.head + k->fields.at[TASK_TASKS].offset, MAX_NODES,
+                      take_kswapd, &f);
+  task = f.not_this;
+  if (task == 0 || !space_u64 (k->space, task + kthread.offset, &at)
+      || !space_u64 (k->space, at + data.offset, &f.not_this)
+      || !space_u64 (k->space, f.not_this + back.offset, &at) || at != task)
+    return 0;
+  f.head += k->fields.at[TASK_TASKS].offset;
+  if (!kernel_get (k, kernel_var (k, "init_task"), TASK_STACK, &f.stack))
+    return 0;
+  each_pair (k, true, take_table, &f);
+  return f.hit;
+}
+
 uint64_t
 kernel_learn_var_ (struct kernel *k, const char *name)
 {
@@ -291,6 +348,7 @@ kernel_learn_var_ (struct kernel *k, const char *name)
     [LEARNED_WORKQUEUES] = "workqueues",
     [LEARNED_NETS] = "net_namespace_list",
     [LEARNED_BDEV] = "blockdev_superblock",
+    [LEARNED_NODES] = "node_data",
   };
   struct kernel_learned *l;
 
@@ -306,7 +364,9 @@ kernel_learn_var_ (struct kernel *k, const char *name)
       else if (!l->tried[i])
         {
           l->tried[i] = true;
-          l->var[i] = i == LEARNED_NETS ? learn_nets (k) : learn_bdev (k);
+          l->var[i] = i == LEARNED_NETS   ? learn_nets (k)
+                      : i == LEARNED_BDEV ? learn_bdev (k)
+                                          : learn_nodes (k);
         }
       return l->var[i];
     }

@@ -4,6 +4,7 @@
  * that are whole, torn, endless, or changed while they are walked.
  */
 #include "tests/lib/fakemem.h"
+#include "kernel/memory/kernel_impl.h"
 #include "tests/unit/kernel-memory/stand-ins.h"
 
 #define MIB (1ULL << 20)
@@ -289,10 +290,13 @@ learned_lists (void **state)
   static const struct stand_in_member members[]
       = { { "task_struct", "nsproxy", 0x10, 8 },
           { "nsproxy", "net_ns", 0x28, 8 },
+          { "task_struct", "worker_private", 0x18, 8 },
+          { "kthread", "data", 0x8, 8 },
+          { "pglist_data", "kswapd", 0x30, 8 },
           { NULL, NULL, 0, 0 } };
   struct bed b;
   unsigned char *data;
-  uint64_t sb[2], type, wq, net, proxy;
+  uint64_t sb[2], type, wq, net, proxy, kswapd, node;
 
   stand_in_members = members;
   bed_open (&b, vars);
@@ -332,12 +336,34 @@ learned_lists (void **state)
   fakemem_u64 (&b.f, vars[0].at + 0x10, proxy);
   fakemem_u64 (&b.f, proxy + 0x28, DATA + 0x400);
   put_u64 (data + 0x800, sb[1]);
+  kswapd = fakemem_alloc (&b.f, 256);
+  node = fakemem_alloc (&b.f, 256);
+  b.k->fields.at[TASK_TASKS] = (struct field_at){ .offset = TASKS, .size = 16 };
+  b.k->fields.at[TASK_COMM] = (struct field_at){ .offset = 0x90, .size = 16 };
+  fakemem_list (&b.f, vars[0].at + TASKS);
+  fakemem_list_add (&b.f, vars[0].at + TASKS, kswapd + TASKS);
+  fakemem_text (&b.f, kswapd + 0x90, "kswapd0");
+  fakemem_u64 (&b.f, kswapd + 0x18, kswapd + 0xb0);
+  fakemem_u64 (&b.f, kswapd + 0xb8, node);
+  /* On a stack, beside something that is none, and where it is. */
+  b.k->fields.at[TASK_STACK] = (struct field_at){ .offset = 0xa0, .size = 8 };
+  fakemem_u64 (&b.f, vars[0].at + 0xa0, DATA + 0x10000);
+  put_u64 (data + 0x10100, node);
+  put_u64 (data + 0x20000, node);
+  put_u64 (data + 0x20008, 77);
+  put_u64 (data + 0x30000, node);
   assert_true (kernel_var (b.k, "super_blocks") == DATA + 0x100);
   assert_true (kernel_var (b.k, "workqueues") == DATA + 0x200);
   assert_true (kernel_var (b.k, "net_namespace_list") == DATA + 0x300);
   /* The list's own head points there, too, but that is not the one. */
   assert_true (kernel_var (b.k, "blockdev_superblock") == DATA + 0x800);
   assert_int_equal (kernel_var (b.k, "modules"), 0);
+  /* What the thread was given must know the thread. */
+  assert_int_equal (kernel_var (b.k, "node_data"), 0);
+  fakemem_u64 (&b.f, node + 0x30, kswapd);
+  mem_fresh (b.m);
+  memset (b.k->learned->tried, 0, sizeof b.k->learned->tried);
+  assert_true (kernel_var (b.k, "node_data") == DATA + 0x30000);
   bed_close (&b);
   stand_in_members = NULL;
 }
