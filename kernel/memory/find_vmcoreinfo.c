@@ -239,3 +239,22 @@ find_vmcoreinfo_ (struct kernel *k)
   else
     vmcoreinfo_free (v);
 }
+
+/* ---- of a kernel that was found otherwise and names nothing ---- */
+
+static bool
+adopt (const struct vmcoreinfo *v, uint64_t gpa, void *arg)
+{
+  struct kernel *k = arg;
+
+  if (strcmp (vmcoreinfo_release (v), k->release) != 0 || !fits (k->space, v))
+    return false;
+  k->info = vmcoreinfo_read (k->mem, gpa);
+  return true;
+}
+
+bool
+find_vmcoreinfo_of_ (struct kernel *k)
+{
+  return vmcoreinfo_scan (k->mem, adopt, k) && k->info;
+}
