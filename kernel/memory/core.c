@@ -6,7 +6,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
-#include "kernel/memory/kernel.h"
+#include "kernel/memory/find_impl.h"
 #include "kernel/memory/mem_impl.h"
 
 #include <elf.h>
@@ -204,6 +204,9 @@ core_make (struct mem *m, struct kernel *k, const struct vcpu_regs *cpus,
                       .e_ehsize = sizeof head,
                       .e_phentsize = sizeof (Elf64_Phdr) };
 
+  /* Others are lost without it. */
+  if (k)
+    find_vmcoreinfo_scan_ (k);
   memcpy (head.e_ident, ELFMAG, SELFMAG);
   head.e_ident[EI_CLASS] = ELFCLASS64;
   head.e_ident[EI_DATA] = ELFDATA2LSB;

@@ -38,6 +38,8 @@ int find_in_space_ (struct kernel *k, const struct space_def *def, uint64_t va,
 
 /* Once symbols are known: the VMCOREINFO that this kernel wrote. */
 void find_vmcoreinfo_ (struct kernel *k);
+/* The same by looking at all pages, for those whose symbols do not tell. */
+void find_vmcoreinfo_scan_ (struct kernel *k);
 void find_true_banner_ (struct kernel *k);
 
 /* Why there is none: a sentence into err; returns -ENOENT. */

@@ -225,3 +225,25 @@ find_vmcoreinfo_ (struct kernel *k)
   else
     vmcoreinfo_free (v);
 }
+
+/* Of an earlier kernel of the same release it differs by its addresses. */
+static bool
+is_ours (const struct vmcoreinfo *v, uint64_t gpa, void *arg)
+{
+  struct kernel *k = arg;
+  uint64_t uts;
+
+  if (strcmp (vmcoreinfo_release (v), k->release) != 0
+      || !vmcoreinfo_symbol (v, "init_uts_ns", &uts)
+      || uts - k->image.va >= k->image.len || !has_release (k->space, v, uts))
+    return false;
+  k->info = vmcoreinfo_read (k->mem, gpa);
+  return k->info != NULL;
+}
+
+void
+find_vmcoreinfo_scan_ (struct kernel *k)
+{
+  if (!k->info)
+    vmcoreinfo_scan (k->mem, is_ours, k);
+}

@@ -21,7 +21,7 @@ percent (uint64_t done, uint64_t total)
   /* The guest takes more while it is read. */
   if (total == 0 || done >= total)
     return 100;
-  return (unsigned) (done / (total / 100 + 1));
+  return (unsigned) (done * 100 / total);
 }
 
 char *
