@@ -25,14 +25,15 @@ ran() {
 partials() { find "$work/cores" -name '*.partial-*' | wc -l; }
 
 one=core$$
-lab_start_eve "$one" kernel=6.1 mem=256 profile=shell disk=virtio || exit $?
+lab_disk "$work/disk" 64M || exit $?
+lab_start_eve "$one" kernel=6.1 mem=256 profile=shell disk="$work/disk" || exit $?
 lab_wait_up "$one" 90 || exit 1
 mkdir "$work/cores"
 cores=$work/cores
 cat >"$work/config.json" <<EOJ
 {"schema": "hangdog/config/1", "sources": [{"kind": "rundir", "root": "$LAB_RUN/hypervisor/kvm", "eve": "$LAB_RUN"}]}
 EOJ
-export HANGDOG_RUN=$work/run HANGDOG_STATE=$work/state HANGDOG_LIBEXEC=$build HANGDOG_CONFIG=$work/config.json
+export HANGDOG_RUN=$work/run HANGDOG_STATE=$work/state HANGDOG_LIBEXEC=$build
 "$build/hangdog" --config "$work/config.json" daemon 2>"$work/log" &
 daemon=$!
 lab_until 15 "test -S '$work/run/control'" || exit 1
