@@ -70,6 +70,30 @@ is_linear (struct kernel *k, const struct mem_range *r, uint64_t delta)
   return found > PROBES / 2;
 }
 
+/* Where a kernel names no data: what is each CPU's own lies in the linear map,
+ * and that begins at a multiple of 1 GiB. */
+static bool
+find_below_percpu (struct kernel *k, const struct mem *m, uint64_t *ret)
+{
+  uint64_t end = m->ranges[m->nranges - 1].gpa + m->ranges[m->nranges - 1].len;
+
+  for (unsigned i = 0; i < k->ncpus; i++)
+    {
+      uint64_t at = k->cpus[i].gs_base, base = at & ~((1ULL << 30) - 1);
+
+      if (k->cpus[i].cpl != 0 || !space_is_kernel (k->space, at))
+        continue;
+      for (; at - base < end; base -= 1ULL << 30)
+        if (is_linear (k, largest (m), base))
+          {
+            *ret = base;
+            return true;
+          }
+      return false;
+    }
+  return false;
+}
+
 /* Virtual addresses of the linear map less the physical ones. */
 static bool
 find_linear (struct kernel *k, const struct mem *m, uint64_t *ret)
@@ -95,7 +119,7 @@ find_linear (struct kernel *k, const struct mem *m, uint64_t *ret)
         *ret = try[i];
         return true;
       }
-  return false;
+  return k->arch == ARCH_X86_64 && find_below_percpu (k, m, ret);
 }
 
 static const struct mem_range *
@@ -180,9 +204,7 @@ fill_headers (struct headers *h, struct core *c, const struct mem *m,
   if (k)
     {
       c->linear = find_linear (k, m, &delta);
-      /* Else there would be memory at 0 twice, by virtual address. */
-      if (c->linear)
-        add_image (h, c, k);
+      add_image (h, c, k);
     }
   for (unsigned i = 0; i < c->n; i++)
     add_header (h, c->linear ? c->ranges[i].gpa + delta : 0, c->ranges[i].gpa,
