@@ -63,8 +63,8 @@ struct listen
 static void
 take_end (struct json_object *to, struct json_object *said)
 {
-  static const char *const numbers[] = { "bytes", "present", "unreadable",
-                                         "cpus" };
+  static const char *const numbers[]
+      = { "bytes", "present", "unreadable", "cpus" };
   static const char *const flags[] = { "vmcoreinfo", "linear" };
   static const char *const texts[] = { "release", "kernel_why" };
 
@@ -92,9 +92,10 @@ take (struct frame *f, void *arg)
       return 1;
     }
   if (job_stopping (l->job))
-    return error_set (&l->j->why, ECANCELED, "the core was given up: hangdog "
-                                             "is told to end, or it took %u "
-                                             "hours",
+    return error_set (&l->j->why, ECANCELED,
+                      "the core was given up: hangdog "
+                      "is told to end, or it took %u "
+                      "hours",
                       CORE_MS / 3600000);
   return MORE;
 }

@@ -43,8 +43,8 @@ struct task
 static int
 put (struct task *t, struct json_object *head, const void *body, size_t len)
 {
-  int r = frame_write (t->out, head, body, len, NULL, 0,
-                       clock_ms () + STALL_MS, t->err);
+  int r = frame_write (t->out, head, body, len, NULL, 0, clock_ms () + STALL_MS,
+                       t->err);
 
   json_object_put (head);
   if (r == -ETIMEDOUT)

@@ -215,8 +215,8 @@ int
 core_make (struct mem *m, struct kernel *k, const struct vcpu_regs *cpus,
            unsigned ncpus, struct core *ret, struct error *err)
 {
-  const uint64_t notes = sizeof (Elf64_Ehdr) + sizeof (((struct headers *) 0)
-                                                           ->ph);
+  const uint64_t notes
+      = sizeof (Elf64_Ehdr) + sizeof (((struct headers *) 0)->ph);
   struct core c = { .head = BUF_INIT (CORE_MAX_HEAD) };
   struct headers h = { .n = 1 };
   Elf64_Ehdr head = { .e_type = ET_CORE,
@@ -227,8 +227,8 @@ core_make (struct mem *m, struct kernel *k, const struct vcpu_regs *cpus,
                       .e_phentsize = sizeof (Elf64_Phdr) };
 
   /* Others are lost without it. */
-  if (k)
-    find_vmcoreinfo_scan_ (k);
+  if (k && !k->info)
+    (void) find_vmcoreinfo_of_ (k);
   memcpy (head.e_ident, ELFMAG, SELFMAG);
   head.e_ident[EI_CLASS] = ELFCLASS64;
   head.e_ident[EI_DATA] = ELFDATA2LSB;
@@ -351,8 +351,10 @@ copy_piece (const struct core *to, struct copy *c, uint64_t gpa, uint64_t len)
   const struct mem_range *r = range_at (to, gpa);
 
   if (!r || len > r->len - (gpa - r->gpa))
-    return error_set (c->err, EINVAL, "memory at 0x%llx has no place in the "
-                      "core", (unsigned long long) gpa);
+    return error_set (c->err, EINVAL,
+                      "memory at 0x%llx has no place in the "
+                      "core",
+                      (unsigned long long) gpa);
   while (len > 0)
     {
       size_t n = len < PIECE ? (size_t) len : PIECE;

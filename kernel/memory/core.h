@@ -51,8 +51,8 @@ uint64_t core_present (struct mem *m);
  * but work was done.  A negative return ends it. */
 typedef int core_data_fn (uint64_t at, const void *data, size_t len,
                           const struct core_copied *soon, void *arg);
-int core_copy (const struct core *c, struct mem *m, core_data_fn *fn,
-               void *arg, struct core_copied *ret, struct error *err);
+int core_copy (const struct core *c, struct mem *m, core_data_fn *fn, void *arg,
+               struct core_copied *ret, struct error *err);
 
 /* core_notes.c */
 void core_notes_ (struct core *c, struct kernel *k,

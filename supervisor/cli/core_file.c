@@ -63,10 +63,9 @@ check_room (struct core_file *f, uint64_t need, struct error *err)
   uint64_t free_bytes, leave;
 
   if (f->spec.max > 0 && f->written + need > f->spec.max)
-    return error_set (err, EFBIG,
-                      "the core takes %s of the disk, and --max is %s",
-                      size_text (a, f->written + need),
-                      size_text (b, f->spec.max));
+    return error_set (
+        err, EFBIG, "the core takes %s of the disk, and --max is %s",
+        size_text (a, f->written + need), size_text (b, f->spec.max));
   if (fstatvfs (f->fd, &fs) < 0)
     return error_errno (err, errno, "how much of the disk is free");
   free_bytes = (uint64_t) fs.f_bavail * fs.f_frsize;
@@ -92,9 +91,8 @@ check_name (const struct core_file_spec *spec, struct error *err)
   if (!S_ISREG (st.st_mode))
     return error_set (err, EEXIST, "%s is there and no file", spec->path);
   if (!spec->force)
-    return error_set (err, EEXIST,
-                      "%s is there already; --force writes over it",
-                      spec->path);
+    return error_set (
+        err, EEXIST, "%s is there already; --force writes over it", spec->path);
   return 0;
 }
 
@@ -152,8 +150,7 @@ flush_window (struct core_file *f)
 {
   if (f->at - f->window < WINDOW)
     return;
-  (void) sync_file_range (f->fd, (off_t) f->window,
-                          (off_t) (f->at - f->window),
+  (void) sync_file_range (f->fd, (off_t) f->window, (off_t) (f->at - f->window),
                           SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE
                               | SYNC_FILE_RANGE_WAIT_AFTER);
   (void) posix_fadvise (f->fd, (off_t) f->window, (off_t) (f->at - f->window),

@@ -78,10 +78,10 @@ core_progress (struct core_progress *p, uint64_t done)
   else if (!p->terminal && tenths > p->tenths)
     {
       p->tenths = tenths;
-      fprintf (stderr, "core %s\n",
-               core_progress_line (line, sizeof line, done, p->total,
-                                   now - p->begun)
-                   + BAR + 3);
+      fprintf (
+          stderr, "core %s\n",
+          core_progress_line (line, sizeof line, done, p->total, now - p->begun)
+              + BAR + 3);
     }
 }
 

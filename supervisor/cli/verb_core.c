@@ -78,8 +78,8 @@ take_frame (struct core_verb *v, struct frame *f)
     {
       n = json_get_int (f->head, "at", -1);
       return n < 0 ? error_set (v->err, EBADMSG, "a part without a place")
-                   : core_file_put (v->file, (uint64_t) n, f->body,
-                                    f->body_len, v->err);
+                   : core_file_put (v->file, (uint64_t) n, f->body, f->body_len,
+                                    v->err);
     }
   n = json_get_int (f->head, "seen", 0);
   if (strcmp (op, "progress") == 0 && n > 0)

@@ -39,8 +39,8 @@ write_info (struct bed *b, uint64_t pa, const char *release, uint64_t uts)
 static struct mem *
 open_again (struct bed *b)
 {
-  struct mem_source src = { .fd = b->f.fd, .pagemap = -1,
-                            .ranges = b->ranges, .nranges = 2 };
+  struct mem_source src
+      = { .fd = b->f.fd, .pagemap = -1, .ranges = b->ranges, .nranges = 2 };
   struct error err = ERROR_INIT;
   struct mem *m;
 
@@ -248,9 +248,9 @@ by_virtual_address (void **state)
   assert_non_null (p);
   assert_true (p->p_paddr + (FAKE_RODATA - p->p_vaddr)
                == FAKE_IMAGE_PA + 2 * MIB);
-  assert_int_equal (pread (o.fd, text, 14,
-                           (off_t) (p->p_offset + FAKE_RODATA - p->p_vaddr)),
-                    14);
+  assert_int_equal (
+      pread (o.fd, text, 14, (off_t) (p->p_offset + FAKE_RODATA - p->p_vaddr)),
+      14);
   assert_memory_equal (text, "Linux version ", 14);
   p = header_of (&c, FAKE_LINEAR + HIGH + 5);
   assert_true (p && p->p_paddr == HIGH && p->p_vaddr == FAKE_LINEAR + HIGH);
@@ -312,8 +312,10 @@ many_cpus (void **state)
   struct mem *m;
 
   bed_new (&b);
-  b.cpu[1] = (struct vcpu_regs){ .arch = ARCH_ARM64, .pc = 0xffff800008001234,
-                                 .sp = 0xffff80000a003f00, .flags = 0x3c5 };
+  b.cpu[1] = (struct vcpu_regs){ .arch = ARCH_ARM64,
+                                 .pc = 0xffff800008001234,
+                                 .sp = 0xffff80000a003f00,
+                                 .flags = 0x3c5 };
   b.cpu[1].gpr[30] = 99;
   b.cpu[0] = b.cpu[1];
   write_core (&b, NULL, 1, &c, &o, &copied);
@@ -338,8 +340,8 @@ broken_off (void **state)
   struct error err = ERROR_INIT;
   struct core_copied copied;
   struct bed b;
-  struct out o = { .fd = memfd_create ("core", MFD_CLOEXEC),
-                   .refuse = -ENOSPC };
+  struct out o
+      = { .fd = memfd_create ("core", MFD_CLOEXEC), .refuse = -ENOSPC };
   struct core c;
 
   bed_new (&b);

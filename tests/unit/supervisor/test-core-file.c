@@ -208,8 +208,8 @@ main (void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown (fn, setup, teardown)
   const struct CMUnitTest tests[] = {
-    TEST (whole),   TEST (broken_off), TEST (over_another),
-    TEST (too_large), TEST (hostile),  cmocka_unit_test (progress_line),
+    TEST (whole),     TEST (broken_off), TEST (over_another),
+    TEST (too_large), TEST (hostile),    cmocka_unit_test (progress_line),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);
