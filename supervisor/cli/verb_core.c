@@ -22,6 +22,7 @@
 #include <sys/signalfd.h>
 
 #define PART_MS 90000 /* for the rest of a frame that has begun */
+#define END_MS 3000   /* for the daemon to see that we want no more */
 
 struct core_verb
 {
@@ -159,6 +160,16 @@ on_answer (struct frame *f, void *arg)
 
 /* ---- the whole ---- */
 
+/* Who tries again at once, with another --max, is not to be told that one is
+ * being written already. */
+static void
+wait_for_end (struct client *c)
+{
+  CLEANUP_FRAME struct frame f = { 0 };
+
+  (void) frame_read (client_socket (c), &f, clock_ms () + END_MS, NULL);
+}
+
 static int
 fetch (const struct cli *cli, struct core_verb *v)
 {
@@ -172,6 +183,8 @@ fetch (const struct cli *cli, struct core_verb *v)
     }
   json_add_bool (head, "registers", v->registers);
   r = client_call_frames (v->client, head, on_answer, v, v->err);
+  if (r < 0 && v->head && !v->ended && !v->signal && !v->row)
+    wait_for_end (v->client);
   if (r == 0 && (!v->ended || !v->row))
     r = error_set (v->err, EIO, "the core broke off");
   if (r == 0)

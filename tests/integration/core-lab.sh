@@ -110,12 +110,8 @@ if command -v crash >/dev/null; then
 fi
 if command -v drgn >/dev/null; then
     # By a virtual address, which it finds by the program headers alone.
-    cat >"$work/drgn.py" <<'EOP'
-import re
-info = prog["VMCOREINFO"].string_().decode()
-uts = int(re.search(r"SYMBOL\(init_uts_ns\)=(\w+)", info)[1], 16)
-print(prog.read(uts + 130, 65).split(b"\0")[0].decode())
-EOP
+    uts=$(head -c 65536 "$cores/dead" | grep -ao 'SYMBOL(init_uts_ns)=[0-9a-f]*' | cut -d= -f2)
+    echo "print(prog.read(0x$uts + 130, 65).split(b'\0')[0].decode())" >"$work/drgn.py"
     drgn -q -c "$cores/dead" "$work/drgn.py" >"$work/text" 2>&1
     says "$work/text" "^${release//./\\.}\$"
 fi
