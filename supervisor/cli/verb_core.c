@@ -32,8 +32,7 @@ struct core_verb
   struct client *client;
   struct core_file *file;
   struct core_progress progress;
-  uint64_t given; /* of the file, head and all */
-  bool head, ended;
+  bool head, ended, refused; /* refused: by us */
   int signal; /* that told us to stop */
   struct json_object *row;
   struct error *err;
@@ -153,6 +152,7 @@ on_answer (struct frame *f, void *arg)
   signals = signalfd (-1, &set, SFD_CLOEXEC);
   r = signals < 0 ? error_errno (v->err, errno, "signalfd")
                   : take_all (v, f->fds[0], signals);
+  v->refused = r < 0;
   core_progress_end (&v->progress);
   sigprocmask (SIG_SETMASK, &old, NULL);
   return r;
@@ -183,7 +183,7 @@ fetch (const struct cli *cli, struct core_verb *v)
     }
   json_add_bool (head, "registers", v->registers);
   r = client_call_frames (v->client, head, on_answer, v, v->err);
-  if (r < 0 && v->head && !v->ended && !v->signal && !v->row)
+  if (v->refused && !v->signal)
     wait_for_end (v->client);
   if (r == 0 && (!v->ended || !v->row))
     r = error_set (v->err, EIO, "the core broke off");
