@@ -313,6 +313,7 @@ take_config (struct daemon *d, char **ret_text, size_t *ret_len,
             path ? path : "config");
   snprintf (d->libexec, sizeof (d->libexec), "%s", libexec ? libexec : "");
   snprintf (d->state, sizeof (d->state), "%s", state ? state : "");
+  snprintf (d->ssh_dir, sizeof (d->ssh_dir), "%s/ssh", d->state);
   r = config_defaults (&d->config, err);
   if (r == 0)
     r = config_parse (f.body ? f.body : "{}", f.body ? f.body_len : 2,
@@ -437,6 +438,8 @@ make_rooms (struct daemon *d, struct error *err)
     .own_text_arg = d,
     .may_type = may_type,
     .may_type_arg = d,
+    .libexec = d->libexec,
+    .ssh_dir = d->ssh_dir,
   };
   r = make_texts (d, err);
   if (r == 0)

@@ -60,6 +60,7 @@ struct daemon
   char config_path[4096];
   char libexec[4096];
   char state[4096];
+  char ssh_dir[4096 + 4]; /* in it */
   struct running_source sources[DAEMON_MAX_SOURCES];
   unsigned nsources;
   bool drain_only;

@@ -95,16 +95,16 @@ wait_fd (int fd, short events, uint64_t deadline, const char *stage,
     }
 }
 
-static int
-connect_to (const struct tcp_check *check, uint64_t deadline, int *ret_fd,
-            struct error *err)
+int
+tcp_connect (const char *address, uint64_t deadline, int *ret_fd,
+             struct error *err)
 {
   struct sockaddr_storage addr;
   socklen_t len = 0, size = sizeof (int);
   int fd CLEANUP_CLOSE = -1;
   int r, code = 0;
 
-  r = parse_address (check->address, &addr, &len, err);
+  r = parse_address (address, &addr, &len, err);
   if (r < 0)
     return r;
   /* Numeric addresses only: a resolver would block for as long as it likes,
@@ -115,18 +115,18 @@ connect_to (const struct tcp_check *check, uint64_t deadline, int *ret_fd,
   if (connect (fd, (struct sockaddr *) &addr, len) < 0)
     {
       if (errno != EINPROGRESS && errno != EINTR)
-        return error_errno (err, errno, "connecting to %s", check->address);
+        return error_errno (err, errno, "connecting to %s", address);
       r = wait_fd (fd, POLLOUT, deadline, "while connecting", err);
       if (r < 0)
         {
-          error_wrap (err, "%s", check->address);
+          error_wrap (err, "%s", address);
           return r;
         }
       /* Writable means decided, not connected. */
       if (getsockopt (fd, SOL_SOCKET, SO_ERROR, &code, &size) < 0)
         code = errno;
       if (code)
-        return error_errno (err, code, "connecting to %s", check->address);
+        return error_errno (err, code, "connecting to %s", address);
     }
   *ret_fd = steal_fd (&fd);
   return 0;
@@ -269,7 +269,7 @@ tcp_check (const struct tcp_check *check, uint64_t deadline,
   if (check->expect)
     r = matcher_init (&m, check->expect, err);
   if (r == 0)
-    r = connect_to (check, deadline, &fd, err);
+    r = tcp_connect (check->address, deadline, &fd, err);
   if (r < 0)
     return r;
   connected = clock_ms ();

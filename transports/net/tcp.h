@@ -33,4 +33,8 @@ struct tcp_result
 int tcp_check (const struct tcp_check *check, uint64_t deadline,
                struct tcp_result *ret, struct error *err);
 
+/* The first half of it: a connected socket, non-blocking.  Fails as above. */
+int tcp_connect (const char *address, uint64_t deadline, int *ret_fd,
+                 struct error *err);
+
 #endif
