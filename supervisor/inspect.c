@@ -98,6 +98,7 @@ ask (const struct inspect_spec *spec, struct parser_run *p, uint64_t deadline,
      struct look *l)
 {
   struct json_object *question = json_object_new_object ();
+  size_t len;
   int r;
 
   json_add_str (question, "op", "look");
@@ -111,10 +112,11 @@ ask (const struct inspect_spec *spec, struct parser_run *p, uint64_t deadline,
       json_object_put (question);
       return r;
     }
-  r = parser_run_ask (p, question, spec->registers,
-                      spec->registers ? spec->registers_len : 0, deadline,
-                      l->err);
-  return r;
+  /* Of very many vCPUs the first ones. */
+  len = spec->registers ? spec->registers_len : 0;
+  if (len > FRAME_MAX_BODY)
+    len = FRAME_MAX_BODY;
+  return parser_run_ask (p, question, spec->registers, len, deadline, l->err);
 }
 
 int

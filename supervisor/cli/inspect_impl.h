@@ -19,6 +19,7 @@ struct inspect_view
 {
   enum inspect_form form;
   FILE *to;
+  struct inspect_past *past;
   struct row_list stacks; /* by their number, less 1; holes are NULL */
   struct row_list tasks;  /* until all are there */
   struct row_list lacks;
@@ -44,5 +45,8 @@ void inspect_print_lacks_ (struct inspect_view *v);
 /* One frame a line, under the words that are usual. */
 void inspect_print_trace_ (struct inspect_view *v, struct json_object *stack);
 void inspect_print_folded_ (struct inspect_view *v);
+void inspect_print_top_ (struct inspect_view *v);
+/* One line of a CPU, without its stack. */
+void inspect_print_cpu_line_ (struct inspect_view *v, struct json_object *row);
 
 #endif

@@ -43,7 +43,7 @@ row_list_done (struct row_list *l)
 }
 
 struct inspect_view *
-inspect_view_new (enum inspect_form form, FILE *to)
+inspect_view_new (enum inspect_form form, FILE *to, struct inspect_past *past)
 {
   struct inspect_view *v = calloc (1, sizeof *v);
 
@@ -51,6 +51,7 @@ inspect_view_new (enum inspect_form form, FILE *to)
     {
       v->form = form;
       v->to = to;
+      v->past = past;
     }
   return v;
 }
@@ -101,6 +102,13 @@ take (struct inspect_view *v, struct json_object *row)
       /* What a CPU does is a stack like others. */
       if (strcmp (kind, "cpu") == 0)
         row_list_add (&v->tasks, row);
+    }
+  else if (v->form == INSPECT_TOP)
+    {
+      if (strcmp (kind, "cpu") == 0)
+        inspect_print_cpu_line_ (v, row);
+      else if (strcmp (kind, "system") == 0 || strcmp (kind, "guest") == 0)
+        inspect_print_row_ (v, kind, row);
     }
   else
     {
@@ -182,6 +190,8 @@ inspect_view_end (struct inspect_view *v)
 {
   if (v->form == INSPECT_FOLDED)
     inspect_print_folded_ (v);
+  if (v->form == INSPECT_TOP)
+    inspect_print_top_ (v);
   if (v->form != INSPECT_TEXT)
     return;
   if (v->tasks.n > 0)

@@ -16,7 +16,9 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
+#define WATCH_MS 2000
 #define MAX_PART INSPECT_MAX_ROW /* of a row that is not all there yet */
 
 struct inspect
@@ -76,22 +78,21 @@ on_row (struct json_object *row, const void *body, size_t len, void *arg)
 
 /* ---- asking ---- */
 
+/* Those that are named, else usual ones, else NULL. */
 static struct json_object *
-sections_of (const struct cli *cli, bool folded)
+sections_of (const struct cli *cli, const char *const *usual)
 {
   struct json_object *list = NULL;
+  const char *name;
 
-  for (int n = 2; cli_arg (cli, n); n++)
+  for (int n = 0; (name = cli_arg (cli, 2) ? cli_arg (cli, n + 2)
+                          : usual          ? usual[n]
+                                           : NULL);
+       n++)
     {
       if (!list)
         list = json_object_new_array ();
-      json_object_array_add (list, json_object_new_string (cli_arg (cli, n)));
-    }
-  if (!list && folded)
-    {
-      list = json_object_new_array ();
-      json_object_array_add (list, json_object_new_string ("cpus"));
-      json_object_array_add (list, json_object_new_string ("tasks"));
+      json_object_array_add (list, json_object_new_string (name));
     }
   return list;
 }
@@ -112,23 +113,16 @@ look_at_core (const struct cli *cli, struct inspect *i, int fd,
 }
 
 static int
-look_at_guest (const struct cli *cli, struct inspect *i, const char *guest,
+look_at_guest (struct inspect *i, struct client *c, const char *guest,
                struct json_object *sections, bool registers, struct error *err)
 {
   struct json_object *head = client_request ("inspect", guest);
-  struct client *c = NULL;
-  int r = client_open (cli, true, &c, err);
+  int r;
 
-  if (r < 0)
-    {
-      json_object_put (head);
-      return r;
-    }
   if (sections)
     json_object_object_add (head, "sections", json_object_get (sections));
   json_add_bool (head, "registers", registers);
   r = client_call (c, head, on_row, i, err);
-  client_close (c);
   if (r == -EBADMSG && err->code == 0)
     return error_set (err, EIO, "the daemon said what is no row");
   return r;
@@ -168,58 +162,152 @@ judge (const struct cli *cli, const struct inspect *i)
                                                                 : EXIT_WELL;
 }
 
+/* A file that cannot be read is the caller's; a guest that cannot is not. */
 static int
-fail (const struct error *err)
+fail (const struct error *err, bool file)
 {
   int r = cli_fail (err);
 
-  return err->code == EOPNOTSUPP ? EXIT_NO_VERDICT
-         : err->code == EBADMSG  ? EXIT_USAGE
-                                 : r;
+  return err->code == EOPNOTSUPP        ? EXIT_NO_VERDICT
+         : err->code == EBADMSG && file ? EXIT_USAGE
+                                        : r;
 }
 
-static int
-run (struct cli *cli)
+/* What is wanted, of what. */
+struct wish
 {
-  bool folded = cli_flag (cli, "--folded");
-  bool registers = !cli_flag (cli, "--no-registers");
-  CLEANUP_JSON struct json_object *sections = NULL;
-  struct inspect i = { .part = BUF_INIT (MAX_PART) };
-  CLEANUP_CLOSE int fd = -1;
-  struct error err = ERROR_INIT;
-  const char *what = cli_arg (cli, 1);
-  int r = cli_rest (cli, &verb_inspect, 32);
+  const char *what;
+  int core; /* -1 = a guest */
+  struct client *client;
+  enum inspect_form form;
+  struct json_object *sections;
+  bool registers;
+  struct inspect_past *past;
+};
 
-  if (r)
-    return r;
-  if (!what)
-    return cli_usage (&verb_inspect, "which guest, or which core?");
-  if (folded && cli->json)
-    return cli_usage (&verb_inspect, "--folded or --json?");
-  r = inspect_open_core (cli, what, &fd, &err);
-  if (r < 0)
-    return fail (&err);
-  sections = sections_of (cli, folded);
-  i.view = inspect_view_new (folded      ? INSPECT_FOLDED
-                             : cli->json ? INSPECT_JSON
-                                         : INSPECT_TEXT,
-                             stdout);
+static int
+look (const struct cli *cli, const struct wish *w, FILE *to)
+{
+  struct inspect i = { .part = BUF_INIT (MAX_PART) };
+  struct error err = ERROR_INIT;
+  int r;
+
+  i.view = inspect_view_new (w->form, to, w->past);
   if (!i.view)
     return EXIT_ERROR;
-  r = r ? look_at_core (cli, &i, fd, sections, &err)
-        : look_at_guest (cli, &i, what, sections, registers, &err);
+  r = w->core >= 0 ? look_at_core (cli, &i, w->core, w->sections, &err)
+                   : look_at_guest (&i, w->client, w->what, w->sections,
+                                    w->registers, &err);
   inspect_view_end (i.view);
-  r = r < 0 ? fail (&err) : judge (cli, &i);
+  r = r < 0 ? fail (&err, w->core >= 0) : judge (cli, &i);
   inspect_view_free (i.view);
   json_object_put (i.end);
   buf_done (&i.part);
   return r;
 }
 
+/* On a terminal a picture takes the place of the one before. */
+static int
+picture (const struct cli *cli, const struct wish *w)
+{
+  CLEANUP_FREE char *text = NULL;
+  size_t len = 0;
+  FILE *to = open_memstream (&text, &len);
+  int r;
+
+  if (!to)
+    return EXIT_ERROR;
+  r = look (cli, w, to);
+  fclose (to);
+  if (r == EXIT_WELL || r == EXIT_PARTIAL)
+    print_screen (text);
+  return r;
+}
+
+/* Until it is told to stop, or the guest is gone. */
+static int
+watch (const struct cli *cli, struct wish *w)
+{
+  bool screen = isatty (STDOUT_FILENO) && !cli->json;
+  int r;
+
+  do
+    {
+      r = screen ? picture (cli, w) : look (cli, w, stdout);
+      fflush (stdout);
+      if (r == EXIT_WELL || r == EXIT_PARTIAL)
+        cli_nap (WATCH_MS);
+    }
+  while ((r == EXIT_WELL || r == EXIT_PARTIAL) && !ferror (stdout));
+  return r;
+}
+
+static int
+look_or_watch (const struct cli *cli, struct wish *w, bool again)
+{
+  struct error err = ERROR_INIT;
+  int r;
+
+  if (w->core < 0 && client_open (cli, true, &w->client, &err) < 0)
+    return fail (&err, false);
+  r = again ? watch (cli, w) : look (cli, w, stdout);
+  client_close (w->client);
+  return r;
+}
+
+static const char *
+contradiction (const struct cli *cli, bool folded, bool again)
+{
+  if (!cli_arg (cli, 1))
+    return "which guest, or which core?";
+  if (folded && cli->json)
+    return "--folded or --json?";
+  if (folded && again)
+    return "--folded or --watch?";
+  return NULL;
+}
+
+static int
+run (struct cli *cli)
+{
+  static const char *const top[] = { "system", "cpus", "tasks", NULL };
+  static const char *const stacks[] = { "cpus", "tasks", NULL };
+  bool folded = cli_flag (cli, "--folded"), again = cli_flag (cli, "--watch");
+  struct wish w
+      = { .core = -1, .registers = !cli_flag (cli, "--no-registers") };
+  CLEANUP_JSON struct json_object *sections = NULL;
+  CLEANUP_CLOSE int fd = -1;
+  struct error err = ERROR_INIT;
+  int r = cli_rest (cli, &verb_inspect, 32);
+
+  if (r)
+    return r;
+  if (contradiction (cli, folded, again))
+    return cli_usage (&verb_inspect, contradiction (cli, folded, again));
+  w.what = cli_arg (cli, 1);
+  if (inspect_open_core (cli, w.what, &fd, &err) < 0)
+    return fail (&err, true);
+  if (fd >= 0 && again)
+    return cli_usage (&verb_inspect, "a core does not change: --watch is for "
+                                     "guests");
+  w.core = fd;
+  w.form = folded      ? INSPECT_FOLDED
+           : cli->json ? INSPECT_JSON
+           : again     ? INSPECT_TOP
+                       : INSPECT_TEXT;
+  w.sections = sections = sections_of (cli, folded  ? stacks
+                                            : again ? top
+                                                    : NULL);
+  w.past = inspect_past_new ();
+  r = w.past ? look_or_watch (cli, &w, again) : EXIT_ERROR;
+  inspect_past_free (w.past);
+  return r;
+}
+
 const struct verb verb_inspect = {
   .name = "inspect",
-  .args = "GUEST|CORE [system|cpus|tasks|locks|io|mem|modules|dmesg|all]... "
-          "[--folded] [--no-registers]",
+  .args = "GUEST|CORE [system|cpus|tasks|locks|io|mem|timers|workqueues|net|"
+          "mounts|modules|dmesg|all]... [--folded] [--watch] [--no-registers]",
   .summary = "read a guest's kernel in its memory, from outside",
   .help
   = "Needs nothing of the guest: no agent, no debuginfo, no pause; it works "
@@ -232,6 +320,9 @@ const struct verb verb_inspect = {
     "so).\n"
     "  --folded        stacks of all tasks for a flame graph: "
     "comm;func;func COUNT\n"
+    "  --watch         every two seconds: who is blocked, who runs, who is "
+    "given a "
+    "CPU how often\n                  (SW/S), and where they stand\n"
     "  --no-registers  do not ask the monitor for the vCPUs' registers "
     "(through "
     "libvirt that\n                  marks the domain as tainted)\n"
@@ -244,6 +335,7 @@ const struct verb verb_inspect = {
     "\nExamples:\n"
     "  hangdog inspect web-1\n"
     "  hangdog inspect web-1 cpus locks\n"
+    "  hangdog inspect web-1 --watch\n"
     "  hangdog inspect web-1 --json tasks | jq 'select(.state==\"D\")'\n"
     "  hangdog inspect /var/crash/web-1.core dmesg\n"
     "  hangdog inspect web-1 --folded | flamegraph.pl >web-1.svg\n",
