@@ -300,7 +300,7 @@ take_config (struct daemon *d, char **ret_text, size_t *ret_len,
              struct error *err)
 {
   CLEANUP_FRAME struct frame f = { 0 };
-  const char *path, *libexec, *state;
+  const char *path, *libexec, *state, *slash;
   int r;
 
   r = frame_read (FD_KEEPER, &f, clock_ms () + CONFIG_WAIT_MS, err);
@@ -313,7 +313,9 @@ take_config (struct daemon *d, char **ret_text, size_t *ret_len,
             path ? path : "config");
   snprintf (d->libexec, sizeof (d->libexec), "%s", libexec ? libexec : "");
   snprintf (d->state, sizeof (d->state), "%s", state ? state : "");
-  snprintf (d->ssh_dir, sizeof (d->ssh_dir), "%s/ssh", d->state);
+  slash = strrchr (d->config_path, '/');
+  snprintf (d->ssh_dir, sizeof (d->ssh_dir), "%.*sssh",
+            slash ? (int) (slash + 1 - d->config_path) : 0, d->config_path);
   r = config_defaults (&d->config, err);
   if (r == 0)
     r = config_parse (f.body ? f.body : "{}", f.body ? f.body_len : 2,
