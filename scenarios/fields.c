@@ -98,7 +98,8 @@ static const struct json_field ssh_fields[] = {
     .required = true, .min = 1, .max = 64, .help = "to log in as" },
   { .name = "key", .kind = JSON_STRING, AT (scenario_ssh, key), .min = 1,
     .max = 63,
-    .help = "name of a private key in the folder ssh beside the configuration" },
+    .help = "name of a private key in the folder ssh beside the "
+            "configuration" },
   { .name = "password", .kind = JSON_STRING, AT (scenario_ssh, password),
     .min = 1, .max = 63,
     .help = "name of a file there that holds a password" },

@@ -48,7 +48,8 @@ check_ssh (const struct scenario *s, const struct json_doc *doc,
       || (s->ssh.password && !ssh_secret_name (s->ssh.password)))
     return json_error_at (doc, at, err,
                           "keys and passwords are named by a file in the "
-                          "folder ssh beside the configuration, without a path");
+                          "folder ssh beside the configuration, without a "
+                          "path");
   if (s->ssh.password && s->ssh.hosts == HOSTS_ACCEPT_NEW)
     return json_error_at (doc, at, err,
                           "a password is not shown to a server that nobody "
