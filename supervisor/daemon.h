@@ -63,6 +63,7 @@ struct daemon
   char state[4096];
   struct running_source sources[DAEMON_MAX_SOURCES];
   unsigned nsources;
+  unsigned cores; /* that are being written */
   bool drain_only;
   bool loading;     /* the scenarios are being read */
   char *load_again; /* and then by this configuration */

@@ -24,8 +24,8 @@ struct look
 };
 
 /* The parser's own trouble: it could not begin. */
-static int
-take_error (struct json_object *e, struct error *err)
+int
+inspect_error (struct json_object *e, struct error *err)
 {
   const char *text = json_get_str (e, "message");
   int64_t code = json_get_int (e, "errno", EIO);
@@ -54,7 +54,7 @@ take (struct frame *f, void *arg)
       return 1;
     }
   if (op && strcmp (op, "error") == 0)
-    return take_error (json_get (f->head, "error"), l->err);
+    return inspect_error (json_get (f->head, "error"), l->err);
   return 0;
 }
 
@@ -73,8 +73,8 @@ add_spent (struct json_object *end, const struct parser_end *spent)
 
 /* A parser that a signal ended has a reason that is worth more than that it
  * did not answer. */
-static int
-how_it_ended (int r, const struct parser_end *end, struct error *err)
+int
+inspect_ended (int r, const struct parser_end *end, struct error *err)
 {
   if (end->left)
     return error_set (err, ETIMEDOUT,
@@ -146,7 +146,7 @@ inspect_run (const struct inspect_spec *spec, inspect_rows_fn *fn, void *arg,
   if (r >= 0 || r == -EBADMSG)
     r = parser_run_listen (p, deadline, take, &l, &why);
   parser_run_end (p, r < 0 && r != -EBADMSG, &spent);
-  r = how_it_ended (r, &spent, &why);
+  r = inspect_ended (r, &spent, &why);
   if (r < 0)
     {
       json_object_put (l.end);
