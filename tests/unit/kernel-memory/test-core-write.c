@@ -52,13 +52,9 @@ open_again (struct bed *b)
 static void
 bed_new (struct bed *b)
 {
-  /* Symbols, but not the one of VMCOREINFO: it is looked for. */
-  static const struct stand_in_var vars[]
-      = { { "linux_banner", FAKE_RODATA }, { NULL, 0 } };
   struct error err = ERROR_INIT;
 
   *b = (struct bed){ .k = NULL };
-  stand_in_vars = vars;
   fakemem_new (&b->f, 64 * MIB);
   b->ranges[0] = (struct mem_range){ 0, 48 * MIB, 0 };
   b->ranges[1] = (struct mem_range){ HIGH, 16 * MIB, 48 * MIB };
@@ -84,6 +80,9 @@ bed_new (struct bed *b)
   b->m = open_again (b);
   if (kernel_find (b->m, b->cpu, 2, &b->k, &err) < 0)
     fail_msg ("%s", error_text (&err));
+  /* As where symbols are found that do not lead there: it is looked for. */
+  vmcoreinfo_free (b->k->info);
+  b->k->info = NULL;
 }
 
 static void
