@@ -112,7 +112,7 @@ fi
 if command -v drgn >/dev/null; then
     # By a virtual address, which it finds by the program headers alone.
     uts=$(head -c 65536 "$cores/dead" | grep -ao 'SYMBOL(init_uts_ns)=[0-9a-f]*' | cut -d= -f2)
-    echo "print(prog.read(0x$uts + 130, 65).split(b'\0')[0].decode())" >"$work/drgn.py"
+    echo "print(prog.read(0x$uts + 130, 65).split(bytes(1))[0].decode())" >"$work/drgn.py"
     drgn -q -c "$cores/dead" "$work/drgn.py" >"$work/text" 2>&1
     says "$work/text" "^${release//./\\.}\$"
 fi
