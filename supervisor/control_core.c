@@ -18,7 +18,7 @@
 #include "base/error.h"
 #include "base/job.h"
 #include "base/json.h"
-#include "base/opener.h"
+#include "guests/qemu.h"
 #include "guests/registry.h"
 #include "transports/memory.h"
 
@@ -154,15 +154,24 @@ run_parser (struct job *job, struct core_job *j, const struct memory *m,
   return inspect_ended (r, &spent, &j->why);
 }
 
+/* One that ended and is not waited for yet has its number, and no memory. */
+static bool
+lives (const struct guest *g)
+{
+  struct qemu_args *args CLEANUP_QEMU_ARGS = NULL;
+  struct qemu_proc proc;
+
+  return qemu_proc_read (g->inc.pid, &proc, &args, NULL) == 0
+         && proc.start_time == g->inc.start_time && proc.state != 'Z'
+         && proc.state != 'X';
+}
+
 /* Whatever else went wrong: of a process that is gone nothing more is to be
  * known, and what was read of one that came after it is nobody's core. */
 static int
 check_life (struct core_job *j, int r)
 {
-  uint64_t start = 0;
-
-  if (proc_start_time (j->guest->inc.pid, &start, NULL) == 0
-      && start == j->guest->inc.start_time)
+  if (lives (j->guest))
     return r;
   return error_set (&j->why, ESTALE,
                     "%s went while its memory was read (process %d)",

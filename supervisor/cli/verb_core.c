@@ -22,6 +22,7 @@
 #include <sys/signalfd.h>
 
 #define PART_MS 90000 /* for the rest of a frame that has begun */
+#define END_MS 3000   /* for the daemon to see that we want no more */
 
 struct core_verb
 {
@@ -31,8 +32,7 @@ struct core_verb
   struct client *client;
   struct core_file *file;
   struct core_progress progress;
-  uint64_t given; /* of the file, head and all */
-  bool head, ended;
+  bool head, ended, refused; /* refused: by us */
   int signal; /* that told us to stop */
   struct json_object *row;
   struct error *err;
@@ -152,12 +152,23 @@ on_answer (struct frame *f, void *arg)
   signals = signalfd (-1, &set, SFD_CLOEXEC);
   r = signals < 0 ? error_errno (v->err, errno, "signalfd")
                   : take_all (v, f->fds[0], signals);
+  v->refused = r < 0;
   core_progress_end (&v->progress);
   sigprocmask (SIG_SETMASK, &old, NULL);
   return r;
 }
 
 /* ---- the whole ---- */
+
+/* Who tries again at once, with another --max, is not to be told that one is
+ * being written already. */
+static void
+wait_for_end (struct client *c)
+{
+  CLEANUP_FRAME struct frame f = { 0 };
+
+  (void) frame_read (client_socket (c), &f, clock_ms () + END_MS, NULL);
+}
 
 static int
 fetch (const struct cli *cli, struct core_verb *v)
@@ -172,6 +183,8 @@ fetch (const struct cli *cli, struct core_verb *v)
     }
   json_add_bool (head, "registers", v->registers);
   r = client_call_frames (v->client, head, on_answer, v, v->err);
+  if (v->refused && !v->signal)
+    wait_for_end (v->client);
   if (r == 0 && (!v->ended || !v->row))
     r = error_set (v->err, EIO, "the core broke off");
   if (r == 0)

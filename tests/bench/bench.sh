@@ -162,7 +162,7 @@ window() {
 for p in "${@:-all}"; do parts=${parts-}${parts+,}$p; done
 if [ "$parts" = all ] || [ -z "$parts" ]; then parts=h1,h2,h3,h4,h5,h6,h7,mem,soak,text,inspect; fi
 for p in $(tr ',' ' ' <<<"$parts"); do
-    case $p in h[1-7]|mem|soak|text) ;; *) echo "bench: there is no part $p: h1 ... h7, mem, soak, text" >&2; exit 2 ;; esac
+    case $p in h[1-7]|mem|soak|text|inspect) ;; *) echo "bench: there is no part $p: h1 ... h7, mem, soak, text, inspect" >&2; exit 2 ;; esac
 done
 began=$SECONDS
 if has h1 || has h3; then . "$dir/part-flood.sh"; fi

@@ -37,6 +37,7 @@ export HANGDOG_RUN=$work/run HANGDOG_STATE=$work/state HANGDOG_LIBEXEC=$build
 "$build/hangdog" --config "$work/config.json" daemon 2>"$work/log" &
 daemon=$!
 lab_until 15 "test -S '$work/run/control'" || exit 1
+lab_until 15 "hd list 2>/dev/null | grep -q '$one'" || exit 1
 release=$(lab_ctl "$one" uname -r)
 
 # ---- a guest that is well ----
@@ -108,8 +109,25 @@ if command -v crash >/dev/null; then
     says "$work/text" "^${release//./\\.}\$"
 fi
 if command -v drgn >/dev/null; then
-    echo 'print(prog["UTS_RELEASE"].string_().decode())' >"$work/drgn.py"
+    # By a virtual address, which it finds by the program headers alone.
+    uts=$(head -c 65536 "$cores/dead" | grep -ao 'SYMBOL(init_uts_ns)=[0-9a-f]*' | cut -d= -f2)
+    echo "print(prog.read(0x$uts + 130, 65).split(b'\0')[0].decode())" >"$work/drgn.py"
     drgn -q -c "$cores/dead" "$work/drgn.py" >"$work/text" 2>&1
     says "$work/text" "^${release//./\\.}\$"
 fi
+
+# ---- it goes while it is read: what there is of it is nobody's core ----
+"$build/hangdog" --config "$work/config.json" daemon 2>"$work/log" &
+daemon=$!
+lab_until 15 "test -S '$work/run/control'" || exit 1
+lab_until 15 "hd list 2>/dev/null | grep -q '$one'" || exit 1
+kill -STOP "$(lab_pid "guest.$one")"
+"$build/hangdog" core "$one" -o "$cores/gone" --keep >"$work/text" 2>&1 &
+client=$!
+sleep 0.5
+kill -KILL "$(lab_pid "guest.$one")"
+wait $client
+[ $? = 1 ] || fail "of a guest that went: $(cat "$work/text")"
+says "$work/text" 'went while its memory was read|is another one by now'
+[ ! -e "$cores/gone" ] || fail "a core of a guest that went"
 exit $failed

@@ -128,6 +128,36 @@ cpus (void **state)
   bed_close (&b);
 }
 
+/* Who does not say so waits where the code says so. */
+static void
+halted (void **state)
+{
+  struct fakemem f;
+  struct vcpu_regs r[4];
+  struct kernel *k;
+  struct mem *m;
+  const unsigned char code[] = { 0x90, 0xfb, 0xf4, 0xc3 };
+
+  fakemem_new (&f, 64 * MIB);
+  fakemem_kernel (&f, "6.1.0-test");
+  fakemem_put (&f, FAKE_IMAGE + 0x1000, code, sizeof code);
+  for (unsigned i = 0; i < 4; i++)
+    {
+      r[i] = fakemem_cpu (&f, i);
+      r[i].halted = false;
+      r[i].pc = FAKE_IMAGE + 0x1000 + (i == 1 ? 2 : 3);
+    }
+  r[2].irqs_off = true;
+  r[3].cpl = 3;
+  m = fakemem_open (&f);
+  assert_int_equal (kernel_find (m, r, 4, &k, NULL), 0);
+  for (unsigned i = 0; i < 4; i++)
+    assert_int_equal (k->cpus[i].halted, i == 0);
+  kernel_free (k);
+  mem_free (m);
+  fakemem_free (&f);
+}
+
 /* ---- a kernel that names no data ---- */
 
 static const struct stand_in_member learn_members[] = {
@@ -543,11 +573,17 @@ int
 main (void)
 {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test (members),         cmocka_unit_test (cpus),
-    cmocka_unit_test (names),           cmocka_unit_test (learned_cpus),
-    cmocka_unit_test (learned_modules), cmocka_unit_test (learned_lists),
-    cmocka_unit_test (whole_lists),     cmocka_unit_test (torn_lists),
-    cmocka_unit_test (endless_lists),   cmocka_unit_test (lists_of_the_living),
+    cmocka_unit_test (members),
+    cmocka_unit_test (cpus),
+    cmocka_unit_test (names),
+    cmocka_unit_test (halted),
+    cmocka_unit_test (learned_cpus),
+    cmocka_unit_test (learned_modules),
+    cmocka_unit_test (learned_lists),
+    cmocka_unit_test (whole_lists),
+    cmocka_unit_test (torn_lists),
+    cmocka_unit_test (endless_lists),
+    cmocka_unit_test (lists_of_the_living),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);
