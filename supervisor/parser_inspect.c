@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "kernel/memory/beat.h"
 #include "kernel/memory/inspect.h"
 
 #include <string.h>
@@ -252,6 +253,32 @@ add_lacks (const struct kernel *k, struct json_object *end)
   json_object_object_add (end, "lacks", o);
 }
 
+/* Where its heartbeat is.  Bytes, and no row: a daemon reads by them. */
+static int
+answer_beat (struct inspect *t, struct frame *f, struct error *err)
+{
+  CLEANUP_FREE unsigned char *table = malloc (BEAT_MAX_TABLE);
+  struct json_object *head;
+  struct error why = ERROR_INIT;
+  size_t len = 0;
+  int r;
+
+  if (!table)
+    return error_set (err, ENOMEM, "no memory for a heartbeat");
+  r = take_registers (t, f, err);
+  if (r < 0)
+    return r;
+  head = parser_message ("beat");
+  r = find (t, &why);
+  if (r == 0)
+    r = kernel_beat (t->k, table, &len, &why);
+  json_add_bool (head, "found", r == 0);
+  if (r < 0)
+    json_add_text (head, "why", error_text (&why), strlen (error_text (&why)));
+  parser_answer (t->io, head, table, r == 0 ? len : 0);
+  return parser_answered (t->io, err);
+}
+
 static int
 answer (struct inspect *t, struct frame *f, struct error *err)
 {
@@ -261,10 +288,12 @@ answer (struct inspect *t, struct frame *f, struct error *err)
   struct json_object *end;
   int r;
 
-  if (!op || strcmp (op, "look") != 0)
-    return error_set (err, EINVAL, "not a question about memory");
   mem_again (t->mem,
              clock_ms () + (ms > 0 && ms < LOOK_MS ? (uint64_t) ms : LOOK_MS));
+  if (op && strcmp (op, "beat") == 0)
+    return answer_beat (t, f, err);
+  if (!op || strcmp (op, "look") != 0)
+    return error_set (err, EINVAL, "not a question about memory");
   r = take_registers (t, f, err);
   if (r < 0)
     return r;
