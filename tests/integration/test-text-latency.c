@@ -8,7 +8,7 @@
  * All consoles say so many bytes a second; one after the other then panics.
  * Prints p50, p99 and the worst.  -s holds them against the promise (p99 5 ms
  * from the read, 15 ms from the wire), which wants a quiet machine; without it
- * against ten times as much.  -c prints first what the text workers' threads
+ * all that counts is that each is noticed, half of them within those bounds.  -c prints first what the text workers' threads
  * take of a core in so many seconds.  Beyond some 50 lines a second in all the
  * hub reads quiet sockets together (LOOP_PATIENCE_MS), which is then most of
  * what there is from the wire on.
@@ -191,7 +191,8 @@ by_size (const void *a, const void *b)
 }
 
 static bool
-show (const char *what, uint64_t *us, unsigned n, unsigned most_ms)
+show (const char *what, uint64_t *us, unsigned n, unsigned most_ms,
+      bool strict)
 {
   uint64_t p99;
 
@@ -201,11 +202,11 @@ show (const char *what, uint64_t *us, unsigned n, unsigned most_ms)
           "%.1f ms (p99 at most %u ms, %u samples)\n",
           what, (double) us[n / 2] / 1e3, (double) p99 / 1e3,
           (double) us[n - 1] / 1e3, most_ms, n);
-  return p99 <= most_ms * 1000;
+  return (strict ? p99 : us[n / 2]) <= most_ms * 1000;
 }
 
 static bool
-measure (struct world *w, unsigned slack)
+measure (struct world *w, bool strict)
 {
   static uint64_t wire[MOST], read[MOST];
   bool good;
@@ -245,8 +246,8 @@ measure (struct world *w, unsigned slack)
       wire[i] = s->fact_us - s->wire_us;
       read[i] = s->fact_us - s->read_us;
     }
-  good = show ("byte on the wire", wire, w->n, 15 * slack);
-  return show ("hub's read", read, w->n, 5 * slack) && good;
+  good = show ("byte on the wire", wire, w->n, 15, strict);
+  return show ("hub's read", read, w->n, 5, strict) && good;
 }
 
 int
@@ -256,8 +257,8 @@ main (int argc, char **argv)
   struct fakecons_config cfg = { .rate = 8, .play = FAKE_DEAD };
   const struct console_sink sink = { .bytes = sink_bytes, .arg = &w };
   struct error err = ERROR_INIT;
-  unsigned slack = 10, seconds = 0;
-  bool good;
+  unsigned seconds = 0;
+  bool good, strict = false;
   int o;
 
   while ((o = getopt (argc, argv, "n:r:c:s")) != -1)
@@ -268,7 +269,7 @@ main (int argc, char **argv)
     else if (o == 'r')
       cfg.rate = (unsigned) atoi (optarg);
     else
-      slack = 1;
+      strict = true;
   if (w.n < 1 || w.n > MOST)
     return 2;
   signal (SIGPIPE, SIG_IGN);
@@ -286,7 +287,7 @@ main (int argc, char **argv)
     nap_ms (20);
   if (seconds)
     measure_cpu (&w, seconds);
-  good = measure (&w, slack);
+  good = measure (&w, strict);
   hubworld_do (&w.w, end, &w);
   hubworld_stop (&w.w);
   fakecons_stop (w.fake);
