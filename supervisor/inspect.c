@@ -168,6 +168,11 @@ ask (struct inspect_session *s, const struct inspect_spec *spec,
   struct json_object *question = json_object_new_object ();
 
   json_add_str (question, "op", op);
+  if (spec->moved)
+    {
+      json_add_bool (question, "moved", true);
+      json_add_int (question, "apart_ms", (int64_t) spec->apart_ms);
+    }
   if (spec->sections)
     json_object_object_add (question, "sections",
                             json_object_get (spec->sections));

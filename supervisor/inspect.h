@@ -24,6 +24,8 @@ struct inspect_spec
   size_t registers_len;
   uint64_t timeout_ms; /* of a look; 0 = what is usual */
   uint64_t keep_ms;    /* how long a session may last, 0 = one look */
+  bool moved;          /* say what moved since this session's last look ... */
+  uint64_t apart_ms;   /* ... so long ago, 0 = not known */
 };
 
 /* lines are whole rows, checked; a negative return ends it. */

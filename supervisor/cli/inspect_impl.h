@@ -22,10 +22,16 @@ struct inspect_view
   struct row_list stacks; /* by their number, less 1; holes are NULL */
   struct row_list tasks;  /* until all are there */
   struct row_list lacks;
+  struct inspect_watch *watch; /* NULL = it is none */
   unsigned rows;
   bool arm;      /* its kernel is one for arm64 */
   char last[32]; /* kind of the row before */
 };
+
+/* A look's rows, shown when its row "sample" comes; false without memory. */
+struct inspect_watch *inspect_watch_new (FILE *to);
+void inspect_watch_free (struct inspect_watch *w);
+bool inspect_watch_row (struct inspect_watch *w, struct json_object *row);
 
 /* Takes a reference; false without memory. */
 bool row_list_add (struct row_list *l, struct json_object *row);

@@ -52,6 +52,11 @@ inspect_view_new (enum inspect_form form, FILE *to)
       v->form = form;
       v->to = to;
     }
+  if (v && form == INSPECT_WATCH && !(v->watch = inspect_watch_new (to)))
+    {
+      free (v);
+      return NULL;
+    }
   return v;
 }
 
@@ -60,6 +65,7 @@ inspect_view_free (struct inspect_view *v)
 {
   if (!v)
     return;
+  inspect_watch_free (v->watch);
   row_list_done (&v->stacks);
   row_list_done (&v->tasks);
   row_list_done (&v->lacks);
@@ -132,6 +138,14 @@ is_lack (const char *line, size_t len)
   return len > sizeof begin && memcmp (line, begin, sizeof begin - 1) == 0;
 }
 
+static bool
+is_sample (const char *line, size_t len)
+{
+  static const char begin[] = "{\"row\":\"sample\"";
+
+  return len > sizeof begin && memcmp (line, begin, sizeof begin - 1) == 0;
+}
+
 static int
 take_line (struct inspect_view *v, const char *line, size_t len)
 {
@@ -143,6 +157,9 @@ take_line (struct inspect_view *v, const char *line, size_t len)
     {
       fwrite (line, 1, len, v->to);
       fputc ('\n', v->to);
+      /* Whoever reads along a watch is not made to wait for a full buffer. */
+      if (is_sample (line, len))
+        fflush (v->to);
       if (!is_lack (line, len))
         return 0;
     }
@@ -152,7 +169,9 @@ take_line (struct inspect_view *v, const char *line, size_t len)
       json_object_put (row);
       return -EBADMSG;
     }
-  if (pass)
+  if (v->watch)
+    inspect_watch_row (v->watch, row);
+  else if (pass)
     row_list_add (&v->lacks, row);
   else
     take (v, row);

@@ -22,6 +22,7 @@ enum inspect_form
   INSPECT_JSON,
   INSPECT_TEXT,
   INSPECT_FOLDED, /* comm;outermost;...;innermost COUNT */
+  INSPECT_WATCH,  /* one screen for each look */
 };
 
 struct inspect_view *inspect_view_new (enum inspect_form form, FILE *to);

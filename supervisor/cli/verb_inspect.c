@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "base/units.h"
 
 #include <errno.h>
 #include <string.h>
@@ -24,6 +25,10 @@ struct inspect
   struct inspect_view *view;
   struct buf part;
   struct json_object *end;
+  /* What is asked for besides. */
+  bool folded, registers, watch;
+  unsigned samples;
+  uint64_t apart_ms;
 };
 
 static int
@@ -77,7 +82,7 @@ on_row (struct json_object *row, const void *body, size_t len, void *arg)
 /* ---- asking ---- */
 
 static struct json_object *
-sections_of (const struct cli *cli, bool folded)
+sections_of (const struct cli *cli, const struct inspect *i)
 {
   struct json_object *list = NULL;
 
@@ -87,7 +92,14 @@ sections_of (const struct cli *cli, bool folded)
         list = json_object_new_array ();
       json_object_array_add (list, json_object_new_string (cli_arg (cli, n)));
     }
-  if (!list && folded)
+  if (!list && i->watch)
+    {
+      list = json_object_new_array ();
+      json_object_array_add (list, json_object_new_string ("system"));
+      json_object_array_add (list, json_object_new_string ("cpus"));
+      json_object_array_add (list, json_object_new_string ("io"));
+    }
+  if (!list && i->folded)
     {
       list = json_object_new_array ();
       json_object_array_add (list, json_object_new_string ("cpus"));
@@ -113,7 +125,7 @@ look_at_core (const struct cli *cli, struct inspect *i, int fd,
 
 static int
 look_at_guest (const struct cli *cli, struct inspect *i, const char *guest,
-               struct json_object *sections, bool registers, struct error *err)
+               struct json_object *sections, struct error *err)
 {
   struct json_object *head = client_request ("inspect", guest);
   struct client *c = NULL;
@@ -126,7 +138,12 @@ look_at_guest (const struct cli *cli, struct inspect *i, const char *guest,
     }
   if (sections)
     json_object_object_add (head, "sections", json_object_get (sections));
-  json_add_bool (head, "registers", registers);
+  json_add_bool (head, "registers", i->registers);
+  if (i->watch)
+    json_add_bool (head, "watch", true);
+  if (i->samples > 1)
+    json_add_int (head, "samples", (int) i->samples);
+  json_add_int (head, "apart_ms", (int64_t) i->apart_ms);
   r = client_call (c, head, on_row, i, err);
   client_close (c);
   if (r == -EBADMSG && err->code == 0)
@@ -178,36 +195,104 @@ fail (const struct error *err)
                                  : r;
 }
 
+/* --watch takes what follows it when that is a time: "--watch 500ms cpus". */
+static const char *
+take_watch (struct cli *cli, struct inspect *i)
+{
+  uint64_t ms;
+
+  for (int n = 1; n < cli->argc; n++)
+    {
+      char *word = cli->argv[n], *value = NULL;
+      int words = 1;
+
+      if (strncmp (word, "--watch", 7) != 0
+          || (word[7] != '\0' && word[7] != '='))
+        continue;
+      i->watch = true;
+      if (word[7] == '=')
+        value = word + 8;
+      else if (n + 1 < cli->argc
+               && units_parse_duration (cli->argv[n + 1], &ms, NULL) == 0)
+        {
+          value = cli->argv[n + 1];
+          words = 2;
+        }
+      for (int at = n; at + words <= cli->argc; at++)
+        cli->argv[at] = at + words < cli->argc ? cli->argv[at + words] : NULL;
+      cli->argc -= words;
+      return value;
+    }
+  return NULL;
+}
+
+static const char *
+take_options (struct cli *cli, struct inspect *i, struct error *err)
+{
+  const char *every = take_watch (cli, i);
+  const char *samples = cli_option (cli, "--samples");
+  const char *apart = cli_option (cli, "--apart");
+
+  i->folded = cli_flag (cli, "--folded");
+  i->registers = !cli_flag (cli, "--no-registers");
+  i->samples = 1;
+  i->apart_ms = i->watch ? 2000 : 1000;
+  if (samples && strcmp (samples, "2") == 0)
+    i->samples = 2;
+  else if (samples && strcmp (samples, "1") != 0)
+    return "--samples is 1 or 2";
+  if (i->watch && (samples || apart || i->folded))
+    return "--watch goes with neither --samples, --apart nor --folded";
+  if (i->folded && (cli->json || samples))
+    return "--folded goes with neither --json nor --samples";
+  if (apart && i->samples < 2)
+    return "--apart is how far two samples are apart: --samples 2";
+  if ((apart && units_parse_duration (apart, &i->apart_ms, err) < 0)
+      || (every && units_parse_duration (every, &i->apart_ms, err) < 0))
+    return error_text (err);
+  if (i->apart_ms < 100 || i->apart_ms > 60000)
+    return "looks may be 100ms to 1m apart";
+  return NULL;
+}
+
+static int
+ask (struct cli *cli, struct inspect *i, const char *what, int fd,
+     struct error *err)
+{
+  CLEANUP_JSON struct json_object *sections = sections_of (cli, i);
+
+  return fd >= 0 ? look_at_core (cli, i, fd, sections, err)
+                 : look_at_guest (cli, i, what, sections, err);
+}
+
 static int
 run (struct cli *cli)
 {
-  bool folded = cli_flag (cli, "--folded");
-  bool registers = !cli_flag (cli, "--no-registers");
-  CLEANUP_JSON struct json_object *sections = NULL;
   struct inspect i = { .part = BUF_INIT (MAX_PART) };
   CLEANUP_CLOSE int fd = -1;
   struct error err = ERROR_INIT;
-  const char *what = cli_arg (cli, 1);
+  const char *why = take_options (cli, &i, &err), *what = cli_arg (cli, 1);
   int r = cli_rest (cli, &verb_inspect, 32);
 
+  if (why)
+    return cli_usage (&verb_inspect, why);
   if (r)
     return r;
   if (!what)
     return cli_usage (&verb_inspect, "which guest, or which core?");
-  if (folded && cli->json)
-    return cli_usage (&verb_inspect, "--folded or --json?");
   r = inspect_open_core (cli, what, &fd, &err);
   if (r < 0)
     return fail (&err);
-  sections = sections_of (cli, folded);
-  i.view = inspect_view_new (folded      ? INSPECT_FOLDED
+  if (r > 0 && (i.watch || i.samples > 1))
+    return cli_usage (&verb_inspect, "nothing moves in a core");
+  i.view = inspect_view_new (i.folded    ? INSPECT_FOLDED
                              : cli->json ? INSPECT_JSON
+                             : i.watch   ? INSPECT_WATCH
                                          : INSPECT_TEXT,
                              stdout);
   if (!i.view)
     return EXIT_ERROR;
-  r = r ? look_at_core (cli, &i, fd, sections, &err)
-        : look_at_guest (cli, &i, what, sections, registers, &err);
+  r = ask (cli, &i, what, fd, &err);
   inspect_view_end (i.view);
   r = r < 0 ? fail (&err) : judge (cli, &i);
   inspect_view_free (i.view);
@@ -219,7 +304,8 @@ run (struct cli *cli)
 const struct verb verb_inspect = {
   .name = "inspect",
   .args = "GUEST|CORE [system|cpus|tasks|locks|io|mem|modules|dmesg|all]... "
-          "[--folded] [--no-registers]",
+          "[--folded] [--no-registers] [--samples 2 [--apart 1s]] "
+          "[--watch [INTERVAL]]",
   .summary = "read a guest's kernel in its memory, from outside",
   .help
   = "Needs nothing of the guest: no agent, no debuginfo, no pause; it works "
@@ -235,6 +321,10 @@ const struct verb verb_inspect = {
     "  --no-registers  do not ask the monitor for the vCPUs' registers "
     "(through "
     "libvirt that\n                  marks the domain as tainted)\n"
+    "  --samples 2     look twice, --apart (1s) from each other: rows \"moved\" "
+    "tell what is\n                  stuck from what is slow\n"
+    "  --watch [2s]    look again and again, as top does, until ^C; the "
+    "kernel is looked for once\n"
     "  --json          a row on each line: docs/inspect-json.md\n"
     "What the guest says of itself may be a lie of the guest.\n"
     "Exit codes: 0 well, 1 error, 2 no such guest or no core, 5 something "
@@ -246,6 +336,8 @@ const struct verb verb_inspect = {
     "  hangdog inspect web-1 cpus locks\n"
     "  hangdog inspect web-1 --json tasks | jq 'select(.state==\"D\")'\n"
     "  hangdog inspect /var/crash/web-1.core dmesg\n"
+    "  hangdog inspect web-1 --samples 2 --apart 5s tasks io\n"
+    "  hangdog inspect web-1 --watch 1s\n"
     "  hangdog inspect web-1 --folded | flamegraph.pl >web-1.svg\n",
   .run = run,
 };
