@@ -16,7 +16,10 @@
 #include "base/units.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define MAX_PART INSPECT_MAX_ROW /* of a row that is not all there yet */
 
@@ -29,6 +32,8 @@ struct inspect
   bool folded, registers, watch;
   unsigned samples;
   uint64_t apart_ms;
+  int socket;      /* of a watch ... */
+  _Atomic bool ended; /* ... that somebody has ended */
 };
 
 static int
@@ -123,6 +128,53 @@ look_at_core (const struct cli *cli, struct inspect *i, int fd,
   return inspect_run (&spec, take_lines, i, &i->end, err);
 }
 
+/* ^C ends a watch as it should end: a daemon that was started for it, too. */
+static void *
+wait_for_end (void *arg)
+{
+  struct inspect *i = arg;
+  sigset_t set;
+  int which;
+
+  sigemptyset (&set);
+  sigaddset (&set, SIGINT);
+  sigaddset (&set, SIGTERM);
+  sigwait (&set, &which);
+  i->ended = true;
+  shutdown (i->socket, SHUT_RDWR);
+  return NULL;
+}
+
+static int
+call (struct client *c, struct json_object *head, struct inspect *i,
+      struct error *err)
+{
+  pthread_t thread;
+  sigset_t set;
+  bool ended;
+  int r;
+
+  if (!i->watch)
+    return client_call (c, head, on_row, i, err);
+  sigemptyset (&set);
+  sigaddset (&set, SIGINT);
+  sigaddset (&set, SIGTERM);
+  pthread_sigmask (SIG_BLOCK, &set, NULL);
+  i->socket = client_socket (c);
+  if (pthread_create (&thread, NULL, wait_for_end, i) != 0)
+    {
+      pthread_sigmask (SIG_UNBLOCK, &set, NULL);
+      return client_call (c, head, on_row, i, err);
+    }
+  r = client_call (c, head, on_row, i, err);
+  ended = i->ended;
+  pthread_kill (thread, SIGTERM);
+  pthread_join (thread, NULL);
+  pthread_sigmask (SIG_UNBLOCK, &set, NULL);
+  i->ended = ended;
+  return ended ? 0 : r;
+}
+
 static int
 look_at_guest (const struct cli *cli, struct inspect *i, const char *guest,
                struct json_object *sections, struct error *err)
@@ -144,7 +196,7 @@ look_at_guest (const struct cli *cli, struct inspect *i, const char *guest,
   if (i->samples > 1)
     json_add_int (head, "samples", (int) i->samples);
   json_add_int (head, "apart_ms", (int64_t) i->apart_ms);
-  r = client_call (c, head, on_row, i, err);
+  r = call (c, head, i, err);
   client_close (c);
   if (r == -EBADMSG && err->code == 0)
     return error_set (err, EIO, "the daemon said what is no row");
@@ -171,6 +223,8 @@ judge (const struct cli *cli, const struct inspect *i)
   const char *why = json_get_str (i->end, "why");
   long long dropped = (long long) json_get_int (i->end, "dropped", 0);
 
+  if (i->ended)
+    return EXIT_WELL;
   if (cli->json && i->end)
     print_end (i->end);
   if (why)
