@@ -214,7 +214,9 @@ parse_mapping (const char *path, struct mapping *ret)
 }
 
 /* That mapping must be there, be shared and be writable: what a process runs
- * or reads its secrets from is not. */
+ * or reads its secrets from is not, and what it can write it could read itself.
+ * This waits for the target's mmap lock; whoever knows the range has read
+ * "maps" a moment ago, at its own risk. */
 static int
 find_mapping (int dir, struct mapping *m)
 {

@@ -292,10 +292,15 @@ is_long_past (const struct fact *f, uint64_t now)
 {
   static const char *const passing[]
       = { "kernel.event.", "kernel.trouble.", "kernel.class", "kernel.title" };
+  static const char *const staying[]
+      = { "kernel.event.panic", "kernel.event.windows_stop",
+          "kernel.event.hypervisor_crash" };
 
-  if (now < f->time_ms + TEXT_PAST_MS
-      || strcmp (f->name, "kernel.event.panic") == 0)
+  if (now < f->time_ms + TEXT_PAST_MS)
     return false;
+  for (unsigned i = 0; i < ARRAY_LEN (staying); i++)
+    if (strcmp (f->name, staying[i]) == 0)
+      return false;
   for (unsigned i = 0; i < ARRAY_LEN (passing); i++)
     if (strncmp (f->name, passing[i], strlen (passing[i])) == 0)
       return true;
@@ -514,6 +519,14 @@ first_step (void *arg)
   next_step (arg);
 }
 
+static void
+set_cause (struct diagnosis *dg, const struct cause *cause)
+{
+  snprintf (dg->scenario, sizeof (dg->scenario), "%s", cause->scenario);
+  snprintf (dg->code, sizeof (dg->code), "%s", cause->code);
+  snprintf (dg->sentence, sizeof (dg->sentence), "%s", cause->sentence);
+}
+
 int
 diagnosis_start (struct daemon *d, const struct guest *g,
                  const struct cause *cause,
@@ -536,9 +549,7 @@ diagnosis_start (struct daemon *d, const struct guest *g,
     }
   dg->d = d;
   dg->guest = guest_ref (g);
-  snprintf (dg->scenario, sizeof (dg->scenario), "%s", cause->scenario);
-  snprintf (dg->code, sizeof (dg->code), "%s", cause->code);
-  snprintf (dg->sentence, sizeof (dg->sentence), "%s", cause->sentence);
+  set_cause (dg, cause);
   dg->steps = steps;
   dg->nsteps = nsteps;
   dg->ops = ops;
@@ -559,6 +570,15 @@ diagnosis_start (struct daemon *d, const struct guest *g,
     }
   *ret = dg;
   return 0;
+}
+
+void
+diagnosis_retell (struct diagnosis *dg, const struct cause *cause,
+                  const struct diagnosis_step *steps, unsigned nsteps)
+{
+  set_cause (dg, cause);
+  dg->steps = steps;
+  dg->nsteps = nsteps;
 }
 
 void

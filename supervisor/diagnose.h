@@ -36,6 +36,11 @@ int diagnosis_start (struct daemon *d, const struct guest *g,
                      const struct diagnosis_step *steps, unsigned nsteps,
                      const struct diagnosis_ops *ops, void *arg,
                      struct diagnosis **ret, struct error *err);
+/* Somebody else tells of the same trouble, and is believed more: what was
+ * found so far stays, and is judged by his cause.  steps are as above and take
+ * the place of the earlier ones: the same, and perhaps more behind them. */
+void diagnosis_retell (struct diagnosis *dg, const struct cause *cause,
+                       const struct diagnosis_step *steps, unsigned nsteps);
 /* No further step; what there is is judged, done is called. */
 void diagnosis_stop (struct diagnosis *dg, const char *why);
 /* At the daemon's end, when its jobs have ended: done is not called. */

@@ -105,7 +105,8 @@ incident_tell (struct incident *inc, const char *playbook,
   snprintf (inc->scenario, sizeof (inc->scenario), "%s", cause->scenario);
   snprintf (inc->code, sizeof (inc->code), "%s", cause->code);
   snprintf (inc->reason, sizeof (inc->reason), "%s", cause->sentence);
-  snprintf (inc->playbook, sizeof (inc->playbook), "%s", playbook);
+  if (playbook)
+    snprintf (inc->playbook, sizeof (inc->playbook), "%s", playbook);
 }
 
 struct active *

@@ -115,7 +115,8 @@ bool incidents_room (struct incidents *in);
 struct active *incidents_add (struct incidents *in,
                               const struct incident *inc,
                               const struct guest *g);
-/* What brought us here, and what is to be done about it. */
+/* What brought us here, and what is to be done about it; playbook NULL: what
+ * was to be done before. */
 void incident_tell (struct incident *inc, const char *playbook,
                     const struct cause *cause);
 struct active *incidents_new_one (struct incidents *in, const struct guest *g,
@@ -131,6 +132,10 @@ void incidents_persist (struct incidents *in);
 bool incident_step (struct active *a, enum step step);
 /* Has the writer put it on disk; all that follows comes by itself. */
 void incidents_put_durable (struct active *a);
+/* Somebody else's trouble is the same, and he is believed more: the incident
+ * is his from now on.  Only before it is judged; what was found stays. */
+void incident_retell (struct active *a, const char *playbook,
+                      const struct cause *cause);
 /* Starts what may start: oldest first. */
 void incidents_pump (struct incidents *in);
 /* Only text says so: it may stand, but not firmly. */

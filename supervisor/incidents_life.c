@@ -282,21 +282,32 @@ static const struct diagnosis_ops diagnosis_callbacks = {
 
 /* The network step asks where scenarios of this guest ask: nobody else knows
  * an address of a guest behind a user-mode network. */
-static void
+static bool
 copy_steps (struct active *a, const struct diagnosis_step *steps, unsigned n)
 {
+  struct diagnosis_step *copy = calloc (n, sizeof (*copy));
+
+  if (!copy)
+    return false;
+  memcpy (copy, steps, n * sizeof (*steps));
   free (a->steps);
+  a->steps = copy;
+  a->nsteps = n;
   if (a->net_params)
     json_object_put (a->net_params);
   a->net_params = bindings_addresses (a->all->d->bindings, a->inc.inc.uuid);
-  a->steps = calloc (n, sizeof (*a->steps));
-  if (!a->steps)
-    return;
-  memcpy (a->steps, steps, n * sizeof (*steps));
-  a->nsteps = n;
   for (unsigned i = 0; i < n; i++)
-    if (strcmp (a->steps[i].collector, "net") == 0 && !a->steps[i].params)
-      a->steps[i].params = a->net_params;
+    if (strcmp (copy[i].collector, "net") == 0 && !copy[i].params)
+      copy[i].params = a->net_params;
+  return true;
+}
+
+static const struct diagnosis_step *
+steps_of (const char *playbook, unsigned *ret_n)
+{
+  const struct diagnosis_step *steps = playbook_steps (playbook, ret_n);
+
+  return steps ? steps : playbook_steps ("standard", ret_n);
 }
 
 static void
@@ -304,16 +315,13 @@ collect (struct active *a)
 {
   const struct cause cause
       = { a->inc.scenario, a->inc.code, a->inc.reason };
-  const struct diagnosis_step *playbook;
+  const struct diagnosis_step *steps;
   struct error err = ERROR_INIT;
   unsigned n = 0;
   int r;
 
-  playbook = playbook_steps (a->inc.playbook, &n);
-  if (!playbook)
-    playbook = playbook_steps ("standard", &n);
-  copy_steps (a, playbook, n);
-  if (a->steps)
+  steps = steps_of (a->inc.playbook, &n);
+  if (copy_steps (a, steps, n))
     r = diagnosis_start (a->all->d, a->guest, &cause, a->steps, a->nsteps,
                          &diagnosis_callbacks, a, &a->diagnosis, &err);
   else
@@ -323,6 +331,38 @@ collect (struct active *a)
       give_up (a, error_text (&err));
       incidents_pump (a->all);
     }
+}
+
+/* Behind what was begun goes what another playbook has more. */
+static bool
+more_steps (struct active *a, const char *playbook)
+{
+  unsigned n = 0;
+  const struct diagnosis_step *steps = steps_of (playbook, &n);
+
+  if (n <= a->nsteps)
+    return false;
+  for (unsigned i = 0; i < a->nsteps; i++)
+    if (strcmp (steps[i].collector, a->steps[i].collector) != 0)
+      return false;
+  return copy_steps (a, steps, n);
+}
+
+void
+incident_retell (struct active *a, const char *playbook,
+                 const struct cause *cause)
+{
+  struct incident_sink *sink = writer_link_incidents (a->all->d->writer);
+
+  if (a->life == LIFE_COLLECTING)
+    {
+      if (!more_steps (a, playbook))
+        playbook = NULL;
+      diagnosis_retell (a->diagnosis, cause, a->steps, a->nsteps);
+    }
+  incident_tell (&a->inc, playbook, cause);
+  /* If we die now, the next daemon is not to take it for mere text. */
+  sink->put (sink, &a->inc, NULL, NULL);
 }
 
 static void

@@ -75,12 +75,12 @@ outdone (const struct active *a, const struct trouble *t)
          && strcmp (t->cause.code, CODE_KERNEL_EVENT) != 0;
 }
 
-/* Not looked at yet: it becomes an incident of the other's, so that one
- * trouble is told once. */
+/* Not judged yet: it becomes an incident of the other's, so that one trouble
+ * is told once. */
 static void
 take_over (struct active *a, const struct trouble *t)
 {
-  incident_tell (&a->inc, t->playbook, &t->cause);
+  incident_retell (a, t->playbook, &t->cause);
   a->inc.last_ok_wall_ms = t->last_ok_wall_ms;
   a->stand = t->how;
 }
@@ -113,7 +113,7 @@ raise_trouble (struct incidents *in, const struct trouble *t)
         a->stand = STAND_FIRM;
       return NULL;
     }
-  else if (a && a->life < LIFE_COLLECTING)
+  else if (a && a->life <= LIFE_COLLECTING)
     {
       take_over (a, t);
       incidents_persist (in);

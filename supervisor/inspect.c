@@ -166,6 +166,7 @@ ask (struct inspect_session *s, const struct inspect_spec *spec,
      const char *op, uint64_t deadline, struct error *err)
 {
   struct json_object *question = json_object_new_object ();
+  size_t len = spec->registers ? spec->registers_len : 0;
 
   json_add_str (question, "op", op);
   if (spec->moved)
@@ -176,8 +177,10 @@ ask (struct inspect_session *s, const struct inspect_spec *spec,
   if (spec->sections)
     json_object_object_add (question, "sections",
                             json_object_get (spec->sections));
-  return parser_run_ask (s->parser, question, spec->registers,
-                         spec->registers ? spec->registers_len : 0, deadline,
+  /* Of very many vCPUs the first ones. */
+  if (len > FRAME_MAX_BODY)
+    len = FRAME_MAX_BODY;
+  return parser_run_ask (s->parser, question, spec->registers, len, deadline,
                          err);
 }
 

@@ -17,7 +17,7 @@
 /* In one stage of a boot or a shutdown; where we came late and its beginning
  * was not seen it may be long over, with a prompt that is not known as one. */
 #define TYPING_STAGE_MS (3u * 60 * 1000)
-#define TYPING_GUESS_MS (1u * 60 * 1000)
+#define TYPING_GUESS_MS (30u * 1000)
 /* Where a key does harm, or it waits for a person.  Less than what a check is
  * excused for (HEALTH_EXCUSED_MS): of a system whose boot is not understood
  * the firmware may be all that was. */

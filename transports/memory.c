@@ -299,7 +299,7 @@ memory_registers (const struct transport_env *env, const struct guest *g,
   if (!text)
     return error_set (err, ENOMEM, "no memory");
   *ret = text;
-  *ret_len = strlen (text);
+  *ret_len = memory_registers_trim (text, strlen (text));
   return 0;
 }
 

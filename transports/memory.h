@@ -87,6 +87,10 @@ int memory_compare (const struct memory_map *map,
                     const struct memory_range *said, unsigned n,
                     struct error *err);
 
+/* Takes vectors and floating point out of `info registers -a`, in place: most
+ * of the text, of no use here, and where keys are.  The new length. */
+size_t memory_registers_trim (char *text, size_t len);
+
 /* ---- a guest's ---- */
 
 struct memory

@@ -469,3 +469,36 @@ memory_compare (const struct memory_map *map, const struct memory_range *said,
     }
   return 0;
 }
+
+/* "XMM00=", "FPR0=", "FCW=", "DR0=", arm64's "Q00=", "Z0=", "P00=". */
+static bool
+is_vector (const char *line, size_t len)
+{
+  static const char *const begins[]
+      = { "XMM", "YMM", "ZMM", "FPR", "FCW", "DR", "Opmask", "FPCR" };
+
+  for (unsigned i = 0; i < ARRAY_LEN (begins); i++)
+    if (len > strlen (begins[i])
+        && memcmp (line, begins[i], strlen (begins[i])) == 0)
+      return true;
+  return len > 1 && memchr ("QZP", line[0], 3) && line[1] >= '0'
+         && line[1] <= '9';
+}
+
+size_t
+memory_registers_trim (char *text, size_t len)
+{
+  size_t out = 0;
+
+  for (size_t at = 0, n; at < len; at += n)
+    {
+      const char *end = memchr (text + at, '\n', len - at);
+
+      n = end ? (size_t) (end - (text + at)) + 1 : len - at;
+      if (is_vector (text + at, n))
+        continue;
+      memmove (text + out, text + at, n);
+      out += n;
+    }
+  return out;
+}

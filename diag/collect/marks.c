@@ -22,6 +22,7 @@ static const struct
   { "self-detected stall", "console.text.rcu_stall" },
   { "blocked for more than", "console.text.hung_task" },
   { "Out of memory: Kill", "console.text.oom" },
+  { "Memory cgroup out of memory: Kill", "console.text.oom" },
   { "Remounting filesystem read-only", "console.text.read_only" },
   { "blk_update_request: I/O error", "console.text.io_error" },
   { "I/O error, dev ", "console.text.io_error" },

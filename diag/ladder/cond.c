@@ -29,19 +29,26 @@ number_of (const struct fact *f)
 }
 
 /* What collectors find in kept text, and what the worker that reads it live
- * calls it. */
+ * calls it.  Only what means the same to the tables: other kinds have their
+ * say by kernel.class. */
 static const struct
 {
   const char *mark, *event;
 } live[] = {
   { "console.text.panic", "kernel.event.panic" },
+  { "console.text.panic", "kernel.event.windows_stop" },
+  { "console.text.panic", "kernel.event.hypervisor_crash" },
   { "console.text.soft_lockup", "kernel.event.soft_lockup" },
   { "console.text.hard_lockup", "kernel.event.hard_lockup" },
   { "console.text.rcu_stall", "kernel.event.rcu_stall" },
   { "console.text.hung_task", "kernel.event.hung_task" },
+  { "console.text.hung_task", "kernel.event.cant_die" },
   { "console.text.oom", "kernel.event.oom_kill" },
+  { "console.text.oom", "kernel.event.oom_kill_cgroup" },
+  { "console.text.oom", "kernel.event.oom_deadlock" },
   { "console.text.oom", "kernel.event.oom" },
   { "console.text.read_only", "kernel.event.fs_readonly" },
+  { "console.text.read_only", "kernel.event.fs_shutdown" },
   { "console.text.io_error", "kernel.event.io_error" },
 };
 

@@ -84,6 +84,29 @@ from_info (const struct vmcoreinfo *v, size_t i, struct field_at *at)
                              .how = FIELD_INFO };
 }
 
+/* Of a record's head VMCOREINFO leaves out the byte of the facility, which is
+ * so far behind the length of its text in all kernels that have either. */
+static void
+beside (struct fields *f)
+{
+  static const struct
+  {
+    enum field field, known;
+    uint8_t behind;
+  } bytes[] = {
+    { INFO_FACILITY, INFO_LEN, 2 },
+    { LOG_FACILITY, LOG_TEXT_LEN, 4 },
+  };
+
+  for (size_t i = 0; i < ARRAY_LEN (bytes); i++)
+    if (!fields_has (f, bytes[i].field) && fields_has (f, bytes[i].known))
+      f->at[bytes[i].field] = (struct field_at){
+        .offset = f->at[bytes[i].known].offset + bytes[i].behind,
+        .size = 1,
+        .how = FIELD_INFO,
+      };
+}
+
 void
 fields_fill (struct fields *f, const struct btf *b,
              const struct vmcoreinfo *v)
@@ -97,6 +120,7 @@ fields_fill (struct fields *f, const struct btf *b,
       if (at->size == 0 && v)
         from_info (v, i, at);
     }
+  beside (f);
 }
 
 const char *

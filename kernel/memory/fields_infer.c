@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "kernel/memory/infer_impl.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define STACK_MARK 0x57ac6e9du
@@ -239,8 +240,23 @@ find_cpu (struct infer *in)
     learn (in, TASK_CPU, off, 4);
 }
 
+/* Whether it is on a CPU: a word, since 7.x a byte. */
+static void
+find_on_cpu (struct infer *in, uint32_t off)
+{
+  bool is_word = true;
+
+  for (size_t i = 0; i < in->n; i++)
+    {
+      if ((infer_u32 (in, i, off) & 0xff) > 1)
+        return;
+      is_word &= infer_u32 (in, i, off) <= 1;
+    }
+  learn (in, TASK_ON_CPU, off, is_word ? 4 : 1);
+}
+
 /* Kernel threads have a flag that never changed; init has it not, kthreadd
- * and the idle task have it.  Two words on, all are on a CPU or not. */
+ * and the idle task have it. */
 static void
 find_flags (struct infer *in)
 {
@@ -248,17 +264,12 @@ find_flags (struct infer *in)
 
   for (uint32_t off = from; off < from + 32; off += 4)
     {
-      size_t i;
-
       if (!(infer_u32 (in, 0, off) & PF_KTHREAD)
           || infer_u32 (in, 1, off) & PF_KTHREAD
           || !(infer_u32 (in, 2, off) & PF_KTHREAD))
         continue;
       learn (in, TASK_FLAGS, off, 4);
-      for (i = 0; i < in->n && infer_u32 (in, i, off + 8) <= 1; i++)
-        continue;
-      if (i == in->n)
-        learn (in, TASK_ON_CPU, off + 8, 4);
+      find_on_cpu (in, off + 8);
       return;
     }
 }
@@ -323,27 +334,35 @@ find_mm (struct infer *in)
       }
 }
 
-/* When it last began to run and when it was last queued lie before the list:
- * the second is zero for who sleeps. */
-static void
-find_arrival (struct infer *in)
+/* When it last began to run, and when it was last queued: that is zero for who
+ * sleeps. */
+static bool
+arrival_at (const struct infer *in, uint32_t off)
 {
-  uint32_t off = in->tasks - 16;
   size_t ran = 0, idle = 0;
 
-  if (in->tasks < 32)
-    return;
   for (size_t i = 0; i < in->n; i++)
     {
       uint64_t v = infer_u64 (in, i, off);
 
       if (v >> 56)
-        return;
+        return false;
       ran += v != 0;
       idle += infer_u64 (in, i, off + 8) == 0;
     }
-  if (most (ran, in->n) && most (idle, in->n))
-    learn (in, TASK_LAST_ARRIVAL, off, 8);
+  return most (ran, in->n) && most (idle, in->n);
+}
+
+/* They lie before the list; since 7.x two words are between. */
+static void
+find_arrival (struct infer *in)
+{
+  for (uint32_t before = 16; before <= 32 && before <= in->tasks; before += 16)
+    if (arrival_at (in, in->tasks - before))
+      {
+        learn (in, TASK_LAST_ARRIVAL, in->tasks - before, 8);
+        return;
+      }
 }
 
 /* ---- other tasks ---- */
@@ -457,6 +476,68 @@ find_switches (struct infer *in)
     }
 }
 
+/* ---- run queues ---- */
+
+static bool
+is_task (const struct infer *in, uint64_t at)
+{
+  char comm[INFER_COMM];
+
+  return space_is_kernel (in->k->space, at)
+         && space_read (in->k->space, at + in->comm, comm, sizeof comm) == 0
+         && infer_is_comm_ (comm);
+}
+
+/* CPU's idle task, not another one with that name. */
+static bool
+is_idle (const struct infer *in, uint64_t at, unsigned cpu)
+{
+  char comm[INFER_COMM], want[INFER_COMM];
+
+  if (cpu == 0)
+    return at == in->init;
+  snprintf (want, sizeof want, "swapper/%u", cpu);
+  return space_is_kernel (in->k->space, at)
+         && space_read (in->k->space, at + in->comm, comm, sizeof comm) == 0
+         && strncmp (comm, want, sizeof comm) == 0;
+}
+
+/* What runs and what idles are told one after the other, for each CPU. */
+static bool
+queue_at (const struct infer *in, uint32_t off)
+{
+  unsigned cpus = 0;
+  uint64_t rq, curr, idle;
+
+  for (; cpus < REGS_MAX_CPUS; cpus++)
+    {
+      rq = kernel_percpu (in->k, "runqueues", cpus);
+      if (rq == 0 || !space_u64 (in->k->space, rq + off, &curr)
+          || !space_u64 (in->k->space, rq + off + 8, &idle))
+        break;
+      /* CPUs that are possible and were never there have zeros. */
+      if (cpus > 0 && curr == 0 && idle == 0)
+        continue;
+      if (!is_idle (in, idle, cpus) || !is_task (in, curr))
+        return false;
+    }
+  return cpus > 0;
+}
+
+static void
+find_queue (struct infer *in)
+{
+  if (kernel_percpu (in->k, "runqueues", 0) == 0)
+    return;
+  for (uint32_t off = 0; off < INFER_PIECE; off += 8)
+    if (queue_at (in, off))
+      {
+        learn (in, RQ_CURR, off, 8);
+        learn (in, RQ_IDLE, off + 8, 8);
+        return;
+      }
+}
+
 /* ---- all of them ---- */
 
 static bool
@@ -512,6 +593,10 @@ learn_task (struct infer *in)
   find_parent (in);
   find_threads (in);
   find_switches (in);
+  find_queue (in);
+  /* It is the first of what is asked for all the time. */
+  if (kernel_var (in->k, "pcpu_hot") > 0)
+    learn (in, HOT_CURRENT, 0, 8);
 }
 
 int

@@ -106,6 +106,7 @@ kernel_locate_ (struct kernel *k, struct error *err)
     find_by_registers_,
     find_by_vmcoreinfo_,
     find_by_image_,
+    find_by_banner_,
   };
   int stopped = 0;
 

@@ -30,7 +30,8 @@ int find_image_ (struct kernel *k, struct space *s, uint64_t va, uint64_t end);
  * not; negative: no more reading. */
 int find_by_registers_ (struct kernel *k);
 int find_by_vmcoreinfo_ (struct kernel *k);
-int find_by_image_ (struct kernel *k);
+int find_by_image_ (struct kernel *k);  /* x86-64 */
+int find_by_banner_ (struct kernel *k); /* arm64 */
 
 /* Takes s when it is the one. */
 int find_in_space_ (struct kernel *k, const struct space_def *def, uint64_t va,
@@ -38,7 +39,11 @@ int find_in_space_ (struct kernel *k, const struct space_def *def, uint64_t va,
 
 /* Once symbols are known: the VMCOREINFO that this kernel wrote. */
 void find_vmcoreinfo_ (struct kernel *k);
+/* By looking through all memory; true: there is one. */
+bool find_vmcoreinfo_of_ (struct kernel *k);
 void find_true_banner_ (struct kernel *k);
+/* Instead of the table of a process, which goes when that goes. */
+void find_own_table_ (struct kernel *k);
 
 /* Why there is none: a sentence into err; returns -ENOENT. */
 int find_nothing_ (struct kernel *k, struct error *err);

@@ -10,8 +10,12 @@
  */
 #include "kernel/memory/find_impl.h"
 
+#include "base/cleanup.h"
 #include "base/error.h"
 #include "kernel/memory/mem_impl.h"
+#include "kernel/memory/space_impl.h"
+
+#include <elf.h>
 
 #define PRESENT 1ULL
 #define ADDRESS 0x000ffffffffff000ULL
@@ -68,13 +72,11 @@ weigh (struct mem *m, uint64_t root, bool la57, struct best *b)
 /* The page in the image that leads where the found table does and says most:
  * there is one for the first steps of booting, too. */
 static int
-own_table (struct kernel *k, uint64_t last, uint64_t found,
-           struct space_def *def)
+own_table (struct kernel *k, uint64_t last, struct best *b)
 {
-  struct best b = { .root = found };
-  uint64_t pa, run, end = k->image.va + k->image.len;
+  uint64_t pa, run, end = k->image.va + k->image.len, found = b->root;
+  const bool la57 = b->la57;
 
-  weigh (k->mem, found, false, &b);
   for (uint64_t va = k->image.va; va < end; va += MEM_PAGE)
     {
       uint64_t entry;
@@ -88,31 +90,78 @@ own_table (struct kernel *k, uint64_t last, uint64_t found,
       if (e < 0 || !(entry & PRESENT))
         continue;
       if ((entry & ADDRESS) == last)
-        weigh (k->mem, pa, false, &b);
-      else if ((entry & ADDRESS) == found && pa != found)
-        weigh (k->mem, pa, true, &b);
+        weigh (k->mem, pa, la57, b);
+      else if (!la57 && (entry & ADDRESS) == found && pa != found)
+        weigh (k->mem, pa, true, b);
     }
-  def->root = b.root;
-  def->la57 = b.la57;
   return 0;
 }
 
+/* Tables of processes go when those go. */
+static void
+use_own_table (struct kernel *k)
+{
+  const struct space_def *def = space_def (k->space);
+  struct best b = { .root = def->root, .la57 = def->la57 };
+  uint64_t last;
+
+  if (!entry_at (k->mem, def->root + LAST, &last))
+    return;
+  weigh (k->mem, def->root, def->la57, &b);
+  if (own_table (k, last & ADDRESS, &b) == 0)
+    space_reroot_ (k->space, b.root, b.la57);
+}
+
+/* The same image, banner and memory are seen through it. */
+static bool
+leads_there (struct kernel *k, const struct space_def *def)
+{
+  struct space *s;
+  uint64_t here, there, run;
+  bool same;
+
+  if (space_new (k->mem, def, &s, NULL) < 0)
+    return false;
+  same = space_translate (s, k->banner_at, &there, &run) == 0
+         && space_translate (k->space, k->banner_at, &here, &run) == 0
+         && here == there;
+  space_free (s);
+  return same;
+}
+
+void
+find_own_table_ (struct kernel *k)
+{
+  static const char *const names[]
+      = { "init_top_pgt", "swapper_pg_dir", "init_level4_pgt" };
+  struct space_def def = *space_def (k->space);
+  uint64_t at, pa, run;
+
+  if (k->arch != ARCH_X86_64)
+    return;
+  for (size_t i = 0; i < ARRAY_LEN (names); i++)
+    if ((at = kernel_var (k, names[i])) != 0
+        && space_translate (k->space, at, &pa, &run) == 0)
+      {
+        def.root = pa;
+        if (leads_there (k, &def))
+          {
+            space_reroot_ (k->space, pa, def.la57);
+            return;
+          }
+      }
+  use_own_table (k);
+}
+
 static int
-try_root (struct kernel *k, uint64_t root, uint64_t last)
+try_root (struct kernel *k, uint64_t root)
 {
   struct space_def def = { .arch = ARCH_X86_64, .root = root };
-  struct space *s;
   int e = find_in_space_ (k, &def, FIND_X86_BEGIN, FIND_X86_END, "image");
 
-  if (e <= 0)
-    return e;
-  e = own_table (k, last & ADDRESS, root, &def);
-  if (e == 0 && space_new (k->mem, &def, &s, NULL) == 0)
-    {
-      space_free (k->space);
-      k->space = s;
-    }
-  return 1;
+  if (e > 0)
+    use_own_table (k);
+  return e;
 }
 
 /* ---- all pages ---- */
@@ -123,6 +172,9 @@ find_by_image_ (struct kernel *k)
   uint64_t at = 0, len;
   unsigned tried = 0;
 
+  if ((k->ncpus > 0 && k->cpus[0].arch == ARCH_ARM64)
+      || k->mem->machine == EM_AARCH64)
+    return 0;
   while ((at = mem_next (k->mem, at, &len)) != MEM_NONE)
     {
       uint64_t end = at + len;
@@ -139,7 +191,7 @@ find_by_image_ (struct kernel *k)
             return e;
           if (e < 0 || !looks_like_root (k->mem, last))
             continue;
-          e = try_root (k, at, last);
+          e = try_root (k, at);
           if (e != 0)
             return e;
           if (++tried == MAX_TRIED)

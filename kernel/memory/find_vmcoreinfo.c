@@ -199,8 +199,20 @@ find_by_vmcoreinfo_ (struct kernel *k)
   return e;
 }
 
+/* Of the kernel that was found already. */
+static bool
+is_ours (const struct vmcoreinfo *v, uint64_t gpa, void *arg)
+{
+  struct kernel *k = arg;
+
+  if (strcmp (vmcoreinfo_release (v), k->release) == 0
+      && fits (k->space, v) > 0)
+    k->info = vmcoreinfo_read (k->mem, gpa);
+  return k->info != NULL;
+}
+
 /* Its address is in a variable; that page is the kernel's own and needs only
- * to be of the same release. */
+ * to be of the same release.  Where no table names data it is looked for. */
 void
 find_vmcoreinfo_ (struct kernel *k)
 {
@@ -209,6 +221,8 @@ find_vmcoreinfo_ (struct kernel *k)
   struct vmcoreinfo *v;
   size_t n = 0;
 
+  if (var == 0)
+    vmcoreinfo_scan (k->mem, is_ours, k);
   if (!text || var == 0 || !space_u64 (k->space, var, &at))
     return;
   while (n < VMCOREINFO_MAX
@@ -224,4 +238,23 @@ find_vmcoreinfo_ (struct kernel *k)
     k->info = v;
   else
     vmcoreinfo_free (v);
+}
+
+/* ---- of a kernel that was found otherwise and names nothing ---- */
+
+static bool
+adopt (const struct vmcoreinfo *v, uint64_t gpa, void *arg)
+{
+  struct kernel *k = arg;
+
+  if (strcmp (vmcoreinfo_release (v), k->release) != 0 || !fits (k->space, v))
+    return false;
+  k->info = vmcoreinfo_read (k->mem, gpa);
+  return true;
+}
+
+bool
+find_vmcoreinfo_of_ (struct kernel *k)
+{
+  return vmcoreinfo_scan (k->mem, adopt, k) && k->info;
 }

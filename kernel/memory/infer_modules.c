@@ -231,8 +231,11 @@ many_pieces (struct modules *m, uint32_t self)
   for (uint32_t each = 72; each <= 80; each += 8)
     for (size_t f = 0; f < ARRAY_LEN (forms); f++)
       {
-        uint32_t base = self - forms[f].base, size = self - forms[f].size, n = 1;
+        uint32_t base = self - forms[f].base, size = self - forms[f].size;
+        uint32_t n = 1;
 
+        if (self >= each + NAME_OFF && is_self (m, self - each))
+          continue; /* not the first */
         while (n < KSYMS_AREAS && self + n * each + 8 <= PIECE
                && is_self (m, self + n * each)
                && pieces_at (m, base + n * each, size + n * each, false))

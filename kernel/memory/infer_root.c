@@ -2,10 +2,10 @@
  *
  * The first task, and through it all others, with nothing known of a task.
  *
- * init_task is named "swapper" or "swapper/0" and lies in the image.  It is
- * its own parent twice in a row, which tells where it begins; and the list of
- * all tasks is the longest one through it whose nodes all belong to something
- * that has a name at the same place.
+ * init_task is named "swapper" or "swapper/0" and lies in the image.  It
+ * points at itself in places that tell where it begins; and the list of all
+ * tasks is the longest one through it whose nodes all belong to something that
+ * has a name at the same place.
  */
 #include "base/cleanup.h"
 #include "kernel/memory/infer_impl.h"
@@ -149,13 +149,56 @@ by_symbol (struct infer *in, uint64_t init)
   return false;
 }
 
-/* A name was found at `comm`: where does its task begin? */
+static uint64_t
+word_at (const uint8_t *buf, size_t at)
+{
+  uint64_t v;
+
+  memcpy (&v, buf + at, sizeof v);
+  return v;
+}
+
+static unsigned
+times (const uint8_t *buf, size_t len, uint64_t v)
+{
+  unsigned n = 0;
+
+  for (size_t at = 0; at + 8 <= len; at += 8)
+    n += word_at (buf, at) == v;
+  return n;
+}
+
+/* A name was found at `comm`: where does its task begin?  It is its own
+ * parent, its own real one right before, and the leader of its group; other
+ * words that come twice are lists of something else, or empty ones, which
+ * point at themselves. */
+static uint64_t
+beginning (const uint8_t *buf, size_t len, uint64_t from, uint64_t comm)
+{
+  uint64_t best = 0, before = 0;
+  unsigned most = 2;
+
+  for (size_t at = 0; at + 8 <= len; at += 8)
+    {
+      uint64_t v = word_at (buf, at);
+
+      if (v == before && v % 32 == 0 && v <= comm && comm - v < INFER_PIECE
+          && v < from + at - 8 && v != best && times (buf, len, v) > most)
+        {
+          best = v;
+          most = times (buf, len, v);
+        }
+      before = v;
+    }
+  return best;
+}
+
 static bool
 begins_before (struct infer *in, uint64_t comm)
 {
   const struct field_at *known = &in->k->fields.at[TASK_COMM];
   CLEANUP_FREE uint8_t *buf = malloc (2 * INFER_PIECE);
-  uint64_t from = (comm - INFER_PIECE) & ~7ull, before = 0;
+  uint64_t from = (comm - INFER_PIECE) & ~7ull, begin;
   size_t len;
 
   if (known->size > 0)
@@ -163,19 +206,8 @@ begins_before (struct infer *in, uint64_t comm)
   if (!buf)
     return false;
   len = space_read_some (in->k->space, from, buf, 2 * INFER_PIECE);
-  for (size_t at = 0; at + 8 <= len; at += 8)
-    {
-      uint64_t v;
-
-      memcpy (&v, buf + at, sizeof v);
-      /* Its parent, and its real one; an empty list points at itself twice,
-       * too. */
-      if (v == before && v % 32 == 0 && v <= comm && comm - v < INFER_PIECE
-          && v != from + at - 8 && try_root (in, v, comm))
-        return true;
-      before = v;
-    }
-  return false;
+  begin = beginning (buf, len, from, comm);
+  return begin > 0 && try_root (in, begin, comm);
 }
 
 static bool

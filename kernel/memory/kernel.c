@@ -61,9 +61,30 @@ take_parts (struct kernel *k)
 
   if (e < 0)
     return e;
+  /* Tables of a layout that nobody knows yet: a kernel since 6.0 still says
+   * where they are. */
+  if (!k->syms && !k->info && find_vmcoreinfo_of_ (k))
+    {
+      uint32_t us = k->symbols_us;
+
+      k->lacks[PART_SYMBOLS][0] = '\0';
+      e = step (k, kernel_symbols_, PART_SYMBOLS, &k->symbols_us);
+      k->symbols_us += us;
+      if (e < 0)
+        return e;
+    }
+  find_own_table_ (k);
   find_true_banner_ (k);
   if (!k->info)
     find_vmcoreinfo_ (k);
+  /* It may tell of tables that were not recognised. */
+  if (k->info && !k->syms)
+    {
+      k->lacks[PART_SYMBOLS][0] = '\0';
+      e = step (k, kernel_symbols_, PART_SYMBOLS, &k->symbols_us);
+      if (e < 0)
+        return e;
+    }
   if (!k->info && k->lacks[PART_VMCOREINFO][0] == '\0')
     snprintf (k->lacks[PART_VMCOREINFO], sizeof k->lacks[0],
               "no VMCOREINFO of this kernel was found");

@@ -22,7 +22,7 @@ struct ksyms_place
 };
 
 /* Where the tables of one kernel are. */
-#define KSYMS_PLACES 6
+#define KSYMS_PLACES 8
 struct ksyms_tables
 {
   uint64_t names, names_end; /* names end before that */

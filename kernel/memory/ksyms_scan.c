@@ -63,10 +63,11 @@ add_place (struct ksyms_tables *t, const struct ksyms_image *image, bool full,
         = (struct ksyms_place){ .full = full, .at = at, .base = base };
 }
 
-/* Names begin at names, their number is 8 bytes before. */
+/* Names begin at names, their number is at n_at; tables are aligned to 8, since
+ * 7.x to 4. */
 static bool
 try_names (struct scan *scan, struct ksyms_tables *t, uint64_t names,
-           uint32_t n)
+           uint64_t n_at, uint32_t n)
 {
   uint64_t behind = up (t->token_index + 512, 8), len = up (4ull * n, 8);
   const struct ksyms_image *i = scan->image;
@@ -75,11 +76,15 @@ try_names (struct scan *scan, struct ksyms_tables *t, uint64_t names,
   t->names_end = t->token_table;
   t->n = n;
   t->nplaces = 0;
-  add_place (t, i, false, names - 16 - len, names - 16);
+  add_place (t, i, false, n_at - 8 - len, n_at - 8);
   add_place (t, i, false, behind, behind + len);
-  add_place (t, i, true, names - 8 - 8ull * n, 0);
+  add_place (t, i, true, n_at - 8ull * n, 0);
+  /* Of these, one that is four bytes too late would be all symbols but the
+   * first, each with the place of the next. */
+  add_place (t, i, false, t->token_index + 512, 0);
   add_place (t, i, false, behind, 0);
-  add_place (t, i, false, names - 8 - len, 0);
+  add_place (t, i, false, n_at - len, 0);
+  add_place (t, i, false, n_at - 4ull * n, 0);
   if (scan->left > 0)
     scan->left--;
   return scan->fn (t, scan->arg);
@@ -106,12 +111,14 @@ try_markers (struct scan *scan, struct ksyms_tables *t, uint64_t va,
   buf = malloc (len);
   if (!buf || space_read (scan->s, from, buf, len) < 0)
     return false;
-  for (size_t at = 0; at + 8 <= len && scan->left > 0; at += 8)
+  for (size_t at = 0; at + 8 <= len && scan->left > 0; at += 4)
     {
-      uint64_t n = word (buf + at, 4);
+      uint64_t n = word (buf + at, 4), n_at = from + at;
 
       if (n > (count - 1) * KSYMS_EACH && n <= count * KSYMS_EACH
-          && try_names (scan, t, from + at + 8, (uint32_t) n))
+          && ((n_at % 8 == 0
+               && try_names (scan, t, n_at + 8, n_at, (uint32_t) n))
+              || try_names (scan, t, n_at + 4, n_at, (uint32_t) n)))
         return true;
     }
   return false;

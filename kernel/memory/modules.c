@@ -174,7 +174,8 @@ kernel_modules (struct kernel *k)
     return;
   /* Of a torn list what could be had is better than nothing. */
   kernel_list (k, head, MODULES_MAX, take_module, k);
-  qsort (k->modules, k->nmodules, sizeof *k->modules, by_text);
+  if (k->nmodules > 0)
+    qsort (k->modules, k->nmodules, sizeof *k->modules, by_text);
 }
 
 const struct kernel_module *

@@ -60,8 +60,10 @@ static const uint8_t regs_first[16] = {
   [9] = ORC_SP_INDIRECT,
 };
 static const uint8_t regs_later[16] = {
-  [1] = ORC_PREV_SP,     [2] = ORC_BP,          [3] = ORC_SP,
-  [4] = ORC_BP_INDIRECT, [5] = ORC_SP_INDIRECT,
+  [2] = ORC_DX,  [3] = ORC_SP,  [4] = ORC_BP,
+  [5] = ORC_DI,  [6] = ORC_R10, [7] = ORC_R13,
+  [8] = ORC_PREV_SP,            [9] = ORC_SP_INDIRECT,
+  [10] = ORC_BP_INDIRECT,
 };
 
 /* ---- reading ---- */

@@ -32,15 +32,15 @@ struct vcpu_regs
   uint64_t pc, sp, fp, flags;
   uint64_t gpr[32]; /* x86: in the order of its encoding, RAX RCX RDX RBX RSP
                        RBP RSI RDI R8.. ; arm64: X0.. */
-  uint64_t cr0, cr2, cr3, cr4, efer;       /* x86; 0 = not known */
-  uint64_t gs_base, kernel_gs_base;        /* x86 */
-  uint64_t tr_base, idt_base;              /* x86 */
-  uint64_t ttbr0, ttbr1, tcr, sp_el0;      /* arm64; 0 = not known */
+  uint64_t cr0, cr2, cr3, cr4, efer;  /* x86; 0 = not known */
+  uint64_t gs_base, kernel_gs_base;   /* x86 */
+  uint64_t tr_base, idt_base;         /* x86 */
+  uint64_t ttbr0, ttbr1, tcr, sp_el0; /* arm64; 0 = not known */
 };
 
 /* Returns how many, or -EBADMSG when there is no CPU in the text. */
-int regs_parse (const char *text, size_t len, struct vcpu_regs *dst,
-                size_t max, struct error *err);
+int regs_parse (const char *text, size_t len, struct vcpu_regs *dst, size_t max,
+                struct error *err);
 /* Of a core; 0 when it has none. */
 int regs_of_core (const struct mem *m, struct vcpu_regs *dst, size_t max);
 

@@ -47,6 +47,19 @@ space_free (struct space *s)
   free (s);
 }
 
+void
+space_reroot_ (struct space *s, uint64_t root, bool la57)
+{
+  s->def.root = root;
+  s->def.la57 = la57;
+  if (s->def.arch == ARCH_X86_64)
+    s->levels = la57 ? 5 : 4;
+  for (size_t i = 0; i < SPACE_SMALL; i++)
+    s->small[i].gen = 0;
+  for (size_t i = 0; i < SPACE_LARGE; i++)
+    s->large[i].gen = 0;
+}
+
 struct mem *
 space_mem (const struct space *s)
 {

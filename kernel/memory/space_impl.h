@@ -41,6 +41,9 @@ int space_walk_ (struct space *s, uint64_t va, struct space_walk *ret);
 int space_walk_x86_ (struct space *s, uint64_t va, struct space_walk *ret);
 int space_walk_arm64_ (struct space *s, uint64_t va, struct space_walk *ret);
 
+/* Goes on with another top table. */
+void space_reroot_ (struct space *s, uint64_t root, bool la57);
+
 int space_check_x86_ (struct space *s, struct error *err);
 int space_check_arm64_ (struct space *s, struct error *err);
 

@@ -14,6 +14,8 @@
 #define FIRST "OSRELEASE="
 #define MAX_LINES 4096
 #define MAX_FOUND 64
+#define PIECE_MIN (8ULL << 20)
+#define PIECES_MAX 65536
 
 struct line
 {
@@ -237,33 +239,77 @@ try_at (struct mem *m, uint64_t gpa, unsigned *found,
   return *ret || ++*found == MAX_FOUND;
 }
 
-bool
-vmcoreinfo_scan (struct mem *m,
-                 bool (*fn) (const struct vmcoreinfo *v, uint64_t gpa,
-                             void *arg),
-                 void *arg)
+struct scan
 {
-  uint64_t gpa = 0, begin, len;
-  unsigned found = 0;
-  bool ret = false;
+  struct mem *m;
+  bool (*fn) (const struct vmcoreinfo *v, uint64_t gpa, void *arg);
+  void *arg;
+  unsigned found;
+  bool ret;
+};
 
-  while ((begin = mem_next (m, gpa, &len)) != MEM_NONE)
+/* false = enough, or no more reading. */
+static bool
+scan_piece (struct scan *s, uint64_t gpa, uint64_t end)
+{
+  uint64_t begin, len;
+
+  while (gpa < end && (begin = mem_next (s->m, gpa, &len)) != MEM_NONE
+         && begin < end)
     {
-      gpa = begin + len;
+      gpa = begin + len < end ? begin + len : end;
       begin = (begin + MEM_PAGE - 1) & ~(uint64_t) (MEM_PAGE - 1);
       for (; begin < gpa; begin += MEM_PAGE)
         {
           char first[sizeof FIRST - 1];
-          int e = mem_peek_ (m, begin, first, sizeof first);
+          int e = mem_peek_ (s->m, begin, first, sizeof first);
 
           if (e == -EFAULT) /* the file is shorter */
             break;
           if (e < 0 && e != -EIO)
             return false;
           if (e == 0 && memcmp (first, FIRST, sizeof first) == 0
-              && try_at (m, begin, &found, fn, arg, &ret))
-            return ret;
+              && try_at (s->m, begin, &s->found, s->fn, s->arg, &s->ret))
+            return false;
         }
     }
-  return false;
+  return true;
+}
+
+/* The n-th piece from the beginning of memory, not counting what is not. */
+static bool
+scan_nth (struct scan *s, uint64_t n, uint64_t piece)
+{
+  uint64_t at = n * piece, end = at + piece;
+
+  for (size_t i = 0; i < s->m->nranges && end > 0; i++)
+    {
+      const struct mem_range *r = &s->m->ranges[i];
+      uint64_t stop = end < r->len ? end : r->len;
+
+      if (at < stop && !scan_piece (s, r->gpa + at, r->gpa + stop))
+        return false;
+      at = at > r->len ? at - r->len : 0;
+      end = end > r->len ? end - r->len : 0;
+    }
+  return true;
+}
+
+/* From both ends: booting takes it from the bottom of memory or, where there
+ * is more, from its top. */
+bool
+vmcoreinfo_scan (struct mem *m,
+                 bool (*fn) (const struct vmcoreinfo *v, uint64_t gpa,
+                             void *arg),
+                 void *arg)
+{
+  struct scan s = { .m = m, .fn = fn, .arg = arg };
+  uint64_t piece = mem_size (m) / PIECES_MAX, low = 0, high;
+
+  piece = piece < PIECE_MIN ? PIECE_MIN : piece & ~(uint64_t) (MEM_PAGE - 1);
+  for (high = (mem_size (m) + piece - 1) / piece; low < high; low++)
+    if (!scan_nth (&s, low, piece)
+        || (low < --high && !scan_nth (&s, high, piece)))
+      break;
+  return s.ret;
 }

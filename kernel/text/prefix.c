@@ -17,7 +17,7 @@
 /* "[    1.234567]"; "[    1.234567,0]" and "@0" name the CPU; dmesg -d has
  * "[    1.234567 <    0.000100>]", grabserial "[1.234567 0.000100]". */
 static bool
-strip_stamp (struct cursor *c)
+strip_stamp (struct prefix_text *c)
 {
   const char *p = c->p + 1, *q;
   uint64_t us, other;
@@ -68,7 +68,7 @@ strip_stamp (struct cursor *c)
 
 /* "[    T123]", "[  C0]". */
 static bool
-strip_caller (struct cursor *c)
+strip_caller (struct prefix_text *c)
 {
   const char *p = c->p + 1;
   uint64_t id;
@@ -91,7 +91,7 @@ strip_caller (struct cursor *c)
 
 /* "<6>"; with a facility it is somebody else's. */
 static bool
-strip_level (struct cursor *c)
+strip_level (struct prefix_text *c)
 {
   uint64_t n;
   const char *p = read_number (c->p + 1, c->end, 3, &n);
@@ -111,7 +111,7 @@ strip_level (struct cursor *c)
 /* "** 12 printk messages dropped ** ", glued before a line.  Alone it is what
  * there is to say. */
 static bool
-strip_dropped (struct cursor *c)
+strip_dropped (struct prefix_text *c)
 {
   static const char rest[] = " printk messages dropped ** ";
   const char *p;
@@ -132,7 +132,7 @@ strip_dropped (struct cursor *c)
 
 /* /dev/kmsg: "6,339,5140900,-,caller=T1;message". */
 static bool
-strip_kmsg (struct cursor *c)
+strip_kmsg (struct prefix_text *c)
 {
   const char *p = c->p, *semicolon;
   uint64_t pri, seq, us, n = 0;
@@ -167,9 +167,9 @@ strip_kmsg (struct cursor *c)
 /* Things that are a prefix only if a kernel's follows: "13:34:20", and the
  * seconds of journald's short-unix. */
 static bool
-strip_bare_time (struct cursor *c)
+strip_bare_time (struct prefix_text *c)
 {
-  struct cursor ahead = *c;
+  struct prefix_text ahead = *c;
   const char *p = prefix_shape (c->p, c->end, "99:99:99"), *q;
   unsigned digits;
   uint64_t us;
@@ -199,7 +199,7 @@ strip_bare_time (struct cursor *c)
 /* "host login: " that was in the way of something; "host login: root" is
  * somebody who types. */
 static bool
-strip_login (struct cursor *c)
+strip_login (struct prefix_text *c)
 {
   static const char login[] = "login: ";
   const char *p = c->p, *most = c->end;
@@ -227,7 +227,7 @@ strip_login (struct cursor *c)
  * somebody's tag.  Only the kernel's own stamp, as wide as it prints it, is
  * looked for. */
 static bool
-strip_glued (struct cursor *c)
+strip_glued (struct prefix_text *c)
 {
   const char *p = c->p, *q, *s;
 
@@ -250,14 +250,14 @@ strip_glued (struct cursor *c)
 /* ---- all of them ---- */
 
 static bool
-strip_bracket (struct cursor *c)
+strip_bracket (struct prefix_text *c)
 {
   return strip_stamp (c) || strip_caller (c)
          || (!c->msg->stamped && prefix_bracketed_date (c));
 }
 
 static bool
-strip_digit (struct cursor *c)
+strip_digit (struct prefix_text *c)
 {
   return !c->msg->stamped
          && (prefix_date (c) || strip_kmsg (c) || prefix_logcat (c)
@@ -274,7 +274,7 @@ is_date_next (const char *p, const char *end)
 
 /* Bare text, mostly: how its first word ends tells what it can be. */
 static bool
-strip_letter (struct cursor *c)
+strip_letter (struct prefix_text *c)
 {
   const char *p = c->p;
 
@@ -306,9 +306,9 @@ strip_letter (struct cursor *c)
 /* Blanks before a prefix are of no one; before a message they are a stack's
  * indent. */
 static bool
-strip_blanks (struct cursor *c)
+strip_blanks (struct prefix_text *c)
 {
-  struct cursor ahead = *c;
+  struct prefix_text ahead = *c;
 
   while (peek (&ahead, 0) == ' ' && ahead.p - c->p < 8)
     ahead.p++;
@@ -323,7 +323,7 @@ strip_blanks (struct cursor *c)
 /* "[    1.234567] " as every kernel prints it, and nothing else: what most
  * lines of most guests begin with. */
 static bool
-strip_usual_stamp (struct cursor *c)
+strip_usual_stamp (struct prefix_text *c)
 {
   const char *p = c->p;
   uint64_t seconds = 0, us = 0;
@@ -349,7 +349,7 @@ strip_usual_stamp (struct cursor *c)
 }
 
 static bool
-strip_one (struct cursor *c)
+strip_one (struct prefix_text *c)
 {
   char first = peek (c, 0);
 
@@ -371,7 +371,7 @@ strip_one (struct cursor *c)
 void
 prefix_strip (const struct text_line *line, struct text_msg *ret)
 {
-  struct cursor c = { .p = line->text, .end = line->text + line->len,
+  struct prefix_text c = { .p = line->text, .end = line->text + line->len,
                       .msg = ret };
 
   *ret = (struct text_msg){ .line = line, .level = -1 };

@@ -169,7 +169,7 @@ skip_date (const char *p, const char *end, bool *ret_syslog)
 }
 
 bool
-prefix_date (struct cursor *c)
+prefix_date (struct prefix_text *c)
 {
   bool syslog;
   const char *p = skip_date (c->p, c->end, &syslog);
@@ -189,7 +189,7 @@ prefix_date (struct cursor *c)
 }
 
 bool
-prefix_bracketed_date (struct cursor *c)
+prefix_bracketed_date (struct prefix_text *c)
 {
   const char *p = c->p + 1, *q = p;
   bool dmesg = false, syslog;
@@ -241,7 +241,7 @@ read_level (const char *p, const char *end, int *ret)
 }
 
 bool
-prefix_facility (struct cursor *c)
+prefix_facility (struct prefix_text *c)
 {
   const char *p;
   int level;
@@ -325,7 +325,7 @@ is_shouted (const struct word *w)
 
 /* "kernel:" or "ident[pid]:" is taken; whether it was one. */
 static bool
-take_ident (struct cursor *c, const struct word *w)
+take_ident (struct prefix_text *c, const struct word *w)
 {
   const char *text = w->end < c->end ? w->end + 1 : w->end;
 
@@ -370,7 +370,7 @@ is_facility_level (const struct word *w, int *ret)
  * a kernel's stamp (journald's short-monotonic, and what programmes write to
  * /dev/kmsg) or nothing at all only what cannot be a message. */
 bool
-prefix_head (struct cursor *c)
+prefix_head (struct prefix_text *c)
 {
   struct word w;
   const char *p = c->p;
@@ -403,7 +403,7 @@ prefix_head (struct cursor *c)
 }
 
 bool
-prefix_logcat (struct cursor *c)
+prefix_logcat (struct prefix_text *c)
 {
   static const char letters[] = "??FEW?ID";
   const char *p = prefix_shape (c->p, c->end, "99-99 99:99:99."), *at, *ident,
@@ -486,7 +486,7 @@ skip_structured (const char *p, const char *end)
 }
 
 bool
-prefix_5424 (struct cursor *c)
+prefix_5424 (struct prefix_text *c)
 {
   const char *p = c->p, *field[5];
   size_t len[5];

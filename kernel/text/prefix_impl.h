@@ -11,7 +11,7 @@
 
 #define PREFIX_WORD_MAX 64 /* a host's name */
 
-struct cursor
+struct prefix_text
 {
   const char *p, *end;
   struct text_msg *msg;
@@ -19,7 +19,7 @@ struct cursor
 };
 
 static inline char
-peek (const struct cursor *c, size_t i)
+peek (const struct prefix_text *c, size_t i)
 {
   return i < (size_t) (c->end - c->p) ? c->p[i] : '\0';
 }
@@ -45,7 +45,7 @@ begins (const char *p, const char *end, const char *with)
 }
 
 static inline void
-skip_blank (struct cursor *c)
+skip_blank (struct prefix_text *c)
 {
   if (peek (c, 0) == ' ')
     c->p++;
@@ -88,17 +88,17 @@ const char *prefix_seconds (const char *p, const char *end, uint64_t *ret_us,
 const char *prefix_zone (const char *p, const char *end);
 
 /* Each takes one prefix, or says false and leaves all as it was. */
-bool prefix_date (struct cursor *c);
+bool prefix_date (struct prefix_text *c);
 /* Within brackets: minicom, ts, dmesg -T ("[Thu Jan  1 00:00:05 1970]"), and
  * the two of dmesg -H, "[Jan 1 00:00]" and "[  +0.000012]". */
-bool prefix_bracketed_date (struct cursor *c);
+bool prefix_bracketed_date (struct prefix_text *c);
 /* dmesg -x: "kern  :info  : ". */
-bool prefix_facility (struct cursor *c);
+bool prefix_facility (struct prefix_text *c);
 /* [host] [facility.level] ident[pid]: */
-bool prefix_head (struct cursor *c);
+bool prefix_head (struct prefix_text *c);
 /* "01-01 00:00:00.000     0     0 I kernel  : message" */
-bool prefix_logcat (struct cursor *c);
+bool prefix_logcat (struct prefix_text *c);
 /* RFC 5424, behind its "<3>": "1 2026-01-01T00:00:00Z host kernel - - - ". */
-bool prefix_5424 (struct cursor *c);
+bool prefix_5424 (struct prefix_text *c);
 
 #endif

@@ -291,6 +291,23 @@ watch_replay (struct text_reader *r, const struct text_msg *msg)
     r->replaying = false;
 }
 
+/* A firmware tries one way after another, and each that fails says so in a few
+ * lines: they are one trouble, the next attempt's are another. */
+static void
+watch_netboot (struct text_reader *r, const struct text_msg *msg)
+{
+  static const char *const begin[]
+      = { ">>Start ", "iPXE (PCI ", "Booting from ROM",
+          "Booting from network", "CLIENT MAC ADDR" };
+  unsigned i;
+
+  if (r->stage.stage != STAGE_FIRMWARE)
+    return;
+  for (i = 0; i < ARRAY_LEN (begin); i++)
+    if (begins (msg, begin[i]))
+      repeats_forget_kind (&r->repeats, "netboot_failed");
+}
+
 /* The stack of another CPU, who was asked for it by a report that is open. */
 static void
 join_reports (struct text_reader *r, const struct text_msg *msg)
@@ -361,6 +378,7 @@ on_line (const struct text_line *line, void *arg)
   if (change != STAGE_SAME)
     on_stage (r, change);
   watch_replay (r, &msg);
+  watch_netboot (r, &msg);
   m.limits_hit = 0;
   head = text_rules_scan (r->rules, &msg, &r->stage, &m);
   r->stats.limits_hit += m.limits_hit;

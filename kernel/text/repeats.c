@@ -159,6 +159,7 @@ repeats_whole (struct repeats *s, struct report *r)
   *p = (struct repeat){ .head = r->head_key,
                         .whole = whole,
                         .rule = mix (0, e->rule),
+                        .kind = mix (0, e->kind),
                         .subject = mix (0, e->subject),
                         .last_us = e->stamp_us,
                         .told_us = e->stamp_us,
@@ -171,4 +172,15 @@ void
 repeats_forget (struct repeats *s)
 {
   memset (s, 0, sizeof *s);
+}
+
+void
+repeats_forget_kind (struct repeats *s, const char *kind)
+{
+  uint64_t which = mix (0, kind);
+  unsigned i;
+
+  for (i = 0; i < REPEATS_MAX; i++)
+    if (s->list[i].kind == which)
+      s->list[i].head = s->list[i].whole = 0;
 }

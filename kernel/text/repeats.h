@@ -20,7 +20,7 @@
 struct repeat
 {
   uint64_t head, whole; /* keys: of the head, of the title; 0 = free */
-  uint64_t rule, subject;
+  uint64_t rule, kind, subject;
   int64_t last_us, told_us; /* -1 = no stamps */
   uint64_t last_ms, told_ms;
   uint32_t count;
@@ -39,5 +39,7 @@ bool repeats_head (struct repeats *s, struct report *r);
  * it.  Else it is remembered, and e->repeats is set. */
 bool repeats_whole (struct repeats *s, struct report *r);
 void repeats_forget (struct repeats *s);
+/* Those of one kind: what comes is another attempt. */
+void repeats_forget_kind (struct repeats *s, const char *kind);
 
 #endif

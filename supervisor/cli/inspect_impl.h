@@ -19,19 +19,14 @@ struct inspect_view
 {
   enum inspect_form form;
   FILE *to;
+  struct inspect_past *past;
   struct row_list stacks; /* by their number, less 1; holes are NULL */
   struct row_list tasks;  /* until all are there */
   struct row_list lacks;
-  struct inspect_watch *watch; /* NULL = it is none */
   unsigned rows;
   bool arm;      /* its kernel is one for arm64 */
   char last[32]; /* kind of the row before */
 };
-
-/* A look's rows, shown when its row "sample" comes; false without memory. */
-struct inspect_watch *inspect_watch_new (FILE *to);
-void inspect_watch_free (struct inspect_watch *w);
-bool inspect_watch_row (struct inspect_watch *w, struct json_object *row);
 
 /* Takes a reference; false without memory. */
 bool row_list_add (struct row_list *l, struct json_object *row);
@@ -50,5 +45,8 @@ void inspect_print_lacks_ (struct inspect_view *v);
 /* One frame a line, under the words that are usual. */
 void inspect_print_trace_ (struct inspect_view *v, struct json_object *stack);
 void inspect_print_folded_ (struct inspect_view *v);
+void inspect_print_top_ (struct inspect_view *v);
+/* One line of a CPU, without its stack. */
+void inspect_print_cpu_line_ (struct inspect_view *v, struct json_object *row);
 
 #endif

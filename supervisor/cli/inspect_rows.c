@@ -188,9 +188,8 @@ inspect_print_trace_ (struct inspect_view *v, struct json_object *stack)
 }
 
 static void
-print_cpu (struct inspect_view *v, struct json_object *row)
+print_cpu_head (struct inspect_view *v, struct json_object *row)
 {
-  end_line (v);
   if (json_get (row, "vcpu"))
     out (v, "vCPU %lld", num (row, "vcpu"));
   if (json_get (row, "cpu"))
@@ -205,11 +204,39 @@ print_cpu (struct inspect_view *v, struct json_object *row)
          json_get_bool (row, "irqs_off", false) ? "OFF" : "on");
   if (json_get_bool (row, "halted", false))
     out (v, ", halted");
+}
+
+void
+inspect_print_cpu_line_ (struct inspect_view *v, struct json_object *row)
+{
+  print_cpu_head (v, row);
+  if (row_str (row, "at")[0])
+    out (v, ", at %s", row_str (row, "at"));
+  end_line (v);
+}
+
+static void
+print_cpu (struct inspect_view *v, struct json_object *row)
+{
+  end_line (v);
+  print_cpu_head (v, row);
   end_line (v);
   if (row_str (row, "pc")[0])
     {
       out (v, " %s: %s", v->arm ? "PC" : "RIP",
            row_str (row, "at")[0] ? row_str (row, "at") : row_str (row, "pc"));
+      end_line (v);
+    }
+  if (json_get (row, "waits_for_cpus"))
+    {
+      out (v, " waits for an answer of the CPUs ");
+      print_value (v, json_get (row, "waits_for_cpus"));
+      end_line (v);
+    }
+  if (num (row, "unanswered_calls"))
+    {
+      out (v, " has not answered %lld calls of others",
+           num (row, "unanswered_calls"));
       end_line (v);
     }
   if (inspect_stack_ (v, row))
@@ -343,6 +370,109 @@ print_zone (struct inspect_view *v, struct json_object *row)
   end_line (v);
 }
 
+/* ---- timers, works, devices, file systems ---- */
+
+static void
+print_first (struct inspect_view *v, struct json_object *row, const char *what)
+{
+  struct json_object *o = json_get (row, what);
+
+  if (!json_object_is_type (o, json_type_object))
+    return;
+  out (v, ", %lld %s", num (o, "pending"), what);
+  if (row_str (o, "first")[0])
+    out (v, " (%s %s %.3f s)", row_str (o, "first"),
+         real (o, "due_s") < 0 ? "OVERDUE since" : "in",
+         real (o, "due_s") < 0 ? -real (o, "due_s") : real (o, "due_s"));
+}
+
+static void
+print_timers (struct inspect_view *v, struct json_object *row)
+{
+  out (v, "  CPU %lld: clock %s, %s", num (row, "cpu"), row_str (row, "clock"),
+       row_str (row, "clock_state"));
+  if (json_get (row, "next_event_s"))
+    out (v, ", next event in %.3f s", real (row, "next_event_s"));
+  if (num (row, "hrtimer_hangs"))
+    out (v, ", %lld hangs of timers", num (row, "hrtimer_hangs"));
+  print_first (v, row, "hrtimers");
+  print_first (v, row, "timers");
+  end_line (v);
+}
+
+static void
+print_work (struct inspect_view *v, struct json_object *row)
+{
+  out (v, "  pool %lld: %s %s", num (row, "pool"), row_str (row, "state"),
+       row_str (row, "func"));
+  if (row_str (row, "queue")[0])
+    out (v, " of %s", row_str (row, "queue"));
+  if (json_get (row, "comm"))
+    {
+      out (v, " by ");
+      print_task_name (v, row);
+    }
+  if (json_get (row, "asleep_s"))
+    out (v, ", asleep since %.3f s", real (row, "asleep_s"));
+  end_line (v);
+}
+
+/* Of pools that have nothing to do there are many. */
+static void
+print_workpool (struct inspect_view *v, struct json_object *row)
+{
+  if (num (row, "waiting") == 0 && num (row, "held_back") == 0
+      && num (row, "on_cpu") == 0)
+    return;
+  out (v, "  pool %lld", num (row, "pool"));
+  if (json_get (row, "cpu"))
+    out (v, " of CPU %lld", num (row, "cpu"));
+  out (v, ": %lld workers, %lld idle, %lld works wait", num (row, "workers"),
+       num (row, "idle"), num (row, "waiting"));
+  if (num (row, "held_back"))
+    out (v, ", %lld are held back", num (row, "held_back"));
+  if (json_get (row, "no_progress_s"))
+    out (v, ", NO PROGRESS since %.3f s", real (row, "no_progress_s"));
+  end_line (v);
+}
+
+static void
+print_net (struct inspect_view *v, struct json_object *row)
+{
+  out (v, "  %s: %s, %s, mtu %lld, %lld of %lld queues stopped",
+       row_str (row, "name"), json_get_bool (row, "up", false) ? "up" : "down",
+       json_get_bool (row, "carrier", false) ? "carrier" : "NO carrier",
+       num (row, "mtu"), num (row, "tx_stopped"), num (row, "tx_queues"));
+  if (json_get (row, "tx_silent_s"))
+    out (v, ", sent nothing since %.3f s", real (row, "tx_silent_s"));
+  if (json_get_bool (row, "tx_timed_out", false))
+    out (v, ", TIMED OUT");
+  end_line (v);
+}
+
+static void
+print_mount (struct inspect_view *v, struct json_object *row)
+{
+  struct json_object *at = json_get (row, "at");
+
+  out (v, "  %s %s on ", row_str (row, "type"), row_str (row, "device"));
+  for (size_t i = 0; json_object_is_type (at, json_type_array)
+                     && i < json_object_array_length (at);
+       i++)
+    {
+      if (i > 0)
+        out (v, ", ");
+      print_value (v, json_object_array_get_idx (at, i));
+    }
+  if (json_get_bool (row, "read_only", false))
+    out (v, ", read-only");
+  if (row_str (row, "frozen")[0])
+    out (v, ", FROZEN (%s)", row_str (row, "frozen"));
+  if (row_str (row, "write_error")[0])
+    out (v, ", WRITE ERROR %s", row_str (row, "write_error"));
+  end_line (v);
+}
+
 /* As `lsmod` does. */
 static void
 print_module (struct inspect_view *v, struct json_object *row)
@@ -395,9 +525,22 @@ static const struct
   { "moved", print_moved, "\nMoved:" },
   { "mem", print_mem, "" },
   { "zone", print_zone, NULL },
+  { "timers", print_timers, "\nTimers:" },
+  { "work", print_work, "\nWorks:" },
+  { "workpool", print_workpool, NULL },
+  { "net", print_net, "\nNetwork devices:" },
+  { "mount", print_mount, "\nFile systems:" },
   { "module", print_module, "\nModules:" },
   { "dmesg", print_dmesg, "" },
 };
+
+/* Rows of two kinds that take turns under one title. */
+static bool
+goes_on (const char *last, const char *kind)
+{
+  return (strcmp (kind, "disk") == 0 && strcmp (last, "request") == 0)
+         || (strcmp (kind, "work") == 0 && strcmp (last, "workpool") == 0);
+}
 
 void
 inspect_print_row_ (struct inspect_view *v, const char *kind,
@@ -407,7 +550,7 @@ inspect_print_row_ (struct inspect_view *v, const char *kind,
     if (strcmp (printers[i].kind, kind) == 0)
       {
         if (printers[i].title && strcmp (v->last, kind) != 0
-            && strcmp (v->last, "request") != 0)
+            && !goes_on (v->last, kind))
           fprintf (v->to, "%s\n", printers[i].title);
         printers[i].print (v, row);
         return;

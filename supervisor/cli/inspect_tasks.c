@@ -47,7 +47,7 @@ print_table (struct inspect_view *v)
                         * 1000));
       snprintf (comm, sizeof comm,
                 json_get_bool (row, "kthread", false) ? "[%s]" : "%s",
-                row_str (row, "comm"));
+                row_str (row, row_str (row, "name")[0] ? "name" : "comm"));
       table_row (t, cells);
     }
   fputc ('\n', v->to);

@@ -43,7 +43,7 @@ row_list_done (struct row_list *l)
 }
 
 struct inspect_view *
-inspect_view_new (enum inspect_form form, FILE *to)
+inspect_view_new (enum inspect_form form, FILE *to, struct inspect_past *past)
 {
   struct inspect_view *v = calloc (1, sizeof *v);
 
@@ -51,11 +51,7 @@ inspect_view_new (enum inspect_form form, FILE *to)
     {
       v->form = form;
       v->to = to;
-    }
-  if (v && form == INSPECT_WATCH && !(v->watch = inspect_watch_new (to)))
-    {
-      free (v);
-      return NULL;
+      v->past = past;
     }
   return v;
 }
@@ -65,7 +61,6 @@ inspect_view_free (struct inspect_view *v)
 {
   if (!v)
     return;
-  inspect_watch_free (v->watch);
   row_list_done (&v->stacks);
   row_list_done (&v->tasks);
   row_list_done (&v->lacks);
@@ -108,6 +103,13 @@ take (struct inspect_view *v, struct json_object *row)
       if (strcmp (kind, "cpu") == 0)
         row_list_add (&v->tasks, row);
     }
+  else if (v->form == INSPECT_TOP)
+    {
+      if (strcmp (kind, "cpu") == 0)
+        inspect_print_cpu_line_ (v, row);
+      else if (strcmp (kind, "system") == 0 || strcmp (kind, "guest") == 0)
+        inspect_print_row_ (v, kind, row);
+    }
   else
     {
       if (v->tasks.n > 0)
@@ -138,14 +140,6 @@ is_lack (const char *line, size_t len)
   return len > sizeof begin && memcmp (line, begin, sizeof begin - 1) == 0;
 }
 
-static bool
-is_sample (const char *line, size_t len)
-{
-  static const char begin[] = "{\"row\":\"sample\"";
-
-  return len > sizeof begin && memcmp (line, begin, sizeof begin - 1) == 0;
-}
-
 static int
 take_line (struct inspect_view *v, const char *line, size_t len)
 {
@@ -157,9 +151,6 @@ take_line (struct inspect_view *v, const char *line, size_t len)
     {
       fwrite (line, 1, len, v->to);
       fputc ('\n', v->to);
-      /* Whoever reads along a watch is not made to wait for a full buffer. */
-      if (is_sample (line, len))
-        fflush (v->to);
       if (!is_lack (line, len))
         return 0;
     }
@@ -169,9 +160,7 @@ take_line (struct inspect_view *v, const char *line, size_t len)
       json_object_put (row);
       return -EBADMSG;
     }
-  if (v->watch)
-    inspect_watch_row (v->watch, row);
-  else if (pass)
+  if (pass)
     row_list_add (&v->lacks, row);
   else
     take (v, row);
@@ -201,6 +190,8 @@ inspect_view_end (struct inspect_view *v)
 {
   if (v->form == INSPECT_FOLDED)
     inspect_print_folded_ (v);
+  if (v->form == INSPECT_TOP)
+    inspect_print_top_ (v);
   if (v->form != INSPECT_TEXT)
     return;
   if (v->tasks.n > 0)

@@ -22,10 +22,17 @@ enum inspect_form
   INSPECT_JSON,
   INSPECT_TEXT,
   INSPECT_FOLDED, /* comm;outermost;...;innermost COUNT */
-  INSPECT_WATCH,  /* one screen for each look */
+  INSPECT_TOP,    /* who does what, compared with the look before */
 };
 
-struct inspect_view *inspect_view_new (enum inspect_form form, FILE *to);
+/* What a look leaves for the next one. */
+struct inspect_past;
+struct inspect_past *inspect_past_new (void);
+void inspect_past_free (struct inspect_past *past);
+
+/* past: for INSPECT_TOP; it outlives the view. */
+struct inspect_view *inspect_view_new (enum inspect_form form, FILE *to,
+                                       struct inspect_past *past);
 void inspect_view_free (struct inspect_view *v);
 
 /* Whole lines; they are checked already.  -EBADMSG: one is no row. */

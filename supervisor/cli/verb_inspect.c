@@ -20,7 +20,10 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
+#define WATCH_MS 2000
+#define APART_MS 1000
 #define MAX_PART INSPECT_MAX_ROW /* of a row that is not all there yet */
 
 struct inspect
@@ -28,12 +31,23 @@ struct inspect
   struct inspect_view *view;
   struct buf part;
   struct json_object *end;
-  /* What is asked for besides. */
-  bool folded, registers, watch;
+  bool looks; /* one after the other */
+};
+
+static int take_looks (struct inspect *i, const char *lines, size_t len);
+
+/* What is wanted, of what. */
+struct wish
+{
+  const char *what;
+  int core; /* -1 = a guest */
+  struct client *client;
+  enum inspect_form form;
+  struct json_object *sections;
+  bool registers, again;
   unsigned samples;
   uint64_t apart_ms;
-  int socket;      /* of a watch ... */
-  _Atomic bool ended; /* ... that somebody has ended */
+  struct inspect_past *past;
 };
 
 static int
@@ -41,7 +55,8 @@ take_lines (const void *lines, size_t len, void *arg)
 {
   struct inspect *i = arg;
 
-  return inspect_view_lines (i->view, lines, len);
+  return i->looks ? take_looks (i, lines, len)
+                  : inspect_view_lines (i->view, lines, len);
 }
 
 /* Pieces of the daemon's answer end anywhere. */
@@ -86,29 +101,21 @@ on_row (struct json_object *row, const void *body, size_t len, void *arg)
 
 /* ---- asking ---- */
 
+/* Those that are named, else usual ones, else NULL. */
 static struct json_object *
-sections_of (const struct cli *cli, const struct inspect *i)
+sections_of (const struct cli *cli, const char *const *usual)
 {
   struct json_object *list = NULL;
+  const char *name;
 
-  for (int n = 2; cli_arg (cli, n); n++)
+  for (int n = 0; (name = cli_arg (cli, 2) ? cli_arg (cli, n + 2)
+                          : usual          ? usual[n]
+                                           : NULL);
+       n++)
     {
       if (!list)
         list = json_object_new_array ();
-      json_object_array_add (list, json_object_new_string (cli_arg (cli, n)));
-    }
-  if (!list && i->watch)
-    {
-      list = json_object_new_array ();
-      json_object_array_add (list, json_object_new_string ("system"));
-      json_object_array_add (list, json_object_new_string ("cpus"));
-      json_object_array_add (list, json_object_new_string ("io"));
-    }
-  if (!list && i->folded)
-    {
-      list = json_object_new_array ();
-      json_object_array_add (list, json_object_new_string ("cpus"));
-      json_object_array_add (list, json_object_new_string ("tasks"));
+      json_object_array_add (list, json_object_new_string (name));
     }
   return list;
 }
@@ -128,76 +135,26 @@ look_at_core (const struct cli *cli, struct inspect *i, int fd,
   return inspect_run (&spec, take_lines, i, &i->end, err);
 }
 
-/* ^C ends a watch as it should end: a daemon that was started for it, too. */
-static void *
-wait_for_end (void *arg)
+static struct json_object *
+request_of (const struct wish *w)
 {
-  struct inspect *i = arg;
-  sigset_t set;
-  int which;
+  struct json_object *head = client_request ("inspect", w->what);
 
-  sigemptyset (&set);
-  sigaddset (&set, SIGINT);
-  sigaddset (&set, SIGTERM);
-  sigwait (&set, &which);
-  i->ended = true;
-  shutdown (i->socket, SHUT_RDWR);
-  return NULL;
-}
-
-static int
-call (struct client *c, struct json_object *head, struct inspect *i,
-      struct error *err)
-{
-  pthread_t thread;
-  sigset_t set;
-  bool ended;
-  int r;
-
-  if (!i->watch)
-    return client_call (c, head, on_row, i, err);
-  sigemptyset (&set);
-  sigaddset (&set, SIGINT);
-  sigaddset (&set, SIGTERM);
-  pthread_sigmask (SIG_BLOCK, &set, NULL);
-  i->socket = client_socket (c);
-  if (pthread_create (&thread, NULL, wait_for_end, i) != 0)
-    {
-      pthread_sigmask (SIG_UNBLOCK, &set, NULL);
-      return client_call (c, head, on_row, i, err);
-    }
-  r = client_call (c, head, on_row, i, err);
-  ended = i->ended;
-  pthread_kill (thread, SIGTERM);
-  pthread_join (thread, NULL);
-  pthread_sigmask (SIG_UNBLOCK, &set, NULL);
-  i->ended = ended;
-  return ended ? 0 : r;
-}
-
-static int
-look_at_guest (const struct cli *cli, struct inspect *i, const char *guest,
-               struct json_object *sections, struct error *err)
-{
-  struct json_object *head = client_request ("inspect", guest);
-  struct client *c = NULL;
-  int r = client_open (cli, true, &c, err);
-
-  if (r < 0)
-    {
-      json_object_put (head);
-      return r;
-    }
-  if (sections)
-    json_object_object_add (head, "sections", json_object_get (sections));
-  json_add_bool (head, "registers", i->registers);
-  if (i->watch)
+  if (w->sections)
+    json_object_object_add (head, "sections", json_object_get (w->sections));
+  json_add_bool (head, "registers", w->registers);
+  if (w->again)
     json_add_bool (head, "watch", true);
-  if (i->samples > 1)
-    json_add_int (head, "samples", (int) i->samples);
-  json_add_int (head, "apart_ms", (int64_t) i->apart_ms);
-  r = call (c, head, i, err);
-  client_close (c);
+  json_add_int (head, "samples", (int64_t) w->samples);
+  json_add_int (head, "apart_ms", (int64_t) w->apart_ms);
+  return head;
+}
+
+static int
+look_at_guest (struct inspect *i, const struct wish *w, struct error *err)
+{
+  int r = client_call (w->client, request_of (w), on_row, i, err);
+
   if (r == -EBADMSG && err->code == 0)
     return error_set (err, EIO, "the daemon said what is no row");
   return r;
@@ -223,8 +180,6 @@ judge (const struct cli *cli, const struct inspect *i)
   const char *why = json_get_str (i->end, "why");
   long long dropped = (long long) json_get_int (i->end, "dropped", 0);
 
-  if (i->ended)
-    return EXIT_WELL;
   if (cli->json && i->end)
     print_end (i->end);
   if (why)
@@ -239,19 +194,207 @@ judge (const struct cli *cli, const struct inspect *i)
                                                                 : EXIT_WELL;
 }
 
+/* A file that cannot be read is the caller's; a guest that cannot is not. */
 static int
-fail (const struct error *err)
+fail (const struct error *err, bool file)
 {
   int r = cli_fail (err);
 
-  return err->code == EOPNOTSUPP ? EXIT_NO_VERDICT
-         : err->code == EBADMSG  ? EXIT_USAGE
-                                 : r;
+  return err->code == EOPNOTSUPP        ? EXIT_NO_VERDICT
+         : err->code == EBADMSG && file ? EXIT_USAGE
+                                        : r;
+}
+
+static int
+look (const struct cli *cli, const struct wish *w, FILE *to)
+{
+  struct inspect i = { .part = BUF_INIT (MAX_PART) };
+  struct error err = ERROR_INIT;
+  int r;
+
+  i.view = inspect_view_new (w->form, to, w->past);
+  if (!i.view)
+    return EXIT_ERROR;
+  r = w->core >= 0 ? look_at_core (cli, &i, w->core, w->sections, &err)
+                   : look_at_guest (&i, w, &err);
+  inspect_view_end (i.view);
+  r = r < 0 ? fail (&err, w->core >= 0) : judge (cli, &i);
+  inspect_view_free (i.view);
+  json_object_put (i.end);
+  buf_done (&i.part);
+  return r;
+}
+
+/* ---- again and again ---- */
+
+/* On a terminal a picture takes the place of the one before; else they follow
+ * each other. */
+struct watching
+{
+  struct inspect i;
+  const struct wish *w;
+  FILE *to;
+  char *text; /* of a picture; NULL = it goes straight out */
+  size_t len;
+  bool screen;
+  /* ^C: set by a thread of its own. */
+  int socket;
+  _Atomic bool ended;
+};
+
+static int
+begin_picture (struct watching *x)
+{
+  x->to = x->screen ? open_memstream (&x->text, &x->len) : stdout;
+  x->i.view = x->to ? inspect_view_new (x->w->form, x->to, x->w->past) : NULL;
+  return x->i.view ? 0 : -ENOMEM;
+}
+
+static void
+end_picture (struct watching *x, bool show)
+{
+  if (x->i.view && show)
+    inspect_view_end (x->i.view);
+  inspect_view_free (x->i.view);
+  x->i.view = NULL;
+  if (x->screen && x->to)
+    {
+      fclose (x->to);
+      if (show)
+        print_screen (x->text);
+      free (x->text);
+      x->text = NULL;
+    }
+  x->to = NULL;
+  fflush (stdout);
+}
+
+/* Says why nothing was seen; a guest that boots will be. */
+static void
+say_why (const char *line, size_t len)
+{
+  struct json_tokener *tok = json_tokener_new ();
+  CLEANUP_JSON struct json_object *row
+      = tok ? json_tokener_parse_ex (tok, line, (int) len) : NULL;
+  const char *why = json_get_str (row, "why");
+
+  json_tokener_free (tok);
+  if (why)
+    print_paragraph (stderr, "hangdog: ", why);
+}
+
+/* Lines up to a row "sample", which ends a look. */
+static int
+take_looks (struct inspect *i, const char *lines, size_t len)
+{
+  static const char mark[] = "{\"row\":\"sample\"";
+  struct watching *x = container_of (i, struct watching, i);
+  const char *from = lines, *end = lines + len;
+  int r = 0;
+
+  for (const char *p = lines; p < end && r == 0;)
+    {
+      const char *next = memchr (p, '\n', (size_t) (end - p));
+      size_t n = (size_t) ((next ? next + 1 : end) - p);
+
+      if (n >= sizeof mark && memcmp (p, mark, sizeof mark - 1) == 0)
+        {
+          r = inspect_view_lines (i->view, from, (size_t) (p + n - from));
+          from = p + n;
+          end_picture (x, true);
+          say_why (p, n);
+          r = r < 0 ? r : begin_picture (x);
+          if (ferror (stdout))
+            r = -EPIPE;
+        }
+      p += n;
+    }
+  return r < 0 || from == end
+             ? r
+             : inspect_view_lines (i->view, from, (size_t) (end - from));
+}
+
+static void
+signals_of_end (sigset_t *set)
+{
+  sigemptyset (set);
+  sigaddset (set, SIGINT);
+  sigaddset (set, SIGTERM);
+}
+
+/* ^C ends a watch as it should end: with the daemon that was started for it. */
+static void *
+wait_for_end (void *arg)
+{
+  struct watching *x = arg;
+  sigset_t set;
+  int which;
+
+  signals_of_end (&set);
+  sigwait (&set, &which);
+  x->ended = true;
+  shutdown (x->socket, SHUT_RDWR);
+  return NULL;
+}
+
+static int
+watch_until_end (struct watching *x, struct error *err)
+{
+  pthread_t thread;
+  sigset_t set;
+  bool ended;
+  int r;
+
+  signals_of_end (&set);
+  pthread_sigmask (SIG_BLOCK, &set, NULL);
+  if (pthread_create (&thread, NULL, wait_for_end, x) != 0)
+    {
+      pthread_sigmask (SIG_UNBLOCK, &set, NULL);
+      return error_set (err, EAGAIN, "no thread");
+    }
+  r = look_at_guest (&x->i, x->w, err);
+  ended = x->ended;
+  pthread_kill (thread, SIGTERM);
+  pthread_join (thread, NULL);
+  pthread_sigmask (SIG_UNBLOCK, &set, NULL);
+  return ended ? 0 : r;
+}
+
+static int
+watch (const struct cli *cli, const struct wish *w)
+{
+  struct watching x = { .i = { .part = BUF_INIT (MAX_PART), .looks = true },
+                        .w = w,
+                        .screen = isatty (STDOUT_FILENO) && !cli->json,
+                        .socket = client_socket (w->client) };
+  struct error err = ERROR_INIT;
+  int r = begin_picture (&x);
+
+  if (r == 0)
+    r = watch_until_end (&x, &err);
+  end_picture (&x, false);
+  json_object_put (x.i.end);
+  buf_done (&x.i.part);
+  /* Who reads no more has seen enough. */
+  return r == 0 || r == -EPIPE ? EXIT_WELL : fail (&err, false);
+}
+
+static int
+look_or_watch (const struct cli *cli, struct wish *w)
+{
+  struct error err = ERROR_INIT;
+  int r;
+
+  if (w->core < 0 && client_open (cli, true, &w->client, &err) < 0)
+    return fail (&err, false);
+  r = w->again ? watch (cli, w) : look (cli, w, stdout);
+  client_close (w->client);
+  return r;
 }
 
 /* --watch takes what follows it when that is a time: "--watch 500ms cpus". */
 static const char *
-take_watch (struct cli *cli, struct inspect *i)
+take_watch (struct cli *cli, struct wish *w)
 {
   uint64_t ms;
 
@@ -263,7 +406,7 @@ take_watch (struct cli *cli, struct inspect *i)
       if (strncmp (word, "--watch", 7) != 0
           || (word[7] != '\0' && word[7] != '='))
         continue;
-      i->watch = true;
+      w->again = true;
       if (word[7] == '=')
         value = word + 8;
       else if (n + 1 < cli->argc
@@ -272,94 +415,96 @@ take_watch (struct cli *cli, struct inspect *i)
           value = cli->argv[n + 1];
           words = 2;
         }
-      for (int at = n; at + words <= cli->argc; at++)
-        cli->argv[at] = at + words < cli->argc ? cli->argv[at + words] : NULL;
+      for (int at = n; at + words < cli->argc; at++)
+        cli->argv[at] = cli->argv[at + words];
       cli->argc -= words;
       return value;
     }
   return NULL;
 }
 
+/* NULL, or what is wrong. */
 static const char *
-take_options (struct cli *cli, struct inspect *i, struct error *err)
+take_times (struct cli *cli, struct wish *w, struct error *err)
 {
-  const char *every = take_watch (cli, i);
+  const char *every = take_watch (cli, w);
   const char *samples = cli_option (cli, "--samples");
   const char *apart = cli_option (cli, "--apart");
 
-  i->folded = cli_flag (cli, "--folded");
-  i->registers = !cli_flag (cli, "--no-registers");
-  i->samples = 1;
-  i->apart_ms = i->watch ? 2000 : 1000;
-  if (samples && strcmp (samples, "2") == 0)
-    i->samples = 2;
-  else if (samples && strcmp (samples, "1") != 0)
+  w->samples = samples && strcmp (samples, "2") == 0 ? 2 : 1;
+  w->apart_ms = w->again ? WATCH_MS : APART_MS;
+  if (samples && w->samples == 1 && strcmp (samples, "1") != 0)
     return "--samples is 1 or 2";
-  if (i->watch && (samples || apart || i->folded))
-    return "--watch goes with neither --samples, --apart nor --folded";
-  if (i->folded && (cli->json || samples))
-    return "--folded goes with neither --json nor --samples";
-  if (apart && i->samples < 2)
+  if (w->again && (samples || apart))
+    return "--watch or --samples?";
+  if (apart && w->samples < 2)
     return "--apart is how far two samples are apart: --samples 2";
-  if ((apart && units_parse_duration (apart, &i->apart_ms, err) < 0)
-      || (every && units_parse_duration (every, &i->apart_ms, err) < 0))
+  every = apart ? apart : every;
+  if (every && units_parse_duration (every, &w->apart_ms, err) < 0)
     return error_text (err);
-  if (i->apart_ms < 100 || i->apart_ms > 60000)
-    return "looks may be 100ms to 1m apart";
-  return NULL;
+  return w->apart_ms < 100 || w->apart_ms > 60000
+             ? "looks may be 100ms to 1m apart"
+             : NULL;
 }
 
-static int
-ask (struct cli *cli, struct inspect *i, const char *what, int fd,
-     struct error *err)
+static const char *
+contradiction (const struct cli *cli, const struct wish *w, bool folded)
 {
-  CLEANUP_JSON struct json_object *sections = sections_of (cli, i);
-
-  return fd >= 0 ? look_at_core (cli, i, fd, sections, err)
-                 : look_at_guest (cli, i, what, sections, err);
+  if (!cli_arg (cli, 1))
+    return "which guest, or which core?";
+  if (folded && cli->json)
+    return "--folded or --json?";
+  if (folded && w->again)
+    return "--folded or --watch?";
+  if (folded && w->samples > 1)
+    return "--folded or --samples?";
+  return NULL;
 }
 
 static int
 run (struct cli *cli)
 {
-  struct inspect i = { .part = BUF_INIT (MAX_PART) };
+  static const char *const top[] = { "system", "cpus", "tasks", NULL };
+  static const char *const stacks[] = { "cpus", "tasks", NULL };
+  bool folded = cli_flag (cli, "--folded");
+  struct wish w
+      = { .core = -1, .registers = !cli_flag (cli, "--no-registers") };
+  CLEANUP_JSON struct json_object *sections = NULL;
   CLEANUP_CLOSE int fd = -1;
   struct error err = ERROR_INIT;
-  const char *why = take_options (cli, &i, &err), *what = cli_arg (cli, 1);
+  const char *why = take_times (cli, &w, &err);
   int r = cli_rest (cli, &verb_inspect, 32);
 
-  if (why)
-    return cli_usage (&verb_inspect, why);
   if (r)
     return r;
-  if (!what)
-    return cli_usage (&verb_inspect, "which guest, or which core?");
-  r = inspect_open_core (cli, what, &fd, &err);
-  if (r < 0)
-    return fail (&err);
-  if (r > 0 && (i.watch || i.samples > 1))
-    return cli_usage (&verb_inspect, "nothing moves in a core");
-  i.view = inspect_view_new (i.folded    ? INSPECT_FOLDED
-                             : cli->json ? INSPECT_JSON
-                             : i.watch   ? INSPECT_WATCH
-                                         : INSPECT_TEXT,
-                             stdout);
-  if (!i.view)
-    return EXIT_ERROR;
-  r = ask (cli, &i, what, fd, &err);
-  inspect_view_end (i.view);
-  r = r < 0 ? fail (&err) : judge (cli, &i);
-  inspect_view_free (i.view);
-  json_object_put (i.end);
-  buf_done (&i.part);
+  why = why ? why : contradiction (cli, &w, folded);
+  if (why)
+    return cli_usage (&verb_inspect, why);
+  w.what = cli_arg (cli, 1);
+  if (inspect_open_core (cli, w.what, &fd, &err) < 0)
+    return fail (&err, true);
+  if (fd >= 0 && (w.again || w.samples > 1))
+    return cli_usage (&verb_inspect, "a core does not change: --watch and "
+                                     "--samples are for guests");
+  w.core = fd;
+  w.form = folded      ? INSPECT_FOLDED
+           : cli->json ? INSPECT_JSON
+           : w.again   ? INSPECT_TOP
+                       : INSPECT_TEXT;
+  w.sections = sections = sections_of (cli, folded    ? stacks
+                                             : w.again ? top
+                                                       : NULL);
+  w.past = inspect_past_new ();
+  r = w.past ? look_or_watch (cli, &w) : EXIT_ERROR;
+  inspect_past_free (w.past);
   return r;
 }
 
 const struct verb verb_inspect = {
   .name = "inspect",
-  .args = "GUEST|CORE [system|cpus|tasks|locks|io|mem|modules|dmesg|all]... "
-          "[--folded] [--no-registers] [--samples 2 [--apart 1s]] "
-          "[--watch [INTERVAL]]",
+  .args = "GUEST|CORE [system|cpus|tasks|locks|io|mem|timers|workqueues|net|"
+          "mounts|modules|dmesg|all]... [--folded] [--no-registers] "
+          "[--watch [INTERVAL]] [--samples 2 [--apart 1s]]",
   .summary = "read a guest's kernel in its memory, from outside",
   .help
   = "Needs nothing of the guest: no agent, no debuginfo, no pause; it works "
@@ -372,13 +517,14 @@ const struct verb verb_inspect = {
     "so).\n"
     "  --folded        stacks of all tasks for a flame graph: "
     "comm;func;func COUNT\n"
+    "  --samples 2     look twice, --apart (1s) from each other: what moved, to "
+    "tell stuck\n                  from slow\n"
+    "  --watch [2s]    until ^C, so often: who is blocked, who runs, who is "
+    "given a "
+    "CPU how often\n                  (SW/S), and where they stand\n"
     "  --no-registers  do not ask the monitor for the vCPUs' registers "
     "(through "
     "libvirt that\n                  marks the domain as tainted)\n"
-    "  --samples 2     look twice, --apart (1s) from each other: rows \"moved\" "
-    "tell what is\n                  stuck from what is slow\n"
-    "  --watch [2s]    look again and again, as top does, until ^C; the "
-    "kernel is looked for once\n"
     "  --json          a row on each line: docs/inspect-json.md\n"
     "What the guest says of itself may be a lie of the guest.\n"
     "Exit codes: 0 well, 1 error, 2 no such guest or no core, 5 something "
@@ -388,10 +534,10 @@ const struct verb verb_inspect = {
     "\nExamples:\n"
     "  hangdog inspect web-1\n"
     "  hangdog inspect web-1 cpus locks\n"
+    "  hangdog inspect web-1 --watch 1s\n"
+    "  hangdog inspect web-1 --samples 2 --apart 5s tasks io\n"
     "  hangdog inspect web-1 --json tasks | jq 'select(.state==\"D\")'\n"
     "  hangdog inspect /var/crash/web-1.core dmesg\n"
-    "  hangdog inspect web-1 --samples 2 --apart 5s tasks io\n"
-    "  hangdog inspect web-1 --watch 1s\n"
     "  hangdog inspect web-1 --folded | flamegraph.pl >web-1.svg\n",
   .run = run,
 };

@@ -3,7 +3,8 @@
 # shellcheck disable=SC1091,SC2154
 #
 # bench.sh [PART]... - figures beside peers, measured in the same run; docs/bench.md tells how to read
-# them. One line per figure; exit 1 when a promise is broken. Parts: h1 h2 h3 h4 h5 h6 h7 mem soak text beat (all).
+# them. One line per figure; exit 1 when a promise is broken. Parts: h1 h2 h3 h4 h5 h6 h7 mem soak text
+# inspect beat (all).
 # h3 is measured with h1, h7 with h2.
 #
 # A peer or a right that is missing is said, and its figure left out. BENCH_VERBOSE=1 shows each window.
@@ -159,9 +160,9 @@ window() {
 }
 
 for p in "${@:-all}"; do parts=${parts-}${parts+,}$p; done
-if [ "$parts" = all ] || [ -z "$parts" ]; then parts=h1,h2,h3,h4,h5,h6,h7,mem,soak,text,beat; fi
+if [ "$parts" = all ] || [ -z "$parts" ]; then parts=h1,h2,h3,h4,h5,h6,h7,mem,soak,text,inspect,beat; fi
 for p in $(tr ',' ' ' <<<"$parts"); do
-    case $p in h[1-7]|mem|soak|text|beat) ;; *) echo "bench: there is no part $p: h1 ... h7, mem, soak, text, beat" >&2; exit 2 ;; esac
+    case $p in h[1-7]|mem|soak|text|inspect|beat) ;; *) echo "bench: there is no part $p: h1 ... h7, mem, soak, text, inspect, beat" >&2; exit 2 ;; esac
 done
 began=$SECONDS
 if has h1 || has h3; then . "$dir/part-flood.sh"; fi
@@ -171,6 +172,7 @@ if has h5 || has h6; then . "$dir/part-dialogue.sh"; fi
 if has mem; then . "$dir/part-memory.sh"; fi
 if has soak; then . "$dir/part-soak.sh"; fi
 if has text; then . "$dir/part-text.sh"; fi
+if has inspect; then . "$dir/part-inspect.sh"; fi
 if has beat; then . "$dir/part-beat.sh"; fi
 noise=
 if [ -s "$work/noise" ]; then noise=", others used $(median <"$work/noise") cores in the middle of the windows"; fi

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Page tables of a guest that wants us to get lost: whatever they say, walks
- * end, stay in its memory, and all ways of reading agree.
+ * end, stay in its memory, and all ways of reading agree.  And a kernel is
+ * looked for by them.
  *
  * Input: arch (0 x86-64, 1 arm64), five levels or not, page shift, bits; root
  * and an address, of 8 bytes each; then words to write: page and index, of 2
@@ -11,6 +12,7 @@
 #include "kernel/memory/mem.h"
 #include "kernel/memory/space.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/unit/kernel-memory/stand-ins.h"
 
 #include <string.h>
 #include <sys/mman.h>
@@ -103,6 +105,33 @@ check_pieces (struct space *s, uint64_t va)
     }
 }
 
+static void
+check_find (struct mem *m, const struct space_def *def)
+{
+  const struct vcpu_regs r
+      = { .arch = def->arch, .cr3 = def->root, .cr4 = def->la57 ? 0x1000 : 0 };
+
+  for (unsigned n = 0; n < 2; n++)
+    {
+      struct error err = ERROR_INIT;
+      struct kernel *k;
+      int e;
+
+      mem_again (m, 0);
+      e = kernel_find (m, &r, n, &k, &err);
+      if (e < 0)
+        {
+          MUST (e == -ENOENT || e == -EDQUOT);
+          MUST (err.msg[0] != '\0');
+          continue;
+        }
+      MUST (strncmp (k->banner, "Linux version ", 14) == 0);
+      MUST (k->release[0] >= '0' && k->release[0] <= '9');
+      MUST (k->image.len > 0 && k->banner_at - k->image.va < k->image.len);
+      kernel_free (k);
+    }
+}
+
 int
 LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 {
@@ -135,6 +164,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
       check_pieces (s, va);
       space_free (s);
     }
+  check_find (mem, &def);
   mem_free (mem);
   return 0;
 }

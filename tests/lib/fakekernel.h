@@ -338,8 +338,9 @@ fakekernel_flags (int format, const struct fakerule *r)
     [ORC_SP_INDIRECT] = 9,
   };
   static const unsigned char later[] = {
-    [ORC_PREV_SP] = 1, [ORC_BP] = 2, [ORC_SP] = 3, [ORC_BP_INDIRECT] = 4,
-    [ORC_SP_INDIRECT] = 5,
+    [ORC_DX] = 2,      [ORC_SP] = 3,      [ORC_BP] = 4,
+    [ORC_DI] = 5,      [ORC_R10] = 6,     [ORC_R13] = 7,
+    [ORC_PREV_SP] = 8, [ORC_SP_INDIRECT] = 9, [ORC_BP_INDIRECT] = 10,
   };
   static const unsigned char narrow[]
       = { [ORC_CALL] = 0, [ORC_REGS] = 1, [ORC_IRET] = 2 };

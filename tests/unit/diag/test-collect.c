@@ -435,6 +435,7 @@ test_console (void **state)
   static const char text[]
       = "Kernel panic - not syncing: of the boot before\n"
         "[    0.000000] Linux version 6.1\r\n"
+        "[   98.7] Memory cgroup out of memory: Killed process 7 (ant)\n"
         "[   99.1] watchdog: BUG: soft lockup - CPU#1 stuck for 22s! \033[2J"
         "\r\nlogin: \x00\xff";
   struct guest g = guest ();
@@ -455,6 +456,7 @@ test_console (void **state)
   assert_int_equal (int_of (h, "console.silent_ms"), 4000);
   assert_int_equal (int_of (h, "console.kept"), sizeof text - 1);
   assert_non_null (strstr (text_of (h, "console.text.soft_lockup"), "CPU#1"));
+  assert_non_null (strstr (text_of (h, "console.text.oom"), "(ant)"));
   /* Before the last boot is another life. */
   assert_string_equal (text_of (h, "console.text.panic"), "(none)");
   assert_memory_equal (file_of (h, "console/tail.raw"), text, sizeof text - 1);

@@ -194,6 +194,14 @@ static const struct
              "net.answer=open", "kernel-event", "unknown", "low" },
   { WELL_VMM IDLE "kernel.event.hung_task=INFO: task x blocked for more than",
     "kernel-event", "unknown", "low" },
+  { WELL_VMM IDLE "kernel.event.oom_kill_cgroup=Memory cgroup out of memory: "
+                  "killed java",
+    "silent", "out-of-memory", "low" },
+  { WELL_VMM IDLE "kernel.event.alloc_failure=page allocation failure",
+    "silent", "unknown", "low" },
+  { WELL_VMM IDLE "kernel.event.windows_stop=Windows stopped;"
+                  "sysrq.answer=none;net.answer=timeout",
+    "timeout", "kernel-panic", "high" },
   { "vmm.status=crashed panicked;kernel.event.panic=Kernel panic",
     "kernel-event", "kernel-panic", "high" },
   /* somebody printed it: the kernel answers */

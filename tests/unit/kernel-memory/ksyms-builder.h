@@ -25,6 +25,7 @@ struct ksyms_recipe
   bool wide;       /* markers of 64 bits */
   bool long_names; /* lengths of 128 and more in two bytes */
   bool text_only;
+  bool tight; /* aligned to 4, not to 8 */
   uint32_t n;
   uint64_t image, len; /* code in its first half, data in its second */
 };
@@ -121,6 +122,12 @@ ksyms_name_ (const struct ksyms_recipe *r, const char *name, unsigned char *to)
 }
 
 static inline uint32_t
+ksyms_up_ (const struct ksyms_recipe *r, uint32_t at)
+{
+  return r->tight ? (at + 3) & ~3u : (at + 7) & ~7u;
+}
+
+static inline uint32_t
 ksyms_addresses_ (const struct ksyms_recipe *r, unsigned char *to, uint32_t at,
                   struct ksyms_places *p)
 {
@@ -140,7 +147,7 @@ ksyms_addresses_ (const struct ksyms_recipe *r, unsigned char *to, uint32_t at,
       memcpy (to + at, &v, r->layout == FULL ? 8 : 4);
       at += r->layout == FULL ? 8 : 4;
     }
-  at = (at + 7) & ~7u;
+  at = ksyms_up_ (r, at);
   if (r->layout == BASE || r->layout == PERCPU)
     {
       p->base = at;
@@ -151,7 +158,8 @@ ksyms_addresses_ (const struct ksyms_recipe *r, unsigned char *to, uint32_t at,
 }
 
 static inline uint32_t
-ksyms_tokens_ (unsigned char *to, uint32_t at, struct ksyms_places *p)
+ksyms_tokens_ (const struct ksyms_recipe *r, unsigned char *to, uint32_t at,
+               struct ksyms_places *p)
 {
   uint16_t index[256];
   char one[2];
@@ -165,7 +173,7 @@ ksyms_tokens_ (unsigned char *to, uint32_t at, struct ksyms_places *p)
       memcpy (to + at, s, strlen (s) + 1);
       at += (uint32_t) strlen (s) + 1;
     }
-  at = (at + 7) & ~7u;
+  at = ksyms_up_ (r, at);
   p->index = at;
   memcpy (to + at, index, sizeof index);
   return at + sizeof index;
@@ -187,7 +195,7 @@ ksyms_make (const struct ksyms_recipe *r, unsigned char *to,
     at = ksyms_addresses_ (r, to, at, p);
   p->num = at;
   memcpy (to + at, &r->n, 4);
-  at += 8;
+  at += r->tight ? 4 : 8;
   p->names = at;
   for (uint32_t i = 0; i < r->n; i++)
     {
@@ -196,18 +204,18 @@ ksyms_make (const struct ksyms_recipe *r, unsigned char *to,
       ksyms_made (r, i, name);
       at += (uint32_t) ksyms_name_ (r, name, to + at);
     }
-  at = (at + 7) & ~7u;
+  at = ksyms_up_ (r, at);
   p->markers = at;
   for (uint32_t i = 0; i < (r->n + 255) / 256; i++)
     {
       memcpy (to + at, &markers[i], r->wide ? 8 : 4);
       at += r->wide ? 8 : 4;
     }
-  at = (at + 7) & ~7u;
+  at = ksyms_up_ (r, at);
   for (uint32_t i = 0; r->seqs && i < r->n * 3; i++)
     to[at++] = (unsigned char) (i * 151 >> 3);
-  at = (at + 7) & ~7u;
-  at = ksyms_tokens_ (to, at, p);
+  at = ksyms_up_ (r, at);
+  at = ksyms_tokens_ (r, to, at, p);
   if (r->behind)
     at = ksyms_addresses_ (r, to, at, p);
   p->end = at;

@@ -10,6 +10,7 @@
 #define RELEASE "6.1.0-test"
 #define UTS (FAKE_RODATA + 0x10000)
 #define SIZE (64 * MIB)
+#define RO (1ULL << 7) /* of an entry of arm64 */
 
 static struct kernel *
 found (struct mem *m, const struct vcpu_regs *regs, unsigned n, const char *how)
@@ -240,6 +241,76 @@ info_by_symbol (void **state)
   fakemem_free (&f);
 }
 
+/* Without symbols it is looked for in all memory; another's is not taken. */
+static void
+info_by_scan (void **state)
+{
+  struct fakemem f;
+  struct vcpu_regs r;
+  struct kernel *k;
+  struct mem *m;
+
+  fakemem_new (&f, SIZE);
+  fakemem_kernel (&f, RELEASE);
+  r = fakemem_cpu (&f, 0);
+  write_info (&f, 30 * MIB, 0, 0);
+  memcpy (f.bytes + 30 * MIB + 10, "5.9.9", 5);
+  m = fakemem_open (&f);
+  k = found (m, &r, 1, "page-table");
+  assert_null (k->info);
+  kernel_free (k);
+  write_info (&f, 40 * MIB, 0, 0);
+  mem_fresh (m);
+  k = found (m, &r, 1, "page-table");
+  assert_non_null (k->info);
+  kernel_free (k);
+  fakemem_text (&f, UTS + 130, "6.1.0-tesT");
+  mem_fresh (m);
+  k = found (m, &r, 1, "page-table");
+  assert_null (k->info);
+  kernel_free (k);
+  mem_free (m);
+  fakemem_free (&f);
+}
+
+/* A process's table goes when that goes: the kernel's own is gone on with. */
+static void
+own_table (void **state)
+{
+  const struct stand_in_var vars[]
+      = { { "init_top_pgt", FAKE_RODATA + 0x5000 }, { NULL, 0 } };
+  struct fakemem f;
+  struct vcpu_regs r;
+  struct kernel *k;
+  struct mem *m;
+  uint64_t own = FAKE_IMAGE_PA + 2 * MIB + 0x5000;
+
+  for (unsigned named = 0; named < 3; named++)
+    {
+      char text[8];
+
+      fakemem_new (&f, SIZE);
+      fakemem_kernel (&f, RELEASE);
+      /* Named, not named, and a name that leads elsewhere. */
+      if (named < 2)
+        memcpy (f.bytes + own, f.bytes + f.root, 4096);
+      stand_in_vars = named != 0 ? vars : NULL;
+      r = fakemem_cpu (&f, 0);
+      m = fakemem_open (&f);
+      k = found (m, &r, 1, "page-table");
+      assert_true (space_def (k->space)->root == (named < 2 ? own : f.root));
+      if (named < 2)
+        memset (f.bytes + f.root, 0, 4096);
+      mem_fresh (m);
+      assert_true (space_text (k->space, k->banner_at, text, sizeof text));
+      assert_string_equal (text, "Linux v");
+      kernel_free (k);
+      mem_free (m);
+      fakemem_free (&f);
+    }
+  stand_in_vars = NULL;
+}
+
 /* Nothing but pages: the kernel's own table is in its image. */
 static void
 by_image (void **state)
@@ -275,12 +346,12 @@ by_image (void **state)
     }
 }
 
-/* arm64: by what it wrote down; nothing else tells. */
+/* arm64: by what it wrote down, or by its banner. */
 static void
-arm64 (unsigned shift, unsigned bits)
+arm64 (unsigned shift, unsigned bits, bool written)
 {
   const uint64_t image = UINT64_MAX << (bits - 1), pa = FAKE_IMAGE_PA;
-  const uint64_t page = 1ULL << shift;
+  const uint64_t page = 1ULL << shift, linear = UINT64_MAX << bits;
   struct fakemem f;
   struct kernel *k;
   struct mem *m;
@@ -288,26 +359,36 @@ arm64 (unsigned shift, unsigned bits)
   fakemem_new (&f, SIZE);
   f.shift = shift;
   f.bits = bits;
+  f.used = FAKE_IMAGE_PA + FAKE_IMAGE_LEN; /* tables are near the image */
   for (uint64_t at = 0; at < 4 * MIB; at += page)
     fakemem_map (&f, image + at, pa + at, shift,
-                 at < 2 * MIB ? 1ULL << 7 : 1ULL << 53);
+                 at < 2 * MIB ? RO : RO | 1ULL << 53);
+  for (uint64_t at = page; at < SIZE; at += page)
+    fakemem_map (&f, linear + at, at, shift,
+                 at - pa < 4 * MIB ? RO | 1ULL << 53 : 1ULL << 53);
+  /* Somebody's text comes first. */
+  strcpy ((char *) f.bytes + 4 * MIB,
+          "Linux version " RELEASE " (who@where) #1\n");
   strcpy ((char *) f.bytes + pa + 3 * MIB,
           "Linux version " RELEASE " (who@where) #1\n");
   strcpy ((char *) f.bytes + pa + 2 * MIB + 130, RELEASE);
-  snprintf ((char *) f.bytes + 40 * MIB, 4096,
-            "OSRELEASE=" RELEASE "\nPAGESIZE=%u\n"
-            "SYMBOL(init_uts_ns)=%llx\nSYMBOL(swapper_pg_dir)=%llx\n"
-            "SYMBOL(_stext)=%llx\nNUMBER(VA_BITS)=%u\n"
-            "NUMBER(kimage_voffset)=0x%llx\nNUMBER(TCR_EL1_T1SZ)=0x%x\n",
-            (unsigned) page, (unsigned long long) image + 2 * MIB,
-            (unsigned long long) f.root + image - pa,
-            (unsigned long long) image + 0x10000, bits,
-            (unsigned long long) (image - pa), 64 - bits);
+  if (written)
+    snprintf ((char *) f.bytes + 60 * MIB, 4096,
+              "OSRELEASE=" RELEASE "\nPAGESIZE=%u\n"
+              "SYMBOL(init_uts_ns)=%llx\nSYMBOL(swapper_pg_dir)=%llx\n"
+              "SYMBOL(_stext)=%llx\nNUMBER(VA_BITS)=%u\n"
+              "NUMBER(kimage_voffset)=0x%llx\nNUMBER(TCR_EL1_T1SZ)=0x%x\n",
+              (unsigned) page, (unsigned long long) image + 2 * MIB,
+              (unsigned long long) f.root + image - pa,
+              (unsigned long long) image + 0x10000, bits,
+              (unsigned long long) (image - pa), 64 - bits);
   m = fakemem_open (&f);
-  k = found (m, NULL, 0, "vmcoreinfo");
+  k = found (m, NULL, 0, written ? "vmcoreinfo" : "image");
   assert_int_equal (k->arch, ARCH_ARM64);
   assert_true (k->image.va == image);
   assert_int_equal (k->image.len, 4 * MIB);
+  assert_true (k->banner_at == image + 3 * MIB);
+  assert_true (space_def (k->space)->root == f.root);
   assert_int_equal (space_def (k->space)->va_bits, bits);
   assert_int_equal (space_def (k->space)->page_shift, shift);
   kernel_free (k);
@@ -318,13 +399,20 @@ arm64 (unsigned shift, unsigned bits)
 static void
 all_of_arm64 (void **state)
 {
-  arm64 (12, 48);
-  arm64 (12, 39);
-  arm64 (14, 48);
-  arm64 (14, 47);
-  arm64 (14, 36);
-  arm64 (16, 48);
-  arm64 (16, 42);
+  arm64 (12, 48, true);
+  arm64 (12, 48, false);
+  arm64 (12, 39, true);
+  arm64 (12, 39, false);
+  arm64 (14, 48, true);
+  arm64 (14, 48, false);
+  arm64 (14, 47, true);
+  arm64 (14, 47, false);
+  arm64 (14, 36, true);
+  arm64 (14, 36, false);
+  arm64 (16, 48, true);
+  arm64 (16, 48, false);
+  arm64 (16, 42, true);
+  arm64 (16, 42, false);
 }
 
 /* ---- there is none ---- */
@@ -449,6 +537,8 @@ main (void)
     cmocka_unit_test (by_vmcoreinfo),
     cmocka_unit_test (not_by_others_info),
     cmocka_unit_test (info_by_symbol),
+    cmocka_unit_test (own_table),
+    cmocka_unit_test (info_by_scan),
     cmocka_unit_test (by_image),
     cmocka_unit_test (all_of_arm64),
     cmocka_unit_test (reasons),

@@ -2,7 +2,7 @@
  *
  * Members of a task, learned from a guest that says nothing of them.
  */
-#include "kernel/memory/kernel.h"
+#include "kernel/memory/kernel_impl.h"
 #include "tests/lib/fakemem.h"
 
 #define TASKS 24u
@@ -25,6 +25,7 @@ enum
   EXIT = 1004,
   PID = 1204,
   PARENT = 1232,
+  LEADER = 1304,
   NODE = 1400,
   NVCSW = 1600,
   COMM = 1836,
@@ -87,6 +88,7 @@ make_task (struct guest *g, bool arm, unsigned i)
   for (unsigned both = 0; both < 16; both += 8)
     fakemem_u64 (f, t + PARENT + both,
                  i < 3 ? INIT : g->task[thread ? 2 : 1]);
+  fakemem_u64 (f, t + LEADER, t);
   sig = i == 0 ? SIGNALS : fakemem_alloc (f, 128);
   fakemem_list (f, sig + 16);
   fakemem_list_add (f, sig + 16, t + NODE);
@@ -121,6 +123,7 @@ guest_new (struct guest *g, bool arm)
 static void
 guest_free (struct guest *g)
 {
+  kernel_learned_free_ (g->k.learned);
   space_free (g->k.space);
   mem_free (g->k.mem);
   fakemem_free (&g->f);

@@ -118,6 +118,12 @@ layouts (void **state)
     { .layout = PLACE, .n = 3000, .behind = true, .long_names = true },
     { .layout = PLACE, .n = 2999, .long_names = true },
     { .layout = BASE, .n = 1500, .text_only = true, .long_names = true },
+    { .layout = PLACE,
+      .n = 2001,
+      .behind = true,
+      .long_names = true,
+      .tight = true },
+    { .layout = PLACE, .n = 2003, .long_names = true, .tight = true },
   };
   static const char *const says[] = { "offsets from a base",
                                       "offsets from a base or zero",

@@ -178,6 +178,29 @@ test_deadlock (void **state)
   fakekernel_free (&b.f);
 }
 
+/* Of many readers only the last is known, who may have gone on long ago. */
+static void
+test_no_deadlock (void **state)
+{
+  struct bed b;
+  uint64_t t1, t2;
+
+  make (&b);
+  t1 = task (&b, 1, "one");
+  t2 = task (&b, 2, "two");
+  own (&b, b.rwsem + R_OWNER, t1, 1);
+  own (&b, b.mutex + M_OWNER, t2, 0);
+  waiter (&b, t1, "__mutex_lock_slowpath", b.mutex + M_WAITERS);
+  waiter (&b, t2, "rwsem_down_write_slowpath", b.rwsem + R_WAITERS);
+  look (&b);
+  assert_int_equal (fakekernel_count (&b.f, "\"row\":\"lock\""), 2);
+  assert_no_row (&b.f, "deadlock");
+  own (&b, b.rwsem + R_OWNER, t1, 0);
+  look (&b);
+  assert_row (&b.f, "\"row\":\"deadlock\"");
+  fakekernel_free (&b.f);
+}
+
 /* A task that waits for what it has itself. */
 static void
 test_itself (void **state)
@@ -282,6 +305,7 @@ main (void)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (test_mutex),       cmocka_unit_test (test_rwsem),
     cmocka_unit_test (test_semaphore),   cmocka_unit_test (test_deadlock),
+    cmocka_unit_test (test_no_deadlock),
     cmocka_unit_test (test_itself),      cmocka_unit_test (test_torn),
     cmocka_unit_test (test_ring_behind), cmocka_unit_test (test_not_waiting),
     cmocka_unit_test (test_nothing_known),

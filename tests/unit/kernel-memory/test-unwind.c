@@ -56,6 +56,7 @@ make (struct bed *b, int format)
     { "by_r10", { .type = ORC_CALL, .sp = ORC_R10, .sp_offset = 8 } },
     { "spin", { .type = ORC_CALL, .sp = ORC_SP, .sp_offset = 0 } },
     { "thread", { .type = ORC_END } },
+    { "behind", { .type = ORC_CALL, .sp = ORC_SP, .sp_offset = 16 } },
     { "unknown", { .type = ORC_UNKNOWN } },
   };
   struct fakerule rules[sizeof funcs / sizeof funcs[0]];
@@ -173,7 +174,8 @@ cpu_in (struct bed *b, const char *name, uint64_t sp)
 }
 
 /* An interrupt on a stack of its own, into a function that had called nobody:
- * the place is exact, also when it is a function's first byte. */
+ * the place is exact, also when it is a function's first byte, where the byte
+ * before has another rule. */
 static void
 test_interrupt (void **state)
 {
@@ -185,14 +187,14 @@ test_interrupt (void **state)
   irq = fakemem_alloc (&b.f.mem, FAKE_STACK);
   r = cpu_in (&b, "leaf", irq + 0x1000);
   put (&b, irq + 0x1008, func (&b, "irq") + 16);
-  put (&b, irq + 0x1010 + PT_IP, func (&b, "middle"));
+  put (&b, irq + 0x1010 + PT_IP, func (&b, "behind"));
   put (&b, irq + 0x1010 + PT_CS, 0x10);
   put (&b, irq + 0x1010 + PT_SP, b.hi - 256);
   put (&b, b.hi - 256 + 8, func (&b, "outer") + 8);
   put (&b, b.hi - 256 + 24, func (&b, "thread") + 8);
   walk_cpu (&b, &r);
   assert_int_equal (b.s.n, 5);
-  assert_int_equal (b.s.frames[2].pc, func (&b, "middle"));
+  assert_int_equal (b.s.frames[2].pc, func (&b, "behind"));
   assert_true (b.s.frames[2].exact && b.s.frames[2].interrupt);
   assert_false (b.s.frames[3].exact || b.s.frames[3].interrupt);
   assert_int_equal (b.s.frames[3].pc, func (&b, "outer") + 8);

@@ -7,6 +7,7 @@
 #include "kernel/memory/vmcoreinfo.h"
 
 #define MIB (1ULL << 20)
+#define SIZE (64 * MIB)
 
 static const char sample[] = "OSRELEASE=6.1.0-56-cloud-amd64\n"
                              "BUILD-ID=0123456789abcdef\n"
@@ -165,23 +166,24 @@ in_memory (void **state)
   struct mem *m;
   uint64_t at;
 
-  fakemem_new (&f, 16 * MIB);
+  fakemem_new (&f, SIZE);
   strcpy ((char *) f.bytes + MIB, sample);
   strcpy ((char *) f.bytes + 2 * MIB + 24, sample); /* the note's copy */
   strcpy ((char *) f.bytes + 3 * MIB, "OSRELEASE=junk");
-  strcpy ((char *) f.bytes + 5 * MIB, sample);
+  strcpy ((char *) f.bytes + 25 * MIB, sample);
   /* More than a page, as newer kernels have it. */
-  strcpy ((char *) f.bytes + 16 * MIB - 8192, sample);
-  memset (f.bytes + 16 * MIB - 8192 + sizeof sample - 1, '\n',
+  strcpy ((char *) f.bytes + SIZE - 8192, sample);
+  memset (f.bytes + SIZE - 8192 + sizeof sample - 1, '\n',
           4096 - sizeof sample + 1);
-  strcpy ((char *) f.bytes + 16 * MIB - 4096, "SYMBOL(far)=5\n");
+  strcpy ((char *) f.bytes + SIZE - 4096, "SYMBOL(far)=5\n");
   m = fakemem_open (&f);
   assert_false (vmcoreinfo_scan (m, tell, &found));
   assert_int_equal (found.n, 3);
+  /* From both ends. */
   assert_int_equal (found.at[0], MIB);
-  assert_int_equal (found.at[1], 5 * MIB);
-  assert_int_equal (found.at[2], 16 * MIB - 8192);
-  v = vmcoreinfo_read (m, found.at[2]);
+  assert_int_equal (found.at[1], SIZE - 8192);
+  assert_int_equal (found.at[2], 25 * MIB);
+  v = vmcoreinfo_read (m, found.at[1]);
   assert_non_null (v);
   assert_true (vmcoreinfo_symbol (v, "far", &at));
   vmcoreinfo_free (v);

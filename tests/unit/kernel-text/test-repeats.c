@@ -219,6 +219,42 @@ by_arrival (void **state)
   bed_close (b);
 }
 
+/* A few lines of one attempt are one event, and each attempt has one. */
+static void
+attempts_to_boot (void **state)
+{
+  struct bed *b = *state;
+
+  bed_open (b);
+  bed_feed (b,
+            "SeaBIOS (version 1.16.2-toy)\n\nBooting from ROM...\n"
+            "iPXE (PCI 00:04.0) starting execution...ok\n"
+            "tftp://10.9.8.7/toys.ipxe... Connection timed out "
+            "(http://ipxe.org/4c0a6092)\n"
+            "Could not boot image: Connection timed out "
+            "(http://ipxe.org/4c0a6092)\nNo more network devices\n",
+            1000);
+  assert_int_equal (b->nevents, 1);
+  assert_string_equal (b->events[0].kind, "netboot_failed");
+  bed_feed (b, "No more network devices\n", 2000);
+  assert_int_equal (b->nevents, 1);
+  bed_feed (b,
+            "\nBooting from ROM...\n"
+            "iPXE (PCI 00:05.0) starting execution...ok\n"
+            "No more network devices\n"
+            "Nothing to boot: No such file or directory "
+            "(http://ipxe.org/2d03e13b)\n",
+            3000);
+  assert_int_equal (b->nevents, 2);
+  bed_feed (b,
+            ">>Start PXE over IPv6.\n  PXE-E16: No valid offer received.\n"
+            "  PXE-E18: Server response timeout.\n",
+            4000);
+  assert_int_equal (b->nevents, 3);
+  assert_int_equal (b->nsuspects, 3);
+  bed_close (b);
+}
+
 #define STALL(s, f)                                                            \
   s "rcu: INFO: rcu_sched self-detected stall on CPU\n" s                      \
     "rcu: \t0-....: (8403 ticks this GP) idle=da6/1/0x40000002\n" s            \
@@ -361,21 +397,14 @@ main (void)
 {
 #define R(f) cmocka_unit_test_setup_teardown (f, bed_setup, bed_teardown)
   const struct CMUnitTest tests[] = {
-    R (one_kill),
-    R (old_kill),
-    R (only_why),
-    R (sacrificed_child),
-    R (two_kills),
-    R (barking),
-    R (news),
-    R (by_arrival),
-    R (over_and_over),
-    R (stalls),
-    R (warnings),
-    R (faults),
-    R (hung_class),
-    R (corrupted),
-    R (stall_without_stack),
+    R (one_kill),      R (old_kill),
+    R (only_why),      R (sacrificed_child),
+    R (two_kills),     R (barking),
+    R (news),          R (by_arrival),
+    R (over_and_over), R (attempts_to_boot),
+    R (stalls),        R (warnings),
+    R (faults),        R (hung_class),
+    R (corrupted),     R (stall_without_stack),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);

@@ -50,6 +50,7 @@ struct world
   struct incident_sink sink;
   struct scenario uptime, tcp;
   struct asked puts[MAX], packs[MAX];
+  struct incident last_put;
   unsigned nputs, npacks;
   struct json_object *head; /* of the last pack */
   struct diagnosis *running[MAX];
@@ -68,6 +69,7 @@ static inline void
 sink_put (struct incident_sink *self, const struct incident *inc,
           incident_done_fn *done, void *arg)
 {
+  world->last_put = *inc;
   if (!done)
     return;
   assert_true (world->nputs < MAX);
@@ -176,6 +178,16 @@ diagnosis_start (struct daemon *d, const struct guest *g,
   snprintf (dg->sentence, sizeof dg->sentence, "%s", cause->sentence);
   *ret = dg;
   return 0;
+}
+
+void
+diagnosis_retell (struct diagnosis *dg, const struct cause *cause,
+                  const struct diagnosis_step *steps, unsigned nsteps)
+{
+  dg->nsteps = nsteps;
+  snprintf (dg->scenario, sizeof dg->scenario, "%s", cause->scenario);
+  snprintf (dg->code, sizeof dg->code, "%s", cause->code);
+  snprintf (dg->sentence, sizeof dg->sentence, "%s", cause->sentence);
 }
 
 void

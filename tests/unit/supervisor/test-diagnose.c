@@ -429,6 +429,37 @@ too_many_are_counted (void **state)
   assert_non_null (fact_latest (w->d.facts, A, "guest.intent"));
 }
 
+/* ---- somebody else tells of it, too ---- */
+
+static void
+goes_on_for_another_cause (void **state)
+{
+  static const struct cause text
+      = { BY_KERNEL, CODE_KERNEL_EVENT, "its console says: x" };
+  static const struct cause check = { "uptime", "silent", "It is silent." };
+  static const struct diagnosis_step more[]
+      = { { .collector = "greets-once" }, { .collector = "answers-twice" } };
+  struct diagnosis_step *few = calloc (1, sizeof *few);
+  struct world *w = *state;
+
+  few->collector = "greets-once";
+  house_says (w, "kernel.class", "soft-lockup");
+  assert_int_equal (diagnosis_start (&w->d, w->guest, &text, few, 1, &ops, w,
+                                     &w->dg, NULL),
+                    0);
+  assert_int_equal (loop_round (w->d.loop, 0, NULL), 0);
+  diagnosis_retell (w->dg, &check, more, 2);
+  free (few); /* nobody looks at it any more */
+  UNTIL_LOOP (w->d.loop, w->done);
+  assert_int_equal (json_object_array_length (
+                        json_object_object_get (w->head, "collectors")),
+                    2);
+  assert_non_null (told (w, "vmm.monitor", 2));
+  /* By its text it would be a soft lockup. */
+  assert_string_equal (w->verdict.class_, "unknown");
+  assert_non_null (strstr (w->verdict.sentence, "It is silent."));
+}
+
 /* ---- files ---- */
 
 /* What was brought by somebody who does not come back is there at once, and
@@ -502,6 +533,7 @@ main (void)
     T (what_was_known_gives_way),
     T (known_from_its_begin),
     T (too_many_are_counted),
+    T (goes_on_for_another_cause),
     T (what_is_stuck_keeps_what_it_brought),
     T (what_is_too_much_is_cut),
   };

@@ -192,6 +192,95 @@ one_panic_is_told_once (void **state)
   packed (w, NULL);
 }
 
+/* The event comes a moment later: what the text was worth is begun already. */
+static void
+an_event_joins_what_text_began (void **state)
+{
+  struct world *w = *state;
+  struct active *a;
+
+  says (w, A, 7, "kernel.trouble.panic", PANIC);
+  a = newest (w);
+  on_disk (w, NULL);
+  on_disk (w, NULL);
+  assert_int_equal (a->life, LIFE_COLLECTING);
+  registry_event (w->d.registry, "rundir", HOST, A, GUEST_EVENT_PANIC, "");
+  assert_int_equal (w->d.incidents->count, 1);
+  assert_int_equal (w->nrunning, 1);
+  assert_int_equal (a->life, LIFE_COLLECTING);
+  assert_int_equal (a->stand, STAND_FIRM);
+  assert_true (told_as_hung (w, A));
+  /* Judged by what is known now, on disk, and for the next daemon. */
+  assert_string_equal (w->running[0]->code, CODE_VMM_EVENT);
+  assert_int_equal (w->running[0]->nsteps, 4); /* of "quick" */
+  assert_string_equal (w->last_put.code, CODE_VMM_EVENT);
+  assert_string_equal (w->last_put.playbook, "quick");
+  assert_non_null (strstr (w->standing, CODE_VMM_EVENT));
+  /* And the text once more, as its report ends. */
+  says (w, A, 7, "kernel.trouble.panic", PANIC " in f");
+  verdict (w, "kernel-panic", "high");
+  packed (w, NULL);
+  assert_int_equal (w->d.incidents->count, 1);
+  assert_string_equal (a->inc.verdict.confidence, "high");
+  assert_int_equal (w->nputs, 0);
+}
+
+static void
+text_joins_what_an_event_began (void **state)
+{
+  struct world *w = *state;
+  struct active *a;
+
+  registry_event (w->d.registry, "rundir", HOST, A, GUEST_EVENT_PANIC, "");
+  a = newest (w);
+  says (w, A, 7, "kernel.trouble.panic", PANIC);
+  on_disk (w, NULL);
+  on_disk (w, NULL);
+  says (w, A, 7, "kernel.trouble.panic", PANIC);
+  assert_string_equal (w->running[0]->code, CODE_VMM_EVENT);
+  verdict (w, "kernel-panic", "high");
+  packed (w, NULL);
+  says (w, A, 7, "kernel.trouble.panic", PANIC " in f");
+  assert_int_equal (w->d.incidents->count, 1);
+  assert_int_equal (a->stand, STAND_FIRM);
+  assert_int_equal (w->nputs, 0);
+}
+
+/* What its playbook has more is done behind what was begun for the text. */
+static void
+a_failed_check_joins_what_text_began (void **state)
+{
+  struct world *w = *state;
+  struct active *a;
+
+  says (w, A, 7, "kernel.trouble.soft_lockup", "BUG: soft lockup");
+  a = newest (w);
+  on_disk (w, NULL);
+  on_disk (w, NULL);
+  assert_int_equal (w->running[0]->nsteps, 4);
+  fails (w, A);
+  assert_int_equal (w->d.incidents->count, 1);
+  assert_int_equal (w->nrunning, 1);
+  assert_int_equal (w->running[0]->nsteps, 6); /* of "standard" */
+  assert_string_equal (w->running[0]->code, "silent");
+  assert_string_equal (a->inc.playbook, "standard");
+  assert_true (told_as_hung (w, A));
+  verdict (w, "soft-lockup", "medium");
+  packed (w, NULL);
+  /* A check that may ask for less takes nothing away. */
+  says (w, B, 8, "kernel.trouble.soft_lockup", "BUG: soft lockup");
+  on_disk (w, NULL);
+  on_disk (w, NULL);
+  w->tcp.playbook = (char *) "no-touch";
+  outcome (w, B, &w->tcp, OUTCOME_FAILED, "timeout", HEALTH_BECAME_FAILED);
+  assert_int_equal (w->running[0]->nsteps, 4);
+  assert_string_equal (w->running[0]->code, "timeout");
+  assert_string_equal (newest (w)->inc.playbook, "quick");
+  assert_int_equal (w->d.incidents->count, 2);
+  verdict (w, "soft-lockup", "medium");
+  packed (w, NULL);
+}
+
 static void
 text_that_is_no_suspicion (void **state)
 {
@@ -394,6 +483,9 @@ main (void)
     WITH (up, a_second_vantage_point_makes_it_firm),
     WITH (up, a_failed_check_outdoes_text),
     WITH (up, one_panic_is_told_once),
+    WITH (up, an_event_joins_what_text_began),
+    WITH (up, text_joins_what_an_event_began),
+    WITH (up, a_failed_check_joins_what_text_began),
     WITH (up, text_that_is_no_suspicion),
     WITH (up, another_life_ends_it),
     WITH (up, text_alone_ends_no_hang),

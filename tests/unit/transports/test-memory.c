@@ -357,6 +357,21 @@ asks_the_monitor (void **state)
   assert_int_equal (memory_mtree_parse ("unknown", 7, said, 2, NULL), -EBADMSG);
 }
 
+static void
+trims_registers (void **state)
+{
+  char x86[] = "\r\nCPU#0\r\nRAX=1 RBX=2\r\nDR6=0\r\nFCW=037f FSW=0000\r\n"
+               "XMM00=4b4559\r\nXMM15=1\r\nCPU#1\r\nRIP=5\r\nYMM0=1";
+  char arm[] = " PC=ffff X00=1\nPSTATE=60 -ZC- EL1h\nQ00=1:2 Q01=3:4\n"
+               "P00=1\nZ00=4\nX29=1\n";
+
+  x86[memory_registers_trim (x86, strlen (x86))] = '\0';
+  assert_string_equal (x86, "\r\nCPU#0\r\nRAX=1 RBX=2\r\nCPU#1\r\nRIP=5\r\n");
+  arm[memory_registers_trim (arm, strlen (arm))] = '\0';
+  assert_string_equal (arm, " PC=ffff X00=1\nPSTATE=60 -ZC- EL1h\nX29=1\n");
+  assert_int_equal (memory_registers_trim (arm, 0), 0);
+}
+
 int
 main (void)
 {
@@ -370,6 +385,7 @@ main (void)
     cmocka_unit_test (says_when_it_cannot_be_told),
     cmocka_unit_test (finds_files),
     cmocka_unit_test (asks_the_monitor),
+    cmocka_unit_test (trims_registers),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);

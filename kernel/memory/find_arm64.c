@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Where an arm64 kernel is when it wrote down nothing: by its banner.
+ *
+ * The header that an image begins with does not help: its memory is given
+ * away.  The kernel's own top table lies in the image, not far from the
+ * banner.  Which page that is, is found by following each one that looks like
+ * a table down to a mapping of the banner.  There are two of those, of the
+ * image and of all memory: the higher one is the image's since 5.4.
+ */
+#include "kernel/memory/find_impl.h"
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "kernel/memory/mem_impl.h"
+#include "kernel/memory/space_impl.h"
+
+#include <elf.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define VALID 1ULL
+#define TABLE 2ULL
+#define TABLE_ZERO 0xbfcULL   /* of a table's entry; x86-64 has flags there */
+#define ACCESSED (1ULL << 10) /* the kernel's own mappings always are */
+#define READ_ONLY (1ULL << 7) /* so are its constants; a log of it is not */
+#define ADDRESS 0x0000fffffffff000ULL
+#define CHUNK (256u << 10)
+#define BANNER_MAX 256u
+#define TABLE_MAX (64u << 10)
+#define MAX_BANNERS 16
+#define MAX_ROOTS 256        /* pages that may be one, around a banner */
+#define MAX_BYTES (4u << 20) /* of tables that all of them lead to */
+#define HEAD 64 /* enough to know most pages for what they are not */
+#define NEAR (64ULL << 20)
+#define STEP (2ULL << 20) /* images begin at multiples of it */
+
+struct hunt
+{
+  struct kernel *k;
+  uint64_t banner; /* its page, physical */
+  unsigned shift, bits, levels;
+  unsigned char *tables[4]; /* one of each level */
+  unsigned visited, roots, banners;
+};
+
+static void
+hunt_clear (struct hunt *h)
+{
+  for (size_t i = 0; i < ARRAY_LEN (h->tables); i++)
+    free (h->tables[i]);
+}
+
+static uint64_t
+entry_of (const unsigned char *table, size_t i)
+{
+  uint64_t v;
+
+  memcpy (&v, table + i * 8, sizeof v);
+  return v;
+}
+
+/* MEM_NONE: not one of pages of that size. */
+static uint64_t
+address_of (const struct hunt *h, uint64_t entry)
+{
+  uint64_t at = entry & ADDRESS;
+
+  return at & ((1ULL << h->shift) - 1) ? MEM_NONE : at;
+}
+
+/* ---- down from a top table ---- */
+
+/* Back to where the mapping that the banner is in begins. */
+static uint64_t
+image_begin (struct space *s, uint64_t va)
+{
+  uint64_t at = va & ~(STEP - 1);
+  struct space_walk w;
+
+  while (va - at < FIND_IMAGE_MAX && space_walk_ (s, at - 1, &w) == 0
+         && w.mapped)
+    at -= STEP;
+  return at;
+}
+
+/* An image is in one piece; where it is not, its tables were taken for those
+ * of smaller pages. */
+static bool
+in_one_piece (struct space *s, uint64_t va)
+{
+  uint64_t pa, run, next;
+  unsigned alike = 0;
+
+  if (space_translate (s, va, &pa, &run) < 0)
+    return false;
+  for (uint64_t back = MEM_PAGE; back < STEP; back *= 2)
+    if (space_translate (s, va - back, &next, &run) == 0)
+      {
+        if (next != pa - back)
+          return false;
+        alike++;
+      }
+  return alike > 0;
+}
+
+/* 1: what the tables say has that banner. */
+static int
+try_mapping (struct hunt *h, uint64_t root, uint64_t va)
+{
+  struct space_def def = {
+    .arch = ARCH_ARM64, .root = root, .page_shift = h->shift, .va_bits = h->bits
+  };
+  struct space *s;
+  uint64_t begin, end;
+  bool fits;
+
+  if (space_new (h->k->mem, &def, &s, NULL) < 0)
+    return 0;
+  fits = in_one_piece (s, va);
+  begin = image_begin (s, va);
+  space_free (s);
+  if (!fits)
+    return 0;
+  end = begin + FIND_IMAGE_MAX;
+  return find_in_space_ (h->k, &def, begin, end > begin ? end : UINT64_MAX,
+                         "image");
+}
+
+static int descend (struct hunt *h, uint64_t root, uint64_t table,
+                    unsigned level, uint64_t va);
+
+static int
+follow (struct hunt *h, uint64_t root, uint64_t entry, unsigned level,
+        uint64_t va)
+{
+  unsigned shift = h->shift + (h->shift - 3) * (level - 1);
+  uint64_t pa = address_of (h, entry);
+
+  if (!(entry & VALID) || pa == MEM_NONE)
+    return 0;
+  if (level > 1 && (entry & TABLE))
+    return mem_has (h->k->mem, pa, 1ULL << h->shift)
+               ? descend (h, root, pa, level - 1, va)
+               : 0;
+  if (!(entry & ACCESSED) || !(entry & READ_ONLY)
+      || h->banner - pa >= 1ULL << shift)
+    return 0;
+  return try_mapping (h, root, va + (h->banner - pa));
+}
+
+static int
+descend (struct hunt *h, uint64_t root, uint64_t table, unsigned level,
+         uint64_t va)
+{
+  unsigned shift = h->shift + (h->shift - 3) * (level - 1);
+  /* Not by its address: a table may lead back to the top. */
+  unsigned wide = level == h->levels ? h->bits - shift : h->shift - 3;
+  unsigned char *entries = h->tables[level - 1];
+  int e;
+
+  if (h->visited > MAX_BYTES)
+    return 0;
+  h->visited += 8u << wide;
+  e = mem_read (h->k->mem, table, entries, (size_t) 8 << wide, NULL);
+  for (size_t i = (size_t) 1 << wide; e == 0 && i-- > 0;)
+    e = follow (h, root, entry_of (entries, i), level,
+                va + ((uint64_t) i << shift));
+  return e == -EFAULT ? 0 : e;
+}
+
+/* ---- which page it may be ---- */
+
+/* Nothing but tables and blocks of memory that there is, or nothing. */
+static bool
+may_be_table (struct hunt *h, const unsigned char *page, size_t n)
+{
+  for (size_t i = 0; i < n; i++)
+    {
+      uint64_t entry = entry_of (page, i);
+
+      if (entry == 0)
+        continue;
+      if (!(entry & VALID) || ((entry & TABLE) && (entry & TABLE_ZERO))
+          || !mem_has (h->k->mem, address_of (h, entry), 8))
+        return false;
+    }
+  return true;
+}
+
+static bool
+is_zero (const unsigned char *page, size_t n)
+{
+  return entry_of (page, 0) == 0 && memcmp (page, page + 8, n * 8 - 8) == 0;
+}
+
+/* 1 = read, and it may be one. */
+static int
+read_root (struct hunt *h, uint64_t pa, unsigned char *page, size_t n)
+{
+  size_t head = n < HEAD / 8 ? n : HEAD / 8;
+  int e = mem_peek_ (h->k->mem, pa, page, head * 8);
+
+  if (e < 0)
+    return e == -EFAULT || e == -EIO ? 0 : e;
+  if (!may_be_table (h, page, head))
+    return 0;
+  e = mem_peek_ (h->k->mem, pa, page, n * 8);
+  if (e < 0)
+    return e == -EFAULT || e == -EIO ? 0 : e;
+  return may_be_table (h, page, n);
+}
+
+static int
+search_roots (struct hunt *h)
+{
+  const uint64_t step = 1ULL << h->shift;
+  unsigned per = h->shift - 3;
+  size_t n;
+  unsigned char *page;
+  uint64_t pa = h->banner > NEAR ? h->banner - NEAR : 0, end;
+
+  h->levels = (h->bits - h->shift + per - 1) / per;
+  n = (size_t) 1 << (h->bits - (h->shift + per * (h->levels - 1)));
+  page = h->tables[h->levels - 1];
+  end = h->banner + NEAR;
+  h->roots = h->visited = 0;
+  for (pa &= ~(step - 1); pa < end && h->roots < MAX_ROOTS; pa += step)
+    {
+      int e = read_root (h, pa, page, n);
+
+      if (e < 0)
+        return e;
+      if (e == 0 || is_zero (page, n))
+        continue;
+      h->roots++;
+      e = descend (h, pa, pa, h->levels, UINT64_MAX << h->bits);
+      if (e != 0)
+        return e;
+    }
+  return 0;
+}
+
+/* The sizes of pages and addresses that kernels are built with; the larger
+ * first: a half of it looks like the whole of the smaller. */
+static int
+try_banner (struct hunt *h, uint64_t gpa)
+{
+  static const struct
+  {
+    unsigned shift, bits;
+  } kinds[] = { { 12, 48 }, { 12, 39 }, { 16, 48 }, { 16, 42 },
+                { 14, 48 }, { 14, 47 }, { 14, 36 } };
+
+  h->banner = gpa & ~(uint64_t) (MEM_PAGE - 1);
+  for (size_t i = 0; i < ARRAY_LEN (kinds); i++)
+    {
+      int e;
+
+      h->shift = kinds[i].shift;
+      h->bits = kinds[i].bits;
+      e = search_roots (h);
+      if (e != 0)
+        return e;
+    }
+  return 0;
+}
+
+/* ---- banners ---- */
+
+static int
+banners_in (struct hunt *h, const char *bytes, size_t n, uint64_t gpa)
+{
+  for (size_t at = 0; at < n; at += 8)
+    {
+      char release[65];
+      size_t len;
+      int e;
+
+      at += find_banner_in_ (bytes + at, n - at, false);
+      if (at >= n || !find_banner_is_ (bytes + at, n - at, release, &len))
+        continue;
+      e = try_banner (h, gpa + at);
+      if (e != 0)
+        return e;
+      if (++h->banners == MAX_BANNERS)
+        return -ENOENT;
+    }
+  return 0;
+}
+
+static int
+search_piece (struct hunt *h, char *chunk, uint64_t begin, uint64_t end)
+{
+  /* What is cut at a chunk's end is whole in the next one. */
+  for (uint64_t at = begin; at < end; at += CHUNK - BANNER_MAX)
+    {
+      size_t n = end - at < CHUNK ? (size_t) (end - at) : CHUNK;
+      int e = mem_read (h->k->mem, at, chunk, n, NULL);
+
+      if (e == 0)
+        e = banners_in (h, chunk, n, at);
+      if (e != 0 && e != -EFAULT && e != -EIO)
+        return e;
+      if (n < CHUNK)
+        break;
+    }
+  return 0;
+}
+
+int
+find_by_banner_ (struct kernel *k)
+{
+  CLEANUP (hunt_clear) struct hunt h = { .k = k };
+  CLEANUP_FREE char *chunk = malloc (CHUNK);
+  uint64_t at = 0, len;
+  int e = 0;
+
+  /* All of the memory is read: only where it may help. */
+  if ((k->ncpus > 0 && k->cpus[0].arch == ARCH_X86_64)
+      || k->mem->machine == EM_X86_64)
+    return 0;
+  for (size_t i = 0; i < ARRAY_LEN (h.tables); i++)
+    {
+      h.tables[i] = malloc (TABLE_MAX);
+      if (!h.tables[i])
+        return -ENOMEM;
+    }
+  if (!chunk)
+    return -ENOMEM;
+  while (e == 0 && (at = mem_next (k->mem, at, &len)) != MEM_NONE)
+    {
+      e = search_piece (&h, chunk, (at + 7) & ~7ULL, at + len);
+      at += len;
+    }
+  return e == -ENOENT ? 0 : e;
+}
