@@ -96,7 +96,7 @@ test_requests (void **state)
   look (&b, first, 3);
   look (&b, then, 2);
   assert_int_equal (fakekernel_count (&b.f, "\"what\":\"request\""), 1);
-  assert_row (&b.f, "\"disk\":\"vda\\u001b\"");
+  assert_row (&b.f, "\"disk\":\"vda\\\\e\"");
   assert_row (&b.f, "\"same\":1,\"answered\":2,\"begun\":1");
   look (&b, NULL, 0);
   assert_row (&b.f, "\"same\":0,\"answered\":2,\"begun\":0");
