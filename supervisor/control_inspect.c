@@ -425,7 +425,8 @@ start (struct inspect *i, struct inspect_job *j, struct error *err)
   struct job_spec spec = {
     .name = "inspect",
     .guest = j->guest->inc.uuid,
-    .lane = "memory",
+    /* Whoever looks once is not refused because somebody watches. */
+    .lane = j->watch ? "memory watch" : "memory",
     .timeout_ms = INSPECT_MS + (j->twice ? j->apart_ms : 0),
     .run = inspect_job_run,
     .done = inspect_done,

@@ -8,8 +8,14 @@
  *
  * The table is a stranger's: every entry of it is checked before the first
  * read, and what is read is only compared, never followed.  It is good for one
- * boot of one process: when `canary_ok` is false another kernel is there, or
- * none yet, and a parser has to look again.
+ * boot of one process: when `canary_ok` is false another kernel is there, and
+ * a parser has to look again.
+ *
+ * A reset does not clear memory: until the next kernel has come to where the
+ * canary is, all stands still and the canary is the old one (16 s on a guest
+ * under software emulation on a busy host).  Of a guest that was at work when
+ * it was reset that looks like a death: whoever acts on `dead` makes sure that
+ * there was no RESET event, and looks again.
  */
 #ifndef HANGDOG_TRANSPORTS_MEMORY_BEAT_H
 #define HANGDOG_TRANSPORTS_MEMORY_BEAT_H

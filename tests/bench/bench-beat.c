@@ -2,7 +2,9 @@
  *
  * bench-beat core LIBEXEC CORE GUESTS BEATS - so many fake guests, each a
  *     memory file with the pages that a heartbeat reads of that core
- * bench-beat pid LIBEXEC PID BEATS - the guest of that QEMU
+ * bench-beat pid LIBEXEC PID BEATS - the guest of that QEMU, which is stopped
+ *     for a moment
+ * bench-beat follow LIBEXEC PID BEATS APART_MS - what is said of it
  *
  * CPU time by the scheduler's own account (/proc/self/schedstat), in
  * nanoseconds.  One line of NAME=VALUE.
@@ -233,52 +235,109 @@ growth (int pid, struct beat_table *t, int fd, unsigned beats)
   return after - before;
 }
 
+struct live
+{
+  struct guest *g;
+  struct memory m;
+  struct beat_table *t;
+};
+
 static int
-real (const char *libexec, int pid, unsigned beats)
+open_live (const char *libexec, int pid, struct live *l)
 {
   struct transport_env env = { .opener = opener_local () };
-  struct guest *g = guest_new ();
-  struct memory m = { .fd = -1, .pagemap = -1 };
-  struct error err = ERROR_INIT;
   static unsigned char table[BEAT_MAX_TABLE];
-  struct beat_table *t = NULL;
-  struct beat a, b;
-  struct beat_verdict v;
-  uint64_t began, took;
+  struct error err = ERROR_INIT;
   size_t len = 0;
   int inputs[2];
 
-  g->inc.pid = pid;
-  if (proc_start_time (pid, &g->inc.start_time, &err) < 0
-      || memory_open (&env, g, clock_ms () + TABLE_MS, &m, &err) < 0)
+  *l = (struct live){ .g = guest_new () };
+  l->g->inc.pid = pid;
+  if (proc_start_time (pid, &l->g->inc.start_time, &err) < 0
+      || memory_open (&env, l->g, clock_ms () + TABLE_MS, &l->m, &err) < 0)
     return die ("its memory", &err);
-  CLEANUP_JSON struct json_object *where = where_of (&m);
-  inputs[0] = m.fd;
-  inputs[1] = m.pagemap;
-  if (get_table (libexec, where, inputs, m.pagemap >= 0 ? 2 : 1, table, &len,
+  CLEANUP_JSON struct json_object *where = where_of (&l->m);
+  inputs[0] = l->m.fd;
+  inputs[1] = l->m.pagemap;
+  if (get_table (libexec, where, inputs, l->m.pagemap >= 0 ? 2 : 1, table, &len,
                  &err)
           < 0
-      || beat_table_new (table, len, &m.map, m.pagemap, &t, &err) < 0
-      || beat_read (t, m.fd, &a, &err) < 0)
+      || beat_table_new (table, len, &l->m.map, l->m.pagemap, &l->t, &err) < 0)
     return die ("its heartbeat", &err);
+  return 0;
+}
+
+static void
+close_live (struct live *l)
+{
+  beat_table_free (l->t);
+  memory_done (&l->m);
+  guest_unref (l->g);
+}
+
+static void
+print_verdict (const struct beat *a, const struct beat *b)
+{
+  struct beat_verdict v;
+
+  beat_compare (a, b, NULL, &v);
+  printf ("vcpu=%s ticks=%s scheduler=%s canary=%s rebooted=%d\n",
+          beat_state_names[v.vcpu.state], beat_state_names[v.ticks.state],
+          beat_state_names[v.scheduler.state], b->canary_ok ? "ok" : "differs",
+          v.rebooted);
+  fprintf (stderr, "vcpu: %s\nticks: %s\nscheduler: %s\n", v.vcpu.why,
+           v.ticks.why, v.scheduler.why);
+  fflush (stdout);
+}
+
+static int
+real (const char *libexec, int pid, unsigned beats)
+{
+  struct error err = ERROR_INIT;
+  struct beat a, b;
+  uint64_t began, took;
+  struct live l;
+
+  if (open_live (libexec, pid, &l))
+    return 1;
+  if (beat_read (l.t, l.m.fd, &a, &err) < 0)
+    return die ("a beat", &err);
   began = cpu_ns ();
-  if (beat_all (&t, &m.fd, 1, beats))
+  if (beat_all (&l.t, &l.m.fd, 1, beats))
     return 1;
   took = cpu_ns () - began;
   usleep (3000000);
-  if (beat_read (t, m.fd, &b, &err) < 0)
+  if (beat_read (l.t, l.m.fd, &b, &err) < 0)
     return die ("the second beat", &err);
-  beat_compare (&a, &b, NULL, &v);
-  printf ("by=%s ns=%" PRIu64 " reads=%u bytes=%zu growth_kib=%ld vcpu=%s "
-          "ticks=%s scheduler=%s canary=%s\n",
-          m.map.file ? "file" : "process", took / beats, beat_table_reads (t),
-          beat_table_bytes (t), growth (pid, t, m.fd, beats),
-          beat_state_names[v.vcpu.state], beat_state_names[v.ticks.state],
-          beat_state_names[v.scheduler.state], b.canary_ok ? "ok" : "differs");
-  fprintf (stderr, "vcpu: %s\nticks: %s\nscheduler: %s\n", v.vcpu.why,
-           v.ticks.why, v.scheduler.why);
-  memory_done (&m);
-  guest_unref (g);
+  printf ("by=%s ns=%" PRIu64 " reads=%u bytes=%zu growth_kib=%ld ",
+          l.m.map.file ? "file" : "process", took / beats,
+          beat_table_reads (l.t), beat_table_bytes (l.t),
+          growth (pid, l.t, l.m.fd, beats));
+  print_verdict (&a, &b);
+  close_live (&l);
+  return 0;
+}
+
+/* What each beat says, compared with the one before. */
+static int
+follow (const char *libexec, int pid, unsigned n, unsigned apart_ms)
+{
+  struct error err = ERROR_INIT;
+  struct beat a, b;
+  struct live l;
+
+  if (open_live (libexec, pid, &l))
+    return 1;
+  if (beat_read (l.t, l.m.fd, &a, &err) < 0)
+    return die ("a beat", &err);
+  for (unsigned i = 0; i < n; i++, a = b)
+    {
+      usleep (apart_ms * 1000);
+      if (beat_read (l.t, l.m.fd, &b, &err) < 0)
+        return die ("a beat", &err);
+      print_verdict (&a, &b);
+    }
+  close_live (&l);
   return 0;
 }
 
@@ -292,7 +351,11 @@ main (int argc, char **argv)
   if (argc == 5 && strcmp (argv[1], "pid") == 0 && atoi (argv[3]) > 1
       && atoi (argv[4]) > 0)
     return real (argv[2], atoi (argv[3]), (unsigned) atoi (argv[4]));
+  if (argc == 6 && strcmp (argv[1], "follow") == 0 && atoi (argv[3]) > 1
+      && atoi (argv[4]) > 0 && atoi (argv[5]) > 0)
+    return follow (argv[2], atoi (argv[3]), (unsigned) atoi (argv[4]),
+                   (unsigned) atoi (argv[5]));
   fprintf (stderr, "bench-beat: core LIBEXEC CORE GUESTS BEATS | pid LIBEXEC "
-                   "PID BEATS\n");
+                   "PID BEATS | follow LIBEXEC PID BEATS APART_MS\n");
   return 2;
 }

@@ -73,6 +73,10 @@ kill -CONT "$(lab_pid "guest.$one")"
 jq -e -s 'any(.row == "guest" and .registers == false and .registers_why != null)' "$work/rows" >/dev/null ||
     fail "it does not say why there are no registers: $(head -n 1 "$work/rows")"
 
+# ---- its heartbeat ----
+"$build/tests/bench/bench-beat" follow "$build" "$(lab_pid "guest.$one")" 1 5000 >"$work/text" 2>&1
+says "$work/text" '^vcpu=alive ticks=alive scheduler=alive canary=ok rebooted=0'
+
 # ---- two looks, and many with one parser ----
 hd inspect "$one" --samples 2 --apart 2s --json >"$work/rows" || [ $? = 5 ] || fail "two looks: exit code $?"
 jq -e -s 'map(select(.row == "moved" and .what == "cpu")) | length == 2' "$work/rows" >/dev/null || fail "two CPUs should be compared"
@@ -95,6 +99,8 @@ says "$work/text" '^vCPU [01].*zoo_irqoff.*interrupts OFF'
 says "$work/text" '^ RIP: zoo_.* \[zoo\]'
 says "$work/text" 'zoo_irqoff'
 
+"$build/tests/bench/bench-beat" follow "$build" "$(lab_pid "guest.$one")" 1 3000 >"$work/text" 2>&1
+says "$work/text" '^vcpu=unknown ticks=dead scheduler=dead canary=ok rebooted=0'
 hd inspect "$one" --samples 2 --apart 3s cpus system >"$work/text" || [ $? = 5 ] || fail "two looks at the dead one: exit code $?"
 says "$work/text" '^moved in .*: cpu 0: 0 switches, its clock STANDS'
 says "$work/text" '^moved in .*: cpu 1: 0 switches, its clock STANDS'

@@ -298,6 +298,26 @@ test_bad (void **state)
     }
 }
 
+/* Memory that ends within a page: what hangs over its end is not the guest's,
+ * though it is in the same page of QEMU. */
+static void
+test_over_the_end (void **state)
+{
+  for (unsigned over = 0; over < 8; over++)
+    {
+      struct beat_table *t = NULL;
+      struct bed b;
+
+      bed_new (&b);
+      fill (&b);
+      b.map.ranges[0].len = MiB - 100;
+      entry (&b, BEAT_BASE, 0, LOW + MiB - 108 + over, 0, 8, 8);
+      assert_int_equal (load (&b, &t), over ? -ERANGE : 0);
+      beat_table_free (t);
+      bed_free (&b);
+    }
+}
+
 static void
 test_no_table (void **state)
 {
@@ -464,6 +484,7 @@ test_idle (void **state)
   scene_new (&s, 5000);
   expect (&s, BEAT_UNKNOWN, BEAT_UNKNOWN, BEAT_UNKNOWN);
   s.vcpus.halted = BEAT_YES;
+  expect (&s, BEAT_UNKNOWN, BEAT_UNKNOWN, BEAT_UNKNOWN);
   s.vcpus.irqs_on = BEAT_YES;
   expect (&s, BEAT_ALIVE, BEAT_ALIVE, BEAT_ALIVE);
   s.vcpus.irqs_on = BEAT_NO;
@@ -574,6 +595,8 @@ test_says_nothing (void **state)
   struct scene s;
 
   scene_new (&s, 100);
+  s.b.ticks += 25;
+  s.b.cpu[0].switches++;
   expect (&s, BEAT_UNKNOWN, BEAT_UNKNOWN, BEAT_UNKNOWN);
   /* Time that goes backwards. */
   s.b.at_ms = 0;
@@ -621,6 +644,7 @@ main (void)
     cmocka_unit_test (test_reboot),
     cmocka_unit_test (test_short),
     cmocka_unit_test (test_bad),
+    cmocka_unit_test (test_over_the_end),
     cmocka_unit_test (test_no_table),
     cmocka_unit_test (test_too_many),
     cmocka_unit_test (test_spoilt),
