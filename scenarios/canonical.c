@@ -114,6 +114,21 @@ select_json (const struct scenario_select *sel)
   return out;
 }
 
+static void
+add_ssh (struct json_object *obj, const struct scenario_ssh *ssh)
+{
+  struct json_object *out;
+
+  if (!ssh->user)
+    return;
+  out = json_object_new_object ();
+  json_add_str (out, "user", ssh->user);
+  add_opt (out, "key", ssh->key);
+  add_opt (out, "password", ssh->password);
+  json_add_str (out, "host-keys", scenario_ssh_hosts[ssh->hosts]);
+  json_object_object_add (obj, "ssh", out);
+}
+
 static struct json_object *
 expect_json (const struct scenario_expect *ex)
 {
@@ -217,6 +232,7 @@ scenario_to_json (const struct scenario *s)
   add_opt (out, "console", s->console);
   add_opt (out, "command", s->command);
   add_opt (out, "address", s->address);
+  add_ssh (out, &s->ssh);
   add_send (out, s->send);
   if (s->kind != &kind_dialogue)
     {

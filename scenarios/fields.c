@@ -91,6 +91,25 @@ static const struct json_field step_fields[] = {
   { .name = NULL },
 };
 
+const char *const scenario_ssh_hosts[] = { "strict", "accept-new", NULL };
+
+static const struct json_field ssh_fields[] = {
+  { .name = "user", .kind = JSON_STRING, AT (scenario_ssh, user),
+    .required = true, .min = 1, .max = 64, .help = "to log in as" },
+  { .name = "key", .kind = JSON_STRING, AT (scenario_ssh, key), .min = 1,
+    .max = 63,
+    .help = "name of a private key in the folder ssh beside the "
+            "configuration" },
+  { .name = "password", .kind = JSON_STRING, AT (scenario_ssh, password),
+    .min = 1, .max = 63,
+    .help = "name of a file there that holds a password" },
+  { .name = "host-keys", .kind = JSON_ENUM, AT (scenario_ssh, hosts),
+    .names = scenario_ssh_hosts,
+    .help = "strict: only hosts in known_hosts there; accept-new: one never "
+            "seen is noted down; default strict" },
+  { .name = NULL },
+};
+
 static const struct json_field hours_fields[] = {
   { .name = "from", .kind = JSON_STRING, AT (scenario_hours, from),
     .required = true, .min = 5, .max = 5, .help = "HH:MM, local time" },
@@ -111,7 +130,7 @@ const struct json_field scenario_fields[] = {
     .help = "[A-Za-z0-9._-], unique on a host" },
   { .name = "kind", .kind = JSON_STRING, AT (scenario, kind_name),
     .required = true, .min = 1, .max = 32,
-    .help = "console-command, dialogue or tcp" },
+    .help = "console-command, dialogue, ssh-command or tcp" },
   { .name = "description", .kind = JSON_STRING, AT (scenario, description),
     .max = 1000, .min = 0, .help = "for people" },
   { .name = "select", .kind = JSON_OBJECT, AT (scenario, select),
@@ -156,10 +175,14 @@ const struct json_field scenario_fields[] = {
     .min = 1, .max = 31,
     .help = "which console; default the first that can be typed into" },
   { .name = "command", .kind = JSON_STRING, AT (scenario, command),
-    .min = 1, .max = 1024, .help = "console-command: one shell command" },
+    .min = 1, .max = 1024,
+    .help = "console-command, ssh-command: one shell command" },
   { .name = "address", .kind = JSON_STRING, AT (scenario, address),
     .min = 1, .max = 64,
-    .help = "tcp: \"IP:PORT\", or \"guest:PORT\" for the guest's own" },
+    .help = "tcp, ssh-command: \"IP:PORT\", or \"guest:PORT\" for the "
+            "guest's own" },
+  { .name = "ssh", .kind = JSON_OBJECT, AT (scenario, ssh),
+    .sub = ssh_fields, .help = "ssh-command: how to log in" },
   { .name = "send", .kind = JSON_STRING, AT (scenario, send), .min = 1,
     .max = 1024,
     .help = "tcp: sent after connecting, escapes as in a step" },

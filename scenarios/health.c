@@ -79,7 +79,8 @@ excused_for_long (struct health_state *st, const struct scenario *s,
 {
   static const char *const codes[]
       = { "booting", "bootloader", "console-flooded" };
-  static const char *const closed[] = { "login-prompt", "password-prompt" };
+  static const char *const closed[]
+      = { "login-prompt", "password-prompt", "auth-failed" };
 
   if (report->outcome != OUTCOME_NO_VERDICT)
     {
@@ -87,7 +88,8 @@ excused_for_long (struct health_state *st, const struct scenario *s,
       st->excused_told = false;
       return false;
     }
-  /* A check that never was well meets the prompt that it is not made for. */
+  /* A check that never was well meets the prompt that it is not made for, or
+   * has the wrong key. */
   if (!is_one_of (report, codes, ARRAY_LEN (codes))
       && !(st->health == HEALTH_WELL
            && is_one_of (report, closed, ARRAY_LEN (closed))))

@@ -259,3 +259,11 @@ judge_answer (const struct scenario_expect *ex, int64_t status,
   report_set (ret, OUTCOME_OK, "ok", "%s",
               report_quote (seen, sizeof seen, out, len));
 }
+
+void
+judge_command (const struct scenario_expect *expect, int64_t status,
+               const char *out, size_t len, struct outcome_report *ret)
+{
+  judge_answer (expect, status, out, len, ret);
+  ret->has_uptime = uptime_parse (out, len, &ret->uptime);
+}

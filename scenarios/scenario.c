@@ -299,12 +299,32 @@ scenario_check_uses (const struct scenario *s, const struct json_doc *doc,
     { USES_OUTPUT, s->expect.output != NULL, "expect.output" },
     { USES_OUTPUT, s->expect.not_output != NULL, "expect.not-output" },
     { USES_CONSOLE, s->console != NULL, "console" },
+    { USES_SSH, s->ssh.user != NULL, "ssh" },
   };
 
   for (size_t i = 0; i < ARRAY_LEN (all); i++)
     if (all[i].given && !(uses & all[i].use))
       return bad (&at, all[i].key, "a %s scenario has no use for it",
                   s->kind->name);
+  return 0;
+}
+
+int
+scenario_check_command (const struct scenario *s, const struct json_doc *doc,
+                        const char *path, const char *why_line,
+                        struct error *err)
+{
+  const struct place at = { doc, path, err };
+
+  if (!s->command)
+    return json_error_at (doc, path, err, "a %s scenario needs a \"command\"",
+                          s->kind->name);
+  for (const unsigned char *p = (const unsigned char *) s->command; *p; p++)
+    if (*p < 0x20 || *p == 0x7f)
+      return bad (&at, "command",
+                  "must be one line without control characters; use \";\" "
+                  "between commands, %s",
+                  why_line);
   return 0;
 }
 

@@ -99,6 +99,20 @@ struct scenario_hours
   char *days;      /* "mon,tue" or NULL = every day */
 };
 
+/* How to log in.  Secrets are names of files in a folder of the host's. */
+struct scenario_ssh
+{
+  char *user;
+  char *key, *password; /* one or both; NULL = none */
+  int hosts;            /* index into scenario_ssh_hosts */
+};
+enum scenario_hosts
+{
+  HOSTS_STRICT,
+  HOSTS_ACCEPT_NEW,
+};
+extern const char *const scenario_ssh_hosts[]; /* "strict", "accept-new" */
+
 struct scenario_kind;
 
 struct scenario
@@ -118,6 +132,7 @@ struct scenario
   char *console;  /* which console, NULL = the guest's first */
   char *command;
   char *address;  /* "IP:PORT", or "guest:PORT" for the guest's own */
+  struct scenario_ssh ssh;
   char *send;     /* unescaped, as in a step */
   struct scenario_expect expect;
   struct json_list steps;
@@ -183,6 +198,7 @@ struct scenario_kind
 
 extern const struct scenario_kind kind_console_command;
 extern const struct scenario_kind kind_dialogue;
+extern const struct scenario_kind kind_ssh_command;
 extern const struct scenario_kind kind_tcp;
 extern const struct scenario_kind *const scenario_kinds[]; /* ends with NULL */
 const struct scenario_kind *scenario_kind_find (const char *name);

@@ -27,9 +27,26 @@ enum scenario_uses
   USES_STATUS = 1 << 4,
   USES_OUTPUT = 1 << 5, /* output, not-output, compare */
   USES_CONSOLE = 1 << 6,
+  USES_SSH = 1 << 7,
 };
 int scenario_check_uses (const struct scenario *s, const struct json_doc *doc,
                          const char *path, unsigned uses, struct error *err);
+
+/* `command` is there, and is one line.  why_line ends the sentence for one
+ * that is not: "must be one line without control characters; ...". */
+int scenario_check_command (const struct scenario *s,
+                            const struct json_doc *doc, const char *path,
+                            const char *why_line, struct error *err);
+
+/* `address` is there and can be one. */
+int scenario_check_address (const struct scenario *s,
+                            const struct json_doc *doc, const char *path,
+                            bool *ret_loopback, struct error *err);
+/* What it means for this guest: it, or dst; NULL with ret filled (no verdict)
+ * when the guest's own is not known. */
+const char *scenario_address (const struct scenario *s, const struct guest *g,
+                              char *dst, size_t n,
+                              struct outcome_report *ret);
 
 /* Minute of the day of "HH:MM" (24:00 = 1440), -1 if it is none. */
 int hours_minute (const char *hhmm);
@@ -61,6 +78,10 @@ void judge_talk (enum talk talk, const char *detail,
 /* Status and output against `expect`; sets ret in every case. */
 void judge_answer (const struct scenario_expect *expect, int64_t status,
                    const char *out, size_t len, struct outcome_report *ret);
+
+/* The same, of a command: its output may be how long the guest is up. */
+void judge_command (const struct scenario_expect *expect, int64_t status,
+                    const char *out, size_t len, struct outcome_report *ret);
 
 /* A stopped QEMU serves nobody, which looks like a console that somebody else
  * has.  True, with ret failed, when its process is stopped, a zombie or gone:

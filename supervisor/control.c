@@ -42,6 +42,7 @@ static const struct control_op ops[] = {
   { "console-release", op_release },
   { "doctor", op_doctor },
   { "inspect", op_inspect },
+  { "core", op_core },
   { "spool", op_spool },
   { "spool-retry", op_spool },
   { "spool-drop", op_spool },
@@ -118,7 +119,7 @@ has_room (const struct client *cl, size_t len)
 
 static bool
 send_row (struct answer *a, struct json_object *row, const void *body,
-          size_t len, bool more)
+          size_t len, int fd, bool more)
 {
   struct frame request = { .head = a->head };
 
@@ -131,14 +132,15 @@ send_row (struct answer *a, struct json_object *row, const void *body,
     row = json_object_new_object ();
   if (more)
     json_add_bool (row, "more", true);
-  return channel_reply (a->client->channel, &request, row, body, len, NULL, 0)
+  return channel_reply (a->client->channel, &request, row, body, len, &fd,
+                        fd >= 0 ? 1 : 0)
          == 0;
 }
 
 bool
 answer_row (struct answer *a, struct json_object *row)
 {
-  bool sent = send_row (a, row, NULL, 0, true);
+  bool sent = send_row (a, row, NULL, 0, -1, true);
 
   a->cut = a->cut || !sent;
   return sent;
@@ -148,7 +150,13 @@ bool
 answer_bytes (struct answer *a, struct json_object *row, const void *body,
               size_t len)
 {
-  return send_row (a, row, body, len, true);
+  return send_row (a, row, body, len, -1, true);
+}
+
+bool
+answer_fd (struct answer *a, struct json_object *row, int fd)
+{
+  return send_row (a, row, NULL, 0, fd, true);
 }
 
 void
@@ -165,7 +173,7 @@ answer_end (struct answer *a, struct json_object *last)
       answer_error (a, &err);
       return;
     }
-  send_row (a, last, NULL, 0, false);
+  send_row (a, last, NULL, 0, -1, false);
   answer_free (a);
 }
 

@@ -20,6 +20,7 @@ struct control;
 struct daemon;
 struct error;
 struct guest;
+struct memory;
 
 #define CONTROL_PROTOCOL 1
 
@@ -55,6 +56,8 @@ struct answer
 bool answer_row (struct answer *a, struct json_object *row);
 bool answer_bytes (struct answer *a, struct json_object *row,
                    const void *body, size_t len);
+/* A row, and a descriptor beside it, which stays the caller's. */
+bool answer_fd (struct answer *a, struct json_object *row, int fd);
 void answer_end (struct answer *a, struct json_object *last /* or NULL */);
 void answer_error (struct answer *a, const struct error *why);
 /* Another request of the same client that is still being answered. */
@@ -62,6 +65,16 @@ struct answer *answer_find (struct answer *a, int64_t id);
 /* The guest named by the member "guest"; on NULL the answer is ended, and
  * gone. */
 const struct guest *answer_guest (struct answer *a);
+
+/* ---- of looks at a guest's memory ---- */
+
+/* For the parser: where it is. */
+struct json_object *control_where (const struct memory *m);
+/* A row: how it was read, and what that did to the guest.  why: of registers
+ * that there are not. */
+struct json_object *control_how (const char *row, const struct guest *g,
+                                 const struct memory *m, bool registers,
+                                 const struct error *why);
 
 struct control_op
 {
@@ -79,6 +92,7 @@ void op_diagnose (struct answer *a, struct frame *f);
 void op_release (struct answer *a, struct frame *f);
 void op_doctor (struct answer *a, struct frame *f);
 void op_inspect (struct answer *a, struct frame *f);
+void op_core (struct answer *a, struct frame *f);
 void op_spool (struct answer *a, struct frame *f);
 void op_console (struct answer *a, struct frame *f);
 void op_input (struct answer *a, struct frame *f);

@@ -65,8 +65,8 @@ struct inspect_job
 
 /* ---- in the job ---- */
 
-static struct json_object *
-where_of (const struct memory *m)
+struct json_object *
+control_where (const struct memory *m)
 {
   struct json_object *o = json_object_new_object ();
   struct json_object *list = json_object_new_array ();
@@ -88,15 +88,13 @@ where_of (const struct memory *m)
   return o;
 }
 
-/* The first row: how it was read, and what that did to the guest. */
-static void
-say_how (struct inspect_job *j, const struct memory *m, const char *registers,
-         const struct error *why)
+struct json_object *
+control_how (const char *row, const struct guest *g, const struct memory *m,
+             bool registers, const struct error *why)
 {
-  CLEANUP_JSON struct json_object *o = json_object_new_object ();
-  const struct guest *g = j->guest;
+  struct json_object *o = json_object_new_object ();
 
-  json_add_str (o, "row", "guest");
+  json_add_str (o, "row", row);
   json_add_text (o, "guest", g->display, strlen (g->display));
   json_add_str (o, "uuid", g->inc.uuid);
   json_add_int (o, "pid", g->inc.pid);
@@ -106,13 +104,24 @@ say_how (struct inspect_job *j, const struct memory *m, const char *registers,
   json_add_str (o, "read_by", m->map.file ? "file" : "process");
   if (m->map.note[0])
     json_add_text (o, "note", m->map.note, strlen (m->map.note));
-  json_add_bool (o, "registers", registers != NULL);
+  json_add_bool (o, "registers", registers);
   if (!registers && why->code)
     json_add_text (o, "registers_why", error_text (why),
                    strlen (error_text (why)));
   if (registers && g->monitor == MONITOR_LIBVIRT)
     json_add_str (o, "impact",
                   "libvirt marks the domain as tainted: custom-monitor");
+  return o;
+}
+
+/* The first row. */
+static void
+say_how (struct inspect_job *j, const struct memory *m, const char *registers,
+         const struct error *why)
+{
+  CLEANUP_JSON struct json_object *o
+      = control_how ("guest", j->guest, m, registers != NULL, why);
+
   buf_puts (&j->rows,
             json_object_to_json_string_ext (o, JSON_C_TO_STRING_PLAIN));
   buf_putc (&j->rows, '\n');
@@ -173,7 +182,7 @@ spec_of (const struct inspect_job *j, const int inputs[2],
 static int
 look (struct job *job, struct inspect_job *j, const char *registers, size_t len)
 {
-  CLEANUP_JSON struct json_object *where = where_of (&j->memory);
+  CLEANUP_JSON struct json_object *where = control_where (&j->memory);
   const int inputs[] = { j->memory.fd, j->memory.pagemap };
   struct inspect_spec spec = spec_of (j, inputs, where);
   uint64_t now = clock_ms ();
@@ -306,7 +315,7 @@ inspect_job_free (void *arg)
 }
 
 static void
-inspect_ended (void *owner, void *arg, enum job_end end, int rc)
+look_ended (void *owner, void *arg, enum job_end end, int rc)
 {
   if (arg)
     inspect_job_free (arg);
@@ -323,7 +332,7 @@ inspect_free (struct inspect *i)
     .lane = "memory end",
     .timeout_ms = END_MS,
     .run = inspect_end_run,
-    .done = inspect_ended,
+    .done = look_ended,
     .free_arg = inspect_job_free,
     .arg = j,
   };

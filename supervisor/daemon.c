@@ -300,7 +300,7 @@ take_config (struct daemon *d, char **ret_text, size_t *ret_len,
              struct error *err)
 {
   CLEANUP_FRAME struct frame f = { 0 };
-  const char *path, *libexec, *state;
+  const char *path, *libexec, *state, *slash;
   int r;
 
   r = frame_read (FD_KEEPER, &f, clock_ms () + CONFIG_WAIT_MS, err);
@@ -313,6 +313,9 @@ take_config (struct daemon *d, char **ret_text, size_t *ret_len,
             path ? path : "config");
   snprintf (d->libexec, sizeof (d->libexec), "%s", libexec ? libexec : "");
   snprintf (d->state, sizeof (d->state), "%s", state ? state : "");
+  slash = strrchr (d->config_path, '/');
+  snprintf (d->ssh_dir, sizeof (d->ssh_dir), "%.*sssh",
+            slash ? (int) (slash + 1 - d->config_path) : 0, d->config_path);
   r = config_defaults (&d->config, err);
   if (r == 0)
     r = config_parse (f.body ? f.body : "{}", f.body ? f.body_len : 2,
@@ -437,6 +440,8 @@ make_rooms (struct daemon *d, struct error *err)
     .own_text_arg = d,
     .may_type = may_type,
     .may_type_arg = d,
+    .libexec = d->libexec,
+    .ssh_dir = d->ssh_dir,
   };
   r = make_texts (d, err);
   if (r == 0)

@@ -58,10 +58,12 @@ struct daemon
   struct transport_env env;
   struct config config;
   char config_path[4096];
+  char ssh_dir[4096 + 8]; /* beside it */
   char libexec[4096];
   char state[4096];
   struct running_source sources[DAEMON_MAX_SOURCES];
   unsigned nsources;
+  unsigned cores; /* that are being written */
   bool drain_only;
   bool loading;     /* the scenarios are being read */
   char *load_again; /* and then by this configuration */

@@ -25,8 +25,8 @@ struct look
 };
 
 /* The parser's own trouble: it could not begin. */
-static int
-take_error (struct json_object *e, struct error *err)
+int
+inspect_error (struct json_object *e, struct error *err)
 {
   const char *text = json_get_str (e, "message");
   int64_t code = json_get_int (e, "errno", EIO);
@@ -55,7 +55,7 @@ take (struct frame *f, void *arg)
       return 1;
     }
   if (op && strcmp (op, "error") == 0)
-    return take_error (json_get (f->head, "error"), l->err);
+    return inspect_error (json_get (f->head, "error"), l->err);
   return 0;
 }
 
@@ -73,8 +73,8 @@ add_spent (struct json_object *end, const struct parser_end *spent)
 
 /* A parser that a signal ended has a reason that is worth more than that it
  * did not answer. */
-static int
-how_it_ended (int r, const struct parser_end *end, struct error *err)
+int
+inspect_ended (int r, const struct parser_end *end, struct error *err)
 {
   if (end->left)
     return error_set (err, ETIMEDOUT,
@@ -203,7 +203,7 @@ converse (struct inspect_session *s, const struct inspect_spec *spec,
     return r;
   s->bad = r != -EBADMSG;
   end_it (s, &spent);
-  return how_it_ended (r, &spent, err);
+  return inspect_ended (r, &spent, err);
 }
 
 int
@@ -244,7 +244,7 @@ take_beat (struct frame *f, void *arg)
   const char *why = json_get_str (f->head, "why");
 
   if (op && strcmp (op, "error") == 0)
-    return take_error (json_get (f->head, "error"), a->err);
+    return inspect_error (json_get (f->head, "error"), a->err);
   if (!op || strcmp (op, "beat") != 0)
     return 0;
   if (json_get_bool (f->head, "found", false) && f->body_len <= BEAT_MAX_TABLE)
@@ -294,7 +294,7 @@ inspect_run (const struct inspect_spec *spec, inspect_rows_fn *fn, void *arg,
   if (r == 0)
     {
       end_it (s, &spent);
-      r = how_it_ended (0, &spent, err);
+      r = inspect_ended (0, &spent, err);
       add_spent (end, &spent);
       if (r == 0)
         *ret_end = end;

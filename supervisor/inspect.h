@@ -9,6 +9,7 @@
 #include "base/channel.h"
 
 struct error;
+struct parser_end;
 
 /* Of one row: a damaged one of a stranger is not printed. */
 #define INSPECT_MAX_ROW (256u << 10)
@@ -56,5 +57,12 @@ void inspect_close (struct inspect_session *s);
  * where and sections stay the caller's. */
 int inspect_run (const struct inspect_spec *spec, inspect_rows_fn *fn,
                  void *arg, struct json_object **ret_end, struct error *err);
+
+/* ---- for others who have memory read by a parser ---- */
+
+/* The member "error" of its last frame. */
+int inspect_error (struct json_object *e, struct error *err);
+/* r, or what is worth more than that: how the process ended. */
+int inspect_ended (int r, const struct parser_end *end, struct error *err);
 
 #endif

@@ -31,6 +31,7 @@ const struct parser_task *const parser_tasks[] = {
   &task_bundle_verify,
 #ifdef PARSER_INSPECT
   &task_inspect,
+  &task_core,
   &task_unzstd,
 #endif
   NULL,

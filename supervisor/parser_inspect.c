@@ -8,6 +8,7 @@
  */
 #include "supervisor/parser.h"
 #include "supervisor/parser_io.h"
+#include "supervisor/parser_memory.h"
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -36,55 +37,6 @@ struct inspect
 
 /* ---- where the memory is ---- */
 
-static bool
-range_of (struct json_object *triple, struct mem_range *ret)
-{
-  int64_t v[3];
-
-  if (!json_object_is_type (triple, json_type_array)
-      || json_object_array_length (triple) != 3)
-    return false;
-  for (size_t i = 0; i < 3; i++)
-    {
-      struct json_object *o = json_object_array_get_idx (triple, i);
-
-      if (!json_object_is_type (o, json_type_int))
-        return false;
-      v[i] = json_object_get_int64 (o);
-      if (v[i] < 0)
-        return false;
-    }
-  *ret
-      = (struct mem_range){ (uint64_t) v[0], (uint64_t) v[1], (uint64_t) v[2] };
-  return true;
-}
-
-static int
-open_memory (struct inspect *t, struct json_object *head,
-             const struct mem_limits *limits, struct error *err)
-{
-  struct json_object *list = json_get (head, "ranges");
-  struct mem_range ranges[MEM_MAX_RANGES];
-  struct mem_source src = { .pagemap = -1,
-                            .process = json_get_bool (head, "process", false),
-                            .ranges = ranges };
-
-  if (!json_object_is_type (list, json_type_array)
-      || json_object_array_length (list) > MEM_MAX_RANGES)
-    return error_set (err, EINVAL, "where the memory is was not said");
-  for (size_t i = 0; i < json_object_array_length (list); i++)
-    if (!range_of (json_object_array_get_idx (list, i), &ranges[i]))
-      return error_set (err, EINVAL, "range %zu is none", i);
-  src.nranges = json_object_array_length (list);
-  src.fd = parser_input (t->io, 0, err);
-  if (src.fd < 0)
-    return src.fd;
-  if (json_get_bool (head, "pagemap", false)
-      && (src.pagemap = parser_input (t->io, 1, err)) < 0)
-    return src.pagemap;
-  return mem_open (&src, limits, &t->mem, err);
-}
-
 static int
 begin (struct inspect *t, struct error *err)
 {
@@ -97,7 +49,7 @@ begin (struct inspect *t, struct error *err)
     return r < 0 ? r : error_set (err, EPIPE, "nothing was asked");
   op = json_get_str (f.head, "op");
   if (op && strcmp (op, "memory") == 0)
-    return open_memory (t, f.head, &limits, err);
+    return parser_memory (t->io, f.head, &limits, &t->mem, err);
   if (!op || strcmp (op, "core") != 0)
     return error_set (err, EINVAL, "where the memory is was not said");
   t->core = true;

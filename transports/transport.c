@@ -9,5 +9,6 @@ const struct transport_ops *const transports[] = {
   &transport_monitor,
   &transport_tcp,
   &transport_memory,
+  &transport_ssh,
   NULL,
 };

@@ -36,6 +36,8 @@ struct transport_env
    * reads along. */
   typing_fn *may_type;
   void *may_type_arg;
+  const char *libexec; /* the folder of our programmes */
+  const char *ssh_dir; /* keys, passwords and known hosts: ssh/ssh.h */
 };
 
 /* One line of `hangdog doctor`. */
@@ -68,6 +70,7 @@ extern const struct transport_ops transport_console;
 extern const struct transport_ops transport_monitor;
 extern const struct transport_ops transport_tcp;
 extern const struct transport_ops transport_memory;
+extern const struct transport_ops transport_ssh;
 
 extern const struct transport_ops *const transports[]; /* ends with NULL */
 

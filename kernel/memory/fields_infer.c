@@ -492,7 +492,7 @@ is_task (const struct infer *in, uint64_t at)
 static bool
 is_idle (const struct infer *in, uint64_t at, unsigned cpu)
 {
-  char comm[INFER_COMM], want[INFER_COMM];
+  char comm[INFER_COMM], want[24];
 
   if (cpu == 0)
     return at == in->init;

@@ -14,6 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ARM64_WFI 0xd503207fu
+#define X86_STI_HLT 0xf4fbu /* in the order of memory */
+
 /* ---- finding it ---- */
 
 static void
@@ -36,6 +39,27 @@ kernel_free (struct kernel *k)
   free (k->modules);
   free (k->cpus);
   free (k);
+}
+
+/* A core does not say whether a CPU waits for its next interrupt, nor does
+ * QEMU of arm64: the instruction behind it tells.  (On arm64 that is done with
+ * interrupts masked, and is no sign of harm.) */
+static void
+see_halted (struct kernel *k)
+{
+  for (unsigned i = 0; i < k->ncpus; i++)
+    {
+      struct vcpu_regs *r = &k->cpus[i];
+      uint32_t last = 0;
+      uint16_t two = 0;
+
+      if (r->cpl != 0 || r->halted)
+        continue;
+      if (r->arch == ARCH_ARM64 && space_u32 (k->space, r->pc - 4, &last))
+        r->halted = last == ARM64_WFI;
+      else if (r->arch == ARCH_X86_64 && space_u16 (k->space, r->pc - 2, &two))
+        r->halted = two == X86_STI_HLT && !r->irqs_off;
+    }
 }
 
 /* A part that is not there leaves its reason and takes nothing else along. */
@@ -117,6 +141,7 @@ kernel_find (struct mem *m, const struct vcpu_regs *regs, unsigned n,
   k->find_us = (uint32_t) (clock_cpu_us () - began);
   if (e < 0)
     return e;
+  see_halted (k);
   e = take_parts (k);
   if (e < 0)
     return error_errno (err, -e, "a kernel's tables");

@@ -64,7 +64,7 @@ struct kernel
   struct btf *btf;         /* NULL = none */
   struct fields fields;    /* what is not known is absent */
   struct orc *orc;         /* NULL = none */
-  struct vcpu_regs *cpus;  /* ours; as they were given */
+  struct vcpu_regs *cpus;  /* ours; as given, and halted where code says so */
   unsigned ncpus;
   struct kernel_module *modules; /* sorted by text */
   size_t nmodules;

@@ -9,7 +9,30 @@
 
 #define KERNEL_MAX_CPUS 8192u
 
-/* ---- kernel_learn.c: of a kernel that names no data ---- */
+/* ---- of a kernel that names no data ---- */
+
+enum learned_var
+{
+  LEARNED_MODULES,
+  LEARNED_SUPER_BLOCKS,
+  LEARNED_WORKQUEUES,
+  LEARNED_LISTS, /* those before it are lists with their heads in the image */
+  LEARNED_NETS = LEARNED_LISTS,
+  LEARNED_BDEV,
+  LEARNED_NODES,
+  LEARNED_MAX,
+};
+
+struct kernel_learned
+{
+  bool cpus_tried, lists_tried, tried[LEARNED_MAX];
+  uint64_t *base; /* of each CPU; 0 = not known */
+  unsigned ncpus;
+  uint64_t var[LEARNED_MAX];
+};
+
+/* NULL: no memory. */
+struct kernel_learned *kernel_learned_ (struct kernel *k);
 
 void kernel_learned_free_ (struct kernel_learned *l);
 /* How many CPUs tasks were on; 0 = not known. */

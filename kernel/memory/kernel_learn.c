@@ -5,13 +5,11 @@
  *
  * Where a CPU has its own: each task knows the run queue it belongs to, that
  * queue knows its CPU, and the kernel's types say how far into a CPU's own the
- * queue is.  The list of modules: a list in the image whose first node is in
- * the modules' region and belongs to something that has a name.
+ * queue is.  Lists and other variables are in kernel_learn_vars.c.
  */
 #include "kernel/memory/kernel_impl.h"
 
 #include "base/cleanup.h"
-#include "kernel/memory/space_impl.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -19,16 +17,6 @@
 #define MAX_TASKS 100000u
 /* Each CPU has threads of its own: no new one for so long means no more. */
 #define PATIENCE 512u
-#define PIECE (64u << 10)
-#define MODULES_X86 0xffffffffa0000000ULL
-
-struct kernel_learned
-{
-  bool cpus_tried, modules_tried;
-  uint64_t *base; /* of each CPU; 0 = not known */
-  unsigned ncpus;
-  uint64_t modules;
-};
 
 void
 kernel_learned_free_ (struct kernel_learned *l)
@@ -39,8 +27,8 @@ kernel_learned_free_ (struct kernel_learned *l)
   free (l);
 }
 
-static struct kernel_learned *
-learned (struct kernel *k)
+struct kernel_learned *
+kernel_learned_ (struct kernel *k)
 {
   if (!k->learned)
     k->learned = calloc (1, sizeof *k->learned);
@@ -158,7 +146,7 @@ learn_cpus (struct kernel *k, struct kernel_learned *l)
 unsigned
 kernel_learn_cpus_ (struct kernel *k)
 {
-  struct kernel_learned *l = learned (k);
+  struct kernel_learned *l = kernel_learned_ (k);
 
   if (!l)
     return 0;
@@ -173,121 +161,4 @@ kernel_learn_base_ (struct kernel *k, unsigned cpu, uint64_t *ret)
     return false;
   *ret = k->learned->base[cpu];
   return true;
-}
-
-/* ---- modules ---- */
-
-struct region
-{
-  uint64_t begin, end;
-};
-
-static struct region
-modules_region (struct kernel *k)
-{
-  struct region r = { MODULES_X86, UINT64_MAX };
-  int64_t begin, end;
-
-  if (k->info && vmcoreinfo_number (k->info, "MODULES_VADDR", &begin)
-      && vmcoreinfo_number (k->info, "MODULES_END", &end))
-    r = (struct region){ (uint64_t) begin, (uint64_t) end };
-  else if (k->arch == ARCH_ARM64)
-    r = (struct region){ 1, 0 };
-  return r;
-}
-
-/* Modules are in other lists, too, by other members of theirs: then what is
- * taken for the module begins elsewhere in it. */
-static bool
-is_module (struct kernel *k, uint64_t node)
-{
-  uint64_t at = node - k->fields.at[MODULE_LIST].offset, state, symbols;
-  char name[16];
-
-  if (!space_text (k->space, at + k->fields.at[MODULE_NAME].offset, name,
-                   sizeof name)
-      || name[0] == '\0')
-    return false;
-  for (const char *c = name; *c; c++)
-    if ((*c < '0' || *c > '9') && (*c < 'a' || *c > 'z')
-        && (*c < 'A' || *c > 'Z') && *c != '_' && *c != '-')
-      return false;
-  return (!kernel_has (k, MODULE_STATE)
-          || (kernel_get (k, at, MODULE_STATE, &state) && state <= 3))
-         && (!kernel_has (k, MODULE_KALLSYMS)
-             || (kernel_get (k, at, MODULE_KALLSYMS, &symbols)
-                 && (symbols == 0 || space_is_kernel (k->space, symbols))));
-}
-
-static bool
-is_modules (struct kernel *k, uint64_t head, uint64_t first)
-{
-  uint64_t next, prev, back;
-
-  return space_u64 (k->space, head + 8, &prev)
-         && space_is_kernel (k->space, prev)
-         && space_u64 (k->space, first + 8, &back) && back == head
-         && space_u64 (k->space, prev, &next) && next == head
-         && is_module (k, first) && is_module (k, prev);
-}
-
-static uint64_t
-modules_in (struct kernel *k, const struct region *r, const unsigned char *p,
-            size_t n, uint64_t va)
-{
-  for (size_t i = 0; i + 16 <= n; i += 8)
-    {
-      uint64_t first;
-
-      memcpy (&first, p + i, sizeof first);
-      if (first >= r->begin && first < r->end && first % 8 == 0
-          && is_modules (k, va + i, first))
-        return va + i;
-    }
-  return 0;
-}
-
-static uint64_t
-find_modules (struct kernel *k)
-{
-  CLEANUP_FREE unsigned char *piece = malloc (PIECE);
-  struct region r = modules_region (k);
-  uint64_t end = k->image.va + k->image.len, va = k->image.va;
-
-  while (piece && va < end && r.begin < r.end)
-    {
-      struct space_walk w;
-      size_t n = 0;
-      uint64_t hit;
-
-      if (space_walk_ (k->space, va, &w) < 0)
-        return 0;
-      w.span -= va & (w.span - 1);
-      if (w.mapped && w.writable)
-        n = space_read_some (k->space, va, piece,
-                             end - va < PIECE ? (size_t) (end - va) : PIECE);
-      hit = modules_in (k, &r, piece, n, va);
-      if (hit)
-        return hit;
-      /* A list is two words: none is missed that lies over the border. */
-      va += n >= 16 ? n - 8 : w.span;
-    }
-  return 0;
-}
-
-uint64_t
-kernel_learn_var_ (struct kernel *k, const char *name)
-{
-  struct kernel_learned *l;
-
-  if (strcmp (name, "modules") != 0 || !kernel_has (k, MODULE_LIST)
-      || !kernel_has (k, MODULE_NAME))
-    return 0;
-  l = learned (k);
-  if (l && !l->modules_tried)
-    {
-      l->modules_tried = true;
-      l->modules = find_modules (k);
-    }
-  return l ? l->modules : 0;
 }

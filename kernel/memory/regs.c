@@ -2,7 +2,7 @@
  *
  * vCPUs' registers, out of a monitor's text and a core's notes.
  */
-#include "kernel/memory/regs.h"
+#include "kernel/memory/regs_impl.h"
 
 #include "base/cleanup.h"
 #include "base/error.h"
@@ -45,11 +45,8 @@ static const struct reg_name x86_names[] = {
   REG ("EFER", efer),
 };
 
-/* "GS =0000 ffff8a010f600000 ...": a selector first, then what we want. */
-static const struct reg_name x86_bases[] = {
-  REG ("GS", gs_base),
-  REG ("TR", tr_base),
-};
+static const char *const x86_segments[SEG_MAX]
+    = { "CS", "DS", "ES", "FS", "GS", "SS", "LDT", "TR", "GDT", "IDT" };
 
 static const char *
 skip_spaces (const char *p, const char *end)
@@ -99,14 +96,42 @@ put_u64 (struct vcpu_regs *r, size_t at, uint64_t v)
   memcpy ((unsigned char *) r + at, &v, sizeof v);
 }
 
+/* "GS =0000 ffff8a010f600000 ffffffff 00c00000": selector, base, limit, flags;
+ * of GDT and IDT base and limit. */
+static void
+take_segment (struct vcpu_regs *r, enum vcpu_seg which, const char *value,
+              const char *end)
+{
+  uint64_t v[4] = { 0 };
+  unsigned first = which >= SEG_GDT ? 1 : 0, n = first;
+  struct vcpu_segment *s = &r->seg[which];
+
+  while (n < 4 && value)
+    {
+      value = read_hex (skip_spaces (value, end), end, &v[n]);
+      n += value != NULL;
+    }
+  if (n < 2)
+    return;
+  *s = (struct vcpu_segment){ .selector = (uint32_t) v[0],
+                              .base = v[1],
+                              .limit = (uint32_t) v[2],
+                              .flags = (uint32_t) v[3] };
+  if (which == SEG_GS)
+    r->gs_base = s->base;
+  else if (which == SEG_TR)
+    r->tr_base = s->base;
+  else if (which == SEG_IDT)
+    r->idt_base = s->base;
+}
+
 static void
 take_x86 (struct vcpu_regs *r, const char *name, size_t len, const char *value,
           const char *end)
 {
-  uint64_t v, second;
-  const char *after = read_hex (value, end, &v);
+  uint64_t v;
 
-  if (!after)
+  if (!read_hex (value, end, &v))
     return;
   for (size_t i = 0; i < ARRAY_LEN (x86_names); i++)
     if (is_name (name, len, x86_names[i].name))
@@ -116,16 +141,14 @@ take_x86 (struct vcpu_regs *r, const char *name, size_t len, const char *value,
           r->arch = ARCH_X86_64;
         return;
       }
-  if (is_name (name, len, "IDT"))
-    r->idt_base = v;
-  else if (is_name (name, len, "CPL"))
+  if (is_name (name, len, "CPL"))
     r->cpl = (unsigned) (v & 3);
   else if (is_name (name, len, "HLT"))
     r->halted = v == 1;
-  else if (read_hex (skip_spaces (after, end), end, &second))
-    for (size_t i = 0; i < ARRAY_LEN (x86_bases); i++)
-      if (is_name (name, len, x86_bases[i].name))
-        put_u64 (r, x86_bases[i].at, second);
+  else
+    for (unsigned i = 0; i < SEG_MAX; i++)
+      if (is_name (name, len, x86_segments[i]))
+        take_segment (r, (enum vcpu_seg) i, value, end);
 }
 
 /* PC, SP, PSTATE, X00 .. X30 and X0 .. X9. */
@@ -258,37 +281,17 @@ regs_parse (const char *text, size_t len, struct vcpu_regs *dst, size_t max,
 
 /* ---- notes of a core ---- */
 
-#define PRSTATUS_X86 336
-#define PRSTATUS_ARM64 392
-#define PRSTATUS_REGS 112
-
-struct qemu_segment
-{
-  uint32_t selector, limit, flags, pad;
-  uint64_t base;
-};
-
-/* QEMU's own note about an x86 CPU. */
-struct qemu_cpu
-{
-  uint32_t version, size;
-  uint64_t rax, rbx, rcx, rdx, rsi, rdi, rsp, rbp, r[8], rip, rflags;
-  struct qemu_segment cs, ds, es, fs, gs, ss, ldt, tr, gdt, idt;
-  uint64_t cr[5];
-  uint64_t kernel_gs_base;
-};
+const uint8_t prstatus_x86_order_[15]
+    = { 15, 14, 13, 12, 5, 3, 11, 10, 9, 8, 0, 1, 2, 6, 7 };
 
 static void
 take_prstatus_x86 (struct vcpu_regs *r, const unsigned char *desc)
 {
-  /* The order of pr_reg, as our numbers of gpr. */
-  static const uint8_t order[]
-      = { 15, 14, 13, 12, 5, 3, 11, 10, 9, 8, 0, 1, 2, 6, 7 };
-  uint64_t v[27];
+  uint64_t v[PRSTATUS_X86_REGS];
 
   memcpy (v, desc + PRSTATUS_REGS, sizeof v);
-  for (size_t i = 0; i < ARRAY_LEN (order); i++)
-    r->gpr[order[i]] = v[i];
+  for (size_t i = 0; i < ARRAY_LEN (prstatus_x86_order_); i++)
+    r->gpr[prstatus_x86_order_[i]] = v[i];
   r->pc = v[16];
   r->cpl = (unsigned) (v[17] & 3);
   r->flags = v[18];
@@ -300,7 +303,7 @@ take_prstatus_x86 (struct vcpu_regs *r, const unsigned char *desc)
 static void
 take_prstatus_arm64 (struct vcpu_regs *r, const unsigned char *desc)
 {
-  uint64_t v[34];
+  uint64_t v[PRSTATUS_ARM64_REGS];
 
   memcpy (v, desc + PRSTATUS_REGS, sizeof v);
   memcpy (r->gpr, v, 31 * sizeof v[0]);
@@ -320,15 +323,18 @@ take_qemu (struct vcpu_regs *r, const struct qemu_cpu *q)
   memcpy (r->gpr + 8, q->r, sizeof q->r);
   r->pc = q->rip;
   r->flags = q->rflags;
-  r->cpl = q->cs.selector & 3;
+  for (unsigned i = 0; i < SEG_MAX; i++)
+    r->seg[i] = (struct vcpu_segment){ q->seg[i].selector, q->seg[i].limit,
+                                       q->seg[i].flags, q->seg[i].base };
+  r->cpl = q->seg[SEG_CS].selector & 3;
   r->cr0 = q->cr[0];
   r->cr2 = q->cr[2];
   r->cr3 = q->cr[3];
   r->cr4 = q->cr[4];
-  r->gs_base = q->gs.base;
+  r->gs_base = q->seg[SEG_GS].base;
   r->kernel_gs_base = q->kernel_gs_base;
-  r->tr_base = q->tr.base;
-  r->idt_base = q->idt.base;
+  r->tr_base = q->seg[SEG_TR].base;
+  r->idt_base = q->seg[SEG_IDT].base;
   r->arch = ARCH_X86_64;
 }
 
@@ -362,7 +368,7 @@ regs_of_core (const struct mem *m, struct vcpu_regs *dst, size_t max)
           || note.len < offsetof (struct qemu_cpu, kernel_gs_base))
         continue;
       memcpy (&q, note.desc, note.len < sizeof q ? note.len : sizeof q);
-      if (q.version != 1 || nqemu >= max)
+      if (q.version != QEMU_CPU_VERSION || nqemu >= max)
         continue;
       if (nqemu == n)
         dst[n++] = (struct vcpu_regs){ .index = (unsigned) nqemu };

@@ -22,6 +22,28 @@ enum arch
   ARCH_ARM64,
 };
 
+/* x86, in the order of QEMU's note. */
+enum vcpu_seg
+{
+  SEG_CS,
+  SEG_DS,
+  SEG_ES,
+  SEG_FS,
+  SEG_GS,
+  SEG_SS,
+  SEG_LDT,
+  SEG_TR,
+  SEG_GDT,
+  SEG_IDT,
+  SEG_MAX,
+};
+
+struct vcpu_segment
+{
+  uint32_t selector, limit, flags; /* flags as in its descriptor */
+  uint64_t base;
+};
+
 struct vcpu_regs
 {
   enum arch arch;
@@ -35,6 +57,7 @@ struct vcpu_regs
   uint64_t cr0, cr2, cr3, cr4, efer;  /* x86; 0 = not known */
   uint64_t gs_base, kernel_gs_base;   /* x86 */
   uint64_t tr_base, idt_base;         /* x86 */
+  struct vcpu_segment seg[SEG_MAX];   /* x86; the whole of these */
   uint64_t ttbr0, ttbr1, tcr, sp_el0; /* arm64; 0 = not known */
 };
 

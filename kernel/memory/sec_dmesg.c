@@ -261,8 +261,9 @@ say_old (struct look *l, uint64_t buf, uint64_t len, uint32_t first,
 {
   struct kernel *k = l->k;
   CLEANUP_FREE unsigned char *log = copy (k, buf, (size_t) len);
-  uint32_t head = size_of (k, "printk_log"), at = first, steps = 0;
+  uint32_t head = size_of (k, "printk_log"), at = first;
   uint16_t size, text;
+  bool wrapped = false;
 
   if (!log || !kernel_has (k, LOG_TEXT_LEN) || head < 16 || head >= len
       || k->fields.at[LOG_TS].offset > head - 8
@@ -275,7 +276,7 @@ say_old (struct look *l, uint64_t buf, uint64_t len, uint32_t first,
                       : "it cannot be read");
       return;
     }
-  for (; at != next && steps < 1u << MAX_BITS; steps++)
+  while (at != next)
     {
       const unsigned char *e = log + at;
 
@@ -283,9 +284,10 @@ say_old (struct look *l, uint64_t buf, uint64_t len, uint32_t first,
         break;
       memcpy (&size, e + k->fields.at[LOG_LEN].offset, sizeof size);
       memcpy (&text, e + k->fields.at[LOG_TEXT_LEN].offset, sizeof text);
-      if (size == 0 && at > 0)
+      if (size == 0 && !wrapped)
         {
           at = 0; /* the rest is at the beginning */
+          wrapped = true;
           continue;
         }
       if (size < head || size > len - at || text > size - head)
@@ -295,6 +297,9 @@ say_old (struct look *l, uint64_t buf, uint64_t len, uint32_t first,
            e[k->fields.at[LOG_FACILITY].offset + 1] >> 5, UINT64_MAX,
            (const char *) e + head, text);
       at += size;
+      /* Over the end, which then lies within a record. */
+      if (at > next && (wrapped || first < next))
+        break;
     }
   if (at != next)
     look_lacks (l, "dmesg", "the end of the log", "a record in it is damaged");

@@ -6,6 +6,10 @@
  * neighbours point back at it, beside a pointer to the task itself.  From
  * there the list leads past the other waiters to the one node that is none:
  * the lock's own.  Which kind of lock it is the functions on the stack say.
+ *
+ * Kernels of 6.16 and later may write down in the task which lock it waits
+ * for; in 7.1 lists of waiters lost the lock's own node, so there is no other
+ * way.
  */
 #include "kernel/memory/look.h"
 
@@ -214,6 +218,29 @@ note_wait (struct locks *ls, const struct look_task *t, unsigned n)
   return 0;
 }
 
+/* What the task itself says.  Before there was a first waiter in mutexes the
+ * second of them pointed to the waiter. */
+static const struct kind *
+told (struct locks *ls, const struct look_task *t, uint64_t *ret)
+{
+  static const uint8_t kind_of_bits[] = { 0, 2, 1, 1 };
+  struct kernel *k = ls->l->k;
+  uint64_t v;
+
+  if (kernel_get (k, t->at, TASK_BLOCKER, &v) && space_is_kernel (k->space, v))
+    {
+      *ret = v & ~UINT64_C (3);
+      return &kinds[kind_of_bits[v & 3]];
+    }
+  if (kernel_has (k, MUTEX_FIRST) && kernel_get (k, t->at, TASK_BLOCKED_ON, &v)
+      && space_is_kernel (k->space, v))
+    {
+      *ret = v;
+      return &kinds[0];
+    }
+  return NULL;
+}
+
 static int
 look_at (struct locks *ls, const struct look_task *t)
 {
@@ -222,6 +249,11 @@ look_at (struct locks *ls, const struct look_task *t)
   struct stack s;
   int lock;
 
+  if ((kind = told (ls, t, &head)))
+    {
+      lock = lock_at (ls, kind, head);
+      return lock < 0 ? 0 : note_wait (ls, t, (unsigned) lock);
+    }
   if (unwind_task (ls->l->k, t->at, &s) < 0
       || !(kind = kind_of (ls->l->k, &s))
       || !(node = find_waiter (ls, kind, t))

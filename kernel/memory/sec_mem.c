@@ -89,12 +89,11 @@ say_node (struct look *l, unsigned node, uint64_t at)
   struct kernel *k = l->k;
   uint32_t zone = 0;
 
-  if (!kernel_has (k, NODE_ZONES) || !kernel_has (k, ZONE_FREE_AREA)
-      || !k->btf || !btf_sizeof (k->btf, "zone", &zone) || zone == 0)
+  if (!kernel_has (k, NODE_ZONES) || !kernel_has (k, ZONE_FREE_AREA) || !k->btf
+      || !btf_sizeof (k->btf, "zone", &zone) || zone == 0)
     return;
-  for (unsigned i = 0; i < k->fields.at[NODE_ZONES].size / zone
-                       && i < MAX_ZONES;
-       i++)
+  for (unsigned i = 0;
+       i < k->fields.at[NODE_ZONES].size / zone && i < MAX_ZONES; i++)
     say_zone (l, node, at + k->fields.at[NODE_ZONES].offset + i * zone);
 }
 
@@ -104,16 +103,16 @@ run (struct look *l, struct error *err)
   struct kernel *k = l->k;
   uint64_t total = kernel_var (k, "_totalram_pages"), v, nodes;
 
-  if (!total || !space_u64 (k->space, total, &v))
+  if (total && space_u64 (k->space, total, &v))
     {
-      look_lacks (l, "mem", "all", "no symbol _totalram_pages");
-      return 0;
+      rows_begin (l->rows, "mem");
+      rows_uint (l->rows, "total_pages", v);
+      say_counts (l, "vm_zone_stat", "zone_stat_item");
+      say_counts (l, "vm_node_stat", "node_stat_item");
+      rows_end (l->rows);
     }
-  rows_begin (l->rows, "mem");
-  rows_uint (l->rows, "total_pages", v);
-  say_counts (l, "vm_zone_stat", "zone_stat_item");
-  say_counts (l, "vm_node_stat", "node_stat_item");
-  rows_end (l->rows);
+  else
+    look_lacks (l, "mem", "totals", "no symbol _totalram_pages");
   nodes = kernel_var (k, "node_data");
   for (unsigned i = 0; nodes && i < MAX_NODES; i++)
     {

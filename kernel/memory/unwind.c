@@ -145,6 +145,30 @@ reset (struct stack *s)
   s->nr = UINT64_MAX;
 }
 
+static bool
+all_code (const struct walk *w, unsigned from)
+{
+  for (unsigned i = from; i < w->out->n; i++)
+    if (!w->k->syms || !ksyms_is_text (w->k->syms, w->out->frames[i].pc))
+      return false;
+  return true;
+}
+
+/* x86-64 without tables may have been built with frame pointers: they are
+ * believed when a few of them in a row lead to code. */
+static void
+walk_plain (struct walk *w, bool user_task, uint64_t top)
+{
+  struct walk by_fp = *w;
+  unsigned n = w->out->n;
+
+  unwind_fp_ (&by_fp, user_task);
+  if (w->out->n >= n + 2 && all_code (w, n))
+    return;
+  w->out->n = n;
+  unwind_guess_ (w, top);
+}
+
 /* Whatever there is to be used, in the order of its worth. */
 static void
 walk (struct walk *w, bool user_task, uint64_t top)
@@ -158,7 +182,7 @@ walk (struct walk *w, bool user_task, uint64_t top)
   else if (fp)
     unwind_fp_ (w, user_task);
   else
-    unwind_guess_ (w, top);
+    walk_plain (w, user_task, top);
 }
 
 int

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "kernel/memory/mem_impl.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -200,6 +201,23 @@ vmcoreinfo_value (const struct vmcoreinfo *v, const char *key, uint64_t *ret)
     return false;
   *ret = n;
   return true;
+}
+
+size_t
+vmcoreinfo_text (const struct vmcoreinfo *v, char *dst, size_t size)
+{
+  size_t len = 0;
+
+  for (size_t i = 0; i < v->n; i++)
+    {
+      int n = snprintf (dst + len, size - len, "%s=%s\n", v->lines[i].key,
+                        v->lines[i].value);
+
+      if (n < 0 || (size_t) n >= size - len)
+        return 0;
+      len += (size_t) n;
+    }
+  return len;
 }
 
 /* ---- looking for it ---- */

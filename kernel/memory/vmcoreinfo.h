@@ -36,6 +36,10 @@ bool vmcoreinfo_number (const struct vmcoreinfo *v, const char *name,
 bool vmcoreinfo_value (const struct vmcoreinfo *v, const char *key,
                        uint64_t *ret); /* KERNELOFFSET=, PAGESIZE= */
 
+/* All of it, as a kernel writes it; how many bytes, or 0 when dst is too
+ * small. */
+size_t vmcoreinfo_text (const struct vmcoreinfo *v, char *dst, size_t size);
+
 /* Each page of the guest that is there and begins with OSRELEASE=, until fn
  * returns true: there may be several, of an earlier kernel, of a safe copy, or
  * somebody's joke.  Returns false when fn never did. */

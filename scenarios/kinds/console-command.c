@@ -9,7 +9,6 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/job.h"
-#include "kernel/text/uptime.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -18,25 +17,15 @@ static int
 check (const struct scenario *s, const struct json_doc *doc, const char *path,
        struct error *err)
 {
-  char at[200];
   int rc = scenario_check_uses (
       s, doc, path, USES_COMMAND | USES_STATUS | USES_OUTPUT | USES_CONSOLE,
       err);
 
-  if (rc < 0)
-    return rc;
-  if (!s->command)
-    return json_error_at (doc, path, err,
-                          "a console-command scenario needs a \"command\"");
-  scenario_path (at, sizeof at, path, "command");
   /* A second line would be typed outside of the frame, where nothing tells
    * its answer from what the guest says by itself. */
-  for (const unsigned char *p = (const unsigned char *) s->command; *p; p++)
-    if (*p < 0x20 || *p == 0x7f)
-      return json_error_at (doc, at, err,
-                            "must be one line without control characters; "
-                            "use \";\" between commands, or a dialogue");
-  return 0;
+  if (rc >= 0)
+    rc = scenario_check_command (s, doc, path, "or a dialogue", err);
+  return rc;
 }
 
 static int
@@ -48,12 +37,8 @@ ask (struct session *session, const struct scenario *s, struct job *job,
                             err);
 
   if (rc >= 0 && result.talk == TALK_OK)
-    {
-      judge_answer (&s->expect, result.status, buf_str (&result.output),
-                    result.output.len, ret);
-      ret->has_uptime = uptime_parse (buf_str (&result.output),
-                                      result.output.len, &ret->uptime);
-    }
+    judge_command (&s->expect, result.status, buf_str (&result.output),
+                   result.output.len, ret);
   else if (rc >= 0)
     judge_talk (result.talk, result.detail, ret);
   command_result_done (&result);

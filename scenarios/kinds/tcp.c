@@ -15,48 +15,9 @@
 #include "base/job.h"
 #include "transports/net/tcp.h"
 
-#include <arpa/inet.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-
-#define GUEST "guest:"
-
-/* "192.0.2.1:22", "[2001:db8::1]:22" or "guest:22". */
-static bool
-address_ok (const char *address, bool *ret_loopback)
-{
-  const char *colon = strrchr (address, ':');
-  unsigned char bin[16];
-  char host[64];
-  size_t n, digits;
-  unsigned long port;
-
-  if (!colon)
-    return false;
-  digits = strspn (colon + 1, "0123456789");
-  if (!digits || digits > 5 || colon[1 + digits])
-    return false;
-  port = strtoul (colon + 1, NULL, 10);
-  n = (size_t) (colon - address);
-  if (!port || port > 65535 || n >= sizeof host)
-    return false;
-  *ret_loopback = false;
-  if (n + 1 == strlen (GUEST) && strncmp (address, GUEST, n + 1) == 0)
-    return true;
-  memcpy (host, address, n);
-  host[n] = '\0';
-  if (n > 2 && host[0] == '[' && host[n - 1] == ']')
-    {
-      host[n - 1] = '\0';
-      *ret_loopback = strcmp (host + 1, "::1") == 0;
-      return inet_pton (AF_INET6, host + 1, bin) == 1;
-    }
-  if (inet_pton (AF_INET, host, bin) != 1)
-    return false;
-  *ret_loopback = bin[0] == 127;
-  return true;
-}
 
 static int
 check (const struct scenario *s, const struct json_doc *doc, const char *path,
@@ -69,45 +30,16 @@ check (const struct scenario *s, const struct json_doc *doc, const char *path,
 
   if (rc < 0)
     return rc;
-  if (!s->address)
-    return json_error_at (doc, path, err,
-                          "a tcp scenario needs an \"address\"");
+  rc = scenario_check_address (s, doc, path, &loopback, err);
+  if (rc < 0)
+    return rc;
   scenario_path (at, sizeof at, path, "address");
-  if (!address_ok (s->address, &loopback))
-    return json_error_at (doc, at, err,
-                          "must be \"IP:PORT\" (\"192.0.2.7:22\", "
-                          "\"[2001:db8::7]:22\") or \"guest:PORT\"; names "
-                          "are not looked up");
   if (loopback && !s->expect.output)
     return json_error_at (doc, at, err,
                           "on a loopback address a connection alone proves "
                           "nothing (a forwarder takes it); add "
                           "expect.output");
   return 0;
-}
-
-/* The address to connect to, or NULL with ret filled. */
-static const char *
-resolve (const struct scenario *s, const struct guest *g, char *dst, size_t n,
-         struct outcome_report *ret)
-{
-  /* "guest:80": the address changes with each DHCP lease, the document does
-   * not. */
-  if (strncmp (s->address, GUEST, strlen (GUEST)) != 0)
-    return s->address;
-  for (unsigned i = 0; i < g->nnics; i++)
-    if (g->nics[i].ip[0])
-      {
-        bool six = strchr (g->nics[i].ip, ':') != NULL;
-
-        snprintf (dst, n, "%s%s%s:%s", six ? "[" : "", g->nics[i].ip,
-                  six ? "]" : "", s->address + strlen (GUEST));
-        return dst;
-      }
-  report_set (ret, OUTCOME_NO_VERDICT, "no-address",
-              "the guest's IP address is not known here; write it into the "
-              "scenario's address");
-  return NULL;
 }
 
 /* False: our own failure. */
@@ -160,7 +92,7 @@ run (const struct scenario *s, const struct guest *g,
   int rc;
 
   snprintf (report.transport, sizeof report.transport, "tcp");
-  tcp.address = resolve (s, g, address, sizeof address, &report);
+  tcp.address = scenario_address (s, g, address, sizeof address, &report);
   if (tcp.address)
     {
       rc = tcp_check (&tcp, job_deadline (job), &result, &why);

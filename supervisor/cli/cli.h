@@ -48,7 +48,7 @@ extern const struct verb verb_daemon, verb_list, verb_status, verb_probe,
     verb_diagnose, verb_incidents, verb_spool, verb_console, verb_doctor,
     verb_dump, verb_scenario, verb_config, verb_bundle, verb_wait,
     verb_controller, verb_sysrq, verb_tables, verb_completion, verb_version,
-    verb_classify, verb_rules, verb_inspect;
+    verb_classify, verb_rules, verb_inspect, verb_core;
 
 /* Takes --NAME VALUE (or --NAME=VALUE) out of argv; NULL when it is not
  * there.  cli_flag: --NAME without a value. */
@@ -128,6 +128,11 @@ typedef int client_row_fn (struct json_object *row, const void *body,
                            size_t body_len, void *arg);
 int client_call (struct client *c, struct json_object *head,
                  client_row_fn *fn, void *arg, struct error *err);
+/* The same for whole frames, which may bring descriptors; also those without
+ * anything in them. */
+typedef int client_frame_fn (struct frame *f, void *arg);
+int client_call_frames (struct client *c, struct json_object *head,
+                        client_frame_fn *fn, void *arg, struct error *err);
 /* The member "error" of an answer. */
 int client_error (struct json_object *e, struct error *err);
 struct json_object *client_request (const char *op, const char *guest);

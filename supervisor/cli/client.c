@@ -272,7 +272,8 @@ client_error (struct json_object *e, struct error *err)
                 { "EEXIST", EEXIST },     { "EBUSY", EBUSY },
                 { "EPERM", EPERM },       { "ENOSYS", ENOSYS },
                 { "ETIMEDOUT", ETIMEDOUT }, { "ENOTSUP", EOPNOTSUPP },
-                { "EACCES", EACCES },     { "EBADMSG", EBADMSG } };
+                { "EACCES", EACCES },     { "EBADMSG", EBADMSG },
+                { "ESTALE", ESTALE } };
   const char *code = json_get_str (e, "code");
   const char *text = json_get_str (e, "message");
   int n = EIO;
@@ -284,8 +285,8 @@ client_error (struct json_object *e, struct error *err)
 }
 
 int
-client_call (struct client *c, struct json_object *head, client_row_fn *fn,
-             void *arg, struct error *err)
+client_call_frames (struct client *c, struct json_object *head,
+                    client_frame_fn *fn, void *arg, struct error *err)
 {
   int64_t id = ++c->last_id;
   bool more = true;
@@ -312,15 +313,37 @@ client_call (struct client *c, struct json_object *head, client_row_fn *fn,
       more = json_get_bool (f.head, "more", false);
       json_object_object_del (f.head, "re");
       json_object_object_del (f.head, "more");
-      if (fn
-          && (json_object_object_length (f.head) > 0 || f.body_len > 0))
-        {
-          r = fn (f.head, f.body, f.body_len, arg);
-          if (r != 0)
-            return r;
-        }
+      r = fn (&f, arg);
+      if (r != 0)
+        return r;
     }
   return r < 0 ? r : 0;
+}
+
+struct row_call
+{
+  client_row_fn *fn;
+  void *arg;
+};
+
+static int
+on_row (struct frame *f, void *arg)
+{
+  const struct row_call *call = arg;
+
+  if (!call->fn
+      || (json_object_object_length (f->head) == 0 && f->body_len == 0))
+    return 0;
+  return call->fn (f->head, f->body, f->body_len, call->arg);
+}
+
+int
+client_call (struct client *c, struct json_object *head, client_row_fn *fn,
+             void *arg, struct error *err)
+{
+  struct row_call call = { fn, arg };
+
+  return client_call_frames (c, head, on_row, &call, err);
 }
 
 int

@@ -63,6 +63,9 @@ programs (struct exam *e, const struct cli *cli)
 #ifdef WITH_LIBARCHIVE
           "hangdog-parser-foreign",
 #endif
+#ifdef WITH_SSH
+          "hangdog-ssh",
+#endif
         };
   char path[4096];
 

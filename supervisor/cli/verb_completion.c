@@ -88,7 +88,7 @@ bash_values (void)
         printf ("%s ", values[i].values[k]);
       puts ("\" -- \"$cur\")); return ;;");
     }
-  puts ("  --run|--state|--config|--data|--token-file) return ;;\n  esac");
+  puts ("  --run|--state|--config|--data|--token-file|-o) return ;;\n  esac");
 }
 
 static void

@@ -58,7 +58,8 @@ elif lab_start_eve ins60 kernel=6.1 mem=256 profile=shell && lab_wait_up ins60 1
     lab_stop ins60
     rm -f "$work/core"
     if lab_start_eve ins4k kernel=6.1 mem=1536 profile=shell && lab_wait_up ins4k 120; then
-        lab_ctl ins4k 'i=0; while [ $i -lt 4000 ]; do sleep 100000 & i=$((i + 1)); done >/dev/null 2>&1; echo $i' >/dev/null
+        lab_ctl ins4k '(i=0; while [ $i -lt 4000 ]; do sleep 100000 & i=$((i + 1)); done; wait) >/dev/null 2>&1 &' >/dev/null
+        lab_until 240 "[ \"\$(lab_ctl ins4k 'ls -d /proc/[0-9]* | wc -l')\" -gt 4000 ]" || echo "inspect: the guest did not make its tasks in time"
         inspect_core ins4k "$work/core" && inspect_figures "many tasks" "$work/core" 350 200 && inspect_crash "$work/core"
         lab_stop ins4k
     fi

@@ -78,7 +78,7 @@ fill (struct space *s, struct ksyms_recipe *r, struct ksyms_places *p,
                               .seqs = how & 8,
                               .wide = how & 16,
                               .long_names = how & 32,
-                              .text_only = how & 64,
+                              .tight = how & 64,
                               .n = 1100,
                               .image = IMAGE,
                               .len = LEN };

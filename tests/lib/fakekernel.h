@@ -348,7 +348,8 @@ fakekernel_flags (int format, const struct fakerule *r)
   unsigned v = regs[r->sp] | (unsigned) regs[r->bp] << 4;
 
   if (format >= 3)
-    return (uint16_t) (v | (unsigned) r->type << 8 | (unsigned) r->signal << 11);
+    return (uint16_t) (v | (unsigned) r->type << 8
+                       | (unsigned) r->signal << 11);
   if (r->type != ORC_END && r->type != ORC_UNKNOWN)
     v |= (unsigned) narrow[r->type] << 8;
   if (format == 2)

@@ -39,12 +39,14 @@ checked=0 seen=0
 # Regular expressions, for `classify` and `rules`: they cost it no process.
 allowed hangdog libpcre2-8
 allowed hangdog-keeper
-allowed hangdog-daemon libpcre2-8 libssh
-allowed hangdog-daemon-libvirt libvirt libvirt-qemu libpcre2-8 libssh
+allowed hangdog-daemon libpcre2-8
+allowed hangdog-daemon-libvirt libvirt libvirt-qemu libpcre2-8
 allowed hangdog-writer libzstd libcrypto libcurl
 # Each library costs it a part of its millisecond.
 allowed hangdog-parser libzstd
 allowed hangdog-parser-foreign libzstd libcrypto libarchive
+# The only one with libssh.
+allowed hangdog-ssh libssh
 allowed hangdog-check libpcre2-8
 allowed hangdog-controller libzstd libcrypto libarchive libmicrohttpd libsqlite3
 test "$checked" -ge 5 || fail "only $checked programmes were looked at"

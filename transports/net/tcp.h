@@ -33,4 +33,11 @@ struct tcp_result
 int tcp_check (const struct tcp_check *check, uint64_t deadline,
                struct tcp_result *ret, struct error *err);
 
+/* The first half of it: a connected socket, non-blocking.  Fails as above. */
+int tcp_connect (const char *address, uint64_t deadline, int *ret_fd,
+                 struct error *err);
+/* Waits for poll()'s events; -ETIMEDOUT says "timed out STAGE". */
+int tcp_wait (int fd, short events, uint64_t deadline, const char *stage,
+              struct error *err);
+
 #endif

@@ -443,6 +443,13 @@ test_old_damaged (void **state)
   fakekernel_look (&o.f, &section_dmesg);
   assert_int_equal (fakekernel_count (&o.f, "\"row\":\"dmesg\""), 0);
   assert_row (&o.f, "a record in it is damaged");
+  /* An end that no record has is not run past again and again. */
+  fakemem_u16 (&o.f.mem, o.buf + 8, 24);
+  fakemem_u16 (&o.f.mem, o.buf + 24 + 10, 6);
+  fakemem_u32 (&o.f.mem, fakekernel_at (&o.f, "log_next_idx"), 30);
+  fakekernel_look (&o.f, &section_dmesg);
+  assert_int_equal (fakekernel_count (&o.f, "\"row\":\"dmesg\""), 2);
+  assert_row (&o.f, "a record in it is damaged");
   fakemem_u32 (&o.f.mem, fakekernel_at (&o.f, "log_next_idx"), 5000);
   fakekernel_look (&o.f, &section_dmesg);
   assert_row (&o.f, "its head makes no sense");

@@ -352,6 +352,8 @@ arm64 (unsigned shift, unsigned bits, bool written)
 {
   const uint64_t image = UINT64_MAX << (bits - 1), pa = FAKE_IMAGE_PA;
   const uint64_t page = 1ULL << shift, linear = UINT64_MAX << bits;
+  const uint32_t wfi = 0xd503207f;
+  struct vcpu_regs r;
   struct fakemem f;
   struct kernel *k;
   struct mem *m;
@@ -382,8 +384,13 @@ arm64 (unsigned shift, unsigned bits, bool written)
               (unsigned long long) f.root + image - pa,
               (unsigned long long) image + 0x10000, bits,
               (unsigned long long) (image - pa), 64 - bits);
+  memcpy (f.bytes + pa + 0x2000, &wfi, 4);
+  r = fakemem_cpu (&f, 0);
+  r.pc = image + 0x2004;
+  r.halted = false;
   m = fakemem_open (&f);
-  k = found (m, NULL, 0, written ? "vmcoreinfo" : "image");
+  k = found (m, &r, written, written ? "vmcoreinfo" : "image");
+  assert_true (!written || k->cpus[0].halted);
   assert_int_equal (k->arch, ARCH_ARM64);
   assert_true (k->image.va == image);
   assert_int_equal (k->image.len, 4 * MIB);

@@ -4,6 +4,7 @@
  * that are whole, torn, endless, or changed while they are walked.
  */
 #include "tests/lib/fakemem.h"
+#include "kernel/memory/kernel_impl.h"
 #include "tests/unit/kernel-memory/stand-ins.h"
 
 #define MIB (1ULL << 20)
@@ -127,6 +128,36 @@ cpus (void **state)
   bed_close (&b);
 }
 
+/* Who does not say so waits where the code says so. */
+static void
+halted (void **state)
+{
+  struct fakemem f;
+  struct vcpu_regs r[4];
+  struct kernel *k;
+  struct mem *m;
+  const unsigned char code[] = { 0x90, 0xfb, 0xf4, 0xc3 };
+
+  fakemem_new (&f, 64 * MIB);
+  fakemem_kernel (&f, "6.1.0-test");
+  fakemem_put (&f, FAKE_IMAGE + 0x1000, code, sizeof code);
+  for (unsigned i = 0; i < 4; i++)
+    {
+      r[i] = fakemem_cpu (&f, i);
+      r[i].halted = false;
+      r[i].pc = FAKE_IMAGE + 0x1000 + (i == 1 ? 2 : 3);
+    }
+  r[2].irqs_off = true;
+  r[3].cpl = 3;
+  m = fakemem_open (&f);
+  assert_int_equal (kernel_find (m, r, 4, &k, NULL), 0);
+  for (unsigned i = 0; i < 4; i++)
+    assert_int_equal (k->cpus[i].halted, i == 0);
+  kernel_free (k);
+  mem_free (m);
+  fakemem_free (&f);
+}
+
 /* ---- a kernel that names no data ---- */
 
 static const struct stand_in_member learn_members[] = {
@@ -205,53 +236,166 @@ learned_cpus (void **state)
   stand_in_members = NULL;
 }
 
+/* The image's data, behind its constants; where it is in f.bytes. */
+#define DATA (FAKE_RODATA + 0x200000)
+
+static unsigned char *
+map_data (struct bed *b)
+{
+  uint64_t pa = fakemem_take (&b->f, 2 << 20, 2 << 20);
+
+  fakemem_map_x86 (&b->f, DATA, pa, 21, FAKE_WRITABLE | FAKE_NO_EXEC);
+  b->k->image.len += 2 << 20;
+  return b->f.bytes + pa;
+}
+
+/* A ring of list_heads: their addresses, and where they are. */
+static void
+make_ring (const uint64_t *va, unsigned char *const *of, unsigned n)
+{
+  for (unsigned i = 0; i < n; i++)
+    {
+      memcpy (of[i], &va[(i + 1) % n], 8);
+      memcpy (of[i] + 8, &va[(i + n - 1) % n], 8);
+    }
+}
+
 /* The list whose nodes begin a module, and not another that modules are in. */
 static void
 learned_modules (void **state)
 {
   const uint64_t region = 0xffffffffc0300000ULL;
-  const uint64_t data = FAKE_RODATA + 0x200000;
   struct bed b;
-  uint64_t first, second, page;
+  unsigned char *data, *first, *second;
+  uint64_t pa;
 
+  stand_in_members = learn_members;
   bed_open (&b, NULL);
-  /* The image's data, behind its constants, and the modules. */
-  page = fakemem_alloc (&b.f, 2 << 20) - FAKE_LINEAR;
-  fakemem_map_x86 (&b.f, data, page = (page + 0x1fffff) & ~0x1fffffULL, 21,
-                   FAKE_WRITABLE | FAKE_NO_EXEC);
-  (void) fakemem_take (&b.f, 2 << 20, 4096);
-  b.k->image.len += 2 << 20;
-  first = fakemem_alloc (&b.f, 4096) - FAKE_LINEAR;
-  second = fakemem_alloc (&b.f, 4096) - FAKE_LINEAR;
-  fakemem_map_x86 (&b.f, region, first, 12, FAKE_WRITABLE);
-  fakemem_map_x86 (&b.f, region + 0x8000, second, 12, FAKE_WRITABLE);
+  data = map_data (&b);
+  pa = fakemem_take (&b.f, 8192, 4096);
+  first = b.f.bytes + pa;
+  second = first + 4096;
+  fakemem_map_x86 (&b.f, region, pa, 12, FAKE_WRITABLE);
+  fakemem_map_x86 (&b.f, region + 0x8000, pa + 4096, 12, FAKE_WRITABLE);
   mem_fresh (b.m);
   b.k->fields.at[MODULE_LIST] = (struct field_at){ .offset = 8, .size = 16 };
-  assert_int_equal (kernel_var (b.k, "modules"), 0); /* no names known */
   b.k->fields.at[MODULE_NAME] = (struct field_at){ .offset = 24, .size = 56 };
   b.k->fields.at[MODULE_STATE] = (struct field_at){ .offset = 0, .size = 4 };
   for (unsigned list = 0; list < 2; list++)
     {
       const unsigned at = list == 0 ? 0x300 : 8; /* another list comes first */
-      const uint64_t head = data + 0xfff8 + list * 0x20000;
-      unsigned char *of[] = { b.f.bytes + first + at, b.f.bytes + second + at,
-                              b.f.bytes + page + (head - data) };
-      const uint64_t va[] = { region + at, region + 0x8000 + at, head };
+      const unsigned head = 0xfff8 + list * 0x20000; /* over a border */
 
-      for (unsigned i = 0; i < 3; i++)
-        {
-          memcpy (of[i], &va[(i + 1) % 3], 8);
-          memcpy (of[i] + 8, &va[(i + 2) % 3], 8);
-        }
+      make_ring (
+          (const uint64_t[]){ region + at, region + 0x8000 + at, DATA + head },
+          (unsigned char *const[]){ first + at, second + at, data + head }, 3);
     }
-  strcpy ((char *) b.f.bytes + first + 24, "hang");
-  strcpy ((char *) b.f.bytes + second + 24, "virtio_blk");
-  strcpy ((char *) b.f.bytes + first + 0x300 + 16, "x");
-  strcpy ((char *) b.f.bytes + second + 0x300 + 16, "y\033");
-  mem_fresh (b.m);
-  assert_true (kernel_var (b.k, "modules") == data + 0xfff8 + 0x20000);
+  strcpy ((char *) first + 24, "hang");
+  strcpy ((char *) second + 24, "virtio_blk");
+  strcpy ((char *) first + 0x300 + 16, "x");
+  strcpy ((char *) second + 0x300 + 16, "y\033");
+  assert_true (kernel_var (b.k, "modules") == DATA + 0xfff8 + 0x20000);
   assert_int_equal (kernel_var (b.k, "others"), 0);
+  assert_int_equal (kernel_var (b.k, "super_blocks"), 0);
   bed_close (&b);
+
+  /* Without types nothing is guessed. */
+  stand_in_members = NULL;
+  bed_open (&b, NULL);
+  assert_int_equal (kernel_var (b.k, "modules"), 0);
+  bed_close (&b);
+}
+
+static void
+put_u64 (unsigned char *p, uint64_t v)
+{
+  memcpy (p, &v, sizeof v);
+}
+
+static void
+learned_lists (void **state)
+{
+  static const struct stand_in_var vars[]
+      = { { "init_task", FAKE_RODATA + 0x8000 }, { NULL, 0 } };
+  static const struct stand_in_member members[]
+      = { { "task_struct", "nsproxy", 0x10, 8 },
+          { "nsproxy", "net_ns", 0x28, 8 },
+          { "task_struct", "worker_private", 0x18, 8 },
+          { "kthread", "data", 0x8, 8 },
+          { "pglist_data", "kswapd", 0x30, 8 },
+          { NULL, NULL, 0, 0 } };
+  struct bed b;
+  unsigned char *data;
+  uint64_t sb[2], type, wq, net, proxy, kswapd, node;
+
+  stand_in_members = members;
+  bed_open (&b, vars);
+  data = map_data (&b);
+  mem_fresh (b.m);
+  b.k->fields.at[SB_LIST] = (struct field_at){ .offset = 0, .size = 16 };
+  b.k->fields.at[SB_TYPE] = (struct field_at){ .offset = 0x28, .size = 8 };
+  b.k->fields.at[SB_ID] = (struct field_at){ .offset = 0x40, .size = 32 };
+  b.k->fields.at[WQ_LIST] = (struct field_at){ .offset = 16, .size = 16 };
+  b.k->fields.at[WQ_NAME] = (struct field_at){ .offset = 0x40, .size = 24 };
+  b.k->fields.at[NET_LIST] = (struct field_at){ .offset = 0x20, .size = 16 };
+  type = fakemem_alloc (&b.f, 64);
+  fakemem_u64 (&b.f, type, type + 8);
+  fakemem_text (&b.f, type + 8, "bdev");
+  for (unsigned i = 0; i < 2; i++)
+    {
+      sb[i] = fakemem_alloc (&b.f, 256);
+      fakemem_u64 (&b.f, sb[i] + 0x28, type);
+      fakemem_text (&b.f, sb[i] + 0x40, i == 0 ? "sysfs" : "bdev");
+    }
+  make_ring ((const uint64_t[]){ DATA + 0x100, sb[0], sb[1] },
+             (unsigned char *const[]){ data + 0x100, fakemem_at (&b.f, sb[0]),
+                                       fakemem_at (&b.f, sb[1]) },
+             3);
+  wq = fakemem_alloc (&b.f, 256);
+  fakemem_text (&b.f, wq + 0x40, "events");
+  make_ring (
+      (const uint64_t[]){ DATA + 0x200, wq + 16 },
+      (unsigned char *const[]){ data + 0x200, fakemem_at (&b.f, wq + 16) }, 2);
+  /* The first network is in the image itself; another is not. */
+  net = fakemem_alloc (&b.f, 256);
+  proxy = fakemem_alloc (&b.f, 256);
+  make_ring ((const uint64_t[]){ DATA + 0x300, DATA + 0x420, net + 0x20 },
+             (unsigned char *const[]){ data + 0x300, data + 0x420,
+                                       fakemem_at (&b.f, net + 0x20) },
+             3);
+  fakemem_u64 (&b.f, vars[0].at + 0x10, proxy);
+  fakemem_u64 (&b.f, proxy + 0x28, DATA + 0x400);
+  put_u64 (data + 0x800, sb[1]);
+  kswapd = fakemem_alloc (&b.f, 256);
+  node = fakemem_alloc (&b.f, 256);
+  b.k->fields.at[TASK_TASKS] = (struct field_at){ .offset = TASKS, .size = 16 };
+  b.k->fields.at[TASK_COMM] = (struct field_at){ .offset = 0x90, .size = 16 };
+  fakemem_list (&b.f, vars[0].at + TASKS);
+  fakemem_list_add (&b.f, vars[0].at + TASKS, kswapd + TASKS);
+  fakemem_text (&b.f, kswapd + 0x90, "kswapd0");
+  fakemem_u64 (&b.f, kswapd + 0x18, kswapd + 0xb0);
+  fakemem_u64 (&b.f, kswapd + 0xb8, node);
+  /* On a stack, beside something that is none, and where it is. */
+  b.k->fields.at[TASK_STACK] = (struct field_at){ .offset = 0xa0, .size = 8 };
+  fakemem_u64 (&b.f, vars[0].at + 0xa0, DATA + 0x10000);
+  put_u64 (data + 0x10100, node);
+  put_u64 (data + 0x20000, node);
+  put_u64 (data + 0x20008, 77);
+  put_u64 (data + 0x30000, node);
+  assert_true (kernel_var (b.k, "super_blocks") == DATA + 0x100);
+  assert_true (kernel_var (b.k, "workqueues") == DATA + 0x200);
+  assert_true (kernel_var (b.k, "net_namespace_list") == DATA + 0x300);
+  /* The list's own head points there, too, but that is not the one. */
+  assert_true (kernel_var (b.k, "blockdev_superblock") == DATA + 0x800);
+  assert_int_equal (kernel_var (b.k, "modules"), 0);
+  /* What the thread was given must know the thread. */
+  assert_int_equal (kernel_var (b.k, "node_data"), 0);
+  fakemem_u64 (&b.f, node + 0x30, kswapd);
+  mem_fresh (b.m);
+  memset (b.k->learned->tried, 0, sizeof b.k->learned->tried);
+  assert_true (kernel_var (b.k, "node_data") == DATA + 0x30000);
+  bed_close (&b);
+  stand_in_members = NULL;
 }
 
 static void
@@ -432,8 +576,10 @@ main (void)
     cmocka_unit_test (members),
     cmocka_unit_test (cpus),
     cmocka_unit_test (names),
+    cmocka_unit_test (halted),
     cmocka_unit_test (learned_cpus),
     cmocka_unit_test (learned_modules),
+    cmocka_unit_test (learned_lists),
     cmocka_unit_test (whole_lists),
     cmocka_unit_test (torn_lists),
     cmocka_unit_test (endless_lists),

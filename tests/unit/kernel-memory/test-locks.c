@@ -285,6 +285,46 @@ test_not_waiting (void **state)
   fakekernel_free (&b.f);
 }
 
+/* What newer kernels write down themselves. */
+static void
+test_told (void **state)
+{
+  struct bed b;
+  uint64_t t[4];
+  static const struct field_at blocker = { .offset = 500, .size = 8 };
+
+  make (&b);
+  for (int i = 0; i < 4; i++)
+    t[i] = task (&b, 1 + i, "task");
+  b.f.k->fields.at[TASK_BLOCKER] = blocker;
+  own (&b, b.mutex + M_OWNER, t[3], 2);
+  own (&b, b.rwsem + R_OWNER, t[0], 0);
+  fakemem_u64 (&b.f.mem, t[0] + 500, b.mutex);
+  fakemem_u64 (&b.f.mem, t[1] + 500, b.sem | 1);
+  fakemem_u64 (&b.f.mem, t[2] + 500, b.rwsem | 2);
+  fakemem_u64 (&b.f.mem, t[3] + 500, b.rwsem | 3);
+  look (&b);
+  assert_int_equal (fakekernel_count (&b.f, "\"row\":\"lock\""), 3);
+  assert_row (&b.f, "\"name\":\"a_mutex+0x0/");
+  assert_row (&b.f, "\"kind\":\"semaphore\"");
+  assert_row (&b.f, "\"waiters\":[{\"pid\":3,\"comm\":\"task\"},"
+                    "{\"pid\":4,\"comm\":\"task\"}]");
+  assert_int_equal (fakekernel_count (&b.f, "\"row\":\"deadlock\""), 1);
+  /* A pointer to a mutex only where it is one. */
+  memset (&b.f.k->fields.at[TASK_BLOCKER], 0, sizeof (struct field_at));
+  b.f.k->fields.at[TASK_BLOCKED_ON] = blocker;
+  look (&b);
+  assert_int_equal (fakekernel_count (&b.f, "\"row\":\"lock\""), 0);
+  b.f.k->fields.at[MUTEX_FIRST] = blocker;
+  fakemem_u64 (&b.f.mem, t[1] + 500, 0x1000);
+  fakemem_u64 (&b.f.mem, t[2] + 500, 0);
+  fakemem_u64 (&b.f.mem, t[3] + 500, 0);
+  look (&b);
+  assert_int_equal (fakekernel_count (&b.f, "\"row\":\"lock\""), 1);
+  assert_row (&b.f, "\"owner\":{\"pid\":4,");
+  fakekernel_free (&b.f);
+}
+
 static void
 test_nothing_known (void **state)
 {
@@ -308,7 +348,7 @@ main (void)
     cmocka_unit_test (test_no_deadlock),
     cmocka_unit_test (test_itself),      cmocka_unit_test (test_torn),
     cmocka_unit_test (test_ring_behind), cmocka_unit_test (test_not_waiting),
-    cmocka_unit_test (test_nothing_known),
+    cmocka_unit_test (test_told),        cmocka_unit_test (test_nothing_known),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);

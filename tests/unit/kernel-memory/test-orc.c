@@ -221,9 +221,9 @@ int
 main (void)
 {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test (test_formats),       cmocka_unit_test (test_unsorted),
-    cmocka_unit_test (test_outside),       cmocka_unit_test (test_nothing_known),
-    cmocka_unit_test (test_hostile),       cmocka_unit_test (test_far),
+    cmocka_unit_test (test_formats), cmocka_unit_test (test_unsorted),
+    cmocka_unit_test (test_outside), cmocka_unit_test (test_nothing_known),
+    cmocka_unit_test (test_hostile), cmocka_unit_test (test_far),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);

@@ -72,6 +72,15 @@ of_x86 (void **state)
   assert_true (r[0].gs_base == 0xffff8a010f600000);
   assert_true (r[0].tr_base == 0xfffffe0000003000);
   assert_true (r[0].idt_base == 0xfffffe0000000000);
+  assert_true (r[0].seg[SEG_CS].selector == 0x10
+               && r[0].seg[SEG_CS].limit == 0xffffffff
+               && r[0].seg[SEG_CS].flags == 0xaf9b00);
+  assert_true (r[0].seg[SEG_TR].selector == 0x40
+               && r[0].seg[SEG_TR].limit == 0x4087
+               && r[0].seg[SEG_TR].base == r[0].tr_base);
+  assert_true (r[0].seg[SEG_GDT].base == 0xfffffe0000001000
+               && r[0].seg[SEG_GDT].limit == 0x7f);
+  assert_true (r[0].seg[SEG_FS].base == 0x00007f0000000000);
   assert_int_equal (r[1].index, 1);
   assert_false (r[1].halted);
   assert_int_equal (r[1].cpl, 3);

@@ -198,7 +198,8 @@ test_names (void **state)
           fakemem_text (&f.mem, worker + 112, all[i].desc);
         }
       fakekernel_look (&f, &section_tasks);
-      snprintf (want, sizeof want, "\"pid\":%d,\"tgid\":%d,\"comm\":\"%s\",%s%s%s",
+      snprintf (want, sizeof want,
+                "\"pid\":%d,\"tgid\":%d,\"comm\":\"%s\",%s%s%s",
                 10 + (int) i, 10 + (int) i, all[i].comm,
                 all[i].name ? "\"name\":\"" : "\"state\"",
                 all[i].name ? all[i].name : "", all[i].name ? "\"" : "");

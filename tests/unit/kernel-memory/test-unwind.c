@@ -504,6 +504,36 @@ test_frame_pointers (void **state)
   fakekernel_free (&b.f);
 }
 
+/* A kernel without tables that was built with them: the words between, which
+ * look like return addresses, are none. */
+static void
+test_frame_pointers_of_x86 (void **state)
+{
+  struct bed b;
+  uint64_t sp, fp;
+
+  make (&b, 0);
+  sp = b.hi - 2048;
+  fp = sp + 128;
+  put (&b, b.task + FAKE_THREAD + FAKE_SP, sp);
+  put (&b, sp + 40, fp);
+  put (&b, sp + 48, func (&b, "leaf") + 8);
+  put (&b, sp + 64, func (&b, "behind") + 8);
+  put_record (&b, fp, fp + 64, func (&b, "middle") + 8);
+  put (&b, fp + 32, func (&b, "behind") + 8);
+  put_record (&b, fp + 64, fp + 128, func (&b, "outer") + 8);
+  put_record (&b, fp + 128, 0, func (&b, "thread") + 8);
+  walk_task (&b);
+  assert_frames (&b, "leaf middle outer thread");
+  assert_false (b.s.frames[1].guess);
+  /* One that leads to no code is not believed, nor are the others. */
+  put_record (&b, fp + 64, fp + 128, FAKE_VARS);
+  walk_task (&b);
+  assert_true (b.s.frames[1].guess);
+  assert_frames (&b, "leaf behind middle behind thread");
+  fakekernel_free (&b.f);
+}
+
 static void
 test_frame_pointer_loops (void **state)
 {
@@ -556,6 +586,7 @@ main (void)
     cmocka_unit_test (test_system_call),
     cmocka_unit_test (test_guess),
     cmocka_unit_test (test_frame_pointers),
+    cmocka_unit_test (test_frame_pointers_of_x86),
     cmocka_unit_test (test_frame_pointer_loops),
   };
 

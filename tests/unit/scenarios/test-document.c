@@ -3,6 +3,8 @@
  * Scenario documents: what is taken, in which one spelling it comes back,
  * and the line that each mistake gets.
  */
+#include "config.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -34,6 +36,8 @@ parse (const char *text, struct scenario **ret, struct error *err)
 
 #define CC "\"name\":\"n\",\"kind\":\"console-command\",\"command\":\"c\""
 #define TCP "\"name\":\"n\",\"kind\":\"tcp\",\"address\":\"192.0.2.1:22\""
+#define SSH "\"name\":\"n\",\"kind\":\"ssh-command\",\"command\":\"c\""
+#define SSH_AT SSH ",\"address\":\"127.0.0.1:22\""
 #define DLG "\"name\":\"n\",\"kind\":\"dialogue\",\"steps\":"
 
 static const struct
@@ -58,7 +62,8 @@ static const struct
   { "{\"name\":\"n\",\"kind\":\"tcpp\"}",
     "doc:1:13: kind: there is no such kind (did you mean \"tcp\"?)" },
   { "{\"name\":\"n\",\"kind\":\"quux\"}",
-    "kind: there is no such kind (known: console-command, dialogue, tcp)" },
+    "kind: there is no such kind (known: console-command, dialogue, "
+    "ssh-command, tcp)" },
   { "{" CC ",\"interval\":\"999ms\"}",
     "interval: 999ms is too short: 1s is the least" },
   { "{" CC ",\"timeout\":\"30s\"}",
@@ -131,6 +136,34 @@ static const struct
   { "{" TCP ",\"send\":\"\\u0000\"}", "\\u0000 is not allowed" },
   { "{" TCP ",\"send\":\"\\\\x1\"}", "send: unknown escape" },
   { "{" TCP ",\"send\":\"end\\\\\"}", "send: unknown escape" },
+#ifdef WITH_SSH
+  { "{" SSH ",\"address\":\"192.0.2.1:22\"}",
+    "an ssh-command scenario needs \"ssh\"" },
+  { "{" SSH ",\"ssh\":{\"user\":\"u\",\"key\":\"k\"}}",
+    "a ssh-command scenario needs an \"address\"" },
+  { "{" SSH_AT ",\"ssh\":{\"key\":\"k\"}}", "ssh" },
+  { "{" SSH_AT ",\"ssh\":{\"user\":\"u\"}}",
+    "ssh: needs a \"key\" or a \"password\"" },
+  { "{" SSH_AT ",\"ssh\":{\"user\":\"u\",\"key\":\"../token\"}}",
+    "ssh: keys and passwords are named by a file" },
+  { "{" SSH_AT ",\"ssh\":{\"user\":\"u\",\"password\":\"/etc/shadow\"}}",
+    "ssh: keys and passwords are named by a file" },
+  { "{" SSH_AT ",\"ssh\":{\"user\":\"u\",\"key\":\"accepted\"}}",
+    "ssh: keys and passwords are named by a file" },
+  { "{" SSH_AT ",\"ssh\":{\"user\":\"u v\",\"key\":\"k\"}}", "ssh.user has" },
+  { "{" SSH_AT ",\"ssh\":{\"user\":\"u\",\"password\":\"p\","
+    "\"host-keys\":\"accept-new\"}}",
+    "ssh: a password is not shown to a server that nobody knows" },
+  { "{" SSH_AT ",\"ssh\":{\"user\":\"u\",\"key\":\"k\",\"host-keys\":"
+    "\"any\"}}",
+    "ssh.host-keys: " },
+  { "{" SSH_AT ",\"console\":\"x\",\"ssh\":{\"user\":\"u\",\"key\":\"k\"}}",
+    "console: a ssh-command scenario has no use" },
+  { "{" TCP ",\"ssh\":{\"user\":\"u\",\"key\":\"k\"}}",
+    "ssh: a tcp scenario has no use for it" },
+#else
+  { "{" SSH "}", "kind: this hangdog is built without ssh" },
+#endif
   { "{" DLG "[]}", "a dialogue scenario needs \"steps\"" },
   { "{" DLG "[{\"name\":\"a\",\"send\":\"x\"}]}",
     "steps[0]: no step has an \"expect\"" },
@@ -258,6 +291,10 @@ static const char *const good[] = {
   "{\"from\":\"00:00\",\"to\":\"24:00\",\"days\":\"sun\"}]}",
   "{\"name\":\"n\",\"kind\":\"tcp\",\"address\":\"[2001:db8::7]:22\","
   "\"select\":{\"labels\":{\"b\":\"*\",\"a\":\"x\"},\"uuid\":\"0*\"}}",
+#ifdef WITH_SSH
+  "{" SSH_AT ",\"ssh\":{\"user\":\"u\",\"key\":\"k\",\"host-keys\":"
+  "\"accept-new\"},\"expect\":{\"status\":2}}",
+#endif
   "{" DLG "[{\"name\":\"a\",\"send\":\"\\\\x01\\\\e\\r\\\\xfe\\u00e9${nonce}"
   "\",\"expect\":[\"login: $\",\"x${nonce}\"],\"timeout\":\"1500ms\","
   "\"else\":\"b\"},{\"name\":\"b\",\"expect\":[\"z\"],\"fail\":\"f\"},"

@@ -3,6 +3,8 @@
  * What becomes of what came back: each end of talking, each answer, each
  * step.  The session and the TCP check are played here.
  */
+#include "config.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,6 +20,7 @@
 #include "scenarios/scenario.h"
 #include "transports/console/session.h"
 #include "transports/net/tcp.h"
+#include "transports/ssh/ssh.h"
 #include "transports/transport.h"
 
 #include <math.h>
@@ -47,6 +50,10 @@ static struct
   bool saw, guarded;
   int tcp_rc;
   char tcp_address[80];
+  int ssh_rc;
+  enum ssh_end ssh_end;
+  struct ssh_cmd ssh;
+  char ssh_address[80];
 } play;
 
 /* Nothing in this programme makes jobs. */
@@ -179,6 +186,34 @@ tcp_check (const struct tcp_check *check, uint64_t deadline,
   return 0;
 }
 
+int
+ssh_run (const char *libexec, const struct ssh_cmd *cmd, uint64_t deadline,
+         struct ssh_result *ret, struct error *err)
+{
+  assert_string_equal (libexec, "/libexec");
+  play.ssh = *cmd;
+  snprintf (play.ssh_address, sizeof play.ssh_address, "%s", cmd->address);
+  if (play.ssh_rc < 0)
+    return error_set (err, -play.ssh_rc, "no helper");
+  *ret = (struct ssh_result){ .end = play.ssh_end, .status = play.status,
+                              .output = BUF_INIT (4096) };
+  buf_puts (&ret->output, play.output ? play.output : "");
+  snprintf (ret->detail, sizeof ret->detail, "so it\033[2J is");
+  return 0;
+}
+
+void
+ssh_result_done (struct ssh_result *r)
+{
+  buf_done (&r->output);
+}
+
+bool
+ssh_secret_name (const char *name)
+{
+  return true;
+}
+
 /* ---- running one ---- */
 
 static int
@@ -186,7 +221,8 @@ run_on (const char *text, const struct guest *g, struct outcome_report *ret)
 {
   CLEANUP_JSON_DOC struct json_doc *doc = NULL;
   struct job job = { clock_ms () + 10000 };
-  struct transport_env env = { .may_type = may_type, .may_type_arg = &play };
+  struct transport_env env = { .may_type = may_type, .may_type_arg = &play,
+                              .libexec = "/libexec", .ssh_dir = "/ssh" };
   struct error err = ERROR_INIT;
   struct scenario *s = NULL;
   int rc;
@@ -651,6 +687,89 @@ test_own_address (void **state)
   assert_string_equal (play.tcp_address, "[2001:db8::9]:22");
 }
 
+/* ---- ssh-command ---- */
+
+#ifdef WITH_SSH
+#define SSH(extra)                                                            \
+  "{\"name\":\"n\",\"kind\":\"ssh-command\",\"command\":\"uptime\","           \
+  "\"address\":\"guest:22\",\"ssh\":{\"user\":\"u\",\"key\":\"k\"}" extra "}"
+
+static void
+test_ssh (void **state)
+{
+  static const struct
+  {
+    enum ssh_end end;
+    enum outcome outcome;
+    const char *code;
+  } ends[] = {
+    { SSH_END_OK, OUTCOME_OK, "ok" },
+    { SSH_END_KILLED, OUTCOME_FAILED, "killed" },
+    { SSH_END_NO_ROUTE, OUTCOME_NO_VERDICT, "no-route" },
+    { SSH_END_UNREACHABLE, OUTCOME_FAILED, "unreachable" },
+    { SSH_END_REFUSED, OUTCOME_FAILED, "refused" },
+    { SSH_END_TIMEOUT, OUTCOME_FAILED, "timeout" },
+    { SSH_END_SILENT, OUTCOME_FAILED, "silent" },
+    { SSH_END_PROTOCOL, OUTCOME_FAILED, "protocol" },
+    { SSH_END_HOST_UNKNOWN, OUTCOME_NO_VERDICT, "host-key-unknown" },
+    { SSH_END_HOST_CHANGED, OUTCOME_FAILED, "host-key-changed" },
+    { SSH_END_AUTH, OUTCOME_NO_VERDICT, "auth-failed" },
+    { SSH_END_LOGIN_TIMEOUT, OUTCOME_FAILED, "login-timeout" },
+    { SSH_END_NO_ANSWER, OUTCOME_FAILED, "no-answer" },
+    { SSH_END_DISCONNECTED, OUTCOME_FAILED, "disconnected" },
+    { SSH_END_FLOOD, OUTCOME_NO_VERDICT, "output-flood" },
+    { SSH_END_UNUSABLE, OUTCOME_NO_VERDICT, "ssh-unusable" },
+    { SSH_END_STUCK, OUTCOME_NO_VERDICT, "own-failure" },
+  };
+  struct guest g = guest ();
+  struct outcome_report r;
+
+  assert_int_equal (ARRAY_LEN (ends), SSH_END_MAX);
+  fresh ();
+  assert_int_equal (run_on (SSH (""), &g, &r), 0);
+  assert_string_equal (r.code, "no-address");
+  g.nnics = 1;
+  snprintf (g.nics[0].ip, sizeof g.nics[0].ip, "192.0.2.9");
+  for (size_t i = 0; i < ARRAY_LEN (ends); i++)
+    {
+      fresh ();
+      play.ssh_end = ends[i].end;
+      assert_int_equal (run_on (SSH (""), &g, &r), 0);
+      assert_int_equal (r.outcome, ends[i].outcome);
+      assert_string_equal (r.code, ends[i].code);
+      assert_string_equal (r.transport, "ssh");
+    }
+  assert_string_equal (play.ssh_address, "192.0.2.9:22");
+  assert_string_equal (play.ssh.dir, "/ssh");
+  assert_false (play.ssh.accept_new);
+  fresh ();
+  play.ssh_rc = -ENOEXEC;
+  assert_int_equal (run_on (SSH (""), &g, &r), -ENOEXEC);
+}
+
+static void
+test_ssh_answers (void **state)
+{
+  struct guest g = guest ();
+  struct outcome_report r;
+
+  g.nnics = 1;
+  snprintf (g.nics[0].ip, sizeof g.nics[0].ip, "192.0.2.9");
+  fresh ();
+  play.status = 3;
+  assert_int_equal (run_on (SSH (""), &g, &r), 0);
+  assert_string_equal (r.code, "status");
+  assert_int_equal (
+      run_on (SSH (",\"expect\":{\"status\":3,\"output\":\"x\"}"), &g, &r), 0);
+  assert_string_equal (r.code, "mismatch");
+  fresh ();
+  play.output = "12.34 56.78\n";
+  assert_int_equal (run_on (SSH (""), &g, &r), 0);
+  assert_string_equal (r.code, "ok");
+  assert_true (r.has_uptime);
+}
+#endif
+
 int
 main (void)
 {
@@ -664,6 +783,9 @@ main (void)
     cmocka_unit_test (test_steps_errors),
     cmocka_unit_test (test_nonce),      cmocka_unit_test (test_tcp),
     cmocka_unit_test (test_own_address),
+#ifdef WITH_SSH
+    cmocka_unit_test (test_ssh),        cmocka_unit_test (test_ssh_answers),
+#endif
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * "192.0.2.1:22", "[2001:db8::1]:22", or "guest:22" for the guest's own.
+ */
+#include "scenarios/scenario_impl.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+
+#define GUEST "guest:"
+
+static bool
+address_ok (const char *address, bool *ret_loopback)
+{
+  const char *colon = strrchr (address, ':');
+  unsigned char bin[16];
+  char host[64];
+  size_t n, digits;
+  unsigned long port;
+
+  if (!colon)
+    return false;
+  digits = strspn (colon + 1, "0123456789");
+  if (!digits || digits > 5 || colon[1 + digits])
+    return false;
+  port = strtoul (colon + 1, NULL, 10);
+  n = (size_t) (colon - address);
+  if (!port || port > 65535 || n >= sizeof host)
+    return false;
+  *ret_loopback = false;
+  if (n + 1 == strlen (GUEST) && strncmp (address, GUEST, n + 1) == 0)
+    return true;
+  memcpy (host, address, n);
+  host[n] = '\0';
+  if (n > 2 && host[0] == '[' && host[n - 1] == ']')
+    {
+      host[n - 1] = '\0';
+      *ret_loopback = strcmp (host + 1, "::1") == 0;
+      return inet_pton (AF_INET6, host + 1, bin) == 1;
+    }
+  if (inet_pton (AF_INET, host, bin) != 1)
+    return false;
+  *ret_loopback = bin[0] == 127;
+  return true;
+}
+
+int
+scenario_check_address (const struct scenario *s, const struct json_doc *doc,
+                        const char *path, bool *ret_loopback,
+                        struct error *err)
+{
+  char at[200];
+
+  if (!s->address)
+    return json_error_at (doc, path, err, "a %s scenario needs an \"address\"",
+                          s->kind->name);
+  scenario_path (at, sizeof at, path, "address");
+  if (!address_ok (s->address, ret_loopback))
+    return json_error_at (doc, at, err,
+                          "must be \"IP:PORT\" (\"192.0.2.7:22\", "
+                          "\"[2001:db8::7]:22\") or \"guest:PORT\"; names "
+                          "are not looked up");
+  return 0;
+}
+
+const char *
+scenario_address (const struct scenario *s, const struct guest *g, char *dst,
+                  size_t n, struct outcome_report *ret)
+{
+  /* "guest:80": the address changes with each DHCP lease, the document does
+   * not. */
+  if (strncmp (s->address, GUEST, strlen (GUEST)) != 0)
+    return s->address;
+  for (unsigned i = 0; i < g->nnics; i++)
+    if (g->nics[i].ip[0])
+      {
+        bool six = strchr (g->nics[i].ip, ':') != NULL;
+
+        snprintf (dst, n, "%s%s%s:%s", six ? "[" : "", g->nics[i].ip,
+                  six ? "]" : "", s->address + strlen (GUEST));
+        return dst;
+      }
+  report_set (ret, OUTCOME_NO_VERDICT, "no-address",
+              "the guest's IP address is not known here; write it into the "
+              "scenario's address");
+  return NULL;
+}

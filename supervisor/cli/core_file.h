@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The file that `hangdog core` writes: sparse, within what it may take of the
+ * disk, and under its name only when all of it is there.
+ */
+#ifndef HANGDOG_SUPERVISOR_CLI_CORE_FILE_H
+#define HANGDOG_SUPERVISOR_CLI_CORE_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct core_file;
+struct error;
+
+struct core_file_spec
+{
+  const char *path;
+  uint64_t max;   /* it may take of the disk, 0 = what is free */
+  uint64_t leave; /* must stay free there, 0 = what is usual */
+  bool force;     /* over another file */
+  bool keep;      /* what there is of it, if it does not become whole */
+};
+
+/* -EEXIST: something has that name.  spec->path stays the caller's. */
+int core_file_new (const struct core_file_spec *spec, struct core_file **ret,
+                   struct error *err);
+/* It will be that long, and hold about that much. */
+int core_file_begin (struct core_file *f, uint64_t bytes, uint64_t present,
+                     struct error *err);
+/* From the beginning to the end, with gaps.  -EFBIG, -ENOSPC: more than it
+ * may. */
+int core_file_put (struct core_file *f, uint64_t at, const void *data,
+                   size_t len, struct error *err);
+/* On disk, and under its name. */
+int core_file_commit (struct core_file *f, struct error *err);
+
+uint64_t core_file_written (const struct core_file *f);
+/* Where what there is of it is kept; NULL: it is whole, or not kept. */
+const char *core_file_partial (const struct core_file *f);
+/* Takes away what did not become whole. */
+void core_file_free (struct core_file *f);
+
+/* ---- how far it is ---- */
+
+struct core_progress
+{
+  uint64_t total, begun, shown; /* clock_ms() */
+  unsigned tenths;              /* told, without a terminal */
+  bool terminal, quiet;
+};
+
+void core_progress_begin (struct core_progress *p, uint64_t total, bool quiet);
+void core_progress (struct core_progress *p, uint64_t done);
+/* The line is taken away. */
+void core_progress_end (struct core_progress *p);
+/* "[=====>    ]  52%  1.5GiB of 3GiB  400MiB/s  3s left".  Returns dst. */
+char *core_progress_line (char *dst, size_t n, uint64_t done, uint64_t total,
+                          uint64_t ms);
+
+#endif

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * hangdog-ssh: one question on descriptor 3, one ssh connection, one answer.
+ * Started by transports/ssh/ssh.c; what it may do is what a client needs, and
+ * it ends with whoever started it, and at the latest by its alarm.
+ */
+#include "transports/ssh/client.h"
+
+#include "base/channel.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "base/sanitize.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define CHANNEL 3
+#define ASK_MS 2000
+#define MAX_MS (24u * 60 * 60 * 1000)
+
+static void
+limit (int what, rlim_t max)
+{
+  const struct rlimit l = { max, max };
+
+  (void) setrlimit ((__rlimit_resource_t) what, &l);
+}
+
+/* It holds a key and speaks to a stranger: no core, no gain of rights, no
+ * files but small ones, no memory without end. */
+static void
+lock_up (void)
+{
+  umask (077);
+  prctl (PR_SET_PDEATHSIG, SIGKILL);
+  prctl (PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  limit (RLIMIT_CORE, 0);
+  limit (RLIMIT_NOFILE, 32);
+  limit (RLIMIT_FSIZE, 1u << 20);
+  if (SANITIZED)
+    return;
+  prctl (PR_SET_DUMPABLE, 0);
+  limit (RLIMIT_AS, 256u << 20);
+}
+
+static int
+answer (struct ssh_result *r)
+{
+  struct json_object *head = json_object_new_object ();
+  int rc;
+
+  json_add_int (head, "re", 1);
+  json_add_int (head, "end", r->end);
+  json_add_int (head, "status", r->status);
+  json_add_text (head, "detail", r->detail, strlen (r->detail));
+  rc = frame_write (CHANNEL, head, r->output.data, r->output.len, NULL, 0,
+                    clock_ms () + ASK_MS, NULL);
+  json_object_put (head);
+  return rc < 0 ? 1 : 0;
+}
+
+int
+main (void)
+{
+  struct ssh_result result = { .end = SSH_END_UNUSABLE, .status = -1,
+                               .output = BUF_INIT (SSH_CMD_OUTPUT_MAX) };
+  struct frame f = { 0 };
+  struct ssh_cmd cmd;
+  int64_t ms;
+  int rc;
+
+  lock_up ();
+  alarm (ASK_MS / 1000 + 1);
+  if (frame_read (CHANNEL, &f, clock_ms () + ASK_MS, NULL) < 0)
+    {
+      fprintf (stderr, "hangdog-ssh: started by hangdog, not by people\n");
+      return 2;
+    }
+  cmd = (struct ssh_cmd){
+    .address = json_get_str (f.head, "address"),
+    .user = json_get_str (f.head, "user"),
+    .command = json_get_str (f.head, "command"),
+    .dir = json_get_str (f.head, "dir"),
+    .key = json_get_str (f.head, "key"),
+    .password = json_get_str (f.head, "password"),
+    .accept_new = json_get_bool (f.head, "accept-new", false),
+  };
+  ms = json_get_int (f.head, "ms", 0);
+  if (!cmd.address || !cmd.user || !cmd.command || !cmd.dir || ms < 0
+      || ms > MAX_MS)
+    return 2;
+  alarm ((unsigned) (ms / 1000 + 2));
+  ssh_client (&cmd, clock_ms () + (uint64_t) ms, &result);
+  rc = answer (&result);
+  buf_done (&result.output);
+  frame_done (&f);
+  return rc;
+}

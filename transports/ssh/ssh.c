@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Starting hangdog-ssh, asking it once, and ending it.
+ */
+#include "config.h"
+
+#include "transports/ssh/ssh.h"
+
+#include "base/channel.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "transports/transport.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#define HELPER "hangdog-ssh"
+#define CHANNEL 3
+#define OUT_OF_THE_WAY 16
+#define DIE_MS 300
+/* What is left to the helper for saying that time is over. */
+#define MARGIN_MS 300
+
+void
+ssh_result_done (struct ssh_result *r)
+{
+  buf_done (&r->output);
+}
+
+bool
+ssh_secret_name (const char *name)
+{
+  return text_is_name (name) && strcmp (name, SSH_CMD_KNOWN_HOSTS) != 0
+         && strcmp (name, SSH_CMD_ACCEPTED) != 0;
+}
+
+/* ---- the process ---- */
+
+static int
+spawn (const char *path, int channel, pid_t *ret_pid, struct error *err)
+{
+  char *argv[] = { (char *) (uintptr_t) HELPER, NULL };
+  /* Nothing of ours is its business: no agent, no home. */
+  char *env[] = { (char *) (uintptr_t) "LC_ALL=C", NULL };
+  CLEANUP_CLOSE int copy = fcntl (channel, F_DUPFD_CLOEXEC, OUT_OF_THE_WAY);
+  posix_spawn_file_actions_t fa;
+  posix_spawnattr_t attr;
+  sigset_t none, usual;
+  int r = ENOMEM;
+
+  if (copy < 0)
+    return error_errno (err, errno, "a descriptor for %s", HELPER);
+  if (posix_spawn_file_actions_init (&fa) != 0)
+    return error_set (err, ENOMEM, "no memory");
+  if (posix_spawnattr_init (&attr) != 0)
+    {
+      posix_spawn_file_actions_destroy (&fa);
+      return error_set (err, ENOMEM, "no memory");
+    }
+  /* A job's thread blocks all signals, and the helper's alarm is one. */
+  sigemptyset (&none);
+  sigfillset (&usual);
+  posix_spawnattr_setsigmask (&attr, &none);
+  posix_spawnattr_setsigdefault (&attr, &usual);
+  posix_spawnattr_setflags (&attr,
+                            POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+  if (posix_spawn_file_actions_adddup2 (&fa, copy, CHANNEL) == 0)
+    r = posix_spawn (ret_pid, path, &fa, &attr, argv, env);
+  posix_spawnattr_destroy (&attr);
+  posix_spawn_file_actions_destroy (&fa);
+  return r ? error_set (err, EIO, "%s: %s", path, strerror (r)) : 0;
+}
+
+static void
+end_helper (pid_t pid)
+{
+  uint64_t until = clock_ms () + DIE_MS;
+  int pidfd = (int) syscall (SYS_pidfd_open, pid, 0), status;
+  struct pollfd pfd = { .fd = pidfd, .events = POLLIN };
+  struct timespec nap = { 0, 2000000 };
+
+  /* It has said all that it will say, and holds nothing that it must put
+   * back. */
+  kill (pid, SIGKILL);
+  while (waitpid (pid, &status, WNOHANG) == 0 && clock_ms () < until)
+    {
+      /* A kernel before 5.3 tells nobody. */
+      if (pidfd >= 0)
+        poll (&pfd, 1, DIE_MS);
+      else
+        nanosleep (&nap, NULL);
+    }
+  if (pidfd >= 0)
+    close (pidfd);
+}
+
+/* ---- question and answer ---- */
+
+static int
+ask (int sock, const struct ssh_cmd *cmd, uint64_t deadline,
+     struct error *err)
+{
+  struct json_object *head = json_object_new_object ();
+  uint64_t now = clock_ms (), left = now < deadline ? deadline - now : 0;
+  int r;
+
+  left -= left / 4 < MARGIN_MS ? left / 4 : MARGIN_MS;
+  json_add_str (head, "op", "run");
+  json_add_str (head, "address", cmd->address);
+  json_add_str (head, "user", cmd->user);
+  json_add_str (head, "command", cmd->command);
+  json_add_str (head, "dir", cmd->dir);
+  if (cmd->key)
+    json_add_str (head, "key", cmd->key);
+  if (cmd->password)
+    json_add_str (head, "password", cmd->password);
+  json_add_bool (head, "accept-new", cmd->accept_new);
+  json_add_int (head, "ms", (int64_t) left);
+  r = frame_write (sock, head, NULL, 0, NULL, 0, deadline, err);
+  json_object_put (head);
+  return r;
+}
+
+/* A stranger's word: the server may have taken the helper over. */
+static int
+take (const struct frame *f, struct ssh_result *ret, struct error *err)
+{
+  int64_t end = json_get_int (f->head, "end", -1);
+  int64_t status = json_get_int (f->head, "status", -1);
+  const char *detail = json_get_str (f->head, "detail");
+
+  if (end < 0 || end >= SSH_END_MAX || f->body_len > SSH_CMD_OUTPUT_MAX
+      || (end == SSH_END_OK && (status < 0 || status > UINT32_MAX)))
+    return error_set (err, EBADMSG, "%s said what it can't have found out",
+                      HELPER);
+  ret->end = (enum ssh_end) end;
+  ret->status = status > INT32_MAX ? INT32_MAX : (int) status;
+  snprintf (ret->detail, sizeof ret->detail, "%s", detail ? detail : "");
+  buf_append (&ret->output, f->body, f->body_len);
+  return 0;
+}
+
+static int
+converse (int sock, const struct ssh_cmd *cmd, uint64_t deadline,
+          struct ssh_result *ret, struct error *err)
+{
+  CLEANUP_FRAME struct frame f = { 0 };
+  struct error why = ERROR_INIT;
+  int r = ask (sock, cmd, deadline, &why);
+
+  if (r >= 0)
+    r = frame_read (sock, &f, deadline, &why);
+  if (r >= 0)
+    return take (&f, ret, err);
+  if (r == -ETIMEDOUT || r == -EPIPE || r == -ECONNRESET)
+    {
+      ret->end = SSH_END_STUCK;
+      snprintf (ret->detail, sizeof ret->detail, "%s %s", HELPER,
+                r == -ETIMEDOUT ? "did not come back in time"
+                                : "ended without an answer");
+      return 0;
+    }
+  if (err)
+    *err = why;
+  return r;
+}
+
+int
+ssh_run (const char *libexec, const struct ssh_cmd *cmd, uint64_t deadline,
+         struct ssh_result *ret, struct error *err)
+{
+  struct ssh_result result = { .output = BUF_INIT (SSH_CMD_OUTPUT_MAX) };
+  CLEANUP_CLOSE int mine = -1, theirs = -1;
+  char path[4200];
+  int pair[2], r;
+  pid_t pid;
+
+  snprintf (path, sizeof path, "%s/%s", libexec ? libexec : "", HELPER);
+  if (access (path, X_OK) < 0)
+    return error_set (err, ENOEXEC, "%s: %s", path, strerror (errno));
+  if (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+    return error_errno (err, errno, "socketpair");
+  mine = pair[0];
+  theirs = pair[1];
+  r = spawn (path, theirs, &pid, err);
+  if (r < 0)
+    return r;
+  /* With our copy open the end of the helper would not be seen. */
+  close (steal_fd (&theirs));
+  r = converse (mine, cmd, deadline, &result, err);
+  end_helper (pid);
+  if (r < 0)
+    {
+      ssh_result_done (&result);
+      return r;
+    }
+  *ret = result;
+  return 0;
+}
+
+/* ---- doctor ---- */
+
+#ifdef WITH_SSH
+static void
+look_at_folder (const char *dir, struct doctor_report *rep)
+{
+  char path[4200], text[300], fix[300];
+  struct stat sb;
+
+  if (!dir || stat (dir, &sb) < 0)
+    {
+      snprintf (text, sizeof text, "there is no %.200s: no keys, no hosts",
+                dir ? dir : "folder of keys");
+      snprintf (fix, sizeof fix, "mkdir -m 700 %.200s", dir ? dir : "");
+      rep->line (rep, DOCTOR_NA, "ssh", text, dir ? fix : NULL);
+      return;
+    }
+  snprintf (path, sizeof path, "%s/%s", dir, SSH_CMD_KNOWN_HOSTS);
+  if (stat (path, &sb) == 0)
+    snprintf (text, sizeof text, "keys and known_hosts are in %.200s", dir);
+  else
+    snprintf (text, sizeof text, "there is no known_hosts in %.200s", dir);
+  snprintf (fix, sizeof fix, "ssh-keyscan ADDRESS >>%.200s", path);
+  if (stat (path, &sb) == 0)
+    rep->line (rep, DOCTOR_OK, "ssh", text, NULL);
+  else
+    rep->line (rep, DOCTOR_WARN, "ssh", text, fix);
+}
+#endif
+
+static void
+ssh_doctor (const struct transport_env *env, const struct guest *g,
+            struct doctor_report *rep, uint64_t deadline)
+{
+#ifdef WITH_SSH
+  char path[4200];
+
+  snprintf (path, sizeof path, "%s/%s", env->libexec ? env->libexec : "",
+            HELPER);
+  if (access (path, X_OK) < 0)
+    rep->line (rep, DOCTOR_BAD, "ssh", "hangdog-ssh is not installed",
+               "make install (or set HANGDOG_LIBEXEC to the build folder)");
+  else
+    look_at_folder (env->ssh_dir, rep);
+#else
+  rep->line (rep, DOCTOR_NA, "ssh", "this build is without ssh", NULL);
+#endif
+}
+
+const struct transport_ops transport_ssh = {
+  .name = "ssh",
+  .summary = "one command over ssh, by a process of its own",
+  .touches = "one login and one command in the guest per check",
+  .doctor = ssh_doctor,
+};
