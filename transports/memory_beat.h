@@ -3,7 +3,7 @@
  * The memory heartbeat: what moves in a guest while it lives, read for a few
  * microseconds, without its monitor, its help, or a wakeup of it.
  *
- *     a parser's answer ─► beat_table_new() ─► beat_read(), beat_read(), ...
+ *     a parser's answer -> beat_table_new() -> beat_read(), beat_read(), ...
  *                                              beat_compare (two of them)
  *
  * The table is a stranger's: every entry of it is checked before the first

@@ -90,7 +90,8 @@ load (struct bed *b, struct beat_table **ret)
   return r;
 }
 
-#define BANNER "Linux version 6.1.0-test (who@where) #1 SMP something to 64 bytes!"
+#define BANNER                                                                \
+  "Linux version 6.1.0-test (who@where) #1 SMP something to 64 bytes!"
 #define BOOT 0x5ec2e7c0ffee1234ull
 #define RQ(cpu) (LOW + 0x10000 + 0x2000 * (cpu))
 
