@@ -124,5 +124,7 @@ void kernel_modules (struct kernel *k);
 bool kernel_module_piece_ (struct kernel *k, uint64_t at, unsigned i,
                            uint64_t *ret);
 const struct kernel_module *kernel_module_of (struct kernel *k, uint64_t va);
+/* What va is in, a module's, too. */
+bool kernel_sym (struct kernel *k, uint64_t va, struct ksym *ret);
 
 #endif

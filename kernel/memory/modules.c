@@ -200,3 +200,13 @@ kernel_module_of (struct kernel *k, uint64_t va)
       return &k->modules[i];
   return NULL;
 }
+
+bool
+kernel_sym (struct kernel *k, uint64_t va, struct ksym *ret)
+{
+  if (!k->syms)
+    return false;
+  if (va - k->image.va >= k->image.len && space_is_kernel (k->space, va))
+    kernel_modules (k);
+  return ksyms_find (k->syms, va, ret);
+}

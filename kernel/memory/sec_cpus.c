@@ -140,6 +140,7 @@ say_cpu (struct look *l, const struct vcpu_regs *r, int cpu)
   rows_str (l->rows, "mode", r->cpl == 3 ? "user" : "kernel");
   if (r->cpl != 3)
     {
+      kernel_modules (l->k);
       kernel_name_of (l->k, r->pc, where, sizeof where);
       rows_str (l->rows, "at", where);
     }

@@ -86,7 +86,7 @@ kind_of (struct kernel *k, const struct stack *s)
 
   for (unsigned i = 0; i < s->n && i < 12; i++)
     {
-      if (!ksyms_find (k->syms, s->frames[i].pc - 1, &sym))
+      if (!kernel_sym (k, s->frames[i].pc - 1, &sym))
         continue;
       for (size_t n = 0; n < ARRAY_LEN (kinds); n++)
         if (strstr (sym.name, kinds[n].func) && kernel_has (k, kinds[n].task)
@@ -285,7 +285,7 @@ say_lock (struct locks *ls, unsigned n)
   rows_begin (l->rows, "lock");
   rows_str (l->rows, "kind", lock->kind->name);
   rows_hex (l->rows, "at", lock->at);
-  if (ksyms_find (l->k->syms, lock->at, &sym))
+  if (kernel_sym (l->k, lock->at, &sym))
     {
       kernel_name_of (l->k, lock->at, name, sizeof name);
       rows_str (l->rows, "name", name);

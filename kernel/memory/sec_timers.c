@@ -59,8 +59,7 @@ say_first (struct timers *t, const char *name, const struct first *f,
     rows_bool (l->rows, "cut", true);
   if (f->n)
     {
-      if (l->k->syms && ksyms_find (l->k->syms, f->func, &sym)
-          && sym.start == f->func)
+      if (kernel_sym (l->k, f->func, &sym) && sym.start == f->func)
         rows_str (l->rows, "first", sym.name);
       else
         rows_hex (l->rows, "first", f->func);

@@ -147,8 +147,7 @@ say_func (struct work *w, uint64_t func)
 {
   struct ksym sym;
 
-  if (w->l->k->syms && ksyms_find (w->l->k->syms, func, &sym)
-      && sym.start == func)
+  if (kernel_sym (w->l->k, func, &sym) && sym.start == func)
     rows_str (w->l->rows, "func", sym.name);
   else
     rows_hex (w->l->rows, "func", func);

@@ -101,7 +101,7 @@ say_frame (struct look *l, const struct frame *f)
   char text[700];
   uint64_t pc = f->exact ? f->pc : f->pc - 1;
 
-  if (!l->k->syms || !ksyms_find (l->k->syms, pc, &sym))
+  if (!kernel_sym (l->k, pc, &sym))
     {
       snprintf (text, sizeof text, "0x%llx", (unsigned long long) f->pc);
       rows_str (l->rows, NULL, text);

@@ -62,7 +62,7 @@ says "$work/text" 'are to stay free'
 ran 2 "$one" -o "$work/nowhere/core"
 ran 2 "nosuch$$" -o "$cores/none"
 ran 2 "$one"
-[ ! -e "$cores/small" ] && [ ! -e "$cores/none" ] || fail "a core that is none"
+for f in small none; do [ ! -e "$cores/$f" ] || fail "a core that is none: $f"; done
 
 # ---- dead: no interrupt is taken, and its disk answers nothing ----
 lab_disk_stall "$one"
@@ -93,7 +93,8 @@ sleep 0.5 # it is asked only what is being waited for: the answer takes 2 s
 kill -TERM $client
 wait $client
 [ $? = 143 ] || fail "cancelled: not by its signal"
-[ ! -e "$cores/cancelled" ] && [ "$(partials)" = 0 ] || fail "something is left of it: $(ls "$cores")"
+[ ! -e "$cores/cancelled" ] || fail "it was cancelled, and is there"
+[ "$(partials)" = 0 ] || fail "something is left of it: $(ls "$cores")"
 kill -CONT "$(lab_pid "guest.$one")"
 
 # ---- without a daemon ----
@@ -111,7 +112,7 @@ fi
 if command -v drgn >/dev/null; then
     # By a virtual address, which it finds by the program headers alone.
     uts=$(head -c 65536 "$cores/dead" | grep -ao 'SYMBOL(init_uts_ns)=[0-9a-f]*' | cut -d= -f2)
-    echo "print(prog.read(0x$uts + 130, 65).split(b'\0')[0].decode())" >"$work/drgn.py"
+    echo "print(prog.read(0x$uts + 130, 65).split(bytes(1))[0].decode())" >"$work/drgn.py"
     drgn -q -c "$cores/dead" "$work/drgn.py" >"$work/text" 2>&1
     says "$work/text" "^${release//./\\.}\$"
 fi

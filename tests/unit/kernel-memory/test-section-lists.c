@@ -151,6 +151,51 @@ test_work_torn (void **state)
   fakekernel_free (&f);
 }
 
+/* A module's function has its name also when nobody asked for modules. */
+static void
+test_work_of_module (void **state)
+{
+  struct fakekernel f;
+  struct queue q;
+  uint64_t module, text, tables;
+
+  make_work (&f);
+  fakekernel_type (&f, "module_layout", 16, "base@0:8 size@8:4 text_size@12:4");
+  fakekernel_type (&f, "mod_kallsyms", 24,
+                   "symtab@0:8 num_symtab@8:4 strtab@16:8");
+  fakekernel_type (&f, "module", 192,
+                   "list@8=list_head name@24:56 core_layout@96=module_layout "
+                   "init_layout@112=module_layout kallsyms@128:8");
+  fakekernel_var (&f, "modules", 16);
+  fakekernel_load (&f);
+  fakemem_list (&f.mem, var (&f, "workqueues"));
+  fakemem_list (&f.mem, var (&f, "modules"));
+  module = fakemem_alloc (&f.mem, 192);
+  text = fakemem_alloc (&f.mem, 4096);
+  tables = fakemem_alloc (&f.mem, 4096);
+  fakemem_list_add (&f.mem, var (&f, "modules"), module + 8);
+  fakemem_text (&f.mem, module + 24, "zoo");
+  fakemem_u64 (&f.mem, module + 96, text);
+  fakemem_u32 (&f.mem, module + 104, 4096);
+  fakemem_u32 (&f.mem, module + 108, 4096);
+  fakemem_u64 (&f.mem, module + 128, tables);
+  fakemem_u64 (&f.mem, tables, tables + 256);
+  fakemem_u32 (&f.mem, tables + 8, 2);
+  fakemem_u64 (&f.mem, tables + 16, tables + 512);
+  /* The second of its symbols: a function of 64 bytes. */
+  fakemem_u32 (&f.mem, tables + 256 + 24, 1);
+  fakemem_u32 (&f.mem, tables + 256 + 28, 2 | 1 << 16);
+  fakemem_u64 (&f.mem, tables + 256 + 32, text + 128);
+  fakemem_u64 (&f.mem, tables + 256 + 40, 64);
+  fakemem_text (&f.mem, tables + 513, "zoo_hog");
+  q = add_queue (&f, "events", 1);
+  fakemem_u64 (&f.mem, add_work (&f, q.pool + 40, "hog", q.pwq) + 24,
+               text + 128);
+  fakekernel_look (&f, &section_work);
+  assert_row (&f, "\"state\":\"waiting\",\"func\":\"zoo_hog\"");
+  fakekernel_free (&f);
+}
+
 /* What /proc calls kernel threads. */
 static void
 test_names (void **state)
@@ -392,6 +437,7 @@ main (void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (test_work),  cmocka_unit_test (test_work_torn),
+    cmocka_unit_test (test_work_of_module),
     cmocka_unit_test (test_names), cmocka_unit_test (test_net),
     cmocka_unit_test (test_mounts),
   };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * One command over ssh: the helper as it is started by a job, against an sshd
- * of its own on loopback, and against what is none.
+ * of its own on loopback, and against what is none.  HANGDOG_SSHD names
+ * another programme than /usr/sbin/sshd; without one half of it is skipped.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -35,6 +36,7 @@
 static struct tmpdir tmp;
 static char libexec[PATH_MAX], dir[128], user[64], address[64];
 static pid_t sshd;
+static bool made_run; /* the folder that sshd wants when root starts it */
 extern char **environ;
 
 /* ---- what every test needs ---- */
@@ -406,7 +408,7 @@ start_sshd (const char *program)
   close (p.fd);
   /* Debian's init makes it. */
   if (geteuid () == 0)
-    (void) mkdir ("/run/sshd", 0755);
+    made_run = mkdir ("/run/sshd", 0755) == 0;
   if (posix_spawn (&sshd, program, NULL, NULL, argv, environ) != 0)
     return false;
   if (reachable ())
@@ -464,6 +466,8 @@ main (void)
   kill (sshd, SIGTERM);
   waitpid (sshd, NULL, 0);
 out:
+  if (made_run)
+    rmdir ("/run/sshd");
   tmpdir_done (&tmp);
   return rc;
 }
