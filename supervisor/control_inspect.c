@@ -16,20 +16,30 @@
 #include "base/error.h"
 #include "base/job.h"
 #include "base/json.h"
+#include "base/loop.h"
 #include "transports/memory.h"
 
 #include <string.h>
+#include <time.h>
 
 #define INSPECT_MS 20000
 #define OPEN_MS 4000
 #define REGISTERS_MS 2000
 #define MAX_ROWS (26u << 20) /* the parser stops before */
 #define PIECE (512u << 10)   /* of an answer */
+#define KEEP_MS 600000       /* a watch's parser */
+#define END_MS 4000
+#define MIN_APART_MS 100u
+#define MAX_APART_MS 60000u
 
 /* Loop side. */
 struct inspect
 {
-  struct answer *answer; /* NULL when the client left */
+  struct answer *answer;  /* NULL when the client left */
+  struct daemon *d;
+  struct timer *next;     /* until the next look of a watch */
+  struct inspect_job *job; /* between two looks; else the job has it */
+  uint64_t begun_ms;      /* the look before */
 };
 
 /* The job's, and then the loop's again. */
@@ -40,9 +50,17 @@ struct inspect_job
   char *libexec;
   struct json_object *sections; /* NULL = the usual ones */
   bool no_registers;
+  bool twice, watch;
+  uint64_t apart_ms;
   struct buf rows;
   struct json_object *end;
   struct error why;
+  /* A watch keeps these from look to look, others for theirs. */
+  struct memory memory;
+  bool open;
+  struct inspect_session *session;
+  uint64_t looked_ms; /* last */
+  unsigned looks;
 };
 
 /* ---- in the job ---- */
@@ -118,6 +136,26 @@ take_rows (const void *lines, size_t len, void *arg)
   return j->rows.cut ? -E2BIG : 0;
 }
 
+/* Each look of a watch ends with one of these. */
+static void
+say_sample (struct inspect_job *j)
+{
+  CLEANUP_JSON struct json_object *o = json_object_new_object ();
+  struct json_object *cost = json_get (j->end, "cost");
+
+  json_add_str (o, "row", "sample");
+  json_add_int (o, "n", j->looks);
+  json_add_bool (o, "found", json_get_bool (j->end, "found", false));
+  if (json_get_str (j->end, "why"))
+    json_add_text (o, "why", json_get_str (j->end, "why"),
+                   strlen (json_get_str (j->end, "why")));
+  json_add_int (o, "cpu_us", json_get_int (cost, "cpu_us", 0));
+  json_add_int (o, "bytes", json_get_int (cost, "bytes", 0));
+  buf_puts (&j->rows,
+            json_object_to_json_string_ext (o, JSON_C_TO_STRING_PLAIN));
+  buf_putc (&j->rows, '\n');
+}
+
 static uint64_t
 within (struct job *job, uint64_t ms)
 {
@@ -126,56 +164,148 @@ within (struct job *job, uint64_t ms)
   return end < job_deadline (job) ? end : job_deadline (job);
 }
 
-static int
-look (struct job *job, struct inspect_job *j, const struct memory *m,
-      const char *registers, size_t len)
+static struct inspect_spec
+spec_of (const struct inspect_job *j, const int inputs[2],
+         struct json_object *where)
 {
-  CLEANUP_JSON struct json_object *where = control_where (m);
-  const int inputs[] = { m->fd, m->pagemap };
-  const struct inspect_spec spec = { .libexec = j->libexec,
-                                     .inputs = inputs,
-                                     .ninputs = m->pagemap >= 0 ? 2 : 1,
-                                     .where = where,
-                                     .sections = j->sections,
-                                     .registers = registers,
-                                     .registers_len = len };
+  return (struct inspect_spec){ .libexec = j->libexec,
+                                .inputs = inputs,
+                                .ninputs = j->memory.pagemap >= 0 ? 2 : 1,
+                                .where = where,
+                                .sections = j->sections,
+                                .keep_ms = j->watch   ? KEEP_MS
+                                           : j->twice ? j->apart_ms + INSPECT_MS
+                                                      : 0,
+                                .moved = j->watch || j->twice };
+}
+
+static int
+look (struct job *job, struct inspect_job *j, const char *registers, size_t len)
+{
+  CLEANUP_JSON struct json_object *where = control_where (&j->memory);
+  const int inputs[] = { j->memory.fd, j->memory.pagemap };
+  struct inspect_spec spec = spec_of (j, inputs, where);
+  uint64_t now = clock_ms ();
+  int r = 0;
 
   if (job_stopping (job))
     return error_set (&j->why, ETIMEDOUT, "there was no time left to look");
-  return inspect_run (&spec, take_rows, j, &j->end, &j->why);
+  spec.registers = registers;
+  spec.registers_len = len;
+  spec.apart_ms = j->looks > 0 ? now - j->looked_ms : 0;
+  json_object_put (j->end);
+  j->end = NULL;
+  if (!spec.moved)
+    return inspect_run (&spec, take_rows, j, &j->end, &j->why);
+  if (!j->session)
+    r = inspect_open (&spec, &j->session, &j->why);
+  if (r == 0)
+    r = inspect_look (j->session, &spec, take_rows, j, &j->end, &j->why);
+  if (r == 0)
+    {
+      j->looks++;
+      j->looked_ms = now;
+    }
+  return r;
+}
+
+static void
+let_go (struct inspect_job *j)
+{
+  inspect_close (j->session);
+  j->session = NULL;
+  if (j->open)
+    memory_done (&j->memory);
+  j->open = false;
+}
+
+/* Registers, and a look; what was said before is forgotten. */
+static int
+sample (struct job *job, struct inspect_job *j)
+{
+  CLEANUP_FREE char *registers = NULL;
+  struct error no_registers = ERROR_INIT;
+  size_t len = 0;
+
+  buf_clear (&j->rows);
+  j->rows.cut = false;
+  if (j->no_registers)
+    error_set (&no_registers, ECANCELED, "not asked for");
+  else
+    memory_registers (&j->env, j->guest, within (job, REGISTERS_MS), &registers,
+                      &len, &no_registers);
+  say_how (j, &j->memory, registers, &no_registers);
+  return look (job, j, registers, len);
+}
+
+/* A parser that is kept has its limits of time, too: then another one. */
+static int
+sample_again (struct job *job, struct inspect_job *j)
+{
+  bool warm = j->looks > 0;
+  int r = sample (job, j);
+
+  if (r < 0 && warm && j->watch && !job_stopping (job))
+    {
+      inspect_close (j->session);
+      j->session = NULL;
+      j->why = (struct error) ERROR_INIT;
+      r = sample (job, j);
+    }
+  if (r == 0 && j->watch)
+    say_sample (j);
+  return r;
+}
+
+static bool
+wait_for (struct job *job, uint64_t ms)
+{
+  uint64_t until = clock_ms () + ms;
+  struct timespec nap = { 0, 20000000 };
+
+  while (clock_ms () < until && !job_stopping (job))
+    nanosleep (&nap, NULL);
+  return !job_stopping (job);
 }
 
 static int
 inspect_job_run (struct job *job, void *arg)
 {
   struct inspect_job *j = arg;
-  struct memory m = { .fd = -1, .pagemap = -1 };
-  CLEANUP_FREE char *registers = NULL;
-  struct error no_registers = ERROR_INIT;
-  size_t len = 0;
-  int r;
+  int r = 0;
 
-  r = memory_open (&j->env, j->guest, within (job, OPEN_MS), &m, &j->why);
+  if (!j->open)
+    r = memory_open (&j->env, j->guest, within (job, OPEN_MS), &j->memory,
+                     &j->why);
   if (r < 0)
     return r;
-  if (j->no_registers)
-    error_set (&no_registers, ECANCELED, "not asked for");
-  else
-    memory_registers (&j->env, j->guest, within (job, REGISTERS_MS), &registers,
-                      &len, &no_registers);
-  say_how (j, &m, registers, &no_registers);
-  r = look (job, j, &m, registers, len);
-  memory_done (&m);
+  j->open = true;
+  r = sample_again (job, j);
+  if (r == 0 && j->twice && wait_for (job, j->apart_ms))
+    r = sample (job, j);
+  if (!j->watch)
+    let_go (j);
   return r;
 }
 
+/* What waits for a process to end is no work for the loop. */
+static int
+inspect_end_run (struct job *job, void *arg)
+{
+  let_go (arg);
+  return 0;
+}
+
 /* ---- on the loop ---- */
+
+static void inspect_gone (struct answer *a);
 
 static void
 inspect_job_free (void *arg)
 {
   struct inspect_job *j = arg;
 
+  let_go (j);
   guest_unref (j->guest);
   json_object_put (j->sections);
   json_object_put (j->end);
@@ -184,8 +314,38 @@ inspect_job_free (void *arg)
   free (j);
 }
 
-/* Rows as bytes of many frames, then how it ended. */
 static void
+look_ended (void *owner, void *arg, enum job_end end, int rc)
+{
+  if (arg)
+    inspect_job_free (arg);
+}
+
+/* Nobody asks any more. */
+static void
+inspect_free (struct inspect *i)
+{
+  struct inspect_job *j = i->job;
+  struct job_spec spec = {
+    .name = "inspect end",
+    .guest = j ? j->guest->inc.uuid : NULL,
+    .lane = "memory end",
+    .timeout_ms = END_MS,
+    .run = inspect_end_run,
+    .done = look_ended,
+    .free_arg = inspect_job_free,
+    .arg = j,
+  };
+
+  timer_free (i->next);
+  /* With no thread left, or while all ends, it is done here. */
+  if (j && (!j->open || job_start (i->d->jobs, &spec, NULL) < 0))
+    inspect_job_free (j);
+  free (i);
+}
+
+/* Bytes of many frames.  False: the client reads too slowly, and was told. */
+static bool
 give (struct answer *a, struct inspect_job *j)
 {
   const char *p = buf_str (&j->rows);
@@ -198,11 +358,34 @@ give (struct answer *a, struct inspect_job *j)
         {
           error_set (&err, ENOBUFS, "you read too slowly: rows were dropped");
           answer_error (a, &err);
-          return;
+          return false;
         }
     }
+  return true;
+}
+
+static void
+give_all (struct answer *a, struct inspect_job *j)
+{
+  if (!give (a, j))
+    return;
   json_add_str (j->end, "row", "end");
   answer_end (a, steal_ptr (&j->end));
+}
+
+/* The guest may be gone, or without a kernel for a moment while it boots: the
+ * rows say that. */
+static bool
+go_on (struct inspect *i, struct inspect_job *j)
+{
+  uint64_t now = loop_now (i->d->loop), due = i->begun_ms + j->apart_ms;
+
+  i->answer->gone = NULL;
+  if (!give (i->answer, j))
+    return false;
+  i->answer->gone = inspect_gone;
+  timer_in (i->next, due > now ? due - now : 0);
+  return true;
 }
 
 static void
@@ -212,10 +395,15 @@ inspect_done (void *owner, void *arg, enum job_end end, int rc)
   struct inspect_job *j = arg;
   struct error err = ERROR_INIT;
 
+  i->job = j;
+  if (i->answer && j && rc == 0 && j->watch && go_on (i, j))
+    return;
+  if (i->answer && j && rc == 0 && j->watch)
+    i->answer = NULL; /* it was told */
   if (i->answer)
     i->answer->gone = NULL;
   if (i->answer && j && rc == 0)
-    give (i->answer, j);
+    give_all (i->answer, j);
   else if (i->answer && j)
     answer_error (i->answer, &j->why);
   else if (i->answer)
@@ -226,9 +414,7 @@ inspect_done (void *owner, void *arg, enum job_end end, int rc)
                  INSPECT_MS / 1000);
       answer_error (i->answer, &err);
     }
-  if (j)
-    inspect_job_free (j);
-  free (i);
+  inspect_free (i);
 }
 
 static void
@@ -237,6 +423,89 @@ inspect_gone (struct answer *a)
   struct inspect *i = a->arg;
 
   i->answer = NULL;
+  /* While a look goes on its end is waited for. */
+  if (i->job)
+    inspect_free (i);
+}
+
+static int
+start (struct inspect *i, struct inspect_job *j, struct error *err)
+{
+  struct job_spec spec = {
+    .name = "inspect",
+    .guest = j->guest->inc.uuid,
+    /* Whoever looks once is not refused because somebody watches. */
+    .lane = j->watch ? "memory watch" : "memory",
+    .timeout_ms = INSPECT_MS + (j->twice ? j->apart_ms : 0),
+    .run = inspect_job_run,
+    .done = inspect_done,
+    .free_arg = inspect_job_free,
+    .owner = i,
+    .arg = j,
+  };
+  int r;
+
+  i->begun_ms = loop_now (i->d->loop);
+  i->job = NULL;
+  r = job_start (i->d->jobs, &spec, err);
+  if (r < 0)
+    i->job = j;
+  return r;
+}
+
+/* Somebody else may look meanwhile: then this look is left out. */
+static void
+look_due (struct timer *t, void *arg)
+{
+  struct inspect *i = arg;
+  struct inspect_job *j = i->job;
+  struct error err = ERROR_INIT;
+  int r = start (i, j, &err);
+
+  if (r == -EBUSY || r == -EAGAIN)
+    timer_in (t, j->apart_ms);
+  else if (r < 0)
+    {
+      i->answer->gone = NULL;
+      answer_error (i->answer, &err);
+      inspect_free (i);
+    }
+}
+
+/* How often, within what is reasonable. */
+static int
+take_times (struct inspect_job *j, struct json_object *head, struct error *err)
+{
+  int64_t samples = json_get_int (head, "samples", 1);
+  int64_t apart = json_get_int (head, "apart_ms", 1000);
+
+  j->watch = json_get_bool (head, "watch", false);
+  j->twice = samples == 2 && !j->watch;
+  j->apart_ms = (uint64_t) apart;
+  if (samples < 1 || samples > 2)
+    return error_set (err, EINVAL, "one sample or two");
+  if (apart < MIN_APART_MS || apart > MAX_APART_MS)
+    return error_set (err, EINVAL, "looks may be %u ms to %u s apart",
+                      MIN_APART_MS, MAX_APART_MS / 1000);
+  return 0;
+}
+
+static struct inspect_job *
+job_of (struct answer *a, const struct guest *g)
+{
+  struct inspect_job *j = calloc (1, sizeof *j);
+
+  if (!j || !(j->libexec = strdup (a->d->libexec)))
+    {
+      free (j);
+      return NULL;
+    }
+  j->guest = guest_ref (g);
+  j->env = a->d->env;
+  j->rows = (struct buf) BUF_INIT (MAX_ROWS);
+  j->sections = json_object_get (json_get (a->head, "sections"));
+  j->no_registers = !json_get_bool (a->head, "registers", true);
+  return j;
 }
 
 void
@@ -244,45 +513,32 @@ op_inspect (struct answer *a, struct frame *f)
 {
   CLEANUP_GUEST const struct guest *g = answer_guest (a);
   struct error err = ERROR_INIT;
-  struct inspect_job *j;
   struct inspect *i;
+  int r;
 
   if (!g)
     return;
   i = calloc (1, sizeof *i);
-  j = calloc (1, sizeof *j);
-  if (!i || !j || !(j->libexec = strdup (a->d->libexec)))
+  if (!i || !(i->job = job_of (a, g)))
     {
       free (i);
-      free (j);
       error_set (&err, ENOMEM, "no memory");
       answer_error (a, &err);
       return;
     }
   i->answer = a;
-  j->guest = guest_ref (g);
-  j->env = a->d->env;
-  j->rows = (struct buf) BUF_INIT (MAX_ROWS);
-  j->sections = json_object_get (json_get (a->head, "sections"));
-  j->no_registers = !json_get_bool (a->head, "registers", true);
-  struct job_spec spec = {
-    .name = "inspect",
-    .guest = g->inc.uuid,
-    .lane = "memory",
-    .timeout_ms = INSPECT_MS,
-    .run = inspect_job_run,
-    .done = inspect_done,
-    .free_arg = inspect_job_free,
-    .owner = i,
-    .arg = j,
-  };
+  i->d = a->d;
+  r = take_times (i->job, a->head, &err);
+  if (r == 0 && i->job->watch)
+    r = loop_timer (i->d->loop, "inspect watch", look_due, i, &i->next, &err);
   a->arg = i;
   a->gone = inspect_gone;
-  if (job_start (a->d->jobs, &spec, &err) < 0)
+  if (r == 0)
+    r = start (i, i->job, &err);
+  if (r < 0)
     {
-      inspect_job_free (j);
-      free (i);
       a->gone = NULL;
       answer_error (a, &err);
+      inspect_free (i);
     }
 }

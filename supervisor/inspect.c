@@ -5,12 +5,13 @@
 #include "supervisor/inspect.h"
 #include "supervisor/parser_run.h"
 
-#include "base/cleanup.h"
+#include "base/beat_wire.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
 
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define USUAL_MS 12000 /* the parser's own limit of one question is 10 s */
@@ -63,7 +64,6 @@ add_spent (struct json_object *end, const struct parser_end *spent)
 {
   struct json_object *o = json_object_new_object ();
 
-  json_object_object_del (end, "op");
   json_object_object_del (end, "spent");
   json_add_int (o, "cpu_us", (int64_t) spent->cpu_us);
   json_add_int (o, "wall_us", (int64_t) spent->wall_us);
@@ -93,60 +93,128 @@ inspect_ended (int r, const struct parser_end *end, struct error *err)
                                           : "it crashed");
 }
 
-static int
-ask (const struct inspect_spec *spec, struct parser_run *p, uint64_t deadline,
-     struct look *l)
+static uint64_t
+time_of (const struct inspect_spec *spec)
 {
-  struct json_object *question = json_object_new_object ();
-  size_t len;
-  int r;
+  return spec->timeout_ms ? spec->timeout_ms : USUAL_MS;
+}
 
-  json_add_str (question, "op", "look");
-  if (spec->sections)
-    json_object_object_add (question, "sections",
-                            json_object_get (spec->sections));
-  r = parser_run_ask (p, json_object_get (spec->where), NULL, 0, deadline,
-                      l->err);
-  if (r < 0)
-    {
-      json_object_put (question);
-      return r;
-    }
-  /* Of very many vCPUs the first ones. */
-  len = spec->registers ? spec->registers_len : 0;
-  if (len > FRAME_MAX_BODY)
-    len = FRAME_MAX_BODY;
-  return parser_run_ask (p, question, spec->registers, len, deadline, l->err);
+/* ---- a session ---- */
+
+struct inspect_session
+{
+  struct parser_run *parser; /* NULL = it has ended */
+  bool bad;                  /* it is not to be waited for */
+};
+
+static void
+end_it (struct inspect_session *s, struct parser_end *ret)
+{
+  parser_run_end (s->parser, s->bad, ret);
+  s->parser = NULL;
+}
+
+void
+inspect_close (struct inspect_session *s)
+{
+  if (!s)
+    return;
+  end_it (s, NULL);
+  free (s);
 }
 
 int
-inspect_run (const struct inspect_spec *spec, inspect_rows_fn *fn, void *arg,
-             struct json_object **ret_end, struct error *err)
+inspect_open (const struct inspect_spec *spec, struct inspect_session **ret,
+              struct error *err)
 {
   static const char *const args[] = { "inspect", NULL };
-  uint64_t ms = spec->timeout_ms ? spec->timeout_ms : USUAL_MS;
+  const uint64_t ms = time_of (spec) + spec->keep_ms;
   const struct parser_spec start = { .libexec = spec->libexec,
                                      .program = "hangdog-parser",
                                      .deadline_ms = ms + 1000,
                                      .args = args,
                                      .inputs = spec->inputs,
                                      .ninputs = spec->ninputs };
-  struct error why = ERROR_INIT;
-  struct look l = { .fn = fn, .arg = arg, .err = &why };
-  struct parser_run *p = NULL;
-  struct parser_end spent;
-  uint64_t deadline;
-  int r = parser_run_start (&start, &p, err);
+  struct inspect_session *s = calloc (1, sizeof *s);
+  int r;
 
-  if (r < 0)
-    return r;
-  deadline = clock_ms () + ms;
-  r = ask (spec, p, deadline, &l);
+  if (!s)
+    return error_set (err, ENOMEM, "no memory");
+  r = parser_run_start (&start, &s->parser, err);
+  /* One that has gone already may have said why: the first look hears it. */
+  if (r == 0
+      && (r = parser_run_ask (s->parser, json_object_get (spec->where), NULL, 0,
+                              clock_ms () + time_of (spec), err))
+             < 0
+      && r != -EBADMSG)
+    {
+      s->bad = true;
+      inspect_close (s);
+      return r;
+    }
+  if (r < 0 && !s->parser)
+    {
+      free (s);
+      return r;
+    }
+  *ret = s;
+  return 0;
+}
+
+static int
+ask (struct inspect_session *s, const struct inspect_spec *spec,
+     const char *op, uint64_t deadline, struct error *err)
+{
+  struct json_object *question = json_object_new_object ();
+  size_t len = spec->registers ? spec->registers_len : 0;
+
+  json_add_str (question, "op", op);
+  if (spec->moved)
+    {
+      json_add_bool (question, "moved", true);
+      json_add_int (question, "apart_ms", (int64_t) spec->apart_ms);
+    }
+  if (spec->sections)
+    json_object_object_add (question, "sections",
+                            json_object_get (spec->sections));
+  /* Of very many vCPUs the first ones. */
+  if (len > FRAME_MAX_BODY)
+    len = FRAME_MAX_BODY;
+  return parser_run_ask (s->parser, question, spec->registers, len, deadline,
+                         err);
+}
+
+/* Asks and listens.  On a failure the parser is no more. */
+static int
+converse (struct inspect_session *s, const struct inspect_spec *spec,
+          const char *op, parser_frame_fn *fn, void *arg, struct error *err)
+{
+  uint64_t deadline = clock_ms () + time_of (spec);
+  struct parser_end spent;
+  int r;
+
+  if (!s->parser)
+    return error_set (err, EPIPE, "the parser process has ended");
+  r = ask (s, spec, op, deadline, err);
   /* It may have said why it does not want to be asked. */
   if (r >= 0 || r == -EBADMSG)
-    r = parser_run_listen (p, deadline, take, &l, &why);
-  parser_run_end (p, r < 0 && r != -EBADMSG, &spent);
-  r = inspect_ended (r, &spent, &why);
+    r = parser_run_listen (s->parser, deadline, fn, arg, err);
+  if (r >= 0)
+    return r;
+  s->bad = r != -EBADMSG;
+  end_it (s, &spent);
+  return inspect_ended (r, &spent, err);
+}
+
+int
+inspect_look (struct inspect_session *s, const struct inspect_spec *spec,
+              inspect_rows_fn *fn, void *arg, struct json_object **ret_end,
+              struct error *err)
+{
+  struct error why = ERROR_INIT;
+  struct look l = { .fn = fn, .arg = arg, .err = &why };
+  int r = converse (s, spec, "look", take, &l, &why);
+
   if (r < 0)
     {
       json_object_put (l.end);
@@ -154,7 +222,85 @@ inspect_run (const struct inspect_spec *spec, inspect_rows_fn *fn, void *arg,
         *err = why;
       return r;
     }
-  add_spent (l.end, &spent);
+  json_object_object_del (l.end, "op");
   *ret_end = l.end;
   return 0;
+}
+
+/* ---- where its heartbeat is ---- */
+
+struct beat_answer
+{
+  unsigned char *dst;
+  size_t len;
+  struct error *err;
+};
+
+static int
+take_beat (struct frame *f, void *arg)
+{
+  struct beat_answer *a = arg;
+  const char *op = json_get_str (f->head, "op");
+  const char *why = json_get_str (f->head, "why");
+
+  if (op && strcmp (op, "error") == 0)
+    return inspect_error (json_get (f->head, "error"), a->err);
+  if (!op || strcmp (op, "beat") != 0)
+    return 0;
+  if (json_get_bool (f->head, "found", false) && f->body_len <= BEAT_MAX_TABLE)
+    {
+      memcpy (a->dst, f->body, f->body_len);
+      a->len = f->body_len;
+    }
+  else
+    error_set (a->err, ENOENT, "%s", why ? why : "it has no heartbeat");
+  return 1;
+}
+
+int
+inspect_beat (struct inspect_session *s, const struct inspect_spec *spec,
+              unsigned char *dst, size_t *ret_len, struct error *err)
+{
+  struct error why = ERROR_INIT;
+  struct beat_answer a = { .dst = dst, .err = &why };
+  int r = converse (s, spec, "beat", take_beat, &a, &why);
+
+  if (r >= 0 && a.len == 0)
+    r = -ENOENT;
+  if (r < 0)
+    {
+      if (err)
+        *err = why;
+      return r;
+    }
+  *ret_len = a.len;
+  return 0;
+}
+
+/* ---- one look and no more ---- */
+
+int
+inspect_run (const struct inspect_spec *spec, inspect_rows_fn *fn, void *arg,
+             struct json_object **ret_end, struct error *err)
+{
+  struct inspect_session *s = NULL;
+  struct json_object *end = NULL;
+  struct parser_end spent;
+  int r = inspect_open (spec, &s, err);
+
+  if (r < 0)
+    return r;
+  r = inspect_look (s, spec, fn, arg, &end, err);
+  if (r == 0)
+    {
+      end_it (s, &spent);
+      r = inspect_ended (0, &spent, err);
+      add_spent (end, &spent);
+      if (r == 0)
+        *ret_end = end;
+      else
+        json_object_put (end);
+    }
+  inspect_close (s);
+  return r;
 }

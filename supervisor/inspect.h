@@ -23,11 +23,34 @@ struct inspect_spec
   struct json_object *sections; /* names; NULL = the usual ones */
   const char *registers;        /* `info registers -a`; NULL = none */
   size_t registers_len;
-  uint64_t timeout_ms; /* 0 = what is usual */
+  uint64_t timeout_ms; /* of a look; 0 = what is usual */
+  uint64_t keep_ms;    /* how long a session may last, 0 = one look */
+  bool moved;          /* say what moved since this session's last look ... */
+  uint64_t apart_ms;   /* ... so long ago, 0 = not known */
 };
 
 /* lines are whole rows, checked; a negative return ends it. */
 typedef int inspect_rows_fn (const void *lines, size_t len, void *arg);
+
+/* ---- a parser that is kept: its tables stay, the second look is cheap ---- */
+
+struct inspect_session;
+
+/* where is not asked for later; the inputs stay the caller's.  What is wrong
+ * with them is said by the first look. */
+int inspect_open (const struct inspect_spec *spec, struct inspect_session **ret,
+                  struct error *err);
+/* One look; as inspect_run(), with the spec's sections, registers and
+ * timeout. */
+int inspect_look (struct inspect_session *s, const struct inspect_spec *spec,
+                  inspect_rows_fn *fn, void *arg, struct json_object **ret_end,
+                  struct error *err);
+/* The table of its heartbeat, at most BEAT_MAX_TABLE bytes, unchecked.
+ * -ENOENT with why there is none. */
+int inspect_beat (struct inspect_session *s, const struct inspect_spec *spec,
+                  unsigned char *dst, size_t *ret_len, struct error *err);
+/* Waits for its end: not on the loop.  NULL is fine. */
+void inspect_close (struct inspect_session *s);
 
 /* *ret_end: how it ended: "found", "why", "lacks", "cost" and what the process
  * took, "spent"; its texts are a stranger's.  Negative: no look was had.

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "kernel/memory/beat.h"
 #include "kernel/memory/inspect.h"
 
 #include <string.h>
@@ -31,6 +32,7 @@ struct inspect
   struct vcpu_regs *regs;
   size_t nregs;
   uint64_t deadline; /* of the present question */
+  struct moved *moved; /* NULL = nobody wants to know what moved */
 };
 
 /* ---- where the memory is ---- */
@@ -121,9 +123,28 @@ renew_registers (struct inspect *t, struct error *err)
   return 0;
 }
 
+/* Another boot has its kernel elsewhere; what was kept of the one before would
+ * lead anywhere. */
+static void
+forget_if_gone (struct inspect *t)
+{
+  char banner[sizeof t->k->banner];
+  size_t len = t->k ? strnlen (t->k->banner, sizeof banner) : 0;
+
+  if (len == 0
+      || (space_read (t->k->space, t->k->banner_at, banner, len) == 0
+          && memcmp (banner, t->k->banner, len) == 0))
+    return;
+  moved_free (t->moved);
+  t->moved = NULL;
+  kernel_free (t->k);
+  t->k = NULL;
+}
+
 static int
 find (struct inspect *t, struct error *err)
 {
+  forget_if_gone (t);
   if (t->k)
     return renew_registers (t, err);
   return kernel_find (t->mem, t->nregs ? t->regs : NULL, (unsigned) t->nregs,
@@ -165,6 +186,21 @@ add_cost (const struct inspect *t, struct json_object *head, uint64_t begun,
   json_object_object_add (head, "cost", o);
 }
 
+/* Without memory for it nothing is said of what moved. */
+static struct moved *
+want_moved (struct inspect *t, struct json_object *head)
+{
+  int64_t apart = json_get_int (head, "apart_ms", 0);
+
+  if (!json_get_bool (head, "moved", false))
+    return NULL;
+  if (!t->moved)
+    t->moved = moved_new ();
+  if (t->moved)
+    moved_apart (t->moved, apart > 0 ? (uint64_t) apart : 0);
+  return t->moved;
+}
+
 /* What lacks is the guest's; an error is ours, and ends the question only. */
 static int
 look (struct inspect *t, struct frame *f, struct json_object *end,
@@ -181,8 +217,8 @@ look (struct inspect *t, struct frame *f, struct json_object *end,
   *ret_found = clock_cpu_us ();
   json_add_bool (end, "found", r == 0);
   if (r == 0)
-    r = look_run (t->k, names_of (json_get (f->head, "sections"), names), rows,
-                  &why);
+    r = look_run_again (t->k, names_of (json_get (f->head, "sections"), names),
+                        rows, want_moved (t, f->head), &why);
   if (rows_flush (rows) < 0 && r == 0 && !t->io->failed)
     r = error_set (&why, EIO, "a row was not made well");
   if (r < 0)
@@ -204,6 +240,32 @@ add_lacks (const struct kernel *k, struct json_object *end)
   json_object_object_add (end, "lacks", o);
 }
 
+/* Where its heartbeat is.  Bytes, and no row: a daemon reads by them. */
+static int
+answer_beat (struct inspect *t, struct frame *f, struct error *err)
+{
+  CLEANUP_FREE unsigned char *table = malloc (BEAT_MAX_TABLE);
+  struct json_object *head;
+  struct error why = ERROR_INIT;
+  size_t len = 0;
+  int r;
+
+  if (!table)
+    return error_set (err, ENOMEM, "no memory for a heartbeat");
+  r = take_registers (t, f, err);
+  if (r < 0)
+    return r;
+  head = parser_message ("beat");
+  r = find (t, &why);
+  if (r == 0)
+    r = kernel_beat (t->k, table, &len, &why);
+  json_add_bool (head, "found", r == 0);
+  if (r < 0)
+    json_add_text (head, "why", error_text (&why), strlen (error_text (&why)));
+  parser_answer (t->io, head, table, r == 0 ? len : 0);
+  return parser_answered (t->io, err);
+}
+
 static int
 answer (struct inspect *t, struct frame *f, struct error *err)
 {
@@ -213,10 +275,12 @@ answer (struct inspect *t, struct frame *f, struct error *err)
   struct json_object *end;
   int r;
 
-  if (!op || strcmp (op, "look") != 0)
-    return error_set (err, EINVAL, "not a question about memory");
   mem_again (t->mem,
              clock_ms () + (ms > 0 && ms < LOOK_MS ? (uint64_t) ms : LOOK_MS));
+  if (op && strcmp (op, "beat") == 0)
+    return answer_beat (t, f, err);
+  if (!op || strcmp (op, "look") != 0)
+    return error_set (err, EINVAL, "not a question about memory");
   r = take_registers (t, f, err);
   if (r < 0)
     return r;
@@ -248,6 +312,7 @@ run (struct parser_io *io, int argc, char **argv, struct error *err)
         break;
       r = answer (&t, &f, err);
     }
+  moved_free (t.moved);
   kernel_free (t.k);
   mem_free (t.mem);
   free (t.regs);

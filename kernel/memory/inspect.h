@@ -8,6 +8,7 @@
 
 #include "base/rows.h"
 #include "kernel/memory/kernel.h"
+#include "kernel/memory/moved.h"
 
 struct error;
 
@@ -16,6 +17,11 @@ struct error;
  * error is one of our own. */
 int look_run (struct kernel *k, const char *const *names, struct rows *rows,
               struct error *err);
+
+/* The same, and rows "moved" since the time before with the same m; m NULL:
+ * without. */
+int look_run_again (struct kernel *k, const char *const *names,
+                    struct rows *rows, struct moved *m, struct error *err);
 
 /* "registers", "vmcoreinfo", ... */
 extern const char *const kernel_part_names[PART_MAX];

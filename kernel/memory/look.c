@@ -134,7 +134,14 @@ int
 look_run (struct kernel *k, const char *const *names, struct rows *rows,
           struct error *err)
 {
-  struct look l = { .k = k, .rows = rows };
+  return look_run_again (k, names, rows, NULL, err);
+}
+
+int
+look_run_again (struct kernel *k, const char *const *names, struct rows *rows,
+                struct moved *m, struct error *err)
+{
+  struct look l = { .k = k, .rows = rows, .moved = m };
   int r = 0;
 
   say_kernel (&l);
@@ -149,6 +156,8 @@ look_run (struct kernel *k, const char *const *names, struct rows *rows,
         if (r < 0)
           error_wrap (err, "%s", sections[i]->name);
       }
+  if (m)
+    moved_say (&l);
   look_tasks_free (l.tasks);
   stacks_free (l.stacks);
   return r;

@@ -14,6 +14,7 @@
 #include "base/rows.h"
 #include "kernel/memory/inspect.h"
 #include "kernel/memory/kernel.h"
+#include "kernel/memory/moved.h"
 #include "kernel/memory/unwind.h"
 
 struct error;
@@ -26,6 +27,7 @@ struct look
   uint64_t now_ns;        /* the guest's clock, 0 = not known */
   struct stacks *stacks;  /* identical ones have one number (stacks.c) */
   struct look_tasks *tasks; /* read once for all sections; tasks.h */
+  struct moved *moved;      /* NULL = it is looked at once */
 };
 
 struct section

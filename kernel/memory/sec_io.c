@@ -86,10 +86,12 @@ say_request (struct io *io, const struct disk *d, unsigned queue,
     rows_uint (l->rows, "sector", v);
   if (kernel_get (k, rq, REQUEST_BYTES, &v))
     rows_uint (l->rows, "bytes", v);
-  if (l->now_ns && kernel_get (k, rq, REQUEST_START, &v) && v
-      && v <= l->now_ns)
+  if (!kernel_get (k, rq, REQUEST_START, &v))
+    v = 0;
+  if (l->now_ns && v && v <= l->now_ns)
     rows_real (l->rows, "age_s", (double) (l->now_ns - v) / 1e9, 3);
   rows_end (l->rows);
+  moved_request (l, rq, v, d->name, queue, tag);
 }
 
 /* Of this disk, with a driver, under this tag: several disks of a host adapter

@@ -89,6 +89,8 @@ say_task (struct look *l, const struct look_task *t)
     rows_real (l->rows, "since_s",
                (double) (l->now_ns - t->last_arrival_ns) / 1e9, 3);
   rows_uint (l->rows, "switches", t->switches);
+  if (t->ran_ns)
+    rows_real (l->rows, "ran_s", (double) t->ran_ns / 1e9, 3);
   if (stack)
     rows_uint (l->rows, "stack", stack);
   if (walked)

@@ -142,6 +142,7 @@ take (struct reader *r, uint64_t task)
   t->mm = member (r, task, TASK_MM);
   t->stack = member (r, task, TASK_STACK);
   t->switches = member (r, task, TASK_NVCSW) + member (r, task, TASK_NIVCSW);
+  t->ran_ns = member (r, task, TASK_RUNTIME);
   t->last_arrival_ns = member (r, task, TASK_LAST_ARRIVAL);
   /* An address by now; a pid when all of them are there. */
   t->parent_at = member (r, task, TASK_PARENT);

@@ -27,6 +27,7 @@ struct look_task
   uint64_t mm, stack;
   uint64_t last_arrival_ns; /* when it last began to run; 0 = not known */
   uint64_t switches;        /* voluntary and not */
+  uint64_t ran_ns;          /* in all; 0 = not known */
 };
 
 struct look_tasks

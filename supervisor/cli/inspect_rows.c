@@ -305,6 +305,42 @@ print_request (struct inspect_view *v, struct json_object *row)
   end_line (v);
 }
 
+/* ---- what moved since the look before ---- */
+
+static void
+print_moved (struct inspect_view *v, struct json_object *row)
+{
+  const char *what = row_str (row, "what");
+
+  out (v, "moved in %.3f s: %s ", real (row, "apart_s"), what);
+  if (strcmp (what, "cpu") == 0)
+    out (v, "%lld: %lld switches, its clock %s", num (row, "cpu"),
+         num (row, "switches"),
+         json_get_bool (row, "clock", false) ? "goes on" : "STANDS");
+  else if (strcmp (what, "vcpu") == 0)
+    out (v, "%lld: %s%s", num (row, "vcpu"),
+         json_get_bool (row, "pc", false) ? "elsewhere" : "at the same place",
+         json_get_bool (row, "halted", false) ? ", halted" : "");
+  else if (strcmp (what, "task") == 0)
+    {
+      print_task_name (v, row);
+      out (v, " %s: %lld switches%s", row_str (row, "state"),
+           num (row, "switches"),
+           !json_get (row, "stuck")                ? ""
+           : json_get_bool (row, "stuck", false) ? ", STUCK"
+                                                 : ", slow");
+    }
+  else if (strcmp (what, "request") == 0)
+    out (v, "%s queue %lld tag %lld: the same, STUCK", row_str (row, "disk"),
+         num (row, "queue"), num (row, "tag"));
+  else if (strcmp (what, "requests") == 0)
+    out (v, "%lld answered, %lld begun, %lld the same", num (row, "answered"),
+         num (row, "begun"), num (row, "same"));
+  else
+    out (v, "clock: %.3f s", real (row, "clock_s"));
+  end_line (v);
+}
+
 /* ---- memory, messages ---- */
 
 static void
@@ -486,6 +522,7 @@ static const struct
   { "deadlock", print_deadlock, NULL },
   { "disk", print_disk, "\nDisks:" },
   { "request", print_request, NULL },
+  { "moved", print_moved, "\nMoved:" },
   { "mem", print_mem, "" },
   { "zone", print_zone, NULL },
   { "timers", print_timers, "\nTimers:" },

@@ -13,12 +13,17 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "base/units.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define WATCH_MS 2000
+#define APART_MS 1000
 #define MAX_PART INSPECT_MAX_ROW /* of a row that is not all there yet */
 
 struct inspect
@@ -26,6 +31,23 @@ struct inspect
   struct inspect_view *view;
   struct buf part;
   struct json_object *end;
+  bool looks; /* one after the other */
+};
+
+static int take_looks (struct inspect *i, const char *lines, size_t len);
+
+/* What is wanted, of what. */
+struct wish
+{
+  const char *what;
+  int core; /* -1 = a guest */
+  struct client *client;
+  enum inspect_form form;
+  struct json_object *sections;
+  bool registers, again;
+  unsigned samples;
+  uint64_t apart_ms;
+  struct inspect_past *past;
 };
 
 static int
@@ -33,7 +55,8 @@ take_lines (const void *lines, size_t len, void *arg)
 {
   struct inspect *i = arg;
 
-  return inspect_view_lines (i->view, lines, len);
+  return i->looks ? take_looks (i, lines, len)
+                  : inspect_view_lines (i->view, lines, len);
 }
 
 /* Pieces of the daemon's answer end anywhere. */
@@ -112,17 +135,26 @@ look_at_core (const struct cli *cli, struct inspect *i, int fd,
   return inspect_run (&spec, take_lines, i, &i->end, err);
 }
 
-static int
-look_at_guest (struct inspect *i, struct client *c, const char *guest,
-               struct json_object *sections, bool registers, struct error *err)
+static struct json_object *
+request_of (const struct wish *w)
 {
-  struct json_object *head = client_request ("inspect", guest);
-  int r;
+  struct json_object *head = client_request ("inspect", w->what);
 
-  if (sections)
-    json_object_object_add (head, "sections", json_object_get (sections));
-  json_add_bool (head, "registers", registers);
-  r = client_call (c, head, on_row, i, err);
+  if (w->sections)
+    json_object_object_add (head, "sections", json_object_get (w->sections));
+  json_add_bool (head, "registers", w->registers);
+  if (w->again)
+    json_add_bool (head, "watch", true);
+  json_add_int (head, "samples", (int64_t) w->samples);
+  json_add_int (head, "apart_ms", (int64_t) w->apart_ms);
+  return head;
+}
+
+static int
+look_at_guest (struct inspect *i, const struct wish *w, struct error *err)
+{
+  int r = client_call (w->client, request_of (w), on_row, i, err);
+
   if (r == -EBADMSG && err->code == 0)
     return error_set (err, EIO, "the daemon said what is no row");
   return r;
@@ -173,18 +205,6 @@ fail (const struct error *err, bool file)
                                         : r;
 }
 
-/* What is wanted, of what. */
-struct wish
-{
-  const char *what;
-  int core; /* -1 = a guest */
-  struct client *client;
-  enum inspect_form form;
-  struct json_object *sections;
-  bool registers;
-  struct inspect_past *past;
-};
-
 static int
 look (const struct cli *cli, const struct wish *w, FILE *to)
 {
@@ -196,8 +216,7 @@ look (const struct cli *cli, const struct wish *w, FILE *to)
   if (!i.view)
     return EXIT_ERROR;
   r = w->core >= 0 ? look_at_core (cli, &i, w->core, w->sections, &err)
-                   : look_at_guest (&i, w->client, w->what, w->sections,
-                                    w->registers, &err);
+                   : look_at_guest (&i, w, &err);
   inspect_view_end (i.view);
   r = r < 0 ? fail (&err, w->core >= 0) : judge (cli, &i);
   inspect_view_free (i.view);
@@ -206,64 +225,239 @@ look (const struct cli *cli, const struct wish *w, FILE *to)
   return r;
 }
 
-/* On a terminal a picture takes the place of the one before. */
-static int
-picture (const struct cli *cli, const struct wish *w)
-{
-  CLEANUP_FREE char *text = NULL;
-  size_t len = 0;
-  FILE *to = open_memstream (&text, &len);
-  int r;
+/* ---- again and again ---- */
 
-  if (!to)
-    return EXIT_ERROR;
-  r = look (cli, w, to);
-  fclose (to);
-  if (r == EXIT_WELL || r == EXIT_PARTIAL)
-    print_screen (text);
-  return r;
+/* On a terminal a picture takes the place of the one before; else they follow
+ * each other. */
+struct watching
+{
+  struct inspect i;
+  const struct wish *w;
+  FILE *to;
+  char *text; /* of a picture; NULL = it goes straight out */
+  size_t len;
+  bool screen;
+  /* ^C: set by a thread of its own. */
+  int socket;
+  _Atomic bool ended;
+};
+
+static int
+begin_picture (struct watching *x)
+{
+  x->to = x->screen ? open_memstream (&x->text, &x->len) : stdout;
+  x->i.view = x->to ? inspect_view_new (x->w->form, x->to, x->w->past) : NULL;
+  return x->i.view ? 0 : -ENOMEM;
 }
 
-/* Until it is told to stop, or the guest is gone. */
-static int
-watch (const struct cli *cli, struct wish *w)
+static void
+end_picture (struct watching *x, bool show)
 {
-  bool screen = isatty (STDOUT_FILENO) && !cli->json;
-  int r;
-
-  do
+  if (x->i.view && show)
+    inspect_view_end (x->i.view);
+  inspect_view_free (x->i.view);
+  x->i.view = NULL;
+  if (x->screen && x->to)
     {
-      r = screen ? picture (cli, w) : look (cli, w, stdout);
-      fflush (stdout);
-      if (r == EXIT_WELL || r == EXIT_PARTIAL)
-        cli_nap (WATCH_MS);
+      fclose (x->to);
+      if (show)
+        print_screen (x->text);
+      free (x->text);
+      x->text = NULL;
     }
-  while ((r == EXIT_WELL || r == EXIT_PARTIAL) && !ferror (stdout));
-  return r;
+  x->to = NULL;
+  fflush (stdout);
+}
+
+/* Says why nothing was seen; a guest that boots will be. */
+static void
+say_why (const char *line, size_t len)
+{
+  struct json_tokener *tok = json_tokener_new ();
+  CLEANUP_JSON struct json_object *row
+      = tok ? json_tokener_parse_ex (tok, line, (int) len) : NULL;
+  const char *why = json_get_str (row, "why");
+
+  json_tokener_free (tok);
+  if (why)
+    print_paragraph (stderr, "hangdog: ", why);
+}
+
+/* Lines up to a row "sample", which ends a look. */
+static int
+take_looks (struct inspect *i, const char *lines, size_t len)
+{
+  static const char mark[] = "{\"row\":\"sample\"";
+  struct watching *x = container_of (i, struct watching, i);
+  const char *from = lines, *end = lines + len;
+  int r = 0;
+
+  for (const char *p = lines; p < end && r == 0;)
+    {
+      const char *next = memchr (p, '\n', (size_t) (end - p));
+      size_t n = (size_t) ((next ? next + 1 : end) - p);
+
+      if (n >= sizeof mark && memcmp (p, mark, sizeof mark - 1) == 0)
+        {
+          r = inspect_view_lines (i->view, from, (size_t) (p + n - from));
+          from = p + n;
+          end_picture (x, true);
+          say_why (p, n);
+          r = r < 0 ? r : begin_picture (x);
+          if (ferror (stdout))
+            r = -EPIPE;
+        }
+      p += n;
+    }
+  return r < 0 || from == end
+             ? r
+             : inspect_view_lines (i->view, from, (size_t) (end - from));
+}
+
+static void
+signals_of_end (sigset_t *set)
+{
+  sigemptyset (set);
+  sigaddset (set, SIGINT);
+  sigaddset (set, SIGTERM);
+}
+
+/* ^C ends a watch as it should end: with the daemon that was started for it. */
+static void *
+wait_for_end (void *arg)
+{
+  struct watching *x = arg;
+  sigset_t set;
+  int which;
+
+  signals_of_end (&set);
+  sigwait (&set, &which);
+  x->ended = true;
+  shutdown (x->socket, SHUT_RDWR);
+  return NULL;
 }
 
 static int
-look_or_watch (const struct cli *cli, struct wish *w, bool again)
+watch_until_end (struct watching *x, struct error *err)
+{
+  pthread_t thread;
+  sigset_t set;
+  bool ended;
+  int r;
+
+  signals_of_end (&set);
+  pthread_sigmask (SIG_BLOCK, &set, NULL);
+  if (pthread_create (&thread, NULL, wait_for_end, x) != 0)
+    {
+      pthread_sigmask (SIG_UNBLOCK, &set, NULL);
+      return error_set (err, EAGAIN, "no thread");
+    }
+  r = look_at_guest (&x->i, x->w, err);
+  ended = x->ended;
+  pthread_kill (thread, SIGTERM);
+  pthread_join (thread, NULL);
+  pthread_sigmask (SIG_UNBLOCK, &set, NULL);
+  return ended ? 0 : r;
+}
+
+static int
+watch (const struct cli *cli, const struct wish *w)
+{
+  struct watching x = { .i = { .part = BUF_INIT (MAX_PART), .looks = true },
+                        .w = w,
+                        .screen = isatty (STDOUT_FILENO) && !cli->json,
+                        .socket = client_socket (w->client) };
+  struct error err = ERROR_INIT;
+  int r = begin_picture (&x);
+
+  if (r == 0)
+    r = watch_until_end (&x, &err);
+  end_picture (&x, false);
+  json_object_put (x.i.end);
+  buf_done (&x.i.part);
+  /* Who reads no more has seen enough. */
+  return r == 0 || r == -EPIPE ? EXIT_WELL : fail (&err, false);
+}
+
+static int
+look_or_watch (const struct cli *cli, struct wish *w)
 {
   struct error err = ERROR_INIT;
   int r;
 
   if (w->core < 0 && client_open (cli, true, &w->client, &err) < 0)
     return fail (&err, false);
-  r = again ? watch (cli, w) : look (cli, w, stdout);
+  r = w->again ? watch (cli, w) : look (cli, w, stdout);
   client_close (w->client);
   return r;
 }
 
+/* --watch takes what follows it when that is a time: "--watch 500ms cpus". */
 static const char *
-contradiction (const struct cli *cli, bool folded, bool again)
+take_watch (struct cli *cli, struct wish *w)
+{
+  uint64_t ms;
+
+  for (int n = 1; n < cli->argc; n++)
+    {
+      char *word = cli->argv[n], *value = NULL;
+      int words = 1;
+
+      if (strncmp (word, "--watch", 7) != 0
+          || (word[7] != '\0' && word[7] != '='))
+        continue;
+      w->again = true;
+      if (word[7] == '=')
+        value = word + 8;
+      else if (n + 1 < cli->argc
+               && units_parse_duration (cli->argv[n + 1], &ms, NULL) == 0)
+        {
+          value = cli->argv[n + 1];
+          words = 2;
+        }
+      for (int at = n; at + words < cli->argc; at++)
+        cli->argv[at] = cli->argv[at + words];
+      cli->argc -= words;
+      return value;
+    }
+  return NULL;
+}
+
+/* NULL, or what is wrong. */
+static const char *
+take_times (struct cli *cli, struct wish *w, struct error *err)
+{
+  const char *every = take_watch (cli, w);
+  const char *samples = cli_option (cli, "--samples");
+  const char *apart = cli_option (cli, "--apart");
+
+  w->samples = samples && strcmp (samples, "2") == 0 ? 2 : 1;
+  w->apart_ms = w->again ? WATCH_MS : APART_MS;
+  if (samples && w->samples == 1 && strcmp (samples, "1") != 0)
+    return "--samples is 1 or 2";
+  if (w->again && (samples || apart))
+    return "--watch or --samples?";
+  if (apart && w->samples < 2)
+    return "--apart is how far two samples are apart: --samples 2";
+  every = apart ? apart : every;
+  if (every && units_parse_duration (every, &w->apart_ms, err) < 0)
+    return error_text (err);
+  return w->apart_ms < 100 || w->apart_ms > 60000
+             ? "looks may be 100ms to 1m apart"
+             : NULL;
+}
+
+static const char *
+contradiction (const struct cli *cli, const struct wish *w, bool folded)
 {
   if (!cli_arg (cli, 1))
     return "which guest, or which core?";
   if (folded && cli->json)
     return "--folded or --json?";
-  if (folded && again)
+  if (folded && w->again)
     return "--folded or --watch?";
+  if (folded && w->samples > 1)
+    return "--folded or --samples?";
   return NULL;
 }
 
@@ -272,34 +466,36 @@ run (struct cli *cli)
 {
   static const char *const top[] = { "system", "cpus", "tasks", NULL };
   static const char *const stacks[] = { "cpus", "tasks", NULL };
-  bool folded = cli_flag (cli, "--folded"), again = cli_flag (cli, "--watch");
+  bool folded = cli_flag (cli, "--folded");
   struct wish w
       = { .core = -1, .registers = !cli_flag (cli, "--no-registers") };
   CLEANUP_JSON struct json_object *sections = NULL;
   CLEANUP_CLOSE int fd = -1;
   struct error err = ERROR_INIT;
+  const char *why = take_times (cli, &w, &err);
   int r = cli_rest (cli, &verb_inspect, 32);
 
   if (r)
     return r;
-  if (contradiction (cli, folded, again))
-    return cli_usage (&verb_inspect, contradiction (cli, folded, again));
+  why = why ? why : contradiction (cli, &w, folded);
+  if (why)
+    return cli_usage (&verb_inspect, why);
   w.what = cli_arg (cli, 1);
   if (inspect_open_core (cli, w.what, &fd, &err) < 0)
     return fail (&err, true);
-  if (fd >= 0 && again)
-    return cli_usage (&verb_inspect, "a core does not change: --watch is for "
-                                     "guests");
+  if (fd >= 0 && (w.again || w.samples > 1))
+    return cli_usage (&verb_inspect, "a core does not change: --watch and "
+                                     "--samples are for guests");
   w.core = fd;
   w.form = folded      ? INSPECT_FOLDED
            : cli->json ? INSPECT_JSON
-           : again     ? INSPECT_TOP
+           : w.again   ? INSPECT_TOP
                        : INSPECT_TEXT;
-  w.sections = sections = sections_of (cli, folded  ? stacks
-                                            : again ? top
-                                                    : NULL);
+  w.sections = sections = sections_of (cli, folded    ? stacks
+                                             : w.again ? top
+                                                       : NULL);
   w.past = inspect_past_new ();
-  r = w.past ? look_or_watch (cli, &w, again) : EXIT_ERROR;
+  r = w.past ? look_or_watch (cli, &w) : EXIT_ERROR;
   inspect_past_free (w.past);
   return r;
 }
@@ -307,7 +503,8 @@ run (struct cli *cli)
 const struct verb verb_inspect = {
   .name = "inspect",
   .args = "GUEST|CORE [system|cpus|tasks|locks|io|mem|timers|workqueues|net|"
-          "mounts|modules|dmesg|all]... [--folded] [--watch] [--no-registers]",
+          "mounts|modules|dmesg|all]... [--folded] [--no-registers] "
+          "[--watch [INTERVAL]] [--samples 2 [--apart 1s]]",
   .summary = "read a guest's kernel in its memory, from outside",
   .help
   = "Needs nothing of the guest: no agent, no debuginfo, no pause; it works "
@@ -320,7 +517,9 @@ const struct verb verb_inspect = {
     "so).\n"
     "  --folded        stacks of all tasks for a flame graph: "
     "comm;func;func COUNT\n"
-    "  --watch         every two seconds: who is blocked, who runs, who is "
+    "  --samples 2     look twice, --apart (1s) from each other: what moved, "
+    "to tell stuck\n                  from slow\n"
+    "  --watch [2s]    until ^C, so often: who is blocked, who runs, who is "
     "given a "
     "CPU how often\n                  (SW/S), and where they stand\n"
     "  --no-registers  do not ask the monitor for the vCPUs' registers "
@@ -335,7 +534,8 @@ const struct verb verb_inspect = {
     "\nExamples:\n"
     "  hangdog inspect web-1\n"
     "  hangdog inspect web-1 cpus locks\n"
-    "  hangdog inspect web-1 --watch\n"
+    "  hangdog inspect web-1 --watch 1s\n"
+    "  hangdog inspect web-1 --samples 2 --apart 5s tasks io\n"
     "  hangdog inspect web-1 --json tasks | jq 'select(.state==\"D\")'\n"
     "  hangdog inspect /var/crash/web-1.core dmesg\n"
     "  hangdog inspect web-1 --folded | flamegraph.pl >web-1.svg\n",

@@ -73,14 +73,37 @@ kill -CONT "$(lab_pid "guest.$one")"
 jq -e -s 'any(.row == "guest" and .registers == false and .registers_why != null)' "$work/rows" >/dev/null ||
     fail "it does not say why there are no registers: $(head -n 1 "$work/rows")"
 
+# ---- its heartbeat ----
+"$build/tests/bench/bench-beat" follow "$build" "$(lab_pid "guest.$one")" 1 5000 >"$work/text" 2>&1
+says "$work/text" '^vcpu=alive ticks=alive scheduler=alive canary=ok rebooted=0'
+
+# ---- two looks, and many with one parser ----
+hd inspect "$one" --samples 2 --apart 2s --json >"$work/rows" || [ $? = 5 ] || fail "two looks: exit code $?"
+jq -e -s 'map(select(.row == "moved" and .what == "cpu")) | length == 2' "$work/rows" >/dev/null || fail "two CPUs should be compared"
+jq -e -s 'map(select(.row == "moved" and .what == "guest" and .apart_s >= 2)) | length == 1' "$work/rows" >/dev/null || fail "how far they are apart"
+timeout -s INT 12 "$build/hangdog" inspect "$one" --watch 1s >"$work/text"
+[ "$(grep -c '^guest=' "$work/text")" -ge 3 ] || fail "a watch showed: $(head -n 5 "$work/text")"
+timeout -s INT 12 "$build/hangdog" inspect "$one" --watch=1s --json >"$work/rows"
+jq -r 'select(.row == "sample") | .cpu_us' "$work/rows" >"$work/costs"
+echo "one parser, look by look, us of CPU: $(tr '\n' ' ' <"$work/costs")"
+[ "$(sed -n 2p "$work/costs")" -lt "$(sed -n 1p "$work/costs")" ] || fail "the second look costs what the first did"
+hd inspect "$one" --watch --samples 2 >"$work/text" 2>&1
+[ $? = 2 ] || fail "--watch with --samples is not refused"
+
 # ---- dead: no interrupt is taken on any CPU ----
 lab_ctl "$one" lab-fault irqoff-all
-lab_until 20 "hd inspect '$one' cpus --json | jq -e -s 'map(select(.row == \"cpu\" and .irqs_off)) | length == 2' >/dev/null" \
+lab_until 20 "hd inspect '$one' cpus --json | jq -e -s 'map(select(.row == \"cpu\" and .irqs_off)) | length == 2 and any(.comm // \"\" | startswith(\"zoo_irqoff\"))' >/dev/null" \
     || fail "both vCPUs with interrupts off are not seen"
 hd inspect "$one" >"$work/text" || [ $? = 5 ] || fail "of the dead one: exit code $?"
 says "$work/text" '^vCPU [01].*zoo_irqoff.*interrupts OFF'
 says "$work/text" '^ RIP: zoo_.* \[zoo\]'
 says "$work/text" 'zoo_irqoff'
+
+lab_until 20 "'$build/tests/bench/bench-beat' follow '$build' '$(lab_pid "guest.$one")' 1 3000 2>/dev/null |
+    grep -q '^vcpu=unknown ticks=dead scheduler=dead canary=ok rebooted=0'" || fail "its heartbeat does not stop"
+hd inspect "$one" --samples 2 --apart 3s cpus system >"$work/text" || [ $? = 5 ] || fail "two looks at the dead one: exit code $?"
+says "$work/text" '^moved in .*: cpu 0: 0 switches, its clock STANDS'
+says "$work/text" '^moved in .*: cpu 1: 0 switches, its clock STANDS'
 
 # ---- a core of it: the same without a daemon ----
 kill "$daemon"
@@ -88,6 +111,8 @@ wait "$daemon" 2>/dev/null
 lab_qmp "$one" "{\"execute\":\"dump-guest-memory\",\"arguments\":{\"paging\":false,\"protocol\":\"file:$work/core\"}}" >/dev/null
 hd inspect "$work/core" cpus >"$work/text" || [ $? = 5 ] || fail "of a core: exit code $?"
 says "$work/text" '^ RIP: zoo_.* \[zoo\]'
+hd inspect "$work/core" --samples 2 >"$work/text" 2>&1
+[ $? = 2 ] || fail "two looks at a core are not refused"
 head -c 100000 "$work/core" >"$work/torn"
 hd inspect "$work/torn" >"$work/text" 2>&1
 case $? in 2 | 6) ;; *) fail "of a torn core: exit code $?" ;; esac

@@ -216,6 +216,39 @@ takes_anything (void **state)
   inspect_view_free (v);
 }
 
+/* ---- what moved ---- */
+
+static const char moved[]
+    = "{\"row\":\"moved\",\"what\":\"guest\",\"apart_s\":2,\"clock_s\":1.9}\n"
+      "{\"row\":\"moved\",\"what\":\"cpu\",\"apart_s\":2,\"cpu\":1,\"clock\":"
+      "false,\"switches\":8}\n"
+      "{\"row\":\"moved\",\"what\":\"vcpu\",\"apart_s\":2,\"vcpu\":0,\"pc\":"
+      "false}\n"
+      "{\"row\":\"moved\",\"what\":\"task\",\"apart_s\":2,\"pid\":7,\"comm\":"
+      "\"w\\u001bits\",\"state\":\"D\",\"switches\":0,\"stuck\":true}\n"
+      "{\"row\":\"moved\",\"what\":\"task\",\"apart_s\":2,\"pid\":8,\"comm\":"
+      "\"goes\",\"state\":\"D\",\"switches\":4,\"stuck\":false}\n"
+      "{\"row\":\"moved\",\"what\":\"request\",\"apart_s\":2,\"disk\":\"vda\","
+      "\"queue\":0,\"tag\":3,\"stuck\":true}\n"
+      "{\"row\":\"moved\",\"what\":\"requests\",\"apart_s\":2,\"same\":1,"
+      "\"answered\":2,\"begun\":3}\n";
+
+static void
+tells_stuck_from_slow (void **state)
+{
+  unsigned lacks;
+  char *out = show (INSPECT_TEXT, moved, &lacks);
+
+  has (out, "moved in 2.000 s: cpu 1: 8 switches, its clock STANDS\n");
+  has (out, "moved in 2.000 s: vcpu 0: at the same place\n");
+  has (out, "its (7) D: 0 switches, STUCK\n");
+  has (out, "goes (8) D: 4 switches, slow\n");
+  has (out, "request vda queue 0 tag 3: the same, STUCK\n");
+  has (out, "requests 2 answered, 3 begun, 1 the same\n");
+  assert_null (strchr (out, '\033'));
+  free (out);
+}
+
 int
 main (void)
 {
@@ -225,6 +258,7 @@ main (void)
     cmocka_unit_test (passes_json_on),
     cmocka_unit_test (compares_two_looks),
     cmocka_unit_test (takes_anything),
+    cmocka_unit_test (tells_stuck_from_slow),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);
