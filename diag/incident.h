@@ -35,7 +35,8 @@ extern const char *const incident_phase_names[];
 enum incident_end
 {
   INCIDENT_NOT_ENDED,
-  INCIDENT_REPLACED,  /* another incarnation by its owner's doing */
+  INCIDENT_REPLACED,  /* another incarnation by its owner's doing; or text
+                         alone told of it, and now there is a firmer one */
   INCIDENT_REBOOTED,
   INCIDENT_RECOVERED,
 };

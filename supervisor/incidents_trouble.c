@@ -120,7 +120,8 @@ raise_trouble (struct incidents *in, const struct trouble *t)
       return a;
     }
   else if (a)
-    a->stand = STAND_NOT;
+    /* Judged by its text alone: it stays told, and this one follows it. */
+    end_standing (a, INCIDENT_REPLACED);
   a = incidents_new_one (in, t->guest, t->playbook, &t->cause);
   if (!a)
     {

@@ -281,6 +281,29 @@ a_failed_check_joins_what_text_began (void **state)
   packed (w, NULL);
 }
 
+/* Judged already: a firmer word makes an incident of its own, and what was
+ * only text does not stand for ever beside it. */
+static void
+judged_text_is_replaced (void **state)
+{
+  struct world *w = *state;
+  struct active *a;
+
+  says (w, A, 7, "kernel.trouble.panic", PANIC);
+  a = newest (w);
+  brought_to (w, "kernel-panic", "low");
+  assert_int_equal (a->inc.end, INCIDENT_NOT_ENDED);
+  fails (w, A);
+  assert_int_equal (w->d.incidents->count, 2);
+  assert_int_equal (a->inc.end, INCIDENT_REPLACED);
+  assert_int_equal (a->stand, STAND_NOT);
+  assert_int_equal (newest (w)->stand, STAND_FIRM);
+  brought_to (w, "kernel-panic", "high");
+  registry_event (w->d.registry, "rundir", HOST, A, GUEST_EVENT_RESET, "");
+  assert_int_equal (newest (w)->inc.end, INCIDENT_REBOOTED);
+  assert_int_equal (a->inc.end, INCIDENT_REPLACED);
+}
+
 static void
 text_that_is_no_suspicion (void **state)
 {
@@ -486,6 +509,7 @@ main (void)
     WITH (up, an_event_joins_what_text_began),
     WITH (up, text_joins_what_an_event_began),
     WITH (up, a_failed_check_joins_what_text_began),
+    WITH (up, judged_text_is_replaced),
     WITH (up, text_that_is_no_suspicion),
     WITH (up, another_life_ends_it),
     WITH (up, text_alone_ends_no_hang),
