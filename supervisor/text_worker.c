@@ -268,6 +268,18 @@ saw_it_boot (const struct text_source *s, uint64_t now)
   return s->boot_ms && now - s->boot_ms < REPLAY_WATCH_MS;
 }
 
+/* The boot that somebody is sure of now began when this text showed it: what
+ * came since is of the new life, on all of its consoles. */
+static void
+date_reset (struct text_source *s)
+{
+  LOCK_SCOPE (&s->all->m);
+
+  for (struct text_source *o = s->guest->sources; o; o = o->next)
+    if (o->reset_ms > s->boot_ms)
+      o->reset_ms = s->boot_ms;
+}
+
 static void
 obey (struct text_source *s, const struct text_order *o,
       const struct incarnation *inc)
@@ -281,6 +293,7 @@ obey (struct text_source *s, const struct text_order *o,
     case ORDER_BOOT:
       if (saw_it_boot (s, clock_ms ()))
         {
+          date_reset (s);
           s->inc = *inc;
           s->stage_new = true; /* of this life now */
           s->said_stage = (struct stage) STAGE_INIT;

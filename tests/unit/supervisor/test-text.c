@@ -236,6 +236,7 @@ test_stand (void **state)
   struct world *w = begin (1, 0, NULL);
   struct texts_stand st;
   char uuid[UUID_TEXT];
+  uint64_t until;
 
   says (w, 0, "lab login: ");
   assert_true (heard (w, "guest.stage", 1));
@@ -263,6 +264,20 @@ test_stand (void **state)
   assert_true (heard (w, "kernel.boots", 2));
   stand (w, &st);
   assert_false (st.answered);
+  /* Somebody is sure of it only when it has been at its prompt for a while:
+   * then it does not begin anew. */
+  says (w, 0, "lab login: ");
+  until = clock_ms () + WAIT_MS;
+  while (stand (w, &st) != STAGE_LOGIN && clock_ms () < until)
+    nap_ms (1);
+  nap_ms (20);
+  guest (w, 0, GUEST_REINCARNATED, 7, 2);
+  do
+    stand (w, &st);
+  while ((st.reset_ms == 0 || st.reset_ms > st.stage.since_ms)
+         && clock_ms () < until);
+  assert_in_range (st.reset_ms, 1, st.stage.since_ms);
+  assert_int_equal (st.stage.stage, STAGE_LOGIN);
   assert_false (texts_stand (NULL, uuid, "serial0", &st));
   end (w);
 }
