@@ -52,7 +52,7 @@ struct sink_ops
 extern const struct sink_ops *const sinks[]; /* ends with NULL */
 const struct sink_ops *sink_find (const char *url);
 
-/* Once, before the process has a second thread. */
+/* Before the first send(); more often does no harm. */
 int ship_init (struct error *err);
 
 /* Full jitter: random(0, min(cap, base * 2^attempts)); base 2 s, cap 15 min. */

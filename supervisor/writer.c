@@ -662,8 +662,7 @@ main (int argc, char **argv)
   log_open ("hangdog-writer", LOG_LEVEL_INFO, !isatty (2));
   signal (SIGPIPE, SIG_IGN);
   signal (SIGINT, SIG_IGN); /* from a terminal: the keeper sees to it */
-  if (ship_init (&err) < 0 || begin (&w, &o, &err) < 0
-      || loop_run (w.loop, &err) < 0)
+  if (begin (&w, &o, &err) < 0 || loop_run (w.loop, &err) < 0)
     {
       log_error ("%s", error_text (&err));
       /* Threads may be in the disk or on the wire. */

@@ -28,7 +28,6 @@
  * wants to see its lines. */
 #define BUSY_PUTS 50
 #define CLEAN_GATHER 4096
-#define CLEAN_QUIET 1024 /* room that a quiet console keeps for it */
 #define UNKNOWN_MS 1000
 #define FULL_RETRY_MS 1000
 #define FILES_LEAST 64u
@@ -317,10 +316,9 @@ static void
 flush_clean (struct logs *l, struct console *c, uint64_t now_ms)
 {
   put_clean (l, c, &c->clean, now_ms);
-  if (c->clean.cap > CLEAN_QUIET)
-    buf_done (&c->clean), c->clean.max = CLEAN_GATHER;
-  else
-    buf_clear (&c->clean);
+  /* Kept, it would be most of what a quiet console costs. */
+  buf_done (&c->clean);
+  c->clean.max = CLEAN_GATHER;
 }
 
 /* Text behind a hole is no part of the line before it. */

@@ -14,6 +14,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/error.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "controller-proto/bundle.h"
@@ -375,6 +376,11 @@ shipper_retry (struct shipper *s)
 void
 shipper_sink (struct shipper *s, struct sink_config *cfg)
 {
+  struct error err = ERROR_INIT;
+
+  /* Megabytes, for whoever sends nothing. */
+  if (cfg->url && *cfg->url && ship_init (&err) < 0)
+    log_error ("nothing can be sent: %s", error_text (&err));
   sink_done (&s->sink);
   s->sink = *cfg;
   memset (cfg, 0, sizeof *cfg);
