@@ -58,7 +58,7 @@ void watch_set (struct watch *w, unsigned events);
 /* Its events may wait for up to LOOP_PATIENCE_MS, though only while there are
  * so many of the patient ones that a wake-up for each would be what this
  * process does.  Of several watches on one fd all must be patient. */
-#define LOOP_PATIENCE_MS 12
+#define LOOP_PATIENCE_MS 13
 void watch_patient (struct watch *w, bool patient);
 void watch_free (struct watch *w); /* does not close the fd; NULL is fine */
 

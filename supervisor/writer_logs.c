@@ -23,7 +23,7 @@
 
 #define PARTIAL_MS 2000
 /* What quiet consoles say waits for more of it so long. */
-#define WAIT_MS 4000
+#define WAIT_MS 6000
 /* With fewer records a second all is written at once: who follows a file
  * wants to see its lines. */
 #define BUSY_PUTS 50

@@ -10,7 +10,7 @@
  * that begin with "-- " are ours: no guest can write one.
  *
  * On a host with many lines a second, what quiet consoles say waits for more
- * of it, for up to five seconds, in a memory file that outlives a writer that
+ * of it, for up to seven seconds, in a memory file that outlives a writer that
  * is killed (logs_wait_in); else all is in the files at once.
  */
 #ifndef HANGDOG_SUPERVISOR_WRITER_LOGS_H

@@ -380,7 +380,7 @@ test_quiet_ones_wait (void **state)
   p->now += 1000;
   put (p, 1, "two\n");
   assert_int_equal (size_of (p, "s.raw"), 0);
-  p->now += 4000;
+  p->now += 6000;
   logs_sweep (p->l, p->now);
   assert_int_equal (size_of (p, "s.raw"), 8);
   /* Nobody else said anything since: what comes now is seen at once. */
