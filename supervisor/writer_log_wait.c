@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/text.h"
 
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -37,8 +38,10 @@ wait_room_new (int fd, size_t n, struct wait_room **ret, struct error *err)
     }
   r->fd = fd;
   r->n = n;
-  /* Pages that nobody touches are not there. */
-  at = ftruncate (fd, (off_t) (n * sizeof *r->slots)) < 0
+  /* Some other file that came by this number is not for us to write to.  Pages
+   * that nobody touches are not there. */
+  at = fcntl (fd, F_GET_SEALS) < 0
+               || ftruncate (fd, (off_t) (n * sizeof *r->slots)) < 0
            ? MAP_FAILED
            : mmap (NULL, n * sizeof *r->slots, PROT_READ | PROT_WRITE,
                    MAP_SHARED, fd, 0);

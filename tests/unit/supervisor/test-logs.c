@@ -444,6 +444,22 @@ test_killed (void **state)
 }
 
 static void
+test_room_that_is_none (void **state)
+{
+  struct place *p = *state;
+  struct error err = ERROR_INIT;
+  int pipes[2];
+
+  assert_int_equal (pipe2 (pipes, O_CLOEXEC), 0);
+  begin (p, (struct logs_limits){ 0 });
+  assert_true (logs_wait_in (p->l, pipes[1], &err) < 0);
+  close (pipes[0]);
+  assert_int_equal (declare (p, 1, "s"), 0);
+  put (p, 1, "well\n");
+  assert_string_equal (file_text (p, "s.raw"), "well\n");
+}
+
+static void
 test_room_of_rubbish (void **state)
 {
   struct place *p = *state;
@@ -472,7 +488,8 @@ main (void)
     T (test_rotation),  T (test_tail),       T (test_limit),
     T (test_partial),   T (test_escapes),    T (test_unknown),
     T (test_names),     T (test_restart),    T (test_open_files),
-    T (test_quiet_ones_wait), T (test_killed), T (test_room_of_rubbish),
+    T (test_quiet_ones_wait), T (test_killed),
+    T (test_room_of_rubbish), T (test_room_that_is_none),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);
