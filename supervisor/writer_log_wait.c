@@ -8,10 +8,10 @@
 #include "base/error.h"
 #include "base/text.h"
 
-#include <fcntl.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 _Static_assert (sizeof (struct wait_slot) <= WAIT_SLOT, "a slot has its size");
 
@@ -28,6 +28,7 @@ int
 wait_room_new (int fd, size_t n, struct wait_room **ret, struct error *err)
 {
   struct wait_room *r = calloc (1, sizeof *r);
+  struct stat st;
   void *at;
 
   if (r == NULL || (r->idle = calloc (n, sizeof *r->idle)) == NULL)
@@ -38,9 +39,9 @@ wait_room_new (int fd, size_t n, struct wait_room **ret, struct error *err)
     }
   r->fd = fd;
   r->n = n;
-  /* Some other file that came by this number is not for us to write to.  Pages
-   * that nobody touches are not there. */
-  at = fcntl (fd, F_GET_SEALS) < 0
+  /* One with a name, that came by this number, is not for us to write to.
+   * Pages that nobody touches are not there. */
+  at = fstat (fd, &st) < 0 || !S_ISREG (st.st_mode) || st.st_nlink > 0
                || ftruncate (fd, (off_t) (n * sizeof *r->slots)) < 0
            ? MAP_FAILED
            : mmap (NULL, n * sizeof *r->slots, PROT_READ | PROT_WRITE,

@@ -448,12 +448,14 @@ test_room_that_is_none (void **state)
 {
   struct place *p = *state;
   struct error err = ERROR_INIT;
-  int pipes[2];
+  struct stat st;
+  int fd = openat (p->tmp.fd, "named", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 
-  assert_int_equal (pipe2 (pipes, O_CLOEXEC), 0);
+  assert_int_equal (write (fd, "mine", 4), 4);
   begin (p, (struct logs_limits){ 0 });
-  assert_true (logs_wait_in (p->l, pipes[1], &err) < 0);
-  close (pipes[0]);
+  assert_true (logs_wait_in (p->l, fd, &err) < 0);
+  assert_int_equal (fstatat (p->tmp.fd, "named", &st, 0), 0);
+  assert_int_equal (st.st_size, 4);
   assert_int_equal (declare (p, 1, "s"), 0);
   put (p, 1, "well\n");
   assert_string_equal (file_text (p, "s.raw"), "well\n");
