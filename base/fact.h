@@ -14,6 +14,8 @@
  *   console.state     text   absent, held, silent, talking
  *   console.bytes     int
  *   probe.<scenario>  text   ok, failed, ...
+ *   guest.boot        text   "2 uptime": which boot of its process, and who
+ *                            told of it (boot_by in guests/guest.h)
  *   guest.uptime_s    real   seconds, as the guest itself says
  *   kernel.event.<kind>  text  title of what its text told of: panic, oops,
  *                            hung_task, ... (text_kinds in kernel/text/event.h)

@@ -207,8 +207,19 @@ drop_guest (struct bindings *b, const char *uuid)
       remove_at (b, i);
 }
 
+/* A life begins unknown, after its own initial delay. */
 static void
-update_guest (struct bindings *b, const struct guest *now, bool reborn)
+begin_anew (struct binding *bd)
+{
+  memset (&bd->health, 0, sizeof (bd->health));
+  bd->health.since_ms = loop_now (bd->all->d->loop);
+  if (!bd->running)
+    arm_first (bd);
+}
+
+static void
+update_guest (struct bindings *b, enum guest_change change,
+              const struct guest *now)
 {
   for (size_t i = b->n; i-- > 0;)
     {
@@ -220,14 +231,8 @@ update_guest (struct bindings *b, const struct guest *now, bool reborn)
       bd->guest = guest_ref (now);
       if (!scenario_selects (bd->scenario, now))
         remove_at (b, i);
-      else if (reborn)
-        {
-          /* A new life begins unknown, after its own initial delay. */
-          memset (&bd->health, 0, sizeof (bd->health));
-          bd->health.since_ms = loop_now (b->d->loop);
-          if (!bd->running)
-            arm_first (bd);
-        }
+      else if (change >= GUEST_REBOOTED)
+        begin_anew (bd);
     }
   match_guest (b, now);
 }
@@ -236,19 +241,10 @@ void
 bindings_guest (struct bindings *b, enum guest_change change,
                 const struct guest *was, const struct guest *now)
 {
-  switch (change)
-    {
-    case GUEST_ADDED:
-      match_guest (b, now);
-      break;
-    case GUEST_CHANGED:
-    case GUEST_REINCARNATED:
-      update_guest (b, now, change == GUEST_REINCARNATED);
-      break;
-    case GUEST_GONE:
-      drop_guest (b, was->inc.uuid);
-      break;
-    }
+  if (now)
+    update_guest (b, change, now);
+  else
+    drop_guest (b, was->inc.uuid);
 }
 
 static bool
@@ -298,9 +294,7 @@ bindings_set (struct bindings *b, struct scenario **list, size_t n,
            * reference. */
           scenario_unref (bd->scenario);
           bd->scenario = scenario_ref (now);
-          memset (&bd->health, 0, sizeof (bd->health));
-          if (!bd->running)
-            arm_first (bd);
+          begin_anew (bd);
         }
     }
   for (size_t i = 0; i < b->nscenarios; i++)

@@ -56,19 +56,22 @@ on_guest (enum guest_change change, const struct guest *was,
 {
   struct daemon *d = arg;
   const struct guest *g = now ? now : was;
-  static const char *const words[]
-      = { "found", "changed", "lives anew", "gone" };
 
-  if (change != GUEST_CHANGED)
+  if (change == GUEST_REBOOTED)
+    log_guest (LOG_LEVEL_INFO, g->inc.uuid,
+               "guest=\"%s\" %s: %s, boot %u, by %s", g->display,
+               guest_change_names[change], guest_run_names[g->run], g->inc.boot,
+               boot_by_names[g->boot_by]);
+  else if (change != GUEST_CHANGED)
     log_guest (LOG_LEVEL_INFO, g->inc.uuid, "guest=\"%s\" %s: %s", g->display,
-               words[change], guest_run_names[g->run]);
+               guest_change_names[change], guest_run_names[g->run]);
   hub_guest (d->hub, change, was, now);
   boots_guest (d->boots, change, was, now);
   if (d->drain_only)
     return;
   texts_guest (d->texts, change, was, now);
   bindings_guest (d->bindings, change, was, now);
-  incidents_guest (d->incidents, change, was, now, boots_by_text (d->boots));
+  incidents_guest (d->incidents, change, was, now);
   incidents_changed (d->incidents, was, now);
   if (change == GUEST_GONE)
     fact_forget (d->facts, was->inc.uuid);
@@ -384,12 +387,6 @@ on_text_replay (const char *uuid, void *arg)
   boots_replay (((struct daemon *) arg)->boots, uuid);
 }
 
-static void
-on_boot_known (const char *uuid, bool rebooted, void *arg)
-{
-  incidents_rebooted (((struct daemon *) arg)->incidents, uuid, rebooted);
-}
-
 static const struct texts_ops text_ops = {
   .boot = on_text_boot,
   .replay = on_text_replay,
@@ -450,8 +447,6 @@ make_rooms (struct daemon *d, struct error *err)
     r = bindings_new (d, &d->bindings, err);
   if (r == 0)
     r = incidents_new (d, &d->incidents, err);
-  if (r == 0)
-    boots_listen (d->boots, on_boot_known, d);
   if (r == 0)
     r = control_new (d, FD_CONTROL, &d->control, err);
   if (r == 0)

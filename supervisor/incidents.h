@@ -32,15 +32,11 @@ void incidents_free (struct incidents *in);
 /* A binding_listen_fn. */
 void incidents_outcome (const struct binding_info *info,
                         enum health_change change, void *arg);
-/* by_text: only text shows that it lives anew (boots.h).  Then what stands goes
+/* Where only text shows that it was rebooted (BOOT_BY_TEXT) what stands goes
  * on standing, "rebooted?", until somebody confirms it; text ends what text
  * alone has raised. */
 void incidents_guest (struct incidents *in, enum guest_change change,
-                      const struct guest *was, const struct guest *now,
-                      bool by_text);
-/* What text alone had shown is certain now, either way. */
-void incidents_rebooted (struct incidents *in, const char *uuid,
-                         bool rebooted);
+                      const struct guest *was, const struct guest *now);
 /* To be called behind it: what the guest's state says. */
 void incidents_changed (struct incidents *in, const struct guest *was,
                         const struct guest *now);

@@ -263,70 +263,70 @@ incidents_event (struct incidents *in, const struct guest *g,
 
 /* It runs again after its owner or the host mended it. */
 static void
-perhaps_recovered (struct incidents *in, const struct guest *was,
+perhaps_recovered (struct active *a, const struct guest *was,
                    const struct guest *now)
 {
-  struct active *a = incidents_standing_of (in, now->inc.uuid);
-
-  if (a && incident_is_by (&a->inc, BY_MONITOR, CODE_VMM_EVENT)
+  if (incident_is_by (&a->inc, BY_MONITOR, CODE_VMM_EVENT)
       && was->run != GUEST_RUNNING && now->run == GUEST_RUNNING)
     end_standing (a, INCIDENT_RECOVERED);
 }
 
-void
-incidents_guest (struct incidents *in, enum guest_change change,
-                 const struct guest *was, const struct guest *now,
-                 bool by_text)
+/* Those of a daemon before this one wait for the guest that they are of. */
+static void
+find_waiting (struct incidents *in, const struct guest *g)
 {
-  struct active *a;
+  for (struct active *a = in->first; a; a = a->next)
+    if (!a->guest && incarnation_equal (&a->inc.inc, &g->inc))
+      a->guest = guest_ref (g);
+  incidents_pump (in);
+}
 
-  if (change == GUEST_ADDED)
-    {
-      for (a = in->first; a; a = a->next)
-        if (!a->guest && incarnation_equal (&a->inc.inc, &now->inc))
-          a->guest = guest_ref (now);
-      incidents_pump (in);
-      return;
-    }
-  if (change == GUEST_CHANGED)
-    {
-      perhaps_recovered (in, was, now);
-      return;
-    }
-  a = incidents_standing_of (in, was->inc.uuid);
-  if (!a)
-    return;
+/* What text alone had shown is certain now, either way. */
+static void
+boot_known (struct active *a, const struct guest *now)
+{
+  if (now->boot_by != BOOT_BY_NOBODY)
+    end_standing (a, INCIDENT_REBOOTED);
+  else
+    a->perhaps_rebooted = false;
+}
+
+static void
+life_over (struct active *a, enum guest_change change, const struct guest *now)
+{
   if (a->diagnosis)
     diagnosis_stop (a->diagnosis, change == GUEST_GONE
                                       ? "the guest is gone"
                                       : "the guest began another life");
-  if (change == GUEST_REINCARNATED && by_text)
+  if (change != GUEST_REBOOTED || now->boot_by != BOOT_BY_TEXT)
     {
-      if (!a->perhaps_rebooted)
-        log_guest (LOG_LEVEL_INFO, a->inc.inc.uuid,
-                   "guest=\"%s\" incident=%s: its text shows a boot, which "
-                   "nobody confirms yet",
-                   a->inc.guest, a->inc.id);
-      a->perhaps_rebooted = true;
+      end_standing (a, change == GUEST_REBOOTED ? INCIDENT_REBOOTED
+                                                : INCIDENT_REPLACED);
       return;
     }
-  end_standing (a, change == GUEST_REINCARNATED
-                           && was->inc.pid == now->inc.pid
-                       ? INCIDENT_REBOOTED
-                       : INCIDENT_REPLACED);
+  if (!a->perhaps_rebooted)
+    log_guest (LOG_LEVEL_INFO, a->inc.inc.uuid,
+               "guest=\"%s\" incident=%s: its text shows a boot, which "
+               "nobody confirms yet",
+               a->inc.guest, a->inc.id);
+  a->perhaps_rebooted = true;
 }
 
 void
-incidents_rebooted (struct incidents *in, const char *uuid, bool rebooted)
+incidents_guest (struct incidents *in, enum guest_change change,
+                 const struct guest *was, const struct guest *now)
 {
-  struct active *a = incidents_standing_of (in, uuid);
+  struct active *a = incidents_standing_of (in, (now ? now : was)->inc.uuid);
 
-  if (!a || !a->perhaps_rebooted)
-    return;
-  if (rebooted)
-    end_standing (a, INCIDENT_REBOOTED);
-  else
-    a->perhaps_rebooted = false;
+  if (change == GUEST_ADDED)
+    find_waiting (in, now);
+  else if (a && change >= GUEST_REBOOTED)
+    life_over (a, change, now);
+  else if (a && a->perhaps_rebooted && was->boot_by == BOOT_BY_TEXT
+           && now->boot_by != BOOT_BY_TEXT)
+    boot_known (a, now);
+  else if (a)
+    perhaps_recovered (a, was, now);
 }
 
 /* ---- suspicions: facts ---- */

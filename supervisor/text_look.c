@@ -71,12 +71,12 @@ look_at (struct texts *t, struct text_guest *g, struct text_source *s,
     tr = g->trouble;
     if (tr)
       {
-        memcpy (title, tr->title, sizeof title);
+        memcpy (title, tr->of_boot.title, sizeof title);
         look.title = title;
-        look.kind = tr->last_kind ? tr->last_kind : "";
-        look.severity = tr->severity;
-        look.event_ms = tr->last_ms;
-        look.events = tr->events;
+        look.kind = tr->of_boot.last_kind ? tr->of_boot.last_kind : "";
+        look.severity = tr->of_boot.severity;
+        look.event_ms = tr->of_boot.last_ms;
+        look.events = tr->of_boot.events;
         look.note = text_note_ (tr);
       }
   }

@@ -127,11 +127,11 @@ say_repeats (struct text_source *s, struct said *d, uint64_t now)
 static struct said *
 said_of (struct text_trouble *tr, const char *kind)
 {
-  struct said *oldest = &tr->said[0];
+  struct said *oldest = &tr->of_boot.said[0];
 
   for (unsigned i = 0; i < SAID_KINDS; i++)
     {
-      struct said *d = &tr->said[i];
+      struct said *d = &tr->of_boot.said[i];
 
       if (d->kind && strcmp (d->kind, kind) == 0)
         return d;
@@ -202,7 +202,7 @@ say_due_repeats (struct text_source *s, struct text_trouble *tr, uint64_t now)
 
   for (unsigned i = 0; i < SAID_KINDS; i++)
     {
-      struct said *d = &tr->said[i];
+      struct said *d = &tr->of_boot.said[i];
 
       if (!d->kind || d->more == 0 || d->source != s->serial)
         continue;
@@ -439,26 +439,26 @@ is_dying (const struct text_event *e)
 static void
 remember (struct text_trouble *tr, const struct text_event *e, bool head)
 {
-  tr->events += head;
-  tr->oops |= is_dying (e);
+  tr->of_boot.events += head;
+  tr->of_boot.oops |= is_dying (e);
   /* A link that came up does not hide an oops. */
-  if (tr->last_kind && e->severity < SEVERITY_WARNING
-      && tr->severity >= SEVERITY_WARNING)
+  if (tr->of_boot.last_kind && e->severity < SEVERITY_WARNING
+      && tr->of_boot.severity >= SEVERITY_WARNING)
     return;
-  tr->last_kind = e->kind;
-  tr->severity = e->severity;
+  tr->of_boot.last_kind = e->kind;
+  tr->of_boot.severity = e->severity;
   if (head)
-    tr->last_ms = e->first_ms ? e->first_ms : clock_ms ();
-  snprintf (tr->title, sizeof tr->title, "%s", e->title);
+    tr->of_boot.last_ms = e->first_ms ? e->first_ms : clock_ms ();
+  snprintf (tr->of_boot.title, sizeof tr->of_boot.title, "%s", e->title);
 }
 
 const char *
 text_note_ (const struct text_trouble *tr)
 {
-  if (tr->oops)
+  if (tr->of_boot.oops)
     return "its kernel had an oops or a panic and tells of hung tasks no more: "
            "silence is no recovery";
-  if (tr->hung >= HUNG_TASK_WARNINGS)
+  if (tr->of_boot.hung >= HUNG_TASK_WARNINGS)
     return "its kernel has told of as many hung tasks as it ever tells of: "
            "silence is no recovery";
   return "";
@@ -551,7 +551,7 @@ text_say_hung_ (struct text_source *s, unsigned n)
   if (!tr)
     return;
   LOCK_SCOPE (&s->all->m);
-  tr->hung += n;
+  tr->of_boot.hung += n;
 }
 
 uint64_t
@@ -578,26 +578,15 @@ text_say_due_ (struct text_source *s, uint64_t now)
 /* ---- another life ---- */
 
 void
-text_say_life_ (struct text_source *s, bool process)
+text_say_life_ (struct text_source *s, enum guest_change change)
 {
   struct texts *t = s->all;
-  struct text_trouble *tr = s->guest->trouble;
 
-  if (!tr)
+  if (!s->guest->trouble)
     return;
   LOCK_SCOPE (&t->m);
-  if (process)
-    {
-      text_trouble_free_ (t, s->guest);
-      return;
-    }
-  /* What the last boot came to is worth keeping: a guest that boots over and
-   * over tells by it why.  But it is said of that one. */
-  memset (tr->said, 0, sizeof tr->said);
-  tr->hung = tr->events = 0;
-  tr->oops = false;
-  tr->last_ms = 0;
-  tr->last_kind = NULL;
-  tr->severity = SEVERITY_INFO;
-  tr->title[0] = '\0';
+  if (change >= GUEST_REPLACED)
+    text_trouble_free_ (t, s->guest);
+  else
+    GUEST_FORGET_BOOT (s->guest->trouble, change);
 }

@@ -58,7 +58,6 @@ struct world
   const char *start_fails;
   char standing[8192], open[4096]; /* what the writer has */
   unsigned packed;                 /* what a watch was told */
-  bool by_text;                    /* only text shows the boot that comes */
 };
 
 static struct world *world; /* for the fakes that get no argument */
@@ -278,7 +277,7 @@ on_guest (enum guest_change change, const struct guest *was,
 
   if (w->d.incidents)
     {
-      incidents_guest (w->d.incidents, change, was, now, w->by_text);
+      incidents_guest (w->d.incidents, change, was, now);
       incidents_changed (w->d.incidents, was, now);
     }
 }

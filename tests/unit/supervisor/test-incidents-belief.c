@@ -359,9 +359,17 @@ shows_boot (struct world *w, const char *uuid, int32_t pid, unsigned boot)
   struct incarnation inc = { .pid = pid, .start_time = 100, .boot = boot };
 
   snprintf (inc.uuid, sizeof inc.uuid, "%s", uuid);
-  w->by_text = true;
-  registry_rebooted (w->d.registry, &inc, "text");
-  w->by_text = false;
+  registry_rebooted (w->d.registry, &inc, BOOT_BY_TEXT);
+}
+
+/* Its uptime says so, or that it was none. */
+static void
+boot_known (struct world *w, const char *uuid, bool was_one)
+{
+  const struct guest *g CLEANUP_GUEST = NULL;
+
+  assert_int_equal (registry_find (w->d.registry, uuid, &g, NULL), 0);
+  registry_boot_known (w->d.registry, &g->inc, was_one);
 }
 
 static void
@@ -399,7 +407,7 @@ text_alone_ends_no_hang (void **state)
   assert_ptr_equal (newest (w), a);
   assert_true (told_as_hung (w, A));
   /* Its uptime says that it was a lie: then it is what it was. */
-  incidents_rebooted (w->d.incidents, A, false);
+  boot_known (w, A, false);
   assert_false (a->perhaps_rebooted);
   assert_true (told_as_hung (w, A));
   /* Again, and who raised it is answered. */
@@ -421,9 +429,9 @@ others_confirm_it (void **state)
   a = newest (w);
   brought_to (w, "userspace-stuck", "high");
   shows_boot (w, A, 7, 0);
-  incidents_rebooted (w->d.incidents, A, true); /* by an uptime */
+  boot_known (w, A, true); /* by an uptime */
   assert_int_equal (a->inc.end, INCIDENT_REBOOTED);
-  incidents_rebooted (w->d.incidents, A, true); /* of nothing any more */
+  boot_known (w, A, true); /* of nothing any more */
 
   fails (w, B);
   a = newest (w);
