@@ -17,7 +17,6 @@
 #include <json-c/json.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #define BUCKETS 256u
 #define MAX_GUESTS 8192u
@@ -128,7 +127,7 @@ bucket_of (struct guest_registry *reg, const char *uuid)
   unsigned h = 5381;
 
   for (const char *p = uuid; *p; p++)
-    h = h * 33 + (unsigned char) tolower ((unsigned char) *p);
+    h = h * 33 + (unsigned char) *p;
   return &reg->buckets[h % BUCKETS];
 }
 
@@ -137,7 +136,7 @@ entry_of (struct guest_registry *reg, const char *source, const char *host,
           const char *uuid)
 {
   for (struct entry *e = *bucket_of (reg, uuid); e; e = e->next)
-    if (strcasecmp (e->guest->inc.uuid, uuid) == 0
+    if (strcmp (e->guest->inc.uuid, uuid) == 0
         && strcmp (e->guest->source, source) == 0
         && strcmp (e->guest->host, host) == 0)
       return e;
@@ -209,7 +208,7 @@ best_of (struct guest_registry *reg, const char *uuid)
     {
       bool off = e->guest->run == GUEST_OFF;
 
-      if (strcasecmp (e->guest->inc.uuid, uuid) == 0
+      if (strcmp (e->guest->inc.uuid, uuid) == 0
           && (!best || (best->guest->run == GUEST_OFF) > off
               || ((best->guest->run == GUEST_OFF) == off && e->shown)))
         best = e;
@@ -220,7 +219,7 @@ best_of (struct guest_registry *reg, const char *uuid)
 static bool
 is_same_process (const struct incarnation *a, const struct incarnation *b)
 {
-  return strcasecmp (a->uuid, b->uuid) == 0 && a->pid == b->pid
+  return strcmp (a->uuid, b->uuid) == 0 && a->pid == b->pid
          && a->start_time == b->start_time;
 }
 
@@ -261,7 +260,7 @@ static struct entry *
 shown_of (struct guest_registry *reg, const char *uuid)
 {
   for (struct entry *e = *bucket_of (reg, uuid); e; e = e->next)
-    if (e->shown && strcasecmp (e->guest->inc.uuid, uuid) == 0)
+    if (e->shown && strcmp (e->guest->inc.uuid, uuid) == 0)
       return e;
   return NULL;
 }
@@ -393,7 +392,7 @@ static bool
 is_owned (struct guest_registry *reg, const struct guest *g)
 {
   for (struct entry *e = *bucket_of (reg, g->inc.uuid); e; e = e->next)
-    if (strcasecmp (e->guest->inc.uuid, g->inc.uuid) == 0
+    if (strcmp (e->guest->inc.uuid, g->inc.uuid) == 0
         && (strcmp (e->guest->source, g->source) != 0
             || strcmp (e->guest->host, g->host) != 0)
         && is_same_place (e->guest, g))
@@ -404,8 +403,11 @@ is_owned (struct guest_registry *reg, const struct guest *g)
 bool
 registry_update (struct guest_registry *reg, struct guest *g)
 {
-  struct entry *e = entry_of (reg, g->source, g->host, g->inc.uuid);
+  struct entry *e;
 
+  for (char *p = g->inc.uuid; *p; p++)
+    *p = (char) tolower ((unsigned char) *p);
+  e = entry_of (reg, g->source, g->host, g->inc.uuid);
   if (!g->display[0])
     guest_copy (g->display, sizeof g->display,
                 g->name[0] ? g->name : g->inc.uuid);

@@ -83,7 +83,9 @@ int registry_new (struct loop *loop, struct fact_bus *bus,
 void registry_free (struct guest_registry *reg);
 
 /* Takes the reference of g (which the caller must not change any more).  Its
- * inc.boot is set by the registry; everything else is the source's.  A guest
+ * boot is the registry's, and its uuid is in lower case from here on, here and
+ * wherever a guest is named by its uuid: only what people type (registry_find)
+ * may have it otherwise.  Everything else is the source's.  A guest
  * of the same uuid from another source or host is another place of that guest
  * if the pids differ, or if none is known (remote hosts) and it is off at one
  * or on its way; else the first source owns it and the second is ignored.

@@ -71,7 +71,7 @@ find (struct boots *b, const char *uuid)
 {
   struct life **p = &b->lives;
 
-  while (*p && strcasecmp ((*p)->inc.uuid, uuid) != 0)
+  while (*p && strcmp ((*p)->inc.uuid, uuid) != 0)
     p = &(*p)->next;
   return p;
 }
@@ -179,7 +179,7 @@ boots_text (struct boots *b, const char *uuid)
   struct life *l;
 
   if (registry_find (b->registry, uuid, &g, NULL) < 0
-      || strcasecmp (g->inc.uuid, uuid) != 0)
+      || strcmp (g->inc.uuid, uuid) != 0)
     return;
   l = life_of (b, &g->inc);
   if (!l || l->of_boot.pending

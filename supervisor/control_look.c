@@ -116,7 +116,7 @@ double_row (const struct guest_double *g, void *arg)
   struct json_object *row;
   char says[400];
 
-  if (all->uuid && strcasecmp (all->uuid, g->uuid) != 0)
+  if (all->uuid && strcmp (all->uuid, g->uuid) != 0)
     return;
   row = json_object_new_object ();
   json_add_str (row, "row", "claimed-twice");

@@ -14,7 +14,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 /* ---- the table ---- */
 
@@ -24,7 +23,7 @@ bucket_of (const char *uuid)
   uint32_t h = 2166136261u;
 
   for (; *uuid; uuid++)
-    h = (h ^ (unsigned char) (*uuid | 0x20)) * 16777619u;
+    h = (h ^ (unsigned char) *uuid) * 16777619u;
   return h % TEXT_BUCKETS;
 }
 
@@ -33,7 +32,7 @@ text_guest_find_ (struct texts *t, const char *uuid)
 {
   struct text_guest *g = t->buckets[bucket_of (uuid)];
 
-  while (g && strcasecmp (g->uuid, uuid) != 0)
+  while (g && strcmp (g->uuid, uuid) != 0)
     g = g->next;
   return g;
 }

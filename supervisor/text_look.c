@@ -10,7 +10,6 @@
 
 #include <inttypes.h>
 #include <string.h>
-#include <strings.h>
 
 static void
 put_event (struct buf *out, const struct kept_event *k)
@@ -90,7 +89,7 @@ texts_each (struct texts *t, const char *uuid,
 {
   for (unsigned i = 0; t && i < TEXT_BUCKETS; i++)
     for (struct text_guest *g = t->buckets[i]; g; g = g->next)
-      if (!uuid || strcasecmp (g->uuid, uuid) == 0)
+      if (!uuid || strcmp (g->uuid, uuid) == 0)
         for (struct text_source *s = g->sources; s; s = s->next)
           look_at (t, g, s, fn, arg);
 }

@@ -14,6 +14,7 @@
 #include "base/fact.h"
 #include "base/loop.h"
 #include "guests/registry.h"
+#include <ctype.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -289,6 +290,23 @@ counts_a_start_without_a_pid_as_a_boot (void **state)
 }
 
 static void
+names_it_in_lower_case (void **state)
+{
+  struct world *w = *state;
+  struct guest *g = guest (A, "a", 7);
+
+  for (char *p = g->inc.uuid; *p; p++)
+    *p = (char) toupper ((unsigned char) *p);
+  assert_string_not_equal (g->inc.uuid, A);
+  registry_update (w->reg, g);
+  registry_update (w->reg, guest (A, "a", 7));
+  expect (w, "+a0 "); /* and no change of it */
+  registry_event (w->reg, "rundir", "/run/x", A, GUEST_EVENT_PANIC, "x");
+  registry_gone (w->reg, "rundir", "/run/x", A);
+  expect (w, "PANIC:a0 -a0 ");
+}
+
+static void
 sweeps_only_its_own (void **state)
 {
   struct world *w = *state;
@@ -459,6 +477,7 @@ main (void)
     T (tells_what_changed_and_nothing_else),
     T (counts_one_boot_once),
     T (tells_who_told_of_a_boot),
+    T (names_it_in_lower_case),
     T (counts_a_start_without_a_pid_as_a_boot),
     T (sweeps_only_its_own),
     T (lets_the_first_source_own_it),
