@@ -211,6 +211,7 @@ answer_of (int rc, bool ours, const char *expect)
     case -EHOSTUNREACH:
       return "unreachable";
     case -ENOMSG:
+    case -E2BIG:
       return "mismatch";
     default:
       return NULL;
