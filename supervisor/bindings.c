@@ -44,7 +44,7 @@ struct run
 
 static void due (struct timer *t, void *arg);
 static bool held_off (struct binding *bd);
-static const char *lane_of (const struct scenario *s);
+static enum job_lane lane_of (const struct scenario *s);
 
 static uint64_t
 some_random (void)
@@ -404,10 +404,9 @@ static struct binding *
 look_for_boot (struct run *run, struct binding *bd)
 {
   const struct outcome_report *r = &run->report;
-  const char *transport = r->transport;
 
   if (!r->has_uptime
-      && (r->outcome != OUTCOME_OK || strcmp (transport, "console") != 0))
+      && (r->outcome != OUTCOME_OK || lane_of (run->scenario) != LANE_CONSOLE))
     return bd;
   if (!boots_answered (run->all->d->boots, &run->guest->inc, run->started_ms,
                        r->has_uptime ? &r->uptime : NULL))
@@ -456,7 +455,7 @@ run_over (struct run *run)
                && boots_now (run, what, sizeof (what)))
         no_verdict (&run->report, "booting", "%s", what);
       else if (run->report.outcome == OUTCOME_OK
-               && strcmp (lane_of (bd->scenario), "console") == 0)
+               && lane_of (bd->scenario) == LANE_CONSOLE)
         texts_answered (run->all->d->texts, bd->guest->inc.uuid);
       take_outcome (bd, &run->report, run->started_ms);
     }
@@ -516,12 +515,15 @@ held_off (struct binding *bd)
   return bd->held_off[0] != '\0';
 }
 
-static const char *
+/* The reader of the document knows its transports. */
+static enum job_lane
 lane_of (const struct scenario *s)
 {
   char *const *names = s->transports.items;
+  const struct transport_ops *t = transport_find (
+      s->transports.count ? names[0] : s->kind->transports[0]);
 
-  return s->transports.count ? names[0] : s->kind->transports[0];
+  return t ? t->lane : LANE_NONE;
 }
 
 static int

@@ -182,7 +182,7 @@ daemon_load (struct daemon *d, const char *text, size_t len)
   struct job_spec spec = {
     .name = "read scenarios",
     .guest = "host",
-    .lane = "scenarios",
+    .lane = LANE_SCENARIOS,
     .timeout_ms = LOAD_MS,
     .run = loading_run,
     .done = loading_done,

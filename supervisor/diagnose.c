@@ -586,5 +586,5 @@ diagnosis_stop (struct diagnosis *dg, const char *why)
 {
   snprintf (dg->stopped, sizeof (dg->stopped), "%s", why);
   if (dg->haul)
-    job_stop (dg->d->jobs, dg->guest->inc.uuid, NULL);
+    job_stop (dg->d->jobs, dg->guest->inc.uuid);
 }

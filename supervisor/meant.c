@@ -111,7 +111,7 @@ meant_ask (struct daemon *d, const struct guest *g, meant_fn *fn, void *arg,
   struct job_spec spec = {
     .name = "is it meant to run",
     .guest = g->inc.uuid,
-    .lane = "run-state",
+    .lane = LANE_RUN_STATE,
     .timeout_ms = MEANT_MS,
     .run = ask_run,
     .done = ask_done,

@@ -155,5 +155,6 @@ const struct transport_ops transport_console = {
   .touches = "keeps the console connected (hold) or takes it for each dialogue "
              "(probe); a dialogue types one line, and its echo is in the "
              "console's log",
+  .lane = LANE_CONSOLE,
   .doctor = console_doctor,
 };

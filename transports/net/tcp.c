@@ -153,5 +153,6 @@ const struct transport_ops transport_tcp = {
   .name = "tcp",
   .summary = "TCP connection to a numeric address, with an optional dialogue",
   .touches = "one connection to the guest's service per check",
+  .lane = LANE_TCP,
   .doctor = tcp_doctor,
 };

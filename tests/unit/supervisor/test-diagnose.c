@@ -195,7 +195,7 @@ collector_find (const char *name)
     if (strcmp (fakes[i].name, name) == 0)
       {
         c = fakes[i];
-        c.lane = "lane";
+        c.lane = LANE_HOST;
         c.budget_ms = 5000;
         return &c;
       }
