@@ -463,14 +463,16 @@ run_over (struct run *run)
 }
 
 static void
-on_meant (bool stopped, const char *status, void *arg)
+on_meant (enum meant meant, const char *status, void *arg)
 {
   struct run *run = arg;
 
-  if (stopped && strcmp (status, LIBVIRT_SILENT) == 0)
+  if (meant == MEANT_UNKNOWN)
     no_verdict (&run->report, "libvirt-silent",
-                "its console comes through libvirt: %s", status);
-  else if (stopped)
+                "its console comes through libvirt: libvirt does not "
+                "answer%s",
+                "");
+  else if (meant == MEANT_TO_STAND)
     no_verdict (&run->report, "paused",
                 "it is not meant to run: QEMU says \"%s\"", status);
   run_over (run);

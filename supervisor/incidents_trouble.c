@@ -337,28 +337,11 @@ incidents_guest (struct incidents *in, enum guest_change change,
 #define SUSPICIONS "kernel.trouble."
 #define SUSPICION_PLAYBOOK "quick"
 
-/* Without how often it was said: "... (and 37 more of it in 10 s)". */
-static size_t
-words_len (const char *words)
-{
-  static const char more[] = " more of it in ";
-  const char *at = strstr (words, more);
-
-  if (!at)
-    return strlen (words);
-  while (at > words && at[-1] >= '0' && at[-1] <= '9')
-    at--;
-  return at - words >= 6 && memcmp (at - 6, " (and ", 6) == 0
-             ? (size_t) (at - 6 - words)
-             : strlen (words);
-}
-
 static bool
 looked_at_lately (const struct incidents *in, const struct incarnation *inc,
                   const char *words)
 {
   uint64_t now = clock_wall_ms ();
-  size_t len = words_len (words);
 
   for (const struct active *a = in->first; a; a = a->next)
     {
@@ -368,8 +351,7 @@ looked_at_lately (const struct incidents *in, const struct incarnation *inc,
         continue;
       if (since < TEXT_AGAIN_MS
           || (since < TEXT_SAME_MS && incarnation_equal (&a->inc.inc, inc)
-              && words_len (a->inc.reason) == len
-              && memcmp (a->inc.reason, words, len) == 0))
+              && strcmp (a->inc.reason, words) == 0))
         return true;
     }
   return false;

@@ -92,11 +92,12 @@ ask_done (void *owner, void *arg, enum job_end end, int rc)
   struct question *q = arg;
 
   if (end == JOB_RETURNED && q->silent)
-    w->fn (true, LIBVIRT_SILENT, w->arg);
+    w->fn (MEANT_UNKNOWN, "", w->arg);
   else if (end == JOB_DISCARDED || rc < 0)
-    w->fn (false, "", w->arg);
+    w->fn (MEANT_TO_RUN, "", w->arg);
   else
-    w->fn (is_stopped (q->status), q->status, w->arg);
+    w->fn (is_stopped (q->status) ? MEANT_TO_STAND : MEANT_TO_RUN, q->status,
+           w->arg);
   free (w);
   if (q)
     question_free (q);

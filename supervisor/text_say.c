@@ -88,38 +88,36 @@ text_trouble_free_ (struct texts *t, struct text_guest *g)
 /* ---- facts of events ---- */
 
 static void
-publish (struct text_source *s, const char *name, const char *text)
+publish (struct text_source *s, const char *name, const char *text,
+         unsigned more)
 {
   struct fact f;
 
   fact_text (&f, &s->inc, name, "console", text, strlen (text));
+  f.more = more;
   fact_publish (s->all->bus, &f);
 }
 
 static void
-say (struct text_source *s, const char *kind, bool trouble, const char *text)
+say (struct text_source *s, const struct said *d, unsigned more)
 {
   char name[FACT_NAME_MAX];
 
   /* What is an incident's reason comes first: if there is room for one fact
    * only, it is for that. */
-  if (trouble)
+  if (d->trouble)
     {
-      snprintf (name, sizeof name, "kernel.trouble.%s", kind);
-      publish (s, name, text);
+      snprintf (name, sizeof name, "kernel.trouble.%s", d->kind);
+      publish (s, name, d->title, more);
     }
-  snprintf (name, sizeof name, "kernel.event.%s", kind);
-  publish (s, name, text);
+  snprintf (name, sizeof name, "kernel.event.%s", d->kind);
+  publish (s, name, d->title, more);
 }
 
 static void
 say_repeats (struct text_source *s, struct said *d, uint64_t now)
 {
-  char text[FACT_TEXT_MAX];
-
-  snprintf (text, sizeof text, "%s (and %u more of it in %u s)", d->title,
-            d->more - 1, SAID_AGAIN_MS / 1000);
-  say (s, d->kind, d->trouble, d->more > 1 ? text : d->title);
+  say (s, d, d->more - 1);
   d->more = 0;
   d->since_ms = now;
 }
@@ -188,10 +186,10 @@ tell (struct text_source *s, struct text_trouble *tr,
     }
   if (d->trouble && e->class_[0])
     {
-      publish (s, "kernel.class", e->class_);
-      publish (s, "kernel.title", e->title);
+      publish (s, "kernel.class", e->class_, 0);
+      publish (s, "kernel.title", e->title, 0);
     }
-  say (s, d->kind, d->trouble, d->title);
+  say (s, d, 0);
 }
 
 /* Repeats whose time is over; when the next one's is. */
@@ -525,13 +523,13 @@ say_stage (struct text_source *s, uint64_t now)
   }
   stage_name (s, primary, "guest.stage", name);
   if (is->stage != was->stage)
-    publish (s, name, text_stage_names[is->stage]);
+    publish (s, name, text_stage_names[is->stage], 0);
   stage_name (s, primary, "guest.stop", name);
   if (is->stop != was->stop)
-    publish (s, name, text_stop_names[is->stop]);
+    publish (s, name, text_stop_names[is->stop], 0);
   stage_name (s, primary, "kernel.release", name);
   if (is->release[0] && strcmp (is->release, was->release) != 0)
-    publish (s, name, is->release);
+    publish (s, name, is->release, 0);
   stage_name (s, primary, "kernel.boots", name);
   if (is->boots != was->boots)
     {

@@ -79,6 +79,7 @@ console_set_state_ (struct console *c, enum console_state state,
     LOCK_SCOPE (&c->hub->lock);
     changed = c->state != state;
     c->state = state;
+    c->code = 0;
     memcpy (c->detail, detail, sizeof detail);
     if (changed)
       {
@@ -217,6 +218,8 @@ open_failed (struct console *c, int rc, const char *why)
     }
   retry_later (c, state == CONSOLE_BROKEN);
   console_set_state_ (c, state, "%s", why);
+  LOCK_SCOPE (&c->hub->lock);
+  c->code = rc;
 }
 
 static void

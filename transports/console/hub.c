@@ -574,7 +574,10 @@ hub_look (struct hub *hub, const char *uuid, const char *name,
   if (!c)
     return error_set (err, ENOENT, "there is no console %s:%s", uuid, name);
   *ret = (struct hub_look){
-    .state = c->state, .state_since_ms = c->state_since, .bytes = c->bytes,
+    .state = c->state,
+    .state_since_ms = c->state_since,
+    .bytes = c->bytes,
+    .code = c->code,
     .last_byte_ms = ring_last_ms (c->ring),
   };
   memcpy (ret->detail, c->detail, sizeof ret->detail);

@@ -206,6 +206,7 @@ struct console
   bool closing;     /* about to be closed: no lease may begin on it */
   enum console_state state;
   uint64_t state_since;
+  int code; /* why it could not be opened, 0 = it could */
   char detail[160];
   uint64_t attempts; /* openings that ended, either way */
   uint64_t connection; /* rises with each connection made */

@@ -46,6 +46,7 @@ static struct
   uint64_t lost, last_ms;
   enum console_state state;
   const char *detail; /* NULL is none */
+  int code;           /* why, 0 is none */
   int tap_rc;
 } play;
 
@@ -167,7 +168,7 @@ int
 hub_look (struct hub *hub, const char *uuid, const char *name,
           struct hub_look *ret, struct error *err)
 {
-  *ret = (struct hub_look){ .state = play.state };
+  *ret = (struct hub_look){ .state = play.state, .code = play.code };
   snprintf (ret->detail, sizeof ret->detail, "%s",
             play.detail ? play.detail : "");
   return 0;
@@ -474,6 +475,7 @@ test_console (void **state)
   assert_string_equal (text_of (h, "console.state"), "broken");
   assert_string_equal (text_of (h, "console.refused"), "(none)");
   haul_free (h);
+  play.code = -EPERM;
   play.detail = "/x is not among the folders of the configuration";
   h = get (&collect_console, &g, NULL, 0);
   assert_string_equal (text_of (h, "console.refused"), play.detail);

@@ -479,7 +479,6 @@ ten_thousand_times_is_one_incident (void **state)
 {
   struct world *w = *state;
   struct active *a;
-  char text[200];
 
   says (w, A, 7, "kernel.trouble.rcu_stall", "INFO: rcu detected stall in f");
   a = newest (w);
@@ -489,10 +488,9 @@ ten_thousand_times_is_one_incident (void **state)
   /* A fact each ten seconds is what there is of it: for a day. */
   for (unsigned i = 0; i < 10000; i++)
     {
-      snprintf (text, sizeof text,
-                "INFO: rcu detected stall in f (and %u more of it in 10 s)", i);
       a->inc.opened_wall_ms -= 8000;
-      says (w, A, 7, "kernel.trouble.rcu_stall", text);
+      says (w, A, 7, "kernel.trouble.rcu_stall",
+            "INFO: rcu detected stall in f");
     }
   assert_int_equal (w->d.incidents->count, 1);
   assert_int_equal (w->nputs, 0);
