@@ -8,7 +8,6 @@
  */
 #include "supervisor/bindings_impl.h"
 #include "supervisor/boots.h"
-#include "supervisor/daemon.h"
 #include "supervisor/meant.h"
 #include "supervisor/text.h"
 
@@ -19,6 +18,7 @@
 #include "base/job.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "transports/transport.h"
 
 #include <math.h>
 #include <string.h>
@@ -57,13 +57,14 @@ some_random (void)
 }
 
 int
-bindings_new (struct daemon *d, struct bindings **ret, struct error *err)
+bindings_new (const struct bindings_env *env, struct bindings **ret,
+              struct error *err)
 {
   struct bindings *b = calloc (1, sizeof (*b));
 
   if (!b)
     return error_set (err, ENOMEM, "no memory for the bindings");
-  b->d = d;
+  b->env = *env;
   *ret = b;
   return 0;
 }
@@ -142,7 +143,7 @@ arm_first (struct binding *bd)
   const struct scenario *s = bd->scenario;
   uint64_t spread = s->initial_delay_ms ? s->jitter_ms : s->interval_ms;
 
-  arm (bd, loop_now (bd->all->d->loop) + s->initial_delay_ms
+  arm (bd, loop_now (bd->all->env.loop) + s->initial_delay_ms
                + (spread ? some_random () % spread : 0));
 }
 
@@ -169,7 +170,7 @@ add (struct bindings *b, const struct guest *g, struct scenario *s,
   bd = calloc (1, sizeof (*bd));
   if (!bd)
     return error_set (err, ENOMEM, "no memory for a binding");
-  r = loop_timer (b->d->loop, "scenario", due, bd, &bd->timer, err);
+  r = loop_timer (b->env.loop, "scenario", due, bd, &bd->timer, err);
   if (r < 0)
     {
       free (bd);
@@ -189,7 +190,7 @@ match_guest (struct bindings *b, const struct guest *g)
 {
   struct error err = ERROR_INIT;
 
-  if (b->d->drain_only)
+  if (b->env.drain_only)
     return;
   for (size_t i = 0; i < b->nscenarios; i++)
     if (!find (b, g->inc.uuid, b->scenarios[i]->name)
@@ -212,7 +213,7 @@ static void
 begin_anew (struct binding *bd)
 {
   memset (&bd->health, 0, sizeof (bd->health));
-  bd->health.since_ms = loop_now (bd->all->d->loop);
+  bd->health.since_ms = loop_now (bd->all->env.loop);
   if (!bd->running)
     arm_first (bd);
 }
@@ -302,7 +303,7 @@ bindings_set (struct bindings *b, struct scenario **list, size_t n,
   free (b->scenarios);
   b->scenarios = copy;
   b->nscenarios = n;
-  registry_each (b->d->registry, match_each, b);
+  registry_each (b->env.registry, match_each, b);
   return 0;
 }
 
@@ -350,19 +351,19 @@ publish (struct binding *bd)
   fact_text (&fact, &bd->guest->inc, name, "scenario",
              outcome_names[bd->last.outcome],
              strlen (outcome_names[bd->last.outcome]));
-  fact_publish (bd->all->d->bus, &fact);
+  fact_publish (bd->all->env.bus, &fact);
   if (!bd->last.has_uptime)
     return;
   fact_real (&fact, &bd->guest->inc, "guest.uptime_s", "scenario",
              bd->last.uptime.s);
-  fact_publish (bd->all->d->bus, &fact);
+  fact_publish (bd->all->env.bus, &fact);
 }
 
 static void
 take_outcome (struct binding *bd, const struct outcome_report *report,
               uint64_t started_ms)
 {
-  uint64_t now = loop_now (bd->all->d->loop);
+  uint64_t now = loop_now (bd->all->env.loop);
   enum health_change change;
 
   bd->last = *report;
@@ -408,7 +409,7 @@ look_for_boot (struct run *run, struct binding *bd)
   if (!r->has_uptime
       && (r->outcome != OUTCOME_OK || lane_of (run->scenario) != LANE_CONSOLE))
     return bd;
-  if (!boots_answered (run->all->d->boots, &run->guest->inc, run->started_ms,
+  if (!boots_answered (run->all->env.boots, &run->guest->inc, run->started_ms,
                        r->has_uptime ? &r->uptime : NULL))
     return bd;
   bd = by_number (run->all, run->number);
@@ -456,7 +457,7 @@ run_over (struct run *run)
         no_verdict (&run->report, "booting", "%s", what);
       else if (run->report.outcome == OUTCOME_OK
                && lane_of (bd->scenario) == LANE_CONSOLE)
-        texts_answered (run->all->d->texts, bd->guest->inc.uuid);
+        texts_answered (run->all->env.texts, bd->guest->inc.uuid);
       take_outcome (bd, &run->report, run->started_ms);
     }
   run_free (run);
@@ -488,9 +489,11 @@ run_done (void *owner, void *arg, enum job_end end, int rc)
     return; /* the timer that waits for it speaks up: see due() */
   bd = by_number (run->all, run->number);
   if (bd && run->report.outcome == OUTCOME_FAILED
-      && meant_ask (run->all->d, run->guest, on_meant, run, NULL) == 0)
+      && meant_ask (run->all->env.jobs, &run->env, run->guest, on_meant, run,
+                    NULL)
+             == 0)
     {
-      arm (bd, loop_now (run->all->d->loop) + bd->scenario->interval_ms
+      arm (bd, loop_now (run->all->env.loop) + bd->scenario->interval_ms
                    + MEANT_MOST_MS);
       return;
     }
@@ -542,7 +545,7 @@ start (struct binding *bd, struct error *err)
   run->number = bd->number;
   run->guest = guest_ref (bd->guest);
   run->scenario = scenario_ref (bd->scenario);
-  run->env = bd->all->d->env;
+  run->env = *bd->all->env.transports;
   snprintf (name, sizeof (name), "scenario %s", bd->scenario->name);
   spec = (struct job_spec){
     .name = name,
@@ -555,7 +558,7 @@ start (struct binding *bd, struct error *err)
     .owner = bd->all,
     .arg = run,
   };
-  r = job_start (bd->all->d->jobs, &spec, err);
+  r = job_start (bd->all->env.jobs, &spec, err);
   if (r < 0)
     {
       run_free (run);
@@ -563,7 +566,7 @@ start (struct binding *bd, struct error *err)
     }
   bd->running = true;
   bd->refused_ms = 0;
-  bd->last_ms = loop_now (bd->all->d->loop);
+  bd->last_ms = loop_now (bd->all->env.loop);
   /* Until the run's end arms it anew: the time at which it is overdue. */
   arm (bd, bd->last_ms + bd->scenario->timeout_ms + OVERDUE_MS);
   return 0;
@@ -577,7 +580,7 @@ take_no_verdict (struct binding *bd, const char *code, const char *sentence)
 
   snprintf (none.code, sizeof (none.code), "%s", code);
   snprintf (none.sentence, sizeof (none.sentence), "%.190s", sentence);
-  take_outcome (bd, &none, loop_now (bd->all->d->loop));
+  take_outcome (bd, &none, loop_now (bd->all->env.loop));
 }
 
 /* Its lane is busy.  A diagnosis or another scenario will be done with it
@@ -585,7 +588,7 @@ take_no_verdict (struct binding *bd, const char *code, const char *sentence)
 static void
 refused (struct binding *bd, const char *why)
 {
-  uint64_t now = loop_now (bd->all->d->loop);
+  uint64_t now = loop_now (bd->all->env.loop);
 
   snprintf (bd->held_off, sizeof (bd->held_off), "%.90s", why);
   if (!bd->refused_ms)
@@ -603,7 +606,7 @@ static void
 due (struct timer *t, void *arg)
 {
   struct binding *bd = arg;
-  uint64_t now = loop_now (bd->all->d->loop);
+  uint64_t now = loop_now (bd->all->env.loop);
   struct error err = ERROR_INIT;
 
   if (bd->running)

@@ -254,6 +254,7 @@ reload (const char *text, size_t len, void *arg)
   hub_limit (d->hub, (unsigned) fresh.limits.sweep_ms,
              fresh.limits.ring_total);
   texts_limit (d->texts, (unsigned) fresh.limits.text_threads);
+  incidents_limit (d->incidents, (unsigned) fresh.limits.max_diagnoses);
   if (!same)
     {
       stop_sources (d);
@@ -410,6 +411,46 @@ make_texts (struct daemon *d, struct error *err)
                     &d->texts, err);
 }
 
+/* Who says how guests are, and what follows from it. */
+static int
+make_judges (struct daemon *d, struct error *err)
+{
+  const struct bindings_env bindings = {
+    .loop = d->loop,
+    .jobs = d->jobs,
+    .bus = d->bus,
+    .registry = d->registry,
+    .boots = d->boots,
+    .texts = d->texts,
+    .transports = &d->env,
+    .drain_only = d->drain_only,
+  };
+  struct incidents_env incidents = {
+    .loop = d->loop,
+    .bus = d->bus,
+    .registry = d->registry,
+    .writer = d->writer,
+    .diagnosis = &d->diagnosis,
+    .max_diagnoses = (unsigned) d->config.limits.max_diagnoses,
+    .drain_only = d->drain_only,
+  };
+  int r = bindings_new (&bindings, &d->bindings, err);
+
+  if (r < 0)
+    return r;
+  incidents.bindings = d->bindings;
+  d->diagnosis = (struct diagnosis_env){
+    .loop = d->loop,
+    .jobs = d->jobs,
+    .registry = d->registry,
+    .facts = d->facts,
+    .bindings = d->bindings,
+    .texts = d->texts,
+    .transports = &d->env,
+  };
+  return incidents_new (&incidents, &d->incidents, err);
+}
+
 static int
 make_rooms (struct daemon *d, struct error *err)
 {
@@ -444,9 +485,7 @@ make_rooms (struct daemon *d, struct error *err)
   if (r == 0)
     r = watchdog_start (d->loop, d->hub, STUCK_MS, &d->watchdog, err);
   if (r == 0)
-    r = bindings_new (d, &d->bindings, err);
-  if (r == 0)
-    r = incidents_new (d, &d->incidents, err);
+    r = make_judges (d, err);
   if (r == 0)
     r = control_new (d, FD_CONTROL, &d->control, err);
   if (r == 0)

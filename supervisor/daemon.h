@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What the daemon is made of.  One of these per process, made and taken down
- * in supervisor/daemon.c; its parts know it so that they can reach each
- * other, and each part is opaque to the rest.
+ * in supervisor/daemon.c; each part is opaque to the rest, and knows whom its
+ * own env names.  Only what answers clients (control*.c) sees all of it.
  */
 #ifndef HANGDOG_SUPERVISOR_DAEMON_H
 #define HANGDOG_SUPERVISOR_DAEMON_H
 
+#include "supervisor/diagnose.h"
 #include "supervisor/settings.h"
 #include "supervisor/writer_state.h"
 #include "transports/transport.h"
@@ -56,6 +57,7 @@ struct daemon
   struct control *control;
   struct watchdog *watchdog;
   struct transport_env env;
+  struct diagnosis_env diagnosis;
   struct config config;
   char config_path[4096];
   char ssh_dir[4096 + 8]; /* beside it */

@@ -21,12 +21,29 @@
 #include "scenarios/scenario.h"
 #include "supervisor/bindings.h"
 
-struct daemon;
+struct diagnosis_env;
 struct error;
+struct fact_bus;
 struct incidents;
+struct loop;
+struct writer_link;
 
-int incidents_new (struct daemon *d, struct incidents **ret,
+/* Whom they ask and tell. */
+struct incidents_env
+{
+  struct loop *loop;
+  struct fact_bus *bus;
+  struct guest_registry *registry;
+  struct bindings *bindings;
+  struct writer_link *writer;
+  const struct diagnosis_env *diagnosis;
+  unsigned max_diagnoses; /* at once */
+  bool drain_only;        /* what text says is not heard */
+};
+/* env is copied. */
+int incidents_new (const struct incidents_env *env, struct incidents **ret,
                    struct error *err);
+void incidents_limit (struct incidents *in, unsigned max_diagnoses);
 void incidents_free (struct incidents *in);
 
 /* A binding_listen_fn. */

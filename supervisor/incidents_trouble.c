@@ -8,7 +8,6 @@
  * comes as facts.  docs/architecture.md has the whole list.
  */
 #include "supervisor/incidents_impl.h"
-#include "supervisor/daemon.h"
 #include "supervisor/diagnose.h"
 
 #include "base/buf.h"
@@ -188,9 +187,9 @@ void
 incidents_known (struct incidents *in)
 {
   in->known = true;
-  registry_each (in->d->registry, seen_meanwhile, in);
+  registry_each (in->env.registry, seen_meanwhile, in);
   incidents_persist (in);
-  bindings_each (in->d->bindings, NULL, failed_meanwhile, in);
+  bindings_each (in->env.bindings, NULL, failed_meanwhile, in);
 }
 
 /* Whoever raised it says that the guest is well; and of what was only text,
@@ -389,7 +388,7 @@ on_kernel_event (const struct fact *f, void *arg)
 
   if (f->type != FACT_TEXT || !in->known)
     return;
-  if (registry_find (in->d->registry, f->inc.uuid, &g, NULL) < 0)
+  if (registry_find (in->env.registry, f->inc.uuid, &g, NULL) < 0)
     return;
   /* Of a life that is over there is nothing to look at any more. */
   if (!incarnation_equal (&g->inc, &f->inc) || g->intent != INTENT_RUN)
@@ -418,11 +417,11 @@ on_stage (const struct fact *f, void *arg)
 int
 incidents_hear (struct incidents *in, struct error *err)
 {
-  int r = fact_subscribe (in->d->bus, "incidents", SUSPICIONS,
-                          on_kernel_event, in, &in->heard, err);
+  int r = fact_subscribe (in->env.bus, "incidents", SUSPICIONS, on_kernel_event,
+                          in, &in->heard, err);
 
   if (r == 0)
-    r = fact_subscribe (in->d->bus, "incidents", "guest.stage", on_stage, in,
+    r = fact_subscribe (in->env.bus, "incidents", "guest.stage", on_stage, in,
                         &in->staged, err);
   return r;
 }

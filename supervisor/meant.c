@@ -3,7 +3,6 @@
  * Asking QEMU whether somebody stopped the guest.
  */
 #include "supervisor/meant.h"
-#include "supervisor/daemon.h"
 
 #include "base/cleanup.h"
 #include "base/error.h"
@@ -104,8 +103,8 @@ ask_done (void *owner, void *arg, enum job_end end, int rc)
 }
 
 int
-meant_ask (struct daemon *d, const struct guest *g, meant_fn *fn, void *arg,
-           struct error *err)
+meant_ask (struct job_pool *jobs, const struct transport_env *env,
+           const struct guest *g, meant_fn *fn, void *arg, struct error *err)
 {
   struct question *q;
   struct waiting *w;
@@ -132,11 +131,11 @@ meant_ask (struct daemon *d, const struct guest *g, meant_fn *fn, void *arg,
       return error_set (err, ENOMEM, "no memory to ask");
     }
   q->guest = guest_ref (g);
-  q->env = d->env;
+  q->env = *env;
   *w = (struct waiting){ fn, arg };
   spec.owner = w;
   spec.arg = q;
-  r = job_start (d->jobs, &spec, err);
+  r = job_start (jobs, &spec, err);
   if (r < 0)
     {
       question_free (q);

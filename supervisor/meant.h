@@ -11,8 +11,9 @@
 
 #include <stdbool.h>
 
-struct daemon;
 struct error;
+struct job_pool;
+struct transport_env;
 
 /* Not: its QEMU was stopped by a signal or a debugger.  No tool of an owner's
  * does that, and the guest is as dead as any. */
@@ -31,7 +32,8 @@ enum meant
 typedef void meant_fn (enum meant meant, const char *status, void *arg);
 
 /* Negative when there is nobody to ask: then fn is not called. */
-int meant_ask (struct daemon *d, const struct guest *g, meant_fn *fn,
-               void *arg, struct error *err);
+int meant_ask (struct job_pool *jobs, const struct transport_env *env,
+               const struct guest *g, meant_fn *fn, void *arg,
+               struct error *err);
 
 #endif

@@ -40,7 +40,7 @@ the_hypervisor_is_believed (void **state)
   struct world *w = *state;
 
   registry_event (w->d.registry, "rundir", HOST, A, GUEST_EVENT_STOP, "");
-  assert_null (w->d.incidents->first);
+  assert_null (w->incidents->first);
   /* At once: it says so once, and the guest may be another one by the time
    * that facts are told. */
   registry_event (w->d.registry, "rundir", HOST, A, GUEST_EVENT_PANIC,
@@ -58,7 +58,7 @@ its_state_is_believed (void **state)
   struct active *a;
 
   is_now (w, A, 7, GUEST_PAUSED, "user");
-  assert_null (w->d.incidents->first);
+  assert_null (w->incidents->first);
   is_now (w, A, 7, GUEST_CRASHED, "io-error");
   a = newest (w);
   assert_true (told_as_hung (w, A));
@@ -180,7 +180,7 @@ one_panic_is_told_once (void **state)
 
   says (w, A, 7, "kernel.trouble.panic", PANIC);
   registry_event (w->d.registry, "rundir", HOST, A, GUEST_EVENT_PANIC, "");
-  assert_int_equal (w->d.incidents->count, 1);
+  assert_int_equal (w->incidents->count, 1);
   assert_string_equal (newest (w)->inc.scenario, BY_MONITOR);
   assert_string_equal (newest (w)->inc.code, CODE_VMM_EVENT);
   assert_int_equal (newest (w)->stand, STAND_FIRM);
@@ -205,7 +205,7 @@ an_event_joins_what_text_began (void **state)
   on_disk (w, NULL);
   assert_int_equal (a->life, LIFE_COLLECTING);
   registry_event (w->d.registry, "rundir", HOST, A, GUEST_EVENT_PANIC, "");
-  assert_int_equal (w->d.incidents->count, 1);
+  assert_int_equal (w->incidents->count, 1);
   assert_int_equal (w->nrunning, 1);
   assert_int_equal (a->life, LIFE_COLLECTING);
   assert_int_equal (a->stand, STAND_FIRM);
@@ -220,7 +220,7 @@ an_event_joins_what_text_began (void **state)
   says (w, A, 7, "kernel.trouble.panic", PANIC " in f");
   verdict (w, "kernel-panic", "high");
   packed (w, NULL);
-  assert_int_equal (w->d.incidents->count, 1);
+  assert_int_equal (w->incidents->count, 1);
   assert_string_equal (a->inc.verdict.confidence, "high");
   assert_int_equal (w->nputs, 0);
 }
@@ -241,7 +241,7 @@ text_joins_what_an_event_began (void **state)
   verdict (w, "kernel-panic", "high");
   packed (w, NULL);
   says (w, A, 7, "kernel.trouble.panic", PANIC " in f");
-  assert_int_equal (w->d.incidents->count, 1);
+  assert_int_equal (w->incidents->count, 1);
   assert_int_equal (a->stand, STAND_FIRM);
   assert_int_equal (w->nputs, 0);
 }
@@ -259,7 +259,7 @@ a_failed_check_joins_what_text_began (void **state)
   on_disk (w, NULL);
   assert_int_equal (w->running[0]->nsteps, 4);
   fails (w, A);
-  assert_int_equal (w->d.incidents->count, 1);
+  assert_int_equal (w->incidents->count, 1);
   assert_int_equal (w->nrunning, 1);
   assert_int_equal (w->running[0]->nsteps, 6); /* of "standard" */
   assert_string_equal (w->running[0]->code, "silent");
@@ -276,7 +276,7 @@ a_failed_check_joins_what_text_began (void **state)
   assert_int_equal (w->running[0]->nsteps, 4);
   assert_string_equal (w->running[0]->code, "timeout");
   assert_string_equal (newest (w)->inc.playbook, "quick");
-  assert_int_equal (w->d.incidents->count, 2);
+  assert_int_equal (w->incidents->count, 2);
   verdict (w, "soft-lockup", "medium");
   packed (w, NULL);
 }
@@ -294,7 +294,7 @@ judged_text_is_replaced (void **state)
   brought_to (w, "kernel-panic", "low");
   assert_int_equal (a->inc.end, INCIDENT_NOT_ENDED);
   fails (w, A);
-  assert_int_equal (w->d.incidents->count, 2);
+  assert_int_equal (w->incidents->count, 2);
   assert_int_equal (a->inc.end, INCIDENT_REPLACED);
   assert_int_equal (a->stand, STAND_NOT);
   assert_int_equal (newest (w)->stand, STAND_FIRM);
@@ -321,7 +321,7 @@ text_that_is_no_suspicion (void **state)
   fact_int (&f, &inc, "kernel.trouble.panic", "console", 1);
   fact_publish (w->d.bus, &f);
   turn (w);
-  assert_null (w->d.incidents->first);
+  assert_null (w->incidents->first);
 }
 
 /* ---- guests that come and go ---- */
@@ -492,11 +492,11 @@ ten_thousand_times_is_one_incident (void **state)
       says (w, A, 7, "kernel.trouble.rcu_stall",
             "INFO: rcu detected stall in f");
     }
-  assert_int_equal (w->d.incidents->count, 1);
+  assert_int_equal (w->incidents->count, 1);
   assert_int_equal (w->nputs, 0);
   /* Other words are news, and so are these in another life. */
   says (w, A, 7, "kernel.trouble.rcu_stall", "INFO: rcu detected stall in g");
-  assert_int_equal (w->d.incidents->count, 2);
+  assert_int_equal (w->incidents->count, 2);
   brought_to (w, "rcu-stall", "low");
 }
 
