@@ -46,7 +46,7 @@ struct keeper
   const char *config_path, *run_path, *state_path, *libexec;
   bool config_given;
   bool only_check; /* perhaps the configuration of another host */
-  struct config config;
+  const struct config *config;
   char *config_text;
   size_t config_len;
   struct keeper_open *opener;
@@ -70,40 +70,30 @@ struct keeper
 static int
 load_config (struct keeper *k, struct error *err)
 {
-  struct config fresh;
+  CLEANUP_CONFIG const struct config *fresh = NULL;
   CLEANUP_FREE char *text = NULL;
   size_t len = 0;
   int r;
 
-  r = config_defaults (&fresh, err);
-  if (r < 0)
-    return r;
   r = store_get_path (k->config_path, JSON_MAX_FILE, &text, &len, err);
   if (r == -ENOENT && !k->config_given)
-    {
-      text = strdup ("{}");
-      len = 2;
-      r = text ? 0 : error_set (err, ENOMEM, "no memory");
-    }
+    r = 0;
   if (r == 0)
-    r = config_parse (text, len, k->config_path, &fresh, err);
+    r = config_read (text, len, k->config_path, &fresh, err);
   if (r == 0 && !k->only_check)
     {
-      r = identity_check (&fresh, err);
+      r = identity_check (fresh, err);
       if (r < 0)
         error_wrap (err, "%s", k->config_path);
     }
   if (r < 0)
-    {
-      config_done (&fresh);
-      return r;
-    }
-  config_done (&k->config);
-  k->config = fresh;
+    return r;
+  config_unref (k->config);
+  k->config = steal_ptr (&fresh);
   free (k->config_text);
   k->config_text = steal_ptr (&text);
   k->config_len = len;
-  return keeper_open_roots (k->opener, &k->config, k->config_path, err);
+  return keeper_open_roots (k->opener, k->config, k->config_path, err);
 }
 
 /* ---- the two children ---- */
@@ -117,7 +107,7 @@ prepare_daemon (void *arg, const char **argv, unsigned max_argv, int *fds,
   unsigned n = 0;
   int r;
 
-  k->with_libvirt = config_wants_libvirt (&k->config);
+  k->with_libvirt = config_wants_libvirt (k->config);
   snprintf (k->daemon_path, sizeof (k->daemon_path), "%s/hangdog-daemon%s",
             k->libexec, k->with_libvirt ? "-libvirt" : "");
   r = ends_take (&k->for_daemon, &k->for_writer, k->writer, &e, err);
@@ -157,7 +147,7 @@ daemon_started (struct child *c, void *arg)
 static struct json_object *
 config_section (struct keeper *k, const char *name)
 {
-  CLEANUP_JSON struct json_object *all = config_to_json (&k->config);
+  CLEANUP_JSON struct json_object *all = config_to_json (k->config);
 
   return json_object_get (json_get (all, name));
 }
@@ -169,9 +159,9 @@ prepare_writer (void *arg, const char **argv, unsigned max_argv, int *fds,
   struct keeper *k = arg;
   static const char *const bounds[]
       = { "--log-total", "--spool-total", "--free-floor" };
-  const uint64_t values[] = { k->config.limits.log_total,
-                              k->config.limits.spool_total,
-                              k->config.limits.spool_free_floor };
+  const uint64_t values[]
+      = { k->config->limits.log_total, k->config->limits.spool_total,
+          k->config->limits.spool_free_floor };
   CLEANUP_JSON struct json_object *sink = NULL;
   struct ends e;
   int r;
@@ -315,12 +305,12 @@ control_socket (struct keeper *k, struct error *err)
   r = socket_listen (path, 0660, &k->control, err);
   if (r < 0)
     return r;
-  if (k->config.group[0])
+  if (k->config->group[0])
     {
-      gr = getgrnam (k->config.group);
+      gr = getgrnam (k->config->group);
       if (!gr)
         return error_set (err, EINVAL, "group \"%s\" does not exist",
-                          k->config.group);
+                          k->config->group);
       if (lchown (path, (uid_t) -1, gr->gr_gid) < 0)
         return error_errno (err, errno, "%s", path);
     }
@@ -342,7 +332,7 @@ reload (struct keeper *k)
       return;
     }
   log_info ("configuration read again");
-  if (k->with_libvirt != config_wants_libvirt (&k->config))
+  if (k->with_libvirt != config_wants_libvirt (k->config))
     child_renew (k->daemon, STOP_GRACE_MS);
   else if (child_channel (k->daemon))
     {
@@ -444,7 +434,7 @@ start_children (struct keeper *k, struct error *err)
   };
   int r;
 
-  r = children_identity (&k->config, &daemon, &writer, err);
+  r = children_identity (k->config, &daemon, &writer, err);
   if (r < 0)
     return r;
   /* Without it each line is written by itself. */
@@ -518,7 +508,7 @@ keeper_done (struct keeper *k)
   keeper_open_free (k->opener);
   watch_free (k->signals);
   loop_free (k->loop);
-  config_done (&k->config);
+  config_unref (k->config);
   free (k->config_text);
 }
 
@@ -556,7 +546,7 @@ check_config (struct keeper *k, bool json, const char *told)
   if (r == 0 && !k->config_given && access (k->config_path, F_OK) < 0)
     finding_note (&f, k->config_path,
                   "it is not there: every guest is watched, none is asked");
-  if (r == 0 && identity_check (&k->config, &err) < 0)
+  if (r == 0 && identity_check (k->config, &err) < 0)
     {
       error_wrap (&err, "this host would not take it");
       finding_note (&f, k->config_path, error_text (&err));
