@@ -58,8 +58,7 @@ struct keeper
   int signal_fd;
   bool with_libvirt; /* the daemon that was started last: guests/virt_rooms.h */
   char daemon_path[4096], writer_path[4096];
-  char *sink; /* the writer's --sink */
-  char bounds[3][32];
+  char *for_writers; /* its --config */
   bool stopping;
   int exit_code;
 };
@@ -144,12 +143,19 @@ daemon_started (struct child *c, void *arg)
   keeper_open_tell_stuck (k->opener);
 }
 
-static struct json_object *
-config_section (struct keeper *k, const char *name)
+/* What of the configuration is the writer's, as it is now: as text, or NULL. */
+static char *
+writers_part (struct keeper *k)
 {
   CLEANUP_JSON struct json_object *all = config_to_json (k->config);
+  CLEANUP_JSON struct json_object *part = json_object_new_object ();
+  struct json_object *o;
 
-  return json_object_get (json_get (all, name));
+  if ((o = json_get (all, "sink")))
+    json_object_object_add (part, "sink", json_object_get (o));
+  if ((o = json_get (all, "limits")))
+    json_object_object_add (part, "limits", json_object_get (o));
+  return strdup (json_object_to_json_string (part));
 }
 
 static int
@@ -157,12 +163,6 @@ prepare_writer (void *arg, const char **argv, unsigned max_argv, int *fds,
                 unsigned *nfds, struct error *err)
 {
   struct keeper *k = arg;
-  static const char *const bounds[]
-      = { "--log-total", "--spool-total", "--free-floor" };
-  const uint64_t values[]
-      = { k->config->limits.log_total, k->config->limits.spool_total,
-          k->config->limits.spool_free_floor };
-  CLEANUP_JSON struct json_object *sink = NULL;
   struct ends e;
   int r;
 
@@ -170,9 +170,8 @@ prepare_writer (void *arg, const char **argv, unsigned max_argv, int *fds,
   if (r < 0)
     return r;
   /* As it is now: the last one may have been started long ago. */
-  sink = config_section (k, "sink");
-  free (k->sink);
-  k->sink = sink ? strdup (json_object_to_json_string (sink)) : NULL;
+  free (k->for_writers);
+  k->for_writers = writers_part (k);
   fds[0] = e.channel;
   fds[1] = e.pipe;
   *nfds = 2;
@@ -180,16 +179,9 @@ prepare_writer (void *arg, const char **argv, unsigned max_argv, int *fds,
     fds[(*nfds)++] = fcntl (k->log_room, F_DUPFD_CLOEXEC, 3);
   argv[0] = "--state";
   argv[1] = k->state_path;
-  argv[2] = "--sink";
-  argv[3] = k->sink ? k->sink : "{}";
-  for (unsigned i = 0; i < ARRAY_LEN (bounds); i++)
-    {
-      snprintf (k->bounds[i], sizeof (k->bounds[i]), "%llu",
-                (unsigned long long) values[i]);
-      argv[4 + 2 * i] = bounds[i];
-      argv[5 + 2 * i] = k->bounds[i];
-    }
-  argv[4 + 2 * ARRAY_LEN (bounds)] = NULL;
+  argv[2] = "--config";
+  argv[3] = k->for_writers ? k->for_writers : "{}";
+  argv[4] = NULL;
   return 0;
 }
 
@@ -324,6 +316,7 @@ reload (struct keeper *k)
 {
   struct error err = ERROR_INIT;
   struct json_object *head;
+  CLEANUP_FREE char *part = NULL;
 
   if (load_config (k, &err) < 0)
     {
@@ -345,9 +338,9 @@ reload (struct keeper *k)
     {
       head = json_object_new_object ();
       json_add_str (head, "op", "reload");
-      json_object_object_add (head, "sink", config_section (k, "sink"));
-      json_object_object_add (head, "limits", config_section (k, "limits"));
-      channel_send (child_channel (k->writer), head, NULL, 0, NULL, 0);
+      part = writers_part (k);
+      channel_send (child_channel (k->writer), head, part,
+                    part ? strlen (part) : 0, NULL, 0);
     }
 }
 
