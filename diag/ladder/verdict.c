@@ -376,6 +376,13 @@ static const struct verdict_rule rules[] = {
     .sentence = "The guest answers over the network, but nobody answers on "
                 "its console.",
     .next = "Look at the guest's getty or shell on that console." },
+  { .class_ = "console-lost", .confidence = "medium",
+    .codes = { CODES_MUTE },
+    .when = { { "net.answer", OP_IS, "mismatch" } },
+    .culprit = "console or the shell on it",
+    .sentence = "The guest answers over the network, but nobody answers on "
+                "its console.",
+    .next = "Look at the guest's getty or shell on that console." },
   { .class_ = "probe-misconfigured", .confidence = "high",
     .when = { { "console.state", OP_IS, "broken" },
               { "console.refused", OP_THERE } },

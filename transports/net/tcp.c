@@ -61,6 +61,12 @@ await_answer (int fd, struct regex *re, struct buf *answer, uint64_t deadline,
       int r;
 
       r = tcp_wait (fd, POLLIN, deadline, "waiting for the answer", err);
+      /* Who said something lives, whatever it is. */
+      if (r == -ETIMEDOUT && answer->len > 0)
+        return error_set (err, ENOMSG,
+                          "%zu bytes in all the time, without the expected "
+                          "answer",
+                          answer->len);
       if (r < 0)
         return r;
       n = recv (fd, chunk, sizeof chunk, 0);

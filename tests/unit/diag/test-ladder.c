@@ -154,6 +154,14 @@ static const struct
   { WELL_VMM "net.answer=refused", "refused", "application-dead",
     "high" },
 
+  /* somebody answers, though not on the console */
+  { WELL_VMM "sysrq.answer=shown;net.answer=open", "silent", "console-lost",
+    "medium" },
+  { WELL_VMM "sysrq.answer=shown;net.answer=mismatch", "silent",
+    "console-lost", "medium" },
+  { WELL_VMM "sysrq.answer=shown;net.answer=forwarded", "silent",
+    "userspace-stuck", "high" },
+
   /* panic: text alone is a suspicion */
   { WELL_VMM IDLE "console.text.panic=Kernel panic - not syncing: Fatal;"
                   "sysrq.answer=none;net.answer=timeout",

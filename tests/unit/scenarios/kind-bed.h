@@ -216,22 +216,31 @@ ssh_secret_name (const char *name)
 
 /* ---- running one ---- */
 
-static inline int
-run_on (const char *text, const struct guest *g, struct outcome_report *ret)
+static inline struct scenario *
+parsed (const char *text)
 {
   CLEANUP_JSON_DOC struct json_doc *doc = NULL;
-  struct job job = { clock_ms () + 10000 };
-  struct transport_env env = { .may_type = may_type, .may_type_arg = &play,
-                              .libexec = "/libexec", .ssh_dir = "/ssh" };
   struct error err = ERROR_INIT;
   struct scenario *s = NULL;
-  int rc;
 
   if (json_parse (text, strlen (text), JSON_FILE, "doc", JSON_MAX_FILE, &doc,
                   &err)
           < 0
       || scenario_parse (doc, json_root (doc), "", &s, &err) < 0)
     fail_msg ("%s", err.msg);
+  return s;
+}
+
+static inline int
+run_on (const char *text, const struct guest *g, struct outcome_report *ret)
+{
+  struct job job = { clock_ms () + 10000 };
+  struct transport_env env = { .may_type = may_type, .may_type_arg = &play,
+                              .libexec = "/libexec", .ssh_dir = "/ssh" };
+  struct error err = ERROR_INIT;
+  struct scenario *s = parsed (text);
+  int rc;
+
   memset (ret, 0, sizeof *ret);
   rc = s->kind->run (s, g, &env, &job, ret, &err);
   if (rc < 0)

@@ -67,12 +67,59 @@ test_own_address (void **state)
   assert_string_equal (play.tcp_address, "[2001:db8::9]:22");
 }
 
+/* What a diagnosis asks of the same place: the same, as far as that is words
+ * over TCP. */
+static void
+test_knock (void **state)
+{
+  static const struct
+  {
+    const char *text, *address, *send, *expect;
+  } cases[] = {
+    { TCP (), "192.0.2.1:22", NULL, NULL },
+    { TCP (",\"send\":\"hi\",\"expect\":{\"output\":\"^ho\"}"),
+      "192.0.2.1:22", "hi", "^ho" },
+    { "{\"name\":\"n\",\"kind\":\"ssh-command\",\"address\":"
+      "\"192.0.2.1:2222\",\"ssh\":{\"user\":\"root\",\"key\":\"k\"},"
+      "\"command\":\"cat /proc/uptime\",\"expect\":{\"output\":\"^[0-9]\"}}",
+      "192.0.2.1:2222", NULL, "^SSH-" },
+    { OWN, "192.0.2.9:22", NULL, NULL },
+  };
+  struct guest g = guest ();
+  struct scenario_knock k;
+  struct scenario *s;
+
+  s = parsed (OWN);
+  assert_false (scenario_knock (s, &g, &k));
+  scenario_unref (s);
+  s = parsed ("{\"name\":\"n\",\"kind\":\"console-command\","
+              "\"command\":\"uptime\"}");
+  assert_false (scenario_knock (s, &g, &k));
+  scenario_unref (s);
+  g.nnics = 1;
+  snprintf (g.nics[0].ip, sizeof g.nics[0].ip, "192.0.2.9");
+  for (size_t i = 0; i < ARRAY_LEN (cases); i++)
+    {
+      s = parsed (cases[i].text);
+      assert_true (scenario_knock (s, &g, &k));
+      assert_string_equal (k.address, cases[i].address);
+      assert_true ((k.send != NULL) == (cases[i].send != NULL));
+      if (k.send)
+        assert_string_equal (k.send, cases[i].send);
+      assert_true ((k.expect != NULL) == (cases[i].expect != NULL));
+      if (k.expect)
+        assert_string_equal (k.expect, cases[i].expect);
+      scenario_unref (s);
+    }
+}
+
 int
 main (void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (test_tcp),
     cmocka_unit_test (test_own_address),
+    cmocka_unit_test (test_knock),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);

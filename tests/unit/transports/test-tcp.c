@@ -113,6 +113,7 @@ tells_how_it_failed (void **state)
 {
   struct server other = { .greeting = "nothing of that kind" };
   struct server silent = { .greeting = NULL, .stays = true };
+  struct server talker = { .greeting = "well,", .stays = true };
   struct server lines = { .greeting = "no\r\nyes\r\n" };
   struct server hard = { .greeting = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!" };
   struct server much = { .greeting = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" };
@@ -128,6 +129,10 @@ tells_how_it_failed (void **state)
   assert_int_equal (check_against (&silent, &check, NULL, 200, &err),
                     -ETIMEDOUT);
   assert_non_null (strstr (err.msg, "waiting for the answer"));
+  /* It said something, and then nothing more. */
+  assert_int_equal (check_against (&talker, &check, &answer, 200, &err),
+                    -ENOMSG);
+  assert_non_null (strstr (err.msg, "without the expected"));
   check.max_bytes = 8;
   assert_int_equal (check_against (&much, &check, NULL, 5000, &err), -ENOMSG);
   assert_non_null (strstr (err.msg, "8 bytes"));
