@@ -153,6 +153,8 @@ static const struct
     "mismatch", "application-dead", "high" },
   { WELL_VMM "net.answer=refused", "refused", "application-dead",
     "high" },
+  { WELL_VMM "host.psi.io.full=80.0", "host-key-changed",
+    "probe-misconfigured", "high" },
 
   /* somebody answers, though not on the console */
   { WELL_VMM "sysrq.answer=shown;net.answer=open", "silent", "console-lost",
