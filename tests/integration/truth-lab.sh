@@ -22,8 +22,7 @@ truth_tell() {
     local from
     lab_qmp "$one" cont >/dev/null
     from=$(lab_console_size "$one")
-    lab_ctl "$one" 'killall -q -9 truth-tell; rm -f /run/truth*; ln -sf labd /bin/truth-tell
-        (exec -a truth-tell labd truth tell /run/truth) >/dev/null 2>&1 </dev/null &' >/dev/null
+    lab_ctl "$one" 'killall -q -9 truth-tell; ln -sf labd /bin/truth-tell; truth-tell truth tell /run/truth >/dev/null 2>&1 </dev/null &' >/dev/null
     lab_wait_console "$one" TRUTH-READY 60 "$from" || return 1
     lab_qmp "$one" stop >/dev/null
 }
@@ -58,7 +57,7 @@ truth_compare() {
 
 truth_kernel() { # KERNEL
     local try rc=1
-    one=truth$$
+    one=truth${1#*.}-$$
     lab_start_eve "$one" kernel="$1" mem=256 profile=shell || exit $?
     lab_wait_up "$one" 120 || exit 1
     lab_ctl "$one" 'labd truth crowd; lab-fault mutex; lab-fault abba; lab-fault dstate' >/dev/null ||
