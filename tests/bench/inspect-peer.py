@@ -4,6 +4,7 @@
 # same core (tests/integration/truth.jq): then what differs is said instead, and in the last line how much is the
 # same. A frame is a function that was called; those that the compiler put into others are none. Stacks end where
 # the kernel does. Two names of one place are the same: addresses are compared.
+import functools
 import sys
 
 from drgn.helpers.linux.pid import for_each_task
@@ -25,8 +26,9 @@ def stack_of(task):
     return pcs
 
 
+@functools.lru_cache(maxsize=None)
 def addresses(text):
-    """Where function+offset may be: a name may be that of several."""
+    """Where function+offset may be: a name may be that of several. drgn looks through all symbols each time."""
     name, _, offset = text.split(" ")[0].split("/")[0].partition("+")
     if not offset:
         return [int(name, 16)] if name.startswith("0x") else []

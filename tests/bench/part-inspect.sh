@@ -73,8 +73,8 @@ inspect_crash() {
     have crash "inspect crash" || return 0
     printf 'bt -a\nforeach bt\nlog\nps\nquit\n' >"$work/crash.in"
     ms=$(median_ms "$peer_rounds" timeout 300 crash -s -i "$work/crash.in" "$inspect_vmlinux" "$2")
-    tasks=$(grep -c '^PID: ' "$work/inspect.out")
-    echo "inspect: $1: crash $(crash --version | sed -n '1,3s/^crash //p' | head -n 1) with debug information: $(calc "$ms" 0) ms for bt -a, foreach bt, log, ps ($tasks stacks)"
+    tasks=$(grep -cE '^[> ] +[0-9]+ +[0-9]+ +[0-9]+ +[0-9a-f]{16} ' "$work/inspect.out")
+    echo "inspect: $1: crash $(crash --version | sed -n '1,3s/^crash //p' | head -n 1) with debug information: $(calc "$ms" 0) ms for bt -a, foreach bt, log, ps, which lists $tasks tasks"
     printf 'list task_struct.tasks -s task_struct.pid,comm -h init_task\nquit\n' >"$work/crash.in"
     timeout 300 crash -s -i "$work/crash.in" "$inspect_vmlinux" "$2" >"$work/inspect.out" 2>&1
     awk '$1 == "pid" { pid = $3 + 0 } $1 == "comm" { split($0, c, "\""); sub(/\\000.*/, "", c[2]); if (pid) print pid "\t" c[2] }' \
