@@ -190,10 +190,14 @@ unwind_task (struct kernel *k, uint64_t task, struct stack *ret)
 {
   struct walk w = { .k = k, .out = ret };
   struct stack_area area = { 0, 0 };
-  uint64_t mm = 0;
+  uint64_t mm = 0, base;
   int r;
 
   reset (ret);
+  /* One that ended gave its stack back: what its last words were may be there
+   * still, or somebody else's by now. */
+  if (kernel_get (k, task, TASK_STACK, &base) && base == 0)
+    return -ENOENT;
   r = k->arch == ARCH_ARM64 ? begin_arm64 (k, task, &w)
                             : begin_x86 (k, task, &w);
   if (r < 0)

@@ -9,6 +9,7 @@
  *   labd echo PORT...  says LAB-BANNER, then echoes
  *   labd noisy TTY N   N bytes a second of kernel-like lines
  *   labd power         power button: powers off, as a guest with acpid does
+ *   labd truth crowd | truth tell FILE           what the guest says of itself (truth.c)
  *   labd eat | bomb | direct-read FILE | spin    faults: memory, tasks, disk reader, cpu
  *
  * Nothing here polls while the guest is idle: an idle guest of the lab must look idle.
@@ -33,6 +34,8 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+int do_truth(int argc, char **argv);
 
 static char cmdline[4096];
 
@@ -579,9 +582,11 @@ int main(int argc, char **argv)
 		do_bomb();
 	if (!strcmp(verb, "direct-read"))
 		return do_direct_read(a);
+	if (!strcmp(verb, "truth"))
+		return do_truth(argc - 2, argv + 2);
 	if (!strcmp(verb, "spin"))
 		for (;;)
 			__asm__ volatile("");
-	fprintf(stderr, "labd: init, console, ctl, echo, noisy, power, eat, bomb, direct-read, spin\n");
+	fprintf(stderr, "labd: init, console, ctl, echo, noisy, power, eat, bomb, direct-read, spin, truth\n");
 	return 2;
 }

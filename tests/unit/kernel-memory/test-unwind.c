@@ -393,6 +393,21 @@ test_foreign_stack (void **state)
   fakekernel_free (&b.f);
 }
 
+/* A zombie has none any more, whatever is where it was. */
+static void
+test_no_stack (void **state)
+{
+  struct bed b;
+
+  make (&b, 3);
+  fakekernel_sleep (&b.f, b.task, "leaf thread");
+  put (&b, b.task + FAKE_STACK_AT, 0);
+  mem_fresh (b.f.m);
+  assert_int_equal (unwind_task (b.f.k, b.task, &b.s), -ENOENT);
+  assert_int_equal (b.s.n, 0);
+  fakekernel_free (&b.f);
+}
+
 /* The idle task began in code that was freed. */
 static void
 test_freed (void **state)
@@ -582,6 +597,7 @@ main (void)
     cmocka_unit_test (test_endless),
     cmocka_unit_test (test_lost),
     cmocka_unit_test (test_foreign_stack),
+    cmocka_unit_test (test_no_stack),
     cmocka_unit_test (test_freed),
     cmocka_unit_test (test_system_call),
     cmocka_unit_test (test_guess),
