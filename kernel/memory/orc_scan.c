@@ -22,6 +22,7 @@
 #define ENOUGH 4096u /* entries of the smallest kernel; a real one has 100,000 */
 #define MAX_ENTRIES (4u << 20)
 #define FUNCTIONS 400u
+#define TRIES 16u
 #define NEAR (64 << 10)
 #define CALLED 8     /* the return address alone is on the stack */
 
@@ -61,14 +62,15 @@ load (struct scan *s, uint64_t at)
   return s->n > 0;
 }
 
-/* How many words from i on ascend and lead into the image. */
+/* How many words from i on, at most that many, ascend and lead into the
+ * image. */
 static size_t
-run_from (const struct scan *s, size_t i, uint64_t *last)
+run_from (const struct scan *s, size_t i, size_t most, uint64_t *last)
 {
   size_t n = 0;
   uint64_t to;
 
-  for (; i + n < s->n && leads (s, i + n, &to) && to >= *last; n++)
+  for (; n < most && i + n < s->n && leads (s, i + n, &to) && to >= *last; n++)
     *last = to;
   return n;
 }
@@ -103,7 +105,7 @@ end_of (struct scan *s, uint64_t at, uint64_t last)
 {
   while (load (s, at))
     {
-      size_t n = run_from (s, 0, &last);
+      size_t n = run_from (s, 0, s->n, &last);
 
       at += 4 * n;
       if (n < s->n)
@@ -151,14 +153,17 @@ fits (struct scan *s, uint64_t ips, size_t n)
   return asked >= FUNCTIONS / 8 && called * 4 >= asked * 3;
 }
 
+/* *ret_end: where what looks like one ends; since 7.0 kallsyms has another
+ * that does. */
 static bool
 try_at (struct scan *s, uint64_t at, uint64_t first, uint64_t last,
-        uint64_t *ret_ips, size_t *ret_n)
+        uint64_t *ret_ips, size_t *ret_n, uint64_t *ret_end)
 {
   uint64_t begin = begin_of (s, at, first);
   uint64_t end = end_of (s, at + 4 * PROBE, last);
   size_t n = (size_t) (end - begin) / 4;
 
+  *ret_end = end;
   if (n < ENOUGH || n > MAX_ENTRIES)
     return false;
   /* A word before them may happen to look like one. */
@@ -172,45 +177,47 @@ try_at (struct scan *s, uint64_t at, uint64_t first, uint64_t last,
   return false;
 }
 
+/* A run that begins at one of the pages from at on; *ret_next: where to go on
+ * when there is none. */
+static bool
+find_run (struct scan *s, uint64_t at, uint64_t *ret_at, uint64_t *ret_first,
+          uint64_t *ret_last, uint64_t *ret_next)
+{
+  *ret_next = at + 4096;
+  if (!load (s, at))
+    return false;
+  if (s->n * 4 > 4096)
+    *ret_next = at + (s->n * 4 & ~4095ull);
+  for (size_t i = 0; i + PROBE <= s->n; i += 1024)
+    {
+      if (!leads (s, i, ret_first))
+        continue;
+      *ret_last = *ret_first;
+      *ret_at = at + 4 * i;
+      if (run_from (s, i, PROBE, ret_last) == PROBE)
+        return true;
+    }
+  return false;
+}
+
 bool
 orc_scan_ (struct kernel *k, uint64_t *ret_ips, size_t *ret_n)
 {
   CLEANUP_FREE uint32_t *buf = malloc (CHUNK);
   struct scan s = { .k = k, .buf = buf };
-  uint64_t at = k->image.va, end = at + k->image.len;
-  unsigned tries = 8;
+  uint64_t at = k->image.va & ~4095ull, end = k->image.va + k->image.len;
+  uint64_t run, first, last, next;
 
   if (!buf || !k->syms)
     return false;
   /* A table is many pages long: one look at each page's beginning will do. */
-  while (at < end && tries > 0)
-    {
-      uint64_t next = at + 4096, first, last;
-
-      if (!load (&s, at))
-        {
-          at = next;
-          continue;
-        }
-      next = at + (s.n * 4 < 4096 ? 4096 : s.n * 4 & ~4095ull);
-      for (size_t i = 0; i + PROBE <= s.n && tries > 0; i += 1024)
-        {
-          if (!leads (&s, i, &first))
-            continue;
-          last = first;
-          if (run_from (&s, i, &last) < PROBE)
-            continue;
-          /* The run ends with what was read: the probe's own end counts. */
-          last = first;
-          s.n = i + PROBE;
-          (void) run_from (&s, i, &last);
-          tries--;
-          if (try_at (&s, at + 4 * i, first, last, ret_ips, ret_n))
-            return true;
-          next = at + 4 * i + 4096;
-          break;
-        }
-      at = next;
-    }
+  for (unsigned tries = 0; at < end && tries < TRIES; at = next)
+    if (find_run (&s, at, &run, &first, &last, &next))
+      {
+        tries++;
+        if (try_at (&s, run, first, last, ret_ips, ret_n, &next))
+          return true;
+        next = (next > run ? next : run) / 4096 * 4096 + 4096;
+      }
   return false;
 }

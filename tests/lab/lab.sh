@@ -260,9 +260,9 @@ lab_start_eve() {
     [ -n "$LAB_DIR" ] || { lab_fail "call lab_init first"; return 1; }
     [ -e "$LAB_DIR/g/$name" ] && { lab_fail "a guest '$name' exists already: lab_stop it first"; return 1; }
     lab_image "$o_kernel" || return
-    if [ $img_arch = arm64 ]; then
-        qemu=qemu-system-aarch64
-        command -v $qemu >/dev/null || { lab_skip "$qemu is missing: install qemu-system-arm"; return; }
+    if [ "$img_arch" = arm64 ]; then
+        qemu="qemu-system-aarch64"
+        command -v "$qemu" >/dev/null || { lab_skip "$qemu is missing: install qemu-system-arm"; return; }
         # EVE's, too, with what an emulated one has by default.
         o_machine=${o_machine:-virt,gic-version=3}
         [ "$o_cpu" = host ] || o_cpu=cortex-a57
@@ -300,14 +300,14 @@ lab_start_eve() {
   type = "$o_machine"
   dump-guest-core = "off"
 EOC
-        [ $img_arch = arm64 ] || echo '  vmport = "off"'
+        [ "$img_arch" = arm64 ] || echo '  vmport = "off"'
         if [ "$LAB_ACCEL" = kvm ]; then echo '  kernel-irqchip = "on"'; fi
         [ "$img_initrd" = - ] || echo "  initrd = \"$img_initrd\""
         [ "$img_kernel" = - ] || cat <<EOC
   kernel = "$img_kernel"
   append = "$(lab_cmdline)"
 EOC
-        [ $img_arch = arm64 ] || cat <<EOC
+        [ "$img_arch" = arm64 ] || cat <<EOC
 [global]
   driver = "ICH9-LPC"
   property = "disable_s3"
@@ -443,7 +443,7 @@ EOC
         mkfifo "$out"
         lab_spawn "logpump.$name" "$g/logpump.err" sh -c "exec cat <'$out' >>'$log'" || return 1
     fi
-    lab_spawn "guest.$name" "$out" $qemu -display none -S -no-user-config -nodefaults -no-shutdown \
+    lab_spawn "guest.$name" "$out" "$qemu" -display none -S -no-user-config -nodefaults -no-shutdown \
         -serial chardev:charserial0 -cpu "$o_cpu" -name "$domain" -uuid "$uuid" \
         -readconfig "$conf" -pidfile "$dir/pid" "${extra[@]}" || return 1
     # QEMU makes its pid file before its sockets, and those in the order of the file above.

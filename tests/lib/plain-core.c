@@ -118,14 +118,14 @@ struct tables
 {
   uint64_t was[TABLES], is[TABLES];
   unsigned char *raw; /* as it was, from the first on */
-  uint64_t first, len;
+  uint64_t first, len, to; /* to: what each is aligned to */
   uint32_t *kept, n; /* by old number */
 };
 
 static uint64_t
-align (uint64_t v)
+align (const struct tables *t, uint64_t v)
 {
-  return (v + 7) & ~7ull;
+  return (v + t->to - 1) & ~(t->to - 1);
 }
 
 static bool
@@ -180,6 +180,11 @@ find_tables (struct plain *p, struct tables *t)
         && !vmcoreinfo_symbol (p->k->info, names_of[i], &t->was[i])
         && i != BASE)
       give_up ("VMCOREINFO does not tell of its names");
+  /* Since 7.0 it is 4. */
+  t->to = 8;
+  for (unsigned i = 0; i < TABLES; i++)
+    if (t->was[i] % 8 != 0)
+      t->to = 4;
   t->kept = calloc (k->n, sizeof *t->kept);
   if (!t->kept)
     give_up ("no memory");
@@ -187,13 +192,13 @@ find_tables (struct plain *p, struct tables *t)
     if (keep (k, i))
       t->kept[i] = ++t->n;
   names_end = t->was[NAMES] + k->name_at[k->n - 1] + name_len (k, k->n - 1);
-  t->was[MARKERS] = align (names_end);
-  markers_end = align (t->was[MARKERS] + (k->n + 255) / 256 * 4ull);
+  t->was[MARKERS] = align (t, names_end);
+  markers_end = align (t, t->was[MARKERS] + (k->n + 255) / 256 * 4ull);
   /* The order by name was behind the markers first, and is the last now. */
   gap = t->was[TOKEN_TABLE] - markers_end;
   t->was[SEQS] = gap >= k->n * 3ull ? markers_end
                  : t->was[BASE]     ? t->was[BASE] + 8
-                                    : align (t->was[OFFSETS] + k->n * 4ull);
+                                    : align (t, t->was[OFFSETS] + k->n * 4ull);
 }
 
 /* Places of the same tables in the same order, without what is dropped. */
@@ -218,7 +223,7 @@ lay_out (struct plain *p, struct tables *t, const uint64_t *size)
         break;
       last = t->was[next];
       t->is[next] = at;
-      at = align (at + size[next]);
+      at = align (t, at + size[next]);
       if (names_of[next])
         {
           p->moved[p->nmoved].name = names_of[next];
@@ -405,21 +410,20 @@ tell_places (struct plain *p, const char *b, size_t len, off_t at)
   return found;
 }
 
-/* Each table of types, the modules' too: all of it that is in one piece. */
+/* Other tables of types, the modules' and copies of them: without their heads
+ * they are none. */
 static unsigned
 wipe_types (struct plain *p, const char *b, size_t len, off_t at)
 {
   static const unsigned char magic[] = { 0x9f, 0xeb, 1, 0, 24, 0, 0, 0, 0, 0 };
-  static const char nothing[4096];
+  static const char nothing[24];
   unsigned found = 0;
 
   for (size_t i = 0; i + 32 <= len; i += 4)
     if (memcmp (b + i, magic, sizeof magic) == 0)
       {
-        size_t n = 4096 - (size_t) (at + (off_t) i) % 4096;
-
-        n = n < len - i ? n : len - i;
-        if (pwrite (p->fd, nothing, n, at + (off_t) i) != (ssize_t) n)
+        if (pwrite (p->fd, nothing, sizeof nothing, at + (off_t) i)
+            != (ssize_t) sizeof nothing)
           give_up ("types cannot be wiped");
         found++;
       }
