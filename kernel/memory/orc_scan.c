@@ -5,9 +5,9 @@
  *
  * The addresses are distances from where they stand, ascend, and all lead into
  * the image: of words that are something else no thousand in a row do.  The
- * rules lie right behind, as the linker puts them.  Where the first entry is, is
- * checked by what every function begins with: its caller's frame is above the
- * return address, whatever it does later.
+ * rules lie right behind, as the linker puts them.  Where the first entry is,
+ * is checked by what every function begins with: its caller's frame is above
+ * the return address, whatever it does later.
  */
 #include "kernel/memory/kernel.h"
 #include "kernel/memory/unwind.h"
@@ -18,13 +18,15 @@
 #include <string.h>
 
 #define CHUNK (256u << 10)
-#define PROBE 64u    /* words in a row that make it worth a closer look */
-#define ENOUGH 4096u /* entries of the smallest kernel; a real one has 100,000 */
+/* Words in a row that make it worth a closer look. */
+#define PROBE 64u
+/* Entries of the smallest kernel; a real one has 100,000. */
+#define ENOUGH 4096u
 #define MAX_ENTRIES (4u << 20)
 #define FUNCTIONS 400u
 #define TRIES 16u
 #define NEAR (64 << 10)
-#define CALLED 8     /* the return address alone is on the stack */
+#define CALLED 8 /* the return address alone is on the stack */
 
 struct scan
 {

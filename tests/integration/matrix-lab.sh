@@ -4,7 +4,7 @@
 #
 # matrix-lab.sh [KERNEL]... - each kernel of the lab, dead in each way: what hangdog inspect says of it names who
 # did it, in rows and in text. Kernels: 6.1 6.12 6.1-arm64 5.10 6.1-rt new (those of tests/lab/fetch); MATRIX_KERNELS
-# says the same. Part of make lab-long.
+# says the same; MATRIX_CASES: only those functions below, on the first. Part of make lab-long.
 . "${HANGDOG_SRC:-${srcdir:-.}}/tests/integration/bed.sh"
 for t in jq qemu-nbd; do command -v $t >/dev/null || { echo "matrix-lab: skipped: no $t" >&2; exit 77; }; done
 bed_lab
@@ -28,8 +28,11 @@ asks() {
 rows() { asks "$1" || { fail "not so: $1"; shown; }; }
 says() { grep -Eq -- "$1" "$work/text" || { fail "'$1' is not said"; shown; }; }
 shown() { # once a case: what there was
-    [ "$at" = "${shown_at:-}" ] || { grep -Ev '"row":"(dmesg|module|mem|timers|zone|net)"' "$work/rows" | cut -c1-600 | head -n 40; head -n 40 "$work/text"; }
+    [ "$at" != "${shown_at:-}" ] || return
     shown_at=$at
+    jq -c 'select(.row as $x | ["dmesg", "module", "mem", "timers", "zone", "net", "kernel"] | index($x) | not)' "$work/rows" |
+        grep -E 'zoo|labd|dd|"row":"(guest|cpu|lock|deadlock|system|disk|request|moved|lacks|end)"' | cut -c1-500 | head -n 40
+    grep -E 'zoo|labd|CPU|vda|DEADLOCK|held by|moved|RIP|PC:' "$work/text" | head -n 30
 }
 until_rows() { # SECONDS FILTER SECTION...
     local n=0 max=$(($1 * 2)) filter=$2
@@ -101,22 +104,23 @@ slow_and_stuck() {
 
 storage() {
     begin "dead storage"
+    lab_ctl "$guest" ps | grep -q direct-read || fault disk-wait
     kill -STOP "$nbd"
     until_rows 20 'of("moved") | any(.what == "request" and .stuck)' --samples 2 --apart 2s tasks io || return
     rows 'of("moved") | any(.what == "task" and .comm == "labd" and .stuck)'
     says '^moved in .*: request vda queue .* STUCK'
     says '^moved in .*: task labd.*STUCK'
-    rows 'of("request") | any(.disk == "vda" and .op == "READ" and .age_s > 1)'
+    rows 'of("request") | any(.disk == "vda" and .op == "read" and .age_s > 1)'
     rows 'of("task") | any(.comm == "labd" and (.state | startswith("D")) and (s(.stack) | test("io_schedule|blkdev_direct_IO|blkdev_read_iter")))'
 
     begin "dead storage, and QEMU's main loop waits for it"
     # It drains what is in flight before it stops.
     lab_spawn "stop.$guest" /dev/null "$LAB_TOOL" qmp "$(lab_get "$guest" labqmp)" 200 stop
     until_rows 20 'of("guest") | any(.registers == false and .registers_why != null)' tasks io || return
-    rows 'of("request") | any(.disk == "vda" and .op == "READ" and .age_s > 2)'
+    rows 'of("request") | any(.disk == "vda" and .op == "read" and .age_s > 2)'
     rows 'of("task") | any(.comm == "labd" and (.state | startswith("D")))'
     says '^no registers: '
-    says '^  vda queue .* READ .*since '
+    says '^  vda queue .* read .*since '
     kill -CONT "$nbd"
     lab_until 30 "! lab_pid 'stop.$guest' >/dev/null"
     lab_qmp "$guest" cont >/dev/null || fail "it does not go on"
@@ -178,6 +182,7 @@ one() {
     lab_ctl "$guest" test -e /lib/lab/zoo.ko && zoo=yes
     lab_until 15 "hd list 2>/dev/null | grep -q '$guest'" || { fail "it is not seen"; return; }
     echo "$kernel: $release, $arch, zoo=$zoo"
+    [ -z "${MATRIX_CASES:-}" ] || { for c in $MATRIX_CASES; do $c; done; return; }
     healthy
     if [ $zoo = yes ]; then
         deadlock
