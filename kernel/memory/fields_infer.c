@@ -538,6 +538,28 @@ find_queue (struct infer *in)
       }
 }
 
+/* ---- locks ---- */
+
+/* What has not moved since mutexes have owners (4.10) and rwsems have theirs
+ * there (5.3).  Whoever looks for a waiter finds out whether it holds: its
+ * neighbours must point back at it, beside the task whose stack it is on, and
+ * an owner must be a task. */
+static void
+usual_locks (struct infer *in)
+{
+  learn (in, WAITER_LIST, 0, 16);
+  learn (in, WAITER_TASK, 16, 8);
+  learn (in, MUTEX_OWNER, 0, 8);
+  learn (in, MUTEX_WAITERS, 16, 16);
+  learn (in, RWSEM_WAITER_LIST, 0, 16);
+  learn (in, RWSEM_WAITER_TASK, 16, 8);
+  learn (in, RWSEM_OWNER, 8, 8);
+  learn (in, RWSEM_WAITERS, 24, 16);
+  learn (in, SEM_WAITER_LIST, 0, 16);
+  learn (in, SEM_WAITER_TASK, 16, 8);
+  learn (in, SEM_WAITERS, 8, 16);
+}
+
 /* ---- all of them ---- */
 
 static bool
@@ -594,6 +616,7 @@ learn_task (struct infer *in)
   find_threads (in);
   find_switches (in);
   find_queue (in);
+  usual_locks (in);
   /* It is the first of what is asked for all the time. */
   if (kernel_var (in->k, "pcpu_hot") > 0)
     learn (in, HOT_CURRENT, 0, 8);

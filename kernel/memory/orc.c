@@ -333,6 +333,10 @@ orc_load (struct kernel *k, struct orc **ret, struct error *err)
   size_t n;
   int r;
 
+  /* Tables of code alone do not name it. */
+  if (!ips && k->syms && !ksyms_has_data (k->syms)
+      && orc_scan_ (k, &ips, &n))
+    rules = ips_end = ips + 4 * (uint64_t) n;
   if (!ips || !rules || ips_end < ips || ips_end - ips < 4)
     return error_set (err, ENOENT, "the kernel has no ORC tables");
   n = (size_t) (ips_end - ips) / 4;

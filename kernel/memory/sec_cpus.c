@@ -69,7 +69,8 @@ current_of (struct kernel *k, unsigned cpu)
   return 0;
 }
 
-/* arm64: the task whose stack it is on. */
+/* The task whose stack it is on: arm64, and where per-cpu variables have no
+ * names. */
 static uint64_t
 task_on_stack (struct look *l, uint64_t sp)
 {
@@ -127,9 +128,10 @@ say_cpu (struct look *l, const struct vcpu_regs *r, int cpu)
   struct stack s;
   unsigned stack;
   char where[600];
-  uint64_t task = cpu >= 0 ? current_of (l->k, (unsigned) cpu)
-                           : task_on_stack (l, r->sp);
+  uint64_t task = cpu >= 0 ? current_of (l->k, (unsigned) cpu) : 0;
 
+  if (task == 0 && r->cpl != 3)
+    task = task_on_stack (l, r->sp);
   if (unwind_cpu (l->k, r, &s) < 0)
     s.n = 0;
   stack = stacks_say (l, &s);

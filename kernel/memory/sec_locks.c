@@ -9,7 +9,8 @@
  *
  * Kernels of 6.16 and later may write down in the task which lock it waits
  * for; in 7.1 lists of waiters lost the lock's own node, so there is no other
- * way.
+ * way.  Locks that lend priority, which on a real-time kernel are all of them,
+ * always were in the task.
  */
 #include "kernel/memory/look.h"
 
@@ -42,6 +43,11 @@ static const struct kind
   { "semaphore", "__down", SEM_WAITER_TASK, SEM_WAITER_LIST, SEM_WAITERS,
     LIST_NEXT, false },
 };
+
+/* Only tasks lead to these. */
+static const struct kind rt_kinds[]
+    = { { .name = "rtmutex", .owner = RT_OWNER, .owned = true },
+        { .name = "rtmutex", .owner = RT_OWNER_OLD, .owned = true } };
 
 /* Numbers of waits and locks count from 1; 0 = none. */
 struct wait
@@ -227,6 +233,10 @@ told (struct locks *ls, const struct look_task *t, uint64_t *ret)
   struct kernel *k = ls->l->k;
   uint64_t v;
 
+  if (kernel_get (k, t->at, TASK_PI_BLOCKED, &v)
+      && space_is_kernel (k->space, v) && kernel_get (k, v, RT_WAITER_LOCK, ret)
+      && space_is_kernel (k->space, *ret))
+    return &rt_kinds[kernel_has (k, RT_OWNER) ? 0 : 1];
   if (kernel_get (k, t->at, TASK_BLOCKER, &v) && space_is_kernel (k->space, v))
     {
       *ret = v & ~UINT64_C (3);

@@ -8,6 +8,7 @@
 #define HANGDOG_KERNEL_MEMORY_UNWIND_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct error;
@@ -93,6 +94,10 @@ struct orc_row
 };
 /* False: this address is in no table. */
 bool orc_find (struct kernel *k, uint64_t pc, struct orc_row *ret);
+
+/* Where its addresses are, and how many; the rules are right behind
+ * (orc_scan.c). */
+bool orc_scan_ (struct kernel *k, uint64_t *ret_ips, size_t *ret_n);
 
 /* ---- the ways (unwind_*.c) ---- */
 

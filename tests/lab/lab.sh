@@ -181,10 +181,13 @@ lab_options() {
     return 0
 }
 
-lab_image() { # KERNEL: sets img_kernel and img_initrd
+lab_image() { # KERNEL: sets img_kernel and img_initrd; "-": there is none
     local line
+    img_kernel=- img_initrd=- img_arch=amd64
+    [ "$1" != none ] || return 0
     line=$("$LAB_SRC/image" "$1") || return
     read -r img_kernel img_initrd _ <<<"$line"
+    case $1 in *-arm64) img_arch=arm64 ;; esac
 }
 
 # lab_system NAME - the disk of a guest that has one: an overlay of its own on the image, which stays as it
@@ -251,12 +254,22 @@ EOJ
 lab_start_eve() {
     local name=$1 o_kernel o_profile o_sysrq o_smp o_mem o_machine o_consoles o_disk o_net o_noisy o_append
     local o_cpu o_kind o_log o_serial o_args o_agent o_pvpanic o_watchdog o_quiet o_incoming
-    local o_port o_start o_standin o_vmcoreinfo o_system o_shell_consoles='' o_sysdisk='' img_kernel img_initrd uuid domain dir conf g log out extra=() rc
+    local o_port o_start o_standin o_vmcoreinfo o_system o_shell_consoles='' o_sysdisk='' img_kernel img_initrd img_arch uuid domain dir conf g log out extra=() qemu=$LAB_QEMU rc
     shift
     lab_options "$@" || return
     [ -n "$LAB_DIR" ] || { lab_fail "call lab_init first"; return 1; }
     [ -e "$LAB_DIR/g/$name" ] && { lab_fail "a guest '$name' exists already: lab_stop it first"; return 1; }
     lab_image "$o_kernel" || return
+    if [ "$img_arch" = arm64 ]; then
+        qemu="qemu-system-aarch64"
+        command -v "$qemu" >/dev/null || { lab_skip "$qemu is missing: install qemu-system-arm"; return; }
+        # EVE's, too, with what an emulated one has by default.
+        o_machine=${o_machine:-virt,gic-version=3}
+        [ "$o_cpu" = host ] || o_cpu=cortex-a57
+    else
+        o_machine=${o_machine:-pc-q35-3.1}
+        extra+=(-no-hpet)
+    fi
     uuid=$(lab_uuid "$name")
     domain=$uuid.1.1
     dir=$LAB_RUN/hypervisor/kvm/$domain
@@ -284,15 +297,17 @@ lab_start_eve() {
 [msg]
   timestamp = "on"
 [machine]
-  type = "${o_machine:-pc-q35-3.1}"
+  type = "$o_machine"
   dump-guest-core = "off"
-  vmport = "off"
 EOC
+        [ "$img_arch" = arm64 ] || echo '  vmport = "off"'
         if [ "$LAB_ACCEL" = kvm ]; then echo '  kernel-irqchip = "on"'; fi
-        cat <<EOC
+        [ "$img_initrd" = - ] || echo "  initrd = \"$img_initrd\""
+        [ "$img_kernel" = - ] || cat <<EOC
   kernel = "$img_kernel"
-  initrd = "$img_initrd"
   append = "$(lab_cmdline)"
+EOC
+        [ "$img_arch" = arm64 ] || cat <<EOC
 [global]
   driver = "ICH9-LPC"
   property = "disable_s3"
@@ -304,6 +319,8 @@ EOC
 [rtc]
   base = "localtime"
   driftfix = "slew"
+EOC
+        cat <<EOC
 [chardev "charmonitor"]
   backend = "socket"
   path = "$dir/qmp"
@@ -426,8 +443,8 @@ EOC
         mkfifo "$out"
         lab_spawn "logpump.$name" "$g/logpump.err" sh -c "exec cat <'$out' >>'$log'" || return 1
     fi
-    lab_spawn "guest.$name" "$out" "$LAB_QEMU" -display none -S -no-user-config -nodefaults -no-shutdown \
-        -serial chardev:charserial0 -no-hpet -cpu "$o_cpu" -name "$domain" -uuid "$uuid" \
+    lab_spawn "guest.$name" "$out" "$qemu" -display none -S -no-user-config -nodefaults -no-shutdown \
+        -serial chardev:charserial0 -cpu "$o_cpu" -name "$domain" -uuid "$uuid" \
         -readconfig "$conf" -pidfile "$dir/pid" "${extra[@]}" || return 1
     # QEMU makes its pid file before its sockets, and those in the order of the file above.
     lab_until 60 "test -s '$dir/pid' && test -S '$g/ctl'" "guest.$name" ||

@@ -14,7 +14,7 @@
  *   rcustall CPU      a reader that never ends      wqlockup CPU     a work item that never ends
  *   spinlock A B      B spins for the lock A holds  irqoff-all       irqs off on every CPU
  *   oops              NULL dereference in a kthread panic            panic()
- *   leak MB           pages that never come back
+ *   leak MB           pages that never come back     ipi A B          A waits for B, whose irqs are off
  *
  * What kills the guest starts DELAY_MS after the order, so the one who ordered gets an answer
  * and the test knows that what follows is the fault and not a broken order. Each fault spins or
@@ -31,6 +31,7 @@
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
+#include <linux/smp.h>
 #include <linux/spinlock.h>
 #include <linux/uaccess.h>
 #include <linux/workqueue.h>
@@ -156,6 +157,27 @@ static int zoo_spin_waiter(void *arg)
 	return 0;
 }
 
+static int zoo_ipi_off(void *arg)
+{
+	msleep(DELAY_MS);
+	local_irq_disable();
+	complete_all(&zoo_held);
+	for (;;)
+		cpu_relax();
+	return 0;
+}
+
+static void zoo_ipi_answer(void *arg)
+{
+}
+
+static int zoo_ipi_wait(void *arg)
+{
+	wait_for_completion(&zoo_held);
+	smp_call_function_single((long)arg, zoo_ipi_answer, NULL, 1);
+	return 0;
+}
+
 static int zoo_panic(void *arg)
 {
 	msleep(DELAY_MS);
@@ -170,19 +192,24 @@ static int zoo_oops(void *arg)
 	return 0;
 }
 
-static int zoo_run(int (*fn)(void *), const char *name, int cpu)
+static int zoo_run_with(int (*fn)(void *), long arg, const char *name, int cpu)
 {
 	struct task_struct *t;
 
 	if (cpu >= 0 && (cpu >= nr_cpu_ids || !cpu_online(cpu)))
 		return -ENODEV;
-	t = kthread_create(fn, NULL, "%s", name);
+	t = kthread_create(fn, (void *)arg, "%s", name);
 	if (IS_ERR(t))
 		return PTR_ERR(t);
 	if (cpu >= 0)
 		kthread_bind(t, cpu);
 	wake_up_process(t);
 	return 0;
+}
+
+static int zoo_run(int (*fn)(void *), const char *name, int cpu)
+{
+	return zoo_run_with(fn, 0, name, cpu);
 }
 
 static int zoo_leak(unsigned long mb)
@@ -239,6 +266,12 @@ static int zoo_do(char *line)
 			return -EINVAL;
 		rc = zoo_run(zoo_spin_holder, "zoo_spin_holder", a);
 		return rc ? rc : zoo_run(zoo_spin_waiter, "zoo_spin_waiter", b);
+	}
+	if (!strcmp(name, "ipi")) {
+		if (n < 3 || a == b)
+			return -EINVAL;
+		rc = zoo_run(zoo_ipi_off, "zoo_ipi_off", b);
+		return rc ? rc : zoo_run_with(zoo_ipi_wait, b, "zoo_ipi_wait", a);
 	}
 	if (!strcmp(name, "wqlockup")) {
 		if (a >= nr_cpu_ids || !cpu_online(a))

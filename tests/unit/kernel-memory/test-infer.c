@@ -167,6 +167,11 @@ x86 (void **state)
 
   guest_new (&g, false);
   assert_true (fields_infer (&g.k) > 20);
+  /* Locks are where they have been for years. */
+  assert_int_equal (g.k.fields.at[WAITER_TASK].offset, 16);
+  assert_int_equal (g.k.fields.at[MUTEX_WAITERS].offset, 16);
+  assert_int_equal (g.k.fields.at[RWSEM_OWNER].offset, 8);
+  assert_false (fields_has (&g.k.fields, RT_OWNER));
   check_task (&g);
   is_at (&g, TASK_CPU, CPU);
   is_at (&g, TASK_THREAD_SP, SP);

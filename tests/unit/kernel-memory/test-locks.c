@@ -325,6 +325,54 @@ test_told (void **state)
   fakekernel_free (&b.f);
 }
 
+/* Of locks that lend priority the task itself says which, and they say whose
+ * they are; so did older kernels in another type. */
+static void
+test_priority (void **state)
+{
+  static const struct field_at blocked = { .offset = 500, .size = 8 },
+                               lock = { .offset = 56, .size = 8 },
+                               owner = { .offset = 24, .size = 8 };
+  struct bed b;
+  uint64_t t[3], waiters;
+
+  make (&b);
+  for (int i = 0; i < 3; i++)
+    t[i] = task (&b, 1 + i, "task");
+  b.f.k->fields.at[TASK_PI_BLOCKED] = blocked;
+  b.f.k->fields.at[RT_WAITER_LOCK] = lock;
+  b.f.k->fields.at[RT_OWNER] = owner;
+  waiters = fakemem_alloc (&b.f.mem, 256);
+  for (int i = 0; i < 3; i++)
+    {
+      fakemem_u64 (&b.f.mem, t[i] + 500, waiters + 64 * (uint64_t) i);
+      fakemem_u64 (&b.f.mem, waiters + 64 * (uint64_t) i + 56,
+                   i == 1 ? b.other : b.mutex);
+    }
+  own (&b, b.mutex + 24, t[1], 1);
+  own (&b, b.other + 24, t[0], 1);
+  look (&b);
+  assert_int_equal (fakekernel_count (&b.f, "\"kind\":\"rtmutex\""), 2);
+  assert_row (&b.f, "\"owner\":{\"pid\":2,\"comm\":\"task\"},\"waiters\":["
+                    "{\"pid\":1,\"comm\":\"task\"},"
+                    "{\"pid\":3,\"comm\":\"task\"}]");
+  assert_row (&b.f, "{\"row\":\"deadlock\",\"tasks\":["
+                    "{\"pid\":1,\"comm\":\"task\"},"
+                    "{\"pid\":2,\"comm\":\"task\"}]}");
+  memset (&b.f.k->fields.at[RT_OWNER], 0, sizeof owner);
+  look (&b);
+  assert_no_row (&b.f, "\"owner\"");
+  b.f.k->fields.at[RT_OWNER_OLD] = owner;
+  look (&b);
+  assert_int_equal (fakekernel_count (&b.f, "\"row\":\"deadlock\""), 1);
+  /* Of who waits for none of them nothing is said. */
+  for (int i = 0; i < 3; i++)
+    fakemem_u64 (&b.f.mem, t[i] + 500, i == 0 ? 0 : 0x1000);
+  look (&b);
+  assert_int_equal (fakekernel_count (&b.f, "\"row\":\"lock\""), 0);
+  fakekernel_free (&b.f);
+}
+
 static void
 test_nothing_known (void **state)
 {
@@ -348,7 +396,8 @@ main (void)
     cmocka_unit_test (test_no_deadlock),
     cmocka_unit_test (test_itself),      cmocka_unit_test (test_torn),
     cmocka_unit_test (test_ring_behind), cmocka_unit_test (test_not_waiting),
-    cmocka_unit_test (test_told),        cmocka_unit_test (test_nothing_known),
+    cmocka_unit_test (test_told),        cmocka_unit_test (test_priority),
+    cmocka_unit_test (test_nothing_known),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);

@@ -217,6 +217,96 @@ test_far (void **state)
   fakekernel_free (&f);
 }
 
+/* ---- a table that nobody names ---- */
+
+#define FUNCS 400u
+#define ENTRIES 5000u /* one each 32 bytes, so eight a function */
+
+static void
+put_entry (struct fakekernel *f, uint64_t ips, unsigned i)
+{
+  const struct fakerule rule = { .type = ORC_CALL,
+                                 .sp = ORC_SP,
+                                 .sp_offset = 8 + 8 * (int) (i % 8) };
+  uint64_t at = ips + 4 * ENTRIES + 6 * i;
+  int16_t sp = (int16_t) rule.sp_offset, bp = 0;
+  uint16_t flags = fakekernel_flags (3, &rule);
+
+  fakemem_u32 (&f->mem, ips + 4 * i,
+               (uint32_t) (FAKE_TEXT + 32 * i - (ips + 4 * i)));
+  fakemem_put (&f->mem, at, &sp, 2);
+  fakemem_put (&f->mem, at + 2, &bp, 2);
+  fakemem_put (&f->mem, at + 4, &flags, 2);
+}
+
+static uint64_t
+make_unnamed (struct fakekernel *f)
+{
+  char name[16];
+  uint64_t ips;
+
+  fakekernel_new (f);
+  f->orc = 3;
+  for (unsigned i = 0; i < FUNCS; i++)
+    {
+      snprintf (name, sizeof name, "func%u", i);
+      fakekernel_func (f, name);
+    }
+  ips = fakekernel_table_ (f, 4 + 10 * ENTRIES) + 4;
+  for (unsigned i = 0; i < ENTRIES; i++)
+    put_entry (f, ips, i);
+  return ips;
+}
+
+static void
+check_unnamed (struct fakekernel *f)
+{
+  struct orc_row r;
+
+  for (unsigned i = 0; i < 8 * FUNCS; i++)
+    {
+      assert_true (orc_find (f->k, FAKE_TEXT + 32 * i + 3, &r));
+      assert_int_equal (r.type, ORC_CALL);
+      assert_int_equal (r.sp, ORC_SP);
+      assert_int_equal (r.sp_offset, 8 + 8 * (i % 8));
+    }
+}
+
+static void
+test_unnamed (void **state)
+{
+  struct fakekernel f;
+  uint64_t ips = make_unnamed (&f);
+
+  fakekernel_load (&f);
+  check_unnamed (&f);
+  fakekernel_free (&f);
+  /* What stands before it happens to lead into the image, too. */
+  ips = make_unnamed (&f);
+  fakemem_u32 (&f.mem, ips - 4, (uint32_t) (FAKE_IMAGE + 64 - (ips - 4)));
+  fakekernel_load (&f);
+  check_unnamed (&f);
+  fakekernel_free (&f);
+}
+
+/* Rules that are not those of functions: it is something else. */
+static void
+test_unnamed_other (void **state)
+{
+  struct fakekernel f;
+  struct error err = ERROR_INIT;
+  struct orc *o = NULL;
+  uint64_t ips = make_unnamed (&f);
+  int16_t sp = 16;
+
+  for (unsigned i = 0; i < ENTRIES; i++)
+    fakemem_put (&f.mem, ips + 4 * ENTRIES + 6 * i, &sp, 2);
+  f.orc = 0;
+  fakekernel_load (&f);
+  assert_int_equal (orc_load (f.k, &o, &err), -ENOENT);
+  fakekernel_free (&f);
+}
+
 int
 main (void)
 {
@@ -224,6 +314,7 @@ main (void)
     cmocka_unit_test (test_formats), cmocka_unit_test (test_unsorted),
     cmocka_unit_test (test_outside), cmocka_unit_test (test_nothing_known),
     cmocka_unit_test (test_hostile), cmocka_unit_test (test_far),
+    cmocka_unit_test (test_unnamed), cmocka_unit_test (test_unnamed_other),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);
