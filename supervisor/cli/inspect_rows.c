@@ -531,6 +531,9 @@ static const struct
   { "net", print_net, "\nNetwork devices:" },
   { "mount", print_mount, "\nFile systems:" },
   { "module", print_module, "\nModules:" },
+  { "trace_buffer", inspect_print_trace_buffer_, "\nTrace:" },
+  { "trace_cpu", inspect_print_trace_cpu_, NULL },
+  { "trace", inspect_print_trace_event_, NULL },
   { "dmesg", print_dmesg, "" },
 };
 
