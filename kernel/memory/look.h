@@ -58,6 +58,13 @@ bool look_ticks (const struct look *l, struct look_ticks *ret);
 /* The clock of timers in ns, which may stand still; 0 = not known. */
 uint64_t look_monotonic (const struct look *l);
 
+/* Which of the guest's CPUs each vCPU of k->cpus is; -1 = not known.  ret is
+ * malloc'ed.  (sec_cpus.c) */
+int look_cpus (const struct look *l, int **ret, struct error *err);
+/* The task that it runs, by that number or its stack; 0 = not known. */
+uint64_t look_current (const struct look *l, const struct vcpu_regs *r,
+                       int cpu);
+
 /* What a file or place is called, from the root of its mount on, or through
  * all mounts when it is known which it is (0 = not); paths.c. */
 bool look_path (struct kernel *k, uint64_t vfsmount, uint64_t dentry,

@@ -135,13 +135,12 @@ inspect_print_trace_event_ (struct inspect_view *v, struct json_object *row)
 {
   struct buf line CLEANUP_BUF = BUF_INIT (LINE_MAX_BYTES);
   const char *comm = row_str (row, "comm");
-  long long ns = num (row, "ns");
+  long long us = num (row, "ns") / 1000 + (num (row, "ns") % 1000 >= 500);
 
   buf_printf (&line, "%16s-%-7lld [%03lld] %s ", comm[0] ? comm : "<...>",
               num (row, "pid"), num (row, "cpu"), row_str (row, "flags"));
   if (json_get (row, "ns"))
-    buf_printf (&line, "%5lld.%06lld: ", ns / 1000000000,
-                ns % 1000000000 / 1000);
+    buf_printf (&line, "%5lld.%06lld: ", us / 1000000, us % 1000000);
   else
     buf_printf (&line, "%12lld: ", num (row, "count"));
   add_event (&line, row);
