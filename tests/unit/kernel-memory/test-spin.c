@@ -183,6 +183,7 @@ test_unknown (void **state)
   /* Interrupted while it spun: its registers are another's. */
   (void) run_in (&b, 0, "work", "native_queued_spin_lock_slowpath", 1);
   b.f.k->cpus[0].gpr[7] = lock;
+  code (&b, "work", BY_RDI, 8);
   fakekernel_look (&b.f, &section_locks);
   assert_row (&b.f, "\"waiters\":[{\"cpu\":0,");
   assert_no_row (&b.f, LOCK);
