@@ -199,6 +199,9 @@ core_run (struct job *job, void *arg)
   r = memory_open (&j->env, j->guest, within (job, OPEN_MS), &m, &j->why);
   if (r < 0)
     return r;
+  if (!j->no_registers)
+    (void) memory_add_plugged (&j->env, j->guest, within (job, REGISTERS_MS),
+                               &m, NULL);
   if (j->no_registers)
     error_set (&no_registers, ECANCELED, "not asked for");
   else

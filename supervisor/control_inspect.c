@@ -279,6 +279,10 @@ inspect_job_run (struct job *job, void *arg)
                      &j->why);
   if (r < 0)
     return r;
+  /* What cannot be had is said in the note. */
+  if (!j->open && !j->no_registers)
+    (void) memory_add_plugged (&j->env, j->guest, within (job, REGISTERS_MS),
+                               &j->memory, NULL);
   j->open = true;
   r = sample_again (job, j);
   if (r == 0 && j->twice && wait_for (job, j->apart_ms))

@@ -325,13 +325,13 @@ ask_address (struct monitor *m, uint64_t deadline, struct memory_range *r,
                             r->gpa);
 }
 
-int
-memory_cross_check (const struct transport_env *env, const struct guest *g,
-                    uint64_t deadline, const struct memory_map *map,
-                    struct error *err)
+/* All pieces of memory that the monitor knows; how many. */
+static int
+ask_where (const struct transport_env *env, const struct guest *g,
+           uint64_t deadline, struct memory_range said[MEMORY_MAX_RANGES],
+           struct error *err)
 {
   CLEANUP_JSON struct json_object *reply = NULL;
-  struct memory_range said[MEMORY_MAX_RANGES];
   struct monitor *m = NULL;
   const char *text;
   int r, n = 0;
@@ -349,7 +349,54 @@ memory_cross_check (const struct transport_env *env, const struct guest *g,
   for (int i = 0; i < n && r >= 0; i++)
     r = ask_address (m, deadline, &said[i], err);
   monitor_close (m);
-  return r < 0 ? r : memory_compare (map, said, (unsigned) n, err);
+  return r < 0 ? r : n;
+}
+
+int
+memory_cross_check (const struct transport_env *env, const struct guest *g,
+                    uint64_t deadline, const struct memory_map *map,
+                    struct error *err)
+{
+  struct memory_range said[MEMORY_MAX_RANGES];
+  int n = ask_where (env, g, deadline, said, err);
+
+  return n < 0 ? n : memory_compare (map, said, (unsigned) n, err);
+}
+
+int
+memory_add_plugged (const struct transport_env *env, const struct guest *g,
+                    uint64_t deadline, struct memory *m, struct error *err)
+{
+  struct memory_range said[MEMORY_MAX_RANGES];
+  struct memory more = { .map = m->map, .fd = -1, .pagemap = -1 };
+  int r = 0, n;
+
+  if (m->map.plugged == 0)
+    return 0;
+  n = ask_where (env, g, deadline, said, err);
+  if (n < 0)
+    return n;
+  r = memory_compare (&m->map, said, (unsigned) n, err);
+  if (r == 0)
+    r = memory_take_plugged (&more.map, said, (unsigned) n, err);
+  if (r < 0)
+    return r;
+  if (!m->map.file)
+    {
+      m->map = more.map;
+      return 0;
+    }
+  /* It is in no file that we have. */
+  by_process (&more.map);
+  r = open_process (env, g, deadline, &more, err);
+  if (r < 0)
+    {
+      memory_done (&more);
+      return r;
+    }
+  memory_done (m);
+  *m = more;
+  return 0;
 }
 
 /* ---- doctor ---- */

@@ -36,6 +36,10 @@ struct memory_map
   uint64_t size;    /* of all */
   bool file;        /* `at` is in the backend's file, else in the process */
   char mapping[48]; /* then: "START-END", the mapping by which it is opened */
+  /* What looks like memory that was plugged in since it was started: it is in
+   * no range, for where the guest has it only the monitor can tell. */
+  uint64_t plugged;
+  uint16_t plugged_at, plugged_len; /* of what `note` says of that */
   char machine[48];
   char note[300]; /* what to be careful about, "" = nothing */
 };
@@ -63,6 +67,7 @@ struct memory_plan
     unsigned block;
   } pieces[MEMORY_MAX_RANGES];
   unsigned npieces;
+  bool pluggable; /* there is room for more than it began with */
   char machine[48], note[200];
 };
 
@@ -73,7 +78,8 @@ struct memory_plan
 int memory_plan_make (const struct qemu_args *args, uint64_t size,
                       struct memory_plan *ret, struct error *err);
 /* maps: the text of /proc/PID/maps.  -ENOENT: a block is not there; -EEXIST:
- * several mappings look like it. */
+ * several mappings look like it, which memory that is plugged in later may
+ * bring about. */
 int memory_plan_place (const struct memory_plan *plan, const char *maps,
                        size_t len, struct memory_map *ret, struct error *err);
 
@@ -86,6 +92,12 @@ int memory_mtree_parse (const char *text, size_t len, struct memory_range *dst,
 int memory_compare (const struct memory_map *map,
                     const struct memory_range *said, unsigned n,
                     struct error *err);
+
+/* Adds to the map what the monitor has beyond it, if that is as much as was
+ * plugged in.  -ENOENT: it is not. */
+int memory_take_plugged (struct memory_map *map,
+                         const struct memory_range *said, unsigned n,
+                         struct error *err);
 
 /* Takes vectors and floating point out of `info registers -a`, in place: most
  * of the text, of no use here, and where keys are.  The new length. */
@@ -110,6 +122,13 @@ void memory_done (struct memory *m);
  * Through libvirt these are raw commands. */
 int memory_cross_check (const struct transport_env *env, const struct guest *g,
                         uint64_t deadline, const struct memory_map *map,
+                        struct error *err);
+
+/* What was plugged in since it was started, by the monitor: 0 when all of it is
+ * in the map now (which then may be read by the process, and not by a file),
+ * or m is as it was.  -ESTALE: the monitor says another thing of the rest. */
+int memory_add_plugged (const struct transport_env *env, const struct guest *g,
+                        uint64_t deadline, struct memory *m,
                         struct error *err);
 
 /* `info registers -a`, malloc'ed.  Kicks each vCPU for a moment; through

@@ -21,6 +21,8 @@
 #define HUGE (2ull << 20)
 #define MAX_AREAS 65536u
 #define MAX_FOUND 64u
+/* Linux takes no less at once, and nothing else of QEMU's is as large. */
+#define LEAST_PLUGGED (128ull << 20)
 
 struct area
 {
@@ -116,6 +118,7 @@ struct search
   const struct areas *all;
   const struct memory_block *block;
   uint64_t size;
+  bool pluggable;
   struct found found[MAX_FOUND];
   unsigned n;
 };
@@ -139,6 +142,19 @@ is_anonymous (const struct area *a)
          && (a->name_len == 0 || strncmp (a->name, "[anon", 5) == 0);
 }
 
+/* A larger piece of memory that was plugged in, and not one of ours with
+ * something that was joined with it: that would be larger by less, or begin
+ * anywhere. */
+static bool
+is_larger (const struct areas *all, size_t k, uint64_t start)
+{
+  while (k > 0 && is_anonymous (&all->list[k - 1])
+         && all->list[k - 1].end == all->list[k].start)
+    k--;
+  return all->list[k].start % HUGE == 0
+         && (start - all->list[k].start) % LEAST_PLUGGED == 0;
+}
+
 static void
 search_anonymous (struct search *s)
 {
@@ -158,12 +174,16 @@ search_anonymous (struct search *s)
              && is_anonymous (&all->list[k - 1])
              && all->list[k - 1].end == all->list[k].start)
         k--;
-      if (all->list[k].start > start || start % align)
+      if (all->list[k].start > start || start % align
+          || (s->pluggable && all->list[k].start != start
+              && is_larger (all, k, start)))
         continue;
+      /* Where others may have come later, looking good says nothing. */
       add_found (s, (struct found){ start, 0, &all->list[k],
-                                    all->list[k].start != start ? 0
-                                    : k == i                    ? 2
-                                                                : 1 });
+                                    s->pluggable                  ? 0
+                                    : all->list[k].start != start ? 0
+                                    : k == i                      ? 2
+                                                                  : 1 });
     }
 }
 
@@ -268,8 +288,10 @@ find_block (const struct memory_plan *plan, unsigned i, const struct areas *all,
             struct found *ret, bool *ret_guess, struct error *err)
 {
   const struct memory_block *b = &plan->blocks[i];
-  struct search s
-      = { .all = all, .block = b, .size = (b->size + PAGE - 1) & ~(PAGE - 1) };
+  struct search s = { .all = all,
+                      .block = b,
+                      .size = (b->size + PAGE - 1) & ~(PAGE - 1),
+                      .pluggable = plan->pluggable };
   unsigned of, rank = rank_of (plan, i, &of);
 
   if (b->named || b->shared)
@@ -288,11 +310,80 @@ find_block (const struct memory_plan *plan, unsigned i, const struct areas *all,
   if (s.n != of)
     return error_set (err, EEXIST,
                       "%u mappings of its QEMU look like its memory%s%.60s of "
-                      "%" PRIu64 " MiB",
-                      s.n, b->id[0] ? " " : "", b->id, b->size >> 20);
+                      "%" PRIu64 " MiB%s",
+                      s.n, b->id[0] ? " " : "", b->id, b->size >> 20,
+                      plan->pluggable && s.n > of
+                          ? ": as much was plugged in since it was started, "
+                            "and which is which is not known"
+                          : "");
   *ret_guess |= of > 1;
   *ret = s.found[rank];
   return 0;
+}
+
+/* ---- what was plugged in later ---- */
+
+static bool
+is_found (const struct memory_plan *plan, const struct found *found,
+          const struct area *a)
+{
+  for (unsigned i = 0; i < plan->n; i++)
+    if (a->start < found[i].va + plan->blocks[i].size && a->end > found[i].va)
+      return true;
+  return false;
+}
+
+/* The first of those that were mapped at once with this one. */
+static size_t
+first_of (const struct areas *all, size_t i, const struct memory_plan *plan,
+          const struct found *found)
+{
+  while (i > 0 && is_anonymous (&all->list[i - 1])
+         && all->list[i - 1].end == all->list[i].start
+         && !is_found (plan, found, &all->list[i - 1]))
+    i--;
+  return i;
+}
+
+/* Memory of a machine that is no block of the plan: like one without a file,
+ * or a file that QEMU named as such.  How much; on the safe side where what
+ * lies before it was joined with it. */
+static uint64_t
+find_plugged (const struct memory_plan *plan, const struct areas *all,
+              const struct found *found)
+{
+  uint64_t sum = 0, len;
+
+  for (size_t i = 0; i < all->n; i++)
+    {
+      const struct area *a = &all->list[i];
+
+      if (is_found (plan, found, a))
+        continue;
+      len = 0;
+      if (a->rw && a->inode != 0 && a->offset == 0
+          && (name_has (a, "memory-backend") || name_has (a, "qemu_back_mem")))
+        len = a->end - a->start;
+      else if (is_anonymous (a) && i + 1 < all->n && a[1].guard
+               && a[1].start == a->end)
+        len = a->end
+              - ((all->list[first_of (all, i, plan, found)].start + HUGE - 1)
+                 & ~(HUGE - 1));
+      if (len >= LEAST_PLUGGED && len <= a->end)
+        sum += len;
+    }
+  return sum;
+}
+
+static void
+note_more (struct memory_map *map, const char *fmt, unsigned long long mib)
+{
+  size_t have = strlen (map->note);
+
+  if (have > 0)
+    have += (size_t) snprintf (map->note + have, sizeof map->note - have, "; ");
+  if (have < sizeof map->note)
+    snprintf (map->note + have, sizeof map->note - have, fmt, mib);
 }
 
 /* All of it in one shared file: then that is what is read. */
@@ -337,6 +428,18 @@ memory_plan_place (const struct memory_plan *plan, const char *maps, size_t len,
       snprintf (map.note, sizeof map.note, "%s%s%s", plan->note,
                 plan->note[0] && guess ? "; " : "",
                 guess ? "its backends look alike: their order is a guess" : "");
+      if (plan->pluggable)
+        map.plugged = find_plugged (plan, &all, found);
+      if (map.plugged > 0)
+        {
+          map.plugged_at = (uint16_t) strlen (map.note);
+          note_more (&map,
+                     "%llu MiB seem to have been plugged in since it was "
+                     "started: they are not read, and what is in them is "
+                     "missing here",
+                     map.plugged >> 20);
+          map.plugged_len = (uint16_t) (strlen (map.note) - map.plugged_at);
+        }
       *ret = map;
     }
   free (all.list);
@@ -467,6 +570,46 @@ memory_compare (const struct memory_map *map, const struct memory_range *said,
         return differs (said[i].gpa, said[i].va, r->va + (said[i].gpa - r->gpa),
                         err);
     }
+  return 0;
+}
+
+/* Pieces that the monitor has and the map has not, and that are as large as
+ * only memory is. */
+int
+memory_take_plugged (struct memory_map *map, const struct memory_range *said,
+                     unsigned n, struct error *err)
+{
+  struct memory_map more = *map;
+  const char *rest = map->note + map->plugged_at + map->plugged_len;
+  uint64_t sum = 0;
+
+  for (unsigned i = 0; i < n; i++)
+    {
+      struct memory_range r = said[i];
+
+      if (r.len < LEAST_PLUGGED || range_at (map, r.gpa)
+          || range_at (map, r.gpa + r.len - 1))
+        continue;
+      if (more.n == MEMORY_MAX_RANGES)
+        return error_set (err, E2BIG, "its memory is in too many pieces");
+      r.at = r.va;
+      more.ranges[more.n++] = r;
+      sum += r.len;
+    }
+  if (sum != map->plugged)
+    return error_set (err, ENOENT,
+                      "of %" PRIu64 " MiB that seem to have been plugged in "
+                      "its monitor knows %" PRIu64,
+                      map->plugged >> 20, sum >> 20);
+  more.size += sum;
+  more.plugged = 0;
+  snprintf (more.note + map->plugged_at, sizeof more.note - map->plugged_at,
+            "%s", rest + (map->plugged_at == 0 && rest[0] ? 2 : 0));
+  note_more (&more,
+             "%llu MiB were plugged in since it was started: where they are "
+             "its monitor said",
+             sum >> 20);
+  *map = more;
   return 0;
 }
 

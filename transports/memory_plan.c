@@ -428,6 +428,7 @@ memory_plan_make (const struct qemu_args *args, uint64_t size,
     guest_copy (p->note, sizeof p->note,
                 "it came by migration: if that goes on after it was started "
                 "(post-copy), pages that are not here yet are read as absent");
+  p->pluggable = qemu_args_last (args, "m", "maxmem") != NULL;
   if (r == 0)
     *ret = *p;
   free (p);

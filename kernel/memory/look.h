@@ -42,7 +42,7 @@ struct section
 extern const struct section *const sections[]; /* ends with NULL */
 extern const struct section section_system, section_cpus, section_tasks,
     section_locks, section_io, section_mem, section_modules, section_timers,
-    section_work, section_net, section_mounts, section_dmesg;
+    section_work, section_net, section_mounts, section_dmesg, section_ftrace;
 const struct section *section_find (const char *name);
 
 /* The guest's clock in ns, as its CPUs last looked at it; 0 = not known. */
@@ -57,6 +57,13 @@ struct look_ticks
 bool look_ticks (const struct look *l, struct look_ticks *ret);
 /* The clock of timers in ns, which may stand still; 0 = not known. */
 uint64_t look_monotonic (const struct look *l);
+
+/* Which of the guest's CPUs each vCPU of k->cpus is; -1 = not known.  ret is
+ * malloc'ed.  (sec_cpus.c) */
+int look_cpus (const struct look *l, int **ret, struct error *err);
+/* The task that it runs, by that number or its stack; 0 = not known. */
+uint64_t look_current (const struct look *l, const struct vcpu_regs *r,
+                       int cpu);
 
 /* What a file or place is called, from the root of its mount on, or through
  * all mounts when it is known which it is (0 = not); paths.c. */

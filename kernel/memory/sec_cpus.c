@@ -72,7 +72,7 @@ current_of (struct kernel *k, unsigned cpu)
 /* The task whose stack it is on: arm64, and where per-cpu variables have no
  * names. */
 static uint64_t
-task_on_stack (struct look *l, uint64_t sp)
+task_on_stack (const struct look *l, uint64_t sp)
 {
   struct stack_area a;
 
@@ -81,6 +81,14 @@ task_on_stack (struct look *l, uint64_t sp)
         && sp < a.hi)
       return l->tasks->tasks[i].at;
   return 0;
+}
+
+uint64_t
+look_current (const struct look *l, const struct vcpu_regs *r, int cpu)
+{
+  uint64_t task = cpu >= 0 ? current_of (l->k, (unsigned) cpu) : 0;
+
+  return task || r->cpl == 3 ? task : task_on_stack (l, r->sp);
 }
 
 static void
@@ -128,10 +136,8 @@ say_cpu (struct look *l, const struct vcpu_regs *r, int cpu)
   struct stack s;
   unsigned stack;
   char where[600];
-  uint64_t task = cpu >= 0 ? current_of (l->k, (unsigned) cpu) : 0;
+  uint64_t task = look_current (l, r, cpu);
 
-  if (task == 0 && r->cpl != 3)
-    task = task_on_stack (l, r->sp);
   if (unwind_cpu (l->k, r, &s) < 0)
     s.n = 0;
   stack = stacks_say (l, &s);
@@ -175,8 +181,8 @@ say_from_memory (struct look *l, unsigned ncpus)
     }
 }
 
-static int
-run (struct look *l, struct error *err)
+int
+look_cpus (const struct look *l, int **ret, struct error *err)
 {
   struct kernel *k = l->k;
   unsigned ncpus = kernel_cpus (k);
@@ -185,11 +191,6 @@ run (struct look *l, struct error *err)
 
   if (ncpus > CPUS_MAX)
     ncpus = CPUS_MAX;
-  if (k->ncpus == 0)
-    {
-      say_from_memory (l, ncpus);
-      return 0;
-    }
   cpu = calloc (k->ncpus, sizeof *cpu);
   taken = calloc (ncpus + 1, sizeof *taken);
   if (!cpu || !taken)
@@ -204,9 +205,28 @@ run (struct look *l, struct error *err)
         next++;
       if (cpu[i] < 0 && next < ncpus && k->arch == ARCH_X86_64)
         cpu[i] = (int) next++;
-      say_cpu (l, &k->cpus[i], cpu[i]);
     }
+  *ret = steal_ptr (&cpu);
   return 0;
+}
+
+static int
+run (struct look *l, struct error *err)
+{
+  struct kernel *k = l->k;
+  unsigned ncpus = kernel_cpus (k);
+  CLEANUP_FREE int *cpu = NULL;
+  int r;
+
+  if (k->ncpus == 0)
+    {
+      say_from_memory (l, ncpus < CPUS_MAX ? ncpus : CPUS_MAX);
+      return 0;
+    }
+  r = look_cpus (l, &cpu, err);
+  for (unsigned i = 0; r == 0 && i < k->ncpus; i++)
+    say_cpu (l, &k->cpus[i], cpu[i]);
+  return r;
 }
 
 const struct section section_cpus = {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Section "locks": who waits for which sleeping lock, and who has it.
+ * Section "locks": who waits for which sleeping lock, and who has it; who
+ * spins for one (spin.c).
  *
  * A task that waits has its waiter on its own kernel stack: a list node whose
  * neighbours point back at it, beside a pointer to the task itself.  From
@@ -16,6 +17,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "kernel/memory/spin.h"
 #include "kernel/memory/tasks.h"
 
 #include <errno.h>
@@ -394,7 +396,8 @@ run (struct look *l, struct error *err)
   free (ls.wait_of);
   free (ls.locks);
   free (ls.waits);
-  return r < 0 ? error_set (err, ENOMEM, "no memory for locks") : 0;
+  return r < 0 ? error_set (err, ENOMEM, "no memory for locks")
+               : spin_say (l, err);
 }
 
 const struct section section_locks = {

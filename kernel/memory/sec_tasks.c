@@ -6,6 +6,7 @@
 #include "kernel/memory/look.h"
 
 #include "base/error.h"
+#include "kernel/memory/cgroup.h"
 #include "kernel/memory/stacks.h"
 #include "kernel/memory/tasks.h"
 
@@ -13,6 +14,28 @@
 #include <string.h>
 
 #define CGROUP_DEPTH 32
+
+/* What its names say of whose it is. */
+static void
+say_owner (struct look *l, const char *path)
+{
+  struct cgroup_owner o;
+  const struct
+  {
+    const char *name, *value;
+  } members[] = {
+    { "unit", o.unit },       { "container", o.container },
+    { "pod", o.pod },         { "machine", o.machine },
+    { "session", o.session }, { "user", o.user },
+  };
+
+  if (!cgroup_owner_of (path, &o))
+    return;
+  for (size_t i = 0; i < sizeof members / sizeof members[0]; i++)
+    if (members[i].value[0])
+      rows_str (l->rows, members[i].name, members[i].value);
+  rows_str (l->rows, "runtime", o.runtime);
+}
 
 /* "/system.slice/ssh.service", from its leaf to the root. */
 static void
@@ -47,6 +70,7 @@ say_cgroup (struct look *l, const struct look_task *t)
   if (from == sizeof path - 1)
     path[--from] = '/';
   rows_str (l->rows, "cgroup", path + from);
+  say_owner (l, path + from);
 }
 
 /* Of those that are stuck: where their programme asked for it. */

@@ -44,6 +44,13 @@ void inspect_print_tasks_ (struct inspect_view *v);
 void inspect_print_lacks_ (struct inspect_view *v);
 /* One frame a line, under the words that are usual. */
 void inspect_print_trace_ (struct inspect_view *v, struct json_object *stack);
+/* What was traced (inspect_trace.c). */
+void inspect_print_trace_buffer_ (struct inspect_view *v,
+                                  struct json_object *row);
+void inspect_print_trace_cpu_ (struct inspect_view *v,
+                               struct json_object *row);
+void inspect_print_trace_event_ (struct inspect_view *v,
+                                 struct json_object *row);
 void inspect_print_folded_ (struct inspect_view *v);
 void inspect_print_top_ (struct inspect_view *v);
 /* One line of a CPU, without its stack. */

@@ -276,6 +276,56 @@ print_lock (struct inspect_view *v, struct json_object *row)
   end_line (v);
 }
 
+/* Who may have it, and why that is thought. */
+static void
+print_maybe (struct inspect_view *v, struct json_object *list)
+{
+  static const char *const why[][2]
+      = { { "preempt_off", "preemption off" },
+          { "irqs_off", "interrupts off" },
+          { "has_address", "its address at hand" },
+          { "same_module", "in code of its module" } };
+
+  for (size_t i = 0; json_object_is_type (list, json_type_array)
+                     && i < json_object_array_length (list);
+       i++)
+    {
+      struct json_object *c = json_object_array_get_idx (list, i);
+      const char *sep = ": ";
+
+      out (v, "  perhaps CPU %lld has it, with ", num (c, "cpu"));
+      print_task_name (v, c);
+      for (size_t n = 0; n < ARRAY_LEN (why); n++)
+        if (json_get_bool (c, why[n][0], false))
+          {
+            out (v, "%s%s", sep, why[n][1]);
+            sep = ", ";
+          }
+      end_line (v);
+    }
+}
+
+static void
+print_spinlock (struct inspect_view *v, struct json_object *row)
+{
+  out (v, "%s %s: ", row_str (row, "kind"),
+       row_str (row, "name")[0] ? row_str (row, "name")
+       : row_str (row, "at")[0] ? row_str (row, "at")
+                                : "(which is not known)");
+  if (json_get (row, "owner"))
+    {
+      out (v, "held by ");
+      print_task_name (v, json_get (row, "owner"));
+      out (v, ", ");
+    }
+  else if (json_get (row, "owner_recorded"))
+    out (v, "who has it is not recorded, ");
+  out (v, "spun for by ");
+  print_tasks_of (v, json_get (row, "waiters"), ", ");
+  end_line (v);
+  print_maybe (v, json_get (row, "maybe"));
+}
+
 static void
 print_deadlock (struct inspect_view *v, struct json_object *row)
 {
@@ -519,6 +569,7 @@ static const struct
   { "runqueue", print_runqueue, NULL },
   { "cpu", print_cpu, NULL },
   { "lock", print_lock, "\nLocks that are waited for:" },
+  { "spinlock", print_spinlock, "\nSpinning:" },
   { "deadlock", print_deadlock, NULL },
   { "disk", print_disk, "\nDisks:" },
   { "request", print_request, NULL },
@@ -531,6 +582,9 @@ static const struct
   { "net", print_net, "\nNetwork devices:" },
   { "mount", print_mount, "\nFile systems:" },
   { "module", print_module, "\nModules:" },
+  { "trace_buffer", inspect_print_trace_buffer_, "\nTrace:" },
+  { "trace_cpu", inspect_print_trace_cpu_, NULL },
+  { "trace", inspect_print_trace_event_, NULL },
   { "dmesg", print_dmesg, "" },
 };
 

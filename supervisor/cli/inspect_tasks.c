@@ -17,20 +17,42 @@
 
 /* ---- the table ---- */
 
+/* Whose it is, in short; of those that nobody knows the control group. */
+static void
+owner_of (struct json_object *row, char *dst, size_t n)
+{
+  const char *container = row_str (row, "container");
+  const char *unit = row_str (row, "unit"), *kind = "", *name;
+
+  if (container[0])
+    kind = row_str (row, "runtime")[0] ? row_str (row, "runtime")
+                                       : "container";
+  else if (row_str (row, "machine")[0])
+    kind = "machine";
+  else if (!unit[0] && row_str (row, "session")[0])
+    kind = "session";
+  name = container[0] ? container : kind[0] ? row_str (row, kind) : unit;
+  if (!kind[0])
+    snprintf (dst, n, "%s", unit[0] ? unit : row_str (row, "cgroup"));
+  else /* as those who run them cut their numbers */
+    snprintf (dst, n, "%s:%.*s%s%s", kind, strlen (name) >= 32 ? 12 : 64, name,
+              unit[0] ? "/" : "", unit);
+}
+
 static void
 print_table (struct inspect_view *v)
 {
   static const char *const titles[]
-      = { "ST", "PID", "PPID", "CPU", "SINCE", "COMM", "CGROUP", NULL };
+      = { "ST", "PID", "PPID", "CPU", "SINCE", "COMM", "UNIT", NULL };
   struct table *t = table_new (titles);
 
   for (size_t i = 0; i < v->tasks.n; i++)
     {
       struct json_object *row = v->tasks.rows[i];
       char pid[24], ppid[24], cpu[24] = "-", since[32] = "-", comm[80];
+      char owner[1100];
       const char *cells[]
-          = { row_str (row, "state"), pid, ppid, cpu, since, comm,
-              row_str (row, "cgroup") };
+          = { row_str (row, "state"), pid, ppid, cpu, since, comm, owner };
 
       snprintf (pid, sizeof pid, "%lld",
                 (long long) json_get_int (row, "pid", 0));
@@ -48,6 +70,7 @@ print_table (struct inspect_view *v)
       snprintf (comm, sizeof comm,
                 json_get_bool (row, "kthread", false) ? "[%s]" : "%s",
                 row_str (row, row_str (row, "name")[0] ? "name" : "comm"));
+      owner_of (row, owner, sizeof owner);
       table_row (t, cells);
     }
   fputc ('\n', v->to);

@@ -503,7 +503,7 @@ run (struct cli *cli)
 const struct verb verb_inspect = {
   .name = "inspect",
   .args = "GUEST|CORE [system|cpus|tasks|locks|io|mem|timers|workqueues|net|"
-          "mounts|modules|dmesg|all]... [--folded] [--no-registers] "
+          "mounts|modules|ftrace|dmesg|all]... [--folded] [--no-registers] "
           "[--watch [INTERVAL]] [--samples 2 [--apart 1s]]",
   .summary = "read a guest's kernel in its memory, from outside",
   .help
@@ -515,6 +515,8 @@ const struct verb verb_inspect = {
     "dump "
     "--memory-only`, or EVE's guestmem.elf.zst (./NAME when a guest is\ncalled "
     "so).\n"
+    "ftrace is what the kernel was told to trace, and only told when it is "
+    "asked for.\n"
     "  --folded        stacks of all tasks for a flame graph: "
     "comm;func;func COUNT\n"
     "  --samples 2     look twice, --apart (1s) from each other: what moved, "
@@ -538,6 +540,7 @@ const struct verb verb_inspect = {
     "  hangdog inspect web-1 --samples 2 --apart 5s tasks io\n"
     "  hangdog inspect web-1 --json tasks | jq 'select(.state==\"D\")'\n"
     "  hangdog inspect /var/crash/web-1.core dmesg\n"
+    "  hangdog inspect web-1 ftrace\n"
     "  hangdog inspect web-1 --folded | flamegraph.pl >web-1.svg\n",
   .run = run,
 };

@@ -3,7 +3,7 @@
  * memory-where PID unix ROOT PATH | PID libvirt URI UUID
  *
  * Where that QEMU has its guest's memory, by /proc, and whether its monitor
- * says the same.
+ * says the same; then with what was plugged in since it was started.
  */
 #include "config.h"
 
@@ -24,6 +24,17 @@
 
 #define DEADLINE_MS 10000
 
+static void
+print_ranges (const struct memory_map *map)
+{
+  for (unsigned i = 0; i < map->n; i++)
+    printf ("range gpa=%#llx len=%#llx at=%#llx va=%#llx\n",
+            (unsigned long long) map->ranges[i].gpa,
+            (unsigned long long) map->ranges[i].len,
+            (unsigned long long) map->ranges[i].at,
+            (unsigned long long) map->ranges[i].va);
+}
+
 static int
 where (const struct transport_env *env, const struct guest *g)
 {
@@ -39,14 +50,16 @@ where (const struct transport_env *env, const struct guest *g)
   printf ("machine=%s size=%llu by=%s note=%s\n", m.map.machine,
           (unsigned long long) m.map.size, m.map.file ? "file" : "process",
           m.map.note);
-  for (unsigned i = 0; i < m.map.n; i++)
-    printf ("range gpa=%#llx len=%#llx at=%#llx va=%#llx\n",
-            (unsigned long long) m.map.ranges[i].gpa,
-            (unsigned long long) m.map.ranges[i].len,
-            (unsigned long long) m.map.ranges[i].at,
-            (unsigned long long) m.map.ranges[i].va);
+  print_ranges (&m.map);
   r = memory_cross_check (env, g, clock_ms () + DEADLINE_MS, &m.map, &err);
   printf ("cross-check=%s\n", r == 0 ? "same" : error_text (&err));
+  if (m.map.plugged)
+    {
+      r = memory_add_plugged (env, g, clock_ms () + DEADLINE_MS, &m, &err);
+      printf ("plugged=%s note=%s\n", r == 0 ? "added" : error_text (&err),
+              m.map.note);
+      print_ranges (&m.map);
+    }
   memory_done (&m);
   return r < 0;
 }

@@ -51,6 +51,10 @@ static const char rows[]
       "{\"row\":\"lock\",\"kind\":\"mutex\",\"at\":\"0xff\",\"owner\":{\"pid\":8,"
       "\"comm\":\"holder\"},\"waiters\":[{\"pid\":5,\"comm\":\"w\"},{\"pid\":6,"
       "\"comm\":\"x\"}]}\n"
+      "{\"row\":\"spinlock\",\"kind\":\"spinlock\",\"at\":\"0xfe\",\"waiters\":"
+      "[{\"cpu\":1,\"pid\":5,\"comm\":\"w\"}],\"owner_recorded\":false,"
+      "\"maybe\":[{\"cpu\":0,\"pid\":8,\"comm\":\"h\",\"preempt_off\":true,"
+      "\"irqs_off\":false,\"same_module\":true}]}\n"
       "{\"row\":\"deadlock\",\"tasks\":[{\"pid\":1,\"comm\":\"a\"},{\"pid\":2,"
       "\"comm\":\"b\"}]}\n"
       "{\"row\":\"dmesg\",\"us\":1234567,\"text\":\"one\\ntwo\"}\n"
@@ -109,6 +113,9 @@ shows_people (void **state)
   assert_non_null (many);
   assert_true (blocked < many);
   has (out, "mutex 0xff: held by holder (8), waited for by w (5), x (6)\n");
+  has (out, "\nSpinning:\nspinlock 0xfe: who has it is not recorded, spun for "
+            "by w (5)\n  perhaps CPU 0 has it, with h (8): preemption off, in "
+            "code of its module\n");
   has (out, "DEADLOCK: a (1) waits for b (2) waits for the first\n");
   has (out, "[    1.234567] one\n[    1.234567] two\n");
   has (out, "novelty a=1 b=x\\ey c=[1,2]\n");
@@ -201,7 +208,13 @@ takes_anything (void **state)
         "{\"row\":\"net\"}\n{\"row\":\"mount\",\"at\":[null,1]}\n"
         "{\"row\":\"module\"}\n{\"row\":\"cpu\",\"waits_for_cpus\":{}}\n"
         "{\"row\":\"lacks\"}\n{\"row\":\"stack\",\"id\":2,\"frames\":[null,3]}\n"
-        "{\"row\":\"task\",\"stack\":2}\n{\"row\":\"end\"}\n";
+        "{\"row\":\"spinlock\",\"maybe\":[3,null,{}],\"waiters\":1}\n"
+        "{\"row\":\"task\",\"stack\":2}\n{\"row\":\"trace_buffer\"}\n"
+        "{\"row\":\"trace_cpu\",\"lost\":[]}\n{\"row\":\"trace\"}\n"
+        "{\"row\":\"trace\",\"event\":\"x\",\"fields\":[],\"ns\":{}}\n"
+        "{\"row\":\"trace\",\"event\":\"x\",\"fields\":{\"a\":null}}\n"
+        "{\"row\":\"trace\",\"event\":\"x\",\"frames\":[null,{}]}\n"
+        "{\"row\":\"end\"}\n";
   struct inspect_view *v;
   unsigned lacks;
 
@@ -214,6 +227,78 @@ takes_anything (void **state)
   assert_int_equal (inspect_view_lines (v, "[1]\n", 4), -EBADMSG);
   assert_int_equal (inspect_view_lines (v, "{\"a\n", 4), -EBADMSG);
   inspect_view_free (v);
+}
+
+/* ---- whose it is ---- */
+
+static void
+names_owners (void **state)
+{
+  static const char of[]
+      = "{\"row\":\"task\",\"pid\":1,\"comm\":\"a\",\"cgroup\":\"/x/y\"}\n"
+        "{\"row\":\"task\",\"pid\":2,\"comm\":\"b\",\"cgroup\":\"/s/ssh.service\","
+        "\"unit\":\"ssh.service\"}\n"
+        "{\"row\":\"task\",\"pid\":3,\"comm\":\"c\",\"cgroup\":\"/docker/...\","
+        "\"container\":\"0123456789abcdef0123456789abcdef\",\"runtime\":"
+        "\"docker\"}\n"
+        "{\"row\":\"task\",\"pid\":4,\"comm\":\"d\",\"cgroup\":\"/lxc/...\","
+        "\"container\":\"web\",\"runtime\":\"lxc\",\"unit\":\"x.service\"}\n"
+        "{\"row\":\"task\",\"pid\":5,\"comm\":\"e\",\"cgroup\":\"/u\",\"session\":"
+        "\"c2\",\"user\":\"1000\"}\n"
+        "{\"row\":\"task\",\"pid\":6,\"comm\":\"f\",\"cgroup\":\"/m\",\"machine\":"
+        "\"box\"}\n"
+        "{\"row\":\"task\",\"pid\":7,\"comm\":\"g\",\"cgroup\":\"/p\",\"container\":"
+        "\"ab\"}\n";
+  unsigned lacks;
+  char *out = show (INSPECT_TEXT, of, &lacks);
+
+  has (out, "  a     /x/y\n");
+  has (out, "  b     ssh.service\n");
+  has (out, "  c     docker:0123456789ab\n");
+  has (out, "  d     lxc:web/x.service\n");
+  has (out, "  e     session:c2\n");
+  has (out, "  f     machine:box\n");
+  has (out, "  g     container:ab\n");
+  free (out);
+}
+
+/* ---- what was traced ---- */
+
+static void
+shows_traces (void **state)
+{
+  static const char trace[]
+      = "{\"row\":\"trace_buffer\",\"tracer\":\"nop\",\"on\":true,\"held\":true,"
+        "\"clock\":\"local\",\"entries\":4,\"overrun\":2,\"lost\":1,\"cpus\":2}\n"
+        "{\"row\":\"trace_cpu\",\"cpu\":0,\"entries\":2,\"overrun\":0,\"lost\":0}\n"
+        "{\"row\":\"trace_cpu\",\"cpu\":1,\"entries\":2,\"overrun\":2,\"lost\":1}\n"
+        "{\"row\":\"trace\",\"ns\":1234567890,\"cpu\":1,\"pid\":9,\"comm\":\"b\\u001b\","
+        "\"flags\":\"d..2.\",\"event\":\"sched_switch\",\"system\":\"sched\","
+        "\"fields\":{\"prev_comm\":\"x y\",\"n\":[1,2]}}\n"
+        "{\"row\":\"trace\",\"ns\":5,\"cpu\":0,\"pid\":0,\"flags\":\".....\","
+        "\"event\":\"print\",\"by\":\"f\",\"text\":\"one\\ntwo\"}\n"
+        "{\"row\":\"trace\",\"count\":7,\"cpu\":0,\"pid\":1,\"flags\":\".....\","
+        "\"event\":\"kernel_stack\",\"frames\":[\"f+0x1\",\"g+0x2\"]}\n"
+        "{\"row\":\"trace\",\"count\":8,\"cpu\":0,\"pid\":1,\"flags\":\".....\","
+        "\"type\":99}\n"
+        "{\"row\":\"trace_buffer\",\"instance\":\"i\",\"tracer\":\"nop\",\"on\":"
+        "false,\"entries\":0}\n";
+  unsigned lacks;
+  char *out = show (INSPECT_TEXT, trace, &lacks);
+
+  has (out, "\nTrace:\n# tracer: nop, tracing is held up for now, clock local\n"
+            "# entries-in-buffer/entries-written: 4/6   #P:2, 1 could not be "
+            "written\n# CPU 1: 2 entries, 2 older ones were written over, 1 "
+            "could not be written\n");
+  has (out, "              b\\e-9       [001] d..2.     1.234568: "
+            "sched_switch: prev_comm=x y n=[1,2]\n");
+  has (out, "           <...>-0       [000] .....     0.000000: f: one");
+  has (out, " .....            7: <stack trace>\n => f+0x1\n => g+0x2\n");
+  has (out, "an event of the unknown type 99\n");
+  has (out, "# tracer: nop of the instance i, tracing is off\n# the buffer is "
+            "empty\n");
+  assert_null (strchr (out, '\033'));
+  free (out);
 }
 
 /* ---- what moved ---- */
@@ -257,6 +342,8 @@ main (void)
     cmocka_unit_test (folds),
     cmocka_unit_test (passes_json_on),
     cmocka_unit_test (compares_two_looks),
+    cmocka_unit_test (names_owners),
+    cmocka_unit_test (shows_traces),
     cmocka_unit_test (takes_anything),
     cmocka_unit_test (tells_stuck_from_slow),
   };

@@ -276,6 +276,73 @@ says_when_it_cannot_be_told (void **state)
   assert_non_null (strstr (map.note, "guess"));
 }
 
+/* Memory that was plugged in later is told from what there was, or nothing is
+ * read; that it is there is said. */
+static void
+sees_what_was_plugged_in (void **state)
+{
+#define OLD "7f62a3e00000-7f62b3e00000 rw-p 00000000 00:00 0 \n" AFTER
+#define PAGE_AT(a, b) a "-" b " ---p 00000000 00:00 0 \n"
+  static const char larger[]
+      = "7f6260000000-7f6280000000 rw-p 00000000 00:00 0 \n" PAGE_AT (
+          "7f6280000000", "7f6280001000") OLD;
+  static const char same[]
+      = "7f6270000000-7f6280000000 rw-p 00000000 00:00 0 \n" PAGE_AT (
+          "7f6280000000", "7f6280001000") OLD;
+  static const char joined[]
+      = "7f6270000000-7f6280000000 rw-p 00000000 00:00 0 \n" PAGE_AT (
+          "7f6280000000", "7f6280001000")
+        "7f62a2c7c000-7f62b3e00000 rw-p 00000000 00:00 0 \n" AFTER;
+  static const char named[]
+      = "7f6260000000-7f6280000000 rw-s 00000000 00:01 9 "
+        "/memfd:memory-backend-memfd (deleted)\n" OLD;
+  static const char small[]
+      = "7f6278001000-7f6280000000 rw-p 00000000 00:00 0 \n" PAGE_AT (
+          "7f6280000000", "7f6280001000") OLD;
+  static const char line[] = X86 "-m 256,slots=2,maxmem=1G";
+  static const struct memory_range all[]
+      = { { .gpa = 0, .len = 0xa0000, .va = RAM },
+          { .gpa = 0x100000, .len = 255 * MiB, .va = RAM + 0x100000 },
+          { .gpa = 0xfffc0000, .len = 0x40000, .va = 0x7f6250000000 },
+          { .gpa = 4 * GiB, .len = 512 * MiB, .va = 0x7f6260000000 } };
+  struct error err = ERROR_INIT;
+  struct memory_map map;
+
+  assert_int_equal (place (line, larger, &map, NULL), 0);
+  assert_int_equal (map.ranges[0].va, RAM);
+  assert_int_equal (map.n, 1);
+  assert_int_equal (map.plugged, 512 * MiB);
+  assert_non_null (strstr (map.note, "512 MiB seem to have been plugged in"));
+  assert_int_equal (place (line, named, &map, NULL), 0);
+  assert_int_equal (map.ranges[0].va, RAM);
+  assert_int_equal (map.plugged, 512 * MiB);
+  assert_int_equal (place (line, same, &map, &err), -EEXIST);
+  assert_non_null (strstr (error_text (&err), "plugged in"));
+  /* The new one looks better than the old one. */
+  assert_int_equal (place (line, joined, &map, NULL), -EEXIST);
+  assert_int_equal (place (line, small, &map, NULL), 0);
+  assert_int_equal (map.plugged, 0);
+  assert_int_equal (place (line, OLD, &map, NULL), 0);
+  assert_int_equal (map.plugged, 0);
+  assert_string_equal (map.note, "");
+  /* The monitor knows where the guest has it. */
+  assert_int_equal (place (line, larger, &map, NULL), 0);
+  assert_int_equal (memory_take_plugged (&map, all, ARRAY_LEN (all) - 1, NULL),
+                    -ENOENT);
+  assert_int_equal (map.n, 1);
+  assert_int_equal (memory_take_plugged (&map, all, ARRAY_LEN (all), NULL), 0);
+  assert_int_equal (map.n, 2);
+  assert_int_equal (map.ranges[1].gpa, 4 * GiB);
+  assert_int_equal (map.ranges[1].at, 0x7f6260000000);
+  assert_int_equal (map.size, 768 * MiB);
+  assert_int_equal (map.plugged, 0);
+  assert_string_equal (map.note, "512 MiB were plugged in since it was "
+                                 "started: where they are its monitor said");
+  /* Where there is no room for it, it is something else. */
+  assert_int_equal (place (X86 "-m 256", larger, &map, NULL), 0);
+  assert_int_equal (map.plugged, 0);
+}
+
 static void
 finds_files (void **state)
 {
@@ -383,6 +450,7 @@ main (void)
     cmocka_unit_test (refuses_in_one_sentence),
     cmocka_unit_test (finds_anonymous_memory),
     cmocka_unit_test (says_when_it_cannot_be_told),
+    cmocka_unit_test (sees_what_was_plugged_in),
     cmocka_unit_test (finds_files),
     cmocka_unit_test (asks_the_monitor),
     cmocka_unit_test (trims_registers),
