@@ -7,12 +7,13 @@
 #define HANGDOG_SUPERVISOR_INSPECT_H
 
 #include "base/channel.h"
+#include "base/rows.h"
 
 struct error;
 struct parser_end;
 
-/* Of one row: a damaged one of a stranger is not printed. */
-#define INSPECT_MAX_ROW (256u << 10)
+/* A longer row is a stranger's: nobody of ours makes one. */
+#define INSPECT_MAX_ROW ROWS_MAX_ROW
 
 struct inspect_spec
 {

@@ -103,6 +103,11 @@ say_kernel (struct look *l)
   for (unsigned i = 0; i < PART_MAX; i++)
     if (k->lacks[i][0])
       look_lacks (l, "kernel", kernel_part_names[i], "%s", k->lacks[i]);
+  if (mem_cut (k->mem) > 0)
+    look_lacks (l, "kernel", "memory",
+                "the core is cut off: %llu MiB that it tells of are not in "
+                "the file",
+                (unsigned long long) mem_cut (k->mem) >> 20);
 }
 
 /* ---- the look ---- */
@@ -130,6 +135,34 @@ prepare (struct look *l)
     look_lacks (l, "tasks", "tasks", "%s", error_text (&err));
 }
 
+/* From here on nothing can be read any more, and what sections say of it are
+ * holes that look like facts. */
+static bool
+is_over (struct look *l, const char *section)
+{
+  int e = mem_over (l->k->mem);
+
+  if (e < 0)
+    look_lacks (l, section, "the rest",
+                e == -ETIME ? "the time for reading was up"
+                            : "as much was read as may be");
+  return e < 0;
+}
+
+static int
+run_section (struct look *l, const struct section *s, struct error *err)
+{
+  int r;
+
+  if (is_over (l, s->name))
+    return 0;
+  r = s->run (l, err);
+  if (r < 0)
+    return error_wrap (err, "%s", s->name);
+  (void) is_over (l, s->name);
+  return r;
+}
+
 int
 look_run (struct kernel *k, const char *const *names, struct rows *rows,
           struct error *err)
@@ -151,11 +184,7 @@ look_run_again (struct kernel *k, const char *const *names, struct rows *rows,
       look_lacks (&l, *n, "section", "there is no such section");
   for (unsigned i = 0; sections[i] && r == 0; i++)
     if (wanted (sections[i], names))
-      {
-        r = sections[i]->run (&l, err);
-        if (r < 0)
-          error_wrap (err, "%s", sections[i]->name);
-      }
+      r = run_section (&l, sections[i], err);
   if (m)
     moved_say (&l);
   look_tasks_free (l.tasks);

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #define PAGE_KIB 4
+#define MAX_NAMED 12 /* of those that wait for one lock */
 
 static void out (struct inspect_view *v, const char *fmt, ...)
     __attribute__ ((format (printf, 2, 3)));
@@ -245,18 +246,23 @@ print_cpu (struct inspect_view *v, struct json_object *row)
 
 /* ---- locks, requests ---- */
 
+/* Of thousands a few do; `more` are not in the list. */
 static void
 print_tasks_of (struct inspect_view *v, struct json_object *list,
-                const char *between)
+                const char *between, long long more)
 {
-  for (size_t i = 0; json_object_is_type (list, json_type_array)
-                     && i < json_object_array_length (list);
-       i++)
+  size_t n = json_object_is_type (list, json_type_array)
+                 ? json_object_array_length (list)
+                 : 0;
+
+  for (size_t i = 0; i < n && i < MAX_NAMED; i++)
     {
       if (i > 0)
         out (v, "%s", between);
       print_task_name (v, json_object_array_get_idx (list, i));
     }
+  if (n > MAX_NAMED)
+    out (v, "%s%lld more", between, (long long) (n - MAX_NAMED) + more);
 }
 
 static void
@@ -272,7 +278,8 @@ print_lock (struct inspect_view *v, struct json_object *row)
       print_task_name (v, json_get (row, "owner"));
     }
   out (v, ", waited for by ");
-  print_tasks_of (v, json_get (row, "waiters"), ", ");
+  print_tasks_of (v, json_get (row, "waiters"), ", ",
+                  num (row, "more_waiters"));
   end_line (v);
 }
 
@@ -280,7 +287,8 @@ static void
 print_deadlock (struct inspect_view *v, struct json_object *row)
 {
   out (v, "DEADLOCK: ");
-  print_tasks_of (v, json_get (row, "tasks"), " waits for ");
+  print_tasks_of (v, json_get (row, "tasks"), " waits for ",
+                  num (row, "more_tasks"));
   out (v, " waits for the first");
   end_line (v);
 }
