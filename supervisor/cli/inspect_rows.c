@@ -127,8 +127,14 @@ print_system (struct inspect_view *v, struct json_object *row)
   struct json_object *load = json_get (row, "load");
   char age[32];
 
+  /* Not every kernel's ticks are known; its CPUs' clocks begin with it. */
   out (v, "up %s",
-       print_age (age, sizeof age, (uint64_t) (real (row, "uptime_s") * 1000)));
+       json_get (row, "uptime_s") || json_get (row, "clock_s")
+           ? print_age (age, sizeof age,
+                        inspect_ms_ (json_get (row, "uptime_s")
+                                   ? real (row, "uptime_s")
+                                   : real (row, "clock_s")))
+           : "?");
   if (json_object_is_type (load, json_type_array)
       && json_object_array_length (load) == 3)
     out (v, ", load %.2f %.2f %.2f",
@@ -400,7 +406,10 @@ print_timers (struct inspect_view *v, struct json_object *row)
   out (v, "  CPU %lld: clock %s, %s", num (row, "cpu"), row_str (row, "clock"),
        row_str (row, "clock_state"));
   if (json_get (row, "next_event_s"))
-    out (v, ", next event in %.3f s", real (row, "next_event_s"));
+    out (v, ", next event %s %.3f s",
+         real (row, "next_event_s") < 0 ? "OVERDUE since" : "in",
+         real (row, "next_event_s") < 0 ? -real (row, "next_event_s")
+                                        : real (row, "next_event_s"));
   if (num (row, "hrtimer_hangs"))
     out (v, ", %lld hangs of timers", num (row, "hrtimer_hangs"));
   print_first (v, row, "hrtimers");
