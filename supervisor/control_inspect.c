@@ -25,7 +25,7 @@
 #define INSPECT_MS 20000
 #define OPEN_MS 4000
 #define REGISTERS_MS 2000
-#define MAX_ROWS (26u << 20) /* the parser stops before */
+#define MAX_ROWS (INSPECT_MAX_BYTES + (64u << 10)) /* and rows of our own */
 #define PIECE (512u << 10)   /* of an answer */
 #define KEEP_MS 600000       /* a watch's parser */
 #define END_MS 4000
@@ -274,6 +274,12 @@ inspect_job_run (struct job *job, void *arg)
   struct inspect_job *j = arg;
   int r = 0;
 
+  /* What is wrong with it is said by opening it again. */
+  if (j->open
+      && memory_check (&j->env, j->guest, within (job, OPEN_MS), &j->memory,
+                       NULL)
+             < 0)
+    let_go (j);
   if (!j->open)
     r = memory_open (&j->env, j->guest, within (job, OPEN_MS), &j->memory,
                      &j->why);
@@ -281,7 +287,10 @@ inspect_job_run (struct job *job, void *arg)
     return r;
   j->open = true;
   r = sample_again (job, j);
-  if (r == 0 && j->twice && wait_for (job, j->apart_ms))
+  if (r == 0 && j->twice && wait_for (job, j->apart_ms)
+      && (r = memory_check (&j->env, j->guest, within (job, OPEN_MS),
+                            &j->memory, &j->why))
+             == 0)
     r = sample (job, j);
   if (!j->watch)
     let_go (j);

@@ -242,6 +242,18 @@ memory_done (struct memory *m)
   m->fd = m->pagemap = -1;
 }
 
+int
+memory_check (const struct transport_env *env, const struct guest *g,
+              uint64_t deadline, const struct memory *m, struct error *err)
+{
+  struct memory_map now;
+  int r = find_map (env, g, deadline, &now, err);
+
+  if (r == 0 && !memory_map_same (&m->map, &now))
+    r = error_set (err, ESTALE, "its memory is elsewhere by now");
+  return r;
+}
+
 /* ---- by the monitor ---- */
 
 static int

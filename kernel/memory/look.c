@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define UTS_LEN 65u
+
 const char *const kernel_part_names[PART_MAX]
     = { [PART_REGISTERS] = "registers",
         [PART_VMCOREINFO] = "vmcoreinfo",
@@ -78,6 +80,28 @@ say_how (struct look *l)
   rows_object_end (l->rows);
 }
 
+/* What the guest calls itself: six names of 65 bytes, the third of which is
+ * the release that is known already. */
+static void
+say_host (struct look *l)
+{
+  struct kernel *k = l->k;
+  uint64_t at = kernel_var (k, "init_uts_ns");
+  uint32_t name = k->fields.at[UTS_NAME].offset;
+  char release[UTS_LEN], host[UTS_LEN];
+
+  if (!at
+      || (!kernel_has (k, UTS_NAME)
+          && (!k->info
+              || !vmcoreinfo_offset (k->info, "uts_namespace.name", &name)))
+      || !space_text (k->space, at + name + 2 * UTS_LEN, release,
+                      sizeof release)
+      || strcmp (release, k->release) != 0
+      || !space_text (k->space, at + name + UTS_LEN, host, sizeof host))
+    return;
+  rows_text (l->rows, "host", host, strlen (host));
+}
+
 static void
 say_kernel (struct look *l)
 {
@@ -92,6 +116,7 @@ say_kernel (struct look *l)
                              : k->arch == ARCH_ARM64 ? "arm64"
                                                      : "unknown");
   rows_str (l->rows, "found", k->found);
+  say_host (l);
   rows_object (l->rows, "image");
   rows_hex (l->rows, "va", k->image.va);
   rows_uint (l->rows, "bytes", k->image.len);

@@ -117,6 +117,8 @@ print_kernel (struct inspect_view *v, struct json_object *row)
        row_str (row, "release"), row_str (row, "arch"), num (row, "vcpus"),
        num (row, "memory_bytes") >> 20, row_str (json_get (row, "image"), "va"),
        row_str (row, "found"));
+  if (row_str (row, "host")[0])
+    out (v, " host=%s", row_str (row, "host"));
   end_line (v);
   print_paragraph (v->to, "", row_str (row, "banner"));
 }

@@ -191,6 +191,29 @@ test_mem (void **state)
   fakekernel_free (&f);
 }
 
+/* Each CPU counts those that it killed. */
+static void
+test_oom (void **state)
+{
+  struct fakekernel f;
+  uint64_t area[2];
+
+  make_system (&f);
+  fakekernel_enum (&f, "vm_event_item", "PGPGIN OOM_KILL DROP_PAGECACHE");
+  fakekernel_var (&f, "_totalram_pages", 8);
+  fakekernel_var (&f, "vm_event_states", 64);
+  fakekernel_load (&f);
+  set_cpus (&f, 2, area);
+  for (unsigned i = 0; i < 2; i++)
+    {
+      fakemem_u64 (&f.mem, area[i] + var (&f, "vm_event_states"), 1000);
+      fakemem_u64 (&f.mem, area[i] + var (&f, "vm_event_states") + 8, 2 + i);
+    }
+  fakekernel_look (&f, &section_mem);
+  assert_row (&f, "\"oom_kills\":5}");
+  fakekernel_free (&f);
+}
+
 /* ---- system ---- */
 
 static void
@@ -408,6 +431,43 @@ test_time_is_up (void **state)
   fakekernel_free (&f);
 }
 
+/* ---- its own name ---- */
+
+static void
+test_host (void **state)
+{
+  static const char *const names[] = { "modules", NULL };
+  struct error err = ERROR_INIT;
+  struct fakekernel f;
+  uint64_t uts;
+
+  fakekernel_new (&f);
+  fakekernel_type (&f, "uts_namespace", 400, "name@4:390");
+  uts = fakekernel_var (&f, "init_uts_ns", 400) + 4;
+  fakekernel_load (&f);
+  fakemem_text (&f.mem, uts + 65, "web-1\033[2J");
+  fakemem_text (&f.mem, uts + 130, f.k->release);
+  for (unsigned i = 0; i < 2; i++)
+    {
+      struct rows *rows = rows_new (fakekernel_take_, &f, 0);
+
+      free (f.rows);
+      f.rows = strdup ("");
+      f.rows_len = 0;
+      mem_fresh (f.m);
+      assert_int_equal (look_run (f.k, names, rows, &err), 0);
+      rows_flush (rows);
+      rows_free (rows);
+      if (i == 0)
+        assert_row (&f, "\"host\":\"web-1\\\\e[2J\",");
+      else
+        assert_no_row (&f, "\"host\"");
+      /* Of another kernel, or no names at all. */
+      fakemem_text (&f.mem, uts + 130, "9.9");
+    }
+  fakekernel_free (&f);
+}
+
 /* ---- kernels that lack it all ---- */
 
 static void
@@ -443,6 +503,8 @@ main (void)
     cmocka_unit_test (test_system),     cmocka_unit_test (test_ticks),
     cmocka_unit_test (test_timers),
     cmocka_unit_test (test_timers_linked),
+    cmocka_unit_test (test_oom),
+    cmocka_unit_test (test_host),
     cmocka_unit_test (test_time_is_up),     cmocka_unit_test (test_nothing),
   };
 

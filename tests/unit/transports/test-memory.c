@@ -329,6 +329,34 @@ static const char mtree[]
       "FlatView #4\r\n AS \"I/O\", root: io\r\n Root memory region: io\r\n"
       "  0000000000000000-0000000000000007 (prio 0, ram): dma-chan\r\n";
 
+/* A module was taken out, or QEMU has it elsewhere: what was opened is not to
+ * be read any more. */
+static void
+sees_that_it_moved (void **state)
+{
+  struct memory_map a = { .n = 2,
+                          .ranges = { { 0, 256 * MiB, RAM, RAM },
+                                      { 4 * GiB, MiB, RAM + GiB, RAM + GiB } } };
+  struct memory_map b = a;
+
+  b.file = !a.file;
+  b.ranges[1].at = 0; /* of a file it is another */
+  snprintf (b.note, sizeof b.note, "swapped out");
+  assert_true (memory_map_same (&a, &b));
+  b.n = 1;
+  assert_false (memory_map_same (&a, &b));
+  assert_false (memory_map_same (&b, &a));
+  b.n = 2;
+  b.ranges[1].va += 4096;
+  assert_false (memory_map_same (&a, &b));
+  b = a;
+  b.ranges[0].len /= 2;
+  assert_false (memory_map_same (&a, &b));
+  b = a;
+  b.ranges[1].gpa += MiB;
+  assert_false (memory_map_same (&a, &b));
+}
+
 static void
 asks_the_monitor (void **state)
 {
@@ -385,6 +413,7 @@ main (void)
     cmocka_unit_test (says_when_it_cannot_be_told),
     cmocka_unit_test (finds_files),
     cmocka_unit_test (asks_the_monitor),
+    cmocka_unit_test (sees_that_it_moved),
     cmocka_unit_test (trims_registers),
   };
 
