@@ -117,10 +117,13 @@ control_how (const char *row, const struct guest *g, const struct memory *m,
 /* The first row. */
 static void
 say_how (struct inspect_job *j, const struct memory *m, const char *registers,
-         const struct error *why)
+         const char *state, const struct error *why)
 {
   CLEANUP_JSON struct json_object *o
       = control_how ("guest", j->guest, m, registers != NULL, why);
+
+  if (state[0])
+    json_add_text (o, "run", state, strlen (state));
 
   buf_puts (&j->rows,
             json_object_to_json_string_ext (o, JSON_C_TO_STRING_PLAIN));
@@ -225,6 +228,7 @@ sample (struct job *job, struct inspect_job *j)
 {
   CLEANUP_FREE char *registers = NULL;
   struct error no_registers = ERROR_INIT;
+  char state[MEMORY_STATE] = "";
   size_t len = 0;
 
   buf_clear (&j->rows);
@@ -233,8 +237,8 @@ sample (struct job *job, struct inspect_job *j)
     error_set (&no_registers, ECANCELED, "not asked for");
   else
     memory_registers (&j->env, j->guest, within (job, REGISTERS_MS), &registers,
-                      &len, &no_registers);
-  say_how (j, &j->memory, registers, &no_registers);
+                      &len, state, &no_registers);
+  say_how (j, &j->memory, registers, state, &no_registers);
   return look (job, j, registers, len);
 }
 

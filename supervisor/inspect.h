@@ -57,7 +57,8 @@ int inspect_beat (struct inspect_session *s, const struct inspect_spec *spec,
 void inspect_close (struct inspect_session *s);
 
 /* *ret_end: how it ended: "found", "why", "lacks", "cost" and what the process
- * took, "spent", and nothing else; its texts are a stranger's, escaped.  Negative: no look was had.
+ * took, "spent", and nothing else; its texts are a stranger's, escaped.
+ * Negative: no look was had.
  * where and sections stay the caller's. */
 int inspect_run (const struct inspect_spec *spec, inspect_rows_fn *fn,
                  void *arg, struct json_object **ret_end, struct error *err);

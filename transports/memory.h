@@ -119,10 +119,13 @@ int memory_cross_check (const struct transport_env *env, const struct guest *g,
                         uint64_t deadline, const struct memory_map *map,
                         struct error *err);
 
+#define MEMORY_STATE 32
+
 /* `info registers -a`, malloc'ed.  Kicks each vCPU for a moment; through
- * libvirt it is a raw command. */
+ * libvirt it is a raw command.  state: what QEMU says of itself, "running",
+ * "paused", ...; "" = it was not asked, or does not say. */
 int memory_registers (const struct transport_env *env, const struct guest *g,
                       uint64_t deadline, char **ret, size_t *ret_len,
-                      struct error *err);
+                      char state[MEMORY_STATE], struct error *err);
 
 #endif

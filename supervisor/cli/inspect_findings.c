@@ -223,6 +223,23 @@ were_two_looks (const struct findings *f)
   return next_row (f, "moved", &i) != NULL;
 }
 
+/* Not one of its CPUs switched or looked at its clock. */
+static bool
+nothing_moved (const struct findings *f)
+{
+  struct json_object *row;
+  size_t i = 0, n = 0;
+
+  while ((row = next_row (f, "moved", &i)))
+    if (strcmp (row_str (row, "what"), "cpu") == 0)
+      {
+        if (!stands (f, num (row, "cpu")))
+          return false;
+        n++;
+      }
+  return n > 0;
+}
+
 /* Others that wait for its answer. */
 static size_t
 add_victims (const struct findings *f, struct buf *to, long long cpu)
@@ -370,6 +387,10 @@ look_at_cpus (struct findings *f)
     }
   if (all > 0 && off == all && proven < all)
     all_off (f, all);
+  if (proven == 0 && nothing_moved (f))
+    say (f, LOCKUP,
+         "nothing of it moved between two looks: its host does not run it, or "
+         "all of it sleeps, or nothing wakes it");
 }
 
 /* ---- the whole guest ---- */

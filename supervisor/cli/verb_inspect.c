@@ -200,7 +200,7 @@ fail (const struct error *err, bool file)
 {
   int r = cli_fail (err);
 
-  return err->code == EOPNOTSUPP        ? EXIT_NO_VERDICT
+  return err->code == EOPNOTSUPP || err->code == ESTALE ? EXIT_NO_VERDICT
          : err->code == EBADMSG && file ? EXIT_USAGE
                                         : r;
 }

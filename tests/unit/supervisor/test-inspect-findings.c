@@ -216,6 +216,20 @@ knows_a_pause (void **state)
           "nothing of it moves\n");
 }
 
+static void
+sees_that_nothing_moves (void **state)
+{
+#define STANDS                                                                \
+  "{'row':'moved','what':'cpu','cpu':1,'clock':false,'switches':0}\n"
+  expect (KERNEL SYSTEM CPU1_IDLE TASK STANDS
+          "{'row':'moved','what':'guest','clock_s':0}\n",
+          "What stands out:\n * nothing of it moved between two looks: its "
+          "host does not run it, or all of it sleeps, or nothing wakes it\n");
+  expect (KERNEL SYSTEM CPU1_IDLE TASK STANDS
+          "{'row':'moved','what':'cpu','cpu':0,'clock':true,'switches':1}\n",
+          "Nothing stands out in this look.\n");
+}
+
 /* A watch says it, too. */
 static void
 in_a_watch (void **state)
@@ -270,6 +284,7 @@ main (void)
     cmocka_unit_test (says_panic_first),
     cmocka_unit_test (says_what_it_waits_for),
     cmocka_unit_test (knows_a_pause),
+    cmocka_unit_test (sees_that_nothing_moves),
     cmocka_unit_test (in_a_watch),
     cmocka_unit_test (takes_anything),
   };
