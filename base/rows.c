@@ -76,6 +76,12 @@ rows_dropped (const struct rows *r)
   return r->dropped;
 }
 
+uint64_t
+rows_left (const struct rows *r)
+{
+  return r->max - r->said;
+}
+
 /* ---- one row ---- */
 
 static void

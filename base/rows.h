@@ -32,6 +32,7 @@ void rows_free (struct rows *r);
 int rows_flush (struct rows *r);
 bool rows_failed (const struct rows *r);
 uint64_t rows_dropped (const struct rows *r);
+uint64_t rows_left (const struct rows *r); /* bytes that may still be said */
 
 void rows_begin (struct rows *r, const char *kind); /* {"row":"KIND" */
 void rows_end (struct rows *r);                     /* }\n */

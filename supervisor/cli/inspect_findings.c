@@ -684,7 +684,10 @@ inspect_print_findings_ (struct inspect_view *v)
   if (f.n > 0)
     fputs ("What stands out:\n", v->to);
   else if (saw_all (&f))
-    fputs ("Nothing stands out in this look.\n", v->to);
+    fputs (v->lacks.n > 0 || v->cut
+               ? "Nothing stands out in what could be found out.\n"
+               : "Nothing stands out in this look.\n",
+           v->to);
   for (size_t i = 0; i < f.n; i++)
     {
       print_paragraph (v->to, " * ", f.list[i].text);

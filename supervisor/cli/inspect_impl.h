@@ -32,6 +32,7 @@ struct inspect_view
   struct row_list lacks;
   unsigned rows;
   bool arm;      /* its kernel is one for arm64 */
+  bool cut;      /* rows are missing */
   char last[32]; /* kind of the row before */
 };
 

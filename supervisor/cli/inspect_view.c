@@ -229,6 +229,12 @@ inspect_view_lines (struct inspect_view *v, const char *lines, size_t len)
 }
 
 void
+inspect_view_cut (struct inspect_view *v)
+{
+  v->cut = true;
+}
+
+void
 inspect_view_end (struct inspect_view *v)
 {
   if (v->form == INSPECT_FOLDED)

@@ -217,6 +217,8 @@ look (const struct cli *cli, const struct wish *w, FILE *to)
     return EXIT_ERROR;
   r = w->core >= 0 ? look_at_core (cli, &i, w->core, w->sections, &err)
                    : look_at_guest (&i, w, &err);
+  if (r < 0 || json_get_int (i.end, "dropped", 0) > 0)
+    inspect_view_cut (i.view);
   inspect_view_end (i.view);
   r = r < 0 ? fail (&err, w->core >= 0) : judge (cli, &i);
   inspect_view_free (i.view);

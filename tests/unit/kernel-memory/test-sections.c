@@ -431,6 +431,34 @@ test_time_is_up (void **state)
   fakekernel_free (&f);
 }
 
+/* However many tasks there are, what comes behind them is told. */
+static void
+test_too_many_tasks (void **state)
+{
+  static const char *const names[] = { "tasks", "modules", NULL };
+  struct error err = ERROR_INIT;
+  struct fakekernel f;
+  struct rows *rows;
+
+  fakekernel_new (&f);
+  fakekernel_with_tasks (&f);
+  fakekernel_load (&f);
+  for (int i = 0; i < 100; i++)
+    fakekernel_task (&f, 1 + i, "task", 1);
+  mem_fresh (f.m);
+  f.rows = strdup ("");
+  rows = rows_new (fakekernel_take_, &f, (8 << 20) + 4096);
+  assert_int_equal (look_run (f.k, names, rows, &err), 0);
+  rows_flush (rows);
+  assert_in_range (fakekernel_count (&f, "\"row\":\"task\""), 5, 60);
+  assert_row (&f, "\"what\":\"some tasks\",\"why\":\"");
+  assert_row (&f, " more than are told\"}");
+  assert_row (&f, "\"section\":\"modules\"");
+  assert_int_equal (rows_dropped (rows), 0);
+  rows_free (rows);
+  fakekernel_free (&f);
+}
+
 /* ---- its own name ---- */
 
 static void
@@ -504,6 +532,7 @@ main (void)
     cmocka_unit_test (test_timers),
     cmocka_unit_test (test_timers_linked),
     cmocka_unit_test (test_oom),
+    cmocka_unit_test (test_too_many_tasks),
     cmocka_unit_test (test_host),
     cmocka_unit_test (test_time_is_up),     cmocka_unit_test (test_nothing),
   };

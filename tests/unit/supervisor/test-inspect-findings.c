@@ -125,6 +125,9 @@ does_not_cry_wolf (void **state)
           SYSTEM "{'row':'cpu','vcpu':1,'cpu':1,'mode':'kernel','at':"
                  "'wfi+0x1/0x2','irqs_off':true,'halted':true}\n" TASK,
           "Nothing stands out in this look.\n");
+  expect (KERNEL SYSTEM CPU1_IDLE TASK
+          "{'row':'lacks','section':'io','what':'x','why':'y'}\n",
+          "Nothing stands out in what could be found out.\n");
   /* Of a look at something small nothing is claimed. */
   expect (KERNEL "{'row':'dmesg','us':1,'text':'x'}\n",
           "");
