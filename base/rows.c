@@ -13,7 +13,6 @@
 #include <string.h>
 
 #define GATHER (64u << 10)
-#define ROW_MAX (1u << 20)
 #define ROWS_MAX (256u << 20)
 
 struct rows
@@ -37,7 +36,7 @@ rows_new (rows_fn *fn, void *arg, uint64_t max)
   r->fn = fn;
   r->arg = arg;
   r->max = max ? max : ROWS_MAX;
-  r->out = (struct buf) BUF_INIT (GATHER + ROW_MAX);
+  r->out = (struct buf) BUF_INIT (GATHER + ROWS_MAX_ROW);
   return r;
 }
 
@@ -75,6 +74,12 @@ uint64_t
 rows_dropped (const struct rows *r)
 {
   return r->dropped;
+}
+
+uint64_t
+rows_left (const struct rows *r)
+{
+  return r->max - r->said;
 }
 
 /* ---- one row ---- */
@@ -135,7 +140,7 @@ rows_end (struct rows *r)
   r->depth = 0;
   buf_puts (&r->out, "}\n");
   len = r->out.len - r->whole;
-  if (r->out.cut || len > ROW_MAX || r->failed || len > r->max - r->said)
+  if (r->out.cut || len > ROWS_MAX_ROW || r->failed || len > r->max - r->said)
     {
       r->dropped++;
       r->out.len = r->whole;
@@ -234,8 +239,8 @@ rows_text (struct rows *r, const char *name, const void *text, size_t len)
       buf_putc (&r->out, '"');
       return;
     }
-  if (len > ROW_MAX / 4)
-    len = ROW_MAX / 4;
+  if (len > ROWS_MAX_ROW / 4)
+    len = ROWS_MAX_ROW / 4;
   safe = (struct buf) BUF_INIT (4 * len + 1);
   text_escape (&safe, text, len, TEXT_KEEP_NEWLINE | TEXT_KEEP_TAB);
   put_json (&r->out, buf_str (&safe), safe.len);

@@ -14,6 +14,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Of one row.  Who takes rows from a stranger refuses longer ones, and with
+ * them all there are: so none is made.  One that became longer is dropped and
+ * counted; who says lists and texts of a guest's bounds them before that. */
+#define ROWS_MAX_ROW (256u << 10)
+
 struct rows;
 
 /* Whole lines go to fn when some have gathered and at rows_flush(); a negative
@@ -27,6 +32,7 @@ void rows_free (struct rows *r);
 int rows_flush (struct rows *r);
 bool rows_failed (const struct rows *r);
 uint64_t rows_dropped (const struct rows *r);
+uint64_t rows_left (const struct rows *r); /* bytes that may still be said */
 
 void rows_begin (struct rows *r, const char *kind); /* {"row":"KIND" */
 void rows_end (struct rows *r);                     /* }\n */

@@ -193,6 +193,7 @@ core_run (struct job *job, void *arg)
   struct memory m = { .fd = -1, .pagemap = -1 };
   CLEANUP_FREE char *registers = NULL;
   struct error no_registers = ERROR_INIT;
+  char state[MEMORY_STATE] = "";
   size_t len = 0;
   int r;
 
@@ -206,8 +207,10 @@ core_run (struct job *job, void *arg)
     error_set (&no_registers, ECANCELED, "not asked for");
   else
     memory_registers (&j->env, j->guest, within (job, REGISTERS_MS), &registers,
-                      &len, &no_registers);
+                      &len, state, &no_registers);
   j->end = control_how ("core", j->guest, &m, registers != NULL, &no_registers);
+  if (state[0])
+    json_add_text (j->end, "run", state, strlen (state));
   r = run_parser (job, j, &m, registers, len);
   memory_done (&m);
   return check_life (j, r);

@@ -25,7 +25,7 @@
 #define INSPECT_MS 20000
 #define OPEN_MS 4000
 #define REGISTERS_MS 2000
-#define MAX_ROWS (26u << 20) /* the parser stops before */
+#define MAX_ROWS (INSPECT_MAX_BYTES + (64u << 10)) /* and rows of our own */
 #define PIECE (512u << 10)   /* of an answer */
 #define KEEP_MS 600000       /* a watch's parser */
 #define END_MS 4000
@@ -117,10 +117,13 @@ control_how (const char *row, const struct guest *g, const struct memory *m,
 /* The first row. */
 static void
 say_how (struct inspect_job *j, const struct memory *m, const char *registers,
-         const struct error *why)
+         const char *state, const struct error *why)
 {
   CLEANUP_JSON struct json_object *o
       = control_how ("guest", j->guest, m, registers != NULL, why);
+
+  if (state[0])
+    json_add_text (o, "run", state, strlen (state));
 
   buf_puts (&j->rows,
             json_object_to_json_string_ext (o, JSON_C_TO_STRING_PLAIN));
@@ -225,6 +228,7 @@ sample (struct job *job, struct inspect_job *j)
 {
   CLEANUP_FREE char *registers = NULL;
   struct error no_registers = ERROR_INIT;
+  char state[MEMORY_STATE] = "";
   size_t len = 0;
 
   buf_clear (&j->rows);
@@ -233,8 +237,8 @@ sample (struct job *job, struct inspect_job *j)
     error_set (&no_registers, ECANCELED, "not asked for");
   else
     memory_registers (&j->env, j->guest, within (job, REGISTERS_MS), &registers,
-                      &len, &no_registers);
-  say_how (j, &j->memory, registers, &no_registers);
+                      &len, state, &no_registers);
+  say_how (j, &j->memory, registers, state, &no_registers);
   return look (job, j, registers, len);
 }
 
@@ -274,6 +278,12 @@ inspect_job_run (struct job *job, void *arg)
   struct inspect_job *j = arg;
   int r = 0;
 
+  /* What is wrong with it is said by opening it again. */
+  if (j->open
+      && memory_check (&j->env, j->guest, within (job, OPEN_MS), &j->memory,
+                       NULL)
+             < 0)
+    let_go (j);
   if (!j->open)
     r = memory_open (&j->env, j->guest, within (job, OPEN_MS), &j->memory,
                      &j->why);
@@ -285,7 +295,10 @@ inspect_job_run (struct job *job, void *arg)
                                &j->memory, NULL);
   j->open = true;
   r = sample_again (job, j);
-  if (r == 0 && j->twice && wait_for (job, j->apart_ms))
+  if (r == 0 && j->twice && wait_for (job, j->apart_ms)
+      && (r = memory_check (&j->env, j->guest, within (job, OPEN_MS),
+                            &j->memory, &j->why))
+             == 0)
     r = sample (job, j);
   if (!j->watch)
     let_go (j);

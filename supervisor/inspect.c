@@ -6,6 +6,7 @@
 #include "supervisor/parser_run.h"
 
 #include "base/beat_wire.h"
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
@@ -15,14 +16,114 @@
 #include <string.h>
 
 #define USUAL_MS 12000 /* the parser's own limit of one question is 10 s */
+#define MAX_WHY 300
 
 struct look
 {
   inspect_rows_fn *fn;
   void *arg;
+  uint64_t bytes;
   struct json_object *end;
   struct error *err;
 };
+
+/* ---- what is believed ---- */
+
+/* Kinds of rows that are not the parser's to say: of which guest all this is,
+ * and where it ends. */
+static bool
+is_ours (const char *kind, size_t len)
+{
+  static const char *const ours[] = { "guest", "core", "sample", "end" };
+
+  for (size_t i = 0; i < ARRAY_LEN (ours); i++)
+    if (strlen (ours[i]) == len && memcmp (kind, ours[i], len) == 0)
+      return true;
+  return false;
+}
+
+/* Each line, which is an object already, begins with its kind in plain
+ * letters. */
+static bool
+have_kinds (const char *lines, size_t len)
+{
+  static const char begin[] = "{\"row\":\"";
+  const size_t at = sizeof begin - 1;
+
+  while (len > 0)
+    {
+      const char *end = memchr (lines, '\n', len);
+      size_t line = (size_t) (end - lines) + 1, n = 0;
+
+      if (line <= at || memcmp (lines, begin, at) != 0)
+        return false;
+      while ((lines[at + n] >= 'a' && lines[at + n] <= 'z')
+             || lines[at + n] == '-' || lines[at + n] == '_')
+        n++;
+      if (n == 0 || lines[at + n] != '"' || is_ours (lines + at, n))
+        return false;
+      lines += line;
+      len -= line;
+    }
+  return true;
+}
+
+static int
+take_rows (struct look *l, const struct frame *f)
+{
+  int r = parser_lines_check (f->body, f->body_len, INSPECT_MAX_ROW, l->err);
+
+  if (r < 0)
+    return r;
+  if (!have_kinds (f->body, f->body_len))
+    return error_set (l->err, EBADMSG,
+                      "the parser process said what is not its to say (what it "
+                      "read is hostile)");
+  l->bytes += f->body_len;
+  if (l->bytes > INSPECT_MAX_BYTES)
+    return error_set (l->err, EFBIG,
+                      "the parser process does not stop saying rows (what it "
+                      "read is hostile)");
+  r = l->fn (f->body, f->body_len, l->arg);
+  return r < 0 ? error_errno (l->err, -r, "taking rows") : 0;
+}
+
+static void
+take_text (struct json_object *to, struct json_object *from, const char *key)
+{
+  const char *text = json_get_str (from, key);
+
+  if (text)
+    json_add_text (to, key, text, strnlen (text, MAX_WHY));
+}
+
+/* By name and kind: its other members might mean something to whoever passes
+ * this on. */
+static struct json_object *
+end_of (struct json_object *said)
+{
+  static const char *const parts[]
+      = { "registers", "vmcoreinfo", "symbols", "types", "unwinder" };
+  static const char *const costs[]
+      = { "bytes",     "reads",      "cpu_us",   "find_us",
+          "locate_us", "symbols_us", "types_us", "unwinder_us" };
+  struct json_object *end = json_object_new_object ();
+  struct json_object *lacks = json_object_new_object ();
+  struct json_object *cost = json_object_new_object ();
+
+  json_add_bool (end, "found", json_get_bool (said, "found", false));
+  take_text (end, said, "why");
+  json_add_int (end, "dropped", json_get_int (said, "dropped", 0));
+  for (size_t i = 0; i < ARRAY_LEN (parts); i++)
+    take_text (lacks, json_get (said, "lacks"), parts[i]);
+  json_object_object_add (end, "lacks", lacks);
+  for (size_t i = 0; i < ARRAY_LEN (costs); i++)
+    if (json_get (json_get (said, "cost"), costs[i]))
+      json_add_int (cost, costs[i],
+                    json_get_int (json_get (said, "cost"), costs[i], 0));
+  json_object_object_add (end, "cost", cost);
+  return end;
+}
 
 /* The parser's own trouble: it could not begin. */
 int
@@ -40,18 +141,12 @@ take (struct frame *f, void *arg)
 {
   struct look *l = arg;
   const char *op = json_get_str (f->head, "op");
-  int r;
 
   if (op && strcmp (op, "rows") == 0)
-    {
-      r = parser_lines_check (f->body, f->body_len, INSPECT_MAX_ROW, l->err);
-      if (r == 0 && (r = l->fn (f->body, f->body_len, l->arg)) < 0)
-        error_errno (l->err, -r, "taking rows");
-      return r < 0 ? r : 0;
-    }
+    return take_rows (l, f);
   if (op && strcmp (op, "end") == 0)
     {
-      l->end = json_object_get (f->head);
+      l->end = end_of (f->head);
       return 1;
     }
   if (op && strcmp (op, "error") == 0)
@@ -64,7 +159,6 @@ add_spent (struct json_object *end, const struct parser_end *spent)
 {
   struct json_object *o = json_object_new_object ();
 
-  json_object_object_del (end, "spent");
   json_add_int (o, "cpu_us", (int64_t) spent->cpu_us);
   json_add_int (o, "wall_us", (int64_t) spent->wall_us);
   json_add_int (o, "peak_bytes", (int64_t) spent->peak_bytes);
@@ -222,7 +316,6 @@ inspect_look (struct inspect_session *s, const struct inspect_spec *spec,
         *err = why;
       return r;
     }
-  json_object_object_del (l.end, "op");
   *ret_end = l.end;
   return 0;
 }

@@ -7,12 +7,16 @@
 #define HANGDOG_SUPERVISOR_INSPECT_H
 
 #include "base/channel.h"
+#include "base/rows.h"
 
 struct error;
 struct parser_end;
 
-/* Of one row: a damaged one of a stranger is not printed. */
-#define INSPECT_MAX_ROW (256u << 10)
+/* A longer row is a stranger's: nobody of ours makes one. */
+#define INSPECT_MAX_ROW ROWS_MAX_ROW
+
+/* Of one look: a parser says less, one that was taken over for ever more. */
+#define INSPECT_MAX_BYTES (26u << 20)
 
 struct inspect_spec
 {
@@ -53,7 +57,8 @@ int inspect_beat (struct inspect_session *s, const struct inspect_spec *spec,
 void inspect_close (struct inspect_session *s);
 
 /* *ret_end: how it ended: "found", "why", "lacks", "cost" and what the process
- * took, "spent"; its texts are a stranger's.  Negative: no look was had.
+ * took, "spent", and nothing else; its texts are a stranger's, escaped.
+ * Negative: no look was had.
  * where and sections stay the caller's. */
 int inspect_run (const struct inspect_spec *spec, inspect_rows_fn *fn,
                  void *arg, struct json_object **ret_end, struct error *err);

@@ -114,6 +114,26 @@ note_swap (int32_t pid, struct memory_map *map)
               have ? "; " : "", kib / 1024);
 }
 
+/* One that ended and is not waited for yet has its number, and nothing else. */
+static bool
+has_ended (const struct guest *g)
+{
+  char path[48], text[512] = "";
+  uint64_t start;
+  const char *at;
+  CLEANUP_CLOSE int fd = -1;
+
+  snprintf (path, sizeof path, "/proc/%d/stat", (int) g->inc.pid);
+  fd = open (path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0 || read (fd, text, sizeof text - 1) <= 0)
+    return true;
+  /* What it is called ends with the last bracket. */
+  at = strrchr (text, ')');
+  return (at && at[1] == ' ' && strchr ("ZXx", at[2]))
+         || proc_start_time (g->inc.pid, &start, NULL) < 0
+         || start != g->inc.start_time;
+}
+
 static int
 find_map (const struct transport_env *env, const struct guest *g,
           uint64_t deadline, struct memory_map *ret, struct error *err)
@@ -129,11 +149,11 @@ find_map (const struct transport_env *env, const struct guest *g,
   if (!plan)
     return error_set (err, ENOMEM, "no memory");
   r = qemu_proc_read (g->inc.pid, &proc, &args, err);
+  if (has_ended (g))
+    return error_set (err, ESTALE, "the QEMU of %s, process %d, has ended",
+                      g->display, (int) g->inc.pid);
   if (r < 0)
     return r;
-  if (proc.start_time != g->inc.start_time)
-    return error_set (err, ESTALE, "process %d is another one by now",
-                      (int) g->inc.pid);
   if (qemu_args_readconfig (args)[0])
     read_config (env, g, deadline, args);
   r = memory_plan_make (args, g->memory_bytes, plan, err);
@@ -242,6 +262,18 @@ memory_done (struct memory *m)
   m->fd = m->pagemap = -1;
 }
 
+int
+memory_check (const struct transport_env *env, const struct guest *g,
+              uint64_t deadline, const struct memory *m, struct error *err)
+{
+  struct memory_map now;
+  int r = find_map (env, g, deadline, &now, err);
+
+  if (r == 0 && !memory_map_same (&m->map, &now))
+    r = error_set (err, ESTALE, "its memory is elsewhere by now");
+  return r;
+}
+
 /* ---- by the monitor ---- */
 
 static int
@@ -279,18 +311,36 @@ open_monitor (const struct transport_env *env, const struct guest *g,
   return monitor_open (env, g, *deadline, ret, &health, err);
 }
 
+/* Nobody has to tell us when somebody else pauses it.  Of libvirt's it is
+ * known, and a raw command more would be one more for nothing. */
+static void
+ask_state (struct monitor *m, const struct guest *g, uint64_t deadline,
+           char state[MEMORY_STATE])
+{
+  CLEANUP_JSON struct json_object *reply = NULL;
+  const char *status;
+
+  if (g->monitor == MONITOR_LIBVIRT
+      || monitor_command (m, "query-status", NULL, deadline, &reply, NULL) < 0)
+    return;
+  status = json_get_str (reply, "status");
+  snprintf (state, MEMORY_STATE, "%s", status ? status : "");
+}
+
 int
 memory_registers (const struct transport_env *env, const struct guest *g,
                   uint64_t deadline, char **ret, size_t *ret_len,
-                  struct error *err)
+                  char state[MEMORY_STATE], struct error *err)
 {
   CLEANUP_JSON struct json_object *reply = NULL;
   struct monitor *m = NULL;
   char *text;
   int r = open_monitor (env, g, &deadline, &m, err);
 
+  state[0] = '\0';
   if (r < 0)
     return r;
+  ask_state (m, g, deadline, state);
   r = hmp (m, "info registers -a", deadline, &reply, err);
   monitor_close (m);
   if (r < 0)

@@ -117,6 +117,13 @@ struct memory
 int memory_open (const struct transport_env *env, const struct guest *g,
                  uint64_t deadline, struct memory *ret, struct error *err);
 void memory_done (struct memory *m);
+/* Of one that stays open: 0 when the process still lives and has the memory at
+ * the same places.  Where a module was taken out meanwhile there may be QEMU's
+ * own memory by now, which is nobody's to read. */
+int memory_check (const struct transport_env *env, const struct guest *g,
+                  uint64_t deadline, const struct memory *m,
+                  struct error *err);
+bool memory_map_same (const struct memory_map *a, const struct memory_map *b);
 
 /* The same by the monitor, for a diagnosis: 0, or -ESTALE with what differs.
  * Through libvirt these are raw commands. */
@@ -131,10 +138,13 @@ int memory_add_plugged (const struct transport_env *env, const struct guest *g,
                         uint64_t deadline, struct memory *m,
                         struct error *err);
 
+#define MEMORY_STATE 32
+
 /* `info registers -a`, malloc'ed.  Kicks each vCPU for a moment; through
- * libvirt it is a raw command. */
+ * libvirt it is a raw command.  state: what QEMU says of itself, "running",
+ * "paused", ...; "" = it was not asked, or does not say. */
 int memory_registers (const struct transport_env *env, const struct guest *g,
                       uint64_t deadline, char **ret, size_t *ret_len,
-                      struct error *err);
+                      char state[MEMORY_STATE], struct error *err);
 
 #endif

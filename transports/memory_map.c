@@ -446,6 +446,18 @@ memory_plan_place (const struct memory_plan *plan, const char *maps, size_t len,
   return r;
 }
 
+bool
+memory_map_same (const struct memory_map *a, const struct memory_map *b)
+{
+  bool same = a->n == b->n;
+
+  for (unsigned i = 0; same && i < a->n; i++)
+    same = a->ranges[i].gpa == b->ranges[i].gpa
+           && a->ranges[i].len == b->ranges[i].len
+           && a->ranges[i].va == b->ranges[i].va;
+  return same;
+}
+
 /* ---- what the monitor says ---- */
 
 /* "  0000000000100000-000000000fffffff (prio 0, ram): pc.ram @000000000010" */

@@ -176,6 +176,13 @@ find_nothing_ (struct kernel *k, struct error *err)
                       "the memory looks encrypted (SEV, TDX): %u"
                       " of %u pages looked at are random bytes",
                       l.random, full);
+  if (mem_cut (k->mem) > 0)
+    return error_set (err, ENOENT,
+                      "no kernel was found in what there is of this core:"
+                      " %llu of its %llu MiB are not in the file, whose end is"
+                      " cut off",
+                      (unsigned long long) mem_cut (k->mem) >> 20,
+                      (unsigned long long) mem_size (k->mem) >> 20);
   /* An arm64 kernel that says of itself what we cannot. */
   if (k->lacks[PART_VMCOREINFO][0] != '\0')
     return error_set (err, ENOENT, "%s", k->lacks[PART_VMCOREINFO]);

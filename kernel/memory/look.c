@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define UTS_LEN 65u
+
 const char *const kernel_part_names[PART_MAX]
     = { [PART_REGISTERS] = "registers",
         [PART_VMCOREINFO] = "vmcoreinfo",
@@ -79,6 +81,28 @@ say_how (struct look *l)
   rows_object_end (l->rows);
 }
 
+/* What the guest calls itself: six names of 65 bytes, the third of which is
+ * the release that is known already. */
+static void
+say_host (struct look *l)
+{
+  struct kernel *k = l->k;
+  uint64_t at = kernel_var (k, "init_uts_ns");
+  uint32_t name = k->fields.at[UTS_NAME].offset;
+  char release[UTS_LEN], host[UTS_LEN];
+
+  if (!at
+      || (!kernel_has (k, UTS_NAME)
+          && (!k->info
+              || !vmcoreinfo_offset (k->info, "uts_namespace.name", &name)))
+      || !space_text (k->space, at + name + 2 * UTS_LEN, release,
+                      sizeof release)
+      || strcmp (release, k->release) != 0
+      || !space_text (k->space, at + name + UTS_LEN, host, sizeof host))
+    return;
+  rows_text (l->rows, "host", host, strlen (host));
+}
+
 static void
 say_kernel (struct look *l)
 {
@@ -93,6 +117,7 @@ say_kernel (struct look *l)
                              : k->arch == ARCH_ARM64 ? "arm64"
                                                      : "unknown");
   rows_str (l->rows, "found", k->found);
+  say_host (l);
   rows_object (l->rows, "image");
   rows_hex (l->rows, "va", k->image.va);
   rows_uint (l->rows, "bytes", k->image.len);
@@ -104,6 +129,11 @@ say_kernel (struct look *l)
   for (unsigned i = 0; i < PART_MAX; i++)
     if (k->lacks[i][0])
       look_lacks (l, "kernel", kernel_part_names[i], "%s", k->lacks[i]);
+  if (mem_cut (k->mem) > 0)
+    look_lacks (l, "kernel", "memory",
+                "the core is cut off: %llu MiB that it tells of are not in "
+                "the file",
+                (unsigned long long) mem_cut (k->mem) >> 20);
 }
 
 /* ---- the look ---- */
@@ -131,6 +161,34 @@ prepare (struct look *l)
     look_lacks (l, "tasks", "tasks", "%s", error_text (&err));
 }
 
+/* From here on nothing can be read any more, and what sections say of it are
+ * holes that look like facts. */
+static bool
+is_over (struct look *l, const char *section)
+{
+  int e = mem_over (l->k->mem);
+
+  if (e < 0)
+    look_lacks (l, section, "the rest",
+                e == -ETIME ? "the time for reading was up"
+                            : "as much was read as may be");
+  return e < 0;
+}
+
+static int
+run_section (struct look *l, const struct section *s, struct error *err)
+{
+  int r;
+
+  if (is_over (l, s->name))
+    return 0;
+  r = s->run (l, err);
+  if (r < 0)
+    return error_wrap (err, "%s", s->name);
+  (void) is_over (l, s->name);
+  return r;
+}
+
 int
 look_run (struct kernel *k, const char *const *names, struct rows *rows,
           struct error *err)
@@ -152,11 +210,7 @@ look_run_again (struct kernel *k, const char *const *names, struct rows *rows,
       look_lacks (&l, *n, "section", "there is no such section");
   for (unsigned i = 0; sections[i] && r == 0; i++)
     if (wanted (sections[i], names))
-      {
-        r = sections[i]->run (&l, err);
-        if (r < 0)
-          error_wrap (err, "%s", sections[i]->name);
-      }
+      r = run_section (&l, sections[i], err);
   if (m)
     moved_say (&l);
   look_tasks_free (l.tasks);

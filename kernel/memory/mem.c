@@ -528,6 +528,18 @@ mem_stats (const struct mem *m, struct mem_stats *ret)
   *ret = m->stats;
 }
 
+int
+mem_over (const struct mem *m)
+{
+  return m->late ? -ETIME : m->spent >= m->limit ? -EDQUOT : 0;
+}
+
+uint64_t
+mem_cut (const struct mem *m)
+{
+  return m->cut;
+}
+
 void
 mem_again (struct mem *m, uint64_t deadline)
 {

@@ -91,6 +91,10 @@ struct mem_stats
   uint64_t absent; /* bytes that the process does not have: given as zeros */
 };
 void mem_stats (const struct mem *m, struct mem_stats *ret);
+/* 0, or why nothing more can be read: -ETIME, -EDQUOT. */
+int mem_over (const struct mem *m);
+/* Of a core: so many bytes that its headers tell of are not in the file. */
+uint64_t mem_cut (const struct mem *m);
 /* A second look with the same tables: what was spent is forgotten. */
 void mem_again (struct mem *m, uint64_t deadline);
 /* Forgets the pages that are kept: what is read next is of now. */

@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define MAX_HEADERS (1u << 20)
 #define HEADERS_AT_ONCE 512
@@ -328,6 +329,24 @@ core_read (struct core *c, struct error *err)
   return 0;
 }
 
+/* A disk that was full leaves a core without its end. */
+static uint64_t
+not_there (int fd, const struct mem_range *ranges, size_t n)
+{
+  off_t end = lseek (fd, 0, SEEK_END);
+  uint64_t cut = 0;
+
+  for (size_t i = 0; end >= 0 && i < n; i++)
+    {
+      const struct mem_range *r = &ranges[i];
+
+      if (r->at + r->len > (uint64_t) end)
+        cut += r->at >= (uint64_t) end ? r->len
+                                       : r->at + r->len - (uint64_t) end;
+    }
+  return cut;
+}
+
 int
 mem_open_core (int fd, const struct mem_limits *limits, struct mem **ret,
                struct error *err)
@@ -351,6 +370,7 @@ mem_open_core (int fd, const struct mem_limits *limits, struct mem **ret,
     }
   c.ranges = NULL;
   m->machine = c.head.e_machine;
+  m->cut = not_there (fd, m->ranges, m->nranges);
   m->note = notes;
   m->notes = steal_ptr (&c.notes);
   split_notes (m, c.notes_len);

@@ -49,6 +49,7 @@ struct mem
   unsigned char *notes;
   struct mem_note *note;
   size_t nnotes;
+  uint64_t cut; /* bytes of a core that its file does not have */
   uint16_t machine; /* of a core: EM_X86_64, EM_AARCH64; else 0 */
 };
 

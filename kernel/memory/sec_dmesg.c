@@ -20,6 +20,9 @@
 
 #define MAX_BITS 22u     /* records */
 #define MAX_BYTES_BITS 26u
+/* Of one record: kernels write a thousand bytes.  What is escaped grows by
+ * five, and has to fit into a row. */
+#define MAX_TEXT (32u << 10)
 #define STATE_SHIFT 62
 #define ID_MASK ((UINT64_C (1) << STATE_SHIFT) - 1)
 
@@ -77,7 +80,7 @@ say (struct look *l, uint64_t seq, uint64_t ts_ns, unsigned facility,
                 caller & 0x80000000u ? 'C' : 'T', caller & 0x7fffffffu);
       rows_str (l->rows, "caller", who);
     }
-  rows_text (l->rows, "text", text, len);
+  rows_text (l->rows, "text", text, len < MAX_TEXT ? len : MAX_TEXT);
   rows_end (l->rows);
 }
 

@@ -26,6 +26,7 @@
 
 #define MAX_LOCKS 4096u
 #define MAX_WAITERS 100000u
+#define MAX_NAMED 1000u /* in one row */
 #define STACK_MAX (64u << 10)
 /* Owners are pointers to tasks with flags in the lowest bits. */
 #define OWNER_FLAGS UINT64_C (7)
@@ -291,6 +292,7 @@ say_lock (struct locks *ls, unsigned n)
 {
   struct look *l = ls->l;
   const struct lock *lock = &ls->locks[n];
+  unsigned n_waits = 0;
   char name[600];
   struct ksym sym;
 
@@ -309,8 +311,11 @@ say_lock (struct locks *ls, unsigned n)
     say_who (l, lock->readers ? "last_reader" : "owner", lock->owner);
   rows_array (l->rows, "waiters");
   for (uint32_t i = lock->first; i; i = ls->waits[i - 1].next)
-    say_who (l, NULL, ls->waits[i - 1].task);
+    if (n_waits++ < MAX_NAMED)
+      say_who (l, NULL, ls->waits[i - 1].task);
   rows_array_end (l->rows);
+  if (n_waits > MAX_NAMED)
+    rows_uint (l->rows, "more_waiters", n_waits - MAX_NAMED);
   rows_end (l->rows);
 }
 
@@ -332,16 +337,20 @@ say_cycle (struct locks *ls, struct wait *from)
 {
   struct look *l = ls->l;
   struct wait *w = from;
+  unsigned n = 0;
 
   rows_begin (l->rows, "deadlock");
   rows_array (l->rows, "tasks");
   do
     {
-      say_who (l, NULL, w->task);
+      if (n++ < MAX_NAMED)
+        say_who (l, NULL, w->task);
       w = waits_for (ls, w);
     }
   while (w && w != from);
   rows_array_end (l->rows);
+  if (n > MAX_NAMED)
+    rows_uint (l->rows, "more_tasks", n - MAX_NAMED);
   rows_end (l->rows);
 }
 

@@ -15,6 +15,8 @@
 #define MAX_NODES 1024
 #define MAX_ZONES 8
 #define MAX_ORDERS 32
+#define MAX_EVENTS 1024
+#define CPUS_MAX 8192u
 
 /* "NR_FREE_PAGES" is told as "free_pages". */
 static bool
@@ -54,6 +56,25 @@ say_counts (struct look *l, const char *var, const char *type)
       if (short_name (name, text, sizeof text))
         rows_int (l->rows, text, (int64_t) v < 0 ? 0 : (int64_t) v);
     }
+}
+
+/* Since it was started; each CPU counts its own. */
+static void
+say_oom (struct look *l)
+{
+  struct kernel *k = l->k;
+  unsigned n = kernel_cpus (k);
+  uint64_t at, v, all = 0;
+  int64_t which;
+
+  if (!k->btf || !btf_enum (k->btf, "OOM_KILL", &which) || which < 0
+      || which >= MAX_EVENTS || kernel_percpu (k, "vm_event_states", 0) == 0)
+    return;
+  for (unsigned cpu = 0; cpu < n && cpu < CPUS_MAX; cpu++)
+    if ((at = kernel_percpu (k, "vm_event_states", cpu))
+        && space_u64 (k->space, at + 8 * (uint64_t) which, &v))
+      all += v;
+  rows_uint (l->rows, "oom_kills", all);
 }
 
 static void
@@ -109,6 +130,7 @@ run (struct look *l, struct error *err)
       rows_uint (l->rows, "total_pages", v);
       say_counts (l, "vm_zone_stat", "zone_stat_item");
       say_counts (l, "vm_node_stat", "node_stat_item");
+      say_oom (l);
       rows_end (l->rows);
     }
   else

@@ -14,6 +14,9 @@
 #include <string.h>
 
 #define CGROUP_DEPTH 32
+/* Tasks may be as many as they like, and the sections behind them are what
+ * tells why. */
+#define LEAVE (8u << 20)
 
 /* What its names say of whose it is. */
 static void
@@ -131,10 +134,17 @@ say_task (struct look *l, const struct look_task *t)
 static int
 run (struct look *l, struct error *err)
 {
+  size_t i;
+
   if (!l->tasks)
     return 0; /* look_run said why */
-  for (size_t i = 0; i < l->tasks->n && !rows_failed (l->rows); i++)
+  for (i = 0; i < l->tasks->n && !rows_failed (l->rows)
+              && rows_left (l->rows) > LEAVE;
+       i++)
     say_task (l, &l->tasks->tasks[i]);
+  if (i < l->tasks->n)
+    look_lacks (l, "tasks", "some tasks", "%zu more than are told",
+                l->tasks->n - i);
   if (l->tasks->damaged)
     look_lacks (l, "tasks", "some tasks",
                 "a list of tasks is damaged or changed while it was read");

@@ -36,6 +36,13 @@ struct timers
   struct look_ticks ticks; /* hz 0: not known */
 };
 
+/* Both are the guest's: their difference may be anything. */
+static double
+apart (uint64_t due, uint64_t now)
+{
+  return (double) (int64_t) (due - now);
+}
+
 static void
 take (struct first *f, int64_t due, uint64_t func)
 {
@@ -92,7 +99,7 @@ say_clock (struct timers *t, unsigned cpu)
   /* A time that never comes is that of a clock that sleeps. */
   if (kernel_get (k, dev, CLOCK_NEXT, &v) && v < (uint64_t) INT64_MAX && t->now)
     rows_real (l->rows, "next_event_s",
-               (double) ((int64_t) v - (int64_t) t->now) / 1e9, 3);
+               apart (v, t->now) / 1e9, 3);
 }
 
 /* ---- hrtimers: a tree for each clock ---- */
@@ -105,8 +112,8 @@ take_hrtimer (struct timers *t, uint64_t node, int64_t offset,
   uint64_t timer = node - k->fields.at[HRTIMER_NODE].offset, func, due;
 
   if (kernel_get (k, timer, HRTIMER_FUNC, &func)
-      && (kernel_has (k, NODE_EXPIRES)
-              ? kernel_get (k, node, NODE_EXPIRES, &due)
+      && (kernel_has (k, HRTIMER_EXPIRES)
+              ? kernel_get (k, timer, HRTIMER_EXPIRES, &due)
               : kernel_get (k, timer, HRTIMER_SOFT, &due)))
     take (f, (int64_t) (due - (uint64_t) offset), func);
 }
@@ -169,7 +176,7 @@ say_hrtimers (struct timers *t, unsigned cpu)
         offset = 0;
       walk_tree (t, root, offset, &f);
     }
-  say_first (t, "hrtimers", &f, (double) (f.due - (int64_t) t->now) / 1e9);
+  say_first (t, "hrtimers", &f, apart ((uint64_t) f.due, t->now) / 1e9);
   if (kernel_get (k, at, HRTIMER_HANGS, &hangs) && hangs)
     rows_uint (t->l->rows, "hrtimer_hangs", hangs);
 }
@@ -231,7 +238,7 @@ say_wheels (struct timers *t, unsigned cpu)
         walk_slot (t, slots[s], &f);
     }
   say_first (t, "timers", &f,
-             (double) (f.due - (int64_t) t->ticks.now) / t->ticks.hz);
+             apart ((uint64_t) f.due, t->ticks.now) / t->ticks.hz);
 }
 
 static int

@@ -22,11 +22,26 @@ struct inspect_view
   struct inspect_past *past;
   struct row_list stacks; /* by their number, less 1; holes are NULL */
   struct row_list tasks;  /* until all are there */
+  /* What findings are made of; tasks once they are printed. */
+  struct row_list told, tasks_told;
+  /* Findings stand before what they are found in: that waits here.  NULL: it
+   * goes straight out. */
+  FILE *body, *out;
+  char *body_text;
+  size_t body_len;
   struct row_list lacks;
   unsigned rows;
   bool arm;      /* its kernel is one for arm64 */
+  bool cut;      /* rows are missing */
   char last[32]; /* kind of the row before */
 };
+
+/* Seconds of a row; any number may stand there. */
+static inline uint64_t
+inspect_ms_ (double s)
+{
+  return s > 0 && s < 1e12 ? (uint64_t) (s * 1000) : 0;
+}
 
 /* Takes a reference; false without memory. */
 bool row_list_add (struct row_list *l, struct json_object *row);
@@ -35,6 +50,18 @@ void row_list_done (struct row_list *l);
 /* The frames of a row's stack, innermost first; NULL = it has none. */
 struct json_object *inspect_stack_ (const struct inspect_view *v,
                                     struct json_object *row);
+
+/* Where a task or CPU stands: `at` the first function that says something,
+ * `top` the innermost one, each of 200 bytes and with its module; "" = not
+ * known. */
+void inspect_place_ (const struct inspect_view *v, struct json_object *row,
+                     char *at, char *top);
+/* Takes a reference of what findings may need. */
+void inspect_keep_ (struct inspect_view *v, const char *kind,
+                    struct json_object *row);
+void inspect_print_findings_ (struct inspect_view *v);
+/* Its tasks are printed. */
+void inspect_told_ (struct inspect_view *v);
 
 /* How each kind of row is printed: to add one, add one line to the table in
  * inspect_rows.c.  NULL: as key=value. */

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #define PAGE_KIB 4
+#define MAX_NAMED 12 /* of those that wait for one lock */
 
 static void out (struct inspect_view *v, const char *fmt, ...)
     __attribute__ ((format (printf, 2, 3)));
@@ -116,6 +117,8 @@ print_kernel (struct inspect_view *v, struct json_object *row)
        row_str (row, "release"), row_str (row, "arch"), num (row, "vcpus"),
        num (row, "memory_bytes") >> 20, row_str (json_get (row, "image"), "va"),
        row_str (row, "found"));
+  if (row_str (row, "host")[0])
+    out (v, " host=%s", row_str (row, "host"));
   end_line (v);
   print_paragraph (v->to, "", row_str (row, "banner"));
 }
@@ -126,8 +129,14 @@ print_system (struct inspect_view *v, struct json_object *row)
   struct json_object *load = json_get (row, "load");
   char age[32];
 
+  /* Not every kernel's ticks are known; its CPUs' clocks begin with it. */
   out (v, "up %s",
-       print_age (age, sizeof age, (uint64_t) (real (row, "uptime_s") * 1000)));
+       json_get (row, "uptime_s") || json_get (row, "clock_s")
+           ? print_age (age, sizeof age,
+                        inspect_ms_ (json_get (row, "uptime_s")
+                                   ? real (row, "uptime_s")
+                                   : real (row, "clock_s")))
+           : "?");
   if (json_object_is_type (load, json_type_array)
       && json_object_array_length (load) == 3)
     out (v, ", load %.2f %.2f %.2f",
@@ -245,18 +254,23 @@ print_cpu (struct inspect_view *v, struct json_object *row)
 
 /* ---- locks, requests ---- */
 
+/* Of thousands a few do; `more` are not in the list. */
 static void
 print_tasks_of (struct inspect_view *v, struct json_object *list,
-                const char *between)
+                const char *between, long long more)
 {
-  for (size_t i = 0; json_object_is_type (list, json_type_array)
-                     && i < json_object_array_length (list);
-       i++)
+  size_t n = json_object_is_type (list, json_type_array)
+                 ? json_object_array_length (list)
+                 : 0;
+
+  for (size_t i = 0; i < n && i < MAX_NAMED; i++)
     {
       if (i > 0)
         out (v, "%s", between);
       print_task_name (v, json_object_array_get_idx (list, i));
     }
+  if (n > MAX_NAMED)
+    out (v, "%s%lld more", between, (long long) (n - MAX_NAMED) + more);
 }
 
 static void
@@ -272,7 +286,8 @@ print_lock (struct inspect_view *v, struct json_object *row)
       print_task_name (v, json_get (row, "owner"));
     }
   out (v, ", waited for by ");
-  print_tasks_of (v, json_get (row, "waiters"), ", ");
+  print_tasks_of (v, json_get (row, "waiters"), ", ",
+                  num (row, "more_waiters"));
   end_line (v);
 }
 
@@ -330,7 +345,8 @@ static void
 print_deadlock (struct inspect_view *v, struct json_object *row)
 {
   out (v, "DEADLOCK: ");
-  print_tasks_of (v, json_get (row, "tasks"), " waits for ");
+  print_tasks_of (v, json_get (row, "tasks"), " waits for ",
+                  num (row, "more_tasks"));
   out (v, " waits for the first");
   end_line (v);
 }
@@ -442,7 +458,10 @@ print_timers (struct inspect_view *v, struct json_object *row)
   out (v, "  CPU %lld: clock %s, %s", num (row, "cpu"), row_str (row, "clock"),
        row_str (row, "clock_state"));
   if (json_get (row, "next_event_s"))
-    out (v, ", next event in %.3f s", real (row, "next_event_s"));
+    out (v, ", next event %s %.3f s",
+         real (row, "next_event_s") < 0 ? "OVERDUE since" : "in",
+         real (row, "next_event_s") < 0 ? -real (row, "next_event_s")
+                                        : real (row, "next_event_s"));
   if (num (row, "hrtimer_hangs"))
     out (v, ", %lld hangs of timers", num (row, "hrtimer_hangs"));
   print_first (v, row, "hrtimers");

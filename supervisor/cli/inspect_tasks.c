@@ -65,8 +65,7 @@ print_table (struct inspect_view *v)
       if (json_get (row, "since_s"))
         print_age (
             since, sizeof since,
-            (uint64_t) (json_object_get_double (json_get (row, "since_s"))
-                        * 1000));
+            inspect_ms_ (json_object_get_double (json_get (row, "since_s"))));
       snprintf (comm, sizeof comm,
                 json_get_bool (row, "kthread", false) ? "[%s]" : "%s",
                 row_str (row, row_str (row, "name")[0] ? "name" : "comm"));
@@ -143,6 +142,39 @@ print_names (struct inspect_view *v, const struct place *p)
   buf_done (&text);
 }
 
+/* What it asked the kernel for, and from where: of whoever stands alone, and
+ * of those that are blocked. */
+static void
+print_call (struct inspect_view *v, struct json_object *row, bool alone)
+{
+  struct json_object *args = json_get (row, "args");
+  const char *at = row_str (row, "user_at");
+  struct buf text = BUF_INIT (4096);
+
+  if (!json_get (row, "syscall")
+      || !json_object_is_type (args, json_type_array))
+    return;
+  if (!alone)
+    buf_printf (&text, "%s/%lld ", row_str (row, "comm"),
+                (long long) json_get_int (row, "pid", 0));
+  buf_printf (&text, "in system call %lld (",
+              (long long) json_get_int (row, "syscall", 0));
+  for (size_t i = 0; i < json_object_array_length (args); i++)
+    buf_printf (&text, "%s%s", i ? ", " : "",
+                json_object_get_string (json_object_array_get_idx (args, i)));
+  buf_printf (&text, ") at %s", at[0] ? at : row_str (row, "user_pc"));
+  print_paragraph (v->to, "  ", buf_str (&text));
+  buf_done (&text);
+}
+
+static void
+print_calls (struct inspect_view *v, const struct place *p)
+{
+  for (size_t i = 0; i < p->n && i < MAX_NAMED && (p->n == 1 || p->blocked);
+       i++)
+    print_call (v, v->tasks.rows[p->first + i], p->n == 1);
+}
+
 static size_t
 gather (struct inspect_view *v, struct place *places)
 {
@@ -177,9 +209,10 @@ inspect_print_tasks_ (struct inspect_view *v)
     {
       print_names (v, &places[i]);
       inspect_print_trace_ (v, places[i].stack);
+      print_calls (v, &places[i]);
     }
   free (places);
-  row_list_done (&v->tasks);
+  inspect_told_ (v);
   snprintf (v->last, sizeof v->last, "task");
 }
 

@@ -64,6 +64,11 @@ inspect_view_free (struct inspect_view *v)
   row_list_done (&v->stacks);
   row_list_done (&v->tasks);
   row_list_done (&v->lacks);
+  row_list_done (&v->told);
+  row_list_done (&v->tasks_told);
+  if (v->body)
+    fclose (v->body);
+  free (v->body_text);
   free (v);
 }
 
@@ -85,12 +90,50 @@ inspect_stack_ (const struct inspect_view *v, struct json_object *row)
   return id >= 1 && id <= (int64_t) v->stacks.n ? v->stacks.rows[id - 1] : NULL;
 }
 
+/* The first lines, which say of what all this is, go out at once. */
+static void
+choose_place (struct inspect_view *v, const char *kind)
+{
+  bool first = strcmp (kind, "guest") == 0 || strcmp (kind, "kernel") == 0;
+
+  if (v->form != INSPECT_TEXT && v->form != INSPECT_TOP)
+    return;
+  if (!v->out)
+    v->out = v->to;
+  if (!first && !v->body)
+    v->body = open_memstream (&v->body_text, &v->body_len);
+  v->to = first || !v->body ? v->out : v->body;
+}
+
+/* Findings tell of them what else is known. */
+void
+inspect_told_ (struct inspect_view *v)
+{
+  row_list_done (&v->tasks_told);
+  v->tasks_told = v->tasks;
+  v->tasks = (struct row_list){ NULL, 0, 0 };
+}
+
+/* Findings, and then what they were found in. */
+static void
+print_body (struct inspect_view *v)
+{
+  if (!v->body)
+    return;
+  fflush (v->body);
+  v->to = v->out;
+  inspect_print_findings_ (v);
+  fwrite (v->body_text, 1, v->body_len, v->to);
+}
+
 static void
 take (struct inspect_view *v, struct json_object *row)
 {
   const char *kind = row_str (row, "row");
   bool task = strcmp (kind, "task") == 0;
 
+  choose_place (v, kind);
+  inspect_keep_ (v, kind, row);
   if (strcmp (kind, "stack") == 0)
     keep_stack (v, row);
   else if (task)
@@ -186,17 +229,25 @@ inspect_view_lines (struct inspect_view *v, const char *lines, size_t len)
 }
 
 void
+inspect_view_cut (struct inspect_view *v)
+{
+  v->cut = true;
+}
+
+void
 inspect_view_end (struct inspect_view *v)
 {
   if (v->form == INSPECT_FOLDED)
     inspect_print_folded_ (v);
   if (v->form == INSPECT_TOP)
     inspect_print_top_ (v);
-  if (v->form != INSPECT_TEXT)
-    return;
-  if (v->tasks.n > 0)
-    inspect_print_tasks_ (v);
-  inspect_print_lacks_ (v);
+  if (v->form == INSPECT_TEXT)
+    {
+      if (v->tasks.n > 0)
+        inspect_print_tasks_ (v);
+      inspect_print_lacks_ (v);
+    }
+  print_body (v);
 }
 
 unsigned

@@ -37,6 +37,8 @@ void inspect_view_free (struct inspect_view *v);
 
 /* Whole lines; they are checked already.  -EBADMSG: one is no row. */
 int inspect_view_lines (struct inspect_view *v, const char *lines, size_t len);
+/* Rows are missing: nothing is to be said of what is not among these. */
+void inspect_view_cut (struct inspect_view *v);
 /* What was kept back until all of it was there. */
 void inspect_view_end (struct inspect_view *v);
 

@@ -11,9 +11,11 @@
 #include "config.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 const struct verb *const verbs[] = {
   &verb_daemon,     &verb_list,       &verb_status,
@@ -227,7 +229,6 @@ static const struct
   const char *name, *instead;
 } later[] = {
   { "analyze", "hangdog bundle show FILE prints the verdict" },
-  { "core", "virsh dump does it under libvirt" },
   { "demo", "./quickstart in the sources shows a hang from start to end" },
   { "metrics", "hangdog status --json has the numbers of now" },
   { "monitor", "hangdog diagnose GUEST --playbook quick asks the monitor" },
@@ -260,8 +261,8 @@ unknown_verb (const char *name)
   return EXIT_USAGE;
 }
 
-int
-main (int argc, char **argv)
+static int
+run (int argc, char **argv)
 {
   struct cli cli = { .run_path = RUN_PATH,
                      .state_path = STATE_PATH,
@@ -311,4 +312,37 @@ main (int argc, char **argv)
   if (cli_flag (&cli, "--help") || cli_flag (&cli, "-h"))
     return verb_help (v);
   return v->run (&cli);
+}
+
+/* Who reads what we say has closed the pipe: it has seen enough. */
+static bool
+nobody_reads (void)
+{
+  struct pollfd p = { .fd = STDOUT_FILENO, .events = POLLOUT };
+
+  return poll (&p, 1, 0) > 0 && (p.revents & POLLERR);
+}
+
+/* Half a report on a full disk would pass for a whole one. */
+static int
+written (int r)
+{
+  int e = fflush (stdout) != 0 ? errno : 0;
+  struct error err = ERROR_INIT;
+
+  if ((e == 0 && !ferror (stdout)) || e == EPIPE || nobody_reads ())
+    return r;
+  if (e == 0)
+    error_set (&err, EIO,
+               "not all of this could be written: is the disk full?");
+  else
+    error_errno (&err, e, "not all of this could be written");
+  cli_fail (&err);
+  return r == EXIT_WELL || r == EXIT_PARTIAL ? EXIT_ERROR : r;
+}
+
+int
+main (int argc, char **argv)
+{
+  return written (run (argc, argv));
 }

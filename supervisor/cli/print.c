@@ -151,14 +151,29 @@ terminal_width (FILE *to)
   return ws.ws_col;
 }
 
+/* Bytes of a line that fill at most so many columns. */
+static size_t
+columns_of (const char *line, size_t n, unsigned columns)
+{
+  unsigned used = 0;
+
+  for (size_t i = 0; i < n; i++)
+    if (((unsigned char) line[i] & 0xc0) != 0x80 && used++ == columns)
+      return i;
+  return n;
+}
+
 void
 print_screen (const char *text)
 {
   struct winsize ws;
-  unsigned rows = 24;
+  unsigned rows = 24, columns = 80;
 
   if (ioctl (STDOUT_FILENO, TIOCGWINSZ, &ws) == 0 && ws.ws_row > 4)
-    rows = ws.ws_row;
+    {
+      rows = ws.ws_row;
+      columns = ws.ws_col > 20 ? ws.ws_col : 20;
+    }
   fputs ("\033[H\033[2J", stdout);
   for (unsigned i = 1; *text && i < rows; i++)
     {
@@ -169,7 +184,8 @@ print_screen (const char *text)
           fputs ("... (the rest does not fit)", stdout);
           break;
         }
-      printf ("%.*s\n", (int) n, text);
+      /* One that went on in the next row would push the first ones out. */
+      printf ("%.*s\n", (int) columns_of (text, n, columns), text);
       text += n + (text[n] != '\0');
     }
   fflush (stdout);

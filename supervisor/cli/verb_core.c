@@ -253,7 +253,7 @@ fail (struct core_verb *v)
       print_text (stderr, partial);
       fputc ('\n', stderr);
     }
-  return code == EOPNOTSUPP ? EXIT_NO_VERDICT : r;
+  return code == EOPNOTSUPP || code == ESTALE ? EXIT_NO_VERDICT : r;
 }
 
 static int
@@ -285,7 +285,12 @@ take_options (struct cli *cli, struct core_verb *v)
   r = cli_guest (cli, &verb_core, &v->guest);
   if (r)
     return r;
-  return v->spec.path ? 0 : cli_usage (&verb_core, "into which file? -o FILE");
+  if (!v->spec.path)
+    return cli_usage (&verb_core, "into which file? -o FILE");
+  return strcmp (v->spec.path, "-") == 0
+             ? cli_usage (&verb_core, "a core has holes and needs a file: "
+                                      "-o FILE, and ./- for one of that name")
+             : 0;
 }
 
 static int

@@ -200,7 +200,7 @@ fail (const struct error *err, bool file)
 {
   int r = cli_fail (err);
 
-  return err->code == EOPNOTSUPP        ? EXIT_NO_VERDICT
+  return err->code == EOPNOTSUPP || err->code == ESTALE ? EXIT_NO_VERDICT
          : err->code == EBADMSG && file ? EXIT_USAGE
                                         : r;
 }
@@ -217,6 +217,8 @@ look (const struct cli *cli, const struct wish *w, FILE *to)
     return EXIT_ERROR;
   r = w->core >= 0 ? look_at_core (cli, &i, w->core, w->sections, &err)
                    : look_at_guest (&i, w, &err);
+  if (r < 0 || json_get_int (i.end, "dropped", 0) > 0)
+    inspect_view_cut (i.view);
   inspect_view_end (i.view);
   r = r < 0 ? fail (&err, w->core >= 0) : judge (cli, &i);
   inspect_view_free (i.view);

@@ -50,6 +50,20 @@ HANGDOG_LIBEXEC=$work/nothing hd_ status --nagios >"$work/out" 2>"$work/err"
 exact "status --nagios without anybody to ask: exit code" $? 3
 grep -q '^HANGDOG UNKNOWN - .*hangdog-keeper' "$work/out" || { cat "$work/out" "$work/err" >&2; die "status --nagios does not say why"; }
 
+# A full disk is no end of what there is to say; a closed pipe is one of listening.
+hd_ --help >/dev/full 2>"$work/err"
+exact "a full disk: exit code" $? 1
+grep -q 'not all of this could be written: No space left' "$work/err" || { cat "$work/err" >&2; die "a full disk is not told"; }
+exact "and once" "$(wc -l <"$work/err")" 1
+mkfifo "$work/closed"
+exec 7<>"$work/closed"
+exec 8>"$work/closed" 7<&-
+hd_ --help >&8 2>"$work/err"
+exact "a closed pipe: exit code" $? 0
+exact "and says nothing" "$(wc -c <"$work/err")" 0
+exec 8>&-
+rm -f "$work/closed"
+
 doc() { printf '%s' "$2" >"$work/$1"; }
 config() { # WHAT REGEX DOCUMENT
     doc c.json "$3"

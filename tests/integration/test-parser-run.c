@@ -153,6 +153,51 @@ false_long (void)
   return rows (text);
 }
 
+/* Rows that only who runs it may say. */
+static int
+false_guest (void)
+{
+  return rows ("{\"row\":\"a\"}\n{\"row\":\"guest\",\"guest\":\"other\"}\n");
+}
+
+static int
+false_sample (void)
+{
+  return rows ("{\"row\":\"\\u0073ample\",\"n\":1}\n");
+}
+
+static int
+false_nameless (void)
+{
+  return rows ("{\"n\":1,\"row\":\"a\"}\n");
+}
+
+static int
+false_endless (void)
+{
+  static char text[60000];
+
+  for (size_t i = 0; i + 12 < sizeof text; i += 12)
+    memcpy (text + i, "{\"row\":\"a\"}\n", 12);
+  for (unsigned i = 0; i < 1000000; i++)
+    say ("rows", text);
+  return 0;
+}
+
+/* An end that would keep who listens to us waiting, or blame somebody else. */
+static int
+false_end (void)
+{
+  static const char end[]
+      = "{\"op\":\"end\",\"found\":1,\"why\":\"a\\u001bb\",\"more\":true,"
+        "\"re\":7,\"row\":\"guest\",\"error\":{\"code\":\"EIO\"},"
+        "\"dropped\":\"x\",\"lacks\":{\"types\":[],\"x\":\"y\","
+        "\"symbols\":\"none\"},\"cost\":{\"bytes\":5,\"z\":{}},\"spent\":{}}";
+  struct json_object *head = json_tokener_parse (end);
+
+  return frame_write (3, head, NULL, 0, NULL, 0, CLOCK_NEVER, NULL) < 0;
+}
+
 static int
 false_no (void)
 {
@@ -177,6 +222,9 @@ static const struct
   { "alarm", false_alarm },   { "good", false_good },
   { "escape", false_escape }, { "half", false_half },
   { "long", false_long },     { "no", false_no },
+  { "guest", false_guest },   { "sample", false_sample },
+  { "nameless", false_nameless }, { "endless", false_endless },
+  { "end", false_end },
 };
 
 static int
@@ -465,6 +513,9 @@ test_inspect_believes_nothing (void **state)
     { "garbage", -EBADMSG, "" },
     { "no", -EOPNOTSUPP, "" },
     { "alarm", -ETIMEDOUT, "" },
+    { "guest", -EBADMSG, "" },
+    { "sample", -EBADMSG, "" },
+    { "nameless", -EBADMSG, "" },
   };
   struct place *p = *state;
 
@@ -478,6 +529,57 @@ test_inspect_believes_nothing (void **state)
         fail_msg ("%s: %d %s: %s", cases[i].mode, r, error_text (&err),
                   buf_str (&out));
     }
+}
+
+static int
+count_rows (const void *lines, size_t len, void *arg)
+{
+  *(uint64_t *) arg += len;
+  return 0;
+}
+
+/* One that says rows for ever is stopped by what it said, not by the time. */
+static void
+test_inspect_is_bounded (void **state)
+{
+  CLEANUP_JSON struct json_object *where = op ("core");
+  struct place *p = *state;
+  struct json_object *end = NULL;
+  uint64_t bytes = 0;
+  const struct inspect_spec spec = { .libexec = p->tmp.path,
+                                     .inputs = p->inputs,
+                                     .ninputs = 1,
+                                     .where = where,
+                                     .timeout_ms = 600000 };
+
+  setenv ("FALSE_PARSER", "endless", 1);
+  assert_int_equal (inspect_run (&spec, count_rows, &bytes, &end, NULL),
+                    -EFBIG);
+  assert_null (end);
+  assert_in_range (bytes, 1, INSPECT_MAX_BYTES);
+}
+
+/* Of its end the members that are known, of the kinds that they have. */
+static void
+test_inspect_end (void **state)
+{
+  CLEANUP_JSON struct json_object *where = op ("core");
+  CLEANUP_JSON struct json_object *end = NULL;
+  struct place *p = *state;
+  uint64_t bytes = 0;
+  const struct inspect_spec spec = { .libexec = p->tmp.path,
+                                     .inputs = p->inputs,
+                                     .ninputs = 1,
+                                     .where = where,
+                                     .timeout_ms = 20000 };
+
+  setenv ("FALSE_PARSER", "end", 1);
+  assert_int_equal (inspect_run (&spec, count_rows, &bytes, &end, NULL), 0);
+  json_object_object_del (end, "spent");
+  assert_string_equal (
+      json_object_to_json_string_ext (end, JSON_C_TO_STRING_PLAIN),
+      "{\"found\":false,\"why\":\"a\\\\eb\",\"dropped\":0,\"lacks\":{"
+      "\"symbols\":\"none\"},\"cost\":{\"bytes\":5}}");
 }
 
 /* The real one, with what is no core. */
@@ -510,6 +612,8 @@ main (int argc, char **argv)
     cmocka_unit_test (test_signals_reach_it),
     cmocka_unit_test (test_lines),
     cmocka_unit_test (test_inspect_believes_nothing),
+    cmocka_unit_test (test_inspect_is_bounded),
+    cmocka_unit_test (test_inspect_end),
     cmocka_unit_test (test_the_real_one),
   };
 

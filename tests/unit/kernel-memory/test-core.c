@@ -4,6 +4,8 @@
  */
 #include "tests/lib/fakemem.h"
 
+#include "kernel/memory/kernel.h"
+
 #include <elf.h>
 
 #define MAX_HEADERS 80
@@ -92,6 +94,30 @@ byte_at (struct mem *m, uint64_t gpa)
   unsigned char b;
 
   return mem_read (m, gpa, &b, 1, NULL) == 0 ? b : 999;
+}
+
+/* The disk was full while it was written. */
+static void
+cut_off (void **state)
+{
+  struct core c;
+  struct mem *m;
+  struct error err = ERROR_INIT;
+  struct kernel *k;
+
+  begin (&c, EM_X86_64);
+  add (&c, PT_LOAD, 0, DATA, 16 * 4096);
+  m = open_core (&c);
+  assert_int_equal (mem_cut (m), 0);
+  mem_free (m);
+  begin (&c, EM_X86_64);
+  add (&c, PT_LOAD, 0, DATA, 4 << 20);
+  add (&c, PT_LOAD, 8 << 20, DATA + (4 << 20), 1 << 20);
+  m = open_core (&c);
+  assert_int_equal (mem_cut (m), (5 << 20) - 16 * 4096);
+  assert_int_equal (kernel_find (m, NULL, 0, &k, &err), -ENOENT);
+  assert_non_null (strstr (error_text (&err), "cut off"));
+  mem_free (m);
 }
 
 static void
@@ -329,7 +355,8 @@ int
 main (void)
 {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test (by_physical_address), cmocka_unit_test (many_pieces),
+    cmocka_unit_test (by_physical_address),
+    cmocka_unit_test (cut_off), cmocka_unit_test (many_pieces),
     cmocka_unit_test (other_files),         cmocka_unit_test (cpus_of_x86),
     cmocka_unit_test (cpus_of_arm64),       cmocka_unit_test (notes_that_lie),
   };

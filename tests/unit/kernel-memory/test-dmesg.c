@@ -197,6 +197,41 @@ test_without_data (void **state)
   fakekernel_free (&r.f);
 }
 
+/* One record as long as its length can say, of bytes that grow when they are
+ * escaped: it does not take the rows around it along. */
+static void
+test_long_record (void **state)
+{
+  const size_t len = UINT16_MAX;
+  struct ring r;
+  uint64_t id, data;
+  char *text = malloc (len);
+
+  make (&r, 0);
+  add (&r, "first", 0);
+  id = add (&r, "second", 1);
+  add (&r, "third", 2);
+  assert_non_null (text);
+  memset (text, 0xff, len);
+  data = fakemem_alloc (&r.f.mem, 1 << 18);
+  for (uint64_t at = 0; at < 1 << DATA_BITS; at += 8)
+    fakemem_u64 (&r.f.mem, data + at, fakemem_get (&r.f.mem, r.data + at));
+  fakemem_u32 (&r.f.mem, r.prb + 48, 18);
+  fakemem_u64 (&r.f.mem, r.prb + 56, data);
+  fakemem_u64 (&r.f.mem, data + 4096, id);
+  fakemem_put (&r.f.mem, data + 4104, text, len);
+  fakemem_u64 (&r.f.mem, desc_of (&r, id) + 8, 4096);
+  fakemem_u64 (&r.f.mem, desc_of (&r, id) + 16, 4096 + 8 + 65536);
+  fakemem_put (&r.f.mem, info_of (&r, id) + 16, &(uint16_t){ UINT16_MAX }, 2);
+  look (&r);
+  assert_row (&r.f, "\"text\":\"first\"");
+  assert_row (&r.f, "\"text\":\"\\\\xff\\\\xff");
+  assert_row (&r.f, "\"text\":\"third\"");
+  assert_true (r.f.rows_len < ROWS_MAX_ROW);
+  free (text);
+  fakekernel_free (&r.f);
+}
+
 static void
 test_states (void **state)
 {
@@ -476,6 +511,7 @@ main (void)
     cmocka_unit_test (test_plain),
     cmocka_unit_test (test_laps),
     cmocka_unit_test (test_without_data),
+    cmocka_unit_test (test_long_record),
     cmocka_unit_test (test_states),
     cmocka_unit_test (test_damaged),
     cmocka_unit_test (test_hostile_head),

@@ -373,6 +373,38 @@ test_priority (void **state)
   fakekernel_free (&b.f);
 }
 
+/* Thousands that wait for one lock, and thousands in a ring: rows that are
+ * too long would be no rows, and with them nothing would be told. */
+static void
+test_thousands (void **state)
+{
+  static const struct field_at blocker = { .offset = 500, .size = 8 };
+  struct bed b;
+  uint64_t t, locks;
+  const int n = 1200;
+
+  make (&b);
+  b.f.k->fields.at[TASK_BLOCKER] = blocker;
+  locks = fakemem_alloc (&b.f.mem, 64 * (size_t) n);
+  for (int i = 0; i < n; i++)
+    {
+      t = task (&b, 1 + i, "\xff\xff\xff\xff\xff\xff\xff");
+      fakemem_u64 (&b.f.mem, t + 500, b.mutex);
+      own (&b, locks + 64 * (uint64_t) i, t, 0);
+    }
+  look (&b);
+  assert_row (&b.f, "\"more_waiters\":200}");
+  assert_true (strlen (b.f.rows) < ROWS_MAX_ROW);
+  for (size_t i = 0; i < b.f.tasks->n; i++)
+    if (b.f.tasks->tasks[i].pid > 0)
+      fakemem_u64 (&b.f.mem, b.f.tasks->tasks[i].at + 500,
+                   locks + 64 * (uint64_t) (b.f.tasks->tasks[i].pid % n));
+  look (&b);
+  assert_row (&b.f, "\"row\":\"deadlock\"");
+  assert_row (&b.f, "\"more_tasks\":200}");
+  fakekernel_free (&b.f);
+}
+
 static void
 test_nothing_known (void **state)
 {
@@ -398,6 +430,7 @@ main (void)
     cmocka_unit_test (test_ring_behind), cmocka_unit_test (test_not_waiting),
     cmocka_unit_test (test_told),        cmocka_unit_test (test_priority),
     cmocka_unit_test (test_nothing_known),
+    cmocka_unit_test (test_thousands),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);

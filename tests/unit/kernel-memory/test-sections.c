@@ -191,6 +191,29 @@ test_mem (void **state)
   fakekernel_free (&f);
 }
 
+/* Each CPU counts those that it killed. */
+static void
+test_oom (void **state)
+{
+  struct fakekernel f;
+  uint64_t area[2];
+
+  make_system (&f);
+  fakekernel_enum (&f, "vm_event_item", "PGPGIN OOM_KILL DROP_PAGECACHE");
+  fakekernel_var (&f, "_totalram_pages", 8);
+  fakekernel_var (&f, "vm_event_states", 64);
+  fakekernel_load (&f);
+  set_cpus (&f, 2, area);
+  for (unsigned i = 0; i < 2; i++)
+    {
+      fakemem_u64 (&f.mem, area[i] + var (&f, "vm_event_states"), 1000);
+      fakemem_u64 (&f.mem, area[i] + var (&f, "vm_event_states") + 8, 2 + i);
+    }
+  fakekernel_look (&f, &section_mem);
+  assert_row (&f, "\"oom_kills\":5}");
+  fakekernel_free (&f);
+}
+
 /* ---- system ---- */
 
 static void
@@ -261,8 +284,9 @@ test_ticks (void **state)
 /* ---- timers ---- */
 
 
+/* linked: their nodes also know the ones beside them, since 7.1. */
 static void
-make_timers (struct fakekernel *f)
+make_timers (struct fakekernel *f, bool linked)
 {
   make_system (f);
   fakekernel_type (f, "rb_node", 24, "rb_right@8:8 rb_left@16:8");
@@ -270,8 +294,13 @@ make_timers (struct fakekernel *f)
   fakekernel_type (f, "rb_root_cached", 16, "rb_root@0=rb_root");
   fakekernel_type (f, "timerqueue_head", 16, "rb_root@0=rb_root_cached");
   fakekernel_type (f, "timerqueue_node", 32, "node@0=rb_node expires@24:8");
+  fakekernel_type (f, "timerqueue_linked_node", 48,
+                   "node@0=rb_node expires@40:8");
   fakekernel_type (f, "hrtimer", 64,
-                   "node@0=timerqueue_node _softexpires@32:8 function@40:8");
+                   linked ? "node@0=timerqueue_linked_node "
+                            "_softexpires@48:8 function@56:8"
+                          : "node@0=timerqueue_node _softexpires@32:8 "
+                            "function@40:8");
   fakekernel_type (f, "hrtimer_clock_base", 64,
                    "active@32=timerqueue_head offset@56:8");
   fakekernel_type (f, "hrtimer_cpu_base", 256,
@@ -300,12 +329,33 @@ hrtimer (struct fakekernel *f, uint64_t expires, const char *func)
 }
 
 static void
+test_timers_linked (void **state)
+{
+  struct fakekernel f;
+  uint64_t area[1], a;
+
+  make_timers (&f, true);
+  fakekernel_load (&f);
+  set_cpus (&f, 1, area);
+  f.now_ns = 100000000000;
+  a = fakemem_alloc (&f.mem, 64);
+  fakemem_u64 (&f.mem, a + 24, a); /* before it */
+  fakemem_u64 (&f.mem, a + 40, 101000000000);
+  fakemem_u64 (&f.mem, a + 56, var (&f, "process_timeout"));
+  fakemem_u64 (&f.mem, area[0] + var (&f, "hrtimer_bases") + 64 + 32, a);
+  fakekernel_look (&f, &section_timers);
+  assert_row (&f, "\"hrtimers\":{\"pending\":1,"
+                  "\"first\":\"process_timeout\",\"due_s\":1.000}");
+  fakekernel_free (&f);
+}
+
+static void
 test_timers (void **state)
 {
   struct fakekernel f;
   uint64_t area[1], base, dev, a, b, c, t;
 
-  make_timers (&f);
+  make_timers (&f, false);
   fakekernel_load (&f);
   set_cpus (&f, 1, area);
   f.now_ns = 100000000000;
@@ -351,6 +401,101 @@ test_timers (void **state)
   fakekernel_free (&f);
 }
 
+/* ---- no time ---- */
+
+/* What was not read is said, and not that the guest has none of it. */
+static void
+test_time_is_up (void **state)
+{
+  static const char *const names[] = { "system", "modules", NULL };
+  struct error err = ERROR_INIT;
+  struct fakekernel f;
+  struct rows *rows;
+
+  fakekernel_new (&f);
+  fakekernel_with_tasks (&f);
+  fakekernel_var (&f, "modules", 16);
+  fakekernel_load (&f);
+  f.rows = strdup ("");
+  rows = rows_new (fakekernel_take_, &f, 0);
+  mem_again (f.m, 1);
+  assert_int_equal (look_run (f.k, names, rows, &err), 0);
+  rows_flush (rows);
+  assert_row (&f, "{\"row\":\"lacks\",\"section\":\"system\","
+                  "\"what\":\"the rest\",\"why\":\"the time for reading "
+                  "was up\"}");
+  assert_row (&f, "{\"row\":\"lacks\",\"section\":\"modules\","
+                  "\"what\":\"the rest\"");
+  assert_no_row (&f, "its list is empty");
+  rows_free (rows);
+  fakekernel_free (&f);
+}
+
+/* However many tasks there are, what comes behind them is told. */
+static void
+test_too_many_tasks (void **state)
+{
+  static const char *const names[] = { "tasks", "modules", NULL };
+  struct error err = ERROR_INIT;
+  struct fakekernel f;
+  struct rows *rows;
+
+  fakekernel_new (&f);
+  fakekernel_with_tasks (&f);
+  fakekernel_load (&f);
+  for (int i = 0; i < 100; i++)
+    fakekernel_task (&f, 1 + i, "task", 1);
+  mem_fresh (f.m);
+  f.rows = strdup ("");
+  rows = rows_new (fakekernel_take_, &f, (8 << 20) + 4096);
+  assert_int_equal (look_run (f.k, names, rows, &err), 0);
+  rows_flush (rows);
+  assert_in_range (fakekernel_count (&f, "\"row\":\"task\""), 5, 60);
+  assert_row (&f, "\"what\":\"some tasks\",\"why\":\"");
+  assert_row (&f, " more than are told\"}");
+  assert_row (&f, "\"section\":\"modules\"");
+  assert_int_equal (rows_dropped (rows), 0);
+  rows_free (rows);
+  fakekernel_free (&f);
+}
+
+/* ---- its own name ---- */
+
+static void
+test_host (void **state)
+{
+  static const char *const names[] = { "modules", NULL };
+  struct error err = ERROR_INIT;
+  struct fakekernel f;
+  uint64_t uts;
+
+  fakekernel_new (&f);
+  fakekernel_type (&f, "uts_namespace", 400, "name@4:390");
+  uts = fakekernel_var (&f, "init_uts_ns", 400) + 4;
+  fakekernel_load (&f);
+  fakemem_text (&f.mem, uts + 65, "web-1\033[2J");
+  fakemem_text (&f.mem, uts + 130, f.k->release);
+  for (unsigned i = 0; i < 2; i++)
+    {
+      struct rows *rows = rows_new (fakekernel_take_, &f, 0);
+
+      free (f.rows);
+      f.rows = strdup ("");
+      f.rows_len = 0;
+      mem_fresh (f.m);
+      assert_int_equal (look_run (f.k, names, rows, &err), 0);
+      rows_flush (rows);
+      rows_free (rows);
+      if (i == 0)
+        assert_row (&f, "\"host\":\"web-1\\\\e[2J\",");
+      else
+        assert_no_row (&f, "\"host\"");
+      /* Of another kernel, or no names at all. */
+      fakemem_text (&f.mem, uts + 130, "9.9");
+    }
+  fakekernel_free (&f);
+}
+
 /* ---- kernels that lack it all ---- */
 
 static void
@@ -384,7 +529,12 @@ main (void)
     cmocka_unit_test (test_io),         cmocka_unit_test (test_io_scheduler),
     cmocka_unit_test (test_io_hostile), cmocka_unit_test (test_mem),
     cmocka_unit_test (test_system),     cmocka_unit_test (test_ticks),
-    cmocka_unit_test (test_timers),     cmocka_unit_test (test_nothing),
+    cmocka_unit_test (test_timers),
+    cmocka_unit_test (test_timers_linked),
+    cmocka_unit_test (test_oom),
+    cmocka_unit_test (test_too_many_tasks),
+    cmocka_unit_test (test_host),
+    cmocka_unit_test (test_time_is_up),     cmocka_unit_test (test_nothing),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);

@@ -10,11 +10,15 @@
 #include <cmocka.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/error.h"
+#include "base/opener.h"
 #include "guests/qemu.h"
 #include "transports/memory.h"
 
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #define MiB (1ull << 20)
 #define GiB (1ull << 30)
@@ -396,6 +400,60 @@ static const char mtree[]
       "FlatView #4\r\n AS \"I/O\", root: io\r\n Root memory region: io\r\n"
       "  0000000000000000-0000000000000007 (prio 0, ram): dma-chan\r\n";
 
+/* A module was taken out, or QEMU has it elsewhere: what was opened is not to
+ * be read any more. */
+static void
+sees_that_it_moved (void **state)
+{
+  struct memory_map a = { .n = 2,
+                          .ranges = { { 0, 256 * MiB, RAM, RAM },
+                                      { 4 * GiB, MiB, RAM + GiB, RAM + GiB } } };
+  struct memory_map b = a;
+
+  b.file = !a.file;
+  b.ranges[1].at = 0; /* of a file it is another */
+  snprintf (b.note, sizeof b.note, "swapped out");
+  assert_true (memory_map_same (&a, &b));
+  b.n = 1;
+  assert_false (memory_map_same (&a, &b));
+  assert_false (memory_map_same (&b, &a));
+  b.n = 2;
+  b.ranges[1].va += 4096;
+  assert_false (memory_map_same (&a, &b));
+  b = a;
+  b.ranges[0].len /= 2;
+  assert_false (memory_map_same (&a, &b));
+  b = a;
+  b.ranges[1].gpa += MiB;
+  assert_false (memory_map_same (&a, &b));
+}
+
+/* It is said that it ended, also while nobody has waited for it. */
+static void
+says_that_it_ended (void **state)
+{
+  static struct opener opener; /* is not asked that far */
+  const struct transport_env env = { .opener = &opener };
+  struct guest g = { .display = "web-1" };
+  struct error err = ERROR_INIT;
+  struct memory m;
+  siginfo_t info;
+  pid_t pid = fork ();
+
+  if (pid == 0)
+    _exit (0);
+  assert_int_equal (waitid (P_PID, (id_t) pid, &info, WEXITED | WNOWAIT), 0);
+  g.inc.pid = pid;
+  assert_int_equal (proc_start_time (pid, &g.inc.start_time, NULL), 0);
+  assert_int_equal (memory_open (&env, &g, clock_ms () + 5000, &m, &err),
+                    -ESTALE);
+  assert_non_null (strstr (error_text (&err), "web-1"));
+  assert_non_null (strstr (error_text (&err), "has ended"));
+  waitpid (pid, NULL, 0);
+  assert_int_equal (memory_open (&env, &g, clock_ms () + 5000, &m, &err),
+                    -ESTALE);
+}
+
 static void
 asks_the_monitor (void **state)
 {
@@ -453,6 +511,8 @@ main (void)
     cmocka_unit_test (sees_what_was_plugged_in),
     cmocka_unit_test (finds_files),
     cmocka_unit_test (asks_the_monitor),
+    cmocka_unit_test (sees_that_it_moved),
+    cmocka_unit_test (says_that_it_ended),
     cmocka_unit_test (trims_registers),
   };
 
