@@ -18,36 +18,46 @@
 #include <stdio.h>
 #include <string.h>
 
+struct lines
+{
+  struct sysrq_dump *dump;
+  size_t kernel;
+};
+
 static void
 on_line (const struct text_line *line, void *arg)
 {
+  struct lines *l = arg;
   struct text_msg msg;
 
   prefix_strip (line, &msg);
-  sysrq_dump_line (arg, &msg);
+  l->kernel += msg.from == FROM_KERNEL;
+  sysrq_dump_line (l->dump, &msg);
 }
 
-static int
-parse (const char *text, size_t len, struct sysrq_dump **ret,
-       struct error *err)
+int
+collect_sysrq_read (const char *text, size_t len, struct sysrq_dump **ret,
+                    size_t *ret_kernel_lines, struct error *err)
 {
-  struct sysrq_dump *d = NULL;
+  struct lines l = { .kernel = 0 };
   struct splitter *s = NULL;
-  int rc = sysrq_dump_new (&d, err);
+  int rc = sysrq_dump_new (&l.dump, err);
 
   if (rc < 0)
     return rc;
-  rc = splitter_new (on_line, d, &s, err);
+  rc = splitter_new (on_line, &l, &s, err);
   if (rc < 0)
     {
-      sysrq_dump_free (d);
+      sysrq_dump_free (l.dump);
       return rc;
     }
   splitter_feed (s, text, len, 0);
   splitter_end (s);
   splitter_free (s);
-  sysrq_dump_end (d);
-  *ret = d;
+  sysrq_dump_end (l.dump);
+  *ret = l.dump;
+  if (ret_kernel_lines)
+    *ret_kernel_lines = l.kernel;
   return 0;
 }
 
@@ -107,7 +117,7 @@ collect_blocked (struct collect_ctx *ctx, const char *text, size_t len)
                      "guest's console loglevel hides the rest");
       return;
     }
-  if (parse (text, len, &d, &why) < 0)
+  if (collect_sysrq_read (text, len, &d, NULL, &why) < 0)
     {
       ctx->out->gap (ctx->out, "sysrq/w.txt", "%s", error_text (&why));
       return;

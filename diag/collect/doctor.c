@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/opener.h"
+#include "kernel/text/sysrq.h"
 #include "transports/console/hub.h"
 #include "transports/monitor/monitor.h"
 
@@ -113,22 +114,16 @@ kept_text (const struct transport_env *env, const struct guest *g,
   return ret->len > 0;
 }
 
-/* "[   12.345678] ": a time of the kernel's log. */
 static bool
-has_kernel_line (const char *text)
+has_kernel_line (const struct buf *text)
 {
-  for (const char *p = strchr (text, '['); p; p = strchr (p + 1, '['))
-    {
-      size_t n = 1 + strspn (p + 1, " ");
-      size_t digits = strspn (p + n, "0123456789");
-      size_t more = digits && p[n + digits] == '.'
-                        ? strspn (p + n + digits + 1, "0123456789")
-                        : 0;
+  struct sysrq_dump *d = NULL;
+  size_t n = 0;
 
-      if (more && p[n + digits + 1 + more] == ']')
-        return true;
-    }
-  return false;
+  if (collect_sysrq_read (buf_str (text), text->len, &d, &n, NULL) < 0)
+    return false;
+  sysrq_dump_free (d);
+  return n > 0;
 }
 
 static void
@@ -159,7 +154,7 @@ console_doctor (const struct transport_env *env, const struct guest *g,
     say (r, DOCTOR_WARN, "kernel text", fix,
          "the guest's kernel command line has no console=: a panic would not "
          "be seen");
-  else if (boot || has_kernel_line (buf_str (&text)))
+  else if (boot || has_kernel_line (&text))
     say (r, DOCTOR_OK, "kernel text", NULL, "the kernel writes to %s",
          con->name);
   else
@@ -179,13 +174,21 @@ sysrq_mask (const struct transport_env *env, const struct guest *g,
       = "in the guest: echo kernel.sysrq=1 >/etc/sysctl.d/90-sysrq.conf && "
         "sysctl -w kernel.sysrq=1";
   struct buf text CLEANUP_BUF = BUF_INIT (MAX_TEXT);
+  struct sysrq_dump *d = NULL;
+  bool refused = false, shown = false;
 
   kept_text (env, g, con->name, &text);
-  if (strstr (buf_str (&text), "This sysrq operation is disabled"))
+  if (collect_sysrq_read (buf_str (&text), text.len, &d, NULL, NULL) == 0)
+    {
+      refused = sysrq_dump_refused (d);
+      shown = strpbrk (sysrq_dump_keys (d), "dlmpqtwz") != NULL;
+      sysrq_dump_free (d);
+    }
+  if (refused)
     say (r, DOCTOR_WARN, "SysRq mask", fix,
          "the kernel takes SysRq, but its mask refused a dump (the "
          "distributions' default does)");
-  else if (strstr (buf_str (&text), "sysrq: Show"))
+  else if (shown)
     say (r, DOCTOR_OK, "SysRq mask", NULL, "the kernel has shown a dump");
   else
     say (r, DOCTOR_NA, "SysRq mask", fix,

@@ -2,75 +2,114 @@
  *
  * Marks of trouble in console text.
  *
- * Only the plainest ones, and only since the last boot: the reading of
- * kernel text proper is the kernel room's.  Whatever is found here is
- * something that anybody in the guest could have printed.
+ * What the text worker tells of what it reads live, of text that was kept:
+ * nobody may have read it while it came.  The same reader, the rules that are
+ * shipped, and only since the last boot.  Whatever is found here is something
+ * that anybody in the guest could have printed.
  */
 #include "diag/collect/collect.h"
+#include "diag/ladder/ladder.h"
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "kernel/text/reader.h"
 
 #include <string.h>
 
-static const struct
+#define MARKS_MAX 16
+#define LINE_MAX 300
+
+struct mark
 {
-  const char *needle;
   const char *fact;
-} marks[] = {
-  { "Kernel panic - not syncing", "console.text.panic" },
-  { "BUG: soft lockup", "console.text.soft_lockup" },
-  { "detected hard LOCKUP", "console.text.hard_lockup" },
-  { "detected stall", "console.text.rcu_stall" },
-  { "self-detected stall", "console.text.rcu_stall" },
-  { "blocked for more than", "console.text.hung_task" },
-  { "Out of memory: Kill", "console.text.oom" },
-  { "Memory cgroup out of memory: Kill", "console.text.oom" },
-  { "Remounting filesystem read-only", "console.text.read_only" },
-  { "blk_update_request: I/O error", "console.text.io_error" },
-  { "I/O error, dev ", "console.text.io_error" },
+  uint64_t at; /* where the line begins that told of it first */
 };
 
-/* Where the text of the last boot begins. */
-static size_t
-last_boot (const char *text, size_t len)
+struct marks
 {
-  static const char banner[] = "Linux version ";
-  const char *p = text, *hit;
-  size_t at = 0;
+  struct mark list[MARKS_MAX];
+  unsigned n;
+};
 
-  while ((hit = memmem (p, len - (size_t) (p - text), banner,
-                        sizeof banner - 1)))
-    {
-      at = (size_t) (hit - text);
-      p = hit + 1;
-    }
-  return at;
+static void
+on_event (const struct text_event *e, void *arg)
+{
+  struct marks *m = arg;
+  const char *fact = ladder_mark_of (e->kind);
+  unsigned i = 0;
+
+  /* A remark is no trouble, and a log that was shown is of another time. */
+  if (!fact || e->severity < SEVERITY_WARNING || e->ours)
+    return;
+  while (i < m->n && strcmp (m->list[i].fact, fact) != 0)
+    i++;
+  if (i == MARKS_MAX)
+    return;
+  if (i == m->n)
+    m->list[m->n++] = (struct mark){ fact, e->first_at };
+  else if (e->first_at < m->list[i].at)
+    m->list[i].at = e->first_at;
 }
 
 static void
-publish_line (struct collect_ctx *ctx, const char *fact, const char *text,
-              size_t len, size_t at)
+on_stage (const struct stage *stage, enum stage_change change, void *arg)
 {
-  size_t begin = at, end = at;
+  struct marks *m = arg;
 
-  while (begin > 0 && text[begin - 1] != '\n' && at - begin < 100)
-    begin--;
-  while (end < len && text[end] != '\n' && text[end] != '\r'
-         && end - at < 200)
+  if (change == STAGE_NEW_BOOT)
+    m->n = 0;
+}
+
+static const struct text_reader_ops ops
+    = { .event = on_event, .stage = on_stage };
+
+static int
+read_marks (struct marks *m, const char *text, size_t len, struct error *err)
+{
+  struct text_rules *rules;
+  struct text_reader *reader;
+  int rc = text_rules_new (&rules, err);
+
+  if (rc < 0)
+    return rc;
+  rc = text_reader_new (rules, &ops, m, &reader, err);
+  if (rc == 0)
+    {
+      text_reader_feed (reader, text, len, 0);
+      text_reader_end (reader);
+      text_reader_free (reader);
+    }
+  text_rules_free (rules);
+  return rc;
+}
+
+static void
+publish_line (struct collect_ctx *ctx, const char *fact, const char *line,
+              size_t len)
+{
+  size_t end = 0;
+
+  while (end < len && end < LINE_MAX && line[end] != '\n' && line[end] != '\r')
     end++;
-  collect_text (ctx, fact, "console", text + begin, end - begin);
+  collect_text (ctx, fact, "console", line, end);
 }
 
 void
 collect_marks (struct collect_ctx *ctx, const char *text, size_t len)
 {
-  size_t from = last_boot (text, len);
+  struct marks m = { .n = 0 };
+  struct error err = ERROR_INIT;
 
-  for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++)
+  if (len == 0)
+    return;
+  if (read_marks (&m, text, len, &err) < 0)
     {
-      const char *hit = memmem (text + from, len - from, marks[i].needle,
-                                strlen (marks[i].needle));
-
-      if (hit)
-        publish_line (ctx, marks[i].fact, text, len,
-                      (size_t) (hit - text));
+      ctx->out->gap (ctx->out, "console", "its text was not read: %s",
+                     error_text (&err));
+      return;
     }
+  for (unsigned i = 0; i < m.n; i++)
+    if (m.list[i].at < len)
+      publish_line (ctx, m.list[i].fact, text + m.list[i].at,
+                    len - (size_t) m.list[i].at);
 }

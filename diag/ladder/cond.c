@@ -52,6 +52,17 @@ static const struct
   { "console.text.io_error", "kernel.event.io_error" },
 };
 
+const char *
+ladder_mark_of (const char *kind)
+{
+  static const char head[] = "kernel.event.";
+
+  for (size_t i = 0; i < sizeof live / sizeof live[0]; i++)
+    if (strcmp (live[i].event + sizeof head - 1, kind) == 0)
+      return live[i].mark;
+  return NULL;
+}
+
 static bool
 is_called (const char *pattern, const char *name)
 {

@@ -57,5 +57,8 @@ void ladder_climb (const struct fact *facts, size_t n, struct ladder *ret);
 void ladder_verdict (const struct ladder *ladder, const struct fact *facts,
                      size_t n, const struct cause *cause, struct verdict *ret);
 struct json_object *ladder_to_json (const struct ladder *ladder);
+/* What the tables call trouble of that kind in kept text: "panic" is
+ * "console.text.panic"; NULL = nothing. */
+const char *ladder_mark_of (const char *kind);
 
 #endif

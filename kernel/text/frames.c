@@ -355,7 +355,7 @@ parse_ip (struct cursor c, struct text_frame *ret)
       bool user = false;
       const char *before;
 
-      if (!eat (&t, ip_words[i].word))
+      if (*ip_words[i].word != *c.p || !eat (&t, ip_words[i].word))
         continue;
       if (t.p >= t.end || (*t.p != ':' && !is_blank (*t.p)))
         continue;
@@ -435,7 +435,9 @@ parse_call (struct cursor c, struct text_frame *ret)
       skip_blanks (&c);
       (void) eat_addresses (&c);
     }
-  paren = eat (&c, "(") || (!rust_name_end (&c) && eat (&c, "<"));
+  paren = eat (&c, "(")
+          || (c.p < c.end && *c.p == '<' && !rust_name_end (&c)
+              && eat (&c, "<"));
   if (!eat_symbol (&c, ret))
     return false;
   if (paren)

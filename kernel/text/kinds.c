@@ -17,7 +17,7 @@ const struct text_kind text_kinds[] = {
   { "stack_overflow", "a kernel stack was used up or written over" },
   { "divide_error", "the kernel divided by zero" },
   { "invalid_opcode", "the kernel came upon an instruction that is none" },
-  { "int3", "the kernel ran into a breakpoint" },
+  { "int3", "the kernel ran into a breakpoint, or stands in its debugger" },
   { "unhandled_fault", "a fault that the kernel has no handler for" },
   { "alignment_trap", "an access that is not aligned" },
   { "internal_error", "arm: an exception within the kernel" },

@@ -33,8 +33,10 @@ static const char *const slab_lines[] = { "memory_corruption", NULL };
 
 /* kmemleak has a stack of every allocation; who allocates is the one above
  * the allocator. */
-static const char *const leaked[]
-    = { "create_object", "kmemleak_alloc*", "slab_post_alloc_hook*", NULL };
+static const char *const leaked_names[]
+    = { "create_object", "kmemleak_alloc*", "slab_post_alloc_hook*" };
+static const struct skip_list leaked
+    = { leaked_names, ARRAY_LEN (leaked_names) };
 
 static const struct recipe recipes[] = {
   { "line", RECIPE_LINE, 0, NULL, NULL },
@@ -71,7 +73,7 @@ static const struct recipe recipes[] = {
   { "preempt", RECIPE_HEAD | RECIPE_SHARES, 40, NULL, NULL },
   { "rcu-usage", RECIPE_SHARES, 80, NULL, lockdep_lines },
   { "leak", RECIPE_HEAD, 40, NULL, lockdep_lines },
-  { "leaked", 0, 40, leaked, leaked_lines },
+  { "leaked", 0, 40, &leaked, leaked_lines },
   { "slab", 0, 80, NULL, slab_lines },
   { "oom", RECIPE_QUIET | RECIPE_OOM, 1000, NULL, NULL },
 };

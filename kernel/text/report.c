@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -67,12 +68,16 @@ keep_match (struct report *r, const struct rule_match *m,
 struct report *
 report_new (const struct rule_match *m, const struct text_msg *msg)
 {
-  struct report *r = calloc (1, sizeof *r);
+  struct report *r = malloc (sizeof *r);
   struct rule_span func;
   struct text_frame f;
 
   if (!r)
     return NULL;
+  /* Most of it is frames, of which there are none yet. */
+  memset (r, 0, offsetof (struct report, e.frames));
+  memset (&r->e.nregs, 0,
+          sizeof *r - offsetof (struct report, e.nregs));
   r->recipe = recipe_find (m->rule->report);
   keep_match (r, m, msg);
   r->callers[0].caller = msg->caller;
@@ -221,7 +226,7 @@ add_frame (struct report *r, enum item_kind kind, const struct text_frame *f)
 
   if (it)
     it->frame = *f;
-  r->in_stack = kind == ITEM_CALL && !title_skips (stack_bottoms, f->func);
+  r->in_stack = kind == ITEM_CALL && !title_skips (&stack_bottoms, f->func);
   if (kind == ITEM_CALL && !f->guess)
     r->ncalls++;
 }
@@ -277,8 +282,8 @@ take_stack (struct report *r, const char *s, size_t len)
       if (r->place_next && !r->head_func[0])
         memcpy (r->head_func, f.func, sizeof r->head_func);
       r->place_next = false;
-      if (r->safe_next && !f.guess && !title_skips (skip_tools, f.func)
-          && !title_skips (skip_printing, f.func))
+      if (r->safe_next && !f.guess && !title_skips (&skip_tools, f.func)
+          && !title_skips (&skip_printing, f.func))
         {
           memcpy (r->head_func, f.func, sizeof r->head_func);
           r->safe_next = false;
@@ -407,7 +412,8 @@ is_trace_empty (const struct report *r)
 static bool
 is_injected (const struct report *r)
 {
-  static const char *const names[] = { "should_fail*", "fail_dump", NULL };
+  static const char *const names[] = { "fail_dump", "should_fail*" };
+  static const struct skip_list list = { names, ARRAY_LEN (names) };
   unsigned i;
 
   /* A stall shows what every CPU does. */
@@ -416,7 +422,7 @@ is_injected (const struct report *r)
     return false;
   for (i = 0; i < r->nitems; i++)
     if (r->items[i].kind == ITEM_CALL
-        && title_skips (names, r->items[i].frame.func))
+        && title_skips (&list, r->items[i].frame.func))
       return true;
   return false;
 }

@@ -14,6 +14,7 @@
 
 #include "kernel/text/frames.h"
 #include "kernel/text/rules_impl.h"
+#include "kernel/text/skips.h"
 
 #define REPORTS_MAX 8
 #define REPORT_LINES_MAX 2000
@@ -68,7 +69,7 @@ struct recipe
   const char *name;
   unsigned flags;
   unsigned idle;              /* lines of others that end it */
-  const char *const *skip;    /* more frames that say nothing, may be NULL */
+  const struct skip_list *skip; /* more frames that say nothing, or NULL */
   const char *const *absorbs; /* kinds that are but a later line of it */
 };
 

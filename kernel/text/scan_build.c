@@ -241,9 +241,59 @@ commonness (unsigned char c)
   return share;
 }
 
+/* Words of healthy boots, roughly as often as they come: a piece of one of
+ * them is seen all the time, however rare its letters are. */
+static const char usual_words[]
+    = "ACPI: Interrupt link enabled ACPI: table ACPI PCI CPU CPU0: SMP IRQ "
+      "PCI: Using configuration type bus resource window mem size memory "
+      "reserved pages available initialized registered: driver version "
+      "device number target Reached target Started Starting Finished Created "
+      "slice Listening on Mounting Mounted file system directory service "
+      "Load Kernel Module Set Device Manager Journal Service Socket Random "
+      "network interface eth0: link becomes ready address port using table "
+      "entries: hash table order bytes default support supported disabled "
+      "enabled by default feature detected mode loaded loading module "
+      "failed to get: No such file or directory not found error warning "
+      "state allocated Reserving level kernel boot Password Requests to "
+      "Dispatch Watch restricting CPUs from DHCPACK lease blocks block "
+      "usb high-speed USB device xhci_hcd controller host adapter input "
+      "clock clocksource: timer max_cycles max_idle_ns frequency processor "
+      "BIOS-provided physical RAM map RCU: Hierarchical implementation "
+      "Linux version Command line: console=ttyS0 root= NET: Registered "
+      "protocol family TCP UDP IPv6 audit: type=2000 systemd[1]: udevd "
+      "0x0000000000000000-0x0000000000ffffff 0000:00:01.0: io port 0x0";
+#define USUAL_LOG 12
+
+struct usual
+{
+  uint8_t seen[1 << USUAL_LOG]; /* by a hash of the piece */
+};
+
+static uint32_t
+load (const struct scan_filter *f, const char *p)
+{
+  uint32_t piece = 0;
+
+  memcpy (&piece, p, f->width);
+  return piece;
+}
+
+static void
+count_usual (const struct scan_filter *f, struct usual *u)
+{
+  memset (u, 0, sizeof *u);
+  for (size_t i = 0; i + f->width < sizeof usual_words; i++)
+    {
+      uint8_t *n
+          = u->seen + scan_hash (load (f, usual_words + i), USUAL_LOG);
+
+      *n += *n < UINT8_MAX;
+    }
+}
+
 /* And a piece: letters come in words. */
 static double
-expected (const struct scan_filter *f, const char *p)
+expected (const struct scan_filter *f, const struct usual *u, const char *p)
 {
   double share = 1;
 
@@ -254,16 +304,9 @@ expected (const struct scan_filter *f, const char *p)
           && p[i - 1] <= 'z')
         share *= 6;
     }
-  return share;
-}
-
-static uint32_t
-load (const struct scan_filter *f, const char *p)
-{
-  uint32_t piece = 0;
-
-  memcpy (&piece, p, f->width);
-  return piece;
+  return share
+         + u->seen[scan_hash (load (f, p), USUAL_LOG)]
+               / (double) sizeof usual_words;
 }
 
 static struct scan_window *
@@ -279,16 +322,16 @@ window_slot (const struct scan_filter *f, uint32_t piece)
 /* A piece costs a hit of the filter and a comparison where it stands; one that
  * the filter has already only the comparison. */
 static double
-piece_cost (const struct scan_filter *f, const char *p)
+piece_cost (const struct scan_filter *f, const struct usual *u, const char *p)
 {
-  return expected (f, p)
+  return expected (f, u, p)
          * (window_slot (f, load (f, p))->first > 0 ? 1 : NEW_PIECE);
 }
 
 /* The looks may meet a literal at any of `stride` places in a row: of all such
  * rows in it the cheapest is taken. */
 static size_t
-choose (const struct scan_filter *f, unsigned stride,
+choose (const struct scan_filter *f, const struct usual *u, unsigned stride,
         const struct scan_literal *l)
 {
   size_t best = 0, rows = l->len - f->width - stride + 2;
@@ -299,7 +342,7 @@ choose (const struct scan_filter *f, unsigned stride,
       double cost = 0;
 
       for (size_t k = at; k < at + stride; k++)
-        cost += piece_cost (f, l->text + k);
+        cost += piece_cost (f, u, l->text + k);
       if (cost < best_cost)
         {
           best_cost = cost;
@@ -328,10 +371,12 @@ add_whose (struct text_scan *s, const struct scan_literal *l, size_t at,
 }
 
 static void
-add_windows (struct text_scan *s, const struct scan_literal *l)
+add_windows (struct text_scan *s, const struct usual *wide,
+             const struct usual *narrow, const struct scan_literal *l)
 {
-  struct scan_filter *f = l->len < SCAN_SHORT ? &s->narrow : &s->wide;
-  size_t from = choose (f, s->stride, l);
+  bool brief = l->len < SCAN_SHORT;
+  struct scan_filter *f = brief ? &s->narrow : &s->wide;
+  size_t from = choose (f, brief ? narrow : wide, s->stride, l);
 
   memcpy (s->bytes + s->nbytes, l->text, l->len);
   for (size_t k = from; k < from + s->stride; k++)
@@ -381,6 +426,7 @@ filter (struct text_scan *s, const struct scan_literal *l, size_t n,
         struct error *err)
 {
   size_t brief = 0, bytes = 1;
+  struct usual wide, narrow;
   int rc;
 
   s->shortest = SCAN_LITERAL_MAX;
@@ -403,8 +449,10 @@ filter (struct text_scan *s, const struct scan_literal *l, size_t n,
   if (rc == 0 && brief > 0)
     rc = make_filter (&s->narrow, SCAN_NARROW, brief * s->stride, err);
   s->nwhose = 1;
+  count_usual (&s->wide, &wide);
+  count_usual (&s->narrow, &narrow);
   for (size_t i = 0; i < n && rc == 0; i++)
-    add_windows (s, l + i);
+    add_windows (s, &wide, &narrow, l + i);
   return rc;
 }
 

@@ -56,6 +56,7 @@ enum flag
 #define PENDING_LINES 4096
 /* Up for less than this, of a boot whose beginning was not seen. */
 #define KERNEL_UNTIL (5 * SECOND)
+#define AHEAD_MS 60000 /* of the host's clock, by a guest's stamp */
 #define USERSPACE_UNTIL (30 * SECOND)
 
 /* ---- text ---- */
@@ -121,15 +122,31 @@ is_old (const struct stage *s)
   return s->replay || (s->flags & F_PENDING) != 0;
 }
 
+/* No kernel is up for longer than that: the time since its latest line, and
+ * some for clocks that differ. */
+static bool
+is_ahead (const struct stage *s, const struct text_msg *msg)
+{
+  uint64_t now = msg->line->first_ms, gone;
+
+  if (s->live_ms == 0 || now < s->live_ms)
+    return false;
+  gone = now - s->live_ms;
+  return msg->stamp_us > s->live_us
+         && (msg->stamp_us - s->live_us) / 1000
+                > gone + gone / 16 + AHEAD_MS;
+}
+
 /* The shell shows a log.  Among its lines only one with the kernel's own
- * stamp, later than all before, can be of now. */
+ * stamp, later than all before, can be of now; a log of a boot that went on
+ * for longer is not. */
 static void
 see_shown (struct stage *s, const struct text_msg *msg)
 {
   char first = msg->line->text[0];
 
   s->replay = !msg->stamped || (first != '[' && first != '<')
-              || msg->stamp_us <= s->live_us;
+              || msg->stamp_us <= s->live_us || is_ahead (s, msg);
 }
 
 /* ---- banners and stamps ---- */
@@ -281,7 +298,10 @@ see_stamp (struct stage *s, const struct text_msg *msg)
   else if (s->stage == STAGE_UNKNOWN && us < KERNEL_UNTIL)
     change = settle (s, msg, STAGE_KERNEL, STOP_NONE);
   if (us > s->live_us)
-    s->live_us = us;
+    {
+      s->live_us = us;
+      s->live_ms = msg->line->first_ms;
+    }
   if (s->ref_us == 0 && us >= REF_FROM && us < REF_UNTIL && us % 1000 != 0
       && msg->len >= 10)
     {

@@ -63,7 +63,8 @@ struct stage
   uint32_t flags;
   uint32_t ref_hash;    /* a line of this boot, to know it again by, */
   uint64_t ref_us;      /* and its stamp */
-  uint64_t live_us;     /* latest stamp of this boot */
+  uint64_t live_us;     /* latest stamp of this boot, */
+  uint64_t live_ms;     /* and when it came; 0 = not known */
   uint64_t pending_line, pending_ms; /* of a banner that is not believed yet */
   char pending[64];     /* its release */
 };

@@ -9,6 +9,7 @@
  */
 #include "kernel/text/titles.h"
 
+#include "base/cleanup.h"
 #include "kernel/text/skips.h"
 
 #include <stdio.h>
@@ -45,14 +46,38 @@ pattern_fits (const char *pat, const char *func)
   return (*pat == '*' && !pat[1]) || (!*pat && !*func);
 }
 
-bool
-title_skips (const char *const *patterns, const char *func)
+/* By what a list is sorted. */
+static unsigned
+key_of (const char *s)
 {
-  if (!patterns)
+  unsigned key = (unsigned) (unsigned char) s[0] << 16;
+
+  if (s[0] && s[1])
+    key |= (unsigned) (unsigned char) s[1] << 8 | (unsigned char) s[2];
+  return key;
+}
+
+bool
+title_skips (const struct skip_list *list, const char *func)
+{
+  unsigned from = 0, to, key = key_of (func);
+
+  if (!list)
     return false;
-  for (; *patterns; patterns++)
-    if (((*patterns)[0] == func[0] || (*patterns)[0] == '*')
-        && pattern_fits (*patterns, func))
+  for (; from < list->n && *list->names[from] == '*'; from++)
+    if (inner_fits (list->names[from], func))
+      return true;
+  for (to = list->n; from < to;)
+    {
+      unsigned middle = from + (to - from) / 2;
+
+      if (key_of (list->names[middle]) < key)
+        from = middle + 1;
+      else
+        to = middle;
+    }
+  for (; from < list->n && key_of (list->names[from]) == key; from++)
+    if (pattern_fits (list->names[from], func))
       return true;
   return false;
 }
@@ -69,7 +94,7 @@ bucket_of (const struct skip_bucket *b, const char *func)
 bool
 title_says_nothing (const struct report *r, const char *func)
 {
-  return title_skips (skip_tools, func) || title_skips (skip_printing, func)
+  return title_skips (&skip_tools, func) || title_skips (&skip_printing, func)
          || title_skips (r->recipe->skip, func);
 }
 
@@ -162,15 +187,16 @@ choose_oops (const struct report *r, char *dst, size_t n)
 static bool
 choose_trace (const struct report *r, char *dst, size_t n)
 {
-  static const char *const printers[]
-      = { "dump_stack*", "dump_backtrace*", "show_stack*", "show_trace*",
-          "unwind_backtrace", NULL };
+  static const char *const names[]
+      = { "dump_backtrace*", "dump_stack*", "show_stack*", "show_trace*",
+          "unwind_backtrace" };
+  static const struct skip_list printers = { names, ARRAY_LEN (names) };
   unsigned i = first_of (r, ITEM_TRACE);
 
   if (i == r->nitems)
     for (i = 0; i < r->nitems; i++)
       if (r->items[i].kind == ITEM_CALL
-          && title_skips (printers, r->items[i].frame.func))
+          && title_skips (&printers, r->items[i].frame.func))
         break;
   if (i == r->nitems && r->ncalls < 2)
     return false;
@@ -210,7 +236,7 @@ choose_head (const struct report *r, char *dst, size_t n)
   if (!is_function (r->head_func) || title_says_nothing (r, r->head_func))
     return false;
   if ((r->recipe->flags & RECIPE_WARN)
-      && title_skips (blames_caller, r->head_func))
+      && title_skips (&blames_caller, r->head_func))
     {
       unsigned i;
 
@@ -247,25 +273,25 @@ static bool
 stall_frame (struct stall *s, const struct report *r, const char *func,
              const char **ret)
 {
-  if (title_skips (skip_tick, func))
+  if (title_skips (&skip_tick, func))
     s->tick = true;
   if (s->tick)
     {
-      if (title_skips (tick_entries, func))
+      if (title_skips (&tick_entries, func))
         {
           s->tick = false;
           s->prev = NULL;
         }
       return false;
     }
-  if (bucket_of (stall_buckets, func) || title_skips (stall_selves, func))
+  if (bucket_of (stall_buckets, func) || title_skips (&stall_selves, func))
     {
-      bool self = !s->prev || !title_skips (stall_anchors, func);
+      bool self = !s->prev || !title_skips (&stall_anchors, func);
 
       *ret = self ? func : s->prev;
       return true;
     }
-  if (title_skips (stall_anchors, func))
+  if (title_skips (&stall_anchors, func))
     {
       if (s->prev)
         {
@@ -274,7 +300,7 @@ stall_frame (struct stall *s, const struct report *r, const char *func,
         }
       return false;
     }
-  if (!title_says_nothing (r, func) && !title_skips (tick_entries, func))
+  if (!title_says_nothing (r, func) && !title_skips (&tick_entries, func))
     {
       s->prev = func;
       if (!s->top)
@@ -361,9 +387,9 @@ title_blames_nobody (const struct report *r)
         if (helper)
           helped_frames++;
         frames += !helper && !is_loose (&r->items[i].frame)
-                  && !title_skips (skip_tick, r->items[i].frame.func)
-                  && !title_skips (tick_entries, r->items[i].frame.func)
-                  && !title_skips (stack_bottoms, r->items[i].frame.func)
+                  && !title_skips (&skip_tick, r->items[i].frame.func)
+                  && !title_skips (&tick_entries, r->items[i].frame.func)
+                  && !title_skips (&stack_bottoms, r->items[i].frame.func)
                   && !title_says_nothing (r, r->items[i].frame.func)
                   && strncmp (r->items[i].frame.func, "hrtimer", 7) != 0
                   && strncmp (r->items[i].frame.func, "__hrtimer", 9) != 0;
@@ -413,7 +439,7 @@ choose_hung (const struct report *r, char *dst, size_t n, const char **bucket)
           named = it->frame.func;
           break;
         }
-      if (!func && !title_skips (skip_waiting, it->frame.func))
+      if (!func && !title_skips (&skip_waiting, it->frame.func))
         func = it->frame.func;
     }
   if (!named && !func)

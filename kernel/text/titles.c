@@ -175,7 +175,7 @@ title_head (struct report *r)
   const struct text_rule *rule = r->match.rule;
   bool own = (r->recipe->flags & (RECIPE_HEAD | RECIPE_LINE))
              && r->head_func[0] && !title_says_nothing (r, r->head_func)
-             && !title_skips (blames_caller, r->head_func);
+             && !title_skips (&blames_caller, r->head_func);
 
   if (!expand (r, rule->title, own ? r->head_func : NULL, r->e.title,
                sizeof r->e.title)

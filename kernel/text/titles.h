@@ -9,8 +9,8 @@
 
 #define TITLE_NO_FUNC "corrupted" /* as trackers say it */
 
-/* Patterns are a name, "begin*" or "*end"; ends with NULL. */
-bool title_skips (const char *const *patterns, const char *func);
+/* Whether a pattern of the list fits; of NULL none does. */
+bool title_skips (const struct skip_list *list, const char *func);
 
 /* Whether this function is but a tool of others, or prints reports. */
 bool title_says_nothing (const struct report *r, const char *func);

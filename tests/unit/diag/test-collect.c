@@ -440,8 +440,10 @@ test_console (void **state)
       = "Kernel panic - not syncing: of the boot before\n"
         "[    0.000000] Linux version 6.1\r\n"
         "[   98.7] Memory cgroup out of memory: Killed process 7 (ant)\n"
-        "[   99.1] watchdog: BUG: soft lockup - CPU#1 stuck for 22s! \033[2J"
-        "\r\nlogin: \x00\xff";
+        "[   98.8] app[7]: we were blocked for more than 3 seconds\n"
+        "[   98.9] Buffer I/O error on dev sr0, logical block 0\n"
+        "[   99.1] watchdog: BUG: soft lockup - CPU#1 stuck for 22s! [ant:7]"
+        "\033[2J\r\nlogin: \x00\xff";
   struct guest g = guest ();
   struct haul *h;
 
@@ -461,6 +463,9 @@ test_console (void **state)
   assert_int_equal (int_of (h, "console.kept"), sizeof text - 1);
   assert_non_null (strstr (text_of (h, "console.text.soft_lockup"), "CPU#1"));
   assert_non_null (strstr (text_of (h, "console.text.oom"), "(ant)"));
+  /* Words are no marks, nor are remarks. */
+  assert_string_equal (text_of (h, "console.text.hung_task"), "(none)");
+  assert_string_equal (text_of (h, "console.text.io_error"), "(none)");
   /* Before the last boot is another life. */
   assert_string_equal (text_of (h, "console.text.panic"), "(none)");
   assert_memory_equal (file_of (h, "console/tail.raw"), text, sizeof text - 1);

@@ -21,6 +21,7 @@ struct teller
   char path[4096]; /* "stage/stop" of each move, "!" before a new boot */
   bool moves;      /* write them down */
   bool open;       /* the next line is */
+  uint64_t ms;     /* when it comes */
 };
 
 static void
@@ -50,8 +51,8 @@ feed (struct teller *t, const char *text)
 
   t->path[0] = '\0';
   assert_int_equal (splitter_new (tell, t, &s, NULL), 0);
-  splitter_feed (s, text, strlen (text), 1);
-  splitter_tick (s, 1000);
+  splitter_feed (s, text, strlen (text), 1 + t->ms);
+  splitter_tick (s, 1000 + t->ms);
   splitter_free (s);
 }
 
@@ -327,6 +328,16 @@ test_shown_again (void **state)
              "syncing: x\n[    6.5] Kernel panic - not syncing: x\n", "");
   assert_true (t.s.replay);
   AFTER (&t, "[    8.5] Kernel panic - not syncing: x\n", "shell/panic");
+  assert_false (t.s.replay);
+  /* The boot before went on for longer than this one can have. */
+  t = (struct teller){ .s = STAGE_INIT };
+  feed (&t, KERNEL RUN_INIT "~ # ");
+  t.ms = 100 * 1000;
+  AFTER (&t, "~ # cat /var/crash/dmesg.1\n[  912.1] Kernel panic - not "
+             "syncing: x\n", "");
+  assert_true (t.s.replay);
+  t.ms = 900 * 1000;
+  AFTER (&t, "[  912.5] Kernel panic - not syncing: x\n", "shell/panic");
   assert_false (t.s.replay);
   t = (struct teller){ .s = STAGE_INIT };
   feed (&t, KERNEL RUN_INIT "~ # ");

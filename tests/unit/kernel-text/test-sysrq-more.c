@@ -252,7 +252,7 @@ test_locks (void **state)
       "[  248.000000]  #0: ffffffff8e339da0 (rcu_read_lock){....}-{1:2}, at: "
       "debug_show_all_locks+0x3d/0x180\n"
       "[  248.000000] 2 locks held by kworker/0:3/7985:\n"
-      "[  248.000000]  #0: 0000000051a1763a ((wq_completion)\"events\"){+.+.}, "
+      "[  248.000000]  #0: 000000007be2c90d ((wq_completion)\"events\"){+.+.}, "
       "at: process_one_work+0xb83/0x1c40\n"
       "[  248.000000]  #1:  (rtnl_mutex){+.+.}, at: [<00000000b2f91fff>] "
       "f+0xe46/0x1b50\n"

@@ -233,8 +233,8 @@ static void
 test_no_tasks (void **state)
 {
   static const char *const texts[] = {
-    "[    9.0] task: ffff8801d1da0100 task.stack: ffff8801d1c30000\n",
-    "[    9.000000] task: ffff8801d1da0100 ti: ffff8801d1c30000\n",
+    "[    9.0] task: ffff88012e4c5a40 task.stack: ffff88012f1b8000\n",
+    "[    9.000000] task: ffff88012e4c5a40 ti: ffff88012f1b8000\n",
     "[    9.000000] some driver     S is here now and says 0x12 things\n",
     "[    9.000000] R13: 00000000000001 R14: 0000000000000001 R15: 000000002\n",
     "Nov 20 10:00:00 box app[1]: task:x               state:D pid:1\n",
@@ -267,7 +267,7 @@ static const char one_task[]
       "[    9.000004] RIP: 0033:0x7f20aa07d8\n"
       "[    9.000004] RSP: 002b:00007ffc75073ef0 EFLAGS: 00000246 ORIG_RAX: "
       "0000000000000004\n"
-      "[    9.000004] RAX: ffffffffffffffda RBX: 00007ffc75074158 RCX: "
+      "[    9.000004] RAX: ffffffffffffffda RBX: 00007ffd2b9c0e31 RCX: "
       "00000000004307d8\n"
       "[    9.000005]  </TASK>\n";
 

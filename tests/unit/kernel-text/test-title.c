@@ -241,18 +241,65 @@ numbers (void **state)
 static void
 patterns (void **state)
 {
-  static const char *const list[] = { "exact", "begin*", "*end", "*mid*",
-                                      NULL };
+  static const char *const names[]
+      = { "*end", "*mid*", "begin*", "exact", "up", "upper*" };
+  static const struct skip_list list = { names, ARRAY_LEN (names) };
+  static const struct skip_list empty = { names, 0 };
 
   (void) state;
-  assert_true (title_skips (list, "exact"));
-  assert_false (title_skips (list, "exactly"));
-  assert_true (title_skips (list, "beginning"));
-  assert_true (title_skips (list, "the_end"));
-  assert_false (title_skips (list, "the_ending"));
-  assert_true (title_skips (list, "amidst"));
-  assert_false (title_skips (list, ""));
+  assert_true (title_skips (&list, "exact"));
+  assert_false (title_skips (&list, "exactly"));
+  assert_true (title_skips (&list, "beginning"));
+  assert_true (title_skips (&list, "begin"));
+  assert_false (title_skips (&list, "beg"));
+  assert_true (title_skips (&list, "the_end"));
+  assert_false (title_skips (&list, "the_ending"));
+  assert_true (title_skips (&list, "amidst"));
+  assert_true (title_skips (&list, "up"));
+  assert_false (title_skips (&list, "u"));
+  assert_false (title_skips (&list, "upp"));
+  assert_true (title_skips (&list, "uppermost"));
+  assert_false (title_skips (&list, "zzz"));
+  assert_false (title_skips (&list, ""));
+  assert_false (title_skips (&empty, "exact"));
   assert_false (title_skips (NULL, "x"));
+}
+
+static int
+order (const char *a, const char *b)
+{
+  if (*a == '*' || *b == '*')
+    return (*a != '*') - (*b != '*');
+  return strncmp (a, b, 3);
+}
+
+/* What is not where it is looked for is not found. */
+static void
+lists (void **state)
+{
+  static const struct skip_list *const all[]
+      = { &skip_tools,   &skip_printing, &skip_waiting,
+          &skip_tick,    &tick_entries,  &stall_anchors,
+          &stall_selves, &stack_bottoms, &blames_caller };
+
+  (void) state;
+  for (size_t i = 0; i < ARRAY_LEN (all); i++)
+    for (unsigned k = 0; k < all[i]->n; k++)
+      {
+        const char *name = all[i]->names[k], *star = strchr (name, '*');
+        char func[TEXT_FUNC_MAX];
+
+        if (k > 0 && order (all[i]->names[k - 1], name) > 0)
+          fail_msg ("%s stands behind %s", name, all[i]->names[k - 1]);
+        if (star && star > name && (star < name + 3 || star[1]))
+          fail_msg ("%s has its asterisk in a place where none is", name);
+        snprintf (func, sizeof func, "%s", name);
+        if (*name != '*')
+          {
+            func[strcspn (func, "*")] = '\0';
+            assert_true (title_skips (all[i], func));
+          }
+      }
 }
 
 static void
@@ -281,6 +328,7 @@ main (void)
     cmocka_unit_test_setup_teardown (suspicions, bed_setup, bed_teardown),
     cmocka_unit_test (numbers),
     cmocka_unit_test (patterns),
+    cmocka_unit_test (lists),
     cmocka_unit_test_setup_teardown (signatures, bed_setup, bed_teardown),
   };
 
