@@ -266,7 +266,6 @@ static void
 idle_due (struct timer *t, void *arg)
 {
   struct seat *s = arg;
-  struct error err = ERROR_INIT;
 
   timer_in (t, IDLE_CHECK_MS);
   if (s->job || !s->lease)
@@ -278,7 +277,6 @@ idle_due (struct timer *t, void *arg)
       lease_free (steal_ptr (&s->lease));
       say (s, "five idle minutes: the keyboard is free again");
     }
-  (void) err;
 }
 
 static int
@@ -342,7 +340,11 @@ op_console (struct answer *a, struct frame *f)
     return;
   j = calloc (1, sizeof (*j));
   if (!j)
-    return;
+    {
+      error_set (&err, ENOMEM, "no memory");
+      seat_end (s, &err);
+      return;
+    }
   j->hub = a->d->hub;
   j->want_lease = true;
   j->take = json_get_bool (a->head, "take", false);

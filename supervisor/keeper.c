@@ -18,6 +18,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/io.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/store.h"
@@ -598,6 +599,7 @@ main (int argc, char **argv)
   bool debug = false, check = false, json = false;
   int c, r;
 
+  io_open_standard ();
   if (env && env[0] == '/')
     k.libexec = env;
   while ((c = getopt_long (argc, argv, ":", options, NULL)) != -1)

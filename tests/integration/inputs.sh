@@ -33,6 +33,15 @@ bad "a timeout that is none" 'soon' hd_ wait web --timeout soon
 
 bad "an option without its value" 'value is missing after "--scenario"' hd_ probe web --scenario
 bad "a slip in an option" 'wach.*did you mean "--watch"' hd_ status --wach
+bad "an option twice" '"--no-start" is there twice' hd_ list --no-start --no-start
+bad "options that exclude each other" '--watch, --nagios or --npd' hd_ status --watch --npd
+bad "no value before a verb" 'value is missing after "--run"' hd_ --run
+bad "an empty value before a verb" 'value is missing after "--state"' hd_ --state= list
+bad "a slip before a verb" 'unknown option "--jsn" .did you mean "--json"' hd_ --jsn list
+bad "config, too many files" 'what is "b" for' hd_ config check a b
+bad "config, an option" 'unknown option "--bogus"' hd_ config check --bogus
+bad "scenario, an option" 'unknown option "--bogus"' hd_ scenario check --bogus
+bad "no such section" 'what is "taks" for.*did you mean "tasks"' hd_ inspect web taks
 bad "a slip in a health" 'no health "hong".*did you mean "hung"' hd_ wait web --for hong
 bad "no such place in the spool" 'known: open, ready, sent, parked' hd_ spool list bogus
 bad "controller, no folder" '--data is missing' hd_ controller
