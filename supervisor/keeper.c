@@ -94,6 +94,8 @@ load_config (struct keeper *k, struct error *err)
       if (r < 0)
         error_wrap (err, "%s", k->config_path);
     }
+  if (r == 0)
+    r = keeper_open_roots (k->opener, &fresh, k->config_path, err);
   if (r < 0)
     {
       config_done (&fresh);
@@ -104,7 +106,7 @@ load_config (struct keeper *k, struct error *err)
   free (k->config_text);
   k->config_text = steal_ptr (&text);
   k->config_len = len;
-  return keeper_open_roots (k->opener, &k->config, k->config_path, err);
+  return 0;
 }
 
 /* ---- the two children ---- */

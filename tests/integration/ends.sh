@@ -89,5 +89,18 @@ exact "status: blanks at the end of a line" "$(grep -c ' $' "$work/out")" 0
 exact "console release says what it did" "$(hd_ console release alpha --for 90s)" "released guest=alpha for=1m30s"
 exact "console release --for 0s" "$(hd_ console release alpha --for 0s)" "taken-back guest=alpha"
 hd_ console release alpha --for 1s --json | jq -e '.row == "released" and .for_ms == 1000' >"$work/out" || die "release --json"
+
+# ---- who reads along is told why nothing comes ----
+timeout 4 "$build/hangdog" console web2 </dev/null >"$work/out" 2>"$work/err" &
+reader=$!
+until_ok 3 test -s "$work/out" # of what the ring had
+hd_ console release web2 --for 1s >>"$work/out"
+wait "$reader"
+grep -q 'cons0: given-way: released on request' "$work/err" && grep -q 'cons0: connected' "$work/err" ||
+    { cat "$work/err"; die "a reader is not told that the console was released and came back"; }
+fake_guest folder
+rm "$work/fake/folder/cons0"
+mkdir "$work/fake/folder/cons0"
+until_ok 15 sh -c "'$build/hangdog' probe folder | grep -q 'folder/cons0 is a folder, not a socket'" || { hd probe folder; die "a console that is a folder is not told"; }
 hd_stop
 step "commands end as they should"

@@ -79,6 +79,10 @@ config "no kind of source" 'c\.json:1:[0-9]+:.*kind' "{ $s, \"sources\": [{}] }"
 config "a relative root" 'c\.json:1:[0-9]+:.*root' "{ $s, \"sources\": [{\"kind\": \"rundir\", \"root\": \"run\"}] }"
 config "a duration without a unit" 'c\.json:1:[0-9]+:.*sweep' "{ $s, \"limits\": {\"console-sweep\": \"5\"} }"
 bad "config: it is not there" 'nowhere.json' hd_ config check "$work/nowhere.json"
+doc c.json "{ $s, \"limts\": {} }"
+hd_ --config "$work/c.json" doctor >"$work/out" 2>&1
+exact "doctor with a configuration that would not be taken: exit code" $? 3
+exact "doctor with a configuration that would not be taken: says so" "$(grep -c '^bad .*configuration: .*c.json:1:.*limts' "$work/out")" 1
 bad "config: it is a folder" "$work" hd_ config check "$work"
 # A file may be meant for another host: the check only notes who is missing on this one.
 doc c.json "{ $s, \"groups\": [\"no-such-group\"] }"
