@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -25,6 +26,7 @@
 /* Guests with a gap that is not yet told; more share one of the host's. */
 #define MAX_GAPS 64
 #define NONE UINT32_MAX
+#define SLOTS_KEPT 256 /* used at a time without a rush */
 
 struct slot
 {
@@ -331,6 +333,19 @@ deliver (struct fact_bus *bus, const struct fact *fact)
       sub->fn (fact, sub->arg);
 }
 
+/* bus->m held.  All are free: after a rush, such as the start with a thousand
+ * guests, the pages go back to the kernel. */
+static void
+rest (struct fact_bus *bus)
+{
+  if (bus->nfree < bus->nslots || bus->used <= SLOTS_KEPT
+      || madvise (bus->slots, bus->nslots * sizeof *bus->slots, MADV_DONTNEED)
+             < 0)
+    return;
+  bus->free = NONE;
+  bus->used = 0;
+}
+
 /* Takes the queue as it is; what is published meanwhile waits for the next
  * round.  The slots count as taken until all of them are delivered. */
 static void
@@ -361,6 +376,7 @@ on_facts (struct watch *w, int fd, unsigned events, void *arg)
     bus->slots[last].next = bus->free;
     bus->free = first;
     bus->nfree += n;
+    rest (bus);
   }
   if (bus->any_dead)
     reap_subs (bus);
@@ -404,6 +420,16 @@ fact_unsubscribe (struct fact_sub *sub)
     reap_subs (sub->bus);
 }
 
+/* Pages of its own, touched by those that are used. */
+static struct slot *
+slots_new (size_t n)
+{
+  void *p = mmap (NULL, n * sizeof (struct slot), PROT_READ | PROT_WRITE,
+                  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+  return p == MAP_FAILED ? NULL : p;
+}
+
 int
 fact_bus_new (struct loop *loop, size_t max_queued, struct fact_bus **ret_bus,
               struct error *err)
@@ -420,7 +446,7 @@ fact_bus_new (struct loop *loop, size_t max_queued, struct fact_bus **ret_bus,
   bus->loop = loop;
   bus->nslots = bus->nfree = (uint32_t) max_queued;
   bus->free = bus->first = bus->last = NONE;
-  bus->slots = malloc (max_queued * sizeof *bus->slots);
+  bus->slots = slots_new (max_queued);
   bus->efd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (!bus->slots)
     r = error_errno (err, ENOMEM, "making a fact bus");
@@ -453,7 +479,8 @@ fact_bus_free (struct fact_bus *bus)
       bus->subs = sub->next;
       free (sub);
     }
-  free (bus->slots);
+  if (bus->slots)
+    munmap (bus->slots, bus->nslots * sizeof *bus->slots);
   pthread_mutex_destroy (&bus->m);
   free (bus);
 }

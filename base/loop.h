@@ -57,8 +57,10 @@ int loop_watch (struct loop *loop, const char *name, int fd, unsigned events,
 void watch_set (struct watch *w, unsigned events);
 /* Its events may wait for up to LOOP_PATIENCE_MS, though only while there are
  * so many of the patient ones that a wake-up for each would be what this
- * process does.  Of several watches on one fd all must be patient. */
-#define LOOP_PATIENCE_MS 13
+ * process does.  They are told of what comes, not of what was left: the
+ * callback takes all there is, or makes itself impatient again.  Of several
+ * watches on one fd all must be patient. */
+#define LOOP_PATIENCE_MS 14
 void watch_patient (struct watch *w, bool patient);
 void watch_free (struct watch *w); /* does not close the fd; NULL is fine */
 

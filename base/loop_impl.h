@@ -57,6 +57,7 @@ struct slot
   uint32_t mask; /* what epoll was told; 0 = not registered */
   uint64_t changed; /* round of the last registration */
   bool patient;     /* registered in that set */
+  bool ended;       /* hung up while patient: not patient any more */
   bool has_dead;
 };
 

@@ -34,12 +34,14 @@ wanted_mask (const struct slot *s)
   return mask;
 }
 
-/* Only if all of its watches are. */
+/* Only if all of its watches are, and nothing has ended. */
 static bool
 wanted_patient (const struct slot *s)
 {
   bool patient = false;
 
+  if (s->ended)
+    return false;
   for (const struct watch *w = s->first; w; w = w->next)
     {
       if (w->dead)
@@ -57,17 +59,28 @@ set_of (const struct loop *loop, const struct slot *s)
   return s->patient ? loop->patient_fd : loop->epfd;
 }
 
+/* The patient are told of what comes, not of what is there: else each of them
+ * would be asked a second time, only to find that it has nothing more. */
+#define PATIENT_ENDS (EPOLLRDHUP | EPOLLHUP | EPOLLERR)
+
+static uint32_t
+told_mask (const struct slot *s, uint32_t mask)
+{
+  return s->patient ? mask | EPOLLET | EPOLLRDHUP : mask;
+}
+
 static int
 slot_add (struct loop *loop, int fd, uint32_t mask)
 {
   struct slot *s = &loop->slots[fd];
-  struct epoll_event ev = { .events = mask };
+  struct epoll_event ev = { 0 };
 
   s->gen = ++loop->gen;
   s->changed = loop->round;
-  ev.data.u64 = (uint64_t) s->gen << 32 | (uint32_t) fd;
   s->mask = 0;
   s->patient = wanted_patient (s);
+  ev.events = told_mask (s, mask);
+  ev.data.u64 = (uint64_t) s->gen << 32 | (uint32_t) fd;
   if (epoll_ctl (set_of (loop, s), EPOLL_CTL_ADD, fd, &ev) < 0)
     return -errno;
   s->mask = mask;
@@ -95,7 +108,7 @@ slot_update (struct loop *loop, int fd)
 {
   struct slot *s = &loop->slots[fd];
   uint32_t mask = wanted_mask (s);
-  struct epoll_event ev = { .events = mask };
+  struct epoll_event ev = { .events = told_mask (s, mask) };
 
   if (s->mask && (mask == 0 || s->patient != wanted_patient (s)))
     slot_del (loop, fd);
@@ -119,7 +132,7 @@ static void
 slot_drop_stale (struct loop *loop, int fd)
 {
   struct slot *s = &loop->slots[fd];
-  struct epoll_event ev = { .events = s->mask };
+  struct epoll_event ev = { .events = told_mask (s, s->mask) };
   struct watch *w;
 
   if (s->mask == 0)
@@ -206,6 +219,8 @@ loop_watch (struct loop *loop, const char *name, int fd, unsigned events,
 
   slot_drop_stale (loop, fd);
   s = &loop->slots[fd];
+  if (!s->first)
+    s->ended = false;
   w->next = s->first;
   s->first = w;
   r = slot_update (loop, fd);
@@ -416,6 +431,19 @@ mute_patient (struct loop *loop, bool mute)
   (void) epoll_ctl (loop->epfd, EPOLL_CTL_MOD, loop->patient_fd, &ev);
 }
 
+/* An end lasts, and is told as long as it does: by the other set. */
+static void
+end_patience (struct loop *loop, const struct epoll_event *ev)
+{
+  int fd = (int) (ev->data.u64 & UINT32_MAX);
+  struct slot *s = &loop->slots[fd];
+
+  if ((uint32_t) (ev->data.u64 >> 32) != s->gen)
+    return;
+  s->ended = true;
+  (void) slot_update (loop, fd);
+}
+
 static int
 take_patient (struct loop *loop, uint64_t *since)
 {
@@ -423,7 +451,13 @@ take_patient (struct loop *loop, uint64_t *since)
                       EVENTS_PER_ROUND, 0);
 
   for (int i = 0; i < n; i++)
-    loop_dispatch_ (loop, &loop->patient_events[i], since);
+    {
+      const struct epoll_event *ev = &loop->patient_events[i];
+
+      loop_dispatch_ (loop, ev, since);
+      if (ev->events & PATIENT_ENDS)
+        end_patience (loop, ev);
+    }
   return n;
 }
 

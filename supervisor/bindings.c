@@ -427,12 +427,26 @@ look_for_boot (struct run *run, struct binding *bd)
   return bd;
 }
 
+/* Whatever was asked, by whatever way: nobody answers in the middle of a boot,
+ * and a boot is not a hang.  A console that was asked knows by itself. */
+static bool
+boots_now (const struct run *run, char *what, size_t n)
+{
+  const struct guest *g = run->guest;
+
+  return run->env.may_type && g->nconsoles > 0
+         && run->env.may_type (run->env.may_type_arg, g->inc.uuid,
+                               g->consoles[0].name, what, n)
+                == TYPING_BOOTING;
+}
+
 /* The run's end: what it says counts, unless the guest is not the one that
  * was asked, or not meant to answer by now. */
 static void
 run_over (struct run *run)
 {
   struct binding *bd = by_number (run->all, run->number);
+  char what[sizeof (run->report.sentence)];
 
   if (bd)
     bd = look_for_boot (run, bd);
@@ -444,6 +458,9 @@ run_over (struct run *run)
                     "the guest began another life while it was asked%s", "");
       else if (run->report.outcome == OUTCOME_FAILED && held_off (bd))
         no_verdict (&run->report, "held-off", "%s", bd->held_off);
+      else if (run->report.outcome == OUTCOME_FAILED
+               && boots_now (run, what, sizeof (what)))
+        no_verdict (&run->report, "booting", "%s", what);
       else if (run->report.outcome == OUTCOME_OK
                && strcmp (lane_of (bd->scenario), "console") == 0)
         texts_answered (run->all->d->texts, bd->guest->inc.uuid);

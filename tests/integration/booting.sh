@@ -8,6 +8,13 @@
 chaos_init booting jq
 fake_guest web -P dead
 DELAY=3s chaos_scenario up web 1s 800ms
+# Asked beside the console, of a port where nobody listens.
+cat >"$work/scenarios/web-port.json" <<EOJ
+{ "schema": "hangdog/scenario/1", "name": "web-port", "kind": "tcp", "select": {"name": "web"},
+  "interval": "1s", "timeout": "800ms", "initial-delay": "3s", "retry-interval": "1s", "jitter": "0s",
+  "failure-threshold": 100, "playbook": "no-touch", "address": "127.0.0.1:1", "expect": {"output": "^x"} }
+EOJ
+port_of() { hd status web --json | jq -r "select(.row == \"scenario\" and .scenario == \"web-port\") | .$1"; }
 chaos_config "${fake_source%\}}, \"console-mode\": \"hold\"}"
 hd_start
 keys() { # bytes that its console received so far
@@ -44,6 +51,7 @@ fake_tell web 'say 0 \r\nGNU GRUB  version 2.06-13+deb12u1\r\n\r\n'
 silent bootloader
 fake_tell web 'say 0 [    0.000000] Linux version 6.1.0-41-amd64 (debian) #1 SMP\r\n[    0.000000] Command line: quiet\r\n'
 silent kernel
+exact "a port that is asked meanwhile" "$(port_of outcome) $(port_of code) $(port_of failed)" "no-verdict booting 0"
 fake_tell web 'play 0 shell'
 fake_tell web 'say 0 \r\n~ # '
 until_ok 20 well_beyond web 0 || { hd status; die "it is up, and not found well"; }

@@ -259,7 +259,7 @@ struct hub
   int queue_fd;              /* netlink, -1 = none yet, -2 = not to be had */
   char *queue_buf;
   struct watch *queue_watch;
-  bool queue_asked;
+  bool queue_asked, queue_some;
   uint64_t tell_round;
   uint64_t told_ms; /* the last tick that told taps */
   void (*after_tick) (void *arg);

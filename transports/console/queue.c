@@ -37,7 +37,7 @@ struct diag_answer
   uint32_t ino;
   uint8_t state;
   bool has_peer, has_vfs;
-  uint32_t peer;
+  uint32_t peer, queued;
   struct unix_diag_vfs vfs;
   unsigned nwaiting;
   uint32_t waiting[WAITING_MOST];
@@ -95,6 +95,10 @@ parse_attr (const struct rtattr *a, struct diag_answer *ret)
         return;
       memcpy (&ret->vfs, RTA_DATA (a), sizeof ret->vfs);
       ret->has_vfs = true;
+      break;
+    case UNIX_DIAG_RQLEN:
+      if (len >= sizeof ret->queued)
+        memcpy (&ret->queued, RTA_DATA (a), sizeof ret->queued);
       break;
     case UNIX_DIAG_ICONS:
       len /= sizeof ret->waiting[0];
@@ -312,6 +316,8 @@ match_answer (const struct diag_answer *a, void *arg)
   struct hub *hub = arg;
   struct diag_answer copy = *a;
 
+  if (a->queued > 0)
+    hub->queue_some = true;
   /* Listeners with nobody waiting are nearly all there are. */
   if (!a->has_vfs || (a->nwaiting == 0 && a->state != TCP_ESTABLISHED))
     return;
@@ -352,6 +358,20 @@ come_back (struct hub *hub)
     }
 }
 
+static bool
+ask (struct hub *hub, uint32_t states, uint32_t show)
+{
+  hub->queue_some = false;
+  hub->queue_asked = diag_ask (hub->queue_fd, 0, states, show) == 0;
+  return hub->queue_asked;
+}
+
+static bool
+ask_who (struct hub *hub)
+{
+  return ask (hub, 1u << TCP_LISTEN, UDIAG_SHOW_VFS | UDIAG_SHOW_ICONS);
+}
+
 static void
 answered (struct watch *w, int fd, unsigned events, void *arg)
 {
@@ -369,6 +389,8 @@ answered (struct watch *w, int fd, unsigned events, void *arg)
                                 hub);
     }
   hub->queue_asked = false;
+  if (hub->queue_some && ask_who (hub))
+    return;
   come_back (hub);
   if (hub->lists[LIST_AWAY].first || is_held_any (hub))
     timer_in (hub->queue_timer, HUB_QUEUE_LOOK_MS);
@@ -398,19 +420,19 @@ void
 queue_look_ (struct timer *t, void *arg)
 {
   struct hub *hub = arg;
-  bool away = hub->lists[LIST_AWAY].first != NULL;
-  uint32_t states = 1u << TCP_LISTEN;
+  bool away = hub->lists[LIST_AWAY].first != NULL, asked;
 
   if (hub->queue_asked || !(away || is_held_any (hub)) || !queue_open (hub))
     return;
   /* All connected sockets of the host are only walked while we wait for one
-   * of them to go. */
+   * of them to go.  And nearly always nobody waits anywhere: whose files the
+   * listeners have is asked when somebody does. */
   if (away)
-    states |= 1u << TCP_ESTABLISHED;
-  if (diag_ask (hub->queue_fd, 0, states, UDIAG_SHOW_VFS | UDIAG_SHOW_ICONS)
-      == 0)
-    hub->queue_asked = true;
+    asked = ask (hub, 1u << TCP_LISTEN | 1u << TCP_ESTABLISHED,
+                 UDIAG_SHOW_VFS | UDIAG_SHOW_ICONS);
   else
+    asked = ask (hub, 1u << TCP_LISTEN, UDIAG_SHOW_RQLEN);
+  if (!asked)
     timer_in (t, HUB_QUEUE_LOOK_MS);
 }
 

@@ -26,7 +26,7 @@ struct world
   struct loop *loop;
   int fd[PIPES][2];
   struct watch *w[PIPES];
-  unsigned seen, hangups;
+  unsigned seen, hangups, ends;
 };
 
 static void
@@ -34,9 +34,15 @@ on_byte (struct watch *w, int fd, unsigned events, void *arg)
 {
   struct world *world = arg;
   char c[16];
+  ssize_t n = events & LOOP_READ ? read (fd, c, sizeof c) : -1;
 
-  if (events & LOOP_READ && read (fd, c, sizeof c) > 0)
+  if (n > 0)
     world->seen++;
+  else if (n == 0)
+    {
+      world->ends++;
+      watch_set (w, 0);
+    }
   else if (events & LOOP_HANGUP)
     {
       world->hangups++;
@@ -213,7 +219,7 @@ test_hangup_and_copies (void **state)
   cleanup_close_ (&world->fd[3][1]);
   world->fd[3][1] = -1;
   assert_int_equal (loop_round (world->loop, 100, NULL), 0);
-  assert_int_equal (world->hangups, 1);
+  assert_int_equal (world->ends, 1);
   /* Closed here, alive in a copy: out of reach of the set, which is made
    * anew; the others are still in it. */
   cleanup_close_ (&world->fd[5][0]);
@@ -229,6 +235,31 @@ test_hangup_and_copies (void **state)
   cleanup_close_ (&copy);
 }
 
+/* What was said last and the end of it are one event to the kernel, and the
+ * callback takes a piece at a time: it must be told of both. */
+static void
+test_last_words (void **state)
+{
+  struct world *world = *state;
+  uint64_t limit = clock_ms () + 1000;
+
+  test_many_share (state);
+  world->seen = 0;
+  for (unsigned i = 0; i < PIPES; i++)
+    {
+      say (world, i);
+      if (i % 2)
+        cleanup_close_ (&world->fd[i][1]);
+      else
+        assert_int_equal (shutdown (world->fd[i][1], SHUT_WR), 0);
+    }
+  while (world->ends < PIPES && clock_ms () < limit)
+    assert_int_equal (loop_round (world->loop, 20, NULL), 0);
+  assert_int_equal (world->seen, PIPES);
+  assert_int_equal (world->ends, PIPES);
+  assert_int_equal (world->hangups, 0);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown (f, setup, teardown)
 
 int
@@ -238,6 +269,7 @@ main (void)
     T (test_few_at_once),         T (test_many_share),
     T (test_calm_again),          T (test_change_sides),
     T (test_impatient_neighbour), T (test_hangup_and_copies),
+    T (test_last_words),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);
