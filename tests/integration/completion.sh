@@ -28,7 +28,7 @@ PATH="$tmpdir/bin:$PATH"
 for shell in bash zsh fish; do
   "$HANGDOG_BUILD/hangdog" completion $shell >"$tmpdir/$shell"
 done
-cd "$tmpdir"
+cd "$tmpdir" || exit
 
 offered () # WORD...: all that bash offers behind them, one a line
 {
