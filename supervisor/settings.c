@@ -63,18 +63,21 @@ static const struct json_field sink_fields[] = {
   { 0 },
 };
 
+/* None of them can be nothing: 0 would be taken for "not said" further on. */
+#define BOUNDS_OF_ROOM .min = 1 << 20, .max = (int64_t) 1 << 50
+
 static const struct json_field limit_fields[] = {
   { "console-sweep", JSON_DURATION, offsetof (struct config_limits, sweep_ms),
     .min = 1, .max = 20, .help = "how long a readable pty is left alone" },
   { "ring-total", JSON_SIZE, offsetof (struct config_limits, ring_total),
-    .help = "bytes of all console rings together" },
+    BOUNDS_OF_ROOM, .help = "bytes of all console rings together" },
   { "log-total", JSON_SIZE, offsetof (struct config_limits, log_total),
-    .help = "bytes of all console logs on disk" },
+    BOUNDS_OF_ROOM, .help = "bytes of all console logs on disk" },
   { "spool-total", JSON_SIZE, offsetof (struct config_limits, spool_total),
-    .help = "bytes of the spool on disk" },
+    BOUNDS_OF_ROOM, .help = "bytes of the spool on disk" },
   { "spool-free-floor", JSON_SIZE,
     offsetof (struct config_limits, spool_free_floor),
-    .help = "bytes that stay free on the spool's volume" },
+    BOUNDS_OF_ROOM, .help = "bytes that stay free on the spool's volume" },
   { "max-threads", JSON_INT, offsetof (struct config_limits, max_threads),
     .min = 4, .max = 1024, .help = "threads of running jobs" },
   { "max-diagnoses", JSON_INT, offsetof (struct config_limits, max_diagnoses),

@@ -85,6 +85,8 @@ test_bad (void **state)
 #endif
   refused ("{\"limits\": {\"console-sweep\": \"5\"}}", "limits.console-sweep",
            "");
+  refused ("{\"limits\": {\"spool-free-floor\": \"0B\"}}",
+           "limits.spool-free-floor", "1MiB");
   refused ("{\"limits\": {\"max-threads\": 1}}", "limits.max-threads", "4");
   refused ("{\"schema\": \"hangdog/config/2\"}", "schema", "hangdog/config/1");
   refused ("{} x", "config.json:1:4", "");
