@@ -4,8 +4,14 @@
  */
 #include "base/io.h"
 
+#include "base/error.h"
+
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 int
@@ -78,4 +84,33 @@ io_opendir (int dirfd)
       errno = saved;
     }
   return d;
+}
+
+void
+io_open_standard (void)
+{
+  int fd;
+
+  /* The lowest free number is what open() takes. */
+  do
+    fd = open ("/dev/null", O_RDWR);
+  while (fd >= 0 && fd <= STDERR_FILENO);
+  /* Nobody could be told. */
+  if (fd < 0)
+    abort ();
+  close (fd);
+}
+
+int
+io_finish_stdout (struct error *err)
+{
+  struct pollfd out = { .fd = STDOUT_FILENO, .events = POLLOUT };
+  int e = fflush (stdout) != 0 ? errno : 0;
+
+  if ((!e && !ferror (stdout))
+      || (poll (&out, 1, 0) == 1 && (out.revents & POLLERR)))
+    return 0;
+  /* stdio keeps no reason of what failed before. */
+  return error_set (err, e ? e : EIO, "not all of it could be printed%s%s",
+                    e ? ": " : "", e ? strerror (e) : "");
 }

@@ -254,8 +254,9 @@ open_unix (const struct open_req *req, int *ret_fd, struct error *err)
   if (fstat (path, &st) < 0)
     return error_errno (err, errno, "%s/%s", req->root, req->path);
   if (!S_ISSOCK (st.st_mode))
-    return error_set (err, ENOTSOCK, "%s/%s is not a socket", req->root,
-                      req->path);
+    return error_set (err, ENOTSOCK, "%s/%s is %s, not a socket", req->root,
+                      req->path,
+                      S_ISDIR (st.st_mode) ? "a folder" : "something else");
   /* Through the descriptor of the socket's own inode: nobody can swap it for
    * a link, and its real path may be longer than sun_path. */
   link = fd_path_ (path);

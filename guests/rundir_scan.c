@@ -216,6 +216,18 @@ struct entries
   } e[MAX_ENTRIES];
 };
 
+static bool
+is_console_name (const struct rundir_config *cfg, const char *name)
+{
+  const char *rest = cfg->consoles;
+  char one[32];
+
+  while (next_name (&rest, one, sizeof one))
+    if (strcmp (one, name) == 0)
+      return true;
+  return false;
+}
+
 static int
 read_entries (const struct rundir_look *l, const char *folder,
               struct entries *list, struct error *err)
@@ -229,10 +241,12 @@ read_entries (const struct rundir_look *l, const char *folder,
   while ((de = readdir (dir)) && list->count < MAX_ENTRIES)
     {
       /* Only the type that the listing itself gives: a daemon without
-       * rights can't stat in a folder of root's. */
+       * rights can't stat in a folder of root's.  What stands where a console
+       * should be is taken for one, so that who opens it says what it is. */
       if (strlen (de->d_name) >= sizeof list->e[0].name
           || (de->d_type != DT_SOCK && de->d_type != DT_REG
-              && de->d_type != DT_UNKNOWN))
+              && de->d_type != DT_UNKNOWN
+              && !is_console_name (&l->scan->cfg, de->d_name)))
         continue;
       guest_copy (list->e[list->count].name, sizeof list->e[0].name,
                   de->d_name);

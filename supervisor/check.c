@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/io.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,12 +64,13 @@ main (int argc, char **argv)
   struct findings f = { 0 };
   int first = 1;
 
+  io_open_standard ();
   if (argc == 2 && strcmp (argv[1], "--schema") == 0)
     {
       scenario_schema (&schema);
       puts (buf_str (&schema));
       buf_done (&schema);
-      return 0;
+      return findings_end (&f);
     }
   if (argc > 1 && strcmp (argv[1], "--json") == 0)
     {

@@ -273,6 +273,7 @@ op_release (struct answer *a, struct frame *f)
   CLEANUP_GUEST const struct guest *g = answer_guest (a);
   struct error err = ERROR_INIT;
   uint64_t ms = 10 * 60 * 1000;
+  struct json_object *row;
   const char *for_;
 
   if (!g)
@@ -286,7 +287,11 @@ op_release (struct answer *a, struct frame *f)
       answer_error (a, &err);
       return;
     }
-  answer_end (a, NULL);
+  row = json_object_new_object ();
+  json_add_str (row, "row", "released");
+  json_add_str (row, "guest", g->display);
+  json_add_int (row, "for_ms", (int64_t) ms);
+  answer_end (a, row);
 }
 
 /* ---- doctor: in a job, since it looks at what may be stuck ---- */

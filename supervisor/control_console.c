@@ -26,7 +26,7 @@
 #define WRITE_MS 10000
 #define MAX_TYPED (64u << 10)
 #define READ_SIZE (16u << 10)
-#define IDLE_CHECK_MS 5000
+#define IDLE_CHECK_MS 1000
 
 /* One person at one console. */
 struct seat
@@ -41,6 +41,7 @@ struct seat
   struct buf typed; /* not yet written */
   uint64_t last_typed_ms;
   uint64_t missed; /* bytes that found no room in the client's queue */
+  enum console_state told; /* the last that the person knows of */
   bool job; /* a lease or write job is out: it uses the lease */
 };
 
@@ -260,13 +261,35 @@ pump_typed (struct seat *s)
     seat_end (s, &err);
 }
 
+/* Who looks at a console that says nothing is told why. */
+static void
+tell_state (struct seat *s)
+{
+  struct hub_look look;
+  struct error err = ERROR_INIT;
+  char note[300];
+  bool talks;
+
+  if (hub_look (s->d->hub, s->guest->inc.uuid, s->console, &look, &err) < 0)
+    return;
+  talks = look.state == CONSOLE_SILENT || look.state == CONSOLE_TALKING;
+  if (look.state == s->told || look.state == CONSOLE_CONNECTING
+      || (talks && s->told == CONSOLE_TALKING))
+    return;
+  s->told = talks ? CONSOLE_TALKING : look.state;
+  snprintf (note, sizeof (note), "%s: %s%s%s", s->console,
+            talks ? "connected" : console_state_names[look.state],
+            look.detail[0] ? ": " : "", look.detail);
+  say (s, note);
+}
+
 static void
 idle_due (struct timer *t, void *arg)
 {
   struct seat *s = arg;
-  struct error err = ERROR_INIT;
 
   timer_in (t, IDLE_CHECK_MS);
+  tell_state (s);
   if (s->job || !s->lease)
     return;
   if (lease_lost (s->lease))
@@ -276,7 +299,6 @@ idle_due (struct timer *t, void *arg)
       lease_free (steal_ptr (&s->lease));
       say (s, "five idle minutes: the keyboard is free again");
     }
-  (void) err;
 }
 
 static int
@@ -301,6 +323,7 @@ seat_new (struct answer *a, const struct guest *g, struct seat **ret,
   s->guest = guest_ref (g);
   s->typed = (struct buf) BUF_INIT (MAX_TYPED);
   s->last_typed_ms = loop_now (a->d->loop);
+  s->told = CONSOLE_TALKING;
   snprintf (s->console, sizeof (s->console), "%s",
             console ? console : g->consoles[0].name);
   r = loop_timer (a->d->loop, "console seat", idle_due, s, &s->idle, err);
@@ -340,7 +363,11 @@ op_console (struct answer *a, struct frame *f)
     return;
   j = calloc (1, sizeof (*j));
   if (!j)
-    return;
+    {
+      error_set (&err, ENOMEM, "no memory");
+      seat_end (s, &err);
+      return;
+    }
   j->hub = a->d->hub;
   j->want_lease = true;
   j->take = json_get_bool (a->head, "take", false);

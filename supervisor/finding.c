@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/io.h"
 #include "base/json.h"
 
 #include <stdio.h>
@@ -95,6 +96,7 @@ finding_note (struct findings *f, const char *file, const char *text)
 int
 findings_end (const struct findings *f)
 {
+  struct error err = ERROR_INIT;
   struct json_object *row;
 
   if (f->json)
@@ -106,6 +108,11 @@ findings_end (const struct findings *f)
       json_add_int (row, "errors", f->errors);
       json_add_int (row, "notes", f->notes);
       print (row);
+    }
+  if (io_finish_stdout (&err) < 0)
+    {
+      fprintf (stderr, "hangdog: %s\n", error_text (&err));
+      return 1;
     }
   return f->errors ? 2 : 0;
 }

@@ -20,7 +20,8 @@ void finding_error (struct findings *f, const char *file,
                     const struct error *err);
 /* Nothing is wrong, but it is worth knowing. */
 void finding_note (struct findings *f, const char *file, const char *text);
-/* The last row; returns the exit code, 0 or 2. */
+/* The last row; returns the exit code: 0, 2 for errors, 1 when not all of it
+ * could be printed. */
 int findings_end (const struct findings *f);
 
 #endif

@@ -18,6 +18,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/io.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/store.h"
@@ -85,6 +86,8 @@ load_config (struct keeper *k, struct error *err)
       if (r < 0)
         error_wrap (err, "%s", k->config_path);
     }
+  if (r == 0)
+    r = keeper_open_roots (k->opener, fresh, k->config_path, err);
   if (r < 0)
     return r;
   config_unref (k->config);
@@ -92,7 +95,7 @@ load_config (struct keeper *k, struct error *err)
   free (k->config_text);
   k->config_text = steal_ptr (&text);
   k->config_len = len;
-  return keeper_open_roots (k->opener, k->config, k->config_path, err);
+  return 0;
 }
 
 /* ---- the two children ---- */
@@ -581,6 +584,7 @@ main (int argc, char **argv)
   bool debug = false, check = false, json = false;
   int c, r;
 
+  io_open_standard ();
   if (env && env[0] == '/')
     k.libexec = env;
   while ((c = getopt_long (argc, argv, ":", options, NULL)) != -1)

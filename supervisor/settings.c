@@ -63,18 +63,21 @@ static const struct json_field sink_fields[] = {
   { 0 },
 };
 
+/* None of them can be nothing: 0 would be taken for "not said" further on. */
+#define BOUNDS_OF_ROOM .min = 1 << 20, .max = (int64_t) 1 << 50
+
 static const struct json_field limit_fields[] = {
   { "console-sweep", JSON_DURATION, offsetof (struct config_limits, sweep_ms),
     .min = 1, .max = 20, .help = "how long a readable pty is left alone" },
   { "ring-total", JSON_SIZE, offsetof (struct config_limits, ring_total),
-    .help = "bytes of all console rings together" },
+    BOUNDS_OF_ROOM, .help = "bytes of all console rings together" },
   { "log-total", JSON_SIZE, offsetof (struct config_limits, log_total),
-    .help = "bytes of all console logs on disk" },
+    BOUNDS_OF_ROOM, .help = "bytes of all console logs on disk" },
   { "spool-total", JSON_SIZE, offsetof (struct config_limits, spool_total),
-    .help = "bytes of the spool on disk" },
+    BOUNDS_OF_ROOM, .help = "bytes of the spool on disk" },
   { "spool-free-floor", JSON_SIZE,
     offsetof (struct config_limits, spool_free_floor),
-    .help = "bytes that stay free on the spool's volume" },
+    BOUNDS_OF_ROOM, .help = "bytes that stay free on the spool's volume" },
   { "max-threads", JSON_INT, offsetof (struct config_limits, max_threads),
     .min = 4, .max = 1024, .help = "threads of running jobs" },
   { "max-diagnoses", JSON_INT, offsetof (struct config_limits, max_diagnoses),
@@ -297,40 +300,113 @@ check_sink (const struct json_doc *doc, const struct sink_config *sink,
   return 0;
 }
 
-/* A source that lacks what its kind needs is told so with its place. */
+static int bad_source (const struct json_doc *doc, size_t i, const char *key,
+                       struct error *err, const char *what, ...)
+    __attribute__ ((format (printf, 5, 6)));
+
 static int
-finish_source (const struct json_doc *doc, struct guest_source_config *src,
+bad_source (const struct json_doc *doc, size_t i, const char *key,
+            struct error *err, const char *what, ...)
+{
+  char path[64], msg[400];
+  va_list ap;
+
+  va_start (ap, what);
+  vsnprintf (msg, sizeof (msg), what, ap);
+  va_end (ap);
+  snprintf (path, sizeof (path), "sources[%zu]%s%s", i, *key ? "." : "", key);
+  return json_error_at (doc, path, err, "%s", msg);
+}
+
+/* "SCHEME:" and something, in one word.  What it leads to is libvirt's. */
+static bool
+is_uri (const char *s)
+{
+  size_t scheme = strspn (s, "abcdefghijklmnopqrstuvwxyz"
+                             "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-.");
+
+  if (scheme == 0 || s[scheme] != ':' || !s[scheme + 1])
+    return false;
+  for (; *s; s++)
+    if ((unsigned char) *s <= ' ')
+      return false;
+  return true;
+}
+
+/* All names in a list with commas (or the one that is there) are those of
+ * files in a guest's folder. */
+static bool
+are_file_names (const char *list)
+{
+  for (;; list++)
+    {
+      size_t n = strcspn (list, ",/");
+
+      if (n == 0 || list[n] == '/' || strncmp (list, "..", n) == 0)
+        return false;
+      list += n;
+      if (!*list)
+        return true;
+    }
+}
+
+static int
+finish_rundir (const struct json_doc *doc, struct guest_source_config *src,
                size_t i, struct error *err)
 {
-  char path[64];
+  static const char names[] = "a file's name in a guest's folder was expected, "
+                              "not a path";
   int r = 0;
 
-  snprintf (path, sizeof (path), "sources[%zu]", i);
-  if (!known_source (src->kind))
-    return json_error_at (doc, path, err,
-                          "this build has no source \"%s\" (it has: %s)",
-                          src->kind, SOURCE_KINDS);
-  if (strcmp (src->kind, "libvirt") == 0 && !src->uri)
-    return json_error_at (doc, path, err,
-                          "a libvirt source needs a \"uri\", such as "
-                          "\"qemu:///system\"");
-  if (strcmp (src->kind, "rundir") == 0)
-    {
-      if (!src->root)
-        return json_error_at (doc, path, err,
-                              "a rundir source needs a \"root\", such as "
-                              "\"/run/hypervisor/kvm\"");
-      snprintf (path, sizeof (path), "sources[%zu].root", i);
-      if (src->root[0] != '/')
-        return json_error_at (doc, path, err, "it must be an absolute path");
-    }
-  if (r == 0 && !src->consoles)
+  if (!src->root)
+    return bad_source (doc, i, "", err,
+                       "a rundir source needs a \"root\", such as "
+                       "\"/run/hypervisor/kvm\"");
+  if (src->root[0] != '/')
+    return bad_source (doc, i, "root", err, "it must be an absolute path");
+  if (src->eve && src->eve[0] && src->eve[0] != '/')
+    return bad_source (doc, i, "eve", err, "it must be an absolute path");
+  if (!src->consoles)
     r = replace (&src->consoles, "cons,shim-cons", err);
   if (r == 0 && !src->monitor)
     r = replace (&src->monitor, "qmp", err);
   if (r == 0 && !src->pidfile)
     r = replace (&src->pidfile, "pid", err);
-  return r;
+  if (r < 0)
+    return r;
+  if (!are_file_names (src->consoles))
+    return bad_source (doc, i, "consoles", err, "%s (by comma, where there "
+                       "are several)", names);
+  if (!are_file_names (src->pidfile) || strchr (src->pidfile, ','))
+    return bad_source (doc, i, "pidfile", err, "%s", names);
+  if (!are_file_names (src->monitor) || strchr (src->monitor, ','))
+    return bad_source (doc, i, "monitor", err, "%s", names);
+  if (strcmp (src->monitor, "listener.qmp") == 0)
+    return bad_source (doc, i, "monitor", err,
+                       "listener.qmp belongs to its owner for the guest's "
+                       "whole life; use \"qmp\"");
+  return 0;
+}
+
+/* A source that lacks what its kind needs is told so with its place. */
+static int
+finish_source (const struct json_doc *doc, struct guest_source_config *src,
+               size_t i, struct error *err)
+{
+  if (!known_source (src->kind))
+    return bad_source (doc, i, "", err,
+                       "this build has no source \"%.100s\" (it has: %s)",
+                       src->kind, SOURCE_KINDS);
+  if (strcmp (src->kind, "rundir") == 0)
+    return finish_rundir (doc, src, i, err);
+  if (!src->uri)
+    return bad_source (doc, i, "", err,
+                       "a libvirt source needs a \"uri\", such as "
+                       "\"qemu:///system\"");
+  if (!is_uri (src->uri))
+    return bad_source (doc, i, "uri", err,
+                       "this is no URI: it looks like \"qemu:///system\"");
+  return 0;
 }
 
 static int
@@ -383,6 +459,8 @@ parse (const char *text, size_t len, const char *origin, struct config *cfg,
         return r;
     }
   r = check_paths (doc, "roots", &cfg->roots, err);
+  if (r == 0)
+    r = check_paths (doc, "scenarios", &cfg->scenarios, err);
   if (r == 0)
     r = check_paths (doc, "rules", &cfg->rules, err);
   return r < 0 ? r : check_sink (doc, &cfg->sink, err);

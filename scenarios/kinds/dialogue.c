@@ -16,7 +16,9 @@
 #include "base/job.h"
 #include "base/text.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -175,6 +177,45 @@ check_circles (const struct place *at)
   return 0;
 }
 
+/* From the first step along every edge.  A dialogue that never comes to its
+ * end would call each guest hung. */
+static int
+check_end (const struct place *at)
+{
+  const struct scenario *s = at->s;
+  size_t end = s->steps.count;
+  CLEANUP_FREE bool *reached = calloc (end + 1, sizeof (*reached));
+  bool more = true;
+
+  if (!reached)
+    return error_set (at->err, ENOMEM, "no memory");
+  reached[0] = true;
+  while (more)
+    {
+      more = false;
+      for (size_t i = 0; i < end; i++)
+        {
+          const struct scenario_step *st = step_at (s, i);
+          bool waits = st->expect.count > 0;
+          /* After a match, and where none came in time. */
+          int to[] = { st->fail ? -1 : after (s, i, st->go_to),
+                       waits && (st->otherwise || st->fail)
+                           ? after (s, i, st->otherwise)
+                           : -1 };
+
+          for (unsigned k = 0; reached[i] && k < ARRAY_LEN (to); k++)
+            if (to[k] >= 0 && !reached[to[k]])
+              more = reached[to[k]] = true;
+        }
+    }
+  if (reached[end])
+    return 0;
+  return bad (at, 0, "",
+              "no way leads from here to the end, so each run would fail; let "
+              "a step go on behind the last one, or to \"%s\"",
+              SCENARIO_END);
+}
+
 static int
 check (const struct scenario *s, const struct json_doc *doc, const char *path,
        struct error *err)
@@ -199,7 +240,8 @@ check (const struct scenario *s, const struct json_doc *doc, const char *path,
   if (!expects)
     return bad (&at, 0, "",
                 "no step has an \"expect\": nothing would ever be learned");
-  return check_circles (&at);
+  rc = check_circles (&at);
+  return rc < 0 ? rc : check_end (&at);
 }
 
 /* ---- running ---- */

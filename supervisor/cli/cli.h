@@ -28,7 +28,7 @@ enum exit_code
 struct cli
 {
   const char *run_path, *state_path, *config_path, *libexec;
-  bool json, quiet;
+  bool json;
   int argc;    /* what is left: argv[0] is the verb */
   char **argv;
 };
@@ -165,6 +165,8 @@ const char *print_age (char *dst, size_t n, uint64_t ms);
 struct table;
 struct table *table_new (const char *const *titles);
 void table_row (struct table *t, const char *const *cells);
+/* By the first column, "web-2" before "web-10". */
+void table_sort (struct table *t);
 void table_print (struct table *t, FILE *to);
 void table_free (struct table *t);
 

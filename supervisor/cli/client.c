@@ -16,6 +16,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #define HELLO_MS 5000
@@ -97,6 +98,24 @@ last_said (int fd, char text[SAID_BYTES + 1])
   return found;
 }
 
+/* In the child. */
+static void
+become_keeper (const char *path, struct program *keeper, pid_t client, int said)
+{
+  int null = open ("/dev/null", O_RDWR);
+
+  dup2 (null, STDOUT_FILENO);
+  if (!getenv ("HANGDOG_DEBUG"))
+    dup2 (said >= 0 ? said : null, STDERR_FILENO);
+  /* A command that is killed cannot end what it started, which would hold
+   * consoles and the lock from then on. */
+  prctl (PR_SET_PDEATHSIG, SIGTERM);
+  if (getppid () != client)
+    _exit (124);
+  execv (path, keeper->args);
+  _exit (127);
+}
+
 static int
 start_keeper (const struct cli *cli, struct client *c, const char *path,
               struct error *err)
@@ -105,6 +124,7 @@ start_keeper (const struct cli *cli, struct client *c, const char *path,
   struct program keeper;
   uint64_t deadline = clock_ms () + START_MS;
   CLEANUP_CLOSE int said = open_said ();
+  pid_t client = getpid ();
   char text[SAID_BYTES + 1];
   int status, r;
   bool bad;
@@ -115,15 +135,7 @@ start_keeper (const struct cli *cli, struct client *c, const char *path,
   program_keeper (&keeper, cli);
   c->keeper = fork ();
   if (c->keeper == 0)
-    {
-      int null = open ("/dev/null", O_RDWR);
-
-      dup2 (null, STDOUT_FILENO);
-      if (!getenv ("HANGDOG_DEBUG"))
-        dup2 (said >= 0 ? said : null, STDERR_FILENO);
-      execv (path_of, keeper.args);
-      _exit (127);
-    }
+    become_keeper (path_of, &keeper, client, said);
   if (c->keeper < 0)
     return error_errno (err, errno, "starting hangdog-keeper");
   do

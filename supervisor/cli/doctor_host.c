@@ -155,8 +155,13 @@ rules (struct exam *e, const struct cli *cli)
   struct error err = ERROR_INIT;
   CLEANUP_CONFIG const struct config *cfg = NULL;
   char text[80];
+  int r;
 
-  if (local_config (cli->config_path, &cfg, &err) < 0)
+  r = local_config (cli->config_path, &cfg, &err);
+  if (r != 0)
+    line (e, "bad", "configuration", error_text (&err),
+          "mend the file, then: hangdog config check");
+  if (r < 0)
     return;
   if (local_rules (cfg, &read, &err) == 0)
     {

@@ -7,15 +7,14 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/io.h"
 #include "base/text.h"
 #include "config.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 const struct verb *const verbs[] = {
   &verb_daemon,     &verb_list,       &verb_status,
@@ -118,9 +117,15 @@ bad_option (const struct verb *verb, const char *option, char *why, size_t n)
   size_t len = strlen (option);
   unsigned k = 0;
 
-  if (at && at[len] == ' ')
+  if (at && at[len] == ' ' && at[len + 1] != '|')
     {
       snprintf (why, n, "a value is missing after \"%.60s\"", option);
+      return;
+    }
+  if (at && strchr (" ]|\n", at[len]))
+    {
+      snprintf (why, n, "\"%.60s\" is there twice, or excludes another",
+                option);
       return;
     }
   snprintf (copy, sizeof (copy), "%s", verb->args);
@@ -235,6 +240,29 @@ static const struct
   { "report", "hangdog bundle show FILE prints the summary" },
 };
 
+/* Where a verb was expected. */
+static int
+unknown_option (const char *option)
+{
+  static const char *const known[] = { "--run",  "--state",   "--config",
+                                       "--json", "--help",    "--version",
+                                       NULL };
+  char near[80];
+
+  for (unsigned i = 0; i < 3; i++)
+    if (strcmp (known[i], option) == 0)
+      {
+        fprintf (stderr, "hangdog: a value is missing after \"%s\"\n",
+                 option);
+        return EXIT_USAGE;
+      }
+  fprintf (stderr, "hangdog: unknown option \"");
+  print_text (stderr, option);
+  fprintf (stderr, "\"%s\n",
+           text_did_you_mean (near, sizeof (near), option, known));
+  return EXIT_USAGE;
+}
+
 static int
 unknown_verb (const char *name)
 {
@@ -242,6 +270,8 @@ unknown_verb (const char *name)
   char near[80];
   unsigned n = 0;
 
+  if (name[0] == '-')
+    return unknown_option (name);
   for (unsigned i = 0; i < ARRAY_LEN (later); i++)
     if (strcmp (later[i].name, name) == 0)
       {
@@ -261,88 +291,95 @@ unknown_verb (const char *name)
   return EXIT_USAGE;
 }
 
+/* Options that every verb takes, from the environment and then from the
+ * command line.  The name of one that says nothing, else NULL. */
+static const char *
+common_options (struct cli *cli)
+{
+  const struct
+  {
+    const char *option, *variable;
+    const char **value;
+  } common[] = { { "--run", "HANGDOG_RUN", &cli->run_path },
+                 { "--state", "HANGDOG_STATE", &cli->state_path },
+                 { "--config", NULL, &cli->config_path } };
+  const char *libexec = getenv ("HANGDOG_LIBEXEC");
+
+  if (libexec && libexec[0] == '/')
+    cli->libexec = libexec;
+  for (unsigned i = 0; i < ARRAY_LEN (common); i++)
+    {
+      const char *env = common[i].variable ? getenv (common[i].variable) : NULL;
+      const char *value = cli_option (cli, common[i].option);
+
+      if (value && !value[0])
+        return common[i].option;
+      if (value || (env && env[0]))
+        *common[i].value = value ? value : env;
+    }
+  cli->json = cli_flag (cli, "--json");
+  return NULL;
+}
+
 static int
-run (int argc, char **argv)
+run_verb (struct cli *cli)
+{
+  const char *empty = common_options (cli);
+  const struct verb *v;
+
+  if (empty)
+    {
+      fprintf (stderr, "hangdog: a value is missing after \"%s\"\n", empty);
+      return EXIT_USAGE;
+    }
+  if (cli->argc < 2)
+    {
+      help (stderr);
+      return EXIT_USAGE;
+    }
+  if (strcmp (cli->argv[1], "--help") == 0 || strcmp (cli->argv[1], "-h") == 0
+      || (strcmp (cli->argv[1], "help") == 0 && cli->argc == 2))
+    {
+      help (stdout);
+      return EXIT_WELL;
+    }
+  if (strcmp (cli->argv[1], "--version") == 0)
+    cli->argv[1] = (char *) "version";
+  if (strcmp (cli->argv[1], "help") == 0)
+    {
+      drop_arg (cli, 1, 1);
+      cli->argv[cli->argc++] = (char *) "--help";
+    }
+  /* From here on argv[0] is the verb, as verbs expect. */
+  drop_arg (cli, 0, 1);
+  v = find_verb (cli->argv[0]);
+  if (!v)
+    return unknown_verb (cli->argv[0]);
+  /* Before the verb looks at anything: help must not need a daemon. */
+  if (cli_flag (cli, "--help") || cli_flag (cli, "-h"))
+    return verb_help (v);
+  return v->run (cli);
+}
+
+int
+main (int argc, char **argv)
 {
   struct cli cli = { .run_path = RUN_PATH,
                      .state_path = STATE_PATH,
                      .libexec = LIBEXECDIR,
                      .argc = argc,
                      .argv = argv };
-  const char *env = getenv ("HANGDOG_LIBEXEC"), *value;
-  const struct verb *v;
+  struct error err = ERROR_INIT;
+  int code;
 
+  io_open_standard ();
   /* A daemon that goes is an error to be told, not a silent end; `| head` is
    * noticed by stdio. */
   signal (SIGPIPE, SIG_IGN);
-  if (env && env[0] == '/')
-    cli.libexec = env;
-  if ((env = getenv ("HANGDOG_RUN")))
-    cli.run_path = env;
-  if ((env = getenv ("HANGDOG_STATE")))
-    cli.state_path = env;
-  if ((value = cli_option (&cli, "--run")))
-    cli.run_path = value;
-  if ((value = cli_option (&cli, "--state")))
-    cli.state_path = value;
-  if ((value = cli_option (&cli, "--config")))
-    cli.config_path = value;
-  cli.json = cli_flag (&cli, "--json");
-  if (cli.argc < 2)
-    {
-      help (stderr);
-      return EXIT_USAGE;
-    }
-  if (strcmp (cli.argv[1], "--help") == 0 || strcmp (cli.argv[1], "-h") == 0
-      || (strcmp (cli.argv[1], "help") == 0 && cli.argc == 2))
-    {
-      help (stdout);
-      return EXIT_WELL;
-    }
-  if (strcmp (cli.argv[1], "--version") == 0)
-    cli.argv[1] = (char *) "version";
-  if (strcmp (cli.argv[1], "help") == 0)
-    drop_arg (&cli, 1, 1), cli.argv[cli.argc++] = (char *) "--help";
-  /* From here on argv[0] is the verb, as verbs expect. */
-  drop_arg (&cli, 0, 1);
-  v = find_verb (cli.argv[0]);
-  if (!v)
-    return unknown_verb (cli.argv[0]);
-  /* Before the verb looks at anything: help must not need a daemon. */
-  if (cli_flag (&cli, "--help") || cli_flag (&cli, "-h"))
-    return verb_help (v);
-  return v->run (&cli);
-}
-
-/* Who reads what we say has closed the pipe: it has seen enough. */
-static bool
-nobody_reads (void)
-{
-  struct pollfd p = { .fd = STDOUT_FILENO, .events = POLLOUT };
-
-  return poll (&p, 1, 0) > 0 && (p.revents & POLLERR);
-}
-
-/* Half a report on a full disk would pass for a whole one. */
-static int
-written (int r)
-{
-  int e = fflush (stdout) != 0 ? errno : 0;
-  struct error err = ERROR_INIT;
-
-  if ((e == 0 && !ferror (stdout)) || e == EPIPE || nobody_reads ())
-    return r;
-  if (e == 0)
-    error_set (&err, EIO,
-               "not all of this could be written: is the disk full?");
-  else
-    error_errno (&err, e, "not all of this could be written");
+  code = run_verb (&cli);
+  /* Half an answer on a disk that is full must not pass for a whole one. */
+  if (io_finish_stdout (&err) == 0)
+    return code;
   cli_fail (&err);
-  return r == EXIT_WELL || r == EXIT_PARTIAL ? EXIT_ERROR : r;
-}
-
-int
-main (int argc, char **argv)
-{
-  return written (run (argc, argv));
+  return EXIT_ERROR;
 }

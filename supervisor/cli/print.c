@@ -116,6 +116,21 @@ table_row (struct table *t, const char *const *cells)
   t->rows++;
 }
 
+static int
+by_first_cell (const void *a, const void *b)
+{
+  const char *x = *(char *const *) a, *y = *(char *const *) b;
+
+  return strverscmp (x ? x : "", y ? y : "");
+}
+
+void
+table_sort (struct table *t)
+{
+  if (t && t->rows > 0)
+    qsort (t->cells, t->rows, t->columns * sizeof (*t->cells), by_first_cell);
+}
+
 /* Characters, not bytes: continuation bytes of UTF-8 take no column. */
 static int
 width (const char *s)
@@ -256,9 +271,15 @@ print_row (const struct table *t, FILE *to, size_t r, const int *widths,
 {
   const char *last = t->cells[(r + 1) * t->columns - 1];
 
-  for (unsigned c = 0; c + 1 < t->columns; c++)
-    print_cell (to, t->cells[r * t->columns + c], widths[c] + 2);
+  const char *const *cells = (const char *const *) t->cells + r * t->columns;
+  unsigned used = t->columns;
+
   last = last ? last : "";
+  /* No blanks at the end of a line. */
+  while (used > 1 && !(cells[used - 1] && cells[used - 1][0]))
+    used--;
+  for (unsigned c = 0; c + 1 < t->columns && c < used; c++)
+    print_cell (to, cells[c], c + 1 < used ? widths[c] + 2 : 0);
   /* No room beside the others: it gets lines of its own. */
   if (limit && *last && limit - at < ROOM_BESIDE && width (last) > limit - at)
     {

@@ -6,6 +6,8 @@
 #include "supervisor/cli/cli.h"
 #include "supervisor/playbooks.h"
 
+#include "base/cleanup.h"
+
 #include <ctype.h>
 #include <string.h>
 
@@ -29,13 +31,22 @@ options_of (const struct verb *v,
     }
 }
 
+/* Behind the option at p, and its value: "--playbook no-touch|quick]". */
+static const char *
+behind_option (const char *p)
+{
+  p += strcspn (p, " ]\n");
+  if (*p == ' ' && p[1] != '|' && p[1] != '[')
+    p += 1 + strcspn (p + 1, " ]\n");
+  return p;
+}
+
 /* And for each word to be typed as it stands: "check FILE... | schema" has
  * two.  A second line of usage begins with the verb itself, which is none. */
 static void
 words_of (const struct verb *v,
           void (*fn) (const char *word, size_t len, void *arg), void *arg)
 {
-  static const char *const values[] = { "--", "hangdog" };
   const char *p = v->args;
 
   while (*p)
@@ -43,13 +54,15 @@ words_of (const struct verb *v,
       size_t len = strcspn (p, " []|.\n");
       bool word = len > 0;
 
+      if (strncmp (p, "--", 2) == 0)
+        {
+          p = behind_option (p);
+          continue;
+        }
       for (size_t i = 0; i < len && word; i++)
         word = islower ((unsigned char) p[i]);
-      for (size_t i = 0; i < 2 && word; i++)
-        word = strncmp (p, values[i], strlen (values[i])) != 0;
-      if (word && strncmp (p, v->name, len) == 0)
-        word = false;
-      if (word)
+      if (word && strncmp (p, "hangdog", len) != 0
+          && strncmp (p, v->name, len) != 0)
         fn (p, len, arg);
       p += len + (p[len] != '\0');
     }
@@ -67,6 +80,26 @@ takes_guest (const struct verb *v)
   return strstr (v->args, "GUEST") != NULL;
 }
 
+/* Names are their guests' owners' to choose, and a shell would run what stands
+ * in one: only those of which nothing is special are offered.  Only a daemon
+ * that runs is asked: a key must not start one. */
+#define GUESTS                                                                \
+  "hangdog list --no-start --json 2>/dev/null | sed -n "                      \
+  "'s/.*\"display\":\"\\([A-Za-z0-9_][A-Za-z0-9_.+-]*\\)\".*/\\1/p'"
+
+/* Within quotes like these: 'it'\''s', and for fish 'it\'s'. */
+static void
+print_quoted (const char *text, const char *quote)
+{
+  putchar ('\'');
+  for (; *text; text++)
+    if (*text == '\'')
+      fputs (quote, stdout);
+    else
+      putchar (*text);
+  putchar ('\'');
+}
+
 /* What may follow an option. */
 static const struct
 {
@@ -78,14 +111,22 @@ static const struct
 };
 
 static void
+print_values (const char *const *list)
+{
+  for (size_t i = 0; list[i]; i++)
+    printf ("%s%s", i ? " " : "", list[i]);
+}
+
+/* ---- bash ---- */
+
+static void
 bash_values (void)
 {
   puts ("  case $prev in");
-  for (size_t i = 0; i < sizeof (values) / sizeof (values[0]); i++)
+  for (size_t i = 0; i < ARRAY_LEN (values); i++)
     {
       printf ("  %s) COMPREPLY=($(compgen -W \"", values[i].option);
-      for (size_t k = 0; values[i].values[k]; k++)
-        printf ("%s ", values[i].values[k]);
+      print_values (values[i].values);
       puts ("\" -- \"$cur\")); return ;;");
     }
   puts ("  --run|--state|--config|--data|--token-file|-o) return ;;\n  esac");
@@ -94,7 +135,8 @@ bash_values (void)
 static void
 bash (void)
 {
-  puts ("_hangdog ()\n{\n"
+  puts ("_hangdog_guests ()\n{\n  " GUESTS "\n}\n"
+        "_hangdog ()\n{\n"
         "  local cur=${COMP_WORDS[COMP_CWORD]} "
         "prev=${COMP_WORDS[COMP_CWORD-1]} verb= i\n"
         "  for ((i = 1; i < COMP_CWORD; i++)); do\n"
@@ -117,64 +159,96 @@ bash (void)
       words_of (verbs[i], print_word, NULL);
       fputs (" --json --help", stdout);
       options_of (verbs[i], print_word, NULL);
-      /* Only a daemon that runs is asked: a key must not start one. */
       if (takes_guest (verbs[i]))
-        fputs (" $(hangdog list --no-start --json 2>/dev/null | sed -n "
-               "'s/.*\"display\":\"\\([^\"]*\\)\".*/\\1/p')",
-               stdout);
+        fputs (" $(_hangdog_guests)", stdout);
       puts ("\" -- \"$cur\")) ;;");
     }
   puts ("  esac\n}\ncomplete -o default -F _hangdog hangdog");
 }
 
-static void
-print_zsh (const char *opt, size_t len, void *arg)
-{
-  printf (" '%.*s'", (int) len, opt);
-}
+/* ---- zsh ---- */
 
 static void
 zsh (void)
 {
-  puts ("#compdef hangdog\n_hangdog() {\n  if (( CURRENT == 2 )); then\n"
+  puts ("#compdef hangdog\n_hangdog_guests() {\n  " GUESTS "\n}\n"
+        "_hangdog() {\n  if (( CURRENT == 2 )); then\n"
         "    local -a verbs=(");
   for (unsigned i = 0; verbs[i]; i++)
-    printf ("      '%s:%s'\n", verbs[i]->name, verbs[i]->summary);
+    {
+      printf ("      %s:", verbs[i]->name);
+      print_quoted (verbs[i]->summary, "'\\''");
+      putchar ('\n');
+    }
   puts ("    )\n    _describe verb verbs\n    return\n  fi\n"
-        "  case $words[2] in");
+        "  case $words[CURRENT-1] in");
+  for (size_t i = 0; i < ARRAY_LEN (values); i++)
+    {
+      printf ("  %s) compadd -- ", values[i].option);
+      print_values (values[i].values);
+      puts ("; return ;;");
+    }
+  puts ("  esac\n  case $words[2] in");
   for (unsigned i = 0; verbs[i]; i++)
     {
       printf ("  %s) compadd -- --json", verbs[i]->name);
-      words_of (verbs[i], print_zsh, NULL);
-      options_of (verbs[i], print_zsh, NULL);
-      puts (" ; _files ;;");
+      words_of (verbs[i], print_word, NULL);
+      options_of (verbs[i], print_word, NULL);
+      if (takes_guest (verbs[i]))
+        fputs (" ${(f)\"$(_hangdog_guests)\"}", stdout);
+      puts ("; _files ;;");
     }
   puts ("  esac\n}\n_hangdog \"$@\"");
+}
+
+/* ---- fish ---- */
+
+static void
+fish_begin (const char *verb)
+{
+  printf ("complete -c hangdog -n '__fish_seen_subcommand_from %s' ", verb);
 }
 
 static void
 print_fish (const char *opt, size_t len, void *arg)
 {
-  printf ("complete -c hangdog -n '__fish_seen_subcommand_from %s' -l %.*s\n",
-          (const char *) arg, (int) len - 2, opt + 2);
+  fish_begin (arg);
+  printf ("-l %.*s", (int) len - 2, opt + 2);
+  for (size_t i = 0; i < ARRAY_LEN (values); i++)
+    if (strncmp (values[i].option, opt, len) == 0
+        && values[i].option[len] == '\0')
+      {
+        fputs (" -x -a '", stdout);
+        print_values (values[i].values);
+        putchar ('\'');
+      }
+  putchar ('\n');
 }
 
 static void
 print_fish_word (const char *word, size_t len, void *arg)
 {
-  printf ("complete -c hangdog -n '__fish_seen_subcommand_from %s' -a %.*s\n",
-          (const char *) arg, (int) len, word);
+  fish_begin (arg);
+  printf ("-a %.*s\n", (int) len, word);
 }
 
 static void
 fish (void)
 {
+  puts ("function __hangdog_guests\n  " GUESTS "\nend");
   for (unsigned i = 0; verbs[i]; i++)
     {
-      printf ("complete -c hangdog -n __fish_use_subcommand -a %s -d '%s'\n",
-              verbs[i]->name, verbs[i]->summary);
+      printf ("complete -c hangdog -n __fish_use_subcommand -a %s -d ",
+              verbs[i]->name);
+      print_quoted (verbs[i]->summary, "\\'");
+      putchar ('\n');
       words_of (verbs[i], print_fish_word, (void *) verbs[i]->name);
       options_of (verbs[i], print_fish, (void *) verbs[i]->name);
+      if (takes_guest (verbs[i]))
+        {
+          fish_begin (verbs[i]->name);
+          puts ("-a '(__hangdog_guests)'");
+        }
     }
 }
 

@@ -75,13 +75,19 @@ static int
 run (struct cli *cli)
 {
   const char *what = cli_arg (cli, 1);
+  int r = cli_rest (cli, &verb_config, cli->argc);
 
+  if (r)
+    return r;
   if (!what)
     return cli_usage (&verb_config, NULL);
   if (strcmp (what, "schema") == 0 && cli->argc == 2)
     return schema ();
   if (strcmp (what, "check") == 0 && cli->argc <= 3)
     return check (cli);
+  /* One of the two words, and then one that is too many. */
+  if (strcmp (what, "check") == 0 || strcmp (what, "schema") == 0)
+    what = cli->argv[cli->argc - 1];
   return cli_unknown (&verb_config, what);
 }
 

@@ -14,7 +14,9 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <termios.h>
 
 #define QUIT_KEY 0x1d /* ^] */
@@ -24,14 +26,15 @@ struct seat
 {
   struct client *client;
   bool write, raw, tty_in;
+  int signals; /* SIGINT, SIGTERM, SIGHUP */
   int64_t last_id;
   struct termios saved;
 };
 
 static void
-note (const char *fmt, const char *text)
+note (const char *text)
 {
-  fprintf (stderr, fmt, "");
+  fputs ("\r\nhangdog: ", stderr);
   print_text (stderr, text);
   fputs ("\r\n", stderr);
 }
@@ -80,7 +83,7 @@ from_daemon (struct seat *s, int64_t id, struct error *err)
       /* A key that was refused does not end the reading. */
       if (json_get_int (f.head, "re", -1) != id)
         {
-          note ("\r\nhangdog: %s", text ? text : "refused");
+          note (text ? text : "refused");
           return 1;
         }
       return client_error (e, err);
@@ -92,7 +95,7 @@ from_daemon (struct seat *s, int64_t id, struct error *err)
              (long long) json_get_int (f.head, "lost", 0));
   text = json_get_str (f.head, "note");
   if (text)
-    note ("\r\nhangdog: %s", text);
+    note (text);
   if (f.body_len)
     show (s, f.body, f.body_len);
   return json_get_bool (f.head, "more", false) ? 1 : 0;
@@ -129,27 +132,35 @@ from_person (struct seat *s, int64_t id, struct error *err)
 static int
 converse (struct seat *s, int64_t id, struct error *err)
 {
-  struct pollfd fds[2] = { { client_socket (s->client), POLLIN, 0 },
-                           { STDIN_FILENO, POLLIN, 0 } };
+  struct pollfd fds[] = { { client_socket (s->client), POLLIN, 0 },
+                          { s->signals, POLLIN, 0 },
+                          { STDIN_FILENO, POLLIN, 0 } };
   /* Who only reads into a pipe has no keyboard: stdin may be at its end, and
    * poll() would call at once, for ever. */
-  nfds_t n = s->tty_in || s->write ? 2 : 1;
+  nfds_t n = s->tty_in || s->write ? 3 : 2;
   int r = 1;
 
   while (r > 0)
     {
       if (poll (fds, n, -1) < 0)
-        return errno == EINTR ? 0 : error_errno (err, errno, "poll");
+        {
+          if (errno == EINTR)
+            continue;
+          return error_errno (err, errno, "poll");
+        }
       if (fds[0].revents)
         r = from_daemon (s, id, err);
-      if (r > 0 && n == 2 && fds[1].revents)
+      /* Nobody reads along any more. */
+      if (r > 0 && (fds[1].revents || ferror (stdout)))
+        r = 0;
+      if (r > 0 && n == 3 && fds[2].revents)
         {
           r = from_person (s, id, err);
           /* A pipe that ended: what was typed is on its way, its answer is
            * worth waiting for. */
           if (r == 0 && !s->tty_in)
             {
-              n = 1;
+              n = 2;
               r = 1;
             }
         }
@@ -157,25 +168,23 @@ converse (struct seat *s, int64_t id, struct error *err)
   return r;
 }
 
+/* The terminal is raw meanwhile: a signal that just ended this programme would
+ * leave it so. */
 static int
-sit (struct seat *s, const char *guest, const char *console, bool take,
-     struct error *err)
+converse_raw (struct seat *s, int64_t id, struct error *err)
 {
-  struct json_object *head = client_request ("console", guest);
   struct termios raw;
-  int64_t id = s->last_id = 1000;
+  sigset_t ends, before;
   int r;
 
-  json_add_int (head, "id", id);
-  json_add_bool (head, "write", s->write);
-  json_add_bool (head, "take", take);
-  if (console)
-    json_add_str (head, "console", console);
-  r = frame_write (client_socket (s->client), head, NULL, 0, NULL, 0,
-                   clock_ms () + SEND_MS, err);
-  json_object_put (head);
-  if (r < 0)
-    return r;
+  sigemptyset (&ends);
+  sigaddset (&ends, SIGINT);
+  sigaddset (&ends, SIGTERM);
+  sigaddset (&ends, SIGHUP);
+  s->signals = signalfd (-1, &ends, SFD_CLOEXEC);
+  if (s->signals < 0)
+    return error_errno (err, errno, "signalfd");
+  sigprocmask (SIG_BLOCK, &ends, &before);
   s->tty_in = isatty (STDIN_FILENO) && tcgetattr (STDIN_FILENO, &s->saved) == 0;
   if (s->tty_in)
     {
@@ -192,7 +201,48 @@ sit (struct seat *s, const char *guest, const char *console, bool take,
       tcsetattr (STDIN_FILENO, TCSANOW, &s->saved);
       fputc ('\n', stderr);
     }
+  close (s->signals);
+  sigprocmask (SIG_SETMASK, &before, NULL);
   return r;
+}
+
+static int
+sit (struct seat *s, const char *guest, const char *console, bool take,
+     struct error *err)
+{
+  struct json_object *head = client_request ("console", guest);
+  int64_t id = s->last_id = 1000;
+  int r;
+
+  json_add_int (head, "id", id);
+  json_add_bool (head, "write", s->write);
+  json_add_bool (head, "take", take);
+  if (console)
+    json_add_str (head, "console", console);
+  r = frame_write (client_socket (s->client), head, NULL, 0, NULL, 0,
+                   clock_ms () + SEND_MS, err);
+  json_object_put (head);
+  return r < 0 ? r : converse_raw (s, id, err);
+}
+
+static int
+on_released (struct json_object *row, const void *body, size_t len, void *arg)
+{
+  const struct cli *cli = arg;
+  uint64_t ms = (uint64_t) json_get_int (row, "for_ms", 0);
+  char age[32];
+
+  if (cli->json)
+    {
+      print_json (row);
+      return 0;
+    }
+  printf ("%s guest=", ms ? "released" : "taken-back");
+  print_text (stdout, row_str (row, "guest"));
+  if (ms)
+    printf (" for=%s", print_age (age, sizeof (age), ms));
+  fputc ('\n', stdout);
+  return 0;
 }
 
 static int
@@ -212,7 +262,7 @@ release (struct cli *cli)
     json_add_str (head, "for", for_);
   if (console)
     json_add_str (head, "console", console);
-  return cli_ask (cli, false, head, NULL, NULL);
+  return cli_ask (cli, false, head, on_released, cli);
 }
 
 static int

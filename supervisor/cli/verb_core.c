@@ -28,7 +28,7 @@ struct core_verb
 {
   struct core_file_spec spec;
   const char *guest;
-  bool registers, quiet;
+  bool registers;
   struct client *client;
   struct core_file *file;
   struct core_progress progress;
@@ -54,7 +54,7 @@ take_head (struct core_verb *v, struct frame *f)
                        (uint64_t) present + f->body_len, v->err);
   if (r == 0)
     r = core_file_put (v->file, 0, f->body, f->body_len, v->err);
-  core_progress_begin (&v->progress, (uint64_t) present, v->quiet);
+  core_progress_begin (&v->progress, (uint64_t) present, false);
   return r;
 }
 
@@ -278,7 +278,6 @@ take_options (struct cli *cli, struct core_verb *v)
   v->spec.force = cli_flag (cli, "--force");
   v->spec.keep = cli_flag (cli, "--keep");
   v->spec.path = cli_option (cli, "-o");
-  v->quiet = cli->quiet;
   if ((r = take_size (cli, "--max", &v->spec.max))
       || (r = take_size (cli, "--leave", &v->spec.leave)))
     return r;

@@ -63,7 +63,9 @@ result (struct diagnose *dg, struct json_object *row)
   struct json_object *v = json_get (row, "verdict");
 
   dg->got = true;
-  dg->code = verdict_code (row_str (v, "class"));
+  dg->code = row_str (row, "bundle_error")[0]
+                 ? EXIT_PARTIAL
+                 : verdict_code (row_str (v, "class"));
   if (dg->json)
     return;
   printf ("verdict=%s guest=", row_str (v, "class"));
@@ -82,7 +84,6 @@ result (struct diagnose *dg, struct json_object *row)
       fputs ("hangdog: the bundle could not be made: ", stderr);
       print_text (stderr, row_str (row, "bundle_error"));
       fputc ('\n', stderr);
-      dg->code = EXIT_PARTIAL;
     }
 }
 

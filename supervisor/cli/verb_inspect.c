@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "base/units.h"
 
 #include <errno.h>
@@ -449,6 +450,34 @@ take_times (struct cli *cli, struct wish *w, struct error *err)
              : NULL;
 }
 
+/* What is in the usage between "[" and "]": a slip of the pen is told before
+ * a guest is looked at for it. */
+static const char *
+unknown_section (const struct cli *cli, char *why, size_t n)
+{
+  char copy[400], near[200];
+  const char *known[32];
+  unsigned k = 0;
+
+  snprintf (copy, sizeof (copy), "%s", strchr (verb_inspect.args, '[') + 1);
+  copy[strcspn (copy, "]")] = '\0';
+  for (char *s = copy; s && k < ARRAY_LEN (known) - 1;)
+    known[k++] = strsep (&s, "|");
+  known[k] = NULL;
+  for (int i = 2; cli_arg (cli, i); i++)
+    {
+      for (k = 0; known[k] && strcmp (known[k], cli_arg (cli, i)) != 0;)
+        k++;
+      if (known[k])
+        continue;
+      snprintf (why, n, "what is \"%.60s\" for?%s", cli_arg (cli, i),
+                text_did_you_mean (near, sizeof (near), cli_arg (cli, i),
+                                   known));
+      return why;
+    }
+  return NULL;
+}
+
 static const char *
 contradiction (const struct cli *cli, const struct wish *w, bool folded)
 {
@@ -475,11 +504,13 @@ run (struct cli *cli)
   CLEANUP_CLOSE int fd = -1;
   struct error err = ERROR_INIT;
   const char *why = take_times (cli, &w, &err);
+  char slip[300];
   int r = cli_rest (cli, &verb_inspect, 32);
 
   if (r)
     return r;
   why = why ? why : contradiction (cli, &w, folded);
+  why = why ? why : unknown_section (cli, slip, sizeof (slip));
   if (why)
     return cli_usage (&verb_inspect, why);
   w.what = cli_arg (cli, 1);

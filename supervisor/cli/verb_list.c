@@ -78,11 +78,7 @@ sick_sources (struct list *l)
     {
       struct json_object *o = json_object_array_get_idx (l->sources, i);
 
-      fputs ("hangdog: source ", stderr);
-      print_text (stderr, json_get_str (o, "source"));
-      fputs (": ", stderr);
-      print_text (stderr, json_get_str (o, "state"));
-      fputc ('\n', stderr);
+      print_paragraph (stderr, "hangdog: source ", row_str (o, "state"));
     }
 }
 
@@ -122,6 +118,7 @@ run (struct cli *cli)
     {
       printf ("guests=%u well=%u hung=%u other=%u\n", l.guests, l.well,
               l.hung, l.other);
+      table_sort (l.table);
       table_print (l.table, stdout);
       sick_sources (&l);
       nobody (&l);

@@ -11,7 +11,10 @@ run (struct cli *cli)
 {
   const char *what = cli_arg (cli, 1);
   struct program check;
+  int r = cli_rest (cli, &verb_scenario, cli->argc);
 
+  if (r)
+    return r;
   program_init (&check, "hangdog-check");
   if (!what)
     return cli_usage (&verb_scenario, NULL);
@@ -26,7 +29,9 @@ run (struct cli *cli)
       program_rest (&check, cli, 2);
     }
   else
-    return cli_unknown (&verb_scenario, what);
+    return cli_unknown (&verb_scenario, strcmp (what, "schema") == 0
+                                            ? cli_arg (cli, 2)
+                                            : what);
   return cli_exec (cli, &check);
 }
 

@@ -4,6 +4,7 @@
  */
 #include "supervisor/cli/cli.h"
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
@@ -205,7 +206,33 @@ all_words (struct status *st)
       add_words (json_object_array_get_idx (st->rows[k], i), k);
 }
 
-/* The worst first: what a tired person came for is at the top. */
+static unsigned
+how_bad (struct json_object *row)
+{
+  static const char *const worst[]
+      = { "hung", "failed", "suspect", "unknown", "held-off" };
+  const char *health = row_str (row, "health");
+  unsigned i = 0;
+
+  while (i < ARRAY_LEN (worst) && strcmp (worst[i], health) != 0)
+    i++;
+  return i;
+}
+
+static int
+worse (const void *a, const void *b)
+{
+  struct json_object *x = *(struct json_object *const *) a;
+  struct json_object *y = *(struct json_object *const *) b;
+  /* A guest is "guest" in the rows of what belongs to it. */
+  const char *key = json_get_str (x, "guest") ? "guest" : "display";
+  int r = (int) how_bad (x) - (int) how_bad (y);
+
+  return r ? r : strverscmp (row_str (x, key), row_str (y, key));
+}
+
+/* The worst first: what a tired person came for is at the top, also of a
+ * screen that has no room for all. */
 static void
 print_all (struct status *st)
 {
@@ -248,7 +275,11 @@ print_all (struct status *st)
   static const char *const src_t[] = { "HEALTHY", "SOURCE", NULL };
   static const char *const src_m[] = { "well", "state", NULL };
 
+  static const unsigned sorted[] = { GUEST, DOUBLE, SCENARIO, TEXT, CONSOLE };
+
   all_words (st);
+  for (unsigned i = 0; i < ARRAY_LEN (sorted); i++)
+    json_object_array_sort (st->rows[sorted[i]], worse);
   section (st, GUEST, guest_t, guest_m);
   section (st, DOUBLE, twice_t, twice_m);
   section (st, STUCK, stuck_t, stuck_m);
@@ -452,13 +483,14 @@ static int
 run (struct cli *cli)
 {
   bool again = cli_flag (cli, "--watch");
-  int plugin = cli_flag (cli, "--nagios") ? NAGIOS
-               : cli_flag (cli, "--npd")  ? NPD
-                                          : 0;
+  bool nagios = cli_flag (cli, "--nagios"), npd = cli_flag (cli, "--npd");
+  int plugin = nagios ? NAGIOS : npd ? NPD : 0;
   struct client *c = NULL;
   struct error err = ERROR_INIT;
   int r = cli_rest (cli, &verb_status, 1);
 
+  if (r == 0 && again + nagios + npd > 1)
+    r = cli_usage (&verb_status, "--watch, --nagios or --npd?");
   if (r)
     return plugin == NAGIOS ? 3 : r;
   r = client_open (cli, true, &c, &err);

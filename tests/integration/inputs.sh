@@ -33,6 +33,15 @@ bad "a timeout that is none" 'soon' hd_ wait web --timeout soon
 
 bad "an option without its value" 'value is missing after "--scenario"' hd_ probe web --scenario
 bad "a slip in an option" 'wach.*did you mean "--watch"' hd_ status --wach
+bad "an option twice" '"--no-start" is there twice' hd_ list --no-start --no-start
+bad "options that exclude each other" '--watch, --nagios or --npd' hd_ status --watch --npd
+bad "no value before a verb" 'value is missing after "--run"' hd_ --run
+bad "an empty value before a verb" 'value is missing after "--state"' hd_ --state= list
+bad "a slip before a verb" 'unknown option "--jsn" .did you mean "--json"' hd_ --jsn list
+bad "config, too many files" 'what is "b" for' hd_ config check a b
+bad "config, an option" 'unknown option "--bogus"' hd_ config check --bogus
+bad "scenario, an option" 'unknown option "--bogus"' hd_ scenario check --bogus
+bad "no such section" 'what is "taks" for.*did you mean "tasks"' hd_ inspect web taks
 bad "a slip in a health" 'no health "hong".*did you mean "hung"' hd_ wait web --for hong
 bad "no such place in the spool" 'known: open, ready, sent, parked' hd_ spool list bogus
 bad "controller, no folder" '--data is missing' hd_ controller
@@ -53,7 +62,7 @@ grep -q '^HANGDOG UNKNOWN - .*hangdog-keeper' "$work/out" || { cat "$work/out" "
 # A full disk is no end of what there is to say; a closed pipe is one of listening.
 hd_ --help >/dev/full 2>"$work/err"
 exact "a full disk: exit code" $? 1
-grep -q 'not all of this could be written: No space left' "$work/err" || { cat "$work/err" >&2; die "a full disk is not told"; }
+grep -q 'not all of it could be printed: No space left' "$work/err" || { cat "$work/err" >&2; die "a full disk is not told"; }
 exact "and once" "$(wc -l <"$work/err")" 1
 mkfifo "$work/closed"
 exec 7<>"$work/closed"
@@ -84,6 +93,10 @@ config "no kind of source" 'c\.json:1:[0-9]+:.*kind' "{ $s, \"sources\": [{}] }"
 config "a relative root" 'c\.json:1:[0-9]+:.*root' "{ $s, \"sources\": [{\"kind\": \"rundir\", \"root\": \"run\"}] }"
 config "a duration without a unit" 'c\.json:1:[0-9]+:.*sweep' "{ $s, \"limits\": {\"console-sweep\": \"5\"} }"
 bad "config: it is not there" 'nowhere.json' hd_ config check "$work/nowhere.json"
+doc c.json "{ $s, \"limts\": {} }"
+hd_ --config "$work/c.json" doctor >"$work/out" 2>&1
+exact "doctor with a configuration that would not be taken: exit code" $? 3
+exact "doctor with a configuration that would not be taken: says so" "$(grep -c '^bad .*configuration: .*c.json:1:.*limts' "$work/out")" 1
 bad "config: it is a folder" "$work" hd_ config check "$work"
 # A file may be meant for another host: the check only notes who is missing on this one.
 doc c.json "{ $s, \"groups\": [\"no-such-group\"] }"

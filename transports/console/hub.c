@@ -484,8 +484,8 @@ hub_release (struct hub *hub, const char *uuid, const char *name, uint64_t ms,
       console_look_ (c);
     }
   if (n == 0)
-    return error_set (err, ENOENT, "there is no console %s of this guest",
-                      name ? name : "");
+    return error_set (err, ENOENT, "this guest has no console%s%s",
+                      name ? " called " : "", name ? name : "");
   return 0;
 }
 

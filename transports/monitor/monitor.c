@@ -236,7 +236,7 @@ fix_of (const struct guest *g, enum monitor_health health, char *dst, size_t n)
   switch (health)
     {
     case MONITOR_HELD:
-      snprintf (dst, n, "ss -xp | grep %s/%s", g->monitor_root,
+      snprintf (dst, n, "ss -xp | grep '%s/%s'", g->monitor_root,
                 g->monitor_path);
       break;
     case MONITOR_NO_GREETING:

@@ -198,6 +198,14 @@ static const struct
   { "{" DLG "[{\"name\":\"z\",\"expect\":[\"x\"]},{\"name\":\"a\",\"send\":"
     "\"x\"},{\"name\":\"b\",\"send\":\"y\",\"go-to\":\"a\"}]}",
     "goes round for ever without an \"expect\"" },
+  { "{" DLG "[{\"name\":\"a\",\"expect\":[\"x\"],\"go-to\":\"a\"}]}",
+    "steps[0]: no way leads from here to the end" },
+  { "{" DLG "[{\"name\":\"a\",\"expect\":[\"x\"],\"else\":\"a\"},{\"name\":"
+    "\"b\",\"expect\":[\"y\"],\"go-to\":\"a\"}]}",
+    "steps[0]: no way leads from here to the end" },
+  { "{" DLG "[{\"name\":\"a\",\"expect\":[\"x\"]},{\"name\":\"b\",\"fail\":"
+    "\"no\"}]}",
+    "steps[0]: no way leads from here to the end" },
   { "{" DLG "[{\"name\":\"a\",\"expect\":[\"x\"]}],\"expect\":{\"output\":"
     "\"x\"}}",
     "expect.output: a dialogue scenario has no use" },

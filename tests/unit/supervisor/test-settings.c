@@ -51,6 +51,22 @@ test_bad (void **state)
   refused ("{\"sources\": [{\"kind\": \"rundir\"}]}", "sources[0]", "root");
   refused ("{\"sources\": [{\"kind\": \"rundir\", \"root\": \"run\"}]}",
            "sources[0]", "absolute");
+#define RUNDIR "{\"sources\": [{\"kind\": \"rundir\", \"root\": \"/r\", "
+  refused (RUNDIR "\"consoles\": \"cons,../x\"}]}", "sources[0].consoles",
+           "not a path");
+  refused (RUNDIR "\"consoles\": \"a,,b\"}]}", "sources[0].consoles", "name");
+  refused (RUNDIR "\"pidfile\": \"..\"}]}", "sources[0].pidfile", "name");
+  refused (RUNDIR "\"monitor\": \"a/b\"}]}", "sources[0].monitor", "name");
+  refused (RUNDIR "\"monitor\": \"listener.qmp\"}]}", "sources[0].monitor",
+           "use \"qmp\"");
+  refused (RUNDIR "\"eve\": \"run\"}]}", "sources[0].eve", "absolute");
+#ifdef WITH_LIBVIRT
+  refused ("{\"sources\": [{\"kind\": \"libvirt\", \"uri\": \"q m:///s\"}]}",
+           "sources[0].uri", "qemu:///system");
+  refused ("{\"sources\": [{\"kind\": \"libvirt\", \"uri\": \"here\"}]}",
+           "sources[0].uri", "qemu:///system");
+#endif
+  refused ("{\"scenarios\": [\"mine\"]}", "scenarios[0]", "absolute");
   refused ("{\"sources\": [{\"kind\": \"xen\"}]}", "sources[0]", "rundir");
   refused ("{\"sources\": [{\"uri\": \"qemu:///system\"}]}", "sources[0]",
            "kind");
@@ -67,6 +83,8 @@ test_bad (void **state)
 #endif
   refused ("{\"limits\": {\"console-sweep\": \"5\"}}", "limits.console-sweep",
            "");
+  refused ("{\"limits\": {\"spool-free-floor\": \"0B\"}}",
+           "limits.spool-free-floor", "1MiB");
   refused ("{\"limits\": {\"max-threads\": 1}}", "limits.max-threads", "4");
   refused ("{\"schema\": \"hangdog/config/2\"}", "schema", "hangdog/config/1");
   refused ("{} x", "config.json:1:4", "");
