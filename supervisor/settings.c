@@ -77,7 +77,7 @@ static const struct json_field limit_fields[] = {
     BOUNDS_OF_ROOM, .help = "bytes of the spool on disk" },
   { "spool-free-floor", JSON_SIZE,
     offsetof (struct config_limits, spool_free_floor),
-    BOUNDS_OF_ROOM, .help = "bytes that stay free on the spool's volume" },
+    .min = 1, .max = (int64_t) 1 << 50, .help = "bytes that stay free on the spool's volume" },
   { "max-threads", JSON_INT, offsetof (struct config_limits, max_threads),
     .min = 4, .max = 1024, .help = "threads of running jobs" },
   { "max-diagnoses", JSON_INT, offsetof (struct config_limits, max_diagnoses),

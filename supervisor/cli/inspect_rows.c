@@ -336,7 +336,7 @@ print_spinlock (struct inspect_view *v, struct json_object *row)
   else if (json_get (row, "owner_recorded"))
     out (v, "who has it is not recorded, ");
   out (v, "spun for by ");
-  print_tasks_of (v, json_get (row, "waiters"), ", ");
+  print_tasks_of (v, json_get (row, "waiters"), ", ", 0);
   end_line (v);
   print_maybe (v, json_get (row, "maybe"));
 }
