@@ -79,6 +79,21 @@ finish_all (struct text_reader *r, bool cut)
     finish (r, 0, cut);
 }
 
+/* A text that was kept has no ticks, but the guest's stamps: what stood still
+ * for so long is over, and what comes is news. */
+static void
+finish_old (struct text_reader *r, const struct text_msg *msg)
+{
+  unsigned i = 0;
+
+  while (msg->stamped && msg->from == FROM_KERNEL && i < r->nopen)
+    if (r->open[i]->last_us > 0 && report_has_caller (r->open[i], msg)
+        && msg->stamp_us > r->open[i]->last_us + REPORT_QUIET_US)
+      finish (r, i, false);
+    else
+      i++;
+}
+
 /* Another head in the same context ends what was open there, but for those
  * whose stack may be within the new one's report. */
 static void
@@ -379,6 +394,8 @@ on_line (const struct text_line *line, void *arg)
     on_stage (r, change);
   watch_replay (r, &msg);
   watch_netboot (r, &msg);
+  if (r->nopen)
+    finish_old (r, &msg);
   m.limits_hit = 0;
   head = text_rules_scan (r->rules, &msg, &r->stage, &m);
   r->stats.limits_hit += m.limits_hit;

@@ -105,6 +105,7 @@ report_new (const struct rule_match *m, const struct text_msg *msg)
     r->e.cpu = (int) msg->caller_id;
   r->victim = (r->recipe->flags & RECIPE_OOM) && report_tells_victim (m);
   r->stamped = msg->stamped;
+  r->last_us = msg->stamped ? msg->stamp_us : 0;
   r->e.first_line = r->e.last_line = msg->line->number;
   r->e.first_at = msg->line->at;
   r->e.end_at = msg->line->at + msg->line->raw_len;
@@ -358,6 +359,8 @@ report_line (struct report *r, const struct text_msg *msg)
       r->e.last_line = msg->line->number;
       r->e.end_at = msg->line->at + msg->line->raw_len;
       r->e.last_ms = msg->line->last_ms;
+      if (msg->stamped && msg->stamp_us > r->last_us)
+        r->last_us = msg->stamp_us;
       report_registers (r, s, len);
     }
   else if (msg->stamped || !r->stamped)

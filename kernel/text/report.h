@@ -22,6 +22,9 @@
 #define REPORT_CALLERS_MAX 6
 #define REPORT_HEAD_MAX 512
 #define REPORT_QUIET_MS 2000
+/* The same by the guest's own stamps, which stand still or jump while it is in
+ * trouble: who is asked for a stack is waited for 10 s. */
+#define REPORT_QUIET_US (15u * 1000000)
 
 /* What a line of a report is. */
 enum item_kind
@@ -103,6 +106,7 @@ struct report
   bool place_next;  /* the next frame is where, not how it came there */
   bool stamped;     /* its head was: lines without are not the kernel's */
   bool mixed;       /* lines were lost in it, or others stand in its lines */
+  uint64_t last_us; /* the latest stamp of its lines, 0 = none */
   uint64_t head_key; /* repeats.h */
   bool held;        /* nobody was told of its head: it may be a repeat */
   bool victim;      /* of want of memory: who was killed is known */

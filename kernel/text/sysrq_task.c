@@ -528,7 +528,8 @@ dump_hung_line (struct sysrq_dump *d, struct dump_ctx *ctx, struct cursor c)
   if (at)
     {
       t.p = at + strlen (more);
-      if (cur_u64 (&t, &s))
+      /* No kernel has been up for longer. */
+      if (cur_u64 (&t, &s) && s <= UINT32_MAX)
         h->seconds = (double) s;
     }
   else

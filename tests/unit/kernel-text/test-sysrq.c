@@ -415,7 +415,9 @@ test_hung (void **state)
       "by task other one:9.\n"
       "[  365.100000] INFO: task my:job:31 blocked for more than 241 seconds.\n"
       "[  365.100000] INFO: task quiet:32 blocked in I/O wait for more than "
-      "120 seconds.\n");
+      "120 seconds.\n"
+      "[  365.100000] INFO: task liar:33 blocked for more than "
+      "18446744073709551615 seconds.\n");
   struct json_object *doc = sysrq_dump_to_json (d);
   const struct sysrq_task *t;
 
@@ -423,7 +425,8 @@ test_hung (void **state)
   assert_true (t->blocked_s >= 241 && t->blocked_s <= 241);
   assert_string_equal (t->owner, "other one:9");
   assert_int_equal (t->key, 0);
-  assert_int_equal (json_object_array_length (json_get (doc, "hung")), 2);
+  assert_int_equal (json_object_array_length (json_get (doc, "hung")), 3);
+  assert_null (json_get (dump_at (doc, "hung.2"), "blocked_s"));
   assert_int_equal (json_get_int (dump_at (doc, "hung.1"), "blocked_s", 0),
                     120);
   assert_int_equal (json_get_int (dump_at (doc, "blocked.0"), "blocked_s", 0),
