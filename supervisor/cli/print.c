@@ -226,12 +226,15 @@ fitting (const char *s, int room)
   return n;
 }
 
-/* From the column `at` on; further lines begin there, too. */
+/* From the column `at` on; further lines begin there, too.  Where there is no
+ * room for that the terminal wraps it. */
 static void
 print_wrapped (FILE *to, const char *s, int at, int limit)
 {
   size_t n;
 
+  if (limit - at < ROOM_BESIDE)
+    limit = 0;
   while (limit && width (s) > limit - at)
     {
       n = fitting (s, limit - at);

@@ -12,8 +12,10 @@
 #include "supervisor/cli/inspect_view.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 /* Printing is linked alone: nobody is asked here. */
@@ -334,6 +336,45 @@ tells_stuck_from_slow (void **state)
   free (out);
 }
 
+/* A terminal that is narrower than what stands before the last column, which
+ * is empty: there is nothing to wrap, and it must not be tried for ever. */
+static void
+ends_on_a_narrow_terminal (void **state)
+{
+  static const char *const titles[] = { "A", "B", "LAST", NULL };
+  const char *cells[] = { "a name", NULL, "" };
+  struct winsize ws = { .ws_row = 20, .ws_col = 50 };
+  struct table *t = table_new (titles);
+  char wide[120], seen[8192];
+  int ours = posix_openpt (O_RDWR | O_NOCTTY), theirs;
+  ssize_t n;
+  FILE *to;
+
+  assert_true (ours >= 0 && grantpt (ours) == 0 && unlockpt (ours) == 0);
+  theirs = open (ptsname (ours), O_RDWR | O_NOCTTY);
+  assert_int_equal (ioctl (theirs, TIOCSWINSZ, &ws), 0);
+  to = fdopen (theirs, "w");
+  memset (wide, 'x', sizeof wide);
+  wide[sizeof wide - 1] = '\0';
+  cells[1] = wide;
+  alarm (20);
+  table_row (t, cells);
+  cells[2] = "and a last one";
+  table_row (t, cells);
+  table_print (t, to);
+  print_paragraph (to, wide, "a paragraph behind a label that is too long");
+  fflush (to);
+  alarm (0);
+  n = read (ours, seen, sizeof seen - 1);
+  assert_true (n > 0);
+  seen[n] = '\0';
+  assert_non_null (strstr (seen, "\r\n    and a last one\r\n"));
+  assert_non_null (strstr (seen, "a paragraph behind"));
+  table_free (t);
+  fclose (to);
+  close (ours);
+}
+
 int
 main (void)
 {
@@ -345,6 +386,7 @@ main (void)
     cmocka_unit_test (names_owners),
     cmocka_unit_test (shows_traces),
     cmocka_unit_test (takes_anything),
+    cmocka_unit_test (ends_on_a_narrow_terminal),
     cmocka_unit_test (tells_stuck_from_slow),
   };
 
