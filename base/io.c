@@ -89,16 +89,11 @@ io_opendir (int dirfd)
 void
 io_open_standard (void)
 {
-  int fd;
-
-  /* The lowest free number is what open() takes. */
-  do
-    fd = open ("/dev/null", O_RDWR);
-  while (fd >= 0 && fd <= STDERR_FILENO);
-  /* Nobody could be told. */
-  if (fd < 0)
-    abort ();
-  close (fd);
+  /* The lowest free number is what open() takes.  Where that cannot be,
+   * nobody could be told. */
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+    if (fcntl (fd, F_GETFD) < 0 && open ("/dev/null", O_RDWR) != fd)
+      abort ();
 }
 
 int

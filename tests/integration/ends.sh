@@ -18,7 +18,7 @@ nobody() { [ "$(ours)" = 0 ]; }
 for sig in TERM KILL HUP; do
     "$build/hangdog" --config "$work/config.json" wait alpha --for hung </dev/null >"$work/out" 2>&1 &
     pid=$!
-    until_ok 10 test -S "$work/run/control" || die "a daemon for one command does not start"
+    until_ok 20 test -S "$work/run/control" || die "a daemon for one command does not start"
     kill "-$sig" "$pid"
     wait "$pid" 2>/dev/null
     until_ok 10 nobody || die "killed by $sig, a command leaves its keeper behind"
@@ -91,14 +91,15 @@ exact "console release --for 0s" "$(hd_ console release alpha --for 0s)" "taken-
 hd_ console release alpha --for 1s --json | jq -e '.row == "released" and .for_ms == 1000' >"$work/out" || die "release --json"
 
 # ---- who reads along is told why nothing comes ----
-timeout 4 "$build/hangdog" console web2 </dev/null >"$work/out" 2>"$work/err" &
+timeout 60 "$build/hangdog" console web2 </dev/null >"$work/out" 2>"$work/err" &
 reader=$!
-until_ok 3 test -s "$work/out" # of what the ring had
-hd_ console release web2 --for 1s >>"$work/out"
-wait "$reader"
+until_ok 20 test -s "$work/out" || die "a reader gets nothing" # of what the ring had
+hd_ console release web2 --for 1500ms >>"$work/out"
 for words in 'given-way: released on request' connected; do
-    grep -q "cons0: $words" "$work/err" || { cat "$work/err"; die "a reader is not told: $words"; }
+    until_ok 20 grep -q "cons0: $words" "$work/err" || { cat "$work/err"; die "a reader is not told: $words"; }
 done
+kill "$reader"
+wait "$reader" 2>/dev/null
 fake_guest folder
 rm "$work/fake/folder/cons0"
 mkdir "$work/fake/folder/cons0"

@@ -202,7 +202,7 @@ chaos_scenario up '*' 3s 800ms
 chaos_scenario more '*' 1s 800ms
 pid=$(hd_pid daemon)
 kill -HUP "$keeper"
-until_ok 5 sh -c "'$build/hangdog' status --json | jq -e 'select(.row==\"scenario\" and .scenario==\"more\" and .ok > 1)' >'$work/out'" || { hd status; die "the good one does not apply"; }
+until_ok 20 sh -c "'$build/hangdog' status --json | jq -e 'select(.row==\"scenario\" and .scenario==\"more\" and .ok > 1)' >'$work/out'" || { hd status; die "the good one does not apply"; }
 exact "a good reload applies live: the daemon is the same" "$(hd_pid daemon)" "$pid"
 
 # ---- libvirt comes and goes: another programme of the same daemon ----

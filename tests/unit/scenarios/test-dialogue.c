@@ -75,8 +75,8 @@ test_endless (void **state)
 
   for (size_t i = 0; i + 1 < ARRAY_LEN (always); i++)
     always[i] = "0";
-  steps ("{\"name\":\"a\",\"expect\":[\"x\"],\"go-to\":\"a\",\"else\":\"end\"}", always,
-         OUTCOME_FAILED, "endless");
+  steps ("{\"name\":\"a\",\"expect\":[\"x\"],\"go-to\":\"a\",\"else\":\"end\"}",
+         always, OUTCOME_FAILED, "endless");
   assert_int_equal (play.at, 1000);
 }
 
