@@ -75,12 +75,11 @@ inspect_crash() {
     ms=$(median_ms "$peer_rounds" timeout 300 crash -s -i "$work/crash.in" "$inspect_vmlinux" "$2")
     tasks=$(grep -cE '^[> ] +[0-9]+ +[0-9]+ +[0-9]+ +[0-9a-f]{16} ' "$work/inspect.out")
     echo "inspect: $1: crash $(crash --version | sed -n '1,3s/^crash //p' | head -n 1) with debug information: $(calc "$ms" 0) ms for bt -a, foreach bt, log, ps, which lists $tasks tasks"
-    printf 'list task_struct.tasks -s task_struct.pid,comm -h init_task\nquit\n' >"$work/crash.in"
+    printf 'list task_struct.tasks -S task_struct.pid -h init_task\nquit\n' >"$work/crash.in"
     timeout 300 crash -s -i "$work/crash.in" "$inspect_vmlinux" "$2" >"$work/inspect.out" 2>&1
-    awk '$1 == "pid" { pid = $3 + 0 } $1 == "comm" { split($0, c, "\""); sub(/\\000.*/, "", c[2]); if (pid) print pid "\t" c[2] }' \
-        "$work/inspect.out" | sort -n >"$work/theirs"
-    jq -r 'select(.row == "task" and .pid == .tgid and .pid != 0) | "\(.pid)\t\(.comm)"' "$work/rows" | sort -n >"$work/ours"
-    same=$(comm -12 <(sort "$work/ours") <(sort "$work/theirs") | wc -l)
+    awk '/^[0-9a-f]+$/ { at = $1 } $1 == "pid" && $3 > 0 { print $3 " 0x" at }' "$work/inspect.out" | sort >"$work/theirs"
+    jq -r 'select(.row == "task" and .pid == .tgid and .pid != 0) | "\(.pid) \(.at)"' "$work/rows" | sort >"$work/ours"
+    same=$(comm -12 "$work/ours" "$work/theirs" | wc -l)
     promise "inspect" "$1: crash opens hangdog's core and has $same of our $(wc -l <"$work/ours") processes, and $(wc -l <"$work/theirs") in all" \
         "$same == $(wc -l <"$work/ours") && $same == $(wc -l <"$work/theirs") && $same > 0" '==' 1
 }
