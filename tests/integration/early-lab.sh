@@ -4,7 +4,7 @@
 #
 # Guests without a kernel that can be read, or with one that has hardly begun: hangdog inspect says in one sentence
 # what is there, or what there is by then. A boot loader's place is stopped at, and hung in, by QEMU's debugger port;
-# a guest whose pages are still on the host that it came from; and who may not read at all. Part of make lab-long.
+# a guest whose pages are still on the host that it came from; and who may not read at all. make lab-matrix runs it.
 . "${HANGDOG_SRC:-${srcdir:-.}}/tests/integration/bed.sh"
 command -v jq >/dev/null || { echo "early-lab: skipped: no jq" >&2; exit 77; }
 bed_lab

@@ -4,7 +4,7 @@
 #
 # matrix-lab.sh [KERNEL]... - each kernel of the lab, dead in each way: what hangdog inspect says of it names who
 # did it, in rows and in text. Kernels: 6.1 6.12 6.1-arm64 5.10 6.1-rt new (those of tests/lab/fetch); MATRIX_KERNELS
-# says the same; MATRIX_CASES: only those functions below, on the first. Part of make lab-long.
+# says the same; MATRIX_CASES: only those functions below, on the first. make lab-matrix runs it.
 . "${HANGDOG_SRC:-${srcdir:-.}}/tests/integration/bed.sh"
 for t in jq qemu-nbd; do command -v $t >/dev/null || { echo "matrix-lab: skipped: no $t" >&2; exit 77; }; done
 bed_lab
