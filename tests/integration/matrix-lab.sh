@@ -10,6 +10,8 @@ for t in jq qemu-nbd; do command -v $t >/dev/null || { echo "matrix-lab: skipped
 bed_lab
 
 failed=0 at='' arch='' nbd=''
+# A server that is stopped does not end by itself.
+trap 'rc=$?; [ -z "$nbd" ] || kill -KILL "$nbd" 2>/dev/null; (exit $rc); bed_finish' EXIT
 fail() { echo "FAIL: $at: $*"; failed=1; }
 hd() { timeout 100 "$build/hangdog" "$@"; }
 # look WHAT SECTION... - both kinds of it: $work/rows and $work/text. WHAT is a guest or a core.
