@@ -121,6 +121,9 @@ kernel_locate_ (struct kernel *k, struct error *err)
         return 0;
       if (e < 0)
         stopped = e;
+      /* After a reset all of the kernel before is still there, dead. */
+      if (i == 0 && e == 0 && find_none_runs_ (k))
+        return find_nothing_ (k, err);
     }
   if (stopped == -ETIME)
     return error_set (err, ETIME, "the time was up before a kernel was found");

@@ -46,6 +46,8 @@ void find_true_banner_ (struct kernel *k);
 void find_own_table_ (struct kernel *k);
 
 /* Why there is none: a sentence into err; returns -ENOENT. */
+/* All of its CPUs are where no kernel that is understood can be. */
+bool find_none_runs_ (const struct kernel *k);
 int find_nothing_ (struct kernel *k, struct error *err);
 
 #define FIND_X86_BEGIN 0xffffffff80000000ULL

@@ -163,6 +163,14 @@ of_modes (const struct modes *m, struct error *err)
   return 0;
 }
 
+bool
+find_none_runs_ (const struct kernel *k)
+{
+  struct modes m = modes_of (k);
+
+  return m.n > 0 && m.n == k->ncpus && of_modes (&m, NULL) < 0;
+}
+
 int
 find_nothing_ (struct kernel *k, struct error *err)
 {

@@ -4,7 +4,7 @@
 #
 # Guests without a kernel that can be read, or with one that has hardly begun: hangdog inspect says in one sentence
 # what is there, or what there is by then. A boot loader's place is stopped at, and hung in, by QEMU's debugger port;
-# a guest whose pages are still on the host that it came from; and who may not read at all. Part of make lab-long.
+# a guest whose pages are still on the host that it came from; and who may not read at all. make lab-matrix runs it.
 . "${HANGDOG_SRC:-${srcdir:-.}}/tests/integration/bed.sh"
 command -v jq >/dev/null || { echo "early-lab: skipped: no jq" >&2; exit 77; }
 bed_lab
@@ -54,7 +54,10 @@ gdb_open() {
     local port
     port=$("$LAB_TOOL" freeport)
     lab_qmp "$1" "{\"execute\":\"human-monitor-command\",\"arguments\":{\"command-line\":\"gdbserver tcp:127.0.0.1:$port\"}}" >/dev/null
-    exec 7<>"/dev/tcp/127.0.0.1/$port" && gdb_ask '?'
+    exec 7<>"/dev/tcp/127.0.0.1/$port" || return 1
+    # It tells that it stopped, once by itself and once when it is asked.
+    gdb_send '?'
+    while gdb_hear 1; do :; done
 }
 stop_at() {
     lab_qmp "$1" system_reset >/dev/null
@@ -100,7 +103,7 @@ g=loop$$
 { printf '\372\353\376'; head -c 507 /dev/zero; printf '\125\252'; head -c 65024 /dev/zero; } >"$work/sector"
 lab_start_eve $g kernel=none net=no mem=64 disk="$work/sector" || exit $?
 seen $g
-sleep 3
+lab_until 30 "hd inspect $g 2>&1 | grep -q 'real mode'"
 look $g 6
 sentence 'no kernel yet: its CPUs are in real mode'
 lab_stop $g

@@ -4,12 +4,14 @@
 #
 # matrix-lab.sh [KERNEL]... - each kernel of the lab, dead in each way: what hangdog inspect says of it names who
 # did it, in rows and in text. Kernels: 6.1 6.12 6.1-arm64 5.10 6.1-rt new (those of tests/lab/fetch); MATRIX_KERNELS
-# says the same; MATRIX_CASES: only those functions below, on the first. Part of make lab-long.
+# says the same; MATRIX_CASES: only those functions below, on the first. make lab-matrix runs it.
 . "${HANGDOG_SRC:-${srcdir:-.}}/tests/integration/bed.sh"
 for t in jq qemu-nbd; do command -v $t >/dev/null || { echo "matrix-lab: skipped: no $t" >&2; exit 77; }; done
 bed_lab
 
 failed=0 at='' arch='' nbd=''
+# A server that is stopped does not end by itself.
+trap 'rc=$?; [ -z "$nbd" ] || kill -KILL "$nbd" 2>/dev/null; (exit $rc); bed_finish' EXIT
 fail() { echo "FAIL: $at: $*"; failed=1; }
 hd() { timeout 100 "$build/hangdog" "$@"; }
 # look WHAT SECTION... - both kinds of it: $work/rows and $work/text. WHAT is a guest or a core.

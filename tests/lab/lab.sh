@@ -264,7 +264,7 @@ lab_start_eve() {
         qemu="qemu-system-aarch64"
         command -v "$qemu" >/dev/null || { lab_skip "$qemu is missing: install qemu-system-arm"; return; }
         # EVE's, too, with what an emulated one has by default.
-        o_machine=${o_machine:-virt,gic-version=3}
+        o_machine=${o_machine:-virt}
         [ "$o_cpu" = host ] || o_cpu=cortex-a57
     else
         o_machine=${o_machine:-pc-q35-3.1}
@@ -300,7 +300,7 @@ lab_start_eve() {
   type = "$o_machine"
   dump-guest-core = "off"
 EOC
-        [ "$img_arch" = arm64 ] || echo '  vmport = "off"'
+        if [ "$img_arch" = arm64 ]; then echo '  gic-version = "3"'; else echo '  vmport = "off"'; fi
         if [ "$LAB_ACCEL" = kvm ]; then echo '  kernel-irqchip = "on"'; fi
         [ "$img_initrd" = - ] || echo "  initrd = \"$img_initrd\""
         [ "$img_kernel" = - ] || cat <<EOC

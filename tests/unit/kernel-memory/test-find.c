@@ -149,6 +149,9 @@ by_vmcoreinfo (void **state)
   const int64_t phys = (int64_t) FAKE_IMAGE_PA
                        - (int64_t) (FAKE_IMAGE - 0xffffffff80000000ULL);
   uint64_t root_va;
+  struct vcpu_regs resets[2]
+      = { { .arch = ARCH_X86_64, .cr0 = 0x60000010 },
+          { .index = 1, .arch = ARCH_X86_64, .cr0 = 0x60000010 } };
 
   for (unsigned la57 = 0; la57 < 2; la57++)
     {
@@ -163,6 +166,11 @@ by_vmcoreinfo (void **state)
       write_info (&f, 31 * MIB, root_va + (1ULL << 40), phys);
       write_info (&f, 32 * MIB, root_va + 16 * MIB, phys);
       m = fakemem_open (&f);
+      /* Of a guest that begins anew it is the kernel before. */
+      not_found (m, resets, 2, "real mode");
+      resets[0].cr0 = 0x11;
+      not_found (m, resets, 2, "no kernel yet");
+      resets[0].cr0 = 0x60000010;
       k = found (m, NULL, 0, "vmcoreinfo");
       assert_non_null (k->info);
       assert_string_equal (vmcoreinfo_release (k->info), RELEASE);

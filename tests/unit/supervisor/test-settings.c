@@ -84,7 +84,7 @@ test_bad (void **state)
   refused ("{\"limits\": {\"console-sweep\": \"5\"}}", "limits.console-sweep",
            "");
   refused ("{\"limits\": {\"spool-free-floor\": \"0B\"}}",
-           "limits.spool-free-floor", "1MiB");
+           "limits.spool-free-floor", "1B");
   refused ("{\"limits\": {\"max-threads\": 1}}", "limits.max-threads", "4");
   refused ("{\"schema\": \"hangdog/config/2\"}", "schema", "hangdog/config/1");
   refused ("{} x", "config.json:1:4", "");
