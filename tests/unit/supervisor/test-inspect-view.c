@@ -157,14 +157,17 @@ compares_two_looks (void **state)
           "{\"row\":\"task\",\"pid\":6,\"comm\":\"busy\",\"state\":\"S\","
           "\"switches\":10}\n"
           "{\"row\":\"task\",\"pid\":7,\"comm\":\"runs\",\"state\":\"R\"}\n"
-          "{\"row\":\"task\",\"pid\":8,\"comm\":\"stuck\",\"state\":\"D\"}\n",
+          "{\"row\":\"task\",\"pid\":8,\"comm\":\"stuck\",\"state\":\"D\"}\n"
+          "{\"row\":\"task\",\"pid\":0,\"comm\":\"swapper/1\",\"switches\":9}\n",
           "{\"row\":\"task\",\"pid\":5,\"comm\":\"idle\",\"state\":\"S\","
           "\"switches\":7}\n"
           "{\"row\":\"task\",\"pid\":6,\"comm\":\"busy\",\"state\":\"S\","
           "\"switches\":1000010}\n"
-          "{\"row\":\"task\",\"pid\":9,\"comm\":\"new\",\"state\":\"S\"}\n" };
+          "{\"row\":\"task\",\"pid\":9,\"comm\":\"new\",\"state\":\"S\"}\n"
+          "{\"row\":\"task\",\"pid\":0,\"comm\":\"swapper/0\",\"switches\":1}\n" };
   unsigned lacks;
   char *out;
+  const char *line;
 
   past = inspect_past_new ();
   out = show (INSPECT_TOP, looks[0], &lacks);
@@ -179,6 +182,11 @@ compares_two_looks (void **state)
   assert_true (strstr (out, "busy") < strstr (out, "idle"));
   assert_true (strstr (out, "idle") < strstr (out, "new"));
   has (out, " 0.0 ");
+  /* Of idle tasks, which share a number, there is none. */
+  line = strstr (out, "swapper/0");
+  assert_non_null (line);
+  while (line > out && line[-1] != '\n')
+    assert_int_not_equal (*--line, '.');
   free (out);
   inspect_past_free (past);
   past = NULL;
