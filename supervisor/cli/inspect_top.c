@@ -49,15 +49,17 @@ rate_of (const struct inspect_past *past, struct json_object *row, uint64_t now)
 {
   struct seen key = { .pid = json_get_int (row, "pid", 0) };
   const struct seen *was;
+  int64_t count;
 
   if (past->at_ms == 0 || now <= past->at_ms || past->n == 0)
     return -1;
-  was = bsearch (&key, past->seen, past->n, sizeof key, by_pid);
-  if (!was)
+  /* Each CPU has an idle task of that number. */
+  was = key.pid == 0 ? NULL
+                     : bsearch (&key, past->seen, past->n, sizeof key, by_pid);
+  count = json_get_int (row, "switches", 0);
+  if (!was || count < was->switches || was->switches < 0)
     return -1;
-  return (double) ((uint64_t) json_get_int (row, "switches", 0)
-                   - (uint64_t) was->switches)
-         * 1000 / (double) (now - past->at_ms);
+  return (double) (count - was->switches) * 1000 / (double) (now - past->at_ms);
 }
 
 static unsigned
