@@ -188,6 +188,8 @@ fact_to_json (const struct fact *f)
     }
   if (f->sample)
     json_add_int (o, "sample", f->sample);
+  if (f->more)
+    json_add_int (o, "more", f->more);
   json_add_text (o, "source", f->source, strlen (f->source));
   json_add_int (o, "time_ms", (int64_t) f->time_ms);
   return o;

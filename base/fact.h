@@ -14,6 +14,8 @@
  *   console.state     text   absent, held, silent, talking
  *   console.bytes     int
  *   probe.<scenario>  text   ok, failed, ...
+ *   guest.boot        text   "2 uptime": which boot of its process, and who
+ *                            told of it (boot_by in guests/guest.h)
  *   guest.uptime_s    real   seconds, as the guest itself says
  *   kernel.event.<kind>  text  title of what its text told of: panic, oops,
  *                            hung_task, ... (text_kinds in kernel/text/event.h)
@@ -70,6 +72,7 @@ struct fact
   char name[FACT_NAME_MAX];
   enum fact_type type;
   uint32_t sample; /* of what one look took several of: which, from 1 */
+  uint32_t more;   /* so many like it are told of by this one, too */
   union
   {
     char text[FACT_TEXT_MAX]; /* cut, never refused; may hold guest bytes */
@@ -91,8 +94,8 @@ void fact_real (struct fact *f, const struct incarnation *inc,
                 const char *name, const char *source, double v);
 void fact_bool (struct fact *f, const struct incarnation *inc,
                 const char *name, const char *source, bool v);
-/* {"guest", "incarnation", "name", "value", "sample" (unless it is 0),
- * "source", "time_ms"}; text is escaped, a NaN is null. */
+/* {"guest", "incarnation", "name", "value", "sample" and "more" (unless they
+ * are 0), "source", "time_ms"}; text is escaped, a NaN is null. */
 struct json_object *fact_to_json (const struct fact *f);
 
 struct fact_bus;

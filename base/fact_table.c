@@ -21,6 +21,7 @@ struct kept
   uint32_t boot;
   uint64_t start_time, time_ms;
   enum fact_type type;
+  uint32_t more;
   union
   {
     int64_t i;
@@ -212,6 +213,7 @@ keep (struct kept *k, const struct fact *f)
   k->start_time = f->inc.start_time;
   k->time_ms = f->time_ms;
   k->type = f->type;
+  k->more = f->more;
   switch (f->type)
     {
     case FACT_TEXT:
@@ -244,6 +246,7 @@ show (struct fact_table *t, const struct guest *g, const struct kept *k)
   f->inc.boot = k->boot;
   f->inc.start_time = k->start_time;
   f->time_ms = k->time_ms;
+  f->more = k->more;
   put_string (f->name, k->strings);
   put_string (f->source, source);
   f->type = k->type;

@@ -37,6 +37,32 @@ enum phase
   DISCARDED, /* the deadline was first; the thread frees arg */
 };
 
+const char *const job_lane_names[] = {
+  [LANE_NONE] = "none",
+  [LANE_CONSOLE] = "console",
+  [LANE_CONSOLE_OPEN] = "console-open",
+  [LANE_CONSOLE_CLOSE] = "console-close",
+  [LANE_PERSON_LEASE] = "person-lease",
+  [LANE_PERSON] = "person",
+  [LANE_TEXT] = "text",
+  [LANE_MONITOR] = "monitor",
+  [LANE_RUN_STATE] = "run-state",
+  [LANE_HOST] = "host",
+  [LANE_NET] = "net",
+  [LANE_TCP] = "tcp",
+  [LANE_SSH] = "ssh",
+  [LANE_MEMORY] = "memory",
+  [LANE_MEMORY_WATCH] = "memory-watch",
+  [LANE_MEMORY_END] = "memory-end",
+  [LANE_CORE] = "core",
+  [LANE_DOCTOR] = "doctor",
+  [LANE_SOURCE] = "source",
+  [LANE_MIGRATIONS] = "migrations",
+  [LANE_FAREWELL] = "libvirt-farewell",
+  [LANE_SCENARIOS] = "scenarios",
+  [LANE_MAX] = NULL,
+};
+
 struct home
 {
   pthread_mutex_t m;
@@ -50,7 +76,10 @@ struct job
 {
   struct home *home;
   struct job_pool *pool; /* loop side */
-  char *name, *guest, *lane;
+  char *name, *guest;
+  enum job_lane lane;
+  char *part;                       /* "" = none */
+  char *lane_name;                  /* both */
   uint64_t started_ms, deadline_ms; /* clock_ms() */
   int (*run) (struct job *job, void *arg);
   void (*done) (void *owner, void *arg, enum job_end end, int rc);
@@ -118,7 +147,8 @@ job_free (struct job *job)
 {
   free (job->name);
   free (job->guest);
-  free (job->lane);
+  free (job->part);
+  free (job->lane_name);
   free (job);
 }
 
@@ -411,15 +441,17 @@ check_room (struct job_pool *pool, const struct job_spec *spec,
   if (pool->closing)
     return error_set (err, ECANCELED, "job %s: the pool is closing",
                       spec->name);
+  if (spec->lane <= LANE_NONE || spec->lane >= LANE_MAX)
+    return error_set (err, EINVAL, "job %s has no lane", spec->name);
   for (job = pool->jobs; job; job = job->next)
-    if (strcmp (job->guest, spec->guest) == 0
-        && strcmp (job->lane, spec->lane) == 0)
+    if (job->lane == spec->lane && strcmp (job->guest, spec->guest) == 0
+        && strcmp (job->part, spec->part ? spec->part : "") == 0)
       {
         st->refused_busy++;
         return error_set (err, EBUSY,
                           "job %s: the %s lane of %s is taken by \"%s\" for "
                           "%" PRIu64 " ms%s",
-                          spec->name, job->lane, job->guest, job->name,
+                          spec->name, job->lane_name, job->guest, job->name,
                           clock_ms () - job->started_ms,
                           job->late ? ", and it does not come back" : "");
       }
@@ -460,6 +492,18 @@ spawn (struct job *job, size_t stack)
   return -r;
 }
 
+static char *
+lane_name (const struct job_spec *spec)
+{
+  const char *name = job_lane_names[spec->lane], *part = spec->part;
+  size_t n = strlen (name) + (part ? 1 + strlen (part) : 0) + 1;
+  char *s = malloc (n);
+
+  if (s)
+    snprintf (s, n, "%s%s%s", name, part ? " " : "", part ? part : "");
+  return s;
+}
+
 static int
 make_job (struct job_pool *pool, const struct job_spec *spec,
           struct job **ret_job, struct error *err)
@@ -472,8 +516,10 @@ make_job (struct job_pool *pool, const struct job_spec *spec,
     {
       job->name = strdup (spec->name);
       job->guest = strdup (spec->guest);
-      job->lane = strdup (spec->lane);
-      if (job->name && job->guest && job->lane)
+      job->lane = spec->lane;
+      job->part = strdup (spec->part ? spec->part : "");
+      job->lane_name = lane_name (spec);
+      if (job->name && job->guest && job->part && job->lane_name)
         r = loop_timer (pool->loop, spec->name, deadline_fn, job, &job->timer,
                         NULL);
     }
@@ -536,11 +582,10 @@ job_start (struct job_pool *pool, const struct job_spec *spec,
 }
 
 void
-job_stop (struct job_pool *pool, const char *guest, const char *lane)
+job_stop (struct job_pool *pool, const char *guest)
 {
   for (struct job *job = pool->jobs; job; job = job->next)
-    if (strcmp (job->guest, guest) == 0
-        && (!lane || strcmp (job->lane, lane) == 0))
+    if (strcmp (job->guest, guest) == 0)
       atomic_store (&job->stop, true);
 }
 
@@ -554,7 +599,7 @@ job_each (struct job_pool *pool,
     {
       info = (struct job_info){ .name = job->name,
                                 .guest = job->guest,
-                                .lane = job->lane,
+                                .lane = job->lane_name,
                                 .started_ms = job->started_ms,
                                 .deadline_ms = job->deadline_ms };
       {

@@ -12,11 +12,12 @@
  * ever shared by the two.  There is no pthread_cancel: a job asks
  * job_stopping() between steps, and blocking expects end by themselves.
  *
- * One job per guest and lane: a second one is refused with -EBUSY, which is
- * how a stuck lane stays visible instead of growing a queue.  A discarded job
- * keeps its lane until its call returns: a stuck lane costs one thread, not
- * one per period, and nobody joins it in what it is stuck in.  In done() the
- * lane of a job that returned is free again.
+ * A lane is what a job may get stuck in: that console, the monitor, its
+ * memory.  One job per guest and lane: a second one is refused with -EBUSY,
+ * which is how a stuck lane stays visible instead of growing a queue.  A
+ * discarded job keeps its lane until its call returns: a stuck lane costs one
+ * thread, not one per period, and nobody joins it in what it is stuck in.  In
+ * done() the lane of a job that returned is free again.
  */
 #ifndef HANGDOG_BASE_JOB_H
 #define HANGDOG_BASE_JOB_H
@@ -36,11 +37,44 @@ enum job_end
   JOB_DISCARDED, /* run() is still somewhere; arg is not ours any more */
 };
 
+/* All lanes of the house; two that share something have the same one. */
+enum job_lane
+{
+  LANE_NONE, /* of no job */
+  /* of a guest */
+  LANE_CONSOLE, /* whoever talks on one, or presses keys */
+  LANE_CONSOLE_OPEN,
+  LANE_CONSOLE_CLOSE,
+  LANE_PERSON_LEASE,
+  LANE_PERSON,
+  LANE_TEXT, /* what its consoles have said */
+  LANE_MONITOR,
+  LANE_RUN_STATE,
+  LANE_HOST, /* its process */
+  LANE_NET,
+  LANE_TCP,
+  LANE_SSH,
+  LANE_MEMORY,
+  LANE_MEMORY_WATCH,
+  LANE_MEMORY_END,
+  LANE_CORE,
+  LANE_DOCTOR,
+  /* of the host */
+  LANE_SOURCE,
+  LANE_MIGRATIONS,
+  LANE_FAREWELL,
+  LANE_SCENARIOS,
+  LANE_MAX,
+};
+extern const char *const job_lane_names[];
+
 struct job_spec
 {
   const char *name;    /* what it does: "console-command uptime" */
   const char *guest;   /* uuid, or "host"; copied */
-  const char *lane;    /* "console", "monitor", "net", ...; copied */
+  enum job_lane lane;
+  const char *part;    /* which console, which source, ...; copied; NULL = there
+                          is but one of that lane */
   uint64_t timeout_ms; /* the deadline, from now */
   int (*run) (struct job *job, void *arg);
   void (*done) (void *owner, void *arg, enum job_end end, int rc);
@@ -77,8 +111,8 @@ unsigned job_pool_free (struct job_pool *pool, uint64_t wait_ms);
 int job_start (struct job_pool *pool, const struct job_spec *spec,
                struct error *err);
 
-/* Asks the job in this lane (or all lanes if lane is NULL) to stop. */
-void job_stop (struct job_pool *pool, const char *guest, const char *lane);
+/* Asks all jobs of that guest to stop. */
+void job_stop (struct job_pool *pool, const char *guest);
 
 /* In the job's thread. */
 bool job_stopping (const struct job *job); /* deadline passed or told to stop */
@@ -87,7 +121,8 @@ const char *job_name (const struct job *job);
 
 struct job_info
 {
-  const char *name, *guest, *lane;
+  const char *name, *guest;
+  const char *lane; /* as people read it: "source qemu:///system" */
   uint64_t started_ms, deadline_ms;
   bool discarded;
 };

@@ -170,7 +170,14 @@ int
 regex_find (const struct regex *re, struct regex_scratch *s, const char *text,
             size_t len)
 {
-  int rc = pcre2_match (re->code, (PCRE2_SPTR) text, len, 0, 0, s->match,
+  return regex_find_from (re, s, text, len, 0);
+}
+
+int
+regex_find_from (const struct regex *re, struct regex_scratch *s,
+                 const char *text, size_t len, size_t from)
+{
+  int rc = pcre2_match (re->code, (PCRE2_SPTR) text, len, from, 0, s->match,
                         s->limits);
 
   if (rc >= 0)

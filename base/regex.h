@@ -71,6 +71,10 @@ void regex_scratch_free (struct regex_scratch *s);
  * failing. */
 int regex_find (const struct regex *re, struct regex_scratch *s,
                 const char *text, size_t len);
+/* A match that begins at `from` or behind it; what is before it is only looked
+ * back at.  Spans are of the whole text. */
+int regex_find_from (const struct regex *re, struct regex_scratch *s,
+                     const char *text, size_t len, size_t from);
 /* After a match: where group `number` (0 = all of it) is in the text; false
  * when it took no part. */
 bool regex_span (const struct regex_scratch *s, unsigned number,

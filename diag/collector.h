@@ -56,7 +56,7 @@ struct collector
   const char *name;
   const char *summary;
   enum collect_touch touch;
-  const char *lane;      /* job lane: two of one lane never run at once */
+  enum job_lane lane;    /* two of one lane never run at once */
   uint64_t budget_ms;    /* default */
   uint64_t bytes;        /* what it usually brings, for --dry-run */
   /* 0, or < 0 with err: the runner records the gap. */

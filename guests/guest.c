@@ -27,6 +27,12 @@ const char *const guest_intent_names[] = {
   [INTENT_MAX] = NULL,
 };
 
+const char *const boot_by_names[] = {
+  [BOOT_BY_NOBODY] = "nobody", [BOOT_BY_TEXT] = "text",
+  [BOOT_BY_UPTIME] = "uptime", [BOOT_BY_RESET] = "reset",
+  [BOOT_BY_START] = "start",   [BOOT_BY_MAX] = NULL,
+};
+
 const char *const console_kind_names[] = {
   [CONSOLE_UNIX] = "unix",     [CONSOLE_PTY] = "pty",
   [CONSOLE_STREAM] = "stream", [CONSOLE_LOG] = "log",
@@ -240,13 +246,14 @@ guest_same (const struct guest *a, const struct guest *b)
 {
   if (a == b)
     return true;
-  return incarnation_equal (&a->inc, &b->inc) && SAME_TEXT (name)
-         && SAME_TEXT (display) && SAME_TEXT (source) && SAME_TEXT (host)
-         && a->run == b->run && SAME_TEXT (reason) && a->intent == b->intent
-         && SAME_TEXT (intent_from) && a->logs_disabled == b->logs_disabled
-         && a->monitor == b->monitor && SAME_TEXT (monitor_root)
-         && SAME_TEXT (monitor_path) && a->memory_bytes == b->memory_bytes
-         && a->vcpus == b->vcpus && same_parts (a, b);
+  return incarnation_equal (&a->inc, &b->inc) && a->boot_by == b->boot_by
+         && SAME_TEXT (name) && SAME_TEXT (display) && SAME_TEXT (source)
+         && SAME_TEXT (host) && a->run == b->run && SAME_TEXT (reason)
+         && a->intent == b->intent && SAME_TEXT (intent_from)
+         && a->logs_disabled == b->logs_disabled && a->monitor == b->monitor
+         && SAME_TEXT (monitor_root) && SAME_TEXT (monitor_path)
+         && a->memory_bytes == b->memory_bytes && a->vcpus == b->vcpus
+         && same_parts (a, b);
 }
 
 /* ---- printing ---- */

@@ -47,6 +47,18 @@ enum guest_intent
 };
 extern const char *const guest_intent_names[];
 
+/* Who told that it began anew within its process. */
+enum boot_by
+{
+  BOOT_BY_NOBODY, /* it did not, or what its text showed was none */
+  BOOT_BY_TEXT,   /* a suspicion: nobody else has told of it yet */
+  BOOT_BY_UPTIME,
+  BOOT_BY_RESET, /* its hypervisor */
+  BOOT_BY_START, /* of a remote host: it was off, and is not */
+  BOOT_BY_MAX,
+};
+extern const char *const boot_by_names[];
+
 enum console_kind
 {
   CONSOLE_UNIX,   /* a chardev socket: one client at a time */
@@ -115,6 +127,7 @@ struct guest_disk
 struct guest
 {
   struct incarnation inc;
+  enum boot_by boot_by;   /* of inc.boot; the registry's, as that is */
   char name[128];         /* the hypervisor's name of it */
   char display[128];      /* what people call it; never empty */
   char source[32];        /* "libvirt", "rundir" */

@@ -35,7 +35,7 @@ struct libvirt
   struct guest_source_env env;
   struct libvirt_link *link;
   struct libvirt_ears *ears; /* NULL while a job has them */
-  char uri[256], lane[300], leaving_lane[300];
+  char uri[256];
   bool local;
   enum console_mode mode;
   struct timer *soon, *later, *leaving;
@@ -82,7 +82,7 @@ say_farewell (struct libvirt *lv, struct libvirt_ears *ears)
   struct job_spec spec = {
     .name = "leave libvirt",
     .guest = "host",
-    .lane = "libvirt farewell",
+    .lane = LANE_FAREWELL,
     .timeout_ms = SCAN_TIMEOUT_MS,
     .run = farewell_run,
     .done = farewell_done,
@@ -256,7 +256,8 @@ start_scan (struct libvirt *lv)
   struct job_spec spec = {
     .name = "look at libvirt",
     .guest = "host",
-    .lane = lv->lane,
+    .lane = LANE_SOURCE,
+    .part = lv->uri,
     .timeout_ms = SCAN_TIMEOUT_MS,
     .run = libvirt_scan_run,
     .done = scan_done,
@@ -334,7 +335,8 @@ on_leaving (struct timer *t, void *arg)
   struct job_spec spec = {
     .name = "do they still migrate",
     .guest = "host",
-    .lane = lv->leaving_lane,
+    .lane = LANE_MIGRATIONS,
+    .part = lv->uri,
     .timeout_ms = LEAVING_TIMEOUT_MS,
     .run = libvirt_leaving_run,
     .done = leaving_done,
@@ -454,8 +456,6 @@ libvirt_start (const struct guest_source_env *env,
   lv->refs = 1;
   lv->env = *env;
   guest_copy (lv->uri, sizeof lv->uri, uri);
-  snprintf (lv->lane, sizeof lv->lane, "source libvirt %s", uri);
-  snprintf (lv->leaving_lane, sizeof lv->leaving_lane, "migrations %s", uri);
   lv->local = is_local (uri);
   lv->mode = cfg->console_mode >= 0 && cfg->console_mode < CONSOLE_MODE_MAX
                  ? (enum console_mode) cfg->console_mode

@@ -12,13 +12,11 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/loop.h"
-#include "base/text.h"
 
 #include <ctype.h>
 #include <json-c/json.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #define BUCKETS 256u
 #define MAX_GUESTS 8192u
@@ -47,6 +45,12 @@ const char *const guest_event_names[] = {
   [GUEST_EVENT_MAX] = NULL,
 };
 
+const char *const guest_change_names[] = {
+  [GUEST_ADDED] = "found",         [GUEST_CHANGED] = "changed",
+  [GUEST_REBOOTED] = "lives anew", [GUEST_REPLACED] = "lives anew",
+  [GUEST_GONE] = "gone",           [GUEST_CHANGE_MAX] = NULL,
+};
+
 bool
 guest_event_is_trouble (enum guest_event event)
 {
@@ -61,7 +65,7 @@ struct entry
   bool shown;         /* the one of its uuid that others know */
   uint64_t sweep;     /* the sweep that saw it last */
   uint64_t booted_ms; /* when its boot number last rose, 0 = never */
-  char booted_why[32];
+  enum boot_by booted_by;
 };
 
 struct listener
@@ -123,7 +127,7 @@ bucket_of (struct guest_registry *reg, const char *uuid)
   unsigned h = 5381;
 
   for (const char *p = uuid; *p; p++)
-    h = h * 33 + (unsigned char) tolower ((unsigned char) *p);
+    h = h * 33 + (unsigned char) *p;
   return &reg->buckets[h % BUCKETS];
 }
 
@@ -132,7 +136,7 @@ entry_of (struct guest_registry *reg, const char *source, const char *host,
           const char *uuid)
 {
   for (struct entry *e = *bucket_of (reg, uuid); e; e = e->next)
-    if (strcasecmp (e->guest->inc.uuid, uuid) == 0
+    if (strcmp (e->guest->inc.uuid, uuid) == 0
         && strcmp (e->guest->source, source) == 0
         && strcmp (e->guest->host, host) == 0)
       return e;
@@ -161,6 +165,7 @@ publish_change (struct guest_registry *reg, const struct guest *was,
                 const struct guest *now)
 {
   bool other = !was || !incarnation_equal (&was->inc, &now->inc);
+  char number[16];
 
   if (other || was->run != now->run || strcmp (was->reason, now->reason) != 0)
     publish_text (reg, now, "vmm.status", guest_run_names[now->run],
@@ -169,6 +174,12 @@ publish_change (struct guest_registry *reg, const struct guest *was,
       || strcmp (was->intent_from, now->intent_from) != 0)
     publish_text (reg, now, "guest.intent", guest_intent_names[now->intent],
                   now->intent_from);
+  if (now->inc.boot > 0 && (other || was->boot_by != now->boot_by))
+    {
+      snprintf (number, sizeof number, "%u", now->inc.boot);
+      publish_text (reg, now, "guest.boot", number,
+                    boot_by_names[now->boot_by]);
+    }
 }
 
 static void
@@ -197,12 +208,32 @@ best_of (struct guest_registry *reg, const char *uuid)
     {
       bool off = e->guest->run == GUEST_OFF;
 
-      if (strcasecmp (e->guest->inc.uuid, uuid) == 0
+      if (strcmp (e->guest->inc.uuid, uuid) == 0
           && (!best || (best->guest->run == GUEST_OFF) > off
               || ((best->guest->run == GUEST_OFF) == off && e->shown)))
         best = e;
     }
   return best;
+}
+
+static bool
+is_same_process (const struct incarnation *a, const struct incarnation *b)
+{
+  return strcmp (a->uuid, b->uuid) == 0 && a->pid == b->pid
+         && a->start_time == b->start_time;
+}
+
+/* moved: to another place of it. */
+static enum guest_change
+change_of (const struct guest *was, const struct guest *now, bool moved)
+{
+  if (!now)
+    return GUEST_GONE;
+  if (!was)
+    return GUEST_ADDED;
+  if (moved || !is_same_process (&was->inc, &now->inc))
+    return GUEST_REPLACED;
+  return was->inc.boot == now->inc.boot ? GUEST_CHANGED : GUEST_REBOOTED;
 }
 
 /* Listeners know the guest as was (NULL: not at all), of the entry shown
@@ -213,16 +244,7 @@ settle (struct guest_registry *reg, const char *uuid, struct entry *shown,
 {
   struct entry *best = best_of (reg, uuid);
   const struct guest *now CLEANUP_GUEST = NULL;
-  enum guest_change change;
 
-  if (!best)
-    change = GUEST_GONE;
-  else if (!was)
-    change = GUEST_ADDED;
-  else
-    change = best == shown && incarnation_equal (&was->inc, &best->guest->inc)
-                 ? GUEST_CHANGED
-                 : GUEST_REINCARNATED;
   if (best)
     {
       if (shown)
@@ -231,14 +253,14 @@ settle (struct guest_registry *reg, const char *uuid, struct entry *shown,
       /* A listener may drop the entry; the snapshots have to outlive that. */
       now = guest_ref (best->guest);
     }
-  tell (reg, change, was, now);
+  tell (reg, change_of (was, now, best != shown), was, now);
 }
 
 static struct entry *
 shown_of (struct guest_registry *reg, const char *uuid)
 {
   for (struct entry *e = *bucket_of (reg, uuid); e; e = e->next)
-    if (e->shown && strcasecmp (e->guest->inc.uuid, uuid) == 0)
+    if (e->shown && strcmp (e->guest->inc.uuid, uuid) == 0)
       return e;
   return NULL;
 }
@@ -260,7 +282,7 @@ entry_set (struct guest_registry *reg, struct entry *e, struct guest *g)
 {
   const struct guest *was CLEANUP_GUEST = e->guest;
 
-  if (incarnation_equal (&was->inc, &g->inc) && guest_same (was, g))
+  if (guest_same (was, g))
     {
       guest_unref (g);
       was = NULL; /* e keeps it */
@@ -289,13 +311,6 @@ entry_remove (struct guest_registry *reg, struct entry *gone)
   reg->count--;
   if (shown)
     settle (reg, was->inc.uuid, NULL, was);
-}
-
-static bool
-is_same_process (const struct incarnation *a, const struct incarnation *b)
-{
-  return strcasecmp (a->uuid, b->uuid) == 0 && a->pid == b->pid
-         && a->start_time == b->start_time;
 }
 
 /* The boot number to begin with; it is told once. */
@@ -339,19 +354,25 @@ entry_add (struct guest_registry *reg, struct guest *g)
     reconsider (reg, g->inc.uuid);
 }
 
-/* The boot number that the new snapshot g of entry e has to carry. */
-static uint32_t
-boot_of (const struct entry *e, const struct guest *g)
+/* Which boot the new snapshot g of entry e is of, its source does not know. */
+static void
+follow_boot (const struct entry *e, struct guest *g)
 {
   const struct guest *was = e->guest;
 
-  if (was->inc.pid != g->inc.pid || was->inc.start_time != g->inc.start_time)
-    return 0;
+  g->inc.boot = 0;
+  g->boot_by = BOOT_BY_NOBODY;
+  if (!is_same_process (&was->inc, &g->inc))
+    return;
+  g->inc.boot = was->inc.boot;
+  g->boot_by = was->boot_by;
   /* Without a pid (a remote host) a new start can't be told from a change by
    * identity: count it as a boot. */
   if (g->inc.pid == 0 && was->run == GUEST_OFF && g->run != GUEST_OFF)
-    return was->inc.boot + 1;
-  return was->inc.boot;
+    {
+      g->inc.boot++;
+      g->boot_by = BOOT_BY_START;
+    }
 }
 
 /* Of remote hosts no pid is known: a guest that is off at one of them, or on
@@ -371,7 +392,7 @@ static bool
 is_owned (struct guest_registry *reg, const struct guest *g)
 {
   for (struct entry *e = *bucket_of (reg, g->inc.uuid); e; e = e->next)
-    if (strcasecmp (e->guest->inc.uuid, g->inc.uuid) == 0
+    if (strcmp (e->guest->inc.uuid, g->inc.uuid) == 0
         && (strcmp (e->guest->source, g->source) != 0
             || strcmp (e->guest->host, g->host) != 0)
         && is_same_place (e->guest, g))
@@ -382,15 +403,18 @@ is_owned (struct guest_registry *reg, const struct guest *g)
 bool
 registry_update (struct guest_registry *reg, struct guest *g)
 {
-  struct entry *e = entry_of (reg, g->source, g->host, g->inc.uuid);
+  struct entry *e;
 
+  for (char *p = g->inc.uuid; *p; p++)
+    *p = (char) tolower ((unsigned char) *p);
+  e = entry_of (reg, g->source, g->host, g->inc.uuid);
   if (!g->display[0])
     guest_copy (g->display, sizeof g->display,
                 g->name[0] ? g->name : g->inc.uuid);
   if (e)
     {
       e->sweep = reg->sweep;
-      g->inc.boot = boot_of (e, g);
+      follow_boot (e, g);
       entry_set (reg, e, g);
       return true;
     }
@@ -455,15 +479,15 @@ registry_sweep_end (struct guest_registry *reg, const char *source,
 /* ---- boots and events ---- */
 
 static void
-entry_boot (struct guest_registry *reg, struct entry *e, const char *why)
+entry_boot (struct guest_registry *reg, struct entry *e, enum boot_by by)
 {
   struct guest *g = guest_clone (e->guest);
 
   if (!g)
     return;
   g->inc.boot++;
+  g->boot_by = e->booted_by = by;
   e->booted_ms = loop_now (reg->loop);
-  guest_copy (e->booted_why, sizeof e->booted_why, why);
   entry_set (reg, e, guest_seal (g));
 }
 
@@ -479,12 +503,10 @@ registry_event (struct guest_registry *reg, const char *source,
     return;
   if (event == GUEST_EVENT_RESET)
     {
-      const char *why = guest_event_names[event];
-
-      if (e->booted_ms && strcmp (e->booted_why, why) == 0
+      if (e->booted_ms && e->booted_by == BOOT_BY_RESET
           && loop_now (reg->loop) - e->booted_ms < RESET_ECHO_MS)
         return;
-      entry_boot (reg, e, why);
+      entry_boot (reg, e, BOOT_BY_RESET);
     }
   if (!e->shown)
     return;
@@ -510,16 +532,29 @@ entry_current (struct guest_registry *reg, const struct incarnation *inc)
 
 void
 registry_rebooted (struct guest_registry *reg, const struct incarnation *inc,
-                   const char *why)
+                   enum boot_by by)
 {
   struct entry *e = entry_current (reg, inc);
 
   if (!e)
     return; /* that life is over already: somebody was quicker */
-  if (e->booted_ms && strcmp (e->booted_why, why) != 0
+  if (e->booted_ms && e->booted_by != by
       && loop_now (reg->loop) - e->booted_ms < BOOT_ECHO_MS)
     return;
-  entry_boot (reg, e, why);
+  entry_boot (reg, e, by);
+}
+
+void
+registry_boot_known (struct guest_registry *reg, const struct incarnation *inc,
+                     bool was_one)
+{
+  struct entry *e = entry_current (reg, inc);
+  struct guest *g;
+
+  if (!e || e->guest->boot_by != BOOT_BY_TEXT || !(g = guest_clone (e->guest)))
+    return;
+  g->boot_by = was_one ? BOOT_BY_UPTIME : BOOT_BY_NOBODY;
+  entry_set (reg, e, guest_seal (g));
 }
 
 void
@@ -560,78 +595,6 @@ registry_listen (struct guest_registry *reg, guest_listen_fn *fn,
                       MAX_LISTENERS);
   reg->listeners[reg->nlisteners++]
       = (struct listener){ .fn = fn, .on_event = on_event, .arg = arg };
-  return 0;
-}
-
-/* How well `what` names g: the lower the better, 0 = not at all. */
-static int
-rank_of (const struct guest *g, const char *what)
-{
-  size_t len = strlen (what);
-
-  if (strcasecmp (g->inc.uuid, what) == 0)
-    return 1;
-  if (strcmp (g->name, what) == 0)
-    return 2;
-  if (strcmp (g->display, what) == 0)
-    return 3;
-  if (len >= 4 && strncasecmp (g->inc.uuid, what, len) == 0)
-    return 4;
-  return 0;
-}
-
-static const char *
-nearest_name (struct guest_registry *reg, const char *what)
-{
-  const char *found = NULL;
-  const char **names CLEANUP_FREE = calloc (2 * reg->count + 1, sizeof *names);
-  size_t n = 0;
-
-  if (!names)
-    return NULL;
-  for (unsigned i = 0; i < BUCKETS; i++)
-    for (struct entry *e = reg->buckets[i]; e; e = e->next)
-      {
-        names[n++] = e->guest->name;
-        names[n++] = e->guest->display;
-      }
-  found = text_nearest (what, names);
-  return found;
-}
-
-int
-registry_find (struct guest_registry *reg, const char *what,
-               const struct guest **ret_guest, struct error *err)
-{
-  const struct guest *best = NULL, *rival = NULL;
-  int best_rank = 5;
-
-  for (unsigned i = 0; i < BUCKETS; i++)
-    for (struct entry *e = reg->buckets[i]; e; e = e->next)
-      {
-        int rank = e->shown ? rank_of (e->guest, what) : 0;
-
-        if (rank == 0 || rank > best_rank)
-          continue;
-        rival = rank == best_rank ? best : NULL;
-        best = e->guest;
-        best_rank = rank;
-      }
-  if (!best)
-    {
-      const char *near = nearest_name (reg, what);
-
-      if (near)
-        return error_set (err, ENOENT, "no guest '%.64s': did you mean '%s'?",
-                          what, near);
-      return error_set (err, ENOENT, "no guest '%.64s' (%zu are known)", what,
-                        registry_count (reg));
-    }
-  if (rival)
-    return error_set (
-        err, EEXIST, "'%.64s' is more than one guest: %s (%s) and %s (%s)",
-        what, best->inc.uuid, best->display, rival->inc.uuid, rival->display);
-  *ret_guest = guest_ref (best);
   return 0;
 }
 

@@ -3,27 +3,48 @@
  * All guests of this host, whoever found them.  Loop thread only.
  *
  * Sources (guests/source.h) tell the registry what they see; listeners (the
- * console hub, the bindings) hear of changes.  The registry keeps the boot
- * number: it rises on GUEST_EVENT_RESET and when others notice a boot banner
- * or a falling uptime (registry_rebooted).
+ * console hub, the bindings) hear of changes.  That a guest began anew is
+ * decided here and nowhere else: by another process or place of it, by
+ * GUEST_EVENT_RESET, and by what others notice and tell (registry_rebooted).
+ * Whoever knows something of a guest hears of it as a change, and forgets what
+ * ends with it.
  */
 #ifndef HANGDOG_GUESTS_REGISTRY_H
 #define HANGDOG_GUESTS_REGISTRY_H
 
 #include "guests/guest.h"
 
+#include <string.h>
+
 struct error;
 struct fact_bus;
 struct loop;
 struct guest_registry;
 
+/* In the order of how much of what was known of it is over. */
 enum guest_change
 {
   GUEST_ADDED,
-  GUEST_CHANGED,     /* same incarnation, something else differs */
-  GUEST_REINCARNATED, /* another process, or another boot */
+  GUEST_CHANGED,  /* same incarnation, something else differs */
+  GUEST_REBOOTED, /* another boot of the same process; boot_by says by whom */
+  GUEST_REPLACED, /* another process, or another place */
   GUEST_GONE,
+  GUEST_CHANGE_MAX,
 };
+extern const char *const guest_change_names[];
+
+/* What is known of a guest lives as long as its boot, as its process, or as
+ * the guest.  Who keeps such things has the first two in members of_boot and
+ * of_process, in which all zero means that nothing is known yet; this ends
+ * what ends with a change.  The rest goes with the guest. */
+#define GUEST_FORGET_BOOT(kept, change)                                        \
+  ((change) >= GUEST_REBOOTED                                                  \
+       ? (void) memset (&(kept)->of_boot, 0, sizeof (kept)->of_boot)           \
+       : (void) 0)
+#define GUEST_FORGET_PROCESS(kept, change)                                     \
+  ((change) >= GUEST_REPLACED                                                  \
+       ? (void) memset (&(kept)->of_process, 0, sizeof (kept)->of_process)     \
+       : (void) 0)
 
 enum guest_event
 {
@@ -52,7 +73,8 @@ typedef void guest_event_fn (const struct guest *g, enum guest_event event,
                              const char *detail, void *arg);
 
 /* Publishes facts vmm.status ("paused", then a space and the reason if there
- * is one), guest.intent ("stop" and who said so), vmm.event ("RESET" and its
+ * is one), guest.intent ("stop" and who said so), guest.boot ("2 uptime": the
+ * number and boot_by; not of a process's first), vmm.event ("RESET" and its
  * detail) and vmm.trouble (the last event that is one: guest_event_is_trouble)
  * into bus, which may be NULL.  A guest that is gone gets
  * vmm.status "off gone". */
@@ -61,13 +83,15 @@ int registry_new (struct loop *loop, struct fact_bus *bus,
 void registry_free (struct guest_registry *reg);
 
 /* Takes the reference of g (which the caller must not change any more).  Its
- * inc.boot is set by the registry; everything else is the source's.  A guest
+ * boot is the registry's, and its uuid is in lower case from here on, here and
+ * wherever a guest is named by its uuid: only what people type (registry_find)
+ * may have it otherwise.  Everything else is the source's.  A guest
  * of the same uuid from another source or host is another place of that guest
  * if the pids differ, or if none is known (remote hosts) and it is off at one
  * or on its way; else the first source owns it and the second is ignored.
  * One place is shown to listeners and to all who ask: one where it is not off,
  * and among those the one that was shown before.  Another place taking over
- * (a migration) is a GUEST_REINCARNATED.  False when it was ignored. */
+ * (a migration) is a GUEST_REPLACED.  False when it was ignored. */
 bool registry_update (struct guest_registry *reg, struct guest *g);
 void registry_gone (struct guest_registry *reg, const char *source,
                     const char *host, const char *uuid);
@@ -86,11 +110,15 @@ void registry_sweep_end (struct guest_registry *reg, const char *source,
 void registry_event (struct guest_registry *reg, const char *source,
                      const char *host, const char *uuid,
                      enum guest_event event, const char *detail);
-/* Ignored when inc is not current, and when something else (another why)
- * has already counted a boot in the last two minutes: the hypervisor's event,
- * the banner and the fallen uptime of one boot are one boot. */
+/* Ignored when inc is not current, and when somebody else has already told of
+ * a boot in the last two minutes: the hypervisor's event, the banner and the
+ * fallen uptime of one boot are one boot. */
 void registry_rebooted (struct guest_registry *reg,
-                        const struct incarnation *inc, const char *why);
+                        const struct incarnation *inc, enum boot_by by);
+/* Of a current inc that began BOOT_BY_TEXT, else ignored: an uptime shows that
+ * it was a boot, or that it was none.  Listeners hear that boot_by changed. */
+void registry_boot_known (struct guest_registry *reg,
+                          const struct incarnation *inc, bool was_one);
 
 /* What an earlier run of this programme had counted, which would begin at 0
  * again: inc's boot number is that of its process's guest, also when it is

@@ -54,7 +54,6 @@ struct rundir
   bool stopped;
   struct guest_source_env env;
   struct rundir_config cfg;
-  char lane[160];
   struct timer *soon, *period;
   bool again; /* something changed while the job was looking */
   struct place *places;
@@ -387,7 +386,8 @@ start_scan (struct rundir *rd)
   struct job_spec spec = {
     .name = "look at the run directory",
     .guest = "host",
-    .lane = rd->lane,
+    .lane = LANE_SOURCE,
+    .part = rd->cfg.root,
     .timeout_ms = SCAN_TIMEOUT_MS,
     .run = rundir_scan_run,
     .done = scan_done,
@@ -514,7 +514,6 @@ rundir_start (const struct guest_source_env *env,
     return error_errno (err, ENOMEM, "rundir");
   rd->refs = 1;
   rd->env = *env;
-  snprintf (rd->lane, sizeof rd->lane, "source rundir %s", cfg->root);
   if (rundir_config_copy (&rd->cfg, &want) < 0)
     return error_errno (err, ENOMEM, "rundir");
   r = loop_timer (env->loop, "rundir debounce", on_soon, rd, &rd->soon, err);

@@ -86,3 +86,21 @@ scenario_address (const struct scenario *s, const struct guest *g, char *dst,
               "scenario's address");
   return NULL;
 }
+
+bool
+scenario_knock (const struct scenario *s, const struct guest *g,
+                struct scenario_knock *ret)
+{
+  struct outcome_report unused = { .outcome = OUTCOME_NO_VERDICT };
+  const char *address;
+  char own[sizeof ret->address];
+
+  address = s->address ? scenario_address (s, g, own, sizeof own, &unused)
+                       : NULL;
+  if (!address || strlen (address) >= sizeof ret->address)
+    return false;
+  snprintf (ret->address, sizeof ret->address, "%s", address);
+  ret->send = s->send;
+  ret->expect = s->kind->greets ? s->kind->greets : s->expect.output;
+  return true;
+}

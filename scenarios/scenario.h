@@ -186,6 +186,9 @@ struct scenario_kind
   const char *name;
   const char *summary;
   const char *const *transports; /* which it can use; NULL terminated */
+  /* PCRE2: what its address shows by itself to whoever connects; NULL = what
+   * the scenario expects. */
+  const char *greets;
   /* More than the tables can say; may be NULL. */
   int (*check) (const struct scenario *s, const struct json_doc *doc,
                 const char *path, struct error *err);
@@ -202,6 +205,17 @@ extern const struct scenario_kind kind_ssh_command;
 extern const struct scenario_kind kind_tcp;
 extern const struct scenario_kind *const scenario_kinds[]; /* ends with NULL */
 const struct scenario_kind *scenario_kind_find (const char *name);
+
+/* How the place that a scenario asks is asked over TCP, by who wants to know
+ * no more than whether somebody answers there. */
+struct scenario_knock
+{
+  char address[80];
+  const char *send, *expect; /* the scenario's, or NULL */
+};
+/* False when it has no address, or the guest's is not known. */
+bool scenario_knock (const struct scenario *s, const struct guest *g,
+                     struct scenario_knock *ret);
 
 /* ---- thresholds: pure, one per bound scenario ---- */
 

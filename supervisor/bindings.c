@@ -8,7 +8,6 @@
  */
 #include "supervisor/bindings_impl.h"
 #include "supervisor/boots.h"
-#include "supervisor/daemon.h"
 #include "supervisor/meant.h"
 #include "supervisor/text.h"
 
@@ -19,6 +18,7 @@
 #include "base/job.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "transports/transport.h"
 
 #include <math.h>
 #include <string.h>
@@ -44,7 +44,7 @@ struct run
 
 static void due (struct timer *t, void *arg);
 static bool held_off (struct binding *bd);
-static const char *lane_of (const struct scenario *s);
+static enum job_lane lane_of (const struct scenario *s);
 
 static uint64_t
 some_random (void)
@@ -57,13 +57,14 @@ some_random (void)
 }
 
 int
-bindings_new (struct daemon *d, struct bindings **ret, struct error *err)
+bindings_new (const struct bindings_env *env, struct bindings **ret,
+              struct error *err)
 {
   struct bindings *b = calloc (1, sizeof (*b));
 
   if (!b)
     return error_set (err, ENOMEM, "no memory for the bindings");
-  b->d = d;
+  b->env = *env;
   *ret = b;
   return 0;
 }
@@ -142,7 +143,7 @@ arm_first (struct binding *bd)
   const struct scenario *s = bd->scenario;
   uint64_t spread = s->initial_delay_ms ? s->jitter_ms : s->interval_ms;
 
-  arm (bd, loop_now (bd->all->d->loop) + s->initial_delay_ms
+  arm (bd, loop_now (bd->all->env.loop) + s->initial_delay_ms
                + (spread ? some_random () % spread : 0));
 }
 
@@ -169,7 +170,7 @@ add (struct bindings *b, const struct guest *g, struct scenario *s,
   bd = calloc (1, sizeof (*bd));
   if (!bd)
     return error_set (err, ENOMEM, "no memory for a binding");
-  r = loop_timer (b->d->loop, "scenario", due, bd, &bd->timer, err);
+  r = loop_timer (b->env.loop, "scenario", due, bd, &bd->timer, err);
   if (r < 0)
     {
       free (bd);
@@ -189,7 +190,7 @@ match_guest (struct bindings *b, const struct guest *g)
 {
   struct error err = ERROR_INIT;
 
-  if (b->d->drain_only)
+  if (b->env.drain_only)
     return;
   for (size_t i = 0; i < b->nscenarios; i++)
     if (!find (b, g->inc.uuid, b->scenarios[i]->name)
@@ -207,8 +208,19 @@ drop_guest (struct bindings *b, const char *uuid)
       remove_at (b, i);
 }
 
+/* A life begins unknown, after its own initial delay. */
 static void
-update_guest (struct bindings *b, const struct guest *now, bool reborn)
+begin_anew (struct binding *bd)
+{
+  memset (&bd->health, 0, sizeof (bd->health));
+  bd->health.since_ms = loop_now (bd->all->env.loop);
+  if (!bd->running)
+    arm_first (bd);
+}
+
+static void
+update_guest (struct bindings *b, enum guest_change change,
+              const struct guest *now)
 {
   for (size_t i = b->n; i-- > 0;)
     {
@@ -220,14 +232,8 @@ update_guest (struct bindings *b, const struct guest *now, bool reborn)
       bd->guest = guest_ref (now);
       if (!scenario_selects (bd->scenario, now))
         remove_at (b, i);
-      else if (reborn)
-        {
-          /* A new life begins unknown, after its own initial delay. */
-          memset (&bd->health, 0, sizeof (bd->health));
-          bd->health.since_ms = loop_now (b->d->loop);
-          if (!bd->running)
-            arm_first (bd);
-        }
+      else if (change >= GUEST_REBOOTED)
+        begin_anew (bd);
     }
   match_guest (b, now);
 }
@@ -236,19 +242,10 @@ void
 bindings_guest (struct bindings *b, enum guest_change change,
                 const struct guest *was, const struct guest *now)
 {
-  switch (change)
-    {
-    case GUEST_ADDED:
-      match_guest (b, now);
-      break;
-    case GUEST_CHANGED:
-    case GUEST_REINCARNATED:
-      update_guest (b, now, change == GUEST_REINCARNATED);
-      break;
-    case GUEST_GONE:
-      drop_guest (b, was->inc.uuid);
-      break;
-    }
+  if (now)
+    update_guest (b, change, now);
+  else
+    drop_guest (b, was->inc.uuid);
 }
 
 static bool
@@ -298,9 +295,7 @@ bindings_set (struct bindings *b, struct scenario **list, size_t n,
            * reference. */
           scenario_unref (bd->scenario);
           bd->scenario = scenario_ref (now);
-          memset (&bd->health, 0, sizeof (bd->health));
-          if (!bd->running)
-            arm_first (bd);
+          begin_anew (bd);
         }
     }
   for (size_t i = 0; i < b->nscenarios; i++)
@@ -308,7 +303,7 @@ bindings_set (struct bindings *b, struct scenario **list, size_t n,
   free (b->scenarios);
   b->scenarios = copy;
   b->nscenarios = n;
-  registry_each (b->d->registry, match_each, b);
+  registry_each (b->env.registry, match_each, b);
   return 0;
 }
 
@@ -356,19 +351,19 @@ publish (struct binding *bd)
   fact_text (&fact, &bd->guest->inc, name, "scenario",
              outcome_names[bd->last.outcome],
              strlen (outcome_names[bd->last.outcome]));
-  fact_publish (bd->all->d->bus, &fact);
+  fact_publish (bd->all->env.bus, &fact);
   if (!bd->last.has_uptime)
     return;
   fact_real (&fact, &bd->guest->inc, "guest.uptime_s", "scenario",
              bd->last.uptime.s);
-  fact_publish (bd->all->d->bus, &fact);
+  fact_publish (bd->all->env.bus, &fact);
 }
 
 static void
 take_outcome (struct binding *bd, const struct outcome_report *report,
               uint64_t started_ms)
 {
-  uint64_t now = loop_now (bd->all->d->loop);
+  uint64_t now = loop_now (bd->all->env.loop);
   enum health_change change;
 
   bd->last = *report;
@@ -410,12 +405,11 @@ static struct binding *
 look_for_boot (struct run *run, struct binding *bd)
 {
   const struct outcome_report *r = &run->report;
-  const char *transport = r->transport;
 
   if (!r->has_uptime
-      && (r->outcome != OUTCOME_OK || strcmp (transport, "console") != 0))
+      && (r->outcome != OUTCOME_OK || lane_of (run->scenario) != LANE_CONSOLE))
     return bd;
-  if (!boots_answered (run->all->d->boots, &run->guest->inc, run->started_ms,
+  if (!boots_answered (run->all->env.boots, &run->guest->inc, run->started_ms,
                        r->has_uptime ? &r->uptime : NULL))
     return bd;
   bd = by_number (run->all, run->number);
@@ -462,22 +456,24 @@ run_over (struct run *run)
                && boots_now (run, what, sizeof (what)))
         no_verdict (&run->report, "booting", "%s", what);
       else if (run->report.outcome == OUTCOME_OK
-               && strcmp (lane_of (bd->scenario), "console") == 0)
-        texts_answered (run->all->d->texts, bd->guest->inc.uuid);
+               && lane_of (bd->scenario) == LANE_CONSOLE)
+        texts_answered (run->all->env.texts, bd->guest->inc.uuid);
       take_outcome (bd, &run->report, run->started_ms);
     }
   run_free (run);
 }
 
 static void
-on_meant (bool stopped, const char *status, void *arg)
+on_meant (enum meant meant, const char *status, void *arg)
 {
   struct run *run = arg;
 
-  if (stopped && strcmp (status, LIBVIRT_SILENT) == 0)
+  if (meant == MEANT_UNKNOWN)
     no_verdict (&run->report, "libvirt-silent",
-                "its console comes through libvirt: %s", status);
-  else if (stopped)
+                "its console comes through libvirt: libvirt does not "
+                "answer%s",
+                "");
+  else if (meant == MEANT_TO_STAND)
     no_verdict (&run->report, "paused",
                 "it is not meant to run: QEMU says \"%s\"", status);
   run_over (run);
@@ -493,9 +489,11 @@ run_done (void *owner, void *arg, enum job_end end, int rc)
     return; /* the timer that waits for it speaks up: see due() */
   bd = by_number (run->all, run->number);
   if (bd && run->report.outcome == OUTCOME_FAILED
-      && meant_ask (run->all->d, run->guest, on_meant, run, NULL) == 0)
+      && meant_ask (run->all->env.jobs, &run->env, run->guest, on_meant, run,
+                    NULL)
+             == 0)
     {
-      arm (bd, loop_now (run->all->d->loop) + bd->scenario->interval_ms
+      arm (bd, loop_now (run->all->env.loop) + bd->scenario->interval_ms
                    + MEANT_MOST_MS);
       return;
     }
@@ -522,12 +520,15 @@ held_off (struct binding *bd)
   return bd->held_off[0] != '\0';
 }
 
-static const char *
+/* The reader of the document knows its transports. */
+static enum job_lane
 lane_of (const struct scenario *s)
 {
   char *const *names = s->transports.items;
+  const struct transport_ops *t = transport_find (
+      s->transports.count ? names[0] : s->kind->transports[0]);
 
-  return s->transports.count ? names[0] : s->kind->transports[0];
+  return t ? t->lane : LANE_NONE;
 }
 
 static int
@@ -544,7 +545,7 @@ start (struct binding *bd, struct error *err)
   run->number = bd->number;
   run->guest = guest_ref (bd->guest);
   run->scenario = scenario_ref (bd->scenario);
-  run->env = bd->all->d->env;
+  run->env = *bd->all->env.transports;
   snprintf (name, sizeof (name), "scenario %s", bd->scenario->name);
   spec = (struct job_spec){
     .name = name,
@@ -557,7 +558,7 @@ start (struct binding *bd, struct error *err)
     .owner = bd->all,
     .arg = run,
   };
-  r = job_start (bd->all->d->jobs, &spec, err);
+  r = job_start (bd->all->env.jobs, &spec, err);
   if (r < 0)
     {
       run_free (run);
@@ -565,7 +566,7 @@ start (struct binding *bd, struct error *err)
     }
   bd->running = true;
   bd->refused_ms = 0;
-  bd->last_ms = loop_now (bd->all->d->loop);
+  bd->last_ms = loop_now (bd->all->env.loop);
   /* Until the run's end arms it anew: the time at which it is overdue. */
   arm (bd, bd->last_ms + bd->scenario->timeout_ms + OVERDUE_MS);
   return 0;
@@ -579,7 +580,7 @@ take_no_verdict (struct binding *bd, const char *code, const char *sentence)
 
   snprintf (none.code, sizeof (none.code), "%s", code);
   snprintf (none.sentence, sizeof (none.sentence), "%.190s", sentence);
-  take_outcome (bd, &none, loop_now (bd->all->d->loop));
+  take_outcome (bd, &none, loop_now (bd->all->env.loop));
 }
 
 /* Its lane is busy.  A diagnosis or another scenario will be done with it
@@ -587,7 +588,7 @@ take_no_verdict (struct binding *bd, const char *code, const char *sentence)
 static void
 refused (struct binding *bd, const char *why)
 {
-  uint64_t now = loop_now (bd->all->d->loop);
+  uint64_t now = loop_now (bd->all->env.loop);
 
   snprintf (bd->held_off, sizeof (bd->held_off), "%.90s", why);
   if (!bd->refused_ms)
@@ -605,7 +606,7 @@ static void
 due (struct timer *t, void *arg)
 {
   struct binding *bd = arg;
-  uint64_t now = loop_now (bd->all->d->loop);
+  uint64_t now = loop_now (bd->all->env.loop);
   struct error err = ERROR_INIT;
 
   if (bd->running)

@@ -10,10 +10,29 @@
 #include "scenarios/scenario.h"
 
 struct bindings;
-struct daemon;
+struct boots;
 struct error;
+struct fact_bus;
+struct job_pool;
+struct loop;
+struct texts;
+struct transport_env;
 
-int bindings_new (struct daemon *d, struct bindings **ret, struct error *err);
+/* Whom they ask and tell. */
+struct bindings_env
+{
+  struct loop *loop;
+  struct job_pool *jobs;
+  struct fact_bus *bus;
+  struct guest_registry *registry;
+  struct boots *boots;
+  struct texts *texts;
+  const struct transport_env *transports;
+  bool drain_only; /* nobody is asked anything */
+};
+/* env is copied. */
+int bindings_new (const struct bindings_env *env, struct bindings **ret,
+                  struct error *err);
 void bindings_free (struct bindings *b);
 
 /* Takes over the array's references; the array is the caller's.  Bindings

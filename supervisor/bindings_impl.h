@@ -36,7 +36,7 @@ struct listener
 
 struct bindings
 {
-  struct daemon *d;
+  struct bindings_env env;
   struct scenario **scenarios;
   size_t nscenarios;
   struct binding **list;

@@ -93,21 +93,27 @@ bindings_addresses (struct bindings *b, const char *uuid)
 {
   struct json_object *all = json_object_new_array ();
   struct json_object *ret = json_object_new_object ();
-  const struct scenario *s;
+  struct scenario_knock k;
+  bool sure = false;
 
   for (size_t i = 0; i < b->n; i++)
     {
-      s = b->list[i]->scenario;
-      if (!s->address || strcmp (b->list[i]->guest->inc.uuid, uuid) != 0
-          || json_object_array_length (all) >= MAX_ADDRESSES)
+      if (strcmp (b->list[i]->guest->inc.uuid, uuid) != 0
+          || json_object_array_length (all) >= MAX_ADDRESSES
+          || !scenario_knock (b->list[i]->scenario, b->list[i]->guest, &k))
         continue;
-      if (json_object_array_length (all) == 0)
+      /* The first, or the first of which it is known what answers there: a
+       * connection may be taken by who stands in between. */
+      if (json_object_array_length (all) == 0 || (k.expect && !sure))
         {
-          json_add_str (ret, "address", s->address);
-          if (s->expect.output)
-            json_add_str (ret, "expect", s->expect.output);
+          json_add_str (ret, "address", k.address);
+          if (k.send)
+            json_add_str (ret, "send", k.send);
+          if (k.expect)
+            json_add_str (ret, "expect", k.expect);
+          sure = k.expect != NULL;
         }
-      json_object_array_add (all, json_object_new_string (s->address));
+      json_object_array_add (all, json_object_new_string (k.address));
     }
   json_object_object_add (ret, "addresses", all);
   return ret;

@@ -36,18 +36,24 @@ struct life
 {
   struct life *next;
   struct incarnation inc;
-  struct uptime last;
-  uint64_t asked_ms;               /* when it was asked for last */
-  bool up_known;                   /* last is */
-  bool was_up;                     /* something answered in this life */
-  bool pending;                    /* its text shows one that does not count
-                                      yet */
-  uint64_t pending_ms, counted_ms; /* 0 = never */
-  uint64_t refilled_ms, refill_ms;
+  struct
+  {
+    struct uptime last;
+    uint64_t asked_ms;   /* when it was asked for last */
+    uint64_t counted_ms; /* when it was told to have begun, 0 = it is the
+                            process's first */
+    bool up_known;       /* last is */
+    bool was_up;         /* something answered */
+    bool pending;        /* its text shows one that does not count yet */
+  } of_boot;
+  struct
+  {
+    unsigned doubled; /* so often: the time until one more is believed */
+  } of_process;
+  uint64_t pending_ms; /* since when one is, or was */
+  uint64_t refilled_ms;
   unsigned tokens;
-  bool doubted;     /* and said so */
-  bool by_text;     /* this life: nobody else has told of its beginning */
-  uint64_t text_ms; /* when that was */
+  bool doubted; /* and said so */
 };
 
 struct boots
@@ -56,9 +62,6 @@ struct boots
   struct guest_registry *registry;
   struct life *lives;
   struct timer *timer;
-  boots_known_fn *fn;
-  void *arg;
-  bool text; /* the registry is being told of one by text */
 };
 
 /* ---- lives ---- */
@@ -68,37 +71,24 @@ find (struct boots *b, const char *uuid)
 {
   struct life **p = &b->lives;
 
-  while (*p && strcasecmp ((*p)->inc.uuid, uuid) != 0)
+  while (*p && strcmp ((*p)->inc.uuid, uuid) != 0)
     p = &(*p)->next;
   return p;
 }
 
-/* Of this incarnation; what was known of an earlier one is forgotten. */
+/* Of a current incarnation: boots_guest() puts it into each that comes. */
 static struct life *
 life_of (struct boots *b, const struct incarnation *inc)
 {
   struct life *l = *find (b, inc->uuid);
 
-  if (!l)
-    {
-      l = calloc (1, sizeof *l);
-      if (!l)
-        return NULL;
-      l->inc = *inc;
-      l->tokens = BURST;
-      l->refill_ms = REFILL_MS;
-      l->refilled_ms = loop_now (b->loop);
-      l->next = b->lives;
-      b->lives = l;
-    }
-  else if (!incarnation_equal (&l->inc, inc))
-    {
-      if (l->inc.pid != inc->pid || l->inc.start_time != inc->start_time)
-        l->refill_ms = REFILL_MS;
-      l->up_known = l->was_up = false;
-      l->pending = l->by_text = false;
-      l->inc = *inc;
-    }
+  if (l || !(l = calloc (1, sizeof *l)))
+    return l;
+  l->inc = *inc;
+  l->tokens = BURST;
+  l->refilled_ms = loop_now (b->loop);
+  l->next = b->lives;
+  b->lives = l;
   return l;
 }
 
@@ -106,14 +96,15 @@ static bool
 take_token (struct boots *b, struct life *l)
 {
   uint64_t now = loop_now (b->loop);
-  uint64_t n = (now - l->refilled_ms) / l->refill_ms;
+  uint64_t refill_ms = (uint64_t) REFILL_MS << l->of_process.doubled;
+  uint64_t n = (now - l->refilled_ms) / refill_ms;
 
-  l->refilled_ms += n * l->refill_ms;
+  l->refilled_ms += n * refill_ms;
   l->tokens = n < BURST - l->tokens ? l->tokens + (unsigned) n : BURST;
   if (l->tokens == 0)
     return false;
-  if (--l->tokens == 0 && !l->was_up && l->refill_ms < REFILL_MOST_MS)
-    l->refill_ms *= 2;
+  if (--l->tokens == 0 && !l->of_boot.was_up && refill_ms < REFILL_MOST_MS)
+    l->of_process.doubled++;
   return true;
 }
 
@@ -154,15 +145,9 @@ count_pending (struct boots *b, struct life *l)
 {
   const struct incarnation inc = l->inc;
 
-  l->pending = false;
-  if (!believe (b, l, "its console shows"))
-    return;
-  b->text = true;
-  registry_rebooted (b->registry, &inc, "text");
-  b->text = false;
-  /* In its new life by now, if the registry took it for one. */
-  l->by_text = !registry_is_current (b->registry, &inc);
-  l->text_ms = l->pending_ms;
+  l->of_boot.pending = false;
+  if (believe (b, l, "its console shows"))
+    registry_rebooted (b->registry, &inc, BOOT_BY_TEXT);
 }
 
 static void
@@ -175,7 +160,7 @@ due (struct timer *t, void *arg)
   for (; l; l = after)
     {
       after = l->next; /* boots_guest() frees none but of a guest gone */
-      if (!l->pending)
+      if (!l->of_boot.pending)
         continue;
       if (now >= l->pending_ms + PENDING_MS)
         count_pending (b, l);
@@ -194,13 +179,14 @@ boots_text (struct boots *b, const char *uuid)
   struct life *l;
 
   if (registry_find (b->registry, uuid, &g, NULL) < 0
-      || strcasecmp (g->inc.uuid, uuid) != 0)
+      || strcmp (g->inc.uuid, uuid) != 0)
     return;
   l = life_of (b, &g->inc);
-  if (!l || l->pending || (l->counted_ms && now - l->counted_ms < ECHO_MS)
-      || (g->inc.boot == 0 && !l->was_up && is_young (&g->inc)))
+  if (!l || l->of_boot.pending
+      || (l->of_boot.counted_ms && now - l->of_boot.counted_ms < ECHO_MS)
+      || (g->inc.boot == 0 && !l->of_boot.was_up && is_young (&g->inc)))
     return;
-  l->pending = true;
+  l->of_boot.pending = true;
   l->pending_ms = now;
   if (!timer_armed (b->timer))
     timer_in (b->timer, PENDING_MS);
@@ -212,7 +198,7 @@ boots_replay (struct boots *b, const char *uuid)
   struct life *l = *find (b, uuid);
 
   if (l)
-    l->pending = false;
+    l->of_boot.pending = false;
 }
 
 /* ---- what others tell ---- */
@@ -221,25 +207,21 @@ void
 boots_guest (struct boots *b, enum guest_change change, const struct guest *was,
              const struct guest *now)
 {
-  struct life **p, *l;
+  struct life **p = find (b, (now ? now : was)->inc.uuid), *l = *p;
 
-  if (change == GUEST_GONE)
+  if (change == GUEST_GONE && l)
     {
-      p = find (b, was->inc.uuid);
-      l = *p;
-      if (l)
-        {
-          *p = l->next;
-          free (l);
-        }
+      *p = l->next;
+      free (l);
     }
-  else if (change == GUEST_REINCARNATED)
-    {
-      /* Whoever told of this boot: its text comes with it. */
-      l = life_of (b, &now->inc);
-      if (l)
-        l->counted_ms = now->inc.boot > 0 ? loop_now (b->loop) : 0;
-    }
+  if (!now || change < GUEST_REBOOTED || !(l = life_of (b, &now->inc)))
+    return;
+  GUEST_FORGET_BOOT (l, change);
+  GUEST_FORGET_PROCESS (l, change);
+  l->inc = now->inc;
+  /* Whoever told of this boot: its text comes with it. */
+  if (now->inc.boot > 0)
+    l->of_boot.counted_ms = loop_now (b->loop);
 }
 
 /* A guest that began anew since it was asked for the last one cannot be up for
@@ -247,35 +229,21 @@ boots_guest (struct boots *b, enum guest_change change, const struct guest *was,
 static bool
 fell_since (struct boots *b, const struct life *l, const struct uptime *up)
 {
-  double since = (double) (loop_now (b->loop) - l->asked_ms + CLOCK_SLACK_MS);
+  double since
+      = (double) (loop_now (b->loop) - l->of_boot.asked_ms + CLOCK_SLACK_MS);
 
-  return l->up_known && uptime_fell (&l->last, up) && up->s * 1000 <= since;
-}
-
-bool
-boots_by_text (const struct boots *b)
-{
-  return b && b->text;
-}
-
-void
-boots_listen (struct boots *b, boots_known_fn *fn, void *arg)
-{
-  b->fn = fn;
-  b->arg = arg;
+  return l->of_boot.up_known && uptime_fell (&l->of_boot.last, up)
+         && up->s * 1000 <= since;
 }
 
 /* A kernel that began when the text said so is up for no longer. */
 static void
 judge_text (struct boots *b, struct life *l, const struct uptime *up)
 {
-  double since = (double) (loop_now (b->loop) - l->text_ms + CLOCK_SLACK_MS);
+  double since = (double) (loop_now (b->loop) - l->of_boot.counted_ms
+                           + PENDING_MS + CLOCK_SLACK_MS);
 
-  if (!l->by_text)
-    return;
-  l->by_text = false;
-  if (b->fn)
-    b->fn (l->inc.uuid, up->s * 1000 <= since, b->arg);
+  registry_boot_known (b->registry, &l->inc, up->s * 1000 <= since);
 }
 
 bool
@@ -291,23 +259,23 @@ boots_answered (struct boots *b, const struct incarnation *inc,
   if (!l)
     return false;
   fell = up && fell_since (b, l, up) && believe (b, l, "its uptime shows");
-  if (l->pending && begun_ms <= l->pending_ms
+  if (l->of_boot.pending && begun_ms <= l->pending_ms
       && loop_now (b->loop) - begun_ms < BOOT_TAKES_MS)
-    l->pending = false;
+    l->of_boot.pending = false;
   if (fell)
     {
-      registry_rebooted (b->registry, inc, "uptime");
+      registry_rebooted (b->registry, inc, BOOT_BY_UPTIME);
       /* The listener above has put it into its new life, if there is one. */
       fell = !registry_is_current (b->registry, inc);
     }
-  l->was_up = true;
-  l->refill_ms = REFILL_MS;
+  l->of_boot.was_up = true;
+  l->of_process.doubled = 0;
   if (up)
     {
       judge_text (b, l, up);
-      l->last = *up;
-      l->asked_ms = begun_ms;
-      l->up_known = true;
+      l->of_boot.last = *up;
+      l->of_boot.asked_ms = begun_ms;
+      l->of_boot.up_known = true;
     }
   return fell;
 }

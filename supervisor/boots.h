@@ -2,7 +2,8 @@
  *
  * A guest that began anew inside of the same QEMU, where nobody tells of it:
  * by its uptime, when a dialogue brings one back, and by its text, in which a
- * firmware, a boot loader or a kernel begins (text.h).  Loop thread only.
+ * firmware, a boot loader or a kernel begins (text.h).  The registry is told
+ * (registry_rebooted), and tells everybody.  Loop thread only.
  *
  * What text alone shows is a suspicion.  It begins a new life, so that a guest
  * that boots is not called hung by answers of the life before; but it ends no
@@ -29,14 +30,9 @@ struct boots;
 struct error;
 struct loop;
 
-/* Text alone showed that this life began; an uptime has confirmed it now, or
- * told that it was no boot. */
-typedef void boots_known_fn (const char *uuid, bool rebooted, void *arg);
-
 int boots_new (struct loop *loop, struct guest_registry *registry,
                struct boots **ret, struct error *err);
 void boots_free (struct boots *b);
-void boots_listen (struct boots *b, boots_known_fn *fn, void *arg);
 
 /* A boot began in a guest's text; and: it was the log of one that began long
  * ago. */
@@ -46,10 +42,6 @@ void boots_replay (struct boots *b, const char *uuid);
 /* The registry's listener hands this on. */
 void boots_guest (struct boots *b, enum guest_change change,
                   const struct guest *was, const struct guest *now);
-
-/* For those that the registry calls at this moment: the boot that it tells of
- * was only seen in text. */
-bool boots_by_text (const struct boots *b);
 
 /* A check of that life, begun then, was answered well.  up is NULL when it
  * brought no uptime.  True: the guest began anew, and has another incarnation

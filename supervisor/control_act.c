@@ -436,7 +436,7 @@ op_doctor (struct answer *a, struct frame *f)
   struct job_spec spec = {
     .name = "doctor",
     .guest = g->inc.uuid,
-    .lane = "doctor",
+    .lane = LANE_DOCTOR,
     .timeout_ms = DOCTOR_MS,
     .run = exam_run,
     .done = exam_done,

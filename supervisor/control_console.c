@@ -219,11 +219,12 @@ static int
 start_job (struct seat *s, struct seat_job *j, uint64_t timeout_ms,
            struct error *err)
 {
-  char lane[64];
   struct job_spec spec = {
     .name = j->want_lease ? "console lease" : "console typing",
     .guest = s->guest->inc.uuid,
-    .lane = lane,
+    /* Persons at two consoles of a guest are not in each other's way. */
+    .lane = j->want_lease ? LANE_PERSON_LEASE : LANE_PERSON,
+    .part = s->console,
     .timeout_ms = timeout_ms,
     .run = seat_run,
     .done = seat_done,
@@ -233,9 +234,6 @@ start_job (struct seat *s, struct seat_job *j, uint64_t timeout_ms,
   };
   int r;
 
-  /* Persons at two consoles of a guest are not in each other's way. */
-  snprintf (lane, sizeof (lane), "%s/%s",
-            j->want_lease ? "person-lease" : "person", s->console);
   r = job_start (s->d->jobs, &spec, err);
   if (r < 0)
     seat_job_free (j);

@@ -312,7 +312,7 @@ start (struct answer *a, struct core_job *j, struct request *q,
   const struct job_spec spec = {
     .name = "core",
     .guest = j->guest->inc.uuid,
-    .lane = "core",
+    .lane = LANE_CORE,
     .timeout_ms = CORE_MS,
     .run = core_run,
     .done = core_ended,

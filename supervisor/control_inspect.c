@@ -329,7 +329,7 @@ inspect_free (struct inspect *i)
   struct job_spec spec = {
     .name = "inspect end",
     .guest = j ? j->guest->inc.uuid : NULL,
-    .lane = "memory end",
+    .lane = LANE_MEMORY_END,
     .timeout_ms = END_MS,
     .run = inspect_end_run,
     .done = look_ended,
@@ -435,7 +435,7 @@ start (struct inspect *i, struct inspect_job *j, struct error *err)
     .name = "inspect",
     .guest = j->guest->inc.uuid,
     /* Whoever looks once is not refused because somebody watches. */
-    .lane = j->watch ? "memory watch" : "memory",
+    .lane = j->watch ? LANE_MEMORY_WATCH : LANE_MEMORY,
     .timeout_ms = INSPECT_MS + (j->twice ? j->apart_ms : 0),
     .run = inspect_job_run,
     .done = inspect_done,

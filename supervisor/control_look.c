@@ -116,7 +116,7 @@ double_row (const struct guest_double *g, void *arg)
   struct json_object *row;
   char says[400];
 
-  if (all->uuid && strcasecmp (all->uuid, g->uuid) != 0)
+  if (all->uuid && strcmp (all->uuid, g->uuid) != 0)
     return;
   row = json_object_new_object ();
   json_add_str (row, "row", "claimed-twice");
@@ -457,9 +457,8 @@ op_dump (struct answer *a, struct frame *f)
               "jobs: running %u, discarded %u, threads %u of %lld; started "
               "%llu, returned %llu, refused busy %llu, refused full %llu\n",
               js.running, js.discarded, js.threads,
-              (long long) d->config.limits.max_threads,
-              (unsigned long long) js.started,
-              (unsigned long long) js.returned,
+              (long long) d->config->limits.max_threads,
+              (unsigned long long) js.started, (unsigned long long) js.returned,
               (unsigned long long) js.refused_busy,
               (unsigned long long) js.refused_full);
   job_each (d->jobs, dump_job, &out);

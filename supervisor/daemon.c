@@ -56,19 +56,22 @@ on_guest (enum guest_change change, const struct guest *was,
 {
   struct daemon *d = arg;
   const struct guest *g = now ? now : was;
-  static const char *const words[]
-      = { "found", "changed", "lives anew", "gone" };
 
-  if (change != GUEST_CHANGED)
+  if (change == GUEST_REBOOTED)
+    log_guest (LOG_LEVEL_INFO, g->inc.uuid,
+               "guest=\"%s\" %s: %s, boot %u, by %s", g->display,
+               guest_change_names[change], guest_run_names[g->run], g->inc.boot,
+               boot_by_names[g->boot_by]);
+  else if (change != GUEST_CHANGED)
     log_guest (LOG_LEVEL_INFO, g->inc.uuid, "guest=\"%s\" %s: %s", g->display,
-               words[change], guest_run_names[g->run]);
+               guest_change_names[change], guest_run_names[g->run]);
   hub_guest (d->hub, change, was, now);
   boots_guest (d->boots, change, was, now);
   if (d->drain_only)
     return;
   texts_guest (d->texts, change, was, now);
   bindings_guest (d->bindings, change, was, now);
-  incidents_guest (d->incidents, change, was, now, boots_by_text (d->boots));
+  incidents_guest (d->incidents, change, was, now);
   incidents_changed (d->incidents, was, now);
   if (change == GUEST_GONE)
     fact_forget (d->facts, was->inc.uuid);
@@ -212,11 +215,11 @@ stop_sources (struct daemon *d)
 static void
 start_sources (struct daemon *d)
 {
-  const struct guest_source_config *src = d->config.sources.items;
+  const struct guest_source_config *src = d->config->sources.items;
 
-  for (size_t i = 0; i < d->config.sources.count; i++)
+  for (size_t i = 0; i < d->config->sources.count; i++)
     start_source (d, &src[i]);
-  if (d->config.sources.count == 0)
+  if (d->config->sources.count == 0)
     log_warn ("no source of guests: neither libvirt nor a run directory is "
               "on this host, and the configuration names none");
 }
@@ -228,35 +231,35 @@ static void
 reload (const char *text, size_t len, void *arg)
 {
   struct daemon *d = arg;
-  struct config fresh;
+  const struct config *fresh;
+  const struct config_limits *l;
   struct error err = ERROR_INIT;
-  CLEANUP_JSON struct json_object *was = config_to_json (&d->config);
+  CLEANUP_JSON struct json_object *was = config_to_json (d->config);
   CLEANUP_JSON struct json_object *now = NULL;
   bool same;
 
-  if (config_defaults (&fresh, &err) < 0
-      || config_parse (text, len, d->config_path, &fresh, &err) < 0)
+  if (config_read (text, len, d->config_path, &fresh, &err) < 0)
     {
       log_error ("the configuration is not taken: %s", error_text (&err));
-      config_done (&fresh);
       return;
     }
-  now = config_to_json (&fresh);
+  now = config_to_json (fresh);
   same = json_object_equal (json_get (was, "sources"),
                             json_get (now, "sources"));
-  config_done (&d->config);
+  config_unref (d->config);
   d->config = fresh;
-  job_pool_limit (d->jobs, (unsigned) fresh.limits.max_threads,
-                  (unsigned) fresh.limits.max_threads / 2);
-  hub_limit (d->hub, (unsigned) fresh.limits.sweep_ms,
-             fresh.limits.ring_total);
-  texts_limit (d->texts, (unsigned) fresh.limits.text_threads);
+  l = &fresh->limits;
+  job_pool_limit (d->jobs, (unsigned) l->max_threads,
+                  (unsigned) l->max_threads / 2);
+  hub_limit (d->hub, (unsigned) l->sweep_ms, l->ring_total);
+  texts_limit (d->texts, (unsigned) l->text_threads);
+  incidents_limit (d->incidents, (unsigned) l->max_diagnoses);
   if (!same)
     {
       stop_sources (d);
       start_sources (d);
     }
-  daemon_load (d, text, len);
+  daemon_load (d);
 }
 
 static void
@@ -296,8 +299,7 @@ on_signal (struct watch *w, int fd, unsigned events, void *arg)
 
 /* The configuration comes first, before anything is made of it. */
 static int
-take_config (struct daemon *d, char **ret_text, size_t *ret_len,
-             struct error *err)
+take_config (struct daemon *d, struct error *err)
 {
   CLEANUP_FRAME struct frame f = { 0 };
   const char *path, *libexec, *state, *slash;
@@ -316,24 +318,15 @@ take_config (struct daemon *d, char **ret_text, size_t *ret_len,
   slash = strrchr (d->config_path, '/');
   snprintf (d->ssh_dir, sizeof (d->ssh_dir), "%.*sssh",
             slash ? (int) (slash + 1 - d->config_path) : 0, d->config_path);
-  r = config_defaults (&d->config, err);
-  if (r == 0)
-    r = config_parse (f.body ? f.body : "{}", f.body ? f.body_len : 2,
-                      d->config_path, &d->config, err);
-  if (r < 0)
-    return r;
-  *ret_len = f.body_len;
-  *ret_text = f.body;
-  f.body = NULL;
-  return 0;
+  return config_read (f.body, f.body_len, d->config_path, &d->config, err);
 }
 
 static int
 make_floor (struct daemon *d, struct error *err)
 {
   struct job_limits limits = {
-    .max_threads = (unsigned) d->config.limits.max_threads,
-    .max_discarded = (unsigned) d->config.limits.max_threads / 2,
+    .max_threads = (unsigned) d->config->limits.max_threads,
+    .max_discarded = (unsigned) d->config->limits.max_threads / 2,
     .grace_ms = 500,
     .stack_bytes = 256 << 10,
   };
@@ -384,12 +377,6 @@ on_text_replay (const char *uuid, void *arg)
   boots_replay (((struct daemon *) arg)->boots, uuid);
 }
 
-static void
-on_boot_known (const char *uuid, bool rebooted, void *arg)
-{
-  incidents_rebooted (((struct daemon *) arg)->incidents, uuid, rebooted);
-}
-
 static const struct texts_ops text_ops = {
   .boot = on_text_boot,
   .replay = on_text_replay,
@@ -409,16 +396,56 @@ make_texts (struct daemon *d, struct error *err)
   if (r < 0)
     return r;
   return texts_new (d->loop, d->hub, d->bus, rules,
-                    (unsigned) d->config.limits.text_threads, &text_ops, d,
+                    (unsigned) d->config->limits.text_threads, &text_ops, d,
                     &d->texts, err);
+}
+
+/* Who says how guests are, and what follows from it. */
+static int
+make_judges (struct daemon *d, struct error *err)
+{
+  const struct bindings_env bindings = {
+    .loop = d->loop,
+    .jobs = d->jobs,
+    .bus = d->bus,
+    .registry = d->registry,
+    .boots = d->boots,
+    .texts = d->texts,
+    .transports = &d->env,
+    .drain_only = d->drain_only,
+  };
+  struct incidents_env incidents = {
+    .loop = d->loop,
+    .bus = d->bus,
+    .registry = d->registry,
+    .writer = d->writer,
+    .diagnosis = &d->diagnosis,
+    .max_diagnoses = (unsigned) d->config->limits.max_diagnoses,
+    .drain_only = d->drain_only,
+  };
+  int r = bindings_new (&bindings, &d->bindings, err);
+
+  if (r < 0)
+    return r;
+  incidents.bindings = d->bindings;
+  d->diagnosis = (struct diagnosis_env){
+    .loop = d->loop,
+    .jobs = d->jobs,
+    .registry = d->registry,
+    .facts = d->facts,
+    .bindings = d->bindings,
+    .texts = d->texts,
+    .transports = &d->env,
+  };
+  return incidents_new (&incidents, &d->incidents, err);
 }
 
 static int
 make_rooms (struct daemon *d, struct error *err)
 {
   struct hub_limits limits = {
-    .sweep_ms = (unsigned) d->config.limits.sweep_ms,
-    .ring_total = d->config.limits.ring_total,
+    .sweep_ms = (unsigned) d->config->limits.sweep_ms,
+    .ring_total = d->config->limits.ring_total,
     .reconnect_min_ms = 200,
     .reconnect_max_ms = 10000,
     .give_way_ms = 10 * 60 * 1000,
@@ -447,11 +474,7 @@ make_rooms (struct daemon *d, struct error *err)
   if (r == 0)
     r = watchdog_start (d->loop, d->hub, STUCK_MS, &d->watchdog, err);
   if (r == 0)
-    r = bindings_new (d, &d->bindings, err);
-  if (r == 0)
-    r = incidents_new (d, &d->incidents, err);
-  if (r == 0)
-    boots_listen (d->boots, on_boot_known, d);
+    r = make_judges (d, err);
   if (r == 0)
     r = control_new (d, FD_CONTROL, &d->control, err);
   if (r == 0)
@@ -488,8 +511,7 @@ unmake (struct daemon *d)
   keeper_link_free (d->keeper);
   virt_done ();
   loop_free (d->loop);
-  free (d->load_again);
-  config_done (&d->config);
+  config_unref (d->config);
 }
 
 static int
@@ -530,8 +552,6 @@ bound_memory (void)
 static int
 daemon_run (struct daemon *d, struct error *err)
 {
-  CLEANUP_FREE char *text = NULL;
-  size_t len = 0;
   int r;
 
   for (int fd = FD_KEEPER; fd <= FD_CONTROL; fd++)
@@ -541,7 +561,7 @@ daemon_run (struct daemon *d, struct error *err)
                         "`hangdog daemon`");
   r = loop_new (&d->loop, err);
   if (r == 0)
-    r = take_config (d, &text, &len, err);
+    r = take_config (d, err);
   if (r == 0)
     r = signals (d, err);
   if (r == 0)
@@ -553,7 +573,7 @@ daemon_run (struct daemon *d, struct error *err)
   d->started_ms = loop_now (d->loop);
   writer_link_connect (d->writer, FD_WRITER, FD_PIPE);
   start_sources (d);
-  daemon_load (d, text ? text : "{}", text ? len : 2);
+  daemon_load (d);
   keeper_link_ready (d->keeper);
   log_info ("version %s%s", PACKAGE_VERSION,
             d->drain_only ? ", draining only" : "");

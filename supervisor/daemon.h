@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What the daemon is made of.  One of these per process, made and taken down
- * in supervisor/daemon.c; its parts know it so that they can reach each
- * other, and each part is opaque to the rest.
+ * in supervisor/daemon.c; each part is opaque to the rest, and knows whom its
+ * own env names.  Only what answers clients (control*.c) sees all of it.
  */
 #ifndef HANGDOG_SUPERVISOR_DAEMON_H
 #define HANGDOG_SUPERVISOR_DAEMON_H
 
+#include "supervisor/diagnose.h"
 #include "supervisor/settings.h"
 #include "supervisor/writer_state.h"
 #include "transports/transport.h"
@@ -56,7 +57,8 @@ struct daemon
   struct control *control;
   struct watchdog *watchdog;
   struct transport_env env;
-  struct config config;
+  struct diagnosis_env diagnosis;
+  const struct config *config;
   char config_path[4096];
   char ssh_dir[4096 + 8]; /* beside it */
   char libexec[4096];
@@ -65,9 +67,8 @@ struct daemon
   unsigned nsources;
   unsigned cores; /* that are being written */
   bool drain_only;
-  bool loading;     /* the scenarios are being read */
-  char *load_again; /* and then by this configuration */
-  size_t load_again_len;
+  bool loading;         /* the scenarios are being read */
+  bool load_again;      /* and then, by the configuration of that time */
   char not_loaded[320]; /* why those in force are not those on disk, or "" */
   char bad_rules[600];  /* the same of operators' text rules */
   bool rules_known;     /* a later mistake does not undo those that are */
@@ -75,9 +76,9 @@ struct daemon
   uint64_t started_ms;
 };
 
-/* daemon_load.c: reads what this configuration names; again, if it is being
+/* daemon_load.c: reads what the configuration names; again, if it is being
  * read already. */
-void daemon_load (struct daemon *d, const char *text, size_t len);
+void daemon_load (struct daemon *d);
 
 int daemon_main (int argc, char **argv);
 

@@ -25,7 +25,7 @@ struct loading
 {
   struct daemon *d;
   struct opener *opener;
-  struct config config; /* a copy of its own: the loop's may change */
+  const struct config *config;
   struct scenario **list;
   size_t n;
   struct error err;
@@ -40,9 +40,9 @@ loading_run (struct job *job, void *arg)
   struct loading *ld = arg;
 
   /* Neither stands in the way of the other. */
-  (void) text_rules_read (ld->opener, &ld->config.rules, ld->ours,
+  (void) text_rules_read (ld->opener, &ld->config->rules, ld->ours,
                           job_deadline (job), &ld->rules, &ld->rules_err);
-  return load_scenarios (ld->opener, &ld->config, job_deadline (job), &ld->list,
+  return load_scenarios (ld->opener, ld->config, job_deadline (job), &ld->list,
                          &ld->n, &ld->err);
 }
 
@@ -55,7 +55,7 @@ loading_free (void *arg)
     scenario_unref (ld->list[i]);
   free (ld->list);
   text_rules_read_done (&ld->rules);
-  config_done (&ld->config);
+  config_unref (ld->config);
   free (ld);
 }
 
@@ -142,7 +142,6 @@ static void
 loading_done (void *owner, void *arg, enum job_end end, int rc)
 {
   struct daemon *d = owner;
-  CLEANUP_FREE char *again = steal_ptr (&d->load_again);
 
   d->loading = false;
   if (end == JOB_DISCARDED)
@@ -157,32 +156,19 @@ loading_done (void *owner, void *arg, enum job_end end, int rc)
       take_rules (d, arg);
       loading_free (arg);
     }
-  if (again)
-    daemon_load (d, again, d->load_again_len);
-}
-
-/* What is being read now may be older than this. */
-static void
-load_later (struct daemon *d, const char *text, size_t len)
-{
-  free (d->load_again);
-  d->load_again = malloc (len + 1);
-  d->load_again_len = len;
   if (d->load_again)
-    memcpy (d->load_again, text, len);
-  else
-    not_loaded (d, "are not read", "no memory");
+    daemon_load (d);
 }
 
 void
-daemon_load (struct daemon *d, const char *text, size_t len)
+daemon_load (struct daemon *d)
 {
   struct loading *ld;
   struct error err = ERROR_INIT;
   struct job_spec spec = {
     .name = "read scenarios",
     .guest = "host",
-    .lane = "scenarios",
+    .lane = LANE_SCENARIOS,
     .timeout_ms = LOAD_MS,
     .run = loading_run,
     .done = loading_done,
@@ -192,11 +178,10 @@ daemon_load (struct daemon *d, const char *text, size_t len)
 
   if (d->drain_only)
     return;
+  /* What is being read now may be older than what is there by now. */
+  d->load_again = d->loading;
   if (d->loading)
-    {
-      load_later (d, text, len);
-      return;
-    }
+    return;
   ld = calloc (1, sizeof (*ld));
   if (!ld)
     {
@@ -204,12 +189,11 @@ daemon_load (struct daemon *d, const char *text, size_t len)
       return;
     }
   ld->d = d;
+  ld->config = config_ref (d->config);
   ld->opener = keeper_link_opener (d->keeper);
   ld->ours = d->rules_files > 0;
   spec.arg = ld;
-  if (config_defaults (&ld->config, &err) < 0
-      || config_parse (text, len, d->config_path, &ld->config, &err) < 0
-      || job_start (d->jobs, &spec, &err) < 0)
+  if (job_start (d->jobs, &spec, &err) < 0)
     {
       not_loaded (d, "are not read", error_text (&err));
       loading_free (ld);

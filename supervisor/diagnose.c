@@ -8,7 +8,6 @@
  */
 #include "supervisor/diagnose.h"
 #include "supervisor/bindings.h"
-#include "supervisor/daemon.h"
 #include "supervisor/haul.h"
 #include "supervisor/text.h"
 
@@ -50,7 +49,7 @@ struct visit
 
 struct diagnosis
 {
-  struct daemon *d;
+  struct diagnosis_env env;
   const struct guest *guest;
   char scenario[64], code[32], sentence[200]; /* what brought us here */
   const struct diagnosis_step *steps;
@@ -107,7 +106,7 @@ visit_new (struct diagnosis *dg, const struct collector *c,
   if (!v)
     return NULL;
   v->collector = c;
-  v->env = dg->d->env;
+  v->env = *dg->env.transports;
   v->haul = haul_ref (dg->haul);
   v->ctx = (struct collect_ctx){
     .guest = guest_ref (dg->guest),
@@ -130,7 +129,7 @@ note_collector (struct diagnosis *dg, const char *name, const char *failure)
 
   json_add_str (o, "name", name);
   json_add_int (o, "took_ms",
-                (int64_t) (loop_now (dg->d->loop) - dg->step_ms));
+                (int64_t) (loop_now (dg->env.loop) - dg->step_ms));
   json_add_bool (o, "ok", !failure);
   if (failure)
     json_add_text (o, "failure", failure, strlen (failure));
@@ -254,7 +253,7 @@ start_step (struct diagnosis *dg, const struct collector *c,
   struct job_spec spec;
   struct visit *v;
   char name[64];
-  int r = haul_new (dg->d->loop, c->name, on_file, dg, &dg->haul, err);
+  int r = haul_new (dg->env.loop, c->name, on_file, dg, &dg->haul, err);
 
   if (r < 0)
     return r;
@@ -276,7 +275,7 @@ start_step (struct diagnosis *dg, const struct collector *c,
     .owner = dg,
     .arg = v,
   };
-  r = job_start (dg->d->jobs, &spec, err);
+  r = job_start (dg->env.jobs, &spec, err);
   if (r < 0)
     {
       visit_free (v);
@@ -331,7 +330,7 @@ know (const struct fact *f, void *arg)
 static void
 ask_house (struct diagnosis *dg)
 {
-  fact_each (dg->d->facts, dg->guest->inc.uuid, know, dg);
+  fact_each (dg->env.facts, dg->guest->inc.uuid, know, dg);
 }
 
 /* A sample is newer than what was known of that name before. */
@@ -361,7 +360,7 @@ add_text_events (struct diagnosis *dg)
 {
   CLEANUP_BUF struct buf lines = BUF_INIT (EVENTS_BYTES);
 
-  texts_events (dg->d->texts, dg->guest->inc.uuid, &lines);
+  texts_events (dg->env.texts, dg->guest->inc.uuid, &lines);
   if (lines.len)
     dg->ops->file ("kernel/events.jsonl", 0, buf_str (&lines), lines.len,
                    dg->arg);
@@ -416,7 +415,7 @@ judge (struct diagnosis *dg)
   add_known_facts (dg);
   add_text_events (dg);
   if (dg->ordered)
-    bindings_each (dg->d->bindings, dg->guest->inc.uuid, what_fails, dg);
+    bindings_each (dg->env.bindings, dg->guest->inc.uuid, what_fails, dg);
   ladder_climb (dg->facts, dg->nfacts, &ladder);
   ladder_verdict (&ladder, dg->facts, dg->nfacts, &cause, &verdict);
   left_out = dg->facts_lost;
@@ -431,7 +430,7 @@ judge (struct diagnosis *dg)
   json_object_object_add (head, "gaps", steal_ptr (&dg->gaps));
   json_object_object_add (head, "collectors", steal_ptr (&dg->collectors));
   json_add_int (head, "took_ms",
-                (int64_t) (loop_now (dg->d->loop) - dg->began_ms));
+                (int64_t) (loop_now (dg->env.loop) - dg->began_ms));
   if (dg->stopped[0])
     json_add_str (head, "stopped", dg->stopped);
   dg->ops->done (&verdict, head, dg->arg);
@@ -462,7 +461,7 @@ static void
 try_step (struct diagnosis *dg)
 {
   const struct diagnosis_step *step = &dg->steps[dg->at];
-  uint64_t now = loop_now (dg->d->loop);
+  uint64_t now = loop_now (dg->env.loop);
   struct error err = ERROR_INIT;
 
   if (start_step (dg, collector_find (step->collector), step, &err) == 0)
@@ -480,7 +479,7 @@ retry_due (struct timer *t, void *arg)
 
   if (dg->stopped[0])
     skip_step (dg, dg->stopped);
-  else if (!registry_is_current (dg->d->registry, &dg->guest->inc))
+  else if (!registry_is_current (dg->env.registry, &dg->guest->inc))
     skip_step (dg, "the guest is not the one it was: not touched");
   else
     try_step (dg);
@@ -499,13 +498,13 @@ next_step (struct diagnosis *dg)
       return;
     }
   step = &dg->steps[dg->at];
-  dg->step_ms = loop_now (dg->d->loop);
+  dg->step_ms = loop_now (dg->env.loop);
   dg->ops->progress (dg->at + 1, dg->nsteps, step->collector, false, NULL,
                      dg->arg);
   c = collector_find (step->collector);
   if (!c)
     skip_step (dg, "this build has no such collector");
-  else if (!registry_is_current (dg->d->registry, &dg->guest->inc)
+  else if (!registry_is_current (dg->env.registry, &dg->guest->inc)
            && c->touch != TOUCH_NOTHING)
     skip_step (dg, "the guest is not the one it was: not touched");
   else
@@ -528,10 +527,9 @@ set_cause (struct diagnosis *dg, const struct cause *cause)
 }
 
 int
-diagnosis_start (struct daemon *d, const struct guest *g,
-                 const struct cause *cause,
-                 const struct diagnosis_step *steps, unsigned nsteps,
-                 const struct diagnosis_ops *ops, void *arg,
+diagnosis_start (const struct diagnosis_env *env, const struct guest *g,
+                 const struct cause *cause, const struct diagnosis_step *steps,
+                 unsigned nsteps, const struct diagnosis_ops *ops, void *arg,
                  struct diagnosis **ret, struct error *err)
 {
   struct diagnosis *dg = calloc (1, sizeof (*dg));
@@ -547,7 +545,7 @@ diagnosis_start (struct daemon *d, const struct guest *g,
       diagnosis_free (dg);
       return error_set (err, ENOMEM, "no memory for a diagnosis");
     }
-  dg->d = d;
+  dg->env = *env;
   dg->guest = guest_ref (g);
   set_cause (dg, cause);
   dg->steps = steps;
@@ -555,13 +553,13 @@ diagnosis_start (struct daemon *d, const struct guest *g,
   dg->ops = ops;
   dg->arg = arg;
   dg->ordered = strcmp (cause->code, CODE_ORDERED) == 0;
-  dg->began_ms = loop_now (d->loop);
+  dg->began_ms = loop_now (env->loop);
   dg->impact = json_object_new_array ();
   dg->gaps = json_object_new_array ();
   dg->collectors = json_object_new_array ();
-  r = loop_timer (d->loop, "diagnosis lane", retry_due, dg, &dg->retry, err);
+  r = loop_timer (env->loop, "diagnosis lane", retry_due, dg, &dg->retry, err);
   /* From the loop, so that the caller has *ret before anything happens. */
-  if (r == 0 && loop_post (d->loop, first_step, dg, NULL) < 0)
+  if (r == 0 && loop_post (env->loop, first_step, dg, NULL) < 0)
     r = error_set (err, ENOMEM, "no memory for a diagnosis");
   if (r < 0)
     {
@@ -586,5 +584,5 @@ diagnosis_stop (struct diagnosis *dg, const char *why)
 {
   snprintf (dg->stopped, sizeof (dg->stopped), "%s", why);
   if (dg->haul)
-    job_stop (dg->d->jobs, dg->guest->inc.uuid, NULL);
+    job_stop (dg->env.jobs, dg->guest->inc.uuid);
 }

@@ -11,9 +11,26 @@
 #include "diag/ladder/ladder.h"
 #include "supervisor/playbooks.h"
 
-struct daemon;
+struct bindings;
 struct diagnosis;
 struct error;
+struct fact_table;
+struct guest_registry;
+struct job_pool;
+struct loop;
+struct texts;
+
+/* Whom it asks. */
+struct diagnosis_env
+{
+  struct loop *loop;
+  struct job_pool *jobs;
+  struct guest_registry *registry;
+  struct fact_table *facts;
+  struct bindings *bindings;
+  struct texts *texts;
+  const struct transport_env *transports;
+};
 
 struct diagnosis_ops
 {
@@ -30,8 +47,8 @@ struct diagnosis_ops
                 void *arg);
 };
 
-/* cause is copied; steps are the caller's until the end. */
-int diagnosis_start (struct daemon *d, const struct guest *g,
+/* env and cause are copied; steps are the caller's until the end. */
+int diagnosis_start (const struct diagnosis_env *env, const struct guest *g,
                      const struct cause *cause,
                      const struct diagnosis_step *steps, unsigned nsteps,
                      const struct diagnosis_ops *ops, void *arg,

@@ -3,7 +3,6 @@
  * The list of incidents, and looking at it.
  */
 #include "supervisor/incidents_impl.h"
-#include "supervisor/daemon.h"
 #include "supervisor/diagnose.h"
 #include "supervisor/standing.h"
 
@@ -130,7 +129,7 @@ incidents_persist (struct incidents *in)
   for (struct active *a = in->first; a; a = a->next)
     if (a->stand != STAND_NOT)
       standing_add (in->standing, &a->inc);
-  standing_save (in->standing, in->d->writer);
+  standing_save (in->standing, in->env.writer);
 }
 
 /* ---- making and unmaking ---- */
@@ -144,20 +143,21 @@ found_due (struct timer *t, void *arg)
 }
 
 int
-incidents_new (struct daemon *d, struct incidents **ret, struct error *err)
+incidents_new (const struct incidents_env *env, struct incidents **ret,
+               struct error *err)
 {
   struct incidents *in = calloc (1, sizeof (*in));
   int r;
 
   if (!in)
     return error_set (err, ENOMEM, "no memory for incidents");
-  in->d = d;
-  in->found_by_ms = loop_now (d->loop) + FIND_GUESTS_MS;
+  in->env = *env;
+  in->found_by_ms = loop_now (env->loop) + FIND_GUESTS_MS;
   r = standing_new (&in->standing, err);
   if (r == 0)
-    r = loop_timer (d->loop, "guests of open incidents", found_due, in,
+    r = loop_timer (env->loop, "guests of open incidents", found_due, in,
                     &in->found, err);
-  if (r == 0 && !d->drain_only)
+  if (r == 0 && !env->drain_only)
     r = incidents_hear (in, err);
   if (r < 0)
     {
@@ -167,6 +167,12 @@ incidents_new (struct daemon *d, struct incidents **ret, struct error *err)
   timer_at (in->found, in->found_by_ms);
   *ret = in;
   return 0;
+}
+
+void
+incidents_limit (struct incidents *in, unsigned max_diagnoses)
+{
+  in->env.max_diagnoses = max_diagnoses;
 }
 
 void

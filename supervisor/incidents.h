@@ -21,26 +21,39 @@
 #include "scenarios/scenario.h"
 #include "supervisor/bindings.h"
 
-struct daemon;
+struct diagnosis_env;
 struct error;
+struct fact_bus;
 struct incidents;
+struct loop;
+struct writer_link;
 
-int incidents_new (struct daemon *d, struct incidents **ret,
+/* Whom they ask and tell. */
+struct incidents_env
+{
+  struct loop *loop;
+  struct fact_bus *bus;
+  struct guest_registry *registry;
+  struct bindings *bindings;
+  struct writer_link *writer;
+  const struct diagnosis_env *diagnosis;
+  unsigned max_diagnoses; /* at once */
+  bool drain_only;        /* what text says is not heard */
+};
+/* env is copied. */
+int incidents_new (const struct incidents_env *env, struct incidents **ret,
                    struct error *err);
+void incidents_limit (struct incidents *in, unsigned max_diagnoses);
 void incidents_free (struct incidents *in);
 
 /* A binding_listen_fn. */
 void incidents_outcome (const struct binding_info *info,
                         enum health_change change, void *arg);
-/* by_text: only text shows that it lives anew (boots.h).  Then what stands goes
+/* Where only text shows that it was rebooted (BOOT_BY_TEXT) what stands goes
  * on standing, "rebooted?", until somebody confirms it; text ends what text
  * alone has raised. */
 void incidents_guest (struct incidents *in, enum guest_change change,
-                      const struct guest *was, const struct guest *now,
-                      bool by_text);
-/* What text alone had shown is certain now, either way. */
-void incidents_rebooted (struct incidents *in, const char *uuid,
-                         bool rebooted);
+                      const struct guest *was, const struct guest *now);
 /* To be called behind it: what the guest's state says. */
 void incidents_changed (struct incidents *in, const struct guest *was,
                         const struct guest *now);

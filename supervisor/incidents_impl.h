@@ -89,7 +89,7 @@ struct active
 
 struct incidents
 {
-  struct daemon *d;
+  struct incidents_env env;
   struct active *first; /* the newest */
   unsigned count;
   unsigned missteps; /* refused by incident_step(): a mistake of ours */

@@ -14,7 +14,6 @@
  * and changes nothing here: what was begun is brought to its bundle.
  */
 #include "supervisor/incidents_impl.h"
-#include "supervisor/daemon.h"
 #include "supervisor/diagnose.h"
 #include "supervisor/summary.h"
 #include "supervisor/writer_link.h"
@@ -106,7 +105,7 @@ on_durable (const struct error *err, struct json_object *answer, void *arg)
 void
 incidents_put_durable (struct active *a)
 {
-  struct incident_sink *sink = writer_link_incidents (a->all->d->writer);
+  struct incident_sink *sink = writer_link_incidents (a->all->env.writer);
 
   sink->put (sink, &a->inc, on_durable, a);
 }
@@ -126,7 +125,7 @@ being_looked_at (const struct incidents *in)
 void
 incidents_pump (struct incidents *in)
 {
-  unsigned most = (unsigned) in->d->config.limits.max_diagnoses;
+  unsigned most = in->env.max_diagnoses;
   struct active *oldest;
 
   while (being_looked_at (in) < most)
@@ -134,7 +133,7 @@ incidents_pump (struct incidents *in)
       oldest = NULL;
       for (struct active *a = in->first; a; a = a->next)
         if (a->life == LIFE_WAITING
-            && (a->guest || loop_now (in->d->loop) >= in->found_by_ms))
+            && (a->guest || loop_now (in->env.loop) >= in->found_by_ms))
           oldest = a; /* the list has the newest first */
       if (!oldest)
         return;
@@ -147,7 +146,7 @@ incidents_pump (struct incidents *in)
 static void
 begin (struct active *a)
 {
-  struct incident_sink *sink = writer_link_incidents (a->all->d->writer);
+  struct incident_sink *sink = writer_link_incidents (a->all->env.writer);
   char why[96];
 
   if (!a->guest)
@@ -204,7 +203,7 @@ static void
 store_file (struct active *a, const char *name, uint64_t offset,
             const void *data, size_t len)
 {
-  struct incident_sink *sink = writer_link_incidents (a->all->d->writer);
+  struct incident_sink *sink = writer_link_incidents (a->all->env.writer);
 
   sink->artifact (sink, a->inc.id, name, offset, data, len, on_file_stored,
                   a);
@@ -295,7 +294,7 @@ copy_steps (struct active *a, const struct diagnosis_step *steps, unsigned n)
   a->nsteps = n;
   if (a->net_params)
     json_object_put (a->net_params);
-  a->net_params = bindings_addresses (a->all->d->bindings, a->inc.inc.uuid);
+  a->net_params = bindings_addresses (a->all->env.bindings, a->inc.inc.uuid);
   for (unsigned i = 0; i < n; i++)
     if (strcmp (copy[i].collector, "net") == 0 && !copy[i].params)
       copy[i].params = a->net_params;
@@ -322,8 +321,9 @@ collect (struct active *a)
 
   steps = steps_of (a->inc.playbook, &n);
   if (copy_steps (a, steps, n))
-    r = diagnosis_start (a->all->d, a->guest, &cause, a->steps, a->nsteps,
-                         &diagnosis_callbacks, a, &a->diagnosis, &err);
+    r = diagnosis_start (a->all->env.diagnosis, a->guest, &cause, a->steps,
+                         a->nsteps, &diagnosis_callbacks, a, &a->diagnosis,
+                         &err);
   else
     r = error_set (&err, ENOMEM, "no memory for a diagnosis");
   if (r < 0)
@@ -352,7 +352,7 @@ void
 incident_retell (struct active *a, const char *playbook,
                  const struct cause *cause)
 {
-  struct incident_sink *sink = writer_link_incidents (a->all->d->writer);
+  struct incident_sink *sink = writer_link_incidents (a->all->env.writer);
 
   if (a->life == LIFE_COLLECTING)
     {
@@ -419,7 +419,7 @@ on_packed (const struct error *err, struct json_object *answer, void *arg)
 static void
 pack (struct active *a, struct json_object *head)
 {
-  struct incident_sink *sink = writer_link_incidents (a->all->d->writer);
+  struct incident_sink *sink = writer_link_incidents (a->all->env.writer);
   CLEANUP_BUF struct buf text = BUF_INIT (64u << 10);
 
   summary_text (&a->inc, head, &text);

@@ -3,7 +3,6 @@
  * Diagnoses that somebody asked for.
  */
 #include "supervisor/incidents_impl.h"
-#include "supervisor/daemon.h"
 #include "supervisor/diagnose.h"
 
 #include "base/error.h"

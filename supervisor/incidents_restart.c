@@ -4,7 +4,6 @@
  * told once; those that were being diagnosed are taken up.
  */
 #include "supervisor/incidents_impl.h"
-#include "supervisor/daemon.h"
 #include "supervisor/standing.h"
 #include "supervisor/writer_link.h"
 
@@ -34,13 +33,13 @@ resurrect (struct incidents *in, const struct incident *inc)
     return NULL;
   /* Before it stands: a guest that was found already is put into its life
    * again, which is no new one. */
-  registry_recall (in->d->registry, &inc->inc);
+  registry_recall (in->env.registry, &inc->inc);
   a = incidents_add (in, inc, NULL);
   if (!a)
     return NULL;
   a->life = LIFE_DONE;
   a->inc.phase = INCIDENT_PACKED;
-  registry_each (in->d->registry, find_guest, a);
+  registry_each (in->env.registry, find_guest, a);
   return a;
 }
 
@@ -137,7 +136,7 @@ list_open (struct incidents *in)
 
   json_add_str (head, "op", "open-incidents");
   in->listing = true;
-  if (writer_link_call (in->d->writer, head, NULL, 0, 30000, on_open_incident,
+  if (writer_link_call (in->env.writer, head, NULL, 0, 30000, on_open_incident,
                         in, &err)
       < 0)
     in->listing = false; /* as above */
@@ -160,7 +159,7 @@ incidents_writer_up (struct incidents *in)
   if (in->known)
     incidents_persist (in);
   else if (!standing_loaded (in->standing))
-    standing_load (in->standing, in->d->writer, on_standing_loaded, in);
+    standing_load (in->standing, in->env.writer, on_standing_loaded, in);
   else if (!in->listing)
     list_open (in);
 }

@@ -4,7 +4,6 @@
  * before this daemon, or while the connection to the hypervisor was lost.
  */
 #include "supervisor/incidents_impl.h"
-#include "supervisor/daemon.h"
 
 #include <string.h>
 

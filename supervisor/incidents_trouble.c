@@ -8,7 +8,6 @@
  * comes as facts.  docs/architecture.md has the whole list.
  */
 #include "supervisor/incidents_impl.h"
-#include "supervisor/daemon.h"
 #include "supervisor/diagnose.h"
 
 #include "base/buf.h"
@@ -188,9 +187,9 @@ void
 incidents_known (struct incidents *in)
 {
   in->known = true;
-  registry_each (in->d->registry, seen_meanwhile, in);
+  registry_each (in->env.registry, seen_meanwhile, in);
   incidents_persist (in);
-  bindings_each (in->d->bindings, NULL, failed_meanwhile, in);
+  bindings_each (in->env.bindings, NULL, failed_meanwhile, in);
 }
 
 /* Whoever raised it says that the guest is well; and of what was only text,
@@ -263,70 +262,70 @@ incidents_event (struct incidents *in, const struct guest *g,
 
 /* It runs again after its owner or the host mended it. */
 static void
-perhaps_recovered (struct incidents *in, const struct guest *was,
+perhaps_recovered (struct active *a, const struct guest *was,
                    const struct guest *now)
 {
-  struct active *a = incidents_standing_of (in, now->inc.uuid);
-
-  if (a && incident_is_by (&a->inc, BY_MONITOR, CODE_VMM_EVENT)
+  if (incident_is_by (&a->inc, BY_MONITOR, CODE_VMM_EVENT)
       && was->run != GUEST_RUNNING && now->run == GUEST_RUNNING)
     end_standing (a, INCIDENT_RECOVERED);
 }
 
-void
-incidents_guest (struct incidents *in, enum guest_change change,
-                 const struct guest *was, const struct guest *now,
-                 bool by_text)
+/* Those of a daemon before this one wait for the guest that they are of. */
+static void
+find_waiting (struct incidents *in, const struct guest *g)
 {
-  struct active *a;
+  for (struct active *a = in->first; a; a = a->next)
+    if (!a->guest && incarnation_equal (&a->inc.inc, &g->inc))
+      a->guest = guest_ref (g);
+  incidents_pump (in);
+}
 
-  if (change == GUEST_ADDED)
-    {
-      for (a = in->first; a; a = a->next)
-        if (!a->guest && incarnation_equal (&a->inc.inc, &now->inc))
-          a->guest = guest_ref (now);
-      incidents_pump (in);
-      return;
-    }
-  if (change == GUEST_CHANGED)
-    {
-      perhaps_recovered (in, was, now);
-      return;
-    }
-  a = incidents_standing_of (in, was->inc.uuid);
-  if (!a)
-    return;
+/* What text alone had shown is certain now, either way. */
+static void
+boot_known (struct active *a, const struct guest *now)
+{
+  if (now->boot_by != BOOT_BY_NOBODY)
+    end_standing (a, INCIDENT_REBOOTED);
+  else
+    a->perhaps_rebooted = false;
+}
+
+static void
+life_over (struct active *a, enum guest_change change, const struct guest *now)
+{
   if (a->diagnosis)
     diagnosis_stop (a->diagnosis, change == GUEST_GONE
                                       ? "the guest is gone"
                                       : "the guest began another life");
-  if (change == GUEST_REINCARNATED && by_text)
+  if (change != GUEST_REBOOTED || now->boot_by != BOOT_BY_TEXT)
     {
-      if (!a->perhaps_rebooted)
-        log_guest (LOG_LEVEL_INFO, a->inc.inc.uuid,
-                   "guest=\"%s\" incident=%s: its text shows a boot, which "
-                   "nobody confirms yet",
-                   a->inc.guest, a->inc.id);
-      a->perhaps_rebooted = true;
+      end_standing (a, change == GUEST_REBOOTED ? INCIDENT_REBOOTED
+                                                : INCIDENT_REPLACED);
       return;
     }
-  end_standing (a, change == GUEST_REINCARNATED
-                           && was->inc.pid == now->inc.pid
-                       ? INCIDENT_REBOOTED
-                       : INCIDENT_REPLACED);
+  if (!a->perhaps_rebooted)
+    log_guest (LOG_LEVEL_INFO, a->inc.inc.uuid,
+               "guest=\"%s\" incident=%s: its text shows a boot, which "
+               "nobody confirms yet",
+               a->inc.guest, a->inc.id);
+  a->perhaps_rebooted = true;
 }
 
 void
-incidents_rebooted (struct incidents *in, const char *uuid, bool rebooted)
+incidents_guest (struct incidents *in, enum guest_change change,
+                 const struct guest *was, const struct guest *now)
 {
-  struct active *a = incidents_standing_of (in, uuid);
+  struct active *a = incidents_standing_of (in, (now ? now : was)->inc.uuid);
 
-  if (!a || !a->perhaps_rebooted)
-    return;
-  if (rebooted)
-    end_standing (a, INCIDENT_REBOOTED);
-  else
-    a->perhaps_rebooted = false;
+  if (change == GUEST_ADDED)
+    find_waiting (in, now);
+  else if (a && change >= GUEST_REBOOTED)
+    life_over (a, change, now);
+  else if (a && a->perhaps_rebooted && was->boot_by == BOOT_BY_TEXT
+           && now->boot_by != BOOT_BY_TEXT)
+    boot_known (a, now);
+  else if (a)
+    perhaps_recovered (a, was, now);
 }
 
 /* ---- suspicions: facts ---- */
@@ -337,28 +336,11 @@ incidents_rebooted (struct incidents *in, const char *uuid, bool rebooted)
 #define SUSPICIONS "kernel.trouble."
 #define SUSPICION_PLAYBOOK "quick"
 
-/* Without how often it was said: "... (and 37 more of it in 10 s)". */
-static size_t
-words_len (const char *words)
-{
-  static const char more[] = " more of it in ";
-  const char *at = strstr (words, more);
-
-  if (!at)
-    return strlen (words);
-  while (at > words && at[-1] >= '0' && at[-1] <= '9')
-    at--;
-  return at - words >= 6 && memcmp (at - 6, " (and ", 6) == 0
-             ? (size_t) (at - 6 - words)
-             : strlen (words);
-}
-
 static bool
 looked_at_lately (const struct incidents *in, const struct incarnation *inc,
                   const char *words)
 {
   uint64_t now = clock_wall_ms ();
-  size_t len = words_len (words);
 
   for (const struct active *a = in->first; a; a = a->next)
     {
@@ -368,8 +350,7 @@ looked_at_lately (const struct incidents *in, const struct incarnation *inc,
         continue;
       if (since < TEXT_AGAIN_MS
           || (since < TEXT_SAME_MS && incarnation_equal (&a->inc.inc, inc)
-              && words_len (a->inc.reason) == len
-              && memcmp (a->inc.reason, words, len) == 0))
+              && strcmp (a->inc.reason, words) == 0))
         return true;
     }
   return false;
@@ -407,7 +388,7 @@ on_kernel_event (const struct fact *f, void *arg)
 
   if (f->type != FACT_TEXT || !in->known)
     return;
-  if (registry_find (in->d->registry, f->inc.uuid, &g, NULL) < 0)
+  if (registry_find (in->env.registry, f->inc.uuid, &g, NULL) < 0)
     return;
   /* Of a life that is over there is nothing to look at any more. */
   if (!incarnation_equal (&g->inc, &f->inc) || g->intent != INTENT_RUN)
@@ -436,11 +417,11 @@ on_stage (const struct fact *f, void *arg)
 int
 incidents_hear (struct incidents *in, struct error *err)
 {
-  int r = fact_subscribe (in->d->bus, "incidents", SUSPICIONS,
-                          on_kernel_event, in, &in->heard, err);
+  int r = fact_subscribe (in->env.bus, "incidents", SUSPICIONS, on_kernel_event,
+                          in, &in->heard, err);
 
   if (r == 0)
-    r = fact_subscribe (in->d->bus, "incidents", "guest.stage", on_stage, in,
+    r = fact_subscribe (in->env.bus, "incidents", "guest.stage", on_stage, in,
                         &in->staged, err);
   return r;
 }

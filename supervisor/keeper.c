@@ -46,7 +46,7 @@ struct keeper
   const char *config_path, *run_path, *state_path, *libexec;
   bool config_given;
   bool only_check; /* perhaps the configuration of another host */
-  struct config config;
+  const struct config *config;
   char *config_text;
   size_t config_len;
   struct keeper_open *opener;
@@ -58,8 +58,7 @@ struct keeper
   int signal_fd;
   bool with_libvirt; /* the daemon that was started last: guests/virt_rooms.h */
   char daemon_path[4096], writer_path[4096];
-  char *sink; /* the writer's --sink */
-  char bounds[3][32];
+  char *for_writers; /* its --config */
   bool stopping;
   int exit_code;
 };
@@ -70,40 +69,30 @@ struct keeper
 static int
 load_config (struct keeper *k, struct error *err)
 {
-  struct config fresh;
+  CLEANUP_CONFIG const struct config *fresh = NULL;
   CLEANUP_FREE char *text = NULL;
   size_t len = 0;
   int r;
 
-  r = config_defaults (&fresh, err);
-  if (r < 0)
-    return r;
   r = store_get_path (k->config_path, JSON_MAX_FILE, &text, &len, err);
   if (r == -ENOENT && !k->config_given)
-    {
-      text = strdup ("{}");
-      len = 2;
-      r = text ? 0 : error_set (err, ENOMEM, "no memory");
-    }
+    r = 0;
   if (r == 0)
-    r = config_parse (text, len, k->config_path, &fresh, err);
+    r = config_read (text, len, k->config_path, &fresh, err);
   if (r == 0 && !k->only_check)
     {
-      r = identity_check (&fresh, err);
+      r = identity_check (fresh, err);
       if (r < 0)
         error_wrap (err, "%s", k->config_path);
     }
   if (r < 0)
-    {
-      config_done (&fresh);
-      return r;
-    }
-  config_done (&k->config);
-  k->config = fresh;
+    return r;
+  config_unref (k->config);
+  k->config = steal_ptr (&fresh);
   free (k->config_text);
   k->config_text = steal_ptr (&text);
   k->config_len = len;
-  return keeper_open_roots (k->opener, &k->config, k->config_path, err);
+  return keeper_open_roots (k->opener, k->config, k->config_path, err);
 }
 
 /* ---- the two children ---- */
@@ -117,7 +106,7 @@ prepare_daemon (void *arg, const char **argv, unsigned max_argv, int *fds,
   unsigned n = 0;
   int r;
 
-  k->with_libvirt = config_wants_libvirt (&k->config);
+  k->with_libvirt = config_wants_libvirt (k->config);
   snprintf (k->daemon_path, sizeof (k->daemon_path), "%s/hangdog-daemon%s",
             k->libexec, k->with_libvirt ? "-libvirt" : "");
   r = ends_take (&k->for_daemon, &k->for_writer, k->writer, &e, err);
@@ -154,12 +143,19 @@ daemon_started (struct child *c, void *arg)
   keeper_open_tell_stuck (k->opener);
 }
 
-static struct json_object *
-config_section (struct keeper *k, const char *name)
+/* What of the configuration is the writer's, as it is now: as text, or NULL. */
+static char *
+writers_part (struct keeper *k)
 {
-  CLEANUP_JSON struct json_object *all = config_to_json (&k->config);
+  CLEANUP_JSON struct json_object *all = config_to_json (k->config);
+  CLEANUP_JSON struct json_object *part = json_object_new_object ();
+  struct json_object *o;
 
-  return json_object_get (json_get (all, name));
+  if ((o = json_get (all, "sink")))
+    json_object_object_add (part, "sink", json_object_get (o));
+  if ((o = json_get (all, "limits")))
+    json_object_object_add (part, "limits", json_object_get (o));
+  return strdup (json_object_to_json_string (part));
 }
 
 static int
@@ -167,12 +163,6 @@ prepare_writer (void *arg, const char **argv, unsigned max_argv, int *fds,
                 unsigned *nfds, struct error *err)
 {
   struct keeper *k = arg;
-  static const char *const bounds[]
-      = { "--log-total", "--spool-total", "--free-floor" };
-  const uint64_t values[] = { k->config.limits.log_total,
-                              k->config.limits.spool_total,
-                              k->config.limits.spool_free_floor };
-  CLEANUP_JSON struct json_object *sink = NULL;
   struct ends e;
   int r;
 
@@ -180,9 +170,8 @@ prepare_writer (void *arg, const char **argv, unsigned max_argv, int *fds,
   if (r < 0)
     return r;
   /* As it is now: the last one may have been started long ago. */
-  sink = config_section (k, "sink");
-  free (k->sink);
-  k->sink = sink ? strdup (json_object_to_json_string (sink)) : NULL;
+  free (k->for_writers);
+  k->for_writers = writers_part (k);
   fds[0] = e.channel;
   fds[1] = e.pipe;
   *nfds = 2;
@@ -190,16 +179,9 @@ prepare_writer (void *arg, const char **argv, unsigned max_argv, int *fds,
     fds[(*nfds)++] = fcntl (k->log_room, F_DUPFD_CLOEXEC, 3);
   argv[0] = "--state";
   argv[1] = k->state_path;
-  argv[2] = "--sink";
-  argv[3] = k->sink ? k->sink : "{}";
-  for (unsigned i = 0; i < ARRAY_LEN (bounds); i++)
-    {
-      snprintf (k->bounds[i], sizeof (k->bounds[i]), "%llu",
-                (unsigned long long) values[i]);
-      argv[4 + 2 * i] = bounds[i];
-      argv[5 + 2 * i] = k->bounds[i];
-    }
-  argv[4 + 2 * ARRAY_LEN (bounds)] = NULL;
+  argv[2] = "--config";
+  argv[3] = k->for_writers ? k->for_writers : "{}";
+  argv[4] = NULL;
   return 0;
 }
 
@@ -315,12 +297,12 @@ control_socket (struct keeper *k, struct error *err)
   r = socket_listen (path, 0660, &k->control, err);
   if (r < 0)
     return r;
-  if (k->config.group[0])
+  if (k->config->group[0])
     {
-      gr = getgrnam (k->config.group);
+      gr = getgrnam (k->config->group);
       if (!gr)
         return error_set (err, EINVAL, "group \"%s\" does not exist",
-                          k->config.group);
+                          k->config->group);
       if (lchown (path, (uid_t) -1, gr->gr_gid) < 0)
         return error_errno (err, errno, "%s", path);
     }
@@ -334,6 +316,7 @@ reload (struct keeper *k)
 {
   struct error err = ERROR_INIT;
   struct json_object *head;
+  CLEANUP_FREE char *part = NULL;
 
   if (load_config (k, &err) < 0)
     {
@@ -342,7 +325,7 @@ reload (struct keeper *k)
       return;
     }
   log_info ("configuration read again");
-  if (k->with_libvirt != config_wants_libvirt (&k->config))
+  if (k->with_libvirt != config_wants_libvirt (k->config))
     child_renew (k->daemon, STOP_GRACE_MS);
   else if (child_channel (k->daemon))
     {
@@ -355,9 +338,9 @@ reload (struct keeper *k)
     {
       head = json_object_new_object ();
       json_add_str (head, "op", "reload");
-      json_object_object_add (head, "sink", config_section (k, "sink"));
-      json_object_object_add (head, "limits", config_section (k, "limits"));
-      channel_send (child_channel (k->writer), head, NULL, 0, NULL, 0);
+      part = writers_part (k);
+      channel_send (child_channel (k->writer), head, part,
+                    part ? strlen (part) : 0, NULL, 0);
     }
 }
 
@@ -444,7 +427,7 @@ start_children (struct keeper *k, struct error *err)
   };
   int r;
 
-  r = children_identity (&k->config, &daemon, &writer, err);
+  r = children_identity (k->config, &daemon, &writer, err);
   if (r < 0)
     return r;
   /* Without it each line is written by itself. */
@@ -518,7 +501,7 @@ keeper_done (struct keeper *k)
   keeper_open_free (k->opener);
   watch_free (k->signals);
   loop_free (k->loop);
-  config_done (&k->config);
+  config_unref (k->config);
   free (k->config_text);
 }
 
@@ -556,7 +539,7 @@ check_config (struct keeper *k, bool json, const char *told)
   if (r == 0 && !k->config_given && access (k->config_path, F_OK) < 0)
     finding_note (&f, k->config_path,
                   "it is not there: every guest is watched, none is asked");
-  if (r == 0 && identity_check (&k->config, &err) < 0)
+  if (r == 0 && identity_check (k->config, &err) < 0)
     {
       error_wrap (&err, "this host would not take it");
       finding_note (&f, k->config_path, error_text (&err));

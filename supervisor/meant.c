@@ -3,7 +3,6 @@
  * Asking QEMU whether somebody stopped the guest.
  */
 #include "supervisor/meant.h"
-#include "supervisor/daemon.h"
 
 #include "base/cleanup.h"
 #include "base/error.h"
@@ -92,26 +91,27 @@ ask_done (void *owner, void *arg, enum job_end end, int rc)
   struct question *q = arg;
 
   if (end == JOB_RETURNED && q->silent)
-    w->fn (true, LIBVIRT_SILENT, w->arg);
+    w->fn (MEANT_UNKNOWN, "", w->arg);
   else if (end == JOB_DISCARDED || rc < 0)
-    w->fn (false, "", w->arg);
+    w->fn (MEANT_TO_RUN, "", w->arg);
   else
-    w->fn (is_stopped (q->status), q->status, w->arg);
+    w->fn (is_stopped (q->status) ? MEANT_TO_STAND : MEANT_TO_RUN, q->status,
+           w->arg);
   free (w);
   if (q)
     question_free (q);
 }
 
 int
-meant_ask (struct daemon *d, const struct guest *g, meant_fn *fn, void *arg,
-           struct error *err)
+meant_ask (struct job_pool *jobs, const struct transport_env *env,
+           const struct guest *g, meant_fn *fn, void *arg, struct error *err)
 {
   struct question *q;
   struct waiting *w;
   struct job_spec spec = {
     .name = "is it meant to run",
     .guest = g->inc.uuid,
-    .lane = "run-state",
+    .lane = LANE_RUN_STATE,
     .timeout_ms = MEANT_MS,
     .run = ask_run,
     .done = ask_done,
@@ -131,11 +131,11 @@ meant_ask (struct daemon *d, const struct guest *g, meant_fn *fn, void *arg,
       return error_set (err, ENOMEM, "no memory to ask");
     }
   q->guest = guest_ref (g);
-  q->env = d->env;
+  q->env = *env;
   *w = (struct waiting){ fn, arg };
   spec.owner = w;
   spec.arg = q;
-  r = job_start (d->jobs, &spec, err);
+  r = job_start (jobs, &spec, err);
   if (r < 0)
     {
       question_free (q);

@@ -11,23 +11,29 @@
 
 #include <stdbool.h>
 
-struct daemon;
 struct error;
+struct job_pool;
+struct transport_env;
 
 /* Not: its QEMU was stopped by a signal or a debugger.  No tool of an owner's
  * does that, and the guest is as dead as any. */
 bool guest_paused_by_owner (const struct guest *g);
 
-/* status: what QEMU says of itself when stopped is true ("paused"), else what
- * is known.  On the loop, once. */
-#define LIBVIRT_SILENT "libvirt does not answer"
-typedef void meant_fn (bool stopped, const char *status, void *arg);
+enum meant
+{
+  MEANT_TO_RUN, /* or nobody said otherwise */
+  MEANT_TO_STAND,
+  /* Libvirt does not answer, and over it a guest can't either.  Only where the
+   * console comes through libvirt. */
+  MEANT_UNKNOWN,
+};
+/* status: what QEMU says of itself ("paused"), "" = nothing.  On the loop,
+ * once. */
+typedef void meant_fn (enum meant meant, const char *status, void *arg);
 
-/* Over a libvirt that does not answer a guest can't either: that is told as
- * stopped, too, with the status LIBVIRT_SILENT.  Only where the console comes
- * through libvirt.  Negative when there is nobody to ask: then fn is not
- * called. */
-int meant_ask (struct daemon *d, const struct guest *g, meant_fn *fn,
-               void *arg, struct error *err);
+/* Negative when there is nobody to ask: then fn is not called. */
+int meant_ask (struct job_pool *jobs, const struct transport_env *env,
+               const struct guest *g, meant_fn *fn, void *arg,
+               struct error *err);
 
 #endif

@@ -189,13 +189,12 @@ replace (char **to, const char *value, struct error *err)
   return 0;
 }
 
-int
-config_defaults (struct config *ret, struct error *err)
+static int
+set_defaults (struct config *c, struct error *err)
 {
-  struct config c = { 0 };
   int r;
 
-  c.limits = (struct config_limits){
+  c->limits = (struct config_limits){
     .sweep_ms = 5,
     .ring_total = 48u << 20,
     .log_total = 1u << 30,
@@ -204,25 +203,19 @@ config_defaults (struct config *ret, struct error *err)
     .max_threads = 64,
     .max_diagnoses = 2,
   };
-  c.sink.timeout_ms = 30 * 1000;
-  r = replace (&c.schema, CONFIG_SCHEMA, err);
+  c->sink.timeout_ms = 30 * 1000;
+  r = replace (&c->schema, CONFIG_SCHEMA, err);
   if (r == 0)
-    r = replace (&c.user, "", err);
+    r = replace (&c->user, "", err);
   if (r == 0)
-    r = replace (&c.group, "", err);
+    r = replace (&c->group, "", err);
   if (r == 0)
-    r = default_sources (&c, err);
+    r = default_sources (c, err);
   if (r == 0 && access (CONFIG_SCENARIOS, F_OK) == 0)
-    r = add_string (&c.scenarios, CONFIG_SCENARIOS, err);
+    r = add_string (&c->scenarios, CONFIG_SCENARIOS, err);
   if (r == 0 && access (CONFIG_RULES, F_OK) == 0)
-    r = add_string (&c.rules, CONFIG_RULES, err);
-  if (r < 0)
-    {
-      config_done (&c);
-      return r;
-    }
-  *ret = c;
-  return 0;
+    r = add_string (&c->rules, CONFIG_RULES, err);
+  return r;
 }
 
 /* The keeper reads this document too and links neither the guests' room nor
@@ -355,9 +348,10 @@ check_paths (const struct json_doc *doc, const char *key,
   return 0;
 }
 
-int
-config_parse (const char *text, size_t len, const char *origin,
-              struct config *cfg, struct error *err)
+/* On top of what is there. */
+static int
+parse (const char *text, size_t len, const char *origin, struct config *cfg,
+       struct error *err)
 {
   CLEANUP_JSON_DOC struct json_doc *doc = NULL;
   struct guest_source_config *src;
@@ -394,6 +388,46 @@ config_parse (const char *text, size_t len, const char *origin,
   return r < 0 ? r : check_sink (doc, &cfg->sink, err);
 }
 
+int
+config_read (const char *text, size_t len, const char *origin,
+             const struct config **ret, struct error *err)
+{
+  struct config *cfg = calloc (1, sizeof (*cfg));
+  int r;
+
+  if (!cfg)
+    return error_set (err, ENOMEM, "no memory for the configuration");
+  atomic_init (&cfg->refs, 1);
+  r = set_defaults (cfg, err);
+  if (r == 0 && text)
+    r = parse (text, len, origin, cfg, err);
+  if (r < 0)
+    {
+      config_unref (cfg);
+      return r;
+    }
+  *ret = cfg;
+  return 0;
+}
+
+const struct config *
+config_ref (const struct config *cfg)
+{
+  atomic_fetch_add (&((struct config *) cfg)->refs, 1);
+  return cfg;
+}
+
+void
+config_unref (const struct config *cfg)
+{
+  struct config *own = (struct config *) cfg;
+
+  if (!own || atomic_fetch_sub (&own->refs, 1) != 1)
+    return;
+  json_decoded_done (config_fields, own);
+  free (own);
+}
+
 bool
 config_wants_libvirt (const struct config *cfg)
 {
@@ -403,13 +437,6 @@ config_wants_libvirt (const struct config *cfg)
     if (strcmp (s[i].kind, "libvirt") == 0)
       return true;
   return false;
-}
-
-void
-config_done (struct config *cfg)
-{
-  json_decoded_done (config_fields, cfg);
-  memset (cfg, 0, sizeof (*cfg));
 }
 
 void

@@ -11,6 +11,7 @@
 #include "controller-proto/ship.h"
 #include "guests/source.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -36,8 +37,10 @@ struct config_limits
   int64_t text_threads; /* 0 = as many as it takes */
 };
 
+/* Read once and never changed, so a job may have a reference of its own. */
 struct config
 {
+  atomic_uint refs;
   char *schema;
   char *user, *group;         /* "" = stay what we are */
   struct json_list groups;    /* char *: further groups of the daemon */
@@ -49,12 +52,18 @@ struct config
   struct config_limits limits;
 };
 
-/* Defaults of this host.  config_done() it in the end. */
-int config_defaults (struct config *ret, struct error *err);
-/* On top of what is there; origin for messages. */
-int config_parse (const char *text, size_t len, const char *origin,
-                  struct config *cfg, struct error *err);
-void config_done (struct config *cfg);
+/* The defaults of this host, and on top of them what the document says; text
+ * NULL: the defaults alone.  origin: for messages. */
+int config_read (const char *text, size_t len, const char *origin,
+                 const struct config **ret, struct error *err);
+const struct config *config_ref (const struct config *cfg);
+void config_unref (const struct config *cfg); /* NULL is fine */
+static inline void
+config_unrefp (const struct config **cfg)
+{
+  config_unref (*cfg);
+}
+#define CLEANUP_CONFIG __attribute__ ((cleanup (config_unrefp)))
 /* Whether a source is of that kind. */
 bool config_wants_libvirt (const struct config *cfg);
 void config_schema (struct buf *out);

@@ -14,7 +14,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 /* ---- the table ---- */
 
@@ -24,7 +23,7 @@ bucket_of (const char *uuid)
   uint32_t h = 2166136261u;
 
   for (; *uuid; uuid++)
-    h = (h ^ (unsigned char) (*uuid | 0x20)) * 16777619u;
+    h = (h ^ (unsigned char) *uuid) * 16777619u;
   return h % TEXT_BUCKETS;
 }
 
@@ -33,7 +32,7 @@ text_guest_find_ (struct texts *t, const char *uuid)
 {
   struct text_guest *g = t->buckets[bucket_of (uuid)];
 
-  while (g && strcasecmp (g->uuid, uuid) != 0)
+  while (g && strcmp (g->uuid, uuid) != 0)
     g = g->next;
   return g;
 }
@@ -212,18 +211,17 @@ order (struct text_source *s, const struct text_order *o)
 }
 
 static void
-follow_life (struct text_source *s, const struct guest *g)
+follow_life (struct text_source *s, enum guest_change change,
+             const struct guest *g)
 {
-  const struct incarnation *was = &s->next_inc, *now = &g->inc;
-  struct text_order o = { .what = ORDER_LIFE };
+  const struct text_order o = { .what = ORDER_LIFE, .change = change };
 
-  if (incarnation_equal (was, now))
+  if (change < GUEST_REBOOTED)
     return;
-  if (was->pid == now->pid && was->start_time == now->start_time)
-    o.what = ORDER_BOOT;
-  s->next_inc = *now;
-  s->reset_ms = o.what == ORDER_BOOT ? clock_ms () : 0;
-  s->answered = 0;
+  s->next_inc = g->inc;
+  GUEST_FORGET_BOOT (s, change);
+  if (change == GUEST_REBOOTED)
+    s->of_boot.reset_ms = clock_ms ();
   order (s, &o);
   /* Also if it says nothing any more. */
   text_worker_note_ (s->guest->worker, s);
@@ -240,7 +238,8 @@ source_of (struct text_guest *g, const char *console)
 }
 
 static void
-follow_consoles (struct texts *t, struct text_guest *tg, const struct guest *g)
+follow_consoles (struct texts *t, struct text_guest *tg,
+                 enum guest_change change, const struct guest *g)
 {
   struct error err = ERROR_INIT;
   struct text_source *s, *next;
@@ -265,7 +264,7 @@ follow_consoles (struct texts *t, struct text_guest *tg, const struct guest *g)
         s = source_of (tg, g->consoles[i].name);
       LOCK_SCOPE (&t->m);
       s->primary = i == 0;
-      follow_life (s, g);
+      follow_life (s, change, g);
     }
 }
 
@@ -289,7 +288,7 @@ texts_guest (struct texts *t, enum guest_change change, const struct guest *was,
       if (!g && now->nconsoles > 0)
         g = guest_listed (t, now->inc.uuid, &err);
       if (g)
-        follow_consoles (t, g, now);
+        follow_consoles (t, g, change, now);
       else if (now->nconsoles > 0)
         {
           t->untapped++;
@@ -444,8 +443,8 @@ texts_stand (struct texts *t, const char *uuid, const char *console,
   if (!s)
     return false;
   ret->stage = *stage_beside (g, s);
-  ret->reset_ms = s->reset_ms;
-  ret->answered = s->answered == s->stage.boots + 1;
+  ret->reset_ms = s->of_boot.reset_ms;
+  ret->answered = s->of_boot.answered == s->stage.boots + 1;
   return true;
 }
 
@@ -457,8 +456,8 @@ texts_answered (struct texts *t, const char *uuid)
   LOCK_SCOPE (&t->m);
   for (struct text_source *s = sources_of (t, uuid); s; s = s->next)
     {
-      s->reset_ms = 0;
-      s->answered = s->stage.boots + 1;
+      s->of_boot.reset_ms = 0;
+      s->of_boot.answered = s->stage.boots + 1;
     }
 }
 

@@ -93,18 +93,25 @@ struct kept_event
 /* Of a guest that had an event; others have none of it. */
 struct text_trouble
 {
+  struct
+  {
+    /* worker */
+    struct said said[SAID_KINDS];
+    /* t->m */
+    unsigned events, hung;
+    bool oops;
+    uint64_t last_ms;
+    const char *last_kind;
+    enum text_severity severity;
+    char title[TEXT_TITLE_MAX];
+  } of_boot;
+  /* Of the process: all of it goes with that. */
   /* worker */
-  struct said said[SAID_KINDS];
   struct tokens facts, reports;
-  /* t->m */
+  /* t->m; what the last boot came to is worth keeping: a guest that boots over
+   * and over tells by it why. */
   struct kept_event kept[EVENTS_MAX]; /* the first, and then a ring */
   unsigned nkept, next;               /* of the ring: the slot that goes next */
-  unsigned events, hung;
-  bool oops;
-  uint64_t last_ms;
-  const char *last_kind;
-  enum text_severity severity;
-  char title[TEXT_TITLE_MAX];
 };
 
 struct text_guest
@@ -125,10 +132,10 @@ struct text_order
   enum
   {
     ORDER_LIFE,
-    ORDER_BOOT,
     ORDER_OURS
   } what;
-  char key;
+  enum guest_change change; /* ORDER_LIFE */
+  char key;                 /* ORDER_OURS */
 };
 
 struct text_source
@@ -156,8 +163,11 @@ struct text_source
   unsigned norders;
   bool primary;
   struct stage stage;             /* a copy, to be looked at */
-  uint64_t reset_ms;              /* of this life; 0 = none, or it answered */
-  uint32_t answered;              /* 1 + stage.boots when it did, 0 = not */
+  struct
+  {
+    uint64_t reset_ms; /* 0 = none, or it answered */
+    uint32_t answered; /* 1 + stage.boots when it did, 0 = not */
+  } of_boot;
   struct text_reader_stats stats; /* of the reader and those before it */
 
   /* worker */
@@ -268,8 +278,8 @@ void text_say_event_ (struct text_worker *w, struct text_source *s,
 void text_say_hung_ (struct text_source *s, unsigned n);
 /* What waits for its time, at now.  When there is more, or CLOCK_NEVER. */
 uint64_t text_say_due_ (struct text_source *s, uint64_t now);
-/* Another life (all is forgotten), or another boot of the same process. */
-void text_say_life_ (struct text_source *s, bool process);
+/* What ends with it is forgotten. */
+void text_say_life_ (struct text_source *s, enum guest_change change);
 void text_trouble_free_ (struct texts *t, struct text_guest *g);
 /* t->m held. */
 const char *text_note_ (const struct text_trouble *tr);

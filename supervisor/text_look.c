@@ -10,7 +10,6 @@
 
 #include <inttypes.h>
 #include <string.h>
-#include <strings.h>
 
 static void
 put_event (struct buf *out, const struct kept_event *k)
@@ -71,12 +70,12 @@ look_at (struct texts *t, struct text_guest *g, struct text_source *s,
     tr = g->trouble;
     if (tr)
       {
-        memcpy (title, tr->title, sizeof title);
+        memcpy (title, tr->of_boot.title, sizeof title);
         look.title = title;
-        look.kind = tr->last_kind ? tr->last_kind : "";
-        look.severity = tr->severity;
-        look.event_ms = tr->last_ms;
-        look.events = tr->events;
+        look.kind = tr->of_boot.last_kind ? tr->of_boot.last_kind : "";
+        look.severity = tr->of_boot.severity;
+        look.event_ms = tr->of_boot.last_ms;
+        look.events = tr->of_boot.events;
         look.note = text_note_ (tr);
       }
   }
@@ -90,7 +89,7 @@ texts_each (struct texts *t, const char *uuid,
 {
   for (unsigned i = 0; t && i < TEXT_BUCKETS; i++)
     for (struct text_guest *g = t->buckets[i]; g; g = g->next)
-      if (!uuid || strcasecmp (g->uuid, uuid) == 0)
+      if (!uuid || strcmp (g->uuid, uuid) == 0)
         for (struct text_source *s = g->sources; s; s = s->next)
           look_at (t, g, s, fn, arg);
 }

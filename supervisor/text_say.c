@@ -88,38 +88,36 @@ text_trouble_free_ (struct texts *t, struct text_guest *g)
 /* ---- facts of events ---- */
 
 static void
-publish (struct text_source *s, const char *name, const char *text)
+publish (struct text_source *s, const char *name, const char *text,
+         unsigned more)
 {
   struct fact f;
 
   fact_text (&f, &s->inc, name, "console", text, strlen (text));
+  f.more = more;
   fact_publish (s->all->bus, &f);
 }
 
 static void
-say (struct text_source *s, const char *kind, bool trouble, const char *text)
+say (struct text_source *s, const struct said *d, unsigned more)
 {
   char name[FACT_NAME_MAX];
 
   /* What is an incident's reason comes first: if there is room for one fact
    * only, it is for that. */
-  if (trouble)
+  if (d->trouble)
     {
-      snprintf (name, sizeof name, "kernel.trouble.%s", kind);
-      publish (s, name, text);
+      snprintf (name, sizeof name, "kernel.trouble.%s", d->kind);
+      publish (s, name, d->title, more);
     }
-  snprintf (name, sizeof name, "kernel.event.%s", kind);
-  publish (s, name, text);
+  snprintf (name, sizeof name, "kernel.event.%s", d->kind);
+  publish (s, name, d->title, more);
 }
 
 static void
 say_repeats (struct text_source *s, struct said *d, uint64_t now)
 {
-  char text[FACT_TEXT_MAX];
-
-  snprintf (text, sizeof text, "%s (and %u more of it in %u s)", d->title,
-            d->more - 1, SAID_AGAIN_MS / 1000);
-  say (s, d->kind, d->trouble, d->more > 1 ? text : d->title);
+  say (s, d, d->more - 1);
   d->more = 0;
   d->since_ms = now;
 }
@@ -127,11 +125,11 @@ say_repeats (struct text_source *s, struct said *d, uint64_t now)
 static struct said *
 said_of (struct text_trouble *tr, const char *kind)
 {
-  struct said *oldest = &tr->said[0];
+  struct said *oldest = &tr->of_boot.said[0];
 
   for (unsigned i = 0; i < SAID_KINDS; i++)
     {
-      struct said *d = &tr->said[i];
+      struct said *d = &tr->of_boot.said[i];
 
       if (d->kind && strcmp (d->kind, kind) == 0)
         return d;
@@ -188,10 +186,10 @@ tell (struct text_source *s, struct text_trouble *tr,
     }
   if (d->trouble && e->class_[0])
     {
-      publish (s, "kernel.class", e->class_);
-      publish (s, "kernel.title", e->title);
+      publish (s, "kernel.class", e->class_, 0);
+      publish (s, "kernel.title", e->title, 0);
     }
-  say (s, d->kind, d->trouble, d->title);
+  say (s, d, 0);
 }
 
 /* Repeats whose time is over; when the next one's is. */
@@ -202,7 +200,7 @@ say_due_repeats (struct text_source *s, struct text_trouble *tr, uint64_t now)
 
   for (unsigned i = 0; i < SAID_KINDS; i++)
     {
-      struct said *d = &tr->said[i];
+      struct said *d = &tr->of_boot.said[i];
 
       if (!d->kind || d->more == 0 || d->source != s->serial)
         continue;
@@ -439,26 +437,26 @@ is_dying (const struct text_event *e)
 static void
 remember (struct text_trouble *tr, const struct text_event *e, bool head)
 {
-  tr->events += head;
-  tr->oops |= is_dying (e);
+  tr->of_boot.events += head;
+  tr->of_boot.oops |= is_dying (e);
   /* A link that came up does not hide an oops. */
-  if (tr->last_kind && e->severity < SEVERITY_WARNING
-      && tr->severity >= SEVERITY_WARNING)
+  if (tr->of_boot.last_kind && e->severity < SEVERITY_WARNING
+      && tr->of_boot.severity >= SEVERITY_WARNING)
     return;
-  tr->last_kind = e->kind;
-  tr->severity = e->severity;
+  tr->of_boot.last_kind = e->kind;
+  tr->of_boot.severity = e->severity;
   if (head)
-    tr->last_ms = e->first_ms ? e->first_ms : clock_ms ();
-  snprintf (tr->title, sizeof tr->title, "%s", e->title);
+    tr->of_boot.last_ms = e->first_ms ? e->first_ms : clock_ms ();
+  snprintf (tr->of_boot.title, sizeof tr->of_boot.title, "%s", e->title);
 }
 
 const char *
 text_note_ (const struct text_trouble *tr)
 {
-  if (tr->oops)
+  if (tr->of_boot.oops)
     return "its kernel had an oops or a panic and tells of hung tasks no more: "
            "silence is no recovery";
-  if (tr->hung >= HUNG_TASK_WARNINGS)
+  if (tr->of_boot.hung >= HUNG_TASK_WARNINGS)
     return "its kernel has told of as many hung tasks as it ever tells of: "
            "silence is no recovery";
   return "";
@@ -525,13 +523,13 @@ say_stage (struct text_source *s, uint64_t now)
   }
   stage_name (s, primary, "guest.stage", name);
   if (is->stage != was->stage)
-    publish (s, name, text_stage_names[is->stage]);
+    publish (s, name, text_stage_names[is->stage], 0);
   stage_name (s, primary, "guest.stop", name);
   if (is->stop != was->stop)
-    publish (s, name, text_stop_names[is->stop]);
+    publish (s, name, text_stop_names[is->stop], 0);
   stage_name (s, primary, "kernel.release", name);
   if (is->release[0] && strcmp (is->release, was->release) != 0)
-    publish (s, name, is->release);
+    publish (s, name, is->release, 0);
   stage_name (s, primary, "kernel.boots", name);
   if (is->boots != was->boots)
     {
@@ -551,7 +549,7 @@ text_say_hung_ (struct text_source *s, unsigned n)
   if (!tr)
     return;
   LOCK_SCOPE (&s->all->m);
-  tr->hung += n;
+  tr->of_boot.hung += n;
 }
 
 uint64_t
@@ -578,26 +576,15 @@ text_say_due_ (struct text_source *s, uint64_t now)
 /* ---- another life ---- */
 
 void
-text_say_life_ (struct text_source *s, bool process)
+text_say_life_ (struct text_source *s, enum guest_change change)
 {
   struct texts *t = s->all;
-  struct text_trouble *tr = s->guest->trouble;
 
-  if (!tr)
+  if (!s->guest->trouble)
     return;
   LOCK_SCOPE (&t->m);
-  if (process)
-    {
-      text_trouble_free_ (t, s->guest);
-      return;
-    }
-  /* What the last boot came to is worth keeping: a guest that boots over and
-   * over tells by it why.  But it is said of that one. */
-  memset (tr->said, 0, sizeof tr->said);
-  tr->hung = tr->events = 0;
-  tr->oops = false;
-  tr->last_ms = 0;
-  tr->last_kind = NULL;
-  tr->severity = SEVERITY_INFO;
-  tr->title[0] = '\0';
+  if (change >= GUEST_REPLACED)
+    text_trouble_free_ (t, s->guest);
+  else
+    GUEST_FORGET_BOOT (s->guest->trouble, change);
 }

@@ -158,7 +158,7 @@ on_stage (const struct stage *stage, enum stage_change change, void *arg)
     return;
   s->boot_ms = clock_ms ();
   s->boot_stamp_us = 0;
-  text_say_life_ (s, false);
+  text_say_life_ (s, GUEST_REBOOTED);
   {
     LOCK_SCOPE (&s->all->m);
     s->guest->boot = true;
@@ -276,38 +276,30 @@ date_reset (struct text_source *s)
   LOCK_SCOPE (&s->all->m);
 
   for (struct text_source *o = s->guest->sources; o; o = o->next)
-    if (o->reset_ms > s->boot_ms)
-      o->reset_ms = s->boot_ms;
+    if (o->of_boot.reset_ms > s->boot_ms)
+      o->of_boot.reset_ms = s->boot_ms;
 }
 
 static void
 obey (struct text_source *s, const struct text_order *o,
       const struct incarnation *inc)
 {
-  switch (o->what)
+  if (o->what == ORDER_OURS)
     {
-    case ORDER_OURS:
       if (reader_of (s))
         text_reader_ours (s->reader, o->key, o->until_ms);
       return;
-    case ORDER_BOOT:
-      if (saw_it_boot (s, clock_ms ()))
-        {
-          date_reset (s);
-          s->inc = *inc;
-          s->stage_new = true; /* of this life now */
-          s->said_stage = (struct stage) STAGE_INIT;
-          return;
-        }
-      break;
-    case ORDER_LIFE:
-      break;
     }
-  drop_reader (s);
-  text_say_life_ (s, o->what == ORDER_LIFE);
+  if (o->change == GUEST_REBOOTED && saw_it_boot (s, clock_ms ()))
+    date_reset (s);
+  else
+    {
+      drop_reader (s);
+      text_say_life_ (s, o->change);
+      s->boot_ms = 0;
+    }
   s->inc = *inc;
-  s->boot_ms = 0;
-  s->stage_new = true;
+  s->stage_new = true; /* of this life now */
   s->said_stage = (struct stage) STAGE_INIT;
 }
 

@@ -10,6 +10,7 @@
 
 #include "supervisor/logpipe.h"
 #include "supervisor/writer.h"
+#include "supervisor/settings.h"
 
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -508,7 +509,8 @@ keeper_frame (struct channel *ch, struct frame *frame, void *arg)
   else if (strcmp (op, "peer") == 0 && frame->nfds == 2)
     new_peer (w, steal_fd (&frame->fds[0]), steal_fd (&frame->fds[1]));
   else if (strcmp (op, "reload") == 0)
-    writer_reload (frame->head, w->disk_lane, w->disk, w->shipper);
+    writer_reload (frame->body, frame->body_len, w->disk_lane, w->disk,
+                   w->shipper);
   else if (strcmp (op, "stop") == 0)
     stop (w);
   else
@@ -594,31 +596,36 @@ static const struct shipper_ops shipper_events = { .event = ship_event };
 static int
 begin (struct writer *w, struct writer_options *o, struct error *err)
 {
-  struct sink_config sink = { 0 };
+  CLEANUP_CONFIG const struct config *cfg = NULL;
+  struct writer_limits limits = { 0 };
+  const char *text = o->config;
   sigset_t term;
   int r;
 
-  if (o->sink && *o->sink
-      && sink_parse (o->sink, strlen (o->sink), &sink, err) < 0)
+  if (config_read (text, text ? strlen (text) : 0, "config", &cfg, err) < 0)
     {
-      /* A sink that cannot be read is no reason to keep nothing. */
+      /* One that cannot be read is no reason to keep nothing. */
       log_error ("nothing will be sent: %s", error_text (err));
-      memset (&sink, 0, sizeof sink);
+      if ((r = config_read (NULL, 0, "", &cfg, err)) < 0)
+        return r;
     }
+  writer_limits (cfg, &limits);
   sigemptyset (&term);
   sigaddset (&term, SIGTERM);
   sigprocmask (SIG_BLOCK, &term, NULL);
   w->signal_fd = signalfd (-1, &term, SFD_CLOEXEC | SFD_NONBLOCK);
   w->batch = (struct buf) BUF_INIT (MAX_LOG_BYTES);
-  if ((r = disk_open (o->state, &o->limits, &w->disk, err)) < 0
+  if ((r = disk_open (o->state, &limits, &w->disk, err)) < 0
       || (r = loop_new (&w->loop, err)) < 0
       || (r = lane_new ("disk", &w->disk_lane, err)) < 0
       || (r = lane_new ("look", &w->look_lane, err)) < 0
       || (r = shipper_new (w->loop, w->disk_lane, w->disk, &shipper_events, w,
-                           &w->shipper, err)) < 0
+                           &w->shipper, err))
+             < 0
       || (r = loop_timer (w->loop, "tick", tick_due, w, &w->tick, err)) < 0
       || (r = loop_watch (w->loop, "signals", w->signal_fd, LOOP_READ,
-                          signalled, w, &w->signal_watch, err)) < 0)
+                          signalled, w, &w->signal_watch, err))
+             < 0)
     return r;
   if (o->given[3]
       && logs_wait_in (disk_logs (w->disk), WAIT_FD, err) < 0)
@@ -630,7 +637,7 @@ begin (struct writer *w, struct writer_options *o, struct error *err)
   if (o->given[1])
     new_peer (w, DAEMON_FD, o->given[2] ? PIPE_FD : -1);
   timer_in (w->tick, TICK_MS);
-  shipper_sink (w->shipper, &sink);
+  shipper_config (w->shipper, cfg);
   return 0;
 }
 

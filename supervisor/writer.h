@@ -17,6 +17,7 @@
 #include "supervisor/lane.h"
 #include "supervisor/writer_logs.h"
 
+struct config;
 struct disk;
 struct loop;
 struct shipper;
@@ -32,9 +33,8 @@ struct writer_limits
 
 struct writer_options
 {
-  const char *state, *sink;
+  const char *state, *config;
   bool given[4]; /* fd 3 to 6: as we were started */
-  struct writer_limits limits;
 };
 /* Negative: go on.  Else the exit code to end with. */
 int writer_options (int argc, char **argv, struct writer_options *ret);
@@ -108,8 +108,8 @@ int shipper_new (struct loop *loop, struct lane *disk_lane, struct disk *d,
                  const struct shipper_ops *ops, void *arg,
                  struct shipper **ret, struct error *err);
 void shipper_free (struct shipper *s);
-/* Takes over the strings; url NULL or "" = nothing is sent. */
-void shipper_sink (struct shipper *s, struct sink_config *cfg);
+/* Takes a reference; without a sink in it nothing is sent. */
+void shipper_config (struct shipper *s, const struct config *cfg);
 /* Something may be ready. */
 void shipper_kick (struct shipper *s);
 /* Somebody asks for it: a denial is not waited for any more. */
@@ -117,13 +117,9 @@ void shipper_retry (struct shipper *s);
 /* Again, to who came later: that we are denied, if we are. */
 void shipper_tell (struct shipper *s);
 
-/* The keeper's {"op":"reload",...}: sink and limits.  Loop thread. */
-void writer_reload (struct json_object *head, struct lane *disk_lane,
+void writer_limits (const struct config *cfg, struct writer_limits *ret);
+/* The body of the keeper's {"op":"reload"}.  Loop thread. */
+void writer_reload (const char *text, size_t len, struct lane *disk_lane,
                     struct disk *d, struct shipper *s);
-
-/* Reads a sink's JSON.  sink_done() it. */
-int sink_parse (const char *text, size_t len, struct sink_config *ret,
-                struct error *err);
-void sink_done (struct sink_config *cfg);
 
 #endif

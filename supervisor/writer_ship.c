@@ -10,6 +10,7 @@
  * ship thread gets a descriptor and knows nothing else.
  */
 #include "supervisor/writer.h"
+#include "supervisor/settings.h"
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -31,7 +32,8 @@
 struct shipment
 {
   struct shipper *s;
-  struct sink_config sink;
+  const struct config *config;
+  const struct sink_ops *to;
   struct spool_item item;
   bool hurry; /* all that is ready is due */
   bool found; /* item is what is to go */
@@ -51,89 +53,14 @@ struct shipper
   const struct shipper_ops *ops;
   void *arg;
   struct timer *timer;
-  struct sink_config sink;
+  const struct config *config;
+  const struct sink_ops *to; /* of it; NULL = nothing is sent */
   bool busy;          /* a round is under way */
   bool again;         /* kicked meanwhile */
   bool due;           /* all that is ready is to be tried at once */
   uint64_t denied_until; /* clock_ms() */
   char denied[64], why[200]; /* the last one so, "" = none */
 };
-
-/* ---- the sink's configuration ---- */
-
-static const struct json_field sink_fields[] = {
-  { "url", JSON_STRING, offsetof (struct sink_config, url), .min = 0,
-    .max = 2048, .help = "where bundles go" },
-  { "token-file", JSON_STRING, offsetof (struct sink_config, token_file),
-    .min = 0, .max = 4096, .help = "file holding the bearer token" },
-  { "ca-file", JSON_STRING, offsetof (struct sink_config, ca_file),
-    .min = 0, .max = 4096, .help = "certificates to trust" },
-  { "cert-file", JSON_STRING, offsetof (struct sink_config, cert_file),
-    .min = 0, .max = 4096, .help = "certificate of ours" },
-  { "key-file", JSON_STRING, offsetof (struct sink_config, key_file),
-    .min = 0, .max = 4096, .help = "its key" },
-  { "proxy", JSON_STRING, offsetof (struct sink_config, proxy),
-    .min = 0, .max = 1024, .help = "proxy, or none" },
-  { "timeout", JSON_DURATION, offsetof (struct sink_config, timeout_ms),
-    .help = "give a transfer up after so long without progress" },
-  { "max-rate", JSON_SIZE, offsetof (struct sink_config, max_rate),
-    .help = "bytes per second" },
-  { 0 },
-};
-
-int
-sink_parse (const char *text, size_t len, struct sink_config *ret,
-            struct error *err)
-{
-  CLEANUP_JSON_DOC struct json_doc *doc = NULL;
-  struct sink_config cfg = { .timeout_ms = 30000 };
-  int r = json_parse (text, len, JSON_WIRE, "sink", 64u << 10, &doc, err);
-
-  if (r < 0)
-    return r;
-  r = json_decode (doc, json_root (doc), "", sink_fields, &cfg, err);
-  if (r == 0 && cfg.url && *cfg.url && sink_find (cfg.url) == NULL)
-    r = error_set (err, EINVAL, "sink: url: no such kind of sink: %.100s",
-                   cfg.url);
-  if (r < 0)
-    {
-      sink_done (&cfg);
-      return r;
-    }
-  *ret = cfg;
-  return 0;
-}
-
-void
-sink_done (struct sink_config *cfg)
-{
-  json_decoded_done (sink_fields, cfg);
-  memset (cfg, 0, sizeof *cfg);
-}
-
-static int
-sink_copy (const struct sink_config *from, struct sink_config *ret)
-{
-  char *const was[] = { from->url, from->token_file, from->ca_file,
-                        from->cert_file, from->key_file, from->proxy };
-  struct sink_config c = *from;
-  char **now[] = { &c.url, &c.token_file, &c.ca_file,
-                   &c.cert_file, &c.key_file, &c.proxy };
-  bool all = true;
-
-  for (size_t i = 0; i < ARRAY_LEN (was); i++)
-    {
-      *now[i] = was[i] ? strdup (was[i]) : NULL;
-      all = all && (*now[i] || !was[i]);
-    }
-  if (!all)
-    {
-      sink_done (&c);
-      return -ENOMEM;
-    }
-  *ret = c;
-  return 0;
-}
 
 /* ---- a round ---- */
 
@@ -144,7 +71,7 @@ shipment_free (void *arg)
 
   if (sh->fd >= 0)
     close (sh->fd);
-  sink_done (&sh->sink);
+  config_unref (sh->config);
   free (sh);
 }
 
@@ -239,14 +166,14 @@ static void
 transfer (void *arg)
 {
   struct shipment *sh = arg;
-  const struct sink_ops *ops = sink_find (sh->sink.url);
   struct ship_item item = { .id = sh->key,
                             .name = sh->name,
                             .digest = sh->item.digest,
                             .fd = sh->fd,
                             .size = sh->item.bytes };
 
-  sh->end = ops->send (&sh->sink, &item, &sh->retry_after_ms, &sh->why);
+  sh->end
+      = sh->to->send (&sh->config->sink, &item, &sh->retry_after_ms, &sh->why);
   lane_add (sh->s->disk_lane, 0, note_end, sh, shipment_free);
 }
 
@@ -281,10 +208,13 @@ picked (void *arg)
   struct shipper *s = sh->s;
   uint64_t now = clock_wall_ms (), wait = LOOK_AGAIN_MS;
 
-  if (sh->found && s->sink.url && *s->sink.url
-      && sink_copy (&s->sink, &sh->sink) == 0
-      && lane_add (s->lane, 0, transfer, sh, shipment_free) == 0)
-    return;
+  if (sh->found && s->to)
+    {
+      sh->config = config_ref (s->config);
+      sh->to = s->to;
+      if (lane_add (s->lane, 0, transfer, sh, shipment_free) == 0)
+        return;
+    }
   if (!sh->found && sh->next_at != UINT64_MAX)
     {
       wait = sh->next_at > now ? sh->next_at - now : 1;
@@ -336,7 +266,7 @@ shipper_kick (struct shipper *s)
   struct shipment *sh;
 
   s->again = true;
-  if (s->busy || s->sink.url == NULL || *s->sink.url == '\0')
+  if (s->busy || s->to == NULL)
     return;
   if (clock_ms () < s->denied_until)
     {
@@ -374,16 +304,20 @@ shipper_retry (struct shipper *s)
 }
 
 void
-shipper_sink (struct shipper *s, struct sink_config *cfg)
+shipper_config (struct shipper *s, const struct config *cfg)
 {
+  const char *url = cfg->sink.url ? cfg->sink.url : "";
   struct error err = ERROR_INIT;
 
+  config_ref (cfg);
+  config_unref (s->config);
+  s->config = cfg;
+  s->to = *url ? sink_find (url) : NULL;
+  if (*url && s->to == NULL)
+    log_error ("nothing can be sent: no such kind of sink: %.100s", url);
   /* Megabytes, for whoever sends nothing. */
-  if (cfg->url && *cfg->url && ship_init (&err) < 0)
+  if (s->to && ship_init (&err) < 0)
     log_error ("nothing can be sent: %s", error_text (&err));
-  sink_done (&s->sink);
-  s->sink = *cfg;
-  memset (cfg, 0, sizeof *cfg);
   shipper_retry (s);
 }
 
@@ -425,6 +359,6 @@ shipper_free (struct shipper *s)
     return;
   lane_free (s->lane);
   timer_free (s->timer);
-  sink_done (&s->sink);
+  config_unref (s->config);
   free (s);
 }

@@ -388,5 +388,6 @@ const struct transport_ops transport_memory = {
   .name = "memory",
   .summary = "the guest's memory, read from outside",
   .touches = "nothing; a vCPU is kicked once for its registers",
+  .lane = LANE_MEMORY,
   .doctor = doctor,
 };

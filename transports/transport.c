@@ -4,6 +4,8 @@
  */
 #include "transports/transport.h"
 
+#include <string.h>
+
 const struct transport_ops *const transports[] = {
   &transport_console,
   &transport_monitor,
@@ -12,3 +14,13 @@ const struct transport_ops *const transports[] = {
   &transport_ssh,
   NULL,
 };
+
+const struct transport_ops *
+transport_find (const char *name)
+{
+  const struct transport_ops *const *t = transports;
+
+  while (*t && strcmp ((*t)->name, name) != 0)
+    t++;
+  return *t;
+}

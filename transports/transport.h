@@ -10,6 +10,7 @@
 #ifndef HANGDOG_TRANSPORTS_TRANSPORT_H
 #define HANGDOG_TRANSPORTS_TRANSPORT_H
 
+#include "base/job.h"
 #include "guests/guest.h"
 #include "transports/console/session.h"
 
@@ -61,6 +62,7 @@ struct transport_ops
   const char *name;
   const char *summary;
   const char *touches; /* what using it does to the guest, for people */
+  enum job_lane lane;  /* of who uses it */
   /* In a job; looks only, never types or writes to the guest. */
   void (*doctor) (const struct transport_env *env, const struct guest *g,
                   struct doctor_report *r, uint64_t deadline);
@@ -73,5 +75,7 @@ extern const struct transport_ops transport_memory;
 extern const struct transport_ops transport_ssh;
 
 extern const struct transport_ops *const transports[]; /* ends with NULL */
+/* NULL when there is none of that name. */
+const struct transport_ops *transport_find (const char *name);
 
 #endif

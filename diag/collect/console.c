@@ -40,21 +40,13 @@ write_files (struct collect_ctx *ctx, const char *name, bool first,
 static void
 refused (struct collect_ctx *ctx, const struct guest_console *con)
 {
-  static const char *const signs[]
-      = { "not among the folders", "Permission denied",
-          "Operation not permitted" };
   struct hub_look look;
 
   if (hub_look (ctx->env->hub, ctx->guest->inc.uuid, con->name, &look, NULL)
-      < 0)
-    return;
-  for (size_t i = 0; i < sizeof signs / sizeof signs[0]; i++)
-    if (strstr (look.detail, signs[i]))
-      {
-        collect_text (ctx, "console.refused", "console", look.detail,
-                      strlen (look.detail));
-        return;
-      }
+          == 0
+      && (look.code == -EPERM || look.code == -EACCES))
+    collect_text (ctx, "console.refused", "console", look.detail,
+                  strlen (look.detail));
 }
 
 static void
@@ -109,7 +101,7 @@ const struct collector collect_console = {
   .name = "console",
   .summary = "the last text of each console, raw and readable",
   .touch = TOUCH_NOTHING,
-  .lane = "text",
+  .lane = LANE_TEXT,
   .budget_ms = 3000,
   .bytes = 64 << 10,
   .run = run,

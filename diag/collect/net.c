@@ -2,10 +2,10 @@
  *
  * Collector net: does the guest's network answer, and do its packets move?
  *
- * Parameters: {"address": "192.0.2.7:22", "expect": "SSH-"}; without an
- * address the guest's own with port 22.  A refusal comes from a living
- * kernel.  On an address of this host a connection alone is a forwarder's doing
- * and is told as "forwarded".
+ * Parameters: {"address": "192.0.2.7:22", "send": "...", "expect": "SSH-"};
+ * without an address the guest's own with port 22.  A refusal comes from a
+ * living kernel.  On an address of this host a connection alone is a
+ * forwarder's doing and is told as "forwarded".
  *
  * The tap's counters are seen from the host: its rx is what the guest sent.
  * tx_dropped rises when the guest takes no packets off its queue, which
@@ -195,7 +195,7 @@ where_is (const char *address)
 }
 
 static const char *
-answer_of (int rc, bool ours, const char *expect)
+answer_of (int rc, bool ours, const char *expect, bool said)
 {
   switch (rc)
     {
@@ -211,6 +211,10 @@ answer_of (int rc, bool ours, const char *expect)
     case -EHOSTUNREACH:
       return "unreachable";
     case -ENOMSG:
+    case -E2BIG:
+      /* Ended without a word. */
+      if (!said)
+        return ours ? "forwarded" : "reset";
       return "mismatch";
     default:
       return NULL;
@@ -243,7 +247,8 @@ connect_it (struct collect_ctx *ctx, struct json_object *doc)
   struct buf text CLEANUP_BUF = BUF_INIT (1024);
   struct tcp_result result = { .answer = &text };
   struct error why = ERROR_INIT;
-  struct tcp_check check = { .expect = collect_param (ctx, "expect") };
+  struct tcp_check check = { .send = collect_param (ctx, "send"),
+                             .expect = collect_param (ctx, "expect") };
   struct json_object *o;
   const char *answer;
   enum where where;
@@ -269,7 +274,7 @@ connect_it (struct collect_ctx *ctx, struct json_object *doc)
       return;
     }
   rc = tcp_check (&check, collect_until (ctx, CONNECT_MS), &result, &why);
-  answer = answer_of (rc, where == OURS, check.expect);
+  answer = answer_of (rc, where == OURS, check.expect, text.len > 0);
   if (!answer)
     {
       ctx->out->gap (ctx->out, "net/answer", "%s", error_text (&why));
@@ -307,7 +312,7 @@ const struct collector collect_net = {
   .name = "net",
   .summary = "a connection to the guest, and its interface's counters twice",
   .touch = TOUCH_NETWORK,
-  .lane = "net",
+  .lane = LANE_NET,
   .budget_ms = 6000,
   .bytes = 2048,
   .run = run,

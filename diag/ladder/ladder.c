@@ -73,6 +73,7 @@ static const struct facet_rule rules[] = {
   { FACET_TICKS, FACET_ALIVE, { { "sysrq.answer", OP_IS, "disabled" } } },
   { FACET_TICKS, FACET_ALIVE, { { "net.answer", OP_IS, "open" } } },
   { FACET_TICKS, FACET_ALIVE, { { "net.answer", OP_IS, "refused" } } },
+  { FACET_TICKS, FACET_ALIVE, { { "net.answer", OP_IS, "mismatch" } } },
   { FACET_TICKS, FACET_DEAD,
     { { "vcpu.busy", OP_ABOVE, NULL, 0 },
       { "vcpu.busy", OP_SAME_AS, "vcpu.count" },
@@ -81,6 +82,7 @@ static const struct facet_rule rules[] = {
 
   /* Rung 5. */
   { FACET_SCHEDULER, FACET_ALIVE, { { "net.answer", OP_IS, "open" } } },
+  { FACET_SCHEDULER, FACET_ALIVE, { { "net.answer", OP_IS, "mismatch" } } },
   { FACET_SCHEDULER, FACET_SLOW, { { "console.text.soft_lockup", OP_THERE } } },
   { FACET_SCHEDULER, FACET_SLOW, { { "console.text.rcu_stall", OP_THERE } } },
   { FACET_SCHEDULER, FACET_SLOW, { { "sysrq.w.blocked", OP_ABOVE, NULL, 0 } } },

@@ -179,6 +179,17 @@ static const struct verdict_rule rules[] = {
     .sentence = "The guest has suspended itself.",
     .next = "Wake it up (system_wakeup, virsh dompmwakeup)." },
 
+  /* ---- somebody answered, and it may not be the guest ---- */
+  { .class_ = "probe-misconfigured", .confidence = "high",
+    .codes = { "host-key-changed" },
+    .facets = { { FACET_RUN_STATE, ALIVE | UNKNOWN } },
+    .culprit = "the guest's ssh host key",
+    .sentence = "An ssh server answers with another key than the guest is "
+                "known by: it was installed anew, or it is another machine, "
+                "or somebody stands in between.",
+    .next = "Compare the fingerprint with the guest's own; if it is the "
+            "guest, write its new key into ssh/known_hosts." },
+
   /* ---- the host starves: nothing above can be trusted ---- */
   { .class_ = "host-starved", .confidence = "high",
     .facets = { { FACET_HOST, DEAD } },
@@ -372,6 +383,13 @@ static const struct verdict_rule rules[] = {
   { .class_ = "console-lost", .confidence = "medium",
     .codes = { CODES_MUTE },
     .when = { { "net.answer", OP_IS, "open" } },
+    .culprit = "console or the shell on it",
+    .sentence = "The guest answers over the network, but nobody answers on "
+                "its console.",
+    .next = "Look at the guest's getty or shell on that console." },
+  { .class_ = "console-lost", .confidence = "medium",
+    .codes = { CODES_MUTE },
+    .when = { { "net.answer", OP_IS, "mismatch" } },
     .culprit = "console or the shell on it",
     .sentence = "The guest answers over the network, but nobody answers on "
                 "its console.",

@@ -160,6 +160,7 @@ const struct scenario_kind kind_ssh_command = {
   .name = "ssh-command",
   .summary = "one shell command over ssh, by status and output",
   .transports = uses,
+  .greets = "^SSH-",
   .check = check,
   .run = run,
 };

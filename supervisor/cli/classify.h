@@ -19,7 +19,8 @@ struct kept;
 
 /* What the configuration says, NULL: the default file, which need not be there.
  * 1 with err when it cannot be read: ret is what it would be without. */
-int local_config (const char *path, struct config *ret, struct error *err);
+int local_config (const char *path, const struct config **ret,
+                  struct error *err);
 /* The rules that a daemon with that configuration would have. */
 int local_rules (const struct config *cfg, struct text_rules_read *ret,
                  struct error *err);

@@ -153,12 +153,12 @@ rules (struct exam *e, const struct cli *cli)
 {
   struct text_rules_read read = { 0 };
   struct error err = ERROR_INIT;
-  struct config cfg;
+  CLEANUP_CONFIG const struct config *cfg = NULL;
   char text[80];
 
   if (local_config (cli->config_path, &cfg, &err) < 0)
     return;
-  if (local_rules (&cfg, &read, &err) == 0)
+  if (local_rules (cfg, &read, &err) == 0)
     {
       for (unsigned i = 0; i < read.nfaults && i < TEXT_FAULTS_MAX; i++)
         line (e, "bad", "text rules", error_text (&read.faults[i].err),
@@ -171,7 +171,6 @@ rules (struct exam *e, const struct cli *cli)
       if (read.nfaults == 0 && read.files)
         line (e, "ok", "text rules", text, NULL);
     }
-  config_done (&cfg);
   text_rules_read_done (&read);
 }
 

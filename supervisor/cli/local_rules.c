@@ -20,7 +20,7 @@
 #define READ_MS 15000
 
 static int
-read_config (const char *path, struct config *cfg, struct error *err)
+read_config (const char *path, const struct config **ret, struct error *err)
 {
   CLEANUP_CLOSE int fd = open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   CLEANUP_FREE char *text = NULL;
@@ -38,26 +38,17 @@ read_config (const char *path, struct config *cfg, struct error *err)
   r = io_read (fd, text, JSON_MAX_FILE, &n);
   if (r < 0)
     return error_errno (err, -r, "%s", path);
-  return config_parse (text, n, path, cfg, err);
+  return config_read (text, n, path, ret, err);
 }
 
 int
-local_config (const char *path, struct config *ret, struct error *err)
+local_config (const char *path, const struct config **ret, struct error *err)
 {
-  struct error why = ERROR_INIT;
-  int r = config_defaults (ret, err), again;
-
-  if (r < 0 || (!path && access (CONFIG_PATH, F_OK) < 0))
-    return r;
-  r = read_config (path ? path : CONFIG_PATH, ret, &why);
-  if (r == 0)
+  if (!path && access (CONFIG_PATH, F_OK) < 0)
+    return config_read (NULL, 0, CONFIG_PATH, ret, err);
+  if (read_config (path ? path : CONFIG_PATH, ret, err) == 0)
     return 0;
-  /* Half of it may have been taken. */
-  config_done (ret);
-  again = config_defaults (ret, err);
-  if (again == 0 && err)
-    *err = why;
-  return again < 0 ? again : 1;
+  return config_read (NULL, 0, CONFIG_PATH, ret, NULL) < 0 ? -ENOMEM : 1;
 }
 
 int

@@ -45,17 +45,14 @@ rules_of_host (const struct cli *cli, struct text_rules **ret,
                struct error *err)
 {
   struct text_rules_read read = { 0 };
-  struct config cfg;
+  CLEANUP_CONFIG const struct config *cfg = NULL;
   int r = local_config (cli->config_path, &cfg, err);
 
   if (r > 0)
     fprintf (stderr, "hangdog: rules of your own are left out: %s\n",
              error_text (err));
   if (r >= 0)
-    {
-      r = local_rules (&cfg, &read, err);
-      config_done (&cfg);
-    }
+    r = local_rules (cfg, &read, err);
   if (r == 0)
     {
       local_rules_faults (&read);

@@ -28,10 +28,10 @@ check_rules (const struct cli *cli, const char *file, struct findings *f)
 {
   struct text_rules_read read = { 0 };
   struct error err = ERROR_INIT;
-  struct config cfg;
+  CLEANUP_CONFIG const struct config *cfg = NULL;
   int r = local_config (file, &cfg, &err);
 
-  if (r == 0 && local_rules (&cfg, &read, &err) == 0)
+  if (r == 0 && local_rules (cfg, &read, &err) == 0)
     {
       f->files = read.files;
       for (unsigned i = 0; i < read.nfaults && i < TEXT_FAULTS_MAX; i++)
@@ -42,8 +42,6 @@ check_rules (const struct cli *cli, const char *file, struct findings *f)
         finding_note (f, read.missing,
                       "it is not there: no text rules of yours");
     }
-  if (r >= 0)
-    config_done (&cfg);
   text_rules_read_done (&read);
   fflush (stdout);
 }

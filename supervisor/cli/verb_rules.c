@@ -109,17 +109,12 @@ check_host (struct cli *cli)
 {
   struct text_rules_read read = { 0 };
   struct error err = ERROR_INIT;
-  struct config cfg;
+  CLEANUP_CONFIG const struct config *cfg = NULL;
   int r = local_config (cli->config_path, &cfg, &err);
 
   if (r != 0)
-    {
-      if (r > 0)
-        config_done (&cfg);
-      return cli_fail (&err);
-    }
-  r = local_rules (&cfg, &read, &err);
-  config_done (&cfg);
+    return cli_fail (&err);
+  r = local_rules (cfg, &read, &err);
   if (r < 0)
     return cli_fail (&err);
   local_rules_faults (&read);

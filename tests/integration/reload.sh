@@ -51,6 +51,6 @@ until_ok 10 hd_new_pid writer "$writer" || die "no new writer"
 tr '\0' ' ' <"/proc/$(hd_pid writer)/cmdline" >"$work/args"
 echo >>"$work/args"
 grep -q "dir:" "$work/args" || die "the new writer has the old sink: $(cat "$work/args")"
-grep -q -- '--log-total 2097152' "$work/args" || die "the new writer has the old limits: $(cat "$work/args")"
+grep -q -- '"log-total": 2097152' "$work/args" || die "the new writer has the old limits: $(cat "$work/args")"
 hd_stop
 step "reloads reach every process"

@@ -93,7 +93,8 @@ if [ -x "$build/hangdog-ssh" ]; then
     ! id hangdog >/dev/null 2>&1 || who=hangdog
     install -d -m 700 -o $who "$work/ssh"
     install -m 600 -o $who "$(lab_get web secrets)/key" "$work/ssh/web"
-    echo "[127.0.0.1]:$(lab_get web port) $(cut -d' ' -f1,2 "$(lab_get web secrets)/hostkey.pub")" >"$work/ssh/known_hosts"
+    ssh_known() { echo "[127.0.0.1]:$(lab_get web port) $(cut -d' ' -f1,2 "$(lab_get web secrets)/hostkey.pub")" >"$work/ssh/known_hosts"; }
+    ssh_known
     chmod 644 "$work/ssh/known_hosts"
     cat >"$work/scenarios/shell.json" <<EOJ
 {
@@ -180,6 +181,9 @@ answers_ssh() {
     said=$(hd probe web --scenario over-ssh)
     grep -q 'code=host-key-changed' <<<"$said" || fail "another host key is overlooked: $said"
     step "web over ssh: $said"
+    ssh_known
+    said=$(hd probe web --scenario over-ssh)
+    grep -q 'code=ok' <<<"$said" || fail "over ssh it does not answer with its own key again: $said"
 }
 [ -z "$over_ssh" ] || answers_ssh
 if part login; then

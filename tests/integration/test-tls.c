@@ -78,8 +78,8 @@ start_writer (struct world *w, const char *proxy)
       close (a), close (b), close (5);
       if (proxy)
         setenv ("https_proxy", proxy, 1);
-      execl (path, path, "--state", w->state, "--sink", "{}", "--free-floor",
-             "1KiB", (char *) NULL);
+      execl (path, path, "--state", w->state, "--config",
+             "{\"limits\":{\"spool-free-floor\":\"1KiB\"}}", (char *) NULL);
       _exit (127);
     }
   close (keeper[1]), close (daemon[1]), close (log[1]);
@@ -229,13 +229,14 @@ static void
 reload (struct world *w, const char *sink)
 {
   CLEANUP_JSON struct json_object *head = op_new ("reload", NULL);
-  struct json_object *s = json_tokener_parse (sink);
   struct error err = ERROR_INIT;
+  char text[1200];
 
-  assert_non_null (s);
-  json_object_object_add (head, "sink", s);
-  assert_int_equal (frame_write (w->keeper, head, NULL, 0, NULL, 0,
-                                 clock_ms () + WAIT_MS, &err), 0);
+  snprintf (text, sizeof text,
+            "{\"sink\":%s,\"limits\":{\"spool-free-floor\":\"1KiB\"}}", sink);
+  assert_int_equal (frame_write (w->keeper, head, text, strlen (text), NULL, 0,
+                                 clock_ms () + WAIT_MS, &err),
+                    0);
 }
 
 /* In which place of the spool the incident is. */

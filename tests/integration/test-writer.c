@@ -116,13 +116,24 @@ test_exactly_once (void **state)
 }
 
 static void
+reload (struct bed *w, const char *sink)
+{
+  struct error err = ERROR_INIT;
+  CLEANUP_JSON struct json_object *head = bed_op_new ("reload", NULL);
+  char text[BED_CONFIG];
+
+  bed_config_of (sink, text);
+  assert_int_equal (frame_write (w->keeper, head, text, strlen (text), NULL, 0,
+                                 clock_ms () + WAIT_MS, &err),
+                    0);
+}
+
+static void
 test_reload_and_dir (void **state)
 {
   struct bed *w = *state;
   CLEANUP_FRAME struct frame f = { 0 };
-  struct error err = ERROR_INIT;
-  char id[40], out[128], url[160], path[256];
-  struct json_object *sink = json_object_new_object ();
+  char id[40], out[128], sink[160], path[256];
 
   /* Nobody listens there. */
   bed_start_writer (w, "{\"url\":\"http://127.0.0.1:1/x\",\"timeout\":\"1s\"}");
@@ -130,28 +141,11 @@ test_reload_and_dir (void **state)
   assert_int_equal (bed_pack (w, id, NULL), 0);
   snprintf (out, sizeof out, "%s/out", w->tmp.path);
   assert_int_equal (mkdir (out, 0700), 0);
-  snprintf (url, sizeof url, "dir:%s", out);
-  json_add_str (sink, "url", url);
-  CLEANUP_JSON struct json_object *head = bed_op_new ("reload", NULL);
-  json_object_object_add (head, "sink", sink);
-  assert_int_equal (frame_write (w->keeper, head, NULL, 0, NULL, 0,
-                                 clock_ms () + WAIT_MS, &err),
-                    0);
+  snprintf (sink, sizeof sink, "{\"url\":\"dir:%s\"}", out);
+  reload (w, sink);
   assert_int_equal (bed_await (w, 0, "shipped", id, &f), 0);
   snprintf (path, sizeof path, "%s/%s.tar.zst", out, id);
   assert_int_equal (access (path, R_OK), 0);
-}
-
-static void
-reload (struct bed *w, const char *json)
-{
-  struct error err = ERROR_INIT;
-  CLEANUP_JSON struct json_object *head = bed_op_new ("reload", NULL);
-
-  json_object_object_add (head, "sink", json_tokener_parse (json));
-  assert_int_equal (frame_write (w->keeper, head, NULL, 0, NULL, 0,
-                                 clock_ms () + WAIT_MS, &err),
-                    0);
 }
 
 /* The daemon was restarted: its successor comes by the keeper. */

@@ -60,10 +60,19 @@ bed_start_controller (struct bed *w, const char *token_file)
   assert_int_equal (sscanf (line, "listening %127s", w->url), 1);
 }
 
+const char *
+bed_config_of (const char *sink, char dst[BED_CONFIG])
+{
+  snprintf (dst, BED_CONFIG,
+            "{\"sink\":%s,\"limits\":{\"spool-free-floor\":\"1KiB\"}}",
+            sink ? sink : "{}");
+  return dst;
+}
+
 void
 bed_start_writer (struct bed *w, const char *sink)
 {
-  char path[PATH_MAX];
+  char path[PATH_MAX], config[BED_CONFIG];
   int keeper[2], daemon[2], log[2];
   struct error err = ERROR_INIT;
 
@@ -87,8 +96,8 @@ bed_start_writer (struct bed *w, const char *sink)
         setenv ("LD_PRELOAD", w->shim, 1);
       if (w->files)
         setrlimit (RLIMIT_NOFILE, &(struct rlimit){ w->files, w->files });
-      execl (path, path, "--state", w->state, "--sink", sink ? sink : "",
-             "--free-floor", "1KiB", (char *) NULL);
+      execl (path, path, "--state", w->state, "--config",
+             bed_config_of (sink, config), (char *) NULL);
       _exit (127);
     }
   close (keeper[1]), close (daemon[1]), close (log[0]);

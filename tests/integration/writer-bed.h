@@ -42,6 +42,9 @@ void bed_start_writer (struct bed *w, const char *sink);
 int bed_kill_writer (struct bed *w, int sig);
 /* The sink that sends to the controller. */
 void bed_sink_of (struct bed *w, char dst[256]);
+/* A configuration with that sink and little room to leave; returns dst. */
+#define BED_CONFIG 1024
+const char *bed_config_of (const char *sink, char dst[BED_CONFIG]);
 int bed_setup (void **state);
 int bed_teardown (void **state);
 struct json_object *bed_op_new (const char *op, const char *incident);

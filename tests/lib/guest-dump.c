@@ -28,7 +28,8 @@
 static const char *const change_names[] = {
   [GUEST_ADDED] = "added",
   [GUEST_CHANGED] = "changed",
-  [GUEST_REINCARNATED] = "reincarnated",
+  [GUEST_REBOOTED] = "reincarnated",
+  [GUEST_REPLACED] = "reincarnated",
   [GUEST_GONE] = "gone",
 };
 

@@ -79,6 +79,7 @@ console_set_state_ (struct console *c, enum console_state state,
     LOCK_SCOPE (&c->hub->lock);
     changed = c->state != state;
     c->state = state;
+    c->code = 0;
     memcpy (c->detail, detail, sizeof detail);
     if (changed)
       {
@@ -217,6 +218,8 @@ open_failed (struct console *c, int rc, const char *why)
     }
   retry_later (c, state == CONSOLE_BROKEN);
   console_set_state_ (c, state, "%s", why);
+  LOCK_SCOPE (&c->hub->lock);
+  c->code = rc;
 }
 
 static void
@@ -303,17 +306,22 @@ static int
 open_start (struct console *c, struct error *err)
 {
   struct open_job *o = calloc (1, sizeof *o);
-  char lane[64];
   struct job_spec spec = {
-    .name = "console-open", .guest = c->uuid, .lane = lane,
-    .timeout_ms = HUB_OPEN_MS, .run = open_job_run, .done = open_job_done,
-    .free_arg = open_job_free, .owner = c, .arg = o,
+    .name = "console-open",
+    .guest = c->uuid,
+    .lane = LANE_CONSOLE_OPEN,
+    .part = c->def.name,
+    .timeout_ms = HUB_OPEN_MS,
+    .run = open_job_run,
+    .done = open_job_done,
+    .free_arg = open_job_free,
+    .owner = c,
+    .arg = o,
   };
   int r;
 
   if (!o)
     return error_errno (err, ENOMEM, "opening a console");
-  snprintf (lane, sizeof lane, "console-open/%s", c->def.name);
   o->ops = c->ops;
   o->link = (struct console_link) CONSOLE_LINK_INIT;
   o->task.opener = c->hub->opener;

@@ -99,10 +99,9 @@ say_state (struct exam *e, const struct hub_look *look)
                 "add \"roots\": [\"%s\"] to /etc/hangdog/config.json, then "
                 "systemctl reload hangdog",
                 e->console->root);
-      say (e, DOCTOR_BAD,
-           strstr (look->detail, "not among the folders") ? fix : NULL,
-           "%s%s%s", console_state_names[look->state],
-           look->detail[0] ? ": " : "", look->detail);
+      say (e, DOCTOR_BAD, look->code == -EPERM ? fix : NULL, "%s%s%s",
+           console_state_names[look->state], look->detail[0] ? ": " : "",
+           look->detail);
     }
 }
 
@@ -155,5 +154,6 @@ const struct transport_ops transport_console = {
   .touches = "keeps the console connected (hold) or takes it for each dialogue "
              "(probe); a dialogue types one line, and its echo is in the "
              "console's log",
+  .lane = LANE_CONSOLE,
   .doctor = console_doctor,
 };

@@ -163,18 +163,22 @@ close_dropped (void *arg)
 void
 console_stream_drop_ (struct console *c, void *stream)
 {
-  char lane[64];
   struct job_spec spec = {
-    .name = "console-close", .guest = c->uuid, .lane = lane,
-    .timeout_ms = STREAM_CLOSE_MS, .run = close_run, .done = close_done,
-    .free_arg = close_dropped, .arg = stream,
+    .name = "console-close",
+    .guest = c->uuid,
+    .lane = LANE_CONSOLE_CLOSE,
+    .part = c->def.name,
+    .timeout_ms = STREAM_CLOSE_MS,
+    .run = close_run,
+    .done = close_done,
+    .free_arg = close_dropped,
+    .arg = stream,
   };
 
   /* hub_free() comes after the pool is gone: the connection's end will have
    * to do. */
   if (!stream || c->hub->dead)
     return;
-  snprintf (lane, sizeof lane, "console-close/%s", c->def.name);
   /* When no job is to be had the reference stays, and libvirtd finds the
    * console closed with the connection: better than waiting here. */
   (void) job_start (c->hub->jobs, &spec, NULL);

@@ -384,22 +384,13 @@ say_incarnation (struct console *c)
 
 /* Brings an existing console to what the snapshot says. */
 static void
-console_follow (struct console *c, const struct guest *g,
-                const struct guest_console *def, bool primary)
+console_follow (struct console *c, enum guest_change change,
+                const struct guest *g, const struct guest_console *def,
+                bool primary)
 {
-  bool moved = !same_place (&c->def, def)
-               || (c->inc.uuid[0] && strcmp (c->host, g->host) != 0);
-  bool process = c->inc.pid != g->inc.pid
-                 || c->inc.start_time != g->inc.start_time;
-  bool life = c->inc.pid && !incarnation_equal (&c->inc, &g->inc);
+  bool moved = !same_place (&c->def, def);
 
-  if (life)
-    {
-      /* The shell of an earlier life says nothing of this one. */
-      LOCK_SCOPE (&c->hub->lock);
-      c->shell_on = 0;
-    }
-  if (moved || process)
+  if (moved || change >= GUEST_REPLACED)
     {
       /* Another process behind the same path, or another path: what we are
        * connected to, or about to be, is not it any more. */
@@ -411,6 +402,7 @@ console_follow (struct console *c, const struct guest *g,
     }
   {
     LOCK_SCOPE (&c->hub->lock);
+    GUEST_FORGET_BOOT (c, change);
     c->def = *def;
     c->ops = def->kind < CONSOLE_KIND_MAX ? console_ops[def->kind] : NULL;
     snprintf (c->guest, sizeof c->guest, "%s",
@@ -421,14 +413,13 @@ console_follow (struct console *c, const struct guest *g,
   c->primary = primary;
   c->off = g->run == GUEST_OFF;
   c->by_libvirt = strcmp (g->source, "libvirt") == 0;
-  if (life)
+  if (change >= GUEST_REBOOTED && c->inc.pid)
     say_incarnation (c);
   console_look_ (c);
 }
 
-
 static void
-guest_follow (struct hub *hub, const struct guest *g)
+guest_follow (struct hub *hub, enum guest_change change, const struct guest *g)
 {
   struct console *c, *next;
   struct error err = ERROR_INIT;
@@ -450,7 +441,7 @@ guest_follow (struct hub *hub, const struct guest *g)
           && console_new (hub, g, def, &err) == 0)
         c = console_find_locked_ (hub, g->inc.uuid, def->name);
       if (c)
-        console_follow (c, g, def, i == 0);
+        console_follow (c, change, g, def, i == 0);
     }
 }
 
@@ -461,7 +452,7 @@ hub_guest (struct hub *hub, enum guest_change change, const struct guest *was,
   struct console *c;
 
   if (now)
-    guest_follow (hub, now);
+    guest_follow (hub, change, now);
   else if (was)
     while ((c = console_find_locked_ (hub, was->inc.uuid, NULL)))
       console_unlist (c);
@@ -583,7 +574,10 @@ hub_look (struct hub *hub, const char *uuid, const char *name,
   if (!c)
     return error_set (err, ENOENT, "there is no console %s:%s", uuid, name);
   *ret = (struct hub_look){
-    .state = c->state, .state_since_ms = c->state_since, .bytes = c->bytes,
+    .state = c->state,
+    .state_since_ms = c->state_since,
+    .bytes = c->bytes,
+    .code = c->code,
     .last_byte_ms = ring_last_ms (c->ring),
   };
   memcpy (ret->detail, c->detail, sizeof ret->detail);

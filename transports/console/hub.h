@@ -116,7 +116,10 @@ struct hub_look
 {
   enum console_state state;
   uint64_t state_since_ms, bytes, last_byte_ms;
-  char detail[160];
+  /* Why it could not be opened, 0 = it could: -EACCES and -EPERM, a right that
+   * we lack, the latter a folder that the configuration does not name. */
+  int code;
+  char detail[160]; /* the same for people */
 };
 int hub_look (struct hub *hub, const char *uuid, const char *name,
               struct hub_look *ret, struct error *err);

@@ -206,11 +206,15 @@ struct console
   bool closing;     /* about to be closed: no lease may begin on it */
   enum console_state state;
   uint64_t state_since;
+  int code; /* why it could not be opened, 0 = it could */
   char detail[160];
   uint64_t attempts; /* openings that ended, either way */
   uint64_t connection; /* rises with each connection made */
   uint64_t connected_at; /* ring position at which it began */
-  uint64_t shell_on, shell_at; /* connection and position of the last shell */
+  struct
+  {
+    uint64_t shell_on, shell_at; /* connection and position of the last shell */
+  } of_boot;
   atomic_uint active; /* taps and leases that want it connected */
   uint64_t active_since; /* ring position at which the first of them came */
   struct tap *taps;

@@ -434,8 +434,8 @@ lease_note_shell_ (struct lease *l)
   struct console *c = l->console;
   LOCK_SCOPE (&c->hub->lock);
 
-  c->shell_on = l->connection;
-  c->shell_at = l->tap->pos;
+  c->of_boot.shell_on = l->connection;
+  c->of_boot.shell_at = l->tap->pos;
 }
 
 uint64_t
@@ -454,9 +454,9 @@ lease_since_shell_ (struct lease *l, void *dst, size_t n, size_t *ret_len)
 
   {
     LOCK_SCOPE (&c->hub->lock);
-    if (c->shell_on != l->connection)
+    if (c->of_boot.shell_on != l->connection)
       return false;
-    pos = c->shell_at;
+    pos = c->of_boot.shell_at;
   }
   head = ring_head (c->ring);
   if (head < pos || head - pos > n)

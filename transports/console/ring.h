@@ -22,7 +22,7 @@ struct ring;
 
 /* What a reader needs that comes when it is told to; what is older is in the
  * writer's log. */
-#define RING_SMALL (8u << 10)
+#define RING_SMALL (4u << 10)
 #define RING_LARGE (256u << 10)
 #define RING_MARKS 32
 

@@ -15,11 +15,10 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/regex.h"
 #include "transports/console/hub_impl.h"
 #include "transports/console/session_impl.h"
 
-#define REGEX_MATCH_LIMIT 100000
-#define REGEX_DEPTH_LIMIT 1000
 #define REGEX_LINE_BACK 8192 /* how far back a regex may begin to match */
 #define MAX_PATTERNS 16
 
@@ -149,7 +148,7 @@ struct pattern
 {
   const struct expect *e;
   size_t literal_len;
-  pcre2_code *code;
+  struct regex *re;
   size_t seen; /* of the window: no match begins before it */
 };
 
@@ -157,31 +156,27 @@ struct patterns
 {
   struct pattern p[MAX_PATTERNS];
   unsigned n;
-  pcre2_match_data *data;
-  pcre2_match_context *context;
+  struct regex_scratch *scratch;
 };
 
 struct found
 {
   int index;
-  size_t start, end;
+  size_t start, len;
 };
 
 static void
 patterns_done (struct patterns *ps)
 {
   for (unsigned i = 0; i < ps->n; i++)
-    pcre2_code_free (ps->p[i].code);
-  pcre2_match_data_free (ps->data);
-  pcre2_match_context_free (ps->context);
+    regex_free (ps->p[i].re);
+  regex_scratch_free (ps->scratch);
 }
 
 static int
 pattern_compile (struct pattern *p, struct error *err)
 {
-  PCRE2_UCHAR why[128];
-  PCRE2_SIZE at;
-  int code;
+  int r;
 
   if (p->e->literal)
     {
@@ -192,51 +187,40 @@ pattern_compile (struct pattern *p, struct error *err)
   if (!p->e->regex)
     return error_set (err, EINVAL, "a pattern that is neither literal nor "
                       "regex");
-  p->code = pcre2_compile ((PCRE2_SPTR) p->e->regex, PCRE2_ZERO_TERMINATED,
-                           PCRE2_MULTILINE, &code, &at, NULL);
-  if (p->code)
-    return 0;
-  pcre2_get_error_message (code, why, sizeof why);
-  return error_set (err, EINVAL, "the pattern \"%s\", at %zu: %s",
-                    p->e->regex, (size_t) at, (const char *) why);
+  r = regex_new (p->e->regex, &p->re, err);
+  if (r < 0)
+    error_wrap (err, "the pattern \"%s\"", p->e->regex);
+  return r;
 }
 
 static int
 patterns_compile (struct patterns *ps, const struct expect *e, unsigned n,
                   struct error *err)
 {
+  static const struct regex_limits limits = REGEX_LIMITS;
   int r;
 
   if (n == 0 || n > MAX_PATTERNS)
     return error_set (err, EINVAL, "%u patterns, not 1 to %u", n,
                       MAX_PATTERNS);
-  ps->data = pcre2_match_data_create (1, NULL);
-  ps->context = pcre2_match_context_create (NULL);
-  if (!ps->data || !ps->context)
-    return error_errno (err, ENOMEM, "compiling patterns");
-  pcre2_set_match_limit (ps->context, REGEX_MATCH_LIMIT);
-  pcre2_set_depth_limit (ps->context, REGEX_DEPTH_LIMIT);
-  for (; ps->n < n; ps->n++)
+  r = regex_scratch_new (0, &limits, &ps->scratch, err);
+  while (r == 0 && ps->n < n)
     {
       ps->p[ps->n].e = &e[ps->n];
-      r = pattern_compile (&ps->p[ps->n], err);
-      if (r < 0)
-        {
-          ps->n++;
-          return r;
-        }
+      r = pattern_compile (&ps->p[ps->n++], err);
     }
-  return 0;
+  return r;
 }
 
 /* Only what no earlier look has covered is searched: a literal from where it
- * could still begin, a regex from the line that was not complete then. */
-static bool
+ * could still begin, a regex from the line that was not complete then.
+ * As regex_find(). */
+static int
 search_one (struct patterns *ps, struct pattern *p, const struct buf *w,
             struct found *ret)
 {
   const char *text = buf_str (w), *at;
-  PCRE2_SIZE *v;
+  int r;
 
   if (p->literal_len > 0)
     {
@@ -245,44 +229,44 @@ search_one (struct patterns *ps, struct pattern *p, const struct buf *w,
       if (at)
         {
           ret->start = (size_t) (at - text);
-          ret->end = ret->start + p->literal_len;
-          return true;
+          ret->len = p->literal_len;
+          return 1;
         }
       if (w->len >= p->literal_len)
         p->seen = w->len - p->literal_len + 1;
-      return false;
+      return 0;
     }
-  if (pcre2_match (p->code, (PCRE2_SPTR) text, w->len, p->seen, 0, ps->data,
-                   ps->context)
-      >= 0)
-    {
-      v = pcre2_get_ovector_pointer (ps->data);
-      ret->start = v[0];
-      ret->end = v[1];
-      return true;
-    }
+  r = regex_find_from (p->re, ps->scratch, text, w->len, p->seen);
+  if (r != 0)
+    return r > 0 && !regex_span (ps->scratch, 0, &ret->start, &ret->len)
+               ? -EINVAL
+               : r;
   at = memrchr (text + p->seen, '\n', w->len - p->seen);
   if (at)
     p->seen = (size_t) (at + 1 - text);
   if (w->len - p->seen > REGEX_LINE_BACK)
     p->seen = w->len - REGEX_LINE_BACK;
-  return false;
+  return 0;
 }
 
 /* The match that begins first; of equals, the pattern named first. */
-static bool
+static int
 search (struct patterns *ps, const struct buf *w, struct found *ret)
 {
   struct found f;
-  bool any = false;
+  int r, any = 0;
 
   for (unsigned i = 0; i < ps->n; i++)
-    if (search_one (ps, &ps->p[i], w, &f) && (!any || f.start < ret->start))
-      {
-        *ret = f;
-        ret->index = (int) i;
-        any = true;
-      }
+    {
+      r = search_one (ps, &ps->p[i], w, &f);
+      if (r < 0)
+        return r;
+      if (r == 0 || (any && f.start >= ret->start))
+        continue;
+      *ret = f;
+      ret->index = (int) i;
+      any = 1;
+    }
   return any;
 }
 
@@ -314,7 +298,7 @@ session_expect (struct session *s, const struct expect *patterns, unsigned n,
 
   if (r < 0)
     return r;
-  while (!search (&ps, &s->window, &f))
+  while ((r = search (&ps, &s->window, &f)) == 0)
     {
       if (s->window.len > 0)
         session_pause_ (deadline);
@@ -327,10 +311,12 @@ session_expect (struct session *s, const struct expect *patterns, unsigned n,
                                         : "somebody else took the console");
       window_add (s, &ps, (size_t) got);
     }
+  if (r < 0)
+    return error_set (err, -r, "what came takes too many steps to match");
   if (ret_before)
     buf_append (ret_before, buf_str (&s->window), f.start);
   if (ret_match)
-    buf_append (ret_match, buf_str (&s->window) + f.start, f.end - f.start);
-  buf_consume (&s->window, f.end);
+    buf_append (ret_match, buf_str (&s->window) + f.start, f.len);
+  buf_consume (&s->window, f.start + f.len);
   return f.index;
 }

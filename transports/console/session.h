@@ -70,7 +70,8 @@ struct expect
 
 /* Waits until one of the n patterns is seen in what came since the last
  * expect.  Returns its index and moves behind the match; -ETIMEDOUT,
- * -ECANCELED (lost, stopping).  ret_before (may be NULL) gets the text before
+ * -ECANCELED (lost, stopping), -E2BIG (what came is too hard to match).
+ * ret_before (may be NULL) gets the text before
  * the match, ret_match the match itself; both raw guest bytes. */
 int session_expect (struct session *s, const struct expect *patterns,
                     unsigned n, uint64_t deadline, struct buf *ret_before,

@@ -291,5 +291,6 @@ const struct transport_ops transport_monitor = {
   .summary = "QEMU's monitor (QMP), by its socket or through libvirt",
   .touches = "a socket is held for at most 2 s, and its owner waits so long; "
              "raw commands through libvirt taint the guest",
+  .lane = LANE_MONITOR,
   .doctor = monitor_doctor,
 };

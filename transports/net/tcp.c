@@ -8,10 +8,8 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/regex.h"
 #include "transports/transport.h"
-
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
 
 #include <poll.h>
 #include <stdlib.h>
@@ -21,9 +19,6 @@
 
 #define DEFAULT_ANSWER 4096u
 #define MAX_ANSWER (1u << 20)
-/* The pattern comes from the scenario, the subject from a stranger. */
-#define MATCH_LIMIT 100000
-#define HEAP_LIMIT_KIB 1024
 
 static int
 send_all (int fd, const char *text, uint64_t deadline, struct error *err)
@@ -54,67 +49,9 @@ send_all (int fd, const char *text, uint64_t deadline, struct error *err)
 
 /* ---- the expected answer ---- */
 
-struct matcher
-{
-  pcre2_code *code;
-  pcre2_match_data *data;
-  pcre2_match_context *context;
-};
-
-static void
-matcher_done (struct matcher *m)
-{
-  pcre2_match_data_free (m->data);
-  pcre2_match_context_free (m->context);
-  pcre2_code_free (m->code);
-}
-
-static int
-matcher_init (struct matcher *m, const char *pattern, struct error *err)
-{
-  PCRE2_SIZE at;
-  int code;
-
-  m->code = pcre2_compile ((PCRE2_SPTR) pattern, PCRE2_ZERO_TERMINATED,
-                           PCRE2_NEVER_BACKSLASH_C, &code, &at, NULL);
-  if (!m->code)
-    {
-      PCRE2_UCHAR why[120];
-
-      pcre2_get_error_message (code, why, sizeof why);
-      return error_set (err, EINVAL, "expect: %s at character %zu",
-                        (char *) why,
-                        (size_t) at + 1);
-    }
-  m->data = pcre2_match_data_create_from_pattern (m->code, NULL);
-  m->context = pcre2_match_context_create (NULL);
-  if (!m->data || !m->context)
-    return error_errno (err, ENOMEM, "expect");
-  pcre2_set_match_limit (m->context, MATCH_LIMIT);
-  pcre2_set_depth_limit (m->context, MATCH_LIMIT);
-  pcre2_set_heap_limit (m->context, HEAP_LIMIT_KIB);
-  return 0;
-}
-
-/* 1 matched, 0 not (yet). */
-static int
-matcher_try (struct matcher *m, const struct buf *text, struct error *err)
-{
-  int r = pcre2_match (m->code, (PCRE2_SPTR) buf_str (text), text->len, 0, 0,
-                       m->data, m->context);
-
-  /* From the beginning each time: a match may span what came before, and
-   * the bound on the answer bounds this, too. */
-  if (r >= 0)
-    return 1;
-  if (r == PCRE2_ERROR_NOMATCH)
-    return 0;
-  return error_set (err, ENOMSG, "expect: the pattern is too hard to match");
-}
-
 /* Reads until the pattern matches, the answer ends, or its bound is full. */
 static int
-await_answer (int fd, struct matcher *m, struct buf *answer, uint64_t deadline,
+await_answer (int fd, struct regex *re, struct buf *answer, uint64_t deadline,
               struct error *err)
 {
   for (;;)
@@ -124,6 +61,12 @@ await_answer (int fd, struct matcher *m, struct buf *answer, uint64_t deadline,
       int r;
 
       r = tcp_wait (fd, POLLIN, deadline, "waiting for the answer", err);
+      /* Who said something lives, whatever it is. */
+      if (r == -ETIMEDOUT && answer->len > 0)
+        return error_set (err, ENOMSG,
+                          "%zu bytes in all the time, without the expected "
+                          "answer",
+                          answer->len);
       if (r < 0)
         return r;
       n = recv (fd, chunk, sizeof chunk, 0);
@@ -132,8 +75,10 @@ await_answer (int fd, struct matcher *m, struct buf *answer, uint64_t deadline,
       if (n < 0)
         return error_errno (err, errno, "reading the answer");
       buf_append (answer, chunk, (size_t) n);
-      /* Also at the end: the last bytes may be the ones. */
-      r = matcher_try (m, answer, err);
+      /* Also at the end: the last bytes may be the ones.  From the beginning
+       * each time: a match may span what came before, and the bound on the
+       * answer bounds this, too. */
+      r = regex_match (re, buf_str (answer), answer->len, err);
       if (r != 0)
         return r < 0 ? r : 0;
       if (n == 0)
@@ -149,7 +94,7 @@ int
 tcp_check (const struct tcp_check *check, uint64_t deadline,
            struct tcp_result *ret, struct error *err)
 {
-  struct matcher m CLEANUP (matcher_done) = { NULL, NULL, NULL };
+  struct regex *re CLEANUP_REGEX = NULL;
   size_t max = check->max_bytes ? check->max_bytes : DEFAULT_ANSWER;
   struct buf answer CLEANUP_BUF
       = BUF_INIT (max > MAX_ANSWER ? MAX_ANSWER : max);
@@ -160,7 +105,7 @@ tcp_check (const struct tcp_check *check, uint64_t deadline,
   /* Before connecting: a pattern that does not compile is our mistake, and
    * costs the guest nothing. */
   if (check->expect)
-    r = matcher_init (&m, check->expect, err);
+    r = regex_new (check->expect, &re, err);
   if (r == 0)
     r = tcp_connect (check->address, deadline, &fd, err);
   if (r < 0)
@@ -169,7 +114,7 @@ tcp_check (const struct tcp_check *check, uint64_t deadline,
   if (check->send)
     r = send_all (fd, check->send, deadline, err);
   if (r == 0 && check->expect)
-    r = await_answer (fd, &m, &answer, deadline, err);
+    r = await_answer (fd, re, &answer, deadline, err);
   /* What did come is worth showing in every case. */
   if (ret->answer)
     buf_append (ret->answer, buf_str (&answer), answer.len);
@@ -214,5 +159,6 @@ const struct transport_ops transport_tcp = {
   .name = "tcp",
   .summary = "TCP connection to a numeric address, with an optional dialogue",
   .touches = "one connection to the guest's service per check",
+  .lane = LANE_TCP,
   .doctor = tcp_doctor,
 };

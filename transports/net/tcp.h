@@ -29,7 +29,8 @@ struct tcp_result
 };
 
 /* 0; -ECONNREFUSED, -EHOSTUNREACH, -ETIMEDOUT (err says at which stage),
- * -ENOMSG answered, but something else. */
+ * -ENOMSG answered, but something else, -E2BIG with what is too hard to
+ * match. */
 int tcp_check (const struct tcp_check *check, uint64_t deadline,
                struct tcp_result *ret, struct error *err);
 

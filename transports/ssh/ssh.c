@@ -263,5 +263,6 @@ const struct transport_ops transport_ssh = {
   .name = "ssh",
   .summary = "one command over ssh, by a process of its own",
   .touches = "one login and one command in the guest per check",
+  .lane = LANE_SSH,
   .doctor = ssh_doctor,
 };

@@ -177,7 +177,7 @@ spec_of (struct owner *o, int (*run) (struct job *, void *), const char *guest)
   a->rc = 7;
   return (struct job_spec){ .name = "quick",
                             .guest = guest,
-                            .lane = "console",
+                            .lane = LANE_CONSOLE,
                             .timeout_ms = 60000,
                             .run = run,
                             .done = done,
@@ -250,17 +250,23 @@ test_lane_is_taken (void **state)
   assert_non_null (strstr (err.msg, "quick"));
   assert_non_null (strstr (err.msg, "console"));
   assert_int_equal (stats (&o).refused_busy, 1);
-  b.lane = "monitor"; /* another lane of it is free */
+  b.lane = LANE_NONE;
+  assert_int_equal (job_start (o.pool, &b, &err), -EINVAL);
+  b.lane = LANE_MONITOR; /* another lane of it is free */
   start (&o, &b);
   until_done (&o, 1);
-  b = spec_of (&o, run_at_once, "g2"); /* and so is another guest's */
+  b = spec_of (&o, run_at_once, "g1"); /* and another part of this one */
+  b.part = "serial1";
   start (&o, &b);
   until_done (&o, 2);
+  b = spec_of (&o, run_at_once, "g2"); /* and so is another guest's */
+  start (&o, &b);
+  until_done (&o, 3);
   /* In done() the lane is free. */
   b = spec_of (&o, run_at_once, "g1");
   o.again = &b;
   gate_open (&o.gate);
-  until_done (&o, 4);
+  until_done (&o, 5);
   job_pool_free (o.pool, 0);
   loop_free (o.loop);
 }
@@ -314,11 +320,11 @@ test_told_to_stop (void **state)
   b = spec_of (&o, run_until_stopped, "g2");
   start (&o, &a);
   start (&o, &b);
-  job_stop (o.pool, "g1", "monitor");
-  job_stop (o.pool, "g1", "console");
+  job_stop (o.pool, "g3");
+  job_stop (o.pool, "g1");
   until_done (&o, 1);
   assert_int_equal (stats (&o).running, 1);
-  job_stop (o.pool, "g2", NULL);
+  job_stop (o.pool, "g2");
   until_done (&o, 2);
   job_pool_free (o.pool, 0);
   loop_free (o.loop);

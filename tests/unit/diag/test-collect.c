@@ -46,6 +46,7 @@ static struct
   uint64_t lost, last_ms;
   enum console_state state;
   const char *detail; /* NULL is none */
+  int code;           /* why, 0 is none */
   int tap_rc;
 } play;
 
@@ -167,7 +168,7 @@ int
 hub_look (struct hub *hub, const char *uuid, const char *name,
           struct hub_look *ret, struct error *err)
 {
-  *ret = (struct hub_look){ .state = play.state };
+  *ret = (struct hub_look){ .state = play.state, .code = play.code };
   snprintf (ret->detail, sizeof ret->detail, "%s",
             play.detail ? play.detail : "");
   return 0;
@@ -366,12 +367,15 @@ test_net (void **state)
     const char *params;
     int rc;
     const char *answer;
+    bool mute;
   } cases[] = {
     { "{\"address\":\"192.0.2.1:22\"}", 0, "open" },
     { "{\"address\":\"192.0.2.1:22\"}", -ECONNREFUSED, "refused" },
     { "{\"address\":\"192.0.2.1:22\"}", -ETIMEDOUT, "timeout" },
     { "{\"address\":\"192.0.2.1:22\"}", -EHOSTUNREACH, "unreachable" },
     { "{\"address\":\"192.0.2.1:22\"}", -ENOMSG, "mismatch" },
+    { "{\"address\":\"192.0.2.1:22\"}", -ENOMSG, "reset", true },
+    { "{\"address\":\"127.0.0.1:2222\"}", -ENOMSG, "forwarded", true },
     { "{\"address\":\"192.0.2.1:22\"}", -ECONNRESET, "reset" },
     /* A forwarder takes what the guest never sees. */
     { "{\"address\":\"127.0.0.1:2222\"}", 0, "forwarded" },
@@ -388,7 +392,7 @@ test_net (void **state)
     {
       memset (&play, 0, sizeof play);
       play.tcp_rc = cases[i].rc;
-      play.tcp_text = "SSH\033";
+      play.tcp_text = cases[i].mute ? "" : "SSH\033";
       h = get (&collect_net, &g, cases[i].params, 0);
       assert_string_equal (text_of (h, "net.answer"), cases[i].answer);
       assert_non_null (strstr (buf_str (&h->impact), "connected to"));
@@ -474,6 +478,7 @@ test_console (void **state)
   assert_string_equal (text_of (h, "console.state"), "broken");
   assert_string_equal (text_of (h, "console.refused"), "(none)");
   haul_free (h);
+  play.code = -EPERM;
   play.detail = "/x is not among the folders of the configuration";
   h = get (&collect_console, &g, NULL, 0);
   assert_string_equal (text_of (h, "console.refused"), play.detail);

@@ -153,6 +153,16 @@ static const struct
     "mismatch", "application-dead", "high" },
   { WELL_VMM "net.answer=refused", "refused", "application-dead",
     "high" },
+  { WELL_VMM "host.psi.io.full=80.0", "host-key-changed",
+    "probe-misconfigured", "high" },
+
+  /* somebody answers, though not on the console */
+  { WELL_VMM "sysrq.answer=shown;net.answer=open", "silent", "console-lost",
+    "medium" },
+  { WELL_VMM "sysrq.answer=shown;net.answer=mismatch", "silent",
+    "console-lost", "medium" },
+  { WELL_VMM "sysrq.answer=shown;net.answer=forwarded", "silent",
+    "userspace-stuck", "high" },
 
   /* panic: text alone is a suspicion */
   { WELL_VMM IDLE "console.text.panic=Kernel panic - not syncing: Fatal;"

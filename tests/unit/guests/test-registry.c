@@ -14,6 +14,7 @@
 #include "base/fact.h"
 #include "base/loop.h"
 #include "guests/registry.h"
+#include <ctype.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,7 +39,8 @@ hear (enum guest_change change, const struct guest *was,
 {
   static const char letters[] = { [GUEST_ADDED] = '+',
                                   [GUEST_CHANGED] = '~',
-                                  [GUEST_REINCARNATED] = '!',
+                                  [GUEST_REBOOTED] = '^',
+                                  [GUEST_REPLACED] = '!',
                                   [GUEST_GONE] = '-' };
   struct world *w = arg;
 
@@ -172,7 +174,7 @@ recalls_boots_of_an_earlier_run (void **state)
   expect (w, "+a0 "); /* told once */
   /* And after: a lower number changes nothing. */
   registry_recall (w->reg, &inc);
-  expect (w, "!a3 ");
+  expect (w, "^a3 ");
   inc.boot = 2;
   registry_recall (w->reg, &inc);
   expect (w, "");
@@ -191,30 +193,30 @@ counts_one_boot_once (void **state)
   old = g->inc;
   guest_unref (g);
   registry_event (w->reg, "rundir", "/run/x", A, GUEST_EVENT_RESET, NULL);
-  expect (w, "+a0 !a1 RESET:a1 ");
+  expect (w, "+a0 ^a1 RESET:a1 ");
   /* The firmware's own reset behind it. */
   loop_advance (w->loop, 50);
   registry_event (w->reg, "rundir", "/run/x", A, GUEST_EVENT_RESET, NULL);
   expect (w, "");
   /* Of a life that is over already. */
-  registry_rebooted (w->reg, &old, "banner");
+  registry_rebooted (w->reg, &old, BOOT_BY_TEXT);
   expect (w, "");
   /* The banner of that very boot. */
   old.boot = 1;
-  registry_rebooted (w->reg, &old, "banner");
+  registry_rebooted (w->reg, &old, BOOT_BY_TEXT);
   expect (w, "");
   assert_true (registry_is_current (w->reg, &old));
   /* A real one, later; its fallen uptime; and the next banner. */
   loop_advance (w->loop, 200000);
-  registry_rebooted (w->reg, &old, "banner");
-  expect (w, "!a2 ");
+  registry_rebooted (w->reg, &old, BOOT_BY_TEXT);
+  expect (w, "^a2 ");
   assert_false (registry_is_current (w->reg, &old));
   old.boot = 2;
   loop_advance (w->loop, 60000);
-  registry_rebooted (w->reg, &old, "uptime");
+  registry_rebooted (w->reg, &old, BOOT_BY_UPTIME);
   expect (w, "");
-  registry_rebooted (w->reg, &old, "banner");
-  expect (w, "!a3 ");
+  registry_rebooted (w->reg, &old, BOOT_BY_TEXT);
+  expect (w, "^a3 ");
   /* The source does not know the number: it stays. */
   registry_update (w->reg, guest (A, "a", 7));
   expect (w, "");
@@ -222,10 +224,56 @@ counts_one_boot_once (void **state)
   registry_event (w->reg, "rundir", "/run/x", A, GUEST_EVENT_RESET, NULL);
   loop_advance (w->loop, 5000);
   registry_event (w->reg, "rundir", "/run/x", A, GUEST_EVENT_RESET, NULL);
-  expect (w, "!a4 RESET:a4 !a5 RESET:a5 ");
+  expect (w, "^a4 RESET:a4 ^a5 RESET:a5 ");
   registry_event (w->reg, "rundir", "/run/x", A, GUEST_EVENT_PANIC, "x");
   registry_event (w->reg, "rundir", "/run/x", B, GUEST_EVENT_PANIC, "x");
   expect (w, "PANIC:a5 ");
+}
+
+/* Who told of it goes with the guest, whatever its source says next, until
+ * somebody knows better. */
+static void
+tells_who_told_of_a_boot (void **state)
+{
+  struct world *w = *state;
+  struct incarnation inc = { .uuid = A, .pid = 7, .start_time = 100 };
+  const struct guest *g CLEANUP_GUEST = NULL;
+
+  registry_update (w->reg, guest (A, "a", 7));
+  registry_boot_known (w->reg, &inc, true); /* of none that text showed */
+  expect (w, "+a0 ");
+  registry_rebooted (w->reg, &inc, BOOT_BY_TEXT);
+  registry_update (w->reg, guest (A, "a", 7));
+  expect (w, "^a1 ");
+  registry_boot_known (w->reg, &inc, true); /* of a life that is over */
+  expect (w, "");
+  inc.boot = 1;
+  registry_boot_known (w->reg, &inc, true);
+  expect (w, "~a1 ");
+  registry_boot_known (w->reg, &inc, false); /* once */
+  expect (w, "");
+  loop_advance (w->loop, 200000);
+  registry_rebooted (w->reg, &inc, BOOT_BY_TEXT);
+  inc.boot = 2;
+  registry_boot_known (w->reg, &inc, false);
+  expect (w, "^a2 ~a2 ");
+  registry_update (w->reg, guest (A, "a", 7));
+  assert_int_equal (registry_find (w->reg, A, &g, NULL), 0);
+  assert_int_equal (g->boot_by, BOOT_BY_NOBODY);
+  registry_event (w->reg, "rundir", "/run/x", A, GUEST_EVENT_RESET, NULL);
+  registry_update (w->reg, guest (A, "a", 8));
+  expect (w, "^a3 RESET:a3 !a0 ");
+
+  assert_int_equal (loop_round (w->loop, 0, NULL), 0);
+  assert_string_equal (buf_str (&w->facts),
+                       "vmm.status=running;guest.intent=run;"
+                       "vmm.status=running;guest.intent=run;"
+                       "guest.boot=1 text;guest.boot=1 uptime;"
+                       "vmm.status=running;guest.intent=run;"
+                       "guest.boot=2 text;guest.boot=2 nobody;"
+                       "vmm.status=running;guest.intent=run;"
+                       "guest.boot=3 reset;vmm.event=RESET;"
+                       "vmm.status=running;guest.intent=run;");
 }
 
 static void
@@ -238,7 +286,24 @@ counts_a_start_without_a_pid_as_a_boot (void **state)
   g = guest (A, "a", 0);
   g->run = GUEST_RUNNING;
   registry_update (w->reg, g);
-  expect (w, "+a0 !a1 ");
+  expect (w, "+a0 ^a1 ");
+}
+
+static void
+names_it_in_lower_case (void **state)
+{
+  struct world *w = *state;
+  struct guest *g = guest (A, "a", 7);
+
+  for (char *p = g->inc.uuid; *p; p++)
+    *p = (char) toupper ((unsigned char) *p);
+  assert_string_not_equal (g->inc.uuid, A);
+  registry_update (w->reg, g);
+  registry_update (w->reg, guest (A, "a", 7));
+  expect (w, "+a0 "); /* and no change of it */
+  registry_event (w->reg, "rundir", "/run/x", A, GUEST_EVENT_PANIC, "x");
+  registry_gone (w->reg, "rundir", "/run/x", A);
+  expect (w, "PANIC:a0 -a0 ");
 }
 
 static void
@@ -409,10 +474,16 @@ main (void)
 {
 #define T(f) cmocka_unit_test_setup_teardown (f, setup, teardown)
   const struct CMUnitTest tests[] = {
-    T (tells_what_changed_and_nothing_else),    T (counts_one_boot_once),
-    T (counts_a_start_without_a_pid_as_a_boot), T (sweeps_only_its_own),
-    T (lets_the_first_source_own_it),           T (finds_by_what_people_type),
-    T (follows_it_from_host_to_host),           T (recalls_boots_of_an_earlier_run),
+    T (tells_what_changed_and_nothing_else),
+    T (counts_one_boot_once),
+    T (tells_who_told_of_a_boot),
+    T (names_it_in_lower_case),
+    T (counts_a_start_without_a_pid_as_a_boot),
+    T (sweeps_only_its_own),
+    T (lets_the_first_source_own_it),
+    T (finds_by_what_people_type),
+    T (follows_it_from_host_to_host),
+    T (recalls_boots_of_an_earlier_run),
     T (follows_it_between_remote_hosts),
     T (refuses_more_than_it_can_hold),
   };

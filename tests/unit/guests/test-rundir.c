@@ -59,7 +59,7 @@ hear (enum guest_change change, const struct guest *was,
 
   w->added += change == GUEST_ADDED;
   w->changed += change == GUEST_CHANGED;
-  w->reborn += change == GUEST_REINCARNATED;
+  w->reborn += change >= GUEST_REBOOTED && now;
   w->gone += change == GUEST_GONE;
   guest_unref (w->last);
   w->last = now ? guest_ref (now) : NULL;

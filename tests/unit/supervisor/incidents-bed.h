@@ -11,7 +11,6 @@
 #include "base/fact.h"
 #include "base/json.h"
 #include "base/loop.h"
-#include "supervisor/daemon.h"
 #include "supervisor/diagnose.h"
 #include "supervisor/incidents_impl.h"
 #include "supervisor/writer_link.h"
@@ -46,7 +45,8 @@ struct diagnosis
 
 struct world
 {
-  struct daemon d;
+  struct incidents_env d;
+  struct incidents *incidents;
   struct incident_sink sink;
   struct scenario uptime, tcp;
   struct asked puts[MAX], packs[MAX];
@@ -58,7 +58,6 @@ struct world
   const char *start_fails;
   char standing[8192], open[4096]; /* what the writer has */
   unsigned packed;                 /* what a watch was told */
-  bool by_text;                    /* only text shows the boot that comes */
 };
 
 static struct world *world; /* for the fakes that get no argument */
@@ -157,7 +156,7 @@ packed (struct world *w, const struct error *err)
 /* ---- the diagnosis ---- */
 
 int
-diagnosis_start (struct daemon *d, const struct guest *g,
+diagnosis_start (const struct diagnosis_env *env, const struct guest *g,
                  const struct cause *cause, const struct diagnosis_step *steps,
                  unsigned nsteps, const struct diagnosis_ops *ops, void *arg,
                  struct diagnosis **ret, struct error *err)
@@ -251,7 +250,7 @@ outcome (struct world *w, const char *uuid, const struct scenario *s,
   snprintf (last.sentence, sizeof last.sentence, "status: it said");
   assert_int_equal (registry_find (w->d.registry, uuid, &g, NULL), 0);
   info.guest = g;
-  incidents_outcome (&info, change, w->d.incidents);
+  incidents_outcome (&info, change, w->incidents);
   guest_unref (g);
 }
 
@@ -276,10 +275,10 @@ on_guest (enum guest_change change, const struct guest *was,
 {
   struct world *w = arg;
 
-  if (w->d.incidents)
+  if (w->incidents)
     {
-      incidents_guest (w->d.incidents, change, was, now, w->by_text);
-      incidents_changed (w->d.incidents, was, now);
+      incidents_guest (w->incidents, change, was, now);
+      incidents_changed (w->incidents, was, now);
     }
 }
 
@@ -287,7 +286,7 @@ static inline void
 on_event (const struct guest *g, enum guest_event event, const char *detail,
           void *arg)
 {
-  incidents_event (((struct world *) arg)->d.incidents, g, event, detail);
+  incidents_event (((struct world *) arg)->incidents, g, event, detail);
 }
 
 static inline struct guest *
@@ -346,20 +345,20 @@ says (struct world *w, const char *uuid, int32_t pid, const char *name,
 static inline struct active *
 newest (struct world *w)
 {
-  assert_non_null (w->d.incidents->first);
-  return w->d.incidents->first;
+  assert_non_null (w->incidents->first);
+  return w->incidents->first;
 }
 
 static inline bool
 told_as_hung (struct world *w, const char *uuid)
 {
-  return incidents_standing (w->d.incidents, uuid) != NULL;
+  return incidents_standing (w->incidents, uuid) != NULL;
 }
 
 static inline void
 start_incidents (struct world *w)
 {
-  assert_int_equal (incidents_new (&w->d, &w->d.incidents, NULL), 0);
+  assert_int_equal (incidents_new (&w->d, &w->incidents, NULL), 0);
 }
 
 static inline int
@@ -374,7 +373,7 @@ setup (void **state)
   snprintf (w->standing, sizeof w->standing, "[]");
   w->uptime.name = (char *) "uptime";
   w->tcp.name = (char *) "tcp";
-  w->d.config.limits.max_diagnoses = 2;
+  w->d.max_diagnoses = 2;
   assert_int_equal (loop_new_fake (&w->d.loop, NULL), 0);
   assert_int_equal (fact_bus_new (w->d.loop, 64, &w->d.bus, NULL), 0);
   assert_int_equal (registry_new (w->d.loop, w->d.bus, &w->d.registry, NULL),
@@ -393,7 +392,7 @@ static inline int
 up (void **state)
 {
   setup (state);
-  incidents_writer_up (((struct world *) *state)->d.incidents);
+  incidents_writer_up (((struct world *) *state)->incidents);
   return 0;
 }
 
@@ -401,9 +400,9 @@ static inline int
 teardown (void **state)
 {
   struct world *w = *state;
-  unsigned missteps = w->d.incidents->missteps;
+  unsigned missteps = w->incidents->missteps;
 
-  incidents_free (w->d.incidents);
+  incidents_free (w->incidents);
   registry_free (w->d.registry);
   fact_bus_free (w->d.bus);
   loop_free (w->d.loop);

@@ -22,7 +22,6 @@
 #include "base/json.h"
 #include "base/loop.h"
 #include "supervisor/bindings.h"
-#include "supervisor/daemon.h"
 #include "supervisor/diagnose.h"
 #include "supervisor/haul.h"
 #include "supervisor/text.h"
@@ -37,7 +36,9 @@
 
 struct world
 {
-  struct daemon d;
+  struct diagnosis_env d;
+  struct transport_env env;
+  struct fact_bus *bus;
   const struct guest *guest;
   struct diagnosis *dg;
   bool done;
@@ -195,7 +196,7 @@ collector_find (const char *name)
     if (strcmp (fakes[i].name, name) == 0)
       {
         c = fakes[i];
-        c.lane = "lane";
+        c.lane = LANE_HOST;
         c.budget_ms = 5000;
         return &c;
       }
@@ -244,10 +245,10 @@ setup (void **state)
   w->files.max = FILES_MAX;
   assert_int_equal (loop_new_fake (&w->d.loop, NULL), 0);
   assert_int_equal (job_pool_new (w->d.loop, &few, &w->d.jobs, NULL), 0);
-  assert_int_equal (fact_bus_new (w->d.loop, 512, &w->d.bus, NULL), 0);
-  assert_int_equal (fact_table_new (w->d.bus, 16, &w->d.facts, NULL), 0);
-  assert_int_equal (registry_new (w->d.loop, w->d.bus, &w->d.registry, NULL),
-                    0);
+  assert_int_equal (fact_bus_new (w->d.loop, 512, &w->bus, NULL), 0);
+  assert_int_equal (fact_table_new (w->bus, 16, &w->d.facts, NULL), 0);
+  assert_int_equal (registry_new (w->d.loop, w->bus, &w->d.registry, NULL), 0);
+  w->d.transports = &w->env;
   snprintf (g->inc.uuid, sizeof g->inc.uuid, A);
   g->inc.pid = 7;
   g->inc.start_time = 100;
@@ -272,7 +273,7 @@ teardown (void **state)
   assert_int_equal (job_pool_free (w->d.jobs, UNTIL_MS), 0);
   registry_free (w->d.registry);
   fact_table_free (w->d.facts);
-  fact_bus_free (w->d.bus);
+  fact_bus_free (w->bus);
   loop_free (w->d.loop);
   if (w->head)
     json_object_put (w->head);
@@ -306,7 +307,7 @@ house_says (struct world *w, const char *name, const char *value)
   struct fact f;
 
   fact_text (&f, &w->guest->inc, name, "house", value, strlen (value));
-  fact_publish (w->d.bus, &f);
+  fact_publish (w->bus, &f);
   assert_int_equal (loop_round (w->d.loop, 0, NULL), 0);
 }
 

@@ -53,13 +53,13 @@ one_hang_is_told_once (void **state)
             document (B, 8, BY_KERNEL, 1, "low"));
   fails (w, A); /* it is not known yet whether this is news */
   says (w, C, 9, "kernel.trouble.panic", PANIC);
-  assert_null (w->d.incidents->first);
-  incidents_writer_up (w->d.incidents);
-  assert_int_equal (w->d.incidents->count, 2);
+  assert_null (w->incidents->first);
+  incidents_writer_up (w->incidents);
+  assert_int_equal (w->incidents->count, 2);
   assert_true (told_as_hung (w, A));
   assert_false (told_as_hung (w, B));
   fails (w, A);
-  assert_int_equal (w->d.incidents->count, 2);
+  assert_int_equal (w->incidents->count, 2);
   assert_int_equal (w->nputs + w->nrunning, 0);
 }
 
@@ -69,7 +69,7 @@ what_was_open_is_taken_up (void **state)
   struct world *w = *state;
 
   snprintf (w->open, sizeof w->open, "%s", document (A, 7, "uptime", 1, NULL));
-  incidents_writer_up (w->d.incidents);
+  incidents_writer_up (w->incidents);
   assert_true (told_as_hung (w, A));
   assert_int_equal (newest (w)->life, LIFE_COUNTING);
   assert_int_equal (on_disk (w, NULL).attempts, 2);
@@ -85,7 +85,7 @@ no_third_attempt (void **state)
   struct world *w = *state;
 
   snprintf (w->open, sizeof w->open, "%s", document (A, 7, "uptime", 2, NULL));
-  incidents_writer_up (w->d.incidents);
+  incidents_writer_up (w->incidents);
   assert_int_equal (newest (w)->life, LIFE_PACKING);
   assert_int_equal (w->nputs + w->nrunning, 0);
   packed (w, NULL);
@@ -99,7 +99,7 @@ it_waits_for_its_guest (void **state)
   snprintf (
       w->open, sizeof w->open, "%s",
       document ("eeeeeeee-2222-4333-8444-555555555555", 5, "uptime", 0, NULL));
-  incidents_writer_up (w->d.incidents);
+  incidents_writer_up (w->incidents);
   assert_int_equal (newest (w)->life, LIFE_WAITING);
   lives (w, "eeeeeeee-2222-4333-8444-555555555555", 5);
   assert_int_equal (newest (w)->life, LIFE_COUNTING);
@@ -114,7 +114,7 @@ but_not_for_ever (void **state)
   snprintf (
       w->open, sizeof w->open, "%s",
       document ("eeeeeeee-2222-4333-8444-555555555555", 5, "uptime", 0, NULL));
-  incidents_writer_up (w->d.incidents);
+  incidents_writer_up (w->incidents);
   loop_advance (w->d.loop, FIND_GUESTS_MS + 1);
   turn (w);
   assert_int_equal (newest (w)->life, LIFE_PACKING);

@@ -152,7 +152,7 @@ oldest_first (void **state)
 {
   struct world *w = *state;
 
-  w->d.config.limits.max_diagnoses = 1;
+  incidents_limit (w->incidents, 1);
   fails (w, A);
   fails (w, B);
   fails (w, C);
@@ -188,7 +188,7 @@ what_cannot_begin_is_given_up (void **state)
   w->start_fails = "no memory today";
   assert_int_equal (registry_find (w->d.registry, A, &g, NULL), 0);
   assert_int_equal (
-      incidents_order (w->d.incidents, g, NULL, "me", &ops, w, id, NULL), 0);
+      incidents_order (w->incidents, g, NULL, "me", &ops, w, id, NULL), 0);
   guest_unref (g);
   assert_string_equal (newest (w)->inc.code, CODE_ORDERED);
   assert_false (told_as_hung (w, A));

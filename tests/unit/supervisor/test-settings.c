@@ -18,24 +18,22 @@
 #include <cmocka.h>
 
 static int
-parse (const char *text, struct config *cfg, struct error *err)
+parse (const char *text, const struct config **cfg, struct error *err)
 {
-  assert_int_equal (config_defaults (cfg, err), 0);
-  return config_parse (text, strlen (text), "config.json", cfg, err);
+  return config_read (text, strlen (text), "config.json", cfg, err);
 }
 
 /* The message must hold each of the words, and be one line. */
 static void
 refused (const char *text, const char *place, const char *hint)
 {
-  struct config cfg;
+  const struct config *cfg;
   struct error err = ERROR_INIT;
 
   assert_true (parse (text, &cfg, &err) < 0);
   if (!strstr (err.msg, place) || !strstr (err.msg, hint))
     fail_msg ("\"%s\" lacks \"%s\" or \"%s\"", err.msg, place, hint);
   assert_null (strchr (err.msg, '\n'));
-  config_done (&cfg);
 }
 
 static void
@@ -78,7 +76,7 @@ test_bad (void **state)
 static void
 test_good (void **state)
 {
-  struct config cfg;
+  const struct config *cfg;
   struct error err = ERROR_INIT;
   const struct guest_source_config *src;
 
@@ -88,15 +86,15 @@ test_good (void **state)
              "\"root\": \"/s\"},], \"limits\": {\"ring-total\": \"1MiB\"} }",
              &cfg, &err),
       0);
-  assert_int_equal (cfg.sources.count, 2);
-  src = cfg.sources.items;
+  assert_int_equal (cfg->sources.count, 2);
+  src = cfg->sources.items;
   assert_string_equal (src[0].root, "/r");
   assert_int_equal (src[0].console_mode, CONSOLE_HOLD);
   assert_string_equal (src[0].monitor, "qmp");
   assert_int_equal (src[1].console_mode, -1);
-  assert_int_equal (cfg.limits.ring_total, 1 << 20);
-  assert_int_equal (cfg.limits.sweep_ms, 5);
-  config_done (&cfg);
+  assert_int_equal (cfg->limits.ring_total, 1 << 20);
+  assert_int_equal (cfg->limits.sweep_ms, 5);
+  config_unref (cfg);
 }
 
 /* A source list in the document replaces the defaults, and what was read can
@@ -104,7 +102,7 @@ test_good (void **state)
 static void
 test_round (void **state)
 {
-  struct config cfg, again;
+  const struct config *cfg, *again;
   struct error err = ERROR_INIT;
   struct json_object *json;
   const char *text;
@@ -114,14 +112,14 @@ test_round (void **state)
                            "[\"/a/b.json\"], \"roots\": [\"/x\"]}",
                            &cfg, &err),
                     0);
-  json = config_to_json (&cfg);
+  json = config_to_json (cfg);
   text = json_object_to_json_string (json);
   assert_int_equal (parse (text, &again, &err), 0);
-  assert_int_equal (again.sources.count, 1);
-  assert_int_equal (again.scenarios.count, 1);
+  assert_int_equal (again->sources.count, 1);
+  assert_int_equal (again->scenarios.count, 1);
   json_object_put (json);
-  config_done (&cfg);
-  config_done (&again);
+  config_unref (cfg);
+  config_unref (again);
 }
 
 struct seen
@@ -144,7 +142,7 @@ note_root (const char *root, void *arg)
 static void
 test_roots (void **state)
 {
-  struct config cfg;
+  const struct config *cfg;
   struct error err = ERROR_INIT;
   struct seen seen = { 0 };
 
@@ -153,10 +151,10 @@ test_roots (void **state)
                            "[\"/a/b.json\"], \"roots\": [\"/x\"]}",
                            &cfg, &err),
                     0);
-  config_roots (&cfg, "/etc/hangdog/config.json", note_root, &seen);
+  config_roots (cfg, "/etc/hangdog/config.json", note_root, &seen);
   assert_string_equal (seen.all, " /proc /dev/pts /etc/hangdog /a/b.json /a "
                                  "/x /r/kvm /r");
-  config_done (&cfg);
+  config_unref (cfg);
 }
 
 static void

@@ -169,7 +169,7 @@ test_another_life (void **state)
   says (w, 0, BANNER PANIC);
   assert_true (heard (w, "kernel.event.panic", 1));
   assert_int_equal (last (w, "kernel.event.panic").inc.start_time, 7);
-  guest (w, 0, GUEST_REINCARNATED, 8, 0);
+  guest (w, 0, GUEST_REPLACED, 8, 0);
   assert_true (hubworld_wait (&w->s.w, 0, CONSOLE_SILENT, WAIT_MS));
   for (uint64_t until = clock_ms () + WAIT_MS; clock_ms () < until; nap_ms (1))
     {
@@ -200,7 +200,7 @@ test_boots (void **state)
     ;
   assert_int_equal (atomic_load (&w->boots), 1);
   /* The registry counts it: what was read of it already is not forgotten. */
-  guest (w, 0, GUEST_REINCARNATED, 7, 1);
+  guest (w, 0, GUEST_REBOOTED, 7, 1);
   says (w, 0, "[   13.000000] something else\\r\\n");
   assert_true (heard (w, "guest.stage", 2));
   assert_int_equal (last (w, "guest.stage").inc.boot, 1);
@@ -247,7 +247,7 @@ test_stand (void **state)
   stand (w, &st);
   assert_true (st.answered);
   /* Told of a reset, before its console says anything. */
-  guest (w, 0, GUEST_REINCARNATED, 7, 1);
+  guest (w, 0, GUEST_REBOOTED, 7, 1);
   stand (w, &st);
   assert_false (st.answered);
   assert_in_range (clock_ms () - st.reset_ms, 0, WAIT_MS);
@@ -271,7 +271,7 @@ test_stand (void **state)
   while (stand (w, &st) != STAGE_LOGIN && clock_ms () < until)
     nap_ms (1);
   nap_ms (20);
-  guest (w, 0, GUEST_REINCARNATED, 7, 2);
+  guest (w, 0, GUEST_REBOOTED, 7, 2);
   do
     stand (w, &st);
   while ((st.reset_ms == 0 || st.reset_ms > st.stage.since_ms)

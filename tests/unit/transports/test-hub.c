@@ -168,7 +168,7 @@ test_absent_until_it_is_there (void **state)
 
   g->inc.pid = 0;
   g->inc.start_time = 77;
-  hubworld_tell (&s.w, GUEST_REINCARNATED, g);
+  hubworld_tell (&s.w, GUEST_REPLACED, g);
   UNTIL ((hubworld_see (&s.w, 0, &seen), seen.connects >= 2));
   /* Off: not connected, and not tried. */
   g = hubworld_snapshot (0, CONSOLE_UNIX, CONSOLE_HOLD, path);

@@ -446,7 +446,8 @@ test_expect (void **state)
   struct fakecons_config cfg = { .play = FAKE_DEAD };
   struct expect e[] = { { .regex = "two\\s+(\\d+)" }, { .literal = "one" },
                         { .regex = "^three$" } };
-  struct expect bad = { .regex = "(" }, none = { .literal = "never" };
+  struct expect bad = { .regex = "(" }, none = { .literal = "never" },
+                hard = { .regex = "^(a+)+$" };
   struct buf before = BUF_INIT (1000), match = BUF_INIT (1000);
   char uuid[UUID_TEXT];
   struct session *ses;
@@ -477,6 +478,9 @@ test_expect (void **state)
   fakecons_command (s.fake, "say 0 ne");
   fakecons_command (s.fake, "say 0 ver");
   assert_int_equal (session_expect (ses, &none, 1, in, NULL, NULL, NULL), 0);
+  fakecons_command (s.fake, "say 0 \\naaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!");
+  assert_int_equal (session_expect (ses, &hard, 1, in, NULL, NULL, NULL),
+                    -E2BIG);
   session_close (ses);
   buf_done (&before);
   buf_done (&match);

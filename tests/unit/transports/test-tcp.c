@@ -113,6 +113,9 @@ tells_how_it_failed (void **state)
 {
   struct server other = { .greeting = "nothing of that kind" };
   struct server silent = { .greeting = NULL, .stays = true };
+  struct server talker = { .greeting = "well,", .stays = true };
+  struct server lines = { .greeting = "no\r\nyes\r\n" };
+  struct server hard = { .greeting = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!" };
   struct server much = { .greeting = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" };
   struct buf answer CLEANUP_BUF = BUF_INIT (4096);
   struct error err = ERROR_INIT;
@@ -121,16 +124,22 @@ tells_how_it_failed (void **state)
   assert_int_equal (check_against (&other, &check, &answer, 5000, &err),
                     -ENOMSG);
   assert_string_equal (buf_str (&answer), "nothing of that kind");
+  /* Of a line, as in all expressions. */
+  assert_int_equal (check_against (&lines, &check, NULL, 5000, &err), 0);
   assert_int_equal (check_against (&silent, &check, NULL, 200, &err),
                     -ETIMEDOUT);
   assert_non_null (strstr (err.msg, "waiting for the answer"));
+  /* It said something, and then nothing more. */
+  assert_int_equal (check_against (&talker, &check, &answer, 200, &err),
+                    -ENOMSG);
+  assert_non_null (strstr (err.msg, "without the expected"));
   check.max_bytes = 8;
   assert_int_equal (check_against (&much, &check, NULL, 5000, &err), -ENOMSG);
   assert_non_null (strstr (err.msg, "8 bytes"));
   /* A pattern that would need years. */
-  check.expect = "^(a+)+$x";
+  check.expect = "^(a+)+$";
   check.max_bytes = 0;
-  assert_int_equal (check_against (&much, &check, NULL, 5000, &err), -ENOMSG);
+  assert_int_equal (check_against (&hard, &check, NULL, 5000, &err), -E2BIG);
   check.expect = "(";
   assert_int_equal (check_against (&much, &check, NULL, 5000, &err), -EINVAL);
 }

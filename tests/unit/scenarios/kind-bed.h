@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * For tests of scenario kinds: the session, the TCP check and the ssh command
+ * are played here, and a test says what comes back.  Included once in a
+ * programme.
+ */
+#ifndef HANGDOG_TESTS_KIND_BED_H
+#define HANGDOG_TESTS_KIND_BED_H
+
+#include "config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/job.h"
+#include "base/opener.h"
+#include "scenarios/scenario.h"
+#include "transports/console/session.h"
+#include "transports/net/tcp.h"
+#include "transports/ssh/ssh.h"
+#include "transports/transport.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- what is played ---- */
+
+static struct
+{
+  int open_rc;
+  char console[32];
+  uint64_t open_left; /* of the deadline given */
+  int opened, closed;
+  int command_rc;
+  enum talk talk;
+  int status;
+  const char *output;
+  char typed[256];
+  int send_rc;
+  /* expect(): what has "come", matched literally against the regex text */
+  const char *const *script;
+  size_t at;
+  bool saw, guarded;
+  int tcp_rc;
+  char tcp_address[80];
+  int ssh_rc;
+  enum ssh_end ssh_end;
+  struct ssh_cmd ssh;
+  char ssh_address[80];
+} play;
+
+/* Nothing in this programme makes jobs. */
+struct job
+{
+  uint64_t deadline;
+};
+
+uint64_t
+job_deadline (const struct job *job)
+{
+  return job->deadline;
+}
+
+bool
+job_stopping (const struct job *job)
+{
+  return clock_ms () >= job->deadline;
+}
+
+int
+session_open (struct hub *hub, const char *uuid, const char *console,
+              enum lease_rank rank, const char *who, uint64_t deadline,
+              struct session **ret_s, struct error *err)
+{
+  assert_int_equal (rank, LEASE_SCENARIO);
+  snprintf (play.console, sizeof play.console, "%s", console);
+  play.open_left = deadline - clock_ms ();
+  if (play.open_rc < 0)
+    return error_set (err, -play.open_rc, "held by socat (pid 7)\033[2J");
+  play.opened++;
+  *ret_s = (struct session *) &play;
+  return 0;
+}
+
+void
+session_close (struct session *s)
+{
+  if (s)
+    play.closed++;
+}
+
+/* Whoever talks is guarded, by what the room above knows. */
+static enum typing
+may_type (void *arg, const char *uuid, const char *console, char *what,
+          size_t n)
+{
+  return TYPING_FREE;
+}
+
+void
+session_guard (struct session *s, typing_fn *fn, void *arg)
+{
+  assert_true (fn == may_type);
+  assert_ptr_equal (arg, &play);
+  play.guarded = true;
+}
+
+int
+session_command (struct session *s, const char *command, uint64_t deadline,
+                 struct command_result *ret, struct error *err)
+{
+  assert_true (play.guarded);
+  if (play.command_rc < 0)
+    return error_set (err, -play.command_rc, "no memory");
+  ret->talk = play.talk;
+  ret->status = play.status;
+  ret->output = (struct buf) BUF_INIT (4096);
+  ret->kernel = (struct buf) BUF_INIT (4096);
+  buf_puts (&ret->output, play.output ? play.output : "");
+  snprintf (ret->detail, sizeof ret->detail, "seen\x1b here");
+  return 0;
+}
+
+void
+command_result_done (struct command_result *r)
+{
+  buf_done (&r->output);
+  buf_done (&r->kernel);
+}
+
+int
+session_send (struct session *s, const void *data, size_t len,
+              uint64_t deadline, struct error *err)
+{
+  assert_true (play.guarded);
+  if (play.send_rc < 0)
+    return error_set (err, -play.send_rc, "no");
+  strncat (play.typed, data, len);
+  return 0;
+}
+
+/* The script holds, per expect, the index that matches as "0".."9", "-" for
+ * nothing in time, "!" for a lost lease. */
+int
+session_expect (struct session *s, const struct expect *patterns, unsigned n,
+                uint64_t deadline, struct buf *before, struct buf *match,
+                struct error *err)
+{
+  const char *now = play.script[play.at] ? play.script[play.at++] : "-";
+
+  if (*now == '!')
+    return error_set (err, ECANCELED, "lost");
+  if (*now == '-')
+    return error_set (err, ETIMEDOUT, "nothing");
+  if (*now == '#')
+    return error_set (err, EIO, "broken");
+  play.saw = true;
+  assert_in_range (*now - '0', 0, n - 1);
+  buf_puts (match, "text\x1b[1m");
+  return *now - '0';
+}
+
+bool
+session_saw_bytes (struct session *s)
+{
+  return play.saw;
+}
+
+int
+tcp_check (const struct tcp_check *check, uint64_t deadline,
+           struct tcp_result *ret, struct error *err)
+{
+  snprintf (play.tcp_address, sizeof play.tcp_address, "%s", check->address);
+  if (play.output)
+    buf_puts (ret->answer, play.output);
+  if (play.tcp_rc < 0)
+    return error_set (err, -play.tcp_rc, "while connecting");
+  ret->connect_ms = 12;
+  return 0;
+}
+
+int
+ssh_run (const char *libexec, const struct ssh_cmd *cmd, uint64_t deadline,
+         struct ssh_result *ret, struct error *err)
+{
+  assert_string_equal (libexec, "/libexec");
+  play.ssh = *cmd;
+  snprintf (play.ssh_address, sizeof play.ssh_address, "%s", cmd->address);
+  if (play.ssh_rc < 0)
+    return error_set (err, -play.ssh_rc, "no helper");
+  *ret = (struct ssh_result){ .end = play.ssh_end, .status = play.status,
+                              .output = BUF_INIT (4096) };
+  buf_puts (&ret->output, play.output ? play.output : "");
+  snprintf (ret->detail, sizeof ret->detail, "so it\033[2J is");
+  return 0;
+}
+
+void
+ssh_result_done (struct ssh_result *r)
+{
+  buf_done (&r->output);
+}
+
+bool
+ssh_secret_name (const char *name)
+{
+  return true;
+}
+
+/* ---- running one ---- */
+
+static inline struct scenario *
+parsed (const char *text)
+{
+  CLEANUP_JSON_DOC struct json_doc *doc = NULL;
+  struct error err = ERROR_INIT;
+  struct scenario *s = NULL;
+
+  if (json_parse (text, strlen (text), JSON_FILE, "doc", JSON_MAX_FILE, &doc,
+                  &err)
+          < 0
+      || scenario_parse (doc, json_root (doc), "", &s, &err) < 0)
+    fail_msg ("%s", err.msg);
+  return s;
+}
+
+static inline int
+run_on (const char *text, const struct guest *g, struct outcome_report *ret)
+{
+  struct job job = { clock_ms () + 10000 };
+  struct transport_env env = { .may_type = may_type, .may_type_arg = &play,
+                              .libexec = "/libexec", .ssh_dir = "/ssh" };
+  struct error err = ERROR_INIT;
+  struct scenario *s = parsed (text);
+  int rc;
+
+  memset (ret, 0, sizeof *ret);
+  rc = s->kind->run (s, g, &env, &job, ret, &err);
+  if (rc < 0)
+    assert_int_not_equal (err.code, 0);
+  scenario_unref (s);
+  /* Whatever the guest said, a sentence is fit to be shown. */
+  for (const char *p = ret->sentence; *p; p++)
+    assert_true ((unsigned char) *p >= 0x20);
+  assert_int_equal (play.opened, play.closed);
+  return rc;
+}
+
+static inline struct guest
+guest (void)
+{
+  static struct guest_console consoles[2];
+  static struct guest_nic nics[2];
+  struct guest g = { .name = "vm", .display = "vm", .nconsoles = 2,
+                     .consoles = consoles, .nics = nics };
+
+  memset (consoles, 0, sizeof consoles);
+  memset (nics, 0, sizeof nics);
+  snprintf (g.consoles[0].name, sizeof g.consoles[0].name, "log");
+  g.consoles[0].kind = CONSOLE_LOG;
+  snprintf (g.consoles[1].name, sizeof g.consoles[1].name, "serial0");
+  return g;
+}
+
+static inline void
+expect_run (const char *text, enum outcome outcome, const char *code)
+{
+  struct guest g = guest ();
+  struct outcome_report r;
+
+  assert_int_equal (run_on (text, &g, &r), 0);
+  if (r.outcome != outcome || strcmp (r.code, code) != 0)
+    fail_msg ("%s: %s %s: %s", text, outcome_names[r.outcome], r.code,
+              r.sentence);
+  assert_true (r.sentence[0] || outcome == OUTCOME_OK);
+}
+
+static inline void
+fresh (void)
+{
+  memset (&play, 0, sizeof play);
+}
+
+#endif
