@@ -285,9 +285,15 @@ static void
 boot_known (struct active *a, const struct guest *now)
 {
   if (now->boot_by != BOOT_BY_NOBODY)
-    end_standing (a, INCIDENT_REBOOTED);
-  else
-    a->perhaps_rebooted = false;
+    {
+      end_standing (a, INCIDENT_REBOOTED);
+      return;
+    }
+  /* The life it is of, by the number that it has now: else its next failure
+   * would be another life's, and the same hang be told twice. */
+  a->perhaps_rebooted = false;
+  a->inc.inc = now->inc;
+  incidents_persist (a->all);
 }
 
 static void

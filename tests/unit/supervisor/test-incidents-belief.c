@@ -410,6 +410,10 @@ text_alone_ends_no_hang (void **state)
   boot_known (w, A, false);
   assert_false (a->perhaps_rebooted);
   assert_true (told_as_hung (w, A));
+  /* And what fails then is the same hang. */
+  fails (w, A);
+  assert_ptr_equal (newest (w), a);
+  assert_int_equal (a->inc.end, INCIDENT_NOT_ENDED);
   /* Again, and who raised it is answered. */
   shows_boot (w, A, 7, 1);
   assert_true (a->perhaps_rebooted);
