@@ -16,7 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_FINDINGS 24
 #define MAX_LOCKS 6 /* that are described; the others are counted */
 #define MAX_SHOWN 4 /* of those who wait */
 #define MAX_OFF 256 /* CPUs of which it is asked for how long */
@@ -28,32 +27,6 @@
 #define NO_PROGRESS_S 30.0
 #define MAX_S 1e9
 
-/* Heavier ones are said first. */
-enum
-{
-  NOTE,
-  DEGRADED,
-  BLOCKED,
-  STORAGE,
-  DEADLOCK,
-  LOCKUP,
-  DEAD,
-  NOT_RUN,
-};
-
-struct finding
-{
-  unsigned weight;
-  char *text;
-};
-
-struct findings
-{
-  struct inspect_view *v;
-  struct finding list[MAX_FINDINGS];
-  size_t n;
-};
-
 static void say (struct findings *f, unsigned weight, const char *fmt, ...)
     __attribute__ ((format (printf, 3, 4)));
 
@@ -64,7 +37,7 @@ say (struct findings *f, unsigned weight, const char *fmt, ...)
   va_list ap;
   int r;
 
-  if (f->n == MAX_FINDINGS)
+  if (f->n == INSPECT_FINDINGS)
     return;
   va_start (ap, fmt);
   r = vasprintf (&text, fmt, ap);
@@ -374,7 +347,7 @@ look_at_cpus (struct findings *f)
       if (is_off (cpu))
         {
           off++;
-          proven += off <= MAX_OFF && f->n < MAX_FINDINGS
+          proven += off <= MAX_OFF && f->n < INSPECT_FINDINGS
                     && takes_none (f, cpu);
         }
       else if (json_get_bool (cpu, "irqs_off", false) && !f->v->arm
@@ -633,14 +606,6 @@ look_at_memory (struct findings *f)
 
 /* ---- all of it ---- */
 
-static int
-by_weight (const void *a, const void *b)
-{
-  const struct finding *x = a, *y = b;
-
-  return x->weight < y->weight ? 1 : x->weight > y->weight ? -1 : 0;
-}
-
 /* What each is made of; many rows of other kinds are not kept. */
 void
 inspect_keep_ (struct inspect_view *v, const char *kind,
@@ -652,6 +617,8 @@ inspect_keep_ (struct inspect_view *v, const char *kind,
   bool keep = strcmp (kind, "dmesg") == 0
               && strstr (row_str (row, "text"), "Kernel panic");
 
+  if (strcmp (kind, "kernel") == 0)
+    v->arm = strcmp (row_str (row, "arch"), "arm64") == 0;
   for (size_t i = 0; kinds[i] && !keep; i++)
     keep = strcmp (kind, kinds[i]) == 0;
   if (keep && v->told.n < MAX_KEPT)
@@ -680,19 +647,5 @@ inspect_print_findings_ (struct inspect_view *v)
   look_at_blocked (&f);
   look_at_services (&f);
   look_at_memory (&f);
-  qsort (f.list, f.n, sizeof *f.list, by_weight);
-  if (f.n > 0)
-    fputs ("What stands out:\n", v->to);
-  else if (saw_all (&f))
-    fputs (v->lacks.n > 0 || v->cut
-               ? "Nothing stands out in what could be found out.\n"
-               : "Nothing stands out in this look.\n",
-           v->to);
-  for (size_t i = 0; i < f.n; i++)
-    {
-      print_paragraph (v->to, " * ", f.list[i].text);
-      free (f.list[i].text);
-    }
-  if (f.n > 0 || saw_all (&f))
-    fputc ('\n', v->to);
+  v->worst = inspect_say_findings_ (&f, saw_all (&f));
 }

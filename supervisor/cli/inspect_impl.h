@@ -31,6 +31,7 @@ struct inspect_view
   size_t body_len;
   struct row_list lacks;
   unsigned rows;
+  int worst;     /* exit code of the worst that was found */
   bool arm;      /* its kernel is one for arm64 */
   bool cut;      /* rows are missing */
   char last[32]; /* kind of the row before */
@@ -59,6 +60,34 @@ void inspect_place_ (const struct inspect_view *v, struct json_object *row,
 /* Takes a reference of what findings may need. */
 void inspect_keep_ (struct inspect_view *v, const char *kind,
                     struct json_object *row);
+/* What stands out.  Heavier ones are said first. */
+enum inspect_weight
+{
+  NOTE,
+  DEGRADED,
+  BLOCKED,
+  STORAGE,
+  DEADLOCK,
+  LOCKUP,
+  DEAD,
+  NOT_RUN,
+};
+
+#define INSPECT_FINDINGS 24
+struct findings
+{
+  struct inspect_view *v;
+  struct finding
+  {
+    enum inspect_weight weight;
+    char *text;
+  } list[INSPECT_FINDINGS];
+  size_t n;
+};
+/* Says and frees them; the exit code for the worst.  saw_all: that nothing
+ * stands out may be said. */
+int inspect_say_findings_ (struct findings *f, bool saw_all);
+/* As rows or as text, of all that was kept; sets v->worst. */
 void inspect_print_findings_ (struct inspect_view *v);
 /* Its tasks are printed. */
 void inspect_told_ (struct inspect_view *v);

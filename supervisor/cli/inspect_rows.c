@@ -112,7 +112,6 @@ print_guest (struct inspect_view *v, struct json_object *row)
 static void
 print_kernel (struct inspect_view *v, struct json_object *row)
 {
-  v->arm = strcmp (row_str (row, "arch"), "arm64") == 0;
   out (v, "kernel=%s arch=%s vcpus=%lld memory_mib=%lld at=%s found_by=%s",
        row_str (row, "release"), row_str (row, "arch"), num (row, "vcpus"),
        num (row, "memory_bytes") >> 20, row_str (json_get (row, "image"), "va"),

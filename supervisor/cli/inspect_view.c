@@ -118,12 +118,14 @@ inspect_told_ (struct inspect_view *v)
 static void
 print_body (struct inspect_view *v)
 {
-  if (!v->body)
-    return;
-  fflush (v->body);
-  v->to = v->out;
+  if (v->body)
+    {
+      fflush (v->body);
+      v->to = v->out;
+    }
   inspect_print_findings_ (v);
-  fwrite (v->body_text, 1, v->body_len, v->to);
+  if (v->body)
+    fwrite (v->body_text, 1, v->body_len, v->to);
 }
 
 static void
@@ -174,13 +176,19 @@ parse (const char *line, size_t len)
   return row;
 }
 
-/* Rows are not read when they are only passed on, but for these. */
-static bool
-is_lack (const char *line, size_t len)
+/* Of those that are passed on: what findings are made of. */
+static void
+keep (struct inspect_view *v, struct json_object *row)
 {
-  static const char begin[] = "{\"row\":\"lacks\"";
+  const char *kind = row_str (row, "row");
 
-  return len > sizeof begin && memcmp (line, begin, sizeof begin - 1) == 0;
+  inspect_keep_ (v, kind, row);
+  if (strcmp (kind, "stack") == 0)
+    keep_stack (v, row);
+  else if (strcmp (kind, "task") == 0)
+    row_list_add (&v->tasks, row);
+  else if (strcmp (kind, "lacks") == 0)
+    row_list_add (&v->lacks, row);
 }
 
 static int
@@ -194,8 +202,6 @@ take_line (struct inspect_view *v, const char *line, size_t len)
     {
       fwrite (line, 1, len, v->to);
       fputc ('\n', v->to);
-      if (!is_lack (line, len))
-        return 0;
     }
   row = parse (line, len);
   if (!json_object_is_type (row, json_type_object))
@@ -204,7 +210,7 @@ take_line (struct inspect_view *v, const char *line, size_t len)
       return -EBADMSG;
     }
   if (pass)
-    row_list_add (&v->lacks, row);
+    keep (v, row);
   else
     take (v, row);
   json_object_put (row);
@@ -247,7 +253,15 @@ inspect_view_end (struct inspect_view *v)
         inspect_print_tasks_ (v);
       inspect_print_lacks_ (v);
     }
+  if (v->form == INSPECT_JSON || v->form == INSPECT_FOLDED)
+    inspect_told_ (v);
   print_body (v);
+}
+
+int
+inspect_view_worst (const struct inspect_view *v)
+{
+  return v->worst;
 }
 
 unsigned

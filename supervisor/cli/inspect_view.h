@@ -42,6 +42,9 @@ void inspect_view_cut (struct inspect_view *v);
 /* What was kept back until all of it was there. */
 void inspect_view_end (struct inspect_view *v);
 
+/* After the end: EXIT_TROUBLE, EXIT_NO_VERDICT (it does not run),
+ * EXIT_DEGRADED or EXIT_WELL, by what stands out. */
+int inspect_view_worst (const struct inspect_view *v);
 /* Rows that said what could not be found out. */
 unsigned inspect_view_lacks (const struct inspect_view *v);
 /* A section that was asked for and does not exist; NULL = none. */

@@ -180,6 +180,7 @@ judge (const struct cli *cli, const struct inspect *i)
 {
   const char *why = json_get_str (i->end, "why");
   long long dropped = (long long) json_get_int (i->end, "dropped", 0);
+  int r;
 
   if (cli->json && i->end)
     print_end (i->end);
@@ -191,8 +192,11 @@ judge (const struct cli *cli, const struct inspect *i)
     return EXIT_NO_VERDICT;
   if (inspect_view_unknown (i->view))
     return cli_unknown (&verb_inspect, inspect_view_unknown (i->view));
+  r = inspect_view_worst (i->view);
+  if (r == EXIT_TROUBLE || r == EXIT_NO_VERDICT)
+    return r;
   return why || dropped > 0 || inspect_view_lacks (i->view) > 0 ? EXIT_PARTIAL
-                                                                : EXIT_WELL;
+                                                                : r;
 }
 
 /* A file that cannot be read is the caller's; a guest that cannot is not. */
@@ -562,10 +566,10 @@ const struct verb verb_inspect = {
     "libvirt that\n                  marks the domain as tainted)\n"
     "  --json          a row on each line: docs/inspect-json.md\n"
     "What the guest says of itself may be a lie of the guest.\n"
-    "Exit codes: 0 well, 1 error, 2 no such guest or no core, 5 something "
-    "could "
-    "not be found\nout, 6 no kernel that can be read (encrypted, no Linux, no "
-    "process here).\n"
+    "Exit codes: 0 well, 1 error, 2 no such guest or no core, 3 what stands "
+    "out is trouble,\n4 it is less than that, 5 something could not be found "
+    "out, 6 the guest does not run, or\nno kernel that can be read "
+    "(encrypted, no Linux, no process here).\n"
     "\nExamples:\n"
     "  hangdog inspect web-1\n"
     "  hangdog inspect web-1 cpus locks\n"

@@ -19,7 +19,7 @@ look() {
     local rc
     hd inspect "$@" --json >"$work/rows" 2>"$work/err"
     rc=$?
-    [ $rc = 0 ] || [ $rc = 5 ] || fail "inspect $*: exit code $rc: $(tail -n 2 "$work/err" "$work/rows")"
+    [ $rc = 0 ] || [ $rc = 3 ] || [ $rc = 5 ] || fail "inspect $*: exit code $rc: $(tail -n 2 "$work/err" "$work/rows")"
     hd inspect "$@" >"$work/text" 2>&1
 }
 # rows FILTER - jq's, over all rows as $r; s(ID): the frames of a stack as one line.

@@ -24,6 +24,8 @@ cli_ask (const struct cli *cli, bool start, struct json_object *head,
   return EXIT_ERROR;
 }
 
+static int worst; /* of the last that were shown */
+
 /* What is said before the guest's own rows, of rows written with ' for ". */
 static char *
 findings (enum inspect_form form, const char *rows)
@@ -38,6 +40,7 @@ findings (enum inspect_form form, const char *rows)
     *p = *p == '\'' ? '"' : *p;
   assert_int_equal (inspect_view_lines (v, text, strlen (text)), 0);
   inspect_view_end (v);
+  worst = inspect_view_worst (v);
   inspect_view_free (v);
   inspect_past_free (past);
   fclose (to);
@@ -277,10 +280,52 @@ takes_anything (void **state)
   free (many);
 }
 
+/* Programs are told the same, and scripts by the exit code. */
+static void
+told_to_programs (void **state)
+{
+  static const char spinning[]
+      = KERNEL SYSTEM SPIN CPU0 CPU1_IDLE TASK
+        "{'row':'timers','cpu':0,'hrtimers':{'pending':1,'due_s':-4.8}}\n";
+  char *out = findings (INSPECT_JSON, spinning), *row;
+
+  row = strstr (out, "{\"row\":\"finding\"");
+  assert_non_null (row);
+  assert_string_equal (row,
+                       "{\"row\":\"finding\",\"weight\":\"lockup\",\"text\":"
+                       "\"CPU 0 takes no interrupts: spinner (9) in spin "
+                       "[zoo], at delay_tsc, 4.8 s late for its timer\"}\n");
+  assert_int_equal (worst, EXIT_TROUBLE);
+  free (out);
+  out = findings (INSPECT_FOLDED, spinning);
+  assert_null (strstr (out, "takes no"));
+  assert_int_equal (worst, EXIT_TROUBLE);
+  free (out);
+  /* The same, whatever it is shown as: arm64 sleeps with interrupts off. */
+  out = findings (INSPECT_JSON,
+                  "{'row':'kernel','release':'6.1','arch':'arm64'}\n" SYSTEM
+                  "{'row':'cpu','vcpu':1,'cpu':1,'mode':'kernel','at':"
+                  "'wfi+0x1/0x2','irqs_off':true,'halted':true}\n"
+                  TASK);
+  assert_null (strstr (out, "finding"));
+  assert_int_equal (worst, EXIT_WELL);
+  free (out);
+  out = findings (INSPECT_JSON, KERNEL SYSTEM CPU1_IDLE TASK);
+  assert_null (strstr (out, "finding"));
+  assert_int_equal (worst, EXIT_WELL);
+  free (out);
+  out = findings (INSPECT_JSON, KERNEL SYSTEM CPU1_IDLE TASK
+                  "{'row':'mem','total_pages':1000,'free_pages':5}\n");
+  assert_non_null (strstr (out, "\"weight\":\"degraded\""));
+  assert_int_equal (worst, EXIT_DEGRADED);
+  free (out);
+}
+
 int
 main (void)
 {
   const struct CMUnitTest tests[] = {
+    cmocka_unit_test (told_to_programs),
     cmocka_unit_test (names_who_takes_no_interrupts),
     cmocka_unit_test (does_not_cry_wolf),
     cmocka_unit_test (all_of_them_off),

@@ -146,7 +146,10 @@ passes_json_on (void **state)
   char *out = show (INSPECT_JSON, rows, &lacks);
 
   assert_int_equal (lacks, 1);
-  assert_string_equal (out, rows);
+  /* As they are, and what stands out in them behind. */
+  assert_memory_equal (out, rows, strlen (rows));
+  out[strlen (rows) + 16] = '\0';
+  assert_string_equal (out + strlen (rows), "{\"row\":\"finding\"");
   free (out);
 }
 
