@@ -116,7 +116,9 @@ struct found
 struct search
 {
   const struct areas *all;
+  const struct memory_plan *plan;
   const struct memory_block *block;
+  const struct found *placed; /* of larger blocks */
   uint64_t size;
   bool pluggable;
   struct found found[MAX_FOUND];
@@ -155,6 +157,18 @@ is_larger (const struct areas *all, size_t k, uint64_t start)
          && (start - all->list[k].start) % LEAST_PLUGGED == 0;
 }
 
+/* The end of a larger block looks like a smaller one. */
+static bool
+is_placed (const struct search *s, uint64_t va)
+{
+  for (unsigned i = 0; i < s->plan->n; i++)
+    if (s->plan->blocks[i].size > s->block->size
+        && va < s->placed[i].va + s->plan->blocks[i].size
+        && va + s->size > s->placed[i].va)
+      return true;
+  return false;
+}
+
 static void
 search_anonymous (struct search *s)
 {
@@ -174,7 +188,7 @@ search_anonymous (struct search *s)
              && is_anonymous (&all->list[k - 1])
              && all->list[k - 1].end == all->list[k].start)
         k--;
-      if (all->list[k].start > start || start % align
+      if (all->list[k].start > start || start % align || is_placed (s, start)
           || (s->pluggable && all->list[k].start != start
               && is_larger (all, k, start)))
         continue;
@@ -285,11 +299,13 @@ rank_of (const struct memory_plan *plan, unsigned i, unsigned *ret_of)
 
 static int
 find_block (const struct memory_plan *plan, unsigned i, const struct areas *all,
-            struct found *ret, bool *ret_guess, struct error *err)
+            struct found *found, bool *ret_guess, struct error *err)
 {
   const struct memory_block *b = &plan->blocks[i];
   struct search s = { .all = all,
+                      .plan = plan,
                       .block = b,
+                      .placed = found,
                       .size = (b->size + PAGE - 1) & ~(PAGE - 1),
                       .pluggable = plan->pluggable };
   unsigned of, rank = rank_of (plan, i, &of);
@@ -317,8 +333,31 @@ find_block (const struct memory_plan *plan, unsigned i, const struct areas *all,
                             "and which is which is not known"
                           : "");
   *ret_guess |= of > 1;
-  *ret = s.found[rank];
+  found[i] = s.found[rank];
   return 0;
+}
+
+/* The largest first, as is_placed() wants it. */
+static int
+find_blocks (const struct memory_plan *plan, const struct areas *all,
+             struct found *found, bool *ret_guess, struct error *err)
+{
+  uint64_t size = UINT64_MAX, next;
+  int r = 0;
+
+  do
+    {
+      next = 0;
+      for (unsigned i = 0; i < plan->n; i++)
+        if (plan->blocks[i].size < size && plan->blocks[i].size > next)
+          next = plan->blocks[i].size;
+      for (unsigned i = 0; i < plan->n && r == 0; i++)
+        if (plan->blocks[i].size == next)
+          r = find_block (plan, i, all, found, ret_guess, err);
+      size = next;
+    }
+  while (next > 0 && r == 0);
+  return r;
 }
 
 /* ---- what was plugged in later ---- */
@@ -407,8 +446,8 @@ memory_plan_place (const struct memory_plan *plan, const char *maps, size_t len,
   bool guess = false;
   int r = parse_maps (maps, len, &all, err);
 
-  for (unsigned i = 0; i < plan->n && r == 0; i++)
-    r = find_block (plan, i, &all, &found[i], &guess, err);
+  if (r == 0)
+    r = find_blocks (plan, &all, found, &guess, err);
   if (r == 0)
     {
       map.file = one_file (plan, found);

@@ -128,7 +128,7 @@ client=$!
 sleep 0.5
 kill -KILL "$(lab_pid "guest.$one")"
 wait $client
-[ $? = 1 ] || fail "of a guest that went: $(cat "$work/text")"
+[ $? = 6 ] || fail "of a guest that went: $(cat "$work/text")"
 says "$work/text" 'went while its memory was read|is another one by now'
 [ ! -e "$cores/gone" ] || fail "a core of a guest that went"
 exit $failed

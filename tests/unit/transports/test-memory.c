@@ -347,6 +347,30 @@ sees_what_was_plugged_in (void **state)
   assert_int_equal (map.plugged, 0);
 }
 
+/* The end of a DIMM that was there from the beginning, and was joined with
+ * what lies before it, looks like the smaller memory beside it. */
+static void
+knows_a_dimm_from_the_memory (void **state)
+{
+  static const char maps[]
+      = "7f625ff5b000-7f6280000000 rw-p 00000000 00:00 0 \n" PAGE_AT (
+          "7f6280000000", "7f6280001000") OLD;
+  struct memory_map map;
+
+  assert_int_equal (place (X86 "-m 256,slots=2,maxmem=4G -object "
+                               "memory-backend-ram,id=d,size=512M -device "
+                               "pc-dimm,memdev=d",
+                           maps, &map, NULL),
+                    0);
+  assert_int_equal (map.plugged, 0);
+  assert_int_equal (map.size, 768 * MiB);
+  for (unsigned i = 0; i < map.n; i++)
+    if (map.ranges[i].gpa == 4 * GiB)
+      assert_int_equal (map.ranges[i].va, 0x7f6260000000);
+    else
+      assert_true (map.ranges[i].va >= RAM);
+}
+
 static void
 finds_files (void **state)
 {
@@ -509,6 +533,7 @@ main (void)
     cmocka_unit_test (finds_anonymous_memory),
     cmocka_unit_test (says_when_it_cannot_be_told),
     cmocka_unit_test (sees_what_was_plugged_in),
+    cmocka_unit_test (knows_a_dimm_from_the_memory),
     cmocka_unit_test (finds_files),
     cmocka_unit_test (asks_the_monitor),
     cmocka_unit_test (sees_that_it_moved),
