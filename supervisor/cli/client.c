@@ -296,6 +296,21 @@ client_error (struct json_object *e, struct error *err)
   return error_set (err, n, "%s", text ? text : "the daemon refused");
 }
 
+/* Without a daemon it is who asks that looks, with no more rights than his. */
+static int
+refused (const struct client *c, struct json_object *e, struct error *err)
+{
+  struct error said = ERROR_INIT;
+  int r = client_error (e, &said);
+
+  if (r == -ENOENT && c->keeper > 0 && geteuid () != 0)
+    return error_set (err, ENOENT,
+                      "%s; no daemon runs, and this user may not see much: "
+                      "try as root",
+                      error_text (&said));
+  return error_set (err, -r, "%s", error_text (&said));
+}
+
 int
 client_call_frames (struct client *c, struct json_object *head,
                     client_frame_fn *fn, void *arg, struct error *err)
@@ -321,7 +336,7 @@ client_call_frames (struct client *c, struct json_object *head,
       if (json_get_int (f.head, "re", -1) != id)
         continue;
       if (json_get (f.head, "error"))
-        return client_error (json_get (f.head, "error"), err);
+        return refused (c, json_get (f.head, "error"), err);
       more = json_get_bool (f.head, "more", false);
       json_object_object_del (f.head, "re");
       json_object_object_del (f.head, "more");

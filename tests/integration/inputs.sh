@@ -59,6 +59,16 @@ HANGDOG_LIBEXEC=$work/nothing hd_ status --nagios >"$work/out" 2>"$work/err"
 exact "status --nagios without anybody to ask: exit code" $? 3
 grep -q '^HANGDOG UNKNOWN - .*hangdog-keeper' "$work/out" || { cat "$work/out" "$work/err" >&2; die "status --nagios does not say why"; }
 
+# Without a daemon somebody who may see nothing is told that, and not only that there is nothing.
+anybody() { setpriv --reuid 65534 --regid 65534 --clear-groups "$@"; }
+if [ "$(id -u)" = 0 ] && anybody test -x "$build/hangdog-daemon" 2>/dev/null; then
+    install -d -m 700 -o 65534 "$work/anybody"
+    chmod a+x "$work"
+    HANGDOG_LIBEXEC=$build anybody "$build/hangdog" --run "$work/anybody/run" --state "$work/anybody/state" inspect web >"$work/out" 2>"$work/err"
+    exact "a guest that this user may not see: exit code" $? 2
+    grep -q "no guest 'web' .*try as root" "$work/err" || { cat "$work/err" >&2; die "who has no rights is not told so"; }
+fi
+
 # A full disk is no end of what there is to say; a closed pipe is one of listening.
 hd_ --help >/dev/full 2>"$work/err"
 exact "a full disk: exit code" $? 1
