@@ -11,6 +11,8 @@ bed_lab
 failed=0
 fail() { echo "FAIL: $*"; failed=1; }
 hd() { timeout 100 "$build/hangdog" "$@"; }
+# told CODE WHAT - a look that told what there is, be it trouble.
+told() { case $1 in 0 | 3 | 4 | 5) ;; *) fail "$2: exit code $1" ;; esac; }
 # says FILE PATTERN - a line of it.
 says() { grep -Eq -- "$2" "$1" || { fail "'$2' is not in:"; sed 's/^/    /' "$1" | head -60; }; }
 resident() { awk '/^VmRSS/ { print $2 }' "/proc/$(lab_pid "guest.$1")/status"; }
@@ -73,6 +75,19 @@ kill -CONT "$(lab_pid "guest.$one")"
 jq -e -s 'any(.row == "guest" and .registers == false and .registers_why != null)' "$work/rows" >/dev/null ||
     fail "it does not say why there are no registers: $(head -n 1 "$work/rows")"
 
+# ---- what it traced: the same events as its own file has, in the same order ----
+# shellcheck disable=SC2016 # the guest's shell expands it
+lab_ctl "$one" 'mount -t tracefs tracefs /sys/kernel/tracing; cd /sys/kernel/tracing && echo 1 >events/sched/sched_switch/enable; echo 1 >events/raw_syscalls/sys_enter/enable; echo seen from outside >trace_marker; ls / >/dev/null; echo 0 >tracing_on; cat trace' >"$work/trace"
+sed -nE 's/^.*-([0-9]+) +\[0*([0-9]+)\] [^ ]+ +([0-9]+)\.([0-9]{6}): ([a-z_]+):.*/\2 \1 \3\4 \5/p' "$work/trace" >"$work/its"
+hd inspect "$one" ftrace --json >"$work/rows" || [ $? = 5 ] || fail "ftrace: exit code $?"
+jq -r 'select(.row == "trace") | "\(.cpu) \(.pid) \(((.ns + 500) / 1000 | floor) as $us | "\($us / 1000000 | floor)\("\($us % 1000000 + 1000000)"[1:])") \(.by // .event)"' "$work/rows" >"$work/ours"
+[ "$(wc -l <"$work/its")" -gt 20 ] || fail "the guest traced little: $(tail -n 5 "$work/trace")"
+diff "$work/its" "$work/ours" >"$work/diff" || fail "another trace than its own: $(head -n 10 "$work/diff")"
+hd inspect "$one" ftrace >"$work/text" || [ $? = 5 ] || fail "ftrace as text: exit code $?"
+says "$work/text" '^# tracer: nop, tracing is off'
+says "$work/text" ': tracing_mark_write: seen from outside$'
+says "$work/text" ': sched_switch: prev_comm=.* next_pid=[0-9]+'
+
 # ---- its heartbeat ----
 "$build/tests/bench/bench-beat" follow "$build" "$(lab_pid "guest.$one")" 1 5000 >"$work/text" 2>&1
 says "$work/text" '^vcpu=alive ticks=alive scheduler=alive canary=ok rebooted=0'
@@ -102,7 +117,7 @@ says "$work/text" 'zoo_irqoff'
 
 lab_until 20 "'$build/tests/bench/bench-beat' follow '$build' '$(lab_pid "guest.$one")' 1 3000 2>/dev/null |
     grep -q '^vcpu=unknown ticks=dead scheduler=dead canary=ok rebooted=0'" || fail "its heartbeat does not stop"
-hd inspect "$one" --samples 2 --apart 3s cpus system >"$work/text" || [ $? = 3 ] || [ $? = 5 ] || fail "two looks at the dead one: exit code $?"
+hd inspect "$one" --samples 2 --apart 3s cpus system >"$work/text"; told $? "two looks at the dead one"
 says "$work/text" '^moved in .*: cpu 0: 0 switches, its clock STANDS'
 says "$work/text" '^moved in .*: cpu 1: 0 switches, its clock STANDS'
 
@@ -110,7 +125,7 @@ says "$work/text" '^moved in .*: cpu 1: 0 switches, its clock STANDS'
 kill "$daemon"
 wait "$daemon" 2>/dev/null
 lab_qmp "$one" "{\"execute\":\"dump-guest-memory\",\"arguments\":{\"paging\":false,\"protocol\":\"file:$work/core\"}}" >/dev/null
-hd inspect "$work/core" cpus >"$work/text" || [ $? = 3 ] || [ $? = 5 ] || fail "of a core: exit code $?"
+hd inspect "$work/core" cpus >"$work/text"; told $? "of a core"
 says "$work/text" '^ RIP: zoo_.* \[zoo\]'
 hd inspect "$work/core" --samples 2 >"$work/text" 2>&1
 [ $? = 2 ] || fail "two looks at a core are not refused"
