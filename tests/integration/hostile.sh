@@ -64,7 +64,7 @@ hd bundle verify "$bundle" >"$work/out" || { cat "$work/out"; die "its bundle is
 hd bundle ls "$bundle" | awk '$2 == "ok" { print $3 }' | while read -r m; do hd bundle cat "$bundle" "$m"; done >"$work/members"
 exact "control bytes in what is shown of its bundle" "$(ctl "$work/members")" 0
 # A sanitizer's own memory is not hangdog's.
-grep -q 'libasan\|libtsan' "/proc/$daemon/maps" ||
+grep -aqE '__(asan|tsan)_init' "$build/hangdog-daemon" ||
     figure "memory of the daemon" "$(awk '/^RssAnon/ { print $2 }' "/proc/$daemon/status")" 16384 " KiB"
 hd_stop
 step "it cost nobody but themselves"
