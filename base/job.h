@@ -57,6 +57,7 @@ enum job_lane
   LANE_MEMORY,
   LANE_MEMORY_WATCH,
   LANE_MEMORY_END,
+  LANE_BEAT, /* where a heartbeat is looked for */
   LANE_CORE,
   LANE_DOCTOR,
   /* of the host */

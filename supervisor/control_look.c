@@ -5,6 +5,7 @@
 #include "supervisor/bindings.h"
 #include "supervisor/control.h"
 #include "supervisor/daemon.h"
+#include "supervisor/eyes.h"
 #include "supervisor/diagnose.h"
 #include "supervisor/incidents.h"
 #include "supervisor/keeper_link.h"
@@ -197,6 +198,62 @@ console_row (const struct console_info *info, void *arg)
   json_add_int (row, "ring", (int64_t) info->ring_bytes);
   json_add_text (row, "holder", info->holder, strlen (info->holder));
   json_add_text (row, "detail", info->detail, strlen (info->detail));
+  answer_row (st->a, row);
+}
+
+static bool
+is_trouble (const struct beat_verdict *v)
+{
+  return v
+         && (v->vcpu.state >= BEAT_SLOW || v->ticks.state >= BEAT_SLOW
+             || v->scheduler.state >= BEAT_SLOW);
+}
+
+static void
+add_beat (struct json_object *row, const struct eyes_look *look)
+{
+  const struct beat *b = look->beat;
+  const struct beat_verdict *v = look->verdict;
+
+  if (v)
+    {
+      json_add_str (row, "vcpus", beat_state_names[v->vcpu.state]);
+      json_add_str (row, "ticks", beat_state_names[v->ticks.state]);
+      json_add_str (row, "scheduler", beat_state_names[v->scheduler.state]);
+      json_add_str (row, "says", v->scheduler.why);
+    }
+  if (b && b->has & 1u << BEAT_LOAD)
+    json_object_object_add (row, "load1",
+                            json_object_new_double (b->load[0] / 100.0));
+  if (b && b->has & 1u << BEAT_BLOCKED)
+    json_add_int (row, "blocked", b->blocked);
+}
+
+/* Its heartbeat, from memory; of all guests only where it tells of trouble. */
+static void
+beat_row (const struct guest *g, void *arg)
+{
+  struct status *st = arg;
+  uint64_t now = clock_ms ();
+  struct eyes_look look;
+  struct json_object *row;
+
+  if ((st->uuid && strcmp (st->uuid, g->inc.uuid) != 0)
+      || !eyes_look (st->a->d->eyes, g->inc.uuid, &look)
+      || (!st->uuid && !is_trouble (look.verdict)))
+    return;
+  row = json_object_new_object ();
+  json_add_str (row, "row", "heartbeat");
+  json_add_str (row, "uuid", g->inc.uuid);
+  json_add_str (row, "guest", g->display);
+  json_add_bool (row, "beating", look.beating);
+  json_object_object_add (row, "since_ms", ago (now, look.found_ms));
+  json_object_object_add (row, "age_ms",
+                          ago (now, look.beat ? look.beat->at_ms : 0));
+  json_add_int (row, "beats", (int64_t) look.beats);
+  if (!look.beating)
+    json_add_text (row, "says", look.why, strlen (look.why));
+  add_beat (row, &look);
   answer_row (st->a, row);
 }
 
@@ -413,6 +470,7 @@ op_status (struct answer *a, struct frame *f)
   double_rows (a, st.uuid);
   hub_each (a->d->hub, console_row, &st);
   texts_each (a->d->texts, st.uuid, text_row, &st);
+  registry_each (a->d->registry, beat_row, &st);
   bindings_each (a->d->bindings, st.uuid, binding_row, a);
   incidents_each (a->d->incidents, status_incident, &st);
   job_each (a->d->jobs, stuck_row, &st);
@@ -469,6 +527,7 @@ op_dump (struct answer *a, struct frame *f)
   writer_state_dump (&d->writer_state, &out, clock_ms ());
   buf_printf (&out, "clients: %u\n", control_clients (d->control));
   texts_dump (d->texts, &out);
+  eyes_dump (d->eyes, &out);
   if (d->bad_rules[0])
     {
       buf_puts (&out, "  ");

@@ -10,6 +10,7 @@
 #include "supervisor/bindings.h"
 #include "supervisor/boots.h"
 #include "supervisor/control.h"
+#include "supervisor/eyes.h"
 #include "supervisor/incidents.h"
 #include "supervisor/keeper_link.h"
 #include "supervisor/text.h"
@@ -70,6 +71,7 @@ on_guest (enum guest_change change, const struct guest *was,
   if (d->drain_only)
     return;
   texts_guest (d->texts, change, was, now);
+  eyes_guest (d->eyes, change, was, now);
   bindings_guest (d->bindings, change, was, now);
   incidents_guest (d->incidents, change, was, now);
   incidents_changed (d->incidents, was, now);
@@ -254,6 +256,7 @@ reload (const char *text, size_t len, void *arg)
   hub_limit (d->hub, (unsigned) l->sweep_ms, l->ring_total);
   texts_limit (d->texts, (unsigned) l->text_threads);
   incidents_limit (d->incidents, (unsigned) l->max_diagnoses);
+  eyes_interval (d->eyes, fresh->heartbeat_ms);
   if (!same)
     {
       stop_sources (d);
@@ -400,6 +403,21 @@ make_texts (struct daemon *d, struct error *err)
                     &d->texts, err);
 }
 
+static int
+make_eyes (struct daemon *d, struct error *err)
+{
+  const struct eyes_env env = {
+    .loop = d->loop,
+    .jobs = d->jobs,
+    .bus = d->bus,
+    .registry = d->registry,
+    .transports = &d->env,
+    .interval_ms = d->config->heartbeat_ms,
+  };
+
+  return d->drain_only ? 0 : eyes_new (&env, &d->eyes, err);
+}
+
 /* Who says how guests are, and what follows from it. */
 static int
 make_judges (struct daemon *d, struct error *err)
@@ -474,6 +492,8 @@ make_rooms (struct daemon *d, struct error *err)
   if (r == 0)
     r = watchdog_start (d->loop, d->hub, STUCK_MS, &d->watchdog, err);
   if (r == 0)
+    r = make_eyes (d, err);
+  if (r == 0)
     r = make_judges (d, err);
   if (r == 0)
     r = control_new (d, FD_CONTROL, &d->control, err);
@@ -501,6 +521,7 @@ unmake (struct daemon *d)
   incidents_free (d->incidents);
   bindings_free (d->bindings);
   watchdog_stop (d->watchdog);
+  eyes_free (d->eyes);
   texts_free (d->texts);
   hub_free (d->hub);
   boots_free (d->boots);

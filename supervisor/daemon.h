@@ -17,6 +17,7 @@
 struct bindings;
 struct boots;
 struct control;
+struct eyes;
 struct fact_bus;
 struct fact_table;
 struct guest_registry;
@@ -53,6 +54,7 @@ struct daemon
   struct bindings *bindings;
   struct boots *boots;
   struct texts *texts; /* NULL while only draining */
+  struct eyes *eyes; /* NULL while only draining */
   struct incidents *incidents;
   struct control *control;
   struct watchdog *watchdog;

@@ -43,8 +43,9 @@ extern const struct parser_task task_bundle_list, task_bundle_cat,
 struct jail
 {
   uint64_t memory;      /* address space */
-  uint64_t deadline_ms; /* of the whole process */
-  unsigned cpu_s;
+  uint64_t deadline_ms; /* of the whole process; 0 = none */
+  unsigned cpu_s;       /* 0 = no limit */
+  unsigned files;       /* descriptors; 0 = those of a parser */
 };
 /* The list of system calls: its programme (len 0: none for this architecture),
  * and installing it; by libseccomp, or only written to a descriptor. */

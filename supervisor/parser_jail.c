@@ -46,15 +46,17 @@ set_limits (const struct jail *j, struct error *err)
                                                            / 1000),
                                        .tv_usec = (suseconds_t) (
                                            j->deadline_ms % 1000 * 1000) } };
+  /* Not 0: poll() refuses more entries than this. */
+  rlim_t files = j->files ? j->files : 8;
   int r;
 
   if ((!SANITIZED
        && (r = limit (RLIMIT_AS, j->memory, j->memory, "memory", err)) < 0)
-      || (r = limit (RLIMIT_CPU, j->cpu_s, j->cpu_s + 1, "time", err)) < 0
+      || (j->cpu_s
+          && (r = limit (RLIMIT_CPU, j->cpu_s, j->cpu_s + 1, "time", err)) < 0)
       || (r = limit (RLIMIT_FSIZE, 0, 0, "file size", err)) < 0
       || (r = limit (RLIMIT_CORE, 0, 0, "core files", err)) < 0
-      /* Not 0: poll() refuses more entries than this. */
-      || (r = limit (RLIMIT_NOFILE, 8, 8, "descriptors", err)) < 0)
+      || (r = limit (RLIMIT_NOFILE, files, files, "descriptors", err)) < 0)
     return r;
   /* The signal's default ends the process, also out of a blocking call. */
   if (setitimer (ITIMER_REAL, &t, NULL) < 0)

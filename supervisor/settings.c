@@ -112,6 +112,10 @@ static const struct json_field config_fields[] = {
   { "rules", JSON_ARRAY, offsetof (struct config, rules),
     .elem_kind = JSON_STRING, .elem_size = sizeof (char *), .max = 64,
     .help = "files of text rules, or folders of them" },
+  { "heartbeat", JSON_DURATION, offsetof (struct config, heartbeat_ms),
+    .max = 3600 * 1000,
+    .help = "how often each guest's memory is read for signs of life, 0s for "
+            "never" },
   { "sink", JSON_OBJECT, offsetof (struct config, sink), .sub = sink_fields,
     .help = "where bundles are sent" },
   { "limits", JSON_OBJECT, offsetof (struct config, limits),
@@ -207,6 +211,7 @@ set_defaults (struct config *c, struct error *err)
     .max_threads = 64,
     .max_diagnoses = 2,
   };
+  c->heartbeat_ms = 10 * 1000;
   c->sink.timeout_ms = 30 * 1000;
   r = replace (&c->schema, CONFIG_SCHEMA, err);
   if (r == 0)
@@ -566,8 +571,11 @@ config_to_json (const struct config *cfg)
   struct json_object *o = json_object_new_object ();
   struct json_object *a = json_object_new_array ();
   const struct guest_source_config *src = cfg->sources.items;
+  char ms[32];
 
   json_add_str (o, "schema", cfg->schema);
+  snprintf (ms, sizeof (ms), "%llums", (unsigned long long) cfg->heartbeat_ms);
+  json_add_str (o, "heartbeat", ms);
   add_if (o, "user", cfg->user);
   add_if (o, "group", cfg->group);
   json_object_object_add (o, "groups", strings_to_json (&cfg->groups));
@@ -595,7 +603,6 @@ config_to_json (const struct config *cfg)
   if (cfg->sink.url)
     {
       struct json_object *s = json_object_new_object ();
-      char ms[32];
 
       json_add_str (s, "url", cfg->sink.url);
       add_if (s, "token-file", cfg->sink.token_file);

@@ -450,3 +450,58 @@ beat_read (const struct beat_table *t, int fd, struct beat *ret,
   decode (t, &raw, ret);
   return 0;
 }
+
+/* ---- to and from another process ---- */
+
+const void *
+beat_table_flat (const struct beat_table *t, size_t *ret_len)
+{
+  *ret_len = beat_table_size (t);
+  return t;
+}
+
+static bool
+is_span (const struct beat_table *t, const struct beat_span *s)
+{
+  if (s->len == 0 || s->len > BEAT_PAGE || s->first > t->npieces
+      || s->n > t->npieces - s->first)
+    return false;
+  for (unsigned i = s->first; i < (unsigned) s->first + s->n; i++)
+    {
+      const struct beat_piece *p = &t->pieces[i];
+
+      if (p->at < s->at || p->at - s->at > s->len
+          || p->len > s->len - (p->at - s->at) || p->to > sizeof (struct beat_raw)
+          || p->len > sizeof (struct beat_raw) - p->to)
+        return false;
+    }
+  return true;
+}
+
+static bool
+is_size (uint8_t size)
+{
+  return size == 0 || size == 4 || size == 8;
+}
+
+int
+beat_table_unflat (const void *bytes, size_t len, struct beat_table **ret,
+                   struct error *err)
+{
+  CLEANUP_FREE struct beat_table *t = len >= sizeof *t ? malloc (len) : NULL;
+  bool good = false;
+
+  if (t)
+    {
+      memcpy (t, bytes, len);
+      good = t->npieces <= BEAT_MAX_ENTRIES && len == beat_table_size (t)
+             && t->nspans <= BEAT_MAX_READS && t->cpus <= BEAT_MAX_CPUS
+             && is_size (t->blocked_size) && is_size (t->running_size);
+    }
+  for (unsigned i = 0; good && i < t->nspans; i++)
+    good = is_span (t, &t->spans[i]);
+  if (!good)
+    return error_set (err, EBADMSG, "that is no heartbeat's table of ours");
+  *ret = steal_ptr (&t);
+  return 0;
+}

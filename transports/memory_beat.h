@@ -70,6 +70,16 @@ struct beat
 int beat_read (const struct beat_table *t, int fd, struct beat *ret,
                struct error *err);
 
+/* ---- to and from another process of the same build ---- */
+
+/* All of a table, as long as it lives. */
+const void *beat_table_flat (const struct beat_table *t, size_t *ret_len);
+/* Checked as if it came from a stranger.  -EBADMSG. */
+int beat_table_unflat (const void *bytes, size_t len, struct beat_table **ret,
+                       struct error *err);
+/* How much of a beat has something in it. */
+#define BEAT_FLAT(n) (offsetof (struct beat, cpu) + (n) * sizeof (struct beat_cpu))
+
 /* ---- two of them; pure ---- */
 
 enum beat_state

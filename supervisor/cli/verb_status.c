@@ -18,7 +18,7 @@ struct status
 {
   bool json;
   FILE *out;
-  struct json_object *rows[9]; /* arrays, by kind below */
+  struct json_object *rows[10]; /* arrays, by kind below */
   unsigned guests, hung, suspect, held, unknown, sick_sources, stuck;
   unsigned running_doubles;
   const char *trouble; /* of hangdog itself, or NULL */
@@ -27,7 +27,7 @@ struct status
 
 static const char *const kinds[]
     = { "daemon", "source", "guest", "console", "scenario", "incident",
-        "stuck",  "text",   "claimed-twice" };
+        "stuck",  "text",   "claimed-twice", "heartbeat" };
 enum
 {
   DAEMON,
@@ -39,6 +39,7 @@ enum
   STUCK,
   TEXT,
   DOUBLE,
+  BEAT,
   KINDS
 };
 
@@ -268,6 +269,12 @@ print_all (struct status *st)
   static const char *const text_m[]
       = { "guest", "console",   "stage", "stage_ms%", "stop",
           "event_ms%", "says", NULL };
+  static const char *const beat_t[]
+      = { "HEARTBEAT", "AGE", "VCPUS", "TICKS", "SCHEDULER", "LOAD", "BLOCKED",
+          "SAYS", NULL };
+  static const char *const beat_m[]
+      = { "guest", "age_ms%", "vcpus", "ticks", "scheduler", "load1",
+          "blocked", "says", NULL };
   static const char *const twice_t[]
       = { "CLAIMED TWICE", "STATE", "UUID", "WATCHED", "SAYS", NULL };
   static const char *const twice_m[]
@@ -285,6 +292,7 @@ print_all (struct status *st)
   section (st, STUCK, stuck_t, stuck_m);
   section (st, SCENARIO, scen_t, scen_m);
   section (st, INCIDENT, inc_t, inc_m);
+  section (st, BEAT, beat_t, beat_m);
   section (st, TEXT, text_t, text_m);
   section (st, CONSOLE, cons_t, cons_m);
   section (st, SOURCE, src_t, src_m);
