@@ -35,6 +35,13 @@
 #define TELL_MS 60000u
 /* Another kernel is there, or its pages are gone. */
 #define CHANGED_MS 5000u
+/* Of a kernel that was found while it came up not all CPUs are known. */
+#define SURE_MS 60000u
+/* Beats that are kept to compare with: one that is old enough to tell a CPU
+ * that stopped, one for a task that lets nobody else run. */
+#define STOPPED_MS (BEAT_STOPPED_MS + 100)
+#define LOCKED_MS (BEAT_LOCKED_MS + 100)
+#define KEPT 24u
 /* Whose memory does not come back is left alone for so long. */
 #define STUCK_MS (10u * 60 * 1000)
 
@@ -57,7 +64,9 @@ struct eye
   uint64_t found_ms, told_ms, beats;
   unsigned fails;
   char why[200];
-  struct beat *last; /* BEAT_FLAT() of it */
+  bool sure;         /* it was looked for a second time */
+  struct beat *kept[KEPT]; /* BEAT_FLAT() of each, the oldest first */
+  unsigned nkept;
   bool judged;
   struct beat_verdict verdict;
 };
@@ -237,20 +246,21 @@ by_uuid (const struct eyes *e, const char *uuid)
 /* What was read of another life, or before a pause, is nothing to compare
  * with. */
 static void
-forget_last (struct eye *eye)
+forget_beats (struct eye *eye)
 {
-  free (eye->last);
-  eye->last = NULL;
+  while (eye->nkept > 0)
+    free (eye->kept[--eye->nkept]);
   eye->judged = false;
 }
 
 static void
 wait_for (struct eyes *e, struct eye *eye, uint64_t ms)
 {
-  if (eye->state == EYE_BEATS)
+  if (eye->found_ms)
     beater_drop (e->beater, eye->id);
-  forget_last (eye);
+  forget_beats (eye);
   eye->found_ms = 0;
+  eye->sure = false;
   eye->state = EYE_WAITS;
   eye->due_ms = loop_now (e->env.loop) + ms;
 }
@@ -299,12 +309,18 @@ find_done (void *owner, void *arg, enum job_end end, int rc)
     {
       if (rc == 0)
         rc = beater_add (e->beater, eye->id, f->table, f->fd, &f->why);
-      if (rc < 0)
+      if (rc < 0 && eye->found_ms)
+        {
+          eye->state = EYE_BEATS; /* by the table that there is */
+          eye->sure = true;
+        }
+      else if (rc < 0)
         not_found (e, eye, &f->why);
       else
         {
           eye->state = EYE_BEATS;
-          eye->found_ms = eye->due_ms = loop_now (e->env.loop);
+          eye->sure = eye->found_ms != 0;
+          eye->found_ms = eye->due_ms = now;
           eye->fails = 0;
           eye->why[0] = '\0';
         }
@@ -345,7 +361,8 @@ begin_find (struct eyes *e, struct eye *eye)
   if (job_start (e->env.jobs, &spec, NULL) < 0)
     {
       find_free (f);
-      eye->due_ms = loop_now (e->env.loop) + AGAIN_MS;
+      /* It is being looked at otherwise. */
+      e->rest_ms = loop_now (e->env.loop) + TICK_MS;
       return;
     }
   e->finding = true;
@@ -356,14 +373,71 @@ begin_find (struct eyes *e, struct eye *eye)
 /* ---- beats ---- */
 
 static void
+drop_kept (struct eye *eye, unsigned i)
+{
+  free (eye->kept[i]);
+  memmove (&eye->kept[i], &eye->kept[i + 1],
+           (--eye->nkept - i) * sizeof eye->kept[0]);
+}
+
+static void
+keep (struct eye *eye, const struct beat *b)
+{
+  struct beat *copy = malloc (BEAT_FLAT (b->cpus));
+
+  if (!copy)
+    return;
+  memcpy (copy, b, BEAT_FLAT (b->cpus));
+  while (eye->nkept > 1 && b->at_ms - eye->kept[1]->at_ms >= LOCKED_MS)
+    drop_kept (eye, 0);
+  if (eye->nkept == KEPT)
+    drop_kept (eye, KEPT / 2);
+  eye->kept[eye->nkept++] = copy;
+}
+
+/* The latest that is so old, or else the oldest. */
+static const struct beat *
+kept_before (const struct eye *eye, uint64_t at_ms)
+{
+  unsigned i = eye->nkept;
+
+  while (i > 1 && eye->kept[i - 1]->at_ms > at_ms)
+    i--;
+  return eye->kept[i - 1];
+}
+
+static void
+take_worse (struct beat_facet *f, const struct beat_facet *longer)
+{
+  if (f->state != BEAT_ALIVE && longer->state == BEAT_DEAD)
+    *f = *longer;
+}
+
+/* What moved a moment ago lives; what did not may be dead by a longer look. */
+static void
+judge (const struct eye *eye, const struct beat *b, struct beat_verdict *v)
+{
+  const struct beat *near = kept_before (eye, b->at_ms - STOPPED_MS);
+  const struct beat *far = kept_before (eye, b->at_ms - LOCKED_MS);
+  struct beat_verdict longer;
+
+  beat_compare (near, b, NULL, v);
+  if (far == near)
+    return;
+  beat_compare (far, b, NULL, &longer);
+  take_worse (&v->vcpu, &longer.vcpu);
+  take_worse (&v->ticks, &longer.ticks);
+  take_worse (&v->scheduler, &longer.scheduler);
+}
+
+static void
 on_beat (uint32_t id, const struct beat *b, void *arg)
 {
   struct eyes *e = arg;
   struct eye *eye = by_id (e, id);
   struct beat_verdict v;
-  struct beat *last;
 
-  if (!eye || eye->state != EYE_BEATS)
+  if (!eye || eye->found_ms == 0)
     return;
   eye->beats++;
   if (!b->canary_ok)
@@ -371,20 +445,22 @@ on_beat (uint32_t id, const struct beat *b, void *arg)
       wait_for (e, eye, CHANGED_MS);
       return;
     }
-  if (eye->last)
+  /* Another number of CPUs: by another table. */
+  if (eye->nkept > 0 && eye->kept[0]->cpus != b->cpus)
+    forget_beats (eye);
+  if (eye->nkept > 0)
     {
-      if (b->at_ms - eye->last->at_ms < BEAT_APART_MS)
-        return;
-      beat_compare (eye->last, b, NULL, &v);
+      judge (eye, b, &v);
+      if (v.rebooted)
+        {
+          wait_for (e, eye, CHANGED_MS);
+          return;
+        }
       tell (e, eye, b, &v);
       eye->verdict = v;
       eye->judged = true;
     }
-  last = realloc (eye->last, BEAT_FLAT (b->cpus));
-  if (!last)
-    return;
-  memcpy (last, b, BEAT_FLAT (b->cpus));
-  eye->last = last;
+  keep (eye, b);
 }
 
 static void
@@ -393,7 +469,7 @@ on_failed (uint32_t id, const struct error *why, void *arg)
   struct eyes *e = arg;
   struct eye *eye = by_id (e, id);
 
-  if (eye && eye->state == EYE_BEATS)
+  if (eye && eye->found_ms)
     not_found (e, eye, why);
 }
 
@@ -404,7 +480,7 @@ on_lost (uint32_t id, void *arg)
   struct eye *stuck = by_id (e, id);
 
   for (size_t i = 0; i < e->n; i++)
-    if (e->list[i] && e->list[i]->state == EYE_BEATS)
+    if (e->list[i] && e->list[i]->found_ms)
       wait_for (e, e->list[i],
                 e->list[i] == stuck ? STUCK_MS : CHANGED_MS);
   if (!stuck)
@@ -418,6 +494,14 @@ on_lost (uint32_t id, void *arg)
 
 static const struct beater_ops beater_callbacks
     = { .beat = on_beat, .failed = on_failed, .lost = on_lost };
+
+static bool
+wants_find (const struct eye *eye, uint64_t now)
+{
+  return eye->state == EYE_WAITS
+         || (eye->state == EYE_BEATS && !eye->sure
+             && now - eye->found_ms >= SURE_MS);
+}
 
 static void
 tick (struct timer *t, void *arg)
@@ -435,10 +519,9 @@ tick (struct timer *t, void *arg)
 
       if (!eye || eye->due_ms > now || !is_read (eye->guest))
         continue;
-      if (eye->state == EYE_BEATS && n < BEATER_ASK_MAX)
+      if (eye->found_ms && n < BEATER_ASK_MAX)
         ids[n++] = eye->id;
-      else if (eye->state == EYE_WAITS
-               && (!next || eye->due_ms < next->due_ms))
+      if (wants_find (eye, now) && (!next || eye->due_ms < next->due_ms))
         next = eye;
     }
   if (beater_ask (e->beater, ids, n))
@@ -488,11 +571,11 @@ add (struct eyes *e, const struct guest *g)
 static void
 drop (struct eyes *e, struct eye *eye)
 {
-  if (eye->state == EYE_BEATS)
+  if (eye->found_ms)
     beater_drop (e->beater, eye->id);
   e->list[eye->id - 1] = NULL;
   guest_unref (eye->guest);
-  free (eye->last);
+  forget_beats (eye);
   free (eye);
 }
 
@@ -524,7 +607,7 @@ eyes_guest (struct eyes *e, enum guest_change change, const struct guest *was,
       wait_for (e, eye, change == GUEST_REBOOTED ? REBOOT_MS : FIRST_MS);
     }
   else if (!is_read (now))
-    forget_last (eye);
+    forget_beats (eye);
 }
 
 /* ---- showing ---- */
@@ -538,10 +621,10 @@ eyes_look (const struct eyes *e, const char *uuid, struct eyes_look *ret)
     return false;
   *ret = (struct eyes_look){
     .uuid = eye->guest->inc.uuid,
-    .beating = eye->state == EYE_BEATS,
+    .beating = eye->found_ms != 0,
     .why = eye->why,
     .found_ms = eye->found_ms,
-    .beat = eye->last,
+    .beat = eye->nkept ? eye->kept[eye->nkept - 1] : NULL,
     .verdict = eye->judged ? &eye->verdict : NULL,
     .beats = eye->beats,
   };

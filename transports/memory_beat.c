@@ -394,6 +394,9 @@ decode_blocked (const struct beat_table *t, const struct beat_raw *raw,
     }
   b->blocked = t->blocked_size == 4 ? (int64_t) (int32_t) (uint32_t) sum
                                     : (int64_t) sum;
+  /* A CPU has come up since that the table does not know. */
+  if (b->blocked < 0)
+    return;
   b->has |= (uint16_t) (1u << BEAT_BLOCKED);
 }
 
