@@ -2,27 +2,19 @@
  *
  * Who has a heartbeat, who is looked for, and what is told of them.
  */
-#include "supervisor/eyes.h"
-#include "supervisor/beater.h"
-#include "supervisor/control.h"
-#include "supervisor/inspect.h"
+#include "supervisor/eyes_impl.h"
 
 #include "base/buf.h"
 #include "base/cleanup.h"
-#include "base/clock.h"
 #include "base/error.h"
 #include "base/fact.h"
 #include "base/job.h"
-#include "base/json.h"
 #include "base/log.h"
 #include "base/loop.h"
-#include "transports/memory.h"
 
 #include <string.h>
-#include <unistd.h>
 
 #define TICK_MS 250u
-#define FIND_MS 15000u
 /* A kernel comes up meanwhile; and a host that starts has other work first. */
 #define FIRST_MS 10000u
 #define REBOOT_MS 20000u
@@ -37,39 +29,11 @@
 #define CHANGED_MS 5000u
 /* Of a kernel that was found while it came up not all CPUs are known. */
 #define SURE_MS 60000u
-/* Beats that are kept to compare with: one that is old enough to tell a CPU
- * that stopped, one for a task that lets nobody else run. */
-#define STOPPED_MS (BEAT_STOPPED_MS + 100)
-#define LOCKED_MS (BEAT_LOCKED_MS + 100)
-#define KEPT 24u
 /* Whose memory does not come back is left alone for so long. */
 #define STUCK_MS (10u * 60 * 1000)
 
-enum eye_state
-{
-  EYE_WAITS, /* for its time to be looked for */
-  EYE_FINDS,
-  EYE_BEATS,
-  EYE_NEVER, /* of this process */
-};
 static const char *const eye_states[]
     = { "waits", "is looked for", "beats", "has none" };
-
-struct eye
-{
-  const struct guest *guest;
-  uint32_t id; /* 1 + its place in the list */
-  enum eye_state state;
-  uint64_t due_ms; /* of the look for it, or of the next beat */
-  uint64_t found_ms, told_ms, beats;
-  unsigned fails;
-  char why[200];
-  bool sure;         /* it was looked for a second time */
-  struct beat *kept[KEPT]; /* BEAT_FLAT() of each, the oldest first */
-  unsigned nkept;
-  bool judged;
-  struct beat_verdict verdict;
-};
 
 struct eyes
 {
@@ -82,74 +46,6 @@ struct eyes
   uint64_t find_ms, rest_ms; /* when that began; until when nobody is */
 };
 
-/* ---- finding: in a job ---- */
-
-struct find
-{
-  struct eyes *all;
-  uint32_t id;
-  const struct guest *guest;
-  struct transport_env env;
-  struct beat_table *table;
-  int fd;
-  struct error why;
-};
-
-static void
-find_free (void *arg)
-{
-  struct find *f = arg;
-
-  guest_unref (f->guest);
-  beat_table_free (f->table);
-  if (f->fd >= 0)
-    close (f->fd);
-  free (f);
-}
-
-static int
-ask_parser (struct find *f, const struct memory *m, unsigned char *table,
-            size_t *ret_len)
-{
-  CLEANUP_JSON struct json_object *where = control_where (m);
-  const int inputs[] = { m->fd, m->pagemap };
-  const struct inspect_spec spec = { .libexec = f->env.libexec,
-                                     .inputs = inputs,
-                                     .ninputs = m->pagemap >= 0 ? 2 : 1,
-                                     .where = where,
-                                     .timeout_ms = FIND_MS / 2 };
-  struct inspect_session *s = NULL;
-  int r = inspect_open (&spec, &s, &f->why);
-
-  if (r == 0)
-    r = inspect_beat (s, &spec, table, ret_len, &f->why);
-  inspect_close (s);
-  return r;
-}
-
-static int
-find_run (struct job *job, void *arg)
-{
-  struct find *f = arg;
-  CLEANUP_FREE unsigned char *bytes = malloc (BEAT_MAX_TABLE);
-  struct memory m;
-  size_t len = 0;
-  int r;
-
-  if (!bytes)
-    return error_set (&f->why, ENOMEM, "no memory for a heartbeat");
-  r = memory_open (&f->env, f->guest, job_deadline (job), &m, &f->why);
-  if (r < 0)
-    return r;
-  r = ask_parser (f, &m, bytes, &len);
-  if (r == 0)
-    r = beat_table_new (bytes, len, &m.map, m.pagemap, &f->table, &f->why);
-  if (r == 0)
-    f->fd = steal_fd (&m.fd);
-  memory_done (&m);
-  return r;
-}
-
 /* ---- telling ---- */
 
 static void
@@ -160,21 +56,6 @@ tell_text (struct eyes *e, const struct eye *eye, const char *name,
 
   fact_text (&fact, &eye->guest->inc, name, "memory", text, strlen (text));
   fact_publish (e->env.bus, &fact);
-}
-
-static const struct beat_facet *
-worst (const struct beat_verdict *v)
-{
-  static const unsigned weight[] = {
-    [BEAT_ALIVE] = 0, [BEAT_UNKNOWN] = 1, [BEAT_SLOW] = 2, [BEAT_DEAD] = 3
-  };
-  const struct beat_facet *all[] = { &v->scheduler, &v->ticks, &v->vcpu };
-  const struct beat_facet *ret = all[0];
-
-  for (size_t i = 1; i < ARRAY_LEN (all); i++)
-    if (weight[all[i]->state] > weight[ret->state])
-      ret = all[i];
-  return ret;
 }
 
 static void
@@ -221,7 +102,7 @@ tell (struct eyes *e, struct eye *eye, const struct beat *b,
       }
   if (!any)
     return;
-  tell_text (e, eye, "guest.beat", worst (v)->why);
+  tell_text (e, eye, "guest.beat", eye_worst_ (v)->why);
   tell_numbers (e, eye, b);
   eye->told_ms = now;
 }
@@ -243,22 +124,12 @@ by_uuid (const struct eyes *e, const char *uuid)
   return NULL;
 }
 
-/* What was read of another life, or before a pause, is nothing to compare
- * with. */
-static void
-forget_beats (struct eye *eye)
-{
-  while (eye->nkept > 0)
-    free (eye->kept[--eye->nkept]);
-  eye->judged = false;
-}
-
 static void
 wait_for (struct eyes *e, struct eye *eye, uint64_t ms)
 {
   if (eye->found_ms)
     beater_drop (e->beater, eye->id);
-  forget_beats (eye);
+  eye_forget_ (eye);
   eye->found_ms = 0;
   eye->sure = false;
   eye->state = EYE_WAITS;
@@ -327,7 +198,7 @@ find_done (void *owner, void *arg, enum job_end end, int rc)
     }
   else if (eye && eye->state == EYE_FINDS)
     wait_for (e, eye, CHANGED_MS);
-  find_free (f);
+  find_free_ (f);
 }
 
 static bool
@@ -345,9 +216,9 @@ begin_find (struct eyes *e, struct eye *eye)
     .guest = eye->guest->inc.uuid,
     .lane = LANE_BEAT,
     .timeout_ms = FIND_MS,
-    .run = find_run,
+    .run = find_run_,
     .done = find_done,
-    .free_arg = find_free,
+    .free_arg = find_free_,
     .owner = e,
     .arg = f,
   };
@@ -360,7 +231,7 @@ begin_find (struct eyes *e, struct eye *eye)
   f->env = *e->env.transports;
   if (job_start (e->env.jobs, &spec, NULL) < 0)
     {
-      find_free (f);
+      find_free_ (f);
       /* It is being looked at otherwise. */
       e->rest_ms = loop_now (e->env.loop) + TICK_MS;
       return;
@@ -371,64 +242,6 @@ begin_find (struct eyes *e, struct eye *eye)
 }
 
 /* ---- beats ---- */
-
-static void
-drop_kept (struct eye *eye, unsigned i)
-{
-  free (eye->kept[i]);
-  memmove (&eye->kept[i], &eye->kept[i + 1],
-           (--eye->nkept - i) * sizeof eye->kept[0]);
-}
-
-static void
-keep (struct eye *eye, const struct beat *b)
-{
-  struct beat *copy = malloc (BEAT_FLAT (b->cpus));
-
-  if (!copy)
-    return;
-  memcpy (copy, b, BEAT_FLAT (b->cpus));
-  while (eye->nkept > 1 && b->at_ms - eye->kept[1]->at_ms >= LOCKED_MS)
-    drop_kept (eye, 0);
-  if (eye->nkept == KEPT)
-    drop_kept (eye, KEPT / 2);
-  eye->kept[eye->nkept++] = copy;
-}
-
-/* The latest that is so old, or else the oldest. */
-static const struct beat *
-kept_before (const struct eye *eye, uint64_t at_ms)
-{
-  unsigned i = eye->nkept;
-
-  while (i > 1 && eye->kept[i - 1]->at_ms > at_ms)
-    i--;
-  return eye->kept[i - 1];
-}
-
-static void
-take_worse (struct beat_facet *f, const struct beat_facet *longer)
-{
-  if (f->state != BEAT_ALIVE && longer->state == BEAT_DEAD)
-    *f = *longer;
-}
-
-/* What moved a moment ago lives; what did not may be dead by a longer look. */
-static void
-judge (const struct eye *eye, const struct beat *b, struct beat_verdict *v)
-{
-  const struct beat *near = kept_before (eye, b->at_ms - STOPPED_MS);
-  const struct beat *far = kept_before (eye, b->at_ms - LOCKED_MS);
-  struct beat_verdict longer;
-
-  beat_compare (near, b, NULL, v);
-  if (far == near)
-    return;
-  beat_compare (far, b, NULL, &longer);
-  take_worse (&v->vcpu, &longer.vcpu);
-  take_worse (&v->ticks, &longer.ticks);
-  take_worse (&v->scheduler, &longer.scheduler);
-}
 
 static void
 on_beat (uint32_t id, const struct beat *b, void *arg)
@@ -447,10 +260,10 @@ on_beat (uint32_t id, const struct beat *b, void *arg)
     }
   /* Another number of CPUs: by another table. */
   if (eye->nkept > 0 && eye->kept[0]->cpus != b->cpus)
-    forget_beats (eye);
+    eye_forget_ (eye);
   if (eye->nkept > 0)
     {
-      judge (eye, b, &v);
+      eye_judge_ (eye, b, &v);
       if (v.rebooted)
         {
           wait_for (e, eye, CHANGED_MS);
@@ -460,7 +273,7 @@ on_beat (uint32_t id, const struct beat *b, void *arg)
       eye->verdict = v;
       eye->judged = true;
     }
-  keep (eye, b);
+  eye_keep_ (eye, b);
 }
 
 static void
@@ -575,7 +388,7 @@ drop (struct eyes *e, struct eye *eye)
     beater_drop (e->beater, eye->id);
   e->list[eye->id - 1] = NULL;
   guest_unref (eye->guest);
-  forget_beats (eye);
+  eye_forget_ (eye);
   free (eye);
 }
 
@@ -607,7 +420,7 @@ eyes_guest (struct eyes *e, enum guest_change change, const struct guest *was,
       wait_for (e, eye, change == GUEST_REBOOTED ? REBOOT_MS : FIRST_MS);
     }
   else if (!is_read (now))
-    forget_beats (eye);
+    eye_forget_ (eye);
 }
 
 /* ---- showing ---- */

@@ -474,7 +474,8 @@ is_span (const struct beat_table *t, const struct beat_span *s)
       const struct beat_piece *p = &t->pieces[i];
 
       if (p->at < s->at || p->at - s->at > s->len
-          || p->len > s->len - (p->at - s->at) || p->to > sizeof (struct beat_raw)
+          || p->len > s->len - (p->at - s->at)
+          || p->to > sizeof (struct beat_raw)
           || p->len > sizeof (struct beat_raw) - p->to)
         return false;
     }

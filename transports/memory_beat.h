@@ -78,7 +78,8 @@ const void *beat_table_flat (const struct beat_table *t, size_t *ret_len);
 int beat_table_unflat (const void *bytes, size_t len, struct beat_table **ret,
                        struct error *err);
 /* How much of a beat has something in it. */
-#define BEAT_FLAT(n) (offsetof (struct beat, cpu) + (n) * sizeof (struct beat_cpu))
+#define BEAT_FLAT(n)                                                          \
+  (offsetof (struct beat, cpu) + (n) * sizeof (struct beat_cpu))
 
 /* ---- two of them; pure ---- */
 

@@ -45,6 +45,7 @@ allowed hangdog-writer libzstd libcrypto libcurl
 # Each library costs it a part of its millisecond.
 allowed hangdog-parser libzstd
 allowed hangdog-parser-foreign libzstd libcrypto libarchive
+allowed hangdog-beat
 # The only one with libssh.
 allowed hangdog-ssh libssh
 allowed hangdog-check libpcre2-8

@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Heartbeats: who is looked for and read and when, and what is told of what
+ * was read.
+ *
+ * Loop, jobs, facts and registry are the real ones; the parser and the process
+ * that reads are faked.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/fact.h"
+#include "base/job.h"
+#include "base/loop.h"
+#include "supervisor/eyes_impl.h"
+#include "tests/lib/until.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define A "aaaaaaaa-2222-4333-8444-555555555555"
+#define EVERY_MS 10000u
+
+struct world
+{
+  struct eyes_env env;
+  struct transport_env transports;
+  struct eyes *e;
+  unsigned told;
+  char scheduler[FACT_TEXT_MAX], why[FACT_TEXT_MAX];
+};
+
+/* ---- what is faked ---- */
+
+static struct
+{
+  const struct beater_ops *ops;
+  void *arg;
+  unsigned added, dropped, asked;
+  bool here; /* it is read */
+} beater;
+
+int
+beater_new (struct loop *loop, const char *libexec,
+            const struct beater_ops *ops, void *arg, struct beater **ret,
+            struct error *err)
+{
+  memset (&beater, 0, sizeof beater);
+  beater.ops = ops;
+  beater.arg = arg;
+  *ret = NULL;
+  return 0;
+}
+
+void
+beater_free (struct beater *b)
+{
+}
+
+int
+beater_add (struct beater *b, uint32_t id, const struct beat_table *table,
+            int fd, struct error *err)
+{
+  beater.added++;
+  beater.here = true;
+  return 0;
+}
+
+void
+beater_drop (struct beater *b, uint32_t id)
+{
+  beater.dropped++;
+  beater.here = false;
+}
+
+bool
+beater_ask (struct beater *b, const uint32_t *ids, unsigned n)
+{
+  assert_true (n == 0 || beater.here);
+  beater.asked += n;
+  return true;
+}
+
+pid_t
+beater_pid (const struct beater *b)
+{
+  return 0;
+}
+
+/* What the parser says: 0, or why there is no kernel. */
+static int parser_says;
+static unsigned looked;
+
+int
+find_run_ (struct job *job, void *arg)
+{
+  struct find *f = arg;
+
+  looked++;
+  return parser_says == 0 ? 0
+                          : error_set (&f->why, parser_says, "no kernel there");
+}
+
+void
+find_free_ (void *arg)
+{
+  struct find *f = arg;
+
+  guest_unref (f->guest);
+  free (f);
+}
+
+/* ---- the world ---- */
+
+static void
+on_fact (const struct fact *fact, void *arg)
+{
+  struct world *w = arg;
+
+  w->told++;
+  if (strcmp (fact->name, "guest.scheduler") == 0)
+    snprintf (w->scheduler, sizeof w->scheduler, "%s", fact->text);
+  if (strcmp (fact->name, "guest.beat") == 0)
+    snprintf (w->why, sizeof w->why, "%s", fact->text);
+}
+
+static void
+on_guest (enum guest_change change, const struct guest *was,
+          const struct guest *now, void *arg)
+{
+  struct world *w = arg;
+
+  eyes_guest (w->e, change, was, now);
+}
+
+static void
+guest_is (struct world *w, uint64_t start_time, enum guest_run run)
+{
+  struct guest *g = guest_new ();
+
+  snprintf (g->inc.uuid, sizeof g->inc.uuid, A);
+  g->inc.pid = 7;
+  g->inc.start_time = start_time;
+  snprintf (g->name, sizeof g->name, "a");
+  snprintf (g->display, sizeof g->display, "a");
+  snprintf (g->source, sizeof g->source, "rundir");
+  snprintf (g->host, sizeof g->host, "/run/x");
+  g->run = run;
+  registry_update (w->env.registry, g);
+}
+
+static int
+setup (void **state)
+{
+  static const struct job_limits few = { .max_threads = 4, .grace_ms = 100 };
+  struct world *w = calloc (1, sizeof *w);
+  struct fact_sub *sub;
+
+  parser_says = 0;
+  looked = 0;
+  w->env.transports = &w->transports;
+  w->env.interval_ms = EVERY_MS;
+  assert_int_equal (loop_new_fake (&w->env.loop, NULL), 0);
+  assert_int_equal (job_pool_new (w->env.loop, &few, &w->env.jobs, NULL), 0);
+  assert_int_equal (fact_bus_new (w->env.loop, 64, &w->env.bus, NULL), 0);
+  assert_int_equal (fact_subscribe (w->env.bus, "test", "guest.", on_fact, w,
+                                    &sub, NULL),
+                    0);
+  assert_int_equal (registry_new (w->env.loop, NULL, &w->env.registry, NULL),
+                    0);
+  assert_int_equal (eyes_new (&w->env, &w->e, NULL), 0);
+  assert_int_equal (
+      registry_listen (w->env.registry, on_guest, NULL, w, NULL), 0);
+  guest_is (w, 100, GUEST_RUNNING);
+  *state = w;
+  return 0;
+}
+
+static int
+teardown (void **state)
+{
+  struct world *w = *state;
+
+  assert_int_equal (job_pool_free (w->env.jobs, UNTIL_MS), 0);
+  registry_free (w->env.registry);
+  eyes_free (w->e);
+  fact_bus_free (w->env.bus);
+  loop_free (w->env.loop);
+  free (w);
+  return 0;
+}
+
+static struct eyes_look
+look (struct world *w)
+{
+  struct eyes_look l;
+
+  assert_true (eyes_look (w->e, A, &l));
+  return l;
+}
+
+/* Time passes until it is looked for once more, and that is over. */
+static void
+until_looked (struct world *w, uint64_t most_ms)
+{
+  unsigned before = looked;
+  struct job_stats stats;
+
+  for (uint64_t ms = 0; ms < most_ms && looked == before; ms += 250)
+    {
+      loop_advance (w->env.loop, 250);
+      UNTIL_LOOP (w->env.loop,
+                  (job_pool_stats (w->env.jobs, &stats), stats.running == 0));
+    }
+  assert_int_equal (looked, before + 1);
+  assert_int_equal (loop_round (w->env.loop, 0, NULL), 0); /* facts */
+}
+
+/* A beat of a guest of one CPU. */
+static void
+beats (struct world *w, uint64_t at_ms, uint64_t moved, bool canary)
+{
+  struct beat b = {
+    .at_ms = at_ms,
+    .ticks = 1000 + moved * 250,
+    .hz = 250,
+    .cpus = 1,
+    .of_cpus = 1,
+    .panic_cpu = -1,
+    .blocked = 3,
+    .has = 1u << BEAT_TICKS | 1u << BEAT_BLOCKED,
+    .canary_ok = canary,
+    .cpu[0] = { .switches = 100 + moved,
+                .clock_ns = (1000 + moved * 1000) * 1000000ull,
+                .running = 2,
+                .has = 0x3f },
+  };
+
+  beater.ops->beat (1, &b, beater.arg);
+  assert_int_equal (loop_round (w->env.loop, 0, NULL), 0);
+}
+
+/* ---- who is looked for ---- */
+
+static void
+is_found_and_read (void **state)
+{
+  struct world *w = *state;
+
+  assert_false (look (w).beating);
+  until_looked (w, 30000);
+  assert_true (look (w).beating);
+  assert_int_equal (beater.added, 1);
+  /* Once in an interval; and looked for once more, since it may have come up
+   * just then. */
+  beater.asked = 0;
+  loop_advance (w->env.loop, 50000);
+  assert_in_range (beater.asked, 4, 6);
+  assert_int_equal (looked, 1);
+  until_looked (w, 30000);
+  assert_int_equal (beater.added, 2);
+  assert_int_equal (beater.dropped, 0);
+  loop_advance (w->env.loop, 600000);
+  assert_int_equal (looked, 2);
+}
+
+static void
+is_looked_for_ever_more_seldom (void **state)
+{
+  struct world *w = *state;
+
+  parser_says = ENOENT;
+  until_looked (w, 30000);
+  assert_string_equal (w->why, "none: no kernel there");
+  assert_string_equal (look (w).why, "no kernel there");
+  loop_advance (w->env.loop, 25000);
+  assert_int_equal (looked, 1);
+  until_looked (w, 10000);
+  loop_advance (w->env.loop, 55000);
+  assert_int_equal (looked, 2);
+  until_looked (w, 10000);
+  /* Another life is another chance. */
+  guest_is (w, 200, GUEST_RUNNING);
+  parser_says = 0;
+  until_looked (w, 15000);
+  assert_true (look (w).beating);
+}
+
+static void
+is_left_alone (void **state)
+{
+  struct world *w = *state;
+
+  /* What can't be read will not be. */
+  parser_says = EOPNOTSUPP;
+  until_looked (w, 30000);
+  loop_advance (w->env.loop, 3600000);
+  assert_int_equal (looked, 1);
+  /* Nor is one that its owner has paused. */
+  parser_says = 0;
+  guest_is (w, 200, GUEST_PAUSED);
+  loop_advance (w->env.loop, 60000);
+  assert_int_equal (looked, 1);
+  guest_is (w, 200, GUEST_RUNNING);
+  until_looked (w, 30000);
+  guest_is (w, 200, GUEST_PAUSED);
+  beater.asked = 0;
+  loop_advance (w->env.loop, 60000);
+  assert_int_equal (beater.asked, 0);
+  /* And none at all where nobody wants them. */
+  guest_is (w, 200, GUEST_RUNNING);
+  eyes_interval (w->e, 0);
+  loop_advance (w->env.loop, 60000);
+  assert_int_equal (beater.asked, 0);
+}
+
+/* ---- what is told ---- */
+
+static void
+tells_a_death (void **state)
+{
+  struct world *w = *state;
+
+  until_looked (w, 30000);
+  for (unsigned s = 1; s <= 5; s++)
+    beats (w, s * 1000, s, true);
+  assert_string_equal (w->scheduler, "alive");
+  assert_int_equal (look (w).beat->blocked, 3);
+  /* It stops.  However often it is read, that is known after two seconds. */
+  beats (w, 6000, 5, true);
+  assert_string_not_equal (w->scheduler, "dead");
+  beats (w, 7000, 5, true);
+  beats (w, 8000, 5, true);
+  assert_string_equal (w->scheduler, "dead");
+  assert_non_null (strstr (w->why, "neither switched nor looked at its clock"));
+  /* The same again is no news. */
+  w->told = 0;
+  beats (w, 9000, 5, true);
+  assert_int_equal (w->told, 0);
+  beats (w, 10000, 6, true);
+  assert_string_equal (w->scheduler, "alive");
+}
+
+/* Its clock goes on, and one task has the CPU for twenty seconds. */
+static void
+tells_a_lockup (void **state)
+{
+  struct world *w = *state;
+  struct beat b = {
+    .hz = 250, .cpus = 1, .of_cpus = 1, .panic_cpu = -1, .canary_ok = true,
+    .has = 1u << BEAT_TICKS,
+    .cpu[0] = { .switches = 5, .running = 2, .has = 0x3f },
+  };
+
+  until_looked (w, 30000);
+  for (unsigned s = 1; s <= 30; s++)
+    {
+      b.at_ms = s * 1000;
+      b.ticks = 1000 + s * 250;
+      b.cpu[0].clock_ns = s * 1000000000ull;
+      beater.ops->beat (1, &b, beater.arg);
+      assert_int_equal (loop_round (w->env.loop, 0, NULL), 0);
+      if (s == 15)
+        assert_string_not_equal (w->scheduler, "dead");
+    }
+  assert_string_equal (w->scheduler, "dead");
+  assert_non_null (strstr (w->why, "runs one task for 2"));
+}
+
+static void
+begins_anew_with_the_kernel (void **state)
+{
+  struct world *w = *state;
+
+  until_looked (w, 30000);
+  beats (w, 1000, 1, true);
+  beats (w, 4000, 4, false);
+  assert_false (look (w).beating);
+  assert_int_equal (beater.dropped, 1);
+  until_looked (w, 15000);
+  assert_true (look (w).beating);
+  /* A clock that falls is another boot's, whatever else is the same. */
+  beats (w, 10000, 9, true);
+  beats (w, 14000, 2, true);
+  assert_false (look (w).beating);
+}
+
+static void
+outlives_its_reader (void **state)
+{
+  struct world *w = *state;
+  struct error why = ERROR_INIT;
+
+  until_looked (w, 30000);
+  beater.here = false;
+  beater.ops->lost (0, beater.arg);
+  until_looked (w, 15000);
+  assert_true (look (w).beating);
+  /* Whose memory does not come back is left alone for a while. */
+  beater.here = false;
+  beater.ops->lost (1, beater.arg);
+  assert_int_equal (loop_round (w->env.loop, 0, NULL), 0);
+  assert_non_null (strstr (w->why, "does not come back"));
+  loop_advance (w->env.loop, 300000);
+  assert_int_equal (looked, 2);
+  until_looked (w, 400000);
+  /* Pages that are gone. */
+  error_set (&why, EIO, "pages are gone");
+  beater.ops->failed (1, &why, beater.arg);
+  assert_false (look (w).beating);
+  until_looked (w, 40000);
+  assert_true (look (w).beating);
+}
+
+#define T(fn) cmocka_unit_test_setup_teardown (fn, setup, teardown)
+
+int
+main (void)
+{
+  const struct CMUnitTest tests[] = {
+    T (is_found_and_read),       T (is_looked_for_ever_more_seldom),
+    T (is_left_alone),           T (tells_a_death),
+    T (tells_a_lockup),          T (begins_anew_with_the_kernel),
+    T (outlives_its_reader),
+  };
+
+  return cmocka_run_group_tests (tests, NULL, NULL);
+}
