@@ -148,7 +148,7 @@ not_found (struct eyes *e, struct eye *eye, const struct error *why)
   wait_for (e, eye, again < AGAIN_MAX_MS ? again : AGAIN_MAX_MS);
   /* What is no QEMU, or has its memory where nobody can read it, does not
    * become another thing. */
-  if (why->code == EOPNOTSUPP)
+  if (why->code == EOPNOTSUPP || why->code == EINVAL)
     eye->state = EYE_NEVER;
   if (strcmp (eye->why, error_text (why)) == 0)
     return;
