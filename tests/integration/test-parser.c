@@ -112,7 +112,7 @@ test_deadline (void **state)
 
   assert_true (WIFSIGNALED (st) && WTERMSIG (st) == SIGALRM);
   assert_true (clock_ms () - began >= 190);
-  assert_true (clock_ms () - began < 5000);
+  assert_true (clock_ms () - began < 60000);
 }
 
 static int
@@ -237,7 +237,7 @@ ask (int input, struct result *ret, const char *const *args)
       CLEANUP_FRAME struct frame f = { 0 };
       struct error err = ERROR_INIT;
 
-      if (frame_read (channel, &f, clock_ms () + 20000, &err) < 0)
+      if (frame_read (channel, &f, clock_ms () + 60000, &err) < 0)
         break;
       const char *op = json_get_str (f.head, "op");
       const char *name = json_get_str (f.head, "name");
