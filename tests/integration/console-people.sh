@@ -8,7 +8,7 @@
 chaos_init console-people jq
 chaos_lab
 lab_boot_eve web || exit $?
-chaos_scenario up '*' 2s 1500ms
+chaos_scenario up '*' 2s 1900ms
 chaos_config "$eve_source"
 hd_start
 until_ok 20 well_beyond web 0 || { hd status; die "web is not well"; }
@@ -87,7 +87,7 @@ alone status web >"$work/out"; rc=$?
 grep -q web "$work/out" || die "status (exit code $rc)"
 step "status alone: exit code $rc, $(since_ms "$at") ms"
 at=$(now_ms)
-alone wait web --for well --timeout 20s >"$work/out" || { cat "$work/out"; die "wait"; }
+alone wait web --for well --timeout 60s >"$work/out" || { cat "$work/out"; die "wait"; }
 step "wait alone: $(cat "$work/out"), $(since_ms "$at") ms"
 at=$(now_ms)
 alone probe web >"$work/out" || { cat "$work/out"; die "probe"; }
@@ -96,6 +96,8 @@ at=$(now_ms)
 alone diagnose web --playbook quick >"$work/out" 2>&1; rc=$?
 grep -qE 'tar\.zst' "$work/out" || { cat "$work/out"; die "diagnose (exit code $rc)"; }
 step "diagnose alone: exit code $rc, $(since_ms "$at") ms"
+nobody() { [ "$(left)" = 0 ]; }
+until_ok 5 nobody
 exact "processes left behind" "$(left)" 0
 exact "sockets left behind" "$(find "$work/alone" -type s | wc -l)" 0
 exact "locks held" "$(flock -n "$work/alone/keeper.lock" echo free)" free

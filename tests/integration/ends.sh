@@ -35,13 +35,13 @@ for p in $keeper $(hd_children); do
         "$(readlink "/proc/$p/fd/0" "/proc/$p/fd/1" "/proc/$p/fd/2" | tr '\n' ' ')" "/dev/null /dev/null /dev/null "
 done
 hd_ list >&- || die "list without a stdout"
-timeout 3 "$build/hangdog" console alpha <&- >&- 2>"$work/err"
+timeout 1 "$build/hangdog" console alpha <&- >&- 2>"$work/err"
 exact "console without a stdout goes on until it is ended: exit code" $? 124
 hd_stop
 
 # ---- no room for the answer ----
 hd_start
-for g in alpha web2 web10; do until_ok 20 well_beyond $g 1 || die "$g is not well"; done
+for g in alpha web2 web10; do until_ok 20 well_beyond $g 0 || die "$g is not well"; done
 full() { # VERB...
     hd_ "$@" >/dev/full 2>"$work/err"
     exact "$* into a full disk: exit code" $? 1

@@ -9,7 +9,7 @@ chaos_init eve-people jq socat
 chaos_lab
 lab_boot_eve web || exit $?
 cons=$(lab_get web cons)
-chaos_scenario up '*' 2s 1500ms
+chaos_scenario up '*' 2s 1900ms
 
 # A person with socat: types, and wants the prompt. Sets got to the milliseconds until it came.
 person() { # SECONDS TO STAY

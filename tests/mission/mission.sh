@@ -115,6 +115,8 @@ cat >"$work/config.json" <<EOJ
   "sink": {"url": "$url/bundles"},
 }
 EOJ
+# A proxy of whoever runs this is not for loopback.
+export no_proxy='*' NO_PROXY='*'
 export HANGDOG_RUN=$work/run HANGDOG_STATE=$work/state HANGDOG_LIBEXEC=$build
 hd() { "$build/hangdog" "$@"; }
 "$build/hangdog" --config "$work/config.json" daemon ${MISSION_DEBUG:+--debug} 2>"$work/hangdog.log" &
