@@ -80,7 +80,7 @@ summary "connections 3 up 209999 down 23 cut 2 stalled 0 dropped 0 reset 0 faile
 
 # Stall: nothing more, and no end either.
 link --stall-after 5000
-send 20000 400
+send 20000 1500
 check_eq "$said $status" "timeout 4" "stall"
 summary "connections 1 up 5000 down 0 cut 0 stalled 1 dropped 0 reset 0 failed 0"
 
