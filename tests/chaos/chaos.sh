@@ -48,6 +48,7 @@ chaos_init() {
     for t in "$@"; do
         command -v "$t" >/dev/null || { echo "$chaos_name: skipped: $t is missing" >&2; exit 77; }
     done
+    umask 022 # the daemon, with no rights of its own, reads what is written here
     work=$(mktemp -d /tmp/hdc.XXXXXX) || exit 1
     chmod 711 "$work"
     trap chaos_finish EXIT

@@ -32,6 +32,7 @@ if [ "$way" = libvirt ] && ! "$build/hangdog" version --json | grep -q '"libvirt
     exit 77
 fi
 
+umask 022 # the daemon, with no rights of its own, reads what is written here
 work=$(mktemp -d /tmp/hdm.XXXXXX) || exit 1
 chmod 711 "$work"
 daemon='' controller=''
