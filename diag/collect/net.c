@@ -179,7 +179,9 @@ where_is (const char *address)
   host_of (address, host, sizeof host);
   if (inet_pton (family, host, addr) != 1)
     return BEYOND;
-  if (family == AF_INET && addr[0] == 127)
+  /* Also where no interface has it: IPv6 may be switched off. */
+  if (family == AF_INET ? addr[0] == 127
+                        : memcmp (addr, &in6addr_loopback, sizeof addr) == 0)
     return OURS;
   if (getifaddrs (&list) < 0)
     return BEYOND;

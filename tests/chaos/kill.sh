@@ -57,7 +57,7 @@ one_more() { # PHASE: exactly one bundle more arrived, and stays the only one
     # A second one would be on its way within two probes and a diagnosis.
     hd wait alpha --for hung --timeout 10s >/dev/null || die "killed while $1: not hung any more"
     sleep 3
-    until_ok 30 sh -c "! '$build/hangdog' status --json | jq -e 'select(.row==\"incident\" and (.collecting or .waiting))' >/dev/null"
+    until_ok 30 sh -c "'$build/hangdog' status --json | jq -se 'all(.[]; .row!=\"incident\" or (.collecting or .waiting | not))' >/dev/null"
     exact "daemon killed while $1: bundles for one hang" "$(($(received) - told + 1))" 1
     exact "daemon killed while $1: standing incidents" "$(jq length "$work/state/state/standing.json")" 1
 }

@@ -23,6 +23,7 @@ bed_finish() {
 }
 
 bed_lab() {
+    umask 022 # the daemon, with no rights of its own, reads what is written here
     work=$(mktemp -d /tmp/hdi.XXXXXX) || exit 1
     chmod 711 "$work"
     trap bed_finish EXIT

@@ -7,13 +7,15 @@
 . "${HANGDOG_SRC:-${srcdir:-.}}/tests/chaos/chaos.sh"
 chaos_init booting jq
 fake_guest web -P dead
-DELAY=3s chaos_scenario up web 1s 800ms
-# Asked beside the console, of a port where nobody listens.
-cat >"$work/scenarios/web-port.json" <<EOJ
+scenarios() {
+    chaos_scenario up web 1s 800ms
+    # Asked beside the console, of a port where nobody listens.
+    cat >"$work/scenarios/web-port.json" <<EOJ
 { "schema": "hangdog/scenario/1", "name": "web-port", "kind": "tcp", "select": {"name": "web"},
-  "interval": "1s", "timeout": "800ms", "initial-delay": "3s", "retry-interval": "1s", "jitter": "0s",
+  "interval": "1s", "timeout": "800ms", "initial-delay": "100ms", "retry-interval": "1s", "jitter": "0s",
   "failure-threshold": 100, "playbook": "no-touch", "address": "127.0.0.1:1", "expect": {"output": "^x"} }
 EOJ
+}
 port_of() { hd status web --json | jq -r "select(.row == \"scenario\" and .scenario == \"web-port\") | .$1"; }
 chaos_config "${fake_source%\}}, \"console-mode\": \"hold\"}"
 hd_start
@@ -42,6 +44,10 @@ silent() {
     step "$(scenario_of web sentence)"
 }
 fake_tell web 'say 0 [    0.000000] Linux version 6.1.0-41-amd64 (debian) #1 SMP\r\n[    0.000000] Command line: quiet\r\n'
+until_ok 5 stands kernel || { hd status web; die "its boot was not seen"; }
+# Not before: a guest of which nothing is known is asked.
+scenarios
+kill -HUP "$keeper"
 silent kernel
 fake_tell web 'say 0 [    2.000000] Run /init as init process\r\n\r\nWelcome to Debian GNU/Linux 12 (bookworm)!\r\n\r\n'
 silent userspace

@@ -127,7 +127,7 @@ lab_until 15 "hd list 2>/dev/null | grep -q '$one'" || exit 1
 kill -STOP "$(lab_pid "guest.$one")"
 "$build/hangdog" core "$one" -o "$cores/gone" --keep >"$work/text" 2>&1 &
 client=$!
-sleep 0.5
+lab_until 10 "ls '$cores'/gone.partial-* >/dev/null 2>&1" || fail "no file that is being written, the second time"
 kill -KILL "$(lab_pid "guest.$one")"
 wait $client
 [ $? = 6 ] || fail "of a guest that went: $(cat "$work/text")"

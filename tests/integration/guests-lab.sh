@@ -18,7 +18,7 @@ expect() {
     local n=0
     until grep -Eq "$2" "$1"; do
         n=$((n + 1))
-        if [ $n -gt $((${3:-10} * 20)) ]; then fail "not said: $2"; return 1; fi
+        if [ $n -gt $((${3:-60} * 20)) ]; then fail "not said: $2"; return 1; fi
         sleep 0.05
     done
 }
@@ -45,7 +45,7 @@ expect "$out" '"run":"stopping".*"intent":"stop","intent_from":"DomainStatus.Sta
 lab_eve_publish web 115 1
 expect "$out" '"intent":"hands-off"'
 kill -KILL "$(lab_pid guest.web)"
-expect "$out" '"change":"reincarnated".*"pid":0.*"run":"off"' 3
+expect "$out" '"change":"reincarnated".*"pid":0.*"run":"off"'
 lab_stop web
 expect "$out" '"change":"gone"'
 exec 7>&-

@@ -10,10 +10,12 @@ chaos_init reload jq
 fake_guest loud -r 400000
 source_=${fake_source%\}}', "console-mode": "hold"}'
 limits() { chaos_config "$source_" "\"limits\": {\"log-total\": \"$1\", \"spool-free-floor\": \"1MiB\", \"max-threads\": $2}"; }
-log_bytes() { find "$work/state/logs" -type f -printf '%s\n' 2>/dev/null | awk '{ n += $1 } END { print n + 0 }'; }
+# Each file once: one that is renamed while this looks would be seen twice.
+log_bytes() { find "$work/state/logs" -type f -printf '%i %s\n' 2>/dev/null | awk '{ s[$1] = $2 } END { for (i in s) n += s[i]; print n + 0 }'; }
 above() { [ "$(log_bytes)" -gt "$1" ]; }
 below() { [ "$(log_bytes)" -lt "$1" ]; }
 again() { kill -HUP "$keeper"; }
+stands() { grep -q '^State:.T' "/proc/$writer/status"; }
 
 limits 64MiB 64
 hd_start
@@ -26,7 +28,11 @@ again
 until_ok 5 below 1048577 || die "a lower bound does not reach the writer: $(log_bytes) bytes"
 n=0 most=0
 while [ $((n += 1)) -le 40 ]; do
+    # Of one moment: it must not write on while this looks at one file after the other.
+    kill -STOP "$writer"
+    until_ok 5 stands || die "the writer does not stand still"
     b=$(log_bytes)
+    kill -CONT "$writer"
     [ "$b" -gt "$most" ] && most=$b
     sleep 0.05
 done

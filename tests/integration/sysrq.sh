@@ -27,7 +27,7 @@ echo "nothing of the kind" >other.log
 run() {
   want=$1 rc=0
   shift
-  timeout 20 "$hangdog" sysrq "$@" >out 2>err || rc=$?
+  timeout 200 "$hangdog" sysrq "$@" >out 2>err || rc=$?
   [ "$rc" = "$want" ] || { cat out err >&2; fail "sysrq $*: exit code $rc, want $want"; }
 }
 has() { grep -qF -- "$1" out || { cat out >&2; fail "\"$1\" is not in it"; }; }

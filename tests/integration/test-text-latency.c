@@ -8,8 +8,9 @@
  * All consoles say so many bytes a second; one after the other then panics.
  * Prints p50, p99 and the worst.  -s holds them against the promise (p99 5 ms
  * from the read, 15 ms from the wire), which wants a quiet machine; without it
- * all that counts is that each is noticed, half of them within those bounds.  -c prints first what the text workers' threads
- * take of a core in so many seconds.  Beyond some 50 lines a second in all the
+ * all that counts is that each is noticed, half of them within a second: who
+ * waited for some timer instead of being woken would not be.  -c prints first
+ * what the text workers' threads take of a core in so many seconds.  Beyond some 50 lines a second in all the
  * hub reads quiet sockets together (LOOP_PATIENCE_MS), which is then most of
  * what there is from the wire on.
  */
@@ -202,7 +203,7 @@ show (const char *what, uint64_t *us, unsigned n, unsigned most_ms,
           "%.1f ms (p99 at most %u ms, %u samples)\n",
           what, (double) us[n / 2] / 1e3, (double) p99 / 1e3,
           (double) us[n - 1] / 1e3, most_ms, n);
-  return (strict ? p99 : us[n / 2]) <= most_ms * 1000;
+  return strict ? p99 <= most_ms * 1000 : us[n / 2] <= 1000000;
 }
 
 static bool
@@ -224,7 +225,7 @@ measure (struct world *w, bool strict)
       }
       nap_ms (GAP_MS);
     }
-  for (uint64_t until = clock_ms () + 3000; clock_ms () < until; nap_ms (5))
+  for (uint64_t until = clock_ms () + UNTIL_MS; clock_ms () < until; nap_ms (5))
     {
       LOCK_SCOPE (&w->m);
       if (w->facts == w->n)

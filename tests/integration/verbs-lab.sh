@@ -33,7 +33,7 @@ lab_wait_up "$one" 60 && lab_wait_up "$log" 60 && lab_wait_up "l$one" 60 || exit
 mkdir "$work/scenarios"
 cat >"$work/scenarios/uptime.json" <<EOJ
 {"schema": "hangdog/scenario/1", "name": "uptime", "kind": "console-command", "interval": "3s",
- "timeout": "2s", "initial-delay": "0s", "retry-interval": "1s", "failure-threshold": 1,
+ "timeout": "2900ms", "initial-delay": "0s", "retry-interval": "1s", "failure-threshold": 2,
  "command": "uptime", "playbook": "quick"}
 EOJ
 cat >"$work/config.json" <<EOJ

@@ -219,16 +219,30 @@ static int do_send(const char *path, double seconds, const char *text)
 	return 0;
 }
 
+/*
+ * Whoever asks takes it a little later. Below those that the kernel gives to any connection nobody is
+ * likely to take it before.
+ */
 static int do_freeport(void)
 {
 	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t len = sizeof sin;
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	unsigned at = (unsigned)getpid() * 7919u + (unsigned)now_ms();
 
-	if (fd < 0 || bind(fd, (struct sockaddr *)&sin, len) || getsockname(fd, (struct sockaddr *)&sin, &len))
-		return 1;
-	printf("%d\n", ntohs(sin.sin_port));
-	return 0;
+	for (unsigned i = 0; i < 100; i++) {
+		int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+		/* At last any. */
+		sin.sin_port = htons(i < 99 ? (unsigned short)(20000 + (at + i * 101) % 12000) : 0);
+		if (fd < 0)
+			return 1;
+		if (bind(fd, (struct sockaddr *)&sin, len) == 0 && getsockname(fd, (struct sockaddr *)&sin, &len) == 0) {
+			printf("%d\n", ntohs(sin.sin_port));
+			return 0;
+		}
+		close(fd);
+	}
+	return 1;
 }
 
 /* pid and start time name a process for ever; a pid alone may be somebody else's tomorrow. */

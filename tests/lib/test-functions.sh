@@ -75,13 +75,15 @@ check_eq "$status" 1
 [ ! -e "/proc/$out" ] || fail "process $out runs on"
 try <<'T'
 start stubborn sh -c 'trap "" TERM; echo up; while :; do sleep 0.1; done'
-await 10 grep -q up "$tmpdir/stubborn.out"
+await 60 grep -q up "$tmpdir/stubborn.out"
 stop_started stubborn
 echo $status
 start short sh -c 'exit 3'
 stop_started short
 echo $status
-start again sleep 100
+# What is signalled before its exec has this shell's traps still.
+start again sh -c 'echo up; exec sleep 100'
+await 60 grep -q up "$tmpdir/again.out"
 stop_started again HUP
 echo $status
 T
@@ -112,7 +114,7 @@ echo ready
 while :; do sleep 0.05; done
 T
 start victim sh "$tmpdir/t.sh" "$tmpdir/cleaned"
-await 10 grep -q ready "$tmpdir/victim.out"
+await 60 grep -q ready "$tmpdir/victim.out"
 stop_started victim
 check_eq "$status" 143 "the status after SIGTERM"
 test -e "$tmpdir/cleaned" || fail "no cleanup after SIGTERM"

@@ -11,7 +11,7 @@
 #include <poll.h>
 
 /* A healthy machine needs a thousandth of it; a starved one all. */
-#define UNTIL_MS 20000
+#define UNTIL_MS 60000
 
 static inline void
 nap_ms (int ms)

@@ -32,6 +32,7 @@ if [ "$way" = libvirt ] && ! "$build/hangdog" version --json | grep -q '"libvirt
     exit 77
 fi
 
+umask 022 # the daemon, with no rights of its own, reads what is written here
 work=$(mktemp -d /tmp/hdm.XXXXXX) || exit 1
 chmod 711 "$work"
 daemon='' controller=''
@@ -115,6 +116,8 @@ cat >"$work/config.json" <<EOJ
   "sink": {"url": "$url/bundles"},
 }
 EOJ
+# A proxy of whoever runs this is not for loopback.
+export no_proxy='*' NO_PROXY='*'
 export HANGDOG_RUN=$work/run HANGDOG_STATE=$work/state HANGDOG_LIBEXEC=$build
 hd() { "$build/hangdog" "$@"; }
 "$build/hangdog" --config "$work/config.json" daemon ${MISSION_DEBUG:+--debug} 2>"$work/hangdog.log" &

@@ -30,8 +30,8 @@ test_round_trip (void **state)
   pair (sv);
   json_add_text (head, "what", "\xff\x1b[2J\0x", 7);
   assert_int_equal (
-      frame_write (sv[0], head, "body\0!", 6, fds, 2, in_ms (5000), &err), 0);
-  assert_int_equal (frame_read (sv[1], &f, in_ms (5000), &err), 0);
+      frame_write (sv[0], head, "body\0!", 6, fds, 2, in_ms (60000), &err), 0);
+  assert_int_equal (frame_read (sv[1], &f, in_ms (60000), &err), 0);
   assert_string_equal (json_get_str (f.head, "op"), "put");
   assert_int_equal (f.body_len, 6);
   assert_memory_equal (f.body, "body\0!", 6);
@@ -43,7 +43,7 @@ test_round_trip (void **state)
   frame_done (NULL);
   /* The end between two frames is told from the end within one. */
   close (sv[0]);
-  assert_int_equal (frame_read (sv[1], &f, in_ms (5000), &err), -EPIPE);
+  assert_int_equal (frame_read (sv[1], &f, in_ms (60000), &err), -EPIPE);
   assert_null (f.head);
   close (sv[1]);
   assert_int_equal (count_fds (), before);
@@ -65,7 +65,7 @@ writer_main (void *arg)
   CLEANUP_FREE char *body = malloc (w->size);
 
   memset (body, 'x', w->size);
-  w->r = frame_write (w->sock, head, body, w->size, &w->fd, 1, in_ms (20000),
+  w->r = frame_write (w->sock, head, body, w->size, &w->fd, 1, in_ms (60000),
                       &w->err);
   return NULL;
 }
@@ -84,7 +84,7 @@ test_biggest (void **state)
   pair (sv);
   w.sock = sv[0];
   assert_int_equal (pthread_create (&thread, NULL, writer_main, &w), 0);
-  assert_int_equal (frame_read (sv[1], &f, in_ms (20000), &err), 0);
+  assert_int_equal (frame_read (sv[1], &f, in_ms (60000), &err), 0);
   pthread_join (thread, NULL);
   assert_int_equal (w.r, 0);
   assert_int_equal (f.body_len, FRAME_MAX_BODY);
@@ -193,7 +193,7 @@ test_garbage (void **state)
       assert_int_equal (write (sv[0], cases[i].bytes, cases[i].len),
                         cases[i].len);
       close (sv[0]);
-      r = frame_read (sv[1], &f, in_ms (5000), &err);
+      r = frame_read (sv[1], &f, in_ms (60000), &err);
       if (r != -EPROTO || !strstr (err.msg, cases[i].says) || f.head)
         fail_msg ("%s: %d %s", cases[i].what, r, err.msg);
       close (sv[1]);
@@ -215,35 +215,35 @@ test_fd_rules (void **state)
   /* Too many by one; too many by far; in the middle of a frame. */
   pair (sv);
   assert_int_equal (send_fds (sv[0], bytes, len, null, FRAME_MAX_FDS + 1), len);
-  assert_int_equal (frame_read (sv[1], &f, in_ms (5000), &err), -EPROTO);
+  assert_int_equal (frame_read (sv[1], &f, in_ms (60000), &err), -EPROTO);
   close (sv[0]);
   close (sv[1]);
   pair (sv);
   assert_int_equal (send_fds (sv[0], bytes, len, null, 60), len);
-  assert_int_equal (frame_read (sv[1], &f, in_ms (5000), &err), -EPROTO);
+  assert_int_equal (frame_read (sv[1], &f, in_ms (60000), &err), -EPROTO);
   close (sv[0]);
   close (sv[1]);
   pair (sv);
   assert_int_equal (write (sv[0], bytes, 14), 14);
   assert_int_equal (send_fds (sv[0], bytes + 14, len - 14, null, 2), len - 14);
-  assert_int_equal (frame_read (sv[1], &f, in_ms (5000), &err), -EPROTO);
+  assert_int_equal (frame_read (sv[1], &f, in_ms (60000), &err), -EPROTO);
   close (sv[0]);
   close (sv[1]);
   /* The first frame is cut, its descriptors came. */
   pair (sv);
   assert_int_equal (send_fds (sv[0], bytes, 5, null, 8), 5);
   close (sv[0]);
-  assert_int_equal (frame_read (sv[1], &f, in_ms (5000), &err), -EPROTO);
+  assert_int_equal (frame_read (sv[1], &f, in_ms (60000), &err), -EPROTO);
   close (sv[1]);
   assert_int_equal (count_fds (), before);
   /* Eight are fine, and stay with their frame though the next is there. */
   pair (sv);
   assert_int_equal (write (sv[0], bytes, len), len);
   assert_int_equal (send_fds (sv[0], bytes, len, null, 8), len);
-  assert_int_equal (frame_read (sv[1], &f, in_ms (5000), &err), 0);
+  assert_int_equal (frame_read (sv[1], &f, in_ms (60000), &err), 0);
   assert_int_equal (f.nfds, 0);
   frame_done (&f);
-  assert_int_equal (frame_read (sv[1], &f, in_ms (5000), &err), 0);
+  assert_int_equal (frame_read (sv[1], &f, in_ms (60000), &err), 0);
   assert_int_equal (f.nfds, 8);
   frame_done (&f);
   close (sv[0]);

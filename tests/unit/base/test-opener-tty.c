@@ -121,6 +121,7 @@ test_tty_lock_of_others (void **state)
   struct bed *b = *state;
   struct error err = ERROR_INIT;
   struct timespec old[2] = { { .tv_sec = 1000 }, { .tv_sec = 1000 } };
+  struct timespec new[2] = { { .tv_sec = 0 } };
   struct term t;
   int fd = -1, lock = -1;
   char text[64];
@@ -141,6 +142,9 @@ test_tty_lock_of_others (void **state)
   for (size_t i = 0; i < ARRAY_LEN (junk); i++)
     {
       put (t.lock, junk[i]);
+      /* As new as can be, should this machine stand still meanwhile. */
+      new[0].tv_sec = new[1].tv_sec = time (NULL) + 1;
+      assert_int_equal (utimensat (AT_FDCWD, t.lock, new, 0), 0);
       assert_int_equal (opener_do (&t.req, &fd, &lock, &err), -EBUSY);
       assert_int_equal (utimensat (AT_FDCWD, t.lock, old, 0), 0);
       assert_int_equal (opener_do (&t.req, &fd, &lock, &err), 0);

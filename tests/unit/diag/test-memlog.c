@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -70,6 +71,17 @@ take_gap (struct collect_out *out, const char *what, const char *fmt, ...)
   vsnprintf (text, sizeof text, fmt, ap);
   va_end (ap);
   buf_puts (&haul.gaps, text);
+}
+
+/* What is asked here ran for hours: so may this machine not. */
+int
+clock_gettime (clockid_t id, struct timespec *ts)
+{
+  int r = (int) syscall (SYS_clock_gettime, id, ts);
+
+  if (r == 0 && id == CLOCK_BOOTTIME)
+    ts->tv_sec += 30 * 86400;
+  return r;
 }
 
 static void *
@@ -166,8 +178,8 @@ collect (int age, uint64_t budget_ms, bool served)
 
   clock_gettime (CLOCK_BOOTTIME, &ts);
   g->inc.pid = 7;
-  g->inc.start_time = (uint64_t) (ts.tv_sec > age ? ts.tv_sec - age : 0)
-                      * (uint64_t) sysconf (_SC_CLK_TCK);
+  g->inc.start_time
+      = (uint64_t) (ts.tv_sec - age) * (uint64_t) sysconf (_SC_CLK_TCK);
   guest_copy (g->name, sizeof g->name, DOMAIN);
   guest_copy (g->source, sizeof g->source, "rundir");
   g->labels = json_object_new_object ();
@@ -197,7 +209,7 @@ test_last_words (void **state)
   line (20, "guest_vm-other.1.1", "Kernel panic - not syncing: another's");
   line (10, "guest_vm-" DOMAIN, "Kernel panic - not syncing: \"mine\"\033[2J");
   line (9, "guest_vm_err-" DOMAIN, "qemu: a warning");
-  collect (60, 5000, true);
+  collect (60, 60000, true);
   assert_int_equal (peer.asked, 0);
   has (&haul.log, "fine", true);
   has (&haul.log, "\"mine\"\\e[2J\n", true);
@@ -216,7 +228,7 @@ test_old_lives (void **state)
   line (7300, "guest_vm-" DOMAIN, "Kernel panic - not syncing: before");
   line (3000, "guest_vm-" DOMAIN, "Kernel panic - not syncing: long ago");
   line (10, "guest_vm-" DOMAIN, "login:");
-  collect (7200, 5000, true);
+  collect (7200, 60000, true);
   has (&haul.log, "before", false);
   has (&haul.log, "long ago", true);
   has (&haul.facts, "console.text.panic", false);
@@ -240,7 +252,7 @@ test_bounds (void **state)
                           "{\"source\":\"guest_vm-" DOMAIN "\",\n\n[7\n"
                           "{\"time\":\"2026-01-01T00:00:00Z\",\"source\":"
                           "\"guest_vm-" DOMAIN "\",\"msg\":{}}\nthe rest");
-  collect (60, 5000, true);
+  collect (60, 60000, true);
   assert_true (haul.log.len <= 256u << 10);
   has (&haul.log, "the oldest", false);
   has (&haul.log, "no time", false);
@@ -254,7 +266,7 @@ test_troubles (void **state)
   peer.hang = true;
   line (10, "guest_vm-" DOMAIN, "what came is kept");
   /* Ends by its deadline, not by the peer, which waits for us. */
-  collect (60, 300, true);
+  collect (60, 1500, true);
   has (&haul.gaps, "does not come to an end", true);
   has (&haul.log, "what came is kept", true);
 }
@@ -264,7 +276,7 @@ test_nobody (void **state)
 {
   close (peer.listener);
   peer.listener = -1;
-  collect (60, 1000, false);
+  collect (60, 60000, false);
   has (&haul.gaps, "the platform's log: ", true);
   assert_int_equal (haul.log.len, 0);
 }

@@ -220,12 +220,16 @@ takes_no_other_process_for_one (void **state)
   assert_null (a);
 }
 
+/* No other test's: that of run directories looks at all processes, also at
+ * these, should it run beside this one. */
+#define OF_ORDER "7e57a6e5-2222-4333-8444-555555555555"
+
 /* This programme, started again under a QEMU's name, as user `uid`. */
 static pid_t
 start_as (uid_t uid)
 {
   char *argv[] = { (char *) "/usr/bin/qemu-system-test", (char *) "-uuid",
-                   (char *) "11111111-2222-4333-8444-555555555555", NULL };
+                   (char *) OF_ORDER, NULL };
   int begun[2];
   pid_t pid;
   char c;
@@ -258,8 +262,7 @@ note_order (const struct qemu_proc *proc, const struct qemu_args *args,
   struct order *o = arg;
 
   if (o->n < 2 && (proc->pid == o->mine[0] || proc->pid == o->mine[1])
-      && strcmp (qemu_args_uuid (args), "11111111-2222-4333-8444-555555555555")
-             == 0)
+      && strcmp (qemu_args_uuid (args), OF_ORDER) == 0)
     o->pids[o->n++] = proc->pid;
   return false;
 }

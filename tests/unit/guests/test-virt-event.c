@@ -142,8 +142,9 @@ keeps_time (void **state)
   began = clock_ms ();
   UNTIL_LOOP (loop, slow.calls >= 2);
   assert_true (clock_ms () - began >= 60);
-  /* Every round, and not only twice in that time. */
-  assert_true (each.calls > 4);
+  /* Every round: oftener, sooner or later, however few rounds there are in
+   * that time on a machine that has much else to do. */
+  UNTIL_LOOP (loop, each.calls > slow.calls + 2);
   assert_int_equal (off.calls, 0);
 
   virEventUpdateTimeout (each.id, -1);
@@ -386,14 +387,14 @@ asks_without_tainting (void **state)
 
   UNTIL_LOOP (loop, w->added == 1);
   assert_int_equal (registry_find (w->env.registry, "test", &g, &err), 0);
-  if (monitor_status (&env, g, clock_ms () + 5000, &health, status,
+  if (monitor_status (&env, g, clock_ms () + UNTIL_MS, &health, status,
                       sizeof status, &err)
       < 0)
     fail_msg ("%s", error_text (&err));
   assert_string_equal (status, "running");
   assert_int_equal (health, MONITOR_ANSWERS);
   /* This driver has no counters and no monitor to speak to. */
-  (void) monitor_blockstats (&env, g, clock_ms () + 5000, &stats, &err);
+  (void) monitor_blockstats (&env, g, clock_ms () + UNTIL_MS, &stats, &err);
   json_object_put (stats);
 }
 
@@ -409,7 +410,7 @@ tells_a_domain_that_is_not_there (void **state)
   strcpy (g->host, URI);
   strcpy (g->inc.uuid, "11111111-2222-4333-8444-555555555555");
   g->monitor = MONITOR_LIBVIRT;
-  assert_int_equal (monitor_status (&env, g, clock_ms () + 5000, &health,
+  assert_int_equal (monitor_status (&env, g, clock_ms () + UNTIL_MS, &health,
                                     status, sizeof status, &err),
                     -ENOENT);
   assert_int_equal (health, MONITOR_GONE);
@@ -437,7 +438,7 @@ tries_again_when_there_is_no_host (void **state)
       = { .uri = (char *) "test:///no/such/file", .console_mode = -1 };
   struct buf line CLEANUP_BUF = BUF_INIT (1024);
   void *source = NULL;
-  uint64_t until = clock_ms () + 10000;
+  uint64_t until = clock_ms () + UNTIL_MS;
 
   assert_int_equal (guest_source_libvirt.start (&w->env, &cfg, &source, NULL),
                     0);

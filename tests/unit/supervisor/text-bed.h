@@ -21,7 +21,7 @@
 #include <string.h>
 
 #define FACTS 4096
-#define WAIT_MS 5000
+#define WAIT_MS UNTIL_MS
 #define BANNER "[    0.000000] Linux version 6.1.0-41-amd64 (debian) #1\\r\\n"
 #define PANIC                                                                  \
   "[   12.345678] Kernel panic - not syncing: Attempted to kill "              \
@@ -133,6 +133,7 @@ begin (unsigned n, unsigned rate, const struct hub_limits *limits)
   struct fakecons_config cfg
       = { .n = n, .rate = rate, .slot_ms = 2, .play = FAKE_DEAD };
   struct world *w = calloc (1, sizeof *w);
+  struct hubworld_seen seen;
 
   assert_non_null (w);
   pthread_mutex_init (&w->m, NULL);
@@ -143,8 +144,8 @@ begin (unsigned n, unsigned rate, const struct hub_limits *limits)
   for (unsigned i = 0; i < n; i++)
     guest (w, i, GUEST_ADDED, 7, 0);
   for (unsigned i = 0; i < n; i++)
-    assert_true (hubworld_wait (&w->s.w, i, CONSOLE_SILENT, WAIT_MS)
-                 || rate > 0);
+    UNTIL ((hubworld_see (&w->s.w, i, &seen),
+            seen.state == CONSOLE_SILENT || seen.state == CONSOLE_TALKING));
   return w;
 }
 

@@ -73,7 +73,7 @@ test_taps (void **state)
   from = clock_ms ();
   while (got < 8000)
     {
-      assert_int_equal (tap_wait (t, clock_ms () + 3000), 0);
+      assert_int_equal (tap_wait (t, clock_ms () + UNTIL_MS), 0);
       got += tap_read (t, buf, sizeof buf, &lost);
       assert_int_equal (lost, 0);
       assert_true (tap_time_of_last (t) + 1000 >= from);
@@ -105,7 +105,7 @@ test_the_ring_grows_while_it_is_read (void **state)
   t = scene_tap (&s, TAP_NOW | TAP_ACTIVE, NULL, NULL);
   do
     {
-      assert_int_equal (tap_wait (t, clock_ms () + 3000), 0);
+      assert_int_equal (tap_wait (t, clock_ms () + UNTIL_MS), 0);
       hubworld_see (&s.w, 0, &seen);
     }
   while (seen.ring_bytes != RING_LARGE);
@@ -147,7 +147,7 @@ time_goes_by (void *arg)
 static void
 test_a_follower_that_lags (void **state)
 {
-  struct fakecons_config cfg = { .n = 2, .rate = 400000, .slot_ms = 2 };
+  struct fakecons_config cfg = { .n = 2, .rate = 150000, .slot_ms = 2 };
   const struct hub_limits limits
       = { .ring_total = 2 * RING_SMALL + RING_LARGE };
   atomic_uint ticks = 0;
@@ -162,7 +162,9 @@ test_a_follower_that_lags (void **state)
   hubworld_do (&s.w, listen_to_ticks, (void *[]){ s.w.hub, &ticks });
   f = scene_tap (&s, TAP_NOW | TAP_FOLLOW, NULL, NULL);
   a = scene_tap (&s, TAP_NOW, on_data, &all);
-  while (scene_sunk (&s, 0) < 100000)
+  /* Well below what a large ring holds: between here and the end of the noise
+   * this thread may be kept from running for a second. */
+  while (scene_sunk (&s, 0) < 60000)
     nap_ms (1);
   hubworld_see (&s.w, 0, &seen);
   assert_int_equal (seen.ring_bytes, RING_LARGE);
@@ -174,7 +176,7 @@ test_a_follower_that_lags (void **state)
   for (size_t n; (n = tap_read (f, buf, sizeof buf, &lost)) > 0; got += n)
     missed += lost;
   assert_int_equal (missed, 0);
-  assert_true (got >= 100000);
+  assert_true (got >= 60000);
   hubworld_see (&s.w, 0, &seen);
   assert_int_equal (seen.ring_bytes, RING_LARGE);
   /* The next one finds no room. */
@@ -211,27 +213,27 @@ test_ranks (void **state)
   struct scene s;
 
   scene_begin (&s, &cfg, CONSOLE_HOLD, NULL);
-  assert_int_equal (scene_lease (&s, LEASE_SCENARIO, false, 2000, &low), 0);
-  assert_int_equal (scene_lease (&s, LEASE_SCENARIO, false, 2000, &other),
+  assert_int_equal (scene_lease (&s, LEASE_SCENARIO, false, UNTIL_MS, &low), 0);
+  assert_int_equal (scene_lease (&s, LEASE_SCENARIO, false, UNTIL_MS, &other),
                     -EBUSY);
   assert_false (lease_lost (low));
-  assert_int_equal (scene_lease (&s, LEASE_DIAGNOSIS, false, 2000, &mid), 0);
+  assert_int_equal (scene_lease (&s, LEASE_DIAGNOSIS, false, UNTIL_MS, &mid), 0);
   assert_true (lease_lost (low));
-  assert_int_equal (tap_wait (lease_tap (low), clock_ms () + 3000),
+  assert_int_equal (tap_wait (lease_tap (low), clock_ms () + UNTIL_MS),
                     -ECANCELED);
   assert_int_equal (lease_write (low, "x", 1, clock_ms () + 1000, NULL),
                     -ECANCELED);
-  assert_int_equal (scene_lease (&s, LEASE_PERSON, false, 2000, &high), 0);
-  assert_int_equal (scene_lease (&s, LEASE_PERSON, false, 2000, &other),
+  assert_int_equal (scene_lease (&s, LEASE_PERSON, false, UNTIL_MS, &high), 0);
+  assert_int_equal (scene_lease (&s, LEASE_PERSON, false, UNTIL_MS, &other),
                     -EBUSY);
-  assert_int_equal (scene_lease (&s, LEASE_PERSON, true, 2000, &other), 0);
+  assert_int_equal (scene_lease (&s, LEASE_PERSON, true, UNTIL_MS, &other), 0);
   assert_true (lease_lost (high));
   lease_free (low);
   lease_free (mid);
   lease_free (high);
   assert_false (lease_lost (other));
   lease_free (other);
-  assert_int_equal (scene_lease (&s, LEASE_SCENARIO, false, 2000, &low), 0);
+  assert_int_equal (scene_lease (&s, LEASE_SCENARIO, false, UNTIL_MS, &low), 0);
   lease_free (low);
   scene_end (&s);
 }
@@ -266,7 +268,7 @@ test_nothing_is_typed_into_the_next_connection (void **state)
   char got[8];
 
   scene_begin (&s, &cfg, CONSOLE_HOLD, NULL);
-  assert_int_equal (scene_lease (&s, LEASE_SCENARIO, false, 2000, &t.l), 0);
+  assert_int_equal (scene_lease (&s, LEASE_SCENARIO, false, UNTIL_MS, &t.l), 0);
   assert_int_equal (pipe2 (next, O_CLOEXEC | O_NONBLOCK), 0);
   c = t.l->console;
   pthread_mutex_lock (&c->io);
@@ -295,16 +297,16 @@ test_an_idle_person_loses_it (void **state)
   struct scene s;
 
   scene_begin (&s, &cfg, CONSOLE_HOLD, NULL);
-  assert_int_equal (scene_lease (&s, LEASE_PERSON, false, 2000, &person), 0);
-  assert_int_equal (scene_lease (&s, LEASE_SCENARIO, false, 2000, &other),
+  assert_int_equal (scene_lease (&s, LEASE_PERSON, false, UNTIL_MS, &person), 0);
+  assert_int_equal (scene_lease (&s, LEASE_SCENARIO, false, UNTIL_MS, &other),
                     -EBUSY);
   atomic_store (&person->used_ms, clock_ms () - LEASE_PERSON_IDLE_MS);
-  assert_int_equal (scene_lease (&s, LEASE_SCENARIO, false, 2000, &other), 0);
+  assert_int_equal (scene_lease (&s, LEASE_SCENARIO, false, UNTIL_MS, &other), 0);
   assert_true (lease_lost (person));
   lease_free (person);
   lease_free (other);
   /* Also when nobody else asks for it. */
-  assert_int_equal (scene_lease (&s, LEASE_PERSON, false, 2000, &person), 0);
+  assert_int_equal (scene_lease (&s, LEASE_PERSON, false, UNTIL_MS, &person), 0);
   atomic_store (&person->used_ms, clock_ms () - LEASE_PERSON_IDLE_MS);
   assert_true (lease_lost (person));
   lease_free (person);
@@ -325,14 +327,15 @@ test_the_mux_escape_is_doubled (void **state)
                          fakecons_path (s.fake, 0));
   g->consoles[0].muxed = true;
   hubworld_tell (&s.w, GUEST_CHANGED, g);
-  assert_int_equal (scene_lease (&s, LEASE_SCENARIO, false, 2000, &l), 0);
+  assert_int_equal (scene_lease (&s, LEASE_SCENARIO, false, UNTIL_MS, &l), 0);
   assert_true (lease_console (l)->muxed);
   assert_int_equal (
       lease_write (l, "\x01" "ab\x01\x01", 5, clock_ms () + 1000, NULL), 0);
   assert_int_equal (lease_write_raw (l, "\x01" "b", 2, clock_ms () + 1000,
                                      NULL),
                     0);
-  nap_ms (100);
+  UNTIL ((fakecons_stats (s.fake, 0, &st), st.keys >= 10));
+  nap_ms (50);
   fakecons_stats (s.fake, 0, &st);
   assert_int_equal (st.keys, 10);
   lease_free (l);
@@ -349,11 +352,11 @@ test_a_guest_that_takes_nothing (void **state)
   uint64_t start;
 
   scene_begin (&s, &cfg, CONSOLE_HOLD, NULL);
-  assert_int_equal (scene_lease (&s, LEASE_SCENARIO, false, 2000, &l), 0);
+  assert_int_equal (scene_lease (&s, LEASE_SCENARIO, false, UNTIL_MS, &l), 0);
   start = clock_ms ();
   assert_int_equal (lease_write (l, much, 1 << 20, start + 200, NULL),
                     -ETIMEDOUT);
-  assert_true (clock_ms () - start < 1000);
+  assert_true (clock_ms () - start < UNTIL_MS);
   lease_free (l);
   scene_end (&s);
 }
@@ -383,24 +386,24 @@ test_log_follows (void **state)
   snprintf (old, sizeof old, "%s/log.0", s.tmp.path);
   log_write (path, "before we came\n", O_TRUNC);
   hubworld_guest (&s.w, 0, GUEST_ADDED, CONSOLE_LOG, CONSOLE_TAIL, path);
-  assert_true (hubworld_wait (&s.w, 0, CONSOLE_SILENT, 2000));
+  assert_true (hubworld_wait (&s.w, 0, CONSOLE_SILENT, UNTIL_MS));
   log_write (path, "one\n", O_APPEND);
-  assert_true (scene_wait_said (&s, "one\n", 3000));
+  assert_true (scene_wait_said (&s, "one\n", UNTIL_MS));
   assert_false (scene_said (&s, "before"));
   assert_int_equal (scene_lease (&s, LEASE_PERSON, true, 100, &l), -EROFS);
   /* Rotated: the end of the old, then the new from its first byte. */
   log_write (path, "two\n", O_APPEND);
   assert_int_equal (rename (path, old), 0);
   log_write (path, "three\n", O_TRUNC);
-  assert_true (scene_wait_said (&s, "one\ntwo\nthree\n", 3000));
+  assert_true (scene_wait_said (&s, "one\ntwo\nthree\n", UNTIL_MS));
   /* Truncated. */
   log_write (path, "4\n", O_TRUNC);
-  assert_true (scene_wait_said (&s, "three\n4\n", 3000));
+  assert_true (scene_wait_said (&s, "three\n4\n", UNTIL_MS));
   /* Away for a while. */
   assert_int_equal (unlink (path), 0);
-  assert_true (hubworld_wait (&s.w, 0, CONSOLE_ABSENT, 3000));
+  assert_true (hubworld_wait (&s.w, 0, CONSOLE_ABSENT, UNTIL_MS));
   log_write (path, "five\n", O_TRUNC);
-  assert_true (scene_wait_said (&s, "4\nfive\n", 3000));
+  assert_true (scene_wait_said (&s, "4\nfive\n", UNTIL_MS));
   (void) unlink (path);
   (void) unlink (old);
   scene_end (&s);
@@ -432,7 +435,7 @@ test_no_log_on_a_file_system_of_others (void **state)
   log_write (path, "before we came\n", O_TRUNC);
   atomic_store (&pretended_type, FUSE_SUPER_MAGIC);
   hubworld_guest (&s.w, 0, GUEST_ADDED, CONSOLE_LOG, CONSOLE_TAIL, path);
-  assert_true (hubworld_wait (&s.w, 0, CONSOLE_BROKEN, 2000));
+  assert_true (hubworld_wait (&s.w, 0, CONSOLE_BROKEN, UNTIL_MS));
   hubworld_see (&s.w, 0, &seen);
   assert_non_null (strstr (seen.detail, "file system"));
   atomic_store (&pretended_type, 0);
@@ -500,7 +503,7 @@ test_facts (void **state)
   scene_fakes (&s, &cfg);
   hubworld_guest (&s.w, 0, GUEST_ADDED, CONSOLE_UNIX, CONSOLE_HOLD,
                   fakecons_path (s.fake, 0));
-  assert_true (hubworld_wait (&s.w, 0, CONSOLE_TALKING, 2000));
+  assert_true (hubworld_wait (&s.w, 0, CONSOLE_TALKING, UNTIL_MS));
   nap_ms (300);
   hubworld_do (&s.w, unsubscribe, &sub);
   assert_string_equal (facts.last, "talking");
@@ -529,7 +532,7 @@ test_dump_and_look (void **state)
   void *v[2];
 
   scene_begin (&s, &cfg, CONSOLE_HOLD, NULL);
-  assert_true (hubworld_wait (&s.w, 1, CONSOLE_TALKING, 2000));
+  assert_true (hubworld_wait (&s.w, 1, CONSOLE_TALKING, UNTIL_MS));
   v[0] = s.w.hub;
   v[1] = &out;
   hubworld_do (&s.w, dump_cb, v);
@@ -574,7 +577,7 @@ test_let_go_with_the_loop_stuck (void **state)
   void *v[2];
 
   scene_begin (&s, &cfg, CONSOLE_HOLD, NULL);
-  assert_true (hubworld_wait (&s.w, 0, CONSOLE_TALKING, 2000));
+  assert_true (hubworld_wait (&s.w, 0, CONSOLE_TALKING, UNTIL_MS));
   v[0] = &s.w;
   v[1] = &go;
   assert_int_equal (pthread_create (&t, NULL, stick_loop, v), 0);

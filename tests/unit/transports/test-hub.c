@@ -23,6 +23,17 @@
 #include "base/opener.h"
 #include "tests/fakes/hubscene.h"
 #include "tests/lib/until.h"
+#include "transports/console/hub_impl.h"
+
+/* Whether its guest says anything or not. */
+static void
+await_connected (struct scene *s)
+{
+  struct hubworld_seen seen;
+
+  UNTIL ((hubworld_see (&s->w, 0, &seen),
+          seen.state == CONSOLE_SILENT || seen.state == CONSOLE_TALKING));
+}
 
 /* ---- draining ---- */
 
@@ -35,7 +46,7 @@ drains (bool pty, bool bytewise)
 
   scene_begin (&s, &cfg, CONSOLE_HOLD, NULL);
   for (unsigned i = 0; i < 8; i++)
-    assert_true (hubworld_wait (&s.w, i, CONSOLE_TALKING, 3000));
+    assert_true (hubworld_wait (&s.w, i, CONSOLE_TALKING, UNTIL_MS));
   nap_ms (500);
   scene_check_all (&s, 8);
   scene_end (&s);
@@ -66,15 +77,23 @@ test_no_lock_file_is_left (void **state)
   struct scene s;
   char lock[160];
   const char *p;
+  int pid = 0;
+  FILE *f;
 
   scene_begin (&s, &cfg, CONSOLE_HOLD, NULL);
-  assert_true (hubworld_wait (&s.w, 0, CONSOLE_SILENT, 3000)
-               || hubworld_wait (&s.w, 0, CONSOLE_TALKING, 3000));
+  await_connected (&s);
   p = fakecons_path (s.fake, 0);
   snprintf (lock, sizeof lock, "/var/lock/LCK.._pts_%s", strrchr (p, '/') + 1);
   assert_int_equal (access (lock, F_OK), 0);
   scene_end (&s);
-  assert_int_equal (access (lock, F_OK), -1);
+  /* By now the terminal, and with it the lock, may be another process's. */
+  f = fopen (lock, "re");
+  if (f)
+    {
+      assert_int_equal (fscanf (f, "%d", &pid), 1);
+      assert_int_not_equal (pid, getpid ());
+      fclose (f);
+    }
 }
 
 static void
@@ -94,7 +113,7 @@ test_reconnects_lose_nothing (void **state)
       assert_int_equal (fakecons_command (s.fake, "drop *"), 0);
     }
   for (unsigned i = 0; i < 4; i++)
-    assert_true (hubworld_wait (&s.w, i, CONSOLE_TALKING, 3000));
+    assert_true (hubworld_wait (&s.w, i, CONSOLE_TALKING, UNTIL_MS));
   scene_check_all (&s, 4);
   scene_end (&s);
 }
@@ -111,13 +130,13 @@ test_releases_lose_nothing (void **state)
   scene_begin (&s, &cfg, CONSOLE_HOLD, NULL);
   for (unsigned n = 0; n < 20; n++)
     {
-      assert_true (hubworld_wait (&s.w, 0, CONSOLE_TALKING, 3000));
+      assert_true (hubworld_wait (&s.w, 0, CONSOLE_TALKING, UNTIL_MS));
       scene_release (&s, 60000);
-      assert_true (hubworld_wait (&s.w, 0, CONSOLE_GIVEN_WAY, 1000));
+      assert_true (hubworld_wait (&s.w, 0, CONSOLE_GIVEN_WAY, UNTIL_MS));
       assert_int_equal (scene_lease (&s, LEASE_PERSON, true, 1000, &l), -EBUSY);
       scene_release (&s, 0);
     }
-  assert_true (hubworld_wait (&s.w, 0, CONSOLE_TALKING, 3000));
+  assert_true (hubworld_wait (&s.w, 0, CONSOLE_TALKING, UNTIL_MS));
   scene_check_all (&s, 1);
   scene_end (&s);
 }
@@ -156,12 +175,11 @@ test_absent_until_it_is_there (void **state)
   scene_begin (&s, NULL, CONSOLE_HOLD, &limits);
   snprintf (path, sizeof path, "%s/cons0", s.tmp.path);
   hubworld_guest (&s.w, 0, GUEST_ADDED, CONSOLE_UNIX, CONSOLE_HOLD, path);
-  nap_ms (50);
-  hubworld_see (&s.w, 0, &seen);
+  /* Tried, and found to be none. */
+  UNTIL ((hubworld_see (&s.w, 0, &seen), seen.detail[0] != '\0'));
   assert_int_equal (seen.state, CONSOLE_ABSENT);
-  assert_true (seen.detail[0] != '\0');
   scene_fakes (&s, &cfg);
-  assert_true (hubworld_wait (&s.w, 0, CONSOLE_TALKING, 3000));
+  assert_true (hubworld_wait (&s.w, 0, CONSOLE_TALKING, UNTIL_MS));
   /* Another process behind the same path: a new connection, the same ring. */
   struct guest *g = hubworld_snapshot (0, CONSOLE_UNIX, CONSOLE_HOLD, path);
   struct tap *t = scene_tap (&s, TAP_KEPT | TAP_ACTIVE, NULL, NULL);
@@ -208,7 +226,7 @@ test_no_terminal_without_its_process (void **state)
   assert_int_equal (proc_start_time (pid, &g->inc.start_time, NULL), 0);
   assert_int_equal (waitpid (pid, NULL, 0), pid);
   hubworld_tell (&s.w, GUEST_ADDED, g);
-  assert_true (hubworld_wait (&s.w, 0, CONSOLE_ABSENT, 3000));
+  assert_true (hubworld_wait (&s.w, 0, CONSOLE_ABSENT, UNTIL_MS));
   nap_ms (100);
   fakecons_stats (s.fake, 0, &st);
   assert_int_equal (st.connects, 0);
@@ -226,7 +244,10 @@ test_probe_mode_connects_for_use_only (void **state)
   struct fakecons_stats st;
   struct scene s;
   struct lease *l, *l2;
+  uint64_t before, connects;
+  char said[64];
   struct tap *t;
+  bool soon;
 
   scene_begin (&s, &cfg, CONSOLE_PROBE, NULL);
   t = scene_tap (&s, TAP_NOW, NULL, NULL);
@@ -241,14 +262,19 @@ test_probe_mode_connects_for_use_only (void **state)
   assert_int_equal (st.connects, 0);
   assert_int_equal (tap_state (t), CONSOLE_IDLE);
 
-  assert_int_equal (scene_lease (&s, LEASE_SCENARIO, false, 2000, &l), 0);
+  assert_int_equal (scene_lease (&s, LEASE_SCENARIO, false, UNTIL_MS, &l), 0);
+  before = clock_ms ();
   lease_free (l);
   /* The next one, soon: the same connection. */
-  assert_int_equal (scene_lease (&s, LEASE_SCENARIO, false, 2000, &l2), 0);
+  assert_int_equal (scene_lease (&s, LEASE_SCENARIO, false, UNTIL_MS, &l2), 0);
+  soon = clock_ms () - before < HUB_LINGER_MS / 2;
+  /* It has said something. */
+  UNTIL (tap_read (t, said, sizeof said, NULL) > 0);
   lease_free (l2);
   fakecons_stats (s.fake, 0, &st);
-  assert_int_equal (st.connects, 1);
-  assert_true (hubworld_wait (&s.w, 0, CONSOLE_IDLE, 1000));
+  connects = st.connects;
+  assert_in_range (connects, 1, soon ? 1 : 2);
+  assert_true (hubworld_wait (&s.w, 0, CONSOLE_IDLE, UNTIL_MS));
   UNTIL ((fakecons_stats (s.fake, 0, &st), !st.connected));
   tap_free (t);
   /* It said something: that is kept, and still nobody connects. */
@@ -257,13 +283,12 @@ test_probe_mode_connects_for_use_only (void **state)
   assert_true (text.len > 0 && kept.last_ms > 0);
   nap_ms (50);
   fakecons_stats (s.fake, 0, &st);
-  assert_int_equal (st.connects, 1);
+  assert_int_equal (st.connects, connects);
   /* A tap that wants it. */
   t = scene_tap (&s, TAP_NOW | TAP_ACTIVE, NULL, NULL);
-  assert_true (hubworld_wait (&s.w, 0, CONSOLE_TALKING, 2000)
-               || tap_state (t) == CONSOLE_SILENT);
+  await_connected (&s);
   tap_free (t);
-  assert_true (hubworld_wait (&s.w, 0, CONSOLE_IDLE, 1000));
+  assert_true (hubworld_wait (&s.w, 0, CONSOLE_IDLE, UNTIL_MS));
   scene_end (&s);
 }
 
@@ -301,17 +326,16 @@ test_held_by_another (void **state)
                   fakecons_path (s.fake, 0));
   assert_int_equal (hub_lease (s.w.hub, hubworld_uuid (0, uuid, sizeof uuid),
                                "serial0", LEASE_SCENARIO, "test", false,
-                               clock_ms () + 3000, &l, &err),
+                               clock_ms () + UNTIL_MS, &l, &err),
                     -EBUSY);
   assert_non_null (strstr (error_text (&err), "another client"));
   hubworld_guest (&s.w, 0, GUEST_CHANGED, CONSOLE_UNIX, CONSOLE_HOLD,
                   fakecons_path (s.fake, 0));
-  assert_true (hubworld_wait (&s.w, 0, CONSOLE_HELD, 2000));
+  assert_true (hubworld_wait (&s.w, 0, CONSOLE_HELD, UNTIL_MS));
   hubworld_see (&s.w, 0, &seen);
   assert_string_equal (seen.holder, "another client");
   close (other);
-  assert_true (hubworld_wait (&s.w, 0, CONSOLE_SILENT, 2000)
-               || hubworld_wait (&s.w, 0, CONSOLE_TALKING, 1));
+  await_connected (&s);
   scene_end (&s);
 }
 
@@ -368,19 +392,19 @@ test_gives_way_and_comes_back (void **state)
   int other;
 
   scene_begin (&s, &cfg, CONSOLE_HOLD, NULL);
-  assert_true (hubworld_wait (&s.w, 0, CONSOLE_TALKING, 2000));
+  assert_true (hubworld_wait (&s.w, 0, CONSOLE_TALKING, UNTIL_MS));
   start = clock_ms ();
   other = connect_to (fakecons_path (s.fake, 0));
-  assert_true (hubworld_wait (&s.w, 0, CONSOLE_GIVEN_WAY, 2000));
+  assert_true (hubworld_wait (&s.w, 0, CONSOLE_GIVEN_WAY, UNTIL_MS));
   assert_true (read (other, buf, sizeof buf) > 0);
-  assert_true (clock_ms () - start < 1000);
+  /* Within a second is the promise: tests/chaos measures it. */
   /* As long as the other stays, we stay away. */
   for (start = clock_ms (); clock_ms () - start < 3600;)
     assert_true (read (other, buf, sizeof buf) > 0);
   assert_true (hubworld_wait (&s.w, 0, CONSOLE_GIVEN_WAY, 1));
   start = clock_ms ();
   close (other);
-  assert_true (hubworld_wait (&s.w, 0, CONSOLE_TALKING, 6000));
+  assert_true (hubworld_wait (&s.w, 0, CONSOLE_TALKING, UNTIL_MS));
   assert_true (clock_ms () - start >= 2000);
   scene_end (&s);
 }
@@ -401,11 +425,10 @@ test_a_locked_pty_is_held (void **state)
   assert_int_equal (opener_do (&req, &fd, &lock, NULL), 0);
   hubworld_guest (&s.w, 0, GUEST_ADDED, CONSOLE_PTY, CONSOLE_HOLD,
                   fakecons_path (s.fake, 0));
-  assert_true (hubworld_wait (&s.w, 0, CONSOLE_HELD, 2000));
+  assert_true (hubworld_wait (&s.w, 0, CONSOLE_HELD, UNTIL_MS));
   close (fd);
   close (lock);
-  assert_true (hubworld_wait (&s.w, 0, CONSOLE_TALKING, 3000)
-               || hubworld_wait (&s.w, 0, CONSOLE_SILENT, 1));
+  await_connected (&s);
   scene_end (&s);
 }
 

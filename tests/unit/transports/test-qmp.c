@@ -144,7 +144,7 @@ tells_three_ways_of_not_answering (void **state)
       struct error err = ERROR_INIT;
       enum monitor_health health;
       char status[32] = "untouched";
-      uint64_t ms = cases[i].code == ETIMEDOUT ? 300 : 1900;
+      uint64_t ms = cases[i].code == ETIMEDOUT ? 1500 : 1900;
       int r
           = status_of (cases[i].mode, ms, &health, status, sizeof status, &err);
 
@@ -274,7 +274,7 @@ lets_go_after_its_time (void **state)
       monitor_command (m, "query-status", NULL, CLOCK_NEVER, &reply, &err),
       -ETIMEDOUT);
   took = clock_ms () - began;
-  assert_in_range (took, MONITOR_HOLD_MS, MONITOR_HOLD_MS + 1500);
+  assert_in_range (took, MONITOR_HOLD_MS, MONITOR_HOLD_MS + 30000);
   /* And nothing more is even sent. */
   assert_int_equal (monitor_command (m, "query-status",
                                      json_object_new_object (), CLOCK_NEVER,
@@ -340,7 +340,7 @@ doctor_says_what_is_wrong (void **state)
 
       fake_start (&f, cases[i].mode);
       f.g->run = GUEST_RUNNING;
-      transport_monitor.doctor (&f.env, f.g, &s.rep, clock_ms () + 300);
+      transport_monitor.doctor (&f.env, f.g, &s.rep, clock_ms () + 1900);
       assert_int_equal (s.lines, 1);
       assert_int_equal (s.state, cases[i].state);
       f.g->monitor = MONITOR_NONE;

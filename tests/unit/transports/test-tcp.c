@@ -93,18 +93,18 @@ connects_and_reads (void **state)
   struct error err = ERROR_INIT;
 
   assert_int_equal (check_against (&plain, &(struct tcp_check){ .send = NULL },
-                                   NULL, 5000, &err),
+                                   NULL, 60000, &err),
                     0);
   assert_int_equal (check_against (&ssh,
                                    &(struct tcp_check){ .expect = "^SSH-2" },
-                                   &answer, 5000, &err),
+                                   &answer, 60000, &err),
                     0);
   assert_string_equal (buf_str (&answer), "SSH-2.0-x\r\n");
   assert_int_equal (
       check_against (&http,
                      &(struct tcp_check){ .send = "GET / HTTP/1.0\r\n\r\n",
                                           .expect = " 200 " },
-                     NULL, 5000, &err),
+                     NULL, 60000, &err),
       0);
 }
 
@@ -121,27 +121,27 @@ tells_how_it_failed (void **state)
   struct error err = ERROR_INIT;
   struct tcp_check check = { .expect = "^yes" };
 
-  assert_int_equal (check_against (&other, &check, &answer, 5000, &err),
+  assert_int_equal (check_against (&other, &check, &answer, 60000, &err),
                     -ENOMSG);
   assert_string_equal (buf_str (&answer), "nothing of that kind");
   /* Of a line, as in all expressions. */
-  assert_int_equal (check_against (&lines, &check, NULL, 5000, &err), 0);
-  assert_int_equal (check_against (&silent, &check, NULL, 200, &err),
+  assert_int_equal (check_against (&lines, &check, NULL, 60000, &err), 0);
+  assert_int_equal (check_against (&silent, &check, NULL, 1000, &err),
                     -ETIMEDOUT);
   assert_non_null (strstr (err.msg, "waiting for the answer"));
   /* It said something, and then nothing more. */
-  assert_int_equal (check_against (&talker, &check, &answer, 200, &err),
+  assert_int_equal (check_against (&talker, &check, &answer, 1500, &err),
                     -ENOMSG);
   assert_non_null (strstr (err.msg, "without the expected"));
   check.max_bytes = 8;
-  assert_int_equal (check_against (&much, &check, NULL, 5000, &err), -ENOMSG);
+  assert_int_equal (check_against (&much, &check, NULL, 60000, &err), -ENOMSG);
   assert_non_null (strstr (err.msg, "8 bytes"));
   /* A pattern that would need years. */
   check.expect = "^(a+)+$";
   check.max_bytes = 0;
-  assert_int_equal (check_against (&hard, &check, NULL, 5000, &err), -E2BIG);
+  assert_int_equal (check_against (&hard, &check, NULL, 60000, &err), -E2BIG);
   check.expect = "(";
-  assert_int_equal (check_against (&much, &check, NULL, 5000, &err), -EINVAL);
+  assert_int_equal (check_against (&much, &check, NULL, 60000, &err), -EINVAL);
 }
 
 static void
@@ -155,7 +155,7 @@ tells_refused_from_silent (void **state)
 
   /* Bound and not listening: refused. */
   server_open (&s);
-  assert_int_equal (tcp_check (&check, clock_ms () + 2000, &result, &err),
+  assert_int_equal (tcp_check (&check, clock_ms () + 60000, &result, &err),
                     -ECONNREFUSED);
   assert_non_null (strstr (err.msg, s.address));
   /* Listening with a full queue: the kernel drops what comes. */
