@@ -306,6 +306,23 @@ watch_replay (struct text_reader *r, const struct text_msg *msg)
     r->replaying = false;
 }
 
+/* The kernel's own count, for it stops at some number: each task is told
+ * once. */
+static void
+count_hung (struct text_reader *r, const struct text_msg *msg)
+{
+  static const char blocked[] = " blocked ";
+
+  if (msg->from != FROM_KERNEL || msg->line->open || r->stage.replay
+      || r->replaying)
+    return;
+  if (begins (msg, "INFO: task ")
+      && memmem (msg->text, msg->len, blocked, sizeof blocked - 1))
+    r->stats.hung_tasks++;
+  else if (begins (msg, "Future hung task reports are suppressed"))
+    r->stats.hung_tasks += TEXT_HUNG_WARNINGS;
+}
+
 /* A firmware tries one way after another, and each that fails says so in a few
  * lines: they are one trouble, the next attempt's are another. */
 static void
@@ -394,6 +411,8 @@ on_line (const struct text_line *line, void *arg)
     on_stage (r, change);
   watch_replay (r, &msg);
   watch_netboot (r, &msg);
+  if (msg.len > 20 && (msg.text[0] == 'I' || msg.text[0] == 'F'))
+    count_hung (r, &msg);
   if (r->nopen)
     finish_old (r, &msg);
   m.limits_hit = 0;

@@ -343,6 +343,42 @@ json (void **state)
   json_object_put (o);
 }
 
+static uint64_t
+hung_tasks (const struct bed *b)
+{
+  struct text_reader_stats stats;
+
+  text_reader_stats (b->reader, &stats);
+  return stats.hung_tasks;
+}
+
+/* Told once, counted each time: the kernel stops at some number. */
+static void
+counts_hung (void **state)
+{
+  struct bed *b = *state;
+  static const char again[]
+      = "INFO: task sync:71 blocked for more than 120 seconds.\n";
+
+  bed_open (b);
+  bed_feed (b, "[  242.000000] ", 0);
+  bed_feed (b, again, 0);
+  bed_feed (b, "[  362.000000] ", 0);
+  bed_feed (b, again, 0);
+  assert_int_equal (hung_tasks (b), 2);
+  /* A programme says so, and half a line. */
+  bed_feed (b, "Jan  2 03:04:05 web pumpd[9]: ", 0);
+  bed_feed (b, again, 0);
+  bed_feed (b, "[  482.000000] INFO: task sync:71 blocked for mo", 0);
+  assert_int_equal (hung_tasks (b), 2);
+  bed_feed (b, "re than 120 seconds.\n", 0);
+  assert_int_equal (hung_tasks (b), 3);
+  bed_feed (b, "[  482.000100] Future hung task reports are suppressed, see "
+               "sysctl kernel.hung_task_warnings\n", 0);
+  assert_int_equal (hung_tasks (b), 3 + TEXT_HUNG_WARNINGS);
+  bed_close (b);
+}
+
 static void
 kinds (void **state)
 {
@@ -375,6 +411,7 @@ main (void)
     cmocka_unit_test_setup_teardown (torn_details, bed_setup, bed_teardown),
     cmocka_unit_test_setup_teardown (bounds, bed_setup, bed_teardown),
     cmocka_unit_test_setup_teardown (json, bed_setup, bed_teardown),
+    cmocka_unit_test_setup_teardown (counts_hung, bed_setup, bed_teardown),
     cmocka_unit_test (kinds),
   };
 
