@@ -55,8 +55,6 @@
 #define KEPT_REFILL_MS 500
 #define STAGE_AGAIN_MS 1000
 
-/* After so many the kernel says no more of them (its default). */
-#define HUNG_TASK_WARNINGS 10
 /* A replayed log shows stamps that are so far ahead of what we saw of the
  * boot: a kernel says all at once what it did before it had a console. */
 #define REPLAY_AHEAD_MS 30000
@@ -173,6 +171,7 @@ struct text_source
   /* worker */
   struct text_reader *reader;      /* NULL before the first byte */
   struct text_reader_stats before; /* of readers that are no more */
+  uint64_t hung_told;              /* of the reader's count */
   struct incarnation inc;
   unsigned heap_at; /* 1 + place in the heap, 0 = none */
   uint64_t due_ms;

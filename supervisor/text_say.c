@@ -456,7 +456,7 @@ text_note_ (const struct text_trouble *tr)
   if (tr->of_boot.oops)
     return "its kernel had an oops or a panic and tells of hung tasks no more: "
            "silence is no recovery";
-  if (tr->of_boot.hung >= HUNG_TASK_WARNINGS)
+  if (tr->of_boot.hung >= TEXT_HUNG_WARNINGS)
     return "its kernel has told of as many hung tasks as it ever tells of: "
            "silence is no recovery";
   return "";

@@ -100,23 +100,17 @@ worker_of (struct text_source *s)
   return s->guest->worker;
 }
 
-/* The kernel's own count of such warnings, for it stops at some number: a
- * reader tells of each task once. */
+/* What the reader counted since the last time: before its boot is over, and
+ * after each piece. */
 static void
-count_hung (struct text_source *s, const struct text_msg *msg)
+tell_hung (struct text_source *s)
 {
-  static const char task[] = "INFO: task ", blocked[] = " blocked ",
-                    over[] = "Future hung task reports are suppressed";
+  struct text_reader_stats stats = { 0 };
 
-  if (msg->from != FROM_KERNEL || msg->line->open || msg->line->again
-      || msg->len < sizeof task)
-    return;
-  if (memcmp (msg->text, task, sizeof task - 1) == 0
-      && memmem (msg->text, msg->len, blocked, sizeof blocked - 1))
-    text_say_hung_ (s, 1);
-  else if (msg->text[0] == 'F' && msg->len >= sizeof over - 1
-           && memcmp (msg->text, over, sizeof over - 1) == 0)
-    text_say_hung_ (s, HUNG_TASK_WARNINGS);
+  text_reader_stats (s->reader, &stats);
+  if (stats.hung_tasks > s->hung_told)
+    text_say_hung_ (s, (unsigned) (stats.hung_tasks - s->hung_told));
+  s->hung_told = stats.hung_tasks;
 }
 
 static void
@@ -131,7 +125,6 @@ on_line (const struct text_msg *msg, void *arg)
   w->line[w->line_at].number = l->number;
   w->line[w->line_at].len = l->len < TEXT_SAMPLE ? l->len : TEXT_SAMPLE;
   memcpy (w->line[w->line_at].text, l->text, w->line[w->line_at].len);
-  count_hung (s, msg);
   if (s->boot_ms && msg->stamped && msg->stamp_us > s->boot_stamp_us)
     s->boot_stamp_us = msg->stamp_us;
 }
@@ -156,6 +149,7 @@ on_stage (const struct stage *stage, enum stage_change change, void *arg)
   s->stage_new = true;
   if (change != STAGE_NEW_BOOT)
     return;
+  tell_hung (s);
   s->boot_ms = clock_ms ();
   s->boot_stamp_us = 0;
   text_say_life_ (s, GUEST_REBOOTED);
@@ -255,6 +249,8 @@ drop_reader (struct text_source *s)
   if (!s->reader)
     return;
   text_reader_end (s->reader);
+  tell_hung (s);
+  s->hung_told = 0;
   text_reader_stats (s->reader, &last);
   add_stats (&s->before, &last);
   text_reader_free (s->reader);
@@ -349,6 +345,7 @@ feed (struct text_worker *w, struct text_source *s)
       if (lost)
         text_reader_gap (s->reader, lost, tap_time_of_last (s->tap));
       text_reader_feed (s->reader, w->chunk, n, tap_time_of_last (s->tap));
+      tell_hung (s);
       /* That was all there was; who adds to it tells us again. */
       if (n < want && want == TEXT_CHUNK)
         return false;

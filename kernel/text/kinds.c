@@ -148,6 +148,8 @@ const struct text_kind text_kinds[] = {
   { "clock_unstable", "a clock of the guest can not be trusted" },
   { "clock_late", "clocks or interrupts came late: the processor was away" },
   { "time_jump", "the time of day jumped" },
+  { "scheduler_failed",
+    "a scheduler of somebody's own (sched_ext) was thrown out" },
   { "rt_hog", "a real-time task takes all of a processor" },
   { "work_hog", "a work item takes a processor for long" },
   { "irq_lost", "an interrupt that nobody handles" },

@@ -130,9 +130,8 @@ strip_dropped (struct prefix_text *c)
   return true;
 }
 
-/* /dev/kmsg: "6,339,5140900,-,caller=T1;message". */
-static bool
-strip_kmsg (struct prefix_text *c)
+bool
+prefix_kmsg (struct prefix_text *c)
 {
   const char *p = c->p, *semicolon;
   uint64_t pri, seq, us, n = 0;
@@ -194,6 +193,22 @@ strip_bare_time (struct prefix_text *c)
   if (found)
     *c = ahead;
   return found;
+}
+
+/* "07819.286867] ": its first bytes were lost, so nobody knows the time. */
+static bool
+strip_cut_stamp (struct prefix_text *c)
+{
+  unsigned digits;
+  uint64_t us;
+  const char *p = prefix_seconds (c->p, c->end, &us, &digits);
+
+  if (!p || digits != 6 || c->msg->from == FROM_USER
+      || !begins (p, c->end, "] "))
+    return false;
+  c->p = p + 1;
+  c->msg->from = FROM_KERNEL;
+  return true;
 }
 
 /* "host login: " that was in the way of something; "host login: root" is
@@ -260,8 +275,9 @@ static bool
 strip_digit (struct prefix_text *c)
 {
   return !c->msg->stamped
-         && (prefix_date (c) || strip_kmsg (c) || prefix_logcat (c)
-             || prefix_5424 (c) || strip_bare_time (c));
+         && (prefix_date (c) || prefix_kmsg (c) || prefix_logcat (c)
+             || prefix_5424 (c) || strip_bare_time (c)
+             || strip_cut_stamp (c));
 }
 
 /* " 3 12:00", "24 12:00", "2026-01-01": behind a month's or day's name. */
@@ -312,9 +328,10 @@ strip_blanks (struct prefix_text *c)
 
   while (peek (&ahead, 0) == ' ' && ahead.p - c->p < 8)
     ahead.p++;
-  if (peek (&ahead, 0) == '[' ? !strip_stamp (&ahead) && !strip_caller (&ahead)
-                              : peek (&ahead, 0) != '<'
-                                    || !strip_level (&ahead))
+  if (peek (&ahead, 0) == '['
+          ? !strip_stamp (&ahead) && !strip_caller (&ahead)
+                && (c->msg->stamped || !prefix_bracketed_date (&ahead))
+          : peek (&ahead, 0) != '<' || !strip_level (&ahead))
     return false;
   *c = ahead;
   return true;

@@ -108,6 +108,8 @@ static const struct date
   { "9999-99-99T99:99:99", true, false },
   { "9999-99-99 99:99:99", false, false },
   { "9999/99/99 99:99:99", false, false },
+  { "9999/99/99, 99:99:99", false, false },
+  { "9999-99-99, 99:99:99", false, false },
   { "Aaa 9999-99-99 99:99:99", true, true }, /* journald's short-full */
   { "Aaa _9 9999 99:99:99", true, false },
   { "Aaa Aaa _9 99:99:99 9999", true, false },
@@ -366,6 +368,19 @@ is_facility_level (const struct word *w, int *ret)
   return end == w->end;
 }
 
+/* What netconsole sends in its long form, in the log of who received it. */
+static bool
+take_record (struct prefix_text *c, const char *p)
+{
+  struct prefix_text ahead = *c;
+
+  ahead.p = p;
+  if (p >= c->end || !is_digit (*p) || !prefix_kmsg (&ahead))
+    return false;
+  *c = ahead;
+  return true;
+}
+
 /* After a date, or with a facility, host and programme may stand; after
  * a kernel's stamp (journald's short-monotonic, and what programmes write to
  * /dev/kmsg) or nothing at all only what cannot be a message. */
@@ -393,6 +408,8 @@ prefix_head (struct prefix_text *c)
       else if (i > 0 || (!wall && !c->msg->stamped))
         return false;
       p = w.end + 1;
+      if (take_record (c, p))
+        return true;
       if (p >= c->end || !read_word (p, c->end, &w))
         return false;
       if (w.colon)

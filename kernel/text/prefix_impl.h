@@ -98,6 +98,8 @@ bool prefix_facility (struct prefix_text *c);
 bool prefix_head (struct prefix_text *c);
 /* "01-01 00:00:00.000     0     0 I kernel  : message" */
 bool prefix_logcat (struct prefix_text *c);
+/* /dev/kmsg, netconsole: "6,339,5140900,-,caller=T1;message". */
+bool prefix_kmsg (struct prefix_text *c);
 /* RFC 5424, behind its "<3>": "1 2026-01-01T00:00:00Z host kernel - - - ". */
 bool prefix_5424 (struct prefix_text *c);
 

@@ -14,12 +14,25 @@
 #include <string.h>
 
 #define SEEN_MAX 16
+#define TWIN_TAIL 64
+#define TWINS_SURE 2
 
 /* A trouble that a kernel tells again and again while it lasts. */
 struct seen
 {
   uint64_t key;
   double seconds;
+};
+
+/* The kernel's last line: two of its consoles may be one wire, and all that it
+ * says comes twice, stamp and all. */
+struct twin
+{
+  uint64_t stamp_us;
+  size_t len;
+  unsigned pairs; /* since a line came once only */
+  bool paired;
+  char tail[TWIN_TAIL];
 };
 
 struct text_reader
@@ -35,6 +48,7 @@ struct text_reader
   struct seen seen[SEEN_MAX];
   unsigned next_seen;
   struct repeats repeats;
+  struct twin last;
   bool panicked;        /* this boot: its head and its end mark are one */
   bool replaying;       /* SysRq R: what is older than its header is old */
   uint64_t replay_us;
@@ -306,6 +320,23 @@ watch_replay (struct text_reader *r, const struct text_msg *msg)
     r->replaying = false;
 }
 
+/* The kernel's own count, for it stops at some number: each task is told
+ * once. */
+static void
+count_hung (struct text_reader *r, const struct text_msg *msg)
+{
+  static const char blocked[] = " blocked ";
+
+  if (msg->from != FROM_KERNEL || msg->line->open || r->stage.replay
+      || r->replaying)
+    return;
+  if (begins (msg, "INFO: task ")
+      && memmem (msg->text, msg->len, blocked, sizeof blocked - 1))
+    r->stats.hung_tasks++;
+  else if (begins (msg, "Future hung task reports are suppressed"))
+    r->stats.hung_tasks += TEXT_HUNG_WARNINGS;
+}
+
 /* A firmware tries one way after another, and each that fails says so in a few
  * lines: they are one trouble, the next attempt's are another. */
 static void
@@ -375,6 +406,29 @@ on_stage (struct text_reader *r, enum stage_change change)
     r->ops.stage (&r->stage, change, r->arg);
 }
 
+/* Whether the line is the one before it once more. */
+static bool
+is_twin (struct twin *t, const struct text_msg *msg)
+{
+  size_t n = msg->len < TWIN_TAIL ? msg->len : TWIN_TAIL;
+  const char *tail = msg->text + msg->len - n;
+
+  if (msg->stamp_us == t->stamp_us && msg->len == t->len && !t->paired
+      && memcmp (tail, t->tail, n) == 0)
+    {
+      t->paired = true;
+      t->pairs++;
+      return true;
+    }
+  if (!t->paired)
+    t->pairs = 0;
+  t->paired = false;
+  t->stamp_us = msg->stamp_us;
+  t->len = msg->len;
+  memcpy (t->tail, tail, n);
+  return false;
+}
+
 static void
 on_line (const struct text_line *line, void *arg)
 {
@@ -382,18 +436,23 @@ on_line (const struct text_line *line, void *arg)
   struct text_msg msg;
   struct rule_match m;
   enum stage_change change;
-  bool head;
+  bool head, twin;
 
   prefix_strip (line, &msg);
   if (!line->again)
     r->stats.lines++;
   if (r->ops.line)
     r->ops.line (&msg, r->arg);
+  twin = msg.stamped && !line->open && is_twin (&r->last, &msg);
+  if (twin && r->last.pairs >= TWINS_SURE)
+    return;
   change = stage_line (&r->stage, &msg);
   if (change != STAGE_SAME)
     on_stage (r, change);
   watch_replay (r, &msg);
   watch_netboot (r, &msg);
+  if (msg.len > 20 && (msg.text[0] == 'I' || msg.text[0] == 'F'))
+    count_hung (r, &msg);
   if (r->nopen)
     finish_old (r, &msg);
   m.limits_hit = 0;
@@ -409,7 +468,8 @@ on_line (const struct text_line *line, void *arg)
     head = false;
   if (head && line->open)
     r->open_head = line->number;
-  if (head && joined (r, &msg, &m))
+  /* Nothing happens twice at the same moment in the same words. */
+  if (head && (twin || joined (r, &msg, &m)))
     return;
   if (head && !absorbed (r, &msg, m.rule))
     take_head (r, &m, &msg);

@@ -25,12 +25,19 @@ struct text_reader_ops
   void (*line) (const struct text_msg *msg, void *arg);
 };
 
+/* How many warnings of hung tasks a kernel gives, if nobody told it another
+ * number (kernel.hung_task_warnings). */
+#define TEXT_HUNG_WARNINGS 10
+
 struct text_reader_stats
 {
   uint64_t bytes, lines, heads, events, gaps, lost_bytes;
   uint64_t limits_hit;   /* regular expressions that were given up */
   uint64_t reports_cut;  /* reports dropped for want of room */
   uint64_t repeats;      /* not told: the same was, a moment ago */
+  /* Warnings of hung tasks, of all boots, told or not; when the kernel says
+   * that there are no more, TEXT_HUNG_WARNINGS at once. */
+  uint64_t hung_tasks;
   size_t memory;
 };
 

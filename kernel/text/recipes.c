@@ -24,7 +24,8 @@ static const char *const stall_lines[]
     = { "rcu_stall", "rcu_starved", "softlockup_detail", NULL };
 static const char *const fault_lines[] = { "oops", "internal_error", NULL };
 static const char *const warn_lines[]
-    = { "refcount", "warning", NULL };
+    = { "refcount", "warning", "object_bug", NULL };
+static const char *const object_lines[] = { "object_bug", "warning", NULL };
 static const char *const lockdep_lines[]
     = { "lockdep", "suspicious_rcu", NULL };
 
@@ -61,6 +62,9 @@ static const struct recipe recipes[] = {
     120, NULL, lockdep_lines },
   { "warning", RECIPE_HEAD | RECIPE_IP | RECIPE_SHARES | RECIPE_WARN, 40,
     NULL, warn_lines },
+  /* What is wrong is said first, then that it is a warning. */
+  { "object", RECIPE_IP | RECIPE_SHARES | RECIPE_WARN, 40, NULL,
+    object_lines },
   { "panic", RECIPE_NUMBERS | RECIPE_SHARES, 40, NULL, NULL },
   { "stall", RECIPE_IP | RECIPE_STALL | RECIPE_QUIET | RECIPE_SHARES, 80,
     NULL, stall_lines },
@@ -82,7 +86,7 @@ const char *const text_recipes[] = {
   "line", "oops", "fault", "bug-at", "list", "rust", "stack-overflow", "trace",
   "trace-at", "sanitizer", "checker", "lockdep", "deadlock", "warning",
   "panic", "stall", "hung-task", "numbers", "any-bug", "workqueue", "preempt",
-  "rcu-usage", "leak", "leaked", "slab", "oom", NULL,
+  "rcu-usage", "leak", "leaked", "slab", "oom", "object", NULL,
 };
 
 const struct recipe *

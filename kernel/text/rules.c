@@ -8,6 +8,7 @@
 #include "base/error.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Given up after about a millisecond or two; a line that makes several rules
@@ -70,10 +71,39 @@ rules_give (const struct text_rules *r, struct regex_scratch *s)
 
 /* ---- one line ---- */
 
+/* Nobody is named on a console: then it may be that programme.  Who does not
+ * say which process may be that one, too. */
+static bool
+said_by (const struct text_rule *rule, const struct text_msg *msg)
+{
+  char name[80];
+  int n = (int) msg->ident_len;
+
+  if (msg->from != FROM_USER || n == 0)
+    return true;
+  if (n > 64)
+    return false;
+  snprintf (name, sizeof name, "%.*s[%u]", n, msg->ident, msg->pid);
+  for (unsigned i = 0; i < rule->n_by; i++)
+    {
+      const char *by = rule->by[i];
+      size_t len = strlen (by);
+      bool whole = len > 0 && by[len - 1] == ']' && msg->pid > 0;
+
+      if (whole ? strcmp (by, name) == 0
+                : strcspn (by, "[") == (size_t) n
+                      && memcmp (by, name, (size_t) n) == 0)
+        return true;
+    }
+  return false;
+}
+
 bool
 rule_applies (const struct text_rule *rule, const struct text_msg *msg,
               const struct stage *stage)
 {
+  if (rule->n_by > 0 && !said_by (rule, msg))
+    return false;
   switch (rule->where)
     {
     case WHERE_KERNEL:

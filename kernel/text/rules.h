@@ -22,7 +22,8 @@
  *       "samples": { "match": ["...", "..."], "not": ["...", "..."] } } ] }
  *
  * "where": kernel (stage_kernel_speaks; the default), user (only FROM_USER or
- * bare text), boot (only before userspace), any.  A rule of the kind
+ * bare text), boot (only before userspace), any.  "by": programmes, when a line
+ * says who said it.  A rule of the kind
  * "harmless" has no title and shadows others: what it matches is no head.
  * Named groups that an event has a member for (comm, pid, cpu, seconds,
  * subject, other, func, rip) fill it; all of them may stand in titles.  First

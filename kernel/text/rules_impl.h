@@ -22,6 +22,7 @@ struct regex;
 #define RULES_CODE_MAX (4u << 20) /* bytes of compiled expressions */
 #define RULE_ANY_MAX 32
 #define RULE_NOT_MAX 16
+#define RULE_BY_MAX 8
 #define RULE_SAMPLES_MAX 64
 #define RULE_LITERAL_MIN 3
 #define RULE_LITERAL_MAX 128
@@ -72,7 +73,8 @@ struct text_rule
   /* For the rules themselves. */
   const char *const *any, *const *nots_text;
   const char *const *yes, *const *no; /* samples */
-  unsigned n_any, n_nots, n_yes, n_no;
+  const char *const *by; /* "init", "init[1]" */
+  unsigned n_any, n_nots, n_yes, n_no, n_by;
   struct regex *match, **nots;
   unsigned groups; /* of match */
   unsigned batch;  /* which file; ours all have 0 */

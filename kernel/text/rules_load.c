@@ -25,7 +25,7 @@ struct rule_doc
   char *name, *kind, *type, *class_;
   int severity, where;
   char *match, *report, *title, *bare;
-  struct json_list any, nots, alt;
+  struct json_list any, nots, alt, by;
   struct rule_samples samples;
 };
 
@@ -72,6 +72,10 @@ static const struct json_field rule_fields[] = {
   { "where", JSON_ENUM, AT (rule_doc, where), .names = wheres,
     .help = "who must have said it: kernel (default), user, boot (before "
             "userspace), any (default of harmless rules)" },
+  { "by", JSON_ARRAY, AT (rule_doc, by), .elem_kind = JSON_STRING,
+    .max = RULE_BY_MAX,
+    .help = "programmes, \"systemd\" or \"systemd[1]\": what syslog or the "
+            "journal says of another one does not count" },
   { "report", JSON_STRING, AT (rule_doc, report), .min = 0, .max = 40,
     .help = "how the lines that follow are read; without it the line is all" },
   { "title", JSON_STRING, AT (rule_doc, title), .min = 1,
@@ -206,6 +210,27 @@ check_kind (const struct place *at, const struct rule_doc *d, bool *ret)
     known[n++] = k->name;
   known[n] = NULL;
   return unknown (at, "kind", "kind", d->kind, known);
+}
+
+/* "systemd", or with its process: "systemd[1]". */
+static int
+check_by (const struct place *at, const struct rule_doc *d)
+{
+  char *const *by = d->by.items;
+
+  for (size_t i = 0; i < d->by.count; i++)
+    {
+      const char *open = strchr (by[i], '['), *p = open ? open + 1 : "1]";
+
+      while (*p >= '0' && *p <= '9')
+        p++;
+      if (by[i][0] == '\0' || open == by[i] || strcmp (p, "]") != 0
+          || p[-1] == '[')
+        return bad_item (at, "by", i,
+                         "a programme's name, and perhaps its process in "
+                         "brackets: systemd[1]");
+    }
+  return 0;
 }
 
 /* ---- expressions ---- */
@@ -398,6 +423,8 @@ take_texts (struct text_rule *r, const struct rule_doc *d)
   r->n_yes = (unsigned) d->samples.yes.count;
   r->no = d->samples.no.items;
   r->n_no = (unsigned) d->samples.no.count;
+  r->by = d->by.items;
+  r->n_by = (unsigned) d->by.count;
 }
 
 static int
@@ -417,6 +444,8 @@ load_rule (const struct place *at, const struct rule_doc *d,
   if (*r->report && !in_list (text_recipes, r->report, strlen (r->report)))
     return unknown (at, "report", "report", r->report, text_recipes);
   rc = check_any (at, d);
+  if (rc == 0)
+    rc = check_by (at, d);
   if (rc == 0)
     rc = compile_all (at, d, r);
   if (rc == 0)

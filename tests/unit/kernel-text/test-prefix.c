@@ -52,6 +52,22 @@ static const struct
 } cases[] = {
   /* The kernel's own. */
   { "[    1.234567] usb 1-1: new", "K 1234567|usb 1-1: new" },
+  /* Its first bytes were lost. */
+  { "07819.286867] BUG: x", "K|BUG: x" },
+  { "7.286867] [  T9] x", "K T9|x" },
+  { "07819.28] BUG: x", "?|07819.28] BUG: x" },
+  { "07819.286867 BUG: x", "?|07819.286867 BUG: x" },
+  /* Indented by who quotes it. */
+  { "    [Thu Jan  1 00:00:05 1970] BUG: x", "K|BUG: x" },
+  { "  [2026/01/02, 03:04:05.678] BUG: x", "?|BUG: x" },
+  { "[2026/01/02, 03:04:05.678] BUG: x", "?|BUG: x" },
+  { "[2026-01-02, 03:04:05] BUG: x", "?|BUG: x" },
+  /* netconsole's records in a log. */
+  { "Jan  2 03:04:05 edge 3,88,5140900,-,caller=C2;BUG: x",
+    "K <3> 5140900 C2|BUG: x" },
+  { "2026-01-02T03:04:05Z edge 3,88,5140900,-;BUG: x",
+    "K <3> 5140900|BUG: x" },
+  { "Jan  2 03:04:05 edge 3,88,514: x", "U 3,88,514/0|x" },
   { "[1.234567] usb", "K 1234567|usb" },
   { "[ 1234.5] usb", "K 1234500000|usb" },
   { "[12345.678901234] x", "K 12345678901|x" },

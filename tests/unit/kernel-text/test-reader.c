@@ -343,6 +343,85 @@ json (void **state)
   json_object_put (o);
 }
 
+/* Two consoles on one wire: what comes is the same as from one. */
+static void
+two_consoles (void **state)
+{
+  struct bed *b = *state;
+  static const char *const lines[] = {
+    "[   12.100000] usb 1-1: new device",
+    "[   12.200000][   T71] Unable to handle kernel paging request at virtual "
+    "address ffff0000deadb000",
+    "[   12.200000][   T71] Internal error: Oops: 96000004 [#1] SMP",
+    "[   12.200000][   T71] CPU: 1 PID: 71 Comm: sync Not tainted 6.6.1 #1",
+    "[   12.200000][   T71] pc : pump_write+0x10/0x80",
+    "[   12.200000][   T71] Call trace:",
+    "[   12.200000][   T71]  pump_write+0x10/0x80",
+    "[   12.200000][   T71]  vfs_write+0xc0/0x300",
+    "[   12.200000][   T71]  again_and_again+0x4/0x8",
+    "[   12.200000][   T71]  again_and_again+0x4/0x8",
+    "[   12.200000][   T71]  again_and_again+0x4/0x8",
+    "[   12.200000][   T71] ---[ end trace 0000000000000000 ]---",
+    "[   12.900000][   T71] EXT4-fs error (device vda1): ext4_find: bad",
+  };
+  char title[TEXT_TITLE_MAX] = "";
+
+  for (unsigned times = 1; times <= 2; times++)
+    {
+      bed_open (b);
+      for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
+        for (unsigned k = 0; k < times; k++)
+          {
+            bed_feed (b, lines[i], 0);
+            bed_feed (b, "\r\n", 0);
+          }
+      text_reader_end (b->reader);
+      assert_int_equal (b->nevents, 2);
+      assert_int_equal (b->events[0].nframes, 6);
+      if (times == 1)
+        memcpy (title, b->events[0].title, sizeof title);
+      assert_string_equal (b->events[0].title, title);
+      assert_string_equal (b->events[1].kind, "fs_error");
+      bed_close (b);
+    }
+}
+
+static uint64_t
+hung_tasks (const struct bed *b)
+{
+  struct text_reader_stats stats;
+
+  text_reader_stats (b->reader, &stats);
+  return stats.hung_tasks;
+}
+
+/* Told once, counted each time: the kernel stops at some number. */
+static void
+counts_hung (void **state)
+{
+  struct bed *b = *state;
+  static const char again[]
+      = "INFO: task sync:71 blocked for more than 120 seconds.\n";
+
+  bed_open (b);
+  bed_feed (b, "[  242.000000] ", 0);
+  bed_feed (b, again, 0);
+  bed_feed (b, "[  362.000000] ", 0);
+  bed_feed (b, again, 0);
+  assert_int_equal (hung_tasks (b), 2);
+  /* A programme says so, and half a line. */
+  bed_feed (b, "Jan  2 03:04:05 web pumpd[9]: ", 0);
+  bed_feed (b, again, 0);
+  bed_feed (b, "[  482.000000] INFO: task sync:71 blocked for mo", 0);
+  assert_int_equal (hung_tasks (b), 2);
+  bed_feed (b, "re than 120 seconds.\n", 0);
+  assert_int_equal (hung_tasks (b), 3);
+  bed_feed (b, "[  482.000100] Future hung task reports are suppressed, see "
+               "sysctl kernel.hung_task_warnings\n", 0);
+  assert_int_equal (hung_tasks (b), 3 + TEXT_HUNG_WARNINGS);
+  bed_close (b);
+}
+
 static void
 kinds (void **state)
 {
@@ -375,6 +454,8 @@ main (void)
     cmocka_unit_test_setup_teardown (torn_details, bed_setup, bed_teardown),
     cmocka_unit_test_setup_teardown (bounds, bed_setup, bed_teardown),
     cmocka_unit_test_setup_teardown (json, bed_setup, bed_teardown),
+    cmocka_unit_test_setup_teardown (two_consoles, bed_setup, bed_teardown),
+    cmocka_unit_test_setup_teardown (counts_hung, bed_setup, bed_teardown),
     cmocka_unit_test (kinds),
   };
 

@@ -103,6 +103,12 @@ test_refused (void **state)
     { ONE (NAMED ANY MATCH "\"where\":\"kernl\"," TITLE),
       "f.json:1:119: rules[0].where: unknown value \"kernl\" (did you mean "
       "\"kernel\"?)" },
+    { ONE (NAMED ANY MATCH "\"by\":[\"init\",\"init[x]\"]," TITLE),
+      "f.json:1:132: rules[0].by[1]: a programme's name" },
+    { ONE (NAMED ANY MATCH "\"by\":[\"init[]\"]," TITLE),
+      "f.json:1:125: rules[0].by[0]: a programme's name" },
+    { ONE (NAMED ANY MATCH "\"by\":[\"[1]\"]," TITLE),
+      "f.json:1:125: rules[0].by[0]: a programme's name" },
     { ONE (NAMED ANY MATCH "\"report\":\"hung-tsk\"," TITLE),
       "f.json:1:119: rules[0].report: unknown report \"hung-tsk\" (did you "
       "mean \"hung-task\"?)" },

@@ -85,7 +85,9 @@ all_prefixes (const struct text_rule *rule, void *arg)
                          && k < ARRAY_LEN (kernels);
            k++)
         behind (r, rule, kernels[k], rule->yes[i]);
-      for (size_t k = 0; rule->where == WHERE_USER && k < ARRAY_LEN (users);
+      /* Not all of these programmes may say what one alone says. */
+      for (size_t k = 0; rule->where == WHERE_USER && rule->n_by == 0
+                         && k < ARRAY_LEN (users);
            k++)
         behind (r, rule, users[k], rule->yes[i]);
     }

@@ -197,6 +197,44 @@ get_func (const char *name, size_t len, void *arg)
   return len == 4 && memcmp (name, "func", 4) == 0 ? arg : NULL;
 }
 
+/* Whether what that programme says counts. */
+static bool
+heard (const struct text_rules *r, const char *ident, uint32_t pid)
+{
+  struct stage s = stage_of (STAGE_USERSPACE);
+  struct text_msg msg = message ("numbat", ident ? FROM_USER : FROM_UNKNOWN);
+  struct rule_match m;
+
+  msg.ident = ident;
+  msg.ident_len = ident ? strlen (ident) : 0;
+  msg.pid = pid;
+  return text_rules_scan (r, &msg, &s, &m) == 1;
+}
+
+static void
+test_by (void **state)
+{
+  char far[300];
+  struct text_rules *r = rules_with (
+      RULE ("k", "warning", "\"any\": [\"numbat\"], \"match\": \"numbat\", "
+            "\"where\": \"any\", \"by\": [\"keeper\", \"init[1]\"]"));
+
+  assert_true (heard (r, NULL, 0));
+  assert_true (heard (r, "keeper", 0));
+  assert_true (heard (r, "keeper", 77));
+  assert_true (heard (r, "init", 1));
+  assert_true (heard (r, "init", 0));
+  assert_false (heard (r, "init", 11));
+  assert_false (heard (r, "init", 812));
+  assert_false (heard (r, "keepe", 1));
+  assert_false (heard (r, "keepers", 1));
+  assert_false (heard (r, "pumpd", 1));
+  memset (far, 'k', sizeof far - 1);
+  far[sizeof far - 1] = '\0';
+  assert_false (heard (r, far, 1));
+  text_rules_free (r);
+}
+
 static void
 test_groups (void **state)
 {
@@ -398,6 +436,7 @@ main (void)
     cmocka_unit_test (test_shipped_hostile),
     cmocka_unit_test (test_order),
     cmocka_unit_test (test_where),
+    cmocka_unit_test (test_by),
     cmocka_unit_test (test_groups),
     cmocka_unit_test (test_numbers),
     cmocka_unit_test (test_limits),

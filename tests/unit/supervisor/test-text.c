@@ -87,7 +87,7 @@ test_silence_is_no_recovery (void **state)
   struct seen v;
 
   says (w, 0, BANNER);
-  for (unsigned i = 0; i < HUNG_TASK_WARNINGS; i++)
+  for (unsigned i = 0; i < TEXT_HUNG_WARNINGS; i++)
     {
       see (w, &v);
       assert_string_equal (v.note, "");
