@@ -414,20 +414,26 @@ memory_cross_check (const struct transport_env *env, const struct guest *g,
 }
 
 int
-memory_add_plugged (const struct transport_env *env, const struct guest *g,
-                    uint64_t deadline, struct memory *m, struct error *err)
+memory_ask (const struct transport_env *env, const struct guest *g,
+            uint64_t deadline, struct memory *m, struct error *err)
 {
   struct memory_range said[MEMORY_MAX_RANGES];
   struct memory more = { .map = m->map, .fd = -1, .pagemap = -1 };
   int r = 0, n;
 
-  if (m->map.plugged == 0)
+  if (m->map.plugged == 0 && !m->map.guess)
     return 0;
   n = ask_where (env, g, deadline, said, err);
   if (n < 0)
     return n;
-  r = memory_compare (&m->map, said, (unsigned) n, err);
+  if (more.map.guess)
+    r = memory_settle (&more.map, said, (unsigned) n, err);
+  /* Settled is settled, whatever is not known of the rest. */
+  if (r == 0 && !m->map.file)
+    m->map = more.map;
   if (r == 0)
+    r = memory_compare (&more.map, said, (unsigned) n, err);
+  if (r == 0 && more.map.plugged > 0)
     r = memory_take_plugged (&more.map, said, (unsigned) n, err);
   if (r < 0)
     return r;
