@@ -43,10 +43,10 @@ struct memory_map
   /* Some look alike, and which is which is a guess; 0 = nothing is. */
   bool guess;
   uint16_t guess_at, guess_len; /* of what `note` says of that */
-  /* Where the rules have each range, and how much was plugged in by them,
-   * whatever the monitor said later. */
+  /* Where the rules have each range, and which mappings look plugged in (a
+   * sum over them), whatever the monitor said later. */
   unsigned nrule;
-  uint64_t rule_va[MEMORY_MAX_RANGES], rule_plugged;
+  uint64_t rule_va[MEMORY_MAX_RANGES], plugged_id;
   char machine[48];
   char note[300]; /* what to be careful about, "" = nothing */
 };

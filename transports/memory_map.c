@@ -387,9 +387,9 @@ first_of (const struct areas *all, size_t i, const struct memory_plan *plan,
  * lies before it was joined with it. */
 static uint64_t
 find_plugged (const struct memory_plan *plan, const struct areas *all,
-              const struct found *found)
+              const struct found *found, uint64_t *ret_id)
 {
-  uint64_t sum = 0, len;
+  uint64_t sum = 0, len, id = 0;
 
   for (size_t i = 0; i < all->n; i++)
     {
@@ -407,8 +407,12 @@ find_plugged (const struct memory_plan *plan, const struct areas *all,
               - ((all->list[first_of (all, i, plan, found)].start + HUGE - 1)
                  & ~(HUGE - 1));
       if (len >= MEMORY_LEAST_PLUGGED && len <= a->end)
-        sum += len;
+        {
+          sum += len;
+          id = (id ^ a->end) * 0x100000001b3ULL + len;
+        }
     }
+  *ret_id = id;
   return sum;
 }
 
@@ -458,8 +462,7 @@ memory_plan_place (const struct memory_plan *plan, const char *maps, size_t len,
         memory_note_ (&map, "its backends look alike: their order is a guess", 0);
       map.guess_len = (uint16_t) (strlen (map.note) - map.guess_at);
       if (plan->pluggable)
-        map.plugged = find_plugged (plan, &all, found);
-      map.rule_plugged = map.plugged;
+        map.plugged = find_plugged (plan, &all, found, &map.plugged_id);
       for (map.nrule = 0; map.nrule < map.n; map.nrule++)
         map.rule_va[map.nrule] = map.ranges[map.nrule].va;
       if (map.plugged > 0)
@@ -483,7 +486,7 @@ memory_plan_place (const struct memory_plan *plan, const char *maps, size_t len,
 bool
 memory_map_same (const struct memory_map *a, const struct memory_map *b)
 {
-  bool same = a->nrule == b->nrule && a->rule_plugged == b->rule_plugged;
+  bool same = a->nrule == b->nrule && a->plugged_id == b->plugged_id;
 
   for (unsigned i = 0; same && i < a->nrule; i++)
     same = a->ranges[i].gpa == b->ranges[i].gpa

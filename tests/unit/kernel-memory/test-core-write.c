@@ -341,64 +341,6 @@ many_cpus (void **state)
   bed_done (&b);
 }
 
-/* In the order of the kernel's numbers, and of whom they run. */
-static void
-whom_they_run (void **state)
-{
-  const struct stand_in_var vars[]
-      = { { "__per_cpu_offset", FAKE_RODATA + 0x40000 },
-          { "nr_cpu_ids", FAKE_RODATA + 0x41000 },
-          { "current_task", 0x100 },
-          { NULL, 0 } };
-  struct core_copied copied;
-  struct mem_note note;
-  struct vcpu_regs cpu[4];
-  uint64_t area[2], task[2];
-  struct bed b;
-  struct out o;
-  struct core c;
-  struct mem *m;
-
-  bed_new (&b);
-  fakemem_u32 (&b.f, vars[1].at, 2);
-  for (unsigned i = 0; i < 2; i++)
-    {
-      area[i] = fakemem_alloc (&b.f, 4096);
-      task[i] = fakemem_alloc (&b.f, 4096);
-      fakemem_u64 (&b.f, vars[0].at + 8 * i, area[i]);
-      fakemem_u64 (&b.f, area[i] + 0x100, task[i]);
-      fakemem_u32 (&b.f, task[i] + 0x20, i ? 4711 : 0);
-    }
-  /* The first vCPU is the second CPU. */
-  for (unsigned i = 0; i < 2; i++)
-    b.cpu[i].gs_base = b.k->cpus[i].gs_base = area[1 - i];
-  b.k->fields.at[TASK_PID] = (struct field_at){ .offset = 0x20, .size = 4 };
-  stand_in_vars = vars;
-  b.k->syms = (struct ksyms *) (uintptr_t) vars;
-  mem_fresh (b.m);
-  write_core (&b, b.k, 2, &c, &o, &copied);
-  stand_in_vars = NULL;
-  b.k->syms = NULL;
-  m = read_back (&o);
-  assert_int_equal (regs_of_core (m, cpu, 4), 2);
-  for (unsigned i = 0, n = 0; mem_note (m, i, &note); i++)
-    if (strcmp (note.name, "CORE") == 0 && note.type == NT_PRSTATUS)
-      {
-        uint32_t pid;
-
-        memcpy (&pid, (const char *) note.desc + 32, sizeof pid);
-        assert_int_equal (pid, n ? 4711 : 0);
-        assert_true (cpu[n].pc == b.cpu[1 - n].pc
-                     && cpu[n].cr3 == b.cpu[1 - n].cr3);
-        assert_memory_equal (cpu[n].gpr, b.cpu[1 - n].gpr, 16 * 8);
-        n++;
-      }
-  mem_free (m);
-  core_done (&c);
-  close (o.fd);
-  bed_done (&b);
-}
-
 /* The other side does not want it; the guest went. */
 static void
 broken_off (void **state)
@@ -428,7 +370,6 @@ main (void)
     cmocka_unit_test (by_virtual_address),
     cmocka_unit_test (without_kernel),
     cmocka_unit_test (many_cpus),
-    cmocka_unit_test (whom_they_run),
     cmocka_unit_test (broken_off),
   };
 

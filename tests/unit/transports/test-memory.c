@@ -485,18 +485,23 @@ sees_that_it_moved (void **state)
 {
   struct memory_map a = { .n = 2,
                           .ranges = { { 0, 256 * MiB, RAM, RAM },
-                                      { 4 * GiB, MiB, RAM + GiB, RAM + GiB } } };
+                                      { 4 * GiB, MiB, RAM + GiB, RAM + GiB } },
+                          .nrule = 2,
+                          .rule_va = { RAM, RAM + GiB } };
   struct memory_map b = a;
 
   b.file = !a.file;
   b.ranges[1].at = 0; /* of a file it is another */
   snprintf (b.note, sizeof b.note, "swapped out");
   assert_true (memory_map_same (&a, &b));
-  b.n = 1;
+  b.nrule = 1;
   assert_false (memory_map_same (&a, &b));
   assert_false (memory_map_same (&b, &a));
-  b.n = 2;
-  b.ranges[1].va += 4096;
+  b.nrule = 2;
+  b.rule_va[1] += 4096;
+  assert_false (memory_map_same (&a, &b));
+  b = a;
+  b.plugged_id = 1;
   assert_false (memory_map_same (&a, &b));
   b = a;
   b.ranges[0].len /= 2;
