@@ -116,6 +116,13 @@ begin_x86 (struct kernel *k, uint64_t task, struct walk *w)
 
   if (!kernel_get (k, task, TASK_THREAD_SP, &at))
     return -ENOENT;
+  /* Before 4.9: where it goes on is no word on the stack. */
+  if (kernel_has (k, INACTIVE_BP) && !kernel_has (k, INACTIVE_RET))
+    {
+      w->sp = at + 16;
+      w->pc = kernel_var (k, "__schedule") + 1;
+      return w->pc > 1 && word (k, at, &w->fp) ? 0 : -EFAULT;
+    }
   if (kernel_has (k, INACTIVE_RET) && kernel_has (k, INACTIVE_BP))
     {
       bp_at = k->fields.at[INACTIVE_BP].offset;
