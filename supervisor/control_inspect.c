@@ -292,9 +292,10 @@ inspect_job_run (struct job *job, void *arg)
     return r;
   /* What cannot be had is said in the note. */
   if (!j->open && !j->no_registers)
-    (void) memory_ask (&j->env, j->guest,
-                       within (job, j->memory.map.plugged ? REGISTERS_MS : ASK_MS),
-                       &j->memory, NULL);
+    (void) memory_ask (
+        &j->env, j->guest,
+        within (job, j->memory.map.plugged ? REGISTERS_MS : ASK_MS),
+        &j->memory, NULL);
   j->open = true;
   r = sample_again (job, j);
   if (r == 0 && j->twice && wait_for (job, j->apart_ms)

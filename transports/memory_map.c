@@ -459,7 +459,8 @@ memory_plan_place (const struct memory_plan *plan, const char *maps, size_t len,
       map.guess = guess;
       map.guess_at = (uint16_t) strlen (map.note);
       if (guess)
-        memory_note_ (&map, "its backends look alike: their order is a guess", 0);
+        memory_note_ (&map, "its backends look alike: their order is a guess",
+                      0);
       map.guess_len = (uint16_t) (strlen (map.note) - map.guess_at);
       if (plan->pluggable)
         map.plugged = find_plugged (plan, &all, found, &map.plugged_id);
