@@ -90,8 +90,8 @@ read_config (const struct transport_env *env, const struct guest *g,
     qemu_args_add_config (args, text, len);
 }
 
-/* What of the process is swapped out is not read: whoever swaps may be what
- * is dead. */
+/* What of the process is swapped out is not read for a look: whoever swaps may
+ * be what is dead. */
 static void
 note_swap (int32_t pid, struct memory_map *map)
 {
@@ -109,8 +109,7 @@ note_swap (int32_t pid, struct memory_map *map)
   kib = strtoull (line + 8, NULL, 10);
   if (kib >= 1024)
     snprintf (map->note + have, sizeof map->note - have,
-              "%s%llu MiB of its QEMU are swapped out on this host, and are "
-              "not read",
+              "%s%llu MiB of its QEMU are swapped out on this host",
               have ? "; " : "", kib / 1024);
 }
 

@@ -50,6 +50,7 @@ mem_new_ (const struct mem_source *src, struct mem_range *ranges, size_t n,
     }
   m->fd = src->fd;
   m->pagemap = src->process ? src->pagemap : -1;
+  m->there = PAGE_THERE | (src->swapped ? PAGE_SWAPPED : 0);
   m->process = src->process;
   m->limit = limits && limits->bytes > 0 ? limits->bytes : DEFAULT_BYTES;
   m->deadline = limits ? limits->deadline : 0;
@@ -270,7 +271,7 @@ map_of (struct mem *m, uint64_t page)
   memset (s->out, 0, sizeof s->out);
   s->any_out = false;
   for (size_t i = 0; i < n; i++)
-    if (entries[i] & PAGE_THERE)
+    if (entries[i] & m->there)
       s->there[i / 8] |= (uint8_t) (1u << (i % 8));
     else if (entries[i] & PAGE_SWAPPED)
       {
@@ -296,7 +297,7 @@ there_from (struct mem *m, uint64_t at, uint64_t max, uint64_t *ret_len)
   if (max <= len && !map_is (m, map_slot (m, page), page))
     {
       *ret_len = max;
-      return read_pagemap (m, page, &entry, 1) == 0 || (entry & PAGE_THERE);
+      return read_pagemap (m, page, &entry, 1) == 0 || (entry & m->there);
     }
   s = map_of (m, page);
   if (!s)
@@ -321,7 +322,7 @@ is_out (struct mem *m, uint64_t page)
 
   if (map_is (m, s, page))
     return s->out[i / 8] >> (i % 8) & 1;
-  return read_pagemap (m, page, &entry, 1) == 1 && !(entry & PAGE_THERE)
+  return read_pagemap (m, page, &entry, 1) == 1 && !(entry & m->there)
          && (entry & PAGE_SWAPPED);
 }
 

@@ -7,8 +7,8 @@
  * guest, never waits for it, and never makes it larger: a hole of a memory
  * file is read as zeros by pread() and stays a hole; of /proc/PID/mem pages
  * that are not there are zeros and left alone where a pagemap tells of them.
- * So are those that are swapped out: who waits for a swap device may wait for
- * ever; they are counted.  (Of a shared mapping a pagemap does not tell them
+ * So are those that are swapped out, unless they are wanted: who waits for a
+ * swap device may wait for ever; they are counted.  (Of a shared mapping a pagemap does not tell them
  * from pages that never were.)
  *
  * Small reads keep the page they were in, until mem_fresh(): a structure is
@@ -43,6 +43,7 @@ struct mem_source
   int pagemap;  /* of the same process; -1 = none.  Not taken */
   bool process; /* fd is /proc/PID/mem: touching a hole of a shared mapping
                    would fill it */
+  bool swapped; /* what is swapped out is waited for and read */
   const struct mem_range *ranges;
   size_t nranges;
 };

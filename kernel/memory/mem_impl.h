@@ -37,6 +37,7 @@ struct mem
 {
   int fd, pagemap;
   bool process;
+  uint64_t there; /* bits of a page that is read */
   struct mem_range *ranges; /* by address, apart from each other */
   size_t nranges;
   size_t last; /* the range that was read last */

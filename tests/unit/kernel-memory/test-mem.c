@@ -302,6 +302,16 @@ swapped_out (void **state)
   mem_stats (m, &stats);
   assert_int_equal (stats.swapped, 1);
   mem_free (m);
+  /* Unless it is wanted. */
+  src.swapped = true;
+  assert_int_equal (mem_open (&src, NULL, &m, NULL), 0);
+  assert_int_equal (mem_read (m, 2 * 4096, got, 8, NULL), 0);
+  assert_int_equal (got[0], 1);
+  assert_int_equal (mem_next (m, 0, &len), 0);
+  assert_int_equal (len, 4 * 4096);
+  mem_stats (m, &stats);
+  assert_int_equal (stats.swapped, 0);
+  mem_free (m);
   close (src.pagemap);
   fakemem_free (&f);
 }

@@ -635,6 +635,33 @@ test_frame_pointers_of_interrupt (void **state)
   fakekernel_free (&b.f);
 }
 
+/* A kernel that sets frame pointers up lacks no tables. */
+static void
+test_frame_pointers_will_do (void **state)
+{
+  static const unsigned char begin[] = { 0xf3, 0x0f, 0x1e, 0xfa, 0x55, 0x48,
+                                         0x89, 0xe5 };
+  struct fakekernel f;
+  struct error err = ERROR_INIT;
+
+  fakekernel_new (&f);
+  fakekernel_with_tasks (&f);
+  fakekernel_func (&f, "schedule");
+  fakekernel_func (&f, "kthread");
+  fakekernel_load (&f);
+  assert_true (kernel_unwinder_ (f.k, &err) < 0);
+  memcpy (fakemem_at (&f.mem, fakekernel_at (&f, "schedule")), begin,
+          sizeof begin);
+  mem_fresh (f.m);
+  assert_true (kernel_unwinder_ (f.k, &err) < 0);
+  memcpy (fakemem_at (&f.mem, fakekernel_at (&f, "kthread")), begin + 4,
+          sizeof begin - 4);
+  mem_fresh (f.m);
+  assert_int_equal (kernel_unwinder_ (f.k, &err), 0);
+  assert_null (f.k->orc);
+  fakekernel_free (&f);
+}
+
 static void
 test_frame_pointer_loops (void **state)
 {
@@ -689,6 +716,7 @@ main (void)
     cmocka_unit_test (test_foreign_stack),
     cmocka_unit_test (test_no_stack),
     cmocka_unit_test (test_frame_pointers_end),
+    cmocka_unit_test (test_frame_pointers_will_do),
     cmocka_unit_test (test_frame_pointers_of_interrupt),
     cmocka_unit_test (test_freed),
     cmocka_unit_test (test_system_call),
