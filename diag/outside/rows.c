@@ -178,7 +178,7 @@ static bool
 is_dull (const char *name)
 {
   static const char *const dull[]
-      = { "__schedule",     "schedule",       "io_schedule",
+      = { "__schedule",     "schedule",       "io_schedule", "__switch_to",
           "preempt_schedule", "__mutex_lock", "mutex_lock",
           "wait_for_",      "__wait_for_",    "rwsem_",
           "down_",          "__down",         "bit_wait",

@@ -76,8 +76,16 @@ ask_who (struct kernel *k, unsigned ncpus, struct who *w)
 
   for (unsigned i = 0; i < ncpus; i++)
     w[i] = (struct who){ i, -1, i + 1 };
-  if (!k || k->ncpus != ncpus || look_cpus (&l, &cpu, NULL) < 0)
+  if (!k || k->ncpus != ncpus)
     return;
+  /* There a CPU is known by its task. */
+  if (k->arch == ARCH_ARM64)
+    (void) look_tasks_read (k, &l.tasks, NULL);
+  if (look_cpus (&l, &cpu, NULL) < 0)
+    {
+      look_tasks_free (l.tasks);
+      return;
+    }
   for (unsigned i = 0; i < ncpus; i++)
     {
       w[i].cpu = cpu[i];

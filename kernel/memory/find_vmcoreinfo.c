@@ -410,12 +410,18 @@ find_vmcoreinfo_ (struct kernel *k)
 {
   CLEANUP_FREE char *text = malloc (VMCOREINFO_MAX);
   uint64_t var = kernel_var (k, "vmcoreinfo_data"), at;
+  char first[10];
   struct vmcoreinfo *v;
   size_t n = 0;
 
   if (var == 0)
     vmcoreinfo_scan (k->mem, is_ours, k);
-  if (!text || var == 0 || !space_u64 (k->space, var, &at))
+  if (!text || var == 0 || space_read (k->space, var, first, sizeof first) < 0)
+    return;
+  /* Before 4.13 it was the text itself, and no more than a page of it. */
+  if (memcmp (first, "OSRELEASE=", sizeof first) == 0)
+    at = var;
+  else if (!space_u64 (k->space, var, &at))
     return;
   while (n < VMCOREINFO_MAX
          && space_read (k->space, at + n, text + n, 4096) == 0)

@@ -60,9 +60,10 @@ is_end (struct walk *w, uint64_t at)
       w->out->user_sp = sp;
       return true;
     }
-  if (cs == 0 && ip == 0)
-    w->out->end = END_THREAD;
-  return cs == 0 && ip == 0;
+  if ((cs != 0 && (cs & 0xffff) != KERNEL_CS) || ip != 0)
+    return false;
+  w->out->end = END_THREAD;
+  return true;
 }
 
 /* Code that was interrupted; *fp is its own frame then. */
@@ -85,6 +86,20 @@ static bool
 went_far (struct walk *w, uint64_t from, uint64_t to)
 {
   return (to <= from || to - from > FAR) && ++w->switches > MAX_SWITCHES;
+}
+
+/* What is there is one more record: a thread of a kernel before 4.9 begins with
+ * its argument in the frame pointer. */
+static bool
+leads_on (struct walk *w, uint64_t fp)
+{
+  uint64_t lr;
+
+  if (fp & 1)
+    return space_is_kernel (w->k->space, fp);
+  return load (w, fp + 8, &lr)
+         && (w->k->syms ? ksyms_is_text (w->k->syms, lr)
+                        : space_is_kernel (w->k->space, lr));
 }
 
 /* One record of a stack of x86-64: since 4.9 what was interrupted stands for
@@ -113,7 +128,7 @@ step_x86 (struct walk *w)
   if (!walk_add_ (w))
     return false;
   w->fp = fp;
-  if (!space_is_kernel (w->k->space, fp))
+  if (!leads_on (w, fp))
     {
       (void) is_end (w, at + 16);
       return false;

@@ -46,6 +46,8 @@ END {
         same = tname[pid] == mname[pid] && tparent[pid] == mparent[pid] && ttgid[pid] == mtgid[pid]
         woken = mstate[pid] == "R" && tstate[pid] != "R" # but did not run yet
         moved = torn[pid] || tswitches[pid] != mswitches[pid] || running[pid] || woken
+        # /proc of 6.8 cuts the names of those that wait for a lack of workers.
+        if (!same && tname[pid] ~ /^kworker\/R-/ && length(tname[pid]) == 15 && index(mname[pid], tname[pid]) == 1) same = 1
         # A worker is called after what it did last.
         if (!same && moved && mname[pid] ~ /^kworker/) same = 1
         names += same

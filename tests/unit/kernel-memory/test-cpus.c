@@ -176,6 +176,36 @@ test_in_a_core (void **state)
   fakekernel_free (&b.f);
 }
 
+/* On arm64 by whose stack it is on, and where that task says it is. */
+static void
+test_arm64 (void **state)
+{
+  struct bed b;
+
+  make (&b);
+  b.f.k->arch = ARCH_ARM64;
+  b.f.k->fields.at[TASK_CPU]
+      = (struct field_at){ .offset = FAKE_TASK_SIZE - 8, .size = 4 };
+  for (unsigned i = 0; i < 3; i++)
+    {
+      run_in (&b, i, (i + 1) % 3, "spin");
+      b.f.k->cpus[i].arch = ARCH_ARM64;
+      b.f.k->cpus[i].gs_base = 0;
+      fakemem_u32 (&b.f.mem, b.task[i] + FAKE_TASK_SIZE - 8, i);
+    }
+  /* In user space it is on no stack of the kernel. */
+  b.f.k->cpus[2].cpl = 3;
+  fakekernel_look (&b.f, &section_cpus);
+  assert_row (&b.f, "\"vcpu\":0,\"cpu\":1,");
+  assert_row (&b.f, "\"vcpu\":1,\"cpu\":2,");
+  assert_row (&b.f, "\"vcpu\":2,\"mode\":\"user\"");
+  /* One that does not run is on none. */
+  fakemem_u32 (&b.f.mem, b.task[1] + FAKE_ON_CPU, 0);
+  fakekernel_look (&b.f, &section_cpus);
+  assert_no_row (&b.f, "\"vcpu\":0,\"cpu\":");
+  fakekernel_free (&b.f);
+}
+
 static void
 test_waits_for_many (void **state)
 {
@@ -372,6 +402,7 @@ main (void)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (test_which),
     cmocka_unit_test (test_user_mode),
+    cmocka_unit_test (test_arm64),
     cmocka_unit_test (test_in_a_core),
     cmocka_unit_test (test_waits_for_many),
     cmocka_unit_test (test_waits_for_one),

@@ -239,6 +239,16 @@ info_by_symbol (void **state)
                        "Linux version " RELEASE " (who@where) (gcc) #7 SMP");
   assert_true (k->banner_at == vars[1].at);
   kernel_free (k);
+  /* Not a pointer to it but the text, as before 4.13. */
+  fakemem_u64 (&f, vars[0].at, 0);
+  write_info (&f, FAKE_IMAGE_PA + (vars[0].at - FAKE_IMAGE), 0, 0);
+  mem_fresh (m);
+  k = found (m, &r, 1, "page-table");
+  assert_non_null (k->info);
+  assert_string_equal (vmcoreinfo_release (k->info), RELEASE);
+  kernel_free (k);
+  fakemem_u64 (&f, vars[0].at, page);
+  mem_fresh (m);
   f.bytes[page - FAKE_LINEAR + 10] = '5';
   mem_fresh (m);
   k = found (m, &r, 1, "page-table");

@@ -596,7 +596,15 @@ test_frame_pointers_end (void **state)
   put (&b, regs - 48 + PT_CS, 0);
   walk_task (&b);
   assert_int_equal (b.s.end, END_THREAD);
+  /* With its argument for a frame pointer, as before 4.9. */
+  put (&b, regs - 48 + PT_CS, 0x10);
+  put_record (&b, regs - 64, b.task, func (&b, "outer") + 8);
+  walk_task (&b);
+  assert_frames (&b, "leaf middle outer");
+  assert_false (b.s.frames[1].guess);
+  assert_int_equal (b.s.end, END_THREAD);
   /* What is behind is neither. */
+  put_record (&b, regs - 64, 0, func (&b, "outer") + 8);
   put (&b, regs - 48 + PT_CS, 0x7777);
   walk_task (&b);
   assert_int_equal (b.s.end, END_LOST);
