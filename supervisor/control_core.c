@@ -28,6 +28,7 @@
 #define CORE_MS (2 * 3600 * 1000u)
 #define OPEN_MS 4000
 #define REGISTERS_MS 2000
+#define ASK_MS 200 /* where memory is: without an answer that is a guess */
 #define QUIET_MS 75000 /* longer than the parser waits for the client */
 #define MAX_CORES 2    /* at once: reading takes what the host has */
 #define MORE 2
@@ -201,8 +202,9 @@ core_run (struct job *job, void *arg)
   if (r < 0)
     return r;
   if (!j->no_registers)
-    (void) memory_add_plugged (&j->env, j->guest, within (job, REGISTERS_MS),
-                               &m, NULL);
+    (void) memory_ask (&j->env, j->guest,
+                       within (job, m.map.plugged ? REGISTERS_MS : ASK_MS),
+                       &m, NULL);
   if (j->no_registers)
     error_set (&no_registers, ECANCELED, "not asked for");
   else

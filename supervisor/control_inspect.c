@@ -25,6 +25,7 @@
 #define INSPECT_MS 20000
 #define OPEN_MS 4000
 #define REGISTERS_MS 2000
+#define ASK_MS 200 /* where memory is: without an answer that is a guess */
 #define MAX_ROWS (INSPECT_MAX_BYTES + (64u << 10)) /* and rows of our own */
 #define PIECE (512u << 10)   /* of an answer */
 #define KEEP_MS 600000       /* a watch's parser */
@@ -291,8 +292,10 @@ inspect_job_run (struct job *job, void *arg)
     return r;
   /* What cannot be had is said in the note. */
   if (!j->open && !j->no_registers)
-    (void) memory_add_plugged (&j->env, j->guest, within (job, REGISTERS_MS),
-                               &j->memory, NULL);
+    (void) memory_ask (
+        &j->env, j->guest,
+        within (job, j->memory.map.plugged ? REGISTERS_MS : ASK_MS),
+        &j->memory, NULL);
   j->open = true;
   r = sample_again (job, j);
   if (r == 0 && j->twice && wait_for (job, j->apart_ms)

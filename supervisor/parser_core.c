@@ -103,7 +103,7 @@ make_head (struct task *t, struct json_object *end)
   struct error why = ERROR_INIT;
   struct kernel *k = NULL;
   struct mem *m = NULL;
-  int r = parser_memory (t->io, t->where, &limits, &m, t->err);
+  int r = parser_memory (t->io, t->where, &limits, false, &m, t->err);
 
   if (r < 0)
     return r;
@@ -149,7 +149,7 @@ write_core (struct task *t, struct json_object *end)
   int r = make_head (t, end);
 
   if (r == 0)
-    r = parser_memory (t->io, t->where, &all, &m, t->err);
+    r = parser_memory (t->io, t->where, &all, true, &m, t->err);
   if (r == 0 && !mem_can_scan (m))
     r = error_set (t->err, EOPNOTSUPP,
                    "what the guest has touched cannot be told from what it "

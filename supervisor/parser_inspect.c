@@ -49,7 +49,7 @@ begin (struct inspect *t, struct error *err)
     return r < 0 ? r : error_set (err, EPIPE, "nothing was asked");
   op = json_get_str (f.head, "op");
   if (op && strcmp (op, "memory") == 0)
-    return parser_memory (t->io, f.head, &limits, &t->mem, err);
+    return parser_memory (t->io, f.head, &limits, false, &t->mem, err);
   if (!op || strcmp (op, "core") != 0)
     return error_set (err, EINVAL, "where the memory is was not said");
   t->core = true;

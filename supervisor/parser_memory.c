@@ -33,13 +33,14 @@ range_of (struct json_object *triple, struct mem_range *ret)
 
 int
 parser_memory (const struct parser_io *io, struct json_object *head,
-               const struct mem_limits *limits, struct mem **ret,
-               struct error *err)
+               const struct mem_limits *limits, bool swapped,
+               struct mem **ret, struct error *err)
 {
   struct json_object *list = json_get (head, "ranges");
   struct mem_range ranges[MEM_MAX_RANGES];
   struct mem_source src = { .pagemap = -1,
                             .process = json_get_bool (head, "process", false),
+                            .swapped = swapped,
                             .ranges = ranges };
 
   if (!json_object_is_type (list, json_type_array)

@@ -8,9 +8,10 @@
 #include "kernel/memory/mem.h"
 #include "supervisor/parser_io.h"
 
-/* head: {"op":"memory",...}, docs/parser-protocol.md. */
+/* head: {"op":"memory",...}, docs/parser-protocol.md.  swapped: pages that the
+ * host swapped out are waited for, which may be for ever. */
 int parser_memory (const struct parser_io *io, struct json_object *head,
-                   const struct mem_limits *limits, struct mem **ret,
-                   struct error *err);
+                   const struct mem_limits *limits, bool swapped,
+                   struct mem **ret, struct error *err);
 
 #endif

@@ -90,8 +90,8 @@ read_config (const struct transport_env *env, const struct guest *g,
     qemu_args_add_config (args, text, len);
 }
 
-/* What of the process is swapped out is not read: whoever swaps may be what
- * is dead. */
+/* What of the process is swapped out is not read for a look: whoever swaps may
+ * be what is dead. */
 static void
 note_swap (int32_t pid, struct memory_map *map)
 {
@@ -109,8 +109,7 @@ note_swap (int32_t pid, struct memory_map *map)
   kib = strtoull (line + 8, NULL, 10);
   if (kib >= 1024)
     snprintf (map->note + have, sizeof map->note - have,
-              "%s%llu MiB of its QEMU are swapped out on this host, and are "
-              "not read",
+              "%s%llu MiB of its QEMU are swapped out on this host",
               have ? "; " : "", kib / 1024);
 }
 
@@ -414,20 +413,26 @@ memory_cross_check (const struct transport_env *env, const struct guest *g,
 }
 
 int
-memory_add_plugged (const struct transport_env *env, const struct guest *g,
-                    uint64_t deadline, struct memory *m, struct error *err)
+memory_ask (const struct transport_env *env, const struct guest *g,
+            uint64_t deadline, struct memory *m, struct error *err)
 {
   struct memory_range said[MEMORY_MAX_RANGES];
   struct memory more = { .map = m->map, .fd = -1, .pagemap = -1 };
   int r = 0, n;
 
-  if (m->map.plugged == 0)
+  if (m->map.plugged == 0 && !m->map.guess)
     return 0;
   n = ask_where (env, g, deadline, said, err);
   if (n < 0)
     return n;
-  r = memory_compare (&m->map, said, (unsigned) n, err);
+  if (more.map.guess)
+    r = memory_settle (&more.map, said, (unsigned) n, err);
+  /* Settled is settled, whatever is not known of the rest. */
+  if (r == 0 && !m->map.file)
+    m->map = more.map;
   if (r == 0)
+    r = memory_compare (&more.map, said, (unsigned) n, err);
+  if (r == 0 && more.map.plugged > 0)
     r = memory_take_plugged (&more.map, said, (unsigned) n, err);
   if (r < 0)
     return r;

@@ -40,6 +40,13 @@ struct memory_map
    * no range, for where the guest has it only the monitor can tell. */
   uint64_t plugged;
   uint16_t plugged_at, plugged_len; /* of what `note` says of that */
+  /* Some look alike, and which is which is a guess; 0 = nothing is. */
+  bool guess;
+  uint16_t guess_at, guess_len; /* of what `note` says of that */
+  /* Where the rules have each range, and which mappings look plugged in (a
+   * sum over them), whatever the monitor said later. */
+  unsigned nrule;
+  uint64_t rule_va[MEMORY_MAX_RANGES], plugged_id;
   char machine[48];
   char note[300]; /* what to be careful about, "" = nothing */
 };
@@ -93,6 +100,11 @@ int memory_compare (const struct memory_map *map,
                     const struct memory_range *said, unsigned n,
                     struct error *err);
 
+/* Of a map that is a guess: as the monitor has it, if that is the same memory
+ * in another order.  -ESTALE: it is not. */
+int memory_settle (struct memory_map *map, const struct memory_range *said,
+                   unsigned n, struct error *err);
+
 /* Adds to the map what the monitor has beyond it, if that is as much as was
  * plugged in.  -ENOENT: it is not. */
 int memory_take_plugged (struct memory_map *map,
@@ -131,12 +143,13 @@ int memory_cross_check (const struct transport_env *env, const struct guest *g,
                         uint64_t deadline, const struct memory_map *map,
                         struct error *err);
 
-/* What was plugged in since it was started, by the monitor: 0 when all of it is
- * in the map now (which then may be read by the process, and not by a file),
- * or m is as it was.  -ESTALE: the monitor says another thing of the rest. */
-int memory_add_plugged (const struct transport_env *env, const struct guest *g,
-                        uint64_t deadline, struct memory *m,
-                        struct error *err);
+/* What only the monitor knows: which of those that look alike is which, and
+ * what was plugged in since it was started.  0 when there is nothing to ask,
+ * or all of it is in the map now (which then may be read by the process, and
+ * not by a file); else m is as it was, and its note says so.  -ESTALE: the
+ * monitor says another thing of the rest. */
+int memory_ask (const struct transport_env *env, const struct guest *g,
+                uint64_t deadline, struct memory *m, struct error *err);
 
 #define MEMORY_STATE 32
 

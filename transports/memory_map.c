@@ -7,7 +7,7 @@
  * is as large as the command line says.  The kernel may have split what was
  * mapped at once, and may have joined it with what lies before it.
  */
-#include "transports/memory.h"
+#include "transports/memory_impl.h"
 
 #include "base/cleanup.h"
 #include "base/error.h"
@@ -21,8 +21,6 @@
 #define HUGE (2ull << 20)
 #define MAX_AREAS 65536u
 #define MAX_FOUND 64u
-/* Linux takes no less at once, and nothing else of QEMU's is as large. */
-#define LEAST_PLUGGED (128ull << 20)
 
 struct area
 {
@@ -154,7 +152,7 @@ is_larger (const struct areas *all, size_t k, uint64_t start)
          && all->list[k - 1].end == all->list[k].start)
     k--;
   return all->list[k].start % HUGE == 0
-         && (start - all->list[k].start) % LEAST_PLUGGED == 0;
+         && (start - all->list[k].start) % MEMORY_LEAST_PLUGGED == 0;
 }
 
 /* The end of a larger block looks like a smaller one. */
@@ -389,9 +387,9 @@ first_of (const struct areas *all, size_t i, const struct memory_plan *plan,
  * lies before it was joined with it. */
 static uint64_t
 find_plugged (const struct memory_plan *plan, const struct areas *all,
-              const struct found *found)
+              const struct found *found, uint64_t *ret_id)
 {
-  uint64_t sum = 0, len;
+  uint64_t sum = 0, len, id = 0;
 
   for (size_t i = 0; i < all->n; i++)
     {
@@ -408,21 +406,14 @@ find_plugged (const struct memory_plan *plan, const struct areas *all,
         len = a->end
               - ((all->list[first_of (all, i, plan, found)].start + HUGE - 1)
                  & ~(HUGE - 1));
-      if (len >= LEAST_PLUGGED && len <= a->end)
-        sum += len;
+      if (len >= MEMORY_LEAST_PLUGGED && len <= a->end)
+        {
+          sum += len;
+          id = (id ^ a->end) * 0x100000001b3ULL + len;
+        }
     }
+  *ret_id = id;
   return sum;
-}
-
-static void
-note_more (struct memory_map *map, const char *fmt, unsigned long long mib)
-{
-  size_t have = strlen (map->note);
-
-  if (have > 0)
-    have += (size_t) snprintf (map->note + have, sizeof map->note - have, "; ");
-  if (have < sizeof map->note)
-    snprintf (map->note + have, sizeof map->note - have, fmt, mib);
 }
 
 /* All of it in one shared file: then that is what is read. */
@@ -464,15 +455,21 @@ memory_plan_place (const struct memory_plan *plan, const char *maps, size_t len,
           map.size += p->len;
         }
       memcpy (map.machine, plan->machine, sizeof map.machine);
-      snprintf (map.note, sizeof map.note, "%s%s%s", plan->note,
-                plan->note[0] && guess ? "; " : "",
-                guess ? "its backends look alike: their order is a guess" : "");
+      snprintf (map.note, sizeof map.note, "%s", plan->note);
+      map.guess = guess;
+      map.guess_at = (uint16_t) strlen (map.note);
+      if (guess)
+        memory_note_ (&map, "its backends look alike: their order is a guess",
+                      0);
+      map.guess_len = (uint16_t) (strlen (map.note) - map.guess_at);
       if (plan->pluggable)
-        map.plugged = find_plugged (plan, &all, found);
+        map.plugged = find_plugged (plan, &all, found, &map.plugged_id);
+      for (map.nrule = 0; map.nrule < map.n; map.nrule++)
+        map.rule_va[map.nrule] = map.ranges[map.nrule].va;
       if (map.plugged > 0)
         {
           map.plugged_at = (uint16_t) strlen (map.note);
-          note_more (&map,
+          memory_note_ (&map,
                      "%llu MiB seem to have been plugged in since it was "
                      "started: they are not read, and what is in them is "
                      "missing here",
@@ -485,214 +482,16 @@ memory_plan_place (const struct memory_plan *plan, const char *maps, size_t len,
   return r;
 }
 
+/* By the rules, which both were found by; the monitor may have been asked of
+ * one of them. */
 bool
 memory_map_same (const struct memory_map *a, const struct memory_map *b)
 {
-  bool same = a->n == b->n;
+  bool same = a->nrule == b->nrule && a->plugged_id == b->plugged_id;
 
-  for (unsigned i = 0; same && i < a->n; i++)
+  for (unsigned i = 0; same && i < a->nrule; i++)
     same = a->ranges[i].gpa == b->ranges[i].gpa
            && a->ranges[i].len == b->ranges[i].len
-           && a->ranges[i].va == b->ranges[i].va;
+           && a->rule_va[i] == b->rule_va[i];
   return same;
-}
-
-/* ---- what the monitor says ---- */
-
-/* "  0000000000100000-000000000fffffff (prio 0, ram): pc.ram @000000000010" */
-static bool
-parse_flat (const char *line, struct memory_range *ret)
-{
-  uint64_t begin, end;
-  char kind[16];
-  int prio;
-
-  if (sscanf (line, " %16" SCNx64 "-%16" SCNx64 " (prio %d, %15[a-z/])", &begin,
-              &end, &prio, kind)
-          != 4
-      || end < begin || end - begin == UINT64_MAX)
-    return false;
-  if (strcmp (kind, "ram") != 0 && strcmp (kind, "rom") != 0)
-    return false;
-  *ret = (struct memory_range){ .gpa = begin, .len = end - begin + 1 };
-  return true;
-}
-
-/* A flat view belongs to whoever stands in the lines above its ranges. */
-int
-memory_mtree_parse (const char *text, size_t len, struct memory_range *dst,
-                    unsigned max, struct error *err)
-{
-  bool ours = false;
-  unsigned n = 0;
-
-  while (len > 0)
-    {
-      const char *end = memchr (text, '\n', len);
-      size_t took = end ? (size_t) (end - text) + 1 : len;
-      struct memory_range r;
-      char line[200];
-
-      snprintf (line, sizeof line, "%.*s",
-                (int) (took < sizeof line ? took : sizeof line - 1), text);
-      if (strncmp (line, "FlatView #", 10) == 0)
-        {
-          if (ours && n > 0)
-            break;
-          ours = false;
-        }
-      else if (strncmp (line, " AS \"memory\"", 12) == 0)
-        ours = true;
-      else if (ours && parse_flat (line, &r))
-        {
-          if (n == max)
-            return error_set (err, E2BIG, "more than %u pieces of memory", max);
-          dst[n++] = r;
-        }
-      text += took;
-      len -= took;
-    }
-  if (n == 0)
-    return error_set (err, EBADMSG,
-                      "the monitor names no memory in `info mtree -f`");
-  return (int) n;
-}
-
-static const struct memory_range *
-range_at (const struct memory_map *map, uint64_t gpa)
-{
-  for (unsigned i = 0; i < map->n; i++)
-    if (gpa >= map->ranges[i].gpa
-        && gpa - map->ranges[i].gpa < map->ranges[i].len)
-      return &map->ranges[i];
-  return NULL;
-}
-
-/* The monitor's address of our gpa, by the range of its that has it. */
-static bool
-said_at (const struct memory_range *said, unsigned n, uint64_t gpa,
-         uint64_t *ret_va)
-{
-  for (unsigned i = 0; i < n; i++)
-    if (gpa >= said[i].gpa && gpa - said[i].gpa < said[i].len)
-      {
-        *ret_va = said[i].va + (gpa - said[i].gpa);
-        return true;
-      }
-  return false;
-}
-
-static int
-differs (uint64_t gpa, uint64_t said, uint64_t ours, struct error *err)
-{
-  return error_set (err, ESTALE,
-                    "its memory at %#" PRIx64 " is at %#" PRIx64
-                    " of its QEMU, and not at %#" PRIx64
-                    " as its command line lets one think",
-                    gpa, said, ours);
-}
-
-int
-memory_compare (const struct memory_map *map, const struct memory_range *said,
-                unsigned n, struct error *err)
-{
-  uint64_t va;
-
-  for (unsigned i = 0; i < map->n; i++)
-    {
-      const struct memory_range *r = &map->ranges[i];
-
-      if (!said_at (said, n, r->gpa, &va))
-        return error_set (err, ESTALE,
-                          "its monitor has no memory at %#" PRIx64
-                          ", where its command line lets one think there is",
-                          r->gpa);
-      if (va != r->va)
-        return differs (r->gpa, va, r->va, err);
-    }
-  /* What it has beside that, as the firmware's, is no business of ours; nor
-   * what a PC's firmware has in front of the memory until that is shadowed. */
-  for (unsigned i = 0; i < n; i++)
-    {
-      const struct memory_range *r = range_at (map, said[i].gpa);
-
-      if (r && (said[i].gpa < 0xa0000 || said[i].gpa >= 0x100000)
-          && r->va + (said[i].gpa - r->gpa) != said[i].va)
-        return differs (said[i].gpa, said[i].va, r->va + (said[i].gpa - r->gpa),
-                        err);
-    }
-  return 0;
-}
-
-/* Pieces that the monitor has and the map has not, and that are as large as
- * only memory is. */
-int
-memory_take_plugged (struct memory_map *map, const struct memory_range *said,
-                     unsigned n, struct error *err)
-{
-  struct memory_map more = *map;
-  const char *rest = map->note + map->plugged_at + map->plugged_len;
-  uint64_t sum = 0;
-
-  for (unsigned i = 0; i < n; i++)
-    {
-      struct memory_range r = said[i];
-
-      if (r.len < LEAST_PLUGGED || range_at (map, r.gpa)
-          || range_at (map, r.gpa + r.len - 1))
-        continue;
-      if (more.n == MEMORY_MAX_RANGES)
-        return error_set (err, E2BIG, "its memory is in too many pieces");
-      r.at = r.va;
-      more.ranges[more.n++] = r;
-      sum += r.len;
-    }
-  if (sum != map->plugged)
-    return error_set (err, ENOENT,
-                      "of %" PRIu64 " MiB that seem to have been plugged in "
-                      "its monitor knows %" PRIu64,
-                      map->plugged >> 20, sum >> 20);
-  more.size += sum;
-  more.plugged = 0;
-  snprintf (more.note + map->plugged_at, sizeof more.note - map->plugged_at,
-            "%s", rest + (map->plugged_at == 0 && rest[0] ? 2 : 0));
-  note_more (&more,
-             "%llu MiB were plugged in since it was started: where they are "
-             "its monitor said",
-             sum >> 20);
-  *map = more;
-  return 0;
-}
-
-/* "XMM00=", "FPR0=", "FCW=", "DR0=", arm64's "Q00=", "Z0=", "P00=". */
-static bool
-is_vector (const char *line, size_t len)
-{
-  static const char *const begins[]
-      = { "XMM", "YMM", "ZMM", "FPR", "FCW", "DR", "Opmask", "FPCR" };
-
-  for (unsigned i = 0; i < ARRAY_LEN (begins); i++)
-    if (len > strlen (begins[i])
-        && memcmp (line, begins[i], strlen (begins[i])) == 0)
-      return true;
-  return len > 1 && memchr ("QZP", line[0], 3) && line[1] >= '0'
-         && line[1] <= '9';
-}
-
-size_t
-memory_registers_trim (char *text, size_t len)
-{
-  size_t out = 0;
-
-  for (size_t at = 0, n; at < len; at += n)
-    {
-      const char *end = memchr (text + at, '\n', len - at);
-
-      n = end ? (size_t) (end - (text + at)) + 1 : len - at;
-      if (is_vector (text + at, n))
-        continue;
-      memmove (text + out, text + at, n);
-      out += n;
-    }
-  return out;
 }

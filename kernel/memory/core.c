@@ -237,7 +237,11 @@ core_make (struct mem *m, struct kernel *k, const struct vcpu_regs *cpus,
    * and those when the notes are. */
   buf_append (&c.head, &head, sizeof head);
   buf_append (&c.head, h.ph, sizeof h.ph);
-  core_notes_ (&c, k, cpus, ncpus);
+  if (core_notes_ (&c, k, cpus, ncpus) < 0)
+    {
+      core_done (&c);
+      return error_errno (err, ENOMEM, "the notes of a core");
+    }
   if (c.head.cut)
     {
       core_done (&c);

@@ -55,7 +55,7 @@ int core_copy (const struct core *c, struct mem *m, core_data_fn *fn, void *arg,
                struct core_copied *ret, struct error *err);
 
 /* core_notes.c */
-void core_notes_ (struct core *c, struct kernel *k,
-                  const struct vcpu_regs *cpus, unsigned ncpus);
+int core_notes_ (struct core *c, struct kernel *k,
+                 const struct vcpu_regs *cpus, unsigned ncpus);
 
 #endif

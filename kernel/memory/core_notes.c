@@ -5,10 +5,13 @@
 #include "kernel/memory/core.h"
 
 #include "base/cleanup.h"
-#include "kernel/memory/kernel.h"
+#include "kernel/memory/look.h"
 #include "kernel/memory/regs_impl.h"
+#include "kernel/memory/tasks.h"
 
 #include <elf.h>
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 static void
@@ -28,13 +31,79 @@ note (struct buf *b, const char *name, uint32_t type, const void *desc,
   buf_append (b, zeros, -len & 3);
 }
 
-/* pr_pid is the number of the CPU and 1, as QEMU has it. */
+/* ---- whom they run ---- */
+
+struct who
+{
+  unsigned vcpu;
+  int cpu; /* of the kernel; -1 = not known */
+  uint32_t pid;
+};
+
+#define NOBODY UINT32_MAX
+
+static uint32_t
+pid_of (struct look *l, const struct vcpu_regs *r, int cpu)
+{
+  uint64_t task = look_current (l, r, cpu);
+  int64_t pid;
+
+  /* By its stack, then: all of them are needed for that. */
+  if (task == 0 && !l->tasks && look_tasks_read (l->k, &l->tasks, NULL) == 0)
+    task = look_current (l, r, cpu);
+  return task && kernel_get_signed (l->k, task, TASK_PID, &pid)
+             ? (uint32_t) pid
+             : NOBODY;
+}
+
+static int
+by_cpu (const void *a, const void *b)
+{
+  const struct who *x = a, *y = b;
+
+  return x->cpu < y->cpu ? -1 : x->cpu > y->cpu;
+}
+
+/* As a kernel that dumps itself has them: its own numbers in their order, and
+ * pr_pid of the task, 0 of idle ones.  drgn unwinds a running task by that.
+ * Without a kernel it is the number of the vCPU and 1, as QEMU has it. */
 static void
-prstatus_x86 (struct buf *b, const struct vcpu_regs *r)
+ask_who (struct kernel *k, unsigned ncpus, struct who *w)
+{
+  struct look l = { .k = k };
+  CLEANUP_FREE int *cpu = NULL;
+  bool all = true;
+
+  for (unsigned i = 0; i < ncpus; i++)
+    w[i] = (struct who){ i, -1, i + 1 };
+  if (!k || k->ncpus != ncpus)
+    return;
+  /* There a CPU is known by its task. */
+  if (k->arch == ARCH_ARM64)
+    (void) look_tasks_read (k, &l.tasks, NULL);
+  if (look_cpus (&l, &cpu, NULL) < 0)
+    {
+      look_tasks_free (l.tasks);
+      return;
+    }
+  for (unsigned i = 0; i < ncpus; i++)
+    {
+      w[i].cpu = cpu[i];
+      w[i].pid = pid_of (&l, &k->cpus[i], cpu[i]);
+      all = all && cpu[i] >= 0;
+    }
+  look_tasks_free (l.tasks);
+  if (all)
+    qsort (w, ncpus, sizeof *w, by_cpu);
+}
+
+/* ---- the notes ---- */
+
+static void
+prstatus_x86 (struct buf *b, const struct vcpu_regs *r, uint32_t pid)
 {
   unsigned char desc[PRSTATUS_X86] = { 0 };
   uint64_t v[PRSTATUS_X86_REGS] = { 0 };
-  uint32_t pid = r->index + 1;
 
   for (size_t i = 0; i < ARRAY_LEN (prstatus_x86_order_); i++)
     v[i] = r->gpr[prstatus_x86_order_[i]];
@@ -56,11 +125,10 @@ prstatus_x86 (struct buf *b, const struct vcpu_regs *r)
 }
 
 static void
-prstatus_arm64 (struct buf *b, const struct vcpu_regs *r)
+prstatus_arm64 (struct buf *b, const struct vcpu_regs *r, uint32_t pid)
 {
   unsigned char desc[PRSTATUS_ARM64] = { 0 };
   uint64_t v[PRSTATUS_ARM64_REGS] = { 0 };
-  uint32_t pid = r->index + 1;
 
   memcpy (v, r->gpr, 31 * sizeof v[0]);
   v[31] = r->sp;
@@ -113,19 +181,29 @@ vmcoreinfo (struct core *c, const struct kernel *k)
   c->vmcoreinfo = len > 0;
 }
 
-/* In QEMU's order. */
-void
+/* Kinds in QEMU's order. */
+int
 core_notes_ (struct core *c, struct kernel *k, const struct vcpu_regs *cpus,
              unsigned ncpus)
 {
+  CLEANUP_FREE struct who *w = calloc (ncpus + 1, sizeof *w);
+
+  if (!w)
+    return -ENOMEM;
+  ask_who (k, ncpus, w);
   for (unsigned i = 0; i < ncpus; i++)
-    if (cpus[i].arch == ARCH_X86_64)
-      prstatus_x86 (&c->head, &cpus[i]);
-    else if (cpus[i].arch == ARCH_ARM64)
-      prstatus_arm64 (&c->head, &cpus[i]);
+    {
+      const struct vcpu_regs *r = &cpus[w[i].vcpu];
+
+      if (r->arch == ARCH_X86_64)
+        prstatus_x86 (&c->head, r, w[i].pid);
+      else if (r->arch == ARCH_ARM64)
+        prstatus_arm64 (&c->head, r, w[i].pid);
+    }
   for (unsigned i = 0; i < ncpus; i++)
-    if (cpus[i].arch == ARCH_X86_64)
-      qemu_cpu (&c->head, &cpus[i]);
+    if (cpus[w[i].vcpu].arch == ARCH_X86_64)
+      qemu_cpu (&c->head, &cpus[w[i].vcpu]);
   vmcoreinfo (c, k);
   c->cpus = ncpus;
+  return 0;
 }

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 
 #define STACK_MARK 0x57ac6e9du
+#define INFO_MAX 256u /* a thread_info, where it is on the stack */
 #define STACK_MAX (32u << 10)
 #define PF_KTHREAD 0x00200000u
 #define STATES 0x1ffffu /* all bits a state may have */
@@ -37,12 +38,7 @@ most (size_t have, size_t of)
 static void
 learn (struct infer *in, enum field f, uint32_t off, unsigned size)
 {
-  struct field_at *at = &in->k->fields.at[f];
-
-  if (at->size == 0)
-    *at = (struct field_at){ .offset = off,
-                             .size = (uint16_t) size,
-                             .how = FIELD_INFERRED };
+  infer_learn_ (in, f, off, size);
 }
 
 static uint32_t
@@ -91,14 +87,26 @@ find_pid (struct infer *in)
 
 /* ---- the stack, and what is left on it ---- */
 
+/* The mark is at its end; in kernels before 4.9 (x86) and 4.10 (arm64), which
+ * have their thread_info there, behind that: and the task is in it. */
 static bool
-is_stack (const struct infer *in, uint64_t va)
+is_stack (const struct infer *in, uint64_t va, uint64_t task)
 {
-  uint64_t mark;
+  uint64_t words[INFO_MAX / 8];
+  bool has_task = false;
 
-  return va % 4096 == 0 && space_is_kernel (in->k->space, va)
-         && space_u64 (in->k->space, va, &mark)
-         && (uint32_t) mark == STACK_MARK;
+  if (va % 4096 != 0 || !space_is_kernel (in->k->space, va)
+      || space_read (in->k->space, va, words, sizeof words) < 0)
+    return false;
+  if ((uint32_t) words[0] == STACK_MARK)
+    return true;
+  for (size_t i = 0; i < ARRAY_LEN (words); i++)
+    {
+      if (has_task && (uint32_t) words[i] == STACK_MARK)
+        return true;
+      has_task = has_task || words[i] == task;
+    }
+  return false;
 }
 
 static bool
@@ -113,7 +121,7 @@ find_stack (struct infer *in)
           uint64_t va = infer_u64 (in, i, off);
 
           /* A dying task's is gone. */
-          if (va != 0 && !is_stack (in, va))
+          if (va != 0 && !is_stack (in, va, in->at[i]))
             break;
           good += va != 0;
         }
@@ -179,6 +187,35 @@ find_sp (struct infer *in)
   return false;
 }
 
+/* Before 4.9 the frame pointer is the last that was pushed, and where it goes
+ * on is the same for all. */
+static bool
+find_old_sp (struct infer *in)
+{
+  for (uint32_t off = offset (in, TASK_STACK) + 8; off + 8 <= INFER_PIECE;
+       off += 8)
+    {
+      size_t good = 0;
+
+      if (words_on_stack (in, off) < in->n)
+        continue;
+      for (size_t i = 0; i < in->n; i++)
+        {
+          uint64_t sp = infer_u64 (in, i, off), fp, pc;
+
+          good += space_u64 (in->k->space, sp, &fp) && fp > sp
+                  && on_stack (in, i, fp)
+                  && space_u64 (in->k->space, fp + 8, &pc) && is_text (in, pc);
+        }
+      if (!most (good, in->n))
+        continue;
+      learn (in, TASK_THREAD_SP, off, 8);
+      learn (in, INACTIVE_BP, 0, 8);
+      return true;
+    }
+  return false;
+}
+
 /* arm64: frame pointer, stack pointer and code, one after the other. */
 static bool
 find_context (struct infer *in)
@@ -240,19 +277,46 @@ find_cpu (struct infer *in)
     learn (in, TASK_CPU, off, 4);
 }
 
-/* Whether it is on a CPU: a word, since 7.x a byte. */
-static void
-find_on_cpu (struct infer *in, uint32_t off)
+/* Whether it is on a CPU: a word, since 7.x a byte.  How many are; -1 = it is
+ * not there. */
+static int
+on_cpus_at (const struct infer *in, uint32_t off, bool *ret_word)
 {
-  bool is_word = true;
+  int n = 0;
 
+  *ret_word = true;
   for (size_t i = 0; i < in->n; i++)
     {
       if ((infer_u32 (in, i, off) & 0xff) > 1)
-        return;
-      is_word &= infer_u32 (in, i, off) <= 1;
+        return -1;
+      *ret_word &= infer_u32 (in, i, off) <= 1;
+      n += infer_u32 (in, i, off) & 1;
     }
-  learn (in, TASK_ON_CPU, off, is_word ? 4 : 1);
+  return n;
+}
+
+/* Behind what traces it; before 5.8 a pointer is between, which is nobody's in
+ * who sleeps, and, from 4.9 on, the CPU behind it. */
+static void
+find_on_cpu (struct infer *in, uint32_t flags)
+{
+  const uint32_t new = flags + 8, old = ((flags + 8 + 7) & ~7u) + 8;
+  uint32_t max = 0, cpus = in->k->ncpus > 0 ? in->k->ncpus : REGS_MAX_CPUS;
+  bool word, old_word;
+  int n = on_cpus_at (in, new, &word);
+
+  if (n > 0 || on_cpus_at (in, old, &old_word) <= 0)
+    {
+      if (n >= 0)
+        learn (in, TASK_ON_CPU, new, word ? 4 : 1);
+      return;
+    }
+  learn (in, TASK_ON_CPU, old, 4);
+  for (size_t i = 0; i < in->n; i++)
+    if (infer_u32 (in, i, old + 4) > max)
+      max = infer_u32 (in, i, old + 4);
+  if (max > 0 && max < cpus)
+    learn (in, TASK_CPU, old + 4, 4);
 }
 
 /* Kernel threads have a flag that never changed; init has it not, kthreadd
@@ -269,7 +333,7 @@ find_flags (struct infer *in)
           || !(infer_u32 (in, 2, off) & PF_KTHREAD))
         continue;
       learn (in, TASK_FLAGS, off, 4);
-      find_on_cpu (in, off + 8);
+      find_on_cpu (in, off);
       return;
     }
 }
@@ -476,90 +540,6 @@ find_switches (struct infer *in)
     }
 }
 
-/* ---- run queues ---- */
-
-static bool
-is_task (const struct infer *in, uint64_t at)
-{
-  char comm[INFER_COMM];
-
-  return space_is_kernel (in->k->space, at)
-         && space_read (in->k->space, at + in->comm, comm, sizeof comm) == 0
-         && infer_is_comm_ (comm);
-}
-
-/* CPU's idle task, not another one with that name. */
-static bool
-is_idle (const struct infer *in, uint64_t at, unsigned cpu)
-{
-  char comm[INFER_COMM], want[24];
-
-  if (cpu == 0)
-    return at == in->init;
-  snprintf (want, sizeof want, "swapper/%u", cpu);
-  return space_is_kernel (in->k->space, at)
-         && space_read (in->k->space, at + in->comm, comm, sizeof comm) == 0
-         && strncmp (comm, want, sizeof comm) == 0;
-}
-
-/* What runs and what idles are told one after the other, for each CPU. */
-static bool
-queue_at (const struct infer *in, uint32_t off)
-{
-  unsigned cpus = 0;
-  uint64_t rq, curr, idle;
-
-  for (; cpus < REGS_MAX_CPUS; cpus++)
-    {
-      rq = kernel_percpu (in->k, "runqueues", cpus);
-      if (rq == 0 || !space_u64 (in->k->space, rq + off, &curr)
-          || !space_u64 (in->k->space, rq + off + 8, &idle))
-        break;
-      /* CPUs that are possible and were never there have zeros. */
-      if (cpus > 0 && curr == 0 && idle == 0)
-        continue;
-      if (!is_idle (in, idle, cpus) || !is_task (in, curr))
-        return false;
-    }
-  return cpus > 0;
-}
-
-static void
-find_queue (struct infer *in)
-{
-  if (kernel_percpu (in->k, "runqueues", 0) == 0)
-    return;
-  for (uint32_t off = 0; off < INFER_PIECE; off += 8)
-    if (queue_at (in, off))
-      {
-        learn (in, RQ_CURR, off, 8);
-        learn (in, RQ_IDLE, off + 8, 8);
-        return;
-      }
-}
-
-/* ---- locks ---- */
-
-/* What has not moved since mutexes have owners (4.10) and rwsems have theirs
- * there (5.3).  Whoever looks for a waiter finds out whether it holds: its
- * neighbours must point back at it, beside the task whose stack it is on, and
- * an owner must be a task. */
-static void
-usual_locks (struct infer *in)
-{
-  learn (in, WAITER_LIST, 0, 16);
-  learn (in, WAITER_TASK, 16, 8);
-  learn (in, MUTEX_OWNER, 0, 8);
-  learn (in, MUTEX_WAITERS, 16, 16);
-  learn (in, RWSEM_WAITER_LIST, 0, 16);
-  learn (in, RWSEM_WAITER_TASK, 16, 8);
-  learn (in, RWSEM_OWNER, 8, 8);
-  learn (in, RWSEM_WAITERS, 24, 16);
-  learn (in, SEM_WAITER_LIST, 0, 16);
-  learn (in, SEM_WAITER_TASK, 16, 8);
-  learn (in, SEM_WAITERS, 8, 16);
-}
-
 /* ---- all of them ---- */
 
 static bool
@@ -576,7 +556,7 @@ proves_itself (struct infer *in)
           || !kernel_get (in->k, in->all[i], TASK_STACK, &stack)
           || pid != tgid || pid >= PID_MAX || (pid == 0) != (i == 0))
         return false;
-      stacks += is_stack (in, stack);
+      stacks += is_stack (in, stack, in->all[i]);
     }
   return most (stacks, in->nall);
 }
@@ -604,8 +584,8 @@ learn_task (struct infer *in)
     }
   if (in->k->arch == ARCH_ARM64)
     find_context (in);
-  else
-    find_sp (in);
+  else if (!find_sp (in))
+    find_old_sp (in);
   find_state (in);
   if (in->k->arch == ARCH_X86_64)
     find_cpu (in);
@@ -615,8 +595,8 @@ learn_task (struct infer *in)
   find_parent (in);
   find_threads (in);
   find_switches (in);
-  find_queue (in);
-  usual_locks (in);
+  infer_queue_ (in);
+  infer_locks_ (in);
   /* It is the first of what is asked for all the time. */
   if (kernel_var (in->k, "pcpu_hot") > 0)
     learn (in, HOT_CURRENT, 0, 8);

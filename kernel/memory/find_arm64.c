@@ -7,6 +7,10 @@
  * banner.  Which page that is, is found by following each one that looks like
  * a table down to a mapping of the banner.  There are two of those, of the
  * image and of all memory: the higher one is the image's since 5.4.
+ *
+ * Anybody can write banners, and logs are full of them: so all of them are
+ * looked for first, and each table is followed once, whatever their number.
+ * What a process maps has a bit of its own and does not count.
  */
 #include "kernel/memory/find_impl.h"
 
@@ -24,13 +28,16 @@
 #define TABLE_ZERO 0xbfcULL   /* of a table's entry; x86-64 has flags there */
 #define ACCESSED (1ULL << 10) /* the kernel's own mappings always are */
 #define READ_ONLY (1ULL << 7) /* so are its constants; a log of it is not */
+#define USER (1ULL << 6)      /* a process may read it */
+#define USER_TABLE (1ULL << 59) /* no kernel code below: a process's */
 #define ADDRESS 0x0000fffffffff000ULL
 #define CHUNK (256u << 10)
 #define BANNER_MAX 256u
 #define TABLE_MAX (64u << 10)
-#define MAX_BANNERS 16
-#define MAX_ROOTS 256        /* pages that may be one, around a banner */
-#define MAX_BYTES (4u << 20) /* of tables that all of them lead to */
+#define MAX_BANNERS 65536
+#define MAX_ROOTS 16384       /* pages that may be one, around banners */
+#define MAX_BYTES (64u << 20) /* of tables that all of them lead to */
+#define MAX_TRIES 256         /* mappings of one that were none of a kernel */
 #define HEAD 64 /* enough to know most pages for what they are not */
 #define NEAR (64ULL << 20)
 #define STEP (2ULL << 20) /* images begin at multiples of it */
@@ -38,10 +45,11 @@
 struct hunt
 {
   struct kernel *k;
-  uint64_t banner; /* its page, physical */
+  uint64_t *banners; /* their pages, physical, ascending */
+  size_t nbanners;
   unsigned shift, bits, levels;
   unsigned char *tables[4]; /* one of each level */
-  unsigned visited, roots, banners;
+  unsigned visited, roots, tries;
 };
 
 static void
@@ -49,6 +57,7 @@ hunt_clear (struct hunt *h)
 {
   for (size_t i = 0; i < ARRAY_LEN (h->tables); i++)
     free (h->tables[i]);
+  free (h->banners);
 }
 
 static uint64_t
@@ -127,6 +136,38 @@ try_mapping (struct hunt *h, uint64_t root, uint64_t va)
                          "image");
 }
 
+/* The first banner at or above pa. */
+static size_t
+banner_from (const struct hunt *h, uint64_t pa)
+{
+  size_t low = 0, high = h->nbanners;
+
+  while (low < high)
+    {
+      size_t mid = (low + high) / 2;
+
+      if (h->banners[mid] < pa)
+        low = mid + 1;
+      else
+        high = mid;
+    }
+  return low;
+}
+
+/* Of a leaf with constants of the kernel: the banners in it. */
+static int
+try_leaf (struct hunt *h, uint64_t root, uint64_t pa, uint64_t len, uint64_t va)
+{
+  int e = 0;
+
+  for (size_t i = banner_from (h, pa);
+       e == 0 && i < h->nbanners && h->banners[i] - pa < len
+       && h->tries < MAX_TRIES;
+       i++, h->tries++)
+    e = try_mapping (h, root, va + (h->banners[i] - pa));
+  return e;
+}
+
 static int descend (struct hunt *h, uint64_t root, uint64_t table,
                     unsigned level, uint64_t va);
 
@@ -140,13 +181,14 @@ follow (struct hunt *h, uint64_t root, uint64_t entry, unsigned level,
   if (!(entry & VALID) || pa == MEM_NONE)
     return 0;
   if (level > 1 && (entry & TABLE))
-    return mem_has (h->k->mem, pa, 1ULL << h->shift)
+    /* A page that is mapped, where a table would be: of another kind. */
+    return !(entry & (USER_TABLE | TABLE_ZERO))
+                   && mem_has (h->k->mem, pa, 1ULL << h->shift)
                ? descend (h, root, pa, level - 1, va)
                : 0;
-  if (!(entry & ACCESSED) || !(entry & READ_ONLY)
-      || h->banner - pa >= 1ULL << shift)
+  if (!(entry & ACCESSED) || !(entry & READ_ONLY) || (entry & USER))
     return 0;
-  return try_mapping (h, root, va + (h->banner - pa));
+  return try_leaf (h, root, pa, 1ULL << shift, va);
 }
 
 static int
@@ -211,21 +253,15 @@ read_root (struct hunt *h, uint64_t pa, unsigned char *page, size_t n)
   return may_be_table (h, page, n);
 }
 
+/* All pages from pa on, below end. */
 static int
-search_roots (struct hunt *h)
+search_roots (struct hunt *h, uint64_t pa, uint64_t end)
 {
-  const uint64_t step = 1ULL << h->shift;
   unsigned per = h->shift - 3;
-  size_t n;
-  unsigned char *page;
-  uint64_t pa = h->banner > NEAR ? h->banner - NEAR : 0, end;
+  size_t n = (size_t) 1 << (h->bits - (h->shift + per * (h->levels - 1)));
+  unsigned char *page = h->tables[h->levels - 1];
 
-  h->levels = (h->bits - h->shift + per - 1) / per;
-  n = (size_t) 1 << (h->bits - (h->shift + per * (h->levels - 1)));
-  page = h->tables[h->levels - 1];
-  end = h->banner + NEAR;
-  h->roots = h->visited = 0;
-  for (pa &= ~(step - 1); pa < end && h->roots < MAX_ROOTS; pa += step)
+  for (; pa < end && h->roots < MAX_ROOTS; pa += 1ULL << h->shift)
     {
       int e = read_root (h, pa, page, n);
 
@@ -241,52 +277,71 @@ search_roots (struct hunt *h)
   return 0;
 }
 
+/* Where no banner is near no table is looked for. */
+static int
+search_near (struct hunt *h)
+{
+  const uint64_t mask = (1ULL << h->shift) - 1;
+  uint64_t done = 0;
+  int e = 0;
+
+  h->levels = (h->bits - 4) / (h->shift - 3);
+  h->roots = h->visited = h->tries = 0;
+  for (size_t i = 0; e == 0 && i < h->nbanners; i++)
+    {
+      uint64_t at = h->banners[i], begin = at > NEAR ? at - NEAR : 0;
+
+      begin = (begin > done ? begin : done) & ~mask;
+      done = (at + NEAR + mask) & ~mask;
+      e = search_roots (h, begin, done);
+    }
+  return e;
+}
+
 /* The sizes of pages and addresses that kernels are built with; the larger
  * first: a half of it looks like the whole of the smaller. */
 static int
-try_banner (struct hunt *h, uint64_t gpa)
+try_banners (struct hunt *h)
 {
   static const struct
   {
     unsigned shift, bits;
   } kinds[] = { { 12, 48 }, { 12, 39 }, { 16, 48 }, { 16, 42 },
                 { 14, 48 }, { 14, 47 }, { 14, 36 } };
+  int e = 0;
 
-  h->banner = gpa & ~(uint64_t) (MEM_PAGE - 1);
-  for (size_t i = 0; i < ARRAY_LEN (kinds); i++)
+  for (size_t i = 0; e == 0 && i < ARRAY_LEN (kinds); i++)
     {
-      int e;
-
       h->shift = kinds[i].shift;
       h->bits = kinds[i].bits;
-      e = search_roots (h);
-      if (e != 0)
-        return e;
+      e = search_near (h);
     }
-  return 0;
+  return e;
 }
 
 /* ---- banners ---- */
 
-static int
+/* false = enough of them. */
+static bool
 banners_in (struct hunt *h, const char *bytes, size_t n, uint64_t gpa)
 {
   for (size_t at = 0; at < n; at += 8)
     {
       char release[65];
       size_t len;
-      int e;
+      uint64_t page;
 
       at += find_banner_in_ (bytes + at, n - at, false);
       if (at >= n || !find_banner_is_ (bytes + at, n - at, release, &len))
         continue;
-      e = try_banner (h, gpa + at);
-      if (e != 0)
-        return e;
-      if (++h->banners == MAX_BANNERS)
-        return -ENOENT;
+      page = (gpa + at) & ~(uint64_t) (MEM_PAGE - 1);
+      if (h->nbanners > 0 && h->banners[h->nbanners - 1] >= page)
+        continue;
+      h->banners[h->nbanners++] = page;
+      if (h->nbanners == MAX_BANNERS)
+        return false;
     }
-  return 0;
+  return true;
 }
 
 static int
@@ -298,8 +353,8 @@ search_piece (struct hunt *h, char *chunk, uint64_t begin, uint64_t end)
       size_t n = end - at < CHUNK ? (size_t) (end - at) : CHUNK;
       int e = mem_read (h->k->mem, at, chunk, n, NULL);
 
-      if (e == 0)
-        e = banners_in (h, chunk, n, at);
+      if (e == 0 && !banners_in (h, chunk, n, at))
+        return -E2BIG;
       if (e != 0 && e != -EFAULT && e != -EIO)
         return e;
       if (n < CHUNK)
@@ -326,12 +381,15 @@ find_by_banner_ (struct kernel *k)
       if (!h.tables[i])
         return -ENOMEM;
     }
-  if (!chunk)
+  h.banners = malloc (MAX_BANNERS * sizeof *h.banners);
+  if (!chunk || !h.banners)
     return -ENOMEM;
   while (e == 0 && (at = mem_next (k->mem, at, &len)) != MEM_NONE)
     {
       e = search_piece (&h, chunk, (at + 7) & ~7ULL, at + len);
       at += len;
     }
-  return e == -ENOENT ? 0 : e;
+  if (e != 0 && e != -E2BIG)
+    return e;
+  return try_banners (&h);
 }

@@ -3,13 +3,17 @@
  * Where the kernel is: by what it wrote down of itself.
  *
  * There may be several such pages: of the kernel before a kexec, of a safe
- * copy, of a file in the page cache.  One counts when the page table that it
- * names leads to a release and a banner that are its own.
+ * copy, of a file in the page cache, or written by anybody in the guest.  One
+ * counts when the page table that it names leads to a release and a banner
+ * that are its own.  A process may build all of that in its memory: when no
+ * CPU is seen in the kernel that was found, others are looked for, and the one
+ * with more of a kernel to it is taken.
  */
 #include "kernel/memory/find_impl.h"
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "kernel/memory/space_impl.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -143,21 +147,204 @@ try_one (struct kernel *k, const struct vmcoreinfo *v)
 
 /* ---- looking for it ---- */
 
+#define MAX_FITS 8
+/* That are there, after the first that fits: up to a second. */
+#define PAGES_MORE (1u << 20)
+#define MANY 64 /* pages of which none is true: worth a word */
+
+/* What was found by one of them. */
+struct fit
+{
+  struct space *space;
+  enum arch arch;
+  struct ksyms_image image;
+  uint64_t banner_at;
+  char banner[sizeof ((struct kernel *) 0)->banner];
+  char release[65];
+  struct vmcoreinfo *info;
+  size_t symbols;
+  unsigned claims;
+};
+
 struct hunt
 {
   struct kernel *k;
   int result;
+  unsigned tried;
+  uint64_t pages; /* that may be looked at */
+  struct fit fits[MAX_FITS];
+  size_t n;
 };
+
+static void
+fit_clear (struct fit *f)
+{
+  space_free (f->space);
+  vmcoreinfo_free (f->info);
+  *f = (struct fit){ .space = NULL };
+}
+
+static void
+hunt_clear (struct hunt *h)
+{
+  for (size_t i = 0; i < h->n; i++)
+    fit_clear (&h->fits[i]);
+  h->n = 0;
+}
+
+/* A CPU executes kernel code there: that no process can make. */
+static bool
+runs_here (const struct kernel *k)
+{
+  for (unsigned i = 0; i < k->ncpus; i++)
+    {
+      const struct vcpu_regs *r = &k->cpus[i];
+      struct space_walk w;
+
+      if (r->arch == k->arch && r->cpl == 0
+          && space_is_kernel (k->space, r->pc)
+          && space_walk_ (k->space, r->pc, &w) == 0 && w.mapped && w.exec)
+        return true;
+    }
+  return false;
+}
+
+/* How much of what it says is there: names that anybody may add count not. */
+static unsigned
+claims_of (struct space *s, const struct vmcoreinfo *v)
+{
+  static const char *const names[]
+      = { "_stext",       "init_uts_ns",      "swapper_pg_dir",
+          "init_top_pgt", "node_online_map",  "mem_section",
+          "prb",          "printk_rb_static", "clear_seq",
+          "log_buf",      "kallsyms_names",   "kallsyms_num_syms",
+          "kallsyms_token_table", "kallsyms_token_index",
+          "kallsyms_offsets" };
+  uint64_t at, pa, run;
+  unsigned n = 0;
+
+  for (size_t i = 0; i < ARRAY_LEN (names); i++)
+    n += vmcoreinfo_symbol (v, names[i], &at)
+         && space_translate (s, at, &pa, &run) == 0;
+  return n;
+}
+
+/* Out of k, into a place of its own; takes info. */
+static void
+fit_take (struct fit *f, struct kernel *k, struct vmcoreinfo *info)
+{
+  *f = (struct fit){ .space = k->space,
+                     .arch = k->arch,
+                     .image = k->image,
+                     .banner_at = k->banner_at,
+                     .info = info,
+                     .claims = info ? claims_of (k->space, info) : 0 };
+  memcpy (f->banner, k->banner, sizeof f->banner);
+  memcpy (f->release, k->release, sizeof f->release);
+  k->space = NULL;
+}
+
+/* Back into k, all of it. */
+static void
+fit_give (struct fit *f, struct kernel *k)
+{
+  k->space = steal_ptr (&f->space);
+  k->info = steal_ptr (&f->info);
+  k->arch = f->arch;
+  k->image = f->image;
+  k->banner_at = f->banner_at;
+  memcpy (k->banner, f->banner, sizeof f->banner);
+  memcpy (k->release, f->release, sizeof f->release);
+  k->found = "vmcoreinfo";
+}
+
+/* Copies of one page lead to one kernel; of those the one that says more of it
+ * is kept. */
+static void
+take_fit (struct hunt *h, struct vmcoreinfo *info)
+{
+  struct kernel *k = h->k;
+  struct fit new;
+
+  fit_take (&new, k, info);
+  for (size_t i = 0; i < h->n; i++)
+    if (space_def (h->fits[i].space)->root == space_def (new.space)->root)
+      {
+        if (new.claims > h->fits[i].claims)
+          {
+            struct fit old = h->fits[i];
+
+            h->fits[i] = new;
+            new = old;
+          }
+        fit_clear (&new);
+        return;
+      }
+  h->fits[h->n++] = new;
+}
 
 static bool
 hunt_one (const struct vmcoreinfo *v, uint64_t gpa, void *arg)
 {
   struct hunt *h = arg;
+  struct kernel *k = h->k;
+  bool proven;
+  int e;
 
-  h->result = try_one (h->k, v);
-  if (h->result > 0)
-    h->k->info = vmcoreinfo_read (h->k->mem, gpa);
-  return h->result != 0;
+  h->tried++;
+  e = try_one (k, v);
+  if (e < 0)
+    h->result = e;
+  if (e <= 0)
+    return e < 0;
+  proven = runs_here (k);
+  if (proven)
+    hunt_clear (h);
+  else if (h->n == 0)
+    h->pages = PAGES_MORE;
+  take_fit (h, vmcoreinfo_read (k->mem, gpa));
+  return proven || h->n == MAX_FITS;
+}
+
+/* A kernel has tens of thousands of names. */
+static size_t
+symbols_of (struct kernel *k, struct fit *f)
+{
+  size_t n = 0;
+
+  fit_give (f, k);
+  if (kernel_symbols_ (k, NULL) == 0)
+    n = ksyms_count (k->syms);
+  ksyms_free (k->syms);
+  k->syms = NULL;
+  fit_take (f, k, steal_ptr (&k->info));
+  return n;
+}
+
+/* The best of them into k. */
+static void
+choose (struct hunt *h)
+{
+  struct kernel *k = h->k;
+  struct fit *best = &h->fits[0];
+
+  for (size_t i = 0; h->n > 1 && i < h->n; i++)
+    h->fits[i].symbols = symbols_of (k, &h->fits[i]);
+  for (size_t i = 1; i < h->n; i++)
+    {
+      struct fit *f = &h->fits[i];
+
+      if (f->symbols > best->symbols
+          || (f->symbols == best->symbols && f->claims > best->claims))
+        best = f;
+    }
+  k->lacks[PART_VMCOREINFO][0] = '\0';
+  if (h->n > 1)
+    snprintf (k->lacks[PART_VMCOREINFO], sizeof k->lacks[0],
+              "the memory tells of %zu kernels, and no CPU shows which one "
+              "runs: this one has the most to it (%zu names)",
+              h->n, best->symbols);
+  fit_give (best, k);
 }
 
 /* A core of a guest with QEMU's vmcoreinfo device has it among its notes. */
@@ -188,15 +375,20 @@ hunt_notes (struct kernel *k)
 int
 find_by_vmcoreinfo_ (struct kernel *k)
 {
-  struct hunt h = { .k = k };
+  CLEANUP (hunt_clear) struct hunt h = { .k = k, .pages = UINT64_MAX };
   int e = hunt_notes (k);
 
-  if (e == 0)
-    {
-      vmcoreinfo_scan (k->mem, hunt_one, &h);
-      e = h.result;
-    }
-  return e;
+  if (e != 0)
+    return e;
+  vmcoreinfo_scan_some (k->mem, &h.pages, hunt_one, &h);
+  if (h.n > 0)
+    choose (&h);
+  else if (h.tried > MANY && k->lacks[PART_VMCOREINFO][0] == '\0')
+    snprintf (k->lacks[PART_VMCOREINFO], sizeof k->lacks[0],
+              "%u pages of its memory look like VMCOREINFO, and none is of a "
+              "kernel that is there",
+              h.tried);
+  return h.n > 0 ? 1 : h.result;
 }
 
 /* Of the kernel that was found already. */
@@ -218,12 +410,18 @@ find_vmcoreinfo_ (struct kernel *k)
 {
   CLEANUP_FREE char *text = malloc (VMCOREINFO_MAX);
   uint64_t var = kernel_var (k, "vmcoreinfo_data"), at;
+  char first[10];
   struct vmcoreinfo *v;
   size_t n = 0;
 
   if (var == 0)
     vmcoreinfo_scan (k->mem, is_ours, k);
-  if (!text || var == 0 || !space_u64 (k->space, var, &at))
+  if (!text || var == 0 || space_read (k->space, var, first, sizeof first) < 0)
+    return;
+  /* Before 4.13 it was the text itself, and no more than a page of it. */
+  if (memcmp (first, "OSRELEASE=", sizeof first) == 0)
+    at = var;
+  else if (!space_u64 (k->space, var, &at))
     return;
   while (n < VMCOREINFO_MAX
          && space_read (k->space, at + n, text + n, 4096) == 0)

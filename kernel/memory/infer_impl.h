@@ -33,8 +33,23 @@ void infer_done_ (struct infer *in);
 /* The modules' list where it has no name, and how a module looks where there
  * are no types. */
 void infer_modules_ (struct kernel *k);
+/* What each CPU runs; where locks have their owners and who waits. */
+void infer_queue_ (struct infer *in);
+void infer_locks_ (struct infer *in);
 /* Nothing but what can be a task's name. */
 bool infer_is_comm_ (const char comm[INFER_COMM]);
+
+/* What is known stays. */
+static inline void
+infer_learn_ (struct infer *in, enum field f, uint32_t off, unsigned size)
+{
+  struct field_at *at = &in->k->fields.at[f];
+
+  if (at->size == 0)
+    *at = (struct field_at){ .offset = off,
+                             .size = (uint16_t) size,
+                             .how = FIELD_INFERRED };
+}
 
 static inline uint64_t
 infer_u64 (const struct infer *in, size_t i, uint32_t off)

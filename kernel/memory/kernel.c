@@ -100,7 +100,11 @@ take_parts (struct kernel *k)
   find_own_table_ (k);
   find_true_banner_ (k);
   if (!k->info)
-    find_vmcoreinfo_ (k);
+    {
+      find_vmcoreinfo_ (k);
+      if (k->info)
+        k->lacks[PART_VMCOREINFO][0] = '\0';
+    }
   /* It may tell of tables that were not recognised. */
   if (k->info && !k->syms)
     {

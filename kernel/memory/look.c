@@ -189,6 +189,21 @@ run_section (struct look *l, const struct section *s, struct error *err)
   return r;
 }
 
+/* They were zeros to whoever asked: what was told may be wrong by them. */
+static void
+say_swapped (struct look *l)
+{
+  struct mem_stats s;
+
+  mem_stats (l->k->mem, &s);
+  if (s.swapped > 0)
+    look_lacks (l, "kernel", "memory",
+                "%s%llu pages that were asked for are swapped out on its host:"
+                " they could not be read, and what is in them is missing",
+                s.swapped == MEM_MAX_SWAPPED ? "more than " : "",
+                (unsigned long long) s.swapped);
+}
+
 int
 look_run (struct kernel *k, const char *const *names, struct rows *rows,
           struct error *err)
@@ -213,6 +228,7 @@ look_run_again (struct kernel *k, const char *const *names, struct rows *rows,
       r = run_section (&l, sections[i], err);
   if (m)
     moved_say (&l);
+  say_swapped (&l);
   look_tasks_free (l.tasks);
   stacks_free (l.stacks);
   return r;

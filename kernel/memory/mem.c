@@ -50,6 +50,7 @@ mem_new_ (const struct mem_source *src, struct mem_range *ranges, size_t n,
     }
   m->fd = src->fd;
   m->pagemap = src->process ? src->pagemap : -1;
+  m->there = PAGE_THERE | (src->swapped ? PAGE_SWAPPED : 0);
   m->process = src->process;
   m->limit = limits && limits->bytes > 0 ? limits->bytes : DEFAULT_BYTES;
   m->deadline = limits ? limits->deadline : 0;
@@ -103,6 +104,7 @@ mem_free (struct mem *m)
   free (m->slots);
   free (m->pages);
   free (m->maps);
+  free (m->out);
   free (m->notes);
   free (m->note);
   free (m);
@@ -266,9 +268,16 @@ map_of (struct mem *m, uint64_t page)
   if (n == 0)
     return NULL;
   memset (s->there, 0, sizeof s->there);
+  memset (s->out, 0, sizeof s->out);
+  s->any_out = false;
   for (size_t i = 0; i < n; i++)
-    if (entries[i] & (PAGE_THERE | PAGE_SWAPPED))
+    if (entries[i] & m->there)
       s->there[i / 8] |= (uint8_t) (1u << (i % 8));
+    else if (entries[i] & PAGE_SWAPPED)
+      {
+        s->out[i / 8] |= (uint8_t) (1u << (i % 8));
+        s->any_out = true;
+      }
   s->first = first;
   s->gen = m->gen;
   return s;
@@ -288,8 +297,7 @@ there_from (struct mem *m, uint64_t at, uint64_t max, uint64_t *ret_len)
   if (max <= len && !map_is (m, map_slot (m, page), page))
     {
       *ret_len = max;
-      return read_pagemap (m, page, &entry, 1) == 0
-             || (entry & (PAGE_THERE | PAGE_SWAPPED));
+      return read_pagemap (m, page, &entry, 1) == 0 || (entry & m->there);
     }
   s = map_of (m, page);
   if (!s)
@@ -303,6 +311,49 @@ there_from (struct mem *m, uint64_t at, uint64_t max, uint64_t *ret_len)
     len += MEM_PAGE;
   *ret_len = len < max ? len : max;
   return there;
+}
+
+static bool
+is_out (struct mem *m, uint64_t page)
+{
+  const struct mem_map_slot *s = map_slot (m, page);
+  unsigned i = (unsigned) (page % MEM_MAP_PAGES);
+  uint64_t entry;
+
+  if (map_is (m, s, page))
+    return s->out[i / 8] >> (i % 8) & 1;
+  return read_pagemap (m, page, &entry, 1) == 1 && !(entry & m->there)
+         && (entry & PAGE_SWAPPED);
+}
+
+/* Each page once, however often it is asked for. */
+static void
+count_out (struct mem *m, uint64_t page)
+{
+  size_t i = (size_t) (page * 0x9e3779b97f4a7c15ULL >> 50) % MEM_OUT_SLOTS;
+
+  if (!m->out)
+    m->out = calloc (MEM_OUT_SLOTS, sizeof *m->out);
+  if (!m->out || m->stats.swapped == MEM_MAX_SWAPPED)
+    return;
+  while (m->out[i] != 0 && m->out[i] != page + 1)
+    i = (i + 1) % MEM_OUT_SLOTS;
+  m->stats.swapped += m->out[i] == 0;
+  m->out[i] = page + 1;
+}
+
+/* Of what there_from() told to be not there. */
+static void
+not_there (struct mem *m, uint64_t at, uint64_t len)
+{
+  uint64_t page = at / MEM_PAGE, last = (at + len - 1) / MEM_PAGE;
+  const struct mem_map_slot *s = map_slot (m, page);
+
+  if (map_is (m, s, page) && !s->any_out)
+    return;
+  for (; page <= last; page++)
+    if (is_out (m, page))
+      count_out (m, page);
 }
 
 /* Pages that the process does not have are zeros and stay away: reading one
@@ -329,6 +380,7 @@ read_file (struct mem *m, uint64_t at, void *dst, size_t len, struct error *err)
         {
           memset (p, 0, (size_t) n);
           m->stats.absent += n;
+          not_there (m, at, n);
         }
       p += n;
       at += n;
@@ -468,6 +520,7 @@ next_of_process (struct mem *m, uint64_t at, uint64_t end, uint64_t *ret_len)
 
   while (at < end && !there_from (m, at, end - at, &n))
     {
+      not_there (m, at, n);
       at += n;
       if (spend (m, 0, NULL) < 0)
         return MEM_NONE;
@@ -548,6 +601,8 @@ mem_again (struct mem *m, uint64_t deadline)
   m->spent = 0;
   m->until_clock = 0;
   m->stats = (struct mem_stats){ 0 };
+  if (m->out)
+    memset (m->out, 0, MEM_OUT_SLOTS * sizeof *m->out);
   mem_fresh (m);
 }
 

@@ -7,6 +7,9 @@
  * guest, never waits for it, and never makes it larger: a hole of a memory
  * file is read as zeros by pread() and stays a hole; of /proc/PID/mem pages
  * that are not there are zeros and left alone where a pagemap tells of them.
+ * So are those that are swapped out, unless they are wanted: who waits for a
+ * swap device may wait for ever; they are counted.  (Of a shared mapping a pagemap does not tell them
+ * from pages that never were.)
  *
  * Small reads keep the page they were in, until mem_fresh(): a structure is
  * read in many pieces.  Who waits for something to change calls that first.
@@ -40,6 +43,7 @@ struct mem_source
   int pagemap;  /* of the same process; -1 = none.  Not taken */
   bool process; /* fd is /proc/PID/mem: touching a hole of a shared mapping
                    would fill it */
+  bool swapped; /* what is swapped out is waited for and read */
   const struct mem_range *ranges;
   size_t nranges;
 };
@@ -85,10 +89,13 @@ struct mem_note
 };
 bool mem_note (const struct mem *m, unsigned i, struct mem_note *ret);
 
+#define MEM_MAX_SWAPPED 8192u
 struct mem_stats
 {
   uint64_t bytes, reads; /* of the file */
   uint64_t absent; /* bytes that the process does not have: given as zeros */
+  /* Pages of those that are swapped out; MEM_MAX_SWAPPED = that or more. */
+  uint64_t swapped;
 };
 void mem_stats (const struct mem *m, struct mem_stats *ret);
 /* 0, or why nothing more can be read: -ETIME, -EDQUOT. */

@@ -13,6 +13,7 @@
 #define MEM_BIG 2048u      /* reads from here on are not kept */
 #define MEM_MAP_PAGES 512u /* pagemap entries read at once */
 #define MEM_MAP_SLOTS 16
+#define MEM_OUT_SLOTS 16384u /* of a table of pages; half of it is used */
 #define MEM_MAX_NOTES_LEN (4u << 20)
 #define MEM_MAX_NOTES 4096u
 
@@ -28,12 +29,15 @@ struct mem_map_slot
   uint64_t first; /* number of the first page, in the process */
   uint32_t gen;
   uint8_t there[MEM_MAP_PAGES / 8];
+  uint8_t out[MEM_MAP_PAGES / 8]; /* swapped out on the host */
+  bool any_out;
 };
 
 struct mem
 {
   int fd, pagemap;
   bool process;
+  uint64_t there; /* bits of a page that is read */
   struct mem_range *ranges; /* by address, apart from each other */
   size_t nranges;
   size_t last; /* the range that was read last */
@@ -46,6 +50,7 @@ struct mem
   struct mem_slot *slots;
   unsigned char *pages;
   struct mem_map_slot *maps;
+  uint64_t *out; /* pages that were asked for and are swapped out, plus 1 */
   unsigned char *notes;
   struct mem_note *note;
   size_t nnotes;

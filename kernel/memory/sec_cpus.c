@@ -91,6 +91,23 @@ look_current (const struct look *l, const struct vcpu_regs *r, int cpu)
   return task || r->cpl == 3 ? task : task_on_stack (l, r->sp);
 }
 
+/* arm64 has no register for it that QEMU tells: the one that the task whose
+ * stack it is on says it is on. */
+static int
+cpu_of_task (const struct look *l, const struct vcpu_regs *r, unsigned ncpus,
+             const bool *taken)
+{
+  uint64_t task = r->arch == ARCH_ARM64 && r->cpl != 3
+                      ? task_on_stack (l, r->sp)
+                      : 0;
+  const struct look_task *t = task ? look_task_at (l->tasks, task) : NULL;
+
+  return t && t->on_cpu && t->cpu >= 0 && (unsigned) t->cpu < ncpus
+                 && !taken[t->cpu]
+             ? t->cpu
+             : -1;
+}
+
 static void
 say_current (struct look *l, uint64_t task)
 {
@@ -197,7 +214,8 @@ look_cpus (const struct look *l, int **ret, struct error *err)
     return error_set (err, ENOMEM, "no memory for CPUs");
   for (unsigned i = 0; i < k->ncpus; i++)
     if ((cpu[i] = cpu_of (k, &k->cpus[i], ncpus)) >= 0
-        || (cpu[i] = cpu_of_segment (k, &k->cpus[i], ncpus)) >= 0)
+        || (cpu[i] = cpu_of_segment (k, &k->cpus[i], ncpus)) >= 0
+        || (cpu[i] = cpu_of_task (l, &k->cpus[i], ncpus, taken)) >= 0)
       taken[cpu[i]] = true;
   for (unsigned i = 0, next = 0; i < k->ncpus; i++)
     {

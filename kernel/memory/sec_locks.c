@@ -9,9 +9,10 @@
  * the lock's own.  Which kind of lock it is the functions on the stack say.
  *
  * Kernels of 6.16 and later may write down in the task which lock it waits
- * for; in 7.1 lists of waiters lost the lock's own node, so there is no other
- * way.  Locks that lend priority, which on a real-time kernel are all of them,
- * always were in the task.
+ * for.  In 7.1 lists of waiters lost the lock's own node: the lock is what the
+ * waiter's stack points at and what has one of the list as its first waiter.
+ * Locks that lend priority, which on a real-time kernel are all of them, always
+ * were in the task.
  */
 #include "kernel/memory/look.h"
 
@@ -36,15 +37,15 @@ static const struct kind
 {
   const char *name;
   const char *func; /* in the name of what the waiter is in */
-  enum field task, list, waiters, owner;
+  enum field task, list, waiters, first, owner;
   bool owned;
 } kinds[] = {
   { "mutex", "mutex_lock", WAITER_TASK, WAITER_LIST, MUTEX_WAITERS,
-    MUTEX_OWNER, true },
+    MUTEX_FIRST, MUTEX_OWNER, true },
   { "rwsem", "rwsem_down", RWSEM_WAITER_TASK, RWSEM_WAITER_LIST,
-    RWSEM_WAITERS, RWSEM_OWNER, true },
+    RWSEM_WAITERS, RWSEM_FIRST, RWSEM_OWNER, true },
   { "semaphore", "__down", SEM_WAITER_TASK, SEM_WAITER_LIST, SEM_WAITERS,
-    LIST_NEXT, false },
+    SEM_FIRST, LIST_NEXT, false },
 };
 
 /* Only tasks lead to these. */
@@ -99,7 +100,8 @@ kind_of (struct kernel *k, const struct stack *s)
         continue;
       for (size_t n = 0; n < ARRAY_LEN (kinds); n++)
         if (strstr (sym.name, kinds[n].func) && kernel_has (k, kinds[n].task)
-            && kernel_has (k, kinds[n].waiters))
+            && (kernel_has (k, kinds[n].waiters)
+                || kernel_has (k, kinds[n].first)))
           return &kinds[n];
       /* A blocking read of a lock has a name of its own. */
       if (strncmp (sym.name, "down_read", 9) == 0
@@ -164,6 +166,71 @@ find_head (struct locks *ls, const struct kind *kind, uint64_t node)
         return at;
     }
   return 0;
+}
+
+/* A waiter of this kind, on the stack of the task that is in it. */
+static bool
+is_waiter (struct locks *ls, const struct kind *kind, uint64_t at)
+{
+  struct kernel *k = ls->l->k;
+  const struct look_task *t;
+  struct stack_area a;
+  uint64_t task, next;
+
+  return at % 8 == 0 && space_is_kernel (k->space, at)
+         && space_u64 (k->space, at + off (ls, kind->task), &task)
+         && (t = look_task_at (ls->l->tasks, task))
+         && unwind_area (k, t->at, &a) && at >= a.lo && at < a.hi
+         && neighbours (k, at + off (ls, kind->list), &next);
+}
+
+static bool
+is_among (struct kernel *k, uint64_t node, uint64_t want)
+{
+  uint64_t at = node;
+
+  for (unsigned i = 0; i < MAX_WAITERS && at != want; i++)
+    if (!space_u64 (k->space, at, &at) || at == node)
+      return false;
+  return at == want;
+}
+
+/* Of a list that has nobody but waiters: the lock that begins it. */
+static uint64_t
+find_by_first (struct locks *ls, const struct kind *kind,
+               const struct look_task *t, uint64_t node)
+{
+  struct kernel *k = ls->l->k;
+  uint64_t sp, lock, first;
+  struct stack_area a;
+
+  if (!kernel_has (k, kind->first) || !unwind_area (k, t->at, &a)
+      || !kernel_get (k, t->at, TASK_THREAD_SP, &sp))
+    return 0;
+  if (sp < a.lo || sp >= a.hi)
+    sp = a.lo;
+  for (uint64_t at = (sp + 7) & ~UINT64_C (7); at + 8 <= a.hi; at += 8)
+    if (space_u64 (k->space, at, &lock) && lock % 8 == 0
+        && space_is_kernel (k->space, lock)
+        && space_u64 (k->space, lock + off (ls, kind->first), &first)
+        && is_waiter (ls, kind, first)
+        && is_among (k, node, first + off (ls, kind->list)))
+      return lock;
+  return 0;
+}
+
+/* The lock that this task waits for; 0 = it waits for none. */
+static uint64_t
+find_lock (struct locks *ls, const struct kind *kind, const struct look_task *t)
+{
+  uint64_t node = find_waiter (ls, kind, t), head;
+
+  if (!node)
+    return 0;
+  if (!kernel_has (ls->l->k, kind->waiters))
+    return find_by_first (ls, kind, t, node);
+  head = find_head (ls, kind, node);
+  return head ? head - off (ls, kind->waiters) : 0;
 }
 
 /* ---- the locks ---- */
@@ -258,20 +325,18 @@ static int
 look_at (struct locks *ls, const struct look_task *t)
 {
   const struct kind *kind;
-  uint64_t node, head;
+  uint64_t at;
   struct stack s;
   int lock;
 
-  if ((kind = told (ls, t, &head)))
+  if ((kind = told (ls, t, &at)))
     {
-      lock = lock_at (ls, kind, head);
+      lock = lock_at (ls, kind, at);
       return lock < 0 ? 0 : note_wait (ls, t, (unsigned) lock);
     }
   if (unwind_task (ls->l->k, t->at, &s) < 0
-      || !(kind = kind_of (ls->l->k, &s))
-      || !(node = find_waiter (ls, kind, t))
-      || !(head = find_head (ls, kind, node))
-      || (lock = lock_at (ls, kind, head - off (ls, kind->waiters))) < 0)
+      || !(kind = kind_of (ls->l->k, &s)) || !(at = find_lock (ls, kind, t))
+      || (lock = lock_at (ls, kind, at)) < 0)
     return 0;
   return note_wait (ls, t, (unsigned) lock);
 }

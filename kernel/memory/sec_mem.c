@@ -124,6 +124,8 @@ run (struct look *l, struct error *err)
   struct kernel *k = l->k;
   uint64_t total = kernel_var (k, "_totalram_pages"), v, nodes;
 
+  if (total == 0) /* before 5.0 */
+    total = kernel_var (k, "totalram_pages");
   if (total && space_u64 (k->space, total, &v))
     {
       rows_begin (l->rows, "mem");

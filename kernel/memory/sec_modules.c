@@ -71,12 +71,16 @@ say_module (struct look *l, const struct kernel_module *m)
 static int
 run (struct look *l, struct error *err)
 {
+  uint64_t head, next;
+
   kernel_modules (l->k);
-  if (l->k->nmodules == 0)
+  head = kernel_var (l->k, "modules");
+  /* A kernel may have all that it needs built in. */
+  if (l->k->nmodules == 0
+      && (head == 0 || !space_u64 (l->k->space, head, &next) || next != head))
     look_lacks (l, "modules", "all",
-                kernel_var (l->k, "modules") == 0
-                    ? "the kernel does not say where its list is"
-                    : "its list is empty or cannot be read");
+                head == 0 ? "the kernel does not say where its list is"
+                          : "its list cannot be read");
   for (size_t i = 0; i < l->k->nmodules; i++)
     say_module (l, &l->k->modules[i]);
   return 0;

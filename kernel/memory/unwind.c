@@ -4,6 +4,7 @@
  */
 #include "kernel/memory/unwind.h"
 
+#include "base/cleanup.h"
 #include "kernel/memory/kernel.h"
 
 #include <errno.h>
@@ -13,6 +14,7 @@
 #define STACK_MIN (4u << 10)
 #define STACK_MAX (64u << 10)
 #define STACK_X86 (16u << 10)
+#define PROLOGUE 20u
 
 /* What x86-64 has of a system call at the top of the stack; these have not
  * moved since the first kernel. */
@@ -116,6 +118,13 @@ begin_x86 (struct kernel *k, uint64_t task, struct walk *w)
 
   if (!kernel_get (k, task, TASK_THREAD_SP, &at))
     return -ENOENT;
+  /* Before 4.9: where it goes on is no word on the stack. */
+  if (kernel_has (k, INACTIVE_BP) && !kernel_has (k, INACTIVE_RET))
+    {
+      w->sp = at + 16;
+      w->pc = kernel_var (k, "__schedule") + 1;
+      return w->pc > 1 && word (k, at, &w->fp) ? 0 : -EFAULT;
+    }
   if (kernel_has (k, INACTIVE_RET) && kernel_has (k, INACTIVE_BP))
     {
       bp_at = k->fields.at[INACTIVE_BP].offset;
@@ -244,8 +253,34 @@ unwind_cpu (struct kernel *k, const struct vcpu_regs *r, struct stack *ret)
   return 0;
 }
 
+/* Built with frame pointers: what functions begin with sets one up. */
+static bool
+has_frame_pointers (struct kernel *k)
+{
+  static const char *const names[]
+      = { "schedule", "kthread", "do_exit", "vfs_read", "worker_thread" };
+  static const unsigned char begin[] = { 0x55, 0x48, 0x89, 0xe5 };
+  unsigned found = 0;
+
+  for (size_t i = 0; k->syms && i < ARRAY_LEN (names); i++)
+    {
+      uint64_t at = ksyms_addr (k->syms, names[i]);
+      unsigned char code[PROLOGUE];
+
+      if (at == 0 || space_read (k->space, at, code, sizeof code) < 0)
+        continue;
+      /* A landing pad for jumps and a call for tracers may come first. */
+      if (!memmem (code, sizeof code, begin, sizeof begin))
+        return false;
+      found++;
+    }
+  return found >= 2;
+}
+
 int
 kernel_unwinder_ (struct kernel *k, struct error *err)
 {
-  return k->arch == ARCH_X86_64 ? orc_load (k, &k->orc, err) : 0;
+  int r = k->arch == ARCH_X86_64 ? orc_load (k, &k->orc, err) : 0;
+
+  return r < 0 && r != -ENOMEM && has_frame_pointers (k) ? 0 : r;
 }

@@ -14,7 +14,9 @@
 
 #define FIRST "OSRELEASE="
 #define MAX_LINES 4096
-#define MAX_FOUND 64
+/* Anybody in the guest can fill pages that begin like one: so many cost a
+ * second, and take 400 MiB of it. */
+#define MAX_FOUND 100000
 #define PIECE_MIN (8ULL << 20)
 #define PIECES_MAX 65536
 
@@ -71,8 +73,12 @@ vmcoreinfo_parse (const char *text, size_t len, struct vmcoreinfo **ret,
   v = calloc (1, sizeof *v);
   if (v)
     {
+      size_t lines = 1;
+
+      for (size_t i = 0; i < len && lines < MAX_LINES; i++)
+        lines += text[i] == '\n';
       v->text = malloc (len + 1);
-      v->lines = calloc (MAX_LINES, sizeof *v->lines);
+      v->lines = calloc (lines, sizeof *v->lines);
     }
   if (!v || !v->text || !v->lines)
     {
@@ -263,6 +269,7 @@ struct scan
   bool (*fn) (const struct vmcoreinfo *v, uint64_t gpa, void *arg);
   void *arg;
   unsigned found;
+  uint64_t *pages; /* so many may still be looked at */
   bool ret;
 };
 
@@ -280,7 +287,12 @@ scan_piece (struct scan *s, uint64_t gpa, uint64_t end)
       for (; begin < gpa; begin += MEM_PAGE)
         {
           char first[sizeof FIRST - 1];
-          int e = mem_peek_ (s->m, begin, first, sizeof first);
+          int e;
+
+          if (*s->pages == 0)
+            return false;
+          --*s->pages;
+          e = mem_peek_ (s->m, begin, first, sizeof first);
 
           if (e == -EFAULT) /* the file is shorter */
             break;
@@ -321,7 +333,18 @@ vmcoreinfo_scan (struct mem *m,
                              void *arg),
                  void *arg)
 {
-  struct scan s = { .m = m, .fn = fn, .arg = arg };
+  uint64_t all = UINT64_MAX;
+
+  return vmcoreinfo_scan_some (m, &all, fn, arg);
+}
+
+bool
+vmcoreinfo_scan_some (struct mem *m, uint64_t *pages,
+                      bool (*fn) (const struct vmcoreinfo *v, uint64_t gpa,
+                                  void *arg),
+                      void *arg)
+{
+  struct scan s = { .m = m, .fn = fn, .arg = arg, .pages = pages };
   uint64_t piece = mem_size (m) / PIECES_MAX, low = 0, high;
 
   piece = piece < PIECE_MIN ? PIECE_MIN : piece & ~(uint64_t) (MEM_PAGE - 1);

@@ -47,5 +47,11 @@ bool vmcoreinfo_scan (struct mem *m,
                       bool (*fn) (const struct vmcoreinfo *v, uint64_t gpa,
                                   void *arg),
                       void *arg);
+/* The same, of so many pages that are there: counted down, and fn may change
+ * the number. */
+bool vmcoreinfo_scan_some (struct mem *m, uint64_t *pages,
+                           bool (*fn) (const struct vmcoreinfo *v,
+                                       uint64_t gpa, void *arg),
+                           void *arg);
 
 #endif

@@ -231,7 +231,7 @@ print_cpu (struct inspect_view *v, struct json_object *row)
   end_line (v);
   if (row_str (row, "pc")[0])
     {
-      out (v, " %s: %s", v->arm ? "PC" : "RIP",
+      out (v, " %s: %s", outside_is_arm (v->seen) ? "PC" : "RIP",
            row_str (row, "at")[0] ? row_str (row, "at") : row_str (row, "pc"));
       end_line (v);
     }
@@ -247,8 +247,8 @@ print_cpu (struct inspect_view *v, struct json_object *row)
            num (row, "unanswered_calls"));
       end_line (v);
     }
-  if (inspect_stack_ (v, row))
-    inspect_print_trace_ (v, inspect_stack_ (v, row));
+  if (outside_stack (v->seen, row))
+    inspect_print_trace_ (v, outside_stack (v->seen, row));
 }
 
 /* ---- locks, requests ---- */

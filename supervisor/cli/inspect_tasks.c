@@ -184,7 +184,7 @@ gather (struct inspect_view *v, struct place *places)
   for (size_t i = 0; i < v->tasks.n; i++)
     {
       struct json_object *row = v->tasks.rows[i];
-      struct json_object *stack = inspect_stack_ (v, row);
+      struct json_object *stack = outside_stack (v->seen, row);
 
       if (!stack)
         continue;
@@ -212,7 +212,7 @@ inspect_print_tasks_ (struct inspect_view *v)
       print_calls (v, &places[i]);
     }
   free (places);
-  inspect_told_ (v);
+  row_list_done (&v->tasks);
   snprintf (v->last, sizeof v->last, "task");
 }
 
@@ -234,7 +234,7 @@ add_name (struct buf *out, const char *name, size_t len)
 static void
 fold (struct inspect_view *v, struct json_object *row, struct buf *out)
 {
-  struct json_object *stack = inspect_stack_ (v, row);
+  struct json_object *stack = outside_stack (v->seen, row);
   struct json_object *frames = json_get (stack, "frames");
   const char *comm = row_str (row, "comm");
 
@@ -263,7 +263,7 @@ inspect_print_folded_ (struct inspect_view *v)
 
   for (size_t i = 0; lines && i < v->tasks.n; i++)
     {
-      struct json_object *stack = inspect_stack_ (v, v->tasks.rows[i]);
+      struct json_object *stack = outside_stack (v->seen, v->tasks.rows[i]);
       struct buf out = BUF_INIT (64u << 10);
 
       if (json_object_is_type (json_get (stack, "frames"), json_type_array))

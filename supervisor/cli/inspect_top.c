@@ -86,71 +86,12 @@ by_interest (const void *a, const void *b)
   return p < q ? -1 : p > q;
 }
 
-#define PLACE 200
-
-/* "vfs_read+0x9f/0x190 [ext4]" is "vfs_read [ext4]" here. */
-static void
-name_of (const char *frame, char *dst)
-{
-  const char *module = strrchr (frame, '[');
-
-  if (strncmp (frame, "? ", 2) == 0)
-    frame += 2;
-  snprintf (dst, PLACE, "%.*s%s%s", (int) strcspn (frame, "+"), frame,
-            module ? " " : "", module ? module : "");
-}
-
-/* Of the scheduler, of those who only wait for others, and what is called by
- * them. */
-static bool
-is_dull (const char *name)
-{
-  static const char *const dull[]
-      = { "__schedule",     "schedule",       "io_schedule",
-          "preempt_schedule", "__mutex_lock", "mutex_lock",
-          "wait_for_",      "__wait_for_",    "rwsem_",
-          "down_",          "__down",         "bit_wait",
-          "__wait_on_",     "out_of_line_wait", "_raw_spin_",
-          "native_queued_spin_", "queued_spin_", "__pv_queued_spin_",
-          "pv_native_",     "native_safe_halt", "delay_",
-          "__const_udelay", "__delay",        "<interrupt>" };
-
-  for (size_t k = 0; k < ARRAY_LEN (dull); k++)
-    if (strncmp (name, dull[k], strlen (dull[k])) == 0)
-      return true;
-  return false;
-}
-
-void
-inspect_place_ (const struct inspect_view *v, struct json_object *row,
-                char *at, char *top)
-{
-  struct json_object *frames = json_get (inspect_stack_ (v, row), "frames");
-
-  at[0] = top[0] = '\0';
-  if (!json_object_is_type (frames, json_type_array))
-    return;
-  for (size_t i = 0; i < json_object_array_length (frames); i++)
-    {
-      const char *text
-          = json_object_get_string (json_object_array_get_idx (frames, i));
-
-      if (!text)
-        continue;
-      name_of (text, at);
-      if (!top[0])
-        snprintf (top, PLACE, "%s", at);
-      if (!is_dull (at))
-        return;
-    }
-}
-
 static void
 add_line (struct inspect_view *v, struct table *t, const struct line *l)
 {
   struct json_object *row = l->row;
   char pid[24], cpu[24] = "-", rate[32] = "-", since[32] = "-";
-  char where[PLACE], top[PLACE];
+  char where[OUTSIDE_PLACE], top[OUTSIDE_PLACE];
   const char *name = row_str (row, "name")[0] ? "name" : "comm";
   const char *cells[] = { row_str (row, "state"), pid,  cpu, rate, since,
                           row_str (row, name),    where };
@@ -166,7 +107,7 @@ add_line (struct inspect_view *v, struct table *t, const struct line *l)
     print_age (
         since, sizeof since,
         inspect_ms_ (json_object_get_double (json_get (row, "since_s"))));
-  inspect_place_ (v, row, where, top);
+  outside_place (v->seen, row, where, top);
   table_row (t, cells);
 }
 
@@ -222,5 +163,4 @@ inspect_print_top_ (struct inspect_view *v)
   table_free (t);
   free (lines);
   remember (v, v->past, now);
-  inspect_told_ (v);
 }

@@ -14,8 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_STACKS (1u << 20)
-
 bool
 row_list_add (struct row_list *l, struct json_object *row)
 {
@@ -47,11 +45,16 @@ inspect_view_new (enum inspect_form form, FILE *to, struct inspect_past *past)
 {
   struct inspect_view *v = calloc (1, sizeof *v);
 
-  if (v)
+  if (!v)
+    return NULL;
+  v->form = form;
+  v->to = to;
+  v->past = past;
+  v->seen = outside_new ();
+  if (!v->seen)
     {
-      v->form = form;
-      v->to = to;
-      v->past = past;
+      free (v);
+      return NULL;
     }
   return v;
 }
@@ -61,33 +64,13 @@ inspect_view_free (struct inspect_view *v)
 {
   if (!v)
     return;
-  row_list_done (&v->stacks);
   row_list_done (&v->tasks);
   row_list_done (&v->lacks);
-  row_list_done (&v->told);
-  row_list_done (&v->tasks_told);
+  outside_free (v->seen);
   if (v->body)
     fclose (v->body);
   free (v->body_text);
   free (v);
-}
-
-/* Numbers come from 1 on, one after the other; others are nobody's. */
-static void
-keep_stack (struct inspect_view *v, struct json_object *row)
-{
-  int64_t id = json_get_int (row, "id", 0);
-
-  if (id == (int64_t) v->stacks.n + 1 && id <= MAX_STACKS)
-    row_list_add (&v->stacks, row);
-}
-
-struct json_object *
-inspect_stack_ (const struct inspect_view *v, struct json_object *row)
-{
-  int64_t id = json_get_int (row, "stack", 0);
-
-  return id >= 1 && id <= (int64_t) v->stacks.n ? v->stacks.rows[id - 1] : NULL;
 }
 
 /* The first lines, which say of what all this is, go out at once. */
@@ -105,15 +88,6 @@ choose_place (struct inspect_view *v, const char *kind)
   v->to = first || !v->body ? v->out : v->body;
 }
 
-/* Findings tell of them what else is known. */
-void
-inspect_told_ (struct inspect_view *v)
-{
-  row_list_done (&v->tasks_told);
-  v->tasks_told = v->tasks;
-  v->tasks = (struct row_list){ NULL, 0, 0 };
-}
-
 /* Findings, and then what they were found in. */
 static void
 print_body (struct inspect_view *v)
@@ -123,7 +97,8 @@ print_body (struct inspect_view *v)
       fflush (v->body);
       v->to = v->out;
     }
-  inspect_print_findings_ (v);
+  outside_judge (v->seen);
+  inspect_say_findings_ (v);
   if (v->body)
     fwrite (v->body_text, 1, v->body_len, v->to);
 }
@@ -135,10 +110,10 @@ take (struct inspect_view *v, struct json_object *row)
   bool task = strcmp (kind, "task") == 0;
 
   choose_place (v, kind);
-  inspect_keep_ (v, kind, row);
+  outside_add (v->seen, row);
   if (strcmp (kind, "stack") == 0)
-    keep_stack (v, row);
-  else if (task)
+    return;
+  if (task)
     row_list_add (&v->tasks, row);
   else if (strcmp (kind, "lacks") == 0)
     row_list_add (&v->lacks, row);
@@ -180,14 +155,8 @@ parse (const char *line, size_t len)
 static void
 keep (struct inspect_view *v, struct json_object *row)
 {
-  const char *kind = row_str (row, "row");
-
-  inspect_keep_ (v, kind, row);
-  if (strcmp (kind, "stack") == 0)
-    keep_stack (v, row);
-  else if (strcmp (kind, "task") == 0)
-    row_list_add (&v->tasks, row);
-  else if (strcmp (kind, "lacks") == 0)
+  outside_add (v->seen, row);
+  if (strcmp (row_str (row, "row"), "lacks") == 0)
     row_list_add (&v->lacks, row);
 }
 
@@ -253,8 +222,6 @@ inspect_view_end (struct inspect_view *v)
         inspect_print_tasks_ (v);
       inspect_print_lacks_ (v);
     }
-  if (v->form == INSPECT_JSON || v->form == INSPECT_FOLDED)
-    inspect_told_ (v);
   print_body (v);
 }
 

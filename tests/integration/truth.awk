@@ -24,7 +24,8 @@ FNR == NR && $1 == "T" {
     truth[$2] = 1; ttgid[$2] = $3; tstate[$2] = $4; tparent[$2] = $5; tgroup[$2] = $8; tname[$2] = $9
     tswitches[$2] = $7; torn[$2] = $6 != $7
 }
-FNR == NR && $1 == "F" { tframe[$2, tn[$2]++] = $3 }
+# Before 5.2 a stack ended with a mark that is no frame.
+FNR == NR && $1 == "F" && $3 != "0xffffffffffffffff" { tframe[$2, tn[$2]++] = $3 }
 FNR != NR && $1 == "R" { mrelease = $2 }
 FNR != NR && $1 == "T" {
     memory[$2] = 1; mtgid[$2] = $3; mstate[$2] = $4; mparent[$2] = $5; mswitches[$2] = $6; running[$2] = $7
@@ -45,6 +46,8 @@ END {
         same = tname[pid] == mname[pid] && tparent[pid] == mparent[pid] && ttgid[pid] == mtgid[pid]
         woken = mstate[pid] == "R" && tstate[pid] != "R" # but did not run yet
         moved = torn[pid] || tswitches[pid] != mswitches[pid] || running[pid] || woken
+        # /proc of 6.8 cuts the names of those that wait for a lack of workers.
+        if (!same && tname[pid] ~ /^kworker\/R-/ && length(tname[pid]) == 15 && index(mname[pid], tname[pid]) == 1) same = 1
         # A worker is called after what it did last.
         if (!same && moved && mname[pid] ~ /^kworker/) same = 1
         names += same

@@ -151,7 +151,7 @@ fakemem_map_arm64 (struct fakemem *f, uint64_t va, uint64_t pa, unsigned shift,
       table = fakemem_entry_ (f, entry) & 0x0000fffffffff000ULL;
     }
   fakemem_set_entry_ (f, table + (va >> shift & ((1ULL << per) - 1)) * 8,
-                      pa | flags | (shift > g ? 0x401 : 0x403));
+                      pa | flags | (shift > g ? 0x701 : 0x703));
 }
 
 static inline void

@@ -53,10 +53,10 @@ where (const struct transport_env *env, const struct guest *g)
   print_ranges (&m.map);
   r = memory_cross_check (env, g, clock_ms () + DEADLINE_MS, &m.map, &err);
   printf ("cross-check=%s\n", r == 0 ? "same" : error_text (&err));
-  if (m.map.plugged)
+  if (m.map.plugged || m.map.guess)
     {
-      r = memory_add_plugged (env, g, clock_ms () + DEADLINE_MS, &m, &err);
-      printf ("plugged=%s note=%s\n", r == 0 ? "added" : error_text (&err),
+      r = memory_ask (env, g, clock_ms () + DEADLINE_MS, &m, &err);
+      printf ("asked=%s note=%s\n", r == 0 ? "added" : error_text (&err),
               m.map.note);
       print_ranges (&m.map);
     }

@@ -3,7 +3,10 @@
  * Which CPU a vCPU is, what it runs in the kernel and in a programme's file,
  * and for whose answer it waits.
  */
+#include "kernel/memory/core.h"
 #include "tests/unit/kernel-memory/system-bed.h"
+
+#include <elf.h>
 
 struct bed
 {
@@ -126,6 +129,80 @@ test_user_mode (void **state)
   assert_row (&b.f, "\"vcpu\":1,\"cpu\":0,");
   assert_row (&b.f, "\"vcpu\":2,\"cpu\":1,");
   assert_row (&b.f, "\"pid\":12,");
+  fakekernel_free (&b.f);
+}
+
+/* What a core says of them: the task's pid, in the order of the kernel. */
+static void
+test_in_a_core (void **state)
+{
+  struct bed b;
+  struct core c;
+  struct error err = ERROR_INIT;
+  Elf64_Phdr ph;
+  Elf64_Nhdr n;
+  unsigned found = 0;
+
+  make (&b);
+  run_in (&b, 0, 2, "spin");
+  run_in (&b, 1, 0, "spin");
+  run_in (&b, 2, 1, "spin");
+  for (unsigned i = 0; i < 3; i++)
+    b.f.k->cpus[i].pc += i;
+  if (core_make (b.f.m, b.f.k, b.f.k->cpus, 3, &c, &err) < 0)
+    fail_msg ("%s", error_text (&err));
+  memcpy (&ph, c.head.data + sizeof (Elf64_Ehdr), sizeof ph);
+  assert_int_equal (ph.p_type, PT_NOTE);
+  for (uint64_t at = ph.p_offset; at < ph.p_offset + ph.p_filesz;
+       at += sizeof n + ((n.n_namesz + 3) & ~3u) + ((n.n_descsz + 3) & ~3u))
+    {
+      const char *desc;
+      uint32_t pid;
+      uint64_t pc;
+
+      memcpy (&n, c.head.data + at, sizeof n);
+      desc = c.head.data + at + sizeof n + ((n.n_namesz + 3) & ~3u);
+      if (n.n_type != NT_PRSTATUS)
+        continue;
+      memcpy (&pid, desc + 32, sizeof pid);
+      memcpy (&pc, desc + 112 + 16 * 8, sizeof pc);
+      assert_int_equal (pid, 10 + found);
+      assert_int_equal (pc - fakekernel_at (&b.f, "spin") - 8,
+                        (found + 1) % 3);
+      found++;
+    }
+  assert_int_equal (found, 3);
+  core_done (&c);
+  fakekernel_free (&b.f);
+}
+
+/* On arm64 by whose stack it is on, and where that task says it is. */
+static void
+test_arm64 (void **state)
+{
+  struct bed b;
+
+  make (&b);
+  b.f.k->arch = ARCH_ARM64;
+  b.f.k->fields.at[TASK_CPU]
+      = (struct field_at){ .offset = FAKE_TASK_SIZE - 8, .size = 4 };
+  for (unsigned i = 0; i < 3; i++)
+    {
+      run_in (&b, i, (i + 1) % 3, "spin");
+      b.f.k->cpus[i].arch = ARCH_ARM64;
+      b.f.k->cpus[i].gs_base = 0;
+      fakemem_u32 (&b.f.mem, b.task[i] + FAKE_TASK_SIZE - 8, i);
+    }
+  /* In user space it is on no stack of the kernel. */
+  b.f.k->cpus[2].cpl = 3;
+  fakekernel_look (&b.f, &section_cpus);
+  assert_row (&b.f, "\"vcpu\":0,\"cpu\":1,");
+  assert_row (&b.f, "\"vcpu\":1,\"cpu\":2,");
+  assert_row (&b.f, "\"vcpu\":2,\"mode\":\"user\"");
+  /* One that does not run is on none. */
+  fakemem_u32 (&b.f.mem, b.task[1] + FAKE_ON_CPU, 0);
+  fakekernel_look (&b.f, &section_cpus);
+  assert_no_row (&b.f, "\"vcpu\":0,\"cpu\":");
   fakekernel_free (&b.f);
 }
 
@@ -325,6 +402,8 @@ main (void)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (test_which),
     cmocka_unit_test (test_user_mode),
+    cmocka_unit_test (test_arm64),
+    cmocka_unit_test (test_in_a_core),
     cmocka_unit_test (test_waits_for_many),
     cmocka_unit_test (test_waits_for_one),
     cmocka_unit_test (test_without_registers),

@@ -239,6 +239,16 @@ info_by_symbol (void **state)
                        "Linux version " RELEASE " (who@where) (gcc) #7 SMP");
   assert_true (k->banner_at == vars[1].at);
   kernel_free (k);
+  /* Not a pointer to it but the text, as before 4.13. */
+  fakemem_u64 (&f, vars[0].at, 0);
+  write_info (&f, FAKE_IMAGE_PA + (vars[0].at - FAKE_IMAGE), 0, 0);
+  mem_fresh (m);
+  k = found (m, &r, 1, "page-table");
+  assert_non_null (k->info);
+  assert_string_equal (vmcoreinfo_release (k->info), RELEASE);
+  kernel_free (k);
+  fakemem_u64 (&f, vars[0].at, page);
+  mem_fresh (m);
   f.bytes[page - FAKE_LINEAR + 10] = '5';
   mem_fresh (m);
   k = found (m, &r, 1, "page-table");
@@ -430,6 +440,150 @@ all_of_arm64 (void **state)
   arm64 (16, 42, false);
 }
 
+/* ---- others than the kernel that say they are it ---- */
+
+struct arm
+{
+  struct fakemem f;
+  uint64_t image, pa;
+};
+
+/* An arm64 kernel whose image is at pa, in tables of its own; used: where
+ * those may be. */
+static void
+arm_kernel (struct arm *a, uint64_t pa, uint64_t used)
+{
+  a->image = UINT64_MAX << 47;
+  a->pa = pa;
+  a->f.shift = 12;
+  a->f.bits = 48;
+  a->f.used = used;
+  a->f.root = 0;
+  for (uint64_t at = 0; at < 4 * MIB; at += 4096)
+    fakemem_map (&a->f, a->image + at, pa + at, 12,
+                 at < 2 * MIB ? RO : RO | 1ULL << 53);
+  strcpy ((char *) a->f.bytes + pa + 3 * MIB,
+          "Linux version " RELEASE " (who@where) #1\n");
+  strcpy ((char *) a->f.bytes + pa + 2 * MIB + 130, RELEASE);
+}
+
+static void
+arm_info (struct arm *a, uint64_t at, const char *release, const char *more)
+{
+  snprintf ((char *) a->f.bytes + at, 4096,
+            "OSRELEASE=%s\nPAGESIZE=4096\n"
+            "SYMBOL(init_uts_ns)=%llx\nSYMBOL(swapper_pg_dir)=%llx\n"
+            "SYMBOL(_stext)=%llx\nNUMBER(VA_BITS)=48\n"
+            "NUMBER(kimage_voffset)=0x%llx\n%s",
+            release, (unsigned long long) a->image + 2 * MIB,
+            (unsigned long long) a->f.root + a->image - a->pa,
+            (unsigned long long) a->image + 0x10000,
+            (unsigned long long) (a->image - a->pa), more);
+}
+
+/* Thousands of pages and lines that are none, before and behind it. */
+static void
+among_many (void **state)
+{
+  for (unsigned written = 0; written < 2; written++)
+    {
+      struct arm a = { .image = 0 };
+      struct kernel *k;
+      struct mem *m;
+
+      fakemem_new (&a.f, SIZE);
+      arm_kernel (&a, 32 * MIB, 36 * MIB);
+      for (uint64_t at = MIB; at < SIZE; at += 4096)
+        if (at - a.pa >= 6 * MIB)
+          {
+            if (written)
+              arm_info (&a, at, "6.1.0-none", "");
+            else
+              strcpy ((char *) a.f.bytes + at,
+                      "Linux version " RELEASE " (who@where) #1\n");
+          }
+      if (written)
+        arm_info (&a, 50 * MIB, RELEASE, "");
+      m = fakemem_open (&a.f);
+      k = found (m, NULL, 0, written ? "vmcoreinfo" : "image");
+      assert_true (space_def (k->space)->root == a.f.root);
+      assert_true (k->banner_at == a.image + 3 * MIB);
+      assert_string_equal (k->lacks[PART_VMCOREINFO],
+                           written ? "" : "no VMCOREINFO of this kernel was"
+                                          " found");
+      kernel_free (k);
+      mem_free (m);
+      fakemem_free (&a.f);
+    }
+}
+
+/* A process may read them: they are its own, whatever they say. */
+static void
+not_a_users (void **state)
+{
+  struct fakemem f;
+  struct mem *m;
+
+  for (unsigned user = 0; user < 2; user++)
+    {
+      fakemem_new (&f, SIZE);
+      f.shift = 12;
+      f.bits = 48;
+      f.used = 36 * MIB;
+      for (uint64_t at = 0; at < 4 * MIB; at += 4096)
+        fakemem_map (&f, (UINT64_MAX << 47) + at, 32 * MIB + at, 12,
+                     RO | 1ULL << 53 | (user ? 1ULL << 6 : 0));
+      strcpy ((char *) f.bytes + 35 * MIB,
+              "Linux version " RELEASE " (who@where) #1\n");
+      m = fakemem_open (&f);
+      if (user)
+        not_found (m, NULL, 0, "no Linux kernel in the memory");
+      else
+        kernel_free (found (m, NULL, 0, "image"));
+      mem_free (m);
+      fakemem_free (&f);
+    }
+}
+
+/* Two that are whole.  Which is true shows a CPU; without one that is said,
+ * and the one that has more of what it tells of is taken. */
+static void
+two_kernels (void **state)
+{
+  static const char more[] = "SYMBOL(prb)=ffff800000201000\n"
+                             "SYMBOL(kallsyms_names)=ffff800000202000\n";
+
+  for (unsigned shown = 0; shown < 4; shown++)
+    {
+      bool first = shown & 1, cpu = shown & 2;
+      struct arm fake = { .image = 0 }, a = { .image = 0 };
+      struct vcpu_regs r = { .arch = ARCH_ARM64, .irqs_off = true };
+      struct kernel *k;
+      struct mem *m;
+
+      fakemem_new (&fake.f, SIZE);
+      a.f = fake.f;
+      arm_kernel (&fake, 8 * MIB, 12 * MIB);
+      arm_kernel (&a, 32 * MIB, 36 * MIB);
+      arm_info (&fake, (first ? 2 : 60) * MIB, RELEASE, cpu ? more : "");
+      arm_info (&a, 50 * MIB, RELEASE, cpu ? "" : more);
+      /* Only the true one has that in its tables. */
+      fakemem_map (&a.f, a.image + 8 * MIB, 20 * MIB, 12, RO);
+      r.pc = a.image + 8 * MIB + 16;
+      m = fakemem_open (&a.f);
+      k = found (m, &r, cpu, "vmcoreinfo");
+      assert_true (space_def (k->space)->root == a.f.root);
+      if (cpu)
+        assert_string_equal (k->lacks[PART_VMCOREINFO], "");
+      else
+        assert_non_null (strstr (k->lacks[PART_VMCOREINFO],
+                                 "tells of 2 kernels"));
+      kernel_free (k);
+      mem_free (m);
+      fakemem_free (&a.f);
+    }
+}
+
 /* ---- there is none ---- */
 
 static void
@@ -556,6 +710,9 @@ main (void)
     cmocka_unit_test (info_by_scan),
     cmocka_unit_test (by_image),
     cmocka_unit_test (all_of_arm64),
+    cmocka_unit_test (among_many),
+    cmocka_unit_test (not_a_users),
+    cmocka_unit_test (two_kernels),
     cmocka_unit_test (reasons),
     cmocka_unit_test (arm64_of_52_bits),
     cmocka_unit_test (out_of_time),

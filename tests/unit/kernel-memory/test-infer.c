@@ -181,6 +181,49 @@ x86 (void **state)
   guest_free (&g);
 }
 
+/* As 4.4 has it: the stack's end behind a thread_info with the task in it, a
+ * pointer before "on a CPU", and no address on the stack to go on at. */
+static void
+before_4_9 (void **state)
+{
+  struct guest g;
+
+  guest_new (&g, false);
+  for (unsigned i = 0; i < TASKS; i++)
+    {
+      uint64_t t = g.task[i], at = fakemem_get (&g.f, t + STACK);
+      uint64_t sp = fakemem_get (&g.f, t + SP);
+
+      fakemem_u64 (&g.f, at, t);
+      fakemem_u64 (&g.f, at + 96, 0x57ac6e9d);
+      fakemem_u64 (&g.f, sp + 48, 0);
+      fakemem_u64 (&g.f, sp, sp + 128);
+      fakemem_u64 (&g.f, sp + 128 + 8, CODE);
+      fakemem_u32 (&g.f, t + ON_CPU, 0);
+      fakemem_u32 (&g.f, t + FLAGS + 20, i == 5);
+      fakemem_u32 (&g.f, t + FLAGS + 24, i % 3);
+    }
+  assert_true (fields_infer (&g.k) > 20);
+  is_at (&g, TASK_STACK, STACK);
+  is_at (&g, TASK_ON_CPU, FLAGS + 20);
+  is_at (&g, TASK_THREAD_SP, SP);
+  is_at (&g, INACTIVE_BP, 0);
+  assert_false (fields_has (&g.k.fields, INACTIVE_RET));
+  guest_free (&g);
+
+  /* Not one's own. */
+  guest_new (&g, false);
+  for (unsigned i = 0; i < TASKS; i++)
+    {
+      uint64_t at = fakemem_get (&g.f, g.task[i] + STACK);
+
+      fakemem_u64 (&g.f, at, g.task[(i + 1) % TASKS]);
+      fakemem_u64 (&g.f, at + 96, 0x57ac6e9d);
+    }
+  assert_int_equal (fields_infer (&g.k), 0);
+  guest_free (&g);
+}
+
 static void
 arm64 (void **state)
 {
@@ -283,6 +326,7 @@ main (void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (x86),       cmocka_unit_test (arm64),
+    cmocka_unit_test (before_4_9),
     cmocka_unit_test (known_stays), cmocka_unit_test (must_prove_itself),
     cmocka_unit_test (dying),     cmocka_unit_test (torn_list),
     cmocka_unit_test (nobody),

@@ -19,8 +19,9 @@ struct bed
 #define R_WAITERS 24
 #define S_WAITERS 8
 
+/* since_7_1: lists have only waiters in them. */
 static void
-make (struct bed *b)
+make_of (struct bed *b, bool since_7_1)
 {
   struct fakekernel *f = &b->f;
   static const char *const funcs[]
@@ -37,7 +38,8 @@ make (struct bed *b)
   fakekernel_type (f, "semaphore_waiter", 32, "list@0=list_head task@16:8");
   fakekernel_type (f, "mutex", 32, "owner@0:8 wait_list@16=list_head");
   fakekernel_type (f, "rw_semaphore", 40,
-                   "count@0:8 owner@8:8 wait_list@24=list_head");
+                   since_7_1 ? "count@0:8 owner@8:8 first_waiter@24:8"
+                             : "count@0:8 owner@8:8 wait_list@24=list_head");
   fakekernel_type (f, "semaphore", 24, "count@4:4 wait_list@8=list_head");
   for (size_t i = 0; i < sizeof funcs / sizeof funcs[0]; i++)
     fakekernel_func (f, funcs[i]);
@@ -54,6 +56,12 @@ make (struct bed *b)
   fakemem_list (&f->mem, b->other + M_WAITERS);
   fakemem_list (&f->mem, b->rwsem + R_WAITERS);
   fakemem_list (&f->mem, b->sem + S_WAITERS);
+}
+
+static void
+make (struct bed *b)
+{
+  make_of (b, false);
 }
 
 /* A task that waits in func, with its waiter in this list. */
@@ -137,6 +145,44 @@ test_rwsem (void **state)
   own (&b, b.rwsem + R_OWNER, 0xffff888000dead00, 1);
   look (&b);
   assert_row (&b.f, "\"readers\":true,\"waiters\"");
+  fakekernel_free (&b.f);
+}
+
+/* Who waits are all that is in the list; the lock knows one of them. */
+static void
+test_first_waiter (void **state)
+{
+  struct bed b;
+  uint64_t t, w[2], other;
+
+  make_of (&b, true);
+  t = task (&b, 1, "writer");
+  own (&b, b.rwsem + R_OWNER, t, 0);
+  other = fakemem_alloc (&b.f.mem, 64);
+  for (unsigned i = 0; i < 2; i++)
+    {
+      t = task (&b, 10 + (int) i, "waiter");
+      w[i] = fakekernel_sleep (
+          &b.f, t, "schedule rwsem_down_write_slowpath work kthread");
+      w[i] += 64;
+      fakemem_u64 (&b.f.mem, w[i] + W_TASK, t);
+      /* What else is on the stack: a lock that nobody waits for. */
+      fakemem_u64 (&b.f.mem, w[i] + 64, other);
+      fakemem_u64 (&b.f.mem, w[i] + 72, b.rwsem);
+    }
+  fakemem_list (&b.f.mem, w[0] + W_LIST);
+  fakemem_list_add (&b.f.mem, w[0] + W_LIST, w[1] + W_LIST);
+  fakemem_u64 (&b.f.mem, b.rwsem + R_WAITERS, w[1]);
+  look (&b);
+  assert_int_equal (fakekernel_count (&b.f, "\"row\":\"lock\""), 1);
+  assert_row (&b.f, "\"kind\":\"rwsem\"");
+  assert_row (&b.f, "\"name\":\"a_rwsem+0x0/");
+  assert_row (&b.f, "\"owner\":{\"pid\":1,\"comm\":\"writer\"}");
+  assert_row (&b.f, "[{\"pid\":10,\"comm\":\"waiter\"},{\"pid\":11,");
+  /* Its first waiter is of another list. */
+  fakemem_u64 (&b.f.mem, b.rwsem + R_WAITERS, other);
+  look (&b);
+  assert_int_equal (fakekernel_count (&b.f, "\"row\":\"lock\""), 0);
   fakekernel_free (&b.f);
 }
 
@@ -424,6 +470,7 @@ main (void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (test_mutex),       cmocka_unit_test (test_rwsem),
+    cmocka_unit_test (test_first_waiter),
     cmocka_unit_test (test_semaphore),   cmocka_unit_test (test_deadlock),
     cmocka_unit_test (test_no_deadlock),
     cmocka_unit_test (test_itself),      cmocka_unit_test (test_torn),

@@ -252,6 +252,96 @@ process_stays (void **state)
   fakemem_free (&f);
 }
 
+/* What is swapped out is not waited for, and counted, each page once. */
+static void
+swapped_out (void **state)
+{
+  const uint64_t there = 1ULL << 63, out = 1ULL << 62;
+  uint64_t entries[2048] = { 0 };
+  struct fakemem f;
+  struct mem_range r = { 0, 8 * MIB, 0 };
+  struct mem_source src = { .process = true, .ranges = &r, .nranges = 1 };
+  struct mem_stats stats;
+  unsigned char got[8 * 4096];
+  uint64_t len;
+  struct mem *m;
+
+  fakemem_new (&f, 8 * MIB);
+  memset (f.bytes, 1, f.size);
+  src.fd = f.fd;
+  src.pagemap = memfd_create ("pagemap", MFD_CLOEXEC);
+  entries[0] = entries[3] = entries[600] = there;
+  entries[1] = entries[2] = entries[1000] = out;
+  assert_int_equal (pwrite (src.pagemap, entries, sizeof entries, 0),
+                    sizeof entries);
+  assert_int_equal (mem_open (&src, NULL, &m, NULL), 0);
+  /* Alone, and again; one that never was. */
+  for (unsigned i = 0; i < 3; i++)
+    {
+      mem_fresh (m);
+      assert_int_equal (mem_read (m, 4096, got, 8, NULL), 0);
+      assert_int_equal (got[0], 0);
+    }
+  assert_int_equal (mem_read (m, 5 * 4096, got, 8, NULL), 0);
+  mem_stats (m, &stats);
+  assert_int_equal (stats.swapped, 1);
+  /* Among others. */
+  assert_int_equal (mem_read (m, 0, got, sizeof got, NULL), 0);
+  assert_int_equal (got[0], 1);
+  assert_int_equal (got[4096], 0);
+  assert_int_equal (got[3 * 4096], 1);
+  mem_stats (m, &stats);
+  assert_int_equal (stats.swapped, 2);
+  /* And by looking for what is there. */
+  assert_int_equal (mem_next (m, 4 * 4096, &len), 600 * 4096);
+  assert_int_equal (mem_next (m, 601 * 4096, &len), MEM_NONE);
+  mem_stats (m, &stats);
+  assert_int_equal (stats.swapped, 3);
+  mem_again (m, 0);
+  assert_int_equal (mem_read (m, 2 * 4096, got, 8, NULL), 0);
+  mem_stats (m, &stats);
+  assert_int_equal (stats.swapped, 1);
+  mem_free (m);
+  /* Unless it is wanted. */
+  src.swapped = true;
+  assert_int_equal (mem_open (&src, NULL, &m, NULL), 0);
+  assert_int_equal (mem_read (m, 2 * 4096, got, 8, NULL), 0);
+  assert_int_equal (got[0], 1);
+  assert_int_equal (mem_next (m, 0, &len), 0);
+  assert_int_equal (len, 4 * 4096);
+  mem_stats (m, &stats);
+  assert_int_equal (stats.swapped, 0);
+  mem_free (m);
+  close (src.pagemap);
+  fakemem_free (&f);
+}
+
+/* More than are counted. */
+static void
+all_swapped_out (void **state)
+{
+  const uint64_t out = 1ULL << 62, n = MEM_MAX_SWAPPED + 100;
+  struct fakemem f;
+  struct mem_range r = { 0, n * 4096, 0 };
+  struct mem_source src = { .process = true, .ranges = &r, .nranges = 1 };
+  struct mem_stats stats;
+  uint64_t len;
+  struct mem *m;
+
+  fakemem_new (&f, n * 4096);
+  src.fd = f.fd;
+  src.pagemap = memfd_create ("pagemap", MFD_CLOEXEC);
+  for (uint64_t i = 0; i < n; i++)
+    assert_int_equal (pwrite (src.pagemap, &out, 8, (off_t) i * 8), 8);
+  assert_int_equal (mem_open (&src, NULL, &m, NULL), 0);
+  assert_int_equal (mem_next (m, 0, &len), MEM_NONE);
+  mem_stats (m, &stats);
+  assert_int_equal (stats.swapped, MEM_MAX_SWAPPED);
+  mem_free (m);
+  close (src.pagemap);
+  fakemem_free (&f);
+}
+
 int
 main (void)
 {
@@ -263,6 +353,8 @@ main (void)
     cmocka_unit_test (budgets),
     cmocka_unit_test (holes_stay),
     cmocka_unit_test (process_stays),
+    cmocka_unit_test (swapped_out),
+    cmocka_unit_test (all_swapped_out),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);

@@ -292,9 +292,11 @@ told_to_programs (void **state)
   row = strstr (out, "{\"row\":\"finding\"");
   assert_non_null (row);
   assert_string_equal (row,
-                       "{\"row\":\"finding\",\"weight\":\"lockup\",\"text\":"
-                       "\"CPU 0 takes no interrupts: spinner (9) in spin "
-                       "[zoo], at delay_tsc, 4.8 s late for its timer\"}\n");
+                       "{\"row\":\"finding\",\"weight\":\"lockup\",\"class\":"
+                       "\"hard-lockup\",\"culprit\":{\"cpu\":0,\"pid\":9,"
+                       "\"comm\":\"spinner\",\"function\":\"spin\","
+                       "\"module\":\"zoo\"},\"text\":\"CPU 0 takes no "
+                       "interrupts: spinner (9) in spin [zoo], at delay_tsc, 4.8 s late for its timer\"}\n");
   assert_int_equal (worst, EXIT_TROUBLE);
   free (out);
   out = findings (INSPECT_FOLDED, spinning);

@@ -280,6 +280,60 @@ says_when_it_cannot_be_told (void **state)
   assert_non_null (strstr (map.note, "guess"));
 }
 
+/* Which of two nodes is which says the monitor. */
+static void
+asks_which_is_which (void **state)
+{
+  static const char nodes[]
+      = X86 "-m 512 -object memory-backend-ram,id=a,size=256M -object "
+            "memory-backend-ram,id=b,size=256M -numa node,memdev=a "
+            "-numa node,memdev=b";
+  static const char two[]
+      = "7f6280000000-7f6290000000 rw-p 00000000 00:00 0 \n"
+        "7f6290000000-7f6290001000 ---p 00000000 00:00 0 \n"
+        "7f62a3e00000-7f62b3e00000 rw-p 00000000 00:00 0 \n" AFTER;
+  const uint64_t other = 0x7f6280000000;
+  /* As it has them, the second in two pieces. */
+  struct memory_range said[] = { { 0, 0xa0000, 0, other },
+                                 { 0xa0000, 0x20000, 0, 0x7f0000000000 },
+                                 { 0xc0000, 256 * MiB - 0xc0000, 0,
+                                   other + 0xc0000 },
+                                 { 256 * MiB, 128 * MiB, 0, RAM },
+                                 { 384 * MiB, 128 * MiB, 0, RAM + 128 * MiB } };
+  struct memory_map map, by_rules;
+  struct error err = ERROR_INIT;
+
+  assert_int_equal (place (nodes, two, &map, NULL), 0);
+  by_rules = map;
+  assert_true (map.guess);
+  assert_int_equal (memory_compare (&map, said, 5, NULL), -ESTALE);
+  if (memory_settle (&map, said, 5, &err) < 0)
+    fail_msg ("%s", error_text (&err));
+  assert_int_equal (map.ranges[0].va, other);
+  assert_int_equal (map.ranges[0].at, other);
+  assert_int_equal (map.ranges[1].va, RAM);
+  assert_false (map.guess);
+  assert_string_equal (map.note, "");
+  assert_int_equal (memory_compare (&map, said, 5, NULL), 0);
+  /* It is the same memory still, by what the rules say. */
+  assert_true (memory_map_same (&map, &by_rules));
+  /* What it says is none of it, or one for both: then it stays a guess. */
+  map = by_rules;
+  said[3].va = RAM + MiB;
+  assert_int_equal (memory_settle (&map, said, 5, NULL), -ESTALE);
+  said[3].va = other;
+  assert_int_equal (memory_settle (&map, said, 5, NULL), -ESTALE);
+  assert_int_equal (memory_settle (&map, said, 3, NULL), -ESTALE);
+  assert_true (map.guess);
+  assert_int_equal (map.ranges[0].va, RAM);
+  assert_non_null (strstr (map.note, "guess"));
+  /* Another word of care stays. */
+  said[3].va = RAM;
+  snprintf (map.note + strlen (map.note), 40, "; 7 MiB are swapped out");
+  assert_int_equal (memory_settle (&map, said, 5, NULL), 0);
+  assert_string_equal (map.note, "7 MiB are swapped out");
+}
+
 /* Memory that was plugged in later is told from what there was, or nothing is
  * read; that it is there is said. */
 static void
@@ -431,18 +485,23 @@ sees_that_it_moved (void **state)
 {
   struct memory_map a = { .n = 2,
                           .ranges = { { 0, 256 * MiB, RAM, RAM },
-                                      { 4 * GiB, MiB, RAM + GiB, RAM + GiB } } };
+                                      { 4 * GiB, MiB, RAM + GiB, RAM + GiB } },
+                          .nrule = 2,
+                          .rule_va = { RAM, RAM + GiB } };
   struct memory_map b = a;
 
   b.file = !a.file;
   b.ranges[1].at = 0; /* of a file it is another */
   snprintf (b.note, sizeof b.note, "swapped out");
   assert_true (memory_map_same (&a, &b));
-  b.n = 1;
+  b.nrule = 1;
   assert_false (memory_map_same (&a, &b));
   assert_false (memory_map_same (&b, &a));
-  b.n = 2;
-  b.ranges[1].va += 4096;
+  b.nrule = 2;
+  b.rule_va[1] += 4096;
+  assert_false (memory_map_same (&a, &b));
+  b = a;
+  b.plugged_id = 1;
   assert_false (memory_map_same (&a, &b));
   b = a;
   b.ranges[0].len /= 2;
@@ -532,6 +591,7 @@ main (void)
     cmocka_unit_test (refuses_in_one_sentence),
     cmocka_unit_test (finds_anonymous_memory),
     cmocka_unit_test (says_when_it_cannot_be_told),
+    cmocka_unit_test (asks_which_is_which),
     cmocka_unit_test (sees_what_was_plugged_in),
     cmocka_unit_test (knows_a_dimm_from_the_memory),
     cmocka_unit_test (finds_files),

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What a look at a guest's memory means: rows in (docs/inspect-json.md),
+ * findings out.
+ *
+ * Pure: it asks nobody, and prints nothing.  The command line says what stands
+ * out with it, and a diagnosis judges by the same.  All of the rows is the
+ * guest's word: texts of findings and members of culprits hold its bytes as
+ * they are, and who shows them escapes them.
+ */
+#ifndef HANGDOG_DIAG_OUTSIDE_OUTSIDE_H
+#define HANGDOG_DIAG_OUTSIDE_OUTSIDE_H
+
+#include <json-c/json.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct outside;
+
+/* The heavier comes first. */
+enum outside_weight
+{
+  OUTSIDE_NOTE,
+  OUTSIDE_DEGRADED,
+  OUTSIDE_BLOCKED,
+  OUTSIDE_STORAGE,
+  OUTSIDE_DEADLOCK,
+  OUTSIDE_LOCKUP,
+  OUTSIDE_DEAD,
+  OUTSIDE_NOT_RUN,
+  OUTSIDE_WEIGHTS,
+};
+extern const char *const outside_weight_names[OUTSIDE_WEIGHTS];
+
+#define OUTSIDE_FINDINGS 24
+
+struct outside_finding
+{
+  enum outside_weight weight;
+  const char *class; /* of docs/verdicts.md; NULL = this alone is none */
+  char *text;        /* in plain words, with what it is known by */
+  /* An object: cpu pid comm function module lock disk device pool, whichever
+   * is known of who did it; NULL = nobody. */
+  struct json_object *culprit;
+};
+
+/* NULL: no memory. */
+struct outside *outside_new (void);
+void outside_free (struct outside *o);
+/* Takes a reference of what it needs.  Stacks come before what they are of. */
+void outside_add (struct outside *o, struct json_object *row);
+
+/* Once all rows are there; findings stay until outside_free(). */
+void outside_judge (struct outside *o);
+size_t outside_count (const struct outside *o);
+const struct outside_finding *outside_get (const struct outside *o, size_t i);
+/* Tasks, CPUs and the system were among the rows: that nothing stands out may
+ * be said. */
+bool outside_saw_all (const struct outside *o);
+
+/* ---- what rows refer to ---- */
+
+#define OUTSIDE_PLACE 200
+
+/* The stack of a row, which has `frames`; NULL = it has none. */
+struct json_object *outside_stack (const struct outside *o,
+                                   struct json_object *row);
+/* Where a task or CPU stands: `at` the first function that says something,
+ * `top` the innermost one, each of OUTSIDE_PLACE bytes and with its module;
+ * "" = not known. */
+void outside_place (const struct outside *o, struct json_object *row, char *at,
+                    char *top);
+bool outside_is_arm (const struct outside *o);
+
+#endif

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The rows that a judgement is made of, and how they are asked.
+ */
+#ifndef HANGDOG_DIAG_OUTSIDE_OUTSIDE_IMPL_H
+#define HANGDOG_DIAG_OUTSIDE_OUTSIDE_IMPL_H
+
+#include "base/buf.h"
+#include "base/json.h"
+#include "diag/outside/outside.h"
+
+#include <string.h>
+
+struct outside_rows
+{
+  struct json_object **rows; /* each a reference */
+  size_t n, cap;
+};
+
+struct outside
+{
+  struct outside_rows stacks; /* by their number, less 1 */
+  struct outside_rows tasks, told;
+  struct outside_finding list[OUTSIDE_FINDINGS];
+  size_t n;
+  bool arm; /* its kernel is one for arm64 */
+};
+
+/* "" when there is no such string. */
+static inline const char *
+str_of (struct json_object *row, const char *key)
+{
+  const char *s = json_get_str (row, key);
+
+  return s ? s : "";
+}
+
+static inline long long
+num_of (struct json_object *row, const char *key)
+{
+  return (long long) json_get_int (row, key, 0);
+}
+
+/* Seconds; beyond thirty years either way they are nobody's. */
+static inline double
+real_of (struct json_object *row, const char *key)
+{
+  double v = json_object_get_double (json_get (row, key));
+
+  return v > -1e9 && v < 1e9 ? v : 0;
+}
+
+/* Of a list; anything else has none. */
+static inline size_t
+len_of (struct json_object *list)
+{
+  return json_object_is_type (list, json_type_array)
+             ? json_object_array_length (list)
+             : 0;
+}
+
+/* The next row of a kind, from *i on; NULL = there is none. */
+struct json_object *outside_next_ (const struct outside *o, const char *kind,
+                                   size_t *i);
+/* The one whose member is that number. */
+struct json_object *outside_row_of_ (const struct outside *o, const char *kind,
+                                     const char *key, long long want);
+struct json_object *outside_task_ (const struct outside *o, long long pid);
+
+/* A culprit: who, and where it stands; to be added to, and put.  who and where
+ * may be NULL. */
+struct json_object *outside_culprit_ (const struct outside *o,
+                                      struct json_object *who,
+                                      struct json_object *where);
+
+#endif

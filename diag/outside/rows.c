@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Rows of a look: which of them are kept, and how they are found again.
+ */
+#include "diag/outside/outside_impl.h"
+
+#include "base/cleanup.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define MAX_STACKS (1u << 20)
+#define MAX_KEPT 20000
+
+/* ---- keeping them ---- */
+
+static void
+rows_add (struct outside_rows *l, struct json_object *row)
+{
+  if (l->n == l->cap)
+    {
+      size_t cap = l->cap ? 2 * l->cap : 64;
+      struct json_object **more = realloc (l->rows, cap * sizeof *more);
+
+      if (!more)
+        return;
+      l->rows = more;
+      l->cap = cap;
+    }
+  l->rows[l->n++] = json_object_get (row);
+}
+
+static void
+rows_done (struct outside_rows *l)
+{
+  for (size_t i = 0; i < l->n; i++)
+    json_object_put (l->rows[i]);
+  free (l->rows);
+}
+
+struct outside *
+outside_new (void)
+{
+  return calloc (1, sizeof (struct outside));
+}
+
+void
+outside_free (struct outside *o)
+{
+  if (!o)
+    return;
+  rows_done (&o->stacks);
+  rows_done (&o->tasks);
+  rows_done (&o->told);
+  for (size_t i = 0; i < o->n; i++)
+    {
+      free (o->list[i].text);
+      json_object_put (o->list[i].culprit);
+    }
+  free (o);
+}
+
+/* Of a kind that findings are made of; many rows of others are not kept. */
+static bool
+is_wanted (const char *kind, struct json_object *row)
+{
+  static const char *const kinds[]
+      = { "guest", "system",  "cpu",      "timers", "lock",  "deadlock",
+          "disk",  "mem",     "request",  "workpool", "net", "mount",
+          "moved" };
+
+  if (strcmp (kind, "dmesg") == 0)
+    return strstr (str_of (row, "text"), "Kernel panic") != NULL;
+  for (size_t i = 0; i < ARRAY_LEN (kinds); i++)
+    if (strcmp (kind, kinds[i]) == 0)
+      return true;
+  return false;
+}
+
+void
+outside_add (struct outside *o, struct json_object *row)
+{
+  const char *kind = str_of (row, "row");
+  long long id = num_of (row, "id");
+
+  if (strcmp (kind, "kernel") == 0)
+    o->arm = strcmp (str_of (row, "arch"), "arm64") == 0;
+  else if (strcmp (kind, "task") == 0)
+    rows_add (&o->tasks, row);
+  else if (strcmp (kind, "stack") == 0)
+    {
+      /* Numbers come from 1 on, one after the other; others are nobody's. */
+      if (id == (long long) o->stacks.n + 1 && id <= MAX_STACKS)
+        rows_add (&o->stacks, row);
+    }
+  else if (o->told.n < MAX_KEPT && is_wanted (kind, row))
+    rows_add (&o->told, row);
+}
+
+/* ---- finding one ---- */
+
+struct json_object *
+outside_next_ (const struct outside *o, const char *kind, size_t *i)
+{
+  while (*i < o->told.n)
+    {
+      struct json_object *row = o->told.rows[(*i)++];
+
+      if (strcmp (str_of (row, "row"), kind) == 0)
+        return row;
+    }
+  return NULL;
+}
+
+struct json_object *
+outside_row_of_ (const struct outside *o, const char *kind, const char *key,
+                 long long want)
+{
+  struct json_object *row;
+  size_t i = 0;
+
+  while ((row = outside_next_ (o, kind, &i)))
+    if (json_get (row, key) && num_of (row, key) == want)
+      return row;
+  return NULL;
+}
+
+struct json_object *
+outside_task_ (const struct outside *o, long long pid)
+{
+  for (size_t i = 0; i < o->tasks.n; i++)
+    if (num_of (o->tasks.rows[i], "pid") == pid)
+      return o->tasks.rows[i];
+  return NULL;
+}
+
+bool
+outside_saw_all (const struct outside *o)
+{
+  size_t i = 0, k = 0;
+
+  return o->tasks.n > 0 && outside_next_ (o, "cpu", &i)
+         && outside_next_ (o, "system", &k);
+}
+
+bool
+outside_is_arm (const struct outside *o)
+{
+  return o->arm;
+}
+
+/* ---- where it stands ---- */
+
+struct json_object *
+outside_stack (const struct outside *o, struct json_object *row)
+{
+  long long id = num_of (row, "stack");
+
+  return id >= 1 && id <= (long long) o->stacks.n ? o->stacks.rows[id - 1]
+                                                  : NULL;
+}
+
+/* "vfs_read+0x9f/0x190 [ext4]" is "vfs_read [ext4]" here. */
+static void
+name_of (const char *frame, char *dst)
+{
+  const char *module = strrchr (frame, '[');
+
+  if (strncmp (frame, "? ", 2) == 0)
+    frame += 2;
+  snprintf (dst, OUTSIDE_PLACE, "%.*s%s%s", (int) strcspn (frame, "+"), frame,
+            module ? " " : "", module ? module : "");
+}
+
+/* Of the scheduler, of those who only wait for others, and what is called by
+ * them. */
+static bool
+is_dull (const char *name)
+{
+  static const char *const dull[]
+      = { "__schedule",     "schedule",       "io_schedule", "__switch_to",
+          "preempt_schedule", "__mutex_lock", "mutex_lock",
+          "wait_for_",      "__wait_for_",    "rwsem_",
+          "down_",          "__down",         "bit_wait",
+          "__wait_on_",     "out_of_line_wait", "_raw_spin_",
+          "native_queued_spin_", "queued_spin_", "__pv_queued_spin_",
+          "pv_native_",     "native_safe_halt", "delay_",
+          "__const_udelay", "__delay",        "<interrupt>" };
+
+  for (size_t k = 0; k < ARRAY_LEN (dull); k++)
+    if (strncmp (name, dull[k], strlen (dull[k])) == 0)
+      return true;
+  return false;
+}
+
+void
+outside_place (const struct outside *o, struct json_object *row, char *at,
+               char *top)
+{
+  struct json_object *frames = json_get (outside_stack (o, row), "frames");
+
+  at[0] = top[0] = '\0';
+  for (size_t i = 0; i < len_of (frames); i++)
+    {
+      const char *text
+          = json_object_get_string (json_object_array_get_idx (frames, i));
+
+      if (!text)
+        continue;
+      name_of (text, at);
+      if (!top[0])
+        snprintf (top, OUTSIDE_PLACE, "%s", at);
+      if (!is_dull (at))
+        return;
+    }
+}
+
+/* ---- who did it ---- */
+
+/* "spin [zoo]" in two. */
+static void
+add_function (struct json_object *to, const char *at)
+{
+  const char *module = strstr (at, " [");
+  size_t n = module ? (size_t) (module - at) : strlen (at);
+
+  if (n > 0)
+    json_add_text (to, "function", at, n);
+  if (module)
+    json_add_text (to, "module", module + 2, strcspn (module + 2, "]"));
+}
+
+struct json_object *
+outside_culprit_ (const struct outside *o, struct json_object *who,
+                  struct json_object *where)
+{
+  struct json_object *c = json_object_new_object ();
+  char at[OUTSIDE_PLACE] = "", top[OUTSIDE_PLACE];
+
+  /* Of a task it is where it ran last. */
+  if (strcmp (str_of (who, "row"), "cpu") == 0 && json_get (who, "cpu"))
+    json_add_int (c, "cpu", json_get_int (who, "cpu", 0));
+  if (json_get (who, "comm"))
+    {
+      const char *comm = str_of (who, "comm");
+
+      json_add_int (c, "pid", json_get_int (who, "pid", 0));
+      json_add_text (c, "comm", comm, strlen (comm));
+    }
+  if (where)
+    outside_place (o, where, at, top);
+  add_function (c, at);
+  return c;
+}

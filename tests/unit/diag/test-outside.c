@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What rows of a look mean: the class, and whoever is the culprit, as a
+ * diagnosis takes them.  How they are said is test-inspect-findings.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/json.h"
+#include "diag/outside/outside.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Rows written with ' for ", each on a line. */
+static struct outside *
+judged (const char *rows)
+{
+  struct outside *o = outside_new ();
+  char *text = strdup (rows), *line, *rest = text;
+
+  assert_non_null (o);
+  for (char *p = text; *p; p++)
+    *p = *p == '\'' ? '"' : *p;
+  while ((line = strsep (&rest, "\n")))
+    if (line[0])
+      {
+        struct json_object *row = json_tokener_parse (line);
+
+        assert_non_null (row);
+        outside_add (o, row);
+        json_object_put (row);
+      }
+  free (text);
+  outside_judge (o);
+  return o;
+}
+
+/* "WEIGHT CLASS CULPRIT" of each, a line. */
+static void
+expect (const char *rows, const char *want)
+{
+  struct outside *o = judged (rows);
+  char have[4096] = "";
+
+  for (size_t i = 0; i < outside_count (o); i++)
+    {
+      const struct outside_finding *f = outside_get (o, i);
+      size_t n = strlen (have);
+
+      assert_true (f->text[0] != '\0');
+      snprintf (have + n, sizeof have - n, "%s %s %s\n",
+                outside_weight_names[f->weight], f->class ? f->class : "-",
+                f->culprit ? json_object_to_json_string_ext (
+                    f->culprit, JSON_C_TO_STRING_PLAIN)
+                           : "-");
+    }
+  for (char *p = have; *p; p++)
+    *p = *p == '"' ? '\'' : *p;
+  assert_string_equal (have, want);
+  assert_null (outside_get (o, outside_count (o)));
+  outside_free (o);
+}
+
+#define SPIN                                                                  \
+  "{'row':'stack','id':1,'frames':['delay_tsc+0x1/0x2','spin+0x1/0x2 [zoo]',"  \
+  "'kthread+0x1/0x2'],'end':'thread'}\n"
+#define WAIT                                                                  \
+  "{'row':'stack','id':1,'frames':['__schedule+0x1/0x2','hold+0x3/0x9 "        \
+  "[zoo]'],'end':'thread'}\n"
+#define CPU0                                                                  \
+  "{'row':'cpu','vcpu':1,'cpu':0,'mode':'kernel','at':'delay_tsc+0x1/0x2',"    \
+  "'irqs_off':true,'halted':false,'pid':9,'comm':'spinner','stack':1}\n"
+
+static void
+names_the_cpu (void **state)
+{
+  expect (SPIN CPU0
+          "{'row':'timers','cpu':0,'hrtimers':{'pending':1,'due_s':-4.8}}\n",
+          "lockup hard-lockup {'cpu':0,'pid':9,'comm':'spinner','function':"
+          "'spin','module':'zoo'}\n");
+  /* Of its only CPU it is nobody else. */
+  expect (SPIN CPU0, "lockup hard-lockup {'cpu':0,'pid':9,'comm':'spinner',"
+                     "'function':'spin','module':'zoo'}\n");
+  expect (SPIN CPU0
+          "{'row':'cpu','cpu':1,'mode':'kernel','irqs_off':true,'pid':5}\n",
+          "lockup hard-lockup -\n");
+  expect ("{'row':'cpu','cpu':1,'mode':'kernel','at':'x+0x1/0x2','irqs_off':"
+          "false,'pid':4,'comm':'a'}\n"
+          "{'row':'timers','cpu':1,'timers':{'due_s':-3.5}}\n",
+          "lockup soft-lockup {'cpu':1,'pid':4,'comm':'a'}\n");
+}
+
+static void
+names_who_has_it (void **state)
+{
+  static const char tasks[]
+      = WAIT "{'row':'task','pid':8,'comm':'holder','state':'S','cpu':3,"
+             "'stack':1}\n"
+             "{'row':'task','pid':5,'comm':'w','state':'D','since_s':60}\n"
+             "{'row':'lock','kind':'mutex','at':'0xff','owner':{'pid':8,"
+             "'comm':'holder'},'waiters':[{'pid':5,'comm':'w'}]}\n";
+
+  expect (tasks, "blocked - {'pid':8,'comm':'holder','function':'hold',"
+                 "'module':'zoo','lock':'0xff'}\n");
+  /* Readers may all be gone. */
+  expect ("{'row':'task','pid':5,'comm':'w','state':'D','since_s':60}\n"
+          "{'row':'lock','kind':'rwsem','at':'0xff','readers':true,'owner':"
+          "{'pid':8,'comm':'x'},'waiters':[{'pid':5,'comm':'w'}]}\n",
+          "blocked - -\n");
+  expect ("{'row':'deadlock','tasks':[{'pid':1,'comm':'a'},{'pid':2,'comm':"
+          "'b'}]}\n",
+          "deadlock lock-deadlock {'pid':1,'comm':'a'}\n");
+}
+
+static void
+names_what_serves_it (void **state)
+{
+  expect ("{'row':'request','disk':'vda','op':'write','age_s':9.5}\n"
+          "{'row':'disk','disk':'vda'}\n"
+          "{'row':'net','name':'eth0','tx_timed_out':true}\n"
+          "{'row':'workpool','pool':3,'waiting':4,'no_progress_s':45}\n"
+          "{'row':'mount','device':'vda','write_error':'EIO'}\n"
+          "{'row':'mount','device':'vdb','frozen':'writes'}\n"
+          "{'row':'mem','total_pages':1000,'free_pages':5,'oom_kills':1}\n",
+          "storage storage-stalled {'disk':'vda'}\n"
+          "degraded workqueue-lockup -\n"
+          "degraded network-lost {'device':'eth0'}\n"
+          "degraded filesystem-error {'device':'vda'}\n"
+          "degraded - {'device':'vdb'}\n"
+          "degraded out-of-memory -\n"
+          "note - -\n");
+}
+
+/* What its host does to it comes before all that is found in it. */
+static void
+knows_the_state (void **state)
+{
+  expect ("{'row':'system','panicked':true,'panic_cpu':0}\n" CPU0
+          "{'row':'guest','run':'paused'}\n",
+          "not-running paused -\n"
+          "dead kernel-panic {'cpu':0,'pid':9,'comm':'spinner'}\n"
+          "lockup hard-lockup {'cpu':0,'pid':9,'comm':'spinner'}\n");
+  expect ("{'row':'guest','run':'internal-error'}\n",
+          "not-running vmm-internal-error -\n");
+  expect ("{'row':'guest','run':'inmigrate'}\n", "not-running - -\n");
+}
+
+static void
+knows_what_it_saw (void **state)
+{
+  struct outside *o
+      = judged ("{'row':'system'}\n{'row':'task'}\n{'row':'cpu'}\n");
+
+  assert_true (outside_saw_all (o));
+  assert_false (outside_is_arm (o));
+  outside_free (o);
+  o = judged ("{'row':'system'}\n{'row':'cpu'}\n{'row':'kernel','arch':"
+              "'arm64'}\n");
+  assert_false (outside_saw_all (o));
+  assert_true (outside_is_arm (o));
+  outside_free (o);
+  outside_free (NULL);
+}
+
+/* Members of other kinds, numbers of stacks that nobody gave, and more than
+ * are told. */
+static void
+takes_anything (void **state)
+{
+  struct outside *o;
+  char *many = NULL;
+  size_t len = 0;
+  FILE *to = open_memstream (&many, &len);
+
+  expect ("{'row':'deadlock','tasks':3}\n{'row':'deadlock','tasks':[1]}\n"
+          "{'row':'deadlock','tasks':[]}\n{'row':5}\n{}\n"
+          "{'row':'stack','id':7,'frames':3}\n{'row':'stack','id':'x'}\n"
+          "{'row':'lock','waiters':[1,{},[]],'owner':'x'}\n",
+          "deadlock lock-deadlock -\ndeadlock lock-deadlock -\n"
+          "deadlock lock-deadlock -\n");
+  for (unsigned i = 0; i < 40; i++)
+    fputs ("{'row':'net','name':'eth0','tx_timed_out':true}\n", to);
+  fclose (to);
+  o = judged (many);
+  assert_int_equal (outside_count (o), OUTSIDE_FINDINGS);
+  outside_free (o);
+  free (many);
+}
+
+int
+main (void)
+{
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test (names_the_cpu),
+    cmocka_unit_test (names_who_has_it),
+    cmocka_unit_test (names_what_serves_it),
+    cmocka_unit_test (knows_the_state),
+    cmocka_unit_test (knows_what_it_saw),
+    cmocka_unit_test (takes_anything),
+  };
+
+  return cmocka_run_group_tests (tests, NULL, NULL);
+}
