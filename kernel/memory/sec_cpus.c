@@ -4,8 +4,9 @@
  *
  * Which of the kernel's CPUs a vCPU is: in the kernel its GS base is that
  * CPU's per-cpu area.  In user mode it is the program's, but its task register
- * points at the CPU's own segment.  For those that are left the numbers are
- * taken to be in the same order.
+ * points at the CPU's own segment.  No register that QEMU tells of an arm64
+ * CPU does: there the task on whose stack it is knows.  For those that are
+ * left the numbers are taken to be in the same order.
  */
 #include "kernel/memory/look.h"
 
@@ -81,6 +82,16 @@ task_on_stack (const struct look *l, uint64_t sp)
         && sp < a.hi)
       return l->tasks->tasks[i].at;
   return 0;
+}
+
+static int
+cpu_of_task (const struct look *l, const struct vcpu_regs *r, unsigned ncpus)
+{
+  uint64_t task = r->cpl == 3 ? 0 : task_on_stack (l, r->sp), cpu;
+
+  return task && kernel_get (l->k, task, TASK_CPU, &cpu) && cpu < ncpus
+             ? (int) cpu
+             : -1;
 }
 
 uint64_t
@@ -197,13 +208,20 @@ look_cpus (const struct look *l, int **ret, struct error *err)
     return error_set (err, ENOMEM, "no memory for CPUs");
   for (unsigned i = 0; i < k->ncpus; i++)
     if ((cpu[i] = cpu_of (k, &k->cpus[i], ncpus)) >= 0
-        || (cpu[i] = cpu_of_segment (k, &k->cpus[i], ncpus)) >= 0)
-      taken[cpu[i]] = true;
+        || (cpu[i] = cpu_of_segment (k, &k->cpus[i], ncpus)) >= 0
+        || (cpu[i] = cpu_of_task (l, &k->cpus[i], ncpus)) >= 0)
+      {
+        /* Read while it runs, a task may have gone on to another. */
+        if (taken[cpu[i]])
+          cpu[i] = -1;
+        else
+          taken[cpu[i]] = true;
+      }
   for (unsigned i = 0, next = 0; i < k->ncpus; i++)
     {
       while (next < ncpus && taken[next])
         next++;
-      if (cpu[i] < 0 && next < ncpus && k->arch == ARCH_X86_64)
+      if (cpu[i] < 0 && next < ncpus)
         cpu[i] = (int) next++;
     }
   *ret = steal_ptr (&cpu);

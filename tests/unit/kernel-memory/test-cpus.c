@@ -5,6 +5,8 @@
  */
 #include "tests/unit/kernel-memory/system-bed.h"
 
+#define CPU_AT 224 /* in a task */
+
 struct bed
 {
   struct fakekernel f;
@@ -17,7 +19,7 @@ make (struct bed *b)
   struct fakekernel *f = &b->f;
 
   memset (b, 0, sizeof *b);
-  make_system (f);
+  make_quiet_system (f);
   fakekernel_with_tasks (f);
   fakekernel_type (f, "__call_single_node", 16,
                    "llist@0:8 u_flags@8:4 src@12:2 dst@14:2");
@@ -43,6 +45,8 @@ make (struct bed *b)
   fakekernel_func (f, "smp_call_function_many_cond");
   fakekernel_func (f, "smp_call_function_single");
   fakekernel_func (f, "spin");
+  fakekernel_func (f, "panic");
+  fakekernel_func (f, "panics_not");
   fakekernel_func (f, "kthread");
   f->orc = 3;
   f->orc_told = true;
@@ -129,6 +133,41 @@ test_user_mode (void **state)
   fakekernel_free (&b.f);
 }
 
+/* No register of an arm64 CPU tells: the task on whose stack it is does. */
+static void
+test_by_stack (void **state)
+{
+  struct bed b;
+  struct vcpu_regs *r;
+
+  make (&b);
+  b.f.k->fields.at[TASK_CPU] = (struct field_at){ .offset = CPU_AT, .size = 4 };
+  r = b.f.k->cpus;
+  for (unsigned i = 0; i < 3; i++)
+    {
+      run_in (&b, i, (i + 2) % 3, "spin");
+      r[i].gs_base = 0;
+      fakemem_u32 (&b.f.mem, b.task[i] + CPU_AT, i);
+    }
+  fakekernel_look (&b.f, &section_cpus);
+  assert_row (&b.f, "\"vcpu\":0,\"cpu\":2,");
+  assert_row (&b.f, "\"vcpu\":1,\"cpu\":0,");
+  assert_row (&b.f, "\"vcpu\":2,\"cpu\":1,");
+  /* One that went on to another CPU between, one in user mode, and a number
+   * that there is not: those that are left, in order. */
+  fakemem_u32 (&b.f.mem, b.task[0] + CPU_AT, 2);
+  fakekernel_look (&b.f, &section_cpus);
+  assert_row (&b.f, "\"vcpu\":0,\"cpu\":2,");
+  assert_row (&b.f, "\"vcpu\":1,\"cpu\":0,");
+  fakemem_u32 (&b.f.mem, b.task[0] + CPU_AT, 77);
+  r[0].cpl = 3;
+  fakekernel_look (&b.f, &section_cpus);
+  assert_row (&b.f, "\"vcpu\":0,\"cpu\":0,\"mode\":\"user\"");
+  assert_row (&b.f, "\"vcpu\":1,\"cpu\":2,");
+  assert_row (&b.f, "\"vcpu\":2,\"cpu\":1,");
+  fakekernel_free (&b.f);
+}
+
 static void
 test_waits_for_many (void **state)
 {
@@ -178,6 +217,24 @@ test_waits_for_one (void **state)
   fakekernel_look (&b.f, &section_cpus);
   assert_no_row (&b.f, "waits_for");
   assert_row (&b.f, "\"unanswered_calls\":256");
+  fakekernel_free (&b.f);
+}
+
+/* Nothing names the variable that says who panicked. */
+static void
+test_panics (void **state)
+{
+  struct bed b;
+
+  make (&b);
+  run_in (&b, 0, 2, "spin");
+  run_in (&b, 1, 1, "panic");
+  run_in (&b, 2, 0, "spin");
+  fakekernel_look (&b.f, &section_system);
+  assert_row (&b.f, "\"panicked\":true,\"panic_cpu\":1");
+  run_in (&b, 1, 1, "panics_not");
+  fakekernel_look (&b.f, &section_system);
+  assert_no_row (&b.f, "panic");
   fakekernel_free (&b.f);
 }
 
@@ -325,8 +382,10 @@ main (void)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (test_which),
     cmocka_unit_test (test_user_mode),
+    cmocka_unit_test (test_by_stack),
     cmocka_unit_test (test_waits_for_many),
     cmocka_unit_test (test_waits_for_one),
+    cmocka_unit_test (test_panics),
     cmocka_unit_test (test_without_registers),
     cmocka_unit_test (test_places),
     cmocka_unit_test (test_places_in_list),
