@@ -529,11 +529,15 @@ look_at_blocked (struct findings *f)
 
 /* ---- what serves it ---- */
 
+/* A QEMU whose main loop waits for its storage has stopped the guest's CPUs:
+ * the guest's clock, by which requests grow old, stands. */
 static void
 look_at_requests (struct findings *f)
 {
   struct json_object *row, *disk;
-  size_t i = 0;
+  size_t i = 0, g = 0;
+  bool silent = json_get_bool (next_row (f, "guest", &g), "monitor_silent",
+                               false);
 
   while ((disk = next_row (f, "disk", &i)))
     {
@@ -542,7 +546,7 @@ look_at_requests (struct findings *f)
 
       while ((row = next_row (f, "request", &k)))
         if (strcmp (row_str (row, "disk"), row_str (disk, "disk")) == 0
-            && real (row, "age_s") >= OLD_REQUEST_S)
+            && real (row, "age_s") >= (silent ? LATE_S : OLD_REQUEST_S))
           {
             n++;
             if (!oldest || real (row, "age_s") > real (oldest, "age_s"))
@@ -551,10 +555,13 @@ look_at_requests (struct findings *f)
       if (oldest)
         say (f, STORAGE,
              "disk %s: %zu request%s without an answer, the oldest (%s, "
-             "sector %lld) for %.1f s: its host, or its driver",
+             "sector %lld) for %.1f s%s",
              row_str (disk, "disk"), n, n > 1 ? "s" : "",
              row_str (oldest, "op"), num (oldest, "sector"),
-             real (oldest, "age_s"));
+             real (oldest, "age_s"),
+             silent ? " by the guest's clock, and QEMU's monitor does not"
+                      " answer: QEMU waits for its storage"
+                    : ": its host, or its driver");
     }
 }
 

@@ -41,7 +41,8 @@ bed_needs() {
 # bed_config [MEMBERS] - $work/config.json: the lab's EVE guests are looked at; MEMBERS: more of it, with a comma at
 # the end. What hangdog is asked from now on is of that.
 bed_config() {
-    mkdir -p "$LAB_RUN/hypervisor/kvm"
+    # They are there on EVE before any guest is.
+    mkdir -p "$LAB_RUN/hypervisor/kvm" "$LAB_RUN"/{domainmgr/DomainStatus,zedmanager/{DomainConfig,AppInstanceStatus},zedagent/AppInstanceConfig,zedrouter/AppNetworkStatus}
     echo "{\"schema\": \"hangdog/config/1\", ${1:-} \"sources\": [{\"kind\": \"rundir\", \"root\": \"$LAB_RUN/hypervisor/kvm\", \"eve\": \"$LAB_RUN\"}]}" >"$work/config.json"
     export HANGDOG_RUN=$work/run HANGDOG_STATE=$work/state HANGDOG_LIBEXEC=$build
 }

@@ -20,10 +20,12 @@ look() {
     look_rows "$@"
     told "$look_code" "inspect $*: $(tail -n 2 "$work/err" "$work/rows")"
     hd inspect "$@" >"$work/text" 2>&1
+    return 0
 }
 look_rows() {
     hd inspect "$@" --json >"$work/rows" 2>"$work/err"
     look_code=$?
+    return 0
 }
 
 # asks FILTER - s(ID): the frames of a stack in one line; of(ROW): all rows of a kind.
@@ -53,6 +55,7 @@ until_rows() {
         sleep 0.3
     done
     hd inspect "$@" >"$work/text" 2>&1
+    return 0
 }
 
 shown() {

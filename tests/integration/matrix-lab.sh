@@ -77,7 +77,6 @@ slow_and_stuck() {
     rows 'of("moved") | any(.what == "task" and .comm == "labd" and .switches > 0)'
     rows 'of("moved") | all((.what != "task") or (.comm != "labd") or ((.stuck // false) | not))'
     said '^moved in .*: requests? .*answered'
-    lab_throttle_to "$guest" 0
 }
 
 storage() {
@@ -100,8 +99,11 @@ storage() {
     said '^no registers: '
     said '^  vda queue .* read .*since '
     blames 'disk vda: .* without an answer'
+}
+disk_flows() { # again, whatever came before
     kill -CONT "$nbd"
-    lab_until 30 "! lab_pid 'stop.$guest' >/dev/null"
+    lab_throttle_to "$guest" 0
+    lab_until 60 "! lab_pid 'stop.$guest' >/dev/null"
     lab_qmp "$guest" cont >/dev/null || fail "it does not go on"
 }
 
@@ -171,7 +173,9 @@ one() {
         plain deadlock 'of("deadlock") | length == 1 and (.[0].tasks | map(.comm) | sort == ["zoo_abba_first", "zoo_abba_secnd"])' '^DEADLOCK: zoo_abba_'
     fi
     slow_and_stuck
+    disk_flows
     storage
+    disk_flows
     if [ $zoo = yes ]; then
         ipi
         again && irqs_off

@@ -213,6 +213,22 @@ says_what_it_waits_for (void **state)
           "spin [zoo], at delay_tsc, a timer is 3.5 s late for that\n");
 }
 
+/* QEMU waits for the disk, and the guest's clock stands for that. */
+static void
+waits_with_it (void **state)
+{
+#define DISK "{'row':'request','disk':'vda','op':'read','sector':8,'age_s':1.5}" \
+             "\n{'row':'disk','disk':'vda'}\n"
+  expect ("{'row':'guest','guest':'web','run':'running','registers':false,"
+          "'monitor_silent':true}\n" KERNEL SYSTEM CPU1_IDLE TASK DISK,
+          "What stands out:\n * disk vda: 1 request without an answer, the "
+          "oldest (read, sector 8) for 1.5 s by the guest's clock, and QEMU's "
+          "monitor does not answer: QEMU waits for its storage\n");
+  expect ("{'row':'guest','guest':'web','run':'running','registers':false}\n"
+          KERNEL SYSTEM CPU1_IDLE TASK DISK,
+          "Nothing stands out in this look.\n");
+}
+
 static void
 knows_a_pause (void **state)
 {
@@ -331,6 +347,7 @@ main (void)
     cmocka_unit_test (all_of_them_off),
     cmocka_unit_test (says_panic_first),
     cmocka_unit_test (says_what_it_waits_for),
+    cmocka_unit_test (waits_with_it),
     cmocka_unit_test (knows_a_pause),
     cmocka_unit_test (sees_that_nothing_moves),
     cmocka_unit_test (in_a_watch),
