@@ -142,6 +142,23 @@ add_some (struct buf *to, struct json_object *list, long long more,
 
 /* ---- CPUs ---- */
 
+/* Of one that was taken away the kernel's number is not known. */
+static const char *
+cpu_name (struct json_object *cpu, char dst[32])
+{
+  bool known = json_get (cpu, "cpu") != NULL;
+
+  snprintf (dst, 32, "%s %lld", known ? "CPU" : "vCPU",
+            num (cpu, known ? "cpu" : "vcpu"));
+  return dst;
+}
+
+static long long
+cpu_number (struct json_object *cpu)
+{
+  return (long long) json_get_int (cpu, "cpu", -1);
+}
+
 /* "sh (12) in do_idle", and where exactly when that is somebody else's code. */
 static void
 add_cpu (const struct findings *f, struct buf *to, struct json_object *cpu)
@@ -256,12 +273,13 @@ static bool
 takes_none (struct findings *f, struct json_object *cpu)
 {
   struct buf text CLEANUP_BUF = BUF_INIT (8192);
-  long long n = num (cpu, "cpu");
+  long long n = cpu_number (cpu);
   double by = late (f, n, "hrtimers");
   size_t victims;
   bool still = stands (f, n);
+  char name[32];
 
-  buf_printf (&text, "CPU %lld takes no interrupts: ", n);
+  buf_printf (&text, "%s takes no interrupts: ", cpu_name (cpu, name));
   add_cpu (f, &text, cpu);
   if (by >= LATE_S)
     buf_printf (&text, ", %.1f s late for its timer", by);
@@ -298,7 +316,8 @@ all_off (struct findings *f, size_t cpus)
   say (f, LOCKUP, "%s", buf_str (&text));
 }
 
-/* One that was taken away stands like that, too. */
+/* One that was taken away stands like that, too, and those that a panic on
+ * another one stopped. */
 static bool
 is_parked (const struct findings *f, struct json_object *cpu)
 {
@@ -310,7 +329,8 @@ is_parked (const struct findings *f, struct json_object *cpu)
       const char *text
           = json_object_get_string (json_object_array_get_idx (frames, i));
 
-      if (text && strstr (text, "play_dead"))
+      if (text
+          && (strstr (text, "play_dead") || strstr (text, "stop_this_cpu")))
         return true;
     }
   return !kernel;
@@ -321,13 +341,14 @@ static void
 look_busy (struct findings *f, struct json_object *cpu)
 {
   struct buf text CLEANUP_BUF = BUF_INIT (4096);
-  long long n = num (cpu, "cpu");
+  long long n = cpu_number (cpu);
   double by = late (f, n, "timers");
+  char name[32];
 
   if (by < SOFT_LATE_S || late (f, n, "hrtimers") >= LATE_S
       || json_get_bool (cpu, "halted", false))
     return;
-  buf_printf (&text, "CPU %lld lets nothing else run: ", n);
+  buf_printf (&text, "%s lets nothing else run: ", cpu_name (cpu, name));
   add_cpu (f, &text, cpu);
   buf_printf (&text, ", a timer is %.1f s late for that", by);
   say (f, LOCKUP, "%s", buf_str (&text));
@@ -338,6 +359,7 @@ look_at_cpus (struct findings *f)
 {
   struct json_object *cpu;
   size_t i = 0, all = 0, off = 0, proven = 0;
+  char name[32];
 
   while ((cpu = next_row (f, "cpu", &i)))
     {
@@ -353,8 +375,8 @@ look_at_cpus (struct findings *f)
       else if (json_get_bool (cpu, "irqs_off", false) && !f->v->arm
                && json_get_bool (cpu, "halted", false) && !is_parked (f, cpu))
         say (f, LOCKUP,
-             "CPU %lld is halted with interrupts off, at %s: nothing wakes it",
-             num (cpu, "cpu"), row_str (cpu, "at"));
+             "%s is halted with interrupts off, at %s: nothing wakes it",
+             cpu_name (cpu, name), row_str (cpu, "at"));
       else
         look_busy (f, cpu);
     }
@@ -368,18 +390,18 @@ look_at_cpus (struct findings *f)
 
 /* ---- the whole guest ---- */
 
-/* The line that a panic has. */
+/* The line that a panic has; its end says the same between dashes. */
 static const char *
 panic_text (const struct findings *f)
 {
   static const char begin[] = "Kernel panic - not syncing: ";
-  const char *last = NULL, *at;
+  const char *last = NULL;
   struct json_object *row;
   size_t i = 0;
 
   while ((row = next_row (f, "dmesg", &i)))
-    if ((at = strstr (row_str (row, "text"), begin)))
-      last = at + strlen (begin);
+    if (strncmp (row_str (row, "text"), begin, strlen (begin)) == 0)
+      last = row_str (row, "text") + strlen (begin);
   return last;
 }
 

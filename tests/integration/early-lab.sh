@@ -109,7 +109,8 @@ early() { # KERNEL
     local pc_reg=16 circle=ebfe first late release
     case $1 in *-arm64) pc_reg=32 circle=00000014 ;; esac
     g=early${1//[.-]/}$$ at="$1: early"
-    lab_start_eve $g kernel="$1" net=no append=nokaslr || { fail "no guest"; return; }
+    lab_start_eve $g kernel="$1" net=no append=nokaslr
+    case $? in 0) ;; 77) echo "$1: left out"; return ;; *) fail "no guest"; return ;; esac
     lab_wait_up $g 180 || { fail "it does not come up"; return; }
     bed_seen $g
     release=$(lab_ctl $g uname -r)
@@ -156,7 +157,6 @@ early() { # KERNEL
     until_rows 60 'of("moved") | any(.what == "vcpu" and .pc == false)' $g --samples 2 --apart 2s cpus
 }
 for k in ${EARLY_KERNELS:-6.1 6.12 5.10 new 6.1-arm64}; do
-    case $k in *-arm64) command -v qemu-system-aarch64 >/dev/null || { echo "$k: left out: no qemu-system-aarch64"; continue; } ;; esac
     early "$k"
     exec 7>&-
     lab_stop "$g"

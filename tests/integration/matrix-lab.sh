@@ -35,7 +35,7 @@ healthy() {
     # Of all who sleep the way to the end is found; one is being made or dying now and then.
     rows 'of("stack") | (map(select(.end == "lost" or .end == "cut")) | length) * 10 <= length'
     rows 'of("dmesg") | any(.text | startswith("Linux version "))'
-    said "^kernel=${release//./\\.} arch=$arch vcpus=2 "
+    said "^kernel=${release//[.+]/.} arch=$arch vcpus=2 "
     # Nothing that a machine under load does not have, too.
     until_rows 60 'of("finding") | all(.weight == "note" or .weight == "degraded")' "$guest"
 }
@@ -135,8 +135,8 @@ panicked() {
     local who=zoo_panic
     begin "$kernel: panic"
     if [ "$zoo" = yes ]; then fault zoo-panic; else fault panic; who=sysrq_handle_crash; fi
-    until_rows 60 'of("system") | any(.panicked)' "$guest" cpus system dmesg || return
-    rows 'of("system")[0].panic_cpu as $c | of("cpu") | any(.cpu == $c and (s(.stack) | test("'$who'")))'
+    # Registers are read before memory is: they may be of the moment before.
+    until_rows 60 'of("system")[0] | .panicked and (.panic_cpu as $c | $r | any(.row == "cpu" and .cpu == $c and (s(.stack) | test("'$who'"))))' "$guest" cpus system dmesg || return
     rows 'of("dmesg") | any(.text | startswith("Kernel panic - not syncing: "))'
     blames 'KERNEL PANIC on CPU [01]: '
     said "PANICKED on CPU [01]"
@@ -160,7 +160,8 @@ one() {
     lab_until 15 "test -S '$work/nbd'" || { echo "FAIL: no qemu-nbd: $(cat "$work/nbd.log")"; failed=1; return; }
     at=$kernel
     lab_start_eve "$guest" kernel="$kernel" mem=256 profile=shell \
-        args="-drive file=nbd+unix:///?socket=$work/nbd,format=raw,if=none,id=d -device virtio-blk-pci,id=virtio-disk0,drive=d" || { fail "no guest"; return; }
+        args="-drive file=nbd+unix:///?socket=$work/nbd,format=raw,if=none,id=d -device virtio-blk-pci,id=virtio-disk0,drive=d"
+    case $? in 0) ;; 77) echo "$kernel: left out"; return ;; *) fail "no guest"; return ;; esac
     lab_wait_up "$guest" 120 || { fail "it does not come up"; return; }
     release=$(lab_ctl "$guest" uname -r)
     lab_ctl "$guest" test -e /lib/lab/zoo.ko && zoo=yes
@@ -189,7 +190,6 @@ bed_daemon
 # shellcheck disable=SC2086 # a list
 [ $# -gt 0 ] || set -- ${MATRIX_KERNELS:-6.1 6.12 6.1-arm64 5.10 6.1-rt new}
 for k; do
-    case $k in *-arm64) command -v qemu-system-aarch64 >/dev/null || { echo "$k: left out: no qemu-system-aarch64"; continue; } ;; esac
     one "$k"
     [ -z "$nbd" ] || { kill -CONT "$nbd"; lab_stop "$guest"; kill "$nbd"; wait "$nbd"; } 2>/dev/null
     nbd=''

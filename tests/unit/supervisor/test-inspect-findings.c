@@ -161,13 +161,27 @@ says_panic_first (void **state)
           "{'row':'deadlock','tasks':[{'pid':1,'comm':'a'},{'pid':2,'comm':"
           "'b'}]}\n"
           "{'row':'dmesg','us':1,'text':'Kernel panic - not syncing: hung_task:"
-          " blocked tasks\\nCPU: 1'}\n",
+          " blocked tasks\\nCPU: 1'}\n"
+          "{'row':'dmesg','us':2,'text':'---[ end Kernel panic - not syncing: "
+          "hung_task: blocked tasks ]---'}\n",
           "What stands out:\n"
           " * KERNEL PANIC on CPU 1: hung_task: blocked tasks\n"
           " * DEADLOCK: a (1) waits for b (2) waits for the first\n");
   expect (KERNEL "{'row':'system','panicked':true,'panic_cpu':1}\n",
           "What stands out:\n"
           " * KERNEL PANIC on CPU 1 (its dmesg says why)\n");
+  /* Another one that it stopped has no number any more. */
+  expect (KERNEL "{'row':'system','panicked':true,'panic_cpu':1}\n"
+          "{'row':'stack','id':1,'frames':['stop_this_cpu+0x1/0x2']}\n"
+          "{'row':'stack','id':2,'frames':['lost+0x1/0x2']}\n"
+          "{'row':'cpu','vcpu':0,'mode':'kernel','at':'stop_this_cpu+0x1/0x2',"
+          "'irqs_off':true,'halted':true,'stack':1}\n"
+          "{'row':'cpu','vcpu':2,'mode':'kernel','at':'lost+0x1/0x2',"
+          "'irqs_off':true,'halted':true,'stack':2}\n",
+          "What stands out:\n"
+          " * KERNEL PANIC on CPU 1 (its dmesg says why)\n"
+          " * vCPU 2 is halted with interrupts off, at lost+0x1/0x2: nothing "
+          "wakes it\n");
 }
 
 static void
