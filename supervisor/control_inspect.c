@@ -109,6 +109,8 @@ control_how (const char *row, const struct guest *g, const struct memory *m,
   if (!registers && why->code)
     json_add_text (o, "registers_why", error_text (why),
                    strlen (error_text (why)));
+  if (!registers && why->code == ETIMEDOUT)
+    json_add_bool (o, "monitor_silent", true);
   if (registers && g->monitor == MONITOR_LIBVIRT)
     json_add_str (o, "impact",
                   "libvirt marks the domain as tainted: custom-monitor");

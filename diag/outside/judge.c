@@ -116,6 +116,23 @@ named (const char *key, const char *name)
 
 /* ---- CPUs ---- */
 
+/* Of one that was taken away the kernel's number is not known. */
+static const char *
+cpu_name (struct json_object *cpu, char dst[32])
+{
+  bool known = json_get (cpu, "cpu") != NULL;
+
+  snprintf (dst, 32, "%s %lld", known ? "CPU" : "vCPU",
+            num_of (cpu, known ? "cpu" : "vcpu"));
+  return dst;
+}
+
+static long long
+cpu_number (struct json_object *cpu)
+{
+  return (long long) json_get_int (cpu, "cpu", -1);
+}
+
 /* "sh (12) in do_idle", and where exactly when that is somebody else's code. */
 static void
 add_cpu (const struct outside *o, struct buf *to, struct json_object *cpu)
@@ -231,12 +248,13 @@ static bool
 takes_none (struct outside *o, struct json_object *cpu)
 {
   struct buf text CLEANUP_BUF = BUF_INIT (8192);
-  long long n = num_of (cpu, "cpu");
+  long long n = cpu_number (cpu);
   double by = late (o, n, "hrtimers");
   size_t victims;
   bool still = stands (o, n);
+  char name[32];
 
-  buf_printf (&text, "CPU %lld takes no interrupts: ", n);
+  buf_printf (&text, "%s takes no interrupts: ", cpu_name (cpu, name));
   add_cpu (o, &text, cpu);
   if (by >= LATE_S)
     buf_printf (&text, ", %.1f s late for its timer", by);
@@ -278,7 +296,8 @@ all_off (struct outside *o, size_t cpus)
        buf_str (&text));
 }
 
-/* One that was taken away stands like that, too. */
+/* One that was taken away stands like that, too, and those that a panic on
+ * another one stopped. */
 static bool
 is_parked (const struct outside *o, struct json_object *cpu)
 {
@@ -290,7 +309,8 @@ is_parked (const struct outside *o, struct json_object *cpu)
       const char *text
           = json_object_get_string (json_object_array_get_idx (frames, i));
 
-      if (text && strstr (text, "play_dead"))
+      if (text
+          && (strstr (text, "play_dead") || strstr (text, "stop_this_cpu")))
         return true;
     }
   return !kernel;
@@ -301,13 +321,14 @@ static void
 look_busy (struct outside *o, struct json_object *cpu)
 {
   struct buf text CLEANUP_BUF = BUF_INIT (4096);
-  long long n = num_of (cpu, "cpu");
+  long long n = cpu_number (cpu);
   double by = late (o, n, "timers");
+  char name[32];
 
   if (by < SOFT_LATE_S || late (o, n, "hrtimers") >= LATE_S
       || json_get_bool (cpu, "halted", false))
     return;
-  buf_printf (&text, "CPU %lld lets nothing else run: ", n);
+  buf_printf (&text, "%s lets nothing else run: ", cpu_name (cpu, name));
   add_cpu (o, &text, cpu);
   buf_printf (&text, ", a timer is %.1f s late for that", by);
   say (o, OUTSIDE_LOCKUP, "soft-lockup", outside_culprit_ (o, cpu, cpu), "%s",
@@ -319,6 +340,7 @@ look_at_cpus (struct outside *o)
 {
   struct json_object *cpu;
   size_t i = 0, all = 0, off = 0, proven = 0;
+  char name[32];
 
   while ((cpu = outside_next_ (o, "cpu", &i)))
     {
@@ -334,8 +356,8 @@ look_at_cpus (struct outside *o)
       else if (json_get_bool (cpu, "irqs_off", false) && !o->arm
                && json_get_bool (cpu, "halted", false) && !is_parked (o, cpu))
         say (o, OUTSIDE_LOCKUP, "hard-lockup", outside_culprit_ (o, cpu, cpu),
-             "CPU %lld is halted with interrupts off, at %s: nothing wakes it",
-             num_of (cpu, "cpu"), str_of (cpu, "at"));
+             "%s is halted with interrupts off, at %s: nothing wakes it",
+             cpu_name (cpu, name), str_of (cpu, "at"));
       else
         look_busy (o, cpu);
     }
@@ -349,18 +371,18 @@ look_at_cpus (struct outside *o)
 
 /* ---- the whole guest ---- */
 
-/* The line that a panic has. */
+/* The line that a panic has; its end says the same between dashes. */
 static const char *
 panic_text (const struct outside *o)
 {
   static const char begin[] = "Kernel panic - not syncing: ";
-  const char *last = NULL, *at;
+  const char *last = NULL;
   struct json_object *row;
   size_t i = 0;
 
   while ((row = outside_next_ (o, "dmesg", &i)))
-    if ((at = strstr (str_of (row, "text"), begin)))
-      last = at + strlen (begin);
+    if (strncmp (str_of (row, "text"), begin, strlen (begin)) == 0)
+      last = str_of (row, "text") + strlen (begin);
   return last;
 }
 
@@ -537,11 +559,15 @@ look_at_blocked (struct outside *o)
 
 /* ---- what serves it ---- */
 
+/* A QEMU whose main loop waits for its storage has stopped the guest's CPUs:
+ * the guest's clock, by which requests grow old, stands. */
 static void
 look_at_requests (struct outside *o)
 {
   struct json_object *row, *disk;
-  size_t i = 0;
+  size_t i = 0, g = 0;
+  bool silent = json_get_bool (outside_next_ (o, "guest", &g),
+                               "monitor_silent", false);
 
   while ((disk = outside_next_ (o, "disk", &i)))
     {
@@ -550,7 +576,7 @@ look_at_requests (struct outside *o)
 
       while ((row = outside_next_ (o, "request", &k)))
         if (strcmp (str_of (row, "disk"), str_of (disk, "disk")) == 0
-            && real_of (row, "age_s") >= OLD_REQUEST_S)
+            && real_of (row, "age_s") >= (silent ? LATE_S : OLD_REQUEST_S))
           {
             n++;
             if (!oldest || real_of (row, "age_s") > real_of (oldest, "age_s"))
@@ -560,10 +586,13 @@ look_at_requests (struct outside *o)
         say (o, OUTSIDE_STORAGE, "storage-stalled",
              named ("disk", str_of (disk, "disk")),
              "disk %s: %zu request%s without an answer, the oldest (%s, "
-             "sector %lld) for %.1f s: its host, or its driver",
+             "sector %lld) for %.1f s%s",
              str_of (disk, "disk"), n, n > 1 ? "s" : "",
              str_of (oldest, "op"), num_of (oldest, "sector"),
-             real_of (oldest, "age_s"));
+             real_of (oldest, "age_s"),
+             silent ? " by the guest's clock, and QEMU's monitor does not"
+                      " answer: QEMU waits for its storage"
+                    : ": its host, or its driver");
     }
 }
 

@@ -180,6 +180,8 @@ is_dull (const char *name)
   static const char *const dull[]
       = { "__schedule",     "schedule",       "io_schedule", "__switch_to",
           "preempt_schedule", "__mutex_lock", "mutex_lock",
+          "rt_mutex_",      "__rt_mutex_",    "rt_spin_",
+          "rtlock_",        "rwbase_",
           "wait_for_",      "__wait_for_",    "rwsem_",
           "down_",          "__down",         "bit_wait",
           "__wait_on_",     "out_of_line_wait", "_raw_spin_",

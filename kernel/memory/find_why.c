@@ -82,7 +82,7 @@ struct modes
 };
 
 static struct modes
-modes_of (const struct kernel *k)
+modes_of (const struct kernel *k, bool halted)
 {
   struct modes m = { .n = 0 };
 
@@ -91,7 +91,7 @@ modes_of (const struct kernel *k)
       const struct vcpu_regs *r = &k->cpus[i];
       bool paging = r->cr0 & CR0_PG;
 
-      if (r->arch != ARCH_X86_64 || r->cr0 == 0)
+      if (r->arch != ARCH_X86_64 || r->cr0 == 0 || (r->halted && !halted))
         continue;
       m.n++;
       if (!(r->cr0 & CR0_PE))
@@ -149,8 +149,10 @@ of_modes (const struct modes *m, struct error *err)
     return error_set (err, ENOENT,
                       "no kernel yet: its CPUs are in %s, so in"
                       " firmware or a boot loader",
-                      m->real == m->n ? "real mode"
-                                      : "protected mode without paging");
+                      m->real == m->n   ? "real mode"
+                      : m->flat == m->n ? "protected mode without paging"
+                                        : "real mode and in protected mode"
+                                          " without paging");
   if (m->bits32 > 0)
     return error_set (err, ENOENT,
                       "its CPUs are in 32-bit mode; only 64-bit"
@@ -166,7 +168,7 @@ of_modes (const struct modes *m, struct error *err)
 bool
 find_none_runs_ (const struct kernel *k)
 {
-  struct modes m = modes_of (k);
+  struct modes m = modes_of (k, true);
 
   return m.n > 0 && m.n == k->ncpus && of_modes (&m, NULL) < 0;
 }
@@ -175,10 +177,14 @@ int
 find_nothing_ (struct kernel *k, struct error *err)
 {
   struct looks l = sample (k->mem);
-  struct modes m = modes_of (k);
+  /* Firmware leaves all but the first halted, in whichever mode it was in
+   * then: they tell only when no other does. */
+  struct modes m = modes_of (k, false);
   unsigned full = l.pages - l.zero;
   int e;
 
+  if (m.n == 0)
+    m = modes_of (k, true);
   if (full >= ENOUGH && l.random * 10 >= full * 9)
     return error_set (err, ENOENT,
                       "the memory looks encrypted (SEV, TDX): %u"

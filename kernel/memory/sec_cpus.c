@@ -4,8 +4,9 @@
  *
  * Which of the kernel's CPUs a vCPU is: in the kernel its GS base is that
  * CPU's per-cpu area.  In user mode it is the program's, but its task register
- * points at the CPU's own segment.  For those that are left the numbers are
- * taken to be in the same order.
+ * points at the CPU's own segment.  No register that QEMU tells of an arm64
+ * CPU does: there the task on whose stack it is knows.  For those that are
+ * left the numbers are taken to be in the same order.
  */
 #include "kernel/memory/look.h"
 
@@ -221,7 +222,7 @@ look_cpus (const struct look *l, int **ret, struct error *err)
     {
       while (next < ncpus && taken[next])
         next++;
-      if (cpu[i] < 0 && next < ncpus && k->arch == ARCH_X86_64)
+      if (cpu[i] < 0 && next < ncpus)
         cpu[i] = (int) next++;
     }
   *ret = steal_ptr (&cpu);

@@ -132,10 +132,11 @@ find_waiter (struct locks *ls, const struct kind *kind,
   struct stack_area a;
   uint32_t task = off (ls, kind->task), list = off (ls, kind->list);
 
-  if (!unwind_area (k, t->at, &a)
-      || !kernel_get (k, t->at, TASK_THREAD_SP, &sp))
+  if (!unwind_area (k, t->at, &a))
     return 0;
-  if (sp < a.lo || sp >= a.hi)
+  if ((!kernel_get (k, t->at, TASK_THREAD_SP, &sp)
+       && !kernel_get (k, t->at, TASK_THREAD_ARM_SP, &sp))
+      || sp < a.lo || sp >= a.hi)
     sp = a.lo;
   for (uint64_t at = (sp + 7) & ~UINT64_C (7); at + 8 <= a.hi; at += 8)
     if (space_u64 (k->space, at, &v) && v == t->at

@@ -129,13 +129,42 @@ say_taint (struct look *l)
     rows_str (l->rows, "taint_letters", text);
 }
 
+/* The CPU that is in panic(), which nobody leaves; -1 = none is seen there. */
+static int
+cpu_in_panic (struct look *l)
+{
+  CLEANUP_FREE int *cpu = NULL;
+  struct stack s;
+  struct ksym sym;
+
+  if (!l->k->syms || look_cpus (l, &cpu, NULL) < 0)
+    return -1;
+  for (unsigned i = 0; i < l->k->ncpus; i++)
+    {
+      if (cpu[i] < 0 || unwind_cpu (l->k, &l->k->cpus[i], &s) < 0)
+        continue;
+      for (unsigned n = 0; n < s.n; n++)
+        if (!s.frames[n].guess
+            && ksyms_find (l->k->syms,
+                           s.frames[n].pc - (s.frames[n].exact ? 0 : 1), &sym)
+            && strcmp (sym.name, "panic") == 0)
+          return cpu[i];
+    }
+  return -1;
+}
+
+/* Kernels that name no data show it by their stacks alone. */
 static void
 say_panic (struct look *l)
 {
   uint64_t at = kernel_var (l->k, "panic_cpu");
-  uint32_t cpu;
+  uint32_t cpu = UINT32_MAX;
 
-  if (!at || !space_u32 (l->k->space, at, &cpu))
+  if (at && !space_u32 (l->k->space, at, &cpu))
+    return;
+  if (!at)
+    cpu = (uint32_t) cpu_in_panic (l);
+  if (!at && cpu == UINT32_MAX)
     return;
   rows_bool (l->rows, "panicked", cpu != UINT32_MAX);
   if (cpu != UINT32_MAX)

@@ -5,17 +5,9 @@
 # hangdog core on a real guest: well; dead, with its disk dead, too; and with a QEMU that is stopped, so that no
 # monitor answers. The core is read by hangdog inspect, and by crash and drgn where they are installed. Part of
 # make check-lab.
-. "${HANGDOG_SRC:-${srcdir:-.}}/tests/integration/bed.sh"
+. "${HANGDOG_SRC:-${srcdir:-.}}/tests/integration/looks.sh"
 bed_lab
 
-failed=0
-fail() { echo "FAIL: $*"; failed=1; }
-hd() { timeout 100 "$build/hangdog" "$@"; }
-# told CODE WHAT - a look that told what there is, be it trouble.
-told() { case $1 in 0 | 3 | 4 | 5) ;; *) fail "$2: exit code $1" ;; esac; }
-# says FILE PATTERN - a line of it.
-says() { grep -Eq -- "$2" "$1" || { fail "'$2' is not in:"; sed 's/^/    /' "$1" | head -60; }; }
-resident() { awk '/^VmRSS/ { print $2 }' "/proc/$(lab_pid "guest.$1")/status"; }
 # ran CODE ARGUMENT... - hangdog core with them ends like that; what it says is in $work/text.
 ran() {
     local want=$1 rc
@@ -32,14 +24,9 @@ lab_start_eve "$one" kernel=6.1 mem=256 profile=shell disk="$work/disk" || exit 
 lab_wait_up "$one" 90 || exit 1
 mkdir "$work/cores"
 cores=$work/cores
-cat >"$work/config.json" <<EOJ
-{"schema": "hangdog/config/1", "sources": [{"kind": "rundir", "root": "$LAB_RUN/hypervisor/kvm", "eve": "$LAB_RUN"}]}
-EOJ
-export HANGDOG_RUN=$work/run HANGDOG_STATE=$work/state HANGDOG_LIBEXEC=$build
-"$build/hangdog" --config "$work/config.json" daemon 2>"$work/log" &
-daemon=$!
-lab_until 15 "test -S '$work/run/control'" || exit 1
-lab_until 15 "hd list 2>/dev/null | grep -q '$one'" || exit 1
+bed_config
+bed_daemon
+bed_seen "$one"
 release=$(lab_ctl "$one" uname -r)
 
 # ---- a guest that is well ----
@@ -120,10 +107,8 @@ if command -v drgn >/dev/null; then
 fi
 
 # ---- it goes while it is read: what there is of it is nobody's core ----
-"$build/hangdog" --config "$work/config.json" daemon 2>"$work/log" &
-daemon=$!
-lab_until 15 "test -S '$work/run/control'" || exit 1
-lab_until 15 "hd list 2>/dev/null | grep -q '$one'" || exit 1
+bed_daemon
+bed_seen "$one"
 kill -STOP "$(lab_pid "guest.$one")"
 "$build/hangdog" core "$one" -o "$cores/gone" --keep >"$work/text" 2>&1 &
 client=$!

@@ -1,35 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck disable=SC1091,SC2154,SC2016
+# shellcheck disable=SC1091,SC2154,SC2016,SC2015,SC2034,SC2086
 #
 # Guests without a kernel that can be read, or with one that has hardly begun: hangdog inspect says in one sentence
 # what is there, or what there is by then. A boot loader's place is stopped at, and hung in, by QEMU's debugger port;
-# a guest whose pages are still on the host that it came from; and who may not read at all. make lab-matrix runs it.
-. "${HANGDOG_SRC:-${srcdir:-.}}/tests/integration/bed.sh"
-command -v jq >/dev/null || { echo "early-lab: skipped: no jq" >&2; exit 77; }
+# a guest whose pages are still on the host that it came from; and who may not read at all. EARLY_KERNELS: those that
+# hang early. make lab-matrix runs it.
+. "${HANGDOG_SRC:-${srcdir:-.}}/tests/integration/looks.sh"
+bed_needs jq
 bed_lab
-
-failed=0 at=''
-fail() { echo "FAIL: $at: $*"; failed=1; }
-hd() { timeout 100 "$build/hangdog" "$@"; }
-begin() { at=$*; echo "$at"; }
-seen() { lab_until 15 "hd list 2>/dev/null | grep -q '$1'" || fail "it is not seen"; }
-# look GUEST CODE SECTION... - $work/rows and $work/text; rows ends with one of the CODEs (a pattern).
-look() {
-    local codes=$2 rc who=$1
-    shift 2
-    hd inspect "$who" "$@" --json >"$work/rows" 2>"$work/err"
-    rc=$?
-    hd inspect "$who" "$@" >"$work/text" 2>&1
-    [[ $rc =~ ^($codes)$ ]] || { fail "exit code $rc and not $codes"; shown; }
-}
-shown() { cut -c1-400 "$work/rows" | grep -v '"row":"dmesg"' | head -n 20; cat "$work/err"; head -n 30 "$work/text"; }
-rows() { jq -e -s "map(select(type == \"object\")) as \$r | def s(\$id): [\$r[] | select(.row == \"stack\" and .id == \$id) | .frames[]] | join(\" \"); def of(\$row): \$r | map(select(.row == \$row)); $1" "$work/rows" >/dev/null || { fail "not so: $1"; shown; }; }
-# sentence PATTERN - there is no kernel, and why, in rows and in text.
-sentence() {
-    jq -r 'select(.row == "end" and .found == false).why' "$work/rows" | grep -Eq -- "$1" || { fail "the rows do not say '$1'"; shown; }
-    tr '\n' ' ' <"$work/text" | grep -Eq -- "$1" || { fail "the text does not say '$1'"; shown; }
-}
 
 # ---- the debugger's port ----
 
@@ -48,117 +27,140 @@ gdb_hear() { # SECONDS
     printf '+' >&7
     gdb_reply=${gdb_reply##*\$}
 }
-gdb_ask() { gdb_send "$1" && gdb_hear 10; }
-# stop_at GUEST ADDRESS - the guest begins anew and stands before the instruction there.
-gdb_open() {
+# What is told of stops meanwhile is left out; a packet that arrives while it runs only stops it.
+gdb_ask() { # PACKET: $gdb_reply
+    for _ in 1 2 3; do
+        gdb_send "$1"
+        while gdb_hear 5; do
+            case $gdb_reply in [TS][0-9]*) ;; *) return 0 ;; esac
+        done
+    done
+    return 1
+}
+# The place that it stands at, as the packet has it: the lowest byte first.
+gdb_pc() { gdb_ask g && gdb_reply=${gdb_reply:pc_reg * 16:16}; }
+gdb_open() { # GUEST
     local port
     port=$("$LAB_TOOL" freeport)
     lab_qmp "$1" "{\"execute\":\"human-monitor-command\",\"arguments\":{\"command-line\":\"gdbserver tcp:127.0.0.1:$port\"}}" >/dev/null
-    exec 7<>"/dev/tcp/127.0.0.1/$port" || return 1
-    # It tells that it stopped, once by itself and once when it is asked.
-    gdb_send '?'
-    while gdb_hear 1; do :; done
+    exec 7<>"/dev/tcp/127.0.0.1/$port" && gdb_pc
 }
+# stop_at GUEST ADDRESS - it goes on to there, and stands before that instruction.
 stop_at() {
-    lab_qmp "$1" system_reset >/dev/null
-    gdb_ask "Z1,$2,1" && [ "$gdb_reply" = OK ] && gdb_send c && gdb_hear 60 || { fail "it does not come to $2: '$gdb_reply'"; return 1; }
-    gdb_ask "z1,$2,1"
+    local at_le i
+    printf -v i '%016x' "0x$2"
+    at_le=${i:14:2}${i:12:2}${i:10:2}${i:8:2}${i:6:2}${i:4:2}${i:2:2}${i:0:2}
+    gdb_ask "Z1,$2,1" && [ "$gdb_reply" = OK ] || { fail "no breakpoint at $2: '$gdb_reply'"; return 1; }
+    for i in 1 2 3; do
+        gdb_send c && gdb_hear 60
+        gdb_pc && [ "$gdb_reply" = "$at_le" ] && { gdb_ask "z1,$2,1"; return; }
+    done
+    fail "it does not come to $2: it is at $gdb_reply"
+    return 1
 }
-# hang_at GUEST ADDRESS - it runs there in a circle of two bytes.
+# hang_at GUEST ADDRESS - it runs there in a circle of one instruction.
 hang_at() {
-    stop_at "$1" "$2" && gdb_ask "M$2,2:ebfe" && [ "$gdb_reply" = OK ] || { fail "nothing can be written at $2: '$gdb_reply'"; return 1; }
-    gdb_send D && gdb_hear 5
+    stop_at "$1" "$2" && gdb_ask "M$2,$((${#circle} / 2)):$circle" && [ "$gdb_reply" = OK ] || { fail "nothing can be written at $2: '$gdb_reply'"; return 1; }
+    gdb_send c && read -r -N 1 -t 5 -u 7 _ # it has heard that
     exec 7>&-
 }
 
-cat >"$work/config.json" <<EOJ
-{"schema": "hangdog/config/1", "sources": [{"kind": "rundir", "root": "$LAB_RUN/hypervisor/kvm", "eve": "$LAB_RUN"}]}
-EOJ
-export HANGDOG_RUN=$work/run HANGDOG_STATE=$work/state HANGDOG_LIBEXEC=$build
-mkdir -p "$LAB_RUN/hypervisor/kvm"
-"$build/hangdog" --config "$work/config.json" daemon 2>"$work/log" &
-daemon=$!
-lab_until 15 "test -S '$work/run/control'" || exit 1
+bed_config
+bed_daemon
 
 # ---- no Linux ----
 begin "not begun"
 g=none$$
 lab_start_eve $g kernel=6.1 start=no net=no || exit $?
-seen $g
-look $g 6
-sentence 'no kernel yet|memory is empty|nothing of the guest.s memory is there'
+bed_seen $g
+no_kernel $g 'no kernel yet|memory is empty|nothing of the guest.s memory is there'
 lab_stop $g
 
 begin "firmware with nothing to boot"
 g=bios$$
 lab_start_eve $g kernel=none net=no mem=64 || exit $?
-seen $g
-sleep 3 # it tries what there is and gives up: it says so nowhere
-look $g 6
-sentence 'no kernel yet: its CPUs are in (real mode|protected mode without paging), so in firmware or a boot loader'
+bed_seen $g
+no_kernel $g 'no kernel yet: its CPUs are in .*mode.*, so in firmware or a boot loader'
 lab_stop $g
 
 begin "a boot sector that goes round"
 g=loop$$
 { printf '\372\353\376'; head -c 507 /dev/zero; printf '\125\252'; head -c 65024 /dev/zero; } >"$work/sector"
 lab_start_eve $g kernel=none net=no mem=64 disk="$work/sector" || exit $?
-seen $g
+bed_seen $g
 lab_until 30 "hd inspect $g 2>&1 | grep -q 'real mode'"
-look $g 6
-sentence 'no kernel yet: its CPUs are in real mode'
+no_kernel $g 'no kernel yet: its CPUs are in real mode'
 lab_stop $g
 
 begin "a kernel of 32 bits"
 g=bits$$
 if lab_start_eve $g kernel=6.1-686 net=no mem=256 consoles=ttyS0; then
-    seen $g
+    bed_seen $g
     lab_until 60 "hd inspect $g 2>&1 | grep -q '32-bit'" || fail "it is not said"
-    look $g 6
-    sentence 'its CPUs are in 32-bit mode; only 64-bit kernels are understood'
+    no_kernel $g 'its CPUs are in 32-bit mode; only 64-bit kernels are understood'
     lab_stop $g
 else
     echo "left out: no such kernel"
 fi
 
 # ---- early ----
-g=early$$
-lab_start_eve $g kernel=6.1 net=no append=nokaslr || exit $?
-lab_wait_up $g 90 || exit 1
-seen $g
-release=$(lab_ctl $g uname -r)
-symbol() { lab_ctl $g "cat /proc/kallsyms" | awk -v n="$1" '$3 == n { print $1; exit }'; }
-late=$(symbol crash_save_vmcoreinfo_init)
-first=$(symbol start_kernel)
-if [ -z "$late" ] || [ -z "$first" ]; then fail "the kernel does not name what is early"; exit 1; fi
-gdb_open $g || { fail "no debugger's port"; exit 1; }
+symbol() { awk -v n="$1" '$3 == n { print $1; exit }' "$work/symbols"; }
+early() { # KERNEL
+    local pc_reg=16 circle=ebfe first late release
+    case $1 in *-arm64) pc_reg=32 circle=00000014 ;; esac
+    g=early${1//[.-]/}$$ at="$1: early"
+    lab_start_eve $g kernel="$1" net=no append=nokaslr
+    case $? in 0) ;; 77) echo "$1: left out"; return ;; *) fail "no guest"; return ;; esac
+    lab_wait_up $g 180 || { fail "it does not come up"; return; }
+    bed_seen $g
+    release=$(lab_ctl $g uname -r)
+    lab_ctl $g "grep -E ' (crash_save_vmcoreinfo_init|start_kernel)$' /proc/kallsyms" >"$work/symbols"
+    late=$(symbol crash_save_vmcoreinfo_init) first=$(symbol start_kernel)
+    if [ -z "$late" ] || [ -z "$first" ]; then fail "the kernel does not name what is early"; return; fi
+    gdb_open $g || { fail "no debugger's port"; return; }
 
-begin "the kernel unpacks itself"
-stop_at $g 100000
-look $g 6
-sentence 'no kernel yet: its CPUs are in (real mode|protected mode without paging)'
-stop_at $g 100200
-look $g 6
-sentence 'no kernel yet: its CPUs are in long mode at low addresses'
+    if [ $pc_reg = 16 ]; then
+        begin "$1: the kernel unpacks itself"
+        lab_qmp $g system_reset >/dev/null
+        stop_at $g 100000
+        no_kernel $g 'no kernel yet: its CPUs are in protected mode without paging'
+        stop_at $g 100200
+        no_kernel $g 'no kernel yet: its CPUs are in long mode at low addresses'
+    fi
 
-begin "the first function"
-stop_at $g "$first"
-look $g 5
-rows 'of("kernel")[0].release == "'"$release"'"'
-rows 'of("cpu") | any(.at // "" | startswith("start_kernel+"))'
-grep -q '^ RIP: start_kernel+' "$work/text" || { fail "the text does not name it"; shown; }
+    begin "$1: the first function"
+    lab_qmp $g system_reset >/dev/null
+    stop_at $g "$first"
+    look_rows $g
+    # It is not meant to run: the debugger holds it.
+    [ "$look_code" = 6 ] || fail "exit code $look_code"
+    hd inspect $g >"$work/text" 2>&1
+    rows 'of("kernel")[0].release == "'"$release"'"'
+    rows 'of("cpu") | any(.at // "" | startswith("start_kernel+"))'
+    said '^ (RIP|PC): start_kernel\+'
 
-begin "hung before VMCOREINFO"
-if hang_at $g "$late"; then
-    look $g 5
-    rows 'of("cpu") | any((.at // "" | startswith("crash_save_vmcoreinfo_init+")) and .pid == 1 and (s(.stack) | test("do_one_initcall.*kernel_init")))'
+    # In memory that has nothing of an earlier one.
+    begin "$1: hung before VMCOREINFO"
+    exec 7>&-
+    lab_stop $g
+    g=h$g
+    lab_start_eve $g kernel="$1" net=no append=nokaslr start=no || { fail "no guest"; return; }
+    bed_seen $g
+    gdb_open $g || { fail "no debugger's port"; return; }
+    hang_at $g "$late" || return
+    # It takes interrupts: now and then one is on top of it.
+    until_rows 60 'of("cpu") | any((.at // "" | startswith("crash_save_vmcoreinfo_init+")) and .pid == 1 and (s(.stack) | test("do_one_initcall.*kernel_init")))' $g || return
     rows 'of("lacks") | any(.what == "vmcoreinfo")'
     rows 'of("dmesg") | any(.text | startswith("Linux version "))'
     rows 'of("task") | any(.comm == "kthreadd")'
-    grep -q '^ RIP: crash_save_vmcoreinfo_init+' "$work/text" || { fail "the text does not name it"; shown; }
-    hd inspect $g --samples 2 --apart 2s cpus --json >"$work/rows"
-    rows 'of("moved") | any(.what == "vcpu" and .pc == false)'
-fi
-lab_stop $g
+    said 'crash_save_vmcoreinfo_init\+'
+    until_rows 60 'of("moved") | any(.what == "vcpu" and .pc == false)' $g --samples 2 --apart 2s cpus
+}
+for k in ${EARLY_KERNELS:-6.1 6.12 5.10 new 6.1-arm64}; do
+    early "$k"
+    exec 7>&-
+    lab_stop "$g"
+done
 
 # ---- pages that are still on the other host ----
 begin "post-copy"
@@ -166,7 +168,7 @@ g=post$$
 lab_start_eve $g kernel=6.1 net=no || exit $?
 lab_wait_up $g 90 || exit 1
 lab_start_eve "to$g" kernel=6.1 net=no start=no standin=no args="-incoming unix:$work/mig" || exit 1
-seen "to$g"
+bed_seen "to$g"
 caps='{"execute":"migrate-set-capabilities","arguments":{"capabilities":[{"capability":"postcopy-ram","state":true}]}}'
 if lab_qmp "to$g" "$caps" >/dev/null && lab_qmp $g "$caps" >/dev/null; then
     lab_ctl $g 'dd if=/dev/zero of=/tmp/a bs=1M count=100 2>/dev/null; while :; do dd if=/dev/urandom of=/tmp/a conv=notrunc bs=1M count=100 2>/dev/null; done & sleep 1' >/dev/null
@@ -177,7 +179,9 @@ if lab_qmp "to$g" "$caps" >/dev/null && lab_qmp $g "$caps" >/dev/null; then
     lab_until 30 "lab_qmp to$g query-status | grep -q '\"status\": \"running\"'" || fail "it does not go over: $(lab_qmp "to$g" query-status)"
     kill -STOP "$(lab_pid guest.$g)"
     SECONDS=0
-    look "to$g" '5|6' cpus tasks system
+    look_rows "to$g" cpus tasks system
+    case $look_code in 3 | 4 | 5 | 6) ;; *) fail "exit code $look_code" ;; esac
+    hd inspect "to$g" cpus tasks system >"$work/text" 2>&1
     [ $SECONDS -lt 40 ] || fail "two looks took $SECONDS s"
     rows 'of("guest")[0].note | test("post-copy")'
     echo "    found=$(jq -r 'select(.row == "end").found' "$work/rows") tasks=$(grep -c '"row":"task"' "$work/rows") in $SECONDS s"

@@ -5,28 +5,14 @@
 # hangdog inspect on real guests: one that is well, whose tasks are what it says itself; and one whose CPUs
 # all spin with interrupts off, and which answers nobody any more. Where QEMU has its memory is what its
 # monitor says; the guest is not made larger by reading it. Part of make check-lab.
-. "${HANGDOG_SRC:-${srcdir:-.}}/tests/integration/bed.sh"
+. "${HANGDOG_SRC:-${srcdir:-.}}/tests/integration/looks.sh"
 bed_lab
-
-failed=0
-fail() { echo "FAIL: $*"; failed=1; }
-hd() { timeout 100 "$build/hangdog" "$@"; }
-# told CODE WHAT - a look that told what there is, be it trouble.
-told() { case $1 in 0 | 3 | 4 | 5) ;; *) fail "$2: exit code $1" ;; esac; }
-# says FILE PATTERN - a line of it.
-says() { grep -Eq -- "$2" "$1" || { fail "'$2' is not in:"; sed 's/^/    /' "$1" | head -60; }; }
-resident() { awk '/^VmRSS/ { print $2 }' "/proc/$(lab_pid "guest.$1")/status"; }
 
 one=inspect$$
 lab_start_eve "$one" kernel=6.1 mem=256 profile=shell || exit $?
 lab_wait_up "$one" 90 || exit 1
-cat >"$work/config.json" <<EOJ
-{"schema": "hangdog/config/1", "sources": [{"kind": "rundir", "root": "$LAB_RUN/hypervisor/kvm", "eve": "$LAB_RUN"}]}
-EOJ
-export HANGDOG_RUN=$work/run HANGDOG_STATE=$work/state HANGDOG_LIBEXEC=$build
-"$build/hangdog" --config "$work/config.json" daemon 2>"$work/log" &
-daemon=$!
-lab_until 15 "test -S '$work/run/control'" || exit 1
+bed_config
+bed_daemon
 
 # ---- where it is, and that looking does not touch ----
 "$build/tests/lib/memory-where" "$(lab_pid "guest.$one")" unix "$LAB_RUN/hypervisor/kvm" "$(lab_get "$one" domain)/qmp" >"$work/where" 2>&1

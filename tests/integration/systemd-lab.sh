@@ -15,8 +15,6 @@ part() { case " $parts " in *" $1 "*) ;; *) return 1 ;; esac; }
 
 began=$(date +%s)
 step() { printf '%5d s  %s\n' $(($(date +%s) - began)) "$*"; }
-failed=0
-fail() { echo "FAIL: $*"; failed=1; }
 command -v jq >/dev/null || { echo "skipped: jq is missing"; exit 77; }
 if [ "$way" = libvirt ] && ! "$build/hangdog" version --json | grep -q '"libvirt":true'; then
     echo "skipped: this build has no libvirt"

@@ -10,12 +10,10 @@
 # own notes are fetched afterwards. Fails under: the task set equal, the states of all that did not run between
 # the looks equal, 99 % of their frames, names, groups, the log byte by byte. Part of make lab-long.
 . "${HANGDOG_SRC:-${srcdir:-.}}/tests/integration/bed.sh"
+bed_needs jq
 bed_lab
-command -v jq >/dev/null || { echo "truth-lab: skipped: jq is missing" >&2; exit 77; }
 
-here=$src/tests/integration failed=0 one=''
-fail() { echo "FAIL: $*"; failed=1; }
-hd() { timeout 100 "$build/hangdog" "$@"; }
+here=$src/tests/integration one=''
 
 # truth_tell - the guest writes down what it knows, and its vCPUs are stopped
 truth_tell() {
@@ -62,7 +60,7 @@ truth_kernel() { # KERNEL
     lab_wait_up "$one" 120 || exit 1
     lab_ctl "$one" 'labd truth crowd; [ ! -e /lib/lab/zoo.ko ] || { lab-fault mutex; lab-fault abba; lab-fault dstate; }' >/dev/null ||
         { fail "$1: the crowd was not made"; return; }
-    lab_until 20 "hd list 2>/dev/null | grep -q '$one'" || { fail "$1: the daemon does not see the guest"; return; }
+    bed_seen "$one"
     # A kernel that makes or ends a worker between the two looks gets another chance.
     for try in 1 2 3; do
         truth_tell || { fail "$1: no truth from the guest"; return; }
@@ -87,13 +85,8 @@ truth_kernel() { # KERNEL
     rm -f "$work/core"
 }
 
-cat >"$work/config.json" <<EOJ
-{"schema": "hangdog/config/1", "sources": [{"kind": "rundir", "root": "$LAB_RUN/hypervisor/kvm", "eve": "$LAB_RUN"}]}
-EOJ
-export HANGDOG_RUN=$work/run HANGDOG_STATE=$work/state HANGDOG_LIBEXEC=$build
-"$build/hangdog" --config "$work/config.json" daemon 2>"$work/log" &
-daemon=$!
-lab_until 15 "test -S '$work/run/control'" || exit 1
+bed_config
+bed_daemon
 [ $# -gt 0 ] || set -- 6.1 6.12
 for kernel in "$@"; do truth_kernel "$kernel"; done
 exit $failed

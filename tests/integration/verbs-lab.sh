@@ -8,8 +8,6 @@
 . "${HANGDOG_SRC:-${srcdir:-.}}/tests/integration/bed.sh"
 bed_lab
 
-failed=0
-hd() { timeout 100 "$build/hangdog" "$@"; }
 # want CODE PATTERN VERB... - exit code, and a line of what is printed.
 want() {
     local code=$1 pattern=$2 out rc
@@ -36,11 +34,7 @@ cat >"$work/scenarios/uptime.json" <<EOJ
  "timeout": "2900ms", "initial-delay": "0s", "retry-interval": "1s", "failure-threshold": 2,
  "command": "uptime", "playbook": "quick"}
 EOJ
-cat >"$work/config.json" <<EOJ
-{"schema": "hangdog/config/1", "scenarios": ["$work/scenarios"],
- "sources": [{"kind": "rundir", "root": "$LAB_RUN/hypervisor/kvm", "eve": "$LAB_RUN"}]}
-EOJ
-export HANGDOG_RUN=$work/run HANGDOG_STATE=$work/state HANGDOG_LIBEXEC=$build
+bed_config '"scenarios": ["'"$work"'/scenarios"],'
 
 # ---- without a daemon: usage and bad input ----
 want 1 'no daemon answers' dump
@@ -53,9 +47,7 @@ sed 's/quick/quik/' "$work/scenarios/uptime.json" >"$work/bad.json"
 want 2 'playbook: no playbook "quik" \(did you mean "quick"' scenario check "$work/bad.json"
 hd completion bash | bash -n || { echo "FAIL: completion is no bash"; failed=1; }
 
-"$build/hangdog" --config "$work/config.json" daemon 2>"$work/log" &
-daemon=$!
-lab_until 15 "test -S '$work/run/control'" || exit 1
+bed_daemon
 
 # ---- well ----
 want 0 '^health=well' wait "$one" --for well --timeout 60s

@@ -8,7 +8,7 @@
 #include "tests/lib/fakekernel.h"
 
 static inline void
-make_system (struct fakekernel *f)
+make_quiet_system (struct fakekernel *f)
 {
   fakekernel_new (f);
   fakekernel_type (f, "rq", 64, "nr_running@0:4 nr_switches@8:8 clock@16:8");
@@ -21,8 +21,14 @@ make_system (struct fakekernel *f)
   fakekernel_var (f, "avenrun", 24);
   fakekernel_var (f, "psi_system", 512);
   fakekernel_var (f, "tainted_mask", 8);
-  fakekernel_var (f, "panic_cpu", 4);
   fakekernel_var (f, "saved_command_line", 8);
+}
+
+static inline void
+make_system (struct fakekernel *f)
+{
+  make_quiet_system (f);
+  fakekernel_var (f, "panic_cpu", 4);
 }
 
 static inline uint64_t

@@ -20,7 +20,7 @@ make (struct bed *b)
   struct fakekernel *f = &b->f;
 
   memset (b, 0, sizeof *b);
-  make_system (f);
+  make_quiet_system (f);
   fakekernel_with_tasks (f);
   fakekernel_type (f, "__call_single_node", 16,
                    "llist@0:8 u_flags@8:4 src@12:2 dst@14:2");
@@ -46,6 +46,8 @@ make (struct bed *b)
   fakekernel_func (f, "smp_call_function_many_cond");
   fakekernel_func (f, "smp_call_function_single");
   fakekernel_func (f, "spin");
+  fakekernel_func (f, "panic");
+  fakekernel_func (f, "panics_not");
   fakekernel_func (f, "kthread");
   f->orc = 3;
   f->orc_told = true;
@@ -258,6 +260,24 @@ test_waits_for_one (void **state)
   fakekernel_free (&b.f);
 }
 
+/* Nothing names the variable that says who panicked. */
+static void
+test_panics (void **state)
+{
+  struct bed b;
+
+  make (&b);
+  run_in (&b, 0, 2, "spin");
+  run_in (&b, 1, 1, "panic");
+  run_in (&b, 2, 0, "spin");
+  fakekernel_look (&b.f, &section_system);
+  assert_row (&b.f, "\"panicked\":true,\"panic_cpu\":1");
+  run_in (&b, 1, 1, "panics_not");
+  fakekernel_look (&b.f, &section_system);
+  assert_no_row (&b.f, "panic");
+  fakekernel_free (&b.f);
+}
+
 static void
 test_without_registers (void **state)
 {
@@ -406,6 +426,7 @@ main (void)
     cmocka_unit_test (test_in_a_core),
     cmocka_unit_test (test_waits_for_many),
     cmocka_unit_test (test_waits_for_one),
+    cmocka_unit_test (test_panics),
     cmocka_unit_test (test_without_registers),
     cmocka_unit_test (test_places),
     cmocka_unit_test (test_places_in_list),

@@ -605,7 +605,7 @@ reasons (void **state)
 {
   static const char windows[] = "C\0:\0\\\0W\0i\0n\0d\0o\0w\0s\0\0";
   struct fakemem f;
-  struct vcpu_regs r;
+  struct vcpu_regs r, two[2];
   struct mem *m;
 
   fakemem_new (&f, SIZE);
@@ -623,7 +623,15 @@ reasons (void **state)
   fakemem_new (&f, SIZE);
   memset (f.bytes, 1, 8 * MIB);
   m = fakemem_open (&f);
-  not_found (m, &r, 1, "real mode");
+  not_found (m, &r, 1, "in real mode, so");
+  /* The second is where the firmware left it. */
+  two[0] = two[1] = r;
+  two[1].cr0 = 0x11;
+  not_found (m, two, 2, "in real mode and in protected mode without paging");
+  two[1].halted = true;
+  not_found (m, two, 2, "in real mode, so");
+  two[0].halted = true;
+  not_found (m, two, 2, "in real mode and in protected mode without paging");
   r.cr0 = 0x11;
   not_found (m, &r, 1, "without paging");
   r.cr0 = 0x80050033, r.cr4 = 0x6b0, r.pc = FAKE_IMAGE;

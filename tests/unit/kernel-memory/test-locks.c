@@ -121,6 +121,32 @@ test_mutex (void **state)
   fakekernel_free (&b.f);
 }
 
+/* On another processor the stack's pointer is elsewhere in the task. */
+static void
+test_arm64 (void **state)
+{
+  struct bed b;
+  uint64_t t;
+
+  make (&b);
+  own (&b, b.mutex + M_OWNER, task (&b, 1, "holder"), 1);
+  t = task (&b, 2, "waiter");
+  waiter (&b, t, "__mutex_lock_slowpath", b.mutex + M_WAITERS);
+  b.f.k->arch = ARCH_ARM64;
+  b.f.k->fields.at[TASK_THREAD_PC]
+      = (struct field_at){ .offset = 216, .size = 8 };
+  b.f.k->fields.at[TASK_THREAD_FP]
+      = (struct field_at){ .offset = 224, .size = 8 };
+  b.f.k->fields.at[TASK_THREAD_ARM_SP] = b.f.k->fields.at[TASK_THREAD_SP];
+  memset (&b.f.k->fields.at[TASK_THREAD_SP], 0, sizeof (struct field_at));
+  fakemem_u64 (&b.f.mem, t + 216,
+               fakekernel_at (&b.f, "__mutex_lock_slowpath") + 8);
+  look (&b);
+  assert_row (&b.f, "\"owner\":{\"pid\":1,\"comm\":\"holder\"},"
+                    "\"waiters\":[{\"pid\":2,\"comm\":\"waiter\"}]");
+  fakekernel_free (&b.f);
+}
+
 static void
 test_rwsem (void **state)
 {
@@ -470,7 +496,7 @@ main (void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (test_mutex),       cmocka_unit_test (test_rwsem),
-    cmocka_unit_test (test_first_waiter),
+    cmocka_unit_test (test_first_waiter), cmocka_unit_test (test_arm64),
     cmocka_unit_test (test_semaphore),   cmocka_unit_test (test_deadlock),
     cmocka_unit_test (test_no_deadlock),
     cmocka_unit_test (test_itself),      cmocka_unit_test (test_torn),

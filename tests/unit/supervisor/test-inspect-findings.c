@@ -161,13 +161,27 @@ says_panic_first (void **state)
           "{'row':'deadlock','tasks':[{'pid':1,'comm':'a'},{'pid':2,'comm':"
           "'b'}]}\n"
           "{'row':'dmesg','us':1,'text':'Kernel panic - not syncing: hung_task:"
-          " blocked tasks\\nCPU: 1'}\n",
+          " blocked tasks\\nCPU: 1'}\n"
+          "{'row':'dmesg','us':2,'text':'---[ end Kernel panic - not syncing: "
+          "hung_task: blocked tasks ]---'}\n",
           "What stands out:\n"
           " * KERNEL PANIC on CPU 1: hung_task: blocked tasks\n"
           " * DEADLOCK: a (1) waits for b (2) waits for the first\n");
   expect (KERNEL "{'row':'system','panicked':true,'panic_cpu':1}\n",
           "What stands out:\n"
           " * KERNEL PANIC on CPU 1 (its dmesg says why)\n");
+  /* Another one that it stopped has no number any more. */
+  expect (KERNEL "{'row':'system','panicked':true,'panic_cpu':1}\n"
+          "{'row':'stack','id':1,'frames':['stop_this_cpu+0x1/0x2']}\n"
+          "{'row':'stack','id':2,'frames':['lost+0x1/0x2']}\n"
+          "{'row':'cpu','vcpu':0,'mode':'kernel','at':'stop_this_cpu+0x1/0x2',"
+          "'irqs_off':true,'halted':true,'stack':1}\n"
+          "{'row':'cpu','vcpu':2,'mode':'kernel','at':'lost+0x1/0x2',"
+          "'irqs_off':true,'halted':true,'stack':2}\n",
+          "What stands out:\n"
+          " * KERNEL PANIC on CPU 1 (its dmesg says why)\n"
+          " * vCPU 2 is halted with interrupts off, at lost+0x1/0x2: nothing "
+          "wakes it\n");
 }
 
 static void
@@ -211,6 +225,22 @@ says_what_it_waits_for (void **state)
           "'timers':{'due_s':-3.5}}\n",
           "What stands out:\n * CPU 0 lets nothing else run: spinner (9) in "
           "spin [zoo], at delay_tsc, a timer is 3.5 s late for that\n");
+}
+
+/* QEMU waits for the disk, and the guest's clock stands for that. */
+static void
+waits_with_it (void **state)
+{
+#define DISK "{'row':'request','disk':'vda','op':'read','sector':8,'age_s':1.5}" \
+             "\n{'row':'disk','disk':'vda'}\n"
+  expect ("{'row':'guest','guest':'web','run':'running','registers':false,"
+          "'monitor_silent':true}\n" KERNEL SYSTEM CPU1_IDLE TASK DISK,
+          "What stands out:\n * disk vda: 1 request without an answer, the "
+          "oldest (read, sector 8) for 1.5 s by the guest's clock, and QEMU's "
+          "monitor does not answer: QEMU waits for its storage\n");
+  expect ("{'row':'guest','guest':'web','run':'running','registers':false}\n"
+          KERNEL SYSTEM CPU1_IDLE TASK DISK,
+          "Nothing stands out in this look.\n");
 }
 
 static void
@@ -333,6 +363,7 @@ main (void)
     cmocka_unit_test (all_of_them_off),
     cmocka_unit_test (says_panic_first),
     cmocka_unit_test (says_what_it_waits_for),
+    cmocka_unit_test (waits_with_it),
     cmocka_unit_test (knows_a_pause),
     cmocka_unit_test (sees_that_nothing_moves),
     cmocka_unit_test (in_a_watch),
