@@ -11,8 +11,10 @@ bed_lab
 one=inspect$$
 lab_start_eve "$one" kernel=6.1 mem=256 profile=shell || exit $?
 lab_wait_up "$one" 90 || exit 1
-bed_config
+bed_config '"heartbeat": "1s",'
 bed_daemon
+# scheduler STATE - what its heartbeat says of it.
+scheduler() { hd status "$one" --json | jq -e -s "map(select(.row == \"heartbeat\")) | any(.scheduler == \"$1\")" >/dev/null; }
 
 # ---- where it is, and that looking does not touch ----
 "$build/tests/lib/memory-where" "$(lab_pid "guest.$one")" unix "$LAB_RUN/hypervisor/kvm" "$(lab_get "$one" domain)/qmp" >"$work/where" 2>&1
@@ -91,6 +93,8 @@ echo "one parser, look by look, us of CPU: $(tr '\n' ' ' <"$work/costs")"
 hd inspect "$one" --watch --samples 2 >"$work/text" 2>&1
 [ $? = 2 ] || fail "--watch with --samples is not refused"
 
+lab_until 60 "scheduler alive" || fail "it has no heartbeat: $(hd status "$one" --json | grep heartbeat)"
+
 # ---- dead: no interrupt is taken on any CPU ----
 lab_ctl "$one" lab-fault irqoff-all
 lab_until 20 "hd inspect '$one' cpus --json | jq -e -s 'map(select(.row == \"cpu\" and .irqs_off)) | length == 2 and any(.comm // \"\" | startswith(\"zoo_irqoff\"))' >/dev/null" \
@@ -101,6 +105,9 @@ says "$work/text" '^vCPU [01].*zoo_irqoff.*interrupts OFF'
 says "$work/text" '^ RIP: zoo_.* \[zoo\]'
 says "$work/text" 'zoo_irqoff'
 
+lab_until 20 "scheduler dead" || fail "its heartbeat goes on: $(hd status "$one" --json | grep heartbeat)"
+hd status >"$work/text" # of all guests only trouble
+says "$work/text" "^$one .* dead .*neither switched nor looked at its clock"
 lab_until 20 "'$build/tests/bench/bench-beat' follow '$build' '$(lab_pid "guest.$one")' 1 3000 2>/dev/null |
     grep -q '^vcpu=unknown ticks=dead scheduler=dead canary=ok rebooted=0'" || fail "its heartbeat does not stop"
 hd inspect "$one" --samples 2 --apart 3s cpus system >"$work/text"; told $? "two looks at the dead one"

@@ -195,16 +195,17 @@ test_arm64 (void **state)
       b.f.k->cpus[i].gs_base = 0;
       fakemem_u32 (&b.f.mem, b.task[i] + FAKE_TASK_SIZE - 8, i);
     }
-  /* In user space it is on no stack of the kernel. */
+  /* In user space it is on no stack of the kernel: the one that is left. */
   b.f.k->cpus[2].cpl = 3;
   fakekernel_look (&b.f, &section_cpus);
   assert_row (&b.f, "\"vcpu\":0,\"cpu\":1,");
   assert_row (&b.f, "\"vcpu\":1,\"cpu\":2,");
-  assert_row (&b.f, "\"vcpu\":2,\"mode\":\"user\"");
-  /* One that does not run is on none. */
+  assert_row (&b.f, "\"vcpu\":2,\"cpu\":0,\"mode\":\"user\"");
+  /* What one that does not run says is old. */
   fakemem_u32 (&b.f.mem, b.task[1] + FAKE_ON_CPU, 0);
   fakekernel_look (&b.f, &section_cpus);
-  assert_no_row (&b.f, "\"vcpu\":0,\"cpu\":");
+  assert_row (&b.f, "\"vcpu\":0,\"cpu\":0,");
+  assert_row (&b.f, "\"vcpu\":1,\"cpu\":2,");
   fakekernel_free (&b.f);
 }
 
