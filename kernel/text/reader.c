@@ -314,7 +314,8 @@ watch_replay (struct text_reader *r, const struct text_msg *msg)
     {
       if (!r->replaying)
         r->replay_us = msg->stamp_us;
-      r->replaying = msg->stamped;
+      /* One from the future would not end. */
+      r->replaying = msg->stamped && msg->stamp_us <= r->stage.live_us;
     }
   else if (r->replaying && msg->stamped && msg->stamp_us > r->replay_us)
     r->replaying = false;

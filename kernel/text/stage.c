@@ -122,19 +122,48 @@ is_old (const struct stage *s)
   return s->replay || (s->flags & F_PENDING) != 0;
 }
 
-/* No kernel is up for longer than that: the time since its latest line, and
+/* No kernel is up for longer than that: the time since another line of it, and
  * some for clocks that differ. */
 static bool
-is_ahead (const struct stage *s, const struct text_msg *msg)
+is_far (const struct text_msg *msg, uint64_t us, uint64_t ms)
 {
   uint64_t now = msg->line->first_ms, gone;
 
-  if (s->live_ms == 0 || now < s->live_ms)
+  if (ms == 0 || now < ms)
     return false;
-  gone = now - s->live_ms;
-  return msg->stamp_us > s->live_us
-         && (msg->stamp_us - s->live_us) / 1000
-                > gone + gone / 16 + AHEAD_MS;
+  gone = now - ms;
+  return msg->stamp_us > us
+         && (msg->stamp_us - us) / 1000 > gone + gone / 16 + AHEAD_MS;
+}
+
+static bool
+is_ahead (const struct stage *s, const struct text_msg *msg)
+{
+  return is_far (msg, s->live_us, s->live_ms);
+}
+
+/* A stamp from the future, which anybody can print, would make all that the
+ * kernel says from now on older than that.  But its clock may have jumped, or
+ * we come late: then it goes on from there. */
+static bool
+is_live (struct stage *s, const struct text_msg *msg)
+{
+  uint64_t now = msg->line->first_ms;
+  bool ahead = is_ahead (s, msg);
+  bool on = ahead && s->odd_ms && msg->stamp_us >= s->odd_us
+            && !is_far (msg, s->odd_us, s->odd_ms);
+
+  if (!ahead || (on && now - s->odd_ms >= AHEAD_MS))
+    {
+      s->odd_ms = 0;
+      return true;
+    }
+  if (!on)
+    {
+      s->odd_us = msg->stamp_us;
+      s->odd_ms = now;
+    }
+  return false;
 }
 
 /* The shell shows a log.  Among its lines only one with the kernel's own
@@ -275,6 +304,7 @@ static enum stage_change
 see_stamp (struct stage *s, const struct text_msg *msg)
 {
   uint64_t us = msg->stamp_us;
+  uint64_t last = s->odd_ms && s->odd_us > s->live_us ? s->odd_us : s->live_us;
   enum stage_change change = STAGE_SAME;
 
   if ((s->flags & F_STAMPS) < F_STAMPS)
@@ -287,7 +317,7 @@ see_stamp (struct stage *s, const struct text_msg *msg)
     return change;
   /* A quiet kernel says nothing before its first complaint. */
   if ((is_over (s) || s->stage == STAGE_SHUTDOWN)
-      && us + 10 * SECOND < s->live_us && us < 60 * SECOND)
+      && us + 10 * SECOND < last && us < 60 * SECOND)
     change = begin_boot (s, msg, STAGE_KERNEL);
   else if (s->stage == STAGE_FIRMWARE || s->stage == STAGE_BOOTLOADER)
     change = settle (s, msg, STAGE_KERNEL, STOP_NONE);
@@ -297,7 +327,7 @@ see_stamp (struct stage *s, const struct text_msg *msg)
     change = settle (s, msg, STAGE_USERSPACE, STOP_NONE);
   else if (s->stage == STAGE_UNKNOWN && us < KERNEL_UNTIL)
     change = settle (s, msg, STAGE_KERNEL, STOP_NONE);
-  if (us > s->live_us)
+  if (is_live (s, msg) && us > s->live_us)
     {
       s->live_us = us;
       s->live_ms = msg->line->first_ms;

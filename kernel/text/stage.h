@@ -65,6 +65,7 @@ struct stage
   uint64_t ref_us;      /* and its stamp */
   uint64_t live_us;     /* latest stamp of this boot, */
   uint64_t live_ms;     /* and when it came; 0 = not known */
+  uint64_t odd_us, odd_ms; /* of a stamp that the clock did not come to */
   uint64_t pending_line, pending_ms; /* of a banner that is not believed yet */
   char pending[64];     /* its release */
 };

@@ -190,6 +190,18 @@ replayed (void **state)
   assert_int_equal (b->nevents, 3);
   assert_true (b->events[0].ours && b->events[1].ours);
   assert_false (b->events[2].ours);
+  /* Somebody prints a header of a time that does not come. */
+  b->nevents = 0;
+  bed_open (b);
+  bed_feed (b, "[   90.000000] usb 1-1: gone\n", 1000);
+  bed_feed (b, "[99999999.000000] sysrq: Replay kernel logs on consoles\n",
+            2000);
+  bed_feed (b, "[   93.000000] general protection fault: 0000 [#1] SMP\n",
+            4000);
+  text_reader_end (b->reader);
+  assert_int_equal (b->nevents, 1);
+  assert_false (b->events[0].ours);
+  bed_close (b);
 }
 
 /* Reports that stood still are told; nobody waits for nothing. */

@@ -310,6 +310,39 @@ test_new_boots (void **state)
          "!firmware firmware/no-boot-device !firmware");
 }
 
+/* A stamp that nobody's clock can have come to makes no other line old. */
+static void
+test_from_the_future (void **state)
+{
+  struct teller t = { .s = STAGE_INIT };
+
+  t.ms = 1000;
+  feed (&t, KERNEL RUN_INIT "~ # ");
+  t.ms = 5000;
+  feed (&t, "~ # cat x\n[99999999.000000] y\n");
+  assert_true (t.s.replay);
+  feed (&t, "[99999999.500000] y\n[    9.500000] usb 1-1: gone\n");
+  assert_false (t.s.replay);
+  assert_int_equal (t.s.live_us, 9500000);
+  feed (&t, "[99999999.500000] y\n");
+  t.ms = 20000;
+  AFTER (&t, "[   21.500000] Kernel panic - not syncing: x\n", "shell/panic");
+  /* A clock that did jump goes on from there. */
+  t = (struct teller){ .s = STAGE_INIT };
+  t.ms = 1000;
+  feed (&t, KERNEL RUN_INIT "~ # ");
+  for (uint64_t s = 0; s <= 120; s += 20)
+    {
+      char line[64];
+
+      t.ms = 5000 + s * 1000;
+      snprintf (line, sizeof line, "[ %4u.000000] tick\n",
+                (unsigned) (7000 + s));
+      feed (&t, line);
+      assert_true (t.s.live_us >= 7000000000ull ? s >= 60 : s < 60);
+    }
+}
+
 static void
 test_shown_again (void **state)
 {
@@ -467,6 +500,7 @@ main (void)
     cmocka_unit_test (test_stops),
     cmocka_unit_test (test_goes_on),
     cmocka_unit_test (test_new_boots),
+    cmocka_unit_test (test_from_the_future),
     cmocka_unit_test (test_shown_again),
     cmocka_unit_test (test_kernel_speaks),
     cmocka_unit_test (test_names),
