@@ -609,7 +609,7 @@ look_at_memory (struct outside *o)
   long long free = num_of (row, "free_pages");
   long long killed = num_of (row, "oom_kills");
 
-  if (total > 0 && free < total / 100)
+  if (total > 0 && json_get (row, "free_pages") && free < total / 100)
     say (o, OUTSIDE_DEGRADED, "out-of-memory", NULL,
          "hardly any memory is free: %lld of %lld pages", free, total);
   if (killed > 0)

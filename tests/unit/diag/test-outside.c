@@ -136,6 +136,13 @@ names_what_serves_it (void **state)
           "note - -\n");
 }
 
+/* What is not known is not none. */
+static void
+knows_what_it_knows (void **state)
+{
+  expect ("{'row':'mem','total_pages':1000}\n", "");
+}
+
 /* What its host does to it comes before all that is found in it. */
 static void
 knows_the_state (void **state)
@@ -199,6 +206,7 @@ main (void)
     cmocka_unit_test (names_the_cpu),
     cmocka_unit_test (names_who_has_it),
     cmocka_unit_test (names_what_serves_it),
+    cmocka_unit_test (knows_what_it_knows),
     cmocka_unit_test (knows_the_state),
     cmocka_unit_test (knows_what_it_saw),
     cmocka_unit_test (takes_anything),
