@@ -526,6 +526,20 @@ waits_for_lock (const struct outside *o, long long pid)
   return false;
 }
 
+/* Who called vfork() is in state D until its child goes on by itself. */
+static bool
+waits_for_child (const struct outside *o, struct json_object *task)
+{
+  static const char *const names[] = { "kernel_clone", "_do_fork", "do_fork" };
+  char at[OUTSIDE_PLACE] = "", top[OUTSIDE_PLACE] = "";
+
+  outside_place (o, task, at, top);
+  for (size_t i = 0; i < ARRAY_LEN (names); i++)
+    if (strcmp (at, names[i]) == 0)
+      return true;
+  return false;
+}
+
 /* Blocked for long by something that is no lock of which we know. */
 static void
 look_at_blocked (struct outside *o)
@@ -539,7 +553,7 @@ look_at_blocked (struct outside *o)
       struct json_object *t = o->tasks.rows[i];
 
       if (!strchr (str_of (t, "state"), 'D')
-          || real_of (t, "since_s") < LONG_WAIT_S
+          || real_of (t, "since_s") < LONG_WAIT_S || waits_for_child (o, t)
           || (n < 100 && waits_for_lock (o, num_of (t, "pid"))))
         continue;
       n++;
@@ -638,7 +652,7 @@ look_at_memory (struct outside *o)
   long long free = num_of (row, "free_pages");
   long long killed = num_of (row, "oom_kills");
 
-  if (total > 0 && free < total / 100)
+  if (total > 0 && json_get (row, "free_pages") && free < total / 100)
     say (o, OUTSIDE_DEGRADED, "out-of-memory", NULL,
          "hardly any memory is free: %lld of %lld pages", free, total);
   if (killed > 0)

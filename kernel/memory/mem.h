@@ -8,8 +8,8 @@
  * file is read as zeros by pread() and stays a hole; of /proc/PID/mem pages
  * that are not there are zeros and left alone where a pagemap tells of them.
  * So are those that are swapped out, unless they are wanted: who waits for a
- * swap device may wait for ever; they are counted.  (Of a shared mapping a pagemap does not tell them
- * from pages that never were.)
+ * swap device may wait for ever; they are counted.  (Of a shared mapping a
+ * pagemap does not tell them from pages that never were.)
  *
  * Small reads keep the page they were in, until mem_fresh(): a structure is
  * read in many pieces.  Who waits for something to change calls that first.

@@ -14,7 +14,7 @@
 #define STACK_MIN (4u << 10)
 #define STACK_MAX (64u << 10)
 #define STACK_X86 (16u << 10)
-#define PROLOGUE 20u
+#define PROLOGUE 40u
 
 /* What x86-64 has of a system call at the top of the stack; these have not
  * moved since the first kernel. */
@@ -253,14 +253,15 @@ unwind_cpu (struct kernel *k, const struct vcpu_regs *r, struct stack *ret)
   return 0;
 }
 
-/* Built with frame pointers: what functions begin with sets one up. */
+/* Built with frame pointers: what functions begin with sets one up, though a
+ * compiler may put other things before and between. */
 static bool
 has_frame_pointers (struct kernel *k)
 {
   static const char *const names[]
       = { "schedule", "kthread", "do_exit", "vfs_read", "worker_thread" };
-  static const unsigned char begin[] = { 0x55, 0x48, 0x89, 0xe5 };
-  unsigned found = 0;
+  static const unsigned char move[] = { 0x48, 0x89, 0xe5 };
+  unsigned found = 0, with = 0;
 
   for (size_t i = 0; k->syms && i < ARRAY_LEN (names); i++)
     {
@@ -269,12 +270,11 @@ has_frame_pointers (struct kernel *k)
 
       if (at == 0 || space_read (k->space, at, code, sizeof code) < 0)
         continue;
-      /* A landing pad for jumps and a call for tracers may come first. */
-      if (!memmem (code, sizeof code, begin, sizeof begin))
-        return false;
       found++;
+      with += memchr (code, 0x55, sizeof code / 2)
+              && memmem (code, sizeof code, move, sizeof move);
     }
-  return found >= 2;
+  return found >= 2 && with * 4 >= found * 3;
 }
 
 int

@@ -52,10 +52,10 @@ x86 "shared, without a name" 'size=268435456' -M q35,memory-backend=m -m 256 \
 x86 "two nodes" 'gpa=0x20000000 len=0x10000000' -M q35 -m 768 -smp 2 \
     -object memory-backend-ram,id=a,size=512M -object memory-backend-ram,id=b,size=256M \
     -numa node,memdev=a,cpus=0 -numa node,memdev=b,cpus=1
-x86 "two nodes that look alike" 'guess' -M q35 -m 512 -smp 2 \
+x86 "two nodes that look alike" "^asked=added note=\$" -M q35 -m 512 -smp 2 \
     -object memory-backend-ram,id=a,size=256M -object memory-backend-ram,id=b,size=256M \
     -numa node,memdev=a,cpus=0 -numa node,memdev=b,cpus=1
-x86 "two memfds that look alike" 'guess' -M q35 -m 512 -smp 2 \
+x86 "two memfds that look alike" "^asked=added note=\$" -M q35 -m 512 -smp 2 \
     -object memory-backend-memfd,id=a,size=256M -object memory-backend-memfd,id=b,size=256M \
     -numa node,memdev=a,cpus=0 -numa node,memdev=b,cpus=1
 x86 "a DIMM" 'gpa=0x100000000 len=0x20000000' -M q35 -m 256,slots=2,maxmem=4G \

@@ -136,6 +136,28 @@ names_what_serves_it (void **state)
           "note - -\n");
 }
 
+/* A parent of vfork() waits in D, and is well. */
+static void
+leaves_parents_in_peace (void **state)
+{
+  expect ("{'row':'stack','id':1,'frames':['__schedule+0x1/0x2',"
+          "'wait_for_completion_state+0x1/0x2','kernel_clone+0x1/0x2'],'end':"
+          "'user'}\n"
+          "{'row':'task','pid':5,'comm':'sh','state':'D','since_s':60,"
+          "'stack':1}\n",
+          "");
+  expect (WAIT "{'row':'task','pid':5,'comm':'sh','state':'D','since_s':60,"
+               "'stack':1}\n",
+          "blocked - {'pid':5,'comm':'sh','function':'hold','module':'zoo'}\n");
+}
+
+/* What is not known is not none. */
+static void
+knows_what_it_knows (void **state)
+{
+  expect ("{'row':'mem','total_pages':1000}\n", "");
+}
+
 /* What its host does to it comes before all that is found in it. */
 static void
 knows_the_state (void **state)
@@ -199,6 +221,8 @@ main (void)
     cmocka_unit_test (names_the_cpu),
     cmocka_unit_test (names_who_has_it),
     cmocka_unit_test (names_what_serves_it),
+    cmocka_unit_test (leaves_parents_in_peace),
+    cmocka_unit_test (knows_what_it_knows),
     cmocka_unit_test (knows_the_state),
     cmocka_unit_test (knows_what_it_saw),
     cmocka_unit_test (takes_anything),
