@@ -6,7 +6,9 @@
  * away.  The kernel's own top table lies in the image, not far from the
  * banner.  Which page that is, is found by following each one that looks like
  * a table down to a mapping of the banner.  There are two of those, of the
- * image and of all memory: the higher one is the image's since 5.4.
+ * image and of all memory: the higher one is the image's since 5.4.  A table
+ * that maps each address to itself, by which paging is begun, is neither, and
+ * what a CPU executes must be mapped.
  */
 #include "kernel/memory/find_impl.h"
 
@@ -104,6 +106,27 @@ in_one_piece (struct space *s, uint64_t va)
   return alike > 0;
 }
 
+/* Some may be in the hypervisor's part, which has tables of its own. */
+static bool
+maps_a_pc (const struct kernel *k, struct space *s)
+{
+  uint64_t pa, run;
+  unsigned high = 0;
+
+  for (unsigned i = 0; i < k->ncpus; i++)
+    {
+      const struct vcpu_regs *r = &k->cpus[i];
+
+      if (r->arch != ARCH_ARM64 || r->cpl != 0
+          || !space_is_kernel (s, r->pc))
+        continue;
+      if (space_translate (s, r->pc, &pa, &run) == 0)
+        return true;
+      high++;
+    }
+  return high == 0;
+}
+
 /* 1: what the tables say has that banner. */
 static int
 try_mapping (struct hunt *h, uint64_t root, uint64_t va)
@@ -115,9 +138,10 @@ try_mapping (struct hunt *h, uint64_t root, uint64_t va)
   uint64_t begin, end;
   bool fits;
 
-  if (space_new (h->k->mem, &def, &s, NULL) < 0)
+  if ((va & ((1ULL << h->bits) - 1)) == h->banner
+      || space_new (h->k->mem, &def, &s, NULL) < 0)
     return 0;
-  fits = in_one_piece (s, va);
+  fits = in_one_piece (s, va) && maps_a_pc (h->k, s);
   begin = image_begin (s, va);
   space_free (s);
   if (!fits)

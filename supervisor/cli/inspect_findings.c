@@ -263,8 +263,10 @@ add_victims (const struct findings *f, struct buf *to, long long cpu)
 static bool
 is_off (struct json_object *cpu)
 {
+  /* One of arm64 that was never begun stands at 0. */
   return json_get_bool (cpu, "irqs_off", false)
          && !json_get_bool (cpu, "halted", false)
+         && strcmp (row_str (cpu, "pc"), "0x0") != 0
          && strcmp (row_str (cpu, "mode"), "kernel") == 0;
 }
 
