@@ -25,7 +25,8 @@
 #define TABLE 2ULL
 #define TABLE_ZERO 0xbfcULL   /* of a table's entry; x86-64 has flags there */
 #define ACCESSED (1ULL << 10) /* the kernel's own mappings always are */
-#define READ_ONLY (1ULL << 7) /* so are its constants; a log of it is not */
+/* So are its constants, when it has come up; a log of them is not. */
+#define READ_ONLY (1ULL << 7)
 #define ADDRESS 0x0000fffffffff000ULL
 #define CHUNK (256u << 10)
 #define BANNER_MAX 256u
@@ -36,6 +37,7 @@
 #define HEAD 64 /* enough to know most pages for what they are not */
 #define NEAR (64ULL << 20)
 #define STEP (2ULL << 20) /* images begin at multiples of it */
+#define MODULES (4ULL << 30) /* they are nearer to it than that */
 
 struct hunt
 {
@@ -44,6 +46,8 @@ struct hunt
   unsigned shift, bits, levels;
   unsigned char *tables[4]; /* one of each level */
   unsigned visited, roots, banners;
+  uint64_t banner_at[MAX_BANNERS];
+  bool any; /* what can be written may be it, too */
 };
 
 static void
@@ -106,30 +110,32 @@ in_one_piece (struct space *s, uint64_t va)
   return alike > 0;
 }
 
-/* Some may be in the hypervisor's part, which has tables of its own. */
-static bool
-maps_a_pc (const struct kernel *k, struct space *s)
+/* 1: one of the CPUs executes what is mapped not far from there, the image or
+ * a module; -1: what they execute is elsewhere; 0: none is in the kernel.  Some
+ * may be in the hypervisor's part, which has tables of its own. */
+static int
+executed (const struct kernel *k, struct space *s, uint64_t begin)
 {
   uint64_t pa, run;
-  unsigned high = 0;
+  int told = 0;
 
   for (unsigned i = 0; i < k->ncpus; i++)
     {
       const struct vcpu_regs *r = &k->cpus[i];
 
-      if (r->arch != ARCH_ARM64 || r->cpl != 0
-          || !space_is_kernel (s, r->pc))
+      if (r->arch != ARCH_ARM64 || r->cpl != 0 || !(r->pc >> 63))
         continue;
-      if (space_translate (s, r->pc, &pa, &run) == 0)
-        return true;
-      high++;
+      if (r->pc - begin + MODULES < 2 * MODULES
+          && space_translate (s, r->pc, &pa, &run) == 0)
+        return 1;
+      told = -1;
     }
-  return high == 0;
+  return told;
 }
 
 /* 1: what the tables say has that banner. */
 static int
-try_mapping (struct hunt *h, uint64_t root, uint64_t va)
+try_mapping (struct hunt *h, uint64_t root, uint64_t va, bool constant)
 {
   struct space_def def = {
     .arch = ARCH_ARM64, .root = root, .page_shift = h->shift, .va_bits = h->bits
@@ -137,14 +143,16 @@ try_mapping (struct hunt *h, uint64_t root, uint64_t va)
   struct space *s;
   uint64_t begin, end;
   bool fits;
+  int by_cpu;
 
   if ((va & ((1ULL << h->bits) - 1)) == h->banner
       || space_new (h->k->mem, &def, &s, NULL) < 0)
     return 0;
-  fits = in_one_piece (s, va) && maps_a_pc (h->k, s);
+  fits = in_one_piece (s, va);
   begin = image_begin (s, va);
+  by_cpu = executed (h->k, s, begin);
   space_free (s);
-  if (!fits)
+  if (!fits || by_cpu < 0 || (!constant && (by_cpu == 0 || !h->any)))
     return 0;
   end = begin + FIND_IMAGE_MAX;
   return find_in_space_ (h->k, &def, begin, end > begin ? end : UINT64_MAX,
@@ -164,13 +172,12 @@ follow (struct hunt *h, uint64_t root, uint64_t entry, unsigned level,
   if (!(entry & VALID) || pa == MEM_NONE)
     return 0;
   if (level > 1 && (entry & TABLE))
-    return mem_has (h->k->mem, pa, 1ULL << h->shift)
+    return !(entry & TABLE_ZERO) && mem_has (h->k->mem, pa, 1ULL << h->shift)
                ? descend (h, root, pa, level - 1, va)
                : 0;
-  if (!(entry & ACCESSED) || !(entry & READ_ONLY)
-      || h->banner - pa >= 1ULL << shift)
+  if (!(entry & ACCESSED) || h->banner - pa >= 1ULL << shift)
     return 0;
-  return try_mapping (h, root, va + (h->banner - pa));
+  return try_mapping (h, root, va + (h->banner - pa), entry & READ_ONLY);
 }
 
 static int
@@ -304,10 +311,11 @@ banners_in (struct hunt *h, const char *bytes, size_t n, uint64_t gpa)
       at += find_banner_in_ (bytes + at, n - at, false);
       if (at >= n || !find_banner_is_ (bytes + at, n - at, release, &len))
         continue;
+      h->banner_at[h->banners++] = gpa + at;
       e = try_banner (h, gpa + at);
       if (e != 0)
         return e;
-      if (++h->banners == MAX_BANNERS)
+      if (h->banners == MAX_BANNERS)
         return -ENOENT;
     }
   return 0;
@@ -357,5 +365,9 @@ find_by_banner_ (struct kernel *k)
       e = search_piece (&h, chunk, (at + 7) & ~7ULL, at + len);
       at += len;
     }
+  /* Early, all of it can be written still; then a CPU must tell. */
+  h.any = k->ncpus > 0;
+  for (unsigned i = 0; h.any && (e == 0 || e == -ENOENT) && i < h.banners; i++)
+    e = try_banner (&h, h.banner_at[i]);
   return e == -ENOENT ? 0 : e;
 }

@@ -355,10 +355,13 @@ by_image (void **state)
 }
 
 /* arm64: by what it wrote down, or by its banner.  other: where a table that
- * comes first has the image, too; 0 = there is none. */
+ * comes first has the image, too; 0 = there is none.  early: constants can be
+ * written still, but not where all memory is mapped. */
 static void
-arm64_beside (unsigned shift, unsigned bits, bool written, uint64_t other)
+arm64_beside (unsigned shift, unsigned bits, bool written, uint64_t other,
+              bool early)
 {
+  const uint64_t constant = early ? 0 : RO;
   const uint64_t image = UINT64_MAX << (bits - 1), pa = FAKE_IMAGE_PA;
   const uint64_t page = 1ULL << shift, linear = UINT64_MAX << bits;
   const uint32_t wfi = 0xd503207f;
@@ -376,7 +379,7 @@ arm64_beside (unsigned shift, unsigned bits, bool written, uint64_t other)
   f.root = 0;
   for (uint64_t at = 0; at < 4 * MIB; at += page)
     fakemem_map (&f, image + at, pa + at, shift,
-                 at < 2 * MIB ? RO : RO | 1ULL << 53);
+                 at < 2 * MIB ? constant : constant | 1ULL << 53);
   for (uint64_t at = page; at < SIZE; at += page)
     fakemem_map (&f, linear + at, at, shift,
                  at - pa < 4 * MIB ? RO | 1ULL << 53 : 1ULL << 53);
@@ -402,7 +405,7 @@ arm64_beside (unsigned shift, unsigned bits, bool written, uint64_t other)
   r.halted = false;
   m = fakemem_open (&f);
   /* One that maps the image to itself is known without registers. */
-  k = found (m, &r, written || (other != 0 && other != pa),
+  k = found (m, &r, written || early || (other != 0 && other != pa),
              written ? "vmcoreinfo" : "image");
   assert_true (k->ncpus == 0 || k->cpus[0].halted);
   assert_int_equal (k->arch, ARCH_ARM64);
@@ -420,7 +423,7 @@ arm64_beside (unsigned shift, unsigned bits, bool written, uint64_t other)
 static void
 arm64 (unsigned shift, unsigned bits, bool written)
 {
-  arm64_beside (shift, bits, written, 0);
+  arm64_beside (shift, bits, written, 0, false);
 }
 
 /* Tables that are not the kernel's own: that paging is begun with, and one
@@ -428,10 +431,13 @@ arm64 (unsigned shift, unsigned bits, bool written)
 static void
 arm64_other_tables (void **state)
 {
-  arm64_beside (12, 48, false, FAKE_IMAGE_PA);
-  arm64_beside (16, 48, false, FAKE_IMAGE_PA);
-  arm64_beside (12, 48, false, 4ULL << 30);
-  arm64_beside (16, 42, false, 4ULL << 30);
+  arm64_beside (12, 48, false, FAKE_IMAGE_PA, false);
+  arm64_beside (16, 48, false, FAKE_IMAGE_PA, false);
+  arm64_beside (12, 39, false, FAKE_IMAGE_PA, false);
+  arm64_beside (12, 48, false, 4ULL << 30, false);
+  arm64_beside (16, 42, false, 4ULL << 30, false);
+  arm64_beside (12, 48, false, FAKE_IMAGE_PA, true);
+  arm64_beside (16, 48, false, 0, true);
 }
 
 static void
