@@ -240,6 +240,7 @@ is_off (struct json_object *cpu)
 {
   return json_get_bool (cpu, "irqs_off", false)
          && !json_get_bool (cpu, "halted", false)
+         && strcmp (str_of (cpu, "pc"), "0x0") != 0
          && strcmp (str_of (cpu, "mode"), "kernel") == 0;
 }
 

@@ -10,7 +10,10 @@
  *
  * Anybody can write banners, and logs are full of them: so all of them are
  * looked for first, and each table is followed once, whatever their number.
- * What a process maps has a bit of its own and does not count.
+ * What a process maps has a bit of its own and does not count, and a table that
+ * maps each address to itself, by which paging is begun, is not the kernel's.
+ * What a CPU executes must be mapped; it also tells of a kernel that is coming
+ * up, whose constants can be written still.
  */
 #include "kernel/memory/find_impl.h"
 
@@ -27,7 +30,8 @@
 #define TABLE 2ULL
 #define TABLE_ZERO 0xbfcULL   /* of a table's entry; x86-64 has flags there */
 #define ACCESSED (1ULL << 10) /* the kernel's own mappings always are */
-#define READ_ONLY (1ULL << 7) /* so are its constants; a log of it is not */
+/* So are its constants, when it has come up; a log of them is not. */
+#define READ_ONLY (1ULL << 7)
 #define USER (1ULL << 6)      /* a process may read it */
 #define USER_TABLE (1ULL << 59) /* no kernel code below: a process's */
 #define ADDRESS 0x0000fffffffff000ULL
@@ -41,6 +45,7 @@
 #define HEAD 64 /* enough to know most pages for what they are not */
 #define NEAR (64ULL << 20)
 #define STEP (2ULL << 20) /* images begin at multiples of it */
+#define MODULES (4ULL << 30) /* they are nearer to it than that */
 
 struct hunt
 {
@@ -50,6 +55,7 @@ struct hunt
   unsigned shift, bits, levels;
   unsigned char *tables[4]; /* one of each level */
   unsigned visited, roots, tries;
+  bool any; /* what can be written may be it, too */
 };
 
 static void
@@ -113,9 +119,33 @@ in_one_piece (struct space *s, uint64_t va)
   return alike > 0;
 }
 
+/* 1: one of the CPUs executes what is mapped not far from there, the image or
+ * a module; -1: what they execute is elsewhere; 0: none is in the kernel.  Some
+ * may be in the hypervisor's part, which has tables of its own. */
+static int
+executed (const struct kernel *k, struct space *s, uint64_t begin)
+{
+  uint64_t pa, run;
+  int told = 0;
+
+  for (unsigned i = 0; i < k->ncpus; i++)
+    {
+      const struct vcpu_regs *r = &k->cpus[i];
+
+      if (r->arch != ARCH_ARM64 || r->cpl != 0 || !(r->pc >> 63))
+        continue;
+      if (r->pc - begin + MODULES < 2 * MODULES
+          && space_translate (s, r->pc, &pa, &run) == 0)
+        return 1;
+      told = -1;
+    }
+  return told;
+}
+
 /* 1: what the tables say has that banner. */
 static int
-try_mapping (struct hunt *h, uint64_t root, uint64_t va)
+try_mapping (struct hunt *h, uint64_t root, uint64_t banner, uint64_t va,
+             bool constant)
 {
   struct space_def def = {
     .arch = ARCH_ARM64, .root = root, .page_shift = h->shift, .va_bits = h->bits
@@ -123,13 +153,16 @@ try_mapping (struct hunt *h, uint64_t root, uint64_t va)
   struct space *s;
   uint64_t begin, end;
   bool fits;
+  int by_cpu;
 
-  if (space_new (h->k->mem, &def, &s, NULL) < 0)
+  if ((va & ((1ULL << h->bits) - 1)) == banner
+      || space_new (h->k->mem, &def, &s, NULL) < 0)
     return 0;
   fits = in_one_piece (s, va);
   begin = image_begin (s, va);
+  by_cpu = executed (h->k, s, begin);
   space_free (s);
-  if (!fits)
+  if (!fits || by_cpu < 0 || (!constant && by_cpu == 0))
     return 0;
   end = begin + FIND_IMAGE_MAX;
   return find_in_space_ (h->k, &def, begin, end > begin ? end : UINT64_MAX,
@@ -154,9 +187,10 @@ banner_from (const struct hunt *h, uint64_t pa)
   return low;
 }
 
-/* Of a leaf with constants of the kernel: the banners in it. */
+/* Of a leaf that may have constants of the kernel: the banners in it. */
 static int
-try_leaf (struct hunt *h, uint64_t root, uint64_t pa, uint64_t len, uint64_t va)
+try_leaf (struct hunt *h, uint64_t root, uint64_t pa, uint64_t len, uint64_t va,
+          bool constant)
 {
   int e = 0;
 
@@ -164,7 +198,8 @@ try_leaf (struct hunt *h, uint64_t root, uint64_t pa, uint64_t len, uint64_t va)
        e == 0 && i < h->nbanners && h->banners[i] - pa < len
        && h->tries < MAX_TRIES;
        i++, h->tries++)
-    e = try_mapping (h, root, va + (h->banners[i] - pa));
+    e = try_mapping (h, root, h->banners[i], va + (h->banners[i] - pa),
+                     constant);
   return e;
 }
 
@@ -186,9 +221,10 @@ follow (struct hunt *h, uint64_t root, uint64_t entry, unsigned level,
                    && mem_has (h->k->mem, pa, 1ULL << h->shift)
                ? descend (h, root, pa, level - 1, va)
                : 0;
-  if (!(entry & ACCESSED) || !(entry & READ_ONLY) || (entry & USER))
+  if (!(entry & ACCESSED) || (!(entry & READ_ONLY) && !h->any)
+      || (entry & USER))
     return 0;
-  return try_leaf (h, root, pa, 1ULL << shift, va);
+  return try_leaf (h, root, pa, 1ULL << shift, va, entry & READ_ONLY);
 }
 
 static int
@@ -391,5 +427,8 @@ find_by_banner_ (struct kernel *k)
     }
   if (e != 0 && e != -E2BIG)
     return e;
-  return try_banners (&h);
+  e = try_banners (&h);
+  h.any = true;
+  /* Early, all of it can be written still; then a CPU must tell. */
+  return e == 0 && k->ncpus > 0 ? try_banners (&h) : e;
 }

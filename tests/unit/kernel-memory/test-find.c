@@ -364,10 +364,14 @@ by_image (void **state)
     }
 }
 
-/* arm64: by what it wrote down, or by its banner. */
+/* arm64: by what it wrote down, or by its banner.  other: where a table that
+ * comes first has the image, too; 0 = there is none.  early: constants can be
+ * written still, but not where all memory is mapped. */
 static void
-arm64 (unsigned shift, unsigned bits, bool written)
+arm64_beside (unsigned shift, unsigned bits, bool written, uint64_t other,
+              bool early)
 {
+  const uint64_t constant = early ? 0 : RO;
   const uint64_t image = UINT64_MAX << (bits - 1), pa = FAKE_IMAGE_PA;
   const uint64_t page = 1ULL << shift, linear = UINT64_MAX << bits;
   const uint32_t wfi = 0xd503207f;
@@ -380,9 +384,12 @@ arm64 (unsigned shift, unsigned bits, bool written)
   f.shift = shift;
   f.bits = bits;
   f.used = FAKE_IMAGE_PA + FAKE_IMAGE_LEN; /* tables are near the image */
+  for (uint64_t at = 0; other != 0 && at < 4 * MIB; at += page)
+    fakemem_map (&f, linear + other + at, pa + at, shift, RO);
+  f.root = 0;
   for (uint64_t at = 0; at < 4 * MIB; at += page)
     fakemem_map (&f, image + at, pa + at, shift,
-                 at < 2 * MIB ? RO : RO | 1ULL << 53);
+                 at < 2 * MIB ? constant : constant | 1ULL << 53);
   for (uint64_t at = page; at < SIZE; at += page)
     fakemem_map (&f, linear + at, at, shift,
                  at - pa < 4 * MIB ? RO | 1ULL << 53 : 1ULL << 53);
@@ -407,8 +414,10 @@ arm64 (unsigned shift, unsigned bits, bool written)
   r.pc = image + 0x2004;
   r.halted = false;
   m = fakemem_open (&f);
-  k = found (m, &r, written, written ? "vmcoreinfo" : "image");
-  assert_true (!written || k->cpus[0].halted);
+  /* One that maps the image to itself is known without registers. */
+  k = found (m, &r, written || early || (other != 0 && other != pa),
+             written ? "vmcoreinfo" : "image");
+  assert_true (k->ncpus == 0 || k->cpus[0].halted);
   assert_int_equal (k->arch, ARCH_ARM64);
   assert_true (k->image.va == image);
   assert_int_equal (k->image.len, 4 * MIB);
@@ -419,6 +428,26 @@ arm64 (unsigned shift, unsigned bits, bool written)
   kernel_free (k);
   mem_free (m);
   fakemem_free (&f);
+}
+
+static void
+arm64 (unsigned shift, unsigned bits, bool written)
+{
+  arm64_beside (shift, bits, written, 0, false);
+}
+
+/* Tables that are not the kernel's own: that paging is begun with, and one
+ * that does not have what is executed. */
+static void
+arm64_other_tables (void **state)
+{
+  arm64_beside (12, 48, false, FAKE_IMAGE_PA, false);
+  arm64_beside (16, 48, false, FAKE_IMAGE_PA, false);
+  arm64_beside (12, 39, false, FAKE_IMAGE_PA, false);
+  arm64_beside (12, 48, false, 4ULL << 30, false);
+  arm64_beside (16, 42, false, 4ULL << 30, false);
+  arm64_beside (12, 48, false, FAKE_IMAGE_PA, true);
+  arm64_beside (16, 48, false, 0, true);
 }
 
 static void
@@ -721,6 +750,7 @@ main (void)
     cmocka_unit_test (among_many),
     cmocka_unit_test (not_a_users),
     cmocka_unit_test (two_kernels),
+    cmocka_unit_test (arm64_other_tables),
     cmocka_unit_test (reasons),
     cmocka_unit_test (arm64_of_52_bits),
     cmocka_unit_test (out_of_time),
