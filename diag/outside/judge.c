@@ -15,23 +15,14 @@
 #include <stdlib.h>
 
 #define MAX_LOCKS 6 /* that are described; the others are counted */
-#define MAX_SHOWN 4 /* of those who wait */
-#define MAX_OFF 256 /* CPUs of which it is asked for how long */
-#define LATE_S 1.0      /* a timer that no interrupt came for */
-#define SOFT_LATE_S 2.0 /* one that only waits for its CPU to have time */
 #define OLD_REQUEST_S 5.0
 #define LONG_WAIT_S 10.0
 #define NO_PROGRESS_S 30.0
 
-static void say (struct outside *o, enum outside_weight weight,
-                 const char *class, struct json_object *culprit,
-                 const char *fmt, ...)
-    __attribute__ ((format (printf, 5, 6)));
-
-/* Takes the culprit. */
-static void
-say (struct outside *o, enum outside_weight weight, const char *class,
-     struct json_object *culprit, const char *fmt, ...)
+void
+outside_say_ (struct outside *o, enum outside_weight weight,
+              const char *class, struct json_object *culprit,
+              const char *fmt, ...)
 {
   char *text;
   va_list ap;
@@ -47,9 +38,8 @@ say (struct outside *o, enum outside_weight weight, const char *class,
         = (struct outside_finding){ weight, class, text, culprit };
 }
 
-/* "zoo_holder (315)" */
-static void
-add_who (struct buf *to, struct json_object *task)
+void
+outside_add_who_ (struct buf *to, struct json_object *task)
 {
   if (json_get (task, "comm"))
     buf_printf (to, "%s (%lld)", str_of (task, "comm"), num_of (task, "pid"));
@@ -67,7 +57,7 @@ add_some (struct buf *to, struct json_object *list, long long more,
   for (size_t i = 0; i < n && i < MAX_SHOWN; i++)
     {
       buf_puts (to, i ? between : "");
-      add_who (to, json_object_array_get_idx (list, i));
+      outside_add_who_ (to, json_object_array_get_idx (list, i));
     }
   if (n > MAX_SHOWN)
     buf_printf (to, "%s%lld more", between, (long long) (n - MAX_SHOWN) + more);
@@ -114,262 +104,6 @@ named (const char *key, const char *name)
   return c;
 }
 
-/* ---- CPUs ---- */
-
-/* Of one that was taken away the kernel's number is not known. */
-static const char *
-cpu_name (struct json_object *cpu, char dst[32])
-{
-  bool known = json_get (cpu, "cpu") != NULL;
-
-  snprintf (dst, 32, "%s %lld", known ? "CPU" : "vCPU",
-            num_of (cpu, known ? "cpu" : "vcpu"));
-  return dst;
-}
-
-static long long
-cpu_number (struct json_object *cpu)
-{
-  return (long long) json_get_int (cpu, "cpu", -1);
-}
-
-/* "sh (12) in do_idle", and where exactly when that is somebody else's code. */
-static void
-add_cpu (const struct outside *o, struct buf *to, struct json_object *cpu)
-{
-  char at[OUTSIDE_PLACE] = "", top[OUTSIDE_PLACE] = "";
-
-  outside_place (o, cpu, at, top);
-  if (json_get (cpu, "comm"))
-    {
-      add_who (to, cpu);
-      buf_puts (to, " ");
-    }
-  buf_printf (to, "in %s",
-              at[0]                     ? at
-              : str_of (cpu, "at")[0] ? str_of (cpu, "at")
-                                       : "code that has no name");
-  if (top[0] && strcmp (top, at) != 0)
-    buf_printf (to, ", at %s", top);
-}
-
-/* By how much the earliest timer of a kind is late on it. */
-static double
-late (const struct outside *o, long long cpu, const char *what)
-{
-  struct json_object *t
-      = json_get (outside_row_of_ (o, "timers", "cpu", cpu), what);
-
-  return json_object_is_type (t, json_type_object)
-                 && real_of (t, "due_s") < 0
-             ? -real_of (t, "due_s")
-             : 0;
-}
-
-/* Two looks: its clock stands. */
-static bool
-stands (const struct outside *o, long long cpu)
-{
-  struct json_object *row;
-  size_t i = 0;
-
-  while ((row = outside_next_ (o, "moved", &i)))
-    if (strcmp (str_of (row, "what"), "cpu") == 0 && num_of (row, "cpu") == cpu)
-      return !json_get_bool (row, "clock", true)
-             && num_of (row, "switches") == 0;
-  return false;
-}
-
-static bool
-were_two_looks (const struct outside *o)
-{
-  size_t i = 0;
-
-  return outside_next_ (o, "moved", &i) != NULL;
-}
-
-/* Not one of its CPUs switched or looked at its clock. */
-static bool
-nothing_moved (const struct outside *o)
-{
-  struct json_object *row;
-  size_t i = 0, n = 0;
-
-  while ((row = outside_next_ (o, "moved", &i)))
-    if (strcmp (str_of (row, "what"), "cpu") == 0)
-      {
-        if (!stands (o, num_of (row, "cpu")))
-          return false;
-        n++;
-      }
-  return n > 0;
-}
-
-/* Others that wait for its answer. */
-static size_t
-add_victims (const struct outside *o, struct buf *to, long long cpu)
-{
-  struct json_object *row;
-  size_t i = 0, n = 0;
-
-  while ((row = outside_next_ (o, "cpu", &i)))
-    {
-      struct json_object *list = json_get (row, "waits_for_cpus");
-
-      for (size_t k = 0; k < len_of (list); k++)
-        if (json_object_get_int64 (json_object_array_get_idx (list, k)) == cpu)
-          {
-            if (n++ < MAX_SHOWN)
-              {
-                buf_printf (to, "%sCPU %lld, ", n > 1 ? ", " : "; ",
-                            num_of (row, "cpu"));
-                add_cpu (o, to, row);
-              }
-            break;
-          }
-    }
-  if (n > MAX_SHOWN)
-    buf_printf (to, " and %zu more", n - MAX_SHOWN);
-  if (n > 0)
-    buf_puts (to, n == 1 ? ", waits for its answer" : ", wait for its answer");
-  return n;
-}
-
-static bool
-is_off (struct json_object *cpu)
-{
-  return json_get_bool (cpu, "irqs_off", false)
-         && !json_get_bool (cpu, "halted", false)
-         && strcmp (str_of (cpu, "pc"), "0x0") != 0
-         && strcmp (str_of (cpu, "mode"), "kernel") == 0;
-}
-
-/* Interrupts off, and something that shows for how long. */
-static bool
-takes_none (struct outside *o, struct json_object *cpu)
-{
-  struct buf text CLEANUP_BUF = BUF_INIT (8192);
-  long long n = cpu_number (cpu);
-  double by = late (o, n, "hrtimers");
-  size_t victims;
-  bool still = stands (o, n);
-  char name[32];
-
-  buf_printf (&text, "%s takes no interrupts: ", cpu_name (cpu, name));
-  add_cpu (o, &text, cpu);
-  if (by >= LATE_S)
-    buf_printf (&text, ", %.1f s late for its timer", by);
-  if (still)
-    buf_puts (&text, ", and its clock stood still between two looks");
-  victims = add_victims (o, &text, n);
-  if (by < LATE_S && !still && victims == 0)
-    return false;
-  say (o, OUTSIDE_LOCKUP, "hard-lockup", outside_culprit_ (o, cpu, cpu), "%s",
-       buf_str (&text));
-  return true;
-}
-
-/* Without such a thing it is what every CPU does now and then; all of them at
- * once do it rarely. */
-static void
-all_off (struct outside *o, size_t cpus)
-{
-  struct buf text CLEANUP_BUF = BUF_INIT (8192);
-  struct json_object *cpu, *first = NULL;
-  size_t i = 0, k = 0, n = 0;
-
-  if (cpus == 1)
-    buf_puts (&text, "its only CPU has interrupts off: ");
-  else
-    buf_printf (&text, "all %zu CPUs have interrupts off: ", cpus);
-  while ((cpu = outside_next_ (o, "cpu", &i)) && n++ < MAX_SHOWN)
-    {
-      buf_puts (&text, n > 1 ? "; " : "");
-      add_cpu (o, &text, cpu);
-      first = first ? first : cpu;
-    }
-  if (!were_two_looks (o))
-    buf_printf (&text, " (perhaps for this moment only%s)",
-                outside_next_ (o, "guest", &k) ? ": --samples 2 tells" : "");
-  /* Of several each may be the one. */
-  say (o, OUTSIDE_LOCKUP, "hard-lockup",
-       cpus == 1 && first ? outside_culprit_ (o, first, first) : NULL, "%s",
-       buf_str (&text));
-}
-
-/* One that was taken away stands like that, too, and those that a panic on
- * another one stopped. */
-static bool
-is_parked (const struct outside *o, struct json_object *cpu)
-{
-  struct json_object *frames = json_get (outside_stack (o, cpu), "frames");
-  bool kernel = strchr (str_of (cpu, "at"), '+') != NULL;
-
-  for (size_t i = 0; i < len_of (frames); i++)
-    {
-      const char *text
-          = json_object_get_string (json_object_array_get_idx (frames, i));
-
-      if (text
-          && (strstr (text, "play_dead") || strstr (text, "stop_this_cpu")))
-        return true;
-    }
-  return !kernel;
-}
-
-/* It takes interrupts, and what those leave for later is not done. */
-static void
-look_busy (struct outside *o, struct json_object *cpu)
-{
-  struct buf text CLEANUP_BUF = BUF_INIT (4096);
-  long long n = cpu_number (cpu);
-  double by = late (o, n, "timers");
-  char name[32];
-
-  if (by < SOFT_LATE_S || late (o, n, "hrtimers") >= LATE_S
-      || json_get_bool (cpu, "halted", false))
-    return;
-  buf_printf (&text, "%s lets nothing else run: ", cpu_name (cpu, name));
-  add_cpu (o, &text, cpu);
-  buf_printf (&text, ", a timer is %.1f s late for that", by);
-  say (o, OUTSIDE_LOCKUP, "soft-lockup", outside_culprit_ (o, cpu, cpu), "%s",
-       buf_str (&text));
-}
-
-static void
-look_at_cpus (struct outside *o)
-{
-  struct json_object *cpu;
-  size_t i = 0, all = 0, off = 0, proven = 0;
-  char name[32];
-
-  while ((cpu = outside_next_ (o, "cpu", &i)))
-    {
-      if (!json_get (cpu, "irqs_off"))
-        continue; /* no registers */
-      all++;
-      if (is_off (cpu))
-        {
-          off++;
-          proven += off <= MAX_OFF && o->n < OUTSIDE_FINDINGS
-                    && takes_none (o, cpu);
-        }
-      else if (json_get_bool (cpu, "irqs_off", false) && !o->arm
-               && json_get_bool (cpu, "halted", false) && !is_parked (o, cpu))
-        say (o, OUTSIDE_LOCKUP, "hard-lockup", outside_culprit_ (o, cpu, cpu),
-             "%s is halted with interrupts off, at %s: nothing wakes it",
-             cpu_name (cpu, name), str_of (cpu, "at"));
-      else
-        look_busy (o, cpu);
-    }
-  if (all > 0 && off == all && proven < all)
-    all_off (o, all);
-  if (proven == 0 && nothing_moved (o))
-    say (o, OUTSIDE_LOCKUP, NULL, NULL,
-         "nothing of it moved between two looks: its host does not run it, or "
-         "all of it sleeps, or nothing wakes it");
-}
-
 /* ---- the whole guest ---- */
 
 /* The line that a panic has; its end says the same between dashes. */
@@ -413,13 +147,13 @@ look_at_system (struct outside *o)
   const char *why, *run = str_of (guest, "run");
 
   if (run[0] && strcmp (run, "running") != 0 && strcmp (run, "unknown") != 0)
-    say (o, OUTSIDE_NOT_RUN, class_of_run (run), NULL,
+    outside_say_ (o, OUTSIDE_NOT_RUN, class_of_run (run), NULL,
          "it is %s: while its host does not run it nothing of it moves", run);
   if (!row || !json_get_bool (row, "panicked", false))
     return;
   why = panic_text (o);
   cpu = outside_row_of_ (o, "cpu", "cpu", num_of (row, "panic_cpu"));
-  say (o, OUTSIDE_DEAD, "kernel-panic",
+  outside_say_ (o, OUTSIDE_DEAD, "kernel-panic",
        cpu ? outside_culprit_ (o, cpu, NULL) : NULL,
        "KERNEL PANIC on CPU %lld%s%.*s", num_of (row, "panic_cpu"),
        why ? ": " : " (its dmesg says why)",
@@ -456,7 +190,7 @@ add_owner (const struct outside *o, struct buf *to, struct json_object *lock)
       buf_puts (to, "readers have it");
       return;
     }
-  add_who (to, owner);
+  outside_add_who_ (to, owner);
   buf_puts (to, " has it");
   if (!owner)
     return;
@@ -480,7 +214,7 @@ look_at_locks (struct outside *o)
       struct json_object *tasks = json_get (row, "tasks");
 
       add_some (&text, tasks, num_of (row, "more_tasks"), " waits for ");
-      say (o, OUTSIDE_DEADLOCK, "lock-deadlock",
+      outside_say_ (o, OUTSIDE_DEADLOCK, "lock-deadlock",
            len_of (tasks) > 0
                ? culprit_of_pid (o, json_object_array_get_idx (tasks, 0))
                : NULL,
@@ -502,11 +236,12 @@ look_at_locks (struct outside *o)
                                            : str_of (row, "at"),
                   s);
       add_owner (o, &text, row);
-      say (o, OUTSIDE_BLOCKED, NULL, culprit_of_lock (o, row), "%s",
+      outside_say_ (o, OUTSIDE_BLOCKED, NULL, culprit_of_lock (o, row), "%s",
            buf_str (&text));
     }
   if (n > MAX_LOCKS)
-    say (o, OUTSIDE_BLOCKED, NULL, NULL, "%zu more locks are waited for",
+    outside_say_ (o, OUTSIDE_BLOCKED, NULL, NULL,
+                  "%zu more locks are waited for",
          n - MAX_LOCKS);
 }
 
@@ -564,7 +299,7 @@ look_at_blocked (struct outside *o)
   if (!oldest)
     return;
   outside_place (o, oldest, at, top);
-  say (o, OUTSIDE_BLOCKED, NULL, outside_culprit_ (o, oldest, oldest),
+  outside_say_ (o, OUTSIDE_BLOCKED, NULL, outside_culprit_ (o, oldest, oldest),
        "%zu task%s blocked (D) for more than %.0f s; longest %s (%lld), for "
        "%.0f s, in %s",
        n, n > 1 ? "s" : "", LONG_WAIT_S, str_of (oldest, "comm"),
@@ -598,7 +333,7 @@ look_at_requests (struct outside *o)
               oldest = row;
           }
       if (oldest)
-        say (o, OUTSIDE_STORAGE, "storage-stalled",
+        outside_say_ (o, OUTSIDE_STORAGE, "storage-stalled",
              named ("disk", str_of (disk, "disk")),
              "disk %s: %zu request%s without an answer, the oldest (%s, "
              "sector %lld) for %.1f s%s",
@@ -619,13 +354,13 @@ look_at_services (struct outside *o)
 
   while ((row = outside_next_ (o, "workpool", &i)))
     if (real_of (row, "no_progress_s") >= NO_PROGRESS_S)
-      say (o, OUTSIDE_DEGRADED, "workqueue-lockup", NULL,
+      outside_say_ (o, OUTSIDE_DEGRADED, "workqueue-lockup", NULL,
            "%lld works of pool %lld wait, none was begun for %.0f s",
            num_of (row, "waiting"), num_of (row, "pool"),
            real_of (row, "no_progress_s"));
   for (i = 0; (row = outside_next_ (o, "net", &i));)
     if (json_get_bool (row, "tx_timed_out", false))
-      say (o, OUTSIDE_DEGRADED, "network-lost",
+      outside_say_ (o, OUTSIDE_DEGRADED, "network-lost",
            named ("device", str_of (row, "name")),
            "network device %s has sent nothing for %.1f s",
            str_of (row, "name"), real_of (row, "tx_silent_s"));
@@ -635,7 +370,7 @@ look_at_services (struct outside *o)
       const char *frozen = str_of (row, "frozen");
 
       if (error[0] || frozen[0])
-        say (o, OUTSIDE_DEGRADED, error[0] ? "filesystem-error" : NULL,
+        outside_say_ (o, OUTSIDE_DEGRADED, error[0] ? "filesystem-error" : NULL,
              named ("device", str_of (row, "device")),
              "file system %s on %s%s%s%s%s",
              str_of (row, "type"), str_of (row, "device"),
@@ -654,10 +389,10 @@ look_at_memory (struct outside *o)
   long long killed = num_of (row, "oom_kills");
 
   if (total > 0 && json_get (row, "free_pages") && free < total / 100)
-    say (o, OUTSIDE_DEGRADED, "out-of-memory", NULL,
+    outside_say_ (o, OUTSIDE_DEGRADED, "out-of-memory", NULL,
          "hardly any memory is free: %lld of %lld pages", free, total);
   if (killed > 0)
-    say (o, OUTSIDE_NOTE, NULL, NULL,
+    outside_say_ (o, OUTSIDE_NOTE, NULL, NULL,
          "since it was started %lld task%s killed because there was no memory",
          killed, killed > 1 ? "s were" : " was");
 }
@@ -690,7 +425,7 @@ void
 outside_judge (struct outside *o)
 {
   look_at_system (o);
-  look_at_cpus (o);
+  outside_cpus_ (o);
   look_at_locks (o);
   look_at_requests (o);
   look_at_blocked (o);

@@ -11,6 +11,9 @@
 
 #include <string.h>
 
+#define MAX_SHOWN 4 /* of those who wait */
+#define LATE_S 1.0  /* a timer that no interrupt came for */
+
 struct outside_rows
 {
   struct json_object **rows; /* each a reference */
@@ -72,5 +75,14 @@ struct json_object *outside_task_ (const struct outside *o, long long pid);
 struct json_object *outside_culprit_ (const struct outside *o,
                                       struct json_object *who,
                                       struct json_object *where);
+
+/* One finding more.  Takes the culprit. */
+void outside_say_ (struct outside *o, enum outside_weight weight,
+                   const char *class, struct json_object *culprit,
+                   const char *fmt, ...)
+    __attribute__ ((format (printf, 5, 6)));
+/* "zoo_holder (315)" */
+void outside_add_who_ (struct buf *to, struct json_object *task);
+void outside_cpus_ (struct outside *o);
 
 #endif

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What stands out of a guest's CPUs: those that take no interrupts, or let
+ * nothing else run, and since when.
+ */
+#include "diag/outside/outside_impl.h"
+
+#include "base/cleanup.h"
+
+#include <stdio.h>
+
+#define MAX_OFF 256 /* CPUs of which it is asked for how long */
+#define SOFT_LATE_S 2.0 /* one that only waits for its CPU to have time */
+
+/* Of one that was taken away the kernel's number is not known. */
+static const char *
+cpu_name (struct json_object *cpu, char dst[32])
+{
+  bool known = json_get (cpu, "cpu") != NULL;
+
+  snprintf (dst, 32, "%s %lld", known ? "CPU" : "vCPU",
+            num_of (cpu, known ? "cpu" : "vcpu"));
+  return dst;
+}
+
+static long long
+cpu_number (struct json_object *cpu)
+{
+  return (long long) json_get_int (cpu, "cpu", -1);
+}
+
+/* "sh (12) in do_idle", and where exactly when that is somebody else's code. */
+static void
+add_cpu (const struct outside *o, struct buf *to, struct json_object *cpu)
+{
+  char at[OUTSIDE_PLACE] = "", top[OUTSIDE_PLACE] = "";
+
+  outside_place (o, cpu, at, top);
+  if (json_get (cpu, "comm"))
+    {
+      outside_add_who_ (to, cpu);
+      buf_puts (to, " ");
+    }
+  buf_printf (to, "in %s",
+              at[0]                     ? at
+              : str_of (cpu, "at")[0] ? str_of (cpu, "at")
+                                       : "code that has no name");
+  if (top[0] && strcmp (top, at) != 0)
+    buf_printf (to, ", at %s", top);
+}
+
+/* By how much the earliest timer of a kind is late on it. */
+static double
+late (const struct outside *o, long long cpu, const char *what)
+{
+  struct json_object *t
+      = json_get (outside_row_of_ (o, "timers", "cpu", cpu), what);
+
+  return json_object_is_type (t, json_type_object)
+                 && real_of (t, "due_s") < 0
+             ? -real_of (t, "due_s")
+             : 0;
+}
+
+/* Two looks: its clock stands. */
+static bool
+stands (const struct outside *o, long long cpu)
+{
+  struct json_object *row;
+  size_t i = 0;
+
+  while ((row = outside_next_ (o, "moved", &i)))
+    if (strcmp (str_of (row, "what"), "cpu") == 0 && num_of (row, "cpu") == cpu)
+      return !json_get_bool (row, "clock", true)
+             && num_of (row, "switches") == 0;
+  return false;
+}
+
+static bool
+were_two_looks (const struct outside *o)
+{
+  size_t i = 0;
+
+  return outside_next_ (o, "moved", &i) != NULL;
+}
+
+/* Not one of its CPUs switched or looked at its clock. */
+static bool
+nothing_moved (const struct outside *o)
+{
+  struct json_object *row;
+  size_t i = 0, n = 0;
+
+  while ((row = outside_next_ (o, "moved", &i)))
+    if (strcmp (str_of (row, "what"), "cpu") == 0)
+      {
+        if (!stands (o, num_of (row, "cpu")))
+          return false;
+        n++;
+      }
+  return n > 0;
+}
+
+/* Others that wait for its answer. */
+static size_t
+add_victims (const struct outside *o, struct buf *to, long long cpu)
+{
+  struct json_object *row;
+  size_t i = 0, n = 0;
+
+  while ((row = outside_next_ (o, "cpu", &i)))
+    {
+      struct json_object *list = json_get (row, "waits_for_cpus");
+
+      for (size_t k = 0; k < len_of (list); k++)
+        if (json_object_get_int64 (json_object_array_get_idx (list, k)) == cpu)
+          {
+            if (n++ < MAX_SHOWN)
+              {
+                buf_printf (to, "%sCPU %lld, ", n > 1 ? ", " : "; ",
+                            num_of (row, "cpu"));
+                add_cpu (o, to, row);
+              }
+            break;
+          }
+    }
+  if (n > MAX_SHOWN)
+    buf_printf (to, " and %zu more", n - MAX_SHOWN);
+  if (n > 0)
+    buf_puts (to, n == 1 ? ", waits for its answer" : ", wait for its answer");
+  return n;
+}
+
+static bool
+is_off (struct json_object *cpu)
+{
+  return json_get_bool (cpu, "irqs_off", false)
+         && !json_get_bool (cpu, "halted", false)
+         && strcmp (str_of (cpu, "pc"), "0x0") != 0
+         && strcmp (str_of (cpu, "mode"), "kernel") == 0;
+}
+
+/* Interrupts off, and something that shows for how long. */
+static bool
+takes_none (struct outside *o, struct json_object *cpu)
+{
+  struct buf text CLEANUP_BUF = BUF_INIT (8192);
+  long long n = cpu_number (cpu);
+  double by = late (o, n, "hrtimers");
+  size_t victims;
+  bool still = stands (o, n);
+  char name[32];
+
+  buf_printf (&text, "%s takes no interrupts: ", cpu_name (cpu, name));
+  add_cpu (o, &text, cpu);
+  if (by >= LATE_S)
+    buf_printf (&text, ", %.1f s late for its timer", by);
+  if (still)
+    buf_puts (&text, ", and its clock stood still between two looks");
+  victims = add_victims (o, &text, n);
+  if (by < LATE_S && !still && victims == 0)
+    return false;
+  outside_say_ (o, OUTSIDE_LOCKUP, "hard-lockup",
+                outside_culprit_ (o, cpu, cpu), "%s",
+       buf_str (&text));
+  return true;
+}
+
+/* Without such a thing it is what every CPU does now and then; all of them at
+ * once do it rarely. */
+static void
+all_off (struct outside *o, size_t cpus)
+{
+  struct buf text CLEANUP_BUF = BUF_INIT (8192);
+  struct json_object *cpu, *first = NULL;
+  size_t i = 0, k = 0, n = 0;
+
+  if (cpus == 1)
+    buf_puts (&text, "its only CPU has interrupts off: ");
+  else
+    buf_printf (&text, "all %zu CPUs have interrupts off: ", cpus);
+  while ((cpu = outside_next_ (o, "cpu", &i)) && n++ < MAX_SHOWN)
+    {
+      buf_puts (&text, n > 1 ? "; " : "");
+      add_cpu (o, &text, cpu);
+      first = first ? first : cpu;
+    }
+  if (!were_two_looks (o))
+    buf_printf (&text, " (perhaps for this moment only%s)",
+                outside_next_ (o, "guest", &k) ? ": --samples 2 tells" : "");
+  /* Of several each may be the one. */
+  outside_say_ (o, OUTSIDE_LOCKUP, "hard-lockup",
+       cpus == 1 && first ? outside_culprit_ (o, first, first) : NULL, "%s",
+       buf_str (&text));
+}
+
+/* One that was taken away stands like that, too, and those that a panic on
+ * another one stopped. */
+static bool
+is_parked (const struct outside *o, struct json_object *cpu)
+{
+  struct json_object *frames = json_get (outside_stack (o, cpu), "frames");
+  bool kernel = strchr (str_of (cpu, "at"), '+') != NULL;
+
+  for (size_t i = 0; i < len_of (frames); i++)
+    {
+      const char *text
+          = json_object_get_string (json_object_array_get_idx (frames, i));
+
+      if (text
+          && (strstr (text, "play_dead") || strstr (text, "stop_this_cpu")))
+        return true;
+    }
+  return !kernel;
+}
+
+/* It takes interrupts, and what those leave for later is not done. */
+static void
+look_busy (struct outside *o, struct json_object *cpu)
+{
+  struct buf text CLEANUP_BUF = BUF_INIT (4096);
+  long long n = cpu_number (cpu);
+  double by = late (o, n, "timers");
+  char name[32];
+
+  if (by < SOFT_LATE_S || late (o, n, "hrtimers") >= LATE_S
+      || json_get_bool (cpu, "halted", false))
+    return;
+  buf_printf (&text, "%s lets nothing else run: ", cpu_name (cpu, name));
+  add_cpu (o, &text, cpu);
+  buf_printf (&text, ", a timer is %.1f s late for that", by);
+  outside_say_ (o, OUTSIDE_LOCKUP, "soft-lockup",
+                outside_culprit_ (o, cpu, cpu), "%s",
+       buf_str (&text));
+}
+
+void
+outside_cpus_ (struct outside *o)
+{
+  struct json_object *cpu;
+  size_t i = 0, all = 0, off = 0, proven = 0;
+  char name[32];
+
+  while ((cpu = outside_next_ (o, "cpu", &i)))
+    {
+      if (!json_get (cpu, "irqs_off"))
+        continue; /* no registers */
+      all++;
+      if (is_off (cpu))
+        {
+          off++;
+          proven += off <= MAX_OFF && o->n < OUTSIDE_FINDINGS
+                    && takes_none (o, cpu);
+        }
+      else if (json_get_bool (cpu, "irqs_off", false) && !o->arm
+               && json_get_bool (cpu, "halted", false) && !is_parked (o, cpu))
+        outside_say_ (o, OUTSIDE_LOCKUP, "hard-lockup",
+                      outside_culprit_ (o, cpu, cpu),
+             "%s is halted with interrupts off, at %s: nothing wakes it",
+             cpu_name (cpu, name), str_of (cpu, "at"));
+      else
+        look_busy (o, cpu);
+    }
+  if (all > 0 && off == all && proven < all)
+    all_off (o, all);
+  if (proven == 0 && nothing_moved (o))
+    outside_say_ (o, OUTSIDE_LOCKUP, NULL, NULL,
+         "nothing of it moved between two looks: its host does not run it, or "
+         "all of it sleeps, or nothing wakes it");
+}
