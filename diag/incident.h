@@ -63,7 +63,7 @@ struct incident
    * what people read. */
   char code[32];
   char reason[200];
-  char playbook[32];   /* what the diagnosis is to do; "" = standard */
+  char playbook[64];   /* what the diagnosis is to do; "" = standard */
   unsigned attempts;   /* diagnoses that were begun, this one included */
   enum incident_phase phase;
   enum incident_end end;

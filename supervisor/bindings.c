@@ -326,7 +326,6 @@ run_job (struct job *job, void *arg)
   struct error err = ERROR_INIT;
   int r;
 
-  run->started_ms = clock_ms ();
   r = run->scenario->kind->run (run->scenario, run->guest, &run->env, job,
                                 &run->report, &err);
   if (r < 0)
@@ -535,6 +534,7 @@ static int
 start (struct binding *bd, struct error *err)
 {
   struct run *run = calloc (1, sizeof (*run));
+  uint64_t now = loop_now (bd->all->env.loop);
   char name[128];
   struct job_spec spec;
   int r;
@@ -546,6 +546,7 @@ start (struct binding *bd, struct error *err)
   run->guest = guest_ref (bd->guest);
   run->scenario = scenario_ref (bd->scenario);
   run->env = *bd->all->env.transports;
+  run->started_ms = now;
   snprintf (name, sizeof (name), "scenario %s", bd->scenario->name);
   spec = (struct job_spec){
     .name = name,
@@ -566,7 +567,7 @@ start (struct binding *bd, struct error *err)
     }
   bd->running = true;
   bd->refused_ms = 0;
-  bd->last_ms = loop_now (bd->all->env.loop);
+  bd->last_ms = now;
   /* Until the run's end arms it anew: the time at which it is overdue. */
   arm (bd, bd->last_ms + bd->scenario->timeout_ms + OVERDUE_MS);
   return 0;

@@ -267,6 +267,25 @@ op_diagnose (struct answer *a, struct frame *f)
 
 /* ---- console release ---- */
 
+/* One that is forgotten must not leave a guest unwatched for good. */
+#define RELEASE_MAX_MS (24u * 60 * 60 * 1000)
+
+static int
+parse_release (const char *text, uint64_t *ret_ms, struct error *err)
+{
+  uint64_t ms;
+  int r = units_parse_duration (text, &ms, err);
+
+  if (r < 0)
+    return r;
+  if (ms > RELEASE_MAX_MS)
+    return error_set (err, EINVAL,
+                      "a console is let go for 24h at most; to leave it to "
+                      "others for good, set its \"console-mode\" to \"probe\"");
+  *ret_ms = ms;
+  return 0;
+}
+
 void
 op_release (struct answer *a, struct frame *f)
 {
@@ -279,7 +298,7 @@ op_release (struct answer *a, struct frame *f)
   if (!g)
     return;
   for_ = json_get_str (a->head, "for");
-  if ((for_ && units_parse_duration (for_, &ms, &err) < 0)
+  if ((for_ && parse_release (for_, &ms, &err) < 0)
       || hub_release (a->d->hub, g->inc.uuid,
                       json_get_str (a->head, "console"), ms, &err)
              < 0)

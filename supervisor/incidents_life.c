@@ -301,12 +301,15 @@ copy_steps (struct active *a, const struct diagnosis_step *steps, unsigned n)
   return true;
 }
 
+/* One that is not there any more may have been chosen because it types
+ * nothing. */
 static const struct diagnosis_step *
 steps_of (const char *playbook, unsigned *ret_n)
 {
-  const struct diagnosis_step *steps = playbook_steps (playbook, ret_n);
+  const struct diagnosis_step *steps
+      = playbook_steps (playbook[0] ? playbook : "standard", ret_n);
 
-  return steps ? steps : playbook_steps ("standard", ret_n);
+  return steps ? steps : playbook_steps ("no-touch", ret_n);
 }
 
 static void

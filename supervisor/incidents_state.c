@@ -13,7 +13,7 @@ static bool
 was_told (const struct incidents *in, const struct incarnation *life)
 {
   for (const struct active *a = in->first; a; a = a->next)
-    if (strcmp (a->inc.scenario, BY_MONITOR) == 0
+    if (incident_is_by (&a->inc, BY_MONITOR, CODE_VMM_EVENT)
         && a->inc.end != INCIDENT_RECOVERED
         && incarnation_equal (&a->inc.inc, life))
       return true;

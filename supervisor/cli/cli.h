@@ -29,6 +29,9 @@ struct cli
 {
   const char *run_path, *state_path, *config_path, *libexec;
   bool json;
+  /* How it ends when the answer could not be given to whoever asked: 1 is a
+   * warning for the caller of a plugin. */
+  int untold;
   int argc;    /* what is left: argv[0] is the verb */
   char **argv;
 };

@@ -367,6 +367,7 @@ main (int argc, char **argv)
   struct cli cli = { .run_path = RUN_PATH,
                      .state_path = STATE_PATH,
                      .libexec = LIBEXECDIR,
+                     .untold = EXIT_ERROR,
                      .argc = argc,
                      .argv = argv };
   struct error err = ERROR_INIT;
@@ -381,5 +382,5 @@ main (int argc, char **argv)
   if (io_finish_stdout (&err) == 0)
     return code;
   cli_fail (&err);
-  return EXIT_ERROR;
+  return cli.untold;
 }

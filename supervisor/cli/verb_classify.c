@@ -98,6 +98,8 @@ options (struct cli *cli, struct classify *c)
            : nagios  ? TELL_NAGIOS
            : npd     ? TELL_NPD
                      : TELL_TEXT;
+  if (nagios || npd)
+    cli->untold = nagios ? 3 : 2;
   return 0;
 }
 

@@ -493,6 +493,8 @@ run (struct cli *cli)
     r = cli_usage (&verb_status, "--watch, --nagios or --npd?");
   if (r)
     return plugin == NAGIOS ? 3 : r;
+  if (plugin)
+    cli->untold = plugin == NPD ? 2 : 3;
   r = client_open (cli, true, &c, &err);
   if (r < 0)
     return plugin ? plugin_fail (&err, plugin) : cli_fail (&err);

@@ -43,7 +43,7 @@ hd_start
 until_ok 20 well_beyond alpha 1 || die "alpha is not well"
 full() { # VERB...
     hd_ "$@" >/dev/full 2>"$work/err"
-    exact "$* into a full disk: exit code" $? 1
+    exact "$* into a full disk: exit code" $? "${lost:-1}"
     exact "$* into a full disk: says so" "$(grep -c 'not all of it could be printed' "$work/err")" 1
     { hd_ "$@" 2>"$work/err"; echo $? >"$work/rc"; } | true
     exact "$* whose reader is gone: exit code" "$(cat "$work/rc")" "${want:-0}"
@@ -56,6 +56,8 @@ for v in list status 'status --json' 'status alpha' incidents tables 'tables --j
     # shellcheck disable=SC2086
     full $v
 done
+lost=3 full status --nagios
+lost=2 full status --npd
 hd_ console alpha >/dev/full 2>"$work/err"
 exact "console into a full disk ends: exit code" $? 1
 
@@ -88,6 +90,9 @@ exact "status: blanks at the end of a line" "$(grep -c ' $' "$work/out")" 0
 # ---- the owner of a console lets go ----
 exact "console release says what it did" "$(hd_ console release alpha --for 90s)" "released guest=alpha for=1m30s"
 exact "console release --for 0s" "$(hd_ console release alpha --for 0s)" "taken-back guest=alpha"
+hd_ console release alpha --for 25h >"$work/out" 2>"$work/err"
+exact "console release for more than a day: exit code" $? 2
+grep -q '24h at most' "$work/err" || die "console release for more than a day is not explained: $(cat "$work/err")"
 hd_ console release alpha --for 1s --json | jq -e '.row == "released" and .for_ms == 1000' >"$work/out" || die "release --json"
 
 # ---- who reads along is told why nothing comes ----
