@@ -59,14 +59,14 @@ struct splitter
 #define ONES (UINT64_MAX / 255)
 
 /* Whether any of eight bytes is below 0x20 or 0x7f; those are looked at one
- * by one then, so a tab costs a little and no byte order matters. */
+ * by one then, so a tab costs a little, no byte order matters, and neither does
+ * what is carried over from a neighbour: it takes nothing away. */
 static inline bool
 has_control (uint64_t w)
 {
-  uint64_t low = (w - ONES * 0x20) & ~w;
-  uint64_t del = w ^ (ONES * 0x7f);
+  uint64_t low = w - ONES * 0x20, del = w + ONES;
 
-  return ((low | ((del - ONES) & ~del)) & (ONES * 0x80)) != 0;
+  return ((low | del) & ~w & (ONES * 0x80)) != 0;
 }
 
 static inline bool

@@ -14,7 +14,7 @@
 #include <string.h>
 
 #define SEEN_MAX 16
-#define TWIN_TAIL 64
+#define TWIN_END 32
 #define TWINS_SURE 2
 
 /* A trouble that a kernel tells again and again while it lasts. */
@@ -32,7 +32,7 @@ struct twin
   size_t len;
   unsigned pairs; /* since a line came once only */
   bool paired;
-  char tail[TWIN_TAIL];
+  char ends[2 * TWIN_END]; /* its first bytes and its last */
 };
 
 struct text_reader
@@ -411,11 +411,18 @@ on_stage (struct text_reader *r, enum stage_change change)
 static bool
 is_twin (struct twin *t, const struct text_msg *msg)
 {
-  size_t n = msg->len < TWIN_TAIL ? msg->len : TWIN_TAIL;
-  const char *tail = msg->text + msg->len - n;
+  char ends[2 * TWIN_END] = { 0 };
+  size_t n = msg->len;
 
+  if (n >= TWIN_END)
+    {
+      memcpy (ends, msg->text, TWIN_END);
+      memcpy (ends + TWIN_END, msg->text + n - TWIN_END, TWIN_END);
+    }
+  else
+    memcpy (ends, msg->text, n);
   if (msg->stamp_us == t->stamp_us && msg->len == t->len && !t->paired
-      && memcmp (tail, t->tail, n) == 0)
+      && memcmp (ends, t->ends, sizeof ends) == 0)
     {
       t->paired = true;
       t->pairs++;
@@ -426,7 +433,7 @@ is_twin (struct twin *t, const struct text_msg *msg)
   t->paired = false;
   t->stamp_us = msg->stamp_us;
   t->len = msg->len;
-  memcpy (t->tail, tail, n);
+  memcpy (t->ends, ends, sizeof ends);
   return false;
 }
 

@@ -363,6 +363,7 @@ take_at (struct report *r, const char *s, size_t len)
 }
 
 /* By first letter, so that a line is compared with few of them. */
+/* In the order of their first bytes. */
 static const struct detail details[] = {
   { "\"echo 0 > /proc/sys/", take_nothing },
   { "---[ end trace", take_over },
@@ -413,13 +414,14 @@ static const struct detail details[] = {
 static bool
 is_old_task (const char *s, size_t len)
 {
-  size_t i;
+  const char *end = s + (len < 22 ? len : 22), *p = s;
 
-  for (i = 1; i + 2 < len && i < 20; i++)
-    if (s[i - 1] == ' ' && memchr ("RSDTtXZPI", s[i], 9)
-        && (s[i + 1] == ' ' || (s[i + 1] >= '0' && s[i + 1] <= '9')))
+  /* A stack's lines have no blanks, most of them. */
+  for (; end - p > 3 && (p = memchr (p, ' ', (size_t) (end - p - 3))); p++)
+    if (memchr ("RSDTtXZPI", p[1], 9)
+        && (p[2] == ' ' || (p[2] >= '0' && p[2] <= '9')))
       {
-        size_t j = i + 1;
+        size_t j = (size_t) (p + 2 - s);
 
         while (j < len && s[j] == ' ')
           j++;
@@ -460,14 +462,32 @@ take_owner (struct report *r, const char *s, size_t len)
     }
 }
 
+/* The first that begins so, or the place where it would be. */
+static size_t
+first_detail (char c)
+{
+  size_t from = 0, to = ARRAY_LEN (details);
+
+  while (from < to)
+    {
+      size_t middle = from + (to - from) / 2;
+
+      if ((unsigned char) details[middle].begin[0] < (unsigned char) c)
+        from = middle + 1;
+      else
+        to = middle;
+    }
+  return from;
+}
+
 bool
 report_detail (struct report *r, const char *s, size_t len)
 {
   size_t i;
 
-  for (i = 0; i < ARRAY_LEN (details); i++)
-    if (details[i].begin[0] == s[0]
-        && span_begins (s, len, details[i].begin))
+  for (i = first_detail (s[0]);
+       i < ARRAY_LEN (details) && details[i].begin[0] == s[0]; i++)
+    if (span_begins (s, len, details[i].begin))
       {
         size_t n = strlen (details[i].begin);
 
