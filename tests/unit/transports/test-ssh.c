@@ -466,6 +466,12 @@ main (void)
       rc = 77;
       goto out;
     }
+  if (strstr (me->pw_shell, "nologin") || strstr (me->pw_shell, "/false"))
+    {
+      printf ("skipped: no sshd lets %s in\n", user);
+      rc = 77;
+      goto out;
+    }
   for (unsigned i = 0; i < 5 && !up; i++)
     up = start_sshd (program);
   if (!up)
