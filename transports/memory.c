@@ -133,6 +133,28 @@ has_ended (const struct guest *g)
          || start != g->inc.start_time;
 }
 
+static bool
+nobody_may (void)
+{
+  char c = '\0';
+  CLEANUP_CLOSE int fd
+      = open ("/proc/sys/kernel/yama/ptrace_scope", O_RDONLY | O_CLOEXEC);
+
+  return fd >= 0 && read (fd, &c, 1) == 1 && c == '3';
+}
+
+/* Why it may not be opened, when that is so for everybody. */
+static int
+refused (int r, struct error *err)
+{
+  if ((r == -EACCES || r == -EPERM) && nobody_may ())
+    return error_set (err, EACCES,
+                      "this host lets nobody read another process's memory "
+                      "(kernel.yama.ptrace_scope is 3, until it is started "
+                      "anew)");
+  return r;
+}
+
 static int
 find_map (const struct transport_env *env, const struct guest *g,
           uint64_t deadline, struct memory_map *ret, struct error *err)
@@ -159,6 +181,8 @@ find_map (const struct transport_env *env, const struct guest *g,
   if (r < 0)
     return r;
   r = open_of (env, g, "maps", deadline, &fd, err);
+  if (r < 0)
+    r = refused (r, err);
   if (r == 0)
     r = read_all (fd, MAX_MAPS, &maps, &len, err);
   if (r < 0)
@@ -171,29 +195,14 @@ find_map (const struct transport_env *env, const struct guest *g,
 
 /* ---- opening ---- */
 
-static bool
-nobody_may (void)
-{
-  char c = '\0';
-  CLEANUP_CLOSE int fd
-      = open ("/proc/sys/kernel/yama/ptrace_scope", O_RDONLY | O_CLOEXEC);
-
-  return fd >= 0 && read (fd, &c, 1) == 1 && c == '3';
-}
-
 static int
 open_process (const struct transport_env *env, const struct guest *g,
               uint64_t deadline, struct memory *m, struct error *err)
 {
   int r = open_of (env, g, "mem", deadline, &m->fd, err);
 
-  if ((r == -EACCES || r == -EPERM) && nobody_may ())
-    return error_set (err, EACCES,
-                      "this host lets nobody read another process's memory "
-                      "(kernel.yama.ptrace_scope is 3, until it is started "
-                      "anew)");
   if (r < 0)
-    return r;
+    return refused (r, err);
   /* Without it reading would fill what the guest has never touched. */
   return open_of (env, g, "pagemap", deadline, &m->pagemap, err);
 }

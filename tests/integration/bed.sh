@@ -43,7 +43,7 @@ bed_needs() {
 # the end. What hangdog is asked from now on is of that.
 bed_config() {
     # They are there on EVE before any guest is.
-    mkdir -p "$LAB_RUN/hypervisor/kvm" "$LAB_RUN"/{domainmgr/DomainStatus,zedmanager/{DomainConfig,AppInstanceStatus},zedagent/AppInstanceConfig,zedrouter/AppNetworkStatus}
+    mkdir -p "$LAB_RUN/hypervisor/kvm" "$LAB_RUN"/{domainmgr/DomainStatus,zedmanager/AppInstanceStatus,zedagent/AppInstanceConfig,zedrouter/AppNetworkStatus}
     echo "{\"schema\": \"hangdog/config/1\", ${1:-} \"sources\": [{\"kind\": \"rundir\", \"root\": \"$LAB_RUN/hypervisor/kvm\", \"eve\": \"$LAB_RUN\"}]}" >"$work/config.json"
     export HANGDOG_RUN=$work/run HANGDOG_STATE=$work/state HANGDOG_LIBEXEC=$build
 }

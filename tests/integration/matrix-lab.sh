@@ -76,7 +76,8 @@ slow_and_stuck() {
     until_rows 60 'of("moved") | any(.what == "requests" and .answered > 0 and .same == 0)' "$guest" --samples 2 --apart 3s tasks io || return
     rows 'of("moved") | any(.what == "task" and .comm == "labd" and .switches > 0)'
     rows 'of("moved") | all((.what != "task") or (.comm != "labd") or ((.stuck // false) | not))'
-    said '^moved in .*: requests? .*answered'
+    # Between two requests there is none.
+    lab_until 60 "hd inspect '$guest' --samples 2 --apart 2s tasks io | grep -Eq '^moved in .*: requests? .*answered'" || fail "the text does not say that requests are answered"
 }
 
 storage() {
