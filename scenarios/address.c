@@ -84,6 +84,7 @@ scenario_address (const struct scenario *s, const struct guest *g, char *dst,
   report_set (ret, OUTCOME_NO_VERDICT, "no-address",
               "the guest's IP address is not known here; write it into the "
               "scenario's address");
+  ret->way = WAY_UNUSABLE;
   return NULL;
 }
 

@@ -20,6 +20,8 @@
 #define MAX_SCENARIOS 256
 
 const char *const outcome_names[] = { "ok", "failed", "no-verdict", NULL };
+const char *const way_names[]
+    = { "unknown", "alive", "unknown", "dead", "unusable", NULL };
 
 void
 scenario_path (char *dst, size_t n, const char *path, const char *key)
@@ -241,25 +243,56 @@ check_expect (const struct place *at, const struct scenario *s)
 static bool
 has_transport (const struct scenario_kind *kind, const char *name)
 {
-  for (const char *const *t = kind->transports; *t; t++)
-    if (strcmp (*t, name) == 0)
+  const struct transport_ops *t;
+
+  for (const char *const *p = kind->transports; *p; p++)
+    if (strcmp (*p, name) == 0)
       return true;
-  return false;
+  t = kind->commands ? transport_find (name) : NULL;
+  /* Of what this build is without the kind's own check tells. */
+  return t && (t->command || t->needs);
+}
+
+/* "console" or "ssh" */
+static const char *
+all_transports (const struct scenario_kind *kind, char *dst, size_t n)
+{
+  size_t len = 0;
+
+  dst[0] = '\0';
+  for (size_t i = 0; transports[i]; i++)
+    if (has_transport (kind, transports[i]->name) && len < n)
+      len += (size_t) snprintf (dst + len, n - len, "%s\"%s\"",
+                                len ? " or " : "", transports[i]->name);
+  return dst;
 }
 
 static int
 check_transports (const struct place *at, const struct scenario *s)
 {
   char *const *name = s->transports.items;
+  char key[64], all[120], span[32];
 
   for (size_t i = 0; i < s->transports.count; i++)
     {
-      char key[64];
-
       snprintf (key, sizeof key, "transports[%zu]", i);
       if (!has_transport (s->kind, name[i]))
-        return bad (at, key, "a %s scenario can use only \"%s\"",
-                    s->kind->name, s->kind->transports[0]);
+        return bad (at, key, "a %s scenario can use only %s", s->kind->name,
+                    all_transports (s->kind, all, sizeof all));
+      for (size_t k = 0; k < i; k++)
+        if (strcmp (name[i], name[k]) == 0)
+          return bad (at, key, "\"%s\" is there twice", name[i]);
+    }
+  /* Each has the whole timeout, one after another. */
+  if (s->transports.count > 1
+      && s->transports.count * s->timeout_ms >= s->interval_ms)
+    {
+      units_format_duration (span, sizeof span, s->interval_ms);
+      return bad (at, "timeout",
+                  "%zu transports, one after another, do not fit into the "
+                  "interval of %s; shorten the timeout or lengthen the "
+                  "interval",
+                  s->transports.count, span);
     }
   return 0;
 }

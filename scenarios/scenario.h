@@ -33,8 +33,10 @@
 #include <stdint.h>
 
 struct error;
+struct fact;
 struct job;
 struct transport_env;
+struct transport_ops;
 
 #define SCENARIO_SCHEMA "hangdog/scenario/1"
 
@@ -169,34 +171,123 @@ enum outcome
 };
 extern const char *const outcome_names[];
 
+/* What an attempt says of the way that it took. */
+enum way
+{
+  WAY_UNSAID,   /* nothing */
+  WAY_ANSWERS,  /* it leads to somebody who answered, whatever he said */
+  WAY_GUEST,    /* it is the guest: nobody answers by any other way, too */
+  WAY_LOST,     /* nobody answers there: another way tells why */
+  WAY_UNUSABLE, /* the guest was not asked: another way may do */
+};
+extern const char *const way_names[];
+
+/* As many ways as one question may have. */
+#define SCENARIO_MAX_WAYS 4
+
+/* A way that was tried, and did not bring the answer. */
+struct tried
+{
+  char transport[16];
+  char code[32];
+  char sentence[120];
+  enum way way;
+};
+
 struct outcome_report
 {
   enum outcome outcome;
-  char transport[16];
-  char code[32];      /* short and stable: "silent", "status", "mismatch" */
-  char sentence[200]; /* for people; escaped already */
+  char transport[16];   /* who spoke, or was asked in vain: the runner's */
+  char code[32];        /* short and stable: "silent", "status", "mismatch" */
+  char sentence[200];   /* for people; escaped already */
   uint64_t took_ms;
-  double value;       /* a number worth plotting, NAN if none */
-  bool has_uptime;    /* the answer was how long the guest is up: */
+  double value;         /* a number worth plotting, NAN if none */
+  bool has_uptime;      /* the answer was how long the guest is up: */
   struct uptime uptime;
+  enum way way;
+  bool shell;           /* who answered did so on the guest's console */
+  struct tried tried[SCENARIO_MAX_WAYS - 1]; /* the runner's */
+  unsigned ntried;
+};
+
+/* ---- kinds ----
+ *
+ * A kind has one of three shapes.  One that asks does it in a job, for as long
+ * as it takes, by one way at a time.  One that watches is told what others
+ * have seen, and one that combines looks at what other scenarios of the guest
+ * have found: both are pure, on the loop, and say at the end of each interval
+ * how the guest is.
+ */
+
+/* In a job, deadline = the scenario's timeout; way: the transport that it goes
+ * by, of those that the scenario lists.  < 0 only for our own failures (then
+ * no verdict).  The report's transport is filled by who called. */
+typedef int scenario_ask_fn (const struct scenario *s, const struct guest *g,
+                             const struct transport_ops *way,
+                             const struct transport_env *env,
+                             struct job *job, struct outcome_report *ret,
+                             struct error *err);
+
+/* State is of one guest and scenario.  It begins when the scenario is bound,
+ * and anew with another text of it and when what it knows is over.  It may not
+ * keep s: an equal one may take its place. */
+struct scenario_watch
+{
+  /* Of which facts it is told: prefixes as of fact_subscribe(), NULL
+   * terminated.  Of those that are known already (the latest of each name) it
+   * is told at once, with the time at which each was published.  Only facts of
+   * the guest's present life; "fact.gap" has to be listed by who must know
+   * that some were lost. */
+  const char *const *facts;
+  /* What ends what it knows. */
+  bool of_process; /* only another process, not another boot */
+  void *(*state_new) (const struct scenario *s, uint64_t now_ms);
+  void (*state_free) (void *state);
+  void (*fact) (void *state, const struct scenario *s,
+                const struct fact *fact, uint64_t now_ms);
+  /* Its interval is over. */
+  void (*due) (void *state, const struct scenario *s, uint64_t now_ms,
+               struct outcome_report *ret);
+};
+
+/* What another scenario of the same guest has found. */
+struct scenario_part
+{
+  const char *name;
+  bool bound; /* it is asked of this guest at all */
+  const struct outcome_report *last; /* of this life; NULL = none yet */
+  uint64_t age_ms;                   /* of last */
+  int health;                        /* enum health */
+};
+
+struct scenario_combine
+{
+  /* The names of those that it looks at; none may be one that combines. */
+  size_t (*parts) (const struct scenario *s, const char *const **ret);
+  void (*combine) (const struct scenario *s,
+                   const struct scenario_part *parts, size_t n,
+                   struct outcome_report *ret);
 };
 
 struct scenario_kind
 {
   const char *name;
   const char *summary;
-  const char *const *transports; /* which it can use; NULL terminated */
+  /* By which it asks if the document lists none: the first.  NULL
+   * terminated; those behind it are what the document may list, too. */
+  const char *const *transports;
+  /* May go by whatever transport carries a command. */
+  bool commands;
   /* PCRE2: what its address shows by itself to whoever connects; NULL = what
    * the scenario expects. */
   const char *greets;
   /* More than the tables can say; may be NULL. */
   int (*check) (const struct scenario *s, const struct json_doc *doc,
                 const char *path, struct error *err);
-  /* In a job, deadline = the scenario's timeout.  < 0 only for our own
-   * failures (then no verdict). */
-  int (*run) (const struct scenario *s, const struct guest *g,
-              const struct transport_env *env, struct job *job,
-              struct outcome_report *ret, struct error *err);
+  /* Its shape: one of these. */
+  scenario_ask_fn *ask;
+  const struct scenario_watch *watch;
+  const struct scenario_combine *combine;
 };
 
 extern const struct scenario_kind kind_console_command;

@@ -8,6 +8,7 @@
 #include "scenarios/scenario.h"
 #include "base/buf.h"
 #include "base/regex.h"
+#include "transports/ask.h"
 #include "transports/console/session.h"
 #include "transports/transport.h"
 
@@ -72,9 +73,10 @@ void report_set (struct outcome_report *r, enum outcome outcome,
 /* Guest bytes into a sentence: escaped, one line, cut. */
 const char *report_quote (char *dst, size_t n, const char *bytes, size_t len);
 
-/* What an end of talking means when it is not TALK_OK. */
-void judge_talk (enum talk talk, const char *detail,
-                 struct outcome_report *ret);
+/* What an end of asking means when it is not ASK_OK; detail: what the way says
+ * of it, or NULL. */
+void judge_end (enum ask_end end, const char *detail,
+                struct outcome_report *ret);
 /* Status and output against `expect`; sets ret in every case. */
 void judge_answer (const struct scenario_expect *expect, int64_t status,
                    const char *out, size_t len, struct outcome_report *ret);
@@ -84,8 +86,9 @@ void judge_command (const struct scenario_expect *expect, int64_t status,
                     const char *out, size_t len, struct outcome_report *ret);
 
 /* A stopped QEMU serves nobody, which looks like a console that somebody else
- * has.  True, with ret failed, when its process is stopped, a zombie or gone:
- * seen on the host, so it needs no answer. */
+ * has.  True, with ret failed (WAY_GUEST: no other way leads to it), when its
+ * process is stopped, a zombie or gone: seen on the host, so it needs no
+ * answer. */
 bool judge_process (const struct guest *g, struct outcome_report *ret);
 
 /* What a kind says and judges over a console: fills ret, leaves the session
@@ -93,12 +96,24 @@ bool judge_process (const struct guest *g, struct outcome_report *ret);
 typedef int scenario_talk_fn (struct session *session,
                               const struct scenario *s, struct job *job,
                               struct outcome_report *ret, struct error *err);
-/* The run() of a kind that talks: takes the lease, lets talk have it, gives
+/* The ask() of a kind that talks: takes the lease, lets talk have it, gives
  * it back, and fills what every report over a console has.  Without a console
  * to be had talk is not called. */
 int scenario_over_console (const struct scenario *s, const struct guest *g,
                            const struct transport_env *env, struct job *job,
                            scenario_talk_fn *talk, struct outcome_report *ret,
                            struct error *err);
+
+/* The check() of a kind that is one command: it has what each of its ways
+ * needs, and nothing that none of them has a use for. */
+int scenario_check_asked (const struct scenario *s,
+                          const struct json_doc *doc, const char *path,
+                          const char *why_line, struct error *err);
+/* The ask() of a kind that is one command: over that way, what it needs out
+ * of the document, and judged. */
+int scenario_over_command (const struct scenario *s, const struct guest *g,
+                           const struct transport_ops *way,
+                           const struct transport_env *env, struct job *job,
+                           struct outcome_report *ret, struct error *err);
 
 #endif

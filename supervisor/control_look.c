@@ -267,6 +267,9 @@ binding_row (const struct binding_info *info, void *arg)
       json_add_str (row, "code", info->last->code);
       json_add_text (row, "sentence", info->last->sentence,
                      strlen (info->last->sentence));
+      json_add_str (row, "transport", info->last->transport);
+      if (info->last->ntried)
+        json_object_object_add (row, "tried", control_tried (info->last));
       json_add_int (row, "took_ms", (int64_t) info->last->took_ms);
     }
   json_add_int (row, "runs", (int64_t) info->runs);

@@ -484,7 +484,7 @@ static const struct verdict_rule rules[] = {
     .sentence = "The guest still starts or stops its services.",
     .next = "Ask again; console/tail.log says which one it waits for." },
   { .class_ = "console-busy", .confidence = "high",
-    .codes = { "console-busy", "console-lost" },
+    .codes = { "console-busy", "console-taken" },
     .culprit = "=",
     .sentence = "Somebody else has the console: ",
     .next = "Nothing: hangdog asks again when it is free." },

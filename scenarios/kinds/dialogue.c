@@ -336,7 +336,7 @@ one_step (struct talk_run *t, size_t i, struct outcome_report *ret,
   /* Typing takes time only where the other side takes no input. */
   if (rc == -ETIMEDOUT)
     {
-      judge_talk (TALK_XOFF, NULL, ret);
+      judge_end (ASK_XOFF, NULL, ret);
       return -1;
     }
   if (rc >= 0 && st->expect.count)
@@ -345,8 +345,8 @@ one_step (struct talk_run *t, size_t i, struct outcome_report *ret,
     rc = 1;
   if (rc == -ECANCELED || rc == -EPIPE || rc == -EHOSTDOWN)
     {
-      judge_talk (rc == -EHOSTDOWN ? TALK_BOOTING : TALK_LOST,
-                  rc == -EHOSTDOWN && err ? error_text (err) : NULL, ret);
+      judge_end (rc == -EHOSTDOWN ? ASK_BOOTING : ASK_TAKEN,
+                 rc == -EHOSTDOWN && err ? error_text (err) : NULL, ret);
       return -1;
     }
   if (rc == -E2BIG)
@@ -419,9 +419,9 @@ hold_dialogue (struct session *session, const struct scenario *s,
 }
 
 static int
-run (const struct scenario *s, const struct guest *g,
-     const struct transport_env *env, struct job *job,
-     struct outcome_report *ret, struct error *err)
+ask (const struct scenario *s, const struct guest *g,
+     const struct transport_ops *way, const struct transport_env *env,
+     struct job *job, struct outcome_report *ret, struct error *err)
 {
   return scenario_over_console (s, g, env, job, hold_dialogue, ret, err);
 }
@@ -433,5 +433,5 @@ const struct scenario_kind kind_dialogue = {
   .summary = "steps of sending and expecting over the console",
   .transports = uses,
   .check = check,
-  .run = run,
+  .ask = ask,
 };

@@ -78,9 +78,9 @@ judge_error (int rc, const struct error *why, struct outcome_report *ret)
 }
 
 static int
-run (const struct scenario *s, const struct guest *g,
-     const struct transport_env *env, struct job *job,
-     struct outcome_report *ret, struct error *err)
+ask (const struct scenario *s, const struct guest *g,
+     const struct transport_ops *way, const struct transport_env *env,
+     struct job *job, struct outcome_report *ret, struct error *err)
 {
   struct outcome_report report = { .value = NAN };
   struct buf answer CLEANUP_BUF = BUF_INIT (4096);
@@ -91,7 +91,6 @@ run (const struct scenario *s, const struct guest *g,
   struct tcp_check tcp = { .send = s->send, .expect = s->expect.output };
   int rc;
 
-  snprintf (report.transport, sizeof report.transport, "tcp");
   tcp.address = scenario_address (s, g, address, sizeof address, &report);
   if (tcp.address)
     {
@@ -128,5 +127,5 @@ const struct scenario_kind kind_tcp = {
   .summary = "a TCP connection, optionally with a question and its answer",
   .transports = uses,
   .check = check,
-  .run = run,
+  .ask = ask,
 };
