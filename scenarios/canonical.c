@@ -239,7 +239,7 @@ scenario_to_json (const struct scenario *s)
       struct json_object *expect = expect_json (&s->expect);
 
       /* A status means nothing over tcp, and is refused there. */
-      if (s->kind != &kind_console_command)
+      if (s->kind == &kind_tcp)
         json_object_object_del (expect, "status");
       json_object_object_add (out, "expect", expect);
     }
