@@ -69,7 +69,7 @@ static const struct json_field expect_fields[] = {
 static const struct json_field step_fields[] = {
   { .name = "name", .kind = JSON_STRING, AT (scenario_step, name),
     .required = true, .min = 1, .max = 63, .help = "of this step" },
-  { .name = "send", .kind = JSON_STRING, AT (scenario_step, send), .min = 1,
+  { .name = "send", .kind = JSON_BYTES, AT (scenario_step, send), .min = 1,
     .max = 1024,
     .help = "typed first; \\r \\n \\t \\e \\xNN \\\\ as in C, ${nonce} is "
             "random in each run" },
@@ -183,7 +183,7 @@ const struct json_field scenario_fields[] = {
             "guest's own" },
   { .name = "ssh", .kind = JSON_OBJECT, AT (scenario, ssh),
     .sub = ssh_fields, .help = "ssh-command: how to log in" },
-  { .name = "send", .kind = JSON_STRING, AT (scenario, send), .min = 1,
+  { .name = "send", .kind = JSON_BYTES, AT (scenario, send), .min = 1,
     .max = 1024,
     .help = "tcp: sent after connecting, escapes as in a step" },
   { .name = "expect", .kind = JSON_OBJECT, AT (scenario, expect),

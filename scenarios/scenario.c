@@ -82,16 +82,6 @@ check_regex (const struct place *at, const char *key, const char *pattern,
 }
 
 static int
-check_send (const struct place *at, const char *key, char *send)
-{
-  const char *why;
-
-  if (!send || scenario_unescape (send, &why) == 0)
-    return 0;
-  return bad (at, key, "%s", why);
-}
-
-static int
 check_labels (const struct place *at, struct json_object *labels)
 {
   if (!labels)
@@ -333,7 +323,6 @@ scenario_check_command (const struct scenario *s, const struct json_doc *doc,
 static int
 check (const struct place *at, struct scenario *s)
 {
-  struct scenario_step *step = s->steps.items;
   int rc;
 
   if (s->schema && strcmp (s->schema, SCENARIO_SCHEMA) != 0)
@@ -347,16 +336,6 @@ check (const struct place *at, struct scenario *s)
     return bad (at, "name",
                 "\"order\" is what a diagnosis asked for by somebody is "
                 "called; take another");
-  if ((rc = check_send (at, "send", s->send)) < 0)
-    return rc;
-  for (size_t i = 0; i < s->steps.count; i++)
-    {
-      char key[64];
-
-      snprintf (key, sizeof key, "steps[%zu].send", i);
-      if ((rc = check_send (at, key, step[i].send)) < 0)
-        return rc;
-    }
   if ((rc = check_labels (at, s->select.labels)) < 0
       || (rc = check_times (at, s)) < 0 || (rc = check_hours (at, s)) < 0
       || (rc = check_expect (at, s)) < 0
@@ -365,7 +344,8 @@ check (const struct place *at, struct scenario *s)
   if (s->kind->check
       && (rc = s->kind->check (s, at->doc, at->path, at->err)) < 0)
     return rc;
-  if (s->expect.status == SCENARIO_STATUS_UNSET)
+  /* Where there is none it stays unsaid. */
+  if (s->expect.status == SCENARIO_STATUS_UNSET && s->command)
     s->expect.status = 0;
   return 0;
 }

@@ -84,8 +84,7 @@ extern const char *const scenario_compare_ops[]; /* "<" "<=" ... */
 struct scenario_step
 {
   char *name;
-  char *send;     /* bytes, unescaped; no NUL.  In the document: \r \n \t \e
-                     \xNN \\ as in C */
+  char *send;     /* bytes; no NUL */
   struct json_list expect; /* of char *: PCRE2, first that matches decides */
   uint64_t timeout_ms; /* 0 = what is left of the scenario's */
   char *go_to;    /* name of the step after a match; default the next */
@@ -133,7 +132,7 @@ struct scenario
   char *command;
   char *address;  /* "IP:PORT", or "guest:PORT" for the guest's own */
   struct scenario_ssh ssh;
-  char *send;     /* unescaped, as in a step */
+  char *send;     /* bytes, as in a step */
   struct scenario_expect expect;
   struct json_list steps;
   int refs;

@@ -53,13 +53,6 @@ int hours_minute (const char *hhmm);
 /* Bit 0 = sun of "mon,tue" (NULL = every day), -1 if it is none. */
 int hours_days (const char *days);
 
-/* ---- escapes in `send` ---- */
-
-/* In place.  0, or -EINVAL with *ret_why naming the trouble. */
-int scenario_unescape (char *s, const char **ret_why);
-/* The other way, into the one canonical spelling. */
-void scenario_escape (const char *s, struct buf *out);
-
 /* Bytes of a regular expression in a document: fewer than base/regex.h has
  * room for, and part of the published schema. */
 #define SCENARIO_REGEX_MAX 1024
