@@ -142,10 +142,22 @@ struct json_object *json_encode (const struct json_field *fields,
 /* Frees what json_decode() allocated; not out itself. */
 void json_decoded_done (const struct json_field *fields, void *out);
 
+/* The field of that name, also in a JSON_GROUP, or NULL; *ret_offset is that
+ * of its slot in the struct that the table is of. */
+const struct json_field *json_field_named (const struct json_field *fields,
+                                           const char *key,
+                                           size_t *ret_offset);
+
 /* The JSON Schema (2020-12) of a table as an object schema, printed into b.
  * It bounds strings in characters where json_decode() counts bytes. */
 void json_schema (const struct json_field *fields, const char *id,
                   const char *title, struct buf *b);
+/* The two halves of it, for who has something to add: what an object of the
+ * table may be ("properties", "required", "additionalProperties"), and the
+ * printing, which takes it over. */
+struct json_object *json_schema_object (const struct json_field *fields);
+void json_schema_print (const char *id, const char *title,
+                        struct json_object *body, struct buf *b);
 
 /* ---- small helpers for building and reading ---- */
 

@@ -18,12 +18,6 @@ size_t json_slot_size (const struct json_field *f);
 void json_string_bounds (const struct json_field *f, int64_t *ret_min,
                          int64_t *ret_max);
 
-/* The field of that name, also in a JSON_GROUP; *ret_offset is that of its slot
- * in the struct that the table is of. */
-const struct json_field *json_field_named (const struct json_field *fields,
-                                           const char *key,
-                                           size_t *ret_offset);
-
 /* ---- escapes in JSON_BYTES ---- */
 
 /* In place.  0, or -EINVAL with *ret_why naming the trouble. */

@@ -169,12 +169,24 @@ object_schema (const struct json_field *fields, unsigned nested)
   return o;
 }
 
+struct json_object *
+json_schema_object (const struct json_field *fields)
+{
+  return object_schema (fields, 0);
+}
+
 void
 json_schema (const struct json_field *fields, const char *id,
              const char *title, struct buf *b)
 {
+  json_schema_print (id, title, json_schema_object (fields), b);
+}
+
+void
+json_schema_print (const char *id, const char *title,
+                   struct json_object *body, struct buf *b)
+{
   CLEANUP_JSON struct json_object *top = json_object_new_object ();
-  struct json_object *body = object_schema (fields, 0);
 
   json_add_str (top, "$schema",
                 "https://json-schema.org/draft/2020-12/schema");

@@ -53,19 +53,19 @@ judge_open_error (int rc, const struct error *why, struct outcome_report *ret)
 
 /* NULL with ret filled (no verdict) when there is none to type into. */
 static const struct guest_console *
-scenario_console (const struct scenario *s, const struct guest *g,
+scenario_console (const char *wanted, const struct guest *g,
                   struct outcome_report *ret)
 {
-  if (s->console)
+  if (wanted)
     {
-      const struct guest_console *c = guest_console_find (g, s->console);
+      const struct guest_console *c = guest_console_find (g, wanted);
       char name[64];
 
       if (!c)
         report_set (ret, OUTCOME_NO_VERDICT, "console-absent",
                     "the guest has no console called \"%s\"",
-                    report_quote (name, sizeof name, s->console,
-                                  strlen (s->console)));
+                    report_quote (name, sizeof name, wanted,
+                                  strlen (wanted)));
       return c;
     }
   for (unsigned i = 0; i < g->nconsoles; i++)
@@ -85,11 +85,11 @@ scenario_console (const struct scenario *s, const struct guest *g,
  * when there is no verdict (report filled). */
 static int
 open_session (const struct scenario *s, const struct guest *g,
-              const struct transport_env *env, uint64_t deadline,
-              struct session **ret, struct outcome_report *report,
-              struct error *err)
+              const struct transport_env *env, const char *console,
+              uint64_t deadline, struct session **ret,
+              struct outcome_report *report, struct error *err)
 {
-  const struct guest_console *con = scenario_console (s, g, report);
+  const struct guest_console *con = scenario_console (console, g, report);
   struct error why = ERROR_INIT;
   uint64_t now = clock_ms ();
   char who[96];
@@ -114,15 +114,15 @@ open_session (const struct scenario *s, const struct guest *g,
 
 int
 scenario_over_console (const struct scenario *s, const struct guest *g,
-                       const struct transport_env *env, struct job *job,
-                       scenario_talk_fn *talk, struct outcome_report *ret,
-                       struct error *err)
+                       const struct transport_env *env, const char *console,
+                       struct job *job, scenario_talk_fn *talk,
+                       struct outcome_report *ret, struct error *err)
 {
   struct outcome_report report = { .value = NAN };
   uint64_t begun = clock_ms ();
   struct session *session;
-  int rc = open_session (s, g, env, job_deadline (job), &session, &report,
-                         err);
+  int rc = open_session (s, g, env, console, job_deadline (job), &session,
+                         &report, err);
 
   if (rc >= 0 && session)
     {

@@ -17,6 +17,7 @@
 #include "transports/ssh/ssh.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -26,61 +27,53 @@
 #define HAVE_SSH false
 #endif
 
-static int
-check_ssh (const struct scenario *s, const struct json_doc *doc,
-           const char *path, struct error *err)
+struct own
 {
-  char at[200];
+  struct scenario_command what;
+  char *address;
+  struct scenario_ssh ssh;
+};
 
-  scenario_path (at, sizeof at, path, "ssh");
-  if (!s->ssh.user)
-    return json_error_at (doc, path, err,
-                          "an ssh-command scenario needs \"ssh\" with a "
-                          "user, and a key or a password");
-  /* It would be taken for an option or a host by whoever prints it. */
-  for (const char *p = s->ssh.user; *p; p++)
-    if ((unsigned char) *p <= 0x20 || (unsigned char) *p >= 0x7f)
-      return json_error_at (doc, at, err, "ssh.user has a byte that no user's "
-                            "name has");
-  if (!s->ssh.key && !s->ssh.password)
-    return json_error_at (doc, at, err, "needs a \"key\" or a \"password\"");
-  if ((s->ssh.key && !ssh_secret_name (s->ssh.key))
-      || (s->ssh.password && !ssh_secret_name (s->ssh.password)))
-    return json_error_at (doc, at, err,
-                          "keys and passwords are named by a file in the "
-                          "folder ssh beside the configuration, without a "
-                          "path");
-  if (s->ssh.password && s->ssh.hosts == HOSTS_ACCEPT_NEW)
-    return json_error_at (doc, at, err,
-                          "a password is not shown to a server that nobody "
-                          "knows: use a key, or \"host-keys\": \"strict\"");
-  return 0;
-}
+static const struct json_field fields[] = {
+  { .kind = JSON_GROUP, .sub = scenario_command_keys,
+    .offset = offsetof (struct own, what) },
+  { .kind = JSON_GROUP, .sub = scenario_address_keys,
+    .offset = offsetof (struct own, address) },
+  { .kind = JSON_GROUP, .sub = scenario_ssh_keys,
+    .offset = offsetof (struct own, ssh) },
+  { .name = NULL },
+};
 
 static int
-check (const struct scenario *s, const struct json_doc *doc, const char *path,
-       struct error *err)
+check (const struct scenario *s, const struct scenario_at *at)
 {
+  const struct own *own = s->own;
   bool loopback;
-  char at[200];
   int rc;
 
-  scenario_path (at, sizeof at, path, "kind");
   if (!HAVE_SSH)
-    return json_error_at (doc, at, err,
-                          "this hangdog is built without ssh (configure "
-                          "--without-ssh)");
-  rc = scenario_check_uses (
-      s, doc, path,
-      USES_COMMAND | USES_ADDRESS | USES_SSH | USES_STATUS | USES_OUTPUT, err);
+    return scenario_bad (at, "kind",
+                         "this hangdog is built without ssh (configure "
+                         "--without-ssh)");
+  rc = scenario_check_command (at, &own->what, "or a script in the guest");
   if (rc >= 0)
-    rc = scenario_check_command (s, doc, path, "or a script in the guest",
-                                 err);
+    rc = scenario_check_address (at, own->address, &loopback);
   if (rc >= 0)
-    rc = scenario_check_address (s, doc, path, &loopback, err);
-  if (rc >= 0)
-    rc = check_ssh (s, doc, path, err);
+    rc = scenario_check_ssh (at, &own->ssh);
   return rc;
+}
+
+/* Whatever it lets in: a server shows itself to whoever connects. */
+static bool
+knock (const struct scenario *s, const struct guest *g,
+       struct scenario_knock *ret)
+{
+  const struct own *own = s->own;
+
+  if (!scenario_knock_at (own->address, g, ret))
+    return false;
+  ret->expect = "^SSH-";
+  return true;
 }
 
 static void
@@ -123,28 +116,30 @@ run (const struct scenario *s, const struct guest *g,
      const struct transport_env *env, struct job *job,
      struct outcome_report *ret, struct error *err)
 {
+  const struct own *own = s->own;
   struct outcome_report report = { .value = NAN };
   uint64_t begun = clock_ms ();
   struct ssh_result result;
   char address[80];
-  struct ssh_cmd cmd = { .user = s->ssh.user,
-                         .command = s->command,
+  struct ssh_cmd cmd = { .user = own->ssh.user,
+                         .command = own->what.command,
                          .dir = env->ssh_dir,
-                         .key = s->ssh.key,
-                         .password = s->ssh.password,
-                         .accept_new = s->ssh.hosts == HOSTS_ACCEPT_NEW };
+                         .key = own->ssh.key,
+                         .password = own->ssh.password,
+                         .accept_new = own->ssh.hosts == HOSTS_ACCEPT_NEW };
   int rc;
 
   snprintf (report.transport, sizeof report.transport, "ssh");
-  cmd.address = scenario_address (s, g, address, sizeof address, &report);
+  cmd.address = scenario_address (own->address, g, address, sizeof address,
+                                  &report);
   if (cmd.address)
     {
       rc = ssh_run (env->libexec, &cmd, job_deadline (job), &result, err);
       if (rc < 0)
         return rc;
       if (result.end == SSH_END_OK)
-        judge_command (&s->expect, result.status, buf_str (&result.output),
-                       result.output.len, &report);
+        judge_command (&own->what.expect, result.status,
+                       buf_str (&result.output), result.output.len, &report);
       else
         judge_end (&result, &report);
       ssh_result_done (&result);
@@ -160,7 +155,9 @@ const struct scenario_kind kind_ssh_command = {
   .name = "ssh-command",
   .summary = "one shell command over ssh, by status and output",
   .transports = uses,
-  .greets = "^SSH-",
+  .fields = fields,
+  .own_size = sizeof (struct own),
   .check = check,
+  .knock = knock,
   .run = run,
 };
