@@ -20,7 +20,7 @@
 struct meaning
 {
   enum outcome outcome;
-  enum way way;
+  enum way_said way;
   const char *code;
   const char *sentence;      /* where the way itself says nothing */
   const char *before, *hint; /* around what it says */

@@ -15,9 +15,9 @@
 
 int
 scenario_over_console (const struct scenario *s, const struct guest *g,
-                       const struct transport_env *env, struct job *job,
-                       scenario_talk_fn *talk, struct outcome_report *ret,
-                       struct error *err)
+                       const struct transport_env *env, const char *console,
+                       struct job *job, scenario_talk_fn *talk,
+                       struct outcome_report *ret, struct error *err)
 {
   struct outcome_report report = { .value = NAN };
   struct ask_result opened = { .end = ASK_OK };
@@ -27,7 +27,7 @@ scenario_over_console (const struct scenario *s, const struct guest *g,
   int rc;
 
   snprintf (who, sizeof who, "scenario %s", s->name);
-  rc = console_ask_open (env, g, s->console, who, job_deadline (job),
+  rc = console_ask_open (env, g, console, who, job_deadline (job),
                          &session, &opened, err);
   if (rc >= 0 && session)
     {

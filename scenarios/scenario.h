@@ -13,10 +13,13 @@
  *     "failure-threshold": 2, "success-threshold": 1,
  *     "quiet-hours": [{"from": "22:00", "to": "06:00", "days": "sat,sun"}],
  *     "severity": "critical", "playbook": "standard",
+ *
  *     "command": "uptime",
- *     "expect": {"status": 0, "output": "load average"},
- *     "steps": [...]
+ *     "expect": {"status": 0, "output": "load average"}
  *   }
+ *
+ * What every scenario has is described by one table, what only its kind has by
+ * the kind's (kinds/NAME.c): each key at one place.
  *
  * The same document is read from a file, the command line and a controller.
  * A scenario is immutable once parsed, counted references: one in flight
@@ -35,6 +38,8 @@
 struct error;
 struct fact;
 struct job;
+struct scenario_at;
+struct scenario_knock;
 struct transport_env;
 struct transport_ops;
 
@@ -55,65 +60,11 @@ struct scenario_select
   struct json_object *labels; /* {"key": "glob"}: all must match */
 };
 
-/* What no document can say: the status was not given. */
-#define SCENARIO_STATUS_UNSET INT64_MIN
-
-struct scenario_expect
-{
-  int64_t status;  /* exit status, -1 = do not care (default 0) */
-  char *output;    /* PCRE2 that must match, or NULL */
-  char *not_output; /* PCRE2 that must not match, or NULL */
-  struct json_list compare; /* of struct scenario_compare */
-};
-
-struct scenario_compare
-{
-  char *capture; /* named group of `output` */
-  int op;        /* index into scenario_compare_ops */
-  double value;
-};
-extern const char *const scenario_compare_ops[]; /* "<" "<=" ... */
-
-/* One step of a dialogue: send, then wait for one of `expect`.
- *
- *   matched      -> fail set: the scenario failed; else go_to, or the next
- *   not in time  -> otherwise, or (fail set) the next, or the scenario failed
- *   no `expect`  -> fail set: failed at once; else go_to, or the next
- *
- * SCENARIO_END is the name of the well end; so is going past the last step.
- */
-#define SCENARIO_END "end"
-struct scenario_step
-{
-  char *name;
-  char *send;     /* bytes, unescaped; no NUL.  In the document: \r \n \t \e
-                     \xNN \\ as in C */
-  struct json_list expect; /* of char *: PCRE2, first that matches decides */
-  uint64_t timeout_ms; /* 0 = what is left of the scenario's */
-  char *go_to;    /* name of the step after a match; default the next */
-  char *otherwise; /* name of the step when nothing matched in time */
-  char *fail;     /* sentence: a match here is a failure */
-};
-
 struct scenario_hours
 {
   char *from, *to; /* "HH:MM" local time */
   char *days;      /* "mon,tue" or NULL = every day */
 };
-
-/* How to log in.  Secrets are names of files in a folder of the host's. */
-struct scenario_ssh
-{
-  char *user;
-  char *key, *password; /* one or both; NULL = none */
-  int hosts;            /* index into scenario_ssh_hosts */
-};
-enum scenario_hosts
-{
-  HOSTS_STRICT,
-  HOSTS_ACCEPT_NEW,
-};
-extern const char *const scenario_ssh_hosts[]; /* "strict", "accept-new" */
 
 struct scenario_kind;
 
@@ -131,13 +82,7 @@ struct scenario
   struct json_list quiet_hours; /* of struct scenario_hours */
   int severity;
   char *playbook;
-  char *console;  /* which console, NULL = the guest's first */
-  char *command;
-  char *address;  /* "IP:PORT", or "guest:PORT" for the guest's own */
-  struct scenario_ssh ssh;
-  char *send;     /* unescaped, as in a step */
-  struct scenario_expect expect;
-  struct json_list steps;
+  void *own; /* what is its kind's: the struct that kind->fields fill */
   int refs;
 };
 
@@ -172,7 +117,7 @@ enum outcome
 extern const char *const outcome_names[];
 
 /* What an attempt says of the way that it took. */
-enum way
+enum way_said
 {
   WAY_UNSAID,   /* nothing */
   WAY_ANSWERS,  /* it leads to somebody who answered, whatever he said */
@@ -191,7 +136,7 @@ struct tried
   char transport[16];
   char code[32];
   char sentence[120];
-  enum way way;
+  enum way_said way;
 };
 
 struct outcome_report
@@ -204,7 +149,7 @@ struct outcome_report
   double value;         /* a number worth plotting, NAN if none */
   bool has_uptime;      /* the answer was how long the guest is up: */
   struct uptime uptime;
-  enum way way;
+  enum way_said way;
   bool shell;           /* who answered did so on the guest's console */
   struct tried tried[SCENARIO_MAX_WAYS - 1]; /* the runner's */
   unsigned ntried;
@@ -278,13 +223,23 @@ struct scenario_kind
   const char *const *transports;
   /* May go by whatever transport carries a command. */
   bool commands;
-  /* PCRE2: what its address shows by itself to whoever connects; NULL = what
-   * the scenario expects. */
-  const char *greets;
+
+  /* ---- of its documents ---- */
+
+  /* The keys that it has beside those of every scenario, and the struct that
+   * they fill, s->own; own_init: its defaults (no pointers that would be
+   * freed), NULL: zeroes. */
+  const struct json_field *fields;
+  size_t own_size;
+  const void *own_init;
   /* More than the tables can say; may be NULL. */
-  int (*check) (const struct scenario *s, const struct json_doc *doc,
-                const char *path, struct error *err);
-  /* Its shape: one of these. */
+  int (*check) (const struct scenario *s, const struct scenario_at *at);
+  /* As scenario_knock(); NULL: it asks nobody over the network. */
+  bool (*knock) (const struct scenario *s, const struct guest *g,
+                 struct scenario_knock *ret);
+
+  /* ---- of its runs: its shape, one of these ---- */
+
   scenario_ask_fn *ask;
   const struct scenario_watch *watch;
   const struct scenario_combine *combine;
@@ -302,7 +257,9 @@ const struct scenario_kind *scenario_kind_find (const char *name);
 struct scenario_knock
 {
   char address[80];
-  const char *send, *expect; /* the scenario's, or NULL */
+  /* What is said, and the PCRE2 of what must come: the scenario's, or what
+   * shows itself to whoever connects; or NULL. */
+  const char *send, *expect;
 };
 /* False when it has no address, or the guest's is not known. */
 bool scenario_knock (const struct scenario *s, const struct guest *g,

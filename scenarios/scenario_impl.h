@@ -5,6 +5,7 @@
 #ifndef HANGDOG_SCENARIOS_IMPL_H
 #define HANGDOG_SCENARIOS_IMPL_H
 
+#include "scenarios/keys.h"
 #include "scenarios/scenario.h"
 #include "base/buf.h"
 #include "base/regex.h"
@@ -12,58 +13,31 @@
 #include "transports/console/session.h"
 #include "transports/transport.h"
 
+#include <stddef.h>
+
+/* What every scenario has. */
 extern const struct json_field scenario_fields[];
+/* What one of that kind has, s->own and all: its struct begins so far behind
+ * the scenario's own beginning, in the same piece of memory. */
+#define SCENARIO_OWN_AT                                                       \
+  ((sizeof (struct scenario) + _Alignof (max_align_t) - 1)                    \
+   / _Alignof (max_align_t) * _Alignof (max_align_t))
+void scenario_table (const struct scenario_kind *kind,
+                     struct json_field ret[3]);
+
+/* Bytes of a kind's name. */
+#define SCENARIO_KIND_MAX 32
+/* Of all kinds, NULL terminated: the array is malloc'ed.  NULL without
+ * memory. */
+const char **scenario_kind_names (void);
 
 /* "a" + "b" is "a.b", "" + "b" is "b". */
 void scenario_path (char *dst, size_t n, const char *path, const char *key);
-
-/* ---- what a kind does not use is a mistake, not a decoration ---- */
-
-enum scenario_uses
-{
-  USES_COMMAND = 1 << 0,
-  USES_ADDRESS = 1 << 1,
-  USES_SEND = 1 << 2,
-  USES_STEPS = 1 << 3,
-  USES_STATUS = 1 << 4,
-  USES_OUTPUT = 1 << 5, /* output, not-output, compare */
-  USES_CONSOLE = 1 << 6,
-  USES_SSH = 1 << 7,
-};
-int scenario_check_uses (const struct scenario *s, const struct json_doc *doc,
-                         const char *path, unsigned uses, struct error *err);
-
-/* `command` is there, and is one line.  why_line ends the sentence for one
- * that is not: "must be one line without control characters; ...". */
-int scenario_check_command (const struct scenario *s,
-                            const struct json_doc *doc, const char *path,
-                            const char *why_line, struct error *err);
-
-/* `address` is there and can be one. */
-int scenario_check_address (const struct scenario *s,
-                            const struct json_doc *doc, const char *path,
-                            bool *ret_loopback, struct error *err);
-/* What it means for this guest: it, or dst; NULL with ret filled (no verdict)
- * when the guest's own is not known. */
-const char *scenario_address (const struct scenario *s, const struct guest *g,
-                              char *dst, size_t n,
-                              struct outcome_report *ret);
 
 /* Minute of the day of "HH:MM" (24:00 = 1440), -1 if it is none. */
 int hours_minute (const char *hhmm);
 /* Bit 0 = sun of "mon,tue" (NULL = every day), -1 if it is none. */
 int hours_days (const char *days);
-
-/* ---- escapes in `send` ---- */
-
-/* In place.  0, or -EINVAL with *ret_why naming the trouble. */
-int scenario_unescape (char *s, const char **ret_why);
-/* The other way, into the one canonical spelling. */
-void scenario_escape (const char *s, struct buf *out);
-
-/* Bytes of a regular expression in a document: fewer than base/regex.h has
- * room for, and part of the published schema. */
-#define SCENARIO_REGEX_MAX 1024
 
 /* ---- judging ---- */
 
@@ -96,22 +70,32 @@ bool judge_process (const struct guest *g, struct outcome_report *ret);
 typedef int scenario_talk_fn (struct session *session,
                               const struct scenario *s, struct job *job,
                               struct outcome_report *ret, struct error *err);
-/* The ask() of a kind that talks: takes the lease, lets talk have it, gives
- * it back, and fills what every report over a console has.  Without a console
- * to be had talk is not called. */
+/* The ask() of a kind that talks: takes the lease of that console (NULL: the
+ * guest's first that can be typed into), lets talk have it, gives it back, and
+ * fills what every report over a console has.  Without a console to be had
+ * talk is not called. */
 int scenario_over_console (const struct scenario *s, const struct guest *g,
-                           const struct transport_env *env, struct job *job,
+                           const struct transport_env *env,
+                           const char *console, struct job *job,
                            scenario_talk_fn *talk, struct outcome_report *ret,
                            struct error *err);
 
-/* The check() of a kind that is one command: it has what each of its ways
- * needs, and nothing that none of them has a use for. */
-int scenario_check_asked (const struct scenario *s,
-                          const struct json_doc *doc, const char *path,
-                          const char *why_line, struct error *err);
-/* The ask() of a kind that is one command: over that way, what it needs out
- * of the document, and judged. */
-int scenario_over_command (const struct scenario *s, const struct guest *g,
+/* ---- kinds that are one command: s->own is a struct scenario_question ---- */
+
+struct scenario_question
+{
+  struct scenario_command what;
+  struct scenario_ways ways;
+};
+extern const struct json_field scenario_question_keys[];
+/* It has what each of its ways needs, and nothing that none of them has a use
+ * for; why_line as of scenario_check_command(). */
+int scenario_check_question (const struct scenario *s,
+                             const struct scenario_at *at,
+                             const char *why_line);
+bool scenario_knock_question (const struct scenario *s, const struct guest *g,
+                              struct scenario_knock *ret);
+int scenario_ask_question (const struct scenario *s, const struct guest *g,
                            const struct transport_ops *way,
                            const struct transport_env *env, struct job *job,
                            struct outcome_report *ret, struct error *err);

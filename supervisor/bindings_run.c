@@ -203,7 +203,7 @@ start_next (struct binding *bd, struct run *run)
 }
 
 static const struct leg *
-first_of (const struct run *run, enum way way)
+first_of (const struct run *run, enum way_said way)
 {
   for (unsigned i = 0; i < run->nlegs; i++)
     if (run->legs[i].state != LEG_AHEAD && run->legs[i].report.way == way)

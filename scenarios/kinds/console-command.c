@@ -7,12 +7,11 @@
 #include "scenarios/scenario_impl.h"
 
 static int
-check (const struct scenario *s, const struct json_doc *doc, const char *path,
-       struct error *err)
+check (const struct scenario *s, const struct scenario_at *at)
 {
   /* A second line would be typed outside of the frame, where nothing tells
    * its answer from what the guest says by itself. */
-  return scenario_check_asked (s, doc, path, "or a dialogue", err);
+  return scenario_check_question (s, at, "or a dialogue");
 }
 
 static const char *const uses[] = { "console", NULL };
@@ -22,6 +21,9 @@ const struct scenario_kind kind_console_command = {
   .summary = "one shell command over the console, by status and output",
   .transports = uses,
   .commands = true,
+  .fields = scenario_question_keys,
+  .own_size = sizeof (struct scenario_question),
   .check = check,
-  .ask = scenario_over_command,
+  .knock = scenario_knock_question,
+  .ask = scenario_ask_question,
 };

@@ -6,10 +6,9 @@
 #include "scenarios/scenario_impl.h"
 
 static int
-check (const struct scenario *s, const struct json_doc *doc, const char *path,
-       struct error *err)
+check (const struct scenario *s, const struct scenario_at *at)
 {
-  return scenario_check_asked (s, doc, path, "or a script in the guest", err);
+  return scenario_check_question (s, at, "or a script in the guest");
 }
 
 static const char *const uses[] = { "ssh", NULL };
@@ -19,7 +18,9 @@ const struct scenario_kind kind_ssh_command = {
   .summary = "one shell command over ssh, by status and output",
   .transports = uses,
   .commands = true,
-  .greets = "^SSH-",
+  .fields = scenario_question_keys,
+  .own_size = sizeof (struct scenario_question),
   .check = check,
-  .ask = scenario_over_command,
+  .knock = scenario_knock_question,
+  .ask = scenario_ask_question,
 };

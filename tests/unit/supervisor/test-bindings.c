@@ -13,7 +13,7 @@ test_runs_in_turn (void **state)
   struct world *w = *state;
   uint64_t now = loop_now (w->env.loop);
 
-  bind (w, TCP ("up", ""), &kind_fake);
+  bind (w, TCP ("up", ""), kind_fake ());
   assert_int_equal (bindings_count (w->b), 1);
   assert_true (info (w)->next_ms >= now && info (w)->next_ms < now + 30000);
   in_turn (w);
@@ -30,7 +30,7 @@ test_looks_again_soon (void **state)
 {
   struct world *w = *state;
 
-  bind (w, TCP ("up", ""), &kind_fake);
+  bind (w, TCP ("up", ""), kind_fake ());
   ask (w, OUTCOME_OK);
   ask (w, OUTCOME_FAILED);
   assert_int_equal (w->change, HEALTH_BECAME_SUSPECT);
@@ -45,7 +45,7 @@ test_is_held_off (void **state)
 {
   struct world *w = *state;
 
-  bind (w, TCP ("up", ""), &kind_fake);
+  bind (w, TCP ("up", ""), kind_fake ());
   registry_update (w->env.registry, a_guest (100, GUEST_PAUSED));
   loop_advance (w->env.loop, 60000);
   assert_int_equal (w->told, 0);
@@ -61,7 +61,7 @@ test_one_of_a_lane (void **state)
   struct world *w = *state;
 
   bind (w, "{\"scenarios\":[" TCP ("up", "") "," TCP ("other", "") "]}",
-        &kind_fake);
+        kind_fake ());
   set_waiting (true);
   assert_int_equal (bindings_probe (w->b, A, "up", NULL), 0);
   until_entered ();
@@ -81,11 +81,11 @@ test_changes_in_flight (void **state)
   struct world *w = *state;
 
   /* It finishes under the text that it began with. */
-  bind (w, TCP ("up", "\"send\":\"old\","), &kind_fake);
+  bind (w, TCP ("up", "\"send\":\"old\","), kind_fake ());
   set_waiting (true);
   assert_int_equal (bindings_probe (w->b, A, "up", NULL), 0);
   until_entered ();
-  bind (w, TCP ("up", "\"send\":\"new\","), &kind_fake);
+  bind (w, TCP ("up", "\"send\":\"new\","), kind_fake ());
   set_waiting (false);
   UNTIL_LOOP (w->env.loop, w->told == 1);
   assert_string_equal (check.asked, "old");
@@ -110,7 +110,7 @@ test_changes_in_flight (void **state)
   assert_int_equal (bindings_set (w->b, NULL, 0, NULL), 0);
   set_waiting (false);
   until_idle (w);
-  bind (w, TCP ("up", ""), &kind_fake);
+  bind (w, TCP ("up", ""), kind_fake ());
   ask (w, OUTCOME_OK);
   assert_int_equal (w->told, 4);
 }
@@ -120,7 +120,7 @@ test_failures_that_are_none (void **state)
 {
   struct world *w = *state;
 
-  bind (w, TCP ("up", ""), &kind_fake);
+  bind (w, TCP ("up", ""), kind_fake ());
   ask (w, OUTCOME_OK);
   typing_now = TYPING_BOOTING;
   ask (w, OUTCOME_FAILED);
@@ -145,7 +145,7 @@ test_one_that_does_not_come_back (void **state)
 {
   struct world *w = *state;
 
-  bind (w, TCP ("up", "\"timeout\":\"1s\","), &kind_fake);
+  bind (w, TCP ("up", "\"timeout\":\"1s\","), kind_fake ());
   set_waiting (true);
   assert_int_equal (bindings_probe (w->b, A, "up", NULL), 0);
   until_entered ();
@@ -212,11 +212,11 @@ test_a_thousand_guests (void **state)
   uint64_t looked, before;
 
   add_guests (w, 999);
-  bind (w, FIVE (""), &kind_fake);
+  bind (w, FIVE (""), kind_fake ());
   assert_int_equal (bindings_count (w->b), 5000);
   looked = bindings_looked_at (w->b);
   before = clock_us ();
-  bind (w, FIVE ("\"send\":\"other\","), &kind_fake);
+  bind (w, FIVE ("\"send\":\"other\","), kind_fake ());
   print_message ("1000 guests, 5 scenarios: reloaded in %.1f ms, %llu looked "
                  "at\n",
                  (double) (clock_us () - before) / 1000,
@@ -232,7 +232,7 @@ test_a_thousand_guests (void **state)
   /* Numbers and places are used again. */
   registry_update (w->env.registry, a_guest (300, GUEST_RUNNING));
   assert_int_equal (bindings_count (w->b), 5000);
-  bind (w, TCP ("up", ""), &kind_fake);
+  bind (w, TCP ("up", ""), kind_fake ());
   assert_int_equal (bindings_count (w->b), 1000);
   ask (w, OUTCOME_OK);
   assert_int_equal (bindings_set (w->b, NULL, 0, NULL), 0);

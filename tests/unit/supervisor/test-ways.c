@@ -5,13 +5,15 @@
  */
 #include "bindings-bed.h"
 
-static const char *const uses_console[] = { "console", NULL };
-static const struct scenario_kind kind_ways = {
-  .name = "console-command",
-  .transports = uses_console,
-  .commands = true,
-  .ask = run_check,
-};
+static const struct scenario_kind *
+kind_ways (void)
+{
+  static struct scenario_kind kind;
+
+  kind = kind_console_command;
+  kind.ask = run_check;
+  return &kind;
+}
 
 #define SSH                                                                   \
   "\"address\":\"192.0.2.1:22\",\"ssh\":{\"user\":\"u\",\"key\":\"k\"},"
@@ -23,7 +25,7 @@ static const struct scenario_kind kind_ways = {
 
 /* What an attempt by the console, or by ssh, says. */
 static void
-play (unsigned i, enum outcome outcome, enum way way, const char *code)
+play (unsigned i, enum outcome outcome, enum way_said way, const char *code)
 {
   static const char *const names[] = { "console", "ssh" };
 
@@ -75,7 +77,7 @@ test_first_that_answers (void **state)
 {
   struct world *w = *state;
 
-  bind (w, CC ("up", BOTH), &kind_ways);
+  bind (w, CC ("up", BOTH), kind_ways ());
   play (0, OUTCOME_OK, WAY_ANSWERS, "ok");
   play (1, OUTCOME_OK, WAY_ANSWERS, "ok");
   ask (w, OUTCOME_OK);
@@ -102,7 +104,7 @@ test_unusable (void **state)
 {
   struct world *w = *state;
 
-  bind (w, CC ("up", BOTH), &kind_ways);
+  bind (w, CC ("up", BOTH), kind_ways ());
   play (0, OUTCOME_NO_VERDICT, WAY_UNUSABLE, "login-prompt");
   play (1, OUTCOME_OK, WAY_ANSWERS, "ok");
   ask (w, OUTCOME_OK);
@@ -132,7 +134,7 @@ test_lost (void **state)
 {
   struct world *w = *state;
 
-  bind (w, CC ("up", BOTH), &kind_ways);
+  bind (w, CC ("up", BOTH), kind_ways ());
   play (0, OUTCOME_FAILED, WAY_LOST, "silent");
   play (1, OUTCOME_OK, WAY_ANSWERS, "ok");
   ask (w, OUTCOME_OK);
@@ -168,7 +170,7 @@ test_another_order (void **state)
 {
   struct world *w = *state;
 
-  bind (w, CC ("up", "\"transports\":[\"ssh\",\"console\"]," SSH), &kind_ways);
+  bind (w, CC ("up", "\"transports\":[\"ssh\",\"console\"]," SSH), kind_ways ());
   play (0, OUTCOME_OK, WAY_ANSWERS, "ok");
   play (1, OUTCOME_FAILED, WAY_LOST, "refused");
   ask (w, OUTCOME_OK);
@@ -187,7 +189,7 @@ test_busy_lane (void **state)
 
   bind (w,
         "{\"scenarios\":[" CC ("other", "") "," CC ("up", BOTH) "]}",
-        &kind_ways);
+        kind_ways ());
   play (0, OUTCOME_OK, WAY_ANSWERS, "ok");
   play (1, OUTCOME_OK, WAY_ANSWERS, "ok");
   hold (0, true);
@@ -207,7 +209,7 @@ test_stuck (void **state)
 {
   struct world *w = *state;
 
-  bind (w, CC ("up", BOTH "\"timeout\":\"1s\","), &kind_ways);
+  bind (w, CC ("up", BOTH "\"timeout\":\"1s\","), kind_ways ());
   play (0, OUTCOME_OK, WAY_ANSWERS, "ok");
   play (1, OUTCOME_OK, WAY_ANSWERS, "ok");
   hold (0, true);
@@ -235,7 +237,7 @@ test_queue (void **state)
   bind (w,
         "{\"scenarios\":[" CC ("first", LONG) "," CC ("second", LONG) ","
         CC ("third", LONG) "]}",
-        &kind_ways);
+        kind_ways ());
   play (0, OUTCOME_OK, WAY_ANSWERS, "ok");
   hold (0, true);
   assert_int_equal (bindings_probe (w->b, A, "first", NULL), 0);
@@ -265,7 +267,7 @@ test_waits_in_vain (void **state)
   bind (w,
         "{\"scenarios\":[" CC ("other", "\"quiet-hours\":["
         "{\"from\":\"00:00\",\"to\":\"24:00\"}],") "," CC ("up", "") "]}",
-        &kind_ways);
+        kind_ways ());
   play (0, OUTCOME_OK, WAY_ANSWERS, "ok");
   hold (0, true);
   assert_int_equal (bindings_probe (w->b, A, "other", NULL), 0);
@@ -295,14 +297,14 @@ test_waits_no_more (void **state)
 
   bind (w,
         "{\"scenarios\":[" CC ("first", LONG) "," CC ("second", "") "]}",
-        &kind_ways);
+        kind_ways ());
   play (0, OUTCOME_OK, WAY_ANSWERS, "ok");
   hold (0, true);
   assert_int_equal (bindings_probe (w->b, A, "first", NULL), 0);
   UNTIL_LOOP (w->env.loop, asked (0) == 1);
   loop_advance (w->env.loop, 30000 - 1);
   registry_update (w->env.registry, a_guest (200, GUEST_RUNNING));
-  bind (w, CC ("second", ""), &kind_ways);
+  bind (w, CC ("second", ""), kind_ways ());
   hold (0, false);
   until_idle (w);
   assert_int_equal (asked (0), 1);
