@@ -139,11 +139,30 @@ struct tried
   enum way_said way;
 };
 
+/* What a code means for a guest that can't be asked: see codes.def. */
+enum code_flag
+{
+  CODE_PLAIN,
+  CODE_MUTE,
+  CODE_HELD,
+  CODE_EXCUSED,
+  CODE_CLOSED,
+};
+struct outcome_code
+{
+  const char *code;
+  enum outcome outcome;
+  enum code_flag flag;
+  const char *help; /* one line, for the manual */
+};
+extern const struct outcome_code outcome_codes[]; /* ends with code NULL */
+const struct outcome_code *outcome_code_find (const char *code);
+
 struct outcome_report
 {
   enum outcome outcome;
   char transport[16];   /* who spoke, or was asked in vain: the runner's */
-  char code[32];        /* short and stable: "silent", "status", "mismatch" */
+  char code[32];        /* one of codes.def's */
   char sentence[200];   /* for people; escaped already */
   uint64_t took_ms;
   double value;         /* a number worth plotting, NAN if none */

@@ -196,8 +196,12 @@ start_next (struct binding *bd, struct run *run)
           return true;
         }
       leg->state = r == -EBUSY ? LEG_BUSY : LEG_OVER;
-      run_no_verdict_ (&leg->report, r == -EBUSY ? "lane-busy" : "no-capacity",
-                       "%.190s", error_text (&err));
+      if (r == -EBUSY)
+        run_no_verdict_ (&leg->report, "lane-busy", "%.190s",
+                         error_text (&err));
+      else
+        run_no_verdict_ (&leg->report, "no-capacity", "%.190s",
+                         error_text (&err));
     }
   return false;
 }
@@ -257,11 +261,11 @@ static void
 say_lost (struct outcome_report *r, const struct leg *spoke,
           const struct leg *lost)
 {
-  bool console = lost->way->lane == LANE_CONSOLE;
-
   r->outcome = OUTCOME_FAILED;
-  snprintf (r->code, sizeof (r->code), "%s",
-            console ? "console-lost" : "way-lost");
+  if (lost->way->lane == LANE_CONSOLE)
+    snprintf (r->code, sizeof (r->code), "console-lost");
+  else
+    snprintf (r->code, sizeof (r->code), "way-lost");
   snprintf (r->sentence, sizeof (r->sentence),
             "it answers well over %s, but not over %s: %s: %.120s",
             spoke->way->name, lost->way->name, lost->report.code,

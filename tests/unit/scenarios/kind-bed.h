@@ -313,6 +313,8 @@ expect_run (const char *text, enum outcome outcome, const char *code)
     fail_msg ("%s: %s %s: %s", text, outcome_names[r.outcome], r.code,
               r.sentence);
   assert_true (r.sentence[0] || outcome == OUTCOME_OK);
+  assert_non_null (outcome_code_find (r.code));
+  assert_int_equal (outcome_code_find (r.code)->outcome, r.outcome);
 }
 
 static inline void
