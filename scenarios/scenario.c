@@ -213,8 +213,9 @@ check_transports (const struct scenario_at *at, const struct scenario *s)
     {
       snprintf (key, sizeof key, "transports[%zu]", i);
       if (!has_transport (s->kind, name[i]))
-        return scenario_bad (at, key, "a %s scenario can use only %s", s->kind->name,
-                    all_transports (s->kind, all, sizeof all));
+        return scenario_bad (at, key, "a %s scenario can use only %s",
+                             s->kind->name,
+                             all_transports (s->kind, all, sizeof all));
       for (size_t k = 0; k < i; k++)
         if (strcmp (name[i], name[k]) == 0)
           return scenario_bad (at, key, "\"%s\" is there twice", name[i]);
@@ -225,10 +226,10 @@ check_transports (const struct scenario_at *at, const struct scenario *s)
     {
       units_format_duration (span, sizeof span, s->interval_ms);
       return scenario_bad (at, "timeout",
-                  "%zu transports, one after another, do not fit into the "
-                  "interval of %s; shorten the timeout or lengthen the "
-                  "interval",
-                  s->transports.count, span);
+                           "%zu transports, one after another, do not fit "
+                           "into the interval of %s; shorten the timeout or "
+                           "lengthen the interval",
+                           s->transports.count, span);
     }
   return 0;
 }

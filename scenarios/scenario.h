@@ -265,6 +265,7 @@ struct scenario_kind
 };
 
 extern const struct scenario_kind kind_console_command;
+extern const struct scenario_kind kind_console_silence;
 extern const struct scenario_kind kind_dialogue;
 extern const struct scenario_kind kind_ssh_command;
 extern const struct scenario_kind kind_tcp;

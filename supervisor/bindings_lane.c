@@ -48,16 +48,32 @@ waits_for (const struct run *run, enum job_lane lane)
   return false;
 }
 
-void
-lane_free_ (const char *guest, enum job_lane lane, void *arg)
+static struct run *
+first_for (struct watched *w, enum job_lane lane)
 {
-  struct watched *w = bindings_watched_ (arg, guest);
   struct run *run = w ? w->waiting : NULL;
 
   while (run && !waits_for (run, lane))
     run = run->next_waiting;
-  /* The first of them: the others wait for it now.  It may have been taken
-   * again already. */
-  if (run)
-    run_go_on_ (run);
+  return run;
+}
+
+void
+lane_free_ (const char *guest, enum job_lane lane, void *arg)
+{
+  struct bindings *b = arg;
+  struct run *run;
+
+  /* Until one finds it taken: by the one before him, mostly.  One that has no
+   * use for it any more makes room for the next. */
+  while ((run = first_for (bindings_watched_ (b, guest), lane)))
+    {
+      uint64_t number = run->number;
+      const struct binding *bd;
+
+      run_go_on_ (run);
+      bd = bindings_numbered_ (b, number);
+      if (bd && bd->run && bd->run->waits_with)
+        return;
+    }
 }

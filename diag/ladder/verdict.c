@@ -380,6 +380,26 @@ static const struct verdict_rule rules[] = {
     .culprit = "=",
     .sentence = "The guest's kernel lives and its service does not: ",
     .next = "Look at the service inside the guest." },
+  { .class_ = "console-lost", .confidence = "high",
+    .codes = { "console-lost" },
+    .culprit = "console or the shell on it",
+    .sentence = "The guest is well by another way that it was asked by, but "
+                "nobody answers on its console.",
+    .next = "Look at the guest's getty or shell on that console." },
+  { .class_ = "application-dead", .confidence = "medium",
+    .codes = { "way-lost" },
+    .when = { { "reach.ssh", OP_IS, "dead refused" } },
+    .culprit = "the guest's ssh server",
+    .sentence = "The guest is well by another way that it was asked by, but "
+                "nobody listens on its ssh port.",
+    .next = "Look at sshd inside the guest." },
+  { .class_ = "network-lost", .confidence = "medium",
+    .codes = { "way-lost" },
+    .culprit = "the guest's network, or what answers there",
+    .sentence = "The guest is well by another way that it was asked by, but "
+                "does not answer over the network.",
+    .next = "Look at its interface, bridge and firewall; net/net.json has "
+            "the counters." },
   { .class_ = "console-lost", .confidence = "medium",
     .codes = { CODES_MUTE },
     .when = { { "net.answer", OP_IS, "open" } },

@@ -45,6 +45,8 @@ static const struct full
   { "console-command",
     COMMON "\"transports\":[\"console\"],\"console\":\"serial0\","
            "\"command\":\"c\",\"expect\":{\"status\":3," ANSWER "}" },
+  { "console-silence",
+    COMMON "\"transports\":[\"console\"],\"silence\":\"10m\"" },
   { "dialogue",
     COMMON "\"transports\":[\"console\"],\"console\":\"serial0\",\"steps\":["
            "{\"name\":\"a\",\"send\":\"\\\\x01\\r\\\\e[A\",\"expect\":[\"x\","

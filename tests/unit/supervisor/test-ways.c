@@ -289,6 +289,34 @@ test_waits_in_vain (void **state)
   hold (0, false);
 }
 
+/* Nobody who waits is asked what would mean nothing by now. */
+static void
+test_waits_and_is_paused (void **state)
+{
+  struct world *w = *state;
+
+  bind (w,
+        "{\"scenarios\":[" CC ("first", LONG) "," CC ("second", LONG) ","
+        CC ("third", LONG) "]}",
+        kind_ways ());
+  play (0, OUTCOME_OK, WAY_ANSWERS, "ok");
+  hold (0, true);
+  assert_int_equal (bindings_probe (w->b, A, "first", NULL), 0);
+  UNTIL_LOOP (w->env.loop, asked (0) == 1);
+  loop_advance (w->env.loop, 30000 - 1);
+  registry_update (w->env.registry, a_guest (100, GUEST_PAUSED));
+  hold (0, false);
+  UNTIL_LOOP (w->env.loop, w->told == 1);
+  until_idle (w);
+  assert_int_equal (asked (0), 1);
+  loop_advance (w->env.loop, 60000);
+  assert_int_equal (w->told, 1);
+  assert_string_equal (info (w)->held_off, "it is paused");
+  registry_update (w->env.registry, a_guest (100, GUEST_RUNNING));
+  in_turn (w);
+  assert_last (w, OUTCOME_OK, "ok");
+}
+
 /* Who waits, and is bound no more, or has another life. */
 static void
 test_waits_no_more (void **state)
@@ -327,6 +355,7 @@ main (void)
 #endif
     T (test_queue),
     T (test_waits_in_vain),
+    T (test_waits_and_is_paused),
     T (test_waits_no_more),
   };
 
