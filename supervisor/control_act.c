@@ -93,6 +93,7 @@ probe_outcome (const struct binding_info *info, enum health_change change,
   json_add_text (row, "sentence", info->last->sentence,
                  strlen (info->last->sentence));
   json_add_int (row, "took_ms", (int64_t) info->last->took_ms);
+  control_add_value (row, info->last);
   json_add_str (row, "health", health_names[info->health]);
   answer_row (a, row);
   if (--p->waiting > 0)
