@@ -14,7 +14,7 @@
 #define SECOND 1000
 #define DAY (24 * 60 * 60 * SECOND)
 
-static const char *const severities[]
+const char *const scenario_severity_names[]
     = { "info", "warning", "critical", NULL };
 
 #define AT(type, member) .offset = offsetof (struct type, member)
@@ -90,7 +90,8 @@ const struct json_field scenario_fields[] = {
     .elem_size = sizeof (struct scenario_hours),
     .help = "when it is not run" },
   { .name = "severity", .kind = JSON_ENUM, AT (scenario, severity),
-    .names = severities, .help = "of its incidents; default critical" },
+    .names = scenario_severity_names,
+    .help = "of its incidents; default critical" },
   { .name = "playbook", .kind = JSON_STRING, AT (scenario, playbook),
     .min = 1, .max = 63,
     .help = "what is collected when it failed; default standard" },

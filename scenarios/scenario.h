@@ -52,6 +52,8 @@ enum scenario_severity
   SCENARIO_CRITICAL,
 };
 
+extern const char *const scenario_severity_names[];
+
 struct scenario_select
 {
   char *name;         /* glob on the hypervisor's or display name */

@@ -23,6 +23,7 @@ struct daemon;
 struct error;
 struct guest;
 struct memory;
+struct outcome_report;
 
 #define CONTROL_PROTOCOL 1
 
@@ -67,6 +68,10 @@ struct answer *answer_find (struct answer *a, int64_t id);
 /* The guest named by the member "guest"; on NULL the answer is ended, and
  * gone. */
 const struct guest *answer_guest (struct answer *a);
+
+/* Into the row of a check: the number that its answer has, if it has one. */
+void control_add_value (struct json_object *row,
+                        const struct outcome_report *last);
 
 /* ---- of looks at a guest's memory ---- */
 

@@ -122,6 +122,7 @@ probe_row (struct probe *p, const struct binding_info *info)
   if (info->last->ntried)
     json_object_object_add (row, "tried", control_tried (info->last));
   json_add_int (row, "took_ms", (int64_t) info->last->took_ms);
+  control_add_value (row, info->last);
   json_add_str (row, "health", health_names[info->health]);
   answer_row (p->answer, row);
 }
