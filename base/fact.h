@@ -14,6 +14,8 @@
  *   console.state     text   absent, held, silent, talking
  *   console.bytes     int
  *   probe.<scenario>  text   ok, failed, ...
+ *   reach.<transport> text   alive, dead or unusable, and the code: whether
+ *                            somebody answers by that way
  *   guest.boot        text   "2 uptime": which boot of its process, and who
  *                            told of it (boot_by in guests/guest.h)
  *   guest.uptime_s    real   seconds, as the guest itself says

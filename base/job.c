@@ -103,6 +103,8 @@ struct job_pool
   struct job_limits limits;
   struct job *jobs;
   bool closing;
+  job_free_fn *on_free;
+  void *on_free_arg;
   struct job_stats stats;
 };
 
@@ -282,6 +284,8 @@ receive (struct job_pool *pool)
           pool->stats.returned++;
           job->done (job->owner, job->arg, JOB_RETURNED, job->rc);
         }
+      if (pool->on_free && !pool->closing)
+        pool->on_free (job->guest, job->lane, pool->on_free_arg);
       job_free (job);
     }
 }
@@ -377,6 +381,13 @@ wait_for_running (struct job_pool *pool, uint64_t wait_ms)
         return;
       (void) poll (&p, 1, end - now > 1000 ? 1000 : (int) (end - now));
     }
+}
+
+void
+job_pool_on_free (struct job_pool *pool, job_free_fn *fn, void *arg)
+{
+  pool->on_free = fn;
+  pool->on_free_arg = arg;
 }
 
 void

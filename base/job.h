@@ -112,6 +112,13 @@ unsigned job_pool_free (struct job_pool *pool, uint64_t wait_ms);
 int job_start (struct job_pool *pool, const struct job_spec *spec,
                struct error *err);
 
+/* Loop thread: told of each lane that has become free, after the done() of who
+ * held it (who may take it again); of a discarded job's when its call has
+ * returned after all.  May start jobs.  One at a time; NULL = nobody.  Not
+ * told while the pool closes. */
+typedef void job_free_fn (const char *guest, enum job_lane lane, void *arg);
+void job_pool_on_free (struct job_pool *pool, job_free_fn *fn, void *arg);
+
 /* Asks all jobs of that guest to stop. */
 void job_stop (struct job_pool *pool, const char *guest);
 

@@ -11,8 +11,8 @@
  * "origin:line:col: path: what".
  *
  * Documents are decoded by tables (struct json_field), so that the same data
- * checks a document, fills a C struct, suggests the nearest known key, and
- * prints the JSON Schema.
+ * checks a document, fills a C struct, suggests the nearest known key, writes
+ * the struct as a document again, and prints the JSON Schema.
  */
 #ifndef HANGDOG_BASE_JSON_H
 #define HANGDOG_BASE_JSON_H
@@ -81,11 +81,16 @@ enum json_kind
   JSON_DURATION, /* uint64_t ms, from "30s", within min..max ms (0,0 = any) */
   JSON_SIZE,     /* uint64_t bytes, from "64MiB" or an integer */
   JSON_STRING,   /* char *, malloc'ed; length within min..max (0,0 = 1..4096) */
+  JSON_BYTES,    /* char *, malloc'ed; in the document with the escapes \r \n
+                    \t \e \xNN \\ as in C, in the struct the bytes that are
+                    meant (no NUL), and it is they that lie within min..max */
   JSON_ENUM,     /* int, index into names */
   JSON_OBJECT,   /* a struct inside this one, decoded by `sub` */
   JSON_ARRAY,    /* struct json_list, elements of elem_size by `sub` (objects)
                     or by elem_kind; min to max elements (max 0 = 1024) */
   JSON_RAW,      /* struct json_object *, any value, a reference is taken */
+  JSON_GROUP,    /* a struct inside this one, decoded by `sub`, whose keys stand
+                    in the same object as those beside it; it has no name */
 };
 
 struct json_list
@@ -102,13 +107,17 @@ struct json_field
   bool required;
   int64_t min, max;
   const char *const *names;     /* JSON_ENUM: NULL terminated */
-  const struct json_field *sub; /* JSON_OBJECT, JSON_ARRAY of objects */
+  const struct json_field *sub; /* JSON_OBJECT, JSON_GROUP, JSON_ARRAY of
+                                   objects */
   size_t elem_size;             /* JSON_ARRAY of objects */
   enum json_kind elem_kind;     /* JSON_ARRAY of plain values */
   const char *help;             /* one line, for the schema and the manual */
   const void *elem_init;        /* JSON_ARRAY: the defaults of an element,
                                    copied before it is decoded (no pointers
                                    that would be freed); NULL: zeroes */
+  bool keep_empty;              /* JSON_ARRAY: json_encode() writes it also when
+                                   it is empty: nothing said means another
+                                   thing here than none */
 };
 
 /* Fills *out (whose present content is the defaults: fields that the document
@@ -122,13 +131,33 @@ int json_decode (const struct json_doc *doc, struct json_object *obj,
                  const char *path, const struct json_field *fields, void *out,
                  struct error *err);
 
+/* The other way: a new object with every member in the table's order, in one
+ * spelling, so that equal structs give equal text.  What no document could say
+ * is left out: a string that is NULL or too short, a number or an enum out of
+ * its bounds, an empty list, an object that lacks what it must have.  So a
+ * struct that stands for "not given" is decoded again to what it was. */
+struct json_object *json_encode (const struct json_field *fields,
+                                 const void *in);
+
 /* Frees what json_decode() allocated; not out itself. */
 void json_decoded_done (const struct json_field *fields, void *out);
+
+/* The field of that name, also in a JSON_GROUP, or NULL; *ret_offset is that
+ * of its slot in the struct that the table is of. */
+const struct json_field *json_field_named (const struct json_field *fields,
+                                           const char *key,
+                                           size_t *ret_offset);
 
 /* The JSON Schema (2020-12) of a table as an object schema, printed into b.
  * It bounds strings in characters where json_decode() counts bytes. */
 void json_schema (const struct json_field *fields, const char *id,
                   const char *title, struct buf *b);
+/* The two halves of it, for who has something to add: what an object of the
+ * table may be ("properties", "required", "additionalProperties"), and the
+ * printing, which takes it over. */
+struct json_object *json_schema_object (const struct json_field *fields);
+void json_schema_print (const char *id, const char *title,
+                        struct json_object *body, struct buf *b);
 
 /* ---- small helpers for building and reading ---- */
 

@@ -48,6 +48,7 @@ json_slot_size (const struct json_field *f)
     case JSON_SIZE:
       return sizeof (uint64_t);
     case JSON_STRING:
+    case JSON_BYTES:
       return sizeof (char *);
     case JSON_ENUM:
       return sizeof (int);
@@ -91,6 +92,7 @@ free_slot (const struct json_field *f, void *slot)
   switch (f->kind)
     {
     case JSON_STRING:
+    case JSON_BYTES:
       free (*(char **) slot);
       *(char **) slot = NULL;
       break;
@@ -99,6 +101,7 @@ free_slot (const struct json_field *f, void *slot)
       *(struct json_object **) slot = NULL;
       break;
     case JSON_OBJECT:
+    case JSON_GROUP:
       json_decoded_done (f->sub, slot);
       break;
     case JSON_ARRAY:
@@ -170,16 +173,24 @@ fail_near (struct decode *d, const char *what, const char *word,
                         text_did_you_mean (rest, sizeof rest, word, known));
 }
 
+static size_t
+names_of (const struct json_field *fields, const char **names, size_t n)
+{
+  for (; fields->kind != JSON_END && n < MAX_CHOICES; fields++)
+    if (fields->kind == JSON_GROUP)
+      n = names_of (fields->sub, names, n);
+    else
+      names[n++] = fields->name;
+  return n;
+}
+
 static int
 unknown_key (struct decode *d, const struct json_field *fields,
              const char *key)
 {
   const char *known[MAX_CHOICES + 1];
-  size_t n = 0;
 
-  for (; fields->kind != JSON_END && n < MAX_CHOICES; fields++)
-    known[n++] = fields->name;
-  known[n] = NULL;
+  known[names_of (fields, known, 0)] = NULL;
   return fail_near (d, "unknown key", key, known);
 }
 
@@ -278,27 +289,46 @@ size_at (struct decode *d, struct json_object *v, const struct json_field *f,
 }
 
 static int
+check_length (struct decode *d, const struct json_field *f, int64_t len)
+{
+  int64_t min, max;
+
+  json_string_bounds (f, &min, &max);
+  if (len >= min && len <= max)
+    return 0;
+  return json_error_at (d->doc, buf_str (&d->path), d->err,
+                        "it must have %" PRId64 " to %" PRId64
+                        " bytes, it has %" PRId64,
+                        min, max, len);
+}
+
+static int
 string_at (struct decode *d, struct json_object *v,
            const struct json_field *f, char **slot)
 {
-  int64_t min, max, len;
-  char *copy;
+  CLEANUP_FREE char *copy = NULL;
+  const char *why;
+  int r;
 
   if (!json_object_is_type (v, json_type_string))
     return wrong_type (d, v, "a string");
-  json_string_bounds (f, &min, &max);
-  len = json_object_get_string_len (v);
-  if (len < min || len > max)
-    return json_error_at (d->doc, buf_str (&d->path), d->err,
-                          "it must have %" PRId64 " to %" PRId64
-                          " bytes, it has %" PRId64,
-                          min, max, len);
+  if (f->kind == JSON_STRING
+      && (r = check_length (d, f, json_object_get_string_len (v))) < 0)
+    return r;
   /* The scanner refused \u0000: no string ends before its length. */
   copy = strdup (json_object_get_string (v));
   if (!copy)
     return error_set (d->err, ENOMEM, "not enough memory");
+  if (f->kind == JSON_BYTES)
+    {
+      if (json_unescape (copy, &why) < 0)
+        return json_error_at (d->doc, buf_str (&d->path), d->err, "%s", why);
+      r = check_length (d, f, (int64_t) strlen (copy));
+      if (r < 0)
+        return r;
+    }
   free (*slot);
-  *slot = copy;
+  *slot = steal_ptr (&copy);
   return 0;
 }
 
@@ -379,6 +409,7 @@ value_at (struct decode *d, struct json_object *v, const struct json_field *f,
     case JSON_SIZE:
       return size_at (d, v, f, slot);
     case JSON_STRING:
+    case JSON_BYTES:
       return string_at (d, v, f, slot);
     case JSON_ENUM:
       return enum_at (d, v, f, slot);
@@ -399,44 +430,73 @@ value_at (struct decode *d, struct json_object *v, const struct json_field *f,
 
 /* ---- objects ---- */
 
-static const struct json_field *
-field_named (const struct json_field *fields, const char *key)
+const struct json_field *
+json_field_named (const struct json_field *fields, const char *key,
+                  size_t *ret_offset)
 {
+  const struct json_field *f;
+
   for (; fields->kind != JSON_END; fields++)
-    if (strcmp (fields->name, key) == 0)
-      return fields;
+    if (fields->kind == JSON_GROUP)
+      {
+        f = json_field_named (fields->sub, key, ret_offset);
+        if (f)
+          {
+            *ret_offset += fields->offset;
+            return f;
+          }
+      }
+    else if (strcmp (fields->name, key) == 0)
+      {
+        *ret_offset = fields->offset;
+        return fields;
+      }
   return NULL;
+}
+
+/* The first that must be there and is not. */
+static const char *
+missing_key (const struct json_field *fields, struct json_object *obj)
+{
+  const char *name = NULL;
+
+  for (; fields->kind != JSON_END && !name; fields++)
+    if (fields->kind == JSON_GROUP)
+      name = missing_key (fields->sub, obj);
+    else if (fields->required
+             && !json_object_object_get_ex (obj, fields->name, NULL))
+      name = fields->name;
+  return name;
 }
 
 static int
 object_at (struct decode *d, struct json_object *obj,
            const struct json_field *fields, void *out)
 {
-  size_t keep = d->path.len;
+  size_t keep = d->path.len, offset = 0;
+  const char *missing;
   int r = 0;
 
   if (!json_object_is_type (obj, json_type_object))
     return wrong_type (d, obj, "an object");
   json_object_object_foreach (obj, key, val)
     {
-      const struct json_field *f = field_named (fields, key);
+      const struct json_field *f = json_field_named (fields, key, &offset);
 
       /* What tells an editor which schema to use is not for us. */
       if (!f && keep == 0 && strcmp (key, "$schema") == 0)
         continue;
       json_path_key (&d->path, key, strlen (key));
-      r = f ? value_at (d, val, f, (char *) out + f->offset)
+      r = f ? value_at (d, val, f, (char *) out + offset)
             : unknown_key (d, fields, key);
       json_path_cut (&d->path, keep);
       if (r < 0)
         return r;
     }
-  for (; fields->kind != JSON_END; fields++)
-    if (fields->required
-        && !json_object_object_get_ex (obj, fields->name, NULL))
-      return json_error_at (d->doc, buf_str (&d->path), d->err,
-                            "the key \"%s\" is missing", fields->name);
-  return 0;
+  missing = missing_key (fields, obj);
+  return missing ? json_error_at (d->doc, buf_str (&d->path), d->err,
+                                  "the key \"%s\" is missing", missing)
+                 : 0;
 }
 
 int

@@ -41,6 +41,17 @@ add_string (struct json_object *o, const struct json_field *f)
   add_bounds (o, "minLength", "maxLength", min, max);
 }
 
+/* The bounds are of the bytes that are meant; an escape is longer. */
+static void
+add_bytes (struct json_object *o, const struct json_field *f)
+{
+  int64_t min, max;
+
+  json_string_bounds (f, &min, &max);
+  json_add_str (o, "type", "string");
+  add_bounds (o, "minLength", "maxLength", min, max * JSON_ESCAPE_MAX);
+}
+
 static void
 add_size (struct json_object *o)
 {
@@ -103,6 +114,9 @@ value_schema (const struct json_field *f, unsigned nested)
     case JSON_STRING:
       add_string (o, f);
       break;
+    case JSON_BYTES:
+      add_bytes (o, f);
+      break;
     case JSON_ENUM:
       add_enum (o, f);
       break;
@@ -113,6 +127,25 @@ value_schema (const struct json_field *f, unsigned nested)
       break;
     }
   return o;
+}
+
+static void
+add_members (struct json_object *properties, struct json_object *required,
+             const struct json_field *fields, unsigned nested)
+{
+  for (; fields->kind != JSON_END; fields++)
+    {
+      if (fields->kind == JSON_GROUP)
+        {
+          add_members (properties, required, fields->sub, nested);
+          continue;
+        }
+      json_object_object_add (properties, fields->name,
+                              value_schema (fields, nested));
+      if (fields->required)
+        json_object_array_add (required,
+                               json_object_new_string (fields->name));
+    }
 }
 
 static struct json_object *
@@ -126,14 +159,7 @@ object_schema (const struct json_field *fields, unsigned nested)
     return o;
   properties = json_object_new_object ();
   required = json_object_new_array ();
-  for (; fields->kind != JSON_END; fields++)
-    {
-      json_object_object_add (properties, fields->name,
-                              value_schema (fields, nested));
-      if (fields->required)
-        json_object_array_add (required,
-                               json_object_new_string (fields->name));
-    }
+  add_members (properties, required, fields, nested);
   /* Ignored by the decoder, so that an editor can be pointed at this. */
   if (nested == 0)
     json_object_object_add (properties, "$schema", json_object_new_object ());
@@ -143,12 +169,24 @@ object_schema (const struct json_field *fields, unsigned nested)
   return o;
 }
 
+struct json_object *
+json_schema_object (const struct json_field *fields)
+{
+  return object_schema (fields, 0);
+}
+
 void
 json_schema (const struct json_field *fields, const char *id,
              const char *title, struct buf *b)
 {
+  json_schema_print (id, title, json_schema_object (fields), b);
+}
+
+void
+json_schema_print (const char *id, const char *title,
+                   struct json_object *body, struct buf *b)
+{
   CLEANUP_JSON struct json_object *top = json_object_new_object ();
-  struct json_object *body = object_schema (fields, 0);
 
   json_add_str (top, "$schema",
                 "https://json-schema.org/draft/2020-12/schema");

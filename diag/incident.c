@@ -18,6 +18,9 @@ const char *const incident_phase_names[]
 const char *const incident_end_names[]
     = { "not-ended", "replaced", "rebooted", "recovered", NULL };
 
+const char *const incident_severity_names[]
+    = { "", "info", "warning", "critical", NULL };
+
 const char *const verdict_classes[] = {
   "none", /* the guest is well */
   "host-starved",    "host-log-blocked",
@@ -130,6 +133,7 @@ incident_to_json (const struct incident *inc)
   add_text (o, "scenario", inc->scenario);
   add_text (o, "code", inc->code);
   add_text (o, "reason", inc->reason);
+  add_text (o, "severity", incident_severity_names[inc->severity]);
   add_text (o, "playbook", inc->playbook);
   if (inc->attempts)
     json_add_int (o, "attempts", inc->attempts);
@@ -280,7 +284,7 @@ incident_from_json (struct json_object *obj, struct incident *ret,
 {
   struct incident inc;
   const char *schema;
-  int rc, phase = 0, end = 0;
+  int rc, phase = 0, end = 0, severity = INCIDENT_UNRATED;
   int64_t attempts = 0;
 
   memset (&inc, 0, sizeof inc);
@@ -305,6 +309,10 @@ incident_from_json (struct json_object *obj, struct incident *ret,
       || (rc = read_text (obj, "reason", false, inc.reason,
                           sizeof inc.reason, err))
              < 0
+      || (json_get (obj, "severity")
+          && (rc = read_name (obj, "severity", incident_severity_names,
+                              &severity, err))
+                 < 0)
       || (rc = read_text (obj, "playbook", false, inc.playbook,
                           sizeof inc.playbook, err))
              < 0
@@ -318,6 +326,7 @@ incident_from_json (struct json_object *obj, struct incident *ret,
     return rc;
   inc.attempts = (unsigned) attempts;
   inc.phase = (enum incident_phase) phase;
+  inc.severity = (enum incident_severity) severity;
   inc.end = (enum incident_end) end;
   *ret = inc;
   return 0;

@@ -42,6 +42,17 @@ enum incident_end
 };
 extern const char *const incident_end_names[];
 
+/* How much it matters, by whoever wrote the scenario that failed. */
+enum incident_severity
+{
+  INCIDENT_UNRATED, /* nobody said: it was ordered, or written before this was
+                       there */
+  INCIDENT_INFO,
+  INCIDENT_WARNING,
+  INCIDENT_CRITICAL,
+};
+extern const char *const incident_severity_names[];
+
 struct verdict
 {
   char class_[32];     /* one of the house's classes: verdict_classes[] */
@@ -63,6 +74,7 @@ struct incident
    * what people read. */
   char code[32];
   char reason[200];
+  enum incident_severity severity;
   char playbook[64];   /* what the diagnosis is to do; "" = standard */
   unsigned attempts;   /* diagnoses that were begun, this one included */
   enum incident_phase phase;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * "192.0.2.1:22", "[2001:db8::1]:22", or "guest:22" for the guest's own.
+ * The key "address": "192.0.2.1:22", "[2001:db8::1]:22", or "guest:22" for
+ * the guest's own.
  */
 #include "scenarios/scenario_impl.h"
 
@@ -9,6 +10,13 @@
 #include <string.h>
 
 #define GUEST "guest:"
+
+const struct json_field scenario_address_keys[] = {
+  { .name = "address", .kind = JSON_STRING, .required = true, .min = 1,
+    .max = 64,
+    .help = "\"IP:PORT\", or \"guest:PORT\" for the guest's own" },
+  { .name = NULL },
+};
 
 static bool
 address_ok (const char *address, bool *ret_loopback)
@@ -46,61 +54,59 @@ address_ok (const char *address, bool *ret_loopback)
 }
 
 int
-scenario_check_address (const struct scenario *s, const struct json_doc *doc,
-                        const char *path, bool *ret_loopback,
-                        struct error *err)
+scenario_check_address (const struct scenario_at *at, const char *address,
+                        bool *ret_loopback)
 {
-  char at[200];
-
-  if (!s->address)
-    return json_error_at (doc, path, err, "a %s scenario needs an \"address\"",
-                          s->kind->name);
-  scenario_path (at, sizeof at, path, "address");
-  if (!address_ok (s->address, ret_loopback))
-    return json_error_at (doc, at, err,
-                          "must be \"IP:PORT\" (\"192.0.2.7:22\", "
-                          "\"[2001:db8::7]:22\") or \"guest:PORT\"; names "
-                          "are not looked up");
-  return 0;
+  if (address_ok (address, ret_loopback))
+    return 0;
+  return scenario_bad (at, "address",
+                       "must be \"IP:PORT\" (\"192.0.2.7:22\", "
+                       "\"[2001:db8::7]:22\") or \"guest:PORT\"; names are "
+                       "not looked up");
 }
 
 const char *
-scenario_address (const struct scenario *s, const struct guest *g, char *dst,
+scenario_address (const char *address, const struct guest *g, char *dst,
                   size_t n, struct outcome_report *ret)
 {
   /* "guest:80": the address changes with each DHCP lease, the document does
    * not. */
-  if (strncmp (s->address, GUEST, strlen (GUEST)) != 0)
-    return s->address;
+  if (strncmp (address, GUEST, strlen (GUEST)) != 0)
+    return address;
   for (unsigned i = 0; i < g->nnics; i++)
     if (g->nics[i].ip[0])
       {
         bool six = strchr (g->nics[i].ip, ':') != NULL;
 
         snprintf (dst, n, "%s%s%s:%s", six ? "[" : "", g->nics[i].ip,
-                  six ? "]" : "", s->address + strlen (GUEST));
+                  six ? "]" : "", address + strlen (GUEST));
         return dst;
       }
   report_set (ret, OUTCOME_NO_VERDICT, "no-address",
               "the guest's IP address is not known here; write it into the "
               "scenario's address");
+  ret->way = WAY_UNUSABLE;
   return NULL;
+}
+
+bool
+scenario_knock_at (const char *address, const struct guest *g,
+                   struct scenario_knock *ret)
+{
+  struct outcome_report unused = { .outcome = OUTCOME_NO_VERDICT };
+  char own[sizeof ret->address];
+  const char *known = scenario_address (address, g, own, sizeof own, &unused);
+
+  if (!known || strlen (known) >= sizeof ret->address)
+    return false;
+  *ret = (struct scenario_knock){ .send = NULL };
+  snprintf (ret->address, sizeof ret->address, "%s", known);
+  return true;
 }
 
 bool
 scenario_knock (const struct scenario *s, const struct guest *g,
                 struct scenario_knock *ret)
 {
-  struct outcome_report unused = { .outcome = OUTCOME_NO_VERDICT };
-  const char *address;
-  char own[sizeof ret->address];
-
-  address = s->address ? scenario_address (s, g, own, sizeof own, &unused)
-                       : NULL;
-  if (!address || strlen (address) >= sizeof ret->address)
-    return false;
-  snprintf (ret->address, sizeof ret->address, "%s", address);
-  ret->send = s->send;
-  ret->expect = s->kind->greets ? s->kind->greets : s->expect.output;
-  return true;
+  return s->kind->knock && s->kind->knock (s, g, ret);
 }

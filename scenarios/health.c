@@ -4,10 +4,6 @@
  */
 #include "scenarios/scenario.h"
 
-#include "base/cleanup.h"
-
-#include <string.h>
-
 const char *const health_names[]
     = { "unknown", "well", "suspect", "failed", NULL };
 
@@ -61,15 +57,13 @@ health_feed (struct health_state *st, const struct scenario *s,
   return HEALTH_SAME;
 }
 
-static bool
-is_one_of (const struct outcome_report *report, const char *const *codes,
-           size_t n)
+static enum code_flag
+flag_of (const struct outcome_report *report)
 {
-  for (size_t i = 0; i < n; i++)
-    if (report->outcome == OUTCOME_NO_VERDICT
-        && strcmp (report->code, codes[i]) == 0)
-      return true;
-  return false;
+  const struct outcome_code *code = outcome_code_find (report->code);
+
+  return code && report->outcome == OUTCOME_NO_VERDICT ? code->flag
+                                                       : CODE_PLAIN;
 }
 
 /* The guest's own words for why it can't be asked. */
@@ -77,10 +71,7 @@ static bool
 excused_for_long (struct health_state *st, const struct scenario *s,
                   const struct outcome_report *report)
 {
-  static const char *const codes[]
-      = { "booting", "bootloader", "console-flooded" };
-  static const char *const closed[]
-      = { "login-prompt", "password-prompt", "auth-failed" };
+  enum code_flag flag = flag_of (report);
 
   if (report->outcome != OUTCOME_NO_VERDICT)
     {
@@ -90,9 +81,8 @@ excused_for_long (struct health_state *st, const struct scenario *s,
     }
   /* A check that never was well meets the prompt that it is not made for, or
    * has the wrong key. */
-  if (!is_one_of (report, codes, ARRAY_LEN (codes))
-      && !(st->health == HEALTH_WELL
-           && is_one_of (report, closed, ARRAY_LEN (closed))))
+  if (flag != CODE_EXCUSED
+      && !(st->health == HEALTH_WELL && flag == CODE_CLOSED))
     return false;
   if (st->excused == 0)
     st->excused_ms = st->last_ms;
@@ -110,16 +100,14 @@ bool
 health_mute (struct health_state *st, const struct scenario *s,
              const struct outcome_report *report)
 {
-  static const char *const codes[] = { "console-timeout", "console-broken",
-                                       "own-failure", "stuck", "lane-busy" };
-  bool mute = is_one_of (report, codes, ARRAY_LEN (codes));
+  enum code_flag flag = flag_of (report);
+  bool mute = flag == CODE_MUTE;
 
   if (excused_for_long (st, s, report))
     return true;
   /* A socket that nobody accepts on is full after a few tries, and looks held
    * by another from then on.  One that begins so is: by a person. */
-  if (st->mute > 0 && report->outcome == OUTCOME_NO_VERDICT
-      && strcmp (report->code, "console-busy") == 0)
+  if (st->mute > 0 && flag == CODE_HELD)
     mute = true;
   if (!mute)
     {

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The table of scenario kinds.  To add one: one file in kinds/, one line
- * here.
+ * The table of scenario kinds.  To add one: one file in kinds/, which has its
+ * keys, what it does with them and how it is asked; and one line here.
  */
-#include "scenarios/scenario.h"
+#include "scenarios/scenario_impl.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 const struct scenario_kind *const scenario_kinds[] = {
   &kind_console_command,
+  &kind_console_silence,
   &kind_dialogue,
   &kind_ssh_command,
   &kind_tcp,
@@ -22,4 +24,18 @@ scenario_kind_find (const char *name)
     if (strcmp (scenario_kinds[i]->name, name) == 0)
       return scenario_kinds[i];
   return NULL;
+}
+
+const char **
+scenario_kind_names (void)
+{
+  const char **names;
+  size_t n = 0;
+
+  while (scenario_kinds[n])
+    n++;
+  names = calloc (n + 1, sizeof *names);
+  for (size_t i = 0; names && i < n; i++)
+    names[i] = scenario_kinds[i]->name;
+  return names;
 }

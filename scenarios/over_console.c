@@ -5,134 +5,44 @@
  */
 #include "scenarios/scenario_impl.h"
 
-#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/job.h"
+#include "transports/console/ask.h"
 
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
-
-/* What an error of session_open() means; false: it is our own failure. */
-static bool
-judge_open_error (int rc, const struct error *why, struct outcome_report *ret)
-{
-  static const struct
-  {
-    int rc;
-    enum talk talk;
-  } known[] = {
-    { -EBUSY, TALK_BUSY },     { -EAGAIN, TALK_BUSY },
-    { -ENOENT, TALK_ABSENT },  { -ENXIO, TALK_ABSENT },
-    { -ECANCELED, TALK_LOST }, { -EPIPE, TALK_LOST },
-    { -ECONNREFUSED, TALK_ABSENT },
-  };
-
-  char seen[190];
-
-  for (size_t i = 0; i < ARRAY_LEN (known); i++)
-    if (known[i].rc == rc)
-      {
-        judge_talk (known[i].talk, why->msg, ret);
-        return true;
-      }
-  if (rc == -EROFS)
-    report_set (ret, OUTCOME_NO_VERDICT, "console-read-only",
-                "this console is a log that can't be typed into; use a "
-                "console of mode hold or probe");
-  else if (rc == -ETIMEDOUT || rc == -EIO)
-    report_set (ret, OUTCOME_NO_VERDICT,
-                rc == -EIO ? "console-broken" : "console-timeout", "%s",
-                report_quote (seen, sizeof seen, error_text (why),
-                              strlen (error_text (why))));
-  else
-    return false;
-  return true;
-}
-
-/* NULL with ret filled (no verdict) when there is none to type into. */
-static const struct guest_console *
-scenario_console (const struct scenario *s, const struct guest *g,
-                  struct outcome_report *ret)
-{
-  if (s->console)
-    {
-      const struct guest_console *c = guest_console_find (g, s->console);
-      char name[64];
-
-      if (!c)
-        report_set (ret, OUTCOME_NO_VERDICT, "console-absent",
-                    "the guest has no console called \"%s\"",
-                    report_quote (name, sizeof name, s->console,
-                                  strlen (s->console)));
-      return c;
-    }
-  for (unsigned i = 0; i < g->nconsoles; i++)
-    if (g->consoles[i].kind != CONSOLE_LOG
-        && g->consoles[i].mode != CONSOLE_TAIL)
-      return &g->consoles[i];
-  report_set (ret, OUTCOME_NO_VERDICT,
-              g->nconsoles ? "console-read-only" : "console-absent",
-              g->nconsoles ? "the guest's only console is a log that can't be "
-                             "typed into"
-                           : "the guest has no console");
-  return NULL;
-}
-
-/* Takes the lease in at most half of what is left: a session that began at
- * the last moment would call a slow connect a dead guest.  0 with *ret NULL
- * when there is no verdict (report filled). */
-static int
-open_session (const struct scenario *s, const struct guest *g,
-              const struct transport_env *env, uint64_t deadline,
-              struct session **ret, struct outcome_report *report,
-              struct error *err)
-{
-  const struct guest_console *con = scenario_console (s, g, report);
-  struct error why = ERROR_INIT;
-  uint64_t now = clock_ms ();
-  char who[96];
-  int rc;
-
-  *ret = NULL;
-  if (!con)
-    return 0;
-  snprintf (who, sizeof who, "scenario %s", s->name);
-  rc = session_open (env->hub, g->inc.uuid, con->name, LEASE_SCENARIO, who,
-                     deadline > now ? now + (deadline - now) / 2 : now, ret,
-                     &why);
-  if (rc >= 0)
-    return 0;
-  *ret = NULL;
-  if (judge_process (g, report) || judge_open_error (rc, &why, report))
-    return 0;
-  if (err)
-    *err = why;
-  return rc;
-}
 
 int
 scenario_over_console (const struct scenario *s, const struct guest *g,
-                       const struct transport_env *env, struct job *job,
-                       scenario_talk_fn *talk, struct outcome_report *ret,
-                       struct error *err)
+                       const struct transport_env *env, const char *console,
+                       struct job *job, scenario_talk_fn *talk,
+                       struct outcome_report *ret, struct error *err)
 {
   struct outcome_report report = { .value = NAN };
+  struct ask_result opened = { .end = ASK_OK };
   uint64_t begun = clock_ms ();
   struct session *session;
-  int rc = open_session (s, g, env, job_deadline (job), &session, &report,
-                         err);
+  char who[96];
+  int rc;
 
+  snprintf (who, sizeof who, "scenario %s", s->name);
+  rc = console_ask_open (env, g, console, who, job_deadline (job),
+                         &session, &opened, err);
   if (rc >= 0 && session)
     {
-      session_guard (session, env->may_type, env->may_type_arg);
       rc = talk (session, s, job, &report, err);
       session_close (session);
+      /* Whoever answered did so on its console. */
+      report.shell = report.outcome == OUTCOME_OK;
     }
+  /* Whatever it was that kept us from opening it. */
+  else if (judge_process (g, &report))
+    rc = 0;
+  else if (rc >= 0)
+    judge_end (opened.end, opened.detail, &report);
   if (rc < 0)
     return rc;
-  snprintf (report.transport, sizeof report.transport, "console");
   report.took_ms = clock_ms () - begun;
   *ret = report;
   return 0;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Reading scenario documents.  The table (fields.c) says what each value may
- * be; here is what only several of them together can get wrong.
+ * Reading scenario documents.  The tables (fields.c and those of the kinds)
+ * say what each value may be; here is what only several of them together can
+ * get wrong.
  */
 #include "scenarios/scenario_impl.h"
 
@@ -12,6 +13,7 @@
 #include "base/units.h"
 
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -20,6 +22,8 @@
 #define MAX_SCENARIOS 256
 
 const char *const outcome_names[] = { "ok", "failed", "no-verdict", NULL };
+const char *const way_names[]
+    = { "unknown", "alive", "unknown", "dead", "unusable", NULL };
 
 void
 scenario_path (char *dst, size_t n, const char *path, const char *key)
@@ -27,19 +31,9 @@ scenario_path (char *dst, size_t n, const char *path, const char *key)
   snprintf (dst, n, "%s%s%s", path, *path ? "." : "", key);
 }
 
-/* Where one document is being read: saves three arguments everywhere. */
-struct place
-{
-  const struct json_doc *doc;
-  const char *path;
-  struct error *err;
-};
-
-static int bad (const struct place *at, const char *key, const char *fmt, ...)
-    __attribute__ ((format (printf, 3, 4)));
-
-static int
-bad (const struct place *at, const char *key, const char *fmt, ...)
+int
+scenario_bad (const struct scenario_at *at, const char *key, const char *fmt,
+              ...)
 {
   char path[256], msg[400], shown[400];
   va_list ap;
@@ -56,48 +50,23 @@ bad (const struct place *at, const char *key, const char *fmt, ...)
 /* ---- one value at a time ---- */
 
 static int
-check_name (const struct place *at, const char *key, const char *name)
+check_name (const struct scenario_at *at, const char *key, const char *name)
 {
   if (text_is_name (name))
     return 0;
-  return bad (at, key,
-              "a name is made of letters, digits, \".\", \"_\" and \"-\", and "
-              "does not begin with \".\" or \"-\"");
+  return scenario_bad (at, key,
+                       "a name is made of letters, digits, \".\", \"_\" and "
+                       "\"-\", and does not begin with \".\" or \"-\"");
 }
 
 static int
-check_regex (const struct place *at, const char *key, const char *pattern,
-             struct regex **ret)
-{
-  struct error why = ERROR_INIT;
-  struct regex *re;
-
-  if (regex_new (pattern, &re, &why) < 0)
-    return bad (at, key, "%s", error_text (&why));
-  if (ret)
-    *ret = re;
-  else
-    regex_free (re);
-  return 0;
-}
-
-static int
-check_send (const struct place *at, const char *key, char *send)
-{
-  const char *why;
-
-  if (!send || scenario_unescape (send, &why) == 0)
-    return 0;
-  return bad (at, key, "%s", why);
-}
-
-static int
-check_labels (const struct place *at, struct json_object *labels)
+check_labels (const struct scenario_at *at, struct json_object *labels)
 {
   if (!labels)
     return 0;
   if (!json_object_is_type (labels, json_type_object))
-    return bad (at, "select.labels", "must be an object of label: glob");
+    return scenario_bad (at, "select.labels",
+                         "must be an object of label: glob");
   json_object_object_foreach (labels, key, value)
   {
     char path[200];
@@ -105,7 +74,7 @@ check_labels (const struct place *at, struct json_object *labels)
     if (json_object_is_type (value, json_type_string))
       continue;
     snprintf (path, sizeof path, "select.labels.%s", key);
-    return bad (at, path, "must be a string (a glob)");
+    return scenario_bad (at, path, "must be a string (a glob)");
   }
   return 0;
 }
@@ -150,7 +119,7 @@ hours_days (const char *days)
 }
 
 static int
-check_hours (const struct place *at, const struct scenario *s)
+check_hours (const struct scenario_at *at, const struct scenario *s)
 {
   const struct scenario_hours *h = s->quiet_hours.items;
 
@@ -162,14 +131,16 @@ check_hours (const struct place *at, const struct scenario *s)
       snprintf (key, sizeof key, "quiet-hours[%zu].%s", i,
                 from < 0 ? "from" : to < 0 ? "to" : "days");
       if (from < 0 || to < 0)
-        return bad (at, key, "must be a time of day as HH:MM");
+        return scenario_bad (at, key, "must be a time of day as HH:MM");
       if (hours_days (h->days) < 0)
-        return bad (at, key,
-                    "must be days as \"mon,tue,wed,thu,fri,sat,sun\"");
+        return scenario_bad (at, key,
+                             "must be days as "
+                             "\"mon,tue,wed,thu,fri,sat,sun\"");
       snprintf (key, sizeof key, "quiet-hours[%zu].to", i);
       if (from == to)
-        return bad (at, key,
-                    "is the same as `from`; a whole day is 00:00 to 24:00");
+        return scenario_bad (at, key,
+                             "is the same as `from`; a whole day is 00:00 to "
+                             "24:00");
     }
   return 0;
 }
@@ -177,62 +148,29 @@ check_hours (const struct place *at, const struct scenario *s)
 /* ---- times ---- */
 
 static int
-check_times (const struct place *at, const struct scenario *s)
+check_times (const struct scenario_at *at, const struct scenario *s)
 {
   char a[32], b[32];
 
   units_format_duration (a, sizeof a, s->interval_ms);
   units_format_duration (b, sizeof b, s->timeout_ms);
   if (s->interval_ms < MIN_INTERVAL_MS)
-    return bad (at, "interval", "%s is too short: 1s is the least", a);
+    return scenario_bad (at, "interval", "%s is too short: 1s is the least",
+                         a);
   if (s->timeout_ms < MIN_TIMEOUT_MS)
-    return bad (at, "timeout", "%s is too short: 100ms is the least", b);
+    return scenario_bad (at, "timeout", "%s is too short: 100ms is the least",
+                         b);
   if (s->timeout_ms >= s->interval_ms)
-    return bad (at, "timeout",
-                "%s is not shorter than the interval of %s: one run would "
-                "still wait when the next begins; shorten the timeout or "
-                "lengthen the interval",
-                b, a);
+    return scenario_bad (at, "timeout",
+                         "%s is not shorter than the interval of %s: one run "
+                         "would still wait when the next begins; shorten the "
+                         "timeout or lengthen the interval",
+                         b, a);
   if (s->jitter_ms > s->interval_ms)
-    return bad (at, "jitter", "is longer than the interval of %s", a);
+    return scenario_bad (at, "jitter", "is longer than the interval of %s", a);
   if (s->retry_ms < MIN_INTERVAL_MS)
-    return bad (at, "retry-interval", "is too short: 1s is the least");
-  return 0;
-}
-
-/* ---- expect ---- */
-
-static int
-check_expect (const struct place *at, const struct scenario *s)
-{
-  const struct scenario_compare *c = s->expect.compare.items;
-  CLEANUP_REGEX struct regex *re = NULL;
-  int rc;
-
-  if (s->expect.output
-      && (rc = check_regex (at, "expect.output", s->expect.output, &re)) < 0)
-    return rc;
-  if (s->expect.not_output
-      && (rc = check_regex (at, "expect.not-output", s->expect.not_output,
-                            NULL))
-             < 0)
-    return rc;
-  for (size_t i = 0; i < s->expect.compare.count; i++, c++)
-    {
-      char key[64];
-
-      snprintf (key, sizeof key, "expect.compare[%zu].capture", i);
-      if (!re)
-        return bad (at, key,
-                    "there is no expect.output to capture it; add one with a "
-                    "group (?<%s>...)",
-                    c->capture);
-      if (!regex_has_group (re, c->capture))
-        return bad (at, key,
-                    "expect.output has no group of that name; write it as "
-                    "(?<%s>...)",
-                    c->capture);
-    }
+    return scenario_bad (at, "retry-interval",
+                         "is too short: 1s is the least");
   return 0;
 }
 
@@ -241,143 +179,234 @@ check_expect (const struct place *at, const struct scenario *s)
 static bool
 has_transport (const struct scenario_kind *kind, const char *name)
 {
-  for (const char *const *t = kind->transports; *t; t++)
-    if (strcmp (*t, name) == 0)
+  const struct transport_ops *t;
+
+  for (const char *const *p = kind->transports; *p; p++)
+    if (strcmp (*p, name) == 0)
       return true;
-  return false;
+  t = kind->commands ? transport_find (name) : NULL;
+  /* Of what this build is without the kind's own check tells. */
+  return t && (t->command || t->needs);
+}
+
+/* "console" or "ssh" */
+static const char *
+all_transports (const struct scenario_kind *kind, char *dst, size_t n)
+{
+  size_t len = 0;
+
+  dst[0] = '\0';
+  for (size_t i = 0; transports[i]; i++)
+    if (has_transport (kind, transports[i]->name) && len < n)
+      len += (size_t) snprintf (dst + len, n - len, "%s\"%s\"",
+                                len ? " or " : "", transports[i]->name);
+  return dst;
 }
 
 static int
-check_transports (const struct place *at, const struct scenario *s)
+check_transports (const struct scenario_at *at, const struct scenario *s)
 {
   char *const *name = s->transports.items;
+  char key[64], all[120], span[32];
 
   for (size_t i = 0; i < s->transports.count; i++)
     {
-      char key[64];
-
       snprintf (key, sizeof key, "transports[%zu]", i);
       if (!has_transport (s->kind, name[i]))
-        return bad (at, key, "a %s scenario can use only \"%s\"",
-                    s->kind->name, s->kind->transports[0]);
+        return scenario_bad (at, key, "a %s scenario can use only %s",
+                             s->kind->name,
+                             all_transports (s->kind, all, sizeof all));
+      for (size_t k = 0; k < i; k++)
+        if (strcmp (name[i], name[k]) == 0)
+          return scenario_bad (at, key, "\"%s\" is there twice", name[i]);
+    }
+  /* Each has the whole timeout, one after another. */
+  if (s->transports.count > 1
+      && s->transports.count * s->timeout_ms >= s->interval_ms)
+    {
+      units_format_duration (span, sizeof span, s->interval_ms);
+      return scenario_bad (at, "timeout",
+                           "%zu transports, one after another, do not fit "
+                           "into the interval of %s; shorten the timeout or "
+                           "lengthen the interval",
+                           s->transports.count, span);
     }
   return 0;
 }
 
+/* ---- what kind it is ---- */
+
+/* What must be known before the rest can be read. */
+struct head
+{
+  char *schema, *kind;
+};
+
+static const struct json_field head_fields[] = {
+  { .name = "schema", .kind = JSON_STRING,
+    .offset = offsetof (struct head, schema) },
+  { .name = "kind", .kind = JSON_STRING,
+    .offset = offsetof (struct head, kind), .required = true, .min = 1,
+    .max = SCENARIO_KIND_MAX },
+  { .name = NULL },
+};
+
 static int
-check_kind (const struct place *at, struct scenario *s)
+no_such_kind (const struct scenario_at *at, const char *name)
 {
-  const char *names[16] = { NULL };
-  char near[120];
+  CLEANUP_FREE const char **names = scenario_kind_names ();
+  char near[300] = "";
 
-  s->kind = scenario_kind_find (s->kind_name);
-  if (s->kind)
+  if (names)
+    text_did_you_mean (near, sizeof near, name, names);
+  return scenario_bad (at, "kind", "there is no such kind%s", near);
+}
+
+static int
+read_kind (const struct scenario_at *at, struct json_object *obj,
+           const struct scenario_kind **ret)
+{
+  CLEANUP_JSON struct json_object *part = json_object_new_object ();
+  struct head head = { NULL, NULL };
+  int rc;
+
+  for (const struct json_field *f = head_fields; f->name; f++)
+    {
+      struct json_object *v;
+
+      if (json_object_object_get_ex (obj, f->name, &v))
+        json_object_object_add (part, f->name, json_object_get (v));
+    }
+  rc = json_decode (at->doc, part, at->path, head_fields, &head, at->err);
+  if (rc >= 0 && head.schema && strcmp (head.schema, SCENARIO_SCHEMA) != 0)
+    rc = scenario_bad (at, "schema", "this hangdog reads \"%s\"",
+                       SCENARIO_SCHEMA);
+  if (rc >= 0)
+    {
+      *ret = scenario_kind_find (head.kind);
+      rc = *ret ? 0 : no_such_kind (at, head.kind);
+    }
+  json_decoded_done (head_fields, &head);
+  return rc;
+}
+
+/* ---- a key of another kind is told from a slip ---- */
+
+#define MAX_NESTED 8
+
+/* Where in a document: the keys of the objects on the way, and one more. */
+struct way
+{
+  const char *keys[MAX_NESTED];
+  size_t n;
+};
+
+static bool
+has_key (const struct scenario_kind *kind, const struct way *way)
+{
+  const struct json_field *f, *fields = kind->fields;
+  size_t offset;
+
+  for (size_t i = 0; i < way->n && fields; i++)
+    {
+      f = json_field_named (fields, way->keys[i], &offset);
+      if (!f)
+        return false;
+      fields = f->kind == JSON_OBJECT ? f->sub : NULL;
+      if (!fields && i + 1 < way->n)
+        return false;
+    }
+  return true;
+}
+
+static int
+key_of_others (const struct scenario_at *at, const struct scenario_kind *kind,
+               const struct way *way)
+{
+  struct buf kinds CLEANUP_BUF = BUF_INIT (200);
+  struct buf path CLEANUP_BUF = BUF_INIT (160);
+  const struct scenario_kind *last = NULL;
+  size_t n = 0;
+
+  for (size_t i = 0; scenario_kinds[i]; i++)
+    {
+      if (!has_key (scenario_kinds[i], way))
+        continue;
+      if (last)
+        buf_printf (&kinds, "%s%s", n > 1 ? ", " : "", last->name);
+      last = scenario_kinds[i];
+      n++;
+    }
+  if (!last)
     return 0;
-  for (size_t i = 0; scenario_kinds[i] && i + 1 < ARRAY_LEN (names); i++)
-    names[i] = scenario_kinds[i]->name;
-  return bad (at, "kind", "there is no such kind%s",
-              text_did_you_mean (near, sizeof near, s->kind_name, names));
+  for (size_t i = 0; i < way->n; i++)
+    buf_printf (&path, "%s%s", i ? "." : "", way->keys[i]);
+  return scenario_bad (at, buf_str (&path),
+                       "\"%s\" is a key of kind%s %s%s%s, not of %s",
+                       buf_str (&path), n > 1 ? "s" : "", buf_str (&kinds),
+                       n > 1 ? " and " : "", last->name, kind->name);
 }
 
-int
-scenario_check_uses (const struct scenario *s, const struct json_doc *doc,
-                     const char *path, unsigned uses, struct error *err)
+/* What no kind has is left to the decoder, which knows what comes near. */
+static int
+check_keys (const struct scenario_at *at, const struct scenario_kind *kind,
+            const struct json_field *fields, struct json_object *obj,
+            struct way *way)
 {
-  const struct place at = { doc, path, err };
-  const struct
+  int rc = 0;
+
+  json_object_object_foreach (obj, key, value)
   {
-    unsigned use;
-    bool given;
-    const char *key;
-  } all[] = {
-    { USES_COMMAND, s->command != NULL, "command" },
-    { USES_ADDRESS, s->address != NULL, "address" },
-    { USES_SEND, s->send != NULL, "send" },
-    { USES_STEPS, s->steps.count > 0, "steps" },
-    { USES_STATUS, s->expect.status != SCENARIO_STATUS_UNSET,
-      "expect.status" },
-    { USES_OUTPUT, s->expect.output != NULL, "expect.output" },
-    { USES_OUTPUT, s->expect.not_output != NULL, "expect.not-output" },
-    { USES_CONSOLE, s->console != NULL, "console" },
-    { USES_SSH, s->ssh.user != NULL, "ssh" },
-  };
+    size_t offset;
+    const struct json_field *f = json_field_named (fields, key, &offset);
 
-  for (size_t i = 0; i < ARRAY_LEN (all); i++)
-    if (all[i].given && !(uses & all[i].use))
-      return bad (&at, all[i].key, "a %s scenario has no use for it",
-                  s->kind->name);
-  return 0;
-}
-
-int
-scenario_check_command (const struct scenario *s, const struct json_doc *doc,
-                        const char *path, const char *why_line,
-                        struct error *err)
-{
-  const struct place at = { doc, path, err };
-
-  if (!s->command)
-    return json_error_at (doc, path, err, "a %s scenario needs a \"command\"",
-                          s->kind->name);
-  for (const unsigned char *p = (const unsigned char *) s->command; *p; p++)
-    if (*p < 0x20 || *p == 0x7f)
-      return bad (&at, "command",
-                  "must be one line without control characters; use \";\" "
-                  "between commands, %s",
-                  why_line);
-  return 0;
+    way->keys[way->n++] = key;
+    if (!f)
+      rc = key_of_others (at, kind, way);
+    else if (f->kind == JSON_OBJECT && way->n < MAX_NESTED
+             && json_object_is_type (value, json_type_object))
+      rc = check_keys (at, kind, f->sub, value, way);
+    way->n--;
+    if (rc < 0)
+      break;
+  }
+  return rc;
 }
 
 /* ---- the whole ---- */
 
 static int
-check (const struct place *at, struct scenario *s)
+check (const struct scenario_at *at, struct scenario *s)
 {
-  struct scenario_step *step = s->steps.items;
   int rc;
 
-  if (s->schema && strcmp (s->schema, SCENARIO_SCHEMA) != 0)
-    return bad (at, "schema", "this hangdog reads \"%s\"", SCENARIO_SCHEMA);
   /* Before anything that prints or uses them. */
   if ((rc = check_name (at, "name", s->name)) < 0
-      || (rc = check_name (at, "playbook", s->playbook)) < 0
-      || (rc = check_kind (at, s)) < 0)
+      || (rc = check_name (at, "playbook", s->playbook)) < 0)
     return rc;
   if (strcmp (s->name, "order") == 0)
-    return bad (at, "name",
-                "\"order\" is what a diagnosis asked for by somebody is "
-                "called; take another");
-  if ((rc = check_send (at, "send", s->send)) < 0)
-    return rc;
-  for (size_t i = 0; i < s->steps.count; i++)
-    {
-      char key[64];
-
-      snprintf (key, sizeof key, "steps[%zu].send", i);
-      if ((rc = check_send (at, key, step[i].send)) < 0)
-        return rc;
-    }
+    return scenario_bad (at, "name",
+                         "\"order\" is what a diagnosis asked for by "
+                         "somebody is called; take another");
   if ((rc = check_labels (at, s->select.labels)) < 0
       || (rc = check_times (at, s)) < 0 || (rc = check_hours (at, s)) < 0
-      || (rc = check_expect (at, s)) < 0
       || (rc = check_transports (at, s)) < 0)
     return rc;
-  if (s->kind->check
-      && (rc = s->kind->check (s, at->doc, at->path, at->err)) < 0)
-    return rc;
-  if (s->expect.status == SCENARIO_STATUS_UNSET)
-    s->expect.status = 0;
-  return 0;
+  return s->kind->check ? s->kind->check (s, at) : 0;
 }
 
 static struct scenario *
-with_defaults (void)
+with_defaults (const struct scenario_kind *kind)
 {
-  struct scenario *s = calloc (1, sizeof *s);
+  struct scenario *s = calloc (1, SCENARIO_OWN_AT + kind->own_size);
 
   if (!s)
     return NULL;
   s->refs = 1;
+  s->kind = kind;
+  s->own = (char *) s + SCENARIO_OWN_AT;
+  if (kind->own_init)
+    memcpy (s->own, kind->own_init, kind->own_size);
   s->interval_ms = 30000;
   s->timeout_ms = 10000;
   s->initial_delay_ms = 60000;
@@ -385,11 +414,12 @@ with_defaults (void)
   s->failure_threshold = 2;
   s->success_threshold = 1;
   s->severity = SCENARIO_CRITICAL;
-  s->expect.status = SCENARIO_STATUS_UNSET;
+  /* One spelling: also where the document does not say it. */
+  s->schema = strdup (SCENARIO_SCHEMA);
   s->playbook = strdup ("standard");
-  if (s->playbook)
+  if (s->schema && s->playbook)
     return s;
-  free (s);
+  scenario_unref (s);
   return NULL;
 }
 
@@ -397,16 +427,26 @@ int
 scenario_parse (const struct json_doc *doc, struct json_object *obj,
                 const char *path, struct scenario **ret, struct error *err)
 {
-  const struct place at = { doc, path, err };
+  const struct scenario_at at = { doc, path, err };
+  const struct scenario_kind *kind = NULL;
+  struct json_field table[3];
+  struct way way = { .n = 0 };
   struct scenario *s;
   int rc;
 
   if (!json_object_is_type (obj, json_type_object))
     return json_error_at (doc, path, err, "a scenario must be an object");
-  s = with_defaults ();
+  rc = read_kind (&at, obj, &kind);
+  if (rc < 0)
+    return rc;
+  scenario_table (kind, table);
+  rc = check_keys (&at, kind, table, obj, &way);
+  if (rc < 0)
+    return rc;
+  s = with_defaults (kind);
   if (!s)
     return error_set (err, ENOMEM, "no memory");
-  rc = json_decode (doc, obj, path, scenario_fields, s, err);
+  rc = json_decode (doc, obj, path, table, s, err);
   if (rc >= 0)
     rc = check (&at, s);
   if (rc < 0)
@@ -428,9 +468,12 @@ scenario_ref (struct scenario *s)
 void
 scenario_unref (struct scenario *s)
 {
+  struct json_field table[3];
+
   if (!s || __atomic_sub_fetch (&s->refs, 1, __ATOMIC_ACQ_REL) > 0)
     return;
-  json_decoded_done (scenario_fields, s);
+  scenario_table (s->kind, table);
+  json_decoded_done (table, s);
   free (s);
 }
 

@@ -13,10 +13,13 @@
  *     "failure-threshold": 2, "success-threshold": 1,
  *     "quiet-hours": [{"from": "22:00", "to": "06:00", "days": "sat,sun"}],
  *     "severity": "critical", "playbook": "standard",
+ *
  *     "command": "uptime",
- *     "expect": {"status": 0, "output": "load average"},
- *     "steps": [...]
+ *     "expect": {"status": 0, "output": "load average"}
  *   }
+ *
+ * What every scenario has is described by one table, what only its kind has by
+ * the kind's (kinds/NAME.c): each key at one place.
  *
  * The same document is read from a file, the command line and a controller.
  * A scenario is immutable once parsed, counted references: one in flight
@@ -33,8 +36,12 @@
 #include <stdint.h>
 
 struct error;
+struct fact;
 struct job;
+struct scenario_at;
+struct scenario_knock;
 struct transport_env;
+struct transport_ops;
 
 #define SCENARIO_SCHEMA "hangdog/scenario/1"
 
@@ -45,6 +52,8 @@ enum scenario_severity
   SCENARIO_CRITICAL,
 };
 
+extern const char *const scenario_severity_names[];
+
 struct scenario_select
 {
   char *name;         /* glob on the hypervisor's or display name */
@@ -53,65 +62,11 @@ struct scenario_select
   struct json_object *labels; /* {"key": "glob"}: all must match */
 };
 
-/* What no document can say: the status was not given. */
-#define SCENARIO_STATUS_UNSET INT64_MIN
-
-struct scenario_expect
-{
-  int64_t status;  /* exit status, -1 = do not care (default 0) */
-  char *output;    /* PCRE2 that must match, or NULL */
-  char *not_output; /* PCRE2 that must not match, or NULL */
-  struct json_list compare; /* of struct scenario_compare */
-};
-
-struct scenario_compare
-{
-  char *capture; /* named group of `output` */
-  int op;        /* index into scenario_compare_ops */
-  double value;
-};
-extern const char *const scenario_compare_ops[]; /* "<" "<=" ... */
-
-/* One step of a dialogue: send, then wait for one of `expect`.
- *
- *   matched      -> fail set: the scenario failed; else go_to, or the next
- *   not in time  -> otherwise, or (fail set) the next, or the scenario failed
- *   no `expect`  -> fail set: failed at once; else go_to, or the next
- *
- * SCENARIO_END is the name of the well end; so is going past the last step.
- */
-#define SCENARIO_END "end"
-struct scenario_step
-{
-  char *name;
-  char *send;     /* bytes, unescaped; no NUL.  In the document: \r \n \t \e
-                     \xNN \\ as in C */
-  struct json_list expect; /* of char *: PCRE2, first that matches decides */
-  uint64_t timeout_ms; /* 0 = what is left of the scenario's */
-  char *go_to;    /* name of the step after a match; default the next */
-  char *otherwise; /* name of the step when nothing matched in time */
-  char *fail;     /* sentence: a match here is a failure */
-};
-
 struct scenario_hours
 {
   char *from, *to; /* "HH:MM" local time */
   char *days;      /* "mon,tue" or NULL = every day */
 };
-
-/* How to log in.  Secrets are names of files in a folder of the host's. */
-struct scenario_ssh
-{
-  char *user;
-  char *key, *password; /* one or both; NULL = none */
-  int hosts;            /* index into scenario_ssh_hosts */
-};
-enum scenario_hosts
-{
-  HOSTS_STRICT,
-  HOSTS_ACCEPT_NEW,
-};
-extern const char *const scenario_ssh_hosts[]; /* "strict", "accept-new" */
 
 struct scenario_kind;
 
@@ -129,13 +84,7 @@ struct scenario
   struct json_list quiet_hours; /* of struct scenario_hours */
   int severity;
   char *playbook;
-  char *console;  /* which console, NULL = the guest's first */
-  char *command;
-  char *address;  /* "IP:PORT", or "guest:PORT" for the guest's own */
-  struct scenario_ssh ssh;
-  char *send;     /* unescaped, as in a step */
-  struct scenario_expect expect;
-  struct json_list steps;
+  void *own; /* what is its kind's: the struct that kind->fields fill */
   int refs;
 };
 
@@ -169,37 +118,156 @@ enum outcome
 };
 extern const char *const outcome_names[];
 
+/* What an attempt says of the way that it took. */
+enum way_said
+{
+  WAY_UNSAID,   /* nothing */
+  WAY_ANSWERS,  /* it leads to somebody who answered, whatever he said */
+  WAY_GUEST,    /* it is the guest: nobody answers by any other way, too */
+  WAY_LOST,     /* nobody answers there: another way tells why */
+  WAY_UNUSABLE, /* the guest was not asked: another way may do */
+};
+extern const char *const way_names[];
+
+/* As many ways as one question may have. */
+#define SCENARIO_MAX_WAYS 4
+
+/* A way that was tried, and did not bring the answer. */
+struct tried
+{
+  char transport[16];
+  char code[32];
+  char sentence[120];
+  enum way_said way;
+};
+
+/* What a code means for a guest that can't be asked: see codes.def. */
+enum code_flag
+{
+  CODE_PLAIN,
+  CODE_MUTE,
+  CODE_HELD,
+  CODE_EXCUSED,
+  CODE_CLOSED,
+};
+struct outcome_code
+{
+  const char *code;
+  enum outcome outcome;
+  enum code_flag flag;
+  const char *help; /* one line, for the manual */
+};
+extern const struct outcome_code outcome_codes[]; /* ends with code NULL */
+const struct outcome_code *outcome_code_find (const char *code);
+
 struct outcome_report
 {
   enum outcome outcome;
-  char transport[16];
-  char code[32];      /* short and stable: "silent", "status", "mismatch" */
-  char sentence[200]; /* for people; escaped already */
+  char transport[16];   /* who spoke, or was asked in vain: the runner's */
+  char code[32];        /* one of codes.def's */
+  char sentence[200];   /* for people; escaped already */
   uint64_t took_ms;
-  double value;       /* a number worth plotting, NAN if none */
-  bool has_uptime;    /* the answer was how long the guest is up: */
+  double value;         /* a number worth plotting, NAN if none */
+  bool has_uptime;      /* the answer was how long the guest is up: */
   struct uptime uptime;
+  enum way_said way;
+  bool shell;           /* who answered did so on the guest's console */
+  struct tried tried[SCENARIO_MAX_WAYS - 1]; /* the runner's */
+  unsigned ntried;
+};
+
+/* ---- kinds ----
+ *
+ * A kind has one of three shapes.  One that asks does it in a job, for as long
+ * as it takes, by one way at a time.  One that watches is told what others
+ * have seen, and one that combines looks at what other scenarios of the guest
+ * have found: both are pure, on the loop, and say at the end of each interval
+ * how the guest is.
+ */
+
+/* In a job, deadline = the scenario's timeout; way: the transport that it goes
+ * by, of those that the scenario lists.  < 0 only for our own failures (then
+ * no verdict).  The report's transport is filled by who called. */
+typedef int scenario_ask_fn (const struct scenario *s, const struct guest *g,
+                             const struct transport_ops *way,
+                             const struct transport_env *env,
+                             struct job *job, struct outcome_report *ret,
+                             struct error *err);
+
+/* State is of one guest and scenario.  It begins when the scenario is bound,
+ * and anew with another text of it and when what it knows is over.  It may not
+ * keep s: an equal one may take its place. */
+struct scenario_watch
+{
+  /* Of which facts it is told: prefixes as of fact_subscribe(), NULL
+   * terminated.  Of those that are known already (the latest of each name) it
+   * is told at once, with the time at which each was published.  Only facts of
+   * the guest's present life; "fact.gap" has to be listed by who must know
+   * that some were lost. */
+  const char *const *facts;
+  /* What ends what it knows. */
+  bool of_process; /* only another process, not another boot */
+  void *(*state_new) (const struct scenario *s, uint64_t now_ms);
+  void (*state_free) (void *state);
+  void (*fact) (void *state, const struct scenario *s,
+                const struct fact *fact, uint64_t now_ms);
+  /* Its interval is over. */
+  void (*due) (void *state, const struct scenario *s, uint64_t now_ms,
+               struct outcome_report *ret);
+};
+
+/* What another scenario of the same guest has found. */
+struct scenario_part
+{
+  const char *name;
+  bool bound; /* it is asked of this guest at all */
+  const struct outcome_report *last; /* of this life; NULL = none yet */
+  uint64_t age_ms;                   /* of last */
+  int health;                        /* enum health */
+};
+
+struct scenario_combine
+{
+  /* The names of those that it looks at; none may be one that combines. */
+  size_t (*parts) (const struct scenario *s, const char *const **ret);
+  void (*combine) (const struct scenario *s,
+                   const struct scenario_part *parts, size_t n,
+                   struct outcome_report *ret);
 };
 
 struct scenario_kind
 {
   const char *name;
   const char *summary;
-  const char *const *transports; /* which it can use; NULL terminated */
-  /* PCRE2: what its address shows by itself to whoever connects; NULL = what
-   * the scenario expects. */
-  const char *greets;
+  /* By which it asks if the document lists none: the first.  NULL
+   * terminated; those behind it are what the document may list, too. */
+  const char *const *transports;
+  /* May go by whatever transport carries a command. */
+  bool commands;
+
+  /* ---- of its documents ---- */
+
+  /* The keys that it has beside those of every scenario, and the struct that
+   * they fill, s->own; own_init: its defaults (no pointers that would be
+   * freed), NULL: zeroes. */
+  const struct json_field *fields;
+  size_t own_size;
+  const void *own_init;
   /* More than the tables can say; may be NULL. */
-  int (*check) (const struct scenario *s, const struct json_doc *doc,
-                const char *path, struct error *err);
-  /* In a job, deadline = the scenario's timeout.  < 0 only for our own
-   * failures (then no verdict). */
-  int (*run) (const struct scenario *s, const struct guest *g,
-              const struct transport_env *env, struct job *job,
-              struct outcome_report *ret, struct error *err);
+  int (*check) (const struct scenario *s, const struct scenario_at *at);
+  /* As scenario_knock(); NULL: it asks nobody over the network. */
+  bool (*knock) (const struct scenario *s, const struct guest *g,
+                 struct scenario_knock *ret);
+
+  /* ---- of its runs: its shape, one of these ---- */
+
+  scenario_ask_fn *ask;
+  const struct scenario_watch *watch;
+  const struct scenario_combine *combine;
 };
 
 extern const struct scenario_kind kind_console_command;
+extern const struct scenario_kind kind_console_silence;
 extern const struct scenario_kind kind_dialogue;
 extern const struct scenario_kind kind_ssh_command;
 extern const struct scenario_kind kind_tcp;
@@ -211,7 +279,9 @@ const struct scenario_kind *scenario_kind_find (const char *name);
 struct scenario_knock
 {
   char address[80];
-  const char *send, *expect; /* the scenario's, or NULL */
+  /* What is said, and the PCRE2 of what must come: the scenario's, or what
+   * shows itself to whoever connects; or NULL. */
+  const char *send, *expect;
 };
 /* False when it has no address, or the guest's is not known. */
 bool scenario_knock (const struct scenario *s, const struct guest *g,

@@ -5,64 +5,39 @@
 #ifndef HANGDOG_SCENARIOS_IMPL_H
 #define HANGDOG_SCENARIOS_IMPL_H
 
+#include "scenarios/keys.h"
 #include "scenarios/scenario.h"
 #include "base/buf.h"
 #include "base/regex.h"
+#include "transports/ask.h"
 #include "transports/console/session.h"
 #include "transports/transport.h"
 
+#include <stddef.h>
+
+/* What every scenario has. */
 extern const struct json_field scenario_fields[];
+/* What one of that kind has, s->own and all: its struct begins so far behind
+ * the scenario's own beginning, in the same piece of memory. */
+#define SCENARIO_OWN_AT                                                       \
+  ((sizeof (struct scenario) + _Alignof (max_align_t) - 1)                    \
+   / _Alignof (max_align_t) * _Alignof (max_align_t))
+void scenario_table (const struct scenario_kind *kind,
+                     struct json_field ret[3]);
+
+/* Bytes of a kind's name. */
+#define SCENARIO_KIND_MAX 32
+/* Of all kinds, NULL terminated: the array is malloc'ed.  NULL without
+ * memory. */
+const char **scenario_kind_names (void);
 
 /* "a" + "b" is "a.b", "" + "b" is "b". */
 void scenario_path (char *dst, size_t n, const char *path, const char *key);
-
-/* ---- what a kind does not use is a mistake, not a decoration ---- */
-
-enum scenario_uses
-{
-  USES_COMMAND = 1 << 0,
-  USES_ADDRESS = 1 << 1,
-  USES_SEND = 1 << 2,
-  USES_STEPS = 1 << 3,
-  USES_STATUS = 1 << 4,
-  USES_OUTPUT = 1 << 5, /* output, not-output, compare */
-  USES_CONSOLE = 1 << 6,
-  USES_SSH = 1 << 7,
-};
-int scenario_check_uses (const struct scenario *s, const struct json_doc *doc,
-                         const char *path, unsigned uses, struct error *err);
-
-/* `command` is there, and is one line.  why_line ends the sentence for one
- * that is not: "must be one line without control characters; ...". */
-int scenario_check_command (const struct scenario *s,
-                            const struct json_doc *doc, const char *path,
-                            const char *why_line, struct error *err);
-
-/* `address` is there and can be one. */
-int scenario_check_address (const struct scenario *s,
-                            const struct json_doc *doc, const char *path,
-                            bool *ret_loopback, struct error *err);
-/* What it means for this guest: it, or dst; NULL with ret filled (no verdict)
- * when the guest's own is not known. */
-const char *scenario_address (const struct scenario *s, const struct guest *g,
-                              char *dst, size_t n,
-                              struct outcome_report *ret);
 
 /* Minute of the day of "HH:MM" (24:00 = 1440), -1 if it is none. */
 int hours_minute (const char *hhmm);
 /* Bit 0 = sun of "mon,tue" (NULL = every day), -1 if it is none. */
 int hours_days (const char *days);
-
-/* ---- escapes in `send` ---- */
-
-/* In place.  0, or -EINVAL with *ret_why naming the trouble. */
-int scenario_unescape (char *s, const char **ret_why);
-/* The other way, into the one canonical spelling. */
-void scenario_escape (const char *s, struct buf *out);
-
-/* Bytes of a regular expression in a document: fewer than base/regex.h has
- * room for, and part of the published schema. */
-#define SCENARIO_REGEX_MAX 1024
 
 /* ---- judging ---- */
 
@@ -72,9 +47,10 @@ void report_set (struct outcome_report *r, enum outcome outcome,
 /* Guest bytes into a sentence: escaped, one line, cut. */
 const char *report_quote (char *dst, size_t n, const char *bytes, size_t len);
 
-/* What an end of talking means when it is not TALK_OK. */
-void judge_talk (enum talk talk, const char *detail,
-                 struct outcome_report *ret);
+/* What an end of asking means when it is not ASK_OK; detail: what the way says
+ * of it, or NULL. */
+void judge_end (enum ask_end end, const char *detail,
+                struct outcome_report *ret);
 /* Status and output against `expect`; sets ret in every case. */
 void judge_answer (const struct scenario_expect *expect, int64_t status,
                    const char *out, size_t len, struct outcome_report *ret);
@@ -84,8 +60,9 @@ void judge_command (const struct scenario_expect *expect, int64_t status,
                     const char *out, size_t len, struct outcome_report *ret);
 
 /* A stopped QEMU serves nobody, which looks like a console that somebody else
- * has.  True, with ret failed, when its process is stopped, a zombie or gone:
- * seen on the host, so it needs no answer. */
+ * has.  True, with ret failed (WAY_GUEST: no other way leads to it), when its
+ * process is stopped, a zombie or gone: seen on the host, so it needs no
+ * answer. */
 bool judge_process (const struct guest *g, struct outcome_report *ret);
 
 /* What a kind says and judges over a console: fills ret, leaves the session
@@ -93,12 +70,34 @@ bool judge_process (const struct guest *g, struct outcome_report *ret);
 typedef int scenario_talk_fn (struct session *session,
                               const struct scenario *s, struct job *job,
                               struct outcome_report *ret, struct error *err);
-/* The run() of a kind that talks: takes the lease, lets talk have it, gives
- * it back, and fills what every report over a console has.  Without a console
- * to be had talk is not called. */
+/* The ask() of a kind that talks: takes the lease of that console (NULL: the
+ * guest's first that can be typed into), lets talk have it, gives it back, and
+ * fills what every report over a console has.  Without a console to be had
+ * talk is not called. */
 int scenario_over_console (const struct scenario *s, const struct guest *g,
-                           const struct transport_env *env, struct job *job,
+                           const struct transport_env *env,
+                           const char *console, struct job *job,
                            scenario_talk_fn *talk, struct outcome_report *ret,
                            struct error *err);
+
+/* ---- kinds that are one command: s->own is a struct scenario_question ---- */
+
+struct scenario_question
+{
+  struct scenario_command what;
+  struct scenario_ways ways;
+};
+extern const struct json_field scenario_question_keys[];
+/* It has what each of its ways needs, and nothing that none of them has a use
+ * for; why_line as of scenario_check_command(). */
+int scenario_check_question (const struct scenario *s,
+                             const struct scenario_at *at,
+                             const char *why_line);
+bool scenario_knock_question (const struct scenario *s, const struct guest *g,
+                              struct scenario_knock *ret);
+int scenario_ask_question (const struct scenario *s, const struct guest *g,
+                           const struct transport_ops *way,
+                           const struct transport_env *env, struct job *job,
+                           struct outcome_report *ret, struct error *err);
 
 #endif

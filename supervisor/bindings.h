@@ -13,6 +13,7 @@ struct bindings;
 struct boots;
 struct error;
 struct fact_bus;
+struct fact_table;
 struct job_pool;
 struct loop;
 struct texts;
@@ -24,6 +25,7 @@ struct bindings_env
   struct loop *loop;
   struct job_pool *jobs;
   struct fact_bus *bus;
+  struct fact_table *facts; /* what is known already; NULL = nothing */
   struct guest_registry *registry;
   struct boots *boots;
   struct texts *texts;
@@ -51,24 +53,30 @@ struct binding_info
   unsigned failures, mute; /* in a row */
   bool running;
   const char *held_off; /* why it is not asked now, "" if it is */
+  /* next: when it is, or was, due. */
   uint64_t next_ms, last_ms, last_ok_wall_ms;
   const struct outcome_report *last; /* NULL before the first */
   uint64_t runs, ok, failed, no_verdict, skipped, late;
-  uint64_t worst_late_ms;
+  uint64_t worst_late_ms; /* from due until somebody was asked */
 };
 void bindings_each (struct bindings *b, const char *uuid /* or NULL */,
                     void (*fn) (const struct binding_info *info, void *arg),
                     void *arg);
-/* Now, out of turn; its outcome counts.  One that runs already serves as
- * well.  -ENOENT, -EBUSY. */
+/* Now, out of turn; its outcome counts, and may be told before this returns.
+ * One that runs already serves as well.  -ENOENT; -EBUSY: its lane is not
+ * free, and no other way is left. */
 int bindings_probe (struct bindings *b, const char *uuid,
                     const char *scenario, struct error *err);
 /* Where the scenarios of that guest ask over the network: parameters for the
  * collector "net" ("address", "expect", "addresses").  The caller's. */
 struct json_object *bindings_addresses (struct bindings *b, const char *uuid);
 size_t bindings_count (const struct bindings *b);
+/* How many guests, bindings and documents were looked at so far to find the
+ * right ones. */
+uint64_t bindings_looked_at (const struct bindings *b);
 
-/* The outcome of every run, as it comes. */
+/* The outcome of every run, as it comes.  A few listeners: who waits for one
+ * of a certain guest is one of those whom the control room tells. */
 typedef void binding_listen_fn (const struct binding_info *info,
                                 enum health_change change, void *arg);
 int bindings_listen (struct bindings *b, binding_listen_fn *fn, void *arg,

@@ -17,13 +17,13 @@ static void
 info_of (const struct binding *bd, struct binding_info *ret)
 {
   *ret = (struct binding_info){
-    .guest = bd->guest,
+    .guest = bd->of->guest,
     .scenario = bd->scenario,
     .health = bd->health.health,
     .health_since_ms = bd->health.since_ms,
     .failures = bd->health.failures,
     .mute = bd->health.mute ? bd->health.mute : bd->health.excused,
-    .running = bd->running,
+    .running = bd->run && !bd->run->waits_with,
     .held_off = bd->held_off,
     .next_ms = bd->due_ms,
     .last_ms = bd->last_ms,
@@ -73,34 +73,43 @@ binding_tell (struct binding *bd, enum health_change change)
       b->listeners[i].fn (&info, change, b->listeners[i].arg);
 }
 
+static void
+each_of (const struct watched *w,
+         void (*fn) (const struct binding_info *info, void *arg), void *arg)
+{
+  struct binding_info info;
+
+  for (size_t i = 0; i < w->n; i++)
+    {
+      info_of (w->list[i], &info);
+      fn (&info, arg);
+    }
+}
+
 void
 bindings_each (struct bindings *b, const char *uuid,
                void (*fn) (const struct binding_info *info, void *arg),
                void *arg)
 {
-  struct binding_info info;
+  const struct watched *w = uuid ? bindings_watched_ (b, uuid) : b->first;
 
-  for (size_t i = 0; i < b->n; i++)
-    if (!uuid || strcmp (b->list[i]->guest->inc.uuid, uuid) == 0)
-      {
-        info_of (b->list[i], &info);
-        fn (&info, arg);
-      }
+  for (; w; w = uuid ? NULL : w->next)
+    each_of (w, fn, arg);
 }
 
 struct json_object *
 bindings_addresses (struct bindings *b, const char *uuid)
 {
+  const struct watched *w = bindings_watched_ (b, uuid);
   struct json_object *all = json_object_new_array ();
   struct json_object *ret = json_object_new_object ();
   struct scenario_knock k;
   bool sure = false;
 
-  for (size_t i = 0; i < b->n; i++)
+  for (size_t i = 0; w && i < w->n; i++)
     {
-      if (strcmp (b->list[i]->guest->inc.uuid, uuid) != 0
-          || json_object_array_length (all) >= MAX_ADDRESSES
-          || !scenario_knock (b->list[i]->scenario, b->list[i]->guest, &k))
+      if (json_object_array_length (all) >= MAX_ADDRESSES
+          || !scenario_knock (w->list[i]->scenario, w->guest, &k))
         continue;
       /* The first, or the first of which it is known what answers there: a
        * connection may be taken by who stands in between. */

@@ -34,6 +34,15 @@ check_playbook (struct findings *f, const char *path,
     printf ("ok %s: %s (%s)\n", path, s->name, s->kind->name);
 }
 
+/* The rows of the table in docs/scenarios.md. */
+static void
+print_codes (void)
+{
+  for (const struct outcome_code *c = outcome_codes; c->code; c++)
+    printf ("| `%s` | %s | %s%s|\n", c->code, outcome_names[c->outcome],
+            c->help, *c->help ? " " : "");
+}
+
 static void
 check_file (struct findings *f, const char *path)
 {
@@ -70,6 +79,11 @@ main (int argc, char **argv)
       scenario_schema (&schema);
       puts (buf_str (&schema));
       buf_done (&schema);
+      return findings_end (&f);
+    }
+  if (argc == 2 && strcmp (argv[1], "--codes") == 0)
+    {
+      print_codes ();
       return findings_end (&f);
     }
   if (argc > 1 && strcmp (argv[1], "--json") == 0)

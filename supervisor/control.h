@@ -11,9 +11,11 @@
 #define HANGDOG_SUPERVISOR_CONTROL_H
 
 #include "base/channel.h"
+#include "scenarios/scenario.h"
 
 #include <stdbool.h>
 
+struct binding_info;
 struct buf;
 struct client;
 struct control;
@@ -21,6 +23,7 @@ struct daemon;
 struct error;
 struct guest;
 struct memory;
+struct outcome_report;
 
 #define CONTROL_PROTOCOL 1
 
@@ -66,6 +69,10 @@ struct answer *answer_find (struct answer *a, int64_t id);
  * gone. */
 const struct guest *answer_guest (struct answer *a);
 
+/* Into the row of a check: the number that its answer has, if it has one. */
+void control_add_value (struct json_object *row,
+                        const struct outcome_report *last);
+
 /* ---- of looks at a guest's memory ---- */
 
 /* For the parser: where it is. */
@@ -75,6 +82,14 @@ struct json_object *control_where (const struct memory *m);
 struct json_object *control_how (const char *row, const struct guest *g,
                                  const struct memory *m, bool registers,
                                  const struct error *why);
+
+/* ---- of scenarios ---- */
+
+/* A binding_listen_fn of the daemon: whoever waits for that outcome is told. */
+void control_outcome (const struct binding_info *info,
+                      enum health_change change, void *daemon);
+/* Which ways did not bring the answer, and why. */
+struct json_object *control_tried (const struct outcome_report *r);
 
 struct control_op
 {

@@ -35,19 +35,22 @@
 struct probe
 {
   struct answer *answer;
+  struct probe *next; /* of all that wait */
   char uuid[UUID_TEXT];
   char scenario[64]; /* "" = all of the guest */
   unsigned waiting;
   struct timer *patience; /* a scenario may be unbound while it runs */
 };
 
-static void probe_outcome (const struct binding_info *info,
-                           enum health_change change, void *arg);
-
 static void
 probe_free (struct probe *p)
 {
-  bindings_unlisten (p->answer->d->bindings, probe_outcome, p);
+  struct probe **at = &p->answer->d->probes;
+
+  while (*at && *at != p)
+    at = &(*at)->next;
+  if (*at)
+    *at = p->next;
   timer_free (p->patience);
   free (p);
 }
@@ -72,19 +75,42 @@ probe_late (struct timer *t, void *arg)
   answer_error (a, &err);
 }
 
+/* One that it waited for is there. */
 static void
-probe_outcome (const struct binding_info *info, enum health_change change,
-               void *arg)
+probe_less (struct probe *p)
 {
-  struct probe *p = arg;
   struct answer *a = p->answer;
-  struct json_object *row;
 
-  if (strcmp (info->guest->inc.uuid, p->uuid) != 0
-      || (p->scenario[0]
-          && strcmp (info->scenario->name, p->scenario) != 0))
+  if (--p->waiting > 0)
     return;
-  row = json_object_new_object ();
+  probe_free (p);
+  a->gone = NULL;
+  answer_end (a, NULL);
+}
+
+struct json_object *
+control_tried (const struct outcome_report *r)
+{
+  struct json_object *all = json_object_new_array ();
+
+  for (unsigned i = 0; i < r->ntried; i++)
+    {
+      const struct tried *t = &r->tried[i];
+      struct json_object *o = json_object_new_object ();
+
+      json_add_str (o, "transport", t->transport);
+      json_add_str (o, "code", t->code);
+      json_add_text (o, "sentence", t->sentence, strlen (t->sentence));
+      json_object_array_add (all, o);
+    }
+  return all;
+}
+
+static void
+probe_row (struct probe *p, const struct binding_info *info)
+{
+  struct json_object *row = json_object_new_object ();
+
   json_add_str (row, "guest", info->guest->display);
   json_add_str (row, "uuid", p->uuid);
   json_add_str (row, "scenario", info->scenario->name);
@@ -92,14 +118,31 @@ probe_outcome (const struct binding_info *info, enum health_change change,
   json_add_str (row, "code", info->last->code);
   json_add_text (row, "sentence", info->last->sentence,
                  strlen (info->last->sentence));
+  json_add_str (row, "transport", info->last->transport);
+  if (info->last->ntried)
+    json_object_object_add (row, "tried", control_tried (info->last));
   json_add_int (row, "took_ms", (int64_t) info->last->took_ms);
+  control_add_value (row, info->last);
   json_add_str (row, "health", health_names[info->health]);
-  answer_row (a, row);
-  if (--p->waiting > 0)
-    return;
-  probe_free (p);
-  a->gone = NULL;
-  answer_end (a, NULL);
+  answer_row (p->answer, row);
+}
+
+void
+control_outcome (const struct binding_info *info, enum health_change change,
+                 void *arg)
+{
+  struct daemon *d = arg;
+
+  for (struct probe *p = d->probes, *next; p; p = next)
+    {
+      next = p->next;
+      if (strcmp (info->guest->inc.uuid, p->uuid) != 0
+          || (p->scenario[0]
+              && strcmp (info->scenario->name, p->scenario) != 0))
+        continue;
+      probe_row (p, info);
+      probe_less (p);
+    }
 }
 
 struct start_all
@@ -133,6 +176,7 @@ op_probe (struct answer *a, struct frame *f)
   struct error err = ERROR_INIT;
   struct start_all all = { .n = 0 };
   struct probe *p;
+  unsigned begun = 0;
 
   if (!g)
     return;
@@ -156,22 +200,36 @@ op_probe (struct answer *a, struct frame *f)
                      "lists those that are"
                    : "no scenario%.0s is bound to %s; see docs/scenarios.md",
                scenario ? scenario : "", g->display);
+  a->arg = p;
+  a->gone = probe_gone;
   if (all.n > 0
-      && bindings_listen (a->d->bindings, probe_outcome, p, &err) == 0
       && loop_timer (a->d->loop, "probe", probe_late, p, &p->patience, &err)
              == 0)
-    for (unsigned i = 0; i < all.n; i++)
-      if (bindings_probe (a->d->bindings, p->uuid, all.names[i], &err) == 0)
-        p->waiting++;
-  if (p->waiting == 0)
+    {
+      /* One more than it waits for: an outcome may come before the next one
+       * is asked for. */
+      p->waiting = 1;
+      p->next = a->d->probes;
+      a->d->probes = p;
+      for (unsigned i = 0; i < all.n; i++)
+        {
+          p->waiting++;
+          if (bindings_probe (a->d->bindings, p->uuid, all.names[i], &err)
+              == 0)
+            begun++;
+          else
+            p->waiting--;
+        }
+    }
+  if (begun == 0)
     {
       probe_free (p);
+      a->gone = NULL;
       answer_error (a, &err);
       return;
     }
-  a->arg = p;
-  a->gone = probe_gone;
   timer_in (p->patience, all.timeout_ms + PATIENCE_MS);
+  probe_less (p);
 }
 
 /* ---- diagnose ---- */

@@ -25,6 +25,7 @@
 #include "scenarios/scenario.h"
 #include "transports/console/hub.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -297,6 +298,14 @@ text_row (const struct texts_look *look, void *arg)
   answer_row (st->a, row);
 }
 
+void
+control_add_value (struct json_object *row, const struct outcome_report *last)
+{
+  if (isfinite (last->value))
+    json_object_object_add (row, "value",
+                            json_object_new_double (last->value));
+}
+
 static void
 binding_row (const struct binding_info *info, void *arg)
 {
@@ -324,7 +333,11 @@ binding_row (const struct binding_info *info, void *arg)
       json_add_str (row, "code", info->last->code);
       json_add_text (row, "sentence", info->last->sentence,
                      strlen (info->last->sentence));
+      json_add_str (row, "transport", info->last->transport);
+      if (info->last->ntried)
+        json_object_object_add (row, "tried", control_tried (info->last));
       json_add_int (row, "took_ms", (int64_t) info->last->took_ms);
+      control_add_value (row, info->last);
     }
   json_add_int (row, "runs", (int64_t) info->runs);
   json_add_int (row, "ok", (int64_t) info->ok);

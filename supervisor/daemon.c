@@ -426,6 +426,7 @@ make_judges (struct daemon *d, struct error *err)
     .loop = d->loop,
     .jobs = d->jobs,
     .bus = d->bus,
+    .facts = d->facts,
     .registry = d->registry,
     .boots = d->boots,
     .texts = d->texts,
@@ -501,6 +502,8 @@ make_rooms (struct daemon *d, struct error *err)
     r = registry_listen (d->registry, on_guest, on_guest_event, d, err);
   if (r == 0)
     r = bindings_listen (d->bindings, incidents_outcome, d->incidents, err);
+  if (r == 0)
+    r = bindings_listen (d->bindings, control_outcome, d, err);
   return r;
 }
 

@@ -15,6 +15,7 @@
 #include <stdbool.h>
 
 struct bindings;
+struct probe;
 struct boots;
 struct control;
 struct eyes;
@@ -52,6 +53,7 @@ struct daemon
   struct writer_link *writer;
   struct writer_state writer_state; /* what it said of itself */
   struct bindings *bindings;
+  struct probe *probes; /* of clients that wait for an outcome */
   struct boots *boots;
   struct texts *texts; /* NULL while only draining */
   struct eyes *eyes; /* NULL while only draining */

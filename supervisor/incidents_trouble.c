@@ -62,6 +62,7 @@ struct trouble
   enum stand how;
   const char *playbook;
   struct cause cause;
+  enum incident_severity severity;
   uint64_t last_ok_wall_ms;
 };
 
@@ -79,9 +80,23 @@ outdone (const struct active *a, const struct trouble *t)
 static void
 take_over (struct active *a, const struct trouble *t)
 {
+  a->inc.severity = t->severity;
   incident_retell (a, t->playbook, &t->cause);
   a->inc.last_ok_wall_ms = t->last_ok_wall_ms;
   a->stand = t->how;
+}
+
+/* The same trouble, seen by another check, which may matter more. */
+static void
+join (struct active *a, const struct trouble *t)
+{
+  if (strcmp (t->cause.code, CODE_KERNEL_EVENT) == 0)
+    return;
+  a->stand = STAND_FIRM;
+  if (t->severity <= a->inc.severity)
+    return;
+  a->inc.severity = t->severity;
+  incidents_persist (a->all);
 }
 
 /* By its text its guest lives anew, and nobody confirmed it.  Only who is
@@ -107,9 +122,7 @@ raise_trouble (struct incidents *in, const struct trouble *t)
                                          : INCIDENT_REPLACED);
   else if (a && !outdone (a, t))
     {
-      /* The same trouble, seen by another check. */
-      if (strcmp (t->cause.code, CODE_KERNEL_EVENT) != 0)
-        a->stand = STAND_FIRM;
+      join (a, t);
       return NULL;
     }
   else if (a && a->life <= LIFE_COLLECTING)
@@ -129,6 +142,7 @@ raise_trouble (struct incidents *in, const struct trouble *t)
                  MAX_INCIDENTS);
       return NULL;
     }
+  a->inc.severity = t->severity;
   a->inc.last_ok_wall_ms = t->last_ok_wall_ms;
   a->stand = t->how;
   incidents_put_durable (a);
@@ -138,6 +152,18 @@ raise_trouble (struct incidents *in, const struct trouble *t)
 
 /* ---- bindings ---- */
 
+static enum incident_severity
+rated (const struct scenario *s)
+{
+  static const enum incident_severity by[] = {
+    [SCENARIO_INFO] = INCIDENT_INFO,
+    [SCENARIO_WARNING] = INCIDENT_WARNING,
+    [SCENARIO_CRITICAL] = INCIDENT_CRITICAL,
+  };
+
+  return by[s->severity];
+}
+
 static void
 failed (struct incidents *in, const struct binding_info *info, bool mute)
 {
@@ -145,6 +171,7 @@ failed (struct incidents *in, const struct binding_info *info, bool mute)
   struct trouble t = { .guest = info->guest,
                        .how = mute ? STAND_SUSPECTED : STAND_FIRM,
                        .cause = { info->scenario->name, "", "" },
+                       .severity = rated (info->scenario),
                        .last_ok_wall_ms = info->last_ok_wall_ms };
   struct active *a;
 
@@ -242,6 +269,7 @@ incidents_event (struct incidents *in, const struct guest *g,
   const struct trouble t = { .guest = g,
                              .how = STAND_FIRM,
                              .playbook = "quick",
+                             .severity = INCIDENT_CRITICAL,
                              .cause = { BY_MONITOR, CODE_VMM_EVENT, reason } };
   struct active *a;
 
@@ -371,6 +399,7 @@ suspect (struct incidents *in, const struct guest *g, const struct fact *f)
   struct trouble t = { .guest = g,
                        .how = STAND_SUSPECTED,
                        .playbook = SUSPICION_PLAYBOOK,
+                       .severity = INCIDENT_CRITICAL,
                        .cause = { BY_KERNEL, CODE_KERNEL_EVENT, "" } };
   struct active *a;
 

@@ -41,6 +41,10 @@ static const struct json_field source_fields[] = {
   { 0 },
 };
 
+/* Zero would mean hold. */
+static const struct guest_source_config source_defaults
+    = { .console_mode = -1 };
+
 static const struct json_field sink_fields[] = {
   { "url", JSON_STRING, offsetof (struct sink_config, url), .min = 1,
     .max = 2048, .help = "where bundles go: http(s)://host/path or dir:/path" },
@@ -99,19 +103,22 @@ static const struct json_field config_fields[] = {
     .help = "group that may use the control socket" },
   { "groups", JSON_ARRAY, offsetof (struct config, groups),
     .elem_kind = JSON_STRING, .elem_size = sizeof (char *), .max = 16,
+    .keep_empty = true,
     .help = "further groups of the daemon, such as libvirt" },
   { "sources", JSON_ARRAY, offsetof (struct config, sources),
     .sub = source_fields, .elem_size = sizeof (struct guest_source_config),
-    .max = 32, .help = "where guests are found" },
+    .elem_init = &source_defaults, .max = 32, .keep_empty = true,
+    .help = "where guests are found" },
   { "roots", JSON_ARRAY, offsetof (struct config, roots),
     .elem_kind = JSON_STRING, .elem_size = sizeof (char *), .max = 64,
+    .keep_empty = true,
     .help = "further folders that hold console or monitor sockets" },
   { "scenarios", JSON_ARRAY, offsetof (struct config, scenarios),
     .elem_kind = JSON_STRING, .elem_size = sizeof (char *), .max = 256,
-    .help = "scenario files, or folders of them" },
+    .keep_empty = true, .help = "scenario files, or folders of them" },
   { "rules", JSON_ARRAY, offsetof (struct config, rules),
     .elem_kind = JSON_STRING, .elem_size = sizeof (char *), .max = 64,
-    .help = "files of text rules, or folders of them" },
+    .keep_empty = true, .help = "files of text rules, or folders of them" },
   { "heartbeat", JSON_DURATION, offsetof (struct config, heartbeat_ms),
     .max = 3600 * 1000,
     .help = "how often each guest's memory is read for signs of life, 0s for "
@@ -452,12 +459,6 @@ parse (const char *text, size_t len, const char *origin, struct config *cfg,
   src = cfg->sources.items;
   for (size_t i = 0; i < cfg->sources.count; i++)
     {
-      /* Zeroed by the decoder, where zero would mean hold. */
-      struct json_object *o
-          = json_get (json_root (doc), "sources");
-
-      if (o && !json_get (json_object_array_get_idx (o, i), "console-mode"))
-        src[i].console_mode = -1;
       if (src[i].console_mode == MODE_DEFAULT)
         src[i].console_mode = -1;
       r = finish_source (doc, &src[i], i, err);
@@ -529,94 +530,14 @@ config_schema (struct buf *out)
   json_schema (config_fields, CONFIG_SCHEMA, "hangdog configuration", out);
 }
 
-static struct json_object *
-strings_to_json (const struct json_list *list)
-{
-  struct json_object *a = json_object_new_array ();
-  char *const *s = list->items;
-
-  for (size_t i = 0; i < list->count; i++)
-    json_object_array_add (a, json_object_new_string (s[i]));
-  return a;
-}
-
-static void
-add_if (struct json_object *o, const char *key, const char *value)
-{
-  if (value && value[0])
-    json_add_str (o, key, value);
-}
-
-static struct json_object *
-limits_to_json (const struct config_limits *l)
-{
-  struct json_object *o = json_object_new_object ();
-  char ms[32];
-
-  snprintf (ms, sizeof (ms), "%llums", (unsigned long long) l->sweep_ms);
-  json_add_str (o, "console-sweep", ms);
-  json_add_int (o, "ring-total", (int64_t) l->ring_total);
-  json_add_int (o, "log-total", (int64_t) l->log_total);
-  json_add_int (o, "spool-total", (int64_t) l->spool_total);
-  json_add_int (o, "spool-free-floor", (int64_t) l->spool_free_floor);
-  json_add_int (o, "max-threads", l->max_threads);
-  json_add_int (o, "max-diagnoses", l->max_diagnoses);
-  json_add_int (o, "text-threads", l->text_threads);
-  return o;
-}
-
 struct json_object *
 config_to_json (const struct config *cfg)
 {
-  struct json_object *o = json_object_new_object ();
-  struct json_object *a = json_object_new_array ();
-  const struct guest_source_config *src = cfg->sources.items;
-  char ms[32];
+  struct json_object *o = json_encode (config_fields, cfg);
 
-  json_add_str (o, "schema", cfg->schema);
-  snprintf (ms, sizeof (ms), "%llums", (unsigned long long) cfg->heartbeat_ms);
-  json_add_str (o, "heartbeat", ms);
-  add_if (o, "user", cfg->user);
-  add_if (o, "group", cfg->group);
-  json_object_object_add (o, "groups", strings_to_json (&cfg->groups));
-  for (size_t i = 0; i < cfg->sources.count; i++)
-    {
-      struct json_object *s = json_object_new_object ();
-
-      add_if (s, "kind", src[i].kind);
-      add_if (s, "uri", src[i].uri);
-      add_if (s, "root", src[i].root);
-      add_if (s, "consoles", src[i].consoles);
-      add_if (s, "monitor", src[i].monitor);
-      add_if (s, "pidfile", src[i].pidfile);
-      add_if (s, "eve", src[i].eve);
-      json_add_str (s, "console-mode",
-                    src[i].console_mode < 0
-                        ? mode_names[MODE_DEFAULT]
-                        : mode_names[src[i].console_mode]);
-      json_object_array_add (a, s);
-    }
-  json_object_object_add (o, "sources", a);
-  json_object_object_add (o, "roots", strings_to_json (&cfg->roots));
-  json_object_object_add (o, "scenarios", strings_to_json (&cfg->scenarios));
-  json_object_object_add (o, "rules", strings_to_json (&cfg->rules));
-  if (cfg->sink.url)
-    {
-      struct json_object *s = json_object_new_object ();
-
-      json_add_str (s, "url", cfg->sink.url);
-      add_if (s, "token-file", cfg->sink.token_file);
-      add_if (s, "ca-file", cfg->sink.ca_file);
-      add_if (s, "cert-file", cfg->sink.cert_file);
-      add_if (s, "key-file", cfg->sink.key_file);
-      add_if (s, "proxy", cfg->sink.proxy);
-      snprintf (ms, sizeof (ms), "%llums",
-                (unsigned long long) cfg->sink.timeout_ms);
-      json_add_str (s, "timeout", ms);
-      json_add_int (s, "max-rate", (int64_t) cfg->sink.max_rate);
-      json_object_object_add (o, "sink", s);
-    }
-  json_object_object_add (o, "limits", limits_to_json (&cfg->limits));
+  /* Nothing is sent: the rest of it means nothing. */
+  if (!cfg->sink.url)
+    json_object_object_del (o, "sink");
   return o;
 }
 

@@ -121,6 +121,8 @@ summary_text (const struct incident *inc, struct json_object *head,
   if (inc->code[0])
     wrapped (out, "Outcome", inc->code);
   wrapped (out, "It said", inc->reason);
+  if (inc->severity)
+    wrapped (out, "Severity", incident_severity_names[inc->severity]);
   when (out, "Last well", inc->last_ok_wall_ms);
   when (out, "Detected", inc->opened_wall_ms);
   when (out, "Collected", inc->collected_wall_ms);

@@ -3,9 +3,10 @@
  * Ways to reach a guest.
  *
  * A transport's real interface is its own header (console/session.h,
- * monitor/monitor.h, net/tcp.h): they are too different to be called through
- * one.  What they share is here: a name for scenarios and reports, what using
- * it does to the guest, and an answer to "why does it not work?".
+ * monitor/monitor.h, net/tcp.h, ssh/ssh.h, memory.h): they are too different
+ * to be called through one.  What they share is here: a name for scenarios
+ * and reports, what using it does to the guest, an answer to "why does it not
+ * work?", and, of those that lead to a shell, one command and its answer.
  */
 #ifndef HANGDOG_TRANSPORTS_TRANSPORT_H
 #define HANGDOG_TRANSPORTS_TRANSPORT_H
@@ -14,10 +15,13 @@
 #include "guests/guest.h"
 #include "transports/console/session.h"
 
+struct ask;
+struct ask_result;
 struct buf;
 struct error;
 struct fact_bus;
 struct hub;
+struct job;
 struct opener;
 
 /* What every job that talks to a guest is given.  Nothing in it changes
@@ -57,12 +61,26 @@ struct doctor_report
                 const char *what, const char *finding, const char *fix);
 };
 
+/* What of struct ask a way can't do without. */
+enum ask_needs
+{
+  ASK_NEEDS_ADDRESS = 1 << 0,
+  ASK_NEEDS_LOGIN = 1 << 1, /* a user, and a key or a password */
+};
+
 struct transport_ops
 {
   const char *name;
   const char *summary;
   const char *touches; /* what using it does to the guest, for people */
   enum job_lane lane;  /* of who uses it */
+  /* In a job, back at its deadline: 0 with *ret filled whatever the guest
+   * did, ask_result_done() it; < 0 only for our own failures.  NULL: it can't
+   * run commands. */
+  int (*command) (const struct transport_env *env, const struct guest *g,
+                  const struct ask *ask, struct job *job,
+                  struct ask_result *ret, struct error *err);
+  unsigned needs; /* enum ask_needs */
   /* In a job; looks only, never types or writes to the guest. */
   void (*doctor) (const struct transport_env *env, const struct guest *g,
                   struct doctor_report *r, uint64_t deadline);

@@ -16,30 +16,55 @@
 #include "transports/net/tcp.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
-static int
-check (const struct scenario *s, const struct json_doc *doc, const char *path,
-       struct error *err)
+struct own
 {
-  char at[200];
-  bool loopback;
-  int rc = scenario_check_uses (s, doc, path,
-                                USES_ADDRESS | USES_SEND | USES_OUTPUT, err);
+  char *address;
+  char *send; /* bytes */
+  struct scenario_expect expect;
+};
 
-  if (rc < 0)
-    return rc;
-  rc = scenario_check_address (s, doc, path, &loopback, err);
-  if (rc < 0)
-    return rc;
-  scenario_path (at, sizeof at, path, "address");
-  if (loopback && !s->expect.output)
-    return json_error_at (doc, at, err,
-                          "on a loopback address a connection alone proves "
-                          "nothing (a forwarder takes it); add "
-                          "expect.output");
-  return 0;
+static const struct json_field fields[] = {
+  { .kind = JSON_GROUP, .sub = scenario_address_keys,
+    .offset = offsetof (struct own, address) },
+  { .name = "send", .kind = JSON_BYTES, .offset = offsetof (struct own, send),
+    .min = 1, .max = 1024,
+    .help = "sent after connecting, escapes as in a dialogue's step" },
+  { .kind = JSON_GROUP, .sub = scenario_answer_keys,
+    .offset = offsetof (struct own, expect) },
+  { .name = NULL },
+};
+
+static int
+check (const struct scenario *s, const struct scenario_at *at)
+{
+  const struct own *own = s->own;
+  bool loopback;
+  int rc = scenario_check_expect (at, &own->expect);
+
+  if (rc >= 0)
+    rc = scenario_check_address (at, own->address, &loopback);
+  if (rc >= 0 && loopback && !own->expect.output)
+    rc = scenario_bad (at, "address",
+                       "on a loopback address a connection alone proves "
+                       "nothing (a forwarder takes it); add expect.output");
+  return rc;
+}
+
+static bool
+knock (const struct scenario *s, const struct guest *g,
+       struct scenario_knock *ret)
+{
+  const struct own *own = s->own;
+
+  if (!scenario_knock_at (own->address, g, ret))
+    return false;
+  ret->send = own->send;
+  ret->expect = own->expect.output;
+  return true;
 }
 
 /* False: our own failure. */
@@ -78,21 +103,22 @@ judge_error (int rc, const struct error *why, struct outcome_report *ret)
 }
 
 static int
-run (const struct scenario *s, const struct guest *g,
-     const struct transport_env *env, struct job *job,
-     struct outcome_report *ret, struct error *err)
+ask (const struct scenario *s, const struct guest *g,
+     const struct transport_ops *way, const struct transport_env *env,
+     struct job *job, struct outcome_report *ret, struct error *err)
 {
+  const struct own *own = s->own;
   struct outcome_report report = { .value = NAN };
   struct buf answer CLEANUP_BUF = BUF_INIT (4096);
   struct tcp_result result = { .answer = &answer };
   struct error why = ERROR_INIT;
   uint64_t begun = clock_ms ();
   char address[80];
-  struct tcp_check tcp = { .send = s->send, .expect = s->expect.output };
+  struct tcp_check tcp = { .send = own->send, .expect = own->expect.output };
   int rc;
 
-  snprintf (report.transport, sizeof report.transport, "tcp");
-  tcp.address = scenario_address (s, g, address, sizeof address, &report);
+  tcp.address = scenario_address (own->address, g, address, sizeof address,
+                                  &report);
   if (tcp.address)
     {
       rc = tcp_check (&tcp, job_deadline (job), &result, &why);
@@ -102,10 +128,10 @@ run (const struct scenario *s, const struct guest *g,
             *err = why;
           return rc;
         }
-      if (rc >= 0 && s->expect.output)
+      if (rc >= 0 && own->expect.output)
         {
           /* There is no exit status here: -1 takes any. */
-          struct scenario_expect ex = s->expect;
+          struct scenario_expect ex = own->expect;
 
           ex.status = -1;
           judge_answer (&ex, -1, buf_str (&answer), answer.len, &report);
@@ -127,6 +153,9 @@ const struct scenario_kind kind_tcp = {
   .name = "tcp",
   .summary = "a TCP connection, optionally with a question and its answer",
   .transports = uses,
+  .fields = fields,
+  .own_size = sizeof (struct own),
   .check = check,
-  .run = run,
+  .knock = knock,
+  .ask = ask,
 };

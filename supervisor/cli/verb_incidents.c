@@ -25,8 +25,9 @@ on_row (struct json_object *row, const void *body, size_t len,
   struct json_object *v = json_get (row, "verdict");
   char bundle[700];
   const char *cells[]
-      = { row_str (row, "id"),    row_str (row, "guest"), row_str (v, "class"),
-          now_of (row), bundle };
+      = { row_str (row, "id"),       row_str (row, "guest"),
+          row_str (row, "severity"), row_str (v, "class"),
+          now_of (row),              bundle };
 
   /* The path ends the row, so that it can be cut out of it. */
   snprintf (bundle, sizeof (bundle), "%s%s%s", row_str (row, "shipped"),
@@ -39,8 +40,9 @@ on_row (struct json_object *row, const void *body, size_t len,
 static int
 run (struct cli *cli)
 {
-  static const char *const titles[] = { "INCIDENT", "GUEST",  "VERDICT",
-                                        "NOW",      "BUNDLE", NULL };
+  static const char *const titles[] = { "INCIDENT", "GUEST", "SEVERITY",
+                                        "VERDICT",  "NOW",   "BUNDLE",
+                                        NULL };
   int r = cli_rest (cli, &verb_incidents, 0);
 
   return r ? r
@@ -52,9 +54,10 @@ const struct verb verb_incidents = {
   .name = "incidents",
   .args = "",
   .summary = "list the incidents of this run of the daemon",
-  .help = "Newest first.  NOW is its phase (open, collecting, packed), or how "
-          "it ended\n(recovered, rebooted, replaced); \"rebooted?\" while "
-          "only its text shows that.\n"
+  .help = "Newest first.  SEVERITY is that of the scenario that failed; of "
+          "more than one, the\nhighest.  NOW is its phase (open, collecting, "
+          "packed), or how it ended\n(recovered, rebooted, replaced); "
+          "\"rebooted?\" while only its text shows that.\n"
           "Exit codes: 0 listed, be there any or none, 1 no daemon could be "
           "asked.\n"
           "\nExample:\n  hangdog incidents --json | jq -r .verdict.class\n",

@@ -14,6 +14,20 @@ struct probe
   unsigned ok, failed, none;
 };
 
+/* Which ways did not bring the answer: " [console: login-prompt]". */
+static void
+print_tried (struct json_object *row)
+{
+  struct json_object *all = json_get (row, "tried");
+
+  for (size_t i = 0; all && i < json_object_array_length (all); i++)
+    {
+      struct json_object *t = json_object_array_get_idx (all, i);
+
+      printf (" [%s: %s]", row_str (t, "transport"), row_str (t, "code"));
+    }
+}
+
 static int
 on_row (struct json_object *row, const void *body, size_t len, void *arg)
 {
@@ -36,6 +50,7 @@ on_row (struct json_object *row, const void *body, size_t len, void *arg)
   printf (" scenario=%s code=%s took=%lldms: ", row_str (row, "scenario"),
           row_str (row, "code"), (long long) json_get_int (row, "took_ms", 0));
   print_text (stdout, row_str (row, "sentence"));
+  print_tried (row);
   fputc ('\n', stdout);
   return 0;
 }

@@ -129,6 +129,8 @@ scenario "wrong type" 's\.json:2:[0-9]+:.*failure-threshold' "{ $b,
 scenario "duplicate key" 's\.json:2:[0-9]+:.*name' "{ $b,
   \"name\": \"y\" }"
 scenario "missing name" 's\.json:1:[0-9]+:.*name' '{ "schema": "hangdog/scenario/1", "kind": "console-command", "command": "true" }'
+scenario "a key of another kind" 's\.json:2:[0-9]+:.*"steps" is a key of kind dialogue, not of console-command' "{ $b,
+  \"steps\": [] }"
 scenario "unknown kind" 's\.json:1:[0-9]+:.*kind' '{ "schema": "hangdog/scenario/1", "name": "x", "kind": "consol-command" }'
 scenario "deep" 's\.json:1:[0-9]+:' "$(printf '[%.0s' $(seq 100000))"
 bad "scenario: 100 MB" 'huge.json' hd_ scenario check "$work/huge.json"
@@ -210,9 +212,11 @@ rm "$work/scenarios/twin.json"
 # A good one, live.
 chaos_scenario up '*' 3s 800ms
 chaos_scenario more '*' 1s 800ms
+sed -i 's/"output": "load average"/"output": "(?<n>[0-9]+).*load average", "compare": [{"capture": "n", "op": ">=", "value": 0}]/' "$work/scenarios/more.json"
 pid=$(hd_pid daemon)
 kill -HUP "$keeper"
 until_ok 20 sh -c "'$build/hangdog' status --json | jq -se 'any(.[]; .row==\"scenario\" and .scenario==\"more\" and .ok > 1)' >'$work/out'" || { hd status; die "the good one does not apply"; }
+exact "the number in its answer" "$(hd status --json | jq -r 'select(.row=="scenario" and .scenario=="more" and .ok > 0) | .value >= 0')" true
 exact "a good reload applies live: the daemon is the same" "$(hd_pid daemon)" "$pid"
 
 # ---- libvirt comes and goes: another programme of the same daemon ----

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/units.h"
+#include "transports/console/ask.h"
 #include "transports/console/hub_impl.h"
 #include "transports/transport.h"
 
@@ -155,5 +156,6 @@ const struct transport_ops transport_console = {
              "(probe); a dialogue types one line, and its echo is in the "
              "console's log",
   .lane = LANE_CONSOLE,
+  .command = console_ask,
   .doctor = console_doctor,
 };

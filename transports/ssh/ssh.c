@@ -264,5 +264,9 @@ const struct transport_ops transport_ssh = {
   .summary = "one command over ssh, by a process of its own",
   .touches = "one login and one command in the guest per check",
   .lane = LANE_SSH,
+#ifdef WITH_SSH
+  .command = ssh_ask,
+#endif
+  .needs = ASK_NEEDS_ADDRESS | ASK_NEEDS_LOGIN,
   .doctor = ssh_doctor,
 };

@@ -24,7 +24,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct ask;
+struct ask_result;
 struct error;
+struct guest;
+struct job;
+struct transport_env;
 
 #define SSH_CMD_KNOWN_HOSTS "known_hosts"
 #define SSH_CMD_ACCEPTED "accepted"
@@ -79,6 +84,12 @@ void ssh_result_done (struct ssh_result *r);
  * helper.  ssh_result_done() it after success. */
 int ssh_run (const char *libexec, const struct ssh_cmd *cmd,
              uint64_t deadline, struct ssh_result *ret, struct error *err);
+
+/* The member `command` of transport_ssh: with an address, and a user and a key
+ * or a password. */
+int ssh_ask (const struct transport_env *env, const struct guest *g,
+             const struct ask *ask, struct job *job, struct ask_result *ret,
+             struct error *err);
 
 /* A name of a file in the folder that may be a secret. */
 bool ssh_secret_name (const char *name);

@@ -271,6 +271,66 @@ test_lane_is_taken (void **state)
   loop_free (o.loop);
 }
 
+struct freed
+{
+  struct owner *o;
+  unsigned n, done_before; /* done() calls at the last of them */
+  char guest[16];
+  enum job_lane lane;
+};
+
+static void
+on_free (const char *guest, enum job_lane lane, void *arg)
+{
+  struct freed *f = arg;
+
+  f->n++;
+  f->done_before = f->o->done;
+  f->lane = lane;
+  snprintf (f->guest, sizeof f->guest, "%s", guest);
+}
+
+/* Whoever waits for a lane is told, after done(), and of one that was written
+ * off when it is back after all. */
+static void
+test_tells_of_free_lanes (void **state)
+{
+  struct job_limits limits = { .grace_ms = 100 };
+  struct owner o;
+  struct job_spec a;
+  struct freed f = { .o = &o };
+
+  setup (&o, &limits);
+  job_pool_on_free (o.pool, on_free, &f);
+  a = spec_of (&o, run_at_once, "g1");
+  start (&o, &a);
+  until_done (&o, 1);
+  assert_int_equal (f.n, 1);
+  assert_int_equal (f.done_before, 1);
+  assert_string_equal (f.guest, "g1");
+  assert_int_equal (f.lane, LANE_CONSOLE);
+  a = spec_of (&o, run_gate, "g2");
+  a.lane = LANE_MONITOR;
+  a.timeout_ms = 1000;
+  start (&o, &a);
+  gate_wait_inside (&o.gate, 1);
+  loop_advance (o.loop, 1100);
+  assert_int_equal (o.done, 2);
+  assert_int_equal (f.n, 1);
+  gate_open (&o.gate);
+  while (stats (&o).discarded > 0)
+    assert_int_equal (loop_round (o.loop, 10000, NULL), 0);
+  assert_int_equal (f.n, 2);
+  assert_int_equal (f.lane, LANE_MONITOR);
+  /* Nobody is to begin anything when all ends. */
+  a = spec_of (&o, run_at_once, "g1");
+  start (&o, &a);
+  job_pool_free (o.pool, UINT64_MAX);
+  assert_int_equal (o.done, 3);
+  assert_int_equal (f.n, 2);
+  loop_free (o.loop);
+}
+
 static void
 test_stops_at_deadline (void **state)
 {
@@ -510,6 +570,7 @@ main (void)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (test_returns),
     cmocka_unit_test (test_lane_is_taken),
+    cmocka_unit_test (test_tells_of_free_lanes),
     cmocka_unit_test (test_stops_at_deadline),
     cmocka_unit_test (test_real_deadline),
     cmocka_unit_test (test_told_to_stop),

@@ -35,6 +35,7 @@ sample (void)
   snprintf (inc.code, sizeof inc.code, "silent");
   snprintf (inc.reason, sizeof inc.reason, "nothing came");
   snprintf (inc.playbook, sizeof inc.playbook, "quick");
+  inc.severity = INCIDENT_WARNING;
   inc.attempts = 2;
   snprintf (inc.verdict.class_, sizeof inc.verdict.class_, "hard-lockup");
   snprintf (inc.verdict.confidence, sizeof inc.verdict.confidence, "medium");
@@ -62,6 +63,8 @@ test_there_and_back (void **state)
   assert_string_equal (json_get_str (o, "code"), "silent");
   assert_string_equal (a.reason, b.reason);
   assert_string_equal (a.playbook, b.playbook);
+  assert_int_equal (a.severity, b.severity);
+  assert_string_equal (json_get_str (o, "severity"), "warning");
   assert_int_equal (a.attempts, b.attempts);
   assert_int_equal (a.phase, b.phase);
   assert_int_equal (a.end, b.end);
@@ -168,6 +171,8 @@ test_refused (void **state)
     { NULL, "opened_ms", "-5", "opened_ms" },
     { NULL, "attempts", "-1", "attempts" },
     { NULL, "playbook", "7", "playbook" },
+    { NULL, "severity", "7", "severity" },
+    { NULL, "severity", "\"high\"", "severity: no known value" },
     { NULL, "code", "[]", "code: must be a string" },
     { NULL, "opened_ms", "1.5", "opened_ms" },
     { NULL, "verdict", "7", "verdict" },

@@ -157,6 +157,12 @@ static const struct
     "probe-misconfigured", "high" },
 
   /* somebody answers, though not on the console */
+  { WELL_VMM "reach.console=dead silent;reach.ssh=alive", "console-lost",
+    "console-lost", "high" },
+  { WELL_VMM "reach.ssh=dead refused;reach.console=alive", "way-lost",
+    "application-dead", "medium" },
+  { WELL_VMM "reach.ssh=dead timeout;reach.console=alive", "way-lost",
+    "network-lost", "medium" },
   { WELL_VMM "sysrq.answer=shown;net.answer=open", "silent", "console-lost",
     "medium" },
   { WELL_VMM "sysrq.answer=shown;net.answer=mismatch", "silent",

@@ -22,6 +22,7 @@
 #include "base/job.h"
 #include "base/opener.h"
 #include "scenarios/scenario.h"
+#include "transports/console/ask.h"
 #include "transports/console/session.h"
 #include "transports/net/tcp.h"
 #include "transports/ssh/ssh.h"
@@ -214,6 +215,29 @@ ssh_secret_name (const char *name)
   return true;
 }
 
+/* The ways, as they are, down to what is played above. */
+static const struct transport_ops
+    way_console = { .name = "console", .lane = LANE_CONSOLE,
+                    .command = console_ask },
+    way_ssh = { .name = "ssh", .lane = LANE_SSH,
+#ifdef WITH_SSH
+                .command = ssh_ask,
+#endif
+                .needs = ASK_NEEDS_ADDRESS | ASK_NEEDS_LOGIN },
+    way_tcp = { .name = "tcp", .lane = LANE_TCP };
+const struct transport_ops *const transports[]
+    = { &way_console, &way_ssh, &way_tcp, NULL };
+
+const struct transport_ops *
+transport_find (const char *name)
+{
+  const struct transport_ops *const *t = transports;
+
+  while (*t && strcmp ((*t)->name, name) != 0)
+    t++;
+  return *t;
+}
+
 /* ---- running one ---- */
 
 static inline struct scenario *
@@ -231,8 +255,10 @@ parsed (const char *text)
   return s;
 }
 
+/* By its first way, or the one of that name. */
 static inline int
-run_on (const char *text, const struct guest *g, struct outcome_report *ret)
+run_by (const char *way, const char *text, const struct guest *g,
+        struct outcome_report *ret)
 {
   struct job job = { clock_ms () + 10000 };
   struct transport_env env = { .may_type = may_type, .may_type_arg = &play,
@@ -242,7 +268,8 @@ run_on (const char *text, const struct guest *g, struct outcome_report *ret)
   int rc;
 
   memset (ret, 0, sizeof *ret);
-  rc = s->kind->run (s, g, &env, &job, ret, &err);
+  rc = s->kind->ask (s, g, transport_find (way ? way : s->kind->transports[0]),
+                     &env, &job, ret, &err);
   if (rc < 0)
     assert_int_not_equal (err.code, 0);
   scenario_unref (s);
@@ -251,6 +278,12 @@ run_on (const char *text, const struct guest *g, struct outcome_report *ret)
     assert_true ((unsigned char) *p >= 0x20);
   assert_int_equal (play.opened, play.closed);
   return rc;
+}
+
+static inline int
+run_on (const char *text, const struct guest *g, struct outcome_report *ret)
+{
+  return run_by (NULL, text, g, ret);
 }
 
 static inline struct guest
@@ -280,6 +313,8 @@ expect_run (const char *text, enum outcome outcome, const char *code)
     fail_msg ("%s: %s %s: %s", text, outcome_names[r.outcome], r.code,
               r.sentence);
   assert_true (r.sentence[0] || outcome == OUTCOME_OK);
+  assert_non_null (outcome_code_find (r.code));
+  assert_int_equal (outcome_code_find (r.code)->outcome, r.outcome);
 }
 
 static inline void

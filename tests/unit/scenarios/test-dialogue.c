@@ -32,7 +32,7 @@ test_steps (void **state)
   steps (A "," B, SCRIPT ("0", "-"), OUTCOME_FAILED, "mismatch");
   steps (A "," B_FAIL, SCRIPT ("0", "0"), OUTCOME_FAILED, "fail-step");
   steps (A "," B_FAIL, SCRIPT ("0", "-"), OUTCOME_OK, "ok");
-  steps (A, SCRIPT ("!"), OUTCOME_NO_VERDICT, "console-lost");
+  steps (A, SCRIPT ("!"), OUTCOME_NO_VERDICT, "console-taken");
   /* Jumps: over the failing one, to the end, and when nothing came. */
   steps ("{\"name\":\"a\",\"expect\":[\"x\"],\"go-to\":\"c\"}," B_FAIL
          ",{\"name\":\"c\",\"send\":\"3\",\"expect\":[\"w\"]}",
@@ -96,7 +96,7 @@ test_steps_errors (void **state)
   expect_run (text, OUTCOME_FAILED, "xoff");
   fresh ();
   play.send_rc = -EPIPE;
-  expect_run (text, OUTCOME_NO_VERDICT, "console-lost");
+  expect_run (text, OUTCOME_NO_VERDICT, "console-taken");
   fresh ();
   play.open_rc = -EBUSY;
   expect_run (text, OUTCOME_NO_VERDICT, "console-busy");

@@ -35,6 +35,7 @@ parse (const char *text, struct scenario **ret, struct error *err)
 /* ---- mistakes ---- */
 
 #define CC "\"name\":\"n\",\"kind\":\"console-command\",\"command\":\"c\""
+#define AT_TCP "\"kind\":\"tcp\",\"address\":\"192.0.2.1:22\""
 #define TCP "\"name\":\"n\",\"kind\":\"tcp\",\"address\":\"192.0.2.1:22\""
 #define SSH "\"name\":\"n\",\"kind\":\"ssh-command\",\"command\":\"c\""
 #define SSH_AT SSH ",\"address\":\"127.0.0.1:22\""
@@ -53,17 +54,19 @@ static const struct
   { "{" CC ",\"timeout\":10}", "timeout: expected a duration" },
   { "{" CC ",\"interval\":\"10\"}", "interval: " },
   { "{" CC ",\"command\":7}", "duplicate key" },
-  { "{\"name\":7}", "doc:1:2: name: " },
+  { "{\"kind\":\"tcp\",\"name\":7}", "doc:1:15: name: expected a string" },
+  { "{\"name\":\"n\"}", "doc:1:1: the key \"kind\" is missing" },
+  { "{\"kind\":7}", "doc:1:2: kind: expected a string, found a number" },
   { "{" CC ",\"schema\":\"hangdog/scenario/2\"}",
     "schema: this hangdog reads \"hangdog/scenario/1\"" },
-  { "{\"name\":\"a b\",\"kind\":\"tcp\"}", "doc:1:2: name: a name is made" },
+  { "{\"name\":\"a b\"," AT_TCP "}", "doc:1:2: name: a name is made" },
   { "{\"name\":\"order\",\"kind\":\"tcp\",\"address\":\"192.0.2.1:1\"}",
     "doc:1:2: name: \"order\" is" },
   { "{\"name\":\"n\",\"kind\":\"tcpp\"}",
     "doc:1:13: kind: there is no such kind (did you mean \"tcp\"?)" },
   { "{\"name\":\"n\",\"kind\":\"quux\"}",
-    "kind: there is no such kind (known: console-command, dialogue, "
-    "ssh-command, tcp)" },
+    "kind: there is no such kind (known: console-command, console-silence, "
+    "dialogue, ssh-command, tcp)" },
   { "{" CC ",\"interval\":\"999ms\"}",
     "interval: 999ms is too short: 1s is the least" },
   { "{" CC ",\"timeout\":\"30s\"}",
@@ -108,18 +111,27 @@ static const struct
     "\"x\",\"op\":\"=<\",\"value\":1}]}}",
     "expect.compare[0].op: " },
   { "{\"name\":\"n\",\"kind\":\"console-command\"}",
-    "doc:1:1: a console-command scenario needs a \"command\"" },
+    "doc:1:1: the key \"command\" is missing" },
   { "{\"name\":\"n\",\"kind\":\"console-command\",\"command\":\"a\\nb\"}",
     "command: must be one line" },
   { "{" CC ",\"address\":\"192.0.2.1:1\"}",
-    "address: a console-command scenario has no use for it" },
-  { "{" CC ",\"send\":\"x\"}", "send: a console-command scenario has no use" },
+    "address: none of its transports has a use for it" },
+  { "{" CC ",\n\"send\":\"x\"}",
+    "doc:2:1: send: \"send\" is a key of kind tcp, not of console-command" },
   { "{" CC ",\"steps\":[{\"name\":\"a\",\"expect\":[\"x\"]}]}",
-    "steps: a console-command scenario has no use" },
-  { "{\"name\":\"n\",\"kind\":\"tcp\"}", "a tcp scenario needs an \"address\"" },
+    "steps: \"steps\" is a key of kind dialogue, not of console-command" },
+  { "{\"name\":\"n\",\"kind\":\"tcp\"}", "the key \"address\" is missing" },
   { "{" TCP ",\"expect\":{\"status\":1}}",
-    "expect.status: a tcp scenario has no use for it" },
-  { "{" TCP ",\"console\":\"x\"}", "console: a tcp scenario has no use" },
+    "expect.status: \"expect.status\" is a key of kinds console-command and "
+    "ssh-command, not of tcp" },
+  { "{" TCP ",\"expect\":{\"statos\":1}}",
+    "expect.statos: unknown key \"statos\" (known: output, not-output, "
+    "compare)" },
+  { "{" CC ",\"transports\":[\"console\",\"console\"]}",
+    "transports[1]: \"console\" is there twice" },
+  { "{" TCP ",\"steps\":[]}", "is a key of kind dialogue, not of tcp" },
+  { "{" TCP ",\"console\":\"x\"}", "is a key of kinds console-command, "
+    "dialogue and ssh-command, not of tcp" },
   { "{\"name\":\"n\",\"kind\":\"tcp\",\"address\":\"example.org:22\"}",
     "doc:1:26: address: must be \"IP:PORT\"" },
   { "{\"name\":\"n\",\"kind\":\"tcp\",\"address\":\"192.0.2.1\"}", "IP:PORT" },
@@ -138,9 +150,9 @@ static const struct
   { "{" TCP ",\"send\":\"end\\\\\"}", "send: unknown escape" },
 #ifdef WITH_SSH
   { "{" SSH ",\"address\":\"192.0.2.1:22\"}",
-    "an ssh-command scenario needs \"ssh\"" },
+    "the key \"ssh\" is missing" },
   { "{" SSH ",\"ssh\":{\"user\":\"u\",\"key\":\"k\"}}",
-    "a ssh-command scenario needs an \"address\"" },
+    "the key \"address\" is missing" },
   { "{" SSH_AT ",\"ssh\":{\"key\":\"k\"}}", "ssh" },
   { "{" SSH_AT ",\"ssh\":{\"user\":\"u\"}}",
     "ssh: needs a \"key\" or a \"password\"" },
@@ -150,7 +162,7 @@ static const struct
     "ssh: keys and passwords are named by a file" },
   { "{" SSH_AT ",\"ssh\":{\"user\":\"u\",\"key\":\"accepted\"}}",
     "ssh: keys and passwords are named by a file" },
-  { "{" SSH_AT ",\"ssh\":{\"user\":\"u v\",\"key\":\"k\"}}", "ssh.user has" },
+  { "{" SSH_AT ",\"ssh\":{\"user\":\"u v\",\"key\":\"k\"}}", "ssh.user: has" },
   { "{" SSH_AT ",\"ssh\":{\"user\":\"u\",\"password\":\"p\","
     "\"host-keys\":\"accept-new\"}}",
     "ssh: a password is not shown to a server that nobody knows" },
@@ -158,13 +170,29 @@ static const struct
     "\"any\"}}",
     "ssh.host-keys: " },
   { "{" SSH_AT ",\"console\":\"x\",\"ssh\":{\"user\":\"u\",\"key\":\"k\"}}",
-    "console: a ssh-command scenario has no use" },
+    "console: none of its transports has a use for it" },
   { "{" TCP ",\"ssh\":{\"user\":\"u\",\"key\":\"k\"}}",
-    "ssh: a tcp scenario has no use for it" },
+    "ssh: \"ssh\" is a key of kinds console-command and ssh-command, not of "
+    "tcp" },
+  { "{" CC ",\"transports\":[\"console\",\"ssh\"]}",
+    "doc:1:1: the key \"address\" is missing: ssh needs it" },
+  { "{" CC ",\"transports\":[\"console\",\"ssh\"],\"address\":"
+    "\"guest:22\"}",
+    "the key \"ssh\" is missing" },
+  { "{" CC ",\"transports\":[\"ssh\"],\"address\":\"guest:22\",\"ssh\":{"
+    "\"user\":\"u\",\"key\":\"k\"},\"console\":\"x\"}",
+    "console: none of its transports has a use" },
+  { "{" SSH_AT ",\"transports\":[\"ssh\",\"console\"],\"timeout\":\"15s\","
+    "\"ssh\":{\"user\":\"u\",\"key\":\"k\"}}",
+    "timeout: 2 transports, one after another, do not fit into the interval "
+    "of 30s" },
 #else
-  { "{" SSH "}", "kind: this hangdog is built without ssh" },
+  { "{" SSH_AT ",\"ssh\":{\"user\":\"u\",\"key\":\"k\"}}",
+    "kind: this hangdog is built without ssh" },
 #endif
-  { "{" DLG "[]}", "a dialogue scenario needs \"steps\"" },
+  { "{" DLG "[]}", "steps: it must have 1 to 64 elements, it has 0" },
+  { "{\"name\":\"n\",\"kind\":\"dialogue\"}",
+    "the key \"steps\" is missing" },
   { "{" DLG "[{\"name\":\"a\",\"send\":\"x\"}]}",
     "steps[0]: no step has an \"expect\"" },
   { "{" DLG "[{\"name\":\"a\\u001b\",\"expect\":[\"x\"]}]}",
@@ -208,7 +236,8 @@ static const struct
     "steps[0]: no way leads from here to the end" },
   { "{" DLG "[{\"name\":\"a\",\"expect\":[\"x\"]}],\"expect\":{\"output\":"
     "\"x\"}}",
-    "expect.output: a dialogue scenario has no use" },
+    "expect: \"expect\" is a key of kinds console-command, ssh-command and "
+    "tcp, not of dialogue" },
 };
 
 static void
@@ -259,7 +288,6 @@ test_defaults (void **state)
   assert_int_equal (s->failure_threshold, 2);
   assert_int_equal (s->success_threshold, 1);
   assert_int_equal (s->severity, SCENARIO_CRITICAL);
-  assert_int_equal (s->expect.status, 0);
   assert_string_equal (s->playbook, "standard");
   assert_ptr_equal (s->kind, &kind_console_command);
   assert_ptr_equal (scenario_ref (s), s);
@@ -272,18 +300,23 @@ test_defaults (void **state)
 static void
 test_escapes (void **state)
 {
-  struct scenario *s;
+  char text[6 * 1024 + 200] = "{" TCP ",\"send\":\"";
+  CLEANUP_JSON struct json_object *json = NULL;
   struct error err = ERROR_INIT;
-  const struct scenario_step *st;
+  struct scenario *s, *again;
 
-  assert_int_equal (
-      parse ("{" DLG "[{\"name\":\"a\",\"send\":\"\\\\x01\\u0001\\r\\\\r"
-             "\\\\e[\\\\t\\\\\\\\\\\\xff\",\"expect\":[\"x\"]}]}",
-             &s, &err),
-      0);
-  st = s->steps.items;
-  assert_string_equal (st->send, "\x01\x01\r\r\033[\t\\\xff");
+  /* As long as may be, and four times as long in the one spelling. */
+  for (size_t i = 0; i < 1024; i++)
+    strcat (text, "\\u0001");
+  strcat (text, "\"}");
+  if (parse (text, &s, &err) < 0)
+    fail_msg ("%s", err.msg);
+  json = scenario_to_json (s);
+  assert_int_equal (strlen (json_get_str (json, "send")), 4096);
+  if (parse (json_object_to_json_string (json), &again, &err) < 0)
+    fail_msg ("%s", err.msg);
   scenario_unref (s);
+  scenario_unref (again);
 }
 
 static const char *const good[] = {
@@ -302,6 +335,8 @@ static const char *const good[] = {
 #ifdef WITH_SSH
   "{" SSH_AT ",\"ssh\":{\"user\":\"u\",\"key\":\"k\",\"host-keys\":"
   "\"accept-new\"},\"expect\":{\"status\":2}}",
+  "{" SSH_AT ",\"ssh\":{\"user\":\"u\",\"key\":\"k\"},\"transports\":["
+  "\"console\",\"ssh\"],\"console\":\"serial0\"}",
 #endif
   "{" DLG "[{\"name\":\"a\",\"send\":\"\\\\x01\\\\e\\r\\\\xfe\\u00e9${nonce}"
   "\",\"expect\":[\"login: $\",\"x${nonce}\"],\"timeout\":\"1500ms\","
@@ -338,7 +373,7 @@ static void
 test_spelling (void **state)
 {
   static const char *const same[]
-      = { "{" CC ",\"interval\":\"60s\",\"select\":{\"labels\":{\"b\":\"1\","
+      = { "{\"schema\":\"hangdog/scenario/1\"," CC ",\"interval\":\"60s\",\"select\":{\"labels\":{\"b\":\"1\","
           "\"a\":\"2\"}},\"expect\":{\"output\":\"a\"}}",
           "// the same\n{\"expect\":{\"output\":\"\\u0061\",\"status\":0},"
           "\"interval\":\"1m\",\"retry-interval\":\"5000ms\",\n\"select\":{"

@@ -108,6 +108,39 @@ from_failure_to_bundle (void **state)
   brought_to (w, "network-lost", "medium");
 }
 
+/* The scenario's, and the highest of those that tell of the same. */
+static void
+as_severe_as_its_scenario (void **state)
+{
+  struct world *w = *state;
+  const struct guest *g = NULL;
+  char id[UUID_TEXT];
+
+  w->uptime.severity = SCENARIO_WARNING;
+  w->tcp.severity = SCENARIO_CRITICAL;
+  fails (w, A);
+  assert_int_equal (newest (w)->inc.severity, INCIDENT_WARNING);
+  assert_int_equal (on_disk (w, NULL).severity, INCIDENT_WARNING);
+  outcome (w, A, &w->tcp, OUTCOME_FAILED, "timeout", HEALTH_BECAME_FAILED);
+  assert_int_equal (newest (w)->inc.severity, INCIDENT_CRITICAL);
+  assert_non_null (strstr (w->standing, "critical"));
+  outcome (w, A, &w->uptime, OUTCOME_FAILED, "silent", HEALTH_BECAME_FAILED);
+  assert_int_equal (newest (w)->inc.severity, INCIDENT_CRITICAL);
+  while (w->nputs)
+    on_disk (w, NULL);
+  verdict (w, "userspace-stuck", "high");
+  assert_string_equal (
+      json_get_str (json_get (w->head, "incident"), "severity"), "critical");
+  packed (w, NULL);
+  /* Nobody failed. */
+  assert_int_equal (registry_find (w->d.registry, B, &g, NULL), 0);
+  assert_int_equal (
+      incidents_order (w->incidents, g, NULL, "me", NULL, w, id, NULL), 0);
+  guest_unref (g);
+  assert_int_equal (newest (w)->inc.severity, INCIDENT_UNRATED);
+  brought_to (w, "none", "high");
+}
+
 static void
 a_full_disk_does_not_blind (void **state)
 {
@@ -208,6 +241,7 @@ main (void)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (only_the_legal_steps),
     WITH (up, from_failure_to_bundle),
+    WITH (up, as_severe_as_its_scenario),
     WITH (up, a_full_disk_does_not_blind),
     WITH (up, no_more_at_once_than_set),
     WITH (up, oldest_first),

@@ -140,6 +140,50 @@ test_round (void **state)
   config_unref (again);
 }
 
+/* Every key of a document stands in it again, in one spelling. */
+static void
+test_canonical (void **state)
+{
+  static const char full[]
+      = "{ \"schema\": \"hangdog\\/config\\/1\", \"user\": \"u\", "
+        "\"group\": \"g\", \"groups\": [ \"h\" ], \"sources\": [ { "
+        "\"kind\": \"rundir\", \"root\": \"\\/r\", \"consoles\": "
+        "\"a,b\", \"monitor\": \"m\", \"pidfile\": \"p\", \"eve\": "
+        "\"\\/e\", \"console-mode\": \"tail\" }, { \"kind\": "
+        "\"rundir\", \"root\": \"\\/s\", \"consoles\": "
+        "\"cons,shim-cons\", \"monitor\": \"qmp\", \"pidfile\": "
+        "\"pid\" } ], \"roots\": [ ], \"scenarios\": [ \"\\/a\" ], "
+        "\"rules\": [ ], \"sink\": { \"url\": \"dir:\\/d\", "
+        "\"token-file\": \"t\", \"ca-file\": \"c\", \"cert-file\": "
+        "\"d\", \"key-file\": \"k\", \"proxy\": \"none\", "
+        "\"timeout\": \"61s\", \"max-rate\": 5 }, \"limits\": { "
+        "\"console-sweep\": \"6ms\", \"ring-total\": 1048577, "
+        "\"log-total\": 1048578, \"spool-total\": 1048579, "
+        "\"spool-free-floor\": 7, \"max-threads\": 8, "
+        "\"max-diagnoses\": 3, \"text-threads\": 1 } }";
+  const struct config *cfg;
+  struct error err = ERROR_INIT;
+  struct json_object *json;
+
+  if (parse (full, &cfg, &err) < 0)
+    fail_msg ("%s", err.msg);
+  json = config_to_json (cfg);
+  assert_string_equal (json_object_to_json_string (json), full);
+  json_object_put (json);
+  config_unref (cfg);
+  /* Where nothing is sent, nothing is said about how. */
+  assert_int_equal (parse ("{\"sink\": {\"max-rate\": 7}, \"sources\": [{"
+                           "\"kind\": \"rundir\", \"root\": \"/r\", "
+                           "\"console-mode\": \"default\"}]}",
+                           &cfg, &err),
+                    0);
+  json = config_to_json (cfg);
+  assert_null (json_get (json, "sink"));
+  assert_null (strstr (json_object_to_json_string (json), "console-mode"));
+  json_object_put (json);
+  config_unref (cfg);
+}
+
 struct seen
 {
   unsigned n;
@@ -191,7 +235,8 @@ main (void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (test_bad),    cmocka_unit_test (test_good),
-    cmocka_unit_test (test_round),  cmocka_unit_test (test_roots),
+    cmocka_unit_test (test_round),  cmocka_unit_test (test_canonical),
+    cmocka_unit_test (test_roots),
     cmocka_unit_test (test_schema),
   };
 

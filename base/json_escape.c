@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The escapes of `send`.
+ * The escapes of JSON_BYTES.
  *
  * JSON has escapes of its own, but no \e and no \xNN, and people write
  * console keys in those.  A NUL can't be sent: it is how C ends the text, and
  * on a serial line it is what a break looks like.
  */
-#include "scenarios/scenario_impl.h"
+#include "base/json_decode.h"
 
 #include "base/buf.h"
 #include "base/text.h"
@@ -31,7 +31,7 @@ hex (char c)
 }
 
 int
-scenario_unescape (char *s, const char **ret_why)
+json_unescape (char *s, const char **ret_why)
 {
   /* In place: an escape is never shorter than what it stands for. */
   char *to = s;
@@ -78,7 +78,7 @@ scenario_unescape (char *s, const char **ret_why)
 }
 
 void
-scenario_escape (const char *s, struct buf *out)
+json_escape (const char *s, struct buf *out)
 {
   const unsigned char *p = (const unsigned char *) s;
   size_t left = strlen (s);

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Keys that several kinds have, each described once: a kind lists the groups
+ * that it wants in its table, as JSON_GROUP, and has their structs in its own.
+ *
+ *   struct own { char *console; struct scenario_command ask; };
+ *
+ *   static const struct json_field fields[] = {
+ *     { .kind = JSON_GROUP, .sub = scenario_console_keys,
+ *       .offset = offsetof (struct own, console) },
+ *     { .kind = JSON_GROUP, .sub = scenario_command_keys,
+ *       .offset = offsetof (struct own, ask) },
+ *     { 0 },
+ *   };
+ *
+ * What a table can't say of a group its scenario_check_...() does: to be
+ * called by the kind's check.
+ */
+#ifndef HANGDOG_SCENARIOS_KEYS_H
+#define HANGDOG_SCENARIOS_KEYS_H
+
+#include "scenarios/scenario.h"
+
+/* Where a document is being read. */
+struct scenario_at
+{
+  const struct json_doc *doc;
+  const char *path; /* of the scenario in it */
+  struct error *err;
+};
+/* The error of a key (a path below the scenario's), or of the whole scenario
+ * (""). */
+int scenario_bad (const struct scenario_at *at, const char *key,
+                  const char *fmt, ...)
+    __attribute__ ((format (printf, 3, 4)));
+
+/* Bytes of a regular expression in a document: fewer than base/regex.h has
+ * room for, and part of the published schema. */
+#define SCENARIO_REGEX_MAX 1024
+
+/* ---- "expect": what the answer must be ---- */
+
+struct scenario_expect
+{
+  int64_t status;   /* exit status, -1 = do not care (default 0) */
+  char *output;     /* PCRE2 that must match, or NULL */
+  char *not_output; /* PCRE2 that must not match, or NULL */
+  struct json_list compare; /* of struct scenario_compare */
+};
+
+struct scenario_compare
+{
+  char *capture; /* named group of `output` */
+  int op;        /* index into scenario_compare_ops */
+  double value;
+};
+extern const char *const scenario_compare_ops[]; /* "<" "<=" ... */
+
+/* Of a struct scenario_expect; an answer over the network has no status. */
+extern const struct json_field scenario_answer_keys[];
+int scenario_check_expect (const struct scenario_at *at,
+                           const struct scenario_expect *expect);
+
+/* ---- "command" and "expect" ---- */
+
+struct scenario_command
+{
+  char *command; /* one line */
+  struct scenario_expect expect;
+};
+extern const struct json_field scenario_command_keys[];
+/* why_line ends the sentence for a command that is not one line: "must be one
+ * line without control characters; ...". */
+int scenario_check_command (const struct scenario_at *at,
+                            const struct scenario_command *command,
+                            const char *why_line);
+
+/* ---- "address": of a char * ---- */
+
+/* "IP:PORT", or "guest:PORT" for the guest's own. */
+extern const struct json_field scenario_address_keys[];
+int scenario_check_address (const struct scenario_at *at, const char *address,
+                            bool *ret_loopback);
+/* What it means for this guest: it, or dst; NULL with ret filled (no verdict)
+ * when the guest's own is not known. */
+const char *scenario_address (const char *address, const struct guest *g,
+                              char *dst, size_t n, struct outcome_report *ret);
+/* For a kind's knock(): ret of that address, nothing said and expected. */
+bool scenario_knock_at (const char *address, const struct guest *g,
+                        struct scenario_knock *ret);
+
+/* ---- "console": of a char *, NULL = the guest's first ---- */
+
+extern const struct json_field scenario_console_keys[];
+
+/* ---- "ssh": how to log in ---- */
+
+/* Secrets are names of files in a folder of the host's. */
+struct scenario_ssh
+{
+  char *user;
+  char *key, *password; /* one or both; NULL = none */
+  int hosts;            /* enum scenario_hosts */
+};
+enum scenario_hosts
+{
+  HOSTS_STRICT,
+  HOSTS_ACCEPT_NEW,
+};
+int scenario_check_ssh (const struct scenario_at *at,
+                        const struct scenario_ssh *ssh);
+
+/* ---- "console", "address" and "ssh": what the ways need that a command may
+ * go by; each may be missing ---- */
+
+struct scenario_ways
+{
+  char *console;
+  char *address;
+  struct scenario_ssh ssh; /* user NULL: it is missing */
+};
+extern const struct json_field scenario_ways_keys[];
+
+/* ---- "steps": of a struct json_list ---- */
+
+/* One step of a dialogue: send, then wait for one of `expect`.
+ *
+ *   matched      -> fail set: the scenario failed; else go_to, or the next
+ *   not in time  -> otherwise, or (fail set) the next, or the scenario failed
+ *   no `expect`  -> fail set: failed at once; else go_to, or the next
+ *
+ * SCENARIO_END is the name of the well end; so is going past the last step.
+ */
+#define SCENARIO_END "end"
+struct scenario_step
+{
+  char *name;
+  char *send;     /* bytes; no NUL */
+  struct json_list expect; /* of char *: PCRE2, first that matches decides */
+  uint64_t timeout_ms; /* 0 = what is left of the scenario's */
+  char *go_to;    /* name of the step after a match; default the next */
+  char *otherwise; /* name of the step when nothing matched in time */
+  char *fail;     /* sentence: a match here is a failure */
+};
+#define SCENARIO_MAX_EXPECTS 16
+extern const struct json_field scenario_steps_keys[];
+/* Also that a way leads to the end, and none goes round without waiting. */
+int scenario_check_steps (const struct scenario_at *at,
+                          const struct json_list *steps, uint64_t timeout_ms);
+
+const struct scenario_step *scenario_step_at (const struct json_list *steps,
+                                              size_t i);
+/* Index of the step after the i-th: the one of that name, NULL = the next.
+ * The count of steps is the well end; -1 unknown. */
+int scenario_step_after (const struct json_list *steps, size_t i,
+                         const char *name);
+/* A copy with every ${nonce} replaced; NULL without memory. */
+char *scenario_step_text (const char *text, const char *nonce);
+
+#endif

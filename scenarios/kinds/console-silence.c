@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Kind console-silence: a console on which nothing was said for too long, of a
+ * guest that says something by itself now and then.  Nobody is asked, and
+ * nothing is typed: it hears of the bytes that the console hub reads.
+ */
+#include "scenarios/scenario_impl.h"
+
+#include "base/fact.h"
+#include "base/units.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The hub tells of bytes that often at most. */
+#define LEAST_MS (30 * 1000)
+#define MOST_MS (7LL * 24 * 60 * 60 * 1000)
+
+struct own
+{
+  uint64_t silence_ms;
+};
+
+static const struct json_field fields[] = {
+  { .name = "silence", .kind = JSON_DURATION,
+    .offset = offsetof (struct own, silence_ms), .required = true,
+    .min = LEAST_MS, .max = MOST_MS,
+    .help = "for how long its first console may say nothing; 30s at least" },
+  { .name = NULL },
+};
+
+struct listening
+{
+  char state[16];    /* the console's, "" = not known */
+  uint64_t heard_ms; /* the last byte, 0 = none yet */
+  uint64_t since_ms; /* the console is read without a gap, 0 = it is not */
+};
+
+static void *
+state_new (const struct scenario *s, uint64_t now_ms)
+{
+  (void) s;
+  (void) now_ms;
+  return calloc (1, sizeof (struct listening));
+}
+
+static void
+state_free (void *state)
+{
+  free (state);
+}
+
+/* It says nothing, or something: somebody reads. */
+static bool
+is_read (const char *state)
+{
+  return strcmp (state, "silent") == 0 || strcmp (state, "talking") == 0;
+}
+
+static void
+on_fact (void *state, const struct scenario *s, const struct fact *fact,
+         uint64_t now_ms)
+{
+  struct listening *l = state;
+  uint64_t at = fact->time_ms < now_ms ? fact->time_ms : now_ms;
+
+  (void) s;
+  if (strcmp (fact->name, "console.bytes") == 0)
+    l->heard_ms = at;
+  if (strcmp (fact->name, "console.state") != 0 || fact->type != FACT_TEXT)
+    return;
+  if (!is_read (fact->text))
+    l->since_ms = 0;
+  else if (!l->since_ms)
+    l->since_ms = at;
+  snprintf (l->state, sizeof l->state, "%.15s", fact->text);
+}
+
+static void
+on_due (void *state, const struct scenario *s, uint64_t now_ms,
+        struct outcome_report *ret)
+{
+  const struct listening *l = state;
+  const struct own *own = s->own;
+  uint64_t from = l->heard_ms > l->since_ms ? l->heard_ms : l->since_ms;
+  uint64_t quiet = now_ms > from ? now_ms - from : 0;
+  char text[32], seen[64];
+
+  if (!l->since_ms)
+    {
+      report_set (ret, OUTCOME_NO_VERDICT, "console-unread",
+                  "its console is not read now: it is %s",
+                  report_quote (seen, sizeof seen,
+                                l->state[0] ? l->state : "not known",
+                                strlen (l->state[0] ? l->state
+                                                    : "not known")));
+      return;
+    }
+  units_format_duration (text, sizeof text, quiet);
+  ret->value = (double) quiet / 1000;
+  if (quiet >= own->silence_ms)
+    report_set (ret, OUTCOME_FAILED, "console-silent",
+                "its console has said nothing for %s", text);
+  else if (from == l->heard_ms)
+    report_set (ret, OUTCOME_OK, "ok", "it said something %s ago", text);
+  else
+    report_set (ret, OUTCOME_NO_VERDICT, "not-yet",
+                "its console is read for %s, and said nothing yet", text);
+}
+
+static const char *const facts[] = { "console.bytes", "console.state", NULL };
+
+static const struct scenario_watch watch = {
+  .facts = facts,
+  .state_new = state_new,
+  .state_free = state_free,
+  .fact = on_fact,
+  .due = on_due,
+};
+
+static const char *const uses[] = { "console", NULL };
+
+const struct scenario_kind kind_console_silence = {
+  .name = "console-silence",
+  .summary = "a console that says nothing for too long, without asking",
+  .transports = uses,
+  .fields = fields,
+  .own_size = sizeof (struct own),
+  .watch = &watch,
+};

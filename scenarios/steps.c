@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The steps of a dialogue: a small machine with jumps, written by somebody
+ * else.  A circle without an `expect` would spin, and steps from which no way
+ * leads to the end would call each guest hung: both are refused.
+ */
+#include "scenarios/scenario_impl.h"
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/text.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DAY (24 * 60 * 60 * 1000)
+#define NONCE "${nonce}"
+
+#define AT(type, member) .offset = offsetof (struct type, member)
+
+/* Lengths are bounds on what one document may make the daemon keep and type:
+ * it may come from a controller. */
+static const struct json_field step_fields[] = {
+  { .name = "name", .kind = JSON_STRING, AT (scenario_step, name),
+    .required = true, .min = 1, .max = 63, .help = "of this step" },
+  { .name = "send", .kind = JSON_BYTES, AT (scenario_step, send), .min = 1,
+    .max = 1024,
+    .help = "typed first; \\r \\n \\t \\e \\xNN \\\\ as in C, ${nonce} is "
+            "random in each run" },
+  { .name = "expect", .kind = JSON_ARRAY, AT (scenario_step, expect),
+    .max = SCENARIO_MAX_EXPECTS, .elem_size = sizeof (char *),
+    .elem_kind = JSON_STRING,
+    .help = "PCRE2s: the first that matches decides" },
+  { .name = "timeout", .kind = JSON_DURATION,
+    AT (scenario_step, timeout_ms), .min = 1, .max = DAY,
+    .help = "how long to wait for one; default what is left of the "
+            "scenario's" },
+  { .name = "go-to", .kind = JSON_STRING, AT (scenario_step, go_to),
+    .min = 1, .max = 63,
+    .help = "step after a match, \"end\" = well; default the next" },
+  { .name = "else", .kind = JSON_STRING, AT (scenario_step, otherwise),
+    .min = 1, .max = 63,
+    .help = "step when nothing matched in time; default: failed" },
+  { .name = "fail", .kind = JSON_STRING, AT (scenario_step, fail), .min = 1,
+    .max = 150, .help = "sentence: a match here is a failure" },
+  { .name = NULL },
+};
+
+const struct json_field scenario_steps_keys[] = {
+  { .name = "steps", .kind = JSON_ARRAY, .required = true, .min = 1,
+    .max = 64, .sub = step_fields,
+    .elem_size = sizeof (struct scenario_step),
+    .help = "what is said and waited for" },
+  { .name = NULL },
+};
+
+const struct scenario_step *
+scenario_step_at (const struct json_list *steps, size_t i)
+{
+  return (const struct scenario_step *) steps->items + i;
+}
+
+/* Index of a step; the count of steps is the well end; -1 unknown. */
+static int
+find_step (const struct json_list *steps, const char *name)
+{
+  if (strcmp (name, SCENARIO_END) == 0)
+    return (int) steps->count;
+  for (size_t i = 0; i < steps->count; i++)
+    if (strcmp (scenario_step_at (steps, i)->name, name) == 0)
+      return (int) i;
+  return -1;
+}
+
+int
+scenario_step_after (const struct json_list *steps, size_t i,
+                     const char *name)
+{
+  return name ? find_step (steps, name) : (int) i + 1;
+}
+
+/* After a match. */
+static int
+after (const struct json_list *steps, size_t i)
+{
+  return scenario_step_after (steps, i, scenario_step_at (steps, i)->go_to);
+}
+
+char *
+scenario_step_text (const char *text, const char *nonce)
+{
+  struct buf out CLEANUP_BUF = BUF_INIT (16384);
+  const char *at;
+
+  while ((at = strstr (text, NONCE)))
+    {
+      buf_append (&out, text, (size_t) (at - text));
+      buf_puts (&out, nonce);
+      text = at + strlen (NONCE);
+    }
+  buf_puts (&out, text);
+  return out.cut ? NULL : buf_steal (&out);
+}
+
+/* ---- checking ---- */
+
+struct steps_at
+{
+  const struct scenario_at *at;
+  const struct json_list *steps;
+  uint64_t timeout_ms;
+};
+
+static int bad (const struct steps_at *at, size_t step, const char *key,
+                const char *fmt, ...) __attribute__ ((format (printf, 4, 5)));
+
+static int
+bad (const struct steps_at *at, size_t step, const char *key, const char *fmt,
+     ...)
+{
+  char path[80], msg[300];
+  va_list ap;
+
+  va_start (ap, fmt);
+  vsnprintf (msg, sizeof msg, fmt, ap);
+  va_end (ap);
+  snprintf (path, sizeof path, "steps[%zu]%s%s", step, *key ? "." : "", key);
+  return scenario_bad (at->at, path, "%s", msg);
+}
+
+static int
+check_patterns (const struct steps_at *at, size_t i)
+{
+  const struct scenario_step *st = scenario_step_at (at->steps, i);
+  char *const *patterns = st->expect.items;
+
+  for (size_t k = 0; k < st->expect.count; k++)
+    {
+      CLEANUP_FREE char *pattern
+          = scenario_step_text (patterns[k], "00000000");
+      CLEANUP_REGEX struct regex *re = NULL;
+      struct error why = ERROR_INIT;
+      char key[40];
+
+      snprintf (key, sizeof key, "expect[%zu]", k);
+      if (!pattern)
+        return error_set (at->at->err, ENOMEM, "no memory");
+      if (regex_new (pattern, &re, &why) < 0)
+        return bad (at, i, key, "%s", error_text (&why));
+      if (regex_matches_nothing (re))
+        return bad (at, i, key,
+                    "matches no text at all, so it waits for nothing; ask "
+                    "for at least one character");
+    }
+  return 0;
+}
+
+static int
+check_step (const struct steps_at *at, size_t i)
+{
+  const struct json_list *steps = at->steps;
+  const struct scenario_step *st = scenario_step_at (steps, i);
+
+  if (!text_is_name (st->name))
+    return bad (at, i, "name",
+                "a name is made of letters, digits, \".\", \"_\" and \"-\"");
+  if (strcmp (st->name, SCENARIO_END) == 0)
+    return bad (at, i, "name", "\"%s\" is the name of the well end",
+                SCENARIO_END);
+  if (find_step (steps, st->name) != (int) i)
+    return bad (at, i, "name", "another step has the same name");
+  if (st->go_to && find_step (steps, st->go_to) < 0)
+    return bad (at, i, "go-to", "there is no step \"%s\"", st->go_to);
+  if (st->otherwise && find_step (steps, st->otherwise) < 0)
+    return bad (at, i, "else", "there is no step \"%s\"", st->otherwise);
+  if (st->fail && st->go_to)
+    return bad (at, i, "go-to", "a step with \"fail\" goes nowhere");
+  if (!st->expect.count && (st->otherwise || st->timeout_ms))
+    return bad (at, i, st->otherwise ? "else" : "timeout",
+                "has no meaning without \"expect\"");
+  if (!st->expect.count && !st->send && !st->fail && !st->go_to)
+    return bad (at, i, "", "this step does nothing; give it \"send\" or "
+                "\"expect\"");
+  if (st->timeout_ms > at->timeout_ms)
+    return bad (at, i, "timeout", "is longer than the scenario's");
+  return check_patterns (at, i);
+}
+
+/* From each step follow the edges that need no match. */
+static int
+check_circles (const struct steps_at *at)
+{
+  const struct json_list *steps = at->steps;
+
+  for (size_t i = 0; i < steps->count; i++)
+    {
+      size_t pos = i, hops = 0;
+
+      /* More hops than steps without waiting once: it has come round. */
+      while (pos < steps->count && !scenario_step_at (steps, pos)->expect.count
+             && !scenario_step_at (steps, pos)->fail)
+        {
+          if (hops++ > steps->count)
+            return bad (at, i, "go-to",
+                        "goes round for ever without an \"expect\"");
+          pos = (size_t) after (steps, pos);
+        }
+    }
+  return 0;
+}
+
+/* From the first step along every edge.  A dialogue that never comes to its
+ * end would call each guest hung. */
+static int
+check_end (const struct steps_at *at)
+{
+  const struct json_list *steps = at->steps;
+  size_t end = steps->count;
+  CLEANUP_FREE bool *reached = calloc (end + 1, sizeof (*reached));
+  bool more = true;
+
+  if (!reached)
+    return error_set (at->at->err, ENOMEM, "no memory");
+  reached[0] = true;
+  while (more)
+    {
+      more = false;
+      for (size_t i = 0; i < end; i++)
+        {
+          const struct scenario_step *st = scenario_step_at (steps, i);
+          bool waits = st->expect.count > 0;
+          /* After a match, and where none came in time. */
+          int to[] = { st->fail ? -1 : after (steps, i),
+                       waits && (st->otherwise || st->fail)
+                           ? scenario_step_after (steps, i, st->otherwise)
+                           : -1 };
+
+          for (unsigned k = 0; reached[i] && k < ARRAY_LEN (to); k++)
+            if (to[k] >= 0 && !reached[to[k]])
+              more = reached[to[k]] = true;
+        }
+    }
+  if (reached[end])
+    return 0;
+  return bad (at, 0, "",
+              "no way leads from here to the end, so each run would fail; let "
+              "a step go on behind the last one, or to \"%s\"",
+              SCENARIO_END);
+}
+
+int
+scenario_check_steps (const struct scenario_at *where,
+                      const struct json_list *steps, uint64_t timeout_ms)
+{
+  const struct steps_at at = { where, steps, timeout_ms };
+  bool expects = false;
+  int rc;
+
+  for (size_t i = 0; i < steps->count; i++)
+    {
+      rc = check_step (&at, i);
+      if (rc < 0)
+        return rc;
+      if (scenario_step_at (steps, i)->expect.count)
+        expects = true;
+    }
+  if (!expects)
+    return bad (&at, 0, "",
+                "no step has an \"expect\": nothing would ever be learned");
+  rc = check_circles (&at);
+  return rc < 0 ? rc : check_end (&at);
+}

@@ -1,0 +1,47 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Codes of outcomes: what is reported, what verdicts go by and what the page says is what scenarios/codes.def has, and
+# nothing in there is reported by nobody.
+src=${srcdir:-.} build=$PWD
+failed=0
+bad() { echo "$*"; failed=1; }
+table=$("$build/hangdog-check" --codes)
+has() { grep -qE "^\| \`$1\` \| ${2:-[a-z-]+} \|" <<<"$table"; }
+# One file on one line, so that what was broken into lines is found.
+flat() { tr '\n' ' ' <"$1"; echo; }
+
+# ---- what is reported: by its outcome, and without ----
+said=
+for f in "$src"/scenarios/*.c "$src"/scenarios/kinds/*.c "$src"/supervisor/bindings*.c; do
+    while read -r outcome codes; do
+        o=$(tr 'A-Z_' 'a-z-' <<<"$outcome")
+        for c in $codes; do
+            said+=" $c"
+            has "$c" "$o" || bad "${f#"$src"/}: \"$c\" ($o) is not so in scenarios/codes.def"
+        done
+    done < <(flat "$f" | grep -oE 'OUTCOME_(OK|FAILED|NO_VERDICT),[^"{};]*"[a-z-]+"( +: +"[a-z-]+")?' |
+        sed -E 's/^OUTCOME_([A-Z_]+)[^"]*/\1 /; s/[":]/ /g')
+    for c in $(flat "$f" | grep -oE '(no_verdict_? \(|snprintf \([^;"]*code)[^;"]*"[a-z-]+"' | sed -E 's/.*"([a-z-]+)"$/\1/'); do
+        said+=" $c"
+        has "$c" || bad "${f#"$src"/}: \"$c\" is not in scenarios/codes.def"
+    done
+done
+[ "$(tr ' ' '\n' <<<"$said" | sort -u | wc -l)" -ge 40 ] || bad "hardly any codes were found in the sources"
+for c in $(sed -nE 's/^\| `([a-z-]+)`.*/\1/p' <<<"$table"); do
+    case " $said " in *" $c "*) ;; *) bad "scenarios/codes.def: nobody reports \"$c\"" ;; esac
+done
+twice=$(sed -nE 's/^\| `([a-z-]+)`.*/\1/p' <<<"$table" | sort | uniq -d)
+[ -z "$twice" ] || bad "scenarios/codes.def has twice: $twice"
+
+# ---- what verdicts go by ----
+n=0
+for c in $(flat "$src/diag/ladder/verdict.c" | grep -oE '(#define CODES_[A-Z]+|\.codes *=) *\{?[^{}#.]*' | grep -oE '"[a-z-]+"' | tr -d '"' | sort -u); do
+    n=$((n + 1))
+    has "$c" || bad "diag/ladder/verdict.c: \"$c\" is not in scenarios/codes.def"
+done
+[ "$n" -ge 15 ] || bad "hardly any codes were found in diag/ladder/verdict.c"
+
+# ---- the page ----
+sed -n '/^| code | outcome | means |$/,/^$/p' "$src/docs/scenarios.md" | sed '1,2d; /^$/d' | diff -u - <(echo "$table") ||
+    bad "docs/scenarios.md: its table is not what hangdog-check --codes prints"
+exit $failed
