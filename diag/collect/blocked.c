@@ -80,7 +80,7 @@ facts (struct collect_ctx *ctx, const struct sysrq_dump *d)
 {
   unsigned n = sysrq_dump_blocked (d, NULL, 0);
   unsigned *idx CLEANUP_FREE = calloc (n + 1, sizeof *idx);
-  int64_t count[SYSRQ_WAIT_MAX] = { 0 };
+  int64_t count[WAIT_MAX] = { 0 };
   const struct sysrq_task *tasks;
 
   if (!idx)
@@ -90,8 +90,8 @@ facts (struct collect_ctx *ctx, const struct sysrq_dump *d)
   for (unsigned i = 0; i < n; i++)
     count[sysrq_wait_of (tasks[idx[i]].frames, tasks[idx[i]].nframes)]++;
   collect_int (ctx, "tasks.blocked", "sysrq", n);
-  collect_int (ctx, "tasks.in_io", "sysrq", count[SYSRQ_WAIT_IO]);
-  collect_int (ctx, "tasks.in_lock", "sysrq", count[SYSRQ_WAIT_LOCK]);
+  collect_int (ctx, "tasks.in_io", "sysrq", count[WAIT_IO]);
+  collect_int (ctx, "tasks.in_lock", "sysrq", count[WAIT_LOCK]);
   if (n)
     culprit (ctx, &tasks[idx[0]]);
 }

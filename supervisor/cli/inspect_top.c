@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/json.h"
+#include "kernel/wait.h"
 #include "supervisor/cli/cli.h"
 
 #include <stdlib.h>
@@ -94,55 +95,38 @@ name_of (const char *frame, char *dst)
 {
   const char *module = strrchr (frame, '[');
 
-  if (strncmp (frame, "? ", 2) == 0)
-    frame += 2;
   snprintf (dst, PLACE, "%.*s%s%s", (int) strcspn (frame, "+"), frame,
             module ? " " : "", module ? module : "");
 }
 
-/* Of the scheduler, of those who only wait for others, and what is called by
- * them. */
-static bool
-is_dull (const char *name)
-{
-  static const char *const dull[]
-      = { "__schedule",     "schedule",       "io_schedule",
-          "preempt_schedule", "__mutex_lock", "mutex_lock",
-          "wait_for_",      "__wait_for_",    "rwsem_",
-          "down_",          "__down",         "bit_wait",
-          "__wait_on_",     "out_of_line_wait", "_raw_spin_",
-          "native_queued_spin_", "queued_spin_", "__pv_queued_spin_",
-          "pv_native_",     "native_safe_halt", "delay_",
-          "__const_udelay", "__delay",        "<interrupt>" };
-
-  for (size_t k = 0; k < ARRAY_LEN (dull); k++)
-    if (strncmp (name, dull[k], strlen (dull[k])) == 0)
-      return true;
-  return false;
-}
+#define DEPTH 64
 
 void
 inspect_place_ (const struct inspect_view *v, struct json_object *row,
                 char *at, char *top)
 {
   struct json_object *frames = json_get (inspect_stack_ (v, row), "frames");
+  const char *names[DEPTH];
+  struct wait wait;
+  unsigned n = 0;
 
   at[0] = top[0] = '\0';
   if (!json_object_is_type (frames, json_type_array))
     return;
-  for (size_t i = 0; i < json_object_array_length (frames); i++)
+  for (size_t i = 0; i < json_object_array_length (frames) && n < DEPTH; i++)
     {
       const char *text
           = json_object_get_string (json_object_array_get_idx (frames, i));
 
-      if (!text)
-        continue;
-      name_of (text, at);
-      if (!top[0])
-        snprintf (top, PLACE, "%s", at);
-      if (!is_dull (at))
-        return;
+      if (text)
+        names[n++] = text + (strncmp (text, "? ", 2) == 0 ? 2 : 0);
     }
+  if (n == 0)
+    return;
+  wait_of (names, n, &wait);
+  name_of (names[0], top);
+  /* Who does nothing but wait is shown by where he came from. */
+  name_of (names[wait.at < 0 ? n - 1 : (unsigned) wait.at], at);
 }
 
 static void
