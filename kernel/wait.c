@@ -76,6 +76,8 @@ static const struct
   { "__rwsem_*", LOCK },
   { "call_rwsem_*", LOCK },
   { "rwbase_*", LOCK },
+  { "rtlock_*", LOCK },
+  { "rt_spin_*", LOCK }, /* of a real-time kernel: who waits sleeps */
   { "percpu_rwsem*", LOCK },
   { "__percpu_rwsem*", LOCK },
   { "percpu_down*", LOCK },

@@ -48,6 +48,9 @@ static const struct
   { "__schedule schedule rtnl_lock dev_ioctl", "lock", "rtnl_lock" },
   { "__schedule schedule down zoo", "lock", "zoo" },
   { "__schedule schedule downstream_port zoo", "", "downstream_port" },
+  { "__switch_to __schedule schedule_rtlock rtlock_slowlock_locked "
+    "rt_spin_lock zoo",
+    "lock", "zoo" },
   /* for others */
   { "__schedule schedule schedule_timeout wait_for_completion zoo", "",
     "zoo" },
