@@ -8,23 +8,10 @@
  * is bounded; what does not fit is dropped and counted (and the next fact of
  * that guest that does fit is preceded by a "fact.gap" one).
  *
- * Names are dotted and lower case, from the wide to the narrow:
- *   vmm.status        text   running, paused, ...
- *   vmm.event         text   RESET, STOP, ...
- *   console.state     text   absent, held, silent, talking
- *   console.bytes     int
- *   probe.<scenario>  text   ok, failed, ...
- *   reach.<transport> text   alive, dead or unusable, and the code: whether
- *                            somebody answers by that way
- *   guest.boot        text   "2 uptime": which boot of its process, and who
- *                            told of it (boot_by in guests/guest.h)
- *   guest.uptime_s    real   seconds, as the guest itself says
- *   kernel.event.<kind>  text  title of what its text told of: panic, oops,
- *                            hung_task, ... (text_kinds in kernel/text/event.h)
- *   kernel.trouble.<kind>  text  the same of errors and worse: worth a look,
- *                            and a suspicion only
- *   guest.stage       text   firmware, kernel, login, ... (kernel/text/stage.h)
- *   host.psi.io.some  real
+ * Names are dotted and lower case, from the wide to the narrow, and say what
+ * is so: "kernel.answers", "disk.vda.moved".  Who says so is the source:
+ * another vantage point says the same under the same name.  All of them are in
+ * diag/facts.def, and who publishes one that is not has a test against him.
  */
 #ifndef HANGDOG_BASE_FACT_H
 #define HANGDOG_BASE_FACT_H
@@ -82,7 +69,7 @@ struct fact
     double d;
     bool b;
   };
-  char source[32];  /* who says so: "qmp", "console", "proc" */
+  char source[32];  /* who says so: "monitor", "console", "host" */
   uint64_t time_ms; /* clock_ms() */
 };
 

@@ -59,6 +59,7 @@ struct diagnosis
   uint64_t began_ms, step_ms;
   struct timer *retry; /* of a step whose lane is taken */
   struct fact *facts; /* samples: what the collectors brought */
+  struct fact_set *set; /* the same for the judgement, by name */
   unsigned nfacts, facts_lost;
   struct fact *known; /* and what the house knew, one of each name */
   unsigned nknown;
@@ -333,13 +334,15 @@ ask_house (struct diagnosis *dg)
   fact_each (dg->env.facts, dg->guest->inc.uuid, know, dg);
 }
 
-/* A sample is newer than what was known of that name before. */
+/* A sample is newer than what the same one had said of that before.  What
+ * others say of it is another's word, and stays. */
 static bool
 was_sampled_since (const struct diagnosis *dg, const struct fact *f)
 {
   for (unsigned i = 0; i < dg->nfacts; i++)
     if (dg->facts[i].time_ms >= f->time_ms
-        && strcmp (dg->facts[i].name, f->name) == 0)
+        && strcmp (dg->facts[i].name, f->name) == 0
+        && strcmp (dg->facts[i].source, f->source) == 0)
       return true;
   return false;
 }
@@ -416,8 +419,9 @@ judge (struct diagnosis *dg)
   add_text_events (dg);
   if (dg->ordered)
     bindings_each (dg->env.bindings, dg->guest->inc.uuid, what_fails, dg);
-  ladder_climb (dg->facts, dg->nfacts, &ladder);
-  ladder_verdict (&ladder, dg->facts, dg->nfacts, &cause, &verdict);
+  fact_set_fill (dg->set, dg->facts, dg->nfacts);
+  ladder_climb (dg->set, &ladder);
+  ladder_verdict (&ladder, dg->set, &cause, &verdict);
   left_out = dg->facts_lost;
   for (unsigned i = 0; i < dg->nfacts; i++)
     left_out += !add_bounded (facts, fact_to_json (&dg->facts[i]), &room);
@@ -452,6 +456,7 @@ diagnosis_free (struct diagnosis *dg)
   haul_unref (dg->haul);
   timer_free (dg->retry);
   guest_unref (dg->guest);
+  fact_set_free (dg->set);
   free (dg->facts);
   free (dg->known);
   free (dg);
@@ -540,7 +545,8 @@ diagnosis_start (const struct diagnosis_env *env, const struct guest *g,
       dg->facts = calloc (MAX_FACTS, sizeof (*dg->facts));
       dg->known = calloc (MAX_KNOWN, sizeof (*dg->known));
     }
-  if (!dg || !dg->facts || !dg->known)
+  if (!dg || !dg->facts || !dg->known
+      || fact_set_new (MAX_FACTS, &dg->set, NULL) < 0)
     {
       diagnosis_free (dg);
       return error_set (err, ENOMEM, "no memory for a diagnosis");

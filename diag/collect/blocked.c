@@ -2,7 +2,7 @@
  *
  * Who is blocked, and on what: the short reading of SysRq w.
  *
- * Facts: sysrq.w.blocked (tasks), .in_io and .in_lock (those of them that
+ * Facts: tasks.blocked (how many), .in_io and .in_lock (those of them that
  * wait for storage, or for a lock), .culprit ("task in function": the first
  * one's innermost function that is not waiting itself).  One task in D for a
  * moment is nothing; whether these are stuck the ladder decides with others.
@@ -72,7 +72,7 @@ culprit (struct collect_ctx *ctx, const struct sysrq_task *t)
               f->module[0] ? " [" : "", f->module, f->module[0] ? "]" : "");
   else
     snprintf (text, sizeof text, "%s", t->comm);
-  collect_str (ctx, "sysrq.w.culprit", "console", text);
+  collect_str (ctx, "tasks.culprit", "sysrq", text);
 }
 
 static void
@@ -80,7 +80,7 @@ facts (struct collect_ctx *ctx, const struct sysrq_dump *d)
 {
   unsigned n = sysrq_dump_blocked (d, NULL, 0);
   unsigned *idx CLEANUP_FREE = calloc (n + 1, sizeof *idx);
-  int64_t count[SYSRQ_WAIT_MAX] = { 0 };
+  int64_t count[WAIT_MAX] = { 0 };
   const struct sysrq_task *tasks;
 
   if (!idx)
@@ -89,9 +89,9 @@ facts (struct collect_ctx *ctx, const struct sysrq_dump *d)
   sysrq_dump_blocked (d, idx, n);
   for (unsigned i = 0; i < n; i++)
     count[sysrq_wait_of (tasks[idx[i]].frames, tasks[idx[i]].nframes)]++;
-  collect_int (ctx, "sysrq.w.blocked", "console", n);
-  collect_int (ctx, "sysrq.w.in_io", "console", count[SYSRQ_WAIT_IO]);
-  collect_int (ctx, "sysrq.w.in_lock", "console", count[SYSRQ_WAIT_LOCK]);
+  collect_int (ctx, "tasks.blocked", "sysrq", n);
+  collect_int (ctx, "tasks.in_io", "sysrq", count[WAIT_IO]);
+  collect_int (ctx, "tasks.in_lock", "sysrq", count[WAIT_LOCK]);
   if (n)
     culprit (ctx, &tasks[idx[0]]);
 }

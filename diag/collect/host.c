@@ -60,7 +60,7 @@ pressure (struct collect_ctx *ctx, struct otlp *o)
             continue;
           snprintf (name, sizeof name, "host.psi.%s.%s", resources[i],
                     kinds[k]);
-          collect_real (ctx, name, "proc", v);
+          collect_real (ctx, name, "host", v);
           snprintf (name, sizeof name, "system.linux.pressure.%s.%s",
                     resources[i], kinds[k]);
           otlp_gauge (o, name, "%", v, NULL, NULL);
@@ -90,8 +90,8 @@ load_and_memory (struct collect_ctx *ctx, struct otlp *o)
   if (collect_copy (ctx, "/proc/loadavg", "host/loadavg", 256, &load)
       && sscanf (buf_str (&load), "%lf", &v) == 1)
     {
-      collect_real (ctx, "host.load1", "proc", v);
-      collect_int (ctx, "host.cpus", "proc", sysconf (_SC_NPROCESSORS_ONLN));
+      collect_real (ctx, "host.load1", "host", v);
+      collect_int (ctx, "host.cpus", "host", sysconf (_SC_NPROCESSORS_ONLN));
       otlp_gauge (o, "system.cpu.load_average.1m", "{run}", v, NULL, NULL);
     }
   if (!collect_copy (ctx, "/proc/meminfo", "host/meminfo", MAX_FILE, &mem)
@@ -99,7 +99,7 @@ load_and_memory (struct collect_ctx *ctx, struct otlp *o)
       || !meminfo (buf_str (&mem), "MemAvailable", &available)
       || total <= 0)
     return;
-  collect_real (ctx, "host.memory.available", "proc", available / total);
+  collect_real (ctx, "host.memory.available", "host", available / total);
   otlp_gauge (o, "system.memory.usage", "By", total - available,
               "system.memory.state", "used");
   otlp_gauge (o, "system.memory.usage", "By", available,

@@ -4,51 +4,49 @@
  *
  * What the text worker tells of what it reads live, of text that was kept:
  * nobody may have read it while it came.  The same reader, the rules that are
- * shipped, and only since the last boot.  Whatever is found here is something
- * that anybody in the guest could have printed.
+ * shipped, the same facts, and only since the last boot.  Whatever is found
+ * here is something that anybody in the guest could have printed.
  */
 #include "diag/collect/collect.h"
-#include "diag/ladder/ladder.h"
 
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "kernel/text/reader.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#define MARKS_MAX 16
-#define LINE_MAX 300
-
+/* The first of its kind. */
 struct mark
 {
-  const char *fact;
-  uint64_t at; /* where the line begins that told of it first */
+  const char *kind;
+  uint64_t at;
+  char title[TEXT_TITLE_MAX];
 };
 
 struct marks
 {
-  struct mark list[MARKS_MAX];
-  unsigned n;
+  struct mark *list; /* room for each kind there is */
+  unsigned n, max;
 };
 
 static void
 on_event (const struct text_event *e, void *arg)
 {
   struct marks *m = arg;
-  const char *fact = ladder_mark_of (e->kind);
   unsigned i = 0;
 
   /* A remark is no trouble, and a log that was shown is of another time. */
-  if (!fact || e->severity < SEVERITY_WARNING || e->ours)
+  if (e->severity < SEVERITY_WARNING || e->ours)
     return;
-  while (i < m->n && strcmp (m->list[i].fact, fact) != 0)
+  while (i < m->n && strcmp (m->list[i].kind, e->kind) != 0)
     i++;
-  if (i == MARKS_MAX)
+  if (i == m->max || (i < m->n && e->first_at >= m->list[i].at))
     return;
-  if (i == m->n)
-    m->list[m->n++] = (struct mark){ fact, e->first_at };
-  else if (e->first_at < m->list[i].at)
-    m->list[i].at = e->first_at;
+  m->n += i == m->n;
+  m->list[i] = (struct mark){ e->kind, e->first_at, "" };
+  snprintf (m->list[i].title, sizeof m->list[i].title, "%s", e->title);
 }
 
 static void
@@ -84,32 +82,32 @@ read_marks (struct marks *m, const char *text, size_t len, struct error *err)
 }
 
 static void
-publish_line (struct collect_ctx *ctx, const char *fact, const char *line,
-              size_t len)
+marks_done (struct marks *m)
 {
-  size_t end = 0;
-
-  while (end < len && end < LINE_MAX && line[end] != '\n' && line[end] != '\r')
-    end++;
-  collect_text (ctx, fact, "console", line, end);
+  free (m->list);
 }
 
 void
 collect_marks (struct collect_ctx *ctx, const char *text, size_t len)
 {
-  struct marks m = { .n = 0 };
+  struct marks m CLEANUP (marks_done) = { .n = 0 };
   struct error err = ERROR_INIT;
+  char name[FACT_NAME_MAX];
 
   if (len == 0)
     return;
-  if (read_marks (&m, text, len, &err) < 0)
+  while (text_kinds[m.max].name)
+    m.max++;
+  m.list = calloc (m.max, sizeof *m.list);
+  if (!m.list || read_marks (&m, text, len, &err) < 0)
     {
       ctx->out->gap (ctx->out, "console", "its text was not read: %s",
-                     error_text (&err));
+                     m.list ? error_text (&err) : "no memory");
       return;
     }
   for (unsigned i = 0; i < m.n; i++)
-    if (m.list[i].at < len)
-      publish_line (ctx, m.list[i].fact, text + m.list[i].at,
-                    len - (size_t) m.list[i].at);
+    {
+      snprintf (name, sizeof name, "kernel.event.%s", m.list[i].kind);
+      collect_str (ctx, name, "console", m.list[i].title);
+    }
 }

@@ -117,8 +117,8 @@ taps (struct collect_ctx *ctx, struct json_object *doc)
                      "the guest has no network interface on this host");
       return;
     }
-  collect_int (ctx, "net.guest_sent", "tap", sent);
-  collect_int (ctx, "net.not_taken", "tap", dropped);
+  collect_int (ctx, "net.guest_sent", "host", sent);
+  collect_int (ctx, "net.not_taken", "host", dropped);
 }
 
 /* "192.0.2.7:22", "[2001:db8::1]:22" */
@@ -292,9 +292,9 @@ connect_it (struct collect_ctx *ctx, struct json_object *doc)
     json_add_text (o, "error", why.msg, strlen (why.msg));
   json_add_text (o, "text", buf_str (&text), text.len);
   json_object_object_add (doc, "tcp", o);
-  collect_str (ctx, "net.answer", "tcp", answer);
+  collect_str (ctx, "net.answer", "net", answer);
   if (rc >= 0)
-    collect_int (ctx, "net.connect_ms", "tcp", (int64_t) result.connect_ms);
+    collect_int (ctx, "net.connect_ms", "net", (int64_t) result.connect_ms);
 }
 
 static int

@@ -257,7 +257,7 @@ publish (struct collect_ctx *ctx, struct process *p)
   size_t n = 0;
 
   if (main_thread)
-    collect_str (ctx, "qemu.state", "proc", state_word (main_thread->state));
+    collect_str (ctx, "qemu.state", "host", state_word (main_thread->state));
   for (size_t i = 0; i < p->n; i++)
     {
       struct thread *t = &p->threads[i];
@@ -271,9 +271,9 @@ publish (struct collect_ctx *ctx, struct process *p)
         vcpus[n++] = (struct vcpu_share){ t->vcpu, t->run,
                                            t->wait };
     }
-  collect_int (ctx, "qemu.stuck_threads", "proc", stuck);
+  collect_int (ctx, "qemu.stuck_threads", "host", stuck);
   if (n)
-    collect_shares (ctx, "proc", vcpus, n);
+    collect_shares (ctx, "host", vcpus, n);
   else
     ctx->out->gap (ctx->out, "qemu/vcpus",
                    "which threads are vCPUs can't be told from /proc alone: "
@@ -355,7 +355,7 @@ stacks (struct collect_ctx *ctx, struct process *p, struct buf *table)
           /* Asleep in a write to a pipe: who reads the guest's log does not
            * read.  It is no D state, and stops the guest all the same. */
           if (strstr (buf_str (&wchan), "pipe_write"))
-            collect_str (ctx, "qemu.blocked_in", "proc", buf_str (&wchan));
+            collect_str (ctx, "qemu.blocked_in", "host", buf_str (&wchan));
         }
       if (!open_read (ctx, t, "stack", &stack, &why))
         continue;
@@ -422,7 +422,7 @@ collect_qemu (struct collect_ctx *ctx, struct otlp *o)
   if (rc == -ESRCH || rc == -ENOENT || (rc >= 0 && start != inc->start_time))
     {
       /* Identity first: another process of that number is not the guest. */
-      collect_str (ctx, "qemu.state", "proc", "gone");
+      collect_str (ctx, "qemu.state", "host", "gone");
       return;
     }
   p = calloc (1, sizeof *p);

@@ -325,7 +325,7 @@ keep (struct asking *a, char key, enum answer answer)
   char name[FACT_NAME_MAX], file[32];
 
   snprintf (name, sizeof name, "sysrq.%c.answer", key);
-  collect_str (ctx, name, "console", answer_names[answer]);
+  collect_str (ctx, name, "sysrq", answer_names[answer]);
   if (answer == ANSWER_NONE)
     return;
   snprintf (file, sizeof file, "sysrq/%c.txt", key);
@@ -336,7 +336,7 @@ keep (struct asking *a, char key, enum answer answer)
     ctx->out->gap (ctx->out, file, "longer than %u bytes", MAX_BODY);
   snprintf (name, sizeof name, "sysrq.%c.lines", key);
   /* One line is the header alone: the console loglevel hides the rest. */
-  collect_int (ctx, name, "console", count_lines (&a->text, a->header));
+  collect_int (ctx, name, "sysrq", count_lines (&a->text, a->header));
   if (key == 'w' && answer == ANSWER_SHOWN)
     collect_blocked (ctx, a->text.data + a->header, a->text.len - a->header);
 }
@@ -400,9 +400,9 @@ run (struct collect_ctx *ctx, struct error *err)
       if (answer == ANSWER_NONE)
         break;
     }
-  collect_str (ctx, "sysrq.answer", "console", answer_names[best]);
+  collect_str (ctx, "kernel.answers", "sysrq", answer_names[best]);
   if (route >= 0)
-    collect_str (ctx, "sysrq.route", "console", route_names[route]);
+    collect_str (ctx, "sysrq.route", "sysrq", route_names[route]);
   lease_free (a.lease);
   buf_done (&a.text);
   return 0;

@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "base/text.h"
+#include "diag/facts.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -28,130 +29,63 @@ number_of (const struct fact *f)
   return 0;
 }
 
-/* What collectors find in kept text, and what the worker that reads it live
- * calls it.  Only what means the same to the tables: other kinds have their
- * say by kernel.class. */
-static const struct
+const struct fact *
+fact_last (struct fact_set *set, const char *names)
 {
-  const char *mark, *event;
-} live[] = {
-  { "console.text.panic", "kernel.event.panic" },
-  { "console.text.panic", "kernel.event.windows_stop" },
-  { "console.text.panic", "kernel.event.hypervisor_crash" },
-  { "console.text.soft_lockup", "kernel.event.soft_lockup" },
-  { "console.text.hard_lockup", "kernel.event.hard_lockup" },
-  { "console.text.rcu_stall", "kernel.event.rcu_stall" },
-  { "console.text.hung_task", "kernel.event.hung_task" },
-  { "console.text.hung_task", "kernel.event.cant_die" },
-  { "console.text.oom", "kernel.event.oom_kill" },
-  { "console.text.oom", "kernel.event.oom_kill_cgroup" },
-  { "console.text.oom", "kernel.event.oom_deadlock" },
-  { "console.text.oom", "kernel.event.oom" },
-  { "console.text.read_only", "kernel.event.fs_readonly" },
-  { "console.text.read_only", "kernel.event.fs_shutdown" },
-  { "console.text.io_error", "kernel.event.io_error" },
+  struct fact_at at = { .begun = false };
+  const struct fact_group *g = fact_group_next_ (set, names, &at);
+
+  return g ? fact_group_last_ (set, g, NULL) : NULL;
+}
+
+/* One name, as one source has it or as anybody does. */
+struct word
+{
+  const struct fact_group *group;
+  const char *source;
+  const struct fact *last;
 };
 
-const char *
-ladder_mark_of (const char *kind)
-{
-  static const char head[] = "kernel.event.";
-
-  for (size_t i = 0; i < sizeof live / sizeof live[0]; i++)
-    if (strcmp (live[i].event + sizeof head - 1, kind) == 0)
-      return live[i].mark;
-  return NULL;
-}
-
 static bool
-is_called (const char *pattern, const char *name)
-{
-  if (text_glob (pattern, name))
-    return true;
-  for (size_t i = 0; i < sizeof live / sizeof live[0]; i++)
-    if (strcmp (live[i].event, name) == 0
-        && strcmp (live[i].mark, pattern) == 0)
-      return true;
-  return false;
-}
-
-static bool
-is_one_of (const char *word, const char *list)
-{
-  size_t n = strlen (word), len;
-
-  for (; *list; list += len + (list[len] == '|'))
-    {
-      len = strcspn (list, "|");
-      if (len == n && memcmp (list, word, n) == 0)
-        return true;
-    }
-  return false;
-}
-
-/* Of two of one time the one that came later in the list. */
-static bool
-is_latest (const struct fact_set *set, size_t i)
-{
-  for (size_t k = 0; k < set->n; k++)
-    if (k != i && strcmp (set->facts[k].name, set->facts[i].name) == 0
-        && (set->facts[k].time_ms > set->facts[i].time_ms
-            || (set->facts[k].time_ms == set->facts[i].time_ms && k > i)))
-      return false;
-  return true;
-}
-
-const struct fact *
-fact_last (const struct fact_set *set, const char *name)
-{
-  for (size_t i = 0; i < set->n; i++)
-    if (strcmp (set->facts[i].name, name) == 0 && is_latest (set, i))
-      return &set->facts[i];
-  return NULL;
-}
-
-const struct fact *
-fact_told (const struct fact_set *set, const char *name)
-{
-  const struct fact *f;
-
-  for (size_t i = 0; i < sizeof live / sizeof live[0]; i++)
-    if (strcmp (live[i].mark, name) == 0
-        && (f = fact_last (set, live[i].event)))
-      return f;
-  return fact_last (set, name);
-}
-
-static bool
-always (const struct fact_set *set, const struct fact *f, const char *text)
+always (struct fact_set *set, const struct word *w, const char *text)
 {
   size_t seen = 0;
 
-  for (size_t i = 0; i < set->n; i++)
-    if (strcmp (set->facts[i].name, f->name) == 0)
-      {
-        if (set->facts[i].type != FACT_TEXT
-            || strcmp (set->facts[i].text, text) != 0)
-          return false;
-        seen += set->facts[i].sample > 0;
-      }
+  for (size_t i = 0; i < w->group->n; i++)
+    {
+      const struct fact *f = w->group->facts[i];
+
+      if (w->source && !fact_same_ (set, f->source, w->source))
+        continue;
+      if (f->type != FACT_TEXT || strcmp (f->text, text) != 0)
+        return false;
+      seen += f->sample > 0;
+    }
   return seen >= 2;
 }
 
 static bool
-holds (const struct cond *c, const struct fact_set *set,
-       const struct fact *f)
+is_same (struct fact_set *set, const struct fact *f, const char *as)
 {
-  const struct fact *other;
+  const struct fact *other = fact_last (set, as);
+
+  return other && f->type != FACT_TEXT && other->type != FACT_TEXT
+         && number_of (f) == number_of (other);
+}
+
+static bool
+holds (const struct cond *c, struct fact_set *set, const struct word *w)
+{
+  const struct fact *f = w->last;
 
   switch (c->op)
     {
     case OP_IS:
       return f->type == FACT_TEXT && strcmp (f->text, c->text) == 0;
     case OP_ONE_OF:
-      return f->type == FACT_TEXT && is_one_of (f->text, c->text);
+      return f->type == FACT_TEXT && fact_is_word (c->text, f->text);
     case OP_ALWAYS:
-      return always (set, f, c->text);
+      return always (set, w, c->text);
     case OP_HAS:
       return f->type == FACT_TEXT && strstr (f->text, c->text) != NULL;
     case OP_BEGINS:
@@ -168,9 +102,7 @@ holds (const struct cond *c, const struct fact_set *set,
     case OP_BELOW:
       return f->type != FACT_TEXT && number_of (f) < c->num;
     case OP_SAME_AS:
-      other = fact_last (set, c->text);
-      return other && f->type != FACT_TEXT && other->type != FACT_TEXT
-             && number_of (f) == number_of (other);
+      return is_same (set, f, c->text);
     case OP_NONE:
     case OP_ABSENT:
       break;
@@ -178,31 +110,81 @@ holds (const struct cond *c, const struct fact_set *set,
   return false;
 }
 
-static bool
-cond_holds (const struct cond *c, const struct fact_set *set,
+/* More than say anything of one guest. */
+#define MAX_SOURCES 16
+
+struct sources
+{
+  const char *list[MAX_SOURCES];
+  unsigned n;
+};
+
+static void
+add_source (struct fact_set *set, struct sources *s, const char *name)
+{
+  for (unsigned i = 0; i < s->n; i++)
+    if (fact_same_ (set, s->list[i], name))
+      return;
+  if (s->n < MAX_SOURCES)
+    s->list[s->n++] = name;
+}
+
+/* Those of this name who say so now; *ret is the latest of them. */
+static void
+who_say_so (const struct cond *c, struct fact_set *set,
+            const struct fact_group *g, struct sources *said,
             const struct fact **ret)
 {
+  struct sources seen = { .n = 0 };
+
+  for (size_t i = g->n; i > 0; i--)
+    {
+      const struct fact *f = g->facts[i - 1];
+      const struct word w = { g, f->source, f };
+      unsigned n = seen.n;
+
+      add_source (set, &seen, f->source);
+      if (seen.n == n || !holds (c, set, &w))
+        continue;
+      add_source (set, said, f->source);
+      if (!*ret)
+        *ret = f;
+    }
+}
+
+static bool
+cond_holds (const struct cond *c, struct fact_set *set,
+            const struct fact **ret)
+{
+  struct fact_at at = { .begun = false };
+  struct sources said = { .n = 0 };
+  const struct fact_group *g;
   bool any = false;
 
   *ret = NULL;
-  for (size_t i = 0; i < set->n; i++)
+  while ((g = fact_group_next_ (set, c->fact, &at)))
     {
-      const struct fact *f = &set->facts[i];
+      const struct word w = { g, c->source,
+                              fact_group_last_ (set, g, c->source) };
 
-      if (!is_called (c->fact, f->name) || !is_latest (set, i))
+      if (!w.last)
         continue;
       any = true;
-      if (holds (c, set, f))
+      if (c->sources)
+        who_say_so (c, set, g, &said, ret);
+      else if (holds (c, set, &w))
         {
-          *ret = f;
+          *ret = w.last;
           return true;
         }
     }
+  if (c->sources)
+    return said.n >= c->sources;
   return c->op == OP_ABSENT && !any;
 }
 
 bool
-conds_hold (const struct cond *conds, const struct fact_set *set,
+conds_hold (const struct cond *conds, struct fact_set *set,
             const struct fact **ret_first)
 {
   const struct fact *first = NULL, *f;

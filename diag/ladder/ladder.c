@@ -66,36 +66,36 @@ static const struct facet_rule rules[] = {
 
   /* Rungs 3 and 4.  Who answers SysRq takes interrupts.  No answer says
    * little: SysRq may be off, or this may not be the kernel's console. */
-  { FACET_VCPU, FACET_ALIVE, { { "sysrq.answer", OP_IS, "shown" } } },
-  { FACET_VCPU, FACET_ALIVE, { { "sysrq.answer", OP_IS, "disabled" } } },
+  { FACET_VCPU, FACET_ALIVE, { { "kernel.answers", OP_IS, "shown" } } },
+  { FACET_VCPU, FACET_ALIVE, { { "kernel.answers", OP_IS, "disabled" } } },
   { FACET_VCPU, FACET_ALIVE, { { "vcpu.*.share", OP_ABOVE, NULL, 0.001 } } },
-  { FACET_TICKS, FACET_ALIVE, { { "sysrq.answer", OP_IS, "shown" } } },
-  { FACET_TICKS, FACET_ALIVE, { { "sysrq.answer", OP_IS, "disabled" } } },
+  { FACET_TICKS, FACET_ALIVE, { { "kernel.answers", OP_IS, "shown" } } },
+  { FACET_TICKS, FACET_ALIVE, { { "kernel.answers", OP_IS, "disabled" } } },
   { FACET_TICKS, FACET_ALIVE, { { "net.answer", OP_IS, "open" } } },
   { FACET_TICKS, FACET_ALIVE, { { "net.answer", OP_IS, "refused" } } },
   { FACET_TICKS, FACET_ALIVE, { { "net.answer", OP_IS, "mismatch" } } },
   { FACET_TICKS, FACET_DEAD,
     { { "vcpu.busy", OP_ABOVE, NULL, 0 },
       { "vcpu.busy", OP_SAME_AS, "vcpu.count" },
-      { "sysrq.answer", OP_IS, "none" },
+      { "kernel.answers", OP_IS, "none" },
       { "net.guest_sent", OP_FALSE } } },
 
   /* Rung 5. */
   { FACET_SCHEDULER, FACET_ALIVE, { { "net.answer", OP_IS, "open" } } },
   { FACET_SCHEDULER, FACET_ALIVE, { { "net.answer", OP_IS, "mismatch" } } },
-  { FACET_SCHEDULER, FACET_SLOW, { { "console.text.soft_lockup", OP_THERE } } },
-  { FACET_SCHEDULER, FACET_SLOW, { { "console.text.rcu_stall", OP_THERE } } },
-  { FACET_SCHEDULER, FACET_SLOW, { { "sysrq.w.blocked", OP_ABOVE, NULL, 0 } } },
+  { FACET_SCHEDULER, FACET_SLOW, { { EVENT_SOFT_LOCKUP, OP_THERE } } },
+  { FACET_SCHEDULER, FACET_SLOW, { { EVENT_RCU_STALL, OP_THERE } } },
+  { FACET_SCHEDULER, FACET_SLOW, { { "tasks.blocked", OP_ABOVE, NULL, 0 } } },
 
   /* Rung 6.  A disk that rests proves nothing, one that works proves all. */
   { FACET_BLOCK, FACET_DEAD, { { "vmm.status", OP_HAS, "io-error" } } },
   { FACET_BLOCK, FACET_DEAD, { { "disk.*.new_errors", OP_ABOVE, NULL, 0 } } },
   { FACET_BLOCK, FACET_ALIVE, { { "disk.any_moved", OP_TRUE } } },
   { FACET_BLOCK, FACET_DEAD,
-    { { "sysrq.w.in_io", OP_ABOVE, NULL, 0 },
+    { { "tasks.in_io", OP_ABOVE, NULL, 0 },
       { "disk.any_moved", OP_FALSE } } },
   { FACET_BLOCK, FACET_SLOW,
-    { { "console.text.hung_task", OP_THERE },
+    { { EVENT_HUNG_TASK, OP_THERE },
       { "disk.any_moved", OP_FALSE } } },
 
   { FACET_NETWORK, FACET_ALIVE, { { "net.answer", OP_IS, "open" } } },
@@ -107,8 +107,9 @@ static const struct facet_rule rules[] = {
   { FACET_NETWORK, FACET_ALIVE, { { "net.guest_sent", OP_ABOVE, NULL, 0 } } },
   { FACET_NETWORK, FACET_DEAD, { { "net.not_taken", OP_ABOVE, NULL, 0 } } },
 
-  { FACET_CONSOLE, FACET_ALIVE, { { "sysrq.answer", OP_IS, "shown" } } },
-  { FACET_CONSOLE, FACET_ALIVE, { { "sysrq.answer", OP_IS, "disabled" } } },
+  /* It is the console that SysRq answers on. */
+  { FACET_CONSOLE, FACET_ALIVE,
+    { { "kernel.answers", OP_ONE_OF, "shown|disabled", .source = "sysrq" } } },
   { FACET_CONSOLE, FACET_DEAD, { { "console.state", OP_IS, "absent" } } },
   { FACET_CONSOLE, FACET_DEAD, { { "console.state", OP_IS, "broken" } } },
   { FACET_CONSOLE, FACET_ALIVE,
@@ -120,10 +121,8 @@ static const struct facet_rule rules[] = {
 };
 
 void
-ladder_climb (const struct fact *facts, size_t n, struct ladder *ret)
+ladder_climb (struct fact_set *set, struct ladder *ret)
 {
-  const struct fact_set set = { facts, n };
-
   memset (ret, 0, sizeof *ret);
   for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++)
     {
@@ -131,12 +130,20 @@ ladder_climb (const struct fact *facts, size_t n, struct ladder *ret)
       const struct fact *why = NULL;
 
       if (f->state != FACET_UNKNOWN
-          || !conds_hold (rules[i].when, &set, &why))
+          || !conds_hold (rules[i].when, set, &why))
         continue;
       f->state = rules[i].state;
       if (why)
         fact_describe (why, f->evidence, sizeof f->evidence);
     }
+}
+
+void
+ladder_each_cond_ (cond_fn *fn, void *arg)
+{
+  for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++)
+    for (size_t k = 0; k < MAX_CONDS && rules[i].when[k].op != OP_NONE; k++)
+      fn (&rules[i].when[k], facet_names[rules[i].facet], arg);
 }
 
 struct json_object *

@@ -51,14 +51,22 @@ struct cause
   const char *scenario, *code, *sentence;
 };
 
-/* Facts in any order; of two with one name the later time counts.  Where two
- * samples decide both are looked at, and only samples (fact.sample) count. */
-void ladder_climb (const struct fact *facts, size_t n, struct ladder *ret);
-void ladder_verdict (const struct ladder *ladder, const struct fact *facts,
-                     size_t n, const struct cause *cause, struct verdict *ret);
+/* The facts of one judgement, in any order; of two of one name the later time
+ * counts.  Where two samples decide both are looked at, and only samples
+ * (fact.sample) count. */
+struct fact_set;
+/* Room for max facts: to fill it can't fail. */
+int fact_set_new (size_t max, struct fact_set **ret, struct error *err);
+void fact_set_free (struct fact_set *set);
+/* In place of what was in it; the facts are the caller's and stay as they are
+ * while it is used.  What is more than max is not seen. */
+void fact_set_fill (struct fact_set *set, const struct fact *facts, size_t n);
+/* Names that were compared since it was filled: what a judgement costs. */
+size_t fact_set_compared (const struct fact_set *set);
+
+void ladder_climb (struct fact_set *set, struct ladder *ret);
+void ladder_verdict (const struct ladder *ladder, struct fact_set *set,
+                     const struct cause *cause, struct verdict *ret);
 struct json_object *ladder_to_json (const struct ladder *ladder);
-/* What the tables call trouble of that kind in kept text: "panic" is
- * "console.text.panic"; NULL = nothing. */
-const char *ladder_mark_of (const char *kind);
 
 #endif

@@ -28,33 +28,82 @@ enum cond_op
 
 #define MAX_CONDS 4
 
-/* fact may be a glob: then any latest fact of a matching name will do.  A mark
- * of console text, which a collector found, is also there if the text worker
- * told of it (kernel.event.*). */
+/* fact may be several names with "|" between them, and each of them a glob:
+ * then any fact of a matching name will do.  It is the latest of its name that
+ * counts, whoever says it.  With a source only what that one says is looked
+ * at; with sources each one's latest is, and so many different ones have to
+ * say so. */
 struct cond
 {
   const char *fact;
   enum cond_op op;
   const char *text;
   double num;
+  const char *source; /* NULL = anybody */
+  unsigned sources;   /* 0 = it does not matter */
 };
 
-struct fact_set
+/* What the tables take for one and the same: events of the guest's text, or of
+ * whoever else sees them. */
+#define EVENT_PANIC                                                           \
+  "kernel.event.panic|kernel.event.windows_stop|"                             \
+  "kernel.event.hypervisor_crash"
+#define EVENT_SOFT_LOCKUP "kernel.event.soft_lockup"
+#define EVENT_HARD_LOCKUP "kernel.event.hard_lockup"
+#define EVENT_RCU_STALL "kernel.event.rcu_stall"
+#define EVENT_HUNG_TASK "kernel.event.hung_task|kernel.event.cant_die"
+#define EVENT_OOM                                                             \
+  "kernel.event.oom_kill|kernel.event.oom_kill_cgroup|"                       \
+  "kernel.event.oom_deadlock|kernel.event.oom"
+
+/* ---- facts by name (set.c) ---- */
+
+/* All that is known of one name: the earliest first, of one time in the order
+ * in which they came. */
+struct fact_group
 {
-  const struct fact *facts;
+  const struct fact *const *facts;
   size_t n;
 };
 
+const char *fact_group_name_ (const struct fact_group *g);
+/* source NULL = anybody's; NULL = there is none. */
+const struct fact *fact_group_last_ (struct fact_set *set,
+                                     const struct fact_group *g,
+                                     const char *source);
+/* Groups whose names match, in the order of pattern's alternatives and then of
+ * their names: *at is 0 at first and is theirs; NULL = no more. */
+struct fact_at
+{
+  const char *rest; /* alternatives to come */
+  char glob[FACT_NAME_MAX];
+  size_t next; /* of glob */
+  bool begun;
+};
+const struct fact_group *fact_group_next_ (struct fact_set *set,
+                                           const char *names,
+                                           struct fact_at *at);
+/* As strcmp() == 0, and counted. */
+bool fact_same_ (struct fact_set *set, const char *a, const char *b);
+
+/* ---- conditions (cond.c) ---- */
+
 /* All of them; *ret_first (may be NULL) is the fact that the first one was
  * true of, NULL if there is none. */
-bool conds_hold (const struct cond *conds, const struct fact_set *set,
+bool conds_hold (const struct cond *conds, struct fact_set *set,
                  const struct fact **ret_first);
-/* The latest of exactly that name, or NULL. */
-const struct fact *fact_last (const struct fact_set *set, const char *name);
-/* Of a mark of console text rather what the text worker told: a title says
- * more than a line. */
-const struct fact *fact_told (const struct fact_set *set, const char *name);
+/* The latest of that name, or NULL; of several names with "|" between them of
+ * the first that there is. */
+const struct fact *fact_last (struct fact_set *set, const char *names);
 /* "source: name value", escaped. */
 void fact_describe (const struct fact *f, char *dst, size_t n);
+
+/* ---- the tables, for who checks them ---- */
+
+/* where: the facet or the class that it leads to. */
+typedef void cond_fn (const struct cond *c, const char *where, void *arg);
+void ladder_each_cond_ (cond_fn *fn, void *arg);
+/* Also the facts whose text is a culprit or a class, as OP_HAS of "". */
+void verdict_each_cond_ (cond_fn *fn, void *arg);
 
 #endif

@@ -59,7 +59,7 @@ static const struct verdict_rule rules[] = {
   { .class_ = "kernel-panic", .confidence = "high",
     .when = { { "vmm.trouble", OP_BEGINS, "PANIC" },
               { "vmm.event", OP_IS, "SHUTDOWN crashed" } },
-    .culprit = "=console.text.panic",
+    .culprit = "=" EVENT_PANIC,
     .sentence = "The guest's kernel panicked, told the hypervisor so, and "
                 "was ended for it (on_crash).",
     .next = "console/tail.log has its last words." },
@@ -140,7 +140,7 @@ static const struct verdict_rule rules[] = {
     .next = "Keep QEMU's log; the guest needs a reset." },
   { .class_ = "kernel-panic", .confidence = "high",
     .when = { { "vmm.status", OP_HAS, "panicked" } },
-    .culprit = "=console.text.panic",
+    .culprit = "=" EVENT_PANIC,
     .sentence = "The guest's kernel panicked and told the hypervisor so.",
     .next = "console/tail.log has its last words." },
   { .class_ = "vmm-dead", .confidence = "high",
@@ -246,34 +246,34 @@ static const struct verdict_rule rules[] = {
 
   /* ---- the kernel has died ---- */
   { .class_ = "kernel-panic", .confidence = "high",
-    .when = { { "console.text.panic", OP_THERE },
-              { "sysrq.answer", OP_IS, "none" },
+    .when = { { EVENT_PANIC, OP_THERE, .source = "console" },
+              { "kernel.answers", OP_IS, "none", .source = "sysrq" },
               { "net.answer", OP_IS, "timeout" } },
-    .culprit = "=console.text.panic",
+    .culprit = "=" EVENT_PANIC,
     .sentence = "The guest's kernel panicked: its console says so, and "
                 "neither SysRq nor the network answer any more.",
     .next = "console/tail.log has its last words; restart the guest." },
   { .class_ = "kernel-panic", .confidence = "medium",
     .facets = { { FACET_TICKS, UNKNOWN | DEAD } },
-    .when = { { "console.text.panic", OP_THERE },
-              { "sysrq.answer", OP_IS, "none" } },
-    .culprit = "=console.text.panic",
+    .when = { { EVENT_PANIC, OP_THERE, .source = "console" },
+              { "kernel.answers", OP_IS, "none", .source = "sysrq" } },
+    .culprit = "=" EVENT_PANIC,
     .sentence = "The guest's console says that its kernel panicked, and "
                 "SysRq is not answered.",
     .next = "console/tail.log has its last words; restart the guest." },
   { .class_ = "kernel-panic", .confidence = "low",
     .facets = { { FACET_NETWORK, DEAD | UNKNOWN },
                 { FACET_TICKS, DEAD | UNKNOWN } },
-    .when = { { "console.text.panic", OP_THERE } },
-    .culprit = "=console.text.panic",
+    .when = { { EVENT_PANIC, OP_THERE, .source = "console" } },
+    .culprit = "=" EVENT_PANIC,
     .sentence = "The guest's console says that its kernel panicked; nothing "
                 "else confirms it.",
     .next = "Look at console/tail.log before acting on it." },
   { .class_ = "hard-lockup", .confidence = "high",
-    .when = { { "console.text.hard_lockup", OP_THERE },
+    .when = { { EVENT_HARD_LOCKUP, OP_THERE },
               { "vcpu.busy", OP_ABOVE, NULL, 0 },
-              { "sysrq.answer", OP_IS, "none" } },
-    .culprit = "=console.text.hard_lockup",
+              { "kernel.answers", OP_IS, "none", .source = "sysrq" } },
+    .culprit = "=" EVENT_HARD_LOCKUP,
     .sentence = "A processor of the guest spins with interrupts off: its "
                 "kernel said so, the vCPU burns, and SysRq is not answered.",
     .next = "console/tail.log has the stack." },
@@ -286,7 +286,7 @@ static const struct verdict_rule rules[] = {
   { .class_ = "hard-lockup", .confidence = "medium",
     .when = { { "vcpu.busy", OP_ABOVE, NULL, 0 },
               { "vcpu.busy", OP_SAME_AS, "vcpu.count" },
-              { "sysrq.answer", OP_IS, "none" } },
+              { "kernel.answers", OP_IS, "none", .source = "sysrq" } },
     .facets = { { FACET_NETWORK, DEAD | UNKNOWN },
                 { FACET_BLOCK, DEAD | SLOW | UNKNOWN } },
     .codes = { CODES_MUTE, "timeout" },
@@ -296,7 +296,7 @@ static const struct verdict_rule rules[] = {
     .next = "Registers of the vCPUs (info registers) show where." },
   { .class_ = "hard-lockup", .confidence = "low",
     .when = { { "vcpu.busy", OP_ABOVE, NULL, 0 },
-              { "sysrq.answer", OP_IS, "none" } },
+              { "kernel.answers", OP_IS, "none", .source = "sysrq" } },
     .facets = { { FACET_NETWORK, DEAD | UNKNOWN },
                 { FACET_BLOCK, DEAD | SLOW | UNKNOWN } },
     .codes = { CODES_MUTE, "timeout" },
@@ -306,17 +306,17 @@ static const struct verdict_rule rules[] = {
     .next = "Registers of the vCPUs (info registers) show where." },
   { .class_ = "soft-lockup", .confidence = "medium",
     .facets = { { FACET_TICKS, ALIVE } },
-    .when = { { "console.text.soft_lockup", OP_THERE },
+    .when = { { EVENT_SOFT_LOCKUP, OP_THERE },
               { "vcpu.busy", OP_ABOVE, NULL, 0 } },
-    .culprit = "=console.text.soft_lockup",
+    .culprit = "=" EVENT_SOFT_LOCKUP,
     .sentence = "A processor of the guest does not come back from the "
                 "kernel; interrupts are still taken.",
     .next = "console/tail.log and sysrq/l.txt have the stack." },
   { .class_ = "rcu-stall", .confidence = "medium",
     .facets = { { FACET_TICKS, ALIVE } },
-    .when = { { "console.text.rcu_stall", OP_THERE },
+    .when = { { EVENT_RCU_STALL, OP_THERE },
               { "vcpu.busy", OP_ABOVE, NULL, 0 } },
-    .culprit = "=console.text.rcu_stall",
+    .culprit = "=" EVENT_RCU_STALL,
     .sentence = "The guest's RCU has stalled behind a processor that does "
                 "not come back.",
     .next = "console/tail.log has the stack." },
@@ -329,7 +329,7 @@ static const struct verdict_rule rules[] = {
     .next = "Look at the storage under the guest's disks on the host." },
   { .class_ = "storage-stalled", .confidence = "medium",
     .facets = { { FACET_HOST, SLOW } },
-    .when = { { "sysrq.w.in_io", OP_ABOVE, NULL, 0 },
+    .when = { { "tasks.in_io", OP_ABOVE, NULL, 0 },
               { "disk.any_moved", OP_FALSE },
               { "host.psi.io.full", OP_ABOVE, NULL, 60 } },
     .culprit = "host storage",
@@ -338,29 +338,29 @@ static const struct verdict_rule rules[] = {
     .next = "Look at the host's storage first." },
   { .class_ = "storage-stalled", .confidence = "medium",
     .facets = { { FACET_BLOCK, DEAD } },
-    .when = { { "sysrq.w.in_io", OP_ABOVE, NULL, 0 } },
-    .culprit = "=sysrq.w.culprit",
+    .when = { { "tasks.in_io", OP_ABOVE, NULL, 0 } },
+    .culprit = "=tasks.culprit",
     .sentence = "Tasks of the guest wait without end, and its disks do not "
                 "move.",
     .next = "sysrq/w.txt shows who waits where." },
   { .class_ = "lock-deadlock", .confidence = "medium",
-    .when = { { "sysrq.w.in_lock", OP_ABOVE, NULL, 0 } },
+    .when = { { "tasks.in_lock", OP_ABOVE, NULL, 0 } },
     .codes = { CODES_MUTE, "timeout" },
-    .culprit = "=sysrq.w.culprit",
+    .culprit = "=tasks.culprit",
     .sentence = "Tasks of the guest wait for a kernel lock that is not given "
                 "back, and nothing answers.",
     .next = "sysrq/w.txt shows who waits; who holds it may sleep elsewhere "
             "(SysRq t)." },
   { .class_ = "storage-stalled", .confidence = "low",
     .facets = { { FACET_BLOCK, SLOW } },
-    .when = { { "console.text.hung_task", OP_THERE } },
-    .culprit = "=console.text.hung_task",
+    .when = { { EVENT_HUNG_TASK, OP_THERE } },
+    .culprit = "=" EVENT_HUNG_TASK,
     .sentence = "The guest reported hung tasks and its disks do not move.",
     .next = "Ask again with SysRq w." },
   { .class_ = "out-of-memory", .confidence = "low",
-    .when = { { "console.text.oom", OP_THERE } },
+    .when = { { EVENT_OOM, OP_THERE } },
     .codes = { CODES_MUTE, "timeout", "refused" },
-    .culprit = "=console.text.oom",
+    .culprit = "=" EVENT_OOM,
     .sentence = "The guest's kernel killed tasks for lack of memory before "
                 "it stopped answering.",
     .next = "Give the guest more memory, or find who eats it (SysRq m)." },
@@ -430,8 +430,8 @@ static const struct verdict_rule rules[] = {
     .next = "Look at the console's socket or terminal on the host." },
   { .class_ = "userspace-stuck", .confidence = "medium",
     .codes = { CODES_MUTE },
-    .when = { { "sysrq.answer", OP_IS, "shown" },
-              { "sysrq.w.blocked", OP_FALSE } },
+    .when = { { "kernel.answers", OP_IS, "shown", .source = "sysrq" },
+              { "tasks.blocked", OP_FALSE } },
     .culprit = "=",
     .sentence = "The guest's kernel answers at interrupt level and no task "
                 "waits in it, but nobody answers on the console (getty, a "
@@ -440,14 +440,14 @@ static const struct verdict_rule rules[] = {
             "or shell on that console." },
   { .class_ = "userspace-stuck", .confidence = "high",
     .codes = { CODES_MUTE },
-    .when = { { "sysrq.answer", OP_IS, "shown" } },
+    .when = { { "kernel.answers", OP_IS, "shown", .source = "sysrq" } },
     .culprit = "=",
     .sentence = "The guest's kernel answers at interrupt level, but nothing "
                 "in user space answers: ",
     .next = "sysrq/ shows who waits where." },
   { .class_ = "userspace-stuck", .confidence = "high",
     .codes = { CODES_MUTE },
-    .when = { { "sysrq.answer", OP_IS, "disabled" } },
+    .when = { { "kernel.answers", OP_IS, "disabled", .source = "sysrq" } },
     .culprit = "=",
     .sentence = "The guest's kernel takes SysRq (and refuses the dump), but "
                 "nothing in user space answers: ",
@@ -519,8 +519,8 @@ static const struct verdict_rule rules[] = {
   /* ---- asked about, with little to go by ---- */
   { .class_ = "lock-deadlock", .confidence = "low",
     .codes = { CODE_ORDERED },
-    .when = { { "sysrq.w.in_lock", OP_ABOVE, NULL, 0 } },
-    .culprit = "=sysrq.w.culprit",
+    .when = { { "tasks.in_lock", OP_ABOVE, NULL, 0 } },
+    .culprit = "=tasks.culprit",
     .sentence = "Tasks of the guest waited for a kernel lock when it was "
                 "asked, which may pass.",
     .next = "Diagnose again: who still waits then is stuck." },
@@ -528,7 +528,7 @@ static const struct verdict_rule rules[] = {
     .codes = { CODE_ORDERED },
     .facets = { NOTHING_AMISS, NETWORK_FINE,
                 { FACET_APPLICATION, UNKNOWN } },
-    .when = { { "vcpu.busy", OP_FALSE }, { "sysrq.answer", OP_ABSENT },
+    .when = { { "vcpu.busy", OP_FALSE }, { "kernel.answers", OP_ABSENT },
               { "diagnosis.failed", OP_ABSENT } },
     .sentence = "Nothing that was looked at is amiss, but the guest itself "
                 "was not asked.",
@@ -537,7 +537,7 @@ static const struct verdict_rule rules[] = {
     .codes = { CODE_ORDERED },
     .facets = { NOTHING_AMISS, NETWORK_FINE,
                 { FACET_APPLICATION, UNKNOWN } },
-    .when = { { "vcpu.busy", OP_ABSENT }, { "sysrq.answer", OP_ABSENT },
+    .when = { { "vcpu.busy", OP_ABSENT }, { "kernel.answers", OP_ABSENT },
               { "diagnosis.failed", OP_ABSENT } },
     .sentence = "Nothing that was looked at is amiss, but the guest itself "
                 "was not asked.",
@@ -574,7 +574,7 @@ static const struct verdict_rule rules[] = {
     .next = "Free or repair that storage." },
   { .class_ = "kernel-panic", .confidence = "medium",
     .when = { { "vmm.trouble", OP_BEGINS, "PANIC" } },
-    .culprit = "=console.text.panic",
+    .culprit = "=" EVENT_PANIC,
     .sentence = "The guest's kernel panicked and told the hypervisor so.",
     .next = "console/tail.log has its last words." },
 
@@ -594,7 +594,7 @@ static const struct verdict_rule rules[] = {
 
 static bool
 rule_holds (const struct verdict_rule *r, const struct ladder *ladder,
-            const struct fact_set *set, const char *code)
+            struct fact_set *set, const char *code)
 {
   bool any = r->codes[0] == NULL;
 
@@ -619,7 +619,7 @@ put (char *dst, size_t n, const char *a, const char *b)
 
 /* Rules of operators may call a trouble what is no class of ours. */
 static const char *
-class_of (const char *name, const struct fact_set *set)
+class_of (const char *name, struct fact_set *set)
 {
   const struct fact *f;
 
@@ -633,17 +633,16 @@ class_of (const char *name, const struct fact_set *set)
 }
 
 void
-ladder_verdict (const struct ladder *ladder, const struct fact *facts,
-                size_t n, const struct cause *cause, struct verdict *ret)
+ladder_verdict (const struct ladder *ladder, struct fact_set *set,
+                const struct cause *cause, struct verdict *ret)
 {
-  const struct fact_set set = { facts, n };
   const struct verdict_rule *r = NULL;
   const char *words = cause->sentence[0] ? cause->sentence : cause->code;
   const char *culprit = "";
 
   memset (ret, 0, sizeof *ret);
   for (size_t i = 0; !r && i < sizeof rules / sizeof rules[0]; i++)
-    if (rule_holds (&rules[i], ladder, &set, cause->code))
+    if (rule_holds (&rules[i], ladder, set, cause->code))
       r = &rules[i];
   if (!r)
     {
@@ -657,13 +656,13 @@ ladder_verdict (const struct ladder *ladder, const struct fact *facts,
       return;
     }
   snprintf (ret->class_, sizeof ret->class_, "%s",
-            class_of (r->class_, &set));
+            class_of (r->class_, set));
   snprintf (ret->confidence, sizeof ret->confidence, "%s", r->confidence);
   if (r->culprit && strcmp (r->culprit, "=") == 0)
     culprit = cause->scenario;
   else if (r->culprit && r->culprit[0] == '=')
     {
-      const struct fact *f = fact_told (&set, r->culprit + 1);
+      const struct fact *f = fact_last (set, r->culprit + 1);
 
       culprit = f && f->type == FACT_TEXT ? f->text : "";
     }
@@ -676,4 +675,28 @@ ladder_verdict (const struct ladder *ladder, const struct fact *facts,
   else
     put (ret->sentence, sizeof ret->sentence, r->sentence, "");
   snprintf (ret->next, sizeof ret->next, "%s", r->next);
+}
+
+static void
+each_named (const char *name, const char *where, cond_fn *fn, void *arg)
+{
+  const struct cond c = { name + 1, OP_HAS, "" };
+
+  if (name[0] == '=' && name[1])
+    fn (&c, where, arg);
+}
+
+void
+verdict_each_cond_ (cond_fn *fn, void *arg)
+{
+  for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++)
+    {
+      const struct verdict_rule *r = &rules[i];
+
+      each_named (r->class_, r->class_, fn, arg);
+      if (r->culprit)
+        each_named (r->culprit, r->class_, fn, arg);
+      for (size_t k = 0; k < MAX_CONDS && r->when[k].op != OP_NONE; k++)
+        fn (&r->when[k], r->class_, arg);
+    }
 }

@@ -5,6 +5,7 @@
 #include "diag/outside/outside_impl.h"
 
 #include "base/cleanup.h"
+#include "kernel/wait.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -166,55 +167,36 @@ name_of (const char *frame, char *dst)
 {
   const char *module = strrchr (frame, '[');
 
-  if (strncmp (frame, "? ", 2) == 0)
-    frame += 2;
   snprintf (dst, OUTSIDE_PLACE, "%.*s%s%s", (int) strcspn (frame, "+"), frame,
             module ? " " : "", module ? module : "");
 }
 
-/* Of the scheduler, of those who only wait for others, and what is called by
- * them. */
-static bool
-is_dull (const char *name)
-{
-  static const char *const dull[]
-      = { "__schedule",     "schedule",       "io_schedule", "__switch_to",
-          "preempt_schedule", "__mutex_lock", "mutex_lock",
-          "rt_mutex_",      "__rt_mutex_",    "rt_spin_",
-          "rtlock_",        "rwbase_",
-          "wait_for_",      "__wait_for_",    "rwsem_",
-          "down_",          "__down",         "bit_wait",
-          "__wait_on_",     "out_of_line_wait", "_raw_spin_",
-          "native_queued_spin_", "queued_spin_", "__pv_queued_spin_",
-          "pv_native_",     "native_safe_halt", "delay_",
-          "__const_udelay", "__delay",        "<interrupt>" };
-
-  for (size_t k = 0; k < ARRAY_LEN (dull); k++)
-    if (strncmp (name, dull[k], strlen (dull[k])) == 0)
-      return true;
-  return false;
-}
+#define DEPTH 64
 
 void
 outside_place (const struct outside *o, struct json_object *row, char *at,
                char *top)
 {
   struct json_object *frames = json_get (outside_stack (o, row), "frames");
+  const char *names[DEPTH];
+  struct wait wait;
+  unsigned n = 0;
 
   at[0] = top[0] = '\0';
-  for (size_t i = 0; i < len_of (frames); i++)
+  for (size_t i = 0; i < len_of (frames) && n < DEPTH; i++)
     {
       const char *text
           = json_object_get_string (json_object_array_get_idx (frames, i));
 
-      if (!text)
-        continue;
-      name_of (text, at);
-      if (!top[0])
-        snprintf (top, OUTSIDE_PLACE, "%s", at);
-      if (!is_dull (at))
-        return;
+      if (text)
+        names[n++] = text + (strncmp (text, "? ", 2) == 0 ? 2 : 0);
     }
+  if (n == 0)
+    return;
+  wait_of (names, n, &wait);
+  name_of (names[0], top);
+  /* Who does nothing but wait is shown by where he came from. */
+  name_of (names[wait.at < 0 ? n - 1 : (unsigned) wait.at], at);
 }
 
 /* ---- who did it ---- */

@@ -28,8 +28,6 @@ extern const struct skip_list skip_printing;
 extern const struct skip_list skip_waiting;
 /* A hang in which any of these is known by it, whoever it was called by. */
 extern const struct skip_bucket hung_buckets[]; /* ends with a NULL pattern */
-/* What it is that it waits for: "storage-stalled", "lock-deadlock". */
-extern const struct skip_bucket hung_classes[]; /* ends with a NULL pattern */
 /* The timer's interrupt up to who notices a stall. */
 extern const struct skip_list skip_tick;
 /* What ends it: behind these stands who was interrupted. */

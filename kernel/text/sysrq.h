@@ -10,6 +10,7 @@
 #define HANGDOG_KERNEL_TEXT_SYSRQ_H
 
 #include "kernel/text/event.h"
+#include "kernel/wait.h"
 
 #define SYSRQ_MAX_TASKS 16384
 #define SYSRQ_MAX_CPUS 1024
@@ -101,18 +102,9 @@ struct json_object *sysrq_task_to_json (const struct sysrq_task *t);
 
 /* ---- what a stack waits for ---- */
 
-enum sysrq_wait
-{
-  SYSRQ_WAIT_OTHER,
-  SYSRQ_WAIT_IO,
-  SYSRQ_WAIT_LOCK,
-  SYSRQ_WAIT_MAX,
-};
-extern const char *const sysrq_wait_names[]; /* "", "io", "lock" */
-
-enum sysrq_wait sysrq_wait_of (const struct text_frame *frames, unsigned n);
-/* The innermost function that is not itself waiting for something, NULL =
- * there is none. */
+enum wait_for sysrq_wait_of (const struct text_frame *frames, unsigned n);
+/* The innermost function that is not itself waiting for something
+ * (kernel/wait.h), NULL = there is none. */
 const struct text_frame *sysrq_where (const struct text_frame *frames,
                                       unsigned n);
 /* Each task once, by its latest block, in the order of the text; only those in

@@ -122,7 +122,7 @@ sysrq_task_to_json (const struct sysrq_task *t)
   add_some (o, "owner", t->owner);
   if (t->state == 'D')
     add_some (o, "waits",
-              sysrq_wait_names[sysrq_wait_of (t->frames, t->nframes)]);
+              wait_for_names[sysrq_wait_of (t->frames, t->nframes)]);
   if (where)
     json_add_text (o, "in", where->func, strlen (where->func));
   if (t->torn)
@@ -188,7 +188,7 @@ add_blocked (struct json_object *o, const struct sysrq_dump *d)
       if (t->blocked_s >= 0)
         json_add_int (e, "blocked_s", (int64_t) t->blocked_s);
       add_some (e, "waits",
-                sysrq_wait_names[sysrq_wait_of (t->frames, t->nframes)]);
+                wait_for_names[sysrq_wait_of (t->frames, t->nframes)]);
       if (where)
         json_add_text (e, "in", where->func, strlen (where->func));
       add_some (e, "owner", t->owner);

@@ -1,66 +1,40 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a stack waits for, by the names of its innermost functions.
+ * What the stack of a task in a dump waits for; each task once.
  */
 #include "kernel/text/sysrq.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-const char *const sysrq_wait_names[] = { "", "io", "lock", NULL };
-
-/* Beginnings of names.  Innermost frames that only say "waits": */
-static const char *const waiting[] = {
-  "__schedule", "schedule", "context_switch", "preempt_schedule",
-  "__wait_", "wait_", "do_wait", "autoremove_wake", "__switch_to",
-  "finish_task_switch", NULL,
-};
-static const char *const io[] = {
-  "io_schedule", "blk_", "__blk_", "bio_", "submit_bio", "bit_wait_io",
-  "folio_wait", "__folio_", "wait_on_page", "__wait_on_buffer",
-  "__wait_on_bit", "wait_on_buffer", "jbd2_", "xlog_", "xfs_buf", "rq_qos",
-  "nvme_", "virtblk_", "nfs_", "rpc_wait", NULL,
-};
-static const char *const lock[] = {
-  "__mutex_lock", "mutex_lock", "rwsem_", "down_read", "down_write",
-  "__down", "down", "rt_mutex", "__rt_mutex", "percpu_rwsem",
-  "__percpu_down", "percpu_down", NULL,
-};
-
-static bool
-begins_one (const char *name, const char *const *list)
+/* What is only left over on the stack is nothing it waits for. */
+static void
+look (const struct text_frame *frames, unsigned n, struct wait *ret)
 {
-  for (size_t i = 0; list[i]; i++)
-    if (strncmp (name, list[i], strlen (list[i])) == 0)
-      return true;
-  return false;
+  const char *names[TEXT_FRAMES_MAX];
+
+  n = n < TEXT_FRAMES_MAX ? n : TEXT_FRAMES_MAX;
+  for (unsigned i = 0; i < n; i++)
+    names[i] = frames[i].guess ? NULL : frames[i].func;
+  wait_of (names, n, ret);
 }
 
-enum sysrq_wait
+enum wait_for
 sysrq_wait_of (const struct text_frame *frames, unsigned n)
 {
-  for (unsigned i = 0; i < n; i++)
-    {
-      /* What is only left over on the stack is nothing it waits for. */
-      if (frames[i].guess)
-        continue;
-      if (begins_one (frames[i].func, io))
-        return SYSRQ_WAIT_IO;
-      if (begins_one (frames[i].func, lock))
-        return SYSRQ_WAIT_LOCK;
-    }
-  return SYSRQ_WAIT_OTHER;
+  struct wait w;
+
+  look (frames, n, &w);
+  return w.what;
 }
 
 const struct text_frame *
 sysrq_where (const struct text_frame *frames, unsigned n)
 {
-  for (unsigned i = 0; i < n; i++)
-    if (!frames[i].guess && !begins_one (frames[i].func, waiting)
-        && !begins_one (frames[i].func, io)
-        && !begins_one (frames[i].func, lock))
-      return &frames[i];
-  return NULL;
+  struct wait w;
+
+  look (frames, n, &w);
+  return w.at < 0 ? NULL : &frames[w.at];
 }
 
 /* ---- each task once ---- */

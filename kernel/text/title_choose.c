@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "kernel/text/skips.h"
+#include "kernel/wait.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -407,12 +408,14 @@ title_blames_nobody (const struct report *r)
 const char *
 title_wait_class (const struct report *r)
 {
+  static const char *const classes[WAIT_MAX]
+      = { NULL, "storage-stalled", "lock-deadlock" };
   const char *class = NULL;
   unsigned i;
 
   for (i = 0; i < r->nitems && !class; i++)
     if (r->items[i].kind == ITEM_CALL && !is_loose (&r->items[i].frame))
-      class = bucket_of (hung_classes, r->items[i].frame.func);
+      class = classes[wait_for (r->items[i].frame.func)];
   /* Nothing but a lock has a holder. */
   return class ? class : r->e.other[0] ? "lock-deadlock" : "";
 }

@@ -144,7 +144,7 @@ whole_stack (const struct sysrq_task *t)
 static void
 task (const struct sysrq_task *t, bool whole)
 {
-  enum sysrq_wait wait = sysrq_wait_of (t->frames, t->nframes);
+  enum wait_for wait = sysrq_wait_of (t->frames, t->nframes);
   struct buf b CLEANUP_BUF = BUF_INIT (4096);
 
   buf_printf (&b, "  %s", t->comm);
@@ -152,9 +152,9 @@ task (const struct sysrq_task *t, bool whole)
     buf_printf (&b, ":%d", t->pid);
   if (t->blocked_s >= 0)
     buf_printf (&b, ", for more than %.0f s", t->blocked_s);
-  if (wait != SYSRQ_WAIT_OTHER)
+  if (wait != WAIT_OTHER)
     buf_printf (&b, ", waits for %s",
-                wait == SYSRQ_WAIT_IO ? "storage" : "a lock");
+                wait == WAIT_IO ? "storage" : "a lock");
   if (t->owner[0])
     buf_printf (&b, " of %s", t->owner);
   if (t->workqueue[0])

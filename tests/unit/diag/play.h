@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "diag/collector.h"
+#include "diag/facts.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -95,12 +96,30 @@ take_file (struct collect_out *out, const char *name, const void *data,
   buf_append (&h->files[i].data, data, len);
 }
 
+/* Only what the table of facts has is ever asked for. */
+static inline void
+known_fact (const struct fact *f)
+{
+  const struct fact_kind *k = fact_kind_find (f->name);
+
+  if (!k)
+    fail_msg ("%s is not in diag/facts.def", f->name);
+  if (k->type != f->type)
+    fail_msg ("%s is %s, not %s", f->name, fact_type_names[f->type],
+              fact_type_names[k->type]);
+  if (f->type == FACT_TEXT && k->unit[0] && !fact_is_word (k->unit, f->text))
+    fail_msg ("%s is no word of %s", f->text, f->name);
+  if (!fact_source_find (f->source))
+    fail_msg ("%s of %s is nobody", f->source, f->name);
+}
+
 static inline void
 take_fact (struct collect_out *out, const struct fact *fact)
 {
   struct haul *h = (struct haul *) out;
 
   assert_in_range (h->nfacts, 0, 127);
+  known_fact (fact);
   h->facts[h->nfacts++] = *fact;
 }
 

@@ -461,13 +461,14 @@ test_console (void **state)
   assert_string_equal (text_of (h, "console.state"), "talking");
   assert_int_equal (int_of (h, "console.silent_ms"), 4000);
   assert_int_equal (int_of (h, "console.kept"), sizeof text - 1);
-  assert_non_null (strstr (text_of (h, "console.text.soft_lockup"), "CPU#1"));
-  assert_non_null (strstr (text_of (h, "console.text.oom"), "(ant)"));
+  assert_string_equal (text_of (h, "kernel.event.soft_lockup"),
+                       "BUG: soft lockup: ant");
+  assert_non_null (strstr (text_of (h, "kernel.event.oom_kill_cgroup"), "ant"));
   /* Words are no marks, nor are remarks. */
-  assert_string_equal (text_of (h, "console.text.hung_task"), "(none)");
-  assert_string_equal (text_of (h, "console.text.io_error"), "(none)");
+  assert_string_equal (text_of (h, "kernel.event.hung_task"), "(none)");
+  assert_string_equal (text_of (h, "kernel.event.io_error"), "(none)");
   /* Before the last boot is another life. */
-  assert_string_equal (text_of (h, "console.text.panic"), "(none)");
+  assert_string_equal (text_of (h, "kernel.event.panic"), "(none)");
   assert_memory_equal (file_of (h, "console/tail.raw"), text, sizeof text - 1);
   assert_non_null (strstr (file_of (h, "console/tail.log"), "\\e[2J\n"));
   assert_non_null (strstr (file_of (h, "console/tail.log"), "\\x00\\xff"));

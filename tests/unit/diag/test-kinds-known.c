@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What kernel/text may raise an alarm by, and what of it the ladder's tables
- * know: each kind is one of their marks, or is left out with a reason.
+ * know: each kind is asked for by a condition, or is left out with a reason.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "diag/facts.h"
 #include "diag/ladder/ladder_impl.h"
 #include "kernel/text/rules.h"
 
@@ -17,34 +18,36 @@
 
 #define KINDS_MAX 256
 
-/* Why a kind is no mark. */
-#define FAULT ""    /* the kernel caught it and goes on, without that task */
-#define CHECKER ""  /* it may go wrong; what has gone wrong is told besides */
-#define STORAGE ""  /* of one device; that nothing moves, the disks say */
-#define SERVICE ""  /* of one service or link: checks say what it means */
-#define BOOTING ""  /* guest.stop says where it stands, class what it is */
-#define HARDWARE "" /* of one device, or corrected */
-#define BY_CLASS "" /* nothing but its class to say */
+#define ASKED true     /* by a condition of the tables */
+/* Or why not. */
+#define FAULT false    /* the kernel caught it and goes on, without that task */
+#define CHECKER false  /* may go wrong; what has gone wrong is told besides */
+#define STORAGE false  /* of one device; that nothing moves, the disks say */
+#define SERVICE false  /* of one service or link: checks say what it means */
+#define BOOTING false  /* guest.stop says where it stands, class what it is */
+#define HARDWARE false /* of one device, or corrected */
+#define BY_CLASS false /* nothing but its class to say */
 
 static const struct
 {
-  const char *kind, *mark;
+  const char *kind;
+  bool asked;
 } known[] = {
-  { "panic", "console.text.panic" },
-  { "windows_stop", "console.text.panic" },
-  { "hypervisor_crash", "console.text.panic" },
-  { "soft_lockup", "console.text.soft_lockup" },
-  { "hard_lockup", "console.text.hard_lockup" },
-  { "rcu_stall", "console.text.rcu_stall" },
-  { "hung_task", "console.text.hung_task" },
-  { "cant_die", "console.text.hung_task" },
-  { "oom", "console.text.oom" },
-  { "oom_kill", "console.text.oom" },
-  { "oom_kill_cgroup", "console.text.oom" },
-  { "oom_deadlock", "console.text.oom" },
-  { "fs_readonly", "console.text.read_only" },
-  { "fs_shutdown", "console.text.read_only" },
-  { "io_error", "console.text.io_error" },
+  { "panic", ASKED },
+  { "windows_stop", ASKED },
+  { "hypervisor_crash", ASKED },
+  { "soft_lockup", ASKED },
+  { "hard_lockup", ASKED },
+  { "rcu_stall", ASKED },
+  { "hung_task", ASKED },
+  { "cant_die", ASKED },
+  { "oom", ASKED },
+  { "oom_kill", ASKED },
+  { "oom_kill_cgroup", ASKED },
+  { "oom_deadlock", ASKED },
+  { "fs_readonly", STORAGE },
+  { "fs_shutdown", STORAGE },
+  { "io_error", STORAGE },
 
   { "oops", FAULT },
   { "gpf", FAULT },
@@ -141,34 +144,30 @@ static const struct
 };
 #define KNOWN (sizeof known / sizeof known[0])
 
-static const char *const marks[]
-    = { "console.text.panic",       "console.text.soft_lockup",
-        "console.text.hard_lockup", "console.text.rcu_stall",
-        "console.text.hung_task",   "console.text.oom",
-        "console.text.read_only",   "console.text.io_error" };
-#define MARKS (sizeof marks / sizeof marks[0])
-
-/* The mark that an event of this kind is taken for, "" = none. */
-static const char *
-mark_of (const char *kind)
+struct wanted
 {
-  struct fact f = { .type = FACT_TEXT, .time_ms = 1000, .text = "x" };
-  const struct fact_set set = { &f, 1 };
-  const char *found = "";
+  const char *name;
+  bool asked;
+};
 
-  snprintf (f.name, sizeof f.name, "kernel.event.%s", kind);
-  for (size_t i = 0; i < MARKS; i++)
-    {
-      const struct cond conds[MAX_CONDS] = { { marks[i], OP_THERE } };
+static void
+on_cond (const struct cond *c, const char *where, void *arg)
+{
+  struct wanted *w = arg;
 
-      if (!conds_hold (conds, &set, NULL))
-        continue;
-      assert_string_equal (found, "");
-      /* And it is what people read. */
-      assert_ptr_equal (fact_told (&set, marks[i]), &f);
-      found = marks[i];
-    }
-  return found;
+  w->asked = w->asked || fact_is_word (c->fact, w->name);
+}
+
+static bool
+is_asked_for (const char *kind)
+{
+  char name[FACT_NAME_MAX];
+  struct wanted w = { name, false };
+
+  snprintf (name, sizeof name, "kernel.event.%s", kind);
+  ladder_each_cond_ (on_cond, &w);
+  verdict_each_cond_ (on_cond, &w);
+  return w.asked;
 }
 
 static void
@@ -180,9 +179,9 @@ each_kind_is_known_or_left_out (void **state)
         assert_string_not_equal (known[k].kind, known[i].kind);
       if (!text_kind_find (known[i].kind))
         fail_msg ("%s is no kind of events", known[i].kind);
-      if (strcmp (mark_of (known[i].kind), known[i].mark) != 0)
-        fail_msg ("%s is \"%s\" to the ladder, not \"%s\"", known[i].kind,
-                  mark_of (known[i].kind), known[i].mark);
+      if (is_asked_for (known[i].kind) != known[i].asked)
+        fail_msg ("%s: the ladder %s", known[i].kind,
+                  known[i].asked ? "does not ask for it" : "asks for it");
     }
 }
 
@@ -210,18 +209,17 @@ add_alarm (const struct text_rule *rule, void *arg)
   a->kinds[a->n++] = info.kind;
 }
 
-/* By name, NULL = none of that name. */
-static const char *
-known_as (const char *kind)
+static bool
+is_known (const char *kind)
 {
   for (size_t i = 0; i < KNOWN; i++)
     if (strcmp (known[i].kind, kind) == 0)
-      return known[i].mark;
-  return NULL;
+      return true;
+  return false;
 }
 
 /* Whoever adds a rule that raises an alarm says what the ladder makes of its
- * kind; and what raises none is no mark. */
+ * kind; and what raises none is not asked for. */
 static void
 each_alarm_is_in_the_table (void **state)
 {
@@ -232,11 +230,11 @@ each_alarm_is_in_the_table (void **state)
   text_rules_each (rules, add_alarm, &a);
   assert_true (a.n > 50);
   for (size_t i = 0; i < a.n; i++)
-    if (!known_as (a.kinds[i]))
+    if (!is_known (a.kinds[i]))
       fail_msg ("the ladder has nothing to say of %s", a.kinds[i]);
   for (const struct text_kind *k = text_kinds; k->name; k++)
-    if (!known_as (k->name) && mark_of (k->name)[0])
-      fail_msg ("%s is %s, and no alarm", k->name, mark_of (k->name));
+    if (!is_known (k->name) && is_asked_for (k->name))
+      fail_msg ("%s is asked for, and no alarm", k->name);
   /* Nor does anything stand there that no rule raises any more. */
   for (size_t i = 0; i < KNOWN; i++)
     {

@@ -18,6 +18,31 @@
 
 #define MAX_FACTS 32
 
+/* "name@source", or who says such things. */
+static void
+who_says (struct fact *f)
+{
+  static const struct
+  {
+    const char *begin, *source;
+  } usual[] = { { "kernel.answers", "sysrq" },
+                { "tasks.", "sysrq" },
+                { "kernel.event.", "console" },
+                { "", "test" } };
+  char *at = strchr (f->name, '@');
+  size_t i = 0;
+
+  if (at)
+    {
+      snprintf (f->source, sizeof f->source, "%s", at + 1);
+      *at = '\0';
+      return;
+    }
+  while (strncmp (f->name, usual[i].begin, strlen (usual[i].begin)) != 0)
+    i++;
+  snprintf (f->source, sizeof f->source, "%s", usual[i].source);
+}
+
 static void
 one_fact (struct fact *f, const char *text, uint64_t at)
 {
@@ -27,7 +52,7 @@ one_fact (struct fact *f, const char *text, uint64_t at)
 
   memset (f, 0, sizeof *f);
   snprintf (f->name, sizeof f->name, "%.*s", (int) (eq - text), text);
-  snprintf (f->source, sizeof f->source, "test");
+  who_says (f);
   f->time_ms = at;
   v = strtod (eq + 1, &end);
   if (*end || end == eq + 1)
@@ -67,6 +92,30 @@ facts_from (const char *text, struct fact facts[MAX_FACTS])
     }
   free (copy);
   return n;
+}
+
+/* Each time a set of their own. */
+static void
+climb (const struct fact *facts, size_t n, struct ladder *ret)
+{
+  struct fact_set *set;
+
+  assert_int_equal (fact_set_new (n, &set, NULL), 0);
+  fact_set_fill (set, facts, n);
+  ladder_climb (set, ret);
+  fact_set_free (set);
+}
+
+static void
+judge (const struct ladder *l, const struct fact *facts, size_t n,
+       const struct cause *cause, struct verdict *ret)
+{
+  struct fact_set *set;
+
+  assert_int_equal (fact_set_new (n, &set, NULL), 0);
+  fact_set_fill (set, facts, n);
+  ladder_verdict (l, set, cause, ret);
+  fact_set_free (set);
 }
 
 /* ---- verdicts ---- */
@@ -149,7 +198,7 @@ static const struct
 
   /* the guest answered, wrongly */
   { WELL_VMM, "status", "application-dead", "high" },
-  { WELL_VMM "console.text.panic=Kernel panic - not syncing: forged",
+  { WELL_VMM "kernel.event.panic=Kernel panic - not syncing: forged",
     "mismatch", "application-dead", "high" },
   { WELL_VMM "net.answer=refused", "refused", "application-dead",
     "high" },
@@ -163,28 +212,28 @@ static const struct
     "application-dead", "medium" },
   { WELL_VMM "reach.ssh=dead timeout;reach.console=alive", "way-lost",
     "network-lost", "medium" },
-  { WELL_VMM "sysrq.answer=shown;net.answer=open", "silent", "console-lost",
+  { WELL_VMM "kernel.answers=shown;net.answer=open", "silent", "console-lost",
     "medium" },
-  { WELL_VMM "sysrq.answer=shown;net.answer=mismatch", "silent",
+  { WELL_VMM "kernel.answers=shown;net.answer=mismatch", "silent",
     "console-lost", "medium" },
-  { WELL_VMM "sysrq.answer=shown;net.answer=forwarded", "silent",
+  { WELL_VMM "kernel.answers=shown;net.answer=forwarded", "silent",
     "userspace-stuck", "high" },
 
   /* panic: text alone is a suspicion */
-  { WELL_VMM IDLE "console.text.panic=Kernel panic - not syncing: Fatal;"
-                  "sysrq.answer=none;net.answer=timeout",
+  { WELL_VMM IDLE "kernel.event.panic=Kernel panic - not syncing: Fatal;"
+                  "kernel.answers=none;net.answer=timeout",
     "silent", "kernel-panic", "high" },
-  { WELL_VMM IDLE "console.text.panic=Kernel panic - not syncing: Fatal;"
-                  "sysrq.answer=none",
+  { WELL_VMM IDLE "kernel.event.panic=Kernel panic - not syncing: Fatal;"
+                  "kernel.answers=none",
     "silent", "kernel-panic", "medium" },
-  { WELL_VMM "console.text.panic=Kernel panic - not syncing: Fatal", "silent",
+  { WELL_VMM "kernel.event.panic=Kernel panic - not syncing: Fatal", "silent",
     "kernel-panic", "low" },
   { WELL_VMM IDLE "kernel.event.panic=Kernel panic - not syncing: Fatal",
     "kernel-event", "kernel-panic", "low" },
   { WELL_VMM IDLE "kernel.event.panic=Kernel panic - not syncing: Fatal",
     "silent", "kernel-panic", "low" },
   { WELL_VMM IDLE "kernel.event.panic=Kernel panic - not syncing: Fatal;"
-                  "sysrq.answer=none;net.answer=timeout",
+                  "kernel.answers=none;net.answer=timeout",
     "silent", "kernel-panic", "high" },
   /* its rule says what it is, if that is a class of ours */
   { WELL_VMM IDLE "kernel.class=filesystem-error;kernel.title=EXT4-fs error",
@@ -194,7 +243,7 @@ static const struct
   { WELL_VMM IDLE "kernel.class=my-own", "kernel-event", "unknown", "low" },
   { WELL_VMM IDLE "kernel.class=filesystem-error", "silent", "unknown",
     "low" },
-  { WELL_VMM "sysrq.answer=shown;kernel.class=kernel-panic", "kernel-event",
+  { WELL_VMM "kernel.answers=shown;kernel.class=kernel-panic", "kernel-event",
     "unknown", "low" },
   /* where its boot stands */
   { WELL_VMM "guest.stop=initramfs", "silent", "boot-stuck", "medium" },
@@ -204,7 +253,7 @@ static const struct
   { WELL_VMM "guest.stop=no-boot-device", "no-answer", "firmware-stuck",
     "medium" },
   { WELL_VMM "guest.stop=halted", "silent", "powered-off", "low" },
-  { WELL_VMM BUSY1 "sysrq.answer=none;kernel.event.hard_lockup=x", "silent",
+  { WELL_VMM BUSY1 "kernel.answers=none;kernel.event.hard_lockup=x", "silent",
     "hard-lockup", "high" },
   { WELL_VMM "kernel.event.panic=Kernel panic - not syncing: Fatal;"
              "net.answer=open", "kernel-event", "unknown", "low" },
@@ -216,71 +265,71 @@ static const struct
   { WELL_VMM IDLE "kernel.event.alloc_failure=page allocation failure",
     "silent", "unknown", "low" },
   { WELL_VMM IDLE "kernel.event.windows_stop=Windows stopped;"
-                  "sysrq.answer=none;net.answer=timeout",
+                  "kernel.answers=none;net.answer=timeout",
     "timeout", "kernel-panic", "high" },
   { "vmm.status=crashed panicked;kernel.event.panic=Kernel panic",
     "kernel-event", "kernel-panic", "high" },
   /* somebody printed it: the kernel answers */
-  { WELL_VMM "console.text.panic=Kernel panic - not syncing: x;"
-             "sysrq.answer=shown",
+  { WELL_VMM "kernel.event.panic=Kernel panic - not syncing: x;"
+             "kernel.answers=shown",
     "silent", "userspace-stuck", "high" },
-  { WELL_VMM "console.text.panic=Kernel panic - not syncing: x;"
-             "sysrq.answer=none;net.answer=open",
+  { WELL_VMM "kernel.event.panic=Kernel panic - not syncing: x;"
+             "kernel.answers=none;net.answer=open",
     "silent", "console-lost", "medium" },
 
   /* lockups */
-  { WELL_VMM BUSY2 "sysrq.answer=none;net.answer=timeout;net.guest_sent=0",
+  { WELL_VMM BUSY2 "kernel.answers=none;net.answer=timeout;net.guest_sent=0",
     "silent", "hard-lockup", "high" },
-  { WELL_VMM BUSY2 "sysrq.answer=none", "silent", "hard-lockup", "medium" },
-  { WELL_VMM BUSY2 "sysrq.answer=none;disk.any_moved=1", "silent",
+  { WELL_VMM BUSY2 "kernel.answers=none", "silent", "hard-lockup", "medium" },
+  { WELL_VMM BUSY2 "kernel.answers=none;disk.any_moved=1", "silent",
     "userspace-stuck", "low" },
-  { WELL_VMM BUSY1 "sysrq.answer=none;console.text.hard_lockup=NMI watchdog: "
+  { WELL_VMM BUSY1 "kernel.answers=none;kernel.event.hard_lockup=NMI watchdog: "
                    "Watchdog detected hard LOCKUP on cpu 1",
     "no-answer", "hard-lockup", "high" },
-  { WELL_VMM BUSY1 "sysrq.answer=none", "silent", "hard-lockup", "low" },
-  { WELL_VMM BUSY1 "sysrq.answer=none;disk.any_moved=1", "silent",
+  { WELL_VMM BUSY1 "kernel.answers=none", "silent", "hard-lockup", "low" },
+  { WELL_VMM BUSY1 "kernel.answers=none;disk.any_moved=1", "silent",
     "userspace-stuck", "low" },
-  { WELL_VMM BUSY2 "sysrq.answer=shown", "no-answer", "userspace-stuck",
+  { WELL_VMM BUSY2 "kernel.answers=shown", "no-answer", "userspace-stuck",
     "high" },
-  { WELL_VMM BUSY2 "sysrq.answer=none;net.guest_sent=12", "silent",
+  { WELL_VMM BUSY2 "kernel.answers=none;net.guest_sent=12", "silent",
     "userspace-stuck", "medium" },
-  { WELL_VMM BUSY1 "sysrq.answer=disabled;console.text.soft_lockup=watchdog: "
+  { WELL_VMM BUSY1 "kernel.answers=disabled;kernel.event.soft_lockup=watchdog: "
                    "BUG: soft lockup - CPU#1 stuck for 22s! [x:1]",
     "no-answer", "soft-lockup", "medium" },
-  { WELL_VMM BUSY1 "sysrq.answer=shown;console.text.rcu_stall=rcu: INFO: rcu_"
+  { WELL_VMM BUSY1 "kernel.answers=shown;kernel.event.rcu_stall=rcu: INFO: rcu_"
                    "sched self-detected stall on CPU",
     "no-answer", "rcu-stall", "medium" },
 
   /* storage */
-  { WELL_VMM IDLE "sysrq.answer=shown;sysrq.w.blocked=7;"
-                  "sysrq.w.in_io=7;disk.any_moved=0",
+  { WELL_VMM IDLE "kernel.answers=shown;tasks.blocked=7;"
+                  "tasks.in_io=7;disk.any_moved=0",
     "no-answer", "storage-stalled", "medium" },
-  { WELL_VMM IDLE "sysrq.answer=shown;sysrq.w.blocked=7;"
-                  "sysrq.w.in_io=7;disk.any_moved=1",
+  { WELL_VMM IDLE "kernel.answers=shown;tasks.blocked=7;"
+                  "tasks.in_io=7;disk.any_moved=1",
     "no-answer", "userspace-stuck", "high" },
-  { WELL_VMM IDLE "sysrq.answer=shown;sysrq.w.blocked=1;sysrq.w.in_lock=1;"
-                  "sysrq.w.in_io=0;disk.any_moved=0",
+  { WELL_VMM IDLE "kernel.answers=shown;tasks.blocked=1;tasks.in_lock=1;"
+                  "tasks.in_io=0;disk.any_moved=0",
     "no-answer", "lock-deadlock", "medium" },
-  { WELL_VMM IDLE "sysrq.answer=shown;sysrq.w.blocked=1;sysrq.w.in_lock=1",
+  { WELL_VMM IDLE "kernel.answers=shown;tasks.blocked=1;tasks.in_lock=1",
     "status", "application-dead", "high" },
   { WELL_VMM IDLE "disk.vdb.new_errors=3;disk.any_moved=1", "no-answer",
     "storage-stalled", "high" },
   { WELL_VMM IDLE "disk.vdb.new_errors=0;disk.any_moved=0", "no-answer",
     "unknown", "low" },
-  { "host.psi.io.full=90.0;vmm.status=running;sysrq.answer=shown;"
-    "sysrq.w.in_io=2;disk.any_moved=0",
+  { "host.psi.io.full=90.0;vmm.status=running;kernel.answers=shown;"
+    "tasks.in_io=2;disk.any_moved=0",
     "no-answer", "storage-stalled", "medium" },
 
   /* who lives, who does not */
-  { WELL_VMM IDLE "sysrq.answer=shown;sysrq.w.blocked=0", "silent",
+  { WELL_VMM IDLE "kernel.answers=shown;tasks.blocked=0", "silent",
     "userspace-stuck", "medium" },
-  { WELL_VMM IDLE "sysrq.answer=disabled", "no-echo", "userspace-stuck",
+  { WELL_VMM IDLE "kernel.answers=disabled", "no-echo", "userspace-stuck",
     "high" },
-  { WELL_VMM IDLE "sysrq.answer=none;net.answer=refused", "silent",
+  { WELL_VMM IDLE "kernel.answers=none;net.answer=refused", "silent",
     "userspace-stuck", "medium" },
   { WELL_VMM IDLE "net.answer=open", "silent", "console-lost", "medium" },
   { WELL_VMM IDLE "net.answer=forwarded", "silent", "unknown", "low" },
-  { WELL_VMM "sysrq.answer=shown;net.answer=timeout", "timeout",
+  { WELL_VMM "kernel.answers=shown;net.answer=timeout", "timeout",
     "network-lost", "medium" },
   { WELL_VMM "console.state=absent", "silent", "console-lost", "high" },
 
@@ -300,7 +349,7 @@ static const struct
   { WELL_VMM "probe.uptime=ok", "ordered", "none", "high" },
   { WELL_VMM "probe.uptime=ok;host.psi.cpu.some=90.0", "ordered",
     "none", "medium" },
-  { WELL_VMM "sysrq.answer=disabled", "ordered", "none", "medium" },
+  { WELL_VMM "kernel.answers=disabled", "ordered", "none", "medium" },
   { WELL_VMM IDLE, "ordered", "none", "low" },
   { WELL_VMM "probe.uptime=ok;net.answer=timeout", "ordered",
     "none", "low" },
@@ -309,9 +358,9 @@ static const struct
     "unknown", "low" },
   /* and not: it is busy and mute, waits, was asked and is silent */
   { WELL_VMM BUSY2, "ordered", "unknown", "low" },
-  { WELL_VMM IDLE "sysrq.answer=none", "ordered", "unknown", "low" },
+  { WELL_VMM IDLE "kernel.answers=none", "ordered", "unknown", "low" },
   { WELL_VMM "probe.uptime=failed", "ordered", "unknown", "low" },
-  { WELL_VMM "sysrq.answer=shown;sysrq.w.blocked=1;sysrq.w.in_lock=1",
+  { WELL_VMM "kernel.answers=shown;tasks.blocked=1;tasks.in_lock=1",
     "ordered", "lock-deadlock", "low" },
   { WELL_VMM "probe.uptime=ok", "silent", "unknown", "low" },
 
@@ -334,7 +383,7 @@ verdict_of (const struct ladder *ladder, const struct fact *facts, size_t n,
 {
   const struct cause cause = { "uptime", code, "what it said" };
 
-  ladder_verdict (ladder, facts, n, &cause, ret);
+  judge (ladder, facts, n, &cause, ret);
 }
 
 static void
@@ -347,7 +396,7 @@ test_verdicts (void **state)
       struct ladder ladder;
       struct verdict v;
 
-      ladder_climb (facts, n, &ladder);
+      climb (facts, n, &ladder);
       verdict_of (&ladder, facts, n, cases[i].code, &v);
       if (strcmp (v.class_, cases[i].class_) != 0
           || strcmp (v.confidence, cases[i].confidence) != 0)
@@ -372,8 +421,8 @@ test_order (void **state)
 
       for (size_t k = 0; k < n; k++)
         turned[k] = facts[n - 1 - k];
-      ladder_climb (facts, n, &a);
-      ladder_climb (turned, n, &b);
+      climb (facts, n, &a);
+      climb (turned, n, &b);
       verdict_of (&a, facts, n, cases[i].code, &va);
       verdict_of (&b, turned, n, cases[i].code, &vb);
       for (int f = 0; f < FACET_MAX; f++)
@@ -392,7 +441,7 @@ facet (const char *text, enum facet_id id, enum facet_state want)
   size_t n = facts_from (text, facts);
   struct ladder l;
 
-  ladder_climb (facts, n, &l);
+  climb (facts, n, &l);
   if (l.facets[id].state != want)
     fail_msg ("%s: %s is %s instead of %s", text, facet_names[id],
               facet_state_names[l.facets[id].state], facet_state_names[want]);
@@ -410,9 +459,9 @@ test_facets (void **state)
   facet ("vmm.monitor=held", FACET_VMM, FACET_UNKNOWN);
   facet ("disk.any_moved=1", FACET_BLOCK, FACET_ALIVE);
   facet ("disk.any_moved=0", FACET_BLOCK, FACET_UNKNOWN);
-  facet ("disk.any_moved=0;sysrq.w.blocked=0", FACET_BLOCK, FACET_UNKNOWN);
-  facet ("sysrq.answer=none", FACET_TICKS, FACET_UNKNOWN);
-  facet ("sysrq.answer=disabled", FACET_TICKS, FACET_ALIVE);
+  facet ("disk.any_moved=0;tasks.blocked=0", FACET_BLOCK, FACET_UNKNOWN);
+  facet ("kernel.answers=none", FACET_TICKS, FACET_UNKNOWN);
+  facet ("kernel.answers=disabled", FACET_TICKS, FACET_ALIVE);
   facet ("net.answer=forwarded", FACET_NETWORK, FACET_UNKNOWN);
   facet ("net.answer=timeout", FACET_NETWORK, FACET_DEAD);
   facet ("net.guest_sent=0;net.not_taken=4", FACET_NETWORK, FACET_DEAD);
@@ -427,7 +476,7 @@ static void
 test_escaped (void **state)
 {
   struct fact facts[MAX_FACTS];
-  size_t n = facts_from ("console.text.panic=Kernel panic\033[2J\x9b;"
+  size_t n = facts_from ("kernel.event.panic=Kernel panic\033[2J\x9b;"
                          "vmm.status=paused \033[0m",
                          facts);
   struct ladder l;
@@ -435,19 +484,19 @@ test_escaped (void **state)
   const struct cause loud = { "sc\033", "silent", "\033[1mloud" };
   struct json_object *o;
 
-  ladder_climb (facts, n, &l);
-  ladder_verdict (&l, facts, n, &loud, &v);
+  climb (facts, n, &l);
+  judge (&l, facts, n, &loud, &v);
   assert_null (strchr (v.culprit, '\033'));
   assert_null (strchr (l.facets[FACET_RUN_STATE].evidence, '\033'));
   o = ladder_to_json (&l);
   assert_int_equal (json_object_array_length (o), FACET_MAX);
   assert_null (strchr (json_object_to_json_string (o), '\033'));
   json_object_put (o);
-  ladder_verdict (&l, facts, 1, &loud, &v);
+  judge (&l, facts, 1, &loud, &v);
   assert_null (strchr (v.sentence, '\033'));
   assert_null (strchr (v.culprit, '\033'));
   memset (&l, 0, sizeof l);
-  ladder_verdict (&l, NULL, 0, &loud, &v);
+  judge (&l, NULL, 0, &loud, &v);
   assert_string_equal (v.class_, "unknown");
   assert_null (strchr (v.sentence, '\033'));
 }
@@ -463,7 +512,7 @@ test_full_fields (void **state)
   snprintf (f.name, sizeof f.name, "vmm.status");
   memset (f.text, 'p', sizeof f.text - 1);
   memcpy (f.text, "paused", 6);
-  ladder_climb (&f, 1, &l);
+  climb (&f, 1, &l);
   verdict_of (&l, &f, 1, "silent", &v);
   assert_string_equal (v.class_, "paused");
 }
@@ -484,15 +533,15 @@ test_code_not_words (void **state)
   struct ladder l;
   struct verdict v;
 
-  ladder_climb (facts, n, &l);
+  climb (facts, n, &l);
   for (size_t i = 0; i < sizeof causes / sizeof causes[0]; i++)
     {
-      ladder_verdict (&l, facts, n, &causes[i], &v);
+      judge (&l, facts, n, &causes[i], &v);
       assert_string_equal (v.class_, "unknown");
       assert_non_null (strstr (v.sentence, causes[i].sentence));
     }
   /* Without a sentence the code is better than nothing. */
-  ladder_verdict (&l, facts, n, &mute, &v);
+  judge (&l, facts, n, &mute, &v);
   assert_non_null (strstr (v.sentence, ": silent"));
 }
 

@@ -217,7 +217,7 @@ test_last_words (void **state)
   has (&haul.log, "is what I say", false);
   has (&haul.log, "a warning", false);
   has (&haul.facts, "console.platform.lines=2;", true);
-  has (&haul.facts, "console.text.panic=Kernel panic - not syncing: ", true);
+  has (&haul.facts, "kernel.event.panic=kernel panic: \"mine\"", true);
   assert_int_equal (haul.gaps.len, 0);
 }
 
@@ -231,7 +231,7 @@ test_old_lives (void **state)
   collect (7200, 60000, true);
   has (&haul.log, "before", false);
   has (&haul.log, "long ago", true);
-  has (&haul.facts, "console.text.panic", false);
+  has (&haul.facts, "kernel.event.panic", false);
 }
 
 static void
@@ -256,7 +256,7 @@ test_bounds (void **state)
   assert_true (haul.log.len <= 256u << 10);
   has (&haul.log, "the oldest", false);
   has (&haul.log, "no time", false);
-  has (&haul.facts, "console.text.panic=Kernel panic", true);
+  has (&haul.facts, "kernel.event.panic=kernel panic: at last", true);
   free (big);
 }
 

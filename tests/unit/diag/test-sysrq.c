@@ -302,10 +302,10 @@ test_answers (void **state)
 
       k = (struct kernel){ .takes = 'b', .answer = cases[i].text };
       h = ask (&g, NULL, 0);
-      assert_string_equal (text_of (h, "sysrq.answer"), cases[i].answer);
+      assert_string_equal (text_of (h, "kernel.answers"), cases[i].answer);
       assert_string_equal (text_of (h, "sysrq.w.answer"), cases[i].answer);
       assert_int_equal (int_of (h, "sysrq.w.lines"), cases[i].lines);
-      assert_int_equal (int_of (h, "sysrq.w.blocked"), cases[i].blocked);
+      assert_int_equal (int_of (h, "tasks.blocked"), cases[i].blocked);
       assert_int_equal (k.breaks, 1);
       assert_non_null (strstr (buf_str (&h->impact),
                                "sent SysRq w to console serial0 by break"));
@@ -348,10 +348,10 @@ test_blocked (void **state)
 
   k = (struct kernel){ .takes = 'b', .answer = text };
   h = ask (&g, NULL, 0);
-  assert_int_equal (int_of (h, "sysrq.w.blocked"), 3);
-  assert_int_equal (int_of (h, "sysrq.w.in_io"), 1);
-  assert_int_equal (int_of (h, "sysrq.w.in_lock"), 1);
-  assert_string_equal (text_of (h, "sysrq.w.culprit"),
+  assert_int_equal (int_of (h, "tasks.blocked"), 3);
+  assert_int_equal (int_of (h, "tasks.in_io"), 1);
+  assert_int_equal (int_of (h, "tasks.in_lock"), 1);
+  assert_string_equal (text_of (h, "tasks.culprit"),
                        "pool work/0:1 x in zoo_mutex_waiter [zoo]");
   haul_free (h);
   /* The header alone does not say that nobody is blocked. */
@@ -385,13 +385,13 @@ test_flood (void **state)
   k = (struct kernel){ .takes = 'b', .answer = W61, .endless = true,
                        .chunk_gap = 10 };
   h = ask (&g, NULL, 0);
-  assert_string_equal (text_of (h, "sysrq.answer"), "shown");
+  assert_string_equal (text_of (h, "kernel.answers"), "shown");
   haul_free (h);
 
   k = (struct kernel){ .takes = 'b', .answer = "noise\n", .endless = true };
   k.chunk_gap = 1;
   h = ask (&g, NULL, 0);
-  assert_string_equal (text_of (h, "sysrq.answer"), "none");
+  assert_string_equal (text_of (h, "kernel.answers"), "none");
   haul_free (h);
 }
 
@@ -454,7 +454,7 @@ test_routes (void **state)
   g.monitor = MONITOR_NONE;
   k = (struct kernel){ .takes = 'b', .answer = W61 };
   h = ask (&g, NULL, 0);
-  assert_string_equal (text_of (h, "sysrq.answer"), "none");
+  assert_string_equal (text_of (h, "kernel.answers"), "none");
   assert_non_null (strstr (buf_str (&h->gaps), "BREAK need a monitor"));
   assert_string_equal (buf_str (&typed), "");
   haul_free (h);

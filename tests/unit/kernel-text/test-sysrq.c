@@ -291,7 +291,7 @@ test_block (void **state)
   assert_int_equal (t->regs[0].value, 0x7ffc75073ef0);
   assert_false (t->torn);
   assert_int_equal (sysrq_dump_gaps (d), 0);
-  assert_int_equal (sysrq_wait_of (t->frames, t->nframes), SYSRQ_WAIT_LOCK);
+  assert_int_equal (sysrq_wait_of (t->frames, t->nframes), WAIT_LOCK);
   assert_string_equal (sysrq_where (t->frames, t->nframes)->func,
                        "zoo_holds");
   assert_int_equal (

@@ -302,13 +302,20 @@ diagnose (struct world *w, const char *collector)
 }
 
 static void
-house_says (struct world *w, const char *name, const char *value)
+says (struct world *w, const char *source, const char *name,
+      const char *value)
 {
   struct fact f;
 
-  fact_text (&f, &w->guest->inc, name, "house", value, strlen (value));
+  fact_text (&f, &w->guest->inc, name, source, value, strlen (value));
   fact_publish (w->bus, &f);
   assert_int_equal (loop_round (w->d.loop, 0, NULL), 0);
+}
+
+static void
+house_says (struct world *w, const char *name, const char *value)
+{
+  says (w, "house", name, value);
 }
 
 static unsigned
@@ -387,7 +394,7 @@ what_was_known_gives_way (void **state)
 {
   struct world *w = *state;
 
-  house_says (w, "vmm.monitor", "greets-only");
+  says (w, "test", "vmm.monitor", "greets-only");
   house_says (w, "vmm.status", "running");
   diagnose (w, "answers-twice");
   assert_non_null (told (w, "vmm.monitor", 1));
@@ -396,6 +403,19 @@ what_was_known_gives_way (void **state)
       json_get_str (told (w, "vmm.monitor", 0), "value"), "answers");
   /* And what nobody looked at is there. */
   assert_non_null (told (w, "vmm.status", 0));
+}
+
+/* What somebody else saw is a word of its own: it may take two. */
+static void
+another_witness_stays (void **state)
+{
+  struct world *w = *state;
+
+  house_says (w, "vmm.monitor", "held");
+  diagnose (w, "answers-twice");
+  assert_non_null (told (w, "vmm.monitor", 2));
+  assert_string_equal (
+      json_get_str (told (w, "vmm.monitor", 2), "source"), "house");
 }
 
 /* A guest that goes while it is looked at: the table forgets it. */
@@ -533,6 +553,7 @@ main (void)
     T (two_samples_are_two),
     T (a_second_diagnosis_begins_anew),
     T (what_was_known_gives_way),
+    T (another_witness_stays),
     T (known_from_its_begin),
     T (too_many_are_counted),
     T (goes_on_for_another_cause),

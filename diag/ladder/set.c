@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The facts of one judgement, by name.
+ *
+ * A judgement asks for a few hundred names of what may be more than a
+ * thousand facts, on the loop: so they are sorted once, and a name is found by
+ * halving.  A pattern is found by what it begins with.
+ */
+#include "diag/ladder/ladder_impl.h"
+
+#include "base/error.h"
+#include "base/text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct fact_set
+{
+  const struct fact **facts; /* by name, time and place in the list */
+  struct fact_group *groups;
+  size_t max, ngroups;
+  size_t compared;
+};
+
+int
+fact_set_new (size_t max, struct fact_set **ret, struct error *err)
+{
+  struct fact_set *set = calloc (1, sizeof *set);
+
+  if (set)
+    {
+      set->max = max;
+      set->facts = calloc (max + 1, sizeof *set->facts);
+      set->groups = calloc (max + 1, sizeof *set->groups);
+    }
+  if (!set || !set->facts || !set->groups)
+    {
+      fact_set_free (set);
+      return error_set (err, ENOMEM, "no memory for %zu facts", max);
+    }
+  *ret = set;
+  return 0;
+}
+
+void
+fact_set_free (struct fact_set *set)
+{
+  if (!set)
+    return;
+  free (set->facts);
+  free (set->groups);
+  free (set);
+}
+
+/* Their places in the list are those in memory. */
+static int
+by_name (const void *a, const void *b)
+{
+  const struct fact *x = *(const struct fact *const *) a;
+  const struct fact *y = *(const struct fact *const *) b;
+  int r = strcmp (x->name, y->name);
+
+  if (r != 0)
+    return r;
+  if (x->time_ms != y->time_ms)
+    return x->time_ms < y->time_ms ? -1 : 1;
+  return x < y ? -1 : x > y;
+}
+
+void
+fact_set_fill (struct fact_set *set, const struct fact *facts, size_t n)
+{
+  struct fact_group *g = NULL;
+
+  n = n < set->max ? n : set->max;
+  for (size_t i = 0; i < n; i++)
+    set->facts[i] = &facts[i];
+  if (n > 0)
+    qsort (set->facts, n, sizeof *set->facts, by_name);
+  set->ngroups = 0;
+  set->compared = 0;
+  for (size_t i = 0; i < n; i++)
+    {
+      if (!g || !fact_same_ (set, set->facts[i]->name, fact_group_name_ (g)))
+        {
+          g = &set->groups[set->ngroups++];
+          *g = (struct fact_group){ &set->facts[i], 0 };
+        }
+      g->n++;
+    }
+}
+
+size_t
+fact_set_compared (const struct fact_set *set)
+{
+  return set->compared;
+}
+
+bool
+fact_same_ (struct fact_set *set, const char *a, const char *b)
+{
+  set->compared++;
+  return strcmp (a, b) == 0;
+}
+
+const char *
+fact_group_name_ (const struct fact_group *g)
+{
+  return g->facts[0]->name;
+}
+
+const struct fact *
+fact_group_last_ (struct fact_set *set, const struct fact_group *g,
+                  const char *source)
+{
+  for (size_t i = g->n; i > 0; i--)
+    if (!source || fact_same_ (set, g->facts[i - 1]->source, source))
+      return g->facts[i - 1];
+  return NULL;
+}
+
+/* The first group that is not before name, of which only n bytes count. */
+static size_t
+find (struct fact_set *set, const char *name, size_t n)
+{
+  size_t low = 0, high = set->ngroups;
+
+  while (low < high)
+    {
+      size_t mid = low + (high - low) / 2;
+
+      set->compared++;
+      if (strncmp (fact_group_name_ (&set->groups[mid]), name, n) < 0)
+        low = mid + 1;
+      else
+        high = mid;
+    }
+  return low;
+}
+
+/* The next alternative; false when there is none. */
+static bool
+next_glob (struct fact_set *set, struct fact_at *at)
+{
+  size_t len = at->rest ? strcspn (at->rest, "|") : 0;
+  bool fits = len > 0 && len < sizeof at->glob;
+
+  if (len == 0)
+    return false;
+  /* No fact has a name that long. */
+  at->glob[0] = '\0';
+  if (fits)
+    {
+      memcpy (at->glob, at->rest, len);
+      at->glob[len] = '\0';
+    }
+  at->rest += len + (at->rest[len] == '|');
+  at->next = fits ? find (set, at->glob, strcspn (at->glob, "*?[\\"))
+                  : set->ngroups;
+  return true;
+}
+
+/* The next group that the present alternative matches. */
+static const struct fact_group *
+next_match (struct fact_set *set, struct fact_at *at)
+{
+  size_t head = strcspn (at->glob, "*?[\\");
+  bool exact = !at->glob[head];
+
+  for (; at->next < set->ngroups; at->next++)
+    {
+      const struct fact_group *g = &set->groups[at->next];
+      const char *name = fact_group_name_ (g);
+
+      set->compared++;
+      if (strncmp (name, at->glob, head) != 0)
+        break;
+      if (exact ? !name[head] : text_glob (at->glob + head, name + head))
+        {
+          at->next = exact ? set->ngroups : at->next + 1;
+          return g;
+        }
+      /* Whatever else begins with it comes after it. */
+      if (exact)
+        break;
+    }
+  return NULL;
+}
+
+const struct fact_group *
+fact_group_next_ (struct fact_set *set, const char *names, struct fact_at *at)
+{
+  const struct fact_group *g;
+
+  if (!at->begun)
+    {
+      at->begun = true;
+      at->rest = names;
+      if (!next_glob (set, at))
+        return NULL;
+    }
+  do
+    {
+      g = next_match (set, at);
+      if (g)
+        return g;
+    }
+  while (next_glob (set, at));
+  return NULL;
+}

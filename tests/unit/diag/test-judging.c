@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Conditions on a set of facts: which fact of a name counts, who has to say
+ * so, and how many names are compared for it.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "base/cleanup.h"
+#include "diag/ladder/ladder_impl.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define MAX 1280
+
+static struct fact facts[MAX];
+static size_t nfacts;
+
+static struct fact *
+add (const char *name, const char *source, uint64_t at)
+{
+  struct fact *f = &facts[nfacts++];
+
+  assert_in_range (nfacts, 1, MAX);
+  *f = (struct fact){ .time_ms = at };
+  snprintf (f->name, sizeof f->name, "%s", name);
+  snprintf (f->source, sizeof f->source, "%s", source);
+  return f;
+}
+
+static void
+text (const char *name, const char *source, uint64_t at, const char *value)
+{
+  struct fact *f = add (name, source, at);
+
+  f->type = FACT_TEXT;
+  f->sample = 1;
+  snprintf (f->text, sizeof f->text, "%s", value);
+}
+
+static void
+number (const char *name, const char *source, uint64_t at, int64_t value)
+{
+  struct fact *f = add (name, source, at);
+
+  f->type = FACT_INT;
+  f->i = value;
+}
+
+static struct fact_set *
+set_of_all (void)
+{
+  struct fact_set *set;
+
+  assert_int_equal (fact_set_new (MAX, &set, NULL), 0);
+  fact_set_fill (set, facts, nfacts);
+  return set;
+}
+
+static bool
+is_so (struct cond c)
+{
+  const struct cond conds[MAX_CONDS] = { c };
+  struct fact_set *set = set_of_all ();
+  bool so = conds_hold (conds, set, NULL);
+
+  fact_set_free (set);
+  return so;
+}
+
+static int
+begin (void **state)
+{
+  nfacts = 0;
+  return 0;
+}
+
+/* ---- which fact counts ---- */
+
+static void
+the_latest_counts (void **state)
+{
+  text ("vmm.status", "monitor", 30, "paused");
+  text ("vmm.status", "libvirt", 10, "running");
+  text ("vmm.statusx", "monitor", 90, "x");
+  text ("vmm.statu", "monitor", 90, "y");
+  assert_true (is_so ((struct cond){ "vmm.status", OP_IS, "paused" }));
+  assert_false (is_so ((struct cond){ "vmm.status", OP_IS, "running" }));
+  /* Of one time the one that came later. */
+  text ("vmm.status", "monitor", 30, "shut");
+  assert_true (is_so ((struct cond){ "vmm.status", OP_IS, "shut" }));
+  assert_false (is_so ((struct cond){ "vmm.stat", OP_THERE }));
+  assert_true (is_so ((struct cond){ "vmm.stat", OP_ABSENT }));
+  assert_false (is_so ((struct cond){ "", OP_THERE }));
+}
+
+static void
+patterns_and_alternatives (void **state)
+{
+  number ("vcpu.0.share", "host", 10, 0);
+  number ("vcpu.1.share", "host", 10, 7);
+  number ("vcpu.10.waited", "host", 10, 9);
+  number ("vcpu.count", "host", 10, 2);
+  number ("vcpus", "host", 10, 99);
+  assert_true (is_so ((struct cond){ "vcpu.*.share", OP_ABOVE, NULL, 6 }));
+  assert_false (is_so ((struct cond){ "vcpu.*.share", OP_ABOVE, NULL, 7 }));
+  assert_true (is_so ((struct cond){ "vcpu.*", OP_ABOVE, NULL, 8 }));
+  assert_false (is_so ((struct cond){ "vcpu.*", OP_ABOVE, NULL, 9 }));
+  assert_true (is_so ((struct cond){ "*", OP_ABOVE, NULL, 98 }));
+  assert_true (is_so ((struct cond){ "nothing|vcpu.count", OP_THERE }));
+  assert_true (
+      is_so ((struct cond){ "vcpu.count|vcpu.1.share", OP_ABOVE, NULL, 6 }));
+  assert_true (is_so ((struct cond){ "nothing|no.*", OP_ABSENT }));
+  assert_false (is_so ((struct cond){ "nothing|vcpu.*", OP_ABSENT }));
+  assert_true (
+      is_so ((struct cond){ "vcpu.count", OP_SAME_AS, "vcpu.count" }));
+  assert_false (
+      is_so ((struct cond){ "vcpu.count", OP_SAME_AS, "vcpu.1.share" }));
+}
+
+static void
+the_first_named_is_told (void **state)
+{
+  struct fact_set *set;
+
+  text ("kernel.event.oom", "console", 90, "later");
+  text ("kernel.event.oom_kill", "console", 10, "said first");
+  text ("kernel.event.oom_kill", "console", 20, "said last");
+  set = set_of_all ();
+  assert_string_equal (
+      fact_last (set, "none|kernel.event.oom_kill|kernel.event.oom")->text,
+      "said last");
+  assert_null (fact_last (set, "none"));
+  fact_set_free (set);
+}
+
+/* ---- who says so ---- */
+
+static void
+a_source_is_named (void **state)
+{
+  const struct cond is
+      = { "kernel.answers", OP_IS, "none", .source = "sysrq" };
+  const struct cond absent
+      = { "kernel.answers", OP_ABSENT, .source = "agent" };
+
+  text ("kernel.answers", "sysrq", 10, "shown");
+  text ("kernel.answers", "sysrq", 20, "none");
+  assert_true (is_so (is));
+  /* Somebody else's word changes nothing of what SysRq says. */
+  text ("kernel.answers", "memory", 30, "shown");
+  assert_true (is_so (is));
+  assert_false (is_so ((struct cond){ "kernel.answers", OP_IS, "none" }));
+  text ("kernel.answers", "sysrq", 40, "disabled");
+  assert_false (is_so (is));
+  assert_true (is_so (absent));
+  text ("kernel.answers", "agent", 50, "shown");
+  assert_false (is_so (absent));
+}
+
+static void
+always_is_of_a_source (void **state)
+{
+  const struct cond all = { "vmm.monitor", OP_ALWAYS, "answers" };
+  const struct cond one
+      = { "vmm.monitor", OP_ALWAYS, "answers", .source = "monitor" };
+
+  text ("vmm.monitor", "monitor", 10, "answers");
+  assert_false (is_so (all));
+  text ("vmm.monitor", "monitor", 20, "answers");
+  assert_true (is_so (all));
+  text ("vmm.monitor", "libvirt", 30, "gone");
+  assert_false (is_so (all));
+  assert_true (is_so (one));
+}
+
+static void
+so_many_sources (void **state)
+{
+  const struct cond two = { EVENT_PANIC, OP_THERE, .sources = 2 };
+  const struct cond three = { EVENT_PANIC, OP_THERE, .sources = 3 };
+  const struct cond busy = { "tasks.in_lock", OP_ABOVE, NULL, 0, .sources = 2 };
+
+  assert_false (is_so (two));
+  text ("kernel.event.panic", "console", 10, "x");
+  text ("kernel.event.panic", "console", 20, "x");
+  text ("kernel.event.windows_stop", "console", 30, "x");
+  assert_false (is_so (two)); /* one who says it three times */
+  text ("kernel.event.hypervisor_crash", "monitor", 5, "x");
+  assert_true (is_so (two));
+  assert_false (is_so (three));
+  text ("kernel.event.panic", "memory", 5, "x");
+  assert_true (is_so (three));
+  /* What one of them said before is not what it says. */
+  number ("tasks.in_lock", "sysrq", 10, 3);
+  number ("tasks.in_lock", "memory", 20, 3);
+  assert_true (is_so (busy));
+  number ("tasks.in_lock", "sysrq", 30, 0);
+  assert_false (is_so (busy));
+}
+
+/* ---- what it costs ---- */
+
+struct work
+{
+  struct fact_set *set;
+  unsigned conds;
+};
+
+static void
+look_up (const struct cond *c, const char *where, void *arg)
+{
+  const struct cond conds[MAX_CONDS] = { *c };
+  struct work *w = arg;
+
+  (void) conds_hold (conds, w->set, NULL);
+  w->conds++;
+}
+
+/* As many as a diagnosis may have, and a guest that has many of everything. */
+static void
+many_facts (void)
+{
+  static const char *const names[]
+      = { "vcpu.%u.share", "vcpu.%u.waited", "disk.vd%u.moved",
+          "disk.vd%u.errors", "disk.vd%u.new_errors", "probe.p%u",
+          "kernel.event.k%u", "kernel.trouble.k%u" };
+  char name[FACT_NAME_MAX];
+
+  for (unsigned i = 0; nfacts < MAX; i++)
+    {
+      snprintf (name, sizeof name, names[i % 8], i / 8);
+      number (name, i % 3 ? "host" : "monitor", 1000 + i, 0);
+    }
+}
+
+/* Each condition of both tables once, whatever the ones before it say: more
+ * than any judgement.  A judgement compared 2.7 million names when each
+ * condition walked all facts; the sorting is not counted, and is no more than
+ * some ten per fact. */
+static void
+a_judgement_is_short (void **state)
+{
+  struct work w = { .conds = 0 };
+  struct ladder ladder;
+  struct verdict v;
+  const struct cause cause = { "s", "no-such-code", "" };
+
+  many_facts ();
+  w.set = set_of_all ();
+  ladder_each_cond_ (look_up, &w);
+  verdict_each_cond_ (look_up, &w);
+  print_message ("%zu facts, %u conditions: %zu comparisons\n", nfacts,
+                 w.conds, fact_set_compared (w.set));
+  assert_true (w.conds > 130);
+  assert_in_range (fact_set_compared (w.set), w.conds, 10000);
+  fact_set_fill (w.set, facts, nfacts);
+  ladder_climb (w.set, &ladder);
+  ladder_verdict (&ladder, w.set, &cause, &v);
+  print_message ("a judgement: %zu comparisons\n", fact_set_compared (w.set));
+  assert_in_range (fact_set_compared (w.set), 100, 10000);
+  fact_set_free (w.set);
+}
+
+/* What does not fit is not seen, and harms nobody. */
+static void
+more_than_fits (void **state)
+{
+  struct fact_set *set;
+
+  text ("a.b", "x", 1, "1");
+  text ("a.c", "x", 1, "1");
+  assert_int_equal (fact_set_new (1, &set, NULL), 0);
+  fact_set_fill (set, facts, 2);
+  assert_non_null (fact_last (set, "a.b"));
+  assert_null (fact_last (set, "a.c"));
+  fact_set_fill (set, facts + 1, 1);
+  assert_null (fact_last (set, "a.b"));
+  assert_non_null (fact_last (set, "a.c"));
+  fact_set_fill (set, NULL, 0);
+  assert_null (fact_last (set, "a.c"));
+  fact_set_free (set);
+  fact_set_free (NULL);
+}
+
+int
+main (void)
+{
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test_setup (the_latest_counts, begin),
+    cmocka_unit_test_setup (patterns_and_alternatives, begin),
+    cmocka_unit_test_setup (the_first_named_is_told, begin),
+    cmocka_unit_test_setup (a_source_is_named, begin),
+    cmocka_unit_test_setup (always_is_of_a_source, begin),
+    cmocka_unit_test_setup (so_many_sources, begin),
+    cmocka_unit_test_setup (a_judgement_is_short, begin),
+    cmocka_unit_test_setup (more_than_fits, begin),
+  };
+
+  return cmocka_run_group_tests (tests, NULL, NULL);
+}
