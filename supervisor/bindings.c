@@ -195,6 +195,8 @@ watched_free (struct watched *w)
     w->all->first = w->next;
   if (w->next)
     w->next->prev = w->prev;
+  else
+    w->all->last = w->prev;
   guest_unref (w->guest);
   free (w->list);
   free (w);
@@ -216,10 +218,12 @@ watched_new (struct bindings *b, const struct guest *g, struct error *err)
   chain = chain_of (b, g->inc.uuid);
   w->chain = *chain;
   *chain = w;
-  w->next = b->first;
-  if (w->next)
-    w->next->prev = w;
-  b->first = w;
+  w->prev = b->last;
+  if (w->prev)
+    w->prev->next = w;
+  else
+    b->first = w;
+  b->last = w;
   return w;
 }
 

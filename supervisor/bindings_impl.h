@@ -99,7 +99,7 @@ struct bindings
   size_t nscenarios;
   bool *marks; /* scratch, one per scenario */
   struct watched *hash[BINDINGS_HASH];
-  struct watched *first;
+  struct watched *first, *last; /* in order of coming */
   /* By the lower bits of their numbers. */
   struct binding **slots;
   uint32_t *free_slots;

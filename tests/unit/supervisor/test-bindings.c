@@ -199,6 +199,7 @@ add_guests (struct world *w, unsigned n)
     }
 }
 
+#define LAST "000003e6-2222-4333-8444-555555555555"
 #define FIVE(more)                                                            \
   "{\"scenarios\":[" TCP ("a", more) "," TCP ("b", "") "," TCP ("c", "") ","  \
   TCP ("d", "") "," TCP ("e", "") "]}"
@@ -232,6 +233,8 @@ test_a_thousand_guests (void **state)
   /* Numbers and places are used again. */
   registry_update (w->env.registry, a_guest (300, GUEST_RUNNING));
   assert_int_equal (bindings_count (w->b), 5000);
+  assert_int_equal (bindings_probe (w->b, LAST, "e", NULL), 0);
+  UNTIL_LOOP (w->env.loop, w->told == 1);
   bind (w, TCP ("up", ""), kind_fake ());
   assert_int_equal (bindings_count (w->b), 1000);
   ask (w, OUTCOME_OK);
