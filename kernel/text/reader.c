@@ -14,7 +14,6 @@
 #include <string.h>
 
 #define SEEN_MAX 16
-#define TWIN_END 32
 #define TWINS_SURE 2
 
 /* A trouble that a kernel tells again and again while it lasts. */
@@ -32,7 +31,7 @@ struct twin
   size_t len;
   unsigned pairs; /* since a line came once only */
   bool paired;
-  char ends[2 * TWIN_END]; /* its first bytes and its last */
+  uint64_t digest; /* of all of it: two kills may differ in a digit */
 };
 
 struct text_reader
@@ -407,22 +406,30 @@ on_stage (struct text_reader *r, enum stage_change change)
     r->ops.stage (&r->stage, change, r->arg);
 }
 
+static uint64_t
+digest (const char *s, size_t n)
+{
+  uint64_t h = n, w;
+
+  for (; n > 8; s += 8, n -= 8)
+    {
+      memcpy (&w, s, 8);
+      h = (h ^ w) * 0x9e3779b97f4a7c15;
+      h ^= h >> 32;
+    }
+  w = 0;
+  memcpy (&w, s, n);
+  return (h ^ w) * 0x9e3779b97f4a7c15;
+}
+
 /* Whether the line is the one before it once more. */
 static bool
 is_twin (struct twin *t, const struct text_msg *msg)
 {
-  char ends[2 * TWIN_END] = { 0 };
-  size_t n = msg->len;
+  uint64_t now = digest (msg->text, msg->len);
 
-  if (n >= TWIN_END)
-    {
-      memcpy (ends, msg->text, TWIN_END);
-      memcpy (ends + TWIN_END, msg->text + n - TWIN_END, TWIN_END);
-    }
-  else
-    memcpy (ends, msg->text, n);
   if (msg->stamp_us == t->stamp_us && msg->len == t->len && !t->paired
-      && memcmp (ends, t->ends, sizeof ends) == 0)
+      && now == t->digest)
     {
       t->paired = true;
       t->pairs++;
@@ -433,7 +440,7 @@ is_twin (struct twin *t, const struct text_msg *msg)
   t->paired = false;
   t->stamp_us = msg->stamp_us;
   t->len = msg->len;
-  memcpy (t->ends, ends, sizeof ends);
+  t->digest = now;
   return false;
 }
 

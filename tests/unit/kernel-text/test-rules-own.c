@@ -191,6 +191,7 @@ the_slow_one_is_named (void **state)
 {
   struct bed *b = *state;
   struct text_reader_stats s;
+  char line[96];
 
   take (b->rules,
         RULES_HEAD
@@ -200,9 +201,11 @@ the_slow_one_is_named (void **state)
         "own.json");
   bed_open (b);
   for (unsigned i = 0; i < 12; i++)
-    bed_feed (
-        b, "[   71.000000] wombat aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!\n",
-        1);
+    {
+      snprintf (line, sizeof line, "[   %u.000000] wombat %s!\n", 60 + i,
+                "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
+      bed_feed (b, line, 1);
+    }
   bed_feed (b, WATCHDOG, 1);
   text_reader_stats (b->reader, &s);
   assert_int_equal (s.limits_hit, 12);
