@@ -533,6 +533,9 @@ op_dump (struct answer *a, struct frame *f)
               (unsigned long long) js.refused_busy,
               (unsigned long long) js.refused_full);
   job_each (d->jobs, dump_job, &out);
+  buf_printf (&out, "scenarios: bound %zu, looked at to find them %llu\n",
+              bindings_count (d->bindings),
+              (unsigned long long) bindings_looked_at (d->bindings));
   buf_printf (&out, "facts: dropped %llu\n",
               (unsigned long long) fact_bus_dropped (d->bus));
   buf_printf (&out, "log pipe: dropped %llu bytes\n",
