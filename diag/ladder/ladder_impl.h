@@ -56,6 +56,32 @@ struct cond
   "kernel.event.oom_kill|kernel.event.oom_kill_cgroup|"                       \
   "kernel.event.oom_deadlock|kernel.event.oom"
 
+/* ---- rules of the verdict (verdict_rules.c) ---- */
+
+#define MAX_FACETS 9
+#define MAX_CODES 8
+
+struct facet_cond
+{
+  enum facet_id facet;
+  unsigned states; /* 0 ends the list */
+};
+
+struct verdict_rule
+{
+  const char *class_; /* or "=NAME": that fact's text */
+  const char *confidence;
+  struct facet_cond facets[MAX_FACETS];
+  struct cond when[MAX_CONDS];
+  const char *codes[MAX_CODES]; /* of the outcome, any; none = any outcome */
+  const char *culprit;          /* a text, or "=NAME": that fact's text */
+  const char *sentence;
+  const char *next;
+};
+
+/* Ends with class_ NULL. */
+extern const struct verdict_rule verdict_rules_[];
+
 /* ---- facts by name (set.c) ---- */
 
 /* All that is known of one name: the earliest first, of one time in the order

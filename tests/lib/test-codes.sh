@@ -35,11 +35,11 @@ twice=$(sed -nE 's/^\| `([a-z-]+)`.*/\1/p' <<<"$table" | sort | uniq -d)
 
 # ---- what verdicts go by ----
 n=0
-for c in $(flat "$src/diag/ladder/verdict.c" | grep -oE '(#define CODES_[A-Z]+|\.codes *=) *\{?[^{}#.]*' | grep -oE '"[a-z-]+"' | tr -d '"' | sort -u); do
+for c in $(flat "$src/diag/ladder/verdict_rules.c" | grep -oE '(#define CODES_[A-Z]+|\.codes *=) *\{?[^{}#.]*' | grep -oE '"[a-z-]+"' | tr -d '"' | sort -u); do
     n=$((n + 1))
-    has "$c" || bad "diag/ladder/verdict.c: \"$c\" is not in scenarios/codes.def"
+    has "$c" || bad "diag/ladder/verdict_rules.c: \"$c\" is not in scenarios/codes.def"
 done
-[ "$n" -ge 15 ] || bad "hardly any codes were found in diag/ladder/verdict.c"
+[ "$n" -ge 15 ] || bad "hardly any codes were found in diag/ladder/verdict_rules.c"
 
 # ---- the page ----
 sed -n '/^| code | outcome | means |$/,/^$/p' "$src/docs/scenarios.md" | sed '1,2d; /^$/d' | diff -u - <(echo "$table") ||
