@@ -22,9 +22,11 @@
 #include <string.h>
 #include <time.h>
 
-#define INSPECT_MS 20000
+#define INSPECT_MS 20000 /* of one look, all its parts together */
+#define SPARE_MS 3000    /* for a parser to be ended after it */
 #define OPEN_MS 4000
 #define REGISTERS_MS 2000
+#define PARSER_MS 12000 /* its own limit of one question is 10 s */
 #define MAX_ROWS (INSPECT_MAX_BYTES + (64u << 10)) /* and rows of our own */
 #define PIECE (512u << 10)   /* of an answer */
 #define KEEP_MS 600000       /* a watch's parser */
@@ -40,6 +42,7 @@ struct inspect
   struct timer *next;     /* until the next look of a watch */
   struct inspect_job *job; /* between two looks; else the job has it */
   uint64_t begun_ms;      /* the look before */
+  uint64_t timeout_ms;    /* of the job */
 };
 
 /* The job's, and then the loop's again. */
@@ -59,6 +62,7 @@ struct inspect_job
   struct memory memory;
   bool open;
   struct inspect_session *session;
+  uint64_t until;     /* when the present look must be over */
   uint64_t looked_ms; /* last */
   unsigned looks;
 };
@@ -160,11 +164,19 @@ say_sample (struct inspect_job *j)
 }
 
 static uint64_t
-within (struct job *job, uint64_t ms)
+within (const struct inspect_job *j, uint64_t ms)
 {
   uint64_t end = clock_ms () + ms;
 
-  return end < job_deadline (job) ? end : job_deadline (job);
+  return end < j->until ? end : j->until;
+}
+
+/* A look begins. */
+static void
+begin (struct job *job, struct inspect_job *j)
+{
+  j->until = job_deadline (job) - SPARE_MS;
+  j->until = within (j, INSPECT_MS);
 }
 
 static struct inspect_spec
@@ -191,8 +203,9 @@ look (struct job *job, struct inspect_job *j, const char *registers, size_t len)
   uint64_t now = clock_ms ();
   int r = 0;
 
-  if (job_stopping (job))
+  if (job_stopping (job) || now >= j->until)
     return error_set (&j->why, ETIMEDOUT, "there was no time left to look");
+  spec.timeout_ms = within (j, PARSER_MS) - now;
   spec.registers = registers;
   spec.registers_len = len;
   spec.apart_ms = j->looks > 0 ? now - j->looked_ms : 0;
@@ -236,7 +249,7 @@ sample (struct job *job, struct inspect_job *j)
   if (j->no_registers)
     error_set (&no_registers, ECANCELED, "not asked for");
   else
-    memory_registers (&j->env, j->guest, within (job, REGISTERS_MS), &registers,
+    memory_registers (&j->env, j->guest, within (j, REGISTERS_MS), &registers,
                       &len, state, &no_registers);
   say_how (j, &j->memory, registers, state, &no_registers);
   return look (job, j, registers, len);
@@ -278,28 +291,32 @@ inspect_job_run (struct job *job, void *arg)
   struct inspect_job *j = arg;
   int r = 0;
 
+  begin (job, j);
   /* What is wrong with it is said by opening it again. */
   if (j->open
-      && memory_check (&j->env, j->guest, within (job, OPEN_MS), &j->memory,
+      && memory_check (&j->env, j->guest, within (j, OPEN_MS), &j->memory,
                        NULL)
              < 0)
     let_go (j);
   if (!j->open)
-    r = memory_open (&j->env, j->guest, within (job, OPEN_MS), &j->memory,
+    r = memory_open (&j->env, j->guest, within (j, OPEN_MS), &j->memory,
                      &j->why);
   if (r < 0)
     return r;
   /* What cannot be had is said in the note. */
   if (!j->open && !j->no_registers)
-    (void) memory_add_plugged (&j->env, j->guest, within (job, REGISTERS_MS),
+    (void) memory_add_plugged (&j->env, j->guest, within (j, REGISTERS_MS),
                                &j->memory, NULL);
   j->open = true;
   r = sample_again (job, j);
-  if (r == 0 && j->twice && wait_for (job, j->apart_ms)
-      && (r = memory_check (&j->env, j->guest, within (job, OPEN_MS),
-                            &j->memory, &j->why))
-             == 0)
-    r = sample (job, j);
+  if (r == 0 && j->twice && wait_for (job, j->apart_ms))
+    {
+      begin (job, j);
+      r = memory_check (&j->env, j->guest, within (j, OPEN_MS), &j->memory,
+                        &j->why);
+      if (r == 0)
+        r = sample (job, j);
+    }
   if (!j->watch)
     let_go (j);
   return r;
@@ -428,7 +445,7 @@ inspect_done (void *owner, void *arg, enum job_end end, int rc)
       error_set (&err, ETIMEDOUT,
                  "the guest's memory was not read within %u s: this host may "
                  "be what is stuck",
-                 INSPECT_MS / 1000);
+                 (unsigned) (i->timeout_ms / 1000));
       answer_error (i->answer, &err);
     }
   inspect_free (i);
@@ -445,6 +462,13 @@ inspect_gone (struct answer *a)
     inspect_free (i);
 }
 
+/* Two looks have the time of two. */
+static uint64_t
+time_of (const struct inspect_job *j)
+{
+  return SPARE_MS + (j->twice ? 2 * INSPECT_MS + j->apart_ms : INSPECT_MS);
+}
+
 static int
 start (struct inspect *i, struct inspect_job *j, struct error *err)
 {
@@ -453,7 +477,7 @@ start (struct inspect *i, struct inspect_job *j, struct error *err)
     .guest = j->guest->inc.uuid,
     /* Whoever looks once is not refused because somebody watches. */
     .lane = j->watch ? LANE_MEMORY_WATCH : LANE_MEMORY,
-    .timeout_ms = INSPECT_MS + (j->twice ? j->apart_ms : 0),
+    .timeout_ms = time_of (j),
     .run = inspect_job_run,
     .done = inspect_done,
     .free_arg = inspect_job_free,
@@ -463,6 +487,7 @@ start (struct inspect *i, struct inspect_job *j, struct error *err)
   int r;
 
   i->begun_ms = loop_now (i->d->loop);
+  i->timeout_ms = spec.timeout_ms;
   i->job = NULL;
   r = job_start (i->d->jobs, &spec, err);
   if (r < 0)

@@ -263,6 +263,8 @@ ask (struct inspect_session *s, const struct inspect_spec *spec,
   size_t len = spec->registers ? spec->registers_len : 0;
 
   json_add_str (question, "op", op);
+  /* What it has found by then it says: some time is left for that. */
+  json_add_int (question, "deadline_ms", (int64_t) (time_of (spec) * 5 / 6));
   if (spec->moved)
     {
       json_add_bool (question, "moved", true);
