@@ -10,8 +10,6 @@
  */
 #include "supervisor/control.h"
 #include "supervisor/daemon.h"
-#include "supervisor/inspect.h"
-#include "supervisor/parser_run.h"
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -20,7 +18,9 @@
 #include "base/json.h"
 #include "guests/qemu.h"
 #include "guests/registry.h"
-#include "transports/memory.h"
+#include "transports/memory/look.h"
+#include "transports/memory/memory.h"
+#include "transports/memory/parser.h"
 
 #include <string.h>
 #include <sys/socket.h>

@@ -8,7 +8,6 @@
  */
 #include "supervisor/control.h"
 #include "supervisor/daemon.h"
-#include "supervisor/inspect.h"
 
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -17,7 +16,8 @@
 #include "base/job.h"
 #include "base/json.h"
 #include "base/loop.h"
-#include "transports/memory.h"
+#include "transports/memory/look.h"
+#include "transports/memory/memory.h"
 
 #include <string.h>
 #include <time.h>

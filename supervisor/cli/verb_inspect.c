@@ -7,7 +7,6 @@
  */
 #include "supervisor/cli/cli.h"
 #include "supervisor/cli/inspect_view.h"
-#include "supervisor/inspect.h"
 
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -15,6 +14,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "transports/memory/look.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -15,8 +15,8 @@
 #include "base/json.h"
 #include "base/opener.h"
 #include "kernel/memory/mem.h"
-#include "supervisor/inspect.h"
-#include "transports/memory_beat.h"
+#include "transports/memory/beat.h"
+#include "transports/memory/look.h"
 
 #include <fcntl.h>
 #include <inttypes.h>

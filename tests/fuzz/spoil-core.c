@@ -16,8 +16,8 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "kernel/memory/inspect.h"
-#include "supervisor/parser_run.h"
 #include "tests/fuzz/fuzz.h"
+#include "transports/memory/parser.h"
 
 #include <errno.h>
 #include <fcntl.h>

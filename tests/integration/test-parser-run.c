@@ -16,10 +16,10 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
-#include "supervisor/inspect.h"
-#include "supervisor/parser_run.h"
 #include "tests/lib/built.h"
 #include "tests/lib/tmpdir.h"
+#include "transports/memory/look.h"
+#include "transports/memory/parser.h"
 
 #include <fcntl.h>
 #include <pthread.h>

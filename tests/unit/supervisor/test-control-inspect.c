@@ -17,8 +17,8 @@
 #include "base/loop.h"
 #include "supervisor/control.h"
 #include "supervisor/daemon.h"
-#include "supervisor/parser_run.h"
-#include "transports/memory.h"
+#include "transports/memory/parser.h"
+#include "transports/memory/memory.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -15,7 +15,7 @@
 #include "base/opener.h"
 #include "guests/qemu.h"
 #include "tests/lib/tmpdir.h"
-#include "transports/memory.h"
+#include "transports/memory/memory.h"
 
 #include <fcntl.h>
 #include <signal.h>

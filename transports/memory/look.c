@@ -2,8 +2,8 @@
  *
  * A look at a guest's memory.
  */
-#include "supervisor/inspect.h"
-#include "supervisor/parser_run.h"
+#include "transports/memory/look.h"
+#include "transports/memory/parser.h"
 
 #include "base/beat_wire.h"
 #include "base/cleanup.h"

@@ -2,7 +2,7 @@
  *
  * A guest's memory: opened.
  */
-#include "transports/memory.h"
+#include "transports/memory/memory.h"
 
 #include "base/buf.h"
 #include "base/cleanup.h"

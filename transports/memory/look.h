@@ -3,8 +3,8 @@
  * One look at a guest's memory by a parser: what both the daemon and the
  * command line do.  Blocking.
  */
-#ifndef HANGDOG_SUPERVISOR_INSPECT_H
-#define HANGDOG_SUPERVISOR_INSPECT_H
+#ifndef HANGDOG_TRANSPORTS_LOOK_H
+#define HANGDOG_TRANSPORTS_LOOK_H
 
 #include "base/channel.h"
 #include "base/rows.h"
