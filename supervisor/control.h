@@ -20,7 +20,6 @@ struct control;
 struct daemon;
 struct error;
 struct guest;
-struct memory;
 
 #define CONTROL_PROTOCOL 1
 
@@ -65,16 +64,6 @@ struct answer *answer_find (struct answer *a, int64_t id);
 /* The guest named by the member "guest"; on NULL the answer is ended, and
  * gone. */
 const struct guest *answer_guest (struct answer *a);
-
-/* ---- of looks at a guest's memory ---- */
-
-/* For the parser: where it is. */
-struct json_object *control_where (const struct memory *m);
-/* A row: how it was read, and what that did to the guest.  why: of registers
- * that there are not. */
-struct json_object *control_how (const char *row, const struct guest *g,
-                                 const struct memory *m, bool registers,
-                                 const struct error *why);
 
 struct control_op
 {

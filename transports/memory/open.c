@@ -101,7 +101,8 @@ read_config (const struct transport_env *env, uint64_t deadline,
     return true;
   fd = path[0] == '/' ? open_config (env, path, deadline) : -1;
   if (fd < 0 || fstat (fd, &st) < 0 || !S_ISREG (st.st_mode)
-      || st.st_size > MAX_CONFIG || read_all (fd, MAX_CONFIG, &text, &len, NULL))
+      || st.st_size > MAX_CONFIG
+      || read_all (fd, MAX_CONFIG, &text, &len, NULL) < 0)
     return false;
   qemu_args_add_config (args, text, len);
   return true;
@@ -292,6 +293,29 @@ memory_done (struct memory *m)
   if (m->pagemap >= 0)
     close (m->pagemap);
   m->fd = m->pagemap = -1;
+}
+
+struct json_object *
+memory_where (const struct memory *m)
+{
+  struct json_object *o = json_object_new_object ();
+  struct json_object *list = json_object_new_array ();
+
+  json_add_str (o, "op", "memory");
+  for (unsigned i = 0; i < m->map.n; i++)
+    {
+      const struct memory_range *r = &m->map.ranges[i];
+      struct json_object *triple = json_object_new_array ();
+
+      json_object_array_add (triple, json_object_new_int64 ((int64_t) r->gpa));
+      json_object_array_add (triple, json_object_new_int64 ((int64_t) r->len));
+      json_object_array_add (triple, json_object_new_int64 ((int64_t) r->at));
+      json_object_array_add (list, triple);
+    }
+  json_object_object_add (o, "ranges", list);
+  json_add_bool (o, "process", !m->map.file);
+  json_add_bool (o, "pagemap", m->pagemap >= 0);
+  return o;
 }
 
 int

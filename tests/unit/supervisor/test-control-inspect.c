@@ -141,18 +141,28 @@ memory_done (struct memory *m)
 {
 }
 
+struct json_object *
+memory_where (const struct memory *m)
+{
+  return json_object_new_object ();
+}
+
 struct parser_run
 {
   int unused;
 };
 static struct parser_run the_parser;
-static unsigned parsers; /* that live */
+static unsigned parsers;       /* that live */
+static unsigned parsers_begun; /* in all */
+static unsigned questions;     /* of looks */
+static bool dies;              /* at the next question */
 
 int
 parser_run_start (const struct parser_spec *spec, struct parser_run **ret,
                   struct error *err)
 {
   parsers++;
+  parsers_begun++;
   *ret = &the_parser;
   return 0;
 }
@@ -162,6 +172,15 @@ parser_run_ask (struct parser_run *p, struct json_object *head,
                 const void *body, size_t len, uint64_t deadline,
                 struct error *err)
 {
+  const char *op = json_get_str (head, "op");
+  int64_t ms = json_get_int (head, "deadline_ms", 0);
+
+  /* What is the parser's is less than what we wait. */
+  if (op && strcmp (op, "look") == 0)
+    {
+      assert_in_range (ms, 1, deadline - now_ms);
+      questions++;
+    }
   json_object_put (head);
   return 0;
 }
@@ -170,14 +189,23 @@ int
 parser_run_listen (struct parser_run *p, uint64_t deadline, parser_frame_fn *fn,
                    void *arg, struct error *err)
 {
-  struct frame f = { .head = json_tokener_parse ("{\"op\":\"end\"}") };
+  struct frame rows = { .head = json_tokener_parse ("{\"op\":\"rows\"}"),
+                        .body = (char *) "{\"row\":\"a\"}\n",
+                        .body_len = 12 };
+  struct frame end = { .head = json_tokener_parse ("{\"op\":\"end\"}") };
   int r;
 
   take_until (deadline);
-  if (stuck)
-    return error_set (err, ETIMEDOUT, "it did not answer");
-  r = fn (&f, arg);
-  json_object_put (f.head);
+  r = fn (&rows, arg);
+  if (r == 0 && stuck)
+    r = error_set (err, ETIMEDOUT, "it did not answer");
+  else if (r == 0 && dies)
+    r = error_set (err, EBADMSG, "it is no more");
+  else if (r == 0)
+    r = fn (&end, arg);
+  dies = false;
+  json_object_put (rows.head);
+  json_object_put (end.head);
   return r;
 }
 
@@ -204,6 +232,7 @@ static struct
 {
   unsigned ends, errors;
   char text[300];
+  char rows[2000];
 } told;
 static struct guest *the_guest;
 
@@ -217,6 +246,10 @@ bool
 answer_bytes (struct answer *a, struct json_object *row, const void *body,
               size_t len)
 {
+  size_t have = strlen (told.rows);
+
+  snprintf (told.rows + have, sizeof told.rows - have, "%.*s", (int) len,
+            (const char *) body);
   json_object_put (row);
   return true;
 }
@@ -244,7 +277,7 @@ static void
 ask (const char *head)
 {
   now_ms = 1000000;
-  parsers = 0;
+  parsers = parsers_begun = questions = 0;
   memset (&told, 0, sizeof told);
   the_answer
       = (struct answer){ .d = &the_daemon, .head = json_tokener_parse (head) };
@@ -329,12 +362,79 @@ test_the_time_that_is_told (void **state)
     }
 }
 
+/* How often it is there. */
+static unsigned
+count (const char *what)
+{
+  unsigned n = 0;
+
+  for (const char *p = told.rows; (p = strstr (p, what)); p++)
+    n++;
+  return n;
+}
+
+static void
+test_rows (void **state)
+{
+  int r;
+
+  ask ("{\"registers\":false}");
+  r = run_job ();
+  assert_int_equal (r, 0);
+  finish (JOB_RETURNED, r);
+  assert_int_equal (strncmp (told.rows, "{\"row\":\"guest\",", 15), 0);
+  assert_int_equal (count ("\"registers_why\":\"not asked for\""), 1);
+  assert_int_equal (count ("{\"row\":\"a\"}\n"), 1);
+  assert_int_equal (told.ends, 1);
+  /* Of a look that fails there are none. */
+  dies = true;
+  ask ("{}");
+  r = run_job ();
+  assert_true (r < 0);
+  finish (JOB_RETURNED, r);
+  assert_int_equal (told.errors, 1);
+  assert_string_equal (told.rows, "");
+}
+
+/* One parser for all looks of a watch; one that ends is followed by another,
+ * and what it had begun to say is said once. */
+static void
+test_a_watch (void **state)
+{
+  ask ("{\"watch\":true,\"apart_ms\":1000}");
+  for (unsigned i = 1; i <= 4; i++)
+    {
+      dies = i == 3;
+      memset (told.rows, 0, sizeof told.rows);
+      assert_int_equal (run_job (), 0);
+      started.done (started.owner, started.arg, JOB_RETURNED, 0);
+      assert_int_equal (count ("{\"row\":\"guest\""), 1);
+      assert_int_equal (count ("{\"row\":\"a\"}\n"), 1);
+      assert_int_equal (count ("{\"row\":\"sample\""), 1);
+      assert_int_equal (parsers, 1);
+      assert_int_equal (parsers_begun, i < 3 ? 1 : 2);
+      assert_int_equal (questions, i < 3 ? i : i + 1);
+      started = (struct job_spec){ 0 };
+      loop_advance (the_daemon.loop, 1000);
+      loop_round (the_daemon.loop, 0, NULL);
+      assert_non_null (started.run);
+    }
+  /* The client goes: the last look ends, and then the parser, in a job. */
+  the_answer.gone (&the_answer);
+  assert_int_equal (run_job (), 0);
+  started.done (started.owner, started.arg, JOB_RETURNED, 0);
+  assert_int_equal (started.lane, LANE_MEMORY_END);
+  assert_int_equal (parsers, 1);
+  assert_int_equal (run_job (), 0);
+  finish (JOB_RETURNED, 0);
+}
+
 static int
 setup (void **state)
 {
   the_guest = guest_new ();
-  snprintf (the_daemon.libexec, sizeof the_daemon.libexec, "/nowhere");
-  return the_guest && loop_new (&the_daemon.loop, NULL) == 0 ? 0 : -1;
+  the_daemon.env.libexec = "/nowhere";
+  return the_guest && loop_new_fake (&the_daemon.loop, NULL) == 0 ? 0 : -1;
 }
 
 static int
@@ -352,6 +452,8 @@ main (void)
     cmocka_unit_test (test_slow_looks_are_in_time),
     cmocka_unit_test (test_a_stuck_parser_is_told),
     cmocka_unit_test (test_the_time_that_is_told),
+    cmocka_unit_test (test_rows),
+    cmocka_unit_test (test_a_watch),
   };
 
   return cmocka_run_group_tests (tests, setup, teardown);
