@@ -15,7 +15,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/error.h"
-#include "kernel/memory/inspect.h"
+#include "kernel/memory/kernel.h"
 #include "tests/fuzz/fuzz.h"
 #include "transports/memory/parser.h"
 
