@@ -6,7 +6,7 @@
  * It is here because those two may not know each other.  Whoever gets one has
  * it from a stranger: a parser may have been taken over by what it read.  So
  * there is nothing in it but places and lengths, of which each is checked
- * (transports/memory_beat.h), and what is read by it is only compared.
+ * (transports/memory/beat.h), and what is read by it is only compared.
  *
  * Little endian.  A head of BEAT_HEAD bytes, then entries of BEAT_ENTRY bytes
  * each, in any order.  A value that crosses a page has several entries: no

@@ -22,7 +22,6 @@ struct control;
 struct daemon;
 struct error;
 struct guest;
-struct memory;
 struct outcome_report;
 
 #define CONTROL_PROTOCOL 1
@@ -72,16 +71,6 @@ const struct guest *answer_guest (struct answer *a);
 /* Into the row of a check: the number that its answer has, if it has one. */
 void control_add_value (struct json_object *row,
                         const struct outcome_report *last);
-
-/* ---- of looks at a guest's memory ---- */
-
-/* For the parser: where it is. */
-struct json_object *control_where (const struct memory *m);
-/* A row: how it was read, and what that did to the guest.  why: of registers
- * that there are not. */
-struct json_object *control_how (const char *row, const struct guest *g,
-                                 const struct memory *m, bool registers,
-                                 const struct error *why);
 
 /* ---- of scenarios ---- */
 

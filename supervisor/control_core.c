@@ -10,8 +10,6 @@
  */
 #include "supervisor/control.h"
 #include "supervisor/daemon.h"
-#include "supervisor/inspect.h"
-#include "supervisor/parser_run.h"
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -20,21 +18,21 @@
 #include "base/json.h"
 #include "guests/qemu.h"
 #include "guests/registry.h"
-#include "transports/memory.h"
+#include "transports/memory/look_guest.h"
+#include "transports/memory/parser.h"
 
 #include <string.h>
 #include <sys/socket.h>
 
 #define CORE_MS (2 * 3600 * 1000u)
-#define OPEN_MS 4000
-#define REGISTERS_MS 2000
-#define ASK_MS 200 /* where memory is: without an answer that is a guess */
+#define LOOK_MS 10000   /* where its memory is, and its registers */
+#define ASK_MS 4000
 #define QUIET_MS 75000 /* longer than the parser waits for the client */
 #define MAX_CORES 2    /* at once: reading takes what the host has */
 #define MORE 2
 
 /* Loop side. */
-struct request
+struct core_answer
 {
   struct daemon *d;
   struct answer *answer; /* NULL when the client left */
@@ -43,10 +41,7 @@ struct request
 /* The job's, and then the loop's again. */
 struct core_job
 {
-  const struct guest *guest;
-  struct transport_env env;
-  char *libexec;
-  bool no_registers;
+  struct look_guest at;
   int out;                 /* for the parser */
   struct json_object *end; /* the answer's last row */
   struct error why;
@@ -86,7 +81,7 @@ take (struct frame *f, void *arg)
   const char *op = json_get_str (f->head, "op");
 
   if (op && strcmp (op, "error") == 0)
-    return inspect_error (json_get (f->head, "error"), &l->j->why);
+    return look_error (json_get (f->head, "error"), &l->j->why);
   if (op && strcmp (op, "end") == 0)
     {
       take_end (l->j->end, f->head);
@@ -113,28 +108,29 @@ listen_to (struct job *job, struct core_job *j, struct parser_run *p)
 }
 
 static int
-ask (struct core_job *j, struct parser_run *p, const struct memory *m,
-     const char *registers, size_t len)
+ask (struct core_job *j, struct parser_run *p)
 {
-  uint64_t deadline = clock_ms () + OPEN_MS;
+  uint64_t deadline = clock_ms () + ASK_MS;
   struct json_object *head = json_object_new_object ();
-  int r = parser_run_ask (p, control_where (m), NULL, 0, deadline, &j->why);
+  int r = parser_run_ask (p, memory_where (&j->at.memory), NULL, 0, deadline,
+                          &j->why);
 
   json_add_str (head, "op", "core");
   if (r == 0)
-    return parser_run_ask (p, head, registers, len, deadline, &j->why);
+    return parser_run_ask (p, head, j->at.registers, j->at.registers_len,
+                           deadline, &j->why);
   json_object_put (head);
   return r;
 }
 
 static int
-run_parser (struct job *job, struct core_job *j, const struct memory *m,
-            const char *registers, size_t len)
+run_parser (struct job *job, struct core_job *j)
 {
   static const char *const args[] = { "core", NULL };
+  const struct memory *m = &j->at.memory;
   const int both[] = { m->fd, m->pagemap, j->out }, one[] = { m->fd, j->out };
   bool pagemap = m->pagemap >= 0;
-  const struct parser_spec spec = { .libexec = j->libexec,
+  const struct parser_spec spec = { .libexec = j->at.env->libexec,
                                     .program = "hangdog-parser",
                                     .deadline_ms = CORE_MS,
                                     .args = args,
@@ -148,11 +144,11 @@ run_parser (struct job *job, struct core_job *j, const struct memory *m,
   close (steal_fd (&j->out));
   if (r < 0)
     return r;
-  r = ask (j, p, m, registers, len);
+  r = ask (j, p);
   if (r >= 0 || r == -EBADMSG)
     r = listen_to (job, j, p);
   parser_run_end (p, r < 0 && r != -EBADMSG, &spent);
-  return inspect_ended (r, &spent, &j->why);
+  return look_ended (r, &spent, &j->why);
 }
 
 /* One that ended and is not waited for yet has its number, and no memory. */
@@ -172,49 +168,28 @@ lives (const struct guest *g)
 static int
 check_life (struct core_job *j, int r)
 {
-  if (lives (j->guest))
+  if (lives (j->at.guest))
     return r;
   return error_set (&j->why, ESTALE,
                     "%s went while its memory was read (process %d)",
-                    j->guest->display, (int) j->guest->inc.pid);
-}
-
-static uint64_t
-within (struct job *job, uint64_t ms)
-{
-  uint64_t end = clock_ms () + ms;
-
-  return end < job_deadline (job) ? end : job_deadline (job);
+                    j->at.guest->display, (int) j->at.guest->inc.pid);
 }
 
 static int
 core_run (struct job *job, void *arg)
 {
   struct core_job *j = arg;
-  struct memory m = { .fd = -1, .pagemap = -1 };
-  CLEANUP_FREE char *registers = NULL;
-  struct error no_registers = ERROR_INIT;
-  char state[MEMORY_STATE] = "";
-  size_t len = 0;
+  uint64_t until = clock_ms () + LOOK_MS;
   int r;
 
-  r = memory_open (&j->env, j->guest, within (job, OPEN_MS), &m, &j->why);
+  j->at.job = job;
+  r = look_guest_open (&j->at, until, &j->why);
   if (r < 0)
     return r;
-  if (!j->no_registers)
-    (void) memory_ask (&j->env, j->guest,
-                       within (job, m.map.plugged ? REGISTERS_MS : ASK_MS),
-                       &m, NULL);
-  if (j->no_registers)
-    error_set (&no_registers, ECANCELED, "not asked for");
-  else
-    memory_registers (&j->env, j->guest, within (job, REGISTERS_MS), &registers,
-                      &len, state, &no_registers);
-  j->end = control_how ("core", j->guest, &m, registers != NULL, &no_registers);
-  if (state[0])
-    json_add_text (j->end, "run", state, strlen (state));
-  r = run_parser (job, j, &m, registers, len);
-  memory_done (&m);
+  look_guest_registers (&j->at, until);
+  j->end = look_guest_row (&j->at, "core");
+  r = run_parser (job, j);
+  look_guest_close (&j->at);
   return check_life (j, r);
 }
 
@@ -225,16 +200,16 @@ core_job_free (void *arg)
 {
   struct core_job *j = arg;
 
-  guest_unref (j->guest);
+  look_guest_close (&j->at);
+  guest_unref (j->at.guest);
   json_object_put (j->end);
   if (j->out >= 0)
     close (j->out);
-  free (j->libexec);
   free (j);
 }
 
 static void
-answer_job (struct request *q, struct core_job *j, int rc)
+answer_job (struct core_answer *q, struct core_job *j, int rc)
 {
   struct error err = ERROR_INIT;
 
@@ -244,11 +219,11 @@ answer_job (struct request *q, struct core_job *j, int rc)
                "be what is stuck");
   else if (rc < 0)
     err = j->why;
-  else if (!registry_is_current (q->d->registry, &j->guest->inc))
+  else if (!registry_is_current (q->d->registry, &j->at.guest->inc))
     error_set (&err, ESTALE,
                "%s was reset while its memory was read: the core would be of "
                "two lives",
-               j->guest->display);
+               j->at.guest->display);
   if (err.code)
     answer_error (q->answer, &err);
   else
@@ -258,7 +233,7 @@ answer_job (struct request *q, struct core_job *j, int rc)
 static void
 core_ended (void *owner, void *arg, enum job_end end, int rc)
 {
-  struct request *q = owner;
+  struct core_answer *q = owner;
   struct core_job *j = arg;
 
   q->d->cores--;
@@ -275,7 +250,7 @@ core_ended (void *owner, void *arg, enum job_end end, int rc)
 static void
 core_gone (struct answer *a)
 {
-  struct request *q = a->arg;
+  struct core_answer *q = a->arg;
 
   q->answer = NULL;
 }
@@ -301,25 +276,22 @@ core_job_new (struct answer *a, const struct guest *g)
 {
   struct core_job *j = calloc (1, sizeof *j);
 
-  if (!j || !(j->libexec = strdup (a->d->libexec)))
-    {
-      free (j);
-      return NULL;
-    }
+  if (!j)
+    return NULL;
   j->out = -1;
-  j->guest = guest_ref (g);
-  j->env = a->d->env;
-  j->no_registers = !json_get_bool (a->head, "registers", true);
+  j->at.env = &a->d->env;
+  j->at.guest = guest_ref (g);
+  j->at.no_registers = !json_get_bool (a->head, "registers", true);
   return j;
 }
 
 static int
-start (struct answer *a, struct core_job *j, struct request *q,
+start (struct answer *a, struct core_job *j, struct core_answer *q,
        struct error *err)
 {
   const struct job_spec spec = {
     .name = "core",
-    .guest = j->guest->inc.uuid,
+    .guest = j->at.guest->inc.uuid,
     .lane = LANE_CORE,
     .timeout_ms = CORE_MS,
     .run = core_run,
@@ -332,7 +304,7 @@ start (struct answer *a, struct core_job *j, struct request *q,
 
   if (r < 0)
     return r;
-  *q = (struct request){ a->d, a };
+  *q = (struct core_answer){ a->d, a };
   r = job_start (a->d->jobs, &spec, err);
   if (r < 0)
     return r;
@@ -348,7 +320,7 @@ op_core (struct answer *a, struct frame *f)
   CLEANUP_GUEST const struct guest *g = answer_guest (a);
   struct error err = ERROR_INIT;
   struct core_job *j;
-  struct request *q;
+  struct core_answer *q;
   int r;
 
   if (!g)

@@ -8,7 +8,6 @@
  */
 #include "supervisor/control.h"
 #include "supervisor/daemon.h"
-#include "supervisor/inspect.h"
 
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -17,16 +16,14 @@
 #include "base/job.h"
 #include "base/json.h"
 #include "base/loop.h"
-#include "transports/memory.h"
+#include "transports/memory/look_guest.h"
 
 #include <string.h>
 #include <time.h>
 
-#define INSPECT_MS 20000
-#define OPEN_MS 4000
-#define REGISTERS_MS 2000
-#define ASK_MS 200 /* where memory is: without an answer that is a guess */
-#define MAX_ROWS (INSPECT_MAX_BYTES + (64u << 10)) /* and rows of our own */
+#define LOOK_MS 20000 /* of one look, all its parts together */
+#define SPARE_MS 3000    /* for a parser to be ended after it */
+#define MAX_ROWS (LOOK_MAX_BYTES + (64u << 10)) /* and rows of our own */
 #define PIECE (512u << 10)   /* of an answer */
 #define KEEP_MS 600000       /* a watch's parser */
 #define END_MS 4000
@@ -34,104 +31,31 @@
 #define MAX_APART_MS 60000u
 
 /* Loop side. */
-struct inspect
+struct inspect_answer
 {
   struct answer *answer;  /* NULL when the client left */
   struct daemon *d;
   struct timer *next;     /* until the next look of a watch */
   struct inspect_job *job; /* between two looks; else the job has it */
   uint64_t begun_ms;      /* the look before */
+  uint64_t timeout_ms;    /* of the job */
 };
 
 /* The job's, and then the loop's again. */
 struct inspect_job
 {
-  const struct guest *guest;
-  struct transport_env env;
-  char *libexec;
   struct json_object *sections; /* NULL = the usual ones */
-  bool no_registers;
   bool twice, watch;
   uint64_t apart_ms;
+  /* Whole, since a look that fails has no rows: what is told is why. */
   struct buf rows;
   struct json_object *end;
   struct error why;
-  /* A watch keeps these from look to look, others for theirs. */
-  struct memory memory;
-  bool open;
-  struct inspect_session *session;
-  uint64_t looked_ms; /* last */
-  unsigned looks;
+  struct look_guest at; /* a watch keeps it open from look to look */
+  unsigned samples;
 };
 
 /* ---- in the job ---- */
-
-struct json_object *
-control_where (const struct memory *m)
-{
-  struct json_object *o = json_object_new_object ();
-  struct json_object *list = json_object_new_array ();
-
-  json_add_str (o, "op", "memory");
-  for (unsigned i = 0; i < m->map.n; i++)
-    {
-      const struct memory_range *r = &m->map.ranges[i];
-      struct json_object *triple = json_object_new_array ();
-
-      json_object_array_add (triple, json_object_new_int64 ((int64_t) r->gpa));
-      json_object_array_add (triple, json_object_new_int64 ((int64_t) r->len));
-      json_object_array_add (triple, json_object_new_int64 ((int64_t) r->at));
-      json_object_array_add (list, triple);
-    }
-  json_object_object_add (o, "ranges", list);
-  json_add_bool (o, "process", !m->map.file);
-  json_add_bool (o, "pagemap", m->pagemap >= 0);
-  return o;
-}
-
-struct json_object *
-control_how (const char *row, const struct guest *g, const struct memory *m,
-             bool registers, const struct error *why)
-{
-  struct json_object *o = json_object_new_object ();
-
-  json_add_str (o, "row", row);
-  json_add_text (o, "guest", g->display, strlen (g->display));
-  json_add_str (o, "uuid", g->inc.uuid);
-  json_add_int (o, "pid", g->inc.pid);
-  json_add_str (o, "run", guest_run_names[g->run]);
-  json_add_text (o, "machine", m->map.machine, strlen (m->map.machine));
-  json_add_int (o, "memory_bytes", (int64_t) m->map.size);
-  json_add_str (o, "read_by", m->map.file ? "file" : "process");
-  if (m->map.note[0])
-    json_add_text (o, "note", m->map.note, strlen (m->map.note));
-  json_add_bool (o, "registers", registers);
-  if (!registers && why->code)
-    json_add_text (o, "registers_why", error_text (why),
-                   strlen (error_text (why)));
-  if (!registers && why->code == ETIMEDOUT)
-    json_add_bool (o, "monitor_silent", true);
-  if (registers && g->monitor == MONITOR_LIBVIRT)
-    json_add_str (o, "impact",
-                  "libvirt marks the domain as tainted: custom-monitor");
-  return o;
-}
-
-/* The first row. */
-static void
-say_how (struct inspect_job *j, const struct memory *m, const char *registers,
-         const char *state, const struct error *why)
-{
-  CLEANUP_JSON struct json_object *o
-      = control_how ("guest", j->guest, m, registers != NULL, why);
-
-  if (state[0])
-    json_add_text (o, "run", state, strlen (state));
-
-  buf_puts (&j->rows,
-            json_object_to_json_string_ext (o, JSON_C_TO_STRING_PLAIN));
-  buf_putc (&j->rows, '\n');
-}
 
 static int
 take_rows (const void *lines, size_t len, void *arg)
@@ -150,7 +74,7 @@ say_sample (struct inspect_job *j)
   struct json_object *cost = json_get (j->end, "cost");
 
   json_add_str (o, "row", "sample");
-  json_add_int (o, "n", j->looks);
+  json_add_int (o, "n", ++j->samples);
   json_add_bool (o, "found", json_get_bool (j->end, "found", false));
   if (json_get_str (j->end, "why"))
     json_add_text (o, "why", json_get_str (j->end, "why"),
@@ -162,102 +86,38 @@ say_sample (struct inspect_job *j)
   buf_putc (&j->rows, '\n');
 }
 
+/* When a look that begins now must be over. */
 static uint64_t
-within (struct job *job, uint64_t ms)
+look_until (const struct job *job)
 {
-  uint64_t end = clock_ms () + ms;
+  uint64_t end = job_deadline (job) - SPARE_MS, usual = clock_ms () + LOOK_MS;
 
-  return end < job_deadline (job) ? end : job_deadline (job);
+  return usual < end ? usual : end;
 }
 
-static struct inspect_spec
-spec_of (const struct inspect_job *j, const int inputs[2],
-         struct json_object *where)
-{
-  return (struct inspect_spec){ .libexec = j->libexec,
-                                .inputs = inputs,
-                                .ninputs = j->memory.pagemap >= 0 ? 2 : 1,
-                                .where = where,
-                                .sections = j->sections,
-                                .keep_ms = j->watch   ? KEEP_MS
-                                           : j->twice ? j->apart_ms + INSPECT_MS
-                                                      : 0,
-                                .moved = j->watch || j->twice };
-}
-
+/* What was said before is forgotten. */
 static int
-look (struct job *job, struct inspect_job *j, const char *registers, size_t len)
+sample (struct inspect_job *j, uint64_t until)
 {
-  CLEANUP_JSON struct json_object *where = control_where (&j->memory);
-  const int inputs[] = { j->memory.fd, j->memory.pagemap };
-  struct inspect_spec spec = spec_of (j, inputs, where);
-  uint64_t now = clock_ms ();
-  int r = 0;
-
-  if (job_stopping (job))
-    return error_set (&j->why, ETIMEDOUT, "there was no time left to look");
-  spec.registers = registers;
-  spec.registers_len = len;
-  spec.apart_ms = j->looks > 0 ? now - j->looked_ms : 0;
-  json_object_put (j->end);
-  j->end = NULL;
-  if (!spec.moved)
-    return inspect_run (&spec, take_rows, j, &j->end, &j->why);
-  if (!j->session)
-    r = inspect_open (&spec, &j->session, &j->why);
-  if (r == 0)
-    r = inspect_look (j->session, &spec, take_rows, j, &j->end, &j->why);
-  if (r == 0)
-    {
-      j->looks++;
-      j->looked_ms = now;
-    }
-  return r;
-}
-
-static void
-let_go (struct inspect_job *j)
-{
-  inspect_close (j->session);
-  j->session = NULL;
-  if (j->open)
-    memory_done (&j->memory);
-  j->open = false;
-}
-
-/* Registers, and a look; what was said before is forgotten. */
-static int
-sample (struct job *job, struct inspect_job *j)
-{
-  CLEANUP_FREE char *registers = NULL;
-  struct error no_registers = ERROR_INIT;
-  char state[MEMORY_STATE] = "";
-  size_t len = 0;
-
   buf_clear (&j->rows);
   j->rows.cut = false;
-  if (j->no_registers)
-    error_set (&no_registers, ECANCELED, "not asked for");
-  else
-    memory_registers (&j->env, j->guest, within (job, REGISTERS_MS), &registers,
-                      &len, state, &no_registers);
-  say_how (j, &j->memory, registers, state, &no_registers);
-  return look (job, j, registers, len);
+  json_object_put (j->end);
+  j->end = NULL;
+  return look_guest_ask (&j->at, j->sections, until, take_rows, j, &j->end,
+                         &j->why);
 }
 
 /* A parser that is kept has its limits of time, too: then another one. */
 static int
-sample_again (struct job *job, struct inspect_job *j)
+sample_again (struct inspect_job *j, uint64_t until)
 {
-  bool warm = j->looks > 0;
-  int r = sample (job, j);
+  bool warm = j->at.session != NULL;
+  int r = sample (j, until);
 
-  if (r < 0 && warm && j->watch && !job_stopping (job))
+  if (r < 0 && warm && j->watch && clock_ms () < until)
     {
-      inspect_close (j->session);
-      j->session = NULL;
       j->why = (struct error) ERROR_INIT;
-      r = sample (job, j);
+      r = sample (j, until);
     }
   if (r == 0 && j->watch)
     say_sample (j);
@@ -279,34 +139,23 @@ static int
 inspect_job_run (struct job *job, void *arg)
 {
   struct inspect_job *j = arg;
-  int r = 0;
+  uint64_t until = look_until (job);
+  int r;
 
-  /* What is wrong with it is said by opening it again. */
-  if (j->open
-      && memory_check (&j->env, j->guest, within (job, OPEN_MS), &j->memory,
-                       NULL)
-             < 0)
-    let_go (j);
-  if (!j->open)
-    r = memory_open (&j->env, j->guest, within (job, OPEN_MS), &j->memory,
-                     &j->why);
-  if (r < 0)
-    return r;
-  /* What cannot be had is said in the note. */
-  if (!j->open && !j->no_registers)
-    (void) memory_ask (
-        &j->env, j->guest,
-        within (job, j->memory.map.plugged ? REGISTERS_MS : ASK_MS),
-        &j->memory, NULL);
-  j->open = true;
-  r = sample_again (job, j);
-  if (r == 0 && j->twice && wait_for (job, j->apart_ms)
-      && (r = memory_check (&j->env, j->guest, within (job, OPEN_MS),
-                            &j->memory, &j->why))
-             == 0)
-    r = sample (job, j);
+  j->at.job = job;
+  r = look_guest_open (&j->at, until, &j->why);
+  if (r == 0)
+    r = sample_again (j, until);
+  if (r == 0 && j->twice && wait_for (job, j->apart_ms))
+    {
+      until = look_until (job);
+      r = look_guest_check (&j->at, until, &j->why);
+      if (r == 0)
+        r = sample (j, until);
+    }
   if (!j->watch)
-    let_go (j);
+    look_guest_close (&j->at);
+  j->at.job = NULL;
   return r;
 }
 
@@ -314,7 +163,9 @@ inspect_job_run (struct job *job, void *arg)
 static int
 inspect_end_run (struct job *job, void *arg)
 {
-  let_go (arg);
+  struct inspect_job *j = arg;
+
+  look_guest_close (&j->at);
   return 0;
 }
 
@@ -327,17 +178,16 @@ inspect_job_free (void *arg)
 {
   struct inspect_job *j = arg;
 
-  let_go (j);
-  guest_unref (j->guest);
+  look_guest_close (&j->at);
+  guest_unref (j->at.guest);
   json_object_put (j->sections);
   json_object_put (j->end);
   buf_done (&j->rows);
-  free (j->libexec);
   free (j);
 }
 
 static void
-look_ended (void *owner, void *arg, enum job_end end, int rc)
+end_done (void *owner, void *arg, enum job_end end, int rc)
 {
   if (arg)
     inspect_job_free (arg);
@@ -345,23 +195,23 @@ look_ended (void *owner, void *arg, enum job_end end, int rc)
 
 /* Nobody asks any more. */
 static void
-inspect_free (struct inspect *i)
+inspect_free (struct inspect_answer *i)
 {
   struct inspect_job *j = i->job;
   struct job_spec spec = {
     .name = "inspect end",
-    .guest = j ? j->guest->inc.uuid : NULL,
+    .guest = j ? j->at.guest->inc.uuid : NULL,
     .lane = LANE_MEMORY_END,
     .timeout_ms = END_MS,
     .run = inspect_end_run,
-    .done = look_ended,
+    .done = end_done,
     .free_arg = inspect_job_free,
     .arg = j,
   };
 
   timer_free (i->next);
   /* With no thread left, or while all ends, it is done here. */
-  if (j && (!j->open || job_start (i->d->jobs, &spec, NULL) < 0))
+  if (j && (!j->at.open || job_start (i->d->jobs, &spec, NULL) < 0))
     inspect_job_free (j);
   free (i);
 }
@@ -398,7 +248,7 @@ give_all (struct answer *a, struct inspect_job *j)
 /* The guest may be gone, or without a kernel for a moment while it boots: the
  * rows say that. */
 static bool
-go_on (struct inspect *i, struct inspect_job *j)
+go_on (struct inspect_answer *i, struct inspect_job *j)
 {
   uint64_t now = loop_now (i->d->loop), due = i->begun_ms + j->apart_ms;
 
@@ -413,7 +263,7 @@ go_on (struct inspect *i, struct inspect_job *j)
 static void
 inspect_done (void *owner, void *arg, enum job_end end, int rc)
 {
-  struct inspect *i = owner;
+  struct inspect_answer *i = owner;
   struct inspect_job *j = arg;
   struct error err = ERROR_INIT;
 
@@ -433,7 +283,7 @@ inspect_done (void *owner, void *arg, enum job_end end, int rc)
       error_set (&err, ETIMEDOUT,
                  "the guest's memory was not read within %u s: this host may "
                  "be what is stuck",
-                 INSPECT_MS / 1000);
+                 (unsigned) (i->timeout_ms / 1000));
       answer_error (i->answer, &err);
     }
   inspect_free (i);
@@ -442,7 +292,7 @@ inspect_done (void *owner, void *arg, enum job_end end, int rc)
 static void
 inspect_gone (struct answer *a)
 {
-  struct inspect *i = a->arg;
+  struct inspect_answer *i = a->arg;
 
   i->answer = NULL;
   /* While a look goes on its end is waited for. */
@@ -450,15 +300,22 @@ inspect_gone (struct answer *a)
     inspect_free (i);
 }
 
+/* Two looks have the time of two. */
+static uint64_t
+time_of (const struct inspect_job *j)
+{
+  return SPARE_MS + (j->twice ? 2 * LOOK_MS + j->apart_ms : LOOK_MS);
+}
+
 static int
-start (struct inspect *i, struct inspect_job *j, struct error *err)
+start (struct inspect_answer *i, struct inspect_job *j, struct error *err)
 {
   struct job_spec spec = {
     .name = "inspect",
-    .guest = j->guest->inc.uuid,
+    .guest = j->at.guest->inc.uuid,
     /* Whoever looks once is not refused because somebody watches. */
     .lane = j->watch ? LANE_MEMORY_WATCH : LANE_MEMORY,
-    .timeout_ms = INSPECT_MS + (j->twice ? j->apart_ms : 0),
+    .timeout_ms = time_of (j),
     .run = inspect_job_run,
     .done = inspect_done,
     .free_arg = inspect_job_free,
@@ -468,6 +325,7 @@ start (struct inspect *i, struct inspect_job *j, struct error *err)
   int r;
 
   i->begun_ms = loop_now (i->d->loop);
+  i->timeout_ms = spec.timeout_ms;
   i->job = NULL;
   r = job_start (i->d->jobs, &spec, err);
   if (r < 0)
@@ -479,7 +337,7 @@ start (struct inspect *i, struct inspect_job *j, struct error *err)
 static void
 look_due (struct timer *t, void *arg)
 {
-  struct inspect *i = arg;
+  struct inspect_answer *i = arg;
   struct inspect_job *j = i->job;
   struct error err = ERROR_INIT;
   int r = start (i, j, &err);
@@ -504,6 +362,10 @@ take_times (struct inspect_job *j, struct json_object *head, struct error *err)
   j->watch = json_get_bool (head, "watch", false);
   j->twice = samples == 2 && !j->watch;
   j->apart_ms = (uint64_t) apart;
+  j->at.again = j->watch || j->twice;
+  j->at.keep_ms = j->watch   ? KEEP_MS
+                  : j->twice ? j->apart_ms + LOOK_MS
+                             : 0;
   if (samples < 1 || samples > 2)
     return error_set (err, EINVAL, "one sample or two");
   if (apart < MIN_APART_MS || apart > MAX_APART_MS)
@@ -517,16 +379,13 @@ job_of (struct answer *a, const struct guest *g)
 {
   struct inspect_job *j = calloc (1, sizeof *j);
 
-  if (!j || !(j->libexec = strdup (a->d->libexec)))
-    {
-      free (j);
-      return NULL;
-    }
-  j->guest = guest_ref (g);
-  j->env = a->d->env;
+  if (!j)
+    return NULL;
+  j->at.env = &a->d->env;
+  j->at.guest = guest_ref (g);
+  j->at.no_registers = !json_get_bool (a->head, "registers", true);
   j->rows = (struct buf) BUF_INIT (MAX_ROWS);
   j->sections = json_object_get (json_get (a->head, "sections"));
-  j->no_registers = !json_get_bool (a->head, "registers", true);
   return j;
 }
 
@@ -535,7 +394,7 @@ op_inspect (struct answer *a, struct frame *f)
 {
   CLEANUP_GUEST const struct guest *g = answer_guest (a);
   struct error err = ERROR_INIT;
-  struct inspect *i;
+  struct inspect_answer *i;
   int r;
 
   if (!g)

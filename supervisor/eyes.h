@@ -23,7 +23,7 @@
 #define HANGDOG_SUPERVISOR_EYES_H
 
 #include "guests/registry.h"
-#include "transports/memory_beat.h"
+#include "transports/memory/beat.h"
 
 struct buf;
 struct error;

@@ -4,14 +4,10 @@
  */
 #include "supervisor/eyes_impl.h"
 
-#include "supervisor/control.h"
-#include "supervisor/inspect.h"
-
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/job.h"
-#include "base/json.h"
-#include "transports/memory.h"
+#include "transports/memory/look_guest.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -28,45 +24,28 @@ find_free_ (void *arg)
   free (f);
 }
 
-static int
-ask_parser (struct find *f, const struct memory *m, unsigned char *table,
-            size_t *ret_len)
-{
-  CLEANUP_JSON struct json_object *where = control_where (m);
-  const int inputs[] = { m->fd, m->pagemap };
-  const struct inspect_spec spec = { .libexec = f->env.libexec,
-                                     .inputs = inputs,
-                                     .ninputs = m->pagemap >= 0 ? 2 : 1,
-                                     .where = where,
-                                     .timeout_ms = FIND_MS / 2 };
-  struct inspect_session *s = NULL;
-  int r = inspect_open (&spec, &s, &f->why);
-
-  if (r == 0)
-    r = inspect_beat (s, &spec, table, ret_len, &f->why);
-  inspect_close (s);
-  return r;
-}
-
 int
 find_run_ (struct job *job, void *arg)
 {
   struct find *f = arg;
   CLEANUP_FREE unsigned char *bytes = malloc (BEAT_MAX_TABLE);
-  struct memory m;
+  /* The monitor is not disturbed for it. */
+  struct look_guest l = {
+    .env = &f->env, .guest = f->guest, .job = job, .no_registers = true
+  };
   size_t len = 0;
   int r;
 
   if (!bytes)
     return error_set (&f->why, ENOMEM, "no memory for a heartbeat");
-  r = memory_open (&f->env, f->guest, job_deadline (job), &m, &f->why);
-  if (r < 0)
-    return r;
-  r = ask_parser (f, &m, bytes, &len);
+  r = look_guest_open (&l, job_deadline (job), &f->why);
   if (r == 0)
-    r = beat_table_new (bytes, len, &m.map, m.pagemap, &f->table, &f->why);
+    r = look_guest_beat (&l, job_deadline (job), bytes, &len, &f->why);
   if (r == 0)
-    f->fd = steal_fd (&m.fd);
-  memory_done (&m);
+    r = beat_table_new (bytes, len, &l.memory.map, l.memory.pagemap, &f->table,
+                        &f->why);
+  if (r == 0)
+    f->fd = steal_fd (&l.memory.fd);
+  look_guest_close (&l);
   return r;
 }

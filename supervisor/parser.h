@@ -11,15 +11,14 @@
 #ifndef HANGDOG_SUPERVISOR_PARSER_H
 #define HANGDOG_SUPERVISOR_PARSER_H
 
+#include "transports/memory/parser.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct error;
 struct parser_io;
-
-#define PARSER_CHANNEL 3
-#define PARSER_INPUT 4 /* the first */
 
 struct parser_task
 {

@@ -17,7 +17,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "kernel/memory/core.h"
-#include "kernel/memory/kernel.h"
+#include "kernel/memory/inspect.h"
 
 #include <string.h>
 
@@ -112,8 +112,8 @@ make_head (struct task *t, struct json_object *end)
     json_add_text (end, "kernel_why", error_text (&why),
                    strlen (error_text (&why)));
   else
-    json_add_text (end, "release", k->release,
-                   strnlen (k->release, sizeof k->release));
+    json_add_text (end, "release", kernel_release (k),
+                   strlen (kernel_release (k)));
   r = core_make (m, k, t->regs, t->nregs, &t->core, t->err);
   kernel_free (k);
   mem_free (m);

@@ -16,6 +16,7 @@
 #include "base/json.h"
 #include "kernel/memory/beat.h"
 #include "kernel/memory/inspect.h"
+#include "kernel/memory/regs.h"
 
 #include <string.h>
 
@@ -23,7 +24,7 @@
 #define MAX_ROWS (24u << 20) /* a slow reader is given as much at once */
 #define MAX_NAMES 32
 
-struct inspect
+struct inspect_task
 {
   struct parser_io *io;
   struct mem *mem;
@@ -38,7 +39,7 @@ struct inspect
 /* ---- where the memory is ---- */
 
 static int
-begin (struct inspect *t, struct error *err)
+begin (struct inspect_task *t, struct error *err)
 {
   CLEANUP_FRAME struct frame f = { 0 };
   const struct mem_limits limits = { .deadline = clock_ms () + LOOK_MS };
@@ -62,7 +63,7 @@ begin (struct inspect *t, struct error *err)
 static int
 take_rows (const void *lines, size_t len, void *arg)
 {
-  struct inspect *t = arg;
+  struct inspect_task *t = arg;
   const char *p = lines;
 
   /* Whole lines, and no more than a frame takes. */
@@ -86,7 +87,8 @@ take_rows (const void *lines, size_t len, void *arg)
 }
 
 static int
-take_registers (struct inspect *t, const struct frame *f, struct error *err)
+take_registers (struct inspect_task *t, const struct frame *f,
+                struct error *err)
 {
   int n;
 
@@ -104,36 +106,11 @@ take_registers (struct inspect *t, const struct frame *f, struct error *err)
   return 0;
 }
 
-/* A second look: the tables stay, the vCPUs are elsewhere by now. */
-static int
-renew_registers (struct inspect *t, struct error *err)
-{
-  struct vcpu_regs *cpus = NULL;
-
-  if (t->nregs > 0)
-    {
-      cpus = malloc (t->nregs * sizeof *cpus);
-      if (!cpus)
-        return error_set (err, ENOMEM, "no memory for registers");
-      memcpy (cpus, t->regs, t->nregs * sizeof *cpus);
-    }
-  free (t->k->cpus);
-  t->k->cpus = cpus;
-  t->k->ncpus = (unsigned) t->nregs;
-  return 0;
-}
-
-/* Another boot has its kernel elsewhere; what was kept of the one before would
- * lead anywhere. */
+/* What was kept of the boot before would lead anywhere. */
 static void
-forget_if_gone (struct inspect *t)
+forget_if_gone (struct inspect_task *t)
 {
-  char banner[sizeof t->k->banner];
-  size_t len = t->k ? strnlen (t->k->banner, sizeof banner) : 0;
-
-  if (len == 0
-      || (space_read (t->k->space, t->k->banner_at, banner, len) == 0
-          && memcmp (banner, t->k->banner, len) == 0))
+  if (!t->k || kernel_still (t->k))
     return;
   moved_free (t->moved);
   t->moved = NULL;
@@ -142,11 +119,11 @@ forget_if_gone (struct inspect *t)
 }
 
 static int
-find (struct inspect *t, struct error *err)
+find (struct inspect_task *t, struct error *err)
 {
   forget_if_gone (t);
   if (t->k)
-    return renew_registers (t, err);
+    return kernel_registers (t->k, t->regs, (unsigned) t->nregs, err);
   return kernel_find (t->mem, t->nregs ? t->regs : NULL, (unsigned) t->nregs,
                       &t->k, err);
 }
@@ -165,8 +142,8 @@ names_of (struct json_object *list, const char *names[MAX_NAMES + 1])
 }
 
 static void
-add_cost (const struct inspect *t, struct json_object *head, uint64_t begun,
-          uint64_t found)
+add_cost (const struct inspect_task *t, struct json_object *head,
+          uint64_t begun, uint64_t found)
 {
   struct json_object *o = json_object_new_object ();
   struct mem_stats stats;
@@ -178,17 +155,19 @@ add_cost (const struct inspect *t, struct json_object *head, uint64_t begun,
   json_add_int (o, "find_us", (int64_t) (found - begun));
   if (t->k)
     {
-      json_add_int (o, "locate_us", t->k->find_us);
-      json_add_int (o, "symbols_us", t->k->symbols_us);
-      json_add_int (o, "types_us", t->k->types_us);
-      json_add_int (o, "unwinder_us", t->k->unwinder_us);
+      const struct kernel_cost cost = kernel_cost (t->k);
+
+      json_add_int (o, "locate_us", cost.find_us);
+      json_add_int (o, "symbols_us", cost.symbols_us);
+      json_add_int (o, "types_us", cost.types_us);
+      json_add_int (o, "unwinder_us", cost.unwinder_us);
     }
   json_object_object_add (head, "cost", o);
 }
 
 /* Without memory for it nothing is said of what moved. */
 static struct moved *
-want_moved (struct inspect *t, struct json_object *head)
+want_moved (struct inspect_task *t, struct json_object *head)
 {
   int64_t apart = json_get_int (head, "apart_ms", 0);
 
@@ -203,7 +182,7 @@ want_moved (struct inspect *t, struct json_object *head)
 
 /* What lacks is the guest's; an error is ours, and ends the question only. */
 static int
-look (struct inspect *t, struct frame *f, struct json_object *end,
+look (struct inspect_task *t, struct frame *f, struct json_object *end,
       uint64_t *ret_found, struct error *err)
 {
   struct rows *rows = rows_new (take_rows, t, MAX_ROWS);
@@ -234,15 +213,18 @@ add_lacks (const struct kernel *k, struct json_object *end)
   struct json_object *o = json_object_new_object ();
 
   for (unsigned i = 0; k && i < PART_MAX; i++)
-    if (k->lacks[i][0])
-      json_add_text (o, kernel_part_names[i], k->lacks[i],
-                     strnlen (k->lacks[i], sizeof k->lacks[i]));
+    {
+      const char *why = kernel_lacks (k, i);
+
+      if (why[0])
+        json_add_text (o, kernel_part_names[i], why, strlen (why));
+    }
   json_object_object_add (end, "lacks", o);
 }
 
 /* Where its heartbeat is.  Bytes, and no row: a daemon reads by them. */
 static int
-answer_beat (struct inspect *t, struct frame *f, struct error *err)
+answer_beat (struct inspect_task *t, struct frame *f, struct error *err)
 {
   CLEANUP_FREE unsigned char *table = malloc (BEAT_MAX_TABLE);
   struct json_object *head;
@@ -267,7 +249,7 @@ answer_beat (struct inspect *t, struct frame *f, struct error *err)
 }
 
 static int
-answer (struct inspect *t, struct frame *f, struct error *err)
+answer (struct inspect_task *t, struct frame *f, struct error *err)
 {
   const char *op = json_get_str (f->head, "op");
   int64_t ms = json_get_int (f->head, "deadline_ms", LOOK_MS);
@@ -300,7 +282,7 @@ answer (struct inspect *t, struct frame *f, struct error *err)
 static int
 run (struct parser_io *io, int argc, char **argv, struct error *err)
 {
-  struct inspect t = { .io = io };
+  struct inspect_task t = { .io = io };
   int r = begin (&t, err);
 
   while (r == 0)

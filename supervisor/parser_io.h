@@ -7,10 +7,9 @@
 #define HANGDOG_SUPERVISOR_PARSER_IO_H
 
 #include "base/channel.h"
+#include "transports/memory/parser.h"
 
 struct error;
-
-#define PARSER_MAX_INPUTS 3 /* the jail allows eight descriptors in all */
 
 struct parser_io
 {

@@ -81,7 +81,7 @@ step (struct kernel *k, int (*fn) (struct kernel *k, struct error *err),
 static int
 take_parts (struct kernel *k)
 {
-  int e = step (k, kernel_symbols_, PART_SYMBOLS, &k->symbols_us);
+  int e = step (k, kernel_symbols_, PART_SYMBOLS, &k->cost.symbols_us);
 
   if (e < 0)
     return e;
@@ -89,11 +89,11 @@ take_parts (struct kernel *k)
    * where they are. */
   if (!k->syms && !k->info && find_vmcoreinfo_of_ (k))
     {
-      uint32_t us = k->symbols_us;
+      uint32_t us = k->cost.symbols_us;
 
       k->lacks[PART_SYMBOLS][0] = '\0';
-      e = step (k, kernel_symbols_, PART_SYMBOLS, &k->symbols_us);
-      k->symbols_us += us;
+      e = step (k, kernel_symbols_, PART_SYMBOLS, &k->cost.symbols_us);
+      k->cost.symbols_us += us;
       if (e < 0)
         return e;
     }
@@ -109,17 +109,37 @@ take_parts (struct kernel *k)
   if (k->info && !k->syms)
     {
       k->lacks[PART_SYMBOLS][0] = '\0';
-      e = step (k, kernel_symbols_, PART_SYMBOLS, &k->symbols_us);
+      e = step (k, kernel_symbols_, PART_SYMBOLS, &k->cost.symbols_us);
       if (e < 0)
         return e;
     }
   if (!k->info && k->lacks[PART_VMCOREINFO][0] == '\0')
     snprintf (k->lacks[PART_VMCOREINFO], sizeof k->lacks[0],
               "no VMCOREINFO of this kernel was found");
-  e = step (k, kernel_types_, PART_TYPES, &k->types_us);
+  e = step (k, kernel_types_, PART_TYPES, &k->cost.types_us);
   if (e < 0)
     return e;
-  return step (k, kernel_unwinder_, PART_UNWINDER, &k->unwinder_us);
+  return step (k, kernel_unwinder_, PART_UNWINDER, &k->cost.unwinder_us);
+}
+
+static int
+take_registers (struct kernel *k, const struct vcpu_regs *regs, unsigned n,
+                struct error *err)
+{
+  struct vcpu_regs *cpus = NULL;
+
+  n = !regs ? 0 : n < REGS_MAX_CPUS ? n : REGS_MAX_CPUS;
+  if (n > 0)
+    {
+      cpus = malloc (n * sizeof *cpus);
+      if (!cpus)
+        return error_errno (err, ENOMEM, "a kernel's CPUs");
+      memcpy (cpus, regs, n * sizeof *cpus);
+    }
+  free (k->cpus);
+  k->cpus = cpus;
+  k->ncpus = n;
+  return 0;
 }
 
 int
@@ -133,16 +153,11 @@ kernel_find (struct mem *m, const struct vcpu_regs *regs, unsigned n,
   if (!k)
     return error_errno (err, ENOMEM, "a kernel");
   k->mem = m;
-  if (regs && n > 0)
-    {
-      k->ncpus = n < REGS_MAX_CPUS ? n : REGS_MAX_CPUS;
-      k->cpus = malloc (k->ncpus * sizeof *k->cpus);
-      if (!k->cpus)
-        return error_errno (err, ENOMEM, "a kernel's CPUs");
-      memcpy (k->cpus, regs, k->ncpus * sizeof *k->cpus);
-    }
+  e = take_registers (k, regs, n, err);
+  if (e < 0)
+    return e;
   e = kernel_locate_ (k, err);
-  k->find_us = (uint32_t) (clock_cpu_us () - began);
+  k->cost.find_us = (uint32_t) (clock_cpu_us () - began);
   if (e < 0)
     return e;
   see_halted (k);
@@ -151,6 +166,48 @@ kernel_find (struct mem *m, const struct vcpu_regs *regs, unsigned n,
     return error_errno (err, -e, "a kernel's tables");
   *ret = steal_ptr (&k);
   return 0;
+}
+
+/* ---- of one that was found ---- */
+
+int
+kernel_registers (struct kernel *k, const struct vcpu_regs *regs, unsigned n,
+                  struct error *err)
+{
+  int e = take_registers (k, regs, n, err);
+
+  if (e == 0)
+    see_halted (k);
+  return e;
+}
+
+bool
+kernel_still (struct kernel *k)
+{
+  char banner[sizeof k->banner];
+  size_t len = strnlen (k->banner, sizeof banner);
+
+  return len == 0
+         || (space_read (k->space, k->banner_at, banner, len) == 0
+             && memcmp (banner, k->banner, len) == 0);
+}
+
+const char *
+kernel_lacks (const struct kernel *k, enum kernel_part part)
+{
+  return k->lacks[part];
+}
+
+const char *
+kernel_release (const struct kernel *k)
+{
+  return k->release;
+}
+
+struct kernel_cost
+kernel_cost (const struct kernel *k)
+{
+  return k->cost;
 }
 
 /* ---- variables ---- */

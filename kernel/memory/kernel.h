@@ -13,6 +13,7 @@
 
 #include "kernel/memory/btf.h"
 #include "kernel/memory/fields.h"
+#include "kernel/memory/inspect.h"
 #include "kernel/memory/ksyms.h"
 #include "kernel/memory/mem.h"
 #include "kernel/memory/regs.h"
@@ -22,16 +23,6 @@
 struct error;
 struct kernel_learned;
 struct orc;
-
-enum kernel_part
-{
-  PART_REGISTERS,
-  PART_VMCOREINFO,
-  PART_SYMBOLS,
-  PART_TYPES,
-  PART_UNWINDER,
-  PART_MAX,
-};
 
 /* Read by kernel_modules(). */
 struct kernel_module
@@ -70,18 +61,10 @@ struct kernel
   size_t nmodules;
   bool modules_read;
   char lacks[PART_MAX][160]; /* "" = nothing lacks */
-  /* CPU time of each step, for those who measure. */
   struct kernel_asked asked;
   struct kernel_learned *learned; /* of kernels that name no data */
-  uint32_t find_us, symbols_us, types_us, unwinder_us;
+  struct kernel_cost cost;
 };
-
-/* regs may be NULL.  -ENOENT: no Linux kernel in there, with the best reason
- * (encrypted, 32 bits, still in its firmware, another system).  Then the
- * memory's text may still be carved: kernel_carve(). */
-int kernel_find (struct mem *m, const struct vcpu_regs *regs, unsigned n,
-                 struct kernel **ret, struct error *err);
-void kernel_free (struct kernel *k);
 
 /* The steps of kernel_find, in their own files. */
 int kernel_locate_ (struct kernel *k, struct error *err);

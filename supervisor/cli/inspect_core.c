@@ -6,12 +6,12 @@
  */
 #include "supervisor/cli/cli.h"
 #include "supervisor/cli/inspect_view.h"
-#include "supervisor/parser_run.h"
 
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "transports/memory/parser.h"
 
 #include <fcntl.h>
 #include <string.h>

@@ -5,7 +5,6 @@
  * printed escaped.
  */
 #include "supervisor/cli/cli.h"
-#include "supervisor/parser_run.h"
 
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -13,6 +12,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "transports/memory/parser.h"
 
 #include <errno.h>
 #include <fcntl.h>

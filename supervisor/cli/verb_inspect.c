@@ -7,14 +7,15 @@
  */
 #include "supervisor/cli/cli.h"
 #include "supervisor/cli/inspect_view.h"
-#include "supervisor/inspect.h"
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "transports/memory/look.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -25,7 +26,7 @@
 
 #define WATCH_MS 2000
 #define APART_MS 1000
-#define MAX_PART INSPECT_MAX_ROW /* of a row that is not all there yet */
+#define MAX_PART LOOK_MAX_ROW /* of a row that is not all there yet */
 
 struct inspect
 {
@@ -126,14 +127,15 @@ look_at_core (const struct cli *cli, struct inspect *i, int fd,
               struct json_object *sections, struct error *err)
 {
   CLEANUP_JSON struct json_object *where = json_object_new_object ();
-  const struct inspect_spec spec = { .libexec = cli->libexec,
-                                     .inputs = &fd,
-                                     .ninputs = 1,
-                                     .where = where,
-                                     .sections = sections };
+  const struct look_source src = { .libexec = cli->libexec,
+                                   .inputs = &fd,
+                                   .ninputs = 1,
+                                   .where = where };
+  const struct look_question q = { .sections = sections };
 
   json_add_str (where, "op", "core");
-  return inspect_run (&spec, take_lines, i, &i->end, err);
+  return look_once (&src, &q, clock_ms () + LOOK_USUAL_MS, take_lines, i,
+                    &i->end, err);
 }
 
 static struct json_object *

@@ -15,8 +15,8 @@
 #include "base/json.h"
 #include "base/opener.h"
 #include "kernel/memory/mem.h"
-#include "supervisor/inspect.h"
-#include "transports/memory_beat.h"
+#include "transports/memory/beat.h"
+#include "transports/memory/look_guest.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -65,17 +65,17 @@ static int
 get_table (const char *libexec, struct json_object *where, const int *inputs,
            unsigned n, unsigned char *table, size_t *ret_len, struct error *err)
 {
-  const struct inspect_spec spec = { .libexec = libexec,
-                                     .inputs = inputs,
-                                     .ninputs = n,
-                                     .where = where,
-                                     .timeout_ms = TABLE_MS };
-  struct inspect_session *s = NULL;
-  int r = inspect_open (&spec, &s, err);
+  const struct look_source src = {
+    .libexec = libexec, .inputs = inputs, .ninputs = n, .where = where
+  };
+  const struct look_question q = { 0 };
+  const uint64_t deadline = clock_ms () + TABLE_MS;
+  struct look_session *s = NULL;
+  int r = look_open (&src, deadline, &s, err);
 
   if (r == 0)
-    r = inspect_beat (s, &spec, table, ret_len, err);
-  inspect_close (s);
+    r = look_beat (s, &q, deadline, table, ret_len, err);
+  look_close (s);
   return r;
 }
 
@@ -195,31 +195,6 @@ fakes (const char *libexec, const char *path, unsigned guests, unsigned beats)
 
 /* ---- a real one ---- */
 
-static struct json_object *
-where_of (const struct memory *m)
-{
-  struct json_object *o = json_object_new_object ();
-  struct json_object *list = json_object_new_array ();
-
-  json_add_str (o, "op", "memory");
-  for (unsigned i = 0; i < m->map.n; i++)
-    {
-      struct json_object *t = json_object_new_array ();
-
-      json_object_array_add (
-          t, json_object_new_int64 ((int64_t) m->map.ranges[i].gpa));
-      json_object_array_add (
-          t, json_object_new_int64 ((int64_t) m->map.ranges[i].len));
-      json_object_array_add (
-          t, json_object_new_int64 ((int64_t) m->map.ranges[i].at));
-      json_object_array_add (list, t);
-    }
-  json_object_object_add (o, "ranges", list);
-  json_add_bool (o, "process", !m->map.file);
-  json_add_bool (o, "pagemap", m->pagemap >= 0);
-  return o;
-}
-
 /* What a guest itself takes is not to be seen: meanwhile it does not run.  It
  * is the bench's own. */
 static long
@@ -237,33 +212,34 @@ growth (int pid, struct beat_table *t, int fd, unsigned beats)
 
 struct live
 {
+  struct transport_env env;
   struct guest *g;
-  struct memory m;
+  struct look_guest at;
   struct beat_table *t;
 };
 
 static int
 open_live (const char *libexec, int pid, struct live *l)
 {
-  struct transport_env env = { .opener = opener_local () };
+  const uint64_t deadline = clock_ms () + TABLE_MS;
   static unsigned char table[BEAT_MAX_TABLE];
   struct error err = ERROR_INIT;
   size_t len = 0;
-  int inputs[2];
 
-  *l = (struct live){ .g = guest_new () };
+  *l = (struct live){ .env = { .opener = opener_local (), .libexec = libexec },
+                      .g = guest_new (),
+                      .at = { .env = &l->env, .no_registers = true } };
+  l->at.guest = l->g;
   l->g->inc.pid = pid;
   if (proc_start_time (pid, &l->g->inc.start_time, &err) < 0
-      || memory_open (&env, l->g, clock_ms () + TABLE_MS, &l->m, &err) < 0)
+      || look_guest_open (&l->at, deadline, &err) < 0)
     return die ("its memory", &err);
-  CLEANUP_JSON struct json_object *where = where_of (&l->m);
-  inputs[0] = l->m.fd;
-  inputs[1] = l->m.pagemap;
-  if (get_table (libexec, where, inputs, l->m.pagemap >= 0 ? 2 : 1, table, &len,
-                 &err)
-          < 0
-      || beat_table_new (table, len, &l->m.map, l->m.pagemap, &l->t, &err) < 0)
+  if (look_guest_beat (&l->at, deadline, table, &len, &err) < 0
+      || beat_table_new (table, len, &l->at.memory.map, l->at.memory.pagemap,
+                         &l->t, &err)
+             < 0)
     return die ("its heartbeat", &err);
+  look_guest_forget (&l->at);
   return 0;
 }
 
@@ -271,7 +247,7 @@ static void
 close_live (struct live *l)
 {
   beat_table_free (l->t);
-  memory_done (&l->m);
+  look_guest_close (&l->at);
   guest_unref (l->g);
 }
 
@@ -300,19 +276,19 @@ real (const char *libexec, int pid, unsigned beats)
 
   if (open_live (libexec, pid, &l))
     return 1;
-  if (beat_read (l.t, l.m.fd, &a, &err) < 0)
+  if (beat_read (l.t, l.at.memory.fd, &a, &err) < 0)
     return die ("a beat", &err);
   began = cpu_ns ();
-  if (beat_all (&l.t, &l.m.fd, 1, beats))
+  if (beat_all (&l.t, &l.at.memory.fd, 1, beats))
     return 1;
   took = cpu_ns () - began;
   usleep (3000000);
-  if (beat_read (l.t, l.m.fd, &b, &err) < 0)
+  if (beat_read (l.t, l.at.memory.fd, &b, &err) < 0)
     return die ("the second beat", &err);
   printf ("by=%s ns=%" PRIu64 " reads=%u bytes=%zu growth_kib=%ld ",
-          l.m.map.file ? "file" : "process", took / beats,
+          l.at.memory.map.file ? "file" : "process", took / beats,
           beat_table_reads (l.t), beat_table_bytes (l.t),
-          growth (pid, l.t, l.m.fd, beats));
+          growth (pid, l.t, l.at.memory.fd, beats));
   print_verdict (&a, &b);
   close_live (&l);
   return 0;
@@ -328,12 +304,12 @@ follow (const char *libexec, int pid, unsigned n, unsigned apart_ms)
 
   if (open_live (libexec, pid, &l))
     return 1;
-  if (beat_read (l.t, l.m.fd, &a, &err) < 0)
+  if (beat_read (l.t, l.at.memory.fd, &a, &err) < 0)
     return die ("a beat", &err);
   for (unsigned i = 0; i < n; i++, a = b)
     {
       usleep (apart_ms * 1000);
-      if (beat_read (l.t, l.m.fd, &b, &err) < 0)
+      if (beat_read (l.t, l.at.memory.fd, &b, &err) < 0)
         return die ("a beat", &err);
       print_verdict (&a, &b);
     }

@@ -4,7 +4,7 @@
  * within the guest's memory and nowhere else.
  */
 #include "tests/fuzz/fuzz.h"
-#include "transports/memory_beat.h"
+#include "transports/memory/beat.h"
 
 #include <string.h>
 #include <sys/mman.h>

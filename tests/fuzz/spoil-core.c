@@ -15,9 +15,9 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/error.h"
-#include "kernel/memory/inspect.h"
-#include "supervisor/parser_run.h"
+#include "kernel/memory/kernel.h"
 #include "tests/fuzz/fuzz.h"
+#include "transports/memory/parser.h"
 
 #include <errno.h>
 #include <fcntl.h>

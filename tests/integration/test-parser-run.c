@@ -16,10 +16,10 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
-#include "supervisor/inspect.h"
-#include "supervisor/parser_run.h"
 #include "tests/lib/built.h"
 #include "tests/lib/tmpdir.h"
+#include "transports/memory/look.h"
+#include "transports/memory/parser.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -145,11 +145,11 @@ false_half (void)
 static int
 false_long (void)
 {
-  char *text = malloc (INSPECT_MAX_ROW + 64);
+  char *text = malloc (LOOK_MAX_ROW + 64);
 
-  memset (text, 'x', INSPECT_MAX_ROW + 64);
+  memset (text, 'x', LOOK_MAX_ROW + 64);
   memcpy (text, "{\"row\":\"", 8);
-  memcpy (text + INSPECT_MAX_ROW + 20, "\"}\n", 4);
+  memcpy (text + LOOK_MAX_ROW + 20, "\"}\n", 4);
   return rows (text);
 }
 
@@ -479,25 +479,23 @@ take_rows (const void *lines, size_t len, void *arg)
 }
 
 static int
-inspect (struct place *p, const char *libexec, const char *mode,
-         struct buf *out, struct error *err)
+look (struct place *p, const char *libexec, const char *mode,
+      struct buf *out, struct error *err)
 {
   CLEANUP_JSON struct json_object *where = op ("core");
   CLEANUP_JSON struct json_object *end = NULL;
-  const struct inspect_spec spec = { .libexec = libexec,
-                                     .inputs = p->inputs,
-                                     .ninputs = 2,
-                                     .where = where,
-                                     .registers = "text",
-                                     .registers_len = 4,
-                                     .timeout_ms = 60000 };
+  const struct look_source src = { .libexec = libexec,
+                                   .inputs = p->inputs,
+                                   .ninputs = 2,
+                                   .where = where };
+  const struct look_question q = { .registers = "text", .registers_len = 4 };
 
   setenv ("FALSE_PARSER", mode, 1);
-  return inspect_run (&spec, take_rows, out, &end, err);
+  return look_once (&src, &q, clock_ms () + 60000, take_rows, out, &end, err);
 }
 
 static void
-test_inspect_believes_nothing (void **state)
+test_look_believes_nothing (void **state)
 {
   static const struct
   {
@@ -523,7 +521,7 @@ test_inspect_believes_nothing (void **state)
     {
       struct buf out CLEANUP_BUF = BUF_INIT (4096);
       struct error err = ERROR_INIT;
-      int r = inspect (p, p->tmp.path, cases[i].mode, &out, &err);
+      int r = look (p, p->tmp.path, cases[i].mode, &out, &err);
 
       if (r != cases[i].r || strcmp (buf_str (&out), cases[i].out) != 0)
         fail_msg ("%s: %d %s: %s", cases[i].mode, r, error_text (&err),
@@ -540,41 +538,44 @@ count_rows (const void *lines, size_t len, void *arg)
 
 /* One that says rows for ever is stopped by what it said, not by the time. */
 static void
-test_inspect_is_bounded (void **state)
+test_look_is_bounded (void **state)
 {
   CLEANUP_JSON struct json_object *where = op ("core");
   struct place *p = *state;
   struct json_object *end = NULL;
   uint64_t bytes = 0;
-  const struct inspect_spec spec = { .libexec = p->tmp.path,
-                                     .inputs = p->inputs,
-                                     .ninputs = 1,
-                                     .where = where,
-                                     .timeout_ms = 600000 };
+  const struct look_source src = { .libexec = p->tmp.path,
+                                   .inputs = p->inputs,
+                                   .ninputs = 1,
+                                   .where = where };
+  const struct look_question q = { 0 };
 
   setenv ("FALSE_PARSER", "endless", 1);
-  assert_int_equal (inspect_run (&spec, count_rows, &bytes, &end, NULL),
+  assert_int_equal (look_once (&src, &q, clock_ms () + 600000, count_rows, &bytes,
+                               &end, NULL),
                     -EFBIG);
   assert_null (end);
-  assert_in_range (bytes, 1, INSPECT_MAX_BYTES);
+  assert_in_range (bytes, 1, LOOK_MAX_BYTES);
 }
 
 /* Of its end the members that are known, of the kinds that they have. */
 static void
-test_inspect_end (void **state)
+test_look_end (void **state)
 {
   CLEANUP_JSON struct json_object *where = op ("core");
   CLEANUP_JSON struct json_object *end = NULL;
   struct place *p = *state;
   uint64_t bytes = 0;
-  const struct inspect_spec spec = { .libexec = p->tmp.path,
-                                     .inputs = p->inputs,
-                                     .ninputs = 1,
-                                     .where = where,
-                                     .timeout_ms = 60000 };
+  const struct look_source src = { .libexec = p->tmp.path,
+                                   .inputs = p->inputs,
+                                   .ninputs = 1,
+                                   .where = where };
+  const struct look_question q = { 0 };
 
   setenv ("FALSE_PARSER", "end", 1);
-  assert_int_equal (inspect_run (&spec, count_rows, &bytes, &end, NULL), 0);
+  assert_int_equal (look_once (&src, &q, clock_ms () + 60000, count_rows, &bytes,
+                               &end, NULL),
+                    0);
   json_object_object_del (end, "spent");
   assert_string_equal (
       json_object_to_json_string_ext (end, JSON_C_TO_STRING_PLAIN),
@@ -595,7 +596,7 @@ test_the_real_one (void **state)
   if (access (path, X_OK) < 0)
     skip ();
   *strrchr (path, '/') = '\0';
-  r = inspect (*state, path, "", &out, &err);
+  r = look (*state, path, "", &out, &err);
   assert_int_equal (r, -EBADMSG);
   assert_non_null (strstr (error_text (&err), "ELF"));
 }
@@ -611,9 +612,9 @@ main (int argc, char **argv)
     cmocka_unit_test (test_cannot_start),
     cmocka_unit_test (test_signals_reach_it),
     cmocka_unit_test (test_lines),
-    cmocka_unit_test (test_inspect_believes_nothing),
-    cmocka_unit_test (test_inspect_is_bounded),
-    cmocka_unit_test (test_inspect_end),
+    cmocka_unit_test (test_look_believes_nothing),
+    cmocka_unit_test (test_look_is_bounded),
+    cmocka_unit_test (test_look_end),
     cmocka_unit_test (test_the_real_one),
   };
 

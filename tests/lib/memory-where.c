@@ -12,7 +12,7 @@
 #include "base/error.h"
 #include "base/loop.h"
 #include "base/opener.h"
-#include "transports/memory.h"
+#include "transports/memory/memory.h"
 #ifdef WITH_LIBVIRT
 #include "guests/virt.h"
 #endif

@@ -4,6 +4,7 @@
  * that are whole, torn, endless, or changed while they are walked.
  */
 #include "tests/lib/fakemem.h"
+#include "base/clock.h"
 #include "kernel/memory/kernel_impl.h"
 #include "tests/unit/kernel-memory/stand-ins.h"
 
@@ -156,6 +157,40 @@ halted (void **state)
   kernel_free (k);
   mem_free (m);
   fakemem_free (&f);
+}
+
+/* What a later look asks: its CPUs are elsewhere, its kernel is not. */
+static void
+later (void **state)
+{
+  const unsigned char code[] = { 0xfb, 0xf4 };
+  struct vcpu_regs r[2];
+  struct kernel_cost cost;
+  struct bed b;
+
+  bed_open (&b, NULL);
+  fakemem_put (&b.f, FAKE_IMAGE + 0x1000, code, sizeof code);
+  for (unsigned i = 0; i < 2; i++)
+    {
+      r[i] = fakemem_cpu (&b.f, i);
+      r[i].halted = false;
+      r[i].pc = FAKE_IMAGE + 0x1000 + (i == 0 ? 2 : 1);
+    }
+  mem_again (b.m, CLOCK_NEVER);
+  assert_int_equal (kernel_registers (b.k, r, 2, NULL), 0);
+  assert_int_equal (b.k->ncpus, 2);
+  assert_true (b.k->cpus[0].halted && !b.k->cpus[1].halted);
+  assert_int_equal (kernel_registers (b.k, NULL, 0, NULL), 0);
+  assert_int_equal (b.k->ncpus, 0);
+  assert_string_equal (kernel_release (b.k), "6.1.0-test");
+  assert_string_not_equal (kernel_lacks (b.k, PART_SYMBOLS), "");
+  cost = kernel_cost (b.k);
+  assert_int_equal (cost.find_us, b.k->cost.find_us);
+  assert_true (kernel_still (b.k));
+  fakemem_put (&b.f, b.k->banner_at + 6, "X", 1);
+  mem_again (b.m, CLOCK_NEVER);
+  assert_false (kernel_still (b.k));
+  bed_close (&b);
 }
 
 /* ---- a kernel that names no data ---- */
@@ -577,6 +612,7 @@ main (void)
     cmocka_unit_test (cpus),
     cmocka_unit_test (names),
     cmocka_unit_test (halted),
+    cmocka_unit_test (later),
     cmocka_unit_test (learned_cpus),
     cmocka_unit_test (learned_modules),
     cmocka_unit_test (learned_lists),

@@ -11,7 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
-#include "transports/memory_beat.h"
+#include "transports/memory/beat.h"
 
 #include "tests/unit/transports/memory-beat-bed.h"
 

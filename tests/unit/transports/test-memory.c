@@ -14,9 +14,14 @@
 #include "base/error.h"
 #include "base/opener.h"
 #include "guests/qemu.h"
-#include "transports/memory.h"
+#include "tests/lib/tmpdir.h"
+#include "transports/memory/memory.h"
 
+#include <fcntl.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -537,6 +542,131 @@ says_that_it_ended (void **state)
                     -ESTALE);
 }
 
+/* ---- its configuration file ---- */
+
+/* What the keeper is to the daemon: it opens beneath one folder. */
+struct fussy
+{
+  struct opener opener;
+  const char *root; /* NULL = none */
+  unsigned asked;   /* for files */
+};
+
+static int
+open_there (struct opener *self, const struct open_req *req, uint64_t deadline,
+            int *ret_fd, int *ret_lock, struct error *err)
+{
+  struct fussy *f = (struct fussy *) self;
+
+  if (req->kind != OPEN_FILE)
+    return opener_do (req, ret_fd, ret_lock, err);
+  f->asked++;
+  if (!f->root || strcmp (req->root, f->root) != 0)
+    return error_set (err, EPERM, "not among the folders");
+  return opener_do (req, ret_fd, ret_lock, err);
+}
+
+/* A process that says that it is a QEMU. */
+static pid_t
+false_qemu (const char *config, struct guest *g)
+{
+  char *argv[] = { (char *) "qemu-system-x86_64", (char *) "-readconfig",
+                   (char *) config, NULL };
+  char self[PATH_MAX] = "";
+  int pair[2];
+  pid_t pid;
+  char c;
+
+  assert_true (readlink ("/proc/self/exe", self, sizeof self - 1) > 0);
+  assert_int_equal (pipe (pair), 0);
+  pid = fork ();
+  if (pid == 0)
+    {
+      prctl (PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+      dup2 (pair[1], 1);
+      execv (self, argv);
+      _exit (1);
+    }
+  close (pair[1]);
+  assert_int_equal (read (pair[0], &c, 1), 1); /* it is another by now */
+  close (pair[0]);
+  g->inc.pid = pid;
+  assert_int_equal (proc_start_time (pid, &g->inc.start_time, NULL), 0);
+  return pid;
+}
+
+static _Noreturn void
+be_a_qemu (void)
+{
+  if (write (1, "!", 1) == 1)
+    pause ();
+  _exit (0);
+}
+
+static void
+write_file (const char *path, const char *text, size_t more)
+{
+  int fd = open (path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+
+  assert_true (fd >= 0);
+  assert_int_equal (write (fd, text, strlen (text)), strlen (text));
+  assert_int_equal (ftruncate (fd, (off_t) (strlen (text) + more)), 0);
+  close (fd);
+}
+
+/* By the opener, beneath a folder that it has, and in no other way: anybody
+ * who starts a process names files as he likes. */
+static void
+opens_its_configuration_by_the_opener (void **state)
+{
+  static const struct
+  {
+    bool root, fifo;
+    size_t more; /* bytes behind the text */
+    bool unread;
+  } cases[] = {
+    /* It was read: of a process of 3 MiB there is nothing to find. */
+    { true, false, 0, false },
+    { false, false, 0, true },
+    { true, true, 0, true },
+    { true, false, 1u << 20, true },
+  };
+  struct tmpdir tmp;
+  char folder[PATH_MAX], conf[PATH_MAX];
+
+  tmpdir_make (&tmp);
+  snprintf (folder, sizeof folder, "%s/a", tmp.path);
+  assert_int_equal (mkdir (folder, 0755), 0);
+  snprintf (conf, sizeof conf, "%s/a/vm.cfg", tmp.path);
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+    {
+      struct fussy f = { .opener = { .open = open_there },
+                         .root = cases[i].root ? tmp.path : NULL };
+      const struct transport_env env = { .opener = &f.opener };
+      struct guest g = { .display = "web-1" };
+      struct error err = ERROR_INIT;
+      struct memory m;
+      pid_t pid;
+
+      unlink (conf);
+      if (cases[i].fifo)
+        assert_int_equal (mkfifo (conf, 0644), 0);
+      else
+        write_file (conf, "[machine]\n  type = \"q35\"\n[memory]\n"
+                          "  size = \"3072\"\n",
+                    cases[i].more);
+      pid = false_qemu (conf, &g);
+      assert_true (memory_open (&env, &g, clock_ms () + 5000, &m, &err) < 0);
+      assert_true (f.asked >= 1 && f.asked <= 16);
+      if ((strstr (error_text (&err), "cannot be read") != NULL)
+          != cases[i].unread)
+        fail_msg ("%zu: %s", i, error_text (&err));
+      kill (pid, SIGKILL);
+      waitpid (pid, NULL, 0);
+    }
+  tmpdir_done (&tmp);
+}
+
 static void
 asks_the_monitor (void **state)
 {
@@ -581,7 +711,7 @@ trims_registers (void **state)
 }
 
 int
-main (void)
+main (int argc, char **argv)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (splits_pcs_as_qemu_does),
@@ -598,8 +728,11 @@ main (void)
     cmocka_unit_test (asks_the_monitor),
     cmocka_unit_test (sees_that_it_moved),
     cmocka_unit_test (says_that_it_ended),
+    cmocka_unit_test (opens_its_configuration_by_the_opener),
     cmocka_unit_test (trims_registers),
   };
 
+  if (strncmp (argv[0], "qemu", 4) == 0)
+    be_a_qemu ();
   return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -2,8 +2,8 @@
  *
  * A look at a guest's memory.
  */
-#include "supervisor/inspect.h"
-#include "supervisor/parser_run.h"
+#include "transports/memory/look.h"
+#include "transports/memory/parser.h"
 
 #include "base/beat_wire.h"
 #include "base/cleanup.h"
@@ -15,12 +15,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define USUAL_MS 12000 /* the parser's own limit of one question is 10 s */
 #define MAX_WHY 300
 
-struct look
+/* What comes of one question. */
+struct heard
 {
-  inspect_rows_fn *fn;
+  look_rows_fn *fn;
   void *arg;
   uint64_t bytes;
   struct json_object *end;
@@ -69,9 +69,9 @@ have_kinds (const char *lines, size_t len)
 }
 
 static int
-take_rows (struct look *l, const struct frame *f)
+take_rows (struct heard *l, const struct frame *f)
 {
-  int r = parser_lines_check (f->body, f->body_len, INSPECT_MAX_ROW, l->err);
+  int r = parser_lines_check (f->body, f->body_len, LOOK_MAX_ROW, l->err);
 
   if (r < 0)
     return r;
@@ -80,7 +80,7 @@ take_rows (struct look *l, const struct frame *f)
                       "the parser process said what is not its to say (what it "
                       "read is hostile)");
   l->bytes += f->body_len;
-  if (l->bytes > INSPECT_MAX_BYTES)
+  if (l->bytes > LOOK_MAX_BYTES)
     return error_set (l->err, EFBIG,
                       "the parser process does not stop saying rows (what it "
                       "read is hostile)");
@@ -127,7 +127,7 @@ end_of (struct json_object *said)
 
 /* The parser's own trouble: it could not begin. */
 int
-inspect_error (struct json_object *e, struct error *err)
+look_error (struct json_object *e, struct error *err)
 {
   const char *text = json_get_str (e, "message");
   int64_t code = json_get_int (e, "errno", EIO);
@@ -139,7 +139,7 @@ inspect_error (struct json_object *e, struct error *err)
 static int
 take (struct frame *f, void *arg)
 {
-  struct look *l = arg;
+  struct heard *l = arg;
   const char *op = json_get_str (f->head, "op");
 
   if (op && strcmp (op, "rows") == 0)
@@ -150,7 +150,7 @@ take (struct frame *f, void *arg)
       return 1;
     }
   if (op && strcmp (op, "error") == 0)
-    return inspect_error (json_get (f->head, "error"), l->err);
+    return look_error (json_get (f->head, "error"), l->err);
   return 0;
 }
 
@@ -168,7 +168,7 @@ add_spent (struct json_object *end, const struct parser_end *spent)
 /* A parser that a signal ended has a reason that is worth more than that it
  * did not answer. */
 int
-inspect_ended (int r, const struct parser_end *end, struct error *err)
+look_ended (int r, const struct parser_end *end, struct error *err)
 {
   if (end->left)
     return error_set (err, ETIMEDOUT,
@@ -187,29 +187,23 @@ inspect_ended (int r, const struct parser_end *end, struct error *err)
                                           : "it crashed");
 }
 
-static uint64_t
-time_of (const struct inspect_spec *spec)
-{
-  return spec->timeout_ms ? spec->timeout_ms : USUAL_MS;
-}
-
 /* ---- a session ---- */
 
-struct inspect_session
+struct look_session
 {
   struct parser_run *parser; /* NULL = it has ended */
   bool bad;                  /* it is not to be waited for */
 };
 
 static void
-end_it (struct inspect_session *s, struct parser_end *ret)
+end_it (struct look_session *s, struct parser_end *ret)
 {
   parser_run_end (s->parser, s->bad, ret);
   s->parser = NULL;
 }
 
 void
-inspect_close (struct inspect_session *s)
+look_close (struct look_session *s)
 {
   if (!s)
     return;
@@ -217,19 +211,28 @@ inspect_close (struct inspect_session *s)
   free (s);
 }
 
+/* At least a moment: 0 is no limit to some. */
+static uint64_t
+left (uint64_t deadline)
+{
+  uint64_t now = clock_ms ();
+
+  return deadline > now ? deadline - now : 1;
+}
+
 int
-inspect_open (const struct inspect_spec *spec, struct inspect_session **ret,
-              struct error *err)
+look_open (const struct look_source *src, uint64_t deadline,
+           struct look_session **ret, struct error *err)
 {
   static const char *const args[] = { "inspect", NULL };
-  const uint64_t ms = time_of (spec) + spec->keep_ms;
-  const struct parser_spec start = { .libexec = spec->libexec,
-                                     .program = "hangdog-parser",
-                                     .deadline_ms = ms + 1000,
-                                     .args = args,
-                                     .inputs = spec->inputs,
-                                     .ninputs = spec->ninputs };
-  struct inspect_session *s = calloc (1, sizeof *s);
+  const struct parser_spec start
+      = { .libexec = src->libexec,
+          .program = "hangdog-parser",
+          .deadline_ms = left (deadline) + src->keep_ms + 1000,
+          .args = args,
+          .inputs = src->inputs,
+          .ninputs = src->ninputs };
+  struct look_session *s = calloc (1, sizeof *s);
   int r;
 
   if (!s)
@@ -237,13 +240,13 @@ inspect_open (const struct inspect_spec *spec, struct inspect_session **ret,
   r = parser_run_start (&start, &s->parser, err);
   /* One that has gone already may have said why: the first look hears it. */
   if (r == 0
-      && (r = parser_run_ask (s->parser, json_object_get (spec->where), NULL, 0,
-                              clock_ms () + time_of (spec), err))
+      && (r = parser_run_ask (s->parser, json_object_get (src->where), NULL, 0,
+                              deadline, err))
              < 0
       && r != -EBADMSG)
     {
       s->bad = true;
-      inspect_close (s);
+      look_close (s);
       return r;
     }
   if (r < 0 && !s->parser)
@@ -256,40 +259,42 @@ inspect_open (const struct inspect_spec *spec, struct inspect_session **ret,
 }
 
 static int
-ask (struct inspect_session *s, const struct inspect_spec *spec,
-     const char *op, uint64_t deadline, struct error *err)
+ask (struct look_session *s, const struct look_question *q, const char *op,
+     uint64_t deadline, struct error *err)
 {
   struct json_object *question = json_object_new_object ();
-  size_t len = spec->registers ? spec->registers_len : 0;
+  size_t len = q->registers ? q->registers_len : 0;
 
   json_add_str (question, "op", op);
-  if (spec->moved)
+  /* What it has found by then it says: some time is left for that. */
+  json_add_int (question, "deadline_ms", (int64_t) (left (deadline) * 5 / 6));
+  if (q->moved)
     {
       json_add_bool (question, "moved", true);
-      json_add_int (question, "apart_ms", (int64_t) spec->apart_ms);
+      json_add_int (question, "apart_ms", (int64_t) q->apart_ms);
     }
-  if (spec->sections)
+  if (q->sections)
     json_object_object_add (question, "sections",
-                            json_object_get (spec->sections));
+                            json_object_get (q->sections));
   /* Of very many vCPUs the first ones. */
   if (len > FRAME_MAX_BODY)
     len = FRAME_MAX_BODY;
-  return parser_run_ask (s->parser, question, spec->registers, len, deadline,
+  return parser_run_ask (s->parser, question, q->registers, len, deadline,
                          err);
 }
 
 /* Asks and listens.  On a failure the parser is no more. */
 static int
-converse (struct inspect_session *s, const struct inspect_spec *spec,
-          const char *op, parser_frame_fn *fn, void *arg, struct error *err)
+converse (struct look_session *s, const struct look_question *q,
+          const char *op, uint64_t deadline, parser_frame_fn *fn, void *arg,
+          struct error *err)
 {
-  uint64_t deadline = clock_ms () + time_of (spec);
   struct parser_end spent;
   int r;
 
   if (!s->parser)
     return error_set (err, EPIPE, "the parser process has ended");
-  r = ask (s, spec, op, deadline, err);
+  r = ask (s, q, op, deadline, err);
   /* It may have said why it does not want to be asked. */
   if (r >= 0 || r == -EBADMSG)
     r = parser_run_listen (s->parser, deadline, fn, arg, err);
@@ -297,17 +302,17 @@ converse (struct inspect_session *s, const struct inspect_spec *spec,
     return r;
   s->bad = r != -EBADMSG;
   end_it (s, &spent);
-  return inspect_ended (r, &spent, err);
+  return look_ended (r, &spent, err);
 }
 
 int
-inspect_look (struct inspect_session *s, const struct inspect_spec *spec,
-              inspect_rows_fn *fn, void *arg, struct json_object **ret_end,
-              struct error *err)
+look_ask (struct look_session *s, const struct look_question *q,
+          uint64_t deadline, look_rows_fn *fn, void *arg,
+          struct json_object **ret_end, struct error *err)
 {
   struct error why = ERROR_INIT;
-  struct look l = { .fn = fn, .arg = arg, .err = &why };
-  int r = converse (s, spec, "look", take, &l, &why);
+  struct heard l = { .fn = fn, .arg = arg, .err = &why };
+  int r = converse (s, q, "look", deadline, take, &l, &why);
 
   if (r < 0)
     {
@@ -337,7 +342,7 @@ take_beat (struct frame *f, void *arg)
   const char *why = json_get_str (f->head, "why");
 
   if (op && strcmp (op, "error") == 0)
-    return inspect_error (json_get (f->head, "error"), a->err);
+    return look_error (json_get (f->head, "error"), a->err);
   if (!op || strcmp (op, "beat") != 0)
     return 0;
   if (json_get_bool (f->head, "found", false) && f->body_len <= BEAT_MAX_TABLE)
@@ -351,12 +356,13 @@ take_beat (struct frame *f, void *arg)
 }
 
 int
-inspect_beat (struct inspect_session *s, const struct inspect_spec *spec,
-              unsigned char *dst, size_t *ret_len, struct error *err)
+look_beat (struct look_session *s, const struct look_question *q,
+           uint64_t deadline, unsigned char *dst, size_t *ret_len,
+           struct error *err)
 {
   struct error why = ERROR_INIT;
   struct beat_answer a = { .dst = dst, .err = &why };
-  int r = converse (s, spec, "beat", take_beat, &a, &why);
+  int r = converse (s, q, "beat", deadline, take_beat, &a, &why);
 
   if (r >= 0 && a.len == 0)
     r = -ENOENT;
@@ -373,27 +379,28 @@ inspect_beat (struct inspect_session *s, const struct inspect_spec *spec,
 /* ---- one look and no more ---- */
 
 int
-inspect_run (const struct inspect_spec *spec, inspect_rows_fn *fn, void *arg,
-             struct json_object **ret_end, struct error *err)
+look_once (const struct look_source *src, const struct look_question *q,
+           uint64_t deadline, look_rows_fn *fn, void *arg,
+           struct json_object **ret_end, struct error *err)
 {
-  struct inspect_session *s = NULL;
+  struct look_session *s = NULL;
   struct json_object *end = NULL;
   struct parser_end spent;
-  int r = inspect_open (spec, &s, err);
+  int r = look_open (src, deadline, &s, err);
 
   if (r < 0)
     return r;
-  r = inspect_look (s, spec, fn, arg, &end, err);
+  r = look_ask (s, q, deadline, fn, arg, &end, err);
   if (r == 0)
     {
       end_it (s, &spent);
-      r = inspect_ended (0, &spent, err);
+      r = look_ended (0, &spent, err);
       add_spent (end, &spent);
       if (r == 0)
         *ret_end = end;
       else
         json_object_put (end);
     }
-  inspect_close (s);
+  look_close (s);
   return r;
 }

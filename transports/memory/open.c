@@ -2,7 +2,7 @@
  *
  * A guest's memory: opened.
  */
-#include "transports/memory.h"
+#include "transports/memory/memory.h"
 
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -22,7 +22,8 @@
 #include <unistd.h>
 
 #define MAX_MAPS (8u << 20)
-#define MAX_CONFIG (256u << 10)
+#define MAX_CONFIG (256 << 10)
+#define MAX_FOLDERS 16 /* that a configuration file is looked for from */
 #define MAX_STATUS 4096u
 
 /* ---- reading about it ---- */
@@ -60,34 +61,51 @@ read_all (int fd, size_t max, char **ret, size_t *ret_len, struct error *err)
   return 0;
 }
 
-/* QEMU's own file, as it names it: by the opener below the folders that hold
- * such files, or with our own rights.  What it says is only where to look. */
-static void
-read_config (const struct transport_env *env, const struct guest *g,
-             uint64_t deadline, struct qemu_args *args)
+/* Beneath the deepest folder of the path that the opener has, if it has one:
+ * whoever writes a command line names what he likes, and neither our rights
+ * nor the keeper's are to be used for that. */
+static int
+open_config (const struct transport_env *env, const char *path,
+             uint64_t deadline)
+{
+  CLEANUP_FREE char *root = strdup (path);
+  char *slash;
+  int fd = -1;
+
+  for (unsigned i = 0; root && i < MAX_FOLDERS && fd < 0
+                       && (slash = strrchr (root, '/')) && slash > root;
+       i++)
+    {
+      const struct open_req req = { .kind = OPEN_FILE,
+                                    .root = root,
+                                    .path = path + (slash - root) + 1 };
+
+      *slash = '\0';
+      (void) env->opener->open (env->opener, &req, deadline, &fd, NULL, NULL);
+    }
+  return fd;
+}
+
+/* QEMU's own file, as it names it.  What it says is only where to look. */
+static bool
+read_config (const struct transport_env *env, uint64_t deadline,
+             struct qemu_args *args)
 {
   const char *path = qemu_args_readconfig (args);
-  const char *roots[] = { g->host, "/run" };
-  CLEANUP_FREE char *text = NULL;
   CLEANUP_CLOSE int fd = -1;
+  CLEANUP_FREE char *text = NULL;
   struct stat st;
   size_t len = 0;
 
-  for (unsigned i = 0; i < ARRAY_LEN (roots) && fd < 0; i++)
-    {
-      size_t n = strlen (roots[i]);
-      const struct open_req req
-          = { .kind = OPEN_FILE, .root = roots[i], .path = path + n + 1 };
-
-      if (roots[i][0] == '/' && strncmp (path, roots[i], n) == 0
-          && path[n] == '/')
-        (void) env->opener->open (env->opener, &req, deadline, &fd, NULL, NULL);
-    }
-  if (fd < 0 && path[0] == '/')
-    fd = open (path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-  if (fd >= 0 && fstat (fd, &st) == 0 && S_ISREG (st.st_mode)
-      && read_all (fd, MAX_CONFIG, &text, &len, NULL) == 0)
-    qemu_args_add_config (args, text, len);
+  if (path[0] == '\0')
+    return true;
+  fd = path[0] == '/' ? open_config (env, path, deadline) : -1;
+  if (fd < 0 || fstat (fd, &st) < 0 || !S_ISREG (st.st_mode)
+      || st.st_size > MAX_CONFIG
+      || read_all (fd, MAX_CONFIG, &text, &len, NULL) < 0)
+    return false;
+  qemu_args_add_config (args, text, len);
+  return true;
 }
 
 /* What of the process is swapped out is not read for a look: whoever swaps may
@@ -111,6 +129,17 @@ note_swap (int32_t pid, struct memory_map *map)
     snprintf (map->note + have, sizeof map->note - have,
               "%s%llu MiB of its QEMU are swapped out on this host",
               have ? "; " : "", kib / 1024);
+}
+
+static void
+note_config (const struct qemu_args *args, struct memory_map *map)
+{
+  size_t have = strlen (map->note);
+
+  snprintf (map->note + have, sizeof map->note - have,
+            "%sits configuration file %.80s is in no folder of \"roots\", and "
+            "was not read",
+            have ? "; " : "", qemu_args_readconfig (args));
 }
 
 /* One that ended and is not waited for yet has its number, and nothing else. */
@@ -165,6 +194,7 @@ find_map (const struct transport_env *env, const struct guest *g,
   CLEANUP_CLOSE int fd = -1;
   struct qemu_proc proc;
   size_t len = 0;
+  bool complete;
   int r;
 
   if (!plan)
@@ -175,9 +205,10 @@ find_map (const struct transport_env *env, const struct guest *g,
                       g->display, (int) g->inc.pid);
   if (r < 0)
     return r;
-  if (qemu_args_readconfig (args)[0])
-    read_config (env, g, deadline, args);
+  complete = read_config (env, deadline, args);
   r = memory_plan_make (args, g->memory_bytes, plan, err);
+  if (r < 0 && !complete)
+    return error_wrap (err, "no folder of \"roots\" has it");
   if (r < 0)
     return r;
   r = open_of (env, g, "maps", deadline, &fd, err);
@@ -190,6 +221,8 @@ find_map (const struct transport_env *env, const struct guest *g,
   r = memory_plan_place (plan, maps, len, ret, err);
   if (r == 0)
     note_swap (g->inc.pid, ret);
+  if (r == 0 && !complete)
+    note_config (args, ret);
   return r;
 }
 
@@ -268,6 +301,29 @@ memory_done (struct memory *m)
   if (m->pagemap >= 0)
     close (m->pagemap);
   m->fd = m->pagemap = -1;
+}
+
+struct json_object *
+memory_where (const struct memory *m)
+{
+  struct json_object *o = json_object_new_object ();
+  struct json_object *list = json_object_new_array ();
+
+  json_add_str (o, "op", "memory");
+  for (unsigned i = 0; i < m->map.n; i++)
+    {
+      const struct memory_range *r = &m->map.ranges[i];
+      struct json_object *triple = json_object_new_array ();
+
+      json_object_array_add (triple, json_object_new_int64 ((int64_t) r->gpa));
+      json_object_array_add (triple, json_object_new_int64 ((int64_t) r->len));
+      json_object_array_add (triple, json_object_new_int64 ((int64_t) r->at));
+      json_object_array_add (list, triple);
+    }
+  json_object_object_add (o, "ranges", list);
+  json_add_bool (o, "process", !m->map.file);
+  json_add_bool (o, "pagemap", m->pagemap >= 0);
+  return o;
 }
 
 int

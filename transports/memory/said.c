@@ -3,7 +3,7 @@
  * Where a guest's memory is by its monitor, and what that means for where it
  * was thought to be.
  */
-#include "transports/memory_impl.h"
+#include "transports/memory/memory_impl.h"
 
 #include "base/cleanup.h"
 #include "base/error.h"

@@ -3,7 +3,7 @@
  * Reading heartbeats: a table is checked and made into a plan of reads once,
  * and then only followed.
  */
-#include "transports/memory_beat.h"
+#include "transports/memory/beat.h"
 
 #include "base/cleanup.h"
 #include "base/clock.h"

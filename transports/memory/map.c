@@ -7,7 +7,7 @@
  * is as large as the command line says.  The kernel may have split what was
  * mapped at once, and may have joined it with what lies before it.
  */
-#include "transports/memory_impl.h"
+#include "transports/memory/memory_impl.h"
 
 #include "base/cleanup.h"
 #include "base/error.h"

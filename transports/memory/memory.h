@@ -17,6 +17,7 @@
 #include "transports/transport.h"
 
 struct error;
+struct json_object;
 struct qemu_args;
 
 #define MEMORY_MAX_RANGES 64
@@ -129,6 +130,8 @@ struct memory
 int memory_open (const struct transport_env *env, const struct guest *g,
                  uint64_t deadline, struct memory *ret, struct error *err);
 void memory_done (struct memory *m);
+/* For a parser that is given the descriptors: where it is in them. */
+struct json_object *memory_where (const struct memory *m);
 /* Of one that stays open: 0 when the process still lives and has the memory at
  * the same places.  Where a module was taken out meanwhile there may be QEMU's
  * own memory by now, which is nobody's to read. */

@@ -2,9 +2,7 @@
  *
  * Running a parser.
  */
-#include "supervisor/parser_run.h"
-#include "supervisor/parser.h"
-#include "supervisor/parser_io.h"
+#include "transports/memory/parser.h"
 
 #include "base/buf.h"
 #include "base/cleanup.h"

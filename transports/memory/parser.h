@@ -8,12 +8,17 @@
  * case; one that does not end is killed, and one that even then does not is
  * left behind and said to be.
  */
-#ifndef HANGDOG_SUPERVISOR_PARSER_RUN_H
-#define HANGDOG_SUPERVISOR_PARSER_RUN_H
+#ifndef HANGDOG_TRANSPORTS_PARSER_H
+#define HANGDOG_TRANSPORTS_PARSER_H
 
 #include "base/channel.h"
 
 struct error;
+
+/* Its descriptors. */
+#define PARSER_CHANNEL 3
+#define PARSER_INPUT 4      /* the first */
+#define PARSER_MAX_INPUTS 3 /* its jail allows eight descriptors in all */
 struct parser_run;
 
 struct parser_spec

@@ -6,7 +6,7 @@
  * of the nodes.  It begins at the machine's base; on a PC what does not fit
  * below the hole for devices goes on at 4 GiB.  DIMMs follow behind.
  */
-#include "transports/memory.h"
+#include "transports/memory/memory.h"
 
 #include "base/error.h"
 #include "guests/qemu.h"

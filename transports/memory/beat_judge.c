@@ -8,7 +8,7 @@
  * mode without a tick, and one that is gone look alike when they are idle or
  * full of one task.  Where that is so it is `unknown`.
  */
-#include "transports/memory_beat.h"
+#include "transports/memory/beat.h"
 
 #include <inttypes.h>
 #include <stdarg.h>

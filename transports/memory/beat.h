@@ -21,7 +21,7 @@
 #define HANGDOG_TRANSPORTS_MEMORY_BEAT_H
 
 #include "base/beat_wire.h"
-#include "transports/memory.h"
+#include "transports/memory/memory.h"
 
 struct beat_table;
 struct error;

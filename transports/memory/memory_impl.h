@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What memory_map.c and memory_said.c share.
+ * What map.c and said.c share.
  */
 #ifndef HANGDOG_TRANSPORTS_MEMORY_IMPL_H
 #define HANGDOG_TRANSPORTS_MEMORY_IMPL_H
 
-#include "transports/memory.h"
+#include "transports/memory/memory.h"
 
 /* Linux takes no less at once, and nothing else of QEMU's is as large. */
 #define MEMORY_LEAST_PLUGGED (128ull << 20)
