@@ -7,7 +7,7 @@
 #define HANGDOG_TESTS_MEMORY_BEAT_BED_H
 
 #include "base/error.h"
-#include "transports/memory_beat.h"
+#include "transports/memory/beat.h"
 
 #include <string.h>
 #include <sys/mman.h>
