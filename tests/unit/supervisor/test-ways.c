@@ -52,6 +52,9 @@ asked (unsigned i)
   return check.ways[i].asked;
 }
 
+/* ---- one after another ---- */
+
+#ifdef WITH_SSH
 static void
 assert_tried (struct world *w, const char *transport, const char *code)
 {
@@ -69,9 +72,6 @@ assert_fact (struct world *w, const char *name, const char *text)
                                && strcmp (f->text, text) == 0);
 }
 
-/* ---- one after another ---- */
-
-#ifdef WITH_SSH
 static void
 test_first_that_answers (void **state)
 {
