@@ -157,14 +157,16 @@ static void
 gather (const struct binding_info *info, void *arg)
 {
   struct start_all *s = arg;
+  size_t ways = info->scenario->transports.count;
+  uint64_t timeout_ms = info->scenario->timeout_ms * (ways ? ways : 1);
 
   if (s->n < ARRAY_LEN (s->names)
       && (!s->probe->scenario[0]
           || strcmp (s->probe->scenario, info->scenario->name) == 0))
     {
       s->names[s->n++] = info->scenario->name;
-      if (info->scenario->timeout_ms > s->timeout_ms)
-        s->timeout_ms = info->scenario->timeout_ms;
+      if (timeout_ms > s->timeout_ms)
+        s->timeout_ms = timeout_ms;
     }
 }
 
