@@ -362,8 +362,8 @@ two_consoles (void **state)
   struct bed *b = *state;
   static const char *const lines[] = {
     "[   12.100000] usb 1-1: new device",
-    "[   12.200000][   T71] Unable to handle kernel paging request at virtual "
-    "address ffff0000deadb000",
+    ("[   12.200000][   T71] Unable to handle kernel paging request at "
+     "virtual address ffff0000deadb000"),
     "[   12.200000][   T71] Internal error: Oops: 96000004 [#1] SMP",
     "[   12.200000][   T71] CPU: 1 PID: 71 Comm: sync Not tainted 6.6.1 #1",
     "[   12.200000][   T71] pc : pump_write+0x10/0x80",
