@@ -491,7 +491,7 @@ look (struct place *p, const char *libexec, const char *mode,
   const struct look_question q = { .registers = "text", .registers_len = 4 };
 
   setenv ("FALSE_PARSER", mode, 1);
-  return look_once (&src, &q, clock_ms () + 10000, take_rows, out, &end, err);
+  return look_once (&src, &q, clock_ms () + 60000, take_rows, out, &end, err);
 }
 
 static void
@@ -573,7 +573,7 @@ test_look_end (void **state)
   const struct look_question q = { 0 };
 
   setenv ("FALSE_PARSER", "end", 1);
-  assert_int_equal (look_once (&src, &q, clock_ms () + 20000, count_rows, &bytes,
+  assert_int_equal (look_once (&src, &q, clock_ms () + 60000, count_rows, &bytes,
                                &end, NULL),
                     0);
   json_object_object_del (end, "spent");
