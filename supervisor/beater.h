@@ -5,10 +5,10 @@
  * Reading a guest's memory may never come back: its pages may be swapped out
  * to what is dead.  So it is not done by who holds consoles, and one process
  * for all costs a few microseconds a guest.  It gets descriptors and tables
- * that were checked (transports/memory/beat.h) and parses nothing; before each guest it
- * writes down, in a page that both have, whose turn it is.  When no answer
- * comes that page says whose memory it is stuck in; the process is killed, and
- * another one begins with the next guest that is added.
+ * that were checked (transports/memory/beat.h) and parses nothing; before each
+ * guest it writes down, in a page that both have, whose turn it is.  When no
+ * answer comes that page says whose memory it is stuck in; the process is
+ * killed, and another one begins with the next guest that is added.
  *
  * Loop thread only.
  */

@@ -307,7 +307,7 @@ kind_fake (void)
 
 #define TCP(name, more)                                                       \
   "{\"name\":\"" name "\",\"kind\":\"tcp\",\"interval\":\"30s\"," more        \
-  "\"initial-delay\":\"0s\",\"failure-threshold\":2,\"retry-interval\":\"5s\","                        \
+  "\"initial-delay\":\"7s\",\"failure-threshold\":2,\"retry-interval\":\"5s\","                        \
   "\"address\":\"192.0.2.1:1\"}"
 
 static inline void

@@ -120,7 +120,7 @@ memory_check (const struct transport_env *env, const struct guest *g,
 }
 
 int
-memory_add_plugged (const struct transport_env *env, const struct guest *g,
+memory_ask (const struct transport_env *env, const struct guest *g,
                     uint64_t deadline, struct memory *m, struct error *err)
 {
   take_until (deadline);

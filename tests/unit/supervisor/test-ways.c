@@ -19,7 +19,7 @@ kind_ways (void)
   "\"address\":\"192.0.2.1:22\",\"ssh\":{\"user\":\"u\",\"key\":\"k\"},"
 #define CC(name, more)                                                        \
   "{\"name\":\"" name "\",\"kind\":\"console-command\",\"command\":\"c\","    \
-  "\"interval\":\"30s\"," more "\"initial-delay\":\"0s\"}"
+  "\"interval\":\"30s\"," more "\"initial-delay\":\"7s\"}"
 #define LONG "\"timeout\":\"29900ms\","
 #define BOTH "\"transports\":[\"console\",\"ssh\"]," SSH
 
