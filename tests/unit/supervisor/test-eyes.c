@@ -386,6 +386,10 @@ begins_anew_with_the_kernel (void **state)
   assert_int_equal (beater.dropped, 1);
   until_looked (w, 15000);
   assert_true (look (w).beating);
+  /* Also by the first that is read. */
+  beats (w, 8000, 8, false);
+  assert_false (look (w).beating);
+  until_looked (w, 15000);
   /* A clock that falls is another boot's, whatever else is the same. */
   beats (w, 10000, 9, true);
   beats (w, 14000, 2, true);
