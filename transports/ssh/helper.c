@@ -9,46 +9,16 @@
 #include "base/channel.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/helper.h"
 #include "base/json.h"
-#include "base/sanitize.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#define CHANNEL 3
 #define ASK_MS 2000
 #define MAX_MS (24u * 60 * 60 * 1000)
-
-static void
-limit (int what, rlim_t max)
-{
-  const struct rlimit l = { max, max };
-
-  (void) setrlimit ((__rlimit_resource_t) what, &l);
-}
-
-/* It holds a key and speaks to a stranger: no core, no gain of rights, no
- * files but small ones, no memory without end. */
-static void
-lock_up (void)
-{
-  umask (077);
-  prctl (PR_SET_PDEATHSIG, SIGKILL);
-  prctl (PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-  limit (RLIMIT_CORE, 0);
-  limit (RLIMIT_NOFILE, 32);
-  limit (RLIMIT_FSIZE, 1u << 20);
-  if (SANITIZED)
-    return;
-  prctl (PR_SET_DUMPABLE, 0);
-  limit (RLIMIT_AS, 256u << 20);
-}
 
 static int
 answer (struct ssh_result *r)
@@ -60,7 +30,7 @@ answer (struct ssh_result *r)
   json_add_int (head, "end", r->end);
   json_add_int (head, "status", r->status);
   json_add_text (head, "detail", r->detail, strlen (r->detail));
-  rc = frame_write (CHANNEL, head, r->output.data, r->output.len, NULL, 0,
+  rc = frame_write (HELPER_CHANNEL, head, r->output.data, r->output.len, NULL, 0,
                     clock_ms () + ASK_MS, NULL);
   json_object_put (head);
   return rc < 0 ? 1 : 0;
@@ -76,9 +46,11 @@ main (void)
   int64_t ms;
   int rc;
 
-  lock_up ();
+  /* It holds a key and speaks to a stranger. */
+  helper_confine (&(struct helper_limits){
+      .memory_bytes = 256u << 20, .files = 32, .file_bytes = 1u << 20 });
   alarm (ASK_MS / 1000 + 1);
-  if (frame_read (CHANNEL, &f, clock_ms () + ASK_MS, NULL) < 0)
+  if (frame_read (HELPER_CHANNEL, &f, clock_ms () + ASK_MS, NULL) < 0)
     {
       fprintf (stderr, "hangdog-ssh: started by hangdog, not by people\n");
       return 2;

@@ -6,30 +6,19 @@
 
 #include "transports/ssh/ssh.h"
 
-#include "base/channel.h"
-#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/helper.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "transports/transport.h"
 
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
-#include <time.h>
+#include <unistd.h>
 
 #define HELPER "hangdog-ssh"
-#define CHANNEL 3
-#define OUT_OF_THE_WAY 16
-#define DIE_MS 300
 /* What is left to the helper for saying that time is over. */
 #define MARGIN_MS 300
 
@@ -46,70 +35,10 @@ ssh_secret_name (const char *name)
          && strcmp (name, SSH_CMD_ACCEPTED) != 0;
 }
 
-/* ---- the process ---- */
-
-static int
-spawn (const char *path, int channel, pid_t *ret_pid, struct error *err)
-{
-  char *argv[] = { (char *) (uintptr_t) HELPER, NULL };
-  /* Nothing of ours is its business: no agent, no home. */
-  char *env[] = { (char *) (uintptr_t) "LC_ALL=C", NULL };
-  CLEANUP_CLOSE int copy = fcntl (channel, F_DUPFD_CLOEXEC, OUT_OF_THE_WAY);
-  posix_spawn_file_actions_t fa;
-  posix_spawnattr_t attr;
-  sigset_t none, usual;
-  int r = ENOMEM;
-
-  if (copy < 0)
-    return error_errno (err, errno, "a descriptor for %s", HELPER);
-  if (posix_spawn_file_actions_init (&fa) != 0)
-    return error_set (err, ENOMEM, "no memory");
-  if (posix_spawnattr_init (&attr) != 0)
-    {
-      posix_spawn_file_actions_destroy (&fa);
-      return error_set (err, ENOMEM, "no memory");
-    }
-  /* A job's thread blocks all signals, and the helper's alarm is one. */
-  sigemptyset (&none);
-  sigfillset (&usual);
-  posix_spawnattr_setsigmask (&attr, &none);
-  posix_spawnattr_setsigdefault (&attr, &usual);
-  posix_spawnattr_setflags (&attr,
-                            POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-  if (posix_spawn_file_actions_adddup2 (&fa, copy, CHANNEL) == 0)
-    r = posix_spawn (ret_pid, path, &fa, &attr, argv, env);
-  posix_spawnattr_destroy (&attr);
-  posix_spawn_file_actions_destroy (&fa);
-  return r ? error_set (err, EIO, "%s: %s", path, strerror (r)) : 0;
-}
-
-static void
-end_helper (pid_t pid)
-{
-  uint64_t until = clock_ms () + DIE_MS;
-  int pidfd = (int) syscall (SYS_pidfd_open, pid, 0), status;
-  struct pollfd pfd = { .fd = pidfd, .events = POLLIN };
-  struct timespec nap = { 0, 2000000 };
-
-  /* It has said all that it will say, and holds nothing that it must put
-   * back. */
-  kill (pid, SIGKILL);
-  while (waitpid (pid, &status, WNOHANG) == 0 && clock_ms () < until)
-    {
-      /* A kernel before 5.3 tells nobody. */
-      if (pidfd >= 0)
-        poll (&pfd, 1, DIE_MS);
-      else
-        nanosleep (&nap, NULL);
-    }
-  if (pidfd >= 0)
-    close (pidfd);
-}
-
 /* ---- question and answer ---- */
 
 static int
-ask (int sock, const struct ssh_cmd *cmd, uint64_t deadline,
+ask (struct helper *h, const struct ssh_cmd *cmd, uint64_t deadline,
      struct error *err)
 {
   struct json_object *head = json_object_new_object ();
@@ -128,7 +57,7 @@ ask (int sock, const struct ssh_cmd *cmd, uint64_t deadline,
     json_add_str (head, "password", cmd->password);
   json_add_bool (head, "accept-new", cmd->accept_new);
   json_add_int (head, "ms", (int64_t) left);
-  r = frame_write (sock, head, NULL, 0, NULL, 0, deadline, err);
+  r = helper_say (h, head, NULL, 0, NULL, 0, deadline, err);
   json_object_put (head);
   return r;
 }
@@ -153,18 +82,18 @@ take (const struct frame *f, struct ssh_result *ret, struct error *err)
 }
 
 static int
-converse (int sock, const struct ssh_cmd *cmd, uint64_t deadline,
+converse (struct helper *h, const struct ssh_cmd *cmd, uint64_t deadline,
           struct ssh_result *ret, struct error *err)
 {
   CLEANUP_FRAME struct frame f = { 0 };
   struct error why = ERROR_INIT;
-  int r = ask (sock, cmd, deadline, &why);
+  int r = ask (h, cmd, deadline, &why);
 
   if (r >= 0)
-    r = frame_read (sock, &f, deadline, &why);
+    r = helper_hear (h, &f, deadline, &why);
   if (r >= 0)
     return take (&f, ret, err);
-  if (r == -ETIMEDOUT || r == -EPIPE || r == -ECONNRESET)
+  if (r == -ETIMEDOUT || r == -EPIPE)
     {
       ret->end = SSH_END_STUCK;
       snprintf (ret->detail, sizeof ret->detail, "%s %s", HELPER,
@@ -182,25 +111,14 @@ ssh_run (const char *libexec, const struct ssh_cmd *cmd, uint64_t deadline,
          struct ssh_result *ret, struct error *err)
 {
   struct ssh_result result = { .output = BUF_INIT (SSH_CMD_OUTPUT_MAX) };
-  CLEANUP_CLOSE int mine = -1, theirs = -1;
-  char path[4200];
-  int pair[2], r;
-  pid_t pid;
+  const struct helper_spec spec = { .libexec = libexec, .program = HELPER };
+  struct helper h = HELPER_INIT;
+  int r = helper_start (&spec, &h, err);
 
-  snprintf (path, sizeof path, "%s/%s", libexec ? libexec : "", HELPER);
-  if (access (path, X_OK) < 0)
-    return error_set (err, ENOEXEC, "%s: %s", path, strerror (errno));
-  if (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-    return error_errno (err, errno, "socketpair");
-  mine = pair[0];
-  theirs = pair[1];
-  r = spawn (path, theirs, &pid, err);
   if (r < 0)
     return r;
-  /* With our copy open the end of the helper would not be seen. */
-  close (steal_fd (&theirs));
-  r = converse (mine, cmd, deadline, &result, err);
-  end_helper (pid);
+  r = converse (&h, cmd, deadline, &result, err);
+  helper_end (&h);
   if (r < 0)
     {
       ssh_result_done (&result);

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Processes of our own that do what the one who starts them had better not:
+ * speak to a stranger, read what is hostile, touch a disk that may be dead.
+ *
+ * Each is one of our programmes, started with a socket as descriptor
+ * HELPER_CHANNEL and what else it is given as the numbers behind it.  It gets
+ * frames (base/channel.h) and answers with frames; what it says is believed
+ * only after a check.  It can be ended in any step, and nothing has to be put
+ * back then.
+ *
+ * Any thread, but one thread at a time for each.
+ */
+#ifndef HANGDOG_BASE_HELPER_H
+#define HANGDOG_BASE_HELPER_H
+
+#include "base/channel.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct error;
+struct json_object;
+
+#define HELPER_CHANNEL 3
+#define HELPER_MAX_FDS 8
+
+/* ---- who starts one ---- */
+
+struct helper_spec
+{
+  const char *libexec; /* the folder of our programmes */
+  const char *program; /* "hangdog-ssh" */
+  const char *const *args; /* behind its name, NULL terminated; NULL = none */
+  const int *fds;      /* stay the caller's; HELPER_CHANNEL + 1, ... there */
+  unsigned nfds;
+  bool environ;        /* it gets ours; else but LC_ALL=C */
+};
+
+struct helper
+{
+  pid_t pid; /* 0 = none */
+  int sock;  /* our end of its channel, -1 = none; blocking */
+};
+
+/* *ret as it should be before the first start and after helper_end(). */
+#define HELPER_INIT { .pid = 0, .sock = -1 }
+
+/* -ENOEXEC: it is not installed there. */
+int helper_start (const struct helper_spec *spec, struct helper *ret,
+                  struct error *err);
+/* One question; head is the caller's. */
+int helper_say (struct helper *h, struct json_object *head, const void *body,
+                size_t len, const int *fds, unsigned nfds, uint64_t deadline,
+                struct error *err);
+/* One answer; frame_done() it.  -ETIMEDOUT: none came in time; -EPIPE: it
+ * ended without one.  In both cases the only thing left to do is to end it. */
+int helper_hear (struct helper *h, struct frame *ret, uint64_t deadline,
+                 struct error *err);
+/* Kills it, and waits a moment for it to be gone.  False: it hangs in the
+ * host's kernel, and may be asked for again.  One that was never started, or
+ * ended already, is gone. */
+bool helper_end (struct helper *h);
+
+/* ---- the programme itself ---- */
+
+struct helper_limits
+{
+  uint64_t memory_bytes; /* of addresses; 0 = no limit */
+  unsigned files;        /* descriptors */
+  uint64_t file_bytes;   /* of a file that it writes */
+  /* It ends when its channel does, and not with the thread that started it. */
+  bool stays;
+};
+
+/* First thing in main(): ends with who started it, gains no rights, leaves no
+ * core, and has no more than that.  What a sanitizer needs is left to it. */
+void helper_confine (const struct helper_limits *limits);
+
+#endif
