@@ -30,8 +30,8 @@ answer (struct ssh_result *r)
   json_add_int (head, "end", r->end);
   json_add_int (head, "status", r->status);
   json_add_text (head, "detail", r->detail, strlen (r->detail));
-  rc = frame_write (HELPER_CHANNEL, head, r->output.data, r->output.len, NULL, 0,
-                    clock_ms () + ASK_MS, NULL);
+  rc = frame_write (HELPER_CHANNEL, head, r->output.data, r->output.len, NULL,
+                    0, clock_ms () + ASK_MS, NULL);
   json_object_put (head);
   return rc < 0 ? 1 : 0;
 }
