@@ -4,8 +4,7 @@
  * knowing the kinds means linking the transports, which the command line
  * does not.
  */
-#include "scenarios/scenario.h"
-#include "supervisor/finding.h"
+#include "supervisor/check_impl.h"
 #include "supervisor/playbooks.h"
 
 #include "base/buf.h"
@@ -30,8 +29,12 @@ check_playbook (struct findings *f, const char *path,
       json_error_at (doc, at, &err, "%s", error_text (&why));
       finding_error (f, path, &err);
     }
-  else if (!f->json)
-    printf ("ok %s: %s (%s)\n", path, s->name, s->kind->name);
+  else
+    {
+      if (!f->json)
+        printf ("ok %s: %s (%s)\n", path, s->name, s->kind->name);
+      check_cost (f, path, s);
+    }
 }
 
 /* The rows of the table in docs/scenarios.md. */
