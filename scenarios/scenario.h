@@ -289,6 +289,10 @@ extern const struct scenario_kind kind_ssh_command;
 extern const struct scenario_kind kind_tcp;
 extern const struct scenario_kind *const scenario_kinds[]; /* ends with NULL */
 const struct scenario_kind *scenario_kind_find (const char *name);
+/* Of the manual: {"kind", "summary", "shape", "transports", "commands",
+ * "keys": [{"key": "expect.output", "type", "required", "default", "min",
+ * "max", "values", "help"}]}; those beside those of every scenario. */
+struct json_object *scenario_kind_describe (const struct scenario_kind *kind);
 
 /* How the place that a scenario asks is asked over TCP, by who wants to know
  * no more than whether somebody answers there. */

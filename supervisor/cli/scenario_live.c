@@ -194,14 +194,31 @@ scenario_run (struct cli *cli)
 
 /* ---- bind, unbind ---- */
 
+/* What is in force, and would be forgotten with the daemon. */
+static void
+warn_unkept (struct json_object *row)
+{
+  char text[300];
+
+  if (json_get_bool (row, "kept", true))
+    return;
+  snprintf (text, sizeof (text),
+            "it is in force, but not on disk, and ends with this daemon: "
+            "%.200s",
+            row_str (row, "why"));
+  print_paragraph (stderr, "hangdog: ", text);
+}
+
 static int
 bind_row (struct json_object *row, const void *body, size_t len, void *arg)
 {
   if (*(const bool *) arg)
     print_json (row);
-  else
+  else if (strcmp (row_str (row, "row"), "scenario") == 0)
     printf ("bound=%s guests=%lld\n", row_str (row, "name"),
             (long long) json_get_int (row, "guests", 0));
+  else
+    warn_unkept (row);
   return 0;
 }
 
@@ -250,18 +267,31 @@ scenario_bind (struct cli *cli)
 static int
 told_row (struct json_object *row, const void *body, size_t len, void *arg)
 {
+  static const char *const counts[] = { "bindings", "ended", "still", NULL };
+
   if (*(const bool *) arg)
-    print_json (row);
+    {
+      print_json (row);
+      return 0;
+    }
+  for (unsigned i = 0; counts[i]; i++)
+    if (json_get (row, counts[i]))
+      printf (" %s=%lld", counts[i],
+              (long long) json_get_int (row, counts[i], 0));
+  warn_unkept (row);
   return 0;
 }
 
 static int
 tell (struct cli *cli, struct json_object *head, const char *done)
 {
-  int r = cli_ask (cli, false, head, told_row, &cli->json);
+  int r;
 
-  if (r == EXIT_WELL && !cli->json)
-    puts (done);
+  if (!cli->json)
+    fputs (done, stdout);
+  r = cli_ask (cli, false, head, told_row, &cli->json);
+  if (!cli->json)
+    putchar ('\n');
   return r;
 }
 
@@ -330,7 +360,7 @@ scenario_pause (struct cli *cli)
   json_add_int (head, "seconds", (int64_t) (ms / 1000));
   if (reason)
     json_add_text (head, "reason", reason, strlen (reason));
-  snprintf (done, sizeof (done), "paused for %s",
+  snprintf (done, sizeof (done), "paused for=%s",
             print_age (age, sizeof (age), ms));
   return tell (cli, head, done);
 }
