@@ -3,7 +3,7 @@
  * hangdog config show: what is in force, and where each of it is from.
  */
 #include "supervisor/cli/classify.h"
-#include "supervisor/cli/config.h"
+#include "supervisor/cli/config_show.h"
 
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -147,7 +147,11 @@ config_show (struct cli *cli, const char *file, bool origins)
   if (cli->json)
     print_json (all);
   else
-    puts (json_object_to_json_string_ext (
-        all, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
+    {
+      struct buf out CLEANUP_BUF = BUF_INIT (SIZE_MAX / 2);
+
+      json_show_spread (all, &out);
+      puts (buf_str (&out));
+    }
   return EXIT_WELL;
 }

@@ -127,9 +127,7 @@ show_row (struct json_object *row, const void *body, size_t len, void *arg)
   if (*(const bool *) arg)
     json_show (row, &out);
   else
-    buf_puts (&out, json_object_to_json_string_ext (
-                        doc, JSON_C_TO_STRING_PRETTY
-                                 | JSON_C_TO_STRING_NOSLASHESCAPE));
+    json_show_spread (doc, &out);
   puts (buf_str (&out));
   return 0;
 }
@@ -264,20 +262,31 @@ scenario_bind (struct cli *cli)
   return r < 0 ? cli_fail (&err) : EXIT_WELL;
 }
 
+struct told
+{
+  bool json;
+  char counts[120]; /* " ended=2" */
+};
+
 static int
 told_row (struct json_object *row, const void *body, size_t len, void *arg)
 {
-  static const char *const counts[] = { "bindings", "ended", "still", NULL };
+  static const char *const names[] = { "bindings", "ended", "still", NULL };
+  struct told *told = arg;
+  size_t n;
 
-  if (*(const bool *) arg)
+  if (told->json)
     {
       print_json (row);
       return 0;
     }
-  for (unsigned i = 0; counts[i]; i++)
-    if (json_get (row, counts[i]))
-      printf (" %s=%lld", counts[i],
-              (long long) json_get_int (row, counts[i], 0));
+  for (unsigned i = 0; names[i]; i++)
+    if (json_get (row, names[i]))
+      {
+        n = strlen (told->counts);
+        snprintf (told->counts + n, sizeof (told->counts) - n, " %s=%lld",
+                  names[i], (long long) json_get_int (row, names[i], 0));
+      }
   warn_unkept (row);
   return 0;
 }
@@ -285,13 +294,11 @@ told_row (struct json_object *row, const void *body, size_t len, void *arg)
 static int
 tell (struct cli *cli, struct json_object *head, const char *done)
 {
-  int r;
+  struct told told = { .json = cli->json };
+  int r = cli_ask (cli, false, head, told_row, &told);
 
-  if (!cli->json)
-    fputs (done, stdout);
-  r = cli_ask (cli, false, head, told_row, &cli->json);
-  if (!cli->json)
-    putchar ('\n');
+  if (r == EXIT_WELL && !cli->json)
+    printf ("%s%s\n", done, told.counts);
   return r;
 }
 

@@ -3,7 +3,7 @@
  * hangdog config: checks the configuration, or prints its schema.
  */
 #include "supervisor/cli/classify.h"
-#include "supervisor/cli/config.h"
+#include "supervisor/cli/config_show.h"
 #include "supervisor/finding.h"
 
 #include "base/buf.h"
@@ -108,9 +108,9 @@ const struct verb verb_config = {
           "said; --origin: each\n          setting with the place that it is "
           "from\n"
           "  schema  the JSON Schema\n"
-          "With check --json a row for each finding (severity, file, message, and "
-          "line, column, path,\nhint where there are any), and a last one of "
-          "the kind \"checked\".\n"
+          "With check --json a row for each finding (severity, file, message, "
+          "and line,\ncolumn, path, hint where there are any), and a last one "
+          "of the kind \"checked\".\n"
           "Exit codes: 0 well, 2 it would not be taken.\n"
           "\nExamples:\n"
           "  hangdog config check /etc/hangdog/config.json\n"

@@ -214,26 +214,26 @@ wait_for (struct client *c, struct waiting *w, struct error *err)
 
 /* ---- its words ---- */
 
+#define CLASSES_MAX 64
+
 struct classes
 {
-  const char *word;
-  bool known;
-  char near[80];
+  char names[CLASSES_MAX][WORD];
+  const char *list[CLASSES_MAX + 1];
+  unsigned n;
 };
 
 static int
 class_row (struct json_object *row, const void *body, size_t len, void *arg)
 {
   struct classes *c = arg;
-  const char *one[] = { row_str (row, "name"), NULL };
-  char near[80];
 
-  if (strcmp (row_str (row, "table"), "class") != 0)
-    return 0;
-  if (strcmp (one[0], c->word) == 0)
-    c->known = true;
-  else if (*text_did_you_mean (near, sizeof (near), c->word, one))
-    snprintf (c->near, sizeof (c->near), "%s", near);
+  if (strcmp (row_str (row, "table"), "class") == 0 && c->n < CLASSES_MAX)
+    {
+      snprintf (c->names[c->n], WORD, "%s", row_str (row, "name"));
+      c->list[c->n] = c->names[c->n];
+      c->n++;
+    }
   return 0;
 }
 
@@ -241,19 +241,23 @@ class_row (struct json_object *row, const void *body, size_t len, void *arg)
 static int
 check_class (struct client *c, const struct waiting *w, struct error *err)
 {
-  struct classes classes = { .word = w->word };
+  struct classes all = { .n = 0 };
+  char near[80];
   int r;
 
   if (w->wanted != WANT_VERDICT || !w->word)
     return 0;
-  r = client_call (c, client_request ("tables", NULL), class_row, &classes,
-                   err);
-  if (r == 0 && !classes.known)
-    r = error_set (err, EINVAL,
-                   "no verdict has the class \"%.60s\"%s; `hangdog tables` "
-                   "lists them",
-                   w->word, classes.near);
-  return r;
+  r = client_call (c, client_request ("tables", NULL), class_row, &all, err);
+  for (unsigned i = 0; r == 0 && i < all.n; i++)
+    if (strcmp (all.list[i], w->word) == 0)
+      return 0;
+  return r < 0 ? r
+               : error_set (err, EINVAL,
+                            "no verdict has the class \"%.60s\"%s; `hangdog "
+                            "tables` lists them",
+                            w->word,
+                            text_did_you_mean (near, sizeof (near), w->word,
+                                               all.list));
 }
 
 static int
@@ -303,7 +307,9 @@ read_words (struct cli *cli, struct waiting *w)
     return cli_fail (&err);
   w->begun_ms = clock_ms ();
   /* Without a word of it, it is given what it needs. */
-  w->deadline = w->begun_ms + (timeout || ms > w->quiet_ms ? ms : 2 * w->quiet_ms);
+  if (!timeout && ms < 2 * w->quiet_ms)
+    ms = 2 * w->quiet_ms;
+  w->deadline = w->begun_ms + ms;
   return 0;
 }
 

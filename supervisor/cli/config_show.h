@@ -2,8 +2,8 @@
  *
  * The larger words of `hangdog config`.
  */
-#ifndef HANGDOG_SUPERVISOR_CLI_CONFIG_H
-#define HANGDOG_SUPERVISOR_CLI_CONFIG_H
+#ifndef HANGDOG_SUPERVISOR_CLI_CONFIG_SHOW_H
+#define HANGDOG_SUPERVISOR_CLI_CONFIG_SHOW_H
 
 #include "supervisor/cli/cli.h"
 
