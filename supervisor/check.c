@@ -52,12 +52,13 @@ static void
 print_value (const char *before, struct json_object *o, const char *key)
 {
   struct json_object *v = json_get (o, key);
+  struct buf text CLEANUP_BUF = BUF_INIT (SIZE_MAX / 2);
 
+  if (v && !json_object_is_type (v, json_type_string))
+    json_show (v, &text);
   if (v)
     printf ("%s%s", before,
-            json_object_is_type (v, json_type_string)
-                ? json_object_get_string (v)
-                : json_object_to_json_string_ext (v, JSON_C_TO_STRING_PLAIN));
+            text.len ? buf_str (&text) : json_object_get_string (v));
 }
 
 /* As a row of a table of docs/: the manual pages have it so, too. */
