@@ -14,6 +14,7 @@ struct boots;
 struct error;
 struct fact_bus;
 struct fact_table;
+struct history;
 struct job_pool;
 struct loop;
 struct texts;
@@ -51,6 +52,11 @@ struct binding_info
   enum health health;
   uint64_t health_since_ms;
   unsigned failures, mute; /* in a row */
+  bool flapping; /* now well and now not; damped says whether its incident
+                    is held open for that */
+  bool damped;
+  unsigned flap_percent;
+  const struct history *history;
   bool running;
   const char *held_off; /* why it is not asked now, "" if it is */
   /* next: when it is, or was, due. */

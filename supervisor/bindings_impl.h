@@ -13,6 +13,7 @@
 #define HANGDOG_SUPERVISOR_BINDINGS_IMPL_H
 
 #include "supervisor/bindings.h"
+#include "scenarios/history.h"
 #include "transports/transport.h"
 
 struct heard;
@@ -46,6 +47,7 @@ struct binding
   const struct scenario_watch *watching; /* whose state is */
   void *state;
   struct health_state health;
+  struct history history;
   struct outcome_report last;
   bool has_last;
   char held_off[96];
@@ -116,6 +118,9 @@ struct binding *bindings_numbered_ (struct bindings *b, uint64_t number);
 struct binding *binding_named_ (struct watched *w, const char *scenario);
 void binding_arm_ (struct binding *bd, uint64_t at_ms);
 uint64_t bindings_random_ (void);
+
+/* Tells the fact. */
+void binding_flapping_ (struct binding *bd, bool flapping);
 
 /* Paused, stopping, quiet hours, ...: held_off says why. */
 bool binding_held_off_ (struct binding *bd);

@@ -48,6 +48,15 @@ publish_text (struct binding *bd, const char *name, const char *text)
   fact_publish (bd->all->env.bus, &fact);
 }
 
+void
+binding_flapping_ (struct binding *bd, bool flapping)
+{
+  char name[FACT_NAME_MAX];
+
+  snprintf (name, sizeof (name), "flapping.%.50s", bd->scenario->name);
+  publish_text (bd, name, flapping ? "yes" : "no");
+}
+
 static void
 publish (struct binding *bd)
 {
@@ -92,6 +101,7 @@ take_outcome (struct binding *bd, const struct outcome_report *report,
               uint64_t started_ms)
 {
   uint64_t now = loop_now (bd->all->env.loop);
+  bool was_flapping = bd->health.flap.flapping;
   enum health_change change;
 
   bd->last = *report;
@@ -106,11 +116,14 @@ take_outcome (struct binding *bd, const struct outcome_report *report,
     bd->failed++;
   else
     bd->no_verdict++;
+  history_add (&bd->history, report->outcome, report->took_ms, now);
   change = health_feed (&bd->health, bd->scenario, report->outcome, now);
   if (health_mute (&bd->health, bd->scenario, report)
       && change == HEALTH_SAME)
     change = HEALTH_BECAME_MUTE;
   publish (bd);
+  if (bd->health.flap.flapping != was_flapping)
+    binding_flapping_ (bd, !was_flapping);
   binding_arm_ (bd, health_next (&bd->health, bd->scenario, started_ms,
                                  bindings_random_ ()));
   binding_tell (bd, change);

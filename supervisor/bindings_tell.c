@@ -22,6 +22,13 @@ info_of (const struct binding *bd, struct binding_info *ret)
     .health = bd->health.health,
     .health_since_ms = bd->health.since_ms,
     .failures = bd->health.failures,
+    .flapping = bd->health.flap.flapping,
+    .damped = bd->health.flap.flapping && bd->scenario->flap_damping,
+    .flap_percent
+    = flap_percent (&bd->health.flap,
+                    (unsigned) bd->scenario->failure_threshold,
+                    (unsigned) bd->scenario->success_threshold),
+    .history = &bd->history,
     .mute = bd->health.mute ? bd->health.mute : bd->health.excused,
     .running = bd->run && !bd->run->waits_with,
     .held_off = bd->held_off,

@@ -22,6 +22,7 @@
 #include "base/text.h"
 #include "config.h"
 #include "diag/collector.h"
+#include "scenarios/history.h"
 #include "scenarios/scenario.h"
 #include "transports/console/hub.h"
 
@@ -306,10 +307,41 @@ control_add_value (struct json_object *row, const struct outcome_report *last)
                             json_object_new_double (last->value));
 }
 
+static struct json_object *
+history_json (const struct history *h, uint64_t now, bool times)
+{
+  struct json_object *o = json_object_new_object (), *at;
+  struct history_sum sum;
+  struct history_run run;
+
+  history_sum (h, &sum);
+  json_add_str (o, "runs", sum.text);
+  json_object_object_add (o, "since_ms", ago (now, sum.since_ms));
+  json_object_object_add (o, "last_ms", ago (now, sum.last_ms));
+  if (sum.answered)
+    {
+      json_object_object_add (o, "availability",
+                              json_object_new_double (sum.availability));
+      json_add_int (o, "p50_ms", (int64_t) sum.p50_ms);
+      json_add_int (o, "p90_ms", (int64_t) sum.p90_ms);
+      json_add_int (o, "p99_ms", (int64_t) sum.p99_ms);
+      json_add_int (o, "max_ms", (int64_t) sum.max_ms);
+    }
+  if (!times)
+    return o;
+  at = json_object_new_array ();
+  for (unsigned i = 0; history_run (h, i, &run); i++)
+    json_object_array_add (at,
+                           json_object_new_int64 ((int64_t) (now - run.at_ms)));
+  json_object_object_add (o, "times_ms", at);
+  return o;
+}
+
 static void
 binding_row (const struct binding_info *info, void *arg)
 {
-  struct answer *a = arg;
+  struct status *st = arg;
+  struct answer *a = st->a;
   struct json_object *row = json_object_new_object ();
   uint64_t now = loop_now (a->d->loop);
 
@@ -345,6 +377,10 @@ binding_row (const struct binding_info *info, void *arg)
   json_add_int (row, "no_verdict", (int64_t) info->no_verdict);
   json_add_int (row, "skipped", (int64_t) info->skipped);
   json_add_int (row, "worst_late_ms", (int64_t) info->worst_late_ms);
+  json_add_bool (row, "flapping", info->flapping);
+  json_add_int (row, "flap_percent", info->flap_percent);
+  json_object_object_add (row, "history",
+                          history_json (info->history, now, st->uuid != NULL));
   answer_row (a, row);
 }
 
@@ -357,6 +393,8 @@ incident_row (const struct incident_info *info)
   json_add_bool (row, "collecting", info->collecting);
   json_add_bool (row, "waiting", info->waiting);
   json_add_bool (row, "perhaps_rebooted", info->perhaps_rebooted);
+  json_add_bool (row, "flapping", info->flapping);
+  json_add_int (row, "flaps", info->flaps);
   json_add_str (row, "bundle", info->bundle);
   json_add_str (row, "shipped", info->shipped);
   return row;
@@ -484,7 +522,7 @@ op_status (struct answer *a, struct frame *f)
   hub_each (a->d->hub, console_row, &st);
   texts_each (a->d->texts, st.uuid, text_row, &st);
   registry_each (a->d->registry, beat_row, &st);
-  bindings_each (a->d->bindings, st.uuid, binding_row, a);
+  bindings_each (a->d->bindings, st.uuid, binding_row, &st);
   incidents_each (a->d->incidents, status_incident, &st);
   job_each (a->d->jobs, stuck_row, &st);
   if (!g)
