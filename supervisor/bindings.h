@@ -17,6 +17,7 @@ struct fact_table;
 struct history;
 struct job_pool;
 struct loop;
+struct pauses;
 struct texts;
 struct transport_env;
 
@@ -30,6 +31,7 @@ struct bindings_env
   struct guest_registry *registry;
   struct boots *boots;
   struct texts *texts;
+  struct pauses *pauses; /* NULL = none */
   const struct transport_env *transports;
   bool drain_only; /* nobody is asked anything */
 };
@@ -59,6 +61,7 @@ struct binding_info
   const struct history *history;
   bool running;
   const char *held_off; /* why it is not asked now, "" if it is */
+  bool paused; /* by somebody who said so; also while held_off does not yet */
   /* next: when it is, or was, due. */
   uint64_t next_ms, last_ms, last_ok_wall_ms;
   const struct outcome_report *last; /* NULL before the first */

@@ -6,6 +6,7 @@
 #include "supervisor/bindings_impl.h"
 #include "supervisor/boots.h"
 #include "supervisor/meant.h"
+#include "supervisor/pauses.h"
 #include "supervisor/text.h"
 
 #include "base/cleanup.h"
@@ -22,6 +23,7 @@ bool
 binding_held_off_ (struct binding *bd)
 {
   const struct guest *g = bd->of->guest;
+  struct pause pause;
 
   bd->held_off[0] = '\0';
   if (g->intent != INTENT_RUN)
@@ -33,6 +35,10 @@ binding_held_off_ (struct binding *bd)
               guest_run_names[g->run]);
   else if (scenario_quiet (bd->scenario, clock_wall_ms ()))
     snprintf (bd->held_off, sizeof (bd->held_off), "quiet hours");
+  else if (bd->all->env.pauses
+           && pauses_hold (bd->all->env.pauses, g->inc.uuid,
+                           bd->scenario->name, &pause))
+    pause_words (&pause, bd->held_off, sizeof (bd->held_off));
   return bd->held_off[0] != '\0';
 }
 

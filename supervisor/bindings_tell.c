@@ -4,6 +4,7 @@
  * comes, where they ask.
  */
 #include "supervisor/bindings_impl.h"
+#include "supervisor/pauses.h"
 
 #include "base/error.h"
 #include "base/json.h"
@@ -16,6 +17,8 @@
 static void
 info_of (const struct binding *bd, struct binding_info *ret)
 {
+  struct pause pause;
+
   *ret = (struct binding_info){
     .guest = bd->of->guest,
     .scenario = bd->scenario,
@@ -32,6 +35,9 @@ info_of (const struct binding *bd, struct binding_info *ret)
     .mute = bd->health.mute ? bd->health.mute : bd->health.excused,
     .running = bd->run && !bd->run->waits_with,
     .held_off = bd->held_off,
+    .paused = bd->all->env.pauses
+              && pauses_hold (bd->all->env.pauses, bd->of->guest->inc.uuid,
+                              bd->scenario->name, &pause),
     .next_ms = bd->due_ms,
     .last_ms = bd->last_ms,
     .last_ok_wall_ms = bd->last_ok_wall_ms,

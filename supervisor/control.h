@@ -114,7 +114,7 @@ struct json_object *control_tried (const struct outcome_report *r);
  *   One scenario.  guest: in the place of the document's "select", that guest
  *   alone.  {"row":"scenario",...} as above, end {"replaced":bool (one of that
  *   name that was bound), "kept":bool, "why"?}.  EINVAL: what the checker says;
- *   EEXIST: a file has one of that name; ENOBUFS: 256 are bound; EMSGSIZE: more
+ *   EEXIST: a file has one of that name; ENOBUFS: 256 are bound, or 900 KiB; EMSGSIZE: more
  *   than 64 KiB; EBUSY: those of the files are not read yet
  * {"op":"scenario-unbind", "scenario":S}
  *   end {"kept":bool, "why"?}.  ENOENT; EPERM: it is a file's
@@ -129,6 +129,20 @@ struct json_object *control_tried (const struct outcome_report *r);
  * and "history":{"runs":"++-?...": oldest first, "since_ms":age of the first,
  * "last_ms":age of the last, "availability":0..1?, "p50_ms"?, "p90_ms"?,
  * "p99_ms"?, "max_ms"?}; with "guest", also "times_ms":[age of each run]. */
+
+struct pause;
+/* {"row":"pause",...} */
+struct json_object *control_pause_row (const struct pause *pause);
+/* {"row":"scenario",...} of a whole scenario; false when there is none of that
+ * name. */
+bool control_scenario_row (struct answer *a, const char *name);
+/* Ends the answer when what was changed is on disk: control_kept() with it is
+ * the kept_done_fn of whoever keeps it.  Takes last.  On NULL the answer is
+ * ended. */
+struct control_keeping;
+struct control_keeping *control_keep (struct answer *a,
+                                      struct json_object *last);
+void control_kept (const struct error *why, void *keeping);
 
 struct control_op
 {

@@ -10,6 +10,7 @@
 #include "supervisor/incidents.h"
 #include "supervisor/keeper_link.h"
 #include "supervisor/meant.h"
+#include "supervisor/pauses.h"
 #include "supervisor/text.h"
 #include "supervisor/writer_link.h"
 
@@ -377,6 +378,7 @@ binding_row (const struct binding_info *info, void *arg)
   json_add_int (row, "no_verdict", (int64_t) info->no_verdict);
   json_add_int (row, "skipped", (int64_t) info->skipped);
   json_add_int (row, "worst_late_ms", (int64_t) info->worst_late_ms);
+  json_add_bool (row, "paused", info->paused);
   json_add_bool (row, "flapping", info->flapping);
   json_add_int (row, "flap_percent", info->flap_percent);
   json_object_object_add (row, "history",
@@ -407,6 +409,15 @@ status_incident (const struct incident_info *info, void *arg)
 
   if (!st->uuid || strcmp (info->incident->inc.uuid, st->uuid) == 0)
     answer_row (st->a, incident_row (info));
+}
+
+static void
+status_pause (const struct pause *pause, void *arg)
+{
+  struct status *st = arg;
+
+  if (!st->uuid || !pause->uuid[0] || strcmp (pause->uuid, st->uuid) == 0)
+    answer_row (st->a, control_pause_row (pause));
 }
 
 /* A job beyond its deadline is worth a row: which lane, since when. */
@@ -523,6 +534,7 @@ op_status (struct answer *a, struct frame *f)
   texts_each (a->d->texts, st.uuid, text_row, &st);
   registry_each (a->d->registry, beat_row, &st);
   bindings_each (a->d->bindings, st.uuid, binding_row, &st);
+  pauses_each (a->d->pauses, status_pause, &st);
   incidents_each (a->d->incidents, status_incident, &st);
   job_each (a->d->jobs, stuck_row, &st);
   if (!g)

@@ -13,6 +13,8 @@
 #include "supervisor/eyes.h"
 #include "supervisor/incidents.h"
 #include "supervisor/keeper_link.h"
+#include "supervisor/layers.h"
+#include "supervisor/pauses.h"
 #include "supervisor/text.h"
 #include "supervisor/typing.h"
 #include "supervisor/watchdog.h"
@@ -95,6 +97,10 @@ writer_up (void *arg)
   struct daemon *d = arg;
 
   writer_state_up (&d->writer_state);
+  if (d->pauses)
+    pauses_writer_up (d->pauses);
+  if (d->layers)
+    layers_writer_up (d->layers);
   if (!d->drain_only && d->incidents)
     incidents_writer_up (d->incidents);
 }
@@ -422,7 +428,8 @@ make_eyes (struct daemon *d, struct error *err)
 static int
 make_judges (struct daemon *d, struct error *err)
 {
-  const struct bindings_env bindings = {
+  const struct pauses_env pauses = { .writer = d->writer };
+  struct bindings_env bindings = {
     .loop = d->loop,
     .jobs = d->jobs,
     .bus = d->bus,
@@ -442,8 +449,13 @@ make_judges (struct daemon *d, struct error *err)
     .max_diagnoses = (unsigned) d->config->limits.max_diagnoses,
     .drain_only = d->drain_only,
   };
-  int r = bindings_new (&bindings, &d->bindings, err);
+  int r = pauses_new (&pauses, &d->pauses, err);
 
+  bindings.pauses = d->pauses;
+  if (r == 0)
+    r = bindings_new (&bindings, &d->bindings, err);
+  if (r == 0)
+    r = layers_new (d->bindings, d->writer, &d->layers, err);
   if (r < 0)
     return r;
   incidents.bindings = d->bindings;
@@ -522,7 +534,9 @@ unmake (struct daemon *d)
     }
   writer_link_disconnect (d->writer);
   incidents_free (d->incidents);
+  layers_free (d->layers);
   bindings_free (d->bindings);
+  pauses_free (d->pauses);
   watchdog_stop (d->watchdog);
   eyes_free (d->eyes);
   texts_free (d->texts);

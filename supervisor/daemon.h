@@ -26,7 +26,9 @@ struct hub;
 struct incidents;
 struct job_pool;
 struct keeper_link;
+struct layers;
 struct loop;
+struct pauses;
 struct texts;
 struct watchdog;
 struct writer_link;
@@ -52,7 +54,9 @@ struct daemon
   struct keeper_link *keeper;
   struct writer_link *writer;
   struct writer_state writer_state; /* what it said of itself */
+  struct pauses *pauses;
   struct bindings *bindings;
+  struct layers *layers; /* of scenarios */
   struct probe *probes; /* of clients that wait for an outcome */
   struct boots *boots;
   struct texts *texts; /* NULL while only draining */
