@@ -478,6 +478,8 @@ due (struct timer *t, void *arg)
   struct binding *bd = arg;
   uint64_t now = loop_now (bd->all->env.loop);
 
+  if (binding_gapped_ (bd))
+    return;
   if (bd->run)
     {
       /* It has waited for a lane until now, for an interval. */

@@ -15,6 +15,8 @@ struct error;
 struct fact_bus;
 struct fact_table;
 struct history;
+struct host_gap;
+struct hostclock;
 struct job_pool;
 struct loop;
 struct pauses;
@@ -33,6 +35,7 @@ struct bindings_env
   struct texts *texts;
   struct pauses *pauses; /* NULL = none */
   const struct transport_env *transports;
+  struct hostclock *host; /* NULL: it never stands still */
   bool drain_only; /* nobody is asked anything */
 };
 /* env is copied. */
@@ -76,6 +79,20 @@ void bindings_each (struct bindings *b, const char *uuid /* or NULL */,
  * free, and no other way is left. */
 int bindings_probe (struct bindings *b, const char *uuid,
                     const char *scenario, struct error *err);
+/* The host, or this process, stood still or starved: what fell due meanwhile is
+ * spread anew, and who watches is told. */
+void bindings_gap (struct bindings *b, const struct host_gap *gap);
+/* The last time that outcomes did not count for the host's sake, and whose, if
+ * it is no longer ago than that. */
+struct bindings_spared
+{
+  const char *code;
+  uint64_t ago_ms, lasted_ms;
+  unsigned guests;
+  char says[160];
+};
+bool bindings_spared (struct bindings *b, uint64_t for_ms,
+                      struct bindings_spared *ret);
 /* Where the scenarios of that guest ask over the network: parameters for the
  * collector "net" ("address", "expect", "addresses").  The caller's. */
 struct json_object *bindings_addresses (struct bindings *b, const char *uuid);

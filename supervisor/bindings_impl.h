@@ -4,6 +4,7 @@
  *
  *   bindings.c          whom which scenario watches, and when it is due
  *   bindings_run.c      a run: by which ways, one after another
+ *   bindings_host.c     a host that stood still
  *   bindings_lane.c     who waits for a lane of a guest
  *   bindings_outcome.c  what a run's end becomes
  *   bindings_watch.c    kinds that are told of facts, or look at others
@@ -31,6 +32,8 @@ struct watched
   struct binding **list;
   size_t n, cap;
   struct run *waiting, **waiting_end; /* for a lane, in order of coming */
+  uint64_t failed_ms; /* it was well, and then did not answer in time */
+  uint64_t spared_ms; /* an outcome did not count, for the host's sake */
   struct watched *chain;       /* of the hash */
   struct watched *prev, *next; /* of all */
 };
@@ -108,6 +111,8 @@ struct bindings
   size_t n, nfree;
   uint64_t serial;
   uint64_t looked_at;
+  uint64_t crowd_ms; /* when many failed together, 0 = never */
+  char crowd[160];
   struct heard *heard; /* facts that kinds are told of, by prefix */
   struct listener listeners[BINDINGS_MAX_LISTENERS];
 };
@@ -146,6 +151,13 @@ void run_judged_ (struct run *run);
 void run_no_verdict_ (struct outcome_report *r, const char *code,
                       const char *fmt, ...)
     __attribute__ ((format (printf, 3, 4)));
+
+/* ---- a host that stood still ---- */
+
+/* It has a time of its own now, after a gap that only shows itself here. */
+bool binding_gapped_ (struct binding *bd);
+/* What failed because of the host is no verdict. */
+void binding_spare_ (struct binding *bd, struct run *run);
 
 void lane_wait_ (struct run *run);
 void lane_leave_ (struct run *run);

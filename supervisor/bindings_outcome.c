@@ -182,6 +182,7 @@ judge_life (struct binding *bd, struct run *run)
                        "the guest began another life while it was asked");
       return;
     }
+  binding_spare_ (bd, run);
   if (r->outcome == OUTCOME_FAILED && binding_held_off_ (bd))
     run_no_verdict_ (r, "held-off", "%s", bd->held_off);
   else if (r->outcome == OUTCOME_FAILED

@@ -498,6 +498,27 @@ daemon_row (struct answer *a)
   answer_row (a, row);
 }
 
+/* What is no guest's trouble: outcomes that did not count. */
+#define HOST_ROW_MS (10u * 60 * 1000)
+
+static void
+host_row (struct answer *a)
+{
+  struct bindings_spared spared;
+  struct json_object *row;
+
+  if (!bindings_spared (a->d->bindings, HOST_ROW_MS, &spared))
+    return;
+  row = json_object_new_object ();
+  json_add_str (row, "row", "host");
+  json_add_str (row, "code", spared.code);
+  json_add_text (row, "says", spared.says, strlen (spared.says));
+  json_add_int (row, "ago_ms", (int64_t) spared.ago_ms);
+  json_add_int (row, "lasted_ms", (int64_t) spared.lasted_ms);
+  json_add_int (row, "guests", spared.guests);
+  answer_row (a, row);
+}
+
 static void
 status_guest (const struct guest *g, void *arg)
 {
@@ -526,6 +547,7 @@ op_status (struct answer *a, struct frame *f)
       st.uuid = g->inc.uuid;
     }
   daemon_row (a);
+  host_row (a);
   if (!g)
     source_rows (a);
   registry_each (a->d->registry, status_guest, &st);

@@ -11,6 +11,7 @@
 #include "supervisor/boots.h"
 #include "supervisor/control.h"
 #include "supervisor/eyes.h"
+#include "supervisor/hostclock.h"
 #include "supervisor/incidents.h"
 #include "supervisor/keeper_link.h"
 #include "supervisor/layers.h"
@@ -424,10 +425,21 @@ make_eyes (struct daemon *d, struct error *err)
   return d->drain_only ? 0 : eyes_new (&env, &d->eyes, err);
 }
 
+static void
+on_host_gap (const struct host_gap *gap, void *arg)
+{
+  struct daemon *d = arg;
+
+  if (d->bindings)
+    bindings_gap (d->bindings, gap);
+}
+
 /* Who says how guests are, and what follows from it. */
 static int
 make_judges (struct daemon *d, struct error *err)
 {
+  const struct hostclock_env host
+      = { .loop = d->loop, .gap = on_host_gap, .arg = d };
   const struct pauses_env pauses = { .writer = d->writer };
   struct bindings_env bindings = {
     .loop = d->loop,
@@ -452,6 +464,9 @@ make_judges (struct daemon *d, struct error *err)
   int r = pauses_new (&pauses, &d->pauses, err);
 
   bindings.pauses = d->pauses;
+  if (r == 0)
+    r = hostclock_new (&host, &d->host, err);
+  bindings.host = d->host;
   if (r == 0)
     r = bindings_new (&bindings, &d->bindings, err);
   if (r == 0)
@@ -536,6 +551,7 @@ unmake (struct daemon *d)
   incidents_free (d->incidents);
   layers_free (d->layers);
   bindings_free (d->bindings);
+  hostclock_free (d->host);
   pauses_free (d->pauses);
   watchdog_stop (d->watchdog);
   eyes_free (d->eyes);

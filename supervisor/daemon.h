@@ -22,6 +22,7 @@ struct eyes;
 struct fact_bus;
 struct fact_table;
 struct guest_registry;
+struct hostclock;
 struct hub;
 struct incidents;
 struct job_pool;
@@ -54,6 +55,7 @@ struct daemon
   struct keeper_link *keeper;
   struct writer_link *writer;
   struct writer_state writer_state; /* what it said of itself */
+  struct hostclock *host;
   struct pauses *pauses;
   struct bindings *bindings;
   struct layers *layers; /* of scenarios */
