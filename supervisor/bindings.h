@@ -97,6 +97,17 @@ bool bindings_spared (struct bindings *b, uint64_t for_ms,
  * collector "net" ("address", "expect", "addresses").  The caller's. */
 struct json_object *bindings_addresses (struct bindings *b, const char *uuid);
 size_t bindings_count (const struct bindings *b);
+/* From due until somebody was asked, of all that came in their turn: each is
+ * the bound of the bucket that it is in, max is exact. */
+#define BINDINGS_LATE 16
+struct bindings_late
+{
+  uint64_t runs, p50_ms, p90_ms, p99_ms, max_ms;
+  uint64_t counts[BINDINGS_LATE];
+};
+void bindings_late (const struct bindings *b, struct bindings_late *ret);
+/* Up to which lateness a bucket goes; the last has no bound. */
+uint64_t bindings_late_bound (unsigned bucket);
 /* How many guests, bindings and documents were looked at so far to find the
  * right ones. */
 uint64_t bindings_looked_at (const struct bindings *b);

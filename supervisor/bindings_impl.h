@@ -111,6 +111,7 @@ struct bindings
   size_t n, nfree;
   uint64_t serial;
   uint64_t looked_at;
+  uint64_t late[BINDINGS_LATE], latest_ms; /* how many, by how late */
   uint64_t crowd_ms; /* when many failed together, 0 = never */
   char crowd[160];
   struct heard *heard; /* facts that kinds are told of, by prefix */
@@ -159,6 +160,7 @@ bool binding_gapped_ (struct binding *bd);
 /* What failed because of the host is no verdict. */
 void binding_spare_ (struct binding *bd, struct run *run);
 
+void bindings_note_late_ (struct bindings *b, uint64_t late_ms);
 void lane_wait_ (struct run *run);
 void lane_leave_ (struct run *run);
 /* A job_free_fn. */

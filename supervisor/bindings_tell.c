@@ -110,6 +110,59 @@ bindings_each (struct bindings *b, const char *uuid,
     each_of (w, fn, arg);
 }
 
+/* ---- lateness ---- */
+
+uint64_t
+bindings_late_bound (unsigned bucket)
+{
+  static const uint64_t bounds[BINDINGS_LATE]
+      = { 1,   2,    5,    10,   25,    50,    100,   250,
+          500, 1000, 2500, 5000, 10000, 30000, 60000, UINT64_MAX };
+
+  return bounds[bucket];
+}
+
+void
+bindings_note_late_ (struct bindings *b, uint64_t late_ms)
+{
+  unsigned i = 0;
+
+  while (late_ms > bindings_late_bound (i))
+    i++;
+  b->late[i]++;
+  if (late_ms > b->latest_ms)
+    b->latest_ms = late_ms;
+}
+
+static uint64_t
+late_percentile (const struct bindings_late *l, unsigned percent)
+{
+  uint64_t rank = (l->runs * percent + 99) / 100, seen = 0;
+
+  for (unsigned i = 0; i < BINDINGS_LATE; i++)
+    {
+      seen += l->counts[i];
+      if (l->runs && seen >= rank)
+        return bindings_late_bound (i) < l->max_ms ? bindings_late_bound (i)
+                                                   : l->max_ms;
+    }
+  return 0;
+}
+
+void
+bindings_late (const struct bindings *b, struct bindings_late *ret)
+{
+  *ret = (struct bindings_late){ .max_ms = b->latest_ms };
+  for (unsigned i = 0; i < BINDINGS_LATE; i++)
+    {
+      ret->counts[i] = b->late[i];
+      ret->runs += b->late[i];
+    }
+  ret->p50_ms = late_percentile (ret, 50);
+  ret->p90_ms = late_percentile (ret, 90);
+  ret->p99_ms = late_percentile (ret, 99);
+}
+
 struct json_object *
 bindings_addresses (struct bindings *b, const char *uuid)
 {

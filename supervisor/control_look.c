@@ -474,6 +474,7 @@ daemon_row (struct answer *a)
 {
   struct json_object *row = json_object_new_object ();
   struct job_stats js;
+  struct bindings_late late;
 
   job_pool_stats (a->d->jobs, &js);
   json_add_str (row, "row", "daemon");
@@ -491,6 +492,10 @@ daemon_row (struct answer *a)
   writer_state_row (&a->d->writer_state, row, clock_ms ());
   json_add_int (row, "guests", (int64_t) registry_count (a->d->registry));
   json_add_int (row, "bindings", (int64_t) bindings_count (a->d->bindings));
+  bindings_late (a->d->bindings, &late);
+  json_add_int (row, "late_p50_ms", (int64_t) late.p50_ms);
+  json_add_int (row, "late_p99_ms", (int64_t) late.p99_ms);
+  json_add_int (row, "late_max_ms", (int64_t) late.max_ms);
   json_add_int (row, "jobs", js.running);
   json_add_int (row, "jobs_stuck", js.discarded);
   json_add_int (row, "log_dropped",
@@ -588,6 +593,24 @@ dump_job (const struct job_info *info, void *arg)
               info->discarded ? " (discarded)" : "");
 }
 
+static void
+dump_late (struct bindings *b, struct buf *out)
+{
+  struct bindings_late late;
+
+  bindings_late (b, &late);
+  buf_printf (out, "scenarios: begun in turn %llu, late by at most",
+              (unsigned long long) late.runs);
+  for (unsigned i = 0; i < BINDINGS_LATE - 1; i++)
+    if (late.counts[i])
+      buf_printf (out, " %llu ms: %llu,",
+                  (unsigned long long) bindings_late_bound (i),
+                  (unsigned long long) late.counts[i]);
+  buf_printf (out, " more: %llu; the latest %llu ms\n",
+              (unsigned long long) late.counts[BINDINGS_LATE - 1],
+              (unsigned long long) late.max_ms);
+}
+
 void
 op_dump (struct answer *a, struct frame *f)
 {
@@ -608,6 +631,7 @@ op_dump (struct answer *a, struct frame *f)
   buf_printf (&out, "scenarios: bound %zu, looked at to find them %llu\n",
               bindings_count (d->bindings),
               (unsigned long long) bindings_looked_at (d->bindings));
+  dump_late (d->bindings, &out);
   buf_printf (&out, "facts: dropped %llu\n",
               (unsigned long long) fact_bus_dropped (d->bus));
   buf_printf (&out, "log pipe: dropped %llu bytes\n",
