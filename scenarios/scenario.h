@@ -38,6 +38,8 @@
 struct error;
 struct fact;
 struct job;
+struct line_pattern;
+struct lines;
 struct scenario_at;
 struct scenario_knock;
 struct transport_env;
@@ -107,6 +109,10 @@ void scenario_schema (struct buf *out);
 
 bool scenario_selects (const struct scenario *s, const struct guest *g);
 bool scenario_quiet (const struct scenario *s, uint64_t wall_ms);
+
+/* What it listens for, compiled; *ret NULL: nothing. */
+int scenario_lines (const struct scenario *s, struct lines **ret,
+                    struct error *err);
 
 /* ---- outcomes ---- */
 
@@ -205,6 +211,10 @@ struct scenario_watch
    * the guest's present life; "fact.gap" has to be listed by who must know
    * that some were lost. */
   const char *const *facts;
+  /* What it listens for in the guest's text, at most LINES_MAX: how many.
+   * The strings are s's.  It is told of them as facts (scenarios/lines.h).
+   * NULL: nothing. */
+  size_t (*listens) (const struct scenario *s, struct line_pattern *ret);
   /* What ends what it knows. */
   bool of_process; /* only another process, not another boot */
   void *(*state_new) (const struct scenario *s, uint64_t now_ms);
@@ -267,6 +277,9 @@ struct scenario_kind
 };
 
 extern const struct scenario_kind kind_console_command;
+extern const struct scenario_kind kind_console_flood;
+extern const struct scenario_kind kind_console_heartbeat;
+extern const struct scenario_kind kind_console_pattern;
 extern const struct scenario_kind kind_console_silence;
 extern const struct scenario_kind kind_dialogue;
 extern const struct scenario_kind kind_ssh_command;

@@ -13,8 +13,11 @@
  *   guest.stage, guest.stop    text  how far its boot came; why it stands there
  *   kernel.release       text
  *   kernel.boots         int   boots begun in this text
+ *   heard.SCENARIO       text  a line that this scenario listens for, or int,
+ *   unwanted.SCENARIO          its number; the latter, that it must not hear
+ *   unheard.SCENARIO     int   lines on which its expression was given up
  *
- * The latter four of a guest's further consoles have the console's name
+ * Of these, the four before the last of a guest's further consoles have the console's name
  * behind them.  The first of a kind is told at once, what follows is summed
  * up, and all of a guest together are rationed: it may print what it likes.
  *
@@ -35,6 +38,7 @@ struct buf;
 struct error;
 struct fact_bus;
 struct hub;
+struct lines;
 struct loop;
 struct texts;
 
@@ -65,6 +69,13 @@ void texts_rules (struct texts *t, struct text_rules *rules);
 void texts_guest (struct texts *t, enum guest_change change,
                   const struct guest *was, const struct guest *now);
 
+/* What scenarios listen for in this guest's text, from the next piece of it on
+ * (scenarios/lines.h); takes references.  What hangdog types, its echo and its
+ * answers are not searched, unless the guest's kernel says them now; nor is a
+ * log that is shown again.  To be said again after texts_guest(). */
+void texts_listen (struct texts *t, const char *uuid,
+                   struct lines *const *list, size_t n);
+
 /* Any thread, before the key is pressed: what the guest prints then, until
  * that time at most (clock_ms()), is no trouble of its own.  And with a key of
  * 0 when it was seen to its end. */
@@ -89,6 +100,7 @@ bool texts_stand (struct texts *t, const char *uuid, const char *console,
 /* A shell on a console of this guest has just answered. */
 void texts_answered (struct texts *t, const char *uuid);
 
+struct listener_stats;
 struct texts_look
 {
   const char *uuid, *console;
