@@ -7,6 +7,8 @@
 #include "scenarios/scenario_impl.h"
 
 #include "base/error.h"
+#include "base/fact.h"
+#include "base/units.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -53,6 +55,12 @@ hearing_fact (struct hearing *h, const char *console, const struct fact *fact,
   else if (!h->since_ms)
     h->since_ms = at;
   snprintf (h->state, sizeof h->state, "%.15s", fact->text);
+}
+
+char *
+hearing_age (char *dst, size_t n, uint64_t ms)
+{
+  return units_format_duration (dst, n, ms < 10000 ? ms : ms / 1000 * 1000);
 }
 
 bool

@@ -26,13 +26,15 @@
 #define GIVEN_UP_MS 60000
 /* What was heard within this second need not be counted to the last. */
 #define LOOKS_MAX 1000
+/* A kernel's CPUs do not stamp in step; what is older was said before. */
+#define OLD_US 1000000
 /* What we type to ask a command has this in it: when the guest hung, its echo
  * may come much later. */
 static const char frame[] = "HD%s%s:";
 
 struct pattern
 {
-  char name[FACT_NAME_MAX], given_up[FACT_NAME_MAX];
+  char name[FACT_NAME_MAX], counted[FACT_NAME_MAX], given_up[FACT_NAME_MAX];
   char console[LINES_CONSOLE];
   char literal[LINES_LITERAL];
   size_t literal_len;
@@ -80,7 +82,8 @@ struct listener
 const char *
 lines_name (char dst[FACT_NAME_MAX], const char *family, const char *scenario)
 {
-  int n = snprintf (dst, FACT_NAME_MAX, "%s.%s", family, scenario);
+  int n = snprintf (dst, FACT_NAME_MAX, "%.*s%s",
+                    (int) strcspn (family, "*"), family, scenario);
 
   if (n >= FACT_NAME_MAX)
     snprintf (dst + FACT_NAME_MAX - 10, 10, "~%08x",
@@ -92,13 +95,13 @@ static int
 compile (struct pattern *p, const struct line_pattern *from,
          struct error *err)
 {
-  const char *literal = from->literal;
+  const char *literal = from->literal, *dot = strchr (from->name, '.');
   char found[LINES_LITERAL];
   int rc;
 
   snprintf (p->name, sizeof p->name, "%s", from->name);
-  lines_name (p->given_up, "unheard",
-              strchr (from->name, '.') ? strchr (from->name, '.') + 1 : "");
+  lines_name (p->counted, "counted.*", dot ? dot + 1 : "");
+  lines_name (p->given_up, "unheard.*", dot ? dot + 1 : "");
   snprintf (p->console, sizeof p->console, "%s",
             from->console ? from->console : "");
   if (from->regex)
@@ -179,7 +182,8 @@ listener_new (const char *console, line_hit_fn *fn, void *arg,
 
   if (!l)
     return error_set (err, ENOMEM, "no memory to listen to a console");
-  snprintf (l->console, sizeof l->console, "%s", console);
+  if (console)
+    snprintf (l->console, sizeof l->console, "%s", console);
   l->fn = fn;
   l->arg = arg;
   *ret = l;
@@ -234,7 +238,8 @@ listener_set (struct listener *l, struct lines *const *list, size_t n,
       {
         const struct pattern *p = &list[i]->list[j];
 
-        if (!p->console[0] || strcmp (p->console, l->console) == 0)
+        if (!p->console[0] || !l->console[0]
+            || strcmp (p->console, l->console) == 0)
           states[k++] = inherit (l, p, list[i]);
       }
   for (size_t i = 0; i < l->n; i++)
@@ -385,6 +390,8 @@ search (const struct pattern *p, struct regex_scratch *scratch,
   rc = regex_find (p->regex, scratch, text, len);
   if (rc == 1)
     hit->has_value = read_value (p, scratch, text, &hit->value);
+  if (rc == 1 && hit->has_value)
+    hit->name = p->counted;
   return rc;
 }
 
@@ -443,4 +450,11 @@ listener_line (struct listener *l, struct regex_scratch *scratch,
       hit.len = line->len - at < LINES_TEXT ? line->len - at : LINES_TEXT;
       take_hit (l, s, &hit, now);
     }
+}
+
+bool
+lines_old (const struct stage *stage, const struct text_msg *msg)
+{
+  return msg->stamped ? msg->stamp_us + OLD_US < stage->live_us
+                      : stage->replay;
 }

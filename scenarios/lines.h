@@ -14,7 +14,7 @@
 #define HANGDOG_SCENARIOS_LINES_H
 
 #include "base/fact.h"
-#include "kernel/text/prefix.h"
+#include "kernel/text/stage.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -32,7 +32,7 @@ struct regex_scratch;
 /* One thing that is listened for: what is not given is NULL. */
 struct line_pattern
 {
-  char name[FACT_NAME_MAX]; /* of the fact that it becomes: lines_name() */
+  char name[FACT_NAME_MAX]; /* of its fact: lines_name() */
   const char *console;      /* NULL = all of the guest's */
   const char *regex;        /* one of these two */
   const char *literal;
@@ -40,8 +40,8 @@ struct line_pattern
 };
 #define LINES_MAX 2 /* that one scenario may have */
 
-/* "heard" + "." + the scenario's name, which may be longer than a fact's: then
- * its beginning and a hash. */
+/* "heard.*" with the scenario's name for the star; one that is longer than a
+ * fact's may be is cut, and ends in a hash. */
 const char *lines_name (char dst[FACT_NAME_MAX], const char *family,
                         const char *scenario);
 
@@ -60,7 +60,7 @@ bool lines_literal (const char *regex, char dst[LINES_LITERAL]);
 /* What was heard. */
 struct line_hit
 {
-  const char *name;  /* of the pattern */
+  const char *name;  /* of the pattern; "counted.*" for one with a value */
   const char *text;  /* the line from its message on, cut; guest bytes */
   size_t len;
   bool has_value;
@@ -73,7 +73,8 @@ struct line_hit
 };
 typedef void line_hit_fn (const struct line_hit *hit, void *arg);
 
-/* One console's listening.  One thread at a time. */
+/* One console's listening; NULL = for all that is listened for, on whatever
+ * console.  One thread at a time. */
 struct listener;
 int listener_new (const char *console, line_hit_fn *fn, void *arg,
                   struct listener **ret, struct error *err);
@@ -91,6 +92,9 @@ void listener_line (struct listener *l, struct regex_scratch *scratch,
 /* What waits for its second to be over is told, at now; when to be called
  * again, or CLOCK_NEVER. */
 uint64_t listener_due (struct listener *l, uint64_t now_ms);
+
+/* A line of a log that is shown again, by where the guest stood before it. */
+bool lines_old (const struct stage *stage, const struct text_msg *msg);
 
 struct listener_stats
 {

@@ -245,6 +245,11 @@ struct scenario_combine
                    struct outcome_report *ret);
 };
 
+/* One expression that answers are judged by; where: what has it, for people;
+ * wanted: it must match, and else must not. */
+typedef void scenario_expect_fn (const char *where, const char *regex,
+                                 bool wanted, void *arg);
+
 struct scenario_kind
 {
   const char *name;
@@ -268,6 +273,10 @@ struct scenario_kind
   /* As scenario_knock(); NULL: it asks nobody over the network. */
   bool (*knock) (const struct scenario *s, const struct guest *g,
                  struct scenario_knock *ret);
+  /* By what it judges a console's answers, for who tries a document on a
+   * recorded log; NULL: nothing of that sort. */
+  void (*expects) (const struct scenario *s, scenario_expect_fn *fn,
+                   void *arg);
 
   /* ---- of its runs: its shape, one of these ---- */
 

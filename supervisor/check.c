@@ -7,6 +7,7 @@
 #include "scenarios/scenario.h"
 #include "supervisor/finding.h"
 #include "supervisor/playbooks.h"
+#include "supervisor/replay.h"
 
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -86,6 +87,8 @@ main (int argc, char **argv)
       print_codes ();
       return findings_end (&f);
     }
+  if (replay_wanted (argc, argv))
+    return replay_main (argc, argv);
   if (argc > 1 && strcmp (argv[1], "--json") == 0)
     {
       f.json = true;

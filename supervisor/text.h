@@ -13,12 +13,13 @@
  *   guest.stage, guest.stop    text  how far its boot came; why it stands there
  *   kernel.release       text
  *   kernel.boots         int   boots begun in this text
- *   heard.SCENARIO       text  a line that this scenario listens for, or int,
- *   unwanted.SCENARIO          its number; the latter, that it must not hear
+ *   heard.SCENARIO       text  a line that this scenario listens for,
+ *   counted.SCENARIO     int   or the number in it
+ *   unwanted.SCENARIO    text  a line that it must not hear
  *   unheard.SCENARIO     int   lines on which its expression was given up
  *
- * Of these, the four before the last of a guest's further consoles have the console's name
- * behind them.  The first of a kind is told at once, what follows is summed
+ * guest.stage, guest.stop, kernel.release and kernel.boots of a guest's further
+ * consoles have the console's name behind them.  The first of a kind is told at once, what follows is summed
  * up, and all of a guest together are rationed: it may print what it likes.
  *
  * Nothing here ever holds up the hub: a reader that is too slow loses text,
@@ -100,7 +101,6 @@ bool texts_stand (struct texts *t, const char *uuid, const char *console,
 /* A shell on a console of this guest has just answered. */
 void texts_answered (struct texts *t, const char *uuid);
 
-struct listener_stats;
 struct texts_look
 {
   const char *uuid, *console;

@@ -13,9 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A kernel's CPUs do not stamp in step; what is older was said before. */
-#define OLD_US 1000000
-
 /* ---- the loop's side ---- */
 
 static bool
@@ -129,18 +126,6 @@ ours_of (const struct text_source *s, const struct text_line *line)
   return ours;
 }
 
-/* A log is shown again, or the kernel answers a key of ours. */
-static bool
-is_old (const struct text_source *s, const struct text_msg *msg)
-{
-  const struct stage *stage = text_reader_stage (s->reader);
-
-  if (s->asked_until_ms && msg->line->first_ms <= s->asked_until_ms)
-    return true;
-  return msg->stamped ? msg->stamp_us + OLD_US < stage->live_us
-                      : stage->replay;
-}
-
 void
 text_listen_line_ (struct text_worker *w, struct text_source *s,
                    const struct text_msg *msg)
@@ -149,7 +134,9 @@ text_listen_line_ (struct text_worker *w, struct text_source *s,
 
   if (!w->scratch && lines_scratch_new (&w->scratch, NULL) < 0)
     return;
-  if (is_old (s, msg))
+  /* A log is shown again, or the kernel answers a key of ours. */
+  if (lines_old (text_reader_stage (s->reader), msg)
+      || (s->asked_until_ms && msg->line->first_ms <= s->asked_until_ms))
     return;
   listener_line (s->listener, w->scratch, msg,
                  kernel ? 0 : ours_of (s, msg->line), msg->line->last_ms);

@@ -9,7 +9,6 @@
 
 #include "base/error.h"
 #include "base/fact.h"
-#include "base/units.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -59,7 +58,7 @@ listens (const struct scenario *s, struct line_pattern *ret)
 {
   const struct own *own = s->own;
 
-  lines_name (ret->name, "heard", s->name);
+  lines_name (ret->name, "heard.*", s->name);
   ret->console = own->console;
   ret->regex = own->pattern;
   ret->literal = own->label;
@@ -95,7 +94,7 @@ check (const struct scenario *s, const struct scenario_at *at)
 struct beat
 {
   struct hearing hearing;
-  char name[FACT_NAME_MAX], unheard[FACT_NAME_MAX];
+  char heard[FACT_NAME_MAX], counted[FACT_NAME_MAX], unheard[FACT_NAME_MAX];
   uint64_t begun_ms;
   uint64_t last_ms;  /* the last beat, 0 = none yet */
   uint64_t still_ms; /* the counter was told again and had not grown */
@@ -111,8 +110,9 @@ state_new (const struct scenario *s, uint64_t now_ms)
 
   if (!b)
     return NULL;
-  lines_name (b->name, "heard", s->name);
-  lines_name (b->unheard, "unheard", s->name);
+  lines_name (b->heard, "heard.*", s->name);
+  lines_name (b->counted, "counted.*", s->name);
+  lines_name (b->unheard, "unheard.*", s->name);
   b->begun_ms = now_ms;
   return b;
 }
@@ -151,7 +151,8 @@ on_fact (void *state, const struct scenario *s, const struct fact *fact,
   /* One that was known before is another document's. */
   if (at < b->begun_ms)
     return;
-  if (strcmp (fact->name, b->name) == 0)
+  if (strcmp (fact->name, b->heard) == 0
+      || strcmp (fact->name, b->counted) == 0)
     take_beat (b, fact, at);
   else if (strcmp (fact->name, b->unheard) == 0)
     b->deaf_ms = at;
@@ -165,7 +166,7 @@ judge_missing (const struct beat *b, uint64_t now_ms, uint64_t limit,
 {
   char age[32];
 
-  units_format_duration (age, sizeof age,
+  hearing_age (age, sizeof age,
                          now_ms - (b->last_ms ? b->last_ms
                                               : b->hearing.since_ms));
   if (b->deaf_ms && now_ms - b->deaf_ms < limit)
@@ -189,7 +190,7 @@ judge_well (const struct beat *b, uint64_t now_ms, struct outcome_report *ret)
 {
   char age[32];
 
-  units_format_duration (age, sizeof age, now_ms - b->last_ms);
+  hearing_age (age, sizeof age, now_ms - b->last_ms);
   if (b->fell)
     report_set (ret, OUTCOME_OK, "ok",
                 "its heartbeat came %s ago; its counter fell from %" PRId64
@@ -229,8 +230,8 @@ on_due (void *state, const struct scenario *s, uint64_t now_ms,
                            : "its heartbeat was not heard yet");
 }
 
-static const char *const facts[]
-    = { "console.state", "fact.gap", "heard.", "unheard.", NULL };
+static const char *const facts[] = { "console.state", "counted.", "fact.gap",
+                                     "heard.", "unheard.", NULL };
 
 static const struct scenario_watch watch = {
   .facts = facts,

@@ -8,7 +8,6 @@
 
 #include "base/error.h"
 #include "base/fact.h"
-#include "base/units.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -70,13 +69,13 @@ listens (const struct scenario *s, struct line_pattern *ret)
 
   if (own->must)
     {
-      lines_name (ret[n].name, "heard", s->name);
+      lines_name (ret[n].name, "heard.*", s->name);
       ret[n].console = own->console;
       ret[n++].regex = own->must;
     }
   if (own->must_not)
     {
-      lines_name (ret[n].name, "unwanted", s->name);
+      lines_name (ret[n].name, "unwanted.*", s->name);
       ret[n].console = own->console;
       ret[n++].regex = own->must_not;
     }
@@ -135,9 +134,9 @@ state_new (const struct scenario *s, uint64_t now_ms)
 
   if (!e)
     return NULL;
-  lines_name (e->heard, "heard", s->name);
-  lines_name (e->unwanted, "unwanted", s->name);
-  lines_name (e->unheard, "unheard", s->name);
+  lines_name (e->heard, "heard.*", s->name);
+  lines_name (e->unwanted, "unwanted.*", s->name);
+  lines_name (e->unheard, "unheard.*", s->name);
   e->begun_ms = now_ms;
   return e;
 }
@@ -195,7 +194,7 @@ judge_bad (const struct ear *e, const struct scenario *s, uint64_t now_ms,
     return false;
   ret->value = (double) e->bad_count;
   report_quote (quoted, sizeof quoted, e->line, strlen (e->line));
-  units_format_duration (age, sizeof age, now_ms - e->bad_first_ms);
+  hearing_age (age, sizeof age, now_ms - e->bad_first_ms);
   if (e->bad_count > 1)
     report_set (ret, OUTCOME_FAILED, "pattern-seen",
                 "its console said %" PRIu64 " times in %s what it must not: %s",
@@ -217,7 +216,7 @@ judge_must (const struct ear *e, const struct scenario *s, uint64_t now_ms,
 
   if (e->heard_ms && now_ms - e->heard_ms < within (s))
     return false;
-  units_format_duration (age, sizeof age, now_ms > from ? now_ms - from : 0);
+  hearing_age (age, sizeof age, now_ms > from ? now_ms - from : 0);
   if (now_ms > from && now_ms - from >= within (s))
     report_set (ret, OUTCOME_FAILED, "pattern-missing",
                 "for %s its console has not said what it must", age);
@@ -251,7 +250,7 @@ on_due (void *state, const struct scenario *s, uint64_t now_ms,
     return;
   if (own->must)
     report_set (ret, OUTCOME_OK, "ok", "its console said what it must %s ago",
-                units_format_duration (age, sizeof age,
+                hearing_age (age, sizeof age,
                                        now_ms - e->heard_ms));
   else
     report_set (ret, OUTCOME_OK, "ok",

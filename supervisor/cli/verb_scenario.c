@@ -3,6 +3,7 @@
  * hangdog scenario: checks documents in hangdog-check, which knows the kinds.
  */
 #include "supervisor/cli/cli.h"
+#include "supervisor/cli/scenario_test.h"
 
 #include <string.h>
 
@@ -11,8 +12,11 @@ run (struct cli *cli)
 {
   const char *what = cli_arg (cli, 1);
   struct program check;
-  int r = cli_rest (cli, &verb_scenario, cli->argc);
+  int r;
 
+  if (what && strcmp (what, "test") == 0)
+    return scenario_test (cli);
+  r = cli_rest (cli, &verb_scenario, cli->argc);
   if (r)
     return r;
   program_init (&check, "hangdog-check");
@@ -37,14 +41,19 @@ run (struct cli *cli)
 
 const struct verb verb_scenario = {
   .name = "scenario",
-  .args = "check FILE... | schema",
-  .summary = "check scenario documents, or print their JSON Schema",
+  .args = "check FILE... | schema | test FILE --replay LOG",
+  .summary = "check scenario documents, try them, or print their JSON Schema",
   .help = "With --json a row for each finding (severity, file, message, and "
           "line, column, path,\nhint where there are any), and a last one of "
           "the kind \"checked\".\n"
-          "Exit codes: 0 well, 2 one of them would not be taken.\n"
+          "test: what scenarios that hear a console would have said of a "
+          "recorded log, and which\nlines the expressions of others match; "
+          "--from STATE is the console's at its beginning.\n"
+          "Exit codes: 0 well, 2 one of them would not be taken, 3 test: an "
+          "incident would have begun.\n"
           "\nExamples:\n"
           "  hangdog scenario check /etc/hangdog/scenarios/*.json\n"
+          "  hangdog scenario test heartbeat.json --replay console.log\n"
           "  hangdog scenario schema >scenario-1.json\n",
   .run = run,
 };

@@ -195,21 +195,21 @@ test_beat_counter (void **state)
   begin (&b, "heartbeat\",\"pattern\":\"beat (?<n>\\\\d+)\","
              "\"counter\":\"n\",\"every\":\"10s\",\"missed\":0");
   tell (&b, "console.state", "talking");
-  count (&b, "heard.n", 17);
+  count (&b, "counted.n", 17);
   DUE (&b, OUTCOME_OK, "ok");
   says (&b, "number 17");
   b.now += 9 * S;
-  count (&b, "heard.n", 17);
+  count (&b, "counted.n", 17);
   b.now += 1 * S;
   DUE (&b, OUTCOME_FAILED, "beat-missing");
   says (&b, "stood still at 17");
-  count (&b, "heard.n", 18);
+  count (&b, "counted.n", 18);
   DUE (&b, OUTCOME_OK, "ok");
   b.now += 9 * S;
-  count (&b, "heard.n", 1);
+  count (&b, "counted.n", 1);
   DUE (&b, OUTCOME_OK, "ok");
   says (&b, "from 18 to 1");
-  count (&b, "heard.n", 2);
+  count (&b, "counted.n", 2);
   DUE (&b, OUTCOME_OK, "ok");
   says (&b, "number 2");
   end (&b);

@@ -75,8 +75,8 @@ test_heard (void **state)
 
   listen (w, "beat (?<n>\\d+)", "n");
   says (w, 0, "be\033[1mat\033[0m 5\\r\\n");
-  assert_true (heard (w, "heard.x", 1));
-  f = last (w, "heard.x");
+  assert_true (heard (w, "counted.x", 1));
+  f = last (w, "counted.x");
   assert_int_equal (f.type, FACT_INT);
   assert_int_equal (f.i, 5);
   assert_int_equal (f.inc.start_time, 7);
@@ -84,11 +84,11 @@ test_heard (void **state)
   /* The latest of those that came too soon, by a timer. */
   says (w, 0, "beat 6\\r\\n");
   says (w, 0, "beat 7\\r\\n");
-  assert_true (heard (w, "heard.x", 2));
+  assert_true (heard (w, "counted.x", 2));
   nap_ms (1);
-  f = last (w, "heard.x");
-  assert_true (f.i == 7 || heard (w, "heard.x", 3));
-  assert_int_equal (last (w, "heard.x").i, 7);
+  f = last (w, "counted.x");
+  assert_true (f.i == 7 || heard (w, "counted.x", 3));
+  assert_int_equal (last (w, "counted.x").i, 7);
   end (w);
 }
 
