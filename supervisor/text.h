@@ -19,8 +19,9 @@
  *   unheard.SCENARIO     int   lines on which its expression was given up
  *
  * guest.stage, guest.stop, kernel.release and kernel.boots of a guest's further
- * consoles have the console's name behind them.  The first of a kind is told at once, what follows is summed
- * up, and all of a guest together are rationed: it may print what it likes.
+ * consoles have the console's name behind them.  The first of a kind is told
+ * at once, what follows is summed up, and all of a guest together are
+ * rationed: it may print what it likes.
  *
  * Nothing here ever holds up the hub: a reader that is too slow loses text,
  * and the loss is fed to it as a gap, counted and shown.  A console that says

@@ -144,7 +144,8 @@ on_due (void *state, const struct scenario *s, uint64_t now_ms,
   units_format_duration (window, sizeof window, own->window_ms);
   if (f->flooded)
     report_set (ret, OUTCOME_FAILED, "console-flood",
-                "its console said %s a second over the last %s; %s is allowed%s",
+                "its console said %s a second over the last %s; %s is "
+                "allowed%s",
                 said, window, may,
                 rate > (double) own->rate ? ""
                                           : ", and well again is below half");

@@ -28,9 +28,10 @@ struct own
 static const struct own init = { .missed = MISSED };
 
 static const struct json_field fields[] = {
-  { .name = "label", .kind = JSON_STRING, .offset = offsetof (struct own, label),
-    .min = 1, .max = LINES_LITERAL - 1,
-    .help = "what is in each line of the heartbeat, as it is; this or pattern" },
+  { .name = "label", .kind = JSON_STRING,
+    .offset = offsetof (struct own, label), .min = 1, .max = LINES_LITERAL - 1,
+    .help = "what is in each line of the heartbeat, as it is; this or "
+            "pattern" },
   { .name = "pattern", .kind = JSON_STRING,
     .offset = offsetof (struct own, pattern), .min = 1,
     .max = SCENARIO_REGEX_MAX, .help = "PCRE2 that the line matches" },

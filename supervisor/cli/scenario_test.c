@@ -9,8 +9,8 @@
 int
 scenario_test (struct cli *cli)
 {
-  const char *log = cli_option (cli, "replay");
-  const char *from = cli_option (cli, "from");
+  const char *log = cli_option (cli, "--replay");
+  const char *from = cli_option (cli, "--from");
   struct program check;
   int r = cli_rest (cli, &verb_scenario, 2);
 

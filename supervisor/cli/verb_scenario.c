@@ -41,7 +41,7 @@ run (struct cli *cli)
 
 const struct verb verb_scenario = {
   .name = "scenario",
-  .args = "check FILE... | schema | test FILE --replay LOG",
+  .args = "check FILE... | schema | test FILE --replay LOG [--from STATE]",
   .summary = "check scenario documents, try them, or print their JSON Schema",
   .help = "With --json a row for each finding (severity, file, message, and "
           "line, column, path,\nhint where there are any), and a last one of "
