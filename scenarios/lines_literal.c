@@ -40,25 +40,30 @@ add (struct reading *r, char c)
   r->now[r->len++] = c;
 }
 
-/* Behind the bracket; where there is no end of it PCRE2 has refused it. */
+/* Behind "[:alpha:]"; NULL: what only looks like one is not worth the rules. */
+static const char *
+skip_posix (const char *p)
+{
+  p += 2;
+  p += *p == '^';
+  p += strspn (p, "abcdefghijklmnopqrstuvwxyz");
+  return p[0] == ':' && p[1] == ']' ? p + 2 : NULL;
+}
+
+/* Behind the bracket that ends it; NULL: not understood. */
 static const char *
 skip_class (const char *p)
 {
-  if (*p == '^')
-    p++;
-  if (*p == ']')
-    p++;
-  for (; *p && *p != ']'; p++)
-    if (*p == '\\' && p[1])
-      p++;
+  p += *p == '^';
+  p += *p == ']';
+  while (p && *p && *p != ']')
+    if (*p == '\\')
+      p = p[1] && p[1] != 'Q' && p[1] != 'E' ? p + 2 : NULL;
     else if (*p == '[' && (p[1] == ':' || p[1] == '.' || p[1] == '='))
-      {
-        const char *end = strchr (p + 2, p[1]);
-
-        if (end && end[1] == ']')
-          p = end + 1;
-      }
-  return *p ? p + 1 : p;
+      p = skip_posix (p);
+    else
+      p++;
+  return p && *p ? p + 1 : NULL;
 }
 
 /* What is in a group may be optional or one of several: it is left out.
@@ -68,7 +73,7 @@ skip_group (const char *p)
 {
   unsigned depth = 1;
 
-  while (*p && depth)
+  while (p && *p && depth)
     if (*p == '\\')
       {
         if (p[1] == 'Q' || !p[1])
@@ -83,7 +88,7 @@ skip_group (const char *p)
         depth -= *p == ')';
         p++;
       }
-  return depth ? NULL : p;
+  return p && !depth ? p : NULL;
 }
 
 /* Options, comments, verbs and conditions may change all that follows. */
@@ -164,7 +169,7 @@ take_one (struct reading *r)
     case '[':
       end_run (r);
       r->p = skip_class (r->p + 1);
-      return true;
+      return r->p != NULL;
     case '|':
     case ')':
       return false;

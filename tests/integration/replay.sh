@@ -92,7 +92,7 @@ tried 2 --replay host.log
 printf '{ "name": "x", "kind": "console-pattern", "must-match": "(" }' >bad.json
 tried 2 bad.json --replay host.log
 has "where it is wrong" '.row == "finding" and .path == "must-match"'
-printf '[    1.000000] a\n[1000000000.000000] b\n[    1.000000] a\n' >forged.log
+printf '[    1.000000] a\n[99999999.000000] b\n[    1.000000] a\n' >forged.log
 tried 3 all.json --replay forged.log
 has "a log without an end" '.row == "note" and (.message | contains("too long"))'
 : >empty.log
