@@ -61,6 +61,20 @@ on_fact (void *state, const struct scenario *s, const struct fact *fact,
   hearing_fact (&l->hearing, NULL, fact, now_ms);
 }
 
+/* Nobody listened: what the guest has said meanwhile was said to nobody, and
+ * may be lost. */
+static void
+on_gap (void *state, const struct scenario *s, uint64_t from_ms,
+        uint64_t to_ms)
+{
+  struct listening *l = state;
+
+  (void) s;
+  (void) from_ms;
+  if (l->since_ms && l->since_ms < to_ms)
+    l->since_ms = to_ms;
+}
+
 static void
 on_due (void *state, const struct scenario *s, uint64_t now_ms,
         struct outcome_report *ret)
@@ -93,6 +107,7 @@ static const struct scenario_watch watch = {
   .state_new = state_new,
   .state_free = state_free,
   .fact = on_fact,
+  .gap = on_gap,
   .due = on_due,
 };
 

@@ -67,6 +67,26 @@ expects (const struct scenario *s, scenario_expect_fn *fn, void *arg)
     }
 }
 
+/* All steps once, each with an answer of some lines. */
+#define STEP_ANSWER 200
+
+static void
+cost (const struct scenario *s, const struct transport_ops *way,
+      struct scenario_cost *ret)
+{
+  const struct own *own = s->own;
+
+  for (size_t i = 0; i < own->steps.count; i++)
+    {
+      const struct scenario_step *st = scenario_step_at (&own->steps, i);
+
+      ret->typed += st->send ? (double) strlen (st->send) : 0;
+      ret->console += STEP_ANSWER;
+    }
+  ret->console += ret->typed;
+  ret->cpu_us = way->cpu_us;
+}
+
 /* ---- running ---- */
 
 struct talk_run
@@ -263,5 +283,6 @@ const struct scenario_kind kind_dialogue = {
   .own_size = sizeof (struct own),
   .check = check,
   .expects = expects,
+  .cost = cost,
   .ask = ask,
 };
