@@ -11,6 +11,9 @@
 const struct scenario_kind *const scenario_kinds[] = {
   &kind_boot_stage,
   &kind_console_command,
+  &kind_console_flood,
+  &kind_console_heartbeat,
+  &kind_console_pattern,
   &kind_console_silence,
   &kind_dialogue,
   &kind_ssh_command,

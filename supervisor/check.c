@@ -6,6 +6,7 @@
  */
 #include "supervisor/check_impl.h"
 #include "supervisor/playbooks.h"
+#include "supervisor/replay.h"
 
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -181,6 +182,8 @@ main (int argc, char **argv)
       print_codes ();
       return findings_end (&f);
     }
+  if (replay_wanted (argc, argv))
+    return replay_main (argc, argv);
   if (argc > 1 && strcmp (argv[1], "--kinds") == 0)
     {
       int rc = print_kinds (argv + 2);
