@@ -9,9 +9,14 @@
 #include <string.h>
 
 const struct scenario_kind *const scenario_kinds[] = {
+  &kind_all,
+  &kind_any,
   &kind_console_command,
   &kind_console_silence,
   &kind_dialogue,
+  &kind_exec,
+  &kind_monitor,
+  &kind_sequence,
   &kind_ssh_command,
   &kind_tcp,
   NULL,

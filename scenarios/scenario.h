@@ -83,6 +83,7 @@ struct scenario
   int64_t failure_threshold, success_threshold;
   struct json_list quiet_hours; /* of struct scenario_hours */
   int severity;
+  bool alert; /* its failures make incidents */
   char *playbook;
   void *own; /* what is its kind's: the struct that kind->fields fill */
   int refs;
@@ -99,6 +100,10 @@ int scenario_list (const struct json_doc *doc, struct scenario ***ret,
 /* The path in doc of a key of the i-th of them, for json_error_at(). */
 void scenario_place (const struct json_doc *doc, size_t i, const char *key,
                      char *dst, size_t n);
+/* Of one that looks at others: are they there, and of kinds that look
+ * themselves?  Only the list of all scenarios can tell. */
+int scenario_check_parts (struct scenario *const *list, size_t n,
+                          const struct scenario *s, struct error *err);
 struct scenario *scenario_ref (struct scenario *s);
 void scenario_unref (struct scenario *s);
 /* Documents that differ only in spelling have the same text here. */
@@ -223,8 +228,11 @@ struct scenario_part
   bool bound; /* it is asked of this guest at all */
   const struct outcome_report *last; /* of this life; NULL = none yet */
   uint64_t age_ms;                   /* of last */
+  uint64_t interval_ms;
   int health;                        /* enum health */
 };
+
+#define SCENARIO_MAX_PARTS 16
 
 struct scenario_combine
 {
@@ -266,9 +274,14 @@ struct scenario_kind
   const struct scenario_combine *combine;
 };
 
+extern const struct scenario_kind kind_all;
+extern const struct scenario_kind kind_any;
 extern const struct scenario_kind kind_console_command;
 extern const struct scenario_kind kind_console_silence;
 extern const struct scenario_kind kind_dialogue;
+extern const struct scenario_kind kind_exec;
+extern const struct scenario_kind kind_monitor;
+extern const struct scenario_kind kind_sequence;
 extern const struct scenario_kind kind_ssh_command;
 extern const struct scenario_kind kind_tcp;
 extern const struct scenario_kind *const scenario_kinds[]; /* ends with NULL */
