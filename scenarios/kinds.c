@@ -9,6 +9,8 @@
 #include <string.h>
 
 const struct scenario_kind *const scenario_kinds[] = {
+  &kind_all,
+  &kind_any,
   &kind_boot_stage,
   &kind_console_command,
   &kind_console_flood,
@@ -16,6 +18,9 @@ const struct scenario_kind *const scenario_kinds[] = {
   &kind_console_pattern,
   &kind_console_silence,
   &kind_dialogue,
+  &kind_exec,
+  &kind_monitor,
+  &kind_sequence,
   &kind_ssh_command,
   &kind_tcp,
   NULL,

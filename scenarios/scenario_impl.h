@@ -97,6 +97,28 @@ int scenario_over_console (const struct scenario *s, const struct guest *g,
                            scenario_talk_fn *talk, struct outcome_report *ret,
                            struct error *err);
 
+/* ---- kinds that combine ---- */
+
+enum part_says
+{
+  PART_WELL,
+  PART_FAILED, /* as often as its threshold wants it */
+  PART_UNTOLD, /* no verdict, none yet, too old, or not sure yet */
+};
+/* why: "NAME: what it says". */
+enum part_says scenario_part_says (const struct scenario_part *p, char *why,
+                                   size_t n);
+
+struct parts_told
+{
+  unsigned n[3];   /* by enum part_says: how many */
+  size_t first[3]; /* and the first of them */
+  enum part_says says[SCENARIO_MAX_PARTS];
+  char why[SCENARIO_MAX_PARTS][300];
+};
+void scenario_parts_count (const struct scenario_part *parts, size_t n,
+                           struct parts_told *ret);
+
 /* ---- kinds that are one command: s->own is a struct scenario_question ---- */
 
 struct scenario_question

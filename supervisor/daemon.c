@@ -505,6 +505,10 @@ make_rooms (struct daemon *d, struct error *err)
                &limits, writer_link_consoles (d->writer), &d->hub, err);
   if (r < 0)
     return r;
+  d->first_config = config_ref (d->config);
+  for (size_t i = 0; i < d->config->exec.count
+                     && i < ARRAY_LEN (d->exec_dirs) - 1; i++)
+    d->exec_dirs[i] = ((char *const *) d->config->exec.items)[i];
   d->env = (struct transport_env){
     .opener = keeper_link_opener (d->keeper),
     .hub = d->hub,
@@ -515,6 +519,7 @@ make_rooms (struct daemon *d, struct error *err)
     .may_type_arg = d,
     .libexec = d->libexec,
     .ssh_dir = d->ssh_dir,
+    .exec_dirs = d->exec_dirs,
   };
   r = make_texts (d, err);
   if (r == 0)
@@ -565,6 +570,7 @@ unmake (struct daemon *d)
   keeper_link_free (d->keeper);
   virt_done ();
   loop_free (d->loop);
+  config_unref (d->first_config);
   config_unref (d->config);
 }
 

@@ -71,6 +71,9 @@ struct daemon
   const struct config *config;
   char config_path[4096];
   char ssh_dir[4096 + 8]; /* beside it */
+  /* As of the start: jobs have these without a reference. */
+  const struct config *first_config;
+  const char *exec_dirs[17];
   char libexec[4096];
   char state[4096];
   struct running_source sources[DAEMON_MAX_SOURCES];

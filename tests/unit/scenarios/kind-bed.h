@@ -230,9 +230,11 @@ static const struct transport_ops
                 .command = ssh_ask,
 #endif
                 .needs = ASK_NEEDS_ADDRESS | ASK_NEEDS_LOGIN },
-    way_tcp = { .name = "tcp", .lane = LANE_TCP };
+    way_tcp = { .name = "tcp", .lane = LANE_TCP },
+    way_exec = { .name = "exec", .lane = LANE_EXEC },
+    way_monitor = { .name = "monitor", .lane = LANE_MONITOR };
 const struct transport_ops *const transports[]
-    = { &way_console, &way_ssh, &way_tcp, NULL };
+    = { &way_console, &way_ssh, &way_tcp, &way_exec, &way_monitor, NULL };
 
 const struct transport_ops *
 transport_find (const char *name)

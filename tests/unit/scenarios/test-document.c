@@ -121,8 +121,38 @@ static const struct
     "steps: \"steps\" is a key of kind dialogue, not of console-command" },
   { "{\"name\":\"n\",\"kind\":\"tcp\"}", "the key \"address\" is missing" },
   { "{" TCP ",\"expect\":{\"status\":1}}",
-    "expect.status: \"expect.status\" is a key of kinds console-command and "
-    "ssh-command, not of tcp" },
+    "expect.status: \"expect.status\" is a key of kinds console-command, "
+    "exec and ssh-command, not of tcp" },
+  { "{\"name\":\"n\",\"kind\":\"exec\"}", "the key \"program\" is missing" },
+  { "{\"name\":\"n\",\"kind\":\"exec\",\"program\":\"/bin/sh\"}",
+    "doc:1:27: program: is the name of a program in a folder" },
+  { "{\"name\":\"n\",\"kind\":\"exec\",\"program\":\"..\"}",
+    "program: is the name" },
+  { "{\"name\":\"n\",\"kind\":\"exec\",\"program\":\"p\",\"args\":[\"a\","
+    "\"b\\n\"]}",
+    "args[1]: must have no control characters" },
+  { "{\"name\":\"n\",\"kind\":\"exec\",\"program\":\"p\",\"transports\":["
+    "\"ssh\"]}",
+    "transports[0]: a exec scenario can use only \"exec\"" },
+  { "{\"name\":\"n\",\"kind\":\"monitor\",\"run-state\":false,\"block\":"
+    "false}",
+    "kind: there is nothing to look at" },
+  { "{\"name\":\"n\",\"kind\":\"monitor\",\"samples-apart\":\"9600ms\"}",
+    "samples-apart: does not fit into the timeout" },
+  { "{\"name\":\"n\",\"kind\":\"monitor\",\"balloon-age\":\"1s\"}",
+    "balloon-age" },
+  { "{\"name\":\"n\",\"kind\":\"all\",\"of\":[]}", "of: " },
+  { "{\"name\":\"n\",\"kind\":\"all\",\"of\":[\"a\",\"b/c\"]}",
+    "of[1]: is no name of a scenario" },
+  { "{\"name\":\"n\",\"kind\":\"any\",\"of\":[\"a\",\"a\"]}",
+    "of[1]: \"a\" is there twice" },
+  { "{\"name\":\"n\",\"kind\":\"sequence\",\"of\":[\"a\",\"n\"]}",
+    "of[1]: is this scenario itself" },
+  { "{\"name\":\"n\",\"kind\":\"any\",\"of\":[\"a\",\"b\"],\"at-least\":3}",
+    "at-least: can never be: there are but 2" },
+  { "{\"name\":\"n\",\"kind\":\"all\",\"of\":[\"a\"],\"transports\":["
+    "\"tcp\"]}",
+    "transports[0]: a scenario of kind all asks nobody" },
   { "{" TCP ",\"expect\":{\"statos\":1}}",
     "expect.statos: unknown key \"statos\" (known: output, not-output, "
     "compare)" },
