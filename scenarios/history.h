@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The last runs of one scenario on one guest, packed: how each ended, when,
- * and how long it took, to a quarter.  Pure; 208 bytes, so that a thousand guests
- * with five scenarios each have theirs.
+ * and how long it took, to a quarter.  Pure; 208 bytes, so that a thousand
+ * guests with five scenarios each have theirs.
  */
 #ifndef HANGDOG_SCENARIOS_HISTORY_H
 #define HANGDOG_SCENARIOS_HISTORY_H
