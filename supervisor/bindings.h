@@ -79,6 +79,13 @@ void bindings_each (struct bindings *b, const char *uuid /* or NULL */,
  * free, and no other way is left. */
 int bindings_probe (struct bindings *b, const char *uuid,
                     const char *scenario, struct error *err);
+/* One that is bound to nobody, asked of that guest now: its outcome counts for
+ * nothing.  fn is called once, perhaps before this returns, and with NULL when
+ * it was called off.  -EINVAL: a kind that does not ask. */
+typedef void bindings_once_fn (const struct outcome_report *report, void *arg);
+int bindings_once (struct bindings *b, const struct guest *g,
+                   struct scenario *s, bindings_once_fn *fn, void *arg,
+                   struct error *err);
 /* The host, or this process, stood still or starved: what fell due meanwhile is
  * spread anew, and who watches is told. */
 void bindings_gap (struct bindings *b, const struct host_gap *gap);
