@@ -26,7 +26,7 @@ void history_add (struct history *h, enum outcome outcome, uint64_t took_ms,
 struct history_run
 {
   enum outcome outcome;
-  uint64_t at_ms;   /* off by a thousandth of its age at most */
+  uint64_t at_ms;   /* off by half a thousandth of its age */
   uint64_t took_ms; /* not less than it was, nor a quarter more; 110 s for all
                        that is longer */
 };
