@@ -187,8 +187,9 @@ struct outcome_report
   struct uptime uptime;
   enum way_said way;
   bool shell;           /* who answered did so on the guest's console */
-  struct tried tried[SCENARIO_MAX_WAYS - 1]; /* the runner's */
   unsigned ntried;
+  struct tried tried[SCENARIO_MAX_WAYS - 1]; /* the runner's; the last member:
+                           most have none, and it is kept without those */
 };
 
 /* ---- kinds ----

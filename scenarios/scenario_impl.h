@@ -77,6 +77,9 @@ struct hearing
 /* console NULL: the guest's first. */
 void hearing_fact (struct hearing *h, const char *console,
                    const struct fact *fact, uint64_t now_ms);
+/* For a kind's gap(): nobody listened until then, and what the guest has said
+ * meanwhile was said to nobody. */
+void hearing_gap (struct hearing *h, uint64_t to_ms);
 /* How long something is ago, for a sentence. */
 char *hearing_age (char *dst, size_t n, uint64_t ms);
 /* False with ret filled when nobody reads it now. */
