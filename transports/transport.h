@@ -3,8 +3,8 @@
  * Ways to reach a guest.
  *
  * A transport's real interface is its own header (console/session.h,
- * monitor/monitor.h, net/tcp.h, ssh/ssh.h, memory.h): they are too different
- * to be called through one.  What they share is here: a name for scenarios
+ * monitor/monitor.h, net/tcp.h, ssh/ssh.h, agent/agent.h, memory.h): they are
+ * too different to be called through one.  What they share is here: a name for scenarios
  * and reports, what using it does to the guest, an answer to "why does it not
  * work?", and, of those that lead to a shell, one command and its answer.
  */
@@ -15,6 +15,7 @@
 #include "guests/guest.h"
 #include "transports/console/session.h"
 
+struct agents;
 struct ask;
 struct ask_result;
 struct buf;
@@ -43,6 +44,7 @@ struct transport_env
   void *may_type_arg;
   const char *libexec; /* the folder of our programmes */
   const char *ssh_dir; /* keys, passwords and known hosts: ssh/ssh.h */
+  struct agents *agents; /* what is remembered of them; NULL = nothing */
 };
 
 /* One line of `hangdog doctor`. */
@@ -91,6 +93,7 @@ extern const struct transport_ops transport_monitor;
 extern const struct transport_ops transport_tcp;
 extern const struct transport_ops transport_memory;
 extern const struct transport_ops transport_ssh;
+extern const struct transport_ops transport_agent;
 
 extern const struct transport_ops *const transports[]; /* ends with NULL */
 /* NULL when there is none of that name. */
