@@ -58,6 +58,8 @@ extern const char *const scenario_compare_ops[]; /* "<" "<=" ... */
 
 /* Of a struct scenario_expect; an answer over the network has no status. */
 extern const struct json_field scenario_answer_keys[];
+/* The same of what ends with a status. */
+extern const struct json_field scenario_expect_keys[];
 int scenario_check_expect (const struct scenario_at *at,
                            const struct scenario_expect *expect);
 

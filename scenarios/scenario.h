@@ -266,6 +266,9 @@ struct scenario_kind
   const struct scenario_combine *combine;
 };
 
+extern const struct scenario_kind kind_agent_exec;
+extern const struct scenario_kind kind_agent_file;
+extern const struct scenario_kind kind_agent_ping;
 extern const struct scenario_kind kind_console_command;
 extern const struct scenario_kind kind_console_silence;
 extern const struct scenario_kind kind_dialogue;
