@@ -12,6 +12,7 @@ const struct scenario_kind *const scenario_kinds[] = {
   &kind_agent_exec,
   &kind_agent_file,
   &kind_agent_ping,
+  &kind_boot_stage,
   &kind_console_command,
   &kind_console_silence,
   &kind_dialogue,

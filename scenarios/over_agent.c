@@ -22,6 +22,14 @@ judge_agent (const struct transport_ops *way, const struct guest *g,
   return true;
 }
 
+void
+scenario_cost_agent (const struct scenario *s, const struct transport_ops *way,
+                     struct scenario_cost *ret)
+{
+  (void) s;
+  ret->cpu_us = way->cpu_us;
+}
+
 int
 scenario_check_in_guest (const struct scenario_at *at, const char *key,
                          const char *text)

@@ -88,6 +88,10 @@ int scenario_over_console (const struct scenario *s, const struct guest *g,
 /* What an answer, or none, means but for ASK_OK: true when ret is set. */
 bool judge_agent (const struct transport_ops *way, const struct guest *g,
                   const struct ask_result *said, struct outcome_report *ret);
+/* Their cost(): the host's part of it. */
+void scenario_cost_agent (const struct scenario *s,
+                          const struct transport_ops *way,
+                          struct scenario_cost *ret);
 /* A path in the guest, or a program there. */
 int scenario_check_in_guest (const struct scenario_at *at, const char *key,
                              const char *text);
@@ -105,6 +109,9 @@ extern const struct json_field scenario_question_keys[];
 int scenario_check_question (const struct scenario *s,
                              const struct scenario_at *at,
                              const char *why_line);
+void scenario_cost_question (const struct scenario *s,
+                             const struct transport_ops *way,
+                             struct scenario_cost *ret);
 bool scenario_knock_question (const struct scenario *s, const struct guest *g,
                               struct scenario_knock *ret);
 int scenario_ask_question (const struct scenario *s, const struct guest *g,

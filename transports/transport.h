@@ -4,9 +4,10 @@
  *
  * A transport's real interface is its own header (console/session.h,
  * monitor/monitor.h, net/tcp.h, ssh/ssh.h, agent/agent.h, memory.h): they are
- * too different to be called through one.  What they share is here: a name for scenarios
- * and reports, what using it does to the guest, an answer to "why does it not
- * work?", and, of those that lead to a shell, one command and its answer.
+ * too different to be called through one.  What they share is here: a name
+ * for scenarios and reports, what using it does to the guest, an answer to
+ * "why does it not work?", and, of those that lead to a shell, one command and
+ * its answer.
  */
 #ifndef HANGDOG_TRANSPORTS_TRANSPORT_H
 #define HANGDOG_TRANSPORTS_TRANSPORT_H
@@ -83,6 +84,9 @@ struct transport_ops
                   const struct ask *ask, struct job *job,
                   struct ask_result *ret, struct error *err);
   unsigned needs; /* enum ask_needs */
+  /* What one command costs: this host's time, as measured (docs/bench.md), and
+   * bytes over the network beside the command and its answer. */
+  unsigned cpu_us, network_bytes;
   /* In a job; looks only, never types or writes to the guest. */
   void (*doctor) (const struct transport_env *env, const struct guest *g,
                   struct doctor_report *r, uint64_t deadline);

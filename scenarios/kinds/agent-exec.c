@@ -76,5 +76,6 @@ const struct scenario_kind kind_agent_exec = {
   .fields = fields,
   .own_size = sizeof (struct own),
   .check = check,
+  .cost = scenario_cost_agent,
   .ask = ask,
 };

@@ -103,8 +103,8 @@ judge_age (const struct own *own, const struct ask_result *said, double now,
     return;
   units_format_duration (most, sizeof most, own->max_age_ms);
   report_set (ret, OUTCOME_FAILED, "stale",
-              "what is there was written %.0f s ago, which is more than %s", age,
-              most);
+              "what is there was written %.0f s ago, which is more than %s",
+              age, most);
 }
 
 static int
@@ -144,5 +144,6 @@ const struct scenario_kind kind_agent_file = {
   .fields = fields,
   .own_size = sizeof (struct own),
   .check = check,
+  .cost = scenario_cost_agent,
   .ask = ask,
 };

@@ -40,5 +40,6 @@ const struct scenario_kind kind_agent_ping = {
   .summary = "the guest agent answers",
   .transports = uses,
   .fields = none,
+  .cost = scenario_cost_agent,
   .ask = ask,
 };

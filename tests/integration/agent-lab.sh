@@ -34,7 +34,7 @@ agent_stopped
 
 at='kernel dead'
 lab_ctl web lab-fault panic >/dev/null || die "the fault was not made"
-must ping failed agent-silent agent
+lab_until 30 "asked ping failed agent-silent" || fail "a dead kernel: $(sentence ping)"
 must console-first failed
 # Nobody answers by any way, and it is said why.
 lab_until 60 "hd status | grep -q 'it panicked'" || fail "nobody says that the kernel panicked"

@@ -72,7 +72,8 @@ carry (struct agent_talk *t, const char *command, struct json_object *args,
   json_add_str (msg, "execute", command);
   if (args)
     json_object_object_add (msg, "arguments", args);
-  buf_puts (&line, json_object_to_json_string_ext (msg, JSON_C_TO_STRING_PLAIN));
+  buf_puts (&line,
+            json_object_to_json_string_ext (msg, JSON_C_TO_STRING_PLAIN));
   buf_putc (&line, '\n');
   t->end = ASK_MAX;
   if (line.cut)
