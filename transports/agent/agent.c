@@ -194,19 +194,19 @@ learn_system (struct agent_talk *t, bool *ret_windows, struct error *err)
 }
 
 int
-agent_ask (const struct transport_env *env, const struct guest *g,
-           const struct ask *ask, struct job *job, struct ask_result *ret,
-           struct error *err)
+agent_shell (const struct transport_env *env, const struct guest *g,
+             const char *command, uint64_t deadline, struct ask_result *ret,
+             struct error *err)
 {
-  const char *const unix_args[] = { "-c", ask->command, NULL };
-  const char *const windows_args[] = { "/c", ask->command, NULL };
+  const char *const unix_args[] = { "-c", command, NULL };
+  const char *const windows_args[] = { "/c", command, NULL };
   struct ask_result result = result_new ();
   struct error why = ERROR_INIT;
   struct agent_talk t;
   bool windows, never;
   int r;
 
-  agent_begin (&t, env, g, job_deadline (job));
+  agent_begin (&t, env, g, deadline);
   r = learn_system (&t, &windows, &why);
   if (r >= 0)
     r = run (&t, windows ? "cmd.exe" : "/bin/sh",
@@ -221,6 +221,14 @@ agent_ask (const struct transport_env *env, const struct guest *g,
                 "agent in the guest?");
     }
   return r;
+}
+
+int
+agent_ask (const struct transport_env *env, const struct guest *g,
+           const struct ask *ask, struct job *job, struct ask_result *ret,
+           struct error *err)
+{
+  return agent_shell (env, g, ask->command, job_deadline (job), ret, err);
 }
 
 /* ---- files ---- */

@@ -58,6 +58,11 @@ int agent_fail (struct agent_talk *t, enum ask_end end, int code,
                 struct error *err, const char *fmt, ...)
     __attribute__ ((format (printf, 5, 6)));
 
+/* agent_ask() until a deadline. */
+int agent_shell (const struct transport_env *env, const struct guest *g,
+                 const char *command, uint64_t deadline,
+                 struct ask_result *ret, struct error *err);
+
 /* ---- who carries: text is one line, ended; the reply is the caller's ---- */
 
 int agent_unix_call (struct agent_talk *t, const char *text, size_t len,

@@ -481,6 +481,122 @@ gives_a_young_guest_time (void **state)
   fake_stop (&f);
 }
 
+/* ---- doctor ---- */
+
+struct seen
+{
+  struct doctor_report rep;
+  unsigned lines;
+  enum doctor_state state;
+  char finding[400];
+};
+
+static void
+see_line (struct doctor_report *rep, enum doctor_state state, const char *what,
+          const char *finding, const char *fix)
+{
+  struct seen *s = (struct seen *) rep; /* its first member */
+
+  assert_string_equal (what, "agent");
+  s->lines++;
+  s->state = state;
+  snprintf (s->finding, sizeof s->finding, "%s", finding);
+}
+
+static void
+doctor_says_what_is_wrong (void **state)
+{
+  static const struct
+  {
+    const char *mode;
+    enum doctor_state state;
+    const char *finding;
+  } cases[] = {
+    /* What a guest calls itself reaches a terminal. */
+    { "well", DOCTOR_WARN, "qemu-ga 9.9.9??2J answers; it blocks, or does not "
+                           "have: guest-exec-status guest-file-open" },
+    { "blocked", DOCTOR_WARN, "have: guest-exec guest-exec-status" },
+    { "malformed", DOCTOR_BAD, "no JSON" },
+  };
+
+  for (unsigned i = 0; i < ARRAY_LEN (cases); i++)
+    {
+      struct seen s = { .rep = { .line = see_line } };
+      struct fake f;
+
+      fake_start (&f, cases[i].mode);
+      transport_agent.doctor (&f.env, f.g, &s.rep, clock_ms () + ENOUGH_MS);
+      assert_int_equal (s.lines, 1);
+      if (s.state != cases[i].state || !strstr (s.finding, cases[i].finding))
+        fail_msg ("%s: %d: %s", cases[i].mode, s.state, s.finding);
+      f.g->agent = AGENT_NONE;
+      transport_agent.doctor (&f.env, f.g, &s.rep, clock_ms () + ENOUGH_MS);
+      assert_int_equal (s.state, DOCTOR_NA);
+      fake_stop (&f);
+    }
+}
+
+/* ---- commands ---- */
+
+static void
+asks_whatever_shell_there_is (void **state)
+{
+  static const struct
+  {
+    const char *mode, *ran;
+  } cases[] = {
+    { "well", "sh\",\"arg\":[\"-c\",\"uptime | x\"]" },
+    { "windows", "cmd.exe\",\"arg\":[\"\\/c\",\"uptime | x\"]" },
+  };
+
+  for (unsigned i = 0; i < ARRAY_LEN (cases); i++)
+    {
+      struct ask_result r;
+      struct fake f;
+
+      fake_start (&f, cases[i].mode);
+      assert_int_equal (agent_shell (&f.env, f.g, "uptime | x",
+                                     clock_ms () + ENOUGH_MS, &r, NULL),
+                        0);
+      assert_int_equal (r.end, ASK_OK);
+      if (!strstr (buf_str (&r.output), cases[i].ran))
+        fail_msg ("%s: %s", cases[i].mode, buf_str (&r.output));
+      ask_result_done (&r);
+      fake_stop (&f);
+    }
+}
+
+/* Nobody said that there must be one: a way that never led to anybody is none;
+ * who asks the agent itself misses it. */
+static void
+a_command_misses_no_agent_that_never_was (void **state)
+{
+  struct agent_known known;
+  struct ask_result r;
+  struct fake f;
+
+  fake_start (&f, "silent");
+  /* An old guest, of whose process nothing is known. */
+  f.g->inc.pid = 0;
+  agents_look (f.agents, &f.g->inc, 1, &known);
+  if (clock_ms () <= 1 + AGENT_GRACE_MS)
+    {
+      fake_stop (&f);
+      skip (); /* the host has just been started */
+    }
+  assert_int_equal (agent_shell (&f.env, f.g, "x", clock_ms () + WAIT_MS,
+                                 &r, NULL),
+                    0);
+  assert_int_equal (r.end, ASK_ABSENT);
+  ask_result_done (&r);
+  assert_int_equal (agent_ping (&f.env, f.g, clock_ms () + WAIT_MS / 2, &r,
+                                NULL),
+                    0);
+  assert_int_equal (r.end, ASK_SILENT);
+  ask_result_done (&r);
+  fake_stop (&f);
+}
+
 int
 main (void)
 {
@@ -496,6 +612,9 @@ main (void)
     cmocka_unit_test (lets_go_of_it),
     cmocka_unit_test (remembers_who_has_answered),
     cmocka_unit_test (gives_a_young_guest_time),
+    cmocka_unit_test (asks_whatever_shell_there_is),
+    cmocka_unit_test (a_command_misses_no_agent_that_never_was),
+    cmocka_unit_test (doctor_says_what_is_wrong),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);
