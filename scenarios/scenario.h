@@ -319,6 +319,9 @@ struct scenario_kind
   const struct scenario_combine *combine;
 };
 
+extern const struct scenario_kind kind_agent_exec;
+extern const struct scenario_kind kind_agent_file;
+extern const struct scenario_kind kind_agent_ping;
 extern const struct scenario_kind kind_all;
 extern const struct scenario_kind kind_any;
 extern const struct scenario_kind kind_boot_stage;
