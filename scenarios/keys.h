@@ -58,6 +58,8 @@ extern const char *const scenario_compare_ops[]; /* "<" "<=" ... */
 
 /* Of a struct scenario_expect; an answer over the network has no status. */
 extern const struct json_field scenario_answer_keys[];
+/* What is in that "expect", for a kind that has more there. */
+extern const struct json_field scenario_answer_fields[];
 int scenario_check_expect (const struct scenario_at *at,
                            const struct scenario_expect *expect);
 
@@ -86,8 +88,23 @@ int scenario_check_address (const struct scenario_at *at, const char *address,
 const char *scenario_address (const char *address, const struct guest *g,
                               char *dst, size_t n, struct outcome_report *ret);
 /* For a kind's knock(): ret of that address, nothing said and expected. */
-bool scenario_knock_at (const char *address, const struct guest *g,
-                        struct scenario_knock *ret);
+bool scenario_knock_at (const char *address, const char *netns,
+                        const struct guest *g, struct scenario_knock *ret);
+
+/* The same without a port: "IP", or "guest", which is what NULL means.  four:
+ * IPv4 only. */
+extern const struct json_field scenario_host_keys[];
+int scenario_check_host (const struct scenario_at *at, const char *address,
+                         bool four);
+const char *scenario_host (const char *address, bool four,
+                           const struct guest *g, char *dst, size_t n,
+                           struct outcome_report *ret);
+
+/* ---- "netns": of a char *, NULL = the host's ---- */
+
+/* The network namespace in which the guest is reached. */
+extern const struct json_field scenario_netns_keys[];
+int scenario_check_netns (const struct scenario_at *at, const char *netns);
 
 /* ---- "console": of a char *, NULL = the guest's first ---- */
 
@@ -117,6 +134,7 @@ struct scenario_ways
 {
   char *console;
   char *address;
+  char *netns;
   struct scenario_ssh ssh; /* user NULL: it is missing */
 };
 extern const struct json_field scenario_ways_keys[];

@@ -9,9 +9,13 @@
 #include <string.h>
 
 const struct scenario_kind *const scenario_kinds[] = {
+  &kind_arp,
   &kind_console_command,
   &kind_console_silence,
   &kind_dialogue,
+  &kind_dns,
+  &kind_http,
+  &kind_icmp,
   &kind_ssh_command,
   &kind_tcp,
   NULL,

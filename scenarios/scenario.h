@@ -266,9 +266,13 @@ struct scenario_kind
   const struct scenario_combine *combine;
 };
 
+extern const struct scenario_kind kind_arp;
 extern const struct scenario_kind kind_console_command;
 extern const struct scenario_kind kind_console_silence;
 extern const struct scenario_kind kind_dialogue;
+extern const struct scenario_kind kind_dns;
+extern const struct scenario_kind kind_http;
+extern const struct scenario_kind kind_icmp;
 extern const struct scenario_kind kind_ssh_command;
 extern const struct scenario_kind kind_tcp;
 extern const struct scenario_kind *const scenario_kinds[]; /* ends with NULL */
@@ -279,6 +283,7 @@ const struct scenario_kind *scenario_kind_find (const char *name);
 struct scenario_knock
 {
   char address[80];
+  const char *netns; /* as the scenario has it, or NULL */
   /* What is said, and the PCRE2 of what must come: the scenario's, or what
    * shows itself to whoever connects; or NULL. */
   const char *send, *expect;

@@ -29,6 +29,7 @@
 #include "config.h"
 #include "guests/virt_rooms.h"
 #include "transports/console/hub.h"
+#include "transports/net/http.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -321,6 +322,8 @@ take_config (struct daemon *d, struct error *err)
   slash = strrchr (d->config_path, '/');
   snprintf (d->ssh_dir, sizeof (d->ssh_dir), "%.*sssh",
             slash ? (int) (slash + 1 - d->config_path) : 0, d->config_path);
+  snprintf (d->http_dir, sizeof (d->http_dir), "%.*shttp",
+            slash ? (int) (slash + 1 - d->config_path) : 0, d->config_path);
   return config_read (f.body, f.body_len, d->config_path, &d->config, err);
 }
 
@@ -478,6 +481,9 @@ make_rooms (struct daemon *d, struct error *err)
                &limits, writer_link_consoles (d->writer), &d->hub, err);
   if (r < 0)
     return r;
+  r = http_pool_new (d->libexec, &d->http, err);
+  if (r < 0)
+    return r;
   d->env = (struct transport_env){
     .opener = keeper_link_opener (d->keeper),
     .hub = d->hub,
@@ -488,6 +494,8 @@ make_rooms (struct daemon *d, struct error *err)
     .may_type_arg = d,
     .libexec = d->libexec,
     .ssh_dir = d->ssh_dir,
+    .http_dir = d->http_dir,
+    .http = d->http,
   };
   r = make_texts (d, err);
   if (r == 0)
@@ -533,6 +541,7 @@ unmake (struct daemon *d)
   fact_bus_free (d->bus);
   writer_link_free (d->writer);
   keeper_link_free (d->keeper);
+  http_pool_free (d->http);
   virt_done ();
   loop_free (d->loop);
   config_unref (d->config);

@@ -65,6 +65,8 @@ struct daemon
   const struct config *config;
   char config_path[4096];
   char ssh_dir[4096 + 8]; /* beside it */
+  char http_dir[4096 + 8]; /* and this */
+  struct http_pool *http;
   char libexec[4096];
   char state[4096];
   struct running_source sources[DAEMON_MAX_SOURCES];

@@ -20,6 +20,7 @@ struct ask_result;
 struct buf;
 struct error;
 struct fact_bus;
+struct http_pool;
 struct hub;
 struct job;
 struct opener;
@@ -43,6 +44,8 @@ struct transport_env
   void *may_type_arg;
   const char *libexec; /* the folder of our programmes */
   const char *ssh_dir; /* keys, passwords and known hosts: ssh/ssh.h */
+  const char *http_dir; /* tokens, passwords and authorities: net/http.h */
+  struct http_pool *http; /* who asks over HTTP; NULL = nobody */
 };
 
 /* One line of `hangdog doctor`. */
@@ -91,6 +94,10 @@ extern const struct transport_ops transport_monitor;
 extern const struct transport_ops transport_tcp;
 extern const struct transport_ops transport_memory;
 extern const struct transport_ops transport_ssh;
+extern const struct transport_ops transport_http;
+extern const struct transport_ops transport_icmp;
+extern const struct transport_ops transport_dns;
+extern const struct transport_ops transport_arp;
 
 extern const struct transport_ops *const transports[]; /* ends with NULL */
 /* NULL when there is none of that name. */
