@@ -275,7 +275,8 @@ conclude (struct http_client *c, CURLcode rc)
   note_expiry (c);
   c->ret->status = (unsigned) status;
   snprintf (c->ret->redirect, sizeof c->ret->redirect, "%s", to ? to : "");
-  if (c->flood)
+  /* libcurl's word for a line that is longer than it has room for. */
+  if (c->flood || (rc == CURLE_OUT_OF_MEMORY && c->fd < 0))
     end (c, HTTP_END_PROTOCOL, "its headers are more than %u KiB",
          HTTP_HEAD_MAX >> 10);
   else if ((rc == CURLE_OK || (rc == CURLE_WRITE_ERROR && c->ret->cut))

@@ -166,6 +166,10 @@ listen_until (struct pinger *p, unsigned sent, bool last, uint64_t until,
         take (p, packet, (size_t) n);
       else if (errno != EAGAIN && errno != EINTR && !is_news (p, errno))
         return error_errno (err, errno, "hearing of %s", p->check->address);
+      /* The number was enough; what else is said of it would wake us up for
+       * ever. */
+      while (n < 0 && recv (p->fd, packet, sizeof packet, MSG_ERRQUEUE) >= 0)
+        ;
     }
   return 0;
 }
@@ -174,7 +178,7 @@ static int
 begin (struct pinger *p, uint64_t deadline, struct error *err)
 {
   struct sockaddr_storage to;
-  int type = 0, r;
+  int type = 0, on = 1, r;
   socklen_t len, size = sizeof type;
 
   r = net_address (p->check->address, &to, &len, err);
@@ -188,6 +192,9 @@ begin (struct pinger *p, uint64_t deadline, struct error *err)
       || connect (p->fd, (struct sockaddr *) &to, len) < 0
       || getrandom (p->nonce, sizeof p->nonce, 0) != sizeof p->nonce)
     return error_errno (err, errno, "asking %s", p->check->address);
+  /* Without it only some of what the network says is told. */
+  (void) setsockopt (p->fd, p->six ? IPPROTO_IPV6 : IPPROTO_IP,
+                     p->six ? IPV6_RECVERR : IP_RECVERR, &on, sizeof on);
   p->raw = type == SOCK_RAW;
   p->id = get16 (p->nonce);
   return 0;

@@ -61,12 +61,15 @@ net_socket (const struct net_place *at, enum open_socket what, bool six,
             const char *ifname, uint64_t deadline, int *ret_fd,
             struct error *err)
 {
+  static const struct net_place host;
   struct open_req req = { .kind = OPEN_SOCKET, .socket = what, .six = six,
                           .ifname = ifname };
   bool plain = what == OPEN_SOCKET_TCP || what == OPEN_SOCKET_UDP;
   char path[128];
   int fd, r;
 
+  if (!at)
+    at = &host;
   if (!at->netns && plain)
     {
       fd = socket (six ? AF_INET6 : AF_INET,

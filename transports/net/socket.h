@@ -38,7 +38,7 @@ struct net_place net_place (struct opener *opener, const char *netns,
 /* May be the name of a namespace. */
 bool net_name_ok (const char *name);
 
-/* In a job; non-blocking socket.  ifname: of OPEN_SOCKET_ARP.  -ENONET: there
+/* In a job; non-blocking socket.  at NULL: all zero.  ifname: of OPEN_SOCKET_ARP.  -ENONET: there
  * is no such namespace now, or no right to go there; another error is of the
  * socket. */
 int net_socket (const struct net_place *at, enum open_socket what, bool six,

@@ -40,7 +40,6 @@ int
 tcp_connect (const struct net_place *at, const char *address,
              uint64_t deadline, int *ret_fd, struct error *err)
 {
-  static const struct net_place host;
   struct sockaddr_storage addr;
   socklen_t len = 0, size = sizeof (int);
   int fd CLEANUP_CLOSE = -1;
@@ -50,8 +49,8 @@ tcp_connect (const struct net_place *at, const char *address,
    * and the guest may be the resolver. */
   r = net_address_port (address, &addr, &len, err);
   if (r == 0)
-    r = net_socket (at ? at : &host, OPEN_SOCKET_TCP,
-                    addr.ss_family == AF_INET6, NULL, deadline, &fd, err);
+    r = net_socket (at, OPEN_SOCKET_TCP, addr.ss_family == AF_INET6, NULL,
+                    deadline, &fd, err);
   if (r < 0)
     return r;
   if (connect (fd, (struct sockaddr *) &addr, len) < 0)
