@@ -30,6 +30,7 @@ struct http_client
   const struct http_ask *ask;
   struct http_result *ret;
   int fd;
+  bool one_file; /* the host's authorities are in one */
   bool flood; /* its headers had no end */
   char error[CURL_ERROR_SIZE];
 };
@@ -138,6 +139,9 @@ set_tls (struct http_client *c)
   curl_easy_setopt (c->curl, CURLOPT_SSL_VERIFYHOST,
                     c->ask->insecure ? 0L : 2L);
   curl_easy_setopt (c->curl, CURLOPT_SSL_SESSIONID_CACHE, 0L);
+  /* With a folder of them, too, it would read all of them each time. */
+  if (c->one_file)
+    curl_easy_setopt (c->curl, CURLOPT_CAPATH, NULL);
   if (!c->ask->ca)
     return;
   snprintf (path, sizeof path, "%s/%s", c->ask->dir, c->ask->ca);
@@ -309,10 +313,18 @@ http_client_new (void)
     return NULL;
   c->fd = -1;
   c->curl = curl_easy_init ();
-  if (c->curl)
-    return c;
-  free (c);
-  return NULL;
+  if (!c->curl)
+    {
+      free (c);
+      return NULL;
+    }
+#if LIBCURL_VERSION_NUM >= 0x075400
+  char *file = NULL;
+
+  if (curl_easy_getinfo (c->curl, CURLINFO_CAINFO, &file) == CURLE_OK && file)
+    c->one_file = access (file, R_OK) == 0;
+#endif
+  return c;
 }
 
 void
