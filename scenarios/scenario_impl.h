@@ -77,6 +77,8 @@ struct hearing
 /* console NULL: the guest's first. */
 void hearing_fact (struct hearing *h, const char *console,
                    const struct fact *fact, uint64_t now_ms);
+/* Nobody listened until then: what was said meanwhile may be lost. */
+void hearing_gap (struct hearing *h, uint64_t to_ms);
 /* How long something is ago, for a sentence. */
 char *hearing_age (char *dst, size_t n, uint64_t ms);
 /* False with ret filled when nobody reads it now. */

@@ -97,6 +97,19 @@ on_fact (void *state, const struct scenario *s, const struct fact *fact,
          (uint64_t) fact->i, own->window_ms);
 }
 
+static void
+on_gap (void *state, const struct scenario *s, uint64_t from_ms,
+        uint64_t to_ms)
+{
+  struct flow *x = state;
+
+  (void) s;
+  (void) from_ms;
+  hearing_gap (&x->hearing, to_ms);
+  /* What waited comes all at once now. */
+  x->n = 0;
+}
+
 /* How much it had said by then. */
 static uint64_t
 said_by (const struct flow *f, uint64_t at)
@@ -164,6 +177,7 @@ static const struct scenario_watch watch = {
   .state_new = state_new,
   .state_free = state_free,
   .fact = on_fact,
+  .gap = on_gap,
   .due = on_due,
 };
 

@@ -159,6 +159,17 @@ on_fact (void *state, const struct scenario *s, const struct fact *fact,
     b->deaf_ms = at;
 }
 
+static void
+on_gap (void *state, const struct scenario *s, uint64_t from_ms,
+        uint64_t to_ms)
+{
+  struct beat *x = state;
+
+  (void) s;
+  (void) from_ms;
+  hearing_gap (&x->hearing, to_ms);
+}
+
 /* ---- judging ---- */
 
 static void
@@ -240,6 +251,7 @@ static const struct scenario_watch watch = {
   .state_new = state_new,
   .state_free = state_free,
   .fact = on_fact,
+  .gap = on_gap,
   .due = on_due,
 };
 

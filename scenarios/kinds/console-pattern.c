@@ -181,6 +181,17 @@ on_fact (void *state, const struct scenario *s, const struct fact *fact,
     take_bad (e, fact, at > e->bad_ms ? at : e->bad_ms, clear (s));
 }
 
+static void
+on_gap (void *state, const struct scenario *s, uint64_t from_ms,
+        uint64_t to_ms)
+{
+  struct ear *x = state;
+
+  (void) s;
+  (void) from_ms;
+  hearing_gap (&x->hearing, to_ms);
+}
+
 /* ---- judging ---- */
 
 /* What was said was said, whether somebody reads now or not. */
@@ -266,6 +277,7 @@ static const struct scenario_watch watch = {
   .state_new = state_new,
   .state_free = state_free,
   .fact = on_fact,
+  .gap = on_gap,
   .due = on_due,
 };
 
