@@ -9,6 +9,11 @@
 #include <string.h>
 
 const struct scenario_kind *const scenario_kinds[] = {
+  &kind_agent_exec,
+  &kind_agent_file,
+  &kind_agent_ping,
+  &kind_all,
+  &kind_any,
   &kind_boot_stage,
   &kind_console_command,
   &kind_console_flood,
@@ -16,6 +21,9 @@ const struct scenario_kind *const scenario_kinds[] = {
   &kind_console_pattern,
   &kind_console_silence,
   &kind_dialogue,
+  &kind_exec,
+  &kind_monitor,
+  &kind_sequence,
   &kind_ssh_command,
   &kind_tcp,
   NULL,

@@ -87,6 +87,7 @@ struct scenario
   bool flap_damping;
   struct json_list quiet_hours; /* of struct scenario_hours */
   int severity;
+  bool alert; /* its failures make incidents */
   char *playbook;
   void *own; /* what is its kind's: the struct that kind->fields fill */
   char *origin; /* "file PATH", "bound": who read it says so, once; NULL = not
@@ -105,6 +106,10 @@ int scenario_list (const struct json_doc *doc, struct scenario ***ret,
 /* The path in doc of a key of the i-th of them, for json_error_at(). */
 void scenario_place (const struct json_doc *doc, size_t i, const char *key,
                      char *dst, size_t n);
+/* Of one that looks at others: are they there, and of kinds that look
+ * themselves?  Only the list of all scenarios can tell. */
+int scenario_check_parts (struct scenario *const *list, size_t n,
+                          const struct scenario *s, struct error *err);
 struct scenario *scenario_ref (struct scenario *s);
 void scenario_unref (struct scenario *s);
 /* Documents that differ only in spelling have the same text here. */
@@ -182,8 +187,9 @@ struct outcome_report
   struct uptime uptime;
   enum way_said way;
   bool shell;           /* who answered did so on the guest's console */
-  struct tried tried[SCENARIO_MAX_WAYS - 1]; /* the runner's */
   unsigned ntried;
+  struct tried tried[SCENARIO_MAX_WAYS - 1]; /* the runner's; the last member:
+                           most have none, and it is kept without those */
 };
 
 /* ---- kinds ----
@@ -243,8 +249,11 @@ struct scenario_part
   bool bound; /* it is asked of this guest at all */
   const struct outcome_report *last; /* of this life; NULL = none yet */
   uint64_t age_ms;                   /* of last */
+  uint64_t interval_ms;
   int health;                        /* enum health */
 };
+
+#define SCENARIO_MAX_PARTS 16
 
 struct scenario_combine
 {
@@ -310,6 +319,11 @@ struct scenario_kind
   const struct scenario_combine *combine;
 };
 
+extern const struct scenario_kind kind_agent_exec;
+extern const struct scenario_kind kind_agent_file;
+extern const struct scenario_kind kind_agent_ping;
+extern const struct scenario_kind kind_all;
+extern const struct scenario_kind kind_any;
 extern const struct scenario_kind kind_boot_stage;
 extern const struct scenario_kind kind_console_command;
 extern const struct scenario_kind kind_console_flood;
@@ -317,6 +331,9 @@ extern const struct scenario_kind kind_console_heartbeat;
 extern const struct scenario_kind kind_console_pattern;
 extern const struct scenario_kind kind_console_silence;
 extern const struct scenario_kind kind_dialogue;
+extern const struct scenario_kind kind_exec;
+extern const struct scenario_kind kind_monitor;
+extern const struct scenario_kind kind_sequence;
 extern const struct scenario_kind kind_ssh_command;
 extern const struct scenario_kind kind_tcp;
 extern const struct scenario_kind *const scenario_kinds[]; /* ends with NULL */

@@ -31,6 +31,7 @@
 #include "base/loop.h"
 #include "config.h"
 #include "guests/virt_rooms.h"
+#include "transports/agent/agent.h"
 #include "transports/console/hub.h"
 
 #include <errno.h>
@@ -499,12 +500,18 @@ make_rooms (struct daemon *d, struct error *err)
   int r;
 
   r = boots_new (d->loop, d->registry, &d->boots, err);
+  if (r >= 0)
+    r = agents_new (&d->agents, err);
   if (r < 0)
     return r;
   r = hub_new (d->loop, d->jobs, keeper_link_opener (d->keeper), d->bus,
                &limits, writer_link_consoles (d->writer), &d->hub, err);
   if (r < 0)
     return r;
+  d->first_config = config_ref (d->config);
+  for (size_t i = 0; i < d->config->exec.count
+                     && i < ARRAY_LEN (d->exec_dirs) - 1; i++)
+    d->exec_dirs[i] = ((char *const *) d->config->exec.items)[i];
   d->env = (struct transport_env){
     .opener = keeper_link_opener (d->keeper),
     .hub = d->hub,
@@ -515,6 +522,8 @@ make_rooms (struct daemon *d, struct error *err)
     .may_type_arg = d,
     .libexec = d->libexec,
     .ssh_dir = d->ssh_dir,
+    .exec_dirs = d->exec_dirs,
+    .agents = d->agents,
   };
   r = make_texts (d, err);
   if (r == 0)
@@ -557,6 +566,7 @@ unmake (struct daemon *d)
   eyes_free (d->eyes);
   texts_free (d->texts);
   hub_free (d->hub);
+  agents_free (d->agents);
   boots_free (d->boots);
   registry_free (d->registry);
   fact_table_free (d->facts);
@@ -565,6 +575,7 @@ unmake (struct daemon *d)
   keeper_link_free (d->keeper);
   virt_done ();
   loop_free (d->loop);
+  config_unref (d->first_config);
   config_unref (d->config);
 }
 

@@ -97,19 +97,6 @@ on_fact (void *state, const struct scenario *s, const struct fact *fact,
          (uint64_t) fact->i, own->window_ms);
 }
 
-static void
-on_gap (void *state, const struct scenario *s, uint64_t from_ms,
-        uint64_t to_ms)
-{
-  struct flow *x = state;
-
-  (void) s;
-  (void) from_ms;
-  hearing_gap (&x->hearing, to_ms);
-  /* What waited comes all at once now. */
-  x->n = 0;
-}
-
 /* How much it had said by then. */
 static uint64_t
 said_by (const struct flow *f, uint64_t at)
@@ -130,6 +117,17 @@ said_by (const struct flow *f, uint64_t at)
          + (uint64_t) ((double) (b->bytes - a->bytes)
                        * (double) (at - a->at_ms)
                        / (double) (b->at_ms - a->at_ms));
+}
+
+static void
+on_gap (void *state, const struct scenario *s, uint64_t from_ms,
+        uint64_t to_ms)
+{
+  struct flow *heard = state;
+
+  (void) s;
+  (void) from_ms;
+  hearing_gap (&heard->hearing, to_ms);
 }
 
 static void

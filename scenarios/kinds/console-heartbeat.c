@@ -159,17 +159,6 @@ on_fact (void *state, const struct scenario *s, const struct fact *fact,
     b->deaf_ms = at;
 }
 
-static void
-on_gap (void *state, const struct scenario *s, uint64_t from_ms,
-        uint64_t to_ms)
-{
-  struct beat *x = state;
-
-  (void) s;
-  (void) from_ms;
-  hearing_gap (&x->hearing, to_ms);
-}
-
 /* ---- judging ---- */
 
 static void
@@ -213,6 +202,17 @@ judge_well (const struct beat *b, uint64_t now_ms, struct outcome_report *ret)
                 "its heartbeat came %s ago, number %" PRId64, age, b->count);
   else
     report_set (ret, OUTCOME_OK, "ok", "its heartbeat came %s ago", age);
+}
+
+static void
+on_gap (void *state, const struct scenario *s, uint64_t from_ms,
+        uint64_t to_ms)
+{
+  struct beat *heard = state;
+
+  (void) s;
+  (void) from_ms;
+  hearing_gap (&heard->hearing, to_ms);
 }
 
 static void

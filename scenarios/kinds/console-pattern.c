@@ -181,17 +181,6 @@ on_fact (void *state, const struct scenario *s, const struct fact *fact,
     take_bad (e, fact, at > e->bad_ms ? at : e->bad_ms, clear (s));
 }
 
-static void
-on_gap (void *state, const struct scenario *s, uint64_t from_ms,
-        uint64_t to_ms)
-{
-  struct ear *x = state;
-
-  (void) s;
-  (void) from_ms;
-  hearing_gap (&x->hearing, to_ms);
-}
-
 /* ---- judging ---- */
 
 /* What was said was said, whether somebody reads now or not. */
@@ -236,6 +225,17 @@ judge_must (const struct ear *e, const struct scenario *s, uint64_t now_ms,
                 "its console is read for %s, and has not said what it must "
                 "yet", age);
   return true;
+}
+
+static void
+on_gap (void *state, const struct scenario *s, uint64_t from_ms,
+        uint64_t to_ms)
+{
+  struct ear *heard = state;
+
+  (void) s;
+  (void) from_ms;
+  hearing_gap (&heard->hearing, to_ms);
 }
 
 static void
