@@ -11,6 +11,7 @@
 const struct scenario_kind *const scenario_kinds[] = {
   &kind_all,
   &kind_any,
+  &kind_boot_stage,
   &kind_console_command,
   &kind_console_silence,
   &kind_dialogue,

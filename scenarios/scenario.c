@@ -416,6 +416,7 @@ with_defaults (const struct scenario_kind *kind)
   s->retry_ms = 5000;
   s->failure_threshold = 2;
   s->success_threshold = 1;
+  s->flap_damping = true;
   s->severity = SCENARIO_CRITICAL;
   s->alert = true;
   /* One spelling: also where the document does not say it. */
@@ -478,6 +479,7 @@ scenario_unref (struct scenario *s)
     return;
   scenario_table (s->kind, table);
   json_decoded_done (table, s);
+  free (s->origin);
   free (s);
 }
 

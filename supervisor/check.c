@@ -4,8 +4,7 @@
  * knowing the kinds means linking the transports, which the command line
  * does not.
  */
-#include "scenarios/scenario.h"
-#include "supervisor/finding.h"
+#include "supervisor/check_impl.h"
 #include "supervisor/playbooks.h"
 
 #include "base/buf.h"
@@ -30,8 +29,12 @@ check_playbook (struct findings *f, const char *path,
       json_error_at (doc, at, &err, "%s", error_text (&why));
       finding_error (f, path, &err);
     }
-  else if (!f->json)
-    printf ("ok %s: %s (%s)\n", path, s->name, s->kind->name);
+  else
+    {
+      if (!f->json)
+        printf ("ok %s: %s (%s)\n", path, s->name, s->kind->name);
+      check_cost (f, path, s);
+    }
 }
 
 /* The rows of the table in docs/scenarios.md. */
@@ -49,15 +52,13 @@ static void
 print_value (const char *before, struct json_object *o, const char *key)
 {
   struct json_object *v = json_get (o, key);
-  struct buf shown CLEANUP_BUF = BUF_INIT (1024);
+  struct buf text CLEANUP_BUF = BUF_INIT (SIZE_MAX / 2);
 
-  if (!v)
-    return;
-  if (json_object_is_type (v, json_type_string))
-    buf_puts (&shown, json_object_get_string (v));
-  else
-    json_show (v, &shown);
-  printf ("%s%s", before, buf_str (&shown));
+  if (v && !json_object_is_type (v, json_type_string))
+    json_show (v, &text);
+  if (v)
+    printf ("%s%s", before,
+            text.len ? buf_str (&text) : json_object_get_string (v));
 }
 
 /* As a row of a table of docs/: the manual pages have it so, too. */
