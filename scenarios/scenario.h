@@ -39,6 +39,8 @@
 struct error;
 struct fact;
 struct job;
+struct line_pattern;
+struct lines;
 struct scenario_at;
 struct scenario_knock;
 struct transport_env;
@@ -116,6 +118,10 @@ void scenario_schema (struct buf *out);
 
 bool scenario_selects (const struct scenario *s, const struct guest *g);
 bool scenario_quiet (const struct scenario *s, uint64_t wall_ms);
+
+/* What it listens for, compiled; *ret NULL: nothing. */
+int scenario_lines (const struct scenario *s, struct lines **ret,
+                    struct error *err);
 
 /* ---- outcomes ---- */
 
@@ -214,6 +220,10 @@ struct scenario_watch
    * the guest's present life; "fact.gap" has to be listed by who must know
    * that some were lost. */
   const char *const *facts;
+  /* What it listens for in the guest's text, at most LINES_MAX: how many.
+   * The strings are s's.  It is told of them as facts (scenarios/lines.h).
+   * NULL: nothing. */
+  size_t (*listens) (const struct scenario *s, struct line_pattern *ret);
   /* What ends what it knows. */
   bool of_process; /* only another process, not another boot */
   void *(*state_new) (const struct scenario *s, uint64_t now_ms);
@@ -253,6 +263,10 @@ struct scenario_combine
                    struct outcome_report *ret);
 };
 
+/* One expression that answers are judged by; where: what has it, for people;
+ * wanted: it must match, and else must not. */
+typedef void scenario_expect_fn (const char *where, const char *regex,
+                                 bool wanted, void *arg);
 /* What one run costs, as far as it can be told before: by the first of its
  * ways, and of a guest that is well. */
 struct scenario_cost
@@ -292,6 +306,10 @@ struct scenario_kind
   /* As scenario_knock(); NULL: it asks nobody over the network. */
   bool (*knock) (const struct scenario *s, const struct guest *g,
                  struct scenario_knock *ret);
+  /* By what it judges a console's answers, for who tries a document on a
+   * recorded log; NULL: nothing of that sort. */
+  void (*expects) (const struct scenario *s, scenario_expect_fn *fn,
+                   void *arg);
 
   /* ---- of its runs: its shape, one of these ---- */
 
@@ -304,6 +322,9 @@ extern const struct scenario_kind kind_all;
 extern const struct scenario_kind kind_any;
 extern const struct scenario_kind kind_boot_stage;
 extern const struct scenario_kind kind_console_command;
+extern const struct scenario_kind kind_console_flood;
+extern const struct scenario_kind kind_console_heartbeat;
+extern const struct scenario_kind kind_console_pattern;
 extern const struct scenario_kind kind_console_silence;
 extern const struct scenario_kind kind_dialogue;
 extern const struct scenario_kind kind_exec;

@@ -65,6 +65,23 @@ void judge_command (const struct scenario_expect *expect, int64_t status,
  * answer. */
 bool judge_process (const struct guest *g, struct outcome_report *ret);
 
+/* ---- kinds that hear a console ---- */
+
+/* Whether one is read: of those that it is told of by console.state. */
+struct hearing
+{
+  char state[16];    /* the console's, "" = not known */
+  uint64_t since_ms; /* it is read without a gap, 0 = it is not */
+  bool named;        /* told by its own name: it is not the first */
+};
+/* console NULL: the guest's first. */
+void hearing_fact (struct hearing *h, const char *console,
+                   const struct fact *fact, uint64_t now_ms);
+/* How long something is ago, for a sentence. */
+char *hearing_age (char *dst, size_t n, uint64_t ms);
+/* False with ret filled when nobody reads it now. */
+bool hearing_judge (const struct hearing *h, struct outcome_report *ret);
+
 /* What a kind says and judges over a console: fills ret, leaves the session
  * open.  < 0 only for our own failures. */
 typedef int scenario_talk_fn (struct session *session,

@@ -6,6 +6,7 @@
  */
 #include "supervisor/check_impl.h"
 #include "supervisor/playbooks.h"
+#include "supervisor/replay.h"
 
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -52,13 +53,15 @@ static void
 print_value (const char *before, struct json_object *o, const char *key)
 {
   struct json_object *v = json_get (o, key);
-  struct buf text CLEANUP_BUF = BUF_INIT (SIZE_MAX / 2);
+  struct buf shown CLEANUP_BUF = BUF_INIT (1024);
 
-  if (v && !json_object_is_type (v, json_type_string))
-    json_show (v, &text);
-  if (v)
-    printf ("%s%s", before,
-            text.len ? buf_str (&text) : json_object_get_string (v));
+  if (!v)
+    return;
+  if (json_object_is_type (v, json_type_string))
+    buf_puts (&shown, json_object_get_string (v));
+  else
+    json_show (v, &shown);
+  printf ("%s%s", before, buf_str (&shown));
 }
 
 /* As a row of a table of docs/: the manual pages have it so, too. */
@@ -232,6 +235,8 @@ main (int argc, char **argv)
       print_codes ();
       return findings_end (&f);
     }
+  if (replay_wanted (argc, argv))
+    return replay_main (argc, argv);
   if (argc > 1 && strcmp (argv[1], "--kinds") == 0)
     {
       int rc = print_kinds (argv + 2);
