@@ -52,6 +52,7 @@ const char *const job_lane_names[] = {
   [LANE_TCP] = "tcp",
   [LANE_SSH] = "ssh",
   [LANE_EXEC] = "exec",
+  [LANE_AGENT] = "agent",
   [LANE_MEMORY] = "memory",
   [LANE_MEMORY_WATCH] = "memory-watch",
   [LANE_MEMORY_END] = "memory-end",

@@ -55,6 +55,7 @@ enum job_lane
   LANE_TCP,
   LANE_SSH,
   LANE_EXEC, /* an operator's program; one of each scenario */
+  LANE_AGENT,
   LANE_MEMORY,
   LANE_MEMORY_WATCH,
   LANE_MEMORY_END,

@@ -57,6 +57,13 @@ hearing_fact (struct hearing *h, const char *console, const struct fact *fact,
   snprintf (h->state, sizeof h->state, "%.15s", fact->text);
 }
 
+void
+hearing_gap (struct hearing *h, uint64_t to_ms)
+{
+  if (h->since_ms && h->since_ms < to_ms)
+    h->since_ms = to_ms;
+}
+
 char *
 hearing_age (char *dst, size_t n, uint64_t ms)
 {

@@ -60,6 +60,12 @@ const struct json_field scenario_answer_keys[] = {
   { .name = NULL },
 };
 
+const struct json_field scenario_expect_keys[] = {
+  { .name = "expect", .kind = JSON_OBJECT, .sub = expect_fields,
+    .help = WELL_HELP },
+  { .name = NULL },
+};
+
 static int
 check_regex (const struct scenario_at *at, const char *key,
              const char *pattern, struct regex **ret)

@@ -60,6 +60,8 @@ extern const char *const scenario_compare_ops[]; /* "<" "<=" ... */
 extern const struct json_field scenario_answer_keys[];
 /* What is in there but a status, for who has one of its own. */
 extern const struct json_field scenario_answer_members[];
+/* The same of what ends with a status. */
+extern const struct json_field scenario_expect_keys[];
 int scenario_check_expect (const struct scenario_at *at,
                            const struct scenario_expect *expect);
 

@@ -9,6 +9,9 @@
 #include <string.h>
 
 const struct scenario_kind *const scenario_kinds[] = {
+  &kind_agent_exec,
+  &kind_agent_file,
+  &kind_agent_ping,
   &kind_all,
   &kind_any,
   &kind_boot_stage,

@@ -187,8 +187,9 @@ struct outcome_report
   struct uptime uptime;
   enum way_said way;
   bool shell;           /* who answered did so on the guest's console */
-  struct tried tried[SCENARIO_MAX_WAYS - 1]; /* the runner's */
   unsigned ntried;
+  struct tried tried[SCENARIO_MAX_WAYS - 1]; /* the runner's; the last member:
+                           most have none, and it is kept without those */
 };
 
 /* ---- kinds ----
@@ -318,6 +319,9 @@ struct scenario_kind
   const struct scenario_combine *combine;
 };
 
+extern const struct scenario_kind kind_agent_exec;
+extern const struct scenario_kind kind_agent_file;
+extern const struct scenario_kind kind_agent_ping;
 extern const struct scenario_kind kind_all;
 extern const struct scenario_kind kind_any;
 extern const struct scenario_kind kind_boot_stage;

@@ -51,6 +51,9 @@ const char *report_quote (char *dst, size_t n, const char *bytes, size_t len);
  * of it, or NULL. */
 void judge_end (enum ask_end end, const char *detail,
                 struct outcome_report *ret);
+/* The same by a way that may have another word for it; NULL = the console. */
+void judge_end_by (const struct transport_ops *way, enum ask_end end,
+                   const char *detail, struct outcome_report *ret);
 /* Status and output against `expect`; sets ret in every case. */
 void judge_answer (const struct scenario_expect *expect, int64_t status,
                    const char *out, size_t len, struct outcome_report *ret);
@@ -77,6 +80,9 @@ struct hearing
 /* console NULL: the guest's first. */
 void hearing_fact (struct hearing *h, const char *console,
                    const struct fact *fact, uint64_t now_ms);
+/* For a kind's gap(): nobody listened until then, and what the guest has said
+ * meanwhile was said to nobody. */
+void hearing_gap (struct hearing *h, uint64_t to_ms);
 /* How long something is ago, for a sentence. */
 char *hearing_age (char *dst, size_t n, uint64_t ms);
 /* False with ret filled when nobody reads it now. */
@@ -118,6 +124,18 @@ struct parts_told
 };
 void scenario_parts_count (const struct scenario_part *parts, size_t n,
                            struct parts_told *ret);
+/* ---- kinds that ask the guest agent ---- */
+
+/* What an answer, or none, means but for ASK_OK: true when ret is set. */
+bool judge_agent (const struct transport_ops *way, const struct guest *g,
+                  const struct ask_result *said, struct outcome_report *ret);
+/* Their cost(): the host's part of it. */
+void scenario_cost_agent (const struct scenario *s,
+                          const struct transport_ops *way,
+                          struct scenario_cost *ret);
+/* A path in the guest, or a program there. */
+int scenario_check_in_guest (const struct scenario_at *at, const char *key,
+                             const char *text);
 
 /* ---- kinds that are one command: s->own is a struct scenario_question ---- */
 

@@ -166,6 +166,7 @@ binding_free (struct binding *bd)
   leave_run (bd);
   watch_end_ (bd);
   timer_free (bd->timer);
+  free (bd->last);
   scenario_unref (bd->scenario);
   free (bd);
 }

@@ -52,8 +52,7 @@ struct binding
   void *state;
   struct health_state health;
   struct history history;
-  struct outcome_report last;
-  bool has_last;
+  void *last; /* the report, packed; NULL = none yet */
   char held_off[96];
   uint64_t due_ms, last_ms, last_ok_wall_ms;
   uint64_t runs, ok, failed, no_verdict, skipped, late, worst_late_ms;
@@ -191,7 +190,12 @@ struct lines *listen_for_ (const struct scenario *s);
 void listen_tell_ (struct watched *w);
 void listen_end_ (struct bindings *b);
 
+/* The last report: kept without the ways that it has not, which would be most
+ * of a binding.  Without memory there is none. */
+void binding_keep_last_ (struct binding *bd, const struct outcome_report *r);
+bool binding_last_ (const struct binding *bd, struct outcome_report *ret);
 /* Every listener, of an outcome that came. */
-void binding_tell (struct binding *bd, enum health_change change);
+void binding_tell (struct binding *bd, const struct outcome_report *report,
+                   enum health_change change);
 
 #endif

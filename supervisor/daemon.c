@@ -31,6 +31,7 @@
 #include "base/loop.h"
 #include "config.h"
 #include "guests/virt_rooms.h"
+#include "transports/agent/agent.h"
 #include "transports/console/hub.h"
 
 #include <errno.h>
@@ -499,6 +500,8 @@ make_rooms (struct daemon *d, struct error *err)
   int r;
 
   r = boots_new (d->loop, d->registry, &d->boots, err);
+  if (r >= 0)
+    r = agents_new (&d->agents, err);
   if (r < 0)
     return r;
   r = hub_new (d->loop, d->jobs, keeper_link_opener (d->keeper), d->bus,
@@ -520,6 +523,7 @@ make_rooms (struct daemon *d, struct error *err)
     .libexec = d->libexec,
     .ssh_dir = d->ssh_dir,
     .exec_dirs = d->exec_dirs,
+    .agents = d->agents,
   };
   r = make_texts (d, err);
   if (r == 0)
@@ -562,6 +566,7 @@ unmake (struct daemon *d)
   eyes_free (d->eyes);
   texts_free (d->texts);
   hub_free (d->hub);
+  agents_free (d->agents);
   boots_free (d->boots);
   registry_free (d->registry);
   fact_table_free (d->facts);

@@ -16,6 +16,7 @@
 
 struct bindings;
 struct probe;
+struct agents;
 struct boots;
 struct control;
 struct eyes;
@@ -61,6 +62,7 @@ struct daemon
   struct layers *layers; /* of scenarios */
   struct probe *probes; /* of clients that wait for an outcome */
   struct boots *boots;
+  struct agents *agents; /* the guests' */
   struct texts *texts; /* NULL while only draining */
   struct eyes *eyes; /* NULL while only draining */
   struct incidents *incidents;

@@ -3,10 +3,11 @@
  * Ways to reach a guest.
  *
  * A transport's real interface is its own header (console/session.h,
- * monitor/monitor.h, net/tcp.h, ssh/ssh.h, memory.h): they are too different
- * to be called through one.  What they share is here: a name for scenarios
- * and reports, what using it does to the guest, an answer to "why does it not
- * work?", and, of those that lead to a shell, one command and its answer.
+ * monitor/monitor.h, net/tcp.h, ssh/ssh.h, agent/agent.h, memory.h): they are
+ * too different to be called through one.  What they share is here: a name
+ * for scenarios and reports, what using it does to the guest, an answer to
+ * "why does it not work?", and, of those that lead to a shell, one command and
+ * its answer.
  */
 #ifndef HANGDOG_TRANSPORTS_TRANSPORT_H
 #define HANGDOG_TRANSPORTS_TRANSPORT_H
@@ -15,6 +16,7 @@
 #include "guests/guest.h"
 #include "transports/console/session.h"
 
+struct agents;
 struct ask;
 struct ask_result;
 struct buf;
@@ -45,6 +47,7 @@ struct transport_env
   const char *ssh_dir; /* keys, passwords and known hosts: ssh/ssh.h */
   /* Folders of the operator's programs, NULL terminated; NULL = none. */
   const char *const *exec_dirs;
+  struct agents *agents; /* what is remembered of them; NULL = nothing */
 };
 
 /* One line of `hangdog doctor`. */
@@ -98,6 +101,7 @@ extern const struct transport_ops transport_tcp;
 extern const struct transport_ops transport_memory;
 extern const struct transport_ops transport_ssh;
 extern const struct transport_ops transport_exec;
+extern const struct transport_ops transport_agent;
 
 extern const struct transport_ops *const transports[]; /* ends with NULL */
 /* NULL when there is none of that name. */

@@ -5,6 +5,7 @@
 #include "guests/virt_rooms.h"
 
 #include "base/error.h"
+#include "transports/agent/agent_impl.h"
 #include "transports/console/hub_impl.h"
 #include "transports/monitor/libvirt.h"
 #include "transports/monitor/look.h"
@@ -62,6 +63,15 @@ monitor_libvirt_look (const struct guest *g, unsigned wants,
                       struct error *err)
 {
   return error_set (err, ENOTSUP, VIRT_NONE_TEXT);
+}
+
+/* ---- agent ---- */
+
+int
+agent_libvirt_call (struct agent_talk *t, const char *text,
+                    struct json_doc **ret_doc, struct error *err)
+{
+  return agent_fail (t, ASK_ABSENT, ENOTSUP, err, VIRT_NONE_TEXT);
 }
 
 /* ---- console ---- */

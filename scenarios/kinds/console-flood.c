@@ -120,6 +120,17 @@ said_by (const struct flow *f, uint64_t at)
 }
 
 static void
+on_gap (void *state, const struct scenario *s, uint64_t from_ms,
+        uint64_t to_ms)
+{
+  struct flow *heard = state;
+
+  (void) s;
+  (void) from_ms;
+  hearing_gap (&heard->hearing, to_ms);
+}
+
+static void
 on_due (void *state, const struct scenario *s, uint64_t now_ms,
         struct outcome_report *ret)
 {
@@ -164,6 +175,7 @@ static const struct scenario_watch watch = {
   .state_new = state_new,
   .state_free = state_free,
   .fact = on_fact,
+  .gap = on_gap,
   .due = on_due,
 };
 

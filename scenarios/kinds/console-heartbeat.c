@@ -205,6 +205,17 @@ judge_well (const struct beat *b, uint64_t now_ms, struct outcome_report *ret)
 }
 
 static void
+on_gap (void *state, const struct scenario *s, uint64_t from_ms,
+        uint64_t to_ms)
+{
+  struct beat *heard = state;
+
+  (void) s;
+  (void) from_ms;
+  hearing_gap (&heard->hearing, to_ms);
+}
+
+static void
 on_due (void *state, const struct scenario *s, uint64_t now_ms,
         struct outcome_report *ret)
 {
@@ -240,6 +251,7 @@ static const struct scenario_watch watch = {
   .state_new = state_new,
   .state_free = state_free,
   .fact = on_fact,
+  .gap = on_gap,
   .due = on_due,
 };
 

@@ -61,8 +61,6 @@ on_fact (void *state, const struct scenario *s, const struct fact *fact,
   hearing_fact (&l->hearing, NULL, fact, now_ms);
 }
 
-/* Nobody listened: what the guest has said meanwhile was said to nobody, and
- * may be lost. */
 static void
 on_gap (void *state, const struct scenario *s, uint64_t from_ms,
         uint64_t to_ms)
@@ -71,8 +69,7 @@ on_gap (void *state, const struct scenario *s, uint64_t from_ms,
 
   (void) s;
   (void) from_ms;
-  if (l->since_ms && l->since_ms < to_ms)
-    l->since_ms = to_ms;
+  hearing_gap (&l->hearing, to_ms);
 }
 
 static void

@@ -362,6 +362,14 @@ int queue_accepted_ (struct console_link *link);
 int queue_held_by_other_ (int fd);
 /* The same of the listener at a path, for when we are not even queued. */
 int queue_file_held_ (const char *path);
+/* Job thread, of any chardev's socket: 0 once QEMU has accepted us, -EBUSY
+ * when somebody else is connected, -ETIMEDOUT when nobody is and it does
+ * not. */
+int console_wait_accepted_ (struct console_link *link, uint64_t deadline,
+                            struct error *err);
+/* Why its queue was full (the opener's -EAGAIN): the same two. */
+int console_queue_full_ (const char *root, const char *name,
+                         struct error *err);
 void queue_watch_ (struct hub *hub); /* something to look for has begun */
 void queue_look_ (struct timer *t, void *arg);
 void queue_done_ (struct hub *hub);

@@ -69,6 +69,15 @@ static const struct full
   { "tcp",
     COMMON "\"transports\":[\"tcp\"],\"address\":\"192.0.2.1:22\","
            "\"send\":\"hi\\\\x07\",\"expect\":{" ANSWER "}" },
+  { "agent-exec",
+    COMMON "\"transports\":[\"agent\"],\"program\":\"/bin/p\","
+           "\"args\":[\"a\",\"b\"],\"expect\":{\"status\":3," ANSWER "}" },
+  { "agent-file",
+    COMMON "\"transports\":[\"agent\"],\"path\":\"/f\",\"max-age\":\"1m\","
+           "\"expect\":{\"output\":\"(?<stamp>x)\"}" },
+  { "agent-file",
+    COMMON "\"path\":\"/f\",\"expect\":{" ANSWER "}" },
+  { "agent-ping", COMMON "\"transports\":[\"agent\"]" },
 #ifdef WITH_SSH
   { "ssh-command",
     COMMON "\"transports\":[\"ssh\"],\"address\":\"192.0.2.1:22\","

