@@ -41,6 +41,11 @@ void bindings_free (struct bindings *b);
  * whose scenario says the same as before keep their state. */
 int bindings_set (struct bindings *b, struct scenario **list, size_t n,
                   struct error *err);
+/* The same, and builtin (its reference is taken over, too; NULL: none) is for
+ * guests that none of the others is for.  It steps back where one of them has
+ * its name. */
+int bindings_set_builtin (struct bindings *b, struct scenario **list, size_t n,
+                          struct scenario *builtin, struct error *err);
 void bindings_guest (struct bindings *b, enum guest_change change,
                      const struct guest *was, const struct guest *now);
 
@@ -48,6 +53,7 @@ struct binding_info
 {
   const struct guest *guest;
   const struct scenario *scenario;
+  bool builtin; /* it is there because no other is */
   enum health health;
   uint64_t health_since_ms;
   unsigned failures, mute; /* in a row */

@@ -97,6 +97,7 @@ struct bindings
   struct bindings_env env;
   struct scenario **scenarios;
   size_t nscenarios;
+  size_t builtin; /* which of them is, SIZE_MAX = none */
   bool *marks; /* scratch, one per scenario */
   struct watched *hash[BINDINGS_HASH];
   struct watched *first, *last; /* in order of coming */

@@ -19,6 +19,7 @@ info_of (const struct binding *bd, struct binding_info *ret)
   *ret = (struct binding_info){
     .guest = bd->of->guest,
     .scenario = bd->scenario,
+    .builtin = bd->index == bd->all->builtin,
     .health = bd->health.health,
     .health_since_ms = bd->health.since_ms,
     .failures = bd->health.failures,

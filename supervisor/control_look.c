@@ -42,6 +42,9 @@ worst_of (const struct binding_info *info, void *arg)
 {
   struct worst *w = arg;
 
+  /* One that nobody asked for is no trouble where it can't tell. */
+  if (info->builtin && info->health == HEALTH_UNKNOWN)
+    return;
   w->n++;
   if (info->health > w->health)
     w->health = info->health;
@@ -166,6 +169,8 @@ struct status
 {
   struct answer *a;
   const char *uuid;
+  unsigned mute; /* guests without a heartbeat; of the first, why */
+  char why[350];
 };
 
 static struct json_object *
@@ -306,18 +311,51 @@ control_add_value (struct json_object *row, const struct outcome_report *last)
                             json_object_new_double (last->value));
 }
 
+/* The built-in one, of a guest whose memory can't be read: of all guests that
+ * is told once. */
+static bool
+is_mute (struct status *st, const struct binding_info *info)
+{
+  if (st->uuid || !info->builtin || info->health != HEALTH_UNKNOWN
+      || !info->last || strcmp (info->last->code, "no-heartbeat") != 0)
+    return false;
+  if (st->mute++ == 0)
+    snprintf (st->why, sizeof (st->why), "%s: %s", info->guest->display,
+              info->last->sentence);
+  return true;
+}
+
+static void
+mute_row (struct status *st)
+{
+  struct json_object *row;
+
+  if (!st->mute)
+    return;
+  row = json_object_new_object ();
+  json_add_str (row, "row", "no-heartbeat");
+  json_add_int (row, "guests", st->mute);
+  json_add_text (row, "says", st->why, strlen (st->why));
+  answer_row (st->a, row);
+}
+
 static void
 binding_row (const struct binding_info *info, void *arg)
 {
-  struct answer *a = arg;
-  struct json_object *row = json_object_new_object ();
+  struct status *st = arg;
+  struct answer *a = st->a;
+  struct json_object *row;
   uint64_t now = loop_now (a->d->loop);
 
+  if (is_mute (st, info))
+    return;
+  row = json_object_new_object ();
   json_add_str (row, "row", "scenario");
   json_add_str (row, "uuid", info->guest->inc.uuid);
   json_add_str (row, "guest", info->guest->display);
   json_add_str (row, "scenario", info->scenario->name);
   json_add_str (row, "kind", info->scenario->kind->name);
+  json_add_bool (row, "builtin", info->builtin);
   json_add_str (row, "health", health_names[info->health]);
   json_object_object_add (row, "health_ms",
                           ago (now, info->health_since_ms));
@@ -467,7 +505,7 @@ void
 op_status (struct answer *a, struct frame *f)
 {
   CLEANUP_GUEST const struct guest *g = NULL;
-  struct status st = { a, NULL };
+  struct status st = { .a = a };
 
   if (json_get_str (a->head, "guest"))
     {
@@ -484,7 +522,8 @@ op_status (struct answer *a, struct frame *f)
   hub_each (a->d->hub, console_row, &st);
   texts_each (a->d->texts, st.uuid, text_row, &st);
   registry_each (a->d->registry, beat_row, &st);
-  bindings_each (a->d->bindings, st.uuid, binding_row, a);
+  bindings_each (a->d->bindings, st.uuid, binding_row, &st);
+  mute_row (&st);
   incidents_each (a->d->incidents, status_incident, &st);
   job_each (a->d->jobs, stuck_row, &st);
   if (!g)
@@ -497,7 +536,7 @@ op_status (struct answer *a, struct frame *f)
 void
 op_incidents (struct answer *a, struct frame *f)
 {
-  struct status st = { a, NULL };
+  struct status st = { .a = a };
 
   incidents_each (a->d->incidents, status_incident, &st);
   answer_end (a, NULL);

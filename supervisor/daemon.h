@@ -75,6 +75,7 @@ struct daemon
   bool load_again;      /* and then, by the configuration of that time */
   char not_loaded[320]; /* why those in force are not those on disk, or "" */
   char bad_rules[600];  /* the same of operators' text rules */
+  bool scenarios_known; /* some, if only none, were taken */
   bool rules_known;     /* a later mistake does not undo those that are */
   unsigned rules_files; /* whose rules are in force */
   uint64_t started_ms;

@@ -68,22 +68,37 @@ not_loaded (struct daemon *d, const char *what, const char *why)
   log_error ("%s", d->not_loaded);
 }
 
+static int
+bind (struct daemon *d, struct loading *ld, struct error *err)
+{
+  struct scenario *builtin = load_builtin (ld->config);
+  int r = bindings_set_builtin (d->bindings, ld->list, ld->n, builtin, err);
+
+  if (r < 0)
+    scenario_unref (builtin);
+  return r;
+}
+
 static void
 take_loaded (struct daemon *d, struct loading *ld, int rc)
 {
   struct error err = ERROR_INIT;
 
   if (rc < 0)
-    not_loaded (d,
-                bindings_count (d->bindings)
-                    ? "are not taken, the last good ones stay"
-                    : "are not taken",
-                error_text (&ld->err));
-  else if (bindings_set (d->bindings, ld->list, ld->n, &err) < 0)
+    {
+      not_loaded (d,
+                  d->scenarios_known ? "are not taken, the last good ones stay"
+                                     : "are not taken",
+                  error_text (&ld->err));
+      if (!d->scenarios_known)
+        (void) bind (d, ld, &err);
+    }
+  else if (bind (d, ld, &err) < 0)
     not_loaded (d, "are not taken", error_text (&err));
   else
     {
       log_info ("%zu scenarios", ld->n);
+      d->scenarios_known = true;
       d->not_loaded[0] = '\0';
       ld->n = 0; /* the references are the bindings' now */
     }

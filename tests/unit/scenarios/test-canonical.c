@@ -54,6 +54,10 @@ static const struct full
            "{\"name\":\"b\",\"expect\":[\"z\"],\"fail\":\"f\"},"
            "{\"name\":\"c\",\"send\":\"q\",\"go-to\":\"end\"},"
            "{\"name\":\"d\",\"expect\":[\"z\"]}]" },
+  { "memory-heartbeat",
+    COMMON "\"transports\":[\"memory\"],\"vcpus\":false,\"ticks\":false,"
+           "\"scheduler\":false,\"stands\":\"45s\",\"load\":4.5,"
+           "\"blocked\":3,\"for\":\"2m\"" },
   { "tcp",
     COMMON "\"transports\":[\"tcp\"],\"address\":\"192.0.2.1:22\","
            "\"send\":\"hi\\\\x07\",\"expect\":{" ANSWER "}" },
