@@ -66,6 +66,9 @@ bool qemu_args_mention (const struct qemu_args *args, const char *text);
 bool qemu_args_console (const struct qemu_args *args, const char *folder,
                         const char *file, struct guest_console *c);
 
+/* The path of the socket behind GUEST_BEAT_PORT, NULL if there is none. */
+const char *qemu_args_beat (const struct qemu_args *args);
+
 struct qemu_proc
 {
   int32_t pid;

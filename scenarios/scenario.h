@@ -266,6 +266,7 @@ struct scenario_kind
   const struct scenario_combine *combine;
 };
 
+extern const struct scenario_kind kind_acpi_heartbeat;
 extern const struct scenario_kind kind_console_command;
 extern const struct scenario_kind kind_console_silence;
 extern const struct scenario_kind kind_dialogue;

@@ -23,6 +23,7 @@
 #include "config.h"
 #include "diag/collector.h"
 #include "scenarios/scenario.h"
+#include "transports/acpi/ports.h"
 #include "transports/console/hub.h"
 
 #include <math.h>
@@ -583,6 +584,7 @@ op_dump (struct answer *a, struct frame *f)
   buf_printf (&out, "clients: %u\n", control_clients (d->control));
   texts_dump (d->texts, &out);
   eyes_dump (d->eyes, &out);
+  acpi_ports_dump (d->ports, &out);
   if (d->bad_rules[0])
     {
       buf_puts (&out, "  ");

@@ -17,6 +17,7 @@
 struct bindings;
 struct probe;
 struct boots;
+struct acpi_ports;
 struct control;
 struct eyes;
 struct fact_bus;
@@ -57,6 +58,7 @@ struct daemon
   struct boots *boots;
   struct texts *texts; /* NULL while only draining */
   struct eyes *eyes; /* NULL while only draining */
+  struct acpi_ports *ports; /* the same */
   struct incidents *incidents;
   struct control *control;
   struct watchdog *watchdog;

@@ -12,6 +12,7 @@ const struct transport_ops *const transports[] = {
   &transport_tcp,
   &transport_memory,
   &transport_ssh,
+  &transport_acpi,
   NULL,
 };
 

@@ -42,6 +42,8 @@ static const struct full
 {
   const char *kind, *text;
 } full[] = {
+  { "acpi-heartbeat",
+    COMMON "\"transports\":[\"acpi\"],\"every\":\"10s\",\"missed\":4" },
   { "console-command",
     COMMON "\"transports\":[\"console\"],\"console\":\"serial0\","
            "\"command\":\"c\",\"expect\":{\"status\":3," ANSWER "}" },

@@ -65,8 +65,8 @@ static const struct
   { "{\"name\":\"n\",\"kind\":\"tcpp\"}",
     "doc:1:13: kind: there is no such kind (did you mean \"tcp\"?)" },
   { "{\"name\":\"n\",\"kind\":\"quux\"}",
-    "kind: there is no such kind (known: console-command, console-silence, "
-    "dialogue, ssh-command, tcp)" },
+    "kind: there is no such kind (known: acpi-heartbeat, console-command, "
+    "console-silence, dialogue, memory-heartbeat, ssh-command, tcp)" },
   { "{" CC ",\"interval\":\"999ms\"}",
     "interval: 999ms is too short: 1s is the least" },
   { "{" CC ",\"timeout\":\"30s\"}",
