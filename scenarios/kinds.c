@@ -10,6 +10,7 @@
 
 const struct scenario_kind *const scenario_kinds[] = {
   &kind_acpi_heartbeat,
+  &kind_boot_stage,
   &kind_console_command,
   &kind_console_silence,
   &kind_dialogue,

@@ -31,6 +31,7 @@
 #include "base/json.h"
 #include "guests/guest.h"
 #include "kernel/text/uptime.h"
+#include "scenarios/flap.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -81,10 +82,13 @@ struct scenario
   struct json_list transports; /* of char * */
   uint64_t interval_ms, timeout_ms, jitter_ms, initial_delay_ms, retry_ms;
   int64_t failure_threshold, success_threshold;
+  bool flap_damping;
   struct json_list quiet_hours; /* of struct scenario_hours */
   int severity;
   char *playbook;
   void *own; /* what is its kind's: the struct that kind->fields fill */
+  char *origin; /* "file PATH", "bound": who read it says so, once; NULL = not
+                   said.  No part of what it says */
   int refs;
 };
 
@@ -211,6 +215,12 @@ struct scenario_watch
   void (*state_free) (void *state);
   void (*fact) (void *state, const struct scenario *s,
                 const struct fact *fact, uint64_t now_ms);
+  /* Between those times nobody could see or hear: the host stood still, or
+   * this process did.  What would have come then has not been, or comes now
+   * all at once; ages that were measured over it mean nothing.  May be NULL:
+   * a failure of the next interval does not count in either case. */
+  void (*gap) (void *state, const struct scenario *s, uint64_t from_ms,
+               uint64_t to_ms);
   /* Its interval is over. */
   void (*due) (void *state, const struct scenario *s, uint64_t now_ms,
                struct outcome_report *ret);
@@ -235,6 +245,18 @@ struct scenario_combine
                    struct outcome_report *ret);
 };
 
+/* What one run costs, as far as it can be told before: by the first of its
+ * ways, and of a guest that is well. */
+struct scenario_cost
+{
+  double typed;   /* bytes typed at its console */
+  double console; /* bytes that its console says because of it */
+  double network; /* bytes over the network, in both directions */
+  double disk;    /* bytes read and written of a disk */
+  double cpu_us;  /* of this host: hangdog's part (docs/bench.md) */
+};
+struct scenario_cost scenario_cost (const struct scenario *s);
+
 struct scenario_kind
 {
   const char *name;
@@ -255,6 +277,10 @@ struct scenario_kind
   const void *own_init;
   /* More than the tables can say; may be NULL. */
   int (*check) (const struct scenario *s, const struct scenario_at *at);
+  /* As scenario_cost(), in a struct of zeroes; NULL: it costs next to nothing,
+   * as what is told of facts does. */
+  void (*cost) (const struct scenario *s, const struct transport_ops *way,
+                struct scenario_cost *ret);
   /* As scenario_knock(); NULL: it asks nobody over the network. */
   bool (*knock) (const struct scenario *s, const struct guest *g,
                  struct scenario_knock *ret);
@@ -267,6 +293,7 @@ struct scenario_kind
 };
 
 extern const struct scenario_kind kind_acpi_heartbeat;
+extern const struct scenario_kind kind_boot_stage;
 extern const struct scenario_kind kind_console_command;
 extern const struct scenario_kind kind_console_silence;
 extern const struct scenario_kind kind_dialogue;
@@ -275,6 +302,10 @@ extern const struct scenario_kind kind_ssh_command;
 extern const struct scenario_kind kind_tcp;
 extern const struct scenario_kind *const scenario_kinds[]; /* ends with NULL */
 const struct scenario_kind *scenario_kind_find (const char *name);
+/* Of the manual: {"kind", "summary", "shape", "transports", "commands",
+ * "keys": [{"key": "expect.output", "type", "required", "default", "min",
+ * "max", "values", "help"}]}; those beside those of every scenario. */
+struct json_object *scenario_kind_describe (const struct scenario_kind *kind);
 
 /* How the place that a scenario asks is asked over TCP, by who wants to know
  * no more than whether somebody answers there. */
@@ -313,6 +344,7 @@ struct health_state
   uint64_t runs;          /* outcomes fed, of every sort */
   uint64_t last_ms;       /* when the last was fed */
   enum outcome last;
+  struct flap flap;
 };
 
 enum health_change

@@ -238,6 +238,7 @@ bindings_free (struct bindings *b)
     watched_free (b->first);
   for (size_t i = 0; i < b->nscenarios; i++)
     scenario_unref (b->scenarios[i]);
+  scenario_unref (b->builtin_next);
   free (b->scenarios);
   free (b->marks);
   free (b->slots);
@@ -339,6 +340,8 @@ match_guest (struct bindings *b, const struct guest *g, struct watched *w)
 static void
 begin_anew (struct binding *bd, bool keeps_state)
 {
+  if (bd->health.flap.flapping)
+    binding_flapping_ (bd, false);
   memset (&bd->health, 0, sizeof (bd->health));
   bd->health.since_ms = loop_now (bd->all->env.loop);
   leave_run (bd);
@@ -428,8 +431,11 @@ inherit (struct binding *bd, const struct heir *heir, struct scenario *now)
    * reference. */
   scenario_unref (bd->scenario);
   bd->scenario = scenario_ref (now);
-  if (!heir->same)
-    begin_anew (bd, false);
+  if (heir->same)
+    return;
+  /* Another question: what the old one brought is not its past. */
+  memset (&bd->history, 0, sizeof (bd->history));
+  begin_anew (bd, false);
 }
 
 static void
@@ -455,13 +461,6 @@ match_each (const struct guest *g, void *arg)
   match_guest (arg, g, bindings_watched_ (arg, g->inc.uuid));
 }
 
-int
-bindings_set (struct bindings *b, struct scenario **list, size_t n,
-              struct error *err)
-{
-  return bindings_set_builtin (b, list, n, NULL, err);
-}
-
 static bool
 has_name (struct scenario **list, size_t n, const char *name)
 {
@@ -471,10 +470,19 @@ has_name (struct scenario **list, size_t n, const char *name)
   return false;
 }
 
-int
-bindings_set_builtin (struct bindings *b, struct scenario **list, size_t n,
-                      struct scenario *builtin, struct error *err)
+void
+bindings_builtin (struct bindings *b, struct scenario *s)
 {
+  scenario_unref (b->builtin_next);
+  b->builtin_next = s;
+}
+
+int
+bindings_set (struct bindings *b, struct scenario **list, size_t n,
+              struct error *err)
+{
+  const struct scenario *last = b->builtin_next;
+  bool builtin = last && !has_name (list, n, last->name);
   CLEANUP_FREE struct scenario **copy = calloc (n + 1, sizeof (*copy));
   CLEANUP_FREE bool *marks = calloc (n + 1, sizeof (*marks));
   CLEANUP_FREE struct heir *heirs
@@ -484,13 +492,8 @@ bindings_set_builtin (struct bindings *b, struct scenario **list, size_t n,
     return error_set (err, ENOMEM, "no memory for the scenarios");
   if (n)
     memcpy (copy, list, n * sizeof (*copy));
-  if (builtin && has_name (list, n, builtin->name))
-    {
-      scenario_unref (builtin);
-      builtin = NULL;
-    }
   if (builtin)
-    copy[n++] = builtin;
+    copy[n++] = scenario_ref (b->builtin_next);
   for (size_t i = 0; i < b->nscenarios; i++)
     heirs[i] = heir_of (b, b->scenarios[i], copy, n);
   /* Before anybody begins to watch: what is said now is not to be missed. */
@@ -522,6 +525,8 @@ due (struct timer *t, void *arg)
   struct binding *bd = arg;
   uint64_t now = loop_now (bd->all->env.loop);
 
+  if (binding_gapped_ (bd))
+    return;
   if (bd->run)
     {
       /* It has waited for a lane until now, for an interval. */

@@ -23,11 +23,14 @@ struct eyes;
 struct fact_bus;
 struct fact_table;
 struct guest_registry;
+struct hostclock;
 struct hub;
 struct incidents;
 struct job_pool;
 struct keeper_link;
+struct layers;
 struct loop;
+struct pauses;
 struct texts;
 struct watchdog;
 struct writer_link;
@@ -53,7 +56,10 @@ struct daemon
   struct keeper_link *keeper;
   struct writer_link *writer;
   struct writer_state writer_state; /* what it said of itself */
+  struct hostclock *host;
+  struct pauses *pauses;
   struct bindings *bindings;
+  struct layers *layers; /* of scenarios */
   struct probe *probes; /* of clients that wait for an outcome */
   struct boots *boots;
   struct texts *texts; /* NULL while only draining */
@@ -77,7 +83,6 @@ struct daemon
   bool load_again;      /* and then, by the configuration of that time */
   char not_loaded[320]; /* why those in force are not those on disk, or "" */
   char bad_rules[600];  /* the same of operators' text rules */
-  bool scenarios_known; /* some, if only none, were taken */
   bool rules_known;     /* a later mistake does not undo those that are */
   unsigned rules_files; /* whose rules are in force */
   uint64_t started_ms;

@@ -6,6 +6,7 @@
 #include "supervisor/bindings.h"
 #include "supervisor/daemon.h"
 #include "supervisor/keeper_link.h"
+#include "supervisor/layers.h"
 #include "supervisor/load.h"
 #include "supervisor/text.h"
 #include "supervisor/text_rules.h"
@@ -68,39 +69,29 @@ not_loaded (struct daemon *d, const char *what, const char *why)
   log_error ("%s", d->not_loaded);
 }
 
-static int
-bind (struct daemon *d, struct loading *ld, struct error *err)
-{
-  struct scenario *builtin = load_builtin (ld->config);
-  int r = bindings_set_builtin (d->bindings, ld->list, ld->n, builtin, err);
-
-  if (r < 0)
-    scenario_unref (builtin);
-  return r;
-}
-
 static void
 take_loaded (struct daemon *d, struct loading *ld, int rc)
 {
   struct error err = ERROR_INIT;
 
+  /* Counts with those that are taken now. */
+  bindings_builtin (d->bindings, load_builtin (ld->config));
   if (rc < 0)
     {
       not_loaded (d,
-                  d->scenarios_known ? "are not taken, the last good ones stay"
-                                     : "are not taken",
+                  bindings_count (d->bindings)
+                      ? "are not taken, the last good ones stay"
+                      : "are not taken",
                   error_text (&ld->err));
-      if (!d->scenarios_known)
-        (void) bind (d, ld, &err);
+      layers_no_files (d->layers);
     }
-  else if (bind (d, ld, &err) < 0)
+  else if (layers_files (d->layers, ld->list, ld->n, &err) < 0)
     not_loaded (d, "are not taken", error_text (&err));
   else
     {
       log_info ("%zu scenarios", ld->n);
-      d->scenarios_known = true;
       d->not_loaded[0] = '\0';
-      ld->n = 0; /* the references are the bindings' now */
+      ld->n = 0; /* the references are the layers' now */
     }
 }
 
@@ -164,6 +155,7 @@ loading_done (void *owner, void *arg, enum job_end end, int rc)
       not_loaded (d, "could not be read",
                   "the folder they are in does not answer");
       bad_rules (d, 1, "the folder they or scenarios are in does not answer");
+      layers_no_files (d->layers);
     }
   else
     {
