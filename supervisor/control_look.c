@@ -172,8 +172,7 @@ struct status
 {
   struct answer *a;
   const char *uuid;
-  unsigned mute; /* guests without a heartbeat; of the first, why */
-  char why[350];
+  struct control_mute mute;
 };
 
 static struct json_object *
@@ -207,62 +206,6 @@ console_row (const struct console_info *info, void *arg)
   json_add_int (row, "ring", (int64_t) info->ring_bytes);
   json_add_text (row, "holder", info->holder, strlen (info->holder));
   json_add_text (row, "detail", info->detail, strlen (info->detail));
-  answer_row (st->a, row);
-}
-
-static bool
-is_trouble (const struct beat_verdict *v)
-{
-  return v
-         && (v->vcpu.state >= BEAT_SLOW || v->ticks.state >= BEAT_SLOW
-             || v->scheduler.state >= BEAT_SLOW);
-}
-
-static void
-add_beat (struct json_object *row, const struct eyes_look *look)
-{
-  const struct beat *b = look->beat;
-  const struct beat_verdict *v = look->verdict;
-
-  if (v)
-    {
-      json_add_str (row, "vcpus", beat_state_names[v->vcpu.state]);
-      json_add_str (row, "ticks", beat_state_names[v->ticks.state]);
-      json_add_str (row, "scheduler", beat_state_names[v->scheduler.state]);
-      json_add_str (row, "says", v->scheduler.why);
-    }
-  if (b && b->has & 1u << BEAT_LOAD)
-    json_object_object_add (row, "load1",
-                            json_object_new_double (b->load[0] / 100.0));
-  if (b && b->has & 1u << BEAT_BLOCKED)
-    json_add_int (row, "blocked", b->blocked);
-}
-
-/* Its heartbeat, from memory; of all guests only where it tells of trouble. */
-static void
-beat_row (const struct guest *g, void *arg)
-{
-  struct status *st = arg;
-  uint64_t now = clock_ms ();
-  struct eyes_look look;
-  struct json_object *row;
-
-  if ((st->uuid && strcmp (st->uuid, g->inc.uuid) != 0)
-      || !eyes_look (st->a->d->eyes, g->inc.uuid, &look)
-      || (!st->uuid && !is_trouble (look.verdict)))
-    return;
-  row = json_object_new_object ();
-  json_add_str (row, "row", "heartbeat");
-  json_add_str (row, "uuid", g->inc.uuid);
-  json_add_str (row, "guest", g->display);
-  json_add_bool (row, "beating", look.beating);
-  json_object_object_add (row, "since_ms", ago (now, look.found_ms));
-  json_object_object_add (row, "age_ms",
-                          ago (now, look.beat ? look.beat->at_ms : 0));
-  json_add_int (row, "beats", (int64_t) look.beats);
-  if (!look.beating)
-    json_add_text (row, "says", look.why, strlen (look.why));
-  add_beat (row, &look);
   answer_row (st->a, row);
 }
 
@@ -314,34 +257,6 @@ control_add_value (struct json_object *row, const struct outcome_report *last)
                             json_object_new_double (last->value));
 }
 
-/* The built-in one, of a guest whose memory can't be read: of all guests that
- * is told once. */
-static bool
-is_mute (struct status *st, const struct binding_info *info)
-{
-  if (st->uuid || !info->builtin || info->health != HEALTH_UNKNOWN
-      || !info->last || strcmp (info->last->code, "no-heartbeat") != 0)
-    return false;
-  if (st->mute++ == 0)
-    snprintf (st->why, sizeof (st->why), "%s: %s", info->guest->display,
-              info->last->sentence);
-  return true;
-}
-
-static void
-mute_row (struct status *st)
-{
-  struct json_object *row;
-
-  if (!st->mute)
-    return;
-  row = json_object_new_object ();
-  json_add_str (row, "row", "no-heartbeat");
-  json_add_int (row, "guests", st->mute);
-  json_add_text (row, "says", st->why, strlen (st->why));
-  answer_row (st->a, row);
-}
-
 static struct json_object *
 history_json (const struct history *h, uint64_t now, bool times)
 {
@@ -380,7 +295,7 @@ binding_row (const struct binding_info *info, void *arg)
   struct json_object *row;
   uint64_t now = loop_now (a->d->loop);
 
-  if (is_mute (st, info))
+  if (!st->uuid && control_mute (&st->mute, info))
     return;
   row = json_object_new_object ();
   json_add_str (row, "row", "scenario");
@@ -563,6 +478,15 @@ host_row (struct answer *a)
 }
 
 static void
+status_beat (const struct guest *g, void *arg)
+{
+  struct status *st = arg;
+
+  if (!st->uuid || strcmp (st->uuid, g->inc.uuid) == 0)
+    control_beat_row (st->a, g, !st->uuid);
+}
+
+static void
 status_guest (const struct guest *g, void *arg)
 {
   struct status *st = arg;
@@ -597,9 +521,9 @@ op_status (struct answer *a, struct frame *f)
   double_rows (a, st.uuid);
   hub_each (a->d->hub, console_row, &st);
   texts_each (a->d->texts, st.uuid, text_row, &st);
-  registry_each (a->d->registry, beat_row, &st);
+  registry_each (a->d->registry, status_beat, &st);
   bindings_each (a->d->bindings, st.uuid, binding_row, &st);
-  mute_row (&st);
+  control_mute_row (a, &st.mute);
   pauses_each (a->d->pauses, status_pause, &st);
   incidents_each (a->d->incidents, status_incident, &st);
   job_each (a->d->jobs, stuck_row, &st);

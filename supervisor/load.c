@@ -50,7 +50,8 @@ add (struct list *l, struct scenario *s, const struct json_doc *doc, size_t i,
   struct scenario **items;
   struct error why = ERROR_INIT;
   char at[80];
-  int r = say_origin (s, l->path, err);
+  /* What is built in has none. */
+  int r = l->path ? say_origin (s, l->path, err) : 0;
 
   if (r == 0 && playbook_check (s->playbook, &why) < 0)
     {
