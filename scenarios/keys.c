@@ -14,7 +14,7 @@
 
 /* ---- expect ---- */
 
-/* Their places in the list are the cases of holds() in judge.c. */
+/* Their places in the list are the cases of judge_holds() in judge.c. */
 const char *const scenario_compare_ops[]
     = { "<", "<=", "==", "!=", ">=", ">", NULL };
 
@@ -44,7 +44,7 @@ static const struct json_field answer_fields[] = {
   { .name = NULL },
 };
 
-static const struct json_field expect_fields[] = {
+const struct json_field scenario_expect_keys[] = {
   { .name = "status", .kind = JSON_INT, AT (scenario_expect, status),
     .min = -1, .max = 255,
     .help = "exit status of the command, -1 = any; default 0" },
@@ -117,7 +117,7 @@ const struct json_field scenario_command_keys[] = {
   { .name = "command", .kind = JSON_STRING, AT (scenario_command, command),
     .required = true, .min = 1, .max = 1024, .help = "one shell command" },
   { .name = "expect", .kind = JSON_OBJECT, AT (scenario_command, expect),
-    .sub = expect_fields, .help = WELL_HELP },
+    .sub = scenario_expect_keys, .help = WELL_HELP },
   { .name = NULL },
 };
 
@@ -141,6 +141,15 @@ scenario_check_command (const struct scenario_at *at,
 const struct json_field scenario_console_keys[] = {
   { .name = "console", .kind = JSON_STRING, .min = 1, .max = 31,
     .help = "which console; default the first that can be typed into" },
+  { .name = NULL },
+};
+
+/* ---- mailbox ---- */
+
+const struct json_field scenario_mailbox_keys[] = {
+  { .name = "mailbox", .kind = JSON_STRING, .min = 1, .max = 255,
+    .help = "disk: which disk of the guest (\"vdb\"), or which file in a "
+            "folder of `mailboxes`; default the one that is a mailbox" },
   { .name = NULL },
 };
 
@@ -168,6 +177,8 @@ static const struct json_field ssh_fields[] = {
 const struct json_field scenario_ways_keys[] = {
   { .kind = JSON_GROUP, .sub = scenario_console_keys,
     AT (scenario_ways, console) },
+  { .kind = JSON_GROUP, .sub = scenario_mailbox_keys,
+    AT (scenario_ways, mailbox) },
   { .name = "address", .kind = JSON_STRING, AT (scenario_ways, address),
     .min = 1, .max = 64,
     .help = "ssh: \"IP:PORT\", or \"guest:PORT\" for the guest's own" },

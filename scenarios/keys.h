@@ -56,6 +56,8 @@ struct scenario_compare
 };
 extern const char *const scenario_compare_ops[]; /* "<" "<=" ... */
 
+/* What "expect" has, of a struct scenario_expect. */
+extern const struct json_field scenario_expect_keys[];
 /* Of a struct scenario_expect; an answer over the network has no status. */
 extern const struct json_field scenario_answer_keys[];
 int scenario_check_expect (const struct scenario_at *at,
@@ -110,12 +112,17 @@ enum scenario_hosts
 int scenario_check_ssh (const struct scenario_at *at,
                         const struct scenario_ssh *ssh);
 
-/* ---- "console", "address" and "ssh": what the ways need that a command may
- * go by; each may be missing ---- */
+/* ---- "mailbox": of a char *, NULL = the one that is found ---- */
+
+extern const struct json_field scenario_mailbox_keys[];
+
+/* ---- "console", "mailbox", "address" and "ssh": what the ways need that a
+ * command may go by; each may be missing ---- */
 
 struct scenario_ways
 {
   char *console;
+  char *mailbox;
   char *address;
   struct scenario_ssh ssh; /* user NULL: it is missing */
 };

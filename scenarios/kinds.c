@@ -12,6 +12,7 @@ const struct scenario_kind *const scenario_kinds[] = {
   &kind_console_command,
   &kind_console_silence,
   &kind_dialogue,
+  &kind_disk_mailbox,
   &kind_ssh_command,
   &kind_tcp,
   NULL,

@@ -269,6 +269,7 @@ struct scenario_kind
 extern const struct scenario_kind kind_console_command;
 extern const struct scenario_kind kind_console_silence;
 extern const struct scenario_kind kind_dialogue;
+extern const struct scenario_kind kind_disk_mailbox;
 extern const struct scenario_kind kind_ssh_command;
 extern const struct scenario_kind kind_tcp;
 extern const struct scenario_kind *const scenario_kinds[]; /* ends with NULL */

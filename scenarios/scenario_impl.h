@@ -51,6 +51,8 @@ const char *report_quote (char *dst, size_t n, const char *bytes, size_t len);
  * of it, or NULL. */
 void judge_end (enum ask_end end, const char *detail,
                 struct outcome_report *ret);
+/* op: index into scenario_compare_ops. */
+bool judge_holds (int op, double a, double b);
 /* Status and output against `expect`; sets ret in every case. */
 void judge_answer (const struct scenario_expect *expect, int64_t status,
                    const char *out, size_t len, struct outcome_report *ret);

@@ -29,6 +29,7 @@
 #include "config.h"
 #include "guests/virt_rooms.h"
 #include "transports/console/hub.h"
+#include "transports/disk/disk.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -228,6 +229,18 @@ start_sources (struct daemon *d)
 
 /* ---- the keeper's orders ---- */
 
+static void
+tell_mailboxes (struct daemon *d)
+{
+  struct error err = ERROR_INIT;
+
+  if (disk_folders (d->env.disk, d->config->mailboxes.items,
+                    d->config->mailboxes.count, &err)
+      < 0)
+    log_error ("the folders of mailboxes are not taken: %s",
+               error_text (&err));
+}
+
 /* The keeper has checked the document; sources that did not change go on. */
 static void
 reload (const char *text, size_t len, void *arg)
@@ -257,6 +270,7 @@ reload (const char *text, size_t len, void *arg)
   texts_limit (d->texts, (unsigned) l->text_threads);
   incidents_limit (d->incidents, (unsigned) l->max_diagnoses);
   eyes_interval (d->eyes, fresh->heartbeat_ms);
+  tell_mailboxes (d);
   if (!same)
     {
       stop_sources (d);
@@ -489,6 +503,10 @@ make_rooms (struct daemon *d, struct error *err)
     .libexec = d->libexec,
     .ssh_dir = d->ssh_dir,
   };
+  r = disk_new (&d->env.disk, err);
+  if (r < 0)
+    return r;
+  tell_mailboxes (d);
   r = make_texts (d, err);
   if (r == 0)
     r = watchdog_start (d->loop, d->hub, STUCK_MS, &d->watchdog, err);
@@ -533,6 +551,7 @@ unmake (struct daemon *d)
   fact_bus_free (d->bus);
   writer_link_free (d->writer);
   keeper_link_free (d->keeper);
+  disk_free (d->env.disk);
   virt_done ();
   loop_free (d->loop);
   config_unref (d->config);

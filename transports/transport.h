@@ -18,6 +18,7 @@
 struct ask;
 struct ask_result;
 struct buf;
+struct disk;
 struct error;
 struct fact_bus;
 struct hub;
@@ -43,6 +44,7 @@ struct transport_env
   void *may_type_arg;
   const char *libexec; /* the folder of our programmes */
   const char *ssh_dir; /* keys, passwords and known hosts: ssh/ssh.h */
+  struct disk *disk; /* what is known of mailboxes; NULL = there are none */
 };
 
 /* One line of `hangdog doctor`. */
@@ -87,6 +89,7 @@ struct transport_ops
 };
 
 extern const struct transport_ops transport_console;
+extern const struct transport_ops transport_disk;
 extern const struct transport_ops transport_monitor;
 extern const struct transport_ops transport_tcp;
 extern const struct transport_ops transport_memory;

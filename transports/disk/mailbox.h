@@ -13,17 +13,18 @@
 #ifndef HANGDOG_TRANSPORTS_MAILBOX_H
 #define HANGDOG_TRANSPORTS_MAILBOX_H
 
+#include "base/opener.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-struct buf;
 struct error;
 
-#define MAILBOX_MAGIC "HANGDOG-MAILBOX 1 "
+#define MAILBOX_MAGIC OPEN_MAILBOX_MAGIC
 #define MAILBOX_BLOCK 4096u
 #define MAILBOX_SIZE_MIN (256u << 10)
-#define MAILBOX_SIZE_MAX (16u << 20)
+#define MAILBOX_SIZE_MAX OPEN_MAILBOX_MAX
 #define MAILBOX_SIZE (1u << 20)
 
 /* Where all is; slot: 0 or 1, the parity of the record's sequence. */
