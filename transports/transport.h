@@ -83,6 +83,9 @@ struct transport_ops
                   const struct ask *ask, struct job *job,
                   struct ask_result *ret, struct error *err);
   unsigned needs; /* enum ask_needs */
+  /* What one command costs: this host's time, as measured (docs/bench.md), and
+   * bytes over the network beside the command and its answer. */
+  unsigned cpu_us, network_bytes;
   /* In a job; looks only, never types or writes to the guest. */
   void (*doctor) (const struct transport_env *env, const struct guest *g,
                   struct doctor_report *r, uint64_t deadline);

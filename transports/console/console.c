@@ -157,5 +157,6 @@ const struct transport_ops transport_console = {
              "console's log",
   .lane = LANE_CONSOLE,
   .command = console_ask,
+  .cpu_us = 400,
   .doctor = console_doctor,
 };
