@@ -195,7 +195,7 @@ may_say (int64_t end)
 {
   static const enum ask_end can[]
       = { ASK_OK, ASK_SILENT, ASK_NO_ANSWER, ASK_FLOOD, ASK_NO_MAILBOX,
-          ASK_REPORT_ONLY, ASK_PROTOCOL, ASK_UNUSABLE };
+          ASK_REPORT_ONLY, ASK_PROTOCOL, ASK_MAILBOX_UNUSABLE };
 
   for (size_t i = 0; i < ARRAY_LEN (can); i++)
     if (end == (int64_t) can[i])
@@ -247,7 +247,7 @@ disk_ask (const struct transport_env *env, const struct guest *g,
 {
   static const enum ask_end ends[] = { [DISK_ABSENT] = ASK_NO_MAILBOX,
                                        [DISK_STUCK] = ASK_STUCK,
-                                       [DISK_UNUSABLE] = ASK_UNUSABLE };
+                                       [DISK_UNUSABLE] = ASK_MAILBOX_UNUSABLE };
   struct ask_result r = { .status = -1,
                           .output = BUF_INIT (MAILBOX_OUTPUT_MAX) };
   uint64_t begun = clock_ms (), deadline = job_deadline (job);

@@ -123,7 +123,7 @@ ask (struct disk_io *io, const struct mailbox_header *h, const char *command,
 
   if (disk_io_ask_ (io, h, command, deadline, &r, &why) < 0)
     {
-      r.end = ASK_UNUSABLE;
+      r.end = ASK_MAILBOX_UNUSABLE;
       snprintf (r.detail, sizeof r.detail, "%s", error_text (&why));
     }
   json_add_int (head, "end", r.end);
@@ -146,7 +146,7 @@ refuse (bool is_look, int rc, const struct error *why)
     return answer_end (rc == -ENOENT ? DISK_ABSENT : DISK_UNUSABLE,
                        error_text (why));
   head = json_object_new_object ();
-  json_add_int (head, "end", rc == -ENOENT ? ASK_NO_MAILBOX : ASK_UNUSABLE);
+  json_add_int (head, "end", rc == -ENOENT ? ASK_NO_MAILBOX : ASK_MAILBOX_UNUSABLE);
   json_add_bool (head, "begun", false);
   json_add_str (head, "detail", error_text (why));
   return answer (head, NULL);

@@ -265,7 +265,7 @@ tell_silence (struct asking *a)
 
   a->last = a->first;
   if (disk_io_beat_ (a->io, &st, &a->last, &why) < 0)
-    end (a, ASK_UNUSABLE, error_text (&why));
+    end (a, ASK_MAILBOX_UNUSABLE, error_text (&why));
   else if (a->taken)
     end (a, ASK_NO_ANSWER, "the command was begun, and did not end in time");
   else if (st == MAILBOX_GOOD
