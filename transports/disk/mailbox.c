@@ -30,27 +30,19 @@ const char *const mailbox_figure_names[] = {
   "root_free_percent", NULL,
 };
 
-/* Once over all bits: records are small, and rarely read. */
-static uint32_t
-feed (uint32_t crc, unsigned char byte)
-{
-  crc ^= (uint32_t) byte << 24;
-  for (unsigned i = 0; i < 8; i++)
-    crc = crc & 0x80000000u ? crc << 1 ^ 0x04c11db7u : crc << 1;
-  return crc;
-}
-
 uint32_t
-mailbox_cksum (const void *data, size_t len)
+mailbox_crc (const void *data, size_t len)
 {
   const unsigned char *p = data;
-  uint32_t crc = 0;
+  uint32_t crc = UINT32_MAX;
 
+  /* Bit by bit: records are small, and rarely read. */
   for (size_t i = 0; i < len; i++)
-    crc = feed (crc, p[i]);
-  /* Its length belongs to it, the lowest byte first, as far as it goes. */
-  for (size_t n = len; n; n >>= 8)
-    crc = feed (crc, (unsigned char) (n & 0xff));
+    {
+      crc ^= p[i];
+      for (unsigned bit = 0; bit < 8; bit++)
+        crc = crc >> 1 ^ (crc & 1 ? 0xedb88320u : 0);
+    }
   return ~crc;
 }
 
@@ -141,7 +133,7 @@ open_record (const char *block, const char *magic, struct record *ret)
     return false;
   at += LEN_DIGITS + 1;
   room = MAILBOX_BLOCK - at;
-  if (len == 0 || len > room || mailbox_cksum (block + at, len) != sum)
+  if (len == 0 || len > room || mailbox_crc (block + at, len) != sum)
     return false;
   *ret = (struct record){ .payload = block + at, .len = (size_t) len };
   return split (ret);
@@ -322,7 +314,7 @@ close_record (const char *magic, const char *payload, size_t len,
 
   memset (block, 0, MAILBOX_BLOCK);
   at = snprintf ((char *) block, MAILBOX_BLOCK, "%s%010lu %06zu\n", magic,
-                 (unsigned long) mailbox_cksum (payload, len), len);
+                 (unsigned long) mailbox_crc (payload, len), len);
   memcpy (block + at, payload, len);
 }
 
@@ -578,5 +570,5 @@ bool
 mailbox_output_fits (const struct mailbox_answer *a, const void *output,
                      size_t len)
 {
-  return len == a->len && mailbox_cksum (output, len) == a->sum;
+  return len == a->len && mailbox_crc (output, len) == a->sum;
 }

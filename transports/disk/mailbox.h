@@ -43,8 +43,8 @@ struct error;
 /* Beyond it a sequence is not one. */
 #define MAILBOX_SEQ_MAX 9999999999ull
 
-/* As cksum of POSIX. */
-uint32_t mailbox_cksum (const void *data, size_t len);
+/* The CRC-32 of gzip: a guest has that in every busybox, and cksum in few. */
+uint32_t mailbox_crc (const void *data, size_t len);
 
 /* ---- the header: the host's, written once ---- */
 
