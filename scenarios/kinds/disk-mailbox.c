@@ -121,13 +121,19 @@ check (const struct scenario *s, const struct scenario_at *at)
 static void
 cannot (const struct disk_look *look, struct outcome_report *ret)
 {
-  static const char *const codes[] = { [DISK_ABSENT] = "mailbox-absent",
-                                       [DISK_STUCK] = "mailbox-stuck",
-                                       [DISK_UNUSABLE] = "mailbox-unusable" };
+  static const struct
+  {
+    enum outcome outcome;
+    const char *code;
+  } means[] = {
+    [DISK_ABSENT] = { OUTCOME_NO_VERDICT, "mailbox-absent" },
+    [DISK_STUCK] = { OUTCOME_NO_VERDICT, "mailbox-stuck" },
+    [DISK_UNUSABLE] = { OUTCOME_NO_VERDICT, "mailbox-unusable" },
+  };
   char seen[170];
 
   ret->way = WAY_UNUSABLE;
-  report_set (ret, OUTCOME_NO_VERDICT, codes[look->end], "%s",
+  report_set (ret, means[look->end].outcome, means[look->end].code, "%s",
               report_quote (seen, sizeof seen, look->detail,
                             strlen (look->detail)));
 }

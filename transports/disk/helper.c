@@ -146,7 +146,8 @@ refuse (bool is_look, int rc, const struct error *why)
     return answer_end (rc == -ENOENT ? DISK_ABSENT : DISK_UNUSABLE,
                        error_text (why));
   head = json_object_new_object ();
-  json_add_int (head, "end", rc == -ENOENT ? ASK_NO_MAILBOX : ASK_MAILBOX_UNUSABLE);
+  json_add_int (head, "end",
+                rc == -ENOENT ? ASK_NO_MAILBOX : ASK_MAILBOX_UNUSABLE);
   json_add_bool (head, "begun", false);
   json_add_str (head, "detail", error_text (why));
   return answer (head, NULL);

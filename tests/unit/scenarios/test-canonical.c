@@ -49,6 +49,17 @@ static const struct full
     COMMON "\"transports\":[\"console\"],\"stage\":\"shell\",\"within\":\"10m\"" },
   { "console-silence",
     COMMON "\"transports\":[\"console\"],\"silence\":\"10m\"" },
+  { "console-command",
+    COMMON "\"transports\":[\"console\",\"disk\"],\"console\":\"serial0\","
+           "\"mailbox\":\"vdb\",\"command\":\"c\"" },
+  { "disk-mailbox",
+    COMMON "\"transports\":[\"disk\"],\"mailbox\":\"vdb\",\"every\":\"5s\","
+           "\"missed\":3,\"limits\":[{\"figure\":\"load1\",\"op\":\"<\","
+           "\"value\":3}],\"command\":\"c\",\"expect\":{\"status\":3,"
+           ANSWER "}" },
+  { "disk-mailbox",
+    COMMON "\"transports\":[\"disk\"],\"limits\":[{\"figure\":\"load1\","
+           "\"op\":\"<\",\"value\":3}]" },
   { "dialogue",
     COMMON "\"transports\":[\"console\"],\"console\":\"serial0\",\"steps\":["
            "{\"name\":\"a\",\"send\":\"\\\\x01\\r\\\\e[A\",\"expect\":[\"x\","
@@ -65,6 +76,10 @@ static const struct full
            "\"command\":\"c\",\"ssh\":{\"user\":\"u\",\"key\":\"k\","
            "\"password\":\"p\",\"host-keys\":\"strict\"},"
            "\"expect\":{\"status\":3," ANSWER "}" },
+  { "ssh-command",
+    COMMON "\"transports\":[\"disk\",\"ssh\"],\"address\":"
+           "\"192.0.2.1:22\",\"mailbox\":\"vdb\",\"command\":\"c\","
+           "\"ssh\":{\"user\":\"u\",\"key\":\"k\"}" },
   { "ssh-command",
     COMMON "\"transports\":[\"console\",\"ssh\"],\"address\":"
            "\"192.0.2.1:22\",\"console\":\"serial0\",\"command\":\"c\","
