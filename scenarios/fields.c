@@ -85,6 +85,9 @@ const struct json_field scenario_fields[] = {
   { .name = "success-threshold", .kind = JSON_INT,
     AT (scenario, success_threshold), .min = 1, .max = 100,
     .help = "successes in a row that make it well; default 1" },
+  { .name = "flap-damping", .kind = JSON_BOOL, AT (scenario, flap_damping),
+    .help = "while it is now well and now not, its incident stays open; "
+            "default true" },
   { .name = "quiet-hours", .kind = JSON_ARRAY, AT (scenario, quiet_hours),
     .max = 16, .sub = hours_fields,
     .elem_size = sizeof (struct scenario_hours),

@@ -413,6 +413,7 @@ with_defaults (const struct scenario_kind *kind)
   s->retry_ms = 5000;
   s->failure_threshold = 2;
   s->success_threshold = 1;
+  s->flap_damping = true;
   s->severity = SCENARIO_CRITICAL;
   /* One spelling: also where the document does not say it. */
   s->schema = strdup (SCENARIO_SCHEMA);
@@ -474,6 +475,7 @@ scenario_unref (struct scenario *s)
     return;
   scenario_table (s->kind, table);
   json_decoded_done (table, s);
+  free (s->origin);
   free (s);
 }
 

@@ -31,6 +31,7 @@
 #include "base/json.h"
 #include "guests/guest.h"
 #include "kernel/text/uptime.h"
+#include "scenarios/flap.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -81,10 +82,13 @@ struct scenario
   struct json_list transports; /* of char * */
   uint64_t interval_ms, timeout_ms, jitter_ms, initial_delay_ms, retry_ms;
   int64_t failure_threshold, success_threshold;
+  bool flap_damping;
   struct json_list quiet_hours; /* of struct scenario_hours */
   int severity;
   char *playbook;
   void *own; /* what is its kind's: the struct that kind->fields fill */
+  char *origin; /* "file PATH", "bound": who read it says so, once; NULL = not
+                   said.  No part of what it says */
   int refs;
 };
 
@@ -211,6 +215,12 @@ struct scenario_watch
   void (*state_free) (void *state);
   void (*fact) (void *state, const struct scenario *s,
                 const struct fact *fact, uint64_t now_ms);
+  /* Between those times nobody could see or hear: the host stood still, or
+   * this process did.  What would have come then has not been, or comes now
+   * all at once; ages that were measured over it mean nothing.  May be NULL:
+   * a failure of the next interval does not count in either case. */
+  void (*gap) (void *state, const struct scenario *s, uint64_t from_ms,
+               uint64_t to_ms);
   /* Its interval is over. */
   void (*due) (void *state, const struct scenario *s, uint64_t now_ms,
                struct outcome_report *ret);
@@ -333,6 +343,7 @@ struct health_state
   uint64_t runs;          /* outcomes fed, of every sort */
   uint64_t last_ms;       /* when the last was fed */
   enum outcome last;
+  struct flap flap;
 };
 
 enum health_change

@@ -314,6 +314,8 @@ match_guest (struct bindings *b, const struct guest *g, struct watched *w)
 static void
 begin_anew (struct binding *bd, bool keeps_state)
 {
+  if (bd->health.flap.flapping)
+    binding_flapping_ (bd, false);
   memset (&bd->health, 0, sizeof (bd->health));
   bd->health.since_ms = loop_now (bd->all->env.loop);
   leave_run (bd);
@@ -403,8 +405,11 @@ inherit (struct binding *bd, const struct heir *heir, struct scenario *now)
    * reference. */
   scenario_unref (bd->scenario);
   bd->scenario = scenario_ref (now);
-  if (!heir->same)
-    begin_anew (bd, false);
+  if (heir->same)
+    return;
+  /* Another question: what the old one brought is not its past. */
+  memset (&bd->history, 0, sizeof (bd->history));
+  begin_anew (bd, false);
 }
 
 static void
@@ -473,6 +478,8 @@ due (struct timer *t, void *arg)
   struct binding *bd = arg;
   uint64_t now = loop_now (bd->all->env.loop);
 
+  if (binding_gapped_ (bd))
+    return;
   if (bd->run)
     {
       /* It has waited for a lane until now, for an interval. */

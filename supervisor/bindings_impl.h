@@ -4,6 +4,7 @@
  *
  *   bindings.c          whom which scenario watches, and when it is due
  *   bindings_run.c      a run: by which ways, one after another
+ *   bindings_host.c     a host that stood still
  *   bindings_lane.c     who waits for a lane of a guest
  *   bindings_outcome.c  what a run's end becomes
  *   bindings_watch.c    kinds that are told of facts, or look at others
@@ -13,6 +14,7 @@
 #define HANGDOG_SUPERVISOR_BINDINGS_IMPL_H
 
 #include "supervisor/bindings.h"
+#include "scenarios/history.h"
 #include "transports/transport.h"
 
 struct heard;
@@ -30,6 +32,8 @@ struct watched
   struct binding **list;
   size_t n, cap;
   struct run *waiting, **waiting_end; /* for a lane, in order of coming */
+  uint64_t failed_ms; /* it was well, and then did not answer in time */
+  uint64_t spared_ms; /* an outcome did not count, for the host's sake */
   struct watched *chain;       /* of the hash */
   struct watched *prev, *next; /* of all */
 };
@@ -46,6 +50,7 @@ struct binding
   const struct scenario_watch *watching; /* whose state is */
   void *state;
   struct health_state health;
+  struct history history;
   struct outcome_report last;
   bool has_last;
   char held_off[96];
@@ -109,6 +114,9 @@ struct bindings
   size_t n, nfree;
   uint64_t serial;
   uint64_t looked_at;
+  uint64_t late[BINDINGS_LATE], latest_ms; /* how many, by how late */
+  uint64_t crowd_ms; /* when many failed together, 0 = never */
+  char crowd[160];
   struct heard *heard; /* facts that kinds are told of, by prefix */
   struct listener listeners[BINDINGS_MAX_LISTENERS];
 };
@@ -119,6 +127,9 @@ struct binding *bindings_numbered_ (struct bindings *b, uint64_t number);
 struct binding *binding_named_ (struct watched *w, const char *scenario);
 void binding_arm_ (struct binding *bd, uint64_t at_ms);
 uint64_t bindings_random_ (void);
+
+/* Tells the fact. */
+void binding_flapping_ (struct binding *bd, bool flapping);
 
 /* Paused, stopping, quiet hours, ...: held_off says why. */
 bool binding_held_off_ (struct binding *bd);
@@ -145,6 +156,14 @@ void run_no_verdict_ (struct outcome_report *r, const char *code,
                       const char *fmt, ...)
     __attribute__ ((format (printf, 3, 4)));
 
+/* ---- a host that stood still ---- */
+
+/* It has a time of its own now, after a gap that only shows itself here. */
+bool binding_gapped_ (struct binding *bd);
+/* What failed because of the host is no verdict. */
+void binding_spare_ (struct binding *bd, struct run *run);
+
+void bindings_note_late_ (struct bindings *b, uint64_t late_ms);
 void lane_wait_ (struct run *run);
 void lane_leave_ (struct run *run);
 /* A job_free_fn. */

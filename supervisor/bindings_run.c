@@ -157,6 +157,7 @@ note_late (struct binding *bd, uint64_t now)
 {
   uint64_t late = now > bd->due_ms ? now - bd->due_ms : 0;
 
+  bindings_note_late_ (bd->all, late);
   if (late > bd->worst_late_ms)
     bd->worst_late_ms = late;
   if (late > 1000)

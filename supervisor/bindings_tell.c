@@ -4,6 +4,7 @@
  * comes, where they ask.
  */
 #include "supervisor/bindings_impl.h"
+#include "supervisor/pauses.h"
 
 #include "base/error.h"
 #include "base/json.h"
@@ -16,15 +17,27 @@
 static void
 info_of (const struct binding *bd, struct binding_info *ret)
 {
+  struct pause pause;
+
   *ret = (struct binding_info){
     .guest = bd->of->guest,
     .scenario = bd->scenario,
     .health = bd->health.health,
     .health_since_ms = bd->health.since_ms,
     .failures = bd->health.failures,
+    .flapping = bd->health.flap.flapping,
+    .damped = bd->health.flap.flapping && bd->scenario->flap_damping,
+    .flap_percent
+    = flap_percent (&bd->health.flap,
+                    (unsigned) bd->scenario->failure_threshold,
+                    (unsigned) bd->scenario->success_threshold),
+    .history = &bd->history,
     .mute = bd->health.mute ? bd->health.mute : bd->health.excused,
     .running = bd->run && !bd->run->waits_with,
     .held_off = bd->held_off,
+    .paused = bd->all->env.pauses
+              && pauses_hold (bd->all->env.pauses, bd->of->guest->inc.uuid,
+                              bd->scenario->name, &pause),
     .next_ms = bd->due_ms,
     .last_ms = bd->last_ms,
     .last_ok_wall_ms = bd->last_ok_wall_ms,
@@ -95,6 +108,59 @@ bindings_each (struct bindings *b, const char *uuid,
 
   for (; w; w = uuid ? NULL : w->next)
     each_of (w, fn, arg);
+}
+
+/* ---- lateness ---- */
+
+uint64_t
+bindings_late_bound (unsigned bucket)
+{
+  static const uint64_t bounds[BINDINGS_LATE]
+      = { 1,   2,    5,    10,   25,    50,    100,   250,
+          500, 1000, 2500, 5000, 10000, 30000, 60000, UINT64_MAX };
+
+  return bounds[bucket];
+}
+
+void
+bindings_note_late_ (struct bindings *b, uint64_t late_ms)
+{
+  unsigned i = 0;
+
+  while (late_ms > bindings_late_bound (i))
+    i++;
+  b->late[i]++;
+  if (late_ms > b->latest_ms)
+    b->latest_ms = late_ms;
+}
+
+static uint64_t
+late_percentile (const struct bindings_late *l, unsigned percent)
+{
+  uint64_t rank = (l->runs * percent + 99) / 100, seen = 0;
+
+  for (unsigned i = 0; i < BINDINGS_LATE; i++)
+    {
+      seen += l->counts[i];
+      if (l->runs && seen >= rank)
+        return bindings_late_bound (i) < l->max_ms ? bindings_late_bound (i)
+                                                   : l->max_ms;
+    }
+  return 0;
+}
+
+void
+bindings_late (const struct bindings *b, struct bindings_late *ret)
+{
+  *ret = (struct bindings_late){ .max_ms = b->latest_ms };
+  for (unsigned i = 0; i < BINDINGS_LATE; i++)
+    {
+      ret->counts[i] = b->late[i];
+      ret->runs += b->late[i];
+    }
+  ret->p50_ms = late_percentile (ret, 50);
+  ret->p90_ms = late_percentile (ret, 90);
+  ret->p99_ms = late_percentile (ret, 99);
 }
 
 struct json_object *

@@ -22,11 +22,14 @@ struct eyes;
 struct fact_bus;
 struct fact_table;
 struct guest_registry;
+struct hostclock;
 struct hub;
 struct incidents;
 struct job_pool;
 struct keeper_link;
+struct layers;
 struct loop;
+struct pauses;
 struct texts;
 struct watchdog;
 struct writer_link;
@@ -52,7 +55,10 @@ struct daemon
   struct keeper_link *keeper;
   struct writer_link *writer;
   struct writer_state writer_state; /* what it said of itself */
+  struct hostclock *host;
+  struct pauses *pauses;
   struct bindings *bindings;
+  struct layers *layers; /* of scenarios */
   struct probe *probes; /* of clients that wait for an outcome */
   struct boots *boots;
   struct texts *texts; /* NULL while only draining */

@@ -77,6 +77,20 @@ on_fact (void *state, const struct scenario *s, const struct fact *fact,
   snprintf (l->state, sizeof l->state, "%.15s", fact->text);
 }
 
+/* Nobody listened: what the guest has said meanwhile was said to nobody, and
+ * may be lost. */
+static void
+on_gap (void *state, const struct scenario *s, uint64_t from_ms,
+        uint64_t to_ms)
+{
+  struct listening *l = state;
+
+  (void) s;
+  (void) from_ms;
+  if (l->since_ms && l->since_ms < to_ms)
+    l->since_ms = to_ms;
+}
+
 static void
 on_due (void *state, const struct scenario *s, uint64_t now_ms,
         struct outcome_report *ret)
@@ -116,6 +130,7 @@ static const struct scenario_watch watch = {
   .state_new = state_new,
   .state_free = state_free,
   .fact = on_fact,
+  .gap = on_gap,
   .due = on_due,
 };
 

@@ -30,7 +30,8 @@
   "\"select\":{\"name\":\"a*\",\"uuid\":\"0*\",\"display-name\":\"b\","       \
   "\"labels\":{\"k\":\"v\"}},\"interval\":\"61s\",\"timeout\":\"11s\","       \
   "\"jitter\":\"7s\",\"initial-delay\":\"3s\",\"retry-interval\":\"4s\","     \
-  "\"failure-threshold\":3,\"success-threshold\":4,\"quiet-hours\":["         \
+  "\"failure-threshold\":3,\"success-threshold\":4,"         \
+  "\"flap-damping\":false,\"quiet-hours\":["                                 \
   "{\"from\":\"22:00\",\"to\":\"06:00\",\"days\":\"sat\"}],"                  \
   "\"severity\":\"warning\",\"playbook\":\"quick\","
 #define ANSWER                                                                \

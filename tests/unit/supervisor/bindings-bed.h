@@ -27,6 +27,7 @@
 #include "supervisor/boots.h"
 #include "supervisor/meant.h"
 #include "supervisor/text.h"
+#include "supervisor/writer_link.h"
 #include "tests/lib/until.h"
 #include "transports/transport.h"
 
@@ -178,6 +179,22 @@ may_type (void *arg, const char *uuid, const char *console, char *what,
 {
   snprintf (what, n, "its kernel boots");
   return typing_now;
+}
+
+/* There is none. */
+int
+writer_link_call (struct writer_link *wl, struct json_object *head,
+                  const void *body, size_t body_len, uint64_t timeout_ms,
+                  channel_reply_fn *fn, void *arg, struct error *err)
+{
+  json_object_put (head);
+  return error_set (err, ENOTCONN, "there is no writer");
+}
+
+bool
+writer_link_broke (int code)
+{
+  return code == ENOTCONN;
 }
 
 /* ---- the world ---- */
