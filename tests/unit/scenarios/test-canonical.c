@@ -183,7 +183,7 @@ static void
 try_strings (struct bed *b, const struct place *at, const char *path,
              const char *text)
 {
-  static const char *const words[] = { "end", "mon", "d" };
+  static const char *const words[] = { "end", "mon", "d", "load5" };
   char other[400];
   size_t n = strlen (text);
 
