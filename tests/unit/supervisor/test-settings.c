@@ -154,7 +154,7 @@ test_canonical (void **state)
         "\"cons,shim-cons\", \"monitor\": \"qmp\", \"pidfile\": "
         "\"pid\" } ], \"roots\": [ ], \"mailboxes\": [ \"\\/m\" ], "
         "\"scenarios\": [ \"\\/a\" ], "
-        "\"rules\": [ ], \"heartbeat\": \"10s\", \"sink\": { \"url\": \"dir:\\/d\", "
+        "\"rules\": [ ], \"exec\": [ \"\\/x\" ], \"heartbeat\": \"10s\", \"sink\": { \"url\": \"dir:\\/d\", "
         "\"token-file\": \"t\", \"ca-file\": \"c\", \"cert-file\": "
         "\"d\", \"key-file\": \"k\", \"proxy\": \"none\", "
         "\"timeout\": \"61s\", \"max-rate\": 5 }, \"limits\": { "
