@@ -45,7 +45,7 @@ const struct json_field scenario_answer_members[] = {
   { .name = NULL },
 };
 
-const struct json_field scenario_expect_keys[] = {
+static const struct json_field expect_fields[] = {
   { .name = "status", .kind = JSON_INT, AT (scenario_expect, status),
     .min = -1, .max = 255,
     .help = "exit status of the command, -1 = any; default 0" },
@@ -124,7 +124,7 @@ const struct json_field scenario_command_keys[] = {
   { .name = "command", .kind = JSON_STRING, AT (scenario_command, command),
     .required = true, .min = 1, .max = 1024, .help = "one shell command" },
   { .name = "expect", .kind = JSON_OBJECT, AT (scenario_command, expect),
-    .sub = scenario_expect_keys, .help = WELL_HELP },
+    .sub = expect_fields, .help = WELL_HELP },
   { .name = NULL },
 };
 

@@ -56,8 +56,6 @@ struct scenario_compare
 };
 extern const char *const scenario_compare_ops[]; /* "<" "<=" ... */
 
-/* What "expect" has, of a struct scenario_expect. */
-extern const struct json_field scenario_expect_keys[];
 /* Of a struct scenario_expect; an answer over the network has no status. */
 extern const struct json_field scenario_answer_keys[];
 /* What is in there but a status, for who has one of its own. */

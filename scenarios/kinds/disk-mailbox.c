@@ -69,9 +69,8 @@ static const struct json_field fields[] = {
   { .name = "command", .kind = JSON_STRING,
     .offset = offsetof (struct own, command), .min = 1, .max = 1024,
     .help = "one shell command, run by the guest's script" },
-  { .name = "expect", .kind = JSON_OBJECT,
-    .offset = offsetof (struct own, expect), .sub = scenario_expect_keys,
-    .help = "what the command's answer must be" },
+  { .kind = JSON_GROUP, .sub = scenario_expect_keys,
+    .offset = offsetof (struct own, expect) },
   { .name = NULL },
 };
 
