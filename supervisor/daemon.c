@@ -34,6 +34,7 @@
 #include "transports/agent/agent.h"
 #include "transports/acpi/ports.h"
 #include "transports/console/hub.h"
+#include "transports/disk/disk.h"
 #include "transports/net/http.h"
 
 #include <errno.h>
@@ -239,6 +240,18 @@ start_sources (struct daemon *d)
 
 /* ---- the keeper's orders ---- */
 
+static void
+tell_mailboxes (struct daemon *d)
+{
+  struct error err = ERROR_INIT;
+
+  if (disk_folders (d->env.disk, d->config->mailboxes.items,
+                    d->config->mailboxes.count, &err)
+      < 0)
+    log_error ("the folders of mailboxes are not taken: %s",
+               error_text (&err));
+}
+
 /* The keeper has checked the document; sources that did not change go on. */
 static void
 reload (const char *text, size_t len, void *arg)
@@ -268,6 +281,7 @@ reload (const char *text, size_t len, void *arg)
   texts_limit (d->texts, (unsigned) l->text_threads);
   incidents_limit (d->incidents, (unsigned) l->max_diagnoses);
   eyes_interval (d->eyes, fresh->heartbeat_ms);
+  tell_mailboxes (d);
   if (!same)
     {
       stop_sources (d);
@@ -548,6 +562,10 @@ make_rooms (struct daemon *d, struct error *err)
     .http_dir = d->http_dir,
     .http = d->http,
   };
+  r = disk_new (&d->env.disk, err);
+  if (r < 0)
+    return r;
+  tell_mailboxes (d);
   r = make_texts (d, err);
   if (r == 0)
     r = watchdog_start (d->loop, d->hub, STUCK_MS, &d->watchdog, err);
@@ -599,6 +617,7 @@ unmake (struct daemon *d)
   fact_bus_free (d->bus);
   writer_link_free (d->writer);
   keeper_link_free (d->keeper);
+  disk_free (d->env.disk);
   http_pool_free (d->http);
   virt_done ();
   loop_free (d->loop);

@@ -113,6 +113,11 @@ static const struct json_field config_fields[] = {
     .elem_kind = JSON_STRING, .elem_size = sizeof (char *), .max = 64,
     .keep_empty = true,
     .help = "further folders that hold console or monitor sockets" },
+  { "mailboxes", JSON_ARRAY, offsetof (struct config, mailboxes),
+    .elem_kind = JSON_STRING, .elem_size = sizeof (char *), .max = 16,
+    .keep_empty = true,
+    .help = "folders in which guests' mailboxes are: nothing else is opened "
+            "there" },
   { "scenarios", JSON_ARRAY, offsetof (struct config, scenarios),
     .elem_kind = JSON_STRING, .elem_size = sizeof (char *), .max = 256,
     .keep_empty = true, .help = "scenario files, or folders of them" },
@@ -479,6 +484,8 @@ parse (const char *text, size_t len, const char *origin, struct config *cfg,
     }
   r = check_paths (doc, "roots", &cfg->roots, err);
   if (r == 0)
+    r = check_paths (doc, "mailboxes", &cfg->mailboxes, err);
+  if (r == 0)
     r = check_paths (doc, "scenarios", &cfg->scenarios, err);
   if (r == 0)
     r = check_paths (doc, "rules", &cfg->rules, err);
@@ -604,4 +611,12 @@ config_roots (const struct config *cfg, const char *config_path,
       if (src[i].eve)
         fn (src[i].eve, arg);
     }
+}
+
+void
+config_mailboxes (const struct config *cfg,
+                  void (*fn) (const char *root, void *arg), void *arg)
+{
+  for (size_t i = 0; i < cfg->mailboxes.count; i++)
+    fn (((char *const *) cfg->mailboxes.items)[i], arg);
 }
