@@ -52,7 +52,7 @@ enum fact_type
   FACT_BOOL,
 };
 
-#define FACT_NAME_MAX 64
+#define FACT_NAME_MAX 72 /* "probe." and the name of a scenario */
 #define FACT_TEXT_MAX 240
 
 struct fact

@@ -82,9 +82,22 @@ scenario_address (const char *address, const struct guest *g, char *dst,
                   six ? "]" : "", address + strlen (GUEST));
         return dst;
       }
+  for (unsigned i = 0; i < g->nnics; i++)
+    if (g->nics[i].refused[0])
+      {
+        /* Whoever answers there may be the other one. */
+        report_set (ret, OUTCOME_NO_VERDICT, "no-address",
+                    "%s, which %s says is the guest's, is claimed by another "
+                    "guest or the host, too: it is asked for neither",
+                    g->nics[i].refused, g->nics[i].ip_from);
+        ret->way = WAY_UNUSABLE;
+        return NULL;
+      }
   report_set (ret, OUTCOME_NO_VERDICT, "no-address",
-              "the guest's IP address is not known here; write it into the "
-              "scenario's address");
+              g->nnics == 0
+                  ? "the guest has no network interface that is known here"
+                  : "the guest's IP address is not known here; write it into "
+                    "the scenario's address");
   ret->way = WAY_UNUSABLE;
   return NULL;
 }

@@ -54,7 +54,7 @@ publish (struct binding *bd)
   struct fact fact;
   char name[FACT_NAME_MAX];
 
-  snprintf (name, sizeof (name), "probe.%.50s", bd->scenario->name);
+  snprintf (name, sizeof (name), "probe.%s", bd->scenario->name);
   publish_text (bd, name, outcome_names[bd->last.outcome]);
   if (!bd->last.has_uptime)
     return;

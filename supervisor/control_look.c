@@ -9,8 +9,9 @@
 #include "supervisor/diagnose.h"
 #include "supervisor/incidents.h"
 #include "supervisor/keeper_link.h"
-#include "supervisor/meant.h"
+#include "supervisor/reach.h"
 #include "supervisor/text.h"
+#include "supervisor/word.h"
 #include "supervisor/writer_link.h"
 
 #include "base/buf.h"
@@ -22,6 +23,7 @@
 #include "base/text.h"
 #include "config.h"
 #include "diag/collector.h"
+#include "guests/addresses.h"
 #include "scenarios/scenario.h"
 #include "transports/console/hub.h"
 
@@ -31,40 +33,25 @@
 
 /* ---- one guest's health in a word ---- */
 
-struct worst
-{
-  enum health health;
-  unsigned n, running;
-};
-
 static void
-worst_of (const struct binding_info *info, void *arg)
+part_of (const struct binding_info *info, void *arg)
 {
-  struct worst *w = arg;
-
-  w->n++;
-  if (info->health > w->health)
-    w->health = info->health;
+  word_part (arg, info->health, info->last);
 }
 
-/* "well", "suspect", "hung", "held-off", "watched" (no scenario). */
-static const char *
-word_of (struct daemon *d, const struct guest *g)
+static void
+add_word (struct daemon *d, const struct guest *g, struct json_object *row)
 {
-  struct worst w = { HEALTH_UNKNOWN, 0, 0 };
+  const struct incident *standing
+      = incidents_standing (d->incidents, g->inc.uuid);
+  struct word_parts parts = { .n = 0 };
+  const char *finding;
 
-  if (g->intent != INTENT_RUN || guest_paused_by_owner (g)
-      || g->run == GUEST_STARTING || g->run == GUEST_STOPPING)
-    return "held-off";
-  if (incidents_standing (d->incidents, g->inc.uuid))
-    return "hung";
-  bindings_each (d->bindings, g->inc.uuid, worst_of, &w);
-  if (w.n == 0)
-    return "watched";
-  return w.health == HEALTH_FAILED    ? "hung"
-         : w.health == HEALTH_SUSPECT ? "suspect"
-         : w.health == HEALTH_WELL    ? "well"
-                                      : "unknown";
+  bindings_each (d->bindings, g->inc.uuid, part_of, &parts);
+  json_add_str (row, "health", word_of (g, standing, &parts));
+  finding = word_finding (standing, &parts);
+  if (finding)
+    json_add_text (row, "finding", finding, strlen (finding));
 }
 
 static void daemon_row (struct answer *a);
@@ -78,7 +65,7 @@ list_guest (const struct guest *g, void *arg)
   struct json_object *row = guest_to_json (g);
 
   json_add_str (row, "row", "guest");
-  json_add_str (row, "health", word_of (a->d, g));
+  add_word (a->d, g, row);
   answer_row (a, row);
 }
 
@@ -348,6 +335,28 @@ binding_row (const struct binding_info *info, void *arg)
   answer_row (a, row);
 }
 
+static void
+reach_row (const struct reach_row *reach, void *arg)
+{
+  struct status *st = arg;
+  struct json_object *row = json_object_new_object ();
+  uint64_t now = loop_now (st->a->d->loop);
+
+  json_add_str (row, "row", "reach");
+  json_add_str (row, "uuid", st->uuid);
+  json_add_str (row, "way", reach->way);
+  json_add_str (row, "state", reach_state_names[reach->state]);
+  json_add_str (row, "code", reach->code);
+  json_object_object_add (row, "since_ms", ago (now, reach->since_ms));
+  json_object_object_add (row, "tried_ms", ago (now, reach->tried_ms));
+  json_add_str (row, "by", reach->by);
+  if (reach->state == REACH_ALIVE)
+    json_add_int (row, "took_ms", (int64_t) reach->took_ms);
+  json_add_text (row, "says", reach->sentence, strlen (reach->sentence));
+  json_add_text (row, "fix", reach->fix, strlen (reach->fix));
+  answer_row (st->a, row);
+}
+
 static struct json_object *
 incident_row (const struct incident_info *info)
 {
@@ -459,7 +468,7 @@ status_guest (const struct guest *g, void *arg)
     return;
   row = guest_to_json (g);
   json_add_str (row, "row", "guest");
-  json_add_str (row, "health", word_of (st->a->d, g));
+  add_word (st->a->d, g, row);
   answer_row (st->a, row);
 }
 
@@ -485,6 +494,8 @@ op_status (struct answer *a, struct frame *f)
   texts_each (a->d->texts, st.uuid, text_row, &st);
   registry_each (a->d->registry, beat_row, &st);
   bindings_each (a->d->bindings, st.uuid, binding_row, a);
+  if (g)
+    reach_each (a->d->reach, st.uuid, reach_row, &st);
   incidents_each (a->d->incidents, status_incident, &st);
   job_each (a->d->jobs, stuck_row, &st);
   if (!g)
@@ -544,6 +555,8 @@ op_dump (struct answer *a, struct frame *f)
   buf_printf (&out, "clients: %u\n", control_clients (d->control));
   texts_dump (d->texts, &out);
   eyes_dump (d->eyes, &out);
+  addresses_dump (d->addresses, &out);
+  reach_dump (d->reach, &out);
   if (d->bad_rules[0])
     {
       buf_puts (&out, "  ");

@@ -13,6 +13,7 @@
 #include "supervisor/eyes.h"
 #include "supervisor/incidents.h"
 #include "supervisor/keeper_link.h"
+#include "supervisor/reach.h"
 #include "supervisor/text.h"
 #include "supervisor/typing.h"
 #include "supervisor/watchdog.h"
@@ -27,6 +28,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "config.h"
+#include "guests/addresses.h"
 #include "guests/virt_rooms.h"
 #include "transports/console/hub.h"
 
@@ -72,6 +74,8 @@ on_guest (enum guest_change change, const struct guest *was,
     return;
   texts_guest (d->texts, change, was, now);
   eyes_guest (d->eyes, change, was, now);
+  addresses_guest (d->addresses, change, was, now);
+  reach_guest (d->reach, change, was, now);
   bindings_guest (d->bindings, change, was, now);
   incidents_guest (d->incidents, change, was, now);
   incidents_changed (d->incidents, was, now);
@@ -83,10 +87,29 @@ static void
 on_guest_event (const struct guest *g, enum guest_event event,
                 const char *detail, void *arg)
 {
+  struct daemon *d = arg;
+
   log_guest (LOG_LEVEL_INFO, g->inc.uuid, "guest=\"%s\" event %s %s",
              g->display, guest_event_names[event], detail ? detail : "");
-  if (!((struct daemon *) arg)->drain_only)
-    incidents_event (((struct daemon *) arg)->incidents, g, event, detail);
+  if (d->drain_only)
+    return;
+  reach_event (d->reach, g, event);
+  incidents_event (d->incidents, g, event, detail);
+}
+
+/* Beside who is told of it as an outcome: what it says of its ways. */
+static void
+on_ways (const struct binding_info *info, enum health_change change, void *arg)
+{
+  struct daemon *d = arg;
+  const struct outcome_report *last = info->last;
+  bool wanted = strcmp (last->code, "no-address") == 0;
+
+  reach_outcome (d->reach, info);
+  for (unsigned i = 0; i < last->ntried; i++)
+    wanted |= strcmp (last->tried[i].code, "no-address") == 0;
+  if (wanted)
+    addresses_want (d->addresses);
 }
 
 static void
@@ -257,6 +280,7 @@ reload (const char *text, size_t len, void *arg)
   texts_limit (d->texts, (unsigned) l->text_threads);
   incidents_limit (d->incidents, (unsigned) l->max_diagnoses);
   eyes_interval (d->eyes, fresh->heartbeat_ms);
+  addresses_leases (d->addresses, fresh->leases.items, fresh->leases.count);
   if (!same)
     {
       stop_sources (d);
@@ -418,6 +442,34 @@ make_eyes (struct daemon *d, struct error *err)
   return d->drain_only ? 0 : eyes_new (&env, &d->eyes, err);
 }
 
+/* Where guests are, and by which ways they can be asked. */
+static int
+make_ways (struct daemon *d, struct error *err)
+{
+  const struct addresses_env addresses = {
+    .loop = d->loop,
+    .jobs = d->jobs,
+    .opener = keeper_link_opener (d->keeper),
+    .registry = d->registry,
+  };
+  const struct reach_env reach = {
+    .loop = d->loop,
+    .jobs = d->jobs,
+    .registry = d->registry,
+    .transports = &d->env,
+  };
+  int r;
+
+  if (d->drain_only)
+    return 0;
+  r = addresses_new (&addresses, &d->addresses, err);
+  if (r < 0)
+    return r;
+  addresses_leases (d->addresses, d->config->leases.items,
+                    d->config->leases.count);
+  return reach_new (&reach, &d->reach, err);
+}
+
 /* Who says how guests are, and what follows from it. */
 static int
 make_judges (struct daemon *d, struct error *err)
@@ -495,6 +547,8 @@ make_rooms (struct daemon *d, struct error *err)
   if (r == 0)
     r = make_eyes (d, err);
   if (r == 0)
+    r = make_ways (d, err);
+  if (r == 0)
     r = make_judges (d, err);
   if (r == 0)
     r = control_new (d, FD_CONTROL, &d->control, err);
@@ -504,6 +558,8 @@ make_rooms (struct daemon *d, struct error *err)
     r = bindings_listen (d->bindings, incidents_outcome, d->incidents, err);
   if (r == 0)
     r = bindings_listen (d->bindings, control_outcome, d, err);
+  if (r == 0)
+    r = bindings_listen (d->bindings, on_ways, d, err);
   return r;
 }
 
@@ -524,6 +580,8 @@ unmake (struct daemon *d)
   incidents_free (d->incidents);
   bindings_free (d->bindings);
   watchdog_stop (d->watchdog);
+  reach_free (d->reach);
+  addresses_free (d->addresses);
   eyes_free (d->eyes);
   texts_free (d->texts);
   hub_free (d->hub);

@@ -14,6 +14,7 @@
 
 #include <stdbool.h>
 
+struct addresses;
 struct bindings;
 struct probe;
 struct boots;
@@ -27,6 +28,7 @@ struct incidents;
 struct job_pool;
 struct keeper_link;
 struct loop;
+struct reach;
 struct texts;
 struct watchdog;
 struct writer_link;
@@ -52,6 +54,8 @@ struct daemon
   struct keeper_link *keeper;
   struct writer_link *writer;
   struct writer_state writer_state; /* what it said of itself */
+  struct addresses *addresses; /* NULL while only draining; so is reach */
+  struct reach *reach;
   struct bindings *bindings;
   struct probe *probes; /* of clients that wait for an outcome */
   struct boots *boots;

@@ -48,6 +48,7 @@ struct config
   struct json_list roots;     /* char *: further folders with sockets */
   struct json_list scenarios; /* char *: files and folders */
   struct json_list rules;     /* char *: the same, of text rules */
+  struct json_list leases;    /* char *: files of DHCP leases, and folders */
   uint64_t heartbeat_ms;      /* 0 = no heartbeats from memory */
   struct sink_config sink;
   struct config_limits limits;

@@ -81,6 +81,9 @@ struct transport_ops
                   const struct ask *ask, struct job *job,
                   struct ask_result *ret, struct error *err);
   unsigned needs; /* enum ask_needs */
+  /* Any thread, by the snapshot alone: why this guest surely has no such way,
+   * or NULL: it may have it.  That it did not work is not for here. */
+  const char *(*absent) (const struct guest *g);
   /* In a job; looks only, never types or writes to the guest. */
   void (*doctor) (const struct transport_env *env, const struct guest *g,
                   struct doctor_report *r, uint64_t deadline);

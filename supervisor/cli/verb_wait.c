@@ -16,9 +16,9 @@
 #define DEFAULT_MS (5 * 60 * 1000)
 #define WORD 32
 
-const char *const health_words[] = { "well",     "hung",    "suspect",
-                                     "held-off", "watched", "unknown",
-                                     "absent",   NULL };
+const char *const health_words[]
+    = { "well",    "hung",    "suspect", "console-lost", "way-lost", "held-off",
+        "watched", "unknown", "absent",  NULL };
 
 static bool
 known_health (const char *s)
@@ -120,8 +120,9 @@ const struct verb verb_wait = {
   .name = "wait",
   .args = "GUEST [--for HEALTH] [--timeout 5m]",
   .summary = "wait until a guest is as you say",
-  .help = "HEALTH is well (when not given), hung, suspect, held-off, watched, "
-          "unknown, or absent\n(no such guest).\n"
+  .help = "HEALTH is well (when not given), hung, suspect, console-lost or "
+          "way-lost (well, but\nnot by the preferred way), held-off, watched, "
+          "unknown, or absent (no such guest).\n"
           "Exit codes: 0 it is, 6 it is not by then, 4 the same where "
           "hangdog itself is not well.\n"
           "\nExample:\n  hangdog wait web-1 --for hung --timeout 2m\n",
