@@ -17,12 +17,9 @@
 #include <string.h>
 
 const char *const address_from_names[] = {
-  [ADDRESS_EVE] = "eve",
-  [ADDRESS_LABEL] = "label",
-  [ADDRESS_LEASE] = "lease",
-  [ADDRESS_NEIGHBOUR] = "neighbour",
-  [ADDRESS_ARP] = "arp",
-  [ADDRESS_FROM_MAX] = NULL,
+  [ADDRESS_EVE] = "eve",     [ADDRESS_LABEL] = "label",
+  [ADDRESS_LEASE] = "lease", [ADDRESS_NEIGHBOUR] = "neighbour",
+  [ADDRESS_ARP] = "arp",     [ADDRESS_FROM_MAX] = NULL,
 };
 
 bool
@@ -428,9 +425,9 @@ nic_like (const struct guest_nic *nics, unsigned n,
           const struct guest_nic *like)
 {
   for (unsigned i = 0; i < n; i++)
-    if (like->mac[0] ? strcasecmp (nics[i].mac, like->mac) == 0
-                     : like->ifname[0]
-                           && strcmp (nics[i].ifname, like->ifname) == 0)
+    if (like->mac[0]
+            ? strcasecmp (nics[i].mac, like->mac) == 0
+            : like->ifname[0] && strcmp (nics[i].ifname, like->ifname) == 0)
       return &nics[i];
   return NULL;
 }

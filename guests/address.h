@@ -60,18 +60,18 @@ struct address_claims
 #define ADDRESS_MAX_OF_MAC 16u
 void address_claim_add (struct address_claims *all,
                         const struct address_claim *claim);
-/* Those that say the same become one, seen when the latest was; too old ones go,
- * and of one mac what is beyond the bound. */
+/* Those that say the same become one, seen when the latest was; too old ones
+ * go, and of one mac what is beyond the bound. */
 void address_claims_tidy (struct address_claims *all, uint64_t now_ms);
 void address_claims_done (struct address_claims *all);
 
 /* One nic whose addresses are to be chosen. */
 struct address_nic
 {
-  unsigned guest;          /* a number: other nics of it are no others */
-  struct guest_nic *nic;   /* in: mac, and what its source says; out: ip, ip2,
-                              ip_from, refused */
-  const char *label;       /* the owner's word, NULL = none */
+  unsigned guest;        /* a number: other nics of it are no others */
+  struct guest_nic *nic; /* in: mac, and what its source says; out: ip, ip2,
+                            ip_from, refused */
+  const char *label;     /* the owner's word, NULL = none */
 };
 /* Of all nics of all guests at once.  claims is sorted by this; own: addresses
  * of the host itself, which no guest has. */

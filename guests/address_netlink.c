@@ -22,7 +22,7 @@
 #define ANSWER (32u << 10)
 #define MAX_ANSWERS 4096u
 /* In those states it answered once, and was not found dead since. */
-#define KNOWN                                                                 \
+#define KNOWN                                                                  \
   (NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT)
 
 static int

@@ -132,8 +132,7 @@ arp_line (const struct address_reading *r, char words[MAX_WORDS][WORD],
 }
 
 void
-address_read_arp (const struct address_reading *r, const char *text,
-                  size_t len)
+address_read_arp (const struct address_reading *r, const char *text, size_t len)
 {
   each_line (r, text, len, arp_line);
 }
@@ -194,8 +193,7 @@ read_file (const struct address_reading *r, struct opener *opener,
            const char *root, const char *name, uint64_t deadline,
            struct error *err)
 {
-  const struct open_req req
-      = { .kind = OPEN_FILE, .root = root, .path = name };
+  const struct open_req req = { .kind = OPEN_FILE, .root = root, .path = name };
   CLEANUP_FREE char *text = NULL;
   CLEANUP_CLOSE int fd = -1;
   struct stat sb;

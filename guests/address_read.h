@@ -39,8 +39,7 @@ void address_read_arp (const struct address_reading *r, const char *text,
 /* A file of leases, or a folder of them (*.leases, *.status).  One that is not
  * there is none. */
 int address_read_path (const struct address_reading *r, struct opener *opener,
-                       const char *path, uint64_t deadline,
-                       struct error *err);
+                       const char *path, uint64_t deadline, struct error *err);
 /* Of the network namespace that we are in. */
 int address_read_neighbours (const struct address_reading *r,
                              struct error *err);

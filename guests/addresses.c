@@ -258,7 +258,8 @@ look_done (void *owner, void *arg, enum job_end end, int rc)
     }
   a = l->owner;
   o->looked_ms = loop_now (a->env.loop);
-  snprintf (o->why, sizeof o->why, "%.150s", rc < 0 ? error_text (&l->why) : "");
+  snprintf (o->why, sizeof o->why, "%.150s",
+            rc < 0 ? error_text (&l->why) : "");
   take (a, o, l);
   addresses_look_free (l);
   choose (a);

@@ -66,11 +66,10 @@ find_place (struct addresses_look *l, struct addresses_place *p,
 
   snprintf (path, sizeof path, "%d/ns/net", (int) p->pid);
   p->known = true;
-  p->foreign = l->opener->open (l->opener, &req, deadline, &fd, NULL, NULL) == 0
-               && fstat (fd, &theirs) == 0
-               && stat ("/proc/self/ns/net", &ours) == 0
-               && (ours.st_ino != theirs.st_ino
-                   || ours.st_dev != theirs.st_dev);
+  p->foreign
+      = l->opener->open (l->opener, &req, deadline, &fd, NULL, NULL) == 0
+        && fstat (fd, &theirs) == 0 && stat ("/proc/self/ns/net", &ours) == 0
+        && (ours.st_ino != theirs.st_ino || ours.st_dev != theirs.st_dev);
 }
 
 static void

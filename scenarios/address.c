@@ -87,8 +87,8 @@ scenario_address (const char *address, const struct guest *g, char *dst,
       {
         /* Whoever answers there may be the other one. */
         report_set (ret, OUTCOME_NO_VERDICT, "no-address",
-                    "%s, which %s says is the guest's, is claimed by another "
-                    "guest or the host, too: it is asked for neither",
+                    "%s (%s) is claimed by another guest or the host, too: it "
+                    "is used for neither",
                     g->nics[i].refused, g->nics[i].ip_from);
         ret->way = WAY_UNUSABLE;
         return NULL;

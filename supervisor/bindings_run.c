@@ -188,10 +188,10 @@ skips (const struct run *run, struct leg *leg)
 
       if (other->absent && other->absent (run->guest))
         continue;
-      run_no_verdict_ (&leg->report,
-                       leg->way->lane == LANE_CONSOLE ? "console-absent"
-                                                      : "absent",
-                       "%.190s", why);
+      if (leg->way->lane == LANE_CONSOLE)
+        run_no_verdict_ (&leg->report, "console-absent", "%.190s", why);
+      else
+        run_no_verdict_ (&leg->report, "absent", "%.190s", why);
       leg->state = LEG_OVER;
       return true;
     }

@@ -32,9 +32,9 @@
 #define LOOK_ONE_MS 1500u
 
 const char *const reach_state_names[] = {
-  [REACH_UNTRIED] = "untried",   [REACH_ALIVE] = "alive",
-  [REACH_DEAD] = "dead",         [REACH_UNUSABLE] = "unusable",
-  [REACH_ABSENT] = "absent",     [REACH_STATE_MAX] = NULL,
+  [REACH_UNTRIED] = "untried", [REACH_ALIVE] = "alive",
+  [REACH_DEAD] = "dead",       [REACH_UNUSABLE] = "unusable",
+  [REACH_ABSENT] = "absent",   [REACH_STATE_MAX] = NULL,
 };
 
 struct known
@@ -242,8 +242,7 @@ examined (struct reach *r, struct ways *w, struct json_object *row,
   /* Who asked the guest knows more than who looked. */
   if (k && k->state != REACH_UNTRIED && strncmp (k->by, "scenario ", 9) == 0)
     return;
-  if (k && k->tried_ms == now && strcmp (k->by, by) == 0
-      && k->state >= n.state)
+  if (k && k->tried_ms == now && strcmp (k->by, by) == 0 && k->state >= n.state)
     return;
   learn (r, w, &n);
 }
@@ -302,8 +301,7 @@ first_line (struct doctor_report *report, enum doctor_state state,
 static bool
 is_looked_at (const struct transport_ops *t, const struct guest *g)
 {
-  return t->doctor
-         && !(t->lane == LANE_MONITOR && g->monitor == MONITOR_UNIX);
+  return t->doctor && !(t->lane == LANE_MONITOR && g->monitor == MONITOR_UNIX);
 }
 
 static int
@@ -442,8 +440,8 @@ drop (struct ways **at)
 }
 
 void
-reach_guest (struct reach *r, enum guest_change change,
-             const struct guest *was, const struct guest *now)
+reach_guest (struct reach *r, enum guest_change change, const struct guest *was,
+             const struct guest *now)
 {
   struct ways **at, *w;
 
@@ -544,8 +542,7 @@ reach_dump (const struct reach *r, struct buf *out)
 /* ---- making ---- */
 
 int
-reach_new (const struct reach_env *env, struct reach **ret,
-           struct error *err)
+reach_new (const struct reach_env *env, struct reach **ret, struct error *err)
 {
   struct reach *r = calloc (1, sizeof *r);
   int rc;

@@ -16,7 +16,7 @@
 struct word_parts
 {
   unsigned n;
-  enum health worst; /* of those that did not find a way lost */
+  enum health worst;          /* of those that did not find a way lost */
   struct outcome_report lost; /* the first of those that did; code "" = none */
 };
 /* last: NULL before the first. */
