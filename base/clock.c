@@ -6,6 +6,7 @@
 
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 static uint64_t
 read_us (clockid_t id)
@@ -40,6 +41,17 @@ uint64_t
 clock_wall_ms (void)
 {
   return read_us (CLOCK_REALTIME) / 1000;
+}
+
+uint64_t
+clock_of_start (uint64_t ticks)
+{
+  uint64_t hz = (uint64_t) sysconf (_SC_CLK_TCK);
+  uint64_t began = ticks * 1000 / (hz ? hz : 100);
+  uint64_t boot = read_us (CLOCK_BOOTTIME) / 1000, now = clock_ms ();
+  uint64_t age = boot > began ? boot - began : 0;
+
+  return now > age ? now - age : 0;
 }
 
 /* A stamp stands before each line of each console's log: printf would be most

@@ -16,6 +16,10 @@ uint64_t clock_us (void);      /* CLOCK_MONOTONIC */
 uint64_t clock_cpu_us (void);  /* that this thread has used */
 uint64_t clock_wall_ms (void); /* CLOCK_REALTIME since the epoch */
 
+/* When a process began, by field 22 of its /proc/PID/stat, on clock_ms()'s
+ * scale; 0: before that has begun (the host was suspended since). */
+uint64_t clock_of_start (uint64_t ticks);
+
 /* "2026-03-01T10:00:00.123Z"; n >= 25.  Returns dst. */
 char *clock_format (char *dst, size_t n, uint64_t wall_ms);
 

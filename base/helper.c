@@ -157,25 +157,56 @@ helper_hear (struct helper *h, struct frame *ret, uint64_t deadline,
 
 /* ---- its end ---- */
 
-static bool
-is_gone (pid_t pid)
+/* 0: it runs still. */
+static pid_t
+collect (pid_t pid, int *ret_status, struct rusage *ret_usage)
 {
-  int status;
+  int status = 0;
+  struct rusage usage = { 0 };
   pid_t r;
 
-  while ((r = waitpid (pid, &status, WNOHANG)) < 0 && errno == EINTR)
+  while ((r = wait4 (pid, &status, WNOHANG, &usage)) < 0 && errno == EINTR)
     ;
-  /* ECHILD: somebody else has collected it. */
-  return r != 0;
+  if (r == 0)
+    return 0;
+  *ret_status = r > 0 ? status : -1;
+  *ret_usage = usage;
+  return r;
+}
+
+bool
+helper_wait (struct helper *h, uint64_t deadline, int *ret_status,
+             struct rusage *ret_usage)
+{
+  CLEANUP_CLOSE int pidfd = -1;
+  struct timespec nap = { 0, 2000000 };
+
+  if (h->pid <= 0)
+    return true;
+  pidfd = (int) syscall (SYS_pidfd_open, h->pid, 0);
+  while (collect (h->pid, ret_status, ret_usage) == 0)
+    {
+      struct pollfd pfd = { .fd = pidfd, .events = POLLIN };
+      uint64_t now = clock_ms ();
+
+      if (now >= deadline)
+        return false;
+      /* A kernel before 5.3 tells nobody. */
+      if (pidfd >= 0)
+        poll (&pfd, 1,
+              deadline - now < DIE_MS ? (int) (deadline - now) : DIE_MS);
+      else
+        nanosleep (&nap, NULL);
+    }
+  h->pid = 0;
+  return true;
 }
 
 bool
 helper_end (struct helper *h)
 {
-  uint64_t until = clock_ms () + DIE_MS;
-  struct timespec nap = { 0, 2000000 };
-  CLEANUP_CLOSE int pidfd = -1;
-  bool gone;
+  struct rusage usage;
+  int status;
 
   if (h->sock >= 0)
     close (h->sock);
@@ -183,20 +214,7 @@ helper_end (struct helper *h)
   if (h->pid <= 0)
     return true;
   kill (h->pid, SIGKILL);
-  pidfd = (int) syscall (SYS_pidfd_open, h->pid, 0);
-  while (!(gone = is_gone (h->pid)) && clock_ms () < until)
-    {
-      struct pollfd pfd = { .fd = pidfd, .events = POLLIN };
-
-      /* A kernel before 5.3 tells nobody. */
-      if (pidfd >= 0)
-        poll (&pfd, 1, DIE_MS);
-      else
-        nanosleep (&nap, NULL);
-    }
-  if (gone)
-    h->pid = 0;
-  return gone;
+  return helper_wait (h, clock_ms () + DIE_MS, &status, &usage);
 }
 
 /* ---- the programme itself ---- */

@@ -22,6 +22,7 @@
 
 struct error;
 struct json_object;
+struct rusage;
 
 #define HELPER_CHANNEL 3
 #define HELPER_MAX_FDS 8
@@ -58,6 +59,11 @@ int helper_say (struct helper *h, struct json_object *head, const void *body,
  * ended without one.  In both cases the only thing left to do is to end it. */
 int helper_hear (struct helper *h, struct frame *ret, uint64_t deadline,
                  struct error *err);
+/* Waits for it to end by itself, or by a signal that it was sent: true, it is
+ * gone then, with how it ended (-1: somebody else has collected it) and what it
+ * has used. */
+bool helper_wait (struct helper *h, uint64_t deadline, int *ret_status,
+                  struct rusage *ret_usage);
 /* Kills it, and waits a moment for it to be gone.  False: it hangs in the
  * host's kernel, and may be asked for again.  One that was never started, or
  * ended already, is gone. */

@@ -416,6 +416,17 @@ json_show (struct json_object *obj, struct buf *out)
     buf_append (out, text, len);
 }
 
+void
+json_show_spread (struct json_object *obj, struct buf *out)
+{
+  CLEANUP_JSON struct json_object *copy = safe_copy (obj);
+  const char *text = json_object_to_json_string_ext (
+      copy, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
+
+  if (text)
+    buf_puts (out, text);
+}
+
 struct json_object *
 json_get (struct json_object *obj, const char *key)
 {

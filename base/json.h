@@ -174,6 +174,8 @@ void json_add_bool (struct json_object *obj, const char *key, bool v);
  * they are escaped as by json_add_text(), which changes nothing where that
  * was done before.  All JSON that goes to stdout goes through here. */
 void json_show (struct json_object *obj, struct buf *out);
+/* The same over many lines, for people. */
+void json_show_spread (struct json_object *obj, struct buf *out);
 
 /* Readers for wire objects: NULL, dflt when absent or of another type. */
 const char *json_get_str (struct json_object *obj, const char *key);

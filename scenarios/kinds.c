@@ -9,6 +9,7 @@
 #include <string.h>
 
 const struct scenario_kind *const scenario_kinds[] = {
+  &kind_boot_stage,
   &kind_console_command,
   &kind_console_silence,
   &kind_dialogue,

@@ -89,6 +89,29 @@ scenario_check_question (const struct scenario *s,
   return login ? scenario_check_ssh (at, &w->ssh) : 0;
 }
 
+/* What a command answers is not known: a line or two of it, and the shell's
+ * prompt. */
+#define ANSWER_BYTES 160
+
+void
+scenario_cost_question (const struct scenario *s,
+                        const struct transport_ops *way,
+                        struct scenario_cost *ret)
+{
+  const struct scenario_question *own = s->own;
+
+  ret->cpu_us = way->cpu_us;
+  if (way->lane == LANE_CONSOLE)
+    {
+      ret->typed = (double) session_command_typed (own->what.command);
+      /* Each key comes back as its echo. */
+      ret->console = ret->typed + ANSWER_BYTES;
+    }
+  else if (way->needs & ASK_NEEDS_ADDRESS)
+    ret->network = way->network_bytes + (double) strlen (own->what.command)
+                   + ANSWER_BYTES;
+}
+
 /* Whatever it lets in: a server shows itself to whoever connects. */
 bool
 scenario_knock_question (const struct scenario *s, const struct guest *g,

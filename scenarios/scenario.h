@@ -235,6 +235,18 @@ struct scenario_combine
                    struct outcome_report *ret);
 };
 
+/* What one run costs, as far as it can be told before: by the first of its
+ * ways, and of a guest that is well. */
+struct scenario_cost
+{
+  double typed;   /* bytes typed at its console */
+  double console; /* bytes that its console says because of it */
+  double network; /* bytes over the network, in both directions */
+  double disk;    /* bytes read and written of a disk */
+  double cpu_us;  /* of this host: hangdog's part (docs/bench.md) */
+};
+struct scenario_cost scenario_cost (const struct scenario *s);
+
 struct scenario_kind
 {
   const char *name;
@@ -255,6 +267,10 @@ struct scenario_kind
   const void *own_init;
   /* More than the tables can say; may be NULL. */
   int (*check) (const struct scenario *s, const struct scenario_at *at);
+  /* As scenario_cost(), in a struct of zeroes; NULL: it costs next to nothing,
+   * as what is told of facts does. */
+  void (*cost) (const struct scenario *s, const struct transport_ops *way,
+                struct scenario_cost *ret);
   /* As scenario_knock(); NULL: it asks nobody over the network. */
   bool (*knock) (const struct scenario *s, const struct guest *g,
                  struct scenario_knock *ret);
@@ -266,6 +282,7 @@ struct scenario_kind
   const struct scenario_combine *combine;
 };
 
+extern const struct scenario_kind kind_boot_stage;
 extern const struct scenario_kind kind_console_command;
 extern const struct scenario_kind kind_console_silence;
 extern const struct scenario_kind kind_dialogue;
@@ -273,6 +290,10 @@ extern const struct scenario_kind kind_ssh_command;
 extern const struct scenario_kind kind_tcp;
 extern const struct scenario_kind *const scenario_kinds[]; /* ends with NULL */
 const struct scenario_kind *scenario_kind_find (const char *name);
+/* Of the manual: {"kind", "summary", "shape", "transports", "commands",
+ * "keys": [{"key": "expect.output", "type", "required", "default", "min",
+ * "max", "values", "help"}]}; those beside those of every scenario. */
+struct json_object *scenario_kind_describe (const struct scenario_kind *kind);
 
 /* How the place that a scenario asks is asked over TCP, by who wants to know
  * no more than whether somebody answers there. */

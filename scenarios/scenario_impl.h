@@ -93,6 +93,9 @@ extern const struct json_field scenario_question_keys[];
 int scenario_check_question (const struct scenario *s,
                              const struct scenario_at *at,
                              const char *why_line);
+void scenario_cost_question (const struct scenario *s,
+                             const struct transport_ops *way,
+                             struct scenario_cost *ret);
 bool scenario_knock_question (const struct scenario *s, const struct guest *g,
                               struct scenario_knock *ret);
 int scenario_ask_question (const struct scenario *s, const struct guest *g,

@@ -7,26 +7,23 @@
 #include "base/channel.h"
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/helper.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/loop.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define HELPER "hangdog-beat"
 #define QUEUE_BYTES (8u << 20)
-#define OUT_OF_THE_WAY 16
 #define REAP_MS 200
 
 struct beater
@@ -98,48 +95,6 @@ static const struct channel_ops channel_callbacks = { .on_close = on_close };
 /* ---- its beginning ---- */
 
 static int
-spawn (struct beater *b, int sock, int page, struct error *err)
-{
-  char *argv[] = { (char *) (uintptr_t) HELPER, NULL };
-  char *env[] = { (char *) (uintptr_t) "LC_ALL=C", NULL };
-  CLEANUP_CLOSE int s = fcntl (sock, F_DUPFD_CLOEXEC, OUT_OF_THE_WAY);
-  CLEANUP_CLOSE int p = fcntl (page, F_DUPFD_CLOEXEC, OUT_OF_THE_WAY);
-  posix_spawn_file_actions_t fa;
-  posix_spawnattr_t attr;
-  sigset_t none, usual;
-  char path[4200];
-  int r = ENOMEM;
-
-  if (s < 0 || p < 0)
-    return error_errno (err, errno, "a descriptor for %s", HELPER);
-  snprintf (path, sizeof path, "%s/%s", b->libexec, HELPER);
-  if (posix_spawn_file_actions_init (&fa) != 0)
-    return error_set (err, ENOMEM, "no memory");
-  if (posix_spawnattr_init (&attr) != 0)
-    {
-      posix_spawn_file_actions_destroy (&fa);
-      return error_set (err, ENOMEM, "no memory");
-    }
-  sigemptyset (&none);
-  sigfillset (&usual);
-  posix_spawnattr_setsigmask (&attr, &none);
-  posix_spawnattr_setsigdefault (&attr, &usual);
-  posix_spawnattr_setflags (&attr,
-                            POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-  if (posix_spawn_file_actions_adddup2 (&fa, s, BEATER_CHANNEL) == 0
-      && posix_spawn_file_actions_adddup2 (&fa, p, BEATER_PAGE) == 0)
-    r = posix_spawn (&b->pid, path, &fa, &attr, argv, env);
-  posix_spawnattr_destroy (&attr);
-  posix_spawn_file_actions_destroy (&fa);
-  if (r != 0)
-    {
-      b->pid = 0;
-      return error_set (err, r, "%s: %s", path, strerror (r));
-    }
-  return 0;
-}
-
-static int
 make_page (struct beater *b, int *ret, struct error *err)
 {
   CLEANUP_CLOSE int fd = memfd_create ("turn", MFD_CLOEXEC);
@@ -159,22 +114,25 @@ make_page (struct beater *b, int *ret, struct error *err)
 static int
 begin (struct beater *b, struct error *err)
 {
-  CLEANUP_CLOSE int theirs = -1, page = -1;
-  int pair[2], r;
+  struct helper h = HELPER_INIT;
+  CLEANUP_CLOSE int page = -1;
+  int r = make_page (b, &page, err);
 
-  if (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-    return error_errno (err, errno, "socketpair");
-  theirs = pair[1];
-  r = channel_new (b->loop, "beat", pair[0], QUEUE_BYTES, &channel_callbacks,
-                   b, &b->ch, err);
-  if (r < 0)
-    {
-      close (pair[0]);
-      return r;
-    }
-  r = make_page (b, &page, err);
   if (r == 0)
-    r = spawn (b, theirs, page, err);
+    r = helper_start (&(struct helper_spec){ .libexec = b->libexec,
+                                             .program = HELPER,
+                                             .fds = &page,
+                                             .nfds = 1 },
+                      &h, err);
+  if (r == 0)
+    {
+      /* It is ended as all others are: nobody waits for it on the loop. */
+      b->pid = h.pid;
+      r = channel_new (b->loop, "beat", h.sock, QUEUE_BYTES,
+                       &channel_callbacks, b, &b->ch, err);
+      if (r < 0)
+        close (h.sock);
+    }
   if (r < 0)
     end (b);
   return r;

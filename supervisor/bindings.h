@@ -67,6 +67,13 @@ void bindings_each (struct bindings *b, const char *uuid /* or NULL */,
  * free, and no other way is left. */
 int bindings_probe (struct bindings *b, const char *uuid,
                     const char *scenario, struct error *err);
+/* One that is bound to nobody, asked of that guest now: its outcome counts for
+ * nothing.  fn is called once, perhaps before this returns, and with NULL when
+ * it was called off.  -EINVAL: a kind that does not ask. */
+typedef void bindings_once_fn (const struct outcome_report *report, void *arg);
+int bindings_once (struct bindings *b, const struct guest *g,
+                   struct scenario *s, bindings_once_fn *fn, void *arg,
+                   struct error *err);
 /* Where the scenarios of that guest ask over the network: parameters for the
  * collector "net" ("address", "expect", "addresses").  The caller's. */
 struct json_object *bindings_addresses (struct bindings *b, const char *uuid);

@@ -84,6 +84,9 @@ struct run
   uint64_t started_ms; /* 0 = nobody was asked yet */
   bool in_turn;        /* it fell due, and was not asked for */
   struct outcome_report report; /* in the end */
+  /* Of nobody's binding: who is told instead. */
+  bindings_once_fn *once;
+  void *once_arg;
 };
 
 struct listener

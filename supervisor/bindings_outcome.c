@@ -181,6 +181,11 @@ run_over_ (struct run *run)
 {
   struct binding *bd = bindings_numbered_ (run->all, run->number);
 
+  if (run->once)
+    {
+      run->once (&run->report, run->once_arg);
+      run->once = NULL;
+    }
   if (bd)
     bd = look_for_boot (run, bd);
   if (bd)

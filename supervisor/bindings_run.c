@@ -57,6 +57,8 @@ run_free_ (struct run *run)
   if (!run)
     return;
   lane_leave_ (run);
+  if (run->once)
+    run->once (NULL, run->once_arg);
   guest_unref (run->guest);
   scenario_unref (run->scenario);
   free (run);
@@ -106,7 +108,7 @@ attempt_done (void *owner, void *arg, enum job_end end, int rc)
   if (a)
     attempt_free (a);
   /* Written off because the daemon ends: it says nothing. */
-  if (!bd || (end == JOB_DISCARDED && rc == -ECANCELED))
+  if ((!bd && !run->once) || (end == JOB_DISCARDED && rc == -ECANCELED))
     {
       if (bd)
         bd->run = NULL;
@@ -168,7 +170,10 @@ note_started (struct binding *bd, struct run *run)
 
   if (run->started_ms)
     return;
-  run->started_ms = bd->last_ms = now;
+  run->started_ms = now;
+  if (!bd)
+    return;
+  bd->last_ms = now;
   if (run->in_turn)
     note_late (bd, now);
   bd->held_off[0] = '\0';
@@ -339,6 +344,12 @@ settle (struct run *run)
   struct binding *bd = bindings_numbered_ (run->all, run->number);
   const struct leg *busy;
 
+  if (run->once)
+    {
+      if (who_spoke (run) || !start_next (NULL, run))
+        conclude (run);
+      return;
+    }
   if (who_spoke (run)
       || !incarnation_equal (&bd->of->guest->inc, &run->guest->inc)
       || (run->started_ms && binding_held_off_ (bd)))
@@ -462,4 +473,27 @@ run_begin_ (struct binding *bd, bool in_turn, struct error *err)
   error_set (err, EBUSY, "%s", bd->held_off);
   bd->held_off[0] = '\0';
   return -EBUSY;
+}
+
+int
+bindings_once (struct bindings *b, const struct guest *g, struct scenario *s,
+               bindings_once_fn *fn, void *arg, struct error *err)
+{
+  struct run *run;
+
+  if (!s->kind->ask)
+    return error_set (err, EINVAL,
+                      "a %s does not ask: it says how a guest is by what it "
+                      "has heard; bind it, or try it on a recording with "
+                      "`hangdog scenario test`",
+                      s->kind->name);
+  run = calloc (1, sizeof (*run));
+  if (!run)
+    return error_set (err, ENOMEM, "no memory for a run");
+  *run = (struct run){ .all = b, .guest = guest_ref (g),
+                       .scenario = scenario_ref (s), .report.value = NAN,
+                       .once = fn, .once_arg = arg };
+  find_ways (run);
+  settle (run);
+  return 0;
 }

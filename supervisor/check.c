@@ -4,8 +4,7 @@
  * knowing the kinds means linking the transports, which the command line
  * does not.
  */
-#include "scenarios/scenario.h"
-#include "supervisor/finding.h"
+#include "supervisor/check_impl.h"
 #include "supervisor/playbooks.h"
 
 #include "base/buf.h"
@@ -30,8 +29,12 @@ check_playbook (struct findings *f, const char *path,
       json_error_at (doc, at, &err, "%s", error_text (&why));
       finding_error (f, path, &err);
     }
-  else if (!f->json)
-    printf ("ok %s: %s (%s)\n", path, s->name, s->kind->name);
+  else
+    {
+      if (!f->json)
+        printf ("ok %s: %s (%s)\n", path, s->name, s->kind->name);
+      check_cost (f, path, s);
+    }
 }
 
 /* The rows of the table in docs/scenarios.md. */
@@ -41,6 +44,98 @@ print_codes (void)
   for (const struct outcome_code *c = outcome_codes; c->code; c++)
     printf ("| `%s` | %s | %s%s|\n", c->code, outcome_names[c->outcome],
             c->help, *c->help ? " " : "");
+}
+
+/* ---- what kinds there are ---- */
+
+static void
+print_value (const char *before, struct json_object *o, const char *key)
+{
+  struct json_object *v = json_get (o, key);
+  struct buf text CLEANUP_BUF = BUF_INIT (SIZE_MAX / 2);
+
+  if (v && !json_object_is_type (v, json_type_string))
+    json_show (v, &text);
+  if (v)
+    printf ("%s%s", before,
+            text.len ? buf_str (&text) : json_object_get_string (v));
+}
+
+/* As a row of a table of docs/: the manual pages have it so, too. */
+static void
+print_key (struct json_object *key)
+{
+  struct json_object *values = json_get (key, "values");
+
+  printf ("| `%s` | %s", json_get_str (key, "key"), json_get_str (key, "type"));
+  for (size_t i = 0; values && i < json_object_array_length (values); i++)
+    printf ("%s `%s`", i ? "," : "",
+            json_object_get_string (json_object_array_get_idx (values, i)));
+  /* Of strings and lists only the upper bound tells anything. */
+  if (strncmp (json_get_str (key, "type"), "string", 6) == 0
+      || strncmp (json_get_str (key, "type"), "list", 4) == 0)
+    print_value (", at most ", key, "max");
+  else
+    {
+      print_value (", from ", key, "min");
+      print_value (json_get (key, "min") ? " to " : ", to ", key, "max");
+    }
+  if (json_get_bool (key, "required", false))
+    printf (" | needed");
+  else
+    {
+      printf (" | ");
+      print_value ("", key, "default");
+    }
+  printf (" | %s |\n", json_get_str (key, "help") ? json_get_str (key, "help")
+                                                 : "");
+}
+
+static void
+print_kind (const struct scenario_kind *kind, bool json)
+{
+  CLEANUP_JSON struct json_object *o = scenario_kind_describe (kind);
+  struct json_object *keys = json_get (o, "keys");
+  struct buf line CLEANUP_BUF = BUF_INIT (1u << 20);
+
+  if (json)
+    {
+      json_show (o, &line);
+      puts (buf_str (&line));
+      return;
+    }
+  printf ("# %s\n\n%s\n", kind->name, kind->summary);
+  if (json_object_array_length (keys) > 0)
+    printf ("\n| key | type | default | |\n|---|---|---|---|\n");
+  for (size_t i = 0; i < json_object_array_length (keys); i++)
+    print_key (json_object_array_get_idx (keys, i));
+}
+
+/* hangdog-check --kinds [--json] [KIND...] */
+static int
+print_kinds (char **names)
+{
+  bool json = *names && strcmp (*names, "--json") == 0;
+
+  names += json;
+  for (size_t i = 0; !*names && scenario_kinds[i]; i++)
+    {
+      printf ("%s", i && !json ? "\n" : "");
+      print_kind (scenario_kinds[i], json);
+    }
+  for (; *names; names++)
+    {
+      const struct scenario_kind *kind = scenario_kind_find (*names);
+
+      if (!kind)
+        {
+          fprintf (stderr, "hangdog: there is no kind %s of scenarios\n",
+                   *names);
+          return 2;
+        }
+      print_kind (kind, json);
+    }
+  return 0;
 }
 
 static void
@@ -85,6 +180,12 @@ main (int argc, char **argv)
     {
       print_codes ();
       return findings_end (&f);
+    }
+  if (argc > 1 && strcmp (argv[1], "--kinds") == 0)
+    {
+      int rc = print_kinds (argv + 2);
+
+      return rc ? rc : findings_end (&f);
     }
   if (argc > 1 && strcmp (argv[1], "--json") == 0)
     {

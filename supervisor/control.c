@@ -38,6 +38,7 @@ static const struct control_op ops[] = {
   { "dump", op_dump },
   { "tables", op_tables },
   { "probe", op_probe },
+  { "scenario-run", op_scenario_run },
   { "diagnose", op_diagnose },
   { "console-release", op_release },
   { "doctor", op_doctor },

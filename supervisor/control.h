@@ -92,6 +92,7 @@ void op_incidents (struct answer *a, struct frame *f);
 void op_dump (struct answer *a, struct frame *f);
 void op_tables (struct answer *a, struct frame *f);
 void op_probe (struct answer *a, struct frame *f);
+void op_scenario_run (struct answer *a, struct frame *f);
 void op_diagnose (struct answer *a, struct frame *f);
 void op_release (struct answer *a, struct frame *f);
 void op_doctor (struct answer *a, struct frame *f);

@@ -606,5 +606,7 @@ op_tables (struct answer *a, struct frame *f)
   for (unsigned i = 0; playbook_names[i]; i++)
     table_row (a, "playbook", playbook_names[i],
                playbook_summaries[i], NULL);
+  for (unsigned i = 0; verdict_classes[i]; i++)
+    table_row (a, "class", verdict_classes[i], "", NULL);
   answer_end (a, NULL);
 }

@@ -84,6 +84,9 @@ struct transport_ops
   /* Any thread, by the snapshot alone: why this guest surely has no such way,
    * or NULL: it may have it.  That it did not work is not for here. */
   const char *(*absent) (const struct guest *g);
+  /* What one command costs: this host's time, as measured (docs/bench.md), and
+   * bytes over the network beside the command and its answer. */
+  unsigned cpu_us, network_bytes;
   /* In a job; looks only, never types or writes to the guest. */
   void (*doctor) (const struct transport_env *env, const struct guest *g,
                   struct doctor_report *r, uint64_t deadline);

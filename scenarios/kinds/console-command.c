@@ -24,6 +24,7 @@ const struct scenario_kind kind_console_command = {
   .fields = scenario_question_keys,
   .own_size = sizeof (struct scenario_question),
   .check = check,
+  .cost = scenario_cost_question,
   .knock = scenario_knock_question,
   .ask = scenario_ask_question,
 };

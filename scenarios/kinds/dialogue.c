@@ -43,6 +43,26 @@ check (const struct scenario *s, const struct scenario_at *at)
   return scenario_check_steps (at, &own->steps, s->timeout_ms);
 }
 
+/* All steps once, each with an answer of some lines. */
+#define STEP_ANSWER 200
+
+static void
+cost (const struct scenario *s, const struct transport_ops *way,
+      struct scenario_cost *ret)
+{
+  const struct own *own = s->own;
+
+  for (size_t i = 0; i < own->steps.count; i++)
+    {
+      const struct scenario_step *st = scenario_step_at (&own->steps, i);
+
+      ret->typed += st->send ? (double) strlen (st->send) : 0;
+      ret->console += STEP_ANSWER;
+    }
+  ret->console += ret->typed;
+  ret->cpu_us = way->cpu_us;
+}
+
 /* ---- running ---- */
 
 struct talk_run
@@ -238,5 +258,6 @@ const struct scenario_kind kind_dialogue = {
   .fields = fields,
   .own_size = sizeof (struct own),
   .check = check,
+  .cost = cost,
   .ask = ask,
 };

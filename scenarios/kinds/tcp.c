@@ -54,6 +54,18 @@ check (const struct scenario *s, const struct scenario_at *at)
   return rc;
 }
 
+/* Seven packets of a connection that is closed at once, and what is said. */
+static void
+cost (const struct scenario *s, const struct transport_ops *way,
+      struct scenario_cost *ret)
+{
+  const struct own *own = s->own;
+
+  ret->cpu_us = way->cpu_us;
+  ret->network = 7 * 60 + (own->send ? 60 + (double) strlen (own->send) : 0)
+                 + (own->expect.output ? 200 : 0);
+}
+
 static bool
 knock (const struct scenario *s, const struct guest *g,
        struct scenario_knock *ret)
@@ -156,6 +168,7 @@ const struct scenario_kind kind_tcp = {
   .fields = fields,
   .own_size = sizeof (struct own),
   .check = check,
+  .cost = cost,
   .knock = knock,
   .ask = ask,
 };

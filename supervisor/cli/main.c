@@ -108,11 +108,20 @@ cli_unknown (const struct verb *verb, const char *what)
   return cli_usage (verb, why);
 }
 
+static bool
+is_among (const char *const *list, unsigned n, const char *s)
+{
+  for (unsigned i = 0; i < n; i++)
+    if (strcmp (list[i], s) == 0)
+      return true;
+  return false;
+}
+
 /* What is wrong with an option that nobody took: the verb's usage knows. */
 static void
 bad_option (const struct verb *verb, const char *option, char *why, size_t n)
 {
-  char copy[400], near[80];
+  char copy[800], near[80];
   const char *known[16], *at = strstr (verb->args, option);
   size_t len = strlen (option);
   unsigned k = 0;
@@ -131,10 +140,13 @@ bad_option (const struct verb *verb, const char *option, char *why, size_t n)
   snprintf (copy, sizeof (copy), "%s", verb->args);
   for (char *s = strstr (copy, "--"); s && k < ARRAY_LEN (known) - 1;)
     {
-      known[k++] = s;
+      const char *one = s;
+
       s += strcspn (s, " ]\n");
       if (*s)
         *s++ = '\0';
+      if (!is_among (known, k, one))
+        known[k++] = one;
       s = strstr (s, "--");
     }
   known[k] = NULL;

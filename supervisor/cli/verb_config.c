@@ -3,7 +3,7 @@
  * hangdog config: checks the configuration, or prints its schema.
  */
 #include "supervisor/cli/classify.h"
-#include "supervisor/cli/cli.h"
+#include "supervisor/cli/config_show.h"
 #include "supervisor/finding.h"
 
 #include "base/buf.h"
@@ -75,6 +75,7 @@ static int
 run (struct cli *cli)
 {
   const char *what = cli_arg (cli, 1);
+  bool origins = cli_flag (cli, "--origin");
   int r = cli_rest (cli, &verb_config, cli->argc);
 
   if (r)
@@ -83,24 +84,37 @@ run (struct cli *cli)
     return cli_usage (&verb_config, NULL);
   if (strcmp (what, "schema") == 0 && cli->argc == 2)
     return schema ();
+  if (strcmp (what, "show") == 0 && cli->argc <= 3)
+    return config_show (cli,
+                        cli_arg (cli, 2) ? cli_arg (cli, 2) : cli->config_path,
+                        origins);
+  if (origins)
+    return cli_usage (&verb_config, "--origin is of `show`");
   if (strcmp (what, "check") == 0 && cli->argc <= 3)
     return check (cli);
-  /* One of the two words, and then one that is too many. */
-  if (strcmp (what, "check") == 0 || strcmp (what, "schema") == 0)
+  /* One of the words, and then one that is too many. */
+  if (strcmp (what, "check") == 0 || strcmp (what, "schema") == 0
+      || strcmp (what, "show") == 0)
     what = cli->argv[cli->argc - 1];
   return cli_unknown (&verb_config, what);
 }
 
 const struct verb verb_config = {
   .name = "config",
-  .args = "check [FILE] | schema",
-  .summary = "check the configuration, or print its JSON Schema",
-  .help = "With --json a row for each finding (severity, file, message, and "
-          "line, column, path,\nhint where there are any), and a last one of "
-          "the kind \"checked\".\n"
+  .args = "check [FILE] | show [FILE] [--origin] | schema",
+  .summary = "check the configuration, show what is in force, or its schema",
+  .help = "  check   what is wrong with it, and where\n"
+          "  show    all of it, with what this host has where nothing is "
+          "said; --origin: each\n          setting with the place that it is "
+          "from\n"
+          "  schema  the JSON Schema\n"
+          "With check --json a row for each finding (severity, file, message, "
+          "and line,\ncolumn, path, hint where there are any), and a last one "
+          "of the kind \"checked\".\n"
           "Exit codes: 0 well, 2 it would not be taken.\n"
           "\nExamples:\n"
           "  hangdog config check /etc/hangdog/config.json\n"
-          "  hangdog config check --json my.json | jq -r .message\n",
+          "  hangdog config check --json my.json | jq -r .message\n"
+          "  hangdog config show --origin\n",
   .run = run,
 };

@@ -2,17 +2,11 @@
  *
  * hangdog probe: a guest's scenarios, now.
  */
-#include "supervisor/cli/cli.h"
+#include "supervisor/cli/probe.h"
 
 #include "base/json.h"
 
 #include <string.h>
-
-struct probe
-{
-  bool json;
-  unsigned ok, failed, none;
-};
 
 /* Which ways did not bring the answer: " [console: login-prompt]". */
 static void
@@ -28,10 +22,10 @@ print_tried (struct json_object *row)
     }
 }
 
-static int
-on_row (struct json_object *row, const void *body, size_t len, void *arg)
+int
+probe_row (struct json_object *row, const void *body, size_t len, void *arg)
 {
-  struct probe *p = arg;
+  struct probed *p = arg;
   const char *outcome = row_str (row, "outcome");
 
   if (strcmp (outcome, "ok") == 0)
@@ -55,32 +49,47 @@ on_row (struct json_object *row, const void *body, size_t len, void *arg)
   return 0;
 }
 
+int
+probe_end (const struct probed *p)
+{
+  /* One failure outweighs any number of scenarios that could not be asked. */
+  return p->failed ? EXIT_TROUBLE : p->none ? EXIT_NO_VERDICT : EXIT_WELL;
+}
+
 static int
 run (struct cli *cli)
 {
-  const char *scenario = cli_option (cli, "--scenario"), *guest;
-  struct probe p = { .json = cli->json };
+  const char *scenario = cli_option (cli, "--scenario"), *guest = NULL;
+  bool all = cli_flag (cli, "--all");
+  struct probed p = { .json = cli->json };
   struct json_object *head;
-  int r = cli_guest (cli, &verb_probe, &guest);
+  int r = all ? cli_rest (cli, &verb_probe, 0)
+              : cli_guest (cli, &verb_probe, &guest);
 
   if (r)
     return r;
   head = client_request ("probe", guest);
-  if (scenario)
-    json_add_str (head, "scenario", scenario);
-  r = cli_ask (cli, true, head, on_row, &p);
+  json_add_bool (head, "all", all);
+  json_add_str (head, "scenario", scenario);
+  r = cli_ask (cli, true, head, probe_row, &p);
   if (r)
     return r;
-  /* One failure outweighs any number of scenarios that could not be asked. */
-  return p.failed ? EXIT_TROUBLE : p.none ? EXIT_NO_VERDICT : EXIT_WELL;
+  if (all && !cli->json)
+    printf ("probed=%u ok=%u failed=%u no-verdict=%u\n",
+            p.ok + p.failed + p.none, p.ok, p.failed, p.none);
+  return probe_end (&p);
 }
 
 const struct verb verb_probe = {
   .name = "probe",
-  .args = "GUEST [--scenario NAME]",
+  .args = "GUEST | --all [--scenario NAME]",
   .summary = "run a guest's scenarios now and say how they went",
-  .help = "Exit codes: 0 all well, 3 one failed, 6 no verdict (busy, login "
+  .help = "  --all  of every guest, sixteen at a time, each told when it is "
+          "there; a line of sums\n         at the end\n"
+          "Exit codes: 0 all well, 3 one failed, 6 no verdict (busy, login "
           "prompt, ...).\n"
-          "\nExample:\n  hangdog probe web-1 --scenario uptime\n",
+          "\nExamples:\n"
+          "  hangdog probe web-1 --scenario uptime\n"
+          "  hangdog probe --all\n",
   .run = run,
 };

@@ -1,50 +1,119 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * hangdog scenario: checks documents in hangdog-check, which knows the kinds.
+ * hangdog scenario: documents are looked at by hangdog-check, which knows the
+ * kinds; what is bound is the daemon's to say (scenario_live.c).
  */
-#include "supervisor/cli/cli.h"
+#include "supervisor/cli/scenario.h"
 
 #include <string.h>
 
 static int
-run (struct cli *cli)
+run_check (struct cli *cli, const char *option, int least, const char *lacks)
 {
-  const char *what = cli_arg (cli, 1);
   struct program check;
   int r = cli_rest (cli, &verb_scenario, cli->argc);
 
   if (r)
     return r;
+  if (cli->argc < least)
+    return cli_usage (&verb_scenario, lacks);
   program_init (&check, "hangdog-check");
+  if (option)
+    program_arg (&check, option);
+  if (cli->json)
+    program_arg (&check, "--json");
+  program_rest (&check, cli, 2);
+  return cli_exec (cli, &check);
+}
+
+static int
+run_schema (struct cli *cli)
+{
+  struct program check;
+  int r = cli_rest (cli, &verb_scenario, 1);
+
+  if (r)
+    return r;
+  program_init (&check, "hangdog-check");
+  program_arg (&check, "--schema");
+  return cli_exec (cli, &check);
+}
+
+static int
+run_kinds (struct cli *cli)
+{
+  return run_check (cli, "--kinds", 2, NULL);
+}
+
+static int
+check (struct cli *cli)
+{
+  return run_check (cli, NULL, 3, "which file?");
+}
+
+static const struct
+{
+  const char *name;
+  int (*run) (struct cli *cli);
+} words[] = {
+  { "list", scenario_list_bound },
+  { "kinds", run_kinds },
+  { "show", scenario_show },
+  { "check", check },
+  { "schema", run_schema },
+  { "run", scenario_run },
+  { "bind", scenario_bind },
+  { "unbind", scenario_unbind },
+  { "pause", scenario_pause },
+  { "resume", scenario_resume },
+};
+
+static int
+run (struct cli *cli)
+{
+  const char *what = cli_arg (cli, 1);
+
   if (!what)
     return cli_usage (&verb_scenario, NULL);
-  if (strcmp (what, "schema") == 0 && cli->argc == 2)
-    program_arg (&check, "--schema");
-  else if (strcmp (what, "check") == 0)
-    {
-      if (cli->argc == 2)
-        return cli_usage (&verb_scenario, "which file?");
-      if (cli->json)
-        program_arg (&check, "--json");
-      program_rest (&check, cli, 2);
-    }
-  else
-    return cli_unknown (&verb_scenario, strcmp (what, "schema") == 0
-                                            ? cli_arg (cli, 2)
-                                            : what);
-  return cli_exec (cli, &check);
+  for (size_t i = 0; i < sizeof (words) / sizeof (words[0]); i++)
+    if (strcmp (words[i].name, what) == 0)
+      return words[i].run (cli);
+  return cli_unknown (&verb_scenario, what);
 }
 
 const struct verb verb_scenario = {
   .name = "scenario",
-  .args = "check FILE... | schema",
-  .summary = "check scenario documents, or print their JSON Schema",
-  .help = "With --json a row for each finding (severity, file, message, and "
-          "line, column, path,\nhint where there are any), and a last one of "
-          "the kind \"checked\".\n"
-          "Exit codes: 0 well, 2 one of them would not be taken.\n"
-          "\nExamples:\n"
-          "  hangdog scenario check /etc/hangdog/scenarios/*.json\n"
-          "  hangdog scenario schema >scenario-1.json\n",
+  .args = "list | kinds | show NAME | check FILE... | schema |\n"
+          "                        run FILE GUEST | bind FILE... [--guest "
+          "GUEST] | unbind NAME |\n"
+          "                        pause [NAME] [--guest GUEST] --for 10m | "
+          "resume [NAME] [--guest GUEST]",
+  .summary = "what \"well\" means: check, try, bind and pause scenarios",
+  .help
+  = "  list     the scenarios that the daemon has, where each is from, and "
+    "how its guests are\n"
+    "  kinds    the kinds there are, with all their keys\n"
+    "  show     one of them, as the daemon understands it\n"
+    "  check    documents: mistakes with their place, and what each costs a "
+    "day\n"
+    "  schema   the JSON Schema of documents, for an editor\n"
+    "  run      a document, once, on a guest; its outcome counts for nothing\n"
+    "  bind     documents, to the guests that they select, or to one; they "
+    "stay bound over\n"
+    "           a restart, until unbind\n"
+    "  pause    nothing is asked for that long: of a scenario, of a guest, of "
+    "both, or (with\n"
+    "           --all) of everybody; --reason TEXT is shown in status\n"
+    "With check --json a row for each finding (severity, file, message, and "
+    "line, column,\npath, hint where there are any), one of the kind \"cost\" "
+    "for each scenario, and a last\none of the kind \"checked\".\n"
+    "Exit codes: 0 well, 2 a document would not be taken; of run those of "
+    "probe.\n"
+    "\nExamples:\n"
+    "  hangdog scenario check /etc/hangdog/scenarios/*.json\n"
+    "  hangdog scenario run uptime.json web-1\n"
+    "  hangdog scenario bind uptime.json --guest web-1\n"
+    "  hangdog scenario pause --guest web-1 --for 2h --reason 'kernel "
+    "update'\n",
   .run = run,
 };

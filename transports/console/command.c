@@ -573,16 +573,34 @@ check_command (const char *command, size_t *ret_len, struct error *err)
   return 0;
 }
 
+static void
+frame_command (struct buf *frame, const char *non, const char *ce,
+               const char *command, size_t len)
+{
+  buf_printf (frame, KEYS_KILL " printf '\\nHD%%s%%s:B\\n' %s %s; ", non, ce);
+  buf_append (frame, command, len);
+  buf_printf (frame, "%s printf '\\nHD%%s%%s:E:%%d\\n' %s %s $?\r",
+              command[len - 1] == '&' ? "" : ";", non, ce);
+}
+
+size_t
+session_command_typed (const char *command)
+{
+  CLEANUP_BUF struct buf frame = BUF_INIT (SESSION_COMMAND_MAX + 256);
+  size_t len;
+
+  if (check_command (command, &len, NULL) < 0)
+    return 0;
+  frame_command (&frame, "01234567", "89abcdef", command, len);
+  return frame.len;
+}
+
 static int
 type_command (struct dialogue *d, const char *command, size_t len)
 {
   CLEANUP_BUF struct buf frame = BUF_INIT (SESSION_COMMAND_MAX + 256);
 
-  buf_printf (&frame,
-              KEYS_KILL " printf '\\nHD%%s%%s:B\\n' %s %s; ", d->non, d->ce);
-  buf_append (&frame, command, len);
-  buf_printf (&frame, "%s printf '\\nHD%%s%%s:E:%%d\\n' %s %s $?\r",
-              command[len - 1] == '&' ? "" : ";", d->non, d->ce);
+  frame_command (&frame, d->non, d->ce, command, len);
   d->lost_before = d->s->lost;
   d->typed_ms = clock_ms ();
   return type (d, buf_str (&frame));

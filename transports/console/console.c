@@ -165,5 +165,6 @@ const struct transport_ops transport_console = {
   .lane = LANE_CONSOLE,
   .command = console_ask,
   .absent = console_absent,
+  .cpu_us = 400,
   .doctor = console_doctor,
 };

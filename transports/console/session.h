@@ -112,5 +112,7 @@ void command_result_done (struct command_result *r);
 int session_command (struct session *s, const char *command,
                      uint64_t deadline, struct command_result *ret,
                      struct error *err);
+/* How many bytes are typed for it; 0: it is no command. */
+size_t session_command_typed (const char *command);
 
 #endif

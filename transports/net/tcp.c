@@ -171,5 +171,6 @@ const struct transport_ops transport_tcp = {
   .summary = "TCP connection to a numeric address, with an optional dialogue",
   .touches = "one connection to the guest's service per check",
   .lane = LANE_TCP,
+  .cpu_us = 150,
   .doctor = tcp_doctor,
 };

@@ -186,5 +186,7 @@ const struct transport_ops transport_ssh = {
   .command = ssh_ask,
 #endif
   .needs = ASK_NEEDS_ADDRESS | ASK_NEEDS_LOGIN,
+  .cpu_us = 18000,
+  .network_bytes = 6000,
   .doctor = ssh_doctor,
 };

@@ -113,6 +113,12 @@ session_guard (struct session *s, typing_fn *fn, void *arg)
   play.guarded = true;
 }
 
+size_t
+session_command_typed (const char *command)
+{
+  return strlen (command);
+}
+
 int
 session_command (struct session *s, const char *command, uint64_t deadline,
                  struct command_result *ret, struct error *err)

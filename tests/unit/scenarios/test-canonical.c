@@ -45,6 +45,8 @@ static const struct full
   { "console-command",
     COMMON "\"transports\":[\"console\"],\"console\":\"serial0\","
            "\"command\":\"c\",\"expect\":{\"status\":3," ANSWER "}" },
+  { "boot-stage",
+    COMMON "\"transports\":[\"console\"],\"stage\":\"shell\",\"within\":\"10m\"" },
   { "console-silence",
     COMMON "\"transports\":[\"console\"],\"silence\":\"10m\"" },
   { "dialogue",

@@ -1,0 +1,79 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck disable=SC1091,SC2154
+#
+# What an operator does with scenarios at a shell: tries a document on a guest, asks all guests, waits for what a
+# test wants to see, and looks where a setting is from.
+. "${HANGDOG_SRC:-${srcdir:-.}}/tests/chaos/chaos.sh"
+chaos_init scenario-verbs jq
+
+fake_guest alpha
+fake_guest beta
+fake_guest gamma -P mute
+DELAY=1h RETRY=1h chaos_scenario up 'alpha' 2h 3s
+chaos_config "${fake_source%\}}, \"console-mode\": \"hold\"}"
+hd_start
+there() { [ "$(rows 'select(.row=="guest") | .display' | wc -l)" = 3 ]; }
+until_ok 15 there || { hd status; die "not all are there"; }
+
+ended() { # WHAT WANTED COMMAND...: its exit code
+    local what=$1 want=$2 rc
+    shift 2
+    "$@" >"$work/out" 2>"$work/err" </dev/null
+    rc=$?
+    [ "$rc" = "$want" ] || { cat "$work/out" "$work/err"; die "$what: exit code $rc, wanted $want"; }
+    step "$what: $rc, $(head -c 150 "$work/out" | head -n 1)"
+}
+
+# ---- run: bound to nobody ----
+cat >"$work/try.json" <<END
+// on any guest
+{ "schema": "hangdog/scenario/1", "name": "try", "kind": "console-command", "interval": "10s", "timeout": "3s",
+  "command": "uptime", "expect": { "output": "load average" }, }
+END
+ended "run on one that is well" 0 hd scenario run "$work/try.json" beta
+grep -q '^outcome=ok guest=beta scenario=try code=ok' "$work/out" || die "run does not say how it went"
+ended "run on one that is mute" 3 hd scenario run "$work/try.json" gamma
+exact "an outcome of nobody's is no scenario of the guest" "$(rows 'select(.row=="scenario" and .scenario=="try") | .guest')" ""
+exact "and makes no incident" "$(hd incidents --json | wc -l)" 0
+sed 's/"kind": "console-command"/"kind": "console-silence", "silence": "5m"/; s/"command".*//; $s/.*/}/' "$work/try.json" >"$work/hear.json"
+ended "run what does not ask" 2 hd scenario run "$work/hear.json" beta
+grep -q 'does not ask' "$work/err" || { cat "$work/err"; die "it is not said why"; }
+sed 's/uptime/\\n/' "$work/try.json" >"$work/bad.json"
+ended "run what is refused" 2 hd scenario run "$work/bad.json" beta
+grep -q 'bad.json:3:' "$work/err" || { cat "$work/err"; die "without its place"; }
+ended "run on nobody" 2 hd scenario run "$work/try.json" nobody
+
+# ---- all of them ----
+ended "probe --all" 0 hd probe --all
+exact "its sums" "$(tail -n 1 "$work/out")" "probed=1 ok=1 failed=0 no-verdict=0"
+ended "probe --all, of a scenario that nobody has" 2 hd probe --all --scenario none
+sed -i 's/"name": "alpha"/"name": "*"/' "$work/scenarios/up.json"
+kill -HUP "$keeper"
+bound() { [ "$(rows 'select(.row=="scenario") | .guest' | wc -l)" = 3 ]; }
+until_ok 15 bound || die "the change is not taken"
+ended "probe --all, one of them mute" 3 hd probe --all
+exact "its sums" "$(tail -n 1 "$work/out")" "probed=3 ok=2 failed=1 no-verdict=0"
+
+# ---- waiting ----
+ended "wait --ready" 0 hd wait --guest alpha --ready --timeout 20s
+ended "wait --no-incident, too short" 6 hd wait alpha --no-incident --for 1h --timeout 1s
+ended "wait --no-incident" 0 hd wait alpha --no-incident --for 1s
+ended "wait for a class that there is not" 2 hd wait gamma --verdict userspace-stukc
+grep -q 'did you mean "userspace-stuck"' "$work/err" || { cat "$work/err"; die "without a hint"; }
+ended "wait --verdict, none yet" 6 hd wait gamma --verdict any --timeout 1s
+ended "two of them" 2 hd wait gamma --verdict any --ready
+# It is mute, and said so twice: that is an incident.
+ended "it fails once more" 3 hd probe gamma
+ended "wait --verdict" 0 hd wait gamma --verdict any --timeout 60s
+grep -q ' incident=[0-9a-f-]* verdict=[a-z]' "$work/out" || { cat "$work/out"; die "it is not said which"; }
+ended "wait --no-incident, there is one" 3 hd wait gamma --no-incident --for 1s
+
+# ---- where a setting is from ----
+hd config show --origin --json "$work/config.json" >"$work/out"
+exact "a setting of the file" "$(jq -r 'select(.path=="sources[0].kind") | .value, .origin' "$work/out" | tr '\n' ' ' | sed "s|$work/||")" \
+    "rundir config.json:$(grep -n '"kind"' "$work/config.json" | cut -d: -f1):$(($(sed -n 's/"kind".*//p' "$work/config.json" | head -n 1 | wc -c))) "
+exact "and one that it has by default" "$(jq -r 'select(.path=="limits.max-diagnoses") | .origin' "$work/out")" default
+hd config show "$work/config.json" | jq -e '.sources[0].kind == "rundir"' >/dev/null || die "config show is no document"
+hd_stop
+step "documents are tried, guests are waited for"

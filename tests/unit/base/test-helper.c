@@ -1,0 +1,570 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Processes of our own: what they are given, what is believed of what they
+ * say, and that each is ended.  The programme here is this one under another
+ * name, and as bad as it can be.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/helper.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "base/sanitize.h"
+#include "tests/lib/tmpdir.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#define PROGRAM "hangdog-false"
+/* For what is waited for and comes. */
+#define PATIENCE_MS 60000
+/* For what is waited for and does not. */
+#define SHORT_MS 50
+
+extern char **environ;
+
+/* ---- the programme ---- */
+
+static int
+say (struct json_object *head)
+{
+  int r = frame_write (HELPER_CHANNEL, head, NULL, 0, NULL, 0, CLOCK_NEVER,
+                       NULL);
+
+  json_object_put (head);
+  return r < 0;
+}
+
+/* As often as it is asked: its words, what it was sent with the question, and
+ * how long the question's body was. */
+static int
+do_echo (char **words)
+{
+  for (;;)
+    {
+      CLEANUP_FRAME struct frame f = { 0 };
+      struct json_object *head = json_object_new_object ();
+      char c[2] = "";
+
+      if (frame_read (HELPER_CHANNEL, &f, CLOCK_NEVER, NULL) < 0)
+        {
+          json_object_put (head);
+          return 0;
+        }
+      json_add_str (head, "op", json_get_str (f.head, "op"));
+      json_add_str (head, "word", words[0]);
+      json_add_int (head, "len", (int64_t) f.body_len);
+      if (f.nfds == 1 && pread (f.fds[0], c, 1, 0) == 1)
+        json_add_str (head, "read", c);
+      if (say (head))
+        return 1;
+    }
+}
+
+/* What the numbers behind the channel are; and how many of all numbers are one
+ * of them. */
+static int
+do_fds (char **words)
+{
+  struct json_object *head = json_object_new_object ();
+  struct stat is[3], st;
+  char text[4] = "";
+  int64_t n = 0;
+
+  (void) words;
+  for (int i = 0; i < 3; i++)
+    if (pread (HELPER_CHANNEL + 1 + i, text + i, 1, 0) != 1
+        || fstat (HELPER_CHANNEL + 1 + i, &is[i]) < 0)
+      return 1;
+  for (int fd = 0; fd < 256; fd++)
+    for (int i = 0; i < 3; i++)
+      if (fstat (fd, &st) == 0 && st.st_dev == is[i].st_dev
+          && st.st_ino == is[i].st_ino)
+        n++;
+  json_add_str (head, "text", text);
+  json_add_int (head, "n", n);
+  return say (head);
+}
+
+static int
+do_environ (char **words)
+{
+  struct json_object *head = json_object_new_object ();
+  int64_t n = 0;
+
+  (void) words;
+  while (environ[n])
+    n++;
+  json_add_int (head, "n", n);
+  json_add_str (head, "first", n ? environ[0] : NULL);
+  json_add_str (head, "mark", getenv ("HELPER_MARK"));
+  return say (head);
+}
+
+static int64_t
+soft_limit (__rlimit_resource_t what)
+{
+  struct rlimit l;
+
+  return getrlimit (what, &l) < 0 ? -1 : (int64_t) l.rlim_max;
+}
+
+static int
+do_confined (char **words)
+{
+  struct helper_limits limits
+      = { .memory_bytes = 512u << 20, .files = 20, .file_bytes = 4096 };
+  struct json_object *head = json_object_new_object ();
+  int death = -1;
+
+  limits.stays = strcmp (words[0], "stays") == 0;
+  helper_confine (&limits);
+  prctl (PR_GET_PDEATHSIG, &death);
+  json_add_int (head, "death", death);
+  json_add_int (head, "rights", prctl (PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0));
+  json_add_int (head, "files", soft_limit (RLIMIT_NOFILE));
+  json_add_int (head, "bytes", soft_limit (RLIMIT_FSIZE));
+  json_add_int (head, "core", soft_limit (RLIMIT_CORE));
+  json_add_int (head, "memory", soft_limit (RLIMIT_AS));
+  return say (head);
+}
+
+/* Ready, and then nothing, whatever is asked of it. */
+static int
+do_stubborn (char **words)
+{
+  struct json_object *head = json_object_new_object ();
+
+  (void) words;
+  for (int s = 1; s < 32; s++)
+    signal (s, SIG_IGN);
+  if (say (head))
+    return 1;
+  while (pause () < 0)
+    ;
+  return 0;
+}
+
+static int
+do_garbage (char **words)
+{
+  static const char junk[] = "HTTP/1.1 200 OK\r\n\r\n\0\0\0\0\0\0\0\0\0\0";
+
+  (void) words;
+  return write (HELPER_CHANNEL, junk, sizeof junk) > 0 ? 0 : 1;
+}
+
+/* The beginning of a frame. */
+static int
+do_half (char **words)
+{
+  (void) words;
+  return write (HELPER_CHANNEL, "HDF1\4\0", 6) == 6 ? 0 : 1;
+}
+
+static int
+do_gone (char **words)
+{
+  (void) words;
+  return 3;
+}
+
+static int
+do_alarm (char **words)
+{
+  (void) words;
+  alarm (1);
+  pause ();
+  return 0;
+}
+
+static const struct
+{
+  const char *name;
+  int (*fn) (char **words);
+} modes[] = {
+  { "echo", do_echo },         { "fds", do_fds },
+  { "environ", do_environ },   { "confined", do_confined },
+  { "stubborn", do_stubborn }, { "garbage", do_garbage },
+  { "half", do_half },         { "gone", do_gone },
+  { "alarm", do_alarm },
+};
+
+static int
+be_helper (char **argv)
+{
+  for (size_t i = 0; argv[1] && i < ARRAY_LEN (modes); i++)
+    if (strcmp (modes[i].name, argv[1]) == 0)
+      return modes[i].fn (argv + 2);
+  return 99;
+}
+
+/* ---- the tests ---- */
+
+struct place
+{
+  struct tmpdir tmp;
+  int inputs[3];
+};
+
+static int
+setup (void **state)
+{
+  struct place *p = calloc (1, sizeof *p);
+  char self[PATH_MAX] = "", link[PATH_MAX];
+
+  tmpdir_make (&p->tmp);
+  assert_true (readlink ("/proc/self/exe", self, sizeof self - 1) > 0);
+  snprintf (link, sizeof link, "%s/" PROGRAM, p->tmp.path);
+  assert_int_equal (symlink (self, link), 0);
+  for (unsigned i = 0; i < 3; i++)
+    {
+      p->inputs[i] = memfd_create ("input", MFD_CLOEXEC);
+      assert_int_equal (write (p->inputs[i], "ABC" + i, 1), 1);
+    }
+  *state = p;
+  return 0;
+}
+
+static int
+teardown (void **state)
+{
+  struct place *p = *state;
+
+  for (unsigned i = 0; i < 3; i++)
+    close (p->inputs[i]);
+  tmpdir_done (&p->tmp);
+  free (p);
+  return 0;
+}
+
+static struct helper
+start_with (const struct place *p, const char *mode, const char *word,
+            struct helper_spec spec)
+{
+  const char *args[] = { mode, word, NULL };
+  struct helper h = HELPER_INIT;
+  struct error err = ERROR_INIT;
+
+  spec.libexec = p->tmp.path;
+  spec.program = PROGRAM;
+  spec.args = args;
+  if (helper_start (&spec, &h, &err) < 0)
+    fail_msg ("%s", error_text (&err));
+  assert_true (h.pid > 0 && h.sock >= 0);
+  return h;
+}
+
+static struct helper
+start (const struct place *p, const char *mode, const char *word)
+{
+  return start_with (p, mode, word, (struct helper_spec){ .nfds = 0 });
+}
+
+/* Its only answer. */
+static struct json_object *
+heard (struct helper *h)
+{
+  CLEANUP_FRAME struct frame f = { 0 };
+  struct error err = ERROR_INIT;
+
+  if (helper_hear (h, &f, clock_ms () + PATIENCE_MS, &err) < 0)
+    fail_msg ("%s", error_text (&err));
+  return json_object_get (f.head);
+}
+
+static void
+ask (struct helper *h, const char *op, size_t len, int fd)
+{
+  CLEANUP_JSON struct json_object *head = json_object_new_object ();
+  char body[16] = "";
+
+  json_add_str (head, "op", op);
+  assert_int_equal (helper_say (h, head, body, len, &fd, fd >= 0,
+                                clock_ms () + PATIENCE_MS, NULL),
+                    0);
+}
+
+static void
+test_asks_and_hears (void **state)
+{
+  struct place *p = *state;
+  struct helper h = start (p, "echo", "a word; $(and) more");
+
+  for (int i = 0; i < 2; i++)
+    {
+      CLEANUP_JSON struct json_object *head = NULL;
+
+      ask (&h, i ? "two" : "one", (size_t) i * 7, i ? p->inputs[2] : -1);
+      head = heard (&h);
+      assert_string_equal (json_get_str (head, "op"), i ? "two" : "one");
+      assert_string_equal (json_get_str (head, "word"), "a word; $(and) more");
+      assert_int_equal (json_get_int (head, "len", -1), i * 7);
+      if (i)
+        assert_string_equal (json_get_str (head, "read"), "C");
+      else
+        assert_null (json_get_str (head, "read"));
+    }
+  assert_true (helper_end (&h));
+  assert_int_equal (h.pid, 0);
+  assert_int_equal (h.sock, -1);
+  /* It, and one that never was. */
+  assert_true (helper_end (&h));
+}
+
+/* 3, 4 and 5 are what the process gets its own as: whoever moves them one
+ * after another overwrites what is still to be moved. */
+static void
+test_fds_that_cross (void **state)
+{
+  static const int order[] = { 5, 3, 4 };
+  struct place *p = *state;
+  CLEANUP_JSON struct json_object *head = NULL;
+  struct helper h;
+  int kept[3];
+
+  for (int i = 0; i < 3; i++)
+    kept[i] = fcntl (3 + i, F_DUPFD_CLOEXEC, 100);
+  /* By way of others, for the inputs may be 3, 4 and 5 themselves. */
+  for (int i = 0; i < 3; i++)
+    {
+      int far = fcntl (p->inputs[i], F_DUPFD_CLOEXEC, 110 + i);
+
+      close (p->inputs[i]);
+      p->inputs[i] = far;
+    }
+  for (int i = 0; i < 3; i++)
+    assert_int_equal (dup3 (p->inputs[i], 3 + i, O_CLOEXEC), 3 + i);
+  h = start_with (p, "fds", NULL,
+                  (struct helper_spec){ .fds = order, .nfds = 3 });
+  head = heard (&h);
+  assert_true (helper_end (&h));
+  for (int i = 0; i < 3; i++)
+    {
+      if (kept[i] >= 0)
+        dup2 (kept[i], 3 + i);
+      else
+        close (3 + i);
+      close (kept[i]);
+    }
+  assert_string_equal (json_get_str (head, "text"), "CAB");
+  assert_int_equal (json_get_int (head, "n", 0), 3);
+}
+
+static void
+test_environ (void **state)
+{
+  setenv ("HELPER_MARK", "here", 1);
+  for (int ours = 0; ours < 2; ours++)
+    {
+      struct helper h = start_with (
+          *state, "environ", NULL, (struct helper_spec){ .environ = ours });
+      CLEANUP_JSON struct json_object *head = heard (&h);
+
+      assert_true (helper_end (&h));
+      if (ours)
+        {
+          assert_string_equal (json_get_str (head, "mark"), "here");
+          continue;
+        }
+      assert_null (json_get_str (head, "mark"));
+      assert_int_equal (json_get_int (head, "n", -1), 1);
+      assert_string_equal (json_get_str (head, "first"), "LC_ALL=C");
+    }
+}
+
+static void
+test_confined (void **state)
+{
+  for (int stays = 0; stays < 2; stays++)
+    {
+      struct helper h = start (*state, "confined", stays ? "stays" : "goes");
+      CLEANUP_JSON struct json_object *head = heard (&h);
+
+      assert_true (helper_end (&h));
+      assert_int_equal (json_get_int (head, "death", -1),
+                        stays ? 0 : SIGKILL);
+      assert_int_equal (json_get_int (head, "rights", -1), 1);
+      assert_int_equal (json_get_int (head, "files", -1), 20);
+      assert_int_equal (json_get_int (head, "bytes", -1), 4096);
+      assert_int_equal (json_get_int (head, "core", -1), 0);
+      if (!SANITIZED)
+        assert_int_equal (json_get_int (head, "memory", -1), 512 << 20);
+    }
+}
+
+/* One that says nothing in time, and goes by no signal but the last. */
+static void
+test_stubborn (void **state)
+{
+  struct helper h = start (*state, "stubborn", NULL);
+  CLEANUP_JSON struct json_object *ready = heard (&h);
+  CLEANUP_FRAME struct frame f = { 0 };
+  struct rusage usage = { .ru_maxrss = -5 };
+  int status = -7;
+  pid_t pid = h.pid;
+
+  kill (pid, SIGTERM);
+  kill (pid, SIGHUP);
+  assert_int_equal (helper_hear (&h, &f, clock_ms () + SHORT_MS, NULL),
+                    -ETIMEDOUT);
+  assert_false (helper_wait (&h, clock_ms () + SHORT_MS, &status, &usage));
+  assert_int_equal (status, -7);
+  assert_int_equal (usage.ru_maxrss, -5);
+  assert_int_equal (h.pid, pid);
+  assert_true (helper_end (&h));
+  /* Collected, too: nobody of that number is ours. */
+  assert_int_equal (waitpid (pid, &status, WNOHANG), -1);
+}
+
+static void
+test_garbage (void **state)
+{
+  static const char *const bad[] = { "garbage", "half" };
+
+  for (size_t i = 0; i < ARRAY_LEN (bad); i++)
+    {
+      struct helper h = start (*state, bad[i], NULL);
+      CLEANUP_FRAME struct frame f = { 0 };
+      struct error err = ERROR_INIT;
+
+      assert_int_equal (
+          helper_hear (&h, &f, clock_ms () + PATIENCE_MS, &err), -EPROTO);
+      assert_true (helper_end (&h));
+    }
+}
+
+static void
+test_ends_early (void **state)
+{
+  struct helper h = start (*state, "gone", NULL);
+  CLEANUP_JSON struct json_object *head = json_object_new_object ();
+  CLEANUP_FRAME struct frame f = { 0 };
+  struct error err = ERROR_INIT;
+  struct rusage usage;
+  int status = -7;
+
+  assert_int_equal (helper_hear (&h, &f, clock_ms () + PATIENCE_MS, &err),
+                    -EPIPE);
+  assert_true (
+      helper_wait (&h, clock_ms () + PATIENCE_MS, &status, &usage));
+  assert_true (WIFEXITED (status));
+  assert_int_equal (WEXITSTATUS (status), 3);
+  assert_int_equal (h.pid, 0);
+  assert_true (h.sock >= 0);
+  assert_int_equal (helper_say (&h, head, NULL, 0, NULL, 0,
+                                clock_ms () + PATIENCE_MS, NULL),
+                    -EPIPE);
+  assert_true (helper_end (&h));
+}
+
+/* Whoever collects all children of the process may have been first. */
+static void
+test_collected_by_others (void **state)
+{
+  struct helper h = start (*state, "gone", NULL);
+  struct rusage usage;
+  int status = 0;
+
+  assert_int_equal (waitpid (h.pid, &status, 0), h.pid);
+  assert_true (
+      helper_wait (&h, clock_ms () + PATIENCE_MS, &status, &usage));
+  assert_int_equal (status, -1);
+  assert_true (helper_end (&h));
+}
+
+/* From a job's thread, which blocks all signals: its alarm must ring. */
+static void *
+in_a_job (void *arg)
+{
+  struct helper h;
+  struct rusage usage;
+  static int status;
+  sigset_t set;
+
+  sigfillset (&set);
+  pthread_sigmask (SIG_SETMASK, &set, NULL);
+  h = start (arg, "alarm", NULL);
+  status = 0;
+  helper_wait (&h, clock_ms () + PATIENCE_MS, &status, &usage);
+  helper_end (&h);
+  return &status;
+}
+
+static void
+test_signals_reach_it (void **state)
+{
+  pthread_t thread;
+  void *status;
+
+  assert_int_equal (pthread_create (&thread, NULL, in_a_job, *state), 0);
+  pthread_join (thread, &status);
+  assert_true (WIFSIGNALED (*(int *) status));
+  assert_int_equal (WTERMSIG (*(int *) status), SIGALRM);
+}
+
+static void
+test_cannot_start (void **state)
+{
+  struct place *p = *state;
+  const char *many[40];
+  int fds[HELPER_MAX_FDS + 1];
+  struct helper h = HELPER_INIT;
+  struct helper_spec spec
+      = { .libexec = p->tmp.path, .program = "no-such" };
+
+  assert_int_equal (helper_start (&spec, &h, NULL), -ENOEXEC);
+  spec.program = PROGRAM;
+  for (size_t i = 0; i < ARRAY_LEN (many) - 1; i++)
+    many[i] = "word";
+  many[ARRAY_LEN (many) - 1] = NULL;
+  spec.args = many;
+  assert_int_equal (helper_start (&spec, &h, NULL), -E2BIG);
+  spec.args = NULL;
+  for (size_t i = 0; i < ARRAY_LEN (fds); i++)
+    fds[i] = p->inputs[0];
+  spec.fds = fds;
+  spec.nfds = ARRAY_LEN (fds);
+  assert_int_equal (helper_start (&spec, &h, NULL), -EINVAL);
+  spec.nfds = 1;
+  fds[0] = -1;
+  assert_int_equal (helper_start (&spec, &h, NULL), -EBADF);
+  assert_int_equal (h.pid, 0);
+  assert_int_equal (h.sock, -1);
+}
+
+int
+main (int argc, char **argv)
+{
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test_setup_teardown (test_asks_and_hears, setup, teardown),
+    cmocka_unit_test_setup_teardown (test_fds_that_cross, setup, teardown),
+    cmocka_unit_test_setup_teardown (test_environ, setup, teardown),
+    cmocka_unit_test_setup_teardown (test_confined, setup, teardown),
+    cmocka_unit_test_setup_teardown (test_stubborn, setup, teardown),
+    cmocka_unit_test_setup_teardown (test_garbage, setup, teardown),
+    cmocka_unit_test_setup_teardown (test_ends_early, setup, teardown),
+    cmocka_unit_test_setup_teardown (test_collected_by_others, setup,
+                                     teardown),
+    cmocka_unit_test_setup_teardown (test_signals_reach_it, setup, teardown),
+    cmocka_unit_test_setup_teardown (test_cannot_start, setup, teardown),
+  };
+  const char *last = strrchr (argv[0], '/');
+
+  if (argc > 1 && strcmp (last ? last + 1 : argv[0], PROGRAM) == 0)
+    return be_helper (argv);
+  return cmocka_run_group_tests_name ("helper", tests, NULL, NULL);
+}
