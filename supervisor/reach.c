@@ -130,7 +130,30 @@ learn (struct reach *r, struct ways *w, const struct news *n)
     k->took_ms = n->took_ms;
 }
 
-/* What is not said of the way itself is none of its. */
+static bool
+is_of_nobody (const char *code)
+{
+  static const char *const codes[]
+      = { "refused", "reset", "unreachable", "timeout", "silent", "no-answer" };
+
+  for (unsigned i = 0; i < ARRAY_LEN (codes); i++)
+    if (strcmp (codes[i], code) == 0)
+      return true;
+  return false;
+}
+
+/* Kinds with one way may say nothing of it: who was well, or was not as
+ * expected, answered.  What no verdict says of it is nothing. */
+static bool
+state_of_outcome (const struct outcome_report *r, enum reach_state *ret)
+{
+  if (r->outcome == OUTCOME_NO_VERDICT)
+    return false;
+  *ret = r->outcome == OUTCOME_FAILED && is_of_nobody (r->code) ? REACH_DEAD
+                                                                : REACH_ALIVE;
+  return true;
+}
+
 static bool
 state_of_way (enum way_said way, enum reach_state *ret)
 {
@@ -175,12 +198,15 @@ reach_outcome (struct reach *r, const struct binding_info *info)
         learn (r, w, &n);
     }
   n.transport = last->transport;
-  /* What it answered is its scenario's; that it did is the way's. */
-  n.code = last->way == WAY_ANSWERS ? "" : last->code;
-  n.sentence = last->way == WAY_ANSWERS ? "" : last->sentence;
   n.took_ms = last->took_ms;
-  if (last->transport[0] && state_of_way (last->way, &n.state))
-    learn (r, w, &n);
+  if (!last->transport[0]
+      || !(last->way == WAY_UNSAID ? state_of_outcome (last, &n.state)
+                                   : state_of_way (last->way, &n.state)))
+    return;
+  /* What it answered is its scenario's; that it did is the way's. */
+  n.code = n.state == REACH_ALIVE ? "" : last->code;
+  n.sentence = n.state == REACH_ALIVE ? "" : last->sentence;
+  learn (r, w, &n);
 }
 
 void

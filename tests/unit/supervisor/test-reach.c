@@ -255,6 +255,42 @@ learns_from_outcomes (void **state)
   assert_ways (w, B, "");
 }
 
+/* Kinds with one way, which say nothing of it. */
+static void
+learns_from_what_is_not_said (void **state)
+{
+  static const struct
+  {
+    enum outcome outcome;
+    const char *code;
+    enum reach_state state;
+  } cases[] = {
+    { OUTCOME_NO_VERDICT, "stopped", REACH_UNTRIED },
+    { OUTCOME_OK, "ok", REACH_ALIVE },
+    { OUTCOME_FAILED, "refused", REACH_DEAD },
+    { OUTCOME_NO_VERDICT, "stopped", REACH_DEAD },
+    { OUTCOME_FAILED, "mismatch", REACH_ALIVE },
+    { OUTCOME_FAILED, "timeout", REACH_DEAD },
+  };
+  struct world *w = *state;
+
+  registry_update (w->reg, a_guest (A, 100));
+  for (unsigned i = 0; i < ARRAY_LEN (cases); i++)
+    {
+      struct outcome_report last
+          = { .outcome = cases[i].outcome, .transport = "tcp" };
+
+      snprintf (last.code, sizeof last.code, "%s", cases[i].code);
+      outcome (w, &last);
+      reach_each (w->r, A, find_row, (void *) "tcp");
+      assert_int_equal (found.state, cases[i].state);
+      assert_string_equal (found.code,
+                           cases[i].state == REACH_DEAD ? i == 5 ? "timeout"
+                                                                 : "refused"
+                                                        : "");
+    }
+}
+
 static void
 forgets_with_the_boot (void **state)
 {
@@ -399,6 +435,7 @@ main (void)
 {
   const struct CMUnitTest tests[] = {
     T (learns_from_outcomes),
+    T (learns_from_what_is_not_said),
     T (forgets_with_the_boot),
     T (hears_events),
     T (looks_once_a_life),
