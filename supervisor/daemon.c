@@ -11,8 +11,11 @@
 #include "supervisor/boots.h"
 #include "supervisor/control.h"
 #include "supervisor/eyes.h"
+#include "supervisor/hostclock.h"
 #include "supervisor/incidents.h"
 #include "supervisor/keeper_link.h"
+#include "supervisor/layers.h"
+#include "supervisor/pauses.h"
 #include "supervisor/reach.h"
 #include "supervisor/text.h"
 #include "supervisor/typing.h"
@@ -30,7 +33,9 @@
 #include "config.h"
 #include "guests/addresses.h"
 #include "guests/virt_rooms.h"
+#include "transports/agent/agent.h"
 #include "transports/console/hub.h"
+#include "transports/net/http.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -97,27 +102,16 @@ on_guest_event (const struct guest *g, enum guest_event event,
   incidents_event (d->incidents, g, event, detail);
 }
 
-/* Beside who is told of it as an outcome: what it says of its ways. */
-static void
-on_ways (const struct binding_info *info, enum health_change change, void *arg)
-{
-  struct daemon *d = arg;
-  const struct outcome_report *last = info->last;
-  bool wanted = strcmp (last->code, "no-address") == 0;
-
-  reach_outcome (d->reach, info);
-  for (unsigned i = 0; i < last->ntried; i++)
-    wanted |= strcmp (last->tried[i].code, "no-address") == 0;
-  if (wanted)
-    addresses_want (d->addresses);
-}
-
 static void
 writer_up (void *arg)
 {
   struct daemon *d = arg;
 
   writer_state_up (&d->writer_state);
+  if (d->pauses)
+    pauses_writer_up (d->pauses);
+  if (d->layers)
+    layers_writer_up (d->layers);
   if (!d->drain_only && d->incidents)
     incidents_writer_up (d->incidents);
 }
@@ -345,6 +339,8 @@ take_config (struct daemon *d, struct error *err)
   slash = strrchr (d->config_path, '/');
   snprintf (d->ssh_dir, sizeof (d->ssh_dir), "%.*sssh",
             slash ? (int) (slash + 1 - d->config_path) : 0, d->config_path);
+  snprintf (d->http_dir, sizeof (d->http_dir), "%.*shttp",
+            slash ? (int) (slash + 1 - d->config_path) : 0, d->config_path);
   return config_read (f.body, f.body_len, d->config_path, &d->config, err);
 }
 
@@ -442,39 +438,23 @@ make_eyes (struct daemon *d, struct error *err)
   return d->drain_only ? 0 : eyes_new (&env, &d->eyes, err);
 }
 
-/* Where guests are, and by which ways they can be asked. */
-static int
-make_ways (struct daemon *d, struct error *err)
+static void
+on_host_gap (const struct host_gap *gap, void *arg)
 {
-  const struct addresses_env addresses = {
-    .loop = d->loop,
-    .jobs = d->jobs,
-    .opener = keeper_link_opener (d->keeper),
-    .registry = d->registry,
-  };
-  const struct reach_env reach = {
-    .loop = d->loop,
-    .jobs = d->jobs,
-    .registry = d->registry,
-    .transports = &d->env,
-  };
-  int r;
+  struct daemon *d = arg;
 
-  if (d->drain_only)
-    return 0;
-  r = addresses_new (&addresses, &d->addresses, err);
-  if (r < 0)
-    return r;
-  addresses_leases (d->addresses, d->config->leases.items,
-                    d->config->leases.count);
-  return reach_new (&reach, &d->reach, err);
+  if (d->bindings)
+    bindings_gap (d->bindings, gap);
 }
 
 /* Who says how guests are, and what follows from it. */
 static int
 make_judges (struct daemon *d, struct error *err)
 {
-  const struct bindings_env bindings = {
+  const struct hostclock_env host
+      = { .loop = d->loop, .gap = on_host_gap, .arg = d };
+  const struct pauses_env pauses = { .writer = d->writer };
+  struct bindings_env bindings = {
     .loop = d->loop,
     .jobs = d->jobs,
     .bus = d->bus,
@@ -494,8 +474,16 @@ make_judges (struct daemon *d, struct error *err)
     .max_diagnoses = (unsigned) d->config->limits.max_diagnoses,
     .drain_only = d->drain_only,
   };
-  int r = bindings_new (&bindings, &d->bindings, err);
+  int r = pauses_new (&pauses, &d->pauses, err);
 
+  bindings.pauses = d->pauses;
+  if (r == 0)
+    r = hostclock_new (&host, &d->host, err);
+  bindings.host = d->host;
+  if (r == 0)
+    r = bindings_new (&bindings, &d->bindings, err);
+  if (r == 0)
+    r = layers_new (d->bindings, d->writer, &d->layers, err);
   if (r < 0)
     return r;
   incidents.bindings = d->bindings;
@@ -524,10 +512,19 @@ make_rooms (struct daemon *d, struct error *err)
   int r;
 
   r = boots_new (d->loop, d->registry, &d->boots, err);
+  if (r >= 0)
+    r = agents_new (&d->agents, err);
   if (r < 0)
     return r;
   r = hub_new (d->loop, d->jobs, keeper_link_opener (d->keeper), d->bus,
                &limits, writer_link_consoles (d->writer), &d->hub, err);
+  if (r < 0)
+    return r;
+  d->first_config = config_ref (d->config);
+  for (size_t i = 0; i < d->config->exec.count
+                     && i < ARRAY_LEN (d->exec_dirs) - 1; i++)
+    d->exec_dirs[i] = ((char *const *) d->config->exec.items)[i];
+  r = http_pool_new (d->libexec, &d->http, err);
   if (r < 0)
     return r;
   d->env = (struct transport_env){
@@ -540,6 +537,10 @@ make_rooms (struct daemon *d, struct error *err)
     .may_type_arg = d,
     .libexec = d->libexec,
     .ssh_dir = d->ssh_dir,
+    .exec_dirs = d->exec_dirs,
+    .agents = d->agents,
+    .http_dir = d->http_dir,
+    .http = d->http,
   };
   r = make_texts (d, err);
   if (r == 0)
@@ -547,7 +548,7 @@ make_rooms (struct daemon *d, struct error *err)
   if (r == 0)
     r = make_eyes (d, err);
   if (r == 0)
-    r = make_ways (d, err);
+    r = daemon_ways (d, err);
   if (r == 0)
     r = make_judges (d, err);
   if (r == 0)
@@ -559,7 +560,7 @@ make_rooms (struct daemon *d, struct error *err)
   if (r == 0)
     r = bindings_listen (d->bindings, control_outcome, d, err);
   if (r == 0)
-    r = bindings_listen (d->bindings, on_ways, d, err);
+    r = bindings_listen (d->bindings, daemon_outcome, d, err);
   return r;
 }
 
@@ -578,21 +579,27 @@ unmake (struct daemon *d)
     }
   writer_link_disconnect (d->writer);
   incidents_free (d->incidents);
+  layers_free (d->layers);
   bindings_free (d->bindings);
+  hostclock_free (d->host);
+  pauses_free (d->pauses);
   watchdog_stop (d->watchdog);
   reach_free (d->reach);
   addresses_free (d->addresses);
   eyes_free (d->eyes);
   texts_free (d->texts);
   hub_free (d->hub);
+  agents_free (d->agents);
   boots_free (d->boots);
   registry_free (d->registry);
   fact_table_free (d->facts);
   fact_bus_free (d->bus);
   writer_link_free (d->writer);
   keeper_link_free (d->keeper);
+  http_pool_free (d->http);
   virt_done ();
   loop_free (d->loop);
+  config_unref (d->first_config);
   config_unref (d->config);
 }
 

@@ -7,6 +7,7 @@
 #ifndef HANGDOG_SUPERVISOR_DAEMON_H
 #define HANGDOG_SUPERVISOR_DAEMON_H
 
+#include "supervisor/bindings.h"
 #include "supervisor/diagnose.h"
 #include "supervisor/settings.h"
 #include "supervisor/writer_state.h"
@@ -17,18 +18,22 @@
 struct addresses;
 struct bindings;
 struct probe;
+struct agents;
 struct boots;
 struct control;
 struct eyes;
 struct fact_bus;
 struct fact_table;
 struct guest_registry;
+struct hostclock;
 struct hub;
 struct incidents;
 struct job_pool;
 struct keeper_link;
+struct layers;
 struct loop;
 struct reach;
+struct pauses;
 struct texts;
 struct watchdog;
 struct writer_link;
@@ -56,9 +61,13 @@ struct daemon
   struct writer_state writer_state; /* what it said of itself */
   struct addresses *addresses; /* NULL while only draining; so is reach */
   struct reach *reach;
+  struct hostclock *host;
+  struct pauses *pauses;
   struct bindings *bindings;
+  struct layers *layers; /* of scenarios */
   struct probe *probes; /* of clients that wait for an outcome */
   struct boots *boots;
+  struct agents *agents; /* the guests' */
   struct texts *texts; /* NULL while only draining */
   struct eyes *eyes; /* NULL while only draining */
   struct incidents *incidents;
@@ -69,6 +78,11 @@ struct daemon
   const struct config *config;
   char config_path[4096];
   char ssh_dir[4096 + 8]; /* beside it */
+  /* As of the start: jobs have these without a reference. */
+  const struct config *first_config;
+  const char *exec_dirs[17];
+  char http_dir[4096 + 8]; /* and this */
+  struct http_pool *http;
   char libexec[4096];
   char state[4096];
   struct running_source sources[DAEMON_MAX_SOURCES];
@@ -87,6 +101,12 @@ struct daemon
 /* daemon_load.c: reads what the configuration names; again, if it is being
  * read already. */
 void daemon_load (struct daemon *d);
+
+/* daemon_ways.c: makes addresses and reach, and, a binding_listen_fn, tells them
+ * of what an outcome says of its ways. */
+int daemon_ways (struct daemon *d, struct error *err);
+void daemon_outcome (const struct binding_info *info,
+                     enum health_change change, void *daemon);
 
 int daemon_main (int argc, char **argv);
 
