@@ -102,8 +102,8 @@ struct daemon
  * read already. */
 void daemon_load (struct daemon *d);
 
-/* daemon_ways.c: makes addresses and reach, and, a binding_listen_fn, tells them
- * of what an outcome says of its ways. */
+/* daemon_ways.c: makes addresses and reach, and, as a binding_listen_fn, tells
+ * them of what an outcome says of its ways. */
 int daemon_ways (struct daemon *d, struct error *err);
 void daemon_outcome (const struct binding_info *info,
                      enum health_change change, void *daemon);
