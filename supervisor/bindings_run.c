@@ -197,6 +197,8 @@ skips (const struct run *run, struct leg *leg)
         continue;
       if (leg->way->lane == LANE_CONSOLE)
         run_no_verdict_ (&leg->report, "console-absent", "%.190s", why);
+      else if (leg->way->lane == LANE_AGENT)
+        run_no_verdict_ (&leg->report, "agent-absent", "%.190s", why);
       else
         run_no_verdict_ (&leg->report, "absent", "%.190s", why);
       leg->state = LEG_OVER;

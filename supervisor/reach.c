@@ -227,12 +227,13 @@ reach_event (struct reach *r, const struct guest *g, enum guest_event event)
 
 /* ---- what a look at it says ---- */
 
-/* The host's own ways: that they work is seen by using them, which asks the
- * guest nothing. */
+/* That they work is seen by using them, as `doctor` does: the host's own ways,
+ * which asks the guest nothing, and its agent. */
 static bool
 is_seen (const struct transport_ops *t)
 {
-  return t->lane == LANE_MONITOR || t->lane == LANE_MEMORY;
+  return t->lane == LANE_MONITOR || t->lane == LANE_MEMORY
+         || t->lane == LANE_AGENT;
 }
 
 static enum reach_state
@@ -242,7 +243,10 @@ state_of_look (const struct transport_ops *t, const char *state)
     return REACH_UNUSABLE;
   if (strcmp (state, "n/a") == 0 || strcmp (state, "na") == 0)
     return REACH_ABSENT;
-  return is_seen (t) ? REACH_ALIVE : REACH_UNTRIED;
+  /* A warning of the agent is that it could not be asked. */
+  return is_seen (t) && (t->lane != LANE_AGENT || strcmp (state, "ok") == 0)
+             ? REACH_ALIVE
+             : REACH_UNTRIED;
 }
 
 /* One line of a look; several are of one way, and the first that is not fine
@@ -327,7 +331,9 @@ first_line (struct doctor_report *report, enum doctor_state state,
 static bool
 is_looked_at (const struct transport_ops *t, const struct guest *g)
 {
-  return t->doctor && !(t->lane == LANE_MONITOR && g->monitor == MONITOR_UNIX);
+  /* To look at the agent is to ask it: that is for `doctor` and scenarios. */
+  return t->doctor && t->lane != LANE_AGENT
+         && !(t->lane == LANE_MONITOR && g->monitor == MONITOR_UNIX);
 }
 
 static int

@@ -28,7 +28,7 @@
 
 /* ---- the ways that there are here ---- */
 
-static atomic_uint looks;
+static atomic_uint looks, asked_agent;
 static atomic_int console_says; /* enum doctor_state */
 
 static void
@@ -70,7 +70,16 @@ const struct transport_ops transport_monitor
     = { .name = "monitor", .lane = LANE_MONITOR, .doctor = monitor_doctor };
 const struct transport_ops transport_tcp
     = { .name = "tcp", .lane = LANE_TCP, .doctor = tcp_doctor };
-static const struct transport_ops transport_agent = { .name = "agent" };
+static void
+agent_doctor (const struct transport_env *env, const struct guest *g,
+              struct doctor_report *r, uint64_t deadline)
+{
+  asked_agent++;
+  r->line (r, DOCTOR_OK, "agent", "it answers", NULL);
+}
+
+const struct transport_ops transport_agent
+    = { .name = "agent", .lane = LANE_AGENT, .doctor = agent_doctor };
 const struct transport_ops *const transports[]
     = { &transport_console, &transport_monitor, &transport_tcp,
         &transport_agent, NULL };
@@ -107,7 +116,7 @@ setup (void **state)
   struct world *w = calloc (1, sizeof *w);
   struct reach_env env;
 
-  looks = 0;
+  looks = asked_agent = 0;
   console_says = DOCTOR_OK;
   assert_int_equal (loop_new_fake (&w->loop, NULL), 0);
   assert_int_equal (job_pool_new (w->loop, &few, &w->jobs, NULL), 0);
@@ -356,6 +365,8 @@ looks_once_a_life (void **state)
   assert_string_equal (found.fix, "ss -xp");
   loop_advance (w->loop, 600000);
   assert_int_equal (looks, 2);
+  /* To ask the agent is more than to look. */
+  assert_int_equal (asked_agent, 0);
   registry_event (w->reg, "libvirt", "x", A, GUEST_EVENT_RESET, NULL);
   loop_advance (w->loop, 20000);
   UNTIL_LOOP (w->loop, looks == 3 && is_so (w, A, LOOKED));
