@@ -66,6 +66,11 @@ bool qemu_args_mention (const struct qemu_args *args, const char *text);
 bool qemu_args_console (const struct qemu_args *args, const char *folder,
                         const char *file, struct guest_console *c);
 
+/* FILE of the guest agent's socket, where that is FOLDER/FILE (seen as above).
+ * False when there is no such channel, or it is elsewhere. */
+bool qemu_args_agent (const struct qemu_args *args, const char *folder,
+                      char *file, size_t n);
+
 struct qemu_proc
 {
   int32_t pid;

@@ -8,6 +8,7 @@
  *   bindings_lane.c     who waits for a lane of a guest
  *   bindings_outcome.c  what a run's end becomes
  *   bindings_watch.c    kinds that are told of facts, or look at others
+ *   bindings_listen.c   what they listen for in the guest's text
  *   bindings_tell.c     what others want to know of them
  */
 #ifndef HANGDOG_SUPERVISOR_BINDINGS_IMPL_H
@@ -103,6 +104,7 @@ struct bindings
 {
   struct bindings_env env;
   struct scenario **scenarios;
+  struct lines **lines; /* what each of them listens for, or NULL */
   size_t nscenarios;
   bool *marks; /* scratch, one per scenario */
   struct watched *hash[BINDINGS_HASH];
@@ -178,6 +180,15 @@ void watch_begin_ (struct binding *bd);
 void watch_end_ (struct binding *bd);
 /* Of a kind that does not ask: how it is. */
 void watch_judge_ (struct binding *bd, struct outcome_report *ret);
+
+/* ---- what they listen for ---- */
+
+/* NULL: nothing. */
+struct lines *listen_for_ (const struct scenario *s);
+/* To the text of that guest, whenever its scenarios or its consoles may be
+ * others. */
+void listen_tell_ (struct watched *w);
+void listen_end_ (struct bindings *b);
 
 /* The last report: kept without the ways that it has not, which would be most
  * of a binding.  Without memory there is none. */

@@ -12,6 +12,12 @@ const struct transport_ops *const transports[] = {
   &transport_tcp,
   &transport_memory,
   &transport_ssh,
+  &transport_agent,
+  &transport_exec,
+  &transport_http,
+  &transport_icmp,
+  &transport_dns,
+  &transport_arp,
   NULL,
 };
 

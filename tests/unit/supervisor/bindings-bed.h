@@ -139,6 +139,22 @@ texts_answered (struct texts *t, const char *uuid)
   shells++;
 }
 
+static struct
+{
+  char uuid[UUID_TEXT];
+  size_t n;
+  unsigned told;
+} listened;
+
+void
+texts_listen (struct texts *t, const char *uuid, struct lines *const *list,
+              size_t n)
+{
+  snprintf (listened.uuid, sizeof listened.uuid, "%s", uuid);
+  listened.n = n;
+  listened.told++;
+}
+
 bool
 guest_paused_by_owner (const struct guest *g)
 {
