@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "base/units.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -18,7 +19,7 @@ struct status
 {
   bool json;
   FILE *out;
-  struct json_object *rows[12]; /* arrays, by kind below */
+  struct json_object *rows[14]; /* arrays, by kind below */
   unsigned guests, hung, lost, suspect, held, unknown, sick_sources, stuck;
   unsigned running_doubles;
   const char *trouble; /* of hangdog itself, or NULL */
@@ -28,7 +29,7 @@ struct status
 static const char *const kinds[]
     = { "daemon", "source", "guest", "console", "scenario", "incident",
         "stuck",  "text",   "claimed-twice", "heartbeat", "no-heartbeat",
-        "reach" };
+        "reach",  "host",   "history" /* made here, of a guest's scenarios */ };
 enum
 {
   DAEMON,
@@ -43,6 +44,8 @@ enum
   BEAT,
   NO_BEAT,
   REACH,
+  HOST,
+  HISTORY,
   KINDS
 };
 
@@ -193,6 +196,44 @@ address_words (struct json_object *row, char *dst, size_t n)
     }
 }
 
+/* How long a check took mostly: "2ms"; "-" when it never answered. */
+static void
+add_took (struct json_object *row, struct json_object *h, const char *key)
+{
+  char text[32] = "-";
+
+  if (json_get (h, key))
+    units_format_duration (text, sizeof (text),
+                           (uint64_t) json_get_int (h, key, 0));
+  json_add_str (row, key, text);
+}
+
+/* Of one guest it is told when each run was: then it is shown. */
+static void
+add_history (struct status *st, struct json_object *scenario)
+{
+  struct json_object *h = json_get (scenario, "history"), *row;
+  const char *runs = json_get_str (h, "runs");
+  size_t n = runs ? strlen (runs) : 0;
+  char share[16] = "-";
+
+  if (!n || !json_get (h, "times_ms"))
+    return;
+  row = json_object_new_object ();
+  if (json_get (h, "availability"))
+    snprintf (share, sizeof (share), "%.1f %%",
+              100 * json_object_get_double (json_get (h, "availability")));
+  json_add_str (row, "scenario", row_str (scenario, "scenario"));
+  json_add_str (row, "runs", runs + (n > 20 ? n - 20 : 0));
+  json_add_str (row, "well", share);
+  json_add_int (row, "since_ms", json_get_int (h, "since_ms", 0));
+  add_took (row, h, "p50_ms");
+  add_took (row, h, "p90_ms");
+  add_took (row, h, "p99_ms");
+  add_took (row, h, "max_ms");
+  json_object_array_add (st->rows[HISTORY], row);
+}
+
 /* What a row says in words, as its member "says". */
 static void
 add_words (struct json_object *row, unsigned kind)
@@ -206,7 +247,8 @@ add_words (struct json_object *row, unsigned kind)
       snprintf (says, sizeof (says), "%s%s", row_str (row, "scenario"),
                 json_get_bool (row, "builtin", false) ? " (built-in)" : "");
       json_add_text (row, "named", says, strlen (says));
-      snprintf (says, sizeof (says), "%s%s",
+      snprintf (says, sizeof (says), "%s%s%s",
+                json_get_bool (row, "flapping", false) ? "flapping; " : "",
                 held && held[0] ? "not asked: " : "",
                 held && held[0] ? held : text ? text : "");
     }
@@ -251,9 +293,16 @@ add_words (struct json_object *row, unsigned kind)
 static void
 all_words (struct status *st)
 {
+  struct json_object *row;
+
   for (unsigned k = 0; k < KINDS; k++)
     for (size_t i = 0; i < json_object_array_length (st->rows[k]); i++)
-      add_words (json_object_array_get_idx (st->rows[k], i), k);
+      {
+        row = json_object_array_get_idx (st->rows[k], i);
+        add_words (row, k);
+        if (k == SCENARIO)
+          add_history (st, row);
+      }
 }
 
 static unsigned
@@ -299,6 +348,16 @@ print_all (struct status *st)
   static const char *const scen_m[]
       = { "guest",    "named", "health", "health_ms%", "outcome",
           "took_ms%", "next_ms%", "says",   NULL };
+  static const char *const hist_t[]
+      = { "SCENARIO", "LAST RUNS", "WELL", "OF", "P50",
+          "P90",      "P99",       "MAX",  NULL };
+  static const char *const hist_m[]
+      = { "scenario", "runs",   "well",   "since_ms%", "p50_ms",
+          "p90_ms",   "p99_ms", "max_ms", NULL };
+  static const char *const host_t[]
+      = { "THIS HOST", "AGO", "GUESTS SPARED", "SAYS", NULL };
+  static const char *const host_m[]
+      = { "code", "ago_ms%", "guests", "says", NULL };
   static const char *const inc_t[]
       = { "INCIDENT", "GUEST", "VERDICT", "NOW", "SAYS", NULL };
   static const char *const inc_m[]
@@ -346,8 +405,10 @@ print_all (struct status *st)
   section (st, GUEST, guest_t, guest_m);
   section (st, DOUBLE, twice_t, twice_m);
   section (st, STUCK, stuck_t, stuck_m);
+  section (st, HOST, host_t, host_m);
   section (st, SCENARIO, scen_t, scen_m);
   section (st, REACH, reach_t, reach_m);
+  section (st, HISTORY, hist_t, hist_m);
   section (st, INCIDENT, inc_t, inc_m);
   section (st, BEAT, beat_t, beat_m);
   section (st, NO_BEAT, mute_t, mute_m);
