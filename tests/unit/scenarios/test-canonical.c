@@ -50,6 +50,19 @@ static const struct full
            "\"command\":\"c\",\"expect\":{\"status\":3," ANSWER "}" },
   { "boot-stage",
     COMMON "\"transports\":[\"console\"],\"stage\":\"shell\",\"within\":\"10m\"" },
+  { "console-flood",
+    COMMON "\"transports\":[\"console\"],\"rate\":100,\"window\":\"50s\"" },
+  { "console-heartbeat",
+    COMMON "\"transports\":[\"console\"],\"label\":\"l\",\"console\":"
+           "\"serial0\",\"every\":\"10s\",\"missed\":3,\"first\":"
+           "\"10m\"" },
+  { "console-heartbeat",
+    COMMON "\"transports\":[\"console\"],\"pattern\":\"(?<n>.)(?<o>.)\","
+           "\"counter\":\"n\",\"every\":\"10s\"" },
+  { "console-pattern",
+    COMMON "\"transports\":[\"console\"],\"must-match\":\"m\","
+           "\"within\":\"10m\",\"must-not-match\":\"n\",\"clear\":"
+           "\"11m\",\"console\":\"serial0\"" },
   { "console-silence",
     COMMON "\"transports\":[\"console\"],\"silence\":\"10m\"" },
   { "dialogue",
