@@ -52,6 +52,7 @@ enum job_lane
   LANE_RUN_STATE,
   LANE_HOST, /* its process */
   LANE_NET,
+  LANE_DISK, /* its mailbox */
   LANE_TCP,
   LANE_SSH,
   LANE_EXEC, /* an operator's program; one of each scenario */
@@ -64,6 +65,7 @@ enum job_lane
   LANE_MEMORY_WATCH,
   LANE_MEMORY_END,
   LANE_BEAT, /* where a heartbeat is looked for */
+  LANE_ACPI, /* the port where its kernel beats is opened */
   LANE_CORE,
   LANE_DOCTOR,
   /* of the host */

@@ -32,7 +32,9 @@
 #include "config.h"
 #include "guests/virt_rooms.h"
 #include "transports/agent/agent.h"
+#include "transports/acpi/ports.h"
 #include "transports/console/hub.h"
+#include "transports/disk/disk.h"
 #include "transports/net/http.h"
 
 #include <errno.h>
@@ -77,6 +79,7 @@ on_guest (enum guest_change change, const struct guest *was,
     return;
   texts_guest (d->texts, change, was, now);
   eyes_guest (d->eyes, change, was, now);
+  acpi_ports_guest (d->ports, change, was, now);
   bindings_guest (d->bindings, change, was, now);
   incidents_guest (d->incidents, change, was, now);
   incidents_changed (d->incidents, was, now);
@@ -237,6 +240,18 @@ start_sources (struct daemon *d)
 
 /* ---- the keeper's orders ---- */
 
+static void
+tell_mailboxes (struct daemon *d)
+{
+  struct error err = ERROR_INIT;
+
+  if (disk_folders (d->env.disk, d->config->mailboxes.items,
+                    d->config->mailboxes.count, &err)
+      < 0)
+    log_error ("the folders of mailboxes are not taken: %s",
+               error_text (&err));
+}
+
 /* The keeper has checked the document; sources that did not change go on. */
 static void
 reload (const char *text, size_t len, void *arg)
@@ -266,6 +281,7 @@ reload (const char *text, size_t len, void *arg)
   texts_limit (d->texts, (unsigned) l->text_threads);
   incidents_limit (d->incidents, (unsigned) l->max_diagnoses);
   eyes_interval (d->eyes, fresh->heartbeat_ms);
+  tell_mailboxes (d);
   if (!same)
     {
       stop_sources (d);
@@ -429,6 +445,19 @@ make_eyes (struct daemon *d, struct error *err)
   return d->drain_only ? 0 : eyes_new (&env, &d->eyes, err);
 }
 
+static int
+make_ports (struct daemon *d, struct error *err)
+{
+  const struct acpi_ports_env env = {
+    .loop = d->loop,
+    .jobs = d->jobs,
+    .bus = d->bus,
+    .opener = keeper_link_opener (d->keeper),
+  };
+
+  return d->drain_only ? 0 : acpi_ports_new (&env, &d->ports, err);
+}
+
 static void
 on_host_gap (const struct host_gap *gap, void *arg)
 {
@@ -533,11 +562,17 @@ make_rooms (struct daemon *d, struct error *err)
     .http_dir = d->http_dir,
     .http = d->http,
   };
+  r = disk_new (&d->env.disk, err);
+  if (r < 0)
+    return r;
+  tell_mailboxes (d);
   r = make_texts (d, err);
   if (r == 0)
     r = watchdog_start (d->loop, d->hub, STUCK_MS, &d->watchdog, err);
   if (r == 0)
     r = make_eyes (d, err);
+  if (r == 0)
+    r = make_ports (d, err);
   if (r == 0)
     r = make_judges (d, err);
   if (r == 0)
@@ -571,6 +606,7 @@ unmake (struct daemon *d)
   hostclock_free (d->host);
   pauses_free (d->pauses);
   watchdog_stop (d->watchdog);
+  acpi_ports_free (d->ports);
   eyes_free (d->eyes);
   texts_free (d->texts);
   hub_free (d->hub);
@@ -581,6 +617,7 @@ unmake (struct daemon *d)
   fact_bus_free (d->bus);
   writer_link_free (d->writer);
   keeper_link_free (d->keeper);
+  disk_free (d->env.disk);
   http_pool_free (d->http);
   virt_done ();
   loop_free (d->loop);

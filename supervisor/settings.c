@@ -113,6 +113,11 @@ static const struct json_field config_fields[] = {
     .elem_kind = JSON_STRING, .elem_size = sizeof (char *), .max = 64,
     .keep_empty = true,
     .help = "further folders that hold console or monitor sockets" },
+  { "mailboxes", JSON_ARRAY, offsetof (struct config, mailboxes),
+    .elem_kind = JSON_STRING, .elem_size = sizeof (char *), .max = 16,
+    .keep_empty = true,
+    .help = "folders in which guests' mailboxes are: nothing else is opened "
+            "there" },
   { "scenarios", JSON_ARRAY, offsetof (struct config, scenarios),
     .elem_kind = JSON_STRING, .elem_size = sizeof (char *), .max = 256,
     .keep_empty = true, .help = "scenario files, or folders of them" },
@@ -128,6 +133,9 @@ static const struct json_field config_fields[] = {
     .max = 3600 * 1000,
     .help = "how often each guest's memory is read for signs of life, 0s for "
             "never" },
+  { "default-scenario", JSON_BOOL, offsetof (struct config, default_scenario),
+    .help = "whether a guest that no scenario is for has the built-in one, "
+            "memory-heartbeat" },
   { "sink", JSON_OBJECT, offsetof (struct config, sink), .sub = sink_fields,
     .help = "where bundles are sent" },
   { "limits", JSON_OBJECT, offsetof (struct config, limits),
@@ -224,6 +232,7 @@ set_defaults (struct config *c, struct error *err)
     .max_diagnoses = 2,
   };
   c->heartbeat_ms = 10 * 1000;
+  c->default_scenario = true;
   c->sink.timeout_ms = 30 * 1000;
   r = replace (&c->schema, CONFIG_SCHEMA, err);
   if (r == 0)
@@ -475,6 +484,8 @@ parse (const char *text, size_t len, const char *origin, struct config *cfg,
     }
   r = check_paths (doc, "roots", &cfg->roots, err);
   if (r == 0)
+    r = check_paths (doc, "mailboxes", &cfg->mailboxes, err);
+  if (r == 0)
     r = check_paths (doc, "scenarios", &cfg->scenarios, err);
   if (r == 0)
     r = check_paths (doc, "rules", &cfg->rules, err);
@@ -600,4 +611,12 @@ config_roots (const struct config *cfg, const char *config_path,
       if (src[i].eve)
         fn (src[i].eve, arg);
     }
+}
+
+void
+config_mailboxes (const struct config *cfg,
+                  void (*fn) (const char *root, void *arg), void *arg)
+{
+  for (size_t i = 0; i < cfg->mailboxes.count; i++)
+    fn (((char *const *) cfg->mailboxes.items)[i], arg);
 }

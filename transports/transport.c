@@ -8,10 +8,12 @@
 
 const struct transport_ops *const transports[] = {
   &transport_console,
+  &transport_disk,
   &transport_monitor,
   &transport_tcp,
   &transport_memory,
   &transport_ssh,
+  &transport_acpi,
   &transport_agent,
   &transport_exec,
   &transport_http,

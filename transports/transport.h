@@ -20,6 +20,7 @@ struct agents;
 struct ask;
 struct ask_result;
 struct buf;
+struct disk;
 struct error;
 struct fact_bus;
 struct http_pool;
@@ -46,6 +47,7 @@ struct transport_env
   void *may_type_arg;
   const char *libexec; /* the folder of our programmes */
   const char *ssh_dir; /* keys, passwords and known hosts: ssh/ssh.h */
+  struct disk *disk; /* what is known of mailboxes; NULL = there are none */
   /* Folders of the operator's programs, NULL terminated; NULL = none. */
   const char *const *exec_dirs;
   struct agents *agents; /* what is remembered of them; NULL = nothing */
@@ -98,7 +100,9 @@ struct transport_ops
                   struct doctor_report *r, uint64_t deadline);
 };
 
+extern const struct transport_ops transport_acpi;
 extern const struct transport_ops transport_console;
+extern const struct transport_ops transport_disk;
 extern const struct transport_ops transport_monitor;
 extern const struct transport_ops transport_tcp;
 extern const struct transport_ops transport_memory;
