@@ -18,8 +18,8 @@ struct status
 {
   bool json;
   FILE *out;
-  struct json_object *rows[11]; /* arrays, by kind below */
-  unsigned guests, hung, suspect, held, unknown, sick_sources, stuck;
+  struct json_object *rows[12]; /* arrays, by kind below */
+  unsigned guests, hung, lost, suspect, held, unknown, sick_sources, stuck;
   unsigned running_doubles;
   const char *trouble; /* of hangdog itself, or NULL */
   bool nowhere; /* and no source of guests was told of yet */
@@ -27,7 +27,8 @@ struct status
 
 static const char *const kinds[]
     = { "daemon", "source", "guest", "console", "scenario", "incident",
-        "stuck",  "text",   "claimed-twice", "heartbeat", "no-heartbeat" };
+        "stuck",  "text",   "claimed-twice", "heartbeat", "no-heartbeat",
+        "reach" };
 enum
 {
   DAEMON,
@@ -41,6 +42,7 @@ enum
   DOUBLE,
   BEAT,
   NO_BEAT,
+  REACH,
   KINDS
 };
 
@@ -76,6 +78,9 @@ on_row (struct json_object *row, const void *body, size_t len, void *arg)
             st->guests++;
             if (health && strcmp (health, "hung") == 0)
               st->hung++;
+            else if (health && (strcmp (health, "console-lost") == 0
+                                || strcmp (health, "way-lost") == 0))
+              st->lost++;
             else if (health && strcmp (health, "suspect") == 0)
               st->suspect++;
             else if (health && strcmp (health, "held-off") == 0)
@@ -164,6 +169,30 @@ text_words (struct json_object *row, char *dst, size_t n)
             note && note[0] ? ")" : "", gap);
 }
 
+/* Its addresses and who says so: "192.0.2.7 (lease)". */
+static void
+address_words (struct json_object *row, char *dst, size_t n)
+{
+  struct json_object *nics = json_get (row, "nics");
+  size_t used = 0;
+
+  dst[0] = '\0';
+  for (size_t i = 0; nics && i < json_object_array_length (nics); i++)
+    {
+      struct json_object *nic = json_object_array_get_idx (nics, i);
+      const char *ip = json_get_str (nic, "ip");
+      const char *ip2 = json_get_str (nic, "ip2");
+      const char *refused = json_get_str (nic, "refused");
+
+      if (used >= n || (!ip && !refused))
+        continue;
+      used += (size_t) snprintf (
+          dst + used, n - used, "%s%s%s%s (%s)", used ? ", " : "",
+          ip ? ip : refused, ip && ip2 ? " " : "", ip && ip2 ? ip2 : "",
+          ip ? row_str (nic, "ip_from") : "claimed by another, too: not used");
+    }
+}
+
 /* What a row says in words, as its member "says". */
 static void
 add_words (struct json_object *row, unsigned kind)
@@ -199,6 +228,19 @@ add_words (struct json_object *row, unsigned kind)
                                                           : "");
       snprintf (says, sizeof (says), "%s", text ? text : "");
     }
+  else if (kind == REACH)
+    {
+      const char *what = json_get_str (row, "says");
+      const char *code = json_get_str (row, "code");
+      const char *fix = json_get_str (row, "fix");
+
+      snprintf (says, sizeof (says), "%s%s%s%s%s", code ? code : "",
+                code && code[0] && what && what[0] ? ": " : "",
+                what ? what : "", fix && fix[0] ? "; mend it by: " : "",
+                fix ? fix : "");
+    }
+  else if (kind == GUEST)
+    address_words (row, says, sizeof (says));
   else if (kind == TEXT)
     text_words (row, says, sizeof (says));
   else
@@ -218,7 +260,8 @@ static unsigned
 how_bad (struct json_object *row)
 {
   static const char *const worst[]
-      = { "hung", "failed", "suspect", "unknown", "held-off" };
+      = { "hung",    "failed",  "console-lost", "way-lost",
+          "suspect", "unknown", "held-off" };
   const char *health = row_str (row, "health");
   unsigned i = 0;
 
@@ -245,11 +288,11 @@ static void
 print_all (struct status *st)
 {
   static const char *const guest_t[]
-      = { "GUEST",  "HEALTH", "STATE",  "BOOT",
-          "REASON", "INTENT", "SOURCE", NULL };
+      = { "GUEST",  "HEALTH", "STATE",   "BOOT", "REASON",
+          "INTENT", "SOURCE", "ADDRESS", NULL };
   static const char *const guest_m[]
-      = { "display", "health", "run",    "boot",
-          "reason",  "intent", "source", NULL };
+      = { "display", "health", "run",  "boot", "reason",
+          "intent",  "source", "says", NULL };
   static const char *const scen_t[]
       = { "GUEST", "SCENARIO", "HEALTH", "SINCE", "LAST",
           "TOOK",  "NEXT",     "SAYS",   NULL };
@@ -284,6 +327,10 @@ print_all (struct status *st)
           "blocked", "says", NULL };
   static const char *const mute_t[] = { "NO HEARTBEAT", "SAYS", NULL };
   static const char *const mute_m[] = { "guests", "says", NULL };
+  static const char *const reach_t[]
+      = { "WAY", "STATE", "SINCE", "TRIED", "BY", "WHAT", NULL };
+  static const char *const reach_m[]
+      = { "way", "state", "since_ms%", "tried_ms%", "by", "says", NULL };
   static const char *const twice_t[]
       = { "CLAIMED TWICE", "STATE", "UUID", "WATCHED", "SAYS", NULL };
   static const char *const twice_m[]
@@ -300,6 +347,7 @@ print_all (struct status *st)
   section (st, DOUBLE, twice_t, twice_m);
   section (st, STUCK, stuck_t, stuck_m);
   section (st, SCENARIO, scen_t, scen_m);
+  section (st, REACH, reach_t, reach_m);
   section (st, INCIDENT, inc_t, inc_m);
   section (st, BEAT, beat_t, beat_m);
   section (st, NO_BEAT, mute_t, mute_m);
@@ -326,8 +374,8 @@ judge (const struct status *st)
 {
   if (st->hung)
     return EXIT_TROUBLE;
-  if (st->suspect || st->sick_sources || st->stuck || st->running_doubles
-      || ours (st))
+  if (st->lost || st->suspect || st->sick_sources || st->stuck
+      || st->running_doubles || ours (st))
     return EXIT_DEGRADED;
   /* Nobody is ill, but nobody was asked either: a script must not take that
    * for well. */
@@ -531,9 +579,9 @@ const struct verb verb_status = {
           "  --nagios   one line and exit codes of a Nagios plugin\n"
           "  --npd      one line and exit codes of a node-problem-detector "
           "plugin\n"
-          "Exit codes: 0 well, 3 hung, 4 suspect, or a lane is stuck, a source "
-          "sick, or hangdog\nitself is, 6 no verdict (all held off, or not "
-          "asked yet).\n"
+          "Exit codes: 0 well, 3 hung, 4 suspect, a way to it is lost, a lane "
+          "is stuck, a\nsource sick, or hangdog itself is, 6 no verdict (all "
+          "held off, or not asked yet).\n"
           "\nExamples:\n"
           "  hangdog status\n"
           "  hangdog status web-1 --watch\n"
