@@ -124,6 +124,23 @@ answer_to (const char *command)
            "\"wr_operations\": 2, \"flush_operations\": 3, "
            "\"failed_rd_operations\": 4, \"failed_wr_operations\": 1}}, "
            "{\"device\": \"drive-a\", \"stats\": {\"rd_bytes\": 7}}, 5]";
+  if (strcmp (command, "query-block") == 0)
+    return "[{\"device\": \"\", \"qdev\": "
+           "\"/machine/peripheral/disk0/virtio-backend\", \"io-status\": "
+           "\"nospace\"}, {\"device\": \"cd\", \"io-status\": \"ok\"}, 5]";
+  if (strcmp (command, "x-query-virtio") == 0)
+    return "[{\"name\": \"virtio-net\", \"path\": \"/machine/n\"}, 7, "
+           "{\"name\": \"virtio-blk\", \"path\": "
+           "\"/machine/peripheral/disk0/virtio-backend\"}]";
+  if (strcmp (command, "x-query-virtio-status") == 0)
+    return "{\"num-vqs\": 2}";
+  if (strcmp (command, "x-query-virtio-queue-status") == 0)
+    return "{\"inuse\": 3}";
+  if (strcmp (command, "qom-list") == 0)
+    return "[{\"name\": \"a\", \"type\": \"child<e1000>\"}, {\"name\": "
+           "\"b\", \"type\": \"child<virtio-balloon-pci>\"}]";
+  if (strcmp (command, "qom-get") == 0)
+    return "{\"last-update\": 1000, \"stats\": {}}";
   return "{}";
 }
 

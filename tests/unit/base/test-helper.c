@@ -233,7 +233,7 @@ setup (void **state)
   for (unsigned i = 0; i < 3; i++)
     {
       p->inputs[i] = memfd_create ("input", MFD_CLOEXEC);
-      assert_int_equal (write (p->inputs[i], "ABC" + i, 1), 1);
+      assert_int_equal (write (p->inputs[i], &"ABC"[i], 1), 1);
     }
   *state = p;
   return 0;
@@ -417,6 +417,7 @@ test_stubborn (void **state)
   int status = -7;
   pid_t pid = h.pid;
 
+  assert_non_null (ready);
   kill (pid, SIGTERM);
   kill (pid, SIGHUP);
   assert_int_equal (helper_hear (&h, &f, clock_ms () + SHORT_MS, NULL),

@@ -108,6 +108,25 @@ from_failure_to_bundle (void **state)
   brought_to (w, "network-lost", "medium");
 }
 
+/* What is but a part of others: neither its failures nor its silence. */
+static void
+no_alert (void **state)
+{
+  struct world *w = *state;
+
+  w->uptime.alert = false;
+  outcome (w, A, &w->uptime, OUTCOME_FAILED, "silent", HEALTH_BECAME_FAILED);
+  outcome (w, A, &w->uptime, OUTCOME_FAILED, "silent", HEALTH_SAME);
+  outcome (w, A, &w->uptime, OUTCOME_NO_VERDICT, "console-timeout",
+           HEALTH_BECAME_MUTE);
+  assert_int_equal (w->nputs, 0);
+  assert_false (told_as_hung (w, A));
+  /* Another's are told as ever. */
+  outcome (w, A, &w->tcp, OUTCOME_FAILED, "timeout", HEALTH_BECAME_FAILED);
+  assert_string_equal (newest (w)->inc.scenario, "tcp");
+  brought_to (w, "network-lost", "medium");
+}
+
 /* The scenario's, and the highest of those that tell of the same. */
 static void
 as_severe_as_its_scenario (void **state)
@@ -315,6 +334,7 @@ main (void)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (only_the_legal_steps),
     WITH (up, from_failure_to_bundle),
+    WITH (up, no_alert),
     WITH (up, as_severe_as_its_scenario),
     WITH (up, a_full_disk_does_not_blind),
     WITH (up, no_more_at_once_than_set),

@@ -14,7 +14,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/opener.h"
-#include "transports/monitor/monitor.h"
+#include "transports/monitor/look.h"
 #include "tests/lib/built.h"
 #include "tests/lib/tmpdir.h"
 
@@ -307,6 +307,98 @@ reads_block_counters (void **state)
                     7);
 }
 
+/* All of it on one connection; what is not asked for is not there. */
+static void
+looks (void **state)
+{
+  for (unsigned wants = 0; wants < 4; wants++)
+    {
+      struct monitor_look look CLEANUP_LOOK = { .balloon_s = -7 };
+      enum monitor_health health;
+      struct error err = ERROR_INIT;
+      struct json_object *disk;
+      struct fake f;
+      int r;
+
+      fake_start (&f, "well");
+      r = monitor_look (&f.env, f.g, wants, clock_ms () + 1900, &health, &look,
+                        &err);
+      fake_stop (&f);
+      if (r < 0)
+        fail_msg ("%s", error_text (&err));
+      assert_string_equal (look.status, "running");
+      assert_int_equal (health, MONITOR_ANSWERS);
+      /* Some fifty years. */
+      assert_int_equal (look.balloon_s > 1000000000,
+                        (wants & MONITOR_WANTS_BALLOON) != 0);
+      assert_int_equal (look.balloon_s == -1,
+                        !(wants & MONITOR_WANTS_BALLOON));
+      assert_int_equal (look.disks != NULL,
+                        (wants & MONITOR_WANTS_DISKS) != 0);
+      if (!look.disks)
+        continue;
+      assert_int_equal (json_object_object_length (look.disks), 2);
+      disk = json_get (look.disks, "disk0");
+      assert_int_equal (json_get_int (disk, "in_flight", -1), 6);
+      assert_string_equal (json_get_str (disk, "io_status"), "nospace");
+      disk = json_get (look.disks, "drive-a");
+      assert_null (json_get (disk, "in_flight"));
+      assert_null (json_get (disk, "io_status"));
+    }
+}
+
+/* A QEMU that knows none of it, or does not answer. */
+static void
+looks_in_vain (void **state)
+{
+  static const struct
+  {
+    const char *mode;
+    int rc;
+    enum monitor_health health;
+  } cases[] = {
+    { "error", -EREMOTEIO, MONITOR_ANSWERS },
+    { "caps-only", -ETIMEDOUT, MONITOR_GREETS_ONLY },
+    { "no-greeting", -ETIMEDOUT, MONITOR_NO_GREETING },
+  };
+
+  for (size_t i = 0; i < ARRAY_LEN (cases); i++)
+    {
+      struct monitor_look look = { .balloon_s = -7 };
+      enum monitor_health health;
+      struct fake f;
+
+      fake_start (&f, cases[i].mode);
+      assert_int_equal (monitor_look (&f.env, f.g, MONITOR_WANTS_DISKS,
+                                      clock_ms () + 300, &health, &look, NULL),
+                        cases[i].rc);
+      fake_stop (&f);
+      assert_int_equal (health, cases[i].health);
+      assert_int_equal (look.balloon_s, -7);
+      assert_null (look.disks);
+    }
+}
+
+static void
+tells_what_stands (void **state)
+{
+  CLEANUP_JSON struct json_object *was
+      = json_tokener_parse ("{\"rd_ops\":1,\"wr_ops\":2,\"errors\":3}");
+  static const char *const now[]
+      = { "{\"rd_ops\":1,\"wr_ops\":2,\"errors\":4}",
+          "{\"rd_ops\":1,\"wr_ops\":3}",
+          "{\"rd_ops\":1,\"wr_ops\":2,\"flush_ops\":1}" };
+
+  for (size_t i = 0; i < ARRAY_LEN (now); i++)
+    {
+      CLEANUP_JSON struct json_object *disk = json_tokener_parse (now[i]);
+
+      assert_int_equal (monitor_disk_moved (was, disk), i > 0);
+    }
+  assert_true (monitor_is_stopped ("paused"));
+  assert_false (monitor_is_stopped ("io-error"));
+}
+
 struct seen
 {
   struct doctor_report rep;
@@ -363,6 +455,9 @@ main (void)
     cmocka_unit_test (checks_whose_socket_it_is),
     cmocka_unit_test (lets_go_after_its_time),
     cmocka_unit_test (reads_block_counters),
+    cmocka_unit_test (looks),
+    cmocka_unit_test (looks_in_vain),
+    cmocka_unit_test (tells_what_stands),
     cmocka_unit_test (doctor_says_what_is_wrong),
   };
 
