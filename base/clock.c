@@ -32,6 +32,12 @@ clock_us (void)
 }
 
 uint64_t
+clock_boot_ms (void)
+{
+  return read_us (CLOCK_BOOTTIME) / 1000;
+}
+
+uint64_t
 clock_cpu_us (void)
 {
   return read_us (CLOCK_THREAD_CPUTIME_ID);

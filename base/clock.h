@@ -13,6 +13,7 @@
 
 uint64_t clock_ms (void);      /* CLOCK_MONOTONIC */
 uint64_t clock_us (void);      /* CLOCK_MONOTONIC */
+uint64_t clock_boot_ms (void); /* CLOCK_BOOTTIME: with the host's suspends */
 uint64_t clock_cpu_us (void);  /* that this thread has used */
 uint64_t clock_wall_ms (void); /* CLOCK_REALTIME since the epoch */
 

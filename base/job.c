@@ -51,6 +51,7 @@ const char *const job_lane_names[] = {
   [LANE_NET] = "net",
   [LANE_TCP] = "tcp",
   [LANE_SSH] = "ssh",
+  [LANE_EXEC] = "exec",
   [LANE_AGENT] = "agent",
   [LANE_MEMORY] = "memory",
   [LANE_MEMORY_WATCH] = "memory-watch",

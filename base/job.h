@@ -54,6 +54,7 @@ enum job_lane
   LANE_NET,
   LANE_TCP,
   LANE_SSH,
+  LANE_EXEC, /* an operator's program; one of each scenario */
   LANE_AGENT,
   LANE_MEMORY,
   LANE_MEMORY_WATCH,

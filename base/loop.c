@@ -316,6 +316,13 @@ loop_advance (struct loop *loop, uint64_t ms)
   loop->now = target;
 }
 
+void
+loop_jump (struct loop *loop, uint64_t ms)
+{
+  if (loop->fake && !loop->in_round)
+    loop->now += ms;
+}
+
 /* ---- looking ---- */
 
 static void

@@ -91,6 +91,9 @@ void loop_stop (struct loop *loop); /* any thread */
 
 /* Fake clock only: moves it and runs all timers that fall due, in order. */
 void loop_advance (struct loop *loop, uint64_t ms);
+/* The same without running anything, as a process finds it that stood still:
+ * what fell due meanwhile runs in the next round. */
+void loop_jump (struct loop *loop, uint64_t ms);
 
 /* Any thread: a counter that moves with each round, and the clock_ms() at
  * which the present round began (0 while it sleeps): for the watchdog. */

@@ -85,6 +85,9 @@ const struct json_field scenario_fields[] = {
   { .name = "success-threshold", .kind = JSON_INT,
     AT (scenario, success_threshold), .min = 1, .max = 100,
     .help = "successes in a row that make it well; default 1" },
+  { .name = "flap-damping", .kind = JSON_BOOL, AT (scenario, flap_damping),
+    .help = "while it is now well and now not, its incident stays open; "
+            "default true" },
   { .name = "quiet-hours", .kind = JSON_ARRAY, AT (scenario, quiet_hours),
     .max = 16, .sub = hours_fields,
     .elem_size = sizeof (struct scenario_hours),
@@ -92,6 +95,9 @@ const struct json_field scenario_fields[] = {
   { .name = "severity", .kind = JSON_ENUM, AT (scenario, severity),
     .names = scenario_severity_names,
     .help = "of its incidents; default critical" },
+  { .name = "alert", .kind = JSON_BOOL, AT (scenario, alert),
+    .help = "whether its failures make incidents; false for what is but a "
+            "part of others; default true" },
   { .name = "playbook", .kind = JSON_STRING, AT (scenario, playbook),
     .min = 1, .max = 63,
     .help = "what is collected when it failed; default standard" },

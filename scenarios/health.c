@@ -7,6 +7,16 @@
 const char *const health_names[]
     = { "unknown", "well", "suspect", "failed", NULL };
 
+/* What the thresholds make of an outcome with a verdict is what may flap. */
+static void
+feed_flap (struct health_state *st, const struct scenario *s, bool failed,
+           uint64_t now_ms)
+{
+  flap_feed (&st->flap, failed, st->health == HEALTH_FAILED,
+             (unsigned) s->failure_threshold, (unsigned) s->success_threshold,
+             now_ms);
+}
+
 static enum health_change
 become (struct health_state *st, enum health to, uint64_t now_ms)
 {
@@ -24,9 +34,9 @@ become (struct health_state *st, enum health to, uint64_t now_ms)
   return changes[to];
 }
 
-enum health_change
-health_feed (struct health_state *st, const struct scenario *s,
-             enum outcome outcome, uint64_t now_ms)
+static enum health_change
+feed (struct health_state *st, const struct scenario *s, enum outcome outcome,
+      uint64_t now_ms)
 {
   st->runs++;
   st->last_ms = now_ms;
@@ -55,6 +65,17 @@ health_feed (struct health_state *st, const struct scenario *s,
       return HEALTH_SAME;
     }
   return HEALTH_SAME;
+}
+
+enum health_change
+health_feed (struct health_state *st, const struct scenario *s,
+             enum outcome outcome, uint64_t now_ms)
+{
+  enum health_change change = feed (st, s, outcome, now_ms);
+
+  if (outcome != OUTCOME_NO_VERDICT)
+    feed_flap (st, s, outcome == OUTCOME_FAILED, now_ms);
+  return change;
 }
 
 static enum code_flag

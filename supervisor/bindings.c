@@ -15,6 +15,8 @@
 #include "base/job.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "scenarios/lines.h"
+#include "supervisor/text.h"
 
 #include <string.h>
 #include <sys/random.h>
@@ -164,6 +166,7 @@ binding_free (struct binding *bd)
   leave_run (bd);
   watch_end_ (bd);
   timer_free (bd->timer);
+  free (bd->last);
   scenario_unref (bd->scenario);
   free (bd);
 }
@@ -184,6 +187,7 @@ watched_free (struct watched *w)
 {
   struct watched **at = chain_of (w->all, w->guest->inc.uuid);
 
+  texts_listen (w->all->env.texts, w->guest->inc.uuid, NULL, 0);
   while (w->n)
     remove_at (w, w->n - 1);
   while (*at != w)
@@ -235,6 +239,7 @@ bindings_free (struct bindings *b)
   watch_subscribe_ (b, NULL, 0);
   while (b->first)
     watched_free (b->first);
+  listen_end_ (b);
   for (size_t i = 0; i < b->nscenarios; i++)
     scenario_unref (b->scenarios[i]);
   free (b->scenarios);
@@ -308,12 +313,16 @@ match_guest (struct bindings *b, const struct guest *g, struct watched *w)
     }
   if (w && w->n == 0)
     watched_free (w);
+  else if (w)
+    listen_tell_ (w);
 }
 
 /* A life begins unknown, after its own initial delay. */
 static void
 begin_anew (struct binding *bd, bool keeps_state)
 {
+  if (bd->health.flap.flapping)
+    binding_flapping_ (bd, false);
   memset (&bd->health, 0, sizeof (bd->health));
   bd->health.since_ms = loop_now (bd->all->env.loop);
   leave_run (bd);
@@ -403,8 +412,11 @@ inherit (struct binding *bd, const struct heir *heir, struct scenario *now)
    * reference. */
   scenario_unref (bd->scenario);
   bd->scenario = scenario_ref (now);
-  if (!heir->same)
-    begin_anew (bd, false);
+  if (heir->same)
+    return;
+  /* Another question: what the old one brought is not its past. */
+  memset (&bd->history, 0, sizeof (bd->history));
+  begin_anew (bd, false);
 }
 
 static void
@@ -438,13 +450,21 @@ bindings_set (struct bindings *b, struct scenario **list, size_t n,
   CLEANUP_FREE bool *marks = calloc (n + 1, sizeof (*marks));
   CLEANUP_FREE struct heir *heirs
       = calloc (b->nscenarios + 1, sizeof (*heirs));
+  CLEANUP_FREE struct lines **lines = calloc (n + 1, sizeof (*lines));
 
-  if (!copy || !marks || !heirs)
+  if (!copy || !marks || !heirs || !lines)
     return error_set (err, ENOMEM, "no memory for the scenarios");
   if (n)
     memcpy (copy, list, n * sizeof (*copy));
   for (size_t i = 0; i < b->nscenarios; i++)
-    heirs[i] = heir_of (b, b->scenarios[i], copy, n);
+    {
+      heirs[i] = heir_of (b, b->scenarios[i], copy, n);
+      if (heirs[i].same)
+        lines[heirs[i].index] = lines_ref (b->lines[i]);
+    }
+  for (size_t i = 0; i < n; i++)
+    if (!lines[i])
+      lines[i] = listen_for_ (copy[i]);
   /* Before anybody begins to watch: what is said now is not to be missed. */
   watch_subscribe_ (b, copy, n);
   for (struct watched *w = b->first, *next; w; w = next)
@@ -454,11 +474,13 @@ bindings_set (struct bindings *b, struct scenario **list, size_t n,
       if (w->n == 0)
         watched_free (w);
     }
+  listen_end_ (b);
   for (size_t i = 0; i < b->nscenarios; i++)
     scenario_unref (b->scenarios[i]);
   free (b->scenarios);
   free (b->marks);
   b->scenarios = steal_ptr (&copy);
+  b->lines = steal_ptr (&lines);
   b->marks = steal_ptr (&marks);
   b->nscenarios = n;
   registry_each (b->env.registry, match_each, b);
@@ -473,6 +495,8 @@ due (struct timer *t, void *arg)
   struct binding *bd = arg;
   uint64_t now = loop_now (bd->all->env.loop);
 
+  if (binding_gapped_ (bd))
+    return;
   if (bd->run)
     {
       /* It has waited for a lane until now, for an interval. */

@@ -14,8 +14,12 @@ struct boots;
 struct error;
 struct fact_bus;
 struct fact_table;
+struct history;
+struct host_gap;
+struct hostclock;
 struct job_pool;
 struct loop;
+struct pauses;
 struct texts;
 struct transport_env;
 
@@ -29,7 +33,9 @@ struct bindings_env
   struct guest_registry *registry;
   struct boots *boots;
   struct texts *texts;
+  struct pauses *pauses; /* NULL = none */
   const struct transport_env *transports;
+  struct hostclock *host; /* NULL: it never stands still */
   bool drain_only; /* nobody is asked anything */
 };
 /* env is copied. */
@@ -51,8 +57,14 @@ struct binding_info
   enum health health;
   uint64_t health_since_ms;
   unsigned failures, mute; /* in a row */
+  bool flapping; /* now well and now not; damped says whether its incident
+                    is held open for that */
+  bool damped;
+  unsigned flap_percent;
+  const struct history *history;
   bool running;
   const char *held_off; /* why it is not asked now, "" if it is */
+  bool paused; /* by somebody who said so; also while held_off does not yet */
   /* next: when it is, or was, due. */
   uint64_t next_ms, last_ms, last_ok_wall_ms;
   const struct outcome_report *last; /* NULL before the first */
@@ -74,10 +86,35 @@ typedef void bindings_once_fn (const struct outcome_report *report, void *arg);
 int bindings_once (struct bindings *b, const struct guest *g,
                    struct scenario *s, bindings_once_fn *fn, void *arg,
                    struct error *err);
+/* The host, or this process, stood still or starved: what fell due meanwhile is
+ * spread anew, and who watches is told. */
+void bindings_gap (struct bindings *b, const struct host_gap *gap);
+/* The last time that outcomes did not count for the host's sake, and whose, if
+ * it is no longer ago than that. */
+struct bindings_spared
+{
+  const char *code;
+  uint64_t ago_ms, lasted_ms;
+  unsigned guests;
+  char says[160];
+};
+bool bindings_spared (struct bindings *b, uint64_t for_ms,
+                      struct bindings_spared *ret);
 /* Where the scenarios of that guest ask over the network: parameters for the
  * collector "net" ("address", "expect", "addresses").  The caller's. */
 struct json_object *bindings_addresses (struct bindings *b, const char *uuid);
 size_t bindings_count (const struct bindings *b);
+/* From due until somebody was asked, of all that came in their turn: each is
+ * the bound of the bucket that it is in, max is exact. */
+#define BINDINGS_LATE 16
+struct bindings_late
+{
+  uint64_t runs, p50_ms, p90_ms, p99_ms, max_ms;
+  uint64_t counts[BINDINGS_LATE];
+};
+void bindings_late (const struct bindings *b, struct bindings_late *ret);
+/* Up to which lateness a bucket goes; the last has no bound. */
+uint64_t bindings_late_bound (unsigned bucket);
 /* How many guests, bindings and documents were looked at so far to find the
  * right ones. */
 uint64_t bindings_looked_at (const struct bindings *b);

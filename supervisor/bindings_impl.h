@@ -4,15 +4,18 @@
  *
  *   bindings.c          whom which scenario watches, and when it is due
  *   bindings_run.c      a run: by which ways, one after another
+ *   bindings_host.c     a host that stood still
  *   bindings_lane.c     who waits for a lane of a guest
  *   bindings_outcome.c  what a run's end becomes
  *   bindings_watch.c    kinds that are told of facts, or look at others
+ *   bindings_listen.c   what they listen for in the guest's text
  *   bindings_tell.c     what others want to know of them
  */
 #ifndef HANGDOG_SUPERVISOR_BINDINGS_IMPL_H
 #define HANGDOG_SUPERVISOR_BINDINGS_IMPL_H
 
 #include "supervisor/bindings.h"
+#include "scenarios/history.h"
 #include "transports/transport.h"
 
 struct heard;
@@ -30,6 +33,8 @@ struct watched
   struct binding **list;
   size_t n, cap;
   struct run *waiting, **waiting_end; /* for a lane, in order of coming */
+  uint64_t failed_ms; /* it was well, and then did not answer in time */
+  uint64_t spared_ms; /* an outcome did not count, for the host's sake */
   struct watched *chain;       /* of the hash */
   struct watched *prev, *next; /* of all */
 };
@@ -46,8 +51,8 @@ struct binding
   const struct scenario_watch *watching; /* whose state is */
   void *state;
   struct health_state health;
-  struct outcome_report last;
-  bool has_last;
+  struct history history;
+  void *last; /* the report, packed; NULL = none yet */
   char held_off[96];
   uint64_t due_ms, last_ms, last_ok_wall_ms;
   uint64_t runs, ok, failed, no_verdict, skipped, late, worst_late_ms;
@@ -99,6 +104,7 @@ struct bindings
 {
   struct bindings_env env;
   struct scenario **scenarios;
+  struct lines **lines; /* what each of them listens for, or NULL */
   size_t nscenarios;
   bool *marks; /* scratch, one per scenario */
   struct watched *hash[BINDINGS_HASH];
@@ -109,6 +115,9 @@ struct bindings
   size_t n, nfree;
   uint64_t serial;
   uint64_t looked_at;
+  uint64_t late[BINDINGS_LATE], latest_ms; /* how many, by how late */
+  uint64_t crowd_ms; /* when many failed together, 0 = never */
+  char crowd[160];
   struct heard *heard; /* facts that kinds are told of, by prefix */
   struct listener listeners[BINDINGS_MAX_LISTENERS];
 };
@@ -119,6 +128,9 @@ struct binding *bindings_numbered_ (struct bindings *b, uint64_t number);
 struct binding *binding_named_ (struct watched *w, const char *scenario);
 void binding_arm_ (struct binding *bd, uint64_t at_ms);
 uint64_t bindings_random_ (void);
+
+/* Tells the fact. */
+void binding_flapping_ (struct binding *bd, bool flapping);
 
 /* Paused, stopping, quiet hours, ...: held_off says why. */
 bool binding_held_off_ (struct binding *bd);
@@ -145,6 +157,14 @@ void run_no_verdict_ (struct outcome_report *r, const char *code,
                       const char *fmt, ...)
     __attribute__ ((format (printf, 3, 4)));
 
+/* ---- a host that stood still ---- */
+
+/* It has a time of its own now, after a gap that only shows itself here. */
+bool binding_gapped_ (struct binding *bd);
+/* What failed because of the host is no verdict. */
+void binding_spare_ (struct binding *bd, struct run *run);
+
+void bindings_note_late_ (struct bindings *b, uint64_t late_ms);
 void lane_wait_ (struct run *run);
 void lane_leave_ (struct run *run);
 /* A job_free_fn. */
@@ -161,7 +181,21 @@ void watch_end_ (struct binding *bd);
 /* Of a kind that does not ask: how it is. */
 void watch_judge_ (struct binding *bd, struct outcome_report *ret);
 
+/* ---- what they listen for ---- */
+
+/* NULL: nothing. */
+struct lines *listen_for_ (const struct scenario *s);
+/* To the text of that guest, whenever its scenarios or its consoles may be
+ * others. */
+void listen_tell_ (struct watched *w);
+void listen_end_ (struct bindings *b);
+
+/* The last report: kept without the ways that it has not, which would be most
+ * of a binding.  Without memory there is none. */
+void binding_keep_last_ (struct binding *bd, const struct outcome_report *r);
+bool binding_last_ (const struct binding *bd, struct outcome_report *ret);
 /* Every listener, of an outcome that came. */
-void binding_tell (struct binding *bd, enum health_change change);
+void binding_tell (struct binding *bd, const struct outcome_report *report,
+                   enum health_change change);
 
 #endif

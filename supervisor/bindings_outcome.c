@@ -6,6 +6,7 @@
 #include "supervisor/bindings_impl.h"
 #include "supervisor/boots.h"
 #include "supervisor/meant.h"
+#include "supervisor/pauses.h"
 #include "supervisor/text.h"
 
 #include "base/cleanup.h"
@@ -22,6 +23,7 @@ bool
 binding_held_off_ (struct binding *bd)
 {
   const struct guest *g = bd->of->guest;
+  struct pause pause;
 
   bd->held_off[0] = '\0';
   if (g->intent != INTENT_RUN)
@@ -33,6 +35,10 @@ binding_held_off_ (struct binding *bd)
               guest_run_names[g->run]);
   else if (scenario_quiet (bd->scenario, clock_wall_ms ()))
     snprintf (bd->held_off, sizeof (bd->held_off), "quiet hours");
+  else if (bd->all->env.pauses
+           && pauses_hold (bd->all->env.pauses, g->inc.uuid,
+                           bd->scenario->name, &pause))
+    pause_words (&pause, bd->held_off, sizeof (bd->held_off));
   return bd->held_off[0] != '\0';
 }
 
@@ -48,18 +54,27 @@ publish_text (struct binding *bd, const char *name, const char *text)
   fact_publish (bd->all->env.bus, &fact);
 }
 
+void
+binding_flapping_ (struct binding *bd, bool flapping)
+{
+  char name[FACT_NAME_MAX];
+
+  snprintf (name, sizeof (name), "flapping.%.50s", bd->scenario->name);
+  publish_text (bd, name, flapping ? "yes" : "no");
+}
+
 static void
-publish (struct binding *bd)
+publish (struct binding *bd, const struct outcome_report *report)
 {
   struct fact fact;
   char name[FACT_NAME_MAX];
 
   snprintf (name, sizeof (name), "probe.%.50s", bd->scenario->name);
-  publish_text (bd, name, outcome_names[bd->last.outcome]);
-  if (!bd->last.has_uptime)
+  publish_text (bd, name, outcome_names[report->outcome]);
+  if (!report->has_uptime)
     return;
   fact_real (&fact, &bd->of->guest->inc, "guest.uptime_s", "scenario",
-             bd->last.uptime.s);
+             report->uptime.s);
   fact_publish (bd->all->env.bus, &fact);
 }
 
@@ -92,10 +107,10 @@ take_outcome (struct binding *bd, const struct outcome_report *report,
               uint64_t started_ms)
 {
   uint64_t now = loop_now (bd->all->env.loop);
+  bool was_flapping = bd->health.flap.flapping;
   enum health_change change;
 
-  bd->last = *report;
-  bd->has_last = true;
+  binding_keep_last_ (bd, report);
   bd->runs++;
   if (report->outcome == OUTCOME_OK)
     {
@@ -106,14 +121,17 @@ take_outcome (struct binding *bd, const struct outcome_report *report,
     bd->failed++;
   else
     bd->no_verdict++;
+  history_add (&bd->history, report->outcome, report->took_ms, now);
   change = health_feed (&bd->health, bd->scenario, report->outcome, now);
   if (health_mute (&bd->health, bd->scenario, report)
       && change == HEALTH_SAME)
     change = HEALTH_BECAME_MUTE;
-  publish (bd);
+  publish (bd, report);
+  if (bd->health.flap.flapping != was_flapping)
+    binding_flapping_ (bd, !was_flapping);
   binding_arm_ (bd, health_next (&bd->health, bd->scenario, started_ms,
                                  bindings_random_ ()));
-  binding_tell (bd, change);
+  binding_tell (bd, report, change);
 }
 
 /* An answer may show that the guest began anew since the last one: then it is
@@ -163,6 +181,7 @@ judge_life (struct binding *bd, struct run *run)
                        "the guest began another life while it was asked");
       return;
     }
+  binding_spare_ (bd, run);
   if (r->outcome == OUTCOME_FAILED && binding_held_off_ (bd))
     run_no_verdict_ (r, "held-off", "%s", bd->held_off);
   else if (r->outcome == OUTCOME_FAILED

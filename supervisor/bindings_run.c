@@ -137,6 +137,7 @@ attempt_start (struct run *run, const struct leg *leg, struct error *err)
     .name = name,
     .guest = run->guest->inc.uuid,
     .lane = leg->way->lane,
+    .part = leg->way->lane_each ? run->scenario->name : NULL,
     .timeout_ms = run->scenario->timeout_ms,
     .run = attempt_run,
     .done = attempt_done,
@@ -157,6 +158,7 @@ note_late (struct binding *bd, uint64_t now)
 {
   uint64_t late = now > bd->due_ms ? now - bd->due_ms : 0;
 
+  bindings_note_late_ (bd->all, late);
   if (late > bd->worst_late_ms)
     bd->worst_late_ms = late;
   if (late > 1000)

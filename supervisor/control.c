@@ -49,6 +49,12 @@ static const struct control_op ops[] = {
   { "spool-drop", op_spool },
   { "console", op_console },
   { "input", op_input },
+  { "scenarios", op_scenarios },
+  { "scenario-show", op_scenario_show },
+  { "scenario-pause", op_scenario_pause },
+  { "scenario-resume", op_scenario_resume },
+  { "scenario-bind", op_scenario_bind },
+  { "scenario-unbind", op_scenario_unbind },
 };
 
 struct client

@@ -80,6 +80,71 @@ void control_outcome (const struct binding_info *info,
 /* Which ways did not bring the answer, and why. */
 struct json_object *control_tried (const struct outcome_report *r);
 
+/* ---- scenarios as a whole ----
+ *
+ * What is asked and answered (control_scenarios.c).  "guest" is what
+ * answer_guest() takes; "scenario" a name; both may be left out where a "?" is.
+ * "who" is free text for people, beside what the socket knows of the caller.
+ *
+ * {"op":"scenarios", "guest":G?}
+ *   {"row":"scenario", "name", "kind", "origin":"file PATH"|"built-in"|"bound",
+ *    "severity":"critical", "interval_ms", "timeout_ms", "description"?,
+ *    "guests":N, "well":N, "suspect":N, "failed":N, "unknown":N, "paused":N,
+ *    "flapping":N, "paused_until_ms":wall clock?, "bound_by"?}   for each
+ *   {"row":"pause", "guest":display or "", "uuid", "scenario":name or "",
+ *    "who", "by":"uid 0 (pid 123)", "reason", "since_ms", "until_ms":both wall
+ *    clock, "left_ms"}                                           for each
+ *   "guest": only those that are bound to it, and counted for it alone.
+ *   "paused_until_ms" is there when all of its guests are paused.
+ * {"op":"scenario-show", "scenario":S}
+ *   {"row":"document", "name", "origin", "bound_by"?, "document":{...}} with
+ *   all defaults filled in; ENOENT
+ * {"op":"scenario-pause", "guest":G?, "scenario":S?, "seconds":N, "reason":T?,
+ *  "who":T?}
+ *   {"row":"pause",...} as above, end {"bindings":N now paused by it,
+ *   "kept":bool, "why"?}.  Neither guest nor scenario: all of all.  seconds is
+ *   1 to 31 days.  The same guest and scenario again replaces the pause.
+ *   ENOENT: no such guest or scenario; ENOBUFS: 256 pauses stand.
+ * {"op":"scenario-resume", "guest":G?, "scenario":S?}
+ *   {"row":"pause",...} for each that ends: those that name this guest, or this
+ *   scenario, or both; all, where neither is given.  end {"ended":N, "still":N
+ *   bindings that a wider pause holds on, "kept":bool, "why"?}
+ * {"op":"scenario-bind", "document":{...}, "guest":G?, "who":T?}, or the
+ *  document as text in the body, with "origin":its name for messages
+ *   One scenario.  guest: in the place of the document's "select", that guest
+ *   alone.  {"row":"scenario",...} as above, end {"replaced":bool (one of that
+ *   name that was bound), "kept":bool, "why"?}.  EINVAL: what the checker says;
+ *   EEXIST: a file has one of that name; ENOBUFS: 256 are bound, or 900 KiB;
+ *   EMSGSIZE: more than 64 KiB; EBUSY: those of the files are not read yet
+ * {"op":"scenario-unbind", "scenario":S}
+ *   end {"kept":bool, "why"?}.  ENOENT; EPERM: it is a file's
+ *
+ * kept: false when the writer could not put it on disk: it is in force, and
+ * does not survive this daemon; why says.
+ *
+ * In `status`: {"row":"host", "code":"host-suspended"|"host-frozen"|
+ * "host-starved", "says", "ago_ms", "lasted_ms", "guests":N without verdict for
+ * it} while it matters; {"row":"pause",...} that hold a guest; in each
+ * {"row":"incident"} "flapping" and "flaps"; and in each {"row":"scenario"} of
+ * a binding "flapping":bool, "flap_percent", "paused":bool and
+ * "history":{"runs":"++-?...": oldest first, "since_ms":age of the first,
+ * "last_ms":age of the last, "availability":0..1?, "p50_ms"?, "p90_ms"?,
+ * "p99_ms"?, "max_ms"?}; with "guest", also "times_ms":[age of each run]. */
+
+struct pause;
+/* {"row":"pause",...} */
+struct json_object *control_pause_row (const struct pause *pause);
+/* {"row":"scenario",...} of a whole scenario; false when there is none of that
+ * name. */
+bool control_scenario_row (struct answer *a, const char *name);
+/* Ends the answer when what was changed is on disk: control_kept() with it is
+ * the kept_done_fn of whoever keeps it.  Takes last.  On NULL the answer is
+ * ended. */
+struct control_keeping;
+struct control_keeping *control_keep (struct answer *a,
+                                      struct json_object *last);
+void control_kept (const struct error *why, void *keeping);
+
 struct control_op
 {
   const char *name;
@@ -101,5 +166,11 @@ void op_core (struct answer *a, struct frame *f);
 void op_spool (struct answer *a, struct frame *f);
 void op_console (struct answer *a, struct frame *f);
 void op_input (struct answer *a, struct frame *f);
+void op_scenarios (struct answer *a, struct frame *f);
+void op_scenario_show (struct answer *a, struct frame *f);
+void op_scenario_pause (struct answer *a, struct frame *f);
+void op_scenario_resume (struct answer *a, struct frame *f);
+void op_scenario_bind (struct answer *a, struct frame *f);
+void op_scenario_unbind (struct answer *a, struct frame *f);
 
 #endif

@@ -10,6 +10,7 @@
 #include "supervisor/incidents.h"
 #include "supervisor/keeper_link.h"
 #include "supervisor/meant.h"
+#include "supervisor/pauses.h"
 #include "supervisor/text.h"
 #include "supervisor/writer_link.h"
 
@@ -22,6 +23,7 @@
 #include "base/text.h"
 #include "config.h"
 #include "diag/collector.h"
+#include "scenarios/history.h"
 #include "scenarios/scenario.h"
 #include "transports/console/hub.h"
 
@@ -306,10 +308,41 @@ control_add_value (struct json_object *row, const struct outcome_report *last)
                             json_object_new_double (last->value));
 }
 
+static struct json_object *
+history_json (const struct history *h, uint64_t now, bool times)
+{
+  struct json_object *o = json_object_new_object (), *at;
+  struct history_sum sum;
+  struct history_run run;
+
+  history_sum (h, &sum);
+  json_add_str (o, "runs", sum.text);
+  json_object_object_add (o, "since_ms", ago (now, sum.since_ms));
+  json_object_object_add (o, "last_ms", ago (now, sum.last_ms));
+  if (sum.answered)
+    {
+      json_object_object_add (o, "availability",
+                              json_object_new_double (sum.availability));
+      json_add_int (o, "p50_ms", (int64_t) sum.p50_ms);
+      json_add_int (o, "p90_ms", (int64_t) sum.p90_ms);
+      json_add_int (o, "p99_ms", (int64_t) sum.p99_ms);
+      json_add_int (o, "max_ms", (int64_t) sum.max_ms);
+    }
+  if (!times)
+    return o;
+  at = json_object_new_array ();
+  for (unsigned i = 0; history_run (h, i, &run); i++)
+    json_object_array_add (at,
+                           json_object_new_int64 ((int64_t) (now - run.at_ms)));
+  json_object_object_add (o, "times_ms", at);
+  return o;
+}
+
 static void
 binding_row (const struct binding_info *info, void *arg)
 {
-  struct answer *a = arg;
+  struct status *st = arg;
+  struct answer *a = st->a;
   struct json_object *row = json_object_new_object ();
   uint64_t now = loop_now (a->d->loop);
 
@@ -345,6 +378,11 @@ binding_row (const struct binding_info *info, void *arg)
   json_add_int (row, "no_verdict", (int64_t) info->no_verdict);
   json_add_int (row, "skipped", (int64_t) info->skipped);
   json_add_int (row, "worst_late_ms", (int64_t) info->worst_late_ms);
+  json_add_bool (row, "paused", info->paused);
+  json_add_bool (row, "flapping", info->flapping);
+  json_add_int (row, "flap_percent", info->flap_percent);
+  json_object_object_add (row, "history",
+                          history_json (info->history, now, st->uuid != NULL));
   answer_row (a, row);
 }
 
@@ -357,6 +395,8 @@ incident_row (const struct incident_info *info)
   json_add_bool (row, "collecting", info->collecting);
   json_add_bool (row, "waiting", info->waiting);
   json_add_bool (row, "perhaps_rebooted", info->perhaps_rebooted);
+  json_add_bool (row, "flapping", info->flapping);
+  json_add_int (row, "flaps", info->flaps);
   json_add_str (row, "bundle", info->bundle);
   json_add_str (row, "shipped", info->shipped);
   return row;
@@ -369,6 +409,15 @@ status_incident (const struct incident_info *info, void *arg)
 
   if (!st->uuid || strcmp (info->incident->inc.uuid, st->uuid) == 0)
     answer_row (st->a, incident_row (info));
+}
+
+static void
+status_pause (const struct pause *pause, void *arg)
+{
+  struct status *st = arg;
+
+  if (!st->uuid || !pause->uuid[0] || strcmp (pause->uuid, st->uuid) == 0)
+    answer_row (st->a, control_pause_row (pause));
 }
 
 /* A job beyond its deadline is worth a row: which lane, since when. */
@@ -425,6 +474,7 @@ daemon_row (struct answer *a)
 {
   struct json_object *row = json_object_new_object ();
   struct job_stats js;
+  struct bindings_late late;
 
   job_pool_stats (a->d->jobs, &js);
   json_add_str (row, "row", "daemon");
@@ -442,10 +492,35 @@ daemon_row (struct answer *a)
   writer_state_row (&a->d->writer_state, row, clock_ms ());
   json_add_int (row, "guests", (int64_t) registry_count (a->d->registry));
   json_add_int (row, "bindings", (int64_t) bindings_count (a->d->bindings));
+  bindings_late (a->d->bindings, &late);
+  json_add_int (row, "late_p50_ms", (int64_t) late.p50_ms);
+  json_add_int (row, "late_p99_ms", (int64_t) late.p99_ms);
+  json_add_int (row, "late_max_ms", (int64_t) late.max_ms);
   json_add_int (row, "jobs", js.running);
   json_add_int (row, "jobs_stuck", js.discarded);
   json_add_int (row, "log_dropped",
                 (int64_t) writer_link_log_dropped (a->d->writer));
+  answer_row (a, row);
+}
+
+/* What is no guest's trouble: outcomes that did not count. */
+#define HOST_ROW_MS (10u * 60 * 1000)
+
+static void
+host_row (struct answer *a)
+{
+  struct bindings_spared spared;
+  struct json_object *row;
+
+  if (!bindings_spared (a->d->bindings, HOST_ROW_MS, &spared))
+    return;
+  row = json_object_new_object ();
+  json_add_str (row, "row", "host");
+  json_add_str (row, "code", spared.code);
+  json_add_text (row, "says", spared.says, strlen (spared.says));
+  json_add_int (row, "ago_ms", (int64_t) spared.ago_ms);
+  json_add_int (row, "lasted_ms", (int64_t) spared.lasted_ms);
+  json_add_int (row, "guests", spared.guests);
   answer_row (a, row);
 }
 
@@ -477,6 +552,7 @@ op_status (struct answer *a, struct frame *f)
       st.uuid = g->inc.uuid;
     }
   daemon_row (a);
+  host_row (a);
   if (!g)
     source_rows (a);
   registry_each (a->d->registry, status_guest, &st);
@@ -484,7 +560,8 @@ op_status (struct answer *a, struct frame *f)
   hub_each (a->d->hub, console_row, &st);
   texts_each (a->d->texts, st.uuid, text_row, &st);
   registry_each (a->d->registry, beat_row, &st);
-  bindings_each (a->d->bindings, st.uuid, binding_row, a);
+  bindings_each (a->d->bindings, st.uuid, binding_row, &st);
+  pauses_each (a->d->pauses, status_pause, &st);
   incidents_each (a->d->incidents, status_incident, &st);
   job_each (a->d->jobs, stuck_row, &st);
   if (!g)
@@ -516,6 +593,24 @@ dump_job (const struct job_info *info, void *arg)
               info->discarded ? " (discarded)" : "");
 }
 
+static void
+dump_late (struct bindings *b, struct buf *out)
+{
+  struct bindings_late late;
+
+  bindings_late (b, &late);
+  buf_printf (out, "scenarios: begun in turn %llu, late by at most",
+              (unsigned long long) late.runs);
+  for (unsigned i = 0; i < BINDINGS_LATE - 1; i++)
+    if (late.counts[i])
+      buf_printf (out, " %llu ms: %llu,",
+                  (unsigned long long) bindings_late_bound (i),
+                  (unsigned long long) late.counts[i]);
+  buf_printf (out, " more: %llu; the latest %llu ms\n",
+              (unsigned long long) late.counts[BINDINGS_LATE - 1],
+              (unsigned long long) late.max_ms);
+}
+
 void
 op_dump (struct answer *a, struct frame *f)
 {
@@ -536,6 +631,7 @@ op_dump (struct answer *a, struct frame *f)
   buf_printf (&out, "scenarios: bound %zu, looked at to find them %llu\n",
               bindings_count (d->bindings),
               (unsigned long long) bindings_looked_at (d->bindings));
+  dump_late (d->bindings, &out);
   buf_printf (&out, "facts: dropped %llu\n",
               (unsigned long long) fact_bus_dropped (d->bus));
   buf_printf (&out, "log pipe: dropped %llu bytes\n",

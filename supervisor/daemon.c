@@ -11,8 +11,11 @@
 #include "supervisor/boots.h"
 #include "supervisor/control.h"
 #include "supervisor/eyes.h"
+#include "supervisor/hostclock.h"
 #include "supervisor/incidents.h"
 #include "supervisor/keeper_link.h"
+#include "supervisor/layers.h"
+#include "supervisor/pauses.h"
 #include "supervisor/text.h"
 #include "supervisor/typing.h"
 #include "supervisor/watchdog.h"
@@ -96,6 +99,10 @@ writer_up (void *arg)
   struct daemon *d = arg;
 
   writer_state_up (&d->writer_state);
+  if (d->pauses)
+    pauses_writer_up (d->pauses);
+  if (d->layers)
+    layers_writer_up (d->layers);
   if (!d->drain_only && d->incidents)
     incidents_writer_up (d->incidents);
 }
@@ -419,11 +426,23 @@ make_eyes (struct daemon *d, struct error *err)
   return d->drain_only ? 0 : eyes_new (&env, &d->eyes, err);
 }
 
+static void
+on_host_gap (const struct host_gap *gap, void *arg)
+{
+  struct daemon *d = arg;
+
+  if (d->bindings)
+    bindings_gap (d->bindings, gap);
+}
+
 /* Who says how guests are, and what follows from it. */
 static int
 make_judges (struct daemon *d, struct error *err)
 {
-  const struct bindings_env bindings = {
+  const struct hostclock_env host
+      = { .loop = d->loop, .gap = on_host_gap, .arg = d };
+  const struct pauses_env pauses = { .writer = d->writer };
+  struct bindings_env bindings = {
     .loop = d->loop,
     .jobs = d->jobs,
     .bus = d->bus,
@@ -443,8 +462,16 @@ make_judges (struct daemon *d, struct error *err)
     .max_diagnoses = (unsigned) d->config->limits.max_diagnoses,
     .drain_only = d->drain_only,
   };
-  int r = bindings_new (&bindings, &d->bindings, err);
+  int r = pauses_new (&pauses, &d->pauses, err);
 
+  bindings.pauses = d->pauses;
+  if (r == 0)
+    r = hostclock_new (&host, &d->host, err);
+  bindings.host = d->host;
+  if (r == 0)
+    r = bindings_new (&bindings, &d->bindings, err);
+  if (r == 0)
+    r = layers_new (d->bindings, d->writer, &d->layers, err);
   if (r < 0)
     return r;
   incidents.bindings = d->bindings;
@@ -481,6 +508,10 @@ make_rooms (struct daemon *d, struct error *err)
                &limits, writer_link_consoles (d->writer), &d->hub, err);
   if (r < 0)
     return r;
+  d->first_config = config_ref (d->config);
+  for (size_t i = 0; i < d->config->exec.count
+                     && i < ARRAY_LEN (d->exec_dirs) - 1; i++)
+    d->exec_dirs[i] = ((char *const *) d->config->exec.items)[i];
   d->env = (struct transport_env){
     .opener = keeper_link_opener (d->keeper),
     .hub = d->hub,
@@ -491,6 +522,7 @@ make_rooms (struct daemon *d, struct error *err)
     .may_type_arg = d,
     .libexec = d->libexec,
     .ssh_dir = d->ssh_dir,
+    .exec_dirs = d->exec_dirs,
     .agents = d->agents,
   };
   r = make_texts (d, err);
@@ -526,7 +558,10 @@ unmake (struct daemon *d)
     }
   writer_link_disconnect (d->writer);
   incidents_free (d->incidents);
+  layers_free (d->layers);
   bindings_free (d->bindings);
+  hostclock_free (d->host);
+  pauses_free (d->pauses);
   watchdog_stop (d->watchdog);
   eyes_free (d->eyes);
   texts_free (d->texts);
@@ -540,6 +575,7 @@ unmake (struct daemon *d)
   keeper_link_free (d->keeper);
   virt_done ();
   loop_free (d->loop);
+  config_unref (d->first_config);
   config_unref (d->config);
 }
 

@@ -23,11 +23,14 @@ struct eyes;
 struct fact_bus;
 struct fact_table;
 struct guest_registry;
+struct hostclock;
 struct hub;
 struct incidents;
 struct job_pool;
 struct keeper_link;
+struct layers;
 struct loop;
+struct pauses;
 struct texts;
 struct watchdog;
 struct writer_link;
@@ -53,7 +56,10 @@ struct daemon
   struct keeper_link *keeper;
   struct writer_link *writer;
   struct writer_state writer_state; /* what it said of itself */
+  struct hostclock *host;
+  struct pauses *pauses;
   struct bindings *bindings;
+  struct layers *layers; /* of scenarios */
   struct probe *probes; /* of clients that wait for an outcome */
   struct boots *boots;
   struct agents *agents; /* the guests' */
@@ -67,6 +73,9 @@ struct daemon
   const struct config *config;
   char config_path[4096];
   char ssh_dir[4096 + 8]; /* beside it */
+  /* As of the start: jobs have these without a reference. */
+  const struct config *first_config;
+  const char *exec_dirs[17];
   char libexec[4096];
   char state[4096];
   struct running_source sources[DAEMON_MAX_SOURCES];

@@ -6,6 +6,7 @@
 #include "supervisor/bindings.h"
 #include "supervisor/daemon.h"
 #include "supervisor/keeper_link.h"
+#include "supervisor/layers.h"
 #include "supervisor/load.h"
 #include "supervisor/text.h"
 #include "supervisor/text_rules.h"
@@ -74,18 +75,21 @@ take_loaded (struct daemon *d, struct loading *ld, int rc)
   struct error err = ERROR_INIT;
 
   if (rc < 0)
-    not_loaded (d,
-                bindings_count (d->bindings)
-                    ? "are not taken, the last good ones stay"
-                    : "are not taken",
-                error_text (&ld->err));
-  else if (bindings_set (d->bindings, ld->list, ld->n, &err) < 0)
+    {
+      not_loaded (d,
+                  bindings_count (d->bindings)
+                      ? "are not taken, the last good ones stay"
+                      : "are not taken",
+                  error_text (&ld->err));
+      layers_no_files (d->layers);
+    }
+  else if (layers_files (d->layers, ld->list, ld->n, &err) < 0)
     not_loaded (d, "are not taken", error_text (&err));
   else
     {
       log_info ("%zu scenarios", ld->n);
       d->not_loaded[0] = '\0';
-      ld->n = 0; /* the references are the bindings' now */
+      ld->n = 0; /* the references are the layers' now */
     }
 }
 
@@ -149,6 +153,7 @@ loading_done (void *owner, void *arg, enum job_end end, int rc)
       not_loaded (d, "could not be read",
                   "the folder they are in does not answer");
       bad_rules (d, 1, "the folder they or scenarios are in does not answer");
+      layers_no_files (d->layers);
     }
   else
     {

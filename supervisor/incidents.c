@@ -224,6 +224,8 @@ incidents_each (struct incidents *in,
         .waiting = a->life == LIFE_WAITING,
         .perhaps_rebooted
         = a->perhaps_rebooted && a->stand != STAND_NOT,
+        .flapping = a->flapping && a->stand != STAND_NOT,
+        .flaps = a->flaps,
         .bundle = a->bundle,
         .shipped = a->shipped,
       };

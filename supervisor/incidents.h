@@ -88,6 +88,8 @@ struct incident_info
   const struct incident *incident;
   bool collecting, waiting;
   bool perhaps_rebooted; /* it stands, and by its text the guest began anew */
+  bool flapping; /* it is held open: its check is now well and now not */
+  unsigned flaps; /* so often it would have been another one */
   const char *bundle; /* path, "" before it is packed */
   const char *shipped; /* "", "shipped", "parked: why" */
 };

@@ -76,6 +76,8 @@ struct active
   enum stand stand;
   bool perhaps_rebooted; /* text alone shows that its life is over: it stands
                             until another says so */
+  bool flapping;  /* its check is now well and now not: it is held open */
+  unsigned flaps; /* times it would have been opened again meanwhile */
   const struct guest *guest; /* as it was when it began; NULL after restart */
   struct diagnosis *diagnosis; /* while it runs */
   struct diagnosis_step *steps; /* a copy: with parameters of this guest */

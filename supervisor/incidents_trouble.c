@@ -42,7 +42,7 @@ end_standing (struct active *a, enum incident_end how)
   char age[32];
 
   a->stand = STAND_NOT;
-  a->perhaps_rebooted = false;
+  a->perhaps_rebooted = a->flapping = false;
   a->inc.end = how;
   a->inc.ended_wall_ms = clock_wall_ms ();
   log_guest (LOG_LEVEL_INFO, a->inc.inc.uuid,
@@ -177,7 +177,7 @@ failed (struct incidents *in, const struct binding_info *info, bool mute)
 
   /* Perhaps the trouble that a daemon before us told of: incidents_known()
    * comes back here. */
-  if (!in->known)
+  if (!in->known || !info->scenario->alert)
     return;
   if (info->last)
     {
@@ -219,6 +219,25 @@ incidents_known (struct incidents *in)
   bindings_each (in->env.bindings, NULL, failed_meanwhile, in);
 }
 
+/* Its check is now well and now not: as long as that goes on it is one trouble,
+ * and neither ends nor begins anew with every change.  True when it is held
+ * open. */
+static bool
+hold_flapping (struct active *a, const struct binding_info *info,
+               enum health_change change)
+{
+  if (strcmp (a->inc.scenario, info->scenario->name) != 0)
+    return false;
+  if (info->damped && !a->flapping)
+    log_guest (LOG_LEVEL_WARN, a->inc.inc.uuid,
+               "guest=\"%s\" scenario=%s flaps (%u %% of its outcomes change): "
+               "incident %s stays open",
+               a->inc.guest, a->inc.scenario, info->flap_percent, a->inc.id);
+  a->flapping = info->damped;
+  a->flaps += info->damped && change == HEALTH_BECAME_FAILED;
+  return info->damped;
+}
+
 /* Whoever raised it says that the guest is well; and of what was only text,
  * once that was looked at, anybody who asked may. */
 static bool
@@ -233,7 +252,9 @@ incidents_outcome (const struct binding_info *info, enum health_change change,
                    void *arg)
 {
   struct incidents *in = arg;
-  struct active *a;
+  struct active *a
+      = incidents_standing_of (in, info->guest->inc.uuid);
+  bool held = a && hold_flapping (a, info, change);
 
   if (change == HEALTH_BECAME_FAILED)
     failed (in, info, false);
@@ -244,8 +265,7 @@ incidents_outcome (const struct binding_info *info, enum health_change change,
     {
       /* Not only what became well: who could not be asked was well all the
        * time. */
-      a = incidents_standing_of (in, info->guest->inc.uuid);
-      if (a && shows_well (a, info->scenario->name))
+      if (a && !held && shows_well (a, info->scenario->name))
         end_standing (a, a->perhaps_rebooted ? INCIDENT_REBOOTED
                                              : INCIDENT_RECOVERED);
     }
@@ -253,7 +273,7 @@ incidents_outcome (const struct binding_info *info, enum health_change change,
    * since, or when there was no room for its own. */
   else if (info->health == HEALTH_FAILED && info->last
            && info->last->outcome == OUTCOME_FAILED && incidents_room (in)
-           && !incidents_standing_of (in, info->guest->inc.uuid))
+           && !a)
     failed (in, info, false);
 }
 

@@ -10,13 +10,29 @@
 #include "base/error.h"
 #include "base/json.h"
 
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct list
 {
   struct scenario **items;
   size_t n;
+  const char *path; /* of the file that is being read */
 };
+
+static int
+say_origin (struct scenario *s, const char *path, struct error *err)
+{
+  size_t n = strlen (path) + sizeof ("file ");
+
+  s->origin = malloc (n);
+  if (!s->origin)
+    return error_set (err, ENOMEM, "no memory for scenarios");
+  snprintf (s->origin, n, "file %s", path);
+  return 0;
+}
 
 static void
 list_free (struct list *l)
@@ -34,9 +50,9 @@ add (struct list *l, struct scenario *s, const struct json_doc *doc, size_t i,
   struct scenario **items;
   struct error why = ERROR_INIT;
   char at[80];
-  int r = 0;
+  int r = say_origin (s, l->path, err);
 
-  if (playbook_check (s->playbook, &why) < 0)
+  if (r == 0 && playbook_check (s->playbook, &why) < 0)
     {
       scenario_place (doc, i, "playbook", at, sizeof (at));
       r = json_error_at (doc, at, err, "%s", error_text (&why));
@@ -89,6 +105,7 @@ on_file (const struct conf_file *f, void *arg, struct error *err)
       *err = *f->why;
       return -err->code;
     }
+  ((struct list *) arg)->path = f->origin;
   return load_text (f->text, f->len, f->origin, arg, err);
 }
 
@@ -104,6 +121,9 @@ load_scenarios (struct opener *opener, const struct config *cfg,
   for (size_t i = 0; i < cfg->scenarios.count && r == 0; i++)
     r = conf_files_each (opener, paths[i], "scenario", deadline, on_file, &l,
                          err);
+  /* What looks at others may stand in another file than they. */
+  for (size_t i = 0; i < l.n && r == 0; i++)
+    r = scenario_check_parts (l.items, l.n, l.items[i], err);
   if (r < 0)
     {
       list_free (&l);

@@ -13,6 +13,7 @@ const struct transport_ops *const transports[] = {
   &transport_memory,
   &transport_ssh,
   &transport_agent,
+  &transport_exec,
   NULL,
 };
 

@@ -45,6 +45,8 @@ struct transport_env
   void *may_type_arg;
   const char *libexec; /* the folder of our programmes */
   const char *ssh_dir; /* keys, passwords and known hosts: ssh/ssh.h */
+  /* Folders of the operator's programs, NULL terminated; NULL = none. */
+  const char *const *exec_dirs;
   struct agents *agents; /* what is remembered of them; NULL = nothing */
 };
 
@@ -77,6 +79,7 @@ struct transport_ops
   const char *summary;
   const char *touches; /* what using it does to the guest, for people */
   enum job_lane lane;  /* of who uses it */
+  bool lane_each;      /* one for each scenario: they share nothing */
   /* In a job, back at its deadline: 0 with *ret filled whatever the guest
    * did, ask_result_done() it; < 0 only for our own failures.  NULL: it can't
    * run commands. */
@@ -97,6 +100,7 @@ extern const struct transport_ops transport_monitor;
 extern const struct transport_ops transport_tcp;
 extern const struct transport_ops transport_memory;
 extern const struct transport_ops transport_ssh;
+extern const struct transport_ops transport_exec;
 extern const struct transport_ops transport_agent;
 
 extern const struct transport_ops *const transports[]; /* ends with NULL */

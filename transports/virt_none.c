@@ -8,6 +8,7 @@
 #include "transports/agent/agent_impl.h"
 #include "transports/console/hub_impl.h"
 #include "transports/monitor/libvirt.h"
+#include "transports/monitor/look.h"
 
 /* ---- monitor ---- */
 
@@ -52,6 +53,14 @@ monitor_libvirt_status (const struct guest *g, uint64_t deadline,
 int
 monitor_libvirt_blockstats (const struct guest *g, uint64_t deadline,
                             struct json_object **ret, struct error *err)
+{
+  return error_set (err, ENOTSUP, VIRT_NONE_TEXT);
+}
+
+int
+monitor_libvirt_look (const struct guest *g, unsigned wants,
+                      uint64_t deadline, struct monitor_look *ret,
+                      struct error *err)
 {
   return error_set (err, ENOTSUP, VIRT_NONE_TEXT);
 }

@@ -13,9 +13,10 @@ now_of (struct json_object *row)
 {
   if (strcmp (row_str (row, "end"), "not-ended") != 0)
     return row_str (row, "end");
-  return json_get_bool (row, "perhaps_rebooted", false)
-             ? "rebooted?"
-             : row_str (row, "phase");
+  return json_get_bool (row, "perhaps_rebooted", false) ? "rebooted?"
+         : json_get_bool (row, "flapping", false)       ? "flapping"
+                                                        : row_str (row,
+                                                                   "phase");
 }
 
 static int

@@ -188,6 +188,7 @@ add_words (struct json_object *row, unsigned kind)
                     end && strcmp (end, "not-ended") != 0 ? end
                     : json_get_bool (row, "perhaps_rebooted", false)
                         ? "rebooted?"
+                    : json_get_bool (row, "flapping", false) ? "flapping"
                     : phase                               ? phase
                                                           : "");
       snprintf (says, sizeof (says), "%s", text ? text : "");

@@ -157,6 +157,8 @@ struct lease
   uint64_t since_ms;
   atomic_uint_fast64_t used_ms;
   atomic_bool lost;
+  bool typed;    /* it was typed by this lease, which is no person's: */
+  uint64_t span; /* the one of console->typed; hub->lock */
   uint64_t connection; /* console->connection it was given for */
   const struct console_ops *ops; /* and what they were then */
   struct guest_console def;
@@ -219,6 +221,8 @@ struct console
   uint64_t active_since; /* ring position at which the first of them came */
   struct tap *taps;
   struct lease *lease;
+  struct tap_span typed[TAP_SPANS]; /* a ring */
+  uint64_t ntyped;
   uint64_t connects;
   bool large;       /* the ring was grown */
   atomic_uint followers; /* taps that want all of it; read by the loop without

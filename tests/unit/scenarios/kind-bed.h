@@ -291,9 +291,12 @@ static const struct transport_ops
 #endif
                 .needs = ASK_NEEDS_ADDRESS | ASK_NEEDS_LOGIN },
     way_tcp = { .name = "tcp", .lane = LANE_TCP },
-    way_agent = { .name = "agent", .lane = LANE_AGENT, .command = agent_ask };
+    way_agent = { .name = "agent", .lane = LANE_AGENT, .command = agent_ask },
+    way_exec = { .name = "exec", .lane = LANE_EXEC },
+    way_monitor = { .name = "monitor", .lane = LANE_MONITOR };
 const struct transport_ops *const transports[]
-    = { &way_console, &way_ssh, &way_tcp, &way_agent, NULL };
+    = { &way_console, &way_ssh, &way_tcp, &way_agent, &way_exec, &way_monitor,
+        NULL };
 
 const struct transport_ops *
 transport_find (const char *name)

@@ -30,9 +30,10 @@
   "\"select\":{\"name\":\"a*\",\"uuid\":\"0*\",\"display-name\":\"b\","       \
   "\"labels\":{\"k\":\"v\"}},\"interval\":\"61s\",\"timeout\":\"11s\","       \
   "\"jitter\":\"7s\",\"initial-delay\":\"3s\",\"retry-interval\":\"4s\","     \
-  "\"failure-threshold\":3,\"success-threshold\":4,\"quiet-hours\":["         \
+  "\"failure-threshold\":3,\"success-threshold\":4,"         \
+  "\"flap-damping\":false,\"quiet-hours\":["                                 \
   "{\"from\":\"22:00\",\"to\":\"06:00\",\"days\":\"sat\"}],"                  \
-  "\"severity\":\"warning\",\"playbook\":\"quick\","
+  "\"severity\":\"warning\",\"alert\":false,\"playbook\":\"quick\","
 #define ANSWER                                                                \
   "\"output\":\"(?<l>[0-9]+) (?<m>[0-9]+)\",\"not-output\":\"x\","            \
   "\"compare\":[{\"capture\":\"l\",\"op\":\"<\",\"value\":4.5},"              \
@@ -42,6 +43,8 @@ static const struct full
 {
   const char *kind, *text;
 } full[] = {
+  { "all", COMMON "\"of\":[\"a\",\"b\"]" },
+  { "any", COMMON "\"of\":[\"a\",\"b\",\"c\"],\"at-least\":2" },
   { "console-command",
     COMMON "\"transports\":[\"console\"],\"console\":\"serial0\","
            "\"command\":\"c\",\"expect\":{\"status\":3," ANSWER "}" },
@@ -56,6 +59,13 @@ static const struct full
            "{\"name\":\"b\",\"expect\":[\"z\"],\"fail\":\"f\"},"
            "{\"name\":\"c\",\"send\":\"q\",\"go-to\":\"end\"},"
            "{\"name\":\"d\",\"expect\":[\"z\"]}]" },
+  { "exec",
+    COMMON "\"transports\":[\"exec\"],\"program\":\"p\",\"args\":[\"a\",\"b\"],"
+           "\"expect\":{\"status\":3," ANSWER "}" },
+  { "monitor",
+    COMMON "\"transports\":[\"monitor\"],\"run-state\":false,\"block\":false,"
+           "\"vcpus\":true,\"balloon-age\":\"60s\",\"samples-apart\":\"2s\"" },
+  { "sequence", COMMON "\"of\":[\"a\",\"b\"]" },
   { "tcp",
     COMMON "\"transports\":[\"tcp\"],\"address\":\"192.0.2.1:22\","
            "\"send\":\"hi\\\\x07\",\"expect\":{" ANSWER "}" },
@@ -302,6 +312,9 @@ all_told (struct bed *b, const struct json_field *fields, const char *path)
       snprintf (own, sizeof own, "%s%s%s", path, *path ? "." : "",
                 fields->name ? fields->name : "");
       if (strcmp (own, "schema") == 0 || strcmp (own, "kind") == 0)
+        continue;
+      if (strcmp (own, "transports") == 0
+          && !scenario_kind_find (b->kind)->transports)
         continue;
       if (fields->sub)
         {

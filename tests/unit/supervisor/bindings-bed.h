@@ -27,6 +27,7 @@
 #include "supervisor/boots.h"
 #include "supervisor/meant.h"
 #include "supervisor/text.h"
+#include "supervisor/writer_link.h"
 #include "tests/lib/until.h"
 #include "transports/transport.h"
 
@@ -138,6 +139,22 @@ texts_answered (struct texts *t, const char *uuid)
   shells++;
 }
 
+static struct
+{
+  char uuid[UUID_TEXT];
+  size_t n;
+  unsigned told;
+} listened;
+
+void
+texts_listen (struct texts *t, const char *uuid, struct lines *const *list,
+              size_t n)
+{
+  snprintf (listened.uuid, sizeof listened.uuid, "%s", uuid);
+  listened.n = n;
+  listened.told++;
+}
+
 bool
 guest_paused_by_owner (const struct guest *g)
 {
@@ -178,6 +195,22 @@ may_type (void *arg, const char *uuid, const char *console, char *what,
 {
   snprintf (what, n, "its kernel boots");
   return typing_now;
+}
+
+/* There is none. */
+int
+writer_link_call (struct writer_link *wl, struct json_object *head,
+                  const void *body, size_t body_len, uint64_t timeout_ms,
+                  channel_reply_fn *fn, void *arg, struct error *err)
+{
+  json_object_put (head);
+  return error_set (err, ENOTCONN, "there is no writer");
+}
+
+bool
+writer_link_broke (int code)
+{
+  return code == ENOTCONN;
 }
 
 /* ---- the world ---- */
@@ -313,9 +346,14 @@ kind_fake (void)
 static inline void
 get_info (const struct binding_info *info, void *arg)
 {
+  static struct outcome_report last; /* theirs ends with the call */
   struct world *w = arg;
 
   w->info = *info;
+  if (!info->last)
+    return;
+  last = *info->last;
+  w->info.last = &last;
 }
 
 static inline const struct binding_info *

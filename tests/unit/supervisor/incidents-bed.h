@@ -49,6 +49,7 @@ struct world
   struct incidents *incidents;
   struct incident_sink sink;
   struct scenario uptime, tcp;
+  bool flapping; /* both of them */
   struct asked puts[MAX], packs[MAX];
   struct incident last_put;
   unsigned nputs, npacks;
@@ -243,6 +244,8 @@ outcome (struct world *w, const char *uuid, const struct scenario *s,
       = { .scenario = s,
           .failures = 2,
           .mute = 6,
+          .flapping = w->flapping,
+          .damped = w->flapping && s->flap_damping,
           .last = &last,
           .health = how == OUTCOME_OK ? HEALTH_WELL : HEALTH_FAILED };
 

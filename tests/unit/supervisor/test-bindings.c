@@ -25,6 +25,37 @@ test_runs_in_turn (void **state)
   assert_int_equal (info (w)->ok, 2);
 }
 
+/* How late, of all of them: what is asked for is in no turn. */
+static void
+test_counts_lateness (void **state)
+{
+  struct world *w = *state;
+  struct bindings_late late;
+
+  bind (w, TCP ("up", ""), kind_fake ());
+  bindings_late (w->b, &late);
+  assert_int_equal (late.runs + late.p99_ms + late.max_ms, 0);
+  ask (w, OUTCOME_OK);
+  for (unsigned i = 0; i < 98; i++)
+    in_turn (w);
+  for (unsigned i = 0; i < 2; i++)
+    {
+      unsigned before = w->told;
+
+      loop_jump (w->env.loop,
+                 info (w)->next_ms - loop_now (w->env.loop) + 700);
+      UNTIL_LOOP (w->env.loop, w->told > before);
+    }
+  bindings_late (w->b, &late);
+  assert_int_equal (late.runs, 100);
+  assert_int_equal (late.p50_ms, 1);
+  assert_int_equal (late.p90_ms, 1);
+  assert_int_equal (late.p99_ms, 700);
+  assert_int_equal (late.max_ms, 700);
+  assert_int_equal (late.counts[0], 98);
+  assert_int_equal (late.counts[9], 2);
+}
+
 static void
 test_looks_again_soon (void **state)
 {
@@ -268,6 +299,7 @@ main (void)
 {
   const struct CMUnitTest tests[] = {
     T (test_runs_in_turn),
+    T (test_counts_lateness),
     T (test_looks_again_soon),
     T (test_is_held_off),
     T (test_one_of_a_lane),

@@ -235,6 +235,80 @@ what_cannot_begin_is_given_up (void **state)
   assert_int_equal (w->packed, 1);
 }
 
+/* ---- one that flaps ---- */
+
+static void
+answers (struct world *w)
+{
+  outcome (w, A, &w->uptime, OUTCOME_OK, "ok", HEALTH_BECAME_WELL);
+}
+
+static struct active *
+stands (struct world *w)
+{
+  return incidents_standing_of (w->incidents, A);
+}
+
+static void
+flapping_is_one_trouble (void **state)
+{
+  struct world *w = *state;
+  struct active *a;
+  unsigned count;
+
+  w->uptime.flap_damping = true;
+  fails (w, A);
+  answers (w);
+  assert_null (stands (w));
+  fails (w, A);
+  a = stands (w);
+  count = w->incidents->count;
+  w->flapping = true;
+  for (unsigned i = 0; i < 5; i++)
+    {
+      answers (w);
+      assert_ptr_equal (stands (w), a);
+      fails (w, A);
+      assert_ptr_equal (stands (w), a);
+    }
+  assert_true (a->flapping);
+  assert_int_equal (a->flaps, 5);
+  assert_int_equal (w->incidents->count, count);
+  /* What another check says does not hold it open, nor end it. */
+  w->flapping = false;
+  outcome (w, A, &w->tcp, OUTCOME_OK, "ok", HEALTH_SAME);
+  assert_true (a->flapping);
+  answers (w);
+  assert_null (stands (w));
+  assert_int_equal (a->inc.end, INCIDENT_RECOVERED);
+  /* It flapped before it failed: one, and no more. */
+  w->flapping = true;
+  fails (w, A);
+  answers (w);
+  fails (w, A);
+  assert_int_equal (w->incidents->count, count + 1);
+  /* Another life ends it all the same. */
+  registry_update (w->d.registry, living (A, 8));
+  assert_null (stands (w));
+}
+
+static void
+flapping_may_be_told_each_time (void **state)
+{
+  struct world *w = *state;
+
+  w->uptime.flap_damping = false;
+  w->flapping = true;
+  for (unsigned i = 0; i < 3; i++)
+    {
+      fails (w, A);
+      assert_non_null (stands (w));
+      answers (w);
+      assert_null (stands (w));
+    }
+  assert_int_equal (w->incidents->count, 3);
+}
+
 int
 main (void)
 {
@@ -246,6 +320,8 @@ main (void)
     WITH (up, no_more_at_once_than_set),
     WITH (up, oldest_first),
     WITH (up, what_cannot_begin_is_given_up),
+    WITH (up, flapping_is_one_trouble),
+    WITH (up, flapping_may_be_told_each_time),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);

@@ -153,7 +153,7 @@ test_canonical (void **state)
         "\"rundir\", \"root\": \"\\/s\", \"consoles\": "
         "\"cons,shim-cons\", \"monitor\": \"qmp\", \"pidfile\": "
         "\"pid\" } ], \"roots\": [ ], \"scenarios\": [ \"\\/a\" ], "
-        "\"rules\": [ ], \"heartbeat\": \"10s\", \"sink\": { \"url\": \"dir:\\/d\", "
+        "\"rules\": [ ], \"exec\": [ \"\\/x\" ], \"heartbeat\": \"10s\", \"sink\": { \"url\": \"dir:\\/d\", "
         "\"token-file\": \"t\", \"ca-file\": \"c\", \"cert-file\": "
         "\"d\", \"key-file\": \"k\", \"proxy\": \"none\", "
         "\"timeout\": \"61s\", \"max-rate\": 5 }, \"limits\": { "

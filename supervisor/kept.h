@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Something that outlives the daemon: one small JSON document in the writer's
+ * state folder.  Read once, when the writer first answers; written whole each
+ * time that it changes.  Before it is read nothing is written, so that what an
+ * earlier daemon kept is not lost.  Loop thread only.
+ */
+#ifndef HANGDOG_SUPERVISOR_KEPT_H
+#define HANGDOG_SUPERVISOR_KEPT_H
+
+#include <json-c/json.h>
+#include <stdbool.h>
+
+struct error;
+struct kept;
+struct writer_link;
+
+struct kept_ops
+{
+  const char *file; /* in the state folder */
+  const char *what; /* for the log: "the list of pauses" */
+  /* What is there, once; NULL when there is nothing, or nothing to be read. */
+  void (*take) (struct json_object *root, void *arg);
+  /* A new object of what there is now. */
+  struct json_object *(*give) (void *arg);
+};
+/* The writer may be NULL: nothing is kept then. */
+int kept_new (struct writer_link *writer, const struct kept_ops *ops,
+              void *arg, struct kept **ret, struct error *err);
+void kept_free (struct kept *k);
+/* The writer is there (again). */
+void kept_up (struct kept *k);
+
+/* why: NULL when it is durable. */
+typedef void kept_done_fn (const struct error *why, void *arg);
+/* It changed.  done may be NULL, and may be called before this returns. */
+void kept_save (struct kept *k, kept_done_fn *done, void *arg);
+
+#endif

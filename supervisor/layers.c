@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The layers of scenarios.
+ */
+#include "supervisor/layers.h"
+#include "supervisor/bindings.h"
+#include "supervisor/playbooks.h"
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FORMAT 1
+
+struct bound
+{
+  struct scenario *scenario;
+  size_t len; /* of its text */
+  char who[64], by[64];
+};
+
+struct layers
+{
+  struct bindings *bindings;
+  struct kept *kept;
+  struct scenario **files;
+  size_t nfiles;
+  bool files_known; /* or known to be out of reach */
+  struct bound *list; /* room for BOUND_MAX, once there is one */
+  unsigned n;
+  size_t all_len;
+};
+
+/* ---- finding ---- */
+
+static struct scenario *
+file_named (struct layers *l, const char *name)
+{
+  for (size_t i = 0; i < l->nfiles; i++)
+    if (strcmp (l->files[i]->name, name) == 0)
+      return l->files[i];
+  return NULL;
+}
+
+static struct bound *
+bound_named (struct layers *l, const char *name)
+{
+  for (unsigned i = 0; i < l->n; i++)
+    if (strcmp (l->list[i].scenario->name, name) == 0)
+      return &l->list[i];
+  return NULL;
+}
+
+static void
+file_info (const struct scenario *s, struct layer_info *ret)
+{
+  *ret = (struct layer_info){
+    .scenario = s,
+    .origin = s->origin ? s->origin : "built-in",
+    .who = "",
+    .by = "",
+  };
+}
+
+static void
+bound_info (struct layers *l, const struct bound *b, struct layer_info *ret)
+{
+  *ret = (struct layer_info){
+    .scenario = b->scenario,
+    .origin = "bound",
+    .who = b->who,
+    .by = b->by,
+    .shadowed = file_named (l, b->scenario->name) != NULL,
+  };
+}
+
+bool
+layers_find (struct layers *l, const char *name, struct layer_info *ret)
+{
+  const struct scenario *s = file_named (l, name);
+  const struct bound *b = s ? NULL : bound_named (l, name);
+
+  if (s)
+    file_info (s, ret);
+  else if (b)
+    bound_info (l, b, ret);
+  return s || b;
+}
+
+void
+layers_each (struct layers *l,
+             void (*fn) (const struct layer_info *info, void *arg), void *arg)
+{
+  struct layer_info info;
+
+  for (size_t i = 0; i < l->nfiles; i++)
+    {
+      file_info (l->files[i], &info);
+      fn (&info, arg);
+    }
+  for (unsigned i = 0; i < l->n; i++)
+    {
+      bound_info (l, &l->list[i], &info);
+      fn (&info, arg);
+    }
+}
+
+/* ---- both together ---- */
+
+static int
+apply (struct layers *l, struct error *err)
+{
+  CLEANUP_FREE struct scenario **all = NULL;
+  size_t n = 0;
+  int r;
+
+  if (!l->files_known)
+    return 0;
+  all = calloc (l->nfiles + l->n + 1, sizeof (struct scenario *));
+  if (!all)
+    return error_set (err, ENOMEM, "no memory for the scenarios");
+  for (size_t i = 0; i < l->nfiles; i++)
+    all[n++] = scenario_ref (l->files[i]);
+  for (unsigned i = 0; i < l->n; i++)
+    if (!file_named (l, l->list[i].scenario->name))
+      all[n++] = scenario_ref (l->list[i].scenario);
+  r = bindings_set (l->bindings, all, n, err);
+  for (size_t i = 0; r < 0 && i < n; i++)
+    scenario_unref (all[i]);
+  return r;
+}
+
+static void
+forget_files (struct scenario **files, size_t n)
+{
+  for (size_t i = 0; i < n; i++)
+    scenario_unref (files[i]);
+  free (files);
+}
+
+int
+layers_files (struct layers *l, struct scenario **list, size_t n,
+              struct error *err)
+{
+  struct scenario **copy = calloc (n + 1, sizeof (*copy));
+  struct scenario **was = l->files;
+  size_t nwas = l->nfiles;
+  bool known = l->files_known;
+  int r;
+
+  if (!copy)
+    return error_set (err, ENOMEM, "no memory for the scenarios");
+  if (n)
+    memcpy (copy, list, n * sizeof (*copy));
+  l->files = copy;
+  l->nfiles = n;
+  l->files_known = true;
+  r = apply (l, err);
+  if (r < 0)
+    {
+      l->files = was;
+      l->nfiles = nwas;
+      l->files_known = known;
+      free (copy);
+      return r;
+    }
+  forget_files (was, nwas);
+  for (unsigned i = 0; i < l->n; i++)
+    if (file_named (l, l->list[i].scenario->name))
+      log_warn ("scenario %s is bound, and a file has one of that name: the "
+                "file's counts; unbind the other",
+                l->list[i].scenario->name);
+  return 0;
+}
+
+void
+layers_no_files (struct layers *l)
+{
+  struct error err = ERROR_INIT;
+
+  if (l->files_known)
+    return;
+  l->files_known = true;
+  if (apply (l, &err) < 0)
+    log_error ("bound scenarios are not taken: %s", error_text (&err));
+}
+
+/* ---- what is bound ---- */
+
+static size_t
+text_len (const struct scenario *s)
+{
+  CLEANUP_JSON struct json_object *o = scenario_to_json (s);
+
+  return strlen (json_object_to_json_string_ext (o, JSON_C_TO_STRING_PLAIN));
+}
+
+/* Room for it, with what it replaces gone. */
+static int
+check_room (struct layers *l, const struct bound *was, size_t len,
+            struct error *err)
+{
+  if (len > BOUND_DOCUMENT_MAX)
+    return error_set (err, EMSGSIZE,
+                      "the document has %zu bytes; %u is the most that can be "
+                      "bound",
+                      len, BOUND_DOCUMENT_MAX);
+  if (!was && l->n >= BOUND_MAX)
+    return error_set (err, ENOBUFS, "%u scenarios are bound already",
+                      BOUND_MAX);
+  if (l->all_len - (was ? was->len : 0) + len > BOUND_ALL_MAX)
+    return error_set (err, ENOBUFS,
+                      "all bound scenarios together have more than %u KiB",
+                      BOUND_ALL_MAX >> 10);
+  if (!l->list)
+    l->list = calloc (BOUND_MAX, sizeof (*l->list));
+  if (!l->list)
+    return error_set (err, ENOMEM, "no memory for bound scenarios");
+  return 0;
+}
+
+/* At the end, or in the place of was, which the caller keeps. */
+static struct bound *
+put_in (struct layers *l, struct bound *was, struct scenario *s, size_t len,
+        const char *who, const char *by)
+{
+  struct bound *b = was ? was : &l->list[l->n++];
+
+  *b = (struct bound){ .scenario = scenario_ref (s), .len = len };
+  snprintf (b->who, sizeof (b->who), "%s", who ? who : "");
+  snprintf (b->by, sizeof (b->by), "%s", by ? by : "");
+  l->all_len += len;
+  return b;
+}
+
+static void
+take_out (struct layers *l, struct bound *b)
+{
+  size_t i = (size_t) (b - l->list);
+
+  l->all_len -= b->len;
+  scenario_unref (b->scenario);
+  memmove (b, b + 1, (--l->n - i) * sizeof (*b));
+}
+
+int
+layers_bind (struct layers *l, struct scenario *s, const char *who,
+             const char *by, bool *ret_replaced, struct error *err)
+{
+  struct bound *was = bound_named (l, s->name), *b, old;
+  const struct scenario *file = file_named (l, s->name);
+  size_t len = text_len (s);
+  int r;
+
+  if (!l->files_known)
+    return error_set (err, EBUSY,
+                      "the scenarios of the files are not read yet: whether "
+                      "one has that name is not known");
+  if (file)
+    return error_set (err, EEXIST,
+                      "there is a scenario \"%s\" already: %s; change it "
+                      "there, or give this one another name",
+                      s->name, file->origin ? file->origin : "built in");
+  r = check_room (l, was, len, err);
+  if (r < 0)
+    return r;
+  if (was)
+    {
+      old = *was;
+      l->all_len -= old.len;
+    }
+  b = put_in (l, was, s, len, who, by);
+  r = apply (l, err);
+  if (r < 0)
+    {
+      if (!was)
+        {
+          take_out (l, b);
+          return r;
+        }
+      l->all_len += old.len - b->len;
+      scenario_unref (b->scenario);
+      *b = old;
+      return r;
+    }
+  if (was)
+    scenario_unref (old.scenario);
+  *ret_replaced = was != NULL;
+  return 0;
+}
+
+int
+layers_unbind (struct layers *l, const char *name, struct error *err)
+{
+  struct bound *b = bound_named (l, name);
+  const struct scenario *file = file_named (l, name);
+  struct error why = ERROR_INIT;
+
+  if (!b && file)
+    return error_set (err, EPERM,
+                      "scenario \"%s\" is of the %s: take it out there", name,
+                      file->origin ? file->origin : "built-in ones");
+  if (!b)
+    return error_set (err, ENOENT, "no scenario \"%s\" is bound", name);
+  take_out (l, b);
+  /* Only for want of memory: the next change takes it along. */
+  if (apply (l, &why) < 0)
+    log_error ("scenario %s is asked until the next change: %s", name,
+               error_text (&why));
+  return 0;
+}
+
+void
+layers_keep (struct layers *l, kept_done_fn *done, void *arg)
+{
+  kept_save (l->kept, done, arg);
+}
+
+/* ---- on disk ---- */
+
+static struct json_object *
+give (void *arg)
+{
+  struct layers *l = arg;
+  struct json_object *root = json_object_new_object ();
+  struct json_object *all = json_object_new_array ();
+
+  json_add_int (root, "format", FORMAT);
+  for (unsigned i = 0; i < l->n; i++)
+    {
+      const struct bound *b = &l->list[i];
+      struct json_object *o = json_object_new_object ();
+
+      json_add_text (o, "who", b->who, strlen (b->who));
+      json_add_text (o, "by", b->by, strlen (b->by));
+      json_object_object_add (o, "document", scenario_to_json (b->scenario));
+      json_object_array_add (all, o);
+    }
+  json_object_object_add (root, "bound", all);
+  return root;
+}
+
+static void
+take_one (struct layers *l, struct json_object *o)
+{
+  struct json_object *document = json_get (o, "document");
+  struct scenario *s = NULL;
+  struct error err = ERROR_INIT;
+  size_t len;
+
+  if (!document
+      || scenario_parse (NULL, document, "bound", &s, &err) < 0
+      || playbook_check (s->playbook, &err) < 0)
+    {
+      /* Of a daemon that knew more than we do. */
+      log_error ("a scenario that was bound is not taken: %s",
+                 document ? error_text (&err) : "it has no document");
+      scenario_unref (s);
+      return;
+    }
+  len = text_len (s);
+  /* What was bound since we started is newer. */
+  if (!bound_named (l, s->name) && check_room (l, NULL, len, &err) == 0)
+    put_in (l, NULL, s, len, json_get_str (o, "who"), json_get_str (o, "by"));
+  scenario_unref (s);
+}
+
+static void
+take (struct json_object *root, void *arg)
+{
+  struct layers *l = arg;
+  struct json_object *all = root ? json_get (root, "bound") : NULL;
+  struct error err = ERROR_INIT;
+
+  if (!json_object_is_type (all, json_type_array))
+    return;
+  for (size_t i = 0; i < json_object_array_length (all); i++)
+    take_one (l, json_object_array_get_idx (all, i));
+  if (apply (l, &err) < 0)
+    log_error ("bound scenarios are not taken: %s", error_text (&err));
+  else if (l->n)
+    log_info ("%u scenarios that were bound", l->n);
+}
+
+static const struct kept_ops kept_ops = {
+  .file = "bound.json",
+  .what = "the list of bound scenarios",
+  .take = take,
+  .give = give,
+};
+
+/* ---- making ---- */
+
+int
+layers_new (struct bindings *bindings, struct writer_link *writer,
+            struct layers **ret, struct error *err)
+{
+  struct layers *l = calloc (1, sizeof (*l));
+  int r;
+
+  if (!l)
+    return error_set (err, ENOMEM, "no memory for layers of scenarios");
+  l->bindings = bindings;
+  r = kept_new (writer, &kept_ops, l, &l->kept, err);
+  if (r < 0)
+    {
+      free (l);
+      return r;
+    }
+  *ret = l;
+  return 0;
+}
+
+void
+layers_free (struct layers *l)
+{
+  if (!l)
+    return;
+  kept_free (l->kept);
+  forget_files (l->files, l->nfiles);
+  for (unsigned i = 0; i < l->n; i++)
+    scenario_unref (l->list[i].scenario);
+  free (l->list);
+  free (l);
+}
+
+void
+layers_writer_up (struct layers *l)
+{
+  kept_up (l->kept);
+}

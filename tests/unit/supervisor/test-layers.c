@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The layers of scenarios: whose counts, and that what is bound outlives the
+ * daemon.  Bindings and the writer are faked.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "kept-bed.h"
+
+#include "base/cleanup.h"
+#include "supervisor/bindings.h"
+#include "supervisor/layers.h"
+
+static char names[512]; /* of those that are in force */
+static bool set_fails;
+
+int
+bindings_set (struct bindings *b, struct scenario **list, size_t n,
+              struct error *err)
+{
+  if (set_fails)
+    return error_set (err, ENOMEM, "no memory");
+  names[0] = '\0';
+  for (size_t i = 0; i < n; i++)
+    {
+      size_t len = strlen (names);
+
+      snprintf (names + len, sizeof names - len, "%s%s", len ? " " : "",
+                list[i]->name);
+      scenario_unref (list[i]);
+    }
+  return 0;
+}
+
+static struct layers *
+daemon_of_now (void)
+{
+  struct layers *l;
+
+  assert_int_equal (layers_new (NULL, KEPT_WRITER, &l, NULL), 0);
+  layers_writer_up (l);
+  return l;
+}
+
+static int
+begin (void **state)
+{
+  kept_reset ();
+  set_fails = false;
+  names[0] = '\0';
+  *state = daemon_of_now ();
+  return 0;
+}
+
+static int
+end (void **state)
+{
+  layers_free (*state);
+  kept_put (NULL);
+  return 0;
+}
+
+static struct scenario *
+document (const char *name, const char *more)
+{
+  CLEANUP_JSON_DOC struct json_doc *doc = NULL;
+  struct scenario *s = NULL;
+  char *text;
+  int n = asprintf (&text,
+                    "{\"name\":\"%s\",\"kind\":\"tcp\",%s"
+                    "\"address\":\"192.0.2.1:1\"}",
+                    name, more);
+
+  assert_true (n > 0);
+  assert_int_equal (json_parse (text, (size_t) n, JSON_FILE, "doc",
+                                JSON_MAX_FILE, &doc, NULL),
+                    0);
+  assert_int_equal (scenario_parse (doc, json_root (doc), "", &s, NULL), 0);
+  free (text);
+  return s;
+}
+
+static int
+files (struct layers *l, const char *a, const char *b)
+{
+  struct scenario *list[2] = { document (a, ""), b ? document (b, "") : NULL };
+  int r;
+
+  list[0]->origin = strdup ("file /etc/a.json");
+  r = layers_files (l, list, b ? 2 : 1, NULL);
+  for (int i = 0; r < 0 && i < 2; i++)
+    scenario_unref (list[i]);
+  return r;
+}
+
+static bool replaced;
+
+static int
+bind_ (struct layers *l, const char *name, const char *more)
+{
+  struct scenario *s = document (name, more);
+  int r = layers_bind (l, s, "ann", "uid 7", &replaced, NULL);
+
+  scenario_unref (s);
+  if (r == 0)
+    layers_keep (l, kept_told, NULL);
+  return r;
+}
+
+static int
+unbind (struct layers *l, const char *name)
+{
+  int r = layers_unbind (l, name, NULL);
+
+  if (r == 0)
+    layers_keep (l, kept_told, NULL);
+  return r;
+}
+
+static void
+test_both_count (void **state)
+{
+  struct layers *l = *state;
+  struct layer_info info;
+
+  assert_int_equal (bind_ (l, "x", ""), -EBUSY);
+  assert_int_equal (files (l, "a", "b"), 0);
+  assert_string_equal (names, "a b");
+  assert_int_equal (bind_ (l, "x", ""), 0);
+  assert_false (replaced);
+  assert_string_equal (names, "a b x");
+  assert_int_equal (bind_ (l, "a", ""), -EEXIST);
+  assert_int_equal (bind_ (l, "x", "\"interval\":\"90s\","), 0);
+  assert_true (replaced);
+  assert_true (layers_find (l, "x", &info));
+  assert_int_equal (info.scenario->interval_ms, 90000);
+  assert_string_equal (info.origin, "bound");
+  assert_string_equal (info.who, "ann");
+  assert_true (layers_find (l, "a", &info));
+  assert_string_equal (info.origin, "file /etc/a.json");
+  assert_true (layers_find (l, "b", &info));
+  assert_string_equal (info.origin, "built-in");
+  assert_false (layers_find (l, "y", &info));
+  assert_int_equal (unbind (l, "a"), -EPERM);
+  assert_int_equal (unbind (l, "y"), -ENOENT);
+  assert_int_equal (unbind (l, "x"), 0);
+  assert_string_equal (names, "a b");
+}
+
+/* A file that comes to have the name counts, until it is gone. */
+static void
+test_shadowed (void **state)
+{
+  struct layers *l = *state;
+  struct layer_info info;
+
+  assert_int_equal (files (l, "a", NULL), 0);
+  assert_int_equal (bind_ (l, "b", ""), 0);
+  assert_int_equal (bind_ (l, "c", ""), 0);
+  assert_int_equal (files (l, "a", "b"), 0);
+  assert_string_equal (names, "a b c");
+  assert_true (layers_find (l, "b", &info));
+  assert_string_equal (info.origin, "built-in");
+  assert_int_equal (files (l, "a", NULL), 0);
+  assert_string_equal (names, "a b c");
+  assert_true (layers_find (l, "b", &info));
+  assert_string_equal (info.origin, "bound");
+  /* Which is how to get rid of it, too. */
+  assert_int_equal (files (l, "a", "b"), 0);
+  assert_int_equal (unbind (l, "b"), 0);
+  assert_int_equal (files (l, "a", NULL), 0);
+  assert_string_equal (names, "a c");
+}
+
+static void
+test_outlives_the_daemon (void **state)
+{
+  struct layers *l = *state;
+  struct layer_info info;
+
+  assert_int_equal (files (l, "a", NULL), 0);
+  assert_int_equal (bind_ (l, "x", "\"select\":{\"name\":\"web*\"},"), 0);
+  assert_int_equal (bind_ (l, "y", ""), 0);
+  assert_int_equal (kept_saved, 2);
+  layers_free (l);
+  *state = l = daemon_of_now ();
+  /* Not before it is known which names the files have. */
+  assert_int_equal (files (l, "a", NULL), 0);
+  assert_string_equal (names, "a x y");
+  assert_true (layers_find (l, "x", &info));
+  assert_string_equal (info.scenario->select.name, "web*");
+  assert_string_equal (info.by, "uid 7");
+  layers_free (l);
+  names[0] = '\0';
+  *state = l = daemon_of_now ();
+  layers_no_files (l);
+  assert_string_equal (names, "x y");
+}
+
+static void
+test_bounds (void **state)
+{
+  struct layers *l = *state;
+  char name[16];
+  static char big[1100];
+  int length = snprintf (big, sizeof big, "\"send\":\"%01000d\",", 0);
+
+  assert_true (length > 1000);
+  assert_int_equal (files (l, "a", NULL), 0);
+  for (unsigned i = 0; i < BOUND_MAX; i++)
+    {
+      snprintf (name, sizeof name, "n%u", i);
+      assert_int_equal (bind_ (l, name, i % 2 ? "" : big), 0);
+    }
+  assert_int_equal (bind_ (l, "more", ""), -ENOBUFS);
+  /* In the place of one there is room. */
+  assert_int_equal (bind_ (l, "n7", big), 0);
+  assert_true (strlen (kept_text) < 1 << 20);
+}
+
+/* What is not in force is not kept. */
+static void
+test_no_memory (void **state)
+{
+  struct layers *l = *state;
+  struct layer_info info;
+
+  assert_int_equal (files (l, "a", NULL), 0);
+  assert_int_equal (bind_ (l, "x", ""), 0);
+  set_fails = true;
+  assert_int_equal (bind_ (l, "y", ""), -ENOMEM);
+  assert_int_equal (bind_ (l, "x", "\"interval\":\"90s\","), -ENOMEM);
+  assert_int_equal (files (l, "b", NULL), -ENOMEM);
+  set_fails = false;
+  assert_false (layers_find (l, "y", &info));
+  assert_true (layers_find (l, "x", &info));
+  assert_int_equal (info.scenario->interval_ms, 30000);
+  assert_true (layers_find (l, "a", &info));
+  assert_int_equal (unbind (l, "x"), 0);
+  assert_string_equal (names, "a");
+}
+
+static void
+test_hostile_file (void **state)
+{
+  layers_free (*state);
+  kept_put ("{\"bound\":[7,{},{\"document\":{}},{\"document\":{\"name\":\"x\","
+            "\"kind\":\"of tomorrow\"}},{\"document\":{\"name\":\"y\","
+            "\"kind\":\"tcp\",\"playbook\":\"none such\","
+            "\"address\":\"192.0.2.1:1\"}},{\"document\":{\"name\":\"z\","
+            "\"kind\":\"tcp\",\"address\":\"192.0.2.1:1\"}}]}");
+  *state = daemon_of_now ();
+  layers_no_files (*state);
+  assert_string_equal (names, "z");
+}
+
+#define L(fn) cmocka_unit_test_setup_teardown (fn, begin, end)
+
+int
+main (void)
+{
+  const struct CMUnitTest tests[] = {
+    L (test_both_count), L (test_shadowed), L (test_outlives_the_daemon),
+    L (test_bounds),     L (test_no_memory), L (test_hostile_file),
+  };
+
+  return cmocka_run_group_tests (tests, NULL, NULL);
+}
