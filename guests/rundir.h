@@ -112,6 +112,8 @@ struct rundir_who
 
 /* Returns true when there is a pid file, whatever it says. */
 bool rundir_find_process (const struct rundir_look *l, struct rundir_who *w);
+/* A stable one for a QEMU that was started without; uuid of UUID_TEXT. */
+void rundir_make_uuid (char *uuid, const char *root, const char *name);
 
 /* ---- the job ---- */
 

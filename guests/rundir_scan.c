@@ -299,12 +299,11 @@ add_agent (struct guest *g, const char *folder, const struct entries *list,
 {
   char file[sizeof list->e[0].name];
 
-  if (!args || !qemu_args_agent (args, folder, file, sizeof file)
-      || entry_type (list, file) < 0
-      || snprintf (g->agent_path, sizeof g->agent_path, "%s/%s", folder, file)
-             >= (int) sizeof g->agent_path)
-    return;
-  g->agent = AGENT_UNIX;
+  if (args && qemu_args_agent (args, folder, file, sizeof file)
+      && entry_type (list, file) >= 0
+      && snprintf (g->agent_path, sizeof g->agent_path, "%s/%s", folder, file)
+             < (int) sizeof g->agent_path)
+    g->agent = AGENT_UNIX;
 }
 
 /* Where its kernel beats: a socket in this folder that its QEMU listens at. */
@@ -349,25 +348,6 @@ known_of (const struct rundir_scan *s, const char *name)
   return NULL;
 }
 
-/* A stable uuid for a QEMU that was started without one. */
-static void
-make_uuid (char *uuid, const char *root, const char *name)
-{
-  uint64_t h[2] = { 0xcbf29ce484222325u, 0x84222325cbf29ce4u };
-  const char *parts[] = { root, "/", name };
-
-  for (unsigned i = 0; i < ARRAY_LEN (parts); i++)
-    for (const char *p = parts[i]; *p; p++)
-      for (unsigned k = 0; k < 2; k++)
-        h[k] = (h[k] ^ (unsigned char) *p) * 0x100000001b3u + k;
-  /* Version 8 ("vendor's own") and the usual variant. */
-  snprintf (uuid, UUID_TEXT, "%08x-%04x-8%03x-%04x-%012llx",
-            (unsigned) (h[0] >> 32), (unsigned) (h[0] >> 16 & 0xffff),
-            (unsigned) (h[0] & 0xfff),
-            (unsigned) (h[1] >> 48 & 0x3fff) | 0x8000,
-            (unsigned long long) (h[1] & 0xffffffffffffu));
-}
-
 /* From the folder's name, else from the process, else as it was last time
  * (the process may be dead), else made up. */
 static void
@@ -382,7 +362,7 @@ find_uuid (const struct rundir_config *cfg, const char *name,
   if (!uuid[0] && known)
     uuid_copy (uuid, known->uuid);
   if (!uuid[0])
-    make_uuid (uuid, cfg->root, name);
+    rundir_make_uuid (uuid, cfg->root, name);
 }
 
 /* A folder that holds nothing of a guest is none. */

@@ -193,3 +193,21 @@ rundir_find_process (const struct rundir_look *l, struct rundir_who *w)
   search_processes (l, w);
   return has_file;
 }
+
+void
+rundir_make_uuid (char *uuid, const char *root, const char *name)
+{
+  uint64_t h[2] = { 0xcbf29ce484222325u, 0x84222325cbf29ce4u };
+  const char *parts[] = { root, "/", name };
+
+  for (unsigned i = 0; i < ARRAY_LEN (parts); i++)
+    for (const char *p = parts[i]; *p; p++)
+      for (unsigned k = 0; k < 2; k++)
+        h[k] = (h[k] ^ (unsigned char) *p) * 0x100000001b3u + k;
+  /* Version 8 ("vendor's own") and the usual variant. */
+  snprintf (uuid, UUID_TEXT, "%08x-%04x-8%03x-%04x-%012llx",
+            (unsigned) (h[0] >> 32), (unsigned) (h[0] >> 16 & 0xffff),
+            (unsigned) (h[0] & 0xfff),
+            (unsigned) (h[1] >> 48 & 0x3fff) | 0x8000,
+            (unsigned long long) (h[1] & 0xffffffffffffu));
+}

@@ -186,8 +186,9 @@ agent_wire_value (const struct json_doc *doc, struct json_object **ret,
   desc = json_get_str (e, "desc");
   if (!desc)
     return error_set (err, EPROTO, "the agent's error says nothing");
-  /* A blocked command is of the class CommandNotFound, too. */
-  if (strstr (desc, "disabled"))
+  /* A blocked command is of the class CommandNotFound, too; and libvirt hands
+   * on no class.  Not every text with the word: it may name a file. */
+  if (strstr (desc, "has been disabled"))
     return error_set (err, EACCES, "%.150s", desc);
   if (class && strcmp (class, "CommandNotFound") == 0)
     return error_set (err, ENOSYS, "%.150s", desc);
