@@ -103,6 +103,8 @@ static const struct meaning means[ASK_MAX] = {
                    "the console does not open" },
   [ASK_NO_ROUTE] = { OUTCOME_NO_VERDICT, WAY_UNUSABLE, "no-route",
                      "this host has no way there" },
+  [ASK_NO_NETNS] = { OUTCOME_NO_VERDICT, WAY_UNUSABLE, "no-netns",
+                     "the network namespace can't be had" },
   [ASK_NO_ADDRESS] = { OUTCOME_NO_VERDICT, WAY_UNUSABLE, "no-address",
                        "the guest's address is not known here" },
   [ASK_UNUSABLE] = { OUTCOME_NO_VERDICT, WAY_UNUSABLE, "ssh-unusable",

@@ -5,6 +5,7 @@
 #include "scenarios/scenario_impl.h"
 
 #include "base/error.h"
+#include "transports/net/socket.h"
 #include "transports/ssh/ssh.h"
 
 #include <stddef.h>
@@ -150,6 +151,26 @@ const struct json_field scenario_console_keys[] = {
   { .name = NULL },
 };
 
+/* ---- netns ---- */
+
+const struct json_field scenario_netns_keys[] = {
+  { .name = "netns", .kind = JSON_STRING, .min = 1, .max = 64,
+    .help = "network namespace to ask from: a name in /run/netns, or "
+            "\"guest\" for the one that the guest's QEMU runs in; default the "
+            "host's" },
+  { .name = NULL },
+};
+
+int
+scenario_check_netns (const struct scenario_at *at, const char *netns)
+{
+  if (!netns || net_name_ok (netns))
+    return 0;
+  return scenario_bad (at, "netns",
+                       "must be a name in /run/netns, without a path, or "
+                       "\"guest\"");
+}
+
 /* ---- ssh ---- */
 
 static const char *const host_names[] = { "strict", "accept-new", NULL };
@@ -177,6 +198,8 @@ const struct json_field scenario_ways_keys[] = {
   { .name = "address", .kind = JSON_STRING, AT (scenario_ways, address),
     .min = 1, .max = 64,
     .help = "ssh: \"IP:PORT\", or \"guest:PORT\" for the guest's own" },
+  { .kind = JSON_GROUP, .sub = scenario_netns_keys,
+    AT (scenario_ways, netns) },
   { .name = "ssh", .kind = JSON_OBJECT, AT (scenario_ways, ssh),
     .sub = ssh_fields, .help = "ssh: how to log in" },
   { .name = NULL },

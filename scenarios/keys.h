@@ -90,8 +90,23 @@ int scenario_check_address (const struct scenario_at *at, const char *address,
 const char *scenario_address (const char *address, const struct guest *g,
                               char *dst, size_t n, struct outcome_report *ret);
 /* For a kind's knock(): ret of that address, nothing said and expected. */
-bool scenario_knock_at (const char *address, const struct guest *g,
-                        struct scenario_knock *ret);
+bool scenario_knock_at (const char *address, const char *netns,
+                        const struct guest *g, struct scenario_knock *ret);
+
+/* The same without a port: "IP", or "guest", which is what NULL means.  four:
+ * IPv4 only. */
+extern const struct json_field scenario_host_keys[];
+int scenario_check_host (const struct scenario_at *at, const char *address,
+                         bool four);
+const char *scenario_host (const char *address, bool four,
+                           const struct guest *g, char *dst, size_t n,
+                           struct outcome_report *ret);
+
+/* ---- "netns": of a char *, NULL = the host's ---- */
+
+/* The network namespace in which the guest is reached. */
+extern const struct json_field scenario_netns_keys[];
+int scenario_check_netns (const struct scenario_at *at, const char *netns);
 
 /* ---- "console": of a char *, NULL = the guest's first ---- */
 
@@ -121,6 +136,7 @@ struct scenario_ways
 {
   char *console;
   char *address;
+  char *netns;
   struct scenario_ssh ssh; /* user NULL: it is missing */
 };
 extern const struct json_field scenario_ways_keys[];

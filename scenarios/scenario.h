@@ -324,6 +324,7 @@ extern const struct scenario_kind kind_agent_file;
 extern const struct scenario_kind kind_agent_ping;
 extern const struct scenario_kind kind_all;
 extern const struct scenario_kind kind_any;
+extern const struct scenario_kind kind_arp;
 extern const struct scenario_kind kind_boot_stage;
 extern const struct scenario_kind kind_console_command;
 extern const struct scenario_kind kind_console_flood;
@@ -331,7 +332,10 @@ extern const struct scenario_kind kind_console_heartbeat;
 extern const struct scenario_kind kind_console_pattern;
 extern const struct scenario_kind kind_console_silence;
 extern const struct scenario_kind kind_dialogue;
+extern const struct scenario_kind kind_dns;
 extern const struct scenario_kind kind_exec;
+extern const struct scenario_kind kind_http;
+extern const struct scenario_kind kind_icmp;
 extern const struct scenario_kind kind_monitor;
 extern const struct scenario_kind kind_sequence;
 extern const struct scenario_kind kind_ssh_command;
@@ -348,6 +352,7 @@ struct json_object *scenario_kind_describe (const struct scenario_kind *kind);
 struct scenario_knock
 {
   char address[80];
+  const char *netns; /* as the scenario has it, or NULL */
   /* What is said, and the PCRE2 of what must come: the scenario's, or what
    * shows itself to whoever connects; or NULL. */
   const char *send, *expect;

@@ -62,6 +62,10 @@ void judge_answer (const struct scenario_expect *expect, int64_t status,
 void judge_command (const struct scenario_expect *expect, int64_t status,
                     const char *out, size_t len, struct outcome_report *ret);
 
+/* What an error of asking over the network means.  False: it is none of those,
+ * but a failure of our own, and ret is as it was. */
+bool judge_net (int rc, const struct error *why, struct outcome_report *ret);
+
 /* A stopped QEMU serves nobody, which looks like a console that somebody else
  * has.  True, with ret failed (WAY_GUEST: no other way leads to it), when its
  * process is stopped, a zombie or gone: seen on the host, so it needs no

@@ -227,7 +227,11 @@ bindings_addresses (struct bindings *b, const char *uuid)
       if (json_object_array_length (all) == 0 || (k.expect && !sure))
         {
           json_add_str (ret, "address", k.address);
-          json_object_object_del (ret, "send"); /* of one before it */
+          /* Of one before it. */
+          json_object_object_del (ret, "send");
+          json_object_object_del (ret, "netns");
+          if (k.netns)
+            json_add_str (ret, "netns", k.netns);
           if (k.send)
             json_add_str (ret, "send", k.send);
           if (k.expect)

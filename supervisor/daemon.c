@@ -33,6 +33,7 @@
 #include "guests/virt_rooms.h"
 #include "transports/agent/agent.h"
 #include "transports/console/hub.h"
+#include "transports/net/http.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -329,6 +330,8 @@ take_config (struct daemon *d, struct error *err)
   slash = strrchr (d->config_path, '/');
   snprintf (d->ssh_dir, sizeof (d->ssh_dir), "%.*sssh",
             slash ? (int) (slash + 1 - d->config_path) : 0, d->config_path);
+  snprintf (d->http_dir, sizeof (d->http_dir), "%.*shttp",
+            slash ? (int) (slash + 1 - d->config_path) : 0, d->config_path);
   return config_read (f.body, f.body_len, d->config_path, &d->config, err);
 }
 
@@ -512,6 +515,9 @@ make_rooms (struct daemon *d, struct error *err)
   for (size_t i = 0; i < d->config->exec.count
                      && i < ARRAY_LEN (d->exec_dirs) - 1; i++)
     d->exec_dirs[i] = ((char *const *) d->config->exec.items)[i];
+  r = http_pool_new (d->libexec, &d->http, err);
+  if (r < 0)
+    return r;
   d->env = (struct transport_env){
     .opener = keeper_link_opener (d->keeper),
     .hub = d->hub,
@@ -524,6 +530,8 @@ make_rooms (struct daemon *d, struct error *err)
     .ssh_dir = d->ssh_dir,
     .exec_dirs = d->exec_dirs,
     .agents = d->agents,
+    .http_dir = d->http_dir,
+    .http = d->http,
   };
   r = make_texts (d, err);
   if (r == 0)
@@ -573,6 +581,7 @@ unmake (struct daemon *d)
   fact_bus_free (d->bus);
   writer_link_free (d->writer);
   keeper_link_free (d->keeper);
+  http_pool_free (d->http);
   virt_done ();
   loop_free (d->loop);
   config_unref (d->first_config);

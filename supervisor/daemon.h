@@ -76,6 +76,8 @@ struct daemon
   /* As of the start: jobs have these without a reference. */
   const struct config *first_config;
   const char *exec_dirs[17];
+  char http_dir[4096 + 8]; /* and this */
+  struct http_pool *http;
   char libexec[4096];
   char state[4096];
   struct running_source sources[DAEMON_MAX_SOURCES];

@@ -52,6 +52,7 @@ enum ask_end
   ASK_OPEN_TIMEOUT,  /* did not open in time */
   ASK_BROKEN,        /* does not open */
   ASK_NO_ROUTE,      /* this host has no way there */
+  ASK_NO_NETNS,    /* nor the network namespace that it is to be asked from */
   ASK_NO_ADDRESS,    /* nor does it know where that is */
   ASK_UNUSABLE,      /* our side: a key file, the known hosts */
   ASK_STUCK,         /* our side: whoever asks had to be killed */
@@ -65,6 +66,7 @@ struct ask
   const char *who;      /* shown to whoever waits for the same: "scenario up" */
   const char *console;  /* which one, NULL = the first that can be typed into */
   const char *address;  /* "IP:PORT"; NULL = not known */
+  const char *netns;    /* as of net/socket.h */
   const char *user;
   const char *key, *password; /* names of files, as in ssh/ssh.h */
   bool accept_new;

@@ -14,6 +14,10 @@ const struct transport_ops *const transports[] = {
   &transport_ssh,
   &transport_agent,
   &transport_exec,
+  &transport_http,
+  &transport_icmp,
+  &transport_dns,
+  &transport_arp,
   NULL,
 };
 

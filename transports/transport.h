@@ -22,6 +22,7 @@ struct ask_result;
 struct buf;
 struct error;
 struct fact_bus;
+struct http_pool;
 struct hub;
 struct job;
 struct opener;
@@ -48,6 +49,8 @@ struct transport_env
   /* Folders of the operator's programs, NULL terminated; NULL = none. */
   const char *const *exec_dirs;
   struct agents *agents; /* what is remembered of them; NULL = nothing */
+  const char *http_dir; /* tokens, passwords and authorities: net/http.h */
+  struct http_pool *http; /* who asks over HTTP; NULL = nobody */
 };
 
 /* One line of `hangdog doctor`. */
@@ -102,6 +105,10 @@ extern const struct transport_ops transport_memory;
 extern const struct transport_ops transport_ssh;
 extern const struct transport_ops transport_exec;
 extern const struct transport_ops transport_agent;
+extern const struct transport_ops transport_http;
+extern const struct transport_ops transport_icmp;
+extern const struct transport_ops transport_dns;
+extern const struct transport_ops transport_arp;
 
 extern const struct transport_ops *const transports[]; /* ends with NULL */
 /* NULL when there is none of that name. */
