@@ -45,6 +45,8 @@ static const struct full
 } full[] = {
   { "all", COMMON "\"of\":[\"a\",\"b\"]" },
   { "any", COMMON "\"of\":[\"a\",\"b\",\"c\"],\"at-least\":2" },
+  { "acpi-heartbeat",
+    COMMON "\"transports\":[\"acpi\"],\"every\":\"10s\",\"missed\":4" },
   { "console-command",
     COMMON "\"transports\":[\"console\"],\"console\":\"serial0\","
            "\"command\":\"c\",\"expect\":{\"status\":3," ANSWER "}" },
@@ -79,6 +81,10 @@ static const struct full
     COMMON "\"transports\":[\"monitor\"],\"run-state\":false,\"block\":false,"
            "\"vcpus\":true,\"balloon-age\":\"60s\",\"samples-apart\":\"2s\"" },
   { "sequence", COMMON "\"of\":[\"a\",\"b\"]" },
+  { "memory-heartbeat",
+    COMMON "\"transports\":[\"memory\"],\"vcpus\":false,\"ticks\":false,"
+           "\"scheduler\":false,\"stands\":\"45s\",\"load\":4.5,"
+           "\"blocked\":3,\"for\":\"2m\"" },
   { "tcp",
     COMMON "\"transports\":[\"tcp\"],\"address\":\"192.0.2.1:22\","
            "\"send\":\"hi\\\\x07\",\"expect\":{" ANSWER "}" },
