@@ -11,15 +11,15 @@ lab_boot_eve web profile=shell || exit $?
 
 kind() { # NAME KIND MORE
     cat >"$work/scenarios/$1.json" <<EOJ
-{ "schema": "hangdog/scenario/1", "name": "$1", "kind": "$2", "interval": "1s", "timeout": "900ms",
-  "initial-delay": "100ms", "retry-interval": "500ms", $3 }
+{ "schema": "hangdog/scenario/1", "name": "$1", "kind": "$2", "interval": "${EVERY:-1s}", "timeout": "${WITHIN:-900ms}",
+  "initial-delay": "100ms", "retry-interval": "1s", $3 }
 EOJ
 }
 kind beat console-heartbeat '"pattern": "hd-beat (?<n>\\d+)", "counter": "n", "every": "1s", "missed": 4'
 kind bad console-pattern '"must-not-match": "hd-(bad|worse)", "clear": "4s", "failure-threshold": 100'
 kind flood console-flood '"rate": "2KiB", "window": "30s", "failure-threshold": 100'
 # Types the label, with a number that grows, on the same console.
-kind shell console-command '"command": "echo hd-beat $(date +%s) hd-worse", "expect": {"output": "hd-beat"}, "timeout": "15s", "interval": "20s"'
+EVERY=20s WITHIN=15s kind shell console-command '"command": "echo hd-beat $(date +%s) hd-worse", "expect": {"output": "hd-beat"}'
 chaos_config "{\"kind\": \"rundir\", \"root\": \"$LAB_RUN/hypervisor/kvm\", \"eve\": \"$LAB_RUN\", \"console-mode\": \"hold\"}"
 
 beats_begin() {

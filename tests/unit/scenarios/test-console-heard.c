@@ -393,6 +393,25 @@ test_flood_steady (void **state)
   end (&b);
 }
 
+/* What waited while the host stood still comes at once, and is no flood. */
+static void
+test_flood_gap (void **state)
+{
+  struct bed b;
+
+  (void) state;
+  begin (&b, "flood\",\"rate\":\"1KiB\",\"window\":\"30s\"");
+  tell (&b, "console.state", "talking");
+  count (&b, "console.bytes", 0);
+  b.now += 100 * S;
+  b.watch->gap (b.state, b.s, b.now - 90 * S, b.now);
+  count (&b, "console.bytes", 100 * 1024);
+  DUE (&b, OUTCOME_NO_VERDICT, "not-yet");
+  b.now += 30 * S;
+  DUE (&b, OUTCOME_OK, "ok");
+  end (&b);
+}
+
 /* A console that was not read has said nothing that counts. */
 static void
 test_flood_unread (void **state)
@@ -498,6 +517,7 @@ main (void)
     cmocka_unit_test (test_both),
     cmocka_unit_test (test_flood),
     cmocka_unit_test (test_flood_steady),
+    cmocka_unit_test (test_flood_gap),
     cmocka_unit_test (test_flood_unread),
     cmocka_unit_test (test_refused),
     cmocka_unit_test (test_listens),
