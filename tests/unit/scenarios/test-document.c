@@ -121,8 +121,8 @@ static const struct
     "steps: \"steps\" is a key of kind dialogue, not of console-command" },
   { "{\"name\":\"n\",\"kind\":\"tcp\"}", "the key \"address\" is missing" },
   { "{" TCP ",\"expect\":{\"status\":1}}",
-    "expect.status: \"expect.status\" is a key of kinds console-command and "
-    "ssh-command, not of tcp" },
+    "expect.status: \"expect.status\" is a key of kinds console-command, http "
+    "and ssh-command, not of tcp" },
   { "{" TCP ",\"expect\":{\"statos\":1}}",
     "expect.statos: unknown key \"statos\" (known: output, not-output, "
     "compare)" },
