@@ -54,6 +54,8 @@ enum job_lane
   LANE_NET,
   LANE_TCP,
   LANE_SSH,
+  LANE_EXEC, /* an operator's program; one of each scenario */
+  LANE_AGENT,
   LANE_HTTP,
   LANE_ICMP,
   LANE_DNS,
@@ -62,6 +64,7 @@ enum job_lane
   LANE_MEMORY_WATCH,
   LANE_MEMORY_END,
   LANE_BEAT, /* where a heartbeat is looked for */
+  LANE_ACPI, /* the port where its kernel beats is opened */
   LANE_CORE,
   LANE_DOCTOR,
   /* of the host */

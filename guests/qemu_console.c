@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Which device a console of QEMU's is, by its options.
+ * Which device a console of QEMU's is, by its options; and where the guest
+ * agent's channel is.
  */
 #include "guests/qemu_impl.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define MAX_HUB_DEPTH 4
@@ -113,10 +115,80 @@ console_of_serial (const struct qemu_args *a, const char *folder,
   return false;
 }
 
+static bool
+is_beat_port (const struct qemu_args *a, const struct qemu_group *g)
+{
+  const char *driver = qemu_group_get_ (a, g, "driver");
+  const char *port = qemu_group_get_ (a, g, "iobase");
+
+  return strcmp (g->kind, "device") == 0 && driver && port
+         && strcmp (driver, "isa-debugcon") == 0
+         && strtoul (port, NULL, 0) == GUEST_BEAT_PORT;
+}
+
+const char *
+qemu_args_beat (const struct qemu_args *a)
+{
+  const char *chardev = NULL, *backend;
+
+  for (unsigned i = 0; i < a->ngroups && !chardev; i++)
+    if (is_beat_port (a, &a->groups[i]))
+      chardev = qemu_group_get_ (a, &a->groups[i], "chardev");
+  for (unsigned i = 0; i < a->ngroups && chardev; i++)
+    {
+      const struct qemu_group *g = &a->groups[i];
+
+      if (strcmp (g->kind, "chardev") != 0 || strcmp (g->id, chardev) != 0)
+        continue;
+      backend = qemu_group_get_ (a, g, "backend");
+      return backend && strcmp (backend, "socket") == 0
+                 ? qemu_group_get_ (a, g, "path")
+                 : NULL;
+    }
+  return NULL;
+}
+
 bool
 qemu_args_console (const struct qemu_args *a, const char *folder,
                    const char *file, struct guest_console *c)
 {
   return console_of_chardev (a, folder, file, c)
          || console_of_serial (a, folder, file, c);
+}
+
+/* ---- the agent ---- */
+
+static const char *
+path_of_chardev (const struct qemu_args *a, const char *id)
+{
+  for (unsigned i = 0; i < a->ngroups; i++)
+    if (strcmp (a->groups[i].kind, "chardev") == 0
+        && strcmp (a->groups[i].id, id) == 0)
+      return qemu_group_get_ (a, &a->groups[i], "path");
+  return NULL;
+}
+
+bool
+qemu_args_agent (const struct qemu_args *a, const char *folder, char *file,
+                 size_t n)
+{
+  for (unsigned i = 0; i < a->ngroups; i++)
+    {
+      const struct qemu_group *g = &a->groups[i];
+      const char *name = qemu_group_get_ (a, g, "name");
+      const char *chardev = qemu_group_get_ (a, g, "chardev");
+      const char *path, *slash;
+
+      if (strcmp (g->kind, "device") != 0 || !name || !chardev
+          || strcmp (name, AGENT_PORT) != 0)
+        continue;
+      path = path_of_chardev (a, chardev);
+      slash = path ? strrchr (path, '/') : NULL;
+      if (!slash || strlen (slash + 1) >= n
+          || !is_path (path, folder, slash + 1))
+        continue;
+      guest_copy (file, n, slash + 1);
+      return true;
+    }
+  return false;
 }

@@ -31,7 +31,7 @@ static const struct json_field compare_fields[] = {
   { .name = NULL },
 };
 
-const struct json_field scenario_answer_fields[] = {
+const struct json_field scenario_answer_members[] = {
   { .name = "output", .kind = JSON_STRING, AT (scenario_expect, output),
     .min = 1, .max = SCENARIO_REGEX_MAX,
     .help = "PCRE2 that must match; ^ and $ are the ends of a line" },
@@ -49,14 +49,20 @@ static const struct json_field expect_fields[] = {
   { .name = "status", .kind = JSON_INT, AT (scenario_expect, status),
     .min = -1, .max = 255,
     .help = "exit status of the command, -1 = any; default 0" },
-  { .kind = JSON_GROUP, .sub = scenario_answer_fields },
+  { .kind = JSON_GROUP, .sub = scenario_answer_members },
   { .name = NULL },
 };
 
 #define WELL_HELP "what \"well\" means"
 
 const struct json_field scenario_answer_keys[] = {
-  { .name = "expect", .kind = JSON_OBJECT, .sub = scenario_answer_fields,
+  { .name = "expect", .kind = JSON_OBJECT, .sub = scenario_answer_members,
+    .help = WELL_HELP },
+  { .name = NULL },
+};
+
+const struct json_field scenario_expect_keys[] = {
+  { .name = "expect", .kind = JSON_OBJECT, .sub = expect_fields,
     .help = WELL_HELP },
   { .name = NULL },
 };

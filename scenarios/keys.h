@@ -58,8 +58,10 @@ extern const char *const scenario_compare_ops[]; /* "<" "<=" ... */
 
 /* Of a struct scenario_expect; an answer over the network has no status. */
 extern const struct json_field scenario_answer_keys[];
-/* What is in that "expect", for a kind that has more there. */
-extern const struct json_field scenario_answer_fields[];
+/* What is in there but a status, for who has one of its own. */
+extern const struct json_field scenario_answer_members[];
+/* The same of what ends with a status. */
+extern const struct json_field scenario_expect_keys[];
 int scenario_check_expect (const struct scenario_at *at,
                            const struct scenario_expect *expect);
 
@@ -138,6 +140,12 @@ struct scenario_ways
   struct scenario_ssh ssh; /* user NULL: it is missing */
 };
 extern const struct json_field scenario_ways_keys[];
+
+/* ---- "of": of a struct json_list of char *, other scenarios ---- */
+
+extern const struct json_field scenario_of_keys[];
+int scenario_check_of (const struct scenario *s, const struct scenario_at *at,
+                       const struct json_list *of);
 
 /* ---- "steps": of a struct json_list ---- */
 

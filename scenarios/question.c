@@ -132,7 +132,8 @@ scenario_knock_question (const struct scenario *s, const struct guest *g,
 
 static void
 judge (const struct scenario *s, const struct guest *g,
-       const struct ask_result *said, struct outcome_report *ret)
+       const struct transport_ops *way, const struct ask_result *said,
+       struct outcome_report *ret)
 {
   const struct scenario_question *own = s->own;
 
@@ -144,7 +145,7 @@ judge (const struct scenario *s, const struct guest *g,
       ret->shell = said->shell;
       return;
     }
-  judge_end (said->end, said->detail, ret);
+  judge_end_by (way, said->end, said->detail, ret);
   if (!said->begun && ret->way == WAY_UNUSABLE)
     (void) judge_process (g, ret);
 }
@@ -186,7 +187,7 @@ scenario_ask_question (const struct scenario *s, const struct guest *g,
     }
   rc = way->command (env, g, &ask, job, &said, err);
   if (rc >= 0)
-    judge (s, g, &said, &report);
+    judge (s, g, way, &said, &report);
   else if (!judge_process (g, &report))
     return rc;
   report.took_ms = said.took_ms;

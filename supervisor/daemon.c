@@ -31,6 +31,8 @@
 #include "base/loop.h"
 #include "config.h"
 #include "guests/virt_rooms.h"
+#include "transports/agent/agent.h"
+#include "transports/acpi/ports.h"
 #include "transports/console/hub.h"
 #include "transports/net/http.h"
 
@@ -76,6 +78,7 @@ on_guest (enum guest_change change, const struct guest *was,
     return;
   texts_guest (d->texts, change, was, now);
   eyes_guest (d->eyes, change, was, now);
+  acpi_ports_guest (d->ports, change, was, now);
   bindings_guest (d->bindings, change, was, now);
   incidents_guest (d->incidents, change, was, now);
   incidents_changed (d->incidents, was, now);
@@ -428,6 +431,19 @@ make_eyes (struct daemon *d, struct error *err)
   return d->drain_only ? 0 : eyes_new (&env, &d->eyes, err);
 }
 
+static int
+make_ports (struct daemon *d, struct error *err)
+{
+  const struct acpi_ports_env env = {
+    .loop = d->loop,
+    .jobs = d->jobs,
+    .bus = d->bus,
+    .opener = keeper_link_opener (d->keeper),
+  };
+
+  return d->drain_only ? 0 : acpi_ports_new (&env, &d->ports, err);
+}
+
 static void
 on_host_gap (const struct host_gap *gap, void *arg)
 {
@@ -502,12 +518,18 @@ make_rooms (struct daemon *d, struct error *err)
   int r;
 
   r = boots_new (d->loop, d->registry, &d->boots, err);
+  if (r >= 0)
+    r = agents_new (&d->agents, err);
   if (r < 0)
     return r;
   r = hub_new (d->loop, d->jobs, keeper_link_opener (d->keeper), d->bus,
                &limits, writer_link_consoles (d->writer), &d->hub, err);
   if (r < 0)
     return r;
+  d->first_config = config_ref (d->config);
+  for (size_t i = 0; i < d->config->exec.count
+                     && i < ARRAY_LEN (d->exec_dirs) - 1; i++)
+    d->exec_dirs[i] = ((char *const *) d->config->exec.items)[i];
   r = http_pool_new (d->libexec, &d->http, err);
   if (r < 0)
     return r;
@@ -521,6 +543,8 @@ make_rooms (struct daemon *d, struct error *err)
     .may_type_arg = d,
     .libexec = d->libexec,
     .ssh_dir = d->ssh_dir,
+    .exec_dirs = d->exec_dirs,
+    .agents = d->agents,
     .http_dir = d->http_dir,
     .http = d->http,
   };
@@ -529,6 +553,8 @@ make_rooms (struct daemon *d, struct error *err)
     r = watchdog_start (d->loop, d->hub, STUCK_MS, &d->watchdog, err);
   if (r == 0)
     r = make_eyes (d, err);
+  if (r == 0)
+    r = make_ports (d, err);
   if (r == 0)
     r = make_judges (d, err);
   if (r == 0)
@@ -562,9 +588,11 @@ unmake (struct daemon *d)
   hostclock_free (d->host);
   pauses_free (d->pauses);
   watchdog_stop (d->watchdog);
+  acpi_ports_free (d->ports);
   eyes_free (d->eyes);
   texts_free (d->texts);
   hub_free (d->hub);
+  agents_free (d->agents);
   boots_free (d->boots);
   registry_free (d->registry);
   fact_table_free (d->facts);
@@ -574,6 +602,7 @@ unmake (struct daemon *d)
   http_pool_free (d->http);
   virt_done ();
   loop_free (d->loop);
+  config_unref (d->first_config);
   config_unref (d->config);
 }
 

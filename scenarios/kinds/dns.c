@@ -36,7 +36,7 @@ static const struct json_field expect_fields[] = {
   { .name = "rcode", .kind = JSON_ENUM,
     .offset = offsetof (struct expected, rcode), .names = dns_rcode_names,
     .help = "how the server answers; default noerror" },
-  { .kind = JSON_GROUP, .sub = scenario_answer_fields,
+  { .kind = JSON_GROUP, .sub = scenario_answer_members,
     .offset = offsetof (struct expected, answer) },
   { .name = NULL },
 };

@@ -100,7 +100,7 @@ static const struct json_field expect_fields[] = {
     .elem_kind = JSON_STRING,
     .help = "PCRE2, each of which must match in the headers, which begin with "
             "the status line; ^ and $ are the ends of a line" },
-  { .kind = JSON_GROUP, .sub = scenario_answer_fields, AT (expected, answer) },
+  { .kind = JSON_GROUP, .sub = scenario_answer_members, AT (expected, answer) },
   { .name = NULL },
 };
 

@@ -48,6 +48,7 @@ allowed hangdog-parser-foreign libzstd libcrypto libarchive
 allowed hangdog-beat
 # The only one that asks guests with libcurl.
 allowed hangdog-net libcurl
+allowed hangdog-exec
 # The only one with libssh.
 allowed hangdog-ssh libssh
 allowed hangdog-check libpcre2-8

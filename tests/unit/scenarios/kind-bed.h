@@ -22,6 +22,7 @@
 #include "base/job.h"
 #include "base/opener.h"
 #include "scenarios/scenario.h"
+#include "transports/agent/agent.h"
 #include "transports/console/ask.h"
 #include "transports/console/session.h"
 #include "transports/net/arp.h"
@@ -73,6 +74,11 @@ static struct
   enum ssh_end ssh_end;
   struct ssh_cmd ssh;
   char ssh_address[80];
+  int agent_rc;
+  enum ask_end agent_end;
+  bool agent_begun;
+  char agent_asked[300]; /* what, and its arguments */
+  double agent_now;
 } play;
 
 /* Nothing in this programme makes jobs. */
@@ -318,6 +324,60 @@ ssh_secret_name (const char *name)
   return true;
 }
 
+static inline int
+play_agent (const char *what, struct ask_result *ret, struct error *err)
+{
+  snprintf (play.agent_asked, sizeof play.agent_asked, "%s", what);
+  if (play.agent_rc < 0)
+    return error_set (err, -play.agent_rc, "no memory");
+  *ret = (struct ask_result){ .end = play.agent_end,
+                              .status = play.status,
+                              .took_ms = 7,
+                              .begun = play.agent_begun,
+                              .output = BUF_INIT (4096) };
+  buf_puts (&ret->output, play.output ? play.output : "");
+  snprintf (ret->detail, sizeof ret->detail, "so\x1b it says");
+  return 0;
+}
+
+int
+agent_ping (const struct transport_env *env, const struct guest *g,
+            uint64_t deadline, struct ask_result *ret, struct error *err)
+{
+  return play_agent ("ping", ret, err);
+}
+
+int
+agent_exec (const struct transport_env *env, const struct guest *g,
+            const char *program, const char *const *args, uint64_t deadline,
+            struct ask_result *ret, struct error *err)
+{
+  char what[300];
+  size_t at = (size_t) snprintf (what, sizeof what, "%s", program);
+
+  for (; *args && at < sizeof what; args++)
+    at += (size_t) snprintf (what + at, sizeof what - at, "|%s", *args);
+  return play_agent (what, ret, err);
+}
+
+int
+agent_file (const struct transport_env *env, const struct guest *g,
+            const char *path, uint64_t deadline, double *ret_now_s,
+            struct ask_result *ret, struct error *err)
+{
+  if (ret_now_s)
+    *ret_now_s = play.agent_now;
+  return play_agent (path, ret, err);
+}
+
+int
+agent_ask (const struct transport_env *env, const struct guest *g,
+           const struct ask *ask, struct job *job, struct ask_result *ret,
+           struct error *err)
+{
+  return play_agent (ask->command, ret, err);
+}
+
 /* The ways, as they are, down to what is played above. */
 static const struct transport_ops
     way_console = { .name = "console", .lane = LANE_CONSOLE,
@@ -328,13 +388,17 @@ static const struct transport_ops
 #endif
                 .needs = ASK_NEEDS_ADDRESS | ASK_NEEDS_LOGIN },
     way_tcp = { .name = "tcp", .lane = LANE_TCP },
+    way_agent = { .name = "agent", .lane = LANE_AGENT, .command = agent_ask },
+    way_exec = { .name = "exec", .lane = LANE_EXEC },
+    way_monitor = { .name = "monitor", .lane = LANE_MONITOR },
     way_http = { .name = "http", .lane = LANE_HTTP },
     way_icmp = { .name = "icmp", .lane = LANE_ICMP },
     way_dns = { .name = "dns", .lane = LANE_DNS },
     way_arp = { .name = "arp", .lane = LANE_ARP };
 const struct transport_ops *const transports[]
-    = { &way_console, &way_ssh,  &way_tcp, &way_http,
-        &way_icmp,    &way_dns, &way_arp, NULL };
+    = { &way_console, &way_ssh,     &way_tcp,  &way_agent,
+        &way_exec,    &way_monitor, &way_http, &way_icmp,
+        &way_dns,     &way_arp,     NULL };
 
 const struct transport_ops *
 transport_find (const char *name)
