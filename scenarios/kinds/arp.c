@@ -92,6 +92,14 @@ judge (const struct arp_result *r, const char *ip, const char *ifname,
                 "nobody on %s says that he has %s", ifname, ip);
 }
 
+static void
+cost (const struct scenario *s, const struct transport_ops *way,
+      struct scenario_cost *ret)
+{
+  ret->cpu_us = way->cpu_us;
+  ret->network = 2 * 42;
+}
+
 static int
 ask (const struct scenario *s, const struct guest *g,
      const struct transport_ops *way, const struct transport_env *env,
@@ -137,5 +145,6 @@ const struct scenario_kind kind_arp = {
   .fields = fields,
   .own_size = sizeof (struct own),
   .check = check,
+  .cost = cost,
   .ask = ask,
 };

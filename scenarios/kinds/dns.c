@@ -93,6 +93,14 @@ judge (const struct own *own, const struct dns_answer *a,
     judge_answer (&ex, -1, buf_str (a->text), a->text->len, ret);
 }
 
+static void
+cost (const struct scenario *s, const struct transport_ops *way,
+      struct scenario_cost *ret)
+{
+  ret->cpu_us = way->cpu_us;
+  ret->network = 300;
+}
+
 static int
 ask (const struct scenario *s, const struct guest *g,
      const struct transport_ops *way, const struct transport_env *env,
@@ -140,5 +148,6 @@ const struct scenario_kind kind_dns = {
   .fields = fields,
   .own_size = sizeof (struct own),
   .check = check,
+  .cost = cost,
   .ask = ask,
 };

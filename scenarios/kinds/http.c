@@ -532,6 +532,15 @@ run (const struct own *own, const struct transport_env *env,
     }
 }
 
+static void
+cost (const struct scenario *s, const struct transport_ops *way,
+      struct scenario_cost *ret)
+{
+  /* With the body, as far as that is listened to, it may be more. */
+  ret->cpu_us = way->cpu_us;
+  ret->network = 3000;
+}
+
 static int
 ask (const struct scenario *s, const struct guest *g,
      const struct transport_ops *way, const struct transport_env *env,
@@ -604,6 +613,7 @@ const struct scenario_kind kind_http = {
   .own_size = sizeof (struct own),
   .own_init = &defaults,
   .check = check,
+  .cost = cost,
   .knock = knock,
   .ask = ask,
 };

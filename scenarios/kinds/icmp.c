@@ -93,6 +93,16 @@ judge (const struct own *own, const char *address,
                 r->received, asked, (double) r->least_us / 1000, most);
 }
 
+static void
+cost (const struct scenario *s, const struct transport_ops *way,
+      struct scenario_cost *ret)
+{
+  const struct own *own = s->own;
+
+  ret->cpu_us = way->cpu_us;
+  ret->network = 2 * (double) own->count * (double) (own->bytes + 28);
+}
+
 static int
 ask (const struct scenario *s, const struct guest *g,
      const struct transport_ops *way, const struct transport_env *env,
@@ -143,5 +153,6 @@ const struct scenario_kind kind_icmp = {
   .own_size = sizeof (struct own),
   .own_init = &defaults,
   .check = check,
+  .cost = cost,
   .ask = ask,
 };

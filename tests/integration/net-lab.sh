@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck disable=SC1091,SC2154
+# shellcheck disable=SC1091,SC2154,SC2016,SC2317
 #
 # A guest that is reached from a network namespace of its own alone, as an application's may be: what http, tcp, dns,
 # icmp and arp say when it is well, when its services are stopped, when its kernel is dead, and when it is asked from

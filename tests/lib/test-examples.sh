@@ -20,7 +20,7 @@ done
 for f in "$src"/examples/scenarios/*.json; do
     n=$((n + 1))
     if out=$("$build/hangdog" scenario check "$f" 2>&1 >/dev/null); then continue; fi
-    case $out in *'built without ssh'*) has SSH || continue ;; esac
+    case $out in *'built without ssh'*) has SSH || continue ;; *'built without curl'*) has CURL || continue ;; esac
     bad "$f is refused: $out"
 done
 [ "$n" -ge 5 ] || bad "only $n examples were found"

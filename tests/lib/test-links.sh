@@ -46,6 +46,8 @@ allowed hangdog-writer libzstd libcrypto libcurl
 allowed hangdog-parser libzstd
 allowed hangdog-parser-foreign libzstd libcrypto libarchive
 allowed hangdog-beat
+# The only one that asks guests with libcurl.
+allowed hangdog-net libcurl
 allowed hangdog-exec
 # The only one with libssh.
 allowed hangdog-ssh libssh

@@ -171,5 +171,6 @@ const struct transport_ops transport_arp = {
   .touches = "a packet on the guest's network per check, two a second while "
              "nobody answers",
   .lane = LANE_ARP,
+  .cpu_us = 60,
   .doctor = net_doctor,
 };

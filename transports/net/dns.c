@@ -193,5 +193,6 @@ const struct transport_ops transport_dns = {
   .summary = "a question to a DNS server in the guest",
   .touches = "one question to the guest's server per check",
   .lane = LANE_DNS,
+  .cpu_us = 80,
   .doctor = net_doctor,
 };

@@ -308,5 +308,6 @@ const struct transport_ops transport_http = {
   .summary = "a question over HTTP or HTTPS, by a process of its own",
   .touches = "one connection and one request to the guest's service per check",
   .lane = LANE_HTTP,
+  .cpu_us = 1000,
   .doctor = http_doctor,
 };

@@ -238,5 +238,6 @@ const struct transport_ops transport_icmp = {
   .summary = "ICMP echoes",
   .touches = "a few packets to the guest per check",
   .lane = LANE_ICMP,
+  .cpu_us = 60,
   .doctor = net_doctor,
 };

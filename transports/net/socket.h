@@ -38,9 +38,9 @@ struct net_place net_place (struct opener *opener, const char *netns,
 /* May be the name of a namespace. */
 bool net_name_ok (const char *name);
 
-/* In a job; non-blocking socket.  at NULL: all zero.  ifname: of OPEN_SOCKET_ARP.  -ENONET: there
- * is no such namespace now, or no right to go there; another error is of the
- * socket. */
+/* In a job; non-blocking socket.  at NULL: all zero.  ifname: of
+ * OPEN_SOCKET_ARP.  -ENONET: there is no such namespace now, or no right to go
+ * there; another error is of the socket. */
 int net_socket (const struct net_place *at, enum open_socket what, bool six,
                 const char *ifname, uint64_t deadline, int *ret_fd,
                 struct error *err);

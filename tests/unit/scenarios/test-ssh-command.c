@@ -35,6 +35,7 @@ test_ssh (void **state)
     { SSH_END_FLOOD, OUTCOME_NO_VERDICT, "output-flood" },
     { SSH_END_UNUSABLE, OUTCOME_NO_VERDICT, "ssh-unusable" },
     { SSH_END_STUCK, OUTCOME_NO_VERDICT, "own-failure" },
+    { SSH_END_NO_NETNS, OUTCOME_NO_VERDICT, "no-netns" },
   };
   struct guest g = guest ();
   struct outcome_report r;
