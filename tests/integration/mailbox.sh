@@ -55,6 +55,9 @@ hd_start
 there() { [ "$(rows 'select(.row=="scenario") | .guest' | wc -l)" = 8 ]; }
 until_ok 15 there || { hd status; die "not all are there"; }
 
+beaten() { [ "$(hd mailbox show "$work/boxes/$1.mailbox" --json | jq -r .beat.state)" = good ]; }
+for g in alpha beta; do until_ok 15 beaten "$g" || die "the script of $g does not write"; done
+
 # asked GUEST SCENARIO WANTED...: outcome, code, who spoke, who was tried
 asked() {
     hd probe "$1" --json --scenario "$2" >"$work/out" 2>"$work/err"
