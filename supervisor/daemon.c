@@ -248,18 +248,6 @@ start_sources (struct daemon *d)
 
 /* ---- the keeper's orders ---- */
 
-static void
-tell_mailboxes (struct daemon *d)
-{
-  struct error err = ERROR_INIT;
-
-  if (disk_folders (d->env.disk, d->config->mailboxes.items,
-                    d->config->mailboxes.count, &err)
-      < 0)
-    log_error ("the folders of mailboxes are not taken: %s",
-               error_text (&err));
-}
-
 /* The keeper has checked the document; sources that did not change go on. */
 static void
 reload (const char *text, size_t len, void *arg)
@@ -289,7 +277,6 @@ reload (const char *text, size_t len, void *arg)
   texts_limit (d->texts, (unsigned) l->text_threads);
   incidents_limit (d->incidents, (unsigned) l->max_diagnoses);
   eyes_interval (d->eyes, fresh->heartbeat_ms);
-  tell_mailboxes (d);
   addresses_leases (d->addresses, fresh->leases.items, fresh->leases.count);
   if (!same)
     {
@@ -574,7 +561,6 @@ make_rooms (struct daemon *d, struct error *err)
   r = disk_new (&d->env.disk, err);
   if (r < 0)
     return r;
-  tell_mailboxes (d);
   r = make_texts (d, err);
   if (r == 0)
     r = watchdog_start (d->loop, d->hub, STUCK_MS, &d->watchdog, err);

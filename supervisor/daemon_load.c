@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/job.h"
 #include "base/log.h"
+#include "transports/disk/disk.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -167,6 +168,18 @@ loading_done (void *owner, void *arg, enum job_end end, int rc)
     daemon_load (d);
 }
 
+static void
+tell_mailboxes (struct daemon *d)
+{
+  struct error err = ERROR_INIT;
+
+  if (disk_folders (d->env.disk, d->config->mailboxes.items,
+                    d->config->mailboxes.count, &err)
+      < 0)
+    log_error ("the folders of mailboxes are not taken: %s",
+               error_text (&err));
+}
+
 void
 daemon_load (struct daemon *d)
 {
@@ -183,6 +196,7 @@ daemon_load (struct daemon *d)
     .owner = d,
   };
 
+  tell_mailboxes (d);
   if (d->drain_only)
     return;
   /* What is being read now may be older than what is there by now. */

@@ -54,6 +54,7 @@ kill "$daemon" && wait "$daemon"
 daemon=''
 
 # ---- killed in the middle of a write ----
+box_make
 kill_prepare "$one"
 kill_rounds "$one" "${MAILBOX_KILLS:-10}"
 exit "$failed"

@@ -55,6 +55,9 @@ hd_start
 there() { [ "$(rows 'select(.row=="scenario") | .guest' | wc -l)" = 8 ]; }
 until_ok 15 there || { hd status; die "not all are there"; }
 
+beaten() { [ "$(hd mailbox show "$work/boxes/$1.mailbox" --json | jq -r .beat.state)" = good ]; }
+for g in alpha beta; do until_ok 15 beaten "$g" || die "the script of $g does not write"; done
+
 # asked GUEST SCENARIO WANTED...: outcome, code, who spoke, who was tried
 asked() {
     hd probe "$1" --json --scenario "$2" >"$work/out" 2>"$work/err"
@@ -85,6 +88,34 @@ kill "$script_beta"
 wait "$script_beta" 2>/dev/null
 dd if=/dev/urandom of="$work/boxes/beta.mailbox" bs=4096 seek=1 count=60 conv=notrunc 2>/dev/null
 asked beta beat "failed beat-garbled by disk, "
+
+# ---- the script killed while it writes, with all that it has started: what can be read is what it wrote ----
+box=$work/boxes/kill.mailbox
+hd mailbox create "$box" >/dev/null || die "no mailbox to kill at"
+sh "$src/packaging/guest/hangdog-mailbox" --device "$box" --dir "$work/play.kill" --once || die "no heartbeat"
+played() { hd mailbox show "$box" --json | jq -r "$1"; }
+for ((i = 0; i < ${MAILBOX_KILLS:-10}; i++)); do
+    setsid sh "$src/packaging/guest/hangdog-mailbox" --device "$box" --dir "$work/play.kill" --interval 1 --poll 1 --allow-commands &
+    script=$!
+    until_ok 10 test -s "$work/play.kill/pid" || die "the script does not start"
+    "$build/tests/lib/mailbox-ask" "$box" 'head -c 65536 /dev/zero | tr "\000" x' 1600 >"$work/answer" 2>/dev/null &
+    asker=$!
+    sleep "$((RANDOM % 2)).$((RANDOM % 10))"
+    kill -KILL -- "-$script"
+    wait "$script" 2>/dev/null
+    # What it was answered is whole, or it was not answered.
+    if wait "$asker"; then
+        [ "$(tr -d x <"$work/answer" | wc -c) $(wc -c <"$work/answer")" = "0 65536" ] || die "round $i: another answer"
+        answered=$((${answered:-0} + 1))
+    fi
+    said=$(played '"\(.beat.state) \(.answer.state != "bad") \(if .answer.end == "done" then .answer.whole else true end)"')
+    [ "$said" = "good true true" ] || { hd mailbox show "$box"; die "round $i: $said"; }
+    seq=$(played .beat.seq)
+    [ "$seq" -ge "${before:-1}" ] || die "round $i: heartbeat $seq behind ${before:-1}"
+    before=$seq
+    rm -f "$work/play.kill/pid"
+done
+step "killed $i times while it wrote, answered in ${answered:-0}"
 
 # ---- storage that is dead: gamma has none elsewhere, so that it is looked for there ----
 if [ -n "${CHAOS_OWN_MOUNTS:-}" ]; then

@@ -34,6 +34,7 @@ kill_prepare() {
     lab_until 20 beating "guest.$1" || { fail "it does not beat"; exit 1; }
     lab_save "$1" "$work/writes" || exit 1
     lab_ctl "$1" 'kill $(cat /tmp/writer); sleep 1; sh /tmp/hm --interval 1 --poll 1 --allow-commands </dev/null >/dev/null 2>&1 &'
+    lab_until 20 'test "$(shown .beat.commands)" = true' "guest.$1" || { fail "its script does not serve"; exit 1; }
     "$build/tests/lib/mailbox-ask" "$box" true 20000 || fail "it does not answer"
     lab_save "$1" "$work/answers" || exit 1
     boot=$(shown .beat.boot)
