@@ -17,7 +17,9 @@
 static void
 part_of (const struct binding_info *info, void *arg)
 {
-  word_part (arg, info->health, info->last);
+  /* One that nobody asked for is no trouble where it can't tell. */
+  if (!info->builtin || info->health != HEALTH_UNKNOWN)
+    word_part (arg, info->health, info->last);
 }
 
 void

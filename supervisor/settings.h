@@ -52,6 +52,7 @@ struct config
   struct json_list leases;    /* char *: files of DHCP leases, and folders */
   struct json_list exec;      /* char *: folders of programs */
   uint64_t heartbeat_ms;      /* 0 = no heartbeats from memory */
+  bool default_scenario;      /* a guest without any has the built-in one */
   struct sink_config sink;
   struct config_limits limits;
 };

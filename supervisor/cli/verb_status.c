@@ -18,7 +18,7 @@ struct status
 {
   bool json;
   FILE *out;
-  struct json_object *rows[11]; /* arrays, by kind below */
+  struct json_object *rows[12]; /* arrays, by kind below */
   unsigned guests, hung, lost, suspect, held, unknown, sick_sources, stuck;
   unsigned running_doubles;
   const char *trouble; /* of hangdog itself, or NULL */
@@ -27,7 +27,8 @@ struct status
 
 static const char *const kinds[]
     = { "daemon", "source", "guest", "console", "scenario", "incident",
-        "stuck",  "text",   "claimed-twice", "heartbeat", "reach" };
+        "stuck",  "text",   "claimed-twice", "heartbeat", "reach",
+        "no-heartbeat" };
 enum
 {
   DAEMON,
@@ -41,6 +42,7 @@ enum
   DOUBLE,
   BEAT,
   REACH,
+  NO_BEAT,
   KINDS
 };
 
@@ -200,9 +202,14 @@ add_words (struct json_object *row, unsigned kind)
   char says[400];
 
   if (kind == SCENARIO)
-    snprintf (says, sizeof (says), "%s%s",
-              held && held[0] ? "not asked: " : "",
-              held && held[0] ? held : text ? text : "");
+    {
+      snprintf (says, sizeof (says), "%s%s", row_str (row, "scenario"),
+                json_get_bool (row, "builtin", false) ? " (built-in)" : "");
+      json_add_text (row, "named", says, strlen (says));
+      snprintf (says, sizeof (says), "%s%s",
+                held && held[0] ? "not asked: " : "",
+                held && held[0] ? held : text ? text : "");
+    }
   else if (kind == INCIDENT)
     {
       const char *end = json_get_str (row, "end");
@@ -290,7 +297,7 @@ print_all (struct status *st)
       = { "GUEST", "SCENARIO", "HEALTH", "SINCE", "LAST",
           "TOOK",  "NEXT",     "SAYS",   NULL };
   static const char *const scen_m[]
-      = { "guest",    "scenario", "health", "health_ms%", "outcome",
+      = { "guest",    "named", "health", "health_ms%", "outcome",
           "took_ms%", "next_ms%", "says",   NULL };
   static const char *const inc_t[]
       = { "INCIDENT", "GUEST", "VERDICT", "NOW", "SAYS", NULL };
@@ -322,6 +329,8 @@ print_all (struct status *st)
       = { "WAY", "STATE", "SINCE", "TRIED", "BY", "WHAT", NULL };
   static const char *const reach_m[]
       = { "way", "state", "since_ms%", "tried_ms%", "by", "says", NULL };
+  static const char *const mute_t[] = { "NO HEARTBEAT", "SAYS", NULL };
+  static const char *const mute_m[] = { "guests", "says", NULL };
   static const char *const twice_t[]
       = { "CLAIMED TWICE", "STATE", "UUID", "WATCHED", "SAYS", NULL };
   static const char *const twice_m[]
@@ -341,6 +350,7 @@ print_all (struct status *st)
   section (st, REACH, reach_t, reach_m);
   section (st, INCIDENT, inc_t, inc_m);
   section (st, BEAT, beat_t, beat_m);
+  section (st, NO_BEAT, mute_t, mute_m);
   section (st, TEXT, text_t, text_m);
   section (st, CONSOLE, cons_t, cons_m);
   section (st, SOURCE, src_t, src_m);

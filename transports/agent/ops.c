@@ -117,7 +117,7 @@ const struct transport_ops transport_agent = {
              "in the guest",
   .lane = LANE_AGENT,
   .command = agent_ask,
-  .cpu_us = 600,
   .absent = agent_absent,
+  .cpu_us = 300,
   .doctor = agent_doctor,
 };
