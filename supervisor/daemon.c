@@ -441,19 +441,6 @@ make_eyes (struct daemon *d, struct error *err)
   return d->drain_only ? 0 : eyes_new (&env, &d->eyes, err);
 }
 
-static int
-make_ports (struct daemon *d, struct error *err)
-{
-  const struct acpi_ports_env env = {
-    .loop = d->loop,
-    .jobs = d->jobs,
-    .bus = d->bus,
-    .opener = keeper_link_opener (d->keeper),
-  };
-
-  return d->drain_only ? 0 : acpi_ports_new (&env, &d->ports, err);
-}
-
 static void
 on_host_gap (const struct host_gap *gap, void *arg)
 {

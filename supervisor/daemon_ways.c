@@ -9,6 +9,7 @@
 #include "supervisor/reach.h"
 
 #include "guests/addresses.h"
+#include "transports/acpi/ports.h"
 
 #include <string.h>
 
@@ -26,6 +27,19 @@ daemon_outcome (const struct binding_info *info, enum health_change change,
     wanted |= strcmp (last->tried[i].code, "no-address") == 0;
   if (wanted)
     addresses_want (d->addresses);
+}
+
+static int
+make_ports (struct daemon *d, struct error *err)
+{
+  const struct acpi_ports_env env = {
+    .loop = d->loop,
+    .jobs = d->jobs,
+    .bus = d->bus,
+    .opener = keeper_link_opener (d->keeper),
+  };
+
+  return d->drain_only ? 0 : acpi_ports_new (&env, &d->ports, err);
 }
 
 /* Where guests are, and by which ways they can be asked. */
@@ -53,5 +67,6 @@ daemon_ways (struct daemon *d, struct error *err)
     return r;
   addresses_leases (d->addresses, d->config->leases.items,
                     d->config->leases.count);
-  return reach_new (&reach, &d->reach, err);
+  r = make_ports (d, err);
+  return r < 0 ? r : reach_new (&reach, &d->reach, err);
 }
