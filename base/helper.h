@@ -61,7 +61,7 @@ int helper_hear (struct helper *h, struct frame *ret, uint64_t deadline,
                  struct error *err);
 /* Waits for it to end by itself, or by a signal that it was sent: true, it is
  * gone then, with how it ended (-1: somebody else has collected it) and what it
- * has used. */
+ * has used; both may be NULL. */
 bool helper_wait (struct helper *h, uint64_t deadline, int *ret_status,
                   struct rusage *ret_usage);
 /* Kills it, and waits a moment for it to be gone.  False: it hangs in the

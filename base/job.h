@@ -54,6 +54,12 @@ enum job_lane
   LANE_NET,
   LANE_TCP,
   LANE_SSH,
+  LANE_EXEC, /* an operator's program; one of each scenario */
+  LANE_AGENT,
+  LANE_HTTP,
+  LANE_ICMP,
+  LANE_DNS,
+  LANE_ARP,
   LANE_MEMORY,
   LANE_MEMORY_WATCH,
   LANE_MEMORY_END,

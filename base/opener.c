@@ -71,6 +71,9 @@ open_req_check (const struct open_req *req, const char *const *roots,
   r = check_path (req, err);
   if (r < 0)
     return r;
+  /* Its roots are its own, and always the same. */
+  if (req->kind == OPEN_SOCKET)
+    return check_socket_ (req, err);
   for (; roots && *roots; roots++)
     if (strcmp (*roots, req->root) == 0)
       return 0;
@@ -289,7 +292,7 @@ opener_do (const struct open_req *req, int *ret_fd, int *ret_lock,
       = {
           [OPEN_FILE] = open_file,       [OPEN_DIR] = open_dir,
           [OPEN_INOTIFY] = open_inotify, [OPEN_UNIX] = open_unix,
-          [OPEN_PROC] = open_proc_,
+          [OPEN_PROC] = open_proc_,      [OPEN_SOCKET] = open_socket_,
         };
   int r, fd = -1;
 

@@ -13,6 +13,7 @@
 #ifndef HANGDOG_BASE_OPENER_H
 #define HANGDOG_BASE_OPENER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct error;
@@ -40,7 +41,30 @@ enum open_kind
                    reader's rights at each read there, so the descriptor alone
                    would be worth nothing to the daemon.  Of a thread only
                    these texts. */
+  OPEN_SOCKET,  /* a socket for the network (enum open_socket), non-blocking,
+                   of a network namespace, in which it stays whoever has it:
+                   root OPEN_NETNS_DIR, path its name there; root "/proc", path
+                   "PID/ns/net", that of a process, as OPEN_PROC has it; root
+                   "/", path "host", that of whoever opens */
   OPEN_KIND_MAX,
+};
+
+#define OPEN_NETNS_DIR "/run/netns"
+
+/* What it can do beyond a socket that anybody may have is what it is for, as
+ * far as the kernel lets that be fixed: what it can hear is fixed by a filter
+ * that can't be taken off. */
+enum open_socket
+{
+  OPEN_SOCKET_NONE,
+  OPEN_SOCKET_TCP,
+  OPEN_SOCKET_UDP,
+  OPEN_SOCKET_ECHO, /* ICMP: SOCK_DGRAM where the namespace has such for us
+                       (the kernel numbers the questions then), else SOCK_RAW
+                       that hears echo replies and nothing else */
+  OPEN_SOCKET_ARP,  /* AF_PACKET, SOCK_DGRAM, bound to the interface: hears the
+                       replies that arrive there, and nothing else */
+  OPEN_SOCKET_MAX,
 };
 
 struct open_req
@@ -60,6 +84,9 @@ struct open_req
   int32_t lock_pid;     /* OPEN_TTY: who reads the terminal (0 = the caller);
                            the keeper puts the daemon's pid here */
   const char *lock_dir; /* OPEN_TTY: NULL = /var/lock; never from a wire */
+  enum open_socket socket; /* OPEN_SOCKET, and these: */
+  bool six;                /* IPv6 */
+  const char *ifname;      /* OPEN_SOCKET_ARP */
 };
 
 /* The terminal lock.  libvirt and others look for a file

@@ -19,6 +19,10 @@ int open_beneath_ (const struct open_req *req, int flags, struct error *err);
 
 int open_proc_ (const struct open_req *req, int *ret_fd, struct error *err);
 
+/* Is the request for a socket well-formed? */
+int check_socket_ (const struct open_req *req, struct error *err);
+int open_socket_ (const struct open_req *req, int *ret_fd, struct error *err);
+
 int open_tty_ (const struct open_req *req, int *ret_fd, int *ret_lock,
                struct error *err);
 

@@ -60,6 +60,12 @@ static const char *const monitor_kind_names[] = {
   [MONITOR_LIBVIRT] = "libvirt",
 };
 
+static const char *const agent_kind_names[] = {
+  [AGENT_NONE] = "none",
+  [AGENT_UNIX] = "unix",
+  [AGENT_LIBVIRT] = "libvirt",
+};
+
 /* One allocation: the count, the snapshot, and behind it the parts. */
 struct guest_box
 {
@@ -253,6 +259,7 @@ guest_same (const struct guest *a, const struct guest *b)
          && a->logs_disabled == b->logs_disabled && a->monitor == b->monitor
          && SAME_TEXT (monitor_root) && SAME_TEXT (monitor_path)
          && SAME_TEXT (beat_root) && SAME_TEXT (beat_path)
+         && a->agent == b->agent && SAME_TEXT (agent_path)
          && a->memory_bytes == b->memory_bytes && a->vcpus == b->vcpus
          && same_parts (a, b);
 }
@@ -339,6 +346,8 @@ guest_to_json (const struct guest *g)
   add (obj, "monitor_path", g->monitor_path);
   add (obj, "beat_root", g->beat_root);
   add (obj, "beat_path", g->beat_path);
+  json_add_str (obj, "agent", agent_kind_names[g->agent]);
+  add (obj, "agent_path", g->agent_path);
   json_add_int (obj, "memory_bytes", (int64_t) g->memory_bytes);
   json_add_int (obj, "vcpus", g->vcpus);
   add_parts (obj, g);

@@ -114,6 +114,15 @@ enum monitor_kind
   MONITOR_LIBVIRT, /* through libvirt */
 };
 
+/* The guest agent's channel: a virtio port that QEMU serves at a socket. */
+enum agent_kind
+{
+  AGENT_NONE,
+  AGENT_UNIX,    /* the socket itself: one client at a time */
+  AGENT_LIBVIRT, /* through libvirt, which holds the socket */
+};
+#define AGENT_PORT "org.qemu.guest_agent.0"
+
 struct guest_nic
 {
   char mac[18];
@@ -146,6 +155,9 @@ struct guest
   /* The socket behind its GUEST_BEAT_PORT, "" if none: transports/acpi. */
   char beat_root[128];
   char beat_path[256];
+  enum agent_kind agent;
+  char agent_path[160]; /* AGENT_UNIX: beneath host, which is the opener's root
+                           of a run directory's guest */
   uint64_t memory_bytes;
   unsigned vcpus;
   struct json_object *labels; /* strings by key; libvirt metadata, EVE fields;

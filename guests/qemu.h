@@ -69,6 +69,11 @@ bool qemu_args_console (const struct qemu_args *args, const char *folder,
 /* The path of the socket behind GUEST_BEAT_PORT, NULL if there is none. */
 const char *qemu_args_beat (const struct qemu_args *args);
 
+/* FILE of the guest agent's socket, where that is FOLDER/FILE (seen as above).
+ * False when there is no such channel, or it is elsewhere. */
+bool qemu_args_agent (const struct qemu_args *args, const char *folder,
+                      char *file, size_t n);
+
 struct qemu_proc
 {
   int32_t pid;

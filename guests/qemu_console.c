@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Which device a console of QEMU's is, by its options.
+ * Which device a console of QEMU's is, by its options; and where the guest
+ * agent's channel is.
  */
 #include "guests/qemu_impl.h"
 
@@ -153,4 +154,41 @@ qemu_args_console (const struct qemu_args *a, const char *folder,
 {
   return console_of_chardev (a, folder, file, c)
          || console_of_serial (a, folder, file, c);
+}
+
+/* ---- the agent ---- */
+
+static const char *
+path_of_chardev (const struct qemu_args *a, const char *id)
+{
+  for (unsigned i = 0; i < a->ngroups; i++)
+    if (strcmp (a->groups[i].kind, "chardev") == 0
+        && strcmp (a->groups[i].id, id) == 0)
+      return qemu_group_get_ (a, &a->groups[i], "path");
+  return NULL;
+}
+
+bool
+qemu_args_agent (const struct qemu_args *a, const char *folder, char *file,
+                 size_t n)
+{
+  for (unsigned i = 0; i < a->ngroups; i++)
+    {
+      const struct qemu_group *g = &a->groups[i];
+      const char *name = qemu_group_get_ (a, g, "name");
+      const char *chardev = qemu_group_get_ (a, g, "chardev");
+      const char *path, *slash;
+
+      if (strcmp (g->kind, "device") != 0 || !name || !chardev
+          || strcmp (name, AGENT_PORT) != 0)
+        continue;
+      path = path_of_chardev (a, chardev);
+      slash = path ? strrchr (path, '/') : NULL;
+      if (!slash || strlen (slash + 1) >= n
+          || !is_path (path, folder, slash + 1))
+        continue;
+      guest_copy (file, n, slash + 1);
+      return true;
+    }
+  return false;
 }

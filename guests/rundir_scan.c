@@ -302,14 +302,25 @@ add_beat (const struct rundir_look *l, struct guest *g, const char *folder,
   int type = slash ? entry_type (list, slash + 1) : -1;
 
   if (type < 0 || type == DT_REG
-      || snprintf (g->beat_path, sizeof g->beat_path, "%s/%s", folder,
-                   slash + 1)
+      || snprintf (g->beat_path, sizeof g->beat_path, "%s%s", folder, slash)
              >= (int) sizeof g->beat_path)
-    {
-      g->beat_path[0] = '\0';
-      return;
-    }
+    return;
   guest_copy (g->beat_root, sizeof g->beat_root, l->scan->cfg.root);
+}
+
+/* Where QEMU's options say that the agent's channel is; EVE makes none. */
+static void
+add_agent (struct guest *g, const char *folder, const struct entries *list,
+           const struct qemu_args *args)
+{
+  char file[sizeof list->e[0].name];
+
+  if (!args || !qemu_args_agent (args, folder, file, sizeof file)
+      || entry_type (list, file) < 0
+      || snprintf (g->agent_path, sizeof g->agent_path, "%s/%s", folder, file)
+             >= (int) sizeof g->agent_path)
+    return;
+  g->agent = AGENT_UNIX;
 }
 
 /* ---- one guest ---- */
@@ -448,6 +459,7 @@ build_guest (const struct rundir_look *l, struct rundir_folder *f,
     }
   add_endpoints (l, g, folder, list, w->args);
   add_beat (l, g, folder, list, w->args);
+  add_agent (g, folder, list, w->args);
   if (cfg->eve[0]
       && eve_join (l->scan->opener, cfg->eve, l->deadline, &f->orders, g, NULL)
              > 0)

@@ -211,8 +211,10 @@ add_label (struct reading *r, const char *key, const char *value)
 static void
 add_channel (struct reading *r)
 {
-  if (r->active && strcmp (r->dev.target_name, "org.qemu.guest_agent.0") == 0)
-    add_label (r, "agent", r->dev.state[0] ? r->dev.state : "unknown");
+  if (!r->active || strcmp (r->dev.target_name, AGENT_PORT) != 0)
+    return;
+  add_label (r, "agent", r->dev.state[0] ? r->dev.state : "unknown");
+  r->g->agent = AGENT_LIBVIRT;
 }
 
 static uint64_t

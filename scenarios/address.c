@@ -65,33 +65,81 @@ scenario_check_address (const struct scenario_at *at, const char *address,
                        "not looked up");
 }
 
-const char *
-scenario_address (const char *address, const struct guest *g, char *dst,
-                  size_t n, struct outcome_report *ret)
+static const char *
+own_ip (const struct guest *g, bool four, struct outcome_report *ret)
 {
-  /* "guest:80": the address changes with each DHCP lease, the document does
-   * not. */
-  if (strncmp (address, GUEST, strlen (GUEST)) != 0)
-    return address;
   for (unsigned i = 0; i < g->nnics; i++)
-    if (g->nics[i].ip[0])
-      {
-        bool six = strchr (g->nics[i].ip, ':') != NULL;
-
-        snprintf (dst, n, "%s%s%s:%s", six ? "[" : "", g->nics[i].ip,
-                  six ? "]" : "", address + strlen (GUEST));
-        return dst;
-      }
+    if (g->nics[i].ip[0] && !(four && strchr (g->nics[i].ip, ':')))
+      return g->nics[i].ip;
   report_set (ret, OUTCOME_NO_VERDICT, "no-address",
-              "the guest's IP address is not known here; write it into the "
-              "scenario's address");
+              "the guest's %saddress is not known here; write it into the "
+              "scenario's address",
+              four ? "IPv4 " : "IP ");
   ret->way = WAY_UNUSABLE;
   return NULL;
 }
 
+const char *
+scenario_address (const char *address, const struct guest *g, char *dst,
+                  size_t n, struct outcome_report *ret)
+{
+  const char *ip;
+  bool six;
+
+  /* "guest:80": the address changes with each DHCP lease, the document does
+   * not. */
+  if (strncmp (address, GUEST, strlen (GUEST)) != 0)
+    return address;
+  ip = own_ip (g, false, ret);
+  if (!ip)
+    return NULL;
+  six = strchr (ip, ':') != NULL;
+  snprintf (dst, n, "%s%s%s:%s", six ? "[" : "", ip, six ? "]" : "",
+            address + strlen (GUEST));
+  return dst;
+}
+
+/* ---- without a port ---- */
+
+const struct json_field scenario_host_keys[] = {
+  { .name = "address", .kind = JSON_STRING, .min = 1, .max = 64,
+    .help = "\"IP\", or \"guest\" for the guest's own; default guest" },
+  { .name = NULL },
+};
+
+int
+scenario_check_host (const struct scenario_at *at, const char *address,
+                     bool four)
+{
+  unsigned char bin[16];
+
+  if (!address || strcmp (address, "guest") == 0
+      || inet_pton (AF_INET, address, bin) == 1
+      || (!four && inet_pton (AF_INET6, address, bin) == 1))
+    return 0;
+  return scenario_bad (at, "address",
+                       "must be an %saddress without a port, or \"guest\"; "
+                       "names are not looked up",
+                       four ? "IPv4 " : "IP ");
+}
+
+const char *
+scenario_host (const char *address, bool four, const struct guest *g,
+               char *dst, size_t n, struct outcome_report *ret)
+{
+  const char *ip = address;
+
+  if (!address || strcmp (address, "guest") == 0)
+    ip = own_ip (g, four, ret);
+  if (!ip)
+    return NULL;
+  snprintf (dst, n, "%s", ip);
+  return dst;
+}
+
 bool
-scenario_knock_at (const char *address, const struct guest *g,
-                   struct scenario_knock *ret)
+scenario_knock_at (const char *address, const char *netns,
+                   const struct guest *g, struct scenario_knock *ret)
 {
   struct outcome_report unused = { .outcome = OUTCOME_NO_VERDICT };
   char own[sizeof ret->address];
@@ -99,7 +147,7 @@ scenario_knock_at (const char *address, const struct guest *g,
 
   if (!known || strlen (known) >= sizeof ret->address)
     return false;
-  *ret = (struct scenario_knock){ .send = NULL };
+  *ret = (struct scenario_knock){ .netns = netns };
   snprintf (ret->address, sizeof ret->address, "%s", known);
   return true;
 }

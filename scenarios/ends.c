@@ -56,6 +56,8 @@ static const struct meaning means[ASK_MAX] = {
   = { OUTCOME_FAILED, WAY_ANSWERS, "host-key-changed",
       "who answers has another key than it must have",
       .before = "HOST KEY CHANGED: " },
+  [ASK_CANT] = { OUTCOME_FAILED, WAY_ANSWERS, "agent-error",
+                 "the agent could not do what was asked" },
 
   [ASK_LOGIN] = { OUTCOME_NO_VERDICT, WAY_UNUSABLE, "login-prompt",
                   "the console is at a login prompt", .hint = LOGIN_HINT },
@@ -78,6 +80,13 @@ static const struct meaning means[ASK_MAX] = {
   [ASK_FLOODED] = { OUTCOME_NO_VERDICT, WAY_UNUSABLE, "console-flooded",
                     "the guest prints faster than can be searched: its "
                     "console can't be asked now" },
+  [ASK_BLOCKED] = { OUTCOME_NO_VERDICT, WAY_UNUSABLE, "agent-blocked",
+                    "its agent blocks the command" },
+  /* Whoever writes there waits until the backup is done. */
+  [ASK_FROZEN] = { OUTCOME_NO_VERDICT, WAY_GUEST, "frozen",
+                   "the guest's file systems are frozen" },
+  [ASK_NOT_YET] = { OUTCOME_NO_VERDICT, WAY_UNUSABLE, "agent-waiting",
+                    "its agent has not answered yet, and the guest is young" },
 
   [ASK_BUSY] = { OUTCOME_NO_VERDICT, WAY_UNUSABLE, "console-busy",
                  "another client or person has the console" },
@@ -94,6 +103,8 @@ static const struct meaning means[ASK_MAX] = {
                    "the console does not open" },
   [ASK_NO_ROUTE] = { OUTCOME_NO_VERDICT, WAY_UNUSABLE, "no-route",
                      "this host has no way there" },
+  [ASK_NO_NETNS] = { OUTCOME_NO_VERDICT, WAY_UNUSABLE, "no-netns",
+                     "the network namespace can't be had" },
   [ASK_NO_ADDRESS] = { OUTCOME_NO_VERDICT, WAY_UNUSABLE, "no-address",
                        "the guest's address is not known here" },
   [ASK_UNUSABLE] = { OUTCOME_NO_VERDICT, WAY_UNUSABLE, "ssh-unusable",
@@ -102,10 +113,55 @@ static const struct meaning means[ASK_MAX] = {
                   "who asked had to be ended" },
 };
 
+/* The same end by another way than the console, where it is called something
+ * else there. */
+static const struct
+{
+  const char *way;
+  enum ask_end end;
+  struct meaning means;
+} means_by_way[] = {
+  { "agent", ASK_SILENT,
+    { OUTCOME_FAILED, WAY_LOST, "agent-silent", "its agent does not answer" } },
+  { "agent", ASK_BUSY,
+    { OUTCOME_NO_VERDICT, WAY_UNUSABLE, "agent-busy",
+      "another client has the agent" } },
+  { "agent", ASK_ABSENT,
+    { OUTCOME_NO_VERDICT, WAY_UNUSABLE, "agent-absent",
+      "there is no agent that could be asked" } },
+  { "agent", ASK_TAKEN,
+    { OUTCOME_NO_VERDICT, WAY_UNUSABLE, "agent-absent",
+      "the agent's channel went away" } },
+  { "agent", ASK_OPEN_TIMEOUT,
+    { OUTCOME_NO_VERDICT, WAY_UNUSABLE, "agent-broken",
+      "the agent's channel did not open in time" } },
+  { "agent", ASK_BROKEN,
+    { OUTCOME_NO_VERDICT, WAY_UNUSABLE, "agent-broken",
+      "the agent's channel does not open" } },
+};
+
+static const struct meaning *
+meaning_of (const struct transport_ops *way, enum ask_end end)
+{
+  for (size_t i = 0; way && i < sizeof means_by_way / sizeof means_by_way[0];
+       i++)
+    if (means_by_way[i].end == end
+        && strcmp (means_by_way[i].way, way->name) == 0)
+      return &means_by_way[i].means;
+  return &means[end < ASK_MAX ? end : ASK_OK];
+}
+
 void
 judge_end (enum ask_end end, const char *detail, struct outcome_report *ret)
 {
-  const struct meaning *m = &means[end < ASK_MAX ? end : ASK_OK];
+  judge_end_by (NULL, end, detail, ret);
+}
+
+void
+judge_end_by (const struct transport_ops *way, enum ask_end end,
+              const char *detail, struct outcome_report *ret)
+{
+  const struct meaning *m = meaning_of (way, end);
   char seen[170];
 
   if (!m->code)

@@ -95,6 +95,9 @@ const struct json_field scenario_fields[] = {
   { .name = "severity", .kind = JSON_ENUM, AT (scenario, severity),
     .names = scenario_severity_names,
     .help = "of its incidents; default critical" },
+  { .name = "alert", .kind = JSON_BOOL, AT (scenario, alert),
+    .help = "whether its failures make incidents; false for what is but a "
+            "part of others; default true" },
   { .name = "playbook", .kind = JSON_STRING, AT (scenario, playbook),
     .min = 1, .max = 63,
     .help = "what is collected when it failed; default standard" },

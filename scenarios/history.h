@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The last runs of one scenario on one guest, packed: how each ended, when,
- * and how long it took, to a quarter.  Pure; 208 bytes, so that a thousand guests
- * with five scenarios each have theirs.
+ * and how long it took, to a quarter.  Pure; 208 bytes, so that a thousand
+ * guests with five scenarios each have theirs.
  */
 #ifndef HANGDOG_SCENARIOS_HISTORY_H
 #define HANGDOG_SCENARIOS_HISTORY_H
@@ -26,7 +26,7 @@ void history_add (struct history *h, enum outcome outcome, uint64_t took_ms,
 struct history_run
 {
   enum outcome outcome;
-  uint64_t at_ms;   /* off by a thousandth of its age at most */
+  uint64_t at_ms;   /* off by half a thousandth of its age */
   uint64_t took_ms; /* not less than it was, nor a quarter more; 110 s for all
                        that is longer */
 };

@@ -5,6 +5,7 @@
 #include "scenarios/scenario_impl.h"
 
 #include "base/error.h"
+#include "transports/net/socket.h"
 #include "transports/ssh/ssh.h"
 
 #include <stddef.h>
@@ -30,7 +31,7 @@ static const struct json_field compare_fields[] = {
   { .name = NULL },
 };
 
-static const struct json_field answer_fields[] = {
+const struct json_field scenario_answer_members[] = {
   { .name = "output", .kind = JSON_STRING, AT (scenario_expect, output),
     .min = 1, .max = SCENARIO_REGEX_MAX,
     .help = "PCRE2 that must match; ^ and $ are the ends of a line" },
@@ -48,14 +49,20 @@ static const struct json_field expect_fields[] = {
   { .name = "status", .kind = JSON_INT, AT (scenario_expect, status),
     .min = -1, .max = 255,
     .help = "exit status of the command, -1 = any; default 0" },
-  { .kind = JSON_GROUP, .sub = answer_fields },
+  { .kind = JSON_GROUP, .sub = scenario_answer_members },
   { .name = NULL },
 };
 
 #define WELL_HELP "what \"well\" means"
 
 const struct json_field scenario_answer_keys[] = {
-  { .name = "expect", .kind = JSON_OBJECT, .sub = answer_fields,
+  { .name = "expect", .kind = JSON_OBJECT, .sub = scenario_answer_members,
+    .help = WELL_HELP },
+  { .name = NULL },
+};
+
+const struct json_field scenario_expect_keys[] = {
+  { .name = "expect", .kind = JSON_OBJECT, .sub = expect_fields,
     .help = WELL_HELP },
   { .name = NULL },
 };
@@ -144,6 +151,26 @@ const struct json_field scenario_console_keys[] = {
   { .name = NULL },
 };
 
+/* ---- netns ---- */
+
+const struct json_field scenario_netns_keys[] = {
+  { .name = "netns", .kind = JSON_STRING, .min = 1, .max = 64,
+    .help = "network namespace to ask from: a name in /run/netns, or "
+            "\"guest\" for the one that the guest's QEMU runs in; default the "
+            "host's" },
+  { .name = NULL },
+};
+
+int
+scenario_check_netns (const struct scenario_at *at, const char *netns)
+{
+  if (!netns || net_name_ok (netns))
+    return 0;
+  return scenario_bad (at, "netns",
+                       "must be a name in /run/netns, without a path, or "
+                       "\"guest\"");
+}
+
 /* ---- ssh ---- */
 
 static const char *const host_names[] = { "strict", "accept-new", NULL };
@@ -171,6 +198,8 @@ const struct json_field scenario_ways_keys[] = {
   { .name = "address", .kind = JSON_STRING, AT (scenario_ways, address),
     .min = 1, .max = 64,
     .help = "ssh: \"IP:PORT\", or \"guest:PORT\" for the guest's own" },
+  { .kind = JSON_GROUP, .sub = scenario_netns_keys,
+    AT (scenario_ways, netns) },
   { .name = "ssh", .kind = JSON_OBJECT, AT (scenario_ways, ssh),
     .sub = ssh_fields, .help = "ssh: how to log in" },
   { .name = NULL },

@@ -58,6 +58,10 @@ extern const char *const scenario_compare_ops[]; /* "<" "<=" ... */
 
 /* Of a struct scenario_expect; an answer over the network has no status. */
 extern const struct json_field scenario_answer_keys[];
+/* What is in there but a status, for who has one of its own. */
+extern const struct json_field scenario_answer_members[];
+/* The same of what ends with a status. */
+extern const struct json_field scenario_expect_keys[];
 int scenario_check_expect (const struct scenario_at *at,
                            const struct scenario_expect *expect);
 
@@ -86,8 +90,23 @@ int scenario_check_address (const struct scenario_at *at, const char *address,
 const char *scenario_address (const char *address, const struct guest *g,
                               char *dst, size_t n, struct outcome_report *ret);
 /* For a kind's knock(): ret of that address, nothing said and expected. */
-bool scenario_knock_at (const char *address, const struct guest *g,
-                        struct scenario_knock *ret);
+bool scenario_knock_at (const char *address, const char *netns,
+                        const struct guest *g, struct scenario_knock *ret);
+
+/* The same without a port: "IP", or "guest", which is what NULL means.  four:
+ * IPv4 only. */
+extern const struct json_field scenario_host_keys[];
+int scenario_check_host (const struct scenario_at *at, const char *address,
+                         bool four);
+const char *scenario_host (const char *address, bool four,
+                           const struct guest *g, char *dst, size_t n,
+                           struct outcome_report *ret);
+
+/* ---- "netns": of a char *, NULL = the host's ---- */
+
+/* The network namespace in which the guest is reached. */
+extern const struct json_field scenario_netns_keys[];
+int scenario_check_netns (const struct scenario_at *at, const char *netns);
 
 /* ---- "console": of a char *, NULL = the guest's first ---- */
 
@@ -117,9 +136,16 @@ struct scenario_ways
 {
   char *console;
   char *address;
+  char *netns;
   struct scenario_ssh ssh; /* user NULL: it is missing */
 };
 extern const struct json_field scenario_ways_keys[];
+
+/* ---- "of": of a struct json_list of char *, other scenarios ---- */
+
+extern const struct json_field scenario_of_keys[];
+int scenario_check_of (const struct scenario *s, const struct scenario_at *at,
+                       const struct json_list *of);
 
 /* ---- "steps": of a struct json_list ---- */
 

@@ -81,6 +81,8 @@ scenario_check_question (const struct scenario *s,
   login = (needs & ASK_NEEDS_LOGIN) != 0;
   if ((rc = check_part (at, "console", w->console, console, false)) < 0
       || (rc = check_part (at, "address", w->address, address, address)) < 0
+      || (rc = check_part (at, "netns", w->netns, address, false)) < 0
+      || (rc = scenario_check_netns (at, w->netns)) < 0
       || (rc = check_part (at, "ssh", w->ssh.user, login, login)) < 0
       || (rc = scenario_check_command (at, &own->what, why_line)) < 0)
     return rc;
@@ -119,7 +121,8 @@ scenario_knock_question (const struct scenario *s, const struct guest *g,
 {
   const struct scenario_question *own = s->own;
 
-  if (!own->ways.address || !scenario_knock_at (own->ways.address, g, ret))
+  if (!own->ways.address
+      || !scenario_knock_at (own->ways.address, own->ways.netns, g, ret))
     return false;
   ret->expect = "^SSH-";
   return true;
@@ -129,7 +132,8 @@ scenario_knock_question (const struct scenario *s, const struct guest *g,
 
 static void
 judge (const struct scenario *s, const struct guest *g,
-       const struct ask_result *said, struct outcome_report *ret)
+       const struct transport_ops *way, const struct ask_result *said,
+       struct outcome_report *ret)
 {
   const struct scenario_question *own = s->own;
 
@@ -141,7 +145,7 @@ judge (const struct scenario *s, const struct guest *g,
       ret->shell = said->shell;
       return;
     }
-  judge_end (said->end, said->detail, ret);
+  judge_end_by (way, said->end, said->detail, ret);
   if (!said->begun && ret->way == WAY_UNUSABLE)
     (void) judge_process (g, ret);
 }
@@ -160,6 +164,7 @@ scenario_ask_question (const struct scenario *s, const struct guest *g,
   struct ask ask = { .command = own->what.command,
                      .who = who,
                      .console = ways->console,
+                     .netns = ways->netns,
                      .user = ways->ssh.user,
                      .key = ways->ssh.key,
                      .password = ways->ssh.password,
@@ -182,7 +187,7 @@ scenario_ask_question (const struct scenario *s, const struct guest *g,
     }
   rc = way->command (env, g, &ask, job, &said, err);
   if (rc >= 0)
-    judge (s, g, &said, &report);
+    judge (s, g, way, &said, &report);
   else if (!judge_process (g, &report))
     return rc;
   report.took_ms = said.took_ms;

@@ -181,7 +181,7 @@ has_transport (const struct scenario_kind *kind, const char *name)
 {
   const struct transport_ops *t;
 
-  for (const char *const *p = kind->transports; *p; p++)
+  for (const char *const *p = kind->transports; p && *p; p++)
     if (strcmp (*p, name) == 0)
       return true;
   t = kind->commands ? transport_find (name) : NULL;
@@ -212,6 +212,9 @@ check_transports (const struct scenario_at *at, const struct scenario *s)
   for (size_t i = 0; i < s->transports.count; i++)
     {
       snprintf (key, sizeof key, "transports[%zu]", i);
+      if (!s->kind->transports)
+        return scenario_bad (at, key, "a scenario of kind %s asks nobody",
+                             s->kind->name);
       if (!has_transport (s->kind, name[i]))
         return scenario_bad (at, key, "a %s scenario can use only %s",
                              s->kind->name,
@@ -415,6 +418,7 @@ with_defaults (const struct scenario_kind *kind)
   s->success_threshold = 1;
   s->flap_damping = true;
   s->severity = SCENARIO_CRITICAL;
+  s->alert = true;
   /* One spelling: also where the document does not say it. */
   s->schema = strdup (SCENARIO_SCHEMA);
   s->playbook = strdup ("standard");

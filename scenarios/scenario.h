@@ -39,6 +39,8 @@
 struct error;
 struct fact;
 struct job;
+struct line_pattern;
+struct lines;
 struct scenario_at;
 struct scenario_knock;
 struct transport_env;
@@ -85,6 +87,7 @@ struct scenario
   bool flap_damping;
   struct json_list quiet_hours; /* of struct scenario_hours */
   int severity;
+  bool alert; /* its failures make incidents */
   char *playbook;
   void *own; /* what is its kind's: the struct that kind->fields fill */
   char *origin; /* "file PATH", "bound": who read it says so, once; NULL = not
@@ -103,6 +106,10 @@ int scenario_list (const struct json_doc *doc, struct scenario ***ret,
 /* The path in doc of a key of the i-th of them, for json_error_at(). */
 void scenario_place (const struct json_doc *doc, size_t i, const char *key,
                      char *dst, size_t n);
+/* Of one that looks at others: are they there, and of kinds that look
+ * themselves?  Only the list of all scenarios can tell. */
+int scenario_check_parts (struct scenario *const *list, size_t n,
+                          const struct scenario *s, struct error *err);
 struct scenario *scenario_ref (struct scenario *s);
 void scenario_unref (struct scenario *s);
 /* Documents that differ only in spelling have the same text here. */
@@ -111,6 +118,10 @@ void scenario_schema (struct buf *out);
 
 bool scenario_selects (const struct scenario *s, const struct guest *g);
 bool scenario_quiet (const struct scenario *s, uint64_t wall_ms);
+
+/* What it listens for, compiled; *ret NULL: nothing. */
+int scenario_lines (const struct scenario *s, struct lines **ret,
+                    struct error *err);
 
 /* ---- outcomes ---- */
 
@@ -176,8 +187,9 @@ struct outcome_report
   struct uptime uptime;
   enum way_said way;
   bool shell;           /* who answered did so on the guest's console */
-  struct tried tried[SCENARIO_MAX_WAYS - 1]; /* the runner's */
   unsigned ntried;
+  struct tried tried[SCENARIO_MAX_WAYS - 1]; /* the runner's; the last member:
+                           most have none, and it is kept without those */
 };
 
 /* ---- kinds ----
@@ -209,6 +221,10 @@ struct scenario_watch
    * the guest's present life; "fact.gap" has to be listed by who must know
    * that some were lost. */
   const char *const *facts;
+  /* What it listens for in the guest's text, at most LINES_MAX: how many.
+   * The strings are s's.  It is told of them as facts (scenarios/lines.h).
+   * NULL: nothing. */
+  size_t (*listens) (const struct scenario *s, struct line_pattern *ret);
   /* What ends what it knows. */
   bool of_process; /* only another process, not another boot */
   void *(*state_new) (const struct scenario *s, uint64_t now_ms);
@@ -233,8 +249,11 @@ struct scenario_part
   bool bound; /* it is asked of this guest at all */
   const struct outcome_report *last; /* of this life; NULL = none yet */
   uint64_t age_ms;                   /* of last */
+  uint64_t interval_ms;
   int health;                        /* enum health */
 };
+
+#define SCENARIO_MAX_PARTS 16
 
 struct scenario_combine
 {
@@ -245,6 +264,10 @@ struct scenario_combine
                    struct outcome_report *ret);
 };
 
+/* One expression that answers are judged by; where: what has it, for people;
+ * wanted: it must match, and else must not. */
+typedef void scenario_expect_fn (const char *where, const char *regex,
+                                 bool wanted, void *arg);
 /* What one run costs, as far as it can be told before: by the first of its
  * ways, and of a guest that is well. */
 struct scenario_cost
@@ -284,6 +307,10 @@ struct scenario_kind
   /* As scenario_knock(); NULL: it asks nobody over the network. */
   bool (*knock) (const struct scenario *s, const struct guest *g,
                  struct scenario_knock *ret);
+  /* By what it judges a console's answers, for who tries a document on a
+   * recorded log; NULL: nothing of that sort. */
+  void (*expects) (const struct scenario *s, scenario_expect_fn *fn,
+                   void *arg);
 
   /* ---- of its runs: its shape, one of these ---- */
 
@@ -293,11 +320,26 @@ struct scenario_kind
 };
 
 extern const struct scenario_kind kind_acpi_heartbeat;
+extern const struct scenario_kind kind_agent_exec;
+extern const struct scenario_kind kind_agent_file;
+extern const struct scenario_kind kind_agent_ping;
+extern const struct scenario_kind kind_all;
+extern const struct scenario_kind kind_any;
+extern const struct scenario_kind kind_arp;
 extern const struct scenario_kind kind_boot_stage;
 extern const struct scenario_kind kind_console_command;
+extern const struct scenario_kind kind_console_flood;
+extern const struct scenario_kind kind_console_heartbeat;
+extern const struct scenario_kind kind_console_pattern;
 extern const struct scenario_kind kind_console_silence;
 extern const struct scenario_kind kind_dialogue;
+extern const struct scenario_kind kind_dns;
+extern const struct scenario_kind kind_exec;
+extern const struct scenario_kind kind_http;
+extern const struct scenario_kind kind_icmp;
 extern const struct scenario_kind kind_memory_heartbeat;
+extern const struct scenario_kind kind_monitor;
+extern const struct scenario_kind kind_sequence;
 extern const struct scenario_kind kind_ssh_command;
 extern const struct scenario_kind kind_tcp;
 extern const struct scenario_kind *const scenario_kinds[]; /* ends with NULL */
@@ -312,6 +354,7 @@ struct json_object *scenario_kind_describe (const struct scenario_kind *kind);
 struct scenario_knock
 {
   char address[80];
+  const char *netns; /* as the scenario has it, or NULL */
   /* What is said, and the PCRE2 of what must come: the scenario's, or what
    * shows itself to whoever connects; or NULL. */
   const char *send, *expect;

@@ -51,6 +51,9 @@ const char *report_quote (char *dst, size_t n, const char *bytes, size_t len);
  * of it, or NULL. */
 void judge_end (enum ask_end end, const char *detail,
                 struct outcome_report *ret);
+/* The same by a way that may have another word for it; NULL = the console. */
+void judge_end_by (const struct transport_ops *way, enum ask_end end,
+                   const char *detail, struct outcome_report *ret);
 /* Status and output against `expect`; sets ret in every case. */
 void judge_answer (const struct scenario_expect *expect, int64_t status,
                    const char *out, size_t len, struct outcome_report *ret);
@@ -59,11 +62,35 @@ void judge_answer (const struct scenario_expect *expect, int64_t status,
 void judge_command (const struct scenario_expect *expect, int64_t status,
                     const char *out, size_t len, struct outcome_report *ret);
 
+/* What an error of asking over the network means.  False: it is none of those,
+ * but a failure of our own, and ret is as it was. */
+bool judge_net (int rc, const struct error *why, struct outcome_report *ret);
+
 /* A stopped QEMU serves nobody, which looks like a console that somebody else
  * has.  True, with ret failed (WAY_GUEST: no other way leads to it), when its
  * process is stopped, a zombie or gone: seen on the host, so it needs no
  * answer. */
 bool judge_process (const struct guest *g, struct outcome_report *ret);
+
+/* ---- kinds that hear a console ---- */
+
+/* Whether one is read: of those that it is told of by console.state. */
+struct hearing
+{
+  char state[16];    /* the console's, "" = not known */
+  uint64_t since_ms; /* it is read without a gap, 0 = it is not */
+  bool named;        /* told by its own name: it is not the first */
+};
+/* console NULL: the guest's first. */
+void hearing_fact (struct hearing *h, const char *console,
+                   const struct fact *fact, uint64_t now_ms);
+/* For a kind's gap(): nobody listened until then, and what the guest has said
+ * meanwhile was said to nobody. */
+void hearing_gap (struct hearing *h, uint64_t to_ms);
+/* How long something is ago, for a sentence. */
+char *hearing_age (char *dst, size_t n, uint64_t ms);
+/* False with ret filled when nobody reads it now. */
+bool hearing_judge (const struct hearing *h, struct outcome_report *ret);
 
 /* What a kind says and judges over a console: fills ret, leaves the session
  * open.  < 0 only for our own failures. */
@@ -79,6 +106,40 @@ int scenario_over_console (const struct scenario *s, const struct guest *g,
                            const char *console, struct job *job,
                            scenario_talk_fn *talk, struct outcome_report *ret,
                            struct error *err);
+
+/* ---- kinds that combine ---- */
+
+enum part_says
+{
+  PART_WELL,
+  PART_FAILED, /* as often as its threshold wants it */
+  PART_UNTOLD, /* no verdict, none yet, too old, or not sure yet */
+};
+/* why: "NAME: what it says". */
+enum part_says scenario_part_says (const struct scenario_part *p, char *why,
+                                   size_t n);
+
+struct parts_told
+{
+  unsigned n[3];   /* by enum part_says: how many */
+  size_t first[3]; /* and the first of them */
+  enum part_says says[SCENARIO_MAX_PARTS];
+  char why[SCENARIO_MAX_PARTS][300];
+};
+void scenario_parts_count (const struct scenario_part *parts, size_t n,
+                           struct parts_told *ret);
+/* ---- kinds that ask the guest agent ---- */
+
+/* What an answer, or none, means but for ASK_OK: true when ret is set. */
+bool judge_agent (const struct transport_ops *way, const struct guest *g,
+                  const struct ask_result *said, struct outcome_report *ret);
+/* Their cost(): the host's part of it. */
+void scenario_cost_agent (const struct scenario *s,
+                          const struct transport_ops *way,
+                          struct scenario_cost *ret);
+/* A path in the guest, or a program there. */
+int scenario_check_in_guest (const struct scenario_at *at, const char *key,
+                             const char *text);
 
 /* ---- kinds that are one command: s->own is a struct scenario_question ---- */
 

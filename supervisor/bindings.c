@@ -15,6 +15,8 @@
 #include "base/job.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "scenarios/lines.h"
+#include "supervisor/text.h"
 
 #include <string.h>
 #include <sys/random.h>
@@ -165,6 +167,7 @@ binding_free (struct binding *bd)
   leave_run (bd);
   watch_end_ (bd);
   timer_free (bd->timer);
+  free (bd->last);
   scenario_unref (bd->scenario);
   free (bd);
 }
@@ -185,6 +188,7 @@ watched_free (struct watched *w)
 {
   struct watched **at = chain_of (w->all, w->guest->inc.uuid);
 
+  texts_listen (w->all->env.texts, w->guest->inc.uuid, NULL, 0);
   while (w->n)
     remove_at (w, w->n - 1);
   while (*at != w)
@@ -236,6 +240,7 @@ bindings_free (struct bindings *b)
   watch_subscribe_ (b, NULL, 0);
   while (b->first)
     watched_free (b->first);
+  listen_end_ (b);
   for (size_t i = 0; i < b->nscenarios; i++)
     scenario_unref (b->scenarios[i]);
   scenario_unref (b->builtin_next);
@@ -334,6 +339,8 @@ match_guest (struct bindings *b, const struct guest *g, struct watched *w)
     }
   if (w && w->n == 0)
     watched_free (w);
+  else if (w)
+    listen_tell_ (w);
 }
 
 /* A life begins unknown, after its own initial delay. */
@@ -487,15 +494,23 @@ bindings_set (struct bindings *b, struct scenario **list, size_t n,
   CLEANUP_FREE bool *marks = calloc (n + 1, sizeof (*marks));
   CLEANUP_FREE struct heir *heirs
       = calloc (b->nscenarios + 1, sizeof (*heirs));
+  CLEANUP_FREE struct lines **lines = calloc (n + 1, sizeof (*lines));
 
-  if (!copy || !marks || !heirs)
+  if (!copy || !marks || !heirs || !lines)
     return error_set (err, ENOMEM, "no memory for the scenarios");
   if (n)
     memcpy (copy, list, n * sizeof (*copy));
   if (builtin)
     copy[n++] = scenario_ref (b->builtin_next);
   for (size_t i = 0; i < b->nscenarios; i++)
-    heirs[i] = heir_of (b, b->scenarios[i], copy, n);
+    {
+      heirs[i] = heir_of (b, b->scenarios[i], copy, n);
+      if (heirs[i].same)
+        lines[heirs[i].index] = lines_ref (b->lines[i]);
+    }
+  for (size_t i = 0; i < n; i++)
+    if (!lines[i])
+      lines[i] = listen_for_ (copy[i]);
   /* Before anybody begins to watch: what is said now is not to be missed. */
   watch_subscribe_ (b, copy, n);
   for (struct watched *w = b->first, *next; w; w = next)
@@ -505,11 +520,13 @@ bindings_set (struct bindings *b, struct scenario **list, size_t n,
       if (w->n == 0)
         watched_free (w);
     }
+  listen_end_ (b);
   for (size_t i = 0; i < b->nscenarios; i++)
     scenario_unref (b->scenarios[i]);
   free (b->scenarios);
   free (b->marks);
   b->scenarios = steal_ptr (&copy);
+  b->lines = steal_ptr (&lines);
   b->marks = steal_ptr (&marks);
   b->nscenarios = n;
   b->builtin = builtin ? n - 1 : SIZE_MAX;

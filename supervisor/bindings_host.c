@@ -109,7 +109,7 @@ is_crowd (struct binding *bd, struct outcome_report *r)
   count_crowd (b, now > window ? now - window : 0, &failed, &well);
   if (failed < CROWD || failed * 2 <= well)
     return false;
-  run_no_verdict_ (r, host_codes[HOST_STARVED],
+  run_no_verdict_ (r, "host-starved",
                    "%u of %u guests that were well stopped answering together, "
                    "and this host is short: %s",
                    failed, well, pressed);
@@ -132,6 +132,23 @@ looked_since (const struct binding *bd, const struct run *run, uint64_t now)
   return now > two ? now - two : 0;
 }
 
+static void
+say_gap (struct outcome_report *r, const struct host_gap *gap)
+{
+  switch (gap->why)
+    {
+    case HOST_SUSPENDED:
+      run_no_verdict_ (r, "host-suspended", "%s", gap->says);
+      break;
+    case HOST_FROZEN:
+      run_no_verdict_ (r, "host-frozen", "%s", gap->says);
+      break;
+    case HOST_STARVED:
+      run_no_verdict_ (r, "host-starved", "%s", gap->says);
+      break;
+    }
+}
+
 void
 binding_spare_ (struct binding *bd, struct run *run)
 {
@@ -145,14 +162,15 @@ binding_spare_ (struct binding *bd, struct run *run)
     return;
   if (hostclock_over (bd->all->env.host, looked_since (bd, run, now), now,
                       &gap))
-    run_no_verdict_ (r, host_codes[gap.why], "%s", gap.says);
+    say_gap (r, &gap);
   else if (!is_crowd (bd, r))
     return;
   bd->of->spared_ms = now;
 }
 
 bool
-bindings_spared (struct bindings *b, uint64_t for_ms, struct bindings_spared *ret)
+bindings_spared (struct bindings *b, uint64_t for_ms,
+                 struct bindings_spared *ret)
 {
   uint64_t now = loop_now (b->env.loop);
   struct host_gap gap;

@@ -8,6 +8,7 @@
  *   bindings_lane.c     who waits for a lane of a guest
  *   bindings_outcome.c  what a run's end becomes
  *   bindings_watch.c    kinds that are told of facts, or look at others
+ *   bindings_listen.c   what they listen for in the guest's text
  *   bindings_tell.c     what others want to know of them
  */
 #ifndef HANGDOG_SUPERVISOR_BINDINGS_IMPL_H
@@ -51,8 +52,7 @@ struct binding
   void *state;
   struct health_state health;
   struct history history;
-  struct outcome_report last;
-  bool has_last;
+  void *last; /* the report, packed; NULL = none yet */
   char held_off[96];
   uint64_t due_ms, last_ms, last_ok_wall_ms;
   uint64_t runs, ok, failed, no_verdict, skipped, late, worst_late_ms;
@@ -104,6 +104,7 @@ struct bindings
 {
   struct bindings_env env;
   struct scenario **scenarios;
+  struct lines **lines; /* what each of them listens for, or NULL */
   size_t nscenarios;
   size_t builtin; /* which of them is, SIZE_MAX = none */
   struct scenario *builtin_next; /* from the next set on, or NULL */
@@ -182,7 +183,21 @@ void watch_end_ (struct binding *bd);
 /* Of a kind that does not ask: how it is. */
 void watch_judge_ (struct binding *bd, struct outcome_report *ret);
 
+/* ---- what they listen for ---- */
+
+/* NULL: nothing. */
+struct lines *listen_for_ (const struct scenario *s);
+/* To the text of that guest, whenever its scenarios or its consoles may be
+ * others. */
+void listen_tell_ (struct watched *w);
+void listen_end_ (struct bindings *b);
+
+/* The last report: kept without the ways that it has not, which would be most
+ * of a binding.  Without memory there is none. */
+void binding_keep_last_ (struct binding *bd, const struct outcome_report *r);
+bool binding_last_ (const struct binding *bd, struct outcome_report *ret);
 /* Every listener, of an outcome that came. */
-void binding_tell (struct binding *bd, enum health_change change);
+void binding_tell (struct binding *bd, const struct outcome_report *report,
+                   enum health_change change);
 
 #endif

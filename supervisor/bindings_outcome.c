@@ -64,17 +64,17 @@ binding_flapping_ (struct binding *bd, bool flapping)
 }
 
 static void
-publish (struct binding *bd)
+publish (struct binding *bd, const struct outcome_report *report)
 {
   struct fact fact;
   char name[FACT_NAME_MAX];
 
   snprintf (name, sizeof (name), "probe.%.50s", bd->scenario->name);
-  publish_text (bd, name, outcome_names[bd->last.outcome]);
-  if (!bd->last.has_uptime)
+  publish_text (bd, name, outcome_names[report->outcome]);
+  if (!report->has_uptime)
     return;
   fact_real (&fact, &bd->of->guest->inc, "guest.uptime_s", "scenario",
-             bd->last.uptime.s);
+             report->uptime.s);
   fact_publish (bd->all->env.bus, &fact);
 }
 
@@ -110,8 +110,7 @@ take_outcome (struct binding *bd, const struct outcome_report *report,
   bool was_flapping = bd->health.flap.flapping;
   enum health_change change;
 
-  bd->last = *report;
-  bd->has_last = true;
+  binding_keep_last_ (bd, report);
   bd->runs++;
   if (report->outcome == OUTCOME_OK)
     {
@@ -127,12 +126,12 @@ take_outcome (struct binding *bd, const struct outcome_report *report,
   if (health_mute (&bd->health, bd->scenario, report)
       && change == HEALTH_SAME)
     change = HEALTH_BECAME_MUTE;
-  publish (bd);
+  publish (bd, report);
   if (bd->health.flap.flapping != was_flapping)
     binding_flapping_ (bd, !was_flapping);
   binding_arm_ (bd, health_next (&bd->health, bd->scenario, started_ms,
                                  bindings_random_ ()));
-  binding_tell (bd, change);
+  binding_tell (bd, report, change);
 }
 
 /* An answer may show that the guest began anew since the last one: then it is

@@ -137,6 +137,7 @@ attempt_start (struct run *run, const struct leg *leg, struct error *err)
     .name = name,
     .guest = run->guest->inc.uuid,
     .lane = leg->way->lane,
+    .part = leg->way->lane_each ? run->scenario->name : NULL,
     .timeout_ms = run->scenario->timeout_ms,
     .run = attempt_run,
     .done = attempt_done,

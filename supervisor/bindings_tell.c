@@ -10,12 +10,54 @@
 #include "base/json.h"
 
 #include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define MAX_ADDRESSES 4
 
+/* ---- the last report ---- */
+
+#define WITHOUT_TRIED offsetof (struct outcome_report, tried)
+_Static_assert (sizeof (struct outcome_report) - WITHOUT_TRIED
+                        - sizeof (((struct outcome_report *) 0)->tried)
+                    < _Alignof (struct outcome_report),
+                "what it tried is its last member");
+
+static size_t
+packed_len (const struct outcome_report *r)
+{
+  return WITHOUT_TRIED + r->ntried * sizeof (r->tried[0]);
+}
+
+void
+binding_keep_last_ (struct binding *bd, const struct outcome_report *r)
+{
+  void *last = realloc (bd->last, packed_len (r));
+
+  if (!last)
+    free (bd->last);
+  bd->last = last;
+  if (last)
+    memcpy (last, r, packed_len (r));
+}
+
+bool
+binding_last_ (const struct binding *bd, struct outcome_report *ret)
+{
+  if (!bd->last)
+    return false;
+  *ret = (struct outcome_report){ .outcome = OUTCOME_NO_VERDICT };
+  memcpy (ret, bd->last, WITHOUT_TRIED);
+  memcpy (ret, bd->last, packed_len (ret));
+  return true;
+}
+
+/* ---- telling ---- */
+
 static void
-info_of (const struct binding *bd, struct binding_info *ret)
+info_of (const struct binding *bd, const struct outcome_report *last,
+         struct binding_info *ret)
 {
   struct pause pause;
 
@@ -42,7 +84,7 @@ info_of (const struct binding *bd, struct binding_info *ret)
     .next_ms = bd->due_ms,
     .last_ms = bd->last_ms,
     .last_ok_wall_ms = bd->last_ok_wall_ms,
-    .last = bd->has_last ? &bd->last : NULL,
+    .last = last,
     .runs = bd->runs,
     .ok = bd->ok,
     .failed = bd->failed,
@@ -76,12 +118,13 @@ bindings_unlisten (struct bindings *b, binding_listen_fn *fn, void *arg)
 }
 
 void
-binding_tell (struct binding *bd, enum health_change change)
+binding_tell (struct binding *bd, const struct outcome_report *report,
+              enum health_change change)
 {
   struct bindings *b = bd->all;
   struct binding_info info;
 
-  info_of (bd, &info);
+  info_of (bd, report, &info);
   for (unsigned i = 0; i < BINDINGS_MAX_LISTENERS; i++)
     if (b->listeners[i].fn)
       b->listeners[i].fn (&info, change, b->listeners[i].arg);
@@ -92,10 +135,12 @@ each_of (const struct watched *w,
          void (*fn) (const struct binding_info *info, void *arg), void *arg)
 {
   struct binding_info info;
+  struct outcome_report last;
 
   for (size_t i = 0; i < w->n; i++)
     {
-      info_of (w->list[i], &info);
+      info_of (w->list[i],
+               binding_last_ (w->list[i], &last) ? &last : NULL, &info);
       fn (&info, arg);
     }
 }
@@ -183,7 +228,11 @@ bindings_addresses (struct bindings *b, const char *uuid)
       if (json_object_array_length (all) == 0 || (k.expect && !sure))
         {
           json_add_str (ret, "address", k.address);
-          json_object_object_del (ret, "send"); /* of one before it */
+          /* Of one before it. */
+          json_object_object_del (ret, "send");
+          json_object_object_del (ret, "netns");
+          if (k.netns)
+            json_add_str (ret, "netns", k.netns);
           if (k.send)
             json_add_str (ret, "send", k.send);
           if (k.expect)

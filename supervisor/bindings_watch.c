@@ -169,10 +169,9 @@ watch_end_ (struct binding *bd)
 
 /* ---- how it is ---- */
 
-#define MAX_PARTS 16
-
 static void
-look_at (struct binding *bd, const char *name, struct scenario_part *ret)
+look_at (struct binding *bd, const char *name, struct outcome_report *last,
+         struct scenario_part *ret)
 {
   const struct binding *of = binding_named_ (bd->of, name);
   uint64_t now = loop_now (bd->all->env.loop);
@@ -183,9 +182,10 @@ look_at (struct binding *bd, const char *name, struct scenario_part *ret)
     return;
   ret->bound = true;
   ret->health = of->health.health;
-  if (of->health.runs == 0)
+  if (of->health.runs == 0 || !binding_last_ (of, last))
     return;
-  ret->last = &of->last;
+  ret->last = last;
+  ret->interval_ms = of->scenario->interval_ms;
   ret->age_ms = now > of->health.last_ms ? now - of->health.last_ms : 0;
 }
 
@@ -193,13 +193,14 @@ static void
 combine (struct binding *bd, struct outcome_report *ret)
 {
   const struct scenario_combine *how = bd->scenario->kind->combine;
-  struct scenario_part parts[MAX_PARTS];
+  struct scenario_part parts[SCENARIO_MAX_PARTS];
+  struct outcome_report last[SCENARIO_MAX_PARTS];
   const char *const *names = NULL;
   size_t n = how->parts (bd->scenario, &names);
 
-  n = n < MAX_PARTS ? n : MAX_PARTS;
+  n = n < SCENARIO_MAX_PARTS ? n : SCENARIO_MAX_PARTS;
   for (size_t i = 0; i < n; i++)
-    look_at (bd, names[i], &parts[i]);
+    look_at (bd, names[i], &last[i], &parts[i]);
   how->combine (bd->scenario, parts, n, ret);
 }
 

@@ -6,6 +6,7 @@
  */
 #include "supervisor/check_impl.h"
 #include "supervisor/playbooks.h"
+#include "supervisor/replay.h"
 
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -52,13 +53,15 @@ static void
 print_value (const char *before, struct json_object *o, const char *key)
 {
   struct json_object *v = json_get (o, key);
-  struct buf text CLEANUP_BUF = BUF_INIT (SIZE_MAX / 2);
+  struct buf shown CLEANUP_BUF = BUF_INIT (1024);
 
-  if (v && !json_object_is_type (v, json_type_string))
-    json_show (v, &text);
-  if (v)
-    printf ("%s%s", before,
-            text.len ? buf_str (&text) : json_object_get_string (v));
+  if (!v)
+    return;
+  if (json_object_is_type (v, json_type_string))
+    buf_puts (&shown, json_object_get_string (v));
+  else
+    json_show (v, &shown);
+  printf ("%s%s", before, buf_str (&shown));
 }
 
 /* As a row of a table of docs/: the manual pages have it so, too. */
@@ -138,8 +141,58 @@ print_kinds (char **names)
   return 0;
 }
 
+/* What all files have together, for what looks at others. */
+struct all
+{
+  struct scenario **list;
+  const char **paths; /* of each, whose file it is from */
+  size_t n;
+};
+
 static void
-check_file (struct findings *f, const char *path)
+keep (struct all *all, const char *path, struct scenario *s)
+{
+  struct scenario **list
+      = realloc (all->list, (all->n + 1) * sizeof (*list));
+  const char **paths;
+
+  if (list)
+    all->list = list;
+  paths = realloc (all->paths, (all->n + 1) * sizeof (*paths));
+  if (paths)
+    all->paths = paths;
+  if (!list || !paths)
+    {
+      scenario_unref (s);
+      return;
+    }
+  list[all->n] = s;
+  paths[all->n++] = path;
+}
+
+/* One that is in none of these files may be in one that is not looked at: that
+ * is said, and no mistake. */
+static void
+check_parts (struct findings *f, struct all *all)
+{
+  for (size_t i = 0; i < all->n; i++)
+    {
+      struct error err = ERROR_INIT;
+      int rc = scenario_check_parts (all->list, all->n, all->list[i], &err);
+
+      if (rc == -ENOENT)
+        finding_note (f, all->paths[i], error_text (&err));
+      else if (rc < 0)
+        finding_error (f, all->paths[i], &err);
+    }
+  for (size_t i = 0; i < all->n; i++)
+    scenario_unref (all->list[i]);
+  free (all->list);
+  free (all->paths);
+}
+
+static void
+check_file (struct findings *f, const char *path, struct all *all)
 {
   CLEANUP_JSON_DOC struct json_doc *doc = NULL;
   struct scenario **list = NULL;
@@ -156,7 +209,7 @@ check_file (struct findings *f, const char *path)
   for (size_t i = 0; i < n; i++)
     {
       check_playbook (f, path, doc, list[i], i);
-      scenario_unref (list[i]);
+      keep (all, path, list[i]);
     }
   free (list);
 }
@@ -166,6 +219,7 @@ main (int argc, char **argv)
 {
   struct buf schema = BUF_INIT (1u << 20);
   struct findings f = { 0 };
+  struct all all = { 0 };
   int first = 1;
 
   io_open_standard ();
@@ -181,6 +235,8 @@ main (int argc, char **argv)
       print_codes ();
       return findings_end (&f);
     }
+  if (replay_wanted (argc, argv))
+    return replay_main (argc, argv);
   if (argc > 1 && strcmp (argv[1], "--kinds") == 0)
     {
       int rc = print_kinds (argv + 2);
@@ -198,6 +254,7 @@ main (int argc, char **argv)
       return 2;
     }
   for (int i = first; i < argc; i++)
-    check_file (&f, argv[i]);
+    check_file (&f, argv[i], &all);
+  check_parts (&f, &all);
   return findings_end (&f);
 }

@@ -114,8 +114,8 @@ struct json_object *control_tried (const struct outcome_report *r);
  *   One scenario.  guest: in the place of the document's "select", that guest
  *   alone.  {"row":"scenario",...} as above, end {"replaced":bool (one of that
  *   name that was bound), "kept":bool, "why"?}.  EINVAL: what the checker says;
- *   EEXIST: a file has one of that name; ENOBUFS: 256 are bound, or 900 KiB; EMSGSIZE: more
- *   than 64 KiB; EBUSY: those of the files are not read yet
+ *   EEXIST: a file has one of that name; ENOBUFS: 256 are bound, or 900 KiB;
+ *   EMSGSIZE: more than 64 KiB; EBUSY: those of the files are not read yet
  * {"op":"scenario-unbind", "scenario":S}
  *   end {"kept":bool, "why"?}.  ENOENT; EPERM: it is a file's
  *
@@ -124,9 +124,10 @@ struct json_object *control_tried (const struct outcome_report *r);
  *
  * In `status`: {"row":"host", "code":"host-suspended"|"host-frozen"|
  * "host-starved", "says", "ago_ms", "lasted_ms", "guests":N without verdict for
- * it} while it matters, {"row":"pause",...} that hold a guest, and in each
- * {"row":"scenario"} of a binding "flapping":bool, "flap_percent", "paused":bool
- * and "history":{"runs":"++-?...": oldest first, "since_ms":age of the first,
+ * it} while it matters; {"row":"pause",...} that hold a guest; in each
+ * {"row":"incident"} "flapping" and "flaps"; and in each {"row":"scenario"} of
+ * a binding "flapping":bool, "flap_percent", "paused":bool and
+ * "history":{"runs":"++-?...": oldest first, "since_ms":age of the first,
  * "last_ms":age of the last, "availability":0..1?, "p50_ms"?, "p90_ms"?,
  * "p99_ms"?, "max_ms"?}; with "guest", also "times_ms":[age of each run]. */
 

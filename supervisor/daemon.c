@@ -32,7 +32,9 @@
 #include "config.h"
 #include "guests/virt_rooms.h"
 #include "transports/acpi/ports.h"
+#include "transports/agent/agent.h"
 #include "transports/console/hub.h"
+#include "transports/net/http.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -330,6 +332,8 @@ take_config (struct daemon *d, struct error *err)
   slash = strrchr (d->config_path, '/');
   snprintf (d->ssh_dir, sizeof (d->ssh_dir), "%.*sssh",
             slash ? (int) (slash + 1 - d->config_path) : 0, d->config_path);
+  snprintf (d->http_dir, sizeof (d->http_dir), "%.*shttp",
+            slash ? (int) (slash + 1 - d->config_path) : 0, d->config_path);
   return config_read (f.body, f.body_len, d->config_path, &d->config, err);
 }
 
@@ -514,10 +518,19 @@ make_rooms (struct daemon *d, struct error *err)
   int r;
 
   r = boots_new (d->loop, d->registry, &d->boots, err);
+  if (r >= 0)
+    r = agents_new (&d->agents, err);
   if (r < 0)
     return r;
   r = hub_new (d->loop, d->jobs, keeper_link_opener (d->keeper), d->bus,
                &limits, writer_link_consoles (d->writer), &d->hub, err);
+  if (r < 0)
+    return r;
+  d->first_config = config_ref (d->config);
+  for (size_t i = 0; i < d->config->exec.count
+                     && i < ARRAY_LEN (d->exec_dirs) - 1; i++)
+    d->exec_dirs[i] = ((char *const *) d->config->exec.items)[i];
+  r = http_pool_new (d->libexec, &d->http, err);
   if (r < 0)
     return r;
   d->env = (struct transport_env){
@@ -530,6 +543,10 @@ make_rooms (struct daemon *d, struct error *err)
     .may_type_arg = d,
     .libexec = d->libexec,
     .ssh_dir = d->ssh_dir,
+    .exec_dirs = d->exec_dirs,
+    .agents = d->agents,
+    .http_dir = d->http_dir,
+    .http = d->http,
   };
   r = make_texts (d, err);
   if (r == 0)
@@ -575,14 +592,17 @@ unmake (struct daemon *d)
   eyes_free (d->eyes);
   texts_free (d->texts);
   hub_free (d->hub);
+  agents_free (d->agents);
   boots_free (d->boots);
   registry_free (d->registry);
   fact_table_free (d->facts);
   fact_bus_free (d->bus);
   writer_link_free (d->writer);
   keeper_link_free (d->keeper);
+  http_pool_free (d->http);
   virt_done ();
   loop_free (d->loop);
+  config_unref (d->first_config);
   config_unref (d->config);
 }
 

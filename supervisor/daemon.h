@@ -16,6 +16,7 @@
 
 struct bindings;
 struct probe;
+struct agents;
 struct boots;
 struct acpi_ports;
 struct control;
@@ -62,6 +63,7 @@ struct daemon
   struct layers *layers; /* of scenarios */
   struct probe *probes; /* of clients that wait for an outcome */
   struct boots *boots;
+  struct agents *agents; /* the guests' */
   struct texts *texts; /* NULL while only draining */
   struct eyes *eyes; /* NULL while only draining */
   struct acpi_ports *ports; /* the same */
@@ -73,6 +75,11 @@ struct daemon
   const struct config *config;
   char config_path[4096];
   char ssh_dir[4096 + 8]; /* beside it */
+  /* As of the start: jobs have these without a reference. */
+  const struct config *first_config;
+  const char *exec_dirs[17];
+  char http_dir[4096 + 8]; /* and this */
+  struct http_pool *http;
   char libexec[4096];
   char state[4096];
   struct running_source sources[DAEMON_MAX_SOURCES];

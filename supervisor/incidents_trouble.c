@@ -177,7 +177,7 @@ failed (struct incidents *in, const struct binding_info *info, bool mute)
 
   /* Perhaps the trouble that a daemon before us told of: incidents_known()
    * comes back here. */
-  if (!in->known)
+  if (!in->known || !info->scenario->alert)
     return;
   if (info->last)
     {

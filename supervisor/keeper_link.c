@@ -147,6 +147,12 @@ ask_new (struct keeper_link *kl, const struct open_req *req,
   json_add_str (a->head, "path", req->path);
   json_add_int (a->head, "check_pid", req->check_pid);
   json_add_int (a->head, "check_start", (int64_t) req->check_start);
+  if (req->kind == OPEN_SOCKET)
+    {
+      json_add_int (a->head, "socket", req->socket);
+      json_add_bool (a->head, "six", req->six);
+      json_add_str (a->head, "ifname", req->ifname);
+    }
   return a;
 }
 

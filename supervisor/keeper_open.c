@@ -274,9 +274,14 @@ parse (const struct keeper_open *ko, struct json_object *head,
   req->check_pid = (int32_t) json_get_int (head, "check_pid", 0);
   req->check_start = (uint64_t) json_get_int (head, "check_start", 0);
   req->lock_pid = ko->reader;
+  req->socket = (enum open_socket) json_get_int (head, "socket", 0);
+  req->six = json_get_bool (head, "six", false);
+  req->ifname = json_get_str (head, "ifname");
   if (kind < 0 || kind >= OPEN_KIND_MAX || !req->root || !req->path)
     return error_set (err, EINVAL, "malformed open request");
   req->kind = (enum open_kind) kind;
+  if (req->kind == OPEN_SOCKET)
+    return open_req_check (req, NULL, err);
   if (!root_known (ko, req->root))
     return error_set (err, EPERM,
                       "%s is not among the folders of the configuration: add "

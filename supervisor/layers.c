@@ -260,12 +260,12 @@ layers_bind (struct layers *l, struct scenario *s, const char *who,
 
   if (!l->files_known)
     return error_set (err, EBUSY,
-                      "the scenarios of the files are not read yet: whether one "
-                      "has that name is not known");
+                      "the scenarios of the files are not read yet: whether "
+                      "one has that name is not known");
   if (file)
     return error_set (err, EEXIST,
-                      "there is a scenario \"%s\" already: %s; change it there, "
-                      "or give this one another name",
+                      "there is a scenario \"%s\" already: %s; change it "
+                      "there, or give this one another name",
                       s->name, file->origin ? file->origin : "built in");
   r = check_room (l, was, len, err);
   if (r < 0)

@@ -7,7 +7,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/job.h"
-#include "transports/monitor/monitor.h"
+#include "transports/monitor/look.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,21 +36,6 @@ guest_paused_by_owner (const struct guest *g)
   /* Nor did an owner pause what stands because its watchdog bit. */
   return g->run == GUEST_PAUSED && strcmp (g->reason, "process-stopped") != 0
          && strcmp (g->reason, "watchdog") != 0;
-}
-
-/* States that a person, libvirt or a migration brings about.  Not among them:
- * io-error, internal-error, guest-panicked, watchdog, shutdown. */
-static bool
-is_stopped (const char *status)
-{
-  static const char *const names[]
-      = { "paused",      "prelaunch", "inmigrate",  "postmigrate",
-          "finish-migrate", "save-vm", "restore-vm", "suspended" };
-
-  for (unsigned i = 0; i < ARRAY_LEN (names); i++)
-    if (strcmp (names[i], status) == 0)
-      return true;
-  return false;
 }
 
 static int
@@ -95,8 +80,8 @@ ask_done (void *owner, void *arg, enum job_end end, int rc)
   else if (end == JOB_DISCARDED || rc < 0)
     w->fn (MEANT_TO_RUN, "", w->arg);
   else
-    w->fn (is_stopped (q->status) ? MEANT_TO_STAND : MEANT_TO_RUN, q->status,
-           w->arg);
+    w->fn (monitor_is_stopped (q->status) ? MEANT_TO_STAND : MEANT_TO_RUN,
+           q->status, w->arg);
   free (w);
   if (q)
     question_free (q);

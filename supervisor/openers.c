@@ -67,6 +67,9 @@ read_request (struct json_object *head, struct open_req *req)
     .check_pid = (int32_t) json_get_int (head, "check_pid", 0),
     .check_start = (uint64_t) json_get_int (head, "check_start", 0),
     .lock_pid = (int32_t) json_get_int (head, "lock_pid", 0),
+    .socket = (enum open_socket) json_get_int (head, "socket", 0),
+    .six = json_get_bool (head, "six", false),
+    .ifname = json_get_str (head, "ifname"),
   };
   return req->root && req->path ? 0 : -EINVAL;
 }
@@ -79,7 +82,7 @@ serve_one (struct error *err)
   CLEANUP_CLOSE int fd = -1, lock = -1;
   struct error why = ERROR_INIT;
   struct open_req req;
-  int fds[2], r;
+  int fds[2], r, rc;
 
   r = frame_read (HELPER_SOCKET, &f, CLOCK_NEVER, err);
   if (r < 0)
@@ -96,8 +99,10 @@ serve_one (struct error *err)
     }
   fds[0] = fd;
   fds[1] = lock;
-  return frame_write (HELPER_SOCKET, head, NULL, 0, fds,
-                      r < 0 ? 0 : lock < 0 ? 1 : 2, CLOCK_NEVER, err);
+  rc = frame_write (HELPER_SOCKET, head, NULL, 0, fds,
+                    r < 0 ? 0 : lock < 0 ? 1 : 2, CLOCK_NEVER, err);
+  /* It is in a namespace from which it can't come back. */
+  return rc < 0 ? rc : r == -ENOTRECOVERABLE ? r : 0;
 }
 
 /* A fork of a process with one thread, so everything may be called here.  It
@@ -140,6 +145,7 @@ ask_free (struct ask *a)
     return;
   free ((char *) a->req.root);
   free ((char *) a->req.path);
+  free ((char *) a->req.ifname);
   free (a);
 }
 
@@ -153,10 +159,11 @@ ask_new (const struct open_req *req, openers_done_fn *done, void *arg)
   a->req = *req;
   a->req.root = strdup (req->root);
   a->req.path = strdup (req->path);
+  a->req.ifname = req->ifname ? strdup (req->ifname) : NULL;
   a->req.lock_dir = NULL;
   a->done = done;
   a->arg = arg;
-  if (!a->req.root || !a->req.path)
+  if (!a->req.root || !a->req.path || (req->ifname && !a->req.ifname))
     {
       ask_free (a);
       return NULL;
@@ -188,6 +195,9 @@ request (const struct ask *a)
   json_add_int (head, "check_pid", a->req.check_pid);
   json_add_int (head, "check_start", (int64_t) a->req.check_start);
   json_add_int (head, "lock_pid", a->req.lock_pid);
+  json_add_int (head, "socket", a->req.socket);
+  json_add_bool (head, "six", a->req.six);
+  json_add_str (head, "ifname", a->req.ifname);
   return head;
 }
 

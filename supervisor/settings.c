@@ -119,6 +119,11 @@ static const struct json_field config_fields[] = {
   { "rules", JSON_ARRAY, offsetof (struct config, rules),
     .elem_kind = JSON_STRING, .elem_size = sizeof (char *), .max = 64,
     .keep_empty = true, .help = "files of text rules, or folders of them" },
+  { "exec", JSON_ARRAY, offsetof (struct config, exec),
+    .elem_kind = JSON_STRING, .elem_size = sizeof (char *), .max = 16,
+    .keep_empty = true,
+    .help = "folders of programs that scenarios of kind exec may run; what "
+            "is changed here counts from the next start" },
   { "heartbeat", JSON_DURATION, offsetof (struct config, heartbeat_ms),
     .max = 3600 * 1000,
     .help = "how often each guest's memory is read for signs of life, 0s for "
@@ -235,6 +240,9 @@ set_defaults (struct config *c, struct error *err)
     r = add_string (&c->scenarios, CONFIG_SCENARIOS, err);
   if (r == 0 && access (CONFIG_RULES, F_OK) == 0)
     r = add_string (&c->rules, CONFIG_RULES, err);
+  /* Looked at when a program is run. */
+  if (r == 0)
+    r = add_string (&c->exec, CONFIG_EXEC, err);
   return r;
 }
 
@@ -474,6 +482,8 @@ parse (const char *text, size_t len, const char *origin, struct config *cfg,
     r = check_paths (doc, "scenarios", &cfg->scenarios, err);
   if (r == 0)
     r = check_paths (doc, "rules", &cfg->rules, err);
+  if (r == 0)
+    r = check_paths (doc, "exec", &cfg->exec, err);
   return r < 0 ? r : check_sink (doc, &cfg->sink, err);
 }
 

@@ -21,6 +21,7 @@ struct error;
 #define CONFIG_PATH "/etc/hangdog/config.json"
 #define CONFIG_SCENARIOS "/etc/hangdog/scenarios"
 #define CONFIG_RULES "/etc/hangdog/rules.d"
+#define CONFIG_EXEC "/etc/hangdog/exec.d"
 #define RUN_PATH "/run/hangdog"
 #define STATE_PATH "/var/lib/hangdog"
 #define CONTROL_SOCKET "control"
@@ -48,6 +49,7 @@ struct config
   struct json_list roots;     /* char *: further folders with sockets */
   struct json_list scenarios; /* char *: files and folders */
   struct json_list rules;     /* char *: the same, of text rules */
+  struct json_list exec;      /* char *: folders of programs */
   uint64_t heartbeat_ms;      /* 0 = no heartbeats from memory */
   bool default_scenario;      /* a guest without any has the built-in one */
   struct sink_config sink;

@@ -57,8 +57,10 @@ text_guest_unref_ (struct texts *t, struct text_guest *g)
     if (last)
       text_trouble_free_ (t, g);
   }
-  if (last)
-    free (g);
+  if (!last)
+    return;
+  text_listen_free_ (g);
+  free (g);
 }
 
 /* The one with the fewest consoles; a second one is started when it is worth

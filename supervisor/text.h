@@ -13,10 +13,15 @@
  *   guest.stage, guest.stop    text  how far its boot came; why it stands there
  *   kernel.release       text
  *   kernel.boots         int   boots begun in this text
+ *   heard.SCENARIO       text  a line that this scenario listens for,
+ *   counted.SCENARIO     int   or the number in it
+ *   unwanted.SCENARIO    text  a line that it must not hear
+ *   unheard.SCENARIO     int   lines on which its expression was given up
  *
- * The latter four of a guest's further consoles have the console's name
- * behind them.  The first of a kind is told at once, what follows is summed
- * up, and all of a guest together are rationed: it may print what it likes.
+ * guest.stage, guest.stop, kernel.release and kernel.boots of a guest's further
+ * consoles have the console's name behind them.  The first of a kind is told
+ * at once, what follows is summed up, and all of a guest together are
+ * rationed: it may print what it likes.
  *
  * Nothing here ever holds up the hub: a reader that is too slow loses text,
  * and the loss is fed to it as a gap, counted and shown.  A console that says
@@ -35,6 +40,7 @@ struct buf;
 struct error;
 struct fact_bus;
 struct hub;
+struct lines;
 struct loop;
 struct texts;
 
@@ -64,6 +70,13 @@ void texts_rules (struct texts *t, struct text_rules *rules);
 /* After the hub was told the same. */
 void texts_guest (struct texts *t, enum guest_change change,
                   const struct guest *was, const struct guest *now);
+
+/* What scenarios listen for in this guest's text, from the next piece of it on
+ * (scenarios/lines.h); takes references.  What hangdog types, its echo and its
+ * answers are not searched, unless the guest's kernel says them now; nor is a
+ * log that is shown again.  To be said again after texts_guest(). */
+void texts_listen (struct texts *t, const char *uuid,
+                   struct lines *const *list, size_t n);
 
 /* Any thread, before the key is pressed: what the guest prints then, until
  * that time at most (clock_ms()), is no trouble of its own.  And with a key of

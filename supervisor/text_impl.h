@@ -5,6 +5,7 @@
  *   text.c         the table: guests and consoles coming and going
  *   text_look.c    what is known of them, for who asks
  *   text_worker.c  the threads: queue, timers, feeding readers
+ *   text_listen.c  what scenarios listen for
  *   text_say.c     what becomes of what was found: facts, and a guest's list
  *
  * All consoles of a guest are one worker's.  Who may touch what:
@@ -21,6 +22,7 @@
 
 #include "supervisor/text.h"
 
+#include "scenarios/lines.h"
 #include "transports/console/hub.h"
 
 #include <pthread.h>
@@ -121,6 +123,9 @@ struct text_guest
   unsigned refs;                /* t->m: the table, and each source */
   struct text_trouble *trouble; /* t->m to change it: worker */
   bool boot, replay;            /* t->m: to be told to the loop */
+  struct lines **listen;        /* t->m; what scenarios listen for */
+  size_t nlisten;
+  uint64_t listen_serial; /* t->m; rises with each change of it */
 };
 
 /* Done when the reader comes to that place of the ring. */
@@ -179,6 +184,12 @@ struct text_source
   uint64_t stage_said_ms;
   struct stage said_stage;
   bool stage_new;
+  struct listener *listener; /* NULL = nobody listens */
+  uint64_t listen_serial;    /* of what it listens for */
+  uint64_t reader_at;        /* place of the ring at which the reader began */
+  uint64_t asked_until_ms;   /* SysRq output is not the guest's own until */
+  struct tap_span typed[TAP_SPANS];
+  unsigned ntyped;
 };
 
 struct text_worker
@@ -209,6 +220,7 @@ struct text_worker
     char text[TEXT_SAMPLE];
   } line[2];
   unsigned line_at;
+  struct regex_scratch *scratch; /* NULL before it is needed */
   char chunk[TEXT_CHUNK];
 };
 
@@ -266,6 +278,16 @@ void text_worker_wake_ (struct text_worker *w);
 void text_worker_note_ (struct text_worker *w, struct text_source *s);
 /* The worker, or anybody when it has stopped. */
 void text_source_free_ (struct text_source *s);
+
+/* ---- text_listen.c ---- */
+
+void text_listen_free_ (struct text_guest *g);
+/* Worker, before each turn: others may be listened for. */
+void text_listen_follow_ (struct text_source *s);
+/* Worker, before a piece is fed. */
+void text_listen_piece_ (struct text_source *s);
+void text_listen_line_ (struct text_worker *w, struct text_source *s,
+                        const struct text_msg *msg);
 
 /* ---- text_say.c: worker ---- */
 

@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/regex.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -127,6 +128,8 @@ on_line (const struct text_msg *msg, void *arg)
   memcpy (w->line[w->line_at].text, l->text, w->line[w->line_at].len);
   if (s->boot_ms && msg->stamped && msg->stamp_us > s->boot_stamp_us)
     s->boot_stamp_us = msg->stamp_us;
+  if (s->listener)
+    text_listen_line_ (w, s, msg);
 }
 
 static void
@@ -201,13 +204,15 @@ rules_now (struct text_source *s)
   return text_rules_ref (s->all->rules);
 }
 
+/* at: the place of the ring from which on it will be fed. */
 static struct text_reader *
-reader_of (struct text_source *s)
+reader_of (struct text_source *s, uint64_t at)
 {
   const struct text_rules *rules;
 
   if (s->reader)
     return s->reader;
+  s->reader_at = at;
   rules = rules_now (s);
   (void) text_reader_new (rules, &reader_ops, s, &s->reader, NULL);
   text_rules_unref (rules);
@@ -282,8 +287,9 @@ obey (struct text_source *s, const struct text_order *o,
 {
   if (o->what == ORDER_OURS)
     {
-      if (reader_of (s))
+      if (reader_of (s, tap_at (s->tap)))
         text_reader_ours (s->reader, o->key, o->until_ms);
+      s->asked_until_ms = o->until_ms;
       return;
     }
   if (o->change == GUEST_REBOOTED && saw_it_boot (s, clock_ms ()))
@@ -330,18 +336,21 @@ static bool
 feed (struct text_worker *w, struct text_source *s)
 {
   size_t n, want, total = 0;
-  uint64_t lost, until = clock_ms () + TEXT_TURN_MS;
+  uint64_t lost, at, until = clock_ms () + TEXT_TURN_MS;
 
   while (total < TEXT_TURN && (total == 0 || clock_ms () < until))
     {
       lost = 0;
       want = next_piece (s);
+      at = tap_at (s->tap);
       n = tap_read (s->tap, w->chunk, want, &lost);
       if (n == 0)
         return false;
       total += n;
-      if (!reader_of (s))
+      if (!reader_of (s, at))
         continue;
+      if (s->listener)
+        text_listen_piece_ (s);
       if (lost)
         text_reader_gap (s->reader, lost, tap_time_of_last (s->tap));
       text_reader_feed (s->reader, w->chunk, n, tap_time_of_last (s->tap));
@@ -395,6 +404,7 @@ turn (struct text_worker *w, struct text_source *s)
 
   w->line[0].number = w->line[1].number = 0;
   follow_rules (s);
+  text_listen_follow_ (s);
   more = feed (w, s);
   now = clock_ms ();
   if (s->reader)
@@ -403,7 +413,13 @@ turn (struct text_worker *w, struct text_source *s)
   if (publish_look (s))
     text_post_ (s->all);
   say = text_say_due_ (s, now);
-  heap_set (w, s, say < due ? say : due);
+  due = say < due ? say : due;
+  if (s->listener)
+    {
+      say = listener_due (s->listener, now);
+      due = say < due ? say : due;
+    }
+  heap_set (w, s, due);
   if (!more)
     return;
   LOCK_SCOPE (&w->m);
@@ -524,6 +540,7 @@ text_source_free_ (struct text_source *s)
   /* From then on nobody tells of it. */
   tap_free (s->tap);
   text_reader_free (s->reader);
+  listener_free (s->listener);
   text_guest_unref_ (t, s->guest);
   free (s);
 }
@@ -583,6 +600,7 @@ text_worker_free_ (struct text_worker *w)
     return;
   pthread_cond_destroy (&w->cond);
   pthread_mutex_destroy (&w->m);
+  regex_scratch_free (w->scratch);
   free (w->heap);
   free (w);
 }

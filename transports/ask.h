@@ -31,6 +31,7 @@ enum ask_end
   ASK_LOGIN_TIMEOUT, /* spoke, but did not let us as far as a command */
   ASK_DISCONNECTED,  /* it hung up */
   ASK_HOST_CHANGED,  /* who answers is not who it was */
+  ASK_CANT,          /* it answered that it can't do it */
   /* it is there, and not for us */
   ASK_LOGIN,         /* at a login prompt */
   ASK_PASSWORD,      /* at a password prompt */
@@ -40,6 +41,9 @@ enum ask_end
   ASK_BOOTLOADER,    /* GRUB, U-Boot, firmware */
   ASK_BOOTING,       /* it boots or shuts down right now */
   ASK_FLOODED,       /* bytes came faster than they can be searched */
+  ASK_BLOCKED,       /* its owner does not let it do that */
+  ASK_FROZEN,        /* its file systems are frozen, for a backup */
+  ASK_NOT_YET,       /* nobody has answered yet, and the guest is young */
   /* the way to it is not free, or not there */
   ASK_BUSY,          /* held by another client, or somebody of higher rank */
   ASK_TAKEN,         /* was taken or went away on the way */
@@ -48,6 +52,7 @@ enum ask_end
   ASK_OPEN_TIMEOUT,  /* did not open in time */
   ASK_BROKEN,        /* does not open */
   ASK_NO_ROUTE,      /* this host has no way there */
+  ASK_NO_NETNS,    /* nor the network namespace that it is to be asked from */
   ASK_NO_ADDRESS,    /* nor does it know where that is */
   ASK_UNUSABLE,      /* our side: a key file, the known hosts */
   ASK_STUCK,         /* our side: whoever asks had to be killed */
@@ -61,6 +66,7 @@ struct ask
   const char *who;      /* shown to whoever waits for the same: "scenario up" */
   const char *console;  /* which one, NULL = the first that can be typed into */
   const char *address;  /* "IP:PORT"; NULL = not known */
+  const char *netns;    /* as of net/socket.h */
   const char *user;
   const char *key, *password; /* names of files, as in ssh/ssh.h */
   bool accept_new;

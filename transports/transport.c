@@ -13,6 +13,12 @@ const struct transport_ops *const transports[] = {
   &transport_memory,
   &transport_ssh,
   &transport_acpi,
+  &transport_agent,
+  &transport_exec,
+  &transport_http,
+  &transport_icmp,
+  &transport_dns,
+  &transport_arp,
   NULL,
 };
 

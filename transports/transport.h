@@ -3,10 +3,11 @@
  * Ways to reach a guest.
  *
  * A transport's real interface is its own header (console/session.h,
- * monitor/monitor.h, net/tcp.h, ssh/ssh.h, memory.h): they are too different
- * to be called through one.  What they share is here: a name for scenarios
- * and reports, what using it does to the guest, an answer to "why does it not
- * work?", and, of those that lead to a shell, one command and its answer.
+ * monitor/monitor.h, net/tcp.h, ssh/ssh.h, agent/agent.h, memory.h): they are
+ * too different to be called through one.  What they share is here: a name
+ * for scenarios and reports, what using it does to the guest, an answer to
+ * "why does it not work?", and, of those that lead to a shell, one command and
+ * its answer.
  */
 #ifndef HANGDOG_TRANSPORTS_TRANSPORT_H
 #define HANGDOG_TRANSPORTS_TRANSPORT_H
@@ -15,11 +16,13 @@
 #include "guests/guest.h"
 #include "transports/console/session.h"
 
+struct agents;
 struct ask;
 struct ask_result;
 struct buf;
 struct error;
 struct fact_bus;
+struct http_pool;
 struct hub;
 struct job;
 struct opener;
@@ -43,6 +46,11 @@ struct transport_env
   void *may_type_arg;
   const char *libexec; /* the folder of our programmes */
   const char *ssh_dir; /* keys, passwords and known hosts: ssh/ssh.h */
+  /* Folders of the operator's programs, NULL terminated; NULL = none. */
+  const char *const *exec_dirs;
+  struct agents *agents; /* what is remembered of them; NULL = nothing */
+  const char *http_dir; /* tokens, passwords and authorities: net/http.h */
+  struct http_pool *http; /* who asks over HTTP; NULL = nobody */
 };
 
 /* One line of `hangdog doctor`. */
@@ -74,6 +82,7 @@ struct transport_ops
   const char *summary;
   const char *touches; /* what using it does to the guest, for people */
   enum job_lane lane;  /* of who uses it */
+  bool lane_each;      /* one for each scenario: they share nothing */
   /* In a job, back at its deadline: 0 with *ret filled whatever the guest
    * did, ask_result_done() it; < 0 only for our own failures.  NULL: it can't
    * run commands. */
@@ -95,6 +104,12 @@ extern const struct transport_ops transport_monitor;
 extern const struct transport_ops transport_tcp;
 extern const struct transport_ops transport_memory;
 extern const struct transport_ops transport_ssh;
+extern const struct transport_ops transport_exec;
+extern const struct transport_ops transport_agent;
+extern const struct transport_ops transport_http;
+extern const struct transport_ops transport_icmp;
+extern const struct transport_ops transport_dns;
+extern const struct transport_ops transport_arp;
 
 extern const struct transport_ops *const transports[]; /* ends with NULL */
 /* NULL when there is none of that name. */

@@ -5,8 +5,10 @@
 #include "guests/virt_rooms.h"
 
 #include "base/error.h"
+#include "transports/agent/agent_impl.h"
 #include "transports/console/hub_impl.h"
 #include "transports/monitor/libvirt.h"
+#include "transports/monitor/look.h"
 
 /* ---- monitor ---- */
 
@@ -53,6 +55,23 @@ monitor_libvirt_blockstats (const struct guest *g, uint64_t deadline,
                             struct json_object **ret, struct error *err)
 {
   return error_set (err, ENOTSUP, VIRT_NONE_TEXT);
+}
+
+int
+monitor_libvirt_look (const struct guest *g, unsigned wants,
+                      uint64_t deadline, struct monitor_look *ret,
+                      struct error *err)
+{
+  return error_set (err, ENOTSUP, VIRT_NONE_TEXT);
+}
+
+/* ---- agent ---- */
+
+int
+agent_libvirt_call (struct agent_talk *t, const char *text,
+                    struct json_doc **ret_doc, struct error *err)
+{
+  return agent_fail (t, ASK_ABSENT, ENOTSUP, err, VIRT_NONE_TEXT);
 }
 
 /* ---- console ---- */

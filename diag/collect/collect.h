@@ -67,14 +67,6 @@ void otlp_end (struct otlp *o, struct collect_ctx *ctx, const char *file);
 /* The QEMU process and its threads (qemu.c). */
 void collect_qemu (struct collect_ctx *ctx, struct otlp *o);
 
-/* What a thread of the guest's QEMU has run, and waited for a processor, in
- * ns; false when it is gone.  Both together tell a vCPU that spins also on a
- * host that is short of processors. */
-struct thread_time
-{
-  uint64_t run, wait;
-};
-bool collect_thread_time (int pid, int tid, struct thread_time *ret);
 /* Facts vcpu.N.share and .waited, vcpu.count and vcpu.busy. */
 struct vcpu_share
 {

@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
-#include "transports/monitor/monitor.h"
+#include "transports/monitor/look.h"
 
 #include <string.h>
 
@@ -17,19 +17,6 @@ ask (struct collect_ctx *ctx, struct json_object **ret, struct error *err)
 {
   return monitor_blockstats (ctx->env, ctx->guest,
                              collect_until (ctx, MONITOR_HOLD_MS), ret, err);
-}
-
-static bool
-moved (struct json_object *was, struct json_object *now)
-{
-  static const char *const counters[]
-      = { "rd_ops", "wr_ops", "flush_ops", "rd_bytes", "wr_bytes", NULL };
-
-  for (size_t i = 0; counters[i]; i++)
-    if (json_get_int (now, counters[i], 0)
-        != json_get_int (was, counters[i], 0))
-      return true;
-  return false;
 }
 
 static void
@@ -45,8 +32,8 @@ facts_of (struct collect_ctx *ctx, struct json_object *was,
     if (!before)
       continue;
     collect_name (name, sizeof name, "disk.", target, ".moved");
-    collect_bool (ctx, name, "monitor", moved (before, counters));
-    *any_moved |= moved (before, counters);
+    collect_bool (ctx, name, "monitor", monitor_disk_moved (before, counters));
+    *any_moved |= monitor_disk_moved (before, counters);
     collect_name (name, sizeof name, "disk.", target, ".errors");
     if (errors >= 0)
       collect_int (ctx, name, "monitor", errors);

@@ -13,7 +13,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
-#include "transports/monitor/monitor.h"
+#include "transports/monitor/look.h"
 
 #include <errno.h>
 #include <string.h>
@@ -57,57 +57,12 @@ ask (struct collect_ctx *ctx, struct json_object *samples, bool *told,
   return rc;
 }
 
-struct vcpu
-{
-  int number, tid;
-  struct thread_time time;
-};
-
-#define MAX_VCPUS 64
-
-/* query-cpus-fast does not disturb the guest. */
-static size_t
-list_vcpus (struct collect_ctx *ctx, struct vcpu *vcpus)
-{
-  enum monitor_health health = MONITOR_GONE;
-  uint64_t until = collect_until (ctx, MONITOR_HOLD_MS);
-  CLEANUP_JSON struct json_object *reply = NULL;
-  struct error why = ERROR_INIT;
-  struct monitor *m;
-  size_t n = 0;
-  int rc;
-
-  if (monitor_open (ctx->env, ctx->guest, until, &m, &health, &why) < 0)
-    return 0;
-  rc = monitor_command (m, "query-cpus-fast", NULL, until, &reply, &why);
-  monitor_close (m);
-  if (rc < 0 || !json_object_is_type (reply, json_type_array))
-    return 0;
-  for (size_t i = 0; i < json_object_array_length (reply) && n < MAX_VCPUS;
-       i++)
-    {
-      struct json_object *o = json_object_array_get_idx (reply, i);
-      int64_t number = json_get_int (o, "cpu-index", -1);
-      int64_t tid = json_get_int (o, "thread-id", 0);
-
-      /* The ids are of QEMU's own pid namespace; one that is not a thread of
-       * our process here drops out below. */
-      if (number < 0 || number > 4096 || tid <= 0 || tid > INT32_MAX)
-        continue;
-      vcpus[n] = (struct vcpu){ (int) number, (int) tid, { 0, 0 } };
-      if (collect_thread_time (ctx->guest->inc.pid, (int) tid,
-                               &vcpus[n].time))
-        n++;
-    }
-  return n;
-}
-
 static void
-publish_vcpus (struct collect_ctx *ctx, const struct vcpu *vcpus, size_t n,
-               uint64_t elapsed_us)
+publish_vcpus (struct collect_ctx *ctx, const struct monitor_vcpu *vcpus,
+               size_t n, uint64_t elapsed_us)
 {
   double ns = (double) elapsed_us * 1e3;
-  struct vcpu_share shares[MAX_VCPUS];
+  struct vcpu_share shares[MONITOR_MAX_VCPUS];
   size_t k = 0;
 
   for (size_t i = 0; i < n && ns > 0; i++)
@@ -115,7 +70,7 @@ publish_vcpus (struct collect_ctx *ctx, const struct vcpu *vcpus, size_t n,
       const struct thread_time *was = &vcpus[i].time;
       struct thread_time now;
 
-      if (!collect_thread_time (ctx->guest->inc.pid, vcpus[i].tid, &now)
+      if (!monitor_thread_time (ctx->guest->inc.pid, vcpus[i].tid, &now)
           || now.run < was->run || now.wait < was->wait)
         continue;
       shares[k++] = (struct vcpu_share){ vcpus[i].number,
@@ -132,7 +87,7 @@ run (struct collect_ctx *ctx, struct error *err)
 {
   CLEANUP_JSON struct json_object *doc = json_object_new_object ();
   struct json_object *samples = json_object_new_array ();
-  struct vcpu vcpus[MAX_VCPUS];
+  struct monitor_vcpu vcpus[MONITOR_MAX_VCPUS];
   uint64_t begun;
   size_t n = 0;
   bool told = false;
@@ -144,7 +99,8 @@ run (struct collect_ctx *ctx, struct error *err)
   rc = ask (ctx, samples, &told, err);
   if (rc >= 0 && ctx->guest->monitor == MONITOR_UNIX
       && ctx->guest->inc.pid > 0)
-    n = list_vcpus (ctx, vcpus);
+    n = monitor_vcpus (ctx->env, ctx->guest,
+                       collect_until (ctx, MONITOR_HOLD_MS), vcpus);
   begun = clock_us ();
   if (collect_pause (ctx, COLLECT_APART_MS))
     {

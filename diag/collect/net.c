@@ -2,8 +2,9 @@
  *
  * Collector net: does the guest's network answer, and do its packets move?
  *
- * Parameters: {"address": "192.0.2.7:22", "send": "...", "expect": "SSH-"};
- * without an address the guest's own with port 22.  A refusal comes from a
+ * Parameters: {"address": "192.0.2.7:22", "send": "...", "expect": "SSH-",
+ * "netns": as a scenario has it}; without an address the guest's own with port
+ * 22.  A refusal comes from a
  * living kernel.  On an address of this host a connection alone is a
  * forwarder's doing and is told as "forwarded".
  *
@@ -16,6 +17,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "transports/net/socket.h"
 #include "transports/net/tcp.h"
 
 #include <arpa/inet.h>
@@ -251,6 +253,8 @@ connect_it (struct collect_ctx *ctx, struct json_object *doc)
   struct error why = ERROR_INIT;
   struct tcp_check check = { .send = collect_param (ctx, "send"),
                              .expect = collect_param (ctx, "expect") };
+  const char *netns = collect_param (ctx, "netns");
+  struct net_place place = net_place (ctx->env->opener, netns, ctx->guest);
   struct json_object *o;
   const char *answer;
   enum where where;
@@ -265,7 +269,9 @@ connect_it (struct collect_ctx *ctx, struct json_object *doc)
                      "step an \"address\"");
       return;
     }
-  where = where_is (check.address);
+  check.at = &place;
+  /* What is this host's own is seen from its own namespace. */
+  where = netns ? ON_LINK : where_is (check.address);
   if (where == BEYOND && check.address == own)
     {
       /* Nobody has named it; a proxy on the way might answer in its place. */

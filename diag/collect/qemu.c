@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/opener.h"
+#include "transports/monitor/look.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -84,28 +85,6 @@ read_stat (const char *path, struct thread *ret)
          && parse_stat (buf_str (&text), ret);
 }
 
-bool
-collect_thread_time (int pid, int tid, struct thread_time *ret)
-{
-  struct buf text CLEANUP_BUF = BUF_INIT (128);
-  struct thread t = { 0 };
-  char path[64];
-
-  snprintf (path, sizeof path, "/proc/%d/task/%d/schedstat", pid, tid);
-  if (collect_slurp (path, &text, NULL) >= 0
-      && sscanf (buf_str (&text), "%" SCNu64 " %" SCNu64, &ret->run,
-                 &ret->wait)
-             == 2)
-    return true;
-  /* A kernel without schedstats: coarser, and blind for waiting. */
-  snprintf (path, sizeof path, "/proc/%d/task/%d/stat", pid, tid);
-  if (!read_stat (path, &t))
-    return false;
-  ret->run = t.cpu * (1000000000 / (uint64_t) sysconf (_SC_CLK_TCK));
-  ret->wait = 0;
-  return true;
-}
-
 void
 collect_shares (struct collect_ctx *ctx, const char *source,
                 const struct vcpu_share *shares, size_t n)
@@ -153,7 +132,7 @@ sample_thread (struct process *p, int tid, bool second)
   char path[64];
 
   snprintf (path, sizeof path, "/proc/%d/task/%d/stat", p->pid, tid);
-  if (!read_stat (path, &t) || !collect_thread_time (p->pid, tid, &t.time))
+  if (!read_stat (path, &t) || !monitor_thread_time (p->pid, tid, &t.time))
     return;
   known = second ? find (p, tid) : NULL;
   if (known && known->start == t.start)

@@ -364,6 +364,13 @@ const struct verdict_rule verdict_rules_[] = {
     .sentence = "The guest is well by another way that it was asked by, but "
                 "nobody listens on its ssh port.",
     .next = "Look at sshd inside the guest." },
+  { .class_ = "application-dead", .confidence = "medium",
+    .codes = { "way-lost" },
+    .when = { { "reach.agent", OP_BEGINS, "dead" } },
+    .culprit = "the guest agent",
+    .sentence = "The guest is well by another way that it was asked by, but "
+                "its guest agent does not answer.",
+    .next = "Look at qemu-guest-agent inside the guest." },
   { .class_ = "network-lost", .confidence = "medium",
     .codes = { "way-lost" },
     .culprit = "the guest's network, or what answers there",
@@ -436,6 +443,23 @@ const struct verdict_rule verdict_rules_[] = {
     .culprit = "=",
     .sentence = "The guest's disks still move, but nothing answers: ",
     .next = "Ask its kernel with SysRq w." },
+
+  { .class_ = "application-dead", .confidence = "medium",
+    .codes = { "agent-silent" },
+    .facets = { { FACET_TICKS, ALIVE }, { FACET_SCHEDULER, ALIVE | UNKNOWN },
+                { FACET_BLOCK, ALIVE | UNKNOWN } },
+    .culprit = "the guest agent",
+    .sentence = "The guest's kernel lives, but its guest agent does not "
+                "answer.",
+    .next = "Look at qemu-guest-agent inside the guest; a check by another way "
+            "tells whether it is alone." },
+  { .class_ = "application-dead", .confidence = "low",
+    .codes = { "agent-silent" },
+    .culprit = "the guest agent",
+    .sentence = "The guest's agent does not answer; nothing else that was "
+                "looked at is amiss.",
+    .next = "Look at qemu-guest-agent inside the guest; a check by another way "
+            "tells whether it is alone." },
 
   /* ---- ours to mend ---- */
   { .class_ = "probe-misconfigured", .confidence = "high",

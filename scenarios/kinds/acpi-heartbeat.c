@@ -35,7 +35,7 @@ static const struct json_field fields[] = {
   { .name = NULL },
 };
 
-struct hearing
+struct beating
 {
   char port[FACT_TEXT_MAX]; /* "" = the guest has none */
   uint64_t read_ms;         /* since when it is read, 0 = it is not */
@@ -48,7 +48,7 @@ state_new (const struct scenario *s, uint64_t now_ms)
 {
   (void) s;
   (void) now_ms;
-  return calloc (1, sizeof (struct hearing));
+  return calloc (1, sizeof (struct beating));
 }
 
 static void
@@ -61,7 +61,7 @@ static void
 on_fact (void *state, const struct scenario *s, const struct fact *fact,
          uint64_t now_ms)
 {
-  struct hearing *h = state;
+  struct beating *h = state;
   uint64_t at = fact->time_ms < now_ms ? fact->time_ms : now_ms;
 
   (void) s;
@@ -83,7 +83,7 @@ on_fact (void *state, const struct scenario *s, const struct fact *fact,
 
 /* Why nothing can be said, if that is so. */
 static bool
-is_mute (const struct hearing *h, struct outcome_report *ret)
+is_mute (const struct beating *h, struct outcome_report *ret)
 {
   char why[160];
 
@@ -108,7 +108,7 @@ static void
 on_due (void *state, const struct scenario *s, uint64_t now_ms,
         struct outcome_report *ret)
 {
-  struct hearing *h = state;
+  struct beating *h = state;
   const struct own *own = s->own;
   uint64_t from = h->beat_ms > h->read_ms ? h->beat_ms : h->read_ms;
   uint64_t quiet = now_ms > from ? now_ms - from : 0;

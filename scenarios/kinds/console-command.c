@@ -14,6 +14,17 @@ check (const struct scenario *s, const struct scenario_at *at)
   return scenario_check_question (s, at, "or a dialogue");
 }
 
+static void
+expects (const struct scenario *s, scenario_expect_fn *fn, void *arg)
+{
+  const struct scenario_question *own = s->own;
+
+  if (own->what.expect.output)
+    fn ("expect.output", own->what.expect.output, true, arg);
+  if (own->what.expect.not_output)
+    fn ("expect.not-output", own->what.expect.not_output, false, arg);
+}
+
 static const char *const uses[] = { "console", NULL };
 
 const struct scenario_kind kind_console_command = {
@@ -26,5 +37,6 @@ const struct scenario_kind kind_console_command = {
   .check = check,
   .cost = scenario_cost_question,
   .knock = scenario_knock_question,
+  .expects = expects,
   .ask = scenario_ask_question,
 };

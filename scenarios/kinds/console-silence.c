@@ -9,7 +9,6 @@
 #include "base/fact.h"
 #include "base/units.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,9 +31,8 @@ static const struct json_field fields[] = {
 
 struct listening
 {
-  char state[16];    /* the console's, "" = not known */
+  struct hearing hearing;
   uint64_t heard_ms; /* the last byte, 0 = none yet */
-  uint64_t since_ms; /* the console is read without a gap, 0 = it is not */
 };
 
 static void *
@@ -51,34 +49,18 @@ state_free (void *state)
   free (state);
 }
 
-/* It says nothing, or something: somebody reads. */
-static bool
-is_read (const char *state)
-{
-  return strcmp (state, "silent") == 0 || strcmp (state, "talking") == 0;
-}
-
 static void
 on_fact (void *state, const struct scenario *s, const struct fact *fact,
          uint64_t now_ms)
 {
   struct listening *l = state;
-  uint64_t at = fact->time_ms < now_ms ? fact->time_ms : now_ms;
 
   (void) s;
   if (strcmp (fact->name, "console.bytes") == 0)
-    l->heard_ms = at;
-  if (strcmp (fact->name, "console.state") != 0 || fact->type != FACT_TEXT)
-    return;
-  if (!is_read (fact->text))
-    l->since_ms = 0;
-  else if (!l->since_ms)
-    l->since_ms = at;
-  snprintf (l->state, sizeof l->state, "%.15s", fact->text);
+    l->heard_ms = fact->time_ms < now_ms ? fact->time_ms : now_ms;
+  hearing_fact (&l->hearing, NULL, fact, now_ms);
 }
 
-/* Nobody listened: what the guest has said meanwhile was said to nobody, and
- * may be lost. */
 static void
 on_gap (void *state, const struct scenario *s, uint64_t from_ms,
         uint64_t to_ms)
@@ -87,8 +69,7 @@ on_gap (void *state, const struct scenario *s, uint64_t from_ms,
 
   (void) s;
   (void) from_ms;
-  if (l->since_ms && l->since_ms < to_ms)
-    l->since_ms = to_ms;
+  hearing_gap (&l->hearing, to_ms);
 }
 
 static void
@@ -97,20 +78,13 @@ on_due (void *state, const struct scenario *s, uint64_t now_ms,
 {
   const struct listening *l = state;
   const struct own *own = s->own;
-  uint64_t from = l->heard_ms > l->since_ms ? l->heard_ms : l->since_ms;
+  uint64_t since = l->hearing.since_ms;
+  uint64_t from = l->heard_ms > since ? l->heard_ms : since;
   uint64_t quiet = now_ms > from ? now_ms - from : 0;
-  char text[32], seen[64];
+  char text[32];
 
-  if (!l->since_ms)
-    {
-      report_set (ret, OUTCOME_NO_VERDICT, "console-unread",
-                  "its console is not read now: it is %s",
-                  report_quote (seen, sizeof seen,
-                                l->state[0] ? l->state : "not known",
-                                strlen (l->state[0] ? l->state
-                                                    : "not known")));
-      return;
-    }
+  if (!hearing_judge (&l->hearing, ret))
+    return;
   units_format_duration (text, sizeof text, quiet);
   ret->value = (double) quiet / 1000;
   if (quiet >= own->silence_ms)

@@ -43,6 +43,30 @@ check (const struct scenario *s, const struct scenario_at *at)
   return scenario_check_steps (at, &own->steps, s->timeout_ms);
 }
 
+/* A recorded nonce is another run's. */
+static void
+expects (const struct scenario *s, scenario_expect_fn *fn, void *arg)
+{
+  const struct own *own = s->own;
+
+  for (size_t i = 0; i < own->steps.count; i++)
+    {
+      const struct scenario_step *st = scenario_step_at (&own->steps, i);
+      char *const *items = st->expect.items;
+      char where[96];
+
+      snprintf (where, sizeof where, "step \"%s\"", st->name);
+      for (size_t k = 0; k < st->expect.count; k++)
+        {
+          CLEANUP_FREE char *regex
+              = scenario_step_text (items[k], "[0-9a-f]{16}");
+
+          if (regex)
+            fn (where, regex, !st->fail, arg);
+        }
+    }
+}
+
 /* All steps once, each with an answer of some lines. */
 #define STEP_ANSWER 200
 
@@ -258,6 +282,7 @@ const struct scenario_kind kind_dialogue = {
   .fields = fields,
   .own_size = sizeof (struct own),
   .check = check,
+  .expects = expects,
   .cost = cost,
   .ask = ask,
 };

@@ -93,7 +93,7 @@ struct limit
   uint64_t above_ms; /* since when, 0 = it is not */
 };
 
-struct hearing
+struct beating
 {
   char state[RUNGS][16]; /* "" = nothing was told */
   uint64_t since_ms[RUNGS];
@@ -108,7 +108,7 @@ state_new (const struct scenario *s, uint64_t now_ms)
 {
   (void) s;
   (void) now_ms;
-  return calloc (1, sizeof (struct hearing));
+  return calloc (1, sizeof (struct beating));
 }
 
 static void
@@ -120,7 +120,7 @@ state_free (void *state)
 /* ---- what is heard ---- */
 
 static void
-hear_rung (struct hearing *h, enum rung i, const struct fact *fact, uint64_t at)
+hear_rung (struct beating *h, enum rung i, const struct fact *fact, uint64_t at)
 {
   if (fact->type != FACT_TEXT)
     return;
@@ -149,7 +149,7 @@ static void
 on_fact (void *state, const struct scenario *s, const struct fact *fact,
          uint64_t now_ms)
 {
-  struct hearing *h = state;
+  struct beating *h = state;
   const struct own *own = s->own;
   uint64_t at = fact->time_ms < now_ms ? fact->time_ms : now_ms;
 
@@ -173,7 +173,7 @@ on_fact (void *state, const struct scenario *s, const struct fact *fact,
 /* ---- what that means ---- */
 
 static const char *
-why_of (const struct hearing *h, char *dst, size_t n)
+why_of (const struct beating *h, char *dst, size_t n)
 {
   const char *why = h->none ? h->why + 6 : h->why;
 
@@ -181,7 +181,7 @@ why_of (const struct hearing *h, char *dst, size_t n)
 }
 
 static bool
-is_heard (const struct hearing *h, uint64_t now_ms, struct outcome_report *ret)
+is_heard (const struct beating *h, uint64_t now_ms, struct outcome_report *ret)
 {
   uint64_t apart = h->apart_ms > TOLD_MS ? h->apart_ms : TOLD_MS;
   uint64_t age = now_ms > h->heard_ms ? now_ms - h->heard_ms : 0;
@@ -207,20 +207,20 @@ is_heard (const struct hearing *h, uint64_t now_ms, struct outcome_report *ret)
 }
 
 static bool
-is (const struct hearing *h, enum rung i, const char *state)
+is (const struct beating *h, enum rung i, const char *state)
 {
   return strcmp (h->state[i], state) == 0;
 }
 
 static uint64_t
-stands_for (const struct hearing *h, enum rung i, uint64_t now_ms)
+stands_for (const struct beating *h, enum rung i, uint64_t now_ms)
 {
   return now_ms > h->since_ms[i] ? now_ms - h->since_ms[i] : 0;
 }
 
 /* The lowest that is dead for long enough: what is above it can't live. */
 static bool
-is_dead (const struct hearing *h, const struct own *own, uint64_t now_ms,
+is_dead (const struct beating *h, const struct own *own, uint64_t now_ms,
          struct outcome_report *ret)
 {
   const bool wanted[RUNGS] = { own->vcpus, own->ticks, own->scheduler };
@@ -252,7 +252,7 @@ is_above (const struct limit *l, uint64_t for_ms, uint64_t now_ms)
 }
 
 static bool
-is_too_much (const struct hearing *h, const struct own *own, uint64_t now_ms,
+is_too_much (const struct beating *h, const struct own *own, uint64_t now_ms,
              struct outcome_report *ret)
 {
   char text[32];
@@ -276,7 +276,7 @@ static void
 on_due (void *state, const struct scenario *s, uint64_t now_ms,
         struct outcome_report *ret)
 {
-  const struct hearing *h = state;
+  const struct beating *h = state;
   const struct own *own = s->own;
   char why[160];
 

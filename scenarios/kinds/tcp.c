@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/job.h"
+#include "transports/net/socket.h"
 #include "transports/net/tcp.h"
 
 #include <math.h>
@@ -23,6 +24,7 @@
 struct own
 {
   char *address;
+  char *netns;
   char *send; /* bytes */
   struct scenario_expect expect;
 };
@@ -30,6 +32,8 @@ struct own
 static const struct json_field fields[] = {
   { .kind = JSON_GROUP, .sub = scenario_address_keys,
     .offset = offsetof (struct own, address) },
+  { .kind = JSON_GROUP, .sub = scenario_netns_keys,
+    .offset = offsetof (struct own, netns) },
   { .name = "send", .kind = JSON_BYTES, .offset = offsetof (struct own, send),
     .min = 1, .max = 1024,
     .help = "sent after connecting, escapes as in a dialogue's step" },
@@ -45,6 +49,8 @@ check (const struct scenario *s, const struct scenario_at *at)
   bool loopback;
   int rc = scenario_check_expect (at, &own->expect);
 
+  if (rc >= 0)
+    rc = scenario_check_netns (at, own->netns);
   if (rc >= 0)
     rc = scenario_check_address (at, own->address, &loopback);
   if (rc >= 0 && loopback && !own->expect.output)
@@ -72,46 +78,11 @@ knock (const struct scenario *s, const struct guest *g,
 {
   const struct own *own = s->own;
 
-  if (!scenario_knock_at (own->address, g, ret))
+  if (!scenario_knock_at (own->address, own->netns, g, ret))
     return false;
   ret->send = own->send;
   ret->expect = own->expect.output;
   return true;
-}
-
-/* False: our own failure. */
-static bool
-judge_error (int rc, const struct error *why, struct outcome_report *ret)
-{
-  static const struct
-  {
-    int rc;
-    enum outcome outcome;
-    const char *code;
-  } known[] = {
-    { -ECONNREFUSED, OUTCOME_FAILED, "refused" },
-    { -ECONNRESET, OUTCOME_FAILED, "reset" },
-    { -EPIPE, OUTCOME_FAILED, "reset" },
-    { -EHOSTUNREACH, OUTCOME_FAILED, "unreachable" },
-    { -ETIMEDOUT, OUTCOME_FAILED, "timeout" },
-    { -ENOMSG, OUTCOME_FAILED, "mismatch" },
-    /* The host's own: no route, no interface. */
-    { -ENETUNREACH, OUTCOME_NO_VERDICT, "no-route" },
-    { -ENETDOWN, OUTCOME_NO_VERDICT, "no-route" },
-    { -ECANCELED, OUTCOME_NO_VERDICT, "stopped" },
-    { -E2BIG, OUTCOME_NO_VERDICT, "regex-limit" },
-  };
-  char text[160];
-
-  for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
-    if (known[i].rc == rc)
-      {
-        report_set (ret, known[i].outcome, known[i].code, "%s",
-                    report_quote (text, sizeof text, error_text (why),
-                                  strlen (error_text (why))));
-        return true;
-      }
-  return false;
 }
 
 static int
@@ -126,7 +97,10 @@ ask (const struct scenario *s, const struct guest *g,
   struct error why = ERROR_INIT;
   uint64_t begun = clock_ms ();
   char address[80];
-  struct tcp_check tcp = { .send = own->send, .expect = own->expect.output };
+  struct net_place place = net_place (env->opener, own->netns, g);
+  struct tcp_check tcp = { .at = &place,
+                           .send = own->send,
+                           .expect = own->expect.output };
   int rc;
 
   tcp.address = scenario_address (own->address, g, address, sizeof address,
@@ -134,7 +108,7 @@ ask (const struct scenario *s, const struct guest *g,
   if (tcp.address)
     {
       rc = tcp_check (&tcp, job_deadline (job), &result, &why);
-      if (rc < 0 && !judge_error (rc, &why, &report))
+      if (rc < 0 && !judge_net (rc, &why, &report))
         {
           if (err)
             *err = why;

@@ -4,6 +4,7 @@
  * kinds; what is bound is the daemon's to say (scenario_live.c).
  */
 #include "supervisor/cli/scenario.h"
+#include "supervisor/cli/scenario_test.h"
 
 #include <string.h>
 
@@ -61,6 +62,7 @@ static const struct
   { "show", scenario_show },
   { "check", check },
   { "schema", run_schema },
+  { "test", scenario_test },
   { "run", scenario_run },
   { "bind", scenario_bind },
   { "unbind", scenario_unbind },
@@ -84,6 +86,7 @@ run (struct cli *cli)
 const struct verb verb_scenario = {
   .name = "scenario",
   .args = "list | kinds | show NAME | check FILE... | schema |\n"
+          "                        test FILE --replay LOG [--from STATE] |\n"
           "                        run FILE GUEST | bind FILE... [--guest "
           "GUEST] | unbind NAME |\n"
           "                        pause [NAME] [--guest GUEST] --for 10m | "
@@ -97,6 +100,11 @@ const struct verb verb_scenario = {
     "  check    documents: mistakes with their place, and what each costs a "
     "day\n"
     "  schema   the JSON Schema of documents, for an editor\n"
+    "  test     documents, on a recorded console log: what those that hear a "
+    "console would have\n"
+    "           said, and which lines the expressions of others match; --from "
+    "is the console's\n"
+    "           state at its beginning\n"
     "  run      a document, once, on a guest; its outcome counts for nothing\n"
     "  bind     documents, to the guests that they select, or to one; they "
     "stay bound over\n"
@@ -108,7 +116,7 @@ const struct verb verb_scenario = {
     "line, column,\npath, hint where there are any), one of the kind \"cost\" "
     "for each scenario, and a last\none of the kind \"checked\".\n"
     "Exit codes: 0 well, 2 a document would not be taken; of run those of "
-    "probe.\n"
+    "probe; of test\n3 when an incident would have begun.\n"
     "\nExamples:\n"
     "  hangdog scenario check /etc/hangdog/scenarios/*.json\n"
     "  hangdog scenario run uptime.json web-1\n"

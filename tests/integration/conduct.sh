@@ -75,9 +75,9 @@ refused EINVAL "{\"op\":\"scenario-bind\",\"document\":${doc/console-command/no-
 refused EPERM '{"op":"scenario-unbind","scenario":"up"}'
 refused ENOENT '{"op":"scenario-unbind","scenario":"nobody"}'
 if said=$(ask '{"op":"scenario-bind","origin":"mine.json"}' '{
-  "name": "worse", "kind": "tcp", "adress": "guest:22"
+  "name": "worse", "kind": "tcp", "colour": "red"
 }'); then die "a wrong key is taken"; fi
-[[ $said == *'mine.json:2:'*address* ]] || die "it does not say where: $said"
+[[ $said == *'mine.json:2:'*colour* ]] || die "it does not say where: $said"
 daemon=$(hd_pid daemon)
 kill -9 "$daemon"
 until_ok 15 hd_new_pid daemon "$daemon" || die "no new daemon"

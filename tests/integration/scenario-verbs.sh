@@ -64,10 +64,38 @@ grep -q 'did you mean "userspace-stuck"' "$work/err" || { cat "$work/err"; die "
 ended "wait --verdict, none yet" 6 hd wait gamma --verdict any --timeout 1s
 ended "two of them" 2 hd wait gamma --verdict any --ready
 # It is mute, and said so twice: that is an incident.
-ended "it fails once more" 3 hd probe gamma
+fails() { hd probe gamma >/dev/null 2>&1 || [ $? = 3 ]; }
+until_ok 20 fails || die "it does not fail once more"
 ended "wait --verdict" 0 hd wait gamma --verdict any --timeout 60s
 grep -q ' incident=[0-9a-f-]* verdict=[a-z]' "$work/out" || { cat "$work/out"; die "it is not said which"; }
 ended "wait --no-incident, there is one" 3 hd wait gamma --no-incident --for 1s
+
+# ---- bound at run time, and paused ----
+ended "list" 0 hd scenario list
+grep -Eq '^up +console-command +3 ' "$work/out" || { cat "$work/out"; die "list does not show it"; }
+ended "show" 0 hd scenario show up
+jq -e '.name == "up" and .["failure-threshold"] == 2 and .severity == "critical"' "$work/out" >/dev/null || { cat "$work/out"; die "show is no document"; }
+ended "show what is not there" 2 hd scenario show nobody
+ended "bind" 0 hd scenario bind "$work/try.json" --guest beta
+exact "whom it is bound to" "$(rows 'select(.row=="scenario" and .scenario=="try") | .guest')" beta
+ended "bind what is refused" 2 hd scenario bind "$work/bad.json"
+ended "bind over a file's" 2 hd scenario bind "$work/scenarios/up.json"
+ended "pause a guest" 0 hd scenario pause --guest alpha --for 10m --reason 'kernel update'
+exact "of how many" "$(sed 's/.* //' "$work/out")" bindings=1
+exact "whose, and why" "$(rows 'select(.row=="pause") | .guest + ": " + .reason')" "alpha: kernel update"
+exact "it is held" "$(scenario_of alpha paused)" true
+exact "and nobody else" "$(scenario_of beta paused)" false
+ended "pause all, with nobody named" 2 hd scenario pause --for 10m
+ended "resume it" 0 hd scenario resume --guest alpha
+exact "how many were ended" "$(grep -o 'ended=[0-9]*' "$work/out")" ended=1
+exact "nothing is held" "$(scenario_of alpha paused)" false
+hd_stop
+hd_start
+still() { [ "$(rows 'select(.row=="scenario" and .scenario=="try") | .guest')" = beta ]; }
+until_ok 15 still || { hd scenario list; die "what was bound is not there after a restart"; }
+ended "unbind" 0 hd scenario unbind try
+exact "nobody has it" "$(rows 'select(.row=="scenario" and .scenario=="try") | .guest')" ""
+ended "unbind a file's" 1 hd scenario unbind up
 
 # ---- where a setting is from ----
 hd config show --origin --json "$work/config.json" >"$work/out"

@@ -181,11 +181,11 @@ lab_options() {
     return 0
 }
 
-lab_image() { # KERNEL: sets img_kernel and img_initrd; "-": there is none
+lab_image() { # KERNEL [AGENT]: sets img_kernel and img_initrd; "-": there is none
     local line
     img_kernel=- img_initrd=- img_arch=amd64
     [ "$1" != none ] || return 0
-    line=$("$LAB_SRC/image" "$1") || return
+    line=$("$LAB_SRC/image" "$1" "$([ "${2:-}" != run ] || echo agent)") || return
     read -r img_kernel img_initrd _ <<<"$line"
     case $1 in *-arm64) img_arch=arm64 ;; esac
 }
@@ -213,6 +213,7 @@ lab_cmdline() { # the kernel's command line from the o_* options
     [ -n "$o_noisy" ] && printf ' lab.noisy=%s' "$o_noisy"
     [ "$o_profile" = quiet ] || [ -n "$o_quiet" ] && printf ' quiet'
     [ "$o_system" = systemd ] && printf ' lab.system=systemd net.ifnames=0'
+    [ "$o_agent" = run ] && printf ' lab.agent=1'
     [ -n "$o_append" ] && printf ' %s' "$o_append"
     printf '\n'
 }
@@ -259,7 +260,7 @@ lab_start_eve() {
     lab_options "$@" || return
     [ -n "$LAB_DIR" ] || { lab_fail "call lab_init first"; return 1; }
     [ -e "$LAB_DIR/g/$name" ] && { lab_fail "a guest '$name' exists already: lab_stop it first"; return 1; }
-    lab_image "$o_kernel" || return
+    lab_image "$o_kernel" "$o_agent" || return
     if [ "$img_arch" = arm64 ]; then
         qemu="qemu-system-aarch64"
         command -v "$qemu" >/dev/null || { lab_skip "$qemu is missing: install qemu-system-arm"; return; }
@@ -430,6 +431,9 @@ EOC
         extra+=(-netdev "user,id=hostnet0,hostfwd=tcp:127.0.0.1:$o_port-:22")
     fi
     [ "$LAB_ACCEL" = kvm ] && extra+=(-accel kvm) || extra+=(-accel "tcg,thread=multi")
+    # Where the daemon may read it: the lab's -readconfig file is in no folder of EVE's.
+    [ "$o_agent" = no ] || extra+=(-chardev "socket,id=qga,path=$dir/qga.sock,server=on,wait=off"
+        -device virtserialport,chardev=qga,name=org.qemu.guest_agent.0)
     [ "$o_pvpanic" = no ] || extra+=(-device pvpanic)
     [ "$o_watchdog" = no ] || extra+=(-device i6300esb)
     [ "$o_vmcoreinfo" = no ] || extra+=(-device vmcoreinfo)
@@ -702,7 +706,7 @@ lab_start_libvirt() {
     lab_options "$@" || return
     [ -n "$LAB_DIR" ] || { lab_fail "call lab_init first"; return 1; }
     [ -e "$LAB_DIR/g/$name" ] && { lab_fail "a guest '$name' exists already: lab_stop it first"; return 1; }
-    lab_image "$o_kernel" || return
+    lab_image "$o_kernel" "$o_agent" || return
     lab_libvirt_start || return
     uuid=$(lab_uuid "$name")
     g=$LAB_DIR/g/$name

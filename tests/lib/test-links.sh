@@ -46,6 +46,7 @@ allowed hangdog-writer libzstd libcrypto libcurl
 allowed hangdog-parser libzstd
 allowed hangdog-parser-foreign libzstd libcrypto libarchive
 allowed hangdog-beat
+allowed hangdog-exec
 # The only one with libssh.
 allowed hangdog-ssh libssh
 allowed hangdog-check libpcre2-8

@@ -23,8 +23,9 @@
 #define ACCEPT_MS 1500
 #define STEP_MOST_MS 50
 
-static int
-wait_accepted (struct console_link *link, uint64_t deadline, struct error *err)
+int
+console_wait_accepted_ (struct console_link *link, uint64_t deadline,
+                        struct error *err)
 {
   uint64_t start = clock_ms (), now, step = 1;
   struct pollfd p = { .fd = link->fd, .events = POLLIN };
@@ -53,12 +54,12 @@ wait_accepted (struct console_link *link, uint64_t deadline, struct error *err)
 
 /* The listener's queue is full: with somebody connected that is a crowd, and
  * without it is those whom a stuck QEMU has left there. */
-static int
-queue_full (const struct open_task *task, struct error *err)
+int
+console_queue_full_ (const char *root, const char *name, struct error *err)
 {
-  char path[sizeof task->def.root + sizeof task->def.path + 1];
+  char path[512];
 
-  snprintf (path, sizeof path, "%s/%s", task->def.root, task->def.path);
+  snprintf (path, sizeof path, "%s/%s", root, name);
   if (queue_file_held_ (path) == 0)
     return error_set (err, ETIMEDOUT, "clients wait there and none is "
                       "accepted: QEMU's main loop may be stuck");
@@ -79,8 +80,8 @@ open_unix (const struct open_task *task, uint64_t deadline,
 
   /* The link is closed by who gave it, also after a failure from here on. */
   if (r == -EAGAIN)
-    return queue_full (task, err);
-  return r < 0 ? r : wait_accepted (ret_link, deadline, err);
+    return console_queue_full_ (task->def.root, task->def.path, err);
+  return r < 0 ? r : console_wait_accepted_ (ret_link, deadline, err);
 }
 
 static size_t

@@ -162,6 +162,16 @@ uint64_t tap_time_of_last (struct tap *tap); /* arrival of the last byte read */
 uint64_t tap_at (struct tap *tap);
 uint64_t tap_head (struct tap *tap);
 
+/* Any thread: where in its ring stands what came while hangdog itself (and no
+ * person) was typing there: echoes, and answers to what it asked.  The latest
+ * few, oldest first; one that lasts ends at UINT64_MAX.  How many. */
+struct tap_span
+{
+  uint64_t from, to;
+};
+#define TAP_SPANS 8
+unsigned tap_typed (struct tap *tap, struct tap_span ret[TAP_SPANS]);
+
 /* Any thread: what the ring of a console has now, appended to out as far as it
  * fits; connects nothing.  ret may be NULL. */
 struct hub_kept

@@ -157,6 +157,8 @@ struct lease
   uint64_t since_ms;
   atomic_uint_fast64_t used_ms;
   atomic_bool lost;
+  bool typed;    /* it was typed by this lease, which is no person's: */
+  uint64_t span; /* the one of console->typed; hub->lock */
   uint64_t connection; /* console->connection it was given for */
   const struct console_ops *ops; /* and what they were then */
   struct guest_console def;
@@ -219,6 +221,8 @@ struct console
   uint64_t active_since; /* ring position at which the first of them came */
   struct tap *taps;
   struct lease *lease;
+  struct tap_span typed[TAP_SPANS]; /* a ring */
+  uint64_t ntyped;
   uint64_t connects;
   bool large;       /* the ring was grown */
   atomic_uint followers; /* taps that want all of it; read by the loop without
@@ -358,6 +362,14 @@ int queue_accepted_ (struct console_link *link);
 int queue_held_by_other_ (int fd);
 /* The same of the listener at a path, for when we are not even queued. */
 int queue_file_held_ (const char *path);
+/* Job thread, of any chardev's socket: 0 once QEMU has accepted us, -EBUSY
+ * when somebody else is connected, -ETIMEDOUT when nobody is and it does
+ * not. */
+int console_wait_accepted_ (struct console_link *link, uint64_t deadline,
+                            struct error *err);
+/* Why its queue was full (the opener's -EAGAIN): the same two. */
+int console_queue_full_ (const char *root, const char *name,
+                         struct error *err);
 void queue_watch_ (struct hub *hub); /* something to look for has begun */
 void queue_look_ (struct timer *t, void *arg);
 void queue_done_ (struct hub *hub);

@@ -36,11 +36,37 @@ is_connected (const struct console *c)
          && (c->state == CONSOLE_SILENT || c->state == CONSOLE_TALKING);
 }
 
+/* From here on what comes may be the echo of what is typed. */
+static void
+begin_typing (struct lease *l)
+{
+  struct console *c = l->console;
+  LOCK_SCOPE (&c->hub->lock);
+
+  if (l->typed || l->rank == LEASE_PERSON || atomic_load (&l->lost))
+    return;
+  l->typed = true;
+  l->span = c->ntyped++;
+  c->typed[l->span % TAP_SPANS]
+      = (struct tap_span){ ring_head (c->ring), UINT64_MAX };
+}
+
+static void
+end_typing_locked (struct lease *l)
+{
+  struct console *c = l->console;
+
+  if (l->typed && c->ntyped - l->span <= TAP_SPANS)
+    c->typed[l->span % TAP_SPANS].to = ring_head (c->ring);
+  l->typed = false;
+}
+
 void
 lease_lose_locked_ (struct lease *l)
 {
   struct console *c = l->console;
 
+  end_typing_locked (l);
   atomic_store (&l->lost, true);
   if (c->lease == l)
     c->lease = NULL;
@@ -213,6 +239,7 @@ lease_free (struct lease *l)
     {
       LOCK_SCOPE (&c->hub->lock);
 
+      end_typing_locked (l);
       if (c->lease == l)
         c->lease = NULL;
     }
@@ -303,6 +330,7 @@ lease_write_raw (struct lease *l, const void *data, size_t len,
   ssize_t n;
   int r;
 
+  begin_typing (l);
   while (len > 0)
     {
       r = lease_check_ (l, err);

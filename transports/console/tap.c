@@ -212,6 +212,19 @@ tap_head (struct tap *tap)
   return ring_head (tap->console->ring);
 }
 
+unsigned
+tap_typed (struct tap *tap, struct tap_span ret[TAP_SPANS])
+{
+  const struct console *c = tap->console;
+  unsigned n = 0;
+  LOCK_SCOPE (&tap->console->hub->lock);
+
+  for (uint64_t i = c->ntyped > TAP_SPANS ? c->ntyped - TAP_SPANS : 0;
+       i < c->ntyped; i++)
+    ret[n++] = c->typed[i % TAP_SPANS];
+  return n;
+}
+
 int
 hub_kept (struct hub *hub, const char *uuid, const char *console,
           struct buf *out, struct hub_kept *ret, struct error *err)

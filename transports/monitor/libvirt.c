@@ -9,6 +9,7 @@
  * guest; all of them together are bounded.
  */
 #include "transports/monitor/libvirt.h"
+#include "transports/monitor/look.h"
 
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -53,6 +54,7 @@ struct ask
   char status[64];
   char *text;
   struct json_object *stats;
+  int64_t balloon_s;
 };
 
 /* Of the process: helpers outlive whoever started them. */
@@ -297,14 +299,14 @@ status_name (int state, int reason)
 /* Block statistics need QEMU's answer.  Without waiting: libvirt leaves them
  * out while another call holds the domain. */
 static int
-get_stats (struct ask *a, virDomainPtr dom, unsigned flags,
+get_stats (struct ask *a, virDomainPtr dom, unsigned what, unsigned flags,
            virDomainStatsRecordPtr **ret)
 {
   virDomainPtr doms[] = { dom, NULL };
   int n;
 
   atomic_store (&a->stage, STAGE_QEMU);
-  n = virDomainListGetStats (doms, VIR_DOMAIN_STATS_BLOCK, ret, flags);
+  n = virDomainListGetStats (doms, what, ret, flags);
   return n < 0 ? virt_error (&a->why, "statistics") : n;
 }
 
@@ -327,8 +329,8 @@ await_answer (struct ask *a, virDomainPtr dom)
     {
       virDomainStatsRecordPtr *records = NULL;
       struct error why = ERROR_INIT;
-      int n = get_stats (a, dom, VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT,
-                         &records);
+      int n = get_stats (a, dom, VIR_DOMAIN_STATS_BLOCK,
+                         VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT, &records);
 
       if (n >= 0)
         virDomainStatsRecordListFree (records);
@@ -439,7 +441,7 @@ ask_blockstats (struct ask *a, virDomainPtr dom)
   /* Counters of one that is off are all zero, which says nothing. */
   if (virDomainIsActive (dom) == 0)
     return error_set (&a->why, ENOENT, "the domain is off");
-  n = get_stats (a, dom, 0, &records);
+  n = get_stats (a, dom, VIR_DOMAIN_STATS_BLOCK, 0, &records);
   if (n < 0)
     return n;
   if (n > 0)
@@ -463,6 +465,78 @@ monitor_libvirt_blockstats (const struct guest *g, uint64_t deadline,
   if (r == 0)
     *ret = steal_ptr (&a->stats);
   return r;
+}
+
+/* ---- a look ---- */
+
+/* On which of them QEMU stopped the guest, or would have. */
+static void
+add_disk_errors (struct json_object *disks, virDomainPtr dom)
+{
+  virDomainDiskError errors[GUEST_MAX_DISKS];
+  int n = virDomainGetDiskErrors (dom, errors, ARRAY_LEN (errors), 0);
+
+  for (int i = 0; i < n; i++)
+    {
+      struct json_object *disk = json_get (disks, errors[i].disk);
+
+      if (disk)
+        json_add_str (disk, "io_status",
+                      errors[i].error == VIR_DOMAIN_DISK_ERROR_NO_SPACE
+                          ? "nospace"
+                          : "failed");
+      free (errors[i].disk);
+    }
+}
+
+static int
+ask_look (struct ask *a, virDomainPtr dom)
+{
+  virDomainStatsRecordPtr *records = NULL;
+  unsigned long long told = 0;
+  int64_t now = (int64_t) (clock_wall_ms () / 1000);
+  int n;
+
+  if (virDomainIsActive (dom) == 0)
+    return error_set (&a->why, ENOENT, "the domain is off");
+  n = get_stats (a, dom, VIR_DOMAIN_STATS_BLOCK | VIR_DOMAIN_STATS_BALLOON, 0,
+                 &records);
+  if (n < 0)
+    return n;
+  if (n > 0)
+    {
+      a->stats = disks_of (records[0]);
+      add_disk_errors (a->stats, dom);
+      if (virTypedParamsGetULLong (records[0]->params, records[0]->nparams,
+                                   "balloon.last-update", &told)
+              == 1
+          && told > 0 && told <= INT64_MAX)
+        a->balloon_s = (int64_t) told < now ? now - (int64_t) told : 0;
+    }
+  virDomainStatsRecordListFree (records);
+  a->health = MONITOR_ANSWERS;
+  return a->stats ? 0 : error_set (&a->why, ENOENT, "no statistics");
+}
+
+int
+monitor_libvirt_look (const struct guest *g, unsigned wants,
+                      uint64_t deadline, struct monitor_look *ret,
+                      struct error *err)
+{
+  struct ask *a CLEANUP_ASK = ask_new (g, ask_look, err);
+  enum monitor_health health;
+  int r;
+
+  (void) wants;
+  if (!a)
+    return -ENOMEM;
+  a->balloon_s = -1;
+  r = ask_wait (a, deadline, &health, err);
+  if (r < 0)
+    return r;
+  ret->disks = steal_ptr (&a->stats);
+  ret->balloon_s = a->balloon_s;
+  return 0;
 }
 
 /* ---- raw commands ---- */

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "transports/monitor/libvirt.h"
+#include "transports/monitor/look.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -147,8 +148,8 @@ monitor_status (const struct transport_env *env, const struct guest *g,
 /* The name under which a disk is known in struct guest: the drive's, or the
  * device's id without its place in QEMU's tree of objects
  * ("/machine/peripheral/virtio0/virtio-backend"), or the node's. */
-static void
-disk_name (struct json_object *dev, char *dst, size_t n)
+void
+monitor_disk_name_ (struct json_object *dev, char *dst, size_t n)
 {
   static const char peripheral[] = "/machine/peripheral/";
   const char *device = json_get_str (dev, "device");
@@ -193,13 +194,30 @@ disk_counters (struct json_object *stats)
   return out;
 }
 
+struct json_object *
+monitor_disks_ (struct json_object *reply)
+{
+  struct json_object *out = json_object_new_object ();
+
+  for (size_t i = 0; i < json_object_array_length (reply); i++)
+    {
+      struct json_object *dev = json_object_array_get_idx (reply, i);
+      struct json_object *stats = json_get (dev, "stats");
+      char name[128];
+
+      monitor_disk_name_ (dev, name, sizeof name);
+      if (name[0] && stats)
+        json_object_object_add (out, name, disk_counters (stats));
+    }
+  return out;
+}
+
 int
 monitor_blockstats (const struct transport_env *env, const struct guest *g,
                     uint64_t deadline, struct json_object **ret,
                     struct error *err)
 {
   struct json_object *reply CLEANUP_JSON = NULL;
-  struct json_object *out;
   enum monitor_health health;
   int r;
 
@@ -211,18 +229,7 @@ monitor_blockstats (const struct transport_env *env, const struct guest *g,
     return r;
   if (!json_object_is_type (reply, json_type_array))
     return error_set (err, EPROTO, "query-blockstats: not a list");
-  out = json_object_new_object ();
-  for (size_t i = 0; i < json_object_array_length (reply); i++)
-    {
-      struct json_object *dev = json_object_array_get_idx (reply, i);
-      struct json_object *stats = json_get (dev, "stats");
-      char name[128];
-
-      disk_name (dev, name, sizeof name);
-      if (name[0] && stats)
-        json_object_object_add (out, name, disk_counters (stats));
-    }
-  *ret = out;
+  *ret = monitor_disks_ (reply);
   return 0;
 }
 

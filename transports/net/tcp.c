@@ -107,7 +107,7 @@ tcp_check (const struct tcp_check *check, uint64_t deadline,
   if (check->expect)
     r = regex_new (check->expect, &re, err);
   if (r == 0)
-    r = tcp_connect (check->address, deadline, &fd, err);
+    r = tcp_connect (check->at, check->address, deadline, &fd, err);
   if (r < 0)
     return r;
   connected = clock_ms ();

@@ -12,9 +12,11 @@
 
 struct buf;
 struct error;
+struct net_place;
 
 struct tcp_check
 {
+  const struct net_place *at; /* net/socket.h; NULL = plain, the host's */
   const char *address;
   const char *send;        /* may be NULL */
   const char *expect;      /* PCRE2, may be NULL: the connection is enough */
@@ -30,13 +32,13 @@ struct tcp_result
 
 /* 0; -ECONNREFUSED, -EHOSTUNREACH, -ETIMEDOUT (err says at which stage),
  * -ENOMSG answered, but something else, -E2BIG with what is too hard to
- * match. */
+ * match, -ENONET: the network namespace can't be had. */
 int tcp_check (const struct tcp_check *check, uint64_t deadline,
                struct tcp_result *ret, struct error *err);
 
 /* The first half of it: a connected socket, non-blocking.  Fails as above. */
-int tcp_connect (const char *address, uint64_t deadline, int *ret_fd,
-                 struct error *err);
+int tcp_connect (const struct net_place *at, const char *address,
+                 uint64_t deadline, int *ret_fd, struct error *err);
 /* Waits for poll()'s events; -ETIMEDOUT says "timed out STAGE". */
 int tcp_wait (int fd, short events, uint64_t deadline, const char *stage,
               struct error *err);

@@ -5,6 +5,7 @@
 #include "config.h"
 
 #include "transports/ask.h"
+#include "transports/net/socket.h"
 #include "transports/ssh/ssh.h"
 #include "transports/transport.h"
 
@@ -31,6 +32,7 @@ static const enum ask_end ends[SSH_END_MAX] = {
   [SSH_END_FLOOD] = ASK_FLOOD,
   [SSH_END_UNUSABLE] = ASK_UNUSABLE,
   [SSH_END_STUCK] = ASK_STUCK,
+  [SSH_END_NO_NETNS] = ASK_NO_NETNS,
 };
 
 int
@@ -38,7 +40,9 @@ ssh_ask (const struct transport_env *env, const struct guest *g,
          const struct ask *ask, struct job *job, struct ask_result *ret,
          struct error *err)
 {
-  const struct ssh_cmd cmd = { .address = ask->address,
+  const struct net_place place = net_place (env->opener, ask->netns, g);
+  const struct ssh_cmd cmd = { .at = ask->netns ? &place : NULL,
+                               .address = ask->address,
                                .user = ask->user,
                                .command = ask->command,
                                .dir = env->ssh_dir,
@@ -49,7 +53,6 @@ ssh_ask (const struct transport_env *env, const struct guest *g,
   struct ssh_result said;
   int rc;
 
-  (void) g;
   rc = ssh_run (env->libexec, &cmd, job_deadline (job), &said, err);
   if (rc < 0)
     return rc;

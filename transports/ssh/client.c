@@ -13,7 +13,6 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/store.h"
-#include "transports/net/tcp.h"
 
 #include <fcntl.h>
 #include <libssh/callbacks.h>
@@ -92,30 +91,6 @@ broken (struct client *c, enum ssh_end else_end, const char *step)
 }
 
 /* ---- connection ---- */
-
-static bool
-connect_tcp (struct client *c, int *ret_fd)
-{
-  static const struct
-  {
-    int rc;
-    enum ssh_end end;
-  } known[] = { { -ECONNREFUSED, SSH_END_REFUSED },
-                { -EHOSTUNREACH, SSH_END_UNREACHABLE },
-                { -ETIMEDOUT, SSH_END_TIMEOUT },
-                { -ECONNRESET, SSH_END_DISCONNECTED },
-                { -ENETUNREACH, SSH_END_NO_ROUTE },
-                { -ENETDOWN, SSH_END_NO_ROUTE } };
-  struct error why = ERROR_INIT;
-  int rc = tcp_connect (c->cmd->address, c->deadline, ret_fd, &why);
-
-  if (rc >= 0)
-    return true;
-  for (size_t i = 0; i < ARRAY_LEN (known); i++)
-    if (known[i].rc == rc)
-      return end (c, known[i].end, "%s", error_text (&why));
-  return end (c, SSH_END_UNUSABLE, "%s", error_text (&why));
-}
 
 /* Who may write it says whom we trust. */
 static bool
@@ -481,12 +456,8 @@ judge_end (struct client *c)
 /* ---- the whole ---- */
 
 static void
-all_steps (struct client *c)
+all_steps (struct client *c, int fd)
 {
-  int fd;
-
-  if (!connect_tcp (c, &fd))
-    return;
   c->peek = fcntl (fd, F_DUPFD_CLOEXEC, 0);
   /* The library closes fd from here on. */
   if (!set_up (c, fd))
@@ -501,7 +472,7 @@ all_steps (struct client *c)
 }
 
 void
-ssh_client (const struct ssh_cmd *cmd, uint64_t deadline,
+ssh_client (const struct ssh_cmd *cmd, int fd, uint64_t deadline,
             struct ssh_result *ret)
 {
   struct client c
@@ -509,10 +480,13 @@ ssh_client (const struct ssh_cmd *cmd, uint64_t deadline,
 
   ret->detail[0] = '\0';
   if (cmd->accept_new && cmd->password)
-    end (&c, SSH_END_UNUSABLE,
-         "a password is not shown to a server that nobody knows");
+    {
+      close (fd);
+      end (&c, SSH_END_UNUSABLE,
+           "a password is not shown to a server that nobody knows");
+    }
   else
-    all_steps (&c);
+    all_steps (&c, fd);
   if (c.channel)
     ssh_channel_free (c.channel);
   if (c.session)

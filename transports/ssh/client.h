@@ -7,8 +7,9 @@
 
 #include "transports/ssh/ssh.h"
 
-/* Sets ret in every case; ret->output is the caller's, empty and bounded. */
-void ssh_client (const struct ssh_cmd *cmd, uint64_t deadline,
+/* Over fd, which is connected, and is closed in every case.  Sets ret in every
+ * case; ret->output is the caller's, empty and bounded. */
+void ssh_client (const struct ssh_cmd *cmd, int fd, uint64_t deadline,
                  struct ssh_result *ret);
 
 #endif

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * hangdog-ssh: one question on descriptor 3, one ssh connection, one answer.
+ * hangdog-ssh: one question on descriptor 3, and with it a connection to a
+ * server; one answer.
  * Started by transports/ssh/ssh.c; what it may do is what a client needs, and
  * it ends with whoever started it, and at the latest by its alarm.
  */
 #include "transports/ssh/client.h"
 
 #include "base/channel.h"
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/helper.h"
@@ -66,10 +68,11 @@ main (void)
   };
   ms = json_get_int (f.head, "ms", 0);
   if (!cmd.address || !cmd.user || !cmd.command || !cmd.dir || ms < 0
-      || ms > MAX_MS)
+      || ms > MAX_MS || f.nfds != 1 || !strrchr (cmd.address, ':'))
     return 2;
   alarm ((unsigned) (ms / 1000 + 2));
-  ssh_client (&cmd, clock_ms () + (uint64_t) ms, &result);
+  ssh_client (&cmd, steal_fd (&f.fds[0]), clock_ms () + (uint64_t) ms,
+              &result);
   rc = answer (&result);
   buf_done (&result.output);
   frame_done (&f);

@@ -6,11 +6,13 @@
 
 #include "transports/ssh/ssh.h"
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/helper.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "transports/net/tcp.h"
 #include "transports/transport.h"
 
 #include <stdio.h>
@@ -38,7 +40,7 @@ ssh_secret_name (const char *name)
 /* ---- question and answer ---- */
 
 static int
-ask (struct helper *h, const struct ssh_cmd *cmd, uint64_t deadline,
+ask (struct helper *h, const struct ssh_cmd *cmd, int fd, uint64_t deadline,
      struct error *err)
 {
   struct json_object *head = json_object_new_object ();
@@ -57,7 +59,7 @@ ask (struct helper *h, const struct ssh_cmd *cmd, uint64_t deadline,
     json_add_str (head, "password", cmd->password);
   json_add_bool (head, "accept-new", cmd->accept_new);
   json_add_int (head, "ms", (int64_t) left);
-  r = helper_say (h, head, NULL, 0, NULL, 0, deadline, err);
+  r = helper_say (h, head, NULL, 0, &fd, 1, deadline, err);
   json_object_put (head);
   return r;
 }
@@ -82,12 +84,12 @@ take (const struct frame *f, struct ssh_result *ret, struct error *err)
 }
 
 static int
-converse (struct helper *h, const struct ssh_cmd *cmd, uint64_t deadline,
-          struct ssh_result *ret, struct error *err)
+converse (struct helper *h, const struct ssh_cmd *cmd, int fd,
+          uint64_t deadline, struct ssh_result *ret, struct error *err)
 {
   CLEANUP_FRAME struct frame f = { 0 };
   struct error why = ERROR_INIT;
-  int r = ask (h, cmd, deadline, &why);
+  int r = ask (h, cmd, fd, deadline, &why);
 
   if (r >= 0)
     r = helper_hear (h, &f, deadline, &why);
@@ -106,6 +108,30 @@ converse (struct helper *h, const struct ssh_cmd *cmd, uint64_t deadline,
   return r;
 }
 
+/* False: our own failure. */
+static bool
+end_of_connecting (int rc, const struct error *why, struct ssh_result *ret)
+{
+  static const struct
+  {
+    int rc;
+    enum ssh_end end;
+  } known[] = { { -ECONNREFUSED, SSH_END_REFUSED },
+                { -EHOSTUNREACH, SSH_END_UNREACHABLE },
+                { -ETIMEDOUT, SSH_END_TIMEOUT },
+                { -ECONNRESET, SSH_END_DISCONNECTED },
+                { -ENETUNREACH, SSH_END_NO_ROUTE },
+                { -ENETDOWN, SSH_END_NO_ROUTE },
+                { -ENONET, SSH_END_NO_NETNS } };
+
+  ret->end = SSH_END_UNUSABLE;
+  for (size_t i = 0; i < ARRAY_LEN (known); i++)
+    if (known[i].rc == rc)
+      ret->end = known[i].end;
+  snprintf (ret->detail, sizeof ret->detail, "%.255s", error_text (why));
+  return ret->end != SSH_END_UNUSABLE || rc == -EINVAL;
+}
+
 int
 ssh_run (const char *libexec, const struct ssh_cmd *cmd, uint64_t deadline,
          struct ssh_result *ret, struct error *err)
@@ -113,14 +139,19 @@ ssh_run (const char *libexec, const struct ssh_cmd *cmd, uint64_t deadline,
   struct ssh_result result = { .output = BUF_INIT (SSH_CMD_OUTPUT_MAX) };
   const struct helper_spec spec = { .libexec = libexec, .program = HELPER };
   struct helper h = HELPER_INIT;
-  int r = helper_start (&spec, &h, err);
+  struct error why = ERROR_INIT;
+  CLEANUP_CLOSE int fd = -1;
+  int r = tcp_connect (cmd->at, cmd->address, deadline, &fd, &why);
 
   if (r < 0)
-    return r;
-  r = converse (&h, cmd, deadline, &result, err);
+    r = end_of_connecting (r, &why, &result) ? 0 : r;
+  else if ((r = helper_start (&spec, &h, &why)) == 0)
+    r = converse (&h, cmd, fd, deadline, &result, &why);
   helper_end (&h);
   if (r < 0)
     {
+      if (err)
+        *err = why;
       ssh_result_done (&result);
       return r;
     }

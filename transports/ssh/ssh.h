@@ -29,6 +29,7 @@ struct ask_result;
 struct error;
 struct guest;
 struct job;
+struct net_place;
 struct transport_env;
 
 #define SSH_CMD_KNOWN_HOSTS "known_hosts"
@@ -38,6 +39,7 @@ struct transport_env;
 
 struct ssh_cmd
 {
+  const struct net_place *at; /* net/socket.h; NULL = plain, the host's */
   const char *address;  /* numeric, with a port: as of tcp_connect() */
   const char *user;
   const char *command;
@@ -66,6 +68,7 @@ enum ssh_end
   SSH_END_FLOOD,         /* the command said more than SSH_CMD_OUTPUT_MAX */
   SSH_END_UNUSABLE,      /* our side: a key file, the known hosts */
   SSH_END_STUCK,         /* our side: the helper had to be killed */
+  SSH_END_NO_NETNS,      /* our side: the network namespace can't be had */
   SSH_END_MAX,
 };
 

@@ -147,6 +147,35 @@ reads_options_of_all_shapes (void **state)
 }
 
 static void
+finds_the_agent_s_channel (void **state)
+{
+  static const char line[]
+      = "qemu-kvm\0-chardev\0socket,id=x,path=/run/" FOLDER
+        "/other,server=on\0-device\0virtserialport,chardev=x,name=com.x\0"
+        "-chardev\0socket,id=qga,path=/run/" FOLDER "/qga.sock,server=on\0"
+        "-device\0virtserialport,chardev=qga,name=org.qemu.guest_agent.0";
+  static const char config[]
+      = "[chardev \"c1\"]\n  backend = \"socket\"\n  path = \"/a/g/ga\"\n"
+        "[device \"d1\"]\n  driver = \"virtserialport\"\n  chardev = \"c1\"\n"
+        "  name = \"org.qemu.guest_agent.0\"\n";
+  struct qemu_args *a CLEANUP_QEMU_ARGS = NULL;
+  struct qemu_args *b CLEANUP_QEMU_ARGS = NULL;
+  char file[32] = "";
+
+  assert_int_equal (qemu_args_parse (line, sizeof line, &a, NULL), 0);
+  assert_true (qemu_args_agent (a, FOLDER, file, sizeof file));
+  assert_string_equal (file, "qga.sock");
+  /* Of another folder, and a name that would not fit. */
+  assert_false (qemu_args_agent (a, "else", file, sizeof file));
+  assert_false (qemu_args_agent (a, FOLDER, file, 4));
+  assert_int_equal (qemu_args_parse ("kvm", 4, &b, NULL), 0);
+  assert_false (qemu_args_agent (b, "g", file, sizeof file));
+  qemu_args_add_config (b, config, strlen (config));
+  assert_true (qemu_args_agent (b, "g", file, sizeof file));
+  assert_string_equal (file, "ga");
+}
+
+static void
 refuses_other_programs (void **state)
 {
   static const struct
@@ -335,6 +364,7 @@ main (int argc, char **argv)
     cmocka_unit_test (finds_a_path_in_libvirts_json),
     cmocka_unit_test (reads_how_eve_starts_one),
     cmocka_unit_test (reads_options_of_all_shapes),
+    cmocka_unit_test (finds_the_agent_s_channel),
     cmocka_unit_test (refuses_other_programs),
     cmocka_unit_test (survives_more_than_it_can_hold),
     cmocka_unit_test (knows_a_uuid),

@@ -148,12 +148,16 @@ put_socket (struct world *w, const char *folder, const char *name)
 static pid_t
 put_qemu (struct world *w, const char *folder, const char *uuid)
 {
-  char pidfile[200], pid_text[16];
+  char pidfile[200], pid_text[16], channel[300];
   char *argv[] = { (char *) "/usr/bin/qemu-system-test",
                    (char *) "-name",
                    (char *) folder,
                    (char *) "-m",
                    (char *) "64",
+                   (char *) "-chardev",
+                   channel,
+                   (char *) "-device",
+                   (char *) "virtserialport,chardev=qga,name=" AGENT_PORT,
                    (char *) "-pidfile",
                    pidfile,
                    uuid ? (char *) "-uuid" : NULL,
@@ -166,6 +170,8 @@ put_qemu (struct world *w, const char *folder, const char *uuid)
   assert_true (len > 0);
   self[len] = '\0';
   snprintf (pidfile, sizeof pidfile, "%s/%s/pid", w->root, folder);
+  snprintf (channel, sizeof channel, "socket,id=qga,path=%s/%s/qga.sock",
+            w->root, folder);
   assert_int_equal (posix_spawn (&pid, self, NULL, NULL, argv, environ), 0);
   snprintf (pid_text, sizeof pid_text, "%d\n", (int) pid);
   put_file (w->root, pidfile + strlen (w->root) + 1, pid_text);
@@ -247,6 +253,8 @@ follows_a_guest_through_its_life (void **state)
   assert_int_equal (w->last->run, GUEST_RUNNING);
   assert_int_equal (w->last->memory_bytes, 64u << 20);
   assert_string_equal (w->last->monitor_path, NAME "/qmp");
+  /* Its options name a channel of the agent, and it is not there. */
+  assert_int_equal (w->last->agent, AGENT_NONE);
   assert_int_equal (w->last->consoles[0].mode, CONSOLE_PROBE);
   assert_int_equal (w->last->consoles[0].device, CONSOLE_DEV_MUX);
   assert_true (w->last->consoles[0].muxed);
@@ -259,8 +267,12 @@ follows_a_guest_through_its_life (void **state)
   assert_string_equal (w->last->reason, "no-process");
 
   /* The same folder again. */
+  put_socket (w, NAME, "qga.sock");
   pid = put_qemu (w, NAME, UUID);
   UNTIL_LOOP (w->env.loop, w->last->inc.pid == pid);
+  assert_int_equal (w->last->agent, AGENT_UNIX);
+  assert_string_equal (w->last->agent_path, NAME "/qga.sock");
+  assert_string_equal (w->last->host, w->root);
   assert_true (w->last->inc.start_time >= first);
   end_qemu (pid);
   tmpdir_remove (path);

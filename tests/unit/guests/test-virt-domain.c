@@ -83,6 +83,7 @@ reads_a_running_domain (void **state)
   assert_string_equal (json_get_str (g->labels, "os"),
                        "http://debian.org/debian/12");
   assert_string_equal (json_get_str (g->labels, "agent"), "connected");
+  assert_int_equal (g->agent, AGENT_LIBVIRT);
 
   /* The mirrored console is not listed again, the tcp one not at all. */
   assert_int_equal (g->nconsoles, 3);

@@ -22,8 +22,14 @@
 #include "base/job.h"
 #include "base/opener.h"
 #include "scenarios/scenario.h"
+#include "transports/agent/agent.h"
 #include "transports/console/ask.h"
 #include "transports/console/session.h"
+#include "transports/net/arp.h"
+#include "transports/net/dns.h"
+#include "transports/net/http.h"
+#include "transports/net/icmp.h"
+#include "transports/net/socket.h"
 #include "transports/net/tcp.h"
 #include "transports/ssh/ssh.h"
 #include "transports/transport.h"
@@ -49,12 +55,30 @@ static struct
   const char *const *script;
   size_t at;
   bool saw, guarded;
-  int tcp_rc;
+  int tcp_rc; /* of whatever asks over the network */
+  char netns[64];
+  struct icmp_check icmp_check;
+  struct icmp_result icmp;
+  struct arp_result arp;
+  char ifname[32];
+  unsigned rcode, records;
+  char query[64];
+  /* One after the other; the last again and again. */
+  const struct http_result *http;
+  const char *http_headers;
+  unsigned http_asked;
+  char http_host[256], http_path[256];
+  struct http_ask http_ask;
   char tcp_address[80];
   int ssh_rc;
   enum ssh_end ssh_end;
   struct ssh_cmd ssh;
   char ssh_address[80];
+  int agent_rc;
+  enum ask_end agent_end;
+  bool agent_begun;
+  char agent_asked[300]; /* what, and its arguments */
+  double agent_now;
 } play;
 
 /* Nothing in this programme makes jobs. */
@@ -180,17 +204,96 @@ session_saw_bytes (struct session *s)
   return play.saw;
 }
 
+static inline void play_at (const struct net_place *at, const char *address);
+
 int
 tcp_check (const struct tcp_check *check, uint64_t deadline,
            struct tcp_result *ret, struct error *err)
 {
-  snprintf (play.tcp_address, sizeof play.tcp_address, "%s", check->address);
+  play_at (check->at, check->address);
   if (play.output)
     buf_puts (ret->answer, play.output);
   if (play.tcp_rc < 0)
     return error_set (err, -play.tcp_rc, "while connecting");
   ret->connect_ms = 12;
   return 0;
+}
+
+static inline void
+play_at (const struct net_place *at, const char *address)
+{
+  snprintf (play.netns, sizeof play.netns, "%s",
+            at && at->netns ? at->netns : "");
+  snprintf (play.tcp_address, sizeof play.tcp_address, "%s", address);
+}
+
+int
+icmp_ask (const struct icmp_check *check, uint64_t deadline,
+          struct icmp_result *ret, struct error *err)
+{
+  play_at (check->at, check->address);
+  play.icmp_check = *check;
+  if (play.tcp_rc < 0)
+    return error_set (err, -play.tcp_rc, "sending");
+  *ret = play.icmp;
+  return 0;
+}
+
+int
+arp_ask (const struct arp_check *check, uint64_t deadline,
+         struct arp_result *ret, struct error *err)
+{
+  play_at (check->at, check->address);
+  snprintf (play.ifname, sizeof play.ifname, "%s", check->ifname);
+  if (play.tcp_rc < 0)
+    return error_set (err, -play.tcp_rc, "the interface");
+  *ret = play.arp;
+  return 0;
+}
+
+int
+dns_ask (const struct dns_check *check, uint64_t deadline,
+         struct dns_result *ret, struct error *err)
+{
+  play_at (check->at, check->address);
+  snprintf (play.query, sizeof play.query, "%s %s", check->name,
+            dns_type_names[check->type]);
+  if (play.tcp_rc < 0)
+    return error_set (err, -play.tcp_rc, "asking");
+  buf_puts (ret->answer.text, play.output ? play.output : "");
+  ret->answer.rcode = play.rcode;
+  ret->answer.count = play.records;
+  ret->took_us = 2500;
+  return 0;
+}
+
+int
+http_run (struct http_pool *pool, const struct http_ask *ask,
+          uint64_t deadline, struct http_result *ret, struct error *err)
+{
+  play_at (ask->at, ask->address);
+  play.http_ask = *ask;
+  play.http_asked++;
+  snprintf (play.http_host, sizeof play.http_host, "%s://%s:%u",
+            ask->tls ? "https" : "http", ask->host, ask->port);
+  snprintf (play.http_path, sizeof play.http_path, "%s", ask->path);
+  if (play.tcp_rc < 0)
+    return error_set (err, -play.tcp_rc, "no helper");
+  *ret = *play.http;
+  if (play.http->redirect[0])
+    play.http++;
+  ret->headers = (struct buf) BUF_INIT (4096);
+  ret->body = (struct buf) BUF_INIT (4096);
+  buf_puts (&ret->headers, play.http_headers ? play.http_headers : "");
+  buf_puts (&ret->body, play.output ? play.output : "");
+  return 0;
+}
+
+void
+http_result_done (struct http_result *r)
+{
+  buf_done (&r->headers);
+  buf_done (&r->body);
 }
 
 int
@@ -221,6 +324,60 @@ ssh_secret_name (const char *name)
   return true;
 }
 
+static inline int
+play_agent (const char *what, struct ask_result *ret, struct error *err)
+{
+  snprintf (play.agent_asked, sizeof play.agent_asked, "%s", what);
+  if (play.agent_rc < 0)
+    return error_set (err, -play.agent_rc, "no memory");
+  *ret = (struct ask_result){ .end = play.agent_end,
+                              .status = play.status,
+                              .took_ms = 7,
+                              .begun = play.agent_begun,
+                              .output = BUF_INIT (4096) };
+  buf_puts (&ret->output, play.output ? play.output : "");
+  snprintf (ret->detail, sizeof ret->detail, "so\x1b it says");
+  return 0;
+}
+
+int
+agent_ping (const struct transport_env *env, const struct guest *g,
+            uint64_t deadline, struct ask_result *ret, struct error *err)
+{
+  return play_agent ("ping", ret, err);
+}
+
+int
+agent_exec (const struct transport_env *env, const struct guest *g,
+            const char *program, const char *const *args, uint64_t deadline,
+            struct ask_result *ret, struct error *err)
+{
+  char what[300];
+  size_t at = (size_t) snprintf (what, sizeof what, "%s", program);
+
+  for (; *args && at < sizeof what; args++)
+    at += (size_t) snprintf (what + at, sizeof what - at, "|%s", *args);
+  return play_agent (what, ret, err);
+}
+
+int
+agent_file (const struct transport_env *env, const struct guest *g,
+            const char *path, uint64_t deadline, double *ret_now_s,
+            struct ask_result *ret, struct error *err)
+{
+  if (ret_now_s)
+    *ret_now_s = play.agent_now;
+  return play_agent (path, ret, err);
+}
+
+int
+agent_ask (const struct transport_env *env, const struct guest *g,
+           const struct ask *ask, struct job *job, struct ask_result *ret,
+           struct error *err)
+{
+  return play_agent (ask->command, ret, err);
+}
+
 /* The ways, as they are, down to what is played above. */
 static const struct transport_ops
     way_console = { .name = "console", .lane = LANE_CONSOLE,
@@ -230,9 +387,18 @@ static const struct transport_ops
                 .command = ssh_ask,
 #endif
                 .needs = ASK_NEEDS_ADDRESS | ASK_NEEDS_LOGIN },
-    way_tcp = { .name = "tcp", .lane = LANE_TCP };
+    way_tcp = { .name = "tcp", .lane = LANE_TCP },
+    way_agent = { .name = "agent", .lane = LANE_AGENT, .command = agent_ask },
+    way_exec = { .name = "exec", .lane = LANE_EXEC },
+    way_monitor = { .name = "monitor", .lane = LANE_MONITOR },
+    way_http = { .name = "http", .lane = LANE_HTTP },
+    way_icmp = { .name = "icmp", .lane = LANE_ICMP },
+    way_dns = { .name = "dns", .lane = LANE_DNS },
+    way_arp = { .name = "arp", .lane = LANE_ARP };
 const struct transport_ops *const transports[]
-    = { &way_console, &way_ssh, &way_tcp, NULL };
+    = { &way_console, &way_ssh,     &way_tcp,  &way_agent,
+        &way_exec,    &way_monitor, &way_http, &way_icmp,
+        &way_dns,     &way_arp,     NULL };
 
 const struct transport_ops *
 transport_find (const char *name)
@@ -268,7 +434,9 @@ run_by (const char *way, const char *text, const struct guest *g,
 {
   struct job job = { clock_ms () + 10000 };
   struct transport_env env = { .may_type = may_type, .may_type_arg = &play,
-                              .libexec = "/libexec", .ssh_dir = "/ssh" };
+                              .libexec = "/libexec", .ssh_dir = "/ssh",
+                              .http_dir = "/http",
+                              .http = (struct http_pool *) &play };
   struct error err = ERROR_INIT;
   struct scenario *s = parsed (text);
   int rc;

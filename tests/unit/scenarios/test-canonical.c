@@ -33,7 +33,7 @@
   "\"failure-threshold\":3,\"success-threshold\":4,"         \
   "\"flap-damping\":false,\"quiet-hours\":["                                 \
   "{\"from\":\"22:00\",\"to\":\"06:00\",\"days\":\"sat\"}],"                  \
-  "\"severity\":\"warning\",\"playbook\":\"quick\","
+  "\"severity\":\"warning\",\"alert\":false,\"playbook\":\"quick\","
 #define ANSWER                                                                \
   "\"output\":\"(?<l>[0-9]+) (?<m>[0-9]+)\",\"not-output\":\"x\","            \
   "\"compare\":[{\"capture\":\"l\",\"op\":\"<\",\"value\":4.5},"              \
@@ -45,6 +45,8 @@ static const struct full
 } full[] = {
   { "acpi-heartbeat",
     COMMON "\"transports\":[\"acpi\"],\"every\":\"10s\",\"missed\":4" },
+  { "all", COMMON "\"of\":[\"a\",\"b\"]" },
+  { "any", COMMON "\"of\":[\"a\",\"b\",\"c\"],\"at-least\":2" },
   { "console-command",
     COMMON "\"transports\":[\"console\"],\"console\":\"serial0\","
            "\"command\":\"c\",\"expect\":{\"status\":3," ANSWER "}" },
@@ -63,9 +65,25 @@ static const struct full
     COMMON "\"transports\":[\"memory\"],\"vcpus\":false,\"ticks\":false,"
            "\"scheduler\":false,\"stands\":\"45s\",\"load\":4.5,"
            "\"blocked\":3,\"for\":\"2m\"" },
+  { "exec",
+    COMMON "\"transports\":[\"exec\"],\"program\":\"p\",\"args\":[\"a\",\"b\"],"
+           "\"expect\":{\"status\":3," ANSWER "}" },
+  { "monitor",
+    COMMON "\"transports\":[\"monitor\"],\"run-state\":false,\"block\":false,"
+           "\"vcpus\":true,\"balloon-age\":\"60s\",\"samples-apart\":\"2s\"" },
+  { "sequence", COMMON "\"of\":[\"a\",\"b\"]" },
   { "tcp",
     COMMON "\"transports\":[\"tcp\"],\"address\":\"192.0.2.1:22\","
            "\"send\":\"hi\\\\x07\",\"expect\":{" ANSWER "}" },
+  { "agent-exec",
+    COMMON "\"transports\":[\"agent\"],\"program\":\"/bin/p\","
+           "\"args\":[\"a\",\"b\"],\"expect\":{\"status\":3," ANSWER "}" },
+  { "agent-file",
+    COMMON "\"transports\":[\"agent\"],\"path\":\"/f\",\"max-age\":\"1m\","
+           "\"expect\":{\"output\":\"(?<stamp>x)\"}" },
+  { "agent-file",
+    COMMON "\"path\":\"/f\",\"expect\":{" ANSWER "}" },
+  { "agent-ping", COMMON "\"transports\":[\"agent\"]" },
 #ifdef WITH_SSH
   { "ssh-command",
     COMMON "\"transports\":[\"ssh\"],\"address\":\"192.0.2.1:22\","
@@ -300,6 +318,9 @@ all_told (struct bed *b, const struct json_field *fields, const char *path)
       snprintf (own, sizeof own, "%s%s%s", path, *path ? "." : "",
                 fields->name ? fields->name : "");
       if (strcmp (own, "schema") == 0 || strcmp (own, "kind") == 0)
+        continue;
+      if (strcmp (own, "transports") == 0
+          && !scenario_kind_find (b->kind)->transports)
         continue;
       if (fields->sub)
         {

@@ -153,7 +153,7 @@ test_canonical (void **state)
         "\"rundir\", \"root\": \"\\/s\", \"consoles\": "
         "\"cons,shim-cons\", \"monitor\": \"qmp\", \"pidfile\": "
         "\"pid\" } ], \"roots\": [ ], \"scenarios\": [ \"\\/a\" ], "
-        "\"rules\": [ ], \"heartbeat\": \"10s\", "
+        "\"rules\": [ ], \"exec\": [ \"\\/x\" ], \"heartbeat\": \"10s\", "
         "\"default-scenario\": true, \"sink\": { \"url\": \"dir:\\/d\", "
         "\"token-file\": \"t\", \"ca-file\": \"c\", \"cert-file\": "
         "\"d\", \"key-file\": \"k\", \"proxy\": \"none\", "

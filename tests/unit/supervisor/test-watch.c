@@ -66,13 +66,13 @@ static const struct scenario_watch of_process = {
   .due = on_due,
 };
 /* Their documents are tcp's. */
-static struct scenario_kind kind_boot, kind_process, kind_all;
+static struct scenario_kind kind_boot, kind_process, kind_of_all;
 
 static void
 make_kinds (void)
 {
-  kind_boot = kind_process = kind_all = kind_tcp;
-  kind_boot.ask = kind_process.ask = kind_all.ask = NULL;
+  kind_boot = kind_process = kind_of_all = kind_tcp;
+  kind_boot.ask = kind_process.ask = kind_of_all.ask = NULL;
   kind_boot.transports = kind_process.transports = uses_console;
   kind_boot.watch = &of_boot;
   kind_process.watch = &of_process;
@@ -224,9 +224,9 @@ test_combines (void **state)
                                 JSON_MAX_FILE, &doc, NULL),
                     0);
   assert_int_equal (scenario_list (doc, &all, &n, NULL), 0);
-  kind_all.combine = &all_of;
+  kind_of_all.combine = &all_of;
   all[0]->kind = all[1]->kind = kind_fake ();
-  all[2]->kind = &kind_all;
+  all[2]->kind = &kind_of_all;
   assert_int_equal (bindings_set (w->b, all, n, NULL), 0);
   free (all);
 

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Asking hangdog-exec to run a program.
+ */
+#include "transports/exec/exec.h"
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/helper.h"
+#include "base/json.h"
+#include "transports/transport.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define HELPER "hangdog-exec"
+/* Beyond the deadline, for ending what the program has started. */
+#define END_MS 350
+/* For it to end by itself: it has a program to end, if we have not. */
+#define FOLLOW_MS 100
+
+const char *const exec_end_names[] = {
+  [EXEC_EXITED] = "exited",     [EXEC_SIGNAL] = "signal",
+  [EXEC_TIMEOUT] = "timeout",   [EXEC_UNUSABLE] = "unusable",
+  [EXEC_STUCK] = "stuck",       [EXEC_END_MAX] = NULL,
+};
+
+static struct json_object *
+question (const struct transport_env *env, const struct exec_program *p,
+          uint64_t deadline)
+{
+  struct json_object *head = json_object_new_object ();
+  struct json_object *dirs = json_object_new_array ();
+  struct json_object *args = json_object_new_array ();
+  uint64_t now = clock_ms ();
+
+  for (const char *const *d = env->exec_dirs; d && *d; d++)
+    json_object_array_add (dirs, json_object_new_string (*d));
+  for (size_t i = 0; i < p->nargs; i++)
+    json_object_array_add (args, json_object_new_string (p->args[i]));
+  json_add_str (head, "op", "run");
+  json_object_object_add (head, "dirs", dirs);
+  json_add_str (head, "name", p->name);
+  json_object_object_add (head, "args", args);
+  json_object_object_add (head, "environ", json_object_get (p->environ));
+  json_add_int (head, "timeout_ms",
+                deadline > now ? (int64_t) (deadline - now) : 0);
+  return head;
+}
+
+static int
+end_of (const char *name)
+{
+  int end = 0;
+
+  while (exec_end_names[end] && (!name || strcmp (exec_end_names[end], name)))
+    end++;
+  return end;
+}
+
+static int
+answer (const struct frame *f, struct exec_result *ret, struct error *err)
+{
+  int64_t out = json_get_int (f->head, "output", -1);
+  int end = end_of (json_get_str (f->head, "end"));
+  const char *detail = json_get_str (f->head, "detail");
+
+  if (end >= EXEC_STUCK || out < 0 || (uint64_t) out > f->body_len
+      || out > EXEC_MAX_OUTPUT
+      || f->body_len - (size_t) out > EXEC_MAX_OUTPUT)
+    return error_set (err, EPROTO, HELPER " says what makes no sense");
+  *ret = (struct exec_result){
+    .end = (enum exec_end) end,
+    .status = (int) json_get_int (f->head, "status", -1),
+    .killed = (unsigned) json_get_int (f->head, "killed", 0),
+    .left = json_get_bool (f->head, "left", false),
+    .cut = json_get_bool (f->head, "cut", false),
+    .output = BUF_INIT (EXEC_MAX_OUTPUT),
+    .errors = BUF_INIT (EXEC_MAX_OUTPUT),
+  };
+  if (f->body_len)
+    {
+      buf_append (&ret->output, f->body, (size_t) out);
+      buf_append (&ret->errors, (const char *) f->body + out,
+               f->body_len - (size_t) out);
+    }
+  snprintf (ret->detail, sizeof ret->detail, "%s", detail ? detail : "");
+  return 0;
+}
+
+/* One that has to be ended by force can't end what it runs: so it is asked
+ * to, by the end of its channel, first. */
+static void
+end (struct helper *h)
+{
+  close (h->sock);
+  h->sock = -1;
+  helper_wait (h, clock_ms () + FOLLOW_MS, NULL, NULL);
+  helper_end (h);
+}
+
+int
+exec_run (const struct transport_env *env, const struct exec_program *program,
+          uint64_t deadline, struct exec_result *ret, struct error *err)
+{
+  const struct helper_spec spec
+      = { .libexec = env->libexec, .program = HELPER };
+  CLEANUP_JSON struct json_object *head = question (env, program, deadline);
+  CLEANUP_FRAME struct frame f = { 0 };
+  struct error why = ERROR_INIT;
+  struct helper h = HELPER_INIT;
+  int r = helper_start (&spec, &h, err);
+
+  if (r < 0)
+    return r;
+  r = helper_say (&h, head, NULL, 0, NULL, 0, deadline, &why);
+  if (r == 0)
+    r = helper_hear (&h, &f, deadline + END_MS, &why);
+  if (r == 0)
+    r = answer (&f, ret, &why);
+  else if (r == -ETIMEDOUT)
+    {
+      *ret = (struct exec_result){ .end = EXEC_STUCK };
+      snprintf (ret->detail, sizeof ret->detail,
+                "%s does not answer: a folder of `exec` may be on a disk that "
+                "does not",
+                HELPER);
+      r = 0;
+    }
+  end (&h);
+  if (r < 0)
+    error_set (err, -r, HELPER ": %s", error_text (&why));
+  return r;
+}
+
+static void
+exec_doctor (const struct transport_env *env, const struct guest *g,
+             struct doctor_report *rep, uint64_t deadline)
+{
+  (void) g;
+  (void) deadline;
+  if (!env->exec_dirs || !env->exec_dirs[0])
+    rep->line (rep, DOCTOR_NA, "exec", "no folder of programs is configured",
+               NULL);
+}
+
+const struct transport_ops transport_exec = {
+  .name = "exec",
+  .summary = "a program of the operator's on this host",
+  .touches = "nothing, but for what the program does",
+  .lane = LANE_EXEC,
+  .lane_each = true,
+  .doctor = exec_doctor,
+};

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The daemon's side of HTTP: connects, and has the rest asked by a helper.
+ */
+#include "config.h"
+
+#include "transports/net/http.h"
+#include "transports/net/socket.h"
+#include "transports/net/tcp.h"
+#include "transports/transport.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/helper.h"
+#include "base/json.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HELPER "hangdog-net"
+/* It is back before it would be killed. */
+#define MARGIN_MS 300
+
+struct idle
+{
+  struct helper helper;
+  unsigned questions;
+  uint64_t since_ms;
+};
+
+struct http_pool
+{
+  const char *libexec;
+  pthread_mutex_t lock;
+  struct idle idle[HTTP_POOL_IDLE]; /* under lock, and so is n */
+  unsigned n;
+};
+
+void
+http_result_done (struct http_result *r)
+{
+  buf_done (&r->headers);
+  buf_done (&r->body);
+}
+
+int
+http_pool_new (const char *libexec, struct http_pool **ret, struct error *err)
+{
+  struct http_pool *pool = calloc (1, sizeof *pool);
+
+  if (!pool)
+    return error_set (err, ENOMEM, "no memory");
+  pool->libexec = libexec;
+  pthread_mutex_init (&pool->lock, NULL);
+  *ret = pool;
+  return 0;
+}
+
+void
+http_pool_free (struct http_pool *pool)
+{
+  if (!pool)
+    return;
+  for (unsigned i = 0; i < pool->n; i++)
+    helper_end (&pool->idle[i].helper);
+  pthread_mutex_destroy (&pool->lock);
+  free (pool);
+}
+
+/* ---- which helper ---- */
+
+/* The one that waits for the shortest time; those that wait for too long have
+ * ended by themselves, or are about to. */
+static int
+take_helper (struct http_pool *pool, struct idle *ret, struct error *err)
+{
+  const struct helper_spec spec
+      = { .libexec = pool->libexec, .program = HELPER };
+  uint64_t now = clock_ms ();
+  struct idle old[HTTP_POOL_IDLE];
+  unsigned nold = 0;
+  bool found = false;
+
+  pthread_mutex_lock (&pool->lock);
+  while (pool->n > 0 && !found)
+    {
+      struct idle *i = &pool->idle[--pool->n];
+
+      found = now - i->since_ms < HTTP_POOL_IDLE_MS * 3 / 4;
+      if (found)
+        *ret = *i;
+      else
+        old[nold++] = *i;
+    }
+  pthread_mutex_unlock (&pool->lock);
+  while (nold > 0)
+    helper_end (&old[--nold].helper);
+  if (found)
+    return 0;
+  *ret = (struct idle){ .helper = HELPER_INIT };
+  return helper_start (&spec, &ret->helper, err);
+}
+
+static void
+give_back (struct http_pool *pool, struct idle *i)
+{
+  bool kept = false;
+
+  i->since_ms = clock_ms ();
+  pthread_mutex_lock (&pool->lock);
+  if (++i->questions < HTTP_POOL_QUESTIONS && pool->n < HTTP_POOL_IDLE)
+    {
+      pool->idle[pool->n++] = *i;
+      kept = true;
+    }
+  pthread_mutex_unlock (&pool->lock);
+  if (!kept)
+    helper_end (&i->helper);
+}
+
+/* ---- question and answer ---- */
+
+static int
+say (struct helper *h, const struct http_ask *ask, int fd, uint64_t deadline,
+     struct error *err)
+{
+  struct json_object *head = json_object_new_object ();
+  struct json_object *headers = json_object_new_array ();
+  uint64_t now = clock_ms (), left = now < deadline ? deadline - now : 0;
+  int r;
+
+  left -= left / 4 < MARGIN_MS ? left / 4 : MARGIN_MS;
+  json_add_str (head, "op", "ask");
+  json_add_str (head, "address", ask->address);
+  json_add_bool (head, "tls", ask->tls);
+  json_add_str (head, "host", ask->host);
+  json_add_int (head, "port", ask->port);
+  json_add_str (head, "path", ask->path);
+  json_add_str (head, "method", ask->method);
+  json_add_str (head, "body", ask->body);
+  for (size_t i = 0; i < ask->nheaders; i++)
+    json_object_array_add (headers,
+                           json_object_new_string (ask->headers[i]));
+  json_object_object_add (head, "headers", headers);
+  json_add_bool (head, "insecure", ask->insecure);
+  json_add_str (head, "dir", ask->dir);
+  json_add_str (head, "ca", ask->ca);
+  json_add_str (head, "bearer", ask->bearer);
+  json_add_str (head, "user", ask->user);
+  json_add_str (head, "password", ask->password);
+  json_add_int (head, "ms", (int64_t) left);
+  r = helper_say (h, head, NULL, 0, &fd, 1, deadline, err);
+  json_object_put (head);
+  return r;
+}
+
+static const char *
+text_of (struct json_object *head, const char *key)
+{
+  const char *text = json_get_str (head, key);
+
+  return text ? text : "";
+}
+
+/* A stranger's word: the server may have taken the helper over. */
+static int
+take (const struct frame *f, struct http_result *ret, struct error *err)
+{
+  int64_t end = json_get_int (f->head, "end", -1);
+  int64_t status = json_get_int (f->head, "status", 0);
+  int64_t headers = json_get_int (f->head, "headers", 0);
+  int64_t expires = json_get_int (f->head, "expires", 0);
+
+  if (end < 0 || end >= HTTP_END_MAX || headers < 0
+      || headers > HTTP_HEAD_MAX || (uint64_t) headers > f->body_len
+      || f->body_len - (size_t) headers > HTTP_BODY_MAX || expires < 0
+      || (end == HTTP_END_OK && (status < 100 || status > 999)))
+    return error_set (err, EBADMSG, "%s said what it can't have found out",
+                      HELPER);
+  ret->end = (enum http_end) end;
+  ret->status = (unsigned) status;
+  ret->cut = json_get_bool (f->head, "cut", false);
+  ret->expires = expires;
+  snprintf (ret->redirect, sizeof ret->redirect, "%s",
+            text_of (f->head, "redirect"));
+  snprintf (ret->detail, sizeof ret->detail, "%s",
+            text_of (f->head, "detail"));
+  buf_append (&ret->headers, f->body, (size_t) headers);
+  buf_append (&ret->body, (const char *) f->body + headers,
+              f->body_len - (size_t) headers);
+  return 0;
+}
+
+static int
+converse (struct http_pool *pool, const struct http_ask *ask, int fd,
+          uint64_t deadline, struct http_result *ret, struct error *err)
+{
+  CLEANUP_FRAME struct frame f = { 0 };
+  struct error why = ERROR_INIT;
+  struct idle i;
+  int r = take_helper (pool, &i, err);
+
+  if (r < 0)
+    return r;
+  r = say (&i.helper, ask, fd, deadline, &why);
+  if (r >= 0)
+    r = helper_hear (&i.helper, &f, deadline, &why);
+  if (r >= 0 && (r = take (&f, ret, err)) >= 0)
+    {
+      give_back (pool, &i);
+      return r;
+    }
+  helper_end (&i.helper);
+  if (r == -ETIMEDOUT || r == -EPIPE)
+    {
+      ret->end = HTTP_END_STUCK;
+      snprintf (ret->detail, sizeof ret->detail, "%s %s", HELPER,
+                r == -ETIMEDOUT ? "did not come back in time"
+                                : "ended without an answer");
+      return 0;
+    }
+  if (err && why.code)
+    *err = why;
+  return r;
+}
+
+/* False: our own failure. */
+static bool
+end_of_connecting (int rc, const struct error *why, struct http_result *ret)
+{
+  static const struct
+  {
+    int rc;
+    enum http_end end;
+  } known[] = { { -ECONNREFUSED, HTTP_END_REFUSED },
+                { -EHOSTUNREACH, HTTP_END_UNREACHABLE },
+                { -ETIMEDOUT, HTTP_END_TIMEOUT },
+                { -ECONNRESET, HTTP_END_RESET },
+                { -ENETUNREACH, HTTP_END_NO_ROUTE },
+                { -ENETDOWN, HTTP_END_NO_ROUTE },
+                { -ENONET, HTTP_END_NO_NETNS } };
+
+  for (size_t i = 0; i < ARRAY_LEN (known); i++)
+    if (known[i].rc == rc)
+      {
+        ret->end = known[i].end;
+        snprintf (ret->detail, sizeof ret->detail, "%.255s",
+                  error_text (why));
+        return true;
+      }
+  return false;
+}
+
+int
+http_run (struct http_pool *pool, const struct http_ask *ask,
+          uint64_t deadline, struct http_result *ret, struct error *err)
+{
+  struct http_result result = { .headers = BUF_INIT (HTTP_HEAD_MAX),
+                                .body = BUF_INIT (HTTP_BODY_MAX) };
+  struct error why = ERROR_INIT;
+  uint64_t begun = clock_ms ();
+  CLEANUP_CLOSE int fd = -1;
+  int r = tcp_connect (ask->at, ask->address, deadline, &fd, &why);
+
+  result.connect_ms = clock_ms () - begun;
+  if (r >= 0)
+    r = converse (pool, ask, fd, deadline, &result, &why);
+  else if (end_of_connecting (r, &why, &result))
+    r = 0;
+  if (r < 0)
+    {
+      if (err)
+        *err = why;
+      http_result_done (&result);
+      return r;
+    }
+  result.took_ms = clock_ms () - begun;
+  *ret = result;
+  return 0;
+}
+
+/* ---- doctor ---- */
+
+static void
+http_doctor (const struct transport_env *env, const struct guest *g,
+             struct doctor_report *rep, uint64_t deadline)
+{
+#ifdef WITH_CURL
+  char path[4200];
+
+  snprintf (path, sizeof path, "%s/%s", env->libexec ? env->libexec : "",
+            HELPER);
+  if (access (path, X_OK) < 0)
+    rep->line (rep, DOCTOR_BAD, "http", "hangdog-net is not installed",
+               "make install (or set HANGDOG_LIBEXEC to the build folder)");
+  else
+    rep->line (rep, DOCTOR_OK, "http", "hangdog-net is installed", NULL);
+#else
+  rep->line (rep, DOCTOR_NA, "http", "this build is without curl", NULL);
+#endif
+}
+
+const struct transport_ops transport_http = {
+  .name = "http",
+  .summary = "a question over HTTP or HTTPS, by a process of its own",
+  .touches = "one connection and one request to the guest's service per check",
+  .lane = LANE_HTTP,
+  .doctor = http_doctor,
+};
