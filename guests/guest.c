@@ -258,8 +258,8 @@ guest_same (const struct guest *a, const struct guest *b)
          && a->intent == b->intent && SAME_TEXT (intent_from)
          && a->logs_disabled == b->logs_disabled && a->monitor == b->monitor
          && SAME_TEXT (monitor_root) && SAME_TEXT (monitor_path)
-         && SAME_TEXT (beat_root) && SAME_TEXT (beat_path)
          && a->agent == b->agent && SAME_TEXT (agent_path)
+         && SAME_TEXT (beat_root) && SAME_TEXT (beat_path)
          && a->memory_bytes == b->memory_bytes && a->vcpus == b->vcpus
          && same_parts (a, b);
 }
@@ -344,10 +344,10 @@ guest_to_json (const struct guest *g)
   json_add_str (obj, "monitor", monitor_kind_names[g->monitor]);
   add (obj, "monitor_root", g->monitor_root);
   add (obj, "monitor_path", g->monitor_path);
-  add (obj, "beat_root", g->beat_root);
-  add (obj, "beat_path", g->beat_path);
   json_add_str (obj, "agent", agent_kind_names[g->agent]);
   add (obj, "agent_path", g->agent_path);
+  add (obj, "beat_root", g->beat_root);
+  add (obj, "beat_path", g->beat_path);
   json_add_int (obj, "memory_bytes", (int64_t) g->memory_bytes);
   json_add_int (obj, "vcpus", g->vcpus);
   add_parts (obj, g);

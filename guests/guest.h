@@ -152,12 +152,12 @@ struct guest
   enum monitor_kind monitor;
   char monitor_root[128];
   char monitor_path[256];
-  /* The socket behind its GUEST_BEAT_PORT, "" if none: transports/acpi. */
-  char beat_root[128];
-  char beat_path[256];
   enum agent_kind agent;
   char agent_path[160]; /* AGENT_UNIX: beneath host, which is the opener's root
                            of a run directory's guest */
+  /* The socket behind its GUEST_BEAT_PORT, "" if none: transports/acpi. */
+  char beat_root[128];
+  char beat_path[256];
   uint64_t memory_bytes;
   unsigned vcpus;
   struct json_object *labels; /* strings by key; libvirt metadata, EVE fields;

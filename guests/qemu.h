@@ -66,13 +66,12 @@ bool qemu_args_mention (const struct qemu_args *args, const char *text);
 bool qemu_args_console (const struct qemu_args *args, const char *folder,
                         const char *file, struct guest_console *c);
 
-/* The path of the socket behind GUEST_BEAT_PORT, NULL if there is none. */
-const char *qemu_args_beat (const struct qemu_args *args);
-
 /* FILE of the guest agent's socket, where that is FOLDER/FILE (seen as above).
  * False when there is no such channel, or it is elsewhere. */
 bool qemu_args_agent (const struct qemu_args *args, const char *folder,
                       char *file, size_t n);
+/* The path of the socket behind GUEST_BEAT_PORT, NULL if there is none. */
+const char *qemu_args_beat (const struct qemu_args *args);
 
 struct qemu_proc
 {

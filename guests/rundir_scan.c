@@ -292,22 +292,6 @@ add_endpoints (const struct rundir_look *l, struct guest *g, const char *folder,
   guest_copy (g->monitor_root, sizeof g->monitor_root, cfg->root);
 }
 
-/* Where its kernel beats: a socket in this folder that its QEMU listens at. */
-static void
-add_beat (const struct rundir_look *l, struct guest *g, const char *folder,
-          const struct entries *list, const struct qemu_args *args)
-{
-  const char *path = args ? qemu_args_beat (args) : NULL;
-  const char *slash = path ? strrchr (path, '/') : NULL;
-  int type = slash ? entry_type (list, slash + 1) : -1;
-
-  if (type < 0 || type == DT_REG
-      || snprintf (g->beat_path, sizeof g->beat_path, "%s%s", folder, slash)
-             >= (int) sizeof g->beat_path)
-    return;
-  guest_copy (g->beat_root, sizeof g->beat_root, l->scan->cfg.root);
-}
-
 /* Where QEMU's options say that the agent's channel is; EVE makes none. */
 static void
 add_agent (struct guest *g, const char *folder, const struct entries *list,
@@ -321,6 +305,26 @@ add_agent (struct guest *g, const char *folder, const struct entries *list,
              >= (int) sizeof g->agent_path)
     return;
   g->agent = AGENT_UNIX;
+}
+
+/* Where its kernel beats: a socket in this folder that its QEMU listens at. */
+static void
+add_beat (const struct rundir_look *l, struct guest *g, const char *folder,
+          const struct entries *list, const struct qemu_args *args)
+{
+  const char *path = args ? qemu_args_beat (args) : NULL;
+  const char *slash = path ? strrchr (path, '/') : NULL;
+  int type = slash ? entry_type (list, slash + 1) : -1;
+
+  if (type < 0 || type == DT_REG
+      || snprintf (g->beat_path, sizeof g->beat_path, "%s/%s", folder,
+                   slash + 1)
+             >= (int) sizeof g->beat_path)
+    {
+      g->beat_path[0] = '\0';
+      return;
+    }
+  guest_copy (g->beat_root, sizeof g->beat_root, l->scan->cfg.root);
 }
 
 /* ---- one guest ---- */
@@ -458,8 +462,8 @@ build_guest (const struct rundir_look *l, struct rundir_folder *f,
       qemu_args_fill (w->args, g);
     }
   add_endpoints (l, g, folder, list, w->args);
-  add_beat (l, g, folder, list, w->args);
   add_agent (g, folder, list, w->args);
+  add_beat (l, g, folder, list, w->args);
   if (cfg->eve[0]
       && eve_join (l->scan->opener, cfg->eve, l->deadline, &f->orders, g, NULL)
              > 0)

@@ -31,8 +31,8 @@
 #include "base/loop.h"
 #include "config.h"
 #include "guests/virt_rooms.h"
-#include "transports/acpi/ports.h"
 #include "transports/agent/agent.h"
+#include "transports/acpi/ports.h"
 #include "transports/console/hub.h"
 #include "transports/net/http.h"
 
