@@ -49,6 +49,7 @@ const char *const job_lane_names[] = {
   [LANE_RUN_STATE] = "run-state",
   [LANE_HOST] = "host",
   [LANE_NET] = "net",
+  [LANE_DISK] = "disk",
   [LANE_TCP] = "tcp",
   [LANE_SSH] = "ssh",
   [LANE_EXEC] = "exec",
@@ -68,6 +69,7 @@ const char *const job_lane_names[] = {
   [LANE_MIGRATIONS] = "migrations",
   [LANE_FAREWELL] = "libvirt-farewell",
   [LANE_SCENARIOS] = "scenarios",
+  [LANE_ADDRESSES] = "addresses",
   [LANE_MAX] = NULL,
 };
 

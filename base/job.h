@@ -52,6 +52,7 @@ enum job_lane
   LANE_RUN_STATE,
   LANE_HOST, /* its process */
   LANE_NET,
+  LANE_DISK, /* its mailbox */
   LANE_TCP,
   LANE_SSH,
   LANE_EXEC, /* an operator's program; one of each scenario */
@@ -72,6 +73,7 @@ enum job_lane
   LANE_MIGRATIONS,
   LANE_FAREWELL,
   LANE_SCENARIOS,
+  LANE_ADDRESSES,
   LANE_MAX,
 };
 extern const char *const job_lane_names[];

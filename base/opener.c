@@ -181,6 +181,58 @@ open_file (const struct open_req *req, int *ret_fd, struct error *err)
   return 0;
 }
 
+/* How long it is and how it begins, of a descriptor that can only be read. */
+static int
+check_mailbox (const struct open_req *req, const char *path,
+               struct error *err)
+{
+  static const char magic[] = OPEN_MAILBOX_MAGIC;
+  CLEANUP_CLOSE int fd = open (path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+  char begin[sizeof magic - 1];
+  off_t size = fd < 0 ? -1 : lseek (fd, 0, SEEK_END);
+
+  if (size < 0)
+    return error_errno (err, errno, "opening %s/%s", req->root, req->path);
+  if (size > (off_t) OPEN_MAILBOX_MAX)
+    return error_set (err, EINVAL, "%s/%s is too large for a mailbox",
+                      req->root, req->path);
+  if (pread (fd, begin, sizeof begin, 0) != (ssize_t) sizeof begin
+      || memcmp (begin, magic, sizeof begin) != 0)
+    return error_set (err, EINVAL, "%s/%s is not a mailbox", req->root,
+                      req->path);
+  return 0;
+}
+
+static int
+open_mailbox (const struct open_req *req, int *ret_fd, struct error *err)
+{
+  CLEANUP_CLOSE int path = open_beneath_ (req, O_PATH, err);
+  struct fd_path link;
+  struct stat st;
+  int fd, r;
+
+  if (path < 0)
+    return path;
+  if (fstat (path, &st) < 0)
+    return error_errno (err, errno, "%s/%s", req->root, req->path);
+  /* A guest's own disk is told by its size, without being opened. */
+  if ((!S_ISREG (st.st_mode) && !S_ISBLK (st.st_mode))
+      || (S_ISREG (st.st_mode) && st.st_size > (off_t) OPEN_MAILBOX_MAX))
+    return error_set (err, EINVAL, "%s/%s is not a mailbox", req->root,
+                      req->path);
+  link = fd_path_ (path);
+  r = check_mailbox (req, link.text, err);
+  if (r < 0)
+    return r;
+  fd = open (link.text, O_RDWR | O_CLOEXEC | O_NOCTTY);
+  if (fd < 0 && (errno == EROFS || errno == EACCES || errno == EPERM))
+    fd = open (link.text, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+  if (fd < 0)
+    return error_errno (err, errno, "opening %s/%s", req->root, req->path);
+  *ret_fd = fd;
+  return 0;
+}
+
 static int
 open_dir (const struct open_req *req, int *ret_fd, struct error *err)
 {
@@ -293,6 +345,7 @@ opener_do (const struct open_req *req, int *ret_fd, int *ret_lock,
           [OPEN_FILE] = open_file,       [OPEN_DIR] = open_dir,
           [OPEN_INOTIFY] = open_inotify, [OPEN_UNIX] = open_unix,
           [OPEN_PROC] = open_proc_,      [OPEN_SOCKET] = open_socket_,
+          [OPEN_MAILBOX] = open_mailbox,
         };
   int r, fd = -1;
 

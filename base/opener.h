@@ -41,6 +41,11 @@ enum open_kind
                    reader's rights at each read there, so the descriptor alone
                    would be worth nothing to the daemon.  Of a thread only
                    these texts. */
+  OPEN_MAILBOX, /* O_RDWR (O_RDONLY where it can only be read) of a regular file
+                   or a block device of at most OPEN_MAILBOX_MAX bytes that
+                   begins with OPEN_MAILBOX_MAGIC, which is read before: what
+                   is no mailbox is never open for writing.  Has roots of its
+                   own, in which nothing else is opened */
   OPEN_SOCKET,  /* a socket for the network (enum open_socket), non-blocking,
                    of a network namespace, in which it stays whoever has it:
                    root OPEN_NETNS_DIR, path its name there; root "/proc", path
@@ -48,6 +53,9 @@ enum open_kind
                    "/", path "host", that of whoever opens */
   OPEN_KIND_MAX,
 };
+
+#define OPEN_MAILBOX_MAGIC "HANGDOG-MAILBOX 1 "
+#define OPEN_MAILBOX_MAX (16u << 20)
 
 #define OPEN_NETNS_DIR "/run/netns"
 

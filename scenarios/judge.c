@@ -63,8 +63,8 @@ report_quote (char *dst, size_t n, const char *bytes, size_t len)
 
 /* ---- answers ---- */
 
-static bool
-holds (int op, double a, double b)
+bool
+judge_holds (int op, double a, double b)
 {
   switch (op)
     {
@@ -125,7 +125,7 @@ judge_compare (const struct scenario_expect *ex, const struct regex *re,
         }
       if (i == 0)
         ret->value = v;
-      if (!holds (c->op, v, c->value))
+      if (!judge_holds (c->op, v, c->value))
         {
           report_set (ret, OUTCOME_FAILED, "compare",
                       "%s is %g, which is not %s %g", c->capture, v,

@@ -15,7 +15,7 @@
 
 /* ---- expect ---- */
 
-/* Their places in the list are the cases of holds() in judge.c. */
+/* Their places in the list are the cases of judge_holds() in judge.c. */
 const char *const scenario_compare_ops[]
     = { "<", "<=", "==", "!=", ">=", ">", NULL };
 
@@ -151,6 +151,15 @@ const struct json_field scenario_console_keys[] = {
   { .name = NULL },
 };
 
+/* ---- mailbox ---- */
+
+const struct json_field scenario_mailbox_keys[] = {
+  { .name = "mailbox", .kind = JSON_STRING, .min = 1, .max = 255,
+    .help = "disk: which disk of the guest (\"vdb\"), or which file in a "
+            "folder of `mailboxes`; default the one that is a mailbox" },
+  { .name = NULL },
+};
+
 /* ---- netns ---- */
 
 const struct json_field scenario_netns_keys[] = {
@@ -195,6 +204,8 @@ static const struct json_field ssh_fields[] = {
 const struct json_field scenario_ways_keys[] = {
   { .kind = JSON_GROUP, .sub = scenario_console_keys,
     AT (scenario_ways, console) },
+  { .kind = JSON_GROUP, .sub = scenario_mailbox_keys,
+    AT (scenario_ways, mailbox) },
   { .name = "address", .kind = JSON_STRING, AT (scenario_ways, address),
     .min = 1, .max = 64,
     .help = "ssh: \"IP:PORT\", or \"guest:PORT\" for the guest's own" },

@@ -129,12 +129,17 @@ enum scenario_hosts
 int scenario_check_ssh (const struct scenario_at *at,
                         const struct scenario_ssh *ssh);
 
-/* ---- "console", "address" and "ssh": what the ways need that a command may
- * go by; each may be missing ---- */
+/* ---- "mailbox": of a char *, NULL = the one that is found ---- */
+
+extern const struct json_field scenario_mailbox_keys[];
+
+/* ---- "console", "mailbox", "address" and "ssh": what the ways need that a
+ * command may go by; each may be missing ---- */
 
 struct scenario_ways
 {
   char *console;
+  char *mailbox;
   char *address;
   char *netns;
   struct scenario_ssh ssh; /* user NULL: it is missing */

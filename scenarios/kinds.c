@@ -23,6 +23,7 @@ const struct scenario_kind *const scenario_kinds[] = {
   &kind_console_pattern,
   &kind_console_silence,
   &kind_dialogue,
+  &kind_disk_mailbox,
   &kind_dns,
   &kind_exec,
   &kind_http,

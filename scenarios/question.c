@@ -25,14 +25,14 @@ const struct json_field scenario_question_keys[] = {
 /* Together, of all its ways. */
 static int
 look_at_ways (const struct scenario *s, const struct scenario_at *at,
-              unsigned *ret_needs, bool *ret_console)
+              unsigned *ret_needs, bool *ret_console, bool *ret_disk)
 {
   char *const *names = s->transports.items;
   size_t n = s->transports.count;
   char key[40] = "kind";
 
   *ret_needs = 0;
-  *ret_console = false;
+  *ret_console = *ret_disk = false;
   for (size_t i = 0; i < (n ? n : 1); i++)
     {
       const struct transport_ops *t
@@ -47,6 +47,8 @@ look_at_ways (const struct scenario *s, const struct scenario_at *at,
       *ret_needs |= t->needs;
       if (t->lane == LANE_CONSOLE)
         *ret_console = true;
+      if (t->lane == LANE_DISK)
+        *ret_disk = true;
     }
   return 0;
 }
@@ -71,15 +73,16 @@ scenario_check_question (const struct scenario *s,
 {
   const struct scenario_question *own = s->own;
   const struct scenario_ways *w = &own->ways;
-  bool console, loopback, address, login;
+  bool console, disk, loopback, address, login;
   unsigned needs;
-  int rc = look_at_ways (s, at, &needs, &console);
+  int rc = look_at_ways (s, at, &needs, &console, &disk);
 
   if (rc < 0)
     return rc;
   address = (needs & ASK_NEEDS_ADDRESS) != 0;
   login = (needs & ASK_NEEDS_LOGIN) != 0;
   if ((rc = check_part (at, "console", w->console, console, false)) < 0
+      || (rc = check_part (at, "mailbox", w->mailbox, disk, false)) < 0
       || (rc = check_part (at, "address", w->address, address, address)) < 0
       || (rc = check_part (at, "netns", w->netns, address, false)) < 0
       || (rc = scenario_check_netns (at, w->netns)) < 0
@@ -164,6 +167,7 @@ scenario_ask_question (const struct scenario *s, const struct guest *g,
   struct ask ask = { .command = own->what.command,
                      .who = who,
                      .console = ways->console,
+                     .mailbox = ways->mailbox,
                      .netns = ways->netns,
                      .user = ways->ssh.user,
                      .key = ways->ssh.key,

@@ -333,6 +333,7 @@ extern const struct scenario_kind kind_console_heartbeat;
 extern const struct scenario_kind kind_console_pattern;
 extern const struct scenario_kind kind_console_silence;
 extern const struct scenario_kind kind_dialogue;
+extern const struct scenario_kind kind_disk_mailbox;
 extern const struct scenario_kind kind_dns;
 extern const struct scenario_kind kind_exec;
 extern const struct scenario_kind kind_http;

@@ -54,6 +54,8 @@ void judge_end (enum ask_end end, const char *detail,
 /* The same by a way that may have another word for it; NULL = the console. */
 void judge_end_by (const struct transport_ops *way, enum ask_end end,
                    const char *detail, struct outcome_report *ret);
+/* op: index into scenario_compare_ops. */
+bool judge_holds (int op, double a, double b);
 /* Status and output against `expect`; sets ret in every case. */
 void judge_answer (const struct scenario_expect *expect, int64_t status,
                    const char *out, size_t len, struct outcome_report *ret);

@@ -32,8 +32,8 @@ struct held_lock
 struct keeper_open
 {
   struct loop *loop;
-  char **roots;
-  size_t nroots;
+  char **roots, **boxes; /* boxes: for mailboxes, and for nothing else */
+  size_t nroots, nboxes;
   int32_t reader; /* the daemon: whose pid stands in a terminal's lock */
   struct channel *daemon; /* to tell what is stuck; NULL = nobody */
   struct held_lock *locks;
@@ -76,6 +76,7 @@ keeper_open_free (struct keeper_open *ko)
   keeper_open_release_all (ko);
   openers_free (ko->openers);
   free_roots (ko->roots, ko->nroots);
+  free_roots (ko->boxes, ko->nboxes);
   free (ko);
 }
 
@@ -121,27 +122,41 @@ int
 keeper_open_roots (struct keeper_open *ko, const struct config *cfg,
                    const char *config_path, struct error *err)
 {
-  struct roots rs = { 0 };
+  struct roots rs = { 0 }, boxes = { 0 };
 
   config_roots (cfg, config_path, add_root, &rs);
-  if (rs.failed)
+  config_mailboxes (cfg, add_root, &boxes);
+  if (rs.failed || boxes.failed)
     {
       free_roots (rs.list, rs.n);
+      free_roots (boxes.list, boxes.n);
       return error_set (err, ENOMEM, "no memory for the roots");
     }
   free_roots (ko->roots, ko->nroots);
+  free_roots (ko->boxes, ko->nboxes);
   ko->roots = rs.list;
   ko->nroots = rs.n;
+  ko->boxes = boxes.list;
+  ko->nboxes = boxes.n;
   return 0;
 }
 
 static bool
-root_known (const struct keeper_open *ko, const char *root)
+in_list (char *const *list, size_t n, const char *root)
 {
-  for (size_t i = 0; i < ko->nroots; i++)
-    if (strcmp (ko->roots[i], root) == 0)
+  for (size_t i = 0; i < n; i++)
+    if (strcmp (list[i], root) == 0)
       return true;
   return false;
+}
+
+/* Where mailboxes are guests' own disks are, too. */
+static bool
+root_known (const struct keeper_open *ko, const struct open_req *req)
+{
+  return req->kind == OPEN_MAILBOX
+             ? in_list (ko->boxes, ko->nboxes, req->root)
+             : in_list (ko->roots, ko->nroots, req->root);
 }
 
 /* ---- locks ---- */
@@ -282,11 +297,12 @@ parse (const struct keeper_open *ko, struct json_object *head,
   req->kind = (enum open_kind) kind;
   if (req->kind == OPEN_SOCKET)
     return open_req_check (req, NULL, err);
-  if (!root_known (ko, req->root))
+  if (!root_known (ko, req))
     return error_set (err, EPERM,
                       "%s is not among the folders of the configuration: add "
-                      "it to \"roots\"",
-                      req->root);
+                      "it to \"%s\"",
+                      req->root,
+                      req->kind == OPEN_MAILBOX ? "mailboxes" : "roots");
   return 0;
 }
 

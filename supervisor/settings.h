@@ -47,8 +47,10 @@ struct config
   struct json_list groups;    /* char *: further groups of the daemon */
   struct json_list sources;   /* struct guest_source_config */
   struct json_list roots;     /* char *: further folders with sockets */
+  struct json_list mailboxes; /* char *: folders with mailboxes */
   struct json_list scenarios; /* char *: files and folders */
   struct json_list rules;     /* char *: the same, of text rules */
+  struct json_list leases;    /* char *: files of DHCP leases, and folders */
   struct json_list exec;      /* char *: folders of programs */
   uint64_t heartbeat_ms;      /* 0 = no heartbeats from memory */
   bool default_scenario;      /* a guest without any has the built-in one */
@@ -76,5 +78,8 @@ struct json_object *config_to_json (const struct config *cfg);
 /* The opener roots that this configuration needs; calls fn for each. */
 void config_roots (const struct config *cfg, const char *config_path,
                    void (*fn) (const char *root, void *arg), void *arg);
+/* The same of those in which only mailboxes are opened. */
+void config_mailboxes (const struct config *cfg,
+                       void (*fn) (const char *root, void *arg), void *arg);
 
 #endif

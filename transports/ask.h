@@ -49,6 +49,9 @@ enum ask_end
   ASK_TAKEN,         /* was taken or went away on the way */
   ASK_ABSENT,        /* no such console now */
   ASK_READ_ONLY,
+  ASK_NO_MAILBOX,
+  ASK_REPORT_ONLY,   /* a mailbox, through which no command is run */
+  ASK_MAILBOX_UNUSABLE,
   ASK_OPEN_TIMEOUT,  /* did not open in time */
   ASK_BROKEN,        /* does not open */
   ASK_NO_ROUTE,      /* this host has no way there */
@@ -65,6 +68,7 @@ struct ask
   const char *command;
   const char *who;      /* shown to whoever waits for the same: "scenario up" */
   const char *console;  /* which one, NULL = the first that can be typed into */
+  const char *mailbox;  /* which one, as in a scenario; NULL = find it */
   const char *address;  /* "IP:PORT"; NULL = not known */
   const char *netns;    /* as of net/socket.h */
   const char *user;

@@ -8,6 +8,7 @@
 
 const struct transport_ops *const transports[] = {
   &transport_console,
+  &transport_disk,
   &transport_monitor,
   &transport_tcp,
   &transport_memory,

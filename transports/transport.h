@@ -20,6 +20,7 @@ struct agents;
 struct ask;
 struct ask_result;
 struct buf;
+struct disk;
 struct error;
 struct fact_bus;
 struct http_pool;
@@ -46,6 +47,7 @@ struct transport_env
   void *may_type_arg;
   const char *libexec; /* the folder of our programmes */
   const char *ssh_dir; /* keys, passwords and known hosts: ssh/ssh.h */
+  struct disk *disk; /* what is known of mailboxes; NULL = there are none */
   /* Folders of the operator's programs, NULL terminated; NULL = none. */
   const char *const *exec_dirs;
   struct agents *agents; /* what is remembered of them; NULL = nothing */
@@ -90,6 +92,9 @@ struct transport_ops
                   const struct ask *ask, struct job *job,
                   struct ask_result *ret, struct error *err);
   unsigned needs; /* enum ask_needs */
+  /* Any thread, by the snapshot alone: why this guest surely has no such way,
+   * or NULL: it may have it.  That it did not work is not for here. */
+  const char *(*absent) (const struct guest *g);
   /* What one command costs: this host's time, as measured (docs/bench.md), and
    * bytes over the network beside the command and its answer. */
   unsigned cpu_us, network_bytes;
@@ -100,6 +105,7 @@ struct transport_ops
 
 extern const struct transport_ops transport_acpi;
 extern const struct transport_ops transport_console;
+extern const struct transport_ops transport_disk;
 extern const struct transport_ops transport_monitor;
 extern const struct transport_ops transport_tcp;
 extern const struct transport_ops transport_memory;

@@ -138,10 +138,10 @@ const struct verb verb_list = {
   .name = "list",
   .args = "[--no-start]",
   .summary = "list all guests of this host and how well they are",
-  .help = "HEALTH is well, suspect, hung, held-off (paused, stopping, ...: by "
-          "its owner's\nwill), watched (no scenario is for it, and the "
-          "built-in one can't tell), or\nunknown (not asked yet, or no answer "
-          "can be had).  Of a place "
+  .help = "HEALTH is well, suspect, hung, console-lost or way-lost (well, but "
+          "not by the\npreferred way), held-off (paused, stopping, ...: by "
+          "its owner's will), watched (no scenario is bound to it), or "
+          "unknown (not asked yet, or no\nanswer can be had).  Of a place "
           "that is claimed-twice another one has the same uuid,\nand is "
           "watched for it.\n"
           "  --no-start  ask a daemon that runs; do not start one for this\n"

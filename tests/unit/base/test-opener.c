@@ -46,6 +46,50 @@ test_file (void **state)
   assert_int_equal (try_open (OPEN_FILE, "/none", "file", NULL), -ENOENT);
 }
 
+/* How what is there is opened as a mailbox: its flags, or why not. */
+static int
+open_box (const struct bed *b, const char *path)
+{
+  struct open_req req
+      = { .kind = OPEN_MAILBOX, .root = b->root, .path = path };
+  int fd = -1, flags, r = opener_do (&req, &fd, NULL, NULL);
+
+  if (r < 0)
+    return r;
+  flags = fcntl (fd, F_GETFL);
+  close (fd);
+  return flags & O_ACCMODE;
+}
+
+static void
+test_mailbox (void **state)
+{
+  static const char magic[] = OPEN_MAILBOX_MAGIC;
+  struct bed *b = *state;
+
+  put (in_dir (b, "root/box"), OPEN_MAILBOX_MAGIC "and more");
+  assert_int_equal (open_box (b, "box"), O_RDWR);
+  /* A guest's own disk: as it is, cut off, too large, and something else. */
+  put (in_dir (b, "root/disk"), "HANGDOG-MAILBOX 2 and more");
+  assert_int_equal (open_box (b, "disk"), -EINVAL);
+  put (in_dir (b, "root/short"), "HANGDOG-MAILBOX 1");
+  assert_int_equal (open_box (b, "short"), -EINVAL);
+  assert_int_equal (open_box (b, "file"), -EINVAL);
+  assert_int_equal (open_box (b, "sub"), -EINVAL);
+  assert_int_equal (open_box (b, "fifo"), -EINVAL);
+  assert_int_equal (open_box (b, "none"), -ENOENT);
+  assert_int_equal (truncate (in_dir (b, "root/box"), OPEN_MAILBOX_MAX), 0);
+  assert_int_equal (open_box (b, "box"), O_RDWR);
+  assert_int_equal (truncate (in_dir (b, "root/box"), OPEN_MAILBOX_MAX + 1),
+                    0);
+  assert_int_equal (open_box (b, "box"), -EINVAL);
+  /* One that lies outside, whatever leads there. */
+  put (in_dir (b, "outside"), magic);
+  assert_int_equal (open_box (b, "up"), link_out ());
+  assert_int_equal (open_box (b, "abs"), link_out ());
+  assert_int_equal (open_box (b, "../outside"), -EINVAL);
+}
+
 static void
 test_leading_out (void **state)
 {
@@ -383,6 +427,7 @@ main (void)
 {
   const struct CMUnitTest tests[] = {
     BED (test_file),
+    BED (test_mailbox),
     BED (test_leading_out),
     cmocka_unit_test (test_roots),
     BED (test_old_kernel),

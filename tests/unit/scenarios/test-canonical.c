@@ -67,6 +67,17 @@ static const struct full
            "\"11m\",\"console\":\"serial0\"" },
   { "console-silence",
     COMMON "\"transports\":[\"console\"],\"silence\":\"10m\"" },
+  { "console-command",
+    COMMON "\"transports\":[\"console\",\"disk\"],\"console\":\"serial0\","
+           "\"mailbox\":\"vdb\",\"command\":\"c\"" },
+  { "disk-mailbox",
+    COMMON "\"transports\":[\"disk\"],\"mailbox\":\"vdb\",\"every\":\"5s\","
+           "\"missed\":3,\"limits\":[{\"figure\":\"load1\",\"op\":\"<\","
+           "\"value\":3}],\"command\":\"c\",\"expect\":{\"status\":3,"
+           ANSWER "}" },
+  { "disk-mailbox",
+    COMMON "\"transports\":[\"disk\"],\"limits\":[{\"figure\":\"load1\","
+           "\"op\":\"<\",\"value\":3}]" },
   { "dialogue",
     COMMON "\"transports\":[\"console\"],\"console\":\"serial0\",\"steps\":["
            "{\"name\":\"a\",\"send\":\"\\\\x01\\r\\\\e[A\",\"expect\":[\"x\","
@@ -103,6 +114,10 @@ static const struct full
            "\"command\":\"c\",\"ssh\":{\"user\":\"u\",\"key\":\"k\","
            "\"password\":\"p\",\"host-keys\":\"strict\"},"
            "\"expect\":{\"status\":3," ANSWER "}" },
+  { "ssh-command",
+    COMMON "\"transports\":[\"disk\",\"ssh\"],\"address\":"
+           "\"192.0.2.1:22\",\"mailbox\":\"vdb\",\"command\":\"c\","
+           "\"ssh\":{\"user\":\"u\",\"key\":\"k\"}" },
   { "ssh-command",
     COMMON "\"transports\":[\"console\",\"ssh\"],\"address\":"
            "\"192.0.2.1:22\",\"console\":\"serial0\",\"command\":\"c\","
@@ -205,7 +220,7 @@ static void
 try_strings (struct bed *b, const struct place *at, const char *path,
              const char *text)
 {
-  static const char *const words[] = { "end", "mon", "d" };
+  static const char *const words[] = { "end", "mon", "d", "load5" };
   char other[400];
   size_t n = strlen (text);
 

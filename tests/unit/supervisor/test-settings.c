@@ -152,8 +152,10 @@ test_canonical (void **state)
         "\"\\/e\", \"console-mode\": \"tail\" }, { \"kind\": "
         "\"rundir\", \"root\": \"\\/s\", \"consoles\": "
         "\"cons,shim-cons\", \"monitor\": \"qmp\", \"pidfile\": "
-        "\"pid\" } ], \"roots\": [ ], \"scenarios\": [ \"\\/a\" ], "
-        "\"rules\": [ ], \"exec\": [ \"\\/x\" ], \"heartbeat\": \"10s\", "
+        "\"pid\" } ], \"roots\": [ ], \"mailboxes\": [ \"\\/m\" ], "
+        "\"scenarios\": [ \"\\/a\" ], "
+        "\"rules\": [ ], \"leases\": [ \"\\/l\" ], \"exec\": [ \"\\/x\" ], "
+        "\"heartbeat\": \"10s\", "
         "\"default-scenario\": true, \"sink\": { \"url\": \"dir:\\/d\", "
         "\"token-file\": \"t\", \"ca-file\": \"c\", \"cert-file\": "
         "\"d\", \"key-file\": \"k\", \"proxy\": \"none\", "
@@ -211,13 +213,20 @@ test_roots (void **state)
 
   assert_int_equal (parse ("{\"sources\": [{\"kind\": \"rundir\", \"root\": "
                            "\"/r/kvm\", \"eve\": \"/r\"}], \"scenarios\": "
-                           "[\"/a/b.json\"], \"roots\": [\"/x\"]}",
+                           "[\"/a/b.json\"], \"roots\": [\"/x\"], "
+                           "\"mailboxes\": [\"/boxes\"]}",
                            &cfg, &err),
                     0);
   config_roots (cfg, "/etc/hangdog/config.json", note_root, &seen);
   assert_string_equal (seen.all, " /proc /dev/pts /etc/hangdog /a/b.json /a "
                                  "/x /r/kvm /r");
+  /* Where mailboxes are nothing else is opened. */
+  seen = (struct seen){ 0 };
+  config_mailboxes (cfg, note_root, &seen);
+  assert_string_equal (seen.all, " /boxes");
   config_unref (cfg);
+  assert_int_equal (parse ("{\"mailboxes\": [\"boxes\"]}", &cfg, &err),
+                    -EINVAL);
 }
 
 static void
