@@ -319,10 +319,7 @@ add_beat (const struct rundir_look *l, struct guest *g, const char *folder,
       || snprintf (g->beat_path, sizeof g->beat_path, "%s/%s", folder,
                    slash + 1)
              >= (int) sizeof g->beat_path)
-    {
-      g->beat_path[0] = '\0';
-      return;
-    }
+    return;
   guest_copy (g->beat_root, sizeof g->beat_root, l->scan->cfg.root);
 }
 

@@ -205,6 +205,7 @@ struct gathering
 {
   struct probe *probe;
   const char *scenario; /* NULL = all */
+  bool all;             /* of all guests */
   size_t cap;
 };
 
@@ -217,6 +218,10 @@ gather (const struct binding_info *info, void *arg)
   struct wanted *w;
 
   if (go->scenario && strcmp (go->scenario, info->scenario->name) != 0)
+    return;
+  /* One that nobody asked for, and that can't tell, is no answer missing. */
+  if (go->all && !go->scenario && info->builtin
+      && info->health == HEALTH_UNKNOWN)
     return;
   if (p->n == go->cap)
     {
@@ -269,6 +274,7 @@ op_probe (struct answer *a, struct frame *f)
     }
   p->answer = a;
   go.probe = p;
+  go.all = all;
   bindings_each (a->d->bindings, g ? g->inc.uuid : NULL, gather, &go);
   if (p->n == 0)
     nothing_bound (g, go.scenario, &err);

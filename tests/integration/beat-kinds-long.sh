@@ -17,7 +17,6 @@ up() {
     becomes 120 "$1" acpi ok
     becomes 120 "$1" memory ok
 }
-incidents() { hd incidents --json | jq -s --arg g "$1" 'map(select(.guest == $g or .display == $g)) | length'; }
 
 case_kernels() {
     local k n
@@ -74,18 +73,21 @@ case_other() {
     lab_stop bd
 }
 
+# dies NAME - a panicked CPU may take ticks, so it is either.
+dies() { lab_until 120 "is $1 memory ticks-dead || is $1 memory scheduler-dead" || fail "memory says $(outcome "$1" memory)"; }
+
 case_panics() {
     at="init gone"
     up bi profile=shell
     lab_ctl bi lab-fault init-kill
     # Without init its kernel panics, and says so in memory.
-    becomes 120 bi memory scheduler-dead
+    dies bi
     becomes 120 bi acpi beat-missing
     lab_stop bi
     at=panic
     up bq profile=shell
     lab_ctl bq lab-fault panic
-    becomes 120 bq memory scheduler-dead
+    dies bq
     becomes 120 bq acpi beat-missing
     lab_stop bq
 }
