@@ -61,6 +61,7 @@ const char *const job_lane_names[] = {
   [LANE_MEMORY_WATCH] = "memory-watch",
   [LANE_MEMORY_END] = "memory-end",
   [LANE_BEAT] = "heartbeat",
+  [LANE_ACPI] = "acpi",
   [LANE_CORE] = "core",
   [LANE_DOCTOR] = "doctor",
   [LANE_SOURCE] = "source",

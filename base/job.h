@@ -64,6 +64,7 @@ enum job_lane
   LANE_MEMORY_WATCH,
   LANE_MEMORY_END,
   LANE_BEAT, /* where a heartbeat is looked for */
+  LANE_ACPI, /* the port where its kernel beats is opened */
   LANE_CORE,
   LANE_DOCTOR,
   /* of the host */

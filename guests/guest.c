@@ -259,6 +259,7 @@ guest_same (const struct guest *a, const struct guest *b)
          && a->logs_disabled == b->logs_disabled && a->monitor == b->monitor
          && SAME_TEXT (monitor_root) && SAME_TEXT (monitor_path)
          && a->agent == b->agent && SAME_TEXT (agent_path)
+         && SAME_TEXT (beat_root) && SAME_TEXT (beat_path)
          && a->memory_bytes == b->memory_bytes && a->vcpus == b->vcpus
          && same_parts (a, b);
 }
@@ -345,6 +346,8 @@ guest_to_json (const struct guest *g)
   add (obj, "monitor_path", g->monitor_path);
   json_add_str (obj, "agent", agent_kind_names[g->agent]);
   add (obj, "agent_path", g->agent_path);
+  add (obj, "beat_root", g->beat_root);
+  add (obj, "beat_path", g->beat_path);
   json_add_int (obj, "memory_bytes", (int64_t) g->memory_bytes);
   json_add_int (obj, "vcpus", g->vcpus);
   add_parts (obj, g);

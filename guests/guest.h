@@ -88,6 +88,9 @@ enum console_device
 };
 extern const char *const console_device_names[];
 
+/* The I/O port at which a kernel beats by share/acpi/hangdog-beat.asl. */
+#define GUEST_BEAT_PORT 0x580u
+
 #define GUEST_MAX_CONSOLES 4
 #define GUEST_MAX_NICS 8
 #define GUEST_MAX_DISKS 16
@@ -152,6 +155,9 @@ struct guest
   enum agent_kind agent;
   char agent_path[160]; /* AGENT_UNIX: beneath host, which is the opener's root
                            of a run directory's guest */
+  /* The socket behind its GUEST_BEAT_PORT, "" if none: transports/acpi. */
+  char beat_root[128];
+  char beat_path[256];
   uint64_t memory_bytes;
   unsigned vcpus;
   struct json_object *labels; /* strings by key; libvirt metadata, EVE fields;

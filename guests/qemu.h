@@ -70,6 +70,8 @@ bool qemu_args_console (const struct qemu_args *args, const char *folder,
  * False when there is no such channel, or it is elsewhere. */
 bool qemu_args_agent (const struct qemu_args *args, const char *folder,
                       char *file, size_t n);
+/* The path of the socket behind GUEST_BEAT_PORT, NULL if there is none. */
+const char *qemu_args_beat (const struct qemu_args *args);
 
 struct qemu_proc
 {

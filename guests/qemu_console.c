@@ -6,6 +6,7 @@
 #include "guests/qemu_impl.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define MAX_HUB_DEPTH 4
@@ -112,6 +113,39 @@ console_of_serial (const struct qemu_args *a, const char *folder,
       return true;
     }
   return false;
+}
+
+static bool
+is_beat_port (const struct qemu_args *a, const struct qemu_group *g)
+{
+  const char *driver = qemu_group_get_ (a, g, "driver");
+  const char *port = qemu_group_get_ (a, g, "iobase");
+
+  return strcmp (g->kind, "device") == 0 && driver && port
+         && strcmp (driver, "isa-debugcon") == 0
+         && strtoul (port, NULL, 0) == GUEST_BEAT_PORT;
+}
+
+const char *
+qemu_args_beat (const struct qemu_args *a)
+{
+  const char *chardev = NULL, *backend;
+
+  for (unsigned i = 0; i < a->ngroups && !chardev; i++)
+    if (is_beat_port (a, &a->groups[i]))
+      chardev = qemu_group_get_ (a, &a->groups[i], "chardev");
+  for (unsigned i = 0; i < a->ngroups && chardev; i++)
+    {
+      const struct qemu_group *g = &a->groups[i];
+
+      if (strcmp (g->kind, "chardev") != 0 || strcmp (g->id, chardev) != 0)
+        continue;
+      backend = qemu_group_get_ (a, g, "backend");
+      return backend && strcmp (backend, "socket") == 0
+                 ? qemu_group_get_ (a, g, "path")
+                 : NULL;
+    }
+  return NULL;
 }
 
 bool

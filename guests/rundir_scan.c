@@ -307,6 +307,26 @@ add_agent (struct guest *g, const char *folder, const struct entries *list,
   g->agent = AGENT_UNIX;
 }
 
+/* Where its kernel beats: a socket in this folder that its QEMU listens at. */
+static void
+add_beat (const struct rundir_look *l, struct guest *g, const char *folder,
+          const struct entries *list, const struct qemu_args *args)
+{
+  const char *path = args ? qemu_args_beat (args) : NULL;
+  const char *slash = path ? strrchr (path, '/') : NULL;
+  int type = slash ? entry_type (list, slash + 1) : -1;
+
+  if (type < 0 || type == DT_REG
+      || snprintf (g->beat_path, sizeof g->beat_path, "%s/%s", folder,
+                   slash + 1)
+             >= (int) sizeof g->beat_path)
+    {
+      g->beat_path[0] = '\0';
+      return;
+    }
+  guest_copy (g->beat_root, sizeof g->beat_root, l->scan->cfg.root);
+}
+
 /* ---- one guest ---- */
 
 /* `<app-uuid>.<version>.<appnum>` */
@@ -443,6 +463,7 @@ build_guest (const struct rundir_look *l, struct rundir_folder *f,
     }
   add_endpoints (l, g, folder, list, w->args);
   add_agent (g, folder, list, w->args);
+  add_beat (l, g, folder, list, w->args);
   if (cfg->eve[0]
       && eve_join (l->scan->opener, cfg->eve, l->deadline, &f->orders, g, NULL)
              > 0)

@@ -22,8 +22,11 @@
 struct device
 {
   char type[32], alias[64], target[64], target_name[128];
-  char path[256], mode[16], state[16], mac[18];
+  char path[256], mode[16], state[16], mac[18], iobase[16];
 };
+
+/* All <qemu:arg> of a domain, each with its NUL, as on a command line. */
+#define MAX_ARGS (16u << 10)
 
 struct reading
 {
@@ -32,6 +35,8 @@ struct reading
   struct device dev;
   char unit[16], label_key[64];
   unsigned nlabels;
+  char *args;
+  size_t args_len;
   bool active, local;
   enum console_mode mode;
 };
@@ -57,6 +62,60 @@ split_path (struct guest_console *c, const char *path)
   c->root[slash - path] = '\0';
   guest_copy (c->path, sizeof c->path, slash + 1);
   return true;
+}
+
+/* Where its kernel beats; firmware talks at another such port. */
+static void
+add_beat (struct reading *r)
+{
+  const struct device *d = &r->dev;
+  struct guest_console at = { .kind = CONSOLE_UNIX };
+
+  if (!r->active || !r->local || strcmp (d->type, "unix") != 0
+      || strcmp (d->mode, "connect") == 0
+      || strtoul (d->iobase, NULL, 0) != GUEST_BEAT_PORT
+      || !split_path (&at, d->path))
+    return;
+  guest_copy (r->g->beat_root, sizeof r->g->beat_root, at.root);
+  guest_copy (r->g->beat_path, sizeof r->g->beat_path, at.path);
+}
+
+/* The same by the options that libvirt hands through. */
+static void
+add_arg (struct reading *r)
+{
+  char value[1024];
+
+  if (!xml_attr (&r->x, "value", value, sizeof value))
+    return;
+  if (!r->args)
+    {
+      r->args = malloc (MAX_ARGS);
+      r->args_len = r->args ? (size_t) snprintf (r->args, MAX_ARGS, "kvm") + 1
+                            : 0;
+    }
+  if (r->args && r->args_len + strlen (value) < MAX_ARGS)
+    {
+      memcpy (r->args + r->args_len, value, strlen (value) + 1);
+      r->args_len += strlen (value) + 1;
+    }
+}
+
+static void
+look_for_beat (struct reading *r)
+{
+  CLEANUP_QEMU_ARGS struct qemu_args *args = NULL;
+  struct guest_console at = { .kind = CONSOLE_UNIX };
+  const char *path;
+
+  if (!r->active || !r->local || !r->args || r->g->beat_path[0]
+      || qemu_args_parse (r->args, r->args_len, &args, NULL) < 0)
+    return;
+  path = qemu_args_beat (args);
+  if (!path || !split_path (&at, path))
+    return;
+  guest_copy (r->g->beat_root, sizeof r->g->beat_root, at.root);
+  guest_copy (r->g->beat_path, sizeof r->g->beat_path, at.path);
 }
 
 static bool
@@ -213,6 +272,8 @@ open_part (struct reading *r)
     xml_attr (x, "name", d->alias, sizeof d->alias);
   else if (xml_is (x, "domain/devices/*/mac"))
     xml_attr (x, "address", d->mac, sizeof d->mac);
+  else if (xml_is (x, "domain/devices/*/address"))
+    xml_attr (x, "iobase", d->iobase, sizeof d->iobase);
 }
 
 /* The local part of the innermost name: "hd:label" is "label". */
@@ -266,6 +327,8 @@ on_open (struct reading *r)
     }
   else if (x->depth == 4 && xml_is (x, "domain/devices/*/*"))
     open_part (r);
+  else if (xml_is (x, "domain/qemu:commandline/qemu:arg"))
+    add_arg (r);
   else if (xml_is (x, "domain/memory"))
     xml_attr (x, "unit", r->unit, sizeof r->unit);
   else if (xml_is (x, "domain/vcpu")
@@ -306,7 +369,9 @@ on_close (struct reading *r)
     r->label_key[0] = '\0';
   if (!is_device (r))
     return;
-  if (xml_name_is (x, "serial"))
+  if (strcmp (r->dev.target, "isa-debug") == 0)
+    add_beat (r);
+  else if (xml_name_is (x, "serial"))
     add_console (r, true);
   else if (xml_name_is (x, "console"))
     add_console (r, false);
@@ -341,6 +406,9 @@ virt_domain_from_xml (struct guest *g, const char *xml, size_t len, bool active,
         on_close (&r);
         break;
       }
+  if (ev == 0)
+    look_for_beat (&r);
+  free (r.args);
   if (ev < 0)
     return ev;
   if (!g->inc.uuid[0] || !g->name[0])

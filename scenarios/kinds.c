@@ -9,6 +9,7 @@
 #include <string.h>
 
 const struct scenario_kind *const scenario_kinds[] = {
+  &kind_acpi_heartbeat,
   &kind_agent_exec,
   &kind_agent_file,
   &kind_agent_ping,
@@ -26,6 +27,7 @@ const struct scenario_kind *const scenario_kinds[] = {
   &kind_exec,
   &kind_http,
   &kind_icmp,
+  &kind_memory_heartbeat,
   &kind_monitor,
   &kind_sequence,
   &kind_ssh_command,

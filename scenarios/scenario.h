@@ -319,6 +319,7 @@ struct scenario_kind
   const struct scenario_combine *combine;
 };
 
+extern const struct scenario_kind kind_acpi_heartbeat;
 extern const struct scenario_kind kind_agent_exec;
 extern const struct scenario_kind kind_agent_file;
 extern const struct scenario_kind kind_agent_ping;
@@ -336,6 +337,7 @@ extern const struct scenario_kind kind_dns;
 extern const struct scenario_kind kind_exec;
 extern const struct scenario_kind kind_http;
 extern const struct scenario_kind kind_icmp;
+extern const struct scenario_kind kind_memory_heartbeat;
 extern const struct scenario_kind kind_monitor;
 extern const struct scenario_kind kind_sequence;
 extern const struct scenario_kind kind_ssh_command;

@@ -46,6 +46,7 @@ bindings_new (const struct bindings_env *env, struct bindings **ret,
   if (!b)
     return error_set (err, ENOMEM, "no memory for the bindings");
   b->env = *env;
+  b->builtin = SIZE_MAX;
   job_pool_on_free (b->env.jobs, lane_free_, b);
   *ret = b;
   return 0;
@@ -242,6 +243,7 @@ bindings_free (struct bindings *b)
   listen_end_ (b);
   for (size_t i = 0; i < b->nscenarios; i++)
     scenario_unref (b->scenarios[i]);
+  scenario_unref (b->builtin_next);
   free (b->scenarios);
   free (b->marks);
   free (b->slots);
@@ -289,6 +291,21 @@ add (struct watched *w, size_t index, struct error *err)
 
 /* ---- matching ---- */
 
+/* Only a guest that no other scenario is for has the built-in one. */
+static int
+match_builtin (struct watched *w, struct error *err)
+{
+  size_t i = 0;
+
+  while (i < w->n && w->list[i]->index != w->all->builtin)
+    i++;
+  if (i == w->n)
+    return w->n == 0 ? add (w, w->all->builtin, err) : 0;
+  if (w->n > 1)
+    remove_at (w, i);
+  return 0;
+}
+
 /* w: where that guest is watched already, or NULL. */
 static void
 match_guest (struct bindings *b, const struct guest *g, struct watched *w)
@@ -303,13 +320,22 @@ match_guest (struct bindings *b, const struct guest *g, struct watched *w)
   for (size_t i = 0; i < b->nscenarios; i++)
     {
       b->looked_at++;
-      if (b->marks[i] || !scenario_selects (b->scenarios[i], g))
+      if (b->marks[i] || i == b->builtin
+          || !scenario_selects (b->scenarios[i], g))
         continue;
       if (!w)
         w = watched_new (b, g, &err);
       if (!w || add (w, i, &err) < 0)
         log_warn ("%s: scenario %s is not bound: %s", g->display,
                   b->scenarios[i]->name, error_text (&err));
+    }
+  if (b->builtin != SIZE_MAX)
+    {
+      if (!w)
+        w = watched_new (b, g, &err);
+      if (!w || match_builtin (w, &err) < 0)
+        log_warn ("%s: the built-in scenario is not bound: %s", g->display,
+                  error_text (&err));
     }
   if (w && w->n == 0)
     watched_free (w);
@@ -442,10 +468,28 @@ match_each (const struct guest *g, void *arg)
   match_guest (arg, g, bindings_watched_ (arg, g->inc.uuid));
 }
 
+static bool
+has_name (struct scenario **list, size_t n, const char *name)
+{
+  for (size_t i = 0; i < n; i++)
+    if (strcmp (list[i]->name, name) == 0)
+      return true;
+  return false;
+}
+
+void
+bindings_builtin (struct bindings *b, struct scenario *s)
+{
+  scenario_unref (b->builtin_next);
+  b->builtin_next = s;
+}
+
 int
 bindings_set (struct bindings *b, struct scenario **list, size_t n,
               struct error *err)
 {
+  const struct scenario *last = b->builtin_next;
+  bool builtin = last && !has_name (list, n, last->name);
   CLEANUP_FREE struct scenario **copy = calloc (n + 1, sizeof (*copy));
   CLEANUP_FREE bool *marks = calloc (n + 1, sizeof (*marks));
   CLEANUP_FREE struct heir *heirs
@@ -456,6 +500,8 @@ bindings_set (struct bindings *b, struct scenario **list, size_t n,
     return error_set (err, ENOMEM, "no memory for the scenarios");
   if (n)
     memcpy (copy, list, n * sizeof (*copy));
+  if (builtin)
+    copy[n++] = scenario_ref (b->builtin_next);
   for (size_t i = 0; i < b->nscenarios; i++)
     {
       heirs[i] = heir_of (b, b->scenarios[i], copy, n);
@@ -483,6 +529,7 @@ bindings_set (struct bindings *b, struct scenario **list, size_t n,
   b->lines = steal_ptr (&lines);
   b->marks = steal_ptr (&marks);
   b->nscenarios = n;
+  b->builtin = builtin ? n - 1 : SIZE_MAX;
   registry_each (b->env.registry, match_each, b);
   return 0;
 }

@@ -47,6 +47,10 @@ void bindings_free (struct bindings *b);
  * whose scenario says the same as before keep their state. */
 int bindings_set (struct bindings *b, struct scenario **list, size_t n,
                   struct error *err);
+/* From the next bindings_set() on: for guests that none of the others is for.
+ * Its reference is taken over; NULL: none.  It steps back where one of them has
+ * its name. */
+void bindings_builtin (struct bindings *b, struct scenario *s);
 void bindings_guest (struct bindings *b, enum guest_change change,
                      const struct guest *was, const struct guest *now);
 
@@ -54,6 +58,7 @@ struct binding_info
 {
   const struct guest *guest;
   const struct scenario *scenario;
+  bool builtin; /* it is there because no other is */
   enum health health;
   uint64_t health_since_ms;
   unsigned failures, mute; /* in a row */

@@ -106,6 +106,8 @@ struct bindings
   struct scenario **scenarios;
   struct lines **lines; /* what each of them listens for, or NULL */
   size_t nscenarios;
+  size_t builtin; /* which of them is, SIZE_MAX = none */
+  struct scenario *builtin_next; /* from the next set on, or NULL */
   bool *marks; /* scratch, one per scenario */
   struct watched *hash[BINDINGS_HASH];
   struct watched *first, *last; /* in order of coming */

@@ -64,6 +64,7 @@ info_of (const struct binding *bd, const struct outcome_report *last,
   *ret = (struct binding_info){
     .guest = bd->of->guest,
     .scenario = bd->scenario,
+    .builtin = bd->index == bd->all->builtin,
     .health = bd->health.health,
     .health_since_ms = bd->health.since_ms,
     .failures = bd->health.failures,

@@ -145,6 +145,22 @@ struct control_keeping *control_keep (struct answer *a,
                                       struct json_object *last);
 void control_kept (const struct error *why, void *keeping);
 
+struct binding_info;
+struct guest;
+/* {"row":"heartbeat",...}: its heartbeat, from memory. */
+void control_beat_row (struct answer *a, const struct guest *g,
+                       bool trouble_only);
+/* Guests whose built-in scenario says that their memory can't be read: of all
+ * guests that is told once, {"row":"no-heartbeat", "guests":N, "says"}. */
+struct control_mute
+{
+  unsigned guests;
+  char why[350]; /* of the first */
+};
+/* True when that is one of them, and counted. */
+bool control_mute (struct control_mute *m, const struct binding_info *info);
+void control_mute_row (struct answer *a, const struct control_mute *m);
+
 struct control_op
 {
   const char *name;

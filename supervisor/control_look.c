@@ -25,6 +25,7 @@
 #include "diag/collector.h"
 #include "scenarios/history.h"
 #include "scenarios/scenario.h"
+#include "transports/acpi/ports.h"
 #include "transports/console/hub.h"
 
 #include <math.h>
@@ -44,6 +45,9 @@ worst_of (const struct binding_info *info, void *arg)
 {
   struct worst *w = arg;
 
+  /* One that nobody asked for is no trouble where it can't tell. */
+  if (info->builtin && info->health == HEALTH_UNKNOWN)
+    return;
   w->n++;
   if (info->health > w->health)
     w->health = info->health;
@@ -168,6 +172,7 @@ struct status
 {
   struct answer *a;
   const char *uuid;
+  struct control_mute mute;
 };
 
 static struct json_object *
@@ -201,62 +206,6 @@ console_row (const struct console_info *info, void *arg)
   json_add_int (row, "ring", (int64_t) info->ring_bytes);
   json_add_text (row, "holder", info->holder, strlen (info->holder));
   json_add_text (row, "detail", info->detail, strlen (info->detail));
-  answer_row (st->a, row);
-}
-
-static bool
-is_trouble (const struct beat_verdict *v)
-{
-  return v
-         && (v->vcpu.state >= BEAT_SLOW || v->ticks.state >= BEAT_SLOW
-             || v->scheduler.state >= BEAT_SLOW);
-}
-
-static void
-add_beat (struct json_object *row, const struct eyes_look *look)
-{
-  const struct beat *b = look->beat;
-  const struct beat_verdict *v = look->verdict;
-
-  if (v)
-    {
-      json_add_str (row, "vcpus", beat_state_names[v->vcpu.state]);
-      json_add_str (row, "ticks", beat_state_names[v->ticks.state]);
-      json_add_str (row, "scheduler", beat_state_names[v->scheduler.state]);
-      json_add_str (row, "says", v->scheduler.why);
-    }
-  if (b && b->has & 1u << BEAT_LOAD)
-    json_object_object_add (row, "load1",
-                            json_object_new_double (b->load[0] / 100.0));
-  if (b && b->has & 1u << BEAT_BLOCKED)
-    json_add_int (row, "blocked", b->blocked);
-}
-
-/* Its heartbeat, from memory; of all guests only where it tells of trouble. */
-static void
-beat_row (const struct guest *g, void *arg)
-{
-  struct status *st = arg;
-  uint64_t now = clock_ms ();
-  struct eyes_look look;
-  struct json_object *row;
-
-  if ((st->uuid && strcmp (st->uuid, g->inc.uuid) != 0)
-      || !eyes_look (st->a->d->eyes, g->inc.uuid, &look)
-      || (!st->uuid && !is_trouble (look.verdict)))
-    return;
-  row = json_object_new_object ();
-  json_add_str (row, "row", "heartbeat");
-  json_add_str (row, "uuid", g->inc.uuid);
-  json_add_str (row, "guest", g->display);
-  json_add_bool (row, "beating", look.beating);
-  json_object_object_add (row, "since_ms", ago (now, look.found_ms));
-  json_object_object_add (row, "age_ms",
-                          ago (now, look.beat ? look.beat->at_ms : 0));
-  json_add_int (row, "beats", (int64_t) look.beats);
-  if (!look.beating)
-    json_add_text (row, "says", look.why, strlen (look.why));
-  add_beat (row, &look);
   answer_row (st->a, row);
 }
 
@@ -343,14 +292,18 @@ binding_row (const struct binding_info *info, void *arg)
 {
   struct status *st = arg;
   struct answer *a = st->a;
-  struct json_object *row = json_object_new_object ();
+  struct json_object *row;
   uint64_t now = loop_now (a->d->loop);
 
+  if (!st->uuid && control_mute (&st->mute, info))
+    return;
+  row = json_object_new_object ();
   json_add_str (row, "row", "scenario");
   json_add_str (row, "uuid", info->guest->inc.uuid);
   json_add_str (row, "guest", info->guest->display);
   json_add_str (row, "scenario", info->scenario->name);
   json_add_str (row, "kind", info->scenario->kind->name);
+  json_add_bool (row, "builtin", info->builtin);
   json_add_str (row, "health", health_names[info->health]);
   json_object_object_add (row, "health_ms",
                           ago (now, info->health_since_ms));
@@ -525,6 +478,15 @@ host_row (struct answer *a)
 }
 
 static void
+status_beat (const struct guest *g, void *arg)
+{
+  struct status *st = arg;
+
+  if (!st->uuid || strcmp (st->uuid, g->inc.uuid) == 0)
+    control_beat_row (st->a, g, !st->uuid);
+}
+
+static void
 status_guest (const struct guest *g, void *arg)
 {
   struct status *st = arg;
@@ -542,7 +504,7 @@ void
 op_status (struct answer *a, struct frame *f)
 {
   CLEANUP_GUEST const struct guest *g = NULL;
-  struct status st = { a, NULL };
+  struct status st = { .a = a };
 
   if (json_get_str (a->head, "guest"))
     {
@@ -559,8 +521,9 @@ op_status (struct answer *a, struct frame *f)
   double_rows (a, st.uuid);
   hub_each (a->d->hub, console_row, &st);
   texts_each (a->d->texts, st.uuid, text_row, &st);
-  registry_each (a->d->registry, beat_row, &st);
+  registry_each (a->d->registry, status_beat, &st);
   bindings_each (a->d->bindings, st.uuid, binding_row, &st);
+  control_mute_row (a, &st.mute);
   pauses_each (a->d->pauses, status_pause, &st);
   incidents_each (a->d->incidents, status_incident, &st);
   job_each (a->d->jobs, stuck_row, &st);
@@ -574,7 +537,7 @@ op_status (struct answer *a, struct frame *f)
 void
 op_incidents (struct answer *a, struct frame *f)
 {
-  struct status st = { a, NULL };
+  struct status st = { .a = a };
 
   incidents_each (a->d->incidents, status_incident, &st);
   answer_end (a, NULL);
@@ -640,6 +603,7 @@ op_dump (struct answer *a, struct frame *f)
   buf_printf (&out, "clients: %u\n", control_clients (d->control));
   texts_dump (d->texts, &out);
   eyes_dump (d->eyes, &out);
+  acpi_ports_dump (d->ports, &out);
   if (d->bad_rules[0])
     {
       buf_puts (&out, "  ");

@@ -32,6 +32,7 @@
 #include "config.h"
 #include "guests/virt_rooms.h"
 #include "transports/agent/agent.h"
+#include "transports/acpi/ports.h"
 #include "transports/console/hub.h"
 #include "transports/net/http.h"
 
@@ -77,6 +78,7 @@ on_guest (enum guest_change change, const struct guest *was,
     return;
   texts_guest (d->texts, change, was, now);
   eyes_guest (d->eyes, change, was, now);
+  acpi_ports_guest (d->ports, change, was, now);
   bindings_guest (d->bindings, change, was, now);
   incidents_guest (d->incidents, change, was, now);
   incidents_changed (d->incidents, was, now);
@@ -429,6 +431,19 @@ make_eyes (struct daemon *d, struct error *err)
   return d->drain_only ? 0 : eyes_new (&env, &d->eyes, err);
 }
 
+static int
+make_ports (struct daemon *d, struct error *err)
+{
+  const struct acpi_ports_env env = {
+    .loop = d->loop,
+    .jobs = d->jobs,
+    .bus = d->bus,
+    .opener = keeper_link_opener (d->keeper),
+  };
+
+  return d->drain_only ? 0 : acpi_ports_new (&env, &d->ports, err);
+}
+
 static void
 on_host_gap (const struct host_gap *gap, void *arg)
 {
@@ -539,6 +554,8 @@ make_rooms (struct daemon *d, struct error *err)
   if (r == 0)
     r = make_eyes (d, err);
   if (r == 0)
+    r = make_ports (d, err);
+  if (r == 0)
     r = make_judges (d, err);
   if (r == 0)
     r = control_new (d, FD_CONTROL, &d->control, err);
@@ -571,6 +588,7 @@ unmake (struct daemon *d)
   hostclock_free (d->host);
   pauses_free (d->pauses);
   watchdog_stop (d->watchdog);
+  acpi_ports_free (d->ports);
   eyes_free (d->eyes);
   texts_free (d->texts);
   hub_free (d->hub);

@@ -18,6 +18,7 @@ struct bindings;
 struct probe;
 struct agents;
 struct boots;
+struct acpi_ports;
 struct control;
 struct eyes;
 struct fact_bus;
@@ -65,6 +66,7 @@ struct daemon
   struct agents *agents; /* the guests' */
   struct texts *texts; /* NULL while only draining */
   struct eyes *eyes; /* NULL while only draining */
+  struct acpi_ports *ports; /* the same */
   struct incidents *incidents;
   struct control *control;
   struct watchdog *watchdog;

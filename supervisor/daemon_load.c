@@ -74,6 +74,8 @@ take_loaded (struct daemon *d, struct loading *ld, int rc)
 {
   struct error err = ERROR_INIT;
 
+  /* Counts with those that are taken now. */
+  bindings_builtin (d->bindings, load_builtin (ld->config));
   if (rc < 0)
     {
       not_loaded (d,

@@ -29,6 +29,8 @@
 #define CHANGED_MS 5000u
 /* Of a kernel that was found while it came up not all CPUs are known. */
 #define SURE_MS 60000u
+/* What seems dead, and could not be looked at: again. */
+#define DOUBT_MS 30000u
 /* Whose memory does not come back is left alone for so long. */
 #define STUCK_MS (10u * 60 * 1000)
 
@@ -124,12 +126,30 @@ by_uuid (const struct eyes *e, const char *uuid)
   return NULL;
 }
 
+/* What was told last is not known any more. */
+static void
+untell (struct eyes *e, struct eye *eye)
+{
+  static const char *const names[]
+      = { "guest.vcpus", "guest.ticks", "guest.scheduler" };
+
+  for (size_t i = 0; i < ARRAY_LEN (names); i++)
+    tell_text (e, eye, names[i], beat_state_names[BEAT_UNKNOWN]);
+  tell_text (e, eye, "guest.beat",
+             "none: where its kernel is has to be found out again");
+}
+
 static void
 wait_for (struct eyes *e, struct eye *eye, uint64_t ms)
 {
   if (eye->found_ms)
     beater_drop (e->beater, eye->id);
+  if (eye->judged)
+    untell (e, eye);
   eye_forget_ (eye);
+  eye->doubt = false;
+  eye->confirmed_ms = 0;
+  eye->table = 0;
   eye->found_ms = 0;
   eye->sure = false;
   eye->state = EYE_WAITS;
@@ -157,6 +177,55 @@ not_found (struct eyes *e, struct eye *eye, const struct error *why)
   tell_text (e, eye, "guest.beat", text);
 }
 
+static uint32_t
+hash_of (const struct beat_table *table)
+{
+  uint32_t h = 2166136261u;
+  const unsigned char *p = NULL;
+  size_t n = 0;
+
+  if (table)
+    p = beat_table_flat (table, &n);
+  for (size_t i = 0; i < n; i++)
+    h = (h ^ p[i]) * 16777619u;
+  return h;
+}
+
+/* By the table that there is. */
+static void
+still_read (struct eyes *e, struct eye *eye, const struct find *f)
+{
+  eye->state = EYE_BEATS;
+  eye->sure = true;
+  if (f->doubt)
+    eye->doubt_ms = loop_now (e->env.loop) + DOUBT_MS;
+}
+
+static void
+found (struct eyes *e, struct eye *eye, const struct find *f)
+{
+  uint64_t now = loop_now (e->env.loop);
+  uint32_t table = hash_of (f->table);
+  bool same = eye->found_ms && table == eye->table;
+
+  eye->state = EYE_BEATS;
+  eye->sure = eye->found_ms != 0;
+  eye->fails = 0;
+  eye->why[0] = '\0';
+  if (f->doubt && same && f->stands)
+    eye->doubt_ms = now + DOUBT_MS;
+  else if (f->doubt)
+    {
+      eye->doubt = false;
+      eye->confirmed_ms
+          = same && eye->nkept ? eye->kept[eye->nkept - 1]->at_ms : 0;
+    }
+  if (f->doubt && !same)
+    eye_forget_ (eye);
+  eye->table = table;
+  eye->found_ms = eye->due_ms = now;
+}
+
 static void
 find_done (void *owner, void *arg, enum job_end end, int rc)
 {
@@ -180,21 +249,14 @@ find_done (void *owner, void *arg, enum job_end end, int rc)
     {
       if (rc == 0)
         rc = beater_add (e->beater, eye->id, f->table, f->fd, &f->why);
-      if (rc < 0 && eye->found_ms)
-        {
-          eye->state = EYE_BEATS; /* by the table that there is */
-          eye->sure = true;
-        }
-      else if (rc < 0)
+      /* Of the kernel that was read nothing runs: its firmware does, or
+       * another system. */
+      if (rc < 0 && (!eye->found_ms || (f->doubt && rc == -ENOENT)))
         not_found (e, eye, &f->why);
+      else if (rc < 0)
+        still_read (e, eye, f);
       else
-        {
-          eye->state = EYE_BEATS;
-          eye->sure = eye->found_ms != 0;
-          eye->found_ms = eye->due_ms = now;
-          eye->fails = 0;
-          eye->why[0] = '\0';
-        }
+        found (e, eye, f);
     }
   else if (eye && eye->state == EYE_FINDS)
     wait_for (e, eye, CHANGED_MS);
@@ -227,6 +289,7 @@ begin_find (struct eyes *e, struct eye *eye)
     return;
   f->fd = -1;
   f->id = eye->id;
+  f->doubt = eye->doubt;
   f->guest = guest_ref (eye->guest);
   f->env = *e->env.transports;
   if (job_start (e->env.jobs, &spec, NULL) < 0)
@@ -242,6 +305,33 @@ begin_find (struct eyes *e, struct eye *eye)
 }
 
 /* ---- beats ---- */
+
+/* It was looked for while it stood still, and has not moved since then. */
+static bool
+is_confirmed (const struct eye *eye, const struct beat *b)
+{
+  return eye->confirmed_ms
+         && b->at_ms >= eye->confirmed_ms + BEAT_STOPPED_MS;
+}
+
+static void
+doubt (struct eyes *e, struct eye *eye, const struct beat *b,
+       struct beat_verdict *v)
+{
+  if (!eye_dead_ (v))
+    {
+      eye->doubt = false;
+      eye->confirmed_ms = 0;
+      return;
+    }
+  if (!eye->confirmed_ms && !eye->doubt)
+    {
+      eye->doubt = true;
+      eye->doubt_ms = loop_now (e->env.loop);
+    }
+  if (!is_confirmed (eye, b))
+    eye_doubt_ (v);
+}
 
 static void
 on_beat (uint32_t id, const struct beat *b, void *arg)
@@ -269,6 +359,7 @@ on_beat (uint32_t id, const struct beat *b, void *arg)
           wait_for (e, eye, CHANGED_MS);
           return;
         }
+      doubt (e, eye, b, &v);
       tell (e, eye, b, &v);
       eye->verdict = v;
       eye->judged = true;
@@ -313,7 +404,8 @@ wants_find (const struct eye *eye, uint64_t now)
 {
   return eye->state == EYE_WAITS
          || (eye->state == EYE_BEATS && !eye->sure
-             && now - eye->found_ms >= SURE_MS);
+             && now - eye->found_ms >= SURE_MS)
+         || (eye->state == EYE_BEATS && eye->doubt && now >= eye->doubt_ms);
 }
 
 static void
@@ -330,9 +422,10 @@ tick (struct timer *t, void *arg)
     {
       struct eye *eye = e->list[i];
 
-      if (!eye || eye->due_ms > now || !is_read (eye->guest))
+      if (!eye || !is_read (eye->guest)
+          || (eye->due_ms > now && !eye->doubt))
         continue;
-      if (eye->found_ms && n < BEATER_ASK_MAX)
+      if (eye->found_ms && eye->due_ms <= now && n < BEATER_ASK_MAX)
         ids[n++] = eye->id;
       if (wants_find (eye, now) && (!next || eye->due_ms < next->due_ms))
         next = eye;
@@ -420,7 +513,11 @@ eyes_guest (struct eyes *e, enum guest_change change, const struct guest *was,
       wait_for (e, eye, change == GUEST_REBOOTED ? REBOOT_MS : FIRST_MS);
     }
   else if (!is_read (now))
-    eye_forget_ (eye);
+    {
+      eye_forget_ (eye);
+      eye->doubt = false;
+      eye->confirmed_ms = 0;
+    }
 }
 
 /* ---- showing ---- */

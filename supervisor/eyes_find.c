@@ -10,6 +10,7 @@
 #include "transports/memory/look_guest.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 void
@@ -29,9 +30,13 @@ find_run_ (struct job *job, void *arg)
 {
   struct find *f = arg;
   CLEANUP_FREE unsigned char *bytes = malloc (BEAT_MAX_TABLE);
-  /* The monitor is not disturbed for it. */
+  /* The monitor is not disturbed for it; but of what seems dead the registers
+   * tell whether anything of that kernel runs at all: one that was reset lies
+   * there as it died while its firmware runs.  libvirt tells of resets, and
+   * registers would be a raw command there. */
   struct look_guest l = {
-    .env = &f->env, .guest = f->guest, .job = job, .no_registers = true
+    .env = &f->env, .guest = f->guest, .job = job,
+    .no_registers = !f->doubt || f->guest->monitor != MONITOR_UNIX
   };
   size_t len = 0;
   int r;
@@ -46,6 +51,7 @@ find_run_ (struct job *job, void *arg)
                         &f->why);
   if (r == 0)
     f->fd = steal_fd (&l.memory.fd);
+  f->stands = l.state[0] && strcmp (l.state, "running") != 0;
   look_guest_close (&l);
   return r;
 }

@@ -35,6 +35,12 @@ struct eye
   unsigned fails;
   char why[200];
   bool sure;         /* it was looked for a second time */
+  uint32_t table;    /* a hash of where it is read */
+  /* It seems dead: before that is told it is looked for once more, for what
+   * was read may be what is left of a kernel before. */
+  bool doubt;
+  uint64_t doubt_ms;     /* when that is tried next */
+  uint64_t confirmed_ms; /* the last beat before it was done, 0 = not yet */
   struct beat *kept[KEPT]; /* BEAT_FLAT() of each, the oldest first */
   unsigned nkept;
   bool judged;
@@ -49,6 +55,8 @@ struct find
   uint32_t id;
   const struct guest *guest;
   struct transport_env env;
+  bool doubt; /* it was found before, and seems dead */
+  bool stands; /* QEMU says that it does not run it now */
   struct beat_table *table;
   int fd;
   struct error why;
@@ -66,5 +74,8 @@ void eye_keep_ (struct eye *eye, const struct beat *b);
 void eye_judge_ (const struct eye *eye, const struct beat *b,
                  struct beat_verdict *v);
 const struct beat_facet *eye_worst_ (const struct beat_verdict *v);
+bool eye_dead_ (const struct beat_verdict *v);
+/* What may be told before it was looked for once more. */
+void eye_doubt_ (struct beat_verdict *v);
 
 #endif

@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -95,4 +96,26 @@ eye_worst_ (const struct beat_verdict *v)
     if (weight[all[i]->state] > weight[ret->state])
       ret = all[i];
   return ret;
+}
+
+bool
+eye_dead_ (const struct beat_verdict *v)
+{
+  return v->vcpu.state == BEAT_DEAD || v->ticks.state == BEAT_DEAD
+         || v->scheduler.state == BEAT_DEAD;
+}
+
+void
+eye_doubt_ (struct beat_verdict *v)
+{
+  struct beat_facet *all[] = { &v->vcpu, &v->ticks, &v->scheduler };
+
+  for (size_t i = 0; i < ARRAY_LEN (all); i++)
+    if (all[i]->state == BEAT_DEAD)
+      {
+        all[i]->state = BEAT_UNKNOWN;
+        snprintf (all[i]->why, sizeof all[i]->why,
+                  "it stands still: whether this is its kernel is looked at "
+                  "once more");
+      }
 }

@@ -18,4 +18,7 @@ int load_scenarios (struct opener *opener, const struct config *cfg,
                     uint64_t deadline, struct scenario ***ret, size_t *ret_n,
                     struct error *err);
 
+/* For guests that none of them is for; NULL: there is to be none. */
+struct scenario *load_builtin (const struct config *cfg);
+
 #endif

@@ -128,6 +128,9 @@ static const struct json_field config_fields[] = {
     .max = 3600 * 1000,
     .help = "how often each guest's memory is read for signs of life, 0s for "
             "never" },
+  { "default-scenario", JSON_BOOL, offsetof (struct config, default_scenario),
+    .help = "whether a guest that no scenario is for has the built-in one, "
+            "memory-heartbeat" },
   { "sink", JSON_OBJECT, offsetof (struct config, sink), .sub = sink_fields,
     .help = "where bundles are sent" },
   { "limits", JSON_OBJECT, offsetof (struct config, limits),
@@ -224,6 +227,7 @@ set_defaults (struct config *c, struct error *err)
     .max_diagnoses = 2,
   };
   c->heartbeat_ms = 10 * 1000;
+  c->default_scenario = true;
   c->sink.timeout_ms = 30 * 1000;
   r = replace (&c->schema, CONFIG_SCHEMA, err);
   if (r == 0)

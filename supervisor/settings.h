@@ -51,6 +51,7 @@ struct config
   struct json_list rules;     /* char *: the same, of text rules */
   struct json_list exec;      /* char *: folders of programs */
   uint64_t heartbeat_ms;      /* 0 = no heartbeats from memory */
+  bool default_scenario;      /* a guest without any has the built-in one */
   struct sink_config sink;
   struct config_limits limits;
 };

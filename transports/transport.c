@@ -12,6 +12,7 @@ const struct transport_ops *const transports[] = {
   &transport_tcp,
   &transport_memory,
   &transport_ssh,
+  &transport_acpi,
   &transport_agent,
   &transport_exec,
   &transport_http,

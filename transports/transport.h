@@ -98,6 +98,7 @@ struct transport_ops
                   struct doctor_report *r, uint64_t deadline);
 };
 
+extern const struct transport_ops transport_acpi;
 extern const struct transport_ops transport_console;
 extern const struct transport_ops transport_monitor;
 extern const struct transport_ops transport_tcp;

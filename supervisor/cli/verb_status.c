@@ -19,7 +19,7 @@ struct status
 {
   bool json;
   FILE *out;
-  struct json_object *rows[12]; /* arrays, by kind below */
+  struct json_object *rows[13]; /* arrays, by kind below */
   unsigned guests, hung, suspect, held, unknown, sick_sources, stuck;
   unsigned running_doubles;
   const char *trouble; /* of hangdog itself, or NULL */
@@ -28,8 +28,8 @@ struct status
 
 static const char *const kinds[]
     = { "daemon", "source", "guest", "console", "scenario", "incident",
-        "stuck",  "text",   "claimed-twice", "heartbeat", "host",
-        "history" /* made here, of a guest's scenarios */ };
+        "stuck",  "text",   "claimed-twice", "heartbeat", "no-heartbeat",
+        "host",   "history" /* made here, of a guest's scenarios */ };
 enum
 {
   DAEMON,
@@ -42,6 +42,7 @@ enum
   TEXT,
   DOUBLE,
   BEAT,
+  NO_BEAT,
   HOST,
   HISTORY,
   KINDS
@@ -214,10 +215,15 @@ add_words (struct json_object *row, unsigned kind)
   char says[400];
 
   if (kind == SCENARIO)
-    snprintf (says, sizeof (says), "%s%s%s",
-              json_get_bool (row, "flapping", false) ? "flapping; " : "",
-              held && held[0] ? "not asked: " : "",
-              held && held[0] ? held : text ? text : "");
+    {
+      snprintf (says, sizeof (says), "%s%s", row_str (row, "scenario"),
+                json_get_bool (row, "builtin", false) ? " (built-in)" : "");
+      json_add_text (row, "named", says, strlen (says));
+      snprintf (says, sizeof (says), "%s%s%s",
+                json_get_bool (row, "flapping", false) ? "flapping; " : "",
+                held && held[0] ? "not asked: " : "",
+                held && held[0] ? held : text ? text : "");
+    }
   else if (kind == INCIDENT)
     {
       const char *end = json_get_str (row, "end");
@@ -298,7 +304,7 @@ print_all (struct status *st)
       = { "GUEST", "SCENARIO", "HEALTH", "SINCE", "LAST",
           "TOOK",  "NEXT",     "SAYS",   NULL };
   static const char *const scen_m[]
-      = { "guest",    "scenario", "health", "health_ms%", "outcome",
+      = { "guest",    "named", "health", "health_ms%", "outcome",
           "took_ms%", "next_ms%", "says",   NULL };
   static const char *const hist_t[]
       = { "SCENARIO", "LAST RUNS", "WELL", "OF", "P50",
@@ -336,6 +342,8 @@ print_all (struct status *st)
   static const char *const beat_m[]
       = { "guest", "age_ms%", "vcpus", "ticks", "scheduler", "load1",
           "blocked", "says", NULL };
+  static const char *const mute_t[] = { "NO HEARTBEAT", "SAYS", NULL };
+  static const char *const mute_m[] = { "guests", "says", NULL };
   static const char *const twice_t[]
       = { "CLAIMED TWICE", "STATE", "UUID", "WATCHED", "SAYS", NULL };
   static const char *const twice_m[]
@@ -356,6 +364,7 @@ print_all (struct status *st)
   section (st, HISTORY, hist_t, hist_m);
   section (st, INCIDENT, inc_t, inc_m);
   section (st, BEAT, beat_t, beat_m);
+  section (st, NO_BEAT, mute_t, mute_m);
   section (st, TEXT, text_t, text_m);
   section (st, CONSOLE, cons_t, cons_m);
   section (st, SOURCE, src_t, src_m);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * fake-qga MODE SOCKET: a guest agent at a socket that behaves, or misbehaves
+ * fake-qga MODE SOCKET [WORD]...: a guest agent at a socket that behaves, or misbehaves
  * in one way.
  *
  * Prints "ready" when it listens, and ends with its standard input.  Modes:
@@ -394,7 +394,8 @@ main (int argc, char **argv)
   struct sockaddr_un sa = { .sun_family = AF_UNIX };
   int s;
 
-  if (argc != 3 || strlen (argv[2]) >= sizeof sa.sun_path)
+  /* What follows is for who looks for a QEMU. */
+  if (argc < 3 || strlen (argv[2]) >= sizeof sa.sun_path)
     return 2;
   mode = argv[1];
   strncpy (sa.sun_path, argv[2], sizeof sa.sun_path - 1);

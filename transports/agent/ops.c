@@ -110,6 +110,6 @@ const struct transport_ops transport_agent = {
              "in the guest",
   .lane = LANE_AGENT,
   .command = agent_ask,
-  .cpu_us = 600,
+  .cpu_us = 300,
   .doctor = agent_doctor,
 };

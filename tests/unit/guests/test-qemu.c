@@ -238,6 +238,39 @@ knows_a_uuid (void **state)
   assert_false (uuid_is_valid ("gbcdef01-2222-4333-8444-555555555555"));
 }
 
+/* By its port alone: firmware has another such device. */
+static void
+finds_the_port_where_it_beats (void **state)
+{
+  static const char line[]
+      = "qemu-system-x86_64\0-chardev\0socket,id=fw,path=/run/g/fw\0-device\0"
+        "isa-debugcon,iobase=0x402,chardev=fw\0-chardev\0"
+        "socket,id=hb,path=/run/g/beat,server=on,wait=off\0-device\0"
+        "isa-debugcon,iobase=0x580,chardev=hb";
+  static const char file[]
+      = "[chardev \"hb\"]\n  backend = \"socket\"\n"
+        "  path = \"" DIR "beat\"\n  server = \"on\"\n"
+        "[device \"hbdev\"]\n  driver = \"isa-debugcon\"\n"
+        "  iobase = \"1408\"\n  chardev = \"hb\"\n";
+  static const char none[]
+      = "kvm\0-chardev\0file,id=hb,path=/run/g/beat\0-device\0"
+        "isa-debugcon,iobase=0x580,chardev=hb";
+  struct qemu_args *a = NULL;
+
+  assert_int_equal (qemu_args_parse (line, sizeof line, &a, NULL), 0);
+  assert_string_equal (qemu_args_beat (a), "/run/g/beat");
+  qemu_args_free (a);
+  assert_int_equal (qemu_args_parse (eve_line, sizeof eve_line, &a, NULL), 0);
+  assert_null (qemu_args_beat (a));
+  qemu_args_add_config (a, file, strlen (file));
+  assert_string_equal (qemu_args_beat (a), DIR "beat");
+  qemu_args_free (a);
+  /* Only a socket is read. */
+  assert_int_equal (qemu_args_parse (none, sizeof none, &a, NULL), 0);
+  assert_null (qemu_args_beat (a));
+  qemu_args_free (a);
+}
+
 static void
 takes_no_other_process_for_one (void **state)
 {
@@ -335,6 +368,7 @@ main (int argc, char **argv)
     cmocka_unit_test (refuses_other_programs),
     cmocka_unit_test (survives_more_than_it_can_hold),
     cmocka_unit_test (knows_a_uuid),
+    cmocka_unit_test (finds_the_port_where_it_beats),
     cmocka_unit_test (takes_no_other_process_for_one),
     cmocka_unit_test (names_those_of_the_system_first),
   };

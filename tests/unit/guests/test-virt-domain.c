@@ -104,6 +104,56 @@ reads_a_running_domain (void **state)
   guest_unref (g);
 }
 
+/* By the domain's XML, or by options that libvirt hands through; a debug port
+ * of another number is none, and neither is a console. */
+static void
+finds_the_port_where_it_beats (void **state)
+{
+#define HEAD                                                                   \
+  "<domain type='kvm' id='1' xmlns:qemu='http://libvirt.org/schemas/domain/"   \
+  "qemu/1.0'><name>a</name><uuid>aaaaaaaa-2222-4333-8444-555555555555</uuid>"
+#define SERIAL(n, path, iobase)                                                \
+  "<serial type='unix'><source mode='bind' path='" path "'/>"                  \
+  "<target type='isa-debug' port='" n "'><model name='isa-debugcon'/></target>" \
+  "<alias name='serial" n "'/><address type='isa' iobase='" iobase "'/></serial>"
+  static const struct
+  {
+    const char *xml, *path;
+    bool active;
+  } cases[] = {
+    { HEAD "<devices>" SERIAL ("1", "/run/g/fw", "0x402")
+           SERIAL ("2", "/run/g/beat", "0x580") "</devices></domain>",
+      "beat", true },
+    { HEAD "<devices>" SERIAL ("1", "/run/g/fw", "0x402") "</devices></domain>",
+      "", true },
+    { HEAD "<devices>" SERIAL ("2", "/run/g/beat", "0x580")
+           "</devices></domain>",
+      "", false },
+    { HEAD "<qemu:commandline><qemu:arg value='-chardev'/>"
+           "<qemu:arg value='socket,id=hb,path=/run/g/b2,server=on,wait=off'/>"
+           "<qemu:arg value='-device'/>"
+           "<qemu:arg value='isa-debugcon,iobase=0x580,chardev=hb'/>"
+           "</qemu:commandline></domain>",
+      "b2", true },
+  };
+
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+    {
+      struct guest *g = guest_new ();
+
+      assert_int_equal (virt_domain_from_xml (g, cases[i].xml,
+                                              strlen (cases[i].xml),
+                                              cases[i].active, true,
+                                              CONSOLE_HOLD, NULL),
+                        0);
+      assert_int_equal (g->nconsoles, 0);
+      assert_string_equal (g->beat_path, cases[i].path);
+      if (cases[i].path[0])
+        assert_string_equal (g->beat_root, "/run/g");
+      guest_unref (g);
+    }
+}
+
 static void
 streams_what_is_elsewhere (void **state)
 {
@@ -197,6 +247,7 @@ main (void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (reads_a_running_domain),
+    cmocka_unit_test (finds_the_port_where_it_beats),
     cmocka_unit_test (streams_what_is_elsewhere),
     cmocka_unit_test (refuses_what_is_no_domain),
     cmocka_unit_test (knows_every_state),

@@ -45,11 +45,26 @@ static const struct full
 } full[] = {
   { "all", COMMON "\"of\":[\"a\",\"b\"]" },
   { "any", COMMON "\"of\":[\"a\",\"b\",\"c\"],\"at-least\":2" },
+  { "acpi-heartbeat",
+    COMMON "\"transports\":[\"acpi\"],\"every\":\"10s\",\"missed\":4" },
   { "console-command",
     COMMON "\"transports\":[\"console\"],\"console\":\"serial0\","
            "\"command\":\"c\",\"expect\":{\"status\":3," ANSWER "}" },
   { "boot-stage",
     COMMON "\"transports\":[\"console\"],\"stage\":\"shell\",\"within\":\"10m\"" },
+  { "console-flood",
+    COMMON "\"transports\":[\"console\"],\"rate\":100,\"window\":\"50s\"" },
+  { "console-heartbeat",
+    COMMON "\"transports\":[\"console\"],\"label\":\"l\",\"console\":"
+           "\"serial0\",\"every\":\"10s\",\"missed\":3,\"first\":"
+           "\"10m\"" },
+  { "console-heartbeat",
+    COMMON "\"transports\":[\"console\"],\"pattern\":\"(?<n>.)(?<o>.)\","
+           "\"counter\":\"n\",\"every\":\"10s\"" },
+  { "console-pattern",
+    COMMON "\"transports\":[\"console\"],\"must-match\":\"m\","
+           "\"within\":\"10m\",\"must-not-match\":\"n\",\"clear\":"
+           "\"11m\",\"console\":\"serial0\"" },
   { "console-silence",
     COMMON "\"transports\":[\"console\"],\"silence\":\"10m\"" },
   { "dialogue",
@@ -66,6 +81,10 @@ static const struct full
     COMMON "\"transports\":[\"monitor\"],\"run-state\":false,\"block\":false,"
            "\"vcpus\":true,\"balloon-age\":\"60s\",\"samples-apart\":\"2s\"" },
   { "sequence", COMMON "\"of\":[\"a\",\"b\"]" },
+  { "memory-heartbeat",
+    COMMON "\"transports\":[\"memory\"],\"vcpus\":false,\"ticks\":false,"
+           "\"scheduler\":false,\"stands\":\"45s\",\"load\":4.5,"
+           "\"blocked\":3,\"for\":\"2m\"" },
   { "tcp",
     COMMON "\"transports\":[\"tcp\"],\"address\":\"192.0.2.1:22\","
            "\"send\":\"hi\\\\x07\",\"expect\":{" ANSWER "}" },

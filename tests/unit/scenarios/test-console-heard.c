@@ -162,6 +162,11 @@ test_beat_unread (void **state)
   DUE (&b, OUTCOME_NO_VERDICT, "not-yet");
   b.now += 10 * S;
   DUE (&b, OUTCOME_FAILED, "beat-missing");
+  /* The host stood still. */
+  b.watch->gap (b.state, b.s, b.now - 5 * S, b.now);
+  DUE (&b, OUTCOME_NO_VERDICT, "not-yet");
+  b.now += 10 * S;
+  DUE (&b, OUTCOME_FAILED, "beat-missing");
   end (&b);
 }
 

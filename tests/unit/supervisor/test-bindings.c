@@ -257,6 +257,75 @@ probe_each (struct world *w, unsigned n)
   "{\"scenarios\":[" TCP ("a", more) "," TCP ("b", "") "," TCP ("c", "") ","  \
   TCP ("d", "") "," TCP ("e", "") "]}"
 
+static struct scenario *
+one_of (const char *text)
+{
+  CLEANUP_JSON_DOC struct json_doc *doc = NULL;
+  struct scenario **all, *ret;
+  size_t n;
+
+  assert_int_equal (json_parse (text, strlen (text), JSON_FILE, "doc",
+                                JSON_MAX_FILE, &doc, NULL),
+                    0);
+  assert_int_equal (scenario_list (doc, &all, &n, NULL), 0);
+  assert_int_equal (n, 1);
+  ret = all[0];
+  free (all);
+  return ret;
+}
+
+/* The built-in one, and perhaps another. */
+static void
+bind_builtin (struct world *w, const char *other)
+{
+  struct scenario *list[1] = { other ? one_of (other) : NULL };
+
+  bindings_builtin (w->b, one_of (TCP ("builtin", "")));
+  assert_int_equal (bindings_set (w->b, list, other ? 1 : 0, NULL), 0);
+}
+
+/* It is for guests that no other is for, whatever comes first. */
+static void
+test_the_builtin (void **state)
+{
+  struct world *w = *state;
+  static const char elsewhere[]
+      = TCP ("up", "\"select\":{\"name\":\"b*\"},"),
+        here[] = TCP ("up", "\"select\":{\"name\":\"a*\"},");
+  struct guest *g;
+
+  bind_builtin (w, NULL);
+  assert_true (info (w)->builtin);
+  assert_string_equal (info (w)->scenario->name, "builtin");
+  bind_builtin (w, elsewhere);
+  assert_string_equal (info (w)->scenario->name, "builtin");
+  assert_int_equal (bindings_count (w->b), 1);
+  /* One that is for it takes its place, and gives it back. */
+  bind_builtin (w, here);
+  assert_int_equal (bindings_count (w->b), 1);
+  assert_string_equal (info (w)->scenario->name, "up");
+  assert_false (info (w)->builtin);
+  bind_builtin (w, elsewhere);
+  assert_string_equal (info (w)->scenario->name, "builtin");
+  /* So does another name of the guest. */
+  g = a_guest (100, GUEST_RUNNING);
+  snprintf (g->name, sizeof g->name, "bee");
+  registry_update (w->env.registry, g);
+  assert_int_equal (bindings_count (w->b), 1);
+  assert_string_equal (info (w)->scenario->name, "up");
+  registry_update (w->env.registry, a_guest (100, GUEST_RUNNING));
+  assert_int_equal (bindings_count (w->b), 1);
+  assert_string_equal (info (w)->scenario->name, "builtin");
+  /* Of two of one name it is the other one. */
+  bind_builtin (w, TCP ("builtin", "\"select\":{\"name\":\"b*\"},"));
+  assert_int_equal (bindings_count (w->b), 0);
+  bind_builtin (w, NULL);
+  assert_int_equal (bindings_count (w->b), 1);
+  bindings_builtin (w->b, NULL);
+  assert_int_equal (bindings_set (w->b, NULL, 0, NULL), 0);
+  assert_int_equal (bindings_count (w->b), 0);
+}
+
 /* What happens to all of them costs so much each, and what happens to one
  * guest costs what that one has. */
 static void
@@ -307,6 +376,7 @@ main (void)
     T (test_failures_that_are_none),
     T (test_one_that_does_not_come_back),
     T (test_tells_where_it_asks),
+    T (test_the_builtin),
     T (test_a_thousand_guests),
   };
 

@@ -97,6 +97,7 @@ beater_pid (const struct beater *b)
 /* What the parser says: 0, or why there is no kernel. */
 static int parser_says;
 static unsigned looked;
+static bool asked_doubt, stands;
 
 int
 find_run_ (struct job *job, void *arg)
@@ -104,6 +105,8 @@ find_run_ (struct job *job, void *arg)
   struct find *f = arg;
 
   looked++;
+  asked_doubt = f->doubt;
+  f->stands = stands;
   return parser_says == 0 ? 0
                           : error_set (&f->why, parser_says, "no kernel there");
 }
@@ -165,6 +168,7 @@ setup (void **state)
 
   parser_says = 0;
   looked = 0;
+  asked_doubt = stands = false;
   w->env.transports = &w->transports;
   w->env.interval_ms = EVERY_MS;
   assert_int_equal (loop_new_fake (&w->env.loop, NULL), 0);
@@ -324,27 +328,94 @@ is_left_alone (void **state)
 /* ---- what is told ---- */
 
 static void
-tells_a_death (void **state)
+lives (struct world *w)
 {
-  struct world *w = *state;
-
   until_looked (w, 30000);
   for (unsigned s = 1; s <= 5; s++)
     beats (w, s * 1000, s, true);
   assert_string_equal (w->scheduler, "alive");
+}
+
+/* It stops.  However often it is read, that is known after two seconds. */
+static void
+stops (struct world *w)
+{
+  for (unsigned s = 6; s <= 8; s++)
+    beats (w, s * 1000, 5, true);
+  /* But what lies there may be of a kernel that is no more. */
+  assert_string_equal (w->scheduler, "unknown");
+  assert_non_null (strstr (w->why, "looked at once more"));
+}
+
+static void
+tells_a_death (void **state)
+{
+  struct world *w = *state;
+
+  lives (w);
   assert_int_equal (look (w).beat->blocked, 3);
-  /* It stops.  However often it is read, that is known after two seconds. */
-  beats (w, 6000, 5, true);
-  assert_string_not_equal (w->scheduler, "dead");
-  beats (w, 7000, 5, true);
-  beats (w, 8000, 5, true);
+  stops (w);
+  assert_false (asked_doubt);
+  until_looked (w, 15000);
+  assert_true (asked_doubt);
+  /* It is the same; what is read from then on counts. */
+  beats (w, 9000, 5, true);
+  assert_string_equal (w->scheduler, "unknown");
+  beats (w, 10000, 5, true);
   assert_string_equal (w->scheduler, "dead");
   assert_non_null (strstr (w->why, "neither switched nor looked at its clock"));
-  /* The same again is no news. */
+  /* The same again is no news, and nothing to look at. */
   w->told = 0;
-  beats (w, 9000, 5, true);
+  beats (w, 11000, 5, true);
   assert_int_equal (w->told, 0);
-  beats (w, 10000, 6, true);
+  loop_advance (w->env.loop, 50000);
+  assert_int_equal (looked, 2);
+  beats (w, 12000, 6, true);
+  assert_string_equal (w->scheduler, "alive");
+}
+
+/* What it was read of is gone: its firmware runs, or another system. */
+static void
+doubts_a_death (void **state)
+{
+  struct world *w = *state;
+
+  lives (w);
+  stops (w);
+  parser_says = ENOENT;
+  until_looked (w, 15000);
+  assert_false (look (w).beating);
+  assert_string_equal (w->scheduler, "unknown");
+  assert_string_equal (w->why, "none: no kernel there");
+  parser_says = 0;
+  until_looked (w, 90000);
+  assert_true (look (w).beating);
+}
+
+/* It could not be looked at, or somebody stopped it: later, then. */
+static void
+doubts_for_long (void **state)
+{
+  struct world *w = *state;
+
+  lives (w);
+  stops (w);
+  parser_says = EBUSY;
+  until_looked (w, 15000);
+  assert_true (look (w).beating);
+  beats (w, 12000, 5, true);
+  parser_says = 0;
+  stands = true;
+  until_looked (w, 40000);
+  beats (w, 15000, 5, true);
+  beats (w, 18000, 5, true);
+  assert_string_equal (w->scheduler, "unknown");
+  stands = false;
+  until_looked (w, 40000);
+  /* It was that: now it goes on. */
+  beats (w, 18100, 6, true);
+  assert_string_not_equal (w->scheduler, "dead");
+  beats (w, 20000, 7, true);
   assert_string_equal (w->scheduler, "alive");
 }
 
@@ -360,7 +431,7 @@ tells_a_lockup (void **state)
   };
 
   until_looked (w, 30000);
-  for (unsigned s = 1; s <= 30; s++)
+  for (unsigned s = 1; s <= 40; s++)
     {
       b.at_ms = s * 1000;
       b.ticks = 1000 + s * 250;
@@ -369,6 +440,8 @@ tells_a_lockup (void **state)
       assert_int_equal (loop_round (w->env.loop, 0, NULL), 0);
       if (s == 15)
         assert_string_not_equal (w->scheduler, "dead");
+      if (s == 30)
+        until_looked (w, 15000);
     }
   assert_string_equal (w->scheduler, "dead");
   assert_non_null (strstr (w->why, "runs one task for 2"));
@@ -431,6 +504,7 @@ main (void)
   const struct CMUnitTest tests[] = {
     T (is_found_and_read),       T (is_looked_for_ever_more_seldom),
     T (is_left_alone),           T (tells_a_death),
+    T (doubts_a_death),          T (doubts_for_long),
     T (tells_a_lockup),          T (begins_anew_with_the_kernel),
     T (outlives_its_reader),
   };
