@@ -52,7 +52,7 @@ enum fact_type
   FACT_BOOL,
 };
 
-#define FACT_NAME_MAX 64
+#define FACT_NAME_MAX 72 /* "probe." and the name of a scenario */
 #define FACT_TEXT_MAX 240
 
 struct fact
@@ -112,7 +112,9 @@ void fact_unsubscribe (struct fact_sub *sub);
 
 uint64_t fact_bus_dropped (struct fact_bus *bus);
 
-/* The latest fact per guest and name: a small table that is a subscriber.
+/* The latest fact per guest, name and source: a small table that is a
+ * subscriber.  fact_latest() is the one that came last, whoever said it;
+ * fact_each() shows all, those of one name in the order in which they came.
  * Beyond max_per_guest the family that has the most names (the same up to the
  * first dot) makes room, by the name of it that was silent for the longest
  * time: many of a kind do not push out what is only said when it changes.  It

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The latest fact per guest and name.
+ * The latest fact per guest, name and source.
  *
- * Guests are sorted by uuid and their facts by name: there are hundreds of
- * the one and dozens of the other, looked up far more often than added.
+ * Guests are sorted by uuid and their facts by name, and of one name by who
+ * says so: there are hundreds of the one and dozens of the other, looked up
+ * far more often than added.
  */
 #include "base/fact.h"
 
@@ -20,6 +21,7 @@ struct kept
   int32_t pid;
   uint32_t boot;
   uint64_t start_time, time_ms;
+  uint64_t order; /* in which they came: of one name the last is the latest */
   enum fact_type type;
   uint32_t more;
   union
@@ -43,6 +45,7 @@ struct fact_table
 {
   struct fact_sub *sub;
   size_t max_per_guest;
+  uint64_t order;
   struct fact shown; /* the one that is being looked at */
   struct guest **guests; /* by uuid */
   size_t nguests, cap;
@@ -52,12 +55,6 @@ static const char *
 guest_key (const void *table, size_t i)
 {
   return ((const struct fact_table *) table)->guests[i]->uuid;
-}
-
-static const char *
-fact_key (const void *guest, size_t i)
-{
-  return ((const struct guest *) guest)->facts[i]->strings;
 }
 
 /* Among n that are sorted by key_of (in, i): where it is, or where it would
@@ -94,10 +91,51 @@ find_guest (const struct fact_table *t, const char *uuid, bool *ret_found)
   return find (t, t->nguests, guest_key, uuid, ret_found);
 }
 
-static size_t
-find_fact (const struct guest *g, const char *name, bool *ret_found)
+static const char *
+source_of (const struct kept *k)
 {
-  return find (g, g->nfacts, fact_key, name, ret_found);
+  return k->strings + strlen (k->strings) + 1;
+}
+
+/* Where that name's of that source is, or would have to go; source "": where
+ * those of that name begin. */
+static size_t
+find_fact (const struct guest *g, const char *name, const char *source,
+           bool *ret_found)
+{
+  size_t lo = 0, hi = g->nfacts, mid;
+  int c;
+
+  *ret_found = false;
+  while (lo < hi)
+    {
+      mid = lo + (hi - lo) / 2;
+      c = strcmp (name, g->facts[mid]->strings);
+      if (c == 0)
+        c = strcmp (source, source_of (g->facts[mid]));
+      if (c == 0)
+        {
+          *ret_found = true;
+          return mid;
+        }
+      if (c < 0)
+        hi = mid;
+      else
+        lo = mid + 1;
+    }
+  return lo;
+}
+
+/* Behind the last one with the name of the one at i. */
+static size_t
+end_of_name (const struct guest *g, size_t i)
+{
+  size_t end = i + 1;
+
+  while (end < g->nfacts
+         && strcmp (g->facts[end]->strings, g->facts[i]->strings) == 0)
+    end++;
+  return end;
 }
 
 /* Room for one more pointer in an array of them. */
@@ -238,7 +276,7 @@ keep (struct kept *k, const struct fact *f)
 static const struct fact *
 show (struct fact_table *t, const struct guest *g, const struct kept *k)
 {
-  const char *source = k->strings + strlen (k->strings) + 1;
+  const char *source = source_of (k);
   struct fact *f = &t->shown;
 
   memcpy (f->inc.uuid, g->uuid, sizeof f->inc.uuid);
@@ -280,7 +318,7 @@ on_fact (const struct fact *fact, void *arg)
 
   if (!g)
     return;
-  i = find_fact (g, fact->name, &found);
+  i = find_fact (g, fact->name, fact->source, &found);
   k = found ? g->facts[i] : NULL;
   if (!k || k->size < size)
     {
@@ -292,12 +330,13 @@ on_fact (const struct fact *fact, void *arg)
         g->facts[i] = k;
     }
   keep (k, fact);
+  k->order = ++t->order;
   if (found)
     return;
   if (g->nfacts >= t->max_per_guest)
     {
       drop_fact (g, stalest (g));
-      i = find_fact (g, fact->name, &found);
+      i = find_fact (g, fact->name, fact->source, &found);
     }
   facts = grown (g->facts, g->nfacts, &g->cap);
   if (!facts)
@@ -359,14 +398,40 @@ const struct fact *
 fact_latest (struct fact_table *t, const char *uuid, const char *name)
 {
   bool found;
-  size_t i = find_guest (t, uuid, &found);
+  size_t i = find_guest (t, uuid, &found), end;
   struct guest *g;
 
   if (!found)
     return NULL;
   g = t->guests[i];
-  i = find_fact (g, name, &found);
-  return found ? show (t, g, g->facts[i]) : NULL;
+  i = find_fact (g, name, "", &found);
+  if (i == g->nfacts || strcmp (g->facts[i]->strings, name) != 0)
+    return NULL;
+  end = end_of_name (g, i);
+  for (size_t k = i + 1; k < end; k++)
+    if (g->facts[k]->order > g->facts[i]->order)
+      i = k;
+  return show (t, g, g->facts[i]);
+}
+
+/* Of one name in the order in which they came: they are a few. */
+static void
+each_of_name (struct fact_table *t, struct guest *g, size_t from, size_t to,
+              void (*fn) (const struct fact *f, void *arg), void *arg)
+{
+  uint64_t after = 0;
+
+  for (size_t n = from; n < to; n++)
+    {
+      const struct kept *next = NULL;
+
+      for (size_t i = from; i < to; i++)
+        if (g->facts[i]->order > after
+            && (!next || g->facts[i]->order < next->order))
+          next = g->facts[i];
+      after = next->order;
+      fn (show (t, g, next), arg);
+    }
 }
 
 void
@@ -375,11 +440,16 @@ fact_each (struct fact_table *t, const char *uuid,
 {
   bool found;
   size_t i = find_guest (t, uuid, &found);
+  struct guest *g;
 
   if (!found)
     return;
-  for (size_t k = 0; k < t->guests[i]->nfacts; k++)
-    fn (show (t, t->guests[i], t->guests[i]->facts[k]), arg);
+  g = t->guests[i];
+  for (size_t from = 0, to; from < g->nfacts; from = to)
+    {
+      to = end_of_name (g, from);
+      each_of_name (t, g, from, to, fn, arg);
+    }
 }
 
 void

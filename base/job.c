@@ -69,6 +69,7 @@ const char *const job_lane_names[] = {
   [LANE_MIGRATIONS] = "migrations",
   [LANE_FAREWELL] = "libvirt-farewell",
   [LANE_SCENARIOS] = "scenarios",
+  [LANE_ADDRESSES] = "addresses",
   [LANE_MAX] = NULL,
 };
 

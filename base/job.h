@@ -73,6 +73,7 @@ enum job_lane
   LANE_MIGRATIONS,
   LANE_FAREWELL,
   LANE_SCENARIOS,
+  LANE_ADDRESSES,
   LANE_MAX,
 };
 extern const char *const job_lane_names[];

@@ -39,6 +39,7 @@
 #include "base/json.h"
 #include "base/opener.h"
 #include "base/text.h"
+#include "guests/address.h"
 
 #include <json-c/json.h>
 #include <stdlib.h>
@@ -254,24 +255,36 @@ copy_mac (char *dst, size_t n, struct json_object *obj, const char *key)
 
 /* ---- parts of a guest ---- */
 
-/* The first address: AssignedAddresses.IPv4Addrs[0].Address, or what older
+/* The first of a list of Address, as far as it may be used. */
+static bool
+first_address (struct json_object *list, char dst[ADDRESS_TEXT])
+{
+  if (!json_object_is_type (list, json_type_array))
+    return false;
+  for (size_t i = 0; i < json_object_array_length (list) && i < 16; i++)
+    if (address_clean (dst, json_get_str (json_object_array_get_idx (list, i),
+                                          "Address")))
+      return true;
+  return false;
+}
+
+/* AssignedAddresses.IPv4Addrs[0].Address and IPv6Addrs', or what older
  * releases had. */
 static void
-copy_address (char *dst, size_t n, struct json_object *adapter)
+copy_address (struct guest_nic *nic, struct json_object *adapter)
 {
+  static const char *const older[] = { "AllocatedIPv4Addr", "AllocatedIPAddr" };
   struct json_object *assigned = json_get (adapter, "AssignedAddresses");
-  struct json_object *list = json_get (assigned, "IPv4Addrs");
+  bool known = first_address (json_get (assigned, "IPv4Addrs"), nic->ip);
 
-  if (!json_object_is_type (list, json_type_array)
-      || json_object_array_length (list) == 0)
-    list = json_get (assigned, "IPv6Addrs");
-  if (json_object_is_type (list, json_type_array)
-      && json_object_array_length (list) > 0)
-    copy_text (dst, n, json_object_array_get_idx (list, 0), "Address");
-  if (!dst[0])
-    copy_text (dst, n, adapter, "AllocatedIPv4Addr");
-  if (!dst[0])
-    copy_text (dst, n, adapter, "AllocatedIPAddr");
+  for (unsigned i = 0; i < ARRAY_LEN (older) && !known; i++)
+    known = address_clean (nic->ip, json_get_str (adapter, older[i]));
+  if (first_address (json_get (assigned, "IPv6Addrs"),
+                     known ? nic->ip2 : nic->ip))
+    known = true;
+  if (known)
+    guest_copy (nic->ip_from, sizeof nic->ip_from,
+                address_from_names[ADDRESS_EVE]);
 }
 
 static struct guest_nic *
@@ -294,12 +307,12 @@ join_nics (struct guest *g, struct json_object *list)
   for (size_t i = 0; i < json_object_array_length (list); i++)
     {
       struct json_object *a = json_object_array_get_idx (list, i);
-      struct guest_nic in = { "", "", "" }, *nic;
+      struct guest_nic in = { .mac = "" }, *nic;
 
       copy_mac (in.mac, sizeof in.mac, a, "Mac");
       copy_text (in.ifname, sizeof in.ifname, a, "Vif");
       copy_text (in.ifname, sizeof in.ifname, a, "VifUsed");
-      copy_address (in.ip, sizeof in.ip, a);
+      copy_address (&in, a);
       if (!in.mac[0] && !in.ifname[0])
         continue;
       nic = nic_for (g, &in);
@@ -310,7 +323,7 @@ join_nics (struct guest *g, struct json_object *list)
       if (in.ifname[0])
         guest_copy (nic->ifname, sizeof nic->ifname, in.ifname);
       if (in.ip[0])
-        guest_copy (nic->ip, sizeof nic->ip, in.ip);
+        address_copy (nic, &in);
     }
 }
 

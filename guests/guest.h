@@ -128,6 +128,9 @@ struct guest_nic
   char mac[18];
   char ifname[32]; /* tap on the host */
   char ip[46];     /* "" when not known */
+  char ip2[46];    /* of the other family, or "" */
+  char ip_from[16]; /* who says so: one of address_from_names */
+  char refused[46]; /* it is not used: another guest, or the host, claims it */
 };
 
 struct guest_disk

@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/loop.h"
+#include "guests/address.h"
 
 #include <ctype.h>
 #include <json-c/json.h>
@@ -375,6 +376,30 @@ follow_boot (const struct entry *e, struct guest *g)
     }
 }
 
+static struct entry *
+entry_current (struct guest_registry *reg, const struct incarnation *inc)
+{
+  for (struct entry *e = *bucket_of (reg, inc->uuid); e; e = e->next)
+    if (e->shown && incarnation_equal (&e->guest->inc, inc))
+      return e;
+  return NULL;
+}
+
+/* ---- addresses ---- */
+
+void
+registry_addresses (struct guest_registry *reg, const struct incarnation *inc,
+                    const struct guest_nic *nics, unsigned n)
+{
+  struct entry *e = entry_current (reg, inc);
+  struct guest *g = e ? guest_clone (e->guest) : NULL;
+
+  if (!g)
+    return;
+  address_put (g, nics, n);
+  entry_set (reg, e, guest_seal (g));
+}
+
 /* Of remote hosts no pid is known: a guest that is off at one of them, or on
  * its way, is another place of the guest and not the same seen twice. */
 static bool
@@ -415,6 +440,8 @@ registry_update (struct guest_registry *reg, struct guest *g)
     {
       e->sweep = reg->sweep;
       follow_boot (e, g);
+      if (is_same_process (&e->guest->inc, &g->inc))
+        address_follow (e->guest, g);
       entry_set (reg, e, g);
       return true;
     }
@@ -519,15 +546,6 @@ registry_event (struct guest_registry *reg, const char *source,
   for (unsigned i = 0; i < reg->nlisteners; i++)
     if (reg->listeners[i].on_event)
       reg->listeners[i].on_event (g, event, detail, reg->listeners[i].arg);
-}
-
-static struct entry *
-entry_current (struct guest_registry *reg, const struct incarnation *inc)
-{
-  for (struct entry *e = *bucket_of (reg, inc->uuid); e; e = e->next)
-    if (e->shown && incarnation_equal (&e->guest->inc, inc))
-      return e;
-  return NULL;
 }
 
 void

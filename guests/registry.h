@@ -120,6 +120,14 @@ void registry_rebooted (struct guest_registry *reg,
 void registry_boot_known (struct guest_registry *reg,
                           const struct incarnation *inc, bool was_one);
 
+/* What others than its source know of the addresses of a guest: ip, ip2,
+ * ip_from and refused of each nic that it has by that mac (or ifname, where it
+ * has none).  Of what its source itself does not say they stay until they are
+ * told anew, or its process ends.  Ignored when inc is not current. */
+void registry_addresses (struct guest_registry *reg,
+                         const struct incarnation *inc,
+                         const struct guest_nic *nics, unsigned n);
+
 /* What an earlier run of this programme had counted, which would begin at 0
  * again: inc's boot number is that of its process's guest, also when it is
  * only found later. */

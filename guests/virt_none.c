@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "guests/source.h"
+#include "guests/virt_address.h"
 
 int
 virt_init (struct loop *loop, struct error *err)
@@ -17,6 +18,14 @@ virt_init (struct loop *loop, struct error *err)
 void
 virt_done (void)
 {
+}
+
+int
+virt_addresses (const char *uri, const char (*uuids)[UUID_TEXT], size_t n,
+                const struct job *job, const struct address_reading *r,
+                struct error *err)
+{
+  return error_set (err, ENOTSUP, VIRT_NONE_TEXT);
 }
 
 static int

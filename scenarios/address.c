@@ -69,12 +69,33 @@ static const char *
 own_ip (const struct guest *g, bool four, struct outcome_report *ret)
 {
   for (unsigned i = 0; i < g->nnics; i++)
-    if (g->nics[i].ip[0] && !(four && strchr (g->nics[i].ip, ':')))
-      return g->nics[i].ip;
-  report_set (ret, OUTCOME_NO_VERDICT, "no-address",
-              "the guest's %saddress is not known here; write it into the "
-              "scenario's address",
-              four ? "IPv4 " : "IP ");
+    {
+      const struct guest_nic *nic = &g->nics[i];
+
+      if (nic->ip[0] && !(four && strchr (nic->ip, ':')))
+        return nic->ip;
+      if (four && nic->ip2[0] && !strchr (nic->ip2, ':'))
+        return nic->ip2;
+    }
+  for (unsigned i = 0; i < g->nnics; i++)
+    if (g->nics[i].refused[0])
+      {
+        /* Whoever answers there may be the other one. */
+        report_set (ret, OUTCOME_NO_VERDICT, "no-address",
+                    "%s (%s) is claimed by another guest or the host, too: it "
+                    "is used for neither",
+                    g->nics[i].refused, g->nics[i].ip_from);
+        ret->way = WAY_UNUSABLE;
+        return NULL;
+      }
+  if (g->nnics == 0)
+    report_set (ret, OUTCOME_NO_VERDICT, "no-address",
+                "the guest has no network interface that is known here");
+  else
+    report_set (ret, OUTCOME_NO_VERDICT, "no-address",
+                "the guest's %saddress is not known here; write it into the "
+                "scenario's address",
+                four ? "IPv4 " : "IP ");
   ret->way = WAY_UNUSABLE;
   return NULL;
 }

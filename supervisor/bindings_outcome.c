@@ -69,7 +69,7 @@ publish (struct binding *bd, const struct outcome_report *report)
   struct fact fact;
   char name[FACT_NAME_MAX];
 
-  snprintf (name, sizeof (name), "probe.%.50s", bd->scenario->name);
+  snprintf (name, sizeof (name), "probe.%s", bd->scenario->name);
   publish_text (bd, name, outcome_names[report->outcome]);
   if (!report->has_uptime)
     return;

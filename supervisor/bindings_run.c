@@ -182,6 +182,31 @@ note_started (struct binding *bd, struct run *run)
   timer_stop (bd->timer);
 }
 
+/* By what its snapshot says, and nothing that failed once: a way that the guest
+ * surely does not have, where another one is left. */
+static bool
+skips (const struct run *run, struct leg *leg)
+{
+  const char *why = leg->way->absent ? leg->way->absent (run->guest) : NULL;
+
+  for (unsigned i = 0; why && i < run->nlegs; i++)
+    {
+      const struct transport_ops *other = run->legs[i].way;
+
+      if (other->absent && other->absent (run->guest))
+        continue;
+      if (leg->way->lane == LANE_CONSOLE)
+        run_no_verdict_ (&leg->report, "console-absent", "%.190s", why);
+      else if (leg->way->lane == LANE_AGENT)
+        run_no_verdict_ (&leg->report, "agent-absent", "%.190s", why);
+      else
+        run_no_verdict_ (&leg->report, "absent", "%.190s", why);
+      leg->state = LEG_OVER;
+      return true;
+    }
+  return false;
+}
+
 /* True when an attempt is out. */
 static bool
 start_next (struct binding *bd, struct run *run)
@@ -192,7 +217,7 @@ start_next (struct binding *bd, struct run *run)
       struct error err = ERROR_INIT;
       int r;
 
-      if (leg->state == LEG_OVER)
+      if (leg->state == LEG_OVER || skips (run, leg))
         continue;
       r = attempt_start (run, leg, &err);
       if (r == 0)

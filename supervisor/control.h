@@ -72,6 +72,12 @@ const struct guest *answer_guest (struct answer *a);
 void control_add_value (struct json_object *row,
                         const struct outcome_report *last);
 
+/* Into the row of a guest: "health", and "finding" where a way is lost. */
+void control_add_word (struct daemon *d, const struct guest *g,
+                       struct json_object *row);
+/* The table of the ways to a guest. */
+void control_reach_rows (struct answer *a, const char *uuid);
+
 /* ---- of scenarios ---- */
 
 /* A binding_listen_fn of the daemon: whoever waits for that outcome is told. */

@@ -9,6 +9,7 @@
 #include "supervisor/control.h"
 #include "supervisor/daemon.h"
 #include "supervisor/incidents.h"
+#include "supervisor/reach.h"
 #include "supervisor/writer_link.h"
 
 #include "base/buf.h"
@@ -257,6 +258,8 @@ exam_done (void *owner, void *arg, enum job_end end, int rc)
 
   if (e->answer)
     e->answer->gone = NULL;
+  if (j)
+    reach_examined (e->d->reach, &j->guest->inc, j->rows);
   if (e->answer && j)
     {
       for (size_t i = 0; i < json_object_array_length (j->rows); i++)

@@ -9,8 +9,8 @@
 #include "supervisor/diagnose.h"
 #include "supervisor/incidents.h"
 #include "supervisor/keeper_link.h"
-#include "supervisor/meant.h"
 #include "supervisor/pauses.h"
+#include "supervisor/reach.h"
 #include "supervisor/text.h"
 #include "supervisor/writer_link.h"
 
@@ -23,6 +23,7 @@
 #include "base/text.h"
 #include "config.h"
 #include "diag/collector.h"
+#include "guests/addresses.h"
 #include "scenarios/history.h"
 #include "scenarios/scenario.h"
 #include "transports/acpi/ports.h"
@@ -33,45 +34,6 @@
 #include <string.h>
 
 /* ---- one guest's health in a word ---- */
-
-struct worst
-{
-  enum health health;
-  unsigned n, running;
-};
-
-static void
-worst_of (const struct binding_info *info, void *arg)
-{
-  struct worst *w = arg;
-
-  /* One that nobody asked for is no trouble where it can't tell. */
-  if (info->builtin && info->health == HEALTH_UNKNOWN)
-    return;
-  w->n++;
-  if (info->health > w->health)
-    w->health = info->health;
-}
-
-/* "well", "suspect", "hung", "held-off", "watched" (no scenario). */
-static const char *
-word_of (struct daemon *d, const struct guest *g)
-{
-  struct worst w = { HEALTH_UNKNOWN, 0, 0 };
-
-  if (g->intent != INTENT_RUN || guest_paused_by_owner (g)
-      || g->run == GUEST_STARTING || g->run == GUEST_STOPPING)
-    return "held-off";
-  if (incidents_standing (d->incidents, g->inc.uuid))
-    return "hung";
-  bindings_each (d->bindings, g->inc.uuid, worst_of, &w);
-  if (w.n == 0)
-    return "watched";
-  return w.health == HEALTH_FAILED    ? "hung"
-         : w.health == HEALTH_SUSPECT ? "suspect"
-         : w.health == HEALTH_WELL    ? "well"
-                                      : "unknown";
-}
 
 static void daemon_row (struct answer *a);
 
@@ -84,7 +46,7 @@ list_guest (const struct guest *g, void *arg)
   struct json_object *row = guest_to_json (g);
 
   json_add_str (row, "row", "guest");
-  json_add_str (row, "health", word_of (a->d, g));
+  control_add_word (a->d, g, row);
   answer_row (a, row);
 }
 
@@ -496,7 +458,7 @@ status_guest (const struct guest *g, void *arg)
     return;
   row = guest_to_json (g);
   json_add_str (row, "row", "guest");
-  json_add_str (row, "health", word_of (st->a->d, g));
+  control_add_word (st->a->d, g, row);
   answer_row (st->a, row);
 }
 
@@ -525,6 +487,8 @@ op_status (struct answer *a, struct frame *f)
   bindings_each (a->d->bindings, st.uuid, binding_row, &st);
   control_mute_row (a, &st.mute);
   pauses_each (a->d->pauses, status_pause, &st);
+  if (g)
+    control_reach_rows (a, st.uuid);
   incidents_each (a->d->incidents, status_incident, &st);
   job_each (a->d->jobs, stuck_row, &st);
   if (!g)
@@ -604,6 +568,8 @@ op_dump (struct answer *a, struct frame *f)
   texts_dump (d->texts, &out);
   eyes_dump (d->eyes, &out);
   acpi_ports_dump (d->ports, &out);
+  addresses_dump (d->addresses, &out);
+  reach_dump (d->reach, &out);
   if (d->bad_rules[0])
     {
       buf_puts (&out, "  ");

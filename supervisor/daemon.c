@@ -16,6 +16,7 @@
 #include "supervisor/keeper_link.h"
 #include "supervisor/layers.h"
 #include "supervisor/pauses.h"
+#include "supervisor/reach.h"
 #include "supervisor/text.h"
 #include "supervisor/typing.h"
 #include "supervisor/watchdog.h"
@@ -30,6 +31,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "config.h"
+#include "guests/addresses.h"
 #include "guests/virt_rooms.h"
 #include "transports/agent/agent.h"
 #include "transports/acpi/ports.h"
@@ -80,6 +82,8 @@ on_guest (enum guest_change change, const struct guest *was,
   texts_guest (d->texts, change, was, now);
   eyes_guest (d->eyes, change, was, now);
   acpi_ports_guest (d->ports, change, was, now);
+  addresses_guest (d->addresses, change, was, now);
+  reach_guest (d->reach, change, was, now);
   bindings_guest (d->bindings, change, was, now);
   incidents_guest (d->incidents, change, was, now);
   incidents_changed (d->incidents, was, now);
@@ -91,10 +95,14 @@ static void
 on_guest_event (const struct guest *g, enum guest_event event,
                 const char *detail, void *arg)
 {
+  struct daemon *d = arg;
+
   log_guest (LOG_LEVEL_INFO, g->inc.uuid, "guest=\"%s\" event %s %s",
              g->display, guest_event_names[event], detail ? detail : "");
-  if (!((struct daemon *) arg)->drain_only)
-    incidents_event (((struct daemon *) arg)->incidents, g, event, detail);
+  if (d->drain_only)
+    return;
+  reach_event (d->reach, g, event);
+  incidents_event (d->incidents, g, event, detail);
 }
 
 static void
@@ -269,6 +277,7 @@ reload (const char *text, size_t len, void *arg)
   texts_limit (d->texts, (unsigned) l->text_threads);
   incidents_limit (d->incidents, (unsigned) l->max_diagnoses);
   eyes_interval (d->eyes, fresh->heartbeat_ms);
+  addresses_leases (d->addresses, fresh->leases.items, fresh->leases.count);
   if (!same)
     {
       stop_sources (d);
@@ -560,6 +569,8 @@ make_rooms (struct daemon *d, struct error *err)
   if (r == 0)
     r = make_ports (d, err);
   if (r == 0)
+    r = daemon_ways (d, err);
+  if (r == 0)
     r = make_judges (d, err);
   if (r == 0)
     r = control_new (d, FD_CONTROL, &d->control, err);
@@ -569,6 +580,8 @@ make_rooms (struct daemon *d, struct error *err)
     r = bindings_listen (d->bindings, incidents_outcome, d->incidents, err);
   if (r == 0)
     r = bindings_listen (d->bindings, control_outcome, d, err);
+  if (r == 0)
+    r = bindings_listen (d->bindings, daemon_outcome, d, err);
   return r;
 }
 
@@ -593,6 +606,8 @@ unmake (struct daemon *d)
   pauses_free (d->pauses);
   watchdog_stop (d->watchdog);
   acpi_ports_free (d->ports);
+  reach_free (d->reach);
+  addresses_free (d->addresses);
   eyes_free (d->eyes);
   texts_free (d->texts);
   hub_free (d->hub);

@@ -7,6 +7,7 @@
 #ifndef HANGDOG_SUPERVISOR_DAEMON_H
 #define HANGDOG_SUPERVISOR_DAEMON_H
 
+#include "supervisor/bindings.h"
 #include "supervisor/diagnose.h"
 #include "supervisor/settings.h"
 #include "supervisor/writer_state.h"
@@ -14,6 +15,7 @@
 
 #include <stdbool.h>
 
+struct addresses;
 struct bindings;
 struct probe;
 struct agents;
@@ -31,6 +33,7 @@ struct job_pool;
 struct keeper_link;
 struct layers;
 struct loop;
+struct reach;
 struct pauses;
 struct texts;
 struct watchdog;
@@ -57,6 +60,8 @@ struct daemon
   struct keeper_link *keeper;
   struct writer_link *writer;
   struct writer_state writer_state; /* what it said of itself */
+  struct addresses *addresses; /* NULL while only draining; so is reach */
+  struct reach *reach;
   struct hostclock *host;
   struct pauses *pauses;
   struct bindings *bindings;
@@ -98,6 +103,12 @@ struct daemon
 /* daemon_load.c: reads what the configuration names; again, if it is being
  * read already. */
 void daemon_load (struct daemon *d);
+
+/* daemon_ways.c: makes addresses and reach, and, as a binding_listen_fn, tells
+ * them of what an outcome says of its ways. */
+int daemon_ways (struct daemon *d, struct error *err);
+void daemon_outcome (const struct binding_info *info,
+                     enum health_change change, void *daemon);
 
 int daemon_main (int argc, char **argv);
 

@@ -316,7 +316,9 @@ know (const struct fact *f, void *arg)
   if (is_long_past (f, clock_ms ())
       || !incarnation_equal (&f->inc, &dg->guest->inc))
     return;
-  while (i < dg->nknown && strcmp (dg->known[i].name, f->name) != 0)
+  while (i < dg->nknown
+         && (strcmp (dg->known[i].name, f->name) != 0
+             || strcmp (dg->known[i].source, f->source) != 0))
     i++;
   if (i == MAX_KNOWN)
     dg->facts_lost++;

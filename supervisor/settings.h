@@ -50,6 +50,7 @@ struct config
   struct json_list mailboxes; /* char *: folders with mailboxes */
   struct json_list scenarios; /* char *: files and folders */
   struct json_list rules;     /* char *: the same, of text rules */
+  struct json_list leases;    /* char *: files of DHCP leases, and folders */
   struct json_list exec;      /* char *: folders of programs */
   uint64_t heartbeat_ms;      /* 0 = no heartbeats from memory */
   bool default_scenario;      /* a guest without any has the built-in one */

@@ -92,6 +92,9 @@ struct transport_ops
                   const struct ask *ask, struct job *job,
                   struct ask_result *ret, struct error *err);
   unsigned needs; /* enum ask_needs */
+  /* Any thread, by the snapshot alone: why this guest surely has no such way,
+   * or NULL: it may have it.  That it did not work is not for here. */
+  const char *(*absent) (const struct guest *g);
   /* What one command costs: this host's time, as measured (docs/bench.md), and
    * bytes over the network beside the command and its answer. */
   unsigned cpu_us, network_bytes;

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "base/units.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -18,8 +19,8 @@ struct status
 {
   bool json;
   FILE *out;
-  struct json_object *rows[11]; /* arrays, by kind below */
-  unsigned guests, hung, suspect, held, unknown, sick_sources, stuck;
+  struct json_object *rows[14]; /* arrays, by kind below */
+  unsigned guests, hung, lost, suspect, held, unknown, sick_sources, stuck;
   unsigned running_doubles;
   const char *trouble; /* of hangdog itself, or NULL */
   bool nowhere; /* and no source of guests was told of yet */
@@ -27,7 +28,8 @@ struct status
 
 static const char *const kinds[]
     = { "daemon", "source", "guest", "console", "scenario", "incident",
-        "stuck",  "text",   "claimed-twice", "heartbeat", "no-heartbeat" };
+        "stuck",  "text",   "claimed-twice", "heartbeat", "no-heartbeat",
+        "reach",  "host",   "history" /* made here, of a guest's scenarios */ };
 enum
 {
   DAEMON,
@@ -41,6 +43,9 @@ enum
   DOUBLE,
   BEAT,
   NO_BEAT,
+  REACH,
+  HOST,
+  HISTORY,
   KINDS
 };
 
@@ -76,6 +81,9 @@ on_row (struct json_object *row, const void *body, size_t len, void *arg)
             st->guests++;
             if (health && strcmp (health, "hung") == 0)
               st->hung++;
+            else if (health && (strcmp (health, "console-lost") == 0
+                                || strcmp (health, "way-lost") == 0))
+              st->lost++;
             else if (health && strcmp (health, "suspect") == 0)
               st->suspect++;
             else if (health && strcmp (health, "held-off") == 0)
@@ -164,6 +172,68 @@ text_words (struct json_object *row, char *dst, size_t n)
             note && note[0] ? ")" : "", gap);
 }
 
+/* Its addresses and who says so: "192.0.2.7 (lease)". */
+static void
+address_words (struct json_object *row, char *dst, size_t n)
+{
+  struct json_object *nics = json_get (row, "nics");
+  size_t used = 0;
+
+  dst[0] = '\0';
+  for (size_t i = 0; nics && i < json_object_array_length (nics); i++)
+    {
+      struct json_object *nic = json_object_array_get_idx (nics, i);
+      const char *ip = json_get_str (nic, "ip");
+      const char *ip2 = json_get_str (nic, "ip2");
+      const char *refused = json_get_str (nic, "refused");
+
+      if (used >= n || (!ip && !refused))
+        continue;
+      used += (size_t) snprintf (
+          dst + used, n - used, "%s%s%s%s (%s)", used ? ", " : "",
+          ip ? ip : refused, ip && ip2 ? " " : "", ip && ip2 ? ip2 : "",
+          ip ? row_str (nic, "ip_from") : "claimed by another, too: not used");
+    }
+}
+
+/* How long a check took mostly: "2ms"; "-" when it never answered. */
+static void
+add_took (struct json_object *row, struct json_object *h, const char *key)
+{
+  char text[32] = "-";
+
+  if (json_get (h, key))
+    units_format_duration (text, sizeof (text),
+                           (uint64_t) json_get_int (h, key, 0));
+  json_add_str (row, key, text);
+}
+
+/* Of one guest it is told when each run was: then it is shown. */
+static void
+add_history (struct status *st, struct json_object *scenario)
+{
+  struct json_object *h = json_get (scenario, "history"), *row;
+  const char *runs = json_get_str (h, "runs");
+  size_t n = runs ? strlen (runs) : 0;
+  char share[16] = "-";
+
+  if (!n || !json_get (h, "times_ms"))
+    return;
+  row = json_object_new_object ();
+  if (json_get (h, "availability"))
+    snprintf (share, sizeof (share), "%.1f %%",
+              100 * json_object_get_double (json_get (h, "availability")));
+  json_add_str (row, "scenario", row_str (scenario, "scenario"));
+  json_add_str (row, "runs", runs + (n > 20 ? n - 20 : 0));
+  json_add_str (row, "well", share);
+  json_add_int (row, "since_ms", json_get_int (h, "since_ms", 0));
+  add_took (row, h, "p50_ms");
+  add_took (row, h, "p90_ms");
+  add_took (row, h, "p99_ms");
+  add_took (row, h, "max_ms");
+  json_object_array_add (st->rows[HISTORY], row);
+}
+
 /* What a row says in words, as its member "says". */
 static void
 add_words (struct json_object *row, unsigned kind)
@@ -177,7 +247,8 @@ add_words (struct json_object *row, unsigned kind)
       snprintf (says, sizeof (says), "%s%s", row_str (row, "scenario"),
                 json_get_bool (row, "builtin", false) ? " (built-in)" : "");
       json_add_text (row, "named", says, strlen (says));
-      snprintf (says, sizeof (says), "%s%s",
+      snprintf (says, sizeof (says), "%s%s%s",
+                json_get_bool (row, "flapping", false) ? "flapping; " : "",
                 held && held[0] ? "not asked: " : "",
                 held && held[0] ? held : text ? text : "");
     }
@@ -199,6 +270,19 @@ add_words (struct json_object *row, unsigned kind)
                                                           : "");
       snprintf (says, sizeof (says), "%s", text ? text : "");
     }
+  else if (kind == REACH)
+    {
+      const char *what = json_get_str (row, "says");
+      const char *code = json_get_str (row, "code");
+      const char *fix = json_get_str (row, "fix");
+
+      snprintf (says, sizeof (says), "%s%s%s%s%s", code ? code : "",
+                code && code[0] && what && what[0] ? ": " : "",
+                what ? what : "", fix && fix[0] ? "; mend it by: " : "",
+                fix ? fix : "");
+    }
+  else if (kind == GUEST)
+    address_words (row, says, sizeof (says));
   else if (kind == TEXT)
     text_words (row, says, sizeof (says));
   else
@@ -209,16 +293,24 @@ add_words (struct json_object *row, unsigned kind)
 static void
 all_words (struct status *st)
 {
+  struct json_object *row;
+
   for (unsigned k = 0; k < KINDS; k++)
     for (size_t i = 0; i < json_object_array_length (st->rows[k]); i++)
-      add_words (json_object_array_get_idx (st->rows[k], i), k);
+      {
+        row = json_object_array_get_idx (st->rows[k], i);
+        add_words (row, k);
+        if (k == SCENARIO)
+          add_history (st, row);
+      }
 }
 
 static unsigned
 how_bad (struct json_object *row)
 {
   static const char *const worst[]
-      = { "hung", "failed", "suspect", "unknown", "held-off" };
+      = { "hung",    "failed",  "console-lost", "way-lost",
+          "suspect", "unknown", "held-off" };
   const char *health = row_str (row, "health");
   unsigned i = 0;
 
@@ -245,17 +337,27 @@ static void
 print_all (struct status *st)
 {
   static const char *const guest_t[]
-      = { "GUEST",  "HEALTH", "STATE",  "BOOT",
-          "REASON", "INTENT", "SOURCE", NULL };
+      = { "GUEST",  "HEALTH", "STATE",   "BOOT", "REASON",
+          "INTENT", "SOURCE", "ADDRESS", NULL };
   static const char *const guest_m[]
-      = { "display", "health", "run",    "boot",
-          "reason",  "intent", "source", NULL };
+      = { "display", "health", "run",  "boot", "reason",
+          "intent",  "source", "says", NULL };
   static const char *const scen_t[]
       = { "GUEST", "SCENARIO", "HEALTH", "SINCE", "LAST",
           "TOOK",  "NEXT",     "SAYS",   NULL };
   static const char *const scen_m[]
       = { "guest",    "named", "health", "health_ms%", "outcome",
           "took_ms%", "next_ms%", "says",   NULL };
+  static const char *const hist_t[]
+      = { "SCENARIO", "LAST RUNS", "WELL", "OF", "P50",
+          "P90",      "P99",       "MAX",  NULL };
+  static const char *const hist_m[]
+      = { "scenario", "runs",   "well",   "since_ms%", "p50_ms",
+          "p90_ms",   "p99_ms", "max_ms", NULL };
+  static const char *const host_t[]
+      = { "THIS HOST", "AGO", "GUESTS SPARED", "SAYS", NULL };
+  static const char *const host_m[]
+      = { "code", "ago_ms%", "guests", "says", NULL };
   static const char *const inc_t[]
       = { "INCIDENT", "GUEST", "VERDICT", "NOW", "SAYS", NULL };
   static const char *const inc_m[]
@@ -284,6 +386,10 @@ print_all (struct status *st)
           "blocked", "says", NULL };
   static const char *const mute_t[] = { "NO HEARTBEAT", "SAYS", NULL };
   static const char *const mute_m[] = { "guests", "says", NULL };
+  static const char *const reach_t[]
+      = { "WAY", "STATE", "SINCE", "TRIED", "BY", "WHAT", NULL };
+  static const char *const reach_m[]
+      = { "way", "state", "since_ms%", "tried_ms%", "by", "says", NULL };
   static const char *const twice_t[]
       = { "CLAIMED TWICE", "STATE", "UUID", "WATCHED", "SAYS", NULL };
   static const char *const twice_m[]
@@ -299,7 +405,10 @@ print_all (struct status *st)
   section (st, GUEST, guest_t, guest_m);
   section (st, DOUBLE, twice_t, twice_m);
   section (st, STUCK, stuck_t, stuck_m);
+  section (st, HOST, host_t, host_m);
   section (st, SCENARIO, scen_t, scen_m);
+  section (st, REACH, reach_t, reach_m);
+  section (st, HISTORY, hist_t, hist_m);
   section (st, INCIDENT, inc_t, inc_m);
   section (st, BEAT, beat_t, beat_m);
   section (st, NO_BEAT, mute_t, mute_m);
@@ -326,8 +435,8 @@ judge (const struct status *st)
 {
   if (st->hung)
     return EXIT_TROUBLE;
-  if (st->suspect || st->sick_sources || st->stuck || st->running_doubles
-      || ours (st))
+  if (st->lost || st->suspect || st->sick_sources || st->stuck
+      || st->running_doubles || ours (st))
     return EXIT_DEGRADED;
   /* Nobody is ill, but nobody was asked either: a script must not take that
    * for well. */
@@ -531,9 +640,9 @@ const struct verb verb_status = {
           "  --nagios   one line and exit codes of a Nagios plugin\n"
           "  --npd      one line and exit codes of a node-problem-detector "
           "plugin\n"
-          "Exit codes: 0 well, 3 hung, 4 suspect, or a lane is stuck, a source "
-          "sick, or hangdog\nitself is, 6 no verdict (all held off, or not "
-          "asked yet).\n"
+          "Exit codes: 0 well, 3 hung, 4 suspect, a way to it is lost, a lane "
+          "is stuck, a\nsource sick, or hangdog itself is, 6 no verdict (all "
+          "held off, or not asked yet).\n"
           "\nExamples:\n"
           "  hangdog status\n"
           "  hangdog status web-1 --watch\n"

@@ -17,9 +17,9 @@
 #define DEFAULT_MS (5 * 60 * 1000)
 #define WORD 32
 
-const char *const health_words[] = { "well",     "hung",    "suspect",
-                                     "held-off", "watched", "unknown",
-                                     "absent",   NULL };
+const char *const health_words[]
+    = { "well",    "hung",    "suspect", "console-lost", "way-lost", "held-off",
+        "watched", "unknown", "absent",  NULL };
 
 static bool
 known_health (const char *s)
@@ -341,8 +341,9 @@ const struct verb verb_wait = {
           "             [--for 60s]] [--timeout 5m]",
   .summary = "wait until a guest is as you say",
   .help = "  --for HEALTH      well (when nothing is said), hung, suspect, "
-          "held-off, watched,\n                    unknown, or absent (no "
-          "such guest)\n"
+          "console-lost or\n                    way-lost (well, but not by "
+          "the preferred way), held-off,\n                    watched, "
+          "unknown, or absent (no such guest)\n"
           "  --ready           well, or, where no scenario is bound, at a "
           "login prompt or shell\n"
           "  --verdict CLASS   an incident of that class stands, or began "

@@ -93,7 +93,7 @@ chaos_libvirt_source() { # [MORE MEMBERS]: after the first lab_start_libvirt
 
 # fake_guest NAME [FAKECONS OPTIONS]... - a process that looks like a QEMU and serves a fake console in its
 # folder $work/fake/NAME, of a uuid made of that if FAKE_UUID gives none: hangdog looks at all processes, also at
-# those of the test beside this one. Orders for the console go to fake_tell NAME ORDER; its report is in $work/NAME.report.
+# those of the test beside this one. FAKE_ARGS: more words of that QEMU. Orders for the console go to fake_tell NAME ORDER; its report is in $work/NAME.report.
 fake_guest() {
     local name=$1 dir=$work/fake/$1 uuid
     shift
@@ -106,7 +106,7 @@ fake_guest() {
     (
         export POSIXLY_CORRECT=1
         exec -a qemu-system-x86_64 "$build/tests/fakes/fakecons" "$@" "$dir" \
-            -name "guest=$name" -uuid "$uuid" -pidfile "$dir/pid" <>"$work/$name.orders" >"$work/$name.report" 2>"$work/$name.err"
+            -name "guest=$name" -uuid "$uuid" -pidfile "$dir/pid" ${FAKE_ARGS:-} <>"$work/$name.orders" >"$work/$name.report" 2>"$work/$name.err"
     ) &
     chaos_fakes+=("$!")
     eval "fake_$name=$!"

@@ -37,6 +37,7 @@ jq -e '(.runs | test("^[+]{3,}$")) and .availability == 1 and .p50_ms <= .p90_ms
     || die "its history: $h"
 jq -e '(.times_ms | length) == (.runs | length)' <<<"$(hd status one --json | jq -c 'select(.row=="scenario") | .history')" >/dev/null \
     || die "times of its runs: $(hd status one --json)"
+hd status one </dev/null | grep -Eq "^up +[+]+ +100.0 %" || die "it is not shown: $(hd status one </dev/null)"
 step "history: $(jq -c . <<<"$h")"
 
 # ---- what there is ----
@@ -94,6 +95,7 @@ sleep 3
 for p in $pids; do kill -CONT "$p"; done
 frozen() { [ "$(rows 'select(.row=="host") | .code')" = host-frozen ]; }
 until_ok 10 frozen || die "nothing is said of it: $(hd status --json | grep '"host"')"
+hd status </dev/null | grep -q '^host-frozen ' || die "it is not shown: $(hd status </dev/null)"
 step "$(rows 'select(.row=="host") | .says')"
 [ "$(incidents)" = 0 ] || die "an incident: $(hd incidents)"
 for g in one two; do until_ok 15 well_beyond "$g" "$(scenario_of "$g" ok)" || die "$g is not asked any more"; done

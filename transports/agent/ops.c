@@ -103,6 +103,13 @@ agent_doctor (const struct transport_env *env, const struct guest *g,
   agent_end (&t);
 }
 
+static const char *
+agent_absent (const struct guest *g)
+{
+  return g->agent == AGENT_NONE ? "the guest has no channel for a guest agent"
+                                : NULL;
+}
+
 const struct transport_ops transport_agent = {
   .name = "agent",
   .summary = "questions to the guest agent, by its channel or through libvirt",
@@ -111,5 +118,6 @@ const struct transport_ops transport_agent = {
   .lane = LANE_AGENT,
   .command = agent_ask,
   .cpu_us = 300,
+  .absent = agent_absent,
   .doctor = agent_doctor,
 };

@@ -148,6 +148,13 @@ console_doctor (const struct transport_env *env, const struct guest *g,
       }
 }
 
+static const char *
+console_absent (const struct guest *g)
+{
+  return g->nconsoles == 0 ? "the guest has no console that can be reached"
+                           : NULL;
+}
+
 const struct transport_ops transport_console = {
   .name = "console",
   .summary = "the serial or virtio console: its text, and commands typed into "
@@ -157,6 +164,7 @@ const struct transport_ops transport_console = {
              "console's log",
   .lane = LANE_CONSOLE,
   .command = console_ask,
+  .absent = console_absent,
   .cpu_us = 400,
   .doctor = console_doctor,
 };

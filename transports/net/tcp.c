@@ -140,9 +140,20 @@ tcp_doctor (const struct transport_env *env, const struct guest *g,
   for (unsigned i = 0; i < g->nnics; i++)
     if (g->nics[i].ip[0])
       {
-        snprintf (text, sizeof text, "address %s on %s", g->nics[i].ip,
-                  g->nics[i].ifname[0] ? g->nics[i].ifname : "an interface");
+        snprintf (text, sizeof text, "address %s on %s%s%s", g->nics[i].ip,
+                  g->nics[i].ifname[0] ? g->nics[i].ifname : "an interface",
+                  g->nics[i].ip_from[0] ? ", says " : "", g->nics[i].ip_from);
         rep->line (rep, DOCTOR_OK, "tcp", text, NULL);
+        known++;
+      }
+    else if (g->nics[i].refused[0])
+      {
+        snprintf (text, sizeof text,
+                  "%s is claimed by another guest or the host, too, and used "
+                  "for neither",
+                  g->nics[i].refused);
+        rep->line (rep, DOCTOR_BAD, "tcp", text,
+                   "give one of them another address");
         known++;
       }
   if (g->nnics == 0)

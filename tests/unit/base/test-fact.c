@@ -420,6 +420,52 @@ test_table_families (void **state)
 }
 
 static void
+append_source (const struct fact *f, void *arg)
+{
+  char *all = arg;
+  size_t n = strlen (all);
+
+  snprintf (all + n, 64 - n, "%s%s%lld ", f->name, f->source,
+            (long long) f->i);
+}
+
+/* Several say the same: each keeps its word, and the last is the latest. */
+static void
+test_sources (void **state)
+{
+  struct bed b = bed (64);
+  struct fact_table *t = NULL;
+  static const struct
+  {
+    const char *name, *source;
+    int64_t value;
+  } said[] = { { "b", "zoo", 1 }, { "b", "acpi", 2 }, { "a", "zoo", 3 },
+               { "b", "memory", 4 }, { "bb", "acpi", 5 }, { "b", "zoo", 6 },
+               { "b", "acpi", 7 } };
+  static const int64_t latest[] = { 1, 2, 2, 4, 4, 6, 7 };
+  struct fact f;
+  char all[64] = "";
+
+  assert_int_equal (fact_table_new (b.bus, 8, &t, NULL), 0);
+  for (unsigned i = 0; i < ARRAY_LEN (said); i++)
+    {
+      fact_int (&f, &guest_a, said[i].name, said[i].source, said[i].value);
+      f.time_ms = 7; /* the clock does not tell them apart */
+      fact_publish (b.bus, &f);
+      turn (&b);
+      assert_int_equal (fact_latest (t, guest_a.uuid, "b")->i, latest[i]);
+    }
+  assert_string_equal (fact_latest (t, guest_a.uuid, "b")->source, "acpi");
+  assert_int_equal (fact_latest (t, guest_a.uuid, "bb")->i, 5);
+  assert_null (fact_latest (t, guest_a.uuid, "c"));
+  assert_null (fact_latest (t, guest_a.uuid, ""));
+  fact_each (t, guest_a.uuid, append_source, all);
+  assert_string_equal (all, "azoo3 bmemory4 bzoo6 bacpi7 bbacpi5 ");
+  fact_table_free (t);
+  unmake (&b);
+}
+
+static void
 test_table (void **state)
 {
   struct bed b = bed (64);
@@ -538,6 +584,7 @@ main (void)
     cmocka_unit_test (test_threads),
     cmocka_unit_test (test_text_is_cut),
     cmocka_unit_test (test_json),
+    cmocka_unit_test (test_sources),
     cmocka_unit_test (test_table),
     cmocka_unit_test (test_table_families),
     cmocka_unit_test (test_table_of_many),

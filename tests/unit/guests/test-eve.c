@@ -140,6 +140,50 @@ joins_all_files (void **state)
   guest_unref (g);
 }
 
+/* Of several generations, and of what is none. */
+static void
+reads_addresses (void **state)
+{
+  static const struct
+  {
+    const char *adapter, *ip, *ip2;
+  } cases[] = {
+    { "\"AssignedAddresses\":{\"IPv4Addrs\":[{\"Address\":\"10.1.0.2\"}],"
+      "\"IPv6Addrs\":[{\"Address\":\"FD00::2\"}]}",
+      "10.1.0.2", "fd00::2" },
+    { "\"AssignedAddresses\":{\"IPv4Addrs\":null,\"IPv6Addrs\":[{\"Address\":"
+      "\"fd00::2\"}]}",
+      "fd00::2", "" },
+    { "\"AllocatedIPv4Addr\":\"10.1.0.3\",\"AllocatedIPv6List\":[]",
+      "10.1.0.3", "" },
+    { "\"AllocatedIPAddr\":\"10.1.0.4\"", "10.1.0.4", "" },
+    { "\"AssignedAddresses\":{\"IPv4Addrs\":[7,{},{\"Address\":\"\"},"
+      "{\"Address\":\"127.0.0.1\"},{\"Address\":\"10.1.0.5\"}]}",
+      "10.1.0.5", "" },
+    { "\"AssignedAddresses\":{\"IPv4Addrs\":[{\"Address\":\"10.1.0.2;rm\"}]}",
+      "", "" },
+    { "\"AssignedAddresses\":[],\"AllocatedIPv4Addr\":[7]", "", "" },
+    { "\"AllocatedIPv4Addr\":\"224.0.0.1\"", "", "" },
+  };
+  char text[400];
+
+  for (unsigned i = 0; i < ARRAY_LEN (cases); i++)
+    {
+      struct guest *g;
+
+      snprintf (text, sizeof text,
+                "{\"AppNetAdapterList\":[{\"Mac\":\"02:16:3e:00:00:01\",%s}]}",
+                cases[i].adapter);
+      put (NS, text);
+      g = join (1);
+      assert_int_equal (g->nnics, 1);
+      assert_string_equal (g->nics[0].ip, cases[i].ip);
+      assert_string_equal (g->nics[0].ip2, cases[i].ip2);
+      assert_string_equal (g->nics[0].ip_from, cases[i].ip[0] ? "eve" : "");
+      guest_unref (g);
+    }
+}
+
 static void
 reads_the_intent (void **state)
 {
@@ -358,6 +402,7 @@ main (void)
 #define T(f) cmocka_unit_test_setup_teardown (f, setup, teardown)
   const struct CMUnitTest tests[] = {
     T (is_silent_without_files), T (joins_all_files),
+    T (reads_addresses),
     T (reads_the_intent),        T (takes_an_absent_file_for_a_word),
     T (suffers_bad_files),       T (bounds_what_it_takes),
     T (knows_an_order_by_its_counter),

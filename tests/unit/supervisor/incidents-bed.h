@@ -375,6 +375,7 @@ setup (void **state)
                                     .pack = sink_pack };
   snprintf (w->standing, sizeof w->standing, "[]");
   w->uptime.name = (char *) "uptime";
+  w->uptime.alert = w->tcp.alert = true;
   w->tcp.name = (char *) "tcp";
   w->d.max_diagnoses = 2;
   assert_int_equal (loop_new_fake (&w->d.loop, NULL), 0);

@@ -179,6 +179,50 @@ test_another_order (void **state)
   assert_tried (w, "ssh", "refused");
 }
 
+/* What its snapshot has not is not asked, and is told of; one way that failed is
+ * asked again. */
+static void
+test_absent (void **state)
+{
+  struct world *w = *state;
+  struct guest *g = a_guest (100, GUEST_RUNNING);
+
+  g->nconsoles = 0;
+  registry_update (w->env.registry, g);
+  bind (w, CC ("up", BOTH), kind_ways ());
+  play (0, OUTCOME_OK, WAY_ANSWERS, "ok");
+  play (1, OUTCOME_OK, WAY_ANSWERS, "ok");
+  ask (w, OUTCOME_OK);
+  assert_last (w, OUTCOME_OK, "ok");
+  assert_string_equal (w->last.transport, "ssh");
+  assert_tried (w, "console", "console-absent");
+  assert_int_equal (asked (0), 0);
+  play (1, OUTCOME_FAILED, WAY_LOST, "refused");
+  ask (w, OUTCOME_OK);
+  assert_last (w, OUTCOME_FAILED, "refused");
+  /* It has one now. */
+  registry_update (w->env.registry, a_guest (100, GUEST_RUNNING));
+  ask (w, OUTCOME_OK);
+  assert_last (w, OUTCOME_OK, "ok");
+  assert_string_equal (w->last.transport, "console");
+}
+
+/* Where there is no other, who is asked says more: its QEMU may be gone. */
+static void
+test_absent_alone (void **state)
+{
+  struct world *w = *state;
+  struct guest *g = a_guest (100, GUEST_RUNNING);
+
+  g->nconsoles = 0;
+  registry_update (w->env.registry, g);
+  bind (w, CC ("up", ""), kind_ways ());
+  play (0, OUTCOME_FAILED, WAY_GUEST, "vmm-dead");
+  ask (w, OUTCOME_OK);
+  assert_last (w, OUTCOME_FAILED, "vmm-dead");
+  assert_int_equal (asked (0), 1);
+}
+
 /* ---- lanes ---- */
 
 /* A preferred way that is not free, where another one is. */
@@ -350,6 +394,8 @@ main (void)
     T (test_unusable),
     T (test_lost),
     T (test_another_order),
+    T (test_absent),
+    T (test_absent_alone),
     T (test_busy_lane),
     T (test_stuck),
 #endif

@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Lease files and ARP tables: texts by lines and words.
+ */
+#include "guests/address_read.h"
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/io.h"
+#include "base/json.h"
+#include "base/opener.h"
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ifaddrs.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define MAX_FILE (1u << 20)
+#define MAX_FILES 64u
+#define MAX_WORDS 8u
+#define WORD 64u
+
+static int
+by_text (const void *a, const void *b)
+{
+  return strcmp (a, b);
+}
+
+void
+address_found (const struct address_reading *r, enum address_from from,
+               const char *mac, const char *ip, uint64_t age_ms)
+{
+  struct address_claim c = { .from = from };
+
+  if (!address_clean_mac (c.mac, mac) || !address_clean (c.ip, ip)
+      || r->nmacs == 0
+      || !bsearch (c.mac, r->macs, r->nmacs, sizeof r->macs[0], by_text))
+    return;
+  c.seen_ms = age_ms < r->now_ms ? r->now_ms - age_ms : 0;
+  address_claim_add (r->out, &c);
+}
+
+/* ---- texts ---- */
+
+/* The first words of a line, each as far as its bound, which is beyond any
+ * address.  Returns how many there are. */
+static unsigned
+split (const char *line, size_t len, char words[MAX_WORDS][WORD])
+{
+  unsigned n = 0;
+
+  for (size_t i = 0; i < len && n < MAX_WORDS;)
+    {
+      size_t from, size;
+
+      while (i < len && (line[i] == ' ' || line[i] == '\t'))
+        i++;
+      for (from = i; i < len && line[i] != ' ' && line[i] != '\t';)
+        i++;
+      size = i - from < WORD - 1 ? i - from : WORD - 1;
+      if (size == 0)
+        break;
+      memcpy (words[n], line + from, size);
+      words[n++][size] = '\0';
+    }
+  return n;
+}
+
+static void
+each_line (const struct address_reading *r, const char *text, size_t len,
+           void (*fn) (const struct address_reading *r,
+                       char words[MAX_WORDS][WORD], unsigned n))
+{
+  char words[MAX_WORDS][WORD];
+  const char *end;
+
+  /* A line without its end is one that is being written, or was cut: half an
+   * address may be somebody else's whole one. */
+  while (len > 0 && (end = memchr (text, '\n', len)) != NULL)
+    {
+      size_t n = (size_t) (end - text);
+
+      fn (r, words, split (text, n, words));
+      text += n + 1;
+      len -= n + 1;
+    }
+}
+
+/* When it ends; false: that is no time. */
+static bool
+is_past (const struct address_reading *r, const char *seconds, bool *ret)
+{
+  size_t n = strspn (seconds, "0123456789");
+  uint64_t s;
+
+  if (n == 0 || n > 12 || seconds[n])
+    return false;
+  s = strtoull (seconds, NULL, 10);
+  *ret = s != 0 && s * 1000 <= r->wall_ms;
+  return true;
+}
+
+static void
+lease_line (const struct address_reading *r, char words[MAX_WORDS][WORD],
+            unsigned n)
+{
+  bool past;
+
+  if (n >= 3 && is_past (r, words[0], &past) && !past)
+    address_found (r, ADDRESS_LEASE, words[1], words[2], 0);
+}
+
+void
+address_read_leases (const struct address_reading *r, const char *text,
+                     size_t len)
+{
+  each_line (r, text, len, lease_line);
+}
+
+/* IP address, type, flags, mac, mask, device; 2 of the flags: it answered. */
+static void
+arp_line (const struct address_reading *r, char words[MAX_WORDS][WORD],
+          unsigned n)
+{
+  if (n >= 6 && strncmp (words[2], "0x", 2) == 0
+      && strtoul (words[2], NULL, 16) & 2)
+    address_found (r, ADDRESS_NEIGHBOUR, words[3], words[0], 0);
+}
+
+void
+address_read_arp (const struct address_reading *r, const char *text, size_t len)
+{
+  each_line (r, text, len, arp_line);
+}
+
+void
+address_read_status (const struct address_reading *r, const char *text,
+                     size_t len)
+{
+  CLEANUP_JSON_DOC struct json_doc *doc = NULL;
+  struct json_object *list;
+
+  if (json_parse (text, len, JSON_WIRE, "leases", MAX_FILE, &doc, NULL) < 0)
+    return;
+  list = json_root (doc);
+  if (!json_object_is_type (list, json_type_array))
+    return;
+  for (size_t i = 0; i < json_object_array_length (list); i++)
+    {
+      struct json_object *o = json_object_array_get_idx (list, i);
+      int64_t end = json_get_int (o, "expiry-time", 0);
+
+      if (end == 0 || (end > 0 && (uint64_t) end > r->wall_ms / 1000))
+        address_found (r, ADDRESS_LEASE, json_get_str (o, "mac-address"),
+                       json_get_str (o, "ip-address"), 0);
+    }
+}
+
+/* ---- files ---- */
+
+/* The caller frees it.  A file is read as far as the bound. */
+static int
+read_fd (int fd, char **ret, size_t *ret_len)
+{
+  char *text = malloc (MAX_FILE);
+  size_t len = 0;
+  int r = text ? io_read (fd, text, MAX_FILE, &len) : -ENOMEM;
+
+  if (r < 0)
+    {
+      free (text);
+      return r;
+    }
+  *ret = text;
+  *ret_len = len;
+  return 0;
+}
+
+static bool
+ends_in (const char *name, const char *end)
+{
+  size_t n = strlen (name), m = strlen (end);
+
+  return n > m && strcmp (name + n - m, end) == 0;
+}
+
+static int
+read_file (const struct address_reading *r, struct opener *opener,
+           const char *root, const char *name, uint64_t deadline,
+           struct error *err)
+{
+  const struct open_req req = { .kind = OPEN_FILE, .root = root, .path = name };
+  CLEANUP_FREE char *text = NULL;
+  CLEANUP_CLOSE int fd = -1;
+  struct stat sb;
+  size_t len = 0;
+  int rc = opener->open (opener, &req, deadline, &fd, NULL, err);
+
+  if (rc < 0)
+    return rc;
+  if (fstat (fd, &sb) < 0 || !S_ISREG (sb.st_mode))
+    return error_set (err, EINVAL, "%s/%s is no file", root, name);
+  rc = read_fd (fd, &text, &len);
+  if (rc < 0)
+    return error_errno (err, -rc, "%s/%s", root, name);
+  if (ends_in (name, ".status"))
+    address_read_status (r, text, len);
+  else
+    address_read_leases (r, text, len);
+  return 0;
+}
+
+static int
+read_folder (const struct address_reading *r, struct opener *opener,
+             const char *path, int fd, uint64_t deadline, struct error *err)
+{
+  CLEANUP_CLOSEDIR DIR *dir = NULL;
+  struct dirent *e;
+  unsigned n = 0;
+  int rc = 0, one;
+
+  dir = io_opendir (fd);
+  if (!dir)
+    return error_errno (err, errno, "%s", path);
+  while (n < MAX_FILES && (e = readdir (dir)))
+    if (e->d_name[0] != '.'
+        && (ends_in (e->d_name, ".leases") || ends_in (e->d_name, ".status")))
+      {
+        n++;
+        one = read_file (r, opener, path, e->d_name, deadline, err);
+        if (one < 0 && one != -ENOENT)
+          rc = one;
+      }
+  return rc;
+}
+
+int
+address_read_path (const struct address_reading *r, struct opener *opener,
+                   const char *path, uint64_t deadline, struct error *err)
+{
+  const struct open_req req = { .kind = OPEN_DIR, .root = path, .path = "." };
+  CLEANUP_FREE char *folder = NULL;
+  CLEANUP_CLOSE int fd = -1;
+  const char *slash = strrchr (path, '/');
+  int rc = opener->open (opener, &req, deadline, &fd, NULL, err);
+
+  if (rc == 0)
+    return read_folder (r, opener, path, fd, deadline, err);
+  if (rc == -ENOTDIR && slash)
+    {
+      folder = strndup (path, slash == path ? 1 : (size_t) (slash - path));
+      rc = folder ? read_file (r, opener, folder, slash + 1, deadline, err)
+                  : error_set (err, ENOMEM, "no memory");
+    }
+  return rc == -ENOENT ? 0 : rc;
+}
+
+int
+address_read_process (const struct address_reading *r, int32_t pid,
+                      uint64_t start_time, struct error *err)
+{
+  CLEANUP_FREE char *text = NULL;
+  CLEANUP_CLOSE int fd = -1;
+  char path[64];
+  uint64_t start = 0;
+  size_t len = 0;
+  int rc;
+
+  snprintf (path, sizeof path, "/proc/%d/net/arp", (int) pid);
+  fd = open (path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0)
+    return error_errno (err, errno, "%s", path);
+  rc = read_fd (fd, &text, &len);
+  if (rc < 0)
+    return error_errno (err, -rc, "%s", path);
+  /* Behind the reading: whose it was is only then sure. */
+  rc = proc_start_time (pid, &start, err);
+  if (rc < 0)
+    return rc;
+  if (start != start_time)
+    return error_set (err, ESRCH, "%s is another process's by now", path);
+  address_read_arp (r, text, len);
+  return 0;
+}
+
+/* ---- the host ---- */
+
+size_t
+address_read_own (char (*ret)[ADDRESS_TEXT], size_t max)
+{
+  struct ifaddrs *all = NULL;
+  size_t n = 0;
+
+  if (getifaddrs (&all) < 0)
+    return 0;
+  for (const struct ifaddrs *i = all; i && n < max; i = i->ifa_next)
+    {
+      char text[INET6_ADDRSTRLEN];
+      int family = i->ifa_addr ? i->ifa_addr->sa_family : AF_UNSPEC;
+      const void *bin
+          = family == AF_INET
+                ? (const void *) &((const struct sockaddr_in *) i->ifa_addr)
+                      ->sin_addr
+                : (const void *) &((const struct sockaddr_in6 *) i->ifa_addr)
+                      ->sin6_addr;
+
+      if ((family == AF_INET || family == AF_INET6)
+          && inet_ntop (family, bin, text, sizeof text)
+          && address_clean (ret[n], text))
+        n++;
+    }
+  freeifaddrs (all);
+  return n;
+}
