@@ -90,7 +90,9 @@ own_ip (const struct guest *g, bool four, struct outcome_report *ret)
       }
   if (g->nnics == 0)
     report_set (ret, OUTCOME_NO_VERDICT, "no-address",
-                "the guest has no network interface that is known here");
+                "the guest has no network interface that is known here, so no "
+                "IP%s address",
+                four ? "v4" : "");
   else
     report_set (ret, OUTCOME_NO_VERDICT, "no-address",
                 "the guest's %saddress is not known here; write it into the "

@@ -31,7 +31,7 @@ says() { hd probe "$1" --scenario "$2" --json 2>"$work/err" | jq -r "$3"; }
 
 # ---- addresses ----
 exact "nobody knows one" "$(says alpha port .code)" no-address
-exact "and who has no interface has none" "$(says gamma port .sentence)" "the guest has no network interface that is known here"
+exact "and who has no interface has none" "$(says gamma port .sentence)" "the guest has no network interface that is known here, so no IP address"
 exact "so the way can't be used" "$(way alpha tcp)" "unusable no-address by scenario port"
 echo "0 06:fe:ed:00:00:0a 192.0.2.7 alpha *" >"$work/dhcp.leases"
 # The outcome without one wanted it to be looked for: it does not take the minute.
