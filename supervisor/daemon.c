@@ -554,8 +554,6 @@ make_rooms (struct daemon *d, struct error *err)
   if (r == 0)
     r = make_eyes (d, err);
   if (r == 0)
-    r = make_ports (d, err);
-  if (r == 0)
     r = daemon_ways (d, err);
   if (r == 0)
     r = make_judges (d, err);
