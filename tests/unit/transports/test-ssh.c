@@ -203,12 +203,16 @@ fake_helper (const char *script)
 static void
 helper_fails (void **state)
 {
-  struct ssh_cmd cmd = { .address = "127.0.0.1:1", .user = "u", .key = "key",
+  /* Somebody listens: the helper is started when that is so. */
+  struct peer p = { .fd = -1 };
+  struct ssh_cmd cmd = { .address = p.address, .user = "u", .key = "key",
                          .command = "true", .dir = dir };
   struct error err = ERROR_INIT;
   struct ssh_result r = { .end = SSH_END_MAX };
   uint64_t begun;
 
+  peer_bind (&p);
+  assert_int_equal (listen (p.fd, 4), 0);
   assert_int_equal (ssh_run ("/nowhere", &cmd, clock_ms () + 1000, &r, &err),
                     -ENOEXEC);
   assert_int_equal (r.end, SSH_END_MAX);
@@ -226,6 +230,7 @@ helper_fails (void **state)
   /* Taken over: it says what is no answer. */
   fake_helper ("#!/bin/sh\nhead -c 64 /dev/zero >&3\n");
   assert_true (ssh_run (tmp.path, &cmd, clock_ms () + 60000, &r, &err) < 0);
+  close (p.fd);
 }
 
 /* ---- a real one ---- */
