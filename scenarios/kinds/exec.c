@@ -82,16 +82,16 @@ check (const struct scenario *s, const struct scenario_at *at)
 
 /* What guests say of themselves is among it. */
 static void
-tell (struct json_object *environ, const char *key, const char *value)
+tell (struct json_object *told, const char *key, const char *value)
 {
   struct buf text CLEANUP_BUF = BUF_INIT (ENV_VALUE);
 
   text_escape (&text, value, strlen (value), 0);
-  json_add_str (environ, key, buf_str (&text));
+  json_add_str (told, key, buf_str (&text));
 }
 
 static void
-tell_labels (struct json_object *environ, struct json_object *labels)
+tell_labels (struct json_object *told, struct json_object *labels)
 {
   unsigned n = 0;
 
@@ -109,7 +109,7 @@ tell_labels (struct json_object *environ, struct json_object *labels)
       name[i] = isascii (name[i]) && isalnum (name[i])
                     ? (char) toupper (name[i])
                     : '_';
-    tell (environ, name, json_object_get_string (value));
+    tell (told, name, json_object_get_string (value));
   }
 }
 
@@ -242,12 +242,12 @@ ask (const struct scenario *s, const struct guest *g,
      struct job *job, struct outcome_report *ret, struct error *err)
 {
   const struct own *own = s->own;
-  CLEANUP_JSON struct json_object *environ = environment (s, g);
+  CLEANUP_JSON struct json_object *told = environment (s, g);
   const struct exec_program program
       = { .name = own->program,
           .args = (const char *const *) own->args.items,
           .nargs = own->args.count,
-          .environ = environ };
+          .environ = told };
   struct outcome_report report = { .value = NAN };
   uint64_t begun = clock_ms ();
   struct exec_result r;

@@ -82,13 +82,13 @@ script (const struct bed *b, const char *name, const char *body)
 
 static struct exec_result
 run_for (const struct bed *b, const char *name, const char *const *args,
-         size_t nargs, struct json_object *environ, uint64_t ms)
+         size_t nargs, struct json_object *told, uint64_t ms)
 {
   CLEANUP_JSON struct json_object *none = json_object_new_object ();
   const struct exec_program program = { .name = name,
                                         .args = args,
                                         .nargs = nargs,
-                                        .environ = environ ? environ : none };
+                                        .environ = told ? told : none };
   struct exec_result r = { .status = -77 };
   struct error err = ERROR_INIT;
 
@@ -108,16 +108,16 @@ test_runs (void **state)
 {
   static const char *const args[] = { "one", "two words", "$(id)", "*" };
   struct bed *b = *state;
-  CLEANUP_JSON struct json_object *environ = json_object_new_object ();
+  CLEANUP_JSON struct json_object *told = json_object_new_object ();
   struct exec_result r;
 
-  json_add_str (environ, "HANGDOG_GUEST", "app one");
-  json_add_str (environ, "LD_PRELOAD", "/tmp/evil.so");
+  json_add_str (told, "HANGDOG_GUEST", "app one");
+  json_add_str (told, "LD_PRELOAD", "/tmp/evil.so");
   setenv ("SECRET", "of the daemon", 1);
   script (b, "args",
           "for a; do echo \"[$a]\"; done; pwd; env | sort | grep -v ^_=; "
           "readlink /proc/self/fd/0; echo bad >&2; exit 7");
-  r = run_for (b, "args", args, 4, environ, PATIENCE_MS);
+  r = run_for (b, "args", args, 4, told, PATIENCE_MS);
   assert_int_equal (r.end, EXEC_EXITED);
   assert_int_equal (r.status, 7);
   assert_string_equal (
