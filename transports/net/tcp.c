@@ -152,7 +152,7 @@ tcp_doctor (const struct transport_env *env, const struct guest *g,
                   "%s is claimed by another guest or the host, too, and used "
                   "for neither",
                   g->nics[i].refused);
-        rep->line (rep, DOCTOR_BAD, "tcp", text,
+        rep->line (rep, DOCTOR_WARN, "tcp", text,
                    "give one of them another address");
         known++;
       }
