@@ -105,13 +105,15 @@ scenario_cost_question (const struct scenario *s,
 {
   const struct scenario_question *own = s->own;
 
-  ret->cpu_us = way->cpu_us;
+  scenario_cost_way (s, way, ret);
   if (way->lane == LANE_CONSOLE)
     {
       ret->typed = (double) session_command_typed (own->what.command);
       /* Each key comes back as its echo. */
       ret->console = ret->typed + ANSWER_BYTES;
     }
+  else if (way->lane == LANE_DISK)
+    ret->disk += 2 * (double) strlen (own->what.command) + 2 * 4096;
   else if (way->needs & ASK_NEEDS_ADDRESS)
     ret->network = way->network_bytes + (double) strlen (own->what.command)
                    + ANSWER_BYTES;

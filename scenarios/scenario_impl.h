@@ -156,6 +156,10 @@ extern const struct json_field scenario_question_keys[];
 int scenario_check_question (const struct scenario *s,
                              const struct scenario_at *at,
                              const char *why_line);
+/* The cost() of a kind that costs what its way does, and nothing else. */
+void scenario_cost_way (const struct scenario *s,
+                        const struct transport_ops *way,
+                        struct scenario_cost *ret);
 void scenario_cost_question (const struct scenario *s,
                              const struct transport_ops *way,
                              struct scenario_cost *ret);

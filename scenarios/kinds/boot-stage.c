@@ -7,7 +7,8 @@
  * A guest that says nothing at all may not have begun to, and may have been up
  * for long when hangdog came.  So silence is a failure only of a boot whose
  * beginning was seen: its process is as young as this watch is, it was reset
- * meanwhile, or its text has shown an earlier stage.
+ * meanwhile, or its text has shown an earlier stage.  And only where somebody
+ * listens: of a console that is not read nothing is known.
  */
 #include "scenarios/scenario_impl.h"
 
@@ -56,6 +57,7 @@ static const struct json_field fields[] = {
 
 struct boot
 {
+  struct hearing hearing;
   uint64_t since_ms; /* the watch of this boot */
   uint64_t began_ms; /* the boot, where it was seen to begin; else 0 */
   int stage;         /* now */
@@ -119,6 +121,7 @@ on_fact (void *state, const struct scenario *s, const struct fact *fact,
   int stage;
 
   look_at_life (b, &fact->inc);
+  hearing_fact (&b->hearing, NULL, fact, now_ms);
   if (fact->type != FACT_TEXT)
     return;
   if (strcmp (fact->name, "guest.stop") == 0)
@@ -135,6 +138,17 @@ on_fact (void *state, const struct scenario *s, const struct fact *fact,
       b->reached = true;
       b->reached_ms = fact->time_ms < now_ms ? fact->time_ms : now_ms;
     }
+}
+
+static void
+on_gap (void *state, const struct scenario *s, uint64_t from_ms,
+        uint64_t to_ms)
+{
+  struct boot *b = state;
+
+  (void) s;
+  (void) from_ms;
+  hearing_gap (&b->hearing, to_ms);
 }
 
 static void
@@ -173,6 +187,8 @@ on_due (void *state, const struct scenario *s, uint64_t now_ms,
   if (b->stop[0])
     report_set (ret, OUTCOME_FAILED, "boot-stopped",
                 "its boot does not go on: %s", b->stop);
+  else if (!hearing_judge (&b->hearing, ret))
+    return;
   else if (!b->began_ms)
     report_set (ret, OUTCOME_NO_VERDICT, "not-yet",
                 "its boot was not seen: it may have been up before it was "
@@ -188,13 +204,15 @@ on_due (void *state, const struct scenario *s, uint64_t now_ms,
 }
 
 static const char *const facts[]
-    = { "guest.stage", "guest.stop", "vmm.status", "guest.boot", NULL };
+    = { "guest.stage",   "guest.stop", "vmm.status", "guest.boot",
+        "console.state", NULL };
 
 static const struct scenario_watch watch = {
   .facts = facts,
   .state_new = state_new,
   .state_free = state_free,
   .fact = on_fact,
+  .gap = on_gap,
   .due = on_due,
 };
 

@@ -305,5 +305,6 @@ const struct scenario_kind kind_disk_mailbox = {
   .own_size = sizeof (struct own),
   .own_init = &defaults,
   .check = check,
+  .cost = scenario_cost_way,
   .ask = ask,
 };

@@ -274,5 +274,6 @@ const struct scenario_kind kind_exec = {
   .own_size = sizeof (struct own),
   .own_init = &defaults,
   .check = check,
+  .cost = scenario_cost_way,
   .ask = ask,
 };

@@ -354,5 +354,6 @@ const struct scenario_kind kind_monitor = {
   .own_size = sizeof (struct own),
   .own_init = &defaults,
   .check = check,
+  .cost = scenario_cost_way,
   .ask = ask,
 };

@@ -56,7 +56,8 @@ programs (struct exam *e, const struct cli *cli)
 {
   static const char *const names[]
       = { "hangdog-keeper", "hangdog-daemon", "hangdog-writer",
-          "hangdog-parser",
+          "hangdog-parser", "hangdog-beat",   "hangdog-disk",
+          "hangdog-exec",   "hangdog-check",
 #ifdef WITH_LIBVIRT
           "hangdog-daemon-libvirt",
 #endif
@@ -65,6 +66,9 @@ programs (struct exam *e, const struct cli *cli)
 #endif
 #ifdef WITH_SSH
           "hangdog-ssh",
+#endif
+#ifdef WITH_CURL
+          "hangdog-net",
 #endif
         };
   char path[4096];

@@ -82,7 +82,7 @@ run (struct cli *cli)
 
 const struct verb verb_probe = {
   .name = "probe",
-  .args = "GUEST | --all [--scenario NAME]",
+  .args = "(GUEST | --all) [--scenario NAME]",
   .summary = "run a guest's scenarios now and say how they went",
   .help = "  --all  of every guest, sixteen at a time, each told when it is "
           "there; a line of sums\n         at the end\n"

@@ -85,12 +85,13 @@ run (struct cli *cli)
 
 const struct verb verb_scenario = {
   .name = "scenario",
-  .args = "list | kinds | show NAME | check FILE... | schema |\n"
+  .args = "list | kinds [KIND...] | show NAME | check FILE... | schema |\n"
           "                        test FILE --replay LOG [--from STATE] |\n"
           "                        run FILE GUEST | bind FILE... [--guest "
           "GUEST] | unbind NAME |\n"
-          "                        pause [NAME] [--guest GUEST] --for 10m | "
-          "resume [NAME] [--guest GUEST]",
+          "                        pause [NAME] [--guest GUEST] [--all] --for "
+          "10m [--reason TEXT] |\n"
+          "                        resume [NAME] [--guest GUEST] [--all]",
   .summary = "what \"well\" means: check, try, bind and pause scenarios",
   .help
   = "  list     the scenarios that the daemon has, where each is from, and "
@@ -105,7 +106,8 @@ const struct verb verb_scenario = {
     "           said, and which lines the expressions of others match; --from "
     "is the console's\n"
     "           state at its beginning\n"
-    "  run      a document, once, on a guest; its outcome counts for nothing\n"
+    "  run      a document, once, on a guest; its outcome counts for nothing "
+    "(of a kind\n           that asks; what hears a console is tried by test)\n"
     "  bind     documents, to the guests that they select, or to one; they "
     "stay bound over\n"
     "           a restart, until unbind\n"
@@ -119,8 +121,8 @@ const struct verb verb_scenario = {
     "probe; of test\n3 when an incident would have begun.\n"
     "\nExamples:\n"
     "  hangdog scenario check /etc/hangdog/scenarios/*.json\n"
-    "  hangdog scenario run uptime.json web-1\n"
-    "  hangdog scenario bind uptime.json --guest web-1\n"
+    "  hangdog scenario run uptime-console.json web-1\n"
+    "  hangdog scenario bind uptime-console.json --guest web-1\n"
     "  hangdog scenario pause --guest web-1 --for 2h --reason 'kernel "
     "update'\n",
   .run = run,

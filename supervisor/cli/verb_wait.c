@@ -337,8 +337,8 @@ run (struct cli *cli)
 
 const struct verb verb_wait = {
   .name = "wait",
-  .args = "GUEST [--for HEALTH | --ready | --verdict CLASS | --no-incident\n"
-          "             [--for 60s]] [--timeout 5m]",
+  .args = "GUEST|--guest GUEST [--for HEALTH | --ready | --verdict CLASS |\n"
+          "             --no-incident [--for 60s]] [--timeout 5m]",
   .summary = "wait until a guest is as you say",
   .help = "  --for HEALTH      well (when nothing is said), hung, suspect, "
           "console-lost or\n                    way-lost (well, but not by "

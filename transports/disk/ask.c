@@ -304,5 +304,6 @@ const struct transport_ops transport_disk = {
              "command",
   .lane = LANE_DISK,
   .command = disk_ask,
+  .cpu_us = 3000,
   .doctor = disk_doctor,
 };

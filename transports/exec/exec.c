@@ -151,5 +151,6 @@ const struct transport_ops transport_exec = {
   .touches = "nothing, but for what the program does",
   .lane = LANE_EXEC,
   .lane_each = true,
+  .cpu_us = 3000,
   .doctor = exec_doctor,
 };

@@ -299,5 +299,6 @@ const struct transport_ops transport_monitor = {
   .touches = "a socket is held for at most 2 s, and its owner waits so long; "
              "raw commands through libvirt taint the guest",
   .lane = LANE_MONITOR,
+  .cpu_us = 500,
   .doctor = monitor_doctor,
 };

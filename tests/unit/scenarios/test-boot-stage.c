@@ -31,6 +31,16 @@ struct bed
   uint64_t born; /* of the state */
 };
 
+static void
+tell (struct bed *b, const char *name, const char *text, uint64_t after)
+{
+  struct fact f;
+
+  fact_text (&f, &b->inc, name, "console", text, strlen (text));
+  f.time_ms = b->born + after;
+  b->watch->fact (b->state, b->s, &f, b->born + after);
+}
+
 static int
 setup (void **state)
 {
@@ -50,6 +60,7 @@ setup (void **state)
   b->born = clock_ms () + 10 * MINUTE;
   b->state = b->watch->state_new (b->s, b->born);
   *state = b;
+  tell (b, "console.state", "silent", 0);
   return 0;
 }
 
@@ -62,16 +73,6 @@ teardown (void **state)
   scenario_unref (b->s);
   free (b);
   return 0;
-}
-
-static void
-tell (struct bed *b, const char *name, const char *text, uint64_t after)
-{
-  struct fact f;
-
-  fact_text (&f, &b->inc, name, "console", text, strlen (text));
-  f.time_ms = b->born + after;
-  b->watch->fact (b->state, b->s, &f, b->born + after);
 }
 
 static struct outcome_report
@@ -175,6 +176,7 @@ is_young_and_silent (void **state)
   b->watch->state_free (b->state);
   b->born = clock_ms ();
   b->state = b->watch->state_new (b->s, b->born);
+  tell (b, "console.state", "silent", 0);
   clock_gettime (CLOCK_BOOTTIME, &ts);
   b->inc.pid = 1;
   b->inc.start_time = (uint64_t) ts.tv_sec
@@ -183,6 +185,24 @@ is_young_and_silent (void **state)
   assert_due (b, MINUTE, OUTCOME_NO_VERDICT, "not-yet");
   assert_due (b, 6 * MINUTE, OUTCOME_FAILED, "boot-late");
   assert_non_null (strstr (due (b, 6 * MINUTE).sentence, "nothing said"));
+}
+
+/* Who is connected to for a dialogue only may have said anything meanwhile. */
+static void
+is_not_read (void **state)
+{
+  struct bed *b = *state;
+
+  b->inc.boot = 1;
+  tell (b, "guest.boot", "1, by its hypervisor", 0);
+  tell (b, "console.state", "idle", 1000);
+  assert_due (b, 6 * MINUTE, OUTCOME_NO_VERDICT, "console-unread");
+  tell (b, "console.state", "talking", 7 * MINUTE);
+  assert_due (b, 8 * MINUTE, OUTCOME_FAILED, "boot-late");
+  /* What it has shown by then is known. */
+  tell (b, "guest.stage", "login", 9 * MINUTE);
+  tell (b, "console.state", "idle", 9 * MINUTE);
+  assert_due (b, 10 * MINUTE, OUTCOME_OK, "ok");
 }
 
 static void
@@ -222,6 +242,7 @@ main (void)
     cmocka_unit_test_setup_teardown (was_there_before, setup, teardown),
     cmocka_unit_test_setup_teardown (is_old_and_silent, setup, teardown),
     cmocka_unit_test_setup_teardown (is_young_and_silent, setup, teardown),
+    cmocka_unit_test_setup_teardown (is_not_read, setup, teardown),
     cmocka_unit_test_setup_teardown (was_reset, setup, teardown),
     cmocka_unit_test_setup_teardown (takes_any_text, setup, teardown),
   };
