@@ -165,7 +165,7 @@ findings "scenario --json: several files" 2 "$all"' and .[-1].files == 3 and .[-
     hd_ scenario check --json "$work/s1.json" "$work/s2.json" "$work/s3.json"
 findings "scenario --json: well" 0 "$all"' and length == 2 and .[0].row == "cost" and .[0].runs_a_day > 0' hd_ scenario check "$work/s2.json" --json
 doc s4.json "{ \"schema\": \"hangdog/scenario/1\", \"name\": \"x\", \"kind\": \"console-command\", \"command\": \"uptime\",
-  \"transports\": [\"console\", \"disk\", \"ssh\"], \"ssh\": { \"user\": \"root\", \"key\": \"k\" }, \"interval\": \"5m\", \"address\": \"192.0.2.1\" }"
+  \"transports\": [\"console\", \"disk\", \"ssh\"], \"ssh\": { \"user\": \"root\", \"key\": \"k\" }, \"interval\": \"5m\", \"address\": \"192.0.2.1:22\" }"
 findings "scenario --json: each way has its cost" 0 'map(select(.row == "cost")) | map(.transport) == ["console", "disk", "ssh"] and .[0].typed_bytes_a_day > 0 and .[1].disk_bytes_a_day > 0 and .[2].network_bytes_a_day > 0' \
     hd_ scenario check "$work/s4.json" --json
 rm -f "$work/huge.json"
