@@ -105,6 +105,7 @@ static void
 kept_done (struct frame *frame, const struct error *err, void *arg)
 {
   struct kept *k = arg;
+  struct writer_link *wl = k->wl;
 
   /* The connection broke: it stays, and is sent again on the next one. */
   if (err && writer_link_broke (err->code))
@@ -112,10 +113,12 @@ kept_done (struct frame *frame, const struct error *err, void *arg)
       k->sent = false;
       return;
     }
-  kept_remove (k->wl, k);
+  kept_remove (wl, k);
   if (k->done)
     k->done (err, frame ? frame->head : NULL, k->arg);
   kept_free (k);
+  /* There is a place again among those that wait for an answer. */
+  send_kept (wl);
 }
 
 static void
