@@ -145,6 +145,7 @@ const struct scenario_kind kind_dns = {
   .name = "dns",
   .summary = "a question to a DNS server in the guest",
   .transports = uses,
+  .timed = true,
   .fields = fields,
   .own_size = sizeof (struct own),
   .check = check,

@@ -139,6 +139,7 @@ const struct scenario_kind kind_tcp = {
   .name = "tcp",
   .summary = "a TCP connection, optionally with a question and its answer",
   .transports = uses,
+  .timed = true,
   .fields = fields,
   .own_size = sizeof (struct own),
   .check = check,
