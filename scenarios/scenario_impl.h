@@ -89,6 +89,10 @@ void hearing_fact (struct hearing *h, const char *console,
 /* For a kind's gap(): nobody listened until then, and what the guest has said
  * meanwhile was said to nobody. */
 void hearing_gap (struct hearing *h, uint64_t to_ms);
+/* The same as a kind's gap(), of a state that begins with its struct hearing
+ * and has nothing else that a gap would make wrong. */
+void hearing_on_gap (void *state, const struct scenario *s, uint64_t from_ms,
+                     uint64_t to_ms);
 /* How long something is ago, for a sentence. */
 char *hearing_age (char *dst, size_t n, uint64_t ms);
 /* False with ret filled when nobody reads it now. */
