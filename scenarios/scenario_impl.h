@@ -64,9 +64,10 @@ void judge_answer (const struct scenario_expect *expect, int64_t status,
 void judge_command (const struct scenario_expect *expect, int64_t status,
                     const char *out, size_t len, struct outcome_report *ret);
 
-/* What an error of asking over the network means.  False: it is none of those,
- * but a failure of our own, and ret is as it was. */
-bool judge_net (int rc, const struct error *why, struct outcome_report *ret);
+/* What an error of asking over the network means: 0.  Else it is none of those,
+ * but a failure of our own: rc with err, and ret is as it was. */
+int judge_net (int rc, const struct error *why, struct outcome_report *ret,
+               struct error *err);
 
 /* A stopped QEMU serves nobody, which looks like a console that somebody else
  * has.  True, with ret failed (WAY_GUEST: no other way leads to it), when its

@@ -108,12 +108,8 @@ ask (const struct scenario *s, const struct guest *g,
   if (tcp.address)
     {
       rc = tcp_check (&tcp, job_deadline (job), &result, &why);
-      if (rc < 0 && !judge_net (rc, &why, &report))
-        {
-          if (err)
-            *err = why;
-          return rc;
-        }
+      if (rc < 0 && judge_net (rc, &why, &report, err) < 0)
+        return rc;
       if (rc >= 0 && own->expect.output)
         {
           /* There is no exit status here: -1 takes any. */
