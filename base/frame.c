@@ -18,6 +18,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/io.h"
 #include "base/json.h"
 #include "base/le.h"
 #include "base/text.h"
@@ -366,27 +367,12 @@ frame_out_write (struct frame_out *out, int sock, struct error *err)
 static int
 wait_for (int sock, short events, uint64_t deadline, struct error *err)
 {
-  struct pollfd p = { .fd = sock, .events = events };
-  uint64_t now;
-  int ms, n;
+  int r = io_wait (sock, events, deadline);
 
-  for (;;)
-    {
-      ms = -1;
-      if (deadline != CLOCK_NEVER)
-        {
-          now = clock_ms ();
-          if (now >= deadline)
-            return error_set (err, ETIMEDOUT, "no %s in time",
-                              events & POLLIN ? "frame" : "room to send");
-          ms = deadline - now > 60000 ? 60000 : (int) (deadline - now);
-        }
-      n = poll (&p, 1, ms);
-      if (n > 0)
-        return 0;
-      if (n < 0 && errno != EINTR)
-        return error_errno (err, errno, "waiting for a socket");
-    }
+  if (r == -ETIMEDOUT)
+    return error_set (err, ETIMEDOUT, "no %s in time",
+                      events & POLLIN ? "frame" : "room to send");
+  return r < 0 ? error_errno (err, -r, "waiting for a socket") : 0;
 }
 
 static void

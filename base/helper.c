@@ -155,6 +155,32 @@ helper_hear (struct helper *h, struct frame *ret, uint64_t deadline,
   return r == -ECONNRESET ? error_set (err, EPIPE, "it ended") : r;
 }
 
+uint64_t
+helper_left (uint64_t deadline, uint64_t margin_ms)
+{
+  uint64_t now = clock_ms (), left = now < deadline ? deadline - now : 0;
+
+  return left - (left / 4 < margin_ms ? left / 4 : margin_ms);
+}
+
+bool
+helper_ended_text (int rc, const char *program, char *dst, size_t n)
+{
+  if (rc != -ETIMEDOUT && rc != -EPIPE)
+    return false;
+  snprintf (dst, n, "%s %s", program,
+            rc == -ETIMEDOUT ? "did not come back in time"
+                             : "ended without an answer");
+  return true;
+}
+
+int
+helper_lies (const char *program, struct error *err)
+{
+  return error_set (err, EBADMSG, "%s said what it can't have found out",
+                    program);
+}
+
 /* ---- its end ---- */
 
 /* 0: it runs still. */

@@ -55,10 +55,20 @@ int helper_start (const struct helper_spec *spec, struct helper *ret,
 int helper_say (struct helper *h, struct json_object *head, const void *body,
                 size_t len, const int *fds, unsigned nfds, uint64_t deadline,
                 struct error *err);
+/* How much of what is left until then it is told that it has: so much less that
+ * it can say itself that time is over. */
+uint64_t helper_left (uint64_t deadline, uint64_t margin_ms);
 /* One answer; frame_done() it.  -ETIMEDOUT: none came in time; -EPIPE: it
  * ended without one.  In both cases the only thing left to do is to end it. */
 int helper_hear (struct helper *h, struct frame *ret, uint64_t deadline,
                  struct error *err);
+/* What an error of helper_say() or helper_hear() says of it, for people: true,
+ * and dst has "hangdog-ssh did not come back in time"; false: that is none of
+ * its doing. */
+bool helper_ended_text (int rc, const char *program, char *dst, size_t n);
+/* The error of an answer that can't be true: whoever it spoke to may have taken
+ * it over. */
+int helper_lies (const char *program, struct error *err);
 /* Waits for it to end by itself, or by a signal that it was sent: true, it is
  * gone then, with how it ended (-1: somebody else has collected it) and what it
  * has used; both may be NULL. */

@@ -4,6 +4,7 @@
  */
 #include "base/io.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 
 #include <errno.h>
@@ -12,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 int
@@ -67,6 +69,52 @@ io_pwrite (int fd, const void *data, size_t len, uint64_t offset)
   off_t at = (off_t) offset;
 
   return write_all (fd, data, len, &at);
+}
+
+/* In slices: poll() takes an int, and a deadline may be farther off. */
+int
+io_wait (int fd, short events, uint64_t deadline)
+{
+  struct pollfd p = { .fd = fd, .events = events };
+
+  for (;;)
+    {
+      uint64_t now = deadline == CLOCK_NEVER ? 0 : clock_ms ();
+      int r;
+
+      if (now >= deadline)
+        return -ETIMEDOUT;
+      r = poll (&p, 1, deadline - now < 60000 ? (int) (deadline - now) : 60000);
+      if (r > 0)
+        return 0;
+      if (r < 0 && errno != EINTR)
+        return -errno;
+    }
+}
+
+int
+io_send (int fd, const void *data, size_t len, uint64_t deadline)
+{
+  const char *p = data;
+
+  while (len > 0)
+    {
+      ssize_t n = send (fd, p, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+      int r = 0;
+
+      if (n >= 0)
+        {
+          p += n;
+          len -= (size_t) n;
+        }
+      else if (errno == EAGAIN)
+        r = io_wait (fd, POLLOUT, deadline);
+      else if (errno != EINTR)
+        r = -errno;
+      if (r < 0)
+        return r;
+    }
+  return 0;
 }
 
 DIR *

@@ -147,5 +147,8 @@ int open_req_check (const struct open_req *req, const char *const *roots,
 
 /* Start time (field 22 of /proc/PID/stat) or -ESRCH. */
 int proc_start_time (int32_t pid, uint64_t *ret, struct error *err);
+/* 'R', 'S', 'T', 'Z' (field 3 there); '?': that can't be made out; 0: it can't
+ * be read, for it is gone, or nobody lets us. */
+char proc_state (int32_t pid);
 
 #endif

@@ -133,6 +133,23 @@ proc_start_time (int32_t pid, uint64_t *ret, struct error *err)
   return 0;
 }
 
+char
+proc_state (int32_t pid)
+{
+  CLEANUP_CLOSE int dir = open_process (pid, NULL);
+  char text[512];
+  const char *at;
+  size_t len = 0;
+
+  if (dir < 0 || read_some (dir, "stat", text, sizeof text - 1, &len) < 0
+      || len == 0)
+    return 0;
+  text[len] = '\0';
+  /* Behind the last ')': the name before it may hold anything. */
+  at = strrchr (text, ')');
+  return at && at[1] == ' ' && at[2] ? at[2] : '?';
+}
+
 /* ---- OPEN_PROC ---- */
 
 /* A number without sign, spaces and leading zeros; ends at '/'. */

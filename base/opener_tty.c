@@ -109,32 +109,17 @@ read_pid (int fd)
 }
 
 /* As in the lock files of others a live pid is all that counts, EPERM too: it
- * is somebody's. */
-/* One that is dead and waits for a slow init to notice holds nothing any
- * more. */
-static bool
-is_zombie (int32_t pid)
-{
-  char path[32], text[512];
-  CLEANUP_CLOSE int fd = -1;
-  const char *paren;
-  ssize_t n;
-
-  snprintf (path, sizeof path, "/proc/%d/stat", (int) pid);
-  fd = open (path, O_RDONLY | O_CLOEXEC);
-  n = fd < 0 ? -1 : read (fd, text, sizeof text - 1);
-  if (n <= 0)
-    return false;
-  text[n] = '\0';
-  /* Behind the last ')': the name before it may hold anything. */
-  paren = strrchr (text, ')');
-  return paren && paren[1] == ' ' && (paren[2] == 'Z' || paren[2] == 'X');
-}
-
+ * is somebody's.  One that is dead and waits for a slow init to notice holds
+ * nothing any more. */
 static bool
 is_alive (int32_t pid)
 {
-  return (kill (pid, 0) == 0 || errno == EPERM) && !is_zombie (pid);
+  char state;
+
+  if (kill (pid, 0) < 0 && errno != EPERM)
+    return false;
+  state = proc_state (pid);
+  return state != 'Z' && state != 'X';
 }
 
 /* The kernel stamps files by a clock that may be a tick ahead of time()'s: at

@@ -127,7 +127,7 @@ eve_done (struct eve *e)
 
 /* Regular, bounded, whole. */
 static int
-read_all (int fd, char *buf, size_t max, size_t *ret_len, struct error *err)
+read_regular (int fd, char *buf, size_t max, size_t *ret_len, struct error *err)
 {
   struct stat st;
   size_t len = 0;
@@ -173,7 +173,7 @@ eve_load (struct eve *e, enum eve_file which)
   if (r < 0)
     return;
   text = malloc (MAX_STATUS_FILE);
-  if (!text || read_all (fd, text, MAX_STATUS_FILE, &len, NULL) < 0
+  if (!text || read_regular (fd, text, MAX_STATUS_FILE, &len, NULL) < 0
       || json_parse (text, len, JSON_WIRE, path, MAX_STATUS_FILE,
                      &e->docs[which], NULL)
              < 0)

@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/loop.h"
 #include "guests/address.h"
 
@@ -125,11 +126,7 @@ registry_free (struct guest_registry *reg)
 static struct entry **
 bucket_of (struct guest_registry *reg, const char *uuid)
 {
-  unsigned h = 5381;
-
-  for (const char *p = uuid; *p; p++)
-    h = h * 33 + (unsigned char) *p;
-  return &reg->buckets[h % BUCKETS];
+  return &reg->buckets[hash_text (uuid) % BUCKETS];
 }
 
 static struct entry *

@@ -26,9 +26,9 @@ const struct json_field scenario_of_keys[] = {
 };
 
 int
-scenario_check_of (const struct scenario *s, const struct scenario_at *at,
-                   const struct json_list *of)
+scenario_check_of (const struct scenario *s, const struct scenario_at *at)
 {
+  const struct json_list *of = s->own;
   char *const *names = of->items;
   char key[32];
 
@@ -44,6 +44,15 @@ scenario_check_of (const struct scenario *s, const struct scenario_at *at,
           return scenario_bad (at, key, "\"%s\" is there twice", names[i]);
     }
   return 0;
+}
+
+size_t
+scenario_parts_of (const struct scenario *s, const char *const **ret)
+{
+  const struct json_list *of = s->own;
+
+  *ret = of->items;
+  return of->count;
 }
 
 /* Those of all scenarios that there are; it is not known before. */

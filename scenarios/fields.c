@@ -70,6 +70,10 @@ const struct json_field scenario_fields[] = {
   { .name = "timeout", .kind = JSON_DURATION, AT (scenario, timeout_ms),
     .min = 0, .max = DAY,
     .help = "for one run, shorter than the interval; default 10s" },
+  { .name = "max-time", .kind = JSON_DURATION, AT (scenario, max_time_ms),
+    .min = 1, .max = DAY,
+    .help = "a right answer may take so long, of kinds that ask one question; "
+            "shorter than the timeout; default as long as it likes" },
   { .name = "jitter", .kind = JSON_DURATION, AT (scenario, jitter_ms),
     .min = 0, .max = DAY,
     .help = "random time added to the interval; default 0s" },
@@ -134,6 +138,8 @@ kind_schema (const struct scenario_kind *kind)
   json_object_object_add (is, "required", must);
   json_object_object_del (then, "additionalProperties");
   json_object_object_del (json_get (then, "properties"), "$schema");
+  if (!kind->timed)
+    json_add_bool (json_get (then, "properties"), "max-time", false);
   json_add_str (then, "description", kind->summary);
   json_object_object_add (out, "if", is);
   json_object_object_add (out, "then", then);

@@ -64,6 +64,15 @@ hearing_gap (struct hearing *h, uint64_t to_ms)
     h->since_ms = to_ms;
 }
 
+void
+hearing_on_gap (void *state, const struct scenario *s, uint64_t from_ms,
+                uint64_t to_ms)
+{
+  (void) s;
+  (void) from_ms;
+  hearing_gap (state, to_ms);
+}
+
 char *
 hearing_age (char *dst, size_t n, uint64_t ms)
 {

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "base/units.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -202,4 +203,34 @@ judge_command (const struct scenario_expect *expect, int64_t status,
 {
   judge_answer (expect, status, out, len, ret);
   ret->has_uptime = uptime_parse (out, len, &ret->uptime);
+}
+
+/* ---- time ---- */
+
+/* Only of what is right: a wrong answer is not mended by being quick. */
+static void
+judge_time (const struct scenario *s, struct outcome_report *ret)
+{
+  uint64_t ms = ret->took_ms > ret->own_ms ? ret->took_ms - ret->own_ms : 0;
+  char bound[32], said[sizeof ret->sentence];
+
+  if (!s->max_time_ms || ret->outcome != OUTCOME_OK || ms <= s->max_time_ms)
+    return;
+  units_format_duration (bound, sizeof bound, s->max_time_ms);
+  snprintf (said, sizeof said, "%s", ret->sentence);
+  report_set (ret, OUTCOME_FAILED, "slow",
+              "the answer is right, but took %llu ms and may take %s: %.120s",
+              (unsigned long long) ms, bound, said);
+}
+
+int
+scenario_ask (const struct scenario *s, const struct guest *g,
+              const struct transport_ops *way, const struct transport_env *env,
+              struct job *job, struct outcome_report *ret, struct error *err)
+{
+  int rc = s->kind->ask (s, g, way, env, job, ret, err);
+
+  if (rc >= 0)
+    judge_time (s, ret);
+  return rc;
 }

@@ -148,9 +148,11 @@ extern const struct json_field scenario_ways_keys[];
 
 /* ---- "of": of a struct json_list of char *, other scenarios ---- */
 
+/* With it the own struct of a kind that combines begins: then these are its
+ * check() and its parts(). */
 extern const struct json_field scenario_of_keys[];
-int scenario_check_of (const struct scenario *s, const struct scenario_at *at,
-                       const struct json_list *of);
+int scenario_check_of (const struct scenario *s, const struct scenario_at *at);
+size_t scenario_parts_of (const struct scenario *s, const char *const **ret);
 
 /* ---- "steps": of a struct json_list ---- */
 

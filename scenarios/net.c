@@ -10,8 +10,9 @@
 
 #include <string.h>
 
-bool
-judge_net (int rc, const struct error *why, struct outcome_report *ret)
+int
+judge_net (int rc, const struct error *why, struct outcome_report *ret,
+           struct error *err)
 {
   static const struct
   {
@@ -44,7 +45,9 @@ judge_net (int rc, const struct error *why, struct outcome_report *ret)
         report_set (ret, known[i].outcome, known[i].code, "%s",
                     report_quote (text, sizeof text, error_text (why),
                                   strlen (error_text (why))));
-        return true;
+        return 0;
       }
-  return false;
+  if (err)
+    *err = *why;
+  return rc;
 }

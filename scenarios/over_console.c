@@ -29,6 +29,7 @@ scenario_over_console (const struct scenario *s, const struct guest *g,
   snprintf (who, sizeof who, "scenario %s", s->name);
   rc = console_ask_open (env, g, console, who, job_deadline (job),
                          &session, &opened, err);
+  report.own_ms = clock_ms () - begun;
   if (rc >= 0 && session)
     {
       rc = talk (session, s, job, &report, err);

@@ -17,26 +17,15 @@ static char
 state_of (const struct incarnation *inc)
 {
   CLEANUP_CLOSE int fd = -1;
-  char path[32], text[256], state = '?';
   uint64_t start;
-  const char *close;
-  ssize_t n;
+  char state;
   /* Another process may have the number by now: then ours is gone. */
   int rc = proc_start_time (inc->pid, &start, NULL);
 
   if (rc == -ESRCH || rc == -ENOENT || (rc >= 0 && start != inc->start_time))
     return 0;
-  snprintf (path, sizeof path, "/proc/%d/stat", inc->pid);
-  fd = open (path, O_RDONLY | O_CLOEXEC);
-  n = fd < 0 ? -1 : read (fd, text, sizeof text - 1);
-  if (n <= 0)
-    return '?';
-  text[n] = '\0';
-  /* The last one: the process may have any name, also one with ") ". */
-  close = strrchr (text, ')');
-  if (close && close[1] == ' ')
-    state = close[2];
-  return state;
+  state = proc_state (inc->pid);
+  return state ? state : '?';
 }
 
 bool

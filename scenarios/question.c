@@ -197,6 +197,7 @@ scenario_ask_question (const struct scenario *s, const struct guest *g,
   else if (!judge_process (g, &report))
     return rc;
   report.took_ms = said.took_ms;
+  report.own_ms = said.own_ms;
   ask_result_done (&said);
   *ret = report;
   return 0;

@@ -151,6 +151,7 @@ static int
 check_times (const struct scenario_at *at, const struct scenario *s)
 {
   char a[32], b[32];
+  size_t unused;
 
   units_format_duration (a, sizeof a, s->interval_ms);
   units_format_duration (b, sizeof b, s->timeout_ms);
@@ -166,6 +167,19 @@ check_times (const struct scenario_at *at, const struct scenario *s)
                          "would still wait when the next begins; shorten the "
                          "timeout or lengthen the interval",
                          b, a);
+  if (s->max_time_ms >= s->timeout_ms)
+    return scenario_bad (at, "max-time",
+                         "is not shorter than the timeout of %s: an answer "
+                         "that comes later is never seen",
+                         b);
+  if (s->max_time_ms && !s->kind->timed)
+    return scenario_bad (at, "max-time",
+                         "a scenario of kind %s is not one question with one "
+                         "answer%s",
+                         s->kind->name,
+                         json_field_named (s->kind->fields, "max-rtt", &unused)
+                             ? "; it has \"max-rtt\""
+                             : "");
   if (s->jitter_ms > s->interval_ms)
     return scenario_bad (at, "jitter", "is longer than the interval of %s", a);
   if (s->retry_ms < MIN_INTERVAL_MS)

@@ -83,6 +83,7 @@ struct scenario
   struct scenario_select select;
   struct json_list transports; /* of char * */
   uint64_t interval_ms, timeout_ms, jitter_ms, initial_delay_ms, retry_ms;
+  uint64_t max_time_ms; /* a right answer may take so long, 0 = any time */
   int64_t failure_threshold, success_threshold;
   bool flap_damping;
   struct json_list quiet_hours; /* of struct scenario_hours */
@@ -182,6 +183,7 @@ struct outcome_report
   char code[32];        /* one of codes.def's */
   char sentence[200];   /* for people; escaped already */
   uint64_t took_ms;
+  uint64_t own_ms;      /* of it, what hangdog itself took before it asked */
   double value;         /* a number worth plotting, NAN if none */
   bool has_uptime;      /* the answer was how long the guest is up: */
   struct uptime uptime;
@@ -293,6 +295,9 @@ struct scenario_kind
   const char *const *transports;
   /* May go by whatever transport carries a command. */
   bool commands;
+  /* One run is one question, so how long its answer takes tells something of
+   * the guest: it may have `max-time`. */
+  bool timed;
 
   /* ---- of its documents ---- */
 
@@ -347,6 +352,9 @@ extern const struct scenario_kind kind_monitor;
 extern const struct scenario_kind kind_sequence;
 extern const struct scenario_kind kind_ssh_command;
 extern const struct scenario_kind kind_tcp;
+/* The kind's ask(), and then what is the same for all: a right answer that
+ * took longer than it may is failed. */
+scenario_ask_fn scenario_ask;
 extern const struct scenario_kind *const scenario_kinds[]; /* ends with NULL */
 const struct scenario_kind *scenario_kind_find (const char *name);
 /* Of the manual: {"kind", "summary", "shape", "transports", "commands",

@@ -64,9 +64,10 @@ void judge_answer (const struct scenario_expect *expect, int64_t status,
 void judge_command (const struct scenario_expect *expect, int64_t status,
                     const char *out, size_t len, struct outcome_report *ret);
 
-/* What an error of asking over the network means.  False: it is none of those,
- * but a failure of our own, and ret is as it was. */
-bool judge_net (int rc, const struct error *why, struct outcome_report *ret);
+/* What an error of asking over the network means: 0.  Else it is none of those,
+ * but a failure of our own: rc with err, and ret is as it was. */
+int judge_net (int rc, const struct error *why, struct outcome_report *ret,
+               struct error *err);
 
 /* A stopped QEMU serves nobody, which looks like a console that somebody else
  * has.  True, with ret failed (WAY_GUEST: no other way leads to it), when its
@@ -89,6 +90,10 @@ void hearing_fact (struct hearing *h, const char *console,
 /* For a kind's gap(): nobody listened until then, and what the guest has said
  * meanwhile was said to nobody. */
 void hearing_gap (struct hearing *h, uint64_t to_ms);
+/* The same as a kind's gap(), of a state that begins with its struct hearing
+ * and has nothing else that a gap would make wrong. */
+void hearing_on_gap (void *state, const struct scenario *s, uint64_t from_ms,
+                     uint64_t to_ms);
 /* How long something is ago, for a sentence. */
 char *hearing_age (char *dst, size_t n, uint64_t ms);
 /* False with ret filled when nobody reads it now. */

@@ -81,8 +81,8 @@ attempt_run (struct job *job, void *arg)
 {
   struct attempt *a = arg;
   struct error err = ERROR_INIT;
-  int r = a->scenario->kind->ask (a->scenario, a->guest, a->way, &a->env, job,
-                                  &a->report, &err);
+  int r = scenario_ask (a->scenario, a->guest, a->way, &a->env, job,
+                        &a->report, &err);
 
   /* Our own failure says nothing about the guest. */
   if (r < 0)

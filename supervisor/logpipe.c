@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/le.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -40,38 +41,11 @@ struct logpipe
   uint64_t dropped;
 };
 
-static void
-put_u32 (unsigned char *p, uint32_t v)
-{
-  for (unsigned i = 0; i < 4; i++)
-    p[i] = (unsigned char) (v >> (8 * i));
-}
-
-static void
-put_u64 (unsigned char *p, uint64_t v)
-{
-  put_u32 (p, (uint32_t) v);
-  put_u32 (p + 4, (uint32_t) (v >> 32));
-}
-
-static uint32_t
-get_u32 (const unsigned char *p)
-{
-  return (uint32_t) p[0] | (uint32_t) p[1] << 8 | (uint32_t) p[2] << 16
-         | (uint32_t) p[3] << 24;
-}
-
-static uint64_t
-get_u64 (const unsigned char *p)
-{
-  return get_u32 (p) | (uint64_t) get_u32 (p + 4) << 32;
-}
-
 /* Whole length of the record at p. */
 static size_t
 record_size (const unsigned char *p)
 {
-  uint32_t len = get_u32 (p + 4);
+  uint32_t len = le_get32 (p + 4);
 
   return HEADER + (len & LOGPIPE_GAP ? 0 : len);
 }
@@ -131,9 +105,9 @@ add_record (struct logpipe *lp, uint32_t id, uint32_t len, const void *data,
 {
   unsigned char *p = lp->queue + lp->len;
 
-  put_u32 (p, id);
-  put_u32 (p + 4, len);
-  put_u64 (p + 8, wall_ms);
+  le_put32 (p, id);
+  le_put32 (p + 4, len);
+  le_put64 (p + 8, wall_ms);
   lp->len += HEADER;
   if (data)
     {
@@ -328,8 +302,8 @@ deliver (struct logpipe_reader *r, logpipe_fn *fn, void *arg,
   while (r->len - at >= HEADER)
     {
       const unsigned char *p = r->buf + at;
-      uint32_t id = get_u32 (p), len = get_u32 (p + 4);
-      uint64_t wall_ms = get_u64 (p + 8);
+      uint32_t id = le_get32 (p), len = le_get32 (p + 4);
+      uint64_t wall_ms = le_get64 (p + 8);
 
       if (len & LOGPIPE_GAP)
         {

@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/job.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -66,12 +67,8 @@ struct reach
 static struct ways **
 place_of (struct reach *r, const char *uuid)
 {
-  unsigned h = 5381;
-  struct ways **at;
+  struct ways **at = &r->hash[hash_text (uuid) % HASH];
 
-  for (const char *p = uuid; *p; p++)
-    h = h * 33 + (unsigned char) *p;
-  at = &r->hash[h % HASH];
   while (*at && strcmp ((*at)->guest->inc.uuid, uuid) != 0)
     at = &(*at)->next;
   return at;

@@ -81,6 +81,8 @@ struct ask_result
   enum ask_end end;
   int status;        /* of ASK_OK: the command's exit status */
   uint64_t took_ms;  /* all of it, with finding and opening the way */
+  uint64_t own_ms;   /* of it, what is not between sending what is asked and
+                        its answer, where the way can tell */
   bool begun;        /* the guest may have seen something of it */
   bool shell;        /* with ASK_OK: it was a shell on the guest's console */
   struct buf output; /* what the command said; guest bytes */

@@ -52,12 +52,6 @@ state_new (const struct scenario *s, uint64_t now_ms)
 }
 
 static void
-state_free (void *state)
-{
-  free (state);
-}
-
-static void
 on_fact (void *state, const struct scenario *s, const struct fact *fact,
          uint64_t now_ms)
 {
@@ -140,7 +134,7 @@ static const char *const facts[]
 static const struct scenario_watch watch = {
   .facts = facts,
   .state_new = state_new,
-  .state_free = state_free,
+  .state_free = free,
   .fact = on_fact,
   .due = on_due,
 };

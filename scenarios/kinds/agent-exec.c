@@ -73,6 +73,7 @@ const struct scenario_kind kind_agent_exec = {
   .name = "agent-exec",
   .summary = "a program in the guest, started by its agent",
   .transports = uses,
+  .timed = true,
   .fields = fields,
   .own_size = sizeof (struct own),
   .check = check,

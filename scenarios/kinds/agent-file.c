@@ -141,6 +141,7 @@ const struct scenario_kind kind_agent_file = {
   .name = "agent-file",
   .summary = "a file in the guest, read by its agent",
   .transports = uses,
+  .timed = true,
   .fields = fields,
   .own_size = sizeof (struct own),
   .check = check,

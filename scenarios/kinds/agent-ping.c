@@ -39,6 +39,7 @@ const struct scenario_kind kind_agent_ping = {
   .name = "agent-ping",
   .summary = "the guest agent answers",
   .transports = uses,
+  .timed = true,
   .fields = none,
   .cost = scenario_cost_agent,
   .ask = ask,

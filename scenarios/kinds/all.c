@@ -6,34 +6,6 @@
 
 #include <string.h>
 
-struct own
-{
-  struct json_list of;
-};
-
-static const struct json_field fields[] = {
-  { .kind = JSON_GROUP, .sub = scenario_of_keys,
-    .offset = offsetof (struct own, of) },
-  { .name = NULL },
-};
-
-static int
-check (const struct scenario *s, const struct scenario_at *at)
-{
-  const struct own *own = s->own;
-
-  return scenario_check_of (s, at, &own->of);
-}
-
-static size_t
-parts_of (const struct scenario *s, const char *const **ret)
-{
-  const struct own *own = s->own;
-
-  *ret = own->of.items;
-  return own->of.count;
-}
-
 /* "2 of 3 failed: console: no-answer: ...; also ssh" */
 static void
 say_failed (const struct scenario_part *parts, size_t n,
@@ -71,13 +43,13 @@ combine (const struct scenario *s, const struct scenario_part *parts, size_t n,
 }
 
 static const struct scenario_combine how
-    = { .parts = parts_of, .combine = combine };
+    = { .parts = scenario_parts_of, .combine = combine };
 
 const struct scenario_kind kind_all = {
   .name = "all",
   .summary = "well when all of some other scenarios of the guest are",
-  .fields = fields,
-  .own_size = sizeof (struct own),
-  .check = check,
+  .fields = scenario_of_keys,
+  .own_size = sizeof (struct json_list),
+  .check = scenario_check_of,
   .combine = &how,
 };

@@ -9,7 +9,7 @@
 
 struct own
 {
-  struct json_list of;
+  struct json_list of; /* the first: scenario_parts_of() */
   int64_t least;
 };
 
@@ -34,16 +34,7 @@ check (const struct scenario *s, const struct scenario_at *at)
     return scenario_bad (at, "at-least",
                          "can never be: there are but %zu in `of`",
                          own->of.count);
-  return scenario_check_of (s, at, &own->of);
-}
-
-static size_t
-parts_of (const struct scenario *s, const char *const **ret)
-{
-  const struct own *own = s->own;
-
-  *ret = own->of.items;
-  return own->of.count;
+  return scenario_check_of (s, at);
 }
 
 static void
@@ -72,7 +63,7 @@ combine (const struct scenario *s, const struct scenario_part *parts, size_t n,
 }
 
 static const struct scenario_combine how
-    = { .parts = parts_of, .combine = combine };
+    = { .parts = scenario_parts_of, .combine = combine };
 
 const struct scenario_kind kind_any = {
   .name = "any",

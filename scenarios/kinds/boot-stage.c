@@ -77,12 +77,6 @@ state_new (const struct scenario *s, uint64_t now_ms)
   return b;
 }
 
-static void
-state_free (void *state)
-{
-  free (state);
-}
-
 static int
 stage_of (const char *name)
 {
@@ -138,17 +132,6 @@ on_fact (void *state, const struct scenario *s, const struct fact *fact,
       b->reached = true;
       b->reached_ms = fact->time_ms < now_ms ? fact->time_ms : now_ms;
     }
-}
-
-static void
-on_gap (void *state, const struct scenario *s, uint64_t from_ms,
-        uint64_t to_ms)
-{
-  struct boot *b = state;
-
-  (void) s;
-  (void) from_ms;
-  hearing_gap (&b->hearing, to_ms);
 }
 
 static void
@@ -210,9 +193,9 @@ static const char *const facts[]
 static const struct scenario_watch watch = {
   .facts = facts,
   .state_new = state_new,
-  .state_free = state_free,
+  .state_free = free,
   .fact = on_fact,
-  .gap = on_gap,
+  .gap = hearing_on_gap,
   .due = on_due,
 };
 

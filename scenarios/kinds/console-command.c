@@ -32,6 +32,7 @@ const struct scenario_kind kind_console_command = {
   .summary = "one shell command over the console, by status and output",
   .transports = uses,
   .commands = true,
+  .timed = true,
   .fields = scenario_question_keys,
   .own_size = sizeof (struct scenario_question),
   .check = check,

@@ -59,12 +59,6 @@ state_new (const struct scenario *s, uint64_t now_ms)
   return calloc (1, sizeof (struct flow));
 }
 
-static void
-state_free (void *state)
-{
-  free (state);
-}
-
 /* Samples that lie closer together than the list has room for over a window
  * become one: the later. */
 static void
@@ -175,7 +169,7 @@ static const char *const facts[] = { "console.bytes", "console.state", NULL };
 static const struct scenario_watch watch = {
   .facts = facts,
   .state_new = state_new,
-  .state_free = state_free,
+  .state_free = free,
   .fact = on_fact,
   .gap = on_gap,
   .due = on_due,

@@ -119,12 +119,6 @@ state_new (const struct scenario *s, uint64_t now_ms)
 }
 
 static void
-state_free (void *state)
-{
-  free (state);
-}
-
-static void
 take_beat (struct beat *b, const struct fact *fact, uint64_t at)
 {
   if (fact->type == FACT_INT && b->counts && fact->i == b->count)
@@ -205,17 +199,6 @@ judge_well (const struct beat *b, uint64_t now_ms, struct outcome_report *ret)
 }
 
 static void
-on_gap (void *state, const struct scenario *s, uint64_t from_ms,
-        uint64_t to_ms)
-{
-  struct beat *heard = state;
-
-  (void) s;
-  (void) from_ms;
-  hearing_gap (&heard->hearing, to_ms);
-}
-
-static void
 on_due (void *state, const struct scenario *s, uint64_t now_ms,
         struct outcome_report *ret)
 {
@@ -249,9 +232,9 @@ static const struct scenario_watch watch = {
   .facts = facts,
   .listens = listens,
   .state_new = state_new,
-  .state_free = state_free,
+  .state_free = free,
   .fact = on_fact,
-  .gap = on_gap,
+  .gap = hearing_on_gap,
   .due = on_due,
 };
 

@@ -142,12 +142,6 @@ state_new (const struct scenario *s, uint64_t now_ms)
 }
 
 static void
-state_free (void *state)
-{
-  free (state);
-}
-
-static void
 take_bad (struct ear *e, const struct fact *fact, uint64_t at, uint64_t clear)
 {
   if (!e->bad_ms || at - e->bad_ms >= clear)
@@ -228,17 +222,6 @@ judge_must (const struct ear *e, const struct scenario *s, uint64_t now_ms,
 }
 
 static void
-on_gap (void *state, const struct scenario *s, uint64_t from_ms,
-        uint64_t to_ms)
-{
-  struct ear *heard = state;
-
-  (void) s;
-  (void) from_ms;
-  hearing_gap (&heard->hearing, to_ms);
-}
-
-static void
 on_due (void *state, const struct scenario *s, uint64_t now_ms,
         struct outcome_report *ret)
 {
@@ -275,9 +258,9 @@ static const struct scenario_watch watch = {
   .facts = facts,
   .listens = listens,
   .state_new = state_new,
-  .state_free = state_free,
+  .state_free = free,
   .fact = on_fact,
-  .gap = on_gap,
+  .gap = hearing_on_gap,
   .due = on_due,
 };
 

@@ -44,12 +44,6 @@ state_new (const struct scenario *s, uint64_t now_ms)
 }
 
 static void
-state_free (void *state)
-{
-  free (state);
-}
-
-static void
 on_fact (void *state, const struct scenario *s, const struct fact *fact,
          uint64_t now_ms)
 {
@@ -59,17 +53,6 @@ on_fact (void *state, const struct scenario *s, const struct fact *fact,
   if (strcmp (fact->name, "console.bytes") == 0)
     l->heard_ms = fact->time_ms < now_ms ? fact->time_ms : now_ms;
   hearing_fact (&l->hearing, NULL, fact, now_ms);
-}
-
-static void
-on_gap (void *state, const struct scenario *s, uint64_t from_ms,
-        uint64_t to_ms)
-{
-  struct listening *l = state;
-
-  (void) s;
-  (void) from_ms;
-  hearing_gap (&l->hearing, to_ms);
 }
 
 static void
@@ -102,9 +85,9 @@ static const char *const facts[] = { "console.bytes", "console.state", NULL };
 static const struct scenario_watch watch = {
   .facts = facts,
   .state_new = state_new,
-  .state_free = state_free,
+  .state_free = free,
   .fact = on_fact,
-  .gap = on_gap,
+  .gap = hearing_on_gap,
   .due = on_due,
 };
 

@@ -279,6 +279,7 @@ const struct scenario_kind kind_dialogue = {
   .name = "dialogue",
   .summary = "steps of sending and expecting over the console",
   .transports = uses,
+  .timed = true,
   .fields = fields,
   .own_size = sizeof (struct own),
   .check = check,

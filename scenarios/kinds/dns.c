@@ -125,12 +125,8 @@ ask (const struct scenario *s, const struct guest *g,
       rc = dns_ask (&dns, job_deadline (job), &result, &why);
       if (rc >= 0)
         judge (own, &result.answer, &report);
-      else if (!judge_net (rc, &why, &report))
-        {
-          if (err)
-            *err = why;
-          return rc;
-        }
+      else if (judge_net (rc, &why, &report, err) < 0)
+        return rc;
       if (rc >= 0 && isnan (report.value))
         report.value = (double) result.took_us / 1000;
     }
@@ -145,6 +141,7 @@ const struct scenario_kind kind_dns = {
   .name = "dns",
   .summary = "a question to a DNS server in the guest",
   .transports = uses,
+  .timed = true,
   .fields = fields,
   .own_size = sizeof (struct own),
   .check = check,

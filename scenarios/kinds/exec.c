@@ -270,6 +270,7 @@ const struct scenario_kind kind_exec = {
   .name = "exec",
   .summary = "a program of the operator's on this host, by its exit status",
   .transports = uses,
+  .timed = true,
   .fields = fields,
   .own_size = sizeof (struct own),
   .own_init = &defaults,

@@ -609,6 +609,7 @@ const struct scenario_kind kind_http = {
   .summary = "a request over HTTP or HTTPS, by status, headers, content and "
              "certificate",
   .transports = uses,
+  .timed = true,
   .fields = fields,
   .own_size = sizeof (struct own),
   .own_init = &defaults,

@@ -131,12 +131,8 @@ ask (const struct scenario *s, const struct guest *g,
       rc = icmp_ask (&icmp, job_deadline (job), &result, &why);
       if (rc >= 0)
         judge (own, icmp.address, &result, &report);
-      else if (!judge_net (rc, &why, &report))
-        {
-          if (err)
-            *err = why;
-          return rc;
-        }
+      else if (judge_net (rc, &why, &report, err) < 0)
+        return rc;
     }
   report.took_ms = clock_ms () - begun;
   *ret = report;

@@ -111,12 +111,6 @@ state_new (const struct scenario *s, uint64_t now_ms)
   return calloc (1, sizeof (struct beating));
 }
 
-static void
-state_free (void *state)
-{
-  free (state);
-}
-
 /* ---- what is heard ---- */
 
 static void
@@ -304,7 +298,7 @@ static const char *const facts[]
 static const struct scenario_watch watch = {
   .facts = facts,
   .state_new = state_new,
-  .state_free = state_free,
+  .state_free = free,
   .fact = on_fact,
   .due = on_due,
 };

@@ -18,6 +18,7 @@ const struct scenario_kind kind_ssh_command = {
   .summary = "one shell command over ssh, by status and output",
   .transports = uses,
   .commands = true,
+  .timed = true,
   .fields = scenario_question_keys,
   .own_size = sizeof (struct scenario_question),
   .check = check,

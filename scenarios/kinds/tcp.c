@@ -108,12 +108,8 @@ ask (const struct scenario *s, const struct guest *g,
   if (tcp.address)
     {
       rc = tcp_check (&tcp, job_deadline (job), &result, &why);
-      if (rc < 0 && !judge_net (rc, &why, &report))
-        {
-          if (err)
-            *err = why;
-          return rc;
-        }
+      if (rc < 0 && judge_net (rc, &why, &report, err) < 0)
+        return rc;
       if (rc >= 0 && own->expect.output)
         {
           /* There is no exit status here: -1 takes any. */
@@ -139,6 +135,7 @@ const struct scenario_kind kind_tcp = {
   .name = "tcp",
   .summary = "a TCP connection, optionally with a question and its answer",
   .transports = uses,
+  .timed = true,
   .fields = fields,
   .own_size = sizeof (struct own),
   .check = check,

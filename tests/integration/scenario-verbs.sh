@@ -44,6 +44,13 @@ ended "run what is refused" 2 hd scenario run "$work/bad.json" beta
 grep -q 'bad.json:3:' "$work/err" || { cat "$work/err"; die "without its place"; }
 ended "run on nobody" 2 hd scenario run "$work/try.json" nobody
 
+# Its answer comes after 2 s at the least, and that is too late for one of them.
+sed 's/"command": "uptime"/"command": "sleepms 2000; uptime", "max-time": "1s"/; s/"3s"/"8s"/' "$work/try.json" >"$work/late.json"
+ended "run on one that answers late" 3 hd scenario run "$work/late.json" beta
+grep -q 'code=slow .*answer is right, but took [2-8][0-9]* ms and may take 1s: .*load average' "$work/out" || { cat "$work/out"; die "it is not said how late, and what is the bound"; }
+sed -i 's/"max-time": "1s"/"max-time": "7s"/' "$work/late.json"
+ended "run on one that may answer late" 0 hd scenario run "$work/late.json" beta
+
 # ---- all of them ----
 ended "probe --all" 0 hd probe --all
 exact "its sums" "$(tail -n 1 "$work/out")" "probed=1 ok=1 failed=0 no-verdict=0"

@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/io.h"
 #include "base/opener.h"
 #include "transports/console/hub_impl.h"
 #include "transports/transport.h"
@@ -26,23 +27,13 @@
 /* ---- bytes ---- */
 
 static int
-wait_fd (struct agent_talk *t, short events, struct error *err)
+wait_readable (struct agent_talk *t, struct error *err)
 {
-  for (;;)
-    {
-      struct pollfd p = { .fd = t->fd, .events = events };
-      uint64_t now = clock_ms (), left;
-      int r;
+  int r = io_wait (t->fd, POLLIN, t->deadline);
 
-      if (now >= t->deadline)
-        return error_set (err, ETIMEDOUT, "no answer in time");
-      left = t->deadline - now;
-      r = poll (&p, 1, left < 60000 ? (int) left : 60000);
-      if (r > 0)
-        return 0;
-      if (r < 0 && errno != EINTR)
-        return error_errno (err, errno, "poll");
-    }
+  if (r == -ETIMEDOUT)
+    return error_set (err, ETIMEDOUT, "no answer in time");
+  return r < 0 ? error_errno (err, -r, "poll") : 0;
 }
 
 static int
@@ -56,26 +47,11 @@ static int
 send_all (struct agent_talk *t, const char *text, size_t len,
           struct error *err)
 {
-  while (len > 0)
-    {
-      ssize_t n = send (t->fd, text, len, MSG_NOSIGNAL | MSG_DONTWAIT);
-      int r;
+  int r = io_send (t->fd, text, len, t->deadline);
 
-      if (n >= 0)
-        {
-          text += n;
-          len -= (size_t) n;
-          continue;
-        }
-      if (errno == EINTR)
-        continue;
-      if (errno != EAGAIN)
-        return say_closed (t, err);
-      r = wait_fd (t, POLLOUT, err);
-      if (r < 0)
-        return r;
-    }
-  return 0;
+  if (r == -ETIMEDOUT)
+    return error_set (err, ETIMEDOUT, "no answer in time");
+  return r < 0 ? say_closed (t, err) : 0;
 }
 
 /* *ret_doc is NULL when it was the answer to a sync.  What comes in one piece
@@ -89,7 +65,7 @@ read_one (struct agent_talk *t, struct json_doc **ret_doc, struct error *err)
     {
       size_t used;
       ssize_t n;
-      int r = wait_fd (t, POLLIN, err);
+      int r = wait_readable (t, err);
 
       if (r < 0)
         return r;

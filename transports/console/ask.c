@@ -137,7 +137,7 @@ console_ask_open (const struct transport_env *env, const struct guest *g,
 
 static int
 converse (struct session *session, const struct ask *ask, uint64_t deadline,
-          struct ask_result *ret, struct error *err)
+          struct ask_result *ret, uint64_t *ret_answer_ms, struct error *err)
 {
   struct command_result said = { .status = -1 };
   int rc = session_command (session, ask->command, deadline, &said, err);
@@ -148,6 +148,7 @@ converse (struct session *session, const struct ask *ask, uint64_t deadline,
   say (ret, console_ask_end (said.talk), said.detail);
   ret->status = said.status;
   ret->shell = said.talk == TALK_OK;
+  *ret_answer_ms = said.took_ms;
   ret->output = said.output;
   ret->kernel = said.kernel;
   return 0;
@@ -160,18 +161,21 @@ console_ask (const struct transport_env *env, const struct guest *g,
 {
   struct ask_result result = { .status = -1 };
   uint64_t begun = clock_ms (), deadline = job_deadline (job);
+  uint64_t answer_ms = 0;
   struct session *session;
   int rc = console_ask_open (env, g, ask->console, ask->who, deadline,
                              &session, &result, err);
 
   if (rc >= 0 && session)
     {
-      rc = converse (session, ask, deadline, &result, err);
+      rc = converse (session, ask, deadline, &result, &answer_ms, err);
       session_close (session);
     }
   if (rc < 0)
     return rc;
   result.took_ms = clock_ms () - begun;
+  if (result.end == ASK_OK && result.took_ms > answer_ms)
+    result.own_ms = result.took_ms - answer_ms;
   *ret = result;
   return 0;
 }

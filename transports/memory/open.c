@@ -44,7 +44,7 @@ open_of (const struct transport_env *env, const struct guest *g,
 }
 
 static int
-read_all (int fd, size_t max, char **ret, size_t *ret_len, struct error *err)
+read_at_most (int fd, size_t max, char **ret, size_t *ret_len, struct error *err)
 {
   CLEANUP_FREE char *text = malloc (max + 1);
   size_t len = 0;
@@ -102,7 +102,7 @@ read_config (const struct transport_env *env, uint64_t deadline,
   fd = path[0] == '/' ? open_config (env, path, deadline) : -1;
   if (fd < 0 || fstat (fd, &st) < 0 || !S_ISREG (st.st_mode)
       || st.st_size > MAX_CONFIG
-      || read_all (fd, MAX_CONFIG, &text, &len, NULL) < 0)
+      || read_at_most (fd, MAX_CONFIG, &text, &len, NULL) < 0)
     return false;
   qemu_args_add_config (args, text, len);
   return true;
@@ -121,7 +121,7 @@ note_swap (int32_t pid, struct memory_map *map)
 
   snprintf (path, sizeof path, "/proc/%d/status", (int) pid);
   fd = open (path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0 || read_all (fd, MAX_STATUS, &text, &len, NULL) < 0
+  if (fd < 0 || read_at_most (fd, MAX_STATUS, &text, &len, NULL) < 0
       || !(line = strstr (text, "\nVmSwap:")))
     return;
   kib = strtoull (line + 8, NULL, 10);
@@ -146,18 +146,10 @@ note_config (const struct qemu_args *args, struct memory_map *map)
 static bool
 has_ended (const struct guest *g)
 {
-  char path[48], text[512] = "";
+  char state = proc_state (g->inc.pid);
   uint64_t start;
-  const char *at;
-  CLEANUP_CLOSE int fd = -1;
 
-  snprintf (path, sizeof path, "/proc/%d/stat", (int) g->inc.pid);
-  fd = open (path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0 || read (fd, text, sizeof text - 1) <= 0)
-    return true;
-  /* What it is called ends with the last bracket. */
-  at = strrchr (text, ')');
-  return (at && at[1] == ' ' && strchr ("ZXx", at[2]))
+  return state == 0 || strchr ("ZXx", state)
          || proc_start_time (g->inc.pid, &start, NULL) < 0
          || start != g->inc.start_time;
 }
@@ -215,7 +207,7 @@ find_map (const struct transport_env *env, const struct guest *g,
   if (r < 0)
     r = refused (r, err);
   if (r == 0)
-    r = read_all (fd, MAX_MAPS, &maps, &len, err);
+    r = read_at_most (fd, MAX_MAPS, &maps, &len, err);
   if (r < 0)
     return error_wrap (err, "its mappings");
   r = memory_plan_place (plan, maps, len, ret, err);

@@ -2,11 +2,10 @@
  *
  * The monitor through libvirt.
  *
- * libvirt waits for QEMU without a deadline, so each question is asked by a
- * helper thread that may be left behind: who asked goes on at its deadline,
- * and that QEMU did not answer is what it has learned.  A guest that libvirt
- * already waits for is not asked again, so no more than one helper sticks per
- * guest; all of them together are bounded.
+ * libvirt waits for QEMU without a deadline, so each question is a call that
+ * may be left behind (transports/virt_call.h): that QEMU did not answer is
+ * what who asked has learned.  A guest that libvirt already waits for is not
+ * asked again, so no more than one helper sticks per guest.
  */
 #include "transports/monitor/libvirt.h"
 #include "transports/monitor/look.h"
@@ -17,6 +16,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "guests/virt.h"
+#include "transports/virt_call.h"
 
 #include <libvirt/libvirt-qemu.h>
 #include <stdatomic.h>
@@ -24,30 +24,14 @@
 #include <string.h>
 #include <time.h>
 
-#define MAX_HELPERS 32
 /* A command that takes longer than this is taken for one that sticks. */
 #define OCCUPIED_MS 1000
 
-enum stage
-{
-  STAGE_LIBVIRT, /* connecting, looking the domain up */
-  STAGE_QEMU,    /* a call that needs QEMU's answer */
-};
-
-/* Shared by the asker and the helper; the last one frees it. */
 struct ask
 {
-  pthread_mutex_t m;
-  pthread_cond_t back;
-  unsigned refs;
-  bool done;
-  int rc;
-  struct error why;
-  atomic_int stage;
-  /* in; the helper's alone until done */
-  int (*fn) (struct ask *a, virDomainPtr dom);
-  char uri[128];
-  struct incarnation inc;
+  struct virt_call base; /* reached: of a call that needs QEMU's answer */
+  /* in */
+  int (*fn) (struct ask *a, virDomainPtr dom, struct error *why);
   char *command;
   /* out */
   enum monitor_health health;
@@ -57,60 +41,7 @@ struct ask
   int64_t balloon_s;
 };
 
-/* Of the process: helpers outlive whoever started them. */
 static atomic_uint helpers;
-
-static void
-ask_unref (struct ask *a)
-{
-  bool last;
-
-  {
-    LOCK_SCOPE (&a->m);
-    last = --a->refs == 0;
-  }
-  if (!last)
-    return;
-  pthread_mutex_destroy (&a->m);
-  pthread_cond_destroy (&a->back);
-  free (a->command);
-  free (a->text);
-  json_object_put (a->stats);
-  free (a);
-}
-
-static void
-ask_unrefp (struct ask **a)
-{
-  if (*a)
-    ask_unref (*a);
-}
-#define CLEANUP_ASK CLEANUP (ask_unrefp)
-
-static struct ask *
-ask_new (const struct guest *g, int (*fn) (struct ask *, virDomainPtr),
-         struct error *err)
-{
-  struct ask *a = calloc (1, sizeof *a);
-  pthread_condattr_t attr;
-
-  if (!a)
-    {
-      error_errno (err, ENOMEM, "monitor");
-      return NULL;
-    }
-  pthread_mutex_init (&a->m, NULL);
-  pthread_condattr_init (&attr);
-  pthread_condattr_setclock (&attr, CLOCK_MONOTONIC);
-  pthread_cond_init (&a->back, &attr);
-  pthread_condattr_destroy (&attr);
-  a->refs = 1;
-  a->fn = fn;
-  a->health = MONITOR_GONE;
-  guest_copy (a->uri, sizeof a->uri, g->host);
-  a->inc = g->inc;
-  return a;
-}
 
 /* ---- the helper's side ---- */
 
@@ -139,116 +70,82 @@ may_ask (struct ask *a, virDomainPtr dom, struct error *err)
   return true;
 }
 
-/* Asks over a connection of its own, which a stuck answer takes with it. */
 static int
-ask_domain (struct ask *a, struct error *why)
+ask_qemu (struct virt_call *c, virDomainPtr dom, struct error *why)
 {
-  virConnectPtr conn = NULL;
-  virDomainPtr dom;
-  int rc;
+  struct ask *a = (struct ask *) c;
 
-  rc = virt_borrow (a->uri, &conn, why);
-  if (rc < 0)
-    return rc;
-  dom = virDomainLookupByUUIDString (conn, a->inc.uuid);
-  if (!dom)
-    rc = virt_error (why, a->inc.uuid);
-  else if (!may_ask (a, dom, why))
-    rc = -why->code;
-  else
-    {
-      rc = a->fn (a, dom);
-      if (rc < 0)
-        *why = a->why;
-    }
-  if (dom)
-    virDomainFree (dom);
-  virt_return (a->uri, conn);
-  return rc;
+  return may_ask (a, dom, why) ? a->fn (a, dom, why) : -why->code;
 }
 
-static void *
-helper (void *arg)
+static void
+ask_done (struct virt_call *c)
 {
-  struct ask *a = arg;
-  struct error why = ERROR_INIT;
-  int rc = ask_domain (a, &why);
+  struct ask *a = (struct ask *) c;
 
-  {
-    LOCK_SCOPE (&a->m);
-    a->rc = rc;
-    a->why = why;
-    a->done = true;
-    pthread_cond_signal (&a->back);
-  }
-  ask_unref (a);
-  atomic_fetch_sub (&helpers, 1);
-  return NULL;
+  free (a->command);
+  free (a->text);
+  json_object_put (a->stats);
 }
 
-static int
-spawn (struct ask *a, struct error *err)
-{
-  pthread_attr_t attr;
-  pthread_t thread;
-  int r;
-
-  if (atomic_fetch_add (&helpers, 1) >= MAX_HELPERS)
-    {
-      atomic_fetch_sub (&helpers, 1);
-      return error_set (err, EAGAIN,
-                        "%u questions to libvirt have not come back",
-                        MAX_HELPERS);
-    }
-  pthread_attr_init (&attr);
-  pthread_attr_setdetachstate (&attr, PTHREAD_CREATE_DETACHED);
-  pthread_attr_setstacksize (&attr, 256u << 10);
-  a->refs++;
-  r = pthread_create (&thread, &attr, helper, a);
-  pthread_attr_destroy (&attr);
-  if (r == 0)
-    return 0;
-  a->refs--;
-  atomic_fetch_sub (&helpers, 1);
-  return error_errno (err, r, "a thread for libvirt");
-}
+static const struct virt_call_kind questions
+    = { .what = "questions to libvirt",
+        .size = sizeof (struct ask),
+        .helpers = &helpers,
+        .ask = ask_qemu,
+        .done = ask_done };
 
 /* ---- the asker's side ---- */
+
+static struct ask *
+ask_new (const struct guest *g,
+         int (*fn) (struct ask *, virDomainPtr, struct error *),
+         struct error *err)
+{
+  struct ask *a = (struct ask *) virt_call_new (&questions, g);
+
+  if (!a)
+    {
+      error_errno (err, ENOMEM, "monitor");
+      return NULL;
+    }
+  a->fn = fn;
+  a->health = MONITOR_GONE;
+  return a;
+}
+
+static void
+ask_unrefp (struct ask **a)
+{
+  if (*a)
+    virt_call_unref (&(*a)->base);
+}
+#define CLEANUP_ASK CLEANUP (ask_unrefp)
 
 /* Runs a->fn in a helper.  On 0 everything in `a` is the asker's. */
 static int
 ask_wait (struct ask *a, uint64_t deadline, enum monitor_health *ret_health,
           struct error *err)
 {
-  const struct timespec until
-      = { .tv_sec = (time_t) (deadline / 1000),
-          .tv_nsec = (long) (deadline % 1000) * 1000000 };
-  int r;
+  struct virt_call *c = &a->base;
+  int r = virt_call_start (c, err);
 
-  r = spawn (a, err);
   if (r < 0)
     return r;
-  LOCK_SCOPE (&a->m);
-  while (!a->done)
+  if (virt_call_wait (c, deadline) < 0)
     {
-      r = deadline == CLOCK_NEVER
-              ? pthread_cond_wait (&a->back, &a->m)
-              : pthread_cond_timedwait (&a->back, &a->m, &until);
-      if (r == 0 || a->done)
-        continue;
-      if (atomic_load (&a->stage) == STAGE_QEMU)
-        {
-          *ret_health = MONITOR_GREETS_ONLY;
-          return error_set (err, ETIMEDOUT,
-                            "QEMU did not answer libvirt in time");
-        }
-      *ret_health = MONITOR_GONE;
-      return error_set (err, ETIMEDOUT, "%s does not answer", a->uri);
+      bool reached = atomic_load (&c->reached);
+
+      *ret_health = reached ? MONITOR_GREETS_ONLY : MONITOR_GONE;
+      return reached ? error_set (err, ETIMEDOUT,
+                                  "QEMU did not answer libvirt in time")
+                     : error_set (err, ETIMEDOUT, "%s does not answer",
+                                  c->uri);
     }
   *ret_health = a->health;
-  if (a->rc < 0)
-    return error_set (err, a->why.code ? a->why.code : -a->rc, "%s",
-                      error_text (&a->why));
+  if (c->rc < 0)
+    return error_set (err, c->why.code ? c->why.code : -c->rc, "%s",
+                      error_text (&c->why));
   return 0;
 }
 
@@ -300,14 +197,14 @@ status_name (int state, int reason)
  * out while another call holds the domain. */
 static int
 get_stats (struct ask *a, virDomainPtr dom, unsigned what, unsigned flags,
-           virDomainStatsRecordPtr **ret)
+           virDomainStatsRecordPtr **ret, struct error *why)
 {
   virDomainPtr doms[] = { dom, NULL };
   int n;
 
-  atomic_store (&a->stage, STAGE_QEMU);
+  atomic_store (&a->base.reached, true);
   n = virDomainListGetStats (doms, what, ret, flags);
-  return n < 0 ? virt_error (&a->why, "statistics") : n;
+  return n < 0 ? virt_error (why, "statistics") : n;
 }
 
 static bool
@@ -323,14 +220,14 @@ is_occupied (virDomainPtr dom)
  * libvirt is not occupied any more).  Where it does neither, may_ask() says
  * so after OCCUPIED_MS. */
 static int
-await_answer (struct ask *a, virDomainPtr dom)
+await_answer (struct ask *a, virDomainPtr dom, struct error *why)
 {
   for (;;)
     {
       virDomainStatsRecordPtr *records = NULL;
-      struct error why = ERROR_INIT;
       int n = get_stats (a, dom, VIR_DOMAIN_STATS_BLOCK,
-                         VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT, &records);
+                         VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT, &records,
+                         why);
 
       if (n >= 0)
         virDomainStatsRecordListFree (records);
@@ -342,25 +239,22 @@ await_answer (struct ask *a, virDomainPtr dom)
       if (!is_occupied (dom))
         return 0;
       nanosleep (&(struct timespec){ .tv_nsec = 100 * 1000000 }, NULL);
-      if (!may_ask (a, dom, &why))
-        {
-          a->why = why;
-          return -why.code;
-        }
+      if (!may_ask (a, dom, why))
+        return -why->code;
     }
 }
 
 static int
-ask_status (struct ask *a, virDomainPtr dom)
+ask_status (struct ask *a, virDomainPtr dom, struct error *why)
 {
   int state = 0, reason = 0, r;
 
   if (virDomainGetState (dom, &state, &reason, 0) < 0)
-    return virt_error (&a->why, "state");
+    return virt_error (why, "state");
   guest_copy (a->status, sizeof a->status, status_name (state, reason));
   if (state == VIR_DOMAIN_SHUTOFF)
-    return error_set (&a->why, ENOENT, "the domain is off");
-  r = await_answer (a, dom);
+    return error_set (why, ENOENT, "the domain is off");
+  r = await_answer (a, dom, why);
   if (r == 0)
     a->health = MONITOR_ANSWERS;
   return r;
@@ -433,22 +327,22 @@ disks_of (virDomainStatsRecordPtr rec)
 }
 
 static int
-ask_blockstats (struct ask *a, virDomainPtr dom)
+ask_blockstats (struct ask *a, virDomainPtr dom, struct error *why)
 {
   virDomainStatsRecordPtr *records = NULL;
   int n;
 
   /* Counters of one that is off are all zero, which says nothing. */
   if (virDomainIsActive (dom) == 0)
-    return error_set (&a->why, ENOENT, "the domain is off");
-  n = get_stats (a, dom, VIR_DOMAIN_STATS_BLOCK, 0, &records);
+    return error_set (why, ENOENT, "the domain is off");
+  n = get_stats (a, dom, VIR_DOMAIN_STATS_BLOCK, 0, &records, why);
   if (n < 0)
     return n;
   if (n > 0)
     a->stats = disks_of (records[0]);
   virDomainStatsRecordListFree (records);
   a->health = MONITOR_ANSWERS;
-  return a->stats ? 0 : error_set (&a->why, ENOENT, "no statistics");
+  return a->stats ? 0 : error_set (why, ENOENT, "no statistics");
 }
 
 int
@@ -490,7 +384,7 @@ add_disk_errors (struct json_object *disks, virDomainPtr dom)
 }
 
 static int
-ask_look (struct ask *a, virDomainPtr dom)
+ask_look (struct ask *a, virDomainPtr dom, struct error *why)
 {
   virDomainStatsRecordPtr *records = NULL;
   unsigned long long told = 0;
@@ -498,9 +392,9 @@ ask_look (struct ask *a, virDomainPtr dom)
   int n;
 
   if (virDomainIsActive (dom) == 0)
-    return error_set (&a->why, ENOENT, "the domain is off");
+    return error_set (why, ENOENT, "the domain is off");
   n = get_stats (a, dom, VIR_DOMAIN_STATS_BLOCK | VIR_DOMAIN_STATS_BALLOON, 0,
-                 &records);
+                 &records, why);
   if (n < 0)
     return n;
   if (n > 0)
@@ -515,7 +409,7 @@ ask_look (struct ask *a, virDomainPtr dom)
     }
   virDomainStatsRecordListFree (records);
   a->health = MONITOR_ANSWERS;
-  return a->stats ? 0 : error_set (&a->why, ENOENT, "no statistics");
+  return a->stats ? 0 : error_set (why, ENOENT, "no statistics");
 }
 
 int
@@ -579,17 +473,17 @@ raw_open (const struct transport_env *env, const struct guest *g,
 }
 
 static int
-ask_raw (struct ask *a, virDomainPtr dom)
+ask_raw (struct ask *a, virDomainPtr dom, struct error *why)
 {
-  int r = virt_check_life (dom, &a->inc, &a->why);
+  int r = virt_check_life (dom, &a->base.inc, why);
 
   if (r < 0)
     return r;
-  atomic_store (&a->stage, STAGE_QEMU);
+  atomic_store (&a->base.reached, true);
   if (virDomainQemuMonitorCommand (dom, a->command, &a->text,
                                    VIR_DOMAIN_QEMU_MONITOR_COMMAND_DEFAULT)
       < 0)
-    return virt_error (&a->why, "raw command");
+    return virt_error (why, "raw command");
   a->health = MONITOR_ANSWERS;
   return 0;
 }

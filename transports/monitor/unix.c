@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/io.h"
 #include "base/json.h"
 #include "base/opener.h"
 
@@ -59,24 +60,12 @@ sooner (uint64_t a, uint64_t b)
   return a < b ? a : b;
 }
 
-/* 0 when fd is ready for `events`. */
 static int
-wait_fd (int fd, short events, uint64_t deadline, struct error *err)
+wait_failed (int r, struct error *err)
 {
-  for (;;)
-    {
-      struct pollfd p = { .fd = fd, .events = events };
-      uint64_t now = clock_ms ();
-      int r;
-
-      if (now >= deadline)
-        return error_set (err, ETIMEDOUT, "no answer in time");
-      r = poll (&p, 1, (int) sooner (deadline - now, 60000));
-      if (r > 0)
-        return 0;
-      if (r < 0 && errno != EINTR)
-        return error_errno (err, errno, "poll");
-    }
+  if (r == -ETIMEDOUT)
+    return error_set (err, ETIMEDOUT, "no answer in time");
+  return error_errno (err, -r, "poll");
 }
 
 /* More bytes into q->in. */
@@ -87,9 +76,9 @@ read_some (struct qmp *q, uint64_t deadline, struct error *err)
   ssize_t n;
   int r;
 
-  r = wait_fd (q->fd, POLLIN, deadline, err);
+  r = io_wait (q->fd, POLLIN, deadline);
   if (r < 0)
-    return r;
+    return wait_failed (r, err);
   n = recv (q->fd, chunk, sizeof chunk, MSG_DONTWAIT);
   if (n < 0 && (errno == EAGAIN || errno == EINTR))
     return 0;
@@ -153,26 +142,11 @@ static int
 write_all (struct qmp *q, const char *text, size_t len, uint64_t deadline,
            struct error *err)
 {
-  while (len > 0)
-    {
-      ssize_t n = send (q->fd, text, len, MSG_NOSIGNAL | MSG_DONTWAIT);
-      int r;
+  int r = io_send (q->fd, text, len, deadline);
 
-      if (n >= 0)
-        {
-          text += n;
-          len -= (size_t) n;
-          continue;
-        }
-      if (errno == EINTR)
-        continue;
-      if (errno != EAGAIN)
-        return error_errno (err, errno, "writing to the monitor");
-      r = wait_fd (q->fd, POLLOUT, deadline, err);
-      if (r < 0)
-        return r;
-    }
-  return 0;
+  if (r == -ETIMEDOUT)
+    return wait_failed (r, err);
+  return r < 0 ? error_errno (err, -r, "writing to the monitor") : 0;
 }
 
 /* A reply of ours, or an error without an id: QEMU answers so when it could

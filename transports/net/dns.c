@@ -7,6 +7,7 @@
 #include "transports/net/tcp.h"
 #include "transports/transport.h"
 
+#include "base/be.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -101,7 +102,7 @@ ask_udp (const struct dns_check *check, const struct query *q,
 /* ---- TCP ---- */
 
 static int
-read_all (int fd, unsigned char *dst, size_t len, uint64_t deadline,
+recv_exactly (int fd, unsigned char *dst, size_t len, uint64_t deadline,
           struct error *err)
 {
   while (len > 0)
@@ -140,14 +141,14 @@ ask_tcp (const struct dns_check *check, const struct query *q,
   /* It fits into the buffer of a connection that is new. */
   if (send (fd, q->bytes, q->len + 2, MSG_NOSIGNAL) != (ssize_t) q->len + 2)
     return error_set (err, ECONNRESET, "the question was not taken");
-  r = read_all (fd, head, sizeof head, deadline, err);
+  r = recv_exactly (fd, head, sizeof head, deadline, err);
   if (r < 0)
     return r;
-  len = (size_t) (head[0] << 8 | head[1]);
+  len = be_get16 (head);
   packet = malloc (len + 1);
   if (!packet)
     return error_set (err, ENOMEM, "no memory");
-  r = read_all (fd, packet, len, deadline, err);
+  r = recv_exactly (fd, packet, len, deadline, err);
   if (r < 0)
     return r;
   r = take (q, packet, len, ret, err);
@@ -171,8 +172,7 @@ dns_ask (const struct dns_check *check, uint64_t deadline,
     return error_set (err, EINVAL, "no name to ask for");
   q.question = q.bytes + 2;
   q.len = dns_encode (check->name, check->type, id, q.question);
-  q.bytes[0] = (unsigned char) (q.len >> 8);
-  q.bytes[1] = (unsigned char) q.len;
+  be_put16 (q.bytes, (uint16_t) q.len);
   r = ask_udp (check, &q, deadline, &result.answer, err);
   if (r == 0 && result.answer.truncated)
     {

@@ -5,6 +5,7 @@
  */
 #include "transports/net/dns.h"
 
+#include "base/be.h"
 #include "base/buf.h"
 #include "base/error.h"
 
@@ -36,23 +37,10 @@ dns_rcode_name (unsigned rcode)
   return rcode < DNS_RCODE_MAX ? dns_rcode_names[rcode] : "unknown";
 }
 
-static uint16_t
-get16 (const unsigned char *p)
-{
-  return (uint16_t) (p[0] << 8 | p[1]);
-}
-
-static uint32_t
-get32 (const unsigned char *p)
-{
-  return (uint32_t) get16 (p) << 16 | get16 (p + 2);
-}
-
 static size_t
 put16 (unsigned char *p, unsigned v)
 {
-  p[0] = (unsigned char) (v >> 8);
-  p[1] = (unsigned char) v;
+  be_put16 (p, (uint16_t) v);
   return 2;
 }
 
@@ -239,7 +227,7 @@ put_data (struct reader *r, unsigned type, size_t n, struct buf *out)
     case 33:
       if (n < 7)
         return false;
-      buf_printf (out, "%u %u %u ", get16 (p), get16 (p + 2), get16 (p + 4));
+      buf_printf (out, "%u %u %u ", be_get16 (p), be_get16 (p + 2), be_get16 (p + 4));
       in.at += 6;
       return read_name (&in, out);
     case 6:
@@ -249,7 +237,7 @@ put_data (struct reader *r, unsigned type, size_t n, struct buf *out)
       if (!read_name (&in, out) || !has (&in, 20))
         return false;
       for (unsigned i = 0; i < 5; i++)
-        buf_printf (out, " %u", get32 (in.p + in.at + 4 * i));
+        buf_printf (out, " %u", be_get32 (in.p + in.at + 4 * i));
       return true;
     case 16:
       return put_txt (out, p, n);
@@ -268,9 +256,9 @@ read_record (struct reader *r, struct buf *out)
 
   if (!read_name (r, out) || !has (r, 10))
     return false;
-  type = get16 (r->p + r->at);
-  ttl = get32 (r->p + r->at + 4);
-  n = get16 (r->p + r->at + 8);
+  type = be_get16 (r->p + r->at);
+  ttl = be_get32 (r->p + r->at + 4);
+  n = be_get16 (r->p + r->at + 8);
   r->at += 10;
   if (!has (r, n))
     return false;
@@ -318,8 +306,8 @@ dns_decode (const unsigned char *packet, size_t len,
     return error_set (err, ENOMSG, "no answer to what was asked");
   a.rcode = packet[3] & 15u;
   a.truncated = packet[2] & 2;
-  asked = get16 (packet + 4);
-  count = get16 (packet + 6);
+  asked = be_get16 (packet + 4);
+  count = be_get16 (packet + 6);
   /* A server that did not understand it need not repeat it. */
   if (asked == 0 && a.rcode != 0 && count == 0)
     {

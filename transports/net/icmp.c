@@ -7,6 +7,7 @@
 #include "transports/net/tcp.h"
 #include "transports/transport.h"
 
+#include "base/be.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
@@ -51,19 +52,6 @@ checksum (const unsigned char *p, size_t n)
   return (uint16_t) ~sum;
 }
 
-static void
-put16 (unsigned char *p, uint16_t v)
-{
-  p[0] = (unsigned char) (v >> 8);
-  p[1] = (unsigned char) v;
-}
-
-static uint16_t
-get16 (const unsigned char *p)
-{
-  return (uint16_t) (p[0] << 8 | p[1]);
-}
-
 /* What the network says of one that was sent before comes with the next
  * call: it costs none of those to come. */
 static bool
@@ -83,13 +71,13 @@ send_one (struct pinger *p, unsigned seq, struct error *err)
   size_t n = HEADER + p->check->bytes;
 
   packet[0] = p->six ? ICMP6_ECHO_REQUEST : ICMP_ECHO;
-  put16 (packet + 4, p->id);
-  put16 (packet + 6, (uint16_t) seq);
+  be_put16 (packet + 4, p->id);
+  be_put16 (packet + 6, (uint16_t) seq);
   memcpy (packet + HEADER, p->nonce, NONCE);
-  put16 (packet + HEADER + NONCE, (uint16_t) seq);
+  be_put16 (packet + HEADER + NONCE, (uint16_t) seq);
   /* The kernel does it for IPv6, and where the number is its own. */
   if (!p->six)
-    put16 (packet + 2, checksum (packet, n));
+    be_put16 (packet + 2, checksum (packet, n));
   p->sent_us[seq] = clock_us ();
   for (unsigned i = 0; i < 3; i++)
     {
@@ -121,12 +109,12 @@ take (struct pinger *p, const unsigned char *packet, size_t n)
   n -= ip;
   if (packet[0] != (p->six ? ICMP6_ECHO_REPLY : ICMP_ECHOREPLY))
     return;
-  seq = get16 (packet + 6);
-  if (packet[1] != 0 || (p->raw && get16 (packet + 4) != p->id)
+  seq = be_get16 (packet + 6);
+  if (packet[1] != 0 || (p->raw && be_get16 (packet + 4) != p->id)
       || n != HEADER + p->check->bytes || seq >= p->check->count
       || !p->sent_us[seq] || p->back[seq]
       || memcmp (packet + HEADER, p->nonce, NONCE) != 0
-      || get16 (packet + HEADER + NONCE) != seq)
+      || be_get16 (packet + HEADER + NONCE) != seq)
     {
       p->ret->foreign++;
       return;
@@ -196,7 +184,7 @@ begin (struct pinger *p, uint64_t deadline, struct error *err)
   (void) setsockopt (p->fd, p->six ? IPPROTO_IPV6 : IPPROTO_IP,
                      p->six ? IPV6_RECVERR : IP_RECVERR, &on, sizeof on);
   p->raw = type == SOCK_RAW;
-  p->id = get16 (p->nonce);
+  p->id = be_get16 (p->nonce);
   return 0;
 }
 

@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/io.h"
 #include "base/regex.h"
 #include "transports/transport.h"
 
@@ -23,28 +24,11 @@
 static int
 send_all (int fd, const char *text, uint64_t deadline, struct error *err)
 {
-  size_t len = strlen (text);
+  int r = io_send (fd, text, strlen (text), deadline);
 
-  while (len > 0)
-    {
-      ssize_t n = send (fd, text, len, MSG_NOSIGNAL);
-      int r;
-
-      if (n >= 0)
-        {
-          text += n;
-          len -= (size_t) n;
-        }
-      else if (errno == EAGAIN)
-        {
-          r = tcp_wait (fd, POLLOUT, deadline, "while sending", err);
-          if (r < 0)
-            return r;
-        }
-      else if (errno != EINTR)
-        return error_errno (err, errno, "sending");
-    }
-  return 0;
+  if (r == -ETIMEDOUT)
+    return error_set (err, ETIMEDOUT, "timed out while sending");
+  return r < 0 ? error_errno (err, -r, "sending") : 0;
 }
 
 /* ---- the expected answer ---- */

@@ -9,31 +9,21 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/io.h"
 
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* In slices: poll() takes an int, and a deadline may be farther off. */
 int
 tcp_wait (int fd, short events, uint64_t deadline, const char *stage,
           struct error *err)
 {
-  for (;;)
-    {
-      struct pollfd p = { .fd = fd, .events = events };
-      uint64_t now = clock_ms ();
-      uint64_t left = now < deadline ? deadline - now : 0;
-      int r;
+  int r = io_wait (fd, events, deadline);
 
-      if (left == 0)
-        return error_set (err, ETIMEDOUT, "timed out %s", stage);
-      r = poll (&p, 1, left > 60000 ? 60000 : (int) left);
-      if (r > 0)
-        return 0;
-      if (r < 0 && errno != EINTR)
-        return error_errno (err, errno, "poll while %s", stage);
-    }
+  if (r == -ETIMEDOUT)
+    return error_set (err, ETIMEDOUT, "timed out %s", stage);
+  return r < 0 ? error_errno (err, -r, "poll while %s", stage) : 0;
 }
 
 int

@@ -7,7 +7,6 @@
 #include "transports/ssh/ssh.h"
 
 #include "base/cleanup.h"
-#include "base/clock.h"
 #include "base/error.h"
 #include "base/helper.h"
 #include "base/json.h"
@@ -44,10 +43,8 @@ ask (struct helper *h, const struct ssh_cmd *cmd, int fd, uint64_t deadline,
      struct error *err)
 {
   struct json_object *head = json_object_new_object ();
-  uint64_t now = clock_ms (), left = now < deadline ? deadline - now : 0;
   int r;
 
-  left -= left / 4 < MARGIN_MS ? left / 4 : MARGIN_MS;
   json_add_str (head, "op", "run");
   json_add_str (head, "address", cmd->address);
   json_add_str (head, "user", cmd->user);
@@ -58,7 +55,8 @@ ask (struct helper *h, const struct ssh_cmd *cmd, int fd, uint64_t deadline,
   if (cmd->password)
     json_add_str (head, "password", cmd->password);
   json_add_bool (head, "accept-new", cmd->accept_new);
-  json_add_int (head, "ms", (int64_t) left);
+  json_add_int (head, "ms",
+                (int64_t) helper_left (deadline, MARGIN_MS));
   r = helper_say (h, head, NULL, 0, &fd, 1, deadline, err);
   json_object_put (head);
   return r;
@@ -74,8 +72,7 @@ take (const struct frame *f, struct ssh_result *ret, struct error *err)
 
   if (end < 0 || end >= SSH_END_MAX || f->body_len > SSH_CMD_OUTPUT_MAX
       || (end == SSH_END_OK && (status < 0 || status > UINT32_MAX)))
-    return error_set (err, EBADMSG, "%s said what it can't have found out",
-                      HELPER);
+    return helper_lies (HELPER, err);
   ret->end = (enum ssh_end) end;
   ret->status = status > INT32_MAX ? INT32_MAX : (int) status;
   snprintf (ret->detail, sizeof ret->detail, "%s", detail ? detail : "");
@@ -95,12 +92,9 @@ converse (struct helper *h, const struct ssh_cmd *cmd, int fd,
     r = helper_hear (h, &f, deadline, &why);
   if (r >= 0)
     return take (&f, ret, err);
-  if (r == -ETIMEDOUT || r == -EPIPE)
+  if (helper_ended_text (r, HELPER, ret->detail, sizeof ret->detail))
     {
       ret->end = SSH_END_STUCK;
-      snprintf (ret->detail, sizeof ret->detail, "%s %s", HELPER,
-                r == -ETIMEDOUT ? "did not come back in time"
-                                : "ended without an answer");
       return 0;
     }
   if (err)

@@ -456,6 +456,7 @@ test_ends_early (void **state)
   CLEANUP_FRAME struct frame f = { 0 };
   struct error err = ERROR_INIT;
   struct rusage usage;
+  char text[64];
   int status = -7;
 
   assert_int_equal (helper_hear (&h, &f, clock_ms () + PATIENCE_MS, &err),
@@ -469,6 +470,12 @@ test_ends_early (void **state)
   assert_int_equal (helper_say (&h, head, NULL, 0, NULL, 0,
                                 clock_ms () + PATIENCE_MS, NULL),
                     -EPIPE);
+  assert_true (helper_ended_text (-EPIPE, "hangdog-x", text, sizeof text));
+  assert_string_equal (text, "hangdog-x ended without an answer");
+  assert_true (helper_ended_text (-ETIMEDOUT, "hangdog-x", text, sizeof text));
+  assert_string_equal (text, "hangdog-x did not come back in time");
+  assert_false (helper_ended_text (-EBADMSG, "hangdog-x", text, sizeof text));
+  assert_int_equal (helper_lies ("hangdog-x", &err), -EBADMSG);
   assert_true (helper_end (&h));
 }
 

@@ -11,16 +11,19 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/io.h"
 #include "tests/lib/tmpdir.h"
 
@@ -176,6 +179,42 @@ test_opendir (void **state)
   tmpdir_done (&t);
 }
 
+/* Into a socket that takes no more, and one that is read. */
+static void
+test_send (void **state)
+{
+  struct far f = { .data = calloc (1, BYTES + 1) };
+  char *data = calloc (1, BYTES);
+  int pair[2];
+
+  assert_non_null (f.data);
+  assert_non_null (data);
+  memset (data, 'x', BYTES);
+  assert_int_equal (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair),
+                    0);
+  assert_int_equal (io_wait (pair[1], POLLIN, clock_ms ()), -ETIMEDOUT);
+  assert_int_equal (io_wait (pair[0], POLLOUT, CLOCK_NEVER), 0);
+  assert_int_equal (io_send (pair[0], data, BYTES, clock_ms ()), -ETIMEDOUT);
+  close (pair[0]);
+  close (pair[1]);
+  assert_int_equal (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair),
+                    0);
+  f.fd = pair[1];
+  far_start (&f);
+  assert_int_equal (io_send (pair[0], data, BYTES, CLOCK_NEVER), 0);
+  close (pair[0]);
+  far_end (&f);
+  assert_int_equal (f.len, BYTES);
+  assert_memory_equal (f.data, data, BYTES);
+  assert_int_equal (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair),
+                    0);
+  close (pair[0]);
+  assert_int_equal (io_send (pair[1], data, 1, CLOCK_NEVER), -EPIPE);
+  close (pair[1]);
+  free (f.data);
+  free (data);
+}
+
 int
 main (void)
 {
@@ -183,6 +222,7 @@ main (void)
     cmocka_unit_test (test_interrupted),
     cmocka_unit_test (test_bounds),
     cmocka_unit_test (test_opendir),
+    cmocka_unit_test (test_send),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);

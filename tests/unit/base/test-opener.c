@@ -358,7 +358,10 @@ test_pidfd_and_gone (void **state)
   assert_int_equal (poll (&p, 1, 0), 0);
   kill (pid, SIGKILL);
   assert_int_equal (poll (&p, 1, 10000), 1);
+  assert_int_equal (proc_state (pid), 'Z');
   assert_int_equal (waitpid (pid, NULL, 0), pid);
+  assert_int_equal (proc_state (pid), 0);
+  assert_int_equal (proc_state (getpid ()), 'R');
   close (fd);
   assert_int_equal (opener_do (&req, &fd, NULL, &err), -ESRCH);
   snprintf (path, sizeof path, "%d/status", (int) pid);

@@ -478,7 +478,7 @@ run_by (const char *way, const char *text, const struct guest *g,
   int rc;
 
   memset (ret, 0, sizeof *ret);
-  rc = s->kind->ask (s, g, transport_find (way ? way : s->kind->transports[0]),
+  rc = scenario_ask (s, g, transport_find (way ? way : s->kind->transports[0]),
                      &env, &job, ret, &err);
   if (rc < 0)
     assert_int_not_equal (err.code, 0);

@@ -380,6 +380,9 @@ all_told (struct bed *b, const struct json_field *fields, const char *path)
       if (strcmp (own, "transports") == 0
           && !scenario_kind_find (b->kind)->transports)
         continue;
+      if (strcmp (own, "max-time") == 0
+          && !scenario_kind_find (b->kind)->timed)
+        continue;
       if (fields->sub)
         {
           all_told (b, fields->sub, fields->name ? own : path);
@@ -398,7 +401,9 @@ try_full (struct bed *b, const struct full *f, const struct json_field *table)
   struct error err = ERROR_INIT;
   char text[2000];
 
-  snprintf (text, sizeof text, "{\"kind\":\"%s\",%s}", f->kind, f->text);
+  snprintf (text, sizeof text, "{\"kind\":\"%s\",%s%s}", f->kind,
+            scenario_kind_find (f->kind)->timed ? "\"max-time\":\"2s\"," : "",
+            f->text);
   b->root = json_tokener_parse (text);
   assert_non_null (b->root);
   b->was = canonical (b->root, &err);

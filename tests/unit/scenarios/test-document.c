@@ -73,6 +73,15 @@ static const struct
     "still wait when the next begins; shorten the timeout or lengthen the "
     "interval" },
   { "{" CC ",\"timeout\":\"99ms\"}", "timeout: 99ms is too short" },
+  { "{" CC ",\"max-time\":\"10s\"}",
+    "max-time: is not shorter than the timeout of 10s: an answer that comes "
+    "later is never seen" },
+  { "{" CC ",\"max-time\":\"0s\"}", "max-time: " },
+  { "{\"name\":\"n\",\"kind\":\"icmp\",\"max-time\":\"1s\"}",
+    "max-time: a scenario of kind icmp is not one question with one answer; it "
+    "has \"max-rtt\"" },
+  { "{\"name\":\"n\",\"kind\":\"all\",\"of\":[\"a\"],\"max-time\":\"1s\"}",
+    "max-time: a scenario of kind all is not one question with one answer" },
   { "{" CC ",\"jitter\":\"31s\"}", "jitter: is longer than the interval" },
   { "{" CC ",\"retry-interval\":\"10ms\"}", "retry-interval: is too short" },
   { "{" CC ",\"failure-threshold\":0}", "failure-threshold: " },

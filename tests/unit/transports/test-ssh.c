@@ -227,8 +227,9 @@ helper_fails (void **state)
   assert_non_null (strstr (r.detail, "in time"));
   ssh_result_done (&r);
   assert_in_range (clock_ms () - begun, 700, 60000);
-  /* Taken over: it says what is no answer. */
-  fake_helper ("#!/bin/sh\nhead -c 64 /dev/zero >&3\n");
+  /* Taken over: it says what is no answer, to what it was asked. */
+  fake_helper ("#!/bin/sh\nhead -c 1 <&3 >/dev/null\n"
+               "head -c 64 /dev/zero >&3\n");
   assert_true (ssh_run (tmp.path, &cmd, clock_ms () + 60000, &r, &err) < 0);
   close (p.fd);
 }
