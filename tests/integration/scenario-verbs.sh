@@ -25,6 +25,21 @@ ended() { # WHAT WANTED COMMAND...: its exit code
     step "$what: $rc, $(head -c 150 "$work/out" | head -n 1)"
 }
 
+# ---- check: what the daemon would say of them together ----
+echo '{"name": "one", "kind": "monitor"}' >"$work/a.json"
+echo '{"name": "one", "kind": "tcp", "select": {"name": "x"}, "address": "guest:22"}' >"$work/b.json"
+ended "check one that is for every guest" 0 hd scenario check "$work/a.json"
+grep -q '^note: .*a.json: one selects every guest' "$work/out" || die "it is not said what every guest loses"
+ended "check two of one name" 2 hd scenario check "$work/a.json" "$work/b.json"
+grep -q 'b.json:1:2: name: there is another scenario named "one" in .*/a.json' "$work/err" || { cat "$work/err"; die "it is not said which"; }
+echo '{"name": "kernel", "kind": "memory-heartbeat"}' >"$work/b.json"
+ended "check it beside a heartbeat" 0 hd scenario check "$work/a.json" "$work/b.json"
+! grep -q '^note:' "$work/out" || die "nothing is lost, and it is said"
+ended "a kind that there is not" 2 hd scenario kinds cosole-command
+grep -q 'did you mean "console-command"' "$work/err" || { cat "$work/err"; die "without a hint"; }
+ended "kinds" 0 hd scenario kinds --json tcp icmp
+exact "as rows" "$(jq -r .kind "$work/out" | tr '\n' ' ')" "tcp icmp "
+
 # ---- run: bound to nobody ----
 cat >"$work/try.json" <<END
 // on any guest
