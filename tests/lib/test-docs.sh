@@ -46,6 +46,7 @@ keys=$("$build/hangdog" config schema | sed -n 's/^ *"\([a-z-]*\)": {$/\1/p' | g
 [ "$(echo "$keys" | wc -l)" -ge 25 ] || bad "hangdog config schema has hardly any keys"
 for k in $keys; do
     grep -q "^| \`$k\`" "$src/docs/configuration.md" || bad "docs/configuration.md: nothing about \"$k\""
+    grep -qE "^ *(// *)?(.*[{,] )?\"$k\":" "$src/examples/config.json" || bad "examples/config.json: nothing about \"$k\""
 done
 
 # ---- published schemas ----

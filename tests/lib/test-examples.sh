@@ -56,6 +56,11 @@ for f in "$tmp"/*.json; do
     fi
 done
 [ "$n" -ge 4 ] || bad "only $n examples were found in the documents"
+# And what the example only shows, behind "//".
+sed 's,^\( *\)// *\(["{}]\),\1\2,' "$src/examples/config.json" >"$tmp/all.json"
+if has LIBVIRT && has CURL; then
+    out=$("$build/hangdog" config check "$tmp/all.json" 2>&1) || bad "config.json with all that it shows is refused: $out"
+fi
 
 if command -v systemd-analyze >/dev/null && [ -e packaging/hangdog.service ]; then
     sed 's,^ExecStart=.*,ExecStart=/bin/true,; /^Documentation=/d' packaging/hangdog.service >"$tmp/hangdog.service"
