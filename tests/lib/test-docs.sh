@@ -66,6 +66,14 @@ for doc in "$src"/README.md "$src"/CONTRIBUTING.md "$src"/docs/*.md; do
     done < <(grep -oE '`(\./)?(base|guests|transports|kernel|scenarios|diag|controller-proto|supervisor|tests|docs|examples|packaging|\.ci)/[A-Za-z0-9_./*-]+`' "$doc" | tr -d '`' | sort -u)
 done
 
+# ---- functions that a page names, `like_this()` ----
+sources() { find "$src"/base "$src"/guests "$src"/transports "$src"/kernel "$src"/scenarios "$src"/diag "$src"/controller-proto "$src"/supervisor -name '*.[ch]'; }
+grep -ohE '`[a-z][a-z0-9]*(_[a-z0-9]+)+\(\)`' "$src"/CONTRIBUTING.md "$src"/docs/*.md | tr -d '`()' | sort -u >"named.$$"
+sources | xargs grep -ohE '\b[a-z][a-z0-9]*(_[a-z0-9]+)+_? \(' | sed 's/ ($//' | sort -u >"defined.$$"
+[ "$(wc -l <"named.$$")" -ge 10 ] || bad "hardly any function is named in docs/: the test looks at the wrong place"
+while read -r f; do bad "docs: there is no function $f()"; done < <(comm -23 "named.$$" "defined.$$")
+rm -f "named.$$" "defined.$$"
+
 # ---- manual pages ----
 if command -v man >/dev/null && command -v groff >/dev/null; then
     for f in hangdog.1 hangdog.json.5 hangdog-scenario.5 hangdog-daemon.8 hangdog-controller.8; do
