@@ -120,6 +120,21 @@ scenario_table (const struct scenario_kind *kind, struct json_field ret[3])
 
 /* ---- the published schema ---- */
 
+/* {"items": {"enum": the ways that it can take}}. */
+static struct json_object *
+ways_schema (const struct scenario_kind *kind)
+{
+  struct json_object *out = json_object_new_object ();
+  struct json_object *items = json_object_new_object ();
+  struct json_object *names = json_object_new_array ();
+
+  for (const char *const *w = kind->transports; w && *w; w++)
+    json_object_array_add (names, json_object_new_string (*w));
+  json_object_object_add (items, "enum", names);
+  json_object_object_add (out, "items", items);
+  return out;
+}
+
 /* {"if": it is of that kind, "then": these are its keys too}. */
 static struct json_object *
 kind_schema (const struct scenario_kind *kind)
@@ -140,6 +155,9 @@ kind_schema (const struct scenario_kind *kind)
   json_object_object_del (json_get (then, "properties"), "$schema");
   if (!kind->timed)
     json_add_bool (json_get (then, "properties"), "max-time", false);
+  if (kind->transports)
+    json_object_object_add (json_get (then, "properties"), "transports",
+                            ways_schema (kind));
   json_add_str (then, "description", kind->summary);
   json_object_object_add (out, "if", is);
   json_object_object_add (out, "then", then);

@@ -486,11 +486,13 @@ bindings_once (struct bindings *b, const struct guest *g, struct scenario *s,
   struct run *run;
 
   if (!s->kind->ask)
-    return error_set (err, EINVAL,
-                      "a %s does not ask: it says how a guest is by what it "
-                      "has heard; bind it, or try it on a recording with "
-                      "`hangdog scenario test`",
-                      s->kind->name);
+    return error_set (err, EINVAL, "a scenario of kind %s does not ask: it "
+                      "says how a guest is by what %s",
+                      s->kind->name,
+                      s->kind->combine
+                          ? "other scenarios have found; bind it"
+                          : "it has heard; bind it, or try it on a recording "
+                            "with `hangdog scenario test`");
   run = calloc (1, sizeof (*run));
   if (!run)
     return error_set (err, ENOMEM, "no memory for a run");

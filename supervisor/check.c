@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * hangdog-check: checks scenario documents.  A programme of its own because
+ * hangdog-check: checks scenario documents.  A program of its own because
  * knowing the kinds means linking the transports, which the command line
  * does not.
  */
@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/io.h"
+#include "base/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -114,6 +115,23 @@ print_kind (const struct scenario_kind *kind, bool json)
     print_key (json_object_array_get_idx (keys, i));
 }
 
+static int
+no_kind (const char *name)
+{
+  const char *names[64];
+  char near[80];
+  size_t n = 0;
+
+  for (; scenario_kinds[n] && n < ARRAY_LEN (names) - 1; n++)
+    names[n] = scenario_kinds[n]->name;
+  names[n] = NULL;
+  fprintf (stderr,
+           "hangdog: there is no kind \"%.60s\" of scenarios%s; `hangdog "
+           "scenario kinds` lists them\n",
+           name, text_did_you_mean (near, sizeof (near), name, names));
+  return 2;
+}
+
 /* hangdog-check --kinds [--json] [KIND...] */
 static int
 print_kinds (char **names)
@@ -131,11 +149,7 @@ print_kinds (char **names)
       const struct scenario_kind *kind = scenario_kind_find (*names);
 
       if (!kind)
-        {
-          fprintf (stderr, "hangdog: there is no kind %s of scenarios\n",
-                   *names);
-          return 2;
-        }
+        return no_kind (*names);
       print_kind (kind, json);
     }
   return 0;
@@ -168,6 +182,62 @@ keep (struct all *all, const char *path, struct scenario *s)
     }
   list[all->n] = s;
   paths[all->n++] = path;
+}
+
+/* The daemon refuses all of them for one such name. */
+static void
+check_name (struct findings *f, const char *path, const struct json_doc *doc,
+            const struct scenario *s, size_t i, const struct all *all)
+{
+  struct error err = ERROR_INIT;
+  char at[80];
+
+  for (size_t k = 0; k < all->n; k++)
+    if (strcmp (all->list[k]->name, s->name) == 0)
+      {
+        scenario_place (doc, i, "name", at, sizeof (at));
+        json_error_at (doc, at, &err,
+                       "there is another scenario named \"%s\" in %s",
+                       s->name, all->paths[k]);
+        finding_error (f, path, &err);
+        return;
+      }
+}
+
+static bool
+is_for_all (const struct scenario *s)
+{
+  return !s->select.name && !s->select.uuid && !s->select.display_name
+         && !s->select.labels;
+}
+
+/* A document that was dropped in to look at one thing more takes from every
+ * guest what it was watched by so far: that is said, and no mistake. */
+static void
+check_heartbeat (struct findings *f, const struct all *all)
+{
+  const char *path = NULL;
+  const struct scenario *first = NULL;
+  char text[300];
+
+  for (size_t i = 0; i < all->n; i++)
+    if (is_for_all (all->list[i]))
+      {
+        if (strcmp (all->list[i]->kind->name, "memory-heartbeat") == 0)
+          return;
+        if (!first)
+          path = all->paths[i];
+        if (!first)
+          first = all->list[i];
+      }
+  if (!first)
+    return;
+  snprintf (text, sizeof (text),
+            "%s selects every guest, and one that has a scenario is without "
+            "the built-in memory heartbeat; \"select\" those that it is for, "
+            "or have one of kind memory-heartbeat beside it",
+            first->name);
+  finding_note (f, path, text);
 }
 
 /* One that is in none of these files may be in one that is not looked at: that
@@ -209,6 +279,7 @@ check_file (struct findings *f, const char *path, struct all *all)
   for (size_t i = 0; i < n; i++)
     {
       check_playbook (f, path, doc, list[i], i);
+      check_name (f, path, doc, list[i], i, all);
       keep (all, path, list[i]);
     }
   free (list);
@@ -255,6 +326,7 @@ main (int argc, char **argv)
     }
   for (int i = first; i < argc; i++)
     check_file (&f, argv[i], &all);
+  check_heartbeat (&f, &all);
   check_parts (&f, &all);
   return findings_end (&f);
 }

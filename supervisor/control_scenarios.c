@@ -9,8 +9,10 @@
 #include "supervisor/layers.h"
 #include "supervisor/pauses.h"
 
+#include "base/cleanup.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "guests/registry.h"
 
 #include <errno.h>
@@ -159,6 +161,28 @@ scenario_row (const struct layer_info *info, void *arg)
   ls->shown++;
 }
 
+/* What is there because nothing else is, as long as a guest has it. */
+static void
+find_builtin (const struct binding_info *info, void *arg)
+{
+  const struct scenario **found = arg;
+
+  if (info->builtin)
+    *found = info->scenario;
+}
+
+static bool
+builtin_info (struct daemon *d, const char *uuid, struct layer_info *ret)
+{
+  const struct scenario *found = NULL;
+
+  bindings_each (d->bindings, uuid, find_builtin, &found);
+  if (found)
+    *ret = (struct layer_info){ .scenario = found, .origin = "built-in",
+                                .who = "", .by = "" };
+  return found != NULL;
+}
+
 bool
 control_scenario_row (struct answer *a, const char *name)
 {
@@ -221,14 +245,32 @@ op_scenarios (struct answer *a, struct frame *f)
 {
   CLEANUP_GUEST const struct guest *g = NULL;
   struct listing ls = { .a = a };
+  struct layer_info builtin;
 
   (void) f;
   if (!guest_if_named (a, &g))
     return;
   ls.uuid = g ? g->inc.uuid : NULL;
   layers_each (a->d->layers, scenario_row, &ls);
+  if (builtin_info (a->d, ls.uuid, &builtin))
+    scenario_row (&builtin, &ls);
   pauses_each (a->d->pauses, listed_pause, &ls);
   answer_end (a, NULL);
+}
+
+struct names
+{
+  const char *list[33];
+  unsigned n;
+};
+
+static void
+add_name (const struct layer_info *info, void *arg)
+{
+  struct names *names = arg;
+
+  if (names->n < ARRAY_LEN (names->list) - 1)
+    names->list[names->n++] = info->scenario->name;
 }
 
 /* A scenario that has to be there; false when the answer is ended. */
@@ -236,14 +278,21 @@ static bool
 scenario_there (struct answer *a, const char *name, struct layer_info *ret)
 {
   struct error err = ERROR_INIT;
+  struct names names = { .n = 0 };
+  char near[160];
 
   if (name && layers_find (a->d->layers, name, ret))
     return true;
+  if (name && builtin_info (a->d, NULL, ret)
+      && strcmp (ret->scenario->name, name) == 0)
+    return true;
+  layers_each (a->d->layers, add_name, &names);
   if (name)
     error_set (&err, ENOENT,
-               "there is no scenario \"%.63s\"; `hangdog scenario list` shows "
-               "them",
-               name);
+               "there is no scenario \"%.63s\"%s; `hangdog scenario list` "
+               "shows them",
+               name,
+               text_did_you_mean (near, sizeof (near), name, names.list));
   else
     error_set (&err, EINVAL, "which scenario?");
   answer_error (a, &err);

@@ -65,6 +65,10 @@ int cli_rest (const struct cli *cli, const struct verb *verb, int max_args);
 int cli_usage (const struct verb *verb, const char *why);
 /* A word that the verb can do nothing with. */
 int cli_unknown (const struct verb *verb, const char *what);
+/* The same where it has to be one of these (NULL at the end): which one may be
+ * meant is said. */
+int cli_no_word (const struct verb *verb, const char *what,
+                 const char *const *words);
 /* cli_rest() for a verb that is about one guest: it must be named. */
 int cli_guest (const struct cli *cli, const struct verb *verb,
                const char **ret_guest);
@@ -93,6 +97,8 @@ void cli_nap (unsigned ms);
 
 /* What `wait --for` takes; ends with NULL. */
 extern const char *const health_words[];
+/* What `scenario test --from` takes. */
+extern const char *const console_words[];
 
 /* Guests that are seen on this host and not supported, a line each on
  * stderr. */
@@ -148,6 +154,8 @@ int cli_ask (const struct cli *cli, bool start, struct json_object *head,
 
 /* A row as one line of JSON. */
 void print_json (struct json_object *row);
+/* The same of one that does not say itself what it is a row of. */
+void print_json_as (struct json_object *row, const char *kind);
 /* What a row "daemon" says is wrong with hangdog itself, so that it would not
  * tell what is wrong with guests; NULL: nothing. */
 const char *daemon_trouble (struct json_object *row);

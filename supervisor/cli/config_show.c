@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "base/text.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -133,8 +134,13 @@ config_show (struct cli *cli, const char *file, bool origins)
   CLEANUP_JSON struct json_object *all = NULL;
   struct showing s = { .json = cli->json };
   struct error err = ERROR_INIT;
-  int r = local_config (file, &cfg, &err);
+  int r = 0;
 
+  /* Nothing is wrong with none where nobody named one. */
+  if (file && access (file, F_OK) < 0)
+    r = error_errno (&err, errno, "%s", file);
+  else
+    r = local_config (file, &cfg, &err);
   s.file = file ? file : CONFIG_PATH;
   if (r == 0 && origins && access (s.file, F_OK) == 0)
     r = json_load (s.file, JSON_FILE, JSON_MAX_FILE, &doc, &err);

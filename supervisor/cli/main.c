@@ -108,6 +108,17 @@ cli_unknown (const struct verb *verb, const char *what)
   return cli_usage (verb, why);
 }
 
+int
+cli_no_word (const struct verb *verb, const char *what,
+             const char *const *words)
+{
+  char near[160], why[320];
+
+  snprintf (why, sizeof (why), "there is no \"%.60s\"%s", what,
+            text_did_you_mean (near, sizeof (near), what, words));
+  return cli_usage (verb, why);
+}
+
 static bool
 is_among (const char *const *list, unsigned n, const char *s)
 {
@@ -117,16 +128,18 @@ is_among (const char *const *list, unsigned n, const char *s)
   return false;
 }
 
-/* What is wrong with an option that nobody took: the verb's usage knows. */
+/* What is wrong with an option that nobody took: the verb's usage knows.
+ * last: nothing stands behind it. */
 static void
-bad_option (const struct verb *verb, const char *option, char *why, size_t n)
+bad_option (const struct verb *verb, const char *option, bool last, char *why,
+            size_t n)
 {
   char copy[800], near[80];
   const char *known[16], *at = strstr (verb->args, option);
   size_t len = strlen (option);
   unsigned k = 0;
 
-  if (at && at[len] == ' ' && at[len + 1] != '|')
+  if (at && last && at[len] == ' ' && at[len + 1] != '|')
     {
       snprintf (why, n, "a value is missing after \"%.60s\"", option);
       return;
@@ -162,7 +175,7 @@ cli_rest (const struct cli *cli, const struct verb *verb, int max_args)
   for (int i = 1; i < cli->argc; i++)
     if (cli->argv[i][0] == '-' && cli->argv[i][1])
       {
-        bad_option (verb, cli->argv[i], why, sizeof (why));
+        bad_option (verb, cli->argv[i], i == cli->argc - 1, why, sizeof (why));
         return cli_usage (verb, why);
       }
   if (cli->argc - 1 > max_args)

@@ -37,6 +37,14 @@ print_json (struct json_object *row)
   fflush (stdout);
 }
 
+void
+print_json_as (struct json_object *row, const char *kind)
+{
+  if (!json_get (row, "row"))
+    json_add_str (row, "row", kind);
+  print_json (row);
+}
+
 const char *
 row_str (struct json_object *row, const char *key)
 {

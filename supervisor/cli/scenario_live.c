@@ -211,7 +211,7 @@ static int
 bind_row (struct json_object *row, const void *body, size_t len, void *arg)
 {
   if (*(const bool *) arg)
-    print_json (row);
+    print_json_as (row, "done");
   else if (strcmp (row_str (row, "row"), "scenario") == 0)
     printf ("bound=%s guests=%lld\n", row_str (row, "name"),
             (long long) json_get_int (row, "guests", 0));
@@ -277,7 +277,7 @@ told_row (struct json_object *row, const void *body, size_t len, void *arg)
 
   if (told->json)
     {
-      print_json (row);
+      print_json_as (row, "done");
       return 0;
     }
   for (unsigned i = 0; names[i]; i++)
@@ -355,15 +355,19 @@ scenario_pause (struct cli *cli)
   uint64_t ms = 0;
   int r;
 
-  if (!span)
-    return cli_usage (&verb_scenario, "for how long? (--for 10m)");
-  if (units_parse_duration (span, &ms, &err) < 0)
-    return cli_fail (&err);
-  if (ms < 1000)
-    return cli_usage (&verb_scenario, "--for is a second at least");
+  /* First what is there that should not: `--fro 10m` is no missing --for. */
   r = about (cli, "scenario-pause", &head);
   if (!head)
     return r;
+  r = span ? units_parse_duration (span, &ms, &err) : 0;
+  if (!span || r < 0 || ms < 1000)
+    {
+      json_object_put (head);
+      return r < 0 ? cli_fail (&err)
+                   : cli_usage (&verb_scenario,
+                                span ? "--for is a second at least"
+                                     : "for how long? (--for 10m)");
+    }
   json_add_int (head, "seconds", (int64_t) (ms / 1000));
   if (reason)
     json_add_text (head, "reason", reason, strlen (reason));

@@ -100,14 +100,17 @@ print_quoted (const char *text, const char *quote)
   putchar ('\'');
 }
 
-/* What may follow an option. */
+/* What may follow an option; of one verb, where others mean something else by
+ * it. */
 static const struct
 {
   const char *option;
   const char *const *values;
+  const char *verb; /* NULL: any */
 } values[] = {
-  { "--playbook", playbook_names },
-  { "--for", health_words },
+  { "--playbook", playbook_names, NULL },
+  { "--for", health_words, "wait" },
+  { "--from", console_words, "scenario" },
 };
 
 static void
@@ -122,14 +125,16 @@ print_values (const char *const *list)
 static void
 bash_values (void)
 {
-  puts ("  case $prev in");
+  puts ("  case $verb:$prev in");
   for (size_t i = 0; i < ARRAY_LEN (values); i++)
     {
-      printf ("  %s) COMPREPLY=($(compgen -W \"", values[i].option);
+      printf ("  %s:%s) COMPREPLY=($(compgen -W \"",
+              values[i].verb ? values[i].verb : "*", values[i].option);
       print_values (values[i].values);
       puts ("\" -- \"$cur\")); return ;;");
     }
-  puts ("  --run|--state|--config|--data|--token-file|-o) return ;;\n  esac");
+  puts ("  *:--run|*:--state|*:--config|*:--data|*:--token-file|*:-o) return ;;"
+        "\n  esac");
 }
 
 static void
@@ -181,10 +186,11 @@ zsh (void)
       putchar ('\n');
     }
   puts ("    )\n    _describe verb verbs\n    return\n  fi\n"
-        "  case $words[CURRENT-1] in");
+        "  case $words[2]:$words[CURRENT-1] in");
   for (size_t i = 0; i < ARRAY_LEN (values); i++)
     {
-      printf ("  %s) compadd -- ", values[i].option);
+      printf ("  %s:%s) compadd -- ",
+              values[i].verb ? values[i].verb : "*", values[i].option);
       print_values (values[i].values);
       puts ("; return ;;");
     }
@@ -216,7 +222,8 @@ print_fish (const char *opt, size_t len, void *arg)
   printf ("-l %.*s", (int) len - 2, opt + 2);
   for (size_t i = 0; i < ARRAY_LEN (values); i++)
     if (strncmp (values[i].option, opt, len) == 0
-        && values[i].option[len] == '\0')
+        && values[i].option[len] == '\0'
+        && (!values[i].verb || strcmp (values[i].verb, arg) == 0))
       {
         fputs (" -x -a '", stdout);
         print_values (values[i].values);

@@ -74,6 +74,7 @@ check (struct cli *cli)
 static int
 run (struct cli *cli)
 {
+  static const char *const words[] = { "check", "show", "schema", NULL };
   const char *what = cli_arg (cli, 1);
   bool origins = cli_flag (cli, "--origin");
   int r = cli_rest (cli, &verb_config, cli->argc);
@@ -96,6 +97,8 @@ run (struct cli *cli)
   if (strcmp (what, "check") == 0 || strcmp (what, "schema") == 0
       || strcmp (what, "show") == 0)
     what = cli->argv[cli->argc - 1];
+  else
+    return cli_no_word (&verb_config, what, words);
   return cli_unknown (&verb_config, what);
 }
 

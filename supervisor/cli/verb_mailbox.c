@@ -57,6 +57,18 @@ write_image (const char *file, const struct mailbox_header *h,
   return 0;
 }
 
+static struct json_object *
+head_row (const struct mailbox_header *h)
+{
+  struct json_object *o = json_object_new_object ();
+
+  json_add_str (o, "row", "mailbox");
+  json_add_str (o, "id", h->id);
+  json_add_str (o, "mode", h->report_only ? "report-only" : "commands");
+  json_add_int (o, "size", (int64_t) h->size);
+  return o;
+}
+
 static int
 create (struct cli *cli)
 {
@@ -80,8 +92,15 @@ create (struct cli *cli)
                       "--size is from 256KiB to 16MiB, in whole 4KiB");
   if (make_id (h.id, &err) < 0 || write_image (file, &h, &err) < 0)
     return cli_fail (&err);
-  printf ("mailbox=%s mode=%s\n", h.id,
-          h.report_only ? "report-only" : "commands");
+  if (cli->json)
+    {
+      CLEANUP_JSON struct json_object *row = head_row (&h);
+
+      print_json (row);
+    }
+  else
+    printf ("mailbox=%s mode=%s\n", h.id,
+            h.report_only ? "report-only" : "commands");
   return EXIT_WELL;
 }
 
@@ -197,11 +216,8 @@ answer_row (const struct shown *s)
 static void
 show_json (const struct shown *s)
 {
-  struct json_object *o = json_object_new_object ();
+  struct json_object *o = head_row (&s->header);
 
-  json_add_str (o, "id", s->header.id);
-  json_add_str (o, "mode", s->header.report_only ? "report-only" : "commands");
-  json_add_int (o, "size", (int64_t) s->header.size);
   json_object_object_add (o, "beat", beat_row (s));
   json_object_object_add (o, "command", command_row (s));
   json_object_object_add (o, "answer", answer_row (s));
@@ -290,13 +306,14 @@ show (struct cli *cli)
 static int
 run (struct cli *cli)
 {
+  static const char *const words[] = { "create", "show", NULL };
   const char *what = cli_arg (cli, 1);
 
   if (what && strcmp (what, "create") == 0)
     return create (cli);
   if (what && strcmp (what, "show") == 0)
     return show (cli);
-  return what ? cli_unknown (&verb_mailbox, what)
+  return what ? cli_no_word (&verb_mailbox, what, words)
               : cli_usage (&verb_mailbox, "create or show?");
 }
 

@@ -36,7 +36,7 @@ probe_row (struct json_object *row, const void *body, size_t len, void *arg)
     p->none++;
   if (p->json)
     {
-      print_json (row);
+      print_json_as (row, "outcome");
       return 0;
     }
   printf ("outcome=%s guest=", outcome);
@@ -63,9 +63,11 @@ run (struct cli *cli)
   bool all = cli_flag (cli, "--all");
   struct probed p = { .json = cli->json };
   struct json_object *head;
-  int r = all ? cli_rest (cli, &verb_probe, 0)
+  int r = all ? cli_rest (cli, &verb_probe, cli->argc)
               : cli_guest (cli, &verb_probe, &guest);
 
+  if (all && !r && cli_arg (cli, 1))
+    return cli_usage (&verb_probe, "one guest, or --all?");
   if (r)
     return r;
   head = client_request ("probe", guest);

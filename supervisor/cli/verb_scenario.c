@@ -73,14 +73,18 @@ static const struct
 static int
 run (struct cli *cli)
 {
+  const char *names[sizeof (words) / sizeof (words[0]) + 1] = { NULL };
   const char *what = cli_arg (cli, 1);
 
   if (!what)
     return cli_usage (&verb_scenario, NULL);
   for (size_t i = 0; i < sizeof (words) / sizeof (words[0]); i++)
-    if (strcmp (words[i].name, what) == 0)
-      return words[i].run (cli);
-  return cli_unknown (&verb_scenario, what);
+    {
+      names[i] = words[i].name;
+      if (strcmp (words[i].name, what) == 0)
+        return words[i].run (cli);
+    }
+  return cli_no_word (&verb_scenario, what, names);
 }
 
 const struct verb verb_scenario = {
@@ -105,15 +109,21 @@ const struct verb verb_scenario = {
     "console would have\n"
     "           said, and which lines the expressions of others match; --from "
     "is the console's\n"
-    "           state at its beginning\n"
-    "  run      a document, once, on a guest; its outcome counts for nothing "
-    "(of a kind\n           that asks; what hears a console is tried by test)\n"
+    "           state at its beginning: talking (when nothing is said), "
+    "silent, held, idle,\n"
+    "           connecting, given-way, absent or broken\n"
+    "  run      a document, once, on a guest; its outcome counts for nothing. "
+    "Of a kind that\n"
+    "           asks: what hears a console is tried by test, what looks at "
+    "other scenarios\n"
+    "           is to be bound\n"
     "  bind     documents, to the guests that they select, or to one; they "
     "stay bound over\n"
     "           a restart, until unbind\n"
     "  pause    nothing is asked for that long: of a scenario, of a guest, of "
     "both, or (with\n"
-    "           --all) of everybody; --reason TEXT is shown in status\n"
+    "           --all) of everybody; --reason TEXT is shown in status; resume "
+    "ends it\n"
     "With check --json a row for each finding (severity, file, message, and "
     "line, column,\npath, hint where there are any), one of the kind \"cost\" "
     "for each scenario, and a last\none of the kind \"checked\".\n"

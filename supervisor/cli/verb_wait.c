@@ -4,6 +4,7 @@
  */
 #include "supervisor/cli/cli.h"
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
@@ -44,6 +45,7 @@ struct waiting
   const char *guest;
   enum wanted wanted;
   const char *word; /* the health, or the class; NULL = any class */
+  bool json;
   uint64_t quiet_ms, deadline;
   uint64_t begun_ms;
   char **known; /* incidents that were there when it began */
@@ -164,8 +166,31 @@ is_met (const struct seen *seen, uint64_t now)
 }
 
 static void
+print_end_row (const struct seen *seen, bool met)
+{
+  CLEANUP_JSON struct json_object *o = json_object_new_object ();
+
+  json_add_str (o, "row", "wait");
+  json_add_text (o, "guest", seen->w->guest, strlen (seen->w->guest));
+  json_add_bool (o, "met", met);
+  json_add_str (o, "health", seen->health);
+  if (seen->incident[0])
+    {
+      json_add_str (o, "incident", seen->incident);
+      json_add_str (o, "verdict", seen->class_);
+    }
+  json_add_int (o, "took_ms", (int64_t) (clock_ms () - seen->w->begun_ms));
+  print_json (o);
+}
+
+static void
 print_end (const struct seen *seen, bool met)
 {
+  if (seen->w->json)
+    {
+      print_end_row (seen, met);
+      return;
+    }
   printf ("health=%s guest=%s", seen->health, seen->w->guest);
   if (seen->incident[0])
     printf (" incident=%s verdict=%s", seen->incident,
@@ -264,10 +289,16 @@ static int
 health_wanted (const char *word, struct waiting *w)
 {
   char near[80], why[160];
+  struct error err = ERROR_INIT;
+  uint64_t ms;
 
   w->word = word ? word : "well";
   if (known_health (w->word))
     return 0;
+  if (units_parse_duration (w->word, &ms, &err) == 0)
+    return cli_usage (&verb_wait,
+                      "a time goes with --no-incident: how long to wait is "
+                      "--timeout");
   snprintf (why, sizeof (why), "no health \"%.60s\"%s", w->word,
             text_did_you_mean (near, sizeof (near), w->word, health_words));
   return cli_usage (&verb_wait, why);
@@ -285,6 +316,7 @@ read_words (struct cli *cli, struct waiting *w)
   uint64_t ms = DEFAULT_MS;
   int r;
 
+  w->json = cli->json;
   w->guest = cli_option (cli, "--guest");
   r = w->guest ? cli_rest (cli, &verb_wait, 0)
                : cli_guest (cli, &verb_wait, &w->guest);

@@ -25,6 +25,25 @@ ended() { # WHAT WANTED COMMAND...: its exit code
     step "$what: $rc, $(head -c 150 "$work/out" | head -n 1)"
 }
 
+# What nobody has written is listed, too.
+ended "show what is built in" 0 hd scenario show heartbeat
+exact "where it is from" "$(hd scenario list --json | jq -r 'select(.name=="heartbeat") | .origin')" built-in
+
+# ---- check: what the daemon would say of them together ----
+echo '{"name": "one", "kind": "monitor"}' >"$work/a.json"
+echo '{"name": "one", "kind": "tcp", "select": {"name": "x"}, "address": "guest:22"}' >"$work/b.json"
+ended "check one that is for every guest" 0 hd scenario check "$work/a.json"
+grep -q '^note: .*a.json: one selects every guest' "$work/out" || die "it is not said what every guest loses"
+ended "check two of one name" 2 hd scenario check "$work/a.json" "$work/b.json"
+grep -q 'b.json:1:2: name: there is another scenario named "one" in .*/a.json' "$work/err" || { cat "$work/err"; die "it is not said which"; }
+echo '{"name": "kernel", "kind": "memory-heartbeat"}' >"$work/b.json"
+ended "check it beside a heartbeat" 0 hd scenario check "$work/a.json" "$work/b.json"
+! grep -q '^note:' "$work/out" || die "nothing is lost, and it is said"
+ended "a kind that there is not" 2 hd scenario kinds cosole-command
+grep -q 'did you mean "console-command"' "$work/err" || { cat "$work/err"; die "without a hint"; }
+ended "kinds" 0 hd scenario kinds --json tcp icmp
+exact "as rows" "$(jq -r .kind "$work/out" | tr '\n' ' ')" "tcp icmp "
+
 # ---- run: bound to nobody ----
 cat >"$work/try.json" <<END
 // on any guest
@@ -50,8 +69,20 @@ ended "run on one that answers late" 3 hd scenario run "$work/late.json" beta
 grep -q 'code=slow .*answer is right, but took [2-8][0-9]* ms and may take 1s: .*load average' "$work/out" || { cat "$work/out"; die "it is not said how late, and what is the bound"; }
 sed -i 's/"max-time": "1s"/"max-time": "7s"/' "$work/late.json"
 ended "run on one that may answer late" 0 hd scenario run "$work/late.json" beta
+exact "as a row" "$(hd scenario run "$work/try.json" beta --json | jq -r '.row + " " + .code')" "outcome ok"
+echo '{"name": "sum", "kind": "all", "of": ["up"]}' >"$work/sum.json"
+ended "run what only looks at others" 2 hd scenario run "$work/sum.json" beta
+grep -q 'other scenarios have found; bind it' "$work/err" || { cat "$work/err"; die "it is not said why"; }
+ended "a word that there is not" 2 hd scenario chekc
+grep -q 'did you mean "check"' "$work/err" || { cat "$work/err"; die "without a hint"; }
+echo hello >"$work/said.log"
+ended "a state that there is not" 2 hd scenario test "$work/hear.json" --replay "$work/said.log" --from talkin
+grep -q 'did you mean "talking"' "$work/err" || { cat "$work/err"; die "without a hint"; }
+states=$(sed -n 's/^| `console.state` | text | \([^|]*\) |.*/\1/p' "$src/docs/facts.md" | tr -d ' ')
+for s in ${states//,/ }; do hd scenario test "$work/hear.json" --replay "$work/said.log" --from "$s" >/dev/null || die "--from $s is refused"; done
 
 # ---- all of them ----
+ended "one and all" 2 hd probe alpha --all
 ended "probe --all" 0 hd probe --all
 exact "its sums" "$(tail -n 1 "$work/out")" "probed=1 ok=1 failed=0 no-verdict=0"
 ended "probe --all, of a scenario that nobody has" 2 hd probe --all --scenario none
@@ -63,6 +94,11 @@ ended "probe --all, one of them mute" 3 hd probe --all
 exact "its sums" "$(tail -n 1 "$work/out")" "probed=3 ok=2 failed=1 no-verdict=0"
 
 # ---- waiting ----
+exact "wait as a row" "$(hd wait alpha --ready --timeout 20s --json | jq -r '.row, .guest, .met, .health' | tr '\n' ' ')" "wait alpha true well "
+ended "a time that is no health" 2 hd wait alpha --for 10s
+grep -q -- '--timeout' "$work/err" || { cat "$work/err"; die "without a hint"; }
+ended "one that is there twice" 2 hd wait --guest alpha --guest beta
+grep -q 'twice' "$work/err" || { cat "$work/err"; die "it is said wrongly"; }
 ended "wait --ready" 0 hd wait --guest alpha --ready --timeout 20s
 ended "wait --no-incident, too short" 6 hd wait alpha --no-incident --for 1h --timeout 1s
 ended "wait --no-incident" 0 hd wait alpha --no-incident --for 1s
@@ -82,7 +118,8 @@ ended "list" 0 hd scenario list
 grep -Eq '^up +console-command +3 ' "$work/out" || { cat "$work/out"; die "list does not show it"; }
 ended "show" 0 hd scenario show up
 jq -e '.name == "up" and .["failure-threshold"] == 2 and .severity == "critical"' "$work/out" >/dev/null || { cat "$work/out"; die "show is no document"; }
-ended "show what is not there" 2 hd scenario show nobody
+ended "show what is not there" 2 hd scenario show upp
+grep -q 'did you mean "up"' "$work/err" || { cat "$work/err"; die "without a hint"; }
 ended "bind" 0 hd scenario bind "$work/try.json" --guest beta
 exact "whom it is bound to" "$(rows 'select(.row=="scenario" and .scenario=="try") | .guest')" beta
 ended "bind what is refused" 2 hd scenario bind "$work/bad.json"
@@ -93,9 +130,13 @@ exact "whose, and why" "$(rows 'select(.row=="pause") | .guest + ": " + .reason'
 exact "it is held" "$(scenario_of alpha paused)" true
 exact "and nobody else" "$(scenario_of beta paused)" false
 ended "pause all, with nobody named" 2 hd scenario pause --for 10m
+ended "pause with a slip" 2 hd scenario pause --guest alpha --fro 10m
+grep -q 'unknown option "--fro"' "$work/err" || { cat "$work/err"; die "another thing is said"; }
 ended "resume it" 0 hd scenario resume --guest alpha
 exact "how many were ended" "$(grep -o 'ended=[0-9]*' "$work/out")" ended=1
 exact "nothing is held" "$(scenario_of alpha paused)" false
+exact "pausing, as rows" "$(hd scenario pause --guest alpha --for 1m --json | jq -r .row | tr '\n' ' ')" "pause done "
+hd scenario resume --guest alpha >/dev/null
 hd_stop
 hd_start
 still() { [ "$(rows 'select(.row=="scenario" and .scenario=="try") | .guest')" = beta ]; }
@@ -109,6 +150,7 @@ hd config show --origin --json "$work/config.json" >"$work/out"
 exact "a setting of the file" "$(jq -r 'select(.path=="sources[0].kind") | .value, .origin' "$work/out" | tr '\n' ' ' | sed "s|$work/||")" \
     "rundir config.json:$(grep -n '"kind"' "$work/config.json" | cut -d: -f1):$(($(sed -n 's/"kind".*//p' "$work/config.json" | head -n 1 | wc -c))) "
 exact "and one that it has by default" "$(jq -r 'select(.path=="limits.max-diagnoses") | .origin' "$work/out")" default
+ended "config show of what is not there" 2 hd config show "$work/nothing.json"
 hd config show "$work/config.json" | jq -e '.sources[0].kind == "rundir"' >/dev/null || die "config show is no document"
 hd_stop
 step "documents are tried, guests are waited for"

@@ -46,6 +46,7 @@ keys=$("$build/hangdog" config schema | sed -n 's/^ *"\([a-z-]*\)": {$/\1/p' | g
 [ "$(echo "$keys" | wc -l)" -ge 25 ] || bad "hangdog config schema has hardly any keys"
 for k in $keys; do
     grep -q "^| \`$k\`" "$src/docs/configuration.md" || bad "docs/configuration.md: nothing about \"$k\""
+    grep -qE "^ *(// *)?(.*[{,] )?\"$k\":" "$src/examples/config.json" || bad "examples/config.json: nothing about \"$k\""
 done
 
 # ---- published schemas ----
@@ -64,6 +65,14 @@ for doc in "$src"/README.md "$src"/CONTRIBUTING.md "$src"/docs/*.md; do
             bad "${doc#"$src"/}: there is no $f"
     done < <(grep -oE '`(\./)?(base|guests|transports|kernel|scenarios|diag|controller-proto|supervisor|tests|docs|examples|packaging|\.ci)/[A-Za-z0-9_./*-]+`' "$doc" | tr -d '`' | sort -u)
 done
+
+# ---- functions that a page names, `like_this()` ----
+sources() { find "$src"/base "$src"/guests "$src"/transports "$src"/kernel "$src"/scenarios "$src"/diag "$src"/controller-proto "$src"/supervisor -name '*.[ch]'; }
+grep -ohE '`[a-z][a-z0-9]*(_[a-z0-9]+)+\(\)`' "$src"/CONTRIBUTING.md "$src"/docs/*.md | tr -d '`()' | sort -u >"named.$$"
+sources | xargs grep -ohE '\b[a-z][a-z0-9]*(_[a-z0-9]+)+_? \(' | sed 's/ ($//' | sort -u >"defined.$$"
+[ "$(wc -l <"named.$$")" -ge 10 ] || bad "hardly any function is named in docs/: the test looks at the wrong place"
+while read -r f; do bad "docs: there is no function $f()"; done < <(comm -23 "named.$$" "defined.$$")
+rm -f "named.$$" "defined.$$"
 
 # ---- manual pages ----
 if command -v man >/dev/null && command -v groff >/dev/null; then

@@ -23,6 +23,17 @@ for f in "$src"/examples/scenarios/*.json; do
     case $out in *'built without ssh'*) has SSH || continue ;; *'built without curl'*) has CURL || continue ;; esac
     bad "$f is refused: $out"
 done
+# What is copied together must be taken together, as the daemon takes a folder.
+if has SSH && has CURL; then
+    out=$("$build/hangdog" scenario check "$src"/examples/scenarios/*.json 2>&1 >/dev/null) || bad "the examples together are refused: $out"
+fi
+# Its head says whom an example is for, where that is not seen at once.
+for f in "$src"/examples/scenarios/*.json; do
+    head=$(sed -n '/^\/\//!q; p' "$f") text=$(grep -v '^ *//' "$f")
+    ! grep -q '"labels":' <<<"$text" || grep -q 'label' <<<"$head" || bad "${f##*/}: its head says nothing of the label by which it selects"
+    [ "$(grep -c '"select":' <<<"$text")" = "$(grep -c '"kind":' <<<"$text")" ] || grep -qi 'every guest' <<<"$head" ||
+        bad "${f##*/}: without \"select\", and its head does not say that it is for every guest"
+done
 [ "$n" -ge 5 ] || bad "only $n examples were found"
 
 # Examples in the documents are documents too: a scenario or a configuration that begins with "{".
@@ -45,6 +56,11 @@ for f in "$tmp"/*.json; do
     fi
 done
 [ "$n" -ge 4 ] || bad "only $n examples were found in the documents"
+# And what the example only shows, behind "//".
+sed 's,^\( *\)// *\(["{}]\),\1\2,' "$src/examples/config.json" >"$tmp/all.json"
+if has LIBVIRT && has CURL; then
+    out=$("$build/hangdog" config check "$tmp/all.json" 2>&1) || bad "config.json with all that it shows is refused: $out"
+fi
 
 if command -v systemd-analyze >/dev/null && [ -e packaging/hangdog.service ]; then
     sed 's,^ExecStart=.*,ExecStart=/bin/true,; /^Documentation=/d' packaging/hangdog.service >"$tmp/hangdog.service"
