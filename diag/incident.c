@@ -16,7 +16,8 @@
 const char *const incident_phase_names[]
     = { "open", "collecting", "packed", "ended", NULL };
 const char *const incident_end_names[]
-    = { "not-ended", "replaced", "rebooted", "recovered", NULL };
+    = { "not-ended", "replaced", "rebooted", "recovered", "withdrawn",
+        NULL };
 
 const char *const incident_severity_names[]
     = { "", "info", "warning", "critical", NULL };

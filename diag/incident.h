@@ -39,6 +39,7 @@ enum incident_end
                          alone told of it, and now there is a firmer one */
   INCIDENT_REBOOTED,
   INCIDENT_RECOVERED,
+  INCIDENT_WITHDRAWN, /* nobody asks any more: its scenario was taken away */
 };
 extern const char *const incident_end_names[];
 

@@ -157,7 +157,8 @@ struct tried
   enum way_said way;
 };
 
-/* What a code means for a guest that can't be asked: see codes.def. */
+/* What a code means for a guest that can't be asked, and what its host may have
+ * to do with one that failed: see codes.def. */
 enum code_flag
 {
   CODE_PLAIN,
@@ -165,6 +166,8 @@ enum code_flag
   CODE_HELD,
   CODE_EXCUSED,
   CODE_CLOSED,
+  CODE_LATE,
+  CODE_TOLD,
 };
 struct outcome_code
 {

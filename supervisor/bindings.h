@@ -70,6 +70,7 @@ struct binding_info
   bool running;
   const char *held_off; /* why it is not asked now, "" if it is */
   bool paused; /* by somebody who said so; also while held_off does not yet */
+  bool quiet;  /* it is in its quiet hours; the same */
   /* next: when it is, or was, due. */
   uint64_t next_ms, last_ms, last_ok_wall_ms;
   const struct outcome_report *last; /* NULL before the first */

@@ -14,10 +14,13 @@
 /* So many guests have to fail together before it is the host's doing. */
 #define CROWD 4
 
-/* Nobody answered; what answers, however badly, had the time to. */
-static const char *const timeouts[]
-    = { "silent", "no-echo", "no-answer", "timeout", "login-timeout",
-        "endless", "stuck", "console-timeout" };
+static enum code_flag
+flag_of (const struct outcome_report *r)
+{
+  const struct outcome_code *code = outcome_code_find (r->code);
+
+  return code && r->outcome == OUTCOME_FAILED ? code->flag : CODE_PLAIN;
+}
 
 /* ---- a gap ---- */
 
@@ -61,15 +64,6 @@ binding_gapped_ (struct binding *bd)
 
 /* ---- a crowd ---- */
 
-static bool
-is_timeout (const char *code)
-{
-  for (size_t i = 0; i < sizeof (timeouts) / sizeof (timeouts[0]); i++)
-    if (strcmp (code, timeouts[i]) == 0)
-      return true;
-  return false;
-}
-
 /* Of the guests that were well a moment ago, how many are not any more. */
 static void
 count_crowd (const struct bindings *b, uint64_t since_ms, unsigned *ret_failed,
@@ -96,7 +90,7 @@ is_crowd (struct binding *bd, struct outcome_report *r)
   const char *pressed;
   unsigned failed, well;
 
-  if (r->outcome != OUTCOME_FAILED || !is_timeout (r->code))
+  if (flag_of (r) != CODE_LATE)
     return false;
   if (bd->health.health == HEALTH_WELL)
     bd->of->failed_ms = now;
@@ -149,6 +143,16 @@ say_gap (struct outcome_report *r, const struct host_gap *gap)
     }
 }
 
+/* What was said was said, and who answers, however badly, had the time to.  A
+ * dialogue ends so, too, when nothing came in time; and what runs on this host
+ * was as short of time as we were. */
+static bool
+was_told (const struct binding *bd, const struct outcome_report *r)
+{
+  return flag_of (r) == CODE_TOLD && bd->scenario->kind != &kind_dialogue
+         && bd->scenario->kind != &kind_exec;
+}
+
 void
 binding_spare_ (struct binding *bd, struct run *run)
 {
@@ -158,7 +162,7 @@ binding_spare_ (struct binding *bd, struct run *run)
 
   /* Who combines looks at outcomes, of which this was asked. */
   if (!bd->all->env.host || r->outcome == OUTCOME_OK
-      || bd->scenario->kind->combine)
+      || bd->scenario->kind->combine || was_told (bd, r))
     return;
   if (hostclock_over (bd->all->env.host, looked_since (bd, run, now), now,
                       &gap))

@@ -6,6 +6,7 @@
 #include "supervisor/bindings_impl.h"
 #include "supervisor/pauses.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
 
@@ -81,6 +82,7 @@ info_of (const struct binding *bd, const struct outcome_report *last,
     .paused = bd->all->env.pauses
               && pauses_hold (bd->all->env.pauses, bd->of->guest->inc.uuid,
                               bd->scenario->name, &pause),
+    .quiet = scenario_quiet (bd->scenario, clock_wall_ms ()),
     .next_ms = bd->due_ms,
     .last_ms = bd->last_ms,
     .last_ok_wall_ms = bd->last_ok_wall_ms,

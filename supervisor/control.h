@@ -83,6 +83,8 @@ void control_reach_rows (struct answer *a, const char *uuid);
 /* A binding_listen_fn of the daemon: whoever waits for that outcome is told. */
 void control_outcome (const struct binding_info *info,
                       enum health_change change, void *daemon);
+/* How many wait so. */
+void control_probes_dump (const struct daemon *d, struct buf *out);
 /* Which ways did not bring the answer, and why. */
 struct json_object *control_tried (const struct outcome_report *r);
 

@@ -565,6 +565,7 @@ op_dump (struct answer *a, struct frame *f)
               (unsigned long long) writer_link_log_dropped (d->writer));
   writer_state_dump (&d->writer_state, &out, clock_ms ());
   buf_printf (&out, "clients: %u\n", control_clients (d->control));
+  control_probes_dump (d, &out);
   texts_dump (d->texts, &out);
   eyes_dump (d->eyes, &out);
   acpi_ports_dump (d->ports, &out);

@@ -10,13 +10,16 @@
 #include "supervisor/control.h"
 #include "supervisor/daemon.h"
 
+#include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "base/loop.h"
 
+#include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,6 +27,9 @@
 /* All guests together: there are so many threads, and those who are due have
  * to find one, too. */
 #define AT_ONCE 16
+/* Of all clients together; and one of all guests always has room. */
+#define PROBES_MAX 16
+#define ROWS_MAX 16384
 
 struct json_object *
 control_tried (const struct outcome_report *r)
@@ -71,7 +77,6 @@ struct wanted
   char uuid[UUID_TEXT];
   char scenario[64];
   uint64_t timeout_ms; /* by all its ways */
-  bool out;
 };
 
 struct probe
@@ -79,11 +84,13 @@ struct probe
   struct answer *answer;
   struct probe *next; /* of all that wait */
   struct wanted *list;
-  size_t n, at, out; /* at: the next to be begun */
-  unsigned rows;
+  size_t n, at; /* at: the next to be begun */
+  struct wanted *out[AT_ONCE];
+  unsigned nout, rows;
   bool starting;
   struct error why; /* of the last that could not be begun */
   struct timer *patience; /* a scenario may be unbound while it runs */
+  uint64_t late_ms;       /* when the last of those that are out is so */
 };
 
 static void
@@ -145,6 +152,28 @@ not_begun (struct probe *p, const struct wanted *w)
   report_row (p->answer, g, w->scenario, &r, "");
 }
 
+static void
+begun (struct probe *p, struct wanted *w)
+{
+  uint64_t late = loop_now (p->answer->d->loop) + w->timeout_ms + PATIENCE_MS;
+
+  p->out[p->nout++] = w;
+  if (late <= p->late_ms)
+    return;
+  p->late_ms = late;
+  timer_at (p->patience, late);
+}
+
+static void
+ended (struct probe *p, const struct wanted *w)
+{
+  unsigned i = 0;
+
+  while (p->out[i] != w)
+    i++;
+  p->out[i] = p->out[--p->nout];
+}
+
 /* Begins more of them, and ends the answer when all were there. */
 static void
 probe_more (struct probe *p)
@@ -152,25 +181,22 @@ probe_more (struct probe *p)
   if (p->starting)
     return;
   p->starting = true;
-  while (p->out < AT_ONCE && p->at < p->n)
+  while (p->nout < AT_ONCE && p->at < p->n)
     {
       struct wanted *w = &p->list[p->at++];
 
       /* Its outcome may come before it is begun. */
-      w->out = true;
-      p->out++;
-      timer_in (p->patience, w->timeout_ms + PATIENCE_MS);
+      begun (p, w);
       if (bindings_probe (p->answer->d->bindings, w->uuid, w->scenario,
                           &p->why)
           == 0)
         continue;
-      w->out = false;
-      p->out--;
+      ended (p, w);
       if (p->n > 1)
         not_begun (p, w);
     }
   p->starting = false;
-  if (p->out == 0)
+  if (p->nout == 0)
     probe_end (p, p->rows == 0 && p->n == 1 && p->why.code ? &p->why : NULL);
 }
 
@@ -185,15 +211,13 @@ control_outcome (const struct binding_info *info, enum health_change change,
       struct wanted *w = NULL;
 
       next = p->next;
-      for (size_t i = 0; i < p->at && !w; i++)
-        if (p->list[i].out
-            && strcmp (p->list[i].uuid, info->guest->inc.uuid) == 0
-            && strcmp (p->list[i].scenario, info->scenario->name) == 0)
-          w = &p->list[i];
+      for (unsigned i = 0; i < p->nout && !w; i++)
+        if (strcmp (p->out[i]->uuid, info->guest->inc.uuid) == 0
+            && strcmp (p->out[i]->scenario, info->scenario->name) == 0)
+          w = p->out[i];
       if (!w)
         continue;
-      w->out = false;
-      p->out--;
+      ended (p, w);
       p->rows++;
       report_row (p->answer, info->guest, w->scenario, info->last,
                   health_names[info->health]);
@@ -207,6 +231,7 @@ struct gathering
   const char *scenario; /* NULL = all */
   bool all;             /* of all guests */
   size_t cap;
+  bool no_memory; /* for all of them */
 };
 
 static void
@@ -229,7 +254,10 @@ gather (const struct binding_info *info, void *arg)
 
       w = reallocarray (p->list, cap, sizeof (*p->list));
       if (!w)
-        return;
+        {
+          go->no_memory = true;
+          return;
+        }
       p->list = w;
       go->cap = cap;
     }
@@ -254,6 +282,45 @@ nothing_bound (const struct guest *g, const char *scenario, struct error *err)
                g ? g->display : "any guest");
 }
 
+static void
+count_probes (const struct daemon *d, unsigned *ret_probes, size_t *ret_rows)
+{
+  *ret_probes = 0;
+  *ret_rows = 0;
+  for (const struct probe *p = d->probes; p; p = p->next)
+    {
+      *ret_probes += 1;
+      *ret_rows += p->n;
+    }
+}
+
+void
+control_probes_dump (const struct daemon *d, struct buf *out)
+{
+  unsigned probes;
+  size_t rows;
+
+  count_probes (d, &probes, &rows);
+  buf_printf (out, "probes: %u of %u, of %zu scenarios of %u\n", probes,
+              PROBES_MAX, rows, ROWS_MAX);
+}
+
+/* What one client wants is not to be paid for by all. */
+static int
+probe_room (const struct daemon *d, size_t n, struct error *err)
+{
+  unsigned probes;
+  size_t rows;
+
+  count_probes (d, &probes, &rows);
+  if (probes < PROBES_MAX && (probes == 0 || rows + n <= ROWS_MAX))
+    return 0;
+  return error_set (err, EBUSY,
+                    "%u probes of %zu scenarios wait for their outcomes "
+                    "already: ask again later",
+                    probes, rows);
+}
+
 void
 op_probe (struct answer *a, struct frame *f)
 {
@@ -276,9 +343,11 @@ op_probe (struct answer *a, struct frame *f)
   go.probe = p;
   go.all = all;
   bindings_each (a->d->bindings, g ? g->inc.uuid : NULL, gather, &go);
-  if (p->n == 0)
+  if (go.no_memory)
+    error_set (&err, ENOMEM, "no memory for so many outcomes");
+  else if (p->n == 0)
     nothing_bound (g, go.scenario, &err);
-  else
+  else if (probe_room (a->d, p->n, &err) == 0)
     loop_timer (a->d->loop, "probe", probe_late, p, &p->patience, &err);
   if (!p->patience)
     {

@@ -105,94 +105,6 @@ on_guest_event (const struct guest *g, enum guest_event event,
   incidents_event (d->incidents, g, event, detail);
 }
 
-static void
-writer_up (void *arg)
-{
-  struct daemon *d = arg;
-
-  writer_state_up (&d->writer_state);
-  if (d->pauses)
-    pauses_writer_up (d->pauses);
-  if (d->layers)
-    layers_writer_up (d->layers);
-  if (!d->drain_only && d->incidents)
-    incidents_writer_up (d->incidents);
-}
-
-/* ---- the writer's words, by op ---- */
-
-static void
-said_shipped (struct daemon *d, const char *id, struct json_object *head)
-{
-  log_info ("incident %s reached the controller", id);
-  if (d->incidents)
-    incidents_shipped (d->incidents, id);
-}
-
-static void
-said_parked (struct daemon *d, const char *id, struct json_object *head)
-{
-  const char *why = json_get_str (head, "why");
-
-  log_warn ("incident %s was refused by the controller and is parked: %s", id,
-            why ? why : "");
-  if (d->incidents)
-    incidents_parked (d->incidents, id, why ? why : "");
-}
-
-static void
-said_denied (struct daemon *d, const char *id, struct json_object *head)
-{
-  log_error ("the controller denies us: nothing can be sent before this is "
-             "mended: %s",
-             d->writer_state.denied);
-}
-
-static void
-said_retried (struct daemon *d, const char *id, struct json_object *head)
-{
-  log_info ("all that the controller denied is sent again");
-}
-
-static void
-said_disk (struct daemon *d, const char *id, struct json_object *head)
-{
-  if (d->writer_state.full_since_ms)
-    log_error ("the disk is full: evidence is being lost");
-  else
-    log_info ("the disk has room again");
-}
-
-static const struct
-{
-  const char *op;
-  void (*said) (struct daemon *d, const char *id, struct json_object *head);
-} writer_words[] = {
-  { "shipped", said_shipped }, { "parked", said_parked },
-  { "denied", said_denied },   { "retried", said_retried },
-  { "disk", said_disk },
-};
-
-static void
-writer_event (struct json_object *head, void *arg)
-{
-  struct daemon *d = arg;
-  const char *op = json_get_str (head, "op");
-  const char *id = json_get_str (head, "incident");
-
-  if (!writer_state_hear (&d->writer_state, head, clock_ms ()))
-    log_warn ("the writer said \"%.40s\", which is no word of its",
-              op ? op : "");
-  for (size_t i = 0; op && i < ARRAY_LEN (writer_words); i++)
-    if (strcmp (writer_words[i].op, op) == 0)
-      writer_words[i].said (d, id ? id : "?", head);
-}
-
-static const struct writer_link_ops writer_ops = {
-  .up = writer_up,
-  .event = writer_event,
-};
-
 /* ---- sources ---- */
 
 static void
@@ -366,7 +278,7 @@ make_floor (struct daemon *d, struct error *err)
   if (r == 0)
     r = keeper_link_new (d->loop, FD_KEEPER, &keeper_ops, d, &d->keeper, err);
   if (r == 0)
-    r = writer_link_new (d->loop, &writer_ops, d, &d->writer, err);
+    r = writer_link_new (d->loop, &daemon_writer, d, &d->writer, err);
   if (r == 0)
     r = registry_new (d->loop, d->bus, &d->registry, err);
   if (r == 0)
@@ -441,67 +353,6 @@ make_eyes (struct daemon *d, struct error *err)
   return d->drain_only ? 0 : eyes_new (&env, &d->eyes, err);
 }
 
-static void
-on_host_gap (const struct host_gap *gap, void *arg)
-{
-  struct daemon *d = arg;
-
-  if (d->bindings)
-    bindings_gap (d->bindings, gap);
-}
-
-/* Who says how guests are, and what follows from it. */
-static int
-make_judges (struct daemon *d, struct error *err)
-{
-  const struct hostclock_env host
-      = { .loop = d->loop, .gap = on_host_gap, .arg = d };
-  const struct pauses_env pauses = { .writer = d->writer };
-  struct bindings_env bindings = {
-    .loop = d->loop,
-    .jobs = d->jobs,
-    .bus = d->bus,
-    .facts = d->facts,
-    .registry = d->registry,
-    .boots = d->boots,
-    .texts = d->texts,
-    .transports = &d->env,
-    .drain_only = d->drain_only,
-  };
-  struct incidents_env incidents = {
-    .loop = d->loop,
-    .bus = d->bus,
-    .registry = d->registry,
-    .writer = d->writer,
-    .diagnosis = &d->diagnosis,
-    .max_diagnoses = (unsigned) d->config->limits.max_diagnoses,
-    .drain_only = d->drain_only,
-  };
-  int r = pauses_new (&pauses, &d->pauses, err);
-
-  bindings.pauses = d->pauses;
-  if (r == 0)
-    r = hostclock_new (&host, &d->host, err);
-  bindings.host = d->host;
-  if (r == 0)
-    r = bindings_new (&bindings, &d->bindings, err);
-  if (r == 0)
-    r = layers_new (d->bindings, d->writer, &d->layers, err);
-  if (r < 0)
-    return r;
-  incidents.bindings = d->bindings;
-  d->diagnosis = (struct diagnosis_env){
-    .loop = d->loop,
-    .jobs = d->jobs,
-    .registry = d->registry,
-    .facts = d->facts,
-    .bindings = d->bindings,
-    .texts = d->texts,
-    .transports = &d->env,
-  };
-  return incidents_new (&incidents, &d->incidents, err);
-}
-
 static int
 make_rooms (struct daemon *d, struct error *err)
 {
@@ -556,7 +407,7 @@ make_rooms (struct daemon *d, struct error *err)
   if (r == 0)
     r = daemon_ways (d, err);
   if (r == 0)
-    r = make_judges (d, err);
+    r = daemon_judges (d, err);
   if (r == 0)
     r = control_new (d, FD_CONTROL, &d->control, err);
   if (r == 0)

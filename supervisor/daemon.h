@@ -38,6 +38,7 @@ struct pauses;
 struct texts;
 struct watchdog;
 struct writer_link;
+struct writer_link_ops;
 
 #define DAEMON_MAX_SOURCES 32
 
@@ -109,6 +110,13 @@ void daemon_load (struct daemon *d);
 int daemon_ways (struct daemon *d, struct error *err);
 void daemon_outcome (const struct binding_info *info,
                      enum health_change change, void *daemon);
+
+/* daemon_judges.c: makes pauses, the host's clock, bindings, layers and
+ * incidents. */
+int daemon_judges (struct daemon *d, struct error *err);
+
+/* daemon_writer.c: who hears of the writer.  Its argument is the daemon. */
+extern const struct writer_link_ops daemon_writer;
 
 int daemon_main (int argc, char **argv);
 

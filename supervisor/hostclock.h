@@ -6,7 +6,7 @@
  *   frozen     our own tick came late, and nobody else had the processor for
  *              it: a freezer, SIGSTOP, a debugger, a page that had to come
  *              from a disk, a machine that is itself a guest
- *   starved    we waited for a processor, or all of the host for memory
+ *   starved    we waited for a processor
  *
  * What a check brought meanwhile says nothing about a guest, unless it is well.
  * The wall clock is not looked at: schedules and ages do not go by it.  Loop

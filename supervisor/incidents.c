@@ -139,6 +139,7 @@ incidents_persist (struct incidents *in)
 static void
 found_due (struct timer *t, void *arg)
 {
+  incidents_orphans (arg);
   incidents_pump (arg);
 }
 

@@ -57,6 +57,10 @@ void incidents_guest (struct incidents *in, enum guest_change change,
 /* To be called behind it: what the guest's state says. */
 void incidents_changed (struct incidents *in, const struct guest *was,
                         const struct guest *now);
+/* To be called when the bindings were set anew, and both layers of scenarios
+ * are known: who was told of by one that is gone is not called hung by it for
+ * ever. */
+void incidents_settled (struct incidents *in);
 /* What a guest's hypervisor says of it. */
 void incidents_event (struct incidents *in, const struct guest *g,
                       enum guest_event event, const char *detail);

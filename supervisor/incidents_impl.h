@@ -103,6 +103,8 @@ struct incidents
   bool listing; /* the open ones were asked for */
   bool known;   /* what was there before this daemon is in the list: only now
                    is it sure that a trouble is a new one */
+  bool settled; /* which scenarios there are is known: only now is it sure
+                   that one of them is gone */
 };
 
 /* ---- the list: incidents.c ---- */
@@ -149,6 +151,8 @@ int incidents_hear (struct incidents *in, struct error *err);
 /* What became known meanwhile: writes the list down, and takes up the
  * failures that waited for it. */
 void incidents_known (struct incidents *in);
+/* Ends those whose scenario is not bound to their guest any more. */
+void incidents_orphans (struct incidents *in);
 /* Trouble that this guest's state shows: incidents_state.c. */
 void incidents_seen (struct incidents *in, const struct guest *g);
 

@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "base/fact.h"
 #include "base/log.h"
+#include "base/loop.h"
 #include "base/text.h"
 #include "base/units.h"
 #include "kernel/text/stage.h"
@@ -29,6 +30,16 @@
 /* And for the same words in the same life: they were looked at, and nothing
  * came of it. */
 #define TEXT_SAME_MS (24 * 60 * 60 * 1000u)
+
+struct trouble
+{
+  const struct guest *guest;
+  enum stand how;
+  const char *playbook;
+  struct cause cause;
+  enum incident_severity severity;
+  uint64_t last_ok_wall_ms;
+};
 
 static bool
 is_text (const struct incident *inc)
@@ -54,17 +65,83 @@ end_standing (struct active *a, enum incident_end how)
   incidents_persist (a->all);
 }
 
-/* ---- one trouble more ---- */
+/* ---- whose check is gone ---- */
 
-struct trouble
+/* Of one that stands for a check: how that is by now. */
+struct check
 {
-  const struct guest *guest;
-  enum stand how;
-  const char *playbook;
-  struct cause cause;
-  enum incident_severity severity;
-  uint64_t last_ok_wall_ms;
+  const char *name;
+  bool bound;
+  bool silent; /* nobody asks by it, for as long as people say */
 };
+
+static void
+find_check (const struct binding_info *info, void *arg)
+{
+  struct check *c = arg;
+
+  if (strcmp (info->scenario->name, c->name) != 0)
+    return;
+  c->bound = true;
+  c->silent = info->paused || info->quiet;
+}
+
+static bool
+by_a_check (const struct incident *inc)
+{
+  return !is_text (inc) && !incident_is_by (inc, BY_MONITOR, CODE_VMM_EVENT);
+}
+
+static struct check
+check_of (const struct active *a)
+{
+  struct check c = { .name = a->inc.scenario };
+
+  bindings_each (a->all->env.bindings, a->inc.inc.uuid, find_check, &c);
+  return c;
+}
+
+/* Nobody will say that it is well.  A guest that is not found, or not told
+ * whole, may yet have it. */
+static void
+perhaps_orphan (struct active *a)
+{
+  const struct incidents *in = a->all;
+  const struct guest *g CLEANUP_GUEST = NULL;
+
+  if (a->stand == STAND_NOT || !in->known || !in->settled
+      || !by_a_check (&a->inc) || loop_now (in->env.loop) < in->found_by_ms
+      || registry_find (in->env.registry, a->inc.inc.uuid, &g, NULL) < 0
+      || check_of (a).bound)
+    return;
+  end_standing (a, INCIDENT_WITHDRAWN);
+}
+
+void
+incidents_orphans (struct incidents *in)
+{
+  for (struct active *a = in->first; a; a = a->next)
+    perhaps_orphan (a);
+}
+
+void
+incidents_settled (struct incidents *in)
+{
+  in->settled = true;
+  incidents_orphans (in);
+}
+
+/* It tells of a check that people have silenced: it goes on standing, but must
+ * not hide from them what another one finds. */
+static bool
+is_silenced (const struct active *a, const struct trouble *t)
+{
+  return by_a_check (&a->inc) && t->how == STAND_FIRM
+         && strcmp (a->inc.scenario, t->cause.scenario) != 0
+         && check_of (a).silent;
+}
+
+/* ---- one trouble more ---- */
 
 /* Text raised it and nothing confirmed it yet; now comes somebody who knows
  * more, and asks with his own playbook. */
@@ -120,6 +197,8 @@ raise_trouble (struct incidents *in, const struct trouble *t)
   if (a && !incarnation_equal (&a->inc.inc, &t->guest->inc))
     end_standing (a, a->perhaps_rebooted ? INCIDENT_REBOOTED
                                          : INCIDENT_REPLACED);
+  else if (a && is_silenced (a, t))
+    end_standing (a, INCIDENT_REPLACED);
   else if (a && !outdone (a, t))
     {
       join (a, t);
@@ -216,6 +295,7 @@ incidents_known (struct incidents *in)
   in->known = true;
   registry_each (in->env.registry, seen_meanwhile, in);
   incidents_persist (in);
+  incidents_orphans (in);
   bindings_each (in->env.bindings, NULL, failed_meanwhile, in);
 }
 
@@ -254,9 +334,18 @@ incidents_outcome (const struct binding_info *info, enum health_change change,
   struct incidents *in = arg;
   struct active *a
       = incidents_standing_of (in, info->guest->inc.uuid);
+  bool flapped = a && a->flapping
+                 && strcmp (a->inc.scenario, info->scenario->name) == 0;
   bool held = a && hold_flapping (a, info, change);
 
-  if (change == HEALTH_BECAME_FAILED)
+  if (flapped && !held && info->health == HEALTH_FAILED)
+    {
+      /* It does not come back any more: that is another trouble, which nobody
+       * has looked at. */
+      end_standing (a, INCIDENT_REPLACED);
+      failed (in, info, false);
+    }
+  else if (change == HEALTH_BECAME_FAILED)
     failed (in, info, false);
   else if (change == HEALTH_BECAME_MUTE)
     failed (in, info, true);
@@ -379,7 +468,11 @@ incidents_guest (struct incidents *in, enum guest_change change,
            && now->boot_by != BOOT_BY_TEXT)
     boot_known (a, now);
   else if (a)
-    perhaps_recovered (a, was, now);
+    {
+      perhaps_recovered (a, was, now);
+      /* Its labels may be others. */
+      perhaps_orphan (a);
+    }
 }
 
 /* ---- suspicions: facts ---- */

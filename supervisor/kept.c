@@ -9,12 +9,15 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/loop.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define TIMEOUT_MS 30000
+#define AGAIN_MS 30000
 
 struct kept
 {
@@ -23,6 +26,8 @@ struct kept
   void *arg;
   bool asked, known;
   bool behind; /* it changed, and that is not on disk */
+  struct timer *again; /* it could not be read */
+  struct error why;    /* the last time; code 0 = it was not tried */
 };
 
 struct saving
@@ -32,14 +37,34 @@ struct saving
   void *arg;
 };
 
+static void load (struct kept *k);
+
+static void
+load_due (struct timer *t, void *arg)
+{
+  struct kept *k = arg;
+
+  (void) t;
+  if (!k->asked)
+    load (k);
+}
+
 int
-kept_new (struct writer_link *writer, const struct kept_ops *ops, void *arg,
-          struct kept **ret, struct error *err)
+kept_new (struct loop *loop, struct writer_link *writer,
+          const struct kept_ops *ops, void *arg, struct kept **ret,
+          struct error *err)
 {
   struct kept *k = calloc (1, sizeof (*k));
+  int r;
 
   if (!k)
     return error_set (err, ENOMEM, "no memory for %s", ops->what);
+  r = loop_timer (loop, "what is kept", load_due, k, &k->again, err);
+  if (r < 0)
+    {
+      free (k);
+      return r;
+    }
   k->writer = writer;
   k->ops = *ops;
   k->arg = arg;
@@ -50,6 +75,9 @@ kept_new (struct writer_link *writer, const struct kept_ops *ops, void *arg,
 void
 kept_free (struct kept *k)
 {
+  if (!k)
+    return;
+  timer_free (k->again);
   free (k);
 }
 
@@ -71,10 +99,19 @@ saved (struct frame *frame, const struct error *err, void *arg)
   free (s);
 }
 
+static struct json_object *
+ask_for (const char *op, const char *name)
+{
+  struct json_object *head = json_object_new_object ();
+
+  json_add_str (head, "op", op);
+  json_add_str (head, "name", name);
+  return head;
+}
+
 static int
 put (struct kept *k, kept_done_fn *done, void *arg, struct error *err)
 {
-  struct json_object *head;
   CLEANUP_JSON struct json_object *root = k->ops.give (k->arg);
   const char *text = json_object_to_json_string_ext (root,
                                                      JSON_C_TO_STRING_PLAIN);
@@ -84,11 +121,8 @@ put (struct kept *k, kept_done_fn *done, void *arg, struct error *err)
   if (!s)
     return error_set (err, ENOMEM, "no memory to write %s", k->ops.what);
   *s = (struct saving){ k, done, arg };
-  head = json_object_new_object ();
-  json_add_str (head, "op", "state-put");
-  json_add_str (head, "name", k->ops.file);
-  r = writer_link_call (k->writer, head, text, strlen (text), TIMEOUT_MS,
-                        saved, s, err);
+  r = writer_link_call (k->writer, ask_for ("state-put", k->ops.file), text,
+                        strlen (text), TIMEOUT_MS, saved, s, err);
   if (r < 0)
     free (s);
   return r;
@@ -105,7 +139,8 @@ kept_save (struct kept *k, kept_done_fn *done, void *arg)
     r = error_set (&err, ENOTCONN, "there is no writer");
   else if (!k->known)
     r = error_set (&err, ENOTCONN,
-                   "what was there before is not read yet: the writer is away");
+                   "what was there before is not read yet: %s",
+                   k->why.code ? error_text (&k->why) : "the writer is away");
   else
     r = put (k, done, arg, &err);
   if (r == 0)
@@ -119,49 +154,92 @@ kept_save (struct kept *k, kept_done_fn *done, void *arg)
 /* ---- reading ---- */
 
 static void
-take (struct kept *k, struct frame *frame, const struct error *err)
+known (struct kept *k)
 {
-  CLEANUP_JSON_DOC struct json_doc *doc = NULL;
-  struct error why = ERROR_INIT;
+  k->known = true;
+  if (k->behind)
+    kept_save (k, NULL, NULL);
+}
 
-  if (err && err->code != ENOENT)
-    log_warn ("%s is not known: %s", k->ops.what, error_text (err));
-  else if (!err && frame->body_len
-           && json_parse (frame->body, frame->body_len, JSON_WIRE,
-                          k->ops.file, JSON_MAX_FILE, &doc, &why)
-                  < 0)
-    log_warn ("%s can't be read: %s", k->ops.what, error_text (&why));
-  k->ops.take (doc ? json_root (doc) : NULL, k->arg);
+/* The file may have all that we have not: nothing is written over it. */
+static void
+not_known (struct kept *k, const struct error *why)
+{
+  if (k->why.code != why->code)
+    log_warn ("%s is not known, and is not written before it is: %s",
+              k->ops.what, error_text (why));
+  k->why = *why;
+  k->asked = false;
+  /* The writer died: its successor is asked. */
+  if (!writer_link_broke (why->code))
+    timer_in (k->again, AGAIN_MS);
+}
+
+static void
+put_aside (struct frame *frame, const struct error *err, void *arg)
+{
+  struct kept *k = arg;
+
+  (void) frame;
+  if (err)
+    not_known (k, err);
+  else
+    known (k);
+}
+
+static void
+aside (struct kept *k, const struct frame *frame, const char *why)
+{
+  struct error err = ERROR_INIT;
+  char name[64];
+
+  snprintf (name, sizeof (name), "%.50s.bad", k->ops.file);
+  log_error ("%s can't be taken as it is, a copy is in the state folder as "
+             "%s: %s",
+             k->ops.what, name, why);
+  if (writer_link_call (k->writer, ask_for ("state-put", name), frame->body,
+                        frame->body_len, TIMEOUT_MS, put_aside, k, &err)
+      < 0)
+    not_known (k, &err);
 }
 
 static void
 got (struct frame *frame, const struct error *err, void *arg)
 {
+  CLEANUP_JSON_DOC struct json_doc *doc = NULL;
   struct kept *k = arg;
+  struct error why = ERROR_INIT;
 
-  /* The writer died: its successor is asked again. */
-  if (err && writer_link_broke (err->code))
+  if (err && err->code != ENOENT)
+    not_known (k, err);
+  else if (err || !frame->body_len)
     {
-      k->asked = false;
-      return;
+      (void) k->ops.take (NULL, k->arg);
+      known (k);
     }
-  k->known = true;
-  take (k, frame, err);
-  if (k->behind)
-    kept_save (k, NULL, NULL);
+  else if (json_parse (frame->body, frame->body_len, JSON_WIRE, k->ops.file,
+                       JSON_MAX_FILE, &doc, &why)
+           < 0)
+    {
+      (void) k->ops.take (NULL, k->arg);
+      aside (k, frame, error_text (&why));
+    }
+  else if (!k->ops.take (json_root (doc), k->arg))
+    aside (k, frame, "not all of it is known here");
+  else
+    known (k);
 }
 
 static void
 load (struct kept *k)
 {
-  struct json_object *head = json_object_new_object ();
+  struct error err = ERROR_INIT;
 
   k->asked = true;
-  json_add_str (head, "op", "state-get");
-  json_add_str (head, "name", k->ops.file);
-  if (writer_link_call (k->writer, head, NULL, 0, TIMEOUT_MS, got, k, NULL)
+  if (writer_link_call (k->writer, ask_for ("state-get", k->ops.file), NULL, 0,
+                        TIMEOUT_MS, got, k, &err)
       < 0)
-    k->asked = false;
+    not_known (k, &err);
 }
 
 void

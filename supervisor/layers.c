@@ -21,17 +21,18 @@
 struct bound
 {
   struct scenario *scenario;
-  size_t len; /* of its text */
+  size_t len; /* of its entry in the state file */
   char who[64], by[64];
 };
 
 struct layers
 {
-  struct bindings *bindings;
+  struct layers_env env;
   struct kept *kept;
   struct scenario **files;
   size_t nfiles;
   bool files_known; /* or known to be out of reach */
+  bool files_read, bound_read;
   struct bound *list; /* room for BOUND_MAX, once there is one */
   unsigned n;
   size_t all_len;
@@ -130,9 +131,11 @@ apply (struct layers *l, struct error *err)
   for (unsigned i = 0; i < l->n; i++)
     if (!file_named (l, l->list[i].scenario->name))
       all[n++] = scenario_ref (l->list[i].scenario);
-  r = bindings_set (l->bindings, all, n, err);
+  r = bindings_set (l->env.bindings, all, n, err);
   for (size_t i = 0; r < 0 && i < n; i++)
     scenario_unref (all[i]);
+  if (r == 0 && l->files_read && l->bound_read && l->env.settled)
+    l->env.settled (l->env.arg);
   return r;
 }
 
@@ -151,7 +154,7 @@ layers_files (struct layers *l, struct scenario **list, size_t n,
   struct scenario **copy = calloc (n + 1, sizeof (*copy));
   struct scenario **was = l->files;
   size_t nwas = l->nfiles;
-  bool known = l->files_known;
+  bool known = l->files_known, was_read = l->files_read;
   int r;
 
   if (!copy)
@@ -160,13 +163,14 @@ layers_files (struct layers *l, struct scenario **list, size_t n,
     memcpy (copy, list, n * sizeof (*copy));
   l->files = copy;
   l->nfiles = n;
-  l->files_known = true;
+  l->files_known = l->files_read = true;
   r = apply (l, err);
   if (r < 0)
     {
       l->files = was;
       l->nfiles = nwas;
       l->files_known = known;
+      l->files_read = was_read;
       free (copy);
       return r;
     }
@@ -194,18 +198,44 @@ layers_no_files (struct layers *l)
 /* ---- what is bound ---- */
 
 static size_t
-text_len (const struct scenario *s)
+text_len (struct json_object *o)
 {
-  CLEANUP_JSON struct json_object *o = scenario_to_json (s);
-
   return strlen (json_object_to_json_string_ext (o, JSON_C_TO_STRING_PLAIN));
+}
+
+static struct json_object *
+entry_of (const struct bound *b)
+{
+  struct json_object *o = json_object_new_object ();
+
+  json_add_text (o, "who", b->who, strlen (b->who));
+  json_add_text (o, "by", b->by, strlen (b->by));
+  json_object_object_add (o, "document", scenario_to_json (b->scenario));
+  return o;
+}
+
+/* Has no reference of its own yet. */
+static struct bound
+bound_of (struct scenario *s, const char *who, const char *by)
+{
+  struct bound b = { .scenario = s };
+  CLEANUP_JSON struct json_object *o = NULL;
+
+  snprintf (b.who, sizeof (b.who), "%s", who ? who : "");
+  snprintf (b.by, sizeof (b.by), "%s", by ? by : "");
+  o = entry_of (&b);
+  b.len = text_len (o) + 1;
+  return b;
 }
 
 /* Room for it, with what it replaces gone. */
 static int
-check_room (struct layers *l, const struct bound *was, size_t len,
+check_room (struct layers *l, const struct bound *was, const struct bound *b,
             struct error *err)
 {
+  CLEANUP_JSON struct json_object *document = scenario_to_json (b->scenario);
+  size_t len = text_len (document);
+
   if (len > BOUND_DOCUMENT_MAX)
     return error_set (err, EMSGSIZE,
                       "the document has %zu bytes; %u is the most that can be "
@@ -214,7 +244,7 @@ check_room (struct layers *l, const struct bound *was, size_t len,
   if (!was && l->n >= BOUND_MAX)
     return error_set (err, ENOBUFS, "%u scenarios are bound already",
                       BOUND_MAX);
-  if (l->all_len - (was ? was->len : 0) + len > BOUND_ALL_MAX)
+  if (l->all_len - (was ? was->len : 0) + b->len > BOUND_ALL_MAX)
     return error_set (err, ENOBUFS,
                       "all bound scenarios together have more than %u KiB",
                       BOUND_ALL_MAX >> 10);
@@ -227,15 +257,13 @@ check_room (struct layers *l, const struct bound *was, size_t len,
 
 /* At the end, or in the place of was, which the caller keeps. */
 static struct bound *
-put_in (struct layers *l, struct bound *was, struct scenario *s, size_t len,
-        const char *who, const char *by)
+put_in (struct layers *l, struct bound *was, const struct bound *now)
 {
   struct bound *b = was ? was : &l->list[l->n++];
 
-  *b = (struct bound){ .scenario = scenario_ref (s), .len = len };
-  snprintf (b->who, sizeof (b->who), "%s", who ? who : "");
-  snprintf (b->by, sizeof (b->by), "%s", by ? by : "");
-  l->all_len += len;
+  *b = *now;
+  scenario_ref (b->scenario);
+  l->all_len += b->len;
   return b;
 }
 
@@ -254,8 +282,8 @@ layers_bind (struct layers *l, struct scenario *s, const char *who,
              const char *by, bool *ret_replaced, struct error *err)
 {
   struct bound *was = bound_named (l, s->name), *b, old;
+  const struct bound now = bound_of (s, who, by);
   const struct scenario *file = file_named (l, s->name);
-  size_t len = text_len (s);
   int r;
 
   if (!l->files_known)
@@ -267,7 +295,7 @@ layers_bind (struct layers *l, struct scenario *s, const char *who,
                       "there is a scenario \"%s\" already: %s; change it "
                       "there, or give this one another name",
                       s->name, file->origin ? file->origin : "built in");
-  r = check_room (l, was, len, err);
+  r = check_room (l, was, &now, err);
   if (r < 0)
     return r;
   if (was)
@@ -275,7 +303,7 @@ layers_bind (struct layers *l, struct scenario *s, const char *who,
       old = *was;
       l->all_len -= old.len;
     }
-  b = put_in (l, was, s, len, who, by);
+  b = put_in (l, was, &now);
   r = apply (l, err);
   if (r < 0)
     {
@@ -333,26 +361,19 @@ give (void *arg)
 
   json_add_int (root, "format", FORMAT);
   for (unsigned i = 0; i < l->n; i++)
-    {
-      const struct bound *b = &l->list[i];
-      struct json_object *o = json_object_new_object ();
-
-      json_add_text (o, "who", b->who, strlen (b->who));
-      json_add_text (o, "by", b->by, strlen (b->by));
-      json_object_object_add (o, "document", scenario_to_json (b->scenario));
-      json_object_array_add (all, o);
-    }
+    json_object_array_add (all, entry_of (&l->list[i]));
   json_object_object_add (root, "bound", all);
   return root;
 }
 
-static void
+static bool
 take_one (struct layers *l, struct json_object *o)
 {
   struct json_object *document = json_get (o, "document");
   struct scenario *s = NULL;
   struct error err = ERROR_INIT;
-  size_t len;
+  struct bound b;
+  int r = 0;
 
   if (!document
       || scenario_parse (NULL, document, "bound", &s, &err) < 0
@@ -362,30 +383,38 @@ take_one (struct layers *l, struct json_object *o)
       log_error ("a scenario that was bound is not taken: %s",
                  document ? error_text (&err) : "it has no document");
       scenario_unref (s);
-      return;
+      return false;
     }
-  len = text_len (s);
+  b = bound_of (s, json_get_str (o, "who"), json_get_str (o, "by"));
   /* What was bound since we started is newer. */
-  if (!bound_named (l, s->name) && check_room (l, NULL, len, &err) == 0)
-    put_in (l, NULL, s, len, json_get_str (o, "who"), json_get_str (o, "by"));
+  if (!bound_named (l, s->name))
+    r = check_room (l, NULL, &b, &err);
+  if (r < 0)
+    log_error ("scenario %s, which was bound, is not taken: %s", s->name,
+               error_text (&err));
+  else if (!bound_named (l, s->name))
+    put_in (l, NULL, &b);
   scenario_unref (s);
+  return r == 0;
 }
 
-static void
+static bool
 take (struct json_object *root, void *arg)
 {
   struct layers *l = arg;
   struct json_object *all = root ? json_get (root, "bound") : NULL;
+  bool there = json_object_is_type (all, json_type_array);
+  bool whole = !root || there;
   struct error err = ERROR_INIT;
 
-  if (!json_object_is_type (all, json_type_array))
-    return;
-  for (size_t i = 0; i < json_object_array_length (all); i++)
-    take_one (l, json_object_array_get_idx (all, i));
+  for (size_t i = 0; there && i < json_object_array_length (all); i++)
+    whole &= take_one (l, json_object_array_get_idx (all, i));
+  l->bound_read = true;
   if (apply (l, &err) < 0)
     log_error ("bound scenarios are not taken: %s", error_text (&err));
   else if (l->n)
     log_info ("%u scenarios that were bound", l->n);
+  return whole && (!root || json_get_int (root, "format", FORMAT) <= FORMAT);
 }
 
 static const struct kept_ops kept_ops = {
@@ -398,16 +427,16 @@ static const struct kept_ops kept_ops = {
 /* ---- making ---- */
 
 int
-layers_new (struct bindings *bindings, struct writer_link *writer,
-            struct layers **ret, struct error *err)
+layers_new (const struct layers_env *env, struct layers **ret,
+            struct error *err)
 {
   struct layers *l = calloc (1, sizeof (*l));
   int r;
 
   if (!l)
     return error_set (err, ENOMEM, "no memory for layers of scenarios");
-  l->bindings = bindings;
-  r = kept_new (writer, &kept_ops, l, &l->kept, err);
+  l->env = *env;
+  r = kept_new (env->loop, env->writer, &kept_ops, l, &l->kept, err);
   if (r < 0)
     {
       free (l);

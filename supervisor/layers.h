@@ -13,14 +13,25 @@
 
 #define BOUND_MAX 256
 #define BOUND_DOCUMENT_MAX (64u << 10)
-#define BOUND_ALL_MAX (900u << 10) /* of all their texts: one state file */
+#define BOUND_ALL_MAX (900u << 10) /* of all their texts, as one state file has
+                                      them, which may have 1 MiB */
 
 struct bindings;
 struct layers;
+struct loop;
 
-/* The writer may be NULL: what is bound ends with us. */
-int layers_new (struct bindings *bindings, struct writer_link *writer,
-                struct layers **ret, struct error *err);
+struct layers_env
+{
+  struct loop *loop;
+  struct bindings *bindings;
+  struct writer_link *writer; /* NULL: what is bound ends with us */
+  /* The bindings were set, and of both layers all is known. */
+  void (*settled) (void *arg); /* or NULL */
+  void *arg;
+};
+/* env is copied. */
+int layers_new (const struct layers_env *env, struct layers **ret,
+                struct error *err);
 void layers_free (struct layers *l);
 void layers_writer_up (struct layers *l);
 

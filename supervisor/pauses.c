@@ -309,7 +309,7 @@ take_one (struct pauses *p, struct json_object *o, bool same_boot)
   e->until_ms = p->env.boot_ms (p->env.arg) + left;
 }
 
-static void
+static bool
 take (struct json_object *root, void *arg)
 {
   struct pauses *p = arg;
@@ -318,11 +318,12 @@ take (struct json_object *root, void *arg)
   bool same_boot = id && id[0] && strcmp (id, p->boot_id) == 0;
 
   if (!json_object_is_type (all, json_type_array))
-    return;
+    return !root;
   for (size_t i = 0; i < json_object_array_length (all); i++)
     take_one (p, json_object_array_get_idx (all, i), same_boot);
   if (p->n)
     log_info ("%u pauses of an earlier daemon go on", p->n);
+  return json_get_int (root, "format", FORMAT) <= FORMAT;
 }
 
 static const struct kept_ops kept_ops = {
@@ -352,7 +353,7 @@ pauses_new (const struct pauses_env *env, struct pauses **ret,
     snprintf (p->boot_id, sizeof (p->boot_id), "%s", env->boot_id);
   else
     read_boot_id (p->boot_id, sizeof (p->boot_id));
-  r = kept_new (env->writer, &kept_ops, p, &p->kept, err);
+  r = kept_new (env->loop, env->writer, &kept_ops, p, &p->kept, err);
   if (r < 0)
     {
       free (p);

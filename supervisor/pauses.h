@@ -17,10 +17,12 @@
 #define PAUSES_MAX 256
 #define PAUSE_LONGEST_S (31u * 24 * 60 * 60)
 
+struct loop;
 struct pauses;
 
 struct pauses_env
 {
+  struct loop *loop;
   struct writer_link *writer; /* NULL: they end with us */
   /* Milliseconds of CLOCK_BOOTTIME and of the wall clock; NULL: the real
    * ones. */

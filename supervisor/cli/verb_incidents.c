@@ -57,8 +57,8 @@ const struct verb verb_incidents = {
   .summary = "list the incidents of this run of the daemon",
   .help = "Newest first.  SEVERITY is that of the scenario that failed; of "
           "more than one, the\nhighest.  NOW is its phase (open, collecting, "
-          "packed), or how it ended\n(recovered, rebooted, replaced); "
-          "\"rebooted?\" while only its text shows that.\n"
+          "packed), or how it ended\n(recovered, rebooted, replaced, "
+          "withdrawn); \"rebooted?\" while only its text shows that.\n"
           "Exit codes: 0 listed, be there any or none, 1 no daemon could be "
           "asked.\n"
           "\nExample:\n  hangdog incidents --json | jq -r .verdict.class\n",

@@ -224,9 +224,9 @@ test_names (void **state)
   for (int i = 0; i <= INCIDENT_ENDED; i++)
     assert_non_null (incident_phase_names[i]);
   assert_null (incident_phase_names[INCIDENT_ENDED + 1]);
-  for (int i = 0; i <= INCIDENT_RECOVERED; i++)
+  for (int i = 0; i <= INCIDENT_WITHDRAWN; i++)
     assert_non_null (incident_end_names[i]);
-  assert_null (incident_end_names[INCIDENT_RECOVERED + 1]);
+  assert_null (incident_end_names[INCIDENT_WITHDRAWN + 1]);
   for (int i = 0; verdict_classes[i]; i++)
     assert_true (strlen (verdict_classes[i])
                  < sizeof ((struct verdict *) 0)->class_);

@@ -50,6 +50,7 @@ struct world
   struct incident_sink sink;
   struct scenario uptime, tcp;
   bool flapping; /* both of them */
+  const struct scenario *unbound, *paused, *quiet; /* of the two */
   struct asked puts[MAX], packs[MAX];
   struct incident last_put;
   unsigned nputs, npacks;
@@ -232,6 +233,25 @@ bindings_each (struct bindings *b, const char *uuid,
                void (*fn) (const struct binding_info *info, void *arg),
                void *arg)
 {
+  const struct scenario *both[] = { &world->uptime, &world->tcp };
+
+  for (size_t i = 0; uuid && i < 2; i++)
+    {
+      struct binding_info info = { .scenario = both[i],
+                                   .paused = world->paused == both[i],
+                                   .quiet = world->quiet == both[i] };
+
+      if (world->unbound != both[i])
+        fn (&info, arg);
+    }
+}
+
+/* Its daemon is old enough to know its guests. */
+static inline void
+grown (struct world *w)
+{
+  loop_advance (w->d.loop, FIND_GUESTS_MS + 1);
+  assert_int_equal (loop_round (w->d.loop, 0, NULL), 0);
 }
 
 static inline void

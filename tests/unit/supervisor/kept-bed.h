@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/loop.h"
 #include "supervisor/writer_link.h"
 
 #include <errno.h>
@@ -15,9 +16,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define KEPT_AGAIN_MS 30000
+
 #define KEPT_WRITER ((struct writer_link *) 1)
 
+static struct loop *kept_loop;
 static char *kept_text; /* NULL = no such file */
+static char *kept_bad;  /* what was put aside */
+static int kept_unread; /* why it can't be read, an errno, or 0 */
 static bool kept_away, kept_refuses;
 static unsigned kept_saved, kept_failed;
 
@@ -32,8 +38,28 @@ static inline void
 kept_reset (void)
 {
   kept_put (NULL);
+  free (kept_bad);
+  kept_bad = NULL;
+  kept_unread = 0;
   kept_away = kept_refuses = false;
   kept_saved = kept_failed = 0;
+  assert_int_equal (loop_new_fake (&kept_loop, NULL), 0);
+}
+
+static inline void
+kept_done (void)
+{
+  kept_put (NULL);
+  free (kept_bad);
+  kept_bad = NULL;
+  loop_free (kept_loop);
+}
+
+static inline void
+kept_wait (void)
+{
+  loop_advance (kept_loop, KEPT_AGAIN_MS);
+  assert_int_equal (loop_round (kept_loop, 0, NULL), 0);
 }
 
 static void
@@ -50,6 +76,12 @@ kept_get (channel_reply_fn *fn, void *arg)
                      .body_len = kept_text ? strlen (kept_text) : 0 };
   struct error why = ERROR_INIT;
 
+  if (kept_unread)
+    {
+      error_set (&why, kept_unread, "it did not answer");
+      fn (NULL, &why, arg);
+      return 0;
+    }
   if (kept_text)
     {
       fn (&f, NULL, arg);
@@ -67,6 +99,7 @@ writer_link_call (struct writer_link *wl, struct json_object *head,
                   channel_reply_fn *fn, void *arg, struct error *err)
 {
   bool get = strcmp (json_get_str (head, "op"), "state-get") == 0;
+  bool bad = strstr (json_get_str (head, "name"), ".bad") != NULL;
   struct error why = ERROR_INIT;
 
   json_object_put (head);
@@ -80,8 +113,8 @@ writer_link_call (struct writer_link *wl, struct json_object *head,
       fn (NULL, &why, arg);
       return 0;
     }
-  free (kept_text);
-  kept_text = strndup (body, body_len);
+  free (bad ? kept_bad : kept_text);
+  *(bad ? &kept_bad : &kept_text) = strndup (body, body_len);
   fn (&(struct frame){ .body = NULL }, NULL, arg);
   return 0;
 }

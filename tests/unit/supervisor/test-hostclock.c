@@ -124,8 +124,8 @@ test_compares (void **state)
   s = at (1000, 1000, 20, 10);
   s.cpu_some = 100; /* others wait; we do not */
   compares (s, -1, 0);
-  s.memory_full = 80;
-  compares (s, HOST_STARVED, 1000);
+  s.memory_full = 80; /* which one guest that swaps may have made */
+  compares (s, -1, 0);
   /* Without the kernel's figures late is late. */
   s = at (9000, 9000, 0, 0);
   s.has_sched = false;
@@ -198,6 +198,26 @@ test_suspended_meanwhile (void **state)
   ask (w, OUTCOME_FAILED);
   assert_last (w, OUTCOME_FAILED, "fake");
   assert_int_equal (gaps, 1);
+}
+
+/* Who answers, however badly, had the time to. */
+static void
+test_what_was_said_counts (void **state)
+{
+  struct world *w = *state;
+
+  check.ways[0].name = "tcp";
+  check.ways[0].outcome = OUTCOME_FAILED;
+  check.ways[0].way = WAY_GUEST;
+  check.ways[0].code = "http-status";
+  begin_failing (w);
+  host.boot_ms += 3600000;
+  loop_advance (w->env.loop, 1500);
+  end_it (w);
+  assert_last (w, OUTCOME_FAILED, "http-status");
+  check.ways[0].code = "timeout";
+  ask (w, OUTCOME_FAILED);
+  assert_last (w, OUTCOME_NO_VERDICT, "host-suspended");
 }
 
 /* Who answers well has answered. */
@@ -429,6 +449,27 @@ test_a_crowd (void **state)
   assert_last (w, OUTCOME_FAILED, "timeout");
 }
 
+/* On a quiet host one guest that swaps is all that waits for memory: the others'
+ * failures are theirs, unless they are many. */
+static void
+test_memory_alone (void **state)
+{
+  struct world *w = *state;
+
+  be_well (w, 9);
+  host.memory_full = 90;
+  for (unsigned i = 0; i < 5; i++)
+    {
+      loop_advance (w->env.loop, 1000);
+      probe_of (w, i);
+      assert_last (w, OUTCOME_FAILED, "timeout");
+    }
+  assert_int_equal (gaps, 0);
+  probe_of (w, 5);
+  assert_last (w, OUTCOME_NO_VERDICT, "host-starved");
+  assert_non_null (strstr (w->last.sentence, "memory"));
+}
+
 /* Few are no crowd, nor are half of them. */
 static void
 test_no_crowd (void **state)
@@ -451,6 +492,7 @@ static struct
 {
   unsigned gaps;
   enum outcome says;
+  const char *code;
 } watched_;
 
 static void *
@@ -472,7 +514,7 @@ on_due (void *st, const struct scenario *s, uint64_t now_ms,
         struct outcome_report *ret)
 {
   ret->outcome = watched_.says;
-  snprintf (ret->code, sizeof ret->code, "fake");
+  snprintf (ret->code, sizeof ret->code, "%s", watched_.code);
 }
 
 static const struct scenario_kind *
@@ -500,6 +542,7 @@ test_watches_with_grace (void **state)
 
   watched_.gaps = 0;
   watched_.says = OUTCOME_OK;
+  watched_.code = "fake";
   bind (w, TCP ("up", ""), kind_watching ());
   in_turn (w);
   watched_.says = OUTCOME_FAILED;
@@ -515,6 +558,28 @@ test_watches_with_grace (void **state)
   assert_last (w, OUTCOME_FAILED, "fake");
 }
 
+/* A line that must not be said is said once: by the next time it is not heard
+ * any more. */
+static void
+test_was_heard_in_a_gap (void **state)
+{
+  struct world *w = *state;
+
+  watched_.says = OUTCOME_OK;
+  watched_.code = "fake";
+  bind (w, TCP ("up", ""), kind_watching ());
+  in_turn (w);
+  host.boot_ms += 60000;
+  loop_advance (w->env.loop, 1000);
+  watched_.says = OUTCOME_FAILED;
+  watched_.code = "pattern-seen";
+  in_turn (w);
+  assert_last (w, OUTCOME_FAILED, "pattern-seen");
+  watched_.code = "console-silent";
+  in_turn (w);
+  assert_last (w, OUTCOME_NO_VERDICT, "host-suspended");
+}
+
 int
 main (void)
 {
@@ -522,6 +587,7 @@ main (void)
     cmocka_unit_test (test_compares),
     cmocka_unit_test (test_reads_this_host),
     H (test_suspended_meanwhile),
+    H (test_what_was_said_counts),
     H (test_well_is_well),
     H (test_frozen_meanwhile),
     H (test_starved_meanwhile),
@@ -529,7 +595,9 @@ main (void)
     H (test_spreads_what_fell_due),
     H (test_a_crowd),
     H (test_no_crowd),
+    H (test_memory_alone),
     H (test_watches_with_grace),
+    H (test_was_heard_in_a_gap),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);

@@ -63,6 +63,51 @@ one_hang_is_told_once (void **state)
   assert_int_equal (w->nputs + w->nrunning, 0);
 }
 
+/* Before its guests are bound nobody knows whose scenario is gone. */
+static void
+not_taken_away_yet (void **state)
+{
+  struct world *w = *state;
+  size_t n;
+
+  n = (size_t) snprintf (w->standing, sizeof w->standing, "[%s,",
+                         document (A, 7, "uptime", 1, "high"));
+  snprintf (w->standing + n, sizeof w->standing - n, "%s]",
+            document ("eeeeeeee-2222-4333-8444-555555555555", 5, "uptime", 1,
+                      "high"));
+  w->unbound = &w->uptime;
+  incidents_writer_up (w->incidents);
+  assert_true (told_as_hung (w, A));
+  incidents_settled (w->incidents);
+  is_now (w, A, 7, GUEST_PAUSED, "");
+  assert_true (told_as_hung (w, A));
+  grown (w);
+  assert_false (told_as_hung (w, A));
+  assert_int_equal (w->nputs + w->nrunning, 0);
+  /* Of one that was not found it is not known. */
+  assert_true (told_as_hung (w, "eeeeeeee-2222-4333-8444-555555555555"));
+  lives (w, "eeeeeeee-2222-4333-8444-555555555555", 5);
+  is_now (w, "eeeeeeee-2222-4333-8444-555555555555", 5, GUEST_PAUSED, "");
+  assert_false (told_as_hung (w, "eeeeeeee-2222-4333-8444-555555555555"));
+}
+
+/* Scenarios that can't be read are not gone. */
+static void
+not_settled_yet (void **state)
+{
+  struct world *w = *state;
+
+  snprintf (w->standing, sizeof w->standing, "[%s]",
+            document (A, 7, "uptime", 1, "high"));
+  w->unbound = &w->uptime;
+  incidents_writer_up (w->incidents);
+  grown (w);
+  is_now (w, A, 7, GUEST_PAUSED, "");
+  assert_true (told_as_hung (w, A));
+  incidents_settled (w->incidents);
+  assert_false (told_as_hung (w, A));
+}
+
 static void
 what_was_open_is_taken_up (void **state)
 {
@@ -126,6 +171,8 @@ main (void)
 {
   const struct CMUnitTest tests[] = {
     WITH (setup, one_hang_is_told_once),
+    WITH (setup, not_taken_away_yet),
+    WITH (setup, not_settled_yet),
     WITH (setup, what_was_open_is_taken_up),
     WITH (setup, no_third_attempt),
     WITH (setup, it_waits_for_its_guest),

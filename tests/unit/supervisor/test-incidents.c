@@ -311,6 +311,125 @@ flapping_is_one_trouble (void **state)
   assert_null (stands (w));
 }
 
+/* It was looked at when it flapped, and mostly worked: now it is another
+ * trouble. */
+static void
+a_hang_behind_flapping (void **state)
+{
+  struct world *w = *state;
+  struct active *was;
+
+  w->uptime.flap_damping = true;
+  w->flapping = true;
+  fails (w, A);
+  answers (w);
+  fails (w, A);
+  was = stands (w);
+  assert_true (was->flapping);
+  brought_to (w, "application-dead", "high");
+  outcome (w, A, &w->uptime, OUTCOME_FAILED, "silent", HEALTH_SAME);
+  assert_ptr_equal (stands (w), was);
+  w->flapping = false;
+  /* Another's words do not say that. */
+  outcome (w, A, &w->tcp, OUTCOME_FAILED, "timeout", HEALTH_BECAME_FAILED);
+  assert_ptr_equal (stands (w), was);
+  outcome (w, A, &w->uptime, OUTCOME_FAILED, "silent", HEALTH_SAME);
+  assert_ptr_not_equal (stands (w), was);
+  assert_int_equal (was->inc.end, INCIDENT_REPLACED);
+  assert_int_equal (w->incidents->count, 2);
+  brought_to (w, "userspace-stuck", "high");
+  /* Once. */
+  outcome (w, A, &w->uptime, OUTCOME_FAILED, "silent", HEALTH_SAME);
+  assert_int_equal (w->incidents->count, 2);
+}
+
+/* ---- whose check is gone ---- */
+
+static void
+a_scenario_is_taken_away (void **state)
+{
+  struct world *w = *state;
+  struct active *a;
+
+  grown (w);
+  incidents_settled (w->incidents);
+  fails (w, A);
+  a = stands (w);
+  incidents_settled (w->incidents);
+  assert_ptr_equal (stands (w), a);
+  /* Nobody else's goes with it. */
+  w->unbound = &w->tcp;
+  incidents_settled (w->incidents);
+  assert_ptr_equal (stands (w), a);
+  w->unbound = &w->uptime;
+  incidents_settled (w->incidents);
+  assert_false (told_as_hung (w, A));
+  assert_int_equal (a->inc.end, INCIDENT_WITHDRAWN);
+  assert_string_equal (w->standing, "[]");
+  /* Its bundle comes all the same, and what follows is told. */
+  brought_to (w, "userspace-stuck", "high");
+  outcome (w, A, &w->tcp, OUTCOME_FAILED, "timeout", HEALTH_SAME);
+  assert_true (told_as_hung (w, A));
+  brought_to (w, "network-lost", "medium");
+}
+
+/* Its labels are others. */
+static void
+it_is_for_that_guest_no_more (void **state)
+{
+  struct world *w = *state;
+
+  grown (w);
+  incidents_settled (w->incidents);
+  fails (w, A);
+  w->unbound = &w->uptime;
+  is_now (w, A, 7, GUEST_PAUSED, "");
+  assert_null (stands (w));
+}
+
+/* What the hypervisor or the guest's text says is no scenario's. */
+static void
+not_a_check_s (void **state)
+{
+  struct world *w = *state;
+
+  grown (w);
+  w->unbound = &w->uptime;
+  registry_event (w->d.registry, "rundir", HOST, A, GUEST_EVENT_PANIC, "x");
+  says (w, B, 8, "kernel.trouble.panic", PANIC);
+  incidents_settled (w->incidents);
+  assert_non_null (stands (w));
+  assert_non_null (incidents_standing_of (w->incidents, B));
+}
+
+/* People do not want to hear of that one, and of others they do. */
+static void
+a_silenced_check_hides_nothing (void **state)
+{
+  struct world *w = *state;
+  struct active *a;
+
+  fails (w, A);
+  a = stands (w);
+  w->paused = &w->uptime;
+  incidents_settled (w->incidents);
+  outcome (w, A, &w->tcp, OUTCOME_NO_VERDICT, "stuck", HEALTH_BECAME_MUTE);
+  assert_ptr_equal (stands (w), a);
+  outcome (w, A, &w->tcp, OUTCOME_FAILED, "timeout", HEALTH_BECAME_FAILED);
+  assert_int_equal (a->inc.end, INCIDENT_REPLACED);
+  assert_string_equal (stands (w)->inc.scenario, "tcp");
+  assert_int_equal (w->incidents->count, 2);
+  /* The same of what its hypervisor says, and of quiet hours. */
+  w->paused = NULL;
+  w->quiet = &w->tcp;
+  registry_event (w->d.registry, "rundir", HOST, A, GUEST_EVENT_PANIC, "x");
+  assert_string_equal (stands (w)->inc.code, CODE_VMM_EVENT);
+  assert_int_equal (w->incidents->count, 3);
+  /* One that is asked joins, as ever. */
+  fails (w, A);
+  assert_int_equal (w->incidents->count, 3);
+}
+
 static void
 flapping_may_be_told_each_time (void **state)
 {
@@ -342,6 +461,11 @@ main (void)
     WITH (up, what_cannot_begin_is_given_up),
     WITH (up, flapping_is_one_trouble),
     WITH (up, flapping_may_be_told_each_time),
+    WITH (up, a_hang_behind_flapping),
+    WITH (up, a_scenario_is_taken_away),
+    WITH (up, it_is_for_that_guest_no_more),
+    WITH (up, not_a_check_s),
+    WITH (up, a_silenced_check_hides_nothing),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);

@@ -16,6 +16,7 @@
 #include "supervisor/layers.h"
 
 static char names[512]; /* of those that are in force */
+static unsigned settled;
 static bool set_fails;
 
 int
@@ -36,12 +37,22 @@ bindings_set (struct bindings *b, struct scenario **list, size_t n,
   return 0;
 }
 
+static void
+on_settled (void *arg)
+{
+  settled++;
+}
+
 static struct layers *
 daemon_of_now (void)
 {
+  const struct layers_env env = { .loop = kept_loop,
+                                  .writer = KEPT_WRITER,
+                                  .settled = on_settled };
   struct layers *l;
 
-  assert_int_equal (layers_new (NULL, KEPT_WRITER, &l, NULL), 0);
+  settled = 0;
+  assert_int_equal (layers_new (&env, &l, NULL), 0);
   layers_writer_up (l);
   return l;
 }
@@ -60,7 +71,7 @@ static int
 end (void **state)
 {
   layers_free (*state);
-  kept_put (NULL);
+  kept_done ();
   return 0;
 }
 
@@ -256,6 +267,89 @@ test_hostile_file (void **state)
   *state = daemon_of_now ();
   layers_no_files (*state);
   assert_string_equal (names, "z");
+  /* What a daemon of tomorrow bound is not lost with the next change. */
+  assert_non_null (strstr (kept_bad, "of tomorrow"));
+}
+
+/* A disk that does not answer, or not yet: what is on it is not written
+ * over. */
+static void
+test_not_read (void **state)
+{
+  struct layers *l = *state;
+
+  assert_int_equal (files (l, "a", NULL), 0);
+  assert_int_equal (bind_ (l, "x", ""), 0);
+  layers_free (l);
+  kept_unread = ETIMEDOUT;
+  *state = l = daemon_of_now ();
+  assert_int_equal (files (l, "a", NULL), 0);
+  assert_string_equal (names, "a");
+  assert_int_equal (settled, 0);
+  kept_saved = 0;
+  assert_int_equal (bind_ (l, "y", ""), 0);
+  assert_int_equal (kept_saved, 0);
+  assert_null (strstr (kept_text, "\"y\""));
+  kept_wait ();
+  assert_string_equal (names, "a y");
+  /* By itself, and no writer was started anew. */
+  kept_unread = 0;
+  kept_wait ();
+  assert_string_equal (names, "a y x");
+  assert_true (settled > 0);
+  assert_non_null (strstr (kept_text, "\"x\""));
+  assert_non_null (strstr (kept_text, "\"y\""));
+  assert_null (kept_bad);
+}
+
+/* Both layers, or it is not sure that a scenario is gone. */
+static void
+test_settled (void **state)
+{
+  struct layers *l = *state;
+
+  assert_int_equal (settled, 0);
+  layers_no_files (l);
+  assert_int_equal (bind_ (l, "x", ""), 0);
+  assert_int_equal (settled, 0);
+  assert_int_equal (files (l, "a", NULL), 0);
+  assert_int_equal (settled, 1);
+  assert_int_equal (unbind (l, "x"), 0);
+  assert_int_equal (settled, 2);
+  set_fails = true;
+  assert_int_equal (files (l, "b", NULL), -ENOMEM);
+  assert_int_equal (settled, 2);
+}
+
+/* All that fits in is all that can be written: who bound it is in it, too. */
+static void
+test_one_state_file (void **state)
+{
+  struct layers *l = *state;
+  static char big[4000], who[63];
+  char name[16];
+  unsigned n = 0;
+  int r = 0;
+
+  memset (who, 1, sizeof who - 1); /* six bytes each, once escaped */
+  snprintf (big, sizeof big, "\"send\":\"");
+  for (unsigned i = 0; i < 600; i++)
+    memcpy (big + 8 + 6 * i, "\\u0001", 6);
+  memcpy (big + 8 + 6 * 600, "\",", 3);
+  assert_int_equal (files (l, "a", NULL), 0);
+  for (; r == 0; n++)
+    {
+      struct scenario *s;
+
+      snprintf (name, sizeof name, "n%u", n);
+      s = document (name, big);
+      r = layers_bind (l, s, who, who, &replaced, NULL);
+      scenario_unref (s);
+    }
+  assert_int_equal (r, -ENOBUFS);
+  assert_true (n > 100 && n < BOUND_MAX);
+  layers_keep (l, kept_told, NULL);
+  assert_true (strlen (kept_text) <= BOUND_ALL_MAX + 100);
 }
 
 #define L(fn) cmocka_unit_test_setup_teardown (fn, begin, end)
@@ -266,6 +360,7 @@ main (void)
   const struct CMUnitTest tests[] = {
     L (test_both_count), L (test_shadowed), L (test_outlives_the_daemon),
     L (test_bounds),     L (test_no_memory), L (test_hostile_file),
+    L (test_not_read),   L (test_settled),   L (test_one_state_file),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);

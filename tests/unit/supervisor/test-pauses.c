@@ -33,7 +33,8 @@ wall_now (void *arg)
 static struct pauses *
 daemon_of (const char *boot_id)
 {
-  const struct pauses_env env = { .writer = KEPT_WRITER,
+  const struct pauses_env env = { .loop = kept_loop,
+                                  .writer = KEPT_WRITER,
                                   .boot_ms = boot_now,
                                   .wall_ms = wall_now,
                                   .boot_id = boot_id };
@@ -58,6 +59,7 @@ static int
 end (void **state)
 {
   pauses_free (*state);
+  kept_done ();
   return 0;
 }
 
@@ -272,6 +274,52 @@ test_disk_refuses (void **state)
   assert_true (holds (p, A, "up"));
 }
 
+/* What stands in a file that could not be read is not written over. */
+static void
+test_not_read (void **state)
+{
+  struct pauses *p = *state;
+
+  pause_ (p, A, "up", 600);
+  pauses_free (p);
+  kept_unread = EIO;
+  *state = p = daemon_of ("one");
+  assert_false (holds (p, A, "up"));
+  pause_ (p, A, "net", 600);
+  assert_int_equal (kept_failed, 1);
+  pauses_writer_up (p);
+  kept_wait ();
+  assert_null (strstr (kept_text, "\"net\""));
+  kept_unread = 0;
+  kept_wait ();
+  assert_true (holds (p, A, "up"));
+  assert_true (holds (p, A, "net"));
+  assert_non_null (strstr (kept_text, "\"up\""));
+  assert_non_null (strstr (kept_text, "\"net\""));
+}
+
+/* Nor what is no document: a copy of it stays. */
+static void
+test_put_aside (void **state)
+{
+  struct pauses *p = *state;
+
+  pauses_free (p);
+  kept_put ("{\"pauses\":[");
+  kept_refuses = true;
+  *state = p = daemon_of ("one");
+  pause_ (p, A, "net", 600);
+  assert_string_equal (kept_text, "{\"pauses\":[");
+  kept_refuses = false;
+  kept_wait ();
+  assert_string_equal (kept_bad, "{\"pauses\":[");
+  assert_non_null (strstr (kept_text, "\"net\""));
+  pauses_free (p);
+  kept_put ("{\"format\":2,\"pauses\":[{\"of\":\"tomorrow\"}]}");
+  *state = daemon_of ("one");
+  assert_non_null (strstr (kept_bad, "tomorrow"));
+}
+
 static void
 test_hostile_file (void **state)
 {
@@ -324,7 +372,8 @@ main (void)
     P (test_bounds),         P (test_clock_is_set),
     P (test_outlives_the_daemon), P (test_writer_is_away),
     P (test_disk_refuses),   P (test_hostile_file),
-    P (test_words),
+    P (test_words),          P (test_not_read),
+    P (test_put_aside),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);
