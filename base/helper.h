@@ -94,4 +94,17 @@ struct helper_limits
  * core, and has no more than that.  What a sanitizer needs is left to it. */
 void helper_confine (const struct helper_limits *limits);
 
+struct helper_jail
+{
+  const char *read[4]; /* files or folders; NULL = none */
+  const char *write;   /* a folder in which it may write, and not read;
+                          NULL = it writes nowhere */
+};
+
+/* Before a stranger's first word, and behind helper_confine(): from then on it
+ * reads these files and the host's libraries and authorities, makes no process,
+ * signals none, and speaks to nobody but by the sockets that it has.  As far as
+ * this kernel has such walls; each stands without the other. */
+void helper_enclose (const struct helper_jail *jail);
+
 #endif

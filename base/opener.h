@@ -70,8 +70,10 @@ enum open_socket
   OPEN_SOCKET_ECHO, /* ICMP: SOCK_DGRAM where the namespace has such for us
                        (the kernel numbers the questions then), else SOCK_RAW
                        that hears echo replies and nothing else */
-  OPEN_SOCKET_ARP,  /* AF_PACKET, SOCK_DGRAM, bound to the interface: hears the
-                       replies that arrive there, and nothing else */
+  OPEN_SOCKET_ARP,  /* AF_PACKET, SOCK_DGRAM, bound to the interface: hears ARP
+                       replies alone, by a filter that is locked.  Whoever has
+                       it may bind it to another interface of that namespace,
+                       and send any frame */
   OPEN_SOCKET_MAX,
 };
 

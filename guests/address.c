@@ -134,8 +134,9 @@ address_claims_done (struct address_claims *all)
 }
 
 /* By mac, and of one mac as they are believed; of two that are believed alike
- * what was seen last.  The text at the end makes the order the same each time:
- * an address must not change to and fro. */
+ * what was seen last.  Of two leases the one that ends later: a guest renews
+ * the one that it uses, and the other runs out.  The text at the end makes the
+ * order the same each time: an address must not change to and fro. */
 static int
 by_belief (const void *a, const void *b)
 {
@@ -144,6 +145,8 @@ by_belief (const void *a, const void *b)
 
   if (r == 0)
     r = (int) x->from - (int) y->from;
+  if (r == 0 && x->until_s != y->until_s)
+    r = x->until_s > y->until_s ? -1 : 1;
   if (r == 0 && x->seen_ms != y->seen_ms)
     r = x->seen_ms > y->seen_ms ? -1 : 1;
   return r ? r : strcmp (x->ip, y->ip);
@@ -162,6 +165,8 @@ by_word (const void *a, const void *b)
     r = strcmp (x->ip, y->ip);
   if (r == 0 && x->seen_ms != y->seen_ms)
     r = x->seen_ms > y->seen_ms ? -1 : 1;
+  if (r == 0 && x->until_s != y->until_s)
+    r = x->until_s > y->until_s ? -1 : 1;
   return r;
 }
 
@@ -251,13 +256,19 @@ struct choosing
   uint64_t now_ms;
 };
 
+static bool
+is_old (const struct choosing *ch, enum address_from from, uint64_t seen_ms)
+{
+  return from >= ADDRESS_NEIGHBOUR && ch->now_ms > seen_ms
+         && ch->now_ms - seen_ms > ADDRESS_OLD_MS;
+}
+
 /* The best of each family: two candidates at most. */
 static void
 consider (struct choosing *ch, size_t nic, const char *ip,
           enum address_from from, uint64_t seen_ms, size_t first)
 {
-  bool old = from >= ADDRESS_NEIGHBOUR && ch->now_ms > seen_ms
-             && ch->now_ms - seen_ms > ADDRESS_OLD_MS;
+  bool old = is_old (ch, from, seen_ms);
   bool host = is_own (ip, ch->own, ch->nown);
   struct candidate *c;
 
@@ -332,19 +343,94 @@ judge_equal (struct candidate **from, struct candidate **to)
     (*p)->taken |= !fresh || fresh_several || (*p)->guest != fresh->guest;
 }
 
-static void
-judge_all (struct candidate *list, size_t n)
-{
-  struct candidate **sorted CLEANUP_FREE = calloc (n + 1, sizeof *sorted);
+/* ---- what others were seen at ---- */
 
-  for (size_t i = 0; i < n && sorted; i++)
-    sorted[i] = &list[i];
-  /* Not to know whether it is somebody else's is no reason to ask there. */
-  for (size_t i = 0; i < n && !sorted; i++)
-    list[i].taken = true;
-  if (!sorted || n == 0)
+/* Who has a mac. */
+struct owner
+{
+  char mac[ADDRESS_MAC_TEXT];
+  unsigned guest;
+};
+
+static int
+by_owner (const void *a, const void *b)
+{
+  const struct owner *x = a, *y = b;
+  int r = strcmp (x->mac, y->mac);
+
+  if (r == 0 && x->guest != y->guest)
+    r = x->guest < y->guest ? -1 : 1;
+  return r;
+}
+
+static int
+by_owner_mac (const void *key, const void *owner)
+{
+  return strcmp (key, ((const struct owner *) owner)->mac);
+}
+
+static size_t
+find_owners (const struct choosing *ch, size_t nnics, struct owner *ret)
+{
+  size_t n = 0;
+
+  for (size_t i = 0; i < nnics; i++)
+    if (address_clean_mac (ret[n].mac, ch->nics[i].nic->mac))
+      ret[n++].guest = ch->nics[i].guest;
+  qsort (ret, n, sizeof *ret, by_owner);
+  return n;
+}
+
+static int
+by_ip (const void *key, const void *candidate)
+{
+  return strcmp (key, (*(struct candidate *const *) candidate)->ip);
+}
+
+/* The host has talked to that mac there: whoever else has the address must not
+ * be asked at it, for that one would answer. */
+static void
+judge_seen (const struct address_claim *seen, struct candidate **sorted,
+            size_t n, const struct owner *owners, size_t nowners)
+{
+  struct candidate **p = bsearch (seen->ip, sorted, n, sizeof *p, by_ip);
+
+  if (!p || !bsearch (seen->mac, owners, nowners, sizeof *owners, by_owner_mac))
     return;
+  while (p > sorted && strcmp (p[-1]->ip, seen->ip) == 0)
+    p--;
+  for (; p < sorted + n && strcmp ((*p)->ip, seen->ip) == 0; p++)
+    {
+      struct owner its = { .guest = (*p)->guest };
+
+      memcpy (its.mac, seen->mac, sizeof its.mac);
+      (*p)->taken
+          |= !bsearch (&its, owners, nowners, sizeof its, by_owner);
+    }
+}
+
+static void
+judge_all (const struct choosing *ch, size_t nnics,
+           const struct address_claims *claims)
+{
+  struct candidate *list = ch->list;
+  size_t n = ch->n, nowners;
+  struct candidate **sorted CLEANUP_FREE = calloc (n + 1, sizeof *sorted);
+  struct owner *owners CLEANUP_FREE = calloc (nnics + 1, sizeof *owners);
+
+  /* Not to know whether it is somebody else's is no reason to ask there. */
+  for (size_t i = 0; i < n && !(sorted && owners); i++)
+    list[i].taken = true;
+  if (!sorted || !owners || n == 0)
+    return;
+  for (size_t i = 0; i < n; i++)
+    sorted[i] = &list[i];
   qsort (sorted, n, sizeof (*sorted), by_address);
+  nowners = find_owners (ch, nnics, owners);
+  for (const struct address_claim *c = claims->list;
+       c < claims->list + claims->n; c++)
+    if (c->from >= ADDRESS_NEIGHBOUR && !is_old (ch, c->from, c->seen_ms))
+      judge_seen (c, sorted, n, owners, nowners);
   for (size_t i = 0, to; i < n; i = to)
     {
       for (to = i + 1; to < n && strcmp (sorted[to]->ip, sorted[i]->ip) == 0;)
@@ -391,7 +477,7 @@ address_choose (struct address_nic *nics, size_t n,
     qsort (claims->list, claims->n, sizeof *claims->list, by_belief);
   for (size_t i = 0; i < n; i++)
     candidates_of (&ch, i, claims);
-  judge_all (list, ch.n);
+  judge_all (&ch, n, claims);
   for (size_t i = 0; i < n; i++)
     {
       struct guest_nic *nic = nics[i].nic;

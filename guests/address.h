@@ -4,7 +4,8 @@
  *
  * A guest says itself, by ARP or DHCP, which address it has, and may lie.  So
  * an address that two guests claim is used for neither: whoever asks there
- * could be answered by the other one.
+ * could be answered by the other one.  A claim need not be the best one of its
+ * guest for that: the host has talked to that guest there.
  */
 #ifndef HANGDOG_GUESTS_ADDRESS_H
 #define HANGDOG_GUESTS_ADDRESS_H
@@ -42,7 +43,9 @@ struct address_claim
   char mac[ADDRESS_MAC_TEXT], ip[ADDRESS_TEXT]; /* both clean */
   enum address_from from;
   uint64_t seen_ms; /* when that was last so; on the scale of now_ms */
+  uint64_t until_s; /* of a lease: when it ends, on the wall's scale */
 };
+#define ADDRESS_FOR_EVER UINT64_MAX
 
 /* What was only overheard for so long does not stand against what is so now. */
 #define ADDRESS_OLD_MS (10u * 60 * 1000)

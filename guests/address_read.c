@@ -30,11 +30,11 @@ by_text (const void *a, const void *b)
   return strcmp (a, b);
 }
 
-void
-address_found (const struct address_reading *r, enum address_from from,
-               const char *mac, const char *ip, uint64_t age_ms)
+static void
+found (const struct address_reading *r, enum address_from from,
+       const char *mac, const char *ip, uint64_t age_ms, uint64_t until_s)
 {
-  struct address_claim c = { .from = from };
+  struct address_claim c = { .from = from, .until_s = until_s };
 
   if (!address_clean_mac (c.mac, mac) || !address_clean (c.ip, ip)
       || r->nmacs == 0
@@ -42,6 +42,22 @@ address_found (const struct address_reading *r, enum address_from from,
     return;
   c.seen_ms = age_ms < r->now_ms ? r->now_ms - age_ms : 0;
   address_claim_add (r->out, &c);
+}
+
+void
+address_found (const struct address_reading *r, enum address_from from,
+               const char *mac, const char *ip, uint64_t age_ms)
+{
+  found (r, from, mac, ip, age_ms, 0);
+}
+
+void
+address_found_lease (const struct address_reading *r, const char *mac,
+                     const char *ip, int64_t end_s)
+{
+  if (end_s == 0 || (end_s > 0 && (uint64_t) end_s > r->wall_ms / 1000))
+    found (r, ADDRESS_LEASE, mac, ip, 0,
+           end_s ? (uint64_t) end_s : ADDRESS_FOR_EVER);
 }
 
 /* ---- texts ---- */
@@ -90,28 +106,21 @@ each_line (const struct address_reading *r, const char *text, size_t len,
     }
 }
 
-/* When it ends; false: that is no time. */
-static bool
-is_past (const struct address_reading *r, const char *seconds, bool *ret)
+/* When it ends; < 0: that is no time. */
+static int64_t
+end_of (const char *seconds)
 {
   size_t n = strspn (seconds, "0123456789");
-  uint64_t s;
 
-  if (n == 0 || n > 12 || seconds[n])
-    return false;
-  s = strtoull (seconds, NULL, 10);
-  *ret = s != 0 && s * 1000 <= r->wall_ms;
-  return true;
+  return n == 0 || n > 12 || seconds[n] ? -1 : strtoll (seconds, NULL, 10);
 }
 
 static void
 lease_line (const struct address_reading *r, char words[MAX_WORDS][WORD],
             unsigned n)
 {
-  bool past;
-
-  if (n >= 3 && is_past (r, words[0], &past) && !past)
-    address_found (r, ADDRESS_LEASE, words[1], words[2], 0);
+  if (n >= 3)
+    address_found_lease (r, words[1], words[2], end_of (words[0]));
 }
 
 void
@@ -152,11 +161,10 @@ address_read_status (const struct address_reading *r, const char *text,
   for (size_t i = 0; i < json_object_array_length (list); i++)
     {
       struct json_object *o = json_object_array_get_idx (list, i);
-      int64_t end = json_get_int (o, "expiry-time", 0);
 
-      if (end == 0 || (end > 0 && (uint64_t) end > r->wall_ms / 1000))
-        address_found (r, ADDRESS_LEASE, json_get_str (o, "mac-address"),
-                       json_get_str (o, "ip-address"), 0);
+      address_found_lease (r, json_get_str (o, "mac-address"),
+                           json_get_str (o, "ip-address"),
+                           json_get_int (o, "expiry-time", 0));
     }
 }
 

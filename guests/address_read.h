@@ -24,6 +24,9 @@ struct address_reading
 /* One finding, of whatever form; age_ms: how long it is since that was so. */
 void address_found (const struct address_reading *r, enum address_from from,
                     const char *mac, const char *ip, uint64_t age_ms);
+/* A lease, as long as it lives; end_s 0 = for ever, < 0 is none. */
+void address_found_lease (const struct address_reading *r, const char *mac,
+                          const char *ip, int64_t end_s);
 
 /* "1763690000 52:54:00:00:00:01 192.0.2.7 name 01:52:..." by line; 0 = for
  * ever.  What has run out is no claim. */

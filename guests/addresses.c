@@ -288,6 +288,10 @@ want_of (const struct addresses *a, struct addresses_look *l,
   const struct addresses_place *p;
   bool lacks = false;
 
+  /* What a host's libvirt leases to a mac is of its own networks: here that
+   * mac may be another guest's. */
+  if (l->uri[0] && strcmp (g->host, l->uri) != 0)
+    return;
   for (unsigned i = 0; i < g->nnics; i++)
     {
       if (address_clean_mac (l->macs[l->nmacs], g->nics[i].mac))
@@ -302,8 +306,7 @@ want_of (const struct addresses *a, struct addresses_look *l,
               : (struct addresses_place){ .pid = g->inc.pid,
                                           .start_time = g->inc.start_time };
     }
-  if (l->uri[0] && lacks && l->nasked < ADDRESSES_MAX_ASKED
-      && strcmp (g->host, l->uri) == 0)
+  if (l->uri[0] && lacks && l->nasked < ADDRESSES_MAX_ASKED)
     memcpy (l->asked[l->nasked++], g->inc.uuid, UUID_TEXT);
 }
 

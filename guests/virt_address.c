@@ -26,10 +26,7 @@ leases_of (virNetworkPtr net, const struct address_reading *r)
 
   for (int i = 0; i < n; i++)
     {
-      if (all[i]->expirytime == 0
-          || (all[i]->expirytime > 0
-              && (uint64_t) all[i]->expirytime > r->wall_ms / 1000))
-        address_found (r, ADDRESS_LEASE, all[i]->mac, all[i]->ipaddr, 0);
+      address_found_lease (r, all[i]->mac, all[i]->ipaddr, all[i]->expirytime);
       virNetworkDHCPLeaseFree (all[i]);
     }
   free (all);

@@ -312,6 +312,8 @@ struct scenario_kind
   const void *own_init;
   /* More than the tables can say; may be NULL. */
   int (*check) (const struct scenario *s, const struct scenario_at *at);
+  /* What is allowed, and to be known; NULL: nothing of that sort. */
+  const char *(*note) (const struct scenario *s);
   /* As scenario_cost(), in a struct of zeroes; NULL: it costs next to nothing,
    * as what is told of facts does. */
   void (*cost) (const struct scenario *s, const struct transport_ops *way,

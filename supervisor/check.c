@@ -262,6 +262,18 @@ check_parts (struct findings *f, struct all *all)
 }
 
 static void
+note_kind (struct findings *f, const char *path, const struct scenario *s)
+{
+  const char *note = s->kind->note ? s->kind->note (s) : NULL;
+  char text[300];
+
+  if (!note)
+    return;
+  snprintf (text, sizeof text, "scenario %.63s: %s", s->name, note);
+  finding_note (f, path, text);
+}
+
+static void
 check_file (struct findings *f, const char *path, struct all *all)
 {
   CLEANUP_JSON_DOC struct json_doc *doc = NULL;
@@ -280,6 +292,7 @@ check_file (struct findings *f, const char *path, struct all *all)
     {
       check_playbook (f, path, doc, list[i], i);
       check_name (f, path, doc, list[i], i, all);
+      note_kind (f, path, list[i]);
       keep (all, path, list[i]);
     }
   free (list);

@@ -321,6 +321,20 @@ check (const struct scenario *s, const struct scenario_at *at)
   return scenario_check_expect (at, &own->expect.answer);
 }
 
+/* The owner's choice: the application may have no TLS. */
+static const char *
+note (const struct scenario *s)
+{
+  const struct own *own = s->own;
+  struct url url;
+
+  if (!(own->auth.bearer || own->auth.password) || !url_parse (own->url, &url)
+      || url.tls)
+    return NULL;
+  return "over http:// the secret in auth goes in the clear, to whoever "
+         "answers at that address; https shows it to nobody else";
+}
+
 /* ---- the asking ---- */
 
 /* Who is asked, as "IP:PORT", and who he is in the URL. */
@@ -349,8 +363,8 @@ address_of (const struct own *own, const struct guest *g, struct url *url,
 /* Follows in place; text is what url->path points into from then on.  False:
  * it leads away, and is the answer. */
 static bool
-follow (const struct http_result *r, const char *asked, struct url *url,
-        char *text, size_t n, char *address, size_t size)
+follow (const struct http_result *r, const char *asked, bool secret,
+        struct url *url, char *text, size_t n, char *address, size_t size)
 {
   struct url to;
   size_t host = (size_t) (strrchr (address, ':') - address);
@@ -358,9 +372,11 @@ follow (const struct http_result *r, const char *asked, struct url *url,
 
   snprintf (text, n, "%s", r->redirect);
   /* A server has no say in who else is asked, nor in showing what was for
-   * TLS without it. */
+   * TLS without it; and a secret is for the one service that it was meant for:
+   * another port is another one. */
   if (!url_parse (text, &to) || strcasecmp (to.host, asked) != 0
-      || (url->tls && !to.tls))
+      || (url->tls && !to.tls)
+      || (secret && (to.tls != url->tls || to.port != url->port)))
     return false;
   snprintf (ip, sizeof ip, "%.*s", (int) host, address);
   if (to.port != url->port)
@@ -521,7 +537,8 @@ run (const struct own *own, const struct transport_env *env,
         return rc;
       more = r.end == HTTP_END_OK && r.redirect[0]
              && followed < (unsigned) own->redirects
-             && follow (&r, ask->host, url, text, sizeof text, address, size);
+             && follow (&r, ask->host, ask->bearer || ask->password, url, text,
+                        sizeof text, address, size);
       if (!more)
         judge (own, &r, followed, ret);
       if (!more && isnan (ret->value))
@@ -550,6 +567,7 @@ ask (const struct scenario *s, const struct guest *g,
   struct net_place place = net_place (env->opener, own->netns, g);
   struct outcome_report report = { .value = NAN };
   struct http_ask question = { .at = &place,
+                               .guest = g->inc.uuid,
                                .method = methods[own->method],
                                .body = own->body,
                                .headers = own->headers.items,
@@ -614,6 +632,7 @@ const struct scenario_kind kind_http = {
   .own_size = sizeof (struct own),
   .own_init = &defaults,
   .check = check,
+  .note = note,
   .cost = cost,
   .knock = knock,
   .ask = ask,

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/helper.h"
 #include "base/json.h"
+#include "guests/guest.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -27,6 +28,9 @@
 struct idle
 {
   struct helper helper;
+  /* What it has seen and may read: another question gets another one. */
+  char guest[UUID_TEXT], ca[64];
+  bool secret;
   unsigned questions;
   uint64_t since_ms;
 };
@@ -72,53 +76,85 @@ http_pool_free (struct http_pool *pool)
 
 /* ---- which helper ---- */
 
-/* The one that waits for the shortest time; those that wait for too long have
- * ended by themselves, or are about to. */
+static bool
+is_for (const struct idle *i, const struct http_ask *ask)
+{
+  return ask->guest && strcmp (i->guest, ask->guest) == 0
+         && strcmp (i->ca, ask->ca ? ask->ca : "") == 0;
+}
+
+static struct idle
+idle_for (const struct http_ask *ask)
+{
+  struct idle i = { .helper = HELPER_INIT,
+                    .secret = ask->bearer || ask->password };
+
+  snprintf (i.guest, sizeof i.guest, "%s", ask->guest ? ask->guest : "");
+  snprintf (i.ca, sizeof i.ca, "%s", ask->ca ? ask->ca : "");
+  return i;
+}
+
+/* Under lock.  The order stays: who waits for the longest time is first. */
+static struct idle
+remove_at (struct http_pool *pool, unsigned at)
+{
+  struct idle i = pool->idle[at];
+
+  pool->n--;
+  memmove (&pool->idle[at], &pool->idle[at + 1],
+           (pool->n - at) * sizeof pool->idle[0]);
+  return i;
+}
+
+/* The one of that guest that waits for the shortest time; those that wait for
+ * too long have ended by themselves, or are about to. */
 static int
-take_helper (struct http_pool *pool, struct idle *ret, struct error *err)
+take_helper (struct http_pool *pool, const struct http_ask *ask,
+             struct idle *ret, struct error *err)
 {
   const struct helper_spec spec
       = { .libexec = pool->libexec, .program = HELPER };
+  struct idle new = idle_for (ask), old[HTTP_POOL_IDLE];
   uint64_t now = clock_ms ();
-  struct idle old[HTTP_POOL_IDLE];
   unsigned nold = 0;
   bool found = false;
 
   pthread_mutex_lock (&pool->lock);
-  while (pool->n > 0 && !found)
-    {
-      struct idle *i = &pool->idle[--pool->n];
-
-      found = now - i->since_ms < HTTP_POOL_IDLE_MS * 3 / 4;
-      if (found)
-        *ret = *i;
-      else
-        old[nold++] = *i;
-    }
+  while (pool->n > 0
+         && now - pool->idle[0].since_ms >= HTTP_POOL_IDLE_MS * 3 / 4)
+    old[nold++] = remove_at (pool, 0);
+  for (unsigned k = pool->n; k-- > 0 && !found && !new.secret;)
+    if ((found = is_for (&pool->idle[k], ask)))
+      *ret = remove_at (pool, k);
   pthread_mutex_unlock (&pool->lock);
   while (nold > 0)
     helper_end (&old[--nold].helper);
   if (found)
     return 0;
-  *ret = (struct idle){ .helper = HELPER_INIT };
+  *ret = new;
   return helper_start (&spec, &ret->helper, err);
 }
 
 static void
 give_back (struct http_pool *pool, struct idle *i)
 {
-  bool kept = false;
+  bool keep = ++i->questions < HTTP_POOL_QUESTIONS && i->guest[0]
+              && !i->secret;
+  struct idle old = *i;
+  bool ends = true;
 
   i->since_ms = clock_ms ();
   pthread_mutex_lock (&pool->lock);
-  if (++i->questions < HTTP_POOL_QUESTIONS && pool->n < HTTP_POOL_IDLE)
+  if (keep)
     {
+      ends = pool->n == HTTP_POOL_IDLE;
+      if (ends)
+        old = remove_at (pool, 0);
       pool->idle[pool->n++] = *i;
-      kept = true;
     }
   pthread_mutex_unlock (&pool->lock);
-  if (!kept)
-    helper_end (&i->helper);
+  if (ends)
+    helper_end (&old.helper);
 }
 
 /* ---- question and answer ---- */
@@ -201,7 +237,7 @@ converse (struct http_pool *pool, const struct http_ask *ask, int fd,
   CLEANUP_FRAME struct frame f = { 0 };
   struct error why = ERROR_INIT;
   struct idle i;
-  int r = take_helper (pool, &i, err);
+  int r = take_helper (pool, ask, &i, err);
 
   if (r < 0)
     return r;

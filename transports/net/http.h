@@ -4,9 +4,11 @@
  *
  * libcurl is in a process of its own, hangdog-net: it gets a socket that is
  * connected already, in whatever network namespace, looks up no names, follows
- * nothing, and is killed when its time is over.  One that answered well is kept
- * for the next question: starting one, with libcurl's libraries and the host's
- * certificates, costs more than asking.
+ * nothing, and is killed when its time is over.  It reads no file but those of
+ * its question.  One that answered well is kept for the same guest's next
+ * question, for the server may have taken it over: starting one, with libcurl's
+ * libraries and the host's certificates, costs more than asking.  One that was
+ * shown a secret is not kept.
  *
  * Secrets and certificates are in one folder; who asks names files in it, and
  * no paths, as in ssh/ssh.h.
@@ -30,6 +32,7 @@ struct net_place;
 struct http_ask
 {
   const struct net_place *at;
+  const char *guest;   /* whose it is: uuid; NULL = nobody's */
   const char *address; /* numeric, with a port: who is asked */
   bool tls;
   const char *host;    /* in the URL and the certificate: a name or an address,

@@ -81,9 +81,28 @@ read_ask (const struct frame *f, char *headers[HTTP_MAX_HEADERS],
          && *ret_ms <= MAX_MS;
 }
 
+static const char *
+beside (char path[4200], const char *dir, const char *name)
+{
+  snprintf (path, 4200, "%s/%s", dir, name ? name : "");
+  return name ? path : NULL;
+}
+
+/* Once: who asks again asks with the same files. */
+static void
+enclose (const struct http_ask *ask)
+{
+  char ca[4200], bearer[4200], password[4200];
+
+  helper_enclose (&(struct helper_jail){
+      .read = { beside (ca, ask->dir, ask->ca),
+                beside (bearer, ask->dir, ask->bearer),
+                beside (password, ask->dir, ask->password) } });
+}
+
 /* False: there is no use in another. */
 static bool
-serve_one (struct http_client *client, uint64_t wait_ms)
+serve_one (struct http_client *client, bool first, uint64_t wait_ms)
 {
   struct http_result result = { .end = HTTP_END_UNUSABLE,
                                 .headers = BUF_INIT (HTTP_HEAD_MAX),
@@ -97,6 +116,8 @@ serve_one (struct http_client *client, uint64_t wait_ms)
   if (frame_read (HELPER_CHANNEL, &f, clock_ms () + wait_ms, NULL) < 0
       || !read_ask (&f, headers, &ask, &ms))
     return false;
+  if (first)
+    enclose (&ask);
   alarm ((unsigned) (ms / 1000 + 3));
   http_client_ask (client, &ask, steal_fd (&f.fds[0]),
                    clock_ms () + (uint64_t) ms, &result);
@@ -118,12 +139,12 @@ main (void)
       .stays = true });
   signal (SIGPIPE, SIG_IGN);
   client = http_client_new ();
-  if (!client || !serve_one (client, 2000))
+  if (!client || !serve_one (client, true, 2000))
     {
       fprintf (stderr, "hangdog-net: started by hangdog, not by people\n");
       return 2;
     }
-  while (serve_one (client, HTTP_POOL_IDLE_MS))
+  while (serve_one (client, false, HTTP_POOL_IDLE_MS))
     ;
   return 0;
 }

@@ -146,8 +146,8 @@ listen_until (struct pinger *p, unsigned sent, bool last, uint64_t until,
         return 0;
       if (r < 0)
         return r;
-      /* Who does not come from there is dropped by the kernel: it is
-       * connected. */
+      /* A raw socket that is connected hears nobody else; one for echoes
+       * does, whatever it is connected to: the nonce tells who it is. */
       n = recvfrom (p->fd, packet, sizeof packet, 0,
                     (struct sockaddr *) &from, &len);
       if (n >= 0)

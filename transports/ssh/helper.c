@@ -38,6 +38,27 @@ answer (struct ssh_result *r)
   return rc < 0 ? 1 : 0;
 }
 
+static const char *
+in_folder (char path[4200], const struct ssh_cmd *cmd, const char *name)
+{
+  snprintf (path, 4200, "%s/%s", cmd->dir, name ? name : "");
+  return name ? path : NULL;
+}
+
+/* One guest's server must not get at what is for another's. */
+static void
+enclose (const struct ssh_cmd *cmd)
+{
+  char key[4200], password[4200], known[4200], accepted[4200];
+
+  helper_enclose (&(struct helper_jail){
+      .read = { in_folder (key, cmd, cmd->key),
+                in_folder (password, cmd, cmd->password),
+                in_folder (known, cmd, SSH_CMD_KNOWN_HOSTS),
+                in_folder (accepted, cmd, SSH_CMD_ACCEPTED) },
+      .write = cmd->accept_new ? cmd->dir : NULL });
+}
+
 int
 main (void)
 {
@@ -71,6 +92,7 @@ main (void)
       || ms > MAX_MS || f.nfds != 1 || !strrchr (cmd.address, ':'))
     return 2;
   alarm ((unsigned) (ms / 1000 + 2));
+  enclose (&cmd);
   ssh_client (&cmd, steal_fd (&f.fds[0]), clock_ms () + (uint64_t) ms,
               &result);
   rc = answer (&result);

@@ -26,6 +26,9 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 #define PROGRAM "hangdog-false"
@@ -191,6 +194,67 @@ do_alarm (char **words)
   return 0;
 }
 
+/* How far a try came: 0, or an errno. */
+static int
+tried (int r)
+{
+  return r < 0 ? errno : 0;
+}
+
+static int
+tried_fork (void)
+{
+  pid_t pid = fork ();
+
+  if (pid == 0)
+    _exit (0);
+  return tried (pid);
+}
+
+static bool
+has_landlock (void)
+{
+#ifdef SYS_landlock_create_ruleset
+  return syscall (SYS_landlock_create_ruleset, NULL, 0, 1) > 0;
+#else
+  return false;
+#endif
+}
+
+static int
+do_enclosed (char **words) /* "r/FOLDER", or "w/FOLDER" */
+{
+  struct json_object *head = json_object_new_object ();
+  char in[PATH_MAX], out[PATH_MAX], fresh[PATH_MAX];
+  struct sockaddr_un to = { .sun_family = AF_UNIX };
+  const char *folder = words[0] + 1;
+  char *none[] = { NULL };
+
+  snprintf (in, sizeof in, "%s/in", folder);
+  snprintf (out, sizeof out, "%s/../out", folder);
+  snprintf (fresh, sizeof fresh, "%s/fresh", folder);
+  helper_confine (&(struct helper_limits){ .files = 20, .file_bytes = 4096 });
+  helper_enclose (&(struct helper_jail){ .read = { in, "/nowhere" },
+                                         .write = words[0][0] == 'w'
+                                                      ? folder
+                                                      : NULL });
+  json_add_int (head, "filter", prctl (PR_GET_SECCOMP));
+  json_add_int (head, "in", tried (open (in, O_RDONLY)));
+  json_add_int (head, "out", tried (open (out, O_RDONLY)));
+  json_add_int (head, "lib", tried (open ("/usr", O_RDONLY | O_DIRECTORY)));
+  json_add_int (head, "write", tried (open (in, O_RDWR)));
+  json_add_int (head, "make", tried (open (fresh, O_WRONLY | O_CREAT, 0600)));
+  json_add_int (head, "gone", tried (unlink (fresh)));
+  json_add_int (head, "fork", tried_fork ());
+  json_add_int (head, "exec", tried (execve ("/bin/true", none, none)));
+  json_add_int (head, "kill", tried (kill (getppid (), 0)));
+  json_add_int (head, "socket", tried (socket (AF_INET, SOCK_DGRAM, 0)));
+  json_add_int (head, "connect",
+                tried (connect (HELPER_CHANNEL, (struct sockaddr *) &to,
+                                sizeof to)));
+  return say (head);
+}
+
 static const struct
 {
   const char *name;
@@ -200,7 +264,7 @@ static const struct
   { "environ", do_environ },   { "confined", do_confined },
   { "stubborn", do_stubborn }, { "garbage", do_garbage },
   { "half", do_half },         { "gone", do_gone },
-  { "alarm", do_alarm },
+  { "alarm", do_alarm },       { "enclosed", do_enclosed },
 };
 
 static int
@@ -406,6 +470,63 @@ test_confined (void **state)
     }
 }
 
+static void
+make (const char *folder, const char *name)
+{
+  char path[PATH_MAX];
+  int fd;
+
+  snprintf (path, sizeof path, "%s/%s", folder, name);
+  fd = open (path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+  assert_true (fd >= 0);
+  close (fd);
+}
+
+static void
+test_enclosed (void **state)
+{
+  static const char *const never[] = { "fork", "exec", "kill" };
+  const char *root = ((struct place *) *state)->tmp.path;
+  char folder[PATH_MAX];
+
+  if (SANITIZED)
+    skip ();
+  snprintf (folder, sizeof folder, "r%s/d", root);
+  assert_int_equal (mkdir (folder + 1, 0700), 0);
+  make (folder + 1, "in");
+  make (root, "out");
+  for (int writes = 0; writes < 2; writes++)
+    {
+      struct helper h;
+      CLEANUP_JSON struct json_object *head = NULL;
+      int refused = writes ? 0 : EPERM;
+
+      folder[0] = writes ? 'w' : 'r';
+      h = start (*state, "enclosed", folder);
+      head = heard (&h);
+      assert_true (helper_end (&h));
+      assert_int_equal (json_get_int (head, "in", -1), 0);
+      assert_int_equal (json_get_int (head, "lib", -1), 0);
+      assert_int_equal (json_get_int (head, "out", -1),
+                        has_landlock () ? EACCES : 0);
+#if defined(__x86_64__) || defined(__aarch64__)
+      assert_int_equal (json_get_int (head, "filter", -1), 2);
+#else
+      continue;
+#endif
+      assert_int_equal (json_get_int (head, "write", -1), refused);
+      assert_int_equal (json_get_int (head, "make", -1), refused);
+      assert_int_equal (json_get_int (head, "gone", -1), refused);
+      assert_int_equal (json_get_int (head, "socket", -1), EAFNOSUPPORT);
+      /* Of a channel it would be EISCONN. */
+      assert_int_equal (json_get_int (head, "connect", -1), 0);
+      for (size_t i = 0; i < ARRAY_LEN (never); i++)
+        if (json_get_int (head, never[i], -1) != EPERM)
+          fail_msg ("%s: %d", never[i],
+                    (int) json_get_int (head, never[i], -1));
+    }
+}
+
 /* One that says nothing in time, and goes by no signal but the last. */
 static void
 test_stubborn (void **state)
@@ -562,6 +683,7 @@ main (int argc, char **argv)
     cmocka_unit_test_setup_teardown (test_fds_that_cross, setup, teardown),
     cmocka_unit_test_setup_teardown (test_environ, setup, teardown),
     cmocka_unit_test_setup_teardown (test_confined, setup, teardown),
+    cmocka_unit_test_setup_teardown (test_enclosed, setup, teardown),
     cmocka_unit_test_setup_teardown (test_stubborn, setup, teardown),
     cmocka_unit_test_setup_teardown (test_garbage, setup, teardown),
     cmocka_unit_test_setup_teardown (test_ends_early, setup, teardown),

@@ -189,6 +189,84 @@ takes_what_was_seen_last (void **state)
 }
 
 static void
+lease (struct bed *b, const char *mac, const char *ip, uint64_t until_s)
+{
+  claim (b, mac, ip, ADDRESS_LEASE, 0);
+  b->claims.list[b->claims.n - 1].until_s = until_s;
+}
+
+/* A guest that was installed anew has two until the old one runs out. */
+static void
+the_lease_that_lives_longer (void **state)
+{
+  struct bed *b = *state;
+  struct guest_nic *a = has (b, 0, MAC_A);
+
+  lease (b, MAC_A, "192.0.2.3", 1700000100);
+  lease (b, MAC_A, "192.0.2.9", 1700003600);
+  lease (b, MAC_A, "192.0.2.5", 1700000200);
+  choose (b);
+  assert_nic (a, "192.0.2.9", "", "lease", "");
+  /* Told again, and renewed by then. */
+  lease (b, MAC_A, "192.0.2.5", 1700007200);
+  choose (b);
+  assert_int_equal (b->claims.n, 3);
+  assert_nic (a, "192.0.2.5", "", "lease", "");
+  lease (b, MAC_A, "192.0.2.4", ADDRESS_FOR_EVER);
+  choose (b);
+  assert_nic (a, "192.0.2.4", "", "lease", "");
+}
+
+/* B has had an address leased to A's mac, and answers there itself: that it is
+ * not what B is asked at is no matter. */
+static void
+where_another_was_seen_is_nobodys (void **state)
+{
+  struct bed *b = *state;
+  struct guest_nic *a = has (b, 0, MAC_A), *o = has (b, 1, MAC_B);
+
+  lease (b, MAC_A, "192.0.2.7", 1700007200);
+  lease (b, MAC_B, "192.0.2.9", 1700003600);
+  claim (b, MAC_B, "192.0.2.7", ADDRESS_NEIGHBOUR, ADDRESS_OLD_MS);
+  choose (b);
+  assert_nic (a, "", "", "lease", "192.0.2.7");
+  assert_nic (o, "192.0.2.9", "", "lease", "");
+  /* Nor what the owner or the source says. */
+  b->all[0].label = "192.0.2.7";
+  choose (b);
+  assert_nic (a, "", "", "label", "192.0.2.7");
+  b->all[0].label = NULL;
+  snprintf (a->ip_from, sizeof a->ip_from, "eve");
+  snprintf (a->ip, sizeof a->ip, "192.0.2.7");
+  choose (b);
+  assert_nic (a, "", "", "eve", "192.0.2.7");
+  address_copy (a, &(struct guest_nic){ .ip2 = "" });
+  /* Who has gone answers nobody. */
+  b->n = 1;
+  choose (b);
+  assert_nic (a, "192.0.2.7", "", "lease", "");
+  /* Nor do two cards of one guest stand against each other. */
+  b->n = 2;
+  b->all[1].guest = 0;
+  choose (b);
+  assert_nic (a, "192.0.2.7", "", "lease", "");
+}
+
+static void
+that_is_long_ago (void **state)
+{
+  struct bed *b = *state;
+  struct guest_nic *a = has (b, 0, MAC_A);
+
+  has (b, 1, MAC_B);
+  lease (b, MAC_A, "192.0.2.7", 1700007200);
+  lease (b, MAC_B, "192.0.2.9", 1700003600);
+  claim (b, MAC_B, "192.0.2.7", ADDRESS_NEIGHBOUR, ADDRESS_OLD_MS + 1);
+  choose (b);
+  assert_nic (a, "192.0.2.7", "", "lease", "");
+}
+
+static void
 what_two_claim_is_nobodys (void **state)
 {
   struct bed *b = *state;
@@ -321,8 +399,7 @@ a_guest_that_claims_all (void **state)
   choose (b);
   assert_int_equal (b->claims.n, ADDRESS_MAX_OF_MAC + 1);
   assert_true (a->ip[0]);
-  /* What it claims of another one's costs that one at most if it is the one
-   * that it claims now. */
+  /* It costs others no more than what is kept of it. */
   assert_nic (o, "10.0.7.7", "", "lease", "");
 }
 
@@ -381,6 +458,8 @@ reads_leases (void **state)
           "1700000001 52:54:00:00:00:0c 192.0.2.10 another *\n"
           "duid 00:01:00:01:2c\n"
           "1700000001 11223344 2001:db8::7 six 00:01\n");
+  assert_int_equal (b->claims.list[0].until_s, 1700000001);
+  assert_true (b->claims.list[1].until_s == ADDRESS_FOR_EVER);
   assert_claims (b, "lease 0a 192.0.2.7; lease 0b 192.0.2.8");
   /* A name that looks like a line is one word of it. */
   LEASES ("0 " MAC_A " 127.0.0.1 * *\n0 " MAC_A " 192.0.2.7\n"
@@ -579,6 +658,9 @@ main (void)
     T (only_macs_of_one),
     T (believes_in_order),
     T (takes_what_was_seen_last),
+    T (the_lease_that_lives_longer),
+    T (where_another_was_seen_is_nobodys),
+    T (that_is_long_ago),
     T (what_two_claim_is_nobodys),
     T (its_source_is_no_better_then),
     T (two_nics_of_one_guest_may),

@@ -299,6 +299,65 @@ test_http_redirects (void **state)
   assert_int_equal (play.http_asked, 1);
 }
 
+#define BEARER ",\"auth\":{\"bearer\":\"t\"}"
+#define LOGIN ",\"auth\":{\"user\":\"me\",\"password\":\"t\"}"
+
+/* Another port, or another scheme, is another service: it has no business with
+ * the secret. */
+static void
+test_http_secret_stays (void **state)
+{
+  static const struct http_result within[]
+      = { { .end = HTTP_END_OK, .status = 302,
+            .redirect = "http://192.0.2.1:8080/b" },
+          { .end = HTTP_END_OK, .status = 200 } },
+      port[] = { { .end = HTTP_END_OK, .status = 302,
+                   .redirect = "http://192.0.2.1:9090/b" },
+                 { .end = HTTP_END_OK, .status = 200 } },
+      scheme[] = { { .end = HTTP_END_OK, .status = 302,
+                     .redirect = "https://192.0.2.1:8080/b" },
+                   { .end = HTTP_END_OK, .status = 200 } };
+  static const char *const texts[] = { HTTP (",\"redirects\":5" BEARER),
+                                       HTTP (",\"redirects\":5" LOGIN) };
+
+  for (size_t i = 0; i < ARRAY_LEN (texts); i++)
+    {
+      fresh ();
+      play.http = within;
+      expect_run (texts[i], OUTCOME_OK, "ok");
+      assert_int_equal (play.http_asked, 2);
+      fresh ();
+      play.http = port;
+      expect_run (texts[i], OUTCOME_FAILED, "http-status");
+      assert_int_equal (play.http_asked, 1);
+      fresh ();
+      play.http = scheme;
+      expect_run (texts[i], OUTCOME_FAILED, "http-status");
+      assert_int_equal (play.http_asked, 1);
+    }
+}
+
+static void
+test_http_note (void **state)
+{
+  static const struct
+  {
+    const char *text;
+    bool noted;
+  } cases[] = { { HTTP (""), false },
+                { HTTPS (BEARER), false },
+                { HTTP (BEARER), true },
+                { HTTP (LOGIN), true } };
+
+  for (size_t i = 0; i < ARRAY_LEN (cases); i++)
+    {
+      struct scenario *s = parsed (cases[i].text);
+
+      assert_int_equal (s->kind->note (s) != NULL, cases[i].noted);
+      scenario_unref (s);
+    }
+}
+
 static void
 test_http_expiry (void **state)
 {
@@ -407,6 +466,8 @@ main (void)
     cmocka_unit_test (test_http),
     cmocka_unit_test (test_http_ends),
     cmocka_unit_test (test_http_redirects),
+    cmocka_unit_test (test_http_secret_stays),
+    cmocka_unit_test (test_http_note),
     cmocka_unit_test (test_http_expiry),
     cmocka_unit_test (test_http_who),
     cmocka_unit_test (test_http_documents),

@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/sanitize.h"
 #include "tests/lib/built.h"
 #include "tests/lib/tmpdir.h"
 #include "transports/net/http.h"
@@ -23,6 +24,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -140,6 +142,9 @@ server_end (struct server *s)
 
 /* ---- asking ---- */
 
+#define GUEST_A "aaaaaaaa-2222-4333-8444-555555555555"
+#define GUEST_B "bbbbbbbb-2222-4333-8444-555555555555"
+
 static void
 ask_as (struct server *s, const struct http_ask *changed, uint64_t ms,
         struct http_result *ret)
@@ -148,6 +153,8 @@ ask_as (struct server *s, const struct http_ask *changed, uint64_t ms,
   struct error err = ERROR_INIT;
 
   ask.address = s->address;
+  if (!ask.guest)
+    ask.guest = GUEST_A;
   if (!ask.host)
     ask.host = "127.0.0.1";
   if (!ask.port)
@@ -301,7 +308,7 @@ test_silent (void **state)
 {
   struct server s = { .stays = true };
 
-  ends (&s, &usual, 700, HTTP_END_SILENT, "did not answer");
+  ends (&s, &usual, 2000, HTTP_END_SILENT, "did not answer");
   s = (struct server){ .deaf = true };
   ends (&s, &usual, 60000, HTTP_END_RESET, "hung up");
   s = (struct server){ .answer = "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n"
@@ -318,10 +325,10 @@ test_drips (void **state)
                       .pause_ms = 20 };
   uint64_t begun = clock_ms ();
 
-  ends (&s, &usual, 700, HTTP_END_ENDLESS, "was not done in time");
+  ends (&s, &usual, 2000, HTTP_END_ENDLESS, "was not done in time");
   s = (struct server){ .answer = "HTTP/1.1 200 OK\r\nX", .more = "x",
                        .pause_ms = 20 };
-  ends (&s, &usual, 700, HTTP_END_ENDLESS, "was not done in time");
+  ends (&s, &usual, 2000, HTTP_END_ENDLESS, "was not done in time");
   assert_true (clock_ms () - begun < 60000);
 }
 
@@ -380,32 +387,100 @@ test_tls_garbage (void **state)
 
   ends (&s, &ask, 60000, HTTP_END_TLS, "no TLS");
   s = (struct server){ .deaf = true, .stays = true };
-  ends (&s, &ask, 700, HTTP_END_SILENT, "agree on TLS");
+  ends (&s, &ask, 2000, HTTP_END_SILENT, "agree on TLS");
   /* A record that is promised, and drips. */
   s = (struct server){ .answer = "\x16\3\3\x3f\xff\2", .more = "x",
                        .pause_ms = 20, .deaf = true };
-  ends (&s, &ask, 700, HTTP_END_SILENT, "agree on TLS");
+  ends (&s, &ask, 2000, HTTP_END_SILENT, "agree on TLS");
 }
 
 /* ---- the pool ---- */
 
+/* "PID PID "; returns how many. */
 static unsigned
-children (void)
+list_children (char text[4096])
 {
-  char path[64], text[4096] = "";
+  char path[64];
   unsigned n = 0;
   FILE *f;
 
+  text[0] = '\0';
   snprintf (path, sizeof path, "/proc/self/task/%d/children", getpid ());
   f = fopen (path, "r");
   if (!f)
     return 0;
-  (void) !fgets (text, sizeof text, f);
+  (void) !fgets (text, 4096, f);
   fclose (f);
   for (const char *p = text; (p = strchr (p, ' ')); p++)
     n++;
   return n;
 }
+
+static unsigned
+children (void)
+{
+  char text[4096];
+
+  return list_children (text);
+}
+
+/* Returns how many wait then, and who they are. */
+static unsigned
+waiting_after (const struct http_ask *ask, char who[4096])
+{
+  struct server s = { .answer = OK };
+
+  ends (&s, ask, 60000, HTTP_END_OK, "");
+  return list_children (who);
+}
+
+/* A server that has taken one over gets nothing else by it. */
+static void
+test_whose (void **state)
+{
+  const struct http_ask of_b = { .guest = GUEST_B },
+                        other_ca = { .ca = "other.pem" },
+                        bearer = { .bearer = "token" },
+                        password = { .user = "me", .password = "token" };
+  char first[4096], who[4096];
+
+  write_file ("token", "s3cret\n", 0600);
+  http_pool_free (pool);
+  assert_int_equal (http_pool_new (libexec, &pool, NULL), 0);
+  assert_int_equal (waiting_after (&bearer, who), 0);
+  assert_int_equal (waiting_after (&usual, first), 1);
+  assert_int_equal (waiting_after (&usual, who), 1);
+  assert_string_equal (who, first);
+  assert_int_equal (waiting_after (&bearer, who), 1);
+  assert_int_equal (waiting_after (&password, who), 1);
+  assert_string_equal (who, first);
+  assert_int_equal (waiting_after (&of_b, who), 2);
+  assert_int_equal (waiting_after (&other_ca, who), 3);
+  assert_int_equal (waiting_after (&of_b, who), 3);
+  assert_non_null (strstr (who, first));
+}
+
+#if defined(__x86_64__) || defined(__aarch64__)
+static void
+test_jail (void **state)
+{
+  char who[4096], path[64], line[128];
+  unsigned found = 0;
+  FILE *f;
+
+  if (SANITIZED)
+    skip ();
+  assert_true (waiting_after (&usual, who) > 0);
+  snprintf (path, sizeof path, "/proc/%d/status", atoi (who));
+  f = fopen (path, "r");
+  assert_non_null (f);
+  while (fgets (line, sizeof line, f))
+    found += strcmp (line, "Seccomp:\t2\n") == 0
+             || strcmp (line, "NoNewPrivs:\t1\n") == 0;
+  fclose (f);
+  assert_int_equal (found, 2);
+}
+#endif
 
 static void *
 ask_slowly (void *arg)
@@ -514,6 +589,10 @@ main (void)
     cmocka_unit_test (test_endless_headers),
     cmocka_unit_test (test_endless_body),
     cmocka_unit_test (test_tls_garbage),
+    cmocka_unit_test (test_whose),
+#if defined(__x86_64__) || defined(__aarch64__)
+    cmocka_unit_test (test_jail),
+#endif
     cmocka_unit_test (test_pool),
     cmocka_unit_test (test_missing),
     cmocka_unit_test (test_cost),
