@@ -43,6 +43,7 @@ sed 's/uptime/\\n/' "$work/try.json" >"$work/bad.json"
 ended "run what is refused" 2 hd scenario run "$work/bad.json" beta
 grep -q 'bad.json:3:' "$work/err" || { cat "$work/err"; die "without its place"; }
 ended "run on nobody" 2 hd scenario run "$work/try.json" nobody
+ended "probe nobody" 2 hd probe nobody --scenario up
 
 # ---- all of them ----
 ended "probe --all" 0 hd probe --all
