@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck disable=SC1091,SC2034,SC2154
+# shellcheck disable=SC1091,SC2016,SC2034,SC2154
 #
 # Servers and disks that mean ill, beside guests that are well: an sshd that greets and never says a word again, a
 # mailbox of random bytes on storage that is slow, servers that drip or flood, DNS that answers garbage for ever, and
@@ -25,9 +25,9 @@ for m in greets trickle headers content flood dns; do
 done
 
 # ill NAME CODE MEMBERS - a guest of that name with that scenario, and what it must be called.
-ills='' wanted=''
+ills='' wanted='' play=mute
 ill() {
-    fake_guest "$1" -P mute
+    fake_guest "$1" -P "$play"
     ills+="${ills:+,}{\"name\": \"$1\", \"select\": {\"name\": \"$1\"}, \"interval\": \"2s\", \"timeout\": \"1800ms\",
  \"initial-delay\": \"0s\", \"retry-interval\": \"2s\", \"failure-threshold\": 100, $3}"$'\n'
     wanted+="$1 $2"$'\n'
@@ -39,7 +39,13 @@ can() {
 }
 at() { eval "echo 127.0.0.1:\$port_$1"; }
 
-ill echoes no-answer '"kind": "console-command", "command": "uptime"'
+# Consoles that say back all that they are sent, once, twice, later, and made up as an answer. Nobody executes it.
+for play in mute twice late forge; do
+    ill "asks$play" no-answer '"kind": "console-command", "command": "uptime", "expect": {"status": -1}'
+    ill "talks$play" mismatch '"kind": "dialogue", "steps": [ {"name": "a", "send": "\r", "expect": ["\\n"], "else": "b"},
+        {"name": "b", "send": "printf A%s ${nonce}\r", "expect": ["A${nonce}"] } ]'
+done
+play=mute
 ill drips mismatch "\"kind\": \"tcp\", \"address\": \"$(at trickle)\", \"expect\": {\"output\": \"never\"}"
 ill floods mismatch "\"kind\": \"tcp\", \"address\": \"$(at flood)\", \"expect\": {\"output\": \"never\"}"
 ill garbage protocol "\"kind\": \"dns\", \"address\": \"$(at dns)\", \"query\": \"app.lan\""
