@@ -24,11 +24,11 @@ for m in greets trickle headers content flood dns; do
     peer "$m" "$m"
 done
 
-# ill NAME CODE MEMBERS - a guest of that name with that scenario, and what it must be called.
+# ill NAME CODE MEMBERS [GUEST] - a guest of that name with that scenario, and what it must be called.
 ills='' wanted='' play=mute
 ill() {
-    fake_guest "$1" -P "$play"
-    ills+="${ills:+,}{\"name\": \"$1\", \"select\": {\"name\": \"$1\"}, \"interval\": \"2s\", \"timeout\": \"1800ms\",
+    [ -n "${4:-}" ] || fake_guest "$1" -P "$play"
+    ills+="${ills:+,}{\"name\": \"$1\", \"select\": {\"name\": \"${4:-$1}\"}, \"interval\": \"2s\", \"timeout\": \"1800ms\",
  \"initial-delay\": \"0s\", \"retry-interval\": \"2s\", \"failure-threshold\": 100, $3}"$'\n'
     wanted+="$1 $2"$'\n'
 }
@@ -41,7 +41,9 @@ at() { eval "echo 127.0.0.1:\$port_$1"; }
 
 # Consoles that say back all that they are sent, once, twice, later, and made up as an answer. Nobody executes it.
 for play in mute twice late forge; do
-    ill "asks$play" no-answer '"kind": "console-command", "command": "uptime", "expect": {"status": -1}'
+    ill "asks$play" no-answer '"kind": "console-command", "command": "echo tick-tock", "expect": {"status": -1}'
+    # What another check has typed is not the guest's own word, whenever it comes.
+    ill "hears$play" beat-missing '"kind": "console-heartbeat", "label": "tick-tock", "every": "1s", "first": "4s"' "asks$play"
     ill "talks$play" mismatch '"kind": "dialogue", "steps": [ {"name": "a", "send": "\r", "expect": ["\\n"], "else": "b"},
         {"name": "b", "send": "printf A%s ${nonce}\r", "expect": ["A${nonce}"] } ]'
 done
@@ -77,7 +79,7 @@ if [ -n "${CHAOS_OWN_MOUNTS:-}" ]; then
 fi
 chaos_config "${fake_source%\}}, \"console-mode\": \"hold\"}" "\"mailboxes\": [\"$work/boxes\"]"
 
-code_of() { rows "select(.row == \"scenario\" and .guest == \"$1\") | .code"; }
+code_of() { rows "select(.row == \"scenario\" and .scenario == \"$1\") | .code"; }
 is_called() { [ "$(code_of "$1")" = "$2" ]; }
 all_called() {
     local name want
