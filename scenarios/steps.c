@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/regex.h"
 #include "base/text.h"
 
 #include <errno.h>
@@ -133,6 +134,35 @@ bad (const struct steps_at *at, size_t step, const char *key, const char *fmt,
   return scenario_bad (at->at, path, "%s", msg);
 }
 
+#define SAMPLE "0123456789abcdef"
+
+/* A console that hangs may echo still: what is sent, behind a prompt or at the
+ * beginning of a line.  0, or what it is taken for. */
+static int
+check_echo (const struct steps_at *at, size_t i, const char *key,
+            struct regex *re)
+{
+  for (size_t k = 0; k < at->steps->count; k++)
+    {
+      const struct scenario_step *st = scenario_step_at (at->steps, k);
+      CLEANUP_FREE char *sent = st->send && strstr (st->send, NONCE)
+                                    ? scenario_step_text (st->send, SAMPLE)
+                                    : NULL;
+      CLEANUP_BUF struct buf echo = BUF_INIT (2 * 16384);
+
+      if (!sent)
+        continue;
+      buf_printf (&echo, "# %s\n%s\n", sent, sent);
+      if (regex_match (re, buf_str (&echo), echo.len, NULL) == 1)
+        return bad (at, i, key,
+                    "matches what step \"%s\" sends, so an echo would do for "
+                    "an answer; let the guest put it together: \"send\": "
+                    "\"printf A%%s %s\\r\", \"expect\": [\"A%s\"]",
+                    st->name, NONCE, NONCE);
+    }
+  return 0;
+}
+
 static int
 check_patterns (const struct steps_at *at, size_t i)
 {
@@ -142,10 +172,11 @@ check_patterns (const struct steps_at *at, size_t i)
   for (size_t k = 0; k < st->expect.count; k++)
     {
       CLEANUP_FREE char *pattern
-          = scenario_step_text (patterns[k], "00000000");
+          = scenario_step_text (patterns[k], SAMPLE);
       CLEANUP_REGEX struct regex *re = NULL;
       struct error why = ERROR_INIT;
       char key[40];
+      int rc;
 
       snprintf (key, sizeof key, "expect[%zu]", k);
       if (!pattern)
@@ -156,6 +187,9 @@ check_patterns (const struct steps_at *at, size_t i)
         return bad (at, i, key,
                     "matches no text at all, so it waits for nothing; ask "
                     "for at least one character");
+      rc = strstr (patterns[k], NONCE) ? check_echo (at, i, key, re) : 0;
+      if (rc < 0)
+        return rc;
     }
   return 0;
 }

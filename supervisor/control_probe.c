@@ -327,11 +327,12 @@ op_probe (struct answer *a, struct frame *f)
   bool all = json_get_bool (a->head, "all", false);
   CLEANUP_GUEST const struct guest *g = all ? NULL : answer_guest (a);
   struct error err = ERROR_INIT;
-  struct gathering go = { .scenario = json_get_str (a->head, "scenario") };
+  struct gathering go = { .scenario = NULL };
   struct probe *p;
 
   if (!all && !g)
     return;
+  go.scenario = json_get_str (a->head, "scenario");
   p = calloc (1, sizeof (*p));
   if (!p)
     {
@@ -416,13 +417,15 @@ void
 op_scenario_run (struct answer *a, struct frame *f)
 {
   CLEANUP_GUEST const struct guest *g = answer_guest (a);
-  struct json_object *doc = json_get (a->head, "document");
   struct error err = ERROR_INIT;
+  struct json_object *doc;
   struct once *o;
   int r;
 
+  /* Where there is none, the answer is given and gone. */
   if (!g)
     return;
+  doc = json_get (a->head, "document");
   o = calloc (1, sizeof (*o));
   if (!o)
     r = error_set (&err, ENOMEM, "no memory");

@@ -33,6 +33,10 @@ enum fake_play
   FAKE_DEAD,    /* takes input, says nothing; its log goes on */
   FAKE_XOFF,    /* takes no input at all; its log goes on */
   FAKE_STOPPED, /* ^S was typed: says nothing at all until XON */
+  FAKE_TWICE,   /* echoes, and says each line once more */
+  FAKE_LATE,    /* says each line back a while after its end */
+  FAKE_FORGE,   /* makes an answer of the line: \n are ends of lines in it,
+                 * quotes are none, and a result is put in */
   FAKE_PLAY_MAX,
 };
 extern const char *const fake_play_names[];

@@ -13,10 +13,12 @@
 #define LOGIN "fake login: "
 #define COLUMNS 80
 #define WORDS 32
+#define LATE_MS 300
 
 const char *const fake_play_names[FAKE_PLAY_MAX + 1] = {
   "shell", "noecho", "mute", "login", "password",
   "grub",  "uboot",  "dead", "xoff",  "stopped",
+  "twice", "late",   "forge",
 };
 
 static const char grub_menu[]
@@ -305,7 +307,13 @@ fake_tick (struct fake *c, uint64_t now_ms)
     return;
   c->busy_until_ms = 0;
   memcpy (line, c->rest, sizeof line);
-  execute (c, line);
+  if (c->play != FAKE_LATE)
+    execute (c, line);
+  else
+    {
+      fake_says (c, line);
+      fake_says (c, "\r\n");
+    }
 }
 
 /* ---- the terminal ---- */
@@ -313,7 +321,7 @@ fake_tick (struct fake *c, uint64_t now_ms)
 static void
 echo (struct fake *c, char key)
 {
-  if (c->play == FAKE_NOECHO || c->in_password)
+  if (c->play == FAKE_NOECHO || c->play == FAKE_LATE || c->in_password)
     return;
   if (key == '\r')
     {
@@ -327,6 +335,27 @@ echo (struct fake *c, char key)
       fake_says (c, " \r"); /* as readline leaves the last column */
       c->column = 0;
     }
+}
+
+/* What somebody says who knows what is typed, and can't put it together. */
+static void
+forge (struct fake *c, const char *line)
+{
+  const char *words = strstr (line, "' ");
+
+  for (const char *p = line; *p; p++)
+    if (p[0] == '\\' && p[1] == 'n')
+      {
+        fake_says (c, "\r\n");
+        p++;
+      }
+    else if (*p != '\'')
+      fake_say (c, p, 1);
+  fake_says (c, "\r\nHD");
+  fake_say (c, words ? words + 2 : "", words ? strcspn (words, ";") - 2 : 0);
+  fake_says (c, ":B\r\n load average: 0.00\r\nHD");
+  fake_say (c, words ? words + 2 : "", words ? strcspn (words, ";") - 2 : 0);
+  fake_says (c, ":E:0\r\n");
 }
 
 static void
@@ -350,6 +379,17 @@ enter (struct fake *c)
       fake_says (c, "\r\nSorry, try again.\r\nPassword: ");
       break;
     case FAKE_MUTE:
+      break;
+    case FAKE_TWICE:
+      fake_says (c, line);
+      fake_says (c, "\r\n");
+      break;
+    case FAKE_LATE:
+      memcpy (c->rest, line, sizeof line);
+      c->busy_until_ms = clock_ms () + LATE_MS;
+      break;
+    case FAKE_FORGE:
+      forge (c, line);
       break;
     default:
       execute (c, line);

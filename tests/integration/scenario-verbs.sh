@@ -62,6 +62,7 @@ sed 's/uptime/\\n/' "$work/try.json" >"$work/bad.json"
 ended "run what is refused" 2 hd scenario run "$work/bad.json" beta
 grep -q 'bad.json:3:' "$work/err" || { cat "$work/err"; die "without its place"; }
 ended "run on nobody" 2 hd scenario run "$work/try.json" nobody
+ended "probe nobody" 2 hd probe nobody --scenario up
 
 # Its answer comes after 2 s at the least, and that is too late for one of them.
 sed 's/"command": "uptime"/"command": "sleepms 2000; uptime", "max-time": "1s"/; s/"3s"/"8s"/' "$work/try.json" >"$work/late.json"

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * dead-fuse [-l] FOLDER|FILE: mounts a file system there whose server takes
- * every request and answers none, so that whoever touches it is stuck in the
- * kernel.  With -l, of a FILE only, it dies later: until SIGUSR1 it is a well
- * file of a few lines, which grows by one a second.  Prints "ready"; ends with
- * its standard input, and then the kernel fails what waits.  Exit code 77
- * where there is no FUSE, or no right to mount.
+ * dead-fuse [-l | -s MS BACKING] FOLDER|FILE: mounts a file system there whose
+ * server takes every request and answers none, so that whoever touches it is
+ * stuck in the kernel.  With -l, of a FILE only, it dies later: until SIGUSR1
+ * it is a well file of a few lines, which grows by one a second.  With -s, of a
+ * FILE only, it lives and is slow: it reads as BACKING does, each read MS later.
+ * Prints "ready"; ends with its standard input, and then the kernel fails what
+ * waits.  Exit code 77 where there is no FUSE, or no right to mount.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +15,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -33,6 +35,8 @@ skip (const char *what)
 #define LINE_LEN (sizeof LINE - 1)
 
 static volatile sig_atomic_t dead = 1;
+static int backing = -1;
+static long slow_ms;
 
 static void
 on_signal (int sig)
@@ -58,10 +62,28 @@ static uint64_t
 size_now (void)
 {
   static time_t began;
+  struct stat st;
 
+  if (backing >= 0)
+    return fstat (backing, &st) < 0 ? 0 : (uint64_t) st.st_size;
   if (!began)
     began = time (NULL);
   return (uint64_t) (time (NULL) - began + 3) * LINE_LEN;
+}
+
+static void
+answer_slowly (int fd, const void *request)
+{
+  const struct fuse_read_in *in
+      = (const void *) ((const struct fuse_in_header *) request + 1);
+  struct timespec ts = { slow_ms / 1000, slow_ms % 1000 * 1000000L };
+  static char data[131072];
+  ssize_t n = pread (backing, data,
+                     in->size < sizeof data ? in->size : sizeof data,
+                     (off_t) in->offset);
+
+  nanosleep (&ts, NULL);
+  answer (fd, request, n < 0 ? -EIO : 0, data, n < 0 ? 0 : (size_t) n);
 }
 
 static void
@@ -88,7 +110,9 @@ answer_well (int fd, const void *request)
   struct fuse_attr_out attr = { .attr = { .ino = 1, .nlink = 1,
                                           .mode = S_IFREG | 0644,
                                           .size = size_now () } };
-  struct fuse_open_out opened = { .fh = 1 };
+  /* Or the kernel would keep what it has read once. */
+  struct fuse_open_out opened
+      = { .fh = 1, .open_flags = backing >= 0 ? FOPEN_DIRECT_IO : 0 };
 
   switch (in->opcode)
     {
@@ -99,7 +123,10 @@ answer_well (int fd, const void *request)
       answer (fd, request, 0, &opened, sizeof opened);
       break;
     case FUSE_READ:
-      answer_read (fd, request);
+      if (backing >= 0)
+        answer_slowly (fd, request);
+      else
+        answer_read (fd, request);
       break;
     case FUSE_FORGET:
     case FUSE_BATCH_FORGET:
@@ -159,9 +186,16 @@ main (int argc, char **argv)
 
   if (argc == 3 && strcmp (argv[1], "-l") == 0)
     dead = 0;
+  else if (argc == 5 && strcmp (argv[1], "-s") == 0
+           && (backing = open (argv[3], O_RDONLY | O_CLOEXEC)) >= 0)
+    {
+      slow_ms = atol (argv[2]);
+      dead = 0;
+    }
   else if (argc != 2)
     {
-      fprintf (stderr, "usage: dead-fuse [-l] FOLDER|FILE\n");
+      fprintf (stderr,
+               "usage: dead-fuse [-l | -s MS BACKING] FOLDER|FILE\n");
       return 2;
     }
   signal (SIGUSR1, on_signal);

@@ -627,6 +627,7 @@ session_command (struct session *s, const char *command, uint64_t deadline,
     .output = BUF_INIT (OUTPUT_MAX), .kernel = BUF_INIT (KERNEL_MAX),
   };
   buf_clear (&s->window);
+  s->behind = 0;
   r = wait_taken (&d);
   if (r == 0)
     r = prepare (&d);

@@ -39,12 +39,24 @@ const char *const talk_names[TALK_MAX + 1] = {
   [TALK_MISMATCH] = "mismatch",
 };
 
+/* What is before the first byte that may match: an echo in the middle of a line
+ * must not pass for the beginning of one. */
+static void
+remember (struct session *s, const char *byte, size_t n)
+{
+  if (s->window.len > 0 || n == 0)
+    return;
+  buf_append (&s->window, byte, 1);
+  s->behind = 1;
+}
+
 int
 session_open (struct hub *hub, const char *uuid, const char *console,
               enum lease_rank rank, const char *who, uint64_t deadline,
               struct session **ret_s, struct error *err)
 {
   CLEANUP_FREE struct session *s = calloc (1, sizeof *s);
+  char last;
   int r;
 
   if (!s)
@@ -58,6 +70,7 @@ session_open (struct hub *hub, const char *uuid, const char *console,
   if (r < 0)
     return r;
   s->tap = lease_tap (s->lease);
+  remember (s, &last, tap_peek_ (s->tap, &last, 1));
   *ret_s = steal_ptr (&s);
   return 0;
 }
@@ -96,6 +109,8 @@ session_send (struct session *s, const void *data, size_t len,
 
   if (session_typing_ (s, what, sizeof what) == TYPING_BOOTING)
     return error_set (err, EHOSTDOWN, "%s", what);
+  /* Unknown: behind a prompt, most likely. */
+  remember (s, " ", 1);
   return lease_write (s->lease, data, len, deadline, err);
 }
 
@@ -280,8 +295,9 @@ window_add (struct session *s, struct patterns *ps, size_t n)
     {
       drop = w->len / 2;
       buf_consume (w, drop);
+      s->behind = 1;
       for (unsigned i = 0; i < ps->n; i++)
-        ps->p[i].seen = ps->p[i].seen > drop ? ps->p[i].seen - drop : 0;
+        ps->p[i].seen = ps->p[i].seen > drop ? ps->p[i].seen - drop : 1;
     }
   buf_append (w, s->chunk, n);
 }
@@ -298,9 +314,11 @@ session_expect (struct session *s, const struct expect *patterns, unsigned n,
 
   if (r < 0)
     return r;
+  for (unsigned i = 0; i < ps.n; i++)
+    ps.p[i].seen = s->behind;
   while ((r = search (&ps, &s->window, &f)) == 0)
     {
-      if (s->window.len > 0)
+      if (s->window.len > s->behind)
         session_pause_ (deadline);
       got = session_pull_ (s, deadline);
       if (got == -ETIMEDOUT)
@@ -313,10 +331,16 @@ session_expect (struct session *s, const struct expect *patterns, unsigned n,
     }
   if (r < 0)
     return error_set (err, -r, "what came takes too many steps to match");
-  if (ret_before)
-    buf_append (ret_before, buf_str (&s->window), f.start);
+  /* \K in a lookbehind may begin a match before where it was looked for. */
+  if (ret_before && f.start > s->behind)
+    buf_append (ret_before, buf_str (&s->window) + s->behind,
+                f.start - s->behind);
   if (ret_match)
     buf_append (ret_match, buf_str (&s->window) + f.start, f.len);
-  buf_consume (&s->window, f.start + f.len);
+  if (f.start + f.len > 0)
+    {
+      buf_consume (&s->window, f.start + f.len - 1);
+      s->behind = 1;
+    }
   return f.index;
 }

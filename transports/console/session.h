@@ -72,7 +72,9 @@ struct expect
  * expect.  Returns its index and moves behind the match; -ETIMEDOUT,
  * -ECANCELED (lost, stopping), -E2BIG (what came is too hard to match).
  * ret_before (may be NULL) gets the text before
- * the match, ret_match the match itself; both raw guest bytes. */
+ * the match, ret_match the match itself; both raw guest bytes.  "^" is the
+ * beginning of a line: what comes first after a match or after what was sent
+ * is one only where the byte before it, if it is known, ended a line. */
 int session_expect (struct session *s, const struct expect *patterns,
                     unsigned n, uint64_t deadline, struct buf *ret_before,
                     struct buf *ret_match, struct error *err);

@@ -23,6 +23,7 @@ struct session
   enum lease_rank rank;
   char chunk[SESSION_CHUNK];
   struct buf window;     /* what session_expect() has not passed yet */
+  size_t behind;         /* of it: the byte before, for a "^"; 0 = unknown */
   uint64_t lost;         /* bytes that came faster than we read */
   char uuid[UUID_TEXT], console[32];
   typing_fn *may_type; /* NULL: nobody is asked */

@@ -114,6 +114,10 @@ test_nonce (void **state)
   steps ("{\"name\":\"a\",\"send\":\"echo <${nonce}>\",\"expect\":[\"x\"]}",
          SCRIPT ("0"), OUTCOME_OK, "ok");
   assert_string_not_equal (first, play.typed);
+  /* What an echo can't be. */
+  steps ("{\"name\":\"a\",\"send\":\"printf A%s ${nonce}\\\\r\",\"expect\":"
+         "[\"A${nonce}\",\"^${nonce}\"]}",
+         SCRIPT ("0"), OUTCOME_OK, "ok");
 }
 
 int

@@ -256,6 +256,12 @@ static const struct
     "steps[0].expect[1]: matches no text at all" },
   { "{" DLG "[{\"name\":\"a\",\"expect\":[\"x(\"]}]}",
     "steps[0].expect[0]: not a regular expression" },
+  { "{" DLG "[{\"name\":\"a\",\"send\":\"echo ${nonce}\\r\"},{\"name\":"
+    "\"b\",\"expect\":[\"x\",\"${nonce}\"]}]}",
+    "steps[1].expect[1]: matches what step \"a\" sends, so an echo" },
+  { "{" DLG "[{\"name\":\"a\",\"send\":\"${nonce}\\r\",\"expect\":"
+    "[\"^${nonce}\"]}]}",
+    "steps[0].expect[0]: matches what step \"a\" sends" },
   { "{" DLG "[{\"name\":\"a\",\"send\":\"x\",\"go-to\":\"a\"},"
     "{\"name\":\"b\",\"expect\":[\"x\"]}]}",
     "steps[0].go-to: goes round for ever" },

@@ -366,6 +366,16 @@ test_echo_without_a_shell (void **state)
   not_a_shell (FAKE_MUTE, 20000, LEASE_SCENARIO, 1500, TALK_NO_ANSWER, -1);
 }
 
+/* Whatever is made of what was typed, it is no answer. */
+static void
+test_echoes_of_all_kinds (void **state)
+{
+  not_a_shell (FAKE_TWICE, 0, LEASE_SCENARIO, 1500, TALK_NO_ANSWER, -1);
+  not_a_shell (FAKE_LATE, 0, LEASE_SCENARIO, 6000, TALK_NO_ANSWER, -1);
+  not_a_shell (FAKE_FORGE, 0, LEASE_SCENARIO, 1500, TALK_NO_ANSWER, -1);
+  not_a_shell (FAKE_FORGE, 20000, LEASE_DIAGNOSIS, 1500, TALK_NO_ANSWER, -1);
+}
+
 static void
 test_full_input_is_xoff (void **state)
 {
@@ -440,6 +450,60 @@ test_forged_markers (void **state)
 }
 
 /* ---- expect ---- */
+
+/* One question with a nonce, as a dialogue asks it. */
+static void
+expect_after (struct scene *s, const char *before, const char *sent,
+              const char *regex, int want)
+{
+  struct expect e = { .regex = regex }, first = { .regex = before };
+  uint64_t in = clock_ms () + UNTIL_MS;
+  struct buf got = BUF_INIT (1000);
+  char uuid[UUID_TEXT];
+  struct session *ses;
+
+  assert_int_equal (session_open (s->w.hub,
+                                  hubworld_uuid (0, uuid, sizeof uuid),
+                                  "serial0", LEASE_SCENARIO, "test", in, &ses,
+                                  NULL),
+                    0);
+  if (before)
+    {
+      assert_int_equal (session_send (ses, "\r", 1, in, NULL), 0);
+      assert_int_equal (session_expect (ses, &first, 1, in, NULL, &got, NULL),
+                        0);
+    }
+  assert_int_equal (session_send (ses, sent, strlen (sent), in, NULL), 0);
+  if (want < 0)
+    in = clock_ms () + 500;
+  assert_int_equal (session_expect (ses, &e, 1, in, NULL, &got, NULL), want);
+  session_close (ses);
+  buf_done (&got);
+}
+
+/* What is typed behind a prompt comes back in the middle of a line, whether the
+ * prompt was seen in this dialogue, before it, or not at all. */
+static void
+test_an_echo_begins_no_line (void **state)
+{
+  struct fakecons_config cfg = { .play = FAKE_SHELL };
+  struct scene s;
+
+  scene_begin (&s, &cfg, CONSOLE_HOLD, NULL);
+  assert_true (scene_wait_said (&s, "/ # ", UNTIL_MS));
+  expect_after (&s, NULL, "a1b2", "^a1b2", -ETIMEDOUT);
+  expect_after (&s, NULL, "\x03", "# $", 0);
+  expect_after (&s, "/ # ", "a1b2", "^a1b2", -ETIMEDOUT);
+  expect_after (&s, NULL, "\x03", "# $", 0);
+  expect_after (&s, "/ # ", "echo a1b2\r", "^a1b2", 0);
+  expect_after (&s, NULL, "echo a1b2\r", "^a1b2", 0);
+  scene_end (&s);
+
+  scene_begin (&s, &cfg, CONSOLE_PROBE, NULL);
+  fakecons_command (s.fake, "play 0 mute");
+  expect_after (&s, NULL, "a1b2", "^a1b2", -ETIMEDOUT);
+  scene_end (&s);
+}
 
 static void
 test_expect (void **state)
@@ -616,11 +680,13 @@ main (int argc, char **argv)
     cmocka_unit_test (test_dead_guest_is_silent),
     cmocka_unit_test (test_dead_shell_under_a_talking_kernel),
     cmocka_unit_test (test_echo_without_a_shell),
+    cmocka_unit_test (test_echoes_of_all_kinds),
     cmocka_unit_test (test_full_input_is_xoff),
     cmocka_unit_test (test_stopped_flow),
     cmocka_unit_test (test_open_quote_and_hanging_command),
     cmocka_unit_test (test_bad_commands_are_refused),
     cmocka_unit_test (test_forged_markers),
+    cmocka_unit_test (test_an_echo_begins_no_line),
     cmocka_unit_test (test_expect),
     cmocka_unit_test (test_a_person_takes_the_console),
     cmocka_unit_test (test_the_console_goes),
