@@ -22,7 +22,8 @@ int io_pwrite (int fd, const void *data, size_t len, uint64_t offset);
 /* Waits for poll()'s events until the deadline (CLOCK_NEVER: for ever);
  * -ETIMEDOUT. */
 int io_wait (int fd, short events, uint64_t deadline);
-/* All of it into a socket, which need not block: waits for room.  -ETIMEDOUT. */
+/* All of it into a socket, which need not block: waits for room.
+ * -ETIMEDOUT. */
 int io_send (int fd, const void *data, size_t len, uint64_t deadline);
 
 /* The first thing in main(): descriptors 0 to 2 are open from here on.  A

@@ -36,6 +36,13 @@ void infer_modules_ (struct kernel *k);
 /* What each CPU runs; where locks have their owners and who waits. */
 void infer_queue_ (struct infer *in);
 void infer_locks_ (struct infer *in);
+/* The kernel's image in pieces that overlap, from so far on, rounded down to a
+ * page; what can't be read is passed over.  fn: 0 to go on; else that is
+ * returned. */
+typedef int infer_piece_fn (const uint8_t *piece, size_t len, uint64_t va,
+                            void *arg);
+int infer_scan_ (struct kernel *k, uint64_t from, infer_piece_fn *fn,
+                 void *arg);
 /* Nothing but what can be a task's name. */
 bool infer_is_comm_ (const char comm[INFER_COMM]);
 

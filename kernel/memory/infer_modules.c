@@ -20,7 +20,6 @@
 #define LIST_OFF 8u
 #define NAME_OFF 24u
 #define NAME_LEN 56u
-#define SCAN_PIECE (256u << 10)
 #define LISTS_MAX 65536u
 #define AREA_MAX (256u << 20)
 
@@ -116,14 +115,21 @@ try_list (struct modules *m, uint64_t head)
   return kernel_list (m->k, head, 4096, take, m) == 0 && !m->other && m->n > 0;
 }
 
-/* Heads of lists in the image whose nodes are elsewhere. */
-static bool
-heads_in (struct modules *m, const uint8_t *buf, size_t len, uint64_t va,
-          unsigned *left)
+struct head_scan
 {
-  struct kernel *k = m->k;
+  struct modules *m;
+  unsigned left;
+};
 
-  for (size_t p = 0; p + 16 <= len && *left > 0; p += 8)
+/* Heads of lists in the image whose nodes are elsewhere.  1: found; -1: too
+ * many that look like one. */
+static int
+heads_in (const uint8_t *buf, size_t len, uint64_t va, void *arg)
+{
+  struct head_scan *h = arg;
+  struct kernel *k = h->m->k;
+
+  for (size_t p = 0; p + 16 <= len && h->left > 0; p += 8)
     {
       uint64_t next, prev, back;
 
@@ -134,40 +140,25 @@ heads_in (struct modules *m, const uint8_t *buf, size_t len, uint64_t va,
           || next - k->image.va < k->image.len
           || prev - k->image.va < k->image.len)
         continue;
-      --*left;
+      h->left--;
       if (space_u64 (k->space, next + 8, &back) && back == va + p
           && is_module (k, next - offset_or (k, MODULE_LIST, LIST_OFF))
-          && try_list (m, va + p))
+          && try_list (h->m, va + p))
         {
           ksyms_add (k->syms, "modules", va + p);
-          return true;
+          return 1;
         }
     }
-  return false;
+  return h->left > 0 ? 0 : -1;
 }
 
 static bool
 find_head (struct modules *m)
 {
-  const struct ksyms_image *i = &m->k->image;
-  CLEANUP_FREE uint8_t *buf = malloc (SCAN_PIECE);
-  unsigned left = LISTS_MAX;
+  struct head_scan h = { m, LISTS_MAX };
 
   /* Data lies behind code: the first half is none. */
-  for (uint64_t done = i->len / 2 & ~4095ull; buf && done < i->len && left > 0;)
-    {
-      size_t want = i->len - done < SCAN_PIECE ? i->len - done : SCAN_PIECE;
-      size_t got;
-
-      got = space_read_some (m->k->space, i->va + done, buf, want);
-      if (heads_in (m, buf, got, i->va + done, &left))
-        return true;
-      if (got == want)
-        done += want == SCAN_PIECE ? want - 64 : want;
-      else
-        done += (got & ~4095ull) + 4096;
-    }
-  return false;
+  return infer_scan_ (m->k, m->k->image.len / 2, heads_in, &h) > 0;
 }
 
 /* ---- pieces of memory ---- */

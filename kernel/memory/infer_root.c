@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #define SCAN_PIECE (256u << 10)
+#define SCAN_OVERLAP 64 /* more than what is looked for has */
 #define SAMPLE 128u /* from the beginning of the list, and from its end */
 #define CANDIDATES 256u
 #define TASKS_MIN 3u
@@ -210,43 +211,57 @@ begins_before (struct infer *in, uint64_t comm)
   return begin > 0 && try_root (in, begin, comm);
 }
 
-static bool
-by_name_in (struct infer *in, const uint8_t *buf, size_t len, uint64_t va,
-            unsigned *left)
+int
+infer_scan_ (struct kernel *k, uint64_t from, infer_piece_fn *fn, void *arg)
 {
-  for (size_t at = 0; at + INFER_COMM <= len && *left > 0; at += 4)
+  const struct ksyms_image *i = &k->image;
+  CLEANUP_FREE uint8_t *buf = malloc (SCAN_PIECE);
+  int r = 0;
+
+  for (uint64_t done = from & ~4095ull; buf && done < i->len && r == 0;)
+    {
+      size_t want = i->len - done < SCAN_PIECE ? i->len - done : SCAN_PIECE;
+      size_t got = space_read_some (k->space, i->va + done, buf, want);
+
+      r = fn (buf, got, i->va + done, arg);
+      if (got == want)
+        done += want == SCAN_PIECE ? want - SCAN_OVERLAP : want;
+      else
+        done += (got & ~4095ull) + 4096;
+    }
+  return r;
+}
+
+struct by_name
+{
+  struct infer *in;
+  unsigned left;
+};
+
+/* 1: found; -1: too many that look like it. */
+static int
+by_name_in (const uint8_t *buf, size_t len, uint64_t va, void *arg)
+{
+  struct by_name *b = arg;
+
+  for (size_t at = 0; at + INFER_COMM <= len && b->left > 0; at += 4)
     if (memcmp (buf + at, "swap", 4) == 0
         && infer_is_comm_ ((const char *) buf + at)
         && is_swapper ((const char *) buf + at))
       {
-        --*left;
-        if (begins_before (in, va + at))
-          return true;
+        b->left--;
+        if (begins_before (b->in, va + at))
+          return 1;
       }
-  return false;
+  return b->left > 0 ? 0 : -1;
 }
 
 static bool
 by_name (struct infer *in)
 {
-  const struct ksyms_image *i = &in->k->image;
-  CLEANUP_FREE uint8_t *buf = malloc (SCAN_PIECE);
-  unsigned left = CANDIDATES;
+  struct by_name b = { in, CANDIDATES };
 
-  for (uint64_t done = 0; buf && done < i->len && left > 0;)
-    {
-      size_t want = i->len - done < SCAN_PIECE ? i->len - done : SCAN_PIECE;
-      size_t got;
-
-      got = space_read_some (in->k->space, i->va + done, buf, want);
-      if (by_name_in (in, buf, got, i->va + done, &left))
-        return true;
-      if (got == want)
-        done += want == SCAN_PIECE ? want - 64 : want;
-      else
-        done += (got & ~4095ull) + 4096;
-    }
-  return false;
+  return infer_scan_ (in->k, 0, by_name_in, &b) > 0;
 }
 
 /* ---- copies ---- */

@@ -33,8 +33,8 @@ converse (const struct transport_env *env, const char *uuid, int fd,
       = { .libexec = env->libexec, .program = DISK_HELPER, .fds = &fd,
           .nfds = 1 };
   struct helper h = HELPER_INIT;
-  uint64_t now = clock_ms (), left = now < deadline ? deadline - now : 0;
   struct error why = ERROR_INIT;
+  char ended[64];
   int r;
 
   if (disk_stuck_ (env->disk, uuid))
@@ -43,8 +43,7 @@ converse (const struct transport_env *env, const char *uuid, int fd,
                            "this host's kernel");
       return 0;
     }
-  left -= left / 4 < MARGIN_MS ? left / 4 : MARGIN_MS;
-  json_add_int (head, "ms", (int64_t) left);
+  json_add_int (head, "ms", (int64_t) helper_left (deadline, MARGIN_MS));
   r = helper_start (&spec, &h, err);
   if (r < 0)
     return r;
@@ -55,24 +54,16 @@ converse (const struct transport_env *env, const char *uuid, int fd,
     disk_leave_stuck_ (env->disk, uuid, &h);
   if (r >= 0)
     return 1;
-  if (r == -ETIMEDOUT || r == -EPIPE)
+  if (helper_ended_text (r, DISK_HELPER, ended, sizeof ended))
     {
-      snprintf (detail, n, "%s %s", DISK_HELPER,
-                r == -ETIMEDOUT ? "did not come back in time: what the "
-                                  "mailbox is on does not answer"
-                                : "ended without an answer");
+      snprintf (detail, n, "%s%s", ended,
+                r == -ETIMEDOUT ? ": what the mailbox is on does not answer"
+                                : "");
       return 0;
     }
   if (err)
     *err = why;
   return r;
-}
-
-static int
-lies (struct error *err)
-{
-  return error_set (err, EBADMSG, "%s said what it can't have found out",
-                    DISK_HELPER);
 }
 
 static bool
@@ -175,12 +166,12 @@ disk_see_ (const struct transport_env *env, const char *uuid, int fd,
   if (r == 0)
     return 0;
   if (!take_end (f.head, ret_end, detail, n))
-    return lies (err);
+    return helper_lies (DISK_HELPER, err);
   if (*ret_end != DISK_OK)
     return 0;
   if (!get_count (f.head, "state", MAILBOX_BAD, &state)
       || (state == MAILBOX_GOOD && !take_beat (f.head, &s.beat)))
-    return lies (err);
+    return helper_lies (DISK_HELPER, err);
   s.state = (enum mailbox_state) state;
   s.report_only = json_get_bool (f.head, "report-only", true);
   *ret = s;
@@ -231,7 +222,7 @@ disk_run_ (const struct transport_env *env, const char *uuid, int fd,
   why = json_get_str (f.head, "detail");
   if (!may_say (end) || f.body_len > MAILBOX_OUTPUT_MAX
       || (end == ASK_OK && (status < 0 || status > 255)))
-    return lies (err);
+    return helper_lies (DISK_HELPER, err);
   ret->end = (enum ask_end) end;
   ret->status = (int) status;
   ret->begun = json_get_bool (f.head, "begun", true);

@@ -44,7 +44,8 @@ open_of (const struct transport_env *env, const struct guest *g,
 }
 
 static int
-read_at_most (int fd, size_t max, char **ret, size_t *ret_len, struct error *err)
+read_at_most (int fd, size_t max, char **ret, size_t *ret_len,
+              struct error *err)
 {
   CLEANUP_FREE char *text = malloc (max + 1);
   size_t len = 0;

@@ -227,7 +227,8 @@ put_data (struct reader *r, unsigned type, size_t n, struct buf *out)
     case 33:
       if (n < 7)
         return false;
-      buf_printf (out, "%u %u %u ", be_get16 (p), be_get16 (p + 2), be_get16 (p + 4));
+      buf_printf (out, "%u %u %u ", be_get16 (p), be_get16 (p + 2),
+                  be_get16 (p + 4));
       in.at += 6;
       return read_name (&in, out);
     case 6:

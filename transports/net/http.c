@@ -165,10 +165,8 @@ say (struct helper *h, const struct http_ask *ask, int fd, uint64_t deadline,
 {
   struct json_object *head = json_object_new_object ();
   struct json_object *headers = json_object_new_array ();
-  uint64_t now = clock_ms (), left = now < deadline ? deadline - now : 0;
   int r;
 
-  left -= left / 4 < MARGIN_MS ? left / 4 : MARGIN_MS;
   json_add_str (head, "op", "ask");
   json_add_str (head, "address", ask->address);
   json_add_bool (head, "tls", ask->tls);
@@ -187,7 +185,8 @@ say (struct helper *h, const struct http_ask *ask, int fd, uint64_t deadline,
   json_add_str (head, "bearer", ask->bearer);
   json_add_str (head, "user", ask->user);
   json_add_str (head, "password", ask->password);
-  json_add_int (head, "ms", (int64_t) left);
+  json_add_int (head, "ms",
+                (int64_t) helper_left (deadline, MARGIN_MS));
   r = helper_say (h, head, NULL, 0, &fd, 1, deadline, err);
   json_object_put (head);
   return r;
@@ -214,8 +213,7 @@ take (const struct frame *f, struct http_result *ret, struct error *err)
       || headers > HTTP_HEAD_MAX || (uint64_t) headers > f->body_len
       || f->body_len - (size_t) headers > HTTP_BODY_MAX || expires < 0
       || (end == HTTP_END_OK && (status < 100 || status > 999)))
-    return error_set (err, EBADMSG, "%s said what it can't have found out",
-                      HELPER);
+    return helper_lies (HELPER, err);
   ret->end = (enum http_end) end;
   ret->status = (unsigned) status;
   ret->cut = json_get_bool (f->head, "cut", false);
@@ -250,12 +248,9 @@ converse (struct http_pool *pool, const struct http_ask *ask, int fd,
       return r;
     }
   helper_end (&i.helper);
-  if (r == -ETIMEDOUT || r == -EPIPE)
+  if (helper_ended_text (r, HELPER, ret->detail, sizeof ret->detail))
     {
       ret->end = HTTP_END_STUCK;
-      snprintf (ret->detail, sizeof ret->detail, "%s %s", HELPER,
-                r == -ETIMEDOUT ? "did not come back in time"
-                                : "ended without an answer");
       return 0;
     }
   if (err && why.code)

@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The tables of hangdog status: their titles, and what rows say in words.
+ */
+#include "supervisor/cli/status.h"
+
+#include "supervisor/cli/cli.h"
+
+#include "base/cleanup.h"
+#include "base/json.h"
+#include "base/units.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_COLUMNS 10
+#define CELL 48
+#define MAX_INCIDENTS 5 /* shown; the others `hangdog incidents` lists */
+
+const char *const status_kinds[STATUS_KINDS] = {
+  [STATUS_DAEMON] = "daemon",
+  [STATUS_SOURCE] = "source",
+  [STATUS_GUEST] = "guest",
+  [STATUS_CONSOLE] = "console",
+  [STATUS_SCENARIO] = "scenario",
+  [STATUS_INCIDENT] = "incident",
+  [STATUS_STUCK] = "stuck",
+  [STATUS_TEXT] = "text",
+  [STATUS_DOUBLE] = "claimed-twice",
+  [STATUS_BEAT] = "heartbeat",
+  [STATUS_NO_BEAT] = "no-heartbeat",
+  [STATUS_REACH] = "reach",
+  [STATUS_HOST] = "host",
+  [STATUS_HISTORY] = "history",
+};
+
+struct view
+{
+  struct json_object *const *rows; /* arrays, by kind */
+  FILE *out;
+};
+
+/* A member as text: "name%" is an age in milliseconds, "name!" a uuid cut to
+ * its first eight digits. */
+static const char *
+cell (struct json_object *row, const char *member, char dst[CELL])
+{
+  char key[40];
+  size_t len = strlen (member) - 1;
+  const char *s;
+
+  snprintf (key, sizeof (key), "%s", member);
+  if (member[len] == '%' || member[len] == '!')
+    key[len] = '\0';
+  if (member[len] == '%')
+    return json_get (row, key)
+               ? print_age (dst, CELL, (uint64_t) json_get_int (row, key, 0))
+               : "-";
+  s = json_get_str (row, key);
+  if (member[len] == '!' && s)
+    snprintf (dst, CELL, "%.8s", s);
+  else if (json_object_is_type (json_get (row, key), json_type_int))
+    snprintf (dst, CELL, "%lld", (long long) json_get_int (row, key, 0));
+  else
+    return s;
+  return dst;
+}
+
+static void
+section (const struct view *v, unsigned kind, const char *const *titles,
+         const char *const *members)
+{
+  struct table *t = table_new (titles);
+  char texts[MAX_COLUMNS][CELL];
+  size_t n = json_object_array_length (v->rows[kind]), shown = n;
+
+  if (kind == STATUS_INCIDENT && shown > MAX_INCIDENTS)
+    shown = MAX_INCIDENTS;
+  for (size_t i = 0; i < shown; i++)
+    {
+      struct json_object *row = json_object_array_get_idx (v->rows[kind], i);
+      const char *cells[MAX_COLUMNS] = { NULL };
+
+      for (unsigned c = 0; members[c]; c++)
+        cells[c] = cell (row, members[c], texts[c]);
+      table_row (t, cells);
+    }
+  if (n > 0)
+    {
+      fputc ('\n', v->out);
+      table_print (t, v->out);
+    }
+  if (shown < n)
+    fprintf (v->out, "... and %zu older: hangdog incidents\n", n - shown);
+  table_free (t);
+}
+
+/* Of what its kernel told last, and whether silence means anything since. */
+static void
+text_words (struct json_object *row, char *dst, size_t n)
+{
+  const char *title = json_get_str (row, "title");
+  const char *note = json_get_str (row, "note");
+  long long gaps = (long long) json_get_int (row, "gaps", 0), lost;
+  char gap[80] = "";
+
+  lost = (long long) json_get_int (row, "lost", 0);
+  if (gaps)
+    snprintf (gap, sizeof (gap), " [%lld bytes in %lld gaps were not read]",
+              lost, gaps);
+  snprintf (dst, n, "%s%s%s%s%s", title ? title : "",
+            note && note[0] ? " (" : "", note ? note : "",
+            note && note[0] ? ")" : "", gap);
+}
+
+/* Its addresses and who says so: "192.0.2.7 (lease)". */
+static void
+address_words (struct json_object *row, char *dst, size_t n)
+{
+  struct json_object *nics = json_get (row, "nics");
+  size_t used = 0;
+
+  dst[0] = '\0';
+  for (size_t i = 0; nics && i < json_object_array_length (nics); i++)
+    {
+      struct json_object *nic = json_object_array_get_idx (nics, i);
+      const char *ip = json_get_str (nic, "ip");
+      const char *ip2 = json_get_str (nic, "ip2");
+      const char *refused = json_get_str (nic, "refused");
+
+      if (used >= n || (!ip && !refused))
+        continue;
+      used += (size_t) snprintf (
+          dst + used, n - used, "%s%s%s%s (%s)", used ? ", " : "",
+          ip ? ip : refused, ip && ip2 ? " " : "", ip && ip2 ? ip2 : "",
+          ip ? row_str (nic, "ip_from") : "claimed by another, too: not used");
+    }
+}
+
+/* How long a check took mostly: "2ms"; "-" when it never answered. */
+static void
+add_took (struct json_object *row, struct json_object *h, const char *key)
+{
+  char text[32] = "-";
+
+  if (json_get (h, key))
+    units_format_duration (text, sizeof (text),
+                           (uint64_t) json_get_int (h, key, 0));
+  json_add_str (row, key, text);
+}
+
+/* Of one guest it is told when each run was: then it is shown. */
+static void
+add_history (const struct view *v, struct json_object *scenario)
+{
+  struct json_object *h = json_get (scenario, "history"), *row;
+  const char *runs = json_get_str (h, "runs");
+  size_t n = runs ? strlen (runs) : 0;
+  char share[16] = "-";
+
+  if (!n || !json_get (h, "times_ms"))
+    return;
+  row = json_object_new_object ();
+  if (json_get (h, "availability"))
+    snprintf (share, sizeof (share), "%.1f %%",
+              100 * json_object_get_double (json_get (h, "availability")));
+  json_add_str (row, "scenario", row_str (scenario, "scenario"));
+  json_add_str (row, "runs", runs + (n > 20 ? n - 20 : 0));
+  json_add_str (row, "well", share);
+  json_add_int (row, "since_ms", json_get_int (h, "since_ms", 0));
+  add_took (row, h, "p50_ms");
+  add_took (row, h, "p90_ms");
+  add_took (row, h, "p99_ms");
+  add_took (row, h, "max_ms");
+  json_object_array_add (v->rows[STATUS_HISTORY], row);
+}
+
+/* What a row says in words, as its member "says". */
+static void
+add_words (struct json_object *row, unsigned kind)
+{
+  const char *held = json_get_str (row, "held_off");
+  const char *text = json_get_str (row, "sentence");
+  char says[400];
+
+  if (kind == STATUS_SCENARIO)
+    {
+      snprintf (says, sizeof (says), "%s%s", row_str (row, "scenario"),
+                json_get_bool (row, "builtin", false) ? " (built-in)" : "");
+      json_add_text (row, "named", says, strlen (says));
+      snprintf (says, sizeof (says), "%s%s%s",
+                json_get_bool (row, "flapping", false) ? "flapping; " : "",
+                held && held[0] ? "not asked: " : "",
+                held && held[0] ? held : text ? text : "");
+    }
+  else if (kind == STATUS_INCIDENT)
+    {
+      const char *end = json_get_str (row, "end");
+      const char *phase = json_get_str (row, "phase");
+      struct json_object *verdict = json_get (row, "verdict");
+      const char *class_ = json_get_str (verdict, "class");
+
+      text = json_get_str (verdict, "sentence");
+      json_add_str (row, "class", class_ ? class_ : "");
+      json_add_str (row, "now",
+                    end && strcmp (end, "not-ended") != 0 ? end
+                    : json_get_bool (row, "perhaps_rebooted", false)
+                        ? "rebooted?"
+                    : json_get_bool (row, "flapping", false) ? "flapping"
+                    : phase                               ? phase
+                                                          : "");
+      snprintf (says, sizeof (says), "%s", text ? text : "");
+    }
+  else if (kind == STATUS_REACH)
+    {
+      const char *what = json_get_str (row, "says");
+      const char *code = json_get_str (row, "code");
+      const char *fix = json_get_str (row, "fix");
+
+      snprintf (says, sizeof (says), "%s%s%s%s%s", code ? code : "",
+                code && code[0] && what && what[0] ? ": " : "",
+                what ? what : "", fix && fix[0] ? "; mend it by: " : "",
+                fix ? fix : "");
+    }
+  else if (kind == STATUS_GUEST)
+    address_words (row, says, sizeof (says));
+  else if (kind == STATUS_TEXT)
+    text_words (row, says, sizeof (says));
+  else
+    return;
+  json_add_text (row, "says", says, strlen (says));
+}
+
+static void
+all_words (const struct view *v)
+{
+  struct json_object *row;
+
+  for (unsigned k = 0; k < STATUS_KINDS; k++)
+    for (size_t i = 0; i < json_object_array_length (v->rows[k]); i++)
+      {
+        row = json_object_array_get_idx (v->rows[k], i);
+        add_words (row, k);
+        if (k == STATUS_SCENARIO)
+          add_history (v, row);
+      }
+}
+
+static unsigned
+how_bad (struct json_object *row)
+{
+  static const char *const worst[]
+      = { "hung",    "failed",  "console-lost", "way-lost",
+          "suspect", "unknown", "held-off" };
+  const char *health = row_str (row, "health");
+  unsigned i = 0;
+
+  while (i < ARRAY_LEN (worst) && strcmp (worst[i], health) != 0)
+    i++;
+  return i;
+}
+
+static int
+worse (const void *a, const void *b)
+{
+  struct json_object *x = *(struct json_object *const *) a;
+  struct json_object *y = *(struct json_object *const *) b;
+  /* A guest is "guest" in the rows of what belongs to it. */
+  const char *key = json_get_str (x, "guest") ? "guest" : "display";
+  int r = (int) how_bad (x) - (int) how_bad (y);
+
+  return r ? r : strverscmp (row_str (x, key), row_str (y, key));
+}
+
+/* The worst first: what a tired person came for is at the top, also of a
+ * screen that has no room for all. */
+void
+status_tables (struct json_object *const rows[STATUS_KINDS], FILE *out)
+{
+  const struct view view = { rows, out }, *v = &view;
+  static const char *const guest_t[]
+      = { "GUEST",  "HEALTH", "STATE",   "BOOT", "REASON",
+          "INTENT", "SOURCE", "ADDRESS", NULL };
+  static const char *const guest_m[]
+      = { "display", "health", "run",  "boot", "reason",
+          "intent",  "source", "says", NULL };
+  static const char *const scen_t[]
+      = { "GUEST", "SCENARIO", "HEALTH", "SINCE", "LAST",
+          "TOOK",  "NEXT",     "SAYS",   NULL };
+  static const char *const scen_m[]
+      = { "guest",    "named", "health", "health_ms%", "outcome",
+          "took_ms%", "next_ms%", "says",   NULL };
+  static const char *const hist_t[]
+      = { "SCENARIO", "LAST RUNS", "WELL", "OF", "P50",
+          "P90",      "P99",       "MAX",  NULL };
+  static const char *const hist_m[]
+      = { "scenario", "runs",   "well",   "since_ms%", "p50_ms",
+          "p90_ms",   "p99_ms", "max_ms", NULL };
+  static const char *const host_t[]
+      = { "THIS HOST", "AGO", "GUESTS SPARED", "SAYS", NULL };
+  static const char *const host_m[]
+      = { "code", "ago_ms%", "guests", "says", NULL };
+  static const char *const inc_t[]
+      = { "INCIDENT", "GUEST", "VERDICT", "NOW", "SAYS", NULL };
+  static const char *const inc_m[]
+      = { "id!", "guest", "class", "now", "says", NULL };
+  static const char *const stuck_t[]
+      = { "STUCK LANE", "GUEST", "SINCE", "JOB", NULL };
+  static const char *const stuck_m[]
+      = { "lane", "guest", "since_ms%", "job", NULL };
+  static const char *const cons_t[]
+      = { "GUEST", "CONSOLE", "MODE",   "STATE",  "SINCE",
+          "QUIET", "BYTES",   "HOLDER", "DETAIL", NULL };
+  static const char *const cons_m[]
+      = { "guest",     "name",  "mode",   "state",  "state_ms%",
+          "quiet_ms%", "bytes", "holder", "detail", NULL };
+  static const char *const text_t[]
+      = { "GUEST", "CONSOLE", "STAGE", "SINCE", "STANDS AT",
+          "LAST EVENT", "KERNEL SAYS", NULL };
+  static const char *const text_m[]
+      = { "guest", "console",   "stage", "stage_ms%", "stop",
+          "event_ms%", "says", NULL };
+  static const char *const beat_t[]
+      = { "HEARTBEAT", "AGE", "VCPUS", "TICKS", "SCHEDULER", "LOAD", "BLOCKED",
+          "SAYS", NULL };
+  static const char *const beat_m[]
+      = { "guest", "age_ms%", "vcpus", "ticks", "scheduler", "load1",
+          "blocked", "says", NULL };
+  static const char *const mute_t[] = { "NO HEARTBEAT", "SAYS", NULL };
+  static const char *const mute_m[] = { "guests", "says", NULL };
+  static const char *const reach_t[]
+      = { "WAY", "STATE", "SINCE", "TRIED", "BY", "WHAT", NULL };
+  static const char *const reach_m[]
+      = { "way", "state", "since_ms%", "tried_ms%", "by", "says", NULL };
+  static const char *const twice_t[]
+      = { "CLAIMED TWICE", "STATE", "UUID", "WATCHED", "SAYS", NULL };
+  static const char *const twice_m[]
+      = { "display", "run", "uuid", "watched", "says", NULL };
+  static const char *const src_t[] = { "HEALTHY", "SOURCE", NULL };
+  static const char *const src_m[] = { "well", "state", NULL };
+
+  static const enum status_kind sorted[]
+      = { STATUS_GUEST, STATUS_DOUBLE, STATUS_SCENARIO, STATUS_TEXT,
+          STATUS_CONSOLE };
+
+  all_words (v);
+  for (unsigned i = 0; i < ARRAY_LEN (sorted); i++)
+    json_object_array_sort (v->rows[sorted[i]], worse);
+  section (v, STATUS_GUEST, guest_t, guest_m);
+  section (v, STATUS_DOUBLE, twice_t, twice_m);
+  section (v, STATUS_STUCK, stuck_t, stuck_m);
+  section (v, STATUS_HOST, host_t, host_m);
+  section (v, STATUS_SCENARIO, scen_t, scen_m);
+  section (v, STATUS_REACH, reach_t, reach_m);
+  section (v, STATUS_HISTORY, hist_t, hist_m);
+  section (v, STATUS_INCIDENT, inc_t, inc_m);
+  section (v, STATUS_BEAT, beat_t, beat_m);
+  section (v, STATUS_NO_BEAT, mute_t, mute_m);
+  section (v, STATUS_TEXT, text_t, text_m);
+  section (v, STATUS_CONSOLE, cons_t, cons_m);
+  section (v, STATUS_SOURCE, src_t, src_m);
+}
