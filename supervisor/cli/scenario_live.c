@@ -24,6 +24,7 @@ is_taken (const struct cli *cli, const char *file)
 {
   char path[4096];
   struct program check;
+  struct error err = ERROR_INIT;
   int status = -1;
   pid_t pid;
 
@@ -38,7 +39,8 @@ is_taken (const struct cli *cli, const char *file)
 
       dup2 (null, STDOUT_FILENO);
       execv (path, check.args);
-      fprintf (stderr, "hangdog: %s: %s\n", path, strerror (errno));
+      program_failed (path, errno, &err);
+      cli_fail (&err);
       _exit (EXIT_ERROR);
     }
   return pid > 0 && waitpid (pid, &status, 0) == pid && status == 0;
