@@ -215,8 +215,14 @@ bind_row (struct json_object *row, const void *body, size_t len, void *arg)
   if (*(const bool *) arg)
     print_json_as (row, "done");
   else if (strcmp (row_str (row, "row"), "scenario") == 0)
-    printf ("bound=%s guests=%lld\n", row_str (row, "name"),
-            (long long) json_get_int (row, "guests", 0));
+    {
+      printf ("bound=%s guests=%lld\n", row_str (row, "name"),
+              (long long) json_get_int (row, "guests", 0));
+      if (json_get_int (row, "guests", 0) == 0)
+        print_paragraph (stderr, "hangdog: ",
+                         "no guest that is there now is selected by it; "
+                         "`hangdog list --json` shows their names and labels");
+    }
   else
     warn_unkept (row);
   return 0;
