@@ -132,6 +132,17 @@ no_kind (const char *name)
   return 2;
 }
 
+/* hangdog-check --kind-names: a line each. */
+static void
+print_kind_names (void)
+{
+  for (size_t i = 0; scenario_kinds[i]; i++)
+    printf ("%-18s %s\n", scenario_kinds[i]->name,
+            scenario_kinds[i]->summary);
+  puts ("\n`hangdog scenario kinds KIND` says what one can be told; its manual "
+        "page is hangdog-KIND(7).");
+}
+
 /* hangdog-check --kinds [--json] [KIND...] */
 static int
 print_kinds (char **names)
@@ -317,6 +328,11 @@ main (int argc, char **argv)
   if (argc == 2 && strcmp (argv[1], "--codes") == 0)
     {
       print_codes ();
+      return findings_end (&f);
+    }
+  if (argc == 2 && strcmp (argv[1], "--kind-names") == 0)
+    {
+      print_kind_names ();
       return findings_end (&f);
     }
   if (replay_wanted (argc, argv))

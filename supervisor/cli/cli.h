@@ -75,7 +75,7 @@ int cli_guest (const struct cli *cli, const struct verb *verb,
 /* Prints err as "hangdog: ..." and returns the exit code that fits it. */
 int cli_fail (const struct error *err);
 
-/* A command line for one of our own programmes, which live in libexec.  It
+/* A command line for one of our own programs, which live in libexec.  It
  * borrows its words; those that do not fit are an error of cli_exec(). */
 struct program
 {
@@ -90,6 +90,8 @@ void program_arg (struct program *p, const char *arg);
 void program_rest (struct program *p, const struct cli *cli, int n);
 /* A keeper for the folders and the configuration that cli names. */
 void program_keeper (struct program *p, const struct cli *cli);
+/* Why the program at path could not be run, errno being code. */
+void program_failed (const char *path, int code, struct error *err);
 /* Becomes it; returns an exit code when that cannot be. */
 int cli_exec (struct cli *cli, const struct program *p);
 
@@ -182,7 +184,7 @@ void table_print (struct table *t, FILE *to);
 void table_free (struct table *t);
 
 /* An answer that is a list: with --json the rows as they are, else a first
- * line "WHAT=rows" for programmes and a table.  fn gets the listing as arg
+ * line "WHAT=rows" for programs and a table.  fn gets the listing as arg
  * and calls listing_row() for what it shows of a row.  Takes head; returns an
  * exit code. */
 struct listing

@@ -131,7 +131,10 @@ start_keeper (const struct cli *cli, struct client *c, const char *path,
 
   snprintf (path_of, sizeof (path_of), "%s/hangdog-keeper", cli->libexec);
   if (access (path_of, X_OK) < 0)
-    return error_set (err, EIO, "%s: %s", path_of, strerror (errno));
+    {
+      program_failed (path_of, errno, err);
+      return -EIO;
+    }
   program_keeper (&keeper, cli);
   c->keeper = fork ();
   if (c->keeper == 0)

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Command lines of our own other programmes.  The command line links neither
- * libvirt nor curl, so a verb that needs them becomes the programme that does.
+ * Command lines of our own other programs.  The command line links neither
+ * libvirt nor curl, so a verb that needs them becomes the program that does.
  */
 #include "supervisor/cli/cli.h"
 
 #include "base/cleanup.h"
 #include "base/error.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -54,6 +55,18 @@ program_keeper (struct program *p, const struct cli *cli)
     }
 }
 
+void
+program_failed (const char *path, int code, struct error *err)
+{
+  if (code == ENOENT)
+    error_set (err, EIO,
+               "%s is not there: hangdog is not installed whole; in a built "
+               "tree it is ./run hangdog",
+               path);
+  else
+    error_errno (err, code, "%s", path);
+}
+
 int
 cli_exec (struct cli *cli, const struct program *p)
 {
@@ -69,7 +82,7 @@ cli_exec (struct cli *cli, const struct program *p)
     }
   snprintf (path, sizeof (path), "%s/%s", cli->libexec, p->name);
   execv (path, p->args);
-  error_errno (&err, errno, "%s", path);
+  program_failed (path, errno, &err);
   cli_fail (&err);
   /* Not EXIT_USAGE, as a missing file is otherwise: the caller named none. */
   return EXIT_ERROR;

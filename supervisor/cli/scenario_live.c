@@ -24,6 +24,7 @@ is_taken (const struct cli *cli, const char *file)
 {
   char path[4096];
   struct program check;
+  struct error err = ERROR_INIT;
   int status = -1;
   pid_t pid;
 
@@ -38,7 +39,8 @@ is_taken (const struct cli *cli, const char *file)
 
       dup2 (null, STDOUT_FILENO);
       execv (path, check.args);
-      fprintf (stderr, "hangdog: %s: %s\n", path, strerror (errno));
+      program_failed (path, errno, &err);
+      cli_fail (&err);
       _exit (EXIT_ERROR);
     }
   return pid > 0 && waitpid (pid, &status, 0) == pid && status == 0;
@@ -213,8 +215,14 @@ bind_row (struct json_object *row, const void *body, size_t len, void *arg)
   if (*(const bool *) arg)
     print_json_as (row, "done");
   else if (strcmp (row_str (row, "row"), "scenario") == 0)
-    printf ("bound=%s guests=%lld\n", row_str (row, "name"),
-            (long long) json_get_int (row, "guests", 0));
+    {
+      printf ("bound=%s guests=%lld\n", row_str (row, "name"),
+              (long long) json_get_int (row, "guests", 0));
+      if (json_get_int (row, "guests", 0) == 0)
+        print_paragraph (stderr, "hangdog: ",
+                         "no guest that is there now is selected by it; "
+                         "`hangdog list --json` shows their names and labels");
+    }
   else
     warn_unkept (row);
   return 0;

@@ -326,7 +326,8 @@ const struct verb verb_mailbox = {
           "A mailbox is a small raw disk by which a guest tells how it is, "
           "and is asked,\nwithout a console or a network. FILE must not be "
           "there yet.\n"
-          "Exit codes: 0, 1 it is none or can't be read, 2 usage.\n"
+          "Exit codes: 0, 1 it can't be read or written, 2 there is none, or "
+          "create finds one,\nor usage.\n"
           "\nExamples:\n"
           "  hangdog mailbox create /var/lib/hangdog-mailboxes/web.mailbox\n"
           "  hangdog mailbox show web.mailbox --json\n",

@@ -88,8 +88,8 @@ const struct verb verb_probe = {
   .summary = "run a guest's scenarios now and say how they went",
   .help = "  --all  of every guest, sixteen at a time, each told when it is "
           "there; a line of sums\n         at the end\n"
-          "Exit codes: 0 all well, 3 one failed, 6 no verdict (busy, login "
-          "prompt, ...).\n"
+          "Exit codes: 0 all well, 2 no such guest or scenario, 3 one failed, "
+          "6 no verdict\n(busy, login prompt, ...).\n"
           "\nExamples:\n"
           "  hangdog probe web-1 --scenario uptime\n"
           "  hangdog probe --all\n",

@@ -43,7 +43,8 @@ run_schema (struct cli *cli)
 static int
 run_kinds (struct cli *cli)
 {
-  return run_check (cli, "--kinds", 2, NULL);
+  return run_check (cli, cli->argc > 2 || cli->json ? "--kinds" : "--kind-names",
+                    2, NULL);
 }
 
 static int
@@ -100,7 +101,8 @@ const struct verb verb_scenario = {
   .help
   = "  list     the scenarios that the daemon has, where each is from, and "
     "how its guests are\n"
-    "  kinds    the kinds there are, with all their keys\n"
+    "  kinds    the kinds there are; of those that are named all their "
+    "keys\n"
     "  show     one of them, as the daemon understands it\n"
     "  check    documents: mistakes with their place, and what each costs a "
     "day\n"

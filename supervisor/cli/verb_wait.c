@@ -384,11 +384,14 @@ const struct verb verb_wait = {
           "  --no-incident     no incident stands, for as long as --for "
           "says\n"
           "  --guest GUEST     the same as GUEST\n"
+          "With --json one row: met, health, took_ms, and incident and verdict "
+          "where there\nis one.\n"
           "Exit codes: 0 it is, 3 there was an incident where there was to be "
           "none, 6 it is not\nby then, 4 the same where hangdog itself is not "
           "well.\n"
           "\nExamples:\n"
           "  hangdog wait web-1 --for hung --timeout 2m\n"
+          "  hangdog wait web-1 --ready && run-tests\n"
           "  hangdog wait web-1 --verdict kernel-panic --timeout 3m\n"
           "  hangdog wait web-1 --no-incident --for 60s\n",
   .run = run,

@@ -41,6 +41,8 @@ ended "check it beside a heartbeat" 0 hd scenario check "$work/a.json" "$work/b.
 ! grep -q '^note:' "$work/out" || die "nothing is lost, and it is said"
 ended "a kind that there is not" 2 hd scenario kinds cosole-command
 grep -q 'did you mean "console-command"' "$work/err" || { cat "$work/err"; die "without a hint"; }
+ended "all kinds, a line each" 0 hd scenario kinds
+grep -q '^tcp  *a TCP connection' "$work/out" || die "tcp is not among them"
 ended "kinds" 0 hd scenario kinds --json tcp icmp
 exact "as rows" "$(jq -r .kind "$work/out" | tr '\n' ' ')" "tcp icmp "
 

@@ -74,6 +74,11 @@ sources | xargs grep -ohE '\b[a-z][a-z0-9]*(_[a-z0-9]+)+_? \(' | sed 's/ ($//' |
 while read -r f; do bad "docs: there is no function $f()"; done < <(comm -23 "named.$$" "defined.$$")
 rm -f "named.$$" "defined.$$"
 
+# ---- every folder that something is installed into is one ----
+for d in $(sed -n 's/.*"$(DESTDIR)$(\([a-z0-9]*dir\))".*/\1/p' "$src/Makefile.am" | sort -u); do
+    grep -q "^$d = ." "$build/Makefile" || bad "Makefile.am: $d is used and not said: things would be installed into /"
+done
+
 # ---- manual pages ----
 if command -v man >/dev/null && command -v groff >/dev/null; then
     for f in hangdog.1 hangdog.json.5 hangdog-scenario.5 hangdog-daemon.8 hangdog-controller.8; do
