@@ -484,6 +484,12 @@ bindings_builtin (struct bindings *b, struct scenario *s)
   b->builtin_next = s;
 }
 
+const struct scenario *
+bindings_default (const struct bindings *b)
+{
+  return b->builtin == SIZE_MAX ? NULL : b->scenarios[b->builtin];
+}
+
 int
 bindings_set (struct bindings *b, struct scenario **list, size_t n,
               struct error *err)

@@ -51,6 +51,8 @@ int bindings_set (struct bindings *b, struct scenario **list, size_t n,
  * Its reference is taken over; NULL: none.  It steps back where one of them has
  * its name. */
 void bindings_builtin (struct bindings *b, struct scenario *s);
+/* The one in force, or NULL. */
+const struct scenario *bindings_default (const struct bindings *b);
 void bindings_guest (struct bindings *b, enum guest_change change,
                      const struct guest *was, const struct guest *now);
 

@@ -266,10 +266,47 @@ check_parts (struct findings *f, struct all *all)
       else if (rc < 0)
         finding_error (f, all->paths[i], &err);
     }
+}
+
+static void
+all_free (struct all *all)
+{
   for (size_t i = 0; i < all->n; i++)
     scenario_unref (all->list[i]);
   free (all->list);
   free (all->paths);
+}
+
+static bool
+is_for_all (const struct scenario *s)
+{
+  const struct scenario_select *sel = &s->select;
+
+  return !sel->name && !sel->uuid && !sel->display_name && !sel->labels;
+}
+
+/* Only a guest that no scenario is for has the built-in one. */
+static void
+check_standby (struct findings *f, const struct all *all)
+{
+  size_t first = all->n;
+  char text[200];
+
+  for (size_t i = all->n; i-- > 0;)
+    if (is_for_all (all->list[i]))
+      {
+        if (all->list[i]->kind == &kind_memory_heartbeat)
+          return;
+        first = i;
+      }
+  if (first == all->n)
+    return;
+  snprintf (text, sizeof (text),
+            "scenario \"%.60s\" is for all guests, so that none of them has "
+            "the built-in memory heartbeat (select some, or bind one of that "
+            "kind, too)",
+            all->list[first]->name);
+  finding_note (f, all->paths[first], text);
 }
 
 static void
@@ -357,5 +394,7 @@ main (int argc, char **argv)
     check_file (&f, argv[i], &all);
   check_heartbeat (&f, &all);
   check_parts (&f, &all);
+  check_standby (&f, &all);
+  all_free (&all);
   return findings_end (&f);
 }

@@ -103,7 +103,9 @@ struct json_object *control_tried (const struct outcome_report *r);
  *    "who", "by":"uid 0 (pid 123)", "reason", "since_ms", "until_ms":both wall
  *    clock, "left_ms"}                                           for each
  *   "guest": only those that are bound to it, and counted for it alone.
- *   "paused_until_ms" is there when all of its guests are paused.
+ *   "paused_until_ms" is there when all of its guests are paused.  The built-in
+ *   one has "without":[display...]: guests that others are for, and that are
+ *   not watched by their memory for that.
  * {"op":"scenario-show", "scenario":S}
  *   {"row":"document", "name", "origin", "bound_by"?, "document":{...}} with
  *   all defaults filled in; ENOENT

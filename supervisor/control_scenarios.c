@@ -110,6 +110,46 @@ count (const struct binding_info *info, void *arg)
     t->until_ms = pause.until_wall_ms;
 }
 
+/* ---- who has the built-in one no more ---- */
+
+struct losing
+{
+  struct daemon *d;
+  struct json_object *names;
+  bool has; /* this guest */
+};
+
+static void
+has_heartbeat (const struct binding_info *info, void *arg)
+{
+  struct losing *l = arg;
+
+  l->has |= info->scenario->kind == &kind_memory_heartbeat;
+}
+
+static void
+perhaps_lost (const struct guest *g, void *arg)
+{
+  struct losing *l = arg;
+
+  l->has = false;
+  bindings_each (l->d->bindings, g->inc.uuid, has_heartbeat, l);
+  if (!l->has)
+    json_object_array_add (l->names, json_object_new_string (g->display));
+}
+
+/* A scenario for all guests is all that it takes: nobody would think of it. */
+static void
+add_without (struct json_object *row, struct daemon *d)
+{
+  struct losing l = { .d = d, .names = json_object_new_array () };
+
+  registry_each (d->registry, perhaps_lost, &l);
+  json_object_object_add (row, "without", l.names);
+}
+
+/* ---- rows ---- */
+
 struct listing
 {
   struct answer *a;
@@ -157,6 +197,8 @@ scenario_row (const struct layer_info *info, void *arg)
                    strlen (info->who[0] ? info->who : info->by));
   if (info->shadowed)
     json_add_bool (row, "shadowed", true);
+  if (info->standby && !ls->uuid)
+    add_without (row, ls->a->d);
   answer_row (ls->a, row);
   ls->shown++;
 }

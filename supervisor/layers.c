@@ -81,17 +81,36 @@ bound_info (struct layers *l, const struct bound *b, struct layer_info *ret)
   };
 }
 
+static const struct scenario *
+standby_info (struct layers *l, struct layer_info *ret)
+{
+  const struct scenario *s = bindings_default (l->env.bindings);
+
+  if (s)
+    {
+      file_info (s, ret);
+      ret->standby = true;
+    }
+  return s;
+}
+
 bool
 layers_find (struct layers *l, const char *name, struct layer_info *ret)
 {
   const struct scenario *s = file_named (l, name);
   const struct bound *b = s ? NULL : bound_named (l, name);
+  struct layer_info standby;
 
   if (s)
     file_info (s, ret);
   else if (b)
     bound_info (l, b, ret);
-  return s || b;
+  else if (standby_info (l, &standby)
+           && strcmp (standby.scenario->name, name) == 0)
+    *ret = standby;
+  else
+    return false;
+  return true;
 }
 
 void
@@ -110,6 +129,8 @@ layers_each (struct layers *l,
       bound_info (l, &l->list[i], &info);
       fn (&info, arg);
     }
+  if (standby_info (l, &info))
+    fn (&info, arg);
 }
 
 /* ---- both together ---- */

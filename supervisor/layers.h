@@ -48,6 +48,7 @@ struct layer_info
   const char *origin; /* "file PATH", "built-in", "bound" */
   const char *who, *by; /* of one that is bound, else "" */
   bool shadowed; /* bound, but a file has one of that name */
+  bool standby;  /* of guests that no other is for */
 };
 /* Takes a reference of its own.  One of the same name that is bound is
  * replaced.  -EEXIST: a file has one of that name; -EBUSY: the files are not
@@ -59,6 +60,7 @@ int layers_unbind (struct layers *l, const char *name, struct error *err);
 /* Behind either: puts them on disk.  done may be called before this
  * returns. */
 void layers_keep (struct layers *l, kept_done_fn *done, void *arg);
+/* These know the built-in one, too, which is the bindings'. */
 bool layers_find (struct layers *l, const char *name, struct layer_info *ret);
 void layers_each (struct layers *l,
                   void (*fn) (const struct layer_info *info, void *arg),

@@ -82,13 +82,35 @@ paused_text (char *dst, size_t n, struct json_object *row)
   return dst;
 }
 
+/* The built-in one: whose is it not?  A few of them, in one line. */
+static const char *
+from_text (struct buf *dst, struct json_object *row)
+{
+  struct json_object *all = json_get (row, "without");
+  size_t n = json_object_is_type (all, json_type_array)
+                 ? json_object_array_length (all)
+                 : 0;
+
+  buf_puts (dst, row_str (row, "origin"));
+  for (size_t i = 0; i < n && i < 3; i++)
+    buf_printf (dst, "%s%.40s",
+                i     ? ", "
+                : n > 1 ? "; guests that others are for have it not: "
+                        : "; a guest that others are for has it not: ",
+                json_object_get_string (json_object_array_get_idx (all, i)));
+  if (n > 3)
+    buf_printf (dst, " and %zu more", n - 3);
+  return buf_str (dst);
+}
+
 static int
 list_row (struct json_object *row, const void *body, size_t len, void *arg)
 {
   char guests[24], well[24], failed[24], paused[64];
+  struct buf from CLEANUP_BUF = BUF_INIT (1024);
   const char *cells[]
       = { row_str (row, "name"), row_str (row, "kind"),
-          guests, well, failed, paused, row_str (row, "origin") };
+          guests, well, failed, paused, from_text (&from, row) };
 
   if (strcmp (row_str (row, "row"), "scenario") != 0)
     return 0;

@@ -112,6 +112,11 @@ bad "config: it is a folder" "$work" hd_ config check "$work"
 doc c.json "{ $s, \"groups\": [\"no-such-group\"] }"
 hd_ config check "$work/c.json" >"$work/out" 2>"$work/err" || die "a group of another host is refused: $(cat "$work/err")"
 grep -q 'note: .*no-such-group' "$work/out" "$work/err" || die "config check does not say that a group is missing"
+# Who is for all guests takes the built-in one from them: that is said, in one line.
+doc all.json '{ "scenarios": [{ "name": "a", "kind": "icmp" }, { "name": "b", "kind": "icmp", "select": { "name": "b*" } }] }'
+exact "scenario check: notes of one for all guests" "$(hd_ scenario check "$work/all.json" | grep -c '^note: .*"a" is for all guests.*memory heartbeat')" 1
+doc all.json '{ "scenarios": [{ "name": "a", "kind": "icmp" }, { "name": "b", "kind": "memory-heartbeat" }] }'
+exact "and with a heartbeat of its own" "$(hd_ scenario check "$work/all.json" | grep -c '^note')" 0
 for who in user group; do
     doc c.json "{ $s, \"$who\": \"no-such-one\" }"
     bad "config: nobody is called so ($who)" 'no-such-one.*does not exist: add' hd_ --config "$work/c.json" daemon

@@ -119,6 +119,9 @@ ended "wait --no-incident, there is one" 3 hd wait gamma --no-incident --for 1s
 # ---- bound at run time, and paused ----
 ended "list" 0 hd scenario list
 grep -Eq '^up +console-command +3 ' "$work/out" || { cat "$work/out"; die "list does not show it"; }
+grep -Eq '^heartbeat +memory-heartbeat +0 .*built-in; guests .* have it not: [a-z]+, [a-z]+, [a-z]+$' "$work/out" ||
+    { cat "$work/out"; die "list does not show the built-in one, and who has it no more"; }
+ended "show the built-in one" 0 hd scenario show heartbeat
 ended "show" 0 hd scenario show up
 jq -e '.name == "up" and .["failure-threshold"] == 2 and .severity == "critical"' "$work/out" >/dev/null || { cat "$work/out"; die "show is no document"; }
 ended "show what is not there" 2 hd scenario show upp
@@ -147,6 +150,20 @@ until_ok 15 still || { hd scenario list; die "what was bound is not there after 
 ended "unbind" 0 hd scenario unbind try
 exact "nobody has it" "$(rows 'select(.row=="scenario" and .scenario=="try") | .guest')" ""
 ended "unbind a file's" 1 hd scenario unbind up
+
+# ---- a wrong check: who binds it and takes it away again has no guest that is hung for ever ----
+cat >"$work/wrong.json" <<END
+{ "schema": "hangdog/scenario/1", "name": "wrong", "kind": "console-command", "interval": "5s", "timeout": "3s",
+  "failure-threshold": 1, "initial-delay": "1s", "command": "uptime", "expect": { "output": "nothing such" } }
+END
+word_of() { rows "select(.row==\"guest\" and .display==\"$1\") | .health"; }
+hung() { [ "$(word_of beta)" = hung ]; }
+not_hung() { [ "$(word_of beta)" != hung ]; }
+ended "bind a wrong one" 0 hd scenario bind "$work/wrong.json" --guest beta
+until_ok 20 hung || die "it does not fail"
+ended "take it away" 0 hd scenario unbind wrong
+until_ok 30 not_hung || die "its incident goes on standing"
+exact "how it ended" "$(rows 'select(.row=="incident" and .scenario=="wrong") | .end')" withdrawn
 
 # ---- where a setting is from ----
 hd config show --origin --json "$work/config.json" >"$work/out"

@@ -75,6 +75,14 @@ end (void **state)
   return 0;
 }
 
+static struct scenario *standby;
+
+const struct scenario *
+bindings_default (const struct bindings *b)
+{
+  return standby;
+}
+
 static struct scenario *
 document (const char *name, const char *more)
 {
@@ -321,6 +329,39 @@ test_settled (void **state)
   assert_int_equal (settled, 2);
 }
 
+static void
+list_one (const struct layer_info *info, void *arg)
+{
+  char *all = arg;
+  size_t len = strlen (all);
+
+  snprintf (all + len, 256 - len, "%s from %s%s, ", info->scenario->name,
+            info->origin, info->standby ? " (standby)" : "");
+}
+
+/* The built-in one is listed and found, too, and steps back by its name. */
+static void
+test_standby (void **state)
+{
+  struct layers *l = *state;
+  struct layer_info info;
+  char all[256] = "";
+
+  assert_int_equal (files (l, "a", NULL), 0);
+  assert_false (layers_find (l, "heartbeat", &info));
+  standby = document ("heartbeat", "");
+  layers_each (l, list_one, all);
+  assert_string_equal (all, "a from file /etc/a.json, heartbeat from built-in "
+                            "(standby), ");
+  assert_true (layers_find (l, "heartbeat", &info));
+  assert_true (info.standby);
+  assert_int_equal (bind_ (l, "heartbeat", ""), 0);
+  assert_true (layers_find (l, "heartbeat", &info));
+  assert_string_equal (info.origin, "bound");
+  scenario_unref (standby);
+  standby = NULL;
+}
+
 /* All that fits in is all that can be written: who bound it is in it, too. */
 static void
 test_one_state_file (void **state)
@@ -361,6 +402,7 @@ main (void)
     L (test_both_count), L (test_shadowed), L (test_outlives_the_daemon),
     L (test_bounds),     L (test_no_memory), L (test_hostile_file),
     L (test_not_read),   L (test_settled),   L (test_one_state_file),
+    L (test_standby),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);
