@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,6 +20,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
+#include <sys/vfs.h>
 
 #include "base/channel.h"
 #include "base/cleanup.h"
@@ -128,6 +130,12 @@ open_by_steps (int root, const char *path, int flags)
   return -errno;
 }
 
+static bool
+is_dev (const char *root)
+{
+  return strcmp (root, "/dev") == 0 || strncmp (root, "/dev/", 5) == 0;
+}
+
 int
 open_beneath_ (const struct open_req *req, int flags, struct error *err)
 {
@@ -136,10 +144,16 @@ open_beneath_ (const struct open_req *req, int flags, struct error *err)
   struct open_how how
       = { .flags = (unsigned) (flags | O_CLOEXEC),
           .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS };
+  const char *why = "";
   long fd;
 
   if (root < 0)
     return error_errno (err, errno, "opening the folder %s", req->root);
+  /* A guest may have a folder in there, and with a link it would lead its own
+   * mailbox to another guest's.  In /dev all links are the host's, and each
+   * logical volume is one. */
+  if (req->kind == OPEN_MAILBOX && !is_dev (req->root))
+    how.resolve |= RESOLVE_NO_SYMLINKS;
   /* EAGAIN: something was renamed meanwhile, and the kernel was not sure. */
   for (int i = 0; i < 8; i++)
     {
@@ -151,10 +165,13 @@ open_beneath_ (const struct open_req *req, int flags, struct error *err)
     fd = open_by_steps (root, req->path, flags);
   else if (fd < 0)
     fd = -errno;
+  if (fd == -EXDEV)
+    why = " (it leads out of that folder)";
+  else if (fd == -ELOOP)
+    why = " (a link, which is not followed there)";
   if (fd < 0)
     return error_errno (err, (int) -fd, "opening %s/%s%s", req->root,
-                        req->path,
-                        fd == -EXDEV ? " (it leads out of that folder)" : "");
+                        req->path, why);
   return (int) fd;
 }
 
@@ -203,6 +220,17 @@ check_mailbox (const struct open_req *req, const char *path,
   return 0;
 }
 
+/* Who is root in a guest can make a device in a folder that is shared with
+ * it, and so name any of this host's, or another guest's. */
+static bool
+is_of_dev (int path)
+{
+  struct statfs fs;
+
+  return fstatfs (path, &fs) == 0
+         && (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
+}
+
 static int
 open_mailbox (const struct open_req *req, int *ret_fd, struct error *err)
 {
@@ -220,6 +248,9 @@ open_mailbox (const struct open_req *req, int *ret_fd, struct error *err)
       || (S_ISREG (st.st_mode) && st.st_size > (off_t) OPEN_MAILBOX_MAX))
     return error_set (err, EINVAL, "%s/%s is not a mailbox", req->root,
                       req->path);
+  if (S_ISBLK (st.st_mode) && !is_of_dev (path))
+    return error_set (err, EINVAL, "%s/%s is a device, and not in /dev",
+                      req->root, req->path);
   link = fd_path_ (path);
   r = check_mailbox (req, link.text, err);
   if (r < 0)

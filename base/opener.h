@@ -8,7 +8,7 @@
  * the keeper itself it is opener_local().  A request names a *root* from the
  * configuration and a path beneath it, never a free path; symbolic links
  * inside the root are not followed out of it (openat2, RESOLVE_BENEATH; on a
- * kernel before 5.6 they are not followed at all).
+ * kernel before 5.6, and mostly to a mailbox, they are not followed at all).
  */
 #ifndef HANGDOG_BASE_OPENER_H
 #define HANGDOG_BASE_OPENER_H
@@ -45,7 +45,10 @@ enum open_kind
                    or a block device of at most OPEN_MAILBOX_MAX bytes that
                    begins with OPEN_MAILBOX_MAGIC, which is read before: what
                    is no mailbox is never open for writing.  Has roots of its
-                   own, in which nothing else is opened */
+                   own, in which nothing else is opened.  A guest may be able
+                   to write beneath them: no link is followed but those of
+                   /dev, and a device counts only in what /dev is (a
+                   tmpfs) */
   OPEN_SOCKET,  /* a socket for the network (enum open_socket), non-blocking,
                    of a network namespace, in which it stays whoever has it:
                    root OPEN_NETNS_DIR, path its name there; root "/proc", path

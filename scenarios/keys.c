@@ -155,8 +155,9 @@ const struct json_field scenario_console_keys[] = {
 
 const struct json_field scenario_mailbox_keys[] = {
   { .name = "mailbox", .kind = JSON_STRING, .min = 1, .max = 255,
-    .help = "disk: which disk of the guest (\"vdb\"), or which file in a "
-            "folder of `mailboxes`; default the one that is a mailbox" },
+    .help = "disk: which disk of the guest (\"vdb\"), or which of its "
+            "files in the folders of `mailboxes` (UUID.mailbox, NAME.mailbox); "
+            "default the one that is a mailbox" },
   { .name = NULL },
 };
 

@@ -130,10 +130,16 @@ helper_main (int sock)
 /* ---- requests ---- */
 
 /* The root and the first component: what is mounted is seldom deeper, and
- * one guest's folder must not stand for all. */
+ * one guest's folder must not stand for all.  A mailbox is a file of the root
+ * itself: each would be a folder of its own, and never refused. */
 static void
 folder_of (const struct open_req *req, char *dst, size_t n)
 {
+  if (req->kind == OPEN_MAILBOX)
+    {
+      snprintf (dst, n, "%.180s (mailboxes)", req->root);
+      return;
+    }
   snprintf (dst, n, "%.180s/%.*s", req->root, (int) strcspn (req->path, "/"),
             req->path);
 }
@@ -234,6 +240,26 @@ busy_in (const struct openers *o, const struct ask *a, bool *ret_stuck)
   if (stuck >= OPENERS_PER_FOLDER)
     *ret_stuck = true;
   return n;
+}
+
+/* Is there a helper for a, if it is for a mailbox?  No hope for it: none of
+ * those that mailboxes may have comes back. */
+static bool
+mailbox_may (const struct openers *o, const struct ask *a, bool *ret_stuck)
+{
+  unsigned n = 0, stuck = 0;
+
+  if (a->req.kind != OPEN_MAILBOX)
+    return true;
+  for (const struct helper *h = o->helpers; h; h = h->next)
+    if (h->ask && h->ask->req.kind == OPEN_MAILBOX)
+      {
+        n++;
+        stuck += h->given_up;
+      }
+  if (stuck >= OPENERS_OF_MAILBOXES)
+    *ret_stuck = true;
+  return n < OPENERS_OF_MAILBOXES;
 }
 
 static void
@@ -409,6 +435,7 @@ move_on (struct openers *o, struct ask *a)
   struct helper *h;
   bool stuck;
   unsigned n = busy_in (o, a, &stuck);
+  bool may = mailbox_may (o, a, &stuck);
 
   if (stuck)
     {
@@ -418,7 +445,7 @@ move_on (struct openers *o, struct ask *a)
       ask_free (a);
       return true;
     }
-  if (n >= OPENERS_PER_FOLDER)
+  if (n >= OPENERS_PER_FOLDER || !may)
     return false;
   h = idle_helper (o);
   if (h)

@@ -7,7 +7,10 @@
  * descriptors.  It does one request at a time.  A request that takes longer
  * than OPENERS_SLOW_MS is given up; its helper is left to it, and as long as
  * it is stuck, the same path is refused at once, and with OPENERS_PER_FOLDER
- * stuck helpers all that lies in the same folder (root and first component).
+ * stuck helpers all that lies in the same folder (root and first component; of
+ * mailboxes, the root).  Mailboxes lie where guests' disks do, and are read to
+ * find out that they are some: however many of their folders are dead, they
+ * get no more than OPENERS_OF_MAILBOXES helpers.
  */
 #ifndef HANGDOG_SUPERVISOR_OPENERS_H
 #define HANGDOG_SUPERVISOR_OPENERS_H
@@ -23,6 +26,7 @@ struct openers;
 #define OPENERS_SLOW_MS 1000
 #define OPENERS_MAX 16
 #define OPENERS_PER_FOLDER 2
+#define OPENERS_OF_MAILBOXES 8
 #define OPENERS_QUEUED 4096
 
 /* Called once per request, on the loop; the descriptors are the callee's.

@@ -13,6 +13,7 @@
 #include "guests/guest.h"
 #include "transports/transport.h"
 
+#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -281,7 +282,12 @@ disk_doctor (const struct transport_env *env, const struct guest *g,
       return;
     }
   end = disk_open_ (env, g, NULL, deadline, &fd, detail, sizeof detail);
-  if (end == DISK_OK)
+  if (end == DISK_OK && (fcntl (fd, F_GETFL) & O_ACCMODE) == O_RDONLY)
+    rep->line (rep, DOCTOR_WARN, "disk",
+               "its mailbox can only be read here: no command goes through it",
+               "ReadWritePaths= in the unit (systemctl edit hangdog), or the "
+               "file's rights");
+  else if (end == DISK_OK)
     rep->line (rep, DOCTOR_OK, "disk", "it has a mailbox", NULL);
   else
     rep->line (rep, end == DISK_ABSENT ? DOCTOR_NA : DOCTOR_BAD, "disk",

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "guests/guest.h"
+#include "guests/qemu.h"
 #include "transports/transport.h"
 
 #include <pthread.h>
@@ -18,6 +19,7 @@
 
 #define GUESTS_MAX 4096
 #define FOLDERS_MAX 16
+#define SUFFIX ".mailbox"
 
 struct known
 {
@@ -236,8 +238,16 @@ try_open (struct search *s, const char *folder, const char *path)
       s->end = DISK_OK;
       return true;
     }
-  if (r == -ENOENT || r == -EINVAL || r == -EXDEV || s->end == DISK_STUCK)
+  if (r == -ENOENT || r == -EINVAL || r == -EXDEV || r == -ENOTDIR
+      || s->end == DISK_STUCK)
     return false;
+  if (r == -ELOOP)
+    {
+      /* Guests' disks may be links; so may be what a guest has made. */
+      if (s->end == DISK_ABSENT)
+        snprintf (s->detail, s->n, "%s", error_text (&why));
+      return false;
+    }
   s->end = r == -ETIMEDOUT ? DISK_STUCK : DISK_UNUSABLE;
   snprintf (s->detail, s->n, "%s", error_text (&why));
   return false;
@@ -261,16 +271,62 @@ try_path (struct search *s, const char *path)
 }
 
 static bool
-try_name (struct search *s, const char *name, const char *suffix)
+try_file (struct search *s, const char *file)
 {
-  char file[192];
-
-  /* A guest's name is what its owner likes. */
-  if (!text_is_name (name))
-    return false;
-  snprintf (file, sizeof file, "%s%s", name, suffix);
   for (unsigned i = 0; i < s->nfolders; i++)
     if (try_open (s, s->folders[i], file))
+      return true;
+  return false;
+}
+
+/* NAME.mailbox, or the same in NAME, a folder that is shared with it. */
+static bool
+try_name (struct search *s, const char *name)
+{
+  char file[300];
+
+  if (!text_is_name (name))
+    return false;
+  snprintf (file, sizeof file, "%s" SUFFIX, name);
+  if (try_file (s, file))
+    return true;
+  snprintf (file, sizeof file, "%s/%s" SUFFIX, name, name);
+  return try_file (s, file);
+}
+
+/* ---- whose it is ----
+ *
+ * A document may be for many guests, and a guest's name is what its owner
+ * likes.  So what `mailbox` says only chooses among those that are the
+ * guest's: one of its disks, or a file that is called as it is. */
+
+/* Another guest's uuid is no name to find that one's by; and what a guest of
+ * another host is called, one of this host may be, too. */
+static bool
+has_name (const struct guest *g)
+{
+  return g->inc.pid > 0 && !uuid_is_valid (g->name);
+}
+
+static bool
+is_named (const char *file, const char *name)
+{
+  size_t n = strlen (name);
+
+  return strncmp (file, name, n) == 0 && strcmp (file + n, SUFFIX) == 0;
+}
+
+static bool
+is_own_file (const struct guest *g, const char *path)
+{
+  const char *slash = strrchr (path, '/');
+  const char *file = slash ? slash + 1 : path;
+
+  if (is_named (file, g->inc.uuid)
+      || (has_name (g) && is_named (file, g->name)))
+    return true;
+  for (unsigned i = 0; g->inc.pid > 0 && i < g->ndisks; i++)
+    if (strcmp (g->disks[i].path, path) == 0)
       return true;
   return false;
 }
@@ -278,7 +334,8 @@ try_name (struct search *s, const char *name, const char *suffix)
 static bool
 try_disks (struct search *s, const struct guest *g, const char *target)
 {
-  for (unsigned i = 0; i < g->ndisks; i++)
+  /* The disks of a guest of another host are there. */
+  for (unsigned i = 0; g->inc.pid > 0 && i < g->ndisks; i++)
     if ((!target || strcmp (g->disks[i].target, target) == 0)
         && try_path (s, g->disks[i].path))
       return true;
@@ -288,13 +345,19 @@ try_disks (struct search *s, const struct guest *g, const char *target)
 static void
 look_for (struct search *s, const struct guest *g, const char *mailbox)
 {
-  if (mailbox && *mailbox == '/')
+  if (!mailbox)
+    (void) (try_disks (s, g, NULL) || try_name (s, g->inc.uuid)
+            || (has_name (g) && try_name (s, g->name)));
+  else if (*mailbox != '/' && try_disks (s, g, mailbox))
+    return;
+  else if (!is_own_file (g, mailbox))
+    snprintf (s->detail, s->n, "\"%.100s\" is not this guest's: neither one "
+              "of its disks nor a file that is called as it is, \"%.100s"
+              SUFFIX "\"", mailbox, has_name (g) ? g->name : g->inc.uuid);
+  else if (*mailbox == '/')
     (void) try_path (s, mailbox);
-  else if (mailbox)
-    (void) (try_disks (s, g, mailbox) || try_name (s, mailbox, ""));
   else
-    (void) (try_disks (s, g, NULL) || try_name (s, g->inc.uuid, ".mailbox")
-            || try_name (s, g->name, ".mailbox"));
+    (void) try_file (s, mailbox);
 }
 
 enum disk_end

@@ -33,7 +33,8 @@ bool disk_stuck_ (struct disk *d, const char *uuid);
 void disk_leave_stuck_ (struct disk *d, const char *uuid,
                         const struct helper *h);
 
-/* Opens the guest's mailbox.  DISK_OK with *ret_fd, else with the sentence in
+/* Opens the guest's mailbox; what `mailbox` names is opened only where it is
+ * that guest's.  DISK_OK with *ret_fd, else with the sentence in
  * detail. */
 enum disk_end disk_open_ (const struct transport_env *env,
                           const struct guest *g, const char *mailbox,

@@ -158,7 +158,8 @@ leave_command (struct asking *a, const char *command, struct error *err)
 {
   struct mailbox_command was = { 0 };
   uint64_t now = clock_ms ();
-  unsigned left = (unsigned) ((a->deadline - now) / 1000) + 1;
+  uint64_t ms = now < a->deadline ? a->deadline - now : 0;
+  unsigned left = (unsigned) (ms / 1000) + 1;
   int r = read_blocks (a->io, a->io->room, 2 * MAILBOX_BLOCK,
                        MAILBOX_COMMAND_AT (0), err);
 
@@ -280,8 +281,15 @@ tell_silence (struct asking *a)
 static int
 converse (struct asking *a, const char *command, struct error *err)
 {
-  int r = leave_command (a, command, err);
+  int r;
 
+  /* A guest that writes in that moment, or a slow disk, has taken it all. */
+  if (clock_ms () >= a->deadline)
+    {
+      end (a, ASK_MAILBOX_UNUSABLE, "there was no time left to ask");
+      return 0;
+    }
+  r = leave_command (a, command, err);
   if (r < 0)
     return r;
   a->ret->begun = true;
@@ -314,6 +322,12 @@ disk_io_ask_ (struct disk_io *io, const struct mailbox_header *h,
   if (h->report_only)
     {
       end (&a, ASK_REPORT_ONLY, "this mailbox is for reports only");
+      return 0;
+    }
+  if ((fcntl (io->fd, F_GETFL) & O_ACCMODE) == O_RDONLY)
+    {
+      end (&a, ASK_MAILBOX_UNUSABLE, "this host may only read it: see "
+           "ReadWritePaths= in docs/mailbox.md");
       return 0;
     }
   r = disk_io_beat_ (io, &st, &a.first, err);

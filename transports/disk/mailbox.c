@@ -468,7 +468,7 @@ take_command (const struct record *r, void *ret)
   if (!is_id (c->id) || !value_of (r, "boot", c->boot, sizeof c->boot)
       || !is_boot (c->boot)
       || !count_of (r, "until", MAILBOX_SEQ_MAX * 100, &c->until_s)
-      || !count_of (r, "timeout", 86400, &timeout) || timeout == 0
+      || !count_of (r, "timeout", MAILBOX_TIMEOUT_MAX, &timeout) || timeout == 0
       || r->body_len == 0 || r->body_len > MAILBOX_COMMAND_MAX
       || memchr (r->body, '\0', r->body_len))
     return false;
@@ -506,6 +506,9 @@ mailbox_command_encode (const struct mailbox_command *c,
     return error_set (err, E2BIG,
                       "a command of %zu bytes is too long for a mailbox",
                       c->len);
+  if (*c->id && (c->timeout_s == 0 || c->timeout_s > MAILBOX_TIMEOUT_MAX))
+    return error_set (err, ERANGE, "a command that may run for %u s",
+                      c->timeout_s);
   n = snprintf (text, sizeof text, "kind=command\nseq=%llu\nid=%s\n",
                 (unsigned long long) c->slot.seq, c->id);
   if (*c->id)

@@ -36,6 +36,7 @@ struct error;
 #define MAILBOX_COMMAND_MAX 2048u
 #define MAILBOX_OUTPUT_MAX (64u << 10)
 #define MAILBOX_TEXT_MAX 1500u
+#define MAILBOX_TIMEOUT_MAX 86400u
 #define MAILBOX_FIGURES 32
 /* Room of "HMBX CCCCCCCCCC LLLLLL\n". */
 #define MAILBOX_PREFIX 23u
@@ -138,7 +139,8 @@ struct mailbox_command
 };
 enum mailbox_state mailbox_command_decode (const void *blocks, size_t len,
                                            struct mailbox_command *ret);
-/* -E2BIG: the command is too long. */
+/* -E2BIG: the command is too long; -ERANGE: it may run for longer than one
+ * that is read, or not at all. */
 int mailbox_command_encode (const struct mailbox_command *c,
                             unsigned char block[MAILBOX_BLOCK],
                             struct error *err);

@@ -17,7 +17,7 @@
 #define HELPER "hangdog-exec"
 /* Beyond the deadline, for ending what the program has started. */
 #define END_MS 350
-/* For it to end by itself: it has a program to end, if we have not. */
+/* For it to end by itself, as it does when nobody is left. */
 #define FOLLOW_MS 100
 
 const char *const exec_end_names[] = {
@@ -89,8 +89,9 @@ answer (const struct frame *f, struct exec_result *ret, struct error *err)
   return 0;
 }
 
-/* One that has to be ended by force can't end what it runs: so it is asked
- * to, by the end of its channel, first. */
+/* By the end of its channel it is asked to end.  What has to be ended by force
+ * is the first of its two processes, which waits; the other one goes on ending
+ * what it runs. */
 static void
 end (struct helper *h)
 {

@@ -8,6 +8,10 @@
  * as it has a child there is somebody to be ended, and when it has none there
  * is nobody.  It ends them at the deadline, when the program is over, and when
  * the daemon goes away.
+ *
+ * It is two processes.  The daemon has no time to wait for somebody who does
+ * not die at once, and kills what it has started: that is the first, which
+ * only waits for the second, and that one goes on ending them.
  */
 #include "transports/exec/helper.h"
 
@@ -62,16 +66,26 @@ drop_capabilities (void)
   syscall (SYS_capset, &head, none);
 }
 
+/* In the first process: its exit code, when the second is over. */
 static int
-begin (void)
+wait_for (pid_t pid)
 {
-  const struct helper_limits limits = { .files = FILES,
-                                        .file_bytes = (uint64_t) -1,
-                                        .stays = true };
+  int status;
+
+  /* The end of the channel must be the end of it for the second one, too. */
+  close (HELPER_CHANNEL);
+  while (waitpid (pid, &status, 0) < 0)
+    if (errno != EINTR)
+      return 1;
+  return WIFEXITED (status) ? WEXITSTATUS (status) : 1;
+}
+
+/* In the second one, which has the parent `first`. */
+static int
+begin (pid_t first)
+{
   sigset_t set;
 
-  helper_confine (&limits);
-  drop_capabilities ();
   sigemptyset (&set);
   sigaddset (&set, SIGCHLD);
   sigaddset (&set, SIGTERM);
@@ -79,6 +93,8 @@ begin (void)
   /* Beside the end of the channel: a daemon that was killed in the middle of a
    * dead disk keeps that open. */
   prctl (PR_SET_PDEATHSIG, SIGTERM);
+  if (getppid () != first)
+    return -1;
   setsid ();
   fcntl (HELPER_CHANNEL, F_SETFD, FD_CLOEXEC);
   /* What somebody has left open for whoever comes after him. */
@@ -410,14 +426,14 @@ run_it (struct run *r, struct json_object *head)
   kill_all (r, KILL_MORE_MS);
 }
 
-int
-main (void)
+static int
+serve (pid_t first)
 {
   struct run r = { .result = { .output = BUF_INIT (EXEC_MAX_OUTPUT),
                                .errors = BUF_INIT (EXEC_MAX_OUTPUT) },
                    .out = -1,
                    .err = -1,
-                   .signals = begin () };
+                   .signals = begin (first) };
   struct frame f = { 0 };
   int64_t ms;
 
@@ -435,4 +451,21 @@ main (void)
   exec_result_done (&r.result);
   frame_done (&f);
   return 0;
+}
+
+int
+main (void)
+{
+  const struct helper_limits limits = { .files = FILES,
+                                        .file_bytes = (uint64_t) -1,
+                                        .stays = true };
+  pid_t self = getpid (), pid;
+
+  helper_confine (&limits);
+  prctl (PR_SET_PDEATHSIG, SIGKILL);
+  drop_capabilities ();
+  pid = fork ();
+  if (pid < 0)
+    return 1;
+  return pid == 0 ? serve (self) : wait_for (pid);
 }

@@ -11,11 +11,14 @@
 
 #include <fcntl.h>
 #include <linux/filter.h>
+#include <linux/magic.h>
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <sys/mman.h>
 #include <sys/inotify.h>
 #include <sys/socket.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
 
 #include "base/channel.h"
 #include "base/cleanup.h"
@@ -85,9 +88,33 @@ test_mailbox (void **state)
   assert_int_equal (open_box (b, "box"), -EINVAL);
   /* One that lies outside, whatever leads there. */
   put (in_dir (b, "outside"), magic);
-  assert_int_equal (open_box (b, "up"), link_out ());
-  assert_int_equal (open_box (b, "abs"), link_out ());
+  assert_int_equal (open_box (b, "up"), -ELOOP);
+  assert_int_equal (open_box (b, "abs"), -ELOOP);
   assert_int_equal (open_box (b, "../outside"), -EINVAL);
+}
+
+/* What a guest can make in a folder that is shared with it. */
+static void
+test_mailbox_of_another (void **state)
+{
+  struct bed *b = *state;
+  struct statfs fs;
+
+  assert_int_equal (mkdir (in_dir (b, "root/guest"), 0755), 0);
+  put (in_dir (b, "root/theirs"), OPEN_MAILBOX_MAGIC "and more");
+  assert_int_equal (symlink ("../theirs", in_dir (b, "root/guest/mine")), 0);
+  assert_int_equal (symlink ("guest", in_dir (b, "root/folder")), 0);
+  put (in_dir (b, "root/guest/real"), OPEN_MAILBOX_MAGIC "and more");
+  assert_int_equal (open_box (b, "guest/mine"), -ELOOP);
+  assert_int_equal (open_box (b, "folder/real"), -ELOOP);
+  assert_int_equal (open_box (b, "guest/real"), O_RDWR);
+  /* A device: only root may, and not in every container. */
+  if (mknod (in_dir (b, "root/guest/device"), S_IFBLK | 0600, makedev (7, 250))
+          < 0
+      || statfs (b->root, &fs) < 0 || fs.f_type == TMPFS_MAGIC
+      || fs.f_type == RAMFS_MAGIC)
+    return;
+  assert_int_equal (open_box (b, "guest/device"), -EINVAL);
 }
 
 static void
@@ -431,6 +458,7 @@ main (void)
   const struct CMUnitTest tests[] = {
     BED (test_file),
     BED (test_mailbox),
+    BED (test_mailbox_of_another),
     BED (test_leading_out),
     cmocka_unit_test (test_roots),
     BED (test_old_kernel),

@@ -110,6 +110,25 @@ setup (void **state)
   return 0;
 }
 
+/* Those who are stuck wait for ever. */
+static void
+kill_children (void)
+{
+  char path[64], text[1024] = "", *at = text, *end;
+  long pid;
+  FILE *f;
+
+  snprintf (path, sizeof path, "/proc/self/task/%d/children",
+            (int) getpid ());
+  f = fopen (path, "re");
+  assert_non_null (f);
+  if (!fgets (text, sizeof text, f))
+    text[0] = '\0';
+  fclose (f);
+  for (; (pid = strtol (at, &end, 10)) > 0; at = end)
+    kill ((pid_t) pid, SIGKILL);
+}
+
 static int
 teardown (void **state)
 {
@@ -117,6 +136,7 @@ teardown (void **state)
 
   openers_free (w->openers);
   loop_free (w->loop);
+  kill_children ();
   while (waitpid (-1, NULL, 0) > 0)
     ;
   tmpdir_done (&w->tmp);
@@ -268,6 +288,68 @@ the_end_answers_all (void **state)
     }
 }
 
+/* ---- mailboxes on storage that is dead ---- */
+
+int __real_opener_do (const struct open_req *, int *, int *, struct error *);
+int __wrap_opener_do (const struct open_req *, int *, int *, struct error *);
+
+/* In the helpers, which are forks of this. */
+int
+__wrap_opener_do (const struct open_req *req, int *ret_fd, int *ret_lock,
+                  struct error *err)
+{
+  while (req->kind == OPEN_MAILBOX)
+    pause ();
+  return __real_opener_do (req, ret_fd, ret_lock, err);
+}
+
+static void
+ask_mailbox (struct world *w, const char *root, const char *path,
+             struct result *r)
+{
+  struct open_req req = { .kind = OPEN_MAILBOX, .root = root, .path = path };
+
+  *r = (struct result){ .fd = -1 };
+  openers_ask (w->openers, &req, on_done, r);
+}
+
+/* n guests with one each, in so many folders: all else is opened as before. */
+static void
+stuck_mailboxes (struct world *w, unsigned n, unsigned folders)
+{
+  char root[300], path[32];
+  struct result r[64], file;
+
+  assert_true (n <= 64);
+  for (unsigned i = 0; i < n; i++)
+    {
+      snprintf (root, sizeof root, "%s/boxes%u", w->tmp.path, i % folders);
+      snprintf (path, sizeof path, "guest%u.mailbox", i);
+      ask_mailbox (w, root, path, &r[i]);
+    }
+  for (unsigned i = 0; i < n; i++)
+    {
+      await (w, &r[i]);
+      assert_int_equal (r[i].code, ETIMEDOUT);
+    }
+  assert_non_null (strstr (w->folder, "(mailboxes)"));
+  ask (w, "a/one", &file);
+  await (w, &file);
+  check_content (&file, "a/one");
+}
+
+static void
+dead_mailboxes_stop_nobody_else (void **state)
+{
+  stuck_mailboxes (*state, OPENERS_MAX, 1);
+}
+
+static void
+nor_those_of_many_folders (void **state)
+{
+  stuck_mailboxes (*state, 3 * OPENERS_MAX, OPENERS_MAX);
+}
+
 int
 main (void)
 {
@@ -279,6 +361,10 @@ main (void)
     cmocka_unit_test_setup_teardown (a_killed_one_is_replaced, setup,
                                      teardown),
     cmocka_unit_test_setup_teardown (the_end_answers_all, setup, teardown),
+    cmocka_unit_test_setup_teardown (dead_mailboxes_stop_nobody_else, setup,
+                                     teardown),
+    cmocka_unit_test_setup_teardown (nor_those_of_many_folders, setup,
+                                     teardown),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);

@@ -100,6 +100,7 @@ fresh (void **state)
   memset (disks, 0, sizeof disks);
   guest.disks = disks;
   snprintf (guest.inc.uuid, sizeof guest.inc.uuid, UUID);
+  guest.inc.pid = getpid ();
   snprintf (guest.name, sizeof guest.name, "web");
   make_box (false);
   return 0;
@@ -182,14 +183,24 @@ test_find (void **state)
   assert_true (finds (NULL));
   snprintf (guest.name, sizeof guest.name, "db");
   assert_false (finds (NULL));
-  assert_true (finds ("web.mailbox"));
-  assert_true (finds (box));
   assert_false (finds ("db.mailbox"));
   assert_false (finds ("/etc/passwd"));
   snprintf (path, sizeof path, "%s/" UUID ".mailbox", tmp.path);
   assert_int_equal (link (box, path), 0);
   assert_true (finds (NULL));
   unlink (path);
+  /* In a folder of its own, which it may be able to write. */
+  snprintf (path, sizeof path, "%s/" UUID, tmp.path);
+  assert_int_equal (mkdir (path, 0700), 0);
+  snprintf (path, sizeof path, "%s/" UUID "/" UUID ".mailbox", tmp.path);
+  assert_int_equal (link (box, path), 0);
+  assert_true (finds (NULL));
+  assert_true (finds (path));
+  unlink (path);
+  assert_int_equal (symlink (box, path), 0);
+  assert_false (finds (NULL));
+  snprintf (path, sizeof path, "%s/" UUID, tmp.path);
+  tmpdir_remove (path);
   guest.ndisks = 2;
   snprintf (disks[0].target, sizeof disks[0].target, "vda");
   snprintf (disks[0].path, sizeof disks[0].path, "/etc/passwd");
@@ -197,6 +208,7 @@ test_find (void **state)
   snprintf (disks[1].path, sizeof disks[1].path, "%s", box);
   assert_true (finds (NULL));
   assert_true (finds ("vdb"));
+  assert_true (finds (box));
   assert_false (finds ("vda"));
   /* Its owner names a guest as he likes. */
   guest.ndisks = 0;
@@ -204,6 +216,48 @@ test_find (void **state)
   assert_false (finds (NULL));
   assert_int_equal (disk_folders (env.disk, NULL, 0, NULL), 0);
   assert_false (finds (box));
+}
+
+/* A document may be for many guests, a guest may be called as another is, and
+ * on another host the same path is another file. */
+static void
+test_whose (void **state)
+{
+  CLEANUP_CLOSE int fd = -1;
+  char path[256], why[256];
+
+  assert_true (finds ("web.mailbox"));
+  assert_true (finds (box));
+  snprintf (guest.name, sizeof guest.name, "db");
+  assert_false (finds ("web.mailbox"));
+  assert_false (finds (box));
+  assert_int_equal (disk_open_ (&env, &guest, box, clock_ms () + LONG_MS, &fd,
+                                why, sizeof why),
+                    DISK_ABSENT);
+  assert_non_null (strstr (why, "not this guest's"));
+  assert_non_null (strstr (why, "db.mailbox"));
+  /* By its name: another's uuid. */
+  snprintf (guest.name, sizeof guest.name,
+            "99999999-2222-3333-4444-555555555555");
+  snprintf (path, sizeof path, "%s/%s.mailbox", tmp.path, guest.name);
+  assert_int_equal (link (box, path), 0);
+  assert_false (finds (NULL));
+  assert_false (finds (path));
+  unlink (path);
+  /* A guest of another host: only by its uuid. */
+  snprintf (guest.name, sizeof guest.name, "web");
+  guest.ndisks = 1;
+  snprintf (disks[0].target, sizeof disks[0].target, "vda");
+  snprintf (disks[0].path, sizeof disks[0].path, "%s", box);
+  assert_true (finds ("vda"));
+  guest.inc.pid = 0;
+  assert_false (finds (NULL));
+  assert_false (finds ("vda"));
+  assert_false (finds (box));
+  snprintf (path, sizeof path, "%s/" UUID ".mailbox", tmp.path);
+  assert_int_equal (link (box, path), 0);
+  assert_true (finds (NULL));
+  unlink (path);
 }
 
 /* ---- a heartbeat ---- */
@@ -446,6 +500,90 @@ test_nobody (void **state)
   assert_string_equal (c.id, "");
 }
 
+static enum mailbox_state
+command_there (struct mailbox_command *ret)
+{
+  CLEANUP_CLOSE int fd = open (box, O_RDONLY);
+  unsigned char blocks[2 * MAILBOX_BLOCK];
+
+  assert_true (pread (fd, blocks, sizeof blocks, MAILBOX_COMMAND_AT (0))
+               == sizeof blocks);
+  return mailbox_command_decode (blocks, sizeof blocks, ret);
+}
+
+/* What can't be written is not tried; and where there is no time for an answer
+ * nothing is left there, least of all with a time that has wrapped. */
+static void
+test_not_begun (void **state)
+{
+  struct ask_result r = { .status = -1,
+                          .output = BUF_INIT (MAILBOX_OUTPUT_MAX) };
+  struct mailbox_command c;
+  int fd;
+
+  play ("--allow-commands");
+  wait_for_beat ();
+  fd = open (box, O_RDONLY);
+  assert_int_equal (disk_run_ (&env, UUID, fd, "true", clock_ms () + LONG_MS,
+                               &r, NULL),
+                    0);
+  close (fd);
+  assert_int_equal (r.end, ASK_MAILBOX_UNUSABLE);
+  assert_false (r.begun);
+  assert_non_null (strstr (r.detail, "may only read it"));
+  ask_result_done (&r);
+  assert_int_equal (command_there (&c), MAILBOX_EMPTY);
+  /* Killed before it can say so on a machine that is very busy. */
+  if (ask ("true", 300, &r) != ASK_STUCK)
+    {
+      assert_int_equal (r.end, ASK_MAILBOX_UNUSABLE);
+      assert_false (r.begun);
+      assert_non_null (strstr (r.detail, "no time"));
+    }
+  ask_result_done (&r);
+  assert_int_equal (command_there (&c), MAILBOX_EMPTY);
+}
+
+/* One that may run for years: not one of ours, and not run. */
+static void
+test_for_years (void **state)
+{
+  CLEANUP_CLOSE int fd = open (box, O_RDWR);
+  unsigned char blocks[2 * MAILBOX_BLOCK];
+  char text[600], count[160];
+  struct mailbox_beat b;
+  struct ask_result r;
+  int n;
+
+  snprintf (count, sizeof count, "%s/years", tmp.path);
+  play ("--allow-commands");
+  wait_for_beat ();
+  assert_true (pread (fd, blocks, sizeof blocks, MAILBOX_BEAT_AT (0)) > 0);
+  assert_int_equal (mailbox_beat_decode (blocks, sizeof blocks, &b),
+                    MAILBOX_GOOD);
+  n = snprintf (text, sizeof text,
+                "kind=command\nseq=1\nid=00112233445566778899aabbccddeeff\n"
+                "boot=%s\nuntil=%llu\ntimeout=4294967295\n\necho x >%s",
+                b.boot, (unsigned long long) b.uptime_s + 10000, count);
+  assert_int_equal (mailbox_record (text, (size_t) n, blocks, NULL), 0);
+  assert_int_equal (io_pwrite (fd, blocks, MAILBOX_BLOCK,
+                               MAILBOX_COMMAND_AT (1)),
+                    0);
+  /* It has looked at both behind the second heartbeat from now. */
+  for (uint64_t seq = b.slot.seq, until = clock_ms () + LONG_MS;
+       b.slot.seq < seq + 4; poll (NULL, 0, 50))
+    {
+      assert_true (clock_ms () < until);
+      assert_true (pread (fd, blocks, sizeof blocks, MAILBOX_BEAT_AT (0)) > 0);
+      (void) mailbox_beat_decode (blocks, sizeof blocks, &b);
+    }
+  assert_int_equal (access (count, F_OK), -1);
+  assert_int_equal (ask ("echo well", LONG_MS, &r), ASK_OK);
+  assert_string_equal (buf_str (&r.output), "well\n");
+  ask_result_done (&r);
+  assert_int_equal (access (count, F_OK), -1);
+}
+
 /* A script that is killed when it has begun does not begin again. */
 static void
 test_once (void **state)
@@ -589,7 +727,8 @@ int
 main (void)
 {
   const struct CMUnitTest tests[] = {
-    TEST (test_find),     TEST (test_absent),      TEST (test_empty),
+    TEST (test_find),     TEST (test_whose),       TEST (test_not_begun),
+    TEST (test_for_years), TEST (test_absent),     TEST (test_empty),
     TEST (test_garbled),  TEST (test_beats),       TEST (test_older),
     TEST (test_commands), TEST (test_endless),     TEST (test_report_only),
     TEST (test_nobody),   TEST (test_once),        TEST (test_stuck),

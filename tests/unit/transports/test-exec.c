@@ -306,6 +306,63 @@ test_ends_with_the_daemon (void **state)
   assert_all_dead (b, 3);
 }
 
+/* How many of those whose numbers are in that file live; ends them, or goes
+ * on with them. */
+static int
+living (const struct bed *b, const char *file, int sig)
+{
+  char path[200];
+  int pid, n = 0;
+  FILE *f;
+
+  snprintf (path, sizeof path, "%s/%s", b->tmp.path, file);
+  f = fopen (path, "r");
+  assert_non_null (f);
+  while (fscanf (f, "%d", &pid) == 1)
+    if (!is_dead (pid))
+      {
+        n++;
+        if (sig)
+          kill (pid, sig);
+      }
+  fclose (f);
+  return n;
+}
+
+/* Whoever ends them is held up, so that the daemon gives it up and kills it:
+ * they are ended all the same. */
+static void
+test_ends_though_given_up (void **state)
+{
+  struct bed *b = *state;
+  struct exec_result r;
+  char then[300], path[200];
+  uint64_t until;
+
+  snprintf (then, sizeof then,
+            "echo $PPID >%s/asked; kill -STOP $PPID; sleep 1000", b->tmp.path);
+  run_away (b, "holder", then);
+  for (uint64_t ms = 2000;; ms *= 4)
+    {
+      r = run_for (b, "holder", NULL, 0, NULL, ms);
+      exec_result_done (&r);
+      if (r.end == EXEC_STUCK)
+        break;
+      /* A slow machine: it did not come as far. */
+      assert_int_equal (r.end, EXEC_TIMEOUT);
+      assert_true (ms < PATIENCE_MS);
+      snprintf (path, sizeof path, "%s/pids", b->tmp.path);
+      unlink (path);
+    }
+  (void) living (b, "asked", SIGCONT);
+  for (until = clock_ms () + PATIENCE_MS; living (b, "pids", 0);)
+    {
+      if (clock_ms () >= until)
+        fail_msg ("%d live on", living (b, "pids", SIGKILL));
+      poll (NULL, 0, 10);
+    }
+}
+
 /* ---- whose it is ---- */
 
 static void
@@ -403,6 +460,7 @@ main (void)
     T (test_ends_who_is_left),
     T (test_ends_at_the_deadline),
     T (test_ends_with_the_daemon),
+    T (test_ends_though_given_up),
     T (test_refuses),
     T (test_cannot_start),
     T (test_dies),
