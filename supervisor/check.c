@@ -215,42 +215,6 @@ check_name (struct findings *f, const char *path, const struct json_doc *doc,
       }
 }
 
-static bool
-is_for_all (const struct scenario *s)
-{
-  return !s->select.name && !s->select.uuid && !s->select.display_name
-         && !s->select.labels;
-}
-
-/* A document that was dropped in to look at one thing more takes from every
- * guest what it was watched by so far: that is said, and no mistake. */
-static void
-check_heartbeat (struct findings *f, const struct all *all)
-{
-  const char *path = NULL;
-  const struct scenario *first = NULL;
-  char text[300];
-
-  for (size_t i = 0; i < all->n; i++)
-    if (is_for_all (all->list[i]))
-      {
-        if (strcmp (all->list[i]->kind->name, "memory-heartbeat") == 0)
-          return;
-        if (!first)
-          path = all->paths[i];
-        if (!first)
-          first = all->list[i];
-      }
-  if (!first)
-    return;
-  snprintf (text, sizeof (text),
-            "%s selects every guest, and one that has a scenario is without "
-            "the built-in memory heartbeat; \"select\" those that it is for, "
-            "or have one of kind memory-heartbeat beside it",
-            first->name);
-  finding_note (f, path, text);
-}
-
 /* One that is in none of these files may be in one that is not looked at: that
  * is said, and no mistake. */
 static void
@@ -392,7 +356,6 @@ main (int argc, char **argv)
     }
   for (int i = first; i < argc; i++)
     check_file (&f, argv[i], &all);
-  check_heartbeat (&f, &all);
   check_parts (&f, &all);
   check_standby (&f, &all);
   all_free (&all);

@@ -73,8 +73,8 @@ before=$(runs_of runs)
 window 30 -o $HD -q $FAKES
 ran=$(($(runs_of runs) - before))
 cpu=$(calc "100 * $exact / $wall" 2)
-calc "$foreign / $wall" >>"$work/noise"
-echo >>"$work/noise"
+each=$(calc "1000000 * $exact / $ran" 0)
+others=$(calc "$foreign / $wall" 1)
 p99=$(of_daemon late_p99_ms) late_max=$(of_daemon late_max_ms)
 bad=$(($(runs_of failed) + $(runs_of skipped)))
 note "$(hd dump | grep 'begun in turn')"
@@ -87,7 +87,9 @@ hd_stop
 fakes_stop
 rate=$(calc "$ran / $wall" 0)
 promise "scenarios lateness" "$N guests x 5, $rate runs a second: p99 at most $p99 ms late, the latest $late_max ms, $bad failed or skipped" "$p99" "<" 250
-promise_quiet "scenarios CPU" "$N guests x 5: all of hangdog $cpu % of a core, consoles with a line a second included" "$cpu" "<" 10
+# Of what hangdog itself has run, by the scheduler's nanoseconds: what others use meanwhile is not in it, and what
+# they cost it by its caches is far less than the room that there is. So it is judged on a busy machine, too.
+promise "scenarios CPU" "$N guests x 5: all of hangdog $cpu % of a core, $each us a check, consoles with a line a second included; others used $others cores" "$cpu" "<" 10
 
 # ---- ten of fifty dead ----
 
@@ -95,7 +97,9 @@ fakes_start 50 0
 five 5s 2s
 for i in $(seq 0 9); do fakes_tell "play $((i * 5)) dead"; done
 begin_five 50
-sleep 40
+before=$(runs_of runs)
+window 40 -o $HD -q $FAKES
+each=$(calc "1000000 * $exact / $(($(runs_of runs) - before))" 0)
 p99=$(of_daemon late_p99_ms) late_max=$(of_daemon late_max_ms)
 # The checks of guests that live, each with every run in its turn.
 least=$(hd status --json | grep '"row":"scenario"' | grep -v -E '"guest":"fake(0|5|10|15|20|25|30|35|40|45)"' | grep -oE '"runs":[0-9]+' | cut -d: -f2 | sort -n | head -n 1)
@@ -128,14 +132,18 @@ if have monit "scenarios monit"; then
         [ -f "$work/cycles" ] && [ "$(wc -l <"$work/cycles")" -ge 2 ] && break
         sleep 1
     done
+    # All of its checks in each of its rounds; the programme that counts them is not in it.
+    if [ "$(wc -l <"$work/cycles" 2>/dev/null || echo 0)" -ge 2 ]; then
+        text="; monit $(awk -v n="$(wc -l <"$work/cycles")" '{ c += $1 } END { printf "%.0f", c / 1000 / 250 / (n - 1) }' "/proc/$PEER/task/"*/schedstat) us a check"
+    fi
     cycle=$(awk 'NR > 1 { print ($1 - was) / 1000000 } { was = $1 }' "$work/cycles" 2>/dev/null | sort -n | tail -n 1)
     peer_stop
     if [ -n "$cycle" ]; then
-        text="; monit, one check after another, comes round every ${cycle%.*} ms"
+        text+="; monit, one check after another, comes round every ${cycle%.*} ms"
     else
-        text="; monit did not come round once in 140 s"
+        text+="; monit did not come round once in 140 s"
     fi
 fi
 fakes_stop
 greeter_stop
-promise "scenarios beside the dead" "50 guests x 5 every 5 s, 10 dead: p99 at most $p99 ms late, the latest $late_max ms, who lives was asked $least times in 40 s$text" "$p99" "<" 250
+promise "scenarios beside the dead" "50 guests x 5 every 5 s, 10 dead: p99 at most $p99 ms late, the latest $late_max ms, who lives was asked $least times in 40 s, $each us of CPU a check$text" "$p99" "<" 250

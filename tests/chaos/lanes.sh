@@ -11,6 +11,7 @@ if [ -z "${CHAOS_OWN_MOUNTS:-}" ] && unshare -m --propagation private true 2>/de
 fi
 . "${HANGDOG_SRC:-${srcdir:-.}}/tests/chaos/chaos.sh"
 chaos_init lanes jq
+. "$src/tests/integration/neighbour.sh"
 [ -n "${CHAOS_OWN_MOUNTS:-}" ] || { echo "lanes: skipped: no mount namespaces here" >&2; exit 77; }
 
 chaos_more_cleanup() {
@@ -89,6 +90,57 @@ beyond=1
 watch_others "one log dead" fake/beta alpha beta gamma delta
 revive
 until_ok 10 not_stuck || { hd status; die "the log answers again, and is called stuck"; }
+
+# ---- a guest that is slow by each of its ways at once; a socket is asked only where its QEMU itself listens, so
+# its agent and its monitor are two more ----
+fake_guest zeta -P xoff
+fake_agent zeta-agent silent
+fake_monitor zeta-monitor greet-only
+zeta_pids="$fake_zeta $(cat "$work/fake/zeta-agent/pid" "$work/fake/zeta-monitor/pid")"
+for m in greets trickle content dns; do peer "$m" "$m"; done
+mkdir -m 755 "$work/boxes" "$work/exec.d"
+printf '#!/bin/sh\nexec sleep 5\n' >"$work/exec.d/slow" && chmod 755 "$work/exec.d/slow"
+hd mailbox create "$work/boxes/zeta.mailbox" >/dev/null || die "no mailbox"
+dead_mount "$work/boxes/zeta.mailbox"
+mkdir -m 700 "$work/ssh" && : >"$work/ssh/known_hosts" && : >"$work/ssh/k" && chmod 600 "$work/ssh"/*
+if [ "$(id -u)" = 0 ]; then chown -R "$(id -un hangdog 2>/dev/null || echo nobody)" "$work/ssh"; fi
+zetas=''
+zeta() { # NAME MEMBERS [GUEST]: unless this hangdog was built without
+    local d="{\"name\": \"$1\", \"select\": {\"name\": \"${3:-zeta}\"}, \"interval\": \"2s\", \"timeout\": \"1900ms\",
+ \"initial-delay\": \"0s\", \"retry-interval\": \"1s\", \"failure-threshold\": 100, $2}"
+    echo "$d" >"$work/zeta.json"
+    hd scenario check "$work/zeta.json" >/dev/null 2>&1 || { echo "not asked: $1"; return; }
+    zetas+="${zetas:+,}$d"
+}
+zeta z-agent '"kind": "agent-ping"' zeta-agent
+zeta z-monitor '"kind": "monitor", "samples-apart": "100ms"' zeta-monitor
+zeta z-disk '"kind": "disk-mailbox"'
+zeta z-exec '"kind": "exec", "program": "slow"'
+zeta z-tcp "\"kind\": \"tcp\", \"address\": \"127.0.0.1:$port_trickle\", \"expect\": {\"output\": \"never\"}"
+zeta z-dns "\"kind\": \"dns\", \"address\": \"127.0.0.1:$port_dns\", \"query\": \"app.lan\""
+zeta z-ssh "\"kind\": \"ssh-command\", \"command\": \"uptime\", \"address\": \"127.0.0.1:$port_greets\", \"ssh\": {\"user\": \"u\", \"key\": \"k\"}"
+zeta z-http "\"kind\": \"http\", \"url\": \"http://127.0.0.1:$port_content/\", \"expect\": {\"output\": \"never\"}"
+echo "{\"scenarios\": [$zetas]}" >"$work/scenarios/zeta.json"
+sed -i "s|\"sources\"|\"mailboxes\": [\"$work/boxes\"], \"exec\": [\"$work/exec.d\"], &|" "$work/config.json"
+# The folder of programs counts from the start.
+hd_stop
+hd_start
+until_ok 15 all_well alpha gamma delta || { hd status; die "not all are well"; }
+zeta_asked() { [ "$(rows 'select(.row=="scenario" and (.guest | startswith("zeta")) and .runs < 1) | .scenario' | wc -l)" = 0 ]; }
+until_ok 30 zeta_asked || { hd status zeta; die "zeta is not asked in each way"; }
+watch_others "one guest slow in all ways" - alpha gamma delta
+rows 'select(.row=="scenario" and (.guest | startswith("zeta"))) | "            \(.scenario) of \(.guest): \(.code)"'
+exact "one guest slow in all ways: it is well by none" "$(rows 'select(.row=="scenario" and (.guest | startswith("zeta"))) | .ok' | sort -u)" 0
+neighbour_memory
+rm "$work/scenarios/zeta.json"
+# shellcheck disable=SC2086
+kill $zeta_pids
+revive
+umount -l "$work/boxes/zeta.mailbox" 2>/dev/null
+kill -HUP "$keeper"
+zeta_gone() { [ -z "$(rows 'select(.row=="scenario" and (.guest | startswith("zeta"))) | .scenario')" ]; }
+rm -rf "$work/fake"/zeta*
+until_ok 30 zeta_gone || { hd status; die "zeta does not go"; }
 
 # ---- a guest's folder on a dead file system ----
 dead_mount "$work/fake/gamma"

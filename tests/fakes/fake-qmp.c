@@ -245,7 +245,7 @@ main (int argc, char **argv)
   struct sockaddr_un sa = { .sun_family = AF_UNIX };
   int s;
 
-  if (argc != 3 || strlen (argv[2]) >= sizeof sa.sun_path)
+  if (argc < 3 || strlen (argv[2]) >= sizeof sa.sun_path)
     return 2;
   mode = argv[1];
   strncpy (sa.sun_path, argv[2], sizeof sa.sun_path - 1);

@@ -13,23 +13,26 @@ peer() {
     eval "port_$1=$(cat "$work/$1.port")"
 }
 
-# fake_agent GUEST MODE - a process that looks like a QEMU, whose guest's agent is of that mode.
+# fake_agent GUEST MODE, fake_monitor GUEST MODE - a process that looks like a QEMU, whose guest's agent, or whose
+# monitor, is of that mode.
 fake_agent() {
-    local dir=$work/fake/$1 uuid
+    fake_qemu "$1" fake-qga "$2" qga.sock -chardev "socket,id=qga,path=$work/fake/$1/qga.sock,server=on" \
+        -device virtserialport,chardev=qga,name=org.qemu.guest_agent.0
+}
+fake_monitor() { fake_qemu "$1" fake-qmp "$2" qmp; }
+fake_qemu() { # GUEST PROGRAM MODE SOCKET OPTION...
+    local name=$1 program=$2 mode=$3 dir=$work/fake/$1 uuid
     mkdir -p "$dir"
     uuid=$(printf '%s' "$dir" | md5sum)
     uuid=${uuid:0:8}-${uuid:8:4}-4${uuid:13:3}-8${uuid:17:3}-${uuid:20:12}
-    mkfifo "$work/$1.stdin"
+    mkfifo "$work/$name.stdin"
     (
-        exec -a qemu-system-x86_64 "$build/tests/fakes/fake-qga" "$2" "$dir/qga.sock" \
-            -name "guest=$1" -uuid "$uuid" -pidfile "$dir/pid" \
-            -chardev "socket,id=qga,path=$dir/qga.sock,server=on" \
-            -device virtserialport,chardev=qga,name=org.qemu.guest_agent.0 \
-            <>"$work/$1.stdin" >"$work/$1.report"
+        exec -a qemu-system-x86_64 "$build/tests/fakes/$program" "$mode" "$dir/$4" \
+            -name "guest=$name" -uuid "$uuid" -pidfile "$dir/pid" "${@:5}" <>"$work/$name.stdin" >"$work/$name.report"
     ) &
     chaos_fakes+=("$!")
     echo "$!" >"$dir/pid"
-    until_ok 5 grep -q ready "$work/$1.report" || die "fake-qga did not start"
+    until_ok 5 grep -q ready "$work/$name.report" || die "$program did not start"
 }
 
 # neighbour_make - alpha with a console, beta with an agent, gamma with a mailbox, and a server for their network:
