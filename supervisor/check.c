@@ -14,9 +14,11 @@
 #include "base/io.h"
 #include "base/text.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static void
 check_playbook (struct findings *f, const char *path,
@@ -291,9 +293,17 @@ check_file (struct findings *f, const char *path, struct all *all)
   CLEANUP_JSON_DOC struct json_doc *doc = NULL;
   struct scenario **list = NULL;
   struct error err = ERROR_INIT;
+  struct stat st;
   size_t n = 0;
 
   f->files++;
+  if (stat (path, &st) == 0 && S_ISDIR (st.st_mode))
+    {
+      error_set (&err, EISDIR, "%s: it is a folder; name its files: %s/*.json",
+                 path, path);
+      finding_error (f, path, &err);
+      return;
+    }
   if (json_load (path, JSON_FILE, JSON_MAX_FILE, &doc, &err) < 0
       || scenario_list (doc, &list, &n, &err) < 0)
     {

@@ -43,8 +43,9 @@ run_schema (struct cli *cli)
 static int
 run_kinds (struct cli *cli)
 {
-  return run_check (cli, cli->argc > 2 || cli->json ? "--kinds" : "--kind-names",
-                    2, NULL);
+  bool whole = cli->argc > 2 || cli->json;
+
+  return run_check (cli, whole ? "--kinds" : "--kind-names", 2, NULL);
 }
 
 static int

@@ -39,6 +39,8 @@ grep -q 'b.json:1:2: name: there is another scenario named "one" in .*/a.json' "
 echo '{"name": "kernel", "kind": "memory-heartbeat"}' >"$work/b.json"
 ended "check it beside a heartbeat" 0 hd scenario check "$work/a.json" "$work/b.json"
 ! grep -q '^note:' "$work/out" || die "nothing is lost, and it is said"
+ended "check a folder" 2 hd scenario check "$work/scenarios"
+grep -q 'name its files' "$work/err" || { cat "$work/err"; die "it is not said how"; }
 ended "a kind that there is not" 2 hd scenario kinds cosole-command
 grep -q 'did you mean "console-command"' "$work/err" || { cat "$work/err"; die "without a hint"; }
 ended "all kinds, a line each" 0 hd scenario kinds
