@@ -203,28 +203,6 @@ scenario_row (const struct layer_info *info, void *arg)
   ls->shown++;
 }
 
-/* What is there because nothing else is, as long as a guest has it. */
-static void
-find_builtin (const struct binding_info *info, void *arg)
-{
-  const struct scenario **found = arg;
-
-  if (info->builtin)
-    *found = info->scenario;
-}
-
-static bool
-builtin_info (struct daemon *d, const char *uuid, struct layer_info *ret)
-{
-  const struct scenario *found = NULL;
-
-  bindings_each (d->bindings, uuid, find_builtin, &found);
-  if (found)
-    *ret = (struct layer_info){ .scenario = found, .origin = "built-in",
-                                .who = "", .by = "" };
-  return found != NULL;
-}
-
 bool
 control_scenario_row (struct answer *a, const char *name)
 {
@@ -287,15 +265,12 @@ op_scenarios (struct answer *a, struct frame *f)
 {
   CLEANUP_GUEST const struct guest *g = NULL;
   struct listing ls = { .a = a };
-  struct layer_info builtin;
 
   (void) f;
   if (!guest_if_named (a, &g))
     return;
   ls.uuid = g ? g->inc.uuid : NULL;
   layers_each (a->d->layers, scenario_row, &ls);
-  if (builtin_info (a->d, ls.uuid, &builtin))
-    scenario_row (&builtin, &ls);
   pauses_each (a->d->pauses, listed_pause, &ls);
   answer_end (a, NULL);
 }
@@ -324,9 +299,6 @@ scenario_there (struct answer *a, const char *name, struct layer_info *ret)
   char near[160];
 
   if (name && layers_find (a->d->layers, name, ret))
-    return true;
-  if (name && builtin_info (a->d, NULL, ret)
-      && strcmp (ret->scenario->name, name) == 0)
     return true;
   layers_each (a->d->layers, add_name, &names);
   if (name)

@@ -9,15 +9,24 @@
 
 #include <string.h>
 
-static const char *const lost_codes[] = { "console-lost", "way-lost" };
-
-/* The code itself, as it is never changed; NULL: it is none of these. */
-static const char *
-lost_code (const char *code)
+/* Codes of checks that failed, and by which the guest lives all the same. */
+static const struct
 {
-  for (unsigned i = 0; i < ARRAY_LEN (lost_codes); i++)
-    if (strcmp (lost_codes[i], code) == 0)
-      return lost_codes[i];
+  const char *code, *word;
+} findings[] = {
+  { "console-lost", "console-lost" }, { "way-lost", "way-lost" },
+  { "tls-expires", "impaired" },      { "host-key-changed", "impaired" },
+  { "arp-foreign", "impaired" },      { "console-flood", "impaired" },
+  { "slow", "impaired" },             { "load", "impaired" },
+};
+
+/* NULL: it is none of these. */
+static const char *
+finding_word (const char *code)
+{
+  for (unsigned i = 0; i < ARRAY_LEN (findings); i++)
+    if (strcmp (findings[i].code, code) == 0)
+      return findings[i].word;
   return NULL;
 }
 
@@ -27,7 +36,7 @@ word_part (struct word_parts *p, enum health health,
 {
   p->n++;
   /* Failing, and by what its last answer says it is well. */
-  if (health >= HEALTH_SUSPECT && last && lost_code (last->code))
+  if (health >= HEALTH_SUSPECT && last && finding_word (last->code))
     {
       if (health == HEALTH_FAILED && !p->lost.code[0])
         p->lost = *last;
@@ -53,9 +62,9 @@ what_is_lost (const struct incident *standing, const struct word_parts *p)
   if (p->worst == HEALTH_FAILED || (standing && !by_a_check (standing)))
     return NULL;
   if (p->lost.code[0])
-    return lost_code (p->lost.code);
+    return finding_word (p->lost.code);
   /* After a restart nobody was asked yet. */
-  return standing ? lost_code (standing->code) : NULL;
+  return standing ? finding_word (standing->code) : NULL;
 }
 
 const char *

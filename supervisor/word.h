@@ -4,7 +4,8 @@
  *
  * That one way to a guest is lost, while it is well by another, is a finding
  * and no hang: it has words of its own, and where a check really fails beside
- * it that one counts.
+ * it that one counts.  So it is with what a check finds in a guest that lives:
+ * a certificate that ends, a console that says too much ("impaired").
  */
 #ifndef HANGDOG_SUPERVISOR_WORD_H
 #define HANGDOG_SUPERVISOR_WORD_H
@@ -16,15 +17,15 @@
 struct word_parts
 {
   unsigned n;
-  enum health worst;          /* of those that did not find a way lost */
-  struct outcome_report lost; /* the first of those that did; code "" = none */
+  enum health worst;          /* of those that have no such finding */
+  struct outcome_report lost; /* the first of those that have; code "" = none */
 };
 /* last: NULL before the first. */
 void word_part (struct word_parts *p, enum health health,
                 const struct outcome_report *last);
 
-/* "well", "suspect", "hung", "console-lost", "way-lost", "held-off", "watched"
- * (no scenario), "unknown".  standing: its firm incident, or NULL. */
+/* "well", "suspect", "hung", "console-lost", "way-lost", "impaired",
+ * "held-off", "watched" (no scenario), "unknown".  standing: its firm incident, or NULL. */
 const char *word_of (const struct guest *g, const struct incident *standing,
                      const struct word_parts *p);
 /* The sentence of what is lost, or NULL. */

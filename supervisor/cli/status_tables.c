@@ -251,7 +251,7 @@ how_bad (struct json_object *row)
 {
   static const char *const worst[]
       = { "hung",    "failed",  "console-lost", "way-lost",
-          "suspect", "unknown", "held-off" };
+          "impaired", "suspect", "unknown", "held-off" };
   const char *health = row_str (row, "health");
   unsigned i = 0;
 

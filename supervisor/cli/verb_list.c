@@ -138,8 +138,9 @@ const struct verb verb_list = {
   .name = "list",
   .args = "[--no-start]",
   .summary = "list all guests of this host and how well they are",
-  .help = "HEALTH is well, suspect, hung, console-lost or way-lost (well, but "
-          "not by the\npreferred way), held-off (paused, stopping, ...: by "
+  .help = "HEALTH is well, suspect, hung, impaired (it lives, and a check "
+          "found something),\nconsole-lost or way-lost (well, but not by the "
+          "preferred way), held-off (paused, stopping, ...: by "
           "its owner's will), watched (no scenario is bound to it), or "
           "unknown (not asked yet, or no\nanswer can be had).  Of a place "
           "that is claimed-twice another one has the same uuid,\nand is "

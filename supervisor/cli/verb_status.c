@@ -58,7 +58,8 @@ on_row (struct json_object *row, const void *body, size_t len, void *arg)
             if (health && strcmp (health, "hung") == 0)
               st->hung++;
             else if (health && (strcmp (health, "console-lost") == 0
-                                || strcmp (health, "way-lost") == 0))
+                                || strcmp (health, "way-lost") == 0
+                                || strcmp (health, "impaired") == 0))
               st->lost++;
             else if (health && strcmp (health, "suspect") == 0)
               st->suspect++;
@@ -294,9 +295,9 @@ const struct verb verb_status = {
           "  --nagios   one line and exit codes of a Nagios plugin\n"
           "  --npd      one line and exit codes of a node-problem-detector "
           "plugin\n"
-          "Exit codes: 0 well, 3 hung, 4 suspect, a way to it is lost, a lane "
-          "is stuck, a\nsource sick, or hangdog itself is, 6 no verdict (all "
-          "held off, or not asked yet).\n"
+          "Exit codes: 0 well, 3 hung, 4 suspect or impaired, a way to it is "
+          "lost, a lane is\nstuck, a source sick, or hangdog itself is, 6 no "
+          "verdict (all held off, or not\nasked yet).\n"
           "\nExamples:\n"
           "  hangdog status\n"
           "  hangdog status web-1 --watch\n"

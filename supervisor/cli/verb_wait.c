@@ -19,8 +19,9 @@
 #define WORD 32
 
 const char *const health_words[]
-    = { "well",    "hung",    "suspect", "console-lost", "way-lost", "held-off",
-        "watched", "unknown", "absent",  NULL };
+    = { "well",     "hung",     "suspect", "console-lost", "way-lost",
+        "impaired", "held-off", "watched", "unknown",      "absent",
+        NULL };
 
 static bool
 known_health (const char *s)
@@ -373,9 +374,10 @@ const struct verb verb_wait = {
           "             --no-incident [--for 60s]] [--timeout 5m]",
   .summary = "wait until a guest is as you say",
   .help = "  --for HEALTH      well (when nothing is said), hung, suspect, "
-          "console-lost or\n                    way-lost (well, but not by "
-          "the preferred way), held-off,\n                    watched, "
-          "unknown, or absent (no such guest)\n"
+          "impaired (it\n                    lives, and a check found "
+          "something), console-lost or way-lost\n                    (well, "
+          "but not by the preferred way), held-off, watched,\n"
+          "                    unknown, or absent (no such guest)\n"
           "  --ready           well, or, where no scenario is bound, at a "
           "login prompt or shell\n"
           "  --verdict CLASS   an incident of that class stands, or began "
