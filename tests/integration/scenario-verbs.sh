@@ -33,7 +33,7 @@ exact "where it is from" "$(hd scenario list --json | jq -r 'select(.name=="hear
 echo '{"name": "one", "kind": "monitor"}' >"$work/a.json"
 echo '{"name": "one", "kind": "tcp", "select": {"name": "x"}, "address": "guest:22"}' >"$work/b.json"
 ended "check one that is for every guest" 0 hd scenario check "$work/a.json"
-grep -q '^note: .*a.json: one selects every guest' "$work/out" || die "it is not said what every guest loses"
+grep -q '^note: .*a.json: scenario "one" is for all guests' "$work/out" || die "it is not said what every guest loses"
 ended "check two of one name" 2 hd scenario check "$work/a.json" "$work/b.json"
 grep -q 'b.json:1:2: name: there is another scenario named "one" in .*/a.json' "$work/err" || { cat "$work/err"; die "it is not said which"; }
 echo '{"name": "kernel", "kind": "memory-heartbeat"}' >"$work/b.json"
