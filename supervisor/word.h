@@ -25,7 +25,8 @@ void word_part (struct word_parts *p, enum health health,
                 const struct outcome_report *last);
 
 /* "well", "suspect", "hung", "console-lost", "way-lost", "impaired",
- * "held-off", "watched" (no scenario), "unknown".  standing: its firm incident, or NULL. */
+ * "held-off", "watched" (no scenario), "unknown".  standing: its firm incident,
+ * or NULL. */
 const char *word_of (const struct guest *g, const struct incident *standing,
                      const struct word_parts *p);
 /* The sentence of what is lost, or NULL. */
