@@ -41,8 +41,10 @@ hd status one </dev/null | grep -Eq "^up +[+]+ +100.0 %" || die "it is not shown
 step "history: $(jq -c . <<<"$h")"
 
 # ---- what there is ----
-exact "scenarios" "$(field '{"op":"scenarios"}' 'select(.row=="scenario") | [.name,.kind,.guests] | @csv')" '"up","console-command",2'
-[ "$(field '{"op":"scenarios"}' 'select(.row=="scenario") | .origin')" = "file $work/scenarios/up.json" ] || die "its origin: $(ask '{"op":"scenarios"}')"
+exact "scenarios" "$(field '{"op":"scenarios"}' 'select(.row=="scenario") | [.name,.kind,.guests] | @csv' | tr '\n' ' ')" \
+    '"up","console-command",2 "heartbeat","memory-heartbeat",0 '
+exact "who has the built-in one no more" "$(field '{"op":"scenarios"}' '.without // empty | sort | join(" ")')" "one two"
+[ "$(field '{"op":"scenarios"}' 'select(.row=="scenario" and .name=="up") | .origin')" = "file $work/scenarios/up.json" ] || die "its origin: $(ask '{"op":"scenarios"}')"
 exact "its document" "$(field '{"op":"scenario-show","scenario":"up"}' '.document.command // empty')" uptime
 refused ENOENT '{"op":"scenario-show","scenario":"nobody"}'
 
