@@ -106,5 +106,13 @@ struct helper_jail
  * signals none, and speaks to nobody but by the sockets that it has.  As far as
  * this kernel has such walls; each stands without the other. */
 void helper_enclose (const struct helper_jail *jail);
+/* Behind that, for one that needs what it was given and nothing else. */
+
+/* No file is opened any more, by landlock; false where the kernel has none. */
+bool helper_no_files (void);
+/* All system calls but these, and mmap(), mprotect() (nothing that can be run)
+ * and fcntl() (F_GETFL, F_SETFL), end with EACCES.  -ENOSYS where the numbers
+ * are not known; with a sanitizer nothing is done. */
+int helper_only_calls (const int *calls, size_t n);
 
 #endif

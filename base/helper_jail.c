@@ -10,10 +10,10 @@
 
 #include "base/cleanup.h"
 #include "base/sanitize.h"
+#include "base/seccomp_arch.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sched.h>
@@ -119,15 +119,7 @@ shut_files (const struct helper_jail *jail)
 
 /* ---- calls ---- */
 
-#if defined(__x86_64__) && defined(__LP64__)
-#define ARCH AUDIT_ARCH_X86_64
-#elif defined(__aarch64__)
-#define ARCH AUDIT_ARCH_AARCH64
-#elif defined(__riscv) && __riscv_xlen == 64
-#define ARCH AUDIT_ARCH_RISCV64
-#endif
-
-#ifdef ARCH
+#ifdef SECCOMP_ARCH
 
 /* All of them are little endian: the low word comes first. */
 #define LOW(n) (offsetof (struct seccomp_data, args) + 8 * (n))
@@ -150,7 +142,7 @@ shut_files (const struct helper_jail *jail)
 
 #define START                                                                 \
   LOAD (offsetof (struct seccomp_data, arch)),                                \
-      BPF_JUMP (BPF_JMP | BPF_JEQ | BPF_K, ARCH, 1, 0),                       \
+      BPF_JUMP (BPF_JMP | BPF_JEQ | BPF_K, SECCOMP_ARCH, 1, 0),               \
       END (SECCOMP_RET_KILL_PROCESS),                                         \
       LOAD (offsetof (struct seccomp_data, nr)),
 

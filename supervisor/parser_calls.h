@@ -7,17 +7,13 @@
 #define HANGDOG_SUPERVISOR_PARSER_CALLS_H
 
 #include "base/sanitize.h"
+#include "base/seccomp_arch.h"
 
-#include <linux/audit.h>
 #include <sys/syscall.h>
 
 /* Where a filter of our own is known. */
-#if defined(__x86_64__) && defined(__LP64__)
-#define PARSER_ARCH AUDIT_ARCH_X86_64
-#elif defined(__aarch64__)
-#define PARSER_ARCH AUDIT_ARCH_AARCH64
-#elif defined(__riscv) && __riscv_xlen == 64
-#define PARSER_ARCH AUDIT_ARCH_RISCV64
+#ifdef SECCOMP_ARCH
+#define PARSER_ARCH SECCOMP_ARCH
 #endif
 
 #ifdef SYS_open

@@ -11,6 +11,7 @@
 #include "supervisor/parser.h"
 
 #include "base/error.h"
+#include "base/helper.h"
 #include "base/sanitize.h"
 
 #include <fcntl.h>
@@ -19,12 +20,8 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sys/time.h>
 #include <unistd.h>
-#ifdef HAVE_LINUX_LANDLOCK_H
-#include <linux/landlock.h>
-#endif
 
 #define NOBODY 65534
 
@@ -75,34 +72,6 @@ drop_root (struct error *err)
   return 0;
 }
 
-/* Every right that this kernel knows is handled, and none is granted. */
-static bool
-forbid_files (void)
-{
-#if defined(HAVE_LINUX_LANDLOCK_H) && defined(SYS_landlock_create_ruleset)
-  /* By version; a kernel refuses bits that it does not know. */
-  static const uint64_t rights[]
-      = { 0, 0x1fff, 0x3fff, 0x7fff, 0x7fff, 0xffff };
-  long abi = syscall (SYS_landlock_create_ruleset, NULL, 0,
-                      LANDLOCK_CREATE_RULESET_VERSION);
-  struct landlock_ruleset_attr attr = { 0 };
-  long fd;
-  bool ok;
-
-  if (abi < 1)
-    return false;
-  attr.handled_access_fs = rights[abi < 5 ? abi : 5];
-  fd = syscall (SYS_landlock_create_ruleset, &attr, sizeof attr, 0);
-  if (fd < 0)
-    return false;
-  ok = syscall (SYS_landlock_restrict_self, (int) fd, 0) == 0;
-  close ((int) fd);
-  return ok;
-#else
-  return false;
-#endif
-}
-
 int
 jail_enter (const struct jail *j, bool *ret_landlock, struct error *err)
 {
@@ -115,7 +84,7 @@ jail_enter (const struct jail *j, bool *ret_landlock, struct error *err)
       || prctl (PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
     return error_errno (err, errno, "giving up privileges");
   /* Not every kernel has it, and the list of calls keeps files away too. */
-  landlock = forbid_files ();
+  landlock = helper_no_files ();
   if ((r = jail_filter_calls (err)) < 0)
     return r;
   *ret_landlock = landlock;

@@ -19,6 +19,7 @@
 #include "base/sanitize.h"
 #include "tests/lib/tmpdir.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
@@ -145,6 +146,47 @@ do_confined (char **words)
   return say (head);
 }
 
+/* What can be done behind the walls: 0, or why not. */
+static int
+do_jailed (char **words)
+{
+  static const int calls[]
+      = { SYS_sendmsg, SYS_write, SYS_exit_group, SYS_munmap, SYS_brk,
+          SYS_clock_gettime, SYS_getrandom, SYS_getpid, SYS_getppid,
+#ifdef SYS_poll
+          SYS_poll,
+#endif
+          SYS_ppoll };
+  struct json_object *head = json_object_new_object ();
+  int rc;
+
+  helper_confine (&(struct helper_limits){ .files = 20 });
+  helper_no_files ();
+  rc = helper_only_calls (calls, ARRAY_LEN (calls));
+  json_add_int (head, "walls", rc);
+  json_add_int (head, "open",
+                open ("/dev/null", O_RDONLY | O_CLOEXEC) < 0 ? errno : 0);
+  json_add_int (head, "socket", socket (AF_UNIX, SOCK_STREAM, 0) < 0 ? errno
+                                                                     : 0);
+  json_add_int (head, "kill", kill (getppid (), 0) < 0 ? errno : 0);
+  json_add_int (head, "fork", syscall (SYS_clone, SIGCHLD, 0, 0, 0, 0) < 0
+                                  ? errno : 0);
+  json_add_int (head, "run",
+                mmap (NULL, 4096, PROT_READ | PROT_EXEC,
+                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+                        == MAP_FAILED
+                    ? errno : 0);
+  json_add_int (head, "owner", fcntl (HELPER_CHANNEL, F_SETOWN, getpid ()) < 0
+                                   ? errno : 0);
+  json_add_int (head, "memory", mmap (NULL, 4096, PROT_READ,
+                                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+                                        == MAP_FAILED
+                                    ? errno : 0);
+  json_add_int (head, "flags", fcntl (HELPER_CHANNEL, F_GETFL) < 0 ? errno
+                                                                   : 0);
+  return say (head);
+}
+
 /* Ready, and then nothing, whatever is asked of it. */
 static int
 do_stubborn (char **words)
@@ -265,6 +307,7 @@ static const struct
   { "stubborn", do_stubborn }, { "garbage", do_garbage },
   { "half", do_half },         { "gone", do_gone },
   { "alarm", do_alarm },       { "enclosed", do_enclosed },
+  { "alarm", do_alarm },       { "jailed", do_jailed },
 };
 
 static int
@@ -448,6 +491,26 @@ test_environ (void **state)
       assert_int_equal (json_get_int (head, "n", -1), 1);
       assert_string_equal (json_get_str (head, "first"), "LC_ALL=C");
     }
+}
+
+static void
+test_jailed (void **state)
+{
+  static const char *const closed[]
+      = { "open", "socket", "kill", "fork", "run", "owner" };
+  struct helper h = start (*state, "jailed", "x");
+  CLEANUP_JSON struct json_object *head = heard (&h);
+
+  assert_true (helper_end (&h));
+  if (SANITIZED || json_get_int (head, "walls", -1) == -ENOSYS)
+    skip ();
+  assert_int_equal (json_get_int (head, "walls", -1), 0);
+  for (size_t i = 0; i < ARRAY_LEN (closed); i++)
+    if (json_get_int (head, closed[i], -1) != EACCES)
+      fail_msg ("%s: %d", closed[i],
+                (int) json_get_int (head, closed[i], -1));
+  assert_int_equal (json_get_int (head, "memory", -1), 0);
+  assert_int_equal (json_get_int (head, "flags", -1), 0);
 }
 
 static void
@@ -684,6 +747,7 @@ main (int argc, char **argv)
     cmocka_unit_test_setup_teardown (test_environ, setup, teardown),
     cmocka_unit_test_setup_teardown (test_confined, setup, teardown),
     cmocka_unit_test_setup_teardown (test_enclosed, setup, teardown),
+    cmocka_unit_test_setup_teardown (test_jailed, setup, teardown),
     cmocka_unit_test_setup_teardown (test_stubborn, setup, teardown),
     cmocka_unit_test_setup_teardown (test_garbage, setup, teardown),
     cmocka_unit_test_setup_teardown (test_ends_early, setup, teardown),
