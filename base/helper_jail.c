@@ -180,8 +180,8 @@ shut_files (const struct helper_jail *jail)
   REFUSE (pidfd_send_signal) REFUSE_WITH (prlimit64, 0, 0xffffffffu)          \
   UNLESS (BPF_JEQ, SYS_socket, 1), ENDS_IN (EAFNOSUPPORT),                    \
   UNLESS (BPF_JEQ, SYS_connect, 1), ENDS_IN (0),                              \
-  REFUSE (bind) REFUSE (listen) REFUSE (accept)                               \
-  REFUSE (accept4) REFUSE_WITH (sendto, 4, 0xffffffffu) REFUSE (sendmmsg)     \
+  REFUSE (bind) REFUSE (listen) REFUSE (accept) REFUSE (accept4)              \
+  REFUSE_WITH (sendto, 4, 0xffffffffu) REFUSE (sendmmsg)                      \
   REFUSE (unshare) REFUSE (setns) REFUSE (mount) REFUSE (umount2)             \
   REFUSE (pivot_root) REFUSE (chroot) REFUSE (keyctl) REFUSE (add_key)        \
   REFUSE (request_key) REFUSE (bpf) REFUSE (perf_event_open)                  \

@@ -19,7 +19,8 @@
 const char *const address_from_names[] = {
   [ADDRESS_EVE] = "eve",     [ADDRESS_LABEL] = "label",
   [ADDRESS_LEASE] = "lease", [ADDRESS_NEIGHBOUR] = "neighbour",
-  [ADDRESS_ARP] = "arp",     [ADDRESS_FROM_MAX] = NULL,
+  [ADDRESS_ARP] = "arp",     [ADDRESS_AGENT] = "agent",
+  [ADDRESS_FROM_MAX] = NULL,
 };
 
 bool
@@ -227,13 +228,21 @@ claims_of (const struct address_claims *all, const char *mac)
 
 /* ---- the choice ---- */
 
+/* How much a word counts against another guest's. */
+enum weight
+{
+  WEIGHT_SAID, /* by the guest itself */
+  WEIGHT_OLD,  /* only overheard, and some time ago */
+  WEIGHT_FULL,
+};
+
 struct candidate
 {
   char ip[ADDRESS_TEXT];
   enum address_from from;
   size_t nic; /* number of it */
   unsigned guest;
-  bool old;   /* only overheard, and some time ago */
+  enum weight weight;
   bool taken; /* another's, too */
 };
 
@@ -256,11 +265,15 @@ struct choosing
   uint64_t now_ms;
 };
 
-static bool
-is_old (const struct choosing *ch, enum address_from from, uint64_t seen_ms)
+static enum weight
+weigh (const struct choosing *ch, enum address_from from, uint64_t seen_ms)
 {
+  if (from == ADDRESS_AGENT)
+    return WEIGHT_SAID;
   return from >= ADDRESS_NEIGHBOUR && ch->now_ms > seen_ms
-         && ch->now_ms - seen_ms > ADDRESS_OLD_MS;
+                 && ch->now_ms - seen_ms > ADDRESS_OLD_MS
+             ? WEIGHT_OLD
+             : WEIGHT_FULL;
 }
 
 /* The best of each family: two candidates at most. */
@@ -268,7 +281,6 @@ static void
 consider (struct choosing *ch, size_t nic, const char *ip,
           enum address_from from, uint64_t seen_ms, size_t first)
 {
-  bool old = is_old (ch, from, seen_ms);
   bool host = is_own (ip, ch->own, ch->nown);
   struct candidate *c;
 
@@ -282,7 +294,7 @@ consider (struct choosing *ch, size_t nic, const char *ip,
   *c = (struct candidate){ .from = from,
                            .nic = nic,
                            .guest = ch->nics[nic].guest,
-                           .old = old,
+                           .weight = weigh (ch, from, seen_ms),
                            .taken = host };
   guest_copy (c->ip, sizeof c->ip, ip);
   ch->n++;
@@ -324,23 +336,20 @@ by_address (const void *a, const void *b)
 }
 
 /* Those with one address, from..to: of several guests none has it, but what is
- * so now outweighs what was once overheard. */
+ * so now outweighs what was once overheard, and either what a guest says. */
 static void
 judge_equal (struct candidate **from, struct candidate **to)
 {
-  const struct candidate *fresh = NULL;
-  bool several = false, fresh_several = false;
+  const struct candidate *best = *from;
+  bool several = false;
 
   for (struct candidate **p = from; p < to; p++)
-    {
-      several |= (*p)->guest != (*from)->guest;
-      if ((*p)->old)
-        continue;
-      fresh_several |= fresh && fresh->guest != (*p)->guest;
-      fresh = *p;
-    }
-  for (struct candidate **p = from; several && p < to; p++)
-    (*p)->taken |= !fresh || fresh_several || (*p)->guest != fresh->guest;
+    if ((*p)->weight > best->weight)
+      best = *p;
+  for (struct candidate **p = from; p < to; p++)
+    several |= (*p)->weight == best->weight && (*p)->guest != best->guest;
+  for (struct candidate **p = from; p < to; p++)
+    (*p)->taken |= several || (*p)->guest != best->guest;
 }
 
 /* ---- what others were seen at ---- */
@@ -388,15 +397,19 @@ by_ip (const void *key, const void *candidate)
 }
 
 /* The host has talked to that mac there: whoever else has the address must not
- * be asked at it, for that one would answer. */
+ * be asked at it, for that one would answer.  Against what a guest says itself
+ * stands whatever is known, also of those who are no guests. */
 static void
-judge_seen (const struct address_claim *seen, struct candidate **sorted,
-            size_t n, const struct owner *owners, size_t nowners)
+judge_seen (const struct address_claim *seen, bool fresh,
+            struct candidate **sorted, size_t n, const struct owner *owners,
+            size_t nowners)
 {
   struct candidate **p = bsearch (seen->ip, sorted, n, sizeof *p, by_ip);
 
-  if (!p || !bsearch (seen->mac, owners, nowners, sizeof *owners, by_owner_mac))
+  if (!p)
     return;
+  fresh = fresh
+          && bsearch (seen->mac, owners, nowners, sizeof *owners, by_owner_mac);
   while (p > sorted && strcmp (p[-1]->ip, seen->ip) == 0)
     p--;
   for (; p < sorted + n && strcmp ((*p)->ip, seen->ip) == 0; p++)
@@ -404,8 +417,9 @@ judge_seen (const struct address_claim *seen, struct candidate **sorted,
       struct owner its = { .guest = (*p)->guest };
 
       memcpy (its.mac, seen->mac, sizeof its.mac);
-      (*p)->taken
-          |= !bsearch (&its, owners, nowners, sizeof its, by_owner);
+      if (fresh || (*p)->weight == WEIGHT_SAID)
+        (*p)->taken
+            |= !bsearch (&its, owners, nowners, sizeof its, by_owner);
     }
 }
 
@@ -429,8 +443,11 @@ judge_all (const struct choosing *ch, size_t nnics,
   nowners = find_owners (ch, nnics, owners);
   for (const struct address_claim *c = claims->list;
        c < claims->list + claims->n; c++)
-    if (c->from >= ADDRESS_NEIGHBOUR && !is_old (ch, c->from, c->seen_ms))
-      judge_seen (c, sorted, n, owners, nowners);
+    if (c->from != ADDRESS_AGENT)
+      judge_seen (c,
+                  c->from >= ADDRESS_NEIGHBOUR
+                      && weigh (ch, c->from, c->seen_ms) == WEIGHT_FULL,
+                  sorted, n, owners, nowners);
   for (size_t i = 0, to; i < n; i = to)
     {
       for (to = i + 1; to < n && strcmp (sorted[to]->ip, sorted[i]->ip) == 0;)

@@ -5,7 +5,9 @@
  * A guest says itself, by ARP or DHCP, which address it has, and may lie.  So
  * an address that two guests claim is used for neither: whoever asks there
  * could be answered by the other one.  A claim need not be the best one of its
- * guest for that: the host has talked to that guest there.
+ * guest for that: the host has talked to that guest there.  What its agent says
+ * is believed where the host knows nothing of that address, and spoils nobody
+ * else's.
  */
 #ifndef HANGDOG_GUESTS_ADDRESS_H
 #define HANGDOG_GUESTS_ADDRESS_H
@@ -23,6 +25,7 @@ enum address_from
   ADDRESS_LEASE,     /* whoever gave it to the guest */
   ADDRESS_NEIGHBOUR, /* the host has talked to it there */
   ADDRESS_ARP,       /* libvirt's word for the same, of its own host */
+  ADDRESS_AGENT,     /* the guest's own word: nobody on the host knows it */
   ADDRESS_FROM_MAX,
 };
 extern const char *const address_from_names[];

@@ -30,6 +30,12 @@ by_text (const void *a, const void *b)
   return strcmp (a, b);
 }
 
+static bool
+is_among (const char *text, const void *list, size_t n, size_t size)
+{
+  return n > 0 && bsearch (text, list, n, size, by_text) != NULL;
+}
+
 static void
 found (const struct address_reading *r, enum address_from from,
        const char *mac, const char *ip, uint64_t age_ms, uint64_t until_s)
@@ -37,8 +43,8 @@ found (const struct address_reading *r, enum address_from from,
   struct address_claim c = { .from = from, .until_s = until_s };
 
   if (!address_clean_mac (c.mac, mac) || !address_clean (c.ip, ip)
-      || r->nmacs == 0
-      || !bsearch (c.mac, r->macs, r->nmacs, sizeof r->macs[0], by_text))
+      || !(is_among (c.mac, r->macs, r->nmacs, sizeof r->macs[0])
+           || is_among (c.ip, r->ips, r->nips, sizeof r->ips[0])))
     return;
   c.seen_ms = age_ms < r->now_ms ? r->now_ms - age_ms : 0;
   address_claim_add (r->out, &c);

@@ -13,12 +13,15 @@
 struct error;
 struct opener;
 
-/* Who reads, and of which macs it wants to know. */
+/* Who reads, and of which macs it wants to know; of whom those addresses are,
+ * it wants to know whoever has them. */
 struct address_reading
 {
   struct address_claims *out;
   const char (*macs)[ADDRESS_MAC_TEXT]; /* clean, sorted by strcmp() */
   size_t nmacs;
+  const char (*ips)[ADDRESS_TEXT]; /* the same; NULL = none */
+  size_t nips;
   uint64_t now_ms, wall_ms;
 };
 /* One finding, of whatever form; age_ms: how long it is since that was so. */

@@ -11,6 +11,7 @@
  */
 #include "guests/addresses.h"
 #include "guests/addresses_impl.h"
+#include "guests/hearsay.h"
 
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -35,6 +36,7 @@ struct origin
   char uri[256]; /* "": the host itself */
   struct address_claims claims;
   bool busy;
+  uint64_t began_ms;  /* the last look */
   uint64_t looked_ms; /* when one came back */
   char why[160];      /* the last one failed */
 };
@@ -43,6 +45,7 @@ struct addresses
 {
   struct addresses_env env;
   struct timer *timer;
+  struct hearsay *hearsay;
   struct origin origins[MAX_ORIGINS];
   unsigned norigins;
   char **paths;
@@ -51,6 +54,7 @@ struct addresses
   size_t nown;
   struct addresses_place *places; /* of the last look at the host */
   size_t nplaces;
+  uint64_t checked_ms; /* when that look began */
   bool stale;       /* the choice is to be made anew */
   uint64_t look_ms; /* when the next look is due, 0 = none */
   uint64_t began_ms, looks, changes;
@@ -109,6 +113,8 @@ claims_of_all (const struct addresses *a, struct address_claims *ret)
   for (unsigned i = 0; i < a->norigins; i++)
     for (size_t k = 0; k < a->origins[i].claims.n; k++)
       address_claim_add (ret, &a->origins[i].claims.list[k]);
+  /* The host was looked at since: is that somebody else's? */
+  hearsay_claims (a->hearsay, a->checked_ms, ret);
 }
 
 static bool
@@ -241,6 +247,7 @@ take (struct addresses *a, struct origin *o, struct addresses_look *l)
   free (a->places);
   a->places = steal_ptr (&l->places);
   a->nplaces = l->nplaces;
+  a->checked_ms = o->began_ms;
 }
 
 static void
@@ -322,6 +329,20 @@ copy_paths (const struct addresses *a, struct addresses_look *l)
   return 0;
 }
 
+/* What guests say: of whom are those addresses? */
+static void
+copy_said (const struct addresses *a, struct addresses_look *l)
+{
+  struct address_claims said CLEANUP (address_claims_done) = { .n = 0 };
+
+  hearsay_claims (a->hearsay, CLOCK_NEVER, &said);
+  l->ips = calloc (said.n + 1, sizeof l->ips[0]);
+  for (size_t i = 0; l->ips && i < said.n; i++)
+    memcpy (l->ips[l->nips++], said.list[i].ip, ADDRESS_TEXT);
+  if (l->ips)
+    qsort (l->ips, l->nips, sizeof l->ips[0], by_text);
+}
+
 static struct addresses_look *
 look_new (struct addresses *a, const struct origin *o, const struct all *all)
 {
@@ -338,6 +359,7 @@ look_new (struct addresses *a, const struct origin *o, const struct all *all)
   for (size_t i = 0; i < all->n; i++)
     want_of (a, l, all->list[i]);
   qsort (l->macs, l->nmacs, sizeof l->macs[0], by_text);
+  copy_said (a, l);
   return l;
 }
 
@@ -368,6 +390,7 @@ look_begin (struct addresses *a, struct origin *o, const struct all *all)
       return;
     }
   o->busy = true;
+  o->began_ms = loop_now (a->env.loop);
   a->looks++;
 }
 
@@ -445,6 +468,8 @@ addresses_guest (struct addresses *a, enum guest_change change,
 {
   if (!a || (was && now && change != GUEST_REPLACED && same_nics (was, now)))
     return;
+  if (!now || change == GUEST_REPLACED)
+    hearsay_forget (a->hearsay, now ? now->inc.uuid : was->inc.uuid);
   a->stale = true;
   if (now && now->run != GUEST_OFF && lacks_one (now)
       && (change != GUEST_CHANGED || (was && was->nnics != now->nnics)))
@@ -455,10 +480,18 @@ addresses_guest (struct addresses *a, enum guest_change change,
 }
 
 void
-addresses_want (struct addresses *a)
+addresses_want (struct addresses *a, const struct guest *g)
 {
-  if (a)
-    look_soon (a, 0);
+  if (!a)
+    return;
+  look_soon (a, 0);
+  hearsay_want (a->hearsay, g);
+}
+
+static void
+heard (void *arg)
+{
+  look_soon (arg, 0);
 }
 
 static void
@@ -488,9 +521,11 @@ addresses_dump (const struct addresses *a, struct buf *out)
 {
   if (!a)
     return;
-  buf_printf (out, "addresses: looks %llu, changes %llu, of the host %zu\n",
+  buf_printf (out,
+              "addresses: looks %llu, changes %llu, of the host %zu, agents "
+              "asked %llu\n",
               (unsigned long long) a->looks, (unsigned long long) a->changes,
-              a->nown);
+              a->nown, hearsay_questions (a->hearsay));
   for (unsigned i = 0; i < a->norigins; i++)
     {
       const struct origin *o = &a->origins[i];
@@ -513,13 +548,23 @@ addresses_new (const struct addresses_env *env, struct addresses **ret,
                struct error *err)
 {
   struct addresses *a = calloc (1, sizeof *a);
+  struct hearsay_env hearsay;
   int r;
 
   if (!a)
     return error_set (err, ENOMEM, "no memory for addresses");
   a->env = *env;
   a->norigins = 1;
+  hearsay = (struct hearsay_env){ .loop = env->loop,
+                                  .jobs = env->jobs,
+                                  .registry = env->registry,
+                                  .ask = env->ask,
+                                  .ask_arg = env->ask_arg,
+                                  .heard = heard,
+                                  .arg = a };
   r = loop_timer (env->loop, "addresses", tick, a, &a->timer, err);
+  if (r >= 0)
+    r = hearsay_new (&hearsay, &a->hearsay, err);
   if (r < 0)
     {
       addresses_free (a);
@@ -535,6 +580,7 @@ addresses_free (struct addresses *a)
   if (!a)
     return;
   timer_free (a->timer);
+  hearsay_free (a->hearsay);
   for (unsigned i = 0; i < a->norigins; i++)
     address_claims_done (&a->origins[i].claims);
   free_paths (a);

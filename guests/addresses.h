@@ -16,12 +16,24 @@ struct job_pool;
 struct loop;
 struct opener;
 
+/* What a guest's agent says of its nics.  In a job of the agent's lane; 0 with
+ * at most max of them in ret, or an errno. */
+struct address_said
+{
+  char mac[18], ip[46];
+};
+typedef int addresses_ask_fn (void *arg, const struct guest *g,
+                              uint64_t deadline, struct address_said *ret,
+                              size_t max, size_t *ret_n, struct error *err);
+
 struct addresses_env
 {
   struct loop *loop;
   struct job_pool *jobs;
   struct opener *opener;
   struct guest_registry *registry;
+  addresses_ask_fn *ask; /* NULL: no agent is asked */
+  void *ask_arg;
 };
 int addresses_new (const struct addresses_env *env, struct addresses **ret,
                    struct error *err);
@@ -33,8 +45,9 @@ void addresses_leases (struct addresses *a, char *const *paths, size_t n);
 /* What follows comes a round of the loop later. */
 void addresses_guest (struct addresses *a, enum guest_change change,
                       const struct guest *was, const struct guest *now);
-/* Somebody had to do without one: there is a look soon, but no storm. */
-void addresses_want (struct addresses *a);
+/* Somebody had to do without this guest's: there is a look soon, but no storm;
+ * and its agent is asked, if nobody else knows. */
+void addresses_want (struct addresses *a, const struct guest *g);
 void addresses_dump (const struct addresses *a, struct buf *out);
 
 #endif

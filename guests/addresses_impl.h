@@ -37,6 +37,8 @@ struct addresses_look
   size_t nmacs;
   struct addresses_place *places; /* of the host; in and out */
   size_t nplaces;
+  char (*ips)[ADDRESS_TEXT]; /* sorted: are they somebody's? */
+  size_t nips;
   char (*asked)[UUID_TEXT]; /* of libvirt: nobody knows theirs */
   size_t nasked;
 

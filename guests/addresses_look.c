@@ -42,6 +42,7 @@ addresses_look_free (void *look)
     free (l->paths[i]);
   free (l->paths);
   free (l->macs);
+  free (l->ips);
   free (l->places);
   free (l->asked);
   free (l->own);
@@ -119,6 +120,8 @@ addresses_look_run (struct job *job, void *look)
     .out = &l->claims,
     .macs = (const char (*)[ADDRESS_MAC_TEXT]) l->macs,
     .nmacs = l->nmacs,
+    .ips = (const char (*)[ADDRESS_TEXT]) l->ips,
+    .nips = l->nips,
     .now_ms = clock_ms (),
     .wall_ms = clock_wall_ms (),
   };

@@ -10,8 +10,11 @@
 
 #include "guests/addresses.h"
 #include "transports/acpi/ports.h"
+#include "transports/agent/agent.h"
 
 #include <string.h>
+
+#define MAX_SAID 32u
 
 /* Beside who is told of it as an outcome: what it says of its ways. */
 void
@@ -26,7 +29,7 @@ daemon_outcome (const struct binding_info *info, enum health_change change,
   for (unsigned i = 0; i < last->ntried; i++)
     wanted |= strcmp (last->tried[i].code, "no-address") == 0;
   if (wanted)
-    addresses_want (d->addresses);
+    addresses_want (d->addresses, info->guest);
 }
 
 static int
@@ -42,6 +45,28 @@ make_ports (struct daemon *d, struct error *err)
   return d->drain_only ? 0 : acpi_ports_new (&env, &d->ports, err);
 }
 
+/* In a job: transports are above who keeps addresses. */
+static int
+agents_addresses (void *arg, const struct guest *g, uint64_t deadline,
+                  struct address_said *ret, size_t max, size_t *ret_n,
+                  struct error *err)
+{
+  struct agent_address said[MAX_SAID];
+  size_t n = 0;
+  int r = agent_addresses (arg, g, deadline, said,
+                           max < MAX_SAID ? max : MAX_SAID, &n, err);
+
+  if (r < 0)
+    return r;
+  for (size_t i = 0; i < n; i++)
+    {
+      memcpy (ret[i].mac, said[i].mac, sizeof ret[i].mac);
+      memcpy (ret[i].ip, said[i].ip, sizeof ret[i].ip);
+    }
+  *ret_n = n;
+  return 0;
+}
+
 /* Where guests are, and by which ways they can be asked. */
 int
 daemon_ways (struct daemon *d, struct error *err)
@@ -51,6 +76,8 @@ daemon_ways (struct daemon *d, struct error *err)
     .jobs = d->jobs,
     .opener = keeper_link_opener (d->keeper),
     .registry = d->registry,
+    .ask = agents_addresses,
+    .ask_arg = &d->env,
   };
   const struct reach_env reach = {
     .loop = d->loop,

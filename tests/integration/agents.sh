@@ -10,10 +10,20 @@ chaos_init agents jq
 
 modes='well huge endless noise malformed deep many half slow silent'
 neighbour_make
-for m in $modes; do fake_agent "ill-$m" "$m"; done
+for m in $modes; do
+    # The one of which the agent tells addresses, and one guest alone has it.
+    nic=''
+    [ "$m" = well ] && nic="-netdev tap,id=n0,ifname=hd-none0 -device virtio-net-pci,netdev=n0,mac=52:54:00:aa:bb:01"
+    # shellcheck disable=SC2086 # a list of words
+    fake_agent "ill-$m" "$m" $nic
+done
 cat >"$work/scenarios/ping.json" <<EOJ
 { "name": "ill", "kind": "agent-ping", "select": {"name": "ill-*"}, "interval": "2s", "timeout": "1900ms",
   "initial-delay": "0s", "retry-interval": "2s", "failure-threshold": 100 }
+EOJ
+cat >"$work/scenarios/port.json" <<'EOJ'
+{ "name": "port", "kind": "tcp", "select": {"name": "ill-well"}, "address": "guest:9", "interval": "2h", "timeout": "1s",
+  "initial-delay": "1h", "retry-interval": "1h", "failure-threshold": 50 }
 EOJ
 chaos_config "$fake_source" "\"mailboxes\": [\"$work/boxes\"]"
 
@@ -34,5 +44,15 @@ all_called() {
     done
 }
 neighbour_compare "$work/scenarios/ping.json" all_called
+
+# An address that nobody on this host knows: its agent says it, of the nic that it has.
+nic() { hd list --json 2>/dev/null | jq -r 'select(.display == "ill-well") | .nics[0] | "\(.ip) \(.ip_from)"'; }
+said() { [ "$(nic)" = "192.0.2.7 agent" ]; }
+asked() { hd dump | sed -n 's/^addresses: .*agents asked //p'; }
+exact "no agent is asked that nobody needs" "$(asked)" 0
+exact "nobody knows its address" "$(hd probe ill-well --scenario port --json 2>/dev/null | jq -r .code)" no-address
+until_ok 30 said || { hd list --json; hd dump; die "its agent's address is not taken: $(nic)"; }
+exact "one was asked, once" "$(asked)" 1
+step "the agent's address"
 hd_stop
 step "they cost nobody but themselves"

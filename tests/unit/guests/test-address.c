@@ -267,6 +267,74 @@ that_is_long_ago (void **state)
 }
 
 static void
+what_a_guest_says_of_itself (void **state)
+{
+  struct bed *b = *state;
+  struct guest_nic *a = has (b, 0, MAC_A), *o = has (b, 1, MAC_B);
+
+  claim (b, MAC_A, "192.0.2.7", ADDRESS_AGENT, 0);
+  claim (b, MAC_A, "2001:db8::7", ADDRESS_AGENT, 0);
+  choose (b);
+  assert_nic (a, "192.0.2.7", "2001:db8::7", "agent", "");
+  /* The host's own is never one. */
+  claim (b, MAC_B, "192.0.2.1", ADDRESS_AGENT, 0);
+  choose (b);
+  assert_nic (o, "", "", "", "");
+  /* Two that say the same are not known from each other. */
+  claim (b, MAC_B, "192.0.2.7", ADDRESS_AGENT, 0);
+  choose (b);
+  assert_nic (a, "2001:db8::7", "", "agent", "192.0.2.7");
+  assert_nic (o, "", "", "agent", "192.0.2.7");
+  /* What the host knows is better, also of another guest, which does not lose
+   * it by that. */
+  claim (b, MAC_B, "192.0.2.7", ADDRESS_ARP, 0);
+  choose (b);
+  assert_nic (a, "2001:db8::7", "", "agent", "192.0.2.7");
+  assert_nic (o, "192.0.2.7", "", "arp", "");
+  claim (b, MAC_A, "192.0.2.5", ADDRESS_NEIGHBOUR, 0);
+  choose (b);
+  assert_nic (a, "192.0.2.5", "2001:db8::7", "neighbour", "");
+}
+
+static void
+what_it_says_is_another_ones (void **state)
+{
+  struct bed *b = *state;
+  struct guest_nic *a = has (b, 0, MAC_A), *o = has (b, 1, MAC_B);
+
+  /* Overheard long ago, or leased and not its best: it is the other one's. */
+  claim (b, MAC_A, "192.0.2.7", ADDRESS_AGENT, 0);
+  claim (b, MAC_B, "192.0.2.7", ADDRESS_NEIGHBOUR, ADDRESS_OLD_MS + 1);
+  choose (b);
+  assert_nic (a, "", "", "agent", "192.0.2.7");
+  assert_nic (o, "192.0.2.7", "", "neighbour", "");
+  b->claims.n = 0;
+  claim (b, MAC_A, "192.0.2.8", ADDRESS_AGENT, 0);
+  lease (b, MAC_B, "192.0.2.8", 1700000000);
+  lease (b, MAC_B, "192.0.2.9", 1700000001);
+  choose (b);
+  assert_nic (a, "", "", "agent", "192.0.2.8");
+  assert_nic (o, "192.0.2.9", "", "lease", "");
+}
+
+/* Nor is it that of a machine that is no guest. */
+static void
+what_it_says_is_a_strangers (void **state)
+{
+  struct bed *b = *state;
+  struct guest_nic *a = has (b, 0, MAC_A);
+
+  claim (b, "52:54:00:00:00:77", "192.0.2.77", ADDRESS_NEIGHBOUR, 0);
+  claim (b, MAC_A, "192.0.2.77", ADDRESS_AGENT, 0);
+  choose (b);
+  assert_nic (a, "", "", "agent", "192.0.2.77");
+  /* Of who is known here that is no matter. */
+  claim (b, MAC_A, "192.0.2.77", ADDRESS_LEASE, 0);
+  choose (b);
+  assert_nic (a, "192.0.2.77", "", "lease", "");
+}
+
+static void
 what_two_claim_is_nobodys (void **state)
 {
   struct bed *b = *state;
@@ -472,6 +540,22 @@ reads_leases (void **state)
   assert_claims (b, "");
 }
 
+/* Of an address that a guest says it has it counts who has it, and no more. */
+static void
+reads_whose_an_address_is (void **state)
+{
+  static const char ips[][ADDRESS_TEXT] = { "192.0.2.10" };
+  struct bed *b = *state;
+  struct address_reading r = reading (b);
+
+  r.ips = ips;
+  r.nips = 1;
+  LEASES ("0 52:54:00:00:00:0c 192.0.2.10 another *\n"
+          "0 52:54:00:00:00:0c 192.0.2.11 another *\n");
+  ARP ("192.0.2.10 0x1 0x2 52:54:00:00:00:0d * virbr0\n");
+  assert_claims (b, "lease 0c 192.0.2.10; neighbour 0d 192.0.2.10");
+}
+
 static void
 reads_arp (void **state)
 {
@@ -661,6 +745,9 @@ main (void)
     T (the_lease_that_lives_longer),
     T (where_another_was_seen_is_nobodys),
     T (that_is_long_ago),
+    T (what_a_guest_says_of_itself),
+    T (what_it_says_is_another_ones),
+    T (what_it_says_is_a_strangers),
     T (what_two_claim_is_nobodys),
     T (its_source_is_no_better_then),
     T (two_nics_of_one_guest_may),
@@ -671,6 +758,7 @@ main (void)
     T (a_guest_that_claims_all),
     T (old_ones_go),
     T (reads_leases),
+    T (reads_whose_an_address_is),
     T (reads_arp),
     T (reads_status),
     T (survives_bytes),

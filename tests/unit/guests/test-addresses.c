@@ -19,6 +19,8 @@
 #include "guests/addresses.h"
 #include "tests/lib/until.h"
 
+#include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,7 +41,41 @@ struct world
   char file[64];
   unsigned changes;
   enum guest_change last;
+  /* What agents say, and how often they were asked. */
+  pthread_mutex_t lock;
+  struct address_said said[4];
+  size_t nsaid;
+  unsigned asked;
 };
+
+static int
+agent_says (void *arg, const struct guest *g, uint64_t deadline,
+            struct address_said *ret, size_t max, size_t *ret_n,
+            struct error *err)
+{
+  struct world *w = arg;
+  size_t n;
+
+  pthread_mutex_lock (&w->lock);
+  w->asked++;
+  n = w->nsaid;
+  memcpy (ret, w->said, n * sizeof ret[0]);
+  pthread_mutex_unlock (&w->lock);
+  if (n == 0)
+    return error_set (err, ETIMEDOUT, "silent");
+  *ret_n = n;
+  return 0;
+}
+
+static void
+agent_will_say (struct world *w, const char *mac, const char *ip)
+{
+  pthread_mutex_lock (&w->lock);
+  guest_copy (w->said[w->nsaid].mac, sizeof w->said[0].mac, mac);
+  guest_copy (w->said[w->nsaid].ip, sizeof w->said[0].ip, ip);
+  w->nsaid++;
+  pthread_mutex_unlock (&w->lock);
+}
 
 static void
 on_guest (enum guest_change change, const struct guest *was,
@@ -61,6 +97,7 @@ setup (void **state)
   char *path = w->file;
   int fd;
 
+  pthread_mutex_init (&w->lock, NULL);
   snprintf (w->file, sizeof w->file, "/tmp/test-addresses.XXXXXX");
   fd = mkstemp (w->file);
   assert_true (fd >= 0);
@@ -71,7 +108,9 @@ setup (void **state)
   env = (struct addresses_env){ .loop = w->loop,
                                 .jobs = w->jobs,
                                 .opener = opener_local (),
-                                .registry = w->reg };
+                                .registry = w->reg,
+                                .ask = agent_says,
+                                .ask_arg = w };
   assert_int_equal (addresses_new (&env, &w->a, NULL), 0);
   addresses_leases (w->a, &path, 1);
   assert_int_equal (registry_listen (w->reg, on_guest, NULL, w, NULL), 0);
@@ -89,6 +128,7 @@ teardown (void **state)
   addresses_free (w->a);
   loop_free (w->loop);
   unlink (w->file);
+  pthread_mutex_destroy (&w->lock);
   free (w);
   return 0;
 }
@@ -248,6 +288,149 @@ by_a_label (void **state)
   UNTIL_SAID (A, "||");
 }
 
+/* A check found none. */
+static void
+want (struct world *w, const char *uuid)
+{
+  const struct guest *g = NULL;
+
+  assert_int_equal (registry_find (w->reg, uuid, &g, NULL), 0);
+  addresses_want (w->a, g);
+  guest_unref (g);
+}
+
+static struct guest *
+with_agent (const char *uuid, const char *mac, uint64_t start_time)
+{
+  struct guest *g = a_guest (uuid, mac, start_time);
+
+  g->agent = AGENT_UNIX;
+  guest_copy (g->nics[0].ifname, sizeof g->nics[0].ifname, "vnet0");
+  return g;
+}
+
+static unsigned
+asked (struct world *w)
+{
+  unsigned n;
+
+  pthread_mutex_lock (&w->lock);
+  n = w->asked;
+  pthread_mutex_unlock (&w->lock);
+  return n;
+}
+
+/* Time, in steps in which whoever looks is back. */
+static void
+pass (struct world *w, unsigned ms)
+{
+  for (; ms > 0; ms -= 1000)
+    {
+      loop_advance (w->loop, 1000);
+      until_idle (w);
+    }
+}
+
+/* The guest is found, looked for, and missed. */
+static void
+is_missed (struct world *w, struct guest *g)
+{
+  char uuid[UUID_TEXT];
+
+  memcpy (uuid, g->inc.uuid, sizeof uuid);
+  registry_update (w->reg, g);
+  loop_advance (w->loop, 1000);
+  UNTIL_LOOP (w->loop, looks (w) == 1);
+  until_idle (w);
+  want (w, uuid);
+  loop_advance (w->loop, 0);
+}
+
+static void
+by_its_agent (void **state)
+{
+  struct world *w = *state;
+
+  agent_will_say (w, "06:fe:ed:00:00:77", "192.0.2.77");
+  agent_will_say (w, MAC_A, "127.0.0.1");
+  agent_will_say (w, "06:FE:ED:00:00:0A", "192.0.2.7");
+  agent_will_say (w, MAC_A, "192.0.2.8");
+  is_missed (w, with_agent (A, MAC_A, 100));
+  UNTIL_LOOP (w->loop, asked (w) == 1);
+  until_idle (w);
+  /* Not before the host was looked at: it may be somebody else's. */
+  pass (w, 4000);
+  UNTIL_SAID (A, "||");
+  pass (w, 2000);
+  UNTIL_SAID (A, "192.0.2.7|agent|");
+  /* Asked again after ten minutes, not by each check, and used meanwhile. */
+  for (unsigned i = 0; i < 9; i++)
+    {
+      want (w, A);
+      pass (w, 60000);
+      UNTIL_SAID (A, "192.0.2.7|agent|");
+    }
+  assert_int_equal (asked (w), 1);
+  pass (w, 60000);
+  assert_int_equal (asked (w), 2);
+  UNTIL_SAID (A, "192.0.2.7|agent|");
+  /* One that does not answer keeps it. */
+  w->nsaid = 0;
+  pass (w, 601000);
+  assert_int_equal (asked (w), 3);
+  UNTIL_SAID (A, "192.0.2.7|agent|");
+  /* The host comes to know better. */
+  leases (w, "0 " MAC_A " 192.0.2.9 * *\n");
+  pass (w, 60000);
+  UNTIL_SAID (A, "192.0.2.9|lease|");
+  pass (w, 1200000);
+  assert_int_equal (asked (w), 3);
+}
+
+static void
+its_agent_says_another_ones (void **state)
+{
+  struct world *w = *state;
+
+  leases (w, "0 06:fe:ed:00:00:77 192.0.2.7 * *\n");
+  agent_will_say (w, MAC_A, "192.0.2.7");
+  is_missed (w, with_agent (A, MAC_A, 100));
+  UNTIL_LOOP (w->loop, asked (w) == 1);
+  until_idle (w);
+  pass (w, 5000);
+  UNTIL_SAID (A, "|agent|192.0.2.7");
+  /* Another process has said nothing. */
+  registry_update (w->reg, with_agent (A, MAC_A, 200));
+  UNTIL_SAID (A, "||");
+}
+
+/* Who has none, or a network that leads to nobody here. */
+static void
+nobody_to_ask (void **state)
+{
+  struct world *w = *state;
+  struct guest *g = with_agent (A, MAC_A, 100);
+
+  agent_will_say (w, MAC_A, "10.0.2.15");
+  g->nics[0].ifname[0] = '\0';
+  is_missed (w, g);
+  g = with_agent (A, MAC_A, 100);
+  g->agent = AGENT_NONE;
+  registry_update (w->reg, g);
+  want (w, A);
+  /* Nobody missed it, nor what is known. */
+  registry_update (w->reg, with_agent (B, MAC_B, 100));
+  pass (w, 1200000);
+  assert_int_equal (asked (w), 0);
+  leases (w, "0 " MAC_B " 192.0.2.7 * *\n");
+  pass (w, 60000);
+  UNTIL_SAID (B, "192.0.2.7|lease|");
+  want (w, B);
+  loop_advance (w->loop, 0);
+  until_idle (w);
+  assert_int_equal (asked (w), 0);
+}
+
 /* Everybody who misses one asks for a look: there is one in five seconds. */
 static void
 is_no_storm (void **state)
@@ -259,14 +442,14 @@ is_no_storm (void **state)
   UNTIL_LOOP (w->loop, looks (w) == 1);
   until_idle (w);
   for (unsigned i = 0; i < 1000; i++)
-    addresses_want (w->a);
+    want (w, A);
   loop_advance (w->loop, 4900);
   assert_int_equal (looks (w), 1);
   loop_advance (w->loop, 200);
   UNTIL_LOOP (w->loop, looks (w) == 2);
   until_idle (w);
   leases (w, "0 " MAC_A " 192.0.2.7 * *\n");
-  addresses_want (w->a);
+  want (w, A);
   loop_advance (w->loop, 5000);
   UNTIL_SAID (A, "192.0.2.7|lease|");
 }
@@ -301,6 +484,9 @@ main (void)
     T (finds_and_follows),
     T (two_that_claim_one),
     T (by_a_label),
+    T (by_its_agent),
+    T (its_agent_says_another_ones),
+    T (nobody_to_ask),
     T (is_no_storm),
     T (nobody_to_look_for),
   };
