@@ -18,16 +18,22 @@ scenario_cost_way (const struct scenario *s, const struct transport_ops *way,
     ret->disk = DISK_LOOK_BYTES;
 }
 
-struct scenario_cost
-scenario_cost (const struct scenario *s)
+const char *
+scenario_way (const struct scenario *s, size_t i)
 {
-  const char *name = s->transports.count
-                         ? ((char *const *) s->transports.items)[0]
-                         : s->kind->transports ? s->kind->transports[0] : NULL;
-  const struct transport_ops *way = name ? transport_find (name) : NULL;
+  if (s->transports.count)
+    return i < s->transports.count ? ((char *const *) s->transports.items)[i]
+                                   : NULL;
+  return i == 0 && s->kind->transports ? s->kind->transports[0] : NULL;
+}
+
+struct scenario_cost
+scenario_cost (const struct scenario *s, const char *way)
+{
+  const struct transport_ops *ops = way ? transport_find (way) : NULL;
   struct scenario_cost cost = { 0 };
 
-  if (way && s->kind->cost)
-    s->kind->cost (s, way, &cost);
+  if (ops && s->kind->cost)
+    s->kind->cost (s, ops, &cost);
   return cost;
 }

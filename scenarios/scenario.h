@@ -268,8 +268,8 @@ struct scenario_combine
  * wanted: it must match, and else must not. */
 typedef void scenario_expect_fn (const char *where, const char *regex,
                                  bool wanted, void *arg);
-/* What one run costs, as far as it can be told before: by the first of its
- * ways, and of a guest that is well. */
+/* What one run costs, as far as it can be told before, of a guest that is
+ * well. */
 struct scenario_cost
 {
   double typed;   /* bytes typed at its console */
@@ -278,7 +278,11 @@ struct scenario_cost
   double disk;    /* bytes read and written of a disk */
   double cpu_us;  /* of this host: hangdog's part (docs/bench.md) */
 };
-struct scenario_cost scenario_cost (const struct scenario *s);
+/* The ways in the order in which it asks by them; NULL behind the last. */
+const char *scenario_way (const struct scenario *s, size_t i);
+/* way may be NULL: it asks nobody. */
+struct scenario_cost scenario_cost (const struct scenario *s,
+                                    const char *way);
 
 struct scenario_kind
 {

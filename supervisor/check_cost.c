@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * hangdog-check: what a scenario costs in a day, of each guest that it is
- * bound to.
+ * bound to, by each of its ways: which one it is that day is seen then.
  */
 #include "supervisor/check_impl.h"
 
@@ -22,9 +22,9 @@ struct day
 };
 
 static struct day
-day_of (const struct scenario *s)
+day_of (const struct scenario *s, const char *way)
 {
-  struct day d = { .all = scenario_cost (s) };
+  struct day d = { .all = scenario_cost (s, way) };
 
   d.runs = floor (DAY_MS
                   / ((double) s->interval_ms + (double) s->jitter_ms / 2));
@@ -37,7 +37,8 @@ day_of (const struct scenario *s)
 }
 
 static void
-print_row (const char *path, const struct scenario *s, const struct day *d)
+print_row (const char *path, const struct scenario *s, const char *way,
+           const struct day *d)
 {
   struct buf out CLEANUP_BUF = BUF_INIT (SIZE_MAX / 2);
   struct json_object *row = json_object_new_object ();
@@ -46,6 +47,8 @@ print_row (const char *path, const struct scenario *s, const struct day *d)
   json_add_text (row, "file", path, strlen (path));
   json_add_str (row, "scenario", s->name);
   json_add_str (row, "kind", s->kind->name);
+  if (way)
+    json_add_str (row, "transport", way);
   json_add_int (row, "runs_a_day", (int64_t) d->runs);
   json_add_int (row, "typed_bytes_a_day", (int64_t) d->all.typed);
   json_add_int (row, "console_bytes_a_day", (int64_t) d->all.console);
@@ -74,33 +77,52 @@ roughly (char *dst, size_t n, double bytes)
   return dst;
 }
 
+static void
+print_day (const struct day *d)
+{
+  char typed[32], console[32], other[32];
+
+  printf ("%.0f runs", d->runs);
+  if (d->all.console > 0)
+    printf ("; some %s typed, %s said on its console (EVE uploads that as the "
+            "application's log)",
+            roughly (typed, sizeof (typed), d->all.typed),
+            roughly (console, sizeof (console), d->all.console));
+  if (d->all.network > 0)
+    printf ("; %s over the network",
+            roughly (other, sizeof (other), d->all.network));
+  if (d->all.disk > 0)
+    printf ("; %s of its disk", roughly (other, sizeof (other), d->all.disk));
+  if (d->all.console + d->all.network + d->all.disk <= 0)
+    fputs ("; nothing is typed or sent", stdout);
+  if (d->all.cpu_us >= 50000)
+    printf ("; %.*f s of this host's CPU", d->all.cpu_us < 10e6 ? 1 : 0,
+            d->all.cpu_us / 1e6);
+  putchar ('\n');
+}
+
 void
 check_cost (const struct findings *f, const char *path,
             const struct scenario *s)
 {
-  struct day d = day_of (s);
-  char typed[32], console[32], other[32];
+  const char *way = scenario_way (s, 0);
+  size_t i = 0;
 
-  if (f->json)
+  do
     {
-      print_row (path, s, &d);
-      return;
+      struct day d = day_of (s, way);
+
+      if (f->json)
+        print_row (path, s, way, &d);
+      else
+        {
+          printf (i == 0 ? "  a day, of each guest" : "    or");
+          if (way && (i > 0 || scenario_way (s, 1)))
+            printf (" by %s", way);
+          fputs (": ", stdout);
+          print_day (&d);
+        }
+      way = scenario_way (s, ++i);
     }
-  printf ("  a day, of each guest: %.0f runs", d.runs);
-  if (d.all.console > 0)
-    printf ("; some %s typed, %s said on its console (EVE uploads that as the "
-            "application's log)",
-            roughly (typed, sizeof (typed), d.all.typed),
-            roughly (console, sizeof (console), d.all.console));
-  if (d.all.network > 0)
-    printf ("; %s over the network",
-            roughly (other, sizeof (other), d.all.network));
-  if (d.all.disk > 0)
-    printf ("; %s of its disk", roughly (other, sizeof (other), d.all.disk));
-  if (d.all.console + d.all.network + d.all.disk <= 0)
-    fputs ("; nothing is typed or sent", stdout);
-  if (d.all.cpu_us >= 50000)
-    printf ("; %.*f s of this host's CPU", d.all.cpu_us < 10e6 ? 1 : 0,
-            d.all.cpu_us / 1e6);
-  putchar ('\n');
+  while (way);
 }

@@ -164,6 +164,10 @@ doc s3.json "{"
 findings "scenario --json: several files" 2 "$all"' and .[-1].files == 3 and .[-1].errors == 2 and (map(select(.row == "finding")) | .[0].path == "scenarios[1].playbook" and .[0].line == 2 and .[1].line == 1)' \
     hd_ scenario check --json "$work/s1.json" "$work/s2.json" "$work/s3.json"
 findings "scenario --json: well" 0 "$all"' and length == 2 and .[0].row == "cost" and .[0].runs_a_day > 0' hd_ scenario check "$work/s2.json" --json
+doc s4.json "{ \"schema\": \"hangdog/scenario/1\", \"name\": \"x\", \"kind\": \"console-command\", \"command\": \"uptime\",
+  \"transports\": [\"console\", \"disk\", \"ssh\"], \"ssh\": { \"user\": \"root\", \"key\": \"k\" }, \"interval\": \"5m\", \"address\": \"192.0.2.1:22\" }"
+findings "scenario --json: each way has its cost" 0 'map(select(.row == "cost")) | map(.transport) == ["console", "disk", "ssh"] and .[0].typed_bytes_a_day > 0 and .[1].disk_bytes_a_day > 0 and .[2].network_bytes_a_day > 0' \
+    hd_ scenario check "$work/s4.json" --json
 rm -f "$work/huge.json"
 test ! -e "$work/norun" -a ! -e "$work/nostate" || die "a bad document left something behind"
 exact "bad inputs that were refused with one line and 2" "$bads" "$bads"
