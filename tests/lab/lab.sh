@@ -157,13 +157,13 @@ lab_set() { echo "$2=$3" >>"$LAB_DIR/g/$1/env"; }
 lab_options() {
     local a
     o_kernel=6.1 o_system=busybox o_profile=shell o_smp=2 o_mem='' o_net=yes o_kind=vm o_serial=pty o_start=yes o_standin=yes
-    o_agent=no o_pvpanic=no o_watchdog=no o_vmcoreinfo=no
+    o_agent=no o_sshd=no o_pvpanic=no o_watchdog=no o_vmcoreinfo=no
     o_sysrq='' o_machine='' o_consoles='' o_disk='' o_noisy='' o_append='' o_cpu='' o_log='' o_args=''
     o_quiet='' o_incoming='' o_port='' o_devices='' o_crash=preserve
     for a in "$@"; do
         case $a in
             kernel=*|profile=*|sysrq=*|smp=*|mem=*|machine=*|consoles=*|disk=*|net=*|noisy=*|append=*|\
-            cpu=*|kind=*|log=*|serial=*|args=*|agent=*|pvpanic=*|watchdog=*|quiet=*|incoming=*|\
+            cpu=*|kind=*|log=*|serial=*|args=*|agent=*|sshd=*|pvpanic=*|watchdog=*|quiet=*|incoming=*|\
             port=*|start=*|standin=*|vmcoreinfo=*|system=*|devices=*|crash=*)
                 printf -v "o_${a%%=*}" '%s' "${a#*=}" ;;
             *) lab_fail "unknown option '$a': see docs/lab.md"; return 2 ;;
@@ -181,11 +181,13 @@ lab_options() {
     return 0
 }
 
-lab_image() { # KERNEL [AGENT]: sets img_kernel and img_initrd; "-": there is none
-    local line
+lab_image() { # KERNEL [AGENT [SSHD]]: sets img_kernel and img_initrd; "-": there is none
+    local line parts=()
+    [ "${2:-}" != run ] || parts+=(agent)
+    [ "${3:-no}" = no ] || parts+=(sshd)
     img_kernel=- img_initrd=- img_arch=amd64
     [ "$1" != none ] || return 0
-    line=$("$LAB_SRC/image" "$1" "$([ "${2:-}" != run ] || echo agent)") || return
+    line=$("$LAB_SRC/image" "$1" ${parts[@]+"${parts[@]}"}) || return
     read -r img_kernel img_initrd _ <<<"$line"
     case $1 in *-arm64) img_arch=arm64 ;; esac
 }
@@ -214,6 +216,7 @@ lab_cmdline() { # the kernel's command line from the o_* options
     [ "$o_profile" = quiet ] || [ -n "$o_quiet" ] && printf ' quiet'
     [ "$o_system" = systemd ] && printf ' lab.system=systemd net.ifnames=0'
     [ "$o_agent" = run ] && printf ' lab.agent=1'
+    [ "$o_sshd" = yes ] && printf ' lab.sshd=1'
     [ -n "$o_append" ] && printf ' %s' "$o_append"
     printf '\n'
 }
@@ -254,13 +257,13 @@ EOJ
 # lab_start_eve NAME [OPTION=VALUE]... - a guest as pillar starts one.
 lab_start_eve() {
     local name=$1 o_kernel o_profile o_sysrq o_smp o_mem o_machine o_consoles o_disk o_net o_noisy o_append
-    local o_cpu o_kind o_log o_serial o_args o_agent o_pvpanic o_watchdog o_quiet o_incoming
+    local o_cpu o_kind o_log o_serial o_args o_agent o_sshd o_pvpanic o_watchdog o_quiet o_incoming
     local o_port o_start o_standin o_vmcoreinfo o_system o_shell_consoles='' o_sysdisk='' img_kernel img_initrd img_arch uuid domain dir conf g log out extra=() qemu=$LAB_QEMU rc
     shift
     lab_options "$@" || return
     [ -n "$LAB_DIR" ] || { lab_fail "call lab_init first"; return 1; }
     [ -e "$LAB_DIR/g/$name" ] && { lab_fail "a guest '$name' exists already: lab_stop it first"; return 1; }
-    lab_image "$o_kernel" "$o_agent" || return
+    lab_image "$o_kernel" "$o_agent" "$o_sshd" || return
     if [ "$img_arch" = arm64 ]; then
         qemu="qemu-system-aarch64"
         command -v "$qemu" >/dev/null || { lab_skip "$qemu is missing: install qemu-system-arm"; return; }
@@ -524,6 +527,17 @@ lab_wait_up() {
     lab_until "$2" "LAB_TIMEOUT=2 lab_ctl '$1' true" "guest.$1" || lab_fail "'$1' did not come up in $2 s"
 }
 
+# lab_sshd NAME DIR - starts the sshd of a guest with sshd=yes. DIR, made by it: "key" opens it for root, "host.pub" is
+# the guest's, "known_hosts" has it at lab_get NAME port.
+lab_sshd() {
+    local f
+    mkdir -p "$2" || return 1
+    for f in key host; do ssh-keygen -q -t ed25519 -N '' -C '' -f "$2/$f" || return 1; done
+    echo "[127.0.0.1]:$(lab_get "$1" port) $(cut -d' ' -f1,2 "$2/host.pub")" >"$2/known_hosts"
+    lab_ctl "$1" "umask 077; echo '$(base64 -w0 "$2/host")' | base64 -d >/etc/ssh/hostkey && echo '$(cat "$2/key.pub")' >/etc/ssh/authorized && mkdir -p -m 755 /run/sshd && /sbin/sshd" >/dev/null ||
+        lab_fail "no sshd in '$1': start the guest with sshd=yes"
+}
+
 # lab_disk_stall NAME / lab_disk_flow NAME - the host stops, and goes on, answering the guest's disk.
 lab_disk_stall() { lab_throttle "$1" 1; }
 lab_disk_flow() { lab_throttle "$1" 0; }
@@ -699,14 +713,14 @@ lab_virsh() { virsh -q -c "$LAB_URI" "$@" </dev/null; }
 # lab_start_libvirt NAME [OPTION=VALUE]... - a guest of the lab's libvirtd.
 lab_start_libvirt() {
     local name=$1 o_kernel o_profile o_sysrq o_smp o_mem o_machine o_consoles o_disk o_net o_noisy o_append
-    local o_cpu o_kind o_log o_serial o_args o_agent o_pvpanic o_watchdog o_quiet o_incoming
+    local o_cpu o_kind o_log o_serial o_args o_agent o_sshd o_pvpanic o_watchdog o_quiet o_incoming
     local o_port o_start o_standin o_vmcoreinfo o_system o_shell_consoles='' o_sysdisk='' img_kernel img_initrd uuid g log w cpu f
     local o_devices o_crash
     shift
     lab_options "$@" || return
     [ -n "$LAB_DIR" ] || { lab_fail "call lab_init first"; return 1; }
     [ -e "$LAB_DIR/g/$name" ] && { lab_fail "a guest '$name' exists already: lab_stop it first"; return 1; }
-    lab_image "$o_kernel" "$o_agent" || return
+    lab_image "$o_kernel" "$o_agent" "$o_sshd" || return
     lab_libvirt_start || return
     uuid=$(lab_uuid "$name")
     g=$LAB_DIR/g/$name

@@ -573,7 +573,11 @@ static __attribute__((noreturn)) void do_init(void)
 	/* Noise belongs to the kernel's console, which is not where the shell is in a container's VM. */
 	if (atol(noisy) > 0)
 		spawn_labd("noisy", param("lab.noisy_on", param("console", "ttyS0")), noisy);
-	spawn_labd("echo", "22", "7");
+	/* Where a real sshd will be, there is no other. */
+	if (strcmp(param("lab.sshd", "0"), "1") == 0)
+		spawn_labd("echo", "7", NULL);
+	else
+		spawn_labd("echo", "22", "7");
 	spawn_labd("power", NULL, NULL);
 	for (;;) {
 		if (waitpid(-1, NULL, 0) < 0 && errno == ECHILD)
