@@ -8,22 +8,30 @@
 #include "base/error.h"
 
 #include <string.h>
+#include <time.h>
 
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
 #define LIMIT_NESTING 50
+/* Places of a subject that are tried between two looks at the clock. */
+#define SLICE 1024
+#define SLICE_MAX (16 * SLICE)
+#define CPU_MS 1000
 
 struct regex
 {
   pcre2_code *code;
   struct regex_scratch *own; /* made by the first regex_match() */
+  bool whole; /* it asks where the search began: not to be cut into slices */
 };
 
 struct regex_scratch
 {
   pcre2_match_data *match;
   pcre2_match_context *limits;
+  uint32_t steps, cpu_ms;
+  size_t last_start;
 };
 
 static pcre2_code *
@@ -74,6 +82,7 @@ regex_new (const char *pattern, struct regex **ret, struct error *err)
   re->code = compile (pattern, err);
   if (!re->code)
     return -EINVAL;
+  re->whole = strstr (pattern, "\\G") != NULL;
   *ret = steal_ptr (&re);
   return 0;
 }
@@ -147,11 +156,11 @@ regex_scratch_new (unsigned groups, const struct regex_limits *limits,
       regex_scratch_free (s);
       return error_set (err, ENOMEM, "no memory");
     }
-  pcre2_set_match_limit (s->limits, limits->steps);
+  s->steps = limits->steps;
+  s->cpu_ms = limits->cpu_ms ? limits->cpu_ms : CPU_MS;
+  s->last_start = limits->last_start ? limits->last_start : PCRE2_UNSET;
   pcre2_set_depth_limit (s->limits, limits->depth);
   pcre2_set_heap_limit (s->limits, limits->heap_kib);
-  if (limits->last_start > 0)
-    pcre2_set_offset_limit (s->limits, limits->last_start);
   *ret = s;
   return 0;
 }
@@ -173,13 +182,25 @@ regex_find (const struct regex *re, struct regex_scratch *s, const char *text,
   return regex_find_from (re, s, text, len, 0);
 }
 
-int
-regex_find_from (const struct regex *re, struct regex_scratch *s,
-                 const char *text, size_t len, size_t from)
+static uint64_t
+cpu_ms (void)
 {
-  int rc = pcre2_match (re->code, (PCRE2_SPTR) text, len, from, 0, s->match,
-                        s->limits);
+  struct timespec ts = { 0 };
 
+  (void) clock_gettime (CLOCK_THREAD_CPUTIME_ID, &ts);
+  return (uint64_t) ts.tv_sec * 1000 + (uint64_t) ts.tv_nsec / 1000000;
+}
+
+static int
+find (const struct regex *re, struct regex_scratch *s, const char *text,
+      size_t len, size_t from, size_t last, uint32_t steps)
+{
+  int rc;
+
+  pcre2_set_match_limit (s->limits, steps);
+  pcre2_set_offset_limit (s->limits, last);
+  rc = pcre2_match (re->code, (PCRE2_SPTR) text, len, from, 0, s->match,
+                    s->limits);
   if (rc >= 0)
     return 1;
   switch (rc)
@@ -192,6 +213,41 @@ regex_find_from (const struct regex *re, struct regex_scratch *s,
       return -E2BIG;
     default:
       return -EINVAL;
+    }
+}
+
+/* PCRE2's limit of steps is for each place where a match may begin: a guest
+ * that keeps below it in a hundred thousand places would take minutes.  So a
+ * long subject is searched in slices.  A larger one has fewer steps for each
+ * place, and is searched again in small ones where they are not enough. */
+int
+regex_find_from (const struct regex *re, struct regex_scratch *s,
+                 const char *text, size_t len, size_t from)
+{
+  size_t end = len < s->last_start ? len : s->last_start, slice = SLICE;
+  uint64_t until = 0;
+  int rc;
+
+  if (re->whole || from > end || end - from <= SLICE)
+    return find (re, s, text, len, from, s->last_start, s->steps);
+  until = cpu_ms () + s->cpu_ms;
+  for (;;)
+    {
+      size_t last = end - from < slice ? end : from + slice - 1;
+
+      rc = find (re, s, text, len, from, last,
+                 (uint32_t) (s->steps / (slice / SLICE)));
+      if (rc == -E2BIG && slice > SLICE)
+        slice = SLICE;
+      else if (rc != 0 || last == end)
+        return rc;
+      else
+        {
+          from = last + 1;
+          slice = slice < SLICE_MAX ? 2 * slice : slice;
+        }
+      if (cpu_ms () > until)
+        return -E2BIG;
     }
 }
 

@@ -58,6 +58,8 @@ struct regex_limits
   uint32_t depth;
   uint32_t heap_kib;
   size_t last_start; /* a match begins there at the latest; 0 = anywhere */
+  uint32_t cpu_ms;   /* of this thread's time, for all places of a subject
+                      * beyond the first 1024; 0 = a second */
 };
 #define REGEX_LIMITS                                                          \
   { .steps = 200000, .depth = 2000, .heap_kib = 1024, .last_start = 0 }

@@ -21,6 +21,7 @@
 #define STEPS_MAX 5000
 #define DEPTH_MAX 500
 #define HEAP_KIB 256
+#define CPU_MS 20
 #define REST_MS 1000
 /* It is said that often at most. */
 #define GIVEN_UP_MS 60000
@@ -255,7 +256,8 @@ lines_scratch_new (struct regex_scratch **ret, struct error *err)
 {
   static const struct regex_limits limits = { .steps = STEPS_MAX,
                                               .depth = DEPTH_MAX,
-                                              .heap_kib = HEAP_KIB };
+                                              .heap_kib = HEAP_KIB,
+                                              .cpu_ms = CPU_MS };
 
   return regex_scratch_new (LINES_GROUPS, &limits, ret, err);
 }

@@ -106,8 +106,8 @@ mkdir -m 700 "$work/ssh" && : >"$work/ssh/known_hosts" && : >"$work/ssh/k" && ch
 if [ "$(id -u)" = 0 ]; then chown -R "$(id -un hangdog 2>/dev/null || echo nobody)" "$work/ssh"; fi
 zetas=''
 zeta() { # NAME MEMBERS [GUEST]: unless this hangdog was built without
-    local d="{\"name\": \"$1\", \"select\": {\"name\": \"${3:-zeta}\"}, \"interval\": \"2s\", \"timeout\": \"1900ms\",
- \"initial-delay\": \"0s\", \"retry-interval\": \"1s\", \"failure-threshold\": 100, $2}"
+    local when='"interval": "2s", "timeout": "1900ms", "initial-delay": "0s", "retry-interval": "1s", "failure-threshold": 100'
+    local d="{\"name\": \"$1\", \"select\": {\"name\": \"${3:-zeta}\"}, $when, $2}"
     echo "$d" >"$work/zeta.json"
     hd scenario check "$work/zeta.json" >/dev/null 2>&1 || { echo "not asked: $1"; return; }
     zetas+="${zetas:+,}$d"

@@ -65,13 +65,13 @@ of_neighbours() { # FILTER of their rows
 }
 neighbours_beyond() { [ "$(of_neighbours "select(.ok > $1) | .guest" | wc -l)" = 4 ]; }
 
-# neighbour_measure - each of them well eight times more; then how late the latest of theirs was in $late, and how
+# neighbour_measure - each of them well five times more; then how late the latest of theirs was in $late, and how
 # many of them failed or were skipped in $lost.
 neighbour_measure() {
     local least
     until_ok 20 neighbours_beyond 0 || { hd status; die "the neighbours are not well"; }
     least=$(of_neighbours .ok | sort -n | tail -n 1)
-    until_ok 40 neighbours_beyond $((least + 8)) || { hd status; die "the neighbours are not asked any more"; }
+    until_ok 40 neighbours_beyond $((least + 5)) || { hd status; die "the neighbours are not asked any more"; }
     late=$(of_neighbours .worst_late_ms | sort -n | tail -n 1)
     lost=$(of_neighbours '.failed + .skipped' | awk '{ n += $1 } END { print n + 0 }')
 }

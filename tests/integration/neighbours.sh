@@ -28,8 +28,8 @@ done
 ills='' wanted='' play=mute
 ill() {
     [ -n "${4:-}" ] || fake_guest "$1" -P "$play"
-    ills+="${ills:+,}{\"name\": \"$1\", \"select\": {\"name\": \"${4:-$1}\"}, \"interval\": \"2s\", \"timeout\": \"1800ms\",
- \"initial-delay\": \"0s\", \"retry-interval\": \"2s\", \"failure-threshold\": 100, $3}"$'\n'
+    local when='"interval": "2s", "timeout": "1800ms", "initial-delay": "0s", "retry-interval": "2s", "failure-threshold": 100'
+    ills+="${ills:+, }{\"name\": \"$1\", \"select\": {\"name\": \"${4:-$1}\"}, $when, $3}"
     wanted+="$1 $2"$'\n'
 }
 # A kind that this hangdog was built without is not asked.
