@@ -144,14 +144,14 @@ bad_option (const struct verb *verb, const char *option, bool last, char *why,
       snprintf (why, n, "a value is missing after \"%.60s\"", option);
       return;
     }
-  if (at && strchr (" ]|\n", at[len]))
+  if ((at && strchr (" ]|\n", at[len])) || strcmp (option, "--json") == 0)
     {
       snprintf (why, n, "\"%.60s\" is there twice, or excludes another",
                 option);
       return;
     }
   snprintf (copy, sizeof (copy), "%s", verb->args);
-  for (char *s = strstr (copy, "--"); s && k < ARRAY_LEN (known) - 1;)
+  for (char *s = strstr (copy, "--"); s && k < ARRAY_LEN (known) - 2;)
     {
       const char *one = s;
 
@@ -162,6 +162,8 @@ bad_option (const struct verb *verb, const char *option, bool last, char *why,
         known[k++] = one;
       s = strstr (s, "--");
     }
+  /* Of all verbs, so no usage names it. */
+  known[k++] = "--json";
   known[k] = NULL;
   snprintf (why, n, "unknown option \"%.60s\"%s", option,
             text_did_you_mean (near, sizeof (near), option, known));
