@@ -57,6 +57,13 @@ void inspect_print_tasks_ (struct inspect_view *v);
 void inspect_print_lacks_ (struct inspect_view *v);
 /* One frame a line, under the words that are usual. */
 void inspect_print_trace_ (struct inspect_view *v, struct json_object *stack);
+/* What is waited for (inspect_locks.c). */
+void inspect_print_lock_ (struct inspect_view *v, struct json_object *row);
+void inspect_print_spinlock_ (struct inspect_view *v, struct json_object *row);
+void inspect_print_deadlock_ (struct inspect_view *v, struct json_object *row);
+void inspect_print_disk_ (struct inspect_view *v, struct json_object *row);
+void inspect_print_request_ (struct inspect_view *v, struct json_object *row);
+void inspect_print_moved_ (struct inspect_view *v, struct json_object *row);
 /* What was traced (inspect_trace.c). */
 void inspect_print_trace_buffer_ (struct inspect_view *v,
                                   struct json_object *row);

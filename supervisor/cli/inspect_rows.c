@@ -2,64 +2,19 @@
  *
  * One row of `hangdog inspect` each, as who reads kernels expects it.
  *
- * Everything in a row may be the guest's: what goes out goes through out(),
- * which escapes it.
+ * Everything in a row may be the guest's: what goes out goes through out().
  */
 #include "supervisor/cli/inspect_impl.h"
+#include "supervisor/cli/inspect_out.h"
 
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "supervisor/cli/cli.h"
 
-#include <stdarg.h>
 #include <string.h>
 
 #define PAGE_KIB 4
-#define MAX_NAMED 12 /* of those that wait for one lock */
-
-static void out (struct inspect_view *v, const char *fmt, ...)
-    __attribute__ ((format (printf, 2, 3)));
-
-static void
-out (struct inspect_view *v, const char *fmt, ...)
-{
-  char text[4096];
-  va_list ap;
-
-  va_start (ap, fmt);
-  vsnprintf (text, sizeof text, fmt, ap);
-  va_end (ap);
-  print_text (v->to, text);
-}
-
-static void
-end_line (struct inspect_view *v)
-{
-  fputc ('\n', v->to);
-}
-
-static double
-real (struct json_object *row, const char *key)
-{
-  return json_object_get_double (json_get (row, key));
-}
-
-static long long
-num (struct json_object *row, const char *key)
-{
-  return (long long) json_get_int (row, key, 0);
-}
-
-/* "zoo_holder (315)" */
-static void
-print_task_name (struct inspect_view *v, struct json_object *task)
-{
-  if (json_get (task, "comm"))
-    out (v, "%s (%lld)", row_str (task, "comm"), num (task, "pid"));
-  else
-    out (v, "nobody known");
-}
 
 /* ---- rows that nobody has described here ---- */
 
@@ -251,161 +206,6 @@ print_cpu (struct inspect_view *v, struct json_object *row)
     inspect_print_trace_ (v, outside_stack (v->seen, row));
 }
 
-/* ---- locks, requests ---- */
-
-/* Of thousands a few do; `more` are not in the list. */
-static void
-print_tasks_of (struct inspect_view *v, struct json_object *list,
-                const char *between, long long more)
-{
-  size_t n = json_object_is_type (list, json_type_array)
-                 ? json_object_array_length (list)
-                 : 0;
-
-  for (size_t i = 0; i < n && i < MAX_NAMED; i++)
-    {
-      if (i > 0)
-        out (v, "%s", between);
-      print_task_name (v, json_object_array_get_idx (list, i));
-    }
-  if (n > MAX_NAMED)
-    out (v, "%s%lld more", between, (long long) (n - MAX_NAMED) + more);
-}
-
-static void
-print_lock (struct inspect_view *v, struct json_object *row)
-{
-  out (v, "%s %s: ", row_str (row, "kind"),
-       row_str (row, "name")[0] ? row_str (row, "name") : row_str (row, "at"));
-  if (json_get_bool (row, "readers", false))
-    out (v, "held by readers");
-  else
-    {
-      out (v, "held by ");
-      print_task_name (v, json_get (row, "owner"));
-    }
-  out (v, ", waited for by ");
-  print_tasks_of (v, json_get (row, "waiters"), ", ",
-                  num (row, "more_waiters"));
-  end_line (v);
-}
-
-/* Who may have it, and why that is thought. */
-static void
-print_maybe (struct inspect_view *v, struct json_object *list)
-{
-  static const char *const why[][2]
-      = { { "preempt_off", "preemption off" },
-          { "irqs_off", "interrupts off" },
-          { "has_address", "its address at hand" },
-          { "same_module", "in code of its module" } };
-
-  for (size_t i = 0; json_object_is_type (list, json_type_array)
-                     && i < json_object_array_length (list);
-       i++)
-    {
-      struct json_object *c = json_object_array_get_idx (list, i);
-      const char *sep = ": ";
-
-      out (v, "  perhaps CPU %lld has it, with ", num (c, "cpu"));
-      print_task_name (v, c);
-      for (size_t n = 0; n < ARRAY_LEN (why); n++)
-        if (json_get_bool (c, why[n][0], false))
-          {
-            out (v, "%s%s", sep, why[n][1]);
-            sep = ", ";
-          }
-      end_line (v);
-    }
-}
-
-static void
-print_spinlock (struct inspect_view *v, struct json_object *row)
-{
-  out (v, "%s %s: ", row_str (row, "kind"),
-       row_str (row, "name")[0] ? row_str (row, "name")
-       : row_str (row, "at")[0] ? row_str (row, "at")
-                                : "(which is not known)");
-  if (json_get (row, "owner"))
-    {
-      out (v, "held by ");
-      print_task_name (v, json_get (row, "owner"));
-      out (v, ", ");
-    }
-  else if (json_get (row, "owner_recorded"))
-    out (v, "who has it is not recorded, ");
-  out (v, "spun for by ");
-  print_tasks_of (v, json_get (row, "waiters"), ", ", 0);
-  end_line (v);
-  print_maybe (v, json_get (row, "maybe"));
-}
-
-static void
-print_deadlock (struct inspect_view *v, struct json_object *row)
-{
-  out (v, "DEADLOCK: ");
-  print_tasks_of (v, json_get (row, "tasks"), " waits for ",
-                  num (row, "more_tasks"));
-  out (v, " waits for the first");
-  end_line (v);
-}
-
-static void
-print_disk (struct inspect_view *v, struct json_object *row)
-{
-  out (v, "disk %s: %lld in flight, %lld queues of %lld tags",
-       row_str (row, "disk"), num (row, "in_flight"), num (row, "queues"),
-       num (row, "tags"));
-  end_line (v);
-}
-
-static void
-print_request (struct inspect_view *v, struct json_object *row)
-{
-  out (v, "  %s queue %lld tag %lld %s sector %lld len %lld",
-       row_str (row, "disk"), num (row, "queue"), num (row, "tag"),
-       row_str (row, "op"), num (row, "sector"), num (row, "bytes"));
-  if (json_get (row, "age_s"))
-    out (v, ", since %.3f s", real (row, "age_s"));
-  end_line (v);
-}
-
-/* ---- what moved since the look before ---- */
-
-static void
-print_moved (struct inspect_view *v, struct json_object *row)
-{
-  const char *what = row_str (row, "what");
-
-  out (v, "moved in %.3f s: %s ", real (row, "apart_s"), what);
-  if (strcmp (what, "cpu") == 0)
-    out (v, "%lld: %lld switches, its clock %s", num (row, "cpu"),
-         num (row, "switches"),
-         json_get_bool (row, "clock", false) ? "goes on" : "STANDS");
-  else if (strcmp (what, "vcpu") == 0)
-    out (v, "%lld: %s%s", num (row, "vcpu"),
-         json_get_bool (row, "pc", false) ? "elsewhere" : "at the same place",
-         json_get_bool (row, "halted", false) ? ", halted" : "");
-  else if (strcmp (what, "task") == 0)
-    {
-      print_task_name (v, row);
-      out (v, " %s: %lld switches%s", row_str (row, "state"),
-           num (row, "switches"),
-           !json_get (row, "stuck")                ? ""
-           : json_get_bool (row, "stuck", false) ? ", STUCK"
-                                                 : ", slow");
-    }
-  else if (strcmp (what, "request") == 0)
-    out (v, "%s queue %lld tag %lld: the same, STUCK", row_str (row, "disk"),
-         num (row, "queue"), num (row, "tag"));
-  else if (strcmp (what, "requests") == 0)
-    out (v, "%lld answered, %lld begun, %lld the same", num (row, "answered"),
-         num (row, "begun"), num (row, "same"));
-  else
-    out (v, "clock: %.3f s", real (row, "clock_s"));
-  end_line (v);
-}
-
 /* ---- memory, messages ---- */
 
 static void
@@ -586,12 +386,12 @@ static const struct
   { "system", print_system, NULL },
   { "runqueue", print_runqueue, NULL },
   { "cpu", print_cpu, NULL },
-  { "lock", print_lock, "\nLocks that are waited for:" },
-  { "spinlock", print_spinlock, "\nSpinning:" },
-  { "deadlock", print_deadlock, NULL },
-  { "disk", print_disk, "\nDisks:" },
-  { "request", print_request, NULL },
-  { "moved", print_moved, "\nMoved:" },
+  { "lock", inspect_print_lock_, "\nLocks that are waited for:" },
+  { "spinlock", inspect_print_spinlock_, "\nSpinning:" },
+  { "deadlock", inspect_print_deadlock_, NULL },
+  { "disk", inspect_print_disk_, "\nDisks:" },
+  { "request", inspect_print_request_, NULL },
+  { "moved", inspect_print_moved_, "\nMoved:" },
   { "mem", print_mem, "" },
   { "zone", print_zone, NULL },
   { "timers", print_timers, "\nTimers:" },

@@ -3,6 +3,7 @@
  * Rows of the section "ftrace", as the kernel's own file "trace" has them.
  */
 #include "supervisor/cli/inspect_impl.h"
+#include "supervisor/cli/inspect_out.h"
 
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -12,12 +13,6 @@
 #include <string.h>
 
 #define LINE_MAX_BYTES (64u << 10)
-
-static long long
-num (struct json_object *row, const char *key)
-{
-  return (long long) json_get_int (row, key, 0);
-}
 
 static void
 print_line (struct inspect_view *v, struct buf *line)
