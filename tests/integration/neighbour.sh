@@ -13,8 +13,8 @@ peer() {
     eval "port_$1=$(cat "$work/$1.port")"
 }
 
-# fake_agent GUEST MODE [OPTION...], fake_monitor GUEST MODE - a process that looks like a QEMU, whose guest's agent, or whose
-# monitor, is of that mode.
+# fake_agent GUEST MODE [OPTION...], fake_monitor GUEST MODE - a process that looks like a QEMU, whose guest's agent,
+# or whose monitor, is of that mode.
 fake_agent() {
     fake_qemu "$1" fake-qga "$2" qga.sock -chardev "socket,id=qga,path=$work/fake/$1/qga.sock,server=on" \
         -device virtserialport,chardev=qga,name=org.qemu.guest_agent.0 "${@:3}"
