@@ -22,7 +22,7 @@ cat >"$work/scenarios/ping.json" <<EOJ
   "initial-delay": "0s", "retry-interval": "2s", "failure-threshold": 100 }
 EOJ
 cat >"$work/scenarios/port.json" <<'EOJ'
-{ "name": "port", "kind": "tcp", "select": {"name": "ill-well"}, "address": "guest:9", "interval": "2h", "timeout": "1s",
+{ "name": "agent-port", "kind": "tcp", "select": {"name": "ill-well"}, "address": "guest:9", "interval": "2h", "timeout": "1s",
   "initial-delay": "1h", "retry-interval": "1h", "failure-threshold": 50 }
 EOJ
 chaos_config "$fake_source" "\"mailboxes\": [\"$work/boxes\"]"
@@ -50,7 +50,7 @@ nic() { hd list --json 2>/dev/null | jq -r 'select(.display == "ill-well") | .ni
 said() { [ "$(nic)" = "192.0.2.7 agent" ]; }
 asked() { hd dump | sed -n 's/^addresses: .*agents asked //p'; }
 exact "no agent is asked that nobody needs" "$(asked)" 0
-exact "nobody knows its address" "$(hd probe ill-well --scenario port --json 2>/dev/null | jq -r .code)" no-address
+exact "nobody knows its address" "$(hd probe ill-well --scenario agent-port --json 2>/dev/null | jq -r .code)" no-address
 until_ok 30 said || { hd list --json; hd dump; die "its agent's address is not taken: $(nic)"; }
 exact "one was asked, once" "$(asked)" 1
 step "the agent's address"
