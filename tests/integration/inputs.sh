@@ -164,7 +164,7 @@ findings "config --json: it is not there" 2 "$all and (.[0] | has(\"line\") | no
     hd_ config check --json "$work/nowhere.json"
 doc s1.json "{ \"scenarios\": [ { $b },
   { \"schema\": \"hangdog/scenario/1\", \"name\": \"y\", \"kind\": \"tcp\", \"address\": \"192.0.2.1:1\", \"playbook\": \"stadard\" } ] }"
-doc s2.json "{ $b }"
+doc s2.json "{ $b, \"select\": { \"name\": \"w*\" } }"
 doc s3.json "{"
 findings "scenario --json: several files" 2 "$all"' and .[-1].files == 3 and .[-1].errors == 2 and (map(select(.row == "finding")) | .[0].path == "scenarios[1].playbook" and .[0].line == 2 and .[1].line == 1)' \
     hd_ scenario check --json "$work/s1.json" "$work/s2.json" "$work/s3.json"
