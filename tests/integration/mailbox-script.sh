@@ -28,7 +28,7 @@ die() {
 script=$src/packaging/guest/hangdog-mailbox
 box=$work/box
 export HANGDOG_MAILBOX_CONF=/nonexistent
-shells=sh
+shells='sh'
 for s in dash 'busybox sh'; do command -v "${s%% *}" >/dev/null && shells="$shells,$s"; done
 IFS=, read -r -a shells <<<"$shells"
 

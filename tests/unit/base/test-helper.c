@@ -164,6 +164,8 @@ do_jailed (char **words)
   helper_no_files ();
   rc = helper_only_calls (calls, ARRAY_LEN (calls));
   json_add_int (head, "walls", rc);
+  if (SANITIZED || rc < 0)
+    return say (head);
   json_add_int (head, "open",
                 open ("/dev/null", O_RDONLY | O_CLOEXEC) < 0 ? errno : 0);
   json_add_int (head, "socket", socket (AF_UNIX, SOCK_STREAM, 0) < 0 ? errno
@@ -502,8 +504,9 @@ test_jailed (void **state)
   CLEANUP_JSON struct json_object *head = heard (&h);
 
   assert_true (helper_end (&h));
+  /* There are none here. */
   if (SANITIZED || json_get_int (head, "walls", -1) == -ENOSYS)
-    skip ();
+    return;
   assert_int_equal (json_get_int (head, "walls", -1), 0);
   for (size_t i = 0; i < ARRAY_LEN (closed); i++)
     if (json_get_int (head, closed[i], -1) != EACCES)
