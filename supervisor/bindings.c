@@ -151,7 +151,7 @@ arm_first (struct binding *bd)
                         + (spread ? bindings_random_ () % spread : 0));
 }
 
-/* One that waits has asked nobody; one that is out ends by itself. */
+/* One that waits has nobody asked now; one that is out ends by itself. */
 static void
 leave_run (struct binding *bd)
 {
@@ -552,7 +552,7 @@ due (struct timer *t, void *arg)
     return;
   if (bd->run)
     {
-      /* It has waited for a lane until now, for an interval. */
+      /* It has waited for a lane until now: long enough. */
       run_give_up_ (bd->run);
       return;
     }

@@ -170,6 +170,11 @@ note_started (struct binding *bd, struct run *run)
 {
   uint64_t now = loop_now (run->all->env.loop);
 
+  if (bd)
+    {
+      bd->held_off[0] = '\0';
+      timer_stop (bd->timer);
+    }
   if (run->started_ms)
     return;
   run->started_ms = now;
@@ -178,8 +183,6 @@ note_started (struct binding *bd, struct run *run)
   bd->last_ms = now;
   if (run->in_turn)
     note_late (bd, now);
-  bd->held_off[0] = '\0';
-  timer_stop (bd->timer);
 }
 
 /* By what its snapshot says, and nothing that failed once: a way that the guest
@@ -364,7 +367,7 @@ settle (struct run *run)
   if (start_next (bd, run))
     return;
   busy = first_busy (run);
-  if (!busy || first_of (run, WAY_LOST))
+  if (!busy)
     {
       conclude (run);
       return;
@@ -374,10 +377,14 @@ settle (struct run *run)
   if (run->waits_with)
     return;
   /* A diagnosis or another scenario will be done with it soon; what goes on
-   * for an interval is an outcome of its own.  When it was due stays. */
+   * for an interval is an outcome of its own.  When it was due stays.  Where
+   * nobody answered by another way it may be that all there is to tell is
+   * that this way is lost: so it is waited for, and not for long. */
   lane_wait_ (run);
-  timer_at (bd->timer,
-            loop_now (run->all->env.loop) + bd->scenario->interval_ms);
+  timer_at (bd->timer, loop_now (run->all->env.loop)
+                           + (first_of (run, WAY_LOST)
+                                  ? bd->scenario->timeout_ms
+                                  : bd->scenario->interval_ms));
 }
 
 void
@@ -399,9 +406,13 @@ run_give_up_ (struct run *run)
 {
   struct binding *bd = bindings_numbered_ (run->all, run->number);
 
-  bd->skipped++;
-  if (run->in_turn && !run->started_ms)
-    note_late (bd, loop_now (run->all->env.loop));
+  bd->held_off[0] = '\0';
+  if (!run->started_ms)
+    {
+      bd->skipped++;
+      if (run->in_turn)
+        note_late (bd, loop_now (run->all->env.loop));
+    }
   conclude (run);
 }
 

@@ -175,15 +175,15 @@ on_due (void *state, const struct scenario *s, uint64_t now_ms,
   else if (!b->began_ms)
     report_set (ret, OUTCOME_NO_VERDICT, "not-yet",
                 "its boot was not seen: it may have been up before it was "
-                "watched, and its console has said nothing since");
+                "watched, and its console has shown no stage since");
   else if (age < own->within_ms)
     report_set (ret, OUTCOME_NO_VERDICT, "not-yet",
                 "it boots for %s, and has come as far as: %s", text,
-                b->stage ? stages[b->stage] : "nothing said yet");
+                b->stage ? stages[b->stage] : "no stage that its console shows");
   else
     report_set (ret, OUTCOME_FAILED, "boot-late",
                 "%s after its start it has come no further than: %s", text,
-                b->stage ? stages[b->stage] : "nothing said on its console");
+                b->stage ? stages[b->stage] : "no stage that its console shows");
 }
 
 static const char *const facts[]

@@ -247,6 +247,47 @@ test_busy_lane (void **state)
   UNTIL_LOOP (w->env.loop, w->told == 2);
 }
 
+/* Nobody answers by the one, and the other is not free: it is waited for. */
+static void
+test_lost_and_busy (void **state)
+{
+  struct world *w = *state;
+
+  bind (w,
+        "{\"scenarios\":[" CC ("other", "\"transports\":[\"ssh\"]," SSH) ","
+        CC ("up", BOTH "\"timeout\":\"5s\",") "]}",
+        kind_ways ());
+  play (0, OUTCOME_FAILED, WAY_LOST, "silent");
+  play (1, OUTCOME_OK, WAY_ANSWERS, "ok");
+  hold (1, true);
+  assert_int_equal (bindings_probe (w->b, A, "other", NULL), 0);
+  UNTIL_LOOP (w->env.loop, asked (1) == 1);
+  assert_int_equal (bindings_probe (w->b, A, "up", NULL), 0);
+  UNTIL_LOOP (w->env.loop, strstr (info (w)->held_off, "ssh lane"));
+  assert_int_equal (asked (0), 1);
+  assert_int_equal (w->told, 0);
+  hold (1, false);
+  UNTIL_LOOP (w->env.loop, w->told == 2);
+  assert_last (w, OUTCOME_FAILED, "console-lost");
+  assert_string_equal (info (w)->held_off, "");
+  assert_int_equal (asked (1), 2);
+
+  /* But not for ever. */
+  hold (1, true);
+  assert_int_equal (bindings_probe (w->b, A, "other", NULL), 0);
+  UNTIL_LOOP (w->env.loop, asked (1) == 3);
+  assert_int_equal (bindings_probe (w->b, A, "up", NULL), 0);
+  UNTIL_LOOP (w->env.loop, strstr (info (w)->held_off, "ssh lane"));
+  loop_advance (w->env.loop, 5000);
+  UNTIL_LOOP (w->env.loop, w->told == 3);
+  assert_last (w, OUTCOME_FAILED, "silent");
+  assert_tried (w, "ssh", "lane-busy");
+  assert_string_equal (info (w)->held_off, "");
+  assert_int_equal (info (w)->skipped, 0);
+  hold (1, false);
+  UNTIL_LOOP (w->env.loop, w->told == 4);
+}
+
 /* One whose thread never comes back. */
 static void
 test_stuck (void **state)
@@ -397,6 +438,7 @@ main (void)
     T (test_absent),
     T (test_absent_alone),
     T (test_busy_lane),
+    T (test_lost_and_busy),
     T (test_stuck),
 #endif
     T (test_queue),
