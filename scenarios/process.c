@@ -8,7 +8,6 @@
 #include "base/error.h"
 #include "base/opener.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,7 +15,6 @@
 static char
 state_of (const struct incarnation *inc)
 {
-  CLEANUP_CLOSE int fd = -1;
   uint64_t start;
   char state;
   /* Another process may have the number by now: then ours is gone. */

@@ -179,11 +179,11 @@ on_due (void *state, const struct scenario *s, uint64_t now_ms,
   else if (age < own->within_ms)
     report_set (ret, OUTCOME_NO_VERDICT, "not-yet",
                 "it boots for %s, and has come as far as: %s", text,
-                b->stage ? stages[b->stage] : "no stage that its console shows");
+                b->stage ? stages[b->stage] : "no stage that it shows");
   else
     report_set (ret, OUTCOME_FAILED, "boot-late",
                 "%s after its start it has come no further than: %s", text,
-                b->stage ? stages[b->stage] : "no stage that its console shows");
+                b->stage ? stages[b->stage] : "no stage that it shows");
 }
 
 static const char *const facts[]
