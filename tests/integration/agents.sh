@@ -27,7 +27,7 @@ cat >"$work/scenarios/port.json" <<'EOJ'
 EOJ
 chaos_config "$fake_source" "\"mailboxes\": [\"$work/boxes\"]"
 
-code_of() { rows "select(.row == \"scenario\" and .guest == \"ill-$1\") | .code"; }
+code_of() { rows "select(.row == \"scenario\" and .scenario == \"ill\" and .guest == \"ill-$1\") | .code"; }
 is_called() { [ "$(code_of "$1")" = "$2" ]; }
 all_called() {
     local m want
