@@ -320,6 +320,8 @@ candidates_of (struct choosing *ch, size_t i,
     consider (ch, i, ip, ADDRESS_LABEL, ch->now_ms, first);
   if (!address_clean_mac (mac, nic->mac))
     return;
+  if (!claims->n)
+    return;
   end = claims->list + claims->n;
   for (c = claims_of (claims, mac); c && c < end && strcmp (c->mac, mac) == 0;
        c++)

@@ -328,6 +328,16 @@ http_client_new (void)
 }
 
 void
+http_client_free (struct http_client *c)
+{
+  if (!c)
+    return;
+  curl_easy_cleanup (c->curl);
+  curl_global_cleanup ();
+  free (c);
+}
+
+void
 http_client_ask (struct http_client *c, const struct http_ask *ask, int fd,
                  uint64_t deadline, struct http_result *ret)
 {

@@ -11,6 +11,7 @@ struct http_client;
 
 /* NULL without memory. */
 struct http_client *http_client_new (void);
+void http_client_free (struct http_client *c);
 /* Asks over fd, which is connected, and is closed in every case.  Sets ret in
  * every case; its buffers are the caller's, empty and bounded. */
 void http_client_ask (struct http_client *c, const struct http_ask *ask,

@@ -132,6 +132,7 @@ int
 main (void)
 {
   struct http_client *client;
+  bool served;
 
   /* It holds a token and speaks to a stranger. */
   helper_confine (&(struct helper_limits){
@@ -139,12 +140,11 @@ main (void)
       .stays = true });
   signal (SIGPIPE, SIG_IGN);
   client = http_client_new ();
-  if (!client || !serve_one (client, true, 2000))
-    {
-      fprintf (stderr, "hangdog-net: started by hangdog, not by people\n");
-      return 2;
-    }
-  while (serve_one (client, false, HTTP_POOL_IDLE_MS))
+  served = client && serve_one (client, true, 2000);
+  while (served && serve_one (client, false, HTTP_POOL_IDLE_MS))
     ;
-  return 0;
+  http_client_free (client);
+  if (!served)
+    fprintf (stderr, "hangdog-net: started by hangdog, not by people\n");
+  return served ? 0 : 2;
 }
