@@ -443,13 +443,16 @@ judge_all (const struct choosing *ch, size_t nnics,
     sorted[i] = &list[i];
   qsort (sorted, n, sizeof (*sorted), by_address);
   nowners = find_owners (ch, nnics, owners);
-  for (const struct address_claim *c = claims->list;
-       c < claims->list + claims->n; c++)
-    if (c->from != ADDRESS_AGENT)
-      judge_seen (c,
-                  c->from >= ADDRESS_NEIGHBOUR
-                      && weigh (ch, c->from, c->seen_ms) == WEIGHT_FULL,
-                  sorted, n, owners, nowners);
+  for (size_t i = 0; i < claims->n; i++)
+    {
+      const struct address_claim *c = &claims->list[i];
+
+      if (c->from != ADDRESS_AGENT)
+        judge_seen (c,
+                    c->from >= ADDRESS_NEIGHBOUR
+                        && weigh (ch, c->from, c->seen_ms) == WEIGHT_FULL,
+                    sorted, n, owners, nowners);
+    }
   for (size_t i = 0, to; i < n; i = to)
     {
       for (to = i + 1; to < n && strcmp (sorted[to]->ip, sorted[i]->ip) == 0;)

@@ -222,6 +222,8 @@ take (const struct frame *f, struct http_result *ret, struct error *err)
             text_of (f->head, "redirect"));
   snprintf (ret->detail, sizeof ret->detail, "%s",
             text_of (f->head, "detail"));
+  if (!f->body_len)
+    return 0;
   buf_append (&ret->headers, f->body, (size_t) headers);
   buf_append (&ret->body, (const char *) f->body + headers,
               f->body_len - (size_t) headers);
