@@ -21,6 +21,7 @@ kind bad console-pattern '"must-not-match": "hd-(bad|worse)", "clear": "4s", "fa
 kind tick console-pattern '"must-match": "hd-beat", "within": "5s", "failure-threshold": 100'
 kind flood console-flood '"rate": "2KiB", "window": "30s", "failure-threshold": 100'
 GUEST=mute kind silence console-silence '"silence": "30s", "failure-threshold": 100'
+kind talks console-silence '"silence": "30s", "failure-threshold": 100'
 # Nobody reads its console, so no prompt comes there.
 GUEST=mute kind prompt boot-stage '"stage": "login", "within": "15s", "failure-threshold": 100'
 GUEST=door kind boot boot-stage '"stage": "login", "within": "10m"'
@@ -52,6 +53,7 @@ becomes beat ok ok 'number'
 becomes bad ok ok
 becomes tick ok ok
 becomes shell ok ok 'hd-beat'
+becomes talks ok ok
 is bad ok ok || die "what hangdog typed itself is taken for the guest's words"
 
 # ---- broken as the kind is for: the rest of the guest goes on ----
@@ -97,6 +99,7 @@ becomes flood ok ok
 hd probe web --scenario shell >/dev/null 2>&1
 is shell failed 'silent\|no-' || die "a shell that is stopped answers"
 is flood ok ok || die "a silent shell is taken for a flood"
+is talks ok ok || die "a shell that is stopped is taken for a silent console"
 lab_ctl web lab-fault shell-cont >/dev/null
 lab_ctl web 'lab-fault flood 32' >/dev/null || die "the flood was not made"
 becomes flood failed console-flood

@@ -192,6 +192,7 @@ test_gone (void **state)
   assert_true (heard (w, "heard.x", 1));
   guest (w, 0, GUEST_GONE, 7, 0);
   guest (w, 0, GUEST_ADDED, 8, 0);
+  is_read (w, 0);
   listen (w, "beat", NULL);
   says (w, 0, "beat\\r\\n");
   assert_true (heard (w, "heard.x", 2));

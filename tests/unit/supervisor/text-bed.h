@@ -127,14 +127,24 @@ guest (struct world *w, unsigned i, enum guest_change change, unsigned start,
   hubworld_do (&w->s.w, tell, &o);
 }
 
+/* Somebody listens to it: what it says now is not said to nobody. */
+static inline void
+is_read (struct world *w, unsigned i)
+{
+  struct hubworld_seen seen;
+
+  UNTIL ((hubworld_see (&w->s.w, i, &seen),
+          seen.state == CONSOLE_SILENT || seen.state == CONSOLE_TALKING));
+}
+
 static inline struct world *
 begin (unsigned n, unsigned rate, const struct hub_limits *limits)
 {
   struct fakecons_config cfg
       = { .n = n, .rate = rate, .slot_ms = 2, .play = FAKE_DEAD };
   struct world *w = calloc (1, sizeof *w);
-  struct hubworld_seen seen;
 
+  signal (SIGPIPE, SIG_IGN); /* of the fakes, when they are let go of */
   assert_non_null (w);
   pthread_mutex_init (&w->m, NULL);
   w->threads = n > 1 ? 2 : 1;
@@ -144,8 +154,7 @@ begin (unsigned n, unsigned rate, const struct hub_limits *limits)
   for (unsigned i = 0; i < n; i++)
     guest (w, i, GUEST_ADDED, 7, 0);
   for (unsigned i = 0; i < n; i++)
-    UNTIL ((hubworld_see (&w->s.w, i, &seen),
-            seen.state == CONSOLE_SILENT || seen.state == CONSOLE_TALKING));
+    is_read (w, i);
   return w;
 }
 
