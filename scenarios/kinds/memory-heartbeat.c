@@ -2,7 +2,7 @@
  *
  * Kind memory-heartbeat: whether a guest's CPUs, ticks and scheduler go on, by
  * what moves in its memory.  Nobody is asked, and nobody in the guest notices:
- * it hears what the heartbeats (supervisor/eyes.h) tell.
+ * it hears what the heartbeats (supervisor/beats/eyes.h) tell.
  *
  * What is dead there is dead only here: what memory cannot tell is `unknown`,
  * and that is no verdict, whatever the reason.

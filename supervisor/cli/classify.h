@@ -7,8 +7,8 @@
 #define HANGDOG_SUPERVISOR_CLI_CLASSIFY_H
 
 #include "kernel/text/reader.h"
-#include "supervisor/settings.h"
-#include "supervisor/text_rules.h"
+#include "supervisor/conf/settings.h"
+#include "supervisor/text/text_rules.h"
 
 #include <stdbool.h>
 #include <stdio.h>

@@ -3,7 +3,7 @@
  * The command line's connection to the daemon.
  */
 #include "supervisor/cli/cli.h"
-#include "supervisor/settings.h"
+#include "supervisor/conf/settings.h"
 
 #include "base/cleanup.h"
 #include "base/clock.h"

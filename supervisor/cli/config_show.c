@@ -2,8 +2,8 @@
  *
  * hangdog config show: what is in force, and where each of it is from.
  */
-#include "supervisor/cli/classify.h"
 #include "supervisor/cli/config_show.h"
+#include "supervisor/cli/classify.h"
 
 #include "base/buf.h"
 #include "base/cleanup.h"

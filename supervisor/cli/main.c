@@ -3,7 +3,7 @@
  * hangdog: finds the verb and runs it.
  */
 #include "supervisor/cli/cli.h"
-#include "supervisor/settings.h"
+#include "supervisor/conf/settings.h"
 
 #include "base/cleanup.h"
 #include "base/error.h"

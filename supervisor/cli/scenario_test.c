@@ -3,8 +3,8 @@
  * hangdog scenario test: a document tried on a recorded console log, in
  * hangdog-check, which knows the kinds.
  */
-#include "supervisor/cli/cli.h"
 #include "supervisor/cli/scenario_test.h"
+#include "supervisor/cli/cli.h"
 
 #include "base/text.h"
 

@@ -4,7 +4,7 @@
  * it never falls behind.
  */
 #include "supervisor/cli/cli.h"
-#include "supervisor/playbooks.h"
+#include "diag/playbooks.h"
 
 #include "base/cleanup.h"
 

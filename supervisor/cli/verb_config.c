@@ -4,7 +4,7 @@
  */
 #include "supervisor/cli/classify.h"
 #include "supervisor/cli/config_show.h"
-#include "supervisor/finding.h"
+#include "supervisor/conf/finding.h"
 
 #include "base/buf.h"
 

@@ -24,7 +24,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/fact.h"
-#include "supervisor/text.h"
+#include "supervisor/text/text.h"
 #include "tests/fakes/fakecons.h"
 #include "tests/fakes/hubworld.h"
 #include "tests/lib/tmpdir.h"

@@ -15,7 +15,7 @@
 
 #include "base/channel.h"
 #include "base/json.h"
-#include "supervisor/logpipe.h"
+#include "supervisor/links/logpipe.h"
 #include "tests/lib/tmpdir.h"
 #include "tests/lib/until.h"
 

@@ -12,7 +12,7 @@ flat() { tr '\n' ' ' <"$1"; echo; }
 
 # ---- what is reported: by its outcome, and without ----
 said=
-for f in "$src"/scenarios/*.c "$src"/scenarios/kinds/*.c "$src"/supervisor/bindings*.c; do
+for f in "$src"/scenarios/*.c "$src"/scenarios/kinds/*.c "$src"/supervisor/watch/bindings*.c; do
     while read -r outcome codes; do
         o=$(tr 'A-Z_' 'a-z-' <<<"$outcome")
         for c in $codes; do

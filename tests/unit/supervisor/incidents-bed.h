@@ -11,9 +11,9 @@
 #include "base/fact.h"
 #include "base/json.h"
 #include "base/loop.h"
-#include "supervisor/diagnose.h"
-#include "supervisor/incidents_impl.h"
-#include "supervisor/writer_link.h"
+#include "supervisor/incidents/diagnose.h"
+#include "supervisor/incidents/incidents_impl.h"
+#include "supervisor/links/writer_link.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/loop.h"
-#include "supervisor/writer_link.h"
+#include "supervisor/links/writer_link.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -12,7 +12,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/loop.h"
-#include "supervisor/beater.h"
+#include "supervisor/beats/beater.h"
 #include "tests/lib/built.h"
 #include "tests/lib/until.h"
 #include "tests/unit/transports/memory-beat-bed.h"

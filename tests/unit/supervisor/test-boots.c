@@ -10,7 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/loop.h"
-#include "supervisor/boots.h"
+#include "supervisor/watch/boots.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -10,7 +10,7 @@
 
 #include "base/error.h"
 #include "base/loop.h"
-#include "supervisor/children.h"
+#include "supervisor/keeper/children.h"
 
 #include <signal.h>
 #include <stdlib.h>

@@ -12,8 +12,8 @@
 
 #include "base/cleanup.h"
 #include "diag/ladder/ladder.h"
-#include "supervisor/meant.h"
-#include "supervisor/word.h"
+#include "supervisor/control/word.h"
+#include "supervisor/watch/meant.h"
 
 #include <stdio.h>
 #include <string.h>

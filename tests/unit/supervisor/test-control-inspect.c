@@ -15,8 +15,8 @@
 #include "base/job.h"
 #include "base/json.h"
 #include "base/loop.h"
-#include "supervisor/control.h"
-#include "supervisor/daemon.h"
+#include "supervisor/control/control.h"
+#include "supervisor/control/daemon.h"
 #include "transports/memory/parser.h"
 #include "transports/memory/memory.h"
 

@@ -14,8 +14,8 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/loop.h"
-#include "supervisor/control.h"
-#include "supervisor/daemon.h"
+#include "supervisor/control/control.h"
+#include "supervisor/control/daemon.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -21,10 +21,10 @@
 #include "base/job.h"
 #include "base/json.h"
 #include "base/loop.h"
-#include "supervisor/bindings.h"
-#include "supervisor/diagnose.h"
-#include "supervisor/haul.h"
-#include "supervisor/text.h"
+#include "supervisor/incidents/diagnose.h"
+#include "supervisor/incidents/haul.h"
+#include "supervisor/text/text.h"
+#include "supervisor/watch/bindings.h"
 #include "tests/lib/until.h"
 
 #include <stdio.h>

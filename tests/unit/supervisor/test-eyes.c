@@ -18,7 +18,7 @@
 #include "base/fact.h"
 #include "base/job.h"
 #include "base/loop.h"
-#include "supervisor/eyes_impl.h"
+#include "supervisor/beats/eyes_impl.h"
 #include "tests/lib/until.h"
 
 #include <stdio.h>

@@ -4,7 +4,7 @@
  */
 #include "bindings-bed.h"
 
-#include "supervisor/hostclock.h"
+#include "supervisor/watch/hostclock.h"
 
 /* ---- a host that does as the test says ---- */
 

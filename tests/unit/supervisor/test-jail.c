@@ -13,8 +13,8 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "controller-proto/sha256.h"
-#include "supervisor/parser.h"
-#include "supervisor/parser_calls.h"
+#include "supervisor/parser/parser.h"
+#include "supervisor/parser/parser_calls.h"
 
 #include <fcntl.h>
 #include <linux/filter.h>

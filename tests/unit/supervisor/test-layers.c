@@ -12,8 +12,8 @@
 #include "kept-bed.h"
 
 #include "base/cleanup.h"
-#include "supervisor/bindings.h"
-#include "supervisor/layers.h"
+#include "supervisor/watch/bindings.h"
+#include "supervisor/watch/layers.h"
 
 static char names[512]; /* of those that are in force */
 static unsigned settled;

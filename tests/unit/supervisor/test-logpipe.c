@@ -11,7 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
-#include "supervisor/logpipe.h"
+#include "supervisor/links/logpipe.h"
 
 #include <fcntl.h>
 #include <signal.h>

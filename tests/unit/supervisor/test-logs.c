@@ -11,7 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
-#include "supervisor/writer_logs.h"
+#include "supervisor/writer/writer_logs.h"
 #include "tests/lib/tmpdir.h"
 
 #include <fcntl.h>

@@ -24,7 +24,7 @@
 #include "base/error.h"
 #include "base/loop.h"
 #include "base/opener.h"
-#include "supervisor/openers.h"
+#include "supervisor/keeper/openers.h"
 #include "tests/lib/tmpdir.h"
 #include "tests/lib/until.h"
 

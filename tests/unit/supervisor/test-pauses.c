@@ -11,7 +11,7 @@
 
 #include "kept-bed.h"
 
-#include "supervisor/pauses.h"
+#include "supervisor/watch/pauses.h"
 
 #define A "aaaaaaaa-2222-4333-8444-555555555555"
 #define B "bbbbbbbb-2222-4333-8444-555555555555"

@@ -14,7 +14,7 @@
 #include "base/job.h"
 #include "base/json.h"
 #include "base/loop.h"
-#include "supervisor/reach.h"
+#include "supervisor/watch/reach.h"
 #include "tests/lib/until.h"
 #include "transports/transport.h"
 

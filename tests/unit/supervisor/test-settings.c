@@ -4,7 +4,7 @@
  */
 #include "config.h"
 
-#include "supervisor/settings.h"
+#include "supervisor/conf/settings.h"
 
 #include "base/buf.h"
 #include "base/error.h"

@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-#include "supervisor/typing.h"
+#include "supervisor/text/typing.h"
 
 #define NOW (100u * 60 * 1000)
 #define SECOND 1000u

@@ -26,7 +26,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/loop.h"
-#include "supervisor/watchdog.h"
+#include "supervisor/daemon/watchdog.h"
 #include "transports/console/hub.h"
 #include "tests/lib/until.h"
 

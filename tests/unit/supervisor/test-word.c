@@ -10,8 +10,8 @@
 #include <cmocka.h>
 
 #include "base/cleanup.h"
-#include "supervisor/meant.h"
-#include "supervisor/word.h"
+#include "supervisor/control/word.h"
+#include "supervisor/watch/meant.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -11,7 +11,7 @@
 
 #include "base/buf.h"
 #include "base/json.h"
-#include "supervisor/writer_state.h"
+#include "supervisor/links/writer_state.h"
 
 #include <string.h>
 

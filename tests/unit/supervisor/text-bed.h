@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/fact.h"
-#include "supervisor/text_impl.h"
+#include "supervisor/text/text_impl.h"
 #include "tests/fakes/hubscene.h"
 #include "tests/lib/until.h"
 #include "transports/console/hub_impl.h"

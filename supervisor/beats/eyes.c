@@ -1,0 +1,611 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Who has a heartbeat, who is looked for, and what is told of them.
+ */
+#include "supervisor/beats/eyes_impl.h"
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/fact.h"
+#include "base/job.h"
+#include "base/log.h"
+#include "base/loop.h"
+
+#include <string.h>
+
+#define TICK_MS 250u
+/* A kernel comes up meanwhile; and a host that starts has other work first. */
+#define FIRST_MS 10000u
+#define REBOOT_MS 20000u
+/* After one was looked for all rest so many times as long as that took: the
+ * start with a thousand guests must not be felt. */
+#define REST 4u
+/* It doubles with each time that no kernel is found. */
+#define AGAIN_MS 30000u
+#define AGAIN_MAX_MS (15u * 60 * 1000)
+#define TELL_MS 60000u
+/* Another kernel is there, or its pages are gone. */
+#define CHANGED_MS 5000u
+/* Of a kernel that was found while it came up not all CPUs are known. */
+#define SURE_MS 60000u
+/* What seems dead, and could not be looked at: again. */
+#define DOUBT_MS 30000u
+/* Whose memory does not come back is left alone for so long. */
+#define STUCK_MS (10u * 60 * 1000)
+
+static const char *const eye_states[]
+    = { "waits", "is looked for", "beats", "has none" };
+
+struct eyes
+{
+  struct eyes_env env;
+  struct beater *beater;
+  struct timer *timer;
+  struct eye **list; /* by id - 1; NULL where nobody is */
+  size_t n;
+  bool finding; /* one at a time: it costs a parser's CPU */
+  uint64_t find_ms, rest_ms; /* when that began; until when nobody is */
+};
+
+/* ---- telling ---- */
+
+static void
+tell_text (struct eyes *e, const struct eye *eye, const char *name,
+           const char *text)
+{
+  struct fact fact;
+
+  fact_text (&fact, &eye->guest->inc, name, "memory", text, strlen (text));
+  fact_publish (e->env.bus, &fact);
+}
+
+static void
+tell_numbers (struct eyes *e, const struct eye *eye, const struct beat *b)
+{
+  struct fact fact;
+
+  if (b->has & 1u << BEAT_LOAD)
+    {
+      fact_real (&fact, &eye->guest->inc, "guest.load1", "memory",
+                 b->load[0] / 100.0);
+      fact_publish (e->env.bus, &fact);
+    }
+  if (b->has & 1u << BEAT_BLOCKED)
+    {
+      fact_int (&fact, &eye->guest->inc, "guest.blocked", "memory",
+                b->blocked);
+      fact_publish (e->env.bus, &fact);
+    }
+}
+
+static void
+tell (struct eyes *e, struct eye *eye, const struct beat *b,
+      const struct beat_verdict *v)
+{
+  uint64_t now = loop_now (e->env.loop);
+  const struct
+  {
+    const char *name;
+    const struct beat_facet *is, *was;
+  } facets[] = {
+    { "guest.vcpus", &v->vcpu, &eye->verdict.vcpu },
+    { "guest.ticks", &v->ticks, &eye->verdict.ticks },
+    { "guest.scheduler", &v->scheduler, &eye->verdict.scheduler },
+  };
+  bool all = !eye->judged || now - eye->told_ms >= TELL_MS, any = all;
+
+  for (size_t i = 0; i < ARRAY_LEN (facets); i++)
+    if (all || facets[i].is->state != facets[i].was->state)
+      {
+        tell_text (e, eye, facets[i].name,
+                   beat_state_names[facets[i].is->state]);
+        any = true;
+      }
+  if (!any)
+    return;
+  tell_text (e, eye, "guest.beat", eye_worst_ (v)->why);
+  tell_numbers (e, eye, b);
+  eye->told_ms = now;
+}
+
+/* ---- one guest ---- */
+
+static struct eye *
+by_id (const struct eyes *e, uint32_t id)
+{
+  return id > 0 && id <= e->n ? e->list[id - 1] : NULL;
+}
+
+static struct eye *
+by_uuid (const struct eyes *e, const char *uuid)
+{
+  for (size_t i = 0; i < e->n; i++)
+    if (e->list[i] && strcmp (e->list[i]->guest->inc.uuid, uuid) == 0)
+      return e->list[i];
+  return NULL;
+}
+
+/* What was told last is not known any more. */
+static void
+untell (struct eyes *e, struct eye *eye)
+{
+  static const char *const names[]
+      = { "guest.vcpus", "guest.ticks", "guest.scheduler" };
+
+  for (size_t i = 0; i < ARRAY_LEN (names); i++)
+    tell_text (e, eye, names[i], beat_state_names[BEAT_UNKNOWN]);
+  tell_text (e, eye, "guest.beat",
+             "none: where its kernel is has to be found out again");
+}
+
+static void
+wait_for (struct eyes *e, struct eye *eye, uint64_t ms)
+{
+  if (eye->found_ms)
+    beater_drop (e->beater, eye->id);
+  if (eye->judged)
+    untell (e, eye);
+  eye_forget_ (eye);
+  eye->doubt = false;
+  eye->confirmed_ms = 0;
+  eye->table = 0;
+  eye->found_ms = 0;
+  eye->sure = false;
+  eye->state = EYE_WAITS;
+  eye->due_ms = loop_now (e->env.loop) + ms;
+}
+
+static void
+not_found (struct eyes *e, struct eye *eye, const struct error *why)
+{
+  uint64_t again = AGAIN_MS;
+  char text[sizeof eye->why + 8];
+
+  for (unsigned i = 0; i < eye->fails && again < AGAIN_MAX_MS; i++)
+    again *= 2;
+  eye->fails++;
+  wait_for (e, eye, again < AGAIN_MAX_MS ? again : AGAIN_MAX_MS);
+  /* What is no QEMU, or has its memory where nobody can read it, does not
+   * become another thing. */
+  if (why->code == EOPNOTSUPP || why->code == EINVAL)
+    eye->state = EYE_NEVER;
+  if (strcmp (eye->why, error_text (why)) == 0)
+    return;
+  snprintf (eye->why, sizeof eye->why, "%.199s", error_text (why));
+  snprintf (text, sizeof text, "none: %s", eye->why);
+  tell_text (e, eye, "guest.beat", text);
+}
+
+static uint32_t
+hash_of (const struct beat_table *table)
+{
+  uint32_t h = 2166136261u;
+  const unsigned char *p = NULL;
+  size_t n = 0;
+
+  if (table)
+    p = beat_table_flat (table, &n);
+  for (size_t i = 0; i < n; i++)
+    h = (h ^ p[i]) * 16777619u;
+  return h;
+}
+
+/* By the table that there is. */
+static void
+still_read (struct eyes *e, struct eye *eye, const struct find *f)
+{
+  eye->state = EYE_BEATS;
+  eye->sure = true;
+  if (f->doubt)
+    eye->doubt_ms = loop_now (e->env.loop) + DOUBT_MS;
+}
+
+static void
+found (struct eyes *e, struct eye *eye, const struct find *f)
+{
+  uint64_t now = loop_now (e->env.loop);
+  uint32_t table = hash_of (f->table);
+  bool same = eye->found_ms && table == eye->table;
+
+  eye->state = EYE_BEATS;
+  eye->sure = eye->found_ms != 0;
+  eye->fails = 0;
+  eye->why[0] = '\0';
+  if (f->doubt && same && f->stands)
+    eye->doubt_ms = now + DOUBT_MS;
+  else if (f->doubt)
+    {
+      eye->doubt = false;
+      eye->confirmed_ms
+          = same && eye->nkept ? eye->kept[eye->nkept - 1]->at_ms : 0;
+    }
+  if (f->doubt && !same)
+    eye_forget_ (eye);
+  eye->table = table;
+  eye->found_ms = eye->due_ms = now;
+}
+
+static void
+find_done (void *owner, void *arg, enum job_end end, int rc)
+{
+  struct eyes *e = owner;
+  struct find *f = arg;
+  struct eye *eye;
+  uint64_t now = loop_now (e->env.loop);
+
+  e->finding = false;
+  e->rest_ms = now + REST * (now - e->find_ms);
+  if (end == JOB_DISCARDED)
+    {
+      for (size_t i = 0; i < e->n; i++)
+        if (e->list[i] && e->list[i]->state == EYE_FINDS)
+          wait_for (e, e->list[i], STUCK_MS);
+      return;
+    }
+  eye = by_id (e, f->id);
+  if (eye && eye->state == EYE_FINDS
+      && incarnation_equal (&eye->guest->inc, &f->guest->inc))
+    {
+      if (rc == 0)
+        rc = beater_add (e->beater, eye->id, f->table, f->fd, &f->why);
+      /* Of the kernel that was read nothing runs: its firmware does, or
+       * another system. */
+      if (rc < 0 && (!eye->found_ms || (f->doubt && rc == -ENOENT)))
+        not_found (e, eye, &f->why);
+      else if (rc < 0)
+        still_read (e, eye, f);
+      else
+        found (e, eye, f);
+    }
+  else if (eye && eye->state == EYE_FINDS)
+    wait_for (e, eye, CHANGED_MS);
+  find_free_ (f);
+}
+
+static bool
+is_read (const struct guest *g)
+{
+  return g->run == GUEST_RUNNING && g->intent == INTENT_RUN && g->inc.pid > 0;
+}
+
+static void
+begin_find (struct eyes *e, struct eye *eye)
+{
+  struct find *f = calloc (1, sizeof *f);
+  const struct job_spec spec = {
+    .name = "find a heartbeat",
+    .guest = eye->guest->inc.uuid,
+    .lane = LANE_BEAT,
+    .timeout_ms = FIND_MS,
+    .run = find_run_,
+    .done = find_done,
+    .free_arg = find_free_,
+    .owner = e,
+    .arg = f,
+  };
+
+  if (!f)
+    return;
+  f->fd = -1;
+  f->id = eye->id;
+  f->doubt = eye->doubt;
+  f->guest = guest_ref (eye->guest);
+  f->env = *e->env.transports;
+  if (job_start (e->env.jobs, &spec, NULL) < 0)
+    {
+      find_free_ (f);
+      /* It is being looked at otherwise. */
+      e->rest_ms = loop_now (e->env.loop) + TICK_MS;
+      return;
+    }
+  e->finding = true;
+  e->find_ms = loop_now (e->env.loop);
+  eye->state = EYE_FINDS;
+}
+
+/* ---- beats ---- */
+
+/* It was looked for while it stood still, and has not moved since then. */
+static bool
+is_confirmed (const struct eye *eye, const struct beat *b)
+{
+  return eye->confirmed_ms
+         && b->at_ms >= eye->confirmed_ms + BEAT_STOPPED_MS;
+}
+
+static void
+doubt (struct eyes *e, struct eye *eye, const struct beat *b,
+       struct beat_verdict *v)
+{
+  if (!eye_dead_ (v))
+    {
+      eye->doubt = false;
+      eye->confirmed_ms = 0;
+      return;
+    }
+  if (!eye->confirmed_ms && !eye->doubt)
+    {
+      eye->doubt = true;
+      eye->doubt_ms = loop_now (e->env.loop);
+    }
+  if (!is_confirmed (eye, b))
+    eye_doubt_ (v);
+}
+
+static void
+on_beat (uint32_t id, const struct beat *b, void *arg)
+{
+  struct eyes *e = arg;
+  struct eye *eye = by_id (e, id);
+  struct beat_verdict v;
+
+  if (!eye || eye->found_ms == 0)
+    return;
+  eye->beats++;
+  if (!b->canary_ok)
+    {
+      wait_for (e, eye, CHANGED_MS);
+      return;
+    }
+  /* Another number of CPUs: by another table. */
+  if (eye->nkept > 0 && eye->kept[0]->cpus != b->cpus)
+    eye_forget_ (eye);
+  if (eye->nkept > 0)
+    {
+      eye_judge_ (eye, b, &v);
+      if (v.rebooted)
+        {
+          wait_for (e, eye, CHANGED_MS);
+          return;
+        }
+      doubt (e, eye, b, &v);
+      tell (e, eye, b, &v);
+      eye->verdict = v;
+      eye->judged = true;
+    }
+  eye_keep_ (eye, b);
+}
+
+static void
+on_failed (uint32_t id, const struct error *why, void *arg)
+{
+  struct eyes *e = arg;
+  struct eye *eye = by_id (e, id);
+
+  if (eye && eye->found_ms)
+    not_found (e, eye, why);
+}
+
+static void
+on_lost (uint32_t id, void *arg)
+{
+  struct eyes *e = arg;
+  struct eye *stuck = by_id (e, id);
+
+  for (size_t i = 0; i < e->n; i++)
+    if (e->list[i] && e->list[i]->found_ms)
+      wait_for (e, e->list[i],
+                e->list[i] == stuck ? STUCK_MS : CHANGED_MS);
+  if (!stuck)
+    return;
+  snprintf (stuck->why, sizeof stuck->why,
+            "reading its memory does not come back: it is on this host's "
+            "swap or a file, and that does not answer");
+  log_warn ("%s: %s", stuck->guest->display, stuck->why);
+  tell_text (e, stuck, "guest.beat", stuck->why);
+}
+
+static const struct beater_ops beater_callbacks
+    = { .beat = on_beat, .failed = on_failed, .lost = on_lost };
+
+static bool
+wants_find (const struct eye *eye, uint64_t now)
+{
+  return eye->state == EYE_WAITS
+         || (eye->state == EYE_BEATS && !eye->sure
+             && now - eye->found_ms >= SURE_MS)
+         || (eye->state == EYE_BEATS && eye->doubt && now >= eye->doubt_ms);
+}
+
+static void
+tick (struct timer *t, void *arg)
+{
+  struct eyes *e = arg;
+  uint64_t now = loop_now (e->env.loop);
+  uint32_t ids[BEATER_ASK_MAX];
+  struct eye *next = NULL;
+  unsigned n = 0;
+
+  timer_in (t, TICK_MS);
+  for (size_t i = 0; i < e->n; i++)
+    {
+      struct eye *eye = e->list[i];
+
+      if (!eye || !is_read (eye->guest)
+          || (eye->due_ms > now && !eye->doubt))
+        continue;
+      if (eye->found_ms && eye->due_ms <= now && n < BEATER_ASK_MAX)
+        ids[n++] = eye->id;
+      if (wants_find (eye, now) && (!next || eye->due_ms < next->due_ms))
+        next = eye;
+    }
+  if (beater_ask (e->beater, ids, n))
+    for (unsigned i = 0; i < n; i++)
+      by_id (e, ids[i])->due_ms = now + e->env.interval_ms;
+  if (next && !e->finding && now >= e->rest_ms)
+    begin_find (e, next);
+}
+
+/* ---- who is there ---- */
+
+static struct eye **
+free_place (struct eyes *e)
+{
+  size_t was = e->n, n = was ? 2 * was : 32;
+  struct eye **list;
+
+  for (size_t i = 0; i < was; i++)
+    if (!e->list[i])
+      return &e->list[i];
+  if (n > BEATER_MAX)
+    n = BEATER_MAX;
+  list = n > was ? reallocarray (e->list, n, sizeof (struct eye *)) : NULL;
+  if (!list)
+    return NULL;
+  memset (list + was, 0, (n - was) * sizeof (struct eye *));
+  e->list = list;
+  e->n = n;
+  return &e->list[was];
+}
+
+static void
+add (struct eyes *e, const struct guest *g)
+{
+  struct eye **place = free_place (e);
+
+  if (!place || !(*place = calloc (1, sizeof (struct eye))))
+    {
+      log_warn ("%s: no memory for its heartbeat", g->display);
+      return;
+    }
+  (*place)->guest = guest_ref (g);
+  (*place)->id = (uint32_t) (place - e->list) + 1;
+  wait_for (e, *place, FIRST_MS);
+}
+
+static void
+drop (struct eyes *e, struct eye *eye)
+{
+  if (eye->found_ms)
+    beater_drop (e->beater, eye->id);
+  e->list[eye->id - 1] = NULL;
+  guest_unref (eye->guest);
+  eye_forget_ (eye);
+  free (eye);
+}
+
+void
+eyes_guest (struct eyes *e, enum guest_change change, const struct guest *was,
+            const struct guest *now)
+{
+  struct eye *eye;
+
+  if (!e)
+    return;
+  eye = by_uuid (e, (now ? now : was)->inc.uuid);
+  if (!now)
+    {
+      if (eye)
+        drop (e, eye);
+      return;
+    }
+  if (!eye)
+    {
+      add (e, now);
+      return;
+    }
+  guest_unref (eye->guest);
+  eye->guest = guest_ref (now);
+  if (change == GUEST_REPLACED || change == GUEST_REBOOTED)
+    {
+      eye->fails = 0;
+      wait_for (e, eye, change == GUEST_REBOOTED ? REBOOT_MS : FIRST_MS);
+    }
+  else if (!is_read (now))
+    {
+      eye_forget_ (eye);
+      eye->doubt = false;
+      eye->confirmed_ms = 0;
+    }
+}
+
+/* ---- showing ---- */
+
+bool
+eyes_look (const struct eyes *e, const char *uuid, struct eyes_look *ret)
+{
+  const struct eye *eye = e ? by_uuid (e, uuid) : NULL;
+
+  if (!eye)
+    return false;
+  *ret = (struct eyes_look){
+    .uuid = eye->guest->inc.uuid,
+    .beating = eye->found_ms != 0,
+    .why = eye->why,
+    .found_ms = eye->found_ms,
+    .beat = eye->nkept ? eye->kept[eye->nkept - 1] : NULL,
+    .verdict = eye->judged ? &eye->verdict : NULL,
+    .beats = eye->beats,
+  };
+  return true;
+}
+
+void
+eyes_dump (const struct eyes *e, struct buf *out)
+{
+  unsigned of[ARRAY_LEN (eye_states)] = { 0 };
+
+  if (!e)
+    return;
+  for (size_t i = 0; i < e->n; i++)
+    if (e->list[i])
+      of[e->list[i]->state]++;
+  buf_printf (out, "heartbeats every=%llums pid=%d",
+              (unsigned long long) e->env.interval_ms,
+              (int) beater_pid (e->beater));
+  for (size_t i = 0; i < ARRAY_LEN (eye_states); i++)
+    buf_printf (out, " \"%s\"=%u", eye_states[i], of[i]);
+  buf_putc (out, '\n');
+}
+
+/* ---- making ---- */
+
+void
+eyes_interval (struct eyes *e, uint64_t interval_ms)
+{
+  if (!e)
+    return;
+  e->env.interval_ms = interval_ms;
+  if (interval_ms == 0)
+    timer_stop (e->timer);
+  else if (!timer_armed (e->timer))
+    timer_in (e->timer, TICK_MS);
+}
+
+int
+eyes_new (const struct eyes_env *env, struct eyes **ret, struct error *err)
+{
+  struct eyes *e = calloc (1, sizeof *e);
+  int r;
+
+  if (!e)
+    return error_set (err, ENOMEM, "no memory for heartbeats");
+  e->env = *env;
+  r = beater_new (env->loop, env->transports->libexec, &beater_callbacks, e,
+                  &e->beater, err);
+  if (r == 0)
+    r = loop_timer (env->loop, "heartbeats", tick, e, &e->timer, err);
+  if (r < 0)
+    {
+      eyes_free (e);
+      return r;
+    }
+  eyes_interval (e, env->interval_ms);
+  *ret = e;
+  return 0;
+}
+
+void
+eyes_free (struct eyes *e)
+{
+  if (!e)
+    return;
+  for (size_t i = 0; i < e->n; i++)
+    if (e->list[i])
+      drop (e, e->list[i]);
+  timer_free (e->timer);
+  beater_free (e->beater);
+  free (e->list);
+  free (e);
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Where a guest's kernel keeps what moves: asked of a parser, in a job.
+ */
+#include "supervisor/beats/eyes_impl.h"
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/job.h"
+#include "transports/memory/look_guest.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+void
+find_free_ (void *arg)
+{
+  struct find *f = arg;
+
+  guest_unref (f->guest);
+  beat_table_free (f->table);
+  if (f->fd >= 0)
+    close (f->fd);
+  free (f);
+}
+
+int
+find_run_ (struct job *job, void *arg)
+{
+  struct find *f = arg;
+  CLEANUP_FREE unsigned char *bytes = malloc (BEAT_MAX_TABLE);
+  /* The monitor is not disturbed for it; but of what seems dead the registers
+   * tell whether anything of that kernel runs at all: one that was reset lies
+   * there as it died while its firmware runs.  libvirt tells of resets, and
+   * registers would be a raw command there. */
+  struct look_guest l = {
+    .env = &f->env, .guest = f->guest, .job = job,
+    .no_registers = !f->doubt || f->guest->monitor != MONITOR_UNIX
+  };
+  size_t len = 0;
+  int r;
+
+  if (!bytes)
+    return error_set (&f->why, ENOMEM, "no memory for a heartbeat");
+  r = look_guest_open (&l, job_deadline (job), &f->why);
+  if (r == 0)
+    r = look_guest_beat (&l, job_deadline (job), bytes, &len, &f->why);
+  if (r == 0)
+    r = beat_table_new (bytes, len, &l.memory.map, l.memory.pagemap, &f->table,
+                        &f->why);
+  if (r == 0)
+    f->fd = steal_fd (&l.memory.fd);
+  f->stands = l.state[0] && strcmp (l.state, "running") != 0;
+  look_guest_close (&l);
+  return r;
+}

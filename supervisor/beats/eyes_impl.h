@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The inside of eyes: eyes.c says who is read and what is told, eyes_find.c
+ * has a parser look for it, eyes_judge.c compares what was read.
+ */
+#ifndef HANGDOG_SUPERVISOR_EYES_IMPL_H
+#define HANGDOG_SUPERVISOR_EYES_IMPL_H
+
+#include "supervisor/beats/beater.h"
+#include "supervisor/beats/eyes.h"
+
+#include "base/error.h"
+#include "transports/transport.h"
+
+struct job;
+
+#define FIND_MS 15000u
+#define KEPT 24u /* beats */
+
+enum eye_state
+{
+  EYE_WAITS, /* for its time to be looked for */
+  EYE_FINDS,
+  EYE_BEATS,
+  EYE_NEVER, /* of this process */
+};
+
+struct eye
+{
+  const struct guest *guest;
+  uint32_t id; /* 1 + its place in the list */
+  enum eye_state state;
+  uint64_t due_ms; /* of the look for it, or of the next beat */
+  uint64_t found_ms, told_ms, beats;
+  unsigned fails;
+  char why[200];
+  bool sure;         /* it was looked for a second time */
+  uint32_t table;    /* a hash of where it is read */
+  /* It seems dead: before that is told it is looked for once more, for what
+   * was read may be what is left of a kernel before. */
+  bool doubt;
+  uint64_t doubt_ms;     /* when that is tried next */
+  uint64_t confirmed_ms; /* the last beat before it was done, 0 = not yet */
+  struct beat *kept[KEPT]; /* BEAT_FLAT() of each, the oldest first */
+  unsigned nkept;
+  bool judged;
+  struct beat_verdict verdict;
+};
+
+/* ---- finding: a job ---- */
+
+struct find
+{
+  struct eyes *all;
+  uint32_t id;
+  const struct guest *guest;
+  struct transport_env env;
+  bool doubt; /* it was found before, and seems dead */
+  bool stands; /* QEMU says that it does not run it now */
+  struct beat_table *table;
+  int fd;
+  struct error why;
+};
+int find_run_ (struct job *job, void *arg);
+void find_free_ (void *arg);
+
+/* ---- comparing; pure ---- */
+
+/* What was read of another life, or before a pause, is nothing to compare
+ * with. */
+void eye_forget_ (struct eye *eye);
+void eye_keep_ (struct eye *eye, const struct beat *b);
+/* Of one that is read already (nkept > 0). */
+void eye_judge_ (const struct eye *eye, const struct beat *b,
+                 struct beat_verdict *v);
+const struct beat_facet *eye_worst_ (const struct beat_verdict *v);
+bool eye_dead_ (const struct beat_verdict *v);
+/* What may be told before it was looked for once more. */
+void eye_doubt_ (struct beat_verdict *v);
+
+#endif

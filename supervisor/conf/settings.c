@@ -1,0 +1,635 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The tables of the configuration document.
+ */
+#include "supervisor/conf/settings.h"
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "config.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* One more than enum console_mode: "default" is the source's own choice. */
+static const char *const mode_names[]
+    = { "hold", "probe", "tail", "default", NULL };
+#define MODE_DEFAULT 3
+
+static const struct json_field source_fields[] = {
+  { "kind", JSON_STRING, offsetof (struct guest_source_config, kind),
+    .required = true, .help = "libvirt or rundir" },
+  { "uri", JSON_STRING, offsetof (struct guest_source_config, uri),
+    .help = "libvirt: connection URI, such as qemu:///system" },
+  { "root", JSON_STRING, offsetof (struct guest_source_config, root),
+    .help = "rundir: folder with one folder per guest" },
+  { "consoles", JSON_STRING, offsetof (struct guest_source_config, consoles),
+    .help = "rundir: names of the console sockets, by comma" },
+  { "monitor", JSON_STRING, offsetof (struct guest_source_config, monitor),
+    .help = "rundir: name of the QMP socket that may be used" },
+  { "pidfile", JSON_STRING, offsetof (struct guest_source_config, pidfile),
+    .help = "rundir: name of the pid file" },
+  { "eve", JSON_STRING, offsetof (struct guest_source_config, eve),
+    .help = "rundir: root of EVE's status folders (/run)" },
+  { "console-mode", JSON_ENUM,
+    offsetof (struct guest_source_config, console_mode), .names = mode_names,
+    .help = "hold: drained always; probe: connected for a dialogue only; "
+            "tail: a log is read" },
+  { 0 },
+};
+
+/* Zero would mean hold. */
+static const struct guest_source_config source_defaults
+    = { .console_mode = -1 };
+
+static const struct json_field sink_fields[] = {
+  { "url", JSON_STRING, offsetof (struct sink_config, url), .min = 1,
+    .max = 2048, .help = "where bundles go: http(s)://host/path or dir:/path" },
+  { "token-file", JSON_STRING, offsetof (struct sink_config, token_file),
+    .help = "file holding the bearer token" },
+  { "ca-file", JSON_STRING, offsetof (struct sink_config, ca_file),
+    .help = "certificates to trust instead of the system's" },
+  { "cert-file", JSON_STRING, offsetof (struct sink_config, cert_file),
+    .help = "certificate (PEM) that shows the controller who this is" },
+  { "key-file", JSON_STRING, offsetof (struct sink_config, key_file),
+    .help = "its key (PEM), if it is not in cert-file" },
+  { "proxy", JSON_STRING, offsetof (struct sink_config, proxy), .max = 1024,
+    .help = "http://HOST:PORT, socks5h://HOST:PORT or none; else as "
+            "https_proxy in the environment says" },
+  { "timeout", JSON_DURATION, offsetof (struct sink_config, timeout_ms),
+    .min = 1000, .max = 3600 * 1000,
+    .help = "give a transfer up after so long without progress" },
+  { "max-rate", JSON_SIZE, offsetof (struct sink_config, max_rate),
+    .help = "bytes per second, 0 for no cap" },
+  { 0 },
+};
+
+/* None of them can be nothing: 0 would be taken for "not said" further on. */
+#define BOUNDS_OF_ROOM .min = 1 << 20, .max = (int64_t) 1 << 50
+
+static const struct json_field limit_fields[] = {
+  { "console-sweep", JSON_DURATION, offsetof (struct config_limits, sweep_ms),
+    .min = 1, .max = 20, .help = "how long a readable pty is left alone" },
+  { "ring-total", JSON_SIZE, offsetof (struct config_limits, ring_total),
+    BOUNDS_OF_ROOM, .help = "bytes of all console rings together" },
+  { "log-total", JSON_SIZE, offsetof (struct config_limits, log_total),
+    BOUNDS_OF_ROOM, .help = "bytes of all console logs on disk" },
+  { "spool-total", JSON_SIZE, offsetof (struct config_limits, spool_total),
+    BOUNDS_OF_ROOM, .help = "bytes of the spool on disk" },
+  { "spool-free-floor", JSON_SIZE,
+    offsetof (struct config_limits, spool_free_floor),
+    .min = 1, .max = (int64_t) 1 << 50,
+    .help = "bytes that stay free on the spool's volume" },
+  { "max-threads", JSON_INT, offsetof (struct config_limits, max_threads),
+    .min = 4, .max = 1024, .help = "threads of running jobs" },
+  { "max-diagnoses", JSON_INT, offsetof (struct config_limits, max_diagnoses),
+    .min = 1, .max = 8, .help = "diagnoses at one time" },
+  { "text-threads", JSON_INT, offsetof (struct config_limits, text_threads),
+    .min = 0, .max = 2,
+    .help = "threads that read the text of guests, 0 for as many as it "
+            "takes" },
+  { 0 },
+};
+
+static const struct json_field config_fields[] = {
+  { "schema", JSON_STRING, offsetof (struct config, schema),
+    .help = CONFIG_SCHEMA },
+  { "user", JSON_STRING, offsetof (struct config, user),
+    .help = "user that the daemon and the writer run as" },
+  { "group", JSON_STRING, offsetof (struct config, group),
+    .help = "group that may use the control socket" },
+  { "groups", JSON_ARRAY, offsetof (struct config, groups),
+    .elem_kind = JSON_STRING, .elem_size = sizeof (char *), .max = 16,
+    .keep_empty = true,
+    .help = "further groups of the daemon, such as libvirt" },
+  { "sources", JSON_ARRAY, offsetof (struct config, sources),
+    .sub = source_fields, .elem_size = sizeof (struct guest_source_config),
+    .elem_init = &source_defaults, .max = 32, .keep_empty = true,
+    .help = "where guests are found" },
+  { "roots", JSON_ARRAY, offsetof (struct config, roots),
+    .elem_kind = JSON_STRING, .elem_size = sizeof (char *), .max = 64,
+    .keep_empty = true,
+    .help = "further folders that hold console or monitor sockets" },
+  { "mailboxes", JSON_ARRAY, offsetof (struct config, mailboxes),
+    .elem_kind = JSON_STRING, .elem_size = sizeof (char *), .max = 16,
+    .keep_empty = true,
+    .help = "folders in which guests' mailboxes are: nothing else is opened "
+            "there" },
+  { "scenarios", JSON_ARRAY, offsetof (struct config, scenarios),
+    .elem_kind = JSON_STRING, .elem_size = sizeof (char *), .max = 256,
+    .keep_empty = true, .help = "scenario files, or folders of them" },
+  { "rules", JSON_ARRAY, offsetof (struct config, rules),
+    .elem_kind = JSON_STRING, .elem_size = sizeof (char *), .max = 64,
+    .keep_empty = true, .help = "files of text rules, or folders of them" },
+  { "leases", JSON_ARRAY, offsetof (struct config, leases),
+    .elem_kind = JSON_STRING, .elem_size = sizeof (char *), .max = 16,
+    .keep_empty = true,
+    .help = "files of DHCP leases as dnsmasq writes them, or folders of them" },
+  { "exec", JSON_ARRAY, offsetof (struct config, exec),
+    .elem_kind = JSON_STRING, .elem_size = sizeof (char *), .max = 16,
+    .keep_empty = true,
+    .help = "folders of programs that scenarios of kind exec may run; what "
+            "is changed here counts from the next start" },
+  { "heartbeat", JSON_DURATION, offsetof (struct config, heartbeat_ms),
+    .max = 3600 * 1000,
+    .help = "how often each guest's memory is read for signs of life, 0s for "
+            "never" },
+  { "default-scenario", JSON_BOOL, offsetof (struct config, default_scenario),
+    .help = "whether a guest that no scenario is for has the built-in one, "
+            "memory-heartbeat" },
+  { "sink", JSON_OBJECT, offsetof (struct config, sink), .sub = sink_fields,
+    .help = "where bundles are sent" },
+  { "limits", JSON_OBJECT, offsetof (struct config, limits),
+    .sub = limit_fields, .help = "bounds of what hangdog may use" },
+  { 0 },
+};
+
+static int
+add_source (struct config *cfg, const struct guest_source_config *src,
+            struct error *err)
+{
+  struct guest_source_config *list
+      = realloc (cfg->sources.items,
+                 (cfg->sources.count + 1) * sizeof (*list));
+
+  if (!list)
+    return error_set (err, ENOMEM, "no memory for the configuration");
+  list[cfg->sources.count++] = *src;
+  cfg->sources.items = list;
+  return 0;
+}
+
+static int
+add_string (struct json_list *to, const char *s, struct error *err)
+{
+  char **list = realloc (to->items, (to->count + 1) * sizeof (*list));
+
+  if (!list)
+    return error_set (err, ENOMEM, "no memory for the configuration");
+  to->items = list;
+  list[to->count] = strdup (s);
+  if (!list[to->count])
+    return error_set (err, ENOMEM, "no memory for the configuration");
+  to->count++;
+  return 0;
+}
+
+/* What a host without a configuration file has: libvirt's system instance if
+ * its socket is there, EVE's run directory if it is. */
+static int
+default_sources (struct config *cfg, struct error *err)
+{
+  int r = 0;
+
+#ifdef WITH_LIBVIRT
+  if (access ("/run/libvirt/libvirt-sock", F_OK) == 0
+      || access ("/run/libvirt/virtqemud-sock", F_OK) == 0)
+    {
+      struct guest_source_config virt = { 0 };
+
+      virt.kind = strdup ("libvirt");
+      virt.uri = strdup ("qemu:///system");
+      virt.console_mode = -1;
+      r = add_source (cfg, &virt, err);
+    }
+#endif
+  if (r == 0 && access ("/run/hypervisor/kvm", F_OK) == 0)
+    {
+      struct guest_source_config eve = { 0 };
+
+      eve.kind = strdup ("rundir");
+      eve.root = strdup ("/run/hypervisor/kvm");
+      eve.eve = strdup ("/run");
+      eve.console_mode = -1;
+      r = add_source (cfg, &eve, err);
+    }
+  return r;
+}
+
+static int
+replace (char **to, const char *value, struct error *err)
+{
+  char *s = strdup (value);
+
+  if (!s)
+    return error_set (err, ENOMEM, "no memory for the configuration");
+  free (*to);
+  *to = s;
+  return 0;
+}
+
+static const char *const config_leases[]
+    = { "/var/lib/libvirt/dnsmasq", "/var/lib/misc/dnsmasq.leases" };
+
+static int
+set_defaults (struct config *c, struct error *err)
+{
+  int r;
+
+  c->limits = (struct config_limits){
+    .sweep_ms = 5,
+    .ring_total = 48u << 20,
+    .log_total = 1u << 30,
+    .spool_total = 1u << 30,
+    .spool_free_floor = 256u << 20,
+    .max_threads = 64,
+    .max_diagnoses = 2,
+  };
+  c->heartbeat_ms = 10 * 1000;
+  c->default_scenario = true;
+  c->sink.timeout_ms = 30 * 1000;
+  r = replace (&c->schema, CONFIG_SCHEMA, err);
+  if (r == 0)
+    r = replace (&c->user, "", err);
+  if (r == 0)
+    r = replace (&c->group, "", err);
+  if (r == 0)
+    r = default_sources (c, err);
+  if (r == 0 && access (CONFIG_SCENARIOS, F_OK) == 0)
+    r = add_string (&c->scenarios, CONFIG_SCENARIOS, err);
+  if (r == 0 && access (CONFIG_RULES, F_OK) == 0)
+    r = add_string (&c->rules, CONFIG_RULES, err);
+  for (unsigned i = 0; r == 0 && i < ARRAY_LEN (config_leases); i++)
+    if (access (config_leases[i], F_OK) == 0)
+      r = add_string (&c->leases, config_leases[i], err);
+  /* Looked at when a program is run. */
+  if (r == 0)
+    r = add_string (&c->exec, CONFIG_EXEC, err);
+  return r;
+}
+
+/* The keeper reads this document too and links neither the guests' room nor
+ * curl, so the kinds are spelt out here. */
+#ifdef WITH_LIBVIRT
+#define SOURCE_KINDS "libvirt, rundir"
+#else
+#define SOURCE_KINDS "rundir"
+#endif
+
+static bool
+known_source (const char *kind)
+{
+#ifdef WITH_LIBVIRT
+  if (strcmp (kind, "libvirt") == 0)
+    return true;
+#endif
+  return strcmp (kind, "rundir") == 0;
+}
+
+static bool
+known_sink (const char *url)
+{
+  return strncmp (url, "dir:/", 5) == 0
+#ifdef WITH_CURL
+         || strncmp (url, "http://", 7) == 0
+         || strncmp (url, "https://", 8) == 0
+#endif
+      ;
+}
+
+/* What is in an address is seen by everybody who looks at processes, logs or
+ * the configuration. */
+static bool
+holds_secret (const char *url)
+{
+  const char *host = strstr (url, "://");
+
+  return host && memchr (host + 3, '@', strcspn (host + 3, "/"));
+}
+
+static int
+check_sink (const struct json_doc *doc, const struct sink_config *sink,
+            struct error *err)
+{
+  static const char *const proxies[]
+      = { "http://", "https://", "socks5://", "socks5h://" };
+  bool proxy_ok = !sink->proxy || strcmp (sink->proxy, "none") == 0;
+
+  if (sink->url && !known_sink (sink->url))
+    return json_error_at (doc, "sink.url", err,
+                          "no sink of this build takes \"%s\" (say http://, "
+                          "https:// or dir:/)",
+                          sink->url);
+  if (sink->url && holds_secret (sink->url))
+    return json_error_at (doc, "sink.url", err,
+                          "no user or password here: put a token into a file "
+                          "and name it in token-file");
+  if (sink->url && strncmp (sink->url, "http", 4) == 0
+      && sink->url[strcspn (sink->url, "?# \t\r\n")])
+    return json_error_at (doc, "sink.url", err,
+                          "no ?, # or blank here: /NAME of the bundle is put "
+                          "behind it");
+  for (size_t i = 0; i < ARRAY_LEN (proxies); i++)
+    if (!proxy_ok)
+      proxy_ok = strncmp (sink->proxy, proxies[i], strlen (proxies[i])) == 0;
+  if (!proxy_ok)
+    return json_error_at (doc, "sink.proxy", err,
+                          "say http://, https://, socks5:// or socks5h:// and "
+                          "HOST:PORT, or none");
+  if (sink->proxy && holds_secret (sink->proxy))
+    return json_error_at (doc, "sink.proxy", err,
+                          "no user or password here: put them into "
+                          "https_proxy in the service's environment");
+  if (sink->key_file && *sink->key_file
+      && !(sink->cert_file && *sink->cert_file))
+    return json_error_at (doc, "sink.key-file", err,
+                          "a key is of use only with cert-file");
+  return 0;
+}
+
+static int bad_source (const struct json_doc *doc, size_t i, const char *key,
+                       struct error *err, const char *what, ...)
+    __attribute__ ((format (printf, 5, 6)));
+
+static int
+bad_source (const struct json_doc *doc, size_t i, const char *key,
+            struct error *err, const char *what, ...)
+{
+  char path[64], msg[400];
+  va_list ap;
+
+  va_start (ap, what);
+  vsnprintf (msg, sizeof (msg), what, ap);
+  va_end (ap);
+  snprintf (path, sizeof (path), "sources[%zu]%s%s", i, *key ? "." : "", key);
+  return json_error_at (doc, path, err, "%s", msg);
+}
+
+/* "SCHEME:" and something, in one word.  What it leads to is libvirt's. */
+static bool
+is_uri (const char *s)
+{
+  size_t scheme = strspn (s, "abcdefghijklmnopqrstuvwxyz"
+                             "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-.");
+
+  if (scheme == 0 || s[scheme] != ':' || !s[scheme + 1])
+    return false;
+  for (; *s; s++)
+    if ((unsigned char) *s <= ' ')
+      return false;
+  return true;
+}
+
+/* All names in a list with commas (or the one that is there) are those of
+ * files in a guest's folder. */
+static bool
+are_file_names (const char *list)
+{
+  for (;; list++)
+    {
+      size_t n = strcspn (list, ",/");
+
+      if (n == 0 || list[n] == '/' || strncmp (list, "..", n) == 0)
+        return false;
+      list += n;
+      if (!*list)
+        return true;
+    }
+}
+
+static int
+finish_rundir (const struct json_doc *doc, struct guest_source_config *src,
+               size_t i, struct error *err)
+{
+  static const char names[] = "a file's name in a guest's folder was expected, "
+                              "not a path";
+  int r = 0;
+
+  if (!src->root)
+    return bad_source (doc, i, "", err,
+                       "a rundir source needs a \"root\", such as "
+                       "\"/run/hypervisor/kvm\"");
+  if (src->root[0] != '/')
+    return bad_source (doc, i, "root", err, "it must be an absolute path");
+  if (src->eve && src->eve[0] && src->eve[0] != '/')
+    return bad_source (doc, i, "eve", err, "it must be an absolute path");
+  if (!src->consoles)
+    r = replace (&src->consoles, "cons,shim-cons", err);
+  if (r == 0 && !src->monitor)
+    r = replace (&src->monitor, "qmp", err);
+  if (r == 0 && !src->pidfile)
+    r = replace (&src->pidfile, "pid", err);
+  if (r < 0)
+    return r;
+  if (!are_file_names (src->consoles))
+    return bad_source (doc, i, "consoles", err, "%s (by comma, where there "
+                       "are several)", names);
+  if (!are_file_names (src->pidfile) || strchr (src->pidfile, ','))
+    return bad_source (doc, i, "pidfile", err, "%s", names);
+  if (!are_file_names (src->monitor) || strchr (src->monitor, ','))
+    return bad_source (doc, i, "monitor", err, "%s", names);
+  if (strcmp (src->monitor, "listener.qmp") == 0)
+    return bad_source (doc, i, "monitor", err,
+                       "listener.qmp belongs to its owner for the guest's "
+                       "whole life; use \"qmp\"");
+  return 0;
+}
+
+/* A source that lacks what its kind needs is told so with its place. */
+static int
+finish_source (const struct json_doc *doc, struct guest_source_config *src,
+               size_t i, struct error *err)
+{
+  if (!known_source (src->kind))
+    return bad_source (doc, i, "", err,
+                       "this build has no source \"%.100s\" (it has: %s)",
+                       src->kind, SOURCE_KINDS);
+  if (strcmp (src->kind, "rundir") == 0)
+    return finish_rundir (doc, src, i, err);
+  if (!src->uri)
+    return bad_source (doc, i, "", err,
+                       "a libvirt source needs a \"uri\", such as "
+                       "\"qemu:///system\"");
+  if (!is_uri (src->uri))
+    return bad_source (doc, i, "uri", err,
+                       "this is no URI: it looks like \"qemu:///system\"");
+  return 0;
+}
+
+static int
+check_paths (const struct json_doc *doc, const char *key,
+             const struct json_list *paths, struct error *err)
+{
+  char path[64];
+
+  for (size_t i = 0; i < paths->count; i++)
+    if (((char *const *) paths->items)[i][0] != '/')
+      {
+        snprintf (path, sizeof (path), "%s[%zu]", key, i);
+        return json_error_at (doc, path, err, "it must be an absolute path");
+      }
+  return 0;
+}
+
+/* On top of what is there. */
+static int
+parse (const char *text, size_t len, const char *origin, struct config *cfg,
+       struct error *err)
+{
+  CLEANUP_JSON_DOC struct json_doc *doc = NULL;
+  struct guest_source_config *src;
+  int r;
+
+  r = json_parse (text, len, JSON_FILE, origin, JSON_MAX_FILE, &doc, err);
+  if (r < 0)
+    return r;
+  r = json_decode (doc, json_root (doc), "", config_fields, cfg, err);
+  if (r < 0)
+    return r;
+  if (strcmp (cfg->schema, CONFIG_SCHEMA) != 0)
+    return json_error_at (doc, "schema", err,
+                          "this is \"%s\", but \"%s\" is what I read",
+                          cfg->schema, CONFIG_SCHEMA);
+  src = cfg->sources.items;
+  for (size_t i = 0; i < cfg->sources.count; i++)
+    {
+      if (src[i].console_mode == MODE_DEFAULT)
+        src[i].console_mode = -1;
+      r = finish_source (doc, &src[i], i, err);
+      if (r < 0)
+        return r;
+    }
+  r = check_paths (doc, "roots", &cfg->roots, err);
+  if (r == 0)
+    r = check_paths (doc, "mailboxes", &cfg->mailboxes, err);
+  if (r == 0)
+    r = check_paths (doc, "scenarios", &cfg->scenarios, err);
+  if (r == 0)
+    r = check_paths (doc, "rules", &cfg->rules, err);
+  if (r == 0)
+    r = check_paths (doc, "leases", &cfg->leases, err);
+  if (r == 0)
+    r = check_paths (doc, "exec", &cfg->exec, err);
+  return r < 0 ? r : check_sink (doc, &cfg->sink, err);
+}
+
+int
+config_read (const char *text, size_t len, const char *origin,
+             const struct config **ret, struct error *err)
+{
+  struct config *cfg = calloc (1, sizeof (*cfg));
+  int r;
+
+  if (!cfg)
+    return error_set (err, ENOMEM, "no memory for the configuration");
+  atomic_init (&cfg->refs, 1);
+  r = set_defaults (cfg, err);
+  if (r == 0 && text)
+    r = parse (text, len, origin, cfg, err);
+  if (r < 0)
+    {
+      config_unref (cfg);
+      return r;
+    }
+  *ret = cfg;
+  return 0;
+}
+
+const struct config *
+config_ref (const struct config *cfg)
+{
+  atomic_fetch_add (&((struct config *) cfg)->refs, 1);
+  return cfg;
+}
+
+void
+config_unref (const struct config *cfg)
+{
+  struct config *own = (struct config *) cfg;
+
+  if (!own || atomic_fetch_sub (&own->refs, 1) != 1)
+    return;
+  json_decoded_done (config_fields, own);
+  free (own);
+}
+
+bool
+config_wants_libvirt (const struct config *cfg)
+{
+  const struct guest_source_config *s = cfg->sources.items;
+
+  for (size_t i = 0; i < cfg->sources.count; i++)
+    if (strcmp (s[i].kind, "libvirt") == 0)
+      return true;
+  return false;
+}
+
+void
+config_schema (struct buf *out)
+{
+  json_schema (config_fields, CONFIG_SCHEMA, "hangdog configuration", out);
+}
+
+struct json_object *
+config_to_json (const struct config *cfg)
+{
+  struct json_object *o = json_encode (config_fields, cfg);
+
+  /* Nothing is sent: the rest of it means nothing. */
+  if (!cfg->sink.url)
+    json_object_object_del (o, "sink");
+  return o;
+}
+
+static void
+parent_of (char *dst, size_t n, const char *path)
+{
+  char *slash;
+
+  snprintf (dst, n, "%s", path);
+  slash = strrchr (dst, '/');
+  if (slash && slash != dst)
+    *slash = '\0';
+}
+
+/* Files and folders: of a file it is the folder that is opened in. */
+static void
+paths_roots (const struct json_list *paths,
+             void (*fn) (const char *root, void *arg), void *arg)
+{
+  char *const *path = paths->items;
+  char dir[4096];
+
+  for (size_t i = 0; i < paths->count; i++)
+    {
+      fn (path[i], arg);
+      parent_of (dir, sizeof (dir), path[i]);
+      fn (dir, arg);
+    }
+}
+
+void
+config_roots (const struct config *cfg, const char *config_path,
+              void (*fn) (const char *root, void *arg), void *arg)
+{
+  const struct guest_source_config *src = cfg->sources.items;
+  char dir[4096];
+
+  fn ("/proc", arg);
+  fn ("/dev/pts", arg);
+  parent_of (dir, sizeof (dir), config_path);
+  fn (dir, arg);
+  paths_roots (&cfg->scenarios, fn, arg);
+  paths_roots (&cfg->rules, fn, arg);
+  paths_roots (&cfg->leases, fn, arg);
+  for (size_t i = 0; i < cfg->roots.count; i++)
+    fn (((char *const *) cfg->roots.items)[i], arg);
+  for (size_t i = 0; i < cfg->sources.count; i++)
+    {
+      if (src[i].root)
+        fn (src[i].root, arg);
+      if (src[i].eve)
+        fn (src[i].eve, arg);
+    }
+}
+
+void
+config_mailboxes (const struct config *cfg,
+                  void (*fn) (const char *root, void *arg), void *arg)
+{
+  for (size_t i = 0; i < cfg->mailboxes.count; i++)
+    fn (((char *const *) cfg->mailboxes.items)[i], arg);
+}

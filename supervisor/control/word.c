@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One guest's health in a word.
+ */
+#include "supervisor/control/word.h"
+#include "supervisor/watch/meant.h"
+
+#include "base/cleanup.h"
+
+#include <string.h>
+
+/* Codes of checks that failed, and by which the guest lives all the same. */
+static const struct
+{
+  const char *code, *word;
+} findings[] = {
+  { "console-lost", "console-lost" }, { "way-lost", "way-lost" },
+  { "tls-expires", "impaired" },      { "host-key-changed", "impaired" },
+  { "arp-foreign", "impaired" },      { "console-flood", "impaired" },
+  { "slow", "impaired" },             { "load", "impaired" },
+};
+
+/* NULL: it is none of these. */
+static const char *
+finding_word (const char *code)
+{
+  for (unsigned i = 0; i < ARRAY_LEN (findings); i++)
+    if (strcmp (findings[i].code, code) == 0)
+      return findings[i].word;
+  return NULL;
+}
+
+void
+word_part (struct word_parts *p, enum health health,
+           const struct outcome_report *last)
+{
+  p->n++;
+  /* Failing, and by what its last answer says it is well. */
+  if (health >= HEALTH_SUSPECT && last && finding_word (last->code))
+    {
+      if (health == HEALTH_FAILED && !p->lost.code[0])
+        p->lost = *last;
+      else if (p->worst < HEALTH_SUSPECT && health == HEALTH_SUSPECT)
+        p->worst = HEALTH_SUSPECT;
+      return;
+    }
+  if (health > p->worst)
+    p->worst = health;
+}
+
+/* Of an incident that stands for a check: what the checks say now. */
+static bool
+by_a_check (const struct incident *inc)
+{
+  return !incident_is_by (inc, BY_MONITOR, CODE_VMM_EVENT)
+         && !incident_is_by (inc, BY_KERNEL, CODE_KERNEL_EVENT);
+}
+
+static const char *
+what_is_lost (const struct incident *standing, const struct word_parts *p)
+{
+  if (p->worst == HEALTH_FAILED || (standing && !by_a_check (standing)))
+    return NULL;
+  if (p->lost.code[0])
+    return finding_word (p->lost.code);
+  /* After a restart nobody was asked yet. */
+  return standing ? finding_word (standing->code) : NULL;
+}
+
+const char *
+word_of (const struct guest *g, const struct incident *standing,
+         const struct word_parts *p)
+{
+  const char *lost = what_is_lost (standing, p);
+
+  if (g->intent != INTENT_RUN || guest_paused_by_owner (g)
+      || g->run == GUEST_STARTING || g->run == GUEST_STOPPING)
+    return "held-off";
+  if (lost)
+    return lost;
+  if (standing)
+    return "hung";
+  if (p->n == 0)
+    return "watched";
+  return p->worst == HEALTH_FAILED    ? "hung"
+         : p->worst == HEALTH_SUSPECT ? "suspect"
+         : p->worst == HEALTH_WELL    ? "well"
+                                      : "unknown";
+}
+
+const char *
+word_finding (const struct incident *standing, const struct word_parts *p)
+{
+  if (!what_is_lost (standing, p))
+    return NULL;
+  return p->lost.code[0] ? p->lost.sentence : standing->reason;
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Who says how guests are, and what follows from it: made in the order in
+ * which they need one another.
+ */
+#include "supervisor/control/daemon.h"
+#include "supervisor/incidents/incidents.h"
+#include "supervisor/watch/bindings.h"
+#include "supervisor/watch/hostclock.h"
+#include "supervisor/watch/layers.h"
+#include "supervisor/watch/pauses.h"
+
+static void
+on_host_gap (const struct host_gap *gap, void *arg)
+{
+  struct daemon *d = arg;
+
+  if (d->bindings)
+    bindings_gap (d->bindings, gap);
+}
+
+static void
+on_settled (void *arg)
+{
+  struct daemon *d = arg;
+
+  if (d->incidents)
+    incidents_settled (d->incidents);
+}
+
+int
+daemon_judges (struct daemon *d, struct error *err)
+{
+  const struct hostclock_env host
+      = { .loop = d->loop, .gap = on_host_gap, .arg = d };
+  const struct pauses_env pauses
+      = { .loop = d->loop, .writer = d->writer };
+  struct layers_env layers = {
+    .loop = d->loop,
+    .writer = d->writer,
+    .settled = on_settled,
+    .arg = d,
+  };
+  struct bindings_env bindings = {
+    .loop = d->loop,
+    .jobs = d->jobs,
+    .bus = d->bus,
+    .facts = d->facts,
+    .registry = d->registry,
+    .boots = d->boots,
+    .texts = d->texts,
+    .transports = &d->env,
+    .drain_only = d->drain_only,
+  };
+  struct incidents_env incidents = {
+    .loop = d->loop,
+    .bus = d->bus,
+    .registry = d->registry,
+    .writer = d->writer,
+    .diagnosis = &d->diagnosis,
+    .max_diagnoses = (unsigned) d->config->limits.max_diagnoses,
+    .drain_only = d->drain_only,
+  };
+  int r = pauses_new (&pauses, &d->pauses, err);
+
+  bindings.pauses = d->pauses;
+  if (r == 0)
+    r = hostclock_new (&host, &d->host, err);
+  bindings.host = d->host;
+  if (r == 0)
+    r = bindings_new (&bindings, &d->bindings, err);
+  if (r == 0)
+    {
+      layers.bindings = d->bindings;
+      r = layers_new (&layers, &d->layers, err);
+    }
+  if (r < 0)
+    return r;
+  incidents.bindings = d->bindings;
+  d->diagnosis = (struct diagnosis_env){
+    .loop = d->loop,
+    .jobs = d->jobs,
+    .registry = d->registry,
+    .facts = d->facts,
+    .bindings = d->bindings,
+    .texts = d->texts,
+    .transports = &d->env,
+  };
+  return incidents_new (&incidents, &d->incidents, err);
+}

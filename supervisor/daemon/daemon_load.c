@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Scenarios and text rules: read in a job, for the disk that they are on may
+ * hang, and taken on the loop.
+ */
+#include "supervisor/control/daemon.h"
+#include "supervisor/links/keeper_link.h"
+#include "supervisor/text/text.h"
+#include "supervisor/text/text_rules.h"
+#include "supervisor/watch/bindings.h"
+#include "supervisor/watch/layers.h"
+#include "supervisor/watch/load.h"
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/job.h"
+#include "base/log.h"
+#include "transports/disk/disk.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LOAD_MS 15000
+
+struct loading
+{
+  struct daemon *d;
+  struct opener *opener;
+  const struct config *config;
+  struct scenario **list;
+  size_t n;
+  struct error err;
+  struct text_rules_read rules;
+  struct error rules_err;
+  bool ours; /* ours alone are news, too */
+};
+
+static int
+loading_run (struct job *job, void *arg)
+{
+  struct loading *ld = arg;
+
+  /* Neither stands in the way of the other. */
+  (void) text_rules_read (ld->opener, &ld->config->rules, ld->ours,
+                          job_deadline (job), &ld->rules, &ld->rules_err);
+  return load_scenarios (ld->opener, ld->config, job_deadline (job), &ld->list,
+                         &ld->n, &ld->err);
+}
+
+static void
+loading_free (void *arg)
+{
+  struct loading *ld = arg;
+
+  for (size_t i = 0; i < ld->n; i++)
+    scenario_unref (ld->list[i]);
+  free (ld->list);
+  text_rules_read_done (&ld->rules);
+  config_unref (ld->config);
+  free (ld);
+}
+
+/* Said to the log, and by `status` until they are read. */
+static void
+not_loaded (struct daemon *d, const char *what, const char *why)
+{
+  snprintf (d->not_loaded, sizeof (d->not_loaded), "the scenarios %s: %.240s",
+            what, why);
+  log_error ("%s", d->not_loaded);
+}
+
+static void
+take_loaded (struct daemon *d, struct loading *ld, int rc)
+{
+  struct error err = ERROR_INIT;
+
+  /* Counts with those that are taken now. */
+  bindings_builtin (d->bindings, load_builtin (ld->config));
+  if (rc < 0)
+    {
+      not_loaded (d,
+                  bindings_count (d->bindings)
+                      ? "are not taken, the last good ones stay"
+                      : "are not taken",
+                  error_text (&ld->err));
+      layers_no_files (d->layers);
+    }
+  else if (layers_files (d->layers, ld->list, ld->n, &err) < 0)
+    not_loaded (d, "are not taken", error_text (&err));
+  else
+    {
+      log_info ("%zu scenarios", ld->n);
+      d->not_loaded[0] = '\0';
+      ld->n = 0; /* the references are the layers' now */
+    }
+}
+
+static void
+bad_rules (struct daemon *d, unsigned files, const char *why)
+{
+  char more[40] = "";
+
+  if (files > 1)
+    snprintf (more, sizeof (more), " (and %u more)", files - 1);
+  snprintf (d->bad_rules, sizeof (d->bad_rules), "%s: %.480s%s",
+            d->rules_known ? "the text rules are not taken, the last good ones "
+                             "stay"
+                           : "text rules are not taken",
+            why, more);
+}
+
+/* At start what is good is taken, so that one slip does not cost the rest;
+ * later all is to stay as it was. */
+static void
+take_rules (struct daemon *d, struct loading *ld)
+{
+  struct text_rules_read *r = &ld->rules;
+
+  d->bad_rules[0] = '\0';
+  if (!r->rules && ld->rules_err.code)
+    {
+      bad_rules (d, 1, error_text (&ld->rules_err));
+      log_error ("%s", d->bad_rules);
+      return;
+    }
+  for (unsigned i = 0; i < r->nfaults && i < TEXT_FAULTS_MAX; i++)
+    log_error ("text rules are not taken: %s", error_text (&r->faults[i].err));
+  if (r->missing)
+    log_warn ("no text rules of yours: %s is not there", r->missing);
+  if (r->nfaults)
+    bad_rules (d, r->nfaults, error_text (&r->faults[0].err));
+  if (r->nfaults && d->rules_known)
+    {
+      log_error ("the last good text rules stay");
+      return;
+    }
+  d->rules_known = true;
+  /* Ours alone, as before. */
+  if (!r->rules || r->taken + d->rules_files == 0)
+    return;
+  d->rules_files = r->taken;
+  log_info ("%u text rules of %u files, %u of them in the place of ours",
+            r->added, r->taken, r->replaced);
+  texts_rules (d->texts, steal_ptr (&r->rules));
+}
+
+static void
+loading_done (void *owner, void *arg, enum job_end end, int rc)
+{
+  struct daemon *d = owner;
+
+  d->loading = false;
+  if (end == JOB_DISCARDED)
+    {
+      not_loaded (d, "could not be read",
+                  "the folder they are in does not answer");
+      bad_rules (d, 1, "the folder they or scenarios are in does not answer");
+      layers_no_files (d->layers);
+    }
+  else
+    {
+      take_loaded (d, arg, rc);
+      take_rules (d, arg);
+      loading_free (arg);
+    }
+  if (d->load_again)
+    daemon_load (d);
+}
+
+static void
+tell_mailboxes (struct daemon *d)
+{
+  struct error err = ERROR_INIT;
+
+  if (disk_folders (d->env.disk, d->config->mailboxes.items,
+                    d->config->mailboxes.count, &err)
+      < 0)
+    log_error ("the folders of mailboxes are not taken: %s",
+               error_text (&err));
+}
+
+void
+daemon_load (struct daemon *d)
+{
+  struct loading *ld;
+  struct error err = ERROR_INIT;
+  struct job_spec spec = {
+    .name = "read scenarios",
+    .guest = "host",
+    .lane = LANE_SCENARIOS,
+    .timeout_ms = LOAD_MS,
+    .run = loading_run,
+    .done = loading_done,
+    .free_arg = loading_free,
+    .owner = d,
+  };
+
+  tell_mailboxes (d);
+  if (d->drain_only)
+    return;
+  /* What is being read now may be older than what is there by now. */
+  d->load_again = d->loading;
+  if (d->loading)
+    return;
+  ld = calloc (1, sizeof (*ld));
+  if (!ld)
+    {
+      not_loaded (d, "are not read", "no memory");
+      return;
+    }
+  ld->d = d;
+  ld->config = config_ref (d->config);
+  ld->opener = keeper_link_opener (d->keeper);
+  ld->ours = d->rules_files > 0;
+  spec.arg = ld;
+  if (job_start (d->jobs, &spec, &err) < 0)
+    {
+      not_loaded (d, "are not read", error_text (&err));
+      loading_free (ld);
+      return;
+    }
+  d->loading = true;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One diagnosis: the steps of a playbook, one collector after another, each
+ * in a job of its own with a budget; then the ladder and the verdict.  Loop
+ * thread; it knows nothing of incidents, disks or clients.
+ */
+#ifndef HANGDOG_SUPERVISOR_DIAGNOSE_H
+#define HANGDOG_SUPERVISOR_DIAGNOSE_H
+
+#include "diag/collector.h"
+#include "diag/ladder/ladder.h"
+#include "diag/playbooks.h"
+
+struct bindings;
+struct diagnosis;
+struct error;
+struct fact_table;
+struct guest_registry;
+struct job_pool;
+struct loop;
+struct texts;
+
+/* Whom it asks. */
+struct diagnosis_env
+{
+  struct loop *loop;
+  struct job_pool *jobs;
+  struct guest_registry *registry;
+  struct fact_table *facts;
+  struct bindings *bindings;
+  struct texts *texts;
+  const struct transport_env *transports;
+};
+
+struct diagnosis_ops
+{
+  /* A file of evidence, whole or a part (offset = what came before), at most
+   * HAUL_PIECE at a time; while its collector still runs. */
+  void (*file) (const char *name, uint64_t offset, const void *data,
+                size_t len, void *arg);
+  /* Phase n of total begins (what != NULL) or ended (took, failure). */
+  void (*progress) (unsigned n, unsigned total, const char *what, bool ended,
+                    const char *failure, void *arg);
+  /* head: members for the manifest (impact, gaps, collectors, ladder); the
+   * callee's.  The diagnosis is freed afterwards. */
+  void (*done) (const struct verdict *verdict, struct json_object *head,
+                void *arg);
+};
+
+/* env and cause are copied; steps are the caller's until the end. */
+int diagnosis_start (const struct diagnosis_env *env, const struct guest *g,
+                     const struct cause *cause,
+                     const struct diagnosis_step *steps, unsigned nsteps,
+                     const struct diagnosis_ops *ops, void *arg,
+                     struct diagnosis **ret, struct error *err);
+/* Somebody else tells of the same trouble, and is believed more: what was
+ * found so far stays, and is judged by his cause.  steps are as above and take
+ * the place of the earlier ones: the same, and perhaps more behind them. */
+void diagnosis_retell (struct diagnosis *dg, const struct cause *cause,
+                       const struct diagnosis_step *steps, unsigned nsteps);
+/* No further step; what there is is judged, done is called. */
+void diagnosis_stop (struct diagnosis *dg, const char *why);
+/* At the daemon's end, when its jobs have ended: done is not called. */
+void diagnosis_free (struct diagnosis *dg);
+
+#endif

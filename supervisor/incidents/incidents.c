@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The list of incidents, and looking at it.
+ */
+#include "supervisor/incidents/diagnose.h"
+#include "supervisor/incidents/incidents_impl.h"
+#include "supervisor/incidents/standing.h"
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/fact.h"
+#include "base/json.h"
+#include "base/loop.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- the list ---- */
+
+static void
+active_free (struct active *a)
+{
+  diagnosis_free (a->diagnosis);
+  guest_unref (a->guest);
+  free (a->steps);
+  if (a->net_params)
+    json_object_put (a->net_params);
+  free (a);
+}
+
+static void
+active_remove (struct active *a)
+{
+  struct active **p = &a->all->first;
+
+  while (*p != a)
+    p = &(*p)->next;
+  *p = a->next;
+  a->all->count--;
+  active_free (a);
+}
+
+struct active *
+incidents_by_id (struct incidents *in, const char *id)
+{
+  for (struct active *a = in->first; a; a = a->next)
+    if (strcmp (a->inc.id, id) == 0)
+      return a;
+  return NULL;
+}
+
+struct active *
+incidents_standing_of (struct incidents *in, const char *uuid)
+{
+  for (struct active *a = in->first; a; a = a->next)
+    if (a->stand != STAND_NOT && strcmp (a->inc.inc.uuid, uuid) == 0)
+      return a;
+  return NULL;
+}
+
+/* Old ones that are done and do not stand are only kept for `status`.  One
+ * that the writer has still to answer for must stay: the answer comes back to
+ * it. */
+bool
+incidents_room (struct incidents *in)
+{
+  struct active *oldest = NULL;
+
+  if (in->count < MAX_INCIDENTS)
+    return true;
+  for (struct active *a = in->first; a; a = a->next)
+    if (a->stand == STAND_NOT && a->life == LIFE_DONE)
+      oldest = a; /* the list has the newest first */
+  if (oldest)
+    active_remove (oldest);
+  return oldest != NULL;
+}
+
+struct active *
+incidents_add (struct incidents *in, const struct incident *inc,
+               const struct guest *g)
+{
+  struct active *a;
+
+  if (!incidents_room (in) || !(a = calloc (1, sizeof (*a))))
+    return NULL;
+  a->all = in;
+  a->inc = *inc;
+  a->life = LIFE_WRITING;
+  a->stand = STAND_NOT;
+  if (g)
+    a->guest = guest_ref (g);
+  a->next = in->first;
+  in->first = a;
+  in->count++;
+  return a;
+}
+
+void
+incident_tell (struct incident *inc, const char *playbook,
+               const struct cause *cause)
+{
+  snprintf (inc->scenario, sizeof (inc->scenario), "%s", cause->scenario);
+  snprintf (inc->code, sizeof (inc->code), "%s", cause->code);
+  snprintf (inc->reason, sizeof (inc->reason), "%s", cause->sentence);
+  if (playbook)
+    snprintf (inc->playbook, sizeof (inc->playbook), "%s", playbook);
+}
+
+struct active *
+incidents_new_one (struct incidents *in, const struct guest *g,
+                   const char *playbook, const struct cause *cause)
+{
+  struct incident inc = { .inc = g->inc,
+                          .phase = INCIDENT_OPEN,
+                          .opened_wall_ms = clock_wall_ms () };
+
+  incident_new_id (inc.id);
+  snprintf (inc.guest, sizeof (inc.guest), "%s", g->display);
+  incident_tell (&inc, playbook, cause);
+  return incidents_add (in, &inc, g);
+}
+
+void
+incidents_persist (struct incidents *in)
+{
+  standing_clear (in->standing);
+  for (struct active *a = in->first; a; a = a->next)
+    if (a->stand != STAND_NOT)
+      standing_add (in->standing, &a->inc);
+  standing_save (in->standing, in->env.writer);
+}
+
+/* ---- making and unmaking ---- */
+
+/* Whoever was not found by now will not be: what waits for it goes on
+ * without. */
+static void
+found_due (struct timer *t, void *arg)
+{
+  incidents_orphans (arg);
+  incidents_pump (arg);
+}
+
+int
+incidents_new (const struct incidents_env *env, struct incidents **ret,
+               struct error *err)
+{
+  struct incidents *in = calloc (1, sizeof (*in));
+  int r;
+
+  if (!in)
+    return error_set (err, ENOMEM, "no memory for incidents");
+  in->env = *env;
+  in->found_by_ms = loop_now (env->loop) + FIND_GUESTS_MS;
+  r = standing_new (&in->standing, err);
+  if (r == 0)
+    r = loop_timer (env->loop, "guests of open incidents", found_due, in,
+                    &in->found, err);
+  if (r == 0 && !env->drain_only)
+    r = incidents_hear (in, err);
+  if (r < 0)
+    {
+      incidents_free (in);
+      return r;
+    }
+  timer_at (in->found, in->found_by_ms);
+  *ret = in;
+  return 0;
+}
+
+void
+incidents_limit (struct incidents *in, unsigned max_diagnoses)
+{
+  in->env.max_diagnoses = max_diagnoses;
+}
+
+void
+incidents_free (struct incidents *in)
+{
+  if (!in)
+    return;
+  fact_unsubscribe (in->heard);
+  fact_unsubscribe (in->staged);
+  while (in->first)
+    active_remove (in->first);
+  timer_free (in->found);
+  standing_free (in->standing);
+  free (in);
+}
+
+/* ---- on their way to the controller ---- */
+
+void
+incidents_shipped (struct incidents *in, const char *id)
+{
+  struct active *a = incidents_by_id (in, id);
+
+  if (a)
+    snprintf (a->shipped, sizeof (a->shipped), "shipped");
+}
+
+void
+incidents_parked (struct incidents *in, const char *id, const char *why)
+{
+  struct active *a = incidents_by_id (in, id);
+
+  if (a)
+    snprintf (a->shipped, sizeof (a->shipped), "parked: %.140s", why);
+}
+
+/* ---- looking ---- */
+
+void
+incidents_each (struct incidents *in,
+                void (*fn) (const struct incident_info *info, void *arg),
+                void *arg)
+{
+  for (struct active *a = in->first; a; a = a->next)
+    {
+      struct incident_info info = {
+        .incident = &a->inc,
+        .collecting = a->life >= LIFE_COUNTING && a->life <= LIFE_PACKING,
+        .waiting = a->life == LIFE_WAITING,
+        .perhaps_rebooted
+        = a->perhaps_rebooted && a->stand != STAND_NOT,
+        .flapping = a->flapping && a->stand != STAND_NOT,
+        .flaps = a->flaps,
+        .bundle = a->bundle,
+        .shipped = a->shipped,
+      };
+
+      fn (&info, arg);
+    }
+}
+
+const struct incident *
+incidents_standing (struct incidents *in, const char *uuid)
+{
+  struct active *a = incidents_standing_of (in, uuid);
+
+  return a && a->stand == STAND_FIRM ? &a->inc : NULL;
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Incidents: from a scenario that failed to a bundle on its way.
+ *
+ *   failed ─► put (durable) ─► diagnosis ─► verdict ─► pack ─► shipped
+ *
+ * One guest has at most one standing incident: while it stands, further
+ * failures join it.  It ends when the guest is well again, lives another
+ * life, or is gone.  Standing incidents survive a restart of the daemon, so
+ * that the same hang is not told twice.  Loop thread only.
+ *
+ * They are told directly of what must not be lost; text that a guest's kernel
+ * may have printed (kernel.trouble.* facts) they hear on the bus, as a
+ * suspicion.
+ */
+#ifndef HANGDOG_SUPERVISOR_INCIDENTS_H
+#define HANGDOG_SUPERVISOR_INCIDENTS_H
+
+#include "diag/incident.h"
+#include "guests/registry.h"
+#include "scenarios/scenario.h"
+#include "supervisor/watch/bindings.h"
+
+struct diagnosis_env;
+struct error;
+struct fact_bus;
+struct incidents;
+struct loop;
+struct writer_link;
+
+/* Whom they ask and tell. */
+struct incidents_env
+{
+  struct loop *loop;
+  struct fact_bus *bus;
+  struct guest_registry *registry;
+  struct bindings *bindings;
+  struct writer_link *writer;
+  const struct diagnosis_env *diagnosis;
+  unsigned max_diagnoses; /* at once */
+  bool drain_only;        /* what text says is not heard */
+};
+/* env is copied. */
+int incidents_new (const struct incidents_env *env, struct incidents **ret,
+                   struct error *err);
+void incidents_limit (struct incidents *in, unsigned max_diagnoses);
+void incidents_free (struct incidents *in);
+
+/* A binding_listen_fn. */
+void incidents_outcome (const struct binding_info *info,
+                        enum health_change change, void *arg);
+/* Where only text shows that it was rebooted (BOOT_BY_TEXT) what stands goes
+ * on standing, "rebooted?", until somebody confirms it; text ends what text
+ * alone has raised. */
+void incidents_guest (struct incidents *in, enum guest_change change,
+                      const struct guest *was, const struct guest *now);
+/* To be called behind it: what the guest's state says. */
+void incidents_changed (struct incidents *in, const struct guest *was,
+                        const struct guest *now);
+/* To be called when the bindings were set anew, and both layers of scenarios
+ * are known: who was told of by one that is gone is not called hung by it for
+ * ever. */
+void incidents_settled (struct incidents *in);
+/* What a guest's hypervisor says of it. */
+void incidents_event (struct incidents *in, const struct guest *g,
+                      enum guest_event event, const char *detail);
+/* The writer is there (again). */
+void incidents_writer_up (struct incidents *in);
+/* What became of a bundle on its way to the controller. */
+void incidents_shipped (struct incidents *in, const char *id);
+void incidents_parked (struct incidents *in, const char *id, const char *why);
+
+/* Progress of one incident, for who ordered it. */
+struct incident_watch_ops
+{
+  void (*progress) (unsigned n, unsigned total, const char *what, bool ended,
+                    const char *failure, void *arg);
+  /* bundle: path on the host, "" when it could not be made (why says). */
+  void (*packed) (const struct incident *inc, const char *bundle,
+                  const struct error *why, void *arg);
+};
+/* A diagnosis that somebody asked for.  playbook NULL = standard. */
+int incidents_order (struct incidents *in, const struct guest *g,
+                     const char *playbook, const char *by,
+                     const struct incident_watch_ops *ops, void *arg,
+                     char ret_id[UUID_TEXT], struct error *err);
+/* Who ordered has gone: the diagnosis goes on, nobody is told. */
+void incidents_unwatch (struct incidents *in, const char *id);
+
+struct incident_info
+{
+  const struct incident *incident;
+  bool collecting, waiting;
+  bool perhaps_rebooted; /* it stands, and by its text the guest began anew */
+  bool flapping; /* it is held open: its check is now well and now not */
+  unsigned flaps; /* so often it would have been another one */
+  const char *bundle; /* path, "" before it is packed */
+  const char *shipped; /* "", "shipped", "parked: why" */
+};
+void incidents_each (struct incidents *in,
+                     void (*fn) (const struct incident_info *info, void *arg),
+                     void *arg);
+/* The standing incident of that guest, NULL if it is well. */
+const struct incident *incidents_standing (struct incidents *in,
+                                           const char *uuid);
+
+#endif

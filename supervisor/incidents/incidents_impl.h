@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Private to incidents*.c: one incident as the daemon holds it, and the list
+ * of them.
+ *
+ *   incidents.c          the list, and looking at it
+ *   incidents_trouble.c  what begins and ends one
+ *   incidents_state.c    and trouble that no event told of
+ *   incidents_life.c     what becomes of it: from the disk to the bundle
+ *   incidents_order.c    diagnoses that somebody asked for
+ *   incidents_restart.c  those of a daemon before this one
+ */
+#ifndef HANGDOG_SUPERVISOR_INCIDENTS_IMPL_H
+#define HANGDOG_SUPERVISOR_INCIDENTS_IMPL_H
+
+#include "supervisor/incidents/incidents.h"
+
+#include "base/error.h"
+
+struct cause;
+struct diagnosis;
+struct diagnosis_step;
+struct fact_sub;
+struct standing;
+struct timer;
+
+#define MAX_INCIDENTS 256
+/* Of them, those that people ordered and that are not packed yet: orders must
+ * not leave troubles without a place. */
+#define MAX_ORDERS 32
+#define FIND_GUESTS_MS 15000
+/* A diagnosis that took the daemon with it this often is not begun again. */
+#define MAX_ATTEMPTS 2
+
+/* How far it is on its way to a bundle.  Only incident_step() changes it. */
+enum life
+{
+  LIFE_WRITING,    /* being put on disk: before that nothing is done */
+  LIFE_WAITING,    /* for its turn; after a restart, for its guest */
+  LIFE_COUNTING,   /* this attempt is being put on disk */
+  LIFE_COLLECTING, /* its diagnosis runs */
+  LIFE_PACKING,    /* judged or given up: the writer packs */
+  LIFE_DONE,       /* packed, or it could not be: kept for `status` */
+};
+
+enum step
+{
+  STEP_WRITTEN,
+  STEP_BEGUN,
+  STEP_COUNTED,
+  STEP_JUDGED,
+  STEP_GIVEN_UP,
+  STEP_PACKED,
+  STEP_TAKEN_UP, /* a daemon before us did not get as far as packing it */
+  STEP_MAX,
+};
+
+/* Is its guest in trouble by it?  Goes beside its life: a guest may be well
+ * before the bundle is packed, and hung for days after. */
+enum stand
+{
+  STAND_NOT, /* never did (an order), or not any more: inc.end says how it
+                ended, if it did */
+  STAND_SUSPECTED, /* not called hung yet: it could not be asked, or text
+                      alone says so */
+  STAND_FIRM,
+};
+
+/* One incident as the daemon holds it. */
+struct active
+{
+  struct incidents *all;
+  struct active *next;
+  struct incident inc; /* inc.phase follows life */
+  enum life life;
+  enum stand stand;
+  bool perhaps_rebooted; /* text alone shows that its life is over: it stands
+                            until another says so */
+  bool flapping;  /* its check is now well and now not: it is held open */
+  unsigned flaps; /* times it would have been opened again meanwhile */
+  const struct guest *guest; /* as it was when it began; NULL after restart */
+  struct diagnosis *diagnosis; /* while it runs */
+  struct diagnosis_step *steps; /* a copy: with parameters of this guest */
+  unsigned nsteps;
+  struct json_object *net_params;
+  struct error file_error; /* the first file that could not be stored */
+  char bundle[512], shipped[160];
+  const struct incident_watch_ops *watch;
+  void *watch_arg;
+};
+
+struct incidents
+{
+  struct incidents_env env;
+  struct active *first; /* the newest */
+  unsigned count;
+  unsigned missteps; /* refused by incident_step(): a mistake of ours */
+  struct standing *standing;
+  struct timer *found;
+  struct fact_sub *heard;  /* suspicions */
+  struct fact_sub *staged; /* how far a boot came */
+  uint64_t found_by_ms; /* until then an incident waits for its guest */
+  bool listing; /* the open ones were asked for */
+  bool known;   /* what was there before this daemon is in the list: only now
+                   is it sure that a trouble is a new one */
+  bool settled; /* which scenarios there are is known: only now is it sure
+                   that one of them is gone */
+};
+
+/* ---- the list: incidents.c ---- */
+
+struct active *incidents_by_id (struct incidents *in, const char *id);
+/* The one by which that guest is in trouble, suspected or firm. */
+struct active *incidents_standing_of (struct incidents *in, const char *uuid);
+/* Is there a place for one more?  Makes one, if it can. */
+bool incidents_room (struct incidents *in);
+/* A new one at the head of the list, LIFE_WRITING, that does not stand; NULL
+ * when there are too many. */
+struct active *incidents_add (struct incidents *in,
+                              const struct incident *inc,
+                              const struct guest *g);
+/* What brought us here, and what is to be done about it; playbook NULL: what
+ * was to be done before. */
+void incident_tell (struct incident *inc, const char *playbook,
+                    const struct cause *cause);
+struct active *incidents_new_one (struct incidents *in, const struct guest *g,
+                                  const char *playbook,
+                                  const struct cause *cause);
+/* Those that stand, for the next daemon. */
+void incidents_persist (struct incidents *in);
+
+/* ---- the life of one: incidents_life.c ---- */
+
+/* The only way from one life to the next.  False, counted and logged when the
+ * step is not one that can be taken from there: nothing changes then. */
+bool incident_step (struct active *a, enum step step);
+/* Has the writer put it on disk; all that follows comes by itself. */
+void incidents_put_durable (struct active *a);
+/* Somebody else's trouble is the same, and he is believed more: the incident
+ * is his from now on.  Only before it is judged; what was found stays. */
+void incident_retell (struct active *a, const char *playbook,
+                      const struct cause *cause);
+/* Starts what may start: oldest first. */
+void incidents_pump (struct incidents *in);
+/* Only text says so: it may stand, but not firmly. */
+bool incident_text_alone (const struct incident *inc);
+
+/* ---- what begins and ends them: incidents_trouble.c ---- */
+
+int incidents_hear (struct incidents *in, struct error *err);
+/* What became known meanwhile: writes the list down, and takes up the
+ * failures that waited for it. */
+void incidents_known (struct incidents *in);
+/* Ends those whose scenario is not bound to their guest any more. */
+void incidents_orphans (struct incidents *in);
+/* Trouble that this guest's state shows: incidents_state.c. */
+void incidents_seen (struct incidents *in, const struct guest *g);
+
+#endif

@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The life of an incident, top down:
+ *
+ *   WRITING ──► WAITING ──► COUNTING ──► COLLECTING ──► PACKING ──► DONE
+ *                │   ▲                       │             ▲ ▲        │
+ *                │   │                       └── given up ─┘ │        │
+ *                └───│────────────── given up ───────────────┘        │
+ *                    └── taken up, after a restart ───────────────────┘
+ *
+ * Nothing is done about one before the writer has said that it is on disk.
+ * At most `max_diagnoses` are looked at at once; the others wait in order.
+ * Whether its guest is well again meanwhile is told in incidents_trouble.c
+ * and changes nothing here: what was begun is brought to its bundle.
+ */
+#include "supervisor/incidents/diagnose.h"
+#include "supervisor/incidents/incidents_impl.h"
+#include "supervisor/incidents/summary.h"
+#include "supervisor/links/writer_link.h"
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/loop.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- the steps ---- */
+
+#define FROM(life) (1u << LIFE_##life)
+
+static const struct
+{
+  const char *name;
+  unsigned from; /* FROM(...), any of them */
+  enum life to;
+} ways[] = {
+  [STEP_WRITTEN] = { "written", FROM (WRITING), LIFE_WAITING },
+  [STEP_BEGUN] = { "begun", FROM (WAITING), LIFE_COUNTING },
+  [STEP_COUNTED] = { "counted", FROM (COUNTING), LIFE_COLLECTING },
+  [STEP_JUDGED] = { "judged", FROM (COLLECTING), LIFE_PACKING },
+  [STEP_GIVEN_UP]
+  = { "given up", FROM (WAITING) | FROM (COLLECTING), LIFE_PACKING },
+  [STEP_PACKED] = { "packed", FROM (PACKING), LIFE_DONE },
+  [STEP_TAKEN_UP] = { "taken up", FROM (DONE), LIFE_WAITING },
+};
+
+/* As others see it, and as it is on disk. */
+static const enum incident_phase phases[] = {
+  [LIFE_WRITING] = INCIDENT_OPEN,
+  [LIFE_WAITING] = INCIDENT_OPEN,
+  [LIFE_COUNTING] = INCIDENT_COLLECTING,
+  [LIFE_COLLECTING] = INCIDENT_COLLECTING,
+  [LIFE_PACKING] = INCIDENT_COLLECTING,
+  [LIFE_DONE] = INCIDENT_PACKED,
+};
+
+bool
+incident_step (struct active *a, enum step step)
+{
+  if (!(ways[step].from & 1u << a->life))
+    {
+      a->all->missteps++;
+      log_guest (LOG_LEVEL_ERROR, a->inc.inc.uuid,
+                 "incident %s can't be %s where it is (%s, %d): a mistake of "
+                 "hangdog's own",
+                 a->inc.id, ways[step].name,
+                 incident_phase_names[a->inc.phase], a->life);
+      return false;
+    }
+  a->life = ways[step].to;
+  a->inc.phase = phases[a->life];
+  return true;
+}
+
+static void begin (struct active *a);
+static void on_counted (const struct error *put_err,
+                        struct json_object *answer, void *arg);
+static void collect (struct active *a);
+static void give_up (struct active *a, const char *why);
+static void pack (struct active *a, struct json_object *head);
+
+/* ---- writing: it is on disk before anything is done about it ---- */
+
+static void
+on_durable (const struct error *err, struct json_object *answer, void *arg)
+{
+  struct active *a = arg;
+
+  /* A full disk must not keep us from looking: the evidence may still find
+   * its place, and the verdict reaches the log. */
+  if (err)
+    log_guest (LOG_LEVEL_ERROR, a->inc.inc.uuid,
+               "incident %s is not on disk: %s", a->inc.id,
+               error_text (err));
+  if (incident_step (a, STEP_WRITTEN))
+    incidents_pump (a->all);
+}
+
+void
+incidents_put_durable (struct active *a)
+{
+  struct incident_sink *sink = writer_link_incidents (a->all->env.writer);
+
+  sink->put (sink, &a->inc, on_durable, a);
+}
+
+/* ---- waiting: for its turn, and for its guest after a restart ---- */
+
+static unsigned
+being_looked_at (const struct incidents *in)
+{
+  unsigned n = 0;
+
+  for (const struct active *a = in->first; a; a = a->next)
+    n += a->life == LIFE_COUNTING || a->life == LIFE_COLLECTING;
+  return n;
+}
+
+void
+incidents_pump (struct incidents *in)
+{
+  unsigned most = in->env.max_diagnoses;
+  struct active *oldest;
+
+  while (being_looked_at (in) < most)
+    {
+      oldest = NULL;
+      for (struct active *a = in->first; a; a = a->next)
+        if (a->life == LIFE_WAITING
+            && (a->guest || loop_now (in->env.loop) >= in->found_by_ms))
+          oldest = a; /* the list has the newest first */
+      if (!oldest)
+        return;
+      begin (oldest);
+    }
+}
+
+/* ---- counting: if this attempt kills us, the next daemon knows ---- */
+
+static void
+begin (struct active *a)
+{
+  struct incident_sink *sink = writer_link_incidents (a->all->env.writer);
+  char why[96];
+
+  if (!a->guest)
+    {
+      give_up (a, "the daemon was restarted and the guest is not there");
+      return;
+    }
+  if (a->inc.attempts >= MAX_ATTEMPTS)
+    {
+      snprintf (why, sizeof (why),
+                "%u diagnoses of it did not come to an end: none is begun "
+                "again",
+                a->inc.attempts);
+      log_guest (LOG_LEVEL_ERROR, a->inc.inc.uuid, "incident %s: %s",
+                 a->inc.id, why);
+      give_up (a, why);
+      return;
+    }
+  if (!incident_step (a, STEP_BEGUN))
+    return;
+  a->inc.attempts++;
+  sink->put (sink, &a->inc, on_counted, a);
+}
+
+static void
+on_counted (const struct error *put_err, struct json_object *answer,
+            void *arg)
+{
+  struct active *a = arg;
+
+  /* Not on disk is said of the incident itself, and no reason not to look. */
+  if (incident_step (a, STEP_COUNTED))
+    collect (a);
+}
+
+/* ---- collecting: the diagnosis ---- */
+
+static void
+on_file_stored (const struct error *err, struct json_object *answer,
+                void *arg)
+{
+  struct active *a = arg;
+
+  if (err && !a->file_error.code)
+    {
+      a->file_error = *err;
+      log_guest (LOG_LEVEL_WARN, a->inc.inc.uuid,
+                 "incident %s: evidence was not stored: %s", a->inc.id,
+                 error_text (err));
+    }
+}
+
+static void
+store_file (struct active *a, const char *name, uint64_t offset,
+            const void *data, size_t len)
+{
+  struct incident_sink *sink = writer_link_incidents (a->all->env.writer);
+
+  sink->artifact (sink, a->inc.id, name, offset, data, len, on_file_stored,
+                  a);
+}
+
+static void
+on_file (const char *name, uint64_t offset, const void *data, size_t len,
+         void *arg)
+{
+  store_file (arg, name, offset, data, len);
+}
+
+static void
+on_progress (unsigned n, unsigned total, const char *what, bool ended,
+             const char *failure, void *arg)
+{
+  struct active *a = arg;
+
+  if (a->watch)
+    a->watch->progress (n, total, what, ended, failure, a->watch_arg);
+}
+
+/* Says nothing of the guest. */
+static bool
+verdict_is_ours (const struct verdict *v)
+{
+  return strcmp (v->class_, "none") == 0 || strcmp (v->class_, "unknown") == 0
+         || strcmp (v->class_, "console-busy") == 0
+         || strcmp (v->class_, "probe-misconfigured") == 0;
+}
+
+bool
+incident_text_alone (const struct incident *inc)
+{
+  return incident_is_by (inc, BY_KERNEL, CODE_KERNEL_EVENT)
+         && (!inc->verdict.confidence[0]
+             || strcmp (inc->verdict.confidence, "low") == 0);
+}
+
+/* What was a suspicion is one no longer: something was found that the guest
+ * has, or not.  Text that nothing else confirms stays one. */
+static void
+settle (struct active *a)
+{
+  if (a->stand != STAND_SUSPECTED)
+    return;
+  if (verdict_is_ours (&a->inc.verdict))
+    a->stand = STAND_NOT;
+  else if (!incident_text_alone (&a->inc))
+    a->stand = STAND_FIRM;
+}
+
+static void
+on_diagnosed (const struct verdict *verdict, struct json_object *head,
+              void *arg)
+{
+  struct active *a = arg;
+
+  a->diagnosis = NULL;
+  a->inc.verdict = *verdict;
+  a->inc.collected_wall_ms = clock_wall_ms ();
+  settle (a);
+  if (incident_step (a, STEP_JUDGED))
+    pack (a, head);
+  else
+    json_object_put (head);
+  incidents_pump (a->all);
+}
+
+static const struct diagnosis_ops diagnosis_callbacks = {
+  .file = on_file,
+  .progress = on_progress,
+  .done = on_diagnosed,
+};
+
+/* The network step asks where scenarios of this guest ask: nobody else knows
+ * an address of a guest behind a user-mode network. */
+static bool
+copy_steps (struct active *a, const struct diagnosis_step *steps, unsigned n)
+{
+  struct diagnosis_step *copy = calloc (n, sizeof (*copy));
+
+  if (!copy)
+    return false;
+  memcpy (copy, steps, n * sizeof (*steps));
+  free (a->steps);
+  a->steps = copy;
+  a->nsteps = n;
+  if (a->net_params)
+    json_object_put (a->net_params);
+  a->net_params = bindings_addresses (a->all->env.bindings, a->inc.inc.uuid);
+  for (unsigned i = 0; i < n; i++)
+    if (strcmp (copy[i].collector, "net") == 0 && !copy[i].params)
+      copy[i].params = a->net_params;
+  return true;
+}
+
+/* One that is not there any more may have been chosen because it types
+ * nothing. */
+static const struct diagnosis_step *
+steps_of (const char *playbook, unsigned *ret_n)
+{
+  const struct diagnosis_step *steps
+      = playbook_steps (playbook[0] ? playbook : "standard", ret_n);
+
+  return steps ? steps : playbook_steps ("no-touch", ret_n);
+}
+
+static void
+collect (struct active *a)
+{
+  const struct cause cause
+      = { a->inc.scenario, a->inc.code, a->inc.reason };
+  const struct diagnosis_step *steps;
+  struct error err = ERROR_INIT;
+  unsigned n = 0;
+  int r;
+
+  steps = steps_of (a->inc.playbook, &n);
+  if (copy_steps (a, steps, n))
+    r = diagnosis_start (a->all->env.diagnosis, a->guest, &cause, a->steps,
+                         a->nsteps, &diagnosis_callbacks, a, &a->diagnosis,
+                         &err);
+  else
+    r = error_set (&err, ENOMEM, "no memory for a diagnosis");
+  if (r < 0)
+    {
+      give_up (a, error_text (&err));
+      incidents_pump (a->all);
+    }
+}
+
+/* Behind what was begun goes what another playbook has more. */
+static bool
+more_steps (struct active *a, const char *playbook)
+{
+  unsigned n = 0;
+  const struct diagnosis_step *steps = steps_of (playbook, &n);
+
+  if (n <= a->nsteps)
+    return false;
+  for (unsigned i = 0; i < a->nsteps; i++)
+    if (strcmp (steps[i].collector, a->steps[i].collector) != 0)
+      return false;
+  return copy_steps (a, steps, n);
+}
+
+void
+incident_retell (struct active *a, const char *playbook,
+                 const struct cause *cause)
+{
+  struct incident_sink *sink = writer_link_incidents (a->all->env.writer);
+
+  if (a->life == LIFE_COLLECTING)
+    {
+      if (!more_steps (a, playbook))
+        playbook = NULL;
+      diagnosis_retell (a->diagnosis, cause, a->steps, a->nsteps);
+    }
+  incident_tell (&a->inc, playbook, cause);
+  /* If we die now, the next daemon is not to take it for mere text. */
+  sink->put (sink, &a->inc, NULL, NULL);
+}
+
+static void
+give_up (struct active *a, const char *why)
+{
+  struct json_object *head;
+  struct verdict *v = &a->inc.verdict;
+
+  if (!incident_step (a, STEP_GIVEN_UP))
+    return;
+  snprintf (v->class_, sizeof (v->class_), "unknown");
+  snprintf (v->confidence, sizeof (v->confidence), "low");
+  snprintf (v->sentence, sizeof (v->sentence), "%.200s: %.100s",
+            a->inc.reason, why);
+  settle (a);
+  head = json_object_new_object ();
+  json_add_str (head, "stopped", why);
+  pack (a, head);
+}
+
+/* ---- packing: what there is becomes a bundle ---- */
+
+static void
+on_packed (const struct error *err, struct json_object *answer, void *arg)
+{
+  struct active *a = arg;
+  struct incidents *in = a->all;
+  const char *path;
+
+  if (!incident_step (a, STEP_PACKED))
+    return;
+  if (err)
+    log_guest (LOG_LEVEL_ERROR, a->inc.inc.uuid,
+               "incident %s could not be packed: %s", a->inc.id,
+               error_text (err));
+  else
+    {
+      path = json_get_str (answer, "path");
+      snprintf (a->bundle, sizeof (a->bundle), "%s", path ? path : "");
+      log_guest (LOG_LEVEL_WARN, a->inc.inc.uuid,
+                 "verdict=%s guest=\"%s\" incident=%s confidence=%s "
+                 "bundle=%s: %s",
+                 a->inc.verdict.class_, a->inc.guest, a->inc.id,
+                 a->inc.verdict.confidence, a->bundle,
+                 a->inc.verdict.sentence);
+    }
+  incidents_persist (in);
+  if (a->watch)
+    a->watch->packed (&a->inc, a->bundle, err, a->watch_arg);
+  a->watch = NULL;
+  incidents_pump (in);
+}
+
+static void
+pack (struct active *a, struct json_object *head)
+{
+  struct incident_sink *sink = writer_link_incidents (a->all->env.writer);
+  CLEANUP_BUF struct buf text = BUF_INIT (64u << 10);
+
+  summary_text (&a->inc, head, &text);
+  store_file (a, "summary.txt", 0, buf_str (&text), text.len);
+  json_object_object_add (head, "incident", incident_to_json (&a->inc));
+  sink->put (sink, &a->inc, NULL, NULL);
+  sink->pack (sink, a->inc.id, head, on_packed, a);
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Diagnoses that somebody asked for.
+ */
+#include "supervisor/incidents/diagnose.h"
+#include "supervisor/incidents/incidents_impl.h"
+
+#include "base/error.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Ordered, and not packed yet. */
+static unsigned
+count_orders (const struct incidents *in)
+{
+  unsigned n = 0;
+
+  for (const struct active *a = in->first; a; a = a->next)
+    n += incident_is_by (&a->inc, BY_ORDER, CODE_ORDERED)
+         && a->life != LIFE_DONE;
+  return n;
+}
+
+int
+incidents_order (struct incidents *in, const struct guest *g,
+                 const char *playbook, const char *by,
+                 const struct incident_watch_ops *ops, void *arg,
+                 char ret_id[UUID_TEXT], struct error *err)
+{
+  char reason[200];
+  const struct cause cause = { BY_ORDER, CODE_ORDERED, reason };
+  struct active *a;
+  int r;
+
+  if (!playbook)
+    playbook = "standard";
+  r = playbook_check (playbook, err);
+  if (r < 0)
+    return r;
+  if (count_orders (in) >= MAX_ORDERS)
+    return error_set (err, EBUSY, "%u ordered diagnoses wait already",
+                      MAX_ORDERS);
+  snprintf (reason, sizeof (reason), "ordered by %.180s", by);
+  a = incidents_new_one (in, g, playbook, &cause);
+  if (!a)
+    return error_set (err, ENOBUFS, "more than %u incidents at once",
+                      MAX_INCIDENTS);
+  a->watch = ops;
+  a->watch_arg = arg;
+  memcpy (ret_id, a->inc.id, UUID_TEXT);
+  incidents_put_durable (a);
+  return 0;
+}
+
+void
+incidents_unwatch (struct incidents *in, const char *id)
+{
+  struct active *a = incidents_by_id (in, id);
+
+  if (a)
+    a->watch = NULL;
+}

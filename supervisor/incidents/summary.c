@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The short text of an incident.
+ */
+#include "supervisor/incidents/summary.h"
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "base/units.h"
+
+#include <string.h>
+
+#define WIDTH 78
+
+/* Escapes and wraps at spaces. */
+static void
+wrapped (struct buf *out, const char *label, const char *text)
+{
+  struct buf safe = BUF_INIT (4096);
+  const char *p, *cut;
+  size_t room = WIDTH - 12, n;
+
+  text_escape (&safe, text, strlen (text), 0);
+  p = buf_str (&safe);
+  buf_printf (out, "%-12s", label);
+  while ((n = strlen (p)) > room)
+    {
+      cut = p + room;
+      while (cut > p && *cut != ' ')
+        cut--;
+      if (cut == p)
+        cut = p + room;
+      buf_append (out, p, (size_t) (cut - p));
+      buf_printf (out, "\n%-12s", "");
+      p = *cut == ' ' ? cut + 1 : cut;
+    }
+  buf_puts (out, p);
+  buf_putc (out, '\n');
+  buf_done (&safe);
+}
+
+static void
+when (struct buf *out, const char *label, uint64_t wall_ms)
+{
+  char text[40];
+
+  if (wall_ms)
+    buf_printf (out, "%-12s%s\n", label,
+                clock_format (text, sizeof (text), wall_ms));
+}
+
+static void
+facets (struct json_object *head, struct buf *out)
+{
+  struct json_object *ladder = json_get (head, "ladder");
+
+  if (!json_object_is_type (ladder, json_type_array))
+    return;
+  buf_puts (out, "\nLadder (lowest rung first):\n");
+  for (size_t i = 0; i < json_object_array_length (ladder); i++)
+    {
+      struct json_object *o = json_object_array_get_idx (ladder, i);
+      const char *name = json_get_str (o, "facet");
+      const char *state = json_get_str (o, "state");
+      const char *evidence = json_get_str (o, "evidence");
+
+      buf_printf (out, "  %-14s %-8s ", name ? name : "?",
+                  state ? state : "unknown");
+      text_escape (out, evidence ? evidence : "",
+                   evidence ? strlen (evidence) : 0, 0);
+      buf_putc (out, '\n');
+    }
+}
+
+static void
+list (struct json_object *head, const char *key, const char *title,
+      const char *a, const char *b, struct buf *out)
+{
+  struct json_object *l = json_get (head, key);
+
+  if (!json_object_is_type (l, json_type_array)
+      || json_object_array_length (l) == 0)
+    return;
+  buf_printf (out, "\n%s:\n", title);
+  for (size_t i = 0; i < json_object_array_length (l); i++)
+    {
+      struct json_object *o = json_object_array_get_idx (l, i);
+      const char *x = json_get_str (o, a), *y = b ? json_get_str (o, b) : NULL;
+
+      buf_puts (out, "  - ");
+      text_escape (out, x ? x : "", x ? strlen (x) : 0, 0);
+      if (y)
+        {
+          buf_puts (out, ": ");
+          text_escape (out, y, strlen (y), 0);
+        }
+      buf_putc (out, '\n');
+    }
+}
+
+void
+summary_text (const struct incident *inc, struct json_object *head,
+              struct buf *out)
+{
+  char id[128];
+
+  buf_printf (out, "verdict=%s confidence=%s incident=%s\n\n",
+              inc->verdict.class_[0] ? inc->verdict.class_ : "unknown",
+              inc->verdict.confidence[0] ? inc->verdict.confidence : "low",
+              inc->id);
+  wrapped (out, "Guest", inc->guest);
+  wrapped (out, "Identity", incarnation_format (id, sizeof (id), &inc->inc));
+  wrapped (out, "What", inc->verdict.sentence);
+  if (inc->verdict.culprit[0])
+    wrapped (out, "Culprit", inc->verdict.culprit);
+  if (inc->verdict.next[0])
+    wrapped (out, "Next", inc->verdict.next);
+  wrapped (out, "Seen by", inc->scenario);
+  if (inc->code[0])
+    wrapped (out, "Outcome", inc->code);
+  wrapped (out, "It said", inc->reason);
+  if (inc->severity)
+    wrapped (out, "Severity", incident_severity_names[inc->severity]);
+  when (out, "Last well", inc->last_ok_wall_ms);
+  when (out, "Detected", inc->opened_wall_ms);
+  when (out, "Collected", inc->collected_wall_ms);
+  facets (head, out);
+  list (head, "impact", "What was done to the guest", "collector", "what",
+        out);
+  list (head, "gaps", "What is missing", "what", "why", out);
+}

@@ -1,0 +1,680 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * hangdog-writer: every byte to disk.
+ *
+ * This file is the loop thread: channels, the log pipe, and handing work to
+ * the disk lane.  It never touches the disk itself, so it answers the
+ * keeper's ping while the disk hangs, and says for how long it has.
+ */
+#include "config.h"
+
+#include "supervisor/writer/writer.h"
+#include "supervisor/conf/settings.h"
+#include "supervisor/links/logpipe.h"
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/loop.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+
+#define KEEPER_FD 3
+#define DAEMON_FD 4
+#define PIPE_FD 5
+#define WAIT_FD 6
+#define DAEMON_QUEUE (32u << 20)
+#define KEEPER_QUEUE (1u << 20)
+/* Requests that wait for the disk, and console bytes that do: beyond the
+ * second the pipe is left to fill, and the daemon counts the gap. */
+#define MAX_REQUESTS 1024
+#define MAX_LOG_BYTES (4u << 20)
+#define TICK_MS 1000
+
+struct writer
+{
+  struct loop *loop;
+  struct channel *keeper, *daemon;
+  unsigned peer; /* counts daemons */
+  struct logpipe_reader *pipe;
+  struct watch *pipe_watch, *signal_watch;
+  int pipe_fd, signal_fd;
+  struct timer *tick;
+  struct lane *disk_lane, *look_lane;
+  struct disk *disk;
+  struct shipper *shipper;
+  struct buf batch;   /* records gathered in one round of the pipe */
+  size_t log_bytes;   /* of batches on their way to the disk */
+  bool pipe_held;     /* not read, for the disk is behind */
+  bool ticking;       /* a sweep is on its way */
+  bool sweep_full;    /* what it found; the disk thread's while ticking */
+  bool told_full, stopping;
+};
+
+static void
+tell_daemon (struct writer *w, struct json_object *head)
+{
+  if (w->daemon)
+    channel_send (w->daemon, head, NULL, 0, NULL, 0);
+  else
+    json_object_put (head);
+}
+
+/* ---- requests ---- */
+
+static void
+tell_room (struct writer *w, bool full)
+{
+  struct json_object *head;
+
+  if (full == w->told_full)
+    return;
+  w->told_full = full;
+  log_at (full ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, NULL, __FILE__, __func__,
+          full ? "the disk is full: evidence is being lost"
+               : "the disk has room again");
+  head = json_object_new_object ();
+  json_add_str (head, "op", "disk");
+  json_add_str (head, "state", full ? "full" : "ok");
+  tell_daemon (w, head);
+}
+
+static void
+send_answers (struct request *rq)
+{
+  struct writer *w = rq->w;
+  struct json_object *head;
+
+  if (w->daemon == NULL || rq->peer != w->peer)
+    return; /* who asked is gone */
+  if (rq->rc < 0)
+    {
+      channel_reply_error (w->daemon, &rq->frame, &rq->err);
+      return;
+    }
+  for (struct answer *a = rq->first; a; a = a->next)
+    {
+      int r;
+
+      head = steal_ptr (&a->head);
+      r = channel_reply (w->daemon, &rq->frame, head, a->body, a->body_len,
+                         &a->fd, a->fd >= 0);
+      if (r == -ENOBUFS)
+        {
+          struct error err = ERROR_INIT;
+
+          error_set (&err, ENOBUFS, "more answers than the channel takes");
+          channel_reply_error (w->daemon, &rq->frame, &err);
+          return;
+        }
+    }
+}
+
+/* Loop thread. */
+static void
+request_done (void *arg)
+{
+  struct request *rq = arg;
+  struct writer *w = rq->w;
+
+  if (rq->op->writes)
+    tell_room (w, rq->full);
+  send_answers (rq);
+  if (rq->op->ready && rq->rc == 0)
+    {
+      if (rq->op->retry)
+        shipper_retry (w->shipper);
+      else
+        shipper_kick (w->shipper);
+    }
+  request_free (rq);
+}
+
+static void
+request_drop (void *arg)
+{
+  request_free (arg);
+}
+
+/* Disk thread, or the one that looks. */
+static void
+request_run (void *arg)
+{
+  struct request *rq = arg;
+
+  rq->rc = rq->op->run (rq->w->disk, rq, &rq->err);
+  if (rq->rc < 0 && rq->err.code == 0)
+    error_errno (&rq->err, -rq->rc, "%s", rq->op->name);
+  if (rq->op->writes)
+    {
+      disk_note (rq->w->disk, rq->rc);
+      rq->full = disk_full (rq->w->disk);
+    }
+  loop_post (rq->w->loop, request_done, rq, request_drop);
+}
+
+static void
+refuse (struct writer *w, struct frame *frame, int code, const char *what)
+{
+  struct error err = ERROR_INIT;
+
+  error_set (&err, code, "%s", what);
+  channel_reply_error (w->daemon, frame, &err);
+}
+
+static void
+begin_request (struct writer *w, const struct disk_op *op,
+               struct frame *frame)
+{
+  struct request *rq = calloc (1, sizeof *rq);
+  int r;
+
+  if (rq == NULL)
+    {
+      refuse (w, frame, ENOMEM, "no memory");
+      return;
+    }
+  rq->w = w;
+  rq->peer = w->peer;
+  rq->op = op;
+  rq->end = &rq->first;
+  /* The frame is ours from here on. */
+  rq->frame = *frame;
+  memset (frame, 0, sizeof *frame);
+  /* One look at a time: a second one behind a hung one would only wait. */
+  if (op->look && lane_busy_ms (w->look_lane) > 0)
+    r = -EBUSY;
+  else
+    r = lane_add (op->look ? w->look_lane : w->disk_lane,
+                  op->look ? 1 : MAX_REQUESTS, request_run, rq, request_drop);
+  if (r < 0)
+    {
+      refuse (w, &rq->frame, -r,
+              op->look ? "an earlier look has not come back"
+                       : "the disk is too far behind");
+      request_free (rq);
+    }
+}
+
+/* ---- console logs ---- */
+
+struct record
+{
+  uint32_t id, len;
+  uint64_t gap, wall_ms;
+};
+
+struct log_batch
+{
+  struct writer *w;
+  struct buf records;
+  bool full;
+};
+
+struct declaration
+{
+  struct writer *w;
+  uint32_t id;
+  bool forget; /* a new daemon: the ids begin anew */
+  bool close;
+  char uuid[65], name[65];
+};
+
+static void
+on_record (uint32_t id, const void *data, size_t len, uint64_t gap,
+           uint64_t wall_ms, void *arg)
+{
+  struct writer *w = arg;
+  struct record r = { id, (uint32_t) len, gap, wall_ms };
+
+  buf_append (&w->batch, &r, sizeof r);
+  if (len > 0)
+    buf_append (&w->batch, data, len);
+}
+
+static void
+batch_done (void *arg)
+{
+  struct log_batch *b = arg;
+  struct writer *w = b->w;
+
+  w->log_bytes -= b->records.len;
+  tell_room (w, b->full);
+  buf_done (&b->records);
+  free (b);
+  if (w->pipe_held && w->log_bytes < MAX_LOG_BYTES && w->pipe_watch)
+    {
+      w->pipe_held = false;
+      watch_set (w->pipe_watch, LOOP_READ);
+    }
+}
+
+static void
+batch_drop (void *arg)
+{
+  struct log_batch *b = arg;
+
+  buf_done (&b->records);
+  free (b);
+}
+
+static void
+batch_run (void *arg)
+{
+  struct log_batch *b = arg;
+  struct logs *logs = disk_logs (b->w->disk);
+  uint64_t now = clock_ms ();
+  struct record r;
+
+  for (size_t at = 0; at + sizeof r <= b->records.len;
+       at += sizeof r + r.len)
+    {
+      memcpy (&r, b->records.data + at, sizeof r);
+      logs_put (logs, r.id, b->records.data + at + sizeof r, r.len, r.gap,
+                r.wall_ms, now);
+    }
+  disk_note (b->w->disk, logs_full (logs) ? -ENOSPC : 0);
+  b->full = disk_full (b->w->disk);
+  loop_post (b->w->loop, batch_done, b, batch_drop);
+}
+
+static void
+send_batch (struct writer *w)
+{
+  struct log_batch *b;
+
+  if (w->batch.len == 0)
+    return;
+  b = calloc (1, sizeof *b);
+  if (b == NULL)
+    {
+      buf_clear (&w->batch);
+      return;
+    }
+  b->w = w;
+  b->records = w->batch;
+  w->batch = (struct buf) BUF_INIT (MAX_LOG_BYTES);
+  w->log_bytes += b->records.len;
+  if (lane_add (w->disk_lane, 0, batch_run, b, batch_drop) < 0)
+    {
+      w->log_bytes -= b->records.len;
+      batch_drop (b);
+    }
+  if (w->log_bytes >= MAX_LOG_BYTES && w->pipe_watch)
+    {
+      w->pipe_held = true;
+      watch_set (w->pipe_watch, 0);
+    }
+}
+
+static void
+pipe_close (struct writer *w)
+{
+  watch_free (w->pipe_watch);
+  w->pipe_watch = NULL;
+  logpipe_reader_free (w->pipe);
+  w->pipe = NULL;
+  w->pipe_held = false;
+}
+
+static void
+pipe_readable (struct watch *watch, int fd, unsigned events, void *arg)
+{
+  struct writer *w = arg;
+  struct error err = ERROR_INIT;
+  int r = logpipe_read (w->pipe, on_record, w, &err);
+
+  send_batch (w);
+  if (r < 0)
+    {
+      if (r != -EPIPE)
+        log_error ("%s", error_text (&err));
+      pipe_close (w);
+    }
+}
+
+static void
+declare_run (void *arg)
+{
+  struct declaration *d = arg;
+  struct logs *logs = disk_logs (d->w->disk);
+  struct error err = ERROR_INIT;
+
+  if (d->forget)
+    logs_forget_ids (logs);
+  else if (d->close)
+    logs_close_id (logs, d->id);
+  else if (logs_declare (logs, d->id, d->uuid, d->name,
+                         clock_ms (), &err)
+           < 0)
+    log_error ("console %s of %s: %s", d->name, d->uuid, error_text (&err));
+  free (d);
+}
+
+static void
+declare (struct writer *w, const struct frame *frame, bool close)
+{
+  struct declaration *d = calloc (1, sizeof *d);
+  const char *uuid = frame ? json_get_str (frame->head, "uuid") : NULL;
+  const char *name = frame ? json_get_str (frame->head, "name") : NULL;
+  int64_t id = frame ? json_get_int (frame->head, "id", -1) : 0;
+
+  if (d == NULL || id < 0 || id > UINT32_MAX)
+    {
+      free (d);
+      return;
+    }
+  d->w = w;
+  d->id = (uint32_t) id;
+  d->forget = frame == NULL;
+  d->close = close;
+  snprintf (d->uuid, sizeof d->uuid, "%s", uuid ? uuid : "");
+  snprintf (d->name, sizeof d->name, "%s", name ? name : "");
+  if (lane_add (w->disk_lane, 0, declare_run, d, free) < 0)
+    free (d);
+}
+
+/* ---- the daemon ---- */
+
+static void
+daemon_frame (struct channel *ch, struct frame *frame, void *arg)
+{
+  struct writer *w = arg;
+  const char *op = json_get_str (frame->head, "op");
+  const struct disk_op *d = op ? disk_op_find (op) : NULL;
+
+  if (d && d->logs && w->pipe)
+    pipe_readable (w->pipe_watch, -1, LOOP_READ, w);
+  if (d)
+    begin_request (w, d, frame);
+  else if (op && strcmp (op, "console-open") == 0)
+    declare (w, frame, false);
+  else if (op && strcmp (op, "console-close") == 0)
+    declare (w, frame, true);
+  else if (op)
+    refuse (w, frame, ENOSYS, "the writer knows no such request");
+}
+
+static void
+daemon_gone (struct channel *ch, const struct error *why, void *arg)
+{
+  struct writer *w = arg;
+
+  log_info ("the daemon's channel is closed: %s", error_text (why));
+  channel_free (ch);
+  if (w->daemon == ch)
+    w->daemon = NULL;
+}
+
+static const struct channel_ops daemon_ops
+    = { .on_frame = daemon_frame, .on_close = daemon_gone };
+
+/* Takes both. */
+static void
+new_peer (struct writer *w, int channel, int pipe)
+{
+  struct error err = ERROR_INIT;
+
+  channel_free (w->daemon);
+  w->daemon = NULL;
+  pipe_close (w);
+  w->peer++;
+  declare (w, NULL, false);
+  if (channel_new (w->loop, "daemon", channel, DAEMON_QUEUE, &daemon_ops, w,
+                   &w->daemon, &err) < 0)
+    log_error ("the daemon's channel: %s", error_text (&err));
+  /* This one knows nothing of a full disk, which is told by the next sweep,
+   * nor of a denial. */
+  w->told_full = false;
+  shipper_tell (w->shipper);
+  if (pipe < 0)
+    return;
+  if (logpipe_reader_new (pipe, &w->pipe, &err) < 0)
+    {
+      close (pipe);
+      log_error ("%s", error_text (&err));
+    }
+  else if (loop_watch (w->loop, "log pipe", pipe, LOOP_READ, pipe_readable, w,
+                       &w->pipe_watch, &err) < 0)
+    {
+      pipe_close (w);
+      log_error ("the log pipe: %s", error_text (&err));
+    }
+}
+
+/* ---- the keeper ---- */
+
+static void
+stopped (void *arg)
+{
+  struct writer *w = arg;
+
+  loop_stop (w->loop);
+}
+
+static void
+last_work (void *arg)
+{
+  struct writer *w = arg;
+
+  loop_post (w->loop, stopped, w, NULL);
+}
+
+/* What the disk lane has already is done first. */
+static void
+stop (struct writer *w)
+{
+  if (w->stopping)
+    return;
+  w->stopping = true;
+  if (w->pipe)
+    pipe_readable (w->pipe_watch, -1, LOOP_READ, w);
+  if (lane_add (w->disk_lane, 0, last_work, w, NULL) < 0)
+    loop_stop (w->loop);
+}
+
+static void
+pong (struct writer *w, const struct frame *frame)
+{
+  struct json_object *head = json_object_new_object ();
+
+  json_add_int (head, "disk_busy_ms", (int64_t) lane_busy_ms (w->disk_lane));
+  json_add_int (head, "disk_waiting", (int64_t) lane_waiting (w->disk_lane));
+  if (json_get (frame->head, "id"))
+    {
+      channel_reply (w->keeper, frame, head, NULL, 0, NULL, 0);
+      return;
+    }
+  json_add_str (head, "op", "pong");
+  json_add_int (head, "n", json_get_int (frame->head, "n", 0));
+  channel_send (w->keeper, head, NULL, 0, NULL, 0);
+}
+
+static void
+keeper_frame (struct channel *ch, struct frame *frame, void *arg)
+{
+  struct writer *w = arg;
+  const char *op = json_get_str (frame->head, "op");
+
+  if (op == NULL)
+    return;
+  if (strcmp (op, "ping") == 0)
+    pong (w, frame);
+  else if (strcmp (op, "peer") == 0 && frame->nfds == 2)
+    new_peer (w, steal_fd (&frame->fds[0]), steal_fd (&frame->fds[1]));
+  else if (strcmp (op, "reload") == 0)
+    writer_reload (frame->body, frame->body_len, w->disk_lane, w->disk,
+                   w->shipper);
+  else if (strcmp (op, "stop") == 0)
+    stop (w);
+  else
+    {
+      struct error err = ERROR_INIT;
+
+      error_set (&err, ENOSYS, "the writer knows no such request");
+      channel_reply_error (ch, frame, &err);
+    }
+}
+
+static void
+keeper_gone (struct channel *ch, const struct error *why, void *arg)
+{
+  struct writer *w = arg;
+
+  log_info ("the keeper is gone: %s", error_text (why));
+  channel_free (ch);
+  w->keeper = NULL;
+  stop (w);
+}
+
+static const struct channel_ops keeper_ops
+    = { .on_frame = keeper_frame, .on_close = keeper_gone };
+
+/* ---- time, signals ---- */
+
+static void
+sweep_done (void *arg)
+{
+  struct writer *w = arg;
+
+  w->ticking = false;
+  tell_room (w, w->sweep_full);
+}
+
+static void
+sweep_run (void *arg)
+{
+  struct writer *w = arg;
+
+  disk_sweep (w->disk);
+  w->sweep_full = disk_full (w->disk);
+  loop_post (w->loop, sweep_done, w, NULL);
+}
+
+static void
+tick_due (struct timer *t, void *arg)
+{
+  struct writer *w = arg;
+
+  if (!w->ticking)
+    w->ticking = lane_add (w->disk_lane, 0, sweep_run, w, NULL) == 0;
+  timer_in (t, TICK_MS);
+}
+
+static void
+signalled (struct watch *watch, int fd, unsigned events, void *arg)
+{
+  struct signalfd_siginfo si;
+
+  if (read (fd, &si, sizeof si) == (ssize_t) sizeof si)
+    stop (arg);
+}
+
+static void
+ship_event (void *arg, const char *op, const char *incident, const char *why)
+{
+  struct json_object *head = json_object_new_object ();
+
+  json_add_str (head, "op", op);
+  if (incident)
+    json_add_str (head, "incident", incident);
+  if (why)
+    json_add_text (head, "why", why, strlen (why));
+  tell_daemon (arg, head);
+}
+
+static const struct shipper_ops shipper_events = { .event = ship_event };
+
+/* ---- main ---- */
+
+static int
+begin (struct writer *w, struct writer_options *o, struct error *err)
+{
+  CLEANUP_CONFIG const struct config *cfg = NULL;
+  struct writer_limits limits = { 0 };
+  const char *text = o->config;
+  sigset_t term;
+  int r;
+
+  if (config_read (text, text ? strlen (text) : 0, "config", &cfg, err) < 0)
+    {
+      /* One that cannot be read is no reason to keep nothing. */
+      log_error ("nothing will be sent: %s", error_text (err));
+      if ((r = config_read (NULL, 0, "", &cfg, err)) < 0)
+        return r;
+    }
+  writer_limits (cfg, &limits);
+  sigemptyset (&term);
+  sigaddset (&term, SIGTERM);
+  sigprocmask (SIG_BLOCK, &term, NULL);
+  w->signal_fd = signalfd (-1, &term, SFD_CLOEXEC | SFD_NONBLOCK);
+  w->batch = (struct buf) BUF_INIT (MAX_LOG_BYTES);
+  if ((r = disk_open (o->state, &limits, &w->disk, err)) < 0
+      || (r = loop_new (&w->loop, err)) < 0
+      || (r = lane_new ("disk", &w->disk_lane, err)) < 0
+      || (r = lane_new ("look", &w->look_lane, err)) < 0
+      || (r = shipper_new (w->loop, w->disk_lane, w->disk, &shipper_events, w,
+                           &w->shipper, err))
+             < 0
+      || (r = loop_timer (w->loop, "tick", tick_due, w, &w->tick, err)) < 0
+      || (r = loop_watch (w->loop, "signals", w->signal_fd, LOOP_READ,
+                          signalled, w, &w->signal_watch, err))
+             < 0)
+    return r;
+  if (o->given[3]
+      && logs_wait_in (disk_logs (w->disk), WAIT_FD, err) < 0)
+    log_error ("each line is written by itself: %s", error_text (err));
+  if (o->given[0]
+      && (r = channel_new (w->loop, "keeper", KEEPER_FD, KEEPER_QUEUE,
+                           &keeper_ops, w, &w->keeper, err)) < 0)
+    return r;
+  if (o->given[1])
+    new_peer (w, DAEMON_FD, o->given[2] ? PIPE_FD : -1);
+  timer_in (w->tick, TICK_MS);
+  shipper_config (w->shipper, cfg);
+  return 0;
+}
+
+/* The disk lane is idle: last_work() was its last.  Shipping may hang for a
+ * while yet, and nothing is lost by leaving it: no wait for that. */
+static void
+finish (struct writer *w)
+{
+  if (w->daemon)
+    channel_finish (w->daemon);
+  loop_round (w->loop, 0, NULL);
+  lane_free (w->disk_lane);
+  logs_free (disk_logs_take (w->disk));
+}
+
+int
+main (int argc, char **argv)
+{
+  struct writer w = { .signal_fd = -1 };
+  struct writer_options o = { 0 };
+  struct error err = ERROR_INIT;
+  int r = writer_options (argc, argv, &o);
+
+  if (r >= 0)
+    return r;
+  /* Before anything of ours can have these numbers. */
+  for (int i = 0; i < 4; i++)
+    o.given[i] = fcntl (KEEPER_FD + i, F_SETFD, FD_CLOEXEC) == 0;
+  log_open ("hangdog-writer", LOG_LEVEL_INFO, !isatty (2));
+  signal (SIGPIPE, SIG_IGN);
+  signal (SIGINT, SIG_IGN); /* from a terminal: the keeper sees to it */
+  if (begin (&w, &o, &err) < 0 || loop_run (w.loop, &err) < 0)
+    {
+      log_error ("%s", error_text (&err));
+      /* Threads may be in the disk or on the wire. */
+      _exit (1);
+    }
+  finish (&w);
+  _exit (0);
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The parts of the writer: the loop thread in writer.c, which never touches
+ * the disk; the disk thread's work in writer_disk.c; shipping in
+ * writer_ship.c.
+ *
+ * A request goes to the disk lane with its frame and comes back with its
+ * answers; in between only the disk thread looks at it.
+ */
+#ifndef HANGDOG_SUPERVISOR_WRITER_H
+#define HANGDOG_SUPERVISOR_WRITER_H
+
+#include "base/channel.h"
+#include "base/error.h"
+#include "controller-proto/ship.h"
+#include "controller-proto/spool.h"
+#include "supervisor/writer/lane.h"
+#include "supervisor/writer/writer_logs.h"
+
+struct config;
+struct disk;
+struct loop;
+struct shipper;
+struct writer;
+
+struct writer_limits
+{
+  struct spool_limits spool;
+  struct logs_limits logs;
+};
+
+/* ---- the command line (writer_options.c) ---- */
+
+struct writer_options
+{
+  const char *state, *config;
+  bool given[4]; /* fd 3 to 6: as we were started */
+};
+/* Negative: go on.  Else the exit code to end with. */
+int writer_options (int argc, char **argv, struct writer_options *ret);
+
+/* ---- requests ---- */
+
+struct answer
+{
+  struct json_object *head;
+  void *body;
+  size_t body_len;
+  int fd; /* -1 = none */
+  struct answer *next;
+};
+
+struct request
+{
+  struct writer *w;
+  unsigned peer;       /* which daemon asked: others get no answer */
+  struct frame frame;  /* head NULL for the writer's own requests */
+  const struct disk_op *op;
+  struct answer *first, **end;
+  int rc;
+  struct error err;
+  bool full;           /* what the disk thread says of room */
+};
+
+struct disk_op
+{
+  const char *name;
+  int (*run) (struct disk *d, struct request *rq, struct error *err);
+  bool look;    /* on the lane for what may hang */
+  bool writes;  /* its end says whether there is room */
+  bool ready;   /* afterwards something may be ready to ship */
+  bool retry;   /* and a denial is not waited out any more */
+  bool logs;    /* wants what the log pipe has by now to be in the logs */
+};
+const struct disk_op *disk_op_find (const char *name);
+
+/* Takes head and body (malloc'ed), also on failure. */
+int request_answer (struct request *rq, struct json_object *head, void *body,
+                    size_t body_len, int fd);
+void request_free (struct request *rq);
+
+/* ---- the disk thread's side ---- */
+
+int disk_open (const char *state, const struct writer_limits *limits,
+               struct disk **ret, struct error *err);
+void disk_close (struct disk *d);
+/* From now on; of limits only what writer_options() takes. */
+void disk_limit (struct disk *d, const struct writer_limits *limits);
+struct spool *disk_spool (struct disk *d);
+struct logs *disk_logs (struct disk *d);
+/* The caller's from now on: at the end, when the lane is gone. */
+struct logs *disk_logs_take (struct disk *d);
+/* What the last writes said; noted by the disk thread. */
+void disk_note (struct disk *d, int rc);
+/* Once a second. */
+void disk_sweep (struct disk *d);
+bool disk_full (struct disk *d);
+
+/* ---- shipping (loop thread) ---- */
+
+struct shipper_ops
+{
+  void (*event) (void *arg, const char *op, const char *incident,
+                 const char *why);
+};
+
+int shipper_new (struct loop *loop, struct lane *disk_lane, struct disk *d,
+                 const struct shipper_ops *ops, void *arg,
+                 struct shipper **ret, struct error *err);
+void shipper_free (struct shipper *s);
+/* Takes a reference; without a sink in it nothing is sent. */
+void shipper_config (struct shipper *s, const struct config *cfg);
+/* Something may be ready. */
+void shipper_kick (struct shipper *s);
+/* Somebody asks for it: a denial is not waited for any more. */
+void shipper_retry (struct shipper *s);
+/* Again, to who came later: that we are denied, if we are. */
+void shipper_tell (struct shipper *s);
+
+void writer_limits (const struct config *cfg, struct writer_limits *ret);
+/* The body of the keeper's {"op":"reload"}.  Loop thread. */
+void writer_reload (const char *text, size_t len, struct lane *disk_lane,
+                    struct disk *d, struct shipper *s);
+
+#endif
