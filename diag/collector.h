@@ -12,7 +12,10 @@
 #include <json-c/json.h>
 
 struct error;
+struct fact_set;
 struct job;
+struct json_doc;
+struct json_field;
 
 enum collect_touch
 {
@@ -39,6 +42,13 @@ struct collect_out
   /* What was not got, and why. */
   void (*gap) (struct collect_out *out, const char *what, const char *fmt,
                ...) __attribute__ ((format (printf, 3, 4)));
+  /* Before an act that has to be undone: on disk when it returns 0, so that
+   * who starts after a crash undoes it.  undo: {"act": NAME, ...}, taken.
+   * NULL where there is nobody to remember it: then do not act. */
+  int (*intend) (struct collect_out *out, struct json_object *undo,
+                 struct error *err);
+  /* It is undone. */
+  void (*undone) (struct collect_out *out, const char *act);
 };
 
 struct collect_ctx
@@ -48,7 +58,23 @@ struct collect_ctx
   struct job *job;
   uint64_t deadline; /* clock_ms() */
   struct json_object *params; /* from the playbook step, or NULL */
+  const void *own;   /* what fields filled of the step; NULL = no fields */
+  /* What scenarios know of this guest, {"addresses": [...], ...}, or NULL:
+   * bindings_hints() in supervisor/watch/bindings.h. */
+  struct json_object *hints;
+  const char *scenario; /* that failed, "" = none: BY_... */
   struct collect_out *out;
+};
+
+/* One act of a step, as --dry-run shows it before and `impact` after. */
+#define COLLECT_ACTS 8
+struct collect_plan
+{
+  enum collect_touch touch;
+  enum job_lane lane;
+  uint64_t ms, bytes;  /* at most, and about */
+  char acts[COLLECT_ACTS][120]; /* what is done to the guest, "" ends */
+  char never[160]; /* not "": it will not be done here, and why */
 };
 
 struct collector
@@ -59,9 +85,27 @@ struct collector
   enum job_lane lane;    /* two of one lane never run at once */
   uint64_t budget_ms;    /* default */
   uint64_t bytes;        /* what it usually brings, for --dry-run */
+
+  /* The keys of its step beside `do`, `name`, `budget` and `if`, and the struct
+   * that they fill, ctx->own; own_init: its defaults (no pointers that would
+   * be freed), NULL: zeroes.  All NULL: it has none. */
+  const struct json_field *fields;
+  size_t own_size;
+  const void *own_init;
+  /* More than the table can say; may be NULL. */
+  int (*check) (const struct json_doc *doc, const char *path, const void *own,
+                struct error *err);
+  /* What it will do to this guest, by the snapshot alone: any thread, no I/O.
+   * ret holds the constants above and may be changed; NULL: they hold. */
+  void (*plan) (const struct guest *g, const void *own,
+                struct collect_plan *ret);
+
   /* 0, or < 0 with err: the runner records the gap. */
   int (*run) (struct collect_ctx *ctx, struct error *err);
 };
+/* The constants, and then its plan(). */
+void collector_plan (const struct collector *c, const struct guest *g,
+                     const void *own, struct collect_plan *ret);
 
 extern const struct collector collect_monitor;
 extern const struct collector collect_sysrq;

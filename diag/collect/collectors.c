@@ -25,3 +25,14 @@ collector_find (const char *name)
       return collectors[i];
   return NULL;
 }
+
+void
+collector_plan (const struct collector *c, const struct guest *g,
+                const void *own, struct collect_plan *ret)
+{
+  *ret = (struct collect_plan){
+    .touch = c->touch, .lane = c->lane, .ms = c->budget_ms, .bytes = c->bytes
+  };
+  if (c->plan)
+    c->plan (g, own, ret);
+}

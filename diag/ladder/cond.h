@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Conditions on facts and facets, in words: one language for rules of the
+ * ladder and of the verdict, and for the steps of a playbook.
+ *
+ *   vmm == alive                     a facet's state
+ *   run-state != dead                or any other state, unknown too
+ *   vmm.status begins paused         the latest text of a fact
+ *   qemu.blocked_in has pipe_write
+ *   kernel.answers in shown|disabled by sysrq
+ *   vmm.monitor always greets-only   all that were said, and two samples
+ *   vcpu.busy == @vcpu.count         the same number as that fact's
+ *   tasks.blocked > 0
+ *   disk.any_moved == false
+ *   kernel.event.panic               there is such a fact
+ *   no kernel.event.panic            there is none
+ *   kernel.answers == none by 2      two sources say so
+ *
+ * A name is a facet's (facet_names), or a fact's of diag/facts.def; several
+ * with "|" between them and globs mean any of them.  What no fact can ever say
+ * is an error where it is read: a condition that can never hold misleads.
+ * `docs/playbooks.md` has it for people.
+ *
+ * Immutable once read, and so good for any thread.
+ */
+#ifndef HANGDOG_DIAG_COND_H
+#define HANGDOG_DIAG_COND_H
+
+#include <json-c/json.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct buf;
+struct error;
+struct fact;
+struct fact_set;
+struct json_doc;
+struct ladder;
+
+#define COND_TEXT 200 /* at most, in bytes, with its end */
+#define COND_MOST 16  /* in one list */
+
+/* All of them have to hold.  An empty list always holds. */
+struct cond_list;
+
+/* when: a string or an array of strings, at `path` of doc (NULL: errors name
+ * the path alone); NULL = an empty list. */
+int cond_list_read (const struct json_doc *doc, struct json_object *when,
+                    const char *path, struct cond_list **ret,
+                    struct error *err);
+void cond_list_free (struct cond_list *list); /* NULL is fine */
+/* As it was written, in one spelling: a string or an array of them. */
+struct json_object *cond_list_to_json (const struct cond_list *list);
+
+/* ladder NULL: facets are unknown.  *ret_failed (may be NULL): the first that
+ * does not hold, as text; *ret_first (may be NULL): the fact that the first
+ * one was true of, NULL if there is none. */
+bool cond_list_holds (const struct cond_list *list, struct fact_set *set,
+                      const struct ladder *ladder, const char **ret_failed,
+                      const struct fact **ret_first);
+
+#endif
