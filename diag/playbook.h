@@ -11,7 +11,8 @@
  *     "steps": [
  *       "host",
  *       { "do": "monitor", "budget": "5s" },
- *       { "do": "sysrq", "name": "blocked", "keys": ["w"], "if": "vmm == alive" }
+ *       { "do": "sysrq", "name": "blocked", "keys": ["w"],
+ *         "if": "vmm == alive" }
  *     ] }
  *
  * A playbook, and a set of them, is immutable and counted: whoever runs one
