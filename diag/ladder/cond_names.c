@@ -93,7 +93,8 @@ type_of (const struct fact_kind *k)
 }
 
 int
-cond_each_name_ (const char *names, cond_name_fn *fn, void *arg, struct error *err)
+cond_each_name_ (const char *names, cond_name_fn *fn, void *arg,
+                 struct error *err)
 {
   char name[FACT_NAME_MAX];
   size_t len;
