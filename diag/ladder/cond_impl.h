@@ -35,7 +35,7 @@ struct cond_wanted
   enum cond_op op;
   const char *text; /* NULL = any */
 };
-/* A cond_name_fn, arg is a struct cond_wanted: a fact of that name can be so. */
+/* A cond_name_fn, arg is a struct cond_wanted: such a fact can be so. */
 int cond_name_fits_ (const char *name, void *arg, struct error *err);
 
 #endif

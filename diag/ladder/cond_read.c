@@ -210,8 +210,8 @@ find_op (const struct words *w, unsigned i, size_t *ret, struct error *err)
 }
 
 static int
-read_value (struct cond *c, const struct words *w, unsigned i, enum cond_type is,
-            struct error *err)
+read_value (struct cond *c, const struct words *w, unsigned i,
+            enum cond_type is, struct error *err)
 {
   size_t op = 0;
   int r = find_op (w, i, &op, err);
@@ -265,7 +265,8 @@ read_facet (struct cond *c, const struct words *w, struct error *err)
         if (strcmp (state, facet_state_names[k]) == 0)
           break;
       if (k < 0)
-        return cond_unknown_ ("state of a facet", state, facet_state_names, err);
+        return cond_unknown_ ("state of a facet", state, facet_state_names,
+                              err);
       c->states |= 1u << k;
       if (!p[len])
         break;
