@@ -436,6 +436,7 @@ unmake (struct daemon *d)
     }
   writer_link_disconnect (d->writer);
   incidents_free (d->incidents);
+  verdict_rules_unref (d->diagnosis.rules);
   layers_free (d->layers);
   bindings_free (d->bindings);
   hostclock_free (d->host);
