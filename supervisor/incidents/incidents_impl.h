@@ -136,6 +136,8 @@ void incidents_persist (struct incidents *in);
 bool incident_step (struct active *a, enum step step);
 /* Has the writer put it on disk; all that follows comes by itself. */
 void incidents_put_durable (struct active *a);
+/* It changed: the next daemon is to know it as it is now. */
+void incident_put (struct active *a);
 /* Somebody else's trouble is the same, and he is believed more: the incident
  * is his from now on.  Only before it is judged; what was found stays. */
 void incident_retell (struct active *a, const char *playbook,

@@ -110,6 +110,15 @@ incidents_put_durable (struct active *a)
   sink->put (sink, &a->inc, on_durable, a);
 }
 
+void
+incident_put (struct active *a)
+{
+  struct incident_sink *sink = writer_link_incidents (a->all->env.writer);
+
+  if (a->life <= LIFE_COLLECTING)
+    sink->put (sink, &a->inc, NULL, NULL);
+}
+
 /* ---- waiting: for its turn, and for its guest after a restart ---- */
 
 static unsigned
