@@ -128,30 +128,6 @@ learn (struct reach *r, struct ways *w, const struct news *n)
 }
 
 static bool
-is_of_nobody (const char *code)
-{
-  static const char *const codes[]
-      = { "refused", "reset", "unreachable", "timeout", "silent", "no-answer" };
-
-  for (unsigned i = 0; i < ARRAY_LEN (codes); i++)
-    if (strcmp (codes[i], code) == 0)
-      return true;
-  return false;
-}
-
-/* Kinds with one way may say nothing of it: who was well, or was not as
- * expected, answered.  What no verdict says of it is nothing. */
-static bool
-state_of_outcome (const struct outcome_report *r, enum reach_state *ret)
-{
-  if (r->outcome == OUTCOME_NO_VERDICT)
-    return false;
-  *ret = r->outcome == OUTCOME_FAILED && is_of_nobody (r->code) ? REACH_DEAD
-                                                                : REACH_ALIVE;
-  return true;
-}
-
-static bool
 state_of_way (enum way_said way, enum reach_state *ret)
 {
   switch (way)
@@ -196,9 +172,7 @@ reach_outcome (struct reach *r, const struct binding_info *info)
     }
   n.transport = last->transport;
   n.took_ms = last->took_ms;
-  if (!last->transport[0]
-      || !(last->way == WAY_UNSAID ? state_of_outcome (last, &n.state)
-                                   : state_of_way (last->way, &n.state)))
+  if (!last->transport[0] || !state_of_way (last->way, &n.state))
     return;
   /* What it answered is its scenario's; that it did is the way's. */
   n.code = n.state == REACH_ALIVE ? "" : last->code;

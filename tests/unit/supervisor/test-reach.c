@@ -264,22 +264,24 @@ learns_from_outcomes (void **state)
   assert_ways (w, B, "");
 }
 
-/* Kinds with one way, which say nothing of it. */
+/* What each word of a way makes of it, and what is no word of it. */
 static void
-learns_from_what_is_not_said (void **state)
+learns_what_is_said (void **state)
 {
   static const struct
   {
-    enum outcome outcome;
+    enum way_said way;
     const char *code;
     enum reach_state state;
   } cases[] = {
-    { OUTCOME_NO_VERDICT, "stopped", REACH_UNTRIED },
-    { OUTCOME_OK, "ok", REACH_ALIVE },
-    { OUTCOME_FAILED, "refused", REACH_DEAD },
-    { OUTCOME_NO_VERDICT, "stopped", REACH_DEAD },
-    { OUTCOME_FAILED, "mismatch", REACH_ALIVE },
-    { OUTCOME_FAILED, "timeout", REACH_DEAD },
+    { WAY_UNSAID, "stopped", REACH_UNTRIED },
+    { WAY_ANSWERS, "ok", REACH_ALIVE },
+    { WAY_LOST, "refused", REACH_DEAD },
+    { WAY_UNSAID, "stopped", REACH_DEAD },
+    { WAY_GUEST, "vmm-dead", REACH_DEAD },
+    { WAY_ANSWERS, "mismatch", REACH_ALIVE },
+    { WAY_UNSAID, "endless", REACH_ALIVE },
+    { WAY_LOST, "timeout", REACH_DEAD },
   };
   struct world *w = *state;
 
@@ -287,14 +289,14 @@ learns_from_what_is_not_said (void **state)
   for (unsigned i = 0; i < ARRAY_LEN (cases); i++)
     {
       struct outcome_report last
-          = { .outcome = cases[i].outcome, .transport = "tcp" };
+          = { .way = cases[i].way, .transport = "tcp" };
 
       snprintf (last.code, sizeof last.code, "%s", cases[i].code);
       outcome (w, &last);
       reach_each (w->r, A, find_row, (void *) "tcp");
       assert_int_equal (found.state, cases[i].state);
       assert_string_equal (found.code,
-                           cases[i].state == REACH_DEAD ? i == 5 ? "timeout"
+                           cases[i].state == REACH_DEAD ? i == 7 ? "timeout"
                                                                  : "refused"
                                                         : "");
     }
@@ -446,7 +448,7 @@ main (void)
 {
   const struct CMUnitTest tests[] = {
     T (learns_from_outcomes),
-    T (learns_from_what_is_not_said),
+    T (learns_what_is_said),
     T (forgets_with_the_boot),
     T (hears_events),
     T (looks_once_a_life),
