@@ -50,6 +50,22 @@ knock_check (const struct json_doc *doc, const char *path, const void *own,
   return 0;
 }
 
+/* Those that shipped ones say something of. */
+struct memory
+{
+  uint64_t apart_ms;
+};
+static const struct json_field memory_fields[] = {
+  { .name = "apart", .kind = JSON_DURATION,
+    .offset = offsetof (struct memory, apart_ms) },
+  { .name = NULL },
+};
+static const struct collector memory = { .name = "memory",
+                                         .summary = "y",
+                                         .fields = memory_fields,
+                                         .own_size = sizeof (struct memory),
+                                         .touch = TOUCH_MONITOR };
+
 static const struct collector host = { .name = "host", .summary = "h" };
 static const struct collector console = { .name = "console", .summary = "c" };
 static const struct collector monitor
@@ -64,7 +80,7 @@ static const struct collector knock = { .name = "knock",
                                         .own_init = &knock_init,
                                         .check = knock_check };
 const struct collector *const collectors[]
-    = { &host, &console, &monitor, &disk, &net, &sysrq, &knock, NULL };
+    = { &host, &memory, &console, &monitor, &disk, &net, &sysrq, &knock, NULL };
 
 const struct collector *
 collector_find (const char *name)
