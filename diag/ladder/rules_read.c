@@ -183,15 +183,15 @@ check_name (struct reading *rd, const char *path, const char *name)
 {
   struct error why = ERROR_INIT;
 
-  for (size_t i = 0; i < rd->out->nverdicts; i++)
-    if (strcmp (rd->out->verdicts[i].name, name) == 0)
-      error_set (&why, EINVAL, "another rule of this file is called so");
-  for (size_t i = 0; i < rd->out->nfindings; i++)
-    if (strcmp (rd->out->findings[i].name, name) == 0)
-      error_set (&why, EINVAL, "another rule of this file is called so");
   if (!is_name (name))
     error_set (&why, EINVAL,
                "a name is of small letters, digits, \"-\", \".\" and \"_\"");
+  for (size_t i = 0; !why.code && i < rd->out->nverdicts; i++)
+    if (strcmp (rd->out->verdicts[i].name, name) == 0)
+      error_set (&why, EINVAL, "another rule of this file is called so");
+  for (size_t i = 0; !why.code && i < rd->out->nfindings; i++)
+    if (strcmp (rd->out->findings[i].name, name) == 0)
+      error_set (&why, EINVAL, "another rule of this file is called so");
   return why.code ? at_ (rd, path, "name", &why) : 0;
 }
 
@@ -269,9 +269,9 @@ take_verdict (struct reading *rd, const char *path,
   r->own = rd->out->shipped;
   rc = take_template (rd, path, "name", d->name, &r->name);
   if (rc == 0)
-    rc = check_class (rd, path, d->class_);
-  if (rc == 0)
     rc = take_template (rd, path, "class", d->class_, &r->class_);
+  if (rc == 0)
+    rc = check_class (rd, path, r->class_);
   if (rc == 0)
     rc = take_template (rd, path, "culprit", d->culprit, &r->culprit);
   if (rc == 0)
@@ -335,8 +335,9 @@ take_words (struct reading *rd, struct json_object *words)
       bool list = json_object_is_type (value, json_type_array);
 
       snprintf (at, sizeof at, "words.%.60s", key);
-      if (key[strspn (key, "abcdefghijklmnopqrstuvwxyz0123456789-")])
-        return json_error_at (rd->doc, at, rd->err, "a word is of small "
+      if (key[0] < 'a' || key[0] > 'z'
+          || key[strspn (key, "abcdefghijklmnopqrstuvwxyz0123456789-")])
+        return json_error_at (rd->doc, "words", rd->err, "a word is of small "
                               "letters, digits and \"-\"");
       if (json_get (rd->words, key))
         return json_error_at (rd->doc, at, rd->err, "there is such a word "

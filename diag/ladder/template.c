@@ -55,6 +55,9 @@ words_expand_ (struct json_object *words, const char *text, char *dst,
       size_t len = *p == '$' ? word_len (p + 1) : 0;
       const char *value;
 
+      if ((unsigned char) *p < ' ' || *p == 0x7f)
+        return error_set (err, EINVAL, "a control character");
+
       if (len == 0)
         {
           buf_putc (&out, *p);
@@ -68,6 +71,9 @@ words_expand_ (struct json_object *words, const char *text, char *dst,
                           "stands alone", word);
       if (!value)
         return no_word (words, word, err);
+      for (const char *v = value; *v; v++)
+        if ((unsigned char) *v < ' ' || *v == 0x7f)
+          return error_set (err, EINVAL, "a control character in $%s", word);
       buf_puts (&out, value);
       p += len;
     }
