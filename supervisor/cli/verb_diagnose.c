@@ -190,11 +190,11 @@ run (struct cli *cli)
 
 const struct verb verb_diagnose = {
   .name = "diagnose",
-  .args = "GUEST [--playbook no-touch|quick|standard]",
+  .args = "GUEST [--playbook NAME]",
   .summary = "look at a guest now, name what stopped, leave a bundle",
   .help = "Playbooks: no-touch asks the host alone; quick adds the monitor; "
           "standard also\nconnects to the guest and types SysRq into its "
-          "console.\n"
+          "console; deep does so with more\ntime.\n"
           "Exit codes: 0 well (verdict none), 3 trouble found, 4 slow, 5 the "
           "bundle is\nmissing, 6 no verdict (unknown, paused, console-busy, "
           "probe-misconfigured).\n"

@@ -437,6 +437,7 @@ unmake (struct daemon *d)
   writer_link_disconnect (d->writer);
   incidents_free (d->incidents);
   layers_free (d->layers);
+  playbook_set_unref (d->playbooks);
   bindings_free (d->bindings);
   hostclock_free (d->host);
   pauses_free (d->pauses);

@@ -43,8 +43,8 @@ make_rooms (struct diagnosis *dg, struct error *err)
 
 int
 diagnosis_start (const struct diagnosis_env *env, const struct guest *g,
-                 const struct cause *cause, const struct diagnosis_step *steps,
-                 unsigned nsteps, const struct diagnosis_ops *ops, void *arg,
+                 const struct cause *cause, struct playbook *playbook,
+                 const struct diagnosis_ops *ops, void *arg,
                  struct diagnosis **ret, struct error *err)
 {
   struct diagnosis *dg = calloc (1, sizeof (*dg));
@@ -61,7 +61,7 @@ diagnosis_start (const struct diagnosis_env *env, const struct guest *g,
   dg->began_ms = loop_now (env->loop);
   r = make_rooms (dg, err);
   if (r == 0)
-    r = legs_set (dg, steps, nsteps, err);
+    r = legs_add (dg, playbook, err);
   /* From the loop, so that the caller has *ret before anything happens. */
   if (r == 0 && loop_post (env->loop, first_steps, dg, NULL) < 0)
     r = error_set (err, ENOMEM, "no memory for a diagnosis");
@@ -76,14 +76,18 @@ diagnosis_start (const struct diagnosis_env *env, const struct guest *g,
   return 0;
 }
 
-void
+bool
 diagnosis_retell (struct diagnosis *dg, const struct cause *cause,
-                  const struct diagnosis_step *steps, unsigned nsteps)
+                  struct playbook *playbook)
 {
+  unsigned was = dg->nlegs;
+
   set_cause (dg, cause);
   /* Not now: who tells is not to hear of its end before he is done. */
-  if (legs_set (dg, steps, nsteps, NULL) == 0)
-    timer_in (dg->patience, 0);
+  if (legs_add (dg, playbook, NULL) < 0 || dg->nlegs == was)
+    return false;
+  timer_in (dg->patience, 0);
+  return true;
 }
 
 void

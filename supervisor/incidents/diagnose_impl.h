@@ -35,9 +35,8 @@ enum leg_state
 struct leg
 {
   struct diagnosis *dg;
-  char name[64];
-  struct diagnosis_step step;
-  const struct collector *collector; /* NULL = this build has none */
+  struct playbook *playbook; /* the step is its */
+  const struct playbook_step *step;
   struct collect_plan plan;
   enum leg_state state;
   bool told;         /* that it begins */
@@ -70,10 +69,9 @@ struct diagnosis
 
 /* ---- the steps: diagnose_legs.c ---- */
 
-/* What is to be done, in place of what is not begun yet; a step of a name that
- * was begun is not begun again.  On failure nothing changed. */
-int legs_set (struct diagnosis *dg, const struct diagnosis_step *steps,
-              unsigned nsteps, struct error *err);
+/* Those steps of it whose names there are not yet, behind the others.  On
+ * failure nothing changed. */
+int legs_add (struct diagnosis *dg, struct playbook *p, struct error *err);
 /* Begins all that may begin now.  After the last one it judges and frees. */
 void legs_go (struct diagnosis *dg);
 void legs_free (struct diagnosis *dg);

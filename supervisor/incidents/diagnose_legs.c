@@ -8,6 +8,7 @@
  */
 #include "supervisor/incidents/diagnose_impl.h"
 #include "supervisor/incidents/haul.h"
+#include "supervisor/watch/bindings.h"
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -30,6 +31,7 @@ struct visit
   struct collect_ctx ctx;
   const struct collector *collector;
   struct transport_env env;
+  struct playbook *playbook; /* ctx.own is its */
   struct haul *haul;
   struct error err;
 };
@@ -44,6 +46,7 @@ visit_free (void *arg)
   if (!v)
     return;
   haul_unref (v->haul);
+  playbook_unref (v->playbook);
   guest_unref (v->ctx.guest);
   if (v->ctx.params)
     json_object_put (v->ctx.params);
@@ -68,18 +71,21 @@ visit_new (const struct leg *leg)
 
   if (!v)
     return NULL;
-  v->collector = leg->collector;
+  v->collector = leg->step->collector;
   v->env = *dg->env.transports;
+  v->playbook = playbook_ref (leg->playbook);
   v->haul = haul_ref (leg->haul);
   v->ctx = (struct collect_ctx){
     .guest = guest_ref (dg->guest),
     .env = &v->env,
+    .own = leg->step->own,
     .out = haul_out (leg->haul),
   };
-  /* A copy: json-c counts without atomics, and a job that is written off puts
-   * it on its own thread. */
-  if (leg->step.params)
-    json_object_deep_copy (leg->step.params, &v->ctx.params, NULL);
+  /* The network step asks where scenarios of this guest ask: nobody else knows
+   * an address of a guest behind a user-mode network. */
+  if (strcmp (v->collector->name, "net") == 0)
+    v->ctx.params
+        = bindings_addresses (dg->env.bindings, dg->guest->inc.uuid);
   return v;
 }
 
@@ -91,7 +97,7 @@ say_end (struct leg *leg, const char *failure)
   uint64_t now = loop_now (leg->dg->env.loop);
   struct json_object *o = json_object_new_object ();
 
-  json_add_str (o, "name", leg->name);
+  json_add_str (o, "name", leg->step->name);
   json_add_int (o, "began_ms", (int64_t) (leg->began_ms - leg->dg->began_ms));
   json_add_int (o, "took_ms", (int64_t) (now - leg->began_ms));
   json_add_bool (o, "ok", !failure);
@@ -105,7 +111,7 @@ add_gap (struct leg *leg, const char *what, const char *why)
 {
   struct json_object *o = json_object_new_object ();
 
-  json_add_str (o, "collector", leg->name);
+  json_add_str (o, "collector", leg->step->collector->name);
   json_add_str (o, "what", what);
   json_add_text (o, "why", why, strlen (why));
   if (!leg->gaps)
@@ -117,10 +123,11 @@ add_gap (struct leg *leg, const char *what, const char *why)
 static void
 add_failed (struct leg *leg)
 {
+  const char *name = leg->step->collector->name;
   struct fact f;
 
-  fact_text (&f, &leg->dg->guest->inc, "diagnosis.failed", "diagnosis",
-             leg->name, strlen (leg->name));
+  fact_text (&f, &leg->dg->guest->inc, "diagnosis.failed", "diagnosis", name,
+             strlen (name));
   diagnosis_add_fact (leg->dg, &f);
 }
 
@@ -139,8 +146,8 @@ tell (const struct leg *leg, bool ended, const char *failure)
 {
   const struct diagnosis *dg = leg->dg;
 
-  dg->ops->progress (place_of (leg), dg->nlegs, leg->name, ended, failure,
-                     dg->arg);
+  dg->ops->progress (place_of (leg), dg->nlegs, leg->step->name, ended,
+                     failure, dg->arg);
 }
 
 /* failure NULL: it did what it is there for; else `lacks` is not there. */
@@ -216,7 +223,7 @@ start_job (struct leg *leg, struct error *err)
 
   if (!v)
     return error_set (err, ENOMEM, "no memory for the collector");
-  snprintf (name, sizeof (name), "collect %s", leg->name);
+  snprintf (name, sizeof (name), "collect %s", leg->step->name);
   spec = (struct job_spec){
     .name = name,
     .guest = dg->guest->inc.uuid,
@@ -237,8 +244,8 @@ start_job (struct leg *leg, struct error *err)
 static int
 start_leg (struct leg *leg, struct error *err)
 {
-  int r = haul_new (leg->dg->env.loop, leg->name, on_file, leg, &leg->haul,
-                    err);
+  int r = haul_new (leg->dg->env.loop, leg->step->collector->name, on_file,
+                    leg, &leg->haul, err);
 
   if (r < 0)
     return r;
@@ -256,8 +263,6 @@ forbidden (const struct leg *leg)
 {
   const struct diagnosis *dg = leg->dg;
 
-  if (!leg->collector)
-    return "this build has no such collector";
   if (leg->plan.touch != TOUCH_NOTHING
       && !registry_is_current (dg->env.registry, &dg->guest->inc))
     return "the guest is not the one it was: not touched";
@@ -418,8 +423,7 @@ leg_free (struct leg *leg)
   if (leg->haul)
     haul_close (leg->haul, NULL);
   haul_unref (leg->haul);
-  if (leg->step.params)
-    json_object_put (leg->step.params);
+  playbook_unref (leg->playbook);
   if (leg->said)
     json_object_put (leg->said);
   if (leg->impact)
@@ -438,62 +442,51 @@ legs_free (struct diagnosis *dg)
 }
 
 static struct leg *
-leg_new (struct diagnosis *dg, const struct diagnosis_step *step)
+leg_new (struct diagnosis *dg, struct playbook *p,
+         const struct playbook_step *step)
 {
   struct leg *leg = calloc (1, sizeof (*leg));
 
   if (!leg)
     return NULL;
   leg->dg = dg;
-  leg->step = *step;
-  if (step->params)
-    json_object_get (step->params);
-  snprintf (leg->name, sizeof (leg->name), "%s", step->collector);
-  leg->collector = collector_find (step->collector);
-  if (leg->collector)
-    collector_plan (leg->collector, dg->guest, NULL, &leg->plan);
+  leg->playbook = playbook_ref (p);
+  leg->step = step;
+  collector_plan (step->collector, dg->guest, step->own, &leg->plan);
   if (step->budget_ms)
     leg->plan.ms = step->budget_ms;
   return leg;
 }
 
 static bool
-was_begun (const struct diagnosis *dg, const char *name)
+has_leg (const struct diagnosis *dg, const char *name)
 {
   for (unsigned i = 0; i < dg->nlegs; i++)
-    if (dg->legs[i]->told && strcmp (dg->legs[i]->name, name) == 0)
+    if (strcmp (dg->legs[i]->step->name, name) == 0)
       return true;
   return false;
 }
 
 int
-legs_set (struct diagnosis *dg, const struct diagnosis_step *steps,
-          unsigned nsteps, struct error *err)
+legs_add (struct diagnosis *dg, struct playbook *p, struct error *err)
 {
-  CLEANUP_FREE struct leg **added = calloc (nsteps + 1, sizeof (*added));
-  struct leg **all = calloc (dg->nlegs + nsteps + 1, sizeof (*all));
-  unsigned nadded = 0, n = 0;
-  bool fits = added && all;
+  unsigned was = dg->nlegs;
+  struct leg **legs
+      = realloc (dg->legs, (was + p->nsteps) * sizeof (*legs));
+  bool fits = legs != NULL;
 
-  for (unsigned i = 0; fits && i < nsteps; i++)
-    if (!was_begun (dg, steps[i].collector))
-      fits = (added[nadded++] = leg_new (dg, &steps[i])) != NULL;
-  if (!fits)
-    {
-      for (unsigned i = 0; i < nadded; i++)
-        leg_free (added[i]);
-      free (all);
-      return error_set (err, ENOMEM, "no memory for a diagnosis");
-    }
-  for (unsigned i = 0; i < dg->nlegs; i++)
-    if (dg->legs[i]->told)
-      all[n++] = dg->legs[i];
-    else
-      leg_free (dg->legs[i]);
-  for (unsigned i = 0; i < nadded; i++)
-    all[n++] = added[i];
-  free (dg->legs);
-  dg->legs = all;
-  dg->nlegs = n;
-  return 0;
+  if (legs)
+    dg->legs = legs;
+  for (unsigned i = 0; fits && i < p->nsteps; i++)
+    if (!has_leg (dg, p->steps[i].name))
+      {
+        legs[dg->nlegs] = leg_new (dg, p, &p->steps[i]);
+        fits = legs[dg->nlegs] != NULL;
+        dg->nlegs += fits;
+      }
+  if (fits)
+    return 0;
+  while (dg->nlegs > was)
+    leg_free (dg->legs[--dg->nlegs]);
+  return error_set (err, ENOMEM, "no memory for a diagnosis");
 }

@@ -23,9 +23,6 @@ active_free (struct active *a)
 {
   diagnosis_free (a->diagnosis);
   guest_unref (a->guest);
-  free (a->steps);
-  if (a->net_params)
-    json_object_put (a->net_params);
   free (a);
 }
 
@@ -153,6 +150,7 @@ incidents_new (const struct incidents_env *env, struct incidents **ret,
   if (!in)
     return error_set (err, ENOMEM, "no memory for incidents");
   in->env = *env;
+  in->playbooks = playbook_set_ref (env->playbooks);
   in->found_by_ms = loop_now (env->loop) + FIND_GUESTS_MS;
   r = standing_new (&in->standing, err);
   if (r == 0)
@@ -177,6 +175,13 @@ incidents_limit (struct incidents *in, unsigned max_diagnoses)
 }
 
 void
+incidents_playbooks (struct incidents *in, struct playbook_set *playbooks)
+{
+  playbook_set_unref (in->playbooks);
+  in->playbooks = playbook_set_ref (playbooks);
+}
+
+void
 incidents_free (struct incidents *in)
 {
   if (!in)
@@ -187,6 +192,7 @@ incidents_free (struct incidents *in)
     active_remove (in->first);
   timer_free (in->found);
   standing_free (in->standing);
+  playbook_set_unref (in->playbooks);
   free (in);
 }
 

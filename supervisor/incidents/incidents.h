@@ -26,6 +26,7 @@ struct error;
 struct fact_bus;
 struct incidents;
 struct loop;
+struct playbook_set;
 struct writer_link;
 
 /* Whom they ask and tell. */
@@ -37,6 +38,7 @@ struct incidents_env
   struct bindings *bindings;
   struct writer_link *writer;
   const struct diagnosis_env *diagnosis;
+  struct playbook_set *playbooks; /* a reference is taken */
   unsigned max_diagnoses; /* at once */
   bool drain_only;        /* what text says is not heard */
 };
@@ -44,6 +46,9 @@ struct incidents_env
 int incidents_new (const struct incidents_env *env, struct incidents **ret,
                    struct error *err);
 void incidents_limit (struct incidents *in, unsigned max_diagnoses);
+/* Those that count from now on; a diagnosis that runs keeps its own. */
+void incidents_playbooks (struct incidents *in,
+                          struct playbook_set *playbooks);
 void incidents_free (struct incidents *in);
 
 /* A binding_listen_fn. */

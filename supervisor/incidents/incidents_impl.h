@@ -19,7 +19,6 @@
 
 struct cause;
 struct diagnosis;
-struct diagnosis_step;
 struct fact_sub;
 struct standing;
 struct timer;
@@ -29,6 +28,9 @@ struct timer;
  * not leave troubles without a place. */
 #define MAX_ORDERS 32
 #define FIND_GUESTS_MS 15000
+/* For who could not be asked, or what nobody has confirmed: it is looked at,
+ * but nothing is typed. */
+#define CAREFUL_PLAYBOOK "quick"
 /* A diagnosis that took the daemon with it this often is not begun again. */
 #define MAX_ATTEMPTS 2
 
@@ -80,9 +82,6 @@ struct active
   unsigned flaps; /* times it would have been opened again meanwhile */
   const struct guest *guest; /* as it was when it began; NULL after restart */
   struct diagnosis *diagnosis; /* while it runs */
-  struct diagnosis_step *steps; /* a copy: with parameters of this guest */
-  unsigned nsteps;
-  struct json_object *net_params;
   struct error file_error; /* the first file that could not be stored */
   char bundle[512], shipped[160];
   const struct incident_watch_ops *watch;
@@ -92,6 +91,7 @@ struct active
 struct incidents
 {
   struct incidents_env env;
+  struct playbook_set *playbooks; /* a reference */
   struct active *first; /* the newest */
   unsigned count;
   unsigned missteps; /* refused by incident_step(): a mistake of ours */

@@ -34,8 +34,8 @@ incidents_order (struct incidents *in, const struct guest *g,
   int r;
 
   if (!playbook)
-    playbook = "standard";
-  r = playbook_check (playbook, err);
+    playbook = playbook_default;
+  r = playbook_check (in->playbooks, playbook, err);
   if (r < 0)
     return r;
   if (count_orders (in) >= MAX_ORDERS)

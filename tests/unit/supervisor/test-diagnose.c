@@ -57,6 +57,12 @@ bindings_each (struct bindings *b, const char *uuid,
 {
 }
 
+struct json_object *
+bindings_addresses (struct bindings *b, const char *uuid)
+{
+  return NULL;
+}
+
 void
 texts_events (struct texts *t, const char *uuid, struct buf *out)
 {
@@ -214,40 +220,44 @@ let_go (const char *names)
   pthread_cond_broadcast (&room.c);
 }
 
+#define FAKE(name_, run_)                                                     \
+  {                                                                           \
+    .name = name_, .lane = LANE_HOST, .budget_ms = 5000, .run = run_          \
+  }
+#define STAYS(name_, lane_, touch_)                                           \
+  {                                                                           \
+    .name = name_, .lane = lane_, .budget_ms = 60000, .run = stays,           \
+    .touch = touch_                                                           \
+  }
 static const struct collector fakes[] = {
-  { .name = "a-host", .run = stays, .lane = LANE_HOST },
-  { .name = "a-monitor",
-    .run = stays,
-    .lane = LANE_MONITOR,
-    .touch = TOUCH_MONITOR },
-  { .name = "a-disk",
-    .run = stays,
-    .lane = LANE_MONITOR,
-    .touch = TOUCH_MONITOR },
-  { .name = "a-net", .run = stays, .lane = LANE_NET, .touch = TOUCH_NETWORK },
-  { .name = "a-key",
-    .run = stays,
-    .lane = LANE_CONSOLE,
-    .touch = TOUCH_CONSOLE },
-  { .name = "an-nmi",
-    .run = stays,
-    .lane = LANE_CORE,
-    .touch = TOUCH_INTRUSIVE },
-  { .name = "gets-stuck", .run = gets_stuck },
-  { .name = "brings-much", .run = brings_much },
-  { .name = "finds-nothing", .run = finds_nothing },
-  { .name = "greets-once", .run = greets_once },
-  { .name = "greets-twice", .run = greets_twice },
-  { .name = "answers-twice", .run = answers_twice },
-  { .name = "finds-too-much", .run = finds_too_much },
+  FAKE ("gets-stuck", gets_stuck),
+  FAKE ("brings-much", brings_much),
+  FAKE ("finds-nothing", finds_nothing),
+  FAKE ("greets-once", greets_once),
+  FAKE ("greets-twice", greets_twice),
+  FAKE ("answers-twice", answers_twice),
+  FAKE ("finds-too-much", finds_too_much),
+  STAYS ("a-host", LANE_HOST, TOUCH_NOTHING),
+  STAYS ("a-monitor", LANE_MONITOR, TOUCH_MONITOR),
+  STAYS ("a-disk", LANE_MONITOR, TOUCH_MONITOR),
+  STAYS ("a-net", LANE_NET, TOUCH_NETWORK),
+  STAYS ("a-key", LANE_CONSOLE, TOUCH_CONSOLE),
+  STAYS ("an-nmi", LANE_CORE, TOUCH_INTRUSIVE),
+};
+
+/* What playbooks are read by. */
+const struct collector *const collectors[] = {
+  &fakes[0], &fakes[1],  &fakes[2],  &fakes[3],  &fakes[4],
+  &fakes[5], &fakes[6],  &fakes[7],  &fakes[8],  &fakes[9],
+  &fakes[10], &fakes[11], &fakes[12], NULL,
 };
 
 const struct collector *
 collector_find (const char *name)
 {
-  for (size_t i = 0; i < sizeof fakes / sizeof fakes[0]; i++)
-    if (strcmp (fakes[i].name, name) == 0)
-      return &fakes[i];
+  for (size_t i = 0; collectors[i]; i++)
+    if (strcmp (collectors[i]->name, name) == 0)
+      return collectors[i];
   return NULL;
 }
 
@@ -255,11 +265,25 @@ void
 collector_plan (const struct collector *c, const struct guest *g,
                 const void *own, struct collect_plan *ret)
 {
-  *ret = (struct collect_plan){
-    .touch = c->touch,
-    .lane = c->lane ? c->lane : LANE_HOST,
-    .ms = c->budget_ms ? c->budget_ms : 5000,
-  };
+  *ret = (struct collect_plan){ .touch = c->touch,
+                                .lane = c->lane,
+                                .ms = c->budget_ms };
+}
+
+/* Of these steps, a JSON array. */
+static struct playbook *
+playbook_of (const char *steps)
+{
+  char text[300];
+  CLEANUP_JSON struct json_object *o = NULL;
+  struct playbook *p;
+
+  snprintf (text, sizeof text, "{'name':'test','steps':%s}", steps);
+  for (char *q = text; *q; q++)
+    *q = *q == '\'' ? '"' : *q;
+  o = json_tokener_parse (text);
+  assert_int_equal (playbook_read (NULL, o, "", "test", &p, NULL), 0);
+  return p;
 }
 
 /* ---- the world ---- */
@@ -356,21 +380,23 @@ teardown (void **state)
 }
 
 static void
-begin (struct world *w, const struct diagnosis_step *steps, unsigned n)
+begin (struct world *w, const char *steps)
 {
   static const struct cause cause = { "uptime", "silent", "It is silent." };
+  struct playbook *p = playbook_of (steps);
 
-  assert_int_equal (diagnosis_start (&w->d, w->guest, &cause, steps, n, &ops,
-                                     w, &w->dg, NULL),
-                    0);
+  assert_int_equal (
+      diagnosis_start (&w->d, w->guest, &cause, p, &ops, w, &w->dg, NULL), 0);
+  playbook_unref (p); /* it has its own */
 }
 
 static void
 diagnose (struct world *w, const char *collector)
 {
-  struct diagnosis_step step = { .collector = collector };
+  char steps[64];
 
-  begin (w, &step, 1);
+  snprintf (steps, sizeof steps, "[\"%s\"]", collector);
+  begin (w, steps);
   UNTIL_LOOP (w->d.loop, w->done);
 }
 
@@ -421,11 +447,9 @@ told (struct world *w, const char *name, unsigned nth)
 static void
 one_sample_stays_one (void **state)
 {
-  static const struct diagnosis_step steps[]
-      = { { .collector = "greets-once" }, { .collector = "finds-nothing" } };
   struct world *w = *state;
 
-  begin (w, steps, 2);
+  begin (w, "[\"greets-once\", \"finds-nothing\"]");
   UNTIL_LOOP (w->d.loop, w->done);
   assert_string_equal (w->verdict.class_, "slow");
   assert_non_null (told (w, "vmm.monitor", 0));
@@ -495,11 +519,10 @@ another_witness_stays (void **state)
 static void
 known_from_its_begin (void **state)
 {
-  static const struct diagnosis_step step = { .collector = "greets-twice" };
   struct world *w = *state;
 
   house_says (w, "guest.intent", "stop libvirt");
-  begin (w, &step, 1);
+  begin (w, "[\"greets-twice\"]");
   assert_int_equal (loop_round (w->d.loop, 0, NULL), 0);
   fact_forget (w->d.facts, A);
   UNTIL_LOOP (w->d.loop, w->done);
@@ -532,19 +555,20 @@ goes_on_for_another_cause (void **state)
   static const struct cause text
       = { BY_KERNEL, CODE_KERNEL_EVENT, "its console says: x" };
   static const struct cause check = { "uptime", "silent", "It is silent." };
-  static const struct diagnosis_step more[]
-      = { { .collector = "greets-once" }, { .collector = "answers-twice" } };
-  struct diagnosis_step *few = calloc (1, sizeof *few);
+  struct playbook *few = playbook_of ("[\"greets-once\"]"), *more;
   struct world *w = *state;
 
-  few->collector = "greets-once";
   house_says (w, "kernel.class", "soft-lockup");
-  assert_int_equal (diagnosis_start (&w->d, w->guest, &text, few, 1, &ops, w,
-                                     &w->dg, NULL),
-                    0);
+  assert_int_equal (
+      diagnosis_start (&w->d, w->guest, &text, few, &ops, w, &w->dg, NULL), 0);
   assert_int_equal (loop_round (w->d.loop, 0, NULL), 0);
-  diagnosis_retell (w->dg, &check, more, 2);
-  free (few); /* nobody looks at it any more */
+  /* What is asked for already is not done again, whatever stands before. */
+  assert_false (diagnosis_retell (w->dg, &check, few));
+  more = playbook_of ("[\"answers-twice\", {\"do\": \"greets-twice\", "
+                      "\"name\": \"greets-once\"}]");
+  assert_true (diagnosis_retell (w->dg, &check, more));
+  playbook_unref (few);
+  playbook_unref (more);
   UNTIL_LOOP (w->d.loop, w->done);
   assert_int_equal (json_object_array_length (
                         json_object_object_get (w->head, "collectors")),
@@ -565,21 +589,6 @@ legs_are (struct world *w, const char *text)
   return strcmp (buf_str (&w->legs), text) == 0;
 }
 
-/* Begins these, all of which are known to wait for the test. */
-#define BEGIN(w, ...)                                                         \
-  begin_named ((w), (const char *const[]){ __VA_ARGS__, NULL })
-
-static void
-begin_named (struct world *w, const char *const *names)
-{
-  static struct diagnosis_step steps[8];
-  unsigned n = 0;
-
-  for (; names[n]; n++)
-    steps[n] = (struct diagnosis_step){ .collector = names[n] };
-  begin (w, steps, n);
-}
-
 static const char *
 collector_said (struct world *w, size_t nth, const char *key)
 {
@@ -593,7 +602,7 @@ lanes_run_beside_each_other (void **state)
 {
   struct world *w = *state;
 
-  BEGIN (w, "a-host", "a-monitor", "a-disk", "a-net");
+  begin (w, "['a-host', 'a-monitor', 'a-disk', 'a-net']");
   LEGS (w, "+a-host +a-monitor +a-net ");
   let_go ("a-monitor");
   LEGS (w, "+a-host +a-monitor +a-net -a-monitor +a-disk ");
@@ -615,7 +624,7 @@ what_touches_the_guest_goes_alone (void **state)
 {
   struct world *w = *state;
 
-  BEGIN (w, "a-host", "a-net", "a-key", "a-monitor", "an-nmi", "a-disk");
+  begin (w, "['a-host', 'a-net', 'a-key', 'a-monitor', 'an-nmi', 'a-disk']");
   LEGS (w, "+a-host +a-net ");
   let_go ("a-host");
   LEGS (w, "+a-host +a-net -a-host ");
@@ -668,7 +677,7 @@ a_taken_lane_is_waited_for (void **state)
 
   somebody_takes (w, LANE_MONITOR, &leaves);
   let_go ("a-monitor a-disk a-host");
-  BEGIN (w, "a-monitor", "a-disk", "a-host");
+  begin (w, "['a-monitor', 'a-disk', 'a-host']");
   LEGS (w, "+a-monitor +a-host -a-host ");
   gate_set (&leaves);
   LEGS (w, "+a-monitor +a-host -a-host -a-monitor +a-disk -a-disk ");
@@ -684,7 +693,7 @@ but_not_for_ever (void **state)
 
   somebody_takes (w, LANE_MONITOR, &leaves);
   let_go ("a-host");
-  BEGIN (w, "a-monitor", "a-host");
+  begin (w, "['a-monitor', 'a-host']");
   LEGS (w, "+a-monitor +a-host -a-host ");
   loop_advance (w->d.loop, 14999);
   assert_false (w->done);
@@ -707,7 +716,7 @@ a_stop_ends_those_that_run (void **state)
   struct world *w = *state;
 
   somebody_takes (w, LANE_MONITOR, &leaves);
-  BEGIN (w, "a-host", "a-monitor", "a-net", "a-key");
+  begin (w, "['a-host', 'a-monitor', 'a-net', 'a-key']");
   LEGS (w, "+a-host +a-monitor +a-net ");
   diagnosis_stop (w->dg, "the guest is gone");
   assert_false (w->done);
@@ -728,7 +737,7 @@ a_stop_before_anything (void **state)
 {
   struct world *w = *state;
 
-  BEGIN (w, "a-host");
+  begin (w, "['a-host']");
   diagnosis_stop (w->dg, "never mind");
   UNTIL_LOOP (w->d.loop, w->done);
   assert_true (legs_are (w, ""));
@@ -741,7 +750,7 @@ a_stop_while_a_lane_is_waited_for (void **state)
   struct world *w = *state;
 
   somebody_takes (w, LANE_HOST, &leaves);
-  BEGIN (w, "a-host");
+  begin (w, "['a-host']");
   LEGS (w, "+a-host ");
   diagnosis_stop (w->dg, "never mind");
   UNTIL_LOOP (w->d.loop, w->done);
@@ -749,27 +758,26 @@ a_stop_while_a_lane_is_waited_for (void **state)
   gate_set (&leaves);
 }
 
-/* What was not begun gives way to what another wants; what was, stays. */
+/* What he wants beside it begins at once. */
 static void
 another_playbook_takes_over (void **state)
 {
   static const struct cause check = { "uptime", "silent", "It is silent." };
-  static const struct diagnosis_step steps[]
-      = { { .collector = "a-net" }, { .collector = "a-host" },
-          { .collector = "a-key" } };
+  struct playbook *his = playbook_of ("['a-net','a-host','a-key']");
   struct world *w = *state;
 
-  BEGIN (w, "a-host", "a-monitor", "a-disk");
+  begin (w, "['a-host', 'a-monitor', 'a-disk']");
   LEGS (w, "+a-host +a-monitor ");
-  diagnosis_retell (w->dg, &check, steps, 3);
+  assert_true (diagnosis_retell (w->dg, &check, his));
+  playbook_unref (his);
   LEGS (w, "+a-host +a-monitor +a-net ");
-  let_go ("a-host a-monitor a-net a-key");
+  let_go ("a-host a-monitor a-net a-disk a-key");
   UNTIL_LOOP (w->d.loop, w->done);
   assert_string_equal (collector_said (w, 0, "name"), "a-host");
   assert_string_equal (collector_said (w, 1, "name"), "a-monitor");
-  assert_string_equal (collector_said (w, 2, "name"), "a-net");
-  assert_string_equal (collector_said (w, 3, "name"), "a-key");
-  assert_null (collector_said (w, 4, "name"));
+  assert_string_equal (collector_said (w, 2, "name"), "a-disk");
+  assert_string_equal (collector_said (w, 3, "name"), "a-net");
+  assert_string_equal (collector_said (w, 4, "name"), "a-key");
 }
 
 /* Its host may still be looked at. */
@@ -778,7 +786,7 @@ another_guest_is_not_touched (void **state)
 {
   struct world *w = *state;
 
-  BEGIN (w, "a-host", "a-monitor", "a-disk", "finds-nothing");
+  begin (w, "['a-host', 'a-monitor', 'a-disk', 'finds-nothing']");
   LEGS (w, "+a-host +a-monitor ");
   registry_update (w->d.registry, living (8));
   let_go ("a-host a-monitor");
@@ -797,10 +805,9 @@ static void
 what_is_stuck_keeps_what_it_brought (void **state)
 {
   struct world *w = *state;
-  struct diagnosis_step step = { .collector = "gets-stuck" };
   struct json_object *gaps, *gap;
 
-  begin (w, &step, 1);
+  begin (w, "[\"gets-stuck\"]");
   UNTIL_LOOP (w->d.loop, strstr (buf_str (&w->files), "two"));
   assert_false (w->done);
   assert_string_equal (buf_str (&w->files),
