@@ -47,7 +47,10 @@ static void
 print_codes (void)
 {
   for (const struct outcome_code *c = outcome_codes; c->code; c++)
-    printf ("| `%s` | %s | %s%s|\n", c->code, outcome_names[c->outcome],
+    printf ("| `%s` | %s | %s | %s%s|\n", c->code, outcome_names[c->outcome],
+            c->way == WAY_UNSAID  ? "–"
+            : c->way == WAY_GUEST ? "guest"
+                                  : way_names[c->way],
             c->help, *c->help ? " " : "");
 }
 

@@ -62,6 +62,7 @@ end_standing (struct active *a, enum incident_end how)
              units_format_duration (age, sizeof (age),
                                     a->inc.ended_wall_ms
                                         - a->inc.opened_wall_ms));
+  incident_put (a);
   incidents_persist (a->all);
 }
 
