@@ -12,7 +12,8 @@
 struct error;
 struct opener;
 
-/* All or nothing: one bad document and none is taken.  *ret is malloc'ed,
+/* All or nothing: one bad document and none is taken.  Whether those that look
+ * at others find them is not asked here (layers.h).  *ret is malloc'ed,
  * with a reference of each.  A folder that is not there is an error, too. */
 int load_scenarios (struct opener *opener, const struct config *cfg,
                     uint64_t deadline, struct scenario ***ret, size_t *ret_n,
