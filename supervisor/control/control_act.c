@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Operations that do something: diagnose, release, doctor, spool.
+ * Operations that do something: release, doctor, spool.
  *
  * What goes on after the request returned has a small context of its own.
  * When the client leaves first, `gone` cuts the context's way back, and
@@ -8,7 +8,6 @@
  */
 #include "supervisor/control/control.h"
 #include "supervisor/control/daemon.h"
-#include "supervisor/incidents/incidents.h"
 #include "supervisor/links/writer_link.h"
 #include "supervisor/watch/examine.h"
 #include "supervisor/watch/reach.h"
@@ -29,97 +28,6 @@
 #define DOCTOR_MS 15000
 #define DOCTOR_ONE_MS 2500
 #define SPOOL_MS 30000
-
-/* ---- diagnose ---- */
-
-struct order
-{
-  struct answer *answer;
-  char id[UUID_TEXT];
-};
-
-static void
-order_progress (unsigned n, unsigned total, const char *what, bool ended,
-                const char *failure, void *arg)
-{
-  struct order *o = arg;
-  struct json_object *row = json_object_new_object ();
-
-  json_add_str (row, "row", "progress");
-  json_add_int (row, "n", n);
-  json_add_int (row, "total", total);
-  json_add_str (row, "step", what);
-  json_add_bool (row, "ended", ended);
-  if (failure)
-    json_add_text (row, "failure", failure, strlen (failure));
-  answer_row (o->answer, row);
-}
-
-static void
-order_packed (const struct incident *inc, const char *bundle,
-              const struct error *why, void *arg)
-{
-  struct order *o = arg;
-  struct answer *a = o->answer;
-  struct json_object *row = incident_to_json (inc);
-
-  json_add_str (row, "row", "incident");
-  json_add_str (row, "bundle", bundle);
-  if (why)
-    json_add_str (row, "bundle_error", error_text (why));
-  a->gone = NULL;
-  free (o);
-  answer_end (a, row);
-}
-
-static const struct incident_watch_ops order_ops = {
-  .progress = order_progress,
-  .packed = order_packed,
-};
-
-static void
-order_gone (struct answer *a)
-{
-  struct order *o = a->arg;
-
-  incidents_unwatch (a->d->incidents, o->id);
-  free (o);
-}
-
-void
-op_diagnose (struct answer *a, struct frame *f)
-{
-  CLEANUP_GUEST const struct guest *g = answer_guest (a);
-  struct error err = ERROR_INIT;
-  struct json_object *row;
-  struct order *o;
-
-  if (!g)
-    return;
-  o = calloc (1, sizeof (*o));
-  if (!o)
-    {
-      error_set (&err, ENOMEM, "no memory");
-      answer_error (a, &err);
-      return;
-    }
-  o->answer = a;
-  if (incidents_order (a->d->incidents, g,
-                       json_get_str (a->head, "playbook"), a->by, &order_ops,
-                       o, o->id, &err)
-      < 0)
-    {
-      free (o);
-      answer_error (a, &err);
-      return;
-    }
-  a->arg = o;
-  a->gone = order_gone;
-  row = json_object_new_object ();
-  json_add_str (row, "row", "accepted");
-  json_add_str (row, "incident", o->id);
-  answer_row (a, row);
-}
 
 /* ---- console release ---- */
 

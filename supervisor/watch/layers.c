@@ -4,7 +4,7 @@
  */
 #include "supervisor/watch/layers.h"
 #include "supervisor/watch/bindings.h"
-#include "diag/playbooks.h"
+#include "diag/playbook.h"
 
 #include "base/cleanup.h"
 #include "base/error.h"
@@ -46,6 +46,7 @@ struct layer
 struct layers
 {
   struct layers_env env;
+  struct playbook_set *playbooks;
   struct kept *kept;
   struct layer ranks[NRANKS];
   size_t all_len;
@@ -454,7 +455,7 @@ take_one (struct layers *l, struct json_object *o)
   int r = 0;
 
   if (!document || scenario_parse (NULL, document, "bound", &s, &err) < 0
-      || playbook_check (s->playbook, &err) < 0)
+      || playbook_check (l->playbooks, s->playbook, &err) < 0)
     {
       /* Of a daemon that knew more than we do. */
       log_error ("a scenario that was bound is not taken: %s",
@@ -513,12 +514,13 @@ layers_new (const struct layers_env *env, struct layers **ret,
   if (!l)
     return error_set (err, ENOMEM, "no memory for layers of scenarios");
   l->env = *env;
+  l->playbooks = playbook_set_ref (env->playbooks);
   /* What is bound comes later, and counts as far as it is there. */
   l->ranks[BOUND].known = true;
   r = kept_new (env->loop, env->writer, &kept_ops, l, &l->kept, err);
   if (r < 0)
     {
-      free (l);
+      layers_free (l);
       return r;
     }
   *ret = l;
@@ -533,6 +535,7 @@ layers_free (struct layers *l)
   kept_free (l->kept);
   for (unsigned i = 0; i < NRANKS; i++)
     forget (&l->ranks[i]);
+  playbook_set_unref (l->playbooks);
   free (l);
 }
 
