@@ -43,8 +43,16 @@ struct visit
   struct collect_ctx ctx;
   const struct collector *collector;
   struct transport_env env;
+  struct playbook *playbook; /* ctx.own is its */
   struct haul *haul;
   struct error err;
+};
+
+/* A step, and whose it is. */
+struct todo
+{
+  struct playbook *playbook;
+  const struct playbook_step *step;
 };
 
 struct diagnosis
@@ -52,7 +60,7 @@ struct diagnosis
   struct diagnosis_env env;
   const struct guest *guest;
   char scenario[64], code[32], sentence[200]; /* what brought us here */
-  const struct diagnosis_step *steps;
+  struct todo *steps;
   unsigned nsteps, at;
   const struct diagnosis_ops *ops;
   void *arg;
@@ -82,6 +90,7 @@ visit_free (void *arg)
   if (!v)
     return;
   haul_unref (v->haul);
+  playbook_unref (v->playbook);
   guest_unref (v->ctx.guest);
   if (v->ctx.params)
     json_object_put (v->ctx.params);
@@ -99,25 +108,27 @@ visit_run (struct job *job, void *arg)
 }
 
 static struct visit *
-visit_new (struct diagnosis *dg, const struct collector *c,
-           const struct diagnosis_step *step)
+visit_new (struct diagnosis *dg, const struct todo *todo)
 {
   struct visit *v = calloc (1, sizeof (*v));
 
   if (!v)
     return NULL;
-  v->collector = c;
+  v->collector = todo->step->collector;
   v->env = *dg->env.transports;
+  v->playbook = playbook_ref (todo->playbook);
   v->haul = haul_ref (dg->haul);
   v->ctx = (struct collect_ctx){
     .guest = guest_ref (dg->guest),
     .env = &v->env,
+    .own = todo->step->own,
     .out = haul_out (dg->haul),
   };
-  /* A copy: json-c counts without atomics, and a job that is written off puts
-   * it on its own thread. */
-  if (step->params)
-    json_object_deep_copy (step->params, &v->ctx.params, NULL);
+  /* The network step asks where scenarios of this guest ask: nobody else knows
+   * an address of a guest behind a user-mode network. */
+  if (strcmp (v->collector->name, "net") == 0)
+    v->ctx.params
+        = bindings_addresses (dg->env.bindings, dg->guest->inc.uuid);
   return v;
 }
 
@@ -210,15 +221,16 @@ add_failed (struct diagnosis *dg, const char *collector)
 static void
 step_over (struct diagnosis *dg, const char *lacks, const char *failure)
 {
-  const struct diagnosis_step *step = &dg->steps[dg->at];
+  const struct playbook_step *step = dg->steps[dg->at].step;
+  const char *what = step->collector->name;
 
-  note_collector (dg, step->collector, failure);
+  note_collector (dg, what, failure);
   if (failure)
     {
-      add_gap (dg, step->collector, lacks, failure);
-      add_failed (dg, step->collector);
+      add_gap (dg, what, lacks, failure);
+      add_failed (dg, what);
     }
-  dg->ops->progress (dg->at + 1, dg->nsteps, step->collector, true, failure,
+  dg->ops->progress (dg->at + 1, dg->nsteps, step->name, true, failure,
                      dg->arg);
   dg->at++;
   next_step (dg);
@@ -248,9 +260,9 @@ step_done (void *owner, void *arg, enum job_end end, int rc)
 }
 
 static int
-start_step (struct diagnosis *dg, const struct collector *c,
-            const struct diagnosis_step *step, struct error *err)
+start_step (struct diagnosis *dg, const struct todo *todo, struct error *err)
 {
+  const struct collector *c = todo->step->collector;
   struct job_spec spec;
   struct visit *v;
   char name[64];
@@ -258,7 +270,7 @@ start_step (struct diagnosis *dg, const struct collector *c,
 
   if (r < 0)
     return r;
-  v = visit_new (dg, c, step);
+  v = visit_new (dg, todo);
   if (!v)
     {
       haul_unref (steal_ptr (&dg->haul));
@@ -269,7 +281,8 @@ start_step (struct diagnosis *dg, const struct collector *c,
     .name = name,
     .guest = dg->guest->inc.uuid,
     .lane = c->lane,
-    .timeout_ms = step->budget_ms ? step->budget_ms : c->budget_ms,
+    .timeout_ms = todo->step->budget_ms ? todo->step->budget_ms
+                                        : c->budget_ms,
     .run = visit_run,
     .done = step_done,
     .free_arg = visit_free,
@@ -456,6 +469,9 @@ diagnosis_free (struct diagnosis *dg)
   if (dg->haul)
     haul_close (dg->haul, NULL);
   haul_unref (dg->haul);
+  for (unsigned i = 0; i < dg->nsteps; i++)
+    playbook_unref (dg->steps[i].playbook);
+  free (dg->steps);
   timer_free (dg->retry);
   guest_unref (dg->guest);
   fact_set_free (dg->set);
@@ -467,11 +483,10 @@ diagnosis_free (struct diagnosis *dg)
 static void
 try_step (struct diagnosis *dg)
 {
-  const struct diagnosis_step *step = &dg->steps[dg->at];
   uint64_t now = loop_now (dg->env.loop);
   struct error err = ERROR_INIT;
 
-  if (start_step (dg, collector_find (step->collector), step, &err) == 0)
+  if (start_step (dg, &dg->steps[dg->at], &err) == 0)
     return;
   if (err.code == EBUSY && now < dg->step_ms + LANE_WAIT_MS)
     timer_at (dg->retry, now + LANE_RETRY_MS);
@@ -495,8 +510,7 @@ retry_due (struct timer *t, void *arg)
 static void
 next_step (struct diagnosis *dg)
 {
-  const struct diagnosis_step *step;
-  const struct collector *c;
+  const struct playbook_step *step;
 
   if (dg->at >= dg->nsteps || dg->stopped[0])
     {
@@ -504,15 +518,11 @@ next_step (struct diagnosis *dg)
       diagnosis_free (dg);
       return;
     }
-  step = &dg->steps[dg->at];
+  step = dg->steps[dg->at].step;
   dg->step_ms = loop_now (dg->env.loop);
-  dg->ops->progress (dg->at + 1, dg->nsteps, step->collector, false, NULL,
-                     dg->arg);
-  c = collector_find (step->collector);
-  if (!c)
-    skip_step (dg, "this build has no such collector");
-  else if (!registry_is_current (dg->env.registry, &dg->guest->inc)
-           && c->touch != TOUCH_NOTHING)
+  dg->ops->progress (dg->at + 1, dg->nsteps, step->name, false, NULL, dg->arg);
+  if (!registry_is_current (dg->env.registry, &dg->guest->inc)
+      && step->collector->touch != TOUCH_NOTHING)
     skip_step (dg, "the guest is not the one it was: not touched");
   else
     try_step (dg);
@@ -525,6 +535,34 @@ first_step (void *arg)
   next_step (arg);
 }
 
+static bool
+has_step (const struct diagnosis *dg, const char *name)
+{
+  for (unsigned i = 0; i < dg->nsteps; i++)
+    if (strcmp (dg->steps[i].step->name, name) == 0)
+      return true;
+  return false;
+}
+
+/* Those of it that there are not yet, behind the others; how many, or -1
+ * without memory. */
+static int
+add_steps (struct diagnosis *dg, struct playbook *p)
+{
+  unsigned was = dg->nsteps;
+  struct todo *steps
+      = realloc (dg->steps, (was + p->nsteps) * sizeof (*steps));
+
+  if (!steps)
+    return -1;
+  dg->steps = steps;
+  for (unsigned i = 0; i < p->nsteps; i++)
+    if (!has_step (dg, p->steps[i].name))
+      steps[dg->nsteps++]
+          = (struct todo){ playbook_ref (p), &p->steps[i] };
+  return (int) (dg->nsteps - was);
+}
+
 static void
 set_cause (struct diagnosis *dg, const struct cause *cause)
 {
@@ -535,8 +573,8 @@ set_cause (struct diagnosis *dg, const struct cause *cause)
 
 int
 diagnosis_start (const struct diagnosis_env *env, const struct guest *g,
-                 const struct cause *cause, const struct diagnosis_step *steps,
-                 unsigned nsteps, const struct diagnosis_ops *ops, void *arg,
+                 const struct cause *cause, struct playbook *playbook,
+                 const struct diagnosis_ops *ops, void *arg,
                  struct diagnosis **ret, struct error *err)
 {
   struct diagnosis *dg = calloc (1, sizeof (*dg));
@@ -547,7 +585,7 @@ diagnosis_start (const struct diagnosis_env *env, const struct guest *g,
       dg->facts = calloc (MAX_FACTS, sizeof (*dg->facts));
       dg->known = calloc (MAX_KNOWN, sizeof (*dg->known));
     }
-  if (!dg || !dg->facts || !dg->known
+  if (!dg || !dg->facts || !dg->known || add_steps (dg, playbook) < 0
       || fact_set_new (MAX_FACTS, &dg->set, NULL) < 0)
     {
       diagnosis_free (dg);
@@ -556,8 +594,6 @@ diagnosis_start (const struct diagnosis_env *env, const struct guest *g,
   dg->env = *env;
   dg->guest = guest_ref (g);
   set_cause (dg, cause);
-  dg->steps = steps;
-  dg->nsteps = nsteps;
   dg->ops = ops;
   dg->arg = arg;
   dg->ordered = strcmp (cause->code, CODE_ORDERED) == 0;
@@ -578,13 +614,12 @@ diagnosis_start (const struct diagnosis_env *env, const struct guest *g,
   return 0;
 }
 
-void
+bool
 diagnosis_retell (struct diagnosis *dg, const struct cause *cause,
-                  const struct diagnosis_step *steps, unsigned nsteps)
+                  struct playbook *playbook)
 {
   set_cause (dg, cause);
-  dg->steps = steps;
-  dg->nsteps = nsteps;
+  return add_steps (dg, playbook) > 0;
 }
 
 void

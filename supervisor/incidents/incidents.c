@@ -22,15 +22,13 @@ static void
 active_free (struct active *a)
 {
   diagnosis_free (a->diagnosis);
+  incident_watchers_free (a);
   guest_unref (a->guest);
-  free (a->steps);
-  if (a->net_params)
-    json_object_put (a->net_params);
   free (a);
 }
 
-static void
-active_remove (struct active *a)
+void
+incident_remove (struct active *a)
 {
   struct active **p = &a->all->first;
 
@@ -73,7 +71,7 @@ incidents_room (struct incidents *in)
     if (a->stand == STAND_NOT && a->life == LIFE_DONE)
       oldest = a; /* the list has the newest first */
   if (oldest)
-    active_remove (oldest);
+    incident_remove (oldest);
   return oldest != NULL;
 }
 
@@ -153,6 +151,7 @@ incidents_new (const struct incidents_env *env, struct incidents **ret,
   if (!in)
     return error_set (err, ENOMEM, "no memory for incidents");
   in->env = *env;
+  in->playbooks = playbook_set_ref (env->playbooks);
   in->found_by_ms = loop_now (env->loop) + FIND_GUESTS_MS;
   r = standing_new (&in->standing, err);
   if (r == 0)
@@ -177,6 +176,13 @@ incidents_limit (struct incidents *in, unsigned max_diagnoses)
 }
 
 void
+incidents_playbooks (struct incidents *in, struct playbook_set *playbooks)
+{
+  playbook_set_unref (in->playbooks);
+  in->playbooks = playbook_set_ref (playbooks);
+}
+
+void
 incidents_free (struct incidents *in)
 {
   if (!in)
@@ -184,9 +190,10 @@ incidents_free (struct incidents *in)
   fact_unsubscribe (in->heard);
   fact_unsubscribe (in->staged);
   while (in->first)
-    active_remove (in->first);
+    incident_remove (in->first);
   timer_free (in->found);
   standing_free (in->standing);
+  playbook_set_unref (in->playbooks);
   free (in);
 }
 

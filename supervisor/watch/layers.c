@@ -4,7 +4,7 @@
  */
 #include "supervisor/watch/layers.h"
 #include "supervisor/watch/bindings.h"
-#include "diag/playbooks.h"
+#include "diag/playbook.h"
 
 #include "base/cleanup.h"
 #include "base/error.h"
@@ -28,6 +28,7 @@ struct bound
 struct layers
 {
   struct layers_env env;
+  struct playbook_set *playbooks;
   struct kept *kept;
   struct scenario **files;
   size_t nfiles;
@@ -398,7 +399,7 @@ take_one (struct layers *l, struct json_object *o)
 
   if (!document
       || scenario_parse (NULL, document, "bound", &s, &err) < 0
-      || playbook_check (s->playbook, &err) < 0)
+      || playbook_check (l->playbooks, s->playbook, &err) < 0)
     {
       /* Of a daemon that knew more than we do. */
       log_error ("a scenario that was bound is not taken: %s",
@@ -457,10 +458,11 @@ layers_new (const struct layers_env *env, struct layers **ret,
   if (!l)
     return error_set (err, ENOMEM, "no memory for layers of scenarios");
   l->env = *env;
+  l->playbooks = playbook_set_ref (env->playbooks);
   r = kept_new (env->loop, env->writer, &kept_ops, l, &l->kept, err);
   if (r < 0)
     {
-      free (l);
+      layers_free (l);
       return r;
     }
   *ret = l;
@@ -477,6 +479,7 @@ layers_free (struct layers *l)
   for (unsigned i = 0; i < l->n; i++)
     scenario_unref (l->list[i].scenario);
   free (l->list);
+  playbook_set_unref (l->playbooks);
   free (l);
 }
 

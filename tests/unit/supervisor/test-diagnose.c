@@ -56,6 +56,12 @@ bindings_each (struct bindings *b, const char *uuid,
 {
 }
 
+struct json_object *
+bindings_addresses (struct bindings *b, const char *uuid)
+{
+  return NULL;
+}
+
 void
 texts_events (struct texts *t, const char *uuid, struct buf *out)
 {
@@ -177,30 +183,47 @@ brings_much (struct collect_ctx *ctx, struct error *err)
   return error_set (err, EIO, "broken off");
 }
 
+#define FAKE(name_, run_)                                                     \
+  {                                                                           \
+    .name = name_, .lane = LANE_HOST, .budget_ms = 5000, .run = run_          \
+  }
 static const struct collector fakes[] = {
-  { .name = "gets-stuck", .run = gets_stuck },
-  { .name = "brings-much", .run = brings_much },
-  { .name = "finds-nothing", .run = finds_nothing },
-  { .name = "greets-once", .run = greets_once },
-  { .name = "greets-twice", .run = greets_twice },
-  { .name = "answers-twice", .run = answers_twice },
-  { .name = "finds-too-much", .run = finds_too_much },
+  FAKE ("gets-stuck", gets_stuck),
+  FAKE ("brings-much", brings_much),
+  FAKE ("finds-nothing", finds_nothing),
+  FAKE ("greets-once", greets_once),
+  FAKE ("greets-twice", greets_twice),
+  FAKE ("answers-twice", answers_twice),
+  FAKE ("finds-too-much", finds_too_much),
+};
+
+/* What playbooks are read by. */
+const struct collector *const collectors[] = {
+  &fakes[0], &fakes[1], &fakes[2], &fakes[3], &fakes[4], &fakes[5], &fakes[6],
+  NULL,
 };
 
 const struct collector *
 collector_find (const char *name)
 {
-  static struct collector c;
-
-  for (size_t i = 0; i < sizeof fakes / sizeof fakes[0]; i++)
-    if (strcmp (fakes[i].name, name) == 0)
-      {
-        c = fakes[i];
-        c.lane = LANE_HOST;
-        c.budget_ms = 5000;
-        return &c;
-      }
+  for (size_t i = 0; collectors[i]; i++)
+    if (strcmp (collectors[i]->name, name) == 0)
+      return collectors[i];
   return NULL;
+}
+
+/* Of these steps, a JSON array. */
+static struct playbook *
+playbook_of (const char *steps)
+{
+  char text[300];
+  CLEANUP_JSON struct json_object *o = NULL;
+  struct playbook *p;
+
+  snprintf (text, sizeof text, "{\"name\":\"test\",\"steps\":%s}", steps);
+  o = json_tokener_parse (text);
+  assert_int_equal (playbook_read (NULL, o, "", "test", &p, NULL), 0);
+  return p;
 }
 
 /* ---- the world ---- */
@@ -283,21 +306,23 @@ teardown (void **state)
 }
 
 static void
-begin (struct world *w, const struct diagnosis_step *steps, unsigned n)
+begin (struct world *w, const char *steps)
 {
   static const struct cause cause = { "uptime", "silent", "It is silent." };
+  struct playbook *p = playbook_of (steps);
 
-  assert_int_equal (diagnosis_start (&w->d, w->guest, &cause, steps, n, &ops,
-                                     w, &w->dg, NULL),
-                    0);
+  assert_int_equal (
+      diagnosis_start (&w->d, w->guest, &cause, p, &ops, w, &w->dg, NULL), 0);
+  playbook_unref (p); /* it has its own */
 }
 
 static void
 diagnose (struct world *w, const char *collector)
 {
-  struct diagnosis_step step = { .collector = collector };
+  char steps[64];
 
-  begin (w, &step, 1);
+  snprintf (steps, sizeof steps, "[\"%s\"]", collector);
+  begin (w, steps);
   UNTIL_LOOP (w->d.loop, w->done);
 }
 
@@ -348,11 +373,9 @@ told (struct world *w, const char *name, unsigned nth)
 static void
 one_sample_stays_one (void **state)
 {
-  static const struct diagnosis_step steps[]
-      = { { .collector = "greets-once" }, { .collector = "finds-nothing" } };
   struct world *w = *state;
 
-  begin (w, steps, 2);
+  begin (w, "[\"greets-once\", \"finds-nothing\"]");
   UNTIL_LOOP (w->d.loop, w->done);
   assert_string_equal (w->verdict.class_, "slow");
   assert_non_null (told (w, "vmm.monitor", 0));
@@ -422,11 +445,10 @@ another_witness_stays (void **state)
 static void
 known_from_its_begin (void **state)
 {
-  static const struct diagnosis_step step = { .collector = "greets-twice" };
   struct world *w = *state;
 
   house_says (w, "guest.intent", "stop libvirt");
-  begin (w, &step, 1);
+  begin (w, "[\"greets-twice\"]");
   assert_int_equal (loop_round (w->d.loop, 0, NULL), 0);
   fact_forget (w->d.facts, A);
   UNTIL_LOOP (w->d.loop, w->done);
@@ -459,19 +481,20 @@ goes_on_for_another_cause (void **state)
   static const struct cause text
       = { BY_KERNEL, CODE_KERNEL_EVENT, "its console says: x" };
   static const struct cause check = { "uptime", "silent", "It is silent." };
-  static const struct diagnosis_step more[]
-      = { { .collector = "greets-once" }, { .collector = "answers-twice" } };
-  struct diagnosis_step *few = calloc (1, sizeof *few);
+  struct playbook *few = playbook_of ("[\"greets-once\"]"), *more;
   struct world *w = *state;
 
-  few->collector = "greets-once";
   house_says (w, "kernel.class", "soft-lockup");
-  assert_int_equal (diagnosis_start (&w->d, w->guest, &text, few, 1, &ops, w,
-                                     &w->dg, NULL),
-                    0);
+  assert_int_equal (
+      diagnosis_start (&w->d, w->guest, &text, few, &ops, w, &w->dg, NULL), 0);
   assert_int_equal (loop_round (w->d.loop, 0, NULL), 0);
-  diagnosis_retell (w->dg, &check, more, 2);
-  free (few); /* nobody looks at it any more */
+  /* What is asked for already is not done again, whatever stands before. */
+  assert_false (diagnosis_retell (w->dg, &check, few));
+  more = playbook_of ("[\"answers-twice\", {\"do\": \"greets-twice\", "
+                      "\"name\": \"greets-once\"}]");
+  assert_true (diagnosis_retell (w->dg, &check, more));
+  playbook_unref (few);
+  playbook_unref (more);
   UNTIL_LOOP (w->d.loop, w->done);
   assert_int_equal (json_object_array_length (
                         json_object_object_get (w->head, "collectors")),
@@ -490,10 +513,9 @@ static void
 what_is_stuck_keeps_what_it_brought (void **state)
 {
   struct world *w = *state;
-  struct diagnosis_step step = { .collector = "gets-stuck" };
   struct json_object *gaps, *gap;
 
-  begin (w, &step, 1);
+  begin (w, "[\"gets-stuck\"]");
   UNTIL_LOOP (w->d.loop, strstr (buf_str (&w->files), "two"));
   assert_false (w->done);
   assert_string_equal (buf_str (&w->files),

@@ -123,6 +123,36 @@ what_was_open_is_taken_up (void **state)
   assert_int_equal (newest (w)->life, LIFE_DONE);
 }
 
+/* Its guest was well before it was packed: the next daemon brings it to its
+ * bundle, and calls nobody hung by it. */
+static void
+what_has_ended_stands_no_more (void **state)
+{
+  struct world *w = *state;
+  struct json_object *o;
+
+  incidents_writer_up (w->incidents);
+  fails (w, A);
+  on_disk (w, NULL);
+  on_disk (w, NULL);
+  assert_int_equal (newest (w)->life, LIFE_COLLECTING);
+  outcome (w, A, &w->uptime, OUTCOME_OK, "ok", HEALTH_BECAME_WELL);
+  assert_false (told_as_hung (w, A));
+  o = incident_to_json (&w->last_put);
+  snprintf (w->open, sizeof w->open, "%s",
+            json_object_to_json_string_ext (o, JSON_C_TO_STRING_PLAIN));
+  json_object_put (o);
+  verdict (w, "slow", "low");
+  packed (w, NULL);
+  incidents_free (w->incidents);
+  start_incidents (w);
+  incidents_writer_up (w->incidents);
+  assert_int_equal (w->incidents->count, 1);
+  assert_false (told_as_hung (w, A));
+  assert_int_equal (newest (w)->inc.end, INCIDENT_RECOVERED);
+  brought_to (w, "slow", "low");
+}
+
 /* It took the daemon with it twice. */
 static void
 no_third_attempt (void **state)
@@ -174,6 +204,7 @@ main (void)
     WITH (setup, not_taken_away_yet),
     WITH (setup, not_settled_yet),
     WITH (setup, what_was_open_is_taken_up),
+    WITH (setup, what_has_ended_stands_no_more),
     WITH (setup, no_third_attempt),
     WITH (setup, it_waits_for_its_guest),
     WITH (setup, but_not_for_ever),

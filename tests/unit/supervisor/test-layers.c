@@ -12,6 +12,7 @@
 #include "kept-bed.h"
 
 #include "base/cleanup.h"
+#include "diag/playbook.h"
 #include "supervisor/watch/bindings.h"
 #include "supervisor/watch/layers.h"
 
@@ -46,13 +47,15 @@ on_settled (void *arg)
 static struct layers *
 daemon_of_now (void)
 {
-  const struct layers_env env = { .loop = kept_loop,
-                                  .writer = KEPT_WRITER,
-                                  .settled = on_settled };
+  struct layers_env env = { .loop = kept_loop,
+                            .writer = KEPT_WRITER,
+                            .settled = on_settled };
   struct layers *l;
 
   settled = 0;
+  assert_int_equal (playbook_set_new (NULL, 0, &env.playbooks, NULL), 0);
   assert_int_equal (layers_new (&env, &l, NULL), 0);
+  playbook_set_unref (env.playbooks);
   layers_writer_up (l);
   return l;
 }
