@@ -134,8 +134,9 @@ draw (struct page *p, const struct census *c, unsigned at, double x,
                    x, level * HIGH, w > 1.5 ? w - 0.8 : w, HIGH - 1);
       if (fits >= 4)
         {
-          snprintf (label, sizeof label, "%.*s%s", (int) (fits > 60 ? 60 : fits - 1),
-                    n->name, strlen (n->name) > fits ? "\u2026" : "");
+          snprintf (label, sizeof label, "%.*s%s",
+                    (int) (fits > 60 ? 60 : fits - 1), n->name,
+                    strlen (n->name) > fits ? "\u2026" : "");
           html_printf (p, "<text x=\"%.1f\" y=\"%u\">", x + 3,
                        level * HIGH + 12);
           html_text (p, label);

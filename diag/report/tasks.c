@@ -149,8 +149,9 @@ take_dump (struct report_tasks *t, struct sysrq_dump *d)
           const struct text_frame *f = &tasks[i].frames[k];
           char text[160];
 
-          snprintf (text, sizeof text, f->module[0] ? "%.100s [%.40s]" : "%.100s",
-                    f->func, f->module);
+          snprintf (text, sizeof text, "%.100s%s%.40s%s", f->func,
+                    f->module[0] ? " [" : "", f->module,
+                    f->module[0] ? "]" : "");
           add_frame (task, text);
         }
     }

@@ -264,7 +264,6 @@ static const struct
   { "demo", "./quickstart in the sources shows a hang from start to end" },
   { "metrics", "hangdog status --json has the numbers of now" },
   { "monitor", "hangdog diagnose GUEST --playbook quick asks the monitor" },
-  { "report", "hangdog bundle show FILE prints the summary" },
 };
 
 /* Where a verb was expected. */
