@@ -197,7 +197,8 @@ diagnosis_judge (struct diagnosis *dg)
   if (dg->ordered)
     bindings_each (dg->env.bindings, dg->guest->inc.uuid, what_fails, dg);
   fact_set_fill (dg->set, dg->facts, dg->nfacts);
-  ladder_judge (dg->rules, dg->set, &cause, dg->gaps, &found);
+  add_legs (dg, head);
+  ladder_judge (dg->rules, dg->set, &cause, json_get (head, "gaps"), &found);
   left_out = dg->facts_lost;
   for (unsigned i = 0; i < dg->nfacts; i++)
     left_out += !add_bounded (facts, fact_to_json (&dg->facts[i]), &room);
@@ -206,7 +207,6 @@ diagnosis_judge (struct diagnosis *dg)
   json_object_object_add (head, "guest", guest_to_json (dg->guest));
   judgement_tell (&found, &cause, head);
   json_object_object_add (head, "facts", facts);
-  add_legs (dg, head);
   json_add_int (head, "took_ms",
                 (int64_t) (loop_now (dg->env.loop) - dg->began_ms));
   if (dg->stopped[0])
