@@ -21,7 +21,10 @@ const char *const fact_type_names[] = { [FACT_TEXT] = "text",
 #define FACET_OF_TICKS "ticks"
 #define FACET_OF_SCHEDULER "scheduler"
 #define FACET_OF_BLOCK "block"
+#define FACET_OF_MEMORY "memory"
 #define FACET_OF_NETWORK "network"
+#define FACET_OF_FILESYSTEM "filesystem"
+#define FACET_OF_INIT "init"
 #define FACET_OF_CONSOLE "console"
 #define FACET_OF_APPLICATION "application"
 

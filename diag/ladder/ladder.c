@@ -16,8 +16,9 @@
 const char *const facet_state_names[]
     = { "unknown", "alive", "slow", "dead", NULL };
 const char *const facet_names[]
-    = { "host",      "vmm",   "run-state", "vcpu",    "ticks",
-        "scheduler", "block", "network",   "console", "application",
+    = { "host",       "vmm",   "run-state", "vcpu",    "ticks",
+        "scheduler",  "block", "memory",    "network", "filesystem",
+        "init",       "console", "agent",   "ssh",     "application",
         NULL };
 
 void

@@ -45,9 +45,9 @@ static const struct
   { "oom_kill", ASKED },
   { "oom_kill_cgroup", ASKED },
   { "oom_deadlock", ASKED },
-  { "fs_readonly", STORAGE },
-  { "fs_shutdown", STORAGE },
-  { "io_error", STORAGE },
+  { "fs_readonly", ASKED },
+  { "fs_shutdown", ASKED },
+  { "io_error", ASKED },
 
   { "oops", FAULT },
   { "gpf", FAULT },
