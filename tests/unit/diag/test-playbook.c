@@ -141,6 +141,7 @@ test_whole (void **state)
   assert_null (p->steps[0].own);
   assert_ptr_equal (playbook_step_named (p, "first"), &p->steps[1]);
   assert_int_equal (p->steps[1].budget_ms, 5000);
+  assert_null (p->steps[1].when);
   k = p->steps[1].own;
   assert_string_equal (k->address, "a:1");
   assert_int_equal (k->times, 3); /* what is not said is as it begins */
@@ -181,6 +182,10 @@ test_refused (void **state)
       "steps[0].times: too often" },
     { "{" HEAD "[{\"do\":\"host\",\"name\":\"../x\"}]}", "steps[0].name: a name "
                                                        "is made" },
+    { "{" HEAD "[{\"do\":\"host\",\"if\":7}]}", "steps[0].if" },
+    { "{" HEAD "[\"host\",{\"do\":\"disk\",\"if\":[\"vmm == alive\","
+      "\"vmm == alife\"]}]}",
+      "steps[1].if[1]" },
     { "{" HEAD "[\"host\",\"host\"]}", "steps[1]: there is another step" },
     { "{" HEAD "[\"host\"],\"schema\":\"hangdog/playbook/2\"}", "schema: must" },
     { "{\"name\":\"../x\",\"steps\":[\"host\"]}", "name: a name is made" },
@@ -229,7 +234,9 @@ test_round (void **state)
 {
   struct playbook *p = playbook_of (
       "{" HEAD "[\"host\",{\"do\":\"knock\",\"name\":\"k\",\"budget\":\"90s\","
-      "\"address\":\"a:1\"}],\"budget\":\"120s\",\"bytes\":1048576}");
+      "\"if\":[\"vmm  == alive\",\"no kernel.event.panic\"],"
+      "\"address\":\"a:1\"},{\"do\":\"disk\",\"if\":\"disk.any_moved == "
+      "false\"}],\"budget\":\"120s\",\"bytes\":1048576}");
   CLEANUP_JSON struct json_object *first = playbook_to_json (p), *second = NULL;
   struct playbook *again;
 
@@ -237,8 +244,9 @@ test_round (void **state)
       json_object_to_json_string_ext (first, JSON_C_TO_STRING_PLAIN),
       "{\"schema\":\"hangdog\\/playbook\\/1\",\"name\":\"x\",\"summary\":\"\","
       "\"budget\":\"2m\",\"bytes\":1048576,\"steps\":[{\"do\":\"host\"},"
-      "{\"do\":\"knock\",\"name\":\"k\",\"budget\":\"90s\",\"address\":\"a:1\","
-      "\"times\":3}]}");
+      "{\"do\":\"knock\",\"name\":\"k\",\"budget\":\"90s\",\"if\":[\"vmm == "
+      "alive\",\"no kernel.event.panic\"],\"address\":\"a:1\",\"times\":3},"
+      "{\"do\":\"disk\",\"if\":\"disk.any_moved == false\"}]}");
   assert_int_equal (playbook_read (NULL, first, "", "again", &again, NULL), 0);
   second = playbook_to_json (again);
   assert_true (json_object_equal (first, second));
