@@ -93,5 +93,8 @@ daemon_judges (struct daemon *d, struct error *err)
     .texts = d->texts,
     .transports = &d->env,
   };
+  r = verdict_rules_new (&d->diagnosis.rules, err);
+  if (r < 0)
+    return r;
   return incidents_new (&incidents, &d->incidents, err);
 }

@@ -67,6 +67,7 @@ struct diagnosis
   uint64_t began_ms, step_ms;
   struct timer *retry; /* of a step whose lane is taken */
   struct fact *facts; /* samples: what the collectors brought */
+  struct verdict_rules *rules;
   struct fact_set *set; /* the same for the judgement, by name */
   unsigned nfacts, facts_lost;
   struct fact *known; /* and what the house knew, one of each name */
@@ -435,8 +436,8 @@ judge (struct diagnosis *dg)
   if (dg->ordered)
     bindings_each (dg->env.bindings, dg->guest->inc.uuid, what_fails, dg);
   fact_set_fill (dg->set, dg->facts, dg->nfacts);
-  ladder_climb (dg->set, &ladder);
-  ladder_verdict (&ladder, dg->set, &cause, &verdict);
+  ladder_climb (dg->rules, dg->set, &ladder);
+  ladder_verdict (dg->rules, &ladder, dg->set, &cause, &verdict);
   left_out = dg->facts_lost;
   for (unsigned i = 0; i < dg->nfacts; i++)
     left_out += !add_bounded (facts, fact_to_json (&dg->facts[i]), &room);
@@ -475,6 +476,7 @@ diagnosis_free (struct diagnosis *dg)
   timer_free (dg->retry);
   guest_unref (dg->guest);
   fact_set_free (dg->set);
+  verdict_rules_unref (dg->rules);
   free (dg->facts);
   free (dg->known);
   free (dg);
@@ -592,6 +594,7 @@ diagnosis_start (const struct diagnosis_env *env, const struct guest *g,
       return error_set (err, ENOMEM, "no memory for a diagnosis");
     }
   dg->env = *env;
+  dg->rules = verdict_rules_ref (env->rules);
   dg->guest = guest_ref (g);
   set_cause (dg, cause);
   dg->ops = ops;
