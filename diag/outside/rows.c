@@ -245,7 +245,7 @@ leads_to_panic (const char *frame)
           "__do_kernel_fault", "do_translation_fault", "bug_handler",
           "brk_handler", "do_debug_exception", "<interrupt>", "check_panic",
           "__warn", "report_bug", "asm_sysvec_", "sysvec_", "watchdog_",
-          "__hrtimer_run", "hrtimer_interrupt", "__sysvec_" };
+          "__hrtimer_run", "hrtimer_interrupt", "__sysvec_", "do_exit" };
 
   for (size_t i = 0; i < ARRAY_LEN (names); i++)
     if (strncmp (frame, names[i], strlen (names[i])) == 0)
