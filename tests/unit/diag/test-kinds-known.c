@@ -45,8 +45,8 @@ static const struct
   { "oom_kill", ASKED },
   { "oom_kill_cgroup", ASKED },
   { "oom_deadlock", ASKED },
-  { "fs_readonly", STORAGE },
-  { "fs_shutdown", STORAGE },
+  { "fs_readonly", ASKED },
+  { "fs_shutdown", ASKED },
   { "io_error", STORAGE },
 
   { "oops", FAULT },
