@@ -22,6 +22,15 @@ on_host_gap (const struct host_gap *gap, void *arg)
 }
 
 static void
+on_crowd (const char *says, void *arg)
+{
+  struct daemon *d = arg;
+
+  if (d->incidents)
+    incidents_pressed (d->incidents, says);
+}
+
+static void
 on_settled (void *arg)
 {
   struct daemon *d = arg;
@@ -52,6 +61,8 @@ daemon_judges (struct daemon *d, struct error *err)
     .boots = d->boots,
     .texts = d->texts,
     .transports = &d->env,
+    .crowd = on_crowd,
+    .crowd_arg = d,
     .drain_only = d->drain_only,
   };
   struct incidents_env incidents = {

@@ -110,6 +110,8 @@ is_crowd (struct binding *bd, struct outcome_report *r)
   snprintf (b->crowd, sizeof (b->crowd), "%.*s", (int) sizeof (b->crowd) - 1,
             r->sentence);
   b->crowd_ms = now;
+  if (b->env.crowd)
+    b->env.crowd (b->crowd, b->env.crowd_arg);
   return true;
 }
 
