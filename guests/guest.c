@@ -218,7 +218,8 @@ static bool
 same_nic (const struct guest_nic *a, const struct guest_nic *b)
 {
   return SAME_TEXT (mac) && SAME_TEXT (ifname) && SAME_TEXT (bridge)
-         && SAME_TEXT (ip) && SAME_TEXT (ip2) && SAME_TEXT (ip_from) && SAME_TEXT (refused);
+         && SAME_TEXT (ip) && SAME_TEXT (ip2) && SAME_TEXT (ip_from)
+         && SAME_TEXT (refused);
 }
 
 static bool

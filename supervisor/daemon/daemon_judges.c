@@ -21,13 +21,14 @@ on_host_gap (const struct host_gap *gap, void *arg)
     bindings_gap (d->bindings, gap);
 }
 
-static void
-on_crowd (const char *says, void *arg)
+static bool
+on_crowd (const struct guest *const *guests, size_t n, const char *says,
+          void *arg)
 {
   struct daemon *d = arg;
 
-  if (d->incidents)
-    incidents_pressed (d->incidents, says);
+  return !d->incidents
+         || incidents_pressed (d->incidents, guests, n, says);
 }
 
 static void

@@ -69,9 +69,13 @@ void incidents_settled (struct incidents *in);
 /* What a guest's hypervisor says of it. */
 void incidents_event (struct incidents *in, const struct guest *g,
                       enum guest_event event, const char *detail);
-/* Guests that were well stopped answering together, on a host that is short:
- * says is the sentence.  Told again as long as it goes on. */
-void incidents_pressed (struct incidents *in, const char *says);
+/* These guests were well and stopped answering together, on a host that is
+ * short (says is the sentence).  true: that is why, and it is followed as an
+ * incident of the host's, which ends when it is not told for a while.  false:
+ * they have something else in common, and failed. */
+bool incidents_pressed (struct incidents *in,
+                        const struct guest *const *guests, size_t n,
+                        const char *says);
 /* The writer is there (again). */
 void incidents_writer_up (struct incidents *in);
 /* What became of a bundle on its way to the controller. */

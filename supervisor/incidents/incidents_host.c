@@ -437,26 +437,66 @@ incidents_concerns (struct incidents *in, const struct incident *inc,
 
 /* ---- a host that is short ---- */
 
-void
-incidents_pressed (struct incidents *in, const char *says)
+static bool
+is_among (const struct guest *g, const struct guest *const *guests, size_t n)
+{
+  for (size_t i = 0; i < n; i++)
+    if (strcmp (g->inc.uuid, guests[i]->inc.uuid) == 0)
+      return true;
+  return false;
+}
+
+/* A host may be short all day long: when those that fail are just those of one
+ * server, it is the server. */
+static bool
+has_other_cause (struct incidents *in, const struct guest *const *guests,
+                 size_t n)
+{
+  struct gathering all = { .in = in };
+  uint64_t now = loop_now (in->env.loop);
+  size_t who = SIZE_MAX;
+  struct crowd c;
+  bool found;
+
+  registry_each (in->env.registry, gather, &all);
+  for (size_t i = 0; i < all.n; i++)
+    {
+      all.list[i].failed = is_among (all.list[i].guest, guests, n);
+      all.list[i].failed_ms = now;
+      if (all.list[i].failed && who == SIZE_MAX)
+        who = i;
+    }
+  found = who != SIZE_MAX && crowd_find (all.list, all.n, who, now, &c)
+          && (c.resource.kind == CROWD_DISK || c.resource.kind == CROWD_SERVER)
+          && c.failed * 2 > n;
+  free (all.list);
+  return found;
+}
+
+bool
+incidents_pressed (struct incidents *in, const struct guest *const *guests,
+                   size_t n, const char *says)
 {
   const struct cause cause = { BY_HOST, CODE_PRESSED, says };
   struct active *host;
 
+  if (has_other_cause (in, guests, n))
+    return false;
   if (!in->known)
-    return;
+    return true;
   host = standing_host (in, KEY_PRESSED);
   if (!host)
     {
       host = new_host (in, KEY_PRESSED, &cause);
       if (!host)
-        return;
+        return true;
       incidents_put_durable (host);
       incidents_persist (in);
     }
   host->pressed_until_ms = loop_now (in->env.loop) + PRESSED_MS;
   if (!timer_armed (in->together))
     timer_in (in->together, SETTLE_MS);
+  return true;
 }
 
 static void

@@ -225,14 +225,47 @@ his_own_playbook (void **state)
   assert_string_equal (of (w, B)->inc.playbook, "no-touch");
 }
 
+static bool
+pressed (struct world *w, unsigned n)
+{
+  static const char *const all[] = { A, B, C, D };
+  const struct guest *list[4] = { NULL };
+  bool taken;
+
+  for (unsigned i = 0; i < n; i++)
+    assert_int_equal (registry_find (w->d.registry, all[i], &list[i], NULL),
+                      0);
+  taken = incidents_pressed (w->incidents, list, n,
+                             "6 of 6 guests stopped answering");
+  for (unsigned i = 0; i < n; i++)
+    guest_unref (list[i]);
+  return taken;
+}
+
+/* On a host that is always short, it is the server all the same. */
+static void
+those_of_one_server_are_its_own (void **state)
+{
+  struct world *w = *state;
+
+  four (w);
+  assert_false (pressed (w, 4));
+  assert_null (of_host (w));
+  /* Of three servers, it is the host's. */
+  has_disk (w, B, 8, "nbd://t:1/b");
+  has_disk (w, C, 9, "nbd://u:1/c");
+  assert_true (pressed (w, 4));
+  assert_string_equal (of_host (w)->inc.code, CODE_PRESSED);
+}
+
 static void
 a_host_that_is_short (void **state)
 {
   struct world *w = *state;
   struct active *host;
 
-  incidents_pressed (w->incidents, "5 of 6 guests stopped answering");
-  incidents_pressed (w->incidents, "6 of 6 guests stopped answering");
+  assert_true (pressed (w, 3));
+  assert_true (pressed (w, 3));
   host = of_host (w);
   assert_non_null (host);
   assert_string_equal (host->inc.code, CODE_PRESSED);
@@ -243,7 +276,7 @@ a_host_that_is_short (void **state)
   for (int i = 0; i < 6; i++)
     {
       pass (w, 60000);
-      incidents_pressed (w->incidents, "6 of 6 guests stopped answering");
+      pressed (w, 3);
     }
   assert_int_equal (host->stand, STAND_FIRM);
   for (int i = 0; i < 14; i++)
@@ -263,6 +296,7 @@ main (void)
     WITH (up, others_are_not_of_it),
     WITH (up, his_own_playbook),
     WITH (up, a_host_that_is_short),
+    WITH (up, those_of_one_server_are_its_own),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);
