@@ -198,7 +198,8 @@ diagnosis_judge (struct diagnosis *dg)
     bindings_each (dg->env.bindings, dg->guest->inc.uuid, what_fails, dg);
   fact_set_fill (dg->set, dg->facts, dg->nfacts);
   add_legs (dg, head);
-  ladder_judge (dg->rules, dg->set, &cause, json_get (head, "gaps"), &found);
+  ladder_judge (dg->env.rules, dg->set, &cause, json_get (head, "gaps"),
+                &found);
   left_out = dg->facts_lost;
   for (unsigned i = 0; i < dg->nfacts; i++)
     left_out += !add_bounded (facts, fact_to_json (&dg->facts[i]), &room);
