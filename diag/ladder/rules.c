@@ -5,6 +5,7 @@
 #include "diag/ladder/rules_impl.h"
 
 #include "base/error.h"
+#include "base/json.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -184,26 +185,36 @@ merge (struct verdict_rules *rules, struct verdict_rules *more)
     }
 }
 
-static int
-add_file (struct verdict_rules *rules, const char *text, size_t len,
-          const char *origin, struct error *err)
+int
+verdict_rules_take_doc (struct verdict_rules *rules,
+                        const struct json_doc *doc, struct error *err)
 {
   struct verdict_rules more;
-  int r = verdict_rules_read_ (rules, text, len, origin, &more, err);
+  int r = verdict_rules_read_ (rules, doc, &more, err);
 
   if (r < 0)
     return r;
   if (rules->nfacets + more.nfacets > VERDICT_RULES_MOST
       || rules->nverdicts + more.nverdicts > VERDICT_RULES_MOST
       || rules->nfindings + more.nfindings > VERDICT_RULES_MOST)
-    r = error_set (err, E2BIG, "%s: more than %d rules in all files", origin,
-                   VERDICT_RULES_MOST);
+    r = json_error_at (doc, "", err, "more than %d rules in all files",
+                       VERDICT_RULES_MOST);
   else if (grow (rules, &more) < 0)
     r = error_set (err, ENOMEM, "no memory for rules");
   else
     merge (rules, &more);
   verdict_rules_done_ (&more);
   return r;
+}
+
+int
+verdict_rules_take (struct verdict_rules *rules, const char *text, size_t len,
+                    const char *origin, struct error *err)
+{
+  struct json_doc *doc CLEANUP_JSON_DOC = NULL;
+  int r = json_parse (text, len, JSON_FILE, origin, JSON_MAX_FILE, &doc, err);
+
+  return r < 0 ? r : verdict_rules_take_doc (rules, doc, err);
 }
 
 /* ---- for all ---- */
@@ -220,7 +231,8 @@ verdict_rules_new (struct verdict_rules **ret, struct error *err)
   rules->words = json_object_new_object ();
   for (const struct embedded_file *f = verdict_rules_shipped;
        f->name && r == 0; f++)
-    r = add_file (rules, (const char *) f->text, f->len, f->name, err);
+    r = verdict_rules_take (rules, (const char *) f->text, f->len, f->name,
+                            err);
   rules->shipped = true;
   rules->replaced = 0;
   if (r < 0)
@@ -230,13 +242,6 @@ verdict_rules_new (struct verdict_rules **ret, struct error *err)
     }
   *ret = rules;
   return 0;
-}
-
-int
-verdict_rules_take (struct verdict_rules *rules, const char *text, size_t len,
-                    const char *origin, struct error *err)
-{
-  return add_file (rules, text, len, origin, err);
 }
 
 struct verdict_rules *

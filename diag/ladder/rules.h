@@ -3,7 +3,8 @@
  * The rules of the ladder and of the verdict: documents (those in diag/rules
  * are built in), and an operator's own beside them.
  *
- *   { "words": { "mute": "silent|no-echo" },
+ *   { "schema": "hangdog/verdict-rules/1",
+ *     "words": { "mute": "silent|no-echo" },
  *     "facets": [
  *       { "facet": "host", "state": "slow", "if": "host.psi.io.full > 60" } ],
  *     "verdicts": [
@@ -35,7 +36,9 @@
 
 struct buf;
 struct error;
+struct json_doc;
 
+#define VERDICT_RULES_SCHEMA "hangdog/verdict-rules/1"
 #define VERDICT_RULES_MOST 2048 /* of each kind, in all files */
 
 struct verdict_rules;
@@ -45,6 +48,8 @@ int verdict_rules_new (struct verdict_rules **ret, struct error *err);
 /* A file; nothing of it is taken on failure. */
 int verdict_rules_take (struct verdict_rules *rules, const char *text,
                         size_t len, const char *origin, struct error *err);
+int verdict_rules_take_doc (struct verdict_rules *rules,
+                            const struct json_doc *doc, struct error *err);
 struct verdict_rules *verdict_rules_ref (struct verdict_rules *rules);
 void verdict_rules_unref (struct verdict_rules *rules); /* NULL is fine */
 

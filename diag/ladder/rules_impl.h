@@ -54,8 +54,8 @@ extern const char *const finding_levels[];      /* pass warn fail */
 extern const char *const verdict_confidences[]; /* low medium high certain */
 
 /* What one file says, to be taken over whole. */
-int verdict_rules_read_ (struct verdict_rules *into, const char *text,
-                         size_t len, const char *origin,
+int verdict_rules_read_ (struct verdict_rules *into,
+                         const struct json_doc *doc,
                          struct verdict_rules *ret, struct error *err);
 /* What it holds, not itself. */
 void verdict_rules_done_ (struct verdict_rules *rules);

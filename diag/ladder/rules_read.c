@@ -50,6 +50,7 @@ struct finding_doc
 
 struct rules_doc
 {
+  char *schema;
   struct json_object *words;
   struct json_list facets, verdicts, findings;
 };
@@ -105,6 +106,8 @@ static const struct json_field finding_fields[] = {
 };
 
 static const struct json_field rules_fields[] = {
+  { "schema", JSON_STRING, offsetof (struct rules_doc, schema),
+    .help = VERDICT_RULES_SCHEMA },
   { "words", JSON_RAW, offsetof (struct rules_doc, words),
     .help = "what $word stands for in conditions, codes and templates: a "
             "text, or a list of conditions" },
@@ -384,17 +387,13 @@ take_all (struct reading *rd, const struct rules_doc *d)
 }
 
 int
-verdict_rules_read_ (struct verdict_rules *into, const char *text, size_t len,
-                     const char *origin, struct verdict_rules *ret,
-                     struct error *err)
+verdict_rules_read_ (struct verdict_rules *into, const struct json_doc *doc,
+                     struct verdict_rules *ret, struct error *err)
 {
-  struct json_doc *doc CLEANUP_JSON_DOC = NULL;
   struct rules_doc d = { .words = NULL };
   struct reading rd = { .out = ret, .err = err };
-  int r = json_parse (text, len, JSON_FILE, origin, JSON_MAX_FILE, &doc, err);
+  int r;
 
-  if (r < 0)
-    return r;
   *ret = (struct verdict_rules){ .shipped = into->shipped,
                                  .words = json_object_new_object () };
   json_object_object_foreach (into->words, key, value)
@@ -402,6 +401,9 @@ verdict_rules_read_ (struct verdict_rules *into, const char *text, size_t len,
   rd.doc = doc;
   rd.words = ret->words;
   r = json_decode (doc, json_root (doc), "", rules_fields, &d, err);
+  if (r == 0 && d.schema && strcmp (d.schema, VERDICT_RULES_SCHEMA) != 0)
+    r = json_error_at (doc, "schema", err, "not \"%s\"",
+                       VERDICT_RULES_SCHEMA);
   if (r == 0)
     r = take_words (&rd, d.words);
   if (r == 0)

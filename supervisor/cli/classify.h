@@ -8,6 +8,7 @@
 
 #include "kernel/text/reader.h"
 #include "supervisor/conf/settings.h"
+#include "supervisor/conf/verdict_files.h"
 #include "supervisor/text/text_rules.h"
 
 #include <stdbool.h>
@@ -25,6 +26,9 @@ int local_config (const char *path, const struct config **ret,
 int local_rules (const struct config *cfg, struct text_rules_read *ret,
                  struct error *err);
 /* Says on stderr which files are not taken. */
+/* The rules of the verdict; a file that is not good is left out. */
+int local_verdicts (const struct config *cfg, struct verdict_files *ret,
+                    struct error *err);
 void local_rules_faults (const struct text_rules_read *r);
 
 /* Those, or with --shipped ours alone; and before them those of all --rules

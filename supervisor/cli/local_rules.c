@@ -59,6 +59,14 @@ local_rules (const struct config *cfg, struct text_rules_read *ret,
                           clock_ms () + READ_MS, ret, err);
 }
 
+int
+local_verdicts (const struct config *cfg, struct verdict_files *ret,
+                struct error *err)
+{
+  return verdict_files_read (opener_local (), &cfg->verdicts,
+                             clock_ms () + READ_MS, ret, err);
+}
+
 void
 local_rules_faults (const struct text_rules_read *r)
 {

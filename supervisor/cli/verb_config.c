@@ -21,6 +21,24 @@ schema (void)
   return EXIT_WELL;
 }
 
+static void
+check_verdicts (const struct config *cfg, struct findings *f)
+{
+  struct verdict_files v;
+
+  if (local_verdicts (cfg, &v, NULL) < 0)
+    return;
+  f->files += v.files;
+  for (unsigned i = 0; i < v.nfaults && i < VERDICT_FAULTS_MAX; i++)
+    finding_error (f, "verdicts", &v.faults[i]);
+  if (v.nfaults > VERDICT_FAULTS_MAX)
+    f->errors += v.nfaults - VERDICT_FAULTS_MAX;
+  if (v.missing)
+    finding_note (f, v.missing,
+                  "it is not there: no rules of the verdict of yours");
+  verdict_files_done (&v);
+}
+
 /* The rules that it names, which the keeper has no programme for.  What is
  * wrong with itself the keeper says. */
 static void
@@ -43,6 +61,8 @@ check_rules (const struct cli *cli, const char *file, struct findings *f)
                       "it is not there: no text rules of yours");
     }
   text_rules_read_done (&read);
+  if (r == 0)
+    check_verdicts (cfg, f);
   fflush (stdout);
 }
 

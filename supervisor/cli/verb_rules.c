@@ -78,20 +78,66 @@ count_rule (const struct text_rule *rule, void *arg)
   *(unsigned *) arg += !i.builtin;
 }
 
+/* Rules of the verdict stand in files of their own. */
+static bool
+is_of_verdict (const struct json_doc *doc)
+{
+  static const char *const keys[]
+      = { "verdicts", "facets", "findings", "words" };
+  const char *schema = json_get_str (json_root (doc), "schema");
+
+  if (schema && strcmp (schema, VERDICT_RULES_SCHEMA) == 0)
+    return true;
+  for (size_t i = 0; i < sizeof (keys) / sizeof (keys[0]); i++)
+    if (json_get (json_root (doc), keys[i]))
+      return true;
+  return false;
+}
+
+static int
+check_verdict (const struct json_doc *doc, unsigned *n, struct error *err)
+{
+  struct verdict_rules *rules = NULL;
+  struct verdict_rules_count before, after;
+  int r = verdict_rules_new (&rules, err);
+
+  if (r < 0)
+    return r;
+  verdict_rules_count (rules, &before);
+  r = verdict_rules_take_doc (rules, doc, err);
+  verdict_rules_count (rules, &after);
+  *n = (unsigned) (after.own + after.facets - before.facets);
+  verdict_rules_unref (rules);
+  return r;
+}
+
+static int
+check_text (const char *path, unsigned *n, struct error *err)
+{
+  struct text_rules *rules = NULL;
+  int r = text_rules_new (&rules, err);
+
+  if (r == 0)
+    r = classify_add_rules (rules, path, err);
+  if (r == 0)
+    text_rules_each (rules, count_rule, n);
+  text_rules_free (rules);
+  return r;
+}
+
 /* Each file beside ours alone, so that one does not hide another's fault. */
 static int
 check (struct cli *cli, const char *path)
 {
-  struct text_rules *rules = NULL;
+  CLEANUP_JSON_DOC struct json_doc *doc = NULL;
   struct error err = ERROR_INIT;
   unsigned n = 0;
-  int r = text_rules_new (&rules, &err);
+  /* What is no document is told by those who read it. */
+  bool verdict = json_load (path, JSON_FILE, JSON_MAX_FILE, &doc, NULL) == 0
+                 && is_of_verdict (doc);
+  int r = verdict ? check_verdict (doc, &n, &err)
+                  : check_text (path, &n, &err);
 
-  if (r == 0)
-    r = classify_add_rules (rules, path, &err);
-  if (r == 0)
-    text_rules_each (rules, count_rule, &n);
-  text_rules_free (rules);
   if (r < 0)
     {
       cli_fail (&err);
@@ -99,8 +145,28 @@ check (struct cli *cli, const char *path)
     }
   fputs ("ok ", stdout);
   print_text (stdout, path);
-  printf (": %u rules\n", n);
+  printf (": %u rules%s\n", n, verdict ? " of the verdict" : "");
   return EXIT_WELL;
+}
+
+static int
+check_host_verdicts (const struct config *cfg)
+{
+  struct verdict_files v;
+  struct error err = ERROR_INIT;
+  struct verdict_rules_count n;
+
+  if (local_verdicts (cfg, &v, &err) < 0)
+    return cli_fail (&err);
+  for (unsigned i = 0; i < v.nfaults && i < VERDICT_FAULTS_MAX; i++)
+    cli_fail (&v.faults[i]);
+  verdict_rules_count (v.rules, &n);
+  if (v.nfaults == 0 && v.files)
+    printf ("ok %u files: %zu rules of the verdict, %zu of them in the place "
+            "of ours\n", v.files, n.own, n.replaced);
+  int r = v.nfaults ? EXIT_USAGE : EXIT_WELL;
+  verdict_files_done (&v);
+  return r;
 }
 
 /* Those that the configuration names, together. */
@@ -123,7 +189,7 @@ check_host (struct cli *cli)
             read.files, read.added, read.replaced);
   r = read.nfaults ? EXIT_USAGE : EXIT_WELL;
   text_rules_read_done (&read);
-  return r;
+  return check_host_verdicts (cfg) != EXIT_WELL ? EXIT_USAGE : r;
 }
 
 static int
@@ -133,6 +199,8 @@ run (struct cli *cli)
   struct text_rules *rules = NULL;
   struct error err = ERROR_INIT;
   int r = 0, worst = EXIT_WELL;
+
+  bool verdict = cli_flag (cli, "--verdict");
 
   /* Only who lists them needs them: a file that is to be checked may be among
    * those of this host. */
@@ -150,7 +218,10 @@ run (struct cli *cli)
     {
       struct buf schema = BUF_INIT (1u << 20);
 
-      text_rules_schema (&schema);
+      if (verdict)
+        verdict_rules_schema (&schema);
+      else
+        text_rules_schema (&schema);
       puts (buf_str (&schema));
       buf_done (&schema);
     }
@@ -173,7 +244,8 @@ run (struct cli *cli)
 
 const struct verb verb_rules = {
   .name = "rules",
-  .args = "list [--rules FILE] [--shipped] | check [FILE...] | schema",
+  .args = "list [--rules FILE] [--shipped] | check [FILE...] | "
+          "schema [--verdict]",
   .summary = "what is looked for in a guest's text; check rules of your own",
   .help = "list shows them in the order in which they are asked: also those "
           "that the\nconfiguration names (/etc/hangdog/rules.d), but with "
@@ -181,7 +253,10 @@ const struct verb verb_rules = {
           "check reads each FILE and tries the samples in it, which must and "
           "must not match;\nwithout FILE those that the configuration names, "
           "together.\n"
-          "schema prints the JSON Schema of such a file.\n"
+          "Rules of the verdict (docs/verdicts.md) are told from these by "
+          "what is in the file.\n"
+          "schema prints the JSON Schema of such a file, of the verdict's "
+          "with --verdict.\n"
           "Exit codes: 0 well, 2 one of them would not be taken.\n"
           "\nExamples:\n"
           "  hangdog rules list | grep hung\n"

@@ -101,6 +101,8 @@ struct daemon
   char bad_rules[600];  /* the same of operators' text rules */
   bool rules_known;     /* a later mistake does not undo those that are */
   unsigned rules_files; /* whose rules are in force */
+  bool verdicts_known;  /* the same of rules of the verdict */
+  unsigned verdict_files;
   uint64_t started_ms;
 };
 

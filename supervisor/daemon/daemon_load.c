@@ -3,6 +3,7 @@
  * Scenarios and text rules: read in a job, for the disk that they are on may
  * hang, and taken on the loop.
  */
+#include "supervisor/conf/verdict_files.h"
 #include "supervisor/control/daemon.h"
 #include "supervisor/links/keeper_link.h"
 #include "supervisor/text/text.h"
@@ -35,6 +36,7 @@ struct loading
   struct error err;
   struct text_rules_read rules;
   struct error rules_err;
+  struct verdict_files verdicts;
   bool ours; /* ours alone are news, too */
 };
 
@@ -46,6 +48,8 @@ loading_run (struct job *job, void *arg)
   /* Neither stands in the way of the other. */
   (void) text_rules_read (ld->opener, &ld->config->rules, ld->ours,
                           job_deadline (job), &ld->rules, &ld->rules_err);
+  (void) verdict_files_read (ld->opener, &ld->config->verdicts,
+                             job_deadline (job), &ld->verdicts, NULL);
   return load_scenarios (ld->opener, ld->config, ld->playbooks,
                          job_deadline (job), &ld->list, &ld->n, &ld->err);
 }
@@ -59,6 +63,7 @@ loading_free (void *arg)
     scenario_unref (ld->list[i]);
   free (ld->list);
   text_rules_read_done (&ld->rules);
+  verdict_files_done (&ld->verdicts);
   playbook_set_unref (ld->playbooks);
   config_unref (ld->config);
   free (ld);
@@ -148,6 +153,36 @@ take_rules (struct daemon *d, struct loading *ld)
   texts_rules (d->texts, steal_ptr (&r->rules));
 }
 
+/* As take_rules(): who diagnoses now has the rules that he began with. */
+static void
+take_verdicts (struct daemon *d, struct loading *ld)
+{
+  struct verdict_files *v = &ld->verdicts;
+  struct verdict_rules_count n;
+
+  for (unsigned i = 0; i < v->nfaults && i < VERDICT_FAULTS_MAX; i++)
+    log_error ("rules of the verdict are not taken: %s",
+               error_text (&v->faults[i]));
+  if (v->missing)
+    log_warn ("no rules of the verdict of yours: %s is not there", v->missing);
+  if (v->nfaults && !d->bad_rules[0])
+    snprintf (d->bad_rules, sizeof (d->bad_rules),
+              "rules of the verdict are not taken%s: %.480s",
+              d->verdicts_known ? ", the last good ones stay" : "",
+              error_text (&v->faults[0]));
+  if (!v->rules || (v->nfaults && d->verdicts_known))
+    return;
+  d->verdicts_known = true;
+  if (v->taken + d->verdict_files == 0)
+    return;
+  d->verdict_files = v->taken;
+  verdict_rules_count (v->rules, &n);
+  log_info ("%zu rules of the verdict of %u files, %zu of them in the place of "
+            "ours", n.own, v->taken, n.replaced);
+  verdict_rules_unref (d->diagnosis.rules);
+  d->diagnosis.rules = steal_ptr (&v->rules);
+}
+
 static void
 loading_done (void *owner, void *arg, enum job_end end, int rc)
 {
@@ -165,6 +200,7 @@ loading_done (void *owner, void *arg, enum job_end end, int rc)
     {
       take_loaded (d, arg, rc);
       take_rules (d, arg);
+      take_verdicts (d, arg);
       loading_free (arg);
     }
   if (d->load_again)

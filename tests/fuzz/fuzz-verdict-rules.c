@@ -5,6 +5,7 @@
  * were; what is taken is asked of a few facts.
  */
 #include "base/error.h"
+#include "base/json.h"
 #include "diag/ladder/rules_impl.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -55,15 +56,21 @@ int
 LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 {
   static struct verdict_rules *ours;
+  struct json_doc *doc CLEANUP_JSON_DOC = NULL;
   struct verdict_rules more = { .refs = 1 };
   struct error err = ERROR_INIT;
 
   if (size > 32768)
     return 0;
   MUST (ours || verdict_rules_new (&ours, &err) == 0);
-  if (verdict_rules_read_ (ours, (const char *) data, size, "fuzz", &more,
-                           &err)
+  if (json_parse ((const char *) data, size, JSON_FILE, "fuzz", 32768, &doc,
+                  &err)
       < 0)
+    {
+      one_line (&err);
+      return 0;
+    }
+  if (verdict_rules_read_ (ours, doc, &more, &err) < 0)
     {
       one_line (&err);
       MUST (more.nfacets + more.nverdicts + more.nfindings == 0);

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <cmocka.h>
 
 #include "base/buf.h"
@@ -432,6 +433,24 @@ what_passes_does_not_sign (void **state)
   assert_string_equal (a, "b32c84f898412a25");
 }
 
+/* The one that people begin with. */
+static void
+the_example_is_good (void **state)
+{
+  const char *src = getenv ("srcdir");
+  struct verdict_rules *rules = shipped ();
+  struct json_doc *doc CLEANUP_JSON_DOC = NULL;
+  struct error err = ERROR_INIT;
+  char path[4096];
+
+  snprintf (path, sizeof path, "%s/examples/verdict-rules.json",
+            src ? src : ".");
+  if (json_load (path, JSON_FILE, JSON_MAX_FILE, &doc, &err) < 0
+      || verdict_rules_take_doc (rules, doc, &err) < 0)
+    fail_msg ("%s", err.msg);
+  verdict_rules_unref (rules);
+}
+
 static void
 they_have_a_schema (void **state)
 {
@@ -458,6 +477,7 @@ main (void)
     cmocka_unit_test (certain_takes_two_vantage_points),
     cmocka_unit_test (what_nobody_could_say),
     cmocka_unit_test (what_passes_does_not_sign),
+    cmocka_unit_test (the_example_is_good),
     cmocka_unit_test (they_have_a_schema),
   };
 
