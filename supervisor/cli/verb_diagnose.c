@@ -87,6 +87,15 @@ result (struct diagnose *dg, struct json_object *row)
     }
 }
 
+static void
+cancelled (struct diagnose *dg, struct json_object *row)
+{
+  dg->got = true;
+  dg->code = EXIT_WELL;
+  if (!dg->json)
+    printf ("cancelled incident=%s\n", row_str (row, "incident"));
+}
+
 static int
 on_row (struct json_object *row, const void *body, size_t len,
               void *arg)
@@ -98,6 +107,11 @@ on_row (struct json_object *row, const void *body, size_t len,
     print_json (row);
   if (strcmp (kind, "progress") == 0 && !dg->json)
     progress (dg, row);
+  else if (strcmp (kind, "accepted") == 0 && !dg->json)
+    /* By it one that is interrupted here is watched again. */
+    fprintf (stderr, "incident=%s\n", row_str (row, "incident"));
+  else if (strcmp (kind, "cancelled") == 0)
+    cancelled (dg, row);
   else if (strcmp (kind, "incident") == 0)
     result (dg, row);
   return 0;
@@ -107,16 +121,26 @@ static int
 run (struct cli *cli)
 {
   const char *playbook = cli_option (cli, "--playbook"), *guest;
+  bool watch = cli_flag (cli, "--watch"), cancel = cli_flag (cli, "--cancel");
   struct diagnose dg = { .json = cli->json };
   struct json_object *head;
   int r = cli_guest (cli, &verb_diagnose, &guest);
 
   if (r)
     return r;
-  head = client_request ("diagnose", guest);
+  if (watch + cancel + (playbook != NULL) > 1)
+    return cli_usage (&verb_diagnose, "--playbook, --watch or --cancel?");
+  if (watch || cancel)
+    {
+      head = client_request (watch ? "watch" : "cancel", NULL);
+      json_add_text (head, "of", guest, strlen (guest));
+    }
+  else
+    head = client_request ("diagnose", guest);
   if (playbook)
     json_add_str (head, "playbook", playbook);
-  r = cli_ask (cli, true, head, on_row, &dg);
+  /* A daemon that is started for this has no diagnosis under way. */
+  r = cli_ask (cli, !watch && !cancel, head, on_row, &dg);
   if (r)
     return r;
   /* An end without an incident is a daemon that was stopped on the way. */
@@ -125,14 +149,24 @@ run (struct cli *cli)
 
 const struct verb verb_diagnose = {
   .name = "diagnose",
-  .args = "GUEST [--playbook NAME]",
+  .args = "GUEST [--playbook NAME] |\n"
+          "                 GUEST|INCIDENT [--watch | --cancel]",
   .summary = "look at a guest now, name what stopped, leave a bundle",
   .help = "Playbooks: no-touch asks the host alone; quick adds the monitor; "
           "standard also\nconnects to the guest and types SysRq into its "
-          "console; deep does so with more\ntime.\n"
+          "console; deep does so with more\ntime.  Interrupted here it goes "
+          "on there.\n"
+          "  --watch    look at one that is under way, whoever ordered it; of "
+          "one that is\n             over, its end\n"
+          "  --cancel   call it off: what was found so far is judged and "
+          "packed\n"
+          "INCIDENT is what `hangdog incidents` shows; GUEST stands for its "
+          "newest diagnosis\nthat is not packed yet.\n"
           "Exit codes: 0 well (verdict none), 3 trouble found, 4 slow, 5 the "
           "bundle is\nmissing, 6 no verdict (unknown, paused, console-busy, "
-          "probe-misconfigured).\n"
-          "\nExample:\n  hangdog diagnose web-1 --playbook quick\n",
+          "probe-misconfigured); 0 also when it was called off.\n"
+          "\nExamples:\n"
+          "  hangdog diagnose web-1 --playbook quick\n"
+          "  hangdog diagnose web-1 --watch\n",
   .run = run,
 };

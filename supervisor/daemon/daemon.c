@@ -409,7 +409,9 @@ make_rooms (struct daemon *d, struct error *err)
   if (r == 0)
     r = daemon_judges (d, err);
   if (r == 0)
-    r = control_new (d, FD_CONTROL, &d->control, err);
+    r = control_new (d, &d->control, err);
+  if (r == 0)
+    r = control_listen (d->control, FD_CONTROL, &control_local, err);
   if (r == 0)
     r = registry_listen (d->registry, on_guest, on_guest_event, d, err);
   if (r == 0)

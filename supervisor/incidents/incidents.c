@@ -22,12 +22,13 @@ static void
 active_free (struct active *a)
 {
   diagnosis_free (a->diagnosis);
+  incident_watchers_free (a);
   guest_unref (a->guest);
   free (a);
 }
 
-static void
-active_remove (struct active *a)
+void
+incident_remove (struct active *a)
 {
   struct active **p = &a->all->first;
 
@@ -70,7 +71,7 @@ incidents_room (struct incidents *in)
     if (a->stand == STAND_NOT && a->life == LIFE_DONE)
       oldest = a; /* the list has the newest first */
   if (oldest)
-    active_remove (oldest);
+    incident_remove (oldest);
   return oldest != NULL;
 }
 
@@ -189,7 +190,7 @@ incidents_free (struct incidents *in)
   fact_unsubscribe (in->heard);
   fact_unsubscribe (in->staged);
   while (in->first)
-    active_remove (in->first);
+    incident_remove (in->first);
   timer_free (in->found);
   standing_free (in->standing);
   playbook_set_unref (in->playbooks);

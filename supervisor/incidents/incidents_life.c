@@ -158,6 +158,11 @@ begin (struct active *a)
   struct incident_sink *sink = writer_link_incidents (a->all->env.writer);
   char why[96];
 
+  if (a->cancelled[0])
+    {
+      give_up (a, a->cancelled);
+      return;
+    }
   if (!a->guest)
     {
       give_up (a, "the daemon was restarted and the guest is not there");
@@ -187,8 +192,15 @@ on_counted (const struct error *put_err, struct json_object *answer,
   struct active *a = arg;
 
   /* Not on disk is said of the incident itself, and no reason not to look. */
-  if (incident_step (a, STEP_COUNTED))
-    collect (a);
+  if (!incident_step (a, STEP_COUNTED))
+    return;
+  if (!a->cancelled[0])
+    {
+      collect (a);
+      return;
+    }
+  give_up (a, a->cancelled);
+  incidents_pump (a->all);
 }
 
 /* ---- collecting: the diagnosis ---- */
@@ -229,10 +241,17 @@ static void
 on_progress (unsigned n, unsigned total, const char *what, bool ended,
              const char *failure, void *arg)
 {
-  struct active *a = arg;
+  incident_watched_step (arg, n, total, what, ended, failure);
+}
 
-  if (a->watch)
-    a->watch->progress (n, total, what, ended, failure, a->watch_arg);
+void
+incident_call_off (struct active *a)
+{
+  if (a->life == LIFE_COLLECTING && a->diagnosis)
+    diagnosis_stop (a->diagnosis, a->cancelled);
+  else if (a->life == LIFE_WAITING)
+    give_up (a, a->cancelled);
+  /* Else the writer is asked, and when it has answered, it is seen. */
 }
 
 /* Says nothing of the guest. */
@@ -383,9 +402,7 @@ on_packed (const struct error *err, struct json_object *answer, void *arg)
                  a->inc.verdict.sentence);
     }
   incidents_persist (in);
-  if (a->watch)
-    a->watch->packed (&a->inc, a->bundle, err, a->watch_arg);
-  a->watch = NULL;
+  incident_watched_end (a, err);
   incidents_pump (in);
 }
 

@@ -234,7 +234,15 @@ static int
 make_folder (const char *path, mode_t mode, uid_t uid, gid_t gid, bool own,
              struct error *err)
 {
-  if (mkdir (path, mode) < 0 && errno != EEXIST)
+  int r = mkdir (path, mode);
+
+  /* One that is there is as somebody wanted it; our umask is for files, and
+   * would shut out the group that may use the control socket. */
+  if (r == 0)
+    r = chmod (path, mode);
+  else if (errno == EEXIST)
+    r = 0;
+  if (r < 0)
     return error_errno (err, errno, "cannot make %s", path);
   if (own && lchown (path, uid, gid) < 0)
     return error_errno (err, errno, "cannot hand %s over", path);

@@ -235,10 +235,14 @@ bindings_each (struct bindings *b, const char *uuid,
                void *arg)
 {
   const struct scenario *both[] = { &world->uptime, &world->tcp };
+  const struct guest *g CLEANUP_GUEST = NULL;
 
+  if (uuid)
+    registry_find (world->d.registry, uuid, &g, NULL);
   for (size_t i = 0; uuid && i < 2; i++)
     {
-      struct binding_info info = { .scenario = both[i],
+      struct binding_info info = { .guest = g,
+                                   .scenario = both[i],
                                    .paused = world->paused == both[i],
                                    .quiet = world->quiet == both[i] };
 
