@@ -4,7 +4,6 @@
  */
 #include "supervisor/watch/layers.h"
 #include "supervisor/watch/bindings.h"
-#include "diag/playbook.h"
 
 #include "base/cleanup.h"
 #include "base/error.h"
@@ -28,7 +27,6 @@ struct bound
 struct layers
 {
   struct layers_env env;
-  struct playbook_set *playbooks;
   struct kept *kept;
   struct scenario **files;
   size_t nfiles;
@@ -388,6 +386,8 @@ give (void *arg)
   return root;
 }
 
+/* Its playbook may be gone meanwhile: that costs evidence (no-touch is done in
+ * its place), and is no reason not to ask the guest. */
 static bool
 take_one (struct layers *l, struct json_object *o)
 {
@@ -398,8 +398,7 @@ take_one (struct layers *l, struct json_object *o)
   int r = 0;
 
   if (!document
-      || scenario_parse (NULL, document, "bound", &s, &err) < 0
-      || playbook_check (l->playbooks, s->playbook, &err) < 0)
+      || scenario_parse (NULL, document, "bound", &s, &err) < 0)
     {
       /* Of a daemon that knew more than we do. */
       log_error ("a scenario that was bound is not taken: %s",
@@ -458,7 +457,6 @@ layers_new (const struct layers_env *env, struct layers **ret,
   if (!l)
     return error_set (err, ENOMEM, "no memory for layers of scenarios");
   l->env = *env;
-  l->playbooks = playbook_set_ref (env->playbooks);
   r = kept_new (env->loop, env->writer, &kept_ops, l, &l->kept, err);
   if (r < 0)
     {
@@ -479,7 +477,6 @@ layers_free (struct layers *l)
   for (unsigned i = 0; i < l->n; i++)
     scenario_unref (l->list[i].scenario);
   free (l->list);
-  playbook_set_unref (l->playbooks);
   free (l);
 }
 
