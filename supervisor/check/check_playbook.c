@@ -97,9 +97,10 @@ check_playbooks (struct findings *f, const char *config,
   *ret = NULL;
   if (read_all (config, &read, missing, sizeof (missing), &err) < 0)
     finding_error (f, "playbooks", &err);
-  for (unsigned i = 0; i < read.nfaults && i < PLAYBOOK_FAULTS; i++)
-    finding_note (f, read.faults[i].file ? read.faults[i].file : "?",
-                  error_text (&read.faults[i].err));
+  if (read.nfaults)
+    finding_note (f, read.faults[0].file ? read.faults[0].file : "?",
+                  "it is not taken, so which playbooks scenarios name is not "
+                  "looked at (`hangdog playbook list` says why)");
   /* The one that a scenario names may be in the file that is not good. */
   if (read.set && read.nfaults == 0)
     *ret = playbook_set_ref (read.set);

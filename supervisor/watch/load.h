@@ -14,7 +14,8 @@ struct opener;
 struct playbook_set;
 
 /* All or nothing: one bad document and none is taken; with playbooks NULL what
- * they name as such is not looked at.  *ret is malloc'ed,
+ * they name as such is not looked at.  Whether those that look at others find
+ * them is not asked here (layers.h).  *ret is malloc'ed,
  * with a reference of each.  A folder that is not there is an error, too. */
 int load_scenarios (struct opener *opener, const struct config *cfg,
                     const struct playbook_set *playbooks, uint64_t deadline,

@@ -14,7 +14,7 @@ playbook() { # FILE NAME STEPS
 }
 scenario() { # NAME PLAYBOOK
     cat >"$work/scenarios/$1.json" <<EOJ
-{ "schema": "hangdog/scenario/1", "name": "$1", "kind": "tcp", "address": "127.0.0.1:1", "interval": "2h",
+{ "schema": "hangdog/scenario/1", "name": "$1", "kind": "tcp", "address": "192.0.2.1:1", "interval": "2h",
   "initial-delay": "20h", "timeout": "1s", "playbook": "$2" }
 EOJ
 }
@@ -23,7 +23,7 @@ chaos_config "{\"kind\": \"rundir\", \"root\": \"$work/fake\", \"consoles\": \"c
 cfg=(--config "$work/config.json")
 playbook 10-good.json storage '"host"'
 playbook 20-bad.json disks '"host", { "do": "dsk" }'
-place="$work/playbooks.d/20-bad.json:2:24: steps[1].do: "
+place="$work/playbooks.d/20-bad.json:2:23: steps[1].do: "
 scenario one storage
 
 # ---- without a daemon ----
@@ -64,10 +64,10 @@ grep -qF 20-bad.json "$work/out" || { cat "$work/out"; die "status does not name
 hd dump >"$work/out"
 grep -qF 20-bad.json "$work/out" || die "dump does not name the broken file"
 grep -q '^playbooks: 5, of operators 1$' "$work/out" || { grep ^playb "$work/out"; die "dump does not count the playbooks"; }
-hd "${cfg[@]}" doctor | tr -s ' \n' ' ' | grep -qF "bad playbooks: $work/playbooks.d/20-bad.json:2:24" || die "doctor does not name the broken file"
+hd "${cfg[@]}" doctor | tr -s ' \n' ' ' | grep -qF "bad playbooks: $work/playbooks.d/20-bad.json:2:23" || die "doctor does not name the broken file"
 hd tables --json | jq -se 'map(select(.table == "playbook") | .name) | index("storage")' >/dev/null || die "tables does not know it"
 did() { # GUEST PLAYBOOK: the collectors that ran
-    hd diagnose "$1" --playbook "$2" --json 2>"$work/err" | jq -r 'select(.row == "progress" and .ended) | .step' | tr '\n' ' '
+    hd diagnose "$1" --playbook "$2" --json 2>"$work/err" | jq -r 'select(.row == "progress" and .ended) | .step' | sort | tr '\n' ' '
 }
 exact "steps of mine" "$(did alpha storage)" "host "
 hd diagnose alpha --playbook disks >"$work/out" 2>&1

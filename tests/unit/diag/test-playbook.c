@@ -50,6 +50,22 @@ knock_check (const struct json_doc *doc, const char *path, const void *own,
   return 0;
 }
 
+/* Those that shipped ones say something of. */
+struct memory
+{
+  uint64_t apart_ms;
+};
+static const struct json_field memory_fields[] = {
+  { .name = "apart", .kind = JSON_DURATION,
+    .offset = offsetof (struct memory, apart_ms) },
+  { .name = NULL },
+};
+static const struct collector memory = { .name = "memory",
+                                         .summary = "y",
+                                         .fields = memory_fields,
+                                         .own_size = sizeof (struct memory),
+                                         .touch = TOUCH_MONITOR };
+
 static const struct collector host = { .name = "host", .summary = "h" };
 static const struct collector console = { .name = "console", .summary = "c" };
 static const struct collector monitor
@@ -64,7 +80,7 @@ static const struct collector knock = { .name = "knock",
                                         .own_init = &knock_init,
                                         .check = knock_check };
 const struct collector *const collectors[]
-    = { &host, &console, &monitor, &disk, &net, &sysrq, &knock, NULL };
+    = { &host, &memory, &console, &monitor, &disk, &net, &sysrq, &knock, NULL };
 
 const struct collector *
 collector_find (const char *name)
@@ -174,7 +190,7 @@ test_refused (void **state)
     { "{" HEAD "[\"host\"],\"schema\":\"hangdog/playbook/2\"}", "schema: must" },
     { "{\"name\":\"../x\",\"steps\":[\"host\"]}", "name: a name is made" },
     { "{\"name\":\"no-touch\",\"steps\":[\"host\",\"monitor\"]}",
-      "f:1:28: steps[1]: of that name only" },
+      "f:1:36: steps[1]: of that name only" },
     { "{\"nam\":\"x\",\"steps\":[\"host\"]}", "did you mean \"name\"" },
     { "{" HEAD "[\"host\"],\"budget\":\"5\"}", "budget" },
     { "{" HEAD "[\"host\"],\"bytes\":\"1KiB\"}", "bytes" },
@@ -254,7 +270,8 @@ test_schema (void **state)
   any = json_get (items, "anyOf");
   assert_int_equal (json_object_array_length (any), 2);
   step = json_object_array_get_idx (any, 1);
-  assert_int_equal (json_object_array_length (json_get (step, "allOf")), 7);
+  assert_int_equal (json_object_array_length (json_get (step, "allOf")),
+                    ARRAY_LEN (collectors) - 1);
   assert_non_null (json_get (json_get (step, "properties"), "if"));
 }
 
