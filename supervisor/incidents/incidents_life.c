@@ -138,6 +138,8 @@ may_begin (const struct active *a)
 {
   const struct incidents *in = a->all;
 
+  if (incident_is_of_host (&a->inc))
+    return false;
   if (loop_now (in->env.loop) >= in->found_by_ms)
     return true;
   return a->guest
@@ -145,8 +147,8 @@ may_begin (const struct active *a)
              || playbook_check (in->playbooks, a->inc.playbook, NULL) == 0);
 }
 
-void
-incidents_pump (struct incidents *in)
+static void
+begin_next (struct incidents *in)
 {
   unsigned most = in->env.max_diagnoses;
   struct active *oldest;
@@ -161,6 +163,13 @@ incidents_pump (struct incidents *in)
         return;
       begin (oldest);
     }
+}
+
+void
+incidents_pump (struct incidents *in)
+{
+  begin_next (in);
+  incidents_judge_hosts (in);
 }
 
 /* ---- counting: if this attempt kills us, the next daemon knows ---- */
@@ -255,6 +264,16 @@ on_progress (unsigned n, unsigned total, const char *what, bool ended,
              const char *failure, void *arg)
 {
   incident_watched_step (arg, n, total, what, ended, failure);
+}
+
+void
+incident_conclude (struct active *a, struct json_object *head)
+{
+  a->inc.collected_wall_ms = clock_wall_ms ();
+  if (incident_step (a, STEP_GIVEN_UP))
+    pack (a, head);
+  else
+    json_object_put (head);
 }
 
 void
