@@ -8,11 +8,22 @@
 #include "base/json.h"
 
 #include <string.h>
+#include <unistd.h>
+
+/* Of those that run at once; one that is not among them has no time. */
+#define STEPS_SHOWN 16
+
+struct shown_step
+{
+  int64_t n; /* 0 = a free place */
+  uint64_t began_ms;
+  char name[64];
+};
 
 struct diagnose
 {
-  bool json, got;
-  uint64_t step_ms;
+  bool json, got, terminal;
+  struct shown_step steps[STEPS_SHOWN];
   int code;
 };
 
@@ -32,29 +43,82 @@ verdict_code (const char *verdict)
   return EXIT_TROUBLE;
 }
 
+static struct shown_step *
+step_numbered (struct diagnose *dg, int64_t n)
+{
+  for (unsigned i = 0; i < STEPS_SHOWN; i++)
+    if (dg->steps[i].n == n)
+      return &dg->steps[i];
+  return NULL;
+}
+
 static void
-progress (struct diagnose *dg, struct json_object *row)
+clear_line (const struct diagnose *dg)
+{
+  if (dg->terminal)
+    fputs ("\r\033[K", stderr);
+}
+
+/* A line that the next one takes the place of: who runs. */
+static void
+print_running (const struct diagnose *dg)
+{
+  const char *between = "      ";
+
+  for (unsigned i = 0; dg->terminal && i < STEPS_SHOWN; i++)
+    if (dg->steps[i].n)
+      {
+        fputs (between, stderr);
+        print_text (stderr, dg->steps[i].name);
+        between = ", ";
+      }
+  if (between[0] == ',')
+    fputs (" ...", stderr);
+  fflush (stderr);
+}
+
+static void
+print_ended (struct diagnose *dg, struct json_object *row,
+             const struct shown_step *step)
 {
   char took[32];
 
-  if (!json_get_bool (row, "ended", false))
-    {
-      /* On stderr: stdout begins with the verdict, for programmes. */
-      dg->step_ms = clock_ms ();
-      fprintf (stderr, "[%lld/%lld] %s ... ",
-               (long long) json_get_int (row, "n", 0),
-               (long long) json_get_int (row, "total", 0),
-               row_str (row, "step"));
-      fflush (stderr);
-      return;
-    }
-  fputs (print_age (took, sizeof (took), clock_ms () - dg->step_ms), stderr);
+  fprintf (stderr, "[%lld/%lld] ", (long long) json_get_int (row, "n", 0),
+           (long long) json_get_int (row, "total", 0));
+  print_text (stderr, row_str (row, "step"));
+  if (step)
+    fprintf (stderr, "  %s",
+             print_age (took, sizeof (took), clock_ms () - step->began_ms));
   if (json_get_str (row, "failure"))
     {
       fputs ("  not got: ", stderr);
       print_text (stderr, row_str (row, "failure"));
     }
   fputc ('\n', stderr);
+}
+
+/* On stderr: stdout begins with the verdict, for programmes.  Several run at
+ * once, so each has its line when it ends. */
+static void
+progress (struct diagnose *dg, struct json_object *row)
+{
+  int64_t n = json_get_int (row, "n", 0);
+  struct shown_step *step;
+
+  clear_line (dg);
+  if (json_get_bool (row, "ended", false))
+    {
+      step = n > 0 ? step_numbered (dg, n) : NULL;
+      print_ended (dg, row, step);
+      if (step)
+        step->n = 0;
+    }
+  else if ((step = step_numbered (dg, 0)))
+    {
+      *step = (struct shown_step){ .n = n, .began_ms = clock_ms () };
+      snprintf (step->name, sizeof (step->name), "%s", row_str (row, "step"));
+    }
+  print_running (dg);
 }
 
 static void
@@ -122,7 +186,8 @@ run (struct cli *cli)
 {
   const char *playbook = cli_option (cli, "--playbook"), *guest;
   bool watch = cli_flag (cli, "--watch"), cancel = cli_flag (cli, "--cancel");
-  struct diagnose dg = { .json = cli->json };
+  struct diagnose dg
+      = { .json = cli->json, .terminal = isatty (STDERR_FILENO) };
   struct json_object *head;
   int r = cli_guest (cli, &verb_diagnose, &guest);
 
