@@ -178,7 +178,7 @@ zoo_well() { # GUEST
 }
 
 # A signal is heeded while they last, and not when they have ended.
-zoo_sleep() { read -r -t "$1" -u "$never" _; }
+zoo_sleep() { read -r -t "$1" -u "$never" _ || :; }
 zoo_hd() {
     hd "$@" >"$work/said" 2>&1 &
     wait $!
