@@ -273,8 +273,9 @@ zoo_told() {
 # zoo_result - one line of JSON.
 zoo_result() {
     local id bundle facts=$work/facts bytes=0 incident=0
-    # The firmest one counts, and of those the latest.
-    id=$(jq -sr 'map(select(.verdict.class != null)) | (map(select(.scenario != "kernel")) + map(select(.scenario == "kernel"))) | .[0].id // ""' "$work/incidents")
+    # The firmest one counts, and of those the latest; where it is to be the host's, that.
+    id=$(jq -sr --argjson host "$(jq '.want.host_incident // false' "$doc")" 'map(select(.verdict.class != null))
+        | (if $host then map(select((.key // "") != "")) else [] end) + map(select((.key // "") == "")) | (map(select(.scenario != "kernel")) + map(select(.scenario == "kernel"))) | .[0].id // ""' "$work/incidents")
     : >"$facts"
     : >"$work/head"
     echo '[]' >"$work/members"
