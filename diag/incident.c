@@ -17,7 +17,7 @@ const char *const incident_phase_names[]
     = { "open", "collecting", "packed", "ended", NULL };
 const char *const incident_end_names[]
     = { "not-ended", "replaced", "rebooted", "recovered", "withdrawn",
-        NULL };
+        "closed", NULL };
 
 const char *const incident_severity_names[]
     = { "", "info", "warning", "critical", NULL };
@@ -129,6 +129,8 @@ incident_to_json (const struct incident *inc)
 
   json_add_str (o, "schema", INCIDENT_SCHEMA);
   json_add_str (o, "id", inc->id);
+  if (inc->rev)
+    json_add_int (o, "rev", (int64_t) inc->rev);
   json_object_object_add (o, "incarnation", incarnation_json (&inc->inc));
   add_text (o, "guest", inc->guest);
   add_text (o, "scenario", inc->scenario);
@@ -286,7 +288,7 @@ incident_from_json (struct json_object *obj, struct incident *ret,
   struct incident inc;
   const char *schema;
   int rc, phase = 0, end = 0, severity = INCIDENT_UNRATED;
-  int64_t attempts = 0;
+  int64_t attempts = 0, rev = 0;
 
   memset (&inc, 0, sizeof inc);
   if (!json_object_is_type (obj, json_type_object))
@@ -296,6 +298,7 @@ incident_from_json (struct json_object *obj, struct incident *ret,
     return error_set (err, EINVAL, "incident: schema: must be \"%s\"",
                       INCIDENT_SCHEMA);
   if ((rc = read_text (obj, "id", true, inc.id, sizeof inc.id, err)) < 0
+      || (rc = read_count (obj, "rev", INT64_MAX, &rev, err)) < 0
       || (rc = read_incarnation (json_get (obj, "incarnation"), &inc.inc,
                                  err))
              < 0
@@ -326,6 +329,7 @@ incident_from_json (struct json_object *obj, struct incident *ret,
              < 0)
     return rc;
   inc.attempts = (unsigned) attempts;
+  inc.rev = (uint64_t) rev;
   inc.phase = (enum incident_phase) phase;
   inc.severity = (enum incident_severity) severity;
   inc.end = (enum incident_end) end;

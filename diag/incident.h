@@ -40,6 +40,8 @@ enum incident_end
   INCIDENT_REBOOTED,
   INCIDENT_RECOVERED,
   INCIDENT_WITHDRAWN, /* nobody asks any more: its scenario was taken away */
+  INCIDENT_CLOSED,    /* nothing stood when it was packed: it was ordered, or a
+                         suspicion that nothing came of */
 };
 extern const char *const incident_end_names[];
 
@@ -67,6 +69,9 @@ extern const char *const verdict_classes[]; /* NULL terminated */
 struct incident
 {
   char id[UUID_TEXT];
+  /* Of this document: the higher one is the newer one, wherever both are.
+   * Whoever puts it into a sink has it grow. */
+  uint64_t rev;
   struct incarnation inc;
   char guest[128];     /* display name */
   char scenario[64];   /* or BY_... */
@@ -99,7 +104,8 @@ typedef void incident_done_fn (const struct error *err,
                                struct json_object *answer, void *arg);
 struct incident_sink
 {
-  /* Durable before done: nothing is done about an incident before that. */
+  /* Durable before done: nothing is done about an incident before that.  At
+   * any time: what was packed is only brought up to date, if it is there. */
   void (*put) (struct incident_sink *self, const struct incident *inc,
                incident_done_fn *done, void *arg);
   void (*artifact) (struct incident_sink *self, const char *id,

@@ -4,7 +4,6 @@
  */
 #include "supervisor/incidents/diagnose.h"
 #include "supervisor/incidents/incidents_impl.h"
-#include "supervisor/incidents/standing.h"
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -77,6 +76,20 @@ incidents_room (struct incidents *in)
   return oldest != NULL;
 }
 
+/* The newest first; a new one is the newest, whatever its clock says. */
+static void
+insert (struct incidents *in, struct active *a)
+{
+  struct active **p = &in->first;
+
+  if (in->listing)
+    while (*p && (*p)->inc.opened_wall_ms > a->inc.opened_wall_ms)
+      p = &(*p)->next;
+  a->next = *p;
+  *p = a;
+  in->count++;
+}
+
 struct active *
 incidents_add (struct incidents *in, const struct incident *inc,
                const struct guest *g)
@@ -91,9 +104,7 @@ incidents_add (struct incidents *in, const struct incident *inc,
   a->stand = STAND_NOT;
   if (g)
     a->guest = guest_ref (g);
-  a->next = in->first;
-  in->first = a;
-  in->count++;
+  insert (in, a);
   return a;
 }
 
@@ -122,16 +133,6 @@ incidents_new_one (struct incidents *in, const struct guest *g,
   return incidents_add (in, &inc, g);
 }
 
-void
-incidents_persist (struct incidents *in)
-{
-  standing_clear (in->standing);
-  for (struct active *a = in->first; a; a = a->next)
-    if (a->stand != STAND_NOT)
-      standing_add (in->standing, &a->inc);
-  standing_save (in->standing, in->env.writer);
-}
-
 /* ---- making and unmaking ---- */
 
 /* Whoever was not found by now will not be: what waits for it goes on
@@ -154,10 +155,10 @@ incidents_new (const struct incidents_env *env, struct incidents **ret,
     return error_set (err, ENOMEM, "no memory for incidents");
   in->env = *env;
   in->found_by_ms = loop_now (env->loop) + FIND_GUESTS_MS;
-  r = standing_new (&in->standing, err);
+  r = loop_timer (env->loop, "guests of open incidents", found_due, in,
+                  &in->found, err);
   if (r == 0)
-    r = loop_timer (env->loop, "guests of open incidents", found_due, in,
-                    &in->found, err);
+    r = incidents_remember (in, err);
   if (r == 0 && !env->drain_only)
     r = incidents_hear (in, err);
   if (r < 0)
@@ -186,7 +187,7 @@ incidents_free (struct incidents *in)
   while (in->first)
     active_remove (in->first);
   timer_free (in->found);
-  standing_free (in->standing);
+  timer_free (in->again);
   free (in);
 }
 

@@ -21,7 +21,6 @@ struct cause;
 struct diagnosis;
 struct diagnosis_step;
 struct fact_sub;
-struct standing;
 struct timer;
 
 #define MAX_INCIDENTS 256
@@ -95,12 +94,13 @@ struct incidents
   struct active *first; /* the newest */
   unsigned count;
   unsigned missteps; /* refused by incident_step(): a mistake of ours */
-  struct standing *standing;
   struct timer *found;
+  struct timer *again; /* what was there before could not be read */
+  unsigned tries;
   struct fact_sub *heard;  /* suspicions */
   struct fact_sub *staged; /* how far a boot came */
   uint64_t found_by_ms; /* until then an incident waits for its guest */
-  bool listing; /* the open ones were asked for */
+  bool listing; /* those that were there before were asked for */
   bool known;   /* what was there before this daemon is in the list: only now
                    is it sure that a trouble is a new one */
   bool settled; /* which scenarios there are is known: only now is it sure
@@ -114,8 +114,8 @@ struct active *incidents_by_id (struct incidents *in, const char *id);
 struct active *incidents_standing_of (struct incidents *in, const char *uuid);
 /* Is there a place for one more?  Makes one, if it can. */
 bool incidents_room (struct incidents *in);
-/* A new one at the head of the list, LIFE_WRITING, that does not stand; NULL
- * when there are too many. */
+/* A new one at the head of the list (one of a daemon before us: by its age),
+ * LIFE_WRITING, that does not stand; NULL when there are too many. */
 struct active *incidents_add (struct incidents *in,
                               const struct incident *inc,
                               const struct guest *g);
@@ -126,8 +126,8 @@ void incident_tell (struct incident *inc, const char *playbook,
 struct active *incidents_new_one (struct incidents *in, const struct guest *g,
                                   const char *playbook,
                                   const struct cause *cause);
-/* Those that stand, for the next daemon. */
-void incidents_persist (struct incidents *in);
+/* So that what was there before can be asked for: incidents_restart.c. */
+int incidents_remember (struct incidents *in, struct error *err);
 
 /* ---- the life of one: incidents_life.c ---- */
 
@@ -150,8 +150,7 @@ bool incident_text_alone (const struct incident *inc);
 /* ---- what begins and ends them: incidents_trouble.c ---- */
 
 int incidents_hear (struct incidents *in, struct error *err);
-/* What became known meanwhile: writes the list down, and takes up the
- * failures that waited for it. */
+/* What became known meanwhile: takes up the failures that waited for it. */
 void incidents_known (struct incidents *in);
 /* Ends those whose scenario is not bound to their guest any more. */
 void incidents_orphans (struct incidents *in);

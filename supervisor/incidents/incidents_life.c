@@ -102,21 +102,25 @@ on_durable (const struct error *err, struct json_object *answer, void *arg)
     incidents_pump (a->all);
 }
 
-void
-incidents_put_durable (struct active *a)
+static void
+put (struct active *a, incident_done_fn *done)
 {
   struct incident_sink *sink = writer_link_incidents (a->all->env.writer);
 
-  sink->put (sink, &a->inc, on_durable, a);
+  a->inc.rev++;
+  sink->put (sink, &a->inc, done, a);
+}
+
+void
+incidents_put_durable (struct active *a)
+{
+  put (a, on_durable);
 }
 
 void
 incident_put (struct active *a)
 {
-  struct incident_sink *sink = writer_link_incidents (a->all->env.writer);
-
-  if (a->life <= LIFE_COLLECTING)
-    sink->put (sink, &a->inc, NULL, NULL);
+  put (a, NULL);
 }
 
 /* ---- waiting: for its turn, and for its guest after a restart ---- */
@@ -155,7 +159,6 @@ incidents_pump (struct incidents *in)
 static void
 begin (struct active *a)
 {
-  struct incident_sink *sink = writer_link_incidents (a->all->env.writer);
   char why[96];
 
   if (!a->guest)
@@ -177,7 +180,7 @@ begin (struct active *a)
   if (!incident_step (a, STEP_BEGUN))
     return;
   a->inc.attempts++;
-  sink->put (sink, &a->inc, on_counted, a);
+  put (a, on_counted);
 }
 
 static void
@@ -364,8 +367,6 @@ void
 incident_retell (struct active *a, const char *playbook,
                  const struct cause *cause)
 {
-  struct incident_sink *sink = writer_link_incidents (a->all->env.writer);
-
   if (a->life == LIFE_COLLECTING)
     {
       if (!more_steps (a, playbook))
@@ -374,7 +375,7 @@ incident_retell (struct active *a, const char *playbook,
     }
   incident_tell (&a->inc, playbook, cause);
   /* If we die now, the next daemon is not to take it for mere text. */
-  sink->put (sink, &a->inc, NULL, NULL);
+  incident_put (a);
 }
 
 static void
@@ -421,7 +422,7 @@ on_packed (const struct error *err, struct json_object *answer, void *arg)
                  a->inc.verdict.confidence, a->bundle,
                  a->inc.verdict.sentence);
     }
-  incidents_persist (in);
+  incident_put (a);
   if (a->watch)
     a->watch->packed (&a->inc, a->bundle, err, a->watch_arg);
   a->watch = NULL;
@@ -434,8 +435,15 @@ pack (struct active *a, struct json_object *head)
   struct incident_sink *sink = writer_link_incidents (a->all->env.writer);
   CLEANUP_BUF struct buf text = BUF_INIT (64u << 10);
 
+  /* Else the next daemon would take it for one that stands. */
+  if (a->stand == STAND_NOT && a->inc.end == INCIDENT_NOT_ENDED)
+    {
+      a->inc.end = INCIDENT_CLOSED;
+      a->inc.ended_wall_ms = clock_wall_ms ();
+    }
   summary_text (&a->inc, head, &text);
   store_file (a, "summary.txt", 0, buf_str (&text), text.len);
+  a->inc.rev++;
   json_object_object_add (head, "incident", incident_to_json (&a->inc));
   sink->put (sink, &a->inc, NULL, NULL);
   sink->pack (sink, a->inc.id, head, on_packed, a);

@@ -63,7 +63,6 @@ end_standing (struct active *a, enum incident_end how)
                                     a->inc.ended_wall_ms
                                         - a->inc.opened_wall_ms));
   incident_put (a);
-  incidents_persist (a->all);
 }
 
 /* ---- whose check is gone ---- */
@@ -159,9 +158,9 @@ static void
 take_over (struct active *a, const struct trouble *t)
 {
   a->inc.severity = t->severity;
-  incident_retell (a, t->playbook, &t->cause);
   a->inc.last_ok_wall_ms = t->last_ok_wall_ms;
   a->stand = t->how;
+  incident_retell (a, t->playbook, &t->cause);
 }
 
 /* The same trouble, seen by another check, which may matter more. */
@@ -174,7 +173,7 @@ join (struct active *a, const struct trouble *t)
   if (t->severity <= a->inc.severity)
     return;
   a->inc.severity = t->severity;
-  incidents_persist (a->all);
+  incident_put (a);
 }
 
 /* By its text its guest lives anew, and nobody confirmed it.  Only who is
@@ -208,7 +207,6 @@ raise_trouble (struct incidents *in, const struct trouble *t)
   else if (a && a->life <= LIFE_COLLECTING)
     {
       take_over (a, t);
-      incidents_persist (in);
       return a;
     }
   else if (a)
@@ -226,7 +224,6 @@ raise_trouble (struct incidents *in, const struct trouble *t)
   a->inc.last_ok_wall_ms = t->last_ok_wall_ms;
   a->stand = t->how;
   incidents_put_durable (a);
-  incidents_persist (in);
   return a;
 }
 
@@ -295,7 +292,6 @@ incidents_known (struct incidents *in)
 {
   in->known = true;
   registry_each (in->env.registry, seen_meanwhile, in);
-  incidents_persist (in);
   incidents_orphans (in);
   bindings_each (in->env.bindings, NULL, failed_meanwhile, in);
 }
@@ -431,7 +427,7 @@ boot_known (struct active *a, const struct guest *now)
    * would be another life's, and the same hang be told twice. */
   a->perhaps_rebooted = false;
   a->inc.inc = now->inc;
-  incidents_persist (a->all);
+  incident_put (a);
 }
 
 static void

@@ -268,6 +268,20 @@ bed_put_incident (struct bed *w, const char *id)
 }
 
 int
+bed_put_rev (struct bed *w, const char *id, unsigned rev, const char *end)
+{
+  struct json_object *o = bed_op_new ("incident", id);
+  char json[160];
+
+  snprintf (json, sizeof json,
+            "{\"schema\":\"hangdog/incident/1\",\"id\":\"%s\","
+            "\"rev\":%u,\"end\":\"%s\"}",
+            id, rev, end);
+  json_add_bool (o, "update", strcmp (end, "not-ended") != 0);
+  return bed_ask (w, o, json, strlen (json), NULL);
+}
+
+int
 bed_put_artifact (struct bed *w, const char *id, const char *name,
                   const void *data, size_t len)
 {
@@ -304,20 +318,20 @@ bed_fill (struct bed *w, const char *id)
 }
 
 struct json_object *
-bed_controller_list (struct bed *w)
+bed_controller_get (struct bed *w, const char *what)
 {
   struct buf b CLEANUP_BUF = BUF_INIT (4u << 20);
   struct sockaddr_in a = { .sin_family = AF_INET };
   CLEANUP_CLOSE int s = socket (AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  static const char req[]
-      = "GET /bundles HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
-  char chunk[4096];
+  char req[256], chunk[4096];
   ssize_t n;
 
   a.sin_port = htons ((uint16_t) atoi (strrchr (w->url, ':') + 1));
   a.sin_addr.s_addr = htonl (INADDR_LOOPBACK);
   assert_int_equal (connect (s, (struct sockaddr *) &a, sizeof a), 0);
-  assert_int_equal (write (s, req, sizeof req - 1), sizeof req - 1);
+  snprintf (req, sizeof req,
+            "GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", what);
+  assert_int_equal (write (s, req, strlen (req)), (ssize_t) strlen (req));
   while ((n = read (s, chunk, sizeof chunk)) > 0)
     buf_append (&b, chunk, (size_t) n);
   const char *body = strstr (buf_str (&b), "\r\n\r\n");
@@ -326,10 +340,19 @@ bed_controller_list (struct bed *w)
 }
 
 struct json_object *
+bed_controller_list (struct bed *w)
+{
+  return bed_controller_get (w, "/bundles");
+}
+
+struct json_object *
 bed_row_of (struct json_object *list, const char *id)
 {
   struct json_object *rows = json_get (list, "bundles");
   struct json_object *found = NULL;
+
+  if (!rows)
+    rows = json_get (list, "incidents");
 
   for (size_t i = 0; i < json_object_array_length (rows); i++)
     {

@@ -60,12 +60,16 @@ int bed_ask (struct bed *w, struct json_object *head, const void *body,
 /* The n-th. */
 char *bed_uuid (char dst[40], unsigned n);
 int bed_put_incident (struct bed *w, const char *id);
+/* A revision of it; end: "not-ended", or how it ended, which is of what was
+ * there before. */
+int bed_put_rev (struct bed *w, const char *id, unsigned rev, const char *end);
 int bed_put_artifact (struct bed *w, const char *id, const char *name,
                       const void *data, size_t len);
 int bed_pack (struct bed *w, const char *id, char digest[65]);
 /* An incident with two artifacts. */
 void bed_fill (struct bed *w, const char *id);
 /* What the controller says it has, and the one row of an incident. */
+struct json_object *bed_controller_get (struct bed *w, const char *what);
 struct json_object *bed_controller_list (struct bed *w);
 struct json_object *bed_row_of (struct json_object *list, const char *id);
 void bed_console_open (struct bed *w, int id, const char *name);

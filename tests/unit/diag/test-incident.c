@@ -18,7 +18,8 @@
 static struct incident
 sample (void)
 {
-  struct incident inc = { .phase = INCIDENT_PACKED,
+  struct incident inc = { .rev = 4,
+                          .phase = INCIDENT_PACKED,
                           .end = INCIDENT_REBOOTED,
                           .last_ok_wall_ms = 1772323200123,
                           .opened_wall_ms = 1772323260000,
@@ -57,6 +58,7 @@ test_there_and_back (void **state)
     fail_msg ("%s", err.msg);
   assert_string_equal (a.id, b.id);
   assert_true (incarnation_equal (&a.inc, &b.inc));
+  assert_true (a.rev == b.rev);
   assert_string_equal (a.guest, b.guest);
   assert_string_equal (a.scenario, b.scenario);
   assert_string_equal (a.code, b.code);
@@ -226,7 +228,7 @@ test_names (void **state)
   assert_null (incident_phase_names[INCIDENT_ENDED + 1]);
   for (int i = 0; i <= INCIDENT_WITHDRAWN; i++)
     assert_non_null (incident_end_names[i]);
-  assert_null (incident_end_names[INCIDENT_WITHDRAWN + 1]);
+  assert_null (incident_end_names[INCIDENT_CLOSED + 1]);
   for (int i = 0; verdict_classes[i]; i++)
     assert_true (strlen (verdict_classes[i])
                  < sizeof ((struct verdict *) 0)->class_);
