@@ -112,8 +112,7 @@ struct job_pool
   struct job_limits limits;
   struct job *jobs;
   bool closing;
-  job_free_fn *on_free;
-  void *on_free_arg;
+  struct job_ear *ears, *next_ear; /* next_ear: to be told after this one */
   struct job_stats stats;
 };
 
@@ -269,6 +268,17 @@ unlink_job (struct job *job)
     job->next->prev = job->prev;
 }
 
+static void
+tell_free (struct job_pool *pool, const struct job *job)
+{
+  for (struct job_ear *e = pool->ears; e && !pool->closing; e = pool->next_ear)
+    {
+      pool->next_ear = e->next;
+      e->fn (job->guest, job->lane, e->arg);
+    }
+  pool->next_ear = NULL;
+}
+
 /* Takes those that are back off the list.  The lane is free before done() is
  * called, so that done() may start the next job in it. */
 static void
@@ -293,8 +303,7 @@ receive (struct job_pool *pool)
           pool->stats.returned++;
           job->done (job->owner, job->arg, JOB_RETURNED, job->rc);
         }
-      if (pool->on_free && !pool->closing)
-        pool->on_free (job->guest, job->lane, pool->on_free_arg);
+      tell_free (pool, job);
       job_free (job);
     }
 }
@@ -393,10 +402,27 @@ wait_for_running (struct job_pool *pool, uint64_t wait_ms)
 }
 
 void
-job_pool_on_free (struct job_pool *pool, job_free_fn *fn, void *arg)
+job_pool_on_free (struct job_pool *pool, struct job_ear *ear)
 {
-  pool->on_free = fn;
-  pool->on_free_arg = arg;
+  ear->pool = pool;
+  ear->next = pool->ears;
+  pool->ears = ear;
+}
+
+void
+job_ear_off (struct job_ear *ear)
+{
+  struct job_pool *pool = ear->pool;
+  struct job_ear **at;
+
+  if (!pool)
+    return;
+  for (at = &pool->ears; *at != ear; at = &(*at)->next)
+    ;
+  *at = ear->next;
+  if (pool->next_ear == ear)
+    pool->next_ear = ear->next;
+  ear->pool = NULL;
 }
 
 void
@@ -432,6 +458,8 @@ job_pool_free (struct job_pool *pool, uint64_t wait_ms)
   for (job = pool->jobs; job; job = job->next)
     timer_free (steal_ptr (&job->timer));
   watch_free (pool->watch);
+  while (pool->ears)
+    job_ear_off (pool->ears);
   {
     LOCK_SCOPE (&h->m);
     h->pool_gone = true;

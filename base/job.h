@@ -121,12 +121,23 @@ unsigned job_pool_free (struct job_pool *pool, uint64_t wait_ms);
 int job_start (struct job_pool *pool, const struct job_spec *spec,
                struct error *err);
 
-/* Loop thread: told of each lane that has become free, after the done() of who
- * held it (who may take it again); of a discarded job's when its call has
- * returned after all.  May start jobs.  One at a time; NULL = nobody.  Not
- * told while the pool closes. */
+/* Who waits for lanes.  Loop thread: told of each lane that has become free,
+ * after the done() of who held it (who may take it again); of a discarded
+ * job's when its call has returned after all.  May start jobs, and stop
+ * listening.  Whoever came last is told first: what was there all the time
+ * lets by who is there for a while.  Not told while the pool closes. */
 typedef void job_free_fn (const char *guest, enum job_lane lane, void *arg);
-void job_pool_on_free (struct job_pool *pool, job_free_fn *fn, void *arg);
+struct job_ear
+{
+  job_free_fn *fn;
+  void *arg;
+  struct job_pool *pool; /* from here on the pool's; NULL = does not listen */
+  struct job_ear *next;
+};
+/* ear is the caller's, and stays where it is until it is taken off. */
+void job_pool_on_free (struct job_pool *pool, struct job_ear *ear);
+/* Also one that does not listen, and when the pool is gone. */
+void job_ear_off (struct job_ear *ear);
 
 /* Asks all jobs of that guest to stop. */
 void job_stop (struct job_pool *pool, const char *guest);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Sending one bundle, or one document, to one sink.  Blocking; runs on the writer's shipping
- * thread.  One file per kind of sink, one line in the table.
+ * Sending one bundle, or one document, to one sink.  Blocking; runs on that
+ * sink's thread of the writer.  One file per kind of sink, one line in the
+ * table.
  */
 #ifndef HANGDOG_PROTO_SHIP_H
 #define HANGDOG_PROTO_SHIP_H

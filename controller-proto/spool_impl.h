@@ -43,6 +43,8 @@ struct spool
   unsigned taken_over, left_behind; /* of an older hangdog's */
   bool unread; /* a document could not be read, which may be there: nothing
                   is removed for belonging to nobody */
+  spool_page_fn *page; /* NULL = there are no pages */
+  void *page_arg;
 };
 
 /* A uuid in its text form, which is also a safe file name. */

@@ -16,7 +16,9 @@
  *     ] }
  *
  * A playbook, and a set of them, is immutable and counted: whoever runs one
- * has it, whatever is loaded meanwhile.  The counts are atomic.
+ * has it, whatever is loaded meanwhile.  The counts are atomic; but `own` of a
+ * step may hold JSON, whose counts are not: who takes that to another thread
+ * copies it.
  */
 #ifndef HANGDOG_DIAG_PLAYBOOK_H
 #define HANGDOG_DIAG_PLAYBOOK_H
@@ -32,6 +34,7 @@ struct cond_list;
 struct error;
 struct json_doc;
 
+#define PLAYBOOK_SCHEMA "hangdog/playbook/1"
 #define PLAYBOOK_NAME 64
 #define PLAYBOOK_STEPS 32
 
@@ -61,6 +64,10 @@ int playbook_read (const struct json_doc *doc, struct json_object *obj,
                    struct playbook **ret, struct error *err);
 struct playbook *playbook_ref (struct playbook *p);
 void playbook_unref (struct playbook *p); /* NULL is fine */
+/* Of a step of that name; NULL = there is none. */
+const struct playbook_step *playbook_step_named (const struct playbook *p,
+                                                 const char *name);
+/* In one spelling: read again it is the same. */
 struct json_object *playbook_to_json (const struct playbook *p);
 void playbook_schema (struct buf *out);
 

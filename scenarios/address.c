@@ -85,7 +85,6 @@ own_ip (const struct guest *g, bool four, struct outcome_report *ret)
                     "%s (%s) is claimed by another guest or the host, too: it "
                     "is used for neither",
                     g->nics[i].refused, g->nics[i].ip_from);
-        ret->way = WAY_UNUSABLE;
         return NULL;
       }
   if (g->nnics == 0)
@@ -98,7 +97,6 @@ own_ip (const struct guest *g, bool four, struct outcome_report *ret)
                 "the guest's %saddress is not known here; write it into the "
                 "scenario's address",
                 four ? "IPv4 " : "IP ");
-  ret->way = WAY_UNUSABLE;
   return NULL;
 }
 

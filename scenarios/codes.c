@@ -6,7 +6,8 @@
 
 #include <string.h>
 
-#define CODE(code, outcome, flag, help) { code, outcome, flag, help },
+#define CODE(code, outcome, flags, way, help)                                  \
+  { code, outcome, flags, way, help },
 const struct outcome_code outcome_codes[] = {
 #include "scenarios/codes.def"
   { .code = NULL },
@@ -20,4 +21,12 @@ outcome_code_find (const char *code)
     if (strcmp (c->code, code) == 0)
       return c;
   return NULL;
+}
+
+enum way_said
+outcome_code_way (const char *code)
+{
+  const struct outcome_code *c = outcome_code_find (code);
+
+  return c ? c->way : WAY_UNSAID;
 }

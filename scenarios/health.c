@@ -78,12 +78,12 @@ health_feed (struct health_state *st, const struct scenario *s,
   return change;
 }
 
-static enum code_flag
-flag_of (const struct outcome_report *report)
+static unsigned
+flags_of (const struct outcome_report *report)
 {
   const struct outcome_code *code = outcome_code_find (report->code);
 
-  return code && report->outcome == OUTCOME_NO_VERDICT ? code->flag
+  return code && report->outcome == OUTCOME_NO_VERDICT ? code->flags
                                                        : CODE_PLAIN;
 }
 
@@ -92,7 +92,7 @@ static bool
 excused_for_long (struct health_state *st, const struct scenario *s,
                   const struct outcome_report *report)
 {
-  enum code_flag flag = flag_of (report);
+  unsigned flags = flags_of (report);
 
   if (report->outcome != OUTCOME_NO_VERDICT)
     {
@@ -102,15 +102,14 @@ excused_for_long (struct health_state *st, const struct scenario *s,
     }
   /* A check that never was well meets the prompt that it is not made for, or
    * has the wrong key. */
-  if (flag != CODE_EXCUSED
-      && !(st->health == HEALTH_WELL && flag == CODE_CLOSED))
+  if (!(flags & CODE_EXCUSED)
+      && !(st->health == HEALTH_WELL && (flags & CODE_CLOSED)))
     return false;
   if (st->excused == 0)
     st->excused_ms = st->last_ms;
   if (st->excused < UINT32_MAX)
     st->excused++;
-  if (st->excused_told
-      || st->excused < HEALTH_MUTE_TIMES * s->failure_threshold
+  if (st->excused_told || st->excused < HEALTH_MUTE_TIMES * s->failure_threshold
       || st->last_ms - st->excused_ms < HEALTH_EXCUSED_MS)
     return false;
   st->excused_told = true;
@@ -121,14 +120,14 @@ bool
 health_mute (struct health_state *st, const struct scenario *s,
              const struct outcome_report *report)
 {
-  enum code_flag flag = flag_of (report);
-  bool mute = flag == CODE_MUTE;
+  unsigned flags = flags_of (report);
+  bool mute = (flags & CODE_MUTE) != 0;
 
   if (excused_for_long (st, s, report))
     return true;
   /* A socket that nobody accepts on is full after a few tries, and looks held
    * by another from then on.  One that begins so is: by a person. */
-  if (st->mute > 0 && flag == CODE_HELD)
+  if (st->mute > 0 && (flags & CODE_HELD))
     mute = true;
   if (!mute)
     {

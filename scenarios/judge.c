@@ -28,6 +28,7 @@ report_set (struct outcome_report *r, enum outcome outcome, const char *code,
 
   r->outcome = outcome;
   snprintf (r->code, sizeof r->code, "%s", code);
+  r->way = outcome_code_way (code);
   va_start (ap, fmt);
   vsnprintf (r->sentence, sizeof r->sentence, fmt, ap);
   va_end (ap);
@@ -116,8 +117,7 @@ judge_compare (const struct scenario_expect *ex, const struct regex *re,
       size_t len = 0;
       double v;
 
-      if (!regex_group (re, c->capture, out, &p, &len)
-          || !number (p, len, &v))
+      if (!regex_group (re, c->capture, out, &p, &len) || !number (p, len, &v))
         {
           report_set (ret, OUTCOME_FAILED, "not-a-number",
                       "\"%s\" should be a number and is \"%s\"", c->capture,
@@ -157,8 +157,8 @@ try_match (const char *pattern, const char *out, size_t len,
 }
 
 void
-judge_answer (const struct scenario_expect *ex, int64_t status,
-              const char *out, size_t len, struct outcome_report *ret)
+judge_answer (const struct scenario_expect *ex, int64_t status, const char *out,
+              size_t len, struct outcome_report *ret)
 {
   CLEANUP_REGEX struct regex *re = NULL;
   char seen[100];

@@ -12,10 +12,7 @@ judge_agent (const struct transport_ops *way, const struct guest *g,
 {
   ret->took_ms = said->took_ms;
   if (said->end == ASK_OK)
-    {
-      ret->way = WAY_ANSWERS;
-      return false;
-    }
+    return false;
   judge_end_by (way, said->end, said->detail, ret);
   if (!said->begun && ret->way == WAY_UNUSABLE)
     (void) judge_process (g, ret);

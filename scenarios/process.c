@@ -36,7 +36,6 @@ judge_process (const struct guest *g, struct outcome_report *ret)
     {
     case 'T':
     case 't':
-      ret->way = WAY_GUEST;
       report_set (ret, OUTCOME_FAILED, "vmm-stopped",
                   "the QEMU process %d is stopped by a signal or a debugger",
                   g->inc.pid);
@@ -44,7 +43,6 @@ judge_process (const struct guest *g, struct outcome_report *ret)
     case 'Z':
     case 'X':
     case 0:
-      ret->way = WAY_GUEST;
       report_set (ret, OUTCOME_FAILED, "vmm-dead",
                   "the QEMU process %d has ended", g->inc.pid);
       return true;

@@ -146,7 +146,6 @@ judge (const struct scenario *s, const struct guest *g,
     {
       judge_command (&own->what.expect, said->status, buf_str (&said->output),
                      said->output.len, ret);
-      ret->way = WAY_ANSWERS;
       ret->shell = said->shell;
       return;
     }

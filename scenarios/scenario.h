@@ -157,27 +157,31 @@ struct tried
   enum way_said way;
 };
 
-/* What a code means for a guest that can't be asked, and what its host may have
- * to do with one that failed: see codes.def. */
-enum code_flag
-{
-  CODE_PLAIN,
-  CODE_MUTE,
-  CODE_HELD,
-  CODE_EXCUSED,
-  CODE_CLOSED,
-  CODE_LATE,
-  CODE_TOLD,
-};
+/* What a code means for a guest that can't be asked, what its host may have to
+ * do with one that failed, and what is said of that one in a word: see
+ * codes.def. */
+#define CODE_PLAIN 0u
+#define CODE_MUTE (1u << 0)
+#define CODE_HELD (1u << 1)
+#define CODE_EXCUSED (1u << 2)
+#define CODE_CLOSED (1u << 3)
+#define CODE_LATE (1u << 4)
+#define CODE_TOLD (1u << 5)
+#define CODE_LIVES (1u << 6)
+#define CODE_LOST (1u << 7)
+
 struct outcome_code
 {
   const char *code;
   enum outcome outcome;
-  enum code_flag flag;
-  const char *help; /* one line, for the manual */
+  unsigned flags;
+  enum way_said way; /* by which the guest was asked */
+  const char *help;  /* one line, for the manual */
 };
 extern const struct outcome_code outcome_codes[]; /* ends with code NULL */
 const struct outcome_code *outcome_code_find (const char *code);
+/* WAY_UNSAID of one that is not in the table. */
+enum way_said outcome_code_way (const char *code);
 
 struct outcome_report
 {

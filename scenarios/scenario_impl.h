@@ -41,6 +41,7 @@ int hours_days (const char *days);
 
 /* ---- judging ---- */
 
+/* The way is what the code says of it: who knows better says so behind it. */
 void report_set (struct outcome_report *r, enum outcome outcome,
                  const char *code, const char *fmt, ...)
     __attribute__ ((format (printf, 4, 5)));

@@ -82,6 +82,8 @@ holds (const struct cond *c, struct fact_set *set, const struct word *w)
     {
     case OP_IS:
       return f->type == FACT_TEXT && strcmp (f->text, c->text) == 0;
+    case OP_ISNT:
+      return f->type == FACT_TEXT && strcmp (f->text, c->text) != 0;
     case OP_ONE_OF:
       return f->type == FACT_TEXT && fact_is_word (c->text, f->text);
     case OP_ALWAYS:
@@ -103,11 +105,31 @@ holds (const struct cond *c, struct fact_set *set, const struct word *w)
       return f->type != FACT_TEXT && number_of (f) < c->num;
     case OP_SAME_AS:
       return is_same (set, f, c->text);
+    case OP_AT_LEAST:
+      return f->type != FACT_TEXT && number_of (f) >= c->num;
+    case OP_AT_MOST:
+      return f->type != FACT_TEXT && number_of (f) <= c->num;
+    case OP_EQUALS:
+      return f->type != FACT_TEXT && number_of (f) == c->num;
+    case OP_DIFFERS:
+      return f->type != FACT_TEXT && number_of (f) != c->num;
     case OP_NONE:
     case OP_ABSENT:
+    case OP_FACET:
+    case OP_THEN:
       break;
     }
   return false;
+}
+
+static void
+add_found (struct cond_found *found, const struct fact *f)
+{
+  for (unsigned i = 0; found && i < found->n; i++)
+    if (found->list[i] == f)
+      return;
+  if (found && found->n < COND_FOUND)
+    found->list[found->n++] = f;
 }
 
 /* More than say anything of one guest. */
@@ -129,11 +151,11 @@ add_source (struct fact_set *set, struct sources *s, const char *name)
     s->list[s->n++] = name;
 }
 
-/* Those of this name who say so now; *ret is the latest of them. */
+/* Those of this name who say so now; found gets what each of them said last. */
 static void
 who_say_so (const struct cond *c, struct fact_set *set,
             const struct fact_group *g, struct sources *said,
-            const struct fact **ret)
+            struct cond_found *found)
 {
   struct sources seen = { .n = 0 };
 
@@ -147,21 +169,65 @@ who_say_so (const struct cond *c, struct fact_set *set,
       if (seen.n == n || !holds (c, set, &w))
         continue;
       add_source (set, said, f->source);
-      if (!*ret)
-        *ret = f;
+      add_found (found, f);
     }
 }
 
+/* The first after `a`, and not too long after it, of which c is true. */
+static const struct fact *
+comes_after (const struct cond *c, struct fact_set *set, const struct fact *a,
+             uint64_t within_ms)
+{
+  struct fact_at at = { .begun = false };
+  const struct fact_group *g;
+
+  while ((g = fact_group_next_ (set, c->fact, &at)))
+    for (size_t i = 0; i < g->n; i++)
+      {
+        const struct fact *f = g->facts[i];
+        const struct word w = { g, NULL, f };
+
+        if (f != a && f->time_ms >= a->time_ms
+            && f->time_ms - a->time_ms <= within_ms && holds (c, set, &w))
+          return f;
+      }
+  return NULL;
+}
+
 static bool
-cond_holds (const struct cond *c, struct fact_set *set,
-            const struct fact **ret)
+one_then_other (const struct cond *c, struct fact_set *set,
+                struct cond_found *found)
+{
+  struct fact_at at = { .begun = false };
+  const struct fact_group *g;
+
+  while ((g = fact_group_next_ (set, c->pair[0].fact, &at)))
+    for (size_t i = 0; i < g->n; i++)
+      {
+        const struct fact *a = g->facts[i], *b;
+        const struct word w = { g, NULL, a };
+
+        if (!holds (&c->pair[0], set, &w))
+          continue;
+        b = comes_after (&c->pair[1], set, a, c->within_ms);
+        if (!b)
+          continue;
+        add_found (found, a);
+        add_found (found, b);
+        return true;
+      }
+  return false;
+}
+
+static bool
+facts_say_so (const struct cond *c, struct fact_set *set,
+              struct cond_found *found)
 {
   struct fact_at at = { .begun = false };
   struct sources said = { .n = 0 };
   const struct fact_group *g;
   bool any = false;
 
-  *ret = NULL;
   while ((g = fact_group_next_ (set, c->fact, &at)))
     {
       const struct word w = { g, c->source,
@@ -171,10 +237,10 @@ cond_holds (const struct cond *c, struct fact_set *set,
         continue;
       any = true;
       if (c->sources)
-        who_say_so (c, set, g, &said, ret);
+        who_say_so (c, set, g, &said, found);
       else if (holds (c, set, &w))
         {
-          *ret = w.last;
+          add_found (found, w.last);
           return true;
         }
     }
@@ -184,20 +250,55 @@ cond_holds (const struct cond *c, struct fact_set *set,
 }
 
 bool
+cond_holds_ (const struct cond *c, struct fact_set *set,
+             const struct ladder *ladder, struct cond_found *found)
+{
+  unsigned before = found ? found->n : 0;
+
+  if (c->op == OP_FACET)
+    return c->states
+           & 1u << (ladder ? ladder->facets[c->facet].state : FACET_UNKNOWN);
+  if (c->op == OP_THEN)
+    return one_then_other (c, set, found);
+  if (facts_say_so (c, set, found))
+    return true;
+  /* Of those who were asked for some may have said so, too few. */
+  if (found)
+    found->n = before;
+  return false;
+}
+
+bool
 conds_hold (const struct cond *conds, struct fact_set *set,
             const struct fact **ret_first)
 {
-  const struct fact *first = NULL, *f;
+  struct cond_found found = { .n = 0 };
 
   for (size_t i = 0; i < MAX_CONDS && conds[i].op != OP_NONE; i++)
-    {
-      if (!cond_holds (&conds[i], set, &f))
-        return false;
-      if (!first)
-        first = f;
-    }
+    if (!cond_holds_ (&conds[i], set, NULL, found.n == 0 ? &found : NULL))
+      return false;
   if (ret_first)
-    *ret_first = first;
+    *ret_first = found.n ? found.list[0] : NULL;
+  return true;
+}
+
+bool
+cond_list_holds (const struct cond_list *list, struct fact_set *set,
+                 const struct ladder *ladder, const char **ret_failed,
+                 const struct fact **ret_first)
+{
+  struct cond_found found = { .n = 0 };
+
+  for (unsigned i = 0; list && i < list->n; i++)
+    if (!cond_holds_ (&list->conds[i], set, ladder,
+                      found.n == 0 ? &found : NULL))
+      {
+        if (ret_failed)
+          *ret_failed = list->conds[i].said;
+        return false;
+      }
+  if (ret_first)
+    *ret_first = found.n ? found.list[0] : NULL;
   return true;
 }
 

@@ -5,21 +5,26 @@
  *
  *   vmm == alive                     a facet's state
  *   run-state != dead                or any other state, unknown too
+ *   block in dead|slow               one of several states
  *   vmm.status begins paused         the latest text of a fact
+ *   vmm.event == 'SHUTDOWN crashed'  a text of several words
  *   qemu.blocked_in has pipe_write
  *   kernel.answers in shown|disabled by sysrq
+ *   kernel.answers != none           there is such a fact, and it is another
  *   vmm.monitor always greets-only   all that were said, and two samples
  *   vcpu.busy == @vcpu.count         the same number as that fact's
- *   tasks.blocked > 0
+ *   tasks.blocked > 0                and <, >=, <=, ==, !=
  *   disk.any_moved == false
  *   kernel.event.panic               there is such a fact
  *   no kernel.event.panic            there is none
  *   kernel.answers == none by 2      two sources say so
+ *   kernel.event.oom_kill then kernel.event.panic within 30s
  *
  * A name is a facet's (facet_names), or a fact's of diag/facts.def; several
- * with "|" between them and globs mean any of them.  What no fact can ever say
- * is an error where it is read: a condition that can never hold misleads.
- * `docs/playbooks.md` has it for people.
+ * with "|" between them and globs mean any of them.  Both sides of "then" are
+ * conditions on one fact each, without "by" and "always".  What no fact can
+ * ever say is an error where it is read: a condition that can never hold
+ * misleads.  `docs/verdicts.md` has it for people.
  *
  * Immutable once read, and so good for any thread.
  */

@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Conditions on facts, for both tables of the ladder.
+ * Conditions on facts and facets as they are once they are read, and facts by
+ * name.
  */
 #ifndef HANGDOG_DIAG_LADDER_IMPL_H
 #define HANGDOG_DIAG_LADDER_IMPL_H
 
+#include "diag/ladder/cond.h"
 #include "diag/ladder/ladder.h"
 
 enum cond_op
 {
   OP_NONE = 0, /* ends a list of conditions */
   OP_IS,       /* the latest text is this */
+  OP_ISNT,     /* it is another one */
   OP_ONE_OF,   /* or one of these, with "|" between them */
   OP_ALWAYS,   /* as OP_IS, and so were all others of that name; at least 2
                   of them are samples */
@@ -23,7 +26,14 @@ enum cond_op
   OP_FALSE,    /* there, and 0 */
   OP_ABOVE,    /* number > num */
   OP_BELOW,    /* number < num */
+  OP_AT_LEAST, /* number >= num */
+  OP_AT_MOST,  /* number <= num */
+  OP_EQUALS,   /* number == num */
+  OP_DIFFERS,  /* number != num */
   OP_SAME_AS,  /* the same number as the latest fact called text */
+  OP_FACET,    /* the facet is in one of these states */
+  OP_THEN,     /* a fact of which pair[0] is true, and within_ms after it one
+                  of which pair[1] is */
 };
 
 #define MAX_CONDS 4
@@ -41,6 +51,19 @@ struct cond
   double num;
   const char *source; /* NULL = anybody */
   unsigned sources;   /* 0 = it does not matter */
+  enum facet_id facet;     /* OP_FACET */
+  unsigned states;         /* OP_FACET: 1 << enum facet_state, or'ed */
+  struct cond *pair;       /* OP_THEN: both are of one fact, by nobody */
+  uint64_t within_ms;
+  char *said;              /* the words, where it was read from words */
+};
+
+/* The facts that conditions were true of. */
+#define COND_FOUND 16
+struct cond_found
+{
+  const struct fact *list[COND_FOUND];
+  unsigned n;
 };
 
 /* What the tables take for one and the same: events of the guest's text, or of
@@ -114,8 +137,23 @@ bool fact_same_ (struct fact_set *set, const char *a, const char *b);
 
 /* ---- conditions (cond.c) ---- */
 
-/* All of them; *ret_first (may be NULL) is the fact that the first one was
- * true of, NULL if there is none. */
+/* What cond_list_read() made. */
+struct cond_list
+{
+  unsigned n;
+  struct cond conds[]; /* each owns `said`, in which its other texts are, and
+                          its pair */
+};
+
+/* From words; it owns what cond_list_free() frees. */
+int cond_read_ (struct cond *c, const char *text, struct error *err);
+
+/* One of them.  ladder NULL: facets are unknown.  What it is true of is added
+ * to found (may be NULL), which it leaves as it was when it does not hold. */
+bool cond_holds_ (const struct cond *c, struct fact_set *set,
+                  const struct ladder *ladder, struct cond_found *found);
+/* All of them, to the first OP_NONE; *ret_first (may be NULL) is the fact that
+ * the first one was true of, NULL if there is none. */
 bool conds_hold (const struct cond *conds, struct fact_set *set,
                  const struct fact **ret_first);
 /* The latest of that name, or NULL; of several names with "|" between them of

@@ -309,7 +309,7 @@ load_builtin (struct text_rules *r, struct error *err)
 {
   struct rules_file **end = &r->files;
 
-  for (const struct rules_builtin *b = rules_builtin; b->name; b++)
+  for (const struct embedded_file *b = rules_builtin; b->name; b++)
     {
       int rc = rules_file_load (r, (const char *) b->text, b->len, b->name, 0,
                                 end, NULL, err);

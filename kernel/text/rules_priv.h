@@ -5,19 +5,13 @@
 #ifndef HANGDOG_KERNEL_TEXT_RULES_PRIV_H
 #define HANGDOG_KERNEL_TEXT_RULES_PRIV_H
 
+#include "base/embedded.h"
 #include "base/json.h"
 #include "base/regex.h"
 #include "kernel/text/rules_impl.h"
 #include "kernel/text/scan.h"
 
-/* Files that the build made a part of the programme; ends with a NULL name. */
-struct rules_builtin
-{
-  const char *name;
-  const unsigned char *text;
-  size_t len;
-};
-extern const struct rules_builtin rules_builtin[];
+extern const struct embedded_file rules_builtin[];
 
 /* A file as it was read: owns every text of its rules. */
 struct rules_file

@@ -78,9 +78,12 @@ judge (const struct arp_result *r, const char *ip, const char *ifname,
   if (r->own || r->foreign)
     ret->value = (double) r->took_us / 1000;
   if (r->own && r->foreign)
-    report_set (ret, OUTCOME_FAILED, "arp-foreign",
-                "two have %s on %s: the guest (%s) and another (%s)", ip,
-                ifname, r->own_mac, r->foreign_mac);
+    {
+      report_set (ret, OUTCOME_FAILED, "arp-foreign",
+                  "two have %s on %s: the guest (%s) and another (%s)", ip,
+                  ifname, r->own_mac, r->foreign_mac);
+      ret->way = WAY_ANSWERS;
+    }
   else if (r->foreign)
     report_set (ret, OUTCOME_FAILED, "arp-foreign",
                 "another than the guest has %s on %s: %s", ip, ifname,

@@ -163,9 +163,12 @@ report_failure (struct talk_run *t, const struct scenario_step *st,
                 "nothing at all came back over the console in step \"%s\"",
                 st->name);
   else
-    report_set (ret, OUTCOME_FAILED, "mismatch",
-                "in step \"%s\" nothing came that is expected there",
-                st->name);
+    {
+      report_set (ret, OUTCOME_FAILED, "mismatch",
+                  "in step \"%s\" nothing came that is expected there",
+                  st->name);
+      ret->way = WAY_UNSAID; /* what came may have been anybody's */
+    }
 }
 
 /* The next step's index, -1 when ret was set, < -1 an error. */
@@ -237,6 +240,8 @@ walk (struct talk_run *t, struct outcome_report *ret, struct error *err)
               "the dialogue did not come to an end in time; it was in step "
               "\"%s\"",
               last);
+  if (session_saw_bytes (t->session))
+    ret->way = WAY_UNSAID;
   return 0;
 }
 

@@ -131,7 +131,6 @@ cannot (const struct disk_look *look, struct outcome_report *ret)
   };
   char seen[170];
 
-  ret->way = WAY_UNUSABLE;
   report_set (ret, means[look->end].outcome, means[look->end].code, "%s",
               report_quote (seen, sizeof seen, look->detail,
                             strlen (look->detail)));
@@ -143,7 +142,6 @@ judge_missing (const struct guest *g, const struct disk_look *look,
 {
   if (judge_process (g, ret))
     return;
-  ret->way = WAY_LOST;
   report_set (ret, OUTCOME_FAILED, "beat-missing",
               "no heartbeat for %llu s; one is to come within %llu s, and the "
               "guest said that it writes one every %u s",
@@ -205,34 +203,22 @@ judge_beat (const struct scenario *s, const struct guest *g,
   if (look->end != DISK_OK)
     cannot (look, ret);
   else if (look->state == MAILBOX_EMPTY)
-    {
-      ret->way = WAY_UNUSABLE;
-      report_set (ret, OUTCOME_NO_VERDICT, "mailbox-empty",
-                  "nobody has ever written a heartbeat there: does "
-                  "hangdog-mailbox run in the guest?");
-    }
+    report_set (ret, OUTCOME_NO_VERDICT, "mailbox-empty",
+                "nobody has ever written a heartbeat there: does "
+                "hangdog-mailbox run in the guest?");
   else if (look->state == MAILBOX_BAD)
-    {
-      ret->way = WAY_LOST;
-      report_set (ret, OUTCOME_FAILED, "beat-garbled",
-                  "what is written in its mailbox is no heartbeat");
-    }
+    report_set (ret, OUTCOME_FAILED, "beat-garbled",
+                "what is written in its mailbox is no heartbeat");
   else if (look->missing)
     judge_missing (g, look, ret);
   else if (!look->fresh)
+    report_set (ret, OUTCOME_NO_VERDICT, "not-yet",
+                "its heartbeat was not seen to move yet, and not watched "
+                "for long enough (%llu of %llu s)",
+                (unsigned long long) look->age_ms / 1000,
+                (unsigned long long) look->limit_ms / 1000);
+  else if (judge_limits (s->own, &look->beat, ret))
     {
-      ret->way = WAY_UNUSABLE;
-      report_set (ret, OUTCOME_NO_VERDICT, "not-yet",
-                  "its heartbeat was not seen to move yet, and not watched "
-                  "for long enough (%llu of %llu s)",
-                  (unsigned long long) look->age_ms / 1000,
-                  (unsigned long long) look->limit_ms / 1000);
-    }
-  else
-    {
-      ret->way = WAY_ANSWERS;
-      if (!judge_limits (s->own, &look->beat, ret))
-        return false;
       say_well (look, ret);
       return true;
     }
@@ -256,11 +242,8 @@ ask_command (const struct scenario *s, const struct guest *g,
   if (rc < 0)
     return rc;
   if (said.end == ASK_OK)
-    {
-      judge_command (&own->expect, said.status, buf_str (&said.output),
-                     said.output.len, ret);
-      ret->way = WAY_ANSWERS;
-    }
+    judge_command (&own->expect, said.status, buf_str (&said.output),
+                   said.output.len, ret);
   else
     judge_end (said.end, said.detail, ret);
   ret->value = age;

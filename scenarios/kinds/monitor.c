@@ -125,15 +125,11 @@ judge_silence (const struct guest *g, enum monitor_health health, int rc,
   /* Who is stopped answers nobody, which looks like one who is busy. */
   if (judge_process (g, ret))
     return;
-  ret->way = WAY_UNUSABLE;
   if (health == MONITOR_GREETS_ONLY)
-    {
-      ret->way = WAY_UNSAID;
-      report_set (ret, OUTCOME_FAILED, "monitor-silent",
-                  "QEMU's monitor greets, and does not answer: its main loop "
-                  "stands (%s)",
-                  text);
-    }
+    report_set (ret, OUTCOME_FAILED, "monitor-silent",
+                "QEMU's monitor greets, and does not answer: its main loop "
+                "stands (%s)",
+                text);
   else if (health == MONITOR_HELD || health == MONITOR_NO_GREETING
            || rc == -EAGAIN || rc == -EBUSY)
     report_set (ret, OUTCOME_NO_VERDICT, "monitor-held",
@@ -321,11 +317,8 @@ ask (const struct scenario *s, const struct guest *g,
   (void) way;
   (void) err;
   if (g->monitor == MONITOR_NONE)
-    {
-      report.way = WAY_UNUSABLE;
-      report_set (&report, OUTCOME_NO_VERDICT, "monitor-absent",
-                  "this guest has no monitor that hangdog knows of");
-    }
+    report_set (&report, OUTCOME_NO_VERDICT, "monitor-absent",
+                "this guest has no monitor that hangdog knows of");
   else
     {
       rc = look_twice (own, g, env, job, &l, &health, &why);

@@ -5,7 +5,7 @@
  * does not.
  */
 #include "supervisor/check/check_impl.h"
-#include "diag/playbooks.h"
+#include "diag/playbook.h"
 #include "supervisor/check/replay.h"
 
 #include "base/buf.h"
@@ -22,12 +22,13 @@
 
 static void
 check_playbook (struct findings *f, const char *path,
-                const struct json_doc *doc, const struct scenario *s, size_t i)
+                const struct json_doc *doc, const struct scenario *s, size_t i,
+                const struct playbook_set *playbooks)
 {
   struct error err = ERROR_INIT, why = ERROR_INIT;
   char at[80];
 
-  if (playbook_check (s->playbook, &why) < 0)
+  if (playbook_check (playbooks, s->playbook, &why) < 0)
     {
       scenario_place (doc, i, "playbook", at, sizeof (at));
       json_error_at (doc, at, &err, "%s", error_text (&why));
@@ -46,7 +47,10 @@ static void
 print_codes (void)
 {
   for (const struct outcome_code *c = outcome_codes; c->code; c++)
-    printf ("| `%s` | %s | %s%s|\n", c->code, outcome_names[c->outcome],
+    printf ("| `%s` | %s | %s | %s%s|\n", c->code, outcome_names[c->outcome],
+            c->way == WAY_UNSAID  ? "–"
+            : c->way == WAY_GUEST ? "guest"
+                                  : way_names[c->way],
             c->help, *c->help ? " " : "");
 }
 
@@ -171,6 +175,7 @@ print_kinds (char **names)
 /* What all files have together, for what looks at others. */
 struct all
 {
+  struct playbook_set *playbooks;
   struct scenario **list;
   const char **paths; /* of each, whose file it is from */
   size_t n;
@@ -241,6 +246,7 @@ all_free (struct all *all)
     scenario_unref (all->list[i]);
   free (all->list);
   free (all->paths);
+  playbook_set_unref (all->playbooks);
 }
 
 static bool
@@ -312,7 +318,7 @@ check_file (struct findings *f, const char *path, struct all *all)
     }
   for (size_t i = 0; i < n; i++)
     {
-      check_playbook (f, path, doc, list[i], i);
+      check_playbook (f, path, doc, list[i], i, all->playbooks);
       check_name (f, path, doc, list[i], i, all);
       note_kind (f, path, list[i]);
       keep (all, path, list[i]);
@@ -326,6 +332,7 @@ main (int argc, char **argv)
   struct buf schema = BUF_INIT (1u << 20);
   struct findings f = { 0 };
   struct all all = { 0 };
+  struct error err = ERROR_INIT;
   int first = 1;
 
   io_open_standard ();
@@ -363,6 +370,11 @@ main (int argc, char **argv)
     {
       fputs ("Usage: hangdog scenario check FILE...\n", stderr);
       return 2;
+    }
+  if (playbook_set_new (NULL, 0, &all.playbooks, &err) < 0)
+    {
+      fprintf (stderr, "hangdog: %s\n", error_text (&err));
+      return 1;
     }
   for (int i = first; i < argc; i++)
     check_file (&f, argv[i], &all);

@@ -4,7 +4,7 @@
  * it never falls behind.
  */
 #include "supervisor/cli/cli.h"
-#include "diag/playbooks.h"
+#include "diag/playbook_shipped.h"
 
 #include "base/cleanup.h"
 
@@ -105,17 +105,32 @@ print_quoted (const char *text, const char *quote)
 static const struct
 {
   const char *option;
-  const char *const *values;
+  const char *const *values; /* NULL: the names of playbooks */
   const char *verb; /* NULL: any */
 } values[] = {
-  { "--playbook", playbook_names, NULL },
+  { "--playbook", NULL, NULL },
   { "--for", health_words, "wait" },
   { "--from", console_words, "scenario" },
 };
 
 static void
+print_playbooks (void)
+{
+  const struct embedded_file *f = playbook_shipped;
+
+  for (; f->name; f++)
+    printf ("%s%.*s", f == playbook_shipped ? "" : " ",
+            (int) (strlen (f->name) - strlen (".json")), f->name);
+}
+
+static void
 print_values (const char *const *list)
 {
+  if (!list)
+    {
+      print_playbooks ();
+      return;
+    }
   for (size_t i = 0; list[i]; i++)
     printf ("%s%s", i ? " " : "", list[i]);
 }

@@ -8,11 +8,22 @@
 #include "base/json.h"
 
 #include <string.h>
+#include <unistd.h>
+
+/* Of those that run at once; one that is not among them has no time. */
+#define STEPS_SHOWN 16
+
+struct shown_step
+{
+  int64_t n; /* 0 = a free place */
+  uint64_t began_ms;
+  char name[64];
+};
 
 struct diagnose
 {
-  bool json, got;
-  uint64_t step_ms;
+  bool json, got, terminal;
+  struct shown_step steps[STEPS_SHOWN];
   int code;
 };
 
@@ -32,29 +43,82 @@ verdict_code (const char *verdict)
   return EXIT_TROUBLE;
 }
 
+static struct shown_step *
+step_numbered (struct diagnose *dg, int64_t n)
+{
+  for (unsigned i = 0; i < STEPS_SHOWN; i++)
+    if (dg->steps[i].n == n)
+      return &dg->steps[i];
+  return NULL;
+}
+
 static void
-progress (struct diagnose *dg, struct json_object *row)
+clear_line (const struct diagnose *dg)
+{
+  if (dg->terminal)
+    fputs ("\r\033[K", stderr);
+}
+
+/* A line that the next one takes the place of: who runs. */
+static void
+print_running (const struct diagnose *dg)
+{
+  const char *between = "      ";
+
+  for (unsigned i = 0; dg->terminal && i < STEPS_SHOWN; i++)
+    if (dg->steps[i].n)
+      {
+        fputs (between, stderr);
+        print_text (stderr, dg->steps[i].name);
+        between = ", ";
+      }
+  if (between[0] == ',')
+    fputs (" ...", stderr);
+  fflush (stderr);
+}
+
+static void
+print_ended (struct diagnose *dg, struct json_object *row,
+             const struct shown_step *step)
 {
   char took[32];
 
-  if (!json_get_bool (row, "ended", false))
-    {
-      /* On stderr: stdout begins with the verdict, for programmes. */
-      dg->step_ms = clock_ms ();
-      fprintf (stderr, "[%lld/%lld] %s ... ",
-               (long long) json_get_int (row, "n", 0),
-               (long long) json_get_int (row, "total", 0),
-               row_str (row, "step"));
-      fflush (stderr);
-      return;
-    }
-  fputs (print_age (took, sizeof (took), clock_ms () - dg->step_ms), stderr);
+  fprintf (stderr, "[%lld/%lld] ", (long long) json_get_int (row, "n", 0),
+           (long long) json_get_int (row, "total", 0));
+  print_text (stderr, row_str (row, "step"));
+  if (step)
+    fprintf (stderr, "  %s",
+             print_age (took, sizeof (took), clock_ms () - step->began_ms));
   if (json_get_str (row, "failure"))
     {
       fputs ("  not got: ", stderr);
       print_text (stderr, row_str (row, "failure"));
     }
   fputc ('\n', stderr);
+}
+
+/* On stderr: stdout begins with the verdict, for programmes.  Several run at
+ * once, so each has its line when it ends. */
+static void
+progress (struct diagnose *dg, struct json_object *row)
+{
+  int64_t n = json_get_int (row, "n", 0);
+  struct shown_step *step;
+
+  clear_line (dg);
+  if (json_get_bool (row, "ended", false))
+    {
+      step = n > 0 ? step_numbered (dg, n) : NULL;
+      print_ended (dg, row, step);
+      if (step)
+        step->n = 0;
+    }
+  else if ((step = step_numbered (dg, 0)))
+    {
+      *step = (struct shown_step){ .n = n, .began_ms = clock_ms () };
+      snprintf (step->name, sizeof (step->name), "%s", row_str (row, "step"));
+    }
+  print_running (dg);
 }
 
 static void
@@ -87,6 +151,15 @@ result (struct diagnose *dg, struct json_object *row)
     }
 }
 
+static void
+cancelled (struct diagnose *dg, struct json_object *row)
+{
+  dg->got = true;
+  dg->code = EXIT_WELL;
+  if (!dg->json)
+    printf ("cancelled incident=%s\n", row_str (row, "incident"));
+}
+
 static int
 on_row (struct json_object *row, const void *body, size_t len,
               void *arg)
@@ -98,6 +171,11 @@ on_row (struct json_object *row, const void *body, size_t len,
     print_json (row);
   if (strcmp (kind, "progress") == 0 && !dg->json)
     progress (dg, row);
+  else if (strcmp (kind, "accepted") == 0 && !dg->json)
+    /* By it one that is interrupted here is watched again. */
+    fprintf (stderr, "incident=%s\n", row_str (row, "incident"));
+  else if (strcmp (kind, "cancelled") == 0)
+    cancelled (dg, row);
   else if (strcmp (kind, "incident") == 0)
     result (dg, row);
   return 0;
@@ -107,16 +185,27 @@ static int
 run (struct cli *cli)
 {
   const char *playbook = cli_option (cli, "--playbook"), *guest;
-  struct diagnose dg = { .json = cli->json };
+  bool watch = cli_flag (cli, "--watch"), cancel = cli_flag (cli, "--cancel");
+  struct diagnose dg
+      = { .json = cli->json, .terminal = isatty (STDERR_FILENO) };
   struct json_object *head;
   int r = cli_guest (cli, &verb_diagnose, &guest);
 
   if (r)
     return r;
-  head = client_request ("diagnose", guest);
+  if (watch + cancel + (playbook != NULL) > 1)
+    return cli_usage (&verb_diagnose, "--playbook, --watch or --cancel?");
+  if (watch || cancel)
+    {
+      head = client_request (watch ? "watch" : "cancel", NULL);
+      json_add_text (head, "of", guest, strlen (guest));
+    }
+  else
+    head = client_request ("diagnose", guest);
   if (playbook)
     json_add_str (head, "playbook", playbook);
-  r = cli_ask (cli, true, head, on_row, &dg);
+  /* A daemon that is started for this has no diagnosis under way. */
+  r = cli_ask (cli, !watch && !cancel, head, on_row, &dg);
   if (r)
     return r;
   /* An end without an incident is a daemon that was stopped on the way. */
@@ -125,14 +214,24 @@ run (struct cli *cli)
 
 const struct verb verb_diagnose = {
   .name = "diagnose",
-  .args = "GUEST [--playbook no-touch|quick|standard]",
+  .args = "GUEST [--playbook NAME] |\n"
+          "                 GUEST|INCIDENT [--watch | --cancel]",
   .summary = "look at a guest now, name what stopped, leave a bundle",
   .help = "Playbooks: no-touch asks the host alone; quick adds the monitor; "
           "standard also\nconnects to the guest and types SysRq into its "
-          "console.\n"
+          "console; deep does so with more\ntime.  Interrupted here it goes "
+          "on there.\n"
+          "  --watch    look at one that is under way, whoever ordered it; of "
+          "one that is\n             over, its end\n"
+          "  --cancel   call it off: what was found so far is judged and "
+          "packed\n"
+          "INCIDENT is what `hangdog incidents` shows; GUEST stands for its "
+          "newest diagnosis\nthat is not packed yet.\n"
           "Exit codes: 0 well (verdict none), 3 trouble found, 4 slow, 5 the "
           "bundle is\nmissing, 6 no verdict (unknown, paused, console-busy, "
-          "probe-misconfigured).\n"
-          "\nExample:\n  hangdog diagnose web-1 --playbook quick\n",
+          "probe-misconfigured); 0 also when it was called off.\n"
+          "\nExamples:\n"
+          "  hangdog diagnose web-1 --playbook quick\n"
+          "  hangdog diagnose web-1 --watch\n",
   .run = run,
 };

@@ -41,6 +41,9 @@ static const struct json_field source_fields[] = {
   { 0 },
 };
 
+const char *const may_names[] = { "look",     "probe",   "bind",
+                                  "diagnose", "console", "admin", NULL };
+
 /* Zero would mean hold. */
 static const struct guest_source_config source_defaults
     = { .console_mode = -1 };
@@ -101,6 +104,9 @@ static const struct json_field config_fields[] = {
     .help = "user that the daemon and the writer run as" },
   { "group", JSON_STRING, offsetof (struct config, group),
     .help = "group that may use the control socket" },
+  { "group-may", JSON_ARRAY, offsetof (struct config, group_may),
+    .elem_kind = JSON_ENUM, .names = may_names, .max = 16, .keep_empty = true,
+    .help = "what members of that group may do there; root may do all" },
   { "groups", JSON_ARRAY, offsetof (struct config, groups),
     .elem_kind = JSON_STRING, .elem_size = sizeof (char *), .max = 16,
     .keep_empty = true,
@@ -221,6 +227,21 @@ replace (char **to, const char *value, struct error *err)
   return 0;
 }
 
+/* Whoever is let in may do all, unless somebody says otherwise. */
+static int
+allow_all (struct config *c, struct error *err)
+{
+  size_t n = ARRAY_LEN (may_names) - 1;
+  int *list = calloc (n, sizeof (*list));
+
+  if (!list)
+    return error_set (err, ENOMEM, "no memory for the configuration");
+  for (size_t i = 0; i < n; i++)
+    list[i] = (int) i;
+  c->group_may = (struct json_list){ .items = list, .count = n };
+  return 0;
+}
+
 static const char *const config_leases[]
     = { "/var/lib/libvirt/dnsmasq", "/var/lib/misc/dnsmasq.leases" };
 
@@ -248,6 +269,8 @@ set_defaults (struct config *c, struct error *err)
     r = replace (&c->user, "", err);
   if (r == 0)
     r = replace (&c->group, "", err);
+  if (r == 0)
+    r = allow_all (c, err);
   if (r == 0)
     r = default_sources (c, err);
   if (r == 0 && access (CONFIG_SCENARIOS, F_OK) == 0)
@@ -547,6 +570,17 @@ config_unref (const struct config *cfg)
   json_decoded_done (config_fields, own);
   free (own->sink.name);
   free (own);
+}
+
+unsigned
+config_group_may (const struct config *cfg)
+{
+  const int *list = cfg->group_may.items;
+  unsigned may = 0;
+
+  for (size_t i = 0; i < cfg->group_may.count; i++)
+    may |= 1u << list[i];
+  return may;
 }
 
 bool

@@ -26,6 +26,20 @@ struct error;
 #define STATE_PATH "/var/lib/hangdog"
 #define CONTROL_SOCKET "control"
 
+/* What somebody may do who is let in at a control socket. */
+enum may
+{
+  MAY_LOOK = 1 << 0,     /* at all that hangdog knows; read consoles along */
+  MAY_PROBE = 1 << 1,    /* have checks run that are bound, examine ways */
+  MAY_BIND = 1 << 2,     /* bind scenarios, run one's own, pause them */
+  MAY_DIAGNOSE = 1 << 3, /* order diagnoses, call them off, inspect memory */
+  MAY_CONSOLE = 1 << 4,  /* type at consoles, have them let go */
+  MAY_ADMIN = 1 << 5,    /* take a guest's memory as a file, drop bundles */
+};
+#define MAY_ALL (2 * MAY_ADMIN - 1)
+/* By bit, NULL terminated. */
+extern const char *const may_names[];
+
 struct config_limits
 {
   uint64_t sweep_ms;
@@ -44,6 +58,7 @@ struct config
   atomic_uint refs;
   char *schema;
   char *user, *group;         /* "" = stay what we are */
+  struct json_list group_may; /* int: what members of the group may, by bit */
   struct json_list groups;    /* char *: further groups of the daemon */
   struct json_list sources;   /* struct guest_source_config */
   struct json_list roots;     /* char *: further folders with sockets */
@@ -70,6 +85,8 @@ config_unrefp (const struct config **cfg)
   config_unref (*cfg);
 }
 #define CLEANUP_CONFIG __attribute__ ((cleanup (config_unrefp)))
+/* MAY_...: what members of the group may. */
+unsigned config_group_may (const struct config *cfg);
 /* Whether a source is of that kind. */
 bool config_wants_libvirt (const struct config *cfg);
 /* Where is sent to; at most max, in the order of the document. */

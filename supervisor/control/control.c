@@ -17,6 +17,7 @@
 
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #define MAX_CLIENTS 64
 /* `status` of a thousand guests is some 3 MiB. */
@@ -32,34 +33,47 @@
 #define TURN_MS 20
 
 static const struct control_op ops[] = {
-  { "list", op_list },
-  { "status", op_status },
-  { "incidents", op_incidents },
-  { "dump", op_dump },
-  { "tables", op_tables },
-  { "probe", op_probe },
-  { "scenario-run", op_scenario_run },
-  { "diagnose", op_diagnose },
-  { "console-release", op_release },
-  { "doctor", op_doctor },
-  { "inspect", op_inspect },
-  { "core", op_core },
-  { "spool", op_spool },
-  { "spool-retry", op_spool },
-  { "spool-drop", op_spool },
-  { "console", op_console },
-  { "input", op_input },
-  { "scenarios", op_scenarios },
-  { "scenario-show", op_scenario_show },
-  { "scenario-pause", op_scenario_pause },
-  { "scenario-resume", op_scenario_resume },
-  { "scenario-bind", op_scenario_bind },
-  { "scenario-unbind", op_scenario_unbind },
+  { "list", op_list, MAY_LOOK },
+  { "status", op_status, MAY_LOOK },
+  { "incidents", op_incidents, MAY_LOOK },
+  { "dump", op_dump, MAY_LOOK },
+  { "tables", op_tables, MAY_LOOK },
+  { "probe", op_probe, MAY_PROBE },
+  { "scenario-run", op_scenario_run, MAY_BIND },
+  { "diagnose", op_diagnose, MAY_DIAGNOSE },
+  { "watch", op_watch, MAY_LOOK },
+  { "cancel", op_cancel, MAY_DIAGNOSE },
+  { "console-release", op_release, MAY_CONSOLE },
+  { "doctor", op_doctor, MAY_PROBE },
+  { "inspect", op_inspect, MAY_DIAGNOSE },
+  { "core", op_core, MAY_ADMIN },
+  { "spool", op_spool, MAY_LOOK },
+  { "spool-retry", op_spool, MAY_ADMIN },
+  { "spool-drop", op_spool, MAY_ADMIN },
+  { "console", op_console, MAY_LOOK, "write", MAY_CONSOLE },
+  { "input", op_input, MAY_CONSOLE },
+  { "scenarios", op_scenarios, MAY_LOOK },
+  { "scenario-show", op_scenario_show, MAY_LOOK },
+  { "scenario-pause", op_scenario_pause, MAY_BIND },
+  { "scenario-resume", op_scenario_resume, MAY_BIND },
+  { "scenario-bind", op_scenario_bind, MAY_BIND },
+  { "scenario-unbind", op_scenario_unbind, MAY_BIND },
+};
+
+struct listening
+{
+  struct listening *next;
+  struct control *control;
+  const struct control_listener *from;
+  int fd;
+  struct watch *watch;
 };
 
 struct client
 {
   struct control *control;
+  const struct control_listener *from;
+  uid_t uid;
   struct client *next;
   struct channel *channel;
   struct answer *answers;
@@ -70,8 +84,7 @@ struct client
 struct control
 {
   struct daemon *d;
-  int listen_fd;
-  struct watch *watch;
+  struct listening *sockets;
   struct client *clients;
   unsigned count;
   struct timer *turn;
@@ -272,6 +285,38 @@ turn_due (struct timer *t, void *arg)
     }
 }
 
+/* ---- who may what ---- */
+
+static unsigned
+local_may (const struct daemon *d, uid_t uid)
+{
+  return uid == 0 || uid == geteuid () ? MAY_ALL : config_group_may (d->config);
+}
+
+const struct control_listener control_local
+    = { .setting = "group-may", .may = local_may };
+
+/* The one place where that is asked. */
+static int
+check_may (const struct client *cl, const struct control_op *op,
+           struct json_object *head, struct error *err)
+{
+  unsigned needs = op->may;
+  unsigned bit = 0;
+
+  if (op->more && json_get_bool (head, op->more, false))
+    needs |= op->more_may;
+  needs &= ~cl->from->may (cl->control->d, cl->uid);
+  if (needs == 0)
+    return 0;
+  while (!(needs & 1u << bit))
+    bit++;
+  return error_set (err, EPERM,
+                    "%s may not do this: \"%s\" of the configuration does "
+                    "not name \"%s\"",
+                    cl->by, cl->from->setting, may_names[bit]);
+}
+
 static void
 queue (struct control *c, struct answer *a, const struct control_op *op,
        struct frame *frame)
@@ -286,47 +331,63 @@ queue (struct control *c, struct answer *a, const struct control_op *op,
     timer_in (c->turn, 0);
 }
 
-static void
-on_frame (struct channel *ch, struct frame *frame, void *arg)
+static int
+find_op (const char *name, const struct control_op **ret, struct error *err)
 {
-  struct client *cl = arg;
-  const char *op = json_get_str (frame->head, "op");
   const char *names[ARRAY_LEN (ops) + 1];
   char near[80];
-  struct error err = ERROR_INIT;
-  struct answer *a;
 
-  for (size_t i = 0; op && i < ARRAY_LEN (ops); i++)
-    if (strcmp (ops[i].name, op) == 0)
+  for (size_t i = 0; name && i < ARRAY_LEN (ops); i++)
+    if (strcmp (ops[i].name, name) == 0)
       {
-        a = NULL;
-        if (cl->nanswers < MAX_ANSWERS && frame->body_len <= MAX_BODY
-            && cl->control->body_bytes + frame->body_len <= ALL_BODIES)
-          a = calloc (1, sizeof (*a));
-        if (!a)
-          {
-            error_set (&err, EBUSY, "too much at once: %u requests under way, "
-                       "and %zu bytes", cl->nanswers, frame->body_len);
-            channel_reply_error (ch, frame, &err);
-            return;
-          }
-        a->d = cl->control->d;
-        a->client = cl;
-        a->head = json_object_get (frame->head);
-        memcpy (a->by, cl->by, sizeof (a->by));
-        a->next = cl->answers;
-        cl->answers = a;
-        cl->nanswers++;
-        queue (cl->control, a, &ops[i], frame);
-        return;
+        *ret = &ops[i];
+        return 0;
       }
   for (size_t i = 0; i < ARRAY_LEN (ops); i++)
     names[i] = ops[i].name;
   names[ARRAY_LEN (ops)] = NULL;
-  error_set (&err, ENOSYS, "this daemon has no operation \"%.60s\"%s",
-             op ? op : "",
-             text_did_you_mean (near, sizeof (near), op ? op : "", names));
-  channel_reply_error (ch, frame, &err);
+  return error_set (err, ENOSYS, "this daemon has no operation \"%.60s\"%s",
+                    name ? name : "",
+                    text_did_you_mean (near, sizeof (near), name ? name : "",
+                                       names));
+}
+
+static int
+take_request (struct client *cl, struct frame *frame, struct error *err)
+{
+  const struct control_op *op = NULL;
+  struct answer *a = NULL;
+  int r = find_op (json_get_str (frame->head, "op"), &op, err);
+
+  if (r == 0)
+    r = check_may (cl, op, frame->head, err);
+  if (r < 0)
+    return r;
+  if (cl->nanswers < MAX_ANSWERS && frame->body_len <= MAX_BODY
+      && cl->control->body_bytes + frame->body_len <= ALL_BODIES)
+    a = calloc (1, sizeof (*a));
+  if (!a)
+    return error_set (err, EBUSY,
+                      "too much at once: %u requests under way, and %zu bytes",
+                      cl->nanswers, frame->body_len);
+  a->d = cl->control->d;
+  a->client = cl;
+  a->head = json_object_get (frame->head);
+  memcpy (a->by, cl->by, sizeof (a->by));
+  a->next = cl->answers;
+  cl->answers = a;
+  cl->nanswers++;
+  queue (cl->control, a, op, frame);
+  return 0;
+}
+
+static void
+on_frame (struct channel *ch, struct frame *frame, void *arg)
+{
+  struct error err = ERROR_INIT;
+
+  if (take_request (arg, frame, &err) < 0)
+    channel_reply_error (ch, frame, &err);
 }
 
 static void
@@ -352,52 +413,89 @@ hello (struct client *cl)
 }
 
 static void
-welcome (struct control *c, int fd)
+name_client (struct client *cl, pid_t pid)
 {
-  struct client *cl = calloc (1, sizeof (*cl));
-  struct error err = ERROR_INIT;
+  if (cl->from->name)
+    snprintf (cl->by, sizeof (cl->by), "%.40s (pid %d)", cl->from->name,
+              (int) pid);
+  else
+    snprintf (cl->by, sizeof (cl->by), "uid %u (pid %d)", (unsigned) cl->uid,
+              (int) pid);
+}
+
+int
+control_welcome (struct control *c, int fd,
+                 const struct control_listener *from, struct error *err)
+{
+  struct client *cl;
   pid_t pid;
   uid_t uid;
   gid_t gid;
+  int r = socket_peer (fd, &pid, &uid, &gid, err);
 
-  if (!cl || c->count >= MAX_CLIENTS
-      || socket_peer (fd, &pid, &uid, &gid, &err) < 0)
-    {
-      close (fd);
-      free (cl);
-      return;
-    }
+  if (r < 0)
+    return r;
+  if (c->count >= MAX_CLIENTS)
+    return error_set (err, EBUSY, "%u clients are there already", c->count);
+  cl = calloc (1, sizeof (*cl));
+  if (!cl)
+    return error_set (err, ENOMEM, "no memory for a client");
   cl->control = c;
-  snprintf (cl->by, sizeof (cl->by), "uid %u (pid %d)", (unsigned) uid,
-            (int) pid);
+  cl->from = from;
+  cl->uid = uid;
+  name_client (cl, pid);
   cl->next = c->clients;
   c->clients = cl;
   c->count++;
-  if (channel_new (c->d->loop, "client", fd, CLIENT_QUEUE, &client_ops, cl,
-                   &cl->channel, &err)
-      < 0)
+  r = channel_new (c->d->loop, "client", fd, CLIENT_QUEUE, &client_ops, cl,
+                   &cl->channel, err);
+  if (r < 0)
     {
-      close (fd);
       client_free (cl);
-      return;
+      return r;
     }
   hello (cl);
+  return 0;
 }
 
 static void
 on_listen (struct watch *w, int fd, unsigned events, void *arg)
 {
-  struct control *c = arg;
+  struct listening *at = arg;
   int client;
 
   while ((client = accept4 (fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK))
          >= 0)
-    welcome (c, client);
+    if (control_welcome (at->control, client, at->from, NULL) < 0)
+      close (client);
 }
 
 int
-control_new (struct daemon *d, int listen_fd, struct control **ret,
-             struct error *err)
+control_listen (struct control *c, int listen_fd,
+                const struct control_listener *from, struct error *err)
+{
+  struct listening *at = calloc (1, sizeof (*at));
+  int r;
+
+  if (!at)
+    return error_set (err, ENOMEM, "no memory for a control socket");
+  at->control = c;
+  at->from = from;
+  at->fd = listen_fd;
+  r = loop_watch (c->d->loop, "control socket", listen_fd, LOOP_READ,
+                  on_listen, at, &at->watch, err);
+  if (r < 0)
+    {
+      free (at);
+      return r;
+    }
+  at->next = c->sockets;
+  c->sockets = at;
+  return 0;
+}
+
+int
+control_new (struct daemon *d, struct control **ret, struct error *err)
 {
   struct control *c = calloc (1, sizeof (*c));
   int r;
@@ -405,15 +503,10 @@ control_new (struct daemon *d, int listen_fd, struct control **ret,
   if (!c)
     return error_set (err, ENOMEM, "no memory for the control socket");
   c->d = d;
-  c->listen_fd = listen_fd;
   c->last = &c->first;
   r = loop_timer (d->loop, "control", turn_due, c, &c->turn, err);
-  if (r == 0)
-    r = loop_watch (d->loop, "control socket", listen_fd, LOOP_READ, on_listen,
-                    c, &c->watch, err);
   if (r < 0)
     {
-      timer_free (c->turn);
       free (c);
       return r;
     }
@@ -424,13 +517,20 @@ control_new (struct daemon *d, int listen_fd, struct control **ret,
 void
 control_free (struct control *c)
 {
+  struct listening *at;
+
   if (!c)
     return;
   while (c->clients)
     client_free (c->clients);
+  while ((at = c->sockets))
+    {
+      c->sockets = at->next;
+      watch_free (at->watch);
+      close (at->fd);
+      free (at);
+    }
   timer_free (c->turn);
-  watch_free (c->watch);
-  close (c->listen_fd);
   free (c);
 }
 

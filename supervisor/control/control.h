@@ -5,7 +5,10 @@
  * Whoever may open the socket (root, and the group of the configuration) may
  * ask; who asks is known by SO_PEERCRED and written into what it causes.
  *
- * An operation is one function and one line of the table in control.c.
+ * There may be more than one socket: a client is known by the one that it came
+ * in by, which says who it is and what it may.  An operation is one function
+ * and one line of the table in control.c, where it is also said what one must
+ * be allowed to ask for it; what is refused is answered with EPERM.
  */
 #ifndef HANGDOG_SUPERVISOR_CONTROL_H
 #define HANGDOG_SUPERVISOR_CONTROL_H
@@ -26,9 +29,27 @@ struct outcome_report;
 
 #define CONTROL_PROTOCOL 1
 
-/* listen_fd is taken. */
-int control_new (struct daemon *d, int listen_fd, struct control **ret,
-                 struct error *err);
+/* Who comes in by a socket. */
+struct control_listener
+{
+  /* In the place of a user: "controller" is "controller (pid 123)" in all that
+   * it causes.  NULL: "uid 0 (pid 123)". */
+  const char *name;
+  const char *setting; /* of the configuration, which says what it may */
+  /* MAY_... (supervisor/conf/settings.h), asked anew for each request: the
+   * configuration may have changed meanwhile. */
+  unsigned (*may) (const struct daemon *d, uid_t uid);
+};
+/* The control socket itself: root, the daemon's own user, and a group. */
+extern const struct control_listener control_local;
+
+int control_new (struct daemon *d, struct control **ret, struct error *err);
+/* listen_fd is taken, unless it fails.  from must outlive it. */
+int control_listen (struct control *c, int listen_fd,
+                    const struct control_listener *from, struct error *err);
+/* One who is connected already.  The same. */
+int control_welcome (struct control *c, int fd,
+                     const struct control_listener *from, struct error *err);
 void control_free (struct control *c);
 unsigned control_clients (const struct control *c);
 
@@ -88,7 +109,29 @@ void control_probes_dump (const struct daemon *d, struct buf *out);
 /* Which ways did not bring the answer, and why. */
 struct json_object *control_tried (const struct outcome_report *r);
 
-/* ---- scenarios as a whole ----
+/* ---- diagnoses ----
+ *
+ * What is asked and answered (control_diagnose.c).  "of" is an incident's id,
+ * or what answer_guest() takes: then it is the newest of that guest that is
+ * not packed yet.
+ *
+ * {"op":"diagnose", "guest":G, "playbook":P?}
+ *   {"row":"accepted", "incident":ID}
+ *   {"row":"progress", "n":N, "total":N, "step":what, "ended":bool,
+ *    "failure"?}                                       for each step
+ *   end {"row":"incident", ...the incident, "bundle":path, "bundle_error"?}
+ *   Who leaves meanwhile leaves it running.
+ * {"op":"watch", "of":X}
+ *   The same rows of a diagnosis that is under way, whoever ordered it, from
+ *   the step that runs now; as many clients as like.  Of one that is over only
+ *   the end.  ENOENT: none of that guest is under way, or no such incident;
+ *   EBUSY: too many watch it
+ * {"op":"cancel", "of":X}
+ *   end {"row":"cancelled", "incident":ID}: no further step
+ *   is begun; what there is is judged and packed, and who watches is told.
+ *   ENOENT as above; EALREADY: it is judged
+ *
+ * ---- scenarios as a whole ----
  *
  * What is asked and answered (control_scenarios.c).  "guest" is what
  * answer_guest() takes; "scenario" a name; both may be left out where a "?" is.
@@ -98,14 +141,16 @@ struct json_object *control_tried (const struct outcome_report *r);
  *   {"row":"scenario", "name", "kind", "origin":"file PATH"|"built-in"|"bound",
  *    "severity":"critical", "interval_ms", "timeout_ms", "description"?,
  *    "guests":N, "well":N, "suspect":N, "failed":N, "unknown":N, "paused":N,
- *    "flapping":N, "paused_until_ms":wall clock?, "bound_by"?}   for each
+ *    "flapping":N, "paused_until_ms":wall clock?, "bound_by"?,
+ *    "shadowed":true?, "fault"?}                                 for each
  *   {"row":"pause", "guest":display or "", "uuid", "scenario":name or "",
  *    "who", "by":"uid 0 (pid 123)", "reason", "since_ms", "until_ms":both wall
  *    clock, "left_ms"}                                           for each
  *   "guest": only those that are bound to it, and counted for it alone.
- *   "paused_until_ms" is there when all of its guests are paused.  The built-in
- *   one has "without":[display...]: guests that others are for, and that are
- *   not watched by their memory for that.
+ *   "paused_until_ms" is there when all of its guests are paused.  "fault":
+ *   it has no verdict, since it names a scenario that is not there.  The
+ *   built-in one has "without":[display...]: guests that others are for, and
+ *   that are not watched by their memory for that.
  * {"op":"scenario-show", "scenario":S}
  *   {"row":"document", "name", "origin", "bound_by"?, "document":{...}} with
  *   all defaults filled in; ENOENT
@@ -175,6 +220,11 @@ struct control_op
 {
   const char *name;
   void (*run) (struct answer *a, struct frame *frame);
+  unsigned may; /* MAY_...: what one needs for it */
+  /* A member of the request that makes more of it where it is true, and what
+   * that needs besides. */
+  const char *more;
+  unsigned more_may;
 };
 
 void op_list (struct answer *a, struct frame *f);
@@ -185,6 +235,8 @@ void op_tables (struct answer *a, struct frame *f);
 void op_probe (struct answer *a, struct frame *f);
 void op_scenario_run (struct answer *a, struct frame *f);
 void op_diagnose (struct answer *a, struct frame *f);
+void op_watch (struct answer *a, struct frame *f);
+void op_cancel (struct answer *a, struct frame *f);
 void op_release (struct answer *a, struct frame *f);
 void op_doctor (struct answer *a, struct frame *f);
 void op_inspect (struct answer *a, struct frame *f);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Operations that do something: diagnose, release, doctor, spool.
+ * Operations that do something: release, doctor, spool.
  *
  * What goes on after the request returned has a small context of its own.
  * When the client leaves first, `gone` cuts the context's way back, and
@@ -8,8 +8,8 @@
  */
 #include "supervisor/control/control.h"
 #include "supervisor/control/daemon.h"
-#include "supervisor/incidents/incidents.h"
 #include "supervisor/links/writer_link.h"
+#include "supervisor/watch/examine.h"
 #include "supervisor/watch/reach.h"
 
 #include "base/buf.h"
@@ -28,97 +28,6 @@
 #define DOCTOR_MS 15000
 #define DOCTOR_ONE_MS 2500
 #define SPOOL_MS 30000
-
-/* ---- diagnose ---- */
-
-struct order
-{
-  struct answer *answer;
-  char id[UUID_TEXT];
-};
-
-static void
-order_progress (unsigned n, unsigned total, const char *what, bool ended,
-                const char *failure, void *arg)
-{
-  struct order *o = arg;
-  struct json_object *row = json_object_new_object ();
-
-  json_add_str (row, "row", "progress");
-  json_add_int (row, "n", n);
-  json_add_int (row, "total", total);
-  json_add_str (row, "step", what);
-  json_add_bool (row, "ended", ended);
-  if (failure)
-    json_add_text (row, "failure", failure, strlen (failure));
-  answer_row (o->answer, row);
-}
-
-static void
-order_packed (const struct incident *inc, const char *bundle,
-              const struct error *why, void *arg)
-{
-  struct order *o = arg;
-  struct answer *a = o->answer;
-  struct json_object *row = incident_to_json (inc);
-
-  json_add_str (row, "row", "incident");
-  json_add_str (row, "bundle", bundle);
-  if (why)
-    json_add_str (row, "bundle_error", error_text (why));
-  a->gone = NULL;
-  free (o);
-  answer_end (a, row);
-}
-
-static const struct incident_watch_ops order_ops = {
-  .progress = order_progress,
-  .packed = order_packed,
-};
-
-static void
-order_gone (struct answer *a)
-{
-  struct order *o = a->arg;
-
-  incidents_unwatch (a->d->incidents, o->id);
-  free (o);
-}
-
-void
-op_diagnose (struct answer *a, struct frame *f)
-{
-  CLEANUP_GUEST const struct guest *g = answer_guest (a);
-  struct error err = ERROR_INIT;
-  struct json_object *row;
-  struct order *o;
-
-  if (!g)
-    return;
-  o = calloc (1, sizeof (*o));
-  if (!o)
-    {
-      error_set (&err, ENOMEM, "no memory");
-      answer_error (a, &err);
-      return;
-    }
-  o->answer = a;
-  if (incidents_order (a->d->incidents, g,
-                       json_get_str (a->head, "playbook"), a->by, &order_ops,
-                       o, o->id, &err)
-      < 0)
-    {
-      free (o);
-      answer_error (a, &err);
-      return;
-    }
-  a->arg = o;
-  a->gone = order_gone;
-  row = json_object_new_object ();
-  json_add_str (row, "row", "accepted");
-  json_add_str (row, "incident", o->id);
-  answer_row (a, row);
-}
 
 /* ---- console release ---- */
 
@@ -170,101 +79,54 @@ op_release (struct answer *a, struct frame *f)
 
 /* ---- doctor: in a job, since it looks at what may be stuck ---- */
 
-struct exam
+struct examining
 {
-  struct doctor_report report;
-  struct answer *answer; /* loop side only; NULL when the client left */
+  struct answer *answer; /* NULL when the client left */
   struct daemon *d;
 };
 
-struct exam_job
-{
-  struct doctor_report report;
-  const struct guest *guest;
-  struct transport_env env;
-  struct json_object *rows;
-  const char *who, *name; /* "transport" or "collector", and which */
-};
-
-static const char *const doctor_states[] = { "ok", "warn", "bad", "n/a" };
-
 static void
-exam_line (struct doctor_report *r, enum doctor_state state,
-           const char *what, const char *finding, const char *fix)
+exam_row (struct answer *a, const struct exam_row *r)
 {
-  struct exam_job *j = container_of (r, struct exam_job, report);
   struct json_object *row = json_object_new_object ();
 
-  json_add_str (row, j->who, j->name);
-  json_add_str (row, "state", doctor_states[state]);
-  json_add_text (row, "what", what, strlen (what));
-  json_add_text (row, "finding", finding, strlen (finding));
-  if (fix)
-    json_add_text (row, "fix", fix, strlen (fix));
-  json_object_array_add (j->rows, row);
-}
-
-/* What does not answer must not take the time of all others. */
-static uint64_t
-one_look (struct job *job)
-{
-  uint64_t end = clock_ms () + DOCTOR_ONE_MS;
-
-  return end < job_deadline (job) ? end : job_deadline (job);
-}
-
-static int
-exam_run (struct job *job, void *arg)
-{
-  struct exam_job *j = arg;
-
-  j->who = "transport";
-  for (unsigned i = 0; transports[i] && !job_stopping (job); i++)
-    {
-      j->name = transports[i]->name;
-      transports[i]->doctor (&j->env, j->guest, &j->report, one_look (job));
-    }
-  j->who = "collector";
-  for (unsigned i = 0; collector_doctors[i].doctor; i++)
-    {
-      j->name = collector_doctors[i].collector->name;
-      if (job_stopping (job))
-        exam_line (&j->report, DOCTOR_WARN, j->name,
-                   "not examined: what was looked at before took too long",
-                   NULL);
-      else
-        collector_doctors[i].doctor (&j->env, j->guest, &j->report,
-                                     one_look (job));
-    }
-  return 0;
+  json_add_str (row, r->transport ? "transport" : "collector",
+                r->transport ? r->transport : r->collector);
+  json_add_str (row, "state", exam_state_names[r->state]);
+  json_add_str (row, "what", r->what);
+  json_add_str (row, "finding", r->finding);
+  if (r->fix[0])
+    json_add_str (row, "fix", r->fix);
+  answer_row (a, row);
 }
 
 static void
-exam_free (void *arg)
+exam_more (struct answer *a, size_t n)
 {
-  struct exam_job *j = arg;
+  struct exam_row row = { .transport = "all", .state = DOCTOR_WARN,
+                          .what = "left out" };
 
-  guest_unref (j->guest);
-  json_object_put (j->rows);
-  free (j);
+  snprintf (row.finding, sizeof (row.finding),
+            "%zu more lines, which were too many", n);
+  exam_row (a, &row);
 }
 
 static void
-exam_done (void *owner, void *arg, enum job_end end, int rc)
+exam_done (const struct exam *exam, void *arg)
 {
-  struct exam *e = owner;
-  struct exam_job *j = arg;
+  struct examining *e = arg;
   struct error err = ERROR_INIT;
 
   if (e->answer)
     e->answer->gone = NULL;
-  if (j)
-    reach_examined (e->d->reach, &j->guest->inc, j->rows);
-  if (e->answer && j)
+  if (exam)
+    reach_examined (e->d->reach, exam);
+  if (e->answer && exam)
     {
-      for (size_t i = 0; i < json_object_array_length (j->rows); i++)
-        answer_row (e->answer,
-                    json_object_get (json_object_array_get_idx (j->rows, i)));
+      for (size_t i = 0; i < exam->nrows; i++)
+        exam_row (e->answer, &exam->rows[i]);
+      if (exam->left_out)
+        exam_more (e->answer, exam->left_out);
       answer_end (e->answer, NULL);
     }
   else if (e->answer)
@@ -275,15 +137,13 @@ exam_done (void *owner, void *arg, enum job_end end, int rc)
                  DOCTOR_MS / 1000);
       answer_error (e->answer, &err);
     }
-  if (j)
-    exam_free (j);
   free (e);
 }
 
 static void
 exam_gone (struct answer *a)
 {
-  struct exam *e = a->arg;
+  struct examining *e = a->arg;
 
   e->answer = NULL;
 }
@@ -291,45 +151,29 @@ exam_gone (struct answer *a)
 void
 op_doctor (struct answer *a, struct frame *f)
 {
+  static const struct exam_how how = { .name = "doctor",
+                                       .timeout_ms = DOCTOR_MS,
+                                       .one_ms = DOCTOR_ONE_MS,
+                                       .collectors = collector_doctors };
   CLEANUP_GUEST const struct guest *g = answer_guest (a);
   struct error err = ERROR_INIT;
-  struct exam_job *j;
-  struct exam *e;
+  struct examining *e;
 
   if (!g)
     return;
   e = calloc (1, sizeof (*e));
-  j = calloc (1, sizeof (*j));
-  if (!e || !j)
+  if (!e)
     {
-      free (e);
-      free (j);
       error_set (&err, ENOMEM, "no memory");
       answer_error (a, &err);
       return;
     }
   e->answer = a;
   e->d = a->d;
-  j->report.line = exam_line;
-  j->guest = guest_ref (g);
-  j->env = a->d->env;
-  j->rows = json_object_new_array ();
-  struct job_spec spec = {
-    .name = "doctor",
-    .guest = g->inc.uuid,
-    .lane = LANE_DOCTOR,
-    .timeout_ms = DOCTOR_MS,
-    .run = exam_run,
-    .done = exam_done,
-    .free_arg = exam_free,
-    .owner = e,
-    .arg = j,
-  };
   a->arg = e;
   a->gone = exam_gone;
-  if (job_start (a->d->jobs, &spec, &err) < 0)
+  if (examine (a->d->jobs, &a->d->env, g, &how, exam_done, e, &err) < 0)
     {
-      exam_free (j);
       free (e);
       a->gone = NULL;
       answer_error (a, &err);

@@ -5,7 +5,7 @@
 #include "supervisor/control/control.h"
 #include "supervisor/control/daemon.h"
 #include "supervisor/watch/layers.h"
-#include "diag/playbooks.h"
+#include "diag/playbook.h"
 
 #include "base/cleanup.h"
 #include "base/error.h"
@@ -42,7 +42,8 @@ read_text (struct answer *a, const struct frame *f, struct json_doc **ret,
 
 static int
 read_scenario (const struct json_doc *doc, const char *uuid,
-               struct scenario **ret, struct error *err)
+               const struct playbook_set *playbooks, struct scenario **ret,
+               struct error *err)
 {
   struct json_object *root = json_root (doc), *select;
   struct error why = ERROR_INIT;
@@ -63,7 +64,7 @@ read_scenario (const struct json_doc *doc, const char *uuid,
   r = scenario_parse (doc, root, "", &s, err);
   if (r < 0)
     return r;
-  if (playbook_check (s->playbook, &why) < 0)
+  if (playbook_check (playbooks, s->playbook, &why) < 0)
     {
       scenario_unref (s);
       return json_error_at (doc, "playbook", err, "%s", error_text (&why));
@@ -104,7 +105,7 @@ op_scenario_bind (struct answer *a, struct frame *f)
     }
   r = read_text (a, f, &doc, &err);
   if (r == 0)
-    r = read_scenario (doc, g ? g->inc.uuid : NULL, &s, &err);
+    r = read_scenario (doc, g ? g->inc.uuid : NULL, a->d->playbooks, &s, &err);
   if (r == 0)
     r = layers_bind (a->d->layers, s, json_get_str (a->head, "who"), a->by,
                      &replaced, &err);

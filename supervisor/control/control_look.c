@@ -617,9 +617,9 @@ op_tables (struct answer *a, struct frame *f)
   for (unsigned i = 0; collectors[i]; i++)
     table_row (a, "collector", collectors[i]->name, collectors[i]->summary,
                collect_touch_names[collectors[i]->touch]);
-  for (unsigned i = 0; playbook_names[i]; i++)
-    table_row (a, "playbook", playbook_names[i],
-               playbook_summaries[i], NULL);
+  for (unsigned i = 0; i < a->d->playbooks->n; i++)
+    table_row (a, "playbook", a->d->playbooks->list[i]->name,
+               a->d->playbooks->list[i]->summary, NULL);
   for (unsigned i = 0; verdict_classes[i]; i++)
     table_row (a, "class", verdict_classes[i], "", NULL);
   answer_end (a, NULL);

@@ -36,6 +36,7 @@ struct layers;
 struct loop;
 struct reach;
 struct pauses;
+struct playbook_set;
 struct texts;
 struct watchdog;
 struct writer_link;
@@ -68,6 +69,7 @@ struct daemon
   struct pauses *pauses;
   struct bindings *bindings;
   struct layers *layers; /* of scenarios */
+  struct playbook_set *playbooks; /* in force */
   struct probe *probes; /* of clients that wait for an outcome */
   struct boots *boots;
   struct agents *agents; /* the guests' */

@@ -5,29 +5,19 @@
 #include "supervisor/control/word.h"
 #include "supervisor/watch/meant.h"
 
-#include "base/cleanup.h"
-
 #include <string.h>
 
-/* Codes of checks that failed, and by which the guest lives all the same. */
-static const struct
-{
-  const char *code, *word;
-} findings[] = {
-  { "console-lost", "console-lost" }, { "way-lost", "way-lost" },
-  { "tls-expires", "impaired" },      { "host-key-changed", "impaired" },
-  { "arp-foreign", "impaired" },      { "console-flood", "impaired" },
-  { "slow", "impaired" },             { "load", "impaired" },
-};
-
-/* NULL: it is none of these. */
+/* Of a code by which the guest lives all the same; NULL: it is none of
+ * these. */
 static const char *
 finding_word (const char *code)
 {
-  for (unsigned i = 0; i < ARRAY_LEN (findings); i++)
-    if (strcmp (findings[i].code, code) == 0)
-      return findings[i].word;
-  return NULL;
+  const struct outcome_code *c = outcome_code_find (code);
+
+  return !c                      ? NULL
+         : c->flags & CODE_LIVES ? "impaired"
+         : c->flags & CODE_LOST  ? c->code
+                                 : NULL;
 }
 
 void

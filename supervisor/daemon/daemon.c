@@ -409,7 +409,9 @@ make_rooms (struct daemon *d, struct error *err)
   if (r == 0)
     r = daemon_judges (d, err);
   if (r == 0)
-    r = control_new (d, FD_CONTROL, &d->control, err);
+    r = control_new (d, &d->control, err);
+  if (r == 0)
+    r = control_listen (d->control, FD_CONTROL, &control_local, err);
   if (r == 0)
     r = registry_listen (d->registry, on_guest, on_guest_event, d, err);
   if (r == 0)
@@ -437,6 +439,7 @@ unmake (struct daemon *d)
   writer_link_disconnect (d->writer);
   incidents_free (d->incidents);
   layers_free (d->layers);
+  playbook_set_unref (d->playbooks);
   bindings_free (d->bindings);
   hostclock_free (d->host);
   pauses_free (d->pauses);

@@ -10,6 +10,8 @@
 #include "supervisor/watch/layers.h"
 #include "supervisor/watch/pauses.h"
 
+#include "diag/playbook.h"
+
 static void
 on_host_gap (const struct host_gap *gap, void *arg)
 {
@@ -61,8 +63,11 @@ daemon_judges (struct daemon *d, struct error *err)
     .max_diagnoses = (unsigned) d->config->limits.max_diagnoses,
     .drain_only = d->drain_only,
   };
-  int r = pauses_new (&pauses, &d->pauses, err);
+  int r = playbook_set_new (NULL, 0, &d->playbooks, err);
 
+  if (r < 0)
+    return r;
+  r = pauses_new (&pauses, &d->pauses, err);
   bindings.pauses = d->pauses;
   if (r == 0)
     r = hostclock_new (&host, &d->host, err);
@@ -72,11 +77,13 @@ daemon_judges (struct daemon *d, struct error *err)
   if (r == 0)
     {
       layers.bindings = d->bindings;
+      layers.playbooks = d->playbooks;
       r = layers_new (&layers, &d->layers, err);
     }
   if (r < 0)
     return r;
   incidents.bindings = d->bindings;
+  incidents.playbooks = d->playbooks;
   d->diagnosis = (struct diagnosis_env){
     .loop = d->loop,
     .jobs = d->jobs,

@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/job.h"
 #include "base/log.h"
+#include "diag/playbook.h"
 #include "transports/disk/disk.h"
 
 #include <stdio.h>
@@ -28,6 +29,7 @@ struct loading
   struct daemon *d;
   struct opener *opener;
   const struct config *config;
+  struct playbook_set *playbooks;
   struct scenario **list;
   size_t n;
   struct error err;
@@ -44,8 +46,8 @@ loading_run (struct job *job, void *arg)
   /* Neither stands in the way of the other. */
   (void) text_rules_read (ld->opener, &ld->config->rules, ld->ours,
                           job_deadline (job), &ld->rules, &ld->rules_err);
-  return load_scenarios (ld->opener, ld->config, job_deadline (job), &ld->list,
-                         &ld->n, &ld->err);
+  return load_scenarios (ld->opener, ld->config, ld->playbooks,
+                         job_deadline (job), &ld->list, &ld->n, &ld->err);
 }
 
 static void
@@ -57,6 +59,7 @@ loading_free (void *arg)
     scenario_unref (ld->list[i]);
   free (ld->list);
   text_rules_read_done (&ld->rules);
+  playbook_set_unref (ld->playbooks);
   config_unref (ld->config);
   free (ld);
 }
@@ -76,7 +79,7 @@ take_loaded (struct daemon *d, struct loading *ld, int rc)
   struct error err = ERROR_INIT;
 
   /* Counts with those that are taken now. */
-  bindings_builtin (d->bindings, load_builtin (ld->config));
+  bindings_builtin (d->bindings, load_builtin (ld->config, d->playbooks));
   if (rc < 0)
     {
       not_loaded (d,
@@ -211,6 +214,7 @@ daemon_load (struct daemon *d)
     }
   ld->d = d;
   ld->config = config_ref (d->config);
+  ld->playbooks = playbook_set_ref (d->playbooks);
   ld->opener = keeper_link_opener (d->keeper);
   ld->ours = d->rules_files > 0;
   spec.arg = ld;

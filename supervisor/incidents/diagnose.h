@@ -9,7 +9,7 @@
 
 #include "diag/collector.h"
 #include "diag/ladder/ladder.h"
-#include "diag/playbooks.h"
+#include "diag/playbook.h"
 
 struct bindings;
 struct diagnosis;
@@ -47,17 +47,17 @@ struct diagnosis_ops
                 void *arg);
 };
 
-/* env and cause are copied; steps are the caller's until the end. */
+/* env and cause are copied, of the playbook a reference is taken. */
 int diagnosis_start (const struct diagnosis_env *env, const struct guest *g,
-                     const struct cause *cause,
-                     const struct diagnosis_step *steps, unsigned nsteps,
+                     const struct cause *cause, struct playbook *playbook,
                      const struct diagnosis_ops *ops, void *arg,
                      struct diagnosis **ret, struct error *err);
 /* Somebody else tells of the same trouble, and is believed more: what was
- * found so far stays, and is judged by his cause.  steps are as above and take
- * the place of the earlier ones: the same, and perhaps more behind them. */
-void diagnosis_retell (struct diagnosis *dg, const struct cause *cause,
-                       const struct diagnosis_step *steps, unsigned nsteps);
+ * found so far stays, and is judged by his cause.  Those steps of his playbook
+ * whose names there are not yet are done behind the others; true: there are
+ * such. */
+bool diagnosis_retell (struct diagnosis *dg, const struct cause *cause,
+                       struct playbook *playbook);
 /* No further step; what there is is judged, done is called. */
 void diagnosis_stop (struct diagnosis *dg, const char *why);
 /* At the daemon's end, when its jobs have ended: done is not called. */

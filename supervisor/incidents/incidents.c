@@ -21,15 +21,13 @@ static void
 active_free (struct active *a)
 {
   diagnosis_free (a->diagnosis);
+  incident_watchers_free (a);
   guest_unref (a->guest);
-  free (a->steps);
-  if (a->net_params)
-    json_object_put (a->net_params);
   free (a);
 }
 
-static void
-active_remove (struct active *a)
+void
+incident_remove (struct active *a)
 {
   struct active **p = &a->all->first;
 
@@ -72,7 +70,7 @@ incidents_room (struct incidents *in)
     if (a->stand == STAND_NOT && a->life == LIFE_DONE)
       oldest = a; /* the list has the newest first */
   if (oldest)
-    active_remove (oldest);
+    incident_remove (oldest);
   return oldest != NULL;
 }
 
@@ -154,6 +152,7 @@ incidents_new (const struct incidents_env *env, struct incidents **ret,
   if (!in)
     return error_set (err, ENOMEM, "no memory for incidents");
   in->env = *env;
+  in->playbooks = playbook_set_ref (env->playbooks);
   in->found_by_ms = loop_now (env->loop) + FIND_GUESTS_MS;
   r = loop_timer (env->loop, "guests of open incidents", found_due, in,
                   &in->found, err);
@@ -178,6 +177,13 @@ incidents_limit (struct incidents *in, unsigned max_diagnoses)
 }
 
 void
+incidents_playbooks (struct incidents *in, struct playbook_set *playbooks)
+{
+  playbook_set_unref (in->playbooks);
+  in->playbooks = playbook_set_ref (playbooks);
+}
+
+void
 incidents_free (struct incidents *in)
 {
   if (!in)
@@ -185,9 +191,10 @@ incidents_free (struct incidents *in)
   fact_unsubscribe (in->heard);
   fact_unsubscribe (in->staged);
   while (in->first)
-    active_remove (in->first);
+    incident_remove (in->first);
   timer_free (in->found);
   timer_free (in->again);
+  playbook_set_unref (in->playbooks);
   free (in);
 }
 

@@ -26,6 +26,7 @@ struct error;
 struct fact_bus;
 struct incidents;
 struct loop;
+struct playbook_set;
 struct writer_link;
 
 /* Whom they ask and tell. */
@@ -37,6 +38,7 @@ struct incidents_env
   struct bindings *bindings;
   struct writer_link *writer;
   const struct diagnosis_env *diagnosis;
+  struct playbook_set *playbooks; /* a reference is taken */
   unsigned max_diagnoses; /* at once */
   bool drain_only;        /* what text says is not heard */
 };
@@ -44,6 +46,9 @@ struct incidents_env
 int incidents_new (const struct incidents_env *env, struct incidents **ret,
                    struct error *err);
 void incidents_limit (struct incidents *in, unsigned max_diagnoses);
+/* Those that count from now on; a diagnosis that runs keeps its own. */
+void incidents_playbooks (struct incidents *in,
+                          struct playbook_set *playbooks);
 void incidents_free (struct incidents *in);
 
 /* A binding_listen_fn. */
@@ -70,12 +75,13 @@ void incidents_writer_up (struct incidents *in);
 void incidents_shipped (struct incidents *in, const char *id);
 void incidents_parked (struct incidents *in, const char *id, const char *why);
 
-/* Progress of one incident, for who ordered it. */
+/* Progress of one incident, for who ordered it, and for others. */
 struct incident_watch_ops
 {
   void (*progress) (unsigned n, unsigned total, const char *what, bool ended,
                     const char *failure, void *arg);
-  /* bundle: path on the host, "" when it could not be made (why says). */
+  /* bundle: path on the host, "" when it could not be made (why says).  The
+   * last that is told. */
   void (*packed) (const struct incident *inc, const char *bundle,
                   const struct error *why, void *arg);
 };
@@ -84,8 +90,23 @@ int incidents_order (struct incidents *in, const struct guest *g,
                      const char *playbook, const char *by,
                      const struct incident_watch_ops *ops, void *arg,
                      char ret_id[UUID_TEXT], struct error *err);
-/* Who ordered has gone: the diagnosis goes on, nobody is told. */
-void incidents_unwatch (struct incidents *in, const char *id);
+/* The incident of that id, or the newest of the guest of that uuid that is not
+ * packed yet; NULL: none.  The id is as long-lived as the incident. */
+const char *incidents_find (struct incidents *in, const char *id,
+                            const char *uuid);
+/* Another one who is told, beginning with the step that runs now.  Of one that
+ * is packed the end is told before this returns.  -ENOENT; -EBUSY: it has
+ * MAX_WATCHERS. */
+int incidents_watch (struct incidents *in, const char *id,
+                     const struct incident_watch_ops *ops, void *arg,
+                     struct error *err);
+/* Who watched or ordered has gone, known by its arg: the diagnosis goes on. */
+void incidents_unwatch (struct incidents *in, const char *id,
+                        const void *arg);
+/* Its diagnosis is called off: no further step, what there is is judged and
+ * packed.  by: "uid 0 (pid 123)".  -ENOENT; -EALREADY: it is judged. */
+int incidents_cancel (struct incidents *in, const char *id, const char *by,
+                      struct error *err);
 
 struct incident_info
 {

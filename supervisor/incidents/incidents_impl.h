@@ -8,6 +8,7 @@
  *   incidents_state.c    and trouble that no event told of
  *   incidents_life.c     what becomes of it: from the disk to the bundle
  *   incidents_order.c    diagnoses that somebody asked for
+ *   incidents_watch.c    those who watch one, and who call it off
  *   incidents_restart.c  those of a daemon before this one
  */
 #ifndef HANGDOG_SUPERVISOR_INCIDENTS_IMPL_H
@@ -19,7 +20,6 @@
 
 struct cause;
 struct diagnosis;
-struct diagnosis_step;
 struct fact_sub;
 struct timer;
 
@@ -27,7 +27,11 @@ struct timer;
 /* Of them, those that people ordered and that are not packed yet: orders must
  * not leave troubles without a place. */
 #define MAX_ORDERS 32
+#define MAX_WATCHERS 16 /* of one incident */
 #define FIND_GUESTS_MS 15000
+/* For who could not be asked, or what nobody has confirmed: it is looked at,
+ * but nothing is typed. */
+#define CAREFUL_PLAYBOOK "quick"
 /* A diagnosis that took the daemon with it this often is not begun again. */
 #define MAX_ATTEMPTS 2
 
@@ -65,6 +69,14 @@ enum stand
   STAND_FIRM,
 };
 
+/* Who is told of one. */
+struct watcher
+{
+  struct watcher *next;
+  const struct incident_watch_ops *ops;
+  void *arg;
+};
+
 /* One incident as the daemon holds it. */
 struct active
 {
@@ -79,18 +91,19 @@ struct active
   unsigned flaps; /* times it would have been opened again meanwhile */
   const struct guest *guest; /* as it was when it began; NULL after restart */
   struct diagnosis *diagnosis; /* while it runs */
-  struct diagnosis_step *steps; /* a copy: with parameters of this guest */
-  unsigned nsteps;
-  struct json_object *net_params;
   struct error file_error; /* the first file that could not be stored */
   char bundle[512], shipped[160];
-  const struct incident_watch_ops *watch;
-  void *watch_arg;
+  struct watcher *watchers;
+  /* The step that was begun last, for who comes later; total 0: none yet. */
+  unsigned step, steps_total;
+  char step_what[64];
+  char cancelled[120]; /* by whom, "" = nobody */
 };
 
 struct incidents
 {
   struct incidents_env env;
+  struct playbook_set *playbooks; /* a reference */
   struct active *first; /* the newest */
   unsigned count;
   unsigned missteps; /* refused by incident_step(): a mistake of ours */
@@ -119,6 +132,8 @@ bool incidents_room (struct incidents *in);
 struct active *incidents_add (struct incidents *in,
                               const struct incident *inc,
                               const struct guest *g);
+/* One that nobody knows of yet. */
+void incident_remove (struct active *a);
 /* What brought us here, and what is to be done about it; playbook NULL: what
  * was to be done before. */
 void incident_tell (struct incident *inc, const char *playbook,
@@ -146,6 +161,20 @@ void incident_retell (struct active *a, const char *playbook,
 void incidents_pump (struct incidents *in);
 /* Only text says so: it may stand, but not firmly. */
 bool incident_text_alone (const struct incident *inc);
+
+/* Called off: what there is becomes its bundle. */
+void incident_call_off (struct active *a);
+
+/* ---- who is told: incidents_watch.c ---- */
+
+int incident_watch (struct active *a, const struct incident_watch_ops *ops,
+                    void *arg, struct error *err);
+void incident_watched_step (struct active *a, unsigned n, unsigned total,
+                            const char *what, bool ended,
+                            const char *failure);
+/* The end: nobody watches it any more. */
+void incident_watched_end (struct active *a, const struct error *err);
+void incident_watchers_free (struct active *a);
 
 /* ---- what begins and ends them: incidents_trouble.c ---- */
 

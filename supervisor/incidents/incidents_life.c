@@ -161,6 +161,11 @@ begin (struct active *a)
 {
   char why[96];
 
+  if (a->cancelled[0])
+    {
+      give_up (a, a->cancelled);
+      return;
+    }
   if (!a->guest)
     {
       give_up (a, "the daemon was restarted and the guest is not there");
@@ -190,8 +195,15 @@ on_counted (const struct error *put_err, struct json_object *answer,
   struct active *a = arg;
 
   /* Not on disk is said of the incident itself, and no reason not to look. */
-  if (incident_step (a, STEP_COUNTED))
-    collect (a);
+  if (!incident_step (a, STEP_COUNTED))
+    return;
+  if (!a->cancelled[0])
+    {
+      collect (a);
+      return;
+    }
+  give_up (a, a->cancelled);
+  incidents_pump (a->all);
 }
 
 /* ---- collecting: the diagnosis ---- */
@@ -232,10 +244,17 @@ static void
 on_progress (unsigned n, unsigned total, const char *what, bool ended,
              const char *failure, void *arg)
 {
-  struct active *a = arg;
+  incident_watched_step (arg, n, total, what, ended, failure);
+}
 
-  if (a->watch)
-    a->watch->progress (n, total, what, ended, failure, a->watch_arg);
+void
+incident_call_off (struct active *a)
+{
+  if (a->life == LIFE_COLLECTING && a->diagnosis)
+    diagnosis_stop (a->diagnosis, a->cancelled);
+  else if (a->life == LIFE_WAITING)
+    give_up (a, a->cancelled);
+  /* Else the writer is asked, and when it has answered, it is seen. */
 }
 
 /* Says nothing of the guest. */
@@ -291,37 +310,22 @@ static const struct diagnosis_ops diagnosis_callbacks = {
   .done = on_diagnosed,
 };
 
-/* The network step asks where scenarios of this guest ask: nobody else knows
- * an address of a guest behind a user-mode network. */
-static bool
-copy_steps (struct active *a, const struct diagnosis_step *steps, unsigned n)
-{
-  struct diagnosis_step *copy = calloc (n, sizeof (*copy));
-
-  if (!copy)
-    return false;
-  memcpy (copy, steps, n * sizeof (*steps));
-  free (a->steps);
-  a->steps = copy;
-  a->nsteps = n;
-  if (a->net_params)
-    json_object_put (a->net_params);
-  a->net_params = bindings_addresses (a->all->env.bindings, a->inc.inc.uuid);
-  for (unsigned i = 0; i < n; i++)
-    if (strcmp (copy[i].collector, "net") == 0 && !copy[i].params)
-      copy[i].params = a->net_params;
-  return true;
-}
-
 /* One that is not there any more may have been chosen because it types
  * nothing. */
-static const struct diagnosis_step *
-steps_of (const char *playbook, unsigned *ret_n)
+static struct playbook *
+named (const struct active *a, const char *playbook)
 {
-  const struct diagnosis_step *steps
-      = playbook_steps (playbook[0] ? playbook : "standard", ret_n);
+  const struct playbook_set *set = a->all->playbooks;
+  struct playbook *p
+      = playbook_find (set, playbook[0] ? playbook : playbook_default);
 
-  return steps ? steps : playbook_steps ("no-touch", ret_n);
+  if (p)
+    return p;
+  log_guest (LOG_LEVEL_WARN, a->inc.inc.uuid,
+             "incident %s: there is no playbook \"%s\" any more: %s is done "
+             "in its place",
+             a->inc.id, playbook, playbook_harmless);
+  return playbook_find (set, playbook_harmless);
 }
 
 static void
@@ -329,50 +333,26 @@ collect (struct active *a)
 {
   const struct cause cause
       = { a->inc.scenario, a->inc.code, a->inc.reason };
-  const struct diagnosis_step *steps;
   struct error err = ERROR_INIT;
-  unsigned n = 0;
-  int r;
 
-  steps = steps_of (a->inc.playbook, &n);
-  if (copy_steps (a, steps, n))
-    r = diagnosis_start (a->all->env.diagnosis, a->guest, &cause, a->steps,
-                         a->nsteps, &diagnosis_callbacks, a, &a->diagnosis,
-                         &err);
-  else
-    r = error_set (&err, ENOMEM, "no memory for a diagnosis");
-  if (r < 0)
+  if (diagnosis_start (a->all->env.diagnosis, a->guest, &cause,
+                       named (a, a->inc.playbook), &diagnosis_callbacks, a,
+                       &a->diagnosis, &err)
+      < 0)
     {
       give_up (a, error_text (&err));
       incidents_pump (a->all);
     }
 }
 
-/* Behind what was begun goes what another playbook has more. */
-static bool
-more_steps (struct active *a, const char *playbook)
-{
-  unsigned n = 0;
-  const struct diagnosis_step *steps = steps_of (playbook, &n);
-
-  if (n <= a->nsteps)
-    return false;
-  for (unsigned i = 0; i < a->nsteps; i++)
-    if (strcmp (steps[i].collector, a->steps[i].collector) != 0)
-      return false;
-  return copy_steps (a, steps, n);
-}
-
 void
 incident_retell (struct active *a, const char *playbook,
                  const struct cause *cause)
 {
-  if (a->life == LIFE_COLLECTING)
-    {
-      if (!more_steps (a, playbook))
-        playbook = NULL;
-      diagnosis_retell (a->diagnosis, cause, a->steps, a->nsteps);
-    }
+  /* What asks for less takes nothing away of what was begun. */
+  if (a->life == LIFE_COLLECTING
+      && !diagnosis_retell (a->diagnosis, cause, named (a, playbook)))
+    playbook = NULL;
   incident_tell (&a->inc, playbook, cause);
   /* If we die now, the next daemon is not to take it for mere text. */
   incident_put (a);
@@ -423,9 +403,7 @@ on_packed (const struct error *err, struct json_object *answer, void *arg)
                  a->inc.verdict.sentence);
     }
   incident_put (a);
-  if (a->watch)
-    a->watch->packed (&a->inc, a->bundle, err, a->watch_arg);
-  a->watch = NULL;
+  incident_watched_end (a, err);
   incidents_pump (in);
 }
 

@@ -34,8 +34,8 @@ incidents_order (struct incidents *in, const struct guest *g,
   int r;
 
   if (!playbook)
-    playbook = "standard";
-  r = playbook_check (playbook, err);
+    playbook = playbook_default;
+  r = playbook_check (in->playbooks, playbook, err);
   if (r < 0)
     return r;
   if (count_orders (in) >= MAX_ORDERS)
@@ -46,18 +46,14 @@ incidents_order (struct incidents *in, const struct guest *g,
   if (!a)
     return error_set (err, ENOBUFS, "more than %u incidents at once",
                       MAX_INCIDENTS);
-  a->watch = ops;
-  a->watch_arg = arg;
+  /* Nothing is done about it yet, so nobody has to be told that it is not. */
+  r = ops ? incident_watch (a, ops, arg, err) : 0;
+  if (r < 0)
+    {
+      incident_remove (a);
+      return r;
+    }
   memcpy (ret_id, a->inc.id, UUID_TEXT);
   incidents_put_durable (a);
   return 0;
-}
-
-void
-incidents_unwatch (struct incidents *in, const char *id)
-{
-  struct active *a = incidents_by_id (in, id);
-
-  if (a)
-    a->watch = NULL;
 }

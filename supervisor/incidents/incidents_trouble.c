@@ -262,7 +262,9 @@ failed (struct incidents *in, const struct binding_info *info, bool mute)
       t.cause.sentence = info->last->sentence;
     }
   /* Whoever could not even be asked is not typed at. */
-  t.playbook = mute ? "quick" : playbook ? playbook : "standard";
+  t.playbook = mute       ? CAREFUL_PLAYBOOK
+               : playbook ? playbook
+                          : playbook_default;
   a = raise_trouble (in, &t);
   if (!a)
     return;
@@ -374,7 +376,7 @@ incidents_event (struct incidents *in, const struct guest *g,
   char reason[200];
   const struct trouble t = { .guest = g,
                              .how = STAND_FIRM,
-                             .playbook = "quick",
+                             .playbook = CAREFUL_PLAYBOOK,
                              .severity = INCIDENT_CRITICAL,
                              .cause = { BY_MONITOR, CODE_VMM_EVENT, reason } };
   struct active *a;
@@ -478,7 +480,6 @@ incidents_guest (struct incidents *in, enum guest_change change,
  * done then: nothing is typed on the word of a guest that may print what it
  * likes. */
 #define SUSPICIONS "kernel.trouble."
-#define SUSPICION_PLAYBOOK "quick"
 
 static bool
 looked_at_lately (const struct incidents *in, const struct incarnation *inc,
@@ -508,7 +509,7 @@ suspect (struct incidents *in, const struct guest *g, const struct fact *f)
                                            - 1);
   struct trouble t = { .guest = g,
                        .how = STAND_SUSPECTED,
-                       .playbook = SUSPICION_PLAYBOOK,
+                       .playbook = CAREFUL_PLAYBOOK,
                        .severity = INCIDENT_CRITICAL,
                        .cause = { BY_KERNEL, CODE_KERNEL_EVENT, "" } };
   struct active *a;

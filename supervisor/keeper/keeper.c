@@ -184,7 +184,9 @@ prepare_writer (void *arg, const char **argv, unsigned max_argv, int *fds,
   argv[1] = k->state_path;
   argv[2] = "--config";
   argv[3] = k->for_writers ? k->for_writers : "{}";
-  argv[4] = NULL;
+  argv[4] = "--libexec";
+  argv[5] = k->libexec;
+  argv[6] = NULL;
   return 0;
 }
 
@@ -234,7 +236,15 @@ static int
 make_folder (const char *path, mode_t mode, uid_t uid, gid_t gid, bool own,
              struct error *err)
 {
-  if (mkdir (path, mode) < 0 && errno != EEXIST)
+  int r = mkdir (path, mode);
+
+  /* One that is there is as somebody wanted it; our umask is for files, and
+   * would shut out the group that may use the control socket. */
+  if (r == 0)
+    r = chmod (path, mode);
+  else if (errno == EEXIST)
+    r = 0;
+  if (r < 0)
     return error_errno (err, errno, "cannot make %s", path);
   if (own && lchown (path, uid, gid) < 0)
     return error_errno (err, errno, "cannot hand %s over", path);

@@ -47,7 +47,8 @@ bindings_new (const struct bindings_env *env, struct bindings **ret,
     return error_set (err, ENOMEM, "no memory for the bindings");
   b->env = *env;
   b->builtin = SIZE_MAX;
-  job_pool_on_free (b->env.jobs, lane_free_, b);
+  b->lane_free = (struct job_ear){ .fn = lane_free_, .arg = b };
+  job_pool_on_free (b->env.jobs, &b->lane_free);
   *ret = b;
   return 0;
 }
@@ -237,6 +238,7 @@ bindings_free (struct bindings *b)
 {
   if (!b)
     return;
+  job_ear_off (&b->lane_free);
   watch_subscribe_ (b, NULL, 0);
   while (b->first)
     watched_free (b->first);

@@ -14,12 +14,12 @@
 /* So many guests have to fail together before it is the host's doing. */
 #define CROWD 4
 
-static enum code_flag
-flag_of (const struct outcome_report *r)
+static unsigned
+flags_of (const struct outcome_report *r)
 {
   const struct outcome_code *code = outcome_code_find (r->code);
 
-  return code && r->outcome == OUTCOME_FAILED ? code->flag : CODE_PLAIN;
+  return code && r->outcome == OUTCOME_FAILED ? code->flags : CODE_PLAIN;
 }
 
 /* ---- a gap ---- */
@@ -90,7 +90,7 @@ is_crowd (struct binding *bd, struct outcome_report *r)
   const char *pressed;
   unsigned failed, well;
 
-  if (flag_of (r) != CODE_LATE)
+  if (!(flags_of (r) & CODE_LATE))
     return false;
   if (bd->health.health == HEALTH_WELL)
     bd->of->failed_ms = now;
@@ -149,7 +149,7 @@ say_gap (struct outcome_report *r, const struct host_gap *gap)
 static bool
 was_told (const struct binding *bd, const struct outcome_report *r)
 {
-  return flag_of (r) == CODE_TOLD && bd->scenario->kind != &kind_dialogue
+  return (flags_of (r) & CODE_TOLD) && bd->scenario->kind != &kind_dialogue
          && bd->scenario->kind != &kind_exec;
 }
 

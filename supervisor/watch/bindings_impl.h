@@ -14,6 +14,7 @@
 #ifndef HANGDOG_SUPERVISOR_BINDINGS_IMPL_H
 #define HANGDOG_SUPERVISOR_BINDINGS_IMPL_H
 
+#include "base/job.h"
 #include "supervisor/watch/bindings.h"
 #include "scenarios/history.h"
 #include "transports/transport.h"
@@ -122,6 +123,7 @@ struct bindings
   char crowd[160];
   struct heard *heard; /* facts that kinds are told of, by prefix */
   struct listener listeners[BINDINGS_MAX_LISTENERS];
+  struct job_ear lane_free;
 };
 
 /* NULL when there is none. */

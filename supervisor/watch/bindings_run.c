@@ -44,7 +44,7 @@ run_no_verdict_ (struct outcome_report *r, const char *code, const char *fmt,
   *r = (struct outcome_report){ .outcome = OUTCOME_NO_VERDICT,
                                 .value = NAN,
                                 .took_ms = r->took_ms,
-                                .way = WAY_UNUSABLE };
+                                .way = outcome_code_way (code) };
   snprintf (r->code, sizeof (r->code), "%s", code);
   va_start (ap, fmt);
   vsnprintf (r->sentence, sizeof (r->sentence), fmt, ap);

@@ -4,7 +4,7 @@
  */
 #include "supervisor/watch/load.h"
 #include "supervisor/conf/conf_files.h"
-#include "diag/playbooks.h"
+#include "diag/playbook.h"
 
 #include "base/cleanup.h"
 #include "base/error.h"
@@ -19,6 +19,7 @@ struct list
 {
   struct scenario **items;
   size_t n;
+  const struct playbook_set *playbooks;
   const char *path; /* of the file that is being read */
 };
 
@@ -53,7 +54,7 @@ add (struct list *l, struct scenario *s, const struct json_doc *doc, size_t i,
   /* What is built in has none. */
   int r = l->path ? say_origin (s, l->path, err) : 0;
 
-  if (r == 0 && playbook_check (s->playbook, &why) < 0)
+  if (r == 0 && playbook_check (l->playbooks, s->playbook, &why) < 0)
     {
       scenario_place (doc, i, "playbook", at, sizeof (at));
       r = json_error_at (doc, at, err, "%s", error_text (&why));
@@ -112,19 +113,16 @@ on_file (const struct conf_file *f, void *arg, struct error *err)
 
 int
 load_scenarios (struct opener *opener, const struct config *cfg,
-                uint64_t deadline, struct scenario ***ret, size_t *ret_n,
-                struct error *err)
+                const struct playbook_set *playbooks, uint64_t deadline,
+                struct scenario ***ret, size_t *ret_n, struct error *err)
 {
   char *const *paths = cfg->scenarios.items;
-  struct list l = { 0 };
+  struct list l = { .playbooks = playbooks };
   int r = 0;
 
   for (size_t i = 0; i < cfg->scenarios.count && r == 0; i++)
     r = conf_files_each (opener, paths[i], "scenario", deadline, on_file, &l,
                          err);
-  /* What looks at others may stand in another file than they. */
-  for (size_t i = 0; i < l.n && r == 0; i++)
-    r = scenario_check_parts (l.items, l.n, l.items[i], err);
   if (r < 0)
     {
       list_free (&l);
@@ -143,9 +141,9 @@ static const char builtin[]
       "  \"interval\": \"30s\", \"retry-interval\": \"15s\" }";
 
 struct scenario *
-load_builtin (const struct config *cfg)
+load_builtin (const struct config *cfg, const struct playbook_set *playbooks)
 {
-  struct list l = { 0 };
+  struct list l = { .playbooks = playbooks };
   struct scenario *ret = NULL;
 
   if (cfg->default_scenario && cfg->heartbeat_ms

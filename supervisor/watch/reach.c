@@ -8,17 +8,14 @@
  * thousand of them does not notice.
  */
 #include "supervisor/watch/reach.h"
+#include "supervisor/watch/examine.h"
 
 #include "base/buf.h"
 #include "base/cleanup.h"
-#include "base/clock.h"
 #include "base/error.h"
 #include "base/hash.h"
-#include "base/job.h"
-#include "base/json.h"
 #include "base/log.h"
 #include "base/loop.h"
-#include "base/text.h"
 #include "transports/transport.h"
 
 #include <stdio.h>
@@ -128,30 +125,6 @@ learn (struct reach *r, struct ways *w, const struct news *n)
 }
 
 static bool
-is_of_nobody (const char *code)
-{
-  static const char *const codes[]
-      = { "refused", "reset", "unreachable", "timeout", "silent", "no-answer" };
-
-  for (unsigned i = 0; i < ARRAY_LEN (codes); i++)
-    if (strcmp (codes[i], code) == 0)
-      return true;
-  return false;
-}
-
-/* Kinds with one way may say nothing of it: who was well, or was not as
- * expected, answered.  What no verdict says of it is nothing. */
-static bool
-state_of_outcome (const struct outcome_report *r, enum reach_state *ret)
-{
-  if (r->outcome == OUTCOME_NO_VERDICT)
-    return false;
-  *ret = r->outcome == OUTCOME_FAILED && is_of_nobody (r->code) ? REACH_DEAD
-                                                                : REACH_ALIVE;
-  return true;
-}
-
-static bool
 state_of_way (enum way_said way, enum reach_state *ret)
 {
   switch (way)
@@ -196,9 +169,7 @@ reach_outcome (struct reach *r, const struct binding_info *info)
     }
   n.transport = last->transport;
   n.took_ms = last->took_ms;
-  if (!last->transport[0]
-      || !(last->way == WAY_UNSAID ? state_of_outcome (last, &n.state)
-                                   : state_of_way (last->way, &n.state)))
+  if (!last->transport[0] || !state_of_way (last->way, &n.state))
     return;
   /* What it answered is its scenario's; that it did is the way's. */
   n.code = n.state == REACH_ALIVE ? "" : last->code;
@@ -234,14 +205,14 @@ is_seen (const struct transport_ops *t)
 }
 
 static enum reach_state
-state_of_look (const struct transport_ops *t, const char *state)
+state_of_look (const struct transport_ops *t, enum doctor_state state)
 {
-  if (strcmp (state, "bad") == 0)
+  if (state == DOCTOR_BAD)
     return REACH_UNUSABLE;
-  if (strcmp (state, "n/a") == 0 || strcmp (state, "na") == 0)
+  if (state == DOCTOR_NA)
     return REACH_ABSENT;
   /* A warning of the agent is that it could not be asked. */
-  return is_seen (t) && (t->lane != LANE_AGENT || strcmp (state, "ok") == 0)
+  return is_seen (t) && (t->lane != LANE_AGENT || state == DOCTOR_OK)
              ? REACH_ALIVE
              : REACH_UNTRIED;
 }
@@ -249,79 +220,44 @@ state_of_look (const struct transport_ops *t, const char *state)
 /* One line of a look; several are of one way, and the first that is not fine
  * says most. */
 static void
-examined (struct reach *r, struct ways *w, struct json_object *row,
+take_row (struct reach *r, struct ways *w, const struct exam_row *row,
           const char *by)
 {
-  const char *name = json_get_str (row, "transport");
-  const char *state = json_get_str (row, "state");
-  const char *finding = json_get_str (row, "finding");
-  const char *fix = json_get_str (row, "fix");
-  int i = name ? number_of (name) : -1;
-  struct news n = { .transport = name, .code = "", .by = by };
+  int i = row->transport && !row->skipped ? number_of (row->transport) : -1;
   const struct known *k = i >= 0 ? w->known[i] : NULL;
-  uint64_t now = loop_now (r->env.loop);
+  struct news n = { .transport = row->transport, .code = "",
+                    .sentence = row->finding, .fix = row->fix, .by = by };
 
-  if (i < 0 || !state)
+  if (i < 0)
     return;
-  n.state = state_of_look (transports[i], state);
-  n.sentence = finding ? finding : "";
-  n.fix = fix ? fix : "";
+  n.state = state_of_look (transports[i], row->state);
   /* Who asked the guest knows more than who looked. */
   if (k && k->state != REACH_UNTRIED && strncmp (k->by, "scenario ", 9) == 0)
     return;
-  if (k && k->tried_ms == now && strcmp (k->by, by) == 0 && k->state >= n.state)
+  if (k && k->tried_ms == loop_now (r->env.loop) && strcmp (k->by, by) == 0
+      && k->state >= n.state)
     return;
   learn (r, w, &n);
 }
 
 static void
-take_rows (struct reach *r, const struct incarnation *inc,
-           struct json_object *rows, const char *by)
+take_exam (struct reach *r, const struct exam *exam, const char *by)
 {
-  struct ways *w = ways_of (r, inc->uuid);
+  struct ways *w = ways_of (r, exam->guest->inc.uuid);
 
-  if (!w || !incarnation_equal (&w->guest->inc, inc))
+  if (!w || !incarnation_equal (&w->guest->inc, &exam->guest->inc))
     return;
-  for (size_t i = 0; i < json_object_array_length (rows); i++)
-    examined (r, w, json_object_array_get_idx (rows, i), by);
+  for (size_t i = 0; i < exam->nrows; i++)
+    take_row (r, w, &exam->rows[i], by);
 }
 
 void
-reach_examined (struct reach *r, const struct incarnation *inc,
-                struct json_object *rows)
+reach_examined (struct reach *r, const struct exam *exam)
 {
-  take_rows (r, inc, rows, "doctor");
+  take_exam (r, exam, "doctor");
 }
 
 /* ---- the first look ---- */
-
-struct first
-{
-  struct doctor_report report;
-  const struct guest *guest;
-  struct transport_env env;
-  const char *name; /* of the transport that speaks */
-  struct json_object *rows;
-};
-
-static void
-first_line (struct doctor_report *report, enum doctor_state state,
-            const char *what, const char *finding, const char *fix)
-{
-  static const char *const words[] = { [DOCTOR_OK] = "ok",
-                                       [DOCTOR_WARN] = "warn",
-                                       [DOCTOR_BAD] = "bad",
-                                       [DOCTOR_NA] = "na" };
-  struct first *f = container_of (report, struct first, report);
-  struct json_object *row = json_object_new_object ();
-
-  json_add_str (row, "transport", f->name);
-  json_add_str (row, "state", words[state]);
-  json_add_text (row, "finding", finding, strlen (finding));
-  if (fix)
-    json_add_text (row, "fix", fix, strlen (fix));
-  json_object_array_add (f->rows, row);
-}
 
 /* A monitor that has one place for a client is others', and asked only when
  * there is need. */
@@ -329,79 +265,30 @@ static bool
 is_looked_at (const struct transport_ops *t, const struct guest *g)
 {
   /* To look at the agent is to ask it: that is for `doctor` and scenarios. */
-  return t->doctor && t->lane != LANE_AGENT
+  return t->lane != LANE_AGENT
          && !(t->lane == LANE_MONITOR && g->monitor == MONITOR_UNIX);
 }
 
-static int
-first_run (struct job *job, void *arg)
-{
-  struct first *f = arg;
-
-  for (unsigned i = 0; transports[i] && !job_stopping (job); i++)
-    {
-      uint64_t end = clock_ms () + LOOK_ONE_MS;
-
-      f->name = transports[i]->name;
-      if (is_looked_at (transports[i], f->guest))
-        transports[i]->doctor (&f->env, f->guest, &f->report,
-                               end < job_deadline (job) ? end
-                                                        : job_deadline (job));
-    }
-  return 0;
-}
-
 static void
-first_free (void *arg)
+first_done (const struct exam *exam, void *arg)
 {
-  struct first *f = arg;
-
-  guest_unref (f->guest);
-  json_object_put (f->rows);
-  free (f);
-}
-
-static void
-first_done (void *owner, void *arg, enum job_end end, int rc)
-{
-  struct reach *r = owner;
-  struct first *f = arg;
+  struct reach *r = arg;
 
   r->looking = false;
-  if (!f)
-    return;
-  if (end == JOB_RETURNED)
-    take_rows (r, &f->guest->inc, f->rows, "first look");
-  first_free (f);
+  if (exam)
+    take_exam (r, exam, "first look");
 }
 
 static int
 first_start (struct reach *r, const struct guest *g)
 {
-  struct first *f = calloc (1, sizeof *f);
-  struct job_spec spec = {
-    .name = "first look at its ways",
-    .guest = g->inc.uuid,
-    .lane = LANE_DOCTOR,
-    .timeout_ms = LOOK_MS,
-    .run = first_run,
-    .done = first_done,
-    .free_arg = first_free,
-    .owner = r,
-    .arg = f,
-  };
-  int rc;
+  static const struct exam_how how = { .name = "first look at its ways",
+                                       .timeout_ms = LOOK_MS,
+                                       .one_ms = LOOK_ONE_MS,
+                                       .looks_at = is_looked_at };
 
-  if (!f)
-    return -ENOMEM;
-  f->report.line = first_line;
-  f->guest = guest_ref (g);
-  f->env = *r->env.transports;
-  f->rows = json_object_new_array ();
-  rc = job_start (r->env.jobs, &spec, NULL);
-  if (rc < 0)
-    first_free (f);
-  return rc;
+  return examine (r->env.jobs, r->env.transports, g, &how, first_done, r,
+                  NULL);
 }
 
 /* It is there, and is not brought up or down just now. */

@@ -17,8 +17,8 @@
 
 struct buf;
 struct error;
+struct exam;
 struct job_pool;
-struct json_object;
 struct loop;
 struct reach;
 struct transport_env;
@@ -52,9 +52,8 @@ void reach_event (struct reach *r, const struct guest *g,
                   enum guest_event event);
 /* Of an outcome, the ways that it went. */
 void reach_outcome (struct reach *r, const struct binding_info *info);
-/* What `doctor` found of that life: its rows. */
-void reach_examined (struct reach *r, const struct incarnation *inc,
-                     struct json_object *rows);
+/* What `doctor` found. */
+void reach_examined (struct reach *r, const struct exam *exam);
 
 struct reach_row
 {

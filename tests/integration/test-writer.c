@@ -246,6 +246,7 @@ another_daemon (struct bed *w)
   int pair[2], log[2], fds[2];
 
   close (w->daemon);
+  bed_forget_words (w);
   assert_int_equal (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair),
                     0);
   assert_int_equal (pipe2 (log, O_CLOEXEC), 0);

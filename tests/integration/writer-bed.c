@@ -130,6 +130,7 @@ bed_kill_writer (struct bed *w, int sig)
   if (w->keeper >= 0)
     close (w->keeper), close (w->daemon);
   w->keeper = w->daemon = -1;
+  bed_forget_words (w);
   return st;
 }
 
@@ -183,6 +184,50 @@ bed_op_new (const char *op, const char *incident)
   return o;
 }
 
+static bool
+is_word (const struct frame *f, const char *event, const char *incident)
+{
+  const char *op = json_get_str (f->head, "op");
+  const char *of = json_get_str (f->head, "incident");
+
+  return op && strcmp (op, event) == 0
+         && (!incident || (of && strcmp (of, incident) == 0));
+}
+
+static bool
+take_word (struct bed *w, const char *event, const char *incident,
+           struct frame *ret)
+{
+  for (unsigned i = 0; i < w->nwords; i++)
+    if (is_word (&w->words[i], event, incident))
+      {
+        *ret = w->words[i];
+        memmove (&w->words[i], &w->words[i + 1],
+                 (--w->nwords - i) * sizeof w->words[0]);
+        return true;
+      }
+  return false;
+}
+
+static void
+keep_word (struct bed *w, struct frame *f)
+{
+  if (w->nwords == BED_WORDS)
+    {
+      frame_done (&w->words[0]);
+      memmove (&w->words[0], &w->words[1],
+               --w->nwords * sizeof w->words[0]);
+    }
+  w->words[w->nwords++] = *f;
+}
+
+void
+bed_forget_words (struct bed *w)
+{
+  while (w->nwords > 0)
+    frame_done (&w->words[--w->nwords]);
+}
+
 int
 bed_await (struct bed *w, int64_t id, const char *event, const char *incident,
            struct frame *ret)
@@ -190,6 +235,8 @@ bed_await (struct bed *w, int64_t id, const char *event, const char *incident,
   uint64_t deadline = clock_ms () + WAIT_MS;
   struct error err = ERROR_INIT;
 
+  if (!id && take_word (w, event, incident, ret))
+    return 0;
   for (;;)
     {
       struct frame f = { 0 };
@@ -197,16 +244,16 @@ bed_await (struct bed *w, int64_t id, const char *event, const char *incident,
 
       if (r < 0)
         return r;
-      const char *op = json_get_str (f.head, "op");
-      const char *of = json_get_str (f.head, "incident");
       if (id ? json_get_int (f.head, "re", 0) == id
-             : op && strcmp (op, event) == 0
-                   && (!incident || (of && strcmp (of, incident) == 0)))
+             : is_word (&f, event, incident))
         {
           *ret = f;
           return 0;
         }
-      frame_done (&f);
+      if (json_get_str (f.head, "op"))
+        keep_word (w, &f);
+      else
+        frame_done (&f);
     }
 }
 

@@ -21,6 +21,8 @@
 
 #include <sys/resource.h>
 
+#define BED_WORDS 64
+
 struct bed
 {
   struct tmpdir tmp;
@@ -32,6 +34,9 @@ struct bed
   int64_t last_id;
   const char *shim; /* for its LD_PRELOAD, NULL = none */
   rlim_t files;     /* that it may open, 0 = as many as we */
+  /* Its words that came while an answer was waited for; the oldest go. */
+  struct frame words[BED_WORDS];
+  unsigned nwords;
 };
 
 /* url stays "" where there is no controller, or no curl to reach it. */
@@ -49,9 +54,12 @@ int bed_setup (void **state);
 int bed_teardown (void **state);
 struct json_object *bed_op_new (const char *op, const char *incident);
 /* Reads until the answer of that id, or until op "event" comes when id is 0.
- * What else comes is passed over. */
+ * Words that come before an answer are kept for who waits for them; what else
+ * comes is passed over. */
 int bed_await (struct bed *w, int64_t id, const char *event,
                const char *incident, struct frame *ret);
+/* Those were said to another daemon, or by another writer. */
+void bed_forget_words (struct bed *w);
 int64_t bed_send_op (struct bed *w, struct json_object *head, const void *body,
                      size_t len);
 /* Asks and waits; the code of the error answer or 0; < 0 = the writer went. */

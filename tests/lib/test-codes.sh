@@ -7,6 +7,10 @@ failed=0
 bad() { echo "$*"; failed=1; }
 table=$("$build/hangdog-check" --codes)
 has() { grep -qE "^\| \`$1\` \| ${2:-[a-z-]+} \|" <<<"$table"; }
+# The row of a code whose way is that.
+way() { grep -E "^\| \`$1\` \| [a-z-]+ \| $2 \|" <<<"$table"; }
+tmp=$(mktemp) || exit 1
+trap 'rm -f "$tmp"' EXIT
 # One file on one line, so that what was broken into lines is found.
 flat() { tr '\n' ' ' <"$1"; echo; }
 
@@ -41,7 +45,27 @@ for c in $(flat "$src/diag/ladder/verdict_rules.c" | grep -oE '(#define CODES_[A
 done
 [ "$n" -ge 15 ] || bad "hardly any codes were found in diag/ladder/verdict_rules.c"
 
+# Who can't be heard: nobody answers there, or not to the end.
+for c in $(flat "$src/diag/ladder/verdict_rules.c" | grep -oE '#define CODES_MUTE[^#]*' | grep -oE '"[a-z-]+"' | tr -d '"' | head -5); do
+    [ -n "$(way "$c" dead)" ] || [ "$c" = endless ] || bad "CODES_MUTE: by \"$c\" its way is not dead"
+done
+
+# ---- what is said of the way ----
+# An attempt that did not come to ask leaves the way unusable.
+flat "$src/supervisor/watch/bindings_run.c" | grep -oE 'run_no_verdict_ \(&[a-z]+->report, "[a-z-]+"' |
+    sed -E 's/.*"([a-z-]+)"$/\1/' >"$tmp"
+[ "$(wc -l <"$tmp")" -ge 6 ] || bad "hardly any codes were found in supervisor/watch/bindings_run.c"
+while read -r c; do
+    way "$c" unusable >/dev/null || bad "bindings_run.c: by \"$c\" its way is not unusable"
+done <"$tmp"
+# The table says it, and no list beside it.
+for f in watch/reach.c watch/bindings_host.c control/word.c; do
+    flat "$src/supervisor/$f" | grep -oE '= *\{( *\{)? *"[a-z-]+", *"' && bad "supervisor/$f: a list of codes of its own?"
+done
+grep -nE '(->|\.)way = WAY_' "$src"/scenarios/*.c "$src"/scenarios/kinds/*.c |
+    grep -vE 'kinds/(arp|dialogue)\.c:' && bad "a way that codes.def does not say"
+
 # ---- the page ----
-sed -n '/^| code | outcome | means |$/,/^$/p' "$src/docs/scenarios.md" | sed '1,2d; /^$/d' | diff -u - <(echo "$table") ||
+sed -n '/^| code | outcome | way | means |$/,/^$/p' "$src/docs/scenarios.md" | sed '1,2d; /^$/d' | diff -u - <(echo "$table") ||
     bad "docs/scenarios.md: its table is not what hangdog-check --codes prints"
 exit $failed

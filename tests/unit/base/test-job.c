@@ -299,9 +299,10 @@ test_tells_of_free_lanes (void **state)
   struct owner o;
   struct job_spec a;
   struct freed f = { .o = &o };
+  struct job_ear ear = { .fn = on_free, .arg = &f };
 
   setup (&o, &limits);
-  job_pool_on_free (o.pool, on_free, &f);
+  job_pool_on_free (o.pool, &ear);
   a = spec_of (&o, run_at_once, "g1");
   start (&o, &a);
   until_done (&o, 1);
@@ -328,6 +329,55 @@ test_tells_of_free_lanes (void **state)
   job_pool_free (o.pool, UINT64_MAX);
   assert_int_equal (o.done, 3);
   assert_int_equal (f.n, 2);
+  loop_free (o.loop);
+}
+
+struct visitor
+{
+  struct job_ear ear, *other;
+  unsigned n, turn, *turns;
+};
+
+static void
+comes_and_goes (const char *guest, enum job_lane lane, void *arg)
+{
+  struct visitor *v = arg;
+
+  v->n++;
+  v->turn = ++*v->turns;
+  job_ear_off (v->other);
+  job_ear_off (&v->ear);
+}
+
+/* Who came last is told first; and who is told may stop listening, for others
+ * too. */
+static void
+test_ears_come_and_go (void **state)
+{
+  struct visitor v[3] = { { .n = 0 } };
+  unsigned turns = 0;
+  struct owner o;
+  struct job_spec a;
+
+  setup (&o, NULL);
+  for (unsigned i = 0; i < 3; i++)
+    {
+      v[i] = (struct visitor){ .ear = { .fn = comes_and_goes, .arg = &v[i] },
+                               .other = &v[i].ear,
+                               .turns = &turns };
+      job_pool_on_free (o.pool, &v[i].ear);
+    }
+  v[2].other = &v[1].ear;
+  a = spec_of (&o, run_at_once, "g1");
+  start (&o, &a);
+  until_done (&o, 1);
+  assert_int_equal (v[2].turn, 1);
+  assert_int_equal (v[0].turn, 2);
+  assert_int_equal (v[1].n, 0);
+  job_pool_on_free (o.pool, &v[0].ear);
+  job_pool_free (o.pool, 0);
+  assert_int_equal (turns, 2);
+  job_ear_off (&v[0].ear);
   loop_free (o.loop);
 }
 
@@ -571,6 +621,7 @@ main (void)
     cmocka_unit_test (test_returns),
     cmocka_unit_test (test_lane_is_taken),
     cmocka_unit_test (test_tells_of_free_lanes),
+    cmocka_unit_test (test_ears_come_and_go),
     cmocka_unit_test (test_stops_at_deadline),
     cmocka_unit_test (test_real_deadline),
     cmocka_unit_test (test_told_to_stop),

@@ -63,6 +63,7 @@ ends (const char *text, int status, const char *output, enum outcome outcome,
   if (isnan (value) ? !isnan (r.value) : r.value != value)
     fail_msg ("%s: %g", output, r.value);
   assert_int_equal (outcome_code_find (r.code)->outcome, r.outcome);
+  assert_int_equal (outcome_code_way (r.code), r.way);
 }
 
 static void

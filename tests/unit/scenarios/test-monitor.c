@@ -86,6 +86,7 @@ says_of (const struct guest *g, const char *text, enum outcome outcome,
       || !strstr (r.sentence, sentence))
     fail_msg ("%s %s: %s", outcome_names[r.outcome], r.code, r.sentence);
   assert_int_equal (outcome_code_find (r.code)->outcome, r.outcome);
+  assert_int_equal (outcome_code_way (r.code), r.way);
 }
 
 static void

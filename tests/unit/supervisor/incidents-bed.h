@@ -45,6 +45,7 @@ struct diagnosis
   const struct diagnosis_ops *ops;
   void *arg;
   char scenario[64], code[32], sentence[200];
+  const struct playbook *playbook, *more; /* of who took over, if any */
   unsigned nsteps;
   bool stopped;
 };
@@ -223,8 +224,8 @@ packed (struct world *w, const struct error *err)
 
 int
 diagnosis_start (const struct diagnosis_env *env, const struct guest *g,
-                 const struct cause *cause, const struct diagnosis_step *steps,
-                 unsigned nsteps, const struct diagnosis_ops *ops, void *arg,
+                 const struct cause *cause, struct playbook *playbook,
+                 const struct diagnosis_ops *ops, void *arg,
                  struct diagnosis **ret, struct error *err)
 {
   struct diagnosis *dg;
@@ -237,7 +238,8 @@ diagnosis_start (const struct diagnosis_env *env, const struct guest *g,
   dg->w = world;
   dg->ops = ops;
   dg->arg = arg;
-  dg->nsteps = nsteps;
+  dg->playbook = playbook;
+  dg->nsteps = playbook->nsteps;
   snprintf (dg->scenario, sizeof dg->scenario, "%s", cause->scenario);
   snprintf (dg->code, sizeof dg->code, "%s", cause->code);
   snprintf (dg->sentence, sizeof dg->sentence, "%s", cause->sentence);
@@ -245,14 +247,19 @@ diagnosis_start (const struct diagnosis_env *env, const struct guest *g,
   return 0;
 }
 
-void
+bool
 diagnosis_retell (struct diagnosis *dg, const struct cause *cause,
-                  const struct diagnosis_step *steps, unsigned nsteps)
+                  struct playbook *playbook)
 {
-  dg->nsteps = nsteps;
+  unsigned was = dg->nsteps;
+
+  dg->more = playbook;
+  for (unsigned i = 0; i < playbook->nsteps; i++)
+    dg->nsteps += !playbook_step_named (dg->playbook, playbook->steps[i].name);
   snprintf (dg->scenario, sizeof dg->scenario, "%s", cause->scenario);
   snprintf (dg->code, sizeof dg->code, "%s", cause->code);
   snprintf (dg->sentence, sizeof dg->sentence, "%s", cause->sentence);
+  return dg->nsteps > was;
 }
 
 void
@@ -286,22 +293,20 @@ verdict (struct world *w, const char *class_, const char *confidence)
 
 /* ---- the bindings ---- */
 
-struct json_object *
-bindings_addresses (struct bindings *b, const char *uuid)
-{
-  return json_object_new_object ();
-}
-
 void
 bindings_each (struct bindings *b, const char *uuid,
                void (*fn) (const struct binding_info *info, void *arg),
                void *arg)
 {
   const struct scenario *both[] = { &world->uptime, &world->tcp };
+  const struct guest *g CLEANUP_GUEST = NULL;
 
+  if (uuid)
+    registry_find (world->d.registry, uuid, &g, NULL);
   for (size_t i = 0; uuid && i < 2; i++)
     {
-      struct binding_info info = { .scenario = both[i],
+      struct binding_info info = { .guest = g,
+                                   .scenario = both[i],
                                    .paused = world->paused == both[i],
                                    .quiet = world->quiet == both[i] };
 
@@ -467,6 +472,7 @@ setup (void **state)
                     0);
   assert_int_equal (
       registry_listen (w->d.registry, on_guest, on_event, w, NULL), 0);
+  assert_int_equal (playbook_set_new (NULL, 0, &w->d.playbooks, NULL), 0);
   lives (w, A, 7);
   lives (w, B, 8);
   lives (w, C, 9);
@@ -490,6 +496,7 @@ teardown (void **state)
   unsigned missteps = w->incidents->missteps;
 
   incidents_free (w->incidents);
+  playbook_set_unref (w->d.playbooks);
   registry_free (w->d.registry);
   fact_bus_free (w->d.bus);
   loop_free (w->d.loop);

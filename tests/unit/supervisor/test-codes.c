@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Each code of an outcome: what it means for one who can't be asked and for a
- * host that stood still, which word its guest has in `status` once it has
+ * Each code of an outcome: what it means for one who can't be asked, for a host
+ * that stood still and for the way that was taken, which word its guest has in `status` once it has
  * failed, and what a diagnosis calls it that finds nothing else.
  */
 #include <setjmp.h>
@@ -27,124 +27,138 @@ guest_paused_by_owner (const struct guest *g)
 static const struct
 {
   const char *code;
-  enum code_flag flag;
+  unsigned flags;
+  enum way_said way;
   const char *word, *class_;
 } codes[] = {
-  { "ok", CODE_PLAIN, "well", "unknown" },
-  { "status", CODE_TOLD, "hung", "application-dead" },
-  { "mismatch", CODE_TOLD, "hung", "application-dead" },
-  { "forbidden", CODE_TOLD, "hung", "application-dead" },
-  { "compare", CODE_TOLD, "hung", "application-dead" },
-  { "not-a-number", CODE_TOLD, "hung", "application-dead" },
-  { "silent", CODE_LATE, "hung", "unknown" },
-  { "no-echo", CODE_LATE, "hung", "unknown" },
-  { "no-answer", CODE_LATE, "hung", "unknown" },
-  { "xoff", CODE_PLAIN, "hung", "unknown" },
-  { "fail-step", CODE_PLAIN, "hung", "application-dead" },
-  { "endless", CODE_LATE, "hung", "unknown" },
-  { "refused", CODE_TOLD, "hung", "unknown" },
-  { "reset", CODE_PLAIN, "hung", "unknown" },
-  { "unreachable", CODE_PLAIN, "hung", "unknown" },
-  { "timeout", CODE_LATE, "hung", "unknown" },
-  { "http-status", CODE_TOLD, "hung", "application-dead" },
-  { "tls-failed", CODE_TOLD, "hung", "application-dead" },
-  { "tls-expires", CODE_TOLD, "impaired", "none" },
-  { "rcode", CODE_TOLD, "hung", "application-dead" },
-  { "loss", CODE_LATE, "hung", "unknown" },
-  { "slow", CODE_LATE, "impaired", "slow" },
-  { "arp-foreign", CODE_TOLD, "impaired", "network-lost" },
-  { "disconnected", CODE_PLAIN, "hung", "unknown" },
-  { "protocol", CODE_TOLD, "hung", "application-dead" },
-  { "login-timeout", CODE_LATE, "hung", "unknown" },
-  { "killed", CODE_TOLD, "hung", "application-dead" },
-  { "host-key-changed", CODE_TOLD, "impaired", "probe-misconfigured" },
-  { "agent-silent", CODE_LATE, "hung", "application-dead" },
-  { "agent-error", CODE_TOLD, "hung", "application-dead" },
-  { "stale", CODE_PLAIN, "hung", "application-dead" },
-  { "console-lost", CODE_PLAIN, "console-lost", "console-lost" },
-  { "way-lost", CODE_PLAIN, "way-lost", "network-lost" },
-  { "beat-missing", CODE_LATE, "hung", "unknown" },
-  { "console-flood", CODE_PLAIN, "impaired", "none" },
-  { "pattern-missing", CODE_PLAIN, "hung", "unknown" },
-  { "pattern-seen", CODE_TOLD, "hung", "unknown" },
-  { "boot-late", CODE_PLAIN, "hung", "boot-stuck" },
-  { "boot-stopped", CODE_TOLD, "hung", "boot-stuck" },
-  { "console-silent", CODE_PLAIN, "hung", "unknown" },
-  { "beat-garbled", CODE_TOLD, "hung", "application-dead" },
-  { "monitor-silent", CODE_LATE, "hung", "vmm-stuck" },
-  { "run-state", CODE_TOLD, "hung", "unknown" },
-  { "disk-error", CODE_TOLD, "hung", "storage-stalled" },
-  { "disk-stalled", CODE_PLAIN, "hung", "storage-stalled" },
-  { "vcpus-still", CODE_PLAIN, "hung", "unknown" },
-  { "balloon-old", CODE_PLAIN, "hung", "unknown" },
-  { "part-failed", CODE_PLAIN, "hung", "unknown" },
-  { "too-few", CODE_PLAIN, "hung", "unknown" },
-  { "stops-at", CODE_PLAIN, "hung", "unknown" },
-  { "vcpus-dead", CODE_PLAIN, "hung", "unknown" },
-  { "ticks-dead", CODE_PLAIN, "hung", "unknown" },
-  { "scheduler-dead", CODE_PLAIN, "hung", "unknown" },
-  { "blocked", CODE_PLAIN, "hung", "unknown" },
-  { "load", CODE_PLAIN, "impaired", "slow" },
-  { "vmm-stopped", CODE_TOLD, "hung", "vmm-stuck" },
-  { "vmm-dead", CODE_TOLD, "hung", "vmm-dead" },
-  { "login-prompt", CODE_CLOSED, "unknown", "probe-misconfigured" },
-  { "password-prompt", CODE_CLOSED, "unknown", "probe-misconfigured" },
-  { "auth-failed", CODE_CLOSED, "unknown", "probe-misconfigured" },
-  { "bootloader", CODE_EXCUSED, "unknown", "boot-stuck" },
-  { "booting", CODE_EXCUSED, "unknown", "boot-stuck" },
-  { "console-flooded", CODE_EXCUSED, "unknown", "unknown" },
-  { "console-busy", CODE_HELD, "unknown", "console-busy" },
-  { "console-taken", CODE_PLAIN, "unknown", "console-busy" },
-  { "console-absent", CODE_PLAIN, "unknown", "unknown" },
-  { "console-read-only", CODE_PLAIN, "unknown", "probe-misconfigured" },
-  { "console-timeout", CODE_MUTE, "unknown", "unknown" },
-  { "console-broken", CODE_MUTE, "unknown", "probe-misconfigured" },
-  { "mailbox-absent", CODE_PLAIN, "unknown", "unknown" },
-  { "mailbox-report-only", CODE_PLAIN, "unknown", "unknown" },
-  { "mailbox-empty", CODE_PLAIN, "unknown", "unknown" },
-  { "mailbox-stuck", CODE_MUTE, "unknown", "unknown" },
-  { "mailbox-unusable", CODE_MUTE, "unknown", "probe-misconfigured" },
-  { "console-unread", CODE_PLAIN, "unknown", "unknown" },
-  { "agent-absent", CODE_PLAIN, "unknown", "unknown" },
-  { "agent-waiting", CODE_PLAIN, "unknown", "unknown" },
-  { "agent-busy", CODE_HELD, "unknown", "unknown" },
-  { "agent-broken", CODE_MUTE, "unknown", "unknown" },
-  { "agent-blocked", CODE_PLAIN, "unknown", "probe-misconfigured" },
-  { "frozen", CODE_EXCUSED, "unknown", "unknown" },
-  { "not-yet", CODE_PLAIN, "unknown", "unknown" },
-  { "part-untold", CODE_PLAIN, "unknown", "unknown" },
-  { "monitor-absent", CODE_PLAIN, "unknown", "unknown" },
-  { "monitor-held", CODE_MUTE, "unknown", "unknown" },
-  { "monitor-untold", CODE_PLAIN, "unknown", "unknown" },
-  { "no-beat-device", CODE_PLAIN, "unknown", "unknown" },
-  { "beat-unread", CODE_PLAIN, "unknown", "unknown" },
-  { "beat-restarted", CODE_PLAIN, "unknown", "unknown" },
-  { "no-heartbeat", CODE_PLAIN, "unknown", "unknown" },
-  { "beat-unknown", CODE_PLAIN, "unknown", "unknown" },
-  { "no-address", CODE_PLAIN, "unknown", "probe-misconfigured" },
-  { "absent", CODE_PLAIN, "unknown", "unknown" },
-  { "no-route", CODE_PLAIN, "unknown", "probe-misconfigured" },
-  { "no-netns", CODE_PLAIN, "unknown", "unknown" },
-  { "stopped", CODE_PLAIN, "unknown", "unknown" },
-  { "host-key-unknown", CODE_PLAIN, "unknown", "probe-misconfigured" },
-  { "output-flood", CODE_PLAIN, "unknown", "unknown" },
-  { "ssh-unusable", CODE_PLAIN, "unknown", "probe-misconfigured" },
-  { "exec-unknown", CODE_PLAIN, "unknown", "unknown" },
-  { "exec-unusable", CODE_PLAIN, "unknown", "probe-misconfigured" },
-  { "http-unusable", CODE_PLAIN, "unknown", "probe-misconfigured" },
-  { "regex-limit", CODE_PLAIN, "unknown", "probe-misconfigured" },
-  { "held-off", CODE_PLAIN, "unknown", "unknown" },
-  { "host-suspended", CODE_PLAIN, "unknown", "unknown" },
-  { "host-frozen", CODE_PLAIN, "unknown", "unknown" },
-  { "host-starved", CODE_EXCUSED, "unknown", "unknown" },
-  { "paused", CODE_PLAIN, "unknown", "unknown" },
-  { "replaced", CODE_PLAIN, "unknown", "unknown" },
-  { "libvirt-silent", CODE_PLAIN, "unknown", "unknown" },
-  { "lane-busy", CODE_MUTE, "unknown", "unknown" },
-  { "stuck", CODE_MUTE, "unknown", "unknown" },
-  { "no-capacity", CODE_PLAIN, "unknown", "unknown" },
-  { "own-failure", CODE_MUTE, "unknown", "unknown" },
-  { "internal", CODE_PLAIN, "unknown", "unknown" },
+  { "ok", CODE_PLAIN, WAY_ANSWERS, "well", "unknown" },
+  { "status", CODE_TOLD, WAY_ANSWERS, "hung", "application-dead" },
+  { "mismatch", CODE_TOLD, WAY_ANSWERS, "hung", "application-dead" },
+  { "forbidden", CODE_TOLD, WAY_ANSWERS, "hung", "application-dead" },
+  { "compare", CODE_TOLD, WAY_ANSWERS, "hung", "application-dead" },
+  { "not-a-number", CODE_TOLD, WAY_ANSWERS, "hung", "application-dead" },
+  { "silent", CODE_LATE, WAY_LOST, "hung", "unknown" },
+  { "no-echo", CODE_LATE, WAY_LOST, "hung", "unknown" },
+  { "no-answer", CODE_LATE, WAY_LOST, "hung", "unknown" },
+  { "xoff", CODE_PLAIN, WAY_LOST, "hung", "unknown" },
+  { "fail-step", CODE_PLAIN, WAY_ANSWERS, "hung", "application-dead" },
+  { "endless", CODE_LATE, WAY_ANSWERS, "hung", "unknown" },
+  { "refused", CODE_TOLD, WAY_LOST, "hung", "unknown" },
+  { "reset", CODE_PLAIN, WAY_LOST, "hung", "unknown" },
+  { "unreachable", CODE_PLAIN, WAY_LOST, "hung", "unknown" },
+  { "timeout", CODE_LATE, WAY_LOST, "hung", "unknown" },
+  { "http-status", CODE_TOLD, WAY_ANSWERS, "hung", "application-dead" },
+  { "tls-failed", CODE_TOLD, WAY_ANSWERS, "hung", "application-dead" },
+  { "tls-expires", CODE_TOLD | CODE_LIVES, WAY_ANSWERS, "impaired", "none" },
+  { "rcode", CODE_TOLD, WAY_ANSWERS, "hung", "application-dead" },
+  { "loss", CODE_LATE, WAY_ANSWERS, "hung", "unknown" },
+  { "slow", CODE_LATE | CODE_LIVES, WAY_ANSWERS, "impaired", "slow" },
+  { "arp-foreign", CODE_TOLD | CODE_LIVES, WAY_LOST,
+    "impaired", "network-lost" },
+  { "disconnected", CODE_PLAIN, WAY_LOST, "hung", "unknown" },
+  { "protocol", CODE_TOLD, WAY_LOST, "hung", "application-dead" },
+  { "login-timeout", CODE_LATE, WAY_LOST, "hung", "unknown" },
+  { "killed", CODE_TOLD, WAY_ANSWERS, "hung", "application-dead" },
+  { "host-key-changed", CODE_TOLD | CODE_LIVES, WAY_ANSWERS,
+    "impaired", "probe-misconfigured" },
+  { "agent-silent", CODE_LATE, WAY_LOST, "hung", "application-dead" },
+  { "agent-error", CODE_TOLD, WAY_ANSWERS, "hung", "application-dead" },
+  { "stale", CODE_PLAIN, WAY_ANSWERS, "hung", "application-dead" },
+  { "console-lost", CODE_LOST, WAY_ANSWERS, "console-lost", "console-lost" },
+  { "way-lost", CODE_LOST, WAY_ANSWERS, "way-lost", "network-lost" },
+  { "beat-missing", CODE_LATE, WAY_LOST, "hung", "unknown" },
+  { "console-flood", CODE_LIVES, WAY_UNSAID, "impaired", "none" },
+  { "pattern-missing", CODE_PLAIN, WAY_UNSAID, "hung", "unknown" },
+  { "pattern-seen", CODE_TOLD, WAY_UNSAID, "hung", "unknown" },
+  { "boot-late", CODE_PLAIN, WAY_UNSAID, "hung", "boot-stuck" },
+  { "boot-stopped", CODE_TOLD, WAY_UNSAID, "hung", "boot-stuck" },
+  { "console-silent", CODE_PLAIN, WAY_UNSAID, "hung", "unknown" },
+  { "beat-garbled", CODE_TOLD, WAY_LOST, "hung", "application-dead" },
+  { "monitor-silent", CODE_LATE, WAY_LOST, "hung", "vmm-stuck" },
+  { "run-state", CODE_TOLD, WAY_ANSWERS, "hung", "unknown" },
+  { "disk-error", CODE_TOLD, WAY_ANSWERS, "hung", "storage-stalled" },
+  { "disk-stalled", CODE_PLAIN, WAY_ANSWERS, "hung", "storage-stalled" },
+  { "vcpus-still", CODE_PLAIN, WAY_ANSWERS, "hung", "unknown" },
+  { "balloon-old", CODE_PLAIN, WAY_ANSWERS, "hung", "unknown" },
+  { "part-failed", CODE_PLAIN, WAY_UNSAID, "hung", "unknown" },
+  { "too-few", CODE_PLAIN, WAY_UNSAID, "hung", "unknown" },
+  { "stops-at", CODE_PLAIN, WAY_UNSAID, "hung", "unknown" },
+  { "vcpus-dead", CODE_PLAIN, WAY_UNSAID, "hung", "unknown" },
+  { "ticks-dead", CODE_PLAIN, WAY_UNSAID, "hung", "unknown" },
+  { "scheduler-dead", CODE_PLAIN, WAY_UNSAID, "hung", "unknown" },
+  { "blocked", CODE_PLAIN, WAY_UNSAID, "hung", "unknown" },
+  { "load", CODE_LIVES, WAY_UNSAID, "impaired", "slow" },
+  { "vmm-stopped", CODE_TOLD, WAY_GUEST, "hung", "vmm-stuck" },
+  { "vmm-dead", CODE_TOLD, WAY_GUEST, "hung", "vmm-dead" },
+  { "login-prompt", CODE_CLOSED, WAY_UNUSABLE,
+    "unknown", "probe-misconfigured" },
+  { "password-prompt", CODE_CLOSED, WAY_UNUSABLE,
+    "unknown", "probe-misconfigured" },
+  { "auth-failed", CODE_CLOSED, WAY_UNUSABLE,
+    "unknown", "probe-misconfigured" },
+  { "bootloader", CODE_EXCUSED, WAY_GUEST, "unknown", "boot-stuck" },
+  { "booting", CODE_EXCUSED, WAY_GUEST, "unknown", "boot-stuck" },
+  { "console-flooded", CODE_EXCUSED, WAY_UNUSABLE, "unknown", "unknown" },
+  { "console-busy", CODE_HELD, WAY_UNUSABLE, "unknown", "console-busy" },
+  { "console-taken", CODE_PLAIN, WAY_UNUSABLE, "unknown", "console-busy" },
+  { "console-absent", CODE_PLAIN, WAY_UNUSABLE, "unknown", "unknown" },
+  { "console-read-only", CODE_PLAIN, WAY_UNUSABLE,
+    "unknown", "probe-misconfigured" },
+  { "console-timeout", CODE_MUTE, WAY_UNUSABLE, "unknown", "unknown" },
+  { "console-broken", CODE_MUTE, WAY_UNUSABLE,
+    "unknown", "probe-misconfigured" },
+  { "mailbox-absent", CODE_PLAIN, WAY_UNUSABLE, "unknown", "unknown" },
+  { "mailbox-report-only", CODE_PLAIN, WAY_UNUSABLE, "unknown", "unknown" },
+  { "mailbox-empty", CODE_PLAIN, WAY_UNUSABLE, "unknown", "unknown" },
+  { "mailbox-stuck", CODE_MUTE, WAY_UNUSABLE, "unknown", "unknown" },
+  { "mailbox-unusable", CODE_MUTE, WAY_UNUSABLE,
+    "unknown", "probe-misconfigured" },
+  { "console-unread", CODE_PLAIN, WAY_UNSAID, "unknown", "unknown" },
+  { "agent-absent", CODE_PLAIN, WAY_UNUSABLE, "unknown", "unknown" },
+  { "agent-waiting", CODE_PLAIN, WAY_UNUSABLE, "unknown", "unknown" },
+  { "agent-busy", CODE_HELD, WAY_UNUSABLE, "unknown", "unknown" },
+  { "agent-broken", CODE_MUTE, WAY_UNUSABLE, "unknown", "unknown" },
+  { "agent-blocked", CODE_PLAIN, WAY_UNUSABLE,
+    "unknown", "probe-misconfigured" },
+  { "frozen", CODE_EXCUSED, WAY_GUEST, "unknown", "unknown" },
+  { "not-yet", CODE_PLAIN, WAY_UNUSABLE, "unknown", "unknown" },
+  { "part-untold", CODE_PLAIN, WAY_UNSAID, "unknown", "unknown" },
+  { "monitor-absent", CODE_PLAIN, WAY_UNUSABLE, "unknown", "unknown" },
+  { "monitor-held", CODE_MUTE, WAY_UNUSABLE, "unknown", "unknown" },
+  { "monitor-untold", CODE_PLAIN, WAY_ANSWERS, "unknown", "unknown" },
+  { "no-beat-device", CODE_PLAIN, WAY_UNSAID, "unknown", "unknown" },
+  { "beat-unread", CODE_PLAIN, WAY_UNSAID, "unknown", "unknown" },
+  { "beat-restarted", CODE_PLAIN, WAY_UNSAID, "unknown", "unknown" },
+  { "no-heartbeat", CODE_PLAIN, WAY_UNSAID, "unknown", "unknown" },
+  { "beat-unknown", CODE_PLAIN, WAY_UNSAID, "unknown", "unknown" },
+  { "no-address", CODE_PLAIN, WAY_UNUSABLE, "unknown", "probe-misconfigured" },
+  { "absent", CODE_PLAIN, WAY_UNUSABLE, "unknown", "unknown" },
+  { "no-route", CODE_PLAIN, WAY_UNUSABLE, "unknown", "probe-misconfigured" },
+  { "no-netns", CODE_PLAIN, WAY_UNUSABLE, "unknown", "unknown" },
+  { "stopped", CODE_PLAIN, WAY_UNSAID, "unknown", "unknown" },
+  { "host-key-unknown", CODE_PLAIN, WAY_UNUSABLE,
+    "unknown", "probe-misconfigured" },
+  { "output-flood", CODE_PLAIN, WAY_ANSWERS, "unknown", "unknown" },
+  { "ssh-unusable", CODE_PLAIN, WAY_UNUSABLE,
+    "unknown", "probe-misconfigured" },
+  { "exec-unknown", CODE_PLAIN, WAY_ANSWERS, "unknown", "unknown" },
+  { "exec-unusable", CODE_PLAIN, WAY_UNUSABLE,
+    "unknown", "probe-misconfigured" },
+  { "http-unusable", CODE_PLAIN, WAY_UNUSABLE,
+    "unknown", "probe-misconfigured" },
+  { "regex-limit", CODE_PLAIN, WAY_ANSWERS, "unknown", "probe-misconfigured" },
+  { "held-off", CODE_PLAIN, WAY_UNSAID, "unknown", "unknown" },
+  { "host-suspended", CODE_PLAIN, WAY_UNSAID, "unknown", "unknown" },
+  { "host-frozen", CODE_PLAIN, WAY_UNSAID, "unknown", "unknown" },
+  { "host-starved", CODE_EXCUSED, WAY_UNSAID, "unknown", "unknown" },
+  { "paused", CODE_PLAIN, WAY_UNSAID, "unknown", "unknown" },
+  { "replaced", CODE_PLAIN, WAY_UNSAID, "unknown", "unknown" },
+  { "libvirt-silent", CODE_PLAIN, WAY_UNUSABLE, "unknown", "unknown" },
+  { "lane-busy", CODE_MUTE, WAY_UNUSABLE, "unknown", "unknown" },
+  { "stuck", CODE_MUTE, WAY_UNUSABLE, "unknown", "unknown" },
+  { "no-capacity", CODE_PLAIN, WAY_UNUSABLE, "unknown", "unknown" },
+  { "own-failure", CODE_MUTE, WAY_UNUSABLE, "unknown", "unknown" },
+  { "internal", CODE_PLAIN, WAY_UNUSABLE, "unknown", "unknown" },
 };
 
 static const char *
@@ -191,11 +205,12 @@ each_is_what_it_is (void **state)
       if (i == ARRAY_LEN (codes))
         fail_msg ("\"%s\" is not in this table", c->code);
       verdict_by (c->code, &v);
-      if (codes[i].flag == c->flag && strcmp (codes[i].word, word_by (c)) == 0
+      if (codes[i].flags == c->flags && codes[i].way == c->way
+          && strcmp (codes[i].word, word_by (c)) == 0
           && strcmp (codes[i].class_, v.class_) == 0)
         continue;
-      printf ("%s: flag %d, \"%s\", \"%s\"\n", c->code, c->flag,
-              word_by (c), v.class_);
+      printf ("%s: flags %#x, way %d, \"%s\", \"%s\"\n", c->code, c->flags,
+              (int) c->way, word_by (c), v.class_);
       wrong++;
     }
   assert_int_equal (n, ARRAY_LEN (codes));
@@ -206,14 +221,36 @@ each_is_what_it_is (void **state)
 static void
 flags_of_their_outcomes (void **state)
 {
+  const unsigned failed = CODE_LATE | CODE_TOLD | CODE_LIVES | CODE_LOST;
+  const unsigned unasked
+      = CODE_MUTE | CODE_HELD | CODE_EXCUSED | CODE_CLOSED;
+
   for (const struct outcome_code *c = outcome_codes; c->code; c++)
     {
-      bool failed = c->flag == CODE_LATE || c->flag == CODE_TOLD;
-
-      if (c->flag != CODE_PLAIN)
-        assert_int_equal (failed ? OUTCOME_FAILED : OUTCOME_NO_VERDICT,
-                          c->outcome);
+      if (c->flags & failed)
+        assert_int_equal (c->outcome, OUTCOME_FAILED);
+      if (c->flags & unasked)
+        assert_int_equal (c->outcome, OUTCOME_NO_VERDICT);
+      /* One of those that are of one kind. */
+      assert_false ((c->flags & CODE_LATE) && (c->flags & CODE_TOLD));
+      assert_int_equal (c->flags & unasked & ((c->flags & unasked) - 1), 0);
     }
+}
+
+/* Who was well was asked, and who can't be asked did not fail. */
+static void
+ways_of_their_outcomes (void **state)
+{
+  for (const struct outcome_code *c = outcome_codes; c->code; c++)
+    {
+      if (c->outcome == OUTCOME_OK)
+        assert_int_equal (c->way, WAY_ANSWERS);
+      if (c->way == WAY_LOST)
+        assert_int_equal (c->outcome, OUTCOME_FAILED);
+      if (c->way == WAY_UNUSABLE)
+        assert_int_equal (c->outcome, OUTCOME_NO_VERDICT);
+    }
+  assert_int_equal (outcome_code_way ("no such code"), WAY_UNSAID);
 }
 
 int
@@ -222,6 +259,7 @@ main (void)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (each_is_what_it_is),
     cmocka_unit_test (flags_of_their_outcomes),
+    cmocka_unit_test (ways_of_their_outcomes),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);

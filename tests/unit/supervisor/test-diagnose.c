@@ -45,6 +45,7 @@ struct world
   struct verdict verdict;
   struct json_object *head;
   struct buf files; /* "[name@offset]bytes", as they come */
+  struct buf legs;  /* "+name ", "-name ", "!name " (failed), likewise */
 };
 
 /* ---- what is faked ---- */
@@ -54,6 +55,12 @@ bindings_each (struct bindings *b, const char *uuid,
                void (*fn) (const struct binding_info *info, void *arg),
                void *arg)
 {
+}
+
+struct json_object *
+bindings_addresses (struct bindings *b, const char *uuid)
+{
+  return NULL;
 }
 
 void
@@ -177,30 +184,106 @@ brings_much (struct collect_ctx *ctx, struct error *err)
   return error_set (err, EIO, "broken off");
 }
 
+/* Stays until the test lets it go, by its name, or its job is to stop. */
+static struct
+{
+  pthread_mutex_t m;
+  pthread_cond_t c;
+  char let_go[256];
+} room = { .m = PTHREAD_MUTEX_INITIALIZER, .c = PTHREAD_COND_INITIALIZER };
+
+static int
+stays (struct collect_ctx *ctx, struct error *err)
+{
+  const char *name = job_name (ctx->job) + strlen ("collect ");
+  struct timespec soon;
+  LOCK_SCOPE (&room.m);
+
+  while (!strstr (room.let_go, name))
+    {
+      if (job_stopping (ctx->job))
+        return error_set (err, ECANCELED, "it was stopped");
+      clock_gettime (CLOCK_REALTIME, &soon);
+      soon.tv_nsec += 10000000;
+      soon.tv_sec += soon.tv_nsec / 1000000000;
+      soon.tv_nsec %= 1000000000;
+      pthread_cond_timedwait (&room.c, &room.m, &soon);
+    }
+  return 0;
+}
+
+static void
+let_go (const char *names)
+{
+  LOCK_SCOPE (&room.m);
+  snprintf (room.let_go, sizeof room.let_go, "%s", names);
+  pthread_cond_broadcast (&room.c);
+}
+
+#define FAKE(name_, run_)                                                     \
+  {                                                                           \
+    .name = name_, .lane = LANE_HOST, .budget_ms = 5000, .run = run_          \
+  }
+#define STAYS(name_, lane_, touch_)                                           \
+  {                                                                           \
+    .name = name_, .lane = lane_, .budget_ms = 60000, .run = stays,           \
+    .touch = touch_                                                           \
+  }
 static const struct collector fakes[] = {
-  { .name = "gets-stuck", .run = gets_stuck },
-  { .name = "brings-much", .run = brings_much },
-  { .name = "finds-nothing", .run = finds_nothing },
-  { .name = "greets-once", .run = greets_once },
-  { .name = "greets-twice", .run = greets_twice },
-  { .name = "answers-twice", .run = answers_twice },
-  { .name = "finds-too-much", .run = finds_too_much },
+  FAKE ("gets-stuck", gets_stuck),
+  FAKE ("brings-much", brings_much),
+  FAKE ("finds-nothing", finds_nothing),
+  FAKE ("greets-once", greets_once),
+  FAKE ("greets-twice", greets_twice),
+  FAKE ("answers-twice", answers_twice),
+  FAKE ("finds-too-much", finds_too_much),
+  STAYS ("a-host", LANE_HOST, TOUCH_NOTHING),
+  STAYS ("a-monitor", LANE_MONITOR, TOUCH_MONITOR),
+  STAYS ("a-disk", LANE_MONITOR, TOUCH_MONITOR),
+  STAYS ("a-net", LANE_NET, TOUCH_NETWORK),
+  STAYS ("a-key", LANE_CONSOLE, TOUCH_CONSOLE),
+  STAYS ("an-nmi", LANE_CORE, TOUCH_INTRUSIVE),
+};
+
+/* What playbooks are read by. */
+const struct collector *const collectors[] = {
+  &fakes[0], &fakes[1],  &fakes[2],  &fakes[3],  &fakes[4],
+  &fakes[5], &fakes[6],  &fakes[7],  &fakes[8],  &fakes[9],
+  &fakes[10], &fakes[11], &fakes[12], NULL,
 };
 
 const struct collector *
 collector_find (const char *name)
 {
-  static struct collector c;
-
-  for (size_t i = 0; i < sizeof fakes / sizeof fakes[0]; i++)
-    if (strcmp (fakes[i].name, name) == 0)
-      {
-        c = fakes[i];
-        c.lane = LANE_HOST;
-        c.budget_ms = 5000;
-        return &c;
-      }
+  for (size_t i = 0; collectors[i]; i++)
+    if (strcmp (collectors[i]->name, name) == 0)
+      return collectors[i];
   return NULL;
+}
+
+void
+collector_plan (const struct collector *c, const struct guest *g,
+                const void *own, struct collect_plan *ret)
+{
+  *ret = (struct collect_plan){ .touch = c->touch,
+                                .lane = c->lane,
+                                .ms = c->budget_ms };
+}
+
+/* Of these steps, a JSON array. */
+static struct playbook *
+playbook_of (const char *steps)
+{
+  char text[300];
+  CLEANUP_JSON struct json_object *o = NULL;
+  struct playbook *p;
+
+  snprintf (text, sizeof text, "{'name':'test','steps':%s}", steps);
+  for (char *q = text; *q; q++)
+    *q = *q == '\'' ? '"' : *q;
+  o = json_tokener_parse (text);
+  assert_int_equal (playbook_read (NULL, o, "", "test", &p, NULL), 0);
+  return p;
 }
 
 /* ---- the world ---- */
@@ -219,6 +302,10 @@ static void
 on_progress (unsigned n, unsigned total, const char *what, bool ended,
              const char *failure, void *arg)
 {
+  struct world *w = arg;
+
+  assert_in_range (n, 1, total);
+  buf_printf (&w->legs, "%s%s ", !ended ? "+" : failure ? "!" : "-", what);
 }
 
 static void
@@ -235,29 +322,38 @@ on_done (const struct verdict *verdict, struct json_object *head, void *arg)
 static const struct diagnosis_ops ops
     = { .file = on_file, .progress = on_progress, .done = on_done };
 
-static int
-setup (void **state)
+static struct guest *
+living (int32_t pid)
 {
-  static const struct job_limits few = { .max_threads = 4, .grace_ms = 100 };
-  struct world *w = calloc (1, sizeof *w);
   struct guest *g = guest_new ();
 
-  w->files.max = FILES_MAX;
-  assert_int_equal (loop_new_fake (&w->d.loop, NULL), 0);
-  assert_int_equal (job_pool_new (w->d.loop, &few, &w->d.jobs, NULL), 0);
-  assert_int_equal (fact_bus_new (w->d.loop, 512, &w->bus, NULL), 0);
-  assert_int_equal (fact_table_new (w->bus, 16, &w->d.facts, NULL), 0);
-  assert_int_equal (registry_new (w->d.loop, w->bus, &w->d.registry, NULL), 0);
-  w->d.transports = &w->env;
   snprintf (g->inc.uuid, sizeof g->inc.uuid, A);
-  g->inc.pid = 7;
+  g->inc.pid = pid;
   g->inc.start_time = 100;
   snprintf (g->name, sizeof g->name, "a");
   snprintf (g->display, sizeof g->display, "a");
   snprintf (g->source, sizeof g->source, "rundir");
   snprintf (g->host, sizeof g->host, "/run/x");
   g->run = GUEST_RUNNING;
-  registry_update (w->d.registry, g);
+  return g;
+}
+
+static int
+setup (void **state)
+{
+  static const struct job_limits few = { .max_threads = 4, .grace_ms = 100 };
+  struct world *w = calloc (1, sizeof *w);
+
+  w->files.max = FILES_MAX;
+  w->legs.max = 1024;
+  let_go ("");
+  assert_int_equal (loop_new_fake (&w->d.loop, NULL), 0);
+  assert_int_equal (job_pool_new (w->d.loop, &few, &w->d.jobs, NULL), 0);
+  assert_int_equal (fact_bus_new (w->d.loop, 512, &w->bus, NULL), 0);
+  assert_int_equal (fact_table_new (w->bus, 16, &w->d.facts, NULL), 0);
+  assert_int_equal (registry_new (w->d.loop, w->bus, &w->d.registry, NULL), 0);
+  w->d.transports = &w->env;
+  registry_update (w->d.registry, living (7));
   assert_int_equal (registry_find (w->d.registry, A, &w->guest, NULL), 0);
   *state = w;
   return 0;
@@ -278,26 +374,29 @@ teardown (void **state)
   if (w->head)
     json_object_put (w->head);
   buf_done (&w->files);
+  buf_done (&w->legs);
   free (w);
   return 0;
 }
 
 static void
-begin (struct world *w, const struct diagnosis_step *steps, unsigned n)
+begin (struct world *w, const char *steps)
 {
   static const struct cause cause = { "uptime", "silent", "It is silent." };
+  struct playbook *p = playbook_of (steps);
 
-  assert_int_equal (diagnosis_start (&w->d, w->guest, &cause, steps, n, &ops,
-                                     w, &w->dg, NULL),
-                    0);
+  assert_int_equal (
+      diagnosis_start (&w->d, w->guest, &cause, p, &ops, w, &w->dg, NULL), 0);
+  playbook_unref (p); /* it has its own */
 }
 
 static void
 diagnose (struct world *w, const char *collector)
 {
-  struct diagnosis_step step = { .collector = collector };
+  char steps[64];
 
-  begin (w, &step, 1);
+  snprintf (steps, sizeof steps, "[\"%s\"]", collector);
+  begin (w, steps);
   UNTIL_LOOP (w->d.loop, w->done);
 }
 
@@ -348,11 +447,9 @@ told (struct world *w, const char *name, unsigned nth)
 static void
 one_sample_stays_one (void **state)
 {
-  static const struct diagnosis_step steps[]
-      = { { .collector = "greets-once" }, { .collector = "finds-nothing" } };
   struct world *w = *state;
 
-  begin (w, steps, 2);
+  begin (w, "[\"greets-once\", \"finds-nothing\"]");
   UNTIL_LOOP (w->d.loop, w->done);
   assert_string_equal (w->verdict.class_, "slow");
   assert_non_null (told (w, "vmm.monitor", 0));
@@ -422,11 +519,10 @@ another_witness_stays (void **state)
 static void
 known_from_its_begin (void **state)
 {
-  static const struct diagnosis_step step = { .collector = "greets-twice" };
   struct world *w = *state;
 
   house_says (w, "guest.intent", "stop libvirt");
-  begin (w, &step, 1);
+  begin (w, "[\"greets-twice\"]");
   assert_int_equal (loop_round (w->d.loop, 0, NULL), 0);
   fact_forget (w->d.facts, A);
   UNTIL_LOOP (w->d.loop, w->done);
@@ -459,19 +555,20 @@ goes_on_for_another_cause (void **state)
   static const struct cause text
       = { BY_KERNEL, CODE_KERNEL_EVENT, "its console says: x" };
   static const struct cause check = { "uptime", "silent", "It is silent." };
-  static const struct diagnosis_step more[]
-      = { { .collector = "greets-once" }, { .collector = "answers-twice" } };
-  struct diagnosis_step *few = calloc (1, sizeof *few);
+  struct playbook *few = playbook_of ("[\"greets-once\"]"), *more;
   struct world *w = *state;
 
-  few->collector = "greets-once";
   house_says (w, "kernel.class", "soft-lockup");
-  assert_int_equal (diagnosis_start (&w->d, w->guest, &text, few, 1, &ops, w,
-                                     &w->dg, NULL),
-                    0);
+  assert_int_equal (
+      diagnosis_start (&w->d, w->guest, &text, few, &ops, w, &w->dg, NULL), 0);
   assert_int_equal (loop_round (w->d.loop, 0, NULL), 0);
-  diagnosis_retell (w->dg, &check, more, 2);
-  free (few); /* nobody looks at it any more */
+  /* What is asked for already is not done again, whatever stands before. */
+  assert_false (diagnosis_retell (w->dg, &check, few));
+  more = playbook_of ("[\"answers-twice\", {\"do\": \"greets-twice\", "
+                      "\"name\": \"greets-once\"}]");
+  assert_true (diagnosis_retell (w->dg, &check, more));
+  playbook_unref (few);
+  playbook_unref (more);
   UNTIL_LOOP (w->d.loop, w->done);
   assert_int_equal (json_object_array_length (
                         json_object_object_get (w->head, "collectors")),
@@ -482,6 +579,224 @@ goes_on_for_another_cause (void **state)
   assert_non_null (strstr (w->verdict.sentence, "It is silent."));
 }
 
+/* ---- which steps run, and when ---- */
+
+#define LEGS(w, text) UNTIL_LOOP ((w)->d.loop, legs_are ((w), (text)))
+
+static bool
+legs_are (struct world *w, const char *text)
+{
+  return strcmp (buf_str (&w->legs), text) == 0;
+}
+
+static const char *
+collector_said (struct world *w, size_t nth, const char *key)
+{
+  struct json_object *list = json_object_object_get (w->head, "collectors");
+
+  return json_get_str (json_object_array_get_idx (list, nth), key);
+}
+
+static void
+lanes_run_beside_each_other (void **state)
+{
+  struct world *w = *state;
+
+  begin (w, "['a-host', 'a-monitor', 'a-disk', 'a-net']");
+  LEGS (w, "+a-host +a-monitor +a-net ");
+  let_go ("a-monitor");
+  LEGS (w, "+a-host +a-monitor +a-net -a-monitor +a-disk ");
+  let_go ("a-disk a-net");
+  UNTIL_LOOP (w->d.loop, threads (w) == 1);
+  assert_false (w->done);
+  let_go ("a-host");
+  UNTIL_LOOP (w->d.loop, w->done);
+  /* Told in the order of the playbook. */
+  assert_string_equal (collector_said (w, 0, "name"), "a-host");
+  assert_string_equal (collector_said (w, 1, "name"), "a-monitor");
+  assert_string_equal (collector_said (w, 2, "name"), "a-disk");
+  assert_string_equal (collector_said (w, 3, "name"), "a-net");
+}
+
+/* Harmless evidence first; and nothing looks while somebody types. */
+static void
+what_touches_the_guest_goes_alone (void **state)
+{
+  struct world *w = *state;
+
+  begin (w, "['a-host', 'a-net', 'a-key', 'a-monitor', 'an-nmi', 'a-disk']");
+  LEGS (w, "+a-host +a-net ");
+  let_go ("a-host");
+  LEGS (w, "+a-host +a-net -a-host ");
+  let_go ("a-net");
+  LEGS (w, "+a-host +a-net -a-host -a-net +a-key ");
+  let_go ("a-key");
+  LEGS (w, "+a-host +a-net -a-host -a-net +a-key -a-key +a-monitor ");
+  let_go ("a-monitor");
+  LEGS (w, "+a-host +a-net -a-host -a-net +a-key -a-key +a-monitor "
+           "-a-monitor +an-nmi ");
+  let_go ("an-nmi a-disk");
+  UNTIL_LOOP (w->d.loop, w->done);
+}
+
+/* ---- lanes that others have ---- */
+
+static int
+holds_its_lane (struct job *job, void *arg)
+{
+  gate_wait (arg);
+  return 0;
+}
+
+static void
+lane_was_left (void *owner, void *arg, enum job_end end, int rc)
+{
+}
+
+static void
+somebody_takes (struct world *w, enum job_lane lane, bool *until)
+{
+  const struct job_spec spec = { .name = "a scenario",
+                                 .guest = A,
+                                 .lane = lane,
+                                 .timeout_ms = 3600000,
+                                 .run = holds_its_lane,
+                                 .done = lane_was_left,
+                                 .arg = until };
+
+  *until = false;
+  assert_int_equal (job_start (w->d.jobs, &spec, NULL), 0);
+}
+
+/* No time passes: it begins when the lane is free. */
+static void
+a_taken_lane_is_waited_for (void **state)
+{
+  static bool leaves;
+  struct world *w = *state;
+
+  somebody_takes (w, LANE_MONITOR, &leaves);
+  let_go ("a-monitor a-disk a-host");
+  begin (w, "['a-monitor', 'a-disk', 'a-host']");
+  LEGS (w, "+a-monitor +a-host -a-host ");
+  gate_set (&leaves);
+  LEGS (w, "+a-monitor +a-host -a-host -a-monitor +a-disk -a-disk ");
+  assert_true (w->done);
+}
+
+static void
+but_not_for_ever (void **state)
+{
+  static bool leaves;
+  struct world *w = *state;
+  struct json_object *gaps;
+
+  somebody_takes (w, LANE_MONITOR, &leaves);
+  let_go ("a-host");
+  begin (w, "['a-monitor', 'a-host']");
+  LEGS (w, "+a-monitor +a-host -a-host ");
+  loop_advance (w->d.loop, 14999);
+  assert_false (w->done);
+  loop_advance (w->d.loop, 1);
+  assert_true (w->done);
+  gaps = json_object_object_get (w->head, "gaps");
+  assert_int_equal (json_object_array_length (gaps), 1);
+  assert_non_null (strstr (
+      json_get_str (json_object_array_get_idx (gaps, 0), "why"),
+      "\"a scenario\""));
+  gate_set (&leaves);
+}
+
+/* ---- its end before its end ---- */
+
+static void
+a_stop_ends_those_that_run (void **state)
+{
+  static bool leaves;
+  struct world *w = *state;
+
+  somebody_takes (w, LANE_MONITOR, &leaves);
+  begin (w, "['a-host', 'a-monitor', 'a-net', 'a-key']");
+  LEGS (w, "+a-host +a-monitor +a-net ");
+  diagnosis_stop (w->dg, "the guest is gone");
+  assert_false (w->done);
+  UNTIL_LOOP (w->d.loop, w->done);
+  assert_string_equal (json_get_str (w->head, "stopped"), "the guest is gone");
+  /* What was not begun is not in there. */
+  assert_int_equal (json_object_array_length (
+                        json_object_object_get (w->head, "collectors")),
+                    3);
+  assert_string_equal (collector_said (w, 0, "failure"), "it was stopped");
+  assert_string_equal (collector_said (w, 1, "failure"), "the guest is gone");
+  gate_set (&leaves);
+}
+
+/* Before its first step, and while nothing but a lane is waited for. */
+static void
+a_stop_before_anything (void **state)
+{
+  struct world *w = *state;
+
+  begin (w, "['a-host']");
+  diagnosis_stop (w->dg, "never mind");
+  UNTIL_LOOP (w->d.loop, w->done);
+  assert_true (legs_are (w, ""));
+}
+
+static void
+a_stop_while_a_lane_is_waited_for (void **state)
+{
+  static bool leaves;
+  struct world *w = *state;
+
+  somebody_takes (w, LANE_HOST, &leaves);
+  begin (w, "['a-host']");
+  LEGS (w, "+a-host ");
+  diagnosis_stop (w->dg, "never mind");
+  UNTIL_LOOP (w->d.loop, w->done);
+  assert_true (legs_are (w, "+a-host !a-host "));
+  gate_set (&leaves);
+}
+
+/* What he wants beside it begins at once. */
+static void
+another_playbook_takes_over (void **state)
+{
+  static const struct cause check = { "uptime", "silent", "It is silent." };
+  struct playbook *his = playbook_of ("['a-net','a-host','a-key']");
+  struct world *w = *state;
+
+  begin (w, "['a-host', 'a-monitor', 'a-disk']");
+  LEGS (w, "+a-host +a-monitor ");
+  assert_true (diagnosis_retell (w->dg, &check, his));
+  playbook_unref (his);
+  LEGS (w, "+a-host +a-monitor +a-net ");
+  let_go ("a-host a-monitor a-net a-disk a-key");
+  UNTIL_LOOP (w->d.loop, w->done);
+  assert_string_equal (collector_said (w, 0, "name"), "a-host");
+  assert_string_equal (collector_said (w, 1, "name"), "a-monitor");
+  assert_string_equal (collector_said (w, 2, "name"), "a-disk");
+  assert_string_equal (collector_said (w, 3, "name"), "a-net");
+  assert_string_equal (collector_said (w, 4, "name"), "a-key");
+}
+
+/* Its host may still be looked at. */
+static void
+another_guest_is_not_touched (void **state)
+{
+  struct world *w = *state;
+
+  begin (w, "['a-host', 'a-monitor', 'a-disk', 'finds-nothing']");
+  LEGS (w, "+a-host +a-monitor ");
+  registry_update (w->d.registry, living (8));
+  let_go ("a-host a-monitor");
+  UNTIL_LOOP (w->d.loop, w->done);
+  assert_non_null (strstr (buf_str (&w->legs), "-a-host"));
+  assert_non_null (strstr (buf_str (&w->legs), "-a-monitor"));
+  assert_non_null (strstr (buf_str (&w->legs), "+a-disk !a-disk"));
+  assert_non_null (strstr (buf_str (&w->legs), "-finds-nothing"));
+}
+
 /* ---- files ---- */
 
 /* What was brought by somebody who does not come back is there at once, and
@@ -490,10 +805,9 @@ static void
 what_is_stuck_keeps_what_it_brought (void **state)
 {
   struct world *w = *state;
-  struct diagnosis_step step = { .collector = "gets-stuck" };
   struct json_object *gaps, *gap;
 
-  begin (w, &step, 1);
+  begin (w, "[\"gets-stuck\"]");
   UNTIL_LOOP (w->d.loop, strstr (buf_str (&w->files), "two"));
   assert_false (w->done);
   assert_string_equal (buf_str (&w->files),
@@ -557,6 +871,15 @@ main (void)
     T (known_from_its_begin),
     T (too_many_are_counted),
     T (goes_on_for_another_cause),
+    T (lanes_run_beside_each_other),
+    T (what_touches_the_guest_goes_alone),
+    T (a_taken_lane_is_waited_for),
+    T (but_not_for_ever),
+    T (a_stop_ends_those_that_run),
+    T (a_stop_before_anything),
+    T (a_stop_while_a_lane_is_waited_for),
+    T (another_playbook_takes_over),
+    T (another_guest_is_not_touched),
     T (what_is_stuck_keeps_what_it_brought),
     T (what_is_too_much_is_cut),
   };

@@ -12,8 +12,9 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/job.h"
-#include "base/json.h"
 #include "base/loop.h"
+#include "diag/collector.h"
+#include "supervisor/watch/examine.h"
 #include "supervisor/watch/reach.h"
 #include "tests/lib/until.h"
 #include "transports/transport.h"
@@ -22,6 +23,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define A "aaaaaaaa-2222-4333-8444-555555555555"
 #define B "bbbbbbbb-2222-4333-8444-555555555555"
@@ -264,22 +266,24 @@ learns_from_outcomes (void **state)
   assert_ways (w, B, "");
 }
 
-/* Kinds with one way, which say nothing of it. */
+/* What each word of a way makes of it, and what is no word of it. */
 static void
-learns_from_what_is_not_said (void **state)
+learns_what_is_said (void **state)
 {
   static const struct
   {
-    enum outcome outcome;
+    enum way_said way;
     const char *code;
     enum reach_state state;
   } cases[] = {
-    { OUTCOME_NO_VERDICT, "stopped", REACH_UNTRIED },
-    { OUTCOME_OK, "ok", REACH_ALIVE },
-    { OUTCOME_FAILED, "refused", REACH_DEAD },
-    { OUTCOME_NO_VERDICT, "stopped", REACH_DEAD },
-    { OUTCOME_FAILED, "mismatch", REACH_ALIVE },
-    { OUTCOME_FAILED, "timeout", REACH_DEAD },
+    { WAY_UNSAID, "stopped", REACH_UNTRIED },
+    { WAY_ANSWERS, "ok", REACH_ALIVE },
+    { WAY_LOST, "refused", REACH_DEAD },
+    { WAY_UNSAID, "stopped", REACH_DEAD },
+    { WAY_GUEST, "vmm-dead", REACH_DEAD },
+    { WAY_ANSWERS, "mismatch", REACH_ALIVE },
+    { WAY_UNSAID, "endless", REACH_ALIVE },
+    { WAY_LOST, "timeout", REACH_DEAD },
   };
   struct world *w = *state;
 
@@ -287,14 +291,14 @@ learns_from_what_is_not_said (void **state)
   for (unsigned i = 0; i < ARRAY_LEN (cases); i++)
     {
       struct outcome_report last
-          = { .outcome = cases[i].outcome, .transport = "tcp" };
+          = { .way = cases[i].way, .transport = "tcp" };
 
       snprintf (last.code, sizeof last.code, "%s", cases[i].code);
       outcome (w, &last);
       reach_each (w->r, A, find_row, (void *) "tcp");
       assert_int_equal (found.state, cases[i].state);
       assert_string_equal (found.code,
-                           cases[i].state == REACH_DEAD ? i == 5 ? "timeout"
+                           cases[i].state == REACH_DEAD ? i == 7 ? "timeout"
                                                                  : "refused"
                                                         : "");
     }
@@ -414,29 +418,153 @@ what_was_asked_stands (void **state)
 {
   struct world *w = *state;
   struct outcome_report ok = { .transport = "console", .way = WAY_ANSWERS };
-  struct incarnation inc = { .uuid = A, .pid = 7, .start_time = 100 };
-  struct json_object *rows = json_object_new_array ();
-  struct json_object *row = json_object_new_object ();
+  struct exam_row rows[] = {
+    { .transport = "console", .state = DOCTOR_NA,
+      .finding = "the guest is off" },
+    { .transport = "tcp", .state = DOCTOR_BAD, .skipped = true },
+    { .collector = "monitor", .state = DOCTOR_BAD },
+    { .transport = "gone", .state = DOCTOR_BAD },
+  };
+  const struct guest *g CLEANUP_GUEST = a_guest (A, 100);
+  const struct exam exam = { .guest = g, .rows = rows,
+                             .nrows = ARRAY_LEN (rows) };
 
-  json_add_str (row, "transport", "console");
-  json_add_str (row, "state", "n/a");
-  json_add_str (row, "finding", "the guest is off");
-  json_object_array_add (rows, row);
   registry_update (w->reg, a_guest (A, 100));
-  reach_examined (w->r, &inc, rows);
+  reach_examined (w->r, &exam);
   reach_each (w->r, A, find_row, (void *) "console");
   assert_int_equal (found.state, REACH_ABSENT);
   assert_string_equal (found.by, "doctor");
   outcome (w, &ok);
-  reach_examined (w->r, &inc, rows);
+  reach_examined (w->r, &exam);
   reach_each (w->r, A, find_row, (void *) "console");
   assert_int_equal (found.state, REACH_ALIVE);
   /* Of another life. */
   registry_update (w->reg, a_guest (A, 200));
-  reach_examined (w->r, &inc, rows);
+  reach_examined (w->r, &exam);
   reach_each (w->r, A, find_row, (void *) "console");
   assert_int_equal (found.state, REACH_UNTRIED);
-  json_object_put (rows);
+}
+
+/* ---- one examination ---- */
+
+struct seen
+{
+  unsigned calls;
+  bool ended;
+  char rows[8000];
+  char fix[1000];
+  size_t nrows, left_out;
+};
+
+static void
+on_exam (const struct exam *exam, void *arg)
+{
+  struct seen *s = arg;
+  struct buf out CLEANUP_BUF = BUF_INIT (sizeof s->rows - 1);
+
+  s->calls++;
+  s->ended = exam != NULL;
+  if (!exam)
+    return;
+  s->nrows = exam->nrows;
+  s->left_out = exam->left_out;
+  for (size_t i = 0; i < exam->nrows && i < 8; i++)
+    {
+      const struct exam_row *row = &exam->rows[i];
+
+      buf_printf (&out, "%s%s %s%s: %.30s; ",
+                  row->transport ? row->transport : "",
+                  row->collector ? row->collector : "",
+                  exam_state_names[row->state], row->skipped ? " -" : "",
+                  row->finding);
+      snprintf (s->fix, sizeof s->fix, "%s", row->fix);
+    }
+  snprintf (s->rows, sizeof s->rows, "%s", buf_str (&out));
+}
+
+static atomic_bool hold;
+
+static void
+chatty (const struct transport_env *env, const struct guest *g,
+        struct doctor_report *r, uint64_t deadline)
+{
+  char longer[2000];
+
+  memset (longer, 'x', sizeof longer - 1);
+  longer[sizeof longer - 1] = '\0';
+  for (unsigned i = 0; i < EXAM_ROWS; i++)
+    r->line (r, DOCTOR_BAD, longer, longer, i ? longer : "ss -xp");
+}
+
+static void
+held (const struct transport_env *env, const struct guest *g,
+      struct doctor_report *r, uint64_t deadline)
+{
+  while (hold)
+    nanosleep (&(struct timespec){ 0, 1000000 }, NULL);
+}
+
+static const struct collector one = { .name = "one" }, two = { .name = "two" };
+
+static bool
+no_way (const struct transport_ops *t, const struct guest *g)
+{
+  return false;
+}
+
+/* What a guest makes them say is bounded, and no half of a command. */
+static void
+an_examination_is_bounded (void **state)
+{
+  static const struct collector_doctor list[]
+      = { { &one, monitor_doctor }, { &two, chatty }, { NULL, NULL } };
+  const struct exam_how all = { "doctor", 60000, 60000, NULL, NULL };
+  const struct exam_how some = { "doctor", 60000, 60000, no_way, list };
+  struct world *w = *state;
+  const struct guest *g CLEANUP_GUEST = a_guest (A, 100);
+  struct seen s = { 0 };
+
+  console_says = DOCTOR_WARN;
+  assert_int_equal (examine (w->jobs, &w->env, g, &all, on_exam, &s, NULL), 0);
+  UNTIL_LOOP (w->loop, s.calls == 1);
+  assert_true (s.ended);
+  assert_string_equal (s.rows, "console ok: it is connected; console warn: "
+                               "\\e[31mheld; monitor ok: it answers; agent ok: "
+                               "it answers; ");
+  /* One of a guest at a time. */
+  assert_int_equal (examine (w->jobs, &w->env, g, &some, on_exam, &s, NULL),
+                    0);
+  assert_int_equal (examine (w->jobs, &w->env, g, &some, on_exam, &s, NULL),
+                    -EBUSY);
+  UNTIL_LOOP (w->loop, s.calls == 2);
+  assert_int_equal (s.nrows, EXAM_ROWS);
+  assert_int_equal (s.left_out, 1);
+  assert_int_equal (strncmp (s.rows, "one ok: it answers; two bad: xxx", 32), 0);
+  assert_string_equal (s.fix, "");
+}
+
+static void
+an_examination_that_hangs (void **state)
+{
+  static const struct collector_doctor list[]
+      = { { &one, held }, { &two, monitor_doctor }, { NULL, NULL } };
+  const struct exam_how how = { "doctor", 1000, 1000, no_way, list };
+  struct world *w = *state;
+  const struct guest *g CLEANUP_GUEST = a_guest (A, 100);
+  struct seen s = { 0 };
+
+  hold = true;
+  assert_int_equal (examine (w->jobs, &w->env, g, &how, on_exam, &s, NULL), 0);
+  loop_advance (w->loop, 1000);
+  assert_int_equal (s.calls, 0);
+  loop_advance (w->loop, 200);
+  UNTIL_LOOP (w->loop, s.calls == 1);
+  assert_false (s.ended);
+  hold = false;
+  UNTIL_LOOP (w->loop,
+              examine (w->jobs, &w->env, g, &how, on_exam, &s, NULL) == 0);
+  UNTIL_LOOP (w->loop, s.calls == 2);
+  assert_true (s.ended);
 }
 
 #define T(fn) cmocka_unit_test_setup_teardown (fn, setup, teardown)
@@ -446,13 +574,15 @@ main (void)
 {
   const struct CMUnitTest tests[] = {
     T (learns_from_outcomes),
-    T (learns_from_what_is_not_said),
+    T (learns_what_is_said),
     T (forgets_with_the_boot),
     T (hears_events),
     T (looks_once_a_life),
     T (looks_at_who_is_ready),
     T (leaves_a_monitor_with_one_place),
     T (what_was_asked_stands),
+    T (an_examination_is_bounded),
+    T (an_examination_that_hangs),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);

@@ -146,7 +146,8 @@ test_canonical (void **state)
 {
   static const char full[]
       = "{ \"schema\": \"hangdog\\/config\\/1\", \"user\": \"u\", "
-        "\"group\": \"g\", \"groups\": [ \"h\" ], \"sources\": [ { "
+        "\"group\": \"g\", \"group-may\": [ \"console\", \"look\" ], "
+        "\"groups\": [ \"h\" ], \"sources\": [ { "
         "\"kind\": \"rundir\", \"root\": \"\\/r\", \"consoles\": "
         "\"a,b\", \"monitor\": \"m\", \"pidfile\": \"p\", \"eve\": "
         "\"\\/e\", \"console-mode\": \"tail\" }, { \"kind\": "
@@ -170,6 +171,7 @@ test_canonical (void **state)
 
   if (parse (full, &cfg, &err) < 0)
     fail_msg ("%s", err.msg);
+  assert_int_equal (config_group_may (cfg), MAY_CONSOLE | MAY_LOOK);
   json = config_to_json (cfg);
   assert_string_equal (json_object_to_json_string (json), full);
   json_object_put (json);

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Private to diagnose*.c: one diagnosis, and its legs.
+ *
+ *   diagnose.c        its begin, its end, and what others say of it meanwhile
+ *   diagnose_legs.c   the steps: which of them run now, each in a job
+ *   diagnose_judge.c  what is known, and the verdict of it
+ */
+#ifndef HANGDOG_SUPERVISOR_DIAGNOSE_IMPL_H
+#define HANGDOG_SUPERVISOR_DIAGNOSE_IMPL_H
+
+#include "supervisor/incidents/diagnose.h"
+
+#include "base/fact.h"
+#include "base/job.h"
+
+#include <json-c/json.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define DIAGNOSIS_FACTS 1024
+#define DIAGNOSIS_KNOWN 256
+
+struct haul;
+struct timer;
+
+enum leg_state
+{
+  LEG_WAITS, /* for its turn, or for its lane */
+  LEG_RUNS,
+  LEG_ENDED,
+};
+
+/* One step of the playbook, on its way. */
+struct leg
+{
+  struct diagnosis *dg;
+  struct playbook *playbook; /* the step is its */
+  const struct playbook_step *step;
+  struct collect_plan plan;
+  enum leg_state state;
+  bool told;         /* that it begins */
+  uint64_t began_ms; /* or wanted to, and its lane was taken */
+  struct haul *haul; /* while it runs */
+  struct json_object *said, *impact, *gaps; /* for the manifest */
+};
+
+struct diagnosis
+{
+  struct diagnosis_env env;
+  const struct guest *guest;
+  char scenario[64], code[32], sentence[200]; /* what brought us here */
+  struct leg **legs; /* in the order of the playbook */
+  unsigned nlegs;
+  const struct diagnosis_ops *ops;
+  void *arg;
+  uint64_t began_ms;
+  struct job_ear lane_free;
+  struct timer *patience; /* of legs whose lane is taken; to go on soon */
+  struct fact *facts;     /* samples: what the collectors brought */
+  struct fact_set *set;   /* the same for the judgement, by name */
+  unsigned nfacts, facts_lost;
+  struct fact *known; /* and what the house knew, one of each name */
+  unsigned nknown;
+  char stopped[128];
+  uint64_t failed_ms; /* of what_fails() */
+  bool begun, ordered;
+};
+
+/* ---- the steps: diagnose_legs.c ---- */
+
+/* Those steps of it whose names there are not yet, behind the others.  On
+ * failure nothing changed. */
+int legs_add (struct diagnosis *dg, struct playbook *p, struct error *err);
+/* Begins all that may begin now.  After the last one it judges and frees. */
+void legs_go (struct diagnosis *dg);
+void legs_free (struct diagnosis *dg);
+void legs_lane_free (const char *guest, enum job_lane lane, void *arg);
+void legs_patience_ends (struct timer *t, void *arg);
+
+/* ---- what is known: diagnose_judge.c ---- */
+
+void diagnosis_add_fact (struct diagnosis *dg, const struct fact *f);
+/* At the begin, for the table forgets a guest that goes; and again at the end,
+ * for what came meanwhile. */
+void diagnosis_ask_house (struct diagnosis *dg);
+/* The verdict of all there is; done() is called. */
+void diagnosis_judge (struct diagnosis *dg);
+
+#endif

@@ -1,0 +1,492 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The steps of a diagnosis, each a leg of its own: which of them run now.
+ *
+ * A collector fills a haul (haul.h) on its own thread.  Its evidence is handed
+ * on while it comes; its facts are the ladder's when the job is back, or is
+ * written off: what it had brought by then counts, and the rest is a gap.
+ */
+#include "supervisor/incidents/diagnose_impl.h"
+#include "supervisor/incidents/haul.h"
+#include "supervisor/watch/bindings.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "base/loop.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A scenario that has the lane when a step wants it is done with it soon, and
+ * the step is what the incident needs most. */
+#define LANE_WAIT_MS 15000
+
+/* One run of a collector; its job's until that is back.  What it brings is
+ * not in here, but in the haul. */
+struct visit
+{
+  struct collect_ctx ctx;
+  const struct collector *collector;
+  struct transport_env env;
+  struct playbook *playbook; /* ctx.own is its */
+  struct haul *haul;
+  struct error err;
+};
+
+/* ---- a visit, in the job's thread ---- */
+
+static void
+visit_free (void *arg)
+{
+  struct visit *v = arg;
+
+  if (!v)
+    return;
+  haul_unref (v->haul);
+  playbook_unref (v->playbook);
+  guest_unref (v->ctx.guest);
+  if (v->ctx.params)
+    json_object_put (v->ctx.params);
+  free (v);
+}
+
+static int
+visit_run (struct job *job, void *arg)
+{
+  struct visit *v = arg;
+
+  v->ctx.job = job;
+  v->ctx.deadline = job_deadline (job);
+  return v->collector->run (&v->ctx, &v->err);
+}
+
+static struct visit *
+visit_new (const struct leg *leg)
+{
+  const struct diagnosis *dg = leg->dg;
+  struct visit *v = calloc (1, sizeof (*v));
+
+  if (!v)
+    return NULL;
+  v->collector = leg->step->collector;
+  v->env = *dg->env.transports;
+  v->playbook = playbook_ref (leg->playbook);
+  v->haul = haul_ref (leg->haul);
+  v->ctx = (struct collect_ctx){
+    .guest = guest_ref (dg->guest),
+    .env = &v->env,
+    .own = leg->step->own,
+    .out = haul_out (leg->haul),
+  };
+  /* The network step asks where scenarios of this guest ask: nobody else knows
+   * an address of a guest behind a user-mode network. */
+  if (strcmp (v->collector->name, "net") == 0)
+    v->ctx.params
+        = bindings_addresses (dg->env.bindings, dg->guest->inc.uuid);
+  return v;
+}
+
+/* ---- the end of a leg, on the loop ---- */
+
+static void
+say_end (struct leg *leg, const char *failure)
+{
+  uint64_t now = loop_now (leg->dg->env.loop);
+  struct json_object *o = json_object_new_object ();
+
+  json_add_str (o, "name", leg->step->name);
+  json_add_int (o, "began_ms", (int64_t) (leg->began_ms - leg->dg->began_ms));
+  json_add_int (o, "took_ms", (int64_t) (now - leg->began_ms));
+  json_add_bool (o, "ok", !failure);
+  if (failure)
+    json_add_text (o, "failure", failure, strlen (failure));
+  leg->said = o;
+}
+
+static void
+add_gap (struct leg *leg, const char *what, const char *why)
+{
+  struct json_object *o = json_object_new_object ();
+
+  json_add_str (o, "collector", leg->step->collector->name);
+  json_add_str (o, "what", what);
+  json_add_text (o, "why", why, strlen (why));
+  if (!leg->gaps)
+    leg->gaps = json_object_new_array ();
+  json_object_array_add (leg->gaps, o);
+}
+
+/* For the ladder: what was not looked at is not well. */
+static void
+add_failed (struct leg *leg)
+{
+  const char *name = leg->step->collector->name;
+  struct fact f;
+
+  fact_text (&f, &leg->dg->guest->inc, "diagnosis.failed", "diagnosis", name,
+             strlen (name));
+  diagnosis_add_fact (leg->dg, &f);
+}
+
+static unsigned
+place_of (const struct leg *leg)
+{
+  unsigned i = 0;
+
+  while (leg->dg->legs[i] != leg)
+    i++;
+  return i + 1;
+}
+
+static void
+tell (const struct leg *leg, bool ended, const char *failure)
+{
+  const struct diagnosis *dg = leg->dg;
+
+  dg->ops->progress (place_of (leg), dg->nlegs, leg->step->name, ended,
+                     failure, dg->arg);
+}
+
+/* failure NULL: it did what it is there for; else `lacks` is not there. */
+static void
+end_leg (struct leg *leg, const char *lacks, const char *failure)
+{
+  leg->state = LEG_ENDED;
+  say_end (leg, failure);
+  if (failure)
+    {
+      add_gap (leg, lacks, failure);
+      add_failed (leg);
+    }
+  tell (leg, true, failure);
+}
+
+/* Its facts are this diagnosis's own, and not told to the house: there they
+ * would stand as what is, long after they were looked at.  True when it
+ * brought anything. */
+static bool
+take_haul (struct leg *leg)
+{
+  struct haul_end end;
+  bool any;
+
+  haul_close (leg->haul, &end);
+  for (unsigned i = 0; i < end.nfacts; i++)
+    diagnosis_add_fact (leg->dg, &end.facts[i]);
+  leg->impact = end.impact;
+  leg->gaps = end.gaps;
+  any = end.bytes > 0 || end.nfacts > 0;
+  haul_unref (steal_ptr (&leg->haul));
+  return any;
+}
+
+static void
+leg_done (void *owner, void *arg, enum job_end end, int rc)
+{
+  struct leg *leg = owner;
+  struct visit *v = arg;
+  char text[sizeof (v->err.msg)]
+      = "it did not come back within its budget: something it asked is stuck";
+  const char *lacks = take_haul (leg) ? "the rest of it" : "all of it";
+
+  if (end == JOB_RETURNED)
+    {
+      snprintf (text, sizeof (text), "%s", error_text (&v->err));
+      visit_free (v);
+    }
+  end_leg (leg, lacks, end == JOB_DISCARDED || rc < 0 ? text : NULL);
+  legs_go (leg->dg);
+}
+
+/* ---- its begin ---- */
+
+static void
+on_file (const char *name, uint64_t offset, const void *data, size_t len,
+         void *arg)
+{
+  struct leg *leg = arg;
+
+  leg->dg->ops->file (name, offset, data, len, leg->dg->arg);
+}
+
+static int
+start_job (struct leg *leg, struct error *err)
+{
+  struct diagnosis *dg = leg->dg;
+  struct visit *v = visit_new (leg);
+  struct job_spec spec;
+  char name[80];
+  int r;
+
+  if (!v)
+    return error_set (err, ENOMEM, "no memory for the collector");
+  snprintf (name, sizeof (name), "collect %s", leg->step->name);
+  spec = (struct job_spec){
+    .name = name,
+    .guest = dg->guest->inc.uuid,
+    .lane = leg->plan.lane,
+    .timeout_ms = leg->plan.ms,
+    .run = visit_run,
+    .done = leg_done,
+    .free_arg = visit_free,
+    .owner = leg,
+    .arg = v,
+  };
+  r = job_start (dg->env.jobs, &spec, err);
+  if (r < 0)
+    visit_free (v);
+  return r;
+}
+
+static int
+start_leg (struct leg *leg, struct error *err)
+{
+  int r = haul_new (leg->dg->env.loop, leg->step->collector->name, on_file,
+                    leg, &leg->haul, err);
+
+  if (r < 0)
+    return r;
+  r = start_job (leg, err);
+  if (r < 0)
+    haul_unref (steal_ptr (&leg->haul));
+  else
+    leg->state = LEG_RUNS;
+  return r;
+}
+
+/* Why it must not begin, whatever its lane says; NULL = it may. */
+static const char *
+forbidden (const struct leg *leg)
+{
+  const struct diagnosis *dg = leg->dg;
+
+  if (leg->plan.touch != TOUCH_NOTHING
+      && !registry_is_current (dg->env.registry, &dg->guest->inc))
+    return "the guest is not the one it was: not touched";
+  return leg->plan.never[0] ? leg->plan.never : NULL;
+}
+
+/* It is its turn.  Where others have its lane, or all threads, it waits for
+ * them, and is asked again. */
+static void
+try_leg (struct leg *leg)
+{
+  struct diagnosis *dg = leg->dg;
+  uint64_t now = loop_now (dg->env.loop);
+  struct error err = ERROR_INIT;
+  const char *why;
+
+  if (!leg->told)
+    {
+      leg->told = true;
+      leg->began_ms = now;
+      tell (leg, false, NULL);
+    }
+  why = forbidden (leg);
+  if (why)
+    end_leg (leg, "all of it", why);
+  else if (start_leg (leg, &err) < 0
+           && ((err.code != EBUSY && err.code != EAGAIN)
+               || now >= leg->began_ms + LANE_WAIT_MS))
+    end_leg (leg, "all of it", error_text (&err));
+}
+
+/* ---- which of them, and when ---- */
+
+/* What types at a guest, or changes it, is not looked at by anything else
+ * meanwhile, and comes when all harmless evidence before it is there. */
+static bool
+goes_alone (const struct leg *leg)
+{
+  return leg->plan.touch == TOUCH_CONSOLE
+         || leg->plan.touch == TOUCH_INTRUSIVE;
+}
+
+/* Steps begin in the order of the playbook, and run beside each other; but
+ * for what goes alone, and who has a lane keeps it from those behind him. */
+static bool
+is_its_turn (const struct leg *leg)
+{
+  const struct leg *before;
+
+  for (unsigned i = 0; (before = leg->dg->legs[i]) != leg; i++)
+    if (before->state != LEG_ENDED
+        && (goes_alone (leg) || goes_alone (before)
+            || before->plan.lane == leg->plan.lane))
+      return false;
+  return true;
+}
+
+/* The next that may begin.  One whose lane others have is asked once. */
+static struct leg *
+next_leg (const struct diagnosis *dg, unsigned *from)
+{
+  for (; *from < dg->nlegs; ++*from)
+    if (dg->legs[*from]->state == LEG_WAITS && is_its_turn (dg->legs[*from]))
+      return dg->legs[(*from)++];
+  return NULL;
+}
+
+static unsigned
+count (const struct diagnosis *dg, enum leg_state state)
+{
+  unsigned n = 0;
+
+  for (unsigned i = 0; i < dg->nlegs; i++)
+    n += dg->legs[i]->state == state;
+  return n;
+}
+
+static void
+be_patient (struct diagnosis *dg)
+{
+  uint64_t first = UINT64_MAX;
+
+  for (unsigned i = 0; i < dg->nlegs; i++)
+    if (dg->legs[i]->state == LEG_WAITS && dg->legs[i]->told
+        && dg->legs[i]->began_ms < first)
+      first = dg->legs[i]->began_ms;
+  if (first < UINT64_MAX)
+    timer_at (dg->patience, first + LANE_WAIT_MS);
+  else
+    timer_stop (dg->patience);
+}
+
+static void
+end_waiting (struct diagnosis *dg)
+{
+  for (unsigned i = 0; i < dg->nlegs; i++)
+    if (dg->legs[i]->state == LEG_WAITS && dg->legs[i]->told)
+      end_leg (dg->legs[i], "all of it", dg->stopped);
+}
+
+/* One that ends at once makes room for those behind it. */
+static void
+begin_legs (struct diagnosis *dg)
+{
+  unsigned ended, from;
+  struct leg *leg;
+
+  do
+    {
+      ended = count (dg, LEG_ENDED);
+      from = 0;
+      while ((leg = next_leg (dg, &from)))
+        try_leg (leg);
+    }
+  while (count (dg, LEG_ENDED) > ended);
+}
+
+void
+legs_go (struct diagnosis *dg)
+{
+  if (!dg->begun)
+    return;
+  if (dg->stopped[0])
+    end_waiting (dg);
+  else
+    begin_legs (dg);
+  be_patient (dg);
+  if (count (dg, LEG_RUNS) > 0
+      || (!dg->stopped[0] && count (dg, LEG_WAITS) > 0))
+    return;
+  diagnosis_judge (dg);
+  diagnosis_free (dg);
+}
+
+void
+legs_lane_free (const char *guest, enum job_lane lane, void *arg)
+{
+  struct diagnosis *dg = arg;
+
+  /* Not by guest and lane: anybody's end may be what a full pool waits for. */
+  if (timer_armed (dg->patience))
+    legs_go (dg);
+}
+
+void
+legs_patience_ends (struct timer *t, void *arg)
+{
+  legs_go (arg);
+}
+
+/* ---- the list of them ---- */
+
+static void
+leg_free (struct leg *leg)
+{
+  if (!leg)
+    return;
+  if (leg->haul)
+    haul_close (leg->haul, NULL);
+  haul_unref (leg->haul);
+  playbook_unref (leg->playbook);
+  if (leg->said)
+    json_object_put (leg->said);
+  if (leg->impact)
+    json_object_put (leg->impact);
+  if (leg->gaps)
+    json_object_put (leg->gaps);
+  free (leg);
+}
+
+void
+legs_free (struct diagnosis *dg)
+{
+  for (unsigned i = 0; i < dg->nlegs; i++)
+    leg_free (dg->legs[i]);
+  free (dg->legs);
+}
+
+static struct leg *
+leg_new (struct diagnosis *dg, struct playbook *p,
+         const struct playbook_step *step)
+{
+  struct leg *leg = calloc (1, sizeof (*leg));
+
+  if (!leg)
+    return NULL;
+  leg->dg = dg;
+  leg->playbook = playbook_ref (p);
+  leg->step = step;
+  collector_plan (step->collector, dg->guest, step->own, &leg->plan);
+  if (step->budget_ms)
+    leg->plan.ms = step->budget_ms;
+  return leg;
+}
+
+static bool
+has_leg (const struct diagnosis *dg, const char *name)
+{
+  for (unsigned i = 0; i < dg->nlegs; i++)
+    if (strcmp (dg->legs[i]->step->name, name) == 0)
+      return true;
+  return false;
+}
+
+int
+legs_add (struct diagnosis *dg, struct playbook *p, struct error *err)
+{
+  unsigned was = dg->nlegs;
+  struct leg **legs
+      = realloc (dg->legs, (was + p->nsteps) * sizeof (*legs));
+  bool fits = legs != NULL;
+
+  if (legs)
+    dg->legs = legs;
+  for (unsigned i = 0; fits && i < p->nsteps; i++)
+    if (!has_leg (dg, p->steps[i].name))
+      {
+        legs[dg->nlegs] = leg_new (dg, p, &p->steps[i]);
+        fits = legs[dg->nlegs] != NULL;
+        dg->nlegs += fits;
+      }
+  if (fits)
+    return 0;
+  while (dg->nlegs > was)
+    leg_free (dg->legs[--dg->nlegs]);
+  return error_set (err, ENOMEM, "no memory for a diagnosis");
+}

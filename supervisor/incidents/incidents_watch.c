@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Those who watch a diagnosis, and who call it off: a shell, a page and a
+ * controller may look at the same one, come and go.
+ */
+#include "supervisor/incidents/incidents_impl.h"
+
+#include "base/error.h"
+#include "base/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- watching ---- */
+
+int
+incident_watch (struct active *a, const struct incident_watch_ops *ops,
+                void *arg, struct error *err)
+{
+  struct watcher **p = &a->watchers;
+  struct watcher *w;
+  unsigned n = 0;
+
+  for (; *p; p = &(*p)->next)
+    n++;
+  if (n >= MAX_WATCHERS)
+    return error_set (err, EBUSY, "%u watch this diagnosis already", n);
+  w = calloc (1, sizeof (*w));
+  if (!w)
+    return error_set (err, ENOMEM, "no memory to watch a diagnosis");
+  *w = (struct watcher){ .ops = ops, .arg = arg };
+  *p = w;
+  return 0;
+}
+
+void
+incident_watched_step (struct active *a, unsigned n, unsigned total,
+                       const char *what, bool ended, const char *failure)
+{
+  if (!ended)
+    {
+      a->step = n;
+      a->steps_total = total;
+      snprintf (a->step_what, sizeof (a->step_what), "%s", what ? what : "");
+    }
+  for (const struct watcher *w = a->watchers; w; w = w->next)
+    if (w->ops->progress)
+      w->ops->progress (n, total, what, ended, failure, w->arg);
+}
+
+void
+incident_watched_end (struct active *a, const struct error *err)
+{
+  struct watcher *w;
+
+  /* Each is off the list before it is told: what it frees is not ours. */
+  while ((w = a->watchers))
+    {
+      a->watchers = w->next;
+      w->ops->packed (&a->inc, a->bundle, err, w->arg);
+      free (w);
+    }
+}
+
+void
+incident_watchers_free (struct active *a)
+{
+  struct watcher *w;
+
+  while ((w = a->watchers))
+    {
+      a->watchers = w->next;
+      free (w);
+    }
+}
+
+const char *
+incidents_find (struct incidents *in, const char *id, const char *uuid)
+{
+  struct active *a = id ? incidents_by_id (in, id) : NULL;
+
+  for (struct active *x = in->first; x && !a; x = x->next)
+    if (uuid && x->life != LIFE_DONE && strcmp (x->inc.inc.uuid, uuid) == 0)
+      a = x;
+  return a ? a->inc.id : NULL;
+}
+
+static struct active *
+must_be (struct incidents *in, const char *id, struct error *err)
+{
+  struct active *a = incidents_by_id (in, id);
+
+  if (!a)
+    error_set (err, ENOENT,
+               "no incident %.40s is known to this run of the daemon", id);
+  return a;
+}
+
+/* One that was packed, also by a daemon before this one, has ended. */
+int
+incidents_watch (struct incidents *in, const char *id,
+                 const struct incident_watch_ops *ops, void *arg,
+                 struct error *err)
+{
+  struct active *a = must_be (in, id, err);
+  int r;
+
+  if (!a)
+    return -ENOENT;
+  if (a->life == LIFE_DONE)
+    {
+      ops->packed (&a->inc, a->bundle, NULL, arg);
+      return 0;
+    }
+  r = incident_watch (a, ops, arg, err);
+  if (r == 0 && a->life == LIFE_COLLECTING && a->steps_total && ops->progress)
+    ops->progress (a->step, a->steps_total, a->step_what, false, NULL, arg);
+  return r;
+}
+
+void
+incidents_unwatch (struct incidents *in, const char *id, const void *arg)
+{
+  struct active *a = incidents_by_id (in, id);
+  struct watcher **p, *w;
+
+  if (!a)
+    return;
+  for (p = &a->watchers; *p && (*p)->arg != arg; p = &(*p)->next)
+    ;
+  w = *p;
+  if (!w)
+    return;
+  *p = w->next;
+  free (w);
+}
+
+/* ---- calling it off ---- */
+
+int
+incidents_cancel (struct incidents *in, const char *id, const char *by,
+                  struct error *err)
+{
+  struct active *a = must_be (in, id, err);
+
+  if (!a)
+    return -ENOENT;
+  if (a->life >= LIFE_PACKING)
+    return error_set (err, EALREADY,
+                      "the diagnosis of %s is over: `hangdog incidents` has "
+                      "its verdict",
+                      a->inc.guest);
+  if (a->cancelled[0])
+    return 0;
+  snprintf (a->cancelled, sizeof (a->cancelled), "called off by %.90s", by);
+  log_guest (LOG_LEVEL_INFO, a->inc.inc.uuid,
+             "guest=\"%s\" incident=%s: its diagnosis is %s", a->inc.guest,
+             a->inc.id, a->cancelled);
+  incident_call_off (a);
+  return 0;
+}
