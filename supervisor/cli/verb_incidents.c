@@ -30,9 +30,13 @@ on_row (struct json_object *row, const void *body, size_t len,
           row_str (row, "severity"), row_str (v, "class"),
           now_of (row),              bundle };
 
+  const char *parent = row_str (row, "parent");
+
   /* The path ends the row, so that it can be cut out of it. */
-  snprintf (bundle, sizeof (bundle), "%s%s%s", row_str (row, "shipped"),
-            row_str (row, "shipped")[0] ? ", " : "", row_str (row, "bundle"));
+  snprintf (bundle, sizeof (bundle), "%s%.8s%s%s%s%s",
+            parent[0] ? "part of " : "", parent, parent[0] ? ", " : "",
+            row_str (row, "shipped"), row_str (row, "shipped")[0] ? ", " : "",
+            row_str (row, "bundle"));
 
   listing_row (arg, row, cells);
   return 0;

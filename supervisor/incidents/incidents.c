@@ -201,12 +201,24 @@ incidents_free (struct incidents *in)
 /* ---- on their way to the controller ---- */
 
 void
-incidents_shipped (struct incidents *in, const char *id)
+incidents_shipped (struct incidents *in, const char *id, const char *sink)
 {
   struct active *a = incidents_by_id (in, id);
 
-  if (a)
-    snprintf (a->shipped, sizeof (a->shipped), "shipped");
+  if (!a)
+    return;
+  incident_is_shipped (a);
+  /* Once: what is noted is news, which is sent, too. */
+  if (incident_has_moment (&a->inc, MOMENT_SHIPPED, sink))
+    return;
+  incident_moment (a, MOMENT_SHIPPED, sink);
+  incident_put (a);
+}
+
+void
+incident_is_shipped (struct active *a)
+{
+  snprintf (a->shipped, sizeof (a->shipped), "shipped");
 }
 
 void

@@ -153,6 +153,11 @@ bool incident_step (struct active *a, enum step step);
 void incidents_put_durable (struct active *a);
 /* It changed: the next daemon is to know it as it is now. */
 void incident_put (struct active *a);
+/* Somebody has all of it. */
+void incident_is_shipped (struct active *a);
+/* For its timeline, now; what may be NULL.  Whoever notes puts. */
+void incident_moment (struct active *a, enum incident_moment_kind kind,
+                      const char *what);
 /* Somebody else's trouble is the same, and he is believed more: the incident
  * is his from now on.  Only before it is judged; what was found stays. */
 void incident_retell (struct active *a, const char *playbook,

@@ -123,6 +123,13 @@ incident_put (struct active *a)
   put (a, NULL);
 }
 
+void
+incident_moment (struct active *a, enum incident_moment_kind kind,
+                 const char *what)
+{
+  incident_note (&a->inc, kind, clock_wall_ms (), what);
+}
+
 /* ---- waiting: for its turn, and for its guest after a restart ---- */
 
 static unsigned
@@ -185,6 +192,8 @@ begin (struct active *a)
   if (!incident_step (a, STEP_BEGUN))
     return;
   a->inc.attempts++;
+  incident_moment (a, MOMENT_DIAGNOSING,
+                   a->inc.playbook[0] ? a->inc.playbook : playbook_default);
   put (a, on_counted);
 }
 
@@ -284,7 +293,10 @@ settle (struct active *a)
   if (verdict_is_ours (&a->inc.verdict))
     a->stand = STAND_NOT;
   else if (!incident_text_alone (&a->inc))
-    a->stand = STAND_FIRM;
+    {
+      a->stand = STAND_FIRM;
+      incident_moment (a, MOMENT_CONFIRMED, a->inc.verdict.class_);
+    }
 }
 
 static void
@@ -401,6 +413,7 @@ on_packed (const struct error *err, struct json_object *answer, void *arg)
                  a->inc.verdict.class_, a->inc.guest, a->inc.id,
                  a->inc.verdict.confidence, a->bundle,
                  a->inc.verdict.sentence);
+      incident_moment (a, MOMENT_PACKED, NULL);
     }
   incident_put (a);
   incident_watched_end (a, err);
@@ -413,14 +426,19 @@ pack (struct active *a, struct json_object *head)
   struct incident_sink *sink = writer_link_incidents (a->all->env.writer);
   CLEANUP_BUF struct buf text = BUF_INIT (64u << 10);
 
+  incident_moment (a, MOMENT_JUDGED, a->inc.verdict.class_);
   /* Else the next daemon would take it for one that stands. */
   if (a->stand == STAND_NOT && a->inc.end == INCIDENT_NOT_ENDED)
     {
       a->inc.end = INCIDENT_CLOSED;
       a->inc.ended_wall_ms = clock_wall_ms ();
+      incident_moment (a, MOMENT_CLOSED, NULL);
     }
   summary_text (&a->inc, head, &text);
   store_file (a, "summary.txt", 0, buf_str (&text), text.len);
+  buf_clear (&text);
+  incident_timeline_text (&a->inc, &text);
+  store_file (a, "timeline.jsonl", 0, buf_str (&text), text.len);
   a->inc.rev++;
   json_object_object_add (head, "incident", incident_to_json (&a->inc));
   sink->put (sink, &a->inc, NULL, NULL);

@@ -85,7 +85,7 @@ on_its_way (struct active *a, struct json_object *head)
 
   snprintf (a->bundle, sizeof (a->bundle), "%s", path ? path : "");
   if (place && strcmp (place, "sent") == 0)
-    incidents_shipped (a->all, a->inc.id);
+    incident_is_shipped (a);
   else if (place && strcmp (place, "parked") == 0)
     incidents_parked (a->all, a->inc.id, why ? why : "");
 }

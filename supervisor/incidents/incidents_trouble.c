@@ -33,6 +33,7 @@
 
 struct trouble
 {
+  const char *key; /* whose it is, one stands at a time: a guest's uuid */
   const struct guest *guest;
   enum stand how;
   const char *playbook;
@@ -52,6 +53,9 @@ end_standing (struct active *a, enum incident_end how)
 {
   char age[32];
 
+  if (a->stand == STAND_SUSPECTED && how == INCIDENT_RECOVERED)
+    incident_moment (a, MOMENT_NEAR_MISS, NULL);
+  incident_moment (a, incident_end_moment (how), NULL);
   a->stand = STAND_NOT;
   a->perhaps_rebooted = a->flapping = false;
   a->inc.end = how;
@@ -152,6 +156,24 @@ outdone (const struct active *a, const struct trouble *t)
          && strcmp (t->cause.code, CODE_KERNEL_EVENT) != 0;
 }
 
+/* For its timeline: who says so, and what. */
+static void
+note_trouble (struct active *a, enum incident_moment_kind kind,
+              const struct cause *cause)
+{
+  char what[sizeof (((struct incident_moment *) 0)->what)];
+
+  snprintf (what, sizeof (what), "%.48s%s%.20s", cause->scenario,
+            cause->code[0] ? ": " : "", cause->code);
+  incident_moment (a, kind, what);
+}
+
+static enum incident_moment_kind
+said_by (const struct trouble *t)
+{
+  return t->how == STAND_FIRM ? MOMENT_CONFIRMED : MOMENT_SUSPECTED;
+}
+
 /* Not judged yet: it becomes an incident of the other's, so that one trouble
  * is told once. */
 static void
@@ -160,6 +182,7 @@ take_over (struct active *a, const struct trouble *t)
   a->inc.severity = t->severity;
   a->inc.last_ok_wall_ms = t->last_ok_wall_ms;
   a->stand = t->how;
+  note_trouble (a, said_by (t), &t->cause);
   incident_retell (a, t->playbook, &t->cause);
 }
 
@@ -167,13 +190,20 @@ take_over (struct active *a, const struct trouble *t)
 static void
 join (struct active *a, const struct trouble *t)
 {
+  unsigned was;
+
   if (strcmp (t->cause.code, CODE_KERNEL_EVENT) == 0)
     return;
+  was = a->inc.moments + a->inc.severity;
+  if (a->stand == STAND_SUSPECTED)
+    note_trouble (a, MOMENT_CONFIRMED, &t->cause);
+  note_trouble (a, MOMENT_JOINED, &t->cause);
   a->stand = STAND_FIRM;
-  if (t->severity <= a->inc.severity)
-    return;
-  a->inc.severity = t->severity;
-  incident_put (a);
+  if (t->severity > a->inc.severity)
+    a->inc.severity = t->severity;
+  /* That it came once more goes with the next news of it. */
+  if (a->inc.moments + a->inc.severity > was)
+    incident_put (a);
 }
 
 /* By its text its guest lives anew, and nobody confirmed it.  Only who is
@@ -190,7 +220,7 @@ outlives (const struct active *a, const struct trouble *t)
 static struct active *
 raise_trouble (struct incidents *in, const struct trouble *t)
 {
-  struct active *a = incidents_standing_of (in, t->guest->inc.uuid);
+  struct active *a = incidents_standing_of (in, t->key);
 
   if (a && outlives (a, t))
     return NULL;
@@ -223,6 +253,7 @@ raise_trouble (struct incidents *in, const struct trouble *t)
   a->inc.severity = t->severity;
   a->inc.last_ok_wall_ms = t->last_ok_wall_ms;
   a->stand = t->how;
+  note_trouble (a, said_by (t), &t->cause);
   incidents_put_durable (a);
   return a;
 }
@@ -245,7 +276,8 @@ static void
 failed (struct incidents *in, const struct binding_info *info, bool mute)
 {
   const char *playbook = info->scenario->playbook;
-  struct trouble t = { .guest = info->guest,
+  struct trouble t = { .key = info->guest->inc.uuid,
+                       .guest = info->guest,
                        .how = mute ? STAND_SUSPECTED : STAND_FIRM,
                        .cause = { info->scenario->name, "", "" },
                        .severity = rated (info->scenario),
@@ -374,7 +406,8 @@ incidents_event (struct incidents *in, const struct guest *g,
                  enum guest_event event, const char *detail)
 {
   char reason[200];
-  const struct trouble t = { .guest = g,
+  const struct trouble t = { .key = g->inc.uuid,
+                             .guest = g,
                              .how = STAND_FIRM,
                              .playbook = CAREFUL_PLAYBOOK,
                              .severity = INCIDENT_CRITICAL,
@@ -507,7 +540,8 @@ suspect (struct incidents *in, const struct guest *g, const struct fact *f)
   CLEANUP_BUF struct buf words = BUF_INIT (sizeof (((struct incident *) 0)
                                                        ->reason)
                                            - 1);
-  struct trouble t = { .guest = g,
+  struct trouble t = { .key = g->inc.uuid,
+                       .guest = g,
                        .how = STAND_SUSPECTED,
                        .playbook = CAREFUL_PLAYBOOK,
                        .severity = INCIDENT_CRITICAL,

@@ -243,6 +243,99 @@ what_has_ended_stands_no_more (void **state)
   brought_to (w, "slow", "low");
 }
 
+static void
+timeline_is (struct world *w, const char *want)
+{
+  const struct incident *inc = &newest (w)->inc;
+  char text[512] = "";
+
+  for (unsigned i = 0; i < inc->moments; i++)
+    {
+      size_t n = strlen (text);
+
+      snprintf (text + n, sizeof text - n, "%s%s%s%s%s",
+                i ? ", " : "", incident_moment_names[inc->timeline[i].kind],
+                inc->timeline[i].what[0] ? "(" : "", inc->timeline[i].what,
+                inc->timeline[i].what[0] ? ")" : "");
+    }
+  assert_string_equal (text, want);
+}
+
+/* All that it went through is in its document, over restarts. */
+static void
+its_timeline (void **state)
+{
+  struct world *w = *state;
+  char id[UUID_TEXT];
+  uint64_t rev;
+
+  incidents_writer_up (w->incidents);
+  says (w, A, 7, "kernel.trouble.panic", PANIC);
+  timeline_is (w, "suspected(kernel: kernel-event)");
+  on_disk (w, NULL);
+  on_disk (w, NULL);
+  fails (w, A);
+  outcome (w, A, &w->tcp, OUTCOME_FAILED, "timeout", HEALTH_BECAME_FAILED);
+  verdict (w, "kernel-panic", "high");
+  packed (w, NULL);
+  memcpy (id, newest (w)->inc.id, sizeof id);
+  incidents_shipped (w->incidents, id, "there");
+  rev = newest (w)->inc.rev;
+  incidents_shipped (w->incidents, id, "there");
+  assert_true (newest (w)->inc.rev == rev); /* said once */
+#define SO_FAR                                                                \
+  "suspected(kernel: kernel-event), diagnosing(quick), "                      \
+  "confirmed(uptime: silent), joined(tcp: timeout), judged(kernel-panic), "   \
+  "packed, shipped(there)"
+  timeline_is (w, SO_FAR);
+  incidents_free (w->incidents);
+  start_incidents (w);
+  incidents_writer_up (w->incidents);
+  timeline_is (w, SO_FAR);
+  assert_true (told_as_hung (w, A));
+  outcome (w, A, &w->uptime, OUTCOME_OK, "ok", HEALTH_BECAME_WELL);
+  timeline_is (w, SO_FAR ", recovered");
+  assert_true (w->last_put.rev > rev);
+  assert_non_null (strstr (stored (w, id)->text, "\"step\":\"recovered\""));
+}
+
+/* Well again before anybody confirmed it. */
+static void
+a_near_miss (void **state)
+{
+  struct world *w = *state;
+
+  incidents_writer_up (w->incidents);
+  is_mute (w, A);
+  on_disk (w, NULL);
+  on_disk (w, NULL);
+  outcome (w, A, &w->uptime, OUTCOME_OK, "ok", HEALTH_BECAME_WELL);
+  timeline_is (w, "suspected(uptime: console-timeout), diagnosing(quick), "
+                  "near-miss, recovered");
+  verdict (w, "slow", "low");
+  packed (w, NULL);
+}
+
+/* A check that joins again and again is counted, and no news each time. */
+static void
+one_that_joins_often (void **state)
+{
+  struct world *w = *state;
+  uint64_t rev;
+
+  incidents_writer_up (w->incidents);
+  fails (w, A);
+  while (w->nputs)
+    on_disk (w, NULL);
+  outcome (w, A, &w->tcp, OUTCOME_FAILED, "timeout", HEALTH_BECAME_FAILED);
+  rev = newest (w)->inc.rev;
+  for (unsigned i = 0; i < 100; i++)
+    outcome (w, A, &w->tcp, OUTCOME_FAILED, "timeout", HEALTH_BECAME_FAILED);
+  assert_true (newest (w)->inc.rev == rev);
+  assert_int_equal (newest (w)->inc.timeline[2].count, 101);
+  brought_to (w, "slow", "low");
+}
+
 /* It took the daemon with it twice. */
 static void
 no_third_attempt (void **state)
@@ -295,6 +388,9 @@ main (void)
     WITH (setup, not_settled_yet),
     WITH (setup, what_was_open_is_taken_up),
     WITH (setup, what_has_ended_stands_no_more),
+    WITH (setup, its_timeline),
+    WITH (setup, a_near_miss),
+    WITH (setup, one_that_joins_often),
     WITH (setup, no_third_attempt),
     WITH (setup, it_waits_for_its_guest),
     WITH (setup, but_not_for_ever),
