@@ -75,6 +75,12 @@ incident_is_by (const struct incident *inc, const char *by, const char *code)
   return !inc->code[0] || strcmp (inc->code, code) == 0;
 }
 
+bool
+incident_is_of_host (const struct incident *inc)
+{
+  return inc->key[0] != '\0';
+}
+
 /* ---- writing ---- */
 
 static void
@@ -131,6 +137,7 @@ incident_to_json (const struct incident *inc)
   json_add_str (o, "id", inc->id);
   if (inc->rev)
     json_add_int (o, "rev", (int64_t) inc->rev);
+  add_text (o, "key", inc->key);
   add_text (o, "parent", inc->parent);
   json_object_object_add (o, "incarnation", incarnation_json (&inc->inc));
   add_text (o, "guest", inc->guest);
@@ -304,8 +311,9 @@ incident_from_json (struct json_object *obj, struct incident *ret,
                       INCIDENT_SCHEMA);
   if ((rc = read_text (obj, "id", true, inc.id, sizeof inc.id, err)) < 0
       || (rc = read_count (obj, "rev", INT64_MAX, &rev, err)) < 0
-      || (rc = read_text (obj, "parent", false, inc.parent, sizeof inc.parent,
-                          err))
+      || (rc = read_text (obj, "key", false, inc.key, sizeof inc.key, err)) < 0
+      || (rc = read_text (obj, "parent", false, inc.parent,
+                          sizeof inc.parent, err))
              < 0
       || (rc = read_count (obj, "timeline_lost", UINT32_MAX, &lost, err)) < 0
       || (rc = read_incarnation (json_get (obj, "incarnation"), &inc.inc,

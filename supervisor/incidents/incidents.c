@@ -158,6 +158,8 @@ incidents_new (const struct incidents_env *env, struct incidents **ret,
                   &in->found, err);
   if (r == 0)
     r = incidents_remember (in, err);
+  if (r == 0)
+    r = incidents_host_new (in, err);
   if (r == 0 && !env->drain_only)
     r = incidents_hear (in, err);
   if (r < 0)
@@ -194,6 +196,7 @@ incidents_free (struct incidents *in)
     incident_remove (in->first);
   timer_free (in->found);
   timer_free (in->again);
+  timer_free (in->together);
   playbook_set_unref (in->playbooks);
   free (in);
 }
@@ -247,6 +250,7 @@ incidents_each (struct incidents *in,
         = a->perhaps_rebooted && a->stand != STAND_NOT,
         .flapping = a->flapping && a->stand != STAND_NOT,
         .flaps = a->flaps,
+        .children = incident_children (a),
         .bundle = a->bundle,
         .shipped = a->shipped,
       };

@@ -52,24 +52,40 @@ resurrect (struct incidents *in, const struct incident *inc)
 static void
 recall (struct active *a)
 {
+  if (incident_is_of_host (&a->inc))
+    return;
   registry_recall (a->all->env.registry, &a->inc.inc);
   registry_each (a->all->env.registry, find_guest, a);
+}
+
+/* Does another one stand for the same? */
+static bool
+is_taken (const struct active *a)
+{
+  if (!incident_is_of_host (&a->inc))
+    return incidents_standing_of (a->all, a->inc.inc.uuid);
+  for (const struct active *x = a->all->first; x; x = x->next)
+    if (x->stand != STAND_NOT && incident_is_of_host (&x->inc)
+        && strcmp (x->inc.key, a->inc.key) == 0)
+      return true;
+  return false;
 }
 
 /* One hang is told once: what had not ended stands again.  Of one guest that
  * is the newest: another's end did not get to the disk. */
 static void
-perhaps_stands (struct incidents *in, struct active *a)
+perhaps_stands (struct active *a)
 {
   if (a->stand != STAND_NOT || a->inc.end != INCIDENT_NOT_ENDED
       || incident_is_by (&a->inc, BY_ORDER, CODE_ORDERED))
     return;
   recall (a);
-  if (!incidents_standing_of (in, a->inc.inc.uuid))
+  if (!is_taken (a))
     a->stand = stand_as (&a->inc);
   else if (a->life == LIFE_DONE)
     {
       a->inc.end = INCIDENT_REPLACED;
+      incident_moment (a, MOMENT_REPLACED, NULL);
       incident_put (a);
     }
 }
@@ -137,7 +153,7 @@ all_told (struct incidents *in)
 {
   in->listing = false;
   for (struct active *a = in->first; a; a = a->next)
-    perhaps_stands (in, a);
+    perhaps_stands (a);
   incidents_known (in);
   incidents_pump (in);
 }
