@@ -13,6 +13,9 @@
 struct error;
 
 #define INCIDENT_SCHEMA "hangdog/incident/1"
+#define INCIDENT_KEY 300
+/* In the place of a uuid, in an incident of the host's own. */
+#define INCIDENT_OF_HOST "host"
 
 /* Who told of it, where no scenario failed: in place of the scenario's name,
  * and of its outcome's code. */
@@ -20,6 +23,9 @@ struct error;
 #define CODE_ORDERED "ordered"
 #define BY_MONITOR "monitor" /* the guest's hypervisor */
 #define CODE_VMM_EVENT "vmm-event"
+#define BY_HOST "host" /* several guests failed together */
+#define CODE_CROWD "failed-together"
+#define CODE_PRESSED "host-starved" /* the same, and the host is short */
 #define BY_KERNEL "kernel" /* text that the guest's kernel may have printed */
 #define CODE_KERNEL_EVENT "kernel-event"
 
@@ -54,19 +60,43 @@ enum incident_severity
 };
 extern const char *const incident_severity_names[];
 
+/* A fact that a verdict rests on, for who reads it later: escaped. */
+struct verdict_fact
+{
+  char name[72];
+  char value[160];
+  char source[32];
+  uint64_t time_ms; /* clock_ms() of the host that judged */
+};
+
+#define VERDICT_FACTS 8
+#define SIGNATURE_TEXT 17
+
 struct verdict
 {
   char class_[32];     /* one of the house's classes: verdict_classes[] */
   char culprit[160];
-  char confidence[8];  /* "low", "medium", "high" */
+  char confidence[8];  /* "low", "medium", "high"; "certain": that, and two
+                          vantage points say so */
   char sentence[320];
   char next[320];
+  char rule[64];       /* which said so; "" = none did */
+  /* The same trouble has the same one, whatever the numbers in it: class and
+   * culprit without addresses, pids, times. */
+  char signature[SIGNATURE_TEXT];
+  struct verdict_fact facts[VERDICT_FACTS]; /* what it rests on */
+  unsigned nfacts;
 };
 extern const char *const verdict_classes[]; /* NULL terminated */
 
 struct incident
 {
   char id[UUID_TEXT];
+  /* "" in that of one guest.  Of the host's own, its subject: what guests that
+   * failed together have in common ("server nbd 10.0.0.1:10809"); its inc is
+   * of nobody then. */
+  char key[INCIDENT_KEY];
+  char parent[UUID_TEXT]; /* the id of the host's that it belongs to, or "" */
   struct incarnation inc;
   char guest[128];     /* display name */
   char scenario[64];   /* or BY_... */
@@ -89,6 +119,9 @@ void incident_new_id (char id[UUID_TEXT]);
  * same name? */
 bool incident_is_by (const struct incident *inc, const char *by,
                      const char *code);
+/* Is it the host's own? */
+bool incident_is_of_host (const struct incident *inc);
+struct json_object *verdict_to_json (const struct verdict *v);
 struct json_object *incident_to_json (const struct incident *inc);
 int incident_from_json (struct json_object *obj, struct incident *ret,
                         struct error *err);

@@ -58,7 +58,6 @@ struct diagnosis
   struct job_ear lane_free;
   struct timer *patience; /* of legs whose lane is taken; to go on soon */
   struct fact *facts;     /* samples: what the collectors brought */
-  struct verdict_rules *rules;
   struct fact_set *set;   /* the same for the judgement, by name */
   unsigned nfacts, facts_lost;
   struct fact *known; /* and what the house knew, one of each name */
