@@ -85,6 +85,22 @@ static const struct collector sysrq = { .name = "sysrq",
                                         .summary = "s",
                                         .fields = keys_fields,
                                         .own_size = sizeof (struct keys) };
+static const char *const ways[] = { "console", "agent", NULL };
+struct inside
+{
+  int way;
+};
+static const struct json_field inside_fields[] = {
+  { .name = "way", .kind = JSON_ENUM,
+    .offset = offsetof (struct inside, way), .names = ways },
+  { .name = NULL },
+};
+static const struct collector inside = { .name = "inside",
+                                         .summary = "i",
+                                         .fields = inside_fields,
+                                         .own_size = sizeof (struct inside) };
+static const struct collector application
+    = { .name = "application", .summary = "a" };
 static const struct collector knock = { .name = "knock",
                                         .summary = "k",
                                         .fields = knock_fields,
@@ -92,7 +108,8 @@ static const struct collector knock = { .name = "knock",
                                         .own_init = &knock_init,
                                         .check = knock_check };
 const struct collector *const collectors[]
-    = { &host, &memory, &console, &monitor, &disk, &net, &sysrq, &knock, NULL };
+    = { &host, &memory, &console, &monitor, &disk, &net,
+        &sysrq, &inside, &application, &knock, NULL };
 
 const struct collector *
 collector_find (const char *name)
