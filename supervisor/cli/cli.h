@@ -52,7 +52,7 @@ extern const struct verb verb_daemon, verb_list, verb_status, verb_probe,
     verb_dump, verb_scenario, verb_config, verb_bundle, verb_analyze,
     verb_report, verb_wait, verb_controller, verb_sysrq, verb_tables,
     verb_completion, verb_version, verb_classify, verb_rules, verb_inspect,
-    verb_core, verb_mailbox;
+    verb_core, verb_mailbox, verb_playbook;
 
 /* Takes --NAME VALUE (or --NAME=VALUE) out of argv; NULL when it is not
  * there.  cli_flag: --NAME without a value. */
@@ -96,10 +96,13 @@ void program_failed (const char *path, int code, struct error *err);
 /* Becomes it; returns an exit code when that cannot be. */
 int cli_exec (struct cli *cli, const struct program *p);
 
+/* Runs it, and calls fn for each row of JSON that it says; its exit code, or
+ * EXIT_ERROR when it could not be run. */
+int program_rows (const struct cli *cli, const struct program *p,
+                  void (*fn) (struct json_object *row, void *arg), void *arg);
+
 void cli_nap (unsigned ms);
 
-/* What `wait --for` takes; ends with NULL. */
-extern const char *const health_words[];
 /* What `scenario test --from` takes. */
 extern const char *const console_words[];
 
