@@ -10,6 +10,8 @@
 
 #include "tests/unit/supervisor/incidents-bed.h"
 
+#include "base/cleanup.h"
+
 /* ---- after a restart ---- */
 
 #define E "eeeeeeee-2222-4333-8444-555555555555"
@@ -36,6 +38,21 @@ had (struct world *w, const char *place, const char *uuid, int pid,
                 confidence);
     }
   store (w, &inc, place);
+}
+
+/* One that was open, with that playbook. */
+static void
+had_begun (struct world *w, const char *uuid, const char *playbook)
+{
+  struct incident inc = { .rev = 1, .opened_wall_ms = 5 };
+
+  incident_new_id (inc.id);
+  snprintf (inc.inc.uuid, sizeof inc.inc.uuid, "%s", uuid);
+  inc.inc.pid = 7;
+  inc.inc.start_time = 100;
+  snprintf (inc.scenario, sizeof inc.scenario, "uptime");
+  snprintf (inc.playbook, sizeof inc.playbook, "%s", playbook);
+  store (w, &inc, "open");
 }
 
 static struct incident
@@ -375,6 +392,47 @@ but_not_for_ever (void **state)
   packed (w, NULL);
 }
 
+/* Ended by the daemon before us while a playbook of an operator's ran: those
+ * are read by and by. */
+static void
+it_waits_for_its_playbook (void **state)
+{
+  struct world *w = *state;
+  CLEANUP_JSON struct json_object *o = json_tokener_parse (
+      "{\"name\":\"storage\",\"steps\":[\"host\"]}");
+  struct playbook_set *set;
+  struct playbook *own;
+
+  had_begun (w, A, "storage");
+  incidents_writer_up (w->incidents);
+  assert_int_equal (newest (w)->life, LIFE_WAITING);
+  assert_int_equal (playbook_read (NULL, o, "", "mine", &own, NULL), 0);
+  assert_int_equal (playbook_set_new (&own, 1, &set, NULL), 0);
+  incidents_playbooks (w->incidents, set);
+  playbook_unref (own);
+  playbook_set_unref (set);
+  on_disk (w, NULL);
+  assert_string_equal (w->running[0]->playbook->name, "storage");
+  verdict (w, "unknown", "low");
+  packed (w, NULL);
+}
+
+/* It may have been chosen because it touches nothing. */
+static void
+one_that_is_gone_is_no_touch (void **state)
+{
+  struct world *w = *state;
+
+  had_begun (w, A, "storage");
+  incidents_writer_up (w->incidents);
+  assert_int_equal (newest (w)->life, LIFE_WAITING);
+  incidents_playbooks (w->incidents, w->d.playbooks);
+  on_disk (w, NULL);
+  assert_string_equal (w->running[0]->playbook->name, "no-touch");
+  verdict (w, "unknown", "low");
+  packed (w, NULL);
+}
+
 int
 main (void)
 {
@@ -394,6 +452,8 @@ main (void)
     WITH (setup, no_third_attempt),
     WITH (setup, it_waits_for_its_guest),
     WITH (setup, but_not_for_ever),
+    WITH (setup, it_waits_for_its_playbook),
+    WITH (setup, one_that_is_gone_is_no_touch),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);
