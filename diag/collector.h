@@ -107,6 +107,7 @@ struct collector
 void collector_plan (const struct collector *c, const struct guest *g,
                      const void *own, struct collect_plan *ret);
 
+extern const struct collector collect_memory;
 extern const struct collector collect_monitor;
 extern const struct collector collect_sysrq;
 extern const struct collector collect_disk;

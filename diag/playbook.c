@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "diag/ladder/cond.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -157,12 +158,20 @@ take_step (const struct at *at, struct step *read,
 {
   const struct collector *c = ret->collector;
   const char *name = read->name ? read->name : c->name;
+  char path[160];
   int r = check_name (at, "name", name);
 
   if (r < 0)
     return r;
   snprintf (ret->name, sizeof ret->name, "%s", name);
   ret->budget_ms = read->budget_ms;
+  if (read->when)
+    {
+      join (path, sizeof path, at->path, "if");
+      r = cond_list_read (at->doc, read->when, path, &ret->when, at->err);
+      if (r < 0)
+        return r;
+    }
   if (!c->fields)
     return 0;
   if (c->check)
@@ -240,6 +249,7 @@ step_done (struct playbook_step *s)
   if (s->own)
     json_decoded_done (s->collector->fields, s->own);
   free (s->own);
+  cond_list_free (s->when);
 }
 
 /* ---- the whole ---- */
@@ -364,7 +374,11 @@ step_to_json (const struct playbook_step *s)
 
   if (strcmp (s->name, s->collector->name) != 0)
     said.name = (char *) s->name;
+  if (s->when)
+    said.when = cond_list_to_json (s->when);
   o = json_encode (step_fields, &said);
+  if (said.when)
+    json_object_put (said.when);
   if (!s->own)
     return o;
   own = json_encode (s->collector->fields, s->own);

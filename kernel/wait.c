@@ -105,6 +105,8 @@ static const struct
   { "context_switch", SLEEPS },
   { "__switch_to*", SLEEPS },
   { "finish_task_switch*", SLEEPS },
+  { "msleep*", SLEEPS },
+  { "usleep_range*", SLEEPS },
   { "__wait_*", SLEEPS },
   { "wait_*", SLEEPS },
   { "do_wait*", SLEEPS },

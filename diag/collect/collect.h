@@ -97,6 +97,10 @@ void collect_blocked (struct collect_ctx *ctx, const char *text, size_t len);
 
 /* The console's text: marks of trouble as facts (marks.c). */
 void collect_marks (struct collect_ctx *ctx, const char *text, size_t len);
+/* The same of who else has its text, and of lines that have a kernel's stamp
+ * only those from then on. */
+void collect_marks_since (struct collect_ctx *ctx, const char *source,
+                          const char *text, size_t len, int64_t since_us);
 /* The guest's lines in the log that EVE's memlogd keeps, where there is one:
  * console/platform.log, console.platform.lines, and marks. */
 void collect_memlog (struct collect_ctx *ctx);

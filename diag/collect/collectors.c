@@ -10,6 +10,7 @@
 const struct collector *const collectors[] = {
   &collect_host,
   &collect_console,
+  &collect_memory,
   &collect_monitor,
   &collect_disk,
   &collect_net,

@@ -27,6 +27,7 @@ struct mark
 
 struct marks
 {
+  int64_t since_us; /* by the kernel's clock; 0 = all */
   struct mark *list; /* room for each kind there is */
   unsigned n, max;
 };
@@ -38,7 +39,8 @@ on_event (const struct text_event *e, void *arg)
   unsigned i = 0;
 
   /* A remark is no trouble, and a log that was shown is of another time. */
-  if (e->severity < SEVERITY_WARNING || e->ours)
+  if (e->severity < SEVERITY_WARNING || e->ours
+      || (e->stamp_us >= 0 && e->stamp_us < m->since_us))
     return;
   while (i < m->n && strcmp (m->list[i].kind, e->kind) != 0)
     i++;
@@ -88,9 +90,10 @@ marks_done (struct marks *m)
 }
 
 void
-collect_marks (struct collect_ctx *ctx, const char *text, size_t len)
+collect_marks_since (struct collect_ctx *ctx, const char *source,
+                     const char *text, size_t len, int64_t since_us)
 {
-  struct marks m CLEANUP (marks_done) = { .n = 0 };
+  struct marks m CLEANUP (marks_done) = { .since_us = since_us };
   struct error err = ERROR_INIT;
   char name[FACT_NAME_MAX];
 
@@ -101,13 +104,19 @@ collect_marks (struct collect_ctx *ctx, const char *text, size_t len)
   m.list = calloc (m.max, sizeof *m.list);
   if (!m.list || read_marks (&m, text, len, &err) < 0)
     {
-      ctx->out->gap (ctx->out, "console", "its text was not read: %s",
+      ctx->out->gap (ctx->out, source, "its text was not read: %s",
                      m.list ? error_text (&err) : "no memory");
       return;
     }
   for (unsigned i = 0; i < m.n; i++)
     {
       snprintf (name, sizeof name, "kernel.event.%s", m.list[i].kind);
-      collect_str (ctx, name, "console", m.list[i].title);
+      collect_str (ctx, name, source, m.list[i].title);
     }
+}
+
+void
+collect_marks (struct collect_ctx *ctx, const char *text, size_t len)
+{
+  collect_marks_since (ctx, "console", text, len, 0);
 }

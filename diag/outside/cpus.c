@@ -49,6 +49,15 @@ add_cpu (const struct outside *o, struct buf *to, struct json_object *cpu)
     buf_printf (to, ", at %s", top);
 }
 
+static bool
+is_off (struct json_object *cpu)
+{
+  return json_get_bool (cpu, "irqs_off", false)
+         && !json_get_bool (cpu, "halted", false)
+         && strcmp (str_of (cpu, "pc"), "0x0") != 0
+         && strcmp (str_of (cpu, "mode"), "kernel") == 0;
+}
+
 /* By how much the earliest timer of a kind is late on it. */
 static double
 late (const struct outside *o, long long cpu, const char *what)
@@ -73,6 +82,28 @@ stands (const struct outside *o, long long cpu)
     if (strcmp (str_of (row, "what"), "cpu") == 0 && num_of (row, "cpu") == cpu)
       return !json_get_bool (row, "clock", true)
              && num_of (row, "switches") == 0;
+  return false;
+}
+
+/* Both looks found it in the same function with its interrupts off, and in
+ * between nothing else ran on it.  Others may have moved its clock: who wakes
+ * somebody there does. */
+static bool
+same_code (const struct outside *o, struct json_object *cpu)
+{
+  struct json_object *was
+      = outside_before_ (o, "cpu", "vcpu", num_of (cpu, "vcpu"));
+  const char *at = str_of (cpu, "at"), *then = str_of (was, "at");
+  struct json_object *row;
+  size_t n = strcspn (at, "+"), i = 0;
+
+  if (!was || !is_off (was) || n == 0 || strcspn (then, "+") != n
+      || strncmp (at, then, n) != 0)
+    return false;
+  while ((row = outside_next_ (o, "moved", &i)))
+    if (strcmp (str_of (row, "what"), "cpu") == 0
+        && num_of (row, "cpu") == cpu_number (cpu))
+      return json_get (row, "switches") && num_of (row, "switches") == 0;
   return false;
 }
 
@@ -131,15 +162,6 @@ add_victims (const struct outside *o, struct buf *to, long long cpu)
   return n;
 }
 
-static bool
-is_off (struct json_object *cpu)
-{
-  return json_get_bool (cpu, "irqs_off", false)
-         && !json_get_bool (cpu, "halted", false)
-         && strcmp (str_of (cpu, "pc"), "0x0") != 0
-         && strcmp (str_of (cpu, "mode"), "kernel") == 0;
-}
-
 /* Interrupts off, and something that shows for how long. */
 static bool
 takes_none (struct outside *o, struct json_object *cpu)
@@ -148,7 +170,7 @@ takes_none (struct outside *o, struct json_object *cpu)
   long long n = cpu_number (cpu);
   double by = late (o, n, "hrtimers");
   size_t victims;
-  bool still = stands (o, n);
+  bool still = stands (o, n), same = same_code (o, cpu);
   char name[32];
 
   buf_printf (&text, "%s takes no interrupts: ", cpu_name (cpu, name));
@@ -157,8 +179,10 @@ takes_none (struct outside *o, struct json_object *cpu)
     buf_printf (&text, ", %.1f s late for its timer", by);
   if (still)
     buf_puts (&text, ", and its clock stood still between two looks");
+  else if (same)
+    buf_puts (&text, ", and two looks found it in the same function");
   victims = add_victims (o, &text, n);
-  if (by < LATE_S && !still && victims == 0)
+  if (by < LATE_S && !still && !same && victims == 0)
     return false;
   outside_say_ (o, OUTSIDE_LOCKUP, "hard-lockup",
                 outside_culprit_ (o, cpu, cpu), "%s",
@@ -261,8 +285,11 @@ outside_cpus_ (struct outside *o)
       else
         look_busy (o, cpu);
     }
-  if (all > 0 && off == all && proven < all)
+  /* Where something moved between two looks it was so for a moment. */
+  if (all > 0 && off == all && proven < all
+      && (!were_two_looks (o) || nothing_moved (o)))
     all_off (o, all);
+  o->irqs_off = proven;
   if (proven == 0 && nothing_moved (o))
     outside_say_ (o, OUTSIDE_LOCKUP, NULL, NULL,
          "nothing of it moved between two looks: its host does not run it, or "

@@ -79,9 +79,8 @@ culprit_of_pid (const struct outside *o, struct json_object *who)
   return outside_culprit_ (o, cpu ? cpu : who, cpu ? cpu : task);
 }
 
-/* Who has it, if that is known. */
-static struct json_object *
-culprit_of_lock (const struct outside *o, struct json_object *lock)
+struct json_object *
+outside_culprit_of_lock_ (const struct outside *o, struct json_object *lock)
 {
   const char *name = str_of (lock, "name");
   struct json_object *c = NULL;
@@ -162,8 +161,8 @@ look_at_system (struct outside *o)
 
 /* ---- who waits ---- */
 
-static double
-longest (const struct outside *o, struct json_object *list)
+double
+outside_longest_ (const struct outside *o, struct json_object *list)
 {
   double most = 0;
 
@@ -202,6 +201,29 @@ add_owner (const struct outside *o, struct buf *to, struct json_object *lock)
                 cpu ? "on a CPU" : str_of (t, "state"), at);
 }
 
+/* Of a circle: its first task, and the lock that it waits for. */
+static struct json_object *
+culprit_of_circle (const struct outside *o, struct json_object *tasks)
+{
+  struct json_object *first, *row, *c;
+  const char *name;
+  size_t i = 0;
+
+  if (len_of (tasks) == 0)
+    return NULL;
+  first = json_object_array_get_idx (tasks, 0);
+  c = culprit_of_pid (o, first);
+  while (c && (row = outside_next_ (o, "lock", &i)))
+    if (outside_waits_ (row, num_of (first, "pid")))
+      {
+        name = str_of (row, "name")[0] ? str_of (row, "name")
+                                       : str_of (row, "at");
+        json_add_text (c, "lock", name, strlen (name));
+        break;
+      }
+  return c;
+}
+
 static void
 look_at_locks (struct outside *o)
 {
@@ -215,16 +237,14 @@ look_at_locks (struct outside *o)
 
       add_some (&text, tasks, num_of (row, "more_tasks"), " waits for ");
       outside_say_ (o, OUTSIDE_DEADLOCK, "lock-deadlock",
-           len_of (tasks) > 0
-               ? culprit_of_pid (o, json_object_array_get_idx (tasks, 0))
-               : NULL,
+           culprit_of_circle (o, tasks),
            "DEADLOCK: %s waits for the first", buf_str (&text));
     }
   for (i = n = 0; (row = outside_next_ (o, "lock", &i));)
     {
       struct buf text CLEANUP_BUF = BUF_INIT (4096);
       struct json_object *waiters = json_get (row, "waiters");
-      double s = longest (o, waiters);
+      double s = outside_longest_ (o, waiters);
 
       /* A lock that is passed on all the time is no finding. */
       if (s < LATE_S || ++n > MAX_LOCKS)
@@ -236,8 +256,8 @@ look_at_locks (struct outside *o)
                                            : str_of (row, "at"),
                   s);
       add_owner (o, &text, row);
-      outside_say_ (o, OUTSIDE_BLOCKED, NULL, culprit_of_lock (o, row), "%s",
-           buf_str (&text));
+      outside_say_ (o, OUTSIDE_BLOCKED, NULL,
+                    outside_culprit_of_lock_ (o, row), "%s", buf_str (&text));
     }
   if (n > MAX_LOCKS)
     outside_say_ (o, OUTSIDE_BLOCKED, NULL, NULL,
@@ -252,19 +272,13 @@ waits_for_lock (const struct outside *o, long long pid)
   size_t i = 0;
 
   while ((row = outside_next_ (o, "lock", &i)))
-    {
-      struct json_object *list = json_get (row, "waiters");
-
-      for (size_t k = 0; k < len_of (list); k++)
-        if (num_of (json_object_array_get_idx (list, k), "pid") == pid)
-          return true;
-    }
+    if (outside_waits_ (row, pid))
+      return true;
   return false;
 }
 
-/* Who called vfork() is in state D until its child goes on by itself. */
-static bool
-waits_for_child (const struct outside *o, struct json_object *task)
+bool
+outside_is_vfork_ (const struct outside *o, struct json_object *task)
 {
   static const char *const names[] = { "kernel_clone", "_do_fork", "do_fork" };
   char at[OUTSIDE_PLACE] = "", top[OUTSIDE_PLACE] = "";
@@ -289,7 +303,7 @@ look_at_blocked (struct outside *o)
       struct json_object *t = o->tasks.rows[i];
 
       if (!strchr (str_of (t, "state"), 'D')
-          || real_of (t, "since_s") < LONG_WAIT_S || waits_for_child (o, t)
+          || real_of (t, "since_s") < LONG_WAIT_S || outside_is_vfork_ (o, t)
           || (n < 100 && waits_for_lock (o, num_of (t, "pid"))))
         continue;
       n++;

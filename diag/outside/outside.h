@@ -15,6 +15,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct fact;
+struct incarnation;
 struct outside;
 
 /* The heavier comes first. */
@@ -49,6 +51,8 @@ struct outside *outside_new (void);
 void outside_free (struct outside *o);
 /* Takes a reference of what it needs.  Stacks come before what they are of. */
 void outside_add (struct outside *o, struct json_object *row);
+/* The same of the look before: what of it is compared is kept. */
+void outside_add_before (struct outside *o, struct json_object *row);
 
 /* Once all rows are there; findings stay until outside_free(). */
 void outside_judge (struct outside *o);
@@ -57,6 +61,14 @@ const struct outside_finding *outside_get (const struct outside *o, size_t i);
 /* Tasks, CPUs and the system were among the rows: that nothing stands out may
  * be said. */
 bool outside_saw_all (const struct outside *o);
+
+/* What a look says in facts of diag/facts.def, each by the source "memory" and
+ * of that incarnation; after outside_judge(). */
+typedef void outside_fact_fn (const struct fact *f, void *arg);
+void outside_facts (const struct outside *o, const struct incarnation *inc,
+                    outside_fact_fn *fn, void *arg);
+/* A culprit in words: "spin [zoo], zoo_spin (312) on CPU 1". */
+void outside_culprit_text (struct json_object *culprit, char *dst, size_t n);
 
 /* ---- what rows refer to ---- */
 

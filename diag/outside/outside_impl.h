@@ -23,9 +23,10 @@ struct outside_rows
 struct outside
 {
   struct outside_rows stacks; /* by their number, less 1 */
-  struct outside_rows tasks, told;
+  struct outside_rows tasks, told, before;
   struct outside_finding list[OUTSIDE_FINDINGS];
   size_t n;
+  size_t irqs_off; /* CPUs that take no interrupts, and not for a moment */
   bool arm; /* its kernel is one for arm64 */
 };
 
@@ -68,6 +69,10 @@ struct json_object *outside_next_ (const struct outside *o, const char *kind,
 /* The one whose member is that number. */
 struct json_object *outside_row_of_ (const struct outside *o, const char *kind,
                                      const char *key, long long want);
+/* The same of the look before; kind and number. */
+struct json_object *outside_before_ (const struct outside *o,
+                                     const char *kind, const char *key,
+                                     long long want);
 struct json_object *outside_task_ (const struct outside *o, long long pid);
 
 /* A culprit: who, and where it stands; to be added to, and put.  who and where
@@ -81,6 +86,21 @@ void outside_say_ (struct outside *o, enum outside_weight weight,
                    const char *class, struct json_object *culprit,
                    const char *fmt, ...)
     __attribute__ ((format (printf, 5, 6)));
+/* Two looks were had, and this task in D did not run between them; of one look
+ * it is what time says. */
+bool outside_is_stuck_ (const struct outside *o, struct json_object *task);
+/* Who called vfork() is in state D until its child goes on by itself. */
+bool outside_is_vfork_ (const struct outside *o, struct json_object *task);
+/* The frames of a row, as wait_of() takes them: at most n. */
+unsigned outside_frames_ (const struct outside *o, struct json_object *row,
+                          const char **names, unsigned n);
+/* Who has it, if that is known. */
+struct json_object *outside_culprit_of_lock_ (const struct outside *o,
+                                              struct json_object *lock);
+/* That task is among who waits for this lock. */
+bool outside_waits_ (struct json_object *lock, long long pid);
+/* The longest that one of these waits. */
+double outside_longest_ (const struct outside *o, struct json_object *list);
 /* "zoo_holder (315)" */
 void outside_add_who_ (struct buf *to, struct json_object *task);
 void outside_cpus_ (struct outside *o);

@@ -53,6 +53,7 @@ outside_free (struct outside *o)
   rows_done (&o->stacks);
   rows_done (&o->tasks);
   rows_done (&o->told);
+  rows_done (&o->before);
   for (size_t i = 0; i < o->n; i++)
     {
       free (o->list[i].text);
@@ -98,6 +99,16 @@ outside_add (struct outside *o, struct json_object *row)
     rows_add (&o->told, row);
 }
 
+void
+outside_add_before (struct outside *o, struct json_object *row)
+{
+  const char *kind = str_of (row, "row");
+
+  if (o->before.n < MAX_KEPT
+      && (strcmp (kind, "cpu") == 0 || strcmp (kind, "mem") == 0))
+    rows_add (&o->before, row);
+}
+
 /* ---- finding one ---- */
 
 struct json_object *
@@ -123,6 +134,17 @@ outside_row_of_ (const struct outside *o, const char *kind, const char *key,
   while ((row = outside_next_ (o, kind, &i)))
     if (json_get (row, key) && num_of (row, key) == want)
       return row;
+  return NULL;
+}
+
+struct json_object *
+outside_before_ (const struct outside *o, const char *kind, const char *key,
+                 long long want)
+{
+  for (size_t i = 0; i < o->before.n; i++)
+    if (strcmp (str_of (o->before.rows[i], "row"), kind) == 0
+        && (!key || num_of (o->before.rows[i], key) == want))
+      return o->before.rows[i];
   return NULL;
 }
 
@@ -173,24 +195,33 @@ name_of (const char *frame, char *dst)
 
 #define DEPTH 64
 
-void
-outside_place (const struct outside *o, struct json_object *row, char *at,
-               char *top)
+unsigned
+outside_frames_ (const struct outside *o, struct json_object *row,
+                 const char **names, unsigned n)
 {
   struct json_object *frames = json_get (outside_stack (o, row), "frames");
-  const char *names[DEPTH];
-  struct wait wait;
-  unsigned n = 0;
+  unsigned found = 0;
 
-  at[0] = top[0] = '\0';
-  for (size_t i = 0; i < len_of (frames) && n < DEPTH; i++)
+  for (size_t i = 0; i < len_of (frames) && found < n; i++)
     {
       const char *text
           = json_object_get_string (json_object_array_get_idx (frames, i));
 
       if (text)
-        names[n++] = text + (strncmp (text, "? ", 2) == 0 ? 2 : 0);
+        names[found++] = text + (strncmp (text, "? ", 2) == 0 ? 2 : 0);
     }
+  return found;
+}
+
+void
+outside_place (const struct outside *o, struct json_object *row, char *at,
+               char *top)
+{
+  const char *names[DEPTH];
+  struct wait wait;
+  unsigned n = outside_frames_ (o, row, names, DEPTH);
+
+  at[0] = top[0] = '\0';
   if (n == 0)
     return;
   wait_of (names, n, &wait);

@@ -201,7 +201,12 @@ lab_system() {
     line=$("$LAB_SRC/systemd-image" "$o_kernel") || return
     read -r base secrets <<<"$line"
     o_sysdisk=$LAB_DIR/g/$1/system.qcow2
-    qemu-img create -q -f qcow2 -F qcow2 -b "$base" "$o_sysdisk" || return 1
+    # What a saved guest's memory knows of its disk is so of the disk as it was then.
+    if [ -n "$o_incoming" ]; then
+        cp --sparse=always "$o_incoming.system" "$o_sysdisk" || return 1
+    else
+        qemu-img create -q -f qcow2 -F qcow2 -b "$base" "$o_sysdisk" || return 1
+    fi
     lab_set "$1" system "$o_system"
     lab_set "$1" secrets "$secrets"
 }
@@ -551,7 +556,7 @@ lab_throttle() {
 # lab_save NAME SNAP - writes the running guest to the files SNAP*; it runs on. EVE guests only.
 lab_save() {
     local name=$1 snap=$2 disk
-    rm -f "$snap" "$snap.options" "$snap.disk"
+    rm -f "$snap" "$snap.options" "$snap.disk" "$snap.system"
     LAB_TIMEOUT=120 lab_qmp "$name" stop \
         "{\"execute\":\"migrate-set-parameters\",\"arguments\":{\"max-bandwidth\":4294967296}}" \
         "{\"execute\":\"migrate\",\"arguments\":{\"uri\":\"exec:cat >$snap.part\"}}" >/dev/null ||
@@ -560,6 +565,7 @@ lab_save() {
     lab_qmp "$name" query-migrate | grep -q '"status": "completed"' || { lab_fail "saving '$name' failed"; return 1; }
     disk=$(lab_get "$name" disk)
     [ -z "$disk" ] || cp --sparse=always "$disk" "$snap.disk"
+    [ "$(lab_get "$name" system)" != systemd ] || cp --sparse=always "$LAB_DIR/g/$name/system.qcow2" "$snap.system"
     cp "$LAB_DIR/g/$name/options" "$snap.options"
     mv "$snap.part" "$snap"
     lab_qmp "$name" cont >/dev/null

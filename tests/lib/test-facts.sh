@@ -12,7 +12,7 @@ mapfile -t kinds < <(sed -n 's/^FACT ("\([^"]*\)".*/\1/p' diag/facts.def)
 families=$(printf '%s\n' "${kinds[@]}" | sed 's/\..*//' | sort -u | paste -sd'|')
 
 # Names as they stand in the sources; what is filled in is "*", and so is the middle of collect_name().
-mapfile -t names < <(find base guests transports scenarios supervisor diag/collect -name '*.c' -exec sed -E \
+mapfile -t names < <(find base guests transports scenarios supervisor diag/collect diag/outside -name '*.c' -exec sed -E \
     's/collect_name \((.*)"([a-z.]+)", [a-z]+, "(\.[a-z_]+)"/\1"\2*\3"/' {} + |
     grep -oE "\"($families)\.[a-z0-9_.%*]*\"" | tr -d '"' | sed -E 's/%[-.0-9]*[a-z]/*/g' |
     grep -vE '\.(json|jsonl|txt|log|pub)$' | sort -u)

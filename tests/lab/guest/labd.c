@@ -10,6 +10,7 @@
  *   labd noisy TTY N   N bytes a second of kernel-like lines
  *   labd power         power button: powers off, as a guest with acpid does
  *   labd truth crowd | truth tell FILE           what the guest says of itself (truth.c)
+ *   labd shop PORT [FILE] | shop-ask PORT       an application that gets stuck on order (shop.c)
  *   labd eat | bomb | direct-read FILE | spin    faults: memory, tasks, disk reader, cpu
  *
  * Nothing here polls while the guest is idle: an idle guest of the lab must look idle.
@@ -37,6 +38,8 @@
 #include <unistd.h>
 
 int do_truth(int argc, char **argv);
+int do_shop(int argc, char **argv);
+int do_shop_ask(int argc, char **argv);
 
 static char cmdline[4096];
 
@@ -619,9 +622,13 @@ int main(int argc, char **argv)
 		return do_direct_read(a);
 	if (!strcmp(verb, "truth"))
 		return do_truth(argc - 2, argv + 2);
+	if (!strcmp(verb, "shop"))
+		return do_shop(argc - 2, argv + 2);
+	if (!strcmp(verb, "shop-ask"))
+		return do_shop_ask(argc - 2, argv + 2);
 	if (!strcmp(verb, "spin"))
 		for (;;)
 			__asm__ volatile("");
-	fprintf(stderr, "labd: init, console, ctl, echo, noisy, power, eat, bomb, direct-read, spin, truth\n");
+	fprintf(stderr, "labd: init, console, ctl, echo, noisy, power, eat, bomb, direct-read, spin, shop, shop-ask, truth\n");
 	return 2;
 }

@@ -50,6 +50,22 @@ knock_check (const struct json_doc *doc, const char *path, const void *own,
   return 0;
 }
 
+/* Those that shipped ones say something of. */
+struct memory
+{
+  uint64_t apart_ms;
+};
+static const struct json_field memory_fields[] = {
+  { .name = "apart", .kind = JSON_DURATION,
+    .offset = offsetof (struct memory, apart_ms) },
+  { .name = NULL },
+};
+static const struct collector memory = { .name = "memory",
+                                         .summary = "y",
+                                         .fields = memory_fields,
+                                         .own_size = sizeof (struct memory),
+                                         .touch = TOUCH_MONITOR };
+
 static const struct collector host = { .name = "host", .summary = "h" };
 static const struct collector console = { .name = "console", .summary = "c" };
 static const struct collector monitor
@@ -64,7 +80,7 @@ static const struct collector knock = { .name = "knock",
                                         .own_init = &knock_init,
                                         .check = knock_check };
 const struct collector *const collectors[]
-    = { &host, &console, &monitor, &disk, &net, &sysrq, &knock, NULL };
+    = { &host, &memory, &console, &monitor, &disk, &net, &sysrq, &knock, NULL };
 
 const struct collector *
 collector_find (const char *name)
@@ -125,6 +141,7 @@ test_whole (void **state)
   assert_null (p->steps[0].own);
   assert_ptr_equal (playbook_step_named (p, "first"), &p->steps[1]);
   assert_int_equal (p->steps[1].budget_ms, 5000);
+  assert_null (p->steps[1].when);
   k = p->steps[1].own;
   assert_string_equal (k->address, "a:1");
   assert_int_equal (k->times, 3); /* what is not said is as it begins */
@@ -165,6 +182,10 @@ test_refused (void **state)
       "steps[0].times: too often" },
     { "{" HEAD "[{\"do\":\"host\",\"name\":\"../x\"}]}", "steps[0].name: a name "
                                                        "is made" },
+    { "{" HEAD "[{\"do\":\"host\",\"if\":7}]}", "steps[0].if" },
+    { "{" HEAD "[\"host\",{\"do\":\"disk\",\"if\":[\"vmm == alive\","
+      "\"vmm == alife\"]}]}",
+      "steps[1].if[1]" },
     { "{" HEAD "[\"host\",\"host\"]}", "steps[1]: there is another step" },
     { "{" HEAD "[\"host\"],\"schema\":\"hangdog/playbook/2\"}", "schema: must" },
     { "{\"name\":\"../x\",\"steps\":[\"host\"]}", "name: a name is made" },
@@ -213,7 +234,9 @@ test_round (void **state)
 {
   struct playbook *p = playbook_of (
       "{" HEAD "[\"host\",{\"do\":\"knock\",\"name\":\"k\",\"budget\":\"90s\","
-      "\"address\":\"a:1\"}],\"budget\":\"120s\",\"bytes\":1048576}");
+      "\"if\":[\"vmm  == alive\",\"no kernel.event.panic\"],"
+      "\"address\":\"a:1\"},{\"do\":\"disk\",\"if\":\"disk.any_moved == "
+      "false\"}],\"budget\":\"120s\",\"bytes\":1048576}");
   CLEANUP_JSON struct json_object *first = playbook_to_json (p), *second = NULL;
   struct playbook *again;
 
@@ -221,8 +244,9 @@ test_round (void **state)
       json_object_to_json_string_ext (first, JSON_C_TO_STRING_PLAIN),
       "{\"schema\":\"hangdog\\/playbook\\/1\",\"name\":\"x\",\"summary\":\"\","
       "\"budget\":\"2m\",\"bytes\":1048576,\"steps\":[{\"do\":\"host\"},"
-      "{\"do\":\"knock\",\"name\":\"k\",\"budget\":\"90s\",\"address\":\"a:1\","
-      "\"times\":3}]}");
+      "{\"do\":\"knock\",\"name\":\"k\",\"budget\":\"90s\",\"if\":[\"vmm == "
+      "alive\",\"no kernel.event.panic\"],\"address\":\"a:1\",\"times\":3},"
+      "{\"do\":\"disk\",\"if\":\"disk.any_moved == false\"}]}");
   assert_int_equal (playbook_read (NULL, first, "", "again", &again, NULL), 0);
   second = playbook_to_json (again);
   assert_true (json_object_equal (first, second));

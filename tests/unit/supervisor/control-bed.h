@@ -322,6 +322,7 @@ bed_setup (void **state)
   b->d.loop = b->w->d.loop;
   b->d.registry = b->w->d.registry;
   b->d.incidents = b->w->incidents;
+  b->d.playbooks = b->w->d.playbooks;
   b->d.config = &b->config;
   assert_int_equal (control_new (&b->d, &b->d.control, NULL), 0);
   *state = b;

@@ -261,7 +261,7 @@ a_failed_check_joins_what_text_began (void **state)
   fails (w, A);
   assert_int_equal (w->incidents->count, 1);
   assert_int_equal (w->nrunning, 1);
-  assert_int_equal (w->running[0]->nsteps, 6); /* of "standard" */
+  assert_int_equal (w->running[0]->nsteps, 7); /* of "standard" */
   assert_string_equal (w->running[0]->code, "silent");
   assert_string_equal (a->inc.playbook, "standard");
   assert_true (told_as_hung (w, A));

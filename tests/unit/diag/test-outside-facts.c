@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What a look says in facts: names that are in the table, and what two looks
+ * tell from one.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/fact.h"
+#include "base/json.h"
+#include "diag/facts.h"
+#include "diag/outside/outside.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static char have[16384];
+
+static void
+on_fact (const struct fact *f, void *arg)
+{
+  const struct fact_kind *k = fact_kind_find (f->name);
+  size_t n = strlen (have);
+
+  if (!k || k->type != f->type)
+    fail_msg ("%s is not in diag/facts.def, or of another type", f->name);
+  if (f->type == FACT_TEXT && k->unit[0] && !fact_is_word (k->unit, f->text))
+    fail_msg ("%s is no word of %s", f->text, f->name);
+  assert_string_equal (f->source, "memory");
+  assert_string_equal (f->inc.uuid, "u");
+  if (f->type == FACT_TEXT)
+    snprintf (have + n, sizeof have - n, "%s=%s\n", f->name, f->text);
+  else if (f->type == FACT_REAL)
+    snprintf (have + n, sizeof have - n, "%s=%.2f\n", f->name, f->d);
+  else
+    snprintf (have + n, sizeof have - n, "%s=%lld\n", f->name,
+              f->type == FACT_BOOL ? (long long) f->b : (long long) f->i);
+}
+
+static void
+add (struct outside *o, const char *rows, bool before)
+{
+  char *text = strdup (rows), *line, *rest = text;
+
+  for (char *p = text; *p; p++)
+    *p = *p == '\'' ? '"' : *p;
+  while ((line = strsep (&rest, "\n")))
+    if (line[0])
+      {
+        struct json_object *row = json_tokener_parse (line);
+
+        if (!row)
+          fail_msg ("no JSON: %s", line);
+        if (before)
+          outside_add_before (o, row);
+        else
+          outside_add (o, row);
+        json_object_put (row);
+      }
+  free (text);
+}
+
+static void
+look (const char *before, const char *rows)
+{
+  const struct incarnation inc = { .uuid = "u" };
+  struct outside *o = outside_new ();
+
+  assert_non_null (o);
+  add (o, before, true);
+  add (o, rows, false);
+  outside_judge (o);
+  have[0] = '\0';
+  outside_facts (o, &inc, on_fact, NULL);
+  outside_free (o);
+}
+
+static void
+says (const char *line)
+{
+  char want[512];
+  const char *hit;
+
+  snprintf (want, sizeof want, "%s\n", line);
+  hit = strstr (have, want);
+  if (!hit || (hit > have && hit[-1] != '\n'))
+    fail_msg ("\"%s\" is not said:\n%s", line, have);
+}
+
+static void
+is_silent_of (const char *begin)
+{
+  const char *hit = strstr (have, begin);
+
+  if (hit && (hit == have || hit[-1] == '\n'))
+    fail_msg ("\"%s\" is said:\n%s", begin, have);
+}
+
+#define SYSTEM                                                                \
+  "{'row':'system','clock_s':100.0,'panicked':false,'tasks_max':400}\n"
+#define LOCKED                                                                \
+  "{'row':'stack','id':1,'frames':['__schedule+0x1/0x2','schedule+0x1/0x2',"  \
+  "'__mutex_lock.constprop.0+0x1/0x2','zoo_want+0x3/0x9 [zoo]'],"             \
+  "'end':'thread'}\n"                                                         \
+  "{'row':'stack','id':2,'frames':['__schedule+0x1/0x2','schedule+0x1/0x2',"  \
+  "'msleep+0x1/0x2','zoo_hold+0x3/0x9 [zoo]'],'end':'thread'}\n"
+#define INIT                                                                  \
+  "{'row':'task','pid':1,'tgid':1,'comm':'init','state':'S','since_s':9.0}\n"
+#define WAITER(pid, since)                                                    \
+  "{'row':'task','pid':" pid ",'tgid':" pid ",'comm':'want','state':'D',"     \
+  "'since_s':" since ",'stack':1}\n"
+#define HOLDER                                                                \
+  "{'row':'task','pid':9,'tgid':9,'comm':'hold','state':'S',"                 \
+  "'since_s':15.0,'stack':2}\n"
+#define MUTEX                                                                 \
+  "{'row':'lock','at':'0xffff','name':'zoo_mutex+0x0/0x20 [zoo]',"            \
+  "'kind':'mutex','owner':{'pid':9,'comm':'hold'},"                           \
+  "'waiters':[{'pid':5,'comm':'want'},{'pid':6,'comm':'want'}]}\n"
+#define MOVED(pid, stuck)                                                     \
+  "{'row':'moved','apart_s':1.0,'what':'task','pid':" pid ",'comm':'want',"   \
+  "'state':'D','switches':0,'stuck':" stuck "}\n"
+
+static void
+names_the_lock (void **state)
+{
+  look ("", SYSTEM LOCKED INIT WAITER ("5", "14.0") WAITER ("6", "12.0") HOLDER
+              MUTEX MOVED ("5", "true") MOVED ("6", "true"));
+  says ("tasks.blocked=2");
+  says ("tasks.in_lock=2");
+  says ("tasks.in_io=0");
+  says ("tasks.culprit=want in zoo_want [zoo]");
+  says ("tasks.blocked_s=14.00");
+  says ("lock.waiters=2");
+  says ("lock.waited_s=14.00");
+  says ("lock.name=zoo_mutex [zoo]");
+  says ("lock.owner=zoo_hold [zoo], lock zoo_mutex [zoo], hold (9)");
+  says ("tasks.count=4");
+  says ("tasks.max=400");
+  says ("tasks.user=3");
+  says ("init.state=sleeping");
+  says ("kernel.panicked=0");
+}
+
+/* Who ran in between is not stuck, and neither is his lock. */
+static void
+two_looks_decide (void **state)
+{
+  look ("", SYSTEM LOCKED INIT WAITER ("5", "0.3") HOLDER MUTEX
+              MOVED ("5", "false"));
+  says ("tasks.blocked=0");
+  is_silent_of ("tasks.culprit");
+  is_silent_of ("lock.");
+  /* Of one look it is the time that says so. */
+  look ("", SYSTEM LOCKED INIT WAITER ("5", "14.0") HOLDER MUTEX);
+  says ("tasks.blocked=1");
+  look ("", SYSTEM LOCKED INIT WAITER ("5", "0.1") HOLDER MUTEX);
+  says ("tasks.blocked=0");
+}
+
+/* Who has the lock that most wait for waits himself: the other one it is. */
+static void
+the_end_of_the_chain_it_is (void **state)
+{
+  look ("", SYSTEM LOCKED INIT WAITER ("5", "14.0") WAITER ("6", "12.0")
+              WAITER ("7", "12.0") HOLDER
+              "{'row':'lock','at':'0x1','name':'outer','kind':'mutex','owner':"
+              "{'pid':5,'comm':'want'},'waiters':[{'pid':6},{'pid':7}]}\n"
+              "{'row':'lock','at':'0x2','name':'inner','kind':'mutex','owner':"
+              "{'pid':9,'comm':'hold'},'waiters':[{'pid':5}]}\n");
+  says ("lock.name=inner");
+  says ("lock.owner=zoo_hold [zoo], lock inner, hold (9)");
+}
+
+static void
+circles_have_a_lock (void **state)
+{
+  look ("", SYSTEM LOCKED WAITER ("5", "14.0") WAITER ("6", "14.0")
+              "{'row':'lock','at':'0x1','name':'a','kind':'mutex','owner':"
+              "{'pid':6,'comm':'want'},'waiters':[{'pid':5,'comm':'want'}]}\n"
+              "{'row':'deadlock','tasks':[{'pid':5,'comm':'want'},"
+              "{'pid':6,'comm':'want'}]}\n");
+  says ("culprit.lock_deadlock=zoo_want [zoo], lock a, want (5)");
+  says ("finding.lock_deadlock=DEADLOCK: want (5) waits for want (6) waits for "
+        "the first");
+}
+
+#define SPIN                                                                  \
+  "{'row':'stack','id':1,'frames':['spin+0x1/0x2 [zoo]'],'end':'thread'}\n"
+#define CPU(at)                                                               \
+  "{'row':'cpu','vcpu':0,'cpu':1,'mode':'kernel','at':'" at "','irqs_off':"   \
+  "true,'halted':false,'pid':9,'comm':'spinner','stack':1,'pc':'0xff'}\n"
+#define OTHER                                                                 \
+  "{'row':'cpu','vcpu':1,'cpu':0,'mode':'user','irqs_off':false,"             \
+  "'halted':false,'pid':8,'comm':'sh'}\n"
+#define RAN(cpu, switches, clock)                                             \
+  "{'row':'moved','apart_s':1.0,'what':'cpu','cpu':" cpu ",'clock':" clock    \
+  ",'switches':" switches "}\n"
+
+/* Others move its clock when they wake somebody on it. */
+static void
+the_same_code_twice (void **state)
+{
+  look (CPU ("spin+0x4/0x9 [zoo]"),
+        SPIN CPU ("spin+0x7/0x9 [zoo]") OTHER RAN ("1", "0", "true")
+            RAN ("0", "7", "true"));
+  says ("vcpu.irqs_off=1");
+  says ("culprit.hard_lockup=spin [zoo], spinner (9) on CPU 1");
+  says ("kernel.clock_moved=1");
+  says ("kernel.switches=7");
+  /* Elsewhere by now, or something else ran: it was so for a moment. */
+  look (CPU ("other+0x4/0x9"), SPIN CPU ("spin+0x7/0x9 [zoo]") OTHER
+                                   RAN ("1", "0", "true"));
+  says ("vcpu.irqs_off=0");
+  is_silent_of ("finding.hard_lockup");
+  look (CPU ("spin+0x4/0x9 [zoo]"),
+        SPIN CPU ("spin+0x7/0x9 [zoo]") OTHER RAN ("1", "3", "true"));
+  says ("vcpu.irqs_off=0");
+  /* Its only CPU, for that moment. */
+  look ("", SPIN CPU ("spin+0x7/0x9 [zoo]") RAN ("1", "3", "true"));
+  says ("vcpu.irqs_off=0");
+  is_silent_of ("finding.");
+}
+
+static void
+what_serves_it (void **state)
+{
+  look ("{'row':'mem','total_pages':1000,'free_pages':4,'oom_kills':3}\n",
+        SYSTEM
+        "{'row':'mem','total_pages':1000,'free_pages':5,'inactive_file':7,"
+        "'active_file':8,'oom_kills':5}\n"
+        "{'row':'disk','disk':'vda','in_flight':1}\n"
+        "{'row':'disk','disk':'SD/a','in_flight':0}\n"
+        "{'row':'request','disk':'vda','op':'read','age_s':7.5}\n"
+        "{'row':'workpool','pool':3,'waiting':2,'no_progress_s':40.5}\n"
+        "{'row':'moved','what':'requests','same':1,'answered':0,'begun':0}\n");
+  says ("mem.available=0.02");
+  says ("mem.oom_kills=5");
+  says ("mem.new_oom_kills=2");
+  says ("disk.vda.waits_s=7.50");
+  says ("disk.sd_a.waits_s=0.00");
+  says ("disk.any_moved=0");
+  says ("workqueue.stuck_s=40.50");
+  says ("culprit.storage_stalled=disk vda");
+  is_silent_of ("vcpu.irqs_off");
+  is_silent_of ("tasks.");
+}
+
+static void
+all_of_them_stopped (void **state)
+{
+  look ("", SYSTEM "{'row':'task','pid':1,'tgid':1,'comm':'init','state':'Z'}\n"
+                   "{'row':'task','pid':2,'tgid':2,'kthread':true,"
+                   "'state':'S'}\n"
+                   "{'row':'task','pid':7,'tgid':7,'state':'T'}\n"
+                   "{'row':'task','pid':8,'tgid':7,'state':'T'}\n"
+                   "{'row':'task','pid':9,'tgid':9,'state':'t'}\n");
+  says ("init.state=dead");
+  says ("tasks.user=2");
+  says ("tasks.stopped=2");
+}
+
+static void
+takes_anything (void **state)
+{
+  look ("{'row':'cpu'}\n{'row':'mem'}\n",
+        "{'row':'task'}\n{'row':'lock','waiters':3}\n{'row':'moved'}\n"
+        "{'row':'cpu','irqs_off':1}\n{'row':'disk'}\n{'row':'mem'}\n"
+        "{'row':'system'}\n{'row':'workpool'}\n{'row':'request'}\n");
+}
+
+int
+main (void)
+{
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test (names_the_lock),
+    cmocka_unit_test (two_looks_decide),
+    cmocka_unit_test (the_end_of_the_chain_it_is),
+    cmocka_unit_test (circles_have_a_lock),
+    cmocka_unit_test (the_same_code_twice),
+    cmocka_unit_test (what_serves_it),
+    cmocka_unit_test (all_of_them_stopped),
+    cmocka_unit_test (takes_anything),
+  };
+
+  return cmocka_run_group_tests (tests, NULL, NULL);
+}

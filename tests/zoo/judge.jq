@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# What was said of one fault, held against its document. Used by tests/zoo/zoo.sh.
+# $doc the document, $inc the incidents, $head the bundle's, $members its files.
+def re($p): . != null and (tostring | test($p));
+$doc[0] as $d
+| ($inc | map(select(.id == $id)) | .[0]) as $i
+| ($head[0] // {}) as $h
+| (($h.facts // []) + $facts) as $f
+| ($i.verdict // {}) as $v
+| ($d.want // {}) as $w
+| ($d.never // {}) as $n
+| (if ($inc | length) == 0 then "nothing" elif $v.class == null then "no verdict" else $v.class end) as $class
+| {
+    name: $d.name, group: $d.group, control: ($d.control // false), kernel: $kernel, vantage: $vantage,
+    want: ($w.class // []), class: $class, culprit: ($v.culprit // ""), confidence: ($v.confidence // ""),
+    sentence: ($v.sentence // ""), by: "\($i.scenario // "") \($i.code // "")",
+    class_ok: (($w.class // []) | index($class) != null),
+    culprit_ok: (if $w.culprit == null then true else (($v.culprit // "") | test($w.culprit; "i")) end),
+    missing: (
+      [ $w.facts // {} | to_entries[] | . as $want | select($f | any(.name == $want.key and (.value | re($want.value))) | not)
+        | "fact \(.key) like \(.value)" ]
+      + [ $w.files // [] | .[] | . as $m | select($members[0] | any(test($m)) | not) | "file \(.)" ]
+      + [ $w.facets // {} | to_entries[] | . as $want | select(($h.ladder // []) | any(.facet == $want.key and (.state | re($want.value))) | not)
+        | "facet \(.key) \(.value)" ] ),
+    wrong: (
+      [ $n.class // [] | .[] | select(. == $class) | "class \(.)" ]
+      + [ $n.culprit // empty | . as $p | select(($v.culprit // "") | test($p; "i")) | "culprit \($p)" ]
+      + [ $n.certain // empty | select(. and ($v.confidence == "high" or $v.confidence == "certain")) | "certain" ] ),
+    # Of four guests on one disk: one incident of the host's, or one each?
+    incidents: ($inc | length), incident_list: ($inc | map("\(.scenario // "") \(.code // "") \(.verdict.class // "-") \(.end // "")")),
+    guests: $guests,
+    incident_ms: (if $i then ([$inc[].opened_ms // empty] | min // null | if . then . - $began else null end) else null end),
+    verdict_ms: (if $i.collected_ms then $i.collected_ms - $began else null end),
+    bundle: $bytes, incident_bytes: $incident,
+    facts: ($f | map(select(.name | test("^(vmm|qemu|vcpu|kernel|guest|tasks|probe|console\\.state|reach|disk|net|host\\.psi)")) | "\(.name)=\(.value)") | unique)
+  }

@@ -1,0 +1,280 @@
+# shellcheck shell=bash disable=SC2034,SC2154,SC2016
+# SPDX-License-Identifier: Apache-2.0
+#
+# zoo.sh - the parts of tests/zoo/one. docs/zoo.md has what a document says.
+
+# ---- the guests ----
+
+# zoo_options DOCUMENT - the guest's options in the array "options": those of the document, and on top of them what
+# the vantage is about.
+zoo_options() {
+    mapfile -t options < <(jq -r '.guest.options // [] | .[]' "$1")
+    launcher=$(jq -r '.guest.launcher // "eve"' "$1")
+    disk=$(jq -r '.guest.disk // ""' "$1")
+    server=$(jq -r '.guest.server // "file"' "$1")
+    options=(kernel="$kernel" "${options[@]}")
+    case $vantage in
+        eve) # what EVE's guests are like: no device that tells, a quiet kernel, Ubuntu's mask
+            mapfile -t options < <(printf '%s\n' "${options[@]}" | grep -vE '^(agent|pvpanic|vmcoreinfo)=')
+            options+=(sysrq=176 quiet=yes) ;;
+        memory) options+=(profile=none quiet=yes) ;;
+    esac
+}
+
+# The disk of a guest, behind a server of its own where the fault is about that.
+zoo_disk() { # GUEST
+    disk_option=()
+    case $disk in '') return 0 ;; esac
+    local f=$work/disk.$1
+    case $server in
+        file) lab_disk "$f" "$disk" && disk_option=("disk=$f") ;;
+        full) # sparse, on a file system that has less room than it says
+            mkdir -p "$work/small" && mount -t tmpfs -o size=24m zoo "$work/small" || return 77
+            lab_disk "$work/small/disk" "$disk" && disk_option=("disk=$work/small/disk") ;;
+        nbd)
+            command -v qemu-nbd >/dev/null || return 77
+            # Several guests have theirs from one server that serves them all, one after the other of its exports.
+            if ! lab_pid nbd >/dev/null; then
+                zoo_nbd_start || return
+            fi
+            disk_option=("disk=nbd+unix:///$1?socket=$work/nbd") ;;
+    esac
+}
+zoo_nbd_start() { # one export for each guest: one process, that may be stopped
+    local g args=()
+    for g in $guests; do
+        [ -e "$work/disk.$g" ] || lab_disk "$work/disk.$g" "$disk" || return
+        args+=(--blockdev "driver=file,node-name=f$g,filename=$work/disk.$g" --blockdev "driver=raw,node-name=$g,file=f$g"
+            --export "type=nbd,id=e$g,node-name=$g,name=$g,writable=on")
+    done
+    lab_spawn nbd "$work/nbd.log" qemu-storage-daemon --nbd-server "addr.type=unix,addr.path=$work/nbd,max-connections=0" "${args[@]}" || return
+    lab_until 15 "test -S '$work/nbd'"
+}
+
+# zoo_boot GUEST - from a saved state where there is one. Guests with a disk of their own, of libvirt's and such as
+# are in the midst of their boot when it begins are booted each time.
+zoo_boot() {
+    local g=$1 up
+    up=$(jq -r '.guest.up // "ready"' "$doc")
+    zoo_disk "$g" || return
+    case $launcher in
+        libvirt) lab_start_libvirt "$g" "${options[@]}" "${disk_option[@]}" || return ;;
+        eve)
+            if [ "$up" = ready ] && [ -z "$disk" ] && [[ " ${options[*]} " != *" log="* ]]; then
+                zoo_state "$g"
+                return
+            fi
+            lab_start_eve "$g" "${options[@]}" "${disk_option[@]}" || return ;;
+    esac
+    case $up in
+        ready) lab_wait_up "$g" 180 || return; zoo_settled "$g" ;;
+        no) ;;
+    esac
+}
+zoo_settled() { # GUEST: what its console shows when it is ready
+    case " ${options[*]} " in
+        *" profile=none "*) ;;
+        *" profile=login "*) lab_wait_console "$1" 'login: ' 180 ;;
+        *" system=systemd "*) lab_wait_console "$1" 'root@lab' 180 ;;
+        *) lab_wait_console "$1" '~ # ' 120 ;;
+    esac
+}
+zoo_state() { # GUEST: as lab_boot_eve, but a guest of systemd's, with its disk, too
+    local g=$1 key snap
+    case " ${options[*]} " in *" system=systemd "*) ;; *) lab_boot_eve "$g" "${options[@]}"; return ;; esac
+    key=$( ("$src/tests/lab/image" "$kernel"; "$src/tests/lab/systemd-image" "$kernel"; echo "$LAB_ACCEL"; printf '%s\n' "${options[@]}"
+        "$LAB_QEMU" --version; cat "$src/tests/lab/lab.sh") | sha256sum | cut -c1-16)
+    snap=$LAB_CACHE/zoo-$key
+    exec 9>"$LAB_CACHE/.zoo.lock"
+    flock 9
+    if [ -e "$snap" ]; then
+        flock -u 9
+        lab_restore "$g" "$snap" && lab_wait_up "$g" 60
+        return
+    fi
+    # Two kinds of guests: the newest four states are enough.
+    find "$LAB_CACHE" -maxdepth 1 -name 'zoo-????????????????' -printf '%T@ %p\n' | sort -rn |
+        tail -n +4 | cut -d' ' -f2- | while read -r old; do rm -f "$old" "$old".*; done
+    lab_start_eve "$g" "${options[@]}" && lab_wait_up "$g" 300 && zoo_settled "$g" && sleep 5 && lab_save "$g" "$snap"
+    local rc=$?
+    flock -u 9
+    return $rc
+}
+
+# What this vantage is not to see, is not there.
+zoo_blind() {
+    local g
+    for g in $guests; do
+        case $vantage in
+            console) rm -f "$(lab_get "$g" qmp)" ;;
+            monitor) rm -f "$(lab_get "$g" cons)" ;;
+            memory) rm -f "$(lab_get "$g" qmp)" "$(lab_get "$g" cons)" ;;
+        esac
+    done
+}
+
+# zoo_oopsed GUESTS - did one of them die of what nobody had ordered?
+oops='general protection fault|BUG: unable to handle|double fault|kernel BUG at|invalid opcode|int3: 0000|stack segment:|Oops: '
+zoo_oopsed() {
+    local g
+    for g in $1; do grep -aqE "$oops" "$(lab_get "$g" log)" && return 0; done
+    return 1
+}
+zoo_oopsed_after() { # DOCUMENT: after the fault, where none of that was to come
+    [ "$(jq -r '.oops // false' "$1")" = false ] || return 1
+    local g v
+    for g in $guests; do
+        v=from_$g
+        tail -c "+$((${!v} + 1))" "$(lab_get "$g" log)" | grep -aqE "$oops" && return 0
+    done
+    return 1
+}
+
+# ---- hangdog ----
+
+# What a user binds: does a shell answer, and does the kernel live. As examples/scenarios/ has them, but asked more
+# often: a run of the zoo waits for it.
+zoo_scenarios() { # DOCUMENT
+    local uptime=true beat=true
+    case $vantage in monitor) uptime=false beat=false ;; memory) uptime=false ;; console) beat=false ;; esac
+    [ "$(jq '.guest.no_shell // false' "$1")" = false ] || uptime=false
+    jq --argjson uptime $uptime --argjson beat $beat --arg v "$vantage" --arg port "$(lab_get z1 port)" '
+        {scenarios: (
+          [ if $uptime then {name: "uptime", kind: "console-command", interval: "10s", timeout: "5s", "initial-delay": "1s",
+              "retry-interval": "3s", "failure-threshold": 2, severity: "critical", command: "uptime",
+              expect: {status: 0, output: "load average"}} else empty end,
+            if $beat then {name: "kernel-lives", kind: "memory-heartbeat", interval: "10s", timeout: "5s", "retry-interval": "6s", "initial-delay": "5s",
+              stands: "10s", playbook: "quick"} else empty end,
+            if $v == "monitor" then {name: "qemu", kind: "monitor", interval: "10s", timeout: "5s", vcpus: true, "initial-delay": "1s",
+              "retry-interval": "5s", "failure-threshold": 2, playbook: "quick"} else empty end ]
+          + (.scenarios // [] | map(walk(if type == "string" then gsub("@PORT@"; $port) else . end))) )}' "$1"
+}
+zoo_config() {
+    local beat=5s more
+    case $vantage in console | monitor) beat=0s ;; esac
+    more="\"scenarios\": [\"$work/scenarios.json\"], \"default-scenario\": false, \"heartbeat\": \"$beat\","
+    if [ "$launcher" = libvirt ]; then
+        chmod 711 "$LAB_DIR/lv" "$LAB_DIR/lv/sock"
+        chmod 777 "$LAB_DIR/lv/sock/libvirt-sock"
+        echo "{\"schema\": \"hangdog/config/1\", $more \"sources\": [{\"kind\": \"libvirt\", \"uri\": \"$LAB_URI\"}]}" >"$work/config.json"
+        export HANGDOG_RUN=$work/run HANGDOG_STATE=$work/state HANGDOG_LIBEXEC=$build
+    else
+        bed_config "$more"
+    fi
+}
+# A shell answers, and the heartbeat is read: from now on a fault is seen by all that can see it.
+zoo_well() { # GUEST
+    local want=well
+    [ "$vantage" = monitor ] && { hd wait "$1" --for well --timeout 60s >/dev/null; return; }
+    hd wait "$1" --for well --timeout 60s >/dev/null || return 1
+    case $vantage in console) return 0 ;; esac
+    lab_until 30 "hd status '$1' --json | jq -se 'any(.row == \"heartbeat\" and .beating and .beats >= 2)' >/dev/null" ||
+        lab_log "$1 has no heartbeat"
+    return 0
+}
+
+# ---- the fault ----
+
+# zoo_steps JQ - the steps of that list of the document, one after the other.
+zoo_steps() {
+    local n i step g pid
+    n=$(jq "$1 // [] | length" "$doc")
+    for ((i = 0; i < n; i++)); do
+        step=$(jq -c "$1[$i]" "$doc")
+        case $step in
+            '{"inside"'*)
+                for g in $guests; do lab_ctl "$g" "$(jq -r .inside <<<"$step")" >"$work/said" 2>&1 || zoo_failed "$step" || return; done ;;
+            '{"script"'*)
+                for g in $guests; do
+                    zoo_put "$g" "$(jq -r .script <<<"$step")" &&
+                        lab_ctl "$g" "sh /tmp/fault $(jq -r '.args // ""' <<<"$step")" >"$work/said" 2>&1 || zoo_failed "$step" || return
+                done ;;
+            '{"host"'*)
+                g=$guest pid=$(lab_pid "guest.$guest")
+                eval "$(jq -r .host <<<"$step")" >"$work/said" 2>&1 || zoo_failed "$step" || return ;;
+            '{"wait"'*) sleep "$(jq -r .wait <<<"$step")" ;;
+            *) lab_fail "no such step: $step"; return 1 ;;
+        esac
+    done
+}
+zoo_failed() { # STEP: true where it may
+    local rc=$?
+    # No answer: it does what it was ordered, or nobody is left to say so.
+    [ $rc = 124 ] && return 0
+    [ "$(jq -r '.may_fail // false' <<<"$1")" = true ] && return 0
+    lab_fail "step $1: $rc: $(head -c 300 "$work/said")"
+}
+zoo_put() { # GUEST SCRIPT
+    lab_ctl "$1" "echo '$(base64 -w0 "$src/examples/faults/$2.sh")' | base64 -d >/tmp/fault"
+}
+# For steps on the host: PID has one hundredth of a CPU from now on. Undone by zoo_undo.
+zoo_starve() {
+    local d
+    if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
+        d=/sys/fs/cgroup/zoo-$$
+        mkdir "$d" && echo "1000 100000" >"$d/cpu.max" || return
+    else
+        d=/sys/fs/cgroup/cpu/zoo-$$
+        mkdir "$d" && echo 100000 >"$d/cpu.cfs_period_us" && echo 1000 >"$d/cpu.cfs_quota_us" || return
+    fi
+    starved=$d
+    echo "$1" >"$d/cgroup.procs"
+}
+zoo_undo() {
+    umount "$work/small" 2>/dev/null
+    [ -z "${starved:-}" ] || rmdir "$starved" 2>/dev/null
+}
+# For steps on the host: drops what the guest's disk may do to so many bytes a second; 0: as fast as it can.
+zoo_throttle() {
+    lab_qmp "$1" "{\"execute\":\"block_set_io_throttle\",\"arguments\":{\"id\":\"/machine/peripheral/virtio-disk0/virtio-backend\",\"bps\":$2,\"bps_rd\":0,\"bps_wr\":0,\"iops\":0,\"iops_rd\":0,\"iops_wr\":0}}"
+}
+
+# ---- what is said ----
+
+incident_rows() { hd incidents --json 2>/dev/null | jq -c 'select(.row == "incident")'; }
+
+# What nobody is told of because it is no incident, a person is told who asks.
+zoo_asked() {
+    sleep "$(jq -r '.watch // 20' "$doc")"
+    hd diagnose "$guest" >"$work/said" 2>&1
+}
+# zoo_told SECONDS - until there is a verdict, and what else is being looked at is done, too.
+zoo_told() {
+    local n quiet=0 last='' now
+    hd wait "$guest" --verdict any --timeout "$1s" >"$work/said" 2>&1 || return 0
+    # The others, of several; and what has begun meanwhile.
+    for ((n = 0; n < 120; n++)); do
+        now=$(incident_rows | jq -sc 'map([.id, .phase, .verdict.class])')
+        if [ "$now" = "$last" ] && jq -e 'length > 0 and all(.[1] != "open" and .[1] != "collecting")' <<<"$now" >/dev/null; then
+            quiet=$((quiet + 1))
+            # What text raised is taken over by the check that fails a little later.
+            [ $quiet -lt $((2 * $(jq -r '.settle // 6' "$doc"))) ] || return 0
+        else
+            quiet=0
+        fi
+        last=$now
+        sleep 0.5
+    done
+}
+
+# zoo_result - one line of JSON.
+zoo_result() {
+    local id bundle facts=$work/facts bytes=0 incident=0
+    # The firmest one counts, and of those the latest.
+    id=$(jq -sr 'map(select(.verdict.class != null)) | (map(select(.scenario != "kernel")) + map(select(.scenario == "kernel"))) | .[0].id // ""' "$work/incidents")
+    : >"$facts" >"$work/head"
+    echo '[]' >"$work/members"
+    if [ -n "$id" ]; then
+        bundle=$(find "$work/state" "$work/out" -name "*$id*.tar.zst" 2>/dev/null | head -n 1)
+        if [ -n "$bundle" ]; then
+            bytes=$(stat -c %s "$bundle")
+            hd bundle cat "$bundle" facts.jsonl --raw >"$facts" 2>/dev/null
+            hd bundle cat "$bundle" manifest.json --raw >"$work/head" 2>/dev/null
+            incident=$(hd bundle cat "$bundle" incident.json --raw 2>/dev/null | wc -c)
+            hd bundle ls "$bundle" --json 2>/dev/null | jq -s 'map(.name // empty)' >"$work/members"
+        fi
+    fi
+    jq -nc --slurpfile doc "$doc" --slurpfile inc "$work/incidents" --slurpfile facts "$facts" --slurpfile members "$work/members" --slurpfile head "$work/head" \
+        --arg id "$id" --arg kernel "$kernel" --arg vantage "$vantage" --argjson began "$began" \
+        --argjson bytes "$bytes" --argjson incident "$incident" --argjson guests "$count" -f "$src/tests/zoo/judge.jq"
+}
