@@ -27,6 +27,7 @@
 #include "supervisor/watch/bindings.h"
 #include "tests/lib/until.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +45,8 @@ struct world
   bool done;
   struct verdict verdict;
   struct json_object *head;
+  bool no_room;     /* for files */
+  uint64_t bytes;   /* of them */
   struct buf files; /* "[name@offset]bytes", as they come */
   struct buf legs;  /* "+name ", "-name ", "!name " (failed), likewise */
 };
@@ -220,6 +223,34 @@ let_go (const char *names)
   pthread_cond_broadcast (&room.c);
 }
 
+/* In the name of its step. */
+static int
+brings_64k (struct collect_ctx *ctx, struct error *err)
+{
+  static const char much[64 << 10];
+
+  ctx->out->file (ctx->out, job_name (ctx->job) + strlen ("collect "), much,
+                  sizeof much);
+  return 0;
+}
+
+/* 3 MiB, piece by piece; how many of them it is rid of. */
+static atomic_uint pieces_gone;
+#define PIECES 12u
+
+static int
+brings_3m (struct collect_ctx *ctx, struct error *err)
+{
+  static const char piece[HAUL_PIECE];
+
+  for (unsigned i = 0; i < PIECES; i++)
+    {
+      ctx->out->file (ctx->out, "3m", piece, sizeof piece);
+      atomic_fetch_add (&pieces_gone, 1);
+    }
+  return 0;
+}
+
 #define FAKE(name_, run_)                                                     \
   {                                                                           \
     .name = name_, .lane = LANE_HOST, .budget_ms = 5000, .run = run_          \
@@ -237,6 +268,8 @@ static const struct collector fakes[] = {
   FAKE ("greets-twice", greets_twice),
   FAKE ("answers-twice", answers_twice),
   FAKE ("finds-too-much", finds_too_much),
+  FAKE ("brings-64k", brings_64k),
+  FAKE ("brings-3m", brings_3m),
   STAYS ("a-host", LANE_HOST, TOUCH_NOTHING),
   STAYS ("a-monitor", LANE_MONITOR, TOUCH_MONITOR),
   STAYS ("a-disk", LANE_MONITOR, TOUCH_MONITOR),
@@ -249,7 +282,7 @@ static const struct collector fakes[] = {
 const struct collector *const collectors[] = {
   &fakes[0], &fakes[1],  &fakes[2],  &fakes[3],  &fakes[4],
   &fakes[5], &fakes[6],  &fakes[7],  &fakes[8],  &fakes[9],
-  &fakes[10], &fakes[11], &fakes[12], NULL,
+  &fakes[10], &fakes[11], &fakes[12], &fakes[13], &fakes[14], NULL,
 };
 
 const struct collector *
@@ -270,7 +303,7 @@ collector_plan (const struct collector *c, const struct guest *g,
                                 .ms = c->budget_ms };
 }
 
-/* Of these steps, a JSON array. */
+/* Of these steps, a JSON array; or these members. */
 static struct playbook *
 playbook_of (const char *steps)
 {
@@ -278,7 +311,8 @@ playbook_of (const char *steps)
   CLEANUP_JSON struct json_object *o = NULL;
   struct playbook *p;
 
-  snprintf (text, sizeof text, "{'name':'test','steps':%s}", steps);
+  snprintf (text, sizeof text, "{'name':'test',%s%s}",
+            steps[0] == '[' ? "'steps':" : "", steps);
   for (char *q = text; *q; q++)
     *q = *q == '\'' ? '"' : *q;
   o = json_tokener_parse (text);
@@ -294,8 +328,16 @@ on_file (const char *name, uint64_t offset, const void *data, size_t len,
 {
   struct world *w = arg;
 
+  assert_false (w->no_room);
+  w->bytes += len;
   buf_printf (&w->files, "[%s@%llu]", name, (unsigned long long) offset);
   buf_append (&w->files, data, len);
+}
+
+static bool
+on_room (size_t len, void *arg)
+{
+  return !((struct world *) arg)->no_room;
 }
 
 static void
@@ -320,7 +362,10 @@ on_done (const struct verdict *verdict, struct json_object *head, void *arg)
 }
 
 static const struct diagnosis_ops ops
-    = { .file = on_file, .progress = on_progress, .done = on_done };
+    = { .file = on_file,
+        .room = on_room,
+        .progress = on_progress,
+        .done = on_done };
 
 static struct guest *
 living (int32_t pid)
@@ -707,6 +752,194 @@ but_not_for_ever (void **state)
   gate_set (&leaves);
 }
 
+/* ---- conditions ---- */
+
+static void
+a_condition_that_does_not_hold (void **state)
+{
+  struct world *w = *state;
+
+  begin (w, "['answers-twice', {'do':'a-net', 'if':'vmm == dead'},"
+            " {'do':'finds-nothing', 'if':'vmm.monitor == answers'}]");
+  UNTIL_LOOP (w->d.loop, w->done);
+  assert_true (legs_are (w, "+answers-twice -answers-twice "
+                            "+finds-nothing -finds-nothing "));
+  assert_string_equal (collector_said (w, 1, "name"), "a-net");
+  assert_string_equal (collector_said (w, 1, "skipped"), "vmm == dead");
+  assert_null (collector_said (w, 2, "skipped"));
+  /* Nothing is missing. */
+  assert_int_equal (json_object_array_length (
+                        json_object_object_get (w->head, "gaps")),
+                    0);
+  assert_null (told (w, "diagnosis.failed", 0));
+  /* It asked the house, and what that said is in there once. */
+  assert_null (told (w, "vmm.monitor", 2));
+}
+
+/* What the house knew before counts, too. */
+static void
+a_condition_on_what_is_known (void **state)
+{
+  struct world *w = *state;
+
+  house_says (w, "kernel.class", "soft-lockup");
+  begin (w, "[{'do':'finds-nothing', 'if':'kernel.class == soft-lockup'},"
+            " {'do':'greets-once', 'if':'kernel.class != soft-lockup'}]");
+  UNTIL_LOOP (w->d.loop, w->done);
+  assert_true (legs_are (w, "+finds-nothing -finds-nothing "));
+  assert_non_null (told (w, "kernel.class", 0));
+  assert_null (told (w, "kernel.class", 1));
+}
+
+/* Of all before it; and those behind do not come before it, or what it sees
+ * would hang on who is faster. */
+static void
+a_condition_waits_for_its_facts (void **state)
+{
+  struct world *w = *state;
+
+  begin (w, "['a-host', 'a-net',"
+            " {'do':'a-monitor', 'if':'no kernel.event.panic'}, 'an-nmi']");
+  LEGS (w, "+a-host +a-net ");
+  let_go ("a-net");
+  LEGS (w, "+a-host +a-net -a-net ");
+  let_go ("a-host");
+  LEGS (w, "+a-host +a-net -a-net -a-host +a-monitor ");
+  let_go ("a-monitor an-nmi");
+  UNTIL_LOOP (w->d.loop, w->done);
+}
+
+/* ---- budgets ---- */
+
+static const char *
+gap_said (struct world *w, size_t nth, const char *key)
+{
+  struct json_object *gaps = json_object_object_get (w->head, "gaps");
+
+  return json_get_str (json_object_array_get_idx (gaps, nth), key);
+}
+
+static void
+the_time_of_a_playbook_ends (void **state)
+{
+  struct world *w = *state;
+
+  begin (w, "'budget':'10s', 'steps':['a-host', 'a-key']");
+  LEGS (w, "+a-host ");
+  loop_advance (w->d.loop, 10000);
+  UNTIL_LOOP (w->d.loop, w->done);
+  assert_true (legs_are (w, "+a-host !a-host +a-key !a-key "));
+  assert_string_equal (gap_said (w, 0, "why"), "it was stopped");
+  assert_non_null (strstr (gap_said (w, 1, "why"), "time that the playbook"));
+}
+
+/* Also of who waits for a lane. */
+static void
+nobody_waits_longer_than_that (void **state)
+{
+  static bool leaves;
+  struct world *w = *state;
+
+  somebody_takes (w, LANE_MONITOR, &leaves);
+  begin (w, "'budget':'10s', 'steps':['a-monitor']");
+  LEGS (w, "+a-monitor ");
+  loop_advance (w->d.loop, 10000);
+  assert_true (w->done);
+  assert_non_null (strstr (gap_said (w, 0, "why"), "time that the playbook"));
+  gate_set (&leaves);
+}
+
+static void
+the_bytes_of_a_playbook_end (void **state)
+{
+  struct world *w = *state;
+
+  begin (w, "'bytes':'160KiB', 'steps':['brings-64k',"
+            " {'do':'brings-64k', 'name':'b'},"
+            " {'do':'brings-64k', 'name':'c'}]");
+  UNTIL_LOOP (w->d.loop, w->done);
+  assert_int_equal (w->bytes, 128 << 10);
+  assert_string_equal (gap_said (w, 0, "what"), "c");
+  assert_non_null (strstr (gap_said (w, 0, "why"), "bytes that the playbook"));
+  assert_null (gap_said (w, 1, "why"));
+}
+
+static void
+no_step_begins_without_any (void **state)
+{
+  struct world *w = *state;
+
+  begin (w, "'bytes':'64KiB', 'steps':['brings-64k', 'finds-nothing']");
+  UNTIL_LOOP (w->d.loop, w->done);
+  assert_true (legs_are (w, "+brings-64k -brings-64k "
+                            "+finds-nothing !finds-nothing "));
+  assert_non_null (strstr (gap_said (w, 0, "why"), "bytes that the playbook"));
+}
+
+/* ---- a disk that is slow ---- */
+
+/* Who brings more than a little waits, and nothing is lost. */
+static void
+who_brings_much_waits_for_the_disk (void **state)
+{
+  struct world *w = *state;
+
+  w->no_room = true;
+  atomic_store (&pieces_gone, 0);
+  begin (w, "['brings-3m']");
+  UNTIL_LOOP (w->d.loop, atomic_load (&pieces_gone) == 4);
+  for (unsigned i = 0; i < 3; i++)
+    assert_int_equal (loop_round (w->d.loop, 20, NULL), 0);
+  assert_int_equal (atomic_load (&pieces_gone), 4);
+  w->no_room = false;
+  diagnosis_room (w->dg);
+  UNTIL_LOOP (w->d.loop, w->done);
+  assert_int_equal (w->bytes, PIECES * HAUL_PIECE);
+  assert_null (gap_said (w, 0, "why"));
+}
+
+/* Its step has ended, the next one runs; only the verdict waits. */
+static void
+what_was_brought_is_not_forgotten (void **state)
+{
+  struct world *w = *state;
+
+  w->no_room = true;
+  begin (w, "['brings-64k', 'a-key']");
+  LEGS (w, "+brings-64k -brings-64k +a-key ");
+  let_go ("a-key");
+  LEGS (w, "+brings-64k -brings-64k +a-key -a-key ");
+  loop_advance (w->d.loop, 29999);
+  assert_false (w->done);
+  w->no_room = false;
+  diagnosis_room (w->dg);
+  UNTIL_LOOP (w->d.loop, w->done);
+  assert_int_equal (w->bytes, 64 << 10);
+  assert_null (gap_said (w, 0, "why"));
+}
+
+/* But a disk that hangs does not keep the verdict; what is lost is one gap of
+ * each reason. */
+static void
+a_disk_that_hangs_is_given_up (void **state)
+{
+  struct world *w = *state;
+
+  w->no_room = true;
+  atomic_store (&pieces_gone, 0);
+  begin (w, "['brings-3m']");
+  UNTIL_LOOP (w->d.loop, atomic_load (&pieces_gone) == 4);
+  loop_advance (w->d.loop, 5000); /* its budget */
+  LEGS (w, "+brings-3m -brings-3m ");
+  assert_false (w->done);
+  loop_advance (w->d.loop, 30000);
+  assert_true (w->done);
+  assert_string_equal (gap_said (w, 0, "what"), "3m");
+  assert_non_null (strstr (gap_said (w, 0, "why"), "2097152 bytes"));
+  assert_non_null (strstr (gap_said (w, 1, "why"), "1048576 bytes"));
+  assert_null (gap_said (w, 2, "why"));
+}
+
 /* ---- its end before its end ---- */
 
 static void
@@ -875,6 +1108,16 @@ main (void)
     T (what_touches_the_guest_goes_alone),
     T (a_taken_lane_is_waited_for),
     T (but_not_for_ever),
+    T (a_condition_that_does_not_hold),
+    T (a_condition_on_what_is_known),
+    T (a_condition_waits_for_its_facts),
+    T (the_time_of_a_playbook_ends),
+    T (nobody_waits_longer_than_that),
+    T (the_bytes_of_a_playbook_end),
+    T (no_step_begins_without_any),
+    T (who_brings_much_waits_for_the_disk),
+    T (what_was_brought_is_not_forgotten),
+    T (a_disk_that_hangs_is_given_up),
     T (a_stop_ends_those_that_run),
     T (a_stop_before_anything),
     T (a_stop_while_a_lane_is_waited_for),
