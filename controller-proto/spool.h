@@ -71,6 +71,11 @@ bool spool_has (struct spool *sp, const char *id);
 int spool_artifact (struct spool *sp, const char *id, const char *name,
                     uint64_t offset, const void *data, size_t len,
                     struct error *err);
+/* Makes the page of a bundle that is about to be packed, in its folder; the
+ * manifest is what is known of it by then.  A failure becomes a gap. */
+typedef int spool_page_fn (void *arg, int files, struct json_object *manifest,
+                           struct error *err);
+void spool_page (struct spool *sp, spool_page_fn *fn, void *arg);
 /* Packs it, moves it to ready: durable when it returns. */
 int spool_pack (struct spool *sp, const char *id, struct json_object *head,
                 struct spool_item *ret_item, struct error *err);

@@ -19,8 +19,8 @@
 #include <sys/stat.h>
 
 static const char *const bundle_order[]
-    = { "incident.json", "summary", "verdict", "report", "analysis/", "kernel/",
-        "console/", "monitor/", "metrics/", NULL };
+    = { "incident.json", "summary", "index.html", "timeline.jsonl", "kernel/",
+        "memory/", "sysrq/", "console/tail", "monitor/", "metrics/", NULL };
 
 /* ---- the incident's record ---- */
 
@@ -319,6 +319,28 @@ with_gaps (struct json_object *head, struct json_object *gaps)
 
 /* The bundle is under its name when this returns, but the item is still
  * open: without ready/ID.json recovery removes the bundle again. */
+void
+spool_page (struct spool *sp, spool_page_fn *fn, void *arg)
+{
+  sp->page = fn;
+  sp->page_arg = arg;
+}
+
+/* Without its page a bundle is whole all the same. */
+static void
+make_page (struct spool *sp, int files, struct json_object *full)
+{
+  struct error err = ERROR_INIT;
+  struct json_object *gap;
+
+  if (!sp->page || sp->page (sp->page_arg, files, full, &err) == 0)
+    return;
+  gap = json_object_new_object ();
+  json_add_str (gap, "what", "index.html");
+  json_add_text (gap, "why", error_text (&err), strlen (error_text (&err)));
+  json_object_array_add (json_get (full, "gaps"), gap);
+}
+
 static int
 pack_bundle (struct spool *sp, struct item *it, struct json_object *head,
              char digest[65], uint64_t *size, struct json_object **ret_incident,
@@ -341,6 +363,7 @@ pack_bundle (struct spool *sp, struct item *it, struct json_object *head,
     return r;
   load_gaps (sp, it, dir);
   full = with_gaps (head, it->gaps);
+  make_page (sp, files, full);
   return bundle_pack (files, sp->place_fd[SPOOL_READY],
                       spool_bundle_name (name, it->pub.id), full,
                       bundle_order, digest, size, err);

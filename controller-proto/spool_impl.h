@@ -32,6 +32,8 @@ struct spool
   struct item **items;
   size_t count, cap;
   uint64_t evicted, gaps;
+  spool_page_fn *page; /* NULL = there are no pages */
+  void *page_arg;
 };
 
 /* A uuid in its text form, which is also a safe file name. */

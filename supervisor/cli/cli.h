@@ -49,7 +49,7 @@ extern const struct verb *const verbs[]; /* ends with NULL */
 /* One per verb. */
 extern const struct verb verb_daemon, verb_list, verb_status, verb_probe,
     verb_diagnose, verb_incidents, verb_spool, verb_console, verb_doctor,
-    verb_dump, verb_scenario, verb_config, verb_bundle, verb_wait,
+    verb_dump, verb_scenario, verb_config, verb_bundle, verb_report, verb_wait,
     verb_controller, verb_sysrq, verb_tables, verb_completion, verb_version,
     verb_classify, verb_rules, verb_inspect, verb_core, verb_mailbox;
 

@@ -20,7 +20,7 @@ const struct verb *const verbs[] = {
   &verb_daemon,     &verb_list,       &verb_status,
   &verb_doctor,     &verb_probe,      &verb_diagnose,
   &verb_incidents,  &verb_console,    &verb_bundle,
-  &verb_classify,   &verb_sysrq,      &verb_rules,
+  &verb_report,     &verb_classify,   &verb_sysrq,      &verb_rules,
   &verb_inspect,    &verb_core,       &verb_spool,
   &verb_wait,       &verb_scenario,   &verb_config,
   &verb_tables,     &verb_controller, &verb_dump,
@@ -264,7 +264,6 @@ static const struct
   { "demo", "./quickstart in the sources shows a hang from start to end" },
   { "metrics", "hangdog status --json has the numbers of now" },
   { "monitor", "hangdog diagnose GUEST --playbook quick asks the monitor" },
-  { "report", "hangdog bundle show FILE prints the summary" },
 };
 
 /* Where a verb was expected. */

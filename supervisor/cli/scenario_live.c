@@ -82,7 +82,8 @@ paused_text (char *dst, size_t n, struct json_object *row)
   return dst;
 }
 
-/* The built-in one: whose is it not?  A few of them, in one line. */
+/* And why it says nothing.  The built-in one: whose is it not?  A few of them,
+ * in one line. */
 static const char *
 from_text (struct buf *dst, struct json_object *row)
 {
@@ -92,6 +93,8 @@ from_text (struct buf *dst, struct json_object *row)
                  : 0;
 
   buf_puts (dst, row_str (row, "origin"));
+  if (row_str (row, "fault")[0])
+    buf_printf (dst, "; no verdict: %s", row_str (row, "fault"));
   for (size_t i = 0; i < n && i < 3; i++)
     buf_printf (dst, "%s%.40s",
                 i     ? ", "
@@ -240,6 +243,9 @@ bind_row (struct json_object *row, const void *body, size_t len, void *arg)
     {
       printf ("bound=%s guests=%lld\n", row_str (row, "name"),
               (long long) json_get_int (row, "guests", 0));
+      if (row_str (row, "fault")[0])
+        print_paragraph (stderr, "hangdog: no verdict: ",
+                         row_str (row, "fault"));
       if (json_get_int (row, "guests", 0) == 0)
         print_paragraph (stderr, "hangdog: ",
                          "no guest that is there now is selected by it; "

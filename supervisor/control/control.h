@@ -141,14 +141,16 @@ struct json_object *control_tried (const struct outcome_report *r);
  *   {"row":"scenario", "name", "kind", "origin":"file PATH"|"built-in"|"bound",
  *    "severity":"critical", "interval_ms", "timeout_ms", "description"?,
  *    "guests":N, "well":N, "suspect":N, "failed":N, "unknown":N, "paused":N,
- *    "flapping":N, "paused_until_ms":wall clock?, "bound_by"?}   for each
+ *    "flapping":N, "paused_until_ms":wall clock?, "bound_by"?,
+ *    "shadowed":true?, "fault"?}                                 for each
  *   {"row":"pause", "guest":display or "", "uuid", "scenario":name or "",
  *    "who", "by":"uid 0 (pid 123)", "reason", "since_ms", "until_ms":both wall
  *    clock, "left_ms"}                                           for each
  *   "guest": only those that are bound to it, and counted for it alone.
- *   "paused_until_ms" is there when all of its guests are paused.  The built-in
- *   one has "without":[display...]: guests that others are for, and that are
- *   not watched by their memory for that.
+ *   "paused_until_ms" is there when all of its guests are paused.  "fault":
+ *   it has no verdict, since it names a scenario that is not there.  The
+ *   built-in one has "without":[display...]: guests that others are for, and
+ *   that are not watched by their memory for that.
  * {"op":"scenario-show", "scenario":S}
  *   {"row":"document", "name", "origin", "bound_by"?, "document":{...}} with
  *   all defaults filled in; ENOENT

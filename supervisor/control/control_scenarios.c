@@ -197,6 +197,8 @@ scenario_row (const struct layer_info *info, void *arg)
                    strlen (info->who[0] ? info->who : info->by));
   if (info->shadowed)
     json_add_bool (row, "shadowed", true);
+  if (info->fault[0])
+    json_add_text (row, "fault", info->fault, strlen (info->fault));
   if (info->standby && !ls->uuid)
     add_without (row, ls->a->d);
   answer_row (ls->a, row);

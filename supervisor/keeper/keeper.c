@@ -184,7 +184,9 @@ prepare_writer (void *arg, const char **argv, unsigned max_argv, int *fds,
   argv[1] = k->state_path;
   argv[2] = "--config";
   argv[3] = k->for_writers ? k->for_writers : "{}";
-  argv[4] = NULL;
+  argv[4] = "--libexec";
+  argv[5] = k->libexec;
+  argv[6] = NULL;
   return 0;
 }
 

@@ -28,6 +28,7 @@
 const struct parser_task *const parser_tasks[] = {
   &task_bundle_list,
   &task_bundle_cat,
+  &task_bundle_all,
   &task_bundle_verify,
 #ifdef PARSER_INSPECT
   &task_inspect,

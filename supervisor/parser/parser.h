@@ -37,6 +37,7 @@ struct parser_task
 extern const struct parser_task *const parser_tasks[]; /* ends with NULL */
 
 extern const struct parser_task task_bundle_list, task_bundle_cat,
+    task_bundle_all,
     task_bundle_verify, task_inspect, task_core, task_unzstd;
 
 struct jail

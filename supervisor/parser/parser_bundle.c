@@ -22,6 +22,7 @@ enum mode
 {
   LIST,
   CAT,
+  ALL,
   VERIFY,
 };
 
@@ -125,6 +126,13 @@ on_member (void *arg, const char *name, uint64_t size)
     }
   if (t->mode == VERIFY)
     sha256_reset (t->sum);
+  if (t->mode == ALL)
+    {
+      struct json_object *head = parser_message ("begin");
+
+      json_add_text (head, "name", t->name, strlen (t->name));
+      say (t, head, NULL, 0);
+    }
   return true;
 }
 
@@ -134,7 +142,7 @@ on_data (void *arg, const void *data, size_t len)
   struct bundle_task *t = arg;
   const char *p = data;
 
-  if (t->mode == CAT)
+  if (t->mode == CAT || t->mode == ALL)
     for (size_t n; len > 0 && !t->io->failed; p += n, len -= n)
       {
         n = len < (64u << 10) ? len : 64u << 10;
@@ -278,6 +286,12 @@ run_cat (struct parser_io *io, int argc, char **argv, struct error *err)
 }
 
 static int
+run_all (struct parser_io *io, int argc, char **argv, struct error *err)
+{
+  return run (io, ALL, NULL, err);
+}
+
+static int
 run_verify (struct parser_io *io, int argc, char **argv, struct error *err)
 {
   return run (io, VERIFY, NULL, err);
@@ -313,6 +327,12 @@ const struct parser_task task_bundle_cat = {
   .args = "NAME",
   .summary = "the bytes of one member",
   .run = run_cat,
+};
+
+const struct parser_task task_bundle_all = {
+  .name = "bundle-all",
+  .summary = "the members of an archive, one after another, with their bytes",
+  .run = run_all,
 };
 
 const struct parser_task task_bundle_verify = {

@@ -18,11 +18,29 @@
 
 #define FORMAT 1
 
-struct bound
+/* In order of rank: of two of one name the first one counts. */
+enum rank
+{
+  OF_FILES,
+  BOUND,
+  NRANKS,
+};
+
+struct entry
 {
   struct scenario *scenario;
-  size_t len; /* of its entry in the state file */
-  char who[64], by[64];
+  size_t len;           /* of one that is bound: in the state file */
+  char who[64], by[64]; /* the same */
+  char *fault; /* why it has no verdict by what there is; NULL = nothing */
+};
+
+struct layer
+{
+  struct entry
+      *list; /* of those bound: room for BOUND_MAX, once there is one */
+  size_t n;
+  bool known; /* it counts as it is: or it is known to be out of reach */
+  bool read;
 };
 
 struct layers
@@ -30,56 +48,55 @@ struct layers
   struct layers_env env;
   struct playbook_set *playbooks;
   struct kept *kept;
-  struct scenario **files;
-  size_t nfiles;
-  bool files_known; /* or known to be out of reach */
-  bool files_read, bound_read;
-  struct bound *list; /* room for BOUND_MAX, once there is one */
-  unsigned n;
+  struct layer ranks[NRANKS];
   size_t all_len;
 };
 
 /* ---- finding ---- */
 
-static struct scenario *
-file_named (struct layers *l, const char *name)
+static struct entry *
+named_in (struct layer *layer, const char *name)
 {
-  for (size_t i = 0; i < l->nfiles; i++)
-    if (strcmp (l->files[i]->name, name) == 0)
-      return l->files[i];
+  for (size_t i = 0; i < layer->n; i++)
+    if (strcmp (layer->list[i].scenario->name, name) == 0)
+      return &layer->list[i];
   return NULL;
 }
 
-static struct bound *
-bound_named (struct layers *l, const char *name)
+/* One of that name in a layer before that one. */
+static struct entry *
+outranked_by (struct layers *l, unsigned rank, const char *name)
 {
-  for (unsigned i = 0; i < l->n; i++)
-    if (strcmp (l->list[i].scenario->name, name) == 0)
-      return &l->list[i];
-  return NULL;
+  struct entry *e = NULL;
+
+  for (unsigned i = 0; i < rank && !e; i++)
+    e = named_in (&l->ranks[i], name);
+  return e;
 }
 
 static void
-file_info (const struct scenario *s, struct layer_info *ret)
+scenario_info (const struct scenario *s, struct layer_info *ret)
 {
   *ret = (struct layer_info){
     .scenario = s,
     .origin = s->origin ? s->origin : "built-in",
     .who = "",
     .by = "",
+    .fault = "",
   };
 }
 
 static void
-bound_info (struct layers *l, const struct bound *b, struct layer_info *ret)
+entry_info (struct layers *l, unsigned rank, const struct entry *e,
+            struct layer_info *ret)
 {
-  *ret = (struct layer_info){
-    .scenario = b->scenario,
-    .origin = "bound",
-    .who = b->who,
-    .by = b->by,
-    .shadowed = file_named (l, b->scenario->name) != NULL,
-  };
+  scenario_info (e->scenario, ret);
+  if (rank == BOUND)
+    ret->origin = "bound";
+  ret->who = e->who;
+  ret->by = e->by;
+  ret->fault = e->fault ? e->fault : "";
+  ret->shadowed = outranked_by (l, rank, e->scenario->name) != NULL;
 }
 
 static const struct scenario *
@@ -89,7 +106,7 @@ standby_info (struct layers *l, struct layer_info *ret)
 
   if (s)
     {
-      file_info (s, ret);
+      scenario_info (s, ret);
       ret->standby = true;
     }
   return s;
@@ -98,19 +115,21 @@ standby_info (struct layers *l, struct layer_info *ret)
 bool
 layers_find (struct layers *l, const char *name, struct layer_info *ret)
 {
-  const struct scenario *s = file_named (l, name);
-  const struct bound *b = s ? NULL : bound_named (l, name);
   struct layer_info standby;
 
-  if (s)
-    file_info (s, ret);
-  else if (b)
-    bound_info (l, b, ret);
-  else if (standby_info (l, &standby)
-           && strcmp (standby.scenario->name, name) == 0)
-    *ret = standby;
-  else
+  for (unsigned i = 0; i < NRANKS; i++)
+    {
+      const struct entry *e = named_in (&l->ranks[i], name);
+
+      if (e)
+        {
+          entry_info (l, i, e, ret);
+          return true;
+        }
+    }
+  if (!standby_info (l, &standby) || strcmp (standby.scenario->name, name) != 0)
     return false;
+  *ret = standby;
   return true;
 }
 
@@ -120,88 +139,123 @@ layers_each (struct layers *l,
 {
   struct layer_info info;
 
-  for (size_t i = 0; i < l->nfiles; i++)
-    {
-      file_info (l->files[i], &info);
-      fn (&info, arg);
-    }
-  for (unsigned i = 0; i < l->n; i++)
-    {
-      bound_info (l, &l->list[i], &info);
-      fn (&info, arg);
-    }
+  for (unsigned i = 0; i < NRANKS; i++)
+    for (size_t k = 0; k < l->ranks[i].n; k++)
+      {
+        entry_info (l, i, &l->ranks[i].list[k], &info);
+        fn (&info, arg);
+      }
   if (standby_info (l, &info))
     fn (&info, arg);
 }
 
-/* ---- both together ---- */
+/* ---- all of them together ---- */
+
+static void
+note_fault (struct entry *e, const char *why)
+{
+  if (why && (!e->fault || strcmp (e->fault, why) != 0))
+    log_warn ("no verdict of %s", why);
+  free (e->fault);
+  e->fault = why ? strdup (why) : NULL;
+}
+
+/* The one place where what names others is looked at: the others may be of
+ * another layer, and come and go with it.  It costs no other scenario
+ * anything. */
+static void
+look_for_faults (struct layers *l, struct scenario *const *all, size_t n)
+{
+  for (unsigned i = 0; i < NRANKS; i++)
+    for (size_t k = 0; k < l->ranks[i].n; k++)
+      {
+        struct entry *e = &l->ranks[i].list[k];
+        struct error why = ERROR_INIT;
+
+        if (!outranked_by (l, i, e->scenario->name)
+            && scenario_check_parts (all, n, e->scenario, &why) < 0)
+          note_fault (e, error_text (&why));
+        else
+          note_fault (e, NULL);
+      }
+}
 
 static int
 apply (struct layers *l, struct error *err)
 {
   CLEANUP_FREE struct scenario **all = NULL;
-  size_t n = 0;
+  size_t n = 0, room = 1;
+  bool read = true;
   int r;
 
-  if (!l->files_known)
-    return 0;
-  all = calloc (l->nfiles + l->n + 1, sizeof (struct scenario *));
+  for (unsigned i = 0; i < NRANKS; i++)
+    {
+      if (!l->ranks[i].known)
+        return 0;
+      read &= l->ranks[i].read;
+      room += l->ranks[i].n;
+    }
+  all = calloc (room, sizeof (struct scenario *));
   if (!all)
     return error_set (err, ENOMEM, "no memory for the scenarios");
-  for (size_t i = 0; i < l->nfiles; i++)
-    all[n++] = scenario_ref (l->files[i]);
-  for (unsigned i = 0; i < l->n; i++)
-    if (!file_named (l, l->list[i].scenario->name))
-      all[n++] = scenario_ref (l->list[i].scenario);
+  for (unsigned i = 0; i < NRANKS; i++)
+    for (size_t k = 0; k < l->ranks[i].n; k++)
+      if (!outranked_by (l, i, l->ranks[i].list[k].scenario->name))
+        all[n++] = scenario_ref (l->ranks[i].list[k].scenario);
   r = bindings_set (l->env.bindings, all, n, err);
   for (size_t i = 0; r < 0 && i < n; i++)
     scenario_unref (all[i]);
-  if (r == 0 && l->files_read && l->bound_read && l->env.settled)
+  if (r < 0)
+    return r;
+  /* The bindings' references are ours no more; the layers have their own. */
+  look_for_faults (l, all, n);
+  if (read && l->env.settled)
     l->env.settled (l->env.arg);
-  return r;
+  return 0;
 }
 
 static void
-forget_files (struct scenario **files, size_t n)
+entry_free (struct entry *e)
 {
-  for (size_t i = 0; i < n; i++)
-    scenario_unref (files[i]);
-  free (files);
+  scenario_unref (e->scenario);
+  free (e->fault);
+}
+
+static void
+forget (struct layer *layer)
+{
+  for (size_t i = 0; i < layer->n; i++)
+    entry_free (&layer->list[i]);
+  free (layer->list);
 }
 
 int
 layers_files (struct layers *l, struct scenario **list, size_t n,
               struct error *err)
 {
-  struct scenario **copy = calloc (n + 1, sizeof (*copy));
-  struct scenario **was = l->files;
-  size_t nwas = l->nfiles;
-  bool known = l->files_known, was_read = l->files_read;
+  struct layer *files = &l->ranks[OF_FILES], was = *files;
+  const struct layer *bound = &l->ranks[BOUND];
+  struct layer now = { calloc (n + 1, sizeof (struct entry)), n, true, true };
   int r;
 
-  if (!copy)
+  if (!now.list)
     return error_set (err, ENOMEM, "no memory for the scenarios");
-  if (n)
-    memcpy (copy, list, n * sizeof (*copy));
-  l->files = copy;
-  l->nfiles = n;
-  l->files_known = l->files_read = true;
+  for (size_t i = 0; i < n; i++)
+    now.list[i].scenario = list[i];
+  *files = now;
   r = apply (l, err);
   if (r < 0)
     {
-      l->files = was;
-      l->nfiles = nwas;
-      l->files_known = known;
-      l->files_read = was_read;
-      free (copy);
+      *files = was;
+      free (now.list);
       return r;
     }
-  forget_files (was, nwas);
-  for (unsigned i = 0; i < l->n; i++)
-    if (file_named (l, l->list[i].scenario->name))
+  forget (&was);
+  for (size_t i = 0; i < bound->n; i++)
+    if (named_in (files, bound->list[i].scenario->name))
       log_warn ("scenario %s is bound, and a file has one of that name: the "
                 "file's counts; unbind the other",
-                l->list[i].scenario->name);
+                bound->list[i].scenario->name);
   return 0;
 }
 
@@ -210,9 +264,9 @@ layers_no_files (struct layers *l)
 {
   struct error err = ERROR_INIT;
 
-  if (l->files_known)
+  if (l->ranks[OF_FILES].known)
     return;
-  l->files_known = true;
+  l->ranks[OF_FILES].known = true;
   if (apply (l, &err) < 0)
     log_error ("bound scenarios are not taken: %s", error_text (&err));
 }
@@ -226,7 +280,7 @@ text_len (struct json_object *o)
 }
 
 static struct json_object *
-entry_of (const struct bound *b)
+entry_of (const struct entry *b)
 {
   struct json_object *o = json_object_new_object ();
 
@@ -237,10 +291,10 @@ entry_of (const struct bound *b)
 }
 
 /* Has no reference of its own yet. */
-static struct bound
+static struct entry
 bound_of (struct scenario *s, const char *who, const char *by)
 {
-  struct bound b = { .scenario = s };
+  struct entry b = { .scenario = s };
   CLEANUP_JSON struct json_object *o = NULL;
 
   snprintf (b.who, sizeof (b.who), "%s", who ? who : "");
@@ -252,10 +306,11 @@ bound_of (struct scenario *s, const char *who, const char *by)
 
 /* Room for it, with what it replaces gone. */
 static int
-check_room (struct layers *l, const struct bound *was, const struct bound *b,
+check_room (struct layers *l, const struct entry *was, const struct entry *b,
             struct error *err)
 {
   CLEANUP_JSON struct json_object *document = scenario_to_json (b->scenario);
+  struct layer *bound = &l->ranks[BOUND];
   size_t len = text_len (document);
 
   if (len > BOUND_DOCUMENT_MAX)
@@ -263,25 +318,26 @@ check_room (struct layers *l, const struct bound *was, const struct bound *b,
                       "the document has %zu bytes; %u is the most that can be "
                       "bound",
                       len, BOUND_DOCUMENT_MAX);
-  if (!was && l->n >= BOUND_MAX)
+  if (!was && bound->n >= BOUND_MAX)
     return error_set (err, ENOBUFS, "%u scenarios are bound already",
                       BOUND_MAX);
   if (l->all_len - (was ? was->len : 0) + b->len > BOUND_ALL_MAX)
     return error_set (err, ENOBUFS,
                       "all bound scenarios together have more than %u KiB",
                       BOUND_ALL_MAX >> 10);
-  if (!l->list)
-    l->list = calloc (BOUND_MAX, sizeof (*l->list));
-  if (!l->list)
+  if (!bound->list)
+    bound->list = calloc (BOUND_MAX, sizeof (*bound->list));
+  if (!bound->list)
     return error_set (err, ENOMEM, "no memory for bound scenarios");
   return 0;
 }
 
 /* At the end, or in the place of was, which the caller keeps. */
-static struct bound *
-put_in (struct layers *l, struct bound *was, const struct bound *now)
+static struct entry *
+put_in (struct layers *l, struct entry *was, const struct entry *now)
 {
-  struct bound *b = was ? was : &l->list[l->n++];
+  struct layer *bound = &l->ranks[BOUND];
+  struct entry *b = was ? was : &bound->list[bound->n++];
 
   *b = *now;
   scenario_ref (b->scenario);
@@ -290,33 +346,36 @@ put_in (struct layers *l, struct bound *was, const struct bound *now)
 }
 
 static void
-take_out (struct layers *l, struct bound *b)
+take_out (struct layers *l, struct entry *b)
 {
-  size_t i = (size_t) (b - l->list);
+  struct layer *bound = &l->ranks[BOUND];
+  size_t i = (size_t) (b - bound->list);
 
   l->all_len -= b->len;
-  scenario_unref (b->scenario);
-  memmove (b, b + 1, (--l->n - i) * sizeof (*b));
+  entry_free (b);
+  memmove (b, b + 1, (--bound->n - i) * sizeof (*b));
 }
 
 int
 layers_bind (struct layers *l, struct scenario *s, const char *who,
              const char *by, bool *ret_replaced, struct error *err)
 {
-  struct bound *was = bound_named (l, s->name), *b, old;
-  const struct bound now = bound_of (s, who, by);
-  const struct scenario *file = file_named (l, s->name);
+  struct entry *was = named_in (&l->ranks[BOUND], s->name), *b;
+  struct entry old = { .scenario = NULL };
+  const struct entry now = bound_of (s, who, by);
+  const struct entry *before = outranked_by (l, BOUND, s->name);
+  const char *origin = before ? before->scenario->origin : NULL;
   int r;
 
-  if (!l->files_known)
+  if (!l->ranks[OF_FILES].known)
     return error_set (err, EBUSY,
                       "the scenarios of the files are not read yet: whether "
                       "one has that name is not known");
-  if (file)
+  if (before)
     return error_set (err, EEXIST,
                       "there is a scenario \"%s\" already: %s; change it "
                       "there, or give this one another name",
-                      s->name, file->origin ? file->origin : "built in");
+                      s->name, origin ? origin : "built in");
   r = check_room (l, was, &now, err);
   if (r < 0)
     return r;
@@ -327,20 +386,17 @@ layers_bind (struct layers *l, struct scenario *s, const char *who,
     }
   b = put_in (l, was, &now);
   r = apply (l, err);
-  if (r < 0)
+  if (r < 0 && !was)
+    take_out (l, b);
+  else if (r < 0)
     {
-      if (!was)
-        {
-          take_out (l, b);
-          return r;
-        }
       l->all_len += old.len - b->len;
-      scenario_unref (b->scenario);
+      entry_free (b);
       *b = old;
-      return r;
     }
-  if (was)
-    scenario_unref (old.scenario);
+  if (r < 0)
+    return r;
+  entry_free (&old);
   *ret_replaced = was != NULL;
   return 0;
 }
@@ -348,14 +404,14 @@ layers_bind (struct layers *l, struct scenario *s, const char *who,
 int
 layers_unbind (struct layers *l, const char *name, struct error *err)
 {
-  struct bound *b = bound_named (l, name);
-  const struct scenario *file = file_named (l, name);
+  struct entry *b = named_in (&l->ranks[BOUND], name);
+  const struct entry *before = outranked_by (l, BOUND, name);
   struct error why = ERROR_INIT;
 
-  if (!b && file)
-    return error_set (err, EPERM,
-                      "scenario \"%s\" is of the %s: take it out there", name,
-                      file->origin ? file->origin : "built-in ones");
+  if (!b && before)
+    return error_set (
+        err, EPERM, "scenario \"%s\" is of the %s: take it out there", name,
+        before->scenario->origin ? before->scenario->origin : "built-in ones");
   if (!b)
     return error_set (err, ENOENT, "no scenario \"%s\" is bound", name);
   take_out (l, b);
@@ -382,8 +438,8 @@ give (void *arg)
   struct json_object *all = json_object_new_array ();
 
   json_add_int (root, "format", FORMAT);
-  for (unsigned i = 0; i < l->n; i++)
-    json_object_array_add (all, entry_of (&l->list[i]));
+  for (size_t i = 0; i < l->ranks[BOUND].n; i++)
+    json_object_array_add (all, entry_of (&l->ranks[BOUND].list[i]));
   json_object_object_add (root, "bound", all);
   return root;
 }
@@ -393,12 +449,12 @@ take_one (struct layers *l, struct json_object *o)
 {
   struct json_object *document = json_get (o, "document");
   struct scenario *s = NULL;
+  struct layer *bound = &l->ranks[BOUND];
   struct error err = ERROR_INIT;
-  struct bound b;
+  struct entry b;
   int r = 0;
 
-  if (!document
-      || scenario_parse (NULL, document, "bound", &s, &err) < 0
+  if (!document || scenario_parse (NULL, document, "bound", &s, &err) < 0
       || playbook_check (l->playbooks, s->playbook, &err) < 0)
     {
       /* Of a daemon that knew more than we do. */
@@ -409,12 +465,12 @@ take_one (struct layers *l, struct json_object *o)
     }
   b = bound_of (s, json_get_str (o, "who"), json_get_str (o, "by"));
   /* What was bound since we started is newer. */
-  if (!bound_named (l, s->name))
+  if (!named_in (bound, s->name))
     r = check_room (l, NULL, &b, &err);
   if (r < 0)
     log_error ("scenario %s, which was bound, is not taken: %s", s->name,
                error_text (&err));
-  else if (!bound_named (l, s->name))
+  else if (!named_in (bound, s->name))
     put_in (l, NULL, &b);
   scenario_unref (s);
   return r == 0;
@@ -431,11 +487,11 @@ take (struct json_object *root, void *arg)
 
   for (size_t i = 0; there && i < json_object_array_length (all); i++)
     whole &= take_one (l, json_object_array_get_idx (all, i));
-  l->bound_read = true;
+  l->ranks[BOUND].read = true;
   if (apply (l, &err) < 0)
     log_error ("bound scenarios are not taken: %s", error_text (&err));
-  else if (l->n)
-    log_info ("%u scenarios that were bound", l->n);
+  else if (l->ranks[BOUND].n)
+    log_info ("%zu scenarios that were bound", l->ranks[BOUND].n);
   return whole && (!root || json_get_int (root, "format", FORMAT) <= FORMAT);
 }
 
@@ -459,6 +515,8 @@ layers_new (const struct layers_env *env, struct layers **ret,
     return error_set (err, ENOMEM, "no memory for layers of scenarios");
   l->env = *env;
   l->playbooks = playbook_set_ref (env->playbooks);
+  /* What is bound comes later, and counts as far as it is there. */
+  l->ranks[BOUND].known = true;
   r = kept_new (env->loop, env->writer, &kept_ops, l, &l->kept, err);
   if (r < 0)
     {
@@ -475,10 +533,8 @@ layers_free (struct layers *l)
   if (!l)
     return;
   kept_free (l->kept);
-  forget_files (l->files, l->nfiles);
-  for (unsigned i = 0; i < l->n; i++)
-    scenario_unref (l->list[i].scenario);
-  free (l->list);
+  for (unsigned i = 0; i < NRANKS; i++)
+    forget (&l->ranks[i]);
   playbook_set_unref (l->playbooks);
   free (l);
 }

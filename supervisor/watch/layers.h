@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Which scenarios there are, in two layers: those of the files, and those that
- * were bound at run time, which outlive the daemon.  A name is in one of them
- * only; where a file comes to have one that is bound, the file counts and the
- * bound one waits.  Both together are given to the bindings.  Loop thread only.
+ * Which scenarios there are, in layers: those of the files, and those that were
+ * bound at run time, which outlive the daemon.  A name is in one of them only;
+ * where a file comes to have one that is bound, the file counts and the bound
+ * one waits.  All together are given to the bindings, and looked at there: one
+ * that names another that is not there has no verdict, and says so in its row;
+ * no other is the worse for it.  Loop thread only.
  */
 #ifndef HANGDOG_SUPERVISOR_LAYERS_H
 #define HANGDOG_SUPERVISOR_LAYERS_H
@@ -51,6 +53,7 @@ struct layer_info
   const char *who, *by; /* of one that is bound, else "" */
   bool shadowed; /* bound, but a file has one of that name */
   bool standby;  /* of guests that no other is for */
+  const char *fault; /* why it has no verdict by what there is, or "" */
 };
 /* Takes a reference of its own.  One of the same name that is bound is
  * replaced.  -EEXIST: a file has one of that name; -EBUSY: the files are not

@@ -123,9 +123,6 @@ load_scenarios (struct opener *opener, const struct config *cfg,
   for (size_t i = 0; i < cfg->scenarios.count && r == 0; i++)
     r = conf_files_each (opener, paths[i], "scenario", deadline, on_file, &l,
                          err);
-  /* What looks at others may stand in another file than they. */
-  for (size_t i = 0; i < l.n && r == 0; i++)
-    r = scenario_check_parts (l.items, l.n, l.items[i], err);
   if (r < 0)
     {
       list_free (&l);

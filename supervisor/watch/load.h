@@ -13,7 +13,8 @@ struct error;
 struct opener;
 struct playbook_set;
 
-/* All or nothing: one bad document and none is taken.  *ret is malloc'ed,
+/* All or nothing: one bad document and none is taken.  Whether those that look
+ * at others find them is not asked here (layers.h).  *ret is malloc'ed,
  * with a reference of each.  A folder that is not there is an error, too. */
 int load_scenarios (struct opener *opener, const struct config *cfg,
                     const struct playbook_set *playbooks, uint64_t deadline,

@@ -627,6 +627,9 @@ begin (struct writer *w, struct writer_options *o, struct error *err)
                           signalled, w, &w->signal_watch, err))
              < 0)
     return r;
+  if (o->libexec)
+    spool_page (disk_spool (w->disk), writer_page,
+                (void *) (uintptr_t) o->libexec);
   if (o->given[3]
       && logs_wait_in (disk_logs (w->disk), WAIT_FD, err) < 0)
     log_error ("each line is written by itself: %s", error_text (err));

@@ -34,6 +34,7 @@ struct writer_limits
 struct writer_options
 {
   const char *state, *config;
+  const char *libexec; /* NULL = bundles have no page */
   bool given[4]; /* fd 3 to 6: as we were started */
 };
 /* Negative: go on.  Else the exit code to end with. */
@@ -88,6 +89,9 @@ void disk_close (struct disk *d);
 void disk_limit (struct disk *d, const struct writer_limits *limits);
 struct spool *disk_spool (struct disk *d);
 struct logs *disk_logs (struct disk *d);
+/* What spool_page() is given: arg is the folder of our programmes. */
+int writer_page (void *arg, int files, struct json_object *manifest,
+                 struct error *err);
 /* The caller's from now on: at the end, when the lane is gone. */
 struct logs *disk_logs_take (struct disk *d);
 /* What the last writes said; noted by the disk thread. */

@@ -10,7 +10,8 @@
 static void
 usage (FILE *out)
 {
-  fprintf (out, "usage: hangdog-writer --state DIR [--config JSON]\n");
+  fprintf (out, "usage: hangdog-writer --state DIR [--config JSON] "
+                "[--libexec DIR]\n");
 }
 
 int
@@ -19,6 +20,7 @@ writer_options (int argc, char **argv, struct writer_options *o)
   static const struct option longs[]
       = { { "state", required_argument, NULL, 's' },
           { "config", required_argument, NULL, 'c' },
+          { "libexec", required_argument, NULL, 'l' },
           { "help", no_argument, NULL, 'h' },
           { 0 } };
   int c;
@@ -31,6 +33,9 @@ writer_options (int argc, char **argv, struct writer_options *o)
         break;
       case 'c':
         o->config = optarg;
+        break;
+      case 'l':
+        o->libexec = optarg;
         break;
       case 'h':
         usage (stdout);

@@ -67,6 +67,13 @@ hd diagnose evil --playbook quick >"$work/out" 2>&1
 bundle=$(sed -n 's/.* bundle=//p' "$work/out" | head -n 1)
 [ -s "$bundle" ] || { cat "$work/out"; die "no bundle of the evil one"; }
 hd bundle verify "$bundle" >"$work/out" || { cat "$work/out"; die "its bundle is not whole"; }
+hd bundle cat "$bundle" index.html --raw >"$work/page.html" || die "its bundle has no page"
+grep -q 'What it said' "$work/page.html" || die "its page does not show its console"
+exact "scripts in its page" "$(grep -ci '<script\|onerror=\|javascript:' "$work/page.html")" 0
+hd report "$bundle" -o "$work/again.html" >"$work/out" || die "its page can't be made again"
+hd bundle extract "$bundle" "$work/unpacked" >"$work/out" || die "its bundle can't be unpacked"
+hd report "$work/unpacked" >"$work/third.html" || die "nor from the folder"
+exact "the page made again, from the folder" "$(cmp "$work/again.html" "$work/third.html")" ""
 hd bundle ls "$bundle" | awk '$2 == "ok" { print $3 }' | while read -r m; do hd bundle cat "$bundle" "$m"; done >"$work/members"
 exact "control bytes in what is shown of its bundle" "$(ctl "$work/members")" 0
 # A sanitizer's own memory is not hangdog's.

@@ -17,14 +17,14 @@ may() { # ROOM: the rooms that it may include; a room within a room may have les
         controller-proto) echo base controller-proto ;;
         scenarios) echo base guests transports kernel scenarios ;;
         # To judge asks nobody: what is judged again later has no guest any more.
-        diag/ladder|diag/outside) echo base guests kernel diag ;;
+        diag/ladder|diag/outside|diag/report) echo base guests kernel diag ;;
         diag) echo base guests transports kernel diag ;;
         supervisor) echo base guests transports kernel controller-proto scenarios diag supervisor ;;
     esac
 }
 own() { # ROOM of supervisor/: whose headers in supervisor/ it may include besides its own
     case $1 in
-        conf|links|parser) ;;
+        conf|links|parser|report) ;;
         keeper|writer|check|text) echo conf links ;;
         beats) echo parser ;;
         watch) echo conf links text ;;
@@ -62,7 +62,7 @@ for room in $rooms; do
         n=$((n + 1))
         case "$rooms " in *" $to "*) ;; *) continue ;; esac
         within=$allowed
-        case $file in diag/ladder/*|diag/outside/*) within=" $(may "${file%/*}") " ;; esac
+        case $file in diag/ladder/*|diag/outside/*|diag/report/*) within=" $(may "${file%/*}") " ;; esac
         case $within in
             *" $to "*) ;;
             *) bad "$file:$line: $room may not include $to: $text" ;;

@@ -49,6 +49,7 @@ allowed hangdog-beat
 # The only one that asks guests with libcurl.
 allowed hangdog-net libcurl
 allowed hangdog-exec
+allowed hangdog-report
 # The only one with libssh.
 allowed hangdog-ssh libssh
 allowed hangdog-check libpcre2-8

@@ -5,18 +5,18 @@ def of($names; $where): keys[] | . as $k | select($names | index($k) | not) | "\
 def regex: . as $p | try (("" | test($p)) | empty) catch "no expression: \($p)";
 . as $d
 | if type != "object" then "it is no object" else
-  of(["name", "about", "group", "control", "ci", "oops", "kernels", "vantages", "guest", "scenarios", "fault", "within", "ask", "watch", "settle", "want", "never"]; "document"),
+  of(["name", "about", "group", "control", "ci", "oops", "kernels", "vantages", "guest", "before", "scenarios", "fault", "within", "ask", "watch", "settle", "want", "never"]; "document"),
   (select(.name != $file) | "its name is not its file's"),
   (select((.about // "") == "") | "it does not say what it is about"),
   (select((.group // "") as $g | ["kernel", "storage", "vmm", "boot", "userspace", "application", "control"] | index($g) | not) | "no group \"\(.group)\""),
   (select((.control // false) != ($dir == "controls")) | "controls lie in controls/, and say so"),
   (select((.guest | type) != "object") | "it has no guest"),
-  (.guest // {} | of(["launcher", "options", "disk", "server", "count", "up", "well", "no_shell", "forward", "eve_options"]; "guest")),
+  (.guest // {} | of(["launcher", "options", "disk", "server", "count", "up", "well", "no_shell"]; "guest")),
   (.guest.options // [] | .[] | select(test("^[a-z]+=") | not) | "guest: \"\(.)\" is no option of docs/lab.md"),
   (.guest.launcher // "eve" | select(. != "eve" and . != "libvirt") | "guest: no launcher \"\(.)\""),
   (.guest.server // "file" | select(["file", "nbd", "full"] as $s | . as $x | $s | index($x) | not) | "guest: no server \"\(.)\""),
   (select((.fault | type) != "array") | "fault: no list of steps"),
-  (.fault // [] | .[] | (keys - ["args", "may_fail"]) as $k
+  ((.before // []) + (.fault // []) | .[] | (keys - ["args", "may_fail"]) as $k
    | select(($k | length) != 1 or (["inside", "script", "host", "wait"] | index($k[0]) | not)) | "fault: a step is one of inside, script, host, wait: \(tojson)"),
   (.fault // [] | .[] | .script // empty | select(. as $s | $scripts | index($s) | not) | "fault: no examples/faults/\(.).sh"),
   (.scenarios // [] | .[] | select((.name // "") == "" or (.kind // "") == "") | "scenarios: one without name or kind"),

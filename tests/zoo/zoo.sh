@@ -165,12 +165,19 @@ zoo_config() {
 # A shell answers, and the heartbeat is read: from now on a fault is seen by all that can see it.
 zoo_well() { # GUEST
     local want=well
-    [ "$vantage" = monitor ] && { hd wait "$1" --for well --timeout 60s >/dev/null; return; }
-    hd wait "$1" --for well --timeout 60s >/dev/null || return 1
+    [ "$vantage" = monitor ] && { zoo_hd wait "$1" --for well --timeout 60s; return; }
+    zoo_hd wait "$1" --for well --timeout 60s || return 1
     case $vantage in console) return 0 ;; esac
     lab_until 30 "hd status '$1' --json | jq -se 'any(.row == \"heartbeat\" and .beating and .beats >= 2)' >/dev/null" ||
         lab_log "$1 has no heartbeat"
     return 0
+}
+
+# A signal is heeded while they last, and not when they have ended.
+zoo_sleep() { read -r -t "$1" -u "$never" _; }
+zoo_hd() {
+    hd "$@" >"$work/said" 2>&1 &
+    wait $!
 }
 
 # ---- the fault ----
@@ -192,7 +199,7 @@ zoo_steps() {
             '{"host"'*)
                 g=$guest pid=$(lab_pid "guest.$guest")
                 eval "$(jq -r .host <<<"$step")" >"$work/said" 2>&1 || zoo_failed "$step" || return ;;
-            '{"wait"'*) sleep "$(jq -r .wait <<<"$step")" ;;
+            '{"wait"'*) zoo_sleep "$(jq -r .wait <<<"$step")" ;;
             *) lab_fail "no such step: $step"; return 1 ;;
         esac
     done
@@ -235,13 +242,13 @@ incident_rows() { hd incidents --json 2>/dev/null | jq -c 'select(.row == "incid
 
 # What nobody is told of because it is no incident, a person is told who asks.
 zoo_asked() {
-    sleep "$(jq -r '.watch // 20' "$doc")"
-    hd diagnose "$guest" >"$work/said" 2>&1
+    zoo_sleep "$(jq -r '.watch // 20' "$doc")"
+    zoo_hd diagnose "$guest"
 }
 # zoo_told SECONDS - until there is a verdict, and what else is being looked at is done, too.
 zoo_told() {
     local n quiet=0 last='' now
-    hd wait "$guest" --verdict any --timeout "$1s" >"$work/said" 2>&1 || return 0
+    zoo_hd wait "$guest" --verdict any --timeout "$1s" || return 0
     # The others, of several; and what has begun meanwhile.
     for ((n = 0; n < 120; n++)); do
         now=$(incident_rows | jq -sc 'map([.id, .phase, .verdict.class])')

@@ -198,6 +198,74 @@ test_shadowed (void **state)
   assert_string_equal (names, "a c");
 }
 
+/* "above" looks at those that are named. */
+static struct scenario *
+above (const char *name, const char *of)
+{
+  CLEANUP_JSON_DOC struct json_doc *doc = NULL;
+  struct scenario *s = NULL;
+  char text[200];
+  int n = snprintf (text, sizeof text,
+                    "{\"name\":\"%s\",\"kind\":\"all\",\"of\":[%s]}", name,
+                    of);
+
+  assert_int_equal (json_parse (text, (size_t) n, JSON_FILE, "doc",
+                                JSON_MAX_FILE, &doc, NULL),
+                    0);
+  assert_int_equal (scenario_parse (doc, json_root (doc), "", &s, NULL), 0);
+  return s;
+}
+
+static const char *
+fault (struct layers *l, const char *name)
+{
+  static struct layer_info info;
+
+  assert_true (layers_find (l, name, &info));
+  return info.fault;
+}
+
+/* What names one that is not there is the only one that is the worse for it,
+ * and only as long as it is so. */
+static void
+test_parts_of_any_layer (void **state)
+{
+  struct layers *l = *state;
+  struct scenario *list[]
+      = { document ("a", ""), above ("up", "\"a\",\"x\"") };
+  struct scenario *other = above ("over", "\"up\"");
+
+  assert_int_equal (layers_files (l, list, 2, NULL), 0);
+  assert_string_equal (names, "a up");
+  assert_string_equal (fault (l, "a"), "");
+  assert_string_equal (fault (l, "up"),
+                       "scenario up: of[1]: there is no scenario named \"x\" "
+                       "(did you mean \"a\"?)");
+  assert_int_equal (bind_ (l, "x", ""), 0);
+  assert_string_equal (fault (l, "up"), "");
+  assert_int_equal (layers_bind (l, other, "", "", &replaced, NULL), 0);
+  assert_string_equal (names, "a up x over");
+  assert_string_equal (fault (l, "over"),
+                       "scenario over: of[0]: \"up\" is of kind all, which "
+                       "looks at others itself; name those");
+  /* It is no part of what is kept. */
+  assert_null (strstr (kept_text, "looks at others"));
+  assert_int_equal (unbind (l, "x"), 0);
+  assert_true (strstr (fault (l, "up"), "named \"x\"") != NULL);
+  assert_int_equal (files (l, "a", "x"), 0);
+  assert_true (strstr (fault (l, "over"), "named \"up\"") != NULL);
+  scenario_unref (other);
+  /* What is not taken changes nothing. */
+  other = above ("over", "\"a\"");
+  set_fails = true;
+  assert_int_equal (layers_bind (l, other, "", "", &replaced, NULL), -ENOMEM);
+  set_fails = false;
+  assert_true (strstr (fault (l, "over"), "named \"up\"") != NULL);
+  assert_int_equal (layers_bind (l, other, "", "", &replaced, NULL), 0);
+  assert_string_equal (fault (l, "over"), "");
+  scenario_unref (other);
+}
+
 static void
 test_outlives_the_daemon (void **state)
 {
@@ -405,7 +473,7 @@ main (void)
     L (test_both_count), L (test_shadowed), L (test_outlives_the_daemon),
     L (test_bounds),     L (test_no_memory), L (test_hostile_file),
     L (test_not_read),   L (test_settled),   L (test_one_state_file),
-    L (test_standby),
+    L (test_standby),    L (test_parts_of_any_layer),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Numbers around the event: a line for what has a course, a table for what
+ * was read once or twice.
+ */
+#include "diag/report/report_impl.h"
+
+#include "base/json.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SERIES_MOST 192
+#define POINTS_MOST 400
+
+struct series
+{
+  char name[96], of[96], unit[24];
+  unsigned n;
+  double *at, *is; /* ms of wall time, value */
+};
+
+struct metrics
+{
+  struct series list[SERIES_MOST];
+  unsigned n;
+};
+
+static struct series *
+series_of (struct metrics *m, const char *name, const char *of,
+           const char *unit)
+{
+  struct series *s;
+
+  for (unsigned i = 0; i < m->n; i++)
+    if (strncmp (m->list[i].name, name, sizeof m->list[i].name - 1) == 0
+        && strncmp (m->list[i].of, of, sizeof m->list[i].of - 1) == 0)
+      return &m->list[i];
+  if (m->n == SERIES_MOST)
+    return NULL;
+  s = &m->list[m->n];
+  s->at = calloc (POINTS_MOST, sizeof *s->at);
+  s->is = calloc (POINTS_MOST, sizeof *s->is);
+  if (!s->at || !s->is)
+    {
+      free (s->at);
+      free (s->is);
+      *s = (struct series){ .n = 0 };
+      return NULL;
+    }
+  snprintf (s->name, sizeof s->name, "%s", name);
+  snprintf (s->of, sizeof s->of, "%s", of);
+  snprintf (s->unit, sizeof s->unit, "%s", unit);
+  m->n++;
+  return s;
+}
+
+/* What tells two of one name apart: the values of its attributes. */
+static void
+attributes (struct json_object *point, char *dst, size_t n)
+{
+  struct json_object *list = json_get (point, "attributes");
+  size_t len = 0;
+
+  dst[0] = '\0';
+  for (size_t i = 0; i < array_len (list) && i < 4 && len < n; i++)
+    {
+      struct json_object *a = json_object_array_get_idx (list, i);
+      struct json_object *v = json_get (a, "value");
+      int r = snprintf (dst + len, n - len, "%s%.40s", len ? " " : "",
+                        str_of (v, "stringValue"));
+
+      len += r > 0 ? (size_t) r : 0;
+    }
+}
+
+static void
+take_points (struct metrics *m, struct json_object *metric,
+             struct json_object *points)
+{
+  for (size_t i = 0; i < array_len (points) && i < POINTS_MOST; i++)
+    {
+      struct json_object *pt = json_object_array_get_idx (points, i);
+      struct json_object *v = json_get (pt, "asDouble");
+      char of[96];
+      struct series *s;
+
+      attributes (pt, of, sizeof of);
+      s = series_of (m, str_of (metric, "name"), of, str_of (metric, "unit"));
+      if (!s || s->n == POINTS_MOST)
+        continue;
+      s->at[s->n] = strtod (str_of (pt, "timeUnixNano"), NULL) / 1e6;
+      s->is[s->n] = v ? json_object_get_double (v)
+                      : strtod (str_of (pt, "asInt"), NULL);
+      s->n++;
+    }
+}
+
+static void
+on_row (struct json_object *row, void *arg)
+{
+  struct json_object *res = json_get (row, "resourceMetrics");
+
+  for (size_t i = 0; i < array_len (res) && i < 16; i++)
+    {
+      struct json_object *scopes
+          = json_get (json_object_array_get_idx (res, i), "scopeMetrics");
+
+      for (size_t k = 0; k < array_len (scopes) && k < 16; k++)
+        {
+          struct json_object *list = json_get (
+              json_object_array_get_idx (scopes, k), "metrics");
+
+          for (size_t j = 0; j < array_len (list) && j < 1024; j++)
+            {
+              struct json_object *one = json_object_array_get_idx (list, j);
+              struct json_object *kind = json_get (one, "gauge");
+
+              if (!kind)
+                kind = json_get (one, "sum");
+              if (kind)
+                take_points (arg, one, json_get (kind, "dataPoints"));
+            }
+        }
+    }
+}
+
+struct reading
+{
+  struct page *page;
+  struct metrics *metrics;
+};
+
+static void
+on_name (const char *name, size_t size, void *arg)
+{
+  struct reading *r = arg;
+  size_t len = strlen (name);
+
+  if (strncmp (name, "metrics/", 8) == 0 && len > 11
+      && strcmp (name + len - 11, ".otlp.jsonl") == 0)
+    rows_each (r->page, name, on_row, r->metrics);
+}
+
+static int
+by_name (const void *a, const void *b)
+{
+  const struct series *x = a, *y = b;
+  int r = strcmp (x->name, y->name);
+
+  return r ? r : strcmp (x->of, y->of);
+}
+
+/* ---- drawing ---- */
+
+static void
+value (struct page *p, const struct series *s, double v)
+{
+  if (strcmp (s->unit, "By") == 0 && v >= 0 && v < 1e18)
+    html_bytes_of (p, (uint64_t) v);
+  else
+    {
+      html_printf (p, "%.6g ", v);
+      html_text (p, s->unit);
+    }
+}
+
+static void
+chart (struct page *p, const struct series *s)
+{
+  double low = s->is[0], high = s->is[0];
+  double from = s->at[0], to = s->at[s->n - 1];
+
+  for (unsigned i = 1; i < s->n; i++)
+    {
+      low = s->is[i] < low ? s->is[i] : low;
+      high = s->is[i] > high ? s->is[i] : high;
+    }
+  html (p, "<figure><figcaption>");
+  html_text (p, s->name);
+  html (p, " <small>");
+  html_text (p, s->of);
+  html (p, "</small></figcaption><svg viewBox=\"0 -4 240 68\" role=\"img\" "
+           "aria-label=\"from ");
+  html_printf (p, "%.6g to %.6g", low, high);
+  html (p, "\"><polyline points=\"");
+  for (unsigned i = 0; i < s->n; i++)
+    html_printf (p, "%.1f,%.1f ",
+                 to > from ? 240 * (s->at[i] - from) / (to - from) : 0,
+                 high > low ? 60 - 60 * (s->is[i] - low) / (high - low) : 30);
+  html (p, "\"/>");
+  if (p->zero_ms && to > from && (double) p->zero_ms > from
+      && (double) p->zero_ms < to)
+    {
+      double x = 240 * ((double) p->zero_ms - from) / (to - from);
+
+      html_printf (p,
+                   "<line class=\"zero\" x1=\"%.1f\" x2=\"%.1f\" y1=\"-4\" "
+                   "y2=\"64\"/>",
+                   x, x);
+    }
+  html (p, "</svg><p class=\"num\">");
+  value (p, s, low);
+  html (p, " &hellip; ");
+  value (p, s, high);
+  html (p, "</p></figure>");
+}
+
+static void
+one_row (struct page *p, const struct series *s)
+{
+  html (p, "<tr><td>");
+  html_text (p, s->name);
+  html (p, "</td><td>");
+  html_text (p, s->of);
+  html (p, "</td><td class=\"num\">");
+  value (p, s, s->is[0]);
+  html (p, "</td><td class=\"num\">");
+  if (s->n > 1)
+    value (p, s, s->is[s->n - 1]);
+  html (p, "</td></tr>");
+}
+
+void
+report_metrics (struct page *p)
+{
+  struct metrics *m = calloc (1, sizeof *m);
+  struct reading r = { .page = p, .metrics = m };
+  unsigned charts = 0;
+
+  if (!m)
+    return;
+  p->source->each (p->source, on_name, &r);
+  qsort (m->list, m->n, sizeof m->list[0], by_name);
+  for (unsigned i = 0; i < m->n; i++)
+    charts += m->list[i].n > 2;
+  if (m->n)
+    {
+      section_begin (p, "metrics", "Numbers");
+      if (charts)
+        html (p, "<div class=\"charts\">");
+      for (unsigned i = 0; i < m->n; i++)
+        if (m->list[i].n > 2)
+          chart (p, &m->list[i]);
+      if (charts)
+        html (p, "</div>");
+      html (p, "<details><summary>all numbers</summary><div class=\"wide\">"
+               "<table><thead><tr><th>what</th><th>of</th><th>first</th>"
+               "<th>last</th></tr></thead><tbody>");
+      for (unsigned i = 0; i < m->n; i++)
+        one_row (p, &m->list[i]);
+      html (p, "</tbody></table></div></details>");
+      section_end (p);
+    }
+  for (unsigned i = 0; i < m->n; i++)
+    {
+      free (m->list[i].at);
+      free (m->list[i].is);
+    }
+  free (m);
+}

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What was done to find out: who collected, what it did to the guest, what is
+ * not there and why; the facts, and the files.
+ */
+#include "diag/report/report_impl.h"
+
+#include "base/json.h"
+
+#include <string.h>
+
+static void
+collectors (struct page *p)
+{
+  struct json_object *list = json_get (p->manifest, "collectors");
+
+  if (array_len (list) == 0)
+    return;
+  html (p, "<div class=\"wide\"><table><thead><tr><th>who</th><th>took</th>"
+           "<th>end</th></tr></thead><tbody>");
+  for (size_t i = 0; i < array_len (list) && i < SHOWN_MOST; i++)
+    {
+      struct json_object *c = json_object_array_get_idx (list, i);
+      const char *failure = str_of (c, "failure");
+      const char *skipped = str_of (c, "skipped");
+
+      html (p, "<tr><td>");
+      html_text (p, str_of (c, "name"));
+      html (p, "</td><td class=\"num\">");
+      html_ms (p, json_get_int (c, "took_ms", 0));
+      html (p, "</td><td>");
+      if (skipped[0])
+        {
+          html (p, "not done, as its condition does not hold: ");
+          html_in (p, "code", NULL, skipped);
+        }
+      else if (json_get_bool (c, "ok", false))
+        html (p, "&#10003;");
+      else
+        html_in (p, "span", "fail", failure[0] ? failure : "failed");
+      html (p, "</td></tr>");
+    }
+  html (p, "</tbody></table></div>");
+}
+
+static void
+impact (struct page *p)
+{
+  struct json_object *list = json_get (p->manifest, "impact");
+  size_t n = array_len (list);
+
+  html (p, "<h3>Done to the guest</h3>");
+  if (n == 0)
+    {
+      html (p, "<p>Nothing.</p>");
+      return;
+    }
+  html (p, "<ul>");
+  for (size_t i = 0; i < n && i < SHOWN_MOST; i++)
+    {
+      struct json_object *a = json_object_array_get_idx (list, i);
+
+      html (p, "<li>");
+      html_text (p, str_of (a, "what"));
+      html (p, " <small>");
+      html_text (p, str_of (a, "collector"));
+      html (p, "</small></li>");
+    }
+  html (p, "</ul>");
+}
+
+static void
+gap_rows (struct page *p, struct json_object *list)
+{
+  for (size_t i = 0; i < array_len (list) && i < SHOWN_MOST; i++)
+    {
+      struct json_object *g = json_object_array_get_idx (list, i);
+
+      html (p, "<tr><td>");
+      html_text (p, str_of (g, "collector"));
+      html (p, "</td><td>");
+      html_in (p, "code", NULL,
+               str_of (g, "what")[0] ? str_of (g, "what")
+                                     : str_of (g, "path"));
+      html (p, "</td><td>");
+      html_text (p, str_of (g, "why"));
+      html (p, "</td></tr>");
+    }
+}
+
+void
+report_work (struct page *p)
+{
+  struct json_object *gaps = json_get (p->manifest, "gaps");
+  struct json_object *missing = json_get (p->manifest, "missing");
+  const char *stopped = str_of (p->manifest, "stopped");
+
+  section_begin (p, "work", "How it was found out");
+  if (stopped[0])
+    {
+      html (p, "<p class=\"fail\">The diagnosis did not come to its end: ");
+      html_text (p, stopped);
+      html (p, "</p>");
+    }
+  collectors (p);
+  impact (p);
+  if (array_len (gaps) + array_len (missing))
+    {
+      html (p, "<h3>Not there, and why</h3><div class=\"wide\"><table><tbody>");
+      gap_rows (p, gaps);
+      gap_rows (p, missing);
+      html (p, "</tbody></table></div>");
+    }
+  section_end (p);
+}
+
+void
+report_facts (struct page *p)
+{
+  struct json_object *list = json_get (p->manifest, "facts");
+  size_t n = array_len (list);
+  char value[200];
+
+  if (n == 0)
+    return;
+  section_begin (p, "facts", "Facts");
+  html_printf (p, "<details><summary>%zu facts, by which it was judged"
+                  "</summary><div class=\"wide\"><table><thead><tr>"
+                  "<th>fact</th><th>value</th><th>by</th></tr></thead>"
+                  "<tbody>",
+               n);
+  for (size_t i = 0; i < n && i < 1024; i++)
+    {
+      struct json_object *f = json_object_array_get_idx (list, i);
+
+      value_text (json_get (f, "value"), value, sizeof value);
+      html (p, "<tr><td>");
+      html_in (p, "code", NULL, str_of (f, "name"));
+      html (p, "</td><td>");
+      html_text (p, value);
+      html (p, "</td><td>");
+      html_text (p, str_of (f, "source"));
+      if (json_get_int (f, "sample", 0) > 0)
+        html_printf (p, " <small>%lld</small>",
+                     (long long) json_get_int (f, "sample", 0));
+      html (p, "</td></tr>");
+    }
+  html (p, "</tbody></table></div></details>");
+  section_end (p);
+}
+
+struct files
+{
+  struct page *page;
+  unsigned n;
+};
+
+static void
+on_file (const char *name, size_t size, void *arg)
+{
+  struct files *f = arg;
+  struct page *p = f->page;
+
+  if (f->n++ >= 512)
+    return;
+  html (p, "<tr><td>");
+  html_file (p, name);
+  html (p, "</td><td class=\"num\">");
+  html_bytes_of (p, size);
+  html (p, "</td></tr>");
+}
+
+void
+report_files (struct page *p)
+{
+  struct files f = { .page = p };
+
+  section_begin (p, "files", "Files");
+  html (p, "<p>Links work where the bundle is unpacked.</p><details><summary>"
+           "all files</summary><table><tbody>");
+  p->source->each (p->source, on_file, &f);
+  html (p, "</tbody></table></details>");
+  section_end (p);
+}

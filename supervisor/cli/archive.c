@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Asking the parser about an archive, and unpacking one.
+ */
+#include "supervisor/cli/archive.h"
+
+#include "base/channel.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/io.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "transports/memory/parser.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* Longer than its own deadline: the parser ends itself first, and says why. */
+#define PARSE_MS 120000
+enum
+{
+  FOREIGN = 1, /* it takes the parser for what others pack */
+  ENDED,
+};
+
+struct asking
+{
+  const char *file;
+  archive_fn *fn;
+  void *arg;
+  struct error err;
+  struct json_object *end; /* what the parser ended with */
+};
+
+/* ---- the parser ---- */
+
+static int
+ended (struct asking *a, struct json_object *head, struct error *err)
+{
+  const char *why = json_get_str (head, "why");
+  const char *manifest = json_get_str (head, "manifest");
+
+  if (json_get_bool (head, "ok", false))
+    return 0;
+  if (manifest)
+    return error_set (err, EBADMSG, "%s: %s", a->file, manifest);
+  if (why)
+    return error_set (err, EBADMSG, "%s: %s%s", a->file, why,
+                      json_get_bool (head, "torn", false)
+                          ? " (what came before it was taken)"
+                          : "");
+  return 0; /* the members told it */
+}
+
+static int
+answer (struct frame *f, void *arg)
+{
+  struct asking *a = arg;
+  const char *op = json_get_str (f->head, "op");
+  int r;
+
+  if (!op)
+    return 0;
+  if (strcmp (op, "end") == 0)
+    {
+      a->end = json_object_get (f->head);
+      return ENDED;
+    }
+  if (strcmp (op, "foreign") == 0)
+    return FOREIGN;
+  r = a->fn (op, f, a->arg, &a->err);
+  return r < 0 ? r : 0;
+}
+
+static int
+ask (struct cli *cli, struct asking *a, const char *program, const char *task,
+     const char *name, int fd, struct error *err)
+{
+  const char *args[] = { task, name, NULL };
+  const struct parser_spec spec = { .libexec = cli->libexec,
+                                    .program = program,
+                                    .args = args,
+                                    .inputs = &fd,
+                                    .ninputs = 1 };
+  struct parser_run *run = NULL;
+  struct json_object *end;
+  int r = parser_run_start (&spec, &run, err);
+
+  if (r < 0)
+    return r;
+  r = parser_run_listen (run, clock_ms () + PARSE_MS, answer, a, err);
+  /* One that does not answer may not end by itself either. */
+  parser_run_end (run, r < 0, NULL);
+  if (a->err.code)
+    {
+      *err = a->err;
+      return -a->err.code;
+    }
+  if (r < 0)
+    return error_wrap (err, "%s", a->file);
+  if (r == FOREIGN)
+    return r;
+  end = steal_ptr (&a->end);
+  r = ended (a, end, err);
+  json_object_put (end);
+  return r;
+}
+
+int
+archive_read (struct cli *cli, const char *file, const char *task,
+              const char *name, archive_fn *fn, void *arg, struct error *err)
+{
+  struct asking a = { .file = file, .fn = fn, .arg = arg,
+                      .err = ERROR_INIT };
+  CLEANUP_CLOSE int fd = -1;
+  struct stat st;
+  int r;
+
+  /* O_NONBLOCK: opening a FIFO would wait for who writes to it. */
+  fd = open (file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0)
+    return error_errno (err, errno, "%s", file);
+  if (fstat (fd, &st) < 0 || !S_ISREG (st.st_mode))
+    return error_set (err, EINVAL, "%s is not a file", file);
+  r = ask (cli, &a, "hangdog-parser", task, name, fd, err);
+  /* Archives of others take a library that starts slowly. */
+  if (r == FOREIGN && lseek (fd, 0, SEEK_SET) == 0)
+    r = ask (cli, &a, "hangdog-parser-foreign", task, name, fd, err);
+  if (r == FOREIGN)
+    r = error_set (err, EBADMSG, "%s is no archive that can be read here",
+                   file);
+  return r;
+}
+
+/* ---- unpacking ---- */
+
+struct unpacking
+{
+  int dirfd, fd; /* fd: of the present member, -1 = none */
+  uint64_t max_bytes;
+  struct unpacked *all;
+};
+
+/* The parser has refused what is no name in a bundle; it may have been taken
+ * over by what it reads. */
+static bool
+is_path (const char *name)
+{
+  char part[256];
+  const char *at = name, *slash;
+
+  for (unsigned depth = 0; depth < 8; depth++)
+    {
+      size_t len = (slash = strchr (at, '/')) ? (size_t) (slash - at)
+                                              : strlen (at);
+
+      if (len == 0 || len >= sizeof (part))
+        return false;
+      memcpy (part, at, len);
+      part[len] = '\0';
+      if (!text_is_name (part))
+        return false;
+      if (!slash)
+        return true;
+      at = slash + 1;
+    }
+  return false;
+}
+
+/* Each folder by itself: none of them may be a link. */
+static int
+begin (struct unpacking *u, const char *name, struct error *err)
+{
+  CLEANUP_CLOSE int dir = dup (u->dirfd);
+  const char *at = name, *slash;
+  char part[256];
+  int next;
+
+  if (!is_path (name))
+    return error_set (err, EBADMSG, "a member's name is none of a bundle's");
+  while (dir >= 0 && (slash = strchr (at, '/')))
+    {
+      snprintf (part, sizeof (part), "%.*s", (int) (slash - at), at);
+      if (mkdirat (dir, part, 0700) < 0 && errno != EEXIST)
+        return error_errno (err, errno, "making the folder of %s", name);
+      next = openat (dir, part,
+                     O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+      close (dir);
+      dir = next;
+      at = slash + 1;
+    }
+  if (u->fd >= 0)
+    close (u->fd);
+  u->fd = dir < 0 ? -1
+                  : openat (dir, at,
+                            O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW
+                                | O_CLOEXEC,
+                            0600);
+  if (u->fd < 0)
+    return error_errno (err, errno, "%s", name);
+  u->all->files++;
+  return 0;
+}
+
+static int
+unpack (const char *op, struct frame *f, void *arg, struct error *err)
+{
+  struct unpacking *u = arg;
+  const char *name = json_get_str (f->head, "name");
+  int r;
+
+  if (strcmp (op, "begin") == 0)
+    return begin (u, name ? name : "", err);
+  if (strcmp (op, "data") != 0)
+    return 0;
+  if (u->fd < 0)
+    return error_set (err, EBADMSG, "bytes of no member");
+  u->all->bytes += f->body_len;
+  if (u->all->bytes > u->max_bytes)
+    return error_set (err, EFBIG, "it holds more than %llu bytes",
+                      (unsigned long long) u->max_bytes);
+  r = io_write (u->fd, f->body, f->body_len);
+  return r < 0 ? error_errno (err, -r, "writing a member") : 0;
+}
+
+int
+archive_unpack (struct cli *cli, const char *file, int dirfd,
+                uint64_t max_bytes, struct unpacked *ret, struct error *err)
+{
+  struct unpacking u = { .dirfd = dirfd, .fd = -1, .max_bytes = max_bytes,
+                         .all = ret };
+  int r;
+
+  *ret = (struct unpacked){ 0 };
+  r = archive_read (cli, file, "bundle-all", NULL, unpack, &u, err);
+  if (u.fd >= 0)
+    close (u.fd);
+  return r;
+}

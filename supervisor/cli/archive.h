@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Archives for the command line: they are hostile, so the parser process,
+ * which can do nothing else, reads them and tells of what is in them.
+ */
+#ifndef HANGDOG_CLI_ARCHIVE_H
+#define HANGDOG_CLI_ARCHIVE_H
+
+#include "supervisor/cli/cli.h"
+
+#include <json-c/json.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct frame;
+
+/* A frame of the parser's: its `op` is data, member, missing or begin
+ * (docs/parser-protocol.md).  Negative with err ends it. */
+typedef int archive_fn (const char *op, struct frame *f, void *arg,
+                        struct error *err);
+
+/* task: one of the parser's about archives; name: its argument, or NULL.
+ * -EBADMSG: the archive can't be read, is torn, or lacks what was asked for;
+ * what came before was told. */
+int archive_read (struct cli *cli, const char *file, const char *task,
+                  const char *name, archive_fn *fn, void *arg,
+                  struct error *err);
+
+struct unpacked
+{
+  unsigned files;
+  uint64_t bytes;
+};
+/* All of it below dirfd, an empty folder of ours: new files only, through no
+ * link, and no more than max_bytes. */
+int archive_unpack (struct cli *cli, const char *file, int dirfd,
+                    uint64_t max_bytes, struct unpacked *ret,
+                    struct error *err);
+
+#endif

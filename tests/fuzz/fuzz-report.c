@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The page of a bundle, of any manifest and any file: whatever it is made of,
+ * nothing in it is a script, and no byte of it a control character.
+ *
+ * The input is the manifest up to the first NUL, and each file behind a name
+ * of its own.
+ */
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "diag/report/report.h"
+#include "tests/fuzz/fuzz.h"
+
+#include <errno.h>
+#include <string.h>
+
+static const char *const names[]
+    = { "memory/look.jsonl", "kernel/events.jsonl", "console/tail.log",
+        "metrics/a.otlp.jsonl", "timeline.jsonl", "sysrq/t.txt", NULL };
+
+struct shelf
+{
+  struct report_source source;
+  const char *text;
+  size_t len;
+};
+
+static int
+read_file (struct report_source *source, const char *name, size_t max, int end,
+           struct buf *out, size_t *ret_size)
+{
+  struct shelf *s = (struct shelf *) source;
+  size_t n = s->len < max ? s->len : max;
+
+  for (size_t i = 0; names[i]; i++)
+    if (strcmp (names[i], name) == 0)
+      {
+        buf_append (out, end ? s->text + s->len - n : s->text, n);
+        *ret_size = s->len;
+        return 0;
+      }
+  return -ENOENT;
+}
+
+static void
+each (struct report_source *source,
+      void (*fn) (const char *name, size_t size, void *arg), void *arg)
+{
+  struct shelf *s = (struct shelf *) source;
+
+  for (size_t i = 0; names[i]; i++)
+    fn (names[i], s->len, arg);
+}
+
+int
+LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
+{
+  struct shelf s = { .source = { .read = read_file, .each = each } };
+  struct buf page = BUF_INIT (REPORT_MAX);
+  const uint8_t *nul = memchr (data, 0, size);
+  size_t len = nul ? (size_t) (nul - data) : size;
+  struct json_doc *doc;
+
+  s.text = nul ? (const char *) nul + 1 : "";
+  s.len = nul ? size - len - 1 : 0;
+  if (json_parse ((const char *) data, len, JSON_WIRE, "m", 1u << 20, &doc,
+                  NULL)
+      < 0)
+    return 0;
+  if (report_html (&s.source, json_root (doc), &page, NULL) == 0)
+    {
+      MUST (!strstr (buf_str (&page), "<script"));
+      MUST (!strstr (buf_str (&page), "href=\"javascript"));
+      for (size_t i = 0; i < page.len; i++)
+        MUST ((unsigned char) page.data[i] >= 0x20 || page.data[i] == '\n'
+              || page.data[i] == '\t');
+    }
+  buf_done (&page);
+  json_doc_free (doc);
+  return 0;
+}

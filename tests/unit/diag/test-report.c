@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The page of a bundle: whole whatever is missing, and nothing that a guest or
+ * a manifest says becomes markup.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "diag/report/report.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct file
+{
+  const char *name, *text;
+};
+
+struct shelf
+{
+  struct report_source source;
+  const struct file *files;
+};
+
+static int
+read_file (struct report_source *source, const char *name, size_t max, int end,
+           struct buf *out, size_t *ret_size)
+{
+  struct shelf *s = (struct shelf *) source;
+
+  for (const struct file *f = s->files; f && f->name; f++)
+    if (strcmp (f->name, name) == 0)
+      {
+        size_t len = strlen (f->text), n = len < max ? len : max;
+
+        buf_append (out, end ? f->text + len - n : f->text, n);
+        *ret_size = len;
+        return 0;
+      }
+  return -ENOENT;
+}
+
+static void
+each (struct report_source *source,
+      void (*fn) (const char *name, size_t size, void *arg), void *arg)
+{
+  struct shelf *s = (struct shelf *) source;
+
+  for (const struct file *f = s->files; f && f->name; f++)
+    fn (f->name, strlen (f->text), arg);
+}
+
+static int
+page_of (const char *manifest, const struct file *files, struct buf *out,
+         struct error *err)
+{
+  struct shelf s = { .source = { .read = read_file, .each = each },
+                     .files = files };
+  struct json_object *m = json_tokener_parse (manifest);
+  int r;
+
+  assert_non_null (m);
+  r = report_html (&s.source, m, out, err);
+  json_object_put (m);
+  return r;
+}
+
+static size_t
+count (const char *in, const char *what)
+{
+  size_t n = 0;
+
+  for (const char *p = in; (p = strstr (p, what)); p += strlen (what))
+    n++;
+  return n;
+}
+
+/* Whatever it was made of. */
+static void
+is_a_page (const struct buf *page)
+{
+  const char *text = buf_str (page);
+  static const char *const pairs[][2] = {
+    { "<section", "</section>" }, { "<table", "</table>" },
+    { "<details", "</details>" }, { "<ul", "</ul>" },
+    { "<svg", "</svg>" },
+    { "<tr>", "</tr>" },          { "<span", "</span>" },
+    { "<pre>", "</pre>" },        { "<code>", "</code>" },
+  };
+
+  assert_int_equal (strncmp (text, "<!DOCTYPE html>", 15), 0);
+  assert_non_null (strstr (text, "default-src 'none'"));
+  assert_int_equal (strcmp (text + page->len - 8, "</html>\n"), 0);
+  assert_null (strstr (text, "<script"));
+  assert_null (strstr (text, "<img"));
+  assert_null (strstr (text, "http://"));
+  for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++)
+    assert_int_equal (count (text, pairs[i][0]), count (text, pairs[i][1]));
+  assert_int_equal (count (text, "<li>") + count (text, "<li "),
+                    count (text, "</li>"));
+  for (size_t i = 0; i < page->len; i++)
+    assert_true ((unsigned char) text[i] >= 0x20 || text[i] == '\n'
+                 || text[i] == '\t');
+}
+
+static void
+nothing_there (void **state)
+{
+  CLEANUP_BUF struct buf page = BUF_INIT (REPORT_MAX);
+  struct error err = ERROR_INIT;
+
+  assert_int_equal (page_of ("{}", NULL, &page, &err), 0);
+  is_a_page (&page);
+  buf_clear (&page);
+  assert_int_equal (page_of ("[]", NULL, &page, &err), -EINVAL);
+}
+
+static const char whole[]
+    = "{\"incident\":{\"id\":\"i1\",\"guest\":\"web\",\"scenario\":\"uptime\","
+      "\"reason\":\"nothing came\",\"opened\":\"2026-01-02T03:04:05.000Z\","
+      "\"opened_ms\":1767323045000,\"collected_ms\":1767323050000,"
+      "\"last_ok_ms\":1767323000000,\"end\":\"recovered\","
+      "\"verdict\":{\"class\":\"lock-deadlock\",\"culprit\":\"m [mod]\","
+      "\"confidence\":\"high\",\"sentence\":\"It stands.\","
+      "\"next\":\"Look.\",\"evidence\":[{\"name\":\"tasks.blocked\","
+      "\"value\":2,\"source\":\"memory\"}]}},"
+      "\"ladder\":[{\"facet\":\"host\",\"state\":\"alive\","
+      "\"evidence\":\"fine\"},{\"facet\":\"scheduler\",\"state\":\"dead\"},"
+      "{\"facet\":\"console\",\"state\":\"dead\"}],"
+      "\"findings\":[{\"result\":\"fail\",\"text\":\"two wait\","
+      "\"evidence\":{\"file\":\"sysrq/w.txt\",\"line\":7}}],"
+      "\"collectors\":[{\"name\":\"host\",\"took_ms\":3,\"ok\":true},"
+      "{\"name\":\"net\",\"took_ms\":0,\"skipped\":\"vmm == alive\"},"
+      "{\"name\":\"disk\",\"took_ms\":9,\"ok\":false,\"failure\":\"stuck\"}],"
+      "\"gaps\":[{\"collector\":\"net\",\"what\":\"taps\",\"why\":\"none\"}],"
+      "\"impact\":[{\"collector\":\"net\",\"wall_ms\":1767323046000,"
+      "\"what\":\"connected\"}],"
+      "\"facts\":[{\"name\":\"tasks.blocked\",\"value\":2,"
+      "\"source\":\"memory\",\"sample\":1}]}";
+
+static const struct file shelf[] = {
+  { "memory/look.jsonl",
+    "{\"row\":\"stack\",\"id\":\"s1\",\"frames\":"
+    "[\"schedule+0x1/0x2\",\"mutex_lock+0x3/0x4\",\"work+0x5/0x6 [mod]\"]}\n"
+    "no row\n"
+    "{\"row\":\"task\",\"pid\":7,\"comm\":\"alpha\",\"state\":\"D\","
+    "\"stack\":\"s1\"}\n"
+    "{\"row\":\"task\",\"pid\":8,\"comm\":\"beta\",\"state\":\"D\","
+    "\"stack\":\"s1\"}\n"
+    "{\"row\":\"lock\",\"kind\":\"mutex\",\"name\":\"m\","
+    "\"owner\":{\"pid\":8,\"comm\":\"beta\"},"
+    "\"waiters\":[{\"pid\":7,\"comm\":\"alpha\"}]}\n"
+    "{\"row\":\"deadlock\",\"tasks\":[{\"pid\":7,\"comm\":\"alpha\"},"
+    "{\"pid\":8,\"comm\":\"beta\"}]}\n" },
+  { "kernel/events.jsonl",
+    "{\"title\":\"task hung\",\"severity\":\"error\",\"count\":3,"
+    "\"time\":\"2026-01-02T03:04:01.000Z\",\"frames\":[{\"func\":\"f1\"}]}\n" },
+  { "console/tail.log", "first\\x0d\nsecond \\e[0;1mloud\\e[0m\\x0d\nlast" },
+  { "metrics/host.otlp.jsonl",
+    "{\"resourceMetrics\":[{\"scopeMetrics\":[{\"metrics\":[{\"name\":\"cpu\","
+    "\"unit\":\"%\",\"gauge\":{\"dataPoints\":["
+    "{\"timeUnixNano\":\"1767323045000000000\",\"asDouble\":1.5},"
+    "{\"timeUnixNano\":\"1767323046000000000\",\"asDouble\":2.5},"
+    "{\"timeUnixNano\":\"1767323047000000000\",\"asInt\":\"9\"}]}}]}]}]}\n" },
+  { "sysrq/w.txt", "sysrq: Show Blocked State\n" },
+  { NULL, NULL },
+};
+
+static void
+all_there (void **state)
+{
+  CLEANUP_BUF struct buf page = BUF_INIT (REPORT_MAX);
+  struct error err = ERROR_INIT;
+  const char *text, *host, *console;
+
+  assert_int_equal (page_of (whole, shelf, &page, &err), 0);
+  is_a_page (&page);
+  text = buf_str (&page);
+  assert_non_null (strstr (text, "<h1>It stands.</h1>"));
+  assert_non_null (strstr (text, "class=\"card bad\""));
+  assert_non_null (strstr (text, "<dd>recovered</dd>"));
+  /* The lowest that is dead, and the host at the foot. */
+  assert_int_equal (count (text, "dead here"), 1);
+  host = strstr (text, "<strong>host</strong>");
+  console = strstr (text, "<strong>console</strong>");
+  assert_true (host && console && console < host);
+  /* Two tasks on one stack, without the numbers of its functions. */
+  assert_non_null (strstr (text, "work [mod]: 2 tasks, 2 of them in D"));
+  assert_null (strstr (text, "+0x"));
+  assert_non_null (strstr (text, "<strong>deadlock</strong>"));
+  assert_non_null (strstr (text, "mutex m"));
+  assert_non_null (strstr (text, "task hung"));
+  assert_non_null (strstr (text, "first\nsecond loud\nlast\n"));
+  assert_non_null (strstr (text, "<polyline"));
+  assert_non_null (strstr (text, "its condition does not hold"));
+  assert_non_null (
+      strstr (text, "<a href=\"sysrq/w.txt\"><code>sysrq/w.txt</code></a> "
+                    "line 7"));
+  assert_non_null (strstr (text, "+1.0 s"));
+}
+
+/* The same with whatever a guest, or who made the archive, would like to be
+ * markup. */
+static void
+hostile (void **state)
+{
+  static const char evil[] = "</pre><script>x</script>'\\\"><img src=x> "
+                             "&amp;\\u001b[31m\\u202e";
+  static const struct file files[] = {
+    { "console/tail.log",
+      "</pre><script>alert(1)</script>\x1b[2J\x01\xff\xc0&lt;\n" },
+    { "kernel/events.jsonl",
+      "{\"title\":\"</li><script>\",\"severity\":\"<script>\","
+      "\"time\":\"\\\"><script>\",\"frames\":[\"<script>\"]}\n[]\n{\n" },
+    { "memory/x.jsonl",
+      "{\"row\":\"stack\",\"id\":\"1\",\"frames\":[\"</title><script>\"]}\n"
+      "{\"row\":\"task\",\"pid\":1,\"comm\":\"</svg><script>\","
+      "\"state\":\"D<script>\",\"stack\":\"1\"}\n"
+      "{\"row\":\"lock\",\"waiters\":[7,{\"comm\":\"<script>\"}],"
+      "\"owner\":\"<script>\"}\n"
+      "{\"row\":\"deadlock\",\"tasks\":\"<script>\"}\n" },
+    { "javascript:alert(1)", "x" },
+    { "a\"><script>", "x" },
+    { "../../etc/passwd", "x" },
+    { NULL, NULL },
+  };
+  CLEANUP_BUF struct buf page = BUF_INIT (REPORT_MAX);
+  struct error err = ERROR_INIT;
+  char manifest[4096];
+
+  snprintf (manifest, sizeof manifest,
+            "{\"incident\":{\"guest\":\"%s\",\"reason\":\"%s\","
+            "\"opened_ms\":-5,\"verdict\":{\"class\":\"%s\","
+            "\"sentence\":\"%s\",\"culprit\":\"%s\",\"evidence\":[7,[],"
+            "{\"file\":\"%s\",\"value\":\"%s\",\"name\":\"x\"}]}},"
+            "\"ladder\":[{\"facet\":\"%s\",\"state\":\"%s\"},7,null],"
+            "\"findings\":[null,7,{\"result\":\"%s\",\"text\":\"%s\"}],"
+            "\"facts\":[{\"name\":\"%s\",\"value\":{\"a\":\"%s\"}}],"
+            "\"collectors\":[7],\"gaps\":\"%s\",\"impact\":[null]}",
+            evil, evil, evil, evil, evil, evil, evil, evil, evil, evil, evil,
+            evil, evil, evil);
+  assert_int_equal (page_of (manifest, files, &page, &err), 0);
+  is_a_page (&page);
+  assert_null (strstr (buf_str (&page), "href=\"javascript"));
+  assert_null (strstr (buf_str (&page), "href=\".."));
+  assert_int_equal (count (buf_str (&page), "&lt;script&gt;") > 10, 1);
+}
+
+/* Bounded, and said. */
+static void
+too_much (void **state)
+{
+  struct buf rows = BUF_INIT (6u << 20);
+  CLEANUP_BUF struct buf page = BUF_INIT (REPORT_MAX);
+  CLEANUP_BUF struct buf small = BUF_INIT (2000);
+  struct error err = ERROR_INIT;
+  struct file files[] = { { "memory/look.jsonl", "" }, { NULL, NULL } };
+
+  for (unsigned i = 0; i < 20000; i++)
+    buf_printf (&rows,
+                "{\"row\":\"stack\",\"id\":\"s%u\",\"frames\":[\"f%u\","
+                "\"g%u\",\"h\"]}\n{\"row\":\"task\",\"pid\":%u,\"comm\":\"t\","
+                "\"state\":\"S\",\"stack\":\"s%u\"}\n",
+                i, i, i, i, i);
+  files[0].text = buf_str (&rows);
+  assert_int_equal (page_of (whole, files, &page, &err), 0);
+  is_a_page (&page);
+  assert_int_equal (page_of (whole, files, &small, &err), -EFBIG);
+  buf_done (&rows);
+}
+
+int
+main (void)
+{
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test (nothing_there),
+    cmocka_unit_test (all_there),
+    cmocka_unit_test (hostile),
+    cmocka_unit_test (too_much),
+  };
+
+  return cmocka_run_group_tests (tests, NULL, NULL);
+}
