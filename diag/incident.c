@@ -75,6 +75,12 @@ incident_is_by (const struct incident *inc, const char *by, const char *code)
   return !inc->code[0] || strcmp (inc->code, code) == 0;
 }
 
+bool
+incident_is_of_host (const struct incident *inc)
+{
+  return inc->key[0] != '\0';
+}
+
 /* ---- writing ---- */
 
 static void
@@ -129,6 +135,8 @@ incident_to_json (const struct incident *inc)
 
   json_add_str (o, "schema", INCIDENT_SCHEMA);
   json_add_str (o, "id", inc->id);
+  add_text (o, "key", inc->key);
+  add_text (o, "parent", inc->parent);
   json_object_object_add (o, "incarnation", incarnation_json (&inc->inc));
   add_text (o, "guest", inc->guest);
   add_text (o, "scenario", inc->scenario);
@@ -296,6 +304,10 @@ incident_from_json (struct json_object *obj, struct incident *ret,
     return error_set (err, EINVAL, "incident: schema: must be \"%s\"",
                       INCIDENT_SCHEMA);
   if ((rc = read_text (obj, "id", true, inc.id, sizeof inc.id, err)) < 0
+      || (rc = read_text (obj, "key", false, inc.key, sizeof inc.key, err)) < 0
+      || (rc = read_text (obj, "parent", false, inc.parent,
+                          sizeof inc.parent, err))
+             < 0
       || (rc = read_incarnation (json_get (obj, "incarnation"), &inc.inc,
                                  err))
              < 0

@@ -13,6 +13,9 @@
 struct error;
 
 #define INCIDENT_SCHEMA "hangdog/incident/1"
+#define INCIDENT_KEY 300
+/* In the place of a uuid, in an incident of the host's own. */
+#define INCIDENT_OF_HOST "host"
 
 /* Who told of it, where no scenario failed: in place of the scenario's name,
  * and of its outcome's code. */
@@ -20,6 +23,9 @@ struct error;
 #define CODE_ORDERED "ordered"
 #define BY_MONITOR "monitor" /* the guest's hypervisor */
 #define CODE_VMM_EVENT "vmm-event"
+#define BY_HOST "host" /* several guests failed together */
+#define CODE_CROWD "failed-together"
+#define CODE_PRESSED "host-starved" /* the same, and the host is short */
 #define BY_KERNEL "kernel" /* text that the guest's kernel may have printed */
 #define CODE_KERNEL_EVENT "kernel-event"
 
@@ -67,6 +73,11 @@ extern const char *const verdict_classes[]; /* NULL terminated */
 struct incident
 {
   char id[UUID_TEXT];
+  /* "" in that of one guest.  Of the host's own, its subject: what guests that
+   * failed together have in common ("server nbd 10.0.0.1:10809"); its inc is
+   * of nobody then. */
+  char key[INCIDENT_KEY];
+  char parent[UUID_TEXT]; /* the id of the host's that it belongs to, or "" */
   struct incarnation inc;
   char guest[128];     /* display name */
   char scenario[64];   /* or BY_... */
@@ -89,6 +100,8 @@ void incident_new_id (char id[UUID_TEXT]);
  * same name? */
 bool incident_is_by (const struct incident *inc, const char *by,
                      const char *code);
+/* Is it the host's own? */
+bool incident_is_of_host (const struct incident *inc);
 struct json_object *incident_to_json (const struct incident *inc);
 int incident_from_json (struct json_object *obj, struct incident *ret,
                         struct error *err);

@@ -312,6 +312,7 @@ join_nics (struct guest *g, struct json_object *list)
       copy_mac (in.mac, sizeof in.mac, a, "Mac");
       copy_text (in.ifname, sizeof in.ifname, a, "Vif");
       copy_text (in.ifname, sizeof in.ifname, a, "VifUsed");
+      copy_text (in.bridge, sizeof in.bridge, a, "Bridge");
       copy_address (&in, a);
       if (!in.mac[0] && !in.ifname[0])
         continue;
@@ -322,6 +323,8 @@ join_nics (struct guest *g, struct json_object *list)
         guest_copy (nic->mac, sizeof nic->mac, in.mac);
       if (in.ifname[0])
         guest_copy (nic->ifname, sizeof nic->ifname, in.ifname);
+      if (in.bridge[0])
+        guest_copy (nic->bridge, sizeof nic->bridge, in.bridge);
       if (in.ip[0])
         address_copy (nic, &in);
     }

@@ -217,8 +217,9 @@ same_console (const struct guest_console *a, const struct guest_console *b)
 static bool
 same_nic (const struct guest_nic *a, const struct guest_nic *b)
 {
-  return SAME_TEXT (mac) && SAME_TEXT (ifname) && SAME_TEXT (ip)
-         && SAME_TEXT (ip2) && SAME_TEXT (ip_from) && SAME_TEXT (refused);
+  return SAME_TEXT (mac) && SAME_TEXT (ifname) && SAME_TEXT (bridge)
+         && SAME_TEXT (ip) && SAME_TEXT (ip2) && SAME_TEXT (ip_from)
+         && SAME_TEXT (refused);
 }
 
 static bool
@@ -306,6 +307,8 @@ add_parts (struct json_object *obj, const struct guest *g)
 
       add (nic, "mac", g->nics[i].mac);
       add (nic, "ifname", g->nics[i].ifname);
+      if (g->nics[i].bridge[0])
+        add (nic, "bridge", g->nics[i].bridge);
       add (nic, "ip", g->nics[i].ip);
       add (nic, "ip2", g->nics[i].ip2);
       add (nic, "ip_from", g->nics[i].ip_from);

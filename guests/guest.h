@@ -127,6 +127,7 @@ struct guest_nic
 {
   char mac[18];
   char ifname[32]; /* tap on the host */
+  char bridge[32]; /* of the host, that it is plugged into; "" if not known */
   char ip[46];     /* "" when not known */
   char ip2[46];    /* of the other family, or "" */
   char ip_from[16]; /* who says so: one of address_from_names */
@@ -136,7 +137,9 @@ struct guest_nic
 struct guest_disk
 {
   char target[64]; /* "vda" or the qdev id */
-  char path[256];  /* backing file or device on the host, "" if none */
+  /* Backing file or device on the host, "" if none; of one that a server
+   * has, its address as QEMU spells it ("nbd://HOST:PORT/EXPORT"). */
+  char path[256];
 };
 
 struct guest

@@ -516,14 +516,16 @@ fill_nics (const struct qemu_args *a, struct guest *g)
       const struct qemu_group *dev = &a->groups[i], *net;
       struct guest_nic *nic = &g->nics[g->nnics];
       const char *netdev = qemu_group_get_ (a, dev, "netdev");
-      const char *mac = qemu_group_get_ (a, dev, "mac"), *tap;
+      const char *mac = qemu_group_get_ (a, dev, "mac"), *tap, *bridge;
 
       if (strcmp (dev->kind, "device") != 0 || !netdev)
         continue;
       net = group_find (a, "netdev", netdev);
       tap = net ? qemu_group_get_ (a, net, "ifname") : NULL;
       guest_copy (nic->mac, sizeof nic->mac, mac ? mac : "");
+      bridge = net ? qemu_group_get_ (a, net, "br") : NULL;
       guest_copy (nic->ifname, sizeof nic->ifname, tap ? tap : "");
+      guest_copy (nic->bridge, sizeof nic->bridge, bridge ? bridge : "");
       g->nnics++;
     }
 }

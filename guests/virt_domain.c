@@ -23,6 +23,9 @@ struct device
 {
   char type[32], alias[64], target[64], target_name[128];
   char path[256], mode[16], state[16], mac[18], iobase[16];
+  char bridge[32];
+  /* Of a disk that somebody serves. */
+  char protocol[16], server[128], port[16], socket[160];
 };
 
 /* All <qemu:arg> of a domain, each with its NUL, as on a command line. */
@@ -171,6 +174,21 @@ add_console (struct reading *r, bool is_serial)
 
 /* ---- the others ---- */
 
+/* As QEMU spells it, and as it is in a guest that libvirt has not made. */
+static void
+served_path (const struct device *d, char *dst, size_t n)
+{
+  char path[512];
+
+  if (d->socket[0])
+    snprintf (path, sizeof path, "%s+unix:///%s?socket=%s", d->protocol,
+              d->path, d->socket);
+  else
+    snprintf (path, sizeof path, "%s://%s%s%s/%s", d->protocol, d->server,
+              d->port[0] ? ":" : "", d->port, d->path);
+  guest_copy (dst, n, path);
+}
+
 static void
 add_disk (struct reading *r)
 {
@@ -180,7 +198,10 @@ add_disk (struct reading *r)
   if (g->ndisks == GUEST_MAX_DISKS || !r->dev.target_name[0])
     return;
   guest_copy (disk->target, sizeof disk->target, r->dev.target_name);
-  guest_copy (disk->path, sizeof disk->path, r->dev.path);
+  if (r->dev.protocol[0])
+    served_path (&r->dev, disk->path, sizeof disk->path);
+  else
+    guest_copy (disk->path, sizeof disk->path, r->dev.path);
   g->ndisks++;
 }
 
@@ -194,6 +215,7 @@ add_nic (struct reading *r)
     return;
   guest_copy (nic->mac, sizeof nic->mac, r->dev.mac);
   guest_copy (nic->ifname, sizeof nic->ifname, r->dev.target_name);
+  guest_copy (nic->bridge, sizeof nic->bridge, r->dev.bridge);
   g->nnics++;
 }
 
@@ -258,8 +280,16 @@ open_part (struct reading *r)
   if (xml_is (x, "domain/devices/*/source"))
     {
       xml_attr (x, "mode", d->mode, sizeof d->mode);
+      xml_attr (x, "bridge", d->bridge, sizeof d->bridge);
+      xml_attr (x, "protocol", d->protocol, sizeof d->protocol);
       for (unsigned i = 0; i < ARRAY_LEN (sources) && !d->path[0]; i++)
         xml_attr (x, sources[i], d->path, sizeof d->path);
+    }
+  else if (xml_is (x, "domain/devices/*/source/host"))
+    {
+      xml_attr (x, "name", d->server, sizeof d->server);
+      xml_attr (x, "port", d->port, sizeof d->port);
+      xml_attr (x, "socket", d->socket, sizeof d->socket);
     }
   else if (xml_is (x, "domain/devices/*/target"))
     {
@@ -325,7 +355,8 @@ on_open (struct reading *r)
       memset (&r->dev, 0, sizeof r->dev);
       xml_attr (x, "type", r->dev.type, sizeof r->dev.type);
     }
-  else if (x->depth == 4 && xml_is (x, "domain/devices/*/*"))
+  else if (xml_is (x, "domain/devices/*/source/host")
+           || (x->depth == 4 && xml_is (x, "domain/devices/*/*")))
     open_part (r);
   else if (xml_is (x, "domain/qemu:commandline/qemu:arg"))
     add_arg (r);

@@ -94,6 +94,9 @@ static const struct meaning means[ASK_MAX] = {
                         "its mailbox takes no commands" },
   [ASK_MAILBOX_UNUSABLE] = { OUTCOME_NO_VERDICT, "mailbox-unusable",
                              "its mailbox can't be opened or read" },
+  [ASK_MAILBOX_STUCK]
+  = { OUTCOME_NO_VERDICT, "mailbox-stuck",
+      "what its mailbox is on does not answer this host" },
   [ASK_OPEN_TIMEOUT] = { OUTCOME_NO_VERDICT, "console-timeout",
                          "the console did not open in time" },
   [ASK_BROKEN]

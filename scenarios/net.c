@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "transports/net/tcp.h"
 
 #include <string.h>
 
@@ -20,23 +21,15 @@ judge_net (int rc, const struct error *why, struct outcome_report *ret,
     enum outcome outcome;
     const char *code;
   } known[] = {
-    { -ECONNREFUSED, OUTCOME_FAILED, "refused" },
+    /* Of a connection that stood. */
     { -ECONNRESET, OUTCOME_FAILED, "reset" },
     { -EPIPE, OUTCOME_FAILED, "reset" },
-    { -EHOSTUNREACH, OUTCOME_FAILED, "unreachable" },
-    { -EHOSTDOWN, OUTCOME_FAILED, "unreachable" },
-    { -ETIMEDOUT, OUTCOME_FAILED, "timeout" },
     { -ENOMSG, OUTCOME_FAILED, "mismatch" },
     { -EBADMSG, OUTCOME_FAILED, "protocol" },
-    /* The host's own: no route, no interface. */
-    { -ENETUNREACH, OUTCOME_NO_VERDICT, "no-route" },
-    { -ENETDOWN, OUTCOME_NO_VERDICT, "no-route" },
-    { -ENODEV, OUTCOME_NO_VERDICT, "no-route" },
-    { -ENXIO, OUTCOME_NO_VERDICT, "no-route" },
-    { -ENONET, OUTCOME_NO_VERDICT, "no-netns" },
     { -ECANCELED, OUTCOME_NO_VERDICT, "stopped" },
     { -E2BIG, OUTCOME_NO_VERDICT, "regex-limit" },
   };
+  enum ask_end end = tcp_connect_end (rc);
   char text[160];
 
   for (size_t i = 0; i < ARRAY_LEN (known); i++)
@@ -47,6 +40,11 @@ judge_net (int rc, const struct error *why, struct outcome_report *ret,
                                   strlen (error_text (why))));
         return 0;
       }
+  if (end != ASK_MAX)
+    {
+      judge_end (end, error_text (why), ret);
+      return 0;
+    }
   if (err)
     *err = *why;
   return rc;

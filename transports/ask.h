@@ -52,6 +52,7 @@ enum ask_end
   ASK_NO_MAILBOX,
   ASK_REPORT_ONLY,   /* a mailbox, through which no command is run */
   ASK_MAILBOX_UNUSABLE,
+  ASK_MAILBOX_STUCK, /* what it is on does not answer this host */
   ASK_OPEN_TIMEOUT,  /* did not open in time */
   ASK_BROKEN,        /* does not open */
   ASK_NO_ROUTE,      /* this host has no way there */

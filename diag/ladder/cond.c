@@ -122,8 +122,8 @@ holds (const struct cond *c, struct fact_set *set, const struct word *w)
   return false;
 }
 
-static void
-add_found (struct cond_found *found, const struct fact *f)
+void
+cond_found_add_ (struct cond_found *found, const struct fact *f)
 {
   for (unsigned i = 0; found && i < found->n; i++)
     if (found->list[i] == f)
@@ -169,7 +169,7 @@ who_say_so (const struct cond *c, struct fact_set *set,
       if (seen.n == n || !holds (c, set, &w))
         continue;
       add_source (set, said, f->source);
-      add_found (found, f);
+      cond_found_add_ (found, f);
     }
 }
 
@@ -212,8 +212,8 @@ one_then_other (const struct cond *c, struct fact_set *set,
         b = comes_after (&c->pair[1], set, a, c->within_ms);
         if (!b)
           continue;
-        add_found (found, a);
-        add_found (found, b);
+        cond_found_add_ (found, a);
+        cond_found_add_ (found, b);
         return true;
       }
   return false;
@@ -240,7 +240,7 @@ facts_say_so (const struct cond *c, struct fact_set *set,
         who_say_so (c, set, g, &said, found);
       else if (holds (c, set, &w))
         {
-          add_found (found, w.last);
+          cond_found_add_ (found, w.last);
           return true;
         }
     }

@@ -7,6 +7,7 @@
  * each source is looked up, and what is not known is an error.
  */
 #include "diag/ladder/cond_impl.h"
+#include "diag/ladder/rules_impl.h"
 
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -459,54 +460,121 @@ cond_read_ (struct cond *c, const char *text, struct error *err)
   return r;
 }
 
+/* ---- lists ---- */
+
+struct listing
+{
+  const struct json_doc *doc;
+  struct json_object *words; /* NULL = there are none */
+  struct cond_list *list;
+  struct error *err;
+};
+
 static int
-read_at (const struct json_doc *doc, struct json_object *o, const char *path,
-         struct cond *c, struct error *err)
+read_text (struct listing *l, const char *text, const char *path)
 {
   struct error why = ERROR_INIT;
+  char full[2 * COND_TEXT];
+  int r = -EINVAL;
 
-  if (!json_object_is_type (o, json_type_string)
-      || strlen (json_object_get_string (o))
-             != (size_t) json_object_get_string_len (o))
-    return json_error_at (doc, path, err, "a condition is a text");
-  int r = cond_read_ (c, json_object_get_string (o), &why);
-  return r == 0           ? 0
-         : r == -ENOMEM ? error_set (err, ENOMEM, "%s", why.msg)
-                        : json_error_at (doc, path, err, "%s", why.msg);
+  if (l->list->n == COND_MOST)
+    return json_error_at (l->doc, path, l->err, "more than %d conditions",
+                          COND_MOST);
+  snprintf (full, sizeof full, "%s", text);
+  if (!l->words || words_expand_ (l->words, text, full, sizeof full, &why) == 0)
+    r = cond_read_ (&l->list->conds[l->list->n], full, &why);
+  l->list->n += r == 0;
+  return r == 0         ? 0
+         : r == -ENOMEM ? error_set (l->err, ENOMEM, "%s", why.msg)
+                        : json_error_at (l->doc, path, l->err, "%s", why.msg);
+}
+
+static const char *
+text_of (struct json_object *o)
+{
+  const char *s = json_object_is_type (o, json_type_string)
+                      ? json_object_get_string (o)
+                      : NULL;
+
+  return s && strlen (s) == (size_t) json_object_get_string_len (o) ? s : NULL;
+}
+
+/* One, or with "$word" a list of them. */
+static int
+read_at (struct listing *l, struct json_object *o, const char *path)
+{
+  const char *text = text_of (o);
+  struct json_object *many = NULL;
+  int r = 0;
+
+  if (!text)
+    return json_error_at (l->doc, path, l->err, "a condition is a text");
+  if (text[0] == '$' && l->words)
+    many = json_get (l->words, text + 1);
+  if (!json_object_is_type (many, json_type_array))
+    return read_text (l, text, path);
+  for (size_t i = 0; r == 0 && i < json_object_array_length (many); i++)
+    {
+      const char *one = text_of (json_object_array_get_idx (many, i));
+
+      r = one ? read_text (l, one, path)
+              : json_error_at (l->doc, path, l->err,
+                               "%s is no list of conditions", text);
+    }
+  return r;
+}
+
+/* Of at most COND_MOST, no more than are there. */
+static void
+cut_to_size (struct cond_list **list)
+{
+  size_t n = (*list)->n;
+  struct cond_list *less
+      = realloc (*list, sizeof *less + n * sizeof less->conds[0]);
+
+  if (less)
+    *list = less;
 }
 
 int
-cond_list_read (const struct json_doc *doc, struct json_object *when,
-                const char *path, struct cond_list **ret, struct error *err)
+cond_list_read_words_ (const struct json_doc *doc, struct json_object *when,
+                       const char *path, struct json_object *words,
+                       struct cond_list **ret, struct error *err)
 {
   bool many = json_object_is_type (when, json_type_array);
   size_t n = !when ? 0 : many ? json_object_array_length (when) : 1;
-  struct cond_list *list;
+  struct listing l = { doc, words, NULL, err };
   int r = 0;
 
   if (n > COND_MOST)
     return json_error_at (doc, path, err, "more than %d conditions",
                           COND_MOST);
-  list = calloc (1, sizeof *list + n * sizeof list->conds[0]);
-  if (!list)
+  l.list = calloc (1, sizeof *l.list + COND_MOST * sizeof l.list->conds[0]);
+  if (!l.list)
     return error_set (err, ENOMEM, "no memory for conditions");
   for (size_t i = 0; i < n && r == 0; i++)
     {
       char at[512];
 
       snprintf (at, sizeof at, "%s[%zu]", path, i);
-      r = many ? read_at (doc, json_object_array_get_idx (when, i), at,
-                          &list->conds[i], err)
-               : read_at (doc, when, path, &list->conds[i], err);
-      list->n += r == 0;
+      r = many ? read_at (&l, json_object_array_get_idx (when, i), at)
+               : read_at (&l, when, path);
     }
   if (r < 0)
     {
-      cond_list_free (list);
+      cond_list_free (l.list);
       return r;
     }
-  *ret = list;
+  cut_to_size (&l.list);
+  *ret = l.list;
   return 0;
+}
+
+int
+cond_list_read (const struct json_doc *doc, struct json_object *when,
+                const char *path, struct cond_list **ret, struct error *err)
+{
+  return cond_list_read_words_ (doc, when, path, NULL, ret, err);
 }
 
 void

@@ -64,8 +64,11 @@ void fact_set_fill (struct fact_set *set, const struct fact *facts, size_t n);
 /* Names that were compared since it was filled: what a judgement costs. */
 size_t fact_set_compared (const struct fact_set *set);
 
-void ladder_climb (struct fact_set *set, struct ladder *ret);
-void ladder_verdict (const struct ladder *ladder, struct fact_set *set,
+struct verdict_rules; /* diag/ladder/rules.h */
+void ladder_climb (const struct verdict_rules *rules, struct fact_set *set,
+                   struct ladder *ret);
+void ladder_verdict (const struct verdict_rules *rules,
+                     const struct ladder *ladder, struct fact_set *set,
                      const struct cause *cause, struct verdict *ret);
 struct json_object *ladder_to_json (const struct ladder *ladder);
 

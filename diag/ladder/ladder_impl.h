@@ -66,45 +66,6 @@ struct cond_found
   unsigned n;
 };
 
-/* What the tables take for one and the same: events of the guest's text, or of
- * whoever else sees them. */
-#define EVENT_PANIC                                                           \
-  "kernel.event.panic|kernel.event.windows_stop|"                             \
-  "kernel.event.hypervisor_crash"
-#define EVENT_SOFT_LOCKUP "kernel.event.soft_lockup"
-#define EVENT_HARD_LOCKUP "kernel.event.hard_lockup"
-#define EVENT_RCU_STALL "kernel.event.rcu_stall"
-#define EVENT_HUNG_TASK "kernel.event.hung_task|kernel.event.cant_die"
-#define EVENT_OOM                                                             \
-  "kernel.event.oom_kill|kernel.event.oom_kill_cgroup|"                       \
-  "kernel.event.oom_deadlock|kernel.event.oom"
-
-/* ---- rules of the verdict (verdict_rules.c) ---- */
-
-#define MAX_FACETS 9
-#define MAX_CODES 8
-
-struct facet_cond
-{
-  enum facet_id facet;
-  unsigned states; /* 0 ends the list */
-};
-
-struct verdict_rule
-{
-  const char *class_; /* or "=NAME": that fact's text */
-  const char *confidence;
-  struct facet_cond facets[MAX_FACETS];
-  struct cond when[MAX_CONDS];
-  const char *codes[MAX_CODES]; /* of the outcome, any; none = any outcome */
-  const char *culprit;          /* a text, or "=NAME": that fact's text */
-  const char *sentence;
-  const char *next;
-};
-
-/* Ends with class_ NULL. */
-extern const struct verdict_rule verdict_rules_[];
-
 /* ---- facts by name (set.c) ---- */
 
 /* All that is known of one name: the earliest first, of one time in the order
@@ -148,6 +109,7 @@ struct cond_list
 /* From words; it owns what cond_list_free() frees. */
 int cond_read_ (struct cond *c, const char *text, struct error *err);
 
+void cond_found_add_ (struct cond_found *found, const struct fact *f);
 /* One of them.  ladder NULL: facets are unknown.  What it is true of is added
  * to found (may be NULL), which it leaves as it was when it does not hold. */
 bool cond_holds_ (const struct cond *c, struct fact_set *set,
@@ -161,13 +123,5 @@ bool conds_hold (const struct cond *conds, struct fact_set *set,
 const struct fact *fact_last (struct fact_set *set, const char *names);
 /* "source: name value", escaped. */
 void fact_describe (const struct fact *f, char *dst, size_t n);
-
-/* ---- the tables, for who checks them ---- */
-
-/* where: the facet or the class that it leads to. */
-typedef void cond_fn (const struct cond *c, const char *where, void *arg);
-void ladder_each_cond_ (cond_fn *fn, void *arg);
-/* Also the facts whose text is a culprit or a class, as OP_HAS of "". */
-void verdict_each_cond_ (cond_fn *fn, void *arg);
 
 #endif

@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * From facets, facts and the failing outcome to a verdict.
- *
- * The table of rules (verdict_rules.c) is read top down, and the first that
- * holds is the verdict.
+ * From facets, facts and the failing outcome to a verdict: the first rule that
+ * holds is it.
  */
-#include "diag/ladder/ladder_impl.h"
+#include "diag/ladder/rules_impl.h"
 
-#include "base/buf.h"
-#include "base/text.h"
+#include "diag/facts.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -17,105 +14,56 @@ static bool
 rule_holds (const struct verdict_rule *r, const struct ladder *ladder,
             struct fact_set *set, const char *code)
 {
-  bool any = r->codes[0] == NULL;
-
-  for (size_t i = 0; i < MAX_FACETS && r->facets[i].states; i++)
-    if (!(r->facets[i].states & 1u << ladder->facets[r->facets[i].facet].state))
-      return false;
-  for (size_t i = 0; i < MAX_CODES && r->codes[i] && !any; i++)
-    any = strcmp (code, r->codes[i]) == 0;
-  return any && conds_hold (r->when, set, NULL);
-}
-
-/* Guest bytes and others' words, escaped. */
-static void
-put (char *dst, size_t n, const char *a, const char *b)
-{
-  struct buf text CLEANUP_BUF = BUF_INIT (n - 1);
-
-  buf_puts (&text, a);
-  text_escape (&text, b, strlen (b), 0);
-  snprintf (dst, n, "%s", buf_str (&text));
+  return (!r->codes[0] || fact_is_word (r->codes, code))
+         && cond_list_holds (r->when, set, ladder, NULL, NULL);
 }
 
 /* Rules of operators may call a trouble what is no class of ours. */
 static const char *
-class_of (const char *name, struct fact_set *set)
+class_of (const char *name)
 {
-  const struct fact *f;
-
-  if (name[0] != '=')
-    return name;
-  f = fact_last (set, name + 1);
-  for (size_t i = 0; f && f->type == FACT_TEXT && verdict_classes[i]; i++)
-    if (strcmp (f->text, verdict_classes[i]) == 0)
+  for (size_t i = 0; verdict_classes[i]; i++)
+    if (strcmp (name, verdict_classes[i]) == 0)
       return verdict_classes[i];
   return "unknown";
 }
 
+static void
+nothing_holds (struct fact_set *set, const struct cause *cause,
+               struct verdict *ret)
+{
+  snprintf (ret->class_, sizeof ret->class_, "unknown");
+  snprintf (ret->confidence, sizeof ret->confidence, "low");
+  template_fill_ ("What was found does not say why: {outcome}", set, cause,
+                  ret->sentence, sizeof ret->sentence, NULL);
+  snprintf (ret->next, sizeof ret->next,
+            "Read the evidence in the bundle; the ladder in its manifest says "
+            "what is known.");
+}
+
 void
-ladder_verdict (const struct ladder *ladder, struct fact_set *set,
+ladder_verdict (const struct verdict_rules *rules,
+                const struct ladder *ladder, struct fact_set *set,
                 const struct cause *cause, struct verdict *ret)
 {
   const struct verdict_rule *r = NULL;
-  const char *words = cause->sentence[0] ? cause->sentence : cause->code;
-  const char *culprit = "";
+  char class_[sizeof ret->class_];
 
   memset (ret, 0, sizeof *ret);
-  for (size_t i = 0; !r && verdict_rules_[i].class_; i++)
-    if (rule_holds (&verdict_rules_[i], ladder, set, cause->code))
-      r = &verdict_rules_[i];
+  for (size_t i = 0; !r && i < rules->nverdicts; i++)
+    if (rule_holds (&rules->verdicts[i], ladder, set, cause->code))
+      r = &rules->verdicts[i];
   if (!r)
     {
-      snprintf (ret->class_, sizeof ret->class_, "unknown");
-      snprintf (ret->confidence, sizeof ret->confidence, "low");
-      put (ret->sentence, sizeof ret->sentence,
-           "What was found does not say why: ", words);
-      snprintf (ret->next, sizeof ret->next,
-                "Read the evidence in the bundle; the ladder in its manifest "
-                "says what is known.");
+      nothing_holds (set, cause, ret);
       return;
     }
-  snprintf (ret->class_, sizeof ret->class_, "%s",
-            class_of (r->class_, set));
+  template_fill_ (r->class_, set, cause, class_, sizeof class_, NULL);
+  snprintf (ret->class_, sizeof ret->class_, "%s", class_of (class_));
   snprintf (ret->confidence, sizeof ret->confidence, "%s", r->confidence);
-  if (r->culprit && strcmp (r->culprit, "=") == 0)
-    culprit = cause->scenario;
-  else if (r->culprit && r->culprit[0] == '=')
-    {
-      const struct fact *f = fact_last (set, r->culprit + 1);
-
-      culprit = f && f->type == FACT_TEXT ? f->text : "";
-    }
-  else if (r->culprit)
-    culprit = r->culprit;
-  put (ret->culprit, sizeof ret->culprit, "", culprit);
-  /* A sentence that ends in ": " wants the outcome's own words. */
-  if (r->sentence[strlen (r->sentence) - 1] == ' ')
-    put (ret->sentence, sizeof ret->sentence, r->sentence, words);
-  else
-    put (ret->sentence, sizeof ret->sentence, r->sentence, "");
-  snprintf (ret->next, sizeof ret->next, "%s", r->next);
-}
-
-static void
-each_named (const char *name, const char *where, cond_fn *fn, void *arg)
-{
-  const struct cond c = { name + 1, OP_HAS, "" };
-
-  if (name[0] == '=' && name[1])
-    fn (&c, where, arg);
-}
-
-void
-verdict_each_cond_ (cond_fn *fn, void *arg)
-{
-  for (const struct verdict_rule *r = verdict_rules_; r->class_; r++)
-    {
-      each_named (r->class_, r->class_, fn, arg);
-      if (r->culprit)
-        each_named (r->culprit, r->class_, fn, arg);
-      for (size_t k = 0; k < MAX_CONDS && r->when[k].op != OP_NONE; k++)
-        fn (&r->when[k], r->class_, arg);
-    }
+  template_fill_ (r->culprit, set, cause, ret->culprit, sizeof ret->culprit,
+                  NULL);
+  template_fill_ (r->says, set, cause, ret->sentence, sizeof ret->sentence,
+                  NULL);
+  template_fill_ (r->next, set, cause, ret->next, sizeof ret->next, NULL);
 }

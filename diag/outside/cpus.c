@@ -162,6 +162,50 @@ add_victims (const struct outside *o, struct buf *to, long long cpu)
   return n;
 }
 
+/* The one that has the spinlock for which this one spins, if only one can be;
+ * *ret_lock is the lock's row. */
+static struct json_object *
+spins_for (const struct outside *o, struct json_object *cpu,
+           struct json_object **ret_lock)
+{
+  struct json_object *lock, *waiters, *maybe, *who;
+  size_t i = 0;
+
+  while ((lock = outside_next_ (o, "spinlock", &i)))
+    {
+      waiters = json_get (lock, "waiters");
+      for (size_t k = 0; k < len_of (waiters); k++)
+        if (json_get_int (json_object_array_get_idx (waiters, k), "cpu", -1)
+            == cpu_number (cpu))
+          {
+            *ret_lock = lock;
+            maybe = json_get (lock, "maybe");
+            who = json_get (lock, "owner");
+            if (!json_get (who, "cpu") && len_of (maybe) == 1)
+              who = json_object_array_get_idx (maybe, 0);
+            return json_get (who, "cpu")
+                       ? outside_row_of_ (o, "cpu", "cpu", num_of (who, "cpu"))
+                       : NULL;
+          }
+    }
+  return NULL;
+}
+
+/* Who spins is not who did it: who has the lock is. */
+static struct json_object *
+culprit_of_cpu (const struct outside *o, struct json_object *cpu)
+{
+  struct json_object *lock = NULL, *holder = spins_for (o, cpu, &lock), *c;
+  const char *name = str_of (lock, "name");
+
+  c = outside_culprit_ (o, holder ? holder : cpu, holder ? holder : cpu);
+  if (!name[0])
+    name = str_of (lock, "at");
+  if (c && lock && name[0])
+    json_add_text (c, "lock", name, strlen (name));
+  return c;
+}
+
 /* Interrupts off, and something that shows for how long. */
 static bool
 takes_none (struct outside *o, struct json_object *cpu)
@@ -184,9 +228,8 @@ takes_none (struct outside *o, struct json_object *cpu)
   victims = add_victims (o, &text, n);
   if (by < LATE_S && !still && !same && victims == 0)
     return false;
-  outside_say_ (o, OUTSIDE_LOCKUP, "hard-lockup",
-                outside_culprit_ (o, cpu, cpu), "%s",
-       buf_str (&text));
+  outside_say_ (o, OUTSIDE_LOCKUP, "hard-lockup", culprit_of_cpu (o, cpu),
+                "%s", buf_str (&text));
   return true;
 }
 
@@ -253,9 +296,8 @@ look_busy (struct outside *o, struct json_object *cpu)
   buf_printf (&text, "%s lets nothing else run: ", cpu_name (cpu, name));
   add_cpu (o, &text, cpu);
   buf_printf (&text, ", a timer is %.1f s late for that", by);
-  outside_say_ (o, OUTSIDE_LOCKUP, "soft-lockup",
-                outside_culprit_ (o, cpu, cpu), "%s",
-       buf_str (&text));
+  outside_say_ (o, OUTSIDE_LOCKUP, "soft-lockup", culprit_of_cpu (o, cpu),
+                "%s", buf_str (&text));
 }
 
 void

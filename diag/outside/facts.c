@@ -316,34 +316,81 @@ state_word (struct json_object *task)
   return "unknown";
 }
 
+/* Numbers below this are given once and not again. */
+#define RESERVED_PIDS 300
+
+/* How many more there may be.  That no number is free is known by those from
+ * there on, since the others are not given again. */
+static void
+tell_room (const struct telling *t, int64_t all, int64_t high)
+{
+  size_t i = 0;
+  struct json_object *row = outside_next_ (t->o, "system", &i);
+  int64_t pids = json_get_int (row, "pid_max", 0) - RESERVED_PIDS - high;
+  int64_t room = json_get_int (row, "max_threads", 0) - all;
+
+  if (!json_get (row, "pid_max") && !json_get (row, "max_threads"))
+    return;
+  if (!json_get (row, "max_threads")
+      || (json_get (row, "pid_max") && pids < room))
+    room = pids;
+  tell_int (t, "tasks.room", room > 0 ? room : 0);
+}
+
+/* Processes of its users: no kernel threads, nor init. */
+static bool
+is_users (struct json_object *task)
+{
+  return !json_get_bool (task, "kthread", false) && num_of (task, "pid") > 1
+         && num_of (task, "pid") == num_of (task, "tgid")
+         && !is_in (task, "ZX");
+}
+
+static void
+tell_stopped (const struct telling *t)
+{
+  struct buf names CLEANUP_BUF = BUF_INIT (FACT_TEXT_MAX);
+  const struct outside *o = t->o;
+  int64_t user = 0, stopped = 0;
+
+  for (size_t i = 0; i < o->tasks.n; i++)
+    {
+      struct json_object *task = o->tasks.rows[i];
+
+      if (!is_users (task))
+        continue;
+      user++;
+      if (!is_in (task, "Tt"))
+        continue;
+      if (stopped++ < MAX_SHOWN)
+        {
+          buf_puts (&names, stopped > 1 ? ", " : "");
+          outside_add_who_ (&names, task);
+        }
+    }
+  tell_int (t, "tasks.user", user);
+  tell_int (t, "tasks.stopped", stopped);
+  if (stopped > MAX_SHOWN)
+    buf_printf (&names, " and %lld more", (long long) stopped - MAX_SHOWN);
+  if (stopped > 0)
+    tell_text (t, "tasks.stopped_who", buf_str (&names));
+}
+
 static void
 tell_counts (const struct telling *t)
 {
   const struct outside *o = t->o;
-  struct json_object *init = outside_task_ (o, 1), *row;
-  int64_t all = 0, user = 0, stopped = 0;
-  size_t i = 0;
+  struct json_object *init = outside_task_ (o, 1);
+  int64_t all = 0, high = 0;
 
   for (size_t k = 0; k < o->tasks.n; k++)
     {
-      struct json_object *task = o->tasks.rows[k];
-
-      all += num_of (task, "pid") > 0;
-      /* Processes of its users: no kernel threads, nor init. */
-      if (json_get_bool (task, "kthread", false) || num_of (task, "pid") <= 1
-          || num_of (task, "pid") != num_of (task, "tgid")
-          || is_in (task, "ZX"))
-        continue;
-      user++;
-      stopped += is_in (task, "Tt");
+      all += num_of (o->tasks.rows[k], "pid") > 0;
+      high += num_of (o->tasks.rows[k], "pid") >= RESERVED_PIDS;
     }
   tell_int (t, "tasks.count", all);
-  tell_int (t, "tasks.user", user);
-  tell_int (t, "tasks.stopped", stopped);
+  tell_room (t, all, high);
   tell_text (t, "init.state", init ? state_word (init) : "gone");
-  row = outside_next_ (o, "system", &i);
-  if (json_get (row, "tasks_max"))
-    tell_int (t, "tasks.max", num_of (row, "tasks_max"));
 }
 
 /* ---- locks ---- */
@@ -533,6 +580,7 @@ outside_facts (const struct outside *o, const struct incarnation *inc,
     {
       tell_blocked (&t);
       tell_counts (&t);
+      tell_stopped (&t);
     }
   tell_lock (&t);
   tell_disks (&t);

@@ -137,6 +137,21 @@ class_of_run (const char *run)
   return NULL;
 }
 
+static struct json_object *
+culprit_of_panic (const struct outside *o, struct json_object *cpu)
+{
+  struct json_object *c;
+  char at[OUTSIDE_PLACE];
+
+  if (!cpu)
+    return NULL;
+  c = outside_culprit_ (o, cpu, NULL);
+  outside_panic_place_ (o, cpu, at);
+  if (c)
+    outside_add_function_ (c, at);
+  return c;
+}
+
 static void
 look_at_system (struct outside *o)
 {
@@ -153,7 +168,7 @@ look_at_system (struct outside *o)
   why = panic_text (o);
   cpu = outside_row_of_ (o, "cpu", "cpu", num_of (row, "panic_cpu"));
   outside_say_ (o, OUTSIDE_DEAD, "kernel-panic",
-       cpu ? outside_culprit_ (o, cpu, NULL) : NULL,
+       culprit_of_panic (o, cpu),
        "KERNEL PANIC on CPU %lld%s%.*s", num_of (row, "panic_cpu"),
        why ? ": " : " (its dmesg says why)",
        why ? (int) strcspn (why, "\n") : 0, why ? why : "");
@@ -360,6 +375,33 @@ look_at_requests (struct outside *o)
     }
 }
 
+/* The work that its worker is at for the longest. */
+static struct json_object *
+culprit_of_pool (const struct outside *o, long long pool)
+{
+  struct json_object *row, *longest = NULL, *c;
+  char at[OUTSIDE_PLACE], top[OUTSIDE_PLACE];
+  size_t i = 0;
+
+  while ((row = outside_next_ (o, "work", &i)))
+    if (num_of (row, "pool") == pool
+        && strcmp (str_of (row, "state"), "running") == 0
+        && (!longest || real_of (row, "busy_at_most_s")
+                            > real_of (longest, "busy_at_most_s")))
+      longest = row;
+  c = longest ? culprit_of_pid (o, longest) : json_object_new_object ();
+  if (!c)
+    c = json_object_new_object ();
+  json_add_int (c, "pool", pool);
+  if (!longest)
+    return c;
+  outside_place (o, outside_task_ (o, num_of (longest, "pid")), at, top);
+  /* Who is on a CPU has no stack in its task. */
+  if (!json_get (c, "function"))
+    outside_add_function_ (c, at[0] ? at : str_of (longest, "func"));
+  return c;
+}
+
 static void
 look_at_services (struct outside *o)
 {
@@ -368,7 +410,8 @@ look_at_services (struct outside *o)
 
   while ((row = outside_next_ (o, "workpool", &i)))
     if (real_of (row, "no_progress_s") >= NO_PROGRESS_S)
-      outside_say_ (o, OUTSIDE_DEGRADED, "workqueue-lockup", NULL,
+      outside_say_ (o, OUTSIDE_DEGRADED, "workqueue-lockup",
+                    culprit_of_pool (o, num_of (row, "pool")),
            "%lld works of pool %lld wait, none was begun for %.0f s",
            num_of (row, "waiting"), num_of (row, "pool"),
            real_of (row, "no_progress_s"));

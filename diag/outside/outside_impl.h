@@ -81,6 +81,12 @@ struct json_object *outside_culprit_ (const struct outside *o,
                                       struct json_object *who,
                                       struct json_object *where);
 
+/* "spin [zoo]" in two members of a culprit. */
+void outside_add_function_ (struct json_object *culprit, const char *at);
+/* Where it was when it panicked: behind panic() and what leads there. */
+void outside_panic_place_ (const struct outside *o, struct json_object *cpu,
+                           char dst[OUTSIDE_PLACE]);
+
 /* One finding more.  Takes the culprit. */
 void outside_say_ (struct outside *o, enum outside_weight weight,
                    const char *class, struct json_object *culprit,

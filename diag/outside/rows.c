@@ -69,7 +69,7 @@ is_wanted (const char *kind, struct json_object *row)
   static const char *const kinds[]
       = { "guest", "system",  "cpu",      "timers", "lock",  "deadlock",
           "disk",  "mem",     "request",  "workpool", "net", "mount",
-          "moved" };
+          "moved", "spinlock", "work" };
 
   if (strcmp (kind, "dmesg") == 0)
     return strstr (str_of (row, "text"), "Kernel panic") != NULL;
@@ -230,11 +230,51 @@ outside_place (const struct outside *o, struct json_object *row, char *at,
   name_of (names[wait.at < 0 ? n - 1 : (unsigned) wait.at], at);
 }
 
+/* What stands between a fault and panic(), on x86 and on arm64. */
+static bool
+leads_to_panic (const char *frame)
+{
+  static const char *const names[]
+      = { "panic",      "vpanic",        "nmi_panic",     "oops_end",
+          "no_context", "page_fault",    "bad_area",      "__bad_area",
+          "do_user_addr", "do_kern_addr", "exc_",         "asm_exc_",
+          "die",        "__die",         "do_trap",       "do_error_trap",
+          "do_page_fault", "async_page_fault", "invalid_op", "do_invalid_op",
+          "general_protection", "handle_bug", "fixup_exception",
+          "make_task_dead", "rewind_stack", "el1", "do_mem_abort",
+          "__do_kernel_fault", "do_translation_fault", "bug_handler",
+          "brk_handler", "do_debug_exception", "<interrupt>", "check_panic",
+          "__warn", "report_bug", "asm_sysvec_", "sysvec_", "watchdog_",
+          "__hrtimer_run", "hrtimer_interrupt", "__sysvec_", "do_exit" };
+
+  for (size_t i = 0; i < ARRAY_LEN (names); i++)
+    if (strncmp (frame, names[i], strlen (names[i])) == 0)
+      return true;
+  return false;
+}
+
+void
+outside_panic_place_ (const struct outside *o, struct json_object *cpu,
+                      char dst[OUTSIDE_PLACE])
+{
+  const char *names[DEPTH];
+  unsigned n = outside_frames_ (o, cpu, names, DEPTH), i = 0;
+
+  dst[0] = '\0';
+  while (i < n && strncmp (names[i], "panic+", 6) != 0
+         && strncmp (names[i], "vpanic+", 7) != 0)
+    i++;
+  while (i < n && leads_to_panic (names[i]))
+    i++;
+  if (i < n)
+    name_of (names[i], dst);
+}
+
 /* ---- who did it ---- */
 
 /* "spin [zoo]" in two. */
-static void
-add_function (struct json_object *to, const char *at)
+void
+outside_add_function_ (struct json_object *to, const char *at)
 {
   const char *module = strstr (at, " [");
   size_t n = module ? (size_t) (module - at) : strlen (at);
@@ -264,6 +304,6 @@ outside_culprit_ (const struct outside *o, struct json_object *who,
     }
   if (where)
     outside_place (o, where, at, top);
-  add_function (c, at);
+  outside_add_function_ (c, at);
   return c;
 }

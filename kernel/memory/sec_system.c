@@ -182,23 +182,20 @@ say_cmdline (struct look *l)
     rows_text (l->rows, "cmdline", line, strlen (line));
 }
 
-/* How many tasks there may be: numbers for them, or memory. */
+/* How many tasks there may be: numbers for them, and room. */
 static void
 say_tasks_max (struct look *l)
 {
   static const char *const bounds[] = { "pid_max", "max_threads" };
-  uint32_t v, least = 0;
+  uint32_t v;
 
   for (size_t i = 0; i < ARRAY_LEN (bounds); i++)
     {
       uint64_t at = kernel_var (l->k, bounds[i]);
 
-      if (at && space_u32 (l->k->space, at, &v) && v > 0 && v <= 1u << 22
-          && (least == 0 || v < least))
-        least = v;
+      if (at && space_u32 (l->k->space, at, &v) && v > 0 && v <= 1u << 22)
+        rows_uint (l->rows, bounds[i], v);
     }
-  if (least > 0)
-    rows_uint (l->rows, "tasks_max", least);
 }
 
 static void

@@ -118,25 +118,6 @@ check (const struct scenario *s, const struct scenario_at *at)
 /* ---- the heartbeat ---- */
 
 static void
-cannot (const struct disk_look *look, struct outcome_report *ret)
-{
-  static const struct
-  {
-    enum outcome outcome;
-    const char *code;
-  } means[] = {
-    [DISK_ABSENT] = { OUTCOME_NO_VERDICT, "mailbox-absent" },
-    [DISK_STUCK] = { OUTCOME_NO_VERDICT, "mailbox-stuck" },
-    [DISK_UNUSABLE] = { OUTCOME_NO_VERDICT, "mailbox-unusable" },
-  };
-  char seen[170];
-
-  report_set (ret, means[look->end].outcome, means[look->end].code, "%s",
-              report_quote (seen, sizeof seen, look->detail,
-                            strlen (look->detail)));
-}
-
-static void
 judge_missing (const struct guest *g, const struct disk_look *look,
                struct outcome_report *ret)
 {
@@ -201,7 +182,7 @@ judge_beat (const struct scenario *s, const struct guest *g,
             const struct disk_look *look, struct outcome_report *ret)
 {
   if (look->end != DISK_OK)
-    cannot (look, ret);
+    judge_end (disk_ask_end (look->end), look->detail, ret);
   else if (look->state == MAILBOX_EMPTY)
     report_set (ret, OUTCOME_NO_VERDICT, "mailbox-empty",
                 "nobody has ever written a heartbeat there: does "

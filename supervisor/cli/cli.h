@@ -163,6 +163,8 @@ void print_json_as (struct json_object *row, const char *kind);
 const char *daemon_trouble (struct json_object *row);
 /* A member of it, "" when it has none. */
 const char *row_str (struct json_object *row, const char *key);
+/* Of a row "incident": "collecting", "packed, of 3f2a1b4c". */
+const char *incident_now (struct json_object *row, char *dst, size_t n);
 /* Guest text: escaped. */
 void print_text (FILE *to, const char *s);
 

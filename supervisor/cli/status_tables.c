@@ -195,20 +195,13 @@ add_words (struct json_object *row, unsigned kind)
     }
   else if (kind == STATUS_INCIDENT)
     {
-      const char *end = json_get_str (row, "end");
-      const char *phase = json_get_str (row, "phase");
+      char now[64];
       struct json_object *verdict = json_get (row, "verdict");
       const char *class_ = json_get_str (verdict, "class");
 
       text = json_get_str (verdict, "sentence");
       json_add_str (row, "class", class_ ? class_ : "");
-      json_add_str (row, "now",
-                    end && strcmp (end, "not-ended") != 0 ? end
-                    : json_get_bool (row, "perhaps_rebooted", false)
-                        ? "rebooted?"
-                    : json_get_bool (row, "flapping", false) ? "flapping"
-                    : phase                               ? phase
-                                                          : "");
+      json_add_str (row, "now", incident_now (row, now, sizeof (now)));
       snprintf (says, sizeof (says), "%s", text ? text : "");
     }
   else if (kind == STATUS_REACH)

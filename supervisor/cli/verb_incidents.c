@@ -8,15 +8,24 @@
 
 #include <string.h>
 
-static const char *
-now_of (struct json_object *row)
+const char *
+incident_now (struct json_object *row, char *dst, size_t n)
 {
-  if (strcmp (row_str (row, "end"), "not-ended") != 0)
-    return row_str (row, "end");
-  return json_get_bool (row, "perhaps_rebooted", false) ? "rebooted?"
-         : json_get_bool (row, "flapping", false)       ? "flapping"
-                                                        : row_str (row,
-                                                                   "phase");
+  long long children = (long long) json_get_int (row, "children", 0);
+  const char *now
+      = strcmp (row_str (row, "end"), "not-ended") != 0 ? row_str (row, "end")
+        : json_get_bool (row, "perhaps_rebooted", false) ? "rebooted?"
+        : json_get_bool (row, "flapping", false)         ? "flapping"
+                                                         : row_str (row,
+                                                                    "phase");
+
+  if (children)
+    snprintf (dst, n, "%s, %lld guests", now, children);
+  else if (row_str (row, "parent")[0])
+    snprintf (dst, n, "%s, of %.8s", now, row_str (row, "parent"));
+  else
+    snprintf (dst, n, "%s", now);
+  return dst;
 }
 
 static int
@@ -24,11 +33,13 @@ on_row (struct json_object *row, const void *body, size_t len,
               void *arg)
 {
   struct json_object *v = json_get (row, "verdict");
-  char bundle[700];
-  const char *cells[]
-      = { row_str (row, "id"),       row_str (row, "guest"),
-          row_str (row, "severity"), row_str (v, "class"),
-          now_of (row),              bundle };
+  char bundle[700], now[64];
+  const char *cells[] = { row_str (row, "id"),
+                          row_str (row, "guest"),
+                          row_str (row, "severity"),
+                          row_str (v, "class"),
+                          incident_now (row, now, sizeof (now)),
+                          bundle };
 
   /* The path ends the row, so that it can be cut out of it. */
   snprintf (bundle, sizeof (bundle), "%s%s%s", row_str (row, "shipped"),
@@ -59,6 +70,10 @@ const struct verb verb_incidents = {
           "more than one, the\nhighest.  NOW is its phase (open, collecting, "
           "packed), or how it ended\n(recovered, rebooted, replaced, "
           "withdrawn); \"rebooted?\" while only its text shows that.\n"
+          "Guests that failed together by something of the host are one "
+          "incident of \"this host\",\nand theirs say \"of\" which, by its "
+          "first letters (with --json: parent, and key of\nthe host's: what "
+          "they have in common).\n"
           "Exit codes: 0 listed, be there any or none, 1 no daemon could be "
           "asked.\n"
           "\nExample:\n  hangdog incidents --json | jq -r .verdict.class\n",

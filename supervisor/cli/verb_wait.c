@@ -60,6 +60,7 @@ struct seen
   bool first;
   char health[WORD], stage[WORD];
   char incident[64], class_[WORD]; /* the latest that counts, "" = none */
+  char parent[64]; /* the host's that it belongs to, "" = none */
   bool trouble, told; /* with hangdog itself; and that is said */
 };
 
@@ -109,8 +110,14 @@ on_incident (struct json_object *row, struct seen *seen)
   /* Its verdict comes with its diagnosis. */
   if (seen->w->wanted == WANT_VERDICT && !*class_)
     return;
+  /* The host's, to which one of the guest's own belongs, is no trouble of the
+   * guest's; that one says of it. */
+  if (row_str (row, "key")[0])
+    return;
   snprintf (seen->incident, sizeof (seen->incident), "%s", id);
   snprintf (seen->class_, WORD, "%s", class_);
+  snprintf (seen->parent, sizeof (seen->parent), "%s",
+            row_str (row, "parent"));
 }
 
 static int
@@ -179,6 +186,8 @@ print_end_row (const struct seen *seen, bool met)
     {
       json_add_str (o, "incident", seen->incident);
       json_add_str (o, "verdict", seen->class_);
+      if (seen->parent[0])
+        json_add_str (o, "host_incident", seen->parent);
     }
   json_add_int (o, "took_ms", (int64_t) (clock_ms () - seen->w->begun_ms));
   print_json (o);
@@ -194,8 +203,9 @@ print_end (const struct seen *seen, bool met)
     }
   printf ("health=%s guest=%s", seen->health, seen->w->guest);
   if (seen->incident[0])
-    printf (" incident=%s verdict=%s", seen->incident,
-            seen->class_[0] ? seen->class_ : "none-yet");
+    printf (" incident=%s verdict=%s%s%s", seen->incident,
+            seen->class_[0] ? seen->class_ : "none-yet",
+            seen->parent[0] ? " host-incident=" : "", seen->parent);
   puts (met || (seen->w->wanted == WANT_NO_INCIDENT && seen->incident[0])
             ? ""
             : " timeout");
@@ -387,7 +397,8 @@ const struct verb verb_wait = {
           "says\n"
           "  --guest GUEST     the same as GUEST\n"
           "With --json one row: met, health, took_ms, and incident and verdict "
-          "where there\nis one.\n"
+          "where there\nis one, and host_incident where it is one of several "
+          "guests that failed together.\n"
           "Exit codes: 0 it is, 3 there was an incident where there was to be "
           "none, 6 it is not\nby then, 4 the same where hangdog itself is not "
           "well.\n"

@@ -312,6 +312,8 @@ incident_row (const struct incident_info *info)
   json_add_bool (row, "perhaps_rebooted", info->perhaps_rebooted);
   json_add_bool (row, "flapping", info->flapping);
   json_add_int (row, "flaps", info->flaps);
+  if (info->children)
+    json_add_int (row, "children", info->children);
   json_add_str (row, "bundle", info->bundle);
   json_add_str (row, "shipped", info->shipped);
   return row;
@@ -322,7 +324,8 @@ status_incident (const struct incident_info *info, void *arg)
 {
   struct status *st = arg;
 
-  if (!st->uuid || strcmp (info->incident->inc.uuid, st->uuid) == 0)
+  if (!st->uuid
+      || incidents_concerns (st->a->d->incidents, info->incident, st->uuid))
     answer_row (st->a, incident_row (info));
 }
 

@@ -438,6 +438,7 @@ unmake (struct daemon *d)
     }
   writer_link_disconnect (d->writer);
   incidents_free (d->incidents);
+  verdict_rules_unref (d->diagnosis.rules);
   layers_free (d->layers);
   playbook_set_unref (d->playbooks);
   bindings_free (d->bindings);

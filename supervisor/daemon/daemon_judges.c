@@ -21,6 +21,16 @@ on_host_gap (const struct host_gap *gap, void *arg)
     bindings_gap (d->bindings, gap);
 }
 
+static bool
+on_crowd (const struct guest *const *guests, size_t n, const char *says,
+          void *arg)
+{
+  struct daemon *d = arg;
+
+  return !d->incidents
+         || incidents_pressed (d->incidents, guests, n, says);
+}
+
 static void
 on_settled (void *arg)
 {
@@ -52,6 +62,8 @@ daemon_judges (struct daemon *d, struct error *err)
     .boots = d->boots,
     .texts = d->texts,
     .transports = &d->env,
+    .crowd = on_crowd,
+    .crowd_arg = d,
     .drain_only = d->drain_only,
   };
   struct incidents_env incidents = {
@@ -93,5 +105,8 @@ daemon_judges (struct daemon *d, struct error *err)
     .texts = d->texts,
     .transports = &d->env,
   };
+  r = verdict_rules_new (&d->diagnosis.rules, err);
+  if (r < 0)
+    return r;
   return incidents_new (&incidents, &d->incidents, err);
 }

@@ -54,6 +54,7 @@ diagnosis_start (const struct diagnosis_env *env, const struct guest *g,
   if (!dg)
     return error_set (err, ENOMEM, "no memory for a diagnosis");
   dg->env = *env;
+  dg->env.rules = verdict_rules_ref (env->rules);
   dg->guest = guest_ref (g);
   set_cause (dg, cause);
   dg->ops = ops;
@@ -117,6 +118,7 @@ diagnosis_free (struct diagnosis *dg)
   haul_limit_unref (dg->limit);
   guest_unref (dg->guest);
   fact_set_free (dg->set);
+  verdict_rules_unref (dg->env.rules);
   free (dg->facts);
   free (dg->known);
   free (dg);

@@ -9,6 +9,7 @@
 
 #include "diag/collector.h"
 #include "diag/ladder/ladder.h"
+#include "diag/ladder/rules.h"
 #include "diag/playbook.h"
 
 struct bindings;
@@ -30,6 +31,7 @@ struct diagnosis_env
   struct bindings *bindings;
   struct texts *texts;
   const struct transport_env *transports;
+  struct verdict_rules *rules; /* each diagnosis takes a reference */
 };
 
 struct diagnosis_ops

@@ -219,8 +219,8 @@ diagnosis_judge (struct diagnosis *dg)
   if (dg->ordered)
     bindings_each (dg->env.bindings, dg->guest->inc.uuid, what_fails, dg);
   fact_set_fill (dg->set, dg->facts, dg->nfacts);
-  ladder_climb (dg->set, &ladder);
-  ladder_verdict (&ladder, dg->set, &cause, &verdict);
+  ladder_climb (dg->env.rules, dg->set, &ladder);
+  ladder_verdict (dg->env.rules, &ladder, dg->set, &cause, &verdict);
   left_out = dg->facts_lost;
   for (unsigned i = 0; i < dg->nfacts; i++)
     left_out += !add_bounded (facts, fact_to_json (&dg->facts[i]), &room);

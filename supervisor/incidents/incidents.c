@@ -157,6 +157,8 @@ incidents_new (const struct incidents_env *env, struct incidents **ret,
   if (r == 0)
     r = loop_timer (env->loop, "guests of open incidents", found_due, in,
                     &in->found, err);
+  if (r == 0)
+    r = incidents_host_new (in, err);
   if (r == 0 && !env->drain_only)
     r = incidents_hear (in, err);
   if (r < 0)
@@ -192,6 +194,7 @@ incidents_free (struct incidents *in)
   while (in->first)
     incident_remove (in->first);
   timer_free (in->found);
+  timer_free (in->together);
   standing_free (in->standing);
   playbook_set_unref (in->playbooks);
   free (in);
@@ -234,6 +237,7 @@ incidents_each (struct incidents *in,
         = a->perhaps_rebooted && a->stand != STAND_NOT,
         .flapping = a->flapping && a->stand != STAND_NOT,
         .flaps = a->flaps,
+        .children = incident_children (a),
         .bundle = a->bundle,
         .shipped = a->shipped,
       };

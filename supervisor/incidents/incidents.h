@@ -69,6 +69,13 @@ void incidents_settled (struct incidents *in);
 /* What a guest's hypervisor says of it. */
 void incidents_event (struct incidents *in, const struct guest *g,
                       enum guest_event event, const char *detail);
+/* These guests were well and stopped answering together, on a host that is
+ * short (says is the sentence).  true: that is why, and it is followed as an
+ * incident of the host's, which ends when it is not told for a while.  false:
+ * they have something else in common, and failed. */
+bool incidents_pressed (struct incidents *in,
+                        const struct guest *const *guests, size_t n,
+                        const char *says);
 /* The writer is there (again). */
 void incidents_writer_up (struct incidents *in);
 /* What became of a bundle on its way to the controller. */
@@ -115,12 +122,16 @@ struct incident_info
   bool perhaps_rebooted; /* it stands, and by its text the guest began anew */
   bool flapping; /* it is held open: its check is now well and now not */
   unsigned flaps; /* so often it would have been another one */
+  unsigned children; /* of one of the host's own: incidents of guests */
   const char *bundle; /* path, "" before it is packed */
   const char *shipped; /* "", "shipped", "parked: why" */
 };
 void incidents_each (struct incidents *in,
                      void (*fn) (const struct incident_info *info, void *arg),
                      void *arg);
+/* Is it that guest's, or the host's that one of the guest's belongs to? */
+bool incidents_concerns (struct incidents *in, const struct incident *inc,
+                         const char *uuid);
 /* The standing incident of that guest, NULL if it is well. */
 const struct incident *incidents_standing (struct incidents *in,
                                            const char *uuid);

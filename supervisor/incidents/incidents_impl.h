@@ -10,6 +10,7 @@
  *   incidents_order.c    diagnoses that somebody asked for
  *   incidents_watch.c    those who watch one, and who call it off
  *   incidents_restart.c  those of a daemon before this one
+ *   incidents_host.c     of several guests together: the host's own
  */
 #ifndef HANGDOG_SUPERVISOR_INCIDENTS_IMPL_H
 #define HANGDOG_SUPERVISOR_INCIDENTS_IMPL_H
@@ -99,6 +100,10 @@ struct active
   unsigned step, steps_total;
   char step_what[64];
   char cancelled[120]; /* by whom, "" = nobody */
+  uint64_t raised_ms;   /* loop_now() when it began to stand; 0: before us */
+  bool could_not_ask;   /* by it its guest could not be asked */
+  uint64_t joined_ms;   /* the host's own: when the last child came */
+  uint64_t pressed_until_ms; /* of a host that is short: then it is over */
 };
 
 struct incidents
@@ -110,6 +115,7 @@ struct incidents
   unsigned missteps; /* refused by incident_step(): a mistake of ours */
   struct standing *standing;
   struct timer *found;
+  struct timer *together; /* hosts' incidents are looked at */
   struct fact_sub *heard;  /* suspicions */
   struct fact_sub *staged; /* how far a boot came */
   uint64_t found_by_ms; /* until then an incident waits for its guest */
@@ -162,6 +168,8 @@ void incidents_pump (struct incidents *in);
 /* Only text says so: it may stand, but not firmly. */
 bool incident_text_alone (const struct incident *inc);
 
+/* One that waits and is judged without a diagnosis: takes head. */
+void incident_conclude (struct active *a, struct json_object *head);
 /* Called off: what there is becomes its bundle. */
 void incident_call_off (struct active *a);
 
@@ -176,7 +184,24 @@ void incident_watched_step (struct active *a, unsigned n, unsigned total,
 void incident_watched_end (struct active *a, const struct error *err);
 void incident_watchers_free (struct active *a);
 
+/* ---- of several guests together: incidents_host.c ---- */
+
+int incidents_host_new (struct incidents *in, struct error *err);
+/* One more stands: has it failed together with others? */
+void incidents_together (struct incidents *in, struct active *a);
+/* One that has a parent ended. */
+void incidents_apart (struct incidents *in, const struct active *a);
+/* All that there was before this daemon is known: ends those of the host whose
+ * guests have recovered meanwhile. */
+void incidents_childless (struct incidents *in);
+/* Those whose children are judged. */
+void incidents_judge_hosts (struct incidents *in);
+unsigned incident_children (const struct active *a);
+
 /* ---- what begins and ends them: incidents_trouble.c ---- */
+
+/* Its guest is not in trouble by it any more. */
+void incident_ended (struct active *a, enum incident_end how);
 
 int incidents_hear (struct incidents *in, struct error *err);
 /* What became known meanwhile: writes the list down, and takes up the

@@ -131,8 +131,8 @@ being_looked_at (const struct incidents *in)
   return n;
 }
 
-void
-incidents_pump (struct incidents *in)
+static void
+begin_next (struct incidents *in)
 {
   unsigned most = in->env.max_diagnoses;
   struct active *oldest;
@@ -141,13 +141,20 @@ incidents_pump (struct incidents *in)
     {
       oldest = NULL;
       for (struct active *a = in->first; a; a = a->next)
-        if (a->life == LIFE_WAITING
+        if (a->life == LIFE_WAITING && !incident_is_of_host (&a->inc)
             && (a->guest || loop_now (in->env.loop) >= in->found_by_ms))
           oldest = a; /* the list has the newest first */
       if (!oldest)
         return;
       begin (oldest);
     }
+}
+
+void
+incidents_pump (struct incidents *in)
+{
+  begin_next (in);
+  incidents_judge_hosts (in);
 }
 
 /* ---- counting: if this attempt kills us, the next daemon knows ---- */
@@ -258,6 +265,16 @@ on_progress (unsigned n, unsigned total, const char *what, bool ended,
              const char *failure, void *arg)
 {
   incident_watched_step (arg, n, total, what, ended, failure);
+}
+
+void
+incident_conclude (struct active *a, struct json_object *head)
+{
+  a->inc.collected_wall_ms = clock_wall_ms ();
+  if (incident_step (a, STEP_GIVEN_UP))
+    pack (a, head);
+  else
+    json_object_put (head);
 }
 
 void

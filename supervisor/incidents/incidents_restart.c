@@ -33,7 +33,8 @@ resurrect (struct incidents *in, const struct incident *inc)
     return NULL;
   /* Before it stands: a guest that was found already is put into its life
    * again, which is no new one. */
-  registry_recall (in->env.registry, &inc->inc);
+  if (!incident_is_of_host (inc))
+    registry_recall (in->env.registry, &inc->inc);
   a = incidents_add (in, inc, NULL);
   if (!a)
     return NULL;
@@ -67,7 +68,8 @@ perhaps_stands (struct active *a)
 {
   if (a->stand == STAND_NOT && a->inc.end == INCIDENT_NOT_ENDED
       && !incident_is_by (&a->inc, BY_ORDER, CODE_ORDERED)
-      && !incidents_standing_of (a->all, a->inc.inc.uuid))
+      && (incident_is_of_host (&a->inc)
+          || !incidents_standing_of (a->all, a->inc.inc.uuid)))
     a->stand = stand_as (&a->inc);
 }
 

@@ -35,6 +35,7 @@ struct trouble
 {
   const struct guest *guest;
   enum stand how;
+  bool mute; /* the guest could not be asked */
   const char *playbook;
   struct cause cause;
   enum incident_severity severity;
@@ -47,8 +48,8 @@ is_text (const struct incident *inc)
   return incident_is_by (inc, BY_KERNEL, CODE_KERNEL_EVENT);
 }
 
-static void
-end_standing (struct active *a, enum incident_end how)
+void
+incident_ended (struct active *a, enum incident_end how)
 {
   char age[32];
 
@@ -64,6 +65,8 @@ end_standing (struct active *a, enum incident_end how)
                                         - a->inc.opened_wall_ms));
   incident_put (a);
   incidents_persist (a->all);
+  if (a->inc.parent[0])
+    incidents_apart (a->all, a);
 }
 
 /* ---- whose check is gone ---- */
@@ -90,7 +93,8 @@ find_check (const struct binding_info *info, void *arg)
 static bool
 by_a_check (const struct incident *inc)
 {
-  return !is_text (inc) && !incident_is_by (inc, BY_MONITOR, CODE_VMM_EVENT);
+  return !is_text (inc) && !incident_is_by (inc, BY_MONITOR, CODE_VMM_EVENT)
+         && !incident_is_of_host (inc);
 }
 
 static struct check
@@ -115,7 +119,7 @@ perhaps_orphan (struct active *a)
       || registry_find (in->env.registry, a->inc.inc.uuid, &g, NULL) < 0
       || check_of (a).bound)
     return;
-  end_standing (a, INCIDENT_WITHDRAWN);
+  incident_ended (a, INCIDENT_WITHDRAWN);
 }
 
 void
@@ -196,10 +200,10 @@ raise_trouble (struct incidents *in, const struct trouble *t)
   if (a && outlives (a, t))
     return NULL;
   if (a && !incarnation_equal (&a->inc.inc, &t->guest->inc))
-    end_standing (a, a->perhaps_rebooted ? INCIDENT_REBOOTED
+    incident_ended (a, a->perhaps_rebooted ? INCIDENT_REBOOTED
                                          : INCIDENT_REPLACED);
   else if (a && is_silenced (a, t))
-    end_standing (a, INCIDENT_REPLACED);
+    incident_ended (a, INCIDENT_REPLACED);
   else if (a && !outdone (a, t))
     {
       join (a, t);
@@ -213,7 +217,7 @@ raise_trouble (struct incidents *in, const struct trouble *t)
     }
   else if (a)
     /* Judged by its text alone: it stays told, and this one follows it. */
-    end_standing (a, INCIDENT_REPLACED);
+    incident_ended (a, INCIDENT_REPLACED);
   a = incidents_new_one (in, t->guest, t->playbook, &t->cause);
   if (!a)
     {
@@ -225,8 +229,11 @@ raise_trouble (struct incidents *in, const struct trouble *t)
   a->inc.severity = t->severity;
   a->inc.last_ok_wall_ms = t->last_ok_wall_ms;
   a->stand = t->how;
+  a->raised_ms = loop_now (in->env.loop);
+  a->could_not_ask = t->mute;
   incidents_put_durable (a);
   incidents_persist (in);
+  incidents_together (in, a);
   return a;
 }
 
@@ -250,6 +257,7 @@ failed (struct incidents *in, const struct binding_info *info, bool mute)
   const char *playbook = info->scenario->playbook;
   struct trouble t = { .guest = info->guest,
                        .how = mute ? STAND_SUSPECTED : STAND_FIRM,
+                       .mute = mute,
                        .cause = { info->scenario->name, "", "" },
                        .severity = rated (info->scenario),
                        .last_ok_wall_ms = info->last_ok_wall_ms };
@@ -299,6 +307,7 @@ incidents_known (struct incidents *in)
   registry_each (in->env.registry, seen_meanwhile, in);
   incidents_persist (in);
   incidents_orphans (in);
+  incidents_childless (in);
   bindings_each (in->env.bindings, NULL, failed_meanwhile, in);
 }
 
@@ -345,7 +354,7 @@ incidents_outcome (const struct binding_info *info, enum health_change change,
     {
       /* It does not come back any more: that is another trouble, which nobody
        * has looked at. */
-      end_standing (a, INCIDENT_REPLACED);
+      incident_ended (a, INCIDENT_REPLACED);
       failed (in, info, false);
     }
   else if (change == HEALTH_BECAME_FAILED)
@@ -358,7 +367,7 @@ incidents_outcome (const struct binding_info *info, enum health_change change,
       /* Not only what became well: who could not be asked was well all the
        * time. */
       if (a && !held && shows_well (a, info->scenario->name))
-        end_standing (a, a->perhaps_rebooted ? INCIDENT_REBOOTED
+        incident_ended (a, a->perhaps_rebooted ? INCIDENT_REBOOTED
                                              : INCIDENT_RECOVERED);
     }
   /* It failed already when another check's trouble was told, which has ended
@@ -407,7 +416,7 @@ perhaps_recovered (struct active *a, const struct guest *was,
 {
   if (incident_is_by (&a->inc, BY_MONITOR, CODE_VMM_EVENT)
       && was->run != GUEST_RUNNING && now->run == GUEST_RUNNING)
-    end_standing (a, INCIDENT_RECOVERED);
+    incident_ended (a, INCIDENT_RECOVERED);
 }
 
 /* Those of a daemon before this one wait for the guest that they are of. */
@@ -426,7 +435,7 @@ boot_known (struct active *a, const struct guest *now)
 {
   if (now->boot_by != BOOT_BY_NOBODY)
     {
-      end_standing (a, INCIDENT_REBOOTED);
+      incident_ended (a, INCIDENT_REBOOTED);
       return;
     }
   /* The life it is of, by the number that it has now: else its next failure
@@ -445,7 +454,7 @@ life_over (struct active *a, enum guest_change change, const struct guest *now)
                                       : "the guest began another life");
   if (change != GUEST_REBOOTED || now->boot_by != BOOT_BY_TEXT)
     {
-      end_standing (a, change == GUEST_REBOOTED ? INCIDENT_REBOOTED
+      incident_ended (a, change == GUEST_REBOOTED ? INCIDENT_REBOOTED
                                                 : INCIDENT_REPLACED);
       return;
     }
@@ -561,7 +570,7 @@ on_stage (const struct fact *f, void *arg)
   a = incidents_standing_of (in, f->inc.uuid);
   if (a && a->perhaps_rebooted && is_text (&a->inc)
       && !incarnation_equal (&a->inc.inc, &f->inc))
-    end_standing (a, INCIDENT_REBOOTED);
+    incident_ended (a, INCIDENT_REBOOTED);
 }
 
 int

@@ -36,6 +36,12 @@ struct bindings_env
   struct pauses *pauses; /* NULL = none */
   const struct transport_env *transports;
   struct hostclock *host; /* NULL: it never stands still */
+  /* Guests that were well stopped answering together, and the host is short:
+   * is it for that?  Asked with each such outcome, which does not count then.
+   * false: they have something else in common.  NULL: always. */
+  bool (*crowd) (const struct guest *const *guests, size_t n,
+                 const char *says, void *arg);
+  void *crowd_arg;
   bool drain_only; /* nobody is asked anything */
 };
 /* env is copied. */

@@ -6,6 +6,7 @@
 #include "supervisor/watch/bindings_impl.h"
 #include "supervisor/watch/hostclock.h"
 
+#include "base/cleanup.h"
 #include "base/loop.h"
 
 #include <stdio.h>
@@ -81,12 +82,32 @@ count_crowd (const struct bindings *b, uint64_t since_ms, unsigned *ret_failed,
     }
 }
 
+/* Somebody who knows more of them may know better. */
+static bool
+asked_of_crowd (const struct bindings *b, uint64_t since_ms, unsigned failed,
+                const char *says)
+{
+  CLEANUP_FREE const struct guest **list = NULL;
+  size_t n = 0;
+
+  if (!b->env.crowd)
+    return true;
+  list = calloc (failed, sizeof (*list));
+  if (!list)
+    return true;
+  for (const struct watched *w = b->first; w && n < failed; w = w->next)
+    if (w->failed_ms && w->failed_ms >= since_ms)
+      list[n++] = w->guest;
+  return b->env.crowd (list, n, says, b->env.crowd_arg);
+}
+
 static bool
 is_crowd (struct binding *bd, struct outcome_report *r)
 {
   struct bindings *b = bd->all;
+  char says[sizeof (b->crowd)];
   uint64_t now = loop_now (b->env.loop);
-  uint64_t window = bd->scenario->interval_ms;
+  uint64_t window = bd->scenario->interval_ms, since;
   const char *pressed;
   unsigned failed, well;
 
@@ -100,15 +121,18 @@ is_crowd (struct binding *bd, struct outcome_report *r)
   pressed = hostclock_pressed (b->env.host);
   if (!pressed[0])
     return false;
-  count_crowd (b, now > window ? now - window : 0, &failed, &well);
+  since = now > window ? now - window : 0;
+  count_crowd (b, since, &failed, &well);
   if (failed < CROWD || failed * 2 <= well)
     return false;
-  run_no_verdict_ (r, "host-starved",
-                   "%u of %u guests that were well stopped answering together, "
-                   "and this host is short: %s",
-                   failed, well, pressed);
-  snprintf (b->crowd, sizeof (b->crowd), "%.*s", (int) sizeof (b->crowd) - 1,
-            r->sentence);
+  snprintf (says, sizeof (says),
+            "%u of %u guests that were well stopped answering together, and "
+            "this host is short: %s",
+            failed, well, pressed);
+  if (!asked_of_crowd (b, since, failed, says))
+    return false;
+  run_no_verdict_ (r, "host-starved", "%s", says);
+  memcpy (b->crowd, says, sizeof (b->crowd));
   b->crowd_ms = now;
   return true;
 }

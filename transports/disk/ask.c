@@ -214,7 +214,7 @@ disk_run_ (const struct transport_env *env, const char *uuid, int fd,
     return r;
   if (r == 0)
     {
-      ret->end = ASK_STUCK;
+      ret->end = ASK_MAILBOX_STUCK;
       ret->begun = true;
       return 0;
     }
@@ -237,9 +237,6 @@ disk_ask (const struct transport_env *env, const struct guest *g,
           const struct ask *ask, struct job *job, struct ask_result *ret,
           struct error *err)
 {
-  static const enum ask_end ends[] = { [DISK_ABSENT] = ASK_NO_MAILBOX,
-                                       [DISK_STUCK] = ASK_STUCK,
-                                       [DISK_UNUSABLE] = ASK_MAILBOX_UNUSABLE };
   struct ask_result r = { .status = -1,
                           .output = BUF_INIT (MAILBOX_OUTPUT_MAX) };
   uint64_t begun = clock_ms (), deadline = job_deadline (job);
@@ -250,7 +247,7 @@ disk_ask (const struct transport_env *env, const struct guest *g,
   end = disk_open_ (env, g, ask->mailbox, deadline, &fd, r.detail,
                     sizeof r.detail);
   if (end != DISK_OK)
-    r.end = ends[end];
+    r.end = disk_ask_end (end);
   else
     rc = disk_run_ (env, g->inc.uuid, fd, ask->command, deadline, &r, err);
   if (rc < 0)

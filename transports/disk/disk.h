@@ -12,6 +12,7 @@
 #ifndef HANGDOG_TRANSPORTS_DISK_H
 #define HANGDOG_TRANSPORTS_DISK_H
 
+#include "transports/ask.h"
 #include "transports/disk/mailbox.h"
 
 #include <stdbool.h>
@@ -46,6 +47,9 @@ enum disk_end
   DISK_STUCK,    /* who looks does not come back: the host's storage */
   DISK_UNUSABLE, /* it can't be opened or read */
 };
+
+/* The same for who asks by a command. */
+enum ask_end disk_ask_end (enum disk_end end);
 
 /* What is asked for. */
 struct disk_patience

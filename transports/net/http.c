@@ -264,27 +264,21 @@ converse (struct http_pool *pool, const struct http_ask *ask, int fd,
 static bool
 end_of_connecting (int rc, const struct error *why, struct http_result *ret)
 {
-  static const struct
-  {
-    int rc;
-    enum http_end end;
-  } known[] = { { -ECONNREFUSED, HTTP_END_REFUSED },
-                { -EHOSTUNREACH, HTTP_END_UNREACHABLE },
-                { -ETIMEDOUT, HTTP_END_TIMEOUT },
-                { -ECONNRESET, HTTP_END_RESET },
-                { -ENETUNREACH, HTTP_END_NO_ROUTE },
-                { -ENETDOWN, HTTP_END_NO_ROUTE },
-                { -ENONET, HTTP_END_NO_NETNS } };
+  static const enum http_end ends[ASK_MAX] = {
+    [ASK_REFUSED] = HTTP_END_REFUSED,
+    [ASK_UNREACHABLE] = HTTP_END_UNREACHABLE,
+    [ASK_TIMEOUT] = HTTP_END_TIMEOUT,
+    [ASK_DISCONNECTED] = HTTP_END_RESET,
+    [ASK_NO_ROUTE] = HTTP_END_NO_ROUTE,
+    [ASK_NO_NETNS] = HTTP_END_NO_NETNS,
+  };
+  enum ask_end end = tcp_connect_end (rc);
 
-  for (size_t i = 0; i < ARRAY_LEN (known); i++)
-    if (known[i].rc == rc)
-      {
-        ret->end = known[i].end;
-        snprintf (ret->detail, sizeof ret->detail, "%.255s",
-                  error_text (why));
-        return true;
-      }
-  return false;
+  if (end == ASK_MAX)
+    return false;
+  ret->end = ends[end];
+  snprintf (ret->detail, sizeof ret->detail, "%.255s", error_text (why));
+  return true;
 }
 
 int

@@ -7,6 +7,8 @@
 #ifndef HANGDOG_TRANSPORTS_TCP_H
 #define HANGDOG_TRANSPORTS_TCP_H
 
+#include "transports/ask.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -39,6 +41,8 @@ int tcp_check (const struct tcp_check *check, uint64_t deadline,
 /* The first half of it: a connected socket, non-blocking.  Fails as above. */
 int tcp_connect (const struct net_place *at, const char *address,
                  uint64_t deadline, int *ret_fd, struct error *err);
+/* What such a failure means; ASK_MAX: it is our own. */
+enum ask_end tcp_connect_end (int rc);
 /* Waits for poll()'s events; -ETIMEDOUT says "timed out STAGE". */
 int tcp_wait (int fd, short events, uint64_t deadline, const char *stage,
               struct error *err);

@@ -106,22 +106,17 @@ converse (struct helper *h, const struct ssh_cmd *cmd, int fd,
 static bool
 end_of_connecting (int rc, const struct error *why, struct ssh_result *ret)
 {
-  static const struct
-  {
-    int rc;
-    enum ssh_end end;
-  } known[] = { { -ECONNREFUSED, SSH_END_REFUSED },
-                { -EHOSTUNREACH, SSH_END_UNREACHABLE },
-                { -ETIMEDOUT, SSH_END_TIMEOUT },
-                { -ECONNRESET, SSH_END_DISCONNECTED },
-                { -ENETUNREACH, SSH_END_NO_ROUTE },
-                { -ENETDOWN, SSH_END_NO_ROUTE },
-                { -ENONET, SSH_END_NO_NETNS } };
+  static const enum ssh_end ends[ASK_MAX] = {
+    [ASK_REFUSED] = SSH_END_REFUSED,
+    [ASK_UNREACHABLE] = SSH_END_UNREACHABLE,
+    [ASK_TIMEOUT] = SSH_END_TIMEOUT,
+    [ASK_DISCONNECTED] = SSH_END_DISCONNECTED,
+    [ASK_NO_ROUTE] = SSH_END_NO_ROUTE,
+    [ASK_NO_NETNS] = SSH_END_NO_NETNS,
+  };
+  enum ask_end end = tcp_connect_end (rc);
 
-  ret->end = SSH_END_UNUSABLE;
-  for (size_t i = 0; i < ARRAY_LEN (known); i++)
-    if (known[i].rc == rc)
-      ret->end = known[i].end;
+  ret->end = end < ASK_MAX ? ends[end] : SSH_END_UNUSABLE;
   snprintf (ret->detail, sizeof ret->detail, "%.255s", error_text (why));
   return ret->end != SSH_END_UNUSABLE || rc == -EINVAL;
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The table of facts: it is in order, docs/facts.md has it, and whatever the
- * ladder's conditions ask for is in it.
+ * The table of facts: it is in order, and docs/facts.md has it.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,8 +12,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "diag/facts.h"
-#include "diag/ladder/ladder_impl.h"
-#include "kernel/text/event.h"
+#include "diag/ladder/ladder.h"
 #include "kernel/text/stage.h"
 #include "transports/console/hub.h"
 #include "transports/monitor/monitor.h"
@@ -114,155 +112,6 @@ words_are_those_of_the_rooms (void **state)
   are_words ("guest.stop.*", text_stop_names);
 }
 
-/* ---- what the conditions ask for ---- */
-
-static bool
-wants_text (enum cond_op op)
-{
-  return op == OP_IS || op == OP_ONE_OF || op == OP_ALWAYS || op == OP_HAS
-         || op == OP_BEGINS;
-}
-
-static bool
-wants_number (enum cond_op op)
-{
-  return op == OP_TRUE || op == OP_FALSE || op == OP_ABOVE || op == OP_BELOW
-         || op == OP_SAME_AS;
-}
-
-/* A pattern asks for a kind of facts, or for several of them. */
-static const struct fact_kind *
-asked_for (const char *name)
-{
-  if (strncmp (name, "kernel.event.", 13) == 0 && !strchr (name, '*')
-      && !text_kind_find (name + 13))
-    return NULL;
-  for (const struct fact_kind *k = fact_kinds; k->name; k++)
-    {
-      const char *star = strchr (name, '*');
-
-      if (star && !star[1] && strncmp (k->name, name, strlen (name) - 1) == 0)
-        return k;
-    }
-  return fact_kind_find (name);
-}
-
-static void
-check_words (const struct cond *c, const struct fact_kind *k,
-             struct buf *wrong)
-{
-  char word[64];
-
-  if (!k->unit[0]
-      || (c->op != OP_IS && c->op != OP_ONE_OF && c->op != OP_ALWAYS))
-    return;
-  for (const char *p = c->text; *p; p += strcspn (p, "|"), p += *p == '|')
-    {
-      snprintf (word, sizeof word, "%.*s", (int) strcspn (p, "|"), p);
-      if (!fact_is_word (k->unit, word))
-        buf_printf (wrong, "%s is never %s\n", k->name, word);
-    }
-}
-
-static void
-check_name (const struct cond *c, const char *name, struct buf *wrong)
-{
-  const struct fact_kind *k = asked_for (name);
-
-  if (!k)
-    buf_printf (wrong, "%s is no fact\n", name);
-  else if (wants_text (c->op) && k->type != FACT_TEXT)
-    buf_printf (wrong, "%s is no text\n", name);
-  else if (wants_number (c->op) && k->type == FACT_TEXT)
-    buf_printf (wrong, "%s is no number\n", name);
-  else
-    check_words (c, k, wrong);
-}
-
-/* Why this condition can never hold, or is not what it seems; "" = it is all
- * right. */
-static void
-check (const struct cond *c, const char *where, void *arg)
-{
-  struct buf *wrong = arg;
-  size_t len, before = wrong->len;
-  char name[FACT_NAME_MAX];
-
-  for (const char *p = c->fact; *p; p += len, p += *p == '|')
-    {
-      len = strcspn (p, "|");
-      assert_in_range (len, 1, sizeof name - 1);
-      snprintf (name, sizeof name, "%.*s", (int) len, p);
-      check_name (c, name, wrong);
-    }
-  if (c->op == OP_SAME_AS)
-    check_name (c, c->text, wrong);
-  if (wants_text (c->op) && !c->text)
-    buf_printf (wrong, "%s: no text to compare with\n", c->fact);
-  if (c->source && !fact_source_find (c->source))
-    buf_printf (wrong, "%s: %s is nobody\n", c->fact, c->source);
-  if (c->sources && (c->source || c->op == OP_ABSENT))
-    buf_printf (wrong, "%s: so many can't say so\n", c->fact);
-  if (wrong->len > before)
-    buf_printf (wrong, "(%s)\n", where);
-}
-
-static void
-each_condition_is_in_the_table (void **state)
-{
-  struct buf wrong CLEANUP_BUF = BUF_INIT (65536);
-
-  ladder_each_cond_ (check, &wrong);
-  verdict_each_cond_ (check, &wrong);
-  if (wrong.len)
-    fail_msg ("%s", buf_str (&wrong));
-}
-
-static void
-count (const struct cond *c, const char *where, void *arg)
-{
-  ++*(unsigned *) arg;
-}
-
-/* The check itself: each of these is a slip that was, or could be, made. */
-static void
-slips_are_noticed (void **state)
-{
-  static const struct cond slips[] = {
-    { "sysrq.answer", OP_IS, "shown" },
-    { "kernel.answer", OP_IS, "shown" },
-    { "kernel.answers", OP_IS, "shwon" },
-    { "kernel.answers", OP_ONE_OF, "shown|disable" },
-    { "kernel.answers", OP_ABOVE, NULL, 1 },
-    { "kernel.answers", OP_IS, "shown", .source = "sysreq" },
-    { "kernel.event.panick", OP_THERE },
-    { "kernel.event.oom|kernel.event.oomkill", OP_THERE },
-    { "vcpu.*.shares", OP_ABOVE, NULL, 1 },
-    { "vcpu.busy", OP_SAME_AS, "vcpu.counts" },
-    { "vcpu.busy", OP_IS, "2" },
-    { "host.pis.*", OP_THERE },
-    { "tasks.blocked", OP_ABSENT, .sources = 2 },
-    { "tasks.blocked", OP_TRUE, .source = "sysrq", .sources = 2 },
-    { "vmm.status", OP_IS },
-  };
-  unsigned n = 0;
-
-  for (size_t i = 0; i < sizeof slips / sizeof slips[0]; i++)
-    {
-      struct buf wrong CLEANUP_BUF = BUF_INIT (4096);
-
-      check (&slips[i], "here", &wrong);
-      if (!wrong.len)
-        fail_msg ("%s is taken for right", slips[i].fact);
-    }
-  /* And it sees them all. */
-  ladder_each_cond_ (count, &n);
-  assert_true (n > 50);
-  n = 0;
-  verdict_each_cond_ (count, &n);
-  assert_true (n > 80);
-}
-
 /* ---- the page ---- */
 
 static void
@@ -309,8 +158,6 @@ main (void)
     cmocka_unit_test (the_table_is_in_order),
     cmocka_unit_test (names_are_found),
     cmocka_unit_test (words_are_those_of_the_rooms),
-    cmocka_unit_test (each_condition_is_in_the_table),
-    cmocka_unit_test (slips_are_noticed),
     cmocka_unit_test (the_page_has_the_table),
   };
 

@@ -30,6 +30,9 @@ sample (void)
   inc.inc.pid = 4242;
   inc.inc.start_time = 987654321012;
   inc.inc.boot = 3;
+  snprintf (inc.key, sizeof inc.key, "server nbd 10.0.0.1:10809");
+  snprintf (inc.parent, sizeof inc.parent, "%s",
+            "0f3c9a52-0000-4000-8000-000000000002");
   snprintf (inc.guest, sizeof inc.guest, "My App");
   snprintf (inc.scenario, sizeof inc.scenario, "uptime");
   snprintf (inc.code, sizeof inc.code, "silent");
@@ -56,6 +59,8 @@ test_there_and_back (void **state)
   if (incident_from_json (o, &b, &err) < 0)
     fail_msg ("%s", err.msg);
   assert_string_equal (a.id, b.id);
+  assert_string_equal (a.key, b.key);
+  assert_string_equal (a.parent, b.parent);
   assert_true (incarnation_equal (&a.inc, &b.inc));
   assert_string_equal (a.guest, b.guest);
   assert_string_equal (a.scenario, b.scenario);

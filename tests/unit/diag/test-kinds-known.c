@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "diag/facts.h"
-#include "diag/ladder/ladder_impl.h"
+#include "diag/ladder/rules_impl.h"
 #include "kernel/text/rules.h"
 
 #include <stdio.h>
@@ -45,8 +45,8 @@ static const struct
   { "oom_kill", ASKED },
   { "oom_kill_cgroup", ASKED },
   { "oom_deadlock", ASKED },
-  { "fs_readonly", STORAGE },
-  { "fs_shutdown", STORAGE },
+  { "fs_readonly", ASKED },
+  { "fs_shutdown", ASKED },
   { "io_error", STORAGE },
 
   { "oops", FAULT },
@@ -158,6 +158,21 @@ on_cond (const struct cond *c, const char *where, void *arg)
   w->asked = w->asked || fact_is_word (c->fact, w->name);
 }
 
+static struct verdict_rules *verdict_rules;
+
+static int
+begin_rules (void **state)
+{
+  return verdict_rules_new (&verdict_rules, NULL);
+}
+
+static int
+end_rules (void **state)
+{
+  verdict_rules_unref (verdict_rules);
+  return 0;
+}
+
 static bool
 is_asked_for (const char *kind)
 {
@@ -165,8 +180,7 @@ is_asked_for (const char *kind)
   struct wanted w = { name, false };
 
   snprintf (name, sizeof name, "kernel.event.%s", kind);
-  ladder_each_cond_ (on_cond, &w);
-  verdict_each_cond_ (on_cond, &w);
+  verdict_rules_each_cond_ (verdict_rules, on_cond, &w);
   return w.asked;
 }
 
@@ -256,5 +270,5 @@ main (void)
     cmocka_unit_test (each_alarm_is_in_the_table),
   };
 
-  return cmocka_run_group_tests (tests, NULL, NULL);
+  return cmocka_run_group_tests (tests, begin_rules, end_rules);
 }

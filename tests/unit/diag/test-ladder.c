@@ -10,8 +10,9 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
+#include "base/error.h"
 #include "base/json.h"
-#include "diag/ladder/ladder_impl.h"
+#include "diag/ladder/rules_impl.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -94,6 +95,25 @@ facts_from (const char *text, struct fact facts[MAX_FACTS])
   return n;
 }
 
+static struct verdict_rules *rules;
+
+static int
+begin_rules (void **state)
+{
+  struct error err = ERROR_INIT;
+
+  if (verdict_rules_new (&rules, &err) < 0)
+    fail_msg ("%s", err.msg);
+  return 0;
+}
+
+static int
+end_rules (void **state)
+{
+  verdict_rules_unref (rules);
+  return 0;
+}
+
 /* Each time a set of their own. */
 static void
 climb (const struct fact *facts, size_t n, struct ladder *ret)
@@ -102,7 +122,7 @@ climb (const struct fact *facts, size_t n, struct ladder *ret)
 
   assert_int_equal (fact_set_new (n, &set, NULL), 0);
   fact_set_fill (set, facts, n);
-  ladder_climb (set, ret);
+  ladder_climb (rules, set, ret);
   fact_set_free (set);
 }
 
@@ -114,7 +134,7 @@ judge (const struct ladder *l, const struct fact *facts, size_t n,
 
   assert_int_equal (fact_set_new (n, &set, NULL), 0);
   fact_set_fill (set, facts, n);
-  ladder_verdict (l, set, cause, ret);
+  ladder_verdict (rules, l, set, cause, ret);
   fact_set_free (set);
 }
 
@@ -555,5 +575,5 @@ main (void)
     cmocka_unit_test (test_code_not_words),
   };
 
-  return cmocka_run_group_tests (tests, NULL, NULL);
+  return cmocka_run_group_tests (tests, begin_rules, end_rules);
 }

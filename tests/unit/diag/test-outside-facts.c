@@ -101,7 +101,7 @@ is_silent_of (const char *begin)
 }
 
 #define SYSTEM                                                                \
-  "{'row':'system','clock_s':100.0,'panicked':false,'tasks_max':400}\n"
+  "{'row':'system','clock_s':100.0,'panicked':false,'pid_max':400,'max_threads':1000}\n"
 #define LOCKED                                                                \
   "{'row':'stack','id':1,'frames':['__schedule+0x1/0x2','schedule+0x1/0x2',"  \
   "'__mutex_lock.constprop.0+0x1/0x2','zoo_want+0x3/0x9 [zoo]'],"             \
@@ -139,7 +139,7 @@ names_the_lock (void **state)
   says ("lock.name=zoo_mutex [zoo]");
   says ("lock.owner=zoo_hold [zoo], lock zoo_mutex [zoo], hold (9)");
   says ("tasks.count=4");
-  says ("tasks.max=400");
+  says ("tasks.room=100");
   says ("tasks.user=3");
   says ("init.state=sleeping");
   says ("kernel.panicked=0");
@@ -255,12 +255,13 @@ all_of_them_stopped (void **state)
   look ("", SYSTEM "{'row':'task','pid':1,'tgid':1,'comm':'init','state':'Z'}\n"
                    "{'row':'task','pid':2,'tgid':2,'kthread':true,"
                    "'state':'S'}\n"
-                   "{'row':'task','pid':7,'tgid':7,'state':'T'}\n"
+                   "{'row':'task','pid':7,'tgid':7,'comm':'g','state':'T'}\n"
                    "{'row':'task','pid':8,'tgid':7,'state':'T'}\n"
-                   "{'row':'task','pid':9,'tgid':9,'state':'t'}\n");
+                   "{'row':'task','pid':9,'tgid':9,'comm':'h','state':'t'}\n");
   says ("init.state=dead");
   says ("tasks.user=2");
   says ("tasks.stopped=2");
+  says ("tasks.stopped_who=g (7), h (9)");
 }
 
 static void

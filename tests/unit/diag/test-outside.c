@@ -128,7 +128,7 @@ names_what_serves_it (void **state)
           "{'row':'mount','device':'vdb','frozen':'writes'}\n"
           "{'row':'mem','total_pages':1000,'free_pages':5,'oom_kills':1}\n",
           "storage storage-stalled {'disk':'vda'}\n"
-          "degraded workqueue-lockup -\n"
+          "degraded workqueue-lockup {'pool':3}\n"
           "degraded network-lost {'device':'eth0'}\n"
           "degraded filesystem-error {'device':'vda'}\n"
           "degraded - {'device':'vdb'}\n"

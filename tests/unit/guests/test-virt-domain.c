@@ -37,8 +37,16 @@ static const char domain[]
       "<source file='/img/base'/></backingStore>"
       "<target dev='vda' bus='virtio'/></disk>\n"
       "<disk type='file' device='cdrom'><target dev='sda' bus='sata'/></disk>"
+      "<disk type='network' device='disk'>"
+      "<source protocol='nbd' name='data'><host name='10.0.0.1' port='10809'/>"
+      "</source><target dev='vdb'/></disk>"
+      "<disk type='network' device='disk'>"
+      "<source protocol='nbd' name='more'>"
+      "<host transport='unix' socket='/run/n'/></source>"
+      "<target dev='vdc'/></disk>"
       "<interface type='network'><mac address='52:54:00:00:00:01'/>"
-      "<source network='default'/><target dev='vnet0'/></interface>\n"
+      "<source network='default' bridge='virbr0'/><target dev='vnet0'/>"
+      "</interface>\n"
       "<serial type='pty'><source path='/dev/pts/4'/>"
       "<target type='isa-serial' port='0'><model name='isa-serial'/></target>"
       "<alias name='serial0'/></serial>\n"
@@ -72,13 +80,16 @@ reads_a_running_domain (void **state)
   assert_string_equal (g->inc.uuid, "aaaaaaaa-2222-4333-8444-555555555555");
   assert_int_equal (g->memory_bytes, 512ull << 20);
   assert_int_equal (g->vcpus, 2);
-  assert_int_equal (g->ndisks, 2);
+  assert_int_equal (g->ndisks, 4);
+  assert_string_equal (g->disks[2].path, "nbd://10.0.0.1:10809/data");
+  assert_string_equal (g->disks[3].path, "nbd+unix:///more?socket=/run/n");
   assert_string_equal (g->disks[0].target, "vda");
   assert_string_equal (g->disks[0].path, "/img/a.qcow2");
   assert_string_equal (g->disks[1].path, "");
   assert_int_equal (g->nnics, 1);
   assert_string_equal (g->nics[0].mac, "52:54:00:00:00:01");
   assert_string_equal (g->nics[0].ifname, "vnet0");
+  assert_string_equal (g->nics[0].bridge, "virbr0");
   assert_string_equal (json_get_str (g->labels, "owner"), "team-a");
   assert_string_equal (json_get_str (g->labels, "os"),
                        "http://debian.org/debian/12");

@@ -129,6 +129,7 @@ test_way (void **state)
     { ASK_REPORT_ONLY, OUTCOME_NO_VERDICT, "mailbox-report-only",
       WAY_UNUSABLE },
     { ASK_STUCK, OUTCOME_NO_VERDICT, "own-failure", WAY_UNUSABLE },
+    { ASK_MAILBOX_STUCK, OUTCOME_NO_VERDICT, "mailbox-stuck", WAY_UNUSABLE },
   };
   struct guest g = guest ();
   struct outcome_report r;

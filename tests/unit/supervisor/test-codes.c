@@ -12,6 +12,7 @@
 
 #include "base/cleanup.h"
 #include "diag/ladder/ladder.h"
+#include "diag/ladder/rules.h"
 #include "supervisor/control/word.h"
 #include "supervisor/watch/meant.h"
 
@@ -178,23 +179,26 @@ word_by (const struct outcome_code *c)
 }
 
 static void
-verdict_by (const char *code, struct verdict *ret)
+verdict_by (const struct verdict_rules *rules, const char *code,
+            struct verdict *ret)
 {
   const struct cause cause = { "check", code, "what it said" };
   struct fact_set *set;
   struct ladder ladder;
 
   assert_int_equal (fact_set_new (1, &set, NULL), 0);
-  ladder_climb (set, &ladder);
-  ladder_verdict (&ladder, set, &cause, ret);
+  ladder_climb (rules, set, &ladder);
+  ladder_verdict (rules, &ladder, set, &cause, ret);
   fact_set_free (set);
 }
 
 static void
 each_is_what_it_is (void **state)
 {
+  struct verdict_rules *rules;
   unsigned n = 0, wrong = 0;
 
+  assert_int_equal (verdict_rules_new (&rules, NULL), 0);
   for (const struct outcome_code *c = outcome_codes; c->code; c++, n++)
     {
       struct verdict v;
@@ -204,7 +208,7 @@ each_is_what_it_is (void **state)
         i++;
       if (i == ARRAY_LEN (codes))
         fail_msg ("\"%s\" is not in this table", c->code);
-      verdict_by (c->code, &v);
+      verdict_by (rules, c->code, &v);
       if (codes[i].flags == c->flags && codes[i].way == c->way
           && strcmp (codes[i].word, word_by (c)) == 0
           && strcmp (codes[i].class_, v.class_) == 0)
@@ -215,6 +219,35 @@ each_is_what_it_is (void **state)
     }
   assert_int_equal (n, ARRAY_LEN (codes));
   assert_int_equal (wrong, 0);
+  verdict_rules_unref (rules);
+}
+
+/* A rule for a code that no outcome has would never hold. */
+static void
+is_a_code (const char *rule, const char *code, void *arg)
+{
+  unsigned *n = arg;
+
+  ++*n;
+  if (strcmp (code, CODE_ORDERED) == 0 || strcmp (code, CODE_VMM_EVENT) == 0
+      || strcmp (code, CODE_KERNEL_EVENT) == 0)
+    return;
+  for (const struct outcome_code *c = outcome_codes; c->code; c++)
+    if (strcmp (code, c->code) == 0)
+      return;
+  fail_msg ("rule %s asks for \"%s\", which no outcome is", rule, code);
+}
+
+static void
+rules_ask_for_codes_that_there_are (void **state)
+{
+  struct verdict_rules *rules;
+  unsigned n = 0;
+
+  assert_int_equal (verdict_rules_new (&rules, NULL), 0);
+  verdict_rules_each_code (rules, is_a_code, &n);
+  assert_true (n > 100);
+  verdict_rules_unref (rules);
 }
 
 /* Of a check that failed only: else nobody was asked, or all is well. */
@@ -258,6 +291,7 @@ main (void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (each_is_what_it_is),
+    cmocka_unit_test (rules_ask_for_codes_that_there_are),
     cmocka_unit_test (flags_of_their_outcomes),
     cmocka_unit_test (ways_of_their_outcomes),
   };

@@ -398,6 +398,7 @@ setup (void **state)
   assert_int_equal (fact_table_new (w->bus, 16, &w->d.facts, NULL), 0);
   assert_int_equal (registry_new (w->d.loop, w->bus, &w->d.registry, NULL), 0);
   w->d.transports = &w->env;
+  assert_int_equal (verdict_rules_new (&w->d.rules, NULL), 0);
   registry_update (w->d.registry, living (7));
   assert_int_equal (registry_find (w->d.registry, A, &w->guest, NULL), 0);
   *state = w;
@@ -415,6 +416,7 @@ teardown (void **state)
   registry_free (w->d.registry);
   fact_table_free (w->d.facts);
   fact_bus_free (w->bus);
+  verdict_rules_unref (w->d.rules);
   loop_free (w->d.loop);
   if (w->head)
     json_object_put (w->head);

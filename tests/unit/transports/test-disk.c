@@ -536,7 +536,7 @@ test_not_begun (void **state)
   ask_result_done (&r);
   assert_int_equal (command_there (&c), MAILBOX_EMPTY);
   /* Killed before it can say so on a machine that is very busy. */
-  if (ask ("true", 300, &r) != ASK_STUCK)
+  if (ask ("true", 300, &r) != ASK_MAILBOX_STUCK)
     {
       assert_int_equal (r.end, ASK_MAILBOX_UNUSABLE);
       assert_false (r.begun);
@@ -665,7 +665,7 @@ test_stuck (void **state)
   begun = clock_ms ();
   look (&patience, 1000, &l);
   assert_int_equal (l.end, DISK_STUCK);
-  assert_int_equal (ask ("true", 1000, &r), ASK_STUCK);
+  assert_int_equal (ask ("true", 1000, &r), ASK_MAILBOX_STUCK);
   ask_result_done (&r);
   /* Back at its deadline, however that is killed. */
   assert_true (clock_ms () - begun < LONG_MS);

@@ -198,6 +198,29 @@ takes_only_numbers (void **state)
                         -EINVAL);
 }
 
+/* One table for all that connect: what is not in it is our own failure. */
+static void
+has_one_word_for_each_end (void **state)
+{
+  static const struct
+  {
+    int rc;
+    enum ask_end end;
+  } ends[] = {
+    { -ECONNREFUSED, ASK_REFUSED },   { -ECONNRESET, ASK_DISCONNECTED },
+    { -EPIPE, ASK_DISCONNECTED },     { -EHOSTUNREACH, ASK_UNREACHABLE },
+    { -EHOSTDOWN, ASK_UNREACHABLE },  { -ETIMEDOUT, ASK_TIMEOUT },
+    { -ENETUNREACH, ASK_NO_ROUTE },   { -ENETDOWN, ASK_NO_ROUTE },
+    { -ENODEV, ASK_NO_ROUTE },        { -ENXIO, ASK_NO_ROUTE },
+    { -ENONET, ASK_NO_NETNS },        { -EINVAL, ASK_MAX },
+    { -ENOMEM, ASK_MAX },             { -EMFILE, ASK_MAX },
+    { 0, ASK_MAX },
+  };
+
+  for (unsigned i = 0; i < ARRAY_LEN (ends); i++)
+    assert_int_equal (tcp_connect_end (ends[i].rc), ends[i].end);
+}
+
 int
 main (void)
 {
@@ -206,6 +229,7 @@ main (void)
     cmocka_unit_test (tells_how_it_failed),
     cmocka_unit_test (tells_refused_from_silent),
     cmocka_unit_test (takes_only_numbers),
+    cmocka_unit_test (has_one_word_for_each_end),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);

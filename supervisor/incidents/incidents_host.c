@@ -1,0 +1,528 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Incidents of the host's own: guests that fail together, by what they have in
+ * common, or because the host is short of something.
+ *
+ * Each guest keeps its own incident and its own diagnosis, as a child of the
+ * host's; the host's is judged when theirs are, by what they found.  It stands
+ * as long as one of them does.
+ */
+#include "supervisor/incidents/crowd.h"
+#include "supervisor/incidents/diagnose.h"
+#include "supervisor/incidents/incidents_impl.h"
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/loop.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Whoever fails of the same is told by then: it is judged no sooner. */
+#define SETTLE_MS 10000
+/* A host that is short is told of with each outcome that does not count. */
+#define PRESSED_MS 120000
+#define KEY_PRESSED "pressure"
+
+static bool
+is_child (const struct active *a, const struct active *host)
+{
+  return strcmp (a->inc.parent, host->inc.id) == 0;
+}
+
+static bool
+is_pressed (const struct incident *inc)
+{
+  return incident_is_by (inc, BY_HOST, CODE_PRESSED);
+}
+
+static struct active *
+standing_host (struct incidents *in, const char *key)
+{
+  for (struct active *a = in->first; a; a = a->next)
+    if (a->stand != STAND_NOT && incident_is_of_host (&a->inc)
+        && strcmp (a->inc.key, key) == 0)
+      return a;
+  return NULL;
+}
+
+static unsigned
+count_children (const struct active *host, bool standing)
+{
+  unsigned n = 0;
+
+  for (const struct active *a = host->all->first; a; a = a->next)
+    n += is_child (a, host) && (!standing || a->stand != STAND_NOT);
+  return n;
+}
+
+static struct active *
+new_host (struct incidents *in, const char *key, const struct cause *cause)
+{
+  struct incident inc = { .phase = INCIDENT_OPEN,
+                          .severity = INCIDENT_CRITICAL,
+                          .opened_wall_ms = clock_wall_ms () };
+  struct active *a;
+
+  incident_new_id (inc.id);
+  snprintf (inc.key, sizeof (inc.key), "%s", key);
+  snprintf (inc.inc.uuid, sizeof (inc.inc.uuid), INCIDENT_OF_HOST);
+  snprintf (inc.guest, sizeof (inc.guest), "this host");
+  incident_tell (&inc, NULL, cause);
+  a = incidents_add (in, &inc, NULL);
+  if (!a)
+    {
+      log_error ("more than %u incidents at once: that of %s is not followed",
+                 MAX_INCIDENTS, key);
+      return NULL;
+    }
+  a->stand = STAND_FIRM;
+  a->raised_ms = loop_now (in->env.loop);
+  log_warn ("incident %s of this host: %s", a->inc.id, a->inc.reason);
+  return a;
+}
+
+/* ---- together ---- */
+
+struct gathering
+{
+  struct incidents *in;
+  struct crowd_member *list;
+  size_t n, cap;
+};
+
+static void
+gather (const struct guest *g, void *arg)
+{
+  struct gathering *to = arg;
+  struct active *a = incidents_standing_of (to->in, g->inc.uuid);
+  struct crowd_member *list;
+
+  if (!a && g->run != GUEST_RUNNING)
+    return;
+  if (to->n == to->cap)
+    {
+      size_t cap = to->cap ? 2 * to->cap : 32;
+
+      list = reallocarray (to->list, cap, sizeof (*list));
+      if (!list)
+        return;
+      to->list = list;
+      to->cap = cap;
+    }
+  to->list[to->n++] = (struct crowd_member){
+    .guest = g,
+    /* One of a daemon before us failed at a time that is not known. */
+    .failed = a && a->raised_ms,
+    .failed_ms = a ? a->raised_ms : 0,
+    .mute = a && a->could_not_ask,
+  };
+}
+
+/* What a's guest failed of together with others. */
+static bool
+find_crowd (struct incidents *in, const struct active *a, struct crowd *ret)
+{
+  struct gathering all = { .in = in };
+  size_t who = 0;
+  bool found;
+
+  registry_each (in->env.registry, gather, &all);
+  while (who < all.n
+         && strcmp (all.list[who].guest->inc.uuid, a->inc.inc.uuid) != 0)
+    who++;
+  found = who < all.n
+          && crowd_find (all.list, all.n, who, loop_now (in->env.loop), ret);
+  free (all.list);
+  return found;
+}
+
+static void
+key_of (const struct crowd_resource *r, char *dst, size_t n)
+{
+  snprintf (dst, n, "%s %s", crowd_kind_names[r->kind], r->name);
+}
+
+/* The host's incident that stands and is of something that a's guest uses. */
+static struct active *
+host_of (struct incidents *in, const struct active *a)
+{
+  struct crowd_resource all[CROWD_MAX_RESOURCES];
+  unsigned n = a->guest ? crowd_resources (a->guest, all) : 0;
+  char key[INCIDENT_KEY];
+
+  for (unsigned i = 0; i < n; i++)
+    {
+      struct active *host;
+
+      if (all[i].kind == CROWD_SOURCE && !a->could_not_ask)
+        continue;
+      key_of (&all[i], key, sizeof (key));
+      host = standing_host (in, key);
+      if (host)
+        return host;
+    }
+  return NULL;
+}
+
+/* What is gone first is got of all of them first: those whose turn has not
+ * come are asked what is quick.  A playbook of an operator's is his word. */
+static void
+make_quick (struct active *a)
+{
+  char *playbook = a->inc.playbook;
+
+  if (a->life <= LIFE_WAITING
+      && (!playbook[0] || strcmp (playbook, "standard") == 0
+          || strcmp (playbook, "deep") == 0))
+    snprintf (playbook, sizeof (a->inc.playbook), "quick");
+}
+
+static void
+adopt (struct active *host, struct active *a)
+{
+  memcpy (a->inc.parent, host->inc.id, sizeof (a->inc.parent));
+  if (host->inc.severity < a->inc.severity)
+    host->inc.severity = a->inc.severity;
+  host->joined_ms = loop_now (host->all->env.loop);
+  make_quick (a);
+  log_guest (LOG_LEVEL_WARN, a->inc.inc.uuid,
+             "guest=\"%s\" incident=%s belongs to that of this host, %s: %s",
+             a->inc.guest, a->inc.id, host->inc.id, host->inc.key);
+  incident_put (a);
+}
+
+static void
+adopt_all (struct incidents *in, struct active *host, const struct crowd *c)
+{
+  uint64_t now = loop_now (in->env.loop);
+
+  for (struct active *a = in->first; a; a = a->next)
+    if (a->stand != STAND_NOT && !a->inc.parent[0]
+        && !incident_is_of_host (&a->inc) && a->guest && a->raised_ms
+        && a->raised_ms + CROWD_WINDOW_MS >= now
+        && crowd_uses (a->guest, &c->resource))
+      adopt (host, a);
+}
+
+void
+incidents_together (struct incidents *in, struct active *a)
+{
+  struct crowd c;
+  char reason[200], key[INCIDENT_KEY];
+  const struct cause cause = { BY_HOST, CODE_CROWD, reason };
+  struct active *host;
+
+  if (a->inc.parent[0])
+    return;
+  host = host_of (in, a);
+  if (host)
+    adopt (host, a);
+  else if (find_crowd (in, a, &c))
+    {
+      key_of (&c.resource, key, sizeof (key));
+      snprintf (reason, sizeof (reason),
+                "%u of %u guests failed within %u s that have this in common: "
+                "%.110s",
+                c.failed, c.users,
+                (unsigned) ((loop_now (in->env.loop) - c.first_ms + 999)
+                            / 1000),
+                key);
+      host = new_host (in, key, &cause);
+      if (!host)
+        return;
+      adopt_all (in, host, &c);
+      incidents_put_durable (host);
+    }
+  else
+    return;
+  timer_in (in->together, SETTLE_MS);
+  incidents_persist (in);
+}
+
+void
+incidents_apart (struct incidents *in, const struct active *a)
+{
+  struct active *host = incidents_by_id (in, a->inc.parent);
+
+  if (host && host->stand != STAND_NOT && count_children (host, true) == 0)
+    incident_ended (host, a->inc.end);
+}
+
+void
+incidents_childless (struct incidents *in)
+{
+  for (struct active *a = in->first; a; a = a->next)
+    if (a->stand != STAND_NOT && incident_is_of_host (&a->inc)
+        && !a->raised_ms && count_children (a, true) == 0)
+      incident_ended (a, INCIDENT_RECOVERED);
+}
+
+/* ---- judging ---- */
+
+/* What a guest shows whose disk, or whose bridge, is not served. */
+static bool
+fits (const char *key, const char *class_)
+{
+  static const char *const storage[]
+      = { "storage-stalled", "io-error", "filesystem-error", "vmm-stuck" };
+  size_t len = strcspn (key, " ");
+
+  if (strncmp (key, "bridge", len) == 0)
+    return strcmp (class_, "network-lost") == 0;
+  if (strncmp (key, "source", len) == 0)
+    return false;
+  for (size_t i = 0; i < sizeof storage / sizeof storage[0]; i++)
+    if (strcmp (storage[i], class_) == 0)
+      return true;
+  return false;
+}
+
+/* It says something of the guest. */
+static bool
+is_class (const char *class_)
+{
+  return class_[0] && strcmp (class_, "unknown") != 0
+         && strcmp (class_, "none") != 0;
+}
+
+static unsigned
+count_class (const struct active *host, const char *class_)
+{
+  unsigned n = 0;
+
+  for (const struct active *a = host->all->first; a; a = a->next)
+    n += is_child (a, host) && strcmp (a->inc.verdict.class_, class_) == 0;
+  return n;
+}
+
+/* What most of them have; one that fits what they have in common before one
+ * that does not. */
+static const char *
+best_class (const struct active *host, unsigned *ret_n)
+{
+  const char *best = "unknown";
+  bool best_fits = false;
+
+  *ret_n = 0;
+  for (const struct active *a = host->all->first; a; a = a->next)
+    {
+      const char *class_ = a->inc.verdict.class_;
+      unsigned n;
+      bool f;
+
+      if (!is_child (a, host) || !is_class (class_))
+        continue;
+      n = count_class (host, class_);
+      f = fits (host->inc.key, class_);
+      if (f == best_fits ? n <= *ret_n : best_fits)
+        continue;
+      best = class_;
+      best_fits = f;
+      *ret_n = n;
+    }
+  return best;
+}
+
+static void
+say_children (const struct active *host, struct json_object *head)
+{
+  struct json_object *list = json_object_new_array ();
+
+  for (const struct active *a = host->all->first; a; a = a->next)
+    if (is_child (a, host))
+      {
+        struct json_object *o = json_object_new_object ();
+
+        json_add_str (o, "incident", a->inc.id);
+        json_add_text (o, "guest", a->inc.guest, strlen (a->inc.guest));
+        json_add_str (o, "class",
+                      a->inc.verdict.class_[0] ? a->inc.verdict.class_
+                                               : "unknown");
+        json_object_array_add (list, o);
+      }
+  json_object_object_add (head, "children", list);
+}
+
+static void
+judge (struct active *host)
+{
+  struct verdict *v = &host->inc.verdict;
+  struct json_object *head = json_object_new_object ();
+  unsigned all = count_children (host, false), n;
+  const char *class_ = best_class (host, &n), *name;
+
+  name = strchr (host->inc.key, ' ');
+  snprintf (v->class_, sizeof (v->class_), "%s", class_);
+  /* Two that were looked at apart from each other are two vantage points. */
+  snprintf (v->confidence, sizeof (v->confidence), "%s",
+            !fits (host->inc.key, class_) ? "low"
+            : n >= 2                      ? "high"
+                                          : "medium");
+  snprintf (v->culprit, sizeof (v->culprit), "%.150s", host->inc.key);
+  snprintf (v->sentence, sizeof (v->sentence), "%.190s; of %u that were looked "
+            "at, %u are %s.", host->inc.reason, all, n, class_);
+  snprintf (v->next, sizeof (v->next),
+            "Look at %.150s on this host; the incidents of the guests have "
+            "what each of them shows.",
+            name ? name + 1 : host->inc.key);
+  say_children (host, head);
+  incident_conclude (host, head);
+}
+
+static void
+judge_pressed (struct active *host)
+{
+  struct verdict *v = &host->inc.verdict;
+
+  snprintf (v->class_, sizeof (v->class_), "host-starved");
+  /* The kernel says so, and so do guests that were well. */
+  snprintf (v->confidence, sizeof (v->confidence), "high");
+  snprintf (v->culprit, sizeof (v->culprit), "this host");
+  snprintf (v->sentence, sizeof (v->sentence), "%.200s.", host->inc.reason);
+  snprintf (v->next, sizeof (v->next),
+            "Give the host what it lacks, or have it do less; the guests are "
+            "not called hung for it.");
+  incident_conclude (host, json_object_new_object ());
+}
+
+static bool
+is_ready (const struct active *host)
+{
+  if (host->life != LIFE_WAITING || !incident_is_of_host (&host->inc))
+    return false;
+  if (host->joined_ms
+      && loop_now (host->all->env.loop) < host->joined_ms + SETTLE_MS)
+    return false;
+  for (const struct active *a = host->all->first; a; a = a->next)
+    if (is_child (a, host) && a->life < LIFE_PACKING)
+      return false;
+  return true;
+}
+
+void
+incidents_judge_hosts (struct incidents *in)
+{
+  for (struct active *a = in->first; a; a = a->next)
+    if (is_ready (a) && is_pressed (&a->inc))
+      judge_pressed (a);
+    else if (is_ready (a))
+      judge (a);
+}
+
+unsigned
+incident_children (const struct active *a)
+{
+  return incident_is_of_host (&a->inc) ? count_children (a, false) : 0;
+}
+
+bool
+incidents_concerns (struct incidents *in, const struct incident *inc,
+                    const char *uuid)
+{
+  const struct active *host = incidents_by_id (in, inc->id);
+
+  if (strcmp (inc->inc.uuid, uuid) == 0)
+    return true;
+  for (const struct active *a = in->first; a && host; a = a->next)
+    if (is_child (a, host) && strcmp (a->inc.inc.uuid, uuid) == 0)
+      return true;
+  return false;
+}
+
+/* ---- a host that is short ---- */
+
+static bool
+is_among (const struct guest *g, const struct guest *const *guests, size_t n)
+{
+  for (size_t i = 0; i < n; i++)
+    if (strcmp (g->inc.uuid, guests[i]->inc.uuid) == 0)
+      return true;
+  return false;
+}
+
+/* A host may be short all day long: when those that fail are just those of one
+ * server, it is the server. */
+static bool
+has_other_cause (struct incidents *in, const struct guest *const *guests,
+                 size_t n)
+{
+  struct gathering all = { .in = in };
+  uint64_t now = loop_now (in->env.loop);
+  size_t who = SIZE_MAX;
+  struct crowd c;
+  bool found;
+
+  registry_each (in->env.registry, gather, &all);
+  for (size_t i = 0; i < all.n; i++)
+    {
+      all.list[i].failed = is_among (all.list[i].guest, guests, n);
+      all.list[i].failed_ms = now;
+      if (all.list[i].failed && who == SIZE_MAX)
+        who = i;
+    }
+  found = who != SIZE_MAX && crowd_find (all.list, all.n, who, now, &c)
+          && (c.resource.kind == CROWD_DISK || c.resource.kind == CROWD_SERVER)
+          && c.failed * 2 > n;
+  free (all.list);
+  return found;
+}
+
+bool
+incidents_pressed (struct incidents *in, const struct guest *const *guests,
+                   size_t n, const char *says)
+{
+  const struct cause cause = { BY_HOST, CODE_PRESSED, says };
+  struct active *host;
+
+  if (has_other_cause (in, guests, n))
+    return false;
+  if (!in->known)
+    return true;
+  host = standing_host (in, KEY_PRESSED);
+  if (!host)
+    {
+      host = new_host (in, KEY_PRESSED, &cause);
+      if (!host)
+        return true;
+      incidents_put_durable (host);
+      incidents_persist (in);
+    }
+  host->pressed_until_ms = loop_now (in->env.loop) + PRESSED_MS;
+  if (!timer_armed (in->together))
+    timer_in (in->together, SETTLE_MS);
+  return true;
+}
+
+static void
+together_due (struct timer *t, void *arg)
+{
+  struct incidents *in = arg;
+  uint64_t now = loop_now (in->env.loop);
+  bool more = false;
+
+  for (struct active *a = in->first; a; a = a->next)
+    {
+      if (!a->pressed_until_ms || a->stand == STAND_NOT)
+        continue;
+      if (now >= a->pressed_until_ms)
+        incident_ended (a, INCIDENT_RECOVERED);
+      else
+        more = true;
+    }
+  if (more)
+    timer_in (t, SETTLE_MS);
+  incidents_pump (in);
+}
+
+int
+incidents_host_new (struct incidents *in, struct error *err)
+{
+  return loop_timer (in->env.loop, "guests that failed together",
+                     together_due, in, &in->together, err);
+}

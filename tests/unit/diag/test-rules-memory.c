@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What is concluded from a look at memory: the class and the culprit, and near
+ * misses that conclude nothing of it.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/fact.h"
+#include "diag/ladder/ladder.h"
+#include "diag/ladder/rules.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static struct verdict_rules *rules;
+
+static int
+begin_rules (void **state)
+{
+  struct error err = ERROR_INIT;
+
+  if (verdict_rules_new (&rules, &err) < 0)
+    fail_msg ("%s", err.msg);
+  return 0;
+}
+
+static int
+end_rules (void **state)
+{
+  verdict_rules_unref (rules);
+  return 0;
+}
+
+/* "name=value;name=value", all by the memory or, with "@who", by that one. */
+static size_t
+facts_from (const char *text, struct fact *facts, size_t most)
+{
+  char *copy = strdup (text), *save = NULL;
+  size_t n = 0;
+
+  for (char *p = strtok_r (copy, ";", &save); p;
+       p = strtok_r (NULL, ";", &save), n++)
+    {
+      char *eq = strchr (p, '='), *at, *end;
+      const char *who = "memory";
+      double v;
+
+      assert_in_range (n, 0, most - 1);
+      *eq++ = '\0';
+      at = strchr (p, '@');
+      if (at)
+        {
+          *at = '\0';
+          who = at + 1;
+        }
+      v = strtod (eq, &end);
+      if (*end || end == eq)
+        fact_text (&facts[n], NULL, p, who, eq, strlen (eq));
+      else if (strchr (eq, '.'))
+        fact_real (&facts[n], NULL, p, who, v);
+      else
+        fact_int (&facts[n], NULL, p, who, (int64_t) v);
+      facts[n].time_ms = 1000 + n;
+    }
+  free (copy);
+  return n;
+}
+
+static void
+concludes (const char *text, const char *code, const char *class,
+           const char *culprit)
+{
+  const struct cause cause = { "web", code, "it said" };
+  struct fact facts[32];
+  size_t n = facts_from (text, facts, ARRAY_LEN (facts));
+  struct fact_set *set;
+  struct ladder l;
+  struct verdict v;
+
+  assert_int_equal (fact_set_new (n, &set, NULL), 0);
+  fact_set_fill (set, facts, n);
+  ladder_climb (rules, set, &l);
+  ladder_verdict (rules, &l, set, &cause, &v);
+  fact_set_free (set);
+  if (strcmp (v.class_, class) != 0
+      || (culprit && strcmp (v.culprit, culprit) != 0))
+    fail_msg ("%s (%s) is %s by \"%s\", not %s by \"%s\"", text, code, v.class_,
+              v.culprit, class, culprit ? culprit : "");
+}
+
+#define LIVES "kernel.panicked=0;kernel.clock_moved=1;kernel.switches=20"
+#define WELL LIVES ";vcpu.irqs_off=0;tasks.blocked=0;tasks.in_lock=0"
+
+static void
+names_class_and_culprit (void **state)
+{
+  concludes ("kernel.panicked=1;finding.kernel_panic=KERNEL PANIC on CPU 0: "
+             "Attempted to kill init! exitcode=0x7;culprit.kernel_panic=x (1)",
+             "silent", "init-dead", "init: x (1)");
+  concludes ("kernel.panicked=1;finding.kernel_panic=KERNEL PANIC on CPU 0: "
+             "bad;culprit.kernel_panic=f [m], t (7) on CPU 0",
+             "silent", "kernel-panic", "f [m], t (7) on CPU 0");
+  /* By two vantage points it is the same one. */
+  concludes ("vmm.status@monitor=paused guest-panicked;kernel.panicked=1;"
+             "finding.kernel_panic=KERNEL PANIC on CPU 0: bad;"
+             "culprit.kernel_panic=f [m], t (7) on CPU 0",
+             "silent", "kernel-panic", "f [m], t (7) on CPU 0");
+  concludes ("kernel.panicked=0;kernel.clock_moved=0;kernel.switches=0;"
+             "vcpu.irqs_off=2;finding.hard_lockup=CPU 0 takes no interrupts;"
+             "culprit.hard_lockup=spin [m], t (7) on CPU 0",
+             "silent", "hard-lockup", "spin [m], t (7) on CPU 0");
+  /* Of one CPU others may still answer SysRq. */
+  concludes (LIVES ";vcpu.irqs_off=1;finding.hard_lockup=CPU 1 takes none;"
+             "culprit.hard_lockup=spin [m];kernel.answers@sysrq=disabled",
+             "no-answer", "hard-lockup", "spin [m]");
+  concludes (LIVES ";tasks.blocked=2;tasks.in_lock=2;finding.lock_deadlock="
+             "DEADLOCK: a waits for b waits for the first;"
+             "culprit.lock_deadlock=f [m], lock a, x (7);lock.waited_s=20.0;"
+             "lock.owner=other",
+             "status", "lock-deadlock", "f [m], lock a, x (7)");
+  concludes (LIVES ";tasks.blocked=2;tasks.in_lock=2;lock.waited_s=20.5;"
+             "lock.name=a [m];lock.owner=hold [m], lock a [m], h (9)",
+             "ordered", "lock-deadlock", "hold [m], lock a [m], h (9)");
+  concludes (LIVES ";finding.soft_lockup=CPU 0 lets nothing else run;"
+             "culprit.soft_lockup=f [m], t (7) on CPU 0;"
+             "kernel.answers@sysrq=disabled",
+             "silent", "soft-lockup", "f [m], t (7) on CPU 0");
+  concludes (LIVES ";finding.storage_stalled=disk vda: 1 request;"
+             "culprit.storage_stalled=disk vda;disk.any_moved=0;"
+             "tasks.blocked=1;tasks.in_io=1;lock.waited_s=30.0;tasks.in_lock=1",
+             "no-answer", "storage-stalled", "disk vda");
+  concludes (LIVES ";finding.storage_stalled=disk vda: 1 request;"
+             "culprit.storage_stalled=disk vda;disk.any_moved=1",
+             "no-answer", "slow", "disk vda");
+  concludes (WELL ";finding.workqueue_lockup=2 works of pool 3 wait;"
+             "culprit.workqueue_lockup=f [m], pool 3, kworker (8)",
+             "silent", "workqueue-lockup", "f [m], pool 3, kworker (8)");
+  concludes (WELL ";mem.new_oom_kills=1;kernel.event.oom_kill=killed x",
+             "timeout", "out-of-memory", "killed x");
+  concludes (WELL ";mem.available=0.05;mem.oom_kills=3;"
+             "kernel.event.oom_kill=killed x",
+             "silent", "out-of-memory", "killed x");
+  concludes (WELL ";tasks.room=0", "silent", "task-exhaustion", NULL);
+  concludes (WELL ";init.state=dead", "silent", "init-dead", "init");
+  concludes (WELL ";kernel.event.fs_readonly=EXT4-fs error (vda)", "status",
+             "filesystem-error", "EXT4-fs error (vda)");
+  concludes (WELL ";tasks.stopped=2;tasks.stopped_who=sh (7), sh (8)",
+             "silent", "userspace-stuck", "stopped processes: sh (7), sh (8)");
+}
+
+/* Somebody else's word of the same name is not the memory's; what passes is no
+ * finding; who answers badly answers. */
+static void
+near_misses (void **state)
+{
+  concludes ("kernel.panicked@console=1;" WELL, "status", "application-dead",
+             "web");
+  concludes (WELL ";mem.oom_kills=3;mem.available=0.5", "status",
+             "application-dead", "web");
+  concludes (WELL ";tasks.room=40", "status", "application-dead", "web");
+  concludes (WELL ";init.state=sleeping", "status", "application-dead", "web");
+  concludes (WELL ";kernel.event.fs_readonly@console=EXT4-fs error", "status",
+             "application-dead", "web");
+  concludes (LIVES ";tasks.blocked=1;tasks.in_lock=1;lock.waited_s=2.0;"
+             "lock.owner=x", "status", "application-dead", "web");
+  concludes (WELL ";tasks.stopped=1;tasks.stopped_who=sh (7)", "status",
+             "application-dead", "web");
+}
+
+int
+main (void)
+{
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test (names_class_and_culprit),
+    cmocka_unit_test (near_misses),
+  };
+
+  return cmocka_run_group_tests (tests, begin_rules, end_rules);
+}

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Guests that fail together: one incident of the host, with theirs as
+ * children.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "tests/unit/supervisor/incidents-bed.h"
+
+#include "supervisor/incidents/crowd.h"
+
+#define D "dddddddd-2222-4333-8444-555555555555"
+#define KEY "server nbd s:1"
+
+static void
+has_disk (struct world *w, const char *uuid, int32_t pid, const char *path)
+{
+  struct guest *g = living (uuid, pid);
+
+  snprintf (g->disks[g->ndisks++].path, sizeof g->disks[0].path, "%s", path);
+  registry_update (w->d.registry, g);
+  turn (w);
+}
+
+/* Four guests of one server, and all of them known. */
+static void
+four (struct world *w)
+{
+  lives (w, D, 10);
+  has_disk (w, A, 7, "nbd://s:1/a");
+  has_disk (w, B, 8, "nbd://s:1/b");
+  has_disk (w, C, 9, "nbd://s:1/c");
+  has_disk (w, D, 10, "nbd://s:1/d");
+}
+
+static void
+pass (struct world *w, uint64_t ms)
+{
+  loop_advance (w->d.loop, ms);
+  turn (w);
+}
+
+static struct active *
+of_host (struct world *w)
+{
+  struct active *found = NULL;
+
+  for (struct active *a = w->incidents->first; a; a = a->next)
+    if (incident_is_of_host (&a->inc))
+      {
+        assert_null (found);
+        found = a;
+      }
+  return found;
+}
+
+static struct active *
+of (struct world *w, const char *uuid)
+{
+  struct active *a = incidents_standing_of (w->incidents, uuid);
+
+  assert_non_null (a);
+  return a;
+}
+
+static void
+one_for_four (void **state)
+{
+  struct world *w = *state;
+  static const char *const all[] = { A, B, C, D };
+  struct active *host;
+
+  four (w);
+  fails (w, A);
+  assert_null (of_host (w));
+  pass (w, 3000);
+  fails (w, B);
+  host = of_host (w);
+  assert_non_null (host);
+  assert_string_equal (host->inc.key, KEY);
+  assert_string_equal (host->inc.reason,
+                       "2 of 4 guests failed within 3 s that have this in "
+                       "common: " KEY);
+  fails (w, C);
+  fails (w, D);
+  assert_ptr_equal (of_host (w), host);
+  for (int i = 0; i < 4; i++)
+    assert_string_equal (of (w, all[i])->inc.parent, host->inc.id);
+  /* It is nobody's, and is told as no guest's hang. */
+  assert_true (incidents_concerns (w->incidents, &host->inc, C));
+  assert_false (incidents_concerns (w->incidents, &of (w, A)->inc, C));
+  assert_int_equal (incident_children (host), 4);
+}
+
+/* Two are looked at at once; those that wait are asked what is quick, and the
+ * host's is judged when theirs are. */
+static void
+judged_by_its_children (void **state)
+{
+  struct world *w = *state;
+  struct active *host;
+
+  four (w);
+  fails (w, A);
+  while (w->nputs)
+    on_disk (w, NULL);
+  assert_int_equal (w->nrunning, 1);
+  fails (w, B);
+  fails (w, C);
+  fails (w, D);
+  host = of_host (w);
+  assert_string_equal (of (w, A)->inc.playbook, "standard");
+  assert_string_equal (of (w, D)->inc.playbook, "quick");
+  while (w->nputs)
+    on_disk (w, NULL);
+  assert_int_equal (w->nrunning, 2);
+  assert_int_equal (host->life, LIFE_WAITING);
+  pass (w, 20000);
+  assert_int_equal (host->life, LIFE_WAITING);
+  verdict (w, "unknown", "low");
+  while (w->nputs)
+    on_disk (w, NULL);
+  verdict (w, "storage-stalled", "medium");
+  while (w->nputs)
+    on_disk (w, NULL);
+  verdict (w, "storage-stalled", "high");
+  assert_int_equal (host->life, LIFE_WAITING);
+  verdict (w, "kernel-panic", "high");
+  assert_int_equal (host->life, LIFE_PACKING);
+  assert_string_equal (host->inc.verdict.class_, "storage-stalled");
+  assert_string_equal (host->inc.verdict.confidence, "high");
+  assert_string_equal (host->inc.verdict.culprit, KEY);
+  assert_non_null (strstr (host->inc.verdict.sentence,
+                           "of 4 that were looked at, 2 are storage-stalled"));
+  assert_int_equal (json_object_array_length (json_get (w->head, "children")),
+                    4);
+  while (w->npacks)
+    packed (w, NULL);
+  assert_int_equal (host->life, LIFE_DONE);
+}
+
+/* Whoever comes within the time to settle is waited for. */
+static void
+not_too_soon (void **state)
+{
+  struct world *w = *state;
+  struct active *host;
+
+  four (w);
+  fails (w, A);
+  fails (w, B);
+  host = of_host (w);
+  while (w->nputs)
+    on_disk (w, NULL);
+  verdict (w, "lock-deadlock", "high");
+  verdict (w, "lock-deadlock", "high");
+  assert_int_equal (host->life, LIFE_WAITING);
+  pass (w, 9000);
+  fails (w, C); /* joins, and is looked at */
+  while (w->nputs)
+    on_disk (w, NULL);
+  verdict (w, "lock-deadlock", "high");
+  pass (w, 9000);
+  assert_int_equal (host->life, LIFE_WAITING);
+  pass (w, 1000);
+  assert_int_equal (host->life, LIFE_PACKING);
+  /* What they show is nothing that a server's end brings about. */
+  assert_string_equal (host->inc.verdict.class_, "lock-deadlock");
+  assert_string_equal (host->inc.verdict.confidence, "low");
+}
+
+static void
+stands_as_long_as_one_does (void **state)
+{
+  struct world *w = *state;
+  struct active *host;
+
+  four (w);
+  fails (w, A);
+  fails (w, B);
+  host = of_host (w);
+  outcome (w, A, &w->uptime, OUTCOME_OK, "ok", HEALTH_BECAME_WELL);
+  assert_int_equal (host->stand, STAND_FIRM);
+  /* It fails again: the host's trouble is not over. */
+  fails (w, A);
+  assert_string_equal (of (w, A)->inc.parent, host->inc.id);
+  outcome (w, A, &w->uptime, OUTCOME_OK, "ok", HEALTH_BECAME_WELL);
+  outcome (w, B, &w->uptime, OUTCOME_OK, "ok", HEALTH_BECAME_WELL);
+  assert_int_equal (host->stand, STAND_NOT);
+  assert_int_equal (host->inc.end, INCIDENT_RECOVERED);
+}
+
+static void
+others_are_not_of_it (void **state)
+{
+  struct world *w = *state;
+
+  four (w);
+  has_disk (w, C, 9, "nbd://t:1/c");
+  fails (w, A);
+  fails (w, B);
+  fails (w, C);
+  assert_string_equal (of (w, C)->inc.parent, "");
+  /* Nor is one that failed too long ago the beginning of one. */
+  pass (w, CROWD_WINDOW_MS + 1000);
+  has_disk (w, D, 10, "nbd://t:1/d");
+  fails (w, D);
+  assert_string_equal (of (w, D)->inc.parent, "");
+}
+
+/* An operator's playbook is his word. */
+static void
+his_own_playbook (void **state)
+{
+  struct world *w = *state;
+
+  w->uptime.playbook = (char *) "no-touch";
+  four (w);
+  fails (w, A);
+  fails (w, B);
+  assert_string_equal (of (w, B)->inc.playbook, "no-touch");
+}
+
+static bool
+pressed (struct world *w, unsigned n)
+{
+  static const char *const all[] = { A, B, C, D };
+  const struct guest *list[4] = { NULL };
+  bool taken;
+
+  for (unsigned i = 0; i < n; i++)
+    assert_int_equal (registry_find (w->d.registry, all[i], &list[i], NULL),
+                      0);
+  taken = incidents_pressed (w->incidents, list, n,
+                             "6 of 6 guests stopped answering");
+  for (unsigned i = 0; i < n; i++)
+    guest_unref (list[i]);
+  return taken;
+}
+
+/* On a host that is always short, it is the server all the same. */
+static void
+those_of_one_server_are_its_own (void **state)
+{
+  struct world *w = *state;
+
+  four (w);
+  assert_false (pressed (w, 4));
+  assert_null (of_host (w));
+  /* Of three servers, it is the host's. */
+  has_disk (w, B, 8, "nbd://t:1/b");
+  has_disk (w, C, 9, "nbd://u:1/c");
+  assert_true (pressed (w, 4));
+  assert_string_equal (of_host (w)->inc.code, CODE_PRESSED);
+}
+
+static void
+a_host_that_is_short (void **state)
+{
+  struct world *w = *state;
+  struct active *host;
+
+  assert_true (pressed (w, 3));
+  assert_true (pressed (w, 3));
+  host = of_host (w);
+  assert_non_null (host);
+  assert_string_equal (host->inc.code, CODE_PRESSED);
+  on_disk (w, NULL);
+  assert_int_equal (host->life, LIFE_PACKING);
+  assert_string_equal (host->inc.verdict.class_, "host-starved");
+  packed (w, NULL);
+  for (int i = 0; i < 6; i++)
+    {
+      pass (w, 60000);
+      pressed (w, 3);
+    }
+  assert_int_equal (host->stand, STAND_FIRM);
+  for (int i = 0; i < 14; i++)
+    pass (w, 10000);
+  assert_int_equal (host->stand, STAND_NOT);
+  assert_int_equal (host->inc.end, INCIDENT_RECOVERED);
+}
+
+int
+main (void)
+{
+  const struct CMUnitTest tests[] = {
+    WITH (up, one_for_four),
+    WITH (up, judged_by_its_children),
+    WITH (up, not_too_soon),
+    WITH (up, stands_as_long_as_one_does),
+    WITH (up, others_are_not_of_it),
+    WITH (up, his_own_playbook),
+    WITH (up, a_host_that_is_short),
+    WITH (up, those_of_one_server_are_its_own),
+  };
+
+  return cmocka_run_group_tests (tests, NULL, NULL);
+}
