@@ -59,7 +59,7 @@ struct diagnosis
   uint64_t began_ms, until_ms; /* its budget: no step begins after it */
   uint64_t bytes;              /* and the other one */
   struct haul_limit *limit;    /* what is left of them */
-  uint64_t drain_ms; /* 0, or all has ended, and so long the disk is waited for */
+  uint64_t drain_ms; /* 0, or all has ended: until then the disk is awaited */
   struct job_ear lane_free;
   struct timer *patience; /* of legs whose lane is taken; to go on soon */
   struct fact *facts;     /* samples: what the collectors brought */

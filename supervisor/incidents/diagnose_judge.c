@@ -114,7 +114,7 @@ diagnosis_holds (struct diagnosis *dg, const struct cond_list *when,
     return true;
   add_known_facts (dg);
   fact_set_fill (dg->set, dg->facts, dg->nfacts);
-  ladder_climb (dg->set, &ladder);
+  ladder_climb (dg->env.rules, dg->set, &ladder);
   holds = cond_list_holds (when, dg->set, &ladder, ret_failed, NULL);
   /* What the house knows is asked again at the end. */
   dg->nfacts = nfacts;
