@@ -39,9 +39,6 @@ bool collect_copy (struct collect_ctx *ctx, const char *path,
 void collect_json (struct collect_ctx *ctx, const char *name,
                    struct json_object *obj);
 
-/* A parameter of the playbook step, NULL when absent. */
-const char *collect_param (const struct collect_ctx *ctx, const char *key);
-
 /* "disk.vda.moved" from a prefix, a name of somebody else's, a suffix: what
  * is no fact name becomes "_". */
 void collect_name (char *dst, size_t n, const char *prefix, const char *mid,

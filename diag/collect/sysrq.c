@@ -3,7 +3,7 @@
  * Collector sysrq: asks the guest's kernel for its own view, at interrupt
  * level, over the console.
  *
- * Parameters: {"keys": "w"}: dumps (d h l m p q t w z R) and loglevels (0-9);
+ * Keys: dumps (d h l m p q t w z R) and loglevels (0-9);
  * keys that change the guest are refused here, whatever a playbook says.
  *
  * The guest's keyboard comes first: it types nothing at anybody.  The next
@@ -25,6 +25,7 @@
 #include "base/text.h"
 #include "transports/console/hub.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -33,6 +34,29 @@
 #define BODY_MS 8000
 #define MAX_BODY (1u << 20)
 #define LINE_KILL "\x15"
+#define DEFAULT_KEYS "w"
+
+struct sysrq_own
+{
+  char *keys, *console;
+};
+
+static const struct json_field fields[] = {
+  { .name = "keys",
+    .kind = JSON_STRING,
+    .offset = offsetof (struct sysrq_own, keys),
+    .min = 1,
+    .max = 16,
+    .help = "what is asked for, one after another: dumps (d h l m p q t w z "
+            "R) and loglevels (0-9); default \"" DEFAULT_KEYS "\"" },
+  { .name = "console",
+    .kind = JSON_STRING,
+    .offset = offsetof (struct sysrq_own, console),
+    .min = 1,
+    .max = 31,
+    .help = "by which console; default the first that may be typed at" },
+  { .name = NULL },
+};
 
 enum route
 {
@@ -344,7 +368,8 @@ keep (struct asking *a, char key, enum answer answer)
 static const struct guest_console *
 choose (const struct collect_ctx *ctx)
 {
-  const char *want = collect_param (ctx, "console");
+  const struct sysrq_own *own = ctx->own;
+  const char *want = own ? own->console : NULL;
 
   if (want)
     return guest_console_find (ctx->guest, want);
@@ -370,14 +395,28 @@ check_keys (const char *keys, struct error *err)
 }
 
 static int
+check (const struct json_doc *doc, const char *path, const void *own,
+       struct error *err)
+{
+  const struct sysrq_own *step = own;
+  struct error why = ERROR_INIT;
+  char at[160];
+
+  if (!step->keys || check_keys (step->keys, &why) == 0)
+    return 0;
+  snprintf (at, sizeof at, "%s.keys", path);
+  return json_error_at (doc, at, err, "%s", error_text (&why));
+}
+
+static int
 run (struct collect_ctx *ctx, struct error *err)
 {
   struct asking a = { .ctx = ctx, .text = BUF_INIT (MAX_BODY) };
-  const char *keys = collect_param (ctx, "keys");
+  const struct sysrq_own *own = ctx->own;
+  const char *keys = own && own->keys ? own->keys : DEFAULT_KEYS;
   enum answer best = ANSWER_NONE;
   int route = -1, rc;
 
-  keys = keys ? keys : "w";
   rc = check_keys (keys, err);
   if (rc < 0)
     return rc;
@@ -415,5 +454,8 @@ const struct collector collect_sysrq = {
   .lane = LANE_CONSOLE,
   .budget_ms = 20000,
   .bytes = 64 << 10,
+  .fields = fields,
+  .own_size = sizeof (struct sysrq_own),
+  .check = check,
   .run = run,
 };

@@ -36,6 +36,7 @@ struct visit
   const struct collector *collector;
   struct transport_env env;
   struct playbook *playbook; /* ctx.own is its */
+  char scenario[64];
   struct haul *haul;
   struct error err;
 };
@@ -52,8 +53,8 @@ visit_free (void *arg)
   haul_unref (v->haul);
   playbook_unref (v->playbook);
   guest_unref (v->ctx.guest);
-  if (v->ctx.params)
-    json_object_put (v->ctx.params);
+  if (v->ctx.hints)
+    json_object_put (v->ctx.hints);
   free (v);
 }
 
@@ -86,11 +87,11 @@ visit_new (const struct leg *leg)
     .own = leg->step->own,
     .out = haul_out (leg->haul),
   };
-  /* The network step asks where scenarios of this guest ask: nobody else knows
-   * an address of a guest behind a user-mode network. */
-  if (strcmp (v->collector->name, "net") == 0)
-    v->ctx.params
-        = bindings_addresses (dg->env.bindings, dg->guest->inc.uuid);
+  /* Nobody else knows an address of a guest behind a user-mode network.  His
+   * own: json-c counts without atomics. */
+  v->ctx.hints = bindings_hints (dg->env.bindings, dg->guest->inc.uuid);
+  snprintf (v->scenario, sizeof (v->scenario), "%s", dg->scenario);
+  v->ctx.scenario = v->scenario;
   return v;
 }
 

@@ -54,7 +54,7 @@ bindings_each (struct bindings *b, const char *uuid,
 }
 
 struct json_object *
-bindings_addresses (struct bindings *b, const char *uuid)
+bindings_hints (struct bindings *b, const char *uuid)
 {
   return NULL;
 }
