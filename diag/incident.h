@@ -60,13 +60,32 @@ enum incident_severity
 };
 extern const char *const incident_severity_names[];
 
+/* A fact that a verdict rests on, for who reads it later: escaped. */
+struct verdict_fact
+{
+  char name[72];
+  char value[160];
+  char source[32];
+  uint64_t time_ms; /* clock_ms() of the host that judged */
+};
+
+#define VERDICT_FACTS 8
+#define SIGNATURE_TEXT 17
+
 struct verdict
 {
   char class_[32];     /* one of the house's classes: verdict_classes[] */
   char culprit[160];
-  char confidence[8];  /* "low", "medium", "high" */
+  char confidence[8];  /* "low", "medium", "high"; "certain": that, and two
+                          vantage points say so */
   char sentence[320];
   char next[320];
+  char rule[64];       /* which said so; "" = none did */
+  /* The same trouble has the same one, whatever the numbers in it: class and
+   * culprit without addresses, pids, times. */
+  char signature[SIGNATURE_TEXT];
+  struct verdict_fact facts[VERDICT_FACTS]; /* what it rests on */
+  unsigned nfacts;
 };
 extern const char *const verdict_classes[]; /* NULL terminated */
 
@@ -102,6 +121,7 @@ bool incident_is_by (const struct incident *inc, const char *by,
                      const char *code);
 /* Is it the host's own? */
 bool incident_is_of_host (const struct incident *inc);
+struct json_object *verdict_to_json (const struct verdict *v);
 struct json_object *incident_to_json (const struct incident *inc);
 int incident_from_json (struct json_object *obj, struct incident *ret,
                         struct error *err);

@@ -21,6 +21,7 @@ struct error;
 #define CONFIG_PATH "/etc/hangdog/config.json"
 #define CONFIG_SCENARIOS "/etc/hangdog/scenarios"
 #define CONFIG_RULES "/etc/hangdog/rules.d"
+#define CONFIG_PLAYBOOKS "/etc/hangdog/playbooks.d"
 #define CONFIG_EXEC "/etc/hangdog/exec.d"
 #define RUN_PATH "/run/hangdog"
 #define STATE_PATH "/var/lib/hangdog"
@@ -65,6 +66,7 @@ struct config
   struct json_list mailboxes; /* char *: folders with mailboxes */
   struct json_list scenarios; /* char *: files and folders */
   struct json_list rules;     /* char *: the same, of text rules */
+  struct json_list playbooks; /* char *: and of playbooks */
   struct json_list leases;    /* char *: files of DHCP leases, and folders */
   struct json_list exec;      /* char *: folders of programs */
   uint64_t heartbeat_ms;      /* 0 = no heartbeats from memory */

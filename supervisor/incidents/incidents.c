@@ -180,8 +180,11 @@ incidents_limit (struct incidents *in, unsigned max_diagnoses)
 void
 incidents_playbooks (struct incidents *in, struct playbook_set *playbooks)
 {
+  playbook_set_ref (playbooks);
   playbook_set_unref (in->playbooks);
-  in->playbooks = playbook_set_ref (playbooks);
+  in->playbooks = playbooks;
+  in->playbooks_read = true;
+  incidents_pump (in);
 }
 
 void

@@ -46,7 +46,9 @@ struct incidents_env
 int incidents_new (const struct incidents_env *env, struct incidents **ret,
                    struct error *err);
 void incidents_limit (struct incidents *in, unsigned max_diagnoses);
-/* Those that count from now on; a diagnosis that runs keeps its own. */
+/* Those that count from now on; a diagnosis that runs keeps its own.  To be
+ * called once they are read, also when they are as they were: what waits for
+ * one that is in none of the first begins then. */
 void incidents_playbooks (struct incidents *in,
                           struct playbook_set *playbooks);
 void incidents_free (struct incidents *in);

@@ -110,6 +110,7 @@ struct incidents
 {
   struct incidents_env env;
   struct playbook_set *playbooks; /* a reference */
+  bool playbooks_read; /* not only those that are built in */
   struct active *first; /* the newest */
   unsigned count;
   unsigned missteps; /* refused by incident_step(): a mistake of ours */

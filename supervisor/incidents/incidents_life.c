@@ -131,6 +131,22 @@ being_looked_at (const struct incidents *in)
   return n;
 }
 
+/* After a restart its guest is found by and by, and operators' playbooks are
+ * read by and by. */
+static bool
+may_begin (const struct active *a)
+{
+  const struct incidents *in = a->all;
+
+  if (incident_is_of_host (&a->inc))
+    return false;
+  if (loop_now (in->env.loop) >= in->found_by_ms)
+    return true;
+  return a->guest
+         && (in->playbooks_read
+             || playbook_check (in->playbooks, a->inc.playbook, NULL) == 0);
+}
+
 static void
 begin_next (struct incidents *in)
 {
@@ -141,8 +157,7 @@ begin_next (struct incidents *in)
     {
       oldest = NULL;
       for (struct active *a = in->first; a; a = a->next)
-        if (a->life == LIFE_WAITING && !incident_is_of_host (&a->inc)
-            && (a->guest || loop_now (in->env.loop) >= in->found_by_ms))
+        if (a->life == LIFE_WAITING && may_begin (a))
           oldest = a; /* the list has the newest first */
       if (!oldest)
         return;

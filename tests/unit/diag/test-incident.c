@@ -45,6 +45,14 @@ sample (void)
   snprintf (inc.verdict.culprit, sizeof inc.verdict.culprit, "all vCPUs");
   snprintf (inc.verdict.sentence, sizeof inc.verdict.sentence, "It spins.");
   snprintf (inc.verdict.next, sizeof inc.verdict.next, "Look.");
+  snprintf (inc.verdict.rule, sizeof inc.verdict.rule, "all-vcpus-spin");
+  snprintf (inc.verdict.signature, sizeof inc.verdict.signature,
+            "0123456789abcdef");
+  inc.verdict.facts[0]
+      = (struct verdict_fact){ "vcpu.busy", "2", "host", 12345 };
+  inc.verdict.facts[1]
+      = (struct verdict_fact){ "kernel.answers", "none", "sysrq", 12346 };
+  inc.verdict.nfacts = 2;
   return inc;
 }
 
@@ -81,6 +89,13 @@ test_there_and_back (void **state)
   assert_string_equal (a.verdict.culprit, b.verdict.culprit);
   assert_string_equal (a.verdict.sentence, b.verdict.sentence);
   assert_string_equal (a.verdict.next, b.verdict.next);
+  assert_string_equal (a.verdict.rule, b.verdict.rule);
+  assert_string_equal (a.verdict.signature, b.verdict.signature);
+  assert_int_equal (b.verdict.nfacts, 2);
+  assert_string_equal (b.verdict.facts[1].name, "kernel.answers");
+  assert_string_equal (b.verdict.facts[1].value, "none");
+  assert_string_equal (b.verdict.facts[1].source, "sysrq");
+  assert_int_equal (b.verdict.facts[1].time_ms, 12346);
   assert_string_equal (json_get_str (o, "opened"),
                        "2026-03-01T00:01:00.000Z");
   json_object_put (o);
@@ -184,6 +199,9 @@ test_refused (void **state)
     { NULL, "verdict", "{\"class\":\"no-such\",\"confidence\":\"low\"}",
       "class" },
     { NULL, "verdict", "{\"class\":\"slow\"}", "confidence" },
+    { NULL, "verdict",
+      "{\"class\":\"slow\",\"confidence\":\"low\",\"evidence\":[1]}",
+      "evidence" },
   };
 
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)

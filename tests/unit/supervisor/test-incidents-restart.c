@@ -10,6 +10,8 @@
 
 #include "tests/unit/supervisor/incidents-bed.h"
 
+#include "base/cleanup.h"
+
 /* ---- after a restart ---- */
 
 static const char *
@@ -196,6 +198,55 @@ but_not_for_ever (void **state)
   packed (w, NULL);
 }
 
+/* Ended by the daemon before us while a playbook of an operator's ran: those
+ * are read by and by. */
+static void
+it_waits_for_its_playbook (void **state)
+{
+  struct world *w = *state;
+  CLEANUP_JSON struct json_object *o = json_tokener_parse (
+      "{\"name\":\"storage\",\"steps\":[\"host\"]}");
+  CLEANUP_JSON struct json_object *open
+      = json_tokener_parse (document (A, 7, "uptime", 0, NULL));
+  struct playbook_set *set;
+  struct playbook *own;
+
+  json_add_str (open, "playbook", "storage");
+  snprintf (w->open, sizeof w->open, "%s",
+            json_object_to_json_string_ext (open, JSON_C_TO_STRING_PLAIN));
+  incidents_writer_up (w->incidents);
+  assert_int_equal (newest (w)->life, LIFE_WAITING);
+  assert_int_equal (playbook_read (NULL, o, "", "mine", &own, NULL), 0);
+  assert_int_equal (playbook_set_new (&own, 1, &set, NULL), 0);
+  incidents_playbooks (w->incidents, set);
+  playbook_unref (own);
+  playbook_set_unref (set);
+  on_disk (w, NULL);
+  assert_string_equal (w->running[0]->playbook->name, "storage");
+  verdict (w, "unknown", "low");
+  packed (w, NULL);
+}
+
+/* It may have been chosen because it touches nothing. */
+static void
+one_that_is_gone_is_no_touch (void **state)
+{
+  struct world *w = *state;
+  CLEANUP_JSON struct json_object *open
+      = json_tokener_parse (document (A, 7, "uptime", 0, NULL));
+
+  json_add_str (open, "playbook", "storage");
+  snprintf (w->open, sizeof w->open, "%s",
+            json_object_to_json_string_ext (open, JSON_C_TO_STRING_PLAIN));
+  incidents_writer_up (w->incidents);
+  assert_int_equal (newest (w)->life, LIFE_WAITING);
+  incidents_playbooks (w->incidents, w->d.playbooks);
+  on_disk (w, NULL);
+  assert_string_equal (w->running[0]->playbook->name, "no-touch");
+  verdict (w, "unknown", "low");
+  packed (w, NULL);
+}
+
 int
 main (void)
 {
@@ -208,6 +259,8 @@ main (void)
     WITH (setup, no_third_attempt),
     WITH (setup, it_waits_for_its_guest),
     WITH (setup, but_not_for_ever),
+    WITH (setup, it_waits_for_its_playbook),
+    WITH (setup, one_that_is_gone_is_no_touch),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);
