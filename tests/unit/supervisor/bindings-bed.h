@@ -83,13 +83,15 @@ run_check (const struct scenario *s, const struct guest *g,
            struct job *job, struct outcome_report *ret, struct error *err)
 {
   CLEANUP_JSON struct json_object *hints = json_object_new_object ();
-  const char *send;
+  struct json_object *list;
+  const char *send = NULL;
   LOCK_SCOPE (&check.m);
 
   check.entered = true;
   scenario_hints (s, g, hints);
-  send = json_get_str (
-      json_object_array_get_idx (json_get (hints, "addresses"), 0), "send");
+  list = json_get (hints, "addresses");
+  if (list)
+    send = json_get_str (json_object_array_get_idx (list, 0), "send");
   snprintf (check.asked, sizeof check.asked, "%s", send ? send : "");
   pthread_cond_broadcast (&check.c);
   while (check.wait)
