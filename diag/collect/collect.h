@@ -39,6 +39,10 @@ bool collect_copy (struct collect_ctx *ctx, const char *path,
 void collect_json (struct collect_ctx *ctx, const char *name,
                    struct json_object *obj);
 
+/* Of hints->addresses the one to ask, NULL = there is none (net.c). */
+struct json_object *collect_best_address (struct json_object *hints,
+                                          const char *scenario);
+
 /* "disk.vda.moved" from a prefix, a name of somebody else's, a suffix: what
  * is no fact name becomes "_". */
 void collect_name (char *dst, size_t n, const char *prefix, const char *mid,

@@ -267,10 +267,10 @@ answer_of (int rc, bool ours, const char *expect, bool said)
 
 /* What is known of who answers there is worth most: a connection may be taken
  * by who stands in between.  Then the scenario that failed. */
-static struct json_object *
-best_hint (const struct collect_ctx *ctx)
+struct json_object *
+collect_best_address (struct json_object *hints, const char *scenario)
 {
-  struct json_object *list = json_get (ctx->hints, "addresses");
+  struct json_object *list = json_get (hints, "addresses");
   struct json_object *best = NULL;
   int most = -1;
 
@@ -280,7 +280,7 @@ best_hint (const struct collect_ctx *ctx)
       const char *of = json_get_str (hint, "scenario");
       int worth = json_get_str (hint, "expect") ? 2 : 0;
 
-      worth += of && ctx->scenario && strcmp (of, ctx->scenario) == 0;
+      worth += of && scenario && strcmp (of, scenario) == 0;
       if (worth > most)
         {
           best = hint;
@@ -313,7 +313,7 @@ place_of (const struct collect_ctx *ctx, struct place *ret)
   if (own && own->address)
     *ret = (struct place){ own->address, own->netns, own->send,
                            own->expect, "" };
-  else if ((hint = best_hint (ctx)) != NULL)
+  else if ((hint = collect_best_address (ctx->hints, ctx->scenario)))
     *ret = (struct place){ json_get_str (hint, "address"),
                            json_get_str (hint, "netns"),
                            json_get_str (hint, "send"),
@@ -395,6 +395,34 @@ run (struct collect_ctx *ctx, struct error *err)
   return 0;
 }
 
+/* Where its scenarios connect is not known here. */
+static void
+plan (const struct guest *g, const void *arg, struct collect_plan *ret)
+{
+  const struct net_own *own = arg;
+  const char *ip = NULL;
+
+  if (own && own->address)
+    {
+      snprintf (ret->acts[0], sizeof ret->acts[0],
+                "connects by TCP to %.64s once%s", own->address,
+                own->send ? ", and sends what the step says" : "");
+      return;
+    }
+  for (unsigned i = 0; i < g->nnics && !ip; i++)
+    if (g->nics[i].ip[0])
+      ip = g->nics[i].ip;
+  if (ip)
+    snprintf (ret->acts[0], sizeof ret->acts[0],
+              "connects by TCP once: as a scenario of the guest does, else to "
+              "%s port 22",
+              ip);
+  else
+    snprintf (ret->acts[0], sizeof ret->acts[0],
+              "connects by TCP once, as a scenario of the guest does, if one "
+              "does");
+}
+
 const struct collector collect_net = {
   .name = "net",
   .summary = "a connection to the guest, and its interface's counters twice",
@@ -404,5 +432,6 @@ const struct collector collect_net = {
   .bytes = 2048,
   .fields = fields,
   .own_size = sizeof (struct net_own),
+  .plan = plan,
   .run = run,
 };
