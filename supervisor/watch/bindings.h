@@ -49,13 +49,13 @@ int bindings_new (const struct bindings_env *env, struct bindings **ret,
                   struct error *err);
 void bindings_free (struct bindings *b);
 
-/* Takes over the array's references; the array is the caller's.  Bindings
+/* Takes references of its own; those in the array are the caller's.  Bindings
  * whose scenario says the same as before keep their state. */
 int bindings_set (struct bindings *b, struct scenario **list, size_t n,
                   struct error *err);
 /* From the next bindings_set() on: for guests that none of the others is for.
- * Its reference is taken over; NULL: none.  It steps back where one of them has
- * its name. */
+ * Takes a reference of its own; NULL: none.  It steps back where one of them
+ * has its name. */
 void bindings_builtin (struct bindings *b, struct scenario *s);
 /* The one in force, or NULL. */
 const struct scenario *bindings_default (const struct bindings *b);

@@ -315,6 +315,15 @@ teardown (void **state)
 }
 
 /* Takes over the documents; `kind` is asked instead of tcp when it is given. */
+/* What scenario_list() has made: the bindings have references of their own. */
+static inline void
+free_all (struct scenario **all, size_t n)
+{
+  for (size_t i = 0; i < n; i++)
+    scenario_unref (all[i]);
+  free (all);
+}
+
 static inline void
 bind (struct world *w, const char *text, const struct scenario_kind *kind)
 {
@@ -329,7 +338,7 @@ bind (struct world *w, const char *text, const struct scenario_kind *kind)
   for (size_t i = 0; kind && i < n; i++)
     all[i]->kind = kind;
   assert_int_equal (bindings_set (w->b, all, n, NULL), 0);
-  free (all);
+  free_all (all, n);
 }
 
 /* Its documents are tcp's. */

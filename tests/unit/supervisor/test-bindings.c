@@ -281,9 +281,12 @@ static void
 bind_builtin (struct world *w, const char *other)
 {
   struct scenario *list[1] = { other ? one_of (other) : NULL };
+  struct scenario *builtin = one_of (TCP ("builtin", ""));
 
-  bindings_builtin (w->b, one_of (TCP ("builtin", "")));
+  bindings_builtin (w->b, builtin);
   assert_int_equal (bindings_set (w->b, list, other ? 1 : 0, NULL), 0);
+  scenario_unref (builtin);
+  scenario_unref (list[0]);
 }
 
 /* It is for guests that no other is for, whatever comes first. */
