@@ -230,10 +230,10 @@ const struct verb verb_diagnose = {
           "                 --all [--playbook NAME] [-o DIR] |\n"
           "                 GUEST|INCIDENT [--watch | --cancel]",
   .summary = "look at a guest now, name what stopped, leave a bundle",
-  .help = "Playbooks: no-touch asks the host alone; quick adds the monitor; "
-          "standard also\nconnects to the guest and types SysRq into its "
-          "console; deep does so with more\ntime.  Interrupted here it goes "
-          "on there.\n"
+  .help = "Playbooks: no-touch asks the host alone; quick adds the monitor "
+          "and the guest's\nmemory; standard also connects to the guest and "
+          "types SysRq into its console; deep\ndoes so with more time.  "
+          "Interrupted here it goes on there.\n"
           "  --dry-run  show what would be done: the steps, their conditions, "
           "time and bytes,\n             and every act that touches the "
           "guest; nothing is done\n"

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/job.h"
 #include "base/json.h"
+#include "diag/collect/collect.h"
 #include "diag/ladder/cond.h"
 #include "diag/playbook.h"
 
@@ -36,12 +37,16 @@ static void
 add_address (struct answer *a, const struct guest *g,
              const struct playbook_step *step, struct collect_plan *plan)
 {
-  CLEANUP_JSON struct json_object *known = NULL;
+  CLEANUP_JSON struct json_object *hints = NULL;
+  struct json_object *known;
   const char *address;
 
-  if (strcmp (step->collector->name, "net") != 0)
+  /* Its step may have one of its own. */
+  if (strcmp (step->collector->name, "net") != 0
+      || strncmp (plan->acts[0], "connects by TCP to", 18) == 0)
     return;
-  known = bindings_addresses (a->d->bindings, g->inc.uuid);
+  hints = bindings_hints (a->d->bindings, g->inc.uuid);
+  known = collect_best_address (hints, "");
   address = known ? json_get_str (known, "address") : NULL;
   if (address)
     snprintf (plan->acts[0], sizeof (plan->acts[0]),

@@ -388,9 +388,12 @@ make_texts (struct daemon *d, struct error *err)
   r = text_rules_new (&rules, err);
   if (r < 0)
     return r;
-  return texts_new (d->loop, d->hub, d->bus, rules,
-                    (unsigned) d->config->limits.text_threads, &text_ops, d,
-                    &d->texts, err);
+  r = texts_new (d->loop, d->hub, d->bus, rules,
+                 (unsigned) d->config->limits.text_threads, &text_ops, d,
+                 &d->texts, err);
+  if (r < 0)
+    text_rules_free (rules);
+  return r;
 }
 
 static int

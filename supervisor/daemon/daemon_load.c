@@ -86,10 +86,12 @@ not_loaded (struct daemon *d, const char *what, const char *why)
 static void
 take_loaded (struct daemon *d, struct loading *ld, int rc)
 {
+  struct scenario *builtin = load_builtin (ld->config);
   struct error err = ERROR_INIT;
 
   /* Counts with those that are taken now. */
-  bindings_builtin (d->bindings, load_builtin (ld->config));
+  bindings_builtin (d->bindings, builtin);
+  scenario_unref (builtin);
   if (rc < 0)
     {
       not_loaded (d,
@@ -105,7 +107,6 @@ take_loaded (struct daemon *d, struct loading *ld, int rc)
     {
       log_info ("%zu scenarios", ld->n);
       d->not_loaded[0] = '\0';
-      ld->n = 0; /* the references are the layers' now */
     }
 }
 

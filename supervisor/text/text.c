@@ -475,10 +475,7 @@ texts_new (struct loop *loop, struct hub *hub, struct fact_bus *bus,
   CLEANUP_FREE struct text_post *post = calloc (1, sizeof *post);
 
   if (!t || !post)
-    {
-      text_rules_free (rules);
-      return error_errno (err, ENOMEM, "reading guests' text");
-    }
+    return error_errno (err, ENOMEM, "reading guests' text");
   t->loop = loop;
   t->hub = hub;
   t->bus = bus;

@@ -52,7 +52,7 @@ struct texts_ops
   void (*replay) (const char *uuid, void *arg);
 };
 
-/* Takes the rules, also when it fails.  threads 0 = as many as it takes: one,
+/* Takes the rules, unless it fails.  threads 0 = as many as it takes: one,
  * and two for more than TEXTS_FEW consoles. */
 #define TEXTS_FEW 2000
 #define TEXTS_THREADS 2

@@ -482,6 +482,8 @@ has_name (struct scenario **list, size_t n, const char *name)
 void
 bindings_builtin (struct bindings *b, struct scenario *s)
 {
+  if (s)
+    scenario_ref (s);
   scenario_unref (b->builtin_next);
   b->builtin_next = s;
 }
@@ -506,8 +508,8 @@ bindings_set (struct bindings *b, struct scenario **list, size_t n,
 
   if (!copy || !marks || !heirs || !lines)
     return error_set (err, ENOMEM, "no memory for the scenarios");
-  if (n)
-    memcpy (copy, list, n * sizeof (*copy));
+  for (size_t i = 0; i < n; i++)
+    copy[i] = scenario_ref (list[i]);
   if (builtin)
     copy[n++] = scenario_ref (b->builtin_next);
   for (size_t i = 0; i < b->nscenarios; i++)

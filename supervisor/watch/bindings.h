@@ -49,13 +49,13 @@ int bindings_new (const struct bindings_env *env, struct bindings **ret,
                   struct error *err);
 void bindings_free (struct bindings *b);
 
-/* Takes over the array's references; the array is the caller's.  Bindings
+/* Takes references of its own; those in the array are the caller's.  Bindings
  * whose scenario says the same as before keep their state. */
 int bindings_set (struct bindings *b, struct scenario **list, size_t n,
                   struct error *err);
 /* From the next bindings_set() on: for guests that none of the others is for.
- * Its reference is taken over; NULL: none.  It steps back where one of them has
- * its name. */
+ * Takes a reference of its own; NULL: none.  It steps back where one of them
+ * has its name. */
 void bindings_builtin (struct bindings *b, struct scenario *s);
 /* The one in force, or NULL. */
 const struct scenario *bindings_default (const struct bindings *b);
@@ -114,9 +114,9 @@ struct bindings_spared
 };
 bool bindings_spared (struct bindings *b, uint64_t for_ms,
                       struct bindings_spared *ret);
-/* Where the scenarios of that guest ask over the network: parameters for the
- * collector "net" ("address", "expect", "addresses").  The caller's. */
-struct json_object *bindings_addresses (struct bindings *b, const char *uuid);
+/* What the scenarios of that guest know of it: scenario_hints() of each.  The
+ * caller's. */
+struct json_object *bindings_hints (struct bindings *b, const char *uuid);
 size_t bindings_count (const struct bindings *b);
 /* From due until somebody was asked, of all that came in their turn: each is
  * the bound of the bucket that it is in, max is exact. */

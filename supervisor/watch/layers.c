@@ -199,13 +199,10 @@ apply (struct layers *l, struct error *err)
   for (unsigned i = 0; i < NRANKS; i++)
     for (size_t k = 0; k < l->ranks[i].n; k++)
       if (!outranked_by (l, i, l->ranks[i].list[k].scenario->name))
-        all[n++] = scenario_ref (l->ranks[i].list[k].scenario);
+        all[n++] = l->ranks[i].list[k].scenario;
   r = bindings_set (l->env.bindings, all, n, err);
-  for (size_t i = 0; r < 0 && i < n; i++)
-    scenario_unref (all[i]);
   if (r < 0)
     return r;
-  /* The bindings' references are ours no more; the layers have their own. */
   look_for_faults (l, all, n);
   if (read && l->env.settled)
     l->env.settled (l->env.arg);
@@ -239,13 +236,13 @@ layers_files (struct layers *l, struct scenario **list, size_t n,
   if (!now.list)
     return error_set (err, ENOMEM, "no memory for the scenarios");
   for (size_t i = 0; i < n; i++)
-    now.list[i].scenario = list[i];
+    now.list[i].scenario = scenario_ref (list[i]);
   *files = now;
   r = apply (l, err);
   if (r < 0)
     {
       *files = was;
-      free (now.list);
+      forget (&now);
       return r;
     }
   forget (&was);

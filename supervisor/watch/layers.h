@@ -37,7 +37,7 @@ int layers_new (const struct layers_env *env, struct layers **ret,
 void layers_free (struct layers *l);
 void layers_writer_up (struct layers *l);
 
-/* Those of the files.  Takes over the references; the array is the
+/* Those of the files.  Takes references of its own; those in the array are the
  * caller's. */
 int layers_files (struct layers *l, struct scenario **list, size_t n,
                   struct error *err);

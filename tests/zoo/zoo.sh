@@ -152,10 +152,26 @@ zoo_scenarios() { # DOCUMENT
               "retry-interval": "5s", "failure-threshold": 2, playbook: "quick"} else empty end ]
           + (.scenarios // [] | map(walk(if type == "string" then gsub("@PORT@"; $port) else . end))) )}' "$1"
 }
+# What a diagnosis asks by this vantage: playbooks that take the place of those that are shipped.
+zoo_playbooks() {
+    local steps name
+    case $vantage in
+        console) steps='"host", "console", "sysrq", "inside"' ;;
+        monitor) steps='"host", "monitor", "disk"' ;;
+        memory) steps='"host", "memory"' ;;
+        *) return 0 ;;
+    esac
+    mkdir -p "$work/playbooks"
+    for name in quick standard; do
+        echo "{\"schema\": \"hangdog/playbook/1\", \"name\": \"$name\", \"summary\": \"$vantage alone\", \"steps\": [$steps]}" >"$work/playbooks/$name.json"
+    done
+    more="$more \"playbooks\": [\"$work/playbooks\"],"
+}
 zoo_config() {
     local beat=5s more
     case $vantage in console | monitor) beat=0s ;; esac
     more="\"scenarios\": [\"$work/scenarios.json\"], \"default-scenario\": false, \"heartbeat\": \"$beat\","
+    zoo_playbooks
     if [ "$launcher" = libvirt ]; then
         chmod 711 "$LAB_DIR/lv" "$LAB_DIR/lv/sock"
         chmod 777 "$LAB_DIR/lv/sock/libvirt-sock"

@@ -348,7 +348,8 @@ spread_anew (const struct binding_info *i, void *arg)
 {
   struct world *w = arg;
 
-  assert_true (i->next_ms > loop_now (w->env.loop));
+  /* By chance at once; one that was not spread is overdue. */
+  assert_true (i->next_ms >= loop_now (w->env.loop));
 }
 
 static void

@@ -40,6 +40,21 @@ had (struct world *w, const char *place, const char *uuid, int pid,
   store (w, &inc, place);
 }
 
+/* One that was open, with that playbook. */
+static void
+had_begun (struct world *w, const char *uuid, const char *playbook)
+{
+  struct incident inc = { .rev = 1, .opened_wall_ms = 5 };
+
+  incident_new_id (inc.id);
+  snprintf (inc.inc.uuid, sizeof inc.inc.uuid, "%s", uuid);
+  inc.inc.pid = 7;
+  inc.inc.start_time = 100;
+  snprintf (inc.scenario, sizeof inc.scenario, "uptime");
+  snprintf (inc.playbook, sizeof inc.playbook, "%s", playbook);
+  store (w, &inc, "open");
+}
+
 static struct incident
 newest_stored (struct world *w, const char *place, const char *uuid,
                enum incident_end end, uint64_t opened)
@@ -377,22 +392,6 @@ but_not_for_ever (void **state)
   packed (w, NULL);
 }
 
-static void
-had_by (struct world *w, const char *playbook)
-{
-  struct incident inc = { .rev = 3,
-                          .phase = INCIDENT_COLLECTING,
-                          .opened_wall_ms = 5 };
-
-  incident_new_id (inc.id);
-  snprintf (inc.inc.uuid, sizeof inc.inc.uuid, A);
-  inc.inc.pid = 7;
-  inc.inc.start_time = 100;
-  snprintf (inc.scenario, sizeof inc.scenario, "uptime");
-  snprintf (inc.playbook, sizeof inc.playbook, "%s", playbook);
-  store (w, &inc, "open");
-}
-
 /* Ended by the daemon before us while a playbook of an operator's ran: those
  * are read by and by. */
 static void
@@ -404,7 +403,7 @@ it_waits_for_its_playbook (void **state)
   struct playbook_set *set;
   struct playbook *own;
 
-  had_by (w, "storage");
+  had_begun (w, A, "storage");
   incidents_writer_up (w->incidents);
   assert_int_equal (newest (w)->life, LIFE_WAITING);
   assert_int_equal (playbook_read (NULL, o, "", "mine", &own, NULL), 0);
@@ -424,7 +423,7 @@ one_that_is_gone_is_no_touch (void **state)
 {
   struct world *w = *state;
 
-  had_by (w, "storage");
+  had_begun (w, A, "storage");
   incidents_writer_up (w->incidents);
   assert_int_equal (newest (w)->life, LIFE_WAITING);
   incidents_playbooks (w->incidents, w->d.playbooks);

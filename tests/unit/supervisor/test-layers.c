@@ -32,7 +32,6 @@ bindings_set (struct bindings *b, struct scenario **list, size_t n,
 
       snprintf (names + len, sizeof names - len, "%s%s", len ? " " : "",
                 list[i]->name);
-      scenario_unref (list[i]);
     }
   return 0;
 }
@@ -111,7 +110,7 @@ files (struct layers *l, const char *a, const char *b)
 
   list[0]->origin = strdup ("file /etc/a.json");
   r = layers_files (l, list, b ? 2 : 1, NULL);
-  for (int i = 0; r < 0 && i < 2; i++)
+  for (int i = 0; i < 2; i++)
     scenario_unref (list[i]);
   return r;
 }
@@ -233,6 +232,8 @@ test_parts_of_any_layer (void **state)
   struct scenario *other = above ("over", "\"up\"");
 
   assert_int_equal (layers_files (l, list, 2, NULL), 0);
+  scenario_unref (list[0]);
+  scenario_unref (list[1]);
   assert_string_equal (names, "a up");
   assert_string_equal (fault (l, "a"), "");
   assert_string_equal (fault (l, "up"),

@@ -228,7 +228,7 @@ test_combines (void **state)
   all[0]->kind = all[1]->kind = kind_fake ();
   all[2]->kind = &kind_of_all;
   assert_int_equal (bindings_set (w->b, all, n, NULL), 0);
-  free (all);
+  free_all (all, n);
 
   probe (w, "both", OUTCOME_OK);
   assert_last (w, OUTCOME_FAILED, "all");
