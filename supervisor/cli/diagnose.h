@@ -12,5 +12,8 @@ int diagnose_code (const char *verdict);
 /* What would be done; playbook NULL: the default one (diagnose_plan.c). */
 int diagnose_plan (const struct cli *cli, const char *guest,
                    const char *playbook);
+/* Each guest; dir NULL: the bundles stay where they are (diagnose_all.c). */
+int diagnose_all (const struct cli *cli, const char *playbook,
+                  const char *dir);
 
 #endif

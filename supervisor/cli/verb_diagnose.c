@@ -184,16 +184,25 @@ on_row (struct json_object *row, const void *body, size_t len,
 static int
 run (struct cli *cli)
 {
-  const char *playbook = cli_option (cli, "--playbook"), *guest;
+  const char *playbook = cli_option (cli, "--playbook"), *guest = NULL;
   bool watch = cli_flag (cli, "--watch"), cancel = cli_flag (cli, "--cancel");
-  bool dry = cli_flag (cli, "--dry-run");
+  bool dry = cli_flag (cli, "--dry-run"), all = cli_flag (cli, "--all");
+  const char *dir = cli_option (cli, "-o");
   struct diagnose dg
       = { .json = cli->json, .terminal = isatty (STDERR_FILENO) };
   struct json_object *head;
-  int r = cli_guest (cli, &verb_diagnose, &guest);
+  int r = all ? cli_rest (cli, &verb_diagnose, 0)
+              : cli_guest (cli, &verb_diagnose, &guest);
 
   if (r)
     return r;
+  if (all && (watch || cancel || dry))
+    return cli_usage (&verb_diagnose,
+                      "--all goes with --playbook and -o alone");
+  if (all)
+    return diagnose_all (cli, playbook, dir);
+  if (dir)
+    return cli_usage (&verb_diagnose, "-o is of --all");
   if (watch + cancel + (dry || playbook) > 1)
     return cli_usage (&verb_diagnose, "--playbook, --watch or --cancel?");
   if (dry)
@@ -218,6 +227,7 @@ run (struct cli *cli)
 const struct verb verb_diagnose = {
   .name = "diagnose",
   .args = "GUEST [--playbook NAME] [--dry-run] |\n"
+          "                 --all [--playbook NAME] [-o DIR] |\n"
           "                 GUEST|INCIDENT [--watch | --cancel]",
   .summary = "look at a guest now, name what stopped, leave a bundle",
   .help = "Playbooks: no-touch asks the host alone; quick adds the monitor "
@@ -227,6 +237,9 @@ const struct verb verb_diagnose = {
           "  --dry-run  show what would be done: the steps, their conditions, "
           "time and bytes,\n             and every act that touches the "
           "guest; nothing is done\n"
+          "  --all      each guest, two at once, with lines of progress; "
+          "-o DIR: their\n             bundles go there, as after an "
+          "integration test that failed\n"
           "  --watch    look at one that is under way, whoever ordered it; of "
           "one that is\n             over, its end\n"
           "  --cancel   call it off: what was found so far is judged and "
@@ -236,9 +249,12 @@ const struct verb verb_diagnose = {
           "Exit codes: 0 well (verdict none), 3 trouble found, 4 slow, 5 the "
           "bundle is\nmissing, 6 no verdict (unknown, paused, console-busy, "
           "probe-misconfigured); 0 also when it was called off.\n"
+          "Of --all the first of 3, 5 (of one there is no bundle), 4 and 6 (or "
+          "there is no\nguest) that one of them has.\n"
           "\nExamples:\n"
           "  hangdog diagnose web-1 --playbook quick\n"
           "  hangdog diagnose web-1 --dry-run\n"
+          "  hangdog diagnose --all --playbook quick -o evidence\n"
           "  hangdog diagnose web-1 --watch\n",
   .run = run,
 };

@@ -109,6 +109,29 @@ exact "the end of a plan by none" "$(hd diagnose alpha --playbook dri --dry-run 
 exact "incidents by plans" "$(($(hd incidents --json | jq -s length) - incidents))" 0
 cmp "$work/report.before" "$work/alpha.report" || die "a plan was typed"
 
+# ---- all guests, and their bundles into a folder ----
+hd diagnose --all --playbook storage -o "$work/evidence" >"$work/out" 2>"$work/err"
+rc=$?
+head -n 1 "$work/out" | grep -qE '^guests=2 trouble=[0-9]+ slow=[0-9]+ no-verdict=[0-9]+ failed=0$' || { cat "$work/out" "$work/err"; die "the first line of all"; }
+case $rc in 0|3|4|6) ;; *) die "the end of all: $rc" ;; esac
+for g in alpha beta; do
+    for what in "BEGIN $g" "PROGRESS $g 1/1 host" "OK $g .*verdict="; do
+        grep -qE "^$what" "$work/err" || { cat "$work/err"; die "no line \"$what\""; }
+    done
+    b=$(sed -n "s/.* guest=$g .*bundle=//p" "$work/out")
+    case $b in "$work/evidence/$g-"*) ;; *) die "the bundle of $g is \"$b\"" ;; esac
+    hd bundle verify "$b" >/dev/null || die "the bundle of $g is not whole"
+done
+exact "files of all" "$(find "$work/evidence" -type f | wc -l)" 2
+hd diagnose --all --playbook storage --json >"$work/out" 2>/dev/null
+jq -se 'length == 3 and ([.[0, 1].guest] | sort) == ["alpha", "beta"] and .[2].row == "all" and .[2].failed == 0' "$work/out" >/dev/null ||
+    { cat "$work/out"; die "all in JSON"; }
+: >"$work/file"
+hd diagnose --all -o "$work/file" >/dev/null 2>&1 && die "a file is taken for a folder"
+hd diagnose --all --playbook nonesuch -o "$work/evidence" >"$work/out" 2>"$work/err"
+exact "the end of all by none" $? 5
+grep -q '^FAIL alpha .*: no playbook "nonesuch"' "$work/err" || { cat "$work/err"; die "all by none"; }
+
 # ---- broken again: the last good ones stay ----
 echo '{' >"$work/playbooks.d/10-good.json"
 playbook 40-new.json brand-new '"host", "console"'
