@@ -17,7 +17,7 @@ const char *const incident_phase_names[]
     = { "open", "collecting", "packed", "ended", NULL };
 const char *const incident_end_names[]
     = { "not-ended", "replaced", "rebooted", "recovered", "withdrawn",
-        NULL };
+        "closed", NULL };
 
 const char *const incident_severity_names[]
     = { "", "info", "warning", "critical", NULL };
@@ -104,7 +104,25 @@ add_text (struct json_object *o, const char *key, const char *s)
 }
 
 static struct json_object *
-verdict_json (const struct verdict *v)
+verdict_evidence (const struct verdict *v)
+{
+  struct json_object *list = json_object_new_array ();
+
+  for (unsigned i = 0; i < v->nfacts; i++)
+    {
+      struct json_object *o = json_object_new_object ();
+
+      add_text (o, "name", v->facts[i].name);
+      add_text (o, "value", v->facts[i].value);
+      add_text (o, "source", v->facts[i].source);
+      json_add_int (o, "time_ms", (int64_t) v->facts[i].time_ms);
+      json_object_array_add (list, o);
+    }
+  return list;
+}
+
+struct json_object *
+verdict_to_json (const struct verdict *v)
 {
   struct json_object *o = json_object_new_object ();
 
@@ -113,6 +131,10 @@ verdict_json (const struct verdict *v)
   json_add_str (o, "confidence", v->confidence);
   add_text (o, "sentence", v->sentence);
   add_text (o, "next", v->next);
+  add_text (o, "rule", v->rule);
+  add_text (o, "signature", v->signature);
+  if (v->nfacts)
+    json_object_object_add (o, "evidence", verdict_evidence (v));
   return o;
 }
 
@@ -135,6 +157,8 @@ incident_to_json (const struct incident *inc)
 
   json_add_str (o, "schema", INCIDENT_SCHEMA);
   json_add_str (o, "id", inc->id);
+  if (inc->rev)
+    json_add_int (o, "rev", (int64_t) inc->rev);
   add_text (o, "key", inc->key);
   add_text (o, "parent", inc->parent);
   json_object_object_add (o, "incarnation", incarnation_json (&inc->inc));
@@ -153,7 +177,11 @@ incident_to_json (const struct incident *inc)
   add_time (o, "collected", inc->collected_wall_ms);
   add_time (o, "ended", inc->ended_wall_ms);
   if (inc->verdict.class_[0])
-    json_object_object_add (o, "verdict", verdict_json (&inc->verdict));
+    json_object_object_add (o, "verdict", verdict_to_json (&inc->verdict));
+  if (inc->moments)
+    json_object_object_add (o, "timeline", incident_timeline_json (inc));
+  if (inc->moments_lost)
+    json_add_int (o, "timeline_lost", inc->moments_lost);
   return o;
 }
 
@@ -235,6 +263,39 @@ read_incarnation (struct json_object *o, struct incarnation *inc,
   return 0;
 }
 
+/* Written without it is read without it. */
+static int
+read_evidence (struct json_object *list, struct verdict *v, struct error *err)
+{
+  size_t n = json_object_is_type (list, json_type_array)
+                 ? json_object_array_length (list)
+                 : 0;
+
+  for (size_t i = 0; i < n && i < VERDICT_FACTS; i++)
+    {
+      struct json_object *o = json_object_array_get_idx (list, i);
+      struct verdict_fact *f = &v->facts[i];
+      int64_t at;
+      int rc;
+
+      if (!json_object_is_type (o, json_type_object))
+        return error_set (err, EINVAL,
+                          "incident: verdict: evidence: must be objects");
+      if ((rc = read_text (o, "name", false, f->name, sizeof f->name, err)) < 0
+          || (rc = read_text (o, "value", false, f->value, sizeof f->value,
+                              err))
+                 < 0
+          || (rc = read_text (o, "source", false, f->source,
+                              sizeof f->source, err))
+                 < 0
+          || (rc = read_count (o, "time_ms", INT64_MAX, &at, err)) < 0)
+        return rc;
+      f->time_ms = (uint64_t) at;
+      v->nfacts++;
+    }
+  return 0;
+}
+
 static int
 read_verdict (struct json_object *o, struct verdict *v, struct error *err)
 {
@@ -258,7 +319,13 @@ read_verdict (struct json_object *o, struct verdict *v, struct error *err)
                           sizeof v->sentence, err))
              < 0)
     return rc;
-  return read_text (o, "next", false, v->next, sizeof v->next, err);
+  if ((rc = read_text (o, "next", false, v->next, sizeof v->next, err)) < 0
+      || (rc = read_text (o, "rule", false, v->rule, sizeof v->rule, err)) < 0
+      || (rc = read_text (o, "signature", false, v->signature,
+                          sizeof v->signature, err))
+             < 0)
+    return rc;
+  return read_evidence (json_get (o, "evidence"), v, err);
 }
 
 static int
@@ -294,7 +361,7 @@ incident_from_json (struct json_object *obj, struct incident *ret,
   struct incident inc;
   const char *schema;
   int rc, phase = 0, end = 0, severity = INCIDENT_UNRATED;
-  int64_t attempts = 0;
+  int64_t attempts = 0, rev = 0, lost = 0;
 
   memset (&inc, 0, sizeof inc);
   if (!json_object_is_type (obj, json_type_object))
@@ -304,10 +371,12 @@ incident_from_json (struct json_object *obj, struct incident *ret,
     return error_set (err, EINVAL, "incident: schema: must be \"%s\"",
                       INCIDENT_SCHEMA);
   if ((rc = read_text (obj, "id", true, inc.id, sizeof inc.id, err)) < 0
+      || (rc = read_count (obj, "rev", INT64_MAX, &rev, err)) < 0
       || (rc = read_text (obj, "key", false, inc.key, sizeof inc.key, err)) < 0
       || (rc = read_text (obj, "parent", false, inc.parent,
                           sizeof inc.parent, err))
              < 0
+      || (rc = read_count (obj, "timeline_lost", UINT32_MAX, &lost, err)) < 0
       || (rc = read_incarnation (json_get (obj, "incarnation"), &inc.inc,
                                  err))
              < 0
@@ -338,6 +407,9 @@ incident_from_json (struct json_object *obj, struct incident *ret,
              < 0)
     return rc;
   inc.attempts = (unsigned) attempts;
+  inc.rev = (uint64_t) rev;
+  inc.moments_lost = (unsigned) lost;
+  incident_timeline_read (json_get (obj, "timeline"), &inc);
   inc.phase = (enum incident_phase) phase;
   inc.severity = (enum incident_severity) severity;
   inc.end = (enum incident_end) end;

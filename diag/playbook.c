@@ -282,6 +282,25 @@ read_steps (const struct at *at, const struct json_list *list,
   return r;
 }
 
+/* It is done where nobody knows better, and stands for that it touches
+ * nothing. */
+static int
+check_harmless (const struct at *at, const struct playbook *p)
+{
+  char key[32];
+
+  for (unsigned i = 0;
+       i < p->nsteps && strcmp (p->name, playbook_harmless) == 0; i++)
+    if (p->steps[i].collector->touch != TOUCH_NOTHING)
+      {
+        snprintf (key, sizeof key, "steps[%u]", i);
+        return bad (at, key,
+                    "of that name only a playbook that touches no guest may "
+                    "be; give yours another");
+      }
+  return 0;
+}
+
 static int
 fill (const struct at *at, struct head *head, const char *origin,
       struct playbook *p)
@@ -302,7 +321,8 @@ fill (const struct at *at, struct head *head, const char *origin,
   p->bytes = head->bytes;
   if (!p->summary || !p->origin)
     return error_set (at->err, ENOMEM, "no memory for a playbook");
-  return read_steps (at, &head->steps, p);
+  r = read_steps (at, &head->steps, p);
+  return r < 0 ? r : check_harmless (at, p);
 }
 
 int

@@ -302,26 +302,70 @@ cond_list_holds (const struct cond_list *list, struct fact_set *set,
   return true;
 }
 
+/* Of many that match, as of vCPUs, a few will do. */
+#define GATHER_MOST 4
+
+static void
+gather (const struct cond *c, struct fact_set *set,
+        const struct ladder *ladder, struct cond_found *found)
+{
+  struct fact_at at = { .begun = false };
+  struct sources said = { .n = 0 };
+  const struct fact_group *g;
+  unsigned most = found->n + GATHER_MOST;
+
+  if (c->op == OP_FACET)
+    {
+      const struct facet *f = &ladder->facets[c->facet];
+
+      for (unsigned i = 0; f->state > FACET_ALIVE && i < f->nfacts; i++)
+        cond_found_add_ (found, f->facts[i]);
+      return;
+    }
+  if (c->op == OP_THEN)
+    one_then_other (c, set, found);
+  else if (c->source)
+    facts_say_so (c, set, found);
+  else
+    while (found->n < most && (g = fact_group_next_ (set, c->fact, &at)))
+      who_say_so (c, set, g, &said, found);
+}
+
+void
+cond_list_gather_ (const struct cond_list *list, struct fact_set *set,
+                   const struct ladder *ladder, struct cond_found *found)
+{
+  for (unsigned i = 0; i < list->n; i++)
+    if (list->conds[i].op != OP_ABSENT)
+      gather (&list->conds[i], set, ladder, found);
+}
+
+void
+fact_value_ (const struct fact *f, struct buf *out)
+{
+  switch (f->type)
+    {
+    case FACT_TEXT:
+      text_escape (out, f->text, strnlen (f->text, sizeof f->text), 0);
+      break;
+    case FACT_INT:
+      buf_printf (out, "%" PRId64, f->i);
+      break;
+    case FACT_REAL:
+      buf_printf (out, "%.3g", f->d);
+      break;
+    case FACT_BOOL:
+      buf_puts (out, f->b ? "yes" : "no");
+      break;
+    }
+}
+
 void
 fact_describe (const struct fact *f, char *dst, size_t n)
 {
   struct buf text CLEANUP_BUF = BUF_INIT (n - 1);
 
   buf_printf (&text, "%s: %s ", f->source, f->name);
-  switch (f->type)
-    {
-    case FACT_TEXT:
-      text_escape (&text, f->text, strnlen (f->text, sizeof f->text), 0);
-      break;
-    case FACT_INT:
-      buf_printf (&text, "%" PRId64, f->i);
-      break;
-    case FACT_REAL:
-      buf_printf (&text, "%.3g", f->d);
-      break;
-    case FACT_BOOL:
-      buf_puts (&text, f->b ? "yes" : "no");
-      break;
-    }
+  fact_value_ (f, &text);
   snprintf (dst, n, "%s", buf_str (&text));
 }

@@ -29,14 +29,17 @@ ladder_climb (const struct verdict_rules *rules, struct fact_set *set,
     {
       const struct facet_rule *r = &rules->facets[i];
       struct facet *f = &ret->facets[r->facet];
-      const struct fact *why = NULL;
+      struct cond_found found = { .n = 0 };
 
       if (f->state != FACET_UNKNOWN
-          || !cond_list_holds (r->when, set, ret, NULL, &why))
+          || !cond_list_holds (r->when, set, ret, NULL, NULL))
         continue;
       f->state = r->state;
-      if (why)
-        fact_describe (why, f->evidence, sizeof f->evidence);
+      cond_list_gather_ (r->when, set, ret, &found);
+      f->nfacts = found.n < FACET_FACTS ? found.n : FACET_FACTS;
+      memcpy (f->facts, found.list, f->nfacts * sizeof f->facts[0]);
+      if (found.n)
+        fact_describe (found.list[0], f->evidence, sizeof f->evidence);
     }
 }
 

@@ -33,10 +33,15 @@ enum facet_id
 };
 extern const char *const facet_names[];
 
+#define FACET_FACTS 4
+
 struct facet
 {
   enum facet_state state;
   char evidence[200]; /* source, value: "qmp: status running" */
+  /* What its rule was true of: good as long as the facts are. */
+  const struct fact *facts[FACET_FACTS];
+  unsigned nfacts;
 };
 
 struct ladder
@@ -71,5 +76,24 @@ void ladder_verdict (const struct verdict_rules *rules,
                      const struct ladder *ladder, struct fact_set *set,
                      const struct cause *cause, struct verdict *ret);
 struct json_object *ladder_to_json (const struct ladder *ladder);
+
+/* All of it: what is found, and what nobody could say.  gaps (may be NULL): as
+ * in a manifest, {"collector", "what", "why"}. */
+struct judgement
+{
+  struct ladder ladder;
+  struct verdict verdict;
+  struct json_object *findings;  /* {"rule", "level", "says", "see",
+                                     "evidence"}, the worst first */
+  struct json_object *questions; /* of a verdict that is unknown or low:
+                                     {"about", "why"} */
+};
+void ladder_judge (const struct verdict_rules *rules, struct fact_set *set,
+                   const struct cause *cause, struct json_object *gaps,
+                   struct judgement *ret);
+/* Into a manifest's head: "ladder", "findings", "questions", "cause". */
+void judgement_tell (const struct judgement *j, const struct cause *cause,
+                     struct json_object *head);
+void judgement_done (struct judgement *j);
 
 #endif

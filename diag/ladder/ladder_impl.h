@@ -114,6 +114,11 @@ void cond_found_add_ (struct cond_found *found, const struct fact *f);
  * to found (may be NULL), which it leaves as it was when it does not hold. */
 bool cond_holds_ (const struct cond *c, struct fact_set *set,
                   const struct ladder *ladder, struct cond_found *found);
+/* Of a list that holds: what it is true of, whoever says so; of a facet, what
+ * says that it is dead or slow. */
+void cond_list_gather_ (const struct cond_list *list, struct fact_set *set,
+                        const struct ladder *ladder,
+                        struct cond_found *found);
 /* All of them, to the first OP_NONE; *ret_first (may be NULL) is the fact that
  * the first one was true of, NULL if there is none. */
 bool conds_hold (const struct cond *conds, struct fact_set *set,
@@ -121,7 +126,8 @@ bool conds_hold (const struct cond *conds, struct fact_set *set,
 /* The latest of that name, or NULL; of several names with "|" between them of
  * the first that there is. */
 const struct fact *fact_last (struct fact_set *set, const char *names);
-/* "source: name value", escaped. */
+/* "source: name value", escaped; and the value alone. */
 void fact_describe (const struct fact *f, char *dst, size_t n);
+void fact_value_ (const struct fact *f, struct buf *out);
 
 #endif

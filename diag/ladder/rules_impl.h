@@ -73,6 +73,11 @@ void template_fill_ (const char *text, struct fact_set *set,
                      const struct cause *cause, char *dst, size_t n,
                      struct cond_found *found);
 
+/* ---- parts of a judgement ---- */
+
+void fact_keep_ (const struct fact *f, struct verdict_fact *ret);
+void verdict_sign_ (struct verdict *v, const struct cause *cause);
+
 /* As cond_list_read(), with words. */
 int cond_list_read_words_ (const struct json_doc *doc,
                            struct json_object *when, const char *path,

@@ -10,7 +10,6 @@
 #include "base/text.h"
 #include "diag/ladder/cond_impl.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -125,26 +124,6 @@ template_check_ (const char *text, struct error *err)
   return 0;
 }
 
-static void
-put_value (struct buf *out, const struct fact *f)
-{
-  switch (f->type)
-    {
-    case FACT_TEXT:
-      text_escape (out, f->text, strnlen (f->text, sizeof f->text), 0);
-      break;
-    case FACT_INT:
-      buf_printf (out, "%" PRId64, f->i);
-      break;
-    case FACT_REAL:
-      buf_printf (out, "%.3g", f->d);
-      break;
-    case FACT_BOOL:
-      buf_puts (out, f->b ? "yes" : "no");
-      break;
-    }
-}
-
 void
 template_fill_ (const char *text, struct fact_set *set,
                 const struct cause *cause, char *dst, size_t n,
@@ -168,7 +147,7 @@ template_fill_ (const char *text, struct fact_set *set,
         text_escape (&out, said, strlen (said), 0);
       else if ((f = fact_last (set, name)))
         {
-          put_value (&out, f);
+          fact_value_ (f, &out);
           cond_found_add_ (found, f);
         }
       p += len ? len : 1;

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * From facets, facts and the failing outcome to a verdict: the first rule that
- * holds is it.
+ * holds is it, with the facts that it rests on.
  */
 #include "diag/ladder/rules_impl.h"
 
+#include "base/buf.h"
+#include "base/text.h"
 #include "diag/facts.h"
 
 #include <stdio.h>
@@ -28,6 +30,78 @@ class_of (const char *name)
   return "unknown";
 }
 
+/* ---- what it rests on ---- */
+
+/* Several sources that look from one place are one vantage point, and whose
+ * word is another's is none; all others are one each. */
+static const char *
+vantage_of (const char *source)
+{
+  static const struct
+  {
+    const char *source, *vantage;
+  } known[] = {
+    { "monitor", "hypervisor" }, { "libvirt", "hypervisor" },
+    { "rundir", "hypervisor" },  { "console", "text" },
+    { "memlogd", "text" },       { "scenario", NULL },
+    { "diagnosis", NULL },       { "bus", NULL },
+  };
+
+  for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+    if (strcmp (source, known[i].source) == 0)
+      return known[i].vantage;
+  return source;
+}
+
+static unsigned
+vantages (const struct cond_found *found)
+{
+  const char *seen[COND_FOUND];
+  unsigned n = 0, k;
+
+  for (unsigned i = 0; i < found->n; i++)
+    {
+      const char *v = vantage_of (found->list[i]->source);
+
+      for (k = 0; v && k < n && strcmp (seen[k], v) != 0; k++)
+        ;
+      if (v && k == n)
+        seen[n++] = v;
+    }
+  return n;
+}
+
+void
+fact_keep_ (const struct fact *f, struct verdict_fact *ret)
+{
+  struct buf value CLEANUP_BUF = BUF_INIT (sizeof ret->value - 1);
+
+  fact_value_ (f, &value);
+  *ret = (struct verdict_fact){ .time_ms = f->time_ms };
+  snprintf (ret->name, sizeof ret->name, "%.71s", f->name);
+  snprintf (ret->value, sizeof ret->value, "%s", buf_str (&value));
+  snprintf (ret->source, sizeof ret->source, "%.31s", f->source);
+}
+
+/* Nobody claims to be certain: it is what two vantage points make of what one
+ * alone would say with confidence.  That nothing is amiss nobody can say. */
+static void
+weigh (const struct verdict_rule *r, const struct cond_found *found,
+       struct verdict *v)
+{
+  bool trouble = strcmp (v->class_, "none") != 0
+                 && strcmp (v->class_, "unknown") != 0
+                 && strcmp (v->class_, "probe-misconfigured") != 0;
+
+  snprintf (v->confidence, sizeof v->confidence, "%s",
+            trouble && strcmp (r->confidence, "high") == 0
+                    && vantages (found) >= 2
+                ? "certain"
+                : r->confidence);
+}
+
+/* ---- the verdict ---- */
+
 static void
 nothing_holds (struct fact_set *set, const struct cause *cause,
                struct verdict *ret)
@@ -41,29 +115,42 @@ nothing_holds (struct fact_set *set, const struct cause *cause,
             "what is known.");
 }
 
+static void
+rule_says (const struct verdict_rule *r, const struct ladder *ladder,
+           struct fact_set *set, const struct cause *cause,
+           struct verdict *ret)
+{
+  struct cond_found found = { .n = 0 };
+  char class_[sizeof ret->class_];
+
+  cond_list_gather_ (r->when, set, ladder, &found);
+  template_fill_ (r->class_, set, cause, class_, sizeof class_, NULL);
+  snprintf (ret->class_, sizeof ret->class_, "%s", class_of (class_));
+  weigh (r, &found, ret);
+  template_fill_ (r->culprit, set, cause, ret->culprit, sizeof ret->culprit,
+                  &found);
+  template_fill_ (r->says, set, cause, ret->sentence, sizeof ret->sentence,
+                  &found);
+  template_fill_ (r->next, set, cause, ret->next, sizeof ret->next, NULL);
+  snprintf (ret->rule, sizeof ret->rule, "%s", r->name);
+  for (unsigned i = 0; i < found.n && ret->nfacts < VERDICT_FACTS; i++)
+    fact_keep_ (found.list[i], &ret->facts[ret->nfacts++]);
+}
+
 void
 ladder_verdict (const struct verdict_rules *rules,
                 const struct ladder *ladder, struct fact_set *set,
                 const struct cause *cause, struct verdict *ret)
 {
   const struct verdict_rule *r = NULL;
-  char class_[sizeof ret->class_];
 
   memset (ret, 0, sizeof *ret);
   for (size_t i = 0; !r && i < rules->nverdicts; i++)
     if (rule_holds (&rules->verdicts[i], ladder, set, cause->code))
       r = &rules->verdicts[i];
-  if (!r)
-    {
-      nothing_holds (set, cause, ret);
-      return;
-    }
-  template_fill_ (r->class_, set, cause, class_, sizeof class_, NULL);
-  snprintf (ret->class_, sizeof ret->class_, "%s", class_of (class_));
-  snprintf (ret->confidence, sizeof ret->confidence, "%s", r->confidence);
-  template_fill_ (r->culprit, set, cause, ret->culprit, sizeof ret->culprit,
-                  NULL);
-  template_fill_ (r->says, set, cause, ret->sentence, sizeof ret->sentence,
-                  NULL);
-  template_fill_ (r->next, set, cause, ret->next, sizeof ret->next, NULL);
+  if (r)
+    rule_says (r, ladder, set, cause, ret);
+  else
+    nothing_holds (set, cause, ret);
+  verdict_sign_ (ret, cause);
 }

@@ -5,7 +5,7 @@
  * does not.
  */
 #include "supervisor/check/check_impl.h"
-#include "diag/playbook.h"
+#include "supervisor/conf/scenario_read.h"
 #include "supervisor/check/replay.h"
 
 #include "base/buf.h"
@@ -25,15 +25,10 @@ check_playbook (struct findings *f, const char *path,
                 const struct json_doc *doc, const struct scenario *s, size_t i,
                 const struct playbook_set *playbooks)
 {
-  struct error err = ERROR_INIT, why = ERROR_INIT;
-  char at[80];
+  struct error err = ERROR_INIT;
 
-  if (playbook_check (playbooks, s->playbook, &why) < 0)
-    {
-      scenario_place (doc, i, "playbook", at, sizeof (at));
-      json_error_at (doc, at, &err, "%s", error_text (&why));
-      finding_error (f, path, &err);
-    }
+  if (playbooks && scenario_playbook (doc, i, s, playbooks, &err) < 0)
+    finding_error (f, path, &err);
   else
     {
       if (!f->json)
@@ -175,7 +170,7 @@ print_kinds (char **names)
 /* What all files have together, for what looks at others. */
 struct all
 {
-  struct playbook_set *playbooks;
+  struct playbook_set *playbooks; /* NULL: any may be named */
   struct scenario **list;
   const char **paths; /* of each, whose file it is from */
   size_t n;
@@ -332,7 +327,7 @@ main (int argc, char **argv)
   struct buf schema = BUF_INIT (1u << 20);
   struct findings f = { 0 };
   struct all all = { 0 };
-  struct error err = ERROR_INIT;
+  const char *config = NULL;
   int first = 1;
 
   io_open_standard ();
@@ -361,21 +356,21 @@ main (int argc, char **argv)
 
       return rc ? rc : findings_end (&f);
     }
-  if (argc > 1 && strcmp (argv[1], "--json") == 0)
-    {
+  if (argc > 1 && strcmp (argv[1], "--playbook") == 0)
+    return playbook_main (argc, argv);
+  for (; first < argc && strncmp (argv[first], "--", 2) == 0; first++)
+    if (strcmp (argv[first], "--json") == 0)
       f.json = true;
-      first++;
-    }
+    else if (strcmp (argv[first], "--config") == 0 && first + 1 < argc)
+      config = argv[++first];
+    else
+      break;
   if (first == argc)
     {
       fputs ("Usage: hangdog scenario check FILE...\n", stderr);
       return 2;
     }
-  if (playbook_set_new (NULL, 0, &all.playbooks, &err) < 0)
-    {
-      fprintf (stderr, "hangdog: %s\n", error_text (&err));
-      return 1;
-    }
+  check_playbooks (&f, config, &all.playbooks);
   for (int i = first; i < argc; i++)
     check_file (&f, argv[i], &all);
   check_parts (&f, &all);

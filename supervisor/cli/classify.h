@@ -7,7 +7,7 @@
 #define HANGDOG_SUPERVISOR_CLI_CLASSIFY_H
 
 #include "kernel/text/reader.h"
-#include "supervisor/conf/settings.h"
+#include "supervisor/conf/conf_local.h"
 #include "supervisor/text/text_rules.h"
 
 #include <stdbool.h>
@@ -17,10 +17,6 @@ struct cli;
 struct error;
 struct kept;
 
-/* What the configuration says, NULL: the default file, which need not be there.
- * 1 with err when it cannot be read: ret is what it would be without. */
-int local_config (const char *path, const struct config **ret,
-                  struct error *err);
 /* The rules that a daemon with that configuration would have. */
 int local_rules (const struct config *cfg, struct text_rules_read *ret,
                  struct error *err);

@@ -51,7 +51,8 @@ extern const struct verb verb_daemon, verb_list, verb_status, verb_probe,
     verb_diagnose, verb_incidents, verb_spool, verb_console, verb_doctor,
     verb_dump, verb_scenario, verb_config, verb_bundle, verb_report, verb_wait,
     verb_controller, verb_sysrq, verb_tables, verb_completion, verb_version,
-    verb_classify, verb_rules, verb_inspect, verb_core, verb_mailbox;
+    verb_classify, verb_rules, verb_inspect, verb_core, verb_mailbox,
+    verb_playbook;
 
 /* Takes --NAME VALUE (or --NAME=VALUE) out of argv; NULL when it is not
  * there.  cli_flag: --NAME without a value. */
@@ -94,6 +95,11 @@ void program_keeper (struct program *p, const struct cli *cli);
 void program_failed (const char *path, int code, struct error *err);
 /* Becomes it; returns an exit code when that cannot be. */
 int cli_exec (struct cli *cli, const struct program *p);
+
+/* Runs it, and calls fn for each row of JSON that it says; its exit code, or
+ * EXIT_ERROR when it could not be run. */
+int program_rows (const struct cli *cli, const struct program *p,
+                  void (*fn) (struct json_object *row, void *arg), void *arg);
 
 void cli_nap (unsigned ms);
 

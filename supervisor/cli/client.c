@@ -162,7 +162,7 @@ start_keeper (const struct cli *cli, struct client *c, const char *path,
   return error_wrap (err, "starting a daemon for this command");
 }
 
-/* ---- settling: all sources have looked once ---- */
+/* ---- settling: all sources have looked once, the files are read ---- */
 
 struct sources
 {
@@ -178,10 +178,13 @@ source_row (struct json_object *row, const void *body, size_t len, void *arg)
   if (kind && strcmp (kind, "source") == 0
       && !json_get_bool (row, "healthy", false))
     s->unhealthy = true;
+  if (json_get_bool (row, "loading", false))
+    s->unhealthy = true;
   return 0;
 }
 
-/* A fresh daemon knows no guest yet, and "there is none" would be a lie.  Not
+/* A fresh daemon knows no guest yet, and "there is none" would be a lie; nor
+ * the playbooks of this host.  Not
  * for ever: a source that cannot be reached stays unhealthy, and the answer
  * says so. */
 static void

@@ -183,6 +183,66 @@ rules (struct exam *e, const struct cli *cli)
   text_rules_read_done (&read);
 }
 
+struct found_playbooks
+{
+  struct exam *e;
+  unsigned own, bad;
+};
+
+static void
+playbook_row (struct json_object *row, void *arg)
+{
+  struct found_playbooks *found = arg;
+  char text[1200];
+  int64_t line_no = json_get_int (row, "line", 0);
+
+  if (strncmp (row_str (row, "origin"), "file ", 5) == 0)
+    found->own++;
+  if (strcmp (row_str (row, "row"), "finding") != 0)
+    return;
+  if (strcmp (row_str (row, "severity"), "error") != 0)
+    {
+      line (found->e, "warn", "playbooks",
+            "a folder of the configuration is not there",
+            "hangdog config check");
+      return;
+    }
+  found->bad++;
+  snprintf (text, sizeof (text), "%.400s", row_str (row, "file"));
+  if (line_no)
+    snprintf (text, sizeof (text), "%.400s:%lld:%lld", row_str (row, "file"),
+              (long long) line_no, (long long) json_get_int (row, "column", 0));
+  snprintf (text + strlen (text), sizeof (text) - strlen (text),
+            ": %.200s%s%.400s", row_str (row, "path"),
+            row_str (row, "path")[0] ? ": " : "", row_str (row, "message"));
+  line (found->e, "bad", "playbooks", text,
+        "mend the file, then: hangdog playbook list");
+}
+
+/* As a daemon would find them now, too. */
+static void
+playbooks (struct exam *e, const struct cli *cli)
+{
+  struct found_playbooks found = { .e = e };
+  struct program list;
+  char text[80];
+
+  program_init (&list, "hangdog-check");
+  program_arg (&list, "--playbook");
+  program_arg (&list, "list");
+  program_arg (&list, "--json");
+  if (cli->config_path)
+    {
+      program_arg (&list, "--config");
+      program_arg (&list, cli->config_path);
+    }
+  (void) program_rows (cli, &list, playbook_row, &found);
+  if (found.own == 0 || found.bad)
+    return;
+  snprintf (text, sizeof (text), "%u of yours", found.own);
+  line (e, "ok", "playbooks", text, NULL);
+}
+
 static void
 yama (struct exam *e)
 {
@@ -244,6 +304,7 @@ doctor_host (struct cli *cli)
   if (!ask_daemon (&e, cli))
     sources (&e);
   rules (&e, cli);
+  playbooks (&e, cli);
   unsupported_each (not_supported, &e);
   yama (&e);
   space (&e, cli);

@@ -24,7 +24,8 @@ const struct verb *const verbs[] = {
   &verb_inspect,    &verb_core,       &verb_spool,
   &verb_wait,       &verb_scenario,   &verb_config,
   &verb_tables,     &verb_controller, &verb_dump,
-  &verb_mailbox,    &verb_completion, &verb_version,    NULL,
+  &verb_playbook,   &verb_mailbox,    &verb_completion, &verb_version,
+  NULL,
 };
 
 static void

@@ -67,7 +67,9 @@ daemon_trouble (struct json_object *row)
     return json_get_str (row, "denied");
   if (json_get_str (row, "not_loaded"))
     return json_get_str (row, "not_loaded");
-  return json_get_str (row, "bad_rules");
+  if (json_get_str (row, "bad_rules"))
+    return json_get_str (row, "bad_rules");
+  return json_get_str (row, "bad_playbooks");
 }
 
 void

@@ -7,9 +7,13 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/json.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 void
@@ -86,4 +90,54 @@ cli_exec (struct cli *cli, const struct program *p)
   cli_fail (&err);
   /* Not EXIT_USAGE, as a missing file is otherwise: the caller named none. */
   return EXIT_ERROR;
+}
+
+/* In the child. */
+static void
+become (const struct cli *cli, const struct program *p, int out)
+{
+  char path[4096];
+  int null = open ("/dev/null", O_RDWR);
+
+  dup2 (null, STDIN_FILENO);
+  dup2 (out, STDOUT_FILENO);
+  dup2 (null, STDERR_FILENO);
+  snprintf (path, sizeof (path), "%s/%s", cli->libexec, p->name);
+  execv (path, p->args);
+  _exit (EXIT_ERROR);
+}
+
+int
+program_rows (const struct cli *cli, const struct program *p,
+              void (*fn) (struct json_object *row, void *arg), void *arg)
+{
+  CLEANUP_FREE char *line = NULL;
+  CLEANUP_FCLOSE FILE *said = NULL;
+  size_t room = 0;
+  ssize_t n;
+  int fds[2], status = -1;
+  pid_t pid;
+
+  fflush (stdout);
+  if (pipe2 (fds, O_CLOEXEC) < 0)
+    return EXIT_ERROR;
+  pid = fork ();
+  if (pid == 0)
+    become (cli, p, fds[1]);
+  close (fds[1]);
+  said = fdopen (fds[0], "re");
+  if (!said)
+    close (fds[0]);
+  while (pid > 0 && said && (n = getline (&line, &room, said)) > 0)
+    {
+      CLEANUP_JSON_DOC struct json_doc *doc = NULL;
+
+      if (json_parse (line, (size_t) n, JSON_WIRE, p->name, JSON_MAX_FILE,
+                      &doc, NULL)
+          == 0)
+        fn (json_root (doc), arg);
+    }
+  if (pid < 0 || waitpid (pid, &status, 0) != pid || !WIFEXITED (status))
+    return EXIT_ERROR;
+  return WEXITSTATUS (status);
 }

@@ -29,6 +29,11 @@ is_taken (const struct cli *cli, const char *file)
   pid_t pid;
 
   program_init (&check, "hangdog-check");
+  if (cli->config_path)
+    {
+      program_arg (&check, "--config");
+      program_arg (&check, cli->config_path);
+    }
   program_arg (&check, file);
   snprintf (path, sizeof (path), "%s/%s", cli->libexec, check.name);
   fflush (stdout);

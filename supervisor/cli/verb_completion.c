@@ -5,7 +5,6 @@
  */
 #include "supervisor/cli/cli.h"
 #include "supervisor/cli/status.h"
-#include "diag/playbook_shipped.h"
 
 #include "base/cleanup.h"
 
@@ -101,7 +100,13 @@ print_quoted (const char *text, const char *quote)
   putchar ('\'');
 }
 
-/* What may follow an option; of one verb, where others mean something else by
+/* An operator may have playbooks of his own; their names are fit for a
+ * shell. */
+#define PLAYBOOKS                                                             \
+  "hangdog playbook list --json 2>/dev/null | sed -n "                        \
+  "'s/^{\"row\":\"playbook\",\"name\":\"\\([A-Za-z0-9._-]*\\)\".*/\\1/p'"
+
+/* What may follow a word; of one verb, where others mean something else by
  * it. */
 static const struct
 {
@@ -110,29 +115,17 @@ static const struct
   const char *verb; /* NULL: any */
 } values[] = {
   { "--playbook", NULL, NULL },
+  { "show", NULL, "playbook" },
   { "--for", health_words, "wait" },
   { "--from", console_words, "scenario" },
 };
 
 static void
-print_playbooks (void)
-{
-  const struct embedded_file *f = playbook_shipped;
-
-  for (; f->name; f++)
-    printf ("%s%.*s", f == playbook_shipped ? "" : " ",
-            (int) (strlen (f->name) - strlen (".json")), f->name);
-}
-
-static void
-print_values (const char *const *list)
+print_values (const char *const *list, const char *playbooks)
 {
   if (!list)
-    {
-      print_playbooks ();
-      return;
-    }
-  for (size_t i = 0; list[i]; i++)
+    fputs (playbooks, stdout);
+  for (size_t i = 0; list && list[i]; i++)
     printf ("%s%s", i ? " " : "", list[i]);
 }
 
@@ -146,7 +139,7 @@ bash_values (void)
     {
       printf ("  %s:%s) COMPREPLY=($(compgen -W \"",
               values[i].verb ? values[i].verb : "*", values[i].option);
-      print_values (values[i].values);
+      print_values (values[i].values, "$(_hangdog_playbooks)");
       puts ("\" -- \"$cur\")); return ;;");
     }
   puts ("  *:--run|*:--state|*:--config|*:--data|*:--token-file|*:-o) return ;;"
@@ -157,6 +150,7 @@ static void
 bash (void)
 {
   puts ("_hangdog_guests ()\n{\n  " GUESTS "\n}\n"
+        "_hangdog_playbooks ()\n{\n  " PLAYBOOKS "\n}\n"
         "_hangdog ()\n{\n"
         "  local cur=${COMP_WORDS[COMP_CWORD]} "
         "prev=${COMP_WORDS[COMP_CWORD-1]} verb= i\n"
@@ -193,6 +187,7 @@ static void
 zsh (void)
 {
   puts ("#compdef hangdog\n_hangdog_guests() {\n  " GUESTS "\n}\n"
+        "_hangdog_playbooks() {\n  " PLAYBOOKS "\n}\n"
         "_hangdog() {\n  if (( CURRENT == 2 )); then\n"
         "    local -a verbs=(");
   for (unsigned i = 0; verbs[i]; i++)
@@ -207,7 +202,8 @@ zsh (void)
     {
       printf ("  %s:%s) compadd -- ",
               values[i].verb ? values[i].verb : "*", values[i].option);
-      print_values (values[i].values);
+      print_values (values[i].values,
+                    "${(f)\"$(_hangdog_playbooks)\"}");
       puts ("; return ;;");
     }
   puts ("  esac\n  case $words[2] in");
@@ -242,7 +238,7 @@ print_fish (const char *opt, size_t len, void *arg)
         && (!values[i].verb || strcmp (values[i].verb, arg) == 0))
       {
         fputs (" -x -a '", stdout);
-        print_values (values[i].values);
+        print_values (values[i].values, "(__hangdog_playbooks)");
         putchar ('\'');
       }
   putchar ('\n');
@@ -258,7 +254,8 @@ print_fish_word (const char *word, size_t len, void *arg)
 static void
 fish (void)
 {
-  puts ("function __hangdog_guests\n  " GUESTS "\nend");
+  puts ("function __hangdog_guests\n  " GUESTS "\nend\n"
+        "function __hangdog_playbooks\n  " PLAYBOOKS "\nend");
   for (unsigned i = 0; verbs[i]; i++)
     {
       printf ("complete -c hangdog -n __fish_use_subcommand -a %s -d ",

@@ -46,29 +46,41 @@ check_rules (const struct cli *cli, const char *file, struct findings *f)
   fflush (stdout);
 }
 
-/* The keeper reads it: what passes here is what it will take. */
+static void
+how (struct program *p, const struct cli *cli, const char *file)
+{
+  if (cli->json)
+    program_arg (p, "--json");
+  if (file)
+    {
+      program_arg (p, "--config");
+      program_arg (p, file);
+    }
+}
+
+/* The playbooks that it names hangdog-check knows; and then the keeper, which
+ * it becomes, reads the file itself: what passes there is what it will
+ * take. */
 static int
 check (struct cli *cli)
 {
   const char *file = cli->argc == 3 ? cli->argv[2] : cli->config_path;
   struct findings f = { .json = cli->json };
-  struct program keeper;
-  char told[48];
+  struct program check;
+  char told[48], keeper[4096];
 
   check_rules (cli, file, &f);
   snprintf (told, sizeof (told), "%u:%u:%u", f.files, f.errors, f.notes);
-  program_init (&keeper, "hangdog-keeper");
-  program_arg (&keeper, "--check");
-  if (cli->json)
-    program_arg (&keeper, "--json");
-  if (file)
-    {
-      program_arg (&keeper, "--config");
-      program_arg (&keeper, file);
-    }
-  program_arg (&keeper, "--told");
-  program_arg (&keeper, told);
-  return cli_exec (cli, &keeper);
+  snprintf (keeper, sizeof (keeper), "%s/hangdog-keeper", cli->libexec);
+  program_init (&check, "hangdog-check");
+  program_arg (&check, "--playbook");
+  program_arg (&check, "config");
+  how (&check, cli, file);
+  program_arg (&check, told);
+  program_arg (&check, keeper);
+  program_arg (&check, "--check");
+  how (&check, cli, file);
+  return cli_exec (cli, &check);
 }
 
 static int

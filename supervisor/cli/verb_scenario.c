@@ -23,6 +23,11 @@ run_check (struct cli *cli, const char *option, int least, const char *lacks)
     program_arg (&check, option);
   if (cli->json)
     program_arg (&check, "--json");
+  if (!option && cli->config_path)
+    {
+      program_arg (&check, "--config");
+      program_arg (&check, cli->config_path);
+    }
   program_rest (&check, cli, 2);
   return cli_exec (cli, &check);
 }

@@ -130,6 +130,9 @@ static const struct json_field config_fields[] = {
   { "rules", JSON_ARRAY, offsetof (struct config, rules),
     .elem_kind = JSON_STRING, .elem_size = sizeof (char *), .max = 64,
     .keep_empty = true, .help = "files of text rules, or folders of them" },
+  { "playbooks", JSON_ARRAY, offsetof (struct config, playbooks),
+    .elem_kind = JSON_STRING, .elem_size = sizeof (char *), .max = 64,
+    .keep_empty = true, .help = "files of playbooks, or folders of them" },
   { "leases", JSON_ARRAY, offsetof (struct config, leases),
     .elem_kind = JSON_STRING, .elem_size = sizeof (char *), .max = 16,
     .keep_empty = true,
@@ -264,6 +267,8 @@ set_defaults (struct config *c, struct error *err)
   c->sink.timeout_ms = 30 * 1000;
   r = replace (&c->schema, CONFIG_SCHEMA, err);
   if (r == 0)
+    r = replace (&c->sink.name, CONFIG_SINK, err);
+  if (r == 0)
     r = replace (&c->user, "", err);
   if (r == 0)
     r = replace (&c->group, "", err);
@@ -275,6 +280,8 @@ set_defaults (struct config *c, struct error *err)
     r = add_string (&c->scenarios, CONFIG_SCENARIOS, err);
   if (r == 0 && access (CONFIG_RULES, F_OK) == 0)
     r = add_string (&c->rules, CONFIG_RULES, err);
+  if (r == 0 && access (CONFIG_PLAYBOOKS, F_OK) == 0)
+    r = add_string (&c->playbooks, CONFIG_PLAYBOOKS, err);
   for (unsigned i = 0; r == 0 && i < ARRAY_LEN (config_leases); i++)
     if (access (config_leases[i], F_OK) == 0)
       r = add_string (&c->leases, config_leases[i], err);
@@ -523,6 +530,8 @@ parse (const char *text, size_t len, const char *origin, struct config *cfg,
   if (r == 0)
     r = check_paths (doc, "rules", &cfg->rules, err);
   if (r == 0)
+    r = check_paths (doc, "playbooks", &cfg->playbooks, err);
+  if (r == 0)
     r = check_paths (doc, "leases", &cfg->leases, err);
   if (r == 0)
     r = check_paths (doc, "exec", &cfg->exec, err);
@@ -566,6 +575,7 @@ config_unref (const struct config *cfg)
   if (!own || atomic_fetch_sub (&own->refs, 1) != 1)
     return;
   json_decoded_done (config_fields, own);
+  free (own->sink.name);
   free (own);
 }
 
@@ -589,6 +599,17 @@ config_wants_libvirt (const struct config *cfg)
     if (strcmp (s[i].kind, "libvirt") == 0)
       return true;
   return false;
+}
+
+unsigned
+config_sinks (const struct config *cfg, const struct sink_config **ret,
+              unsigned max)
+{
+  unsigned n = 0;
+
+  if (cfg->sink.url && n < max)
+    ret[n++] = &cfg->sink;
+  return n;
 }
 
 void
@@ -648,6 +669,7 @@ config_roots (const struct config *cfg, const char *config_path,
   fn (dir, arg);
   paths_roots (&cfg->scenarios, fn, arg);
   paths_roots (&cfg->rules, fn, arg);
+  paths_roots (&cfg->playbooks, fn, arg);
   paths_roots (&cfg->leases, fn, arg);
   for (size_t i = 0; i < cfg->roots.count; i++)
     fn (((char *const *) cfg->roots.items)[i], arg);

@@ -21,6 +21,7 @@ struct error;
 #define CONFIG_PATH "/etc/hangdog/config.json"
 #define CONFIG_SCENARIOS "/etc/hangdog/scenarios"
 #define CONFIG_RULES "/etc/hangdog/rules.d"
+#define CONFIG_PLAYBOOKS "/etc/hangdog/playbooks.d"
 #define CONFIG_EXEC "/etc/hangdog/exec.d"
 #define RUN_PATH "/run/hangdog"
 #define STATE_PATH "/var/lib/hangdog"
@@ -65,6 +66,7 @@ struct config
   struct json_list mailboxes; /* char *: folders with mailboxes */
   struct json_list scenarios; /* char *: files and folders */
   struct json_list rules;     /* char *: the same, of text rules */
+  struct json_list playbooks; /* char *: and of playbooks */
   struct json_list leases;    /* char *: files of DHCP leases, and folders */
   struct json_list exec;      /* char *: folders of programs */
   uint64_t heartbeat_ms;      /* 0 = no heartbeats from memory */
@@ -89,6 +91,10 @@ config_unrefp (const struct config **cfg)
 unsigned config_group_may (const struct config *cfg);
 /* Whether a source is of that kind. */
 bool config_wants_libvirt (const struct config *cfg);
+/* Where is sent to; at most max, in the order of the document. */
+unsigned config_sinks (const struct config *cfg,
+                       const struct sink_config **ret, unsigned max);
+#define CONFIG_SINK "default" /* the name of "sink" */
 void config_schema (struct buf *out);
 struct json_object *config_to_json (const struct config *cfg);
 

@@ -4,8 +4,8 @@
  */
 #include "supervisor/control/control.h"
 #include "supervisor/control/daemon.h"
+#include "supervisor/conf/scenario_read.h"
 #include "supervisor/watch/layers.h"
-#include "diag/playbook.h"
 
 #include "base/cleanup.h"
 #include "base/error.h"
@@ -46,9 +46,6 @@ read_scenario (const struct json_doc *doc, const char *uuid,
                struct error *err)
 {
   struct json_object *root = json_root (doc), *select;
-  struct error why = ERROR_INIT;
-  struct scenario *s;
-  int r;
 
   if (!json_object_is_type (root, json_type_object))
     return error_set (err, EINVAL, "a scenario is a JSON object");
@@ -61,16 +58,7 @@ read_scenario (const struct json_doc *doc, const char *uuid,
       json_add_str (select, "uuid", uuid);
       json_object_object_add (root, "select", select);
     }
-  r = scenario_parse (doc, root, "", &s, err);
-  if (r < 0)
-    return r;
-  if (playbook_check (playbooks, s->playbook, &why) < 0)
-    {
-      scenario_unref (s);
-      return json_error_at (doc, "playbook", err, "%s", error_text (&why));
-    }
-  *ret = s;
-  return 0;
+  return scenario_read (doc, root, "", playbooks, ret, err);
 }
 
 /* In force; what is left is the disk. */

@@ -398,6 +398,8 @@ daemon_row (struct answer *a)
   json_add_int (row, "up_ms",
                 (int64_t) (loop_now (a->d->loop) - a->d->started_ms));
   json_add_bool (row, "drain_only", a->d->drain_only);
+  if (a->d->loading && !a->d->playbooks_known)
+    json_add_bool (row, "loading", true);
   json_add_bool (row, "writer", writer_link_connected (a->d->writer));
   if (a->d->not_loaded[0])
     json_add_text (row, "not_loaded", a->d->not_loaded,
@@ -405,6 +407,9 @@ daemon_row (struct answer *a)
   if (a->d->bad_rules[0])
     json_add_text (row, "bad_rules", a->d->bad_rules,
                    strlen (a->d->bad_rules));
+  if (a->d->bad_playbooks[0])
+    json_add_text (row, "bad_playbooks", a->d->bad_playbooks,
+                   strlen (a->d->bad_playbooks));
   writer_state_row (&a->d->writer_state, row, clock_ms ());
   json_add_int (row, "guests", (int64_t) registry_count (a->d->registry));
   json_add_int (row, "bindings", (int64_t) bindings_count (a->d->bindings));
@@ -539,6 +544,18 @@ dump_late (struct bindings *b, struct buf *out)
               (unsigned long long) late.max_ms);
 }
 
+static void
+dump_playbooks (const struct daemon *d, struct buf *out)
+{
+  buf_printf (out, "playbooks: %u, of operators %u\n", d->playbooks->n,
+              d->playbooks_own);
+  if (!d->bad_playbooks[0])
+    return;
+  buf_puts (out, "  ");
+  text_escape (out, d->bad_playbooks, strlen (d->bad_playbooks), 0);
+  buf_putc (out, '\n');
+}
+
 void
 op_dump (struct answer *a, struct frame *f)
 {
@@ -579,6 +596,7 @@ op_dump (struct answer *a, struct frame *f)
       text_escape (&out, d->bad_rules, strlen (d->bad_rules), 0);
       buf_putc (&out, '\n');
     }
+  dump_playbooks (d, &out);
   buf_puts (&out, "console hub:\n");
   hub_dump (d->hub, &out);
   buf_puts (&out, "loop:\n");

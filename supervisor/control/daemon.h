@@ -99,6 +99,9 @@ struct daemon
   bool load_again;      /* and then, by the configuration of that time */
   char not_loaded[320]; /* why those in force are not those on disk, or "" */
   char bad_rules[600];  /* the same of operators' text rules */
+  char bad_playbooks[600]; /* and of their playbooks */
+  bool playbooks_known;    /* as rules_known */
+  unsigned playbooks_own;  /* of operators, in force */
   bool rules_known;     /* a later mistake does not undo those that are */
   unsigned rules_files; /* whose rules are in force */
   uint64_t started_ms;

@@ -89,7 +89,6 @@ daemon_judges (struct daemon *d, struct error *err)
   if (r == 0)
     {
       layers.bindings = d->bindings;
-      layers.playbooks = d->playbooks;
       r = layers_new (&layers, &d->layers, err);
     }
   if (r < 0)

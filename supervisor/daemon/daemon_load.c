@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Scenarios and text rules: read in a job, for the disk that they are on may
- * hang, and taken on the loop.
+ * Playbooks, scenarios and text rules: read in a job, for the disk that they
+ * are on may hang, and taken on the loop.
  */
+#include "supervisor/conf/playbooks.h"
 #include "supervisor/control/daemon.h"
+#include "supervisor/incidents/incidents.h"
 #include "supervisor/links/keeper_link.h"
 #include "supervisor/text/text.h"
 #include "supervisor/text/text_rules.h"
@@ -15,7 +17,6 @@
 #include "base/error.h"
 #include "base/job.h"
 #include "base/log.h"
-#include "diag/playbook.h"
 #include "transports/disk/disk.h"
 
 #include <stdio.h>
@@ -29,7 +30,8 @@ struct loading
   struct daemon *d;
   struct opener *opener;
   const struct config *config;
-  struct playbook_set *playbooks;
+  struct playbooks_read playbooks;
+  struct error playbooks_err;
   struct scenario **list;
   size_t n;
   struct error err;
@@ -42,12 +44,20 @@ static int
 loading_run (struct job *job, void *arg)
 {
   struct loading *ld = arg;
+  const struct playbook_set *named = NULL;
 
+  (void) playbooks_read (ld->opener, &ld->config->playbooks,
+                         job_deadline (job), &ld->playbooks,
+                         &ld->playbooks_err);
+  /* Where a file of them is not good, the one that a scenario names may be
+   * in it: that is to cost evidence, and no scenario. */
+  if (ld->playbooks.nfaults == 0)
+    named = ld->playbooks.set;
   /* Neither stands in the way of the other. */
   (void) text_rules_read (ld->opener, &ld->config->rules, ld->ours,
                           job_deadline (job), &ld->rules, &ld->rules_err);
-  return load_scenarios (ld->opener, ld->config, ld->playbooks,
-                         job_deadline (job), &ld->list, &ld->n, &ld->err);
+  return load_scenarios (ld->opener, ld->config, named, job_deadline (job),
+                         &ld->list, &ld->n, &ld->err);
 }
 
 static void
@@ -59,7 +69,7 @@ loading_free (void *arg)
     scenario_unref (ld->list[i]);
   free (ld->list);
   text_rules_read_done (&ld->rules);
-  playbook_set_unref (ld->playbooks);
+  playbooks_read_done (&ld->playbooks);
   config_unref (ld->config);
   free (ld);
 }
@@ -79,7 +89,7 @@ take_loaded (struct daemon *d, struct loading *ld, int rc)
   struct error err = ERROR_INIT;
 
   /* Counts with those that are taken now. */
-  bindings_builtin (d->bindings, load_builtin (ld->config, d->playbooks));
+  bindings_builtin (d->bindings, load_builtin (ld->config));
   if (rc < 0)
     {
       not_loaded (d,
@@ -149,6 +159,59 @@ take_rules (struct daemon *d, struct loading *ld)
 }
 
 static void
+bad_playbooks (struct daemon *d, unsigned files, const char *why)
+{
+  char more[40] = "";
+
+  if (files > 1)
+    snprintf (more, sizeof (more), " (and %u more)", files - 1);
+  snprintf (d->bad_playbooks, sizeof (d->bad_playbooks), "%s: %.480s%s",
+            d->playbooks_known
+                ? "the playbooks are not taken, the last good ones stay"
+                : "playbooks are not taken",
+            why, more);
+}
+
+static void
+playbooks_in_force (struct daemon *d, const struct playbooks_read *r)
+{
+  d->playbooks_known = true;
+  /* Ours alone, as before. */
+  if (r->taken + d->playbooks_own == 0)
+    return;
+  d->playbooks_own = r->taken;
+  playbook_set_unref (d->playbooks);
+  d->playbooks = playbook_set_ref (r->set);
+  log_info ("%u playbooks of %u files, %u of them in the place of ours",
+            r->taken, r->files, r->replaced);
+}
+
+/* As of rules. */
+static void
+take_playbooks (struct daemon *d, const struct loading *ld)
+{
+  const struct playbooks_read *r = &ld->playbooks;
+
+  d->bad_playbooks[0] = '\0';
+  if (!r->set)
+    {
+      bad_playbooks (d, 1, error_text (&ld->playbooks_err));
+      log_error ("%s", d->bad_playbooks);
+      return;
+    }
+  for (unsigned i = 0; i < r->nfaults && i < PLAYBOOK_FAULTS; i++)
+    log_error ("a playbook is not taken: %s", error_text (&r->faults[i].err));
+  if (r->missing)
+    log_warn ("no playbooks of yours: %s is not there", r->missing);
+  if (r->nfaults)
+    bad_playbooks (d, r->nfaults, error_text (&r->faults[0].err));
+  if (r->nfaults && d->playbooks_known)
+    log_error ("the last good playbooks stay");
+  else
+    playbooks_in_force (d, r);
+}
+
+static void
 loading_done (void *owner, void *arg, enum job_end end, int rc)
 {
   struct daemon *d = owner;
@@ -159,14 +222,18 @@ loading_done (void *owner, void *arg, enum job_end end, int rc)
       not_loaded (d, "could not be read",
                   "the folder they are in does not answer");
       bad_rules (d, 1, "the folder they or scenarios are in does not answer");
+      bad_playbooks (d, 1,
+                     "the folder they or scenarios are in does not answer");
       layers_no_files (d->layers);
     }
   else
     {
+      take_playbooks (d, arg);
       take_loaded (d, arg, rc);
       take_rules (d, arg);
       loading_free (arg);
     }
+  incidents_playbooks (d->incidents, d->playbooks);
   if (d->load_again)
     daemon_load (d);
 }
@@ -214,7 +281,6 @@ daemon_load (struct daemon *d)
     }
   ld->d = d;
   ld->config = config_ref (d->config);
-  ld->playbooks = playbook_set_ref (d->playbooks);
   ld->opener = keeper_link_opener (d->keeper);
   ld->ours = d->rules_files > 0;
   spec.arg = ld;

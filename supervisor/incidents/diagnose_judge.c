@@ -176,8 +176,7 @@ diagnosis_judge (struct diagnosis *dg)
   unsigned left_out;
   struct json_object *head = json_object_new_object ();
   struct json_object *facts = json_object_new_array ();
-  struct verdict verdict = { "" };
-  struct ladder ladder;
+  struct judgement found;
   const struct cause cause = { dg->scenario, dg->code, dg->sentence };
 
   add_known_facts (dg);
@@ -185,20 +184,21 @@ diagnosis_judge (struct diagnosis *dg)
   if (dg->ordered)
     bindings_each (dg->env.bindings, dg->guest->inc.uuid, what_fails, dg);
   fact_set_fill (dg->set, dg->facts, dg->nfacts);
-  ladder_climb (dg->env.rules, dg->set, &ladder);
-  ladder_verdict (dg->env.rules, &ladder, dg->set, &cause, &verdict);
+  add_legs (dg, head);
+  ladder_judge (dg->env.rules, dg->set, &cause, json_get (head, "gaps"),
+                &found);
   left_out = dg->facts_lost;
   for (unsigned i = 0; i < dg->nfacts; i++)
     left_out += !add_bounded (facts, fact_to_json (&dg->facts[i]), &room);
   if (left_out)
     json_add_int (head, "facts_left_out", left_out);
   json_object_object_add (head, "guest", guest_to_json (dg->guest));
-  json_object_object_add (head, "ladder", ladder_to_json (&ladder));
+  judgement_tell (&found, &cause, head);
   json_object_object_add (head, "facts", facts);
-  add_legs (dg, head);
   json_add_int (head, "took_ms",
                 (int64_t) (loop_now (dg->env.loop) - dg->began_ms));
   if (dg->stopped[0])
     json_add_str (head, "stopped", dg->stopped);
-  dg->ops->done (&verdict, head, dg->arg);
+  dg->ops->done (&found.verdict, head, dg->arg);
+  judgement_done (&found);
 }

@@ -46,7 +46,9 @@ struct incidents_env
 int incidents_new (const struct incidents_env *env, struct incidents **ret,
                    struct error *err);
 void incidents_limit (struct incidents *in, unsigned max_diagnoses);
-/* Those that count from now on; a diagnosis that runs keeps its own. */
+/* Those that count from now on; a diagnosis that runs keeps its own.  To be
+ * called once they are read, also when they are as they were: what waits for
+ * one that is in none of the first begins then. */
 void incidents_playbooks (struct incidents *in,
                           struct playbook_set *playbooks);
 void incidents_free (struct incidents *in);
@@ -78,8 +80,9 @@ bool incidents_pressed (struct incidents *in,
                         const char *says);
 /* The writer is there (again). */
 void incidents_writer_up (struct incidents *in);
-/* What became of a bundle on its way to the controller. */
-void incidents_shipped (struct incidents *in, const char *id);
+/* What became of a bundle on its way to a sink. */
+void incidents_shipped (struct incidents *in, const char *id,
+                        const char *sink);
 void incidents_parked (struct incidents *in, const char *id, const char *why);
 
 /* Progress of one incident, for who ordered it, and for others. */

@@ -36,6 +36,11 @@ incidents_order (struct incidents *in, const struct guest *g,
   if (!playbook)
     playbook = playbook_default;
   r = playbook_check (in->playbooks, playbook, err);
+  if (r < 0 && !in->playbooks_read)
+    return error_set (err, EBUSY,
+                      "the playbooks of this host are not read yet, and none "
+                      "of ours is named \"%.60s\": ask again",
+                      playbook);
   if (r < 0)
     return r;
   if (count_orders (in) >= MAX_ORDERS)
@@ -54,6 +59,7 @@ incidents_order (struct incidents *in, const struct guest *g,
       return r;
     }
   memcpy (ret_id, a->inc.id, UUID_TEXT);
+  incident_moment (a, MOMENT_ORDERED, by);
   incidents_put_durable (a);
   return 0;
 }

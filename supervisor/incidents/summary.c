@@ -75,6 +75,21 @@ facets (struct json_object *head, struct buf *out)
 }
 
 static void
+rests_on (const struct verdict *v, struct buf *out)
+{
+  if (v->nfacts)
+    buf_puts (out, "\nEvidence:\n");
+  for (unsigned i = 0; i < v->nfacts; i++)
+    {
+      const struct verdict_fact *f = &v->facts[i];
+
+      buf_printf (out, "  - %s: %s ", f->source, f->name);
+      text_escape (out, f->value, strlen (f->value), 0);
+      buf_putc (out, '\n');
+    }
+}
+
+static void
 list (struct json_object *head, const char *key, const char *title,
       const char *a, const char *b, struct buf *out)
 {
@@ -112,6 +127,8 @@ summary_text (const struct incident *inc, struct json_object *head,
               inc->id);
   wrapped (out, "Guest", inc->guest);
   wrapped (out, "Identity", incarnation_format (id, sizeof (id), &inc->inc));
+  if (inc->parent[0])
+    wrapped (out, "Part of", inc->parent);
   wrapped (out, "What", inc->verdict.sentence);
   if (inc->verdict.culprit[0])
     wrapped (out, "Culprit", inc->verdict.culprit);
@@ -126,7 +143,12 @@ summary_text (const struct incident *inc, struct json_object *head,
   when (out, "Last well", inc->last_ok_wall_ms);
   when (out, "Detected", inc->opened_wall_ms);
   when (out, "Collected", inc->collected_wall_ms);
+  if (inc->verdict.signature[0])
+    wrapped (out, "Signature", inc->verdict.signature);
+  rests_on (&inc->verdict, out);
   facets (head, out);
+  list (head, "findings", "Findings", "level", "says", out);
+  list (head, "questions", "Nobody could say", "about", "why", out);
   list (head, "impact", "What was done to the guest", "collector", "what",
         out);
   list (head, "gaps", "What is missing", "what", "why", out);

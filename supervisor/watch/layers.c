@@ -4,7 +4,6 @@
  */
 #include "supervisor/watch/layers.h"
 #include "supervisor/watch/bindings.h"
-#include "diag/playbook.h"
 
 #include "base/cleanup.h"
 #include "base/error.h"
@@ -46,7 +45,6 @@ struct layer
 struct layers
 {
   struct layers_env env;
-  struct playbook_set *playbooks;
   struct kept *kept;
   struct layer ranks[NRANKS];
   size_t all_len;
@@ -444,6 +442,8 @@ give (void *arg)
   return root;
 }
 
+/* Its playbook may be gone meanwhile: that costs evidence (no-touch is done in
+ * its place), and is no reason not to ask the guest. */
 static bool
 take_one (struct layers *l, struct json_object *o)
 {
@@ -454,8 +454,7 @@ take_one (struct layers *l, struct json_object *o)
   struct entry b;
   int r = 0;
 
-  if (!document || scenario_parse (NULL, document, "bound", &s, &err) < 0
-      || playbook_check (l->playbooks, s->playbook, &err) < 0)
+  if (!document || scenario_parse (NULL, document, "bound", &s, &err) < 0)
     {
       /* Of a daemon that knew more than we do. */
       log_error ("a scenario that was bound is not taken: %s",
@@ -514,7 +513,6 @@ layers_new (const struct layers_env *env, struct layers **ret,
   if (!l)
     return error_set (err, ENOMEM, "no memory for layers of scenarios");
   l->env = *env;
-  l->playbooks = playbook_set_ref (env->playbooks);
   /* What is bound comes later, and counts as far as it is there. */
   l->ranks[BOUND].known = true;
   r = kept_new (env->loop, env->writer, &kept_ops, l, &l->kept, err);
@@ -535,7 +533,6 @@ layers_free (struct layers *l)
   kept_free (l->kept);
   for (unsigned i = 0; i < NRANKS; i++)
     forget (&l->ranks[i]);
-  playbook_set_unref (l->playbooks);
   free (l);
 }
 

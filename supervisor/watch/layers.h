@@ -21,13 +21,11 @@
 struct bindings;
 struct layers;
 struct loop;
-struct playbook_set;
 
 struct layers_env
 {
   struct loop *loop;
   struct bindings *bindings;
-  struct playbook_set *playbooks; /* a reference is taken */
   struct writer_link *writer; /* NULL: what is bound ends with us */
   /* The bindings were set, and of both layers all is known. */
   void (*settled) (void *arg); /* or NULL */

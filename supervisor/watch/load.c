@@ -4,7 +4,7 @@
  */
 #include "supervisor/watch/load.h"
 #include "supervisor/conf/conf_files.h"
-#include "diag/playbook.h"
+#include "supervisor/conf/scenario_read.h"
 
 #include "base/cleanup.h"
 #include "base/error.h"
@@ -19,7 +19,7 @@ struct list
 {
   struct scenario **items;
   size_t n;
-  const struct playbook_set *playbooks;
+  const struct playbook_set *playbooks; /* NULL: any may be named */
   const char *path; /* of the file that is being read */
 };
 
@@ -49,16 +49,12 @@ add (struct list *l, struct scenario *s, const struct json_doc *doc, size_t i,
      struct error *err)
 {
   struct scenario **items;
-  struct error why = ERROR_INIT;
   char at[80];
   /* What is built in has none. */
   int r = l->path ? say_origin (s, l->path, err) : 0;
 
-  if (r == 0 && playbook_check (l->playbooks, s->playbook, &why) < 0)
-    {
-      scenario_place (doc, i, "playbook", at, sizeof (at));
-      r = json_error_at (doc, at, err, "%s", error_text (&why));
-    }
+  if (r == 0 && l->playbooks)
+    r = scenario_playbook (doc, i, s, l->playbooks, err);
   for (size_t k = 0; k < l->n && r == 0; k++)
     if (strcmp (l->items[k]->name, s->name) == 0)
       {
@@ -141,9 +137,9 @@ static const char builtin[]
       "  \"interval\": \"30s\", \"retry-interval\": \"15s\" }";
 
 struct scenario *
-load_builtin (const struct config *cfg, const struct playbook_set *playbooks)
+load_builtin (const struct config *cfg)
 {
-  struct list l = { .playbooks = playbooks };
+  struct list l = { 0 };
   struct scenario *ret = NULL;
 
   if (cfg->default_scenario && cfg->heartbeat_ms

@@ -13,8 +13,9 @@ struct error;
 struct opener;
 struct playbook_set;
 
-/* All or nothing: one bad document and none is taken.  Whether those that look
- * at others find them is not asked here (layers.h).  *ret is malloc'ed,
+/* All or nothing: one bad document and none is taken; with playbooks NULL what
+ * they name as such is not looked at.  Whether those that look at others find
+ * them is not asked here (layers.h).  *ret is malloc'ed,
  * with a reference of each.  A folder that is not there is an error, too. */
 int load_scenarios (struct opener *opener, const struct config *cfg,
                     const struct playbook_set *playbooks, uint64_t deadline,
@@ -22,7 +23,6 @@ int load_scenarios (struct opener *opener, const struct config *cfg,
                     struct error *err);
 
 /* For guests that none of them is for; NULL: there is to be none. */
-struct scenario *load_builtin (const struct config *cfg,
-                               const struct playbook_set *playbooks);
+struct scenario *load_builtin (const struct config *cfg);
 
 #endif

@@ -11,6 +11,12 @@ tmpdir
 mkdir "$tmpdir/bin"
 cat >"$tmpdir/bin/hangdog" <<'EOT'
 #!/bin/sh
+if [ "$*" = "playbook list --json" ]; then
+  echo '{"row":"playbook","name":"quick","summary":"q","origin":"shipped"}'
+  echo '{"row":"playbook","name":"my-own.2","summary":"$(touch pwned)","origin":"file \/x"}'
+  echo '{"row":"finding","severity":"error","file":"x","message":"y"}'
+  exit
+fi
 [ "$*" = "list --no-start --json" ] || exit 2
 cat <<'EOR'
 {"row":"daemon","version":"0"}
@@ -47,7 +53,8 @@ has "$list" web-1
 has "$list" db_2.example
 has "$list" --watch
 check_eq "$(printf '%s\n' "$list" | grep -v '^--[a-z]*$' | tr '\n' ' ')" "web-1 db_2.example " "guests that bash offers"
-check_eq "$(offered diagnose web-1 --playbook | tr '\n' ' ')" "no-touch quick standard deep " "playbooks"
+check_eq "$(offered diagnose web-1 --playbook | tr '\n' ' ')" "quick my-own.2 " "playbooks"
+check_eq "$(offered playbook show | tr '\n' ' ')" "quick my-own.2 " "playbooks to be shown"
 printf '%s\n' "$(offered diagnose)" | grep -qx quick && fail "a playbook is offered where a guest belongs"
 check_eq "$(offered wait web-1 --for | head -n 2 | tr '\n' ' ')" "hung console-lost " "healths"
 printf '%s\n' "$(offered scenario pause --for)" | grep -qx well && fail "a health is offered where a time belongs"
@@ -57,11 +64,13 @@ if command -v zsh >/dev/null; then
   zsh -fn ./zsh || fail "completion for zsh does not parse"
   sed '$d' ./zsh >zsh-functions # the call of it is for zsh's own editor
   check_eq "$(zsh -fc '. ./zsh-functions; print -l ${(f)"$(_hangdog_guests)"}' | tr '\n' ' ')" "web-1 db_2.example " "guests that zsh offers"
+  check_eq "$(zsh -fc '. ./zsh-functions; print -l ${(f)"$(_hangdog_playbooks)"}' | tr '\n' ' ')" "quick my-own.2 " "playbooks that zsh offers"
 fi
 if command -v fish >/dev/null; then
   fish -N -c 'source ./fish; complete -C "hangdog status "' >fish.out 2>fish.err || fail "completion for fish does not load: $(cat fish.err)"
   check_eq "$(cat fish.err)" "" "what fish says"
   has "$(cut -f 1 fish.out)" web-1
+  check_eq "$(fish -N -c 'source ./fish; complete -C "hangdog diagnose web-1 --playbook "' | cut -f 1 | tr '\n' ' ')" "my-own.2 quick " "playbooks that fish offers"
   fish -N -c 'source ./fish; complete -C "hangdog "' | grep -q "^probe.*guest's" || fail "fish does not know probe"
 fi
 [ ! -e pwned ] || fail "a guest's name was run"

@@ -52,6 +52,8 @@ done
 # ---- published schemas ----
 "$build/hangdog" config schema | diff -uB "$src/docs/schema/config-1.json" - ||
     bad "docs/schema/config-1.json: print it again: ./run hangdog config schema >docs/schema/config-1.json"
+HANGDOG_LIBEXEC=$build "$build/hangdog" playbook schema | diff -uB "$src/docs/schema/playbook-1.json" - ||
+    bad "docs/schema/playbook-1.json: print it again: ./run hangdog playbook schema >docs/schema/playbook-1.json"
 HANGDOG_LIBEXEC=$build "$build/hangdog" scenario schema | diff -uB "$src/scenarios/schema/scenario-1.json" - ||
     bad "scenarios/schema/scenario-1.json: print it again: ./run hangdog scenario schema"
 

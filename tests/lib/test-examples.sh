@@ -23,6 +23,7 @@ for f in "$src"/examples/scenarios/*.json; do
     case $out in *'built without ssh'*) has SSH || continue ;; *'built without curl'*) has CURL || continue ;; esac
     bad "$f is refused: $out"
 done
+"$build/hangdog" playbook check "$src"/examples/playbooks/*.json >/dev/null || bad "a playbook of the examples is refused"
 # What is copied together must be taken together, as the daemon takes a folder.
 if has SSH && has CURL; then
     out=$("$build/hangdog" scenario check "$src"/examples/scenarios/*.json 2>&1 >/dev/null) || bad "the examples together are refused: $out"
@@ -39,17 +40,19 @@ done
 # Examples in the documents are documents too: a scenario or a configuration that begins with "{".
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
-for doc in README.md docs/scenarios.md docs/configuration.md docs/eve.md docs/mailbox.md $(cd "$src" && ls docs/kinds/*.md); do
+for doc in README.md docs/playbooks.md docs/scenarios.md docs/configuration.md docs/eve.md docs/mailbox.md $(cd "$src" && ls docs/kinds/*.md); do
     awk -v out="$tmp/$(basename "$doc" .md)" '
         /^    (\/\/.*|\{.*)$/ && !on { on = 1; text = ""; n++ }
         on && /^    / { text = text substr($0, 5) "\n"; next }
-        on { if (text ~ /"hangdog\/(scenario|config)\/1"|"kind":/) printf "%s", text > (out n ".json"); on = 0 }
+        on { if (text ~ /"hangdog\/(scenario|config|playbook)\/1"|"kind":/) printf "%s", text > (out n ".json"); on = 0 }
         END { if (on && text ~ /"hangdog\/|"kind":/) printf "%s", text > (out n ".json") }' "$src/$doc"
 done
 n=0
 for f in "$tmp"/*.json; do
     n=$((n + 1))
-    if ! grep -q '"hangdog/config/1"' "$f"; then
+    if grep -q '"hangdog/playbook/1"' "$f"; then
+        "$build/hangdog" playbook check "$f" >/dev/null || bad "the example in ${f##*/} is refused"
+    elif ! grep -q '"hangdog/config/1"' "$f"; then
         out=$("$build/hangdog" scenario check "$f" 2>&1 >/dev/null) && continue
         case $out in *'built without ssh'*) has SSH || continue ;; *'built without curl'*) has CURL || continue ;; esac
         bad "the example in ${f##*/} is refused: $out"

@@ -18,6 +18,7 @@ $doc[0] as $d
     class_ok: (($w.class // []) | index($class) != null),
     culprit_ok: (if $w.culprit == null then true else (($v.culprit // "") | test($w.culprit; "i")) end),
     missing: (
+      [ $w.host_incident // empty | select(. and ($inc | any((.key // "") != "") | not)) | "one incident of the host" ] +
       [ $w.facts // {} | to_entries[] | . as $want | select($f | any(.name == $want.key and (.value | re($want.value))) | not)
         | "fact \(.key) like \(.value)" ]
       + [ $w.files // [] | .[] | . as $m | select($members[0] | any(test($m)) | not) | "file \(.)" ]
@@ -27,7 +28,7 @@ $doc[0] as $d
       [ $n.class // [] | .[] | select(. == $class) | "class \(.)" ]
       + [ $n.culprit // empty | . as $p | select(($v.culprit // "") | test($p; "i")) | "culprit \($p)" ]
       + [ $n.certain // empty | select(. and ($v.confidence == "high" or $v.confidence == "certain")) | "certain" ] ),
-    # Of four guests on one disk: one incident of the host's, or one each?
+    host_incident: ($inc | any((.key // "") != "")),
     incidents: ($inc | length), incident_list: ($inc | map("\(.scenario // "") \(.code // "") \(.verdict.class // "-") \(.end // "")")),
     guests: $guests,
     incident_ms: (if $i then ([$inc[].opened_ms // empty] | min // null | if . then . - $began else null end) else null end),

@@ -7,7 +7,7 @@ src=${HANGDOG_SRC:-$(cd "${srcdir:-.}" && pwd)}
 export HANGDOG_SRC=$src HANGDOG_BUILD=${HANGDOG_BUILD:-$PWD}
 out=$(mktemp -d /tmp/zoo.XXXXXX) || exit 1
 trap 'rm -rf "$out"' EXIT
-ZOO_JOBS=${ZOO_JOBS:-4} bash "$src/tests/zoo/run" --ci --out "$out"
+ZOO_FAST=25 ZOO_JOBS=${ZOO_JOBS:-6} bash "$src/tests/zoo/run" --ci --out "$out"
 rc=$?
 [ $rc != 77 ] || exit 77
 failed=$rc

@@ -138,10 +138,12 @@ zoo_scenarios() { # DOCUMENT
     local uptime=true beat=true
     case $vantage in monitor) uptime=false beat=false ;; memory) uptime=false ;; console) beat=false ;; esac
     [ "$(jq '.guest.no_shell // false' "$1")" = false ] || uptime=false
-    jq --argjson uptime $uptime --argjson beat $beat --arg v "$vantage" --arg port "$(lab_get z1 port)" '
+    local often='["10s", "5s", "3s"]'
+    [ -z "$fast" ] || often='["5s", "3s", "2s"]'
+    jq --argjson often "$often" --argjson uptime $uptime --argjson beat $beat --arg v "$vantage" --arg port "$(lab_get z1 port)" '
         {scenarios: (
-          [ if $uptime then {name: "uptime", kind: "console-command", interval: "10s", timeout: "5s", "initial-delay": "1s",
-              "retry-interval": "3s", "failure-threshold": 2, severity: "critical", command: "uptime",
+          [ if $uptime then {name: "uptime", kind: "console-command", interval: $often[0], timeout: $often[1], "initial-delay": "1s",
+              "retry-interval": $often[2], "failure-threshold": 2, severity: "critical", command: "uptime",
               expect: {status: 0, output: "load average"}} else empty end,
             if $beat then {name: "kernel-lives", kind: "memory-heartbeat", interval: "10s", timeout: "5s", "retry-interval": "6s", "initial-delay": "5s",
               stands: "10s", playbook: "quick"} else empty end,
@@ -167,14 +169,16 @@ zoo_well() { # GUEST
     local want=well
     [ "$vantage" = monitor ] && { zoo_hd wait "$1" --for well --timeout 60s; return; }
     zoo_hd wait "$1" --for well --timeout 60s || return 1
+    # Where a shell answers, that one tells first.
     case $vantage in console) return 0 ;; esac
+    [ -z "$fast" ] || return 0
     lab_until 30 "hd status '$1' --json | jq -se 'any(.row == \"heartbeat\" and .beating and .beats >= 2)' >/dev/null" ||
         lab_log "$1 has no heartbeat"
     return 0
 }
 
 # A signal is heeded while they last, and not when they have ended.
-zoo_sleep() { read -r -t "$1" -u "$never" _; }
+zoo_sleep() { read -r -t "$1" -u "$never" _ || :; }
 zoo_hd() {
     hd "$@" >"$work/said" 2>&1 &
     wait $!
@@ -247,7 +251,9 @@ zoo_asked() {
 }
 # zoo_told SECONDS - until there is a verdict, and what else is being looked at is done, too.
 zoo_told() {
-    local n quiet=0 last='' now
+    local n quiet=0 last='' now settle
+    settle=$(jq -r '.settle // 6' "$doc")
+    [ -z "$fast" ] || settle=2
     zoo_hd wait "$guest" --verdict any --timeout "$1s" || return 0
     # The others, of several; and what has begun meanwhile.
     for ((n = 0; n < 120; n++)); do
@@ -255,7 +261,7 @@ zoo_told() {
         if [ "$now" = "$last" ] && jq -e 'length > 0 and all(.[1] != "open" and .[1] != "collecting")' <<<"$now" >/dev/null; then
             quiet=$((quiet + 1))
             # What text raised is taken over by the check that fails a little later.
-            [ $quiet -lt $((2 * $(jq -r '.settle // 6' "$doc"))) ] || return 0
+            [ $quiet -lt $((2 * settle)) ] || return 0
         else
             quiet=0
         fi
@@ -267,9 +273,11 @@ zoo_told() {
 # zoo_result - one line of JSON.
 zoo_result() {
     local id bundle facts=$work/facts bytes=0 incident=0
-    # The firmest one counts, and of those the latest.
-    id=$(jq -sr 'map(select(.verdict.class != null)) | (map(select(.scenario != "kernel")) + map(select(.scenario == "kernel"))) | .[0].id // ""' "$work/incidents")
-    : >"$facts" >"$work/head"
+    # The firmest one counts, and of those the latest; where it is to be the host's, that.
+    id=$(jq -sr --argjson host "$(jq '.want.host_incident // false' "$doc")" 'map(select(.verdict.class != null))
+        | (if $host then map(select((.key // "") != "")) else [] end) + map(select((.key // "") == "")) | (map(select(.scenario != "kernel")) + map(select(.scenario == "kernel"))) | .[0].id // ""' "$work/incidents")
+    : >"$facts"
+    : >"$work/head"
     echo '[]' >"$work/members"
     if [ -n "$id" ]; then
         bundle=$(find "$work/state" "$work/out" -name "*$id*.tar.zst" 2>/dev/null | head -n 1)

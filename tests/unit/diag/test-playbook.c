@@ -189,6 +189,8 @@ test_refused (void **state)
     { "{" HEAD "[\"host\",\"host\"]}", "steps[1]: there is another step" },
     { "{" HEAD "[\"host\"],\"schema\":\"hangdog/playbook/2\"}", "schema: must" },
     { "{\"name\":\"../x\",\"steps\":[\"host\"]}", "name: a name is made" },
+    { "{\"name\":\"no-touch\",\"steps\":[\"host\",\"monitor\"]}",
+      "f:1:36: steps[1]: of that name only" },
     { "{\"nam\":\"x\",\"steps\":[\"host\"]}", "did you mean \"name\"" },
     { "{" HEAD "[\"host\"],\"budget\":\"5\"}", "budget" },
     { "{" HEAD "[\"host\"],\"bytes\":\"1KiB\"}", "bytes" },

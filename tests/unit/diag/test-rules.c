@@ -235,6 +235,203 @@ names_are_their_own (void **state)
   verdict_rules_unref (rules);
 }
 
+/* ---- what a judgement brings ---- */
+
+static const char findings[]
+    = "{ \"findings\": ["
+      "{ \"name\": \"idle\", \"level\": \"pass\","
+      "  \"if\": \"vcpu.busy == 0\", \"says\": \"idle\" },"
+      "{ \"name\": \"off\", \"level\": \"warn\","
+      "  \"if\": \"run-state == dead\", \"says\": \"off: {vmm.status}\","
+      "  \"see\": \"monitor/status.json\" },"
+      "{ \"name\": \"oom\", \"level\": \"fail\", \"says\": \"oom\","
+      "  \"if\": \"kernel.event.oom then $panic within 30s\" },"
+      "{ \"name\": \"not\", \"level\": \"fail\","
+      "  \"if\": \"vcpu.busy > 7\", \"says\": \"no\" } ] }";
+
+static const char *
+str (struct json_object *list, size_t i, const char *key)
+{
+  return json_get_str (json_object_array_get_idx (list, i), key);
+}
+
+static void
+judge_all (struct verdict_rules *rules, const struct fact *facts, size_t n,
+           const char *code, struct json_object *gaps, struct judgement *ret)
+{
+  const struct cause cause = { "web", code, "It is silent." };
+  struct fact_set *set;
+
+  assert_int_equal (fact_set_new (8, &set, NULL), 0);
+  fact_set_fill (set, facts, n);
+  ladder_judge (rules, set, &cause, gaps, ret);
+  fact_set_free (set);
+}
+
+static void
+findings_have_their_evidence (void **state)
+{
+  struct verdict_rules *rules = shipped ();
+  struct json_object *evidence;
+  struct fact facts[4];
+  struct judgement j;
+
+  rules->nfindings = 0; /* ours are another test's */
+  take (rules, findings);
+  fact_text (&facts[0], NULL, "vmm.status", "monitor", "paused \x1b", 8);
+  fact_int (&facts[1], NULL, "vcpu.busy", "host", 0);
+  fact_text (&facts[2], NULL, "kernel.event.oom", "console", "o", 1);
+  fact_text (&facts[3], NULL, "kernel.event.panic", "console", "p", 1);
+  facts[2].time_ms = 1000;
+  facts[3].time_ms = 31000;
+  judge_all (rules, facts, 4, "silent", NULL, &j);
+  assert_int_equal (json_object_array_length (j.findings), 3);
+  assert_string_equal (str (j.findings, 0, "rule"), "oom");
+  assert_string_equal (str (j.findings, 0, "level"), "fail");
+  assert_string_equal (str (j.findings, 1, "says"), "off: paused \\e");
+  assert_string_equal (str (j.findings, 1, "see"), "monitor/status.json");
+  assert_string_equal (str (j.findings, 2, "rule"), "idle");
+  evidence = json_get (json_object_array_get_idx (j.findings, 0), "evidence");
+  assert_int_equal (json_object_array_length (evidence), 2);
+  assert_string_equal (str (evidence, 0, "name"), "kernel.event.oom");
+  assert_string_equal (str (evidence, 1, "source"), "console");
+  evidence = json_get (json_object_array_get_idx (j.findings, 1), "evidence");
+  assert_int_equal (json_object_array_length (evidence), 1);
+  assert_string_equal (str (evidence, 0, "value"), "paused \\e");
+  judgement_done (&j);
+  facts[3].time_ms = 31001;
+  judge_all (rules, facts, 4, "silent", NULL, &j);
+  assert_string_equal (str (j.findings, 0, "rule"), "off");
+  judgement_done (&j);
+  verdict_rules_unref (rules);
+}
+
+/* The same from two places is certain; twice from one place it is not, and
+ * nobody is certain that all is well. */
+static void
+certain_takes_two_vantage_points (void **state)
+{
+  static const struct
+  {
+    const char *source, *confidence;
+    unsigned facts;
+  } cases[] = {
+    { "monitor", "high", 1 },
+    { "libvirt", "high", 2 },
+    { "host", "certain", 2 },
+    { "diagnosis", "high", 2 },
+  };
+  struct verdict_rules *rules = shipped ();
+
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+    {
+      struct fact facts[2];
+      struct judgement j;
+
+      fact_text (&facts[0], NULL, "vmm.status", "monitor", "paused", 6);
+      fact_text (&facts[1], NULL, "vmm.status", cases[i].source, "paused", 6);
+      judge_all (rules, facts, 2, "silent", NULL, &j);
+      assert_string_equal (j.verdict.class_, "paused");
+      assert_string_equal (j.verdict.confidence, cases[i].confidence);
+      assert_int_equal (j.verdict.nfacts, cases[i].facts);
+      assert_string_equal (j.verdict.facts[0].name, "vmm.status");
+      assert_string_equal (j.verdict.facts[0].value, "paused");
+      assert_string_equal (j.verdict.rule, "paused");
+      judgement_done (&j);
+      /* Another says otherwise: he is no witness. */
+      fact_text (&facts[0], NULL, "vmm.status", cases[i].source, "run", 3);
+      fact_text (&facts[1], NULL, "vmm.status", "monitor", "paused", 6);
+      judge_all (rules, facts, 2, "silent", NULL, &j);
+      assert_string_equal (j.verdict.confidence, "high");
+      judgement_done (&j);
+    }
+  verdict_rules_unref (rules);
+}
+
+static void
+what_nobody_could_say (void **state)
+{
+  struct verdict_rules *rules = shipped ();
+  struct json_object *gaps = json_object_new_array ();
+  struct json_object *gap = json_object_new_object ();
+  struct fact facts[1];
+  struct judgement j;
+  size_t n;
+
+  json_add_str (gap, "collector", "sysrq");
+  json_add_str (gap, "what", "all of it");
+  json_add_str (gap, "why", "no route");
+  json_object_array_add (gaps, gap);
+  fact_text (&facts[0], NULL, "vmm.monitor", "monitor", "answers", 7);
+  judge_all (rules, facts, 1, "no-such-code", gaps, &j);
+  assert_string_equal (j.verdict.class_, "unknown");
+  n = json_object_array_length (j.questions);
+  assert_true (n > 3);
+  assert_string_equal (str (j.questions, 0, "about"), "host");
+  for (size_t i = 0; i < n; i++)
+    assert_string_not_equal (str (j.questions, i, "about"), "vmm");
+  assert_string_equal (str (j.questions, n - 1, "about"), "sysrq");
+  assert_string_equal (str (j.questions, n - 1, "why"), "all of it: no route");
+  judgement_done (&j);
+  /* Who knows asks nothing. */
+  fact_text (&facts[0], NULL, "vmm.status", "monitor", "paused", 6);
+  judge_all (rules, facts, 1, "silent", gaps, &j);
+  assert_int_equal (json_object_array_length (j.questions), 0);
+  judgement_done (&j);
+  json_object_put (gaps);
+  verdict_rules_unref (rules);
+}
+
+static void
+sign (const char *class_, const char *culprit, char ret[SIGNATURE_TEXT])
+{
+  const struct cause cause = { "web", "silent", "" };
+  struct verdict v = { .class_ = "" };
+
+  snprintf (v.class_, sizeof v.class_, "%s", class_);
+  snprintf (v.culprit, sizeof v.culprit, "%s", culprit);
+  verdict_sign_ (&v, &cause);
+  memcpy (ret, v.signature, SIGNATURE_TEXT);
+}
+
+static void
+what_passes_does_not_sign (void **state)
+{
+  static const struct
+  {
+    const char *a, *b;
+    bool same;
+  } cases[] = {
+    { "kworker/0:1 (77) in do_it+0x1f/0x40", "kworker/3:2 (9) in do_it+0x2/0x9",
+      true },
+    { "do_it at ffffffff81a0b0c0", "do_it at ffffffff99123456", true },
+    { "BUG at 0xdeadbeef", "BUG at 0x1", true },
+    { "do_it", "do_other", false },
+    { "task a in do_it", "task b in do_it", false },
+    { "", "x", false },
+    { "vda", "vdb", false },
+  };
+  char a[SIGNATURE_TEXT], b[SIGNATURE_TEXT];
+
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+    {
+      sign ("kernel-oops", cases[i].a, a);
+      sign ("kernel-oops", cases[i].b, b);
+      assert_int_equal (strlen (a), SIGNATURE_TEXT - 1);
+      if ((strcmp (a, b) == 0) != cases[i].same)
+        fail_msg ("%s, %s", cases[i].a, cases[i].b);
+    }
+  sign ("kernel-oops", "x", a);
+  sign ("kernel-panic", "x", b);
+  assert_string_not_equal (a, b);
+  /* printf 'slow\nx' | sha256sum; and longer than a block */
+  sign ("slow", "x", a);
+  assert_string_equal (a, "7501cbf39cc61702");
+  sign ("slow", "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+        a);
+  assert_string_equal (a, "b32c84f898412a25");
+}
+
 static void
 they_have_a_schema (void **state)
 {
@@ -257,6 +454,10 @@ main (void)
     cmocka_unit_test (words_stand_for_others),
     cmocka_unit_test (slips_are_named),
     cmocka_unit_test (names_are_their_own),
+    cmocka_unit_test (findings_have_their_evidence),
+    cmocka_unit_test (certain_takes_two_vantage_points),
+    cmocka_unit_test (what_nobody_could_say),
+    cmocka_unit_test (what_passes_does_not_sign),
     cmocka_unit_test (they_have_a_schema),
   };
 

@@ -155,7 +155,7 @@ test_canonical (void **state)
         "\"cons,shim-cons\", \"monitor\": \"qmp\", \"pidfile\": "
         "\"pid\" } ], \"roots\": [ ], \"mailboxes\": [ \"\\/m\" ], "
         "\"scenarios\": [ \"\\/a\" ], "
-        "\"rules\": [ ], \"leases\": [ \"\\/l\" ], \"exec\": [ \"\\/x\" ], "
+        "\"rules\": [ ], \"playbooks\": [ ], \"leases\": [ \"\\/l\" ], \"exec\": [ \"\\/x\" ], "
         "\"heartbeat\": \"10s\", "
         "\"default-scenario\": true, \"sink\": { \"url\": \"dir:\\/d\", "
         "\"token-file\": \"t\", \"ca-file\": \"c\", \"cert-file\": "

@@ -1,0 +1,109 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck disable=SC1091,SC2154
+#
+# Playbooks of an operator's own, dropped into a folder: taken at start and by a reload; what is wrong with a file is
+# said by `config check`, the log, status, doctor and dump, and costs neither a scenario nor another playbook.
+. "${HANGDOG_SRC:-${srcdir:-.}}/tests/chaos/chaos.sh"
+chaos_init playbooks jq
+
+for g in alpha beta; do fake_guest $g -P dead; done
+mkdir "$work/playbooks.d"
+playbook() { # FILE NAME STEPS
+    printf '{ "schema": "hangdog/playbook/1", "name": "%s", "summary": "mine",\n  "steps": [%s] }\n' "$2" "$3" >"$work/playbooks.d/$1"
+}
+scenario() { # NAME PLAYBOOK
+    cat >"$work/scenarios/$1.json" <<EOJ
+{ "schema": "hangdog/scenario/1", "name": "$1", "kind": "tcp", "address": "192.0.2.1:1", "interval": "2h",
+  "initial-delay": "20h", "timeout": "1s", "playbook": "$2" }
+EOJ
+}
+chaos_config "{\"kind\": \"rundir\", \"root\": \"$work/fake\", \"consoles\": \"cons0\", \"console-mode\": \"hold\"}" \
+    "\"playbooks\": [\"$work/playbooks.d\"]"
+cfg=(--config "$work/config.json")
+playbook 10-good.json storage '"host"'
+playbook 20-bad.json disks '"host", { "do": "dsk" }'
+place="$work/playbooks.d/20-bad.json:2:23: steps[1].do: "
+scenario one storage
+
+# ---- without a daemon ----
+hd "${cfg[@]}" config check >"$work/out" 2>&1 && die "config check takes a broken playbook"
+grep -qF "$place" "$work/out" || { cat "$work/out"; die "config check does not say where it is wrong"; }
+grep -qF 'did you mean "disk"?' "$work/out" || { cat "$work/out"; die "config check gives no hint"; }
+exact "lines of config check" "$(wc -l <"$work/out")" 1
+hd "${cfg[@]}" config check --json >"$work/out" 2>&1
+jq -se '.[0].line == 2 and .[0].path == "steps[1].do" and .[1].row == "checked" and .[1].ok == false
+  and .[1].files == 3 and .[1].errors == 1' "$work/out" >/dev/null || { cat "$work/out"; die "config check --json"; }
+hd "${cfg[@]}" playbook list >"$work/out" 2>"$work/err"
+exact "the end of list" $? 2
+grep -qF "$place" "$work/err" || { cat "$work/err"; die "playbook list does not say what it leaves out"; }
+exact "playbooks that are listed" "$(awk 'NR > 1 { print $1 }' "$work/out" | tr '\n' ' ')" "deep no-touch quick standard storage "
+exact "and their first line" "$(head -n 1 "$work/out")" "playbooks=5"
+hd "${cfg[@]}" playbook show storage >"$work/shown.json" || die "playbook show"
+hd playbook check "$work/shown.json" >/dev/null || die "what is shown is not taken"
+hd "${cfg[@]}" playbook show storag >"$work/out" 2>&1
+exact "the end of show, of none" $? 2
+grep -qF 'did you mean "storage"?' "$work/out" || { cat "$work/out"; die "show gives no hint"; }
+hd playbook check "$work/playbooks.d/20-bad.json" >"$work/out" 2>&1
+exact "the end of check" $? 2
+grep -qF "$place" "$work/out" || { cat "$work/out"; die "check does not say where it is wrong"; }
+hd playbook schema | jq -e '.properties.steps.items.anyOf[1].allOf | length > 5' >/dev/null || die "the schema"
+# The one that a scenario names might be in the file that is not good.
+hd "${cfg[@]}" scenario check "$work/scenarios/one.json" >"$work/out" 2>&1 || { cat "$work/out"; die "scenario check"; }
+hd scenario check "$work/scenarios/one.json" >"$work/out" 2>&1 && die "scenario check knows playbooks of another host"
+grep -qF 'playbook: no playbook "storage"' "$work/out" || { cat "$work/out"; die "scenario check"; }
+
+# ---- at start: the good ones, and all scenarios ----
+scenario two disks
+hd_start
+until_ok 10 logged '1 playbooks of 2 files, 0 of them in the place of ours' || die "the good file is not taken"
+grep -qF "$place" "$work/hangdog.log" || die "the log does not name the broken file"
+until_ok 10 logged '2 scenarios' || die "a playbook costs a scenario"
+hd status >"$work/out" && die "status is well with a broken file"
+grep -qF 20-bad.json "$work/out" || { cat "$work/out"; die "status does not name the broken file"; }
+hd dump >"$work/out"
+grep -qF 20-bad.json "$work/out" || die "dump does not name the broken file"
+grep -q '^playbooks: 5, of operators 1$' "$work/out" || { grep ^playb "$work/out"; die "dump does not count the playbooks"; }
+hd "${cfg[@]}" doctor | tr -s ' \n' ' ' | grep -qF "bad playbooks: $work/playbooks.d/20-bad.json:2:23" || die "doctor does not name the broken file"
+hd tables --json | jq -se 'map(select(.table == "playbook") | .name) | index("storage")' >/dev/null || die "tables does not know it"
+did() { # GUEST PLAYBOOK: the collectors that ran
+    hd diagnose "$1" --playbook "$2" --json 2>"$work/err" | jq -r 'select(.row == "progress" and .ended) | .step' | sort | tr '\n' ' '
+}
+exact "steps of mine" "$(did alpha storage)" "host "
+hd diagnose alpha --playbook disks >"$work/out" 2>&1
+exact "the end of one that is not taken" $? 2
+grep -qF 'no playbook "disks"' "$work/out" || { cat "$work/out"; die "an order does not say that there is none"; }
+
+# ---- mended; and of a scenario and its playbook that come together both are taken ----
+again() { # WORDS OF THE LOG
+    local n
+    n=$(grep -cE -- "$1" "$work/hangdog.log")
+    kill -HUP "$keeper"
+    until_ok 10 sh -c "[ \$(grep -cE -- '$1' '$work/hangdog.log') -gt $n ]" || die "no \"$1\" in the log"
+}
+playbook 20-bad.json disks '"console", "host"'
+playbook 30-quick.json quick '{ "do": "host", "name": "first" }'
+playbook 40-new.json brand-new '"host"'
+scenario three brand-new
+again '3 scenarios'
+logged '4 playbooks of 4 files, 1 of them in the place of ours' || die "the mended one is not taken"
+exact "what is wrong" "$(hd status --json | jq -r 'select(.row=="daemon") | .bad_playbooks')" null
+exact "steps of the mended one" "$(did alpha disks)" "console host "
+exact "steps of one in the place of ours" "$(did beta quick)" "first "
+
+# ---- broken again: the last good ones stay ----
+echo '{' >"$work/playbooks.d/10-good.json"
+playbook 40-new.json brand-new '"host", "console"'
+again 'the last good playbooks stay'
+hd status | grep -q 'last good ones stay' || die "status does not say that the last good ones stay"
+exact "steps of the last good one" "$(did alpha storage)" "host "
+exact "and none of them is changed" "$(did alpha brand-new)" "host "
+
+# ---- without them: whoever names one is told where, and the last good scenarios stay ----
+rm "$work/playbooks.d"/*
+again '0 playbooks of 0 files'
+hd status >"$work/out"
+grep -qE 'scenarios/one.json:2:[0-9]+: playbook: no playbook "storage"' "$work/out" || { cat "$work/out"; die "status does not name the scenario"; }
+exact "the end of an order" "$(hd diagnose alpha --playbook storage >/dev/null 2>&1; echo $?)" 2
+hd_stop
+step "playbooks are read"
