@@ -114,6 +114,8 @@ extern const struct collector collect_disk;
 extern const struct collector collect_net;
 extern const struct collector collect_host;
 extern const struct collector collect_console;
+extern const struct collector collect_inside;
+extern const struct collector collect_application;
 extern const struct collector *const collectors[]; /* ends with NULL */
 
 /* For `hangdog doctor`: what a collector lacks here, and what mends it.  In a

@@ -15,6 +15,8 @@ const struct collector *const collectors[] = {
   &collect_disk,
   &collect_net,
   &collect_sysrq,
+  &collect_inside,
+  &collect_application,
   NULL,
 };
 

@@ -316,6 +316,27 @@ run (struct collect_ctx *ctx, struct error *err)
   return 0;
 }
 
+/* Where its scenarios connect is not known here. */
+static void
+plan (const struct guest *g, const void *own, struct collect_plan *ret)
+{
+  const char *ip = NULL;
+
+  (void) own;
+  for (unsigned i = 0; i < g->nnics && !ip; i++)
+    if (g->nics[i].ip[0])
+      ip = g->nics[i].ip;
+  if (ip)
+    snprintf (ret->acts[0], sizeof ret->acts[0],
+              "connects by TCP once: as a scenario of the guest does, else to "
+              "%s port 22",
+              ip);
+  else
+    snprintf (ret->acts[0], sizeof ret->acts[0],
+              "connects by TCP once, as a scenario of the guest does, if one "
+              "does");
+}
+
 const struct collector collect_net = {
   .name = "net",
   .summary = "a connection to the guest, and its interface's counters twice",
@@ -323,5 +344,6 @@ const struct collector collect_net = {
   .lane = LANE_NET,
   .budget_ms = 6000,
   .bytes = 2048,
+  .plan = plan,
   .run = run,
 };

@@ -3,8 +3,10 @@
  * Collector sysrq: asks the guest's kernel for its own view, at interrupt
  * level, over the console.
  *
- * Parameters: {"keys": "w"}: dumps (d h l m p q t w z R) and loglevels (0-9);
- * keys that change the guest are refused here, whatever a playbook says.
+ * Of its step: {"keys": "w"}: dumps (d h l m p q t w z R) and loglevels (0-9);
+ * keys that change the guest are refused where the playbook is read.  h is the
+ * harmless one: it asks nothing of the kernel but a line, which says that it
+ * lives.  t says so much that it comes last, whatever the order.
  *
  * The guest's keyboard comes first: it types nothing at anybody.  The next
  * route depends on what the kernel has at the other end: a serial port wants
@@ -25,14 +27,38 @@
 #include "base/text.h"
 #include "transports/console/hub.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
+#define MAX_KEYS 16
 #define HEADER_MS 3000
 #define QUIET_MS 700
 #define BODY_MS 8000
 #define MAX_BODY (1u << 20)
 #define LINE_KILL "\x15"
+
+struct sysrq_own
+{
+  char *keys, *console;
+};
+
+static const struct json_field fields[] = {
+  { .name = "keys",
+    .kind = JSON_STRING,
+    .offset = offsetof (struct sysrq_own, keys),
+    .min = 1,
+    .max = MAX_KEYS,
+    .help = "SysRq keys: dumps (d h l m p q t w z R) and loglevels (0-9); "
+            "h asks for a line only, t comes last" },
+  { .name = "console",
+    .kind = JSON_STRING,
+    .offset = offsetof (struct sysrq_own, console),
+    .min = 1,
+    .max = 64,
+    .help = "the console that is typed at, where there are several" },
+  { .name = NULL },
+};
 
 enum route
 {
@@ -344,7 +370,9 @@ keep (struct asking *a, char key, enum answer answer)
 static const struct guest_console *
 choose (const struct collect_ctx *ctx)
 {
-  const char *want = collect_param (ctx, "console");
+  const struct sysrq_own *own = ctx->own;
+  const char *want
+      = own && own->console ? own->console : collect_param (ctx, "console");
 
   if (want)
     return guest_console_find (ctx->guest, want);
@@ -358,8 +386,9 @@ choose (const struct collect_ctx *ctx)
 static int
 check_keys (const char *keys, struct error *err)
 {
-  if (!*keys || strlen (keys) > 16)
-    return error_set (err, EINVAL, "\"keys\" must be 1 to 16 SysRq keys");
+  if (!*keys || strlen (keys) > MAX_KEYS)
+    return error_set (err, EINVAL, "\"keys\" must be 1 to %d SysRq keys",
+                      MAX_KEYS);
   for (const char *k = keys; *k; k++)
     if (!strchr ("dhlmpqtwzR0123456789", *k))
       return error_set (err, EPERM,
@@ -369,18 +398,74 @@ check_keys (const char *keys, struct error *err)
   return 0;
 }
 
+/* Where it is read: nobody who writes one has to wait until it is done. */
+static int
+check (const struct json_doc *doc, const char *path, const void *arg,
+       struct error *err)
+{
+  const struct sysrq_own *own = arg;
+  struct error why = ERROR_INIT;
+  char at[80];
+
+  if (!own->keys || check_keys (own->keys, &why) == 0)
+    return 0;
+  snprintf (at, sizeof at, "%s.keys", path);
+  return json_error_at (doc, at, err, "%s", error_text (&why));
+}
+
+/* What says most comes last: what is asked before it is there by then. */
+static void
+in_order (const char *keys, char dst[MAX_KEYS + 1])
+{
+  size_t n = 0;
+
+  for (const char *k = keys; *k; k++)
+    if (*k != 't')
+      dst[n++] = *k;
+  for (const char *k = keys; *k; k++)
+    if (*k == 't')
+      dst[n++] = *k;
+  dst[n] = '\0';
+}
+
+/* Its step's, or as a parameter, or what there is to know first. */
+static const char *
+keys_of (const struct collect_ctx *ctx)
+{
+  const struct sysrq_own *own = ctx->own;
+  const char *keys = own && own->keys ? own->keys : collect_param (ctx, "keys");
+
+  return keys ? keys : "w";
+}
+
+static void
+plan (const struct guest *g, const void *arg, struct collect_plan *ret)
+{
+  const struct sysrq_own *own = arg;
+  const char *keys = own && own->keys ? own->keys : "w";
+
+  snprintf (ret->acts[0], sizeof ret->acts[0],
+            "sends SysRq %.16s by keyboard, BREAK or ^O, what the guest has",
+            keys);
+  snprintf (ret->acts[1], sizeof ret->acts[1],
+            "where no kernel takes a key it is typed, and the line killed");
+  ret->bytes *= strlen (keys);
+  ret->ms += 4000 * (strlen (keys) - 1);
+}
+
 static int
 run (struct collect_ctx *ctx, struct error *err)
 {
   struct asking a = { .ctx = ctx, .text = BUF_INIT (MAX_BODY) };
-  const char *keys = collect_param (ctx, "keys");
+  const char *wanted = keys_of (ctx);
+  char keys[MAX_KEYS + 1];
   enum answer best = ANSWER_NONE;
   int route = -1, rc;
 
-  keys = keys ? keys : "w";
-  rc = check_keys (keys, err);
+  rc = check_keys (wanted, err);
   if (rc < 0)
     return rc;
+  in_order (wanted, keys);
   a.con = choose (ctx);
   if (!a.con)
     return error_set (err, ENOENT, "no console that can be typed into");
@@ -415,5 +500,9 @@ const struct collector collect_sysrq = {
   .lane = LANE_CONSOLE,
   .budget_ms = 20000,
   .bytes = 64 << 10,
+  .fields = fields,
+  .own_size = sizeof (struct sysrq_own),
+  .check = check,
+  .plan = plan,
   .run = run,
 };

@@ -215,6 +215,10 @@ lease_write_raw (struct lease *l, const void *data, size_t len,
   return -1;
 }
 
+/* Those that the table of collectors names besides. */
+const struct transport_ops transport_console = { .name = "console" };
+const struct transport_ops transport_agent = { .name = "agent" };
+
 /* ---- running ---- */
 
 static struct opener *the_opener;

@@ -60,6 +60,15 @@ static const struct json_field memory_fields[] = {
     .offset = offsetof (struct memory, apart_ms) },
   { .name = NULL },
 };
+struct keys
+{
+  char *keys;
+};
+static const struct json_field keys_fields[] = {
+  { .name = "keys", .kind = JSON_STRING,
+    .offset = offsetof (struct keys, keys) },
+  { .name = NULL },
+};
 static const struct collector memory = { .name = "memory",
                                          .summary = "y",
                                          .fields = memory_fields,
@@ -72,7 +81,26 @@ static const struct collector monitor
     = { .name = "monitor", .summary = "m", .touch = TOUCH_MONITOR };
 static const struct collector disk = { .name = "disk", .summary = "d" };
 static const struct collector net = { .name = "net", .summary = "n" };
-static const struct collector sysrq = { .name = "sysrq", .summary = "s" };
+static const struct collector sysrq = { .name = "sysrq",
+                                        .summary = "s",
+                                        .fields = keys_fields,
+                                        .own_size = sizeof (struct keys) };
+static const char *const ways[] = { "console", "agent", NULL };
+struct inside
+{
+  int way;
+};
+static const struct json_field inside_fields[] = {
+  { .name = "way", .kind = JSON_ENUM,
+    .offset = offsetof (struct inside, way), .names = ways },
+  { .name = NULL },
+};
+static const struct collector inside = { .name = "inside",
+                                         .summary = "i",
+                                         .fields = inside_fields,
+                                         .own_size = sizeof (struct inside) };
+static const struct collector application
+    = { .name = "application", .summary = "a" };
 static const struct collector knock = { .name = "knock",
                                         .summary = "k",
                                         .fields = knock_fields,
@@ -80,7 +108,8 @@ static const struct collector knock = { .name = "knock",
                                         .own_init = &knock_init,
                                         .check = knock_check };
 const struct collector *const collectors[]
-    = { &host, &memory, &console, &monitor, &disk, &net, &sysrq, &knock, NULL };
+    = { &host, &memory, &console, &monitor, &disk, &net,
+        &sysrq, &inside, &application, &knock, NULL };
 
 const struct collector *
 collector_find (const char *name)

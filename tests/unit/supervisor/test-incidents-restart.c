@@ -377,6 +377,22 @@ but_not_for_ever (void **state)
   packed (w, NULL);
 }
 
+static void
+had_by (struct world *w, const char *playbook)
+{
+  struct incident inc = { .rev = 3,
+                          .phase = INCIDENT_COLLECTING,
+                          .opened_wall_ms = 5 };
+
+  incident_new_id (inc.id);
+  snprintf (inc.inc.uuid, sizeof inc.inc.uuid, A);
+  inc.inc.pid = 7;
+  inc.inc.start_time = 100;
+  snprintf (inc.scenario, sizeof inc.scenario, "uptime");
+  snprintf (inc.playbook, sizeof inc.playbook, "%s", playbook);
+  store (w, &inc, "open");
+}
+
 /* Ended by the daemon before us while a playbook of an operator's ran: those
  * are read by and by. */
 static void
@@ -385,14 +401,10 @@ it_waits_for_its_playbook (void **state)
   struct world *w = *state;
   CLEANUP_JSON struct json_object *o = json_tokener_parse (
       "{\"name\":\"storage\",\"steps\":[\"host\"]}");
-  CLEANUP_JSON struct json_object *open
-      = json_tokener_parse (document (A, 7, "uptime", 0, NULL));
   struct playbook_set *set;
   struct playbook *own;
 
-  json_add_str (open, "playbook", "storage");
-  snprintf (w->open, sizeof w->open, "%s",
-            json_object_to_json_string_ext (open, JSON_C_TO_STRING_PLAIN));
+  had_by (w, "storage");
   incidents_writer_up (w->incidents);
   assert_int_equal (newest (w)->life, LIFE_WAITING);
   assert_int_equal (playbook_read (NULL, o, "", "mine", &own, NULL), 0);
@@ -411,12 +423,8 @@ static void
 one_that_is_gone_is_no_touch (void **state)
 {
   struct world *w = *state;
-  CLEANUP_JSON struct json_object *open
-      = json_tokener_parse (document (A, 7, "uptime", 0, NULL));
 
-  json_add_str (open, "playbook", "storage");
-  snprintf (w->open, sizeof w->open, "%s",
-            json_object_to_json_string_ext (open, JSON_C_TO_STRING_PLAIN));
+  had_by (w, "storage");
   incidents_writer_up (w->incidents);
   assert_int_equal (newest (w)->life, LIFE_WAITING);
   incidents_playbooks (w->incidents, w->d.playbooks);

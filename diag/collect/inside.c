@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Collector inside: what the guest says of itself, when somebody in it
+ * answers: the counters of /proc in one read, the tail of its logs, what failed
+ * to run, its file systems and containers.
+ *
+ * Read-only and bounded: each part is cut in the guest already.  What may hang
+ * there (df on a dead server) comes last, so that all else is here by then.
+ */
+#include "diag/collect/inside.h"
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "diag/collect/collect.h"
+#include "transports/ask.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_OUTPUT (64u << 10)
+#define MAX_PARTS 32
+#define FULL 98 /* percent of a file system */
+
+/* Kernel lines of its own log are marked, or they would be taken for what the
+ * kernel says on the console meanwhile. */
+static const char script[]
+    = "for f in uptime loadavg stat meminfo vmstat pressure/cpu "
+      "pressure/memory pressure/io diskstats net/dev interrupts softirqs "
+      "buddyinfo mounts; do echo \"@@ $f\"; head -c 4096 /proc/$f 2>/dev/null; "
+      "echo; done; echo '@@ dmesg'; dmesg 2>/dev/null | tail -n 40 | "
+      "head -c 4096 | sed 's/^/|/'; echo; echo '@@ failed'; "
+      "systemctl --failed --no-legend --plain --no-pager 2>/dev/null | "
+      "head -c 2048; echo; echo '@@ journal'; journalctl -q -n 40 -p warning "
+      "--no-pager 2>/dev/null | head -c 4096 | sed 's/^/|/'; echo; "
+      "echo '@@ containers'; for c in docker podman crictl; do "
+      "command -v $c >/dev/null && timeout 3 $c ps -a 2>&1 | head -c 2048; "
+      "done; echo; echo '@@ df'; df -P 2>/dev/null | head -c 4096; echo; "
+      "echo '@@ end'";
+
+/* ---- asking ---- */
+
+const char *const inside_ways[] = { "console", "agent", NULL };
+static const struct transport_ops *const ways[]
+    = { &transport_console, &transport_agent };
+
+const struct json_field inside_fields[] = {
+  { .name = "way",
+    .kind = JSON_ENUM,
+    .offset = offsetof (struct inside_own, way),
+    .names = inside_ways,
+    .help = "who is asked: the shell on its console, or its agent" },
+  { .name = NULL },
+};
+const struct inside_own inside_default = { .way = 0 };
+
+static const struct transport_ops *
+way_of (const void *arg)
+{
+  const struct inside_own *own = arg;
+
+  return ways[own ? own->way : inside_default.way];
+}
+
+void
+inside_plan (const struct guest *g, const void *own, struct collect_plan *ret)
+{
+  const struct transport_ops *way = way_of (own);
+  const char *why = way->absent ? way->absent (g) : NULL;
+
+  ret->lane = way->lane;
+  ret->touch = way == &transport_console ? TOUCH_CONSOLE : TOUCH_INTRUSIVE;
+  snprintf (ret->acts[0], sizeof ret->acts[0],
+            "runs a read-only command in the guest by its %s", way->name);
+  if (why)
+    snprintf (ret->never, sizeof ret->never, "%s", why);
+}
+
+int
+inside_ask (struct collect_ctx *ctx, const char *command, struct buf *ret,
+            struct error *err)
+{
+  const struct transport_ops *way = way_of (ctx->own);
+  const struct ask ask = { .command = command, .who = "a diagnosis" };
+  struct ask_result r = { .end = ASK_SILENT };
+  int rc = way->command (ctx->env, ctx->guest, &ask, ctx->job, &r, err);
+
+  if (rc < 0)
+    return rc;
+  if (r.begun)
+    ctx->out->impact (ctx->out, "ran a read-only command by its %s",
+                      way->name);
+  buf_append (ret, buf_str (&r.output), r.output.len);
+  /* A part that hangs cuts it off: what is here is good. */
+  if (r.end != ASK_OK && ret->len == 0)
+    rc = error_set (err, ENODATA, "nobody inside answers by its %s: %s",
+                    way->name, r.detail[0] ? r.detail : "no answer");
+  else if (r.end != ASK_OK)
+    ctx->out->gap (ctx->out, "inside", "cut off: %s",
+                   r.detail[0] ? r.detail : "it did not come to its end");
+  ask_result_done (&r);
+  return rc;
+}
+
+bool
+inside_next (const char **at, const char *end, struct inside_part *ret)
+{
+  const char *p = *at, *line, *nl;
+
+  /* To the next head, at the beginning of a line. */
+  while (p < end && strncmp (p, "@@ ", 3) != 0)
+    {
+      nl = memchr (p, '\n', (size_t) (end - p));
+      p = nl ? nl + 1 : end;
+    }
+  if (end - p < 3)
+    return false;
+  nl = memchr (p, '\n', (size_t) (end - p));
+  line = nl ? nl : end;
+  snprintf (ret->name, sizeof ret->name, "%.*s", (int) (line - p - 3), p + 3);
+  ret->name[strcspn (ret->name, "\r")] = '\0';
+  ret->text = nl ? nl + 1 : end;
+  for (p = ret->text; p < end && strncmp (p, "@@ ", 3) != 0; p = nl + 1)
+    {
+      nl = memchr (p, '\n', (size_t) (end - p));
+      if (!nl)
+        {
+          p = end;
+          break;
+        }
+    }
+  ret->len = (size_t) (p - ret->text);
+  *at = p;
+  return true;
+}
+
+/* ---- what it means ---- */
+
+static void
+tell_uptime (struct collect_ctx *ctx, const char *text)
+{
+  double v;
+
+  if (sscanf (text, "%lf", &v) == 1 && v >= 0)
+    collect_real (ctx, "guest.uptime_s", "inside", v);
+}
+
+static void
+tell_load (struct collect_ctx *ctx, const char *text)
+{
+  double v;
+
+  if (sscanf (text, "%lf", &v) == 1 && v >= 0)
+    collect_real (ctx, "guest.load1", "inside", v);
+}
+
+static void
+tell_memory (struct collect_ctx *ctx, const char *text)
+{
+  const char *all = strstr (text, "MemTotal:");
+  const char *left = strstr (text, "MemAvailable:");
+  unsigned long long total, available;
+
+  if (all && left && sscanf (all, "MemTotal: %llu", &total) == 1
+      && sscanf (left, "MemAvailable: %llu", &available) == 1 && total > 0)
+    collect_real (ctx, "mem.available", "inside",
+                  (double) available / (double) total);
+}
+
+/* "shop.service loaded failed failed ...": how many, and the first of them. */
+static void
+tell_failed (struct collect_ctx *ctx, const char *text)
+{
+  struct buf names CLEANUP_BUF = BUF_INIT (200);
+  int64_t n = 0;
+
+  while (*text)
+    {
+      size_t len = strcspn (text, "\n"), word;
+      const char *p = text;
+
+      while (p < text + len && (*p == ' ' || *p == '*'))
+        p++;
+      word = strcspn (p, " \r\n");
+      if (word > 0 && memchr (p, '.', word))
+        buf_printf (&names, "%s%.*s", n++ ? ", " : "", (int) word, p);
+      text += len + (text[len] == '\n');
+    }
+  collect_int (ctx, "units.failed", "inside", n);
+  if (n > 0)
+    collect_text (ctx, "units.failed_which", "inside", buf_str (&names),
+                  names.len);
+}
+
+/* File systems that are full: "/dev/vda 100 99 1 99% /data". */
+static void
+tell_full (struct collect_ctx *ctx, const char *text)
+{
+  char device[80], place[120];
+  unsigned percent;
+
+  while (*text)
+    {
+      if (sscanf (text, "%79s %*u %*u %*d %u%% %119s", device, &percent, place)
+              == 3
+          && percent >= FULL && device[0] == '/')
+        {
+          collect_str (ctx, "fs.full", "inside", place);
+          return;
+        }
+      text += strcspn (text, "\n");
+      text += *text == '\n';
+    }
+}
+
+static const struct
+{
+  const char *name;
+  void (*tell) (struct collect_ctx *ctx, const char *text);
+} parts[] = { { "uptime", tell_uptime },
+              { "loadavg", tell_load },
+              { "meminfo", tell_memory },
+              { "failed", tell_failed },
+              { "df", tell_full } };
+
+/* "pressure/cpu" is a file inside/pressure-cpu.txt. */
+static void
+take_part (struct collect_ctx *ctx, const struct inside_part *part)
+{
+  struct buf shown CLEANUP_BUF = BUF_INIT (4 * MAX_OUTPUT);
+  struct buf text CLEANUP_BUF = BUF_INIT (MAX_OUTPUT);
+  char file[64], name[40];
+
+  if (part->len == 0)
+    return;
+  text_make_name (name, sizeof name, part->name);
+  for (char *p = name; *p; p++)
+    *p = *p == '/' || *p == '_' ? '-' : *p;
+  snprintf (file, sizeof file, "inside/%s.txt", name);
+  text_escape (&shown, part->text, part->len,
+               TEXT_KEEP_NEWLINE | TEXT_KEEP_TAB);
+  ctx->out->file (ctx->out, file, buf_str (&shown), shown.len);
+  buf_append (&text, part->text, part->len);
+  for (size_t i = 0; i < ARRAY_LEN (parts); i++)
+    if (strcmp (parts[i].name, part->name) == 0)
+      parts[i].tell (ctx, buf_str (&text));
+}
+
+static int
+run (struct collect_ctx *ctx, struct error *err)
+{
+  struct buf said CLEANUP_BUF = BUF_INIT (MAX_OUTPUT);
+  struct inside_part part;
+  const char *at, *end;
+  bool whole = false;
+  int rc = inside_ask (ctx, script, &said, err);
+
+  if (rc < 0)
+    return rc;
+  at = buf_str (&said);
+  end = at + said.len;
+  for (unsigned n = 0; n < MAX_PARTS && inside_next (&at, end, &part); n++)
+    {
+      whole = whole || strcmp (part.name, "end") == 0;
+      take_part (ctx, &part);
+    }
+  collect_str (ctx, "inside.way", "inside", way_of (ctx->own)->name);
+  if (!whole)
+    ctx->out->gap (ctx->out, "inside", "its end is missing");
+  return 0;
+}
+
+const struct collector collect_inside = {
+  .name = "inside",
+  .summary = "what the guest says of itself: /proc, logs, failed units, file "
+             "systems, containers",
+  .touch = TOUCH_CONSOLE,
+  .lane = LANE_CONSOLE,
+  .budget_ms = 12000,
+  .bytes = 48 << 10,
+  .fields = inside_fields,
+  .own_size = sizeof (struct inside_own),
+  .own_init = &inside_default,
+  .plan = inside_plan,
+  .run = run,
+};
