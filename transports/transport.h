@@ -14,7 +14,10 @@
 
 #include "base/job.h"
 #include "guests/guest.h"
-#include "transports/console/session.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 struct agents;
 struct ask;
@@ -28,8 +31,21 @@ struct hub;
 struct job;
 struct opener;
 
-/* What every job that talks to a guest is given.  Nothing in it changes
- * while the daemon runs. */
+/* May anything be typed here, by what somebody else knows of the guest? */
+enum typing
+{
+  TYPING_FREE,    /* nothing speaks against it */
+  TYPING_LOGIN,   /* nobody has logged in since a login prompt was seen: if
+                     the console says nothing at all, no command */
+  TYPING_BOOTING, /* nothing: what is typed now may stop the boot */
+};
+/* Any thread.  What was seen goes into what (of size n), for people. */
+typedef enum typing typing_fn (void *arg, const char *uuid,
+                               const char *console, char *what, size_t n);
+
+/* What every job that talks to a guest is given: one of it, which does not
+ * change, and stays as long as any job of the pool may run.  Jobs that are left
+ * behind end with the process. */
 struct transport_env
 {
   struct opener *opener;

@@ -291,7 +291,7 @@ begin_find (struct eyes *e, struct eye *eye)
   f->id = eye->id;
   f->doubt = eye->doubt;
   f->guest = guest_ref (eye->guest);
-  f->env = *e->env.transports;
+  f->env = e->env.transports;
   if (job_start (e->env.jobs, &spec, NULL) < 0)
     {
       find_free_ (f);

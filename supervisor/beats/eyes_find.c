@@ -35,7 +35,7 @@ find_run_ (struct job *job, void *arg)
    * there as it died while its firmware runs.  libvirt tells of resets, and
    * registers would be a raw command there. */
   struct look_guest l = {
-    .env = &f->env, .guest = f->guest, .job = job,
+    .env = f->env, .guest = f->guest, .job = job,
     .no_registers = !f->doubt || f->guest->monitor != MONITOR_UNIX
   };
   size_t len = 0;

@@ -54,7 +54,7 @@ struct find
   struct eyes *all;
   uint32_t id;
   const struct guest *guest;
-  struct transport_env env;
+  const struct transport_env *env;
   bool doubt; /* it was found before, and seems dead */
   bool stands; /* QEMU says that it does not run it now */
   struct beat_table *table;

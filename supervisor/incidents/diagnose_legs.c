@@ -34,7 +34,6 @@ struct visit
 {
   struct collect_ctx ctx;
   const struct collector *collector;
-  struct transport_env env;
   struct playbook *playbook; /* ctx.own is its */
   char scenario[64];
   struct haul *haul;
@@ -78,12 +77,11 @@ visit_new (const struct leg *leg)
   if (!v)
     return NULL;
   v->collector = leg->step->collector;
-  v->env = *dg->env.transports;
   v->playbook = playbook_ref (leg->playbook);
   v->haul = haul_ref (leg->haul);
   v->ctx = (struct collect_ctx){
     .guest = guest_ref (dg->guest),
-    .env = &v->env,
+    .env = dg->env.transports,
     .own = leg->step->own,
     .out = haul_out (leg->haul),
   };

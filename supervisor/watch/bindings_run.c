@@ -29,7 +29,7 @@ struct attempt
   const struct guest *guest;
   struct scenario *scenario;
   const struct transport_ops *way;
-  struct transport_env env;
+  const struct transport_env *env;
   struct outcome_report report;
 };
 
@@ -81,7 +81,7 @@ attempt_run (struct job *job, void *arg)
 {
   struct attempt *a = arg;
   struct error err = ERROR_INIT;
-  int r = scenario_ask (a->scenario, a->guest, a->way, &a->env, job,
+  int r = scenario_ask (a->scenario, a->guest, a->way, a->env, job,
                         &a->report, &err);
 
   /* Our own failure says nothing about the guest. */
@@ -131,7 +131,7 @@ attempt_start (struct run *run, const struct leg *leg, struct error *err)
   a->guest = guest_ref (run->guest);
   a->scenario = scenario_ref (run->scenario);
   a->way = leg->way;
-  a->env = *run->all->env.transports;
+  a->env = run->all->env.transports;
   snprintf (name, sizeof (name), "scenario %s", run->scenario->name);
   spec = (struct job_spec){
     .name = name,

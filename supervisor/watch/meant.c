@@ -18,7 +18,7 @@
 struct question
 {
   const struct guest *guest;
-  struct transport_env env;
+  const struct transport_env *env;
   char status[64];
   bool silent; /* it is libvirt that does not answer */
 };
@@ -43,7 +43,7 @@ ask_run (struct job *job, void *arg)
 {
   struct question *q = arg;
   enum monitor_health health = MONITOR_GONE;
-  int r = monitor_status (&q->env, q->guest, job_deadline (job), &health,
+  int r = monitor_status (q->env, q->guest, job_deadline (job), &health,
                           q->status, sizeof (q->status), NULL);
 
   q->silent = r < 0 && r != -ENOENT && r != -ENOTSUP && health == MONITOR_GONE
@@ -116,7 +116,7 @@ meant_ask (struct job_pool *jobs, const struct transport_env *env,
       return error_set (err, ENOMEM, "no memory to ask");
     }
   q->guest = guest_ref (g);
-  q->env = *env;
+  q->env = env;
   *w = (struct waiting){ fn, arg };
   spec.owner = w;
   spec.arg = q;

@@ -6,6 +6,7 @@
 #define HANGDOG_TRANSPORTS_CONSOLE_ASK_H
 
 #include "transports/ask.h"
+#include "transports/console/session.h"
 #include "transports/transport.h"
 
 /* ASK_MAX: it has none, being of dialogues only. */

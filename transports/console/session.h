@@ -7,23 +7,12 @@
 
 #include "base/buf.h"
 #include "transports/console/hub.h"
+#include "transports/transport.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 struct error;
-
-/* May anything be typed here, by what somebody else knows of the guest? */
-enum typing
-{
-  TYPING_FREE,    /* nothing speaks against it */
-  TYPING_LOGIN,   /* nobody has logged in since a login prompt was seen: if
-                     the console says nothing at all, no command */
-  TYPING_BOOTING, /* nothing: what is typed now may stop the boot */
-};
-/* Any thread.  What was seen goes into what (of size n), for people. */
-typedef enum typing typing_fn (void *arg, const char *uuid,
-                               const char *console, char *what, size_t n);
 
 enum talk
 {

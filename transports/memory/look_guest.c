@@ -4,6 +4,7 @@
  */
 #include "transports/memory/look_guest.h"
 
+#include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/job.h"
