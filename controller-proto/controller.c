@@ -6,9 +6,13 @@
  * and it is what the tests send to.  An item is applied once: its id, its
  * checksum and its arrival are one row, written after the file is on disk.
  *
- *   PUT /bundles/NAME  201 new; 200 had it, same checksum; 409 another one
+ *   PUT /bundles/NAME  201 new; 200 had it, same checksum; 409 another one.
+ *                      ID.json is an incident's document: 201 new; 200 a
+ *                      higher "rev", or one that is no higher and changes
+ *                      nothing
  *   GET /bundles       a JSON list
  *   GET /bundles/NAME  the file
+ *   GET /incidents     a JSON list: of which incident which rev is there
  *   GET /healthz       ok
  */
 #include "config.h"
@@ -42,6 +46,7 @@
 #define IDLE_TIMEOUT_S 60
 #define DEFAULT_MAX_UPLOAD (256u << 20)
 #define LIST_MAX 1000
+#define MAX_DOCUMENT (1u << 20)
 
 struct controller
 {
@@ -219,6 +224,40 @@ take (struct request *rq, const char *data, size_t len)
     }
 }
 
+/* "ID.json" is a document.  Its name says whose it is, and so must it. */
+static bool
+is_document (const struct request *rq)
+{
+  size_t n = strlen (rq->name);
+
+  return n > 5 && strcmp (rq->name + n - 5, ".json") == 0;
+}
+
+static int
+apply_document (struct request *rq, struct error *err)
+{
+  CLEANUP_JSON_DOC struct json_doc *doc = NULL;
+  CLEANUP_FREE char *text = NULL;
+  const char *id;
+  char name[160];
+  int64_t rev;
+  size_t len;
+  int r = store_get_file (rq->c->dirfd, rq->part, MAX_DOCUMENT, &text, &len,
+                          err);
+
+  if (r < 0
+      || (r = json_parse (text, len, JSON_WIRE, rq->name, MAX_DOCUMENT, &doc,
+                          err))
+             < 0)
+    return r;
+  id = json_get_str (json_root (doc), "id");
+  rev = json_get_int (json_root (doc), "rev", 0);
+  snprintf (name, sizeof name, "%.140s.json", id ? id : "");
+  if (rev < 1 || strcmp (name, rq->name) != 0)
+    return error_set (err, EINVAL, "a document has its name as id, and a rev");
+  return inbox_document (rq->c->inbox, rq->part, rq->name, id, rev, err);
+}
+
 static enum MHD_Result
 end_put (struct request *rq, struct MHD_Connection *conn)
 {
@@ -234,8 +273,11 @@ end_put (struct request *rq, struct MHD_Connection *conn)
                     "the body is not what Repr-Digest says");
   if (fsync (rq->fd) < 0)
     return problem (conn, MHD_HTTP_INTERNAL_SERVER_ERROR, "fsync failed");
-  r = inbox_apply (rq->c->inbox, rq->part, rq->id, rq->name, rq->digest,
-                   rq->size, &err);
+  if (is_document (rq))
+    r = apply_document (rq, &err);
+  else
+    r = inbox_apply (rq->c->inbox, rq->part, rq->id, rq->name, rq->digest,
+                     rq->size, &err);
   if (r < 0)
     log_error ("%s: %s", rq->name, error_text (&err));
   switch (r)
@@ -244,6 +286,13 @@ end_put (struct request *rq, struct MHD_Connection *conn)
       log_info ("%s: %" PRIu64 " bytes", rq->name, rq->size);
       return answer (conn, MHD_HTTP_CREATED, "application/json",
                      "{\"applied\":true}\n");
+    case INBOX_NEWER:
+      return answer (conn, MHD_HTTP_OK, "application/json",
+                     "{\"applied\":true}\n");
+    case -EINVAL:
+    case -EFBIG:
+      return problem (conn, MHD_HTTP_UNPROCESSABLE_CONTENT,
+                      "no document of an incident");
     case INBOX_AGAIN:
       return answer (conn, MHD_HTTP_OK, "application/json",
                      "{\"applied\":false}\n");
@@ -258,16 +307,19 @@ end_put (struct request *rq, struct MHD_Connection *conn)
 
 /* ---- GET ---- */
 
+typedef int list_fn (struct inbox *in, int64_t after, unsigned max,
+                     struct json_object **ret, struct error *err);
+
 static enum MHD_Result
-get_list (struct controller *c, struct MHD_Connection *conn)
+get_list (struct controller *c, struct MHD_Connection *conn, list_fn *fn)
 {
   const char *after
       = MHD_lookup_connection_value (conn, MHD_GET_ARGUMENT_KIND, "after");
   CLEANUP_JSON struct json_object *list = NULL;
   struct error err = ERROR_INIT;
 
-  if (inbox_list (c->inbox, after ? strtoll (after, NULL, 10) : 0, LIST_MAX,
-                  &list, &err) < 0)
+  if (fn (c->inbox, after ? strtoll (after, NULL, 10) : 0, LIST_MAX, &list,
+          &err) < 0)
     return problem (conn, MHD_HTTP_SERVICE_UNAVAILABLE, "no list now");
   return answer (conn, MHD_HTTP_OK, "application/json",
                  json_object_to_json_string_ext (list,
@@ -314,7 +366,9 @@ first_look (struct request *rq, struct MHD_Connection *conn, const char *url,
   if (!allowed (rq->c, conn))
     return problem (conn, MHD_HTTP_UNAUTHORIZED, "a token is needed");
   if (get && strcmp (url, "/bundles") == 0)
-    return get_list (rq->c, conn);
+    return get_list (rq->c, conn, inbox_list);
+  if (get && strcmp (url, "/incidents") == 0)
+    return get_list (rq->c, conn, inbox_incidents);
   if (strncmp (url, prefix, strlen (prefix)) != 0)
     return problem (conn, MHD_HTTP_NOT_FOUND, "nothing is there");
   if (get)

@@ -34,7 +34,11 @@ static const char schema[]
       " seq INTEGER PRIMARY KEY AUTOINCREMENT,"
       " id TEXT NOT NULL UNIQUE, name TEXT NOT NULL UNIQUE,"
       " digest TEXT NOT NULL, bytes INTEGER NOT NULL,"
-      " arrived TEXT NOT NULL, repeats INTEGER NOT NULL DEFAULT 0);";
+      " arrived TEXT NOT NULL, repeats INTEGER NOT NULL DEFAULT 0);"
+      "CREATE TABLE IF NOT EXISTS incidents ("
+      " seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,"
+      " rev INTEGER NOT NULL, arrived TEXT NOT NULL,"
+      " repeats INTEGER NOT NULL DEFAULT 0);";
 
 static int
 db_error (struct inbox *in, struct error *err)
@@ -194,37 +198,99 @@ inbox_apply (struct inbox *in, const char *part, const char *id,
   return r < 0 ? r : INBOX_NEW;
 }
 
+/* ---- documents ---- */
+
+/* 0 = there is none. */
+static int
+known_rev (struct inbox *in, const char *id, int64_t *ret, struct error *err)
+{
+  CLEANUP_STMT sqlite3_stmt *st = NULL;
+  int r;
+
+  if (sqlite3_prepare_v2 (in->db, "SELECT rev FROM incidents WHERE id = ?1",
+                          -1, &st, NULL)
+      != SQLITE_OK)
+    return db_error (in, err);
+  sqlite3_bind_text (st, 1, id, -1, SQLITE_STATIC);
+  r = sqlite3_step (st);
+  if (r != SQLITE_DONE && r != SQLITE_ROW)
+    return db_error (in, err);
+  *ret = r == SQLITE_ROW ? sqlite3_column_int64 (st, 0) : 0;
+  return 0;
+}
+
+static int
+put_rev (struct inbox *in, const char *id, int64_t rev, struct error *err)
+{
+  CLEANUP_STMT sqlite3_stmt *st = NULL;
+  char now[32];
+
+  if (sqlite3_prepare_v2 (in->db,
+                          "INSERT INTO incidents (id, rev, arrived)"
+                          " VALUES (?1, ?2, ?3) ON CONFLICT (id)"
+                          " DO UPDATE SET rev = ?2, arrived = ?3",
+                          -1, &st, NULL)
+      != SQLITE_OK)
+    return db_error (in, err);
+  sqlite3_bind_text (st, 1, id, -1, SQLITE_STATIC);
+  sqlite3_bind_int64 (st, 2, rev);
+  sqlite3_bind_text (st, 3,
+                     clock_format (now, sizeof now, clock_wall_ms ()), -1,
+                     SQLITE_TRANSIENT);
+  return sqlite3_step (st) == SQLITE_DONE ? 0 : db_error (in, err);
+}
+
+int
+inbox_document (struct inbox *in, const char *part, const char *name,
+                const char *id, int64_t rev, struct error *err)
+{
+  LOCK_SCOPE (&in->lock);
+  int64_t known = 0;
+  int r = known_rev (in, id, &known, err);
+
+  if (r < 0)
+    return r;
+  if (rev <= known)
+    {
+      r = run (in, "UPDATE incidents SET repeats = repeats + 1 WHERE id = ?1",
+               id, NULL, NULL, 0, err);
+      return r < 0 ? r : INBOX_AGAIN;
+    }
+  if (renameat (in->dirfd, part, in->dirfd, name) < 0
+      || fsync (in->dirfd) < 0)
+    return error_errno (err, errno, "putting %s in its place", name);
+  r = put_rev (in, id, rev, err);
+  return r < 0 ? r : known ? INBOX_NEWER : INBOX_NEW;
+}
+
+/* ---- lists ---- */
+
 static void
 add_row (struct json_object *rows, sqlite3_stmt *st)
 {
-  static const char *const names[]
-      = { "seq", "id", "name", "digest", "bytes", "arrived", "repeats" };
   struct json_object *o = json_object_new_object ();
 
-  for (int i = 0; i < (int) ARRAY_LEN (names); i++)
+  for (int i = 0; i < sqlite3_column_count (st); i++)
     if (sqlite3_column_type (st, i) == SQLITE_INTEGER)
-      json_add_int (o, names[i], sqlite3_column_int64 (st, i));
+      json_add_int (o, sqlite3_column_name (st, i),
+                    sqlite3_column_int64 (st, i));
     else
-      json_add_text (o, names[i], (const char *) sqlite3_column_text (st, i),
+      json_add_text (o, sqlite3_column_name (st, i),
+                     (const char *) sqlite3_column_text (st, i),
                      (size_t) sqlite3_column_bytes (st, i));
   json_object_array_add (rows, o);
 }
 
-int
-inbox_list (struct inbox *in, int64_t after, unsigned max,
-            struct json_object **ret, struct error *err)
+static int
+list (struct inbox *in, const char *sql, const char *key, int64_t after,
+      unsigned max, struct json_object **ret, struct error *err)
 {
   LOCK_SCOPE (&in->lock);
   CLEANUP_STMT sqlite3_stmt *st = NULL;
   struct json_object *rows, *all;
   int r;
 
-  if (sqlite3_prepare_v2 (in->db,
-                          "SELECT seq, id, name, digest, bytes, arrived,"
-                          " repeats FROM bundles WHERE seq > ?1"
-                          " ORDER BY seq LIMIT ?2",
-                          -1, &st, NULL)
-      != SQLITE_OK)
+  if (sqlite3_prepare_v2 (in->db, sql, -1, &st, NULL) != SQLITE_OK)
     return db_error (in, err);
   sqlite3_bind_int64 (st, 1, after);
   sqlite3_bind_int64 (st, 2, max);
@@ -237,7 +303,27 @@ inbox_list (struct inbox *in, int64_t after, unsigned max,
       return db_error (in, err);
     }
   all = json_object_new_object ();
-  json_object_object_add (all, "bundles", rows);
+  json_object_object_add (all, key, rows);
   *ret = all;
   return 0;
+}
+
+int
+inbox_list (struct inbox *in, int64_t after, unsigned max,
+            struct json_object **ret, struct error *err)
+{
+  return list (in,
+               "SELECT seq, id, name, digest, bytes, arrived, repeats"
+               " FROM bundles WHERE seq > ?1 ORDER BY seq LIMIT ?2",
+               "bundles", after, max, ret, err);
+}
+
+int
+inbox_incidents (struct inbox *in, int64_t after, unsigned max,
+                 struct json_object **ret, struct error *err)
+{
+  return list (in,
+               "SELECT seq, id, rev, arrived, repeats"
+               " FROM incidents WHERE seq > ?1 ORDER BY seq LIMIT ?2",
+               "incidents", after, max, ret, err);
 }

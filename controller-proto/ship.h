@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Sending one bundle to one sink.  Blocking; runs on the writer's shipping
- * thread.  One file per kind of sink, one line in the table.
+ * Sending one bundle, or one document, to one sink.  Blocking; runs on that
+ * sink's thread of the writer.  One file per kind of sink, one line in the
+ * table.
  */
 #ifndef HANGDOG_PROTO_SHIP_H
 #define HANGDOG_PROTO_SHIP_H
@@ -14,6 +15,7 @@ struct error;
 /* "sink": {"url": "http://...", "token-file": "/...", ...} */
 struct sink_config
 {
+  char *name;       /* in the spool, and in what is said of it */
   char *url;        /* http(s)://HOST/PATH: PUT to URL/NAME; dir:/PATH */
   char *token_file; /* bearer token, read anew for each try */
   char *ca_file;    /* PEM, trusted instead of the system's */
@@ -39,6 +41,7 @@ struct ship_item
   const char *digest; /* sha256 hex */
   int fd;
   uint64_t size;
+  bool replace;       /* a document: it takes the place of the one before */
 };
 
 struct sink_ops

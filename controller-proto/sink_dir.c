@@ -87,7 +87,8 @@ send_dir (const struct sink_config *cfg, const struct ship_item *item,
               O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (dir < 0)
     return again (err, cfg->url);
-  there = openat (dir, item->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+  if (!item->replace)
+    there = openat (dir, item->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
   if (there >= 0)
     return compare (there, item, err);
   snprintf (part, sizeof part, ".%s.part", item->name);

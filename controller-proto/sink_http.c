@@ -168,7 +168,10 @@ make_headers (const struct sink_config *cfg, const struct ship_item *item,
     return r;
   snprintf (line, sizeof line, "Idempotency-Key: \"%.64s\"", item->id);
   if ((r = add_header (list, line, err)) < 0
-      || (r = add_header (list, "Content-Type: application/octet-stream",
+      || (r = add_header (list,
+                          item->replace
+                              ? "Content-Type: application/json"
+                              : "Content-Type: application/octet-stream",
                           err)) < 0)
     return r;
   return cfg->token_file && *cfg->token_file

@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The spool: incidents and their bundles on disk until the controller has
- * them.  Used by the writer process only; everything here may block on the
+ * The spool: incidents and their bundles on disk until all who are to have
+ * them do.  Used by the writer process only; everything here may block on the
  * disk.
  *
- *   open/ID/incident.json, open/ID/files/...   being diagnosed
- *   ready/ID.json, ready/ID.tar.zst            to be sent
- *   sent/ID.json, sent/ID.tar.zst              acknowledged
- *   parked/ID.json, parked/ID.tar.zst          refused, with the reason
- *   bad/                                       what could not be read
+ *   incidents/ID.json   the incident, a document with a revision, and how far
+ *                       it is on its way to each sink
+ *   blobs/ID.tar.zst    its bundle, once it is packed
+ *   open/ID/files/...   its evidence, until it is packed
+ *   bad/                what could not be read
  *
- * An item moves by rename after fsync of file and folder; .json moves last,
- * so an item exists where its .json is.  ID is a uuid.
+ * An item is what its .json says: replaced in its place by fsync and rename,
+ * at any time, and never moved.  Two parts of it are sent, each by itself: the
+ * document, whenever it has a revision that a sink has not acknowledged, and
+ * the bundle, once.  ID is a uuid.
  */
 #ifndef HANGDOG_PROTO_SPOOL_H
 #define HANGDOG_PROTO_SPOOL_H
@@ -29,42 +31,74 @@ struct spool_limits
   uint64_t max_bytes;  /* default 1 GiB */
   uint64_t free_floor; /* default 256 MiB stay free on that volume */
   uint64_t max_artifact; /* one file of an open incident, default 16 MiB */
-  unsigned keep_sent;  /* items in sent/, default 50 */
+  unsigned keep_sent;  /* items that all sinks have, default 50 */
 };
+
+#define SPOOL_MAX_SINKS 4
+#define SPOOL_SINK_NAME 32
 
 enum spool_place
 {
-  SPOOL_OPEN,
-  SPOOL_READY,
-  SPOOL_SENT,
-  SPOOL_PARKED,
+  SPOOL_OPEN,   /* not packed yet */
+  SPOOL_READY,  /* packed, and some sink has not had its word */
+  SPOOL_SENT,   /* all of it was acknowledged by every sink */
+  SPOOL_PARKED, /* every sink had its word, and one refused */
   SPOOL_PLACE_MAX,
 };
 extern const char *const spool_place_names[];
+
+enum spool_part
+{
+  SPOOL_DOCUMENT,
+  SPOOL_BUNDLE,
+  SPOOL_PARTS,
+};
+
+/* One part on its way to one sink. */
+struct spool_sending
+{
+  uint64_t acked; /* the revision that the sink has; of a bundle 1 = it has */
+  unsigned attempts;
+  uint64_t next_ms; /* wall clock of the next attempt */
+  bool refused;     /* not tried again before somebody says so */
+};
+
+struct spool_at
+{
+  char sink[SPOOL_SINK_NAME];
+  struct spool_sending part[SPOOL_PARTS];
+  char why[160]; /* what went wrong last */
+};
 
 struct spool_item
 {
   char id[40];
   enum spool_place place;
-  uint64_t bytes;
+  uint64_t rev;      /* of its document */
+  uint64_t bytes;    /* of its evidence, or of its bundle */
   uint64_t since_ms; /* wall clock of its arrival in this place */
-  unsigned attempts;
-  uint64_t next_ms;  /* wall clock of the next attempt, ready only */
-  char last_error[200];
+  bool bundle;       /* it is there */
+  bool stands;       /* its document says that it has not ended */
   char digest[65];
+  char note[80];     /* what became of its bundle, if that is not there */
+  struct spool_at at[SPOOL_MAX_SINKS];
+  unsigned nat;
 };
 
-/* Recovers: what a crash left half done is finished or taken back. */
+/* Recovers: what a crash left half done is finished or taken back; what an
+ * older hangdog has left is taken over. */
 int spool_open (int dirfd, const struct spool_limits *limits,
                 struct spool **ret, struct error *err);
 /* From now on; 0 = the default.  What is beyond goes as for want of room. */
 void spool_limit (struct spool *sp, uint64_t max_bytes, uint64_t free_floor);
 void spool_close (struct spool *sp);
 
-/* Creates or replaces incident.json of an open item: durable when it
- * returns.  -EALREADY for an id that is past open. */
+/* Creates or replaces the document of an item, which may be anywhere: durable
+ * when it returns.  One whose "rev" is no higher than what is there is there
+ * already; without one, it is the next.  update: nothing is created (-ENOENT),
+ * for one that was packed, and then dropped by somebody. */
 int spool_incident (struct spool *sp, const char *id, const void *json,
-                    size_t len, struct error *err);
+                    size_t len, bool update, struct error *err);
 bool spool_has (struct spool *sp, const char *id);
 /* Appends to (offset = what is there) or begins a file of an open item.
  * -ENOSPC and -EFBIG are recorded in the item as gaps. */
@@ -76,33 +110,55 @@ int spool_artifact (struct spool *sp, const char *id, const char *name,
 typedef int spool_page_fn (void *arg, int files, struct json_object *manifest,
                            struct error *err);
 void spool_page (struct spool *sp, spool_page_fn *fn, void *arg);
-/* Packs it, moves it to ready: durable when it returns. */
+/* Packs it: durable when it returns. */
 int spool_pack (struct spool *sp, const char *id, struct json_object *head,
                 struct spool_item *ret_item, struct error *err);
-/* An incident that needs no bundle: forgotten. */
+/* Forgotten, wherever it is. */
 int spool_drop (struct spool *sp, const char *id, struct error *err);
 
+/* The oldest first. */
 void spool_each (struct spool *sp, enum spool_place place,
                  void (*fn) (const struct spool_item *item, void *arg),
                  void *arg);
-/* incident.json of an item, wherever it is. */
-int spool_read_incident (struct spool *sp, const char *id, char **ret_json,
-                         size_t *ret_len, struct error *err);
+/* The document, with its "rev": as it is sent, and as the bundle has it. */
+int spool_document (struct spool *sp, const char *id, char **ret_json,
+                    size_t *ret_len, struct error *err);
 int spool_bundle_fd (struct spool *sp, const char *id, int *ret_fd,
                      struct error *err);
 
-/* The oldest ready item whose time has come; false when there is none. */
-bool spool_next (struct spool *sp, uint64_t wall_now_ms,
-                 struct spool_item *ret);
+/* ---- sending: spool_send.c ---- */
+
+/* Who is to have what comes; at most SPOOL_MAX_SINKS names.  What is ready and
+ * waited only for another is done with that. */
+void spool_sinks (struct spool *sp, const char *const *names, unsigned n);
+
+/* What is to go to one sink next. */
+struct spool_load
+{
+  struct spool_item item;
+  enum spool_part part;
+  uint64_t rev; /* of the document; 1 of a bundle */
+  unsigned attempts;
+};
+/* The oldest whose time has come, documents before bundles: they are small and
+ * say more.  No bundle before its document.  False when there is none. */
+bool spool_next (struct spool *sp, const char *sink, uint64_t wall_now_ms,
+                 struct spool_load *ret);
 /* When the next one is due (wall clock), UINT64_MAX without any. */
-uint64_t spool_next_at (struct spool *sp);
-/* All that is ready is due at once: the sink was changed or mended. */
-void spool_due (struct spool *sp);
-int spool_sent (struct spool *sp, const char *id, struct error *err);
-int spool_failed (struct spool *sp, const char *id, uint64_t next_wall_ms,
+uint64_t spool_next_at (struct spool *sp, const char *sink);
+/* All that is to go there is due at once: it was changed or mended. */
+void spool_due (struct spool *sp, const char *sink);
+/* What became of it.  -EALREADY where that was noted; what cannot be written
+ * down is known until we end, and then told once more. */
+int spool_sent (struct spool *sp, const char *sink,
+                const struct spool_load *load, struct error *err);
+int spool_failed (struct spool *sp, const char *sink,
+                  const struct spool_load *load, uint64_t next_wall_ms,
                   const char *why, struct error *err);
-int spool_park (struct spool *sp, const char *id, const char *why,
+int spool_park (struct spool *sp, const char *sink,
+                const struct spool_load *load, const char *why,
                 struct error *err);
+/* To all sinks that have not got it, at once, also those that refused it. */
 int spool_retry (struct spool *sp, const char *id, struct error *err);
 
 struct spool_stats
@@ -110,6 +166,8 @@ struct spool_stats
   unsigned count[SPOOL_PLACE_MAX];
   uint64_t bytes;
   uint64_t evicted, gaps;
+  unsigned taken_over;  /* when it was opened: items of an older hangdog */
+  unsigned left_behind; /* and those of them that could not be read */
 };
 void spool_stats (struct spool *sp, struct spool_stats *ret);
 

@@ -36,79 +36,69 @@ check_incident (const void *json, size_t len, struct json_object **ret,
     return r;
   if (!json_object_is_type (json_root (doc), json_type_object))
     return error_set (err, EINVAL, "an incident is a JSON object");
-  if (ret)
-    *ret = json_object_get (json_root (doc));
+  *ret = json_object_get (json_root (doc));
   return 0;
 }
 
 static int
-make_open_dir (struct spool *sp, const char *id, struct error *err)
+new_item (struct spool *sp, const char *id, bool update, struct item **ret,
+          struct error *err)
 {
-  CLEANUP_CLOSE int dir = -1;
-  int r;
-
-  if (mkdirat (sp->place_fd[SPOOL_OPEN], id, 0700) < 0 && errno != EEXIST)
-    return error_errno (err, errno, "making open/%s", id);
-  if ((r = spool_open_dir (sp, id, NULL, &dir, err)) < 0)
-    return r;
-  if (mkdirat (dir, "files", 0700) < 0 && errno != EEXIST)
-    return error_errno (err, errno, "making open/%s/files", id);
-  if (fsync (sp->place_fd[SPOOL_OPEN]) < 0)
-    return error_errno (err, errno, "fsync of open/");
+  if (update)
+    return spool_missing (id, err);
+  *ret = spool_add (sp, id, SPOOL_OPEN);
+  if (*ret == NULL)
+    return error_set (err, ENOMEM, "no memory for an incident");
+  (*ret)->pub.since_ms = clock_wall_ms ();
   return 0;
 }
 
-static int
-put_incident (struct spool *sp, const char *id, const void *json, size_t len,
-              struct error *err)
+/* News: however long the last revision would have waited. */
+static void
+due_again (struct item *it)
 {
-  CLEANUP_CLOSE int dir = -1;
-  int r = make_open_dir (sp, id, err);
+  for (unsigned i = 0; i < it->pub.nat; i++)
+    {
+      struct spool_sending *s = &it->pub.at[i].part[SPOOL_DOCUMENT];
 
-  if (r < 0 || (r = spool_open_dir (sp, id, NULL, &dir, err)) < 0)
-    return r;
-  return store_put_file (dir, "incident.json", json, len, 0600, err);
+      s->attempts = 0;
+      s->next_ms = 0;
+    }
 }
 
 int
 spool_incident (struct spool *sp, const char *id, const void *json,
-                size_t len, struct error *err)
+                size_t len, bool update, struct error *err)
 {
+  CLEANUP_JSON struct json_object *incident = NULL;
+  struct spool_item was;
   struct item *it;
-  bool fresh = false;
+  int64_t rev;
+  bool fresh;
   int r = spool_check_id (id, err);
 
-  if (r < 0 || (r = check_incident (json, len, NULL, err)) < 0)
+  if (r < 0 || (r = check_incident (json, len, &incident, err)) < 0)
     return r;
   it = spool_find (sp, id);
-  if (it && it->pub.place != SPOOL_OPEN)
-    return error_set (err, EALREADY, "incident %s is past open: %s", id,
-                      spool_place_names[it->pub.place]);
+  fresh = it == NULL;
+  rev = json_get_int (incident, "rev", 0);
+  if (it && rev > 0 && (uint64_t) rev <= it->pub.rev)
+    return it->behind ? spool_write_item (sp, it, NULL, err) : 0;
   if ((r = spool_room (sp, len, true, err)) < 0)
     return r;
-  if (it == NULL)
-    {
-      if ((it = spool_add (sp, id, SPOOL_OPEN)) == NULL)
-        return error_set (err, ENOMEM, "no memory for an incident");
-      it->pub.since_ms = clock_wall_ms ();
-      fresh = true;
-    }
-  r = put_incident (sp, id, json, len, err);
-  if (r == -ENOSPC || r == -EDQUOT)
-    {
-      /* What the ballast is for. */
-      spool_ballast_drop (sp);
-      r = put_incident (sp, id, json, len, err);
-    }
+  /* Who had to go for it may have been that one. */
+  it = spool_find (sp, id);
+  if (it == NULL && (r = new_item (sp, id, update || !fresh, &it, err)) < 0)
+    return r;
+  was = it->pub;
+  it->pub.rev = rev > 0 ? (uint64_t) rev : it->pub.rev + 1;
+  spool_take_document (it, incident);
+  due_again (it);
+  r = spool_write_item (sp, it, incident, err);
   if (r < 0 && fresh)
-    {
-      spool_remove_tree (sp->place_fd[SPOOL_OPEN], id);
-      spool_forget (sp, it);
-    }
-  else if (r == 0 && fresh)
-    it->pub.bytes += len;
-  if (r == 0)
-    spool_ballast_make (sp);
+    spool_forget (sp, it);
+  else if (r < 0)
+    it->pub = was;
   return r;
 }
 
@@ -317,8 +307,6 @@ with_gaps (struct json_object *head, struct json_object *gaps)
   return h;
 }
 
-/* The bundle is under its name when this returns, but the item is still
- * open: without ready/ID.json recovery removes the bundle again. */
 void
 spool_page (struct spool *sp, spool_page_fn *fn, void *arg)
 {
@@ -341,10 +329,11 @@ make_page (struct spool *sp, int files, struct json_object *full)
   json_object_array_add (json_get (full, "gaps"), gap);
 }
 
+/* The bundle is under its name when this returns, but the item is still
+ * open: before its .json says otherwise recovery removes the bundle again. */
 static int
 pack_bundle (struct spool *sp, struct item *it, struct json_object *head,
-             char digest[65], uint64_t *size, struct json_object **ret_incident,
-             struct error *err)
+             char digest[65], uint64_t *size, struct error *err)
 {
   CLEANUP_CLOSE int dir = -1, files = -1;
   CLEANUP_FREE char *text = NULL;
@@ -355,16 +344,14 @@ pack_bundle (struct spool *sp, struct item *it, struct json_object *head,
 
   if ((r = spool_open_dir (sp, it->pub.id, NULL, &dir, err)) < 0
       || (r = spool_open_dir (sp, it->pub.id, "files", &files, err)) < 0
-      || (r = store_get_file (dir, "incident.json", SPOOL_MAX_INCIDENT, &text,
-                              &len, err)) < 0
-      || (r = check_incident (text, len, ret_incident, err)) < 0
+      || (r = spool_document (sp, it->pub.id, &text, &len, err)) < 0
       || (r = store_put_file (files, "incident.json", text, len, 0600, err))
              < 0)
     return r;
   load_gaps (sp, it, dir);
   full = with_gaps (head, it->gaps);
   make_page (sp, files, full);
-  return bundle_pack (files, sp->place_fd[SPOOL_READY],
+  return bundle_pack (files, sp->blobs_fd,
                       spool_bundle_name (name, it->pub.id), full,
                       bundle_order, digest, size, err);
 }
@@ -373,7 +360,6 @@ int
 spool_pack (struct spool *sp, const char *id, struct json_object *head,
             struct spool_item *ret_item, struct error *err)
 {
-  CLEANUP_JSON struct json_object *incident = NULL;
   struct item *it;
   struct spool_item was;
   char name[64];
@@ -390,25 +376,24 @@ spool_pack (struct spool *sp, const char *id, struct json_object *head,
   was = it->pub;
   if ((r = spool_room (sp, it->pub.bytes, false, err)) < 0
       || (r = pack_bundle (sp, it, head, it->pub.digest, &it->pub.bytes,
-                           &incident, err)) < 0)
+                           err)) < 0)
     {
       it->pub = was;
       return r;
     }
   it->pub.place = SPOOL_READY;
   it->pub.since_ms = clock_wall_ms ();
-  it->bundle = true;
-  r = spool_write_item (sp, it, incident, err);
+  it->pub.bundle = true;
+  r = spool_write_item (sp, it, NULL, err);
   if (r < 0)
     {
       it->pub = was;
-      it->bundle = false;
-      unlinkat (sp->place_fd[SPOOL_READY], spool_bundle_name (name, id), 0);
+      unlinkat (sp->blobs_fd, spool_bundle_name (name, id), 0);
       return r;
     }
   json_object_put (steal_ptr (&it->gaps));
   it->gaps_dirty = false;
-  spool_remove_tree (sp->place_fd[SPOOL_OPEN], id);
+  spool_remove_tree (sp->open_fd, id);
   *ret_item = it->pub;
   return 0;
 }

@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What the files of the spool share.
+ *
+ *   spool.c          items and their documents
+ *   spool_fill.c     what comes in
+ *   spool_send.c     what goes out, to whom
+ *   spool_room.c     who has to go when room is short
+ *   spool_recover.c  what a crash left half done
+ *   spool_old.c      what an older hangdog left
  */
 #ifndef HANGDOG_PROTO_SPOOL_IMPL_H
 #define HANGDOG_PROTO_SPOOL_IMPL_H
@@ -17,8 +24,8 @@
 struct item
 {
   struct spool_item pub;
-  bool bundle;              /* its .tar.zst is there */
-  uint64_t json_bytes;      /* past open: what its .json takes */
+  uint64_t json_bytes;      /* what its .json takes */
+  bool behind;              /* what is on disk is older than this */
   struct json_object *gaps; /* open only: what was not kept; may be NULL */
   bool gaps_dirty;          /* not on disk yet */
 };
@@ -26,12 +33,16 @@ struct item
 struct spool
 {
   int dirfd;
-  int place_fd[SPOOL_PLACE_MAX];
-  int bad_fd;
+  int docs_fd, blobs_fd, open_fd, bad_fd;
   struct spool_limits limits;
   struct item **items;
   size_t count, cap;
+  char sinks[SPOOL_MAX_SINKS][SPOOL_SINK_NAME];
+  unsigned nsinks;
   uint64_t evicted, gaps;
+  unsigned taken_over, left_behind; /* of an older hangdog's */
+  bool unread; /* a document could not be read, which may be there: nothing
+                  is removed for belonging to nobody */
   spool_page_fn *page; /* NULL = there are no pages */
   void *page_arg;
 };
@@ -40,7 +51,7 @@ struct spool
 bool spool_id_ok (const char *id);
 int spool_check_id (const char *id, struct error *err);
 int spool_missing (const char *id, struct error *err); /* -ENOENT */
-/* open/ID, or open/ID/sub. */
+/* open/ID, or open/ID/sub; made where it is not there yet. */
 int spool_open_dir (struct spool *sp, const char *id, const char *sub,
                     int *ret, struct error *err);
 struct item *spool_find (struct spool *sp, const char *id);
@@ -57,16 +68,37 @@ void spool_forget (struct spool *sp, struct item *it);
 char *spool_json_name (char *dst, const char *id);
 char *spool_bundle_name (char *dst, const char *id);
 
-/* Writes place/ID.json for an item past open; incident may be NULL: then the
- * one that the file holds is kept. */
+/* Writes incidents/ID.json; incident may be NULL: then the one that the file
+ * holds is kept. */
 int spool_write_item (struct spool *sp, struct item *it,
                       struct json_object *incident, struct error *err);
-int spool_load_item (struct spool *sp, enum spool_place place, const char *id,
-                     struct json_object **ret, struct error *err);
+/* {"spool":{...},"incident":{...}} of a file; checked to be that. */
+int spool_load_item (int dirfd, const char *id, struct json_object **ret,
+                     struct error *err);
+/* What its "spool" says of how it is being sent: spool_send.c. */
+void spool_at_to_json (const struct item *it, struct json_object *state);
+void spool_at_from_json (struct item *it, struct json_object *state);
+/* What its document says of itself. */
+void spool_take_document (struct item *it, struct json_object *incident);
+
+/* Nothing of it is to go to anybody any more. */
+bool spool_is_quiet (const struct spool *sp, const struct item *it);
+/* All have had their word: it is sent, or parked when one refused.  True when
+ * that is new, and to be written down. */
+bool spool_settle (struct spool *sp, struct item *it);
+
+/* Calls fn for each name; what fn removes or moves may be gone afterwards. */
+int spool_each_name (int dirfd, void (*fn) (const char *name, void *arg),
+                     void *arg);
 /* Removes a folder and what is in it; never follows a link. */
 int spool_remove_tree (int dirfd, const char *name);
+/* NAME of that folder goes to bad/, which is bounded. */
+void spool_set_aside (struct spool *sp, int from, const char *place,
+                      const char *name);
 
 int spool_recover (struct spool *sp, struct error *err);
+/* Before that: items of the first format become some of ours. */
+int spool_take_over (struct spool *sp, struct error *err);
 
 /* Makes room for need bytes, by eviction where that is allowed.  critical:
  * an incident's own record, which may go below the free floor. */

@@ -21,7 +21,7 @@
 #define MAX_TREE_DEPTH 16
 
 static int
-make_place (int dirfd, const char *name, int *ret, struct error *err)
+make_folder (int dirfd, const char *name, int *ret, struct error *err)
 {
   if (mkdirat (dirfd, name, 0700) < 0 && errno != EEXIST)
     return error_errno (err, errno, "making the spool's %s/", name);
@@ -34,9 +34,8 @@ make_place (int dirfd, const char *name, int *ret, struct error *err)
 
 /* ---- folders ---- */
 
-/* Calls fn for each name; what fn removes or moves may be gone afterwards. */
-static int
-each_name (int dirfd, void (*fn) (const char *name, void *arg), void *arg)
+int
+spool_each_name (int dirfd, void (*fn) (const char *name, void *arg), void *arg)
 {
   CLEANUP_CLOSEDIR DIR *d = NULL;
   int fd = openat (dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -78,7 +77,7 @@ remove_in (const char *name, void *arg)
       t->rc = -errno;
       return;
     }
-  int r = each_name (sub.fd, remove_in, &sub);
+  int r = spool_each_name (sub.fd, remove_in, &sub);
   close (sub.fd);
   if (r < 0 || (r = sub.rc) < 0)
     t->rc = r;
@@ -101,14 +100,15 @@ count_name (const char *name, void *arg)
   (*(unsigned *) arg)++;
 }
 
-/* bad/ is bounded: beyond that, what cannot be read is simply removed. */
-static void
-set_aside (struct spool *sp, int from, const char *place, const char *name)
+/* Beyond the bound, what cannot be read is simply removed. */
+void
+spool_set_aside (struct spool *sp, int from, const char *place,
+                 const char *name)
 {
   char to[300];
   unsigned n = 0;
 
-  each_name (sp->bad_fd, count_name, &n);
+  spool_each_name (sp->bad_fd, count_name, &n);
   snprintf (to, sizeof to, "%s-%.200s", place, name);
   if (n >= MAX_BAD || renameat (from, name, sp->bad_fd, to) < 0)
     spool_remove_tree (from, name);
@@ -143,59 +143,74 @@ name_kind (const char *name, char id[40])
   return NAME_OTHER;
 }
 
-/* ---- items past open ---- */
+/* ---- documents ---- */
 
 struct scan
 {
   struct spool *sp;
-  enum spool_place place;
   bool no_memory;
 };
 
+static bool
+place_named (const char *name, enum spool_place *ret)
+{
+  for (unsigned i = 0; name && i < SPOOL_PLACE_MAX; i++)
+    if (strcmp (spool_place_names[i], name) == 0)
+      {
+        *ret = (enum spool_place) i;
+        return true;
+      }
+  return false;
+}
+
 static void
-take_item (struct scan *s, const char *name, const char *id)
+fill_item (struct item *it, struct json_object *all)
+{
+  struct json_object *st = json_get (all, "spool");
+  const char *digest = json_get_str (st, "digest");
+  const char *note = json_get_str (st, "note");
+
+  it->json_bytes = strlen (json_object_to_json_string_ext (
+      all, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+  it->pub.rev = (uint64_t) json_get_int (st, "rev", 1);
+  it->pub.bytes = (uint64_t) json_get_int (st, "bytes", 0);
+  it->pub.since_ms = (uint64_t) json_get_int (st, "since_ms", 0);
+  snprintf (it->pub.digest, sizeof it->pub.digest, "%s", digest ? digest : "");
+  snprintf (it->pub.note, sizeof it->pub.note, "%s", note ? note : "");
+  spool_take_document (it, json_get (all, "incident"));
+  spool_at_from_json (it, st);
+}
+
+static void
+take_document (struct scan *s, const char *name, const char *id)
 {
   struct spool *sp = s->sp;
   CLEANUP_JSON struct json_object *all = NULL;
+  enum spool_place place = SPOOL_OPEN;
   struct error err = ERROR_INIT;
-  struct json_object *st;
   struct item *it;
-  const char *text;
 
-  if (spool_load_item (sp, s->place, id, &all, &err) < 0)
+  if (spool_load_item (sp->docs_fd, id, &all, &err) < 0
+      || !place_named (json_get_str (json_get (all, "spool"), "place"),
+                       &place))
     {
-      if (err.code != ENOMEM && err.code != EIO)
-        set_aside (sp, sp->place_fd[s->place], spool_place_names[s->place],
-                   name);
+      /* A disk that is in trouble may be able to say it later. */
+      if (err.code == ENOMEM || err.code == EIO)
+        sp->unread = true;
+      else
+        spool_set_aside (sp, sp->docs_fd, "incidents", name);
       return;
     }
-  /* The same item in two places cannot come from a crash, as a move is one
-   * rename; the later place is the one that says more. */
-  if ((it = spool_find (sp, id)) != NULL)
-    {
-      set_aside (sp, sp->place_fd[s->place], spool_place_names[s->place],
-                 name);
-      return;
-    }
-  if ((it = spool_add (sp, id, s->place)) == NULL)
+  if ((it = spool_add (sp, id, place)) == NULL)
     {
       s->no_memory = true;
       return;
     }
-  st = json_get (all, "spool");
-  it->json_bytes = strlen (json_object_to_json_string (all));
-  it->pub.bytes = (uint64_t) json_get_int (st, "bytes", 0);
-  it->pub.since_ms = (uint64_t) json_get_int (st, "since_ms", 0);
-  it->pub.attempts = (unsigned) json_get_int (st, "attempts", 0);
-  it->pub.next_ms = (uint64_t) json_get_int (st, "next_ms", 0);
-  if ((text = json_get_str (st, "digest")))
-    snprintf (it->pub.digest, sizeof it->pub.digest, "%s", text);
-  if ((text = json_get_str (st, "last_error")))
-    snprintf (it->pub.last_error, sizeof it->pub.last_error, "%s", text);
+  fill_item (it, all);
 }
 
 static void
-see_json (const char *name, void *arg)
+see_document (const char *name, void *arg)
 {
   struct scan *s = arg;
   char id[40];
@@ -203,10 +218,10 @@ see_json (const char *name, void *arg)
   switch (name_kind (name, id))
     {
     case NAME_JSON:
-      take_item (s, name, id);
+      take_document (s, name, id);
       break;
     case NAME_TEMP:
-      unlinkat (s->sp->place_fd[s->place], name, 0);
+      unlinkat (s->sp->docs_fd, name, 0);
       break;
     case NAME_BUNDLE:
     case NAME_OTHER:
@@ -214,26 +229,33 @@ see_json (const char *name, void *arg)
     }
 }
 
-/* Second pass: every item is known, bundles are brought to theirs. */
+/* ---- what belongs to them ---- */
+
 static void
 see_bundle (const char *name, void *arg)
 {
   struct scan *s = arg;
   struct spool *sp = s->sp;
-  int fd = sp->place_fd[s->place];
   struct item *it;
   char id[40];
 
-  if (name_kind (name, id) != NAME_BUNDLE)
-    return;
-  it = spool_find (sp, id);
-  if (it == NULL || it->pub.place == SPOOL_OPEN)
-    /* Packed, but the item never became ready; or dropped, .json first. */
-    unlinkat (fd, name, 0);
-  else if (it->pub.place == s->place)
-    it->bundle = true;
-  else if (renameat (fd, name, sp->place_fd[it->pub.place], name) == 0)
-    it->bundle = true;
+  switch (name_kind (name, id))
+    {
+    case NAME_BUNDLE:
+      it = spool_find (sp, id);
+      /* Packed, and that was not written down; or dropped, .json first. */
+      if (it && it->pub.place != SPOOL_OPEN)
+        it->pub.bundle = true;
+      else if (!sp->unread)
+        unlinkat (sp->blobs_fd, name, 0);
+      break;
+    case NAME_TEMP:
+      unlinkat (sp->blobs_fd, name, 0);
+      break;
+    case NAME_JSON:
+    case NAME_OTHER:
+      break;
+    }
 }
 
 static void
@@ -247,23 +269,23 @@ check_bundles (struct spool *sp)
 
       if (it->pub.place == SPOOL_OPEN)
         continue;
-      if (it->bundle
-          && fstatat (sp->place_fd[it->pub.place],
-                      spool_bundle_name (name, it->pub.id), &st,
-                      AT_SYMLINK_NOFOLLOW) == 0
+      spool_bundle_name (name, it->pub.id);
+      if (it->pub.bundle
+          && fstatat (sp->blobs_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0
           && S_ISREG (st.st_mode) && (uint64_t) st.st_size == it->pub.bytes)
         continue;
-      /* Evicted, or not what it should be: the incident goes alone. */
-      if (it->bundle)
-        set_aside (sp, sp->place_fd[it->pub.place],
-                   spool_place_names[it->pub.place], name);
-      it->bundle = false;
+      /* Evicted, or not what it should be: the document goes alone. */
+      if (it->pub.bundle)
+        {
+          spool_set_aside (sp, sp->blobs_fd, "blobs", name);
+          snprintf (it->pub.note, sizeof it->pub.note,
+                    "the bundle was not what was packed");
+        }
+      it->pub.bundle = false;
       it->pub.bytes = 0;
       it->pub.digest[0] = '\0';
     }
 }
-
-/* ---- open items ---- */
 
 static uint64_t
 tree_bytes (int dirfd, unsigned depth)
@@ -300,72 +322,40 @@ see_open (const char *name, void *arg)
 {
   struct scan *s = arg;
   struct spool *sp = s->sp;
-  int fd = sp->place_fd[SPOOL_OPEN];
-  CLEANUP_FREE char *json = NULL;
-  CLEANUP_JSON_DOC struct json_doc *doc = NULL;
+  struct item *it = spool_id_ok (name) ? spool_find (sp, name) : NULL;
   CLEANUP_CLOSE int dir = -1;
-  struct error err = ERROR_INIT;
-  struct item *it;
-  struct stat st;
-  size_t len;
 
-  /* Past open already: only the removal was left to do. */
-  if (!spool_id_ok (name) || spool_find (sp, name) != NULL)
+  /* Nobody was told that it is durable; or it is packed, and only the removal
+   * was left to do. */
+  if (it == NULL || it->pub.place != SPOOL_OPEN)
     {
-      spool_remove_tree (fd, name);
+      if (!sp->unread)
+        spool_remove_tree (sp->open_fd, name);
       return;
     }
-  dir = openat (fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  if (dir < 0 || fstatat (dir, "incident.json", &st, AT_SYMLINK_NOFOLLOW) < 0)
-    {
-      /* Nobody was told that it is durable. */
-      spool_remove_tree (fd, name);
-      return;
-    }
-  if ((it = spool_add (sp, name, SPOOL_OPEN)) == NULL)
-    {
-      s->no_memory = true;
-      return;
-    }
-  it->pub.since_ms = (uint64_t) st.st_mtime * 1000;
+  dir = openat (sp->open_fd, name,
+                O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (dir < 0)
+    return;
   it->pub.bytes = tree_bytes (dir, 0);
-  unlinkat (dir, "incident.json.new", 0);
   unlinkat (dir, "gaps.json.new", 0);
-  if (spool_read_incident (sp, name, &json, &len, &err) < 0
-      || json_parse (json, len, JSON_WIRE, "incident", SPOOL_MAX_INCIDENT,
-                     &doc, &err) < 0)
-    {
-      spool_forget (sp, it);
-      if (err.code != ENOMEM && err.code != EIO)
-        set_aside (sp, fd, "open", name);
-    }
 }
 
 int
 spool_recover (struct spool *sp, struct error *err)
 {
-  /* The later place first: see take_item(). */
-  static const enum spool_place past[]
-      = { SPOOL_SENT, SPOOL_PARKED, SPOOL_READY };
   struct scan s = { .sp = sp };
-  int r;
+  int r = spool_each_name (sp->docs_fd, see_document, &s);
 
-  for (unsigned i = 0; i < ARRAY_LEN (past); i++)
-    {
-      s.place = past[i];
-      if ((r = each_name (sp->place_fd[s.place], see_json, &s)) < 0)
-        return error_errno (err, -r, "reading the spool's %s/",
-                            spool_place_names[s.place]);
-    }
-  if ((r = each_name (sp->place_fd[SPOOL_OPEN], see_open, &s)) < 0)
-    return error_errno (err, -r, "reading the spool's open/");
-  for (unsigned i = 0; i < ARRAY_LEN (past); i++)
-    {
-      s.place = past[i];
-      each_name (sp->place_fd[s.place], see_bundle, &s);
-    }
+  if (r < 0)
+    return error_errno (err, -r, "reading the spool's incidents/");
+  /* Before anything is removed for belonging to nobody. */
   if (s.no_memory)
     return error_set (err, ENOMEM, "no memory for the spool's items");
+  if ((r = spool_each_name (sp->open_fd, see_open, &s)) < 0)
+    return error_errno (err, -r, "reading the spool's open/");
+  if ((r = spool_each_name (sp->blobs_fd, see_bundle, &s)) < 0)
+    return error_errno (err, -r, "reading the spool's blobs/");
   check_bundles (sp);
   return 0;
 }
@@ -377,16 +367,14 @@ spool_close (struct spool *sp)
 {
   if (sp == NULL)
     return;
+  const int fds[]
+      = { sp->docs_fd, sp->blobs_fd, sp->open_fd, sp->bad_fd, sp->dirfd };
   while (sp->count > 0)
     spool_forget (sp, sp->items[0]);
   free (sp->items);
-  for (unsigned i = 0; i < SPOOL_PLACE_MAX; i++)
-    if (sp->place_fd[i] >= 0)
-      close (sp->place_fd[i]);
-  if (sp->bad_fd >= 0)
-    close (sp->bad_fd);
-  if (sp->dirfd >= 0)
-    close (sp->dirfd);
+  for (unsigned i = 0; i < ARRAY_LEN (fds); i++)
+    if (fds[i] >= 0)
+      close (fds[i]);
   free (sp);
 }
 
@@ -403,6 +391,27 @@ default_limits (struct spool_limits *l)
     l->keep_sent = 50;
 }
 
+static int
+make_folders (struct spool *sp, struct error *err)
+{
+  const struct
+  {
+    const char *name;
+    int *fd;
+  } all[] = { { "incidents", &sp->docs_fd },
+              { "blobs", &sp->blobs_fd },
+              { "open", &sp->open_fd },
+              { "bad", &sp->bad_fd } };
+  int r;
+
+  for (unsigned i = 0; i < ARRAY_LEN (all); i++)
+    if ((r = make_folder (sp->dirfd, all[i].name, all[i].fd, err)) < 0)
+      return r;
+  if (fsync (sp->dirfd) < 0)
+    return error_errno (err, errno, "fsync of the spool");
+  return 0;
+}
+
 int
 spool_open (int dirfd, const struct spool_limits *limits, struct spool **ret,
             struct error *err)
@@ -412,21 +421,17 @@ spool_open (int dirfd, const struct spool_limits *limits, struct spool **ret,
 
   if (sp == NULL)
     return error_set (err, ENOMEM, "no memory for the spool");
-  for (unsigned i = 0; i < SPOOL_PLACE_MAX; i++)
-    sp->place_fd[i] = -1;
-  sp->bad_fd = -1;
+  sp->docs_fd = sp->blobs_fd = sp->open_fd = sp->bad_fd = -1;
   if (limits)
     sp->limits = *limits;
   default_limits (&sp->limits);
   sp->dirfd = fcntl (dirfd, F_DUPFD_CLOEXEC, 3);
   if (sp->dirfd < 0)
     r = error_errno (err, errno, "opening the spool");
-  for (unsigned i = 0; r == 0 && i < SPOOL_PLACE_MAX; i++)
-    r = make_place (dirfd, spool_place_names[i], &sp->place_fd[i], err);
   if (r == 0)
-    r = make_place (dirfd, "bad", &sp->bad_fd, err);
-  if (r == 0 && fsync (dirfd) < 0)
-    r = error_errno (err, errno, "fsync of the spool");
+    r = make_folders (sp, err);
+  if (r == 0)
+    r = spool_take_over (sp, err);
   if (r == 0)
     r = spool_recover (sp, err);
   if (r < 0)
@@ -434,7 +439,6 @@ spool_open (int dirfd, const struct spool_limits *limits, struct spool **ret,
       spool_close (sp);
       return r;
     }
-  spool_evict_sent (sp);
   spool_ballast_make (sp);
   *ret = sp;
   return 0;

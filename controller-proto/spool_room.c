@@ -2,10 +2,11 @@
  *
  * Room in the spool.
  *
- * Evicted are, oldest first: what the controller has acknowledged, then the
- * bundles of what it refused, then the bundles of what still waits.  Never
- * the .json of an incident that nobody has acknowledged: it is small, and it
- * is sent alone when its bundle is gone.
+ * Evicted are, oldest first: what all sinks have acknowledged and has ended,
+ * then the bundles of what they have and still stands, of what was refused, and
+ * of what still waits.  Never the document of an incident that somebody has
+ * still to get, or that stands: it is small, it goes without its bundle, and
+ * after a restart it is what says that a hang was told already.
  */
 #include "controller-proto/spool_impl.h"
 
@@ -38,19 +39,45 @@ free_bytes (const struct spool *sp)
   return (uint64_t) v.f_bavail * v.f_frsize;
 }
 
+/* Everybody has all of it, and nothing more will come. */
+static bool
+is_over (const struct spool *sp, const struct item *it)
+{
+  return it->pub.place == SPOOL_SENT && !it->pub.stands
+         && spool_is_quiet (sp, it);
+}
+
+static bool
+has_bundle (const struct item *it, enum spool_place place)
+{
+  return it->pub.place == place && it->pub.bundle;
+}
+
 static struct item *
-oldest (struct spool *sp, enum spool_place place, bool with_bundle)
+older_of (struct item *a, struct item *b)
+{
+  return a && a->pub.since_ms <= b->pub.since_ms ? a : b;
+}
+
+static struct item *
+oldest_over (struct spool *sp)
 {
   struct item *best = NULL;
 
   for (size_t i = 0; i < sp->count; i++)
-    {
-      struct item *it = sp->items[i];
+    if (is_over (sp, sp->items[i]))
+      best = older_of (best, sp->items[i]);
+  return best;
+}
 
-      if (it->pub.place == place && (!with_bundle || it->bundle)
-          && (best == NULL || it->pub.since_ms < best->pub.since_ms))
-        best = it;
-    }
+static struct item *
+oldest_bundle (struct spool *sp, enum spool_place place)
+{
+  struct item *best = NULL;
+
+  for (size_t i = 0; i < sp->count; i++)
+    if (has_bundle (sp->items[i], place))
+      best = older_of (best, sp->items[i]);
   return best;
 }
 
@@ -59,13 +86,13 @@ evict_bundle (struct spool *sp, struct item *it)
 {
   char name[64];
 
-  unlinkat (sp->place_fd[it->pub.place],
-            spool_bundle_name (name, it->pub.id), 0);
-  it->bundle = false;
+  unlinkat (sp->blobs_fd, spool_bundle_name (name, it->pub.id), 0);
+  it->pub.bundle = false;
   it->pub.bytes = 0;
   it->pub.digest[0] = '\0';
-  snprintf (it->pub.last_error, sizeof it->pub.last_error,
+  snprintf (it->pub.note, sizeof it->pub.note,
             "the bundle was removed to make room");
+  spool_settle (sp, it);
   spool_write_item (sp, it, NULL, NULL);
   sp->evicted++;
 }
@@ -73,7 +100,9 @@ evict_bundle (struct spool *sp, struct item *it)
 static bool
 evict_one (struct spool *sp)
 {
-  struct item *it = oldest (sp, SPOOL_SENT, false);
+  static const enum spool_place places[]
+      = { SPOOL_SENT, SPOOL_PARKED, SPOOL_READY };
+  struct item *it = oldest_over (sp);
 
   if (it)
     {
@@ -82,9 +111,8 @@ evict_one (struct spool *sp)
       sp->evicted++;
       return true;
     }
-  it = oldest (sp, SPOOL_PARKED, true);
-  if (it == NULL)
-    it = oldest (sp, SPOOL_READY, true);
+  for (unsigned i = 0; it == NULL && i < ARRAY_LEN (places); i++)
+    it = oldest_bundle (sp, places[i]);
   if (it)
     evict_bundle (sp, it);
   return it != NULL;
@@ -127,9 +155,8 @@ spool_evict_sent (struct spool *sp)
       struct item *it;
 
       for (size_t i = 0; i < sp->count; i++)
-        n += sp->items[i]->pub.place == SPOOL_SENT;
-      if (n <= sp->limits.keep_sent
-          || (it = oldest (sp, SPOOL_SENT, false)) == NULL
+        n += is_over (sp, sp->items[i]);
+      if (n <= sp->limits.keep_sent || (it = oldest_over (sp)) == NULL
           || spool_drop (sp, it->pub.id, NULL) < 0)
         return;
     }

@@ -17,7 +17,7 @@ const char *const incident_phase_names[]
     = { "open", "collecting", "packed", "ended", NULL };
 const char *const incident_end_names[]
     = { "not-ended", "replaced", "rebooted", "recovered", "withdrawn",
-        NULL };
+        "closed", NULL };
 
 const char *const incident_severity_names[]
     = { "", "info", "warning", "critical", NULL };
@@ -157,6 +157,8 @@ incident_to_json (const struct incident *inc)
 
   json_add_str (o, "schema", INCIDENT_SCHEMA);
   json_add_str (o, "id", inc->id);
+  if (inc->rev)
+    json_add_int (o, "rev", (int64_t) inc->rev);
   add_text (o, "key", inc->key);
   add_text (o, "parent", inc->parent);
   json_object_object_add (o, "incarnation", incarnation_json (&inc->inc));
@@ -176,6 +178,10 @@ incident_to_json (const struct incident *inc)
   add_time (o, "ended", inc->ended_wall_ms);
   if (inc->verdict.class_[0])
     json_object_object_add (o, "verdict", verdict_to_json (&inc->verdict));
+  if (inc->moments)
+    json_object_object_add (o, "timeline", incident_timeline_json (inc));
+  if (inc->moments_lost)
+    json_add_int (o, "timeline_lost", inc->moments_lost);
   return o;
 }
 
@@ -355,7 +361,7 @@ incident_from_json (struct json_object *obj, struct incident *ret,
   struct incident inc;
   const char *schema;
   int rc, phase = 0, end = 0, severity = INCIDENT_UNRATED;
-  int64_t attempts = 0;
+  int64_t attempts = 0, rev = 0, lost = 0;
 
   memset (&inc, 0, sizeof inc);
   if (!json_object_is_type (obj, json_type_object))
@@ -365,10 +371,12 @@ incident_from_json (struct json_object *obj, struct incident *ret,
     return error_set (err, EINVAL, "incident: schema: must be \"%s\"",
                       INCIDENT_SCHEMA);
   if ((rc = read_text (obj, "id", true, inc.id, sizeof inc.id, err)) < 0
+      || (rc = read_count (obj, "rev", INT64_MAX, &rev, err)) < 0
       || (rc = read_text (obj, "key", false, inc.key, sizeof inc.key, err)) < 0
       || (rc = read_text (obj, "parent", false, inc.parent,
                           sizeof inc.parent, err))
              < 0
+      || (rc = read_count (obj, "timeline_lost", UINT32_MAX, &lost, err)) < 0
       || (rc = read_incarnation (json_get (obj, "incarnation"), &inc.inc,
                                  err))
              < 0
@@ -399,6 +407,9 @@ incident_from_json (struct json_object *obj, struct incident *ret,
              < 0)
     return rc;
   inc.attempts = (unsigned) attempts;
+  inc.rev = (uint64_t) rev;
+  inc.moments_lost = (unsigned) lost;
+  incident_timeline_read (json_get (obj, "timeline"), &inc);
   inc.phase = (enum incident_phase) phase;
   inc.severity = (enum incident_severity) severity;
   inc.end = (enum incident_end) end;

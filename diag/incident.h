@@ -10,6 +10,7 @@
 
 #include <json-c/json.h>
 
+struct buf;
 struct error;
 
 #define INCIDENT_SCHEMA "hangdog/incident/1"
@@ -46,6 +47,8 @@ enum incident_end
   INCIDENT_REBOOTED,
   INCIDENT_RECOVERED,
   INCIDENT_WITHDRAWN, /* nobody asks any more: its scenario was taken away */
+  INCIDENT_CLOSED,    /* nothing stood when it was packed: it was ordered, or a
+                         suspicion that nothing came of */
 };
 extern const char *const incident_end_names[];
 
@@ -89,9 +92,45 @@ struct verdict
 };
 extern const char *const verdict_classes[]; /* NULL terminated */
 
+/* What happened to it, in the order of time. */
+enum incident_moment_kind
+{
+  MOMENT_ORDERED,
+  MOMENT_SUSPECTED, /* on the word of one who is not believed alone */
+  MOMENT_CONFIRMED,
+  MOMENT_JOINED,    /* another check sees the same trouble */
+  MOMENT_NEAR_MISS, /* it was well again before anybody confirmed it */
+  MOMENT_DIAGNOSING,
+  MOMENT_JUDGED,
+  MOMENT_PACKED,
+  MOMENT_SHIPPED,
+  /* Its ends, in the order of enum incident_end. */
+  MOMENT_REPLACED,
+  MOMENT_REBOOTED,
+  MOMENT_RECOVERED,
+  MOMENT_WITHDRAWN,
+  MOMENT_CLOSED,
+  MOMENT_MAX,
+};
+extern const char *const incident_moment_names[];
+
+struct incident_moment
+{
+  enum incident_moment_kind kind;
+  uint64_t wall_ms;
+  unsigned count; /* so often, from wall_ms on */
+  char what[72];  /* by whom, as what; "" = nothing more is to be said */
+};
+#define INCIDENT_MOMENTS 24
+/* The last so many are kept for what must not be missing. */
+#define INCIDENT_MOMENTS_KEPT 10
+
 struct incident
 {
   char id[UUID_TEXT];
+  /* Of this document: the higher one is the newer one, wherever both are.
+   * Whoever puts it into a sink has it grow. */
+  uint64_t rev;
   /* "" in that of one guest.  Of the host's own, its subject: what guests that
    * failed together have in common ("server nbd 10.0.0.1:10809"); its inc is
    * of nobody then. */
@@ -112,6 +151,9 @@ struct incident
   enum incident_end end;
   uint64_t last_ok_wall_ms, opened_wall_ms, collected_wall_ms, ended_wall_ms;
   struct verdict verdict;
+  struct incident_moment timeline[INCIDENT_MOMENTS];
+  unsigned moments;      /* of them there are */
+  unsigned moments_lost; /* for which there was no place */
 };
 
 void incident_new_id (char id[UUID_TEXT]);
@@ -126,13 +168,29 @@ struct json_object *incident_to_json (const struct incident *inc);
 int incident_from_json (struct json_object *obj, struct incident *ret,
                         struct error *err);
 
+/* One moment more; what was said already is counted.  Bounded: incident.c's
+ * neighbour incident_timeline.c. */
+void incident_note (struct incident *inc, enum incident_moment_kind kind,
+                    uint64_t wall_ms, const char *what);
+/* That of its end; not for INCIDENT_NOT_ENDED. */
+enum incident_moment_kind incident_end_moment (enum incident_end end);
+bool incident_has_moment (const struct incident *inc,
+                          enum incident_moment_kind kind, const char *what);
+/* One JSON object a line, {"time","time_ms","step","what","count"}. */
+void incident_timeline_text (const struct incident *inc, struct buf *out);
+/* The same as an array, and back: what is not understood there is passed over.
+ * Private to incident*.c. */
+struct json_object *incident_timeline_json (const struct incident *inc);
+void incident_timeline_read (struct json_object *list, struct incident *inc);
+
 /* Where incidents go.  In the daemon: the writer, over its channel.  done is
  * called on the loop thread, with err set on failure. */
 typedef void incident_done_fn (const struct error *err,
                                struct json_object *answer, void *arg);
 struct incident_sink
 {
-  /* Durable before done: nothing is done about an incident before that. */
+  /* Durable before done: nothing is done about an incident before that.  At
+   * any time: what was packed is only brought up to date, if it is there. */
   void (*put) (struct incident_sink *self, const struct incident *inc,
                incident_done_fn *done, void *arg);
   void (*artifact) (struct incident_sink *self, const char *id,

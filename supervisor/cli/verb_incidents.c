@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * hangdog incidents: what this run of the daemon has seen.
+ * hangdog incidents: what there was, for as long as the spool has it.
  */
 #include "supervisor/cli/cli.h"
 
@@ -65,11 +65,12 @@ run (struct cli *cli)
 const struct verb verb_incidents = {
   .name = "incidents",
   .args = "",
-  .summary = "list the incidents of this run of the daemon",
+  .summary = "list the incidents that the spool has",
   .help = "Newest first.  SEVERITY is that of the scenario that failed; of "
           "more than one, the\nhighest.  NOW is its phase (open, collecting, "
           "packed), or how it ended\n(recovered, rebooted, replaced, "
-          "withdrawn); \"rebooted?\" while only its text shows that.\n"
+          "withdrawn, closed); \"rebooted?\" while only its text\nshows that.  "
+          "Closed: nothing stood any more when it was packed.\n"
           "Guests that failed together by something of the host are one "
           "incident of \"this host\",\nand theirs say \"of\" which, by its "
           "first letters (with --json: parent, and key of\nthe host's: what "

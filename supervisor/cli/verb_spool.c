@@ -95,7 +95,7 @@ const struct verb verb_spool = {
   .args = "[list [PLACE] | retry INCIDENT | drop INCIDENT]",
   .summary = "show what waits to be sent, try again, or drop it",
   .help = "PLACE is open (being collected), ready (waits to be sent), sent, or "
-          "parked\n(refused by the controller).\n"
+          "parked\n(refused by a sink).\n"
           "Exit codes: 0, 2 no such incident.\n"
           "\nExamples:\n"
           "  hangdog spool list parked\n"

@@ -267,6 +267,8 @@ set_defaults (struct config *c, struct error *err)
   c->sink.timeout_ms = 30 * 1000;
   r = replace (&c->schema, CONFIG_SCHEMA, err);
   if (r == 0)
+    r = replace (&c->sink.name, CONFIG_SINK, err);
+  if (r == 0)
     r = replace (&c->user, "", err);
   if (r == 0)
     r = replace (&c->group, "", err);
@@ -573,6 +575,7 @@ config_unref (const struct config *cfg)
   if (!own || atomic_fetch_sub (&own->refs, 1) != 1)
     return;
   json_decoded_done (config_fields, own);
+  free (own->sink.name);
   free (own);
 }
 
@@ -596,6 +599,17 @@ config_wants_libvirt (const struct config *cfg)
     if (strcmp (s[i].kind, "libvirt") == 0)
       return true;
   return false;
+}
+
+unsigned
+config_sinks (const struct config *cfg, const struct sink_config **ret,
+              unsigned max)
+{
+  unsigned n = 0;
+
+  if (cfg->sink.url && n < max)
+    ret[n++] = &cfg->sink;
+  return n;
 }
 
 void

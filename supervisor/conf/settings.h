@@ -91,6 +91,10 @@ config_unrefp (const struct config **cfg)
 unsigned config_group_may (const struct config *cfg);
 /* Whether a source is of that kind. */
 bool config_wants_libvirt (const struct config *cfg);
+/* Where is sent to; at most max, in the order of the document. */
+unsigned config_sinks (const struct config *cfg,
+                       const struct sink_config **ret, unsigned max);
+#define CONFIG_SINK "default" /* the name of "sink" */
 void config_schema (struct buf *out);
 struct json_object *config_to_json (const struct config *cfg);
 

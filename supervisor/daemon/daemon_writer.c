@@ -31,12 +31,20 @@ writer_up (void *arg)
 
 /* ---- the writer's words, by op ---- */
 
+/* Many; the spool says what has which. */
+static void
+said_told (struct daemon *d, const char *id, struct json_object *head)
+{
+}
+
 static void
 said_shipped (struct daemon *d, const char *id, struct json_object *head)
 {
+  const char *sink = json_get_str (head, "sink");
+
   log_info ("incident %s reached the controller", id);
   if (d->incidents)
-    incidents_shipped (d->incidents, id);
+    incidents_shipped (d->incidents, id, sink ? sink : "");
 }
 
 static void
@@ -78,6 +86,7 @@ static const struct
   const char *op;
   void (*said) (struct daemon *d, const char *id, struct json_object *head);
 } writer_words[] = {
+  { "told", said_told },
   { "shipped", said_shipped }, { "parked", said_parked },
   { "denied", said_denied },   { "retried", said_retried },
   { "disk", said_disk },

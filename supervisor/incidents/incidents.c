@@ -4,7 +4,6 @@
  */
 #include "supervisor/incidents/diagnose.h"
 #include "supervisor/incidents/incidents_impl.h"
-#include "supervisor/incidents/standing.h"
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -75,6 +74,20 @@ incidents_room (struct incidents *in)
   return oldest != NULL;
 }
 
+/* The newest first; a new one is the newest, whatever its clock says. */
+static void
+insert (struct incidents *in, struct active *a)
+{
+  struct active **p = &in->first;
+
+  if (in->listing)
+    while (*p && (*p)->inc.opened_wall_ms > a->inc.opened_wall_ms)
+      p = &(*p)->next;
+  a->next = *p;
+  *p = a;
+  in->count++;
+}
+
 struct active *
 incidents_add (struct incidents *in, const struct incident *inc,
                const struct guest *g)
@@ -89,9 +102,7 @@ incidents_add (struct incidents *in, const struct incident *inc,
   a->stand = STAND_NOT;
   if (g)
     a->guest = guest_ref (g);
-  a->next = in->first;
-  in->first = a;
-  in->count++;
+  insert (in, a);
   return a;
 }
 
@@ -120,16 +131,6 @@ incidents_new_one (struct incidents *in, const struct guest *g,
   return incidents_add (in, &inc, g);
 }
 
-void
-incidents_persist (struct incidents *in)
-{
-  standing_clear (in->standing);
-  for (struct active *a = in->first; a; a = a->next)
-    if (a->stand != STAND_NOT)
-      standing_add (in->standing, &a->inc);
-  standing_save (in->standing, in->env.writer);
-}
-
 /* ---- making and unmaking ---- */
 
 /* Whoever was not found by now will not be: what waits for it goes on
@@ -153,10 +154,10 @@ incidents_new (const struct incidents_env *env, struct incidents **ret,
   in->env = *env;
   in->playbooks = playbook_set_ref (env->playbooks);
   in->found_by_ms = loop_now (env->loop) + FIND_GUESTS_MS;
-  r = standing_new (&in->standing, err);
+  r = loop_timer (env->loop, "guests of open incidents", found_due, in,
+                  &in->found, err);
   if (r == 0)
-    r = loop_timer (env->loop, "guests of open incidents", found_due, in,
-                    &in->found, err);
+    r = incidents_remember (in, err);
   if (r == 0)
     r = incidents_host_new (in, err);
   if (r == 0 && !env->drain_only)
@@ -197,8 +198,8 @@ incidents_free (struct incidents *in)
   while (in->first)
     incident_remove (in->first);
   timer_free (in->found);
+  timer_free (in->again);
   timer_free (in->together);
-  standing_free (in->standing);
   playbook_set_unref (in->playbooks);
   free (in);
 }
@@ -206,12 +207,24 @@ incidents_free (struct incidents *in)
 /* ---- on their way to the controller ---- */
 
 void
-incidents_shipped (struct incidents *in, const char *id)
+incidents_shipped (struct incidents *in, const char *id, const char *sink)
 {
   struct active *a = incidents_by_id (in, id);
 
-  if (a)
-    snprintf (a->shipped, sizeof (a->shipped), "shipped");
+  if (!a)
+    return;
+  incident_is_shipped (a);
+  /* Once: what is noted is news, which is sent, too. */
+  if (incident_has_moment (&a->inc, MOMENT_SHIPPED, sink))
+    return;
+  incident_moment (a, MOMENT_SHIPPED, sink);
+  incident_put (a);
+}
+
+void
+incident_is_shipped (struct active *a)
+{
+  snprintf (a->shipped, sizeof (a->shipped), "shipped");
 }
 
 void

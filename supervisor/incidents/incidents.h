@@ -80,8 +80,9 @@ bool incidents_pressed (struct incidents *in,
                         const char *says);
 /* The writer is there (again). */
 void incidents_writer_up (struct incidents *in);
-/* What became of a bundle on its way to the controller. */
-void incidents_shipped (struct incidents *in, const char *id);
+/* What became of a bundle on its way to a sink. */
+void incidents_shipped (struct incidents *in, const char *id,
+                        const char *sink);
 void incidents_parked (struct incidents *in, const char *id, const char *why);
 
 /* Progress of one incident, for who ordered it, and for others. */

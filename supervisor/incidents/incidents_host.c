@@ -83,6 +83,7 @@ new_host (struct incidents *in, const char *key, const struct cause *cause)
     }
   a->stand = STAND_FIRM;
   a->raised_ms = loop_now (in->env.loop);
+  incident_moment (a, MOMENT_CONFIRMED, cause->code);
   log_warn ("incident %s of this host: %s", a->inc.id, a->inc.reason);
   return a;
 }
@@ -190,6 +191,7 @@ adopt (struct active *host, struct active *a)
   if (host->inc.severity < a->inc.severity)
     host->inc.severity = a->inc.severity;
   host->joined_ms = loop_now (host->all->env.loop);
+  incident_moment (host, MOMENT_JOINED, a->inc.guest);
   make_quick (a);
   log_guest (LOG_LEVEL_WARN, a->inc.inc.uuid,
              "guest=\"%s\" incident=%s belongs to that of this host, %s: %s",
@@ -222,7 +224,10 @@ incidents_together (struct incidents *in, struct active *a)
     return;
   host = host_of (in, a);
   if (host)
-    adopt (host, a);
+    {
+      adopt (host, a);
+      incident_put (host);
+    }
   else if (find_crowd (in, a, &c))
     {
       key_of (&c.resource, key, sizeof (key));
@@ -242,7 +247,6 @@ incidents_together (struct incidents *in, struct active *a)
   else
     return;
   timer_in (in->together, SETTLE_MS);
-  incidents_persist (in);
 }
 
 void
@@ -491,7 +495,6 @@ incidents_pressed (struct incidents *in, const struct guest *const *guests,
       if (!host)
         return true;
       incidents_put_durable (host);
-      incidents_persist (in);
     }
   host->pressed_until_ms = loop_now (in->env.loop) + PRESSED_MS;
   if (!timer_armed (in->together))

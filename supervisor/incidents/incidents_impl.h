@@ -22,7 +22,6 @@
 struct cause;
 struct diagnosis;
 struct fact_sub;
-struct standing;
 struct timer;
 
 #define MAX_INCIDENTS 256
@@ -114,13 +113,14 @@ struct incidents
   struct active *first; /* the newest */
   unsigned count;
   unsigned missteps; /* refused by incident_step(): a mistake of ours */
-  struct standing *standing;
   struct timer *found;
+  struct timer *again; /* what was there before could not be read */
+  unsigned tries;
   struct timer *together; /* hosts' incidents are looked at */
   struct fact_sub *heard;  /* suspicions */
   struct fact_sub *staged; /* how far a boot came */
   uint64_t found_by_ms; /* until then an incident waits for its guest */
-  bool listing; /* the open ones were asked for */
+  bool listing; /* those that were there before were asked for */
   bool known;   /* what was there before this daemon is in the list: only now
                    is it sure that a trouble is a new one */
   bool settled; /* which scenarios there are is known: only now is it sure
@@ -134,8 +134,8 @@ struct active *incidents_by_id (struct incidents *in, const char *id);
 struct active *incidents_standing_of (struct incidents *in, const char *uuid);
 /* Is there a place for one more?  Makes one, if it can. */
 bool incidents_room (struct incidents *in);
-/* A new one at the head of the list, LIFE_WRITING, that does not stand; NULL
- * when there are too many. */
+/* A new one at the head of the list (one of a daemon before us: by its age),
+ * LIFE_WRITING, that does not stand; NULL when there are too many. */
 struct active *incidents_add (struct incidents *in,
                               const struct incident *inc,
                               const struct guest *g);
@@ -148,8 +148,8 @@ void incident_tell (struct incident *inc, const char *playbook,
 struct active *incidents_new_one (struct incidents *in, const struct guest *g,
                                   const char *playbook,
                                   const struct cause *cause);
-/* Those that stand, for the next daemon. */
-void incidents_persist (struct incidents *in);
+/* So that what was there before can be asked for: incidents_restart.c. */
+int incidents_remember (struct incidents *in, struct error *err);
 
 /* ---- the life of one: incidents_life.c ---- */
 
@@ -160,6 +160,11 @@ bool incident_step (struct active *a, enum step step);
 void incidents_put_durable (struct active *a);
 /* It changed: the next daemon is to know it as it is now. */
 void incident_put (struct active *a);
+/* Somebody has all of it. */
+void incident_is_shipped (struct active *a);
+/* For its timeline, now; what may be NULL.  Whoever notes puts. */
+void incident_moment (struct active *a, enum incident_moment_kind kind,
+                      const char *what);
 /* Somebody else's trouble is the same, and he is believed more: the incident
  * is his from now on.  Only before it is judged; what was found stays. */
 void incident_retell (struct active *a, const char *playbook,
@@ -205,8 +210,7 @@ unsigned incident_children (const struct active *a);
 void incident_ended (struct active *a, enum incident_end how);
 
 int incidents_hear (struct incidents *in, struct error *err);
-/* What became known meanwhile: writes the list down, and takes up the
- * failures that waited for it. */
+/* What became known meanwhile: takes up the failures that waited for it. */
 void incidents_known (struct incidents *in);
 /* Ends those whose scenario is not bound to their guest any more. */
 void incidents_orphans (struct incidents *in);

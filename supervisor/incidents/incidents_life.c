@@ -102,21 +102,32 @@ on_durable (const struct error *err, struct json_object *answer, void *arg)
     incidents_pump (a->all);
 }
 
-void
-incidents_put_durable (struct active *a)
+static void
+put (struct active *a, incident_done_fn *done)
 {
   struct incident_sink *sink = writer_link_incidents (a->all->env.writer);
 
-  sink->put (sink, &a->inc, on_durable, a);
+  a->inc.rev++;
+  sink->put (sink, &a->inc, done, a);
+}
+
+void
+incidents_put_durable (struct active *a)
+{
+  put (a, on_durable);
 }
 
 void
 incident_put (struct active *a)
 {
-  struct incident_sink *sink = writer_link_incidents (a->all->env.writer);
+  put (a, NULL);
+}
 
-  if (a->life <= LIFE_COLLECTING)
-    sink->put (sink, &a->inc, NULL, NULL);
+void
+incident_moment (struct active *a, enum incident_moment_kind kind,
+                 const char *what)
+{
+  incident_note (&a->inc, kind, clock_wall_ms (), what);
 }
 
 /* ---- waiting: for its turn, and for its guest after a restart ---- */
@@ -177,7 +188,6 @@ incidents_pump (struct incidents *in)
 static void
 begin (struct active *a)
 {
-  struct incident_sink *sink = writer_link_incidents (a->all->env.writer);
   char why[96];
 
   if (a->cancelled[0])
@@ -204,7 +214,9 @@ begin (struct active *a)
   if (!incident_step (a, STEP_BEGUN))
     return;
   a->inc.attempts++;
-  sink->put (sink, &a->inc, on_counted, a);
+  incident_moment (a, MOMENT_DIAGNOSING,
+                   a->inc.playbook[0] ? a->inc.playbook : playbook_default);
+  put (a, on_counted);
 }
 
 static void
@@ -313,7 +325,10 @@ settle (struct active *a)
   if (verdict_is_ours (&a->inc.verdict))
     a->stand = STAND_NOT;
   else if (!incident_text_alone (&a->inc))
-    a->stand = STAND_FIRM;
+    {
+      a->stand = STAND_FIRM;
+      incident_moment (a, MOMENT_CONFIRMED, a->inc.verdict.class_);
+    }
 }
 
 static void
@@ -378,15 +393,13 @@ void
 incident_retell (struct active *a, const char *playbook,
                  const struct cause *cause)
 {
-  struct incident_sink *sink = writer_link_incidents (a->all->env.writer);
-
   /* What asks for less takes nothing away of what was begun. */
   if (a->life == LIFE_COLLECTING
       && !diagnosis_retell (a->diagnosis, cause, named (a, playbook)))
     playbook = NULL;
   incident_tell (&a->inc, playbook, cause);
   /* If we die now, the next daemon is not to take it for mere text. */
-  sink->put (sink, &a->inc, NULL, NULL);
+  incident_put (a);
 }
 
 static void
@@ -432,8 +445,9 @@ on_packed (const struct error *err, struct json_object *answer, void *arg)
                  a->inc.verdict.class_, a->inc.guest, a->inc.id,
                  a->inc.verdict.confidence, a->bundle,
                  a->inc.verdict.sentence);
+      incident_moment (a, MOMENT_PACKED, NULL);
     }
-  incidents_persist (in);
+  incident_put (a);
   incident_watched_end (a, err);
   incidents_pump (in);
 }
@@ -444,8 +458,20 @@ pack (struct active *a, struct json_object *head)
   struct incident_sink *sink = writer_link_incidents (a->all->env.writer);
   CLEANUP_BUF struct buf text = BUF_INIT (64u << 10);
 
+  incident_moment (a, MOMENT_JUDGED, a->inc.verdict.class_);
+  /* Else the next daemon would take it for one that stands. */
+  if (a->stand == STAND_NOT && a->inc.end == INCIDENT_NOT_ENDED)
+    {
+      a->inc.end = INCIDENT_CLOSED;
+      a->inc.ended_wall_ms = clock_wall_ms ();
+      incident_moment (a, MOMENT_CLOSED, NULL);
+    }
   summary_text (&a->inc, head, &text);
   store_file (a, "summary.txt", 0, buf_str (&text), text.len);
+  buf_clear (&text);
+  incident_timeline_text (&a->inc, &text);
+  store_file (a, "timeline.jsonl", 0, buf_str (&text), text.len);
+  a->inc.rev++;
   json_object_object_add (head, "incident", incident_to_json (&a->inc));
   sink->put (sink, &a->inc, NULL, NULL);
   sink->pack (sink, a->inc.id, head, on_packed, a);

@@ -59,6 +59,7 @@ incidents_order (struct incidents *in, const struct guest *g,
       return r;
     }
   memcpy (ret_id, a->inc.id, UUID_TEXT);
+  incident_moment (a, MOMENT_ORDERED, by);
   incidents_put_durable (a);
   return 0;
 }

@@ -53,6 +53,9 @@ incident_ended (struct active *a, enum incident_end how)
 {
   char age[32];
 
+  if (a->stand == STAND_SUSPECTED && how == INCIDENT_RECOVERED)
+    incident_moment (a, MOMENT_NEAR_MISS, NULL);
+  incident_moment (a, incident_end_moment (how), NULL);
   a->stand = STAND_NOT;
   a->perhaps_rebooted = a->flapping = false;
   a->inc.end = how;
@@ -64,7 +67,6 @@ incident_ended (struct active *a, enum incident_end how)
                                     a->inc.ended_wall_ms
                                         - a->inc.opened_wall_ms));
   incident_put (a);
-  incidents_persist (a->all);
   if (a->inc.parent[0])
     incidents_apart (a->all, a);
 }
@@ -157,28 +159,54 @@ outdone (const struct active *a, const struct trouble *t)
          && strcmp (t->cause.code, CODE_KERNEL_EVENT) != 0;
 }
 
+/* For its timeline: who says so, and what. */
+static void
+note_trouble (struct active *a, enum incident_moment_kind kind,
+              const struct cause *cause)
+{
+  char what[sizeof (((struct incident_moment *) 0)->what)];
+
+  snprintf (what, sizeof (what), "%.48s%s%.20s", cause->scenario,
+            cause->code[0] ? ": " : "", cause->code);
+  incident_moment (a, kind, what);
+}
+
+static enum incident_moment_kind
+said_by (const struct trouble *t)
+{
+  return t->how == STAND_FIRM ? MOMENT_CONFIRMED : MOMENT_SUSPECTED;
+}
+
 /* Not judged yet: it becomes an incident of the other's, so that one trouble
  * is told once. */
 static void
 take_over (struct active *a, const struct trouble *t)
 {
   a->inc.severity = t->severity;
-  incident_retell (a, t->playbook, &t->cause);
   a->inc.last_ok_wall_ms = t->last_ok_wall_ms;
   a->stand = t->how;
+  note_trouble (a, said_by (t), &t->cause);
+  incident_retell (a, t->playbook, &t->cause);
 }
 
 /* The same trouble, seen by another check, which may matter more. */
 static void
 join (struct active *a, const struct trouble *t)
 {
+  unsigned was;
+
   if (strcmp (t->cause.code, CODE_KERNEL_EVENT) == 0)
     return;
+  was = a->inc.moments + a->inc.severity;
+  if (a->stand == STAND_SUSPECTED)
+    note_trouble (a, MOMENT_CONFIRMED, &t->cause);
+  note_trouble (a, MOMENT_JOINED, &t->cause);
   a->stand = STAND_FIRM;
-  if (t->severity <= a->inc.severity)
-    return;
-  a->inc.severity = t->severity;
-  incidents_persist (a->all);
+  if (t->severity > a->inc.severity)
+    a->inc.severity = t->severity;
+  /* That it came once more goes with the next news of it. */
+  if (a->inc.moments + a->inc.severity > was)
+    incident_put (a);
 }
 
 /* By its text its guest lives anew, and nobody confirmed it.  Only who is
@@ -212,7 +240,6 @@ raise_trouble (struct incidents *in, const struct trouble *t)
   else if (a && a->life <= LIFE_COLLECTING)
     {
       take_over (a, t);
-      incidents_persist (in);
       return a;
     }
   else if (a)
@@ -231,8 +258,8 @@ raise_trouble (struct incidents *in, const struct trouble *t)
   a->stand = t->how;
   a->raised_ms = loop_now (in->env.loop);
   a->could_not_ask = t->mute;
+  note_trouble (a, said_by (t), &t->cause);
   incidents_put_durable (a);
-  incidents_persist (in);
   incidents_together (in, a);
   return a;
 }
@@ -305,7 +332,6 @@ incidents_known (struct incidents *in)
 {
   in->known = true;
   registry_each (in->env.registry, seen_meanwhile, in);
-  incidents_persist (in);
   incidents_orphans (in);
   incidents_childless (in);
   bindings_each (in->env.bindings, NULL, failed_meanwhile, in);
@@ -442,7 +468,7 @@ boot_known (struct active *a, const struct guest *now)
    * would be another life's, and the same hang be told twice. */
   a->perhaps_rebooted = false;
   a->inc.inc = now->inc;
-  incidents_persist (a->all);
+  incident_put (a);
 }
 
 static void

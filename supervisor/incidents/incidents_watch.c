@@ -97,8 +97,7 @@ must_be (struct incidents *in, const char *id, struct error *err)
   return a;
 }
 
-/* One of a daemon before this one is packed, and its path is not known: its
- * name is that of the incident, in the spool. */
+/* One that was packed, also by a daemon before this one, has ended. */
 int
 incidents_watch (struct incidents *in, const char *id,
                  const struct incident_watch_ops *ops, void *arg,

@@ -127,6 +127,8 @@ summary_text (const struct incident *inc, struct json_object *head,
               inc->id);
   wrapped (out, "Guest", inc->guest);
   wrapped (out, "Identity", incarnation_format (id, sizeof (id), &inc->inc));
+  if (inc->parent[0])
+    wrapped (out, "Part of", inc->parent);
   wrapped (out, "What", inc->verdict.sentence);
   if (inc->verdict.culprit[0])
     wrapped (out, "Culprit", inc->verdict.culprit);

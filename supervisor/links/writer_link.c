@@ -220,6 +220,9 @@ put_incident (struct incident_sink *self, const struct incident *inc,
   /* The writer takes along the end of this guest's logs: all of them. */
   logpipe_flush (wl->pipe);
   json_add_str (head, "uuid", inc->inc.uuid);
+  /* One that somebody dropped since does not come back without evidence. */
+  if (inc->phase >= INCIDENT_PACKED)
+    json_add_bool (head, "update", true);
   keep (wl, head, text, strlen (text), done, arg);
 }
 

@@ -17,7 +17,7 @@ struct writer_state
 {
   uint64_t full_since_ms, denied_since_ms; /* clock_ms(), 0 = it is not */
   char denied[200];                        /* why */
-  uint64_t shipped, parked;                /* since there is a daemon */
+  uint64_t told, shipped, parked;          /* since there is a daemon */
 };
 
 /* It (or another one) is there again, and tells anew. */

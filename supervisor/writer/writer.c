@@ -48,7 +48,7 @@ struct writer
   struct timer *tick;
   struct lane *disk_lane, *look_lane;
   struct disk *disk;
-  struct shipper *shipper;
+  struct shippers *shippers;
   struct buf batch;   /* records gathered in one round of the pipe */
   size_t log_bytes;   /* of batches on their way to the disk */
   bool pipe_held;     /* not read, for the disk is behind */
@@ -129,9 +129,9 @@ request_done (void *arg)
   if (rq->op->ready && rq->rc == 0)
     {
       if (rq->op->retry)
-        shipper_retry (w->shipper);
+        shippers_retry (w->shippers);
       else
-        shipper_kick (w->shipper);
+        shippers_kick (w->shippers);
     }
   request_free (rq);
 }
@@ -432,7 +432,7 @@ new_peer (struct writer *w, int channel, int pipe)
   /* This one knows nothing of a full disk, which is told by the next sweep,
    * nor of a denial. */
   w->told_full = false;
-  shipper_tell (w->shipper);
+  shippers_tell (w->shippers);
   if (pipe < 0)
     return;
   if (logpipe_reader_new (pipe, &w->pipe, &err) < 0)
@@ -510,7 +510,7 @@ keeper_frame (struct channel *ch, struct frame *frame, void *arg)
     new_peer (w, steal_fd (&frame->fds[0]), steal_fd (&frame->fds[1]));
   else if (strcmp (op, "reload") == 0)
     writer_reload (frame->body, frame->body_len, w->disk_lane, w->disk,
-                   w->shipper);
+                   w->shippers);
   else if (strcmp (op, "stop") == 0)
     stop (w);
   else
@@ -577,15 +577,17 @@ signalled (struct watch *watch, int fd, unsigned events, void *arg)
 }
 
 static void
-ship_event (void *arg, const char *op, const char *incident, const char *why)
+ship_event (void *arg, const struct shipper_word *word)
 {
   struct json_object *head = json_object_new_object ();
 
-  json_add_str (head, "op", op);
-  if (incident)
-    json_add_str (head, "incident", incident);
-  if (why)
-    json_add_text (head, "why", why, strlen (why));
+  json_add_str (head, "op", word->op);
+  json_add_str (head, "sink", word->sink);
+  json_add_str (head, "incident", word->incident);
+  if (word->rev)
+    json_add_int (head, "rev", (int64_t) word->rev);
+  if (word->why)
+    json_add_text (head, "why", word->why, strlen (word->why));
   tell_daemon (arg, head);
 }
 
@@ -619,8 +621,8 @@ begin (struct writer *w, struct writer_options *o, struct error *err)
       || (r = loop_new (&w->loop, err)) < 0
       || (r = lane_new ("disk", &w->disk_lane, err)) < 0
       || (r = lane_new ("look", &w->look_lane, err)) < 0
-      || (r = shipper_new (w->loop, w->disk_lane, w->disk, &shipper_events, w,
-                           &w->shipper, err))
+      || (r = shippers_new (w->loop, w->disk_lane, w->disk, &shipper_events,
+                            w, &w->shippers, err))
              < 0
       || (r = loop_timer (w->loop, "tick", tick_due, w, &w->tick, err)) < 0
       || (r = loop_watch (w->loop, "signals", w->signal_fd, LOOP_READ,
@@ -640,7 +642,7 @@ begin (struct writer *w, struct writer_options *o, struct error *err)
   if (o->given[1])
     new_peer (w, DAEMON_FD, o->given[2] ? PIPE_FD : -1);
   timer_in (w->tick, TICK_MS);
-  shipper_config (w->shipper, cfg);
+  shippers_config (w->shippers, cfg);
   return 0;
 }
 

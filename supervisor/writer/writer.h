@@ -2,7 +2,7 @@
  *
  * The parts of the writer: the loop thread in writer.c, which never touches
  * the disk; the disk thread's work in writer_disk.c; shipping in
- * writer_ship.c.
+ * writer_ship.c, to all sinks in writer_sinks.c.
  *
  * A request goes to the disk lane with its frame and comes back with its
  * answers; in between only the disk thread looks at it.
@@ -21,6 +21,7 @@ struct config;
 struct disk;
 struct loop;
 struct shipper;
+struct shippers;
 struct writer;
 
 struct writer_limits
@@ -102,18 +103,30 @@ bool disk_full (struct disk *d);
 
 /* ---- shipping (loop thread) ---- */
 
-struct shipper_ops
+/* What a shipper says (docs/writer-protocol.md); incident and why may be
+ * NULL. */
+struct shipper_word
 {
-  void (*event) (void *arg, const char *op, const char *incident,
-                 const char *why);
+  const char *sink, *op, *incident, *why;
+  uint64_t rev; /* 0 = none is meant */
 };
 
+struct shipper_ops
+{
+  void (*event) (void *arg, const struct shipper_word *word);
+};
+
+/* One sink's: writer_ship.c. */
 int shipper_new (struct loop *loop, struct lane *disk_lane, struct disk *d,
-                 const struct shipper_ops *ops, void *arg,
+                 const char *name, const struct shipper_ops *ops, void *arg,
                  struct shipper **ret, struct error *err);
 void shipper_free (struct shipper *s);
-/* Takes a reference; without a sink in it nothing is sent. */
-void shipper_config (struct shipper *s, const struct config *cfg);
+/* The same, when what it does now is over. */
+void shipper_retire (struct shipper *s);
+const char *shipper_name (const struct shipper *s);
+/* Takes a reference; sink is of cfg. */
+void shipper_config (struct shipper *s, const struct config *cfg,
+                     const struct sink_config *sink);
 /* Something may be ready. */
 void shipper_kick (struct shipper *s);
 /* Somebody asks for it: a denial is not waited for any more. */
@@ -121,9 +134,18 @@ void shipper_retry (struct shipper *s);
 /* Again, to who came later: that we are denied, if we are. */
 void shipper_tell (struct shipper *s);
 
+/* All of them: writer_sinks.c.  They live as long as the process. */
+int shippers_new (struct loop *loop, struct lane *disk_lane, struct disk *d,
+                  const struct shipper_ops *ops, void *arg,
+                  struct shippers **ret, struct error *err);
+void shippers_config (struct shippers *all, const struct config *cfg);
+void shippers_kick (struct shippers *all);
+void shippers_retry (struct shippers *all);
+void shippers_tell (struct shippers *all); /* NULL is fine */
+
 void writer_limits (const struct config *cfg, struct writer_limits *ret);
 /* The body of the keeper's {"op":"reload"}.  Loop thread. */
 void writer_reload (const char *text, size_t len, struct lane *disk_lane,
-                    struct disk *d, struct shipper *s);
+                    struct disk *d, struct shippers *all);
 
 #endif

@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/store.h"
 #include "base/text.h"
 
@@ -117,7 +118,9 @@ op_incident (struct disk *d, struct request *rq, struct error *err)
   const char *uuid = json_get_str (rq->frame.head, "uuid");
   bool had = spool_has (d->spool, w.incident);
   int r = spool_incident (d->spool, w.incident, rq->frame.body,
-                          rq->frame.body_len, err);
+                          rq->frame.body_len,
+                          json_get_bool (rq->frame.head, "update", false),
+                          err);
 
   if (r < 0)
     return r;
@@ -144,6 +147,13 @@ op_artifact (struct disk *d, struct request *rq, struct error *err)
   return r < 0 ? r : answer_empty (rq);
 }
 
+static void
+bundle_path (const struct disk *d, const struct spool_item *it, char *dst,
+             size_t n)
+{
+  snprintf (dst, n, "%s/spool/blobs/%s.tar.zst", d->path, it->id);
+}
+
 static int
 op_pack (struct disk *d, struct request *rq, struct error *err)
 {
@@ -156,8 +166,7 @@ op_pack (struct disk *d, struct request *rq, struct error *err)
   if (r < 0)
     return r;
   head = json_object_new_object ();
-  snprintf (path, sizeof path, "%s/spool/%s/%s.tar.zst", d->path,
-            spool_place_names[item.place], item.id);
+  bundle_path (d, &item, path, sizeof path);
   json_add_text (head, "path", path, strlen (path));
   json_add_int (head, "bytes", (int64_t) item.bytes);
   json_add_str (head, "digest", item.digest);
@@ -174,19 +183,71 @@ op_drop (struct disk *d, struct request *rq, struct error *err)
 
 /* ---- the spool ---- */
 
+/* What went wrong last; by which sink, where there are several. */
+static void
+why_of (const struct spool_item *it, char *dst, size_t n)
+{
+  snprintf (dst, n, "%s", it->note);
+  for (unsigned i = 0; i < it->nat; i++)
+    if (it->at[i].why[0])
+      {
+        snprintf (dst, n, "%s%s%s", it->nat > 1 ? it->at[i].sink : "",
+                  it->nat > 1 ? ": " : "", it->at[i].why);
+        return;
+      }
+}
+
+static struct json_object *
+at_to_json (const struct spool_at *at)
+{
+  const struct spool_sending *doc = &at->part[SPOOL_DOCUMENT];
+  const struct spool_sending *bundle = &at->part[SPOOL_BUNDLE];
+  struct json_object *o = json_object_new_object ();
+
+  json_add_str (o, "sink", at->sink);
+  json_add_int (o, "rev", (int64_t) doc->acked);
+  json_add_bool (o, "bundle", bundle->acked > 0);
+  json_add_bool (o, "refused", doc->refused || bundle->refused);
+  json_add_int (o, "attempts", doc->attempts > bundle->attempts
+                                   ? doc->attempts
+                                   : bundle->attempts);
+  json_add_int (o, "next_ms", (int64_t) (doc->next_ms > bundle->next_ms
+                                             ? doc->next_ms
+                                             : bundle->next_ms));
+  json_add_text (o, "last_error", at->why, strlen (at->why));
+  return o;
+}
+
 static struct json_object *
 item_to_json (const struct spool_item *it)
 {
   struct json_object *o = json_object_new_object ();
+  struct json_object *ways = json_object_new_array ();
+  int64_t attempts = 0, next = 0;
+  char why[240];
 
+  for (unsigned i = 0; i < it->nat; i++)
+    {
+      struct json_object *at = at_to_json (&it->at[i]);
+
+      if (attempts < json_get_int (at, "attempts", 0))
+        attempts = json_get_int (at, "attempts", 0);
+      if (next < json_get_int (at, "next_ms", 0))
+        next = json_get_int (at, "next_ms", 0);
+      json_object_array_add (ways, at);
+    }
+  why_of (it, why, sizeof why);
   json_add_str (o, "incident", it->id);
   json_add_str (o, "place", spool_place_names[it->place]);
+  json_add_int (o, "rev", (int64_t) it->rev);
+  json_add_bool (o, "bundle", it->bundle);
   json_add_int (o, "bytes", (int64_t) it->bytes);
   json_add_int (o, "since_ms", (int64_t) it->since_ms);
-  json_add_int (o, "attempts", it->attempts);
-  json_add_int (o, "next_ms", (int64_t) it->next_ms);
-  json_add_text (o, "last_error", it->last_error, strlen (it->last_error));
+  json_add_int (o, "attempts", attempts);
+  json_add_int (o, "next_ms", next);
+  json_add_text (o, "last_error", why, strlen (why));
   json_add_str (o, "digest", it->digest);
+  json_object_object_add (o, "sinks", ways);
   return o;
 }
 
@@ -247,34 +308,74 @@ op_spool (struct disk *d, struct request *rq, struct error *err)
   return request_answer (rq, head, NULL, 0, -1);
 }
 
-struct open_walk
+/* Of those that have ended so many are told of, the newest. */
+#define MAX_ENDED 128
+
+struct incident_walk
 {
   struct disk *d;
   struct request *rq;
+  unsigned ended; /* still to be left out: those are the oldest */
 };
 
-static void
-tell_open (const struct spool_item *it, void *arg)
+static bool
+has_ended (const struct spool_item *it)
 {
-  struct open_walk *w = arg;
+  return it->place != SPOOL_OPEN && !it->stands;
+}
+
+static void
+count_ended (const struct spool_item *it, void *arg)
+{
+  struct incident_walk *w = arg;
+
+  w->ended += has_ended (it);
+}
+
+static void
+tell_incident (const struct spool_item *it, void *arg)
+{
+  struct incident_walk *w = arg;
   struct json_object *head;
+  char path[4200], why[240];
   char *json;
   size_t len = 0;
 
-  if (spool_read_incident (w->d->spool, it->id, &json, &len, NULL) < 0)
+  if (has_ended (it) && w->ended > 0)
+    {
+      w->ended--;
+      return;
+    }
+  if (spool_document (w->d->spool, it->id, &json, &len, NULL) < 0)
     return;
   head = json_object_new_object ();
   json_add_str (head, "incident", it->id);
+  json_add_str (head, "place", spool_place_names[it->place]);
+  if (it->bundle)
+    {
+      bundle_path (w->d, it, path, sizeof path);
+      json_add_text (head, "path", path, strlen (path));
+    }
+  why_of (it, why, sizeof why);
+  if (why[0])
+    json_add_text (head, "why", why, strlen (why));
   json_add_bool (head, "more", true);
   request_answer (w->rq, head, json, len, -1);
 }
 
 static int
-op_open_incidents (struct disk *d, struct request *rq, struct error *err)
+op_incidents (struct disk *d, struct request *rq, struct error *err)
 {
-  struct open_walk w = { d, rq };
+  struct incident_walk w = { .d = d, .rq = rq };
 
-  spool_each (d->spool, SPOOL_OPEN, tell_open, &w);
+  for (unsigned i = 0; i < SPOOL_PLACE_MAX; i++)
+    spool_each (d->spool, (enum spool_place) i, count_ended, &w);
+  w.ended = w.ended > MAX_ENDED ? w.ended - MAX_ENDED : 0;
+  /* What was sent is older than what waits. */
+  static const enum spool_place order[]
+      = { SPOOL_SENT, SPOOL_PARKED, SPOOL_READY, SPOOL_OPEN };
+  for (unsigned i = 0; i < ARRAY_LEN (order); i++)
+    spool_each (d->spool, order[i], tell_incident, &w);
   return answer_empty (rq);
 }
 
@@ -388,12 +489,13 @@ op_logs (struct disk *d, struct request *rq, struct error *err)
 }
 
 static const struct disk_op ops[] = {
-  { .name = "incident", .run = op_incident, .writes = true, .logs = true },
+  { .name = "incident", .run = op_incident, .writes = true, .ready = true,
+    .logs = true },
   { .name = "artifact", .run = op_artifact, .writes = true },
   { .name = "pack", .run = op_pack, .writes = true, .ready = true },
   { .name = "drop", .run = op_drop },
   { .name = "spool", .run = op_spool },
-  { .name = "open-incidents", .run = op_open_incidents },
+  { .name = "incidents", .run = op_incidents },
   { .name = "spool-retry", .run = op_spool_retry, .ready = true,
     .retry = true },
   { .name = "spool-drop", .run = op_drop },
@@ -442,6 +544,22 @@ folder (int dirfd, const char *name, int *ret, struct error *err)
   return 0;
 }
 
+/* Nobody else would say so. */
+static void
+tell_taken (struct disk *d)
+{
+  struct spool_stats st;
+
+  spool_stats (d->spool, &st);
+  if (st.taken_over)
+    log_warn ("%u incidents in the spool of an older hangdog were taken over",
+              st.taken_over);
+  if (st.left_behind)
+    log_error ("%u incidents in the spool of an older hangdog can't be taken "
+               "over; they stay where they are, or are in its bad/",
+               st.left_behind);
+}
+
 static uint64_t
 floor_of (const struct writer_limits *limits)
 {
@@ -476,6 +594,7 @@ disk_open (const char *state, const struct writer_limits *limits,
       disk_close (d);
       return r;
     }
+  tell_taken (d);
   *ret = d;
   return 0;
 }

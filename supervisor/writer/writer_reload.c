@@ -35,7 +35,7 @@ writer_limits (const struct config *cfg, struct writer_limits *ret)
 
 void
 writer_reload (const char *text, size_t len, struct lane *disk_lane,
-               struct disk *d, struct shipper *s)
+               struct disk *d, struct shippers *all)
 {
   CLEANUP_CONFIG const struct config *cfg = NULL;
   struct limiting *l = calloc (1, sizeof *l);
@@ -55,5 +55,5 @@ writer_reload (const char *text, size_t len, struct lane *disk_lane,
       log_error ("the limits are not taken: no memory");
       free (l);
     }
-  shipper_config (s, cfg);
+  shippers_config (all, cfg);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The writer's shipping: one item at a time, round after round.
+ * The writer's shipping: a shipper for each sink, with a thread of its own, so
+ * that none waits for another.  One part of one item at a time, round after
+ * round.
  *
  *   loop ─ pick ─► disk thread ─► loop ─ send ─► ship thread ─► loop
  *     ▲                                                          │
@@ -33,12 +35,14 @@ struct shipment
 {
   struct shipper *s;
   const struct config *config;
+  const struct sink_config *sink; /* of it */
   const struct sink_ops *to;
-  struct spool_item item;
+  struct spool_load load;
   bool hurry; /* all that is ready is due */
-  bool found; /* item is what is to go */
+  bool found; /* load is what is to go */
   uint64_t next_at; /* wall clock, when nothing was found */
-  char name[64], key[64];
+  char name[64], key[64], digest[65];
+  uint64_t size;
   int fd;
   enum ship_end end;
   uint64_t retry_after_ms;
@@ -47,6 +51,7 @@ struct shipment
 
 struct shipper
 {
+  char name[SPOOL_SINK_NAME];
   struct loop *loop;
   struct lane *disk_lane, *lane;
   struct disk *disk;
@@ -54,8 +59,10 @@ struct shipper
   void *arg;
   struct timer *timer;
   const struct config *config;
-  const struct sink_ops *to; /* of it; NULL = nothing is sent */
+  const struct sink_config *sink; /* of it */
+  const struct sink_ops *to; /* NULL = nothing is sent */
   bool busy;          /* a round is under way */
+  bool retired;       /* its sink is gone: it goes when that is over */
   bool again;         /* kicked meanwhile */
   bool due;           /* all that is ready is to be tried at once */
   uint64_t denied_until; /* clock_ms() */
@@ -79,15 +86,57 @@ static void
 round_over (struct shipper *s)
 {
   s->busy = false;
-  if (s->again)
+  if (s->retired)
+    shipper_free (s);
+  else if (s->again)
     shipper_kick (s);
+}
+
+static void
+tell (struct shipper *s, const char *op, const char *incident, uint64_t rev,
+      const char *why)
+{
+  s->ops->event (s->arg, &(struct shipper_word){ .sink = s->name,
+                                                 .op = op,
+                                                 .incident = incident,
+                                                 .rev = rev,
+                                                 .why = why });
 }
 
 void
 shipper_tell (struct shipper *s)
 {
-  if (s && s->denied[0])
-    s->ops->event (s->arg, "denied", s->denied, s->why);
+  if (s->denied[0] && !s->retired)
+    tell (s, "denied", s->denied, 0, s->why);
+}
+
+/* The bundle, or what there is without one. */
+static bool
+is_whole (const struct spool_load *load)
+{
+  return load->part == SPOOL_BUNDLE
+         || (load->item.place == SPOOL_READY && !load->item.bundle);
+}
+
+static void
+accepted (struct shipper *s, const struct shipment *sh)
+{
+  const char *id = sh->load.item.id;
+
+  s->denied[0] = '\0';
+  if (is_whole (&sh->load))
+    {
+      log_info ("%s: incident %s was sent", s->name, id);
+      tell (s, "shipped", id, sh->load.item.rev, NULL);
+    }
+  else
+    tell (s, "told", id, sh->load.rev, NULL);
+}
+
+static const char *
+part_of (const struct shipment *sh)
+{
+  return sh->load.part == SPOOL_DOCUMENT ? "the document" : "the bundle";
 }
 
 /* Loop thread: the end is noted. */
@@ -96,31 +145,30 @@ ended (void *arg)
 {
   struct shipment *sh = arg;
   struct shipper *s = sh->s;
+  const char *id = sh->load.item.id, *why = error_text (&sh->why);
 
   switch (sh->end)
     {
     case SHIP_DONE:
-      log_info ("incident %s was sent", sh->item.id);
-      s->denied[0] = '\0';
-      s->ops->event (s->arg, "shipped", sh->item.id, NULL);
+      accepted (s, sh);
       break;
     case SHIP_PARK:
-      log_warn ("incident %s is refused and parked: %s", sh->item.id,
-                error_text (&sh->why));
+      log_warn ("%s: %s of incident %s is refused and parked: %s", s->name,
+                part_of (sh), id, why);
       s->denied[0] = '\0';
-      s->ops->event (s->arg, "parked", sh->item.id, error_text (&sh->why));
+      tell (s, "parked", id, 0, why);
       break;
     case SHIP_DENIED:
-      log_error ("nothing can be sent before this is mended: %s",
-                 error_text (&sh->why));
+      log_error ("%s: nothing can be sent there before this is mended: %s",
+                 s->name, why);
       s->denied_until = clock_ms () + DENIED_MS;
-      snprintf (s->denied, sizeof s->denied, "%s", sh->item.id);
-      snprintf (s->why, sizeof s->why, "%s", error_text (&sh->why));
+      snprintf (s->denied, sizeof s->denied, "%s", id);
+      snprintf (s->why, sizeof s->why, "%s", why);
       shipper_tell (s);
       break;
     case SHIP_RETRY:
-      log_warn ("incident %s was not sent, attempt %u: %s", sh->item.id,
-                sh->item.attempts + 1, error_text (&sh->why));
+      log_warn ("%s: %s of incident %s was not sent, attempt %u: %s", s->name,
+                part_of (sh), id, sh->load.attempts + 1, why);
       break;
     }
   s->again = true;
@@ -134,9 +182,9 @@ note_end (void *arg)
 {
   struct shipment *sh = arg;
   struct spool *sp = disk_spool (sh->s->disk);
-  const char *why = error_text (&sh->why);
+  const char *why = error_text (&sh->why), *to = sh->s->name;
   uint64_t wait = sh->end == SHIP_DENIED ? DENIED_MS
-                                         : ship_backoff_ms (sh->item.attempts);
+                                         : ship_backoff_ms (sh->load.attempts);
   struct error err = ERROR_INIT;
   int r = 0;
 
@@ -145,19 +193,20 @@ note_end (void *arg)
   switch (sh->end)
     {
     case SHIP_DONE:
-      r = spool_sent (sp, sh->item.id, &err);
+      r = spool_sent (sp, to, &sh->load, &err);
       break;
     case SHIP_PARK:
-      r = spool_park (sp, sh->item.id, why, &err);
+      r = spool_park (sp, to, &sh->load, why, &err);
       break;
     case SHIP_DENIED:
     case SHIP_RETRY:
-      r = spool_failed (sp, sh->item.id, clock_wall_ms () + wait, why, &err);
+      r = spool_failed (sp, to, &sh->load, clock_wall_ms () + wait, why, &err);
       break;
     }
-  /* It stays where it was and is sent again, which the controller notices. */
+  /* After a restart it is sent again, which the sink notices. */
   if (r < 0 && r != -ENOENT && r != -EALREADY)
-    log_warn ("noting what became of %s: %s", sh->item.id, error_text (&err));
+    log_warn ("noting what became of %s: %s", sh->load.item.id,
+              error_text (&err));
   loop_post (sh->s->loop, ended, sh, shipment_free);
 }
 
@@ -168,36 +217,52 @@ transfer (void *arg)
   struct shipment *sh = arg;
   struct ship_item item = { .id = sh->key,
                             .name = sh->name,
-                            .digest = sh->item.digest,
+                            .digest = sh->digest,
                             .fd = sh->fd,
-                            .size = sh->item.bytes };
+                            .size = sh->size,
+                            .replace = sh->load.part == SPOOL_DOCUMENT };
 
   sh->end
-      = sh->to->send (&sh->config->sink, &item, &sh->retry_after_ms, &sh->why);
+      = sh->to->send (sh->sink, &item, &sh->retry_after_ms, &sh->why);
   lane_add (sh->s->disk_lane, 0, note_end, sh, shipment_free);
 }
 
-/* The bundle had to go for want of room: the incident goes alone. */
+/* ---- what is to go ---- */
+
+/* As it is now: what is put meanwhile goes next. */
 static int
-incident_as_file (struct spool *sp, struct shipment *sh, struct error *err)
+take_document (struct spool *sp, struct shipment *sh, struct error *err)
 {
   CLEANUP_FREE char *json = NULL;
   CLEANUP_CLOSE int fd = -1;
+  const char *id = sh->load.item.id;
   size_t len;
-  int r = spool_read_incident (sp, sh->item.id, &json, &len, err);
+  int r = spool_document (sp, id, &json, &len, err);
 
   if (r < 0)
     return r;
   fd = memfd_create ("incident", MFD_CLOEXEC);
   if (fd < 0 || write (fd, json, len) != (ssize_t) len)
     return error_errno (err, errno, "copying the incident");
-  r = sha256_fd (fd, sh->item.digest, &sh->item.bytes, err);
-  if (r < 0)
+  if ((r = sha256_fd (fd, sh->digest, &sh->size, err)) < 0)
     return r;
-  snprintf (sh->name, sizeof sh->name, "%s.json", sh->item.id);
-  snprintf (sh->key, sizeof sh->key, "%s-incident", sh->item.id);
+  snprintf (sh->name, sizeof sh->name, "%s.json", id);
+  snprintf (sh->key, sizeof sh->key, "%s-%llu", id,
+            (unsigned long long) sh->load.rev);
   sh->fd = steal_fd (&fd);
   return 0;
+}
+
+static int
+take_bundle (struct spool *sp, struct shipment *sh, struct error *err)
+{
+  const struct spool_item *item = &sh->load.item;
+
+  snprintf (sh->name, sizeof sh->name, "%s.tar.zst", item->id);
+  snprintf (sh->key, sizeof sh->key, "%s", item->id);
+  snprintf (sh->digest, sizeof sh->digest, "%s", item->digest);
+  sh->size = item->bytes;
+  return spool_bundle_fd (sp, item->id, &sh->fd, err);
 }
 
 /* Loop thread: there is something, or there is not. */
@@ -211,6 +276,7 @@ picked (void *arg)
   if (sh->found && s->to)
     {
       sh->config = config_ref (s->config);
+      sh->sink = s->sink;
       sh->to = s->to;
       if (lane_add (s->lane, 0, transfer, sh, shipment_free) == 0)
         return;
@@ -233,25 +299,23 @@ pick (void *arg)
 {
   struct shipment *sh = arg;
   struct spool *sp = disk_spool (sh->s->disk);
+  const char *to = sh->s->name;
   struct error err = ERROR_INIT;
   int r;
 
   if (sh->hurry)
-    spool_due (sp);
-  sh->found = spool_next (sp, clock_wall_ms (), &sh->item);
-  sh->next_at = spool_next_at (sp);
+    spool_due (sp, to);
+  sh->found = spool_next (sp, to, clock_wall_ms (), &sh->load);
+  sh->next_at = spool_next_at (sp, to);
   if (sh->found)
     {
-      snprintf (sh->name, sizeof sh->name, "%s.tar.zst", sh->item.id);
-      snprintf (sh->key, sizeof sh->key, "%s", sh->item.id);
-      r = spool_bundle_fd (sp, sh->item.id, &sh->fd, &err);
-      if (r == -ENOENT)
-        r = incident_as_file (sp, sh, &err);
+      r = sh->load.part == SPOOL_DOCUMENT ? take_document (sp, sh, &err)
+                                          : take_bundle (sp, sh, &err);
       if (r < 0)
         {
           /* It comes to its turn again; the others must not wait for it. */
-          log_error ("incident %s: %s", sh->item.id, error_text (&err));
-          spool_failed (sp, sh->item.id, clock_wall_ms () + LOOK_AGAIN_MS,
+          log_error ("incident %s: %s", sh->load.item.id, error_text (&err));
+          spool_failed (sp, to, &sh->load, clock_wall_ms () + LOOK_AGAIN_MS,
                         error_text (&err), NULL);
           sh->found = false;
           sh->next_at = clock_wall_ms ();
@@ -266,7 +330,7 @@ shipper_kick (struct shipper *s)
   struct shipment *sh;
 
   s->again = true;
-  if (s->busy || s->to == NULL)
+  if (s->busy || s->retired || s->to == NULL)
     return;
   if (clock_ms () < s->denied_until)
     {
@@ -297,27 +361,35 @@ shipper_retry (struct shipper *s)
 {
   s->denied_until = 0;
   if (s->denied[0])
-    s->ops->event (s->arg, "retried", NULL, NULL);
+    tell (s, "retried", NULL, 0, NULL);
   s->denied[0] = '\0';
   s->due = true;
   shipper_kick (s);
 }
 
-void
-shipper_config (struct shipper *s, const struct config *cfg)
+const char *
+shipper_name (const struct shipper *s)
 {
-  const char *url = cfg->sink.url ? cfg->sink.url : "";
+  return s->name;
+}
+
+void
+shipper_config (struct shipper *s, const struct config *cfg,
+                const struct sink_config *sink)
+{
   struct error err = ERROR_INIT;
 
   config_ref (cfg);
   config_unref (s->config);
   s->config = cfg;
-  s->to = *url ? sink_find (url) : NULL;
-  if (*url && s->to == NULL)
-    log_error ("nothing can be sent: no such kind of sink: %.100s", url);
+  s->sink = sink;
+  s->to = sink_find (sink->url);
+  if (s->to == NULL)
+    log_error ("%s: nothing can be sent: no such kind of sink: %.100s",
+               s->name, sink->url);
   /* Megabytes, for whoever sends nothing. */
-  if (s->to && ship_init (&err) < 0)
-    log_error ("nothing can be sent: %s", error_text (&err));
+  else if (ship_init (&err) < 0)
+    log_error ("%s: nothing can be sent: %s", s->name, error_text (&err));
   shipper_retry (s);
 }
 
@@ -329,14 +401,15 @@ timer_due (struct timer *t, void *arg)
 
 int
 shipper_new (struct loop *loop, struct lane *disk_lane, struct disk *d,
-             const struct shipper_ops *ops, void *arg, struct shipper **ret,
-             struct error *err)
+             const char *name, const struct shipper_ops *ops, void *arg,
+             struct shipper **ret, struct error *err)
 {
   struct shipper *s = calloc (1, sizeof *s);
   int r;
 
   if (s == NULL)
     return error_set (err, ENOMEM, "no memory for shipping");
+  snprintf (s->name, sizeof s->name, "%s", name);
   s->loop = loop;
   s->disk_lane = disk_lane;
   s->disk = d;
@@ -361,4 +434,19 @@ shipper_free (struct shipper *s)
   timer_free (s->timer);
   config_unref (s->config);
   free (s);
+}
+
+void
+shipper_retire (struct shipper *s)
+{
+  if (s == NULL)
+    return;
+  if (s->denied[0])
+    tell (s, "retried", NULL, 0, NULL);
+  s->denied[0] = '\0';
+  s->retired = true;
+  timer_stop (s->timer);
+  /* What is on its way comes back to it. */
+  if (!s->busy)
+    shipper_free (s);
 }

@@ -59,7 +59,7 @@ one_more() { # PHASE: exactly one bundle more arrived, and stays the only one
     sleep 3
     until_ok 30 sh -c "'$build/hangdog' status --json | jq -se 'all(.[]; .row!=\"incident\" or (.collecting or .waiting | not))' >/dev/null"
     exact "daemon killed while $1: bundles for one hang" "$(($(received) - told + 1))" 1
-    exact "daemon killed while $1: standing incidents" "$(jq length "$work/state/state/standing.json")" 1
+    exact "daemon killed while $1: standing incidents" "$(rows 'select(.row=="incident" and .end=="not-ended") | .id' | wc -l)" 1
 }
 fresh() { hd_stop; : >"$work/hangdog.log"; hd_start; hd wait alpha --for well --timeout 20s >/dev/null || die "alpha is not well"; }
 

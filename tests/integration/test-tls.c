@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "base/store.h"
 #include "tests/fakes/tlspeer.h"
 #include "tests/lib/built.h"
 #include "tests/lib/tmpdir.h"
@@ -226,10 +227,13 @@ pack (struct world *w, const char *id, char digest[65])
   snprintf (digest, 65, "%s", json_get_str (c.head, "digest"));
 }
 
+/* Taken when it returns: what is asked of the writer comes another way. */
 static void
 reload (struct world *w, const char *sink)
 {
   CLEANUP_JSON struct json_object *head = op_new ("reload", NULL);
+  CLEANUP_JSON struct json_object *ping = op_new ("ping", NULL);
+  CLEANUP_FRAME struct frame f = { 0 };
   struct error err = ERROR_INIT;
   char text[1200];
 
@@ -238,17 +242,28 @@ reload (struct world *w, const char *sink)
   assert_int_equal (frame_write (w->keeper, head, text, strlen (text), NULL, 0,
                                  clock_ms () + WAIT_MS, &err),
                     0);
+  json_add_int (ping, "id", 1);
+  assert_int_equal (frame_write (w->keeper, ping, NULL, 0, NULL, 0,
+                                 clock_ms () + WAIT_MS, &err),
+                    0);
+  assert_int_equal (frame_read (w->keeper, &f, clock_ms () + WAIT_MS, &err),
+                    0);
 }
 
 /* In which place of the spool the incident is. */
 static void
 expect_place (struct world *w, const char *id, const char *place)
 {
-  char path[300];
+  CLEANUP_FREE char *text = NULL;
+  struct error err = ERROR_INIT;
+  char path[300], want[40];
+  size_t len;
 
-  snprintf (path, sizeof path, "%s/spool/%s/%s.tar.zst", w->state, place, id);
-  if (access (path, F_OK) < 0)
-    fail_msg ("%s is not there\n%s", path, w->text);
+  snprintf (path, sizeof path, "%s/spool/incidents/%s.json", w->state, id);
+  snprintf (want, sizeof want, "\"place\":\"%s\"", place);
+  if (store_get_path (path, 1u << 20, &text, &len, &err) < 0
+      || !strstr (text, want))
+    fail_msg ("%s is not %s: %s\n%s", path, place, text ? text : "", w->text);
 }
 
 /* host is what the url says; DIR in more stands for the folder of files. */
@@ -649,7 +664,8 @@ test_proxy (void **state)
   reload (w, sink);
   pack (w, INC ("5"), digest);
   await_frame (w, 0, "shipped", INC ("5"), &a);
-  assert_int_equal (tlsproxy_saw (x, seen, sizeof seen), 1);
+  /* The document, and the bundle. */
+  assert_int_equal (tlsproxy_saw (x, seen, sizeof seen), 2);
   assert_non_null (strstr (seen, "CONNECT localhost:"));
   assert_non_null (strstr (seen, "Proxy-Authorization: Basic "));
   /* The token goes to the controller, and to it alone. */
@@ -670,14 +686,14 @@ test_proxy (void **state)
   sink_of (w, "https", "localhost", more, sink);
   reload (w, sink);
   await_frame (w, 0, "shipped", INC ("6"), &b);
-  assert_int_equal (tlsproxy_saw (y, seen, sizeof seen), 1);
+  assert_int_equal (tlsproxy_saw (y, seen, sizeof seen), 2);
 
   sink_of (w, "https", "localhost", CA ",\"proxy\":\"none\"", sink);
   reload (w, sink);
   pack (w, INC ("7"), digest);
   await_frame (w, 0, "shipped", INC ("7"), &c);
-  assert_int_equal (tlsproxy_saw (x, seen, sizeof seen), 1);
-  assert_int_equal (tlsproxy_saw (y, seen, sizeof seen), 1);
+  assert_int_equal (tlsproxy_saw (x, seen, sizeof seen), 2);
+  assert_int_equal (tlsproxy_saw (y, seen, sizeof seen), 2);
   expect_secret_kept (w, PROXY_PASSWORD);
   tlsproxy_free (x);
   tlsproxy_free (y);

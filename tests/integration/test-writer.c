@@ -16,6 +16,18 @@
 
 #define WAIT_MS UNTIL_MS
 
+/* Its document is there, in that revision, and came so often in vain. */
+static void
+list_is (struct bed *w, const char *id, int64_t rev, int64_t repeats)
+{
+  CLEANUP_JSON struct json_object *list = bed_controller_get (w, "/incidents");
+  struct json_object *row = bed_row_of (list, id);
+
+  assert_non_null (row);
+  assert_int_equal (json_get_int (row, "rev", 0), rev);
+  assert_int_equal (json_get_int (row, "repeats", -1), repeats);
+}
+
 static void
 test_deliver (void **state)
 {
@@ -38,7 +50,59 @@ test_deliver (void **state)
   assert_int_equal (json_get_int (row, "repeats", -1), 0);
   /* A repeated request after that changes nothing. */
   assert_int_equal (bed_pack (w, id, digest), 0);
-  assert_int_equal (bed_put_incident (w, id), EINVAL);
+  list_is (w, id, 1, 0);
+}
+
+/* The revision of that incident that the sink has acknowledged. */
+static void
+await_rev (struct bed *w, const char *id, int64_t rev)
+{
+  for (;;)
+    {
+      CLEANUP_FRAME struct frame f = { 0 };
+
+      assert_int_equal (bed_await (w, 0, "told", id, &f), 0);
+      assert_string_equal (json_get_str (f.head, "sink"), "default");
+      if (json_get_int (f.head, "rev", 0) == rev)
+        return;
+    }
+}
+
+/* How it ended comes after its bundle, in the document, which is sent again. */
+static void
+test_end_is_told (void **state)
+{
+  struct bed *w = *state;
+  char id[40], sink[256], path[80];
+  CLEANUP_FRAME struct frame f = { 0 };
+
+  bed_start_controller (w, NULL);
+  if (!*w->url)
+    skip ();
+  bed_sink_of (w, sink);
+  bed_start_writer (w, sink);
+  assert_int_equal (bed_put_rev (w, bed_uuid (id, 1), 1, "not-ended"), 0);
+  /* Before there is a bundle. */
+  await_rev (w, id, 1);
+  assert_int_equal (bed_pack (w, id, NULL), 0);
+  assert_int_equal (bed_await (w, 0, "shipped", id, &f), 0);
+  assert_int_equal (bed_put_rev (w, id, 4, "recovered"), 0);
+  await_rev (w, id, 4);
+  snprintf (path, sizeof path, "/bundles/%s.json", id);
+  CLEANUP_JSON struct json_object *doc = bed_controller_get (w, path);
+  assert_string_equal (json_get_str (doc, "end"), "recovered");
+  assert_int_equal (json_get_int (doc, "rev", 0), 4);
+  bed_kill_writer (w, SIGKILL);
+  bed_start_writer (w, sink);
+  /* An older one, late: nothing happens, and nothing is sent. */
+  assert_int_equal (bed_put_rev (w, id, 3, "not-ended"), 0);
+  assert_int_equal (bed_put_rev (w, id, 5, "recovered"), 0);
+  await_rev (w, id, 5);
+  list_is (w, id, 5, 0);
+  /* What somebody dropped does not come back by its end. */
+  assert_int_equal (bed_ask (w, bed_op_new ("spool-drop", id), NULL, 0, NULL),
+                    0);
+  assert_int_equal (bed_put_rev (w, id, 6, "recovered"), ENOENT);
 }
 
 static void
@@ -52,12 +116,26 @@ test_open_survives (void **state)
   bed_fill (w, bed_uuid (id, 7));
   bed_kill_writer (w, SIGKILL);
   bed_start_writer (w, NULL);
-  int64_t n = bed_send_op (w, bed_op_new ("open-incidents", NULL), NULL, 0);
+  int64_t n = bed_send_op (w, bed_op_new ("incidents", NULL), NULL, 0);
   assert_int_equal (bed_await (w, n, NULL, NULL, &f), 0);
   assert_string_equal (json_get_str (f.head, "incident"), id);
+  assert_string_equal (json_get_str (f.head, "place"), "open");
   assert_true (json_get_bool (f.head, "more", false));
   assert_non_null (memmem (f.body, f.body_len, "hangdog/incident/1", 18));
   assert_int_equal (bed_pack (w, id, digest), 0);
+}
+
+static bool
+all_ended (struct bed *w, unsigned n)
+{
+  CLEANUP_JSON struct json_object *list = bed_controller_get (w, "/incidents");
+  char id[40];
+
+  for (unsigned k = 0; k < n; k++)
+    if (json_get_int (bed_row_of (list, bed_uuid (id, 100 + k)), "rev", 0)
+        != 9)
+      return false;
+  return true;
 }
 
 /* Killed again and again, at moments that differ. */
@@ -96,12 +174,23 @@ test_exactly_once (void **state)
         assert_true (bed_pack (w, bed_uuid (id, 100 + k), NULL) >= 0);
     }
   assert_true (kills > 10);
+  /* And how they ended, which is killed at, too. */
+  for (unsigned k = 0; k < 24; k++)
+    {
+      assert_int_equal (
+          bed_put_rev (w, bed_uuid (id, 100 + k), 9, "recovered"), 0);
+      if (k % 8 != 7)
+        continue;
+      bed_kill_writer (w, SIGKILL);
+      bed_start_writer (w, sink);
+    }
   uint64_t deadline = clock_ms () + 60000;
   for (;;)
     {
       CLEANUP_JSON struct json_object *list = bed_controller_list (w);
 
-      if (json_object_array_length (json_get (list, "bundles")) == 24)
+      if (json_object_array_length (json_get (list, "bundles")) == 24
+          && all_ended (w, 24))
         break;
       assert_true (clock_ms () < deadline);
       /* A killed transfer waits out its backoff: hurry it. */
@@ -157,6 +246,7 @@ another_daemon (struct bed *w)
   int pair[2], log[2], fds[2];
 
   close (w->daemon);
+  bed_forget_words (w);
   assert_int_equal (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair),
                     0);
   assert_int_equal (pipe2 (log, O_CLOEXEC), 0);
@@ -312,15 +402,15 @@ test_state_files (void **state)
 
   bed_start_writer (w, NULL);
   o = bed_op_new ("state-get", NULL);
-  json_add_str (o, "name", "standing.json");
+  json_add_str (o, "name", "kept.json");
   assert_int_equal (bed_ask (w, o, NULL, 0, NULL), ENOENT);
   o = bed_op_new ("state-put", NULL);
-  json_add_str (o, "name", "standing.json");
+  json_add_str (o, "name", "kept.json");
   assert_int_equal (bed_ask (w, o, "{}x", 3, NULL), 0);
   bed_kill_writer (w, SIGKILL);
   bed_start_writer (w, NULL);
   o = bed_op_new ("state-get", NULL);
-  json_add_str (o, "name", "standing.json");
+  json_add_str (o, "name", "kept.json");
   assert_int_equal (bed_ask (w, o, NULL, 0, &f), 0);
   assert_int_equal (f.body_len, 3);
   o = bed_op_new ("state-put", NULL);
@@ -337,6 +427,7 @@ main (void)
 {
   const struct CMUnitTest tests[] = {
     T (test_deliver),        T (test_open_survives), T (test_exactly_once),
+    T (test_end_is_told),
     T (test_reload_and_dir), T (test_denied),        T (test_new_peer),
     T (test_ping_and_stop),  T (test_hung_disk),     T (test_state_files),
   };

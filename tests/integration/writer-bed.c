@@ -130,6 +130,7 @@ bed_kill_writer (struct bed *w, int sig)
   if (w->keeper >= 0)
     close (w->keeper), close (w->daemon);
   w->keeper = w->daemon = -1;
+  bed_forget_words (w);
   return st;
 }
 
@@ -183,6 +184,50 @@ bed_op_new (const char *op, const char *incident)
   return o;
 }
 
+static bool
+is_word (const struct frame *f, const char *event, const char *incident)
+{
+  const char *op = json_get_str (f->head, "op");
+  const char *of = json_get_str (f->head, "incident");
+
+  return op && strcmp (op, event) == 0
+         && (!incident || (of && strcmp (of, incident) == 0));
+}
+
+static bool
+take_word (struct bed *w, const char *event, const char *incident,
+           struct frame *ret)
+{
+  for (unsigned i = 0; i < w->nwords; i++)
+    if (is_word (&w->words[i], event, incident))
+      {
+        *ret = w->words[i];
+        memmove (&w->words[i], &w->words[i + 1],
+                 (--w->nwords - i) * sizeof w->words[0]);
+        return true;
+      }
+  return false;
+}
+
+static void
+keep_word (struct bed *w, struct frame *f)
+{
+  if (w->nwords == BED_WORDS)
+    {
+      frame_done (&w->words[0]);
+      memmove (&w->words[0], &w->words[1],
+               --w->nwords * sizeof w->words[0]);
+    }
+  w->words[w->nwords++] = *f;
+}
+
+void
+bed_forget_words (struct bed *w)
+{
+  while (w->nwords > 0)
+    frame_done (&w->words[--w->nwords]);
+}
+
 int
 bed_await (struct bed *w, int64_t id, const char *event, const char *incident,
            struct frame *ret)
@@ -190,6 +235,8 @@ bed_await (struct bed *w, int64_t id, const char *event, const char *incident,
   uint64_t deadline = clock_ms () + WAIT_MS;
   struct error err = ERROR_INIT;
 
+  if (!id && take_word (w, event, incident, ret))
+    return 0;
   for (;;)
     {
       struct frame f = { 0 };
@@ -197,16 +244,16 @@ bed_await (struct bed *w, int64_t id, const char *event, const char *incident,
 
       if (r < 0)
         return r;
-      const char *op = json_get_str (f.head, "op");
-      const char *of = json_get_str (f.head, "incident");
       if (id ? json_get_int (f.head, "re", 0) == id
-             : op && strcmp (op, event) == 0
-                   && (!incident || (of && strcmp (of, incident) == 0)))
+             : is_word (&f, event, incident))
         {
           *ret = f;
           return 0;
         }
-      frame_done (&f);
+      if (json_get_str (f.head, "op"))
+        keep_word (w, &f);
+      else
+        frame_done (&f);
     }
 }
 
@@ -268,6 +315,20 @@ bed_put_incident (struct bed *w, const char *id)
 }
 
 int
+bed_put_rev (struct bed *w, const char *id, unsigned rev, const char *end)
+{
+  struct json_object *o = bed_op_new ("incident", id);
+  char json[160];
+
+  snprintf (json, sizeof json,
+            "{\"schema\":\"hangdog/incident/1\",\"id\":\"%s\","
+            "\"rev\":%u,\"end\":\"%s\"}",
+            id, rev, end);
+  json_add_bool (o, "update", strcmp (end, "not-ended") != 0);
+  return bed_ask (w, o, json, strlen (json), NULL);
+}
+
+int
 bed_put_artifact (struct bed *w, const char *id, const char *name,
                   const void *data, size_t len)
 {
@@ -304,20 +365,20 @@ bed_fill (struct bed *w, const char *id)
 }
 
 struct json_object *
-bed_controller_list (struct bed *w)
+bed_controller_get (struct bed *w, const char *what)
 {
   struct buf b CLEANUP_BUF = BUF_INIT (4u << 20);
   struct sockaddr_in a = { .sin_family = AF_INET };
   CLEANUP_CLOSE int s = socket (AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  static const char req[]
-      = "GET /bundles HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
-  char chunk[4096];
+  char req[256], chunk[4096];
   ssize_t n;
 
   a.sin_port = htons ((uint16_t) atoi (strrchr (w->url, ':') + 1));
   a.sin_addr.s_addr = htonl (INADDR_LOOPBACK);
   assert_int_equal (connect (s, (struct sockaddr *) &a, sizeof a), 0);
-  assert_int_equal (write (s, req, sizeof req - 1), sizeof req - 1);
+  snprintf (req, sizeof req,
+            "GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", what);
+  assert_int_equal (write (s, req, strlen (req)), (ssize_t) strlen (req));
   while ((n = read (s, chunk, sizeof chunk)) > 0)
     buf_append (&b, chunk, (size_t) n);
   const char *body = strstr (buf_str (&b), "\r\n\r\n");
@@ -326,10 +387,19 @@ bed_controller_list (struct bed *w)
 }
 
 struct json_object *
+bed_controller_list (struct bed *w)
+{
+  return bed_controller_get (w, "/bundles");
+}
+
+struct json_object *
 bed_row_of (struct json_object *list, const char *id)
 {
   struct json_object *rows = json_get (list, "bundles");
   struct json_object *found = NULL;
+
+  if (!rows)
+    rows = json_get (list, "incidents");
 
   for (size_t i = 0; i < json_object_array_length (rows); i++)
     {

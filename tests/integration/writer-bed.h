@@ -21,6 +21,8 @@
 
 #include <sys/resource.h>
 
+#define BED_WORDS 64
+
 struct bed
 {
   struct tmpdir tmp;
@@ -32,6 +34,9 @@ struct bed
   int64_t last_id;
   const char *shim; /* for its LD_PRELOAD, NULL = none */
   rlim_t files;     /* that it may open, 0 = as many as we */
+  /* Its words that came while an answer was waited for; the oldest go. */
+  struct frame words[BED_WORDS];
+  unsigned nwords;
 };
 
 /* url stays "" where there is no controller, or no curl to reach it. */
@@ -49,9 +54,12 @@ int bed_setup (void **state);
 int bed_teardown (void **state);
 struct json_object *bed_op_new (const char *op, const char *incident);
 /* Reads until the answer of that id, or until op "event" comes when id is 0.
- * What else comes is passed over. */
+ * Words that come before an answer are kept for who waits for them; what else
+ * comes is passed over. */
 int bed_await (struct bed *w, int64_t id, const char *event,
                const char *incident, struct frame *ret);
+/* Those were said to another daemon, or by another writer. */
+void bed_forget_words (struct bed *w);
 int64_t bed_send_op (struct bed *w, struct json_object *head, const void *body,
                      size_t len);
 /* Asks and waits; the code of the error answer or 0; < 0 = the writer went. */
@@ -60,12 +68,16 @@ int bed_ask (struct bed *w, struct json_object *head, const void *body,
 /* The n-th. */
 char *bed_uuid (char dst[40], unsigned n);
 int bed_put_incident (struct bed *w, const char *id);
+/* A revision of it; end: "not-ended", or how it ended, which is of what was
+ * there before. */
+int bed_put_rev (struct bed *w, const char *id, unsigned rev, const char *end);
 int bed_put_artifact (struct bed *w, const char *id, const char *name,
                       const void *data, size_t len);
 int bed_pack (struct bed *w, const char *id, char digest[65]);
 /* An incident with two artifacts. */
 void bed_fill (struct bed *w, const char *id);
 /* What the controller says it has, and the one row of an incident. */
+struct json_object *bed_controller_get (struct bed *w, const char *what);
 struct json_object *bed_controller_list (struct bed *w);
 struct json_object *bed_row_of (struct json_object *list, const char *id);
 void bed_console_open (struct bed *w, int id, const char *name);

@@ -37,10 +37,12 @@ enum act
   REPLACE,
   ARTIFACT,
   PACK,
-  SENT,
+  TOLD, /* the document */
+  SENT, /* the bundle */
   FAILED,
   PARK,
   RETRY,
+  END, /* another revision, of what was packed */
   DROP,
 };
 
@@ -54,11 +56,14 @@ static const struct step
   { INCIDENT, A, "open" },  { ARTIFACT, A, "open" }, { REPLACE, A, "open" },
   { INCIDENT, D, "open" },  { PACK, A, "ready" },    { INCIDENT, B, "open" },
   { ARTIFACT, B, "open" },  { DROP, D, "" },         { PACK, B, "ready" },
-  { FAILED, B, "ready" },   { SENT, A, "sent" },     { PARK, B, "parked" },
-  { INCIDENT, C, "open" },  { RETRY, B, "ready" },   { ARTIFACT, C, "open" },
+  { FAILED, B, "ready" },   { TOLD, A, "ready" },    { SENT, A, "sent" },
+  { TOLD, B, "ready" },     { PARK, B, "parked" },   { END, A, "sent" },
+  { INCIDENT, C, "open" },  { RETRY, B, "ready" },   { TOLD, A, "sent" },
+  { ARTIFACT, C, "open" },  { END, C, "open" },
 };
 
 static const struct spool_limits limits = { .free_floor = 1 };
+static const char *const here[] = { "here" };
 
 static int
 open_spool (const char *dir, struct spool **ret, struct error *err)
@@ -70,34 +75,67 @@ open_spool (const char *dir, struct spool **ret, struct error *err)
   fd = open (dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0)
     return error_errno (err, errno, "%s", dir);
-  return spool_open (fd, &limits, ret, err);
+  int r = spool_open (fd, &limits, ret, err);
+  if (r == 0)
+    spool_sinks (*ret, here, 1);
+  return r;
+}
+
+static int
+next_of (struct spool *sp, const char *id, enum spool_part part,
+         struct spool_load *ret)
+{
+  *ret = (struct spool_load){ .part = part, .rev = 1 };
+  snprintf (ret->item.id, sizeof ret->item.id, "%s", id);
+  if (part == SPOOL_DOCUMENT)
+    {
+      CLEANUP_FREE char *json = NULL;
+      CLEANUP_JSON struct json_object *o = NULL;
+      size_t len;
+      int r = spool_document (sp, id, &json, &len, NULL);
+
+      if (r < 0)
+        return r;
+      o = json_tokener_parse (json);
+      ret->rev = (uint64_t) json_get_int (o, "rev", 1);
+    }
+  return 0;
 }
 
 static int
 do_step (struct spool *sp, const struct step *s, struct error *err)
 {
   static const char one[] = "{\"state\":1}", two[] = "{\"state\":2}";
+  static const char three[] = "{\"state\":3,\"rev\":9,\"end\":\"recovered\"}";
   struct spool_item item;
+  struct spool_load doc, bundle;
   char data[5000];
+
+  next_of (sp, s->id, SPOOL_DOCUMENT, &doc);
+  next_of (sp, s->id, SPOOL_BUNDLE, &bundle);
 
   memset (data, 'x', sizeof data);
   switch (s->act)
     {
     case INCIDENT:
-      return spool_incident (sp, s->id, one, strlen (one), err);
+      return spool_incident (sp, s->id, one, strlen (one), false, err);
     case REPLACE:
-      return spool_incident (sp, s->id, two, strlen (two), err);
+      return spool_incident (sp, s->id, two, strlen (two), false, err);
     case ARTIFACT:
       return spool_artifact (sp, s->id, "console/raw.log", 0, data,
                              sizeof data, err);
     case PACK:
       return spool_pack (sp, s->id, NULL, &item, err);
+    case TOLD:
+      return spool_sent (sp, *here, &doc, err);
     case SENT:
-      return spool_sent (sp, s->id, err);
+      return spool_sent (sp, *here, &bundle, err);
     case FAILED:
-      return spool_failed (sp, s->id, 1, "no answer", err);
+      return spool_failed (sp, *here, &bundle, 1, "no answer", err);
     case PARK:
-      return spool_park (sp, s->id, "refused", err);
+      return spool_park (sp, *here, &bundle, "refused", err);
+    case END:
+      return spool_incident (sp, s->id, three, strlen (three), true, err);
     case RETRY:
       return spool_retry (sp, s->id, err);
     case DROP:
@@ -215,7 +253,7 @@ check_id (struct spool *sp, const char *id, int last)
 {
   struct found f = { .id = id };
   const char *was = "", *next = NULL;
-  bool replaced = false, dropping = false;
+  bool replaced = false, dropping = false, over = false;
 
   for (int i = 0; i < (int) ARRAY_LEN (steps); i++)
     {
@@ -226,6 +264,7 @@ check_id (struct spool *sp, const char *id, int last)
       else if (i == last + 1)
         next = steps[i].place;
       replaced |= i <= last && steps[i].act == REPLACE;
+      over |= i <= last && steps[i].act == END;
       dropping |= i == last + 1 && steps[i].act == DROP;
     }
   find (sp, &f);
@@ -238,24 +277,26 @@ check_id (struct spool *sp, const char *id, int last)
   CLEANUP_FREE char *json = NULL;
   struct error err = ERROR_INIT;
   size_t len = 0;
-  int r = spool_read_incident (sp, id, &json, &len, &err);
+  int r = spool_document (sp, id, &json, &len, &err);
   CHECK (r == 0, "%s: %s", id, error_text (&err));
-  if (r == 0 && replaced)
-    CHECK (strchr (json, '2'), "%s: the replaced incident is back", id);
+  if (r == 0 && over)
+    CHECK (strstr (json, "recovered"), "%s: its end is lost", id);
+  else if (r == 0 && replaced)
+    CHECK (!strstr (json, ":1,"), "%s: the replaced incident is back", id);
   if (f.item.place != SPOOL_OPEN && !dropping)
     check_bundle (sp, &f.item);
 }
 
 /* Nothing lies in a folder but what belongs to an item there. */
 static void
-check_folder (struct spool *sp, const char *dir, enum spool_place place)
+check_folder (struct spool *sp, const char *dir, const char *folder,
+              const char *tail)
 {
   char path[4096];
   CLEANUP_CLOSEDIR DIR *d = NULL;
   struct dirent *e;
 
-  snprintf (path, sizeof path, "%s/%s", dir,
-            place == SPOOL_PLACE_MAX ? "bad" : spool_place_names[place]);
+  snprintf (path, sizeof path, "%s/%s", dir, folder);
   d = opendir (path);
   CHECK (d, "%s is not there", path);
   while (d && (e = readdir (d)))
@@ -267,12 +308,10 @@ check_folder (struct spool *sp, const char *dir, enum spool_place place)
         continue;
       snprintf (id, sizeof id, "%.36s", e->d_name);
       find (sp, &f);
-      const char *tail = strlen (e->d_name) > 36 ? e->d_name + 36 : "";
-      CHECK (place != SPOOL_PLACE_MAX && f.times == 1 && f.item.place == place
-                 && (place == SPOOL_OPEN ? *tail == '\0'
-                                         : strcmp (tail, ".json") == 0
-                                               || strcmp (tail, ".tar.zst")
-                                                      == 0),
+      CHECK (tail && f.times == 1 && strlen (e->d_name) >= 36
+                 && strcmp (e->d_name + 36, tail) == 0
+                 && (strcmp (tail, "") != 0 || f.item.place == SPOOL_OPEN)
+                 && (strcmp (tail, ".tar.zst") != 0 || f.item.bundle),
              "%s/%s lies about", path, e->d_name);
     }
 }
@@ -297,6 +336,7 @@ do_check (const char *dir, const char *acks)
   struct spool *sp = NULL;
   struct error err = ERROR_INIT;
   struct spool_item item;
+  struct spool_load load;
   int last = last_ack (acks);
 
   if (open_spool (dir, &sp, &err) < 0)
@@ -308,11 +348,14 @@ do_check (const char *dir, const char *acks)
   check_id (sp, B, last);
   check_id (sp, C, last);
   check_id (sp, D, last);
-  for (unsigned i = 0; i <= SPOOL_PLACE_MAX; i++)
-    check_folder (sp, dir, (enum spool_place) i);
-  CHECK (spool_incident (sp, E, "{}", 2, &err) == 0
+  check_folder (sp, dir, "incidents", ".json");
+  check_folder (sp, dir, "blobs", ".tar.zst");
+  check_folder (sp, dir, "open", "");
+  check_folder (sp, dir, "bad", NULL);
+  next_of (sp, E, SPOOL_BUNDLE, &load);
+  CHECK (spool_incident (sp, E, "{}", 2, false, &err) == 0
              && spool_pack (sp, E, NULL, &item, &err) == 0
-             && spool_sent (sp, E, &err) == 0,
+             && spool_sent (sp, *here, &load, &err) == 0,
          "it does not work: %s", error_text (&err));
   spool_close (sp);
   return problems ? 1 : 0;

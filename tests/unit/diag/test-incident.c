@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "base/buf.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "diag/incident.h"
@@ -18,7 +19,8 @@
 static struct incident
 sample (void)
 {
-  struct incident inc = { .phase = INCIDENT_PACKED,
+  struct incident inc = { .rev = 4,
+                          .phase = INCIDENT_PACKED,
                           .end = INCIDENT_REBOOTED,
                           .last_ok_wall_ms = 1772323200123,
                           .opened_wall_ms = 1772323260000,
@@ -70,6 +72,7 @@ test_there_and_back (void **state)
   assert_string_equal (a.key, b.key);
   assert_string_equal (a.parent, b.parent);
   assert_true (incarnation_equal (&a.inc, &b.inc));
+  assert_true (a.rev == b.rev);
   assert_string_equal (a.guest, b.guest);
   assert_string_equal (a.scenario, b.scenario);
   assert_string_equal (a.code, b.code);
@@ -107,6 +110,88 @@ test_there_and_back (void **state)
   assert_int_equal (incident_from_json (o, &b, &err), 0);
   assert_string_equal (b.verdict.class_, "");
   json_object_put (o);
+}
+
+/* Bounded, with places left for what must not be missing. */
+static void
+test_timeline (void **state)
+{
+  struct incident a = sample (), b;
+  char text[4096], who[32];
+  struct buf out = BUF_INIT (64u << 10);
+  struct error err = ERROR_INIT;
+  struct json_object *o;
+
+  snprintf (a.parent, sizeof a.parent, "0f3c9a52-0000-4000-8000-000000000009");
+  incident_note (&a, MOMENT_SUSPECTED, 1772323260000, "kernel: panic");
+  for (unsigned i = 0; i < 40; i++)
+    {
+      snprintf (who, sizeof who, "check-%u", i % 20);
+      incident_note (&a, MOMENT_JOINED, 1772323260000 + i, who);
+    }
+  assert_int_equal (a.moments, INCIDENT_MOMENTS - INCIDENT_MOMENTS_KEPT);
+  assert_int_equal (a.timeline[1].count, 2);
+  assert_int_equal (a.moments_lost, 2 * (20 - (a.moments - 1)));
+  for (unsigned k = 0; k < MOMENT_MAX; k++)
+    if (k != MOMENT_JOINED)
+      incident_note (&a, (enum incident_moment_kind) k, 1772323261000, NULL);
+  assert_true (incident_has_moment (&a, MOMENT_SHIPPED, ""));
+  assert_false (incident_has_moment (&a, MOMENT_SHIPPED, "there"));
+  assert_int_equal (incident_end_moment (INCIDENT_REBOOTED), MOMENT_REBOOTED);
+  assert_int_equal (incident_end_moment (INCIDENT_CLOSED), MOMENT_CLOSED);
+  for (unsigned k = INCIDENT_REPLACED; k <= INCIDENT_CLOSED; k++)
+    assert_string_equal (
+        incident_moment_names[incident_end_moment ((enum incident_end) k)],
+        incident_end_names[k]);
+  o = incident_to_json (&a);
+  assert_int_equal (incident_from_json (o, &b, &err), 0);
+  assert_string_equal (a.parent, b.parent);
+  assert_int_equal (a.moments, b.moments);
+  assert_int_equal (a.moments_lost, b.moments_lost);
+  for (unsigned i = 0; i < a.moments; i++)
+    {
+      assert_int_equal (a.timeline[i].kind, b.timeline[i].kind);
+      assert_int_equal (a.timeline[i].count, b.timeline[i].count);
+      assert_true (a.timeline[i].wall_ms == b.timeline[i].wall_ms);
+      assert_string_equal (a.timeline[i].what, b.timeline[i].what);
+    }
+  json_object_put (o);
+  incident_timeline_text (&b, &out);
+  snprintf (text, sizeof text, "%.*s", (int) strcspn (buf_str (&out), "\n"),
+            buf_str (&out));
+  assert_string_equal (text, "{\"time\":\"2026-03-01T00:01:00.000Z\","
+                             "\"time_ms\":1772323260000,"
+                             "\"step\":\"suspected\","
+                             "\"what\":\"kernel: panic\"}");
+  buf_done (&out);
+}
+
+/* What another hangdog has written there is passed over. */
+static void
+test_strange_timeline (void **state)
+{
+  static const char list[]
+      = "[1,{},{\"step\":\"new\",\"time_ms\":1},{\"step\":\"packed\"},"
+        "{\"step\":\"packed\",\"time_ms\":-1},"
+        "{\"step\":\"packed\",\"time_ms\":5,\"count\":0},"
+        "{\"step\":\"closed\",\"time_ms\":7,\"what\":3}]";
+  struct json_object *o = json_tokener_parse (list);
+  struct json_object *many = json_object_new_array ();
+  struct incident inc;
+
+  memset (&inc, 0, sizeof inc);
+  incident_timeline_read (o, &inc);
+  assert_int_equal (inc.moments, 1);
+  assert_int_equal (inc.timeline[0].kind, MOMENT_CLOSED);
+  assert_string_equal (inc.timeline[0].what, "");
+  for (unsigned i = 0; i < 1000; i++)
+    json_object_array_add (
+        many, json_object_get (json_object_array_get_idx (o, 6)));
+  incident_timeline_read (many, &inc);
+  assert_int_equal (inc.moments, INCIDENT_MOMENTS);
+  incident_timeline_read (NULL, &inc);
+  json_object_put (o);
+  json_object_put (many);
 }
 
 /* A scenario may be called "order", too. */
@@ -249,7 +334,7 @@ test_names (void **state)
   assert_null (incident_phase_names[INCIDENT_ENDED + 1]);
   for (int i = 0; i <= INCIDENT_WITHDRAWN; i++)
     assert_non_null (incident_end_names[i]);
-  assert_null (incident_end_names[INCIDENT_WITHDRAWN + 1]);
+  assert_null (incident_end_names[INCIDENT_CLOSED + 1]);
   for (int i = 0; verdict_classes[i]; i++)
     assert_true (strlen (verdict_classes[i])
                  < sizeof ((struct verdict *) 0)->class_);
@@ -260,6 +345,8 @@ main (void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (test_there_and_back),
+    cmocka_unit_test (test_timeline),
+    cmocka_unit_test (test_strange_timeline),
     cmocka_unit_test (test_older),         cmocka_unit_test (test_who_told),
     cmocka_unit_test (test_hostile_bytes), cmocka_unit_test (test_refused),
     cmocka_unit_test (test_ids),           cmocka_unit_test (test_names),

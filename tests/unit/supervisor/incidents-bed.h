@@ -26,6 +26,12 @@
 #define MAX 16
 #define PANIC "Kernel panic - not syncing: Fatal exception"
 
+struct stored /* by the writer */
+{
+  char id[UUID_TEXT], place[8], text[4096];
+  bool ended;
+};
+
 struct asked /* of the writer, and not answered yet */
 {
   struct incident inc; /* of a put */
@@ -59,7 +65,9 @@ struct world
   struct diagnosis *running[MAX];
   unsigned nrunning;
   const char *start_fails;
-  char standing[8192], open[4096]; /* what the writer has */
+  struct stored docs[MAX]; /* what the writer has */
+  unsigned ndocs;
+  int list_fails; /* so often */
   unsigned packed;                 /* what a watch was told */
 };
 
@@ -67,10 +75,49 @@ static struct world *world; /* for the fakes that get no argument */
 
 /* ---- the writer ---- */
 
+static inline struct stored *
+stored (struct world *w, const char *id)
+{
+  for (unsigned i = 0; i < w->ndocs; i++)
+    if (strcmp (w->docs[i].id, id) == 0)
+      return &w->docs[i];
+  return NULL;
+}
+
+static inline void
+store (struct world *w, const struct incident *inc, const char *place)
+{
+  struct json_object *o = incident_to_json (inc);
+  struct stored *s = stored (w, inc->id);
+
+  assert_true (s || w->ndocs < MAX);
+  if (!s)
+    s = &w->docs[w->ndocs++];
+  snprintf (s->id, sizeof s->id, "%s", inc->id);
+  if (place || !s->place[0])
+    snprintf (s->place, sizeof s->place, "%s", place ? place : "open");
+  snprintf (s->text, sizeof s->text, "%s",
+            json_object_to_json_string_ext (o, JSON_C_TO_STRING_PLAIN));
+  s->ended = inc->end != INCIDENT_NOT_ENDED;
+  json_object_put (o);
+}
+
+/* Is there one of that text that had not ended, for the next daemon? */
+static inline bool
+stands_on_disk (struct world *w, const char *text)
+{
+  for (unsigned i = 0; i < w->ndocs; i++)
+    if (!w->docs[i].ended && strstr (w->docs[i].text, text))
+      return true;
+  return false;
+}
+
 static inline void
 sink_put (struct incident_sink *self, const struct incident *inc,
           incident_done_fn *done, void *arg)
 {
+  assert_true (inc->rev > 0);
+  store (world, inc, NULL);
   world->last_put = *inc;
   if (!done)
     return;
@@ -93,7 +140,8 @@ sink_pack (struct incident_sink *self, const char *id, struct json_object *head,
   if (world->head)
     json_object_put (world->head);
   world->head = head;
-  world->packs[world->npacks++] = (struct asked){ .done = done, .arg = arg };
+  world->packs[world->npacks] = (struct asked){ .done = done, .arg = arg };
+  snprintf (world->packs[world->npacks++].inc.id, UUID_TEXT, "%s", id);
 }
 
 struct incident_sink *
@@ -113,21 +161,34 @@ writer_link_call (struct writer_link *wl, struct json_object *head,
                   const void *body, size_t body_len, uint64_t timeout_ms,
                   channel_reply_fn *fn, void *arg, struct error *err)
 {
-  const char *op = json_get_str (head, "op");
-  struct frame f = { .head = json_object_new_object () };
+  struct error why = ERROR_INIT;
 
-  if (strcmp (op, "state-put") == 0)
-    snprintf (world->standing, sizeof world->standing, "%.*s", (int) body_len,
-              (const char *) body);
-  else if (strcmp (op, "state-get") == 0)
-    f.body = strdup (world->standing);
-  else
-    f.body = strdup (world->open);
-  f.body_len = f.body ? strlen (f.body) : 0;
-  fn (&f, NULL, arg);
-  free (f.body);
-  json_object_put (f.head);
+  assert_string_equal (json_get_str (head, "op"), "incidents");
   json_object_put (head);
+  if (world->list_fails > 0)
+    {
+      world->list_fails--;
+      error_set (&why, EIO, "the disk");
+      fn (NULL, &why, arg);
+      return 0;
+    }
+  for (unsigned i = 0; i <= world->ndocs; i++)
+    {
+      const struct stored *s = &world->docs[i];
+      struct frame f = { .head = json_object_new_object () };
+
+      if (i < world->ndocs)
+        {
+          json_add_str (f.head, "incident", s->id);
+          json_add_str (f.head, "place", s->place);
+          json_add_bool (f.head, "more", true);
+          f.body = strdup (s->text);
+          f.body_len = strlen (s->text);
+        }
+      fn (&f, NULL, arg);
+      free (f.body);
+      json_object_put (f.head);
+    }
   return 0;
 }
 
@@ -151,7 +212,10 @@ packed (struct world *w, const struct error *err)
 
   assert_true (w->npacks > 0);
   memmove (&w->packs[0], &w->packs[1], --w->npacks * sizeof w->packs[0]);
-  json_add_str (answer, "path", "/ready/x.tar.zst");
+  json_add_str (answer, "path", "/blobs/x.tar.zst");
+  if (!err && a.inc.id[0])
+    snprintf (stored (w, a.inc.id)->place, sizeof stored (w, a.inc.id)->place,
+              "ready");
   a.done (err, err ? NULL : answer, a.arg);
   json_object_put (answer);
 }
@@ -398,7 +462,6 @@ setup (void **state)
   w->sink = (struct incident_sink){ .put = sink_put,
                                     .artifact = sink_artifact,
                                     .pack = sink_pack };
-  snprintf (w->standing, sizeof w->standing, "[]");
   w->uptime.name = (char *) "uptime";
   w->uptime.alert = w->tcp.alert = true;
   w->tcp.name = (char *) "tcp";

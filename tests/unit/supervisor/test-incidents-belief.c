@@ -184,7 +184,7 @@ one_panic_is_told_once (void **state)
   assert_string_equal (newest (w)->inc.scenario, BY_MONITOR);
   assert_string_equal (newest (w)->inc.code, CODE_VMM_EVENT);
   assert_int_equal (newest (w)->stand, STAND_FIRM);
-  assert_non_null (strstr (w->standing, CODE_VMM_EVENT));
+  assert_true (stands_on_disk (w, CODE_VMM_EVENT));
   on_disk (w, NULL);
   assert_string_equal (on_disk (w, NULL).code, CODE_VMM_EVENT);
   assert_string_equal (w->running[0]->code, CODE_VMM_EVENT);
@@ -215,7 +215,7 @@ an_event_joins_what_text_began (void **state)
   assert_int_equal (w->running[0]->nsteps, 5); /* of "quick" */
   assert_string_equal (w->last_put.code, CODE_VMM_EVENT);
   assert_string_equal (w->last_put.playbook, "quick");
-  assert_non_null (strstr (w->standing, CODE_VMM_EVENT));
+  assert_true (stands_on_disk (w, CODE_VMM_EVENT));
   /* And the text once more, as its report ends. */
   says (w, A, 7, "kernel.trouble.panic", PANIC " in f");
   verdict (w, "kernel-panic", "high");
@@ -398,7 +398,7 @@ text_alone_ends_no_hang (void **state)
   assert_true (told_as_hung (w, A));
   assert_true (a->perhaps_rebooted);
   assert_int_equal (a->inc.end, INCIDENT_NOT_ENDED);
-  assert_non_null (strstr (w->standing, a->inc.id));
+  assert_true (stands_on_disk (w, a->inc.id));
   /* However far that text goes, whoever is less sure, and more text. */
   reaches (w, A, 7, 1, "login");
   is_mute (w, A);
@@ -420,7 +420,7 @@ text_alone_ends_no_hang (void **state)
   outcome (w, A, &w->uptime, OUTCOME_OK, "ok", HEALTH_BECAME_WELL);
   assert_false (told_as_hung (w, A));
   assert_int_equal (a->inc.end, INCIDENT_REBOOTED);
-  assert_string_equal (w->standing, "[]");
+  assert_false (stands_on_disk (w, ""));
 }
 
 static void

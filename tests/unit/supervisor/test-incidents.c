@@ -92,16 +92,16 @@ from_failure_to_bundle (void **state)
   packed (w, NULL);
   assert_int_equal (newest (w)->life, LIFE_DONE);
   assert_int_equal (newest (w)->inc.phase, INCIDENT_PACKED);
-  assert_string_equal (newest (w)->bundle, "/ready/x.tar.zst");
+  assert_string_equal (newest (w)->bundle, "/blobs/x.tar.zst");
   assert_true (told_as_hung (w, A)); /* until it is well */
-  assert_non_null (strstr (w->standing, newest (w)->inc.id));
+  assert_true (stands_on_disk (w, newest (w)->inc.id));
 
   outcome (w, A, &w->tcp, OUTCOME_OK, "ok", HEALTH_SAME);
   assert_true (told_as_hung (w, A)); /* another check says nothing of it */
   outcome (w, A, &w->uptime, OUTCOME_OK, "ok", HEALTH_BECAME_WELL);
   assert_false (told_as_hung (w, A));
   assert_int_equal (newest (w)->inc.end, INCIDENT_RECOVERED);
-  assert_string_equal (w->standing, "[]");
+  assert_false (stands_on_disk (w, ""));
   /* A check that failed beside it, and goes on to. */
   outcome (w, A, &w->tcp, OUTCOME_FAILED, "timeout", HEALTH_SAME);
   assert_true (told_as_hung (w, A));
@@ -142,7 +142,7 @@ as_severe_as_its_scenario (void **state)
   assert_int_equal (on_disk (w, NULL).severity, INCIDENT_WARNING);
   outcome (w, A, &w->tcp, OUTCOME_FAILED, "timeout", HEALTH_BECAME_FAILED);
   assert_int_equal (newest (w)->inc.severity, INCIDENT_CRITICAL);
-  assert_non_null (strstr (w->standing, "critical"));
+  assert_true (stands_on_disk (w, "critical"));
   outcome (w, A, &w->uptime, OUTCOME_FAILED, "silent", HEALTH_BECAME_FAILED);
   assert_int_equal (newest (w)->inc.severity, INCIDENT_CRITICAL);
   while (w->nputs)
@@ -365,7 +365,7 @@ a_scenario_is_taken_away (void **state)
   incidents_settled (w->incidents);
   assert_false (told_as_hung (w, A));
   assert_int_equal (a->inc.end, INCIDENT_WITHDRAWN);
-  assert_string_equal (w->standing, "[]");
+  assert_false (stands_on_disk (w, ""));
   /* Its bundle comes all the same, and what follows is told. */
   brought_to (w, "userspace-stuck", "high");
   outcome (w, A, &w->tcp, OUTCOME_FAILED, "timeout", HEALTH_SAME);

@@ -58,7 +58,7 @@ full (void **state)
   assert_true (says (&ws, FULL, 400));
   assert_true (says (&ws, FULL, 700));
   row_is (&ws, "{\"disk_full_ms\":600}");
-  dump_is (&ws, "writer: shipped 0, parked 0; the disk is full for 600 ms\n");
+  dump_is (&ws, "writer: documents 0, shipped 0, parked 0; the disk is full for 600 ms\n");
   assert_true (says (&ws, ROOM, 800));
   row_is (&ws, "{}");
 }
@@ -80,10 +80,10 @@ is_denied (void **state)
       assert_true (says (&ws, overs[i], 300));
       row_is (&ws, "{}");
     }
-  dump_is (&ws, "writer: shipped 1, parked 1\n");
+  dump_is (&ws, "writer: documents 0, shipped 1, parked 1\n");
   assert_true (says (&ws, DENIED, 900));
   dump_is (&ws,
-           "writer: shipped 1, parked 1; denied for 100 ms: 401\\e\n");
+           "writer: documents 0, shipped 1, parked 1; denied for 100 ms: 401\\e\n");
 }
 
 static void
