@@ -663,4 +663,5 @@ void
 job_pool_stats (struct job_pool *pool, struct job_stats *ret)
 {
   *ret = pool->stats;
+  ret->helpers = job_helpers ();
 }

@@ -155,9 +155,17 @@ struct job_info
   bool discarded;
 };
 
+/* Threads that are nobody's job, since what they call may never come back:
+ * whoever makes and ends one says so, from any thread.  They are the process's,
+ * and outlive pools. */
+void job_helper_begun (void);
+void job_helper_over (void);
+unsigned job_helpers (void);
+
 struct job_stats
 {
   unsigned running, discarded, threads;
+  unsigned helpers; /* as above */
   uint64_t started, returned, refused_busy, refused_full, discarded_total;
 };
 

@@ -27,14 +27,28 @@ const char *const fact_type_names[] = { [FACT_TEXT] = "text",
 
 const struct fact_kind fact_kinds[] = {
 #define FACT(name, type, unit, facet, help)                                   \
-  { name, FACT_##type, unit, FACET_OF_##facet, help },
+  { name, FACT_##type, unit, FACET_OF_##facet, help, false },
+#define FACT_PASSES(name, type, unit, facet, help)                            \
+  { name, FACT_##type, unit, FACET_OF_##facet, help, true },
+#define FACT_STAYS(name)
 #define FACT_SOURCE(name, help)
 #include "diag/facts.def"
-  { NULL, FACT_TEXT, NULL, NULL, NULL },
+  { NULL, FACT_TEXT, NULL, NULL, NULL, false },
+};
+
+static const char *const staying[] = {
+#define FACT(name, type, unit, facet, help)
+#define FACT_PASSES(name, type, unit, facet, help)
+#define FACT_STAYS(name) name,
+#define FACT_SOURCE(name, help)
+#include "diag/facts.def"
+  NULL,
 };
 
 const struct fact_source fact_sources[] = {
 #define FACT(name, type, unit, facet, help)
+#define FACT_PASSES(name, type, unit, facet, help)
+#define FACT_STAYS(name)
 #define FACT_SOURCE(name, help) { name, help },
 #include "diag/facts.def"
   { NULL, NULL },
@@ -67,6 +81,17 @@ fact_kind_find (const char *name)
         found = k;
     }
   return found;
+}
+
+bool
+fact_passes (const char *name)
+{
+  const struct fact_kind *k = fact_kind_find (name);
+
+  for (unsigned i = 0; staying[i]; i++)
+    if (strcmp (staying[i], name) == 0)
+      return false;
+  return k && k->passes;
 }
 
 const struct fact_source *

@@ -11,6 +11,8 @@
 
 #include "base/fact.h"
 
+#include <stdbool.h>
+
 struct fact_kind
 {
   const char *name; /* one "*" in it at most */
@@ -18,6 +20,7 @@ struct fact_kind
   const char *unit;  /* or the words it may be, with "|" between; "" = any */
   const char *facet; /* of facet_names; "" = none */
   const char *help;
+  bool passes; /* long ago it says nothing of now */
 };
 extern const struct fact_kind fact_kinds[]; /* ends with a NULL name */
 extern const char *const fact_type_names[];
@@ -25,6 +28,8 @@ extern const char *const fact_type_names[];
 /* The kind of a fact of that name, NULL = there is none.  A "*" is at least
  * one byte, and a name without one is found first. */
 const struct fact_kind *fact_kind_find (const char *name);
+/* Whether a fact of that name, which is long past, says nothing of now. */
+bool fact_passes (const char *name);
 /* One of the words, with "|" between them. */
 bool fact_is_word (const char *words, const char *word);
 

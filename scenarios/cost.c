@@ -4,6 +4,8 @@
  */
 #include "scenarios/scenario_impl.h"
 
+#include <string.h>
+
 /* A look at a mailbox: its first block and two heartbeats; for a command its
  * slots are written and read, too. */
 #define DISK_LOOK_BYTES (3 * 4096.0)
@@ -16,6 +18,12 @@ scenario_cost_way (const struct scenario *s, const struct transport_ops *way,
   ret->cpu_us = way->cpu_us;
   if (way->lane == LANE_DISK)
     ret->disk = DISK_LOOK_BYTES;
+}
+
+double
+scenario_cost_mailbox (const char *command)
+{
+  return 2 * (double) strlen (command) + 2 * 4096;
 }
 
 const char *

@@ -45,6 +45,19 @@ static const struct json_field hours_fields[] = {
   { .name = NULL },
 };
 
+/* As the table below says it: a test compares them. */
+const struct scenario scenario_defaults = {
+  .interval_ms = 30 * SECOND,
+  .timeout_ms = 10 * SECOND,
+  .initial_delay_ms = 60 * SECOND,
+  .retry_ms = 5 * SECOND,
+  .failure_threshold = 2,
+  .success_threshold = 1,
+  .flap_damping = true,
+  .severity = SCENARIO_CRITICAL,
+  .alert = true,
+};
+
 const struct json_field scenario_fields[] = {
   { .name = "schema", .kind = JSON_STRING, AT (scenario, schema),
     .help = SCENARIO_SCHEMA },

@@ -113,7 +113,7 @@ scenario_cost_question (const struct scenario *s,
       ret->console = ret->typed + ANSWER_BYTES;
     }
   else if (way->lane == LANE_DISK)
-    ret->disk += 2 * (double) strlen (own->what.command) + 2 * 4096;
+    ret->disk += scenario_cost_mailbox (own->what.command);
   else if (way->needs & ASK_NEEDS_ADDRESS)
     ret->network = way->network_bytes + (double) strlen (own->what.command)
                    + ANSWER_BYTES;

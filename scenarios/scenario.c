@@ -419,20 +419,12 @@ with_defaults (const struct scenario_kind *kind)
 
   if (!s)
     return NULL;
+  *s = scenario_defaults;
   s->refs = 1;
   s->kind = kind;
   s->own = (char *) s + SCENARIO_OWN_AT;
   if (kind->own_init)
     memcpy (s->own, kind->own_init, kind->own_size);
-  s->interval_ms = 30000;
-  s->timeout_ms = 10000;
-  s->initial_delay_ms = 60000;
-  s->retry_ms = 5000;
-  s->failure_threshold = 2;
-  s->success_threshold = 1;
-  s->flap_damping = true;
-  s->severity = SCENARIO_CRITICAL;
-  s->alert = true;
   /* One spelling: also where the document does not say it. */
   s->schema = strdup (SCENARIO_SCHEMA);
   s->playbook = strdup ("standard");

@@ -17,6 +17,8 @@
 
 /* What every scenario has. */
 extern const struct json_field scenario_fields[];
+/* What a document that says nothing has; no pointers. */
+extern const struct scenario scenario_defaults;
 /* What one of that kind has, s->own and all: its struct begins so far behind
  * the scenario's own beginning, in the same piece of memory. */
 #define SCENARIO_OWN_AT                                                       \
@@ -163,6 +165,8 @@ int scenario_check_question (const struct scenario *s,
                              const struct scenario_at *at,
                              const char *why_line);
 /* The cost() of a kind that costs what its way does, and nothing else. */
+/* Bytes of a disk that a command through a mailbox takes, beside a look. */
+double scenario_cost_mailbox (const char *command);
 void scenario_cost_way (const struct scenario *s,
                         const struct transport_ops *way,
                         struct scenario_cost *ret);

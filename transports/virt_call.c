@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/job.h"
 #include "guests/virt.h"
 
 #include <stdlib.h>
@@ -88,6 +89,7 @@ helper (void *arg)
   }
   virt_call_unref (c);
   atomic_fetch_sub (helpers, 1);
+  job_helper_over ();
   return NULL;
 }
 
@@ -110,11 +112,13 @@ virt_call_start (struct virt_call *c, struct error *err)
   pthread_attr_setdetachstate (&attr, PTHREAD_CREATE_DETACHED);
   pthread_attr_setstacksize (&attr, 256u << 10);
   c->refs++;
+  job_helper_begun ();
   r = pthread_create (&thread, &attr, helper, c);
   pthread_attr_destroy (&attr);
   if (r == 0)
     return 0;
   c->refs--;
+  job_helper_over ();
   atomic_fetch_sub (c->kind->helpers, 1);
   return error_errno (err, r, "a thread for libvirt");
 }

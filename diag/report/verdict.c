@@ -229,7 +229,7 @@ evidence (struct page *p, struct json_object *list)
 static void
 one_finding (struct page *p, struct json_object *f)
 {
-  const char *is = str_of (f, "result");
+  const char *is = str_of (f, "level");
   struct json_object *one = json_get (f, "evidence");
 
   html (p, "<li class=\"");
@@ -239,7 +239,12 @@ one_finding (struct page *p, struct json_object *f)
   html (p, "\"><strong>");
   html_text (p, is);
   html (p, "</strong> ");
-  html_text (p, str_of (f, "text"));
+  html_text (p, str_of (f, "says"));
+  if (str_of (f, "see")[0])
+    {
+      html (p, " &rarr; ");
+      html_file (p, str_of (f, "see"));
+    }
   if (json_object_is_type (one, json_type_array))
     evidence (p, one);
   else if (one)
@@ -251,13 +256,23 @@ one_finding (struct page *p, struct json_object *f)
   html (p, "</li>");
 }
 
+static void
+one_question (struct page *p, struct json_object *q)
+{
+  html (p, "<li>");
+  html_in (p, "strong", NULL, str_of (q, "about"));
+  html (p, " ");
+  html_text (p, str_of (q, "why"));
+  html (p, "</li>");
+}
+
 void
 report_findings (struct page *p)
 {
   struct json_object *findings = json_get (p->manifest, "findings");
   struct json_object *rests = p->verdict ? json_get (p->verdict, "evidence")
                                          : NULL;
-  struct json_object *open = json_get (p->manifest, "open_questions");
+  struct json_object *open = json_get (p->manifest, "questions");
   size_t n = array_len (findings);
 
   if (n + array_len (rests) + array_len (open) == 0)
@@ -275,8 +290,7 @@ report_findings (struct page *p)
   if (array_len (open))
     html (p, "<p>Not known:</p><ul>");
   for (size_t i = 0; i < array_len (open) && i < 32; i++)
-    html_in (p, "li", NULL,
-             json_object_get_string (json_object_array_get_idx (open, i)));
+    one_question (p, json_object_array_get_idx (open, i));
   if (array_len (open))
     html (p, "</ul>");
   section_end (p);

@@ -214,12 +214,15 @@ ask_command (const struct scenario *s, const struct guest *g,
              struct job *job, struct outcome_report *ret, struct error *err)
 {
   const struct own *own = s->own;
-  const struct ask ask = { .command = own->command, .who = s->name,
+  char who[96];
+  const struct ask ask = { .command = own->command, .who = who,
                            .mailbox = own->mailbox };
   struct ask_result said = { .status = -1 };
   double age = ret->value;
-  int rc = way->command (env, g, &ask, job, &said, err);
+  int rc;
 
+  snprintf (who, sizeof who, "scenario %s", s->name);
+  rc = way->command (env, g, &ask, job, &said, err);
   if (rc < 0)
     return rc;
   if (said.end == ASK_OK)
@@ -259,6 +262,20 @@ ask (const struct scenario *s, const struct guest *g,
   return 0;
 }
 
+/* The command is a second process, which looks for itself. */
+static void
+cost (const struct scenario *s, const struct transport_ops *way,
+      struct scenario_cost *ret)
+{
+  const struct own *own = s->own;
+
+  scenario_cost_way (s, way, ret);
+  if (!own->command)
+    return;
+  ret->cpu_us += way->cpu_us;
+  ret->disk += ret->disk + scenario_cost_mailbox (own->command);
+}
+
 static const char *const uses[] = { "disk", NULL };
 
 const struct scenario_kind kind_disk_mailbox = {
@@ -269,6 +286,6 @@ const struct scenario_kind kind_disk_mailbox = {
   .own_size = sizeof (struct own),
   .own_init = &defaults,
   .check = check,
-  .cost = scenario_cost_way,
+  .cost = cost,
   .ask = ask,
 };

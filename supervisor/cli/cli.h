@@ -103,8 +103,6 @@ int program_rows (const struct cli *cli, const struct program *p,
 
 void cli_nap (unsigned ms);
 
-/* What `wait --for` takes; ends with NULL. */
-extern const char *const health_words[];
 /* What `scenario test --from` takes. */
 extern const char *const console_words[];
 

@@ -31,6 +31,7 @@ const char *const status_kinds[STATUS_KINDS] = {
   [STATUS_NO_BEAT] = "no-heartbeat",
   [STATUS_REACH] = "reach",
   [STATUS_HOST] = "host",
+  [STATUS_PAUSE] = "pause",
   [STATUS_HISTORY] = "history",
 };
 
@@ -215,6 +216,18 @@ add_words (struct json_object *row, unsigned kind)
                 what ? what : "", fix && fix[0] ? "; mend it by: " : "",
                 fix ? fix : "");
     }
+  else if (kind == STATUS_PAUSE)
+    {
+      /* Nothing is of all of them. */
+      json_add_str (row, "of", row_str (row, "guest")[0]
+                                   ? row_str (row, "guest")
+                                   : "every guest");
+      json_add_str (row, "what", row_str (row, "scenario")[0]
+                                     ? row_str (row, "scenario")
+                                     : "all");
+      snprintf (says, sizeof (says), "%s%s%s", row_str (row, "who"),
+                row_str (row, "who")[0] ? ", " : "", row_str (row, "by"));
+    }
   else if (kind == STATUS_GUEST)
     address_words (row, says, sizeof (says));
   else if (kind == STATUS_TEXT)
@@ -239,18 +252,16 @@ all_words (const struct view *v)
       }
 }
 
+/* A scenario that has failed is to a guest what a guest that hangs is to the
+ * host.  Of those that are not ill none is worse. */
 static unsigned
 how_bad (struct json_object *row)
 {
-  static const char *const worst[]
-      = { "hung",    "failed",  "console-lost", "way-lost",
-          "impaired", "suspect", "unknown", "held-off" };
   const char *health = row_str (row, "health");
-  unsigned i = 0;
+  enum health_word word = health_word_find (
+      strcmp (health, "failed") == 0 ? health_words[WORD_HUNG] : health);
 
-  while (i < ARRAY_LEN (worst) && strcmp (worst[i], health) != 0)
-    i++;
-  return i;
+  return word < WORD_WATCHED ? (unsigned) word : WORD_WATCHED;
 }
 
 static int
@@ -293,6 +304,10 @@ status_tables (struct json_object *const rows[STATUS_KINDS], FILE *out)
       = { "THIS HOST", "AGO", "GUESTS SPARED", "SAYS", NULL };
   static const char *const host_m[]
       = { "code", "ago_ms%", "guests", "says", NULL };
+  static const char *const pause_t[]
+      = { "PAUSED", "SCENARIO", "STILL FOR", "BY", "WHY", NULL };
+  static const char *const pause_m[]
+      = { "of", "what", "left_ms%", "says", "reason", NULL };
   static const char *const inc_t[]
       = { "INCIDENT", "GUEST", "VERDICT", "NOW", "SAYS", NULL };
   static const char *const inc_m[]
@@ -344,6 +359,7 @@ status_tables (struct json_object *const rows[STATUS_KINDS], FILE *out)
   section (v, STATUS_STUCK, stuck_t, stuck_m);
   section (v, STATUS_HOST, host_t, host_m);
   section (v, STATUS_SCENARIO, scen_t, scen_m);
+  section (v, STATUS_PAUSE, pause_t, pause_m);
   section (v, STATUS_REACH, reach_t, reach_m);
   section (v, STATUS_HISTORY, hist_t, hist_m);
   section (v, STATUS_INCIDENT, inc_t, inc_m);

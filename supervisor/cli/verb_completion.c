@@ -4,6 +4,7 @@
  * it never falls behind.
  */
 #include "supervisor/cli/cli.h"
+#include "supervisor/cli/status.h"
 
 #include "base/cleanup.h"
 

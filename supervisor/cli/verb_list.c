@@ -3,6 +3,7 @@
  * hangdog list: who is there.
  */
 #include "supervisor/cli/cli.h"
+#include "supervisor/cli/status.h"
 
 #include "base/json.h"
 
@@ -12,7 +13,7 @@ struct list
 {
   bool json;
   struct table *table;
-  unsigned guests, well, hung, other, sick_sources;
+  unsigned guests, by_word[WORD_MAX + 1], sick_sources;
   unsigned sources_seen;
   const char *trouble; /* of hangdog itself, or NULL */
   struct json_object *sources; /* the unhealthy ones */
@@ -62,12 +63,7 @@ on_row (struct json_object *row, const void *body, size_t len, void *arg)
   if (kind && strcmp (kind, "claimed-twice") == 0)
     return 0;
   l->guests++;
-  if (health && strcmp (health, "well") == 0)
-    l->well++;
-  else if (health && strcmp (health, "hung") == 0)
-    l->hung++;
-  else
-    l->other++;
+  l->by_word[health_word_find (health ? health : "")]++;
   return 0;
 }
 
@@ -116,8 +112,9 @@ run (struct cli *cli)
   r = cli_ask (cli, start, client_request ("list", NULL), on_row, &l);
   if (r == 0 && !l.json)
     {
-      printf ("guests=%u well=%u hung=%u other=%u\n", l.guests, l.well,
-              l.hung, l.other);
+      printf ("guests=%u well=%u hung=%u other=%u\n", l.guests,
+              l.by_word[WORD_WELL], l.by_word[WORD_HUNG],
+              l.guests - l.by_word[WORD_WELL] - l.by_word[WORD_HUNG]);
       table_sort (l.table);
       table_print (l.table, stdout);
       sick_sources (&l);
@@ -127,7 +124,9 @@ run (struct cli *cli)
   if (r == 0 && l.trouble)
     print_paragraph (stderr, "hangdog: ", l.trouble);
   if (r == 0)
-    r = l.hung ? EXIT_TROUBLE : l.trouble ? EXIT_DEGRADED : EXIT_WELL;
+    r = l.by_word[WORD_HUNG] ? EXIT_TROUBLE
+        : l.trouble          ? EXIT_DEGRADED
+                             : EXIT_WELL;
   table_free (l.table);
   json_object_put (l.sources);
   json_object_put (l.daemon);

@@ -19,7 +19,7 @@ struct status
   bool json;
   FILE *out;
   struct json_object *rows[STATUS_KINDS]; /* arrays */
-  unsigned guests, hung, lost, suspect, held, unknown, sick_sources, stuck;
+  unsigned guests, by_word[WORD_MAX + 1], sick_sources, stuck;
   unsigned running_doubles;
   const char *trouble; /* of hangdog itself, or NULL */
   bool nowhere; /* and no source of guests was told of yet */
@@ -55,18 +55,7 @@ on_row (struct json_object *row, const void *body, size_t len, void *arg)
         if (i == STATUS_GUEST)
           {
             st->guests++;
-            if (health && strcmp (health, "hung") == 0)
-              st->hung++;
-            else if (health && (strcmp (health, "console-lost") == 0
-                                || strcmp (health, "way-lost") == 0
-                                || strcmp (health, "impaired") == 0))
-              st->lost++;
-            else if (health && strcmp (health, "suspect") == 0)
-              st->suspect++;
-            else if (health && strcmp (health, "held-off") == 0)
-              st->held++;
-            else if (health && strcmp (health, "unknown") == 0)
-              st->unknown++;
+            st->by_word[health_word_find (health ? health : "")]++;
           }
       }
   return 0;
@@ -88,16 +77,12 @@ ours (const struct status *st)
 static int
 judge (const struct status *st)
 {
-  if (st->hung)
-    return EXIT_TROUBLE;
-  if (st->lost || st->suspect || st->sick_sources || st->stuck
-      || st->running_doubles || ours (st))
+  int code = health_code (st->by_word);
+
+  if (code != EXIT_TROUBLE
+      && (st->sick_sources || st->stuck || st->running_doubles || ours (st)))
     return EXIT_DEGRADED;
-  /* Nobody is ill, but nobody was asked either: a script must not take that
-   * for well. */
-  if (st->guests && st->held + st->unknown == st->guests)
-    return EXIT_NO_VERDICT;
-  return EXIT_WELL;
+  return code;
 }
 
 static const char *const words[]
@@ -136,15 +121,15 @@ plugin_line (const struct status *st, bool npd)
                                              : "UNKNOWN";
 
   printf ("HANGDOG %s - %u guests, %u hung, %u suspect", word, st->guests,
-          st->hung, st->suspect);
+          st->by_word[WORD_HUNG], st->by_word[WORD_SUSPECT]);
   if (ours (st))
     {
       fputs (", ", stdout);
       print_text (stdout, ours (st));
     }
   if (!npd)
-    printf (" | guests=%u hung=%u;;0 suspect=%u;0", st->guests, st->hung,
-            st->suspect);
+    printf (" | guests=%u hung=%u;;0 suspect=%u;0", st->guests,
+            st->by_word[WORD_HUNG], st->by_word[WORD_SUSPECT]);
   fputc ('\n', stdout);
   if (npd)
     return code == EXIT_WELL ? 0 : code == EXIT_NO_VERDICT ? 2 : 1;
@@ -196,7 +181,8 @@ show (struct cli *cli, struct client *c, const char *guest, int plugin,
       if (!cli->json)
         {
           fprintf (out, "status=%s guests=%u hung=%u suspect=%u stuck=%u\n",
-                   words[r], st.guests, st.hung, st.suspect, st.stuck);
+                   words[r], st.guests, st.by_word[WORD_HUNG],
+                   st.by_word[WORD_SUSPECT], st.stuck);
           if (ours (&st))
             print_paragraph (out, "", ours (&st));
           status_tables (st.rows, out);

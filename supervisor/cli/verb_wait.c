@@ -3,6 +3,7 @@
  * hangdog wait: for scripts that would write a loop.
  */
 #include "supervisor/cli/cli.h"
+#include "supervisor/cli/status.h"
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -17,11 +18,6 @@
 #define ASK_AGAIN_MS 200
 #define DEFAULT_MS (5 * 60 * 1000)
 #define WORD 32
-
-const char *const health_words[]
-    = { "well",     "hung",     "suspect", "console-lost", "way-lost",
-        "impaired", "held-off", "watched", "unknown",      "absent",
-        NULL };
 
 static bool
 known_health (const char *s)
@@ -145,8 +141,8 @@ on_row (struct json_object *row, const void *body, size_t len, void *arg)
 static bool
 is_ready (const struct seen *seen)
 {
-  return strcmp (seen->health, "well") == 0
-         || (strcmp (seen->health, "watched") == 0
+  return strcmp (seen->health, health_words[WORD_WELL]) == 0
+         || (strcmp (seen->health, health_words[WORD_WATCHED]) == 0
              && (strcmp (seen->stage, "login") == 0
                  || strcmp (seen->stage, "shell") == 0));
 }

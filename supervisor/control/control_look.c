@@ -33,8 +33,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- one guest's health in a word ---- */
-
 static void daemon_row (struct answer *a);
 
 /* ---- list ---- */
@@ -567,10 +565,11 @@ op_dump (struct answer *a, struct frame *f)
 
   job_pool_stats (d->jobs, &js);
   buf_printf (&out,
-              "jobs: running %u, discarded %u, threads %u of %lld; started "
+              "jobs: running %u, discarded %u, threads %u of %lld, and %u "
+              "that wait for libvirt; started "
               "%llu, returned %llu, refused busy %llu, refused full %llu\n",
               js.running, js.discarded, js.threads,
-              (long long) d->config->limits.max_threads,
+              (long long) d->config->limits.max_threads, js.helpers,
               (unsigned long long) js.started, (unsigned long long) js.returned,
               (unsigned long long) js.refused_busy,
               (unsigned long long) js.refused_full);

@@ -3,9 +3,15 @@
  * One guest's health in a word.
  */
 #include "supervisor/control/word.h"
+#include "supervisor/conf/health_words.h"
 #include "supervisor/watch/meant.h"
 
 #include <string.h>
+
+static const char *const words[] = {
+#define HEALTH_WORD(id, word, code) [WORD_##id] = word,
+#include "supervisor/conf/health_words.def"
+};
 
 /* Of a code by which the guest lives all the same; NULL: it is none of
  * these. */
@@ -15,7 +21,7 @@ finding_word (const char *code)
   const struct outcome_code *c = outcome_code_find (code);
 
   return !c                      ? NULL
-         : c->flags & CODE_LIVES ? "impaired"
+         : c->flags & CODE_LIVES ? words[WORD_IMPAIRED]
          : c->flags & CODE_LOST  ? c->code
                                  : NULL;
 }
@@ -65,17 +71,17 @@ word_of (const struct guest *g, const struct incident *standing,
 
   if (g->intent != INTENT_RUN || guest_paused_by_owner (g)
       || g->run == GUEST_STARTING || g->run == GUEST_STOPPING)
-    return "held-off";
+    return words[WORD_HELD_OFF];
   if (lost)
     return lost;
   if (standing)
-    return "hung";
+    return words[WORD_HUNG];
   if (p->n == 0)
-    return "watched";
-  return p->worst == HEALTH_FAILED    ? "hung"
-         : p->worst == HEALTH_SUSPECT ? "suspect"
-         : p->worst == HEALTH_WELL    ? "well"
-                                      : "unknown";
+    return words[WORD_WATCHED];
+  return words[p->worst == HEALTH_FAILED    ? WORD_HUNG
+               : p->worst == HEALTH_SUSPECT ? WORD_SUSPECT
+               : p->worst == HEALTH_WELL    ? WORD_WELL
+                                            : WORD_UNKNOWN];
 }
 
 const char *

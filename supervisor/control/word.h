@@ -24,8 +24,7 @@ struct word_parts
 void word_part (struct word_parts *p, enum health health,
                 const struct outcome_report *last);
 
-/* "well", "suspect", "hung", "console-lost", "way-lost", "impaired",
- * "held-off", "watched" (no scenario), "unknown".  standing: its firm
+/* One of health_words.def; "watched": it has no scenario.  standing: its firm
  * incident, or NULL. */
 const char *word_of (const struct guest *g, const struct incident *standing,
                      const struct word_parts *p);

@@ -160,42 +160,97 @@ start_sources (struct daemon *d)
 
 /* ---- the keeper's orders ---- */
 
-/* The keeper has checked the document; sources that did not change go on. */
+static void
+apply_jobs (struct daemon *d, const struct config *was)
+{
+  unsigned most = (unsigned) d->config->limits.max_threads;
+
+  (void) was;
+  job_pool_limit (d->jobs, most, most / 2);
+}
+
+static void
+apply_consoles (struct daemon *d, const struct config *was)
+{
+  const struct config_limits *l = &d->config->limits;
+
+  (void) was;
+  hub_limit (d->hub, (unsigned) l->sweep_ms, l->ring_total);
+}
+
+static void
+apply_texts (struct daemon *d, const struct config *was)
+{
+  (void) was;
+  texts_limit (d->texts, (unsigned) d->config->limits.text_threads);
+}
+
+static void
+apply_incidents (struct daemon *d, const struct config *was)
+{
+  (void) was;
+  incidents_limit (d->incidents, (unsigned) d->config->limits.max_diagnoses);
+}
+
+static void
+apply_eyes (struct daemon *d, const struct config *was)
+{
+  (void) was;
+  eyes_interval (d->eyes, d->config->heartbeat_ms);
+}
+
+static void
+apply_leases (struct daemon *d, const struct config *was)
+{
+  (void) was;
+  addresses_leases (d->addresses, d->config->leases.items,
+                    d->config->leases.count);
+}
+
+/* Those that did not change go on. */
+static void
+apply_sources (struct daemon *d, const struct config *was)
+{
+  CLEANUP_JSON struct json_object *before = config_to_json (was);
+  CLEANUP_JSON struct json_object *now = config_to_json (d->config);
+
+  if (json_object_equal (json_get (before, "sources"),
+                         json_get (now, "sources")))
+    return;
+  stop_sources (d);
+  start_sources (d);
+}
+
+static void
+apply_documents (struct daemon *d, const struct config *was)
+{
+  (void) was;
+  daemon_load (d);
+}
+
+/* Whoever is made by a part of the configuration, with another one from now
+ * on, in this order. */
+static void (*const appliers[]) (struct daemon *d, const struct config *was)
+    = { apply_jobs, apply_consoles, apply_texts,   apply_incidents,
+        apply_eyes, apply_leases,   apply_sources, apply_documents };
+
+/* The keeper has checked the document. */
 static void
 reload (const char *text, size_t len, void *arg)
 {
   struct daemon *d = arg;
-  const struct config *fresh;
-  const struct config_limits *l;
+  const struct config *fresh, *was = d->config;
   struct error err = ERROR_INIT;
-  CLEANUP_JSON struct json_object *was = config_to_json (d->config);
-  CLEANUP_JSON struct json_object *now = NULL;
-  bool same;
 
   if (config_read (text, len, d->config_path, &fresh, &err) < 0)
     {
       log_error ("the configuration is not taken: %s", error_text (&err));
       return;
     }
-  now = config_to_json (fresh);
-  same = json_object_equal (json_get (was, "sources"),
-                            json_get (now, "sources"));
-  config_unref (d->config);
   d->config = fresh;
-  l = &fresh->limits;
-  job_pool_limit (d->jobs, (unsigned) l->max_threads,
-                  (unsigned) l->max_threads / 2);
-  hub_limit (d->hub, (unsigned) l->sweep_ms, l->ring_total);
-  texts_limit (d->texts, (unsigned) l->text_threads);
-  incidents_limit (d->incidents, (unsigned) l->max_diagnoses);
-  eyes_interval (d->eyes, fresh->heartbeat_ms);
-  addresses_leases (d->addresses, fresh->leases.items, fresh->leases.count);
-  if (!same)
-    {
-      stop_sources (d);
-      start_sources (d);
-    }
-  daemon_load (d);
+  for (unsigned i = 0; i < ARRAY_LEN (appliers); i++)
+    appliers[i](d, was);
+  config_unref (was);
 }
 
 static void

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/loop.h"
+#include "diag/facts.h"
 #include "diag/ladder/ladder.h"
 
 #include <stdio.h>
@@ -35,21 +36,7 @@ diagnosis_add_fact (struct diagnosis *dg, const struct fact *f)
 static bool
 is_long_past (const struct fact *f, uint64_t now)
 {
-  static const char *const passing[]
-      = { "kernel.event.", "kernel.trouble.", "kernel.class", "kernel.title" };
-  static const char *const staying[]
-      = { "kernel.event.panic", "kernel.event.windows_stop",
-          "kernel.event.hypervisor_crash" };
-
-  if (now < f->time_ms + TEXT_PAST_MS)
-    return false;
-  for (unsigned i = 0; i < ARRAY_LEN (staying); i++)
-    if (strcmp (f->name, staying[i]) == 0)
-      return false;
-  for (unsigned i = 0; i < ARRAY_LEN (passing); i++)
-    if (strncmp (f->name, passing[i], strlen (passing[i])) == 0)
-      return true;
-  return false;
+  return now >= f->time_ms + TEXT_PAST_MS && fact_passes (f->name);
 }
 
 static void

@@ -56,7 +56,7 @@ check_eq "$(printf '%s\n' "$list" | grep -v '^--[a-z]*$' | tr '\n' ' ')" "web-1 
 check_eq "$(offered diagnose web-1 --playbook | tr '\n' ' ')" "quick my-own.2 " "playbooks"
 check_eq "$(offered playbook show | tr '\n' ' ')" "quick my-own.2 " "playbooks to be shown"
 printf '%s\n' "$(offered diagnose)" | grep -qx quick && fail "a playbook is offered where a guest belongs"
-check_eq "$(offered wait web-1 --for | head -n 2 | tr '\n' ' ')" "well hung " "healths"
+check_eq "$(offered wait web-1 --for | head -n 2 | tr '\n' ' ')" "hung console-lost " "healths"
 printf '%s\n' "$(offered scenario pause --for)" | grep -qx well && fail "a health is offered where a time belongs"
 check_eq "$(offered scenario test f --from | head -n 2 | tr '\n' ' ')" "talking silent " "states of a console"
 

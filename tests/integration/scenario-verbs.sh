@@ -137,6 +137,8 @@ exact "of how many" "$(sed 's/.* //' "$work/out")" bindings=1
 exact "whose, and why" "$(rows 'select(.row=="pause") | .guest + ": " + .reason')" "alpha: kernel update"
 exact "it is held" "$(scenario_of alpha paused)" true
 exact "and nobody else" "$(scenario_of beta paused)" false
+hd status >"$work/out" 2>&1
+grep -q '^PAUSED .*WHY$' "$work/out" && grep -q '^alpha  *all .*kernel update$' "$work/out" || { cat "$work/out"; die "status does not show the pause"; }
 ended "pause all, with nobody named" 2 hd scenario pause --for 10m
 ended "pause with a slip" 2 hd scenario pause --guest alpha --fro 10m
 grep -q 'unknown option "--fro"' "$work/err" || { cat "$work/err"; die "another thing is said"; }

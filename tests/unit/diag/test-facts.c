@@ -22,6 +22,24 @@
 
 /* ---- the table itself ---- */
 
+/* What a kernel told an hour ago; but one that panicked stays dead. */
+static void
+what_passes (void **state)
+{
+  static const char *const passes[]
+      = { "kernel.event.oops", "kernel.trouble.panic", "kernel.class",
+          "kernel.title", "kernel.event.panics" };
+  static const char *const stays[]
+      = { "kernel.event.panic", "kernel.event.windows_stop",
+          "kernel.event.hypervisor_crash", "kernel.answers", "kernel.classes",
+          "qemu.state", "no.such", "" };
+
+  for (size_t i = 0; i < ARRAY_LEN (passes); i++)
+    assert_true (fact_passes (passes[i]));
+  for (size_t i = 0; i < ARRAY_LEN (stays); i++)
+    assert_false (fact_passes (stays[i]));
+}
+
 static void
 the_table_is_in_order (void **state)
 {
@@ -156,6 +174,7 @@ main (void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (the_table_is_in_order),
+    cmocka_unit_test (what_passes),
     cmocka_unit_test (names_are_found),
     cmocka_unit_test (words_are_those_of_the_rooms),
     cmocka_unit_test (the_page_has_the_table),

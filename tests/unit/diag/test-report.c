@@ -134,7 +134,8 @@ static const char whole[]
       "\"ladder\":[{\"facet\":\"host\",\"state\":\"alive\","
       "\"evidence\":\"fine\"},{\"facet\":\"scheduler\",\"state\":\"dead\"},"
       "{\"facet\":\"console\",\"state\":\"dead\"}],"
-      "\"findings\":[{\"result\":\"fail\",\"text\":\"two wait\","
+      "\"questions\":[{\"about\":\"block\",\"why\":\"not asked\"}],"
+      "\"findings\":[{\"level\":\"fail\",\"says\":\"two wait\","
       "\"evidence\":{\"file\":\"sysrq/w.txt\",\"line\":7}}],"
       "\"collectors\":[{\"name\":\"host\",\"took_ms\":3,\"ok\":true},"
       "{\"name\":\"net\",\"took_ms\":0,\"skipped\":\"vmm == alive\"},"
@@ -198,6 +199,8 @@ all_there (void **state)
   assert_non_null (strstr (text, "mutex m"));
   assert_non_null (strstr (text, "task hung"));
   assert_non_null (strstr (text, "first\nsecond loud\nlast\n"));
+  assert_non_null (strstr (text, "<strong>fail</strong> two wait"));
+  assert_non_null (strstr (text, "<strong>block</strong> not asked"));
   assert_non_null (strstr (text, "<polyline"));
   assert_non_null (strstr (text, "its condition does not hold"));
   assert_non_null (
@@ -241,7 +244,7 @@ hostile (void **state)
             "\"sentence\":\"%s\",\"culprit\":\"%s\",\"evidence\":[7,[],"
             "{\"file\":\"%s\",\"value\":\"%s\",\"name\":\"x\"}]}},"
             "\"ladder\":[{\"facet\":\"%s\",\"state\":\"%s\"},7,null],"
-            "\"findings\":[null,7,{\"result\":\"%s\",\"text\":\"%s\"}],"
+            "\"findings\":[null,7,{\"level\":\"%s\",\"says\":\"%s\"}],"
             "\"facts\":[{\"name\":\"%s\",\"value\":{\"a\":\"%s\"}}],"
             "\"collectors\":[7],\"gaps\":\"%s\",\"impact\":[null]}",
             evil, evil, evil, evil, evil, evil, evil, evil, evil, evil, evil,

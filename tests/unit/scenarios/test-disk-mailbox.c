@@ -150,6 +150,31 @@ test_way (void **state)
     }
 }
 
+/* A command is a second process, which looks for itself. */
+static void
+a_command_costs_as_much_again (void **state)
+{
+  static const char *const texts[] = { MAILBOX (""),
+                                       MAILBOX (",\"command\":\"true\"") };
+  struct scenario_cost costs[2];
+
+  for (size_t i = 0; i < ARRAY_LEN (texts); i++)
+    {
+      CLEANUP_JSON_DOC struct json_doc *doc = NULL;
+      struct scenario *s = NULL;
+
+      assert_int_equal (json_parse (texts[i], strlen (texts[i]), JSON_FILE,
+                                    "doc", JSON_MAX_FILE, &doc, NULL),
+                        0);
+      assert_int_equal (scenario_parse (doc, json_root (doc), "", &s, NULL),
+                        0);
+      costs[i] = scenario_cost (s, "disk");
+      scenario_unref (s);
+    }
+  assert_true (costs[1].cpu_us == 2 * costs[0].cpu_us);
+  assert_true (costs[1].disk == 2 * costs[0].disk + 2 * 4 + 2 * 4096);
+}
+
 static void
 refuses (const char *text, const char *why)
 {
@@ -183,6 +208,7 @@ main (void)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (test_looks),   cmocka_unit_test (test_limits),
     cmocka_unit_test (test_command), cmocka_unit_test (test_way),
+    cmocka_unit_test (a_command_costs_as_much_again),
     cmocka_unit_test (test_document),
   };
 

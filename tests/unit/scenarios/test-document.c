@@ -14,7 +14,8 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/error.h"
-#include "scenarios/scenario.h"
+#include "base/units.h"
+#include "scenarios/scenario_impl.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -587,6 +588,46 @@ test_quiet (void **state)
     }
 }
 
+static uint64_t
+milliseconds (const char *text)
+{
+  uint64_t ms = 0;
+
+  assert_int_equal (units_parse_duration (text, &ms, NULL), 0);
+  return ms;
+}
+
+/* What a document that says nothing has is what its keys say of it. */
+static void
+test_defaults_as_told (void **state)
+{
+  struct error err = ERROR_INIT;
+  struct scenario *s = NULL;
+  CLEANUP_JSON struct json_object *told = NULL;
+  unsigned n = 0;
+
+  assert_int_equal (parse ("{" CC "}", &s, &err), 0);
+  told = scenario_to_json (s);
+  for (const struct json_field *f = scenario_fields; f->name; f++)
+    {
+      const char *help = strstr (f->help, "default ");
+      struct json_object *is = json_get (told, f->name);
+
+      /* In words: there is no value. */
+      if (!help || strchr (help + 8, ' '))
+        continue;
+      assert_non_null (is);
+      if (f->kind == JSON_DURATION)
+        assert_int_equal (milliseconds (json_object_get_string (is)),
+                          milliseconds (help + 8));
+      else
+        assert_string_equal (json_object_get_string (is), help + 8);
+      n++;
+    }
+  assert_true (n >= 10);
+  scenario_unref (s);
+}
+
 /* The published schema is what the table prints. */
 static void
 test_schema (void **state)
@@ -617,6 +658,7 @@ main (void)
     cmocka_unit_test (test_canonical), cmocka_unit_test (test_spelling),
     cmocka_unit_test (test_load), cmocka_unit_test (test_select),
     cmocka_unit_test (test_quiet), cmocka_unit_test (test_schema),
+    cmocka_unit_test (test_defaults_as_told),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);

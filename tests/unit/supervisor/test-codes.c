@@ -250,6 +250,25 @@ rules_ask_for_codes_that_there_are (void **state)
   verdict_rules_unref (rules);
 }
 
+/* Whoever reads them knows each. */
+static void
+words_that_are_known (void **state)
+{
+  static const char *const known[] = {
+#define HEALTH_WORD(id, word, code) word,
+#include "supervisor/conf/health_words.def"
+  };
+
+  for (const struct outcome_code *c = outcome_codes; c->code; c++)
+    {
+      unsigned i = 0;
+
+      while (i < ARRAY_LEN (known) && strcmp (known[i], word_by (c)) != 0)
+        i++;
+      assert_true (i < ARRAY_LEN (known));
+    }
+}
+
 /* Of a check that failed only: else nobody was asked, or all is well. */
 static void
 flags_of_their_outcomes (void **state)
@@ -291,6 +310,7 @@ main (void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (each_is_what_it_is),
+    cmocka_unit_test (words_that_are_known),
     cmocka_unit_test (rules_ask_for_codes_that_there_are),
     cmocka_unit_test (flags_of_their_outcomes),
     cmocka_unit_test (ways_of_their_outcomes),
