@@ -57,7 +57,6 @@ struct collect_ctx
   const struct transport_env *env;
   struct job *job;
   uint64_t deadline; /* clock_ms() */
-  struct json_object *params; /* from the playbook step, or NULL */
   const void *own;   /* what fields filled of the step; NULL = no fields */
   /* What scenarios know of this guest, {"addresses": [...], ...}, or NULL:
    * bindings_hints() in supervisor/watch/bindings.h. */

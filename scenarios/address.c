@@ -157,25 +157,3 @@ scenario_host (const char *address, bool four, const struct guest *g,
   snprintf (dst, n, "%s", ip);
   return dst;
 }
-
-bool
-scenario_knock_at (const char *address, const char *netns,
-                   const struct guest *g, struct scenario_knock *ret)
-{
-  struct outcome_report unused = { .outcome = OUTCOME_NO_VERDICT };
-  char own[sizeof ret->address];
-  const char *known = scenario_address (address, g, own, sizeof own, &unused);
-
-  if (!known || strlen (known) >= sizeof ret->address)
-    return false;
-  *ret = (struct scenario_knock){ .netns = netns };
-  snprintf (ret->address, sizeof ret->address, "%s", known);
-  return true;
-}
-
-bool
-scenario_knock (const struct scenario *s, const struct guest *g,
-                struct scenario_knock *ret)
-{
-  return s->kind->knock && s->kind->knock (s, g, ret);
-}

@@ -89,9 +89,15 @@ int scenario_check_address (const struct scenario_at *at, const char *address,
  * when the guest's own is not known. */
 const char *scenario_address (const char *address, const struct guest *g,
                               char *dst, size_t n, struct outcome_report *ret);
-/* For a kind's knock(): ret of that address, nothing said and expected. */
-bool scenario_knock_at (const char *address, const char *netns,
-                        const struct guest *g, struct scenario_knock *ret);
+/* For a kind's hints(). */
+struct scenario_place
+{
+  const char *address, *netns;
+  const char *send, *expect; /* or NULL */
+};
+void scenario_hint_address (const struct scenario *s, const struct guest *g,
+                            const struct scenario_place *at,
+                            struct json_object *all);
 
 /* The same without a port: "IP", or "guest", which is what NULL means.  four:
  * IPv4 only. */
@@ -145,6 +151,10 @@ struct scenario_ways
   struct scenario_ssh ssh; /* user NULL: it is missing */
 };
 extern const struct json_field scenario_ways_keys[];
+/* For a kind's hints(). */
+void scenario_hint_ways (const struct scenario *s, const struct guest *g,
+                         const struct scenario_ways *ways,
+                         struct json_object *all);
 
 /* ---- "of": of a struct json_list of char *, other scenarios ---- */
 

@@ -119,20 +119,6 @@ scenario_cost_question (const struct scenario *s,
                    + ANSWER_BYTES;
 }
 
-/* Whatever it lets in: a server shows itself to whoever connects. */
-bool
-scenario_knock_question (const struct scenario *s, const struct guest *g,
-                         struct scenario_knock *ret)
-{
-  const struct scenario_question *own = s->own;
-
-  if (!own->ways.address
-      || !scenario_knock_at (own->ways.address, own->ways.netns, g, ret))
-    return false;
-  ret->expect = "^SSH-";
-  return true;
-}
-
 /* ---- the asking ---- */
 
 static void

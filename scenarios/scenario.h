@@ -42,7 +42,6 @@ struct job;
 struct line_pattern;
 struct lines;
 struct scenario_at;
-struct scenario_knock;
 struct transport_env;
 struct transport_ops;
 
@@ -322,9 +321,9 @@ struct scenario_kind
    * as what is told of facts does. */
   void (*cost) (const struct scenario *s, const struct transport_ops *way,
                 struct scenario_cost *ret);
-  /* As scenario_knock(); NULL: it asks nobody over the network. */
-  bool (*knock) (const struct scenario *s, const struct guest *g,
-                 struct scenario_knock *ret);
+  /* As scenario_hints(); NULL: it knows nothing of that sort. */
+  void (*hints) (const struct scenario *s, const struct guest *g,
+                 struct json_object *all);
   /* By what it judges a console's answers, for who tries a document on a
    * recorded log; NULL: nothing of that sort. */
   void (*expects) (const struct scenario *s, scenario_expect_fn *fn,
@@ -371,19 +370,18 @@ const struct scenario_kind *scenario_kind_find (const char *name);
  * "max", "values", "help"}]}; those beside those of every scenario. */
 struct json_object *scenario_kind_describe (const struct scenario_kind *kind);
 
-/* How the place that a scenario asks is asked over TCP, by who wants to know
- * no more than whether somebody answers there. */
-struct scenario_knock
-{
-  char address[80];
-  const char *netns; /* as the scenario has it, or NULL */
-  /* What is said, and the PCRE2 of what must come: the scenario's, or what
-   * shows itself to whoever connects; or NULL. */
-  const char *send, *expect;
-};
-/* False when it has no address, or the guest's is not known. */
-bool scenario_knock (const struct scenario *s, const struct guest *g,
-                     struct scenario_knock *ret);
+/* What its document knows of this guest, for who looks at it in trouble.  Into
+ * `all`; each has "scenario", its name, and there are at most SCENARIO_HINTS of
+ * one sort:
+ *   "addresses"  address, netns, send, expect: asked over TCP; what is said,
+ *                and the PCRE2 of what must come, the scenario's or what shows
+ *                itself to whoever connects
+ *   "logins"     address, netns, user, key, password: names of files
+ *   "consoles"   console: where a shell is
+ */
+#define SCENARIO_HINTS 16
+void scenario_hints (const struct scenario *s, const struct guest *g,
+                     struct json_object *all);
 
 /* ---- thresholds: pure, one per bound scenario ---- */
 

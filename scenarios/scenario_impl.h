@@ -173,8 +173,8 @@ void scenario_cost_way (const struct scenario *s,
 void scenario_cost_question (const struct scenario *s,
                              const struct transport_ops *way,
                              struct scenario_cost *ret);
-bool scenario_knock_question (const struct scenario *s, const struct guest *g,
-                              struct scenario_knock *ret);
+void scenario_hint_question (const struct scenario *s, const struct guest *g,
+                             struct json_object *all);
 int scenario_ask_question (const struct scenario *s, const struct guest *g,
                            const struct transport_ops *way,
                            const struct transport_env *env, struct job *job,

@@ -164,12 +164,6 @@ collect_json (struct collect_ctx *ctx, const char *name,
   ctx->out->file (ctx->out, name, "\n", 1);
 }
 
-const char *
-collect_param (const struct collect_ctx *ctx, const char *key)
-{
-  return ctx->params ? json_get_str (ctx->params, key) : NULL;
-}
-
 void
 collect_name (char *dst, size_t n, const char *prefix, const char *mid,
               const char *suffix)

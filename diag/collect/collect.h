@@ -39,8 +39,9 @@ bool collect_copy (struct collect_ctx *ctx, const char *path,
 void collect_json (struct collect_ctx *ctx, const char *name,
                    struct json_object *obj);
 
-/* A parameter of the playbook step, NULL when absent. */
-const char *collect_param (const struct collect_ctx *ctx, const char *key);
+/* Of hints->addresses the one to ask, NULL = there is none (net.c). */
+struct json_object *collect_best_address (struct json_object *hints,
+                                          const char *scenario);
 
 /* "disk.vda.moved" from a prefix, a name of somebody else's, a suffix: what
  * is no fact name becomes "_". */

@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "transports/monitor/look.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static int
@@ -73,6 +74,18 @@ run (struct collect_ctx *ctx, struct error *err)
   return rc < 0 ? rc : 0;
 }
 
+static void
+plan (const struct guest *g, const void *own, struct collect_plan *ret)
+{
+  (void) own;
+  if (g->monitor == MONITOR_NONE)
+    snprintf (ret->never, sizeof ret->never,
+              "this guest has no monitor to ask");
+  snprintf (ret->acts[0], sizeof ret->acts[0],
+            "asks the monitor for the counters of its disks, twice%s",
+            g->monitor == MONITOR_LIBVIRT ? ", through libvirt" : "");
+}
+
 const struct collector collect_disk = {
   .name = "disk",
   .summary = "block counters twice: which disks moved, which had errors",
@@ -80,5 +93,6 @@ const struct collector collect_disk = {
   .lane = LANE_MONITOR,
   .budget_ms = 6000,
   .bytes = 2048,
+  .plan = plan,
   .run = run,
 };

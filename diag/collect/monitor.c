@@ -16,6 +16,7 @@
 #include "transports/monitor/look.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 /* *told: the answer, or that there is none, is QEMU's.  err: what kept us from
@@ -114,6 +115,21 @@ run (struct collect_ctx *ctx, struct error *err)
   return told ? 0 : rc;
 }
 
+static void
+plan (const struct guest *g, const void *own, struct collect_plan *ret)
+{
+  (void) own;
+  if (g->monitor == MONITOR_NONE)
+    snprintf (ret->never, sizeof ret->never,
+              "this guest has no monitor to ask");
+  snprintf (ret->acts[0], sizeof ret->acts[0],
+            "asks the monitor for the run state, twice%s",
+            g->monitor == MONITOR_LIBVIRT ? ", through libvirt" : "");
+  if (g->monitor == MONITOR_UNIX && g->inc.pid > 0)
+    snprintf (ret->acts[1], sizeof ret->acts[1],
+              "asks the monitor for the threads of the vCPUs");
+}
+
 const struct collector collect_monitor = {
   .name = "monitor",
   .summary = "run state, asked twice; QEMU's main loop; how busy the vCPUs are",
@@ -121,5 +137,6 @@ const struct collector collect_monitor = {
   .lane = LANE_MONITOR,
   .budget_ms = 8000,
   .bytes = 1024,
+  .plan = plan,
   .run = run,
 };

@@ -2,11 +2,10 @@
  *
  * Collector net: does the guest's network answer, and do its packets move?
  *
- * Parameters: {"address": "192.0.2.7:22", "send": "...", "expect": "SSH-",
- * "netns": as a scenario has it}; without an address the guest's own with port
- * 22.  A refusal comes from a
- * living kernel.  On an address of this host a connection alone is a
- * forwarder's doing and is told as "forwarded".
+ * Without an address it asks where scenarios of the guest ask, or else the
+ * guest's own with port 22.  A refusal comes from a living kernel.  On an
+ * address of this host a connection alone is a forwarder's doing and is told
+ * as "forwarded".
  *
  * The tap's counters are seen from the host: its rx is what the guest sent.
  * tx_dropped rises when the guest takes no packets off its queue, which
@@ -23,10 +22,51 @@
 #include <arpa/inet.h>
 #include <ifaddrs.h>
 #include <netinet/in.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
 #define CONNECT_MS 3000
+
+struct net_own
+{
+  char *address, *netns, *send, *expect;
+};
+
+static const struct json_field fields[] = {
+  { .name = "address",
+    .kind = JSON_STRING,
+    .offset = offsetof (struct net_own, address),
+    .min = 1,
+    .max = 64,
+    .help = "\"IP:PORT\"; default where scenarios of the guest ask" },
+  { .name = "netns",
+    .kind = JSON_STRING,
+    .offset = offsetof (struct net_own, netns),
+    .min = 1,
+    .max = 255,
+    .help = "with address: the network namespace, as in a scenario" },
+  { .name = "send",
+    .kind = JSON_STRING,
+    .offset = offsetof (struct net_own, send),
+    .min = 1,
+    .max = 1024,
+    .help = "with address: what is said there" },
+  { .name = "expect",
+    .kind = JSON_STRING,
+    .offset = offsetof (struct net_own, expect),
+    .min = 1,
+    .max = 255,
+    .help = "with address: a regular expression of what must come" },
+  { .name = NULL },
+};
+
+/* Where is asked, and what. */
+struct place
+{
+  const char *address, *netns, *send, *expect;
+  char own[64];
+};
 
 static const char *const counters[] = {
   "rx_packets", "rx_bytes",   "rx_dropped", "tx_packets",
@@ -225,24 +265,61 @@ answer_of (int rc, bool ours, const char *expect, bool said)
     }
 }
 
-static const char *
-address_of (struct collect_ctx *ctx, char *dst, size_t n)
+/* What is known of who answers there is worth most: a connection may be taken
+ * by who stands in between.  Then the scenario that failed. */
+struct json_object *
+collect_best_address (struct json_object *hints, const char *scenario)
 {
-  const char *given = collect_param (ctx, "address");
-  const struct guest *g = ctx->guest;
+  struct json_object *list = json_get (hints, "addresses");
+  struct json_object *best = NULL;
+  int most = -1;
 
-  if (given)
-    return given;
-  for (unsigned i = 0; i < g->nnics; i++)
+  for (size_t i = 0; list && i < json_object_array_length (list); i++)
+    {
+      struct json_object *hint = json_object_array_get_idx (list, i);
+      const char *of = json_get_str (hint, "scenario");
+      int worth = json_get_str (hint, "expect") ? 2 : 0;
+
+      worth += of && scenario && strcmp (of, scenario) == 0;
+      if (worth > most)
+        {
+          best = hint;
+          most = worth;
+        }
+    }
+  return best;
+}
+
+static void
+own_address (const struct guest *g, struct place *ret)
+{
+  for (unsigned i = 0; i < g->nnics && !ret->address; i++)
     if (g->nics[i].ip[0])
       {
         bool six = strchr (g->nics[i].ip, ':') != NULL;
 
-        snprintf (dst, n, "%s%s%s:22", six ? "[" : "", g->nics[i].ip,
-                  six ? "]" : "");
-        return dst;
+        snprintf (ret->own, sizeof ret->own, "%s%s%s:22", six ? "[" : "",
+                  g->nics[i].ip, six ? "]" : "");
+        ret->address = ret->own;
       }
-  return NULL;
+}
+
+static void
+place_of (const struct collect_ctx *ctx, struct place *ret)
+{
+  const struct net_own *own = ctx->own;
+  struct json_object *hint;
+
+  if (own && own->address)
+    *ret = (struct place){ own->address, own->netns, own->send,
+                           own->expect, "" };
+  else if ((hint = collect_best_address (ctx->hints, ctx->scenario)))
+    *ret = (struct place){ json_get_str (hint, "address"),
+                           json_get_str (hint, "netns"),
+                           json_get_str (hint, "send"),
+                           json_get_str (hint, "expect"), "" };
+  else
+    own_address (ctx->guest, ret);
 }
 
 static void
@@ -251,34 +328,36 @@ connect_it (struct collect_ctx *ctx, struct json_object *doc)
   struct buf text CLEANUP_BUF = BUF_INIT (1024);
   struct tcp_result result = { .answer = &text };
   struct error why = ERROR_INIT;
-  struct tcp_check check = { .send = collect_param (ctx, "send"),
-                             .expect = collect_param (ctx, "expect") };
-  const char *netns = collect_param (ctx, "netns");
-  struct net_place place = net_place (ctx->env->opener, netns, ctx->guest);
+  struct place asked = { .address = NULL };
+  struct tcp_check check;
+  struct net_place place;
   struct json_object *o;
   const char *answer;
   enum where where;
-  char own[64];
   int rc;
 
-  check.address = address_of (ctx, own, sizeof own);
-  if (!check.address)
+  place_of (ctx, &asked);
+  if (!asked.address)
     {
       ctx->out->gap (ctx->out, "net/answer",
                      "the guest's address is not known; give the playbook "
                      "step an \"address\"");
       return;
     }
-  check.at = &place;
+  place = net_place (ctx->env->opener, asked.netns, ctx->guest);
+  check = (struct tcp_check){ .address = asked.address,
+                              .send = asked.send,
+                              .expect = asked.expect,
+                              .at = &place };
   /* What is this host's own is seen from its own namespace. */
-  where = netns ? ON_LINK : where_is (check.address);
-  if (where == BEYOND && check.address == own)
+  where = asked.netns ? ON_LINK : where_is (check.address);
+  if (where == BEYOND && check.address == asked.own)
     {
       /* Nobody has named it; a proxy on the way might answer in its place. */
       ctx->out->gap (ctx->out, "net/answer",
                      "%s is not in a network of this host; give the playbook "
                      "step an \"address\" if it can be reached",
-                     own);
+                     asked.own);
       return;
     }
   rc = tcp_check (&check, collect_until (ctx, CONNECT_MS), &result, &why);
@@ -316,6 +395,34 @@ run (struct collect_ctx *ctx, struct error *err)
   return 0;
 }
 
+/* Where its scenarios connect is not known here. */
+static void
+plan (const struct guest *g, const void *arg, struct collect_plan *ret)
+{
+  const struct net_own *own = arg;
+  const char *ip = NULL;
+
+  if (own && own->address)
+    {
+      snprintf (ret->acts[0], sizeof ret->acts[0],
+                "connects by TCP to %.64s once%s", own->address,
+                own->send ? ", and sends what the step says" : "");
+      return;
+    }
+  for (unsigned i = 0; i < g->nnics && !ip; i++)
+    if (g->nics[i].ip[0])
+      ip = g->nics[i].ip;
+  if (ip)
+    snprintf (ret->acts[0], sizeof ret->acts[0],
+              "connects by TCP once: as a scenario of the guest does, else to "
+              "%s port 22",
+              ip);
+  else
+    snprintf (ret->acts[0], sizeof ret->acts[0],
+              "connects by TCP once, as a scenario of the guest does, if one "
+              "does");
+}
+
 const struct collector collect_net = {
   .name = "net",
   .summary = "a connection to the guest, and its interface's counters twice",
@@ -323,5 +430,8 @@ const struct collector collect_net = {
   .lane = LANE_NET,
   .budget_ms = 6000,
   .bytes = 2048,
+  .fields = fields,
+  .own_size = sizeof (struct net_own),
+  .plan = plan,
   .run = run,
 };

@@ -371,8 +371,7 @@ static const struct guest_console *
 choose (const struct collect_ctx *ctx)
 {
   const struct sysrq_own *own = ctx->own;
-  const char *want
-      = own && own->console ? own->console : collect_param (ctx, "console");
+  const char *want = own ? own->console : NULL;
 
   if (want)
     return guest_console_find (ctx->guest, want);
@@ -428,14 +427,13 @@ in_order (const char *keys, char dst[MAX_KEYS + 1])
   dst[n] = '\0';
 }
 
-/* Its step's, or as a parameter, or what there is to know first. */
+/* Its step's, or what there is to know first. */
 static const char *
 keys_of (const struct collect_ctx *ctx)
 {
   const struct sysrq_own *own = ctx->own;
-  const char *keys = own && own->keys ? own->keys : collect_param (ctx, "keys");
 
-  return keys ? keys : "w";
+  return own && own->keys ? own->keys : "w";
 }
 
 static void

@@ -37,7 +37,7 @@ const struct scenario_kind kind_console_command = {
   .own_size = sizeof (struct scenario_question),
   .check = check,
   .cost = scenario_cost_question,
-  .knock = scenario_knock_question,
+  .hints = scenario_hint_question,
   .expects = expects,
   .ask = scenario_ask_question,
 };

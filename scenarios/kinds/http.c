@@ -599,25 +599,26 @@ ask (const struct scenario *s, const struct guest *g,
 
 /* Of a server that speaks in the clear it can be told what it is; the words
  * ask for nothing. */
-static bool
-knock (const struct scenario *s, const struct guest *g,
-       struct scenario_knock *ret)
+static void
+hints (const struct scenario *s, const struct guest *g,
+       struct json_object *all)
 {
   const struct own *own = s->own;
   struct outcome_report unused = { .value = NAN };
+  struct scenario_place at = { .netns = own->netns };
   char address[128];
   struct url url;
 
   if (!url_parse (own->url, &url)
-      || !address_of (own, g, &url, address, sizeof address, &unused)
-      || !scenario_knock_at (address, own->netns, g, ret))
-    return false;
+      || !address_of (own, g, &url, address, sizeof address, &unused))
+    return;
+  at.address = address;
   if (!url.tls)
     {
-      ret->send = "HEAD / HTTP/1.0\r\n\r\n";
-      ret->expect = "^HTTP/1";
+      at.send = "HEAD / HTTP/1.0\r\n\r\n";
+      at.expect = "^HTTP/1";
     }
-  return true;
+  scenario_hint_address (s, g, &at, all);
 }
 
 static const char *const uses[] = { "http", NULL };
@@ -634,6 +635,6 @@ const struct scenario_kind kind_http = {
   .check = check,
   .note = note,
   .cost = cost,
-  .knock = knock,
+  .hints = hints,
   .ask = ask,
 };

@@ -23,6 +23,6 @@ const struct scenario_kind kind_ssh_command = {
   .own_size = sizeof (struct scenario_question),
   .check = check,
   .cost = scenario_cost_question,
-  .knock = scenario_knock_question,
+  .hints = scenario_hint_question,
   .ask = scenario_ask_question,
 };

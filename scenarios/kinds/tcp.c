@@ -72,17 +72,17 @@ cost (const struct scenario *s, const struct transport_ops *way,
                  + (own->expect.output ? 200 : 0);
 }
 
-static bool
-knock (const struct scenario *s, const struct guest *g,
-       struct scenario_knock *ret)
+static void
+hints (const struct scenario *s, const struct guest *g,
+       struct json_object *all)
 {
   const struct own *own = s->own;
+  const struct scenario_place at = { .address = own->address,
+                                     .netns = own->netns,
+                                     .send = own->send,
+                                     .expect = own->expect.output };
 
-  if (!scenario_knock_at (own->address, own->netns, g, ret))
-    return false;
-  ret->send = own->send;
-  ret->expect = own->expect.output;
-  return true;
+  scenario_hint_address (s, g, &at, all);
 }
 
 static int
@@ -140,6 +140,6 @@ const struct scenario_kind kind_tcp = {
   .own_size = sizeof (struct own),
   .check = check,
   .cost = cost,
-  .knock = knock,
+  .hints = hints,
   .ask = ask,
 };

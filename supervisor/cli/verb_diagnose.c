@@ -2,7 +2,7 @@
  *
  * hangdog diagnose: what stopped in a guest, and why.
  */
-#include "supervisor/cli/cli.h"
+#include "supervisor/cli/diagnose.h"
 
 #include "base/clock.h"
 #include "base/json.h"
@@ -27,8 +27,8 @@ struct diagnose
   int code;
 };
 
-static int
-verdict_code (const char *verdict)
+int
+diagnose_code (const char *verdict)
 {
   if (strcmp (verdict, "none") == 0 || strcmp (verdict, "well") == 0)
     return EXIT_WELL;
@@ -129,7 +129,7 @@ result (struct diagnose *dg, struct json_object *row)
   dg->got = true;
   dg->code = row_str (row, "bundle_error")[0]
                  ? EXIT_PARTIAL
-                 : verdict_code (row_str (v, "class"));
+                 : diagnose_code (row_str (v, "class"));
   if (dg->json)
     return;
   printf ("verdict=%s guest=", row_str (v, "class"));
@@ -186,6 +186,7 @@ run (struct cli *cli)
 {
   const char *playbook = cli_option (cli, "--playbook"), *guest;
   bool watch = cli_flag (cli, "--watch"), cancel = cli_flag (cli, "--cancel");
+  bool dry = cli_flag (cli, "--dry-run");
   struct diagnose dg
       = { .json = cli->json, .terminal = isatty (STDERR_FILENO) };
   struct json_object *head;
@@ -193,8 +194,10 @@ run (struct cli *cli)
 
   if (r)
     return r;
-  if (watch + cancel + (playbook != NULL) > 1)
+  if (watch + cancel + (dry || playbook) > 1)
     return cli_usage (&verb_diagnose, "--playbook, --watch or --cancel?");
+  if (dry)
+    return diagnose_plan (cli, guest, playbook);
   if (watch || cancel)
     {
       head = client_request (watch ? "watch" : "cancel", NULL);
@@ -214,13 +217,16 @@ run (struct cli *cli)
 
 const struct verb verb_diagnose = {
   .name = "diagnose",
-  .args = "GUEST [--playbook NAME] |\n"
+  .args = "GUEST [--playbook NAME] [--dry-run] |\n"
           "                 GUEST|INCIDENT [--watch | --cancel]",
   .summary = "look at a guest now, name what stopped, leave a bundle",
   .help = "Playbooks: no-touch asks the host alone; quick adds the monitor; "
           "standard also\nconnects to the guest and types SysRq into its "
           "console; deep does so with more\ntime.  Interrupted here it goes "
           "on there.\n"
+          "  --dry-run  show what would be done: the steps, their conditions, "
+          "time and bytes,\n             and every act that touches the "
+          "guest; nothing is done\n"
           "  --watch    look at one that is under way, whoever ordered it; of "
           "one that is\n             over, its end\n"
           "  --cancel   call it off: what was found so far is judged and "
@@ -232,6 +238,7 @@ const struct verb verb_diagnose = {
           "probe-misconfigured); 0 also when it was called off.\n"
           "\nExamples:\n"
           "  hangdog diagnose web-1 --playbook quick\n"
+          "  hangdog diagnose web-1 --dry-run\n"
           "  hangdog diagnose web-1 --watch\n",
   .run = run,
 };

@@ -41,6 +41,7 @@ static const struct control_op ops[] = {
   { "probe", op_probe, MAY_PROBE },
   { "scenario-run", op_scenario_run, MAY_BIND },
   { "diagnose", op_diagnose, MAY_DIAGNOSE },
+  { "plan", op_plan, MAY_LOOK },
   { "watch", op_watch, MAY_LOOK },
   { "cancel", op_cancel, MAY_DIAGNOSE },
   { "console-release", op_release, MAY_CONSOLE },

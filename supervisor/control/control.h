@@ -121,6 +121,13 @@ struct json_object *control_tried (const struct outcome_report *r);
  *    "failure"?}                                       for each step
  *   end {"row":"incident", ...the incident, "bundle":path, "bundle_error"?}
  *   Who leaves meanwhile leaves it running.
+ * {"op":"plan", "guest":G, "playbook":P?}                (control_plan.c)
+ *   {"row":"step", "n":N, "step":name, "collector":name, "summary", "touch",
+ *    "lane", "ms":N, "bytes":N, "if":text or list?, "acts":[text],
+ *    "never":why?}                                     for each step
+ *   end {"row":"plan", "guest", "uuid", "playbook", "origin", "steps":N,
+ *    "touching":steps that touch the guest, "ms":at most, "bytes":about}
+ *   What a diagnosis would do; nothing is done
  * {"op":"watch", "of":X}
  *   The same rows of a diagnosis that is under way, whoever ordered it, from
  *   the step that runs now; as many clients as like.  Of one that is over only
@@ -235,6 +242,7 @@ void op_tables (struct answer *a, struct frame *f);
 void op_probe (struct answer *a, struct frame *f);
 void op_scenario_run (struct answer *a, struct frame *f);
 void op_diagnose (struct answer *a, struct frame *f);
+void op_plan (struct answer *a, struct frame *f);
 void op_watch (struct answer *a, struct frame *f);
 void op_cancel (struct answer *a, struct frame *f);
 void op_release (struct answer *a, struct frame *f);

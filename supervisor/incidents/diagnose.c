@@ -3,6 +3,7 @@
  * A diagnosis: its begin, its end, and what others say of it meanwhile.
  */
 #include "supervisor/incidents/diagnose_impl.h"
+#include "supervisor/incidents/haul.h"
 
 #include "base/error.h"
 #include "base/loop.h"
@@ -100,6 +101,13 @@ diagnosis_stop (struct diagnosis *dg, const char *why)
 }
 
 void
+diagnosis_room (struct diagnosis *dg)
+{
+  /* Not now: it may be told while a piece is handed over. */
+  timer_in (dg->patience, 0);
+}
+
+void
 diagnosis_free (struct diagnosis *dg)
 {
   if (!dg)
@@ -107,6 +115,7 @@ diagnosis_free (struct diagnosis *dg)
   job_ear_off (&dg->lane_free);
   timer_free (dg->patience);
   legs_free (dg);
+  haul_limit_unref (dg->limit);
   guest_unref (dg->guest);
   fact_set_free (dg->set);
   verdict_rules_unref (dg->env.rules);

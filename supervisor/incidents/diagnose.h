@@ -40,6 +40,10 @@ struct diagnosis_ops
    * HAUL_PIECE at a time; while its collector still runs. */
   void (*file) (const char *name, uint64_t offset, const void *data,
                 size_t len, void *arg);
+  /* May it be that much now?  When it may not, what is brought stays where it
+   * is, and those who bring wait; diagnosis_room() is to be called when it
+   * may.  NULL = always. */
+  bool (*room) (size_t len, void *arg);
   /* Phase n of total begins (what != NULL) or ended (took, failure). */
   void (*progress) (unsigned n, unsigned total, const char *what, bool ended,
                     const char *failure, void *arg);
@@ -62,6 +66,8 @@ bool diagnosis_retell (struct diagnosis *dg, const struct cause *cause,
                        struct playbook *playbook);
 /* No further step; what there is is judged, done is called. */
 void diagnosis_stop (struct diagnosis *dg, const char *why);
+/* There may be room again for files. */
+void diagnosis_room (struct diagnosis *dg);
 /* At the daemon's end, when its jobs have ended: done is not called. */
 void diagnosis_free (struct diagnosis *dg);
 

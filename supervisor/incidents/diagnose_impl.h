@@ -21,7 +21,9 @@
 #define DIAGNOSIS_FACTS 1024
 #define DIAGNOSIS_KNOWN 256
 
+struct cond_list;
 struct haul;
+struct haul_limit;
 struct timer;
 
 enum leg_state
@@ -41,7 +43,7 @@ struct leg
   enum leg_state state;
   bool told;         /* that it begins */
   uint64_t began_ms; /* or wanted to, and its lane was taken */
-  struct haul *haul; /* while it runs */
+  struct haul *haul; /* until the disk has taken all of it */
   struct json_object *said, *impact, *gaps; /* for the manifest */
 };
 
@@ -54,7 +56,10 @@ struct diagnosis
   unsigned nlegs;
   const struct diagnosis_ops *ops;
   void *arg;
-  uint64_t began_ms;
+  uint64_t began_ms, until_ms; /* its budget: no step begins after it */
+  uint64_t bytes;              /* and the other one */
+  struct haul_limit *limit;    /* what is left of them */
+  uint64_t drain_ms; /* 0, or all has ended: until then the disk is awaited */
   struct job_ear lane_free;
   struct timer *patience; /* of legs whose lane is taken; to go on soon */
   struct fact *facts;     /* samples: what the collectors brought */
@@ -84,6 +89,10 @@ void diagnosis_add_fact (struct diagnosis *dg, const struct fact *f);
 /* At the begin, for the table forgets a guest that goes; and again at the end,
  * for what came meanwhile. */
 void diagnosis_ask_house (struct diagnosis *dg);
+/* By what is known so far; when NULL: always.  *ret_failed: the first condition
+ * that does not hold, as long-lived as the list. */
+bool diagnosis_holds (struct diagnosis *dg, const struct cond_list *when,
+                      const char **ret_failed);
 /* The verdict of all there is; done() is called. */
 void diagnosis_judge (struct diagnosis *dg);
 

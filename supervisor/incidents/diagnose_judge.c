@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "base/loop.h"
 #include "diag/facts.h"
+#include "diag/ladder/cond.h"
 #include "diag/ladder/ladder.h"
 
 #include <stdio.h>
@@ -86,6 +87,26 @@ add_known_facts (struct diagnosis *dg)
   for (unsigned i = 0; i < dg->nknown; i++)
     if (!was_sampled_since (dg, &dg->known[i]))
       diagnosis_add_fact (dg, &dg->known[i]);
+}
+
+bool
+diagnosis_holds (struct diagnosis *dg, const struct cond_list *when,
+                 const char **ret_failed)
+{
+  unsigned nfacts = dg->nfacts, lost = dg->facts_lost;
+  struct ladder ladder;
+  bool holds;
+
+  if (!when)
+    return true;
+  add_known_facts (dg);
+  fact_set_fill (dg->set, dg->facts, dg->nfacts);
+  ladder_climb (dg->env.rules, dg->set, &ladder);
+  holds = cond_list_holds (when, dg->set, &ladder, ret_failed, NULL);
+  /* What the house knows is asked again at the end. */
+  dg->nfacts = nfacts;
+  dg->facts_lost = lost;
+  return holds;
 }
 
 /* Read live, so also what the ring has not any more; now, when a report that

@@ -16,6 +16,7 @@
 #include "base/json.h"
 #include "base/loop.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,9 @@
 /* A scenario that has the lane when a step wants it is done with it soon, and
  * the step is what the incident needs most. */
 #define LANE_WAIT_MS 15000
+/* What was brought is worth waiting for a disk that is slow, but not for one
+ * that hangs. */
+#define DRAIN_MS 30000
 
 /* One run of a collector; its job's until that is back.  What it brings is
  * not in here, but in the haul. */
@@ -32,6 +36,7 @@ struct visit
   const struct collector *collector;
   struct transport_env env;
   struct playbook *playbook; /* ctx.own is its */
+  char scenario[64];
   struct haul *haul;
   struct error err;
 };
@@ -48,8 +53,8 @@ visit_free (void *arg)
   haul_unref (v->haul);
   playbook_unref (v->playbook);
   guest_unref (v->ctx.guest);
-  if (v->ctx.params)
-    json_object_put (v->ctx.params);
+  if (v->ctx.hints)
+    json_object_put (v->ctx.hints);
   free (v);
 }
 
@@ -60,6 +65,7 @@ visit_run (struct job *job, void *arg)
 
   v->ctx.job = job;
   v->ctx.deadline = job_deadline (job);
+  haul_job (v->haul, job);
   return v->collector->run (&v->ctx, &v->err);
 }
 
@@ -81,11 +87,11 @@ visit_new (const struct leg *leg)
     .own = leg->step->own,
     .out = haul_out (leg->haul),
   };
-  /* The network step asks where scenarios of this guest ask: nobody else knows
-   * an address of a guest behind a user-mode network. */
-  if (strcmp (v->collector->name, "net") == 0)
-    v->ctx.params
-        = bindings_addresses (dg->env.bindings, dg->guest->inc.uuid);
+  /* Nobody else knows an address of a guest behind a user-mode network.  His
+   * own: json-c counts without atomics. */
+  v->ctx.hints = bindings_hints (dg->env.bindings, dg->guest->inc.uuid);
+  snprintf (v->scenario, sizeof (v->scenario), "%s", dg->scenario);
+  v->ctx.scenario = v->scenario;
   return v;
 }
 
@@ -164,6 +170,14 @@ end_leg (struct leg *leg, const char *lacks, const char *failure)
   tell (leg, true, failure);
 }
 
+/* It stays as long as the disk has not taken all of it. */
+static void
+let_haul_go (struct leg *leg)
+{
+  if (leg->haul && haul_pump (leg->haul))
+    haul_unref (steal_ptr (&leg->haul));
+}
+
 /* Its facts are this diagnosis's own, and not told to the house: there they
  * would stand as what is, long after they were looked at.  True when it
  * brought anything. */
@@ -179,7 +193,7 @@ take_haul (struct leg *leg)
   leg->impact = end.impact;
   leg->gaps = end.gaps;
   any = end.bytes > 0 || end.nfacts > 0;
-  haul_unref (steal_ptr (&leg->haul));
+  let_haul_go (leg);
   return any;
 }
 
@@ -212,12 +226,26 @@ on_file (const char *name, uint64_t offset, const void *data, size_t len,
   leg->dg->ops->file (name, offset, data, len, leg->dg->arg);
 }
 
+static bool
+on_room (size_t len, void *arg)
+{
+  struct leg *leg = arg;
+
+  return !leg->dg->ops->room || leg->dg->ops->room (len, leg->dg->arg);
+}
+
+static const struct haul_ops haul_callbacks = {
+  .file = on_file,
+  .room = on_room,
+};
+
 static int
 start_job (struct leg *leg, struct error *err)
 {
   struct diagnosis *dg = leg->dg;
   struct visit *v = visit_new (leg);
   struct job_spec spec;
+  uint64_t now = loop_now (dg->env.loop), ms = leg->plan.ms;
   char name[80];
   int r;
 
@@ -228,7 +256,7 @@ start_job (struct leg *leg, struct error *err)
     .name = name,
     .guest = dg->guest->inc.uuid,
     .lane = leg->plan.lane,
-    .timeout_ms = leg->plan.ms,
+    .timeout_ms = ms < dg->until_ms - now ? ms : dg->until_ms - now,
     .run = visit_run,
     .done = leg_done,
     .free_arg = visit_free,
@@ -244,8 +272,9 @@ start_job (struct leg *leg, struct error *err)
 static int
 start_leg (struct leg *leg, struct error *err)
 {
-  int r = haul_new (leg->dg->env.loop, leg->step->collector->name, on_file,
-                    leg, &leg->haul, err);
+  struct diagnosis *dg = leg->dg;
+  int r = haul_new (dg->env.loop, leg->step->collector->name, dg->limit,
+                    &haul_callbacks, leg, &leg->haul, err);
 
   if (r < 0)
     return r;
@@ -266,7 +295,23 @@ forbidden (const struct leg *leg)
   if (leg->plan.touch != TOUCH_NOTHING
       && !registry_is_current (dg->env.registry, &dg->guest->inc))
     return "the guest is not the one it was: not touched";
-  return leg->plan.never[0] ? leg->plan.never : NULL;
+  if (leg->plan.never[0])
+    return leg->plan.never;
+  if (loop_now (dg->env.loop) >= dg->until_ms)
+    return "the time that the playbook allows was over";
+  if (haul_limit_left (dg->limit) == 0)
+    return "the bytes that the playbook allows were used up";
+  return NULL;
+}
+
+/* As somebody wanted it: nothing is missing. */
+static void
+skip_leg (struct leg *leg, const char *failed)
+{
+  leg->state = LEG_ENDED;
+  leg->said = json_object_new_object ();
+  json_add_str (leg->said, "name", leg->step->name);
+  json_add_str (leg->said, "skipped", failed);
 }
 
 /* It is its turn.  Where others have its lane, or all threads, it waits for
@@ -279,6 +324,11 @@ try_leg (struct leg *leg)
   struct error err = ERROR_INIT;
   const char *why;
 
+  if (!leg->told && !diagnosis_holds (dg, leg->step->when, &why))
+    {
+      skip_leg (leg, why);
+      return;
+    }
   if (!leg->told)
     {
       leg->told = true;
@@ -306,7 +356,9 @@ goes_alone (const struct leg *leg)
 }
 
 /* Steps begin in the order of the playbook, and run beside each other; but
- * for what goes alone, and who has a lane keeps it from those behind him. */
+ * for what goes alone, and who has a lane keeps it from those behind him.  A
+ * condition looks at what all before it have found; and at nothing else, so
+ * that it does not depend on who is faster: those behind wait for it. */
 static bool
 is_its_turn (const struct leg *leg)
 {
@@ -315,7 +367,8 @@ is_its_turn (const struct leg *leg)
   for (unsigned i = 0; (before = leg->dg->legs[i]) != leg; i++)
     if (before->state != LEG_ENDED
         && (goes_alone (leg) || goes_alone (before)
-            || before->plan.lane == leg->plan.lane))
+            || before->plan.lane == leg->plan.lane || leg->step->when
+            || (before->step->when && before->state == LEG_WAITS)))
       return false;
   return true;
 }
@@ -340,17 +393,30 @@ count (const struct diagnosis *dg, enum leg_state state)
   return n;
 }
 
+/* Hauls that the disk has not taken. */
+static unsigned
+count_hauls (const struct diagnosis *dg)
+{
+  unsigned n = 0;
+
+  for (unsigned i = 0; i < dg->nlegs; i++)
+    n += dg->legs[i]->haul != NULL;
+  return n;
+}
+
 static void
 be_patient (struct diagnosis *dg)
 {
-  uint64_t first = UINT64_MAX;
+  uint64_t first = dg->drain_ms ? dg->drain_ms : UINT64_MAX;
 
   for (unsigned i = 0; i < dg->nlegs; i++)
     if (dg->legs[i]->state == LEG_WAITS && dg->legs[i]->told
-        && dg->legs[i]->began_ms < first)
-      first = dg->legs[i]->began_ms;
+        && dg->legs[i]->began_ms + LANE_WAIT_MS < first)
+      first = dg->legs[i]->began_ms + LANE_WAIT_MS;
   if (first < UINT64_MAX)
-    timer_at (dg->patience, first + LANE_WAIT_MS);
+    timer_at (dg->patience, first < dg->until_ms || dg->drain_ms
+                                ? first
+                                : dg->until_ms);
   else
     timer_stop (dg->patience);
 }
@@ -380,19 +446,55 @@ begin_legs (struct diagnosis *dg)
   while (count (dg, LEG_ENDED) > ended);
 }
 
+/* All of the steps have ended: is what they brought where it belongs, or given
+ * up? */
+static bool
+is_drained (struct diagnosis *dg)
+{
+  uint64_t now = loop_now (dg->env.loop), bytes;
+  char text[120];
+
+  if (count_hauls (dg) > 0 && !dg->drain_ms)
+    dg->drain_ms = now + DRAIN_MS;
+  if (count_hauls (dg) > 0 && now < dg->drain_ms)
+    return false;
+  for (unsigned i = 0; i < dg->nlegs; i++)
+    if (dg->legs[i]->haul)
+      {
+        bytes = haul_drop (dg->legs[i]->haul);
+        haul_unref (steal_ptr (&dg->legs[i]->haul));
+        snprintf (text, sizeof (text),
+                  "the disk is too slow: it had not taken %" PRIu64
+                  " bytes after %u s",
+                  bytes, DRAIN_MS / 1000);
+        add_gap (dg->legs[i], "files", text);
+      }
+  return true;
+}
+
 void
 legs_go (struct diagnosis *dg)
 {
+  bool all_ended;
+
   if (!dg->begun)
     return;
+  for (unsigned i = 0; i < dg->nlegs; i++)
+    if (dg->legs[i]->state == LEG_ENDED)
+      let_haul_go (dg->legs[i]);
+    else if (dg->legs[i]->haul)
+      haul_pump (dg->legs[i]->haul);
   if (dg->stopped[0])
     end_waiting (dg);
   else
     begin_legs (dg);
-  be_patient (dg);
-  if (count (dg, LEG_RUNS) > 0
-      || (!dg->stopped[0] && count (dg, LEG_WAITS) > 0))
-    return;
+  all_ended = count (dg, LEG_RUNS) == 0
+              && (dg->stopped[0] || count (dg, LEG_WAITS) == 0);
+  if (!all_ended || !is_drained (dg))
+    {
+      be_patient (dg);
+      return;
+    }
   diagnosis_judge (dg);
   diagnosis_free (dg);
 }
@@ -467,13 +569,36 @@ has_leg (const struct diagnosis *dg, const char *name)
   return false;
 }
 
+#define NO_LIMIT (UINT64_MAX / 2)
+
+/* Of two the longer time and the more bytes. */
+static int
+raise_budget (struct diagnosis *dg, const struct playbook *p)
+{
+  uint64_t until = p->budget_ms ? loop_now (dg->env.loop) + p->budget_ms
+                                : CLOCK_NEVER;
+  uint64_t bytes = p->bytes ? p->bytes : NO_LIMIT, was = dg->bytes;
+  int r = 0;
+
+  if (until > dg->until_ms)
+    dg->until_ms = until;
+  if (bytes <= was)
+    return 0;
+  dg->bytes = bytes;
+  if (dg->limit)
+    haul_limit_raise (dg->limit, bytes - was);
+  else
+    r = haul_limit_new (bytes, &dg->limit, NULL);
+  return r;
+}
+
 int
 legs_add (struct diagnosis *dg, struct playbook *p, struct error *err)
 {
   unsigned was = dg->nlegs;
   struct leg **legs
       = realloc (dg->legs, (was + p->nsteps) * sizeof (*legs));
-  bool fits = legs != NULL;
+  bool fits = legs != NULL && raise_budget (dg, p) == 0;
 
   if (legs)
     dg->legs = legs;

@@ -12,18 +12,44 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/fact.h"
+#include "base/job.h"
 #include "base/json.h"
 #include "base/loop.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* So soon a collector that stands looks whether its job is to stop. */
+#define STAND_MS 50
+
+/* Why something of a file is not there. */
+enum lack
+{
+  LACK_SIZE,  /* of one step */
+  LACK_LIMIT, /* of all of them */
+  LACK_TIME,  /* nobody took it */
+  LACK_MAX,
+};
+static const char *const lacks[] = {
+  [LACK_SIZE] = "more than 8 MiB or 64 files in one step, or no memory",
+  [LACK_LIMIT] = "the bytes that the playbook allows were used up",
+  [LACK_TIME] = "the disk did not take it before the step's time was over",
+};
+
+struct haul_limit
+{
+  atomic_uint refs;
+  _Atomic uint64_t left;
+};
 
 struct haul_file
 {
   char name[128];
   uint64_t size;
-  bool cut; /* the rest of it is a gap */
+  unsigned cut; /* 1 + enum lack: the rest of it is a gap */
 };
 
 /* On its way to the loop. */
@@ -41,30 +67,84 @@ struct haul
   struct collect_out out;
   struct loop *loop;
   char collector[64];
-  haul_file_fn *file; /* loop side */
+  const struct haul_ops *ops; /* loop side */
   void *arg;
+  struct haul_limit *limit;
+  const struct job *job; /* the collector's side */
 
   pthread_mutex_t m; /* what follows */
   unsigned refs;
-  bool closed, woken;
+  pthread_cond_t taken;
+  bool closed, woken, held; /* held: there was no room */
   struct piece *pieces, **pieces_end;
+  size_t queued;
   struct haul_file files[HAUL_MAX_FILES];
   unsigned nfiles;
   uint64_t bytes;
-  bool refused; /* a file, and said so */
+  struct
+  {
+    char first[128]; /* of its files */
+    uint64_t bytes;
+  } lost[LACK_MAX];
   struct fact facts[HAUL_MAX_FACTS];
   unsigned nfacts, facts_lost;
   struct json_object *impact, *gaps; /* the loop's, once it is closed */
 };
 
-static void
-pieces_free (struct piece *p)
+/* ---- the limit ---- */
+
+int
+haul_limit_new (uint64_t bytes, struct haul_limit **ret, struct error *err)
 {
-  for (struct piece *next; p; p = next)
-    {
-      next = p->next;
-      free (p);
-    }
+  struct haul_limit *l = calloc (1, sizeof (*l));
+
+  if (!l)
+    return error_set (err, ENOMEM, "no memory for a diagnosis");
+  atomic_init (&l->refs, 1);
+  atomic_init (&l->left, bytes);
+  *ret = l;
+  return 0;
+}
+
+struct haul_limit *
+haul_limit_ref (struct haul_limit *l)
+{
+  if (l)
+    atomic_fetch_add (&l->refs, 1);
+  return l;
+}
+
+void
+haul_limit_unref (struct haul_limit *l)
+{
+  if (l && atomic_fetch_sub (&l->refs, 1) == 1)
+    free (l);
+}
+
+void
+haul_limit_raise (struct haul_limit *l, uint64_t bytes)
+{
+  atomic_fetch_add (&l->left, bytes);
+}
+
+uint64_t
+haul_limit_left (const struct haul_limit *l)
+{
+  return atomic_load (&l->left);
+}
+
+static bool
+limit_take (struct haul_limit *l, size_t len)
+{
+  uint64_t left;
+
+  if (!l)
+    return true;
+  left = atomic_load (&l->left);
+  while (left >= len)
+    if (atomic_compare_exchange_weak (&l->left, &left, left - len))
+      return true;
+  return false;
 }
 
 struct haul *
@@ -88,48 +168,90 @@ haul_unref (struct haul *h)
   }
   if (!last)
     return;
-  pieces_free (h->pieces);
+  haul_drop (h);
+  haul_limit_unref (h->limit);
   if (h->impact)
     json_object_put (h->impact);
   if (h->gaps)
     json_object_put (h->gaps);
+  pthread_cond_destroy (&h->taken);
   pthread_mutex_destroy (&h->m);
   free (h);
 }
 
 /* ---- the loop takes ---- */
 
-static void
-tell (struct haul *h, struct piece *p)
+/* The first of them, if there is room for it.  Only the loop takes, so it is
+ * still the first when the lock was left meanwhile. */
+static struct piece *
+take (struct haul *h)
 {
-  for (; p; p = p->next)
-    h->file (p->name, p->offset, p->data, p->len, h->arg);
+  struct piece *p;
+  bool room;
+
+  {
+    LOCK_SCOPE (&h->m);
+    p = h->pieces;
+    h->held = false;
+  }
+  room = p && (!h->ops->room || h->ops->room (p->len, h->arg));
+  LOCK_SCOPE (&h->m);
+  h->held = p && !room;
+  if (!room)
+    return NULL;
+  h->pieces = p->next;
+  if (!h->pieces)
+    h->pieces_end = &h->pieces;
+  h->queued -= p->len;
+  pthread_cond_broadcast (&h->taken);
+  return p;
 }
 
-static struct piece *
-take_locked (struct haul *h)
+bool
+haul_pump (struct haul *h)
 {
-  struct piece *list = h->pieces;
+  struct piece *p;
 
+  while ((p = take (h)))
+    {
+      h->ops->file (p->name, p->offset, p->data, p->len, h->arg);
+      free (p);
+    }
+  LOCK_SCOPE (&h->m);
+  return !h->pieces;
+}
+
+uint64_t
+haul_drop (struct haul *h)
+{
+  uint64_t bytes = 0;
+  LOCK_SCOPE (&h->m);
+
+  for (struct piece *next, *p = h->pieces; p; p = next)
+    {
+      next = p->next;
+      bytes += p->len;
+      free (p);
+    }
   h->pieces = NULL;
   h->pieces_end = &h->pieces;
-  return list;
+  h->queued = 0;
+  return bytes;
 }
 
 static void
 woken (void *arg)
 {
   struct haul *h = arg;
-  struct piece *list = NULL;
+  bool closed;
 
   {
     LOCK_SCOPE (&h->m);
     h->woken = false;
-    if (!h->closed)
-      list = take_locked (h);
+    closed = h->closed;
   }
-  tell (h, list);
-  pieces_free (list);
+  if (!closed)
+    haul_pump (h);
   haul_unref (h);
 }
 
@@ -221,13 +343,14 @@ put_piece_locked (struct haul *h, struct haul_file *f, const void *data,
   h->pieces_end = &p->next;
   f->size += len;
   h->bytes += len;
+  h->queued += len;
   return true;
 }
 
 static void
 wake_locked (struct haul *h)
 {
-  if (h->woken)
+  if (h->woken || h->held || !h->pieces)
     return;
   h->refs++;
   /* Without memory they wait for the next call, or for the end. */
@@ -237,36 +360,76 @@ wake_locked (struct haul *h)
     h->woken = true;
 }
 
+/* Under the lock, which it leaves while it stands. */
+static bool
+stand_for_room (struct haul *h, size_t len)
+{
+  struct timespec until;
+
+  while (h->job && !h->closed && h->queued + len > HAUL_QUEUE)
+    {
+      if (job_stopping (h->job))
+        return false;
+      wake_locked (h);
+      clock_gettime (CLOCK_MONOTONIC, &until);
+      until.tv_nsec += STAND_MS * 1000000L;
+      until.tv_sec += until.tv_nsec / 1000000000;
+      until.tv_nsec %= 1000000000;
+      pthread_cond_timedwait (&h->taken, &h->m, &until);
+    }
+  return true;
+}
+
+/* All of it, in pieces, or what did not go is named. */
+static enum lack
+put_locked (struct haul *h, struct haul_file *f, const char *from, size_t *len)
+{
+  if (!f || h->bytes + *len > HAUL_MAX_BYTES)
+    return LACK_SIZE;
+  if (!limit_take (h->limit, *len))
+    return LACK_LIMIT;
+  for (size_t n; *len > 0; from += n, *len -= n)
+    {
+      n = *len < HAUL_PIECE ? *len : HAUL_PIECE;
+      if (!stand_for_room (h, n))
+        return LACK_TIME;
+      if (h->closed)
+        return LACK_MAX;
+      if (!put_piece_locked (h, f, from, n))
+        return LACK_SIZE;
+    }
+  return LACK_MAX;
+}
+
 static void
 out_file (struct collect_out *out, const char *name, const void *data,
           size_t len)
 {
   struct haul *h = container_of (out, struct haul, out);
-  const char *from = data;
   struct haul_file *f;
-  bool fits;
+  enum lack lack;
   LOCK_SCOPE (&h->m);
 
   if (h->closed)
     return;
   f = file_locked (h, name);
-  fits = f && !f->cut && h->bytes + len <= HAUL_MAX_BYTES;
-  for (size_t n; fits && len > 0; from += n, len -= n)
-    {
-      n = len < HAUL_PIECE ? len : HAUL_PIECE;
-      fits = put_piece_locked (h, f, from, n);
-    }
   /* What comes after a hole would stand at the wrong place. */
-  if (!fits && f)
-    f->cut = true;
-  if (!fits && !h->refused)
+  if (f && f->cut)
     {
-      h->refused = true;
-      add_gap_locked (h, name,
-                      "more than 8 MiB or 64 files in one step, or no memory");
+      h->lost[f->cut - 1].bytes += len;
+      return;
     }
-  if (h->pieces)
-    wake_locked (h);
+  lack = put_locked (h, f, data, &len);
+  if (lack < LACK_MAX)
+    {
+      if (!h->lost[lack].first[0])
+        snprintf (h->lost[lack].first, sizeof (h->lost[lack].first), "%s",
+                  name);
+      h->lost[lack].bytes += len;
+      if (f)
+        f->cut = 1 + (unsigned) lack;
+    }
+  wake_locked (h);
 }
 
 static void
@@ -294,10 +457,12 @@ out_fact (struct collect_out *out, const struct fact *fact)
 /* ---- begin and end ---- */
 
 int
-haul_new (struct loop *loop, const char *collector, haul_file_fn *file,
-          void *arg, struct haul **ret, struct error *err)
+haul_new (struct loop *loop, const char *collector, struct haul_limit *limit,
+          const struct haul_ops *ops, void *arg, struct haul **ret,
+          struct error *err)
 {
   struct haul *h = calloc (1, sizeof (*h));
+  pthread_condattr_t attr;
 
   if (!h)
     return error_set (err, ENOMEM, "no memory for the collector");
@@ -309,9 +474,14 @@ haul_new (struct loop *loop, const char *collector, haul_file_fn *file,
   };
   h->loop = loop;
   snprintf (h->collector, sizeof (h->collector), "%s", collector);
-  h->file = file;
+  h->ops = ops;
   h->arg = arg;
+  h->limit = haul_limit_ref (limit);
   pthread_mutex_init (&h->m, NULL);
+  pthread_condattr_init (&attr);
+  pthread_condattr_setclock (&attr, CLOCK_MONOTONIC);
+  pthread_cond_init (&h->taken, &attr);
+  pthread_condattr_destroy (&attr);
   h->refs = 1;
   h->pieces_end = &h->pieces;
   h->impact = json_object_new_array ();
@@ -320,36 +490,58 @@ haul_new (struct loop *loop, const char *collector, haul_file_fn *file,
   return 0;
 }
 
+void
+haul_job (struct haul *h, const struct job *job)
+{
+  LOCK_SCOPE (&h->m);
+  h->job = job;
+}
+
 struct collect_out *
 haul_out (struct haul *h)
 {
   return &h->out;
 }
 
+/* One gap of each reason. */
+static void
+add_lost_locked (struct haul *h)
+{
+  char text[160];
+
+  for (unsigned i = 0; i < LACK_MAX; i++)
+    if (h->lost[i].first[0])
+      {
+        snprintf (text, sizeof (text),
+                  "%s: %" PRIu64 " bytes from here on", lacks[i],
+                  h->lost[i].bytes);
+        add_gap_locked (h, h->lost[i].first, text);
+      }
+  if (h->facts_lost)
+    {
+      snprintf (text, sizeof (text), "%u more than %u in one step",
+                h->facts_lost, HAUL_MAX_FACTS);
+      add_gap_locked (h, "facts", text);
+    }
+}
+
 void
 haul_close (struct haul *h, struct haul_end *ret)
 {
-  struct piece *list;
-  char text[64];
-
   {
     LOCK_SCOPE (&h->m);
     h->closed = true;
-    list = take_locked (h);
+    /* Who stands in out->file() may go. */
+    pthread_cond_broadcast (&h->taken);
   }
   /* From here on the thread changes nothing in it. */
-  if (ret)
+  if (!ret)
     {
-      tell (h, list);
-      if (h->facts_lost)
-        {
-          snprintf (text, sizeof (text), "%u more than %u in one step",
-                    h->facts_lost, HAUL_MAX_FACTS);
-          add_gap_locked (h, "facts", text);
-        }
-      *ret = (struct haul_end){ h->facts, h->nfacts,
-                                steal_ptr (&h->impact),
-                                steal_ptr (&h->gaps), h->bytes };
+      haul_drop (h);
+      return;
     }
-  pieces_free (list);
+  haul_pump (h);
+  add_lost_locked (h);
+  *ret = (struct haul_end){ h->facts, h->nfacts, steal_ptr (&h->impact),
+                            steal_ptr (&h->gaps), h->bytes };
 }

@@ -17,23 +17,47 @@
 
 struct error;
 struct haul;
+struct haul_limit;
+struct job;
 struct loop;
 
 #define HAUL_MAX_FILES 64
 #define HAUL_MAX_BYTES (8u << 20)
 #define HAUL_MAX_FACTS 256
 #define HAUL_PIECE (256u << 10) /* at most, of a file at a time */
+/* Of what was not taken yet: beyond it the collector waits. */
+#define HAUL_QUEUE (1u << 20)
 
-/* Loop thread: the next piece of a file. */
-typedef void haul_file_fn (const char *name, uint64_t offset,
-                           const void *data, size_t len, void *arg);
+/* What several of them may bring together.  Any thread; counted. */
+int haul_limit_new (uint64_t bytes, struct haul_limit **ret,
+                    struct error *err);
+struct haul_limit *haul_limit_ref (struct haul_limit *l); /* NULL is fine */
+void haul_limit_unref (struct haul_limit *l); /* NULL is fine */
+void haul_limit_raise (struct haul_limit *l, uint64_t bytes);
+uint64_t haul_limit_left (const struct haul_limit *l);
 
-/* One reference. */
-int haul_new (struct loop *loop, const char *collector, haul_file_fn *file,
-              void *arg, struct haul **ret, struct error *err);
+/* Where it goes; loop thread. */
+struct haul_ops
+{
+  /* The next piece of a file. */
+  void (*file) (const char *name, uint64_t offset, const void *data,
+                size_t len, void *arg);
+  /* May that much be handed over now?  When it may not, haul_pump() is to be
+   * called when it may.  NULL = always. */
+  bool (*room) (size_t len, void *arg);
+};
+
+/* One reference.  limit: shared with others, or NULL. */
+int haul_new (struct loop *loop, const char *collector,
+              struct haul_limit *limit, const struct haul_ops *ops, void *arg,
+              struct haul **ret, struct error *err);
 /* Any thread. */
 struct haul *haul_ref (struct haul *h);
 void haul_unref (struct haul *h); /* NULL is fine */
+/* In the collector's thread, before it brings anything: where more waits to be
+ * taken than HAUL_QUEUE, it stands in out->file() until there is room, or the
+ * job is to stop.  Without a job it never stands. */
+void haul_job (struct haul *h, const struct job *job);
 /* For the collector's thread, as long as it has a reference. */
 struct collect_out *haul_out (struct haul *h);
 
@@ -46,8 +70,12 @@ struct haul_end
   struct json_object *impact, *gaps;
   uint64_t bytes;                    /* of all files */
 };
-/* Loop thread, once: the last pieces are told, and what comes from now on goes
- * nowhere.  With ret NULL nobody wants any of it. */
+/* Loop thread, once: what comes from now on goes nowhere.  With ret NULL nobody
+ * wants any of it; else pieces that there was no room for are still there. */
 void haul_close (struct haul *h, struct haul_end *ret);
+/* Loop thread: hands over what there is room for; true when nothing is left. */
+bool haul_pump (struct haul *h);
+/* What is left goes nowhere; how much it was. */
+uint64_t haul_drop (struct haul *h);
 
 #endif

@@ -239,12 +239,20 @@ on_counted (const struct error *put_err, struct json_object *answer,
 
 /* ---- collecting: the diagnosis ---- */
 
+/* Of evidence, in all.  The writer's end keeps somewhat more: incidents and
+ * bundles have a place of their own. */
+#define EVIDENCE_AWAY (16u << 20)
+
 static void
 on_file_stored (const struct error *err, struct json_object *answer,
                 void *arg)
 {
   struct active *a = arg;
 
+  /* Whose piece waits has nothing to do with whose was stored. */
+  for (struct active *x = a->all->first; x; x = x->next)
+    if (x->diagnosis)
+      diagnosis_room (x->diagnosis);
   if (err && !a->file_error.code)
     {
       a->file_error = *err;
@@ -269,6 +277,14 @@ on_file (const char *name, uint64_t offset, const void *data, size_t len,
          void *arg)
 {
   store_file (arg, name, offset, data, len);
+}
+
+static bool
+on_room (size_t len, void *arg)
+{
+  const struct active *a = arg;
+
+  return writer_link_kept (a->all->env.writer) + len <= EVIDENCE_AWAY;
 }
 
 static void
@@ -350,6 +366,7 @@ on_diagnosed (const struct verdict *verdict, struct json_object *head,
 
 static const struct diagnosis_ops diagnosis_callbacks = {
   .file = on_file,
+  .room = on_room,
   .progress = on_progress,
   .done = on_diagnosed,
 };

@@ -496,6 +496,12 @@ writer_link_connected (const struct writer_link *wl)
   return wl->channel != NULL;
 }
 
+size_t
+writer_link_kept (const struct writer_link *wl)
+{
+  return wl->kept_bytes;
+}
+
 struct incident_sink *
 writer_link_incidents (struct writer_link *wl)
 {

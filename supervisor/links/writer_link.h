@@ -34,6 +34,9 @@ void writer_link_disconnect (struct writer_link *wl);
 bool writer_link_broke (int code);
 bool writer_link_connected (const struct writer_link *wl);
 
+/* Bytes that it has not answered for yet. */
+size_t writer_link_kept (const struct writer_link *wl);
+
 struct incident_sink *writer_link_incidents (struct writer_link *wl);
 const struct console_sink *writer_link_consoles (struct writer_link *wl);
 

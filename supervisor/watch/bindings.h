@@ -114,9 +114,9 @@ struct bindings_spared
 };
 bool bindings_spared (struct bindings *b, uint64_t for_ms,
                       struct bindings_spared *ret);
-/* Where the scenarios of that guest ask over the network: parameters for the
- * collector "net" ("address", "expect", "addresses").  The caller's. */
-struct json_object *bindings_addresses (struct bindings *b, const char *uuid);
+/* What the scenarios of that guest know of it: scenario_hints() of each.  The
+ * caller's. */
+struct json_object *bindings_hints (struct bindings *b, const char *uuid);
 size_t bindings_count (const struct bindings *b);
 /* From due until somebody was asked, of all that came in their turn: each is
  * the bound of the bucket that it is in, max is exact. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What others want to know of bindings: how they are, each outcome as it
- * comes, where they ask.
+ * comes, what their documents know.
  */
 #include "supervisor/watch/bindings_impl.h"
 #include "supervisor/watch/pauses.h"
@@ -14,8 +14,6 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define MAX_ADDRESSES 4
 
 /* ---- the last report ---- */
 
@@ -212,37 +210,12 @@ bindings_late (const struct bindings *b, struct bindings_late *ret)
 }
 
 struct json_object *
-bindings_addresses (struct bindings *b, const char *uuid)
+bindings_hints (struct bindings *b, const char *uuid)
 {
   const struct watched *w = bindings_watched_ (b, uuid);
-  struct json_object *all = json_object_new_array ();
-  struct json_object *ret = json_object_new_object ();
-  struct scenario_knock k;
-  bool sure = false;
+  struct json_object *all = json_object_new_object ();
 
   for (size_t i = 0; w && i < w->n; i++)
-    {
-      if (json_object_array_length (all) >= MAX_ADDRESSES
-          || !scenario_knock (w->list[i]->scenario, w->guest, &k))
-        continue;
-      /* The first, or the first of which it is known what answers there: a
-       * connection may be taken by who stands in between. */
-      if (json_object_array_length (all) == 0 || (k.expect && !sure))
-        {
-          json_add_str (ret, "address", k.address);
-          /* Of one before it. */
-          json_object_object_del (ret, "send");
-          json_object_object_del (ret, "netns");
-          if (k.netns)
-            json_add_str (ret, "netns", k.netns);
-          if (k.send)
-            json_add_str (ret, "send", k.send);
-          if (k.expect)
-            json_add_str (ret, "expect", k.expect);
-          sure = k.expect != NULL;
-        }
-      json_object_array_add (all, json_object_new_string (k.address));
-    }
-  json_object_object_add (ret, "addresses", all);
-  return ret;
+    scenario_hints (w->list[i]->scenario, w->guest, all);
+  return all;
 }

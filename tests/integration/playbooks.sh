@@ -91,6 +91,24 @@ exact "what is wrong" "$(hd status --json | jq -r 'select(.row=="daemon") | .bad
 exact "steps of the mended one" "$(did alpha disks)" "console host "
 exact "steps of one in the place of ours" "$(did beta quick)" "first "
 
+# ---- what would be done, and is not ----
+playbook 50-dry.json dry '"host", { "do": "monitor", "name": "again", "budget": "3s", "if": ["vmm == alive"] }, "net", "sysrq"'
+again '5 playbooks of 5 files'
+cat "$work/alpha.report" >"$work/report.before"
+incidents=$(hd incidents --json | jq -s length)
+hd diagnose alpha --playbook dry --dry-run >"$work/out" || die "dry-run: $?"
+head -n 1 "$work/out" | grep -qE '^plan=dry guest=alpha steps=4 touching=[0-9]+ time=[0-9a-z]+ bytes=[0-9A-Za-z]+$' || { cat "$work/out"; die "the first line of a plan"; }
+grep -q '^   if: vmm == alive' "$work/out" || { cat "$work/out"; die "a plan without its conditions"; }
+grep -q 'connects by TCP to 192.0.2.1:1 once' "$work/out" || { cat "$work/out"; die "a plan without its packets"; }
+grep -qi 'sysrq w' "$work/out" || { cat "$work/out"; die "a plan without what is typed"; }
+hd diagnose alpha --playbook dry --dry-run --json >"$work/out"
+jq -se 'length == 5 and .[4].row == "plan" and .[4].steps == 4 and .[1].step == "again" and .[1].collector == "monitor"
+  and ((.[1].ms == 3000 and .[1].if == "vmm == alive") or .[1].never != null)
+  and (.[3].acts | length) > 0 and .[0].acts == [] and .[4].ms > 3000' "$work/out" >/dev/null || { cat "$work/out"; die "a plan in JSON"; }
+exact "the end of a plan by none" "$(hd diagnose alpha --playbook dri --dry-run >/dev/null 2>&1; echo $?)" 2
+exact "incidents by plans" "$(($(hd incidents --json | jq -s length) - incidents))" 0
+cmp "$work/report.before" "$work/alpha.report" || die "a plan was typed"
+
 # ---- broken again: the last good ones stay ----
 echo '{' >"$work/playbooks.d/10-good.json"
 playbook 40-new.json brand-new '"host", "console"'

@@ -7,8 +7,7 @@ def seconds: if . == null then "-" else "\((. / 100 | round) / 10) s" end;
 (map(select(.lost == null and .invalid == null))) as $all
 | ($all | map(select(.control | not))) as $faults
 | ($all | map(select(.control))) as $controls
-| ($faults | map(select(.confidence == "certain"))) as $certain
-| ($faults | map(select(.confidence == "high"))) as $high
+| ($faults | map(select(.confidence == "high" or .confidence == "certain"))) as $high
 | "| fault | wanted | said | culprit | confidence | |\n|---|---|---|---|---|---|",
   ($faults | sort_by(.group, .name)[]
    | "| \(.name) | \(.want | join(", ")) | \(.class) | \(.culprit | gsub("\\|"; "/")) | \(.confidence) | "
@@ -23,8 +22,7 @@ def seconds: if . == null then "-" else "\((. / 100 | round) / 10) s" end;
   "detected:      \(percent($faults | map(select(.class != "nothing")) | length; $faults | length))",
   "class right:   \(percent($faults | map(select(.class_ok)) | length; $faults | length))",
   "culprit right: \(percent($faults | map(select(.class_ok and .culprit_ok)) | length; $faults | length))",
-  "called certain, and right: \(percent($certain | map(select(.class_ok)) | length; $certain | length))",
-  "called high, and right:    \(percent($high | map(select(.class_ok)) | length; $high | length))",
+  "called high, and right: \(percent($high | map(select(.class_ok)) | length; $high | length))",
   "controls with an incident: \($controls | map(select(.incidents > 0)) | length) of \($controls | length)",
   "fault to incident, median: \($faults | map(.incident_ms) | median | seconds); to verdict: \($faults | map(.verdict_ms) | median | seconds)",
   "bundle, median: \($faults | map(select(.bundle > 0).bundle) | median // 0) bytes, largest \($faults | map(.bundle) | max // 0); incident.json, largest \($faults | map(.incident_bytes) | max // 0)",

@@ -170,21 +170,41 @@ haul_free (struct haul *h)
   free (h);
 }
 
-/* Runs c with its own budget; params is JSON or NULL. */
+/* What scenarios know, and which of them failed. */
+static struct json_object *hinted;
+static const char *failed;
+
+/* Runs c with its own budget; params: what its step says, JSON or NULL. */
 static inline int
 collect (const struct collector *c, const struct guest *g,
          const struct transport_env *env, const char *params, struct haul *h,
          struct error *err)
 {
-  struct json_object *p = params ? json_tokener_parse (params) : NULL;
+  struct json_object *p = json_tokener_parse (params ? params : "{}");
+  void *own = calloc (1, c->own_size + 1);
   struct collect_ctx ctx = { .guest = g,
                              .env = env,
                              .deadline = now_ms + c->budget_ms,
-                             .params = p,
+                             .own = c->fields ? own : NULL,
+                             .hints = hinted,
+                             .scenario = failed ? failed : "",
                              .out = &h->out };
   uint64_t begun = now_ms;
-  int rc = c->run (&ctx, err);
+  int rc, checked;
 
+  if (c->own_init)
+    memcpy (own, c->own_init, c->own_size);
+  rc = c->fields ? json_decode (NULL, p, "", c->fields, own, err) : 0;
+  if (rc == 0)
+    {
+      /* What it refuses is refused where a playbook is read. */
+      checked = c->check ? c->check (NULL, "", own, NULL) : 0;
+      rc = c->run (&ctx, err);
+      assert_true (!c->check || (checked < 0) == (rc == -EPERM));
+    }
+  if (c->fields)
+    json_decoded_done (c->fields, own);
+  free (own);
   json_object_put (p);
   /* Whatever the guest does, the budget holds. */
   assert_in_range (now_ms - begun, 0, c->budget_ms);

@@ -40,7 +40,7 @@ static struct
   const char *stats[2]; /* JSON, NULL = an error */
   int tcp_rc;
   const char *tcp_text;
-  char tcp_address[80];
+  char tcp_address[80], tcp_expect[80];
   const char *kept; /* of the console's ring */
   size_t kept_len;
   uint64_t lost, last_ms;
@@ -113,6 +113,8 @@ tcp_check (const struct tcp_check *check, uint64_t deadline,
            struct tcp_result *ret, struct error *err)
 {
   snprintf (play.tcp_address, sizeof play.tcp_address, "%s", check->address);
+  snprintf (play.tcp_expect, sizeof play.tcp_expect, "%s",
+            check->expect ? check->expect : "");
   if (play.tcp_text)
     buf_puts (ret->answer, play.tcp_text);
   if (play.tcp_rc < 0)
@@ -362,6 +364,52 @@ test_disk (void **state)
 }
 
 /* ---- net ---- */
+
+/* Asks where scenarios ask: who answers is known of one of them. */
+static void
+test_net_hints (void **state)
+{
+  static const struct
+  {
+    const char *hints, *failed, *address, *expect;
+  } cases[] = {
+    { "[{'scenario':'a','address':'192.0.2.1:1'}]", "", "192.0.2.1:1" },
+    { "[{'scenario':'a','address':'192.0.2.1:1','send':'x'},"
+      "{'scenario':'b','address':'192.0.2.1:2','expect':'SSH'}]",
+      "a", "192.0.2.1:2", "SSH" },
+    { "[{'scenario':'a','address':'192.0.2.1:1'},"
+      "{'scenario':'b','address':'192.0.2.1:2'}]",
+      "b", "192.0.2.1:2" },
+    { "[{'scenario':'a','address':'192.0.2.1:1','expect':'SSH'},"
+      "{'scenario':'b','address':'192.0.2.1:2','expect':'SSH'}]",
+      "b", "192.0.2.1:2", "SSH" },
+  };
+  struct guest g = guest ();
+
+  for (size_t i = 0; i < ARRAY_LEN (cases); i++)
+    {
+      CLEANUP_JSON struct json_object *hints = json_object_new_object ();
+      struct haul *h;
+
+      json_object_object_add (hints, "addresses",
+                              json_tokener_parse (cases[i].hints));
+      memset (&play, 0, sizeof play);
+      play.tcp_text = "SSH";
+      hinted = hints;
+      failed = cases[i].failed;
+      h = get (&collect_net, &g, NULL, 0);
+      hinted = NULL;
+      failed = NULL;
+      assert_string_equal (play.tcp_address, cases[i].address);
+      assert_string_equal (play.tcp_expect,
+                           cases[i].expect ? cases[i].expect : "");
+      haul_free (h);
+      /* What the step says counts more. */
+      h = get (&collect_net, &g, "{\"address\":\"192.0.2.3:3\"}", 0);
+      assert_string_equal (play.tcp_address, "192.0.2.3:3");
+      haul_free (h);
+    }
+}
 
 static void
 test_net (void **state)
@@ -687,6 +735,8 @@ main (void)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (test_table),   cmocka_unit_test (test_monitor),
     cmocka_unit_test (test_disk),    cmocka_unit_test (test_net),
+    cmocka_unit_test (test_net_hints),
+    cmocka_unit_test (test_net_hints),
     cmocka_unit_test (test_console), cmocka_unit_test (test_host),
     cmocka_unit_test (test_vcpus),   cmocka_unit_test (test_process_states),
     cmocka_unit_test (test_stacks),

@@ -386,7 +386,8 @@ static void
 test_http_who (void **state)
 {
   struct guest g = guest ();
-  struct scenario_knock k;
+  CLEANUP_JSON struct json_object *all = json_object_new_object ();
+  struct json_object *hint;
   struct scenario *s;
 
   answers (200, "", "");
@@ -411,15 +412,17 @@ test_http_who (void **state)
   assert_string_equal (play.http_host, "https://app.lan:443");
 
   s = parsed (DOC ("http", ",\"url\":\"http://guest:81\",\"netns\":\"b\""));
-  assert_true (scenario_knock (s, &g, &k));
-  assert_string_equal (k.address, "[2001:db8::9]:81");
-  assert_string_equal (k.netns, "b");
-  assert_string_equal (k.expect, "^HTTP/1");
+  scenario_hints (s, &g, all);
   scenario_unref (s);
+  hint = json_object_array_get_idx (json_get (all, "addresses"), 0);
+  assert_string_equal (json_get_str (hint, "address"), "[2001:db8::9]:81");
+  assert_string_equal (json_get_str (hint, "netns"), "b");
+  assert_string_equal (json_get_str (hint, "expect"), "^HTTP/1");
   s = parsed (DOC ("http", ",\"url\":\"https://guest/\""));
-  assert_true (scenario_knock (s, &g, &k));
-  assert_null (k.expect);
+  scenario_hints (s, &g, all);
   scenario_unref (s);
+  hint = json_object_array_get_idx (json_get (all, "addresses"), 1);
+  assert_null (json_get_str (hint, "expect"));
 }
 
 static void

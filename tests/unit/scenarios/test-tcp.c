@@ -67,10 +67,34 @@ test_own_address (void **state)
   assert_string_equal (play.tcp_address, "[2001:db8::9]:22");
 }
 
+/* The first hint of that sort of this document has that; NULL: it has not. */
+static void
+assert_hint (const char *text, const struct guest *g, const char *sort,
+             const char *key, const char *want)
+{
+  CLEANUP_JSON struct json_object *all = json_object_new_object ();
+  struct scenario *s = parsed (text);
+  struct json_object *list;
+  const char *got = NULL;
+
+  scenario_hints (s, g, all);
+  scenario_unref (s);
+  list = json_get (all, sort);
+  if (list)
+    got = json_get_str (json_object_array_get_idx (list, 0), key);
+  if (!want)
+    assert_null (got);
+  else
+    {
+      assert_non_null (got);
+      assert_string_equal (got, want);
+    }
+}
+
 /* What a diagnosis asks of the same place: the same, as far as that is words
  * over TCP. */
 static void
-test_knock (void **state)
+test_hints (void **state)
 {
   static const struct
   {
@@ -86,31 +110,40 @@ test_knock (void **state)
     { OWN, "192.0.2.9:22", NULL, NULL },
   };
   struct guest g = guest ();
-  struct scenario_knock k;
-  struct scenario *s;
 
-  s = parsed (OWN);
-  assert_false (scenario_knock (s, &g, &k));
-  scenario_unref (s);
-  s = parsed ("{\"name\":\"n\",\"kind\":\"console-command\","
-              "\"command\":\"uptime\"}");
-  assert_false (scenario_knock (s, &g, &k));
-  scenario_unref (s);
+  assert_hint (OWN, &g, "addresses", "address", NULL);
+  assert_hint ("{\"name\":\"n\",\"kind\":\"console-command\","
+               "\"console\":\"hvc0\",\"command\":\"uptime\"}",
+               &g, "consoles", "console", "hvc0");
   g.nnics = 1;
   snprintf (g.nics[0].ip, sizeof g.nics[0].ip, "192.0.2.9");
   for (size_t i = 0; i < ARRAY_LEN (cases); i++)
     {
-      s = parsed (cases[i].text);
-      assert_true (scenario_knock (s, &g, &k));
-      assert_string_equal (k.address, cases[i].address);
-      assert_true ((k.send != NULL) == (cases[i].send != NULL));
-      if (k.send)
-        assert_string_equal (k.send, cases[i].send);
-      assert_true ((k.expect != NULL) == (cases[i].expect != NULL));
-      if (k.expect)
-        assert_string_equal (k.expect, cases[i].expect);
-      scenario_unref (s);
+      const char *text = cases[i].text;
+
+      assert_hint (text, &g, "addresses", "scenario", "n");
+      assert_hint (text, &g, "addresses", "address", cases[i].address);
+      assert_hint (text, &g, "addresses", "send", cases[i].send);
+      assert_hint (text, &g, "addresses", "expect", cases[i].expect);
     }
+  assert_hint (cases[2].text, &g, "logins", "user", "root");
+  assert_hint (cases[2].text, &g, "logins", "key", "k");
+  assert_hint (cases[0].text, &g, "logins", "user", NULL);
+}
+
+/* One guest may have many scenarios. */
+static void
+test_hints_end (void **state)
+{
+  CLEANUP_JSON struct json_object *all = json_object_new_object ();
+  struct guest g = guest ();
+  struct scenario *s = parsed (TCP ());
+
+  for (unsigned i = 0; i < 2 * SCENARIO_HINTS; i++)
+    scenario_hints (s, &g, all);
+  scenario_unref (s);
+  assert_int_equal (
+      json_object_array_length (json_get (all, "addresses")), SCENARIO_HINTS);
 }
 
 int
@@ -119,7 +152,8 @@ main (void)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (test_tcp),
     cmocka_unit_test (test_own_address),
-    cmocka_unit_test (test_knock),
+    cmocka_unit_test (test_hints),
+    cmocka_unit_test (test_hints_end),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);

@@ -57,6 +57,7 @@ static struct bed *bed;
     answer_end (a, NULL);                                                     \
   }
 NOT_HERE (op_list)
+NOT_HERE (op_plan)
 NOT_HERE (op_status)
 NOT_HERE (op_incidents)
 NOT_HERE (op_dump)

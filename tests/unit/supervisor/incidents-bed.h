@@ -150,6 +150,12 @@ writer_link_incidents (struct writer_link *wl)
   return &world->sink;
 }
 
+size_t
+writer_link_kept (const struct writer_link *wl)
+{
+  return 0;
+}
+
 bool
 writer_link_broke (int code)
 {
@@ -266,6 +272,11 @@ void
 diagnosis_stop (struct diagnosis *dg, const char *why)
 {
   dg->stopped = true;
+}
+
+void
+diagnosis_room (struct diagnosis *dg)
+{
 }
 
 void

@@ -185,24 +185,23 @@ test_one_that_does_not_come_back (void **state)
   assert_last (w, OUTCOME_NO_VERDICT, "stuck");
 }
 
-/* ---- where they ask ---- */
+/* ---- what they know of a guest ---- */
 
 static void
-assert_addresses (struct world *w, const char *want)
+assert_hints (struct world *w, const char *want)
 {
-  CLEANUP_JSON struct json_object *got = bindings_addresses (w->b, A);
+  CLEANUP_JSON struct json_object *got = bindings_hints (w->b, A);
 
   assert_string_equal (
       json_object_to_json_string_ext (got, JSON_C_TO_STRING_PLAIN), want);
 }
 
-/* The words of one check are not sent with what another one expects. */
 static void
-test_tells_where_it_asks (void **state)
+test_tells_what_it_knows (void **state)
 {
   struct world *w = *state;
 
-  assert_addresses (w, "{\"addresses\":[]}");
+  assert_hints (w, "{}");
   bind (w,
         "{\"scenarios\":["
         "{\"name\":\"a\",\"kind\":\"tcp\",\"address\":\"192.0.2.1:1\","
@@ -210,8 +209,11 @@ test_tells_where_it_asks (void **state)
         "{\"name\":\"b\",\"kind\":\"tcp\",\"address\":\"192.0.2.2:2\","
         "\"expect\":{\"output\":\"^SSH-\"}}]}",
         NULL);
-  assert_addresses (w, "{\"address\":\"192.0.2.2:2\",\"expect\":\"^SSH-\","
-                       "\"addresses\":[\"192.0.2.1:1\",\"192.0.2.2:2\"]}");
+  assert_hints (w, "{\"addresses\":["
+                   "{\"scenario\":\"a\",\"address\":\"192.0.2.1:1\","
+                   "\"send\":\"hello\"},"
+                   "{\"scenario\":\"b\",\"address\":\"192.0.2.2:2\","
+                   "\"expect\":\"^SSH-\"}]}");
 }
 
 /* ---- many ---- */
@@ -375,7 +377,7 @@ main (void)
     T (test_changes_in_flight),
     T (test_failures_that_are_none),
     T (test_one_that_does_not_come_back),
-    T (test_tells_where_it_asks),
+    T (test_tells_what_it_knows),
     T (test_the_builtin),
     T (test_a_thousand_guests),
   };

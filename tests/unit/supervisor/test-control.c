@@ -271,7 +271,7 @@ ends_for (struct bed *b, struct person *p)
   assert_non_null (row);
   assert_string_equal (json_get_str (row, "row"), "incident");
   assert_string_equal (json_get_str (row, "id"), newest (b->w)->inc.id);
-  assert_string_equal (json_get_str (row, "bundle"), "/ready/x.tar.zst");
+  assert_string_equal (json_get_str (row, "bundle"), "/blobs/x.tar.zst");
   assert_false (json_get_bool (row, "more", false));
   json_object_put (row);
 }

@@ -40,6 +40,21 @@ had (struct world *w, const char *place, const char *uuid, int pid,
   store (w, &inc, place);
 }
 
+/* One that was open, with that playbook. */
+static void
+had_begun (struct world *w, const char *uuid, const char *playbook)
+{
+  struct incident inc = { .rev = 1, .opened_wall_ms = 5 };
+
+  incident_new_id (inc.id);
+  snprintf (inc.inc.uuid, sizeof inc.inc.uuid, "%s", uuid);
+  inc.inc.pid = 7;
+  inc.inc.start_time = 100;
+  snprintf (inc.scenario, sizeof inc.scenario, "uptime");
+  snprintf (inc.playbook, sizeof inc.playbook, "%s", playbook);
+  store (w, &inc, "open");
+}
+
 static struct incident
 newest_stored (struct world *w, const char *place, const char *uuid,
                enum incident_end end, uint64_t opened)
@@ -385,14 +400,10 @@ it_waits_for_its_playbook (void **state)
   struct world *w = *state;
   CLEANUP_JSON struct json_object *o = json_tokener_parse (
       "{\"name\":\"storage\",\"steps\":[\"host\"]}");
-  CLEANUP_JSON struct json_object *open
-      = json_tokener_parse (document (A, 7, "uptime", 0, NULL));
   struct playbook_set *set;
   struct playbook *own;
 
-  json_add_str (open, "playbook", "storage");
-  snprintf (w->open, sizeof w->open, "%s",
-            json_object_to_json_string_ext (open, JSON_C_TO_STRING_PLAIN));
+  had_begun (w, A, "storage");
   incidents_writer_up (w->incidents);
   assert_int_equal (newest (w)->life, LIFE_WAITING);
   assert_int_equal (playbook_read (NULL, o, "", "mine", &own, NULL), 0);
@@ -411,12 +422,8 @@ static void
 one_that_is_gone_is_no_touch (void **state)
 {
   struct world *w = *state;
-  CLEANUP_JSON struct json_object *open
-      = json_tokener_parse (document (A, 7, "uptime", 0, NULL));
 
-  json_add_str (open, "playbook", "storage");
-  snprintf (w->open, sizeof w->open, "%s",
-            json_object_to_json_string_ext (open, JSON_C_TO_STRING_PLAIN));
+  had_begun (w, A, "storage");
   incidents_writer_up (w->incidents);
   assert_int_equal (newest (w)->life, LIFE_WAITING);
   incidents_playbooks (w->incidents, w->d.playbooks);

@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The steps of a diagnosis: which of them run beside each other, which wait
+ * for what, which are left out, and what bounds all of them.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "tests/unit/supervisor/diagnose-bed.h"
+
+/* ---- which steps run, and when ---- */
+
+#define LEGS(w, text) UNTIL_LOOP ((w)->d.loop, legs_are ((w), (text)))
+
+static bool
+legs_are (struct world *w, const char *text)
+{
+  return strcmp (buf_str (&w->legs), text) == 0;
+}
+
+static const char *
+collector_said (struct world *w, size_t nth, const char *key)
+{
+  struct json_object *list = json_object_object_get (w->head, "collectors");
+
+  return json_get_str (json_object_array_get_idx (list, nth), key);
+}
+
+static void
+lanes_run_beside_each_other (void **state)
+{
+  struct world *w = *state;
+
+  begin (w, "['a-host', 'a-monitor', 'a-disk', 'a-net']");
+  LEGS (w, "+a-host +a-monitor +a-net ");
+  let_go ("a-monitor");
+  LEGS (w, "+a-host +a-monitor +a-net -a-monitor +a-disk ");
+  let_go ("a-disk a-net");
+  UNTIL_LOOP (w->d.loop, threads (w) == 1);
+  assert_false (w->done);
+  let_go ("a-host");
+  UNTIL_LOOP (w->d.loop, w->done);
+  /* Told in the order of the playbook. */
+  assert_string_equal (collector_said (w, 0, "name"), "a-host");
+  assert_string_equal (collector_said (w, 1, "name"), "a-monitor");
+  assert_string_equal (collector_said (w, 2, "name"), "a-disk");
+  assert_string_equal (collector_said (w, 3, "name"), "a-net");
+}
+
+/* Harmless evidence first; and nothing looks while somebody types. */
+static void
+what_touches_the_guest_goes_alone (void **state)
+{
+  struct world *w = *state;
+
+  begin (w, "['a-host', 'a-net', 'a-key', 'a-monitor', 'an-nmi', 'a-disk']");
+  LEGS (w, "+a-host +a-net ");
+  let_go ("a-host");
+  LEGS (w, "+a-host +a-net -a-host ");
+  let_go ("a-net");
+  LEGS (w, "+a-host +a-net -a-host -a-net +a-key ");
+  let_go ("a-key");
+  LEGS (w, "+a-host +a-net -a-host -a-net +a-key -a-key +a-monitor ");
+  let_go ("a-monitor");
+  LEGS (w, "+a-host +a-net -a-host -a-net +a-key -a-key +a-monitor "
+           "-a-monitor +an-nmi ");
+  let_go ("an-nmi a-disk");
+  UNTIL_LOOP (w->d.loop, w->done);
+}
+
+/* ---- lanes that others have ---- */
+
+static int
+holds_its_lane (struct job *job, void *arg)
+{
+  gate_wait (arg);
+  return 0;
+}
+
+static void
+lane_was_left (void *owner, void *arg, enum job_end end, int rc)
+{
+}
+
+static void
+somebody_takes (struct world *w, enum job_lane lane, bool *until)
+{
+  const struct job_spec spec = { .name = "a scenario",
+                                 .guest = A,
+                                 .lane = lane,
+                                 .timeout_ms = 3600000,
+                                 .run = holds_its_lane,
+                                 .done = lane_was_left,
+                                 .arg = until };
+
+  *until = false;
+  assert_int_equal (job_start (w->d.jobs, &spec, NULL), 0);
+}
+
+/* No time passes: it begins when the lane is free. */
+static void
+a_taken_lane_is_waited_for (void **state)
+{
+  static bool leaves;
+  struct world *w = *state;
+
+  somebody_takes (w, LANE_MONITOR, &leaves);
+  let_go ("a-monitor a-disk a-host");
+  begin (w, "['a-monitor', 'a-disk', 'a-host']");
+  LEGS (w, "+a-monitor +a-host -a-host ");
+  gate_set (&leaves);
+  LEGS (w, "+a-monitor +a-host -a-host -a-monitor +a-disk -a-disk ");
+  assert_true (w->done);
+}
+
+static void
+but_not_for_ever (void **state)
+{
+  static bool leaves;
+  struct world *w = *state;
+  struct json_object *gaps;
+
+  somebody_takes (w, LANE_MONITOR, &leaves);
+  let_go ("a-host");
+  begin (w, "['a-monitor', 'a-host']");
+  LEGS (w, "+a-monitor +a-host -a-host ");
+  loop_advance (w->d.loop, 14999);
+  assert_false (w->done);
+  loop_advance (w->d.loop, 1);
+  assert_true (w->done);
+  gaps = json_object_object_get (w->head, "gaps");
+  assert_int_equal (json_object_array_length (gaps), 1);
+  assert_non_null (strstr (
+      json_get_str (json_object_array_get_idx (gaps, 0), "why"),
+      "\"a scenario\""));
+  gate_set (&leaves);
+}
+
+/* ---- conditions ---- */
+
+static void
+a_condition_that_does_not_hold (void **state)
+{
+  struct world *w = *state;
+
+  begin (w, "['answers-twice', {'do':'a-net', 'if':'vmm == dead'},"
+            " {'do':'finds-nothing', 'if':'vmm.monitor == answers'}]");
+  UNTIL_LOOP (w->d.loop, w->done);
+  assert_true (legs_are (w, "+answers-twice -answers-twice "
+                            "+finds-nothing -finds-nothing "));
+  assert_string_equal (collector_said (w, 1, "name"), "a-net");
+  assert_string_equal (collector_said (w, 1, "skipped"), "vmm == dead");
+  assert_null (collector_said (w, 2, "skipped"));
+  /* Nothing is missing. */
+  assert_int_equal (json_object_array_length (
+                        json_object_object_get (w->head, "gaps")),
+                    0);
+  assert_null (told (w, "diagnosis.failed", 0));
+  /* It asked the house, and what that said is in there once. */
+  assert_null (told (w, "vmm.monitor", 2));
+}
+
+/* What the house knew before counts, too. */
+static void
+a_condition_on_what_is_known (void **state)
+{
+  struct world *w = *state;
+
+  house_says (w, "kernel.class", "soft-lockup");
+  begin (w, "[{'do':'a-host', 'if':'kernel.class == soft-lockup'},"
+            " {'do':'greets-once', 'if':'kernel.class == soft-lockup'}]");
+  LEGS (w, "+a-host ");
+  house_says (w, "kernel.class", "kernel-panic");
+  let_go ("a-host");
+  UNTIL_LOOP (w->d.loop, w->done);
+  assert_true (legs_are (w, "+a-host -a-host "));
+  assert_non_null (told (w, "kernel.class", 0));
+  assert_null (told (w, "kernel.class", 1));
+}
+
+/* Of all before it; and those behind do not come before it, or what it sees
+ * would hang on who is faster. */
+static void
+a_condition_waits_for_its_facts (void **state)
+{
+  struct world *w = *state;
+
+  begin (w, "['a-host',"
+            " {'do':'a-monitor', 'if':'no kernel.event.panic'}, 'a-net']");
+  LEGS (w, "+a-host ");
+  let_go ("a-host");
+  LEGS (w, "+a-host -a-host +a-monitor +a-net ");
+  let_go ("a-monitor a-net");
+  UNTIL_LOOP (w->d.loop, w->done);
+}
+
+/* ---- budgets ---- */
+
+static const char *
+gap_said (struct world *w, size_t nth, const char *key)
+{
+  struct json_object *gaps = json_object_object_get (w->head, "gaps");
+
+  return json_get_str (json_object_array_get_idx (gaps, nth), key);
+}
+
+static void
+the_time_of_a_playbook_ends (void **state)
+{
+  struct world *w = *state;
+
+  begin (w, "'budget':'10s', 'steps':['a-host', 'a-key']");
+  LEGS (w, "+a-host ");
+  loop_advance (w->d.loop, 10000);
+  UNTIL_LOOP (w->d.loop, w->done);
+  assert_true (legs_are (w, "+a-host !a-host +a-key !a-key "));
+  assert_string_equal (gap_said (w, 0, "why"), "it was stopped");
+  assert_non_null (strstr (gap_said (w, 1, "why"), "time that the playbook"));
+}
+
+/* Also of who waits for a lane. */
+static void
+nobody_waits_longer_than_that (void **state)
+{
+  static bool leaves;
+  struct world *w = *state;
+
+  somebody_takes (w, LANE_MONITOR, &leaves);
+  begin (w, "'budget':'10s', 'steps':['a-monitor']");
+  LEGS (w, "+a-monitor ");
+  loop_advance (w->d.loop, 10000);
+  assert_true (w->done);
+  assert_non_null (strstr (gap_said (w, 0, "why"), "time that the playbook"));
+  gate_set (&leaves);
+}
+
+static void
+the_bytes_of_a_playbook_end (void **state)
+{
+  struct world *w = *state;
+
+  begin (w, "'bytes':'160KiB', 'steps':['brings-64k',"
+            " {'do':'brings-64k', 'name':'b'},"
+            " {'do':'brings-64k', 'name':'c'}]");
+  UNTIL_LOOP (w->d.loop, w->done);
+  assert_int_equal (w->bytes, 128 << 10);
+  assert_string_equal (gap_said (w, 0, "what"), "c");
+  assert_non_null (strstr (gap_said (w, 0, "why"), "bytes that the playbook"));
+  assert_null (gap_said (w, 1, "why"));
+}
+
+static void
+no_step_begins_without_any (void **state)
+{
+  struct world *w = *state;
+
+  begin (w, "'bytes':'64KiB', 'steps':['brings-64k', 'finds-nothing']");
+  UNTIL_LOOP (w->d.loop, w->done);
+  assert_true (legs_are (w, "+brings-64k -brings-64k "
+                            "+finds-nothing !finds-nothing "));
+  assert_non_null (strstr (gap_said (w, 0, "why"), "bytes that the playbook"));
+}
+
+/* ---- a disk that is slow ---- */
+
+/* Who brings more than a little waits, and nothing is lost. */
+static void
+who_brings_much_waits_for_the_disk (void **state)
+{
+  struct world *w = *state;
+
+  w->no_room = true;
+  atomic_store (&pieces_gone, 0);
+  begin (w, "['brings-3m']");
+  UNTIL_LOOP (w->d.loop, atomic_load (&pieces_gone) == 4);
+  for (unsigned i = 0; i < 3; i++)
+    assert_int_equal (loop_round (w->d.loop, 20, NULL), 0);
+  assert_int_equal (atomic_load (&pieces_gone), 4);
+  w->no_room = false;
+  diagnosis_room (w->dg);
+  UNTIL_LOOP (w->d.loop, w->done);
+  assert_int_equal (w->bytes, PIECES * HAUL_PIECE);
+  assert_null (gap_said (w, 0, "why"));
+}
+
+/* Its step has ended, the next one runs; only the verdict waits. */
+static void
+what_was_brought_is_not_forgotten (void **state)
+{
+  struct world *w = *state;
+
+  w->no_room = true;
+  begin (w, "['brings-64k', 'a-key']");
+  LEGS (w, "+brings-64k -brings-64k +a-key ");
+  let_go ("a-key");
+  LEGS (w, "+brings-64k -brings-64k +a-key -a-key ");
+  loop_advance (w->d.loop, 29999);
+  assert_false (w->done);
+  w->no_room = false;
+  diagnosis_room (w->dg);
+  UNTIL_LOOP (w->d.loop, w->done);
+  assert_int_equal (w->bytes, 64 << 10);
+  assert_null (gap_said (w, 0, "why"));
+}
+
+/* But a disk that hangs does not keep the verdict; what is lost is one gap of
+ * each reason. */
+static void
+a_disk_that_hangs_is_given_up (void **state)
+{
+  struct world *w = *state;
+
+  w->no_room = true;
+  atomic_store (&pieces_gone, 0);
+  begin (w, "['brings-3m']");
+  UNTIL_LOOP (w->d.loop, atomic_load (&pieces_gone) == 4);
+  loop_advance (w->d.loop, 5000); /* its budget */
+  LEGS (w, "+brings-3m -brings-3m ");
+  assert_false (w->done);
+  loop_advance (w->d.loop, 30000);
+  assert_true (w->done);
+  assert_string_equal (gap_said (w, 0, "what"), "3m");
+  assert_non_null (strstr (gap_said (w, 0, "why"), "2097152 bytes"));
+  assert_non_null (strstr (gap_said (w, 1, "why"), "1048576 bytes"));
+  assert_null (gap_said (w, 2, "why"));
+}
+
+/* ---- its end before its end ---- */
+
+static void
+a_stop_ends_those_that_run (void **state)
+{
+  static bool leaves;
+  struct world *w = *state;
+
+  somebody_takes (w, LANE_MONITOR, &leaves);
+  begin (w, "['a-host', 'a-monitor', 'a-net', 'a-key']");
+  LEGS (w, "+a-host +a-monitor +a-net ");
+  diagnosis_stop (w->dg, "the guest is gone");
+  assert_false (w->done);
+  UNTIL_LOOP (w->d.loop, w->done);
+  assert_string_equal (json_get_str (w->head, "stopped"), "the guest is gone");
+  /* What was not begun is not in there. */
+  assert_int_equal (json_object_array_length (
+                        json_object_object_get (w->head, "collectors")),
+                    3);
+  assert_string_equal (collector_said (w, 0, "failure"), "it was stopped");
+  assert_string_equal (collector_said (w, 1, "failure"), "the guest is gone");
+  gate_set (&leaves);
+}
+
+/* Before its first step, and while nothing but a lane is waited for. */
+static void
+a_stop_before_anything (void **state)
+{
+  struct world *w = *state;
+
+  begin (w, "['a-host']");
+  diagnosis_stop (w->dg, "never mind");
+  UNTIL_LOOP (w->d.loop, w->done);
+  assert_true (legs_are (w, ""));
+}
+
+static void
+a_stop_while_a_lane_is_waited_for (void **state)
+{
+  static bool leaves;
+  struct world *w = *state;
+
+  somebody_takes (w, LANE_HOST, &leaves);
+  begin (w, "['a-host']");
+  LEGS (w, "+a-host ");
+  diagnosis_stop (w->dg, "never mind");
+  UNTIL_LOOP (w->d.loop, w->done);
+  assert_true (legs_are (w, "+a-host !a-host "));
+  gate_set (&leaves);
+}
+
+/* What he wants beside it begins at once. */
+static void
+another_playbook_takes_over (void **state)
+{
+  static const struct cause check = { "uptime", "silent", "It is silent." };
+  struct playbook *his = playbook_of ("['a-net','a-host','a-key']");
+  struct world *w = *state;
+
+  begin (w, "['a-host', 'a-monitor', 'a-disk']");
+  LEGS (w, "+a-host +a-monitor ");
+  assert_true (diagnosis_retell (w->dg, &check, his));
+  playbook_unref (his);
+  LEGS (w, "+a-host +a-monitor +a-net ");
+  let_go ("a-host a-monitor a-net a-disk a-key");
+  UNTIL_LOOP (w->d.loop, w->done);
+  assert_string_equal (collector_said (w, 0, "name"), "a-host");
+  assert_string_equal (collector_said (w, 1, "name"), "a-monitor");
+  assert_string_equal (collector_said (w, 2, "name"), "a-disk");
+  assert_string_equal (collector_said (w, 3, "name"), "a-net");
+  assert_string_equal (collector_said (w, 4, "name"), "a-key");
+}
+
+/* Its host may still be looked at. */
+static void
+another_guest_is_not_touched (void **state)
+{
+  struct world *w = *state;
+
+  begin (w, "['a-host', 'a-monitor', 'a-disk', 'finds-nothing']");
+  LEGS (w, "+a-host +a-monitor ");
+  registry_update (w->d.registry, living (8));
+  let_go ("a-host a-monitor");
+  UNTIL_LOOP (w->d.loop, w->done);
+  assert_non_null (strstr (buf_str (&w->legs), "-a-host"));
+  assert_non_null (strstr (buf_str (&w->legs), "-a-monitor"));
+  assert_non_null (strstr (buf_str (&w->legs), "+a-disk !a-disk"));
+  assert_non_null (strstr (buf_str (&w->legs), "-finds-nothing"));
+}
+
+int
+main (void)
+{
+  const struct CMUnitTest tests[] = {
+    T (lanes_run_beside_each_other),
+    T (what_touches_the_guest_goes_alone),
+    T (a_taken_lane_is_waited_for),
+    T (but_not_for_ever),
+    T (a_condition_that_does_not_hold),
+    T (a_condition_on_what_is_known),
+    T (a_condition_waits_for_its_facts),
+    T (the_time_of_a_playbook_ends),
+    T (nobody_waits_longer_than_that),
+    T (the_bytes_of_a_playbook_end),
+    T (no_step_begins_without_any),
+    T (who_brings_much_waits_for_the_disk),
+    T (what_was_brought_is_not_forgotten),
+    T (a_disk_that_hangs_is_given_up),
+    T (a_stop_ends_those_that_run),
+    T (a_stop_before_anything),
+    T (a_stop_while_a_lane_is_waited_for),
+    T (another_playbook_takes_over),
+    T (another_guest_is_not_touched),
+  };
+
+  return cmocka_run_group_tests (tests, NULL, NULL);
+}
