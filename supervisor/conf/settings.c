@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "config.h"
 
 #include <stddef.h>
@@ -69,6 +70,16 @@ static const struct json_field sink_fields[] = {
     .help = "bytes per second, 0 for no cap" },
   { 0 },
 };
+
+static const struct json_field named_sink_fields[] = {
+  { "name", JSON_STRING, offsetof (struct sink_config, name), .required = true,
+    .min = 1, .max = SINK_NAME_MAX,
+    .help = "what it is called in the spool and in messages" },
+  { .kind = JSON_GROUP, .sub = sink_fields },
+  { 0 },
+};
+
+static const struct sink_config sink_defaults = { .timeout_ms = 30 * 1000 };
 
 /* None of them can be nothing: 0 would be taken for "not said" further on. */
 #define BOUNDS_OF_ROOM .min = 1 << 20, .max = (int64_t) 1 << 50
@@ -154,7 +165,11 @@ static const struct json_field config_fields[] = {
     .help = "whether a guest that no scenario is for has the built-in one, "
             "memory-heartbeat" },
   { "sink", JSON_OBJECT, offsetof (struct config, sink), .sub = sink_fields,
-    .help = "where bundles are sent" },
+    .help = "where documents and bundles are sent" },
+  { "sinks", JSON_ARRAY, offsetof (struct config, sinks),
+    .sub = named_sink_fields, .elem_size = sizeof (struct sink_config),
+    .elem_init = &sink_defaults, .max = CONFIG_MAX_SINKS,
+    .help = "further ones: each gets all, by itself" },
   { "limits", JSON_OBJECT, offsetof (struct config, limits),
     .sub = limit_fields, .help = "bounds of what hangdog may use" },
   { 0 },
@@ -268,7 +283,7 @@ set_defaults (struct config *c, struct error *err)
   };
   c->heartbeat_ms = 10 * 1000;
   c->default_scenario = true;
-  c->sink.timeout_ms = 30 * 1000;
+  c->sink.timeout_ms = sink_defaults.timeout_ms;
   r = replace (&c->schema, CONFIG_SCHEMA, err);
   if (r == 0)
     r = replace (&c->sink.name, CONFIG_SINK, err);
@@ -336,44 +351,83 @@ holds_secret (const char *url)
   return host && memchr (host + 3, '@', strcspn (host + 3, "/"));
 }
 
+#define PATH(key)                                                             \
+  (snprintf (path, sizeof (path), "%s." key, at), path)
+
 static int
-check_sink (const struct json_doc *doc, const struct sink_config *sink,
-            struct error *err)
+check_sink (const struct json_doc *doc, const char *at,
+            const struct sink_config *sink, struct error *err)
 {
+  char path[64];
+
   static const char *const proxies[]
       = { "http://", "https://", "socks5://", "socks5h://" };
   bool proxy_ok = !sink->proxy || strcmp (sink->proxy, "none") == 0;
 
   if (sink->url && !known_sink (sink->url))
-    return json_error_at (doc, "sink.url", err,
+    return json_error_at (doc, PATH ("url"), err,
                           "no sink of this build takes \"%s\" (say http://, "
                           "https:// or dir:/)",
                           sink->url);
   if (sink->url && holds_secret (sink->url))
-    return json_error_at (doc, "sink.url", err,
+    return json_error_at (doc, PATH ("url"), err,
                           "no user or password here: put a token into a file "
                           "and name it in token-file");
   if (sink->url && strncmp (sink->url, "http", 4) == 0
       && sink->url[strcspn (sink->url, "?# \t\r\n")])
-    return json_error_at (doc, "sink.url", err,
+    return json_error_at (doc, PATH ("url"), err,
                           "no ?, # or blank here: /NAME of the bundle is put "
                           "behind it");
   for (size_t i = 0; i < ARRAY_LEN (proxies); i++)
     if (!proxy_ok)
       proxy_ok = strncmp (sink->proxy, proxies[i], strlen (proxies[i])) == 0;
   if (!proxy_ok)
-    return json_error_at (doc, "sink.proxy", err,
+    return json_error_at (doc, PATH ("proxy"), err,
                           "say http://, https://, socks5:// or socks5h:// and "
                           "HOST:PORT, or none");
   if (sink->proxy && holds_secret (sink->proxy))
-    return json_error_at (doc, "sink.proxy", err,
+    return json_error_at (doc, PATH ("proxy"), err,
                           "no user or password here: put them into "
                           "https_proxy in the service's environment");
   if (sink->key_file && *sink->key_file
       && !(sink->cert_file && *sink->cert_file))
-    return json_error_at (doc, "sink.key-file", err,
+    return json_error_at (doc, PATH ("key-file"), err,
                           "a key is of use only with cert-file");
   return 0;
+}
+
+#undef PATH
+
+static int
+check_sinks (const struct json_doc *doc, const struct config *cfg,
+             struct error *err)
+{
+  const struct sink_config *all = cfg->sinks.items;
+  char at[32], path[64];
+  int r = check_sink (doc, "sink", &cfg->sink, err);
+
+  for (size_t i = 0; r == 0 && i < cfg->sinks.count; i++)
+    {
+      bool twice = cfg->sink.url && strcmp (all[i].name, CONFIG_SINK) == 0;
+
+      snprintf (at, sizeof (at), "sinks[%zu]", i);
+      snprintf (path, sizeof (path), "%s.name", at);
+      for (size_t k = 0; k < i; k++)
+        twice |= strcmp (all[i].name, all[k].name) == 0;
+      if (twice)
+        return json_error_at (doc, path, err,
+                              "there is a sink of that name already");
+      if (!text_is_name (all[i].name))
+        return json_error_at (doc, path, err,
+                              "letters, digits, '.', '_' and '-' make a name");
+      if (!all[i].url)
+        return json_error_at (doc, at, err, "a sink needs a \"url\"");
+      r = check_sink (doc, at, &all[i], err);
+    }
+  if (r == 0 && cfg->sinks.count == CONFIG_MAX_SINKS && cfg->sink.url)
+    return json_error_at (doc, "sinks", err, "at most %u with \"sink\"",
+                          CONFIG_MAX_SINKS);
+  return r;
 }
 
 static int bad_source (const struct json_doc *doc, size_t i, const char *key,
@@ -543,7 +597,7 @@ parse (const char *text, size_t len, const char *origin, struct config *cfg,
     r = check_paths (doc, "leases", &cfg->leases, err);
   if (r == 0)
     r = check_paths (doc, "exec", &cfg->exec, err);
-  return r < 0 ? r : check_sink (doc, &cfg->sink, err);
+  return r < 0 ? r : check_sinks (doc, cfg, err);
 }
 
 int
@@ -617,6 +671,8 @@ config_sinks (const struct config *cfg, const struct sink_config **ret,
 
   if (cfg->sink.url && n < max)
     ret[n++] = &cfg->sink;
+  for (size_t i = 0; i < cfg->sinks.count && n < max; i++)
+    ret[n++] = &((const struct sink_config *) cfg->sinks.items)[i];
   return n;
 }
 

@@ -73,7 +73,8 @@ struct config
   struct json_list exec;      /* char *: folders of programs */
   uint64_t heartbeat_ms;      /* 0 = no heartbeats from memory */
   bool default_scenario;      /* a guest without any has the built-in one */
-  struct sink_config sink;
+  struct sink_config sink;    /* that of a host with one */
+  struct json_list sinks;     /* struct sink_config */
   struct config_limits limits;
 };
 
@@ -97,6 +98,8 @@ bool config_wants_libvirt (const struct config *cfg);
 unsigned config_sinks (const struct config *cfg,
                        const struct sink_config **ret, unsigned max);
 #define CONFIG_SINK "default" /* the name of "sink" */
+#define CONFIG_MAX_SINKS 4
+#define SINK_NAME_MAX 31
 void config_schema (struct buf *out);
 struct json_object *config_to_json (const struct config *cfg);
 

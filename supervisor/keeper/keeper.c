@@ -156,6 +156,8 @@ writers_part (struct keeper *k)
 
   if ((o = json_get (all, "sink")))
     json_object_object_add (part, "sink", json_object_get (o));
+  if ((o = json_get (all, "sinks")))
+    json_object_object_add (part, "sinks", json_object_get (o));
   if ((o = json_get (all, "limits")))
     json_object_object_add (part, "limits", json_object_get (o));
   return strdup (json_object_to_json_string (part));

@@ -13,9 +13,15 @@
 #include <stdio.h>
 #include <string.h>
 
+/* What one sink took says nothing of another that denies. */
 static void
-no_denial (struct writer_state *ws)
+no_denial (struct writer_state *ws, struct json_object *head)
 {
+  const char *sink = json_get_str (head, "sink");
+
+  if (ws->denied_by[0] && sink && strcmp (ws->denied_by, sink) != 0)
+    return;
+  ws->denied_by[0] = '\0';
   ws->denied_since_ms = 0;
   ws->denied[0] = '\0';
 }
@@ -27,14 +33,14 @@ static void
 told (struct writer_state *ws, struct json_object *head, uint64_t now_ms)
 {
   ws->told++;
-  no_denial (ws);
+  no_denial (ws, head);
 }
 
 static void
 shipped (struct writer_state *ws, struct json_object *head, uint64_t now_ms)
 {
   ws->shipped++;
-  no_denial (ws);
+  no_denial (ws, head);
 }
 
 /* Refused is that bundle, not we. */
@@ -42,23 +48,25 @@ static void
 parked (struct writer_state *ws, struct json_object *head, uint64_t now_ms)
 {
   ws->parked++;
-  no_denial (ws);
+  no_denial (ws, head);
 }
 
 static void
 denied (struct writer_state *ws, struct json_object *head, uint64_t now_ms)
 {
   const char *why = json_get_str (head, "why");
+  const char *sink = json_get_str (head, "sink");
 
   if (!ws->denied_since_ms)
     ws->denied_since_ms = now_ms;
   snprintf (ws->denied, sizeof (ws->denied), "%s", why ? why : "");
+  snprintf (ws->denied_by, sizeof (ws->denied_by), "%s", sink ? sink : "");
 }
 
 static void
 retried (struct writer_state *ws, struct json_object *head, uint64_t now_ms)
 {
-  no_denial (ws);
+  no_denial (ws, head);
 }
 
 static void
@@ -101,7 +109,7 @@ void
 writer_state_up (struct writer_state *ws)
 {
   ws->full_since_ms = 0;
-  no_denial (ws);
+  no_denial (ws, NULL);
 }
 
 /* ---- telling ---- */

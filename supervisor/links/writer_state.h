@@ -17,6 +17,7 @@ struct writer_state
 {
   uint64_t full_since_ms, denied_since_ms; /* clock_ms(), 0 = it is not */
   char denied[200];                        /* why */
+  char denied_by[32];                      /* the last sink that did */
   uint64_t told, shipped, parked;          /* since there is a daemon */
 };
 

@@ -3,6 +3,8 @@
  * Incidents in the writer: what was accepted arrives at the controller, once,
  * whatever is killed, hangs or is replaced in between.
  */
+#include "config.h"
+
 #include "tests/integration/writer-bed.h"
 
 #include "base/cleanup.h"
@@ -296,6 +298,57 @@ test_denied (void **state)
   assert_int_equal (bed_await (w, 0, "shipped", id, &g), 0);
 }
 
+/* One that denies and one that is not there hold up no other. */
+static void
+test_several (void **state)
+{
+  struct bed *w = *state;
+  CLEANUP_FRAME struct frame a = { 0 };
+  CLEANUP_FRAME struct frame b = { 0 };
+  CLEANUP_FRAME struct frame no = { 0 };
+  CLEANUP_FRAME struct frame spool = { 0 };
+  char id[40], out[160], sinks[900], path[256];
+  bool one, two;
+
+#ifndef WITH_CURL
+  skip ();
+#endif
+  snprintf (out, sizeof out, "%s/one", w->tmp.path);
+  assert_int_equal (mkdir (out, 0700), 0);
+  snprintf (out, sizeof out, "%s/two", w->tmp.path);
+  assert_int_equal (mkdir (out, 0700), 0);
+  snprintf (sinks, sizeof sinks,
+            "[{\"name\":\"away\",\"url\":\"dir:%s/none\"},"
+            "{\"name\":\"denies\",\"url\":\"http://127.0.0.1:1/x\","
+            "\"token-file\":\"%s/none\"},"
+            "{\"name\":\"one\",\"url\":\"dir:%s/one\"},"
+            "{\"name\":\"two\",\"url\":\"dir:%s/two\"}]",
+            w->tmp.path, w->tmp.path, w->tmp.path, w->tmp.path);
+  bed_start_writer (w, sinks);
+  bed_fill (w, bed_uuid (id, 1));
+  assert_int_equal (bed_pack (w, id, NULL), 0);
+  assert_int_equal (bed_await (w, 0, "shipped", id, &a), 0);
+  assert_int_equal (bed_await (w, 0, "shipped", id, &b), 0);
+  one = strcmp (json_get_str (a.head, "sink"), "one") == 0;
+  two = strcmp (json_get_str (a.head, "sink"), "two") == 0;
+  assert_true (one || two);
+  assert_string_equal (json_get_str (b.head, "sink"), one ? "two" : "one");
+  for (unsigned i = 0; i < 4; i++)
+    {
+      snprintf (path, sizeof path, "%s/%s/%s%s", w->tmp.path,
+                i % 2 ? "one" : "two", id, i / 2 ? ".json" : ".tar.zst");
+      assert_int_equal (access (path, R_OK), 0);
+    }
+  assert_int_equal (bed_await (w, 0, "denied", id, &no), 0);
+  assert_string_equal (json_get_str (no.head, "sink"), "denies");
+  /* It is not done with: two have not had their word. */
+  assert_int_equal (bed_ask (w, bed_op_new ("spool", NULL), NULL, 0, &spool),
+                    0);
+  struct json_object *item = json_get (spool.head, "item");
+  assert_string_equal (json_get_str (item, "place"), "ready");
+  assert_int_equal (json_object_array_length (json_get (item, "sinks")), 4);
+}
+
 static void
 test_new_peer (void **state)
 {
@@ -427,7 +480,7 @@ main (void)
 {
   const struct CMUnitTest tests[] = {
     T (test_deliver),        T (test_open_survives), T (test_exactly_once),
-    T (test_end_is_told),
+    T (test_end_is_told),    T (test_several),
     T (test_reload_and_dir), T (test_denied),        T (test_new_peer),
     T (test_ping_and_stop),  T (test_hung_disk),     T (test_state_files),
   };

@@ -64,8 +64,8 @@ const char *
 bed_config_of (const char *sink, char dst[BED_CONFIG])
 {
   snprintf (dst, BED_CONFIG,
-            "{\"sink\":%s,\"limits\":{\"spool-free-floor\":\"1KiB\"}}",
-            sink ? sink : "{}");
+            "{\"sink%s\":%s,\"limits\":{\"spool-free-floor\":\"1KiB\"}}",
+            sink && sink[0] == '[' ? "s" : "", sink ? sink : "{}");
   return dst;
 }
 
