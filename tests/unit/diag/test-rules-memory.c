@@ -116,6 +116,15 @@ names_class_and_culprit (void **state)
              "vcpu.irqs_off=2;finding.hard_lockup=CPU 0 takes no interrupts;"
              "culprit.hard_lockup=spin [m], t (7) on CPU 0",
              "silent", "hard-lockup", "spin [m], t (7) on CPU 0");
+  /* One that is not let run stands with interrupts off, too. */
+  concludes (LIVES ";vcpu.irqs_off=1;finding.hard_lockup=CPU 1 takes none;"
+             "culprit.hard_lockup=spin [m];vcpu.1.waited@proc=0.99;"
+             "vcpu.1.share@proc=0.01",
+             "silent", "host-starved", NULL);
+  concludes (LIVES ";vcpu.irqs_off=1;finding.hard_lockup=CPU 1 takes none;"
+             "culprit.hard_lockup=spin [m];vcpu.1.waited@proc=0.6;"
+             "vcpu.1.share@proc=0.4",
+             "silent", "hard-lockup", "spin [m]");
   /* Of one CPU others may still answer SysRq. */
   concludes (LIVES ";vcpu.irqs_off=1;finding.hard_lockup=CPU 1 takes none;"
              "culprit.hard_lockup=spin [m];kernel.answers@sysrq=disabled",
