@@ -241,11 +241,23 @@ place_of_fact (struct page *p, const char *source, const char *name,
 
 /* ---- files that a text names ---- */
 
+/* What a log is read for is at its end. */
+static unsigned
+line_to_read (const struct file_text *f)
+{
+  const char *dot = strrchr (f->name, '.');
+
+  return dot && (strcmp (dot, ".txt") == 0 || strcmp (dot, ".log") == 0)
+             ? f->nlines
+             : 1;
+}
+
 void
 html_prose (struct page *p, const char *text)
 {
   static const char file_chars[] = "abcdefghijklmnopqrstuvwxyz0123456789"
                                    "ABCDEFGHIJKLMNOPQRSTUVWXYZ._-/";
+  const struct file_text *f;
   char name[128];
 
   while (*text)
@@ -257,8 +269,8 @@ html_prose (struct page *p, const char *text)
       snprintf (name, sizeof name, "%.*s", (int) (len < 127 ? len : 127),
                 text);
       if (len > 4 && len < 127 && strchr (name, '/') && strchr (name, '.')
-          && p->nfiles < FILES_READ - 8 && file_read (p, name))
-        html_place (p, name, 1);
+          && p->nfiles < FILES_READ - 8 && (f = file_read (p, name)))
+        html_place (p, name, line_to_read (f));
       else
         html_bytes (p, text, len);
       text += len;

@@ -8,7 +8,7 @@
 /* Of the text below: the page's policy allows this style, and no other.  The
  * test of the report says what it must be. */
 const char report_style_hash[]
-    = "sha256-Nt9wFweTZbjnYWboK4kM8AijCALD+cNjNVTpf+xnZHU=";
+    = "sha256-Oms70x8ltguN5tFs47hATm5odt/WtvriiY3XHVc3yCQ=";
 
 const char report_style[] =
     ":root{--bg:#f3f5f8;--fg:#171b22;--soft:#566070;--card:#fff;"
@@ -157,8 +157,9 @@ const char report_style[] =
     "svg{display:block;overflow:visible}svg text{fill:var(--fg);font:12px "
     "ui-monospace,'DejaVu Sans Mono',monospace}"
     ".strip{margin:.8rem 0 .6rem}.strip text,svg text.soft{fill:var(--soft)}"
-    ".strip .lane{font:600 12px system-ui,'DejaVu Sans',sans-serif}.strip "
-    ".now{fill:var(--bad)}"
+    ".strip .lane{paint-order:stroke;stroke:var(--card);stroke-width:4px;"
+    "font:600 12px system-ui,'DejaVu Sans',sans-serif}.strip .now{"
+    "fill:var(--bad)}"
     ".rule{stroke:var(--line)}.zero{stroke:var(--bad);stroke-width:1.5;"
     "stroke-dasharray:4 3}"
     "circle{stroke:var(--card);stroke-width:1.5}circle.check{"
@@ -170,7 +171,8 @@ const char report_style[] =
     "color:var(--link)}.dot.kernel::before{color:var(--bad)}"
     ".dot.machine::before{color:var(--good)}.dot.act::before{"
     "color:var(--act)}"
-    ".when td:first-child{width:7.5rem}.when td:nth-child(2){width:8.5rem}"
+    ".wide .when td{overflow-wrap:anywhere}.when td:first-child{width:7.5rem}"
+    ".when td:nth-child(2){width:8.5rem}"
     "rect.got{fill:var(--f0)}rect.notgot{fill:var(--d0)}"
     ".flame{overflow:hidden;margin:.5rem 0}.flame svg{overflow:hidden}.flame "
     "rect{stroke:var(--card);stroke-width:.6}.flame text{pointer-events:none}"
@@ -202,7 +204,8 @@ const char report_style[] =
     "font-size:max(12px,.82rem)}.ladder>li{grid-template-columns:1fr;"
     "padding:.3rem .5rem}.ladder>li::before{display:none}.facets{"
     "grid-template-columns:repeat(auto-fit,minmax(8.2rem,1fr))}.when "
-    "td:first-child,.when td:nth-child(2){width:auto}.collectors .bar{"
+    "td:first-child,.when td:nth-child(2){width:auto}.when .dot{"
+    "display:inline-block;width:1.1rem;overflow:hidden}.collectors .bar{"
     "width:30%}}"
     "@media print{body{background:#fff;font-size:11pt}nav{display:none}"
     "section{break-inside:avoid-page;border-color:#999}pre,.tail{"

@@ -13,7 +13,7 @@
 #include <string.h>
 
 #define MOST 256
-#define LOG_LINES 8 /* of the kernel's log, before it was noticed */
+#define LOG_LINES 10 /* of the kernel's log, its last */
 #define LOG_MS (10u * 60 * 1000)
 /* What is further away from the beginning is told, and not drawn. */
 #define DRAWN_BEFORE_MS (10u * 60 * 1000)
@@ -169,7 +169,8 @@ on_log_line (unsigned n, const char *line, size_t len, void *arg)
       || at > 1e9)
     return;
   at = at * 1000 + (double) p->guest_to_wall;
-  if (at > (double) p->zero_ms || at + LOG_MS < (double) p->zero_ms)
+  if (at > (double) p->zero_ms + DRAWN_AFTER_MS
+      || at + LOG_MS < (double) p->zero_ms)
     return;
   one = &l->ring[l->n++ % LOG_LINES];
   *one = (struct moment){ .ms = (uint64_t) at, .lane = LANE_KERNEL,
@@ -387,8 +388,8 @@ report_timeline (struct page *p)
     {
       section_begin (p, "timeline", "When");
       draw (p, m);
-      html (p, "<p class=\"hint\">Told from the moment at which it was noticed; "
-               "before and after it have scales of their own.");
+      html (p, "<p class=\"hint\">Told from the moment at which it was "
+               "noticed; before and after it have scales of their own.");
       html (p, p->knows_guest ? " The guest's own clock is told in the "
                                 "host's, to some tenths of a second.</p>"
                               : "</p>");

@@ -111,7 +111,7 @@ times_learn (struct page *p)
 
 /* What came before may be minutes, and what was done then seconds. */
 #define BEFORE 42.0
-#define EDGE 1.5
+#define EDGE 4.0
 
 double
 axis_at (const struct axis *a, double ms)
@@ -130,7 +130,8 @@ axis_at (const struct axis *a, double ms)
   return before + (100 - EDGE - before) * (at > 1 ? 1 : at);
 }
 
-/* 1, 2 or 5 times a power of ten, about a third of what there is. */
+/* 1, 2 or 5 times a power of ten, about half of what there is: a phone has
+ * room for no more. */
 static uint64_t
 step_of (uint64_t span)
 {
@@ -139,7 +140,7 @@ step_of (uint64_t span)
 
   for (;; ten *= 10)
     for (unsigned i = 0; i < 3; i++)
-      if (nice[i] * ten * 7 / 2 >= span)
+      if (nice[i] * ten * 5 / 2 >= span)
         return nice[i] * ten;
 }
 

@@ -339,7 +339,7 @@ one_cpu (struct page *p, struct json_object *row)
            : off         ? "<span class=\"fail\">runs, takes no "
                            "interrupts</span>"
                          : "runs");
-  html (p, "</td><td>");
+  html (p, "</td><td class=\"whom\">");
   html_in (p, "code", NULL, str_of (row, "comm"));
   html_printf (p, " (%lld)</td><td class=\"frames\">",
                (long long) json_get_int (row, "pid", -1));
@@ -359,14 +359,16 @@ one_cpu (struct page *p, struct json_object *row)
 }
 
 static void
-cpus (struct page *p)
+cpus (struct page *p, bool titled)
 {
   struct json_object *list = p->tasks->cpus;
   size_t n = array_len (list);
 
   if (!n)
     return;
-  html (p, "<h3>What its CPUs did</h3><div class=\"wide\"><table><thead><tr>"
+  if (titled)
+    html (p, "<h3>What its CPUs did</h3>");
+  html (p, "<div class=\"wide\"><table><thead><tr>"
            "<th>vCPU</th><th>does</th><th>who</th><th>where, innermost "
            "first</th></tr></thead><tbody>");
   for (size_t i = 0; i < n && i < 32 && room (p); i++)
@@ -424,7 +426,7 @@ report_waits (struct page *p)
   locks_drawn (p, t->locks);
   locks_told (p, t->locks);
   requests (p, t->locks);
-  cpus (p);
+  cpus (p, array_len (t->locks) || in_d);
   if (in_d)
     blocked (p, in_d);
   section_end (p);

@@ -135,23 +135,52 @@ findings (struct page *p, struct json_object *list)
   findings_of (p, list, "pass");
 }
 
+/* What is not known for one reason is told at once. */
 static void
 questions (struct page *p, struct json_object *open)
 {
-  if (!array_len (open))
+  size_t n = array_len (open);
+  const char *before = "";
+
+  if (!n)
     return;
   html (p, "<h3>Not known, and why</h3><ul>");
-  for (size_t i = 0; i < array_len (open) && i < 32 && room (p); i++)
+  for (size_t i = 0; i < n && i < 64 && room (p); i++)
     {
       struct json_object *q = json_object_array_get_idx (open, i);
+      struct json_object *next = json_object_array_get_idx (open, i + 1);
+      const char *why = str_of (q, "why");
 
-      html (p, "<li>");
+      html (p, i && strcmp (before, why) == 0 ? ", " : "<li>");
       html_in (p, "strong", NULL, str_of (q, "about"));
-      html (p, " ");
-      html_text (p, str_of (q, "why"));
+      before = why;
+      if (i + 1 < n && i + 1 < 64 && room (p)
+          && strcmp (str_of (next, "why"), why) == 0)
+        continue;
+      html (p, ": ");
+      html_text (p, why);
       html (p, "</li>");
     }
   html (p, "</ul>");
+}
+
+/* Of what a check saw alone. */
+static void
+the_check (struct page *p)
+{
+  const char *reason = str_of (p->incident, "reason"), *file;
+  unsigned line;
+
+  if (!reason[0])
+    return;
+  html (p, "<p>The verdict rests on what the check ");
+  html_in (p, "code", NULL, str_of (p->incident, "scenario"));
+  html (p, " said: ");
+  html_text (p, reason);
+  html (p, " ");
+  if (place_of_fact (p, "scenario", "probe", "", &file, &line))
+    html_place (p, file, line);
+  html (p, "</p>");
 }
 
 void
@@ -162,11 +191,14 @@ report_findings (struct page *p)
                                          : NULL;
   struct json_object *open = json_get (p->manifest, "questions");
 
-  if (array_len (list) + array_len (rests) + array_len (open) == 0)
+  if (array_len (list) + array_len (rests) + array_len (open) == 0
+      && !str_of (p->incident, "reason")[0])
     return;
   section_begin (p, "findings", "Why");
   if (array_len (rests))
     html (p, "<p>The verdict rests on:</p>");
+  else
+    the_check (p);
   evidence (p, rests);
   findings (p, list);
   questions (p, open);

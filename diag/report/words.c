@@ -107,7 +107,14 @@ report_words (struct page *p)
   end_of (p, "memory/dmesg.txt",
           "The end of its kernel's log, read from its memory", LOG_LINES,
           true);
-  if (p->out->len == before)
-    html (p, "<p>Nothing of its console is in this bundle.</p>");
-  section_end (p);
+  if (p->out->len > before)
+    section_end (p);
+  /* A host has no console: there is nothing that could be missed. */
+  else if (array_len (json_get (p->manifest, "children")))
+    buf_clear (p->out);
+  else
+    {
+      html (p, "<p>Nothing of its console is in this bundle.</p>");
+      section_end (p);
+    }
 }

@@ -146,6 +146,9 @@ report_work (struct page *p)
   struct json_object *missing = json_get (p->manifest, "missing");
   const char *stopped = str_of (p->manifest, "stopped");
 
+  if (array_len (json_get (p->manifest, "children"))
+      && !array_len (json_get (p->manifest, "collectors")))
+    return;
   section_begin (p, "work", "How it was found out");
   if (stopped[0])
     {

@@ -132,7 +132,7 @@ static const struct kind kinds[] = {
   { .name = "unknown",
     .manifest = INCIDENT ("unknown", "}},\"questions\":[{\"about\":\"vcpu\","
                           "\"why\":\"nobody asked\"}]}"),
-    .has = { "class=\"card doubt\"", "<strong>vcpu</strong> nobody asked",
+    .has = { "class=\"card doubt\"", "<strong>vcpu</strong>: nobody asked",
              "nobody is named" } },
   { .name = "pressed",
     .manifest = INCIDENT ("host-starved", "}}}"),

@@ -102,7 +102,7 @@ all_there (void **state)
   assert_non_null (strstr (text, "</a>first\n"));
   assert_non_null (strstr (text, "</a>second loud\n"));
   assert_non_null (strstr (text, "<strong>fail</strong> two wait"));
-  assert_non_null (strstr (text, "<strong>block</strong> not asked"));
+  assert_non_null (strstr (text, "<strong>block</strong>: not asked"));
   assert_non_null (strstr (text, "<polyline"));
   assert_non_null (strstr (text, "its condition does not hold"));
   /* That file has no such line; the one that it has is shown. */
