@@ -118,12 +118,25 @@ names_class_and_culprit (void **state)
              "silent", "hard-lockup", "spin [m], t (7) on CPU 0");
   /* One that is not let run stands with interrupts off, too. */
   concludes (LIVES ";vcpu.irqs_off=1;finding.hard_lockup=CPU 1 takes none;"
-             "culprit.hard_lockup=spin [m];vcpu.1.waited@proc=0.99;"
-             "vcpu.1.share@proc=0.01",
+             "culprit.hard_lockup=spin [m];qemu.wanted@host=1.9;"
+             "qemu.got@host=0.01",
              "silent", "host-starved", NULL);
   concludes (LIVES ";vcpu.irqs_off=1;finding.hard_lockup=CPU 1 takes none;"
-             "culprit.hard_lockup=spin [m];vcpu.1.waited@proc=0.6;"
-             "vcpu.1.share@proc=0.4",
+             "culprit.hard_lockup=spin [m];qemu.wanted@host=1.9;"
+             "qemu.got@host=0.2",
+             "silent", "hard-lockup", "spin [m]");
+  /* But it would have passed on its CPU, and who waits for whom is no matter
+   * of time; and a guest that hardly wants anything is not refused it. */
+  concludes (LIVES ";finding.soft_lockup=CPU 1 lets nothing else run;"
+             "culprit.soft_lockup=spin [m];qemu.wanted@host=1.9;"
+             "qemu.got@host=0.01",
+             "silent", "soft-lockup", "spin [m]");
+  concludes (LIVES ";tasks.blocked=2;finding.lock_deadlock=a waits for b;"
+             "culprit.lock_deadlock=a;qemu.wanted@host=1.9;qemu.got@host=0.01",
+             "silent", "lock-deadlock", "a");
+  concludes (LIVES ";vcpu.irqs_off=1;finding.hard_lockup=CPU 1 takes none;"
+             "culprit.hard_lockup=spin [m];qemu.wanted@host=0.02;"
+             "qemu.got@host=0.01",
              "silent", "hard-lockup", "spin [m]");
   /* Of one CPU others may still answer SysRq. */
   concludes (LIVES ";vcpu.irqs_off=1;finding.hard_lockup=CPU 1 takes none;"
