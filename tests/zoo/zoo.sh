@@ -8,7 +8,7 @@
 # zoo_options DOCUMENT - the guest's options in the array "options": those of the document, and on top of them what
 # the vantage is about.
 zoo_options() {
-    mapfile -t options < <(jq -r '.guest.options // [] | .[]' "$1")
+    mapfile -t options < <(jq -r --arg work "$work" '.guest.options // [] | .[] | gsub("@WORK@"; $work)' "$1")
     launcher=$(jq -r '.guest.launcher // "eve"' "$1")
     disk=$(jq -r '.guest.disk // ""' "$1")
     server=$(jq -r '.guest.server // "file"' "$1")
@@ -30,6 +30,10 @@ zoo_disk() { # GUEST
         file) lab_disk "$f" "$disk" && disk_option=("disk=$f") ;;
         full) # sparse, on a file system that has less room than it says
             mkdir -p "$work/small" && mount -t tmpfs -o size=24m zoo "$work/small" || return 77
+            lab_disk "$work/small/disk" "$disk" && disk_option=("disk=$work/small/disk") ;;
+        frozen) # on a file system of the host's that can be frozen
+            mkdir -p "$work/small" && truncate -s 160M "$work/small.img" && mke2fs -q -t ext4 "$work/small.img" &&
+                mount -o loop "$work/small.img" "$work/small" || return 77
             lab_disk "$work/small/disk" "$disk" && disk_option=("disk=$work/small/disk") ;;
         nbd)
             command -v qemu-nbd >/dev/null || return 77
@@ -247,6 +251,9 @@ zoo_starve() {
     fi
     starved=$d
     echo "$1" >"$d/cgroup.procs"
+}
+zoo_thaw() { # or nobody who waits for it can be ended
+    [ "$server" != frozen ] || fsfreeze --unfreeze "$work/small" 2>/dev/null
 }
 zoo_undo() {
     umount "$work/small" 2>/dev/null
