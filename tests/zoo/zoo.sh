@@ -152,7 +152,7 @@ zoo_scenarios() { # DOCUMENT
               expect: {status: 0, output: "load average"}} else empty end,
             if $beat then {name: "kernel-lives", kind: "memory-heartbeat", interval: "10s", timeout: "5s", "retry-interval": "6s", "initial-delay": "5s",
               stands: "10s", playbook: "quick"} else empty end,
-            if $v == "monitor" then {name: "qemu", kind: "monitor", interval: "10s", timeout: "5s", vcpus: true, "initial-delay": "1s",
+            if $v == "monitor" then {name: "qemu", kind: "monitor", interval: "10s", timeout: "5s", vcpus: true, "vcpus-stuck": true, "initial-delay": "1s",
               "retry-interval": "5s", "failure-threshold": 2, playbook: "quick"} else empty end ]
           + (.scenarios // [] | map(walk(if type == "string" then gsub("@PORT@"; $port) else . end))) )}' "$1"
 }
@@ -184,6 +184,8 @@ zoo_config() {
     else
         bed_config "$more"
     fi
+    # Who has the console alone reads it all the time, or hears nothing of what is said between two questions.
+    [ "$vantage" != console ] || { jq '.sources[0]["console-mode"] = "hold"' "$work/config.json" >"$work/config.new" && mv "$work/config.new" "$work/config.json"; }
 }
 # A shell answers, and the heartbeat is read: from now on a fault is seen by all that can see it.
 zoo_well() { # GUEST

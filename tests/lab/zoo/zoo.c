@@ -318,8 +318,7 @@ static int zoo_inode(char *name)
 	struct path path;
 	int rc;
 
-	strim(name);
-	rc = kern_path(name, LOOKUP_FOLLOW, &path);
+	rc = kern_path(strim(name), LOOKUP_FOLLOW, &path);
 	if (rc)
 		return rc;
 	return zoo_run_with(zoo_inode_holder, (long)d_inode(path.dentry), "zoo_inode", -1);
