@@ -45,6 +45,8 @@ struct sysrq_own
   int by; /* index into by_names */
 };
 
+static const struct sysrq_own defaults = { .by = BY_KERNEL };
+
 static const struct json_field fields[] = {
   { .name = "keys",
     .kind = JSON_STRING,
@@ -82,8 +84,10 @@ count_lines (const char *text, size_t len)
 
 void
 sysrq_keep (struct collect_ctx *ctx, char key, enum sysrq_answer answer,
-            const char *text, size_t len, bool cut)
+            const struct buf *said, size_t from, bool loud)
 {
+  const char *text = said->data + from;
+  size_t len = said->len - from;
   struct buf shown CLEANUP_BUF = BUF_INIT (4 * SYSRQ_MAX_BODY);
   char name[FACT_NAME_MAX], file[32];
 
@@ -94,13 +98,13 @@ sysrq_keep (struct collect_ctx *ctx, char key, enum sysrq_answer answer,
   snprintf (file, sizeof file, "sysrq/%c.txt", key);
   text_escape (&shown, text, len, TEXT_KEEP_NEWLINE | TEXT_KEEP_TAB);
   ctx->out->file (ctx->out, file, buf_str (&shown), shown.len);
-  if (cut)
+  if (said->cut)
     ctx->out->gap (ctx->out, file, "longer than %zu bytes", len);
   snprintf (name, sizeof name, "sysrq.%c.lines", key);
   /* One line is the header alone: the console loglevel hides the rest. */
   collect_int (ctx, name, "sysrq", count_lines (text, len));
   if (key == 'w' && answer == ANSWER_SHOWN)
-    collect_blocked (ctx, text, len);
+    collect_blocked (ctx, text, len, loud);
 }
 
 /* ---- which keys ---- */
@@ -159,29 +163,6 @@ keys_of (const struct sysrq_own *own)
   return own->keys ? own->keys : "w";
 }
 
-/* Without those that the guest refuses; where that would be all, one of them:
- * to be refused is a sign of life. */
-static void
-leave_refused (struct collect_ctx *ctx, int mask, char *keys)
-{
-  char refused[SYSRQ_MAX_KEYS + 1] = "";
-  size_t n = 0, left = 0;
-
-  for (const char *k = keys; *k; k++)
-    if (sysrq_allowed (mask, *k))
-      keys[n++] = *k;
-    else
-      refused[left++] = *k;
-  keys[n] = refused[left] = '\0';
-  if (left > 0)
-    ctx->out->gap (ctx->out, "sysrq",
-                   "not asked: %s, which the guest refuses (kernel.sysrq is "
-                   "%d)",
-                   refused, mask);
-  if (n == 0 && mask != 0)
-    keys[0] = 'h', keys[1] = '\0';
-}
-
 /* Is there anything in these that a low loglevel hides? */
 static bool
 has_body (const char *keys)
@@ -197,7 +178,32 @@ struct round
   struct sysrq_state state;
   enum sysrq_answer best;
   bool keyboard;
+  char refused[SYSRQ_MAX_KEYS + 2];
+  size_t nrefused;
 };
+
+/* Without those that the guest refuses; where that would be all, the harmless
+ * one: any answer is a sign of life. */
+static void
+leave_refused (struct round *r, char *keys)
+{
+  struct collect_ctx *ctx = r->a.ctx;
+  size_t n = 0;
+
+  for (const char *k = keys; *k; k++)
+    if (sysrq_allowed (r->state.mask, *k))
+      keys[n++] = *k;
+    else
+      r->refused[r->nrefused++] = *k;
+  keys[n] = '\0';
+  if (r->nrefused > 0)
+    ctx->out->gap (ctx->out, "sysrq",
+                   "not asked: %s, which the guest lets nobody press "
+                   "(kernel.sysrq is %d)",
+                   r->refused, r->state.mask);
+  if (n == 0 && r->state.mask != 0)
+    memcpy (keys, "h", 2);
+}
 
 static bool
 ask_one (struct round *r, char key)
@@ -205,9 +211,9 @@ ask_one (struct round *r, char key)
   struct sysrq_asking *a = &r->a;
   enum sysrq_answer answer = sysrq_ask (a, key);
 
-  sysrq_keep (a->ctx, key, answer, a->text.data + a->header,
-              answer == ANSWER_NONE ? 0 : a->text.len - a->header,
-              a->text.cut);
+  sysrq_keep (a->ctx, key, answer, &a->text, a->header, a->loud);
+  if (answer == ANSWER_DISABLED)
+    r->refused[r->nrefused++] = key;
   if (answer > r->best)
     r->best = answer;
   /* The ways that fit have been tried: another key fares no better. */
@@ -219,16 +225,16 @@ static void
 ask_all (struct round *r, const char *keys)
 {
   struct collect_ctx *ctx = r->a.ctx, hasty = *ctx;
-  bool raised = false, raises = has_body (keys) && r->state.level < 7;
+  bool raised, raises = has_body (keys) && sysrq_can_raise (&r->a, &r->state);
 
   if (raises && *keys != 'h' && !ask_one (r, 'h'))
     return;
   if (*keys == 'h' && (!ask_one (r, *keys++) || !*keys))
     return;
-  if (raises)
-    sysrq_raise (&r->a, &r->state, &raised);
+  raised = raises && sysrq_raise (&r->a, &r->state);
   if (raised)
     {
+      r->a.loud = true;
       hasty.deadline -= RESTORE_MS;
       r->a.ctx = &hasty;
     }
@@ -264,15 +270,16 @@ by_kernel (struct collect_ctx *ctx, const struct sysrq_own *own, char *keys,
   sysrq_look (ctx, &r.state);
   if (r.state.mask >= 0)
     collect_int (ctx, "sysrq.mask", "memory", r.state.mask);
-  leave_refused (ctx, r.state.mask, keys);
-  if (!*keys)
-    return 0;
-  rc = sysrq_open (&r.a, own->console, !r.keyboard, err);
-  if (rc == 0)
+  r.a.loud = r.state.level >= 7;
+  leave_refused (&r, keys);
+  rc = *keys ? sysrq_open (&r.a, own->console, !r.keyboard, err) : 0;
+  if (rc == 0 && *keys)
     {
       ask_all (&r, keys);
       tell (&r);
     }
+  if (r.nrefused > 0)
+    collect_str (ctx, "sysrq.refused", "sysrq", r.refused);
   sysrq_close (&r.a);
   return rc;
 }
@@ -280,8 +287,7 @@ by_kernel (struct collect_ctx *ctx, const struct sysrq_own *own, char *keys,
 static int
 run (struct collect_ctx *ctx, struct error *err)
 {
-  static const struct sysrq_own none = { .keys = NULL };
-  const struct sysrq_own *own = ctx->own ? ctx->own : &none;
+  const struct sysrq_own *own = ctx->own ? ctx->own : &defaults;
   char keys[SYSRQ_MAX_KEYS + 1];
   int rc = check_keys (keys_of (own), err);
 
@@ -343,7 +349,7 @@ plan_kernel (const struct guest *g, const struct sysrq_own *own,
 static void
 plan (const struct guest *g, const void *arg, struct collect_plan *ret)
 {
-  const struct sysrq_own *own = arg;
+  const struct sysrq_own *own = arg ? arg : &defaults;
   size_t n = strlen (keys_of (own));
 
   if (own->by >= BY_SHELL)

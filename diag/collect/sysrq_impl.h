@@ -48,6 +48,7 @@ struct sysrq_asking
   struct tap *tap;
   struct tap *own_tap; /* without a lease */
   int route;           /* that came through; -1 = none yet */
+  bool loud;           /* its loglevel hides nothing */
   struct buf text;     /* since the key was sent */
   size_t header;       /* where the kernel's line begins in it */
 };
@@ -62,9 +63,10 @@ enum sysrq_answer sysrq_ask (struct sysrq_asking *a, char key);
 /* For so long nobody takes what it prints for trouble of its own; key 0: all
  * of it is there. */
 void sysrq_announce (const struct collect_ctx *ctx, char key, uint64_t ms);
-/* A file and facts of what came of a key; text: from the header on. */
+/* A file and facts of what came of a key; text: from the header on.  loud: no
+ * loglevel hides any of it. */
 void sysrq_keep (struct collect_ctx *ctx, char key, enum sysrq_answer answer,
-                 const char *text, size_t len, bool cut);
+                 const struct buf *text, size_t from, bool loud);
 
 /* ---- what its memory says (sysrq_level.c) ---- */
 
@@ -77,10 +79,13 @@ struct sysrq_state
 void sysrq_look (struct collect_ctx *ctx, struct sysrq_state *ret);
 /* Does the kernel take that key from outside? */
 bool sysrq_allowed (int mask, char key);
-/* Where the loglevel hides what keys would say and is known: raises it, with
- * the intent on disk.  *ret_raised: it is to be put back. */
-void sysrq_raise (struct sysrq_asking *a, const struct sysrq_state *was,
-                  bool *ret_raised);
+/* Whether the loglevel hides what keys would say, and can be raised and put
+ * back; else a gap says why not. */
+bool sysrq_can_raise (const struct sysrq_asking *a,
+                      const struct sysrq_state *was);
+/* With the intent on disk; of a kernel that has answered.  True: it is to be
+ * put back. */
+bool sysrq_raise (struct sysrq_asking *a, const struct sysrq_state *was);
 void sysrq_restore (struct sysrq_asking *a, const struct sysrq_state *was);
 
 /* ---- by a shell (sysrq_shell.c) ---- */

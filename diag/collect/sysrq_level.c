@@ -93,52 +93,52 @@ sysrq_allowed (int mask, char key)
 
 /* ---- there ---- */
 
-static int
-intend (struct sysrq_asking *a, int level, struct error *err)
+bool
+sysrq_can_raise (const struct sysrq_asking *a, const struct sysrq_state *was)
 {
   struct collect_out *out = a->ctx->out;
-  struct json_object *undo;
+  const char *why = NULL;
 
-  if (!out->intend)
-    return error_set (err, ENOSYS, "nobody would put it back after a crash");
-  undo = json_object_new_object ();
-  json_add_str (undo, "act", ACT);
-  json_add_int (undo, "level", level);
-  json_add_str (undo, "console", a->con->name);
-  return out->intend (out, undo, err);
+  if (was->level >= SHOWS_ALL)
+    return false;
+  if (was->level < 0)
+    why = "it is not known what to put back";
+  else if (!sysrq_allowed (was->mask, '0' + RAISED))
+    why = "the guest does not let SysRq change it";
+  else if (!out->intend)
+    why = "nobody would put it back after a crash";
+  if (why)
+    out->gap (out, "sysrq",
+              "the loglevel of the guest's consoles was not raised, and may "
+              "hide all but the headers: %s",
+              why);
+  return !why;
 }
 
-void
-sysrq_raise (struct sysrq_asking *a, const struct sysrq_state *was,
-             bool *ret_raised)
+bool
+sysrq_raise (struct sysrq_asking *a, const struct sysrq_state *was)
 {
   struct collect_out *out = a->ctx->out;
+  struct json_object *undo = json_object_new_object ();
   struct error why = ERROR_INIT;
 
-  *ret_raised = false;
-  if (was->level >= SHOWS_ALL)
-    return;
-  if (was->level < 0)
-    error_set (&why, ENODATA, "it is not known what to put back");
-  else if (!sysrq_allowed (was->mask, '0' + RAISED))
-    error_set (&why, EPERM, "the guest does not let SysRq change it");
-  else if (intend (a, was->level, &why) == 0)
-    *ret_raised = true;
-  if (!*ret_raised)
+  json_add_str (undo, "act", ACT);
+  json_add_int (undo, "level", was->level);
+  json_add_str (undo, "console", a->con->name);
+  if (out->intend (out, undo, &why) < 0)
     {
       out->gap (out, "sysrq",
-                "the console's loglevel is not raised, so it may hide all but "
-                "the headers: %s",
+                "the loglevel of the guest's consoles was not raised: %s",
                 error_text (&why));
-      return;
+      return false;
     }
-  out->impact (out, "raised the loglevel of the guest's consoles from %d",
-               was->level);
+  out->impact (out, "raised the loglevel of the guest's consoles from %d to "
+                    "%d", was->level, RAISED);
   /* One that did not answer may have heard it all the same. */
   if (sysrq_ask (a, '0' + RAISED) != ANSWER_DISABLED)
-    return;
+    return true;
   out->undone (out, ACT);
-  *ret_raised = false;
+  return false;
 }
 
 /* ---- and back ---- */

@@ -64,7 +64,7 @@ take_part (struct collect_ctx *ctx, const struct inside_part *part)
 
   unmark (part, &text);
   if (text.len > 0)
-    sysrq_keep (ctx, key, ANSWER_SHOWN, buf_str (&text), text.len, text.cut);
+    sysrq_keep (ctx, key, ANSWER_SHOWN, &text, 0, true);
   else
     ctx->out->gap (ctx->out, "sysrq", "%c: its log has nothing of it", key);
 }
