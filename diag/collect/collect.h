@@ -87,9 +87,8 @@ int sysrq_press_libvirt_ (struct collect_ctx *ctx, const unsigned *codes,
 int sysrq_ask_monitor (struct collect_ctx *ctx, const char *command,
                        struct json_object *args, struct error *err);
 
-/* Undoers: see struct collect_undoer. */
-int sysrq_undo_level (struct collect_ctx *ctx, struct json_object *undo,
-                      struct error *err);
+/* Undoers. */
+extern const struct collect_undoer sysrq_undo_level;
 
 /* A console's text: what of it is SysRq output (free with
  * sysrq_dump_free()), how many lines are the kernel's (may be NULL)

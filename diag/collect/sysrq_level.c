@@ -178,9 +178,9 @@ sysrq_restore (struct sysrq_asking *a, const struct sysrq_state *was)
 
 /* For another thread, maybe another process: nothing is known but what was
  * intended. */
-int
-sysrq_undo_level (struct collect_ctx *ctx, struct json_object *undo,
-                  struct error *err)
+static int
+undo_level (struct collect_ctx *ctx, struct json_object *undo,
+            struct error *err)
 {
   struct sysrq_asking a = { .ctx = ctx };
   int64_t level = json_get_int (undo, "level", -1);
@@ -205,3 +205,10 @@ sysrq_undo_level (struct collect_ctx *ctx, struct json_object *undo,
   sysrq_close (&a);
   return rc;
 }
+
+const struct collect_undoer sysrq_undo_level = {
+  .act = ACT,
+  .lane = LANE_CONSOLE,
+  .budget_ms = 12000,
+  .run = undo_level,
+};

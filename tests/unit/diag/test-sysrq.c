@@ -853,13 +853,13 @@ test_undo (void **state)
                                  .deadline = now_ms + 8000, .out = &h->out };
 
       buf_clear (&typed);
-      assert_int_equal (sysrq_undo_level (&ctx, undo, &err), cases[i].rc);
+      assert_int_equal (sysrq_undo_level.run (&ctx, undo, &err), cases[i].rc);
       assert_int_equal (k.level, cases[i].want);
       assert_string_equal (buf_str (&typed), cases[i].typed);
       /* It does not answer: to be tried again. */
       k.level = 9;
       k.takes = 0;
-      assert_int_equal (sysrq_undo_level (&ctx, undo, &err), -EIO);
+      assert_int_equal (sysrq_undo_level.run (&ctx, undo, &err), -EIO);
       assert_int_equal (k.leases, 0);
       haul_free (h);
     }
