@@ -89,6 +89,11 @@ int sysrq_ask_monitor (struct collect_ctx *ctx, const char *command,
 
 /* Undoers. */
 extern const struct collect_undoer sysrq_undo_level;
+extern const struct collect_undoer gdb_undo_pause;
+
+/* Through libvirt, in calls of its own (acts_virt.c). */
+int gdb_resume_libvirt_ (struct collect_ctx *ctx, struct error *err);
+int nmi_libvirt_ (struct collect_ctx *ctx, struct error *err);
 
 /* A console's text: what of it is SysRq output (free with
  * sysrq_dump_free()), how many lines are the kernel's (may be NULL)

@@ -21,8 +21,9 @@
 #define MAX_PARTS (SYSRQ_MAX_KEYS + 2)
 #define HOLD_MS 5000 /* of what its console says of it, a key */
 
-/* Of its log all from the last header on, each line marked: else they would be
- * taken for what the kernel says meanwhile. */
+/* Of its log all from the last header on, each line marked and the stamp that it
+ * begins with broken: else it would be taken for what the kernel says meanwhile,
+ * and taken out. */
 static void
 make_script (struct buf *out, const char *keys)
 {
@@ -31,11 +32,11 @@ make_script (struct buf *out, const char *keys)
     buf_printf (out, " %c", *k);
   buf_puts (out, "; do echo \"@@ $k\"; echo $k >/proc/sysrq-trigger; dmesg | "
                  "sed -n '/[Ss]ys[Rr]q *: /h;/[Ss]ys[Rr]q *: /!H;${x;p}' | "
-                 "head -c 98304 | sed 's/^/|/'; done; echo '@@ end'; "
+                 "head -c 98304 | sed 's/^\\[/>/;t;s/^/|/'; done; echo '@@ end'; "
                  "else echo '@@ cannot'; fi");
 }
 
-/* Without the marks. */
+/* As it stood in the log. */
 static void
 unmark (const struct inside_part *part, struct buf *out)
 {
@@ -46,8 +47,10 @@ unmark (const struct inside_part *part, struct buf *out)
       nl = memchr (p, '\n', (size_t) (end - p));
       if (!nl)
         nl = end;
-      if (*p == '|')
+      if (*p == '|' || *p == '>')
         {
+          if (*p == '>')
+            buf_putc (out, '[');
           buf_append (out, p + 1, (size_t) (nl - p - 1));
           buf_putc (out, '\n');
         }

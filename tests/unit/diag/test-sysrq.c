@@ -805,9 +805,9 @@ test_shell (void **state)
   struct guest g = known (4, 0x1b6);
   struct haul *h;
 
-  shell.says = "@@ w\r\n|[ 1.0] sysrq: Show Blocked State\r\n"
-               "|[ 1.1] task:dd              state:D stack:0 pid:2\r\n"
-               "@@ m\r\n|[ 2.0] sysrq: Show Memory\r\n@@ c\r\n|no\r\n"
+  shell.says = "@@ w\r\n> 1.0] sysrq: Show Blocked State\r\n"
+               "> 1.1] task:dd              state:D stack:0 pid:2\r\n"
+               "@@ m\r\n> 2.0] sysrq: Show Memory\r\n@@ c\r\n|no\r\n"
                "@@ end\r\n";
   h = ask (&g, "{\"keys\":\"wm\",\"by\":\"console\"}", 0);
   assert_non_null (strstr (shell.command, "for k in w m;"));
@@ -816,6 +816,8 @@ test_shell (void **state)
     assert_in_range (*p, 0x20, 0x7e);
   assert_int_equal (int_of (h, "tasks.blocked"), 1);
   assert_string_equal (text_of (h, "sysrq.m.answer"), "shown");
+  assert_string_equal (file_of (h, "sysrq/m.txt"),
+                       "[ 2.0] sysrq: Show Memory\\r\n");
   assert_string_equal (file_of (h, "sysrq/c.txt"), "(none)");
   /* Neither the loglevel nor the keyboard is touched for it. */
   assert_string_equal (buf_str (&typed), "");
