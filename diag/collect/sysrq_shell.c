@@ -51,7 +51,8 @@ unmark (const struct inside_part *part, struct buf *out)
         {
           if (*p == '>')
             buf_putc (out, '[');
-          buf_append (out, p + 1, (size_t) (nl - p - 1));
+          buf_append (out, p + 1,
+                      (size_t) (nl - p - 1) - (nl > p + 1 && nl[-1] == '\r'));
           buf_putc (out, '\n');
         }
       if (nl == end)

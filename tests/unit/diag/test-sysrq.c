@@ -817,7 +817,7 @@ test_shell (void **state)
   assert_int_equal (int_of (h, "tasks.blocked"), 1);
   assert_string_equal (text_of (h, "sysrq.m.answer"), "shown");
   assert_string_equal (file_of (h, "sysrq/m.txt"),
-                       "[ 2.0] sysrq: Show Memory\\r\n");
+                       "[ 2.0] sysrq: Show Memory\n");
   assert_string_equal (file_of (h, "sysrq/c.txt"), "(none)");
   /* Neither the loglevel nor the keyboard is touched for it. */
   assert_string_equal (buf_str (&typed), "");
