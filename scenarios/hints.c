@@ -81,11 +81,40 @@ scenario_hint_ways (const struct scenario *s, const struct guest *g,
 }
 
 void
+scenario_hint_command (const struct scenario *s, const char *command,
+                       struct json_object *all)
+{
+  struct json_object *hint = command ? add (s, all, "commands") : NULL;
+
+  if (hint)
+    add_word (hint, "command", command);
+}
+
+static void
+hint_behind (const struct scenario *s, struct json_object *all)
+{
+  const struct scenario_behind *b = &s->behind;
+  struct json_object *hint;
+
+  if (!b->unit && !b->container && !b->process && b->port == 0)
+    return;
+  hint = add (s, all, "behind");
+  if (!hint)
+    return;
+  add_word (hint, "unit", b->unit);
+  add_word (hint, "container", b->container);
+  add_word (hint, "process", b->process);
+  if (b->port)
+    json_add_int (hint, "port", b->port);
+}
+
+void
 scenario_hint_question (const struct scenario *s, const struct guest *g,
                         struct json_object *all)
 {
   const struct scenario_question *own = s->own;
 
+  scenario_hint_command (s, own->what.command, all);
   scenario_hint_ways (s, g, &own->ways, all);
 }
 
@@ -93,6 +122,7 @@ void
 scenario_hints (const struct scenario *s, const struct guest *g,
                 struct json_object *all)
 {
+  hint_behind (s, all);
   if (s->kind->hints)
     s->kind->hints (s, g, all);
 }

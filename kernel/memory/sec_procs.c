@@ -41,7 +41,7 @@
 struct procs
 {
   struct look *l;
-  uint64_t socket_ops;
+  uint64_t socket_ops, first_space;
   unsigned files, sockets;
   uint64_t groups[MAX_GROUPS];
   unsigned ngroups;
@@ -133,7 +133,7 @@ say_socket (struct procs *p, const struct look_task *t, uint64_t sk)
     rows_uint (rows, "unread", s.unread & UINT32_MAX);
   if (s.unsent && s.state != LISTENS)
     rows_uint (rows, "unsent", s.unsent & UINT32_MAX);
-  if (s.space)
+  if (s.space && s.space != p->first_space)
     rows_hex (rows, "space", s.space);
   rows_end (rows);
 }
@@ -184,6 +184,22 @@ each_file (struct procs *p, const struct look_task *t)
   return open;
 }
 
+/* The terminal that its keys come from. */
+static void
+say_terminal (struct look *l, uint64_t signal)
+{
+  struct kernel *k = l->k;
+  char name[64];
+  uint64_t tty;
+
+  if (kernel_get (k, signal, SIGNAL_TTY, &tty) && tty
+      && kernel_has (k, TTY_NAME)
+      && space_text (k->space, tty + k->fields.at[TTY_NAME].offset, name,
+                     sizeof name)
+      && name[0])
+    rows_text (l->rows, "tty", name, strlen (name));
+}
+
 static void
 say_process (struct procs *p, const struct look_task *t)
 {
@@ -196,14 +212,17 @@ say_process (struct procs *p, const struct look_task *t)
   rows_begin (p->l->rows, "process");
   rows_int (p->l->rows, "pid", t->pid);
   rows_uint (p->l->rows, "files", (uint64_t) open);
-  if (kernel_has (k, SIGNAL_LIMITS)
-      && kernel_get (k, t->at, TASK_SIGNAL, &signal)
-      && space_u64 (k->space,
-                    signal + k->fields.at[SIGNAL_LIMITS].offset
-                        + RLIMIT_FILES * RLIMIT_SIZE,
-                    &max)
-      && max < UNLIMITED)
-    rows_uint (p->l->rows, "max_files", max);
+  if (kernel_get (k, t->at, TASK_SIGNAL, &signal) && signal)
+    {
+      if (kernel_has (k, SIGNAL_LIMITS)
+          && space_u64 (k->space,
+                        signal + k->fields.at[SIGNAL_LIMITS].offset
+                            + RLIMIT_FILES * RLIMIT_SIZE,
+                        &max)
+          && max < UNLIMITED)
+        rows_uint (p->l->rows, "max_files", max);
+      say_terminal (p->l, signal);
+    }
   rows_end (p->l->rows);
 }
 
@@ -287,6 +306,7 @@ run (struct look *l, struct error *err)
     return error_set (err, ENOMEM, "no memory for processes");
   p->l = l;
   p->socket_ops = kernel_var (l->k, "socket_file_ops");
+  p->first_space = kernel_var (l->k, "init_net");
   if (!p->socket_ops || !kernel_has (l->k, SOCKET_SK)
       || !kernel_has (l->k, SK_STATE))
     look_lacks (l, "procs", "sockets", "how they are made is not known");
