@@ -63,18 +63,24 @@ scenario_hint_ways (const struct scenario *s, const struct guest *g,
   const struct scenario_place at = { .address = ways->address,
                                      .netns = ways->netns,
                                      .expect = "^SSH-" };
+  struct outcome_report unused = { .outcome = OUTCOME_NO_VERDICT };
   struct json_object *hint;
+  char own[80];
+  const char *known;
 
   if (ways->address)
     scenario_hint_address (s, g, &at, all);
   if (ways->address && ways->ssh.user
+      && (known = scenario_address (ways->address, g, own, sizeof own, &unused))
       && (hint = add (s, all, "logins")) != NULL)
     {
-      add_word (hint, "address", ways->address);
+      add_word (hint, "address", known);
       add_word (hint, "netns", ways->netns);
       add_word (hint, "user", ways->ssh.user);
       add_word (hint, "key", ways->ssh.key);
       add_word (hint, "password", ways->ssh.password);
+      json_add_bool (hint, "accept-new",
+                     ways->ssh.hosts == HOSTS_ACCEPT_NEW);
     }
   if (ways->console && (hint = add (s, all, "consoles")) != NULL)
     add_word (hint, "console", ways->console);

@@ -45,7 +45,7 @@ name_app (struct app *a, struct json_object *task)
   const char *runtime = str_of (task, "runtime");
 
   if (container[0])
-    snprintf (a->name, sizeof a->name, "%.16s %.*s",
+    snprintf (a->name, sizeof a->name, "%.16s-%.*s",
               runtime[0] ? runtime : "container",
               strspn (container, "0123456789abcdef") >= 32 ? SHORT_ID : 48,
               container);
@@ -144,6 +144,7 @@ add_place (struct app *app, const char *what)
 }
 
 /* How well a thread says what is amiss. */
+#define FUTEX_WORTH 2
 static unsigned
 worth (struct json_object *task, bool stuck, bool futex)
 {
@@ -153,7 +154,7 @@ worth (struct json_object *task, bool stuck, bool futex)
   return 2
              * (state == 'T' || state == 't' ? 6
                 : stuck                      ? 5
-                : futex                      ? 2
+                : futex                      ? FUTEX_WORTH
                 : state == 'Z'               ? 0
                                              : 1)
          + leads;
@@ -257,6 +258,9 @@ add_sockets (struct apps *a)
         app->tie = a->asked->known ? APP_PORT : APP_COMMAND;
       if ((asked && !app->listens) || waiting > app->waiting)
         {
+          /* Who has the socket says more than who began it. */
+          if (app->worth < 2 * FUTEX_WORTH)
+            app->worst = outside_task_ (a->o, num_of (row, "pid"));
           app->port = port;
           app->waiting = waiting;
           app->room = num_of (row, "room");

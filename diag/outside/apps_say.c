@@ -95,7 +95,8 @@ add_amiss (struct buf *text, const struct app *a, const struct outside *o,
       break;
     case APP_FUTEX:
       buf_printf (text, ", %u of %u threads wait in a futex", a->futex, alive);
-      add_where (text, "in", o, who);
+      if (str_of (who, "user_at")[0])
+        buf_printf (text, ", from %s", str_of (who, "user_at"));
       break;
     default:
       add_where (text, "waits in", o, who);
