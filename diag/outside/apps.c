@@ -12,7 +12,7 @@
 #include <stdlib.h>
 
 #define BUSY 0.5 /* of the time between two looks */
-#define BUSY_STILL 0.2 /* when it runs at the second, too: a host may be short */
+#define BUSY_STILL 0.2 /* of one that runs still: its host may be short */
 #define MAX_ASKED 512 /* rows whose process is looked for among many */
 #define SHORT_ID 12
 
@@ -24,7 +24,7 @@ is_system (const char *unit)
 {
   static const char *const patterns[]
       = { "systemd-*",    "*getty*",        "ssh*.service", "dbus*",
-          "cron*",        "*syslog*",       "*guest-agent*", "init.scope",
+          "cron*",        "*syslog*",       "*guest-agent*", "init.*",
           "user@*",       "session-*",      "containerd*",  "docker.service",
           "podman*",      "crio.service",   "kubelet*",     "polkit*",
           "*NetworkManager*", "chrony*",    "ntp*",         "udev*",
@@ -65,7 +65,7 @@ key_of (struct json_object *task, char key[96], bool *alone)
   if (container[0])
     snprintf (key, 96, "c%.94s", container);
   else if (unit[0] && strncmp (unit, "session-", 8) != 0
-           && strcmp (unit, "init.scope") != 0)
+           && strncmp (unit, "init.", 5) != 0)
     snprintf (key, 96, "u%.94s", unit);
   else
     {

@@ -69,8 +69,8 @@ split (const char *command, struct tokens *t)
     {
       size_t n = strcspn (p, between);
 
-      snprintf (t->list[t->n++], TOKEN, "%.*s", (int) (n < TOKEN ? n : TOKEN - 1),
-                p);
+      snprintf (t->list[t->n++], TOKEN, "%.*s",
+                (int) (n < TOKEN ? n : TOKEN - 1), p);
       p += n;
     }
 }

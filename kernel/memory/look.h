@@ -42,7 +42,8 @@ struct section
 extern const struct section *const sections[]; /* ends with NULL */
 extern const struct section section_system, section_cpus, section_tasks,
     section_locks, section_io, section_mem, section_modules, section_timers,
-    section_work, section_net, section_procs, section_mounts, section_dmesg, section_ftrace;
+    section_work, section_net, section_procs, section_mounts, section_dmesg,
+    section_ftrace;
 const struct section *section_find (const char *name);
 
 /* The guest's clock in ns, as its CPUs last looked at it; 0 = not known. */
