@@ -94,7 +94,7 @@ static const struct collector sysrq = { .name = "sysrq",
                                         .summary = "s",
                                         .fields = keys_fields,
                                         .own_size = sizeof (struct keys) };
-static const char *const ways[] = { "console", "agent", NULL };
+static const char *const ways[] = { "console", "agent", "ssh", NULL };
 struct inside
 {
   int way;
@@ -109,7 +109,10 @@ static const struct collector inside = { .name = "inside",
                                          .fields = inside_fields,
                                          .own_size = sizeof (struct inside) };
 static const struct collector application
-    = { .name = "application", .summary = "a" };
+    = { .name = "application",
+        .summary = "a",
+        .fields = inside_fields,
+        .own_size = sizeof (struct inside) };
 static const struct collector knock = { .name = "knock",
                                         .summary = "k",
                                         .fields = knock_fields,
