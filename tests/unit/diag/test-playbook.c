@@ -75,10 +75,19 @@ static const struct collector memory = { .name = "memory",
                                          .own_size = sizeof (struct memory),
                                          .touch = TOUCH_MONITOR };
 
+struct raw
+{
+  bool raw;
+};
+static const struct json_field raw_fields[] = {
+  { .name = "raw", .kind = JSON_BOOL, .offset = offsetof (struct raw, raw) },
+  { .name = NULL },
+};
 static const struct collector host = { .name = "host", .summary = "h" };
 static const struct collector console = { .name = "console", .summary = "c" };
 static const struct collector monitor
-    = { .name = "monitor", .summary = "m", .touch = TOUCH_MONITOR };
+    = { .name = "monitor", .summary = "m", .fields = raw_fields,
+        .own_size = sizeof (struct raw), .touch = TOUCH_MONITOR };
 static const struct collector disk = { .name = "disk", .summary = "d" };
 static const struct collector net = { .name = "net", .summary = "n" };
 static const struct collector sysrq = { .name = "sysrq",
