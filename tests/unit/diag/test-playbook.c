@@ -89,6 +89,7 @@ static const struct collector monitor
     = { .name = "monitor", .summary = "m", .fields = raw_fields,
         .own_size = sizeof (struct raw), .touch = TOUCH_MONITOR };
 static const struct collector disk = { .name = "disk", .summary = "d" };
+static const struct collector image = { .name = "image", .summary = "i" };
 static const struct collector net = { .name = "net", .summary = "n" };
 static const struct collector sysrq = { .name = "sysrq",
                                         .summary = "s",
@@ -117,7 +118,7 @@ static const struct collector knock = { .name = "knock",
                                         .own_init = &knock_init,
                                         .check = knock_check };
 const struct collector *const collectors[]
-    = { &host, &memory, &console, &monitor, &disk, &net,
+    = { &host, &memory, &console, &monitor, &disk, &image, &net,
         &sysrq, &inside, &application, &knock, NULL };
 
 const struct collector *
