@@ -309,6 +309,10 @@ say_not_found (struct reading *r)
   if (!json_get_bool (end, "found", true))
     r->ctx->out->gap (r->ctx->out, "memory", "no kernel that can be read: %s",
                       why ? why : "no reason was given");
+  /* Once alone it may be between two kernels. */
+  if (why && r->n == 2 && !json_get_bool (r->samples[0].end, "found", true)
+      && !json_get_bool (end, "found", true))
+    collect_str (r->ctx, "kernel.absent", "memory", why);
 }
 
 static void

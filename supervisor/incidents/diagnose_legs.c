@@ -232,7 +232,40 @@ on_room (size_t len, void *arg)
   return !leg->dg->ops->room || leg->dg->ops->room (len, leg->dg->arg);
 }
 
+static bool
+intent_answered (const struct error *err, void *arg)
+{
+  struct haul *h = arg;
+  bool taken = haul_answer (h, err);
+
+  haul_unref (h);
+  return taken;
+}
+
+static void
+on_intend (struct haul *h, const char *undo, void *arg)
+{
+  const struct diagnosis *dg = ((struct leg *) arg)->dg;
+
+  dg->ops->intend (undo, intent_answered, haul_ref (h), dg->arg);
+}
+
+static void
+on_undone (const char *act, void *arg)
+{
+  const struct diagnosis *dg = ((struct leg *) arg)->dg;
+
+  dg->ops->undone (act, dg->arg);
+}
+
 static const struct haul_ops haul_callbacks = {
+  .file = on_file,
+  .room = on_room,
+  .intend = on_intend,
+  .undone = on_undone,
+};
+/* Where nobody remembers. */
+static const struct haul_ops haul_without_acts = {
   .file = on_file,
   .room = on_room,
 };
@@ -272,7 +305,8 @@ start_leg (struct leg *leg, struct error *err)
 {
   struct diagnosis *dg = leg->dg;
   int r = haul_new (dg->env.loop, leg->step->collector->name, dg->limit,
-                    &haul_callbacks, leg, &leg->haul, err);
+                    dg->ops->intend ? &haul_callbacks : &haul_without_acts,
+                    leg, &leg->haul, err);
 
   if (r < 0)
     return r;
