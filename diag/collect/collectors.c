@@ -18,6 +18,8 @@ const struct collector *const collectors[] = {
   &collect_sysrq,
   &collect_inside,
   &collect_application,
+  &collect_gdb,
+  &collect_nmi,
   NULL,
 };
 
