@@ -43,11 +43,15 @@ struct collect_out
   void (*gap) (struct collect_out *out, const char *what, const char *fmt,
                ...) __attribute__ ((format (printf, 3, 4)));
   /* Before an act that has to be undone: on disk when it returns 0, so that
-   * who starts after a crash undoes it.  undo: {"act": NAME, ...}, taken.
-   * NULL where there is nobody to remember it: then do not act. */
+   * who starts after a crash undoes it.  undo: {"act": NAME, ...}, taken; less
+   * than 200 bytes of JSON, and all that the undoer of that name needs.  It
+   * waits for the disk, until the job is to stop; < 0, or NULL where there is
+   * nobody to remember it: then do not act.  One of a name is open at a
+   * time. */
   int (*intend) (struct collect_out *out, struct json_object *undo,
                  struct error *err);
-  /* It is undone. */
+  /* It is undone.  What is not when the collector ended, or was given up, its
+   * undoer undoes. */
   void (*undone) (struct collect_out *out, const char *act);
 };
 
@@ -115,7 +119,27 @@ extern const struct collector collect_host;
 extern const struct collector collect_console;
 extern const struct collector collect_inside;
 extern const struct collector collect_application;
+extern const struct collector collect_gdb;
+extern const struct collector collect_nmi;
 extern const struct collector *const collectors[]; /* ends with NULL */
+
+/* Who undoes an act that was intended, where its collector could not: that got
+ * stuck, or the daemon died.  Runs in a job; before the next diagnosis of that
+ * guest begins, and again later, until it goes well or the guest lives another
+ * life.  It may have been done already, or never been begun. */
+struct collect_undoer
+{
+  const char *act;
+  enum job_lane lane;
+  uint64_t budget_ms;
+  bool outlives_boot; /* is QEMU's own: the guest's reboot does not undo it */
+  /* undo: what intend() was given.  ctx->own and hints are NULL, scenario is
+   * "", and nothing that is brought home is looked at.  0: it is as it was. */
+  int (*run) (struct collect_ctx *ctx, struct json_object *undo,
+              struct error *err);
+};
+extern const struct collect_undoer *const collect_undoers[]; /* ends with NULL */
+const struct collect_undoer *collect_undoer_find (const char *act);
 
 /* For `hangdog doctor`: what a collector lacks here, and what mends it.  In a
  * job; looks only. */

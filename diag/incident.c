@@ -182,6 +182,8 @@ incident_to_json (const struct incident *inc)
     json_object_object_add (o, "timeline", incident_timeline_json (inc));
   if (inc->moments_lost)
     json_add_int (o, "timeline_lost", inc->moments_lost);
+  if (inc->nacts)
+    json_object_object_add (o, "acts", incident_acts_json (inc));
   return o;
 }
 
@@ -410,6 +412,7 @@ incident_from_json (struct json_object *obj, struct incident *ret,
   inc.rev = (uint64_t) rev;
   inc.moments_lost = (unsigned) lost;
   incident_timeline_read (json_get (obj, "timeline"), &inc);
+  incident_acts_read (json_get (obj, "acts"), &inc);
   inc.phase = (enum incident_phase) phase;
   inc.severity = (enum incident_severity) severity;
   inc.end = (enum incident_end) end;

@@ -125,6 +125,27 @@ struct incident_moment
 /* The last so many are kept for what must not be missing. */
 #define INCIDENT_MOMENTS_KEPT 10
 
+/* Something that was done to the guest, or is about to be, and has to be undone:
+ * in the document before it is done, so that whoever starts after a crash knows
+ * of it. */
+enum incident_act_state
+{
+  ACT_OPEN,
+  ACT_UNDONE,
+  ACT_DROPPED, /* there is nothing to be undone any more; why says so */
+};
+extern const char *const incident_act_names[];
+
+struct incident_act
+{
+  char act[24];
+  char undo[200]; /* {"act": ..., ...}: what its undoer needs */
+  enum incident_act_state state;
+  uint64_t wall_ms;
+  char why[120]; /* "" = nothing more is to be said */
+};
+#define INCIDENT_ACTS 4
+
 struct incident
 {
   char id[UUID_TEXT];
@@ -154,6 +175,8 @@ struct incident
   struct incident_moment timeline[INCIDENT_MOMENTS];
   unsigned moments;      /* of them there are */
   unsigned moments_lost; /* for which there was no place */
+  struct incident_act acts[INCIDENT_ACTS];
+  unsigned nacts;
 };
 
 void incident_new_id (char id[UUID_TEXT]);
@@ -182,6 +205,20 @@ void incident_timeline_text (const struct incident *inc, struct buf *out);
  * Private to incident*.c. */
 struct json_object *incident_timeline_json (const struct incident *inc);
 void incident_timeline_read (struct json_object *list, struct incident *inc);
+
+/* One act more, open.  undo: a JSON object with "act", as text.  One of a name
+ * is open at a time; the last of that name that is over makes place for it.
+ * -EBUSY, -EINVAL, -ENOSPC. */
+int incident_intend (struct incident *inc, const char *undo, uint64_t wall_ms,
+                     struct incident_act **ret, struct error *err);
+/* The open one of that name; NULL: any. */
+struct incident_act *incident_act_open (struct incident *inc,
+                                        const char *act);
+void incident_act_over (struct incident_act *act,
+                        enum incident_act_state state, const char *why);
+/* Private to incident*.c, as those of the timeline. */
+struct json_object *incident_acts_json (const struct incident *inc);
+void incident_acts_read (struct json_object *list, struct incident *inc);
 
 /* Where incidents go.  In the daemon: the writer, over its channel.  done is
  * called on the loop thread, with err set on failure. */

@@ -17,6 +17,8 @@ const struct collector *const collectors[] = {
   &collect_sysrq,
   &collect_inside,
   &collect_application,
+  &collect_gdb,
+  &collect_nmi,
   NULL,
 };
 

@@ -34,6 +34,10 @@ facts_of (struct collect_ctx *ctx, struct json_object *was,
       continue;
     collect_name (name, sizeof name, "disk.", target, ".moved");
     collect_bool (ctx, name, "monitor", monitor_disk_moved (before, counters));
+    collect_name (name, sizeof name, "disk.", target, ".crawls");
+    if (json_get (counters, "crawls"))
+      collect_bool (ctx, name, "monitor",
+                    json_get_bool (counters, "crawls", false));
     *any_moved |= monitor_disk_moved (before, counters);
     collect_name (name, sizeof name, "disk.", target, ".errors");
     if (errors >= 0)

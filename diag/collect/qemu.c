@@ -232,6 +232,7 @@ publish (struct collect_ctx *ctx, struct process *p)
 {
   struct vcpu_share vcpus[MAX_VCPUS];
   struct thread *main_thread = find (p, p->pid);
+  double ran = 0, waited = 0;
   int64_t stuck = 0;
   size_t n = 0;
 
@@ -246,11 +247,18 @@ publish (struct collect_ctx *ctx, struct process *p)
       if (t->twice && t->state == 'D' && t->state_before == 'D'
           && t->cpu == t->cpu_before)
         stuck++;
+      ran += t->run;
+      waited += t->wait;
       if (t->vcpu >= 0 && t->twice && n < MAX_VCPUS)
         vcpus[n++] = (struct vcpu_share){ t->vcpu, t->run,
                                            t->wait };
     }
   collect_int (ctx, "qemu.stuck_threads", "host", stuck);
+  if (main_thread && main_thread->twice)
+    collect_real (ctx, "qemu.wanted", "host", ran + waited);
+  /* Who wanted nothing was refused nothing. */
+  if (ran + waited > 0)
+    collect_real (ctx, "qemu.got", "host", ran / (ran + waited));
   if (n)
     collect_shares (ctx, "host", vcpus, n);
   else

@@ -69,7 +69,7 @@ is_wanted (const char *kind, struct json_object *row)
   static const char *const kinds[]
       = { "guest", "system",  "cpu",      "timers", "lock",  "deadlock",
           "disk",  "mem",     "request",  "workpool", "net", "mount",
-          "moved", "spinlock", "work", "cgroup" };
+          "moved", "spinlock", "work", "cgroup", "runqueue" };
 
   if (strcmp (kind, "dmesg") == 0)
     return strstr (str_of (row, "text"), "Kernel panic") != NULL;
@@ -255,7 +255,10 @@ leads_to_panic (const char *frame)
           "__do_kernel_fault", "do_translation_fault", "bug_handler",
           "brk_handler", "do_debug_exception", "<interrupt>", "check_panic",
           "__warn", "report_bug", "asm_sysvec_", "sysvec_", "watchdog_",
-          "__hrtimer_run", "hrtimer_interrupt", "__sysvec_", "do_exit" };
+          "__hrtimer_run", "hrtimer_interrupt", "__sysvec_", "do_exit",
+          "panic_on_rcu_stall", "print_other_cpu_stall", "print_cpu_stall",
+          "check_cpu_stall", "rcu_pending", "rcu_sched_clock_irq",
+          "update_process_times", "tick_sched_", "tick_nohz_handler" };
 
   for (size_t i = 0; i < ARRAY_LEN (names); i++)
     if (strncmp (frame, names[i], strlen (names[i])) == 0)

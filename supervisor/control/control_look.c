@@ -556,6 +556,24 @@ dump_playbooks (const struct daemon *d, struct buf *out)
   buf_putc (out, '\n');
 }
 
+static void
+dump_acts (const struct incident_info *info, void *arg)
+{
+  const struct incident *inc = info->incident;
+  struct buf *out = arg;
+
+  for (unsigned i = 0; i < inc->nacts; i++)
+    if (inc->acts[i].state == ACT_OPEN)
+      {
+        buf_printf (out, "to be undone: incident %s guest %s ", inc->id,
+                    inc->inc.uuid);
+        text_escape (out, inc->acts[i].undo, strlen (inc->acts[i].undo), 0);
+        buf_putc (out, ' ');
+        text_escape (out, inc->acts[i].why, strlen (inc->acts[i].why), 0);
+        buf_putc (out, '\n');
+      }
+}
+
 void
 op_dump (struct answer *a, struct frame *f)
 {
@@ -574,6 +592,7 @@ op_dump (struct answer *a, struct frame *f)
               (unsigned long long) js.refused_busy,
               (unsigned long long) js.refused_full);
   job_each (d->jobs, dump_job, &out);
+  incidents_each (d->incidents, dump_acts, &out);
   buf_printf (&out, "scenarios: bound %zu, looked at to find them %llu\n",
               bindings_count (d->bindings),
               (unsigned long long) bindings_looked_at (d->bindings));

@@ -34,6 +34,10 @@ struct diagnosis_env
   struct verdict_rules *rules; /* each diagnosis takes a reference */
 };
 
+/* Loop thread.  err NULL: it is on disk.  False: nobody waits for that any
+ * more, it is not done. */
+typedef bool diagnosis_answer_fn (const struct error *err, void *arg);
+
 struct diagnosis_ops
 {
   /* A file of evidence, whole or a part (offset = what came before), at most
@@ -44,6 +48,11 @@ struct diagnosis_ops
    * is, and those who bring wait; diagnosis_room() is to be called when it
    * may.  NULL = always. */
   bool (*room) (size_t len, void *arg);
+  /* An act that has to be undone is to be on disk before it is done; fn is
+   * owed, once, also when the diagnosis is over.  NULL: none is done. */
+  void (*intend) (const char *undo, diagnosis_answer_fn *fn, void *fn_arg,
+                  void *arg);
+  void (*undone) (const char *act, void *arg);
   /* Phase n of total begins (what != NULL) or ended (took, failure). */
   void (*progress) (unsigned n, unsigned total, const char *what, bool ended,
                     const char *failure, void *arg);

@@ -6,7 +6,7 @@
  * once haul_close() had it, the collector's thread touches neither the loop
  * nor anything the loop has taken, however late it comes back.
  */
-#include "supervisor/incidents/haul.h"
+#include "supervisor/incidents/haul_impl.h"
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -25,14 +25,8 @@
 /* So soon a collector that stands looks whether its job is to stop. */
 #define STAND_MS 50
 
-/* Why something of a file is not there. */
-enum lack
-{
-  LACK_SIZE,  /* of one step */
-  LACK_LIMIT, /* of all of them */
-  LACK_TIME,  /* nobody took it */
-  LACK_MAX,
-};
+static const char *const lack_names[]
+    = { [LACK_SIZE] = "step", [LACK_LIMIT] = "playbook", [LACK_TIME] = "time" };
 static const char *const lacks[] = {
   [LACK_SIZE] = "more than 8 MiB or 64 files in one step, or no memory",
   [LACK_LIMIT] = "the bytes that the playbook allows were used up",
@@ -43,52 +37,6 @@ struct haul_limit
 {
   atomic_uint refs;
   _Atomic uint64_t left;
-};
-
-struct haul_file
-{
-  char name[128];
-  uint64_t size;
-  unsigned cut; /* 1 + enum lack: the rest of it is a gap */
-};
-
-/* On its way to the loop. */
-struct piece
-{
-  struct piece *next;
-  char name[128];
-  uint64_t offset;
-  size_t len;
-  char data[];
-};
-
-struct haul
-{
-  struct collect_out out;
-  struct loop *loop;
-  char collector[64];
-  const struct haul_ops *ops; /* loop side */
-  void *arg;
-  struct haul_limit *limit;
-  const struct job *job; /* the collector's side */
-
-  pthread_mutex_t m; /* what follows */
-  unsigned refs;
-  pthread_cond_t taken;
-  bool closed, woken, held; /* held: there was no room */
-  struct piece *pieces, **pieces_end;
-  size_t queued;
-  struct haul_file files[HAUL_MAX_FILES];
-  unsigned nfiles;
-  uint64_t bytes;
-  struct
-  {
-    char first[128]; /* of its files */
-    uint64_t bytes;
-  } lost[LACK_MAX];
-  struct fact facts[HAUL_MAX_FACTS];
-  unsigned nfacts, facts_lost;
-  struct json_object *impact, *gaps; /* the loop's, once it is closed */
 };
 
 /* ---- the limit ---- */
@@ -255,22 +203,25 @@ woken (void *arg)
   haul_unref (h);
 }
 
-static void
-not_woken (void *arg)
+void
+haul_not_woken (void *arg)
 {
   haul_unref (arg);
 }
 
 /* ---- the collector puts in ---- */
 
+/* limit: which of them it was, or NULL. */
 static void
-add_gap_locked (struct haul *h, const char *what, const char *why)
+add_gap_locked (struct haul *h, const char *what, const char *why,
+                const char *limit)
 {
   struct json_object *o = json_object_new_object ();
 
   json_add_str (o, "collector", h->collector);
   json_add_text (o, "what", what, strlen (what));
   json_add_text (o, "why", why, strlen (why));
+  json_add_str (o, "limit", limit);
   json_object_array_add (h->gaps, o);
 }
 
@@ -286,21 +237,14 @@ out_gap (struct collect_out *out, const char *what, const char *fmt, ...)
   va_end (ap);
   LOCK_SCOPE (&h->m);
   if (!h->closed)
-    add_gap_locked (h, what, text);
+    add_gap_locked (h, what, text, NULL);
 }
 
-static void
-out_impact (struct collect_out *out, const char *fmt, ...)
+void
+haul_add_impact_locked (struct haul *h, const char *text)
 {
-  struct haul *h = container_of (out, struct haul, out);
   struct json_object *o;
-  char text[256];
-  va_list ap;
 
-  va_start (ap, fmt);
-  vsnprintf (text, sizeof (text), fmt, ap);
-  va_end (ap);
-  LOCK_SCOPE (&h->m);
   if (h->closed)
     return;
   o = json_object_new_object ();
@@ -308,6 +252,20 @@ out_impact (struct collect_out *out, const char *fmt, ...)
   json_add_int (o, "wall_ms", (int64_t) clock_wall_ms ());
   json_add_text (o, "what", text, strlen (text));
   json_object_array_add (h->impact, o);
+}
+
+static void
+out_impact (struct collect_out *out, const char *fmt, ...)
+{
+  struct haul *h = container_of (out, struct haul, out);
+  char text[256];
+  va_list ap;
+
+  va_start (ap, fmt);
+  vsnprintf (text, sizeof (text), fmt, ap);
+  va_end (ap);
+  LOCK_SCOPE (&h->m);
+  haul_add_impact_locked (h, text);
 }
 
 static struct haul_file *
@@ -354,28 +312,34 @@ wake_locked (struct haul *h)
     return;
   h->refs++;
   /* Without memory they wait for the next call, or for the end. */
-  if (loop_post (h->loop, woken, h, not_woken) < 0)
+  if (loop_post (h->loop, woken, h, haul_not_woken) < 0)
     h->refs--;
   else
     h->woken = true;
 }
 
 /* Under the lock, which it leaves while it stands. */
-static bool
-stand_for_room (struct haul *h, size_t len)
+void
+haul_stand_locked (struct haul *h)
 {
   struct timespec until;
 
+  clock_gettime (CLOCK_MONOTONIC, &until);
+  until.tv_nsec += STAND_MS * 1000000L;
+  until.tv_sec += until.tv_nsec / 1000000000;
+  until.tv_nsec %= 1000000000;
+  pthread_cond_timedwait (&h->taken, &h->m, &until);
+}
+
+static bool
+stand_for_room (struct haul *h, size_t len)
+{
   while (h->job && !h->closed && h->queued + len > HAUL_QUEUE)
     {
       if (job_stopping (h->job))
         return false;
       wake_locked (h);
-      clock_gettime (CLOCK_MONOTONIC, &until);
-      until.tv_nsec += STAND_MS * 1000000L;
-      until.tv_sec += until.tv_nsec / 1000000000;
-      until.tv_nsec %= 1000000000;
-      pthread_cond_timedwait (&h->taken, &h->m, &until);
+      haul_stand_locked (h);
     }
   return true;
 }
@@ -472,6 +436,8 @@ haul_new (struct loop *loop, const char *collector, struct haul_limit *limit,
     .impact = out_impact,
     .gap = out_gap,
   };
+  if (ops->intend)
+    haul_allow_acts (h);
   h->loop = loop;
   snprintf (h->collector, sizeof (h->collector), "%s", collector);
   h->ops = ops;
@@ -515,14 +481,26 @@ add_lost_locked (struct haul *h)
         snprintf (text, sizeof (text),
                   "%s: %" PRIu64 " bytes from here on", lacks[i],
                   h->lost[i].bytes);
-        add_gap_locked (h, h->lost[i].first, text);
+        add_gap_locked (h, h->lost[i].first, text, lack_names[i]);
       }
   if (h->facts_lost)
     {
       snprintf (text, sizeof (text), "%u more than %u in one step",
                 h->facts_lost, HAUL_MAX_FACTS);
-      add_gap_locked (h, "facts", text);
+      add_gap_locked (h, "facts", text, lack_names[LACK_SIZE]);
     }
+}
+
+static struct json_object *
+names_of (const struct haul *h)
+{
+  struct json_object *list = json_object_new_array ();
+
+  for (unsigned i = 0; i < h->nfiles; i++)
+    if (h->files[i].size > 0)
+      json_object_array_add (list,
+                             json_object_new_string (h->files[i].name));
+  return list;
 }
 
 void
@@ -540,8 +518,9 @@ haul_close (struct haul *h, struct haul_end *ret)
       haul_drop (h);
       return;
     }
+  haul_tell_undone (h);
   haul_pump (h);
   add_lost_locked (h);
   *ret = (struct haul_end){ h->facts, h->nfacts, steal_ptr (&h->impact),
-                            steal_ptr (&h->gaps), h->bytes };
+                            steal_ptr (&h->gaps), names_of (h), h->bytes };
 }

@@ -45,6 +45,10 @@ struct haul_ops
   /* May that much be handed over now?  When it may not, haul_pump() is to be
    * called when it may.  NULL = always. */
   bool (*room) (size_t len, void *arg);
+  /* An act that is to be on disk before it is done: haul_answer() is owed,
+   * also later.  NULL = nobody remembers it: none is done. */
+  void (*intend) (struct haul *h, const char *undo, void *arg);
+  void (*undone) (const char *act, void *arg);
 };
 
 /* One reference.  limit: shared with others, or NULL. */
@@ -54,6 +58,9 @@ int haul_new (struct loop *loop, const char *collector,
 /* Any thread. */
 struct haul *haul_ref (struct haul *h);
 void haul_unref (struct haul *h); /* NULL is fine */
+/* Loop thread: an act is on disk, or err.  False: nobody waits for that any
+ * more, it is not done. */
+bool haul_answer (struct haul *h, const struct error *err);
 /* In the collector's thread, before it brings anything: where more waits to be
  * taken than HAUL_QUEUE, it stands in out->file() until there is room, or the
  * job is to stop.  Without a job it never stands. */
@@ -68,6 +75,7 @@ struct haul_end
   const struct fact *facts;
   unsigned nfacts;
   struct json_object *impact, *gaps;
+  struct json_object *files; /* their names */
   uint64_t bytes;                    /* of all files */
 };
 /* Loop thread, once: what comes from now on goes nowhere.  With ret NULL nobody

@@ -67,7 +67,8 @@ incidents_room (struct incidents *in)
   if (in->count < MAX_INCIDENTS)
     return true;
   for (struct active *a = in->first; a; a = a->next)
-    if (a->stand == STAND_NOT && a->life == LIFE_DONE)
+    if (a->stand == STAND_NOT && a->life == LIFE_DONE
+        && !incident_act_open (&a->inc, NULL))
       oldest = a; /* the list has the newest first */
   if (oldest)
     incident_remove (oldest);
@@ -160,6 +161,8 @@ incidents_new (const struct incidents_env *env, struct incidents **ret,
     r = incidents_remember (in, err);
   if (r == 0)
     r = incidents_host_new (in, err);
+  if (r == 0)
+    r = incidents_acts_new (in, err);
   if (r == 0 && !env->drain_only)
     r = incidents_hear (in, err);
   if (r < 0)
@@ -200,6 +203,7 @@ incidents_free (struct incidents *in)
   timer_free (in->found);
   timer_free (in->again);
   timer_free (in->together);
+  timer_free (in->undo);
   playbook_set_unref (in->playbooks);
   free (in);
 }

@@ -11,16 +11,17 @@
  *   incidents_watch.c    those who watch one, and who call it off
  *   incidents_restart.c  those of a daemon before this one
  *   incidents_host.c     of several guests together: the host's own
+ *   incidents_acts.c     what is done to guests and has to be undone
  */
 #ifndef HANGDOG_SUPERVISOR_INCIDENTS_IMPL_H
 #define HANGDOG_SUPERVISOR_INCIDENTS_IMPL_H
 
+#include "supervisor/incidents/diagnose.h"
 #include "supervisor/incidents/incidents.h"
 
 #include "base/error.h"
 
 struct cause;
-struct diagnosis;
 struct fact_sub;
 struct timer;
 
@@ -103,6 +104,9 @@ struct active
   bool could_not_ask;   /* by it its guest could not be asked */
   uint64_t joined_ms;   /* the host's own: when the last child came */
   uint64_t pressed_until_ms; /* of a host that is short: then it is over */
+  char undoing[24];     /* the act that a job undoes now, "" = none */
+  unsigned undo_tries;  /* of the act that is open, that failed */
+  uint64_t undo_at_ms;  /* not before */
 };
 
 struct incidents
@@ -117,6 +121,7 @@ struct incidents
   struct timer *again; /* what was there before could not be read */
   unsigned tries;
   struct timer *together; /* hosts' incidents are looked at */
+  struct timer *undo;     /* acts that are open are looked at */
   struct fact_sub *heard;  /* suspicions */
   struct fact_sub *staged; /* how far a boot came */
   uint64_t found_by_ms; /* until then an incident waits for its guest */
@@ -160,6 +165,7 @@ bool incident_step (struct active *a, enum step step);
 void incidents_put_durable (struct active *a);
 /* It changed: the next daemon is to know it as it is now. */
 void incident_put (struct active *a);
+void incident_put_then (struct active *a, incident_done_fn *done, void *arg);
 /* Somebody has all of it. */
 void incident_is_shipped (struct active *a);
 /* For its timeline, now; what may be NULL.  Whoever notes puts. */
@@ -189,6 +195,20 @@ void incident_watched_step (struct active *a, unsigned n, unsigned total,
 /* The end: nobody watches it any more. */
 void incident_watched_end (struct active *a, const struct error *err);
 void incident_watchers_free (struct active *a);
+
+/* ---- acts that have to be undone: incidents_acts.c ---- */
+
+int incidents_acts_new (struct incidents *in, struct error *err);
+/* A collector of its diagnosis is about to act, or has undone it. */
+void incident_act_begins (struct active *a, const char *undo,
+                          diagnosis_answer_fn *fn, void *arg);
+void incident_act_undone (struct active *a, const char *name);
+/* Begins what of the open ones nobody is at. */
+void incidents_undo (struct incidents *in);
+/* Is something to be undone before that guest is looked at? */
+bool incidents_undo_first (const struct incidents *in, const char *uuid);
+/* What its collectors did not undo themselves, for the bundle. */
+void incident_acts_impact (const struct active *a, struct json_object *head);
 
 /* ---- of several guests together: incidents_host.c ---- */
 

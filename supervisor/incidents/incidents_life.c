@@ -102,25 +102,25 @@ on_durable (const struct error *err, struct json_object *answer, void *arg)
     incidents_pump (a->all);
 }
 
-static void
-put (struct active *a, incident_done_fn *done)
+void
+incident_put_then (struct active *a, incident_done_fn *done, void *arg)
 {
   struct incident_sink *sink = writer_link_incidents (a->all->env.writer);
 
   a->inc.rev++;
-  sink->put (sink, &a->inc, done, a);
+  sink->put (sink, &a->inc, done, arg);
 }
 
 void
 incidents_put_durable (struct active *a)
 {
-  put (a, on_durable);
+  incident_put_then (a, on_durable, a);
 }
 
 void
 incident_put (struct active *a)
 {
-  put (a, NULL);
+  incident_put_then (a, NULL, NULL);
 }
 
 void
@@ -149,7 +149,8 @@ may_begin (const struct active *a)
 {
   const struct incidents *in = a->all;
 
-  if (incident_is_of_host (&a->inc))
+  if (incident_is_of_host (&a->inc)
+      || incidents_undo_first (in, a->inc.inc.uuid))
     return false;
   if (loop_now (in->env.loop) >= in->found_by_ms)
     return true;
@@ -179,6 +180,7 @@ begin_next (struct incidents *in)
 void
 incidents_pump (struct incidents *in)
 {
+  incidents_undo (in);
   begin_next (in);
   incidents_judge_hosts (in);
 }
@@ -216,7 +218,7 @@ begin (struct active *a)
   a->inc.attempts++;
   incident_moment (a, MOMENT_DIAGNOSING,
                    a->inc.playbook[0] ? a->inc.playbook : playbook_default);
-  put (a, on_counted);
+  incident_put_then (a, on_counted, a);
 }
 
 static void
@@ -339,7 +341,12 @@ settle (struct active *a)
   if (a->stand != STAND_SUSPECTED)
     return;
   if (verdict_is_ours (&a->inc.verdict))
-    a->stand = STAND_NOT;
+    {
+      a->stand = STAND_NOT;
+      /* Looked at, it is well. */
+      if (strcmp (a->inc.verdict.class_, "none") == 0)
+        incident_moment (a, MOMENT_NEAR_MISS, NULL);
+    }
   else if (!incident_text_alone (&a->inc))
     {
       a->stand = STAND_FIRM;
@@ -364,9 +371,23 @@ on_diagnosed (const struct verdict *verdict, struct json_object *head,
   incidents_pump (a->all);
 }
 
+static void
+on_intend (const char *undo, diagnosis_answer_fn *fn, void *fn_arg, void *arg)
+{
+  incident_act_begins (arg, undo, fn, fn_arg);
+}
+
+static void
+on_undone (const char *act, void *arg)
+{
+  incident_act_undone (arg, act);
+}
+
 static const struct diagnosis_ops diagnosis_callbacks = {
   .file = on_file,
   .room = on_room,
+  .intend = on_intend,
+  .undone = on_undone,
   .progress = on_progress,
   .done = on_diagnosed,
 };
@@ -483,6 +504,7 @@ pack (struct active *a, struct json_object *head)
       a->inc.ended_wall_ms = clock_wall_ms ();
       incident_moment (a, MOMENT_CLOSED, NULL);
     }
+  incident_acts_impact (a, head);
   summary_text (&a->inc, head, &text);
   store_file (a, "summary.txt", 0, buf_str (&text), text.len);
   buf_clear (&text);

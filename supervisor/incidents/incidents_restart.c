@@ -148,10 +148,22 @@ on_incident (struct incidents *in, struct frame *frame)
     on_its_way (a, frame->head);
 }
 
+/* What was done to a guest in a life that has not ended is of the life that it
+ * has now. */
+static void
+recall_acts (struct active *a)
+{
+  if (incident_act_open (&a->inc, NULL) && a->inc.end != INCIDENT_REBOOTED
+      && a->inc.end != INCIDENT_REPLACED)
+    recall (a);
+}
+
 static void
 all_told (struct incidents *in)
 {
   in->listing = false;
+  for (struct active *a = in->first; a; a = a->next)
+    recall_acts (a);
   for (struct active *a = in->first; a; a = a->next)
     perhaps_stands (a);
   incidents_known (in);

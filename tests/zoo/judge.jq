@@ -3,6 +3,8 @@
 # What was said of one fault, held against its document. Used by tests/zoo/zoo.sh.
 # $doc the document, $inc the incidents, $head the bundle's, $members its files.
 def re($p): . != null and (tostring | test($p));
+# A suspicion that was looked at, and is none, is no alarm: nobody is told.
+def is_alarm: (.timeline // []) | all(.step != "near-miss");
 $doc[0] as $d
 | ($inc | map(select(.id == $id)) | .[0]) as $i
 | ($head[0] // {}) as $h
@@ -29,7 +31,7 @@ $doc[0] as $d
       + [ $n.culprit // empty | . as $p | select(($v.culprit // "") | test($p; "i")) | "culprit \($p)" ]
       + [ $n.certain // empty | select(. and ($v.confidence == "high" or $v.confidence == "certain")) | "certain" ] ),
     host_incident: ($inc | any((.key // "") != "")),
-    incidents: ($inc | length), incident_list: ($inc | map("\(.scenario // "") \(.code // "") \(.verdict.class // "-") \(.end // "")")),
+    incidents: ($inc | if $d.control then map(select(is_alarm)) else . end | length), incident_list: ($inc | map("\(.scenario // "") \(.code // "") \(.verdict.class // "-") \(.end // "")")),
     guests: $guests,
     incident_ms: (if $i then ([$inc[].opened_ms // empty] | min // null | if . then . - $began else null end) else null end),
     verdict_ms: (if $i.collected_ms then $i.collected_ms - $began else null end),

@@ -82,6 +82,10 @@ size_t monitor_vcpus (const struct transport_env *env, const struct guest *g,
 
 /* Disks by name, of query-blockstats' answer. */
 struct json_object *monitor_disks_ (struct json_object *reply);
+/* Of query-block's answer, into those: "crawls", whether its owner lets it do
+ * next to nothing. */
+void monitor_disk_bounds_ (struct json_object *reply,
+                           struct json_object *disks);
 /* The name under which a disk is known in struct guest. */
 void monitor_disk_name_ (struct json_object *dev, char *dst, size_t n);
 int monitor_libvirt_look (const struct guest *g, unsigned wants,

@@ -212,12 +212,55 @@ monitor_disks_ (struct json_object *reply)
   return out;
 }
 
+/* What a disk of today's does many times over. */
+#define CRAWL_BPS (256 * 1024)
+#define CRAWL_IOPS 16
+
+static bool
+crawls (struct json_object *inserted)
+{
+  static const char *const bps[] = { "bps", "bps_rd", "bps_wr" };
+  static const char *const iops[] = { "iops", "iops_rd", "iops_wr" };
+  bool ret = false;
+
+  /* 0: no bound. */
+  for (unsigned i = 0; i < ARRAY_LEN (bps); i++)
+    {
+      int64_t b = json_get_int (inserted, bps[i], 0);
+      int64_t n = json_get_int (inserted, iops[i], 0);
+
+      ret = ret || (b > 0 && b < CRAWL_BPS) || (n > 0 && n < CRAWL_IOPS);
+    }
+  return ret;
+}
+
+void
+monitor_disk_bounds_ (struct json_object *reply, struct json_object *disks)
+{
+  size_t n = json_object_is_type (reply, json_type_array)
+                 ? json_object_array_length (reply)
+                 : 0;
+
+  for (size_t i = 0; i < n; i++)
+    {
+      struct json_object *dev = json_object_array_get_idx (reply, i);
+      struct json_object *inserted = json_get (dev, "inserted"), *disk;
+      char name[128];
+
+      monitor_disk_name_ (dev, name, sizeof name);
+      disk = name[0] && inserted ? json_get (disks, name) : NULL;
+      if (disk)
+        json_add_bool (disk, "crawls", crawls (inserted));
+    }
+}
+
 int
 monitor_blockstats (const struct transport_env *env, const struct guest *g,
                     uint64_t deadline, struct json_object **ret,
                     struct error *err)
 {
   struct json_object *reply CLEANUP_JSON = NULL;
+  struct json_object *blocks CLEANUP_JSON = NULL;
   enum monitor_health health;
   int r;
 
@@ -230,6 +273,9 @@ monitor_blockstats (const struct transport_env *env, const struct guest *g,
   if (!json_object_is_type (reply, json_type_array))
     return error_set (err, EPROTO, "query-blockstats: not a list");
   *ret = monitor_disks_ (reply);
+  /* Counters are what is asked for; bounds say more of them. */
+  if (ask_once (env, g, "query-block", deadline, &health, &blocks, NULL) == 0)
+    monitor_disk_bounds_ (blocks, *ret);
   return 0;
 }
 

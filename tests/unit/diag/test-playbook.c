@@ -54,19 +54,28 @@ knock_check (const struct json_doc *doc, const char *path, const void *own,
 struct memory
 {
   uint64_t apart_ms;
+  int registers;
 };
+static const char *const registers[] = { "never", "untainted", "always", NULL };
 static const struct json_field memory_fields[] = {
   { .name = "apart", .kind = JSON_DURATION,
     .offset = offsetof (struct memory, apart_ms) },
+  { .name = "registers", .kind = JSON_ENUM,
+    .offset = offsetof (struct memory, registers), .names = registers },
   { .name = NULL },
 };
 struct keys
 {
   char *keys;
+  int by;
 };
+static const char *const by[]
+    = { "kernel", "keyboard", "console", "agent", NULL };
 static const struct json_field keys_fields[] = {
   { .name = "keys", .kind = JSON_STRING,
     .offset = offsetof (struct keys, keys) },
+  { .name = "by", .kind = JSON_ENUM, .offset = offsetof (struct keys, by),
+    .names = by },
   { .name = NULL },
 };
 static const struct collector memory = { .name = "memory",

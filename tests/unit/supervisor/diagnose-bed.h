@@ -42,6 +42,9 @@ struct world
   uint64_t bytes;   /* of them */
   struct buf files; /* "[name@offset]bytes", as they come */
   struct buf legs;  /* "+name ", "-name ", "!name " (failed), likewise */
+  char intended[64], undone[24];
+  diagnosis_answer_fn *answer;
+  void *answer_arg;
 };
 
 /* ---- what is faked ---- */
@@ -244,6 +247,22 @@ brings_3m (struct collect_ctx *ctx, struct error *err)
   return 0;
 }
 
+/* Acts only when that is remembered, and undoes it. */
+static inline int
+acts (struct collect_ctx *ctx, struct error *err)
+{
+  struct json_object *undo = json_object_new_object ();
+  int r;
+
+  json_add_str (undo, "act", "level");
+  r = ctx->out->intend (ctx->out, undo, err);
+  if (r < 0)
+    return r;
+  found (ctx, "qemu.state", "acted");
+  ctx->out->undone (ctx->out, "level");
+  return 0;
+}
+
 #define FAKE(name_, run_)                                                     \
   {                                                                           \
     .name = name_, .lane = LANE_HOST, .budget_ms = 5000, .run = run_          \
@@ -269,13 +288,14 @@ static const struct collector fakes[] = {
   STAYS ("a-net", LANE_NET, TOUCH_NETWORK),
   STAYS ("a-key", LANE_CONSOLE, TOUCH_CONSOLE),
   STAYS ("an-nmi", LANE_CORE, TOUCH_INTRUSIVE),
+  FAKE ("acts", acts),
 };
 
 /* What playbooks are read by. */
 const struct collector *const collectors[] = {
   &fakes[0], &fakes[1],  &fakes[2],  &fakes[3],  &fakes[4],
   &fakes[5], &fakes[6],  &fakes[7],  &fakes[8],  &fakes[9],
-  &fakes[10], &fakes[11], &fakes[12], &fakes[13], &fakes[14], NULL,
+  &fakes[10], &fakes[11], &fakes[12], &fakes[13], &fakes[14], &fakes[15], NULL,
 };
 
 const struct collector *
@@ -354,8 +374,28 @@ on_done (const struct verdict *verdict, struct json_object *head, void *arg)
   w->dg = NULL;
 }
 
+static inline void
+on_intend (const char *undo, diagnosis_answer_fn *fn, void *fn_arg, void *arg)
+{
+  struct world *w = arg;
+
+  snprintf (w->intended, sizeof w->intended, "%s", undo);
+  w->answer = fn;
+  w->answer_arg = fn_arg;
+}
+
+static inline void
+on_undone (const char *act, void *arg)
+{
+  struct world *w = arg;
+
+  snprintf (w->undone, sizeof w->undone, "%s", act);
+}
+
 static const struct diagnosis_ops ops
     = { .file = on_file,
+        .intend = on_intend,
+        .undone = on_undone,
         .room = on_room,
         .progress = on_progress,
         .done = on_done };

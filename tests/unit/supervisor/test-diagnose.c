@@ -211,6 +211,57 @@ what_is_too_much_is_cut (void **state)
       "the rest of it");
 }
 
+/* ---- acts that have to be undone ---- */
+
+static void
+it_acts_when_that_is_remembered (void **state)
+{
+  struct world *w = *state;
+
+  begin (w, "['acts']");
+  UNTIL_LOOP (w->d.loop, w->answer);
+  assert_string_equal (w->intended, "{\"act\":\"level\"}");
+  assert_false (w->done);
+  assert_true (w->answer (NULL, w->answer_arg));
+  UNTIL_LOOP (w->d.loop, w->done);
+  assert_non_null (told (w, "qemu.state", 0));
+  assert_string_equal (w->undone, "level");
+  /* Both are told to who reads the bundle. */
+  assert_int_equal (
+      json_object_array_length (json_object_object_get (w->head, "impact")),
+      2);
+}
+
+static void
+and_not_when_it_is_not (void **state)
+{
+  const struct error full = { .code = ENOSPC, .msg = "the disk is full" };
+  struct world *w = *state;
+
+  begin (w, "['acts']");
+  UNTIL_LOOP (w->d.loop, w->answer);
+  assert_true (w->answer (&full, w->answer_arg));
+  UNTIL_LOOP (w->d.loop, w->done);
+  assert_null (told (w, "qemu.state", 0));
+  assert_non_null (
+      strstr (json_object_to_json_string (w->head), "the disk is full"));
+}
+
+/* The disk answers when nobody waits any more. */
+static void
+nor_when_it_is_too_late (void **state)
+{
+  struct world *w = *state;
+
+  begin (w, "['acts']");
+  UNTIL_LOOP (w->d.loop, w->answer);
+  diagnosis_stop (w->dg, "called off");
+  UNTIL_LOOP (w->d.loop, w->done);
+  assert_null (told (w, "qemu.state", 0));
+  assert_false (w->answer (NULL, w->answer_arg));
+  assert_string_equal (w->undone, "");
+}
+
 int
 main (void)
 {
@@ -225,6 +276,9 @@ main (void)
     T (goes_on_for_another_cause),
     T (what_is_stuck_keeps_what_it_brought),
     T (what_is_too_much_is_cut),
+    T (it_acts_when_that_is_remembered),
+    T (and_not_when_it_is_not),
+    T (nor_when_it_is_too_late),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);

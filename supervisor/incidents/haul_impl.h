@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Private to haul*.c.
+ */
+#ifndef HANGDOG_SUPERVISOR_HAUL_IMPL_H
+#define HANGDOG_SUPERVISOR_HAUL_IMPL_H
+
+#include "supervisor/incidents/haul.h"
+
+#include "base/error.h"
+#include "base/fact.h"
+#include "diag/incident.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+
+/* Why something of a file is not there. */
+enum lack
+{
+  LACK_SIZE,  /* of one step */
+  LACK_LIMIT, /* of all of them */
+  LACK_TIME,  /* nobody took it */
+  LACK_MAX,
+};
+struct haul_file
+{
+  char name[128];
+  uint64_t size;
+  unsigned cut; /* 1 + enum lack: the rest of it is a gap */
+};
+
+/* On its way to the loop. */
+struct piece
+{
+  struct piece *next;
+  char name[128];
+  uint64_t offset;
+  size_t len;
+  char data[];
+};
+
+/* An act that the collector has asked for. */
+enum ask_state
+{
+  ASK_NONE,
+  ASK_WAITS,
+  ASK_ANSWERED,
+  ASK_LEFT, /* it waits for the answer no longer */
+};
+
+#define UNDONE_MAX 4
+
+struct haul
+{
+  struct collect_out out;
+  struct loop *loop;
+  char collector[64];
+  const struct haul_ops *ops; /* loop side */
+  void *arg;
+  struct haul_limit *limit;
+  const struct job *job; /* the collector's side */
+
+  pthread_mutex_t m; /* what follows */
+  unsigned refs;
+  pthread_cond_t taken;
+  bool closed, woken, held; /* held: there was no room */
+  struct piece *pieces, **pieces_end;
+  size_t queued;
+  struct haul_file files[HAUL_MAX_FILES];
+  unsigned nfiles;
+  uint64_t bytes;
+  struct
+  {
+    char first[128]; /* of its files */
+    uint64_t bytes;
+  } lost[LACK_MAX];
+  struct fact facts[HAUL_MAX_FACTS];
+  unsigned nfacts, facts_lost;
+  struct json_object *impact, *gaps; /* the loop's, once it is closed */
+  struct
+  {
+    enum ask_state state;
+    char undo[sizeof (((struct incident_act *) 0)->undo)];
+    struct error err; /* the answer */
+  } intent;
+  char undone[UNDONE_MAX][sizeof (((struct incident_act *) 0)->act)];
+  unsigned nundone;
+};
+
+/* Under the lock, which it leaves: for a while, or until the loop took. */
+void haul_stand_locked (struct haul *h);
+void haul_add_impact_locked (struct haul *h, const char *text);
+/* Of what could not be posted to the loop any more: drops its reference. */
+void haul_not_woken (void *arg);
+
+/* ---- haul_acts.c ---- */
+
+void haul_allow_acts (struct haul *h);
+/* The loop's: what was undone, and is not told yet. */
+void haul_tell_undone (struct haul *h);
+
+#endif
