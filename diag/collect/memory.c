@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "diag/outside/apps.h"
 #include "diag/outside/outside.h"
 #include "transports/memory/look_guest.h"
 
@@ -338,6 +339,19 @@ keep_files (struct reading *r)
     out->gap (out, "memory/dmesg.txt", "longer than %u bytes", MAX_DMESG);
 }
 
+/* Which application is behind the scenario that failed. */
+static void
+tell_apps (struct reading *r)
+{
+  CLEANUP_JSON struct json_object *doc = NULL;
+  struct apps_asked asked;
+
+  apps_asked_by (r->ctx->hints, r->ctx->scenario, &asked);
+  apps_facts (r->outside, &asked, "memory", &r->ctx->guest->inc, on_fact, r);
+  doc = apps_document (r->outside, &asked);
+  collect_json (r->ctx, "memory/applications.json", doc);
+}
+
 /* A parser that found no kernel looked as well: then it said why. */
 static void
 say_not_found (struct reading *r)
@@ -365,6 +379,7 @@ tell (struct reading *r)
   keep_files (r);
   say_not_found (r);
   outside_facts (r->outside, &r->ctx->guest->inc, on_fact, r);
+  tell_apps (r);
   /* By stamp 0 all that it says is recent. */
   collect_marks_since (r->ctx, "memory", buf_str (&r->kernel), r->kernel.len,
                        r->latest_us - RECENT_US);

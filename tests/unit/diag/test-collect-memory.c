@@ -156,6 +156,9 @@ two_looks_apart (void **state)
   assert_non_null (strstr (text_of (h, "kernel.event.soft_lockup"), "lockup"));
   assert_string_equal (fact_of (h, "kernel.event.soft_lockup")->source,
                        "memory");
+  assert_string_equal (text_of (h, "kernel.class"), "soft-lockup");
+  assert_string_equal (fact_of (h, "kernel.class")->source, "memory");
+  assert_null (fact_of (h, "kernel.absent"));
   /* Half an hour ago is another story, and users write there, too. */
   assert_null (fact_of (h, "kernel.event.hung_task"));
   assert_null (fact_of (h, "kernel.event.panic"));
@@ -229,6 +232,7 @@ why_there_is_none (void **state)
   assert_non_null (strstr (buf_str (&h->gaps), "memory/io: disks: no types\n"));
   assert_non_null (strstr (buf_str (&h->gaps), "no kernel here"));
   assert_null (fact_of (h, "tasks.count"));
+  assert_string_equal (text_of (h, "kernel.absent"), "no kernel here");
   haul_free (h);
 }
 
