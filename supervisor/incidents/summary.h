@@ -12,4 +12,7 @@ struct buf;
 void summary_text (const struct incident *inc, struct json_object *head,
                    struct buf *out);
 
+/* summary.ansi: the same for `less -R`, of 16 colours and nothing else. */
+void summary_ansi (const char *text, struct buf *out);
+
 #endif
