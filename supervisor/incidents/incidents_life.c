@@ -495,7 +495,7 @@ pack (struct active *a, struct json_object *head)
 {
   struct incident_sink *sink = writer_link_incidents (a->all->env.writer);
   CLEANUP_BUF struct buf text = BUF_INIT (64u << 10);
-  CLEANUP_BUF struct buf ansi = BUF_INIT (96u << 10);
+  CLEANUP_BUF struct buf ansi = BUF_INIT (80u << 10);
 
   incident_moment (a, MOMENT_JUDGED, a->inc.verdict.class_);
   /* Else the next daemon would take it for one that stands. */

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The short text of an incident, and the same in colours.
+ * The short text of an incident.
  */
 #include "supervisor/incidents/summary.h"
 
 #include "base/buf.h"
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/text.h"
@@ -170,56 +171,50 @@ summary_text (const struct incident *inc, struct json_object *head,
 
 /* ---- in colours ---- */
 
-/* What begins a line says how it is meant. */
+/* The first that fits gives a line its colour. */
 static const struct
 {
-  const char *begins, *colour;
+  const char *begins, *has, *sgr;
 } colours[] = {
-  { "verdict=", "1" },       { "What ", "1" },    { "Culprit ", "1;33" },
-  { "Next ", "1;36" },       { "  - fail:", "31" }, { "  - warn:", "33" },
-  { "  - pass:", "32" },
+  { "verdict=none ", NULL, "1;32" },
+  { "verdict=", NULL, "1;31" },
+  { "Next ", NULL, "1" },
+  { "  - fail: ", NULL, "31" },
+  { "  - warn: ", NULL, "33" },
+  { "  - pass: ", NULL, "32" },
+  { "  ", " dead     ", "31" },
+  { "  ", " slow     ", "33" },
+  { "  ", " alive    ", "32" },
 };
 
 static const char *
-colour_of (const char *line, size_t len, bool in_ladder)
+colour_of (const char *line, size_t len)
 {
-  static const struct
-  {
-    const char *state, *colour;
-  } states[]
-      = { { "dead", "31" }, { "slow", "33" }, { "alive", "32" } };
+  for (unsigned i = 0; i < ARRAY_LEN (colours); i++)
+    {
+      size_t n = strlen (colours[i].begins);
+      const char *has = colours[i].has;
 
-  for (size_t i = 0; i < sizeof (colours) / sizeof (colours[0]); i++)
-    if (len >= strlen (colours[i].begins)
-        && memcmp (line, colours[i].begins, strlen (colours[i].begins)) == 0)
-      return colours[i].colour;
-  /* "  facet          state    evidence" */
-  for (size_t i = 0; in_ladder && len > 24 && line[2] != ' ' && i < 3; i++)
-    if (memcmp (line + 17, states[i].state, strlen (states[i].state)) == 0)
-      return states[i].colour;
-  return len && line[0] != ' ' && line[len - 1] == ':' ? "1" : NULL;
+      if (len >= n && memcmp (line, colours[i].begins, n) == 0
+          && (!has || memmem (line, len, has, strlen (has))))
+        return colours[i].sgr;
+    }
+  /* What begins a part. */
+  return len > 0 && line[0] != ' ' && line[len - 1] == ':' ? "1" : NULL;
 }
 
 void
 summary_ansi (const char *text, struct buf *out)
 {
-  bool in_ladder = false;
-
-  while (*text)
+  for (size_t len; *text; text += len + (text[len] == '\n'))
     {
-      size_t len = strcspn (text, "\n");
-      const char *colour;
+      const char *sgr;
 
-      if (len && text[0] != ' ')
-        in_ladder = strncmp (text, "Ladder", 6) == 0;
-      colour = colour_of (text, len, in_ladder);
-      if (colour)
-        buf_printf (out, "\033[%sm", colour);
+      len = strcspn (text, "\n");
+      sgr = colour_of (text, len);
+      if (sgr)
+        buf_printf (out, "\033[%sm", sgr);
       buf_append (out, text, len);
-      /* Each line ends plain: a pager jumps into the middle. */
-      if (colour)
-        buf_puts (out, "\033[0m");
-      buf_putc (out, '\n');
-      text += len + (text[len] == '\n');
+      buf_puts (out, sgr ? "\033[0m\n" : "\n");
     }
 }

@@ -161,6 +161,14 @@ names_class_and_culprit (void **state)
   concludes (LIVES ";finding.storage_stalled=disk vda: 1 request;"
              "culprit.storage_stalled=disk vda;disk.any_moved=1",
              "no-answer", "slow", "disk vda");
+  concludes (LIVES ";finding.storage_stalled=disk vda: 1 request;"
+             "culprit.storage_stalled=disk vda;disk.any_moved=0;"
+             "disk.disk0.crawls@monitor=1",
+             "no-answer", "slow", "disk vda, by its throttle");
+  concludes (LIVES ";finding.storage_stalled=disk vda: 1 request;"
+             "culprit.storage_stalled=disk vda;disk.any_moved=0;"
+             "disk.disk0.crawls@monitor=0",
+             "no-answer", "storage-stalled", "disk vda");
   concludes (WELL ";finding.workqueue_lockup=2 works of pool 3 wait;"
              "culprit.workqueue_lockup=f [m], pool 3, kworker (8)",
              "silent", "workqueue-lockup", "f [m], pool 3, kworker (8)");
