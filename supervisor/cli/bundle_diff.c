@@ -70,11 +70,11 @@ path_of (struct json_object *o, const char *path)
 
   while (o && *path)
     {
-      size_t n = strcspn (path, ".");
+      size_t n = strcspn (path, "/");
 
       snprintf (part, sizeof (part), "%.*s", (int) n, path);
       o = json_get (o, part);
-      path += n + (path[n] == '.');
+      path += n + (path[n] == '/');
     }
   return o;
 }
@@ -86,24 +86,24 @@ values (struct diff *d)
   {
     const char *about, *what, *path;
   } all[] = {
-    { "verdict", "class", "incident.verdict.class" },
-    { "verdict", "culprit", "incident.verdict.culprit" },
-    { "verdict", "confidence", "incident.verdict.confidence" },
-    { "verdict", "rule", "incident.verdict.rule" },
-    { "verdict", "signature", "incident.verdict.signature" },
-    { "made", "tool", "tool.version" },
+    { "verdict", "class", "incident/verdict/class" },
+    { "verdict", "culprit", "incident/verdict/culprit" },
+    { "verdict", "confidence", "incident/verdict/confidence" },
+    { "verdict", "rule", "incident/verdict/rule" },
+    { "verdict", "signature", "incident/verdict/signature" },
+    { "made", "tool", "tool/version" },
     { "made", "schema", "schema" },
-    { "made", "redaction", "redaction.mode" },
-    { "guest", "uuid", "guest.uuid" },
-    { "guest", "name", "guest.display" },
-    { "guest", "kernel", "vm.kernel" },
-    { "guest", "vcpus", "guest.vcpus" },
-    { "guest", "memory", "guest.memory_bytes" },
-    { "host", "name", "host.name" },
-    { "host", "kernel", "host.kernel" },
-    { "host", "os", "host.os" },
-    { "cause", "scenario", "cause.scenario" },
-    { "cause", "code", "cause.code" },
+    { "made", "redaction", "redaction/mode" },
+    { "guest", "uuid", "guest/uuid" },
+    { "guest", "name", "guest/display" },
+    { "guest", "kernel", "vm/kernel" },
+    { "guest", "vcpus", "guest/vcpus" },
+    { "guest", "memory", "guest/memory_bytes" },
+    { "host", "name", "host/name" },
+    { "host", "kernel", "host/kernel" },
+    { "host", "os", "host/os" },
+    { "cause", "scenario", "cause/scenario" },
+    { "cause", "code", "cause/code" },
   };
 
   for (unsigned i = 0; i < ARRAY_LEN (all); i++)
