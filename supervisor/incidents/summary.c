@@ -15,17 +15,17 @@
 
 #define WIDTH 78
 
-/* Escapes and wraps at spaces. */
+/* Escapes and wraps at spaces; what follows the first line stands under the
+ * text of it. */
 static void
-wrapped (struct buf *out, const char *label, const char *text)
+wrapped_at (struct buf *out, unsigned indent, const char *text)
 {
   struct buf safe = BUF_INIT (4096);
+  size_t room = WIDTH - indent, n;
   const char *p, *cut;
-  size_t room = WIDTH - 12, n;
 
   text_escape (&safe, text, strlen (text), 0);
   p = buf_str (&safe);
-  buf_printf (out, "%-12s", label);
   while ((n = strlen (p)) > room)
     {
       cut = p + room;
@@ -34,12 +34,35 @@ wrapped (struct buf *out, const char *label, const char *text)
       if (cut == p)
         cut = p + room;
       buf_append (out, p, (size_t) (cut - p));
-      buf_printf (out, "\n%-12s", "");
+      buf_printf (out, "\n%*s", (int) indent, "");
       p = *cut == ' ' ? cut + 1 : cut;
     }
   buf_puts (out, p);
   buf_putc (out, '\n');
   buf_done (&safe);
+}
+
+static void
+wrapped (struct buf *out, const char *label, const char *text)
+{
+  buf_printf (out, "%-12s", label);
+  wrapped_at (out, 12, text);
+}
+
+/* "  - a: b" */
+static void
+item (struct buf *out, const char *a, const char *b)
+{
+  CLEANUP_BUF struct buf text = BUF_INIT (4096);
+
+  buf_puts (&text, a);
+  if (b)
+    {
+      buf_puts (&text, ": ");
+      buf_puts (&text, b);
+    }
+  buf_puts (out, "  - ");
+  wrapped_at (out, 4, buf_str (&text));
 }
 
 static void
@@ -69,9 +92,7 @@ facets (struct json_object *head, struct buf *out)
 
       buf_printf (out, "  %-14s %-8s ", name ? name : "?",
                   state ? state : "unknown");
-      text_escape (out, evidence ? evidence : "",
-                   evidence ? strlen (evidence) : 0, 0);
-      buf_putc (out, '\n');
+      wrapped_at (out, 26, evidence ? evidence : "");
     }
 }
 
@@ -83,10 +104,10 @@ rests_on (const struct verdict *v, struct buf *out)
   for (unsigned i = 0; i < v->nfacts; i++)
     {
       const struct verdict_fact *f = &v->facts[i];
+      CLEANUP_BUF struct buf text = BUF_INIT (4096);
 
-      buf_printf (out, "  - %s: %s ", f->source, f->name);
-      text_escape (out, f->value, strlen (f->value), 0);
-      buf_putc (out, '\n');
+      buf_printf (&text, "%s %s", f->name, f->value);
+      item (out, f->source, buf_str (&text));
     }
 }
 
@@ -105,14 +126,7 @@ list (struct json_object *head, const char *key, const char *title,
       struct json_object *o = json_object_array_get_idx (l, i);
       const char *x = json_get_str (o, a), *y = b ? json_get_str (o, b) : NULL;
 
-      buf_puts (out, "  - ");
-      text_escape (out, x ? x : "", x ? strlen (x) : 0, 0);
-      if (y)
-        {
-          buf_puts (out, ": ");
-          text_escape (out, y, strlen (y), 0);
-        }
-      buf_putc (out, '\n');
+      item (out, x ? x : "", y);
     }
 }
 

@@ -44,7 +44,7 @@ systemd[1]: Hostname set to <shop-till-9>.
 shop-till-9 sshd[1]: Accepted publickey for gretel77 from 10.20.30.42 port 5
 eth0: 02:16:3e:12:34:56 inet6 2a00:1450:4001:81b::200e fe80::16:3eff:fe12:3456
 Linux version 6.1.0.13 on 127.0.0.1 at 12:27:05
-curl -H 'Authorization: Bearer abcdef.ghijkl' http://u:hunter2@db.acme.internal/?password=hunter3
+curl -H 'Authorization: Bearer abcdef.ghijkl' http://u:hunter2@db.acme.local/?password=hunter3
 -----BEGIN RSA PRIVATE KEY-----
 MIIEowIBAAKCAQEAsecret
 -----END RSA PRIVATE KEY-----
