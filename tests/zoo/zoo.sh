@@ -155,7 +155,7 @@ zoo_scenarios() { # DOCUMENT
               stands: "10s", playbook: "quick"} else empty end,
             if $v == "monitor" then {name: "qemu", kind: "monitor", interval: "10s", timeout: "5s", vcpus: true, "vcpus-stuck": ($launcher == "eve"), "initial-delay": "1s",
               "retry-interval": "5s", "failure-threshold": 2, playbook: "quick"} else empty end ]
-          + (.scenarios // [] | map(if $soon then . + {interval: $often[0], timeout: $often[1], "retry-interval": $often[2]} else . end) | map(walk(if type == "string" then gsub("@PORT@"; $port) else . end))) )}' "$1"
+          + (.scenarios // [] | map(if $soon then . + {interval: $often[0], timeout: "4s", "retry-interval": $often[2]} else . end) | map(walk(if type == "string" then gsub("@PORT@"; $port) else . end))) )}' "$1"
 }
 # What a diagnosis asks by this vantage: playbooks that take the place of those that are shipped.
 zoo_playbooks() {

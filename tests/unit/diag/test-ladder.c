@@ -359,6 +359,8 @@ static const struct
               "reach.tcp=dead timeout", "timeout", "unknown", "low" },
   { WELL_HOST "qemu.state=running;kernel.answers=disabled;reach.console=alive;"
               "reach.tcp=dead timeout", "timeout", "network-lost", "low" },
+  { WELL_VMM "kernel.event.fs_readonly=file system on vda went read-only",
+    "status", "filesystem-error", "medium" },
   { WELL_VMM, "vcpu-spins", "hard-lockup", "medium" },
   { WELL_VMM, "vcpus-halted", "kernel-panic", "medium" },
   { WELL_VMM IDLE "kernel.answers=none;net.answer=refused", "silent",
