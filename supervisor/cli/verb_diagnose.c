@@ -24,6 +24,7 @@ struct shown_step
 struct diagnose
 {
   bool json, got;
+  const char *guest;
   struct progress progress;
   unsigned ended;
   struct shown_step steps[STEPS_SHOWN];
@@ -178,8 +179,11 @@ on_row (struct json_object *row, const void *body, size_t len,
   if (strcmp (kind, "progress") == 0 && !dg->json)
     progress (dg, row);
   else if (strcmp (kind, "accepted") == 0 && !dg->json)
-    /* By it one that is interrupted here is watched again. */
-    fprintf (stderr, "incident=%s\n", row_str (row, "incident"));
+    {
+      /* By it one that is interrupted here is watched again. */
+      fprintf (stderr, "incident=%s\n", row_str (row, "incident"));
+      progress_begin (&dg->progress, dg->guest, false);
+    }
   else if (strcmp (kind, "cancelled") == 0)
     cancelled (dg, row);
   else if (strcmp (kind, "incident") == 0)
@@ -221,7 +225,7 @@ run (struct cli *cli)
     head = client_request ("diagnose", guest);
   if (playbook)
     json_add_str (head, "playbook", playbook);
-  progress_begin (&dg.progress, guest, cli->json);
+  dg.guest = guest;
   /* A daemon that is started for this has no diagnosis under way. */
   r = cli_ask (cli, !watch && !cancel, head, on_row, &dg);
   if (!dg.got)
