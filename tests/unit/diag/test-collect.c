@@ -16,6 +16,8 @@
 #include "base/opener.h"
 #include "transports/console/hub.h"
 #include "transports/monitor/monitor.h"
+#include "transports/net/arp.h"
+#include "transports/net/icmp.h"
 #include "transports/net/tcp.h"
 
 #include <pthread.h>
@@ -120,6 +122,22 @@ tcp_check (const struct tcp_check *check, uint64_t deadline,
   if (play.tcp_rc < 0)
     return error_set (err, -play.tcp_rc, "no connection");
   ret->connect_ms = 7;
+  return 0;
+}
+
+int
+arp_ask (const struct arp_check *check, uint64_t deadline,
+         struct arp_result *ret, struct error *err)
+{
+  return error_set (err, ENONET, "no right to");
+}
+
+int
+icmp_ask (const struct icmp_check *check, uint64_t deadline,
+          struct icmp_result *ret, struct error *err)
+{
+  ret->sent = 2;
+  ret->received = play.tcp_rc == 0;
   return 0;
 }
 

@@ -99,7 +99,19 @@ static const struct collector monitor
         .own_size = sizeof (struct raw), .touch = TOUCH_MONITOR };
 static const struct collector disk = { .name = "disk", .summary = "d" };
 static const struct collector image = { .name = "image", .summary = "i" };
-static const struct collector net = { .name = "net", .summary = "n" };
+struct net
+{
+  uint64_t capture_ms;
+};
+static const struct json_field net_fields[] = {
+  { .name = "capture", .kind = JSON_DURATION,
+    .offset = offsetof (struct net, capture_ms) },
+  { .name = NULL },
+};
+static const struct collector net = { .name = "net",
+                                      .summary = "n",
+                                      .fields = net_fields,
+                                      .own_size = sizeof (struct net) };
 static const struct collector sysrq = { .name = "sysrq",
                                         .summary = "s",
                                         .fields = keys_fields,
