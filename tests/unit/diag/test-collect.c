@@ -105,6 +105,15 @@ monitor_command (struct monitor *m, const char *command,
   return -1;
 }
 
+int
+monitor_give (struct monitor *m, const char *command, int fd,
+              uint64_t deadline, struct json_object **ret_reply,
+              struct error *err)
+{
+  fail ();
+  return -1;
+}
+
 void
 monitor_close (struct monitor *m)
 {

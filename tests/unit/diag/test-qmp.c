@@ -142,6 +142,25 @@ asks_all (void **state)
   haul_free (h);
 }
 
+static void
+takes_a_picture (void **state)
+{
+  struct transport_env env = { opener_local (), NULL, NULL };
+  struct haul *h = haul_new ();
+  struct error err = ERROR_INIT;
+  struct guest g;
+
+  if (!qemu)
+    skip ();
+  g = guest ();
+  if (collect (&collect_screen, &g, &env, NULL, h, &err) < 0)
+    fail_msg ("%s", err.msg);
+  assert_int_equal (h->nfiles, 1);
+  assert_memory_equal (file_of (h, "screen/screen.png"), "\x89PNG", 4);
+  assert_true (h->files[0].data.len > 100);
+  haul_free (h);
+}
+
 /* ---- what they mean ---- */
 
 static struct haul *
@@ -235,6 +254,7 @@ main (void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (asks_all),
+    cmocka_unit_test (takes_a_picture),
     cmocka_unit_test (what_moved),
     cmocka_unit_test (what_it_says),
     cmocka_unit_test (what_libvirt_says),
