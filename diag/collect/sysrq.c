@@ -37,7 +37,7 @@ enum by
   BY_SHELL,
 };
 static const char *const by_names[]
-    = { "kernel", "keyboard", "console", "agent", NULL };
+    = { "kernel", "keyboard", "console", "agent", "ssh", NULL };
 
 struct sysrq_own
 {
@@ -66,7 +66,7 @@ static const struct json_field fields[] = {
     .offset = offsetof (struct sysrq_own, by),
     .names = by_names,
     .help = "kernel: its keyboard, BREAK or ^O, what there is; keyboard: by "
-            "that alone, nothing is typed; console, agent: by a shell there" },
+            "that alone, nothing is typed; console, agent, ssh: by a shell" },
   { .name = NULL },
 };
 

@@ -58,7 +58,8 @@ sysrq_announce (const struct collect_ctx *ctx, char key, uint64_t ms)
 }
 
 static int
-send_key (struct sysrq_asking *a, enum sysrq_route route, char key, struct error *err)
+send_key (struct sysrq_asking *a, enum sysrq_route route, char key,
+          struct error *err)
 {
   struct collect_ctx *ctx = a->ctx;
   uint64_t until = collect_until (ctx, WRITE_MS);

@@ -21,9 +21,9 @@
 #define MAX_PARTS (SYSRQ_MAX_KEYS + 2)
 #define HOLD_MS 5000 /* of what its console says of it, a key */
 
-/* Of its log all from the last header on, each line marked and the stamp that it
- * begins with broken: else it would be taken for what the kernel says meanwhile,
- * and taken out. */
+/* Of its log all from the last header on, each line marked and the stamp that
+ * it begins with broken: else it would be taken for what the kernel says
+ * meanwhile, and taken out. */
 static void
 make_script (struct buf *out, const char *keys)
 {
@@ -32,8 +32,8 @@ make_script (struct buf *out, const char *keys)
     buf_printf (out, " %c", *k);
   buf_puts (out, "; do echo \"@@ $k\"; echo $k >/proc/sysrq-trigger; dmesg | "
                  "sed -n '/[Ss]ys[Rr]q *: /h;/[Ss]ys[Rr]q *: /!H;${x;p}' | "
-                 "head -c 98304 | sed 's/^\\[/>/;t;s/^/|/'; done; echo '@@ end'; "
-                 "else echo '@@ cannot'; fi");
+                 "head -c 98304 | sed 's/^\\[/>/;t;s/^/|/'; done; "
+                 "echo '@@ end'; else echo '@@ cannot'; fi");
 }
 
 /* As it stood in the log. */

@@ -8,7 +8,7 @@
 /* Of the text below: the page's policy allows this style, and no other.  The
  * test of the report says what it must be. */
 const char report_style_hash[]
-    = "sha256-Oms70x8ltguN5tFs47hATm5odt/WtvriiY3XHVc3yCQ=";
+    = "sha256-MauAhRPSELQb3DprI6aovg0/I5Tc5l+rydjMMtOTiuw=";
 
 const char report_style[] =
     ":root{--bg:#f3f5f8;--fg:#171b22;--soft:#566070;--card:#fff;"
@@ -207,6 +207,9 @@ const char report_style[] =
     "td:first-child,.when td:nth-child(2){width:auto}.when .dot{"
     "display:inline-block;width:1.1rem;overflow:hidden}.collectors .bar{"
     "width:30%}}"
-    "@media print{body{background:#fff;font-size:11pt}nav{display:none}"
-    "section{break-inside:avoid-page;border-color:#999}pre,.tail{"
-    "max-height:none}.wide{overflow:visible}}";
+    ".guest,h1,.tiles dd{max-height:13rem;overflow:auto}.says{"
+    "max-height:7rem;overflow:auto}"
+    "@media print{.guest,h1,.tiles dd,.says{max-height:none}body{"
+    "background:#fff;font-size:11pt}nav{display:none}section{"
+    "break-inside:avoid-page;border-color:#999}pre,.tail{max-height:none}"
+    ".wide{overflow:visible}}";

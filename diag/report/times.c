@@ -85,13 +85,15 @@ times_learn (struct page *p)
                           ? json_get_int (p->incident, "collected_ms", 0)
                           : 0;
   struct guest_clock c = { 0 };
+  uint64_t utc;
 
   rows_each (p, "kernel/events.jsonl", on_event, p);
-  if (clock && json_get_int (clock, "mono_ms", 0) > 0)
+  if (clock && json_get_int (clock, "monotonic_ms", 0) > 0
+      && iso_ms (str_of (clock, "utc"), &utc) == 0)
     {
       p->knows_mono = true;
-      p->mono_to_wall = json_get_int (clock, "wall_ms", 0)
-                        - json_get_int (clock, "mono_ms", 0);
+      p->mono_to_wall
+          = (int64_t) utc - json_get_int (clock, "monotonic_ms", 0);
     }
   else if (!p->knows_mono && l.any > 0 && collected > l.any)
     {

@@ -9,6 +9,7 @@
 #include "supervisor/cli/bundle.h"
 #include "supervisor/cli/folder.h"
 
+#include "base/buf.h"
 #include "base/channel.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -376,8 +377,7 @@ make_page (struct job *j, struct json_object *was, struct json_object *head,
 {
   CLEANUP_JSON struct json_object *all = json_object_new_object ();
   CLEANUP_CLOSE int page = archive_create (j->out.fd, "index.html", err);
-  size_t len = 0;
-  const char *text;
+  CLEANUP_BUF struct buf text = BUF_INIT (MANIFEST_MAX);
   int r;
 
   if (page < 0)
@@ -388,8 +388,9 @@ make_page (struct job *j, struct json_object *was, struct json_object *head,
                                                                    "tool")));
   json_object_object_add (all, "created",
                           json_object_get (json_get (was, "created")));
-  text = json_object_to_json_string_length (all, JSON_C_TO_STRING_PLAIN, &len);
-  r = store_put_file (j->out.fd, "manifest.json", text, len, 0600, err);
+  json_show (all, &text);
+  r = store_put_file (j->out.fd, "manifest.json", buf_str (&text), text.len,
+                      0600, err);
   if (r == 0)
     r = folder_page (j->cli, j->out.fd, page, err);
   unlinkat (j->out.fd, "manifest.json", 0);
@@ -408,8 +409,7 @@ pack (struct job *j, struct json_object *head, const char *to,
   CLEANUP_JSON struct json_object *said = NULL;
   struct json_object *ask_head;
   char path[4096];
-  size_t len = 0;
-  const char *text;
+  CLEANUP_BUF struct buf text = BUF_INIT (MANIFEST_MAX);
   int r;
 
   snprintf (path, sizeof (path), "%.*s",
@@ -428,11 +428,10 @@ pack (struct job *j, struct json_object *head, const char *to,
                     &h, err);
   if (r < 0)
     return r;
-  text = json_object_to_json_string_length (head, JSON_C_TO_STRING_PLAIN,
-                                            &len);
+  json_show (head, &text);
   ask_head = question ("pack");
   json_add_text (ask_head, "name", name, strlen (name));
-  said = ask (&h, ask_head, text, len, NULL, 0, err);
+  said = ask (&h, ask_head, buf_str (&text), text.len, NULL, 0, err);
   helper_end (&h);
   return said ? 0 : -err->code;
 }

@@ -41,21 +41,4 @@ const char *core_file_partial (const struct core_file *f);
 /* Takes away what did not become whole. */
 void core_file_free (struct core_file *f);
 
-/* ---- how far it is ---- */
-
-struct core_progress
-{
-  uint64_t total, begun, shown; /* clock_ms() */
-  unsigned tenths;              /* told, without a terminal */
-  bool terminal, quiet;
-};
-
-void core_progress_begin (struct core_progress *p, uint64_t total, bool quiet);
-void core_progress (struct core_progress *p, uint64_t done);
-/* The line is taken away. */
-void core_progress_end (struct core_progress *p);
-/* "[=====>    ]  52%  1.5GiB of 3GiB  400MiB/s  3s left".  Returns dst. */
-char *core_progress_line (char *dst, size_t n, uint64_t done, uint64_t total,
-                          uint64_t ms);
-
 #endif

@@ -4,6 +4,7 @@
  * folder: for an integration test that failed.
  */
 #include "supervisor/cli/diagnose.h"
+#include "supervisor/cli/progress.h"
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -53,13 +54,6 @@ struct asking
 };
 
 static void
-say (const char *what, const struct one *one)
-{
-  fprintf (stderr, "%s ", what);
-  print_text (stderr, one->name);
-}
-
-static void
 progress (struct asking *as, struct json_object *row)
 {
   struct all *all = as->all;
@@ -67,7 +61,7 @@ progress (struct asking *as, struct json_object *row)
   if (all->cli->json || !json_get_bool (row, "ended", false))
     return;
   LOCK_SCOPE (&all->lock);
-  say ("PROGRESS", as->one);
+  progress_say ("PROGRESS", as->one->name);
   fprintf (stderr, " %lld/%lld %s%s", (long long) json_get_int (row, "n", 0),
            (long long) json_get_int (row, "total", 0), row_str (row, "step"),
            json_get (row, "failure") ? ", not got: " : "\n");
@@ -213,7 +207,7 @@ print_end (struct all *all, const struct one *one, uint64_t took_ms)
       print_row (one, took_ms);
       return;
     }
-  say (one->why[0] ? "FAIL" : "OK", one);
+  progress_say (one->why[0] ? "FAIL" : "OK", one->name);
   fprintf (stderr, " %s", print_age (took, sizeof (took), took_ms));
   if (one->class_[0])
     fprintf (stderr, " verdict=%s", one->class_);
@@ -234,7 +228,7 @@ take_next (struct all *all)
     return NULL;
   if (!all->cli->json)
     {
-      say ("BEGIN", &all->list[all->next]);
+      progress_say ("BEGIN", all->list[all->next].name);
       fputc ('\n', stderr);
     }
   return &all->list[all->next++];

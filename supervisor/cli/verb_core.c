@@ -8,6 +8,7 @@
  */
 #include "supervisor/cli/cli.h"
 #include "supervisor/cli/core_file.h"
+#include "supervisor/cli/progress.h"
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -31,7 +32,8 @@ struct core_verb
   bool registers;
   struct client *client;
   struct core_file *file;
-  struct core_progress progress;
+  struct progress progress;
+  uint64_t present;
   bool head, ended, refused; /* refused: by us */
   int signal; /* that told us to stop */
   struct json_object *row;
@@ -54,7 +56,8 @@ take_head (struct core_verb *v, struct frame *f)
                        (uint64_t) present + f->body_len, v->err);
   if (r == 0)
     r = core_file_put (v->file, 0, f->body, f->body_len, v->err);
-  core_progress_begin (&v->progress, (uint64_t) present, false);
+  v->present = (uint64_t) present;
+  progress_begin (&v->progress, v->guest, false);
   return r;
 }
 
@@ -83,7 +86,7 @@ take_frame (struct core_verb *v, struct frame *f)
     }
   n = json_get_int (f->head, "seen", 0);
   if (strcmp (op, "progress") == 0 && n > 0)
-    core_progress (&v->progress, (uint64_t) n);
+    progress_bytes (&v->progress, (uint64_t) n, v->present);
   return 0;
 }
 
@@ -153,7 +156,7 @@ on_answer (struct frame *f, void *arg)
   r = signals < 0 ? error_errno (v->err, errno, "signalfd")
                   : take_all (v, f->fds[0], signals);
   v->refused = r < 0;
-  core_progress_end (&v->progress);
+  progress_clear (&v->progress);
   sigprocmask (SIG_SETMASK, &old, NULL);
   return r;
 }
@@ -304,7 +307,10 @@ run (struct cli *cli)
     return r;
   if (core_file_new (&v.spec, &v.file, &err) < 0)
     return cli_fail (&err);
-  r = fetch (cli, &v) < 0 ? fail (&v) : succeed (cli, &v, clock_ms () - begun);
+  r = fetch (cli, &v);
+  progress_end (&v.progress, r == 0,
+                r == 0 ? v.spec.path : error_text (v.err));
+  r = r < 0 ? fail (&v) : succeed (cli, &v, clock_ms () - begun);
   core_file_free (v.file);
   json_object_put (v.row);
   /* As whoever started us expects of one that was told to stop. */

@@ -3,6 +3,7 @@
  * hangdog diagnose: what stopped in a guest, and why.
  */
 #include "supervisor/cli/diagnose.h"
+#include "supervisor/cli/progress.h"
 
 #include "base/clock.h"
 #include "base/json.h"
@@ -22,7 +23,9 @@ struct shown_step
 
 struct diagnose
 {
-  bool json, got, terminal;
+  bool json, got;
+  struct progress progress;
+  unsigned ended;
   struct shown_step steps[STEPS_SHOWN];
   int code;
 };
@@ -52,73 +55,73 @@ step_numbered (struct diagnose *dg, int64_t n)
   return NULL;
 }
 
+/* Who runs, beside how many have ended. */
 static void
-clear_line (const struct diagnose *dg)
+show_running (struct diagnose *dg, uint64_t total)
 {
-  if (dg->terminal)
-    fputs ("\r\033[K", stderr);
-}
+  char who[256] = "";
+  size_t len = 0;
 
-/* A line that the next one takes the place of: who runs. */
-static void
-print_running (const struct diagnose *dg)
-{
-  const char *between = "      ";
-
-  for (unsigned i = 0; dg->terminal && i < STEPS_SHOWN; i++)
-    if (dg->steps[i].n)
-      {
-        fputs (between, stderr);
-        print_text (stderr, dg->steps[i].name);
-        between = ", ";
-      }
-  if (between[0] == ',')
-    fputs (" ...", stderr);
-  fflush (stderr);
+  for (unsigned i = 0; i < STEPS_SHOWN; i++)
+    if (dg->steps[i].n && len < sizeof (who) - 2)
+      len += (size_t) snprintf (who + len, sizeof (who) - len, "%s%.64s",
+                                len ? ", " : "", dg->steps[i].name);
+  if (dg->progress.terminal && len)
+    progress_step (&dg->progress, dg->ended, total, who);
 }
 
 static void
-print_ended (struct diagnose *dg, struct json_object *row,
-             const struct shown_step *step)
+told (const struct shown_step *step, struct json_object *row, char *dst,
+      size_t n)
 {
+  const char *failure = json_get_str (row, "failure");
   char took[32];
 
-  fprintf (stderr, "[%lld/%lld] ", (long long) json_get_int (row, "n", 0),
-           (long long) json_get_int (row, "total", 0));
-  print_text (stderr, row_str (row, "step"));
-  if (step)
-    fprintf (stderr, "  %s",
-             print_age (took, sizeof (took), clock_ms () - step->began_ms));
-  if (json_get_str (row, "failure"))
-    {
-      fputs ("  not got: ", stderr);
-      print_text (stderr, row_str (row, "failure"));
-    }
-  fputc ('\n', stderr);
+  snprintf (dst, n, "%s%s%s%s%.300s", row_str (row, "step"), step ? "  " : "",
+            step ? print_age (took, sizeof (took),
+                              clock_ms () - step->began_ms)
+                 : "",
+            failure ? "  not got: " : "", failure ? failure : "");
 }
 
-/* On stderr: stdout begins with the verdict, for programmes.  Several run at
- * once, so each has its line when it ends. */
+/* Several run at once, so each has its line when it ends. */
+static void
+ended (struct diagnose *dg, struct json_object *row, int64_t n, int64_t total)
+{
+  struct shown_step *step = n > 0 ? step_numbered (dg, n) : NULL;
+  char text[500];
+
+  dg->ended++;
+  told (step, row, text, sizeof (text));
+  if (dg->progress.terminal)
+    {
+      progress_clear (&dg->progress);
+      fprintf (stderr, "[%lld/%lld] ", (long long) n, (long long) total);
+      print_text (stderr, text);
+      fputc ('\n', stderr);
+    }
+  else
+    progress_step (&dg->progress, (uint64_t) n, (uint64_t) total, text);
+  if (step)
+    step->n = 0;
+}
+
+/* On stderr: stdout begins with the verdict, for programmes. */
 static void
 progress (struct diagnose *dg, struct json_object *row)
 {
   int64_t n = json_get_int (row, "n", 0);
+  int64_t total = json_get_int (row, "total", 0);
   struct shown_step *step;
 
-  clear_line (dg);
   if (json_get_bool (row, "ended", false))
-    {
-      step = n > 0 ? step_numbered (dg, n) : NULL;
-      print_ended (dg, row, step);
-      if (step)
-        step->n = 0;
-    }
+    ended (dg, row, n, total);
   else if ((step = step_numbered (dg, 0)))
     {
       *step = (struct shown_step){ .n = n, .began_ms = clock_ms () };
       snprintf (step->name, sizeof (step->name), "%s", row_str (row, "step"));
     }
-  print_running (dg);
+  show_running (dg, (uint64_t) total);
 }
 
 static void
@@ -127,6 +130,8 @@ result (struct diagnose *dg, struct json_object *row)
   struct json_object *v = json_get (row, "verdict");
 
   dg->got = true;
+  progress_end (&dg->progress, !row_str (row, "bundle_error")[0],
+                row_str (row, "bundle"));
   dg->code = row_str (row, "bundle_error")[0]
                  ? EXIT_PARTIAL
                  : diagnose_code (row_str (v, "class"));
@@ -155,6 +160,7 @@ static void
 cancelled (struct diagnose *dg, struct json_object *row)
 {
   dg->got = true;
+  progress_end (&dg->progress, true, "cancelled");
   dg->code = EXIT_WELL;
   if (!dg->json)
     printf ("cancelled incident=%s\n", row_str (row, "incident"));
@@ -188,8 +194,7 @@ run (struct cli *cli)
   bool watch = cli_flag (cli, "--watch"), cancel = cli_flag (cli, "--cancel");
   bool dry = cli_flag (cli, "--dry-run"), all = cli_flag (cli, "--all");
   const char *dir = cli_option (cli, "-o");
-  struct diagnose dg
-      = { .json = cli->json, .terminal = isatty (STDERR_FILENO) };
+  struct diagnose dg = { .json = cli->json };
   struct json_object *head;
   int r = all ? cli_rest (cli, &verb_diagnose, 0)
               : cli_guest (cli, &verb_diagnose, &guest);
@@ -216,8 +221,11 @@ run (struct cli *cli)
     head = client_request ("diagnose", guest);
   if (playbook)
     json_add_str (head, "playbook", playbook);
+  progress_begin (&dg.progress, guest, cli->json);
   /* A daemon that is started for this has no diagnosis under way. */
   r = cli_ask (cli, !watch && !cancel, head, on_row, &dg);
+  if (!dg.got)
+    progress_end (&dg.progress, false, "no verdict came");
   if (r)
     return r;
   /* An end without an incident is a daemon that was stopped on the way. */

@@ -5,6 +5,7 @@
 #include "supervisor/incidents/summary.h"
 
 #include "base/buf.h"
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/text.h"
@@ -14,17 +15,17 @@
 
 #define WIDTH 78
 
-/* Escapes and wraps at spaces. */
+/* Escapes and wraps at spaces; what follows the first line stands under the
+ * text of it. */
 static void
-wrapped (struct buf *out, const char *label, const char *text)
+wrapped_at (struct buf *out, unsigned indent, const char *text)
 {
   struct buf safe = BUF_INIT (4096);
+  size_t room = WIDTH - indent, n;
   const char *p, *cut;
-  size_t room = WIDTH - 12, n;
 
   text_escape (&safe, text, strlen (text), 0);
   p = buf_str (&safe);
-  buf_printf (out, "%-12s", label);
   while ((n = strlen (p)) > room)
     {
       cut = p + room;
@@ -33,12 +34,35 @@ wrapped (struct buf *out, const char *label, const char *text)
       if (cut == p)
         cut = p + room;
       buf_append (out, p, (size_t) (cut - p));
-      buf_printf (out, "\n%-12s", "");
+      buf_printf (out, "\n%*s", (int) indent, "");
       p = *cut == ' ' ? cut + 1 : cut;
     }
   buf_puts (out, p);
   buf_putc (out, '\n');
   buf_done (&safe);
+}
+
+static void
+wrapped (struct buf *out, const char *label, const char *text)
+{
+  buf_printf (out, "%-12s", label);
+  wrapped_at (out, 12, text);
+}
+
+/* "  - a: b" */
+static void
+item (struct buf *out, const char *a, const char *b)
+{
+  CLEANUP_BUF struct buf text = BUF_INIT (4096);
+
+  buf_puts (&text, a);
+  if (b)
+    {
+      buf_puts (&text, ": ");
+      buf_puts (&text, b);
+    }
+  buf_puts (out, "  - ");
+  wrapped_at (out, 4, buf_str (&text));
 }
 
 static void
@@ -68,9 +92,7 @@ facets (struct json_object *head, struct buf *out)
 
       buf_printf (out, "  %-14s %-8s ", name ? name : "?",
                   state ? state : "unknown");
-      text_escape (out, evidence ? evidence : "",
-                   evidence ? strlen (evidence) : 0, 0);
-      buf_putc (out, '\n');
+      wrapped_at (out, 26, evidence ? evidence : "");
     }
 }
 
@@ -82,10 +104,10 @@ rests_on (const struct verdict *v, struct buf *out)
   for (unsigned i = 0; i < v->nfacts; i++)
     {
       const struct verdict_fact *f = &v->facts[i];
+      CLEANUP_BUF struct buf text = BUF_INIT (4096);
 
-      buf_printf (out, "  - %s: %s ", f->source, f->name);
-      text_escape (out, f->value, strlen (f->value), 0);
-      buf_putc (out, '\n');
+      buf_printf (&text, "%s %s", f->name, f->value);
+      item (out, f->source, buf_str (&text));
     }
 }
 
@@ -104,14 +126,7 @@ list (struct json_object *head, const char *key, const char *title,
       struct json_object *o = json_object_array_get_idx (l, i);
       const char *x = json_get_str (o, a), *y = b ? json_get_str (o, b) : NULL;
 
-      buf_puts (out, "  - ");
-      text_escape (out, x ? x : "", x ? strlen (x) : 0, 0);
-      if (y)
-        {
-          buf_puts (out, ": ");
-          text_escape (out, y, strlen (y), 0);
-        }
-      buf_putc (out, '\n');
+      item (out, x ? x : "", y);
     }
 }
 
@@ -152,4 +167,54 @@ summary_text (const struct incident *inc, struct json_object *head,
   list (head, "impact", "What was done to the guest", "collector", "what",
         out);
   list (head, "gaps", "What is missing", "what", "why", out);
+}
+
+/* ---- in colours ---- */
+
+/* The first that fits gives a line its colour. */
+static const struct
+{
+  const char *begins, *has, *sgr;
+} colours[] = {
+  { "verdict=none ", NULL, "1;32" },
+  { "verdict=", NULL, "1;31" },
+  { "Next ", NULL, "1" },
+  { "  - fail: ", NULL, "31" },
+  { "  - warn: ", NULL, "33" },
+  { "  - pass: ", NULL, "32" },
+  { "  ", " dead     ", "31" },
+  { "  ", " slow     ", "33" },
+  { "  ", " alive    ", "32" },
+};
+
+static const char *
+colour_of (const char *line, size_t len)
+{
+  for (unsigned i = 0; i < ARRAY_LEN (colours); i++)
+    {
+      size_t n = strlen (colours[i].begins);
+      const char *has = colours[i].has;
+
+      if (len >= n && memcmp (line, colours[i].begins, n) == 0
+          && (!has || memmem (line, len, has, strlen (has))))
+        return colours[i].sgr;
+    }
+  /* What begins a part. */
+  return len > 0 && line[0] != ' ' && line[len - 1] == ':' ? "1" : NULL;
+}
+
+void
+summary_ansi (const char *text, struct buf *out)
+{
+  for (size_t len; *text; text += len + (text[len] == '\n'))
+    {
+      const char *sgr;
+
+      len = strcspn (text, "\n");
+      sgr = colour_of (text, len);
+      if (sgr)
+        buf_printf (out, "\033[%sm", sgr);
+      buf_append (out, text, len);
+      buf_puts (out, sgr ? "\033[0m\n" : "\n");
+    }
 }

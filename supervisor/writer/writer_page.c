@@ -26,6 +26,7 @@ manifest_of (struct json_object *manifest)
 {
   struct json_object *all = json_object_new_object ();
   struct json_object *tool = json_object_new_object ();
+  struct json_object *clock = json_object_new_object ();
   char now[32];
 
   json_object_object_foreach (manifest, key, value)
@@ -35,6 +36,9 @@ manifest_of (struct json_object *manifest)
   json_object_object_add (all, "tool", tool);
   json_add_str (all, "created",
                 clock_format (now, sizeof now, clock_wall_ms ()));
+  json_add_str (clock, "utc", now);
+  json_add_int (clock, "monotonic_ms", (int64_t) clock_ms ());
+  json_object_object_add (all, "clock", clock);
   return all;
 }
 

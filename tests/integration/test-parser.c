@@ -267,7 +267,8 @@ test_bundle (void **state)
 
   ask (p->bundle, &r, ARGS ("bundle-list"));
   assert_string_equal (r.text, "member manifest.json ok;member a.txt ok;"
-                               "member b.bin ok;member c.txt ok;end;");
+                               "member b.bin ok;member c.txt ok;"
+                               "member SHA256SUMS ok;end;");
   assert_true (r.ok && r.status == 0);
   ask (p->bundle, &r, ARGS ("bundle-verify"));
   assert_true (r.ok && r.status == 0);

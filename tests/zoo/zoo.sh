@@ -144,8 +144,9 @@ zoo_scenarios() { # DOCUMENT
     [ "$(jq '.guest.no_shell // false' "$1")" = false ] || uptime=false
     local often='["10s", "5s", "3s"]'
     # A control has to bear what people ask, and not what is quick for a test.
-    [ -z "$fast" ] || [ "$(jq '.control // false' "$1")" = true ] || often='["5s", "3s", "2s"]'
-    jq --argjson often "$often" --argjson uptime $uptime --argjson beat $beat --arg v "$vantage" --arg launcher "$launcher" --arg port "$(lab_get z1 port)" '
+    local soon=false
+    [ -z "$fast" ] || [ "$(jq '.control // false' "$1")" = true ] || { often='["5s", "3s", "2s"]'; soon=true; }
+    jq --argjson soon $soon --argjson often "$often" --argjson uptime $uptime --argjson beat $beat --arg v "$vantage" --arg launcher "$launcher" --arg port "$(lab_get z1 port)" '
         {scenarios: (
           [ if $uptime then {name: "uptime", kind: "console-command", interval: $often[0], timeout: $often[1], "initial-delay": "1s",
               "retry-interval": $often[2], "failure-threshold": 2, severity: "critical", command: "uptime",
@@ -154,7 +155,7 @@ zoo_scenarios() { # DOCUMENT
               stands: "10s", playbook: "quick"} else empty end,
             if $v == "monitor" then {name: "qemu", kind: "monitor", interval: "10s", timeout: "5s", vcpus: true, "vcpus-stuck": ($launcher == "eve"), "initial-delay": "1s",
               "retry-interval": "5s", "failure-threshold": 2, playbook: "quick"} else empty end ]
-          + (.scenarios // [] | map(walk(if type == "string" then gsub("@PORT@"; $port) else . end))) )}' "$1"
+          + (.scenarios // [] | map(if $soon then . + {interval: $often[0], timeout: $often[1], "retry-interval": $often[2]} else . end) | map(walk(if type == "string" then gsub("@PORT@"; $port) else . end))) )}' "$1"
 }
 # What a diagnosis asks by this vantage: playbooks that take the place of those that are shipped.
 zoo_playbooks() {

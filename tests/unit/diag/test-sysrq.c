@@ -338,6 +338,8 @@ const struct transport_ops transport_console
     = { .name = "console", .lane = LANE_CONSOLE, .command = shell_ask };
 const struct transport_ops transport_agent
     = { .name = "agent", .lane = LANE_AGENT, .command = shell_ask };
+const struct transport_ops transport_ssh
+    = { .name = "ssh", .lane = LANE_SSH, .command = shell_ask };
 
 /* ---- running ---- */
 

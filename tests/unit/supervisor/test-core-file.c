@@ -3,6 +3,7 @@
  * The file that a core goes into: its name, its room, and what is left of it.
  */
 #include "supervisor/cli/core_file.h"
+#include "supervisor/cli/progress.h"
 
 #include "base/error.h"
 #include "tests/lib/tmpdir.h"
@@ -196,11 +197,15 @@ progress_line (void **state)
 {
   char line[128];
 
-  core_progress_line (line, sizeof line, 512 * MIB, 1024 * MIB, 2000);
-  assert_string_equal (line, "[===========>            ]  50%  512MiB of 1GiB  "
-                             "256MiB/s  3s left");
-  core_progress_line (line, sizeof line, 0, 0, 0);
-  assert_string_equal (line, "[=======================>] 100%  0B of 0B  0B/s");
+  progress_bar (line, sizeof line, 512 * MIB, 1024 * MIB);
+  assert_string_equal (line, "[===========>            ]");
+  progress_bar (line, sizeof line, 0, 0);
+  assert_string_equal (line, "[=======================>]");
+  progress_bar (line, sizeof line, UINT64_MAX - 1, UINT64_MAX);
+  progress_rate (line, sizeof line, 512 * MIB, 1024 * MIB, 2000);
+  assert_string_equal (line, "512MiB of 1GiB  256MiB/s  3s left");
+  progress_rate (line, sizeof line, 0, 0, 0);
+  assert_string_equal (line, "0B of 0B  0B/s");
 }
 
 int

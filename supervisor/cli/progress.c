@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0
+ */
+#include "supervisor/cli/progress.h"
+
+#include "base/clock.h"
+#include "supervisor/cli/cli.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define SHOW_MS 200
+#define LINE 128
+#define WHAT 48 /* of a line that is written over: it must not wrap */
+
+void
+progress_say (const char *word, const char *of)
+{
+  fprintf (stderr, "%s ", word);
+  print_text (stderr, of);
+}
+
+void
+progress_begin (struct progress *p, const char *of, bool quiet)
+{
+  *p = (struct progress){ .of = of,
+                          .begun = clock_ms (),
+                          .terminal = isatty (STDERR_FILENO),
+                          .quiet = quiet };
+  if (p->quiet || p->terminal)
+    return;
+  progress_say ("BEGIN", of);
+  fputc ('\n', stderr);
+}
+
+static void
+show (struct progress *p, uint64_t done, uint64_t total, const char *count,
+      const char *what)
+{
+  char bar[LINE], some[WHAT + 1];
+
+  snprintf (some, sizeof some, "%s", what);
+  fprintf (stderr, "\r%s %s  ", progress_bar (bar, sizeof bar, done, total),
+           count);
+  print_text (stderr, some);
+  fputs ("\033[K", stderr);
+  fflush (stderr);
+  p->on = true;
+}
+
+static void
+tell (const struct progress *p, uint64_t n, uint64_t total, const char *what)
+{
+  progress_say ("PROGRESS", p->of);
+  fprintf (stderr, " %" PRIu64 "/%" PRIu64 " ", n, total);
+  print_text (stderr, what);
+  fputc ('\n', stderr);
+}
+
+void
+progress_step (struct progress *p, uint64_t n, uint64_t total,
+               const char *what)
+{
+  char count[48];
+
+  if (p->quiet)
+    return;
+  snprintf (count, sizeof count, "%" PRIu64 "/%" PRIu64, n, total);
+  if (p->terminal)
+    show (p, n, total, count, what);
+  else
+    tell (p, n, total, what);
+}
+
+void
+progress_bytes (struct progress *p, uint64_t done, uint64_t total)
+{
+  unsigned is = progress_percent (done, total);
+  uint64_t now = clock_ms ();
+  char count[16], line[LINE];
+
+  if (p->quiet)
+    return;
+  progress_rate (line, sizeof line, done, total, now - p->begun);
+  if (p->terminal && now - p->shown >= SHOW_MS)
+    {
+      p->shown = now;
+      snprintf (count, sizeof count, "%3u%%", is);
+      show (p, done, total, count, line);
+    }
+  else if (!p->terminal && is / 10 > p->tenths)
+    {
+      p->tenths = is / 10;
+      tell (p, is, 100, line);
+    }
+}
+
+void
+progress_clear (struct progress *p)
+{
+  if (p->on)
+    fputs ("\r\033[K", stderr);
+  p->on = false;
+}
+
+void
+progress_end (struct progress *p, bool ok, const char *text)
+{
+  progress_clear (p);
+  if (p->of && !p->quiet && !p->terminal)
+    {
+      progress_say (ok ? "OK" : "FAIL", p->of);
+      fputc (' ', stderr);
+      print_text (stderr, text);
+      fputc ('\n', stderr);
+    }
+  p->quiet = true;
+}

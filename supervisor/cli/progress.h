@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * How far long work is, on stderr: a bar on a terminal, which the next one
+ * takes the place of; in a pipe lines that a programme can follow:
+ *
+ *   BEGIN OF
+ *   PROGRESS OF N/TOTAL what
+ *   OK OF text          or: FAIL OF text
+ *
+ * OF is a guest, a file: what the work is of.
+ */
+#ifndef HANGDOG_SUPERVISOR_CLI_PROGRESS_H
+#define HANGDOG_SUPERVISOR_CLI_PROGRESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct progress
+{
+  const char *of;
+  uint64_t begun, shown; /* clock_ms() */
+  unsigned tenths;       /* told, without a terminal */
+  bool terminal, quiet;
+  bool on; /* a bar stands there */
+};
+
+/* quiet: nothing is said at all, as with --json.  of stays the caller's. */
+void progress_begin (struct progress *p, const char *of, bool quiet);
+/* n of total is done.  what: for people, may be somebody else's text. */
+void progress_step (struct progress *p, uint64_t n, uint64_t total,
+                    const char *what);
+/* Of bytes: told five times a second on a terminal, else at each tenth. */
+void progress_bytes (struct progress *p, uint64_t done, uint64_t total);
+/* The bar is taken away: for a line that is to stay. */
+void progress_clear (struct progress *p);
+void progress_end (struct progress *p, bool ok, const char *text);
+
+/* "WORD OF", for who does several at once. */
+void progress_say (const char *word, const char *of);
+
+unsigned progress_percent (uint64_t done, uint64_t total);
+/* "[=====>    ]"; returns dst. */
+char *progress_bar (char *dst, size_t n, uint64_t done, uint64_t total);
+/* "1.5GiB of 3GiB  400MiB/s  3s left"; returns dst. */
+char *progress_rate (char *dst, size_t n, uint64_t done, uint64_t total,
+                     uint64_t ms);
+
+#endif
