@@ -84,6 +84,10 @@ enum open_socket
                        replies alone, by a filter that is locked.  Whoever has
                        it may bind it to another interface of that namespace,
                        and send any frame */
+  OPEN_SOCKET_HEADERS, /* AF_PACKET, SOCK_RAW, bound to the interface: hears
+                          the first 96 bytes of each frame, by a filter that
+                          is locked.  As with ARP whoever has it may bind it to
+                          another interface there, and send */
   OPEN_SOCKET_MAX,
 };
 
@@ -106,7 +110,7 @@ struct open_req
   const char *lock_dir; /* OPEN_TTY: NULL = /var/lock; never from a wire */
   enum open_socket socket; /* OPEN_SOCKET, and these: */
   bool six;                /* IPv6 */
-  const char *ifname;      /* OPEN_SOCKET_ARP */
+  const char *ifname;      /* OPEN_SOCKET_ARP, OPEN_SOCKET_HEADERS */
 };
 
 /* The terminal lock.  libvirt and others look for a file

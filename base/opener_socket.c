@@ -51,7 +51,8 @@ ifname_ok (const char *name)
 int
 check_socket_ (const struct open_req *req, struct error *err)
 {
-  bool arp = req->socket == OPEN_SOCKET_ARP;
+  bool arp = req->socket == OPEN_SOCKET_ARP
+             || req->socket == OPEN_SOCKET_HEADERS;
   bool named = strcmp (req->root, OPEN_NETNS_DIR) == 0
                && !strchr (req->path, '/');
 
@@ -160,6 +161,42 @@ make_echo (bool six, int *ret_fd, struct error *err)
 /* A tap that is a bridge's port gives what arrives to the bridge before it is
  * sorted by protocol: only who hears all protocols hears it. */
 static int
+listen_on (int fd, const char *ifname, const struct sock_filter *code,
+           unsigned short n, struct error *err)
+{
+  struct sockaddr_ll at = { .sll_family = AF_PACKET,
+                            .sll_protocol = htons (ETH_P_ALL) };
+  int r;
+
+  at.sll_ifindex = (int) if_nametoindex (ifname);
+  if (!at.sll_ifindex)
+    return error_errno (err, errno, "the interface %s", ifname);
+  r = set_filter (fd, code, n, err);
+  if (r < 0)
+    return r;
+  if (bind (fd, (struct sockaddr *) &at, sizeof at) < 0)
+    return error_errno (err, errno, "listening on %s", ifname);
+  return 0;
+}
+
+static int
+make_headers (const char *ifname, int *ret_fd, struct error *err)
+{
+  static const struct sock_filter some[] = { BPF_STMT (BPF_RET | BPF_K, 96) };
+  /* Protocol 0: hears nothing at all until it is bound. */
+  CLEANUP_CLOSE int fd = socket (AF_PACKET, SOCK_RAW | FLAGS, 0);
+  int r;
+
+  if (fd < 0)
+    return error_errno (err, errno, "making a socket for frames");
+  r = listen_on (fd, ifname, some, ARRAY_LEN (some), err);
+  if (r < 0)
+    return r;
+  *ret_fd = steal_fd (&fd);
+  return 0;
+}
+
+static int
 make_arp (const char *ifname, int *ret_fd, struct error *err)
 {
   static const struct sock_filter replies[] = {
@@ -172,22 +209,14 @@ make_arp (const char *ifname, int *ret_fd, struct error *err)
     BPF_STMT (BPF_RET | BPF_K, 64),
     BPF_STMT (BPF_RET | BPF_K, 0),
   };
-  struct sockaddr_ll at = { .sll_family = AF_PACKET,
-                            .sll_protocol = htons (ETH_P_ALL) };
-  /* Protocol 0: hears nothing at all until it is bound. */
   CLEANUP_CLOSE int fd = socket (AF_PACKET, SOCK_DGRAM | FLAGS, 0);
   int r;
 
   if (fd < 0)
     return error_errno (err, errno, "making a socket for ARP");
-  at.sll_ifindex = (int) if_nametoindex (ifname);
-  if (!at.sll_ifindex)
-    return error_errno (err, errno, "the interface %s", ifname);
-  r = set_filter (fd, replies, ARRAY_LEN (replies), err);
+  r = listen_on (fd, ifname, replies, ARRAY_LEN (replies), err);
   if (r < 0)
     return r;
-  if (bind (fd, (struct sockaddr *) &at, sizeof at) < 0)
-    return error_errno (err, errno, "listening on %s", ifname);
   *ret_fd = steal_fd (&fd);
   return 0;
 }
@@ -199,6 +228,8 @@ make (const struct open_req *req, int *ret_fd, struct error *err)
 
   if (req->socket == OPEN_SOCKET_ECHO)
     return make_echo (req->six, ret_fd, err);
+  if (req->socket == OPEN_SOCKET_HEADERS)
+    return make_headers (req->ifname, ret_fd, err);
   if (req->socket == OPEN_SOCKET_ARP)
     return make_arp (req->ifname, ret_fd, err);
   fd = socket (req->six ? AF_INET6 : AF_INET,

@@ -14,6 +14,7 @@ const struct collector *const collectors[] = {
   &collect_memory,
   &collect_monitor,
   &collect_disk,
+  &collect_screen,
   &collect_net,
   &collect_sysrq,
   &collect_inside,

@@ -107,6 +107,9 @@ second_round (struct collect_ctx *ctx, struct json_object *samples, bool raw,
 
   if (rc >= 0)
     qmp_round (ctx, raw, true, &now);
+  else if (first->said)
+    ctx->out->gap (ctx->out, "qmp/transcript.jsonl", "not asked again: %s",
+                   error_text (err));
   if (now.said && json_object_object_length (now.said) > 0)
     qmp_facts (ctx, first->said, now.said);
   else if (first->said)

@@ -11,7 +11,7 @@
  * tx_dropped rises when the guest takes no packets off its queue, which
  * happens when its kernel no longer runs the driver.
  */
-#include "diag/collect/collect.h"
+#include "diag/collect/net_ask.h"
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -31,6 +31,7 @@
 struct net_own
 {
   char *address, *netns, *send, *expect;
+  uint64_t capture_ms;
 };
 
 static const struct json_field fields[] = {
@@ -58,6 +59,13 @@ static const struct json_field fields[] = {
     .min = 1,
     .max = 255,
     .help = "with address: a regular expression of what must come" },
+  { .name = "capture",
+    .kind = JSON_DURATION,
+    .offset = offsetof (struct net_own, capture_ms),
+    .min = 0,
+    .max = 60000,
+    .help = "for so long the headers of packets on the guest's tap are kept; "
+            "default none" },
   { .name = NULL },
 };
 
@@ -387,10 +395,19 @@ run (struct collect_ctx *ctx, struct error *err)
 {
   CLEANUP_JSON struct json_object *doc = json_object_new_object ();
   struct json_object *taps_doc = json_object_new_object ();
+  struct json_object *links = json_object_new_object ();
+  const struct net_own *own = ctx->own;
+  struct net_place place = net_place (ctx->env->opener,
+                                      own ? own->netns : NULL, ctx->guest);
 
   json_object_object_add (doc, "taps", taps_doc);
+  json_object_object_add (doc, "links", links);
+  net_links (ctx, links);
   connect_it (ctx, doc);
   taps (ctx, taps_doc);
+  net_ask_below (ctx, &place, doc);
+  if (own && own->capture_ms)
+    net_capture (ctx, &place, own->capture_ms);
   collect_json (ctx, "net/net.json", doc);
   return 0;
 }
@@ -402,6 +419,20 @@ plan (const struct guest *g, const void *arg, struct collect_plan *ret)
   const struct net_own *own = arg;
   const char *ip = NULL;
 
+  for (unsigned i = 0; i < g->nnics && !ip; i++)
+    if (g->nics[i].ip[0])
+      ip = g->nics[i].ip;
+  if (ip)
+    snprintf (ret->acts[1], sizeof ret->acts[1],
+              "asks by ARP who has %s, and sends it two ICMP echo requests",
+              ip);
+  if (own && own->capture_ms)
+    {
+      ret->ms += own->capture_ms;
+      snprintf (ret->acts[2], sizeof ret->acts[2],
+                "notes the headers of packets on its tap for %u s",
+                (unsigned) (own->capture_ms / 1000));
+    }
   if (own && own->address)
     {
       snprintf (ret->acts[0], sizeof ret->acts[0],
@@ -409,9 +440,6 @@ plan (const struct guest *g, const void *arg, struct collect_plan *ret)
                 own->send ? ", and sends what the step says" : "");
       return;
     }
-  for (unsigned i = 0; i < g->nnics && !ip; i++)
-    if (g->nics[i].ip[0])
-      ip = g->nics[i].ip;
   if (ip)
     snprintf (ret->acts[0], sizeof ret->acts[0],
               "connects by TCP once: as a scenario of the guest does, else to "
@@ -425,11 +453,11 @@ plan (const struct guest *g, const void *arg, struct collect_plan *ret)
 
 const struct collector collect_net = {
   .name = "net",
-  .summary = "a connection to the guest, and its interface's counters twice",
+  .summary = "a connection, ARP and echo to the guest; its links, twice",
   .touch = TOUCH_NETWORK,
   .lane = LANE_NET,
-  .budget_ms = 6000,
-  .bytes = 2048,
+  .budget_ms = 9000,
+  .bytes = 4096,
   .fields = fields,
   .own_size = sizeof (struct net_own),
   .plan = plan,

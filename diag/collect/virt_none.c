@@ -5,7 +5,7 @@
 #include "guests/virt_rooms.h"
 
 #include "base/error.h"
-#include "diag/collect/collect.h"
+#include "diag/collect/screen.h"
 
 int
 sysrq_press_libvirt_ (struct collect_ctx *ctx, const unsigned *codes,
@@ -22,6 +22,12 @@ gdb_resume_libvirt_ (struct collect_ctx *ctx, struct error *err)
 
 int
 nmi_libvirt_ (struct collect_ctx *ctx, struct error *err)
+{
+  return error_set (err, ENOTSUP, VIRT_NONE_TEXT);
+}
+
+int
+screen_libvirt_ (struct collect_ctx *ctx, struct buf *out, struct error *err)
 {
   return error_set (err, ENOTSUP, VIRT_NONE_TEXT);
 }

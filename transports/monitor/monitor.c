@@ -84,6 +84,16 @@ monitor_command (struct monitor *m, const char *command,
   return m->ops->command (m->self, command, args, deadline, ret_reply, err);
 }
 
+int
+monitor_give (struct monitor *m, const char *command, int fd,
+              uint64_t deadline, struct json_object **ret_reply,
+              struct error *err)
+{
+  if (!m->ops->give)
+    return error_set (err, ENOTSUP, "a descriptor can't be given that way");
+  return m->ops->give (m->self, command, fd, deadline, ret_reply, err);
+}
+
 void
 monitor_close (struct monitor *m)
 {

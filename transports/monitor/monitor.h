@@ -41,6 +41,9 @@ struct monitor_ops
   int (*command) (void *self, const char *command, struct json_object *args,
                   uint64_t deadline, struct json_object **ret_reply,
                   struct error *err);
+  /* The same of a command that a descriptor comes with; NULL: it can't. */
+  int (*give) (void *self, const char *command, int fd, uint64_t deadline,
+               struct json_object **ret_reply, struct error *err);
   void (*close) (void *self);
 };
 
@@ -56,6 +59,11 @@ int monitor_open (const struct transport_env *env, const struct guest *g,
 int monitor_command (struct monitor *m, const char *command,
                      struct json_object *args, uint64_t deadline,
                      struct json_object **ret_reply, struct error *err);
+/* The same, and QEMU is given fd, which stays the caller's, too.  -ENOTSUP:
+ * not by this way. */
+int monitor_give (struct monitor *m, const char *command, int fd,
+                  uint64_t deadline, struct json_object **ret_reply,
+                  struct error *err);
 void monitor_close (struct monitor *m);
 
 /* query-status the way that does not taint: typed libvirt calls there, QMP

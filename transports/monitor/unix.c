@@ -33,6 +33,7 @@ struct qmp
   struct buf in;
   size_t scanned; /* bytes of `in` that hold no newline */
   unsigned next_id;
+  int give; /* goes with what is written next, -1 = nothing */
 };
 
 static void
@@ -138,11 +139,36 @@ read_object (struct qmp *q, uint64_t deadline, struct json_doc **ret_doc,
     }
 }
 
+/* A line as short as this goes at once, or not at all. */
+static int
+send_with (struct qmp *q, const char *text, size_t len)
+{
+  union
+  {
+    struct cmsghdr align;
+    char room[CMSG_SPACE (sizeof (int))];
+  } control = { .room = { 0 } };
+  struct iovec iov = { (char *) (uintptr_t) text, len };
+  struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1,
+                        .msg_control = control.room,
+                        .msg_controllen = sizeof control.room };
+  struct cmsghdr *c = CMSG_FIRSTHDR (&msg);
+  ssize_t n;
+
+  c->cmsg_level = SOL_SOCKET;
+  c->cmsg_type = SCM_RIGHTS;
+  c->cmsg_len = CMSG_LEN (sizeof (int));
+  memcpy (CMSG_DATA (c), &q->give, sizeof (int));
+  n = sendmsg (q->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+  return n < 0 ? -errno : (size_t) n == len ? 0 : -EMSGSIZE;
+}
+
 static int
 write_all (struct qmp *q, const char *text, size_t len, uint64_t deadline,
            struct error *err)
 {
-  int r = io_send (q->fd, text, len, deadline);
+  int r = q->give >= 0 ? send_with (q, text, len)
+                       : io_send (q->fd, text, len, deadline);
 
   if (r == -ETIMEDOUT)
     return wait_failed (r, err);
@@ -287,7 +313,7 @@ qmp_open (const struct transport_env *env, const struct guest *g,
   *ret_health = MONITOR_GONE;
   if (!q)
     return error_errno (err, ENOMEM, "monitor");
-  q->fd = -1;
+  q->fd = q->give = -1;
   /* A reply, and one chunk of what follows it. */
   q->in = (struct buf) BUF_INIT (MONITOR_MAX_REPLY + READ_CHUNK);
   r = connect_to (env, g, deadline, &q->fd, ret_health, err);
@@ -319,9 +345,23 @@ qmp_command (void *self, const char *command, struct json_object *args,
                   err);
 }
 
+static int
+qmp_give (void *self, const char *command, int fd, uint64_t deadline,
+          struct json_object **ret_reply, struct error *err)
+{
+  struct qmp *q = self;
+  int r;
+
+  q->give = fd;
+  r = qmp_command (self, command, NULL, deadline, ret_reply, err);
+  q->give = -1;
+  return r;
+}
+
 const struct monitor_ops monitor_unix = {
   .name = "qmp",
   .open = qmp_open,
   .command = qmp_command,
+  .give = qmp_give,
   .close = qmp_close,
 };

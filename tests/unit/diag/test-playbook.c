@@ -98,8 +98,21 @@ static const struct collector monitor
     = { .name = "monitor", .summary = "m", .fields = raw_fields,
         .own_size = sizeof (struct raw), .touch = TOUCH_MONITOR };
 static const struct collector disk = { .name = "disk", .summary = "d" };
+static const struct collector screen = { .name = "screen", .summary = "s" };
 static const struct collector image = { .name = "image", .summary = "i" };
-static const struct collector net = { .name = "net", .summary = "n" };
+struct net
+{
+  uint64_t capture_ms;
+};
+static const struct json_field net_fields[] = {
+  { .name = "capture", .kind = JSON_DURATION,
+    .offset = offsetof (struct net, capture_ms) },
+  { .name = NULL },
+};
+static const struct collector net = { .name = "net",
+                                      .summary = "n",
+                                      .fields = net_fields,
+                                      .own_size = sizeof (struct net) };
 static const struct collector sysrq = { .name = "sysrq",
                                         .summary = "s",
                                         .fields = keys_fields,
@@ -130,7 +143,7 @@ static const struct collector knock = { .name = "knock",
                                         .own_init = &knock_init,
                                         .check = knock_check };
 const struct collector *const collectors[]
-    = { &host, &memory, &console, &monitor, &disk, &image, &net,
+    = { &host, &memory, &console, &monitor, &disk, &screen, &image, &net,
         &sysrq, &inside, &application, &knock, NULL };
 
 const struct collector *

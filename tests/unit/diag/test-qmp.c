@@ -115,19 +115,30 @@ static void
 asks_all (void **state)
 {
   struct transport_env env = { opener_local (), NULL, NULL };
-  struct haul *h = haul_new ();
   struct error err = ERROR_INIT;
+  struct haul *h = NULL;
+  uint64_t until = clock_ms () + UNTIL_MS;
   struct guest g;
   const char *said;
 
   if (!qemu)
     skip ();
   g = guest ();
-  if (collect (&collect_monitor, &g, &env, NULL, h, &err) < 0)
-    fail_msg ("%s", err.msg);
+  /* On a machine that is busy 2 s may be too short for all of them. */
+  do
+    {
+      if (h)
+        haul_free (h);
+      h = haul_new ();
+      if (collect (&collect_monitor, &g, &env, NULL, h, &err) < 0)
+        fail_msg ("%s", err.msg);
+    }
+  while (count (buf_str (&h->gaps), "qmp/transcript") > 0
+         && clock_ms () < until);
   said = file_of (h, "qmp/transcript.jsonl");
   for (const struct qmp_question *q = qmp_questions; q->name; q++)
-    assert_true (count (said, q->execute) >= (q->twice ? 2 : 1));
+    if (count (said, q->execute) < (q->twice ? 2 : 1))
+      fail_msg ("%s: %s\n%s", q->name, buf_str (&h->gaps), said);
   /* Registers, but none where keys are. */
   assert_non_null (strstr (said, "EIP="));
   assert_null (strstr (said, "XMM00"));
@@ -138,7 +149,25 @@ asks_all (void **state)
   assert_non_null (fact_of (h, "vcpu.0.halted"));
   assert_int_equal (int_of (h, "console.guest_open"), 1);
   assert_non_null (strstr (buf_str (&h->impact), "socket held for"));
-  assert_int_equal (count (buf_str (&h->gaps), "qmp/transcript"), 0);
+  haul_free (h);
+}
+
+static void
+takes_a_picture (void **state)
+{
+  struct transport_env env = { opener_local (), NULL, NULL };
+  struct haul *h = haul_new ();
+  struct error err = ERROR_INIT;
+  struct guest g;
+
+  if (!qemu)
+    skip ();
+  g = guest ();
+  if (collect (&collect_screen, &g, &env, NULL, h, &err) < 0)
+    fail_msg ("%s", err.msg);
+  assert_int_equal (h->nfiles, 1);
+  assert_memory_equal (file_of (h, "screen/screen.png"), "\x89PNG", 4);
+  assert_true (h->files[0].data.len > 100);
   haul_free (h);
 }
 
@@ -235,6 +264,7 @@ main (void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (asks_all),
+    cmocka_unit_test (takes_a_picture),
     cmocka_unit_test (what_moved),
     cmocka_unit_test (what_it_says),
     cmocka_unit_test (what_libvirt_says),
