@@ -137,6 +137,7 @@ const struct collector collect_monitor = {
   .lane = LANE_MONITOR,
   .budget_ms = 8000,
   .bytes = 1024,
+  .fades = true,
   .plan = plan,
   .run = run,
 };

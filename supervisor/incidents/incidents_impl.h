@@ -34,6 +34,9 @@ struct timer;
 /* For who could not be asked, or what nobody has confirmed: it is looked at,
  * but nothing is typed. */
 #define CAREFUL_PLAYBOOK "quick"
+/* Diagnoses that have begun, at most: each takes memory for its facts.  How many
+ * of them are at it at once is max_diagnoses. */
+#define MAX_BEGUN 16
 /* A diagnosis that took the daemon with it this often is not begun again. */
 #define MAX_ATTEMPTS 2
 
@@ -116,6 +119,8 @@ struct incidents
   bool playbooks_read; /* not only those that are built in */
   struct active *first; /* the newest */
   unsigned count;
+  struct turns *turns; /* of those that have begun */
+  unsigned max_begun;  /* MAX_BEGUN */
   unsigned missteps; /* refused by incident_step(): a mistake of ours */
   struct timer *found;
   struct timer *again; /* what was there before could not be read */

@@ -9,7 +9,9 @@
  *                    └── taken up, after a restart ───────────────────┘
  *
  * Nothing is done about one before the writer has said that it is on disk.
- * At most `max_diagnoses` are looked at at once; the others wait in order.
+ * At most `max_diagnoses` are looked at at once: of those that have begun the
+ * steps take turns (turns.h), what is soon gone first of all of them.  Beyond
+ * MAX_BEGUN they wait in order.
  * Whether its guest is well again meanwhile is told in incidents_trouble.c
  * and changes nothing here: what was begun is brought to its bundle.
  */
@@ -162,10 +164,9 @@ may_begin (const struct active *a)
 static void
 begin_next (struct incidents *in)
 {
-  unsigned most = in->env.max_diagnoses;
   struct active *oldest;
 
-  while (being_looked_at (in) < most)
+  while (being_looked_at (in) < in->max_begun)
     {
       oldest = NULL;
       for (struct active *a = in->first; a; a = a->next)
@@ -410,9 +411,11 @@ collect (struct active *a)
 {
   const struct cause cause
       = { a->inc.scenario, a->inc.code, a->inc.reason };
+  struct diagnosis_env env = *a->all->env.diagnosis;
   struct error err = ERROR_INIT;
 
-  if (diagnosis_start (a->all->env.diagnosis, a->guest, &cause,
+  env.turns = a->all->turns;
+  if (diagnosis_start (&env, a->guest, &cause,
                        named (a, a->inc.playbook), &diagnosis_callbacks, a,
                        &a->diagnosis, &err)
       < 0)

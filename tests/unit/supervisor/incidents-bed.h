@@ -477,9 +477,11 @@ start_incidents (struct world *w)
 static inline int
 setup (void **state)
 {
+  static const struct diagnosis_env nobody;
   struct world *w = calloc (1, sizeof *w);
 
   world = w;
+  w->d.diagnosis = &nobody;
   w->sink = (struct incident_sink){ .put = sink_put,
                                     .artifact = sink_artifact,
                                     .pack = sink_pack };

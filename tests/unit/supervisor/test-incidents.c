@@ -181,6 +181,7 @@ no_more_at_once_than_set (void **state)
 {
   struct world *w = *state;
 
+  w->incidents->max_begun = 2;
   fails (w, A);
   fails (w, B);
   fails (w, C);
@@ -204,7 +205,7 @@ oldest_first (void **state)
 {
   struct world *w = *state;
 
-  incidents_limit (w->incidents, 1);
+  w->incidents->max_begun = 1;
   fails (w, A);
   fails (w, B);
   fails (w, C);
