@@ -24,6 +24,8 @@
 /* A scenario that has the lane when a step wants it is done with it soon, and
  * the step is what the incident needs most. */
 #define LANE_WAIT_MS 15000
+/* One that got stuck in it may be done in a moment, or never. */
+#define STUCK_WAIT_MS 3000
 /* What was brought is worth waiting for a disk that is slow, but not for one
  * that hangs. */
 #define DRAIN_MS 30000
@@ -362,6 +364,17 @@ may_take_turn (struct leg *leg)
   return may;
 }
 
+/* Until then it waits for its lane. */
+static uint64_t
+lane_until (const struct leg *leg)
+{
+  return leg->began_ms
+         + (job_lane_stuck (leg->dg->env.jobs, leg->dg->guest->inc.uuid,
+                            leg->plan.lane)
+                ? STUCK_WAIT_MS
+                : LANE_WAIT_MS);
+}
+
 /* Nothing before it has to end.  Where others have its lane, or all threads, or
  * it is their turn, it waits for them, and is asked again. */
 static void
@@ -391,7 +404,7 @@ try_leg (struct leg *leg)
   else if (start_leg (leg, &err) == 0)
     turn_now (&dg->turn, true);
   else if ((err.code != EBUSY && err.code != EAGAIN)
-           || now >= leg->began_ms + LANE_WAIT_MS)
+           || now >= lane_until (leg))
     end_leg (leg, "all of it", error_text (&err));
 }
 
@@ -462,8 +475,8 @@ be_patient (struct diagnosis *dg)
 
   for (unsigned i = 0; i < dg->nlegs; i++)
     if (dg->legs[i]->state == LEG_WAITS && dg->legs[i]->told
-        && dg->legs[i]->began_ms + LANE_WAIT_MS < first)
-      first = dg->legs[i]->began_ms + LANE_WAIT_MS;
+        && lane_until (dg->legs[i]) < first)
+      first = lane_until (dg->legs[i]);
   if (first < UINT64_MAX)
     timer_at (dg->patience, first < dg->until_ms || dg->drain_ms
                                 ? first

@@ -23,6 +23,7 @@ active_free (struct active *a)
 {
   diagnosis_free (a->diagnosis);
   incident_watchers_free (a);
+  incident_steps_forget (a);
   guest_unref (a->guest);
   free (a);
 }
@@ -156,6 +157,8 @@ incidents_new (const struct incidents_env *env, struct incidents **ret,
   in->env = *env;
   in->playbooks = playbook_set_ref (env->playbooks);
   in->max_begun = MAX_BEGUN;
+  in->max_bundles = MAX_BUNDLES;
+  in->repeat_ms = env->repeat_ms;
   in->found_by_ms = loop_now (env->loop) + FIND_GUESTS_MS;
   r = loop_timer (env->loop, "guests of open incidents", found_due, in,
                   &in->found, err);

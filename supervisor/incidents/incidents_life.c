@@ -86,6 +86,7 @@ static void on_counted (const struct error *put_err,
 static void collect (struct active *a);
 static void give_up (struct active *a, const char *why);
 static void pack (struct active *a, struct json_object *head);
+static void close_without (struct active *a);
 
 /* ---- writing: it is on disk before anything is done about it ---- */
 
@@ -360,10 +361,15 @@ on_diagnosed (const struct verdict *verdict, struct json_object *head,
   a->inc.verdict = *verdict;
   a->inc.collected_wall_ms = clock_wall_ms ();
   settle (a);
-  if (incident_step (a, STEP_JUDGED))
-    pack (a, head);
-  else
+  if (!incident_step (a, STEP_JUDGED))
     json_object_put (head);
+  else if (incident_is_told (a))
+    {
+      json_object_put (head);
+      close_without (a);
+    }
+  else
+    pack (a, head);
   incidents_pump (a->all);
 }
 
@@ -489,11 +495,8 @@ on_packed (const struct error *err, struct json_object *answer, void *arg)
 }
 
 static void
-pack (struct active *a, struct json_object *head)
+note_judged (struct active *a)
 {
-  struct incident_sink *sink = writer_link_incidents (a->all->env.writer);
-  CLEANUP_BUF struct buf text = BUF_INIT (64u << 10);
-
   incident_moment (a, MOMENT_JUDGED, a->inc.verdict.class_);
   /* Else the next daemon would take it for one that stands. */
   if (a->stand == STAND_NOT && a->inc.end == INCIDENT_NOT_ENDED)
@@ -502,6 +505,25 @@ pack (struct active *a, struct json_object *head)
       a->inc.ended_wall_ms = clock_wall_ms ();
       incident_moment (a, MOMENT_CLOSED, NULL);
     }
+}
+
+static void
+close_without (struct active *a)
+{
+  struct incident_sink *sink = writer_link_incidents (a->all->env.writer);
+
+  note_judged (a);
+  incident_put (a);
+  sink->pack (sink, a->inc.id, NULL, on_packed, a);
+}
+
+static void
+pack (struct active *a, struct json_object *head)
+{
+  struct incident_sink *sink = writer_link_incidents (a->all->env.writer);
+  CLEANUP_BUF struct buf text = BUF_INIT (64u << 10);
+
+  note_judged (a);
   incident_acts_impact (a, head);
   summary_text (&a->inc, head, &text);
   store_file (a, "summary.txt", 0, buf_str (&text), text.len);

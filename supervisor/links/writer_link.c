@@ -248,7 +248,8 @@ put_pack (struct incident_sink *self, const char *id, struct json_object *mf,
       = container_of (self, struct writer_link, incidents);
   struct json_object *head = request ("pack", id);
 
-  json_object_object_add (head, "head", mf);
+  if (mf)
+    json_object_object_add (head, "head", mf);
   keep (wl, head, NULL, 0, done, arg);
 }
 

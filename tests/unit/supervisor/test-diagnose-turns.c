@@ -178,6 +178,7 @@ also_of_one_that_comes_later (void **state)
     }
   LEGS (w, "+s1 +s2 ");
   look_both_ways (w, 3);
+  assert_int_equal (loop_round (w->d.loop, 0, NULL), 0); /* it asks */
   let_go ("s1");
   LEGS (w, "+s1 +s2 -s1 +f3 ");
   let_go ("s1 f3 F3");
