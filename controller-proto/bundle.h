@@ -33,6 +33,9 @@ int bundle_pack (int workdir, int outdir, const char *name,
                  struct json_object *head, const char *const *order,
                  char ret_digest[65], uint64_t *ret_size, struct error *err);
 
+/* The order of an incident's bundle: what says most comes first. */
+extern const char *const bundle_order[];
+
 /* ---- reading: hostile input, in the parser process ---- */
 
 struct bundle_reader_ops

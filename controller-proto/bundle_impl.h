@@ -12,6 +12,8 @@
 /* A name that needs no prefix field and no extension header. */
 #define BUNDLE_MAX_NAME 99
 #define BUNDLE_MAX_DEPTH 8
+/* Sums as sha256sum writes them; the last member. */
+#define BUNDLE_SUMS "SHA256SUMS"
 
 struct ustar
 {
@@ -43,6 +45,34 @@ struct bundle_source
 };
 /* Up to len bytes; 0 at the end; negative errno. */
 ssize_t bundle_source_read (struct bundle_source *src, void *dst, size_t len);
+
+/* One file on its way into a bundle. */
+struct bundle_member
+{
+  char path[BUNDLE_MAX_NAME + 1];
+  unsigned rank;
+  uint64_t bytes;      /* in the bundle */
+  uint64_t orig_bytes; /* on disk */
+  uint64_t lines;      /* ends of lines, in the bundle */
+  uint64_t mtime_s;
+  uint64_t frame_offset, frame_bytes;
+  uint64_t good_bytes; /* less than bytes when the disk failed */
+  int read_errno;
+  char sha256[65];
+};
+struct bundle_members
+{
+  const struct bundle_member *members;
+  size_t count;
+};
+/* head as for bundle_pack(); missing: a list, of which a reference is taken. */
+struct json_object *bundle_manifest (const struct bundle_members *all,
+                                     struct json_object *missing,
+                                     const char *name,
+                                     struct json_object *head);
+const char *bundle_media_type (const char *path);
+/* "public", "internal", "secret". */
+const char *bundle_sensitivity (const char *path);
 
 /* Our own format: ustar members in zstd frames.  Damage costs the members
  * it lies in: reading goes on at the next frame (-EBADMSG at the end). */

@@ -10,6 +10,7 @@
  */
 #include "config.h"
 
+#include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
@@ -30,26 +31,14 @@
  * box and costs a few percent of size on text. */
 #define ZSTD_LEVEL 3
 #define ZSTD_WINDOW_LOG 20
-
-struct member
-{
-  char path[BUNDLE_MAX_NAME + 1];
-  unsigned rank;
-  uint64_t bytes;      /* in the bundle */
-  uint64_t orig_bytes; /* on disk */
-  uint64_t mtime_s;
-  uint64_t frame_offset, frame_bytes;
-  uint64_t good_bytes; /* less than bytes when the disk failed */
-  int read_errno;
-  char sha256[SHA256_HEX];
-};
+#define SUMS_MAX (BUNDLE_MAX_MEMBERS * (BUNDLE_MAX_NAME + SHA256_HEX + 3))
 
 struct packer
 {
   int workdir;
   const char *const *order;
   struct json_object *missing; /* what could not go in, and why */
-  struct member *members;
+  struct bundle_member *members;
   size_t count;
   ZSTD_CCtx *cctx;
   struct sha256 *sum;   /* of a member */
@@ -171,10 +160,10 @@ rank_of (const struct packer *p, const char *path)
 static void
 add_member (struct packer *p, const char *path, const struct stat *st)
 {
-  struct member *m;
+  struct bundle_member *m;
 
-  /* One place is the manifest's. */
-  if (p->count >= BUNDLE_MAX_MEMBERS - 1)
+  /* One place is the manifest's, and one that of the sums. */
+  if (p->count >= BUNDLE_MAX_MEMBERS - 2)
     {
       note_missing (p, path, "too many files for one bundle");
       return;
@@ -187,6 +176,12 @@ add_member (struct packer *p, const char *path, const struct stat *st)
   m->bytes = m->orig_bytes > BUNDLE_MAX_MEMBER ? BUNDLE_MAX_MEMBER
                                                : m->orig_bytes;
   m->mtime_s = st->st_mtime > 0 ? (uint64_t) st->st_mtime : 0;
+}
+
+static bool
+is_made_here (const char *path)
+{
+  return strcmp (path, "manifest.json") == 0 || strcmp (path, BUNDLE_SUMS) == 0;
 }
 
 static int
@@ -207,7 +202,7 @@ walk (struct packer *p, int dirfd, const char *prefix, unsigned depth,
         continue;
       snprintf (path, sizeof path, "%s%s", prefix, e->d_name);
       if (!bundle_name_ok (path) || depth >= BUNDLE_MAX_DEPTH
-          || strcmp (path, "manifest.json") == 0)
+          || is_made_here (path))
         note_missing (p, path, "not a name that a bundle may hold");
       else if (fstatat (dirfd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
         note_missing (p, path, strerror (errno));
@@ -240,17 +235,25 @@ walk (struct packer *p, int dirfd, const char *prefix, unsigned depth,
 static int
 compare (const void *a, const void *b)
 {
-  const struct member *x = a, *y = b;
+  const struct bundle_member *x = a, *y = b;
 
   if (x->rank != y->rank)
     return x->rank < y->rank ? -1 : 1;
   return strcmp (x->path, y->path);
 }
 
+static void
+count_lines (struct bundle_member *m, const char *p, size_t len)
+{
+  for (const char *end = p + len, *nl;
+       (nl = memchr (p, '\n', (size_t) (end - p))); p = nl + 1)
+    m->lines++;
+}
+
 /* Data of one member.  A disk that fails under it leaves zeros and a remark
  * in the manifest: the other members are still worth having. */
 static int
-pack_data (struct packer *p, struct member *m, int fd, struct error *err)
+pack_data (struct packer *p, struct bundle_member *m, int fd, struct error *err)
 {
   uint64_t done = 0;
 
@@ -274,6 +277,7 @@ pack_data (struct packer *p, struct member *m, int fd, struct error *err)
       else
         m->good_bytes += (uint64_t) n;
       sha256_add (p->sum, p->in_buf, (size_t) n);
+      count_lines (m, p->in_buf, (size_t) n);
       int r = compress (p, p->in_buf, (size_t) n, ZSTD_e_continue, err);
       if (r < 0)
         return r;
@@ -283,7 +287,7 @@ pack_data (struct packer *p, struct member *m, int fd, struct error *err)
 }
 
 static int
-pack_member (struct packer *p, struct member *m, struct error *err)
+pack_member (struct packer *p, struct bundle_member *m, struct error *err)
 {
   CLEANUP_CLOSE int fd
       = openat (p->workdir, m->path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
@@ -302,98 +306,60 @@ pack_member (struct packer *p, struct member *m, struct error *err)
   return 0;
 }
 
-/* ---- the manifest ---- */
+/* ---- what is made here ---- */
 
-static struct json_object *
-member_to_json (const struct packer *p, const struct member *m,
-                struct json_object *about)
+static int
+pack_text (struct packer *p, const char *name, const char *text, size_t len,
+           struct error *err)
 {
-  struct json_object *o = json_object_new_object ();
-  struct json_object *frame = json_object_new_object ();
-  struct json_object *extra = json_get (about, m->path);
-  char when[32];
+  int r;
 
-  json_add_str (o, "path", m->path);
-  json_add_int (o, "bytes", (int64_t) m->bytes);
-  json_add_str (o, "sha256", m->sha256);
-  json_add_str (o, "modified", clock_format (when, sizeof when,
-                                             m->mtime_s * 1000));
-  if (m->orig_bytes > m->bytes)
-    {
-      json_add_int (o, "original_bytes", (int64_t) m->orig_bytes);
-      json_add_str (o, "kept", "head");
-    }
-  if (m->read_errno)
-    {
-      json_add_int (o, "good_bytes", (int64_t) m->good_bytes);
-      json_add_str (o, "reason", strerror (m->read_errno));
-    }
-  json_add_int (frame, "offset", (int64_t) m->frame_offset);
-  json_add_int (frame, "bytes", (int64_t) m->frame_bytes);
-  json_object_object_add (o, "frame", frame);
-  if (extra && json_object_is_type (extra, json_type_object))
-    {
-      json_object_object_foreach (extra, key, value)
-        {
-          if (!json_object_object_get_ex (o, key, NULL))
-            json_object_object_add (o, key, json_object_get (value));
-        }
-    }
-  return o;
+  if ((r = begin_frame (p, name, len, clock_wall_ms () / 1000, err)) < 0
+      || (r = compress (p, text, len, ZSTD_e_continue, err)) < 0)
+    return r;
+  return end_frame (p, len, err);
 }
 
-static struct json_object *
-manifest_new (const struct packer *p, const char *name,
-              struct json_object *head)
+/* For who has no more than sha256sum: all but the manifest and itself.  The
+ * manifest has its own sum. */
+static int
+pack_sums (struct packer *p, struct error *err)
 {
-  struct json_object *m = json_object_new_object ();
-  struct json_object *tool = json_object_new_object ();
-  struct json_object *files = json_object_new_array ();
-  struct json_object *about = head ? json_get (head, "about") : NULL;
-  char now[32];
+  CLEANUP_BUF struct buf text = BUF_INIT (SUMS_MAX);
+  struct bundle_member *m = &p->members[p->count];
+  int r;
 
-  json_add_str (m, "schema", BUNDLE_SCHEMA);
-  json_add_str (m, "bundle", name);
-  json_add_str (m, "created",
-                clock_format (now, sizeof now, clock_wall_ms ()));
-  json_add_str (tool, "name", PACKAGE_NAME);
-  json_add_str (tool, "version", PACKAGE_VERSION);
-  json_object_object_add (m, "tool", tool);
-  if (head && json_object_is_type (head, json_type_object))
-    {
-      json_object_object_foreach (head, key, value)
-        {
-          /* "about" is not copied: its members go to the files. */
-          if (strcmp (key, "about") != 0 && strcmp (key, "files") != 0
-              && strcmp (key, "missing") != 0
-              && !json_object_object_get_ex (m, key, NULL))
-            json_object_object_add (m, key, json_object_get (value));
-        }
-    }
-  json_object_object_add (m, "missing", json_object_get (p->missing));
   for (size_t i = 0; i < p->count; i++)
-    json_object_array_add (files, member_to_json (p, &p->members[i], about));
-  json_object_object_add (m, "files", files);
-  return m;
+    buf_printf (&text, "%s  %s\n", p->members[i].sha256, p->members[i].path);
+  memset (m, 0, sizeof *m);
+  memcpy (m->path, BUNDLE_SUMS, sizeof BUNDLE_SUMS);
+  m->bytes = m->orig_bytes = m->good_bytes = text.len;
+  m->lines = p->count;
+  m->mtime_s = clock_wall_ms () / 1000;
+  m->frame_offset = p->out_bytes;
+  if ((r = pack_text (p, m->path, buf_str (&text), text.len, err)) < 0)
+    return r;
+  sha256_reset (p->sum);
+  sha256_add (p->sum, buf_str (&text), text.len);
+  sha256_end (p->sum, m->sha256);
+  m->frame_bytes = p->out_bytes - m->frame_offset;
+  p->count++;
+  return 0;
 }
 
 static int
 pack_manifest (struct packer *p, const char *name, struct json_object *head,
                struct error *err)
 {
-  CLEANUP_JSON struct json_object *m = manifest_new (p, name, head);
+  const struct bundle_members all = { p->members, p->count };
+  CLEANUP_JSON struct json_object *m = bundle_manifest (&all, p->missing, name, head);
   size_t len = 0;
   const char *text = json_object_to_json_string_length (
       m, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE, &len);
-  int r;
 
   if (text == NULL)
     return error_set (err, ENOMEM, "no memory for the manifest");
-  if ((r = begin_frame (p, "manifest.json", len, clock_wall_ms () / 1000,
-                        err)) < 0
-      || (r = compress (p, text, len, ZSTD_e_continue, err)) < 0)
-    return r;
-  return end_frame (p, len, err);
+  return pack_text (p, "manifest.json", text, len, err);
 }
 
 /* ---- the whole ---- */
@@ -445,6 +411,8 @@ pack_body (struct packer *p, int body, struct error *err)
   for (size_t i = 0; i < p->count; i++)
     if ((r = pack_member (p, &p->members[i], err)) < 0)
       return error_wrap (err, "%s", p->members[i].path);
+  if ((r = pack_sums (p, err)) < 0)
+    return r;
   ZSTD_CCtx_setPledgedSrcSize (p->cctx, sizeof end);
   return compress (p, end, sizeof end, ZSTD_e_end, err);
 }

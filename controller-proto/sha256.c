@@ -94,16 +94,6 @@ hex_digit (char c)
 }
 
 bool
-sha256_hex_ok (const char *hex)
-{
-  unsigned n = 0;
-
-  while (n < 64 && hex_digit (hex[n]) >= 0)
-    n++;
-  return n == 64 && hex[64] == '\0';
-}
-
-bool
 sha256_hex_to_base64 (const char *hex, char ret[SHA256_BASE64])
 {
   unsigned char md[32], out[SHA256_BASE64 + 3];

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 struct error;
 struct sha256;
@@ -29,7 +30,12 @@ sha256_freep_ (struct sha256 **s)
 #define CLEANUP_SHA256 __attribute__ ((cleanup (sha256_freep_)))
 
 /* 64 lower-case hexadecimal digits, nothing else. */
-bool sha256_hex_ok (const char *hex);
+static inline bool
+sha256_hex_ok (const char *hex)
+{
+  return strspn (hex, "0123456789abcdef") == SHA256_HEX - 1
+         && hex[SHA256_HEX - 1] == '\0';
+}
 /* False when the input is not a well-formed sum; ret_ untouched then. */
 bool sha256_hex_to_base64 (const char *hex, char ret[SHA256_BASE64]);
 bool sha256_base64_to_hex (const char *b64, size_t len, char ret[SHA256_HEX]);

@@ -1,75 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * SHA-256 (FIPS 180-4) without libcrypto, for the parser alone: to load that
- * library takes longer than all that a parser does with a bundle.  A test
- * compares the two.
+ * The same without libcrypto, for the parser alone: to load that library takes
+ * longer than all that a parser does with a bundle.  A test compares the two.
  */
 #include "controller-proto/sha256.h"
 
+#include "base/digest.h"
 #include "base/error.h"
 
-#include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
-
-#define BLOCK 64
 
 struct sha256
 {
-  uint32_t h[8];
-  uint64_t len;
-  unsigned char rest[BLOCK]; /* what is not a whole block yet */
+  struct digest sum;
 };
-
-/* The fractional parts of the cube roots of the first 64 primes. */
-static const uint32_t k[64] = {
-  0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1,
-  0x923f82a4, 0xab1c5ed5, 0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3,
-  0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174, 0xe49b69c1, 0xefbe4786,
-  0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
-  0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147,
-  0x06ca6351, 0x14292967, 0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13,
-  0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85, 0xa2bfe8a1, 0xa81a664b,
-  0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070,
-  0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a,
-  0x5b9cca4f, 0x682e6ff3, 0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208,
-  0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
-};
-
-static inline uint32_t
-turn (uint32_t x, unsigned n)
-{
-  return x >> n | x << (32 - n);
-}
-
-static void
-block (uint32_t h[8], const unsigned char *p)
-{
-  uint32_t w[64], v[8];
-
-  for (unsigned i = 0; i < 16; i++)
-    w[i] = (uint32_t) p[4 * i] << 24 | (uint32_t) p[4 * i + 1] << 16
-           | (uint32_t) p[4 * i + 2] << 8 | p[4 * i + 3];
-  for (unsigned i = 16; i < 64; i++)
-    w[i] = w[i - 16] + w[i - 7]
-           + (turn (w[i - 15], 7) ^ turn (w[i - 15], 18) ^ w[i - 15] >> 3)
-           + (turn (w[i - 2], 17) ^ turn (w[i - 2], 19) ^ w[i - 2] >> 10);
-  memcpy (v, h, sizeof v);
-  for (unsigned i = 0; i < 64; i++)
-    {
-      uint32_t a = v[0], e = v[4];
-      uint32_t t1 = v[7] + (turn (e, 6) ^ turn (e, 11) ^ turn (e, 25))
-                    + ((e & v[5]) ^ (~e & v[6])) + k[i] + w[i];
-      uint32_t t2 = (turn (a, 2) ^ turn (a, 13) ^ turn (a, 22))
-                    + ((a & v[1]) ^ (a & v[2]) ^ (v[1] & v[2]));
-
-      memmove (v + 1, v, 7 * sizeof *v);
-      v[4] += t1;
-      v[0] = t1 + t2;
-    }
-  for (unsigned i = 0; i < 8; i++)
-    h[i] += v[i];
-}
 
 int
 sha256_new (struct sha256 **ret, struct error *err)
@@ -92,51 +36,26 @@ sha256_free (struct sha256 *s)
 void
 sha256_reset (struct sha256 *s)
 {
-  static const uint32_t first[8]
-      = { 0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
-          0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19 };
-
-  memcpy (s->h, first, sizeof first);
-  s->len = 0;
+  digest_init (&s->sum);
 }
 
 void
 sha256_add (struct sha256 *s, const void *data, size_t len)
 {
-  const unsigned char *p = data;
-
-  while (len > 0)
-    {
-      size_t at = s->len % BLOCK, n = BLOCK - at;
-
-      n = n < len ? n : len;
-      if (n == BLOCK)
-        block (s->h, p);
-      else
-        {
-          memcpy (s->rest + at, p, n);
-          if (at + n == BLOCK)
-            block (s->h, s->rest);
-        }
-      s->len += n;
-      p += n;
-      len -= n;
-    }
+  digest_add (&s->sum, data, len);
 }
 
 void
 sha256_end (struct sha256 *s, char ret_hex[SHA256_HEX])
 {
   static const char digits[] = "0123456789abcdef";
-  static const unsigned char padding[BLOCK] = { 0x80 };
-  uint64_t bits = s->len * 8;
-  unsigned char length[8];
+  unsigned char md[DIGEST_BYTES];
 
-  for (unsigned i = 0; i < 8; i++)
-    length[i] = (unsigned char) (bits >> (56 - 8 * i));
-  sha256_add (s, padding, (119 - s->len % BLOCK) % BLOCK + 1);
-  sha256_add (s, length, sizeof length);
-  for (unsigned i = 0; i < 64; i++)
-    ret_hex[i] = digits[s->h[i / 8] >> (28 - 4 * (i % 8)) & 15];
-  ret_hex[64] = '\0';
+  digest_end (&s->sum, md);
+  for (unsigned i = 0; i < DIGEST_BYTES; i++)
+    {
+      ret_hex[2 * i] = digits[md[i] >> 4];
+      ret_hex[2 * i + 1] = digits[md[i] & 15];
+    }
+  ret_hex[2 * DIGEST_BYTES] = '\0';
 }

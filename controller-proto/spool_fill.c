@@ -18,10 +18,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static const char *const bundle_order[]
-    = { "incident.json", "summary", "index.html", "timeline.jsonl", "kernel/",
-        "memory/", "sysrq/", "console/tail", "monitor/", "metrics/", NULL };
-
 /* ---- the incident's record ---- */
 
 static int

@@ -119,9 +119,12 @@ extern const struct collector collect_sysrq;
 extern const struct collector collect_disk;
 extern const struct collector collect_net;
 extern const struct collector collect_host;
+extern const struct collector collect_image;
 extern const struct collector collect_console;
 extern const struct collector collect_inside;
 extern const struct collector collect_application;
+extern const struct collector collect_gdb;
+extern const struct collector collect_nmi;
 extern const struct collector *const collectors[]; /* ends with NULL */
 
 /* Who undoes an act that was intended, where its collector could not: that got

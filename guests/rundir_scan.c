@@ -375,8 +375,18 @@ is_guest (const struct rundir_config *cfg, const struct entries *list)
   return entry_type (list, cfg->monitor) >= 0;
 }
 
+/* A QEMU that ends removes its pid file and its sockets, whoever asked it to.
+ * One that is killed by a signal, or aborts, can't. */
+static bool
+left_behind (const struct rundir_config *cfg, const struct entries *list,
+             bool has_pidfile)
+{
+  return has_pidfile && entry_type (list, cfg->monitor) == DT_SOCK;
+}
+
 static void
-set_run (struct guest *g, const struct rundir_who *w, bool has_pidfile)
+set_run (struct guest *g, const struct rundir_who *w, bool has_pidfile,
+         bool left)
 {
   if (w->proc.pid && (w->proc.state == 'T' || w->proc.state == 't'))
     {
@@ -389,7 +399,9 @@ set_run (struct guest *g, const struct rundir_who *w, bool has_pidfile)
     {
       g->run = GUEST_OFF;
       guest_copy (g->reason, sizeof g->reason,
-                  has_pidfile ? "no-process" : "no-pid-file");
+                  left          ? "crashed"
+                  : has_pidfile ? "no-process"
+                                : "no-pid-file");
     }
 }
 
@@ -431,7 +443,7 @@ build_guest (const struct rundir_look *l, struct rundir_folder *f,
   guest_copy (g->display, sizeof g->display, folder);
   snprintf (g->source, sizeof g->source, "rundir");
   guest_copy (g->host, sizeof g->host, cfg->root);
-  set_run (g, w, has_pidfile);
+  set_run (g, w, has_pidfile, left_behind (cfg, list, has_pidfile));
   g->intent = INTENT_RUN;
   if (w->args)
     {

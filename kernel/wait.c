@@ -64,6 +64,12 @@ static const struct
   { "nfs_*", DOES_IO },
   { "nfs4_*", DOES_IO },
   { "fuse_*", DOES_IO },
+  { "p9_client_*", DOES_IO },
+  { "p9_virtio_*", DOES_IO },
+  { "cifs_*", DOES_IO },
+  { "smb2_*", DOES_IO },
+  { "ceph_*", DOES_IO },
+  { "dmu_*", DOES_IO },
   { "md_*", DOES_IO },
   { "dm_*", DOES_IO },
 
@@ -113,6 +119,7 @@ static const struct
   { "bit_wait*", SLEEPS },
   { "out_of_line_wait*", SLEEPS },
   { "autoremove_wake*", SLEEPS },
+  { "cv_wait*", SLEEPS },
 
   { "kthread", BOTTOM },
   { "ret_from_fork*", BOTTOM },

@@ -45,6 +45,19 @@ static const struct json_field hours_fields[] = {
   { .name = NULL },
 };
 
+static const struct json_field behind_fields[] = {
+  { .name = "unit", .kind = JSON_STRING, AT (scenario_behind, unit),
+    .min = 1, .max = 63, .help = "a unit of systemd's" },
+  { .name = "container", .kind = JSON_STRING, AT (scenario_behind, container),
+    .min = 1, .max = 71, .help = "its id, or what that begins with" },
+  { .name = "process", .kind = JSON_STRING, AT (scenario_behind, process),
+    .min = 1, .max = 15, .help = "its name, as /proc/PID/comm has it" },
+  { .name = "port", .kind = JSON_INT, AT (scenario_behind, port),
+    .min = 1, .max = 65535,
+    .help = "on which it listens in the guest, behind any forward" },
+  { .name = NULL },
+};
+
 /* As the table below says it: a test compares them. */
 const struct scenario scenario_defaults = {
   .interval_ms = 30 * SECOND,
@@ -118,6 +131,10 @@ const struct json_field scenario_fields[] = {
   { .name = "playbook", .kind = JSON_STRING, AT (scenario, playbook),
     .min = 1, .max = 63,
     .help = "what is collected when it failed; default standard" },
+  { .name = "behind", .kind = JSON_OBJECT, AT (scenario, behind),
+    .sub = behind_fields,
+    .help = "what answers in the guest, for who diagnoses: by default it is "
+            "found by the port or the command" },
   { .name = NULL },
 };
 

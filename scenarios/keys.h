@@ -99,6 +99,10 @@ void scenario_hint_address (const struct scenario *s, const struct guest *g,
                             const struct scenario_place *at,
                             struct json_object *all);
 
+/* A command that it runs in the guest; NULL: none. */
+void scenario_hint_command (const struct scenario *s, const char *command,
+                            struct json_object *all);
+
 /* The same without a port: "IP", or "guest", which is what NULL means.  four:
  * IPv4 only. */
 extern const struct json_field scenario_host_keys[];

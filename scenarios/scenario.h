@@ -70,6 +70,13 @@ struct scenario_hours
   char *days;      /* "mon,tue" or NULL = every day */
 };
 
+/* What answers in the guest, where that is known; NULL, 0: it is not. */
+struct scenario_behind
+{
+  char *unit, *container, *process;
+  int64_t port;
+};
+
 struct scenario_kind;
 
 struct scenario
@@ -89,6 +96,7 @@ struct scenario
   int severity;
   bool alert; /* its failures make incidents */
   char *playbook;
+  struct scenario_behind behind;
   void *own; /* what is its kind's: the struct that kind->fields fill */
   char *origin; /* "file PATH", "bound": who read it says so, once; NULL = not
                    said.  No part of what it says */
@@ -378,6 +386,8 @@ struct json_object *scenario_kind_describe (const struct scenario_kind *kind);
  *                itself to whoever connects
  *   "logins"     address, netns, user, key, password: names of files
  *   "consoles"   console: where a shell is
+ *   "commands"   command: that is run in the guest
+ *   "behind"     unit, container, process, port: who answers there
  */
 #define SCENARIO_HINTS 16
 void scenario_hints (const struct scenario *s, const struct guest *g,

@@ -43,6 +43,14 @@ enum typing
 typedef enum typing typing_fn (void *arg, const char *uuid,
                                const char *console, char *what, size_t n);
 
+/* What disturbs a guest beyond a question, and is done only where the
+ * configuration allows it by name (settings.c has those, by bit). */
+enum intrusive
+{
+  INTRUSIVE_GDB = 1 << 0, /* stops it for a moment */
+  INTRUSIVE_NMI = 1 << 1, /* its kernel may be told to panic by one */
+};
+
 /* What every job that talks to a guest is given: one of it, which does not
  * change, and stays as long as any job of the pool may run.  Jobs that are left
  * behind end with the process. */
@@ -69,6 +77,7 @@ struct transport_env
   struct agents *agents; /* what is remembered of them; NULL = nothing */
   const char *http_dir; /* tokens, passwords and authorities: net/http.h */
   struct http_pool *http; /* who asks over HTTP; NULL = nobody */
+  unsigned intrusive; /* INTRUSIVE_... that is allowed */
 };
 
 /* One line of `hangdog doctor`. */

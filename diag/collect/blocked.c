@@ -105,12 +105,13 @@ header_only (const char *text, size_t len)
 }
 
 void
-collect_blocked (struct collect_ctx *ctx, const char *text, size_t len)
+collect_blocked (struct collect_ctx *ctx, const char *text, size_t len,
+                 bool loud)
 {
   struct error why = ERROR_INIT;
   struct sysrq_dump *d = NULL;
 
-  if (header_only (text, len))
+  if (!loud && header_only (text, len))
     {
       ctx->out->gap (ctx->out, "sysrq/w.txt",
                      "only the header came: nobody is blocked, or the "

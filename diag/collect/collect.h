@@ -39,6 +39,11 @@ bool collect_copy (struct collect_ctx *ctx, const char *path,
 void collect_json (struct collect_ctx *ctx, const char *name,
                    struct json_object *obj);
 
+/* Of a collector that asks the monitor, twice: what is done, and that it is not
+ * where there is none. */
+void collect_plan_monitor (const struct guest *g, const char *what,
+                           struct collect_plan *ret);
+
 /* Of hints->addresses the one to ask, NULL = there is none (net.c). */
 struct json_object *collect_best_address (struct json_object *hints,
                                           const char *scenario);
@@ -87,14 +92,24 @@ int sysrq_press_libvirt_ (struct collect_ctx *ctx, const unsigned *codes,
 int sysrq_ask_monitor (struct collect_ctx *ctx, const char *command,
                        struct json_object *args, struct error *err);
 
+/* Undoers. */
+extern const struct collect_undoer sysrq_undo_level;
+extern const struct collect_undoer gdb_undo_pause;
+
+/* Through libvirt, in calls of its own (acts_virt.c). */
+int gdb_resume_libvirt_ (struct collect_ctx *ctx, struct error *err);
+int nmi_libvirt_ (struct collect_ctx *ctx, struct error *err);
+
 /* A console's text: what of it is SysRq output (free with
  * sysrq_dump_free()), how many lines are the kernel's (may be NULL)
  * (blocked.c). */
 struct sysrq_dump;
 int collect_sysrq_read (const char *text, size_t len, struct sysrq_dump **ret,
                         size_t *ret_kernel_lines, struct error *err);
-/* What SysRq w says, as facts (blocked.c). */
-void collect_blocked (struct collect_ctx *ctx, const char *text, size_t len);
+/* What SysRq w says, as facts (blocked.c).  loud: nothing hides any of it, so
+ * that the header alone says that nobody is blocked. */
+void collect_blocked (struct collect_ctx *ctx, const char *text, size_t len,
+                      bool loud);
 
 /* The console's text: marks of trouble as facts (marks.c). */
 void collect_marks (struct collect_ctx *ctx, const char *text, size_t len);

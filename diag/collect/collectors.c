@@ -9,6 +9,7 @@
 
 const struct collector *const collectors[] = {
   &collect_host,
+  &collect_image,
   &collect_console,
   &collect_memory,
   &collect_monitor,
@@ -17,6 +18,8 @@ const struct collector *const collectors[] = {
   &collect_sysrq,
   &collect_inside,
   &collect_application,
+  &collect_gdb,
+  &collect_nmi,
   NULL,
 };
 

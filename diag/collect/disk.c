@@ -34,6 +34,10 @@ facts_of (struct collect_ctx *ctx, struct json_object *was,
       continue;
     collect_name (name, sizeof name, "disk.", target, ".moved");
     collect_bool (ctx, name, "monitor", monitor_disk_moved (before, counters));
+    collect_name (name, sizeof name, "disk.", target, ".crawls");
+    if (json_get (counters, "crawls"))
+      collect_bool (ctx, name, "monitor",
+                    json_get_bool (counters, "crawls", false));
     *any_moved |= monitor_disk_moved (before, counters);
     collect_name (name, sizeof name, "disk.", target, ".errors");
     if (errors >= 0)
@@ -78,12 +82,7 @@ static void
 plan (const struct guest *g, const void *own, struct collect_plan *ret)
 {
   (void) own;
-  if (g->monitor == MONITOR_NONE)
-    snprintf (ret->never, sizeof ret->never,
-              "this guest has no monitor to ask");
-  snprintf (ret->acts[0], sizeof ret->acts[0],
-            "asks the monitor for the counters of its disks, twice%s",
-            g->monitor == MONITOR_LIBVIRT ? ", through libvirt" : "");
+  collect_plan_monitor (g, "the counters of its disks", ret);
 }
 
 const struct collector collect_disk = {

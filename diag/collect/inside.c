@@ -44,16 +44,17 @@ static const char script[]
 
 /* ---- asking ---- */
 
-const char *const inside_ways[] = { "console", "agent", NULL };
+const char *const inside_ways[] = { "console", "agent", "ssh", NULL };
 static const struct transport_ops *const ways[]
-    = { &transport_console, &transport_agent };
+    = { &transport_console, &transport_agent, &transport_ssh };
 
 const struct json_field inside_fields[] = {
   { .name = "way",
     .kind = JSON_ENUM,
     .offset = offsetof (struct inside_own, way),
     .names = inside_ways,
-    .help = "who is asked: the shell on its console, or its agent" },
+    .help = "who is asked: the shell on its console, its agent, or its ssh "
+            "server as a scenario logs in there" },
   { .name = NULL },
 };
 const struct inside_own inside_default = { .way = 0 };
@@ -73,11 +74,41 @@ inside_plan (const struct guest *g, const void *own, struct collect_plan *ret)
   const char *why = way->absent ? way->absent (g) : NULL;
 
   ret->lane = way->lane;
-  ret->touch = way == &transport_console ? TOUCH_CONSOLE : TOUCH_INTRUSIVE;
+  ret->touch = way == &transport_console ? TOUCH_CONSOLE
+               : way == &transport_ssh   ? TOUCH_NETWORK
+                                         : TOUCH_INTRUSIVE;
   snprintf (ret->acts[0], sizeof ret->acts[0],
             "runs a read-only command in the guest by its %s", way->name);
   if (why)
     snprintf (ret->never, sizeof ret->never, "%s", why);
+}
+
+/* As a scenario logs in: that which failed, or any. */
+static bool
+take_login (struct json_object *hints, const char *scenario, struct ask *ask)
+{
+  struct json_object *list = json_get (hints, "logins"), *best = NULL;
+  size_t n = json_object_is_type (list, json_type_array)
+                 ? json_object_array_length (list)
+                 : 0;
+
+  for (size_t i = 0; i < n; i++)
+    {
+      struct json_object *hint = json_object_array_get_idx (list, i);
+      const char *of = json_get_str (hint, "scenario");
+
+      if (!best || (of && scenario && strcmp (of, scenario) == 0))
+        best = hint;
+    }
+  if (!best)
+    return false;
+  ask->address = json_get_str (best, "address");
+  ask->netns = json_get_str (best, "netns");
+  ask->user = json_get_str (best, "user");
+  ask->key = json_get_str (best, "key");
+  ask->password = json_get_str (best, "password");
+  ask->accept_new = json_get_bool (best, "accept-new", false);
+  return ask->address && ask->user;
 }
 
 int
@@ -85,15 +116,21 @@ inside_ask (struct collect_ctx *ctx, const char *command, struct buf *ret,
             struct error *err)
 {
   const struct transport_ops *way = way_of (ctx->own);
-  const struct ask ask = { .command = command, .who = "a diagnosis" };
+  struct ask ask = { .command = command, .who = "a diagnosis" };
   struct ask_result r = { .end = ASK_SILENT };
-  int rc = way->command (ctx->env, ctx->guest, &ask, ctx->job, &r, err);
+  int rc;
+
+  if (way == &transport_ssh && !take_login (ctx->hints, ctx->scenario, &ask))
+    return error_set (err, ENOENT, "no scenario of it logs in by ssh");
+  rc = way->command (ctx->env, ctx->guest, &ask, ctx->job, &r, err);
 
   if (rc < 0)
     return rc;
   if (r.begun)
     ctx->out->impact (ctx->out, "ran a read-only command by its %s",
                       way->name);
+  if (r.output.len > 0)
+    collect_str (ctx, "inside.way", "inside", way->name);
   buf_append (ret, buf_str (&r.output), r.output.len);
   /* A part that hangs cuts it off: what is here is good. */
   if (r.end != ASK_OK && ret->len == 0)
@@ -268,7 +305,6 @@ run (struct collect_ctx *ctx, struct error *err)
       whole = whole || strcmp (part.name, "end") == 0;
       take_part (ctx, &part);
     }
-  collect_str (ctx, "inside.way", "inside", way_of (ctx->own)->name);
   if (!whole)
     ctx->out->gap (ctx->out, "inside", "its end is missing");
   return 0;

@@ -30,6 +30,8 @@ struct marks
   int64_t since_us; /* by the kernel's clock; 0 = all */
   struct mark *list; /* room for each kind there is */
   unsigned n, max;
+  /* The latest error that has a class of a verdict. */
+  char class_[32], title[TEXT_TITLE_MAX];
 };
 
 static void
@@ -42,6 +44,11 @@ on_event (const struct text_event *e, void *arg)
   if (e->severity < SEVERITY_WARNING || e->ours
       || (e->stamp_us >= 0 && e->stamp_us < m->since_us))
     return;
+  if (e->severity >= SEVERITY_ERROR && e->class_[0])
+    {
+      snprintf (m->class_, sizeof m->class_, "%s", e->class_);
+      snprintf (m->title, sizeof m->title, "%s", e->title);
+    }
   while (i < m->n && strcmp (m->list[i].kind, e->kind) != 0)
     i++;
   if (i == m->max || (i < m->n && e->first_at >= m->list[i].at))
@@ -57,7 +64,10 @@ on_stage (const struct stage *stage, enum stage_change change, void *arg)
   struct marks *m = arg;
 
   if (change == STAGE_NEW_BOOT)
-    m->n = 0;
+    {
+      m->n = 0;
+      m->class_[0] = '\0';
+    }
 }
 
 static const struct text_reader_ops ops
@@ -112,6 +122,12 @@ collect_marks_since (struct collect_ctx *ctx, const char *source,
     {
       snprintf (name, sizeof name, "kernel.event.%s", m.list[i].kind);
       collect_str (ctx, name, source, m.list[i].title);
+    }
+  /* Of text that anybody may have printed whoever reads it live says so. */
+  if (m.class_[0] && strcmp (source, "memory") == 0)
+    {
+      collect_str (ctx, "kernel.class", source, m.class_);
+      collect_str (ctx, "kernel.title", source, m.title);
     }
 }
 

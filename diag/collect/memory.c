@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "diag/outside/apps.h"
 #include "diag/outside/outside.h"
 #include "transports/memory/look_guest.h"
 
@@ -34,21 +35,35 @@
 /* What its log says of before that is another story. */
 #define RECENT_US (15 * 60 * (int64_t) 1000000)
 
+/* Whether QEMU's monitor is asked for the registers of the vCPUs.  Through
+ * libvirt that is a raw command, and the domain is marked for good: not for a
+ * mere suspicion. */
+enum registers
+{
+  REGISTERS_NEVER,
+  REGISTERS_UNTAINTED, /* where it leaves no mark */
+  REGISTERS_ALWAYS,
+};
+static const char *const registers_names[]
+    = { "never", "untainted", "always", NULL };
+
 struct memory_own
 {
-  bool registers;
+  int registers; /* index into registers_names */
   uint64_t apart_ms;
 };
 
 static const struct memory_own defaults
-    = { .registers = true, .apart_ms = COLLECT_APART_MS };
+    = { .registers = REGISTERS_UNTAINTED, .apart_ms = COLLECT_APART_MS };
 
 static const struct json_field fields[] = {
   { .name = "registers",
-    .kind = JSON_BOOL,
+    .kind = JSON_ENUM,
     .offset = offsetof (struct memory_own, registers),
-    .help = "ask QEMU's monitor for the registers of the vCPUs, which tell "
-            "where each of them is; through libvirt that taints the domain" },
+    .names = registers_names,
+    .help = "of the vCPUs, which tell where each of them is: `untainted`: "
+            "where asking for them leaves no mark; `always`: through libvirt, "
+            "too, which taints the domain; `never`" },
   { .name = "apart",
     .kind = JSON_DURATION,
     .offset = offsetof (struct memory_own, apart_ms),
@@ -80,6 +95,28 @@ struct reading
 };
 
 /* ---- looking ---- */
+
+static bool
+asks_registers (const struct guest *g, const struct memory_own *own)
+{
+  switch (g->monitor)
+    {
+    case MONITOR_NONE:
+      return false;
+    case MONITOR_LIBVIRT:
+      return own->registers == REGISTERS_ALWAYS;
+    default:
+      return own->registers != REGISTERS_NEVER;
+    }
+}
+
+/* Left alone for what asking would leave behind. */
+static bool
+tainting (const struct guest *g, const struct memory_own *own)
+{
+  return g->monitor == MONITOR_LIBVIRT
+         && own->registers == REGISTERS_UNTAINTED;
+}
 
 /* A row that is cut off is none: it is all of a piece or nothing of it. */
 static int
@@ -180,7 +217,10 @@ add_guest (struct reading *r, struct json_object *row)
   const char *why = json_get_str (row, "registers_why");
   const char *impact = json_get_str (row, "impact");
 
-  if (why)
+  if (why && tainting (r->ctx->guest, r->own))
+    out->gap (out, "memory/registers",
+              "not asked for: through libvirt that would taint the domain");
+  else if (why)
     out->gap (out, "memory/registers", "%s", why);
   if (impact)
     out->impact (out, "%s", impact);
@@ -299,6 +339,19 @@ keep_files (struct reading *r)
     out->gap (out, "memory/dmesg.txt", "longer than %u bytes", MAX_DMESG);
 }
 
+/* Which application is behind the scenario that failed. */
+static void
+tell_apps (struct reading *r)
+{
+  CLEANUP_JSON struct json_object *doc = NULL;
+  struct apps_asked asked;
+
+  apps_asked_by (r->ctx->hints, r->ctx->scenario, &asked);
+  apps_facts (r->outside, &asked, "memory", &r->ctx->guest->inc, on_fact, r);
+  doc = apps_document (r->outside, &asked);
+  collect_json (r->ctx, "memory/applications.json", doc);
+}
+
 /* A parser that found no kernel looked as well: then it said why. */
 static void
 say_not_found (struct reading *r)
@@ -309,6 +362,10 @@ say_not_found (struct reading *r)
   if (!json_get_bool (end, "found", true))
     r->ctx->out->gap (r->ctx->out, "memory", "no kernel that can be read: %s",
                       why ? why : "no reason was given");
+  /* Once alone it may be between two kernels. */
+  if (why && r->n == 2 && !json_get_bool (r->samples[0].end, "found", true)
+      && !json_get_bool (end, "found", true))
+    collect_str (r->ctx, "kernel.absent", "memory", why);
 }
 
 static void
@@ -322,6 +379,7 @@ tell (struct reading *r)
   keep_files (r);
   say_not_found (r);
   outside_facts (r->outside, &r->ctx->guest->inc, on_fact, r);
+  tell_apps (r);
   /* By stamp 0 all that it says is recent. */
   collect_marks_since (r->ctx, "memory", buf_str (&r->kernel), r->kernel.len,
                        r->latest_us - RECENT_US);
@@ -352,8 +410,7 @@ run (struct collect_ctx *ctx, struct error *err)
           .at = { .env = ctx->env,
                   .guest = ctx->guest,
                   .job = ctx->job,
-                  .no_registers = !own->registers
-                                  || ctx->guest->monitor == MONITOR_NONE,
+                  .no_registers = !asks_registers (ctx->guest, own),
                   .again = true,
                   .keep_ms = KEEP_MS + own->apart_ms },
           .samples = { { .rows = BUF_INIT (MAX_ROWS) },
@@ -381,7 +438,7 @@ plan (const struct guest *g, const void *arg, struct collect_plan *ret)
   if (g->inc.pid <= 0)
     snprintf (ret->never, sizeof ret->never,
               "its QEMU does not run on this host, so its memory is not here");
-  if (!own->registers || g->monitor == MONITOR_NONE)
+  if (!asks_registers (g, own))
     ret->touch = TOUCH_NOTHING;
   else
     snprintf (ret->acts[0], sizeof ret->acts[0],

@@ -3,11 +3,13 @@
  * Who undoes what a collector began and could not undo itself.  To add one:
  * its file beside the collector that intends the act, one line here.
  */
-#include "diag/collector.h"
+#include "diag/collect/collect.h"
 
 #include <string.h>
 
 const struct collect_undoer *const collect_undoers[] = {
+  &sysrq_undo_level,
+  &gdb_undo_pause,
   NULL,
 };
 

@@ -13,3 +13,15 @@ sysrq_press_libvirt_ (struct collect_ctx *ctx, const unsigned *codes,
 {
   return error_set (err, ENOTSUP, VIRT_NONE_TEXT);
 }
+
+int
+gdb_resume_libvirt_ (struct collect_ctx *ctx, struct error *err)
+{
+  return error_set (err, ENOTSUP, VIRT_NONE_TEXT);
+}
+
+int
+nmi_libvirt_ (struct collect_ctx *ctx, struct error *err)
+{
+  return error_set (err, ENOTSUP, VIRT_NONE_TEXT);
+}

@@ -11,6 +11,7 @@
 
 #define MAX_OFF 256 /* CPUs of which it is asked for how long */
 #define SOFT_LATE_S 2.0 /* one that only waits for its CPU to have time */
+#define KEPT_S 3.0 /* a turn takes milliseconds */
 
 /* Of one that was taken away the kernel's number is not known. */
 static const char *
@@ -281,21 +282,54 @@ is_parked (const struct outside *o, struct json_object *cpu)
   return !kernel;
 }
 
-/* It takes interrupts, and what those leave for later is not done. */
+/* Between two looks it switched from task to task, if there were two. */
+static bool
+switched (const struct outside *o, long long cpu)
+{
+  struct json_object *row;
+  size_t i = 0;
+
+  while ((row = outside_next_ (o, "moved", &i)))
+    if (strcmp (str_of (row, "what"), "cpu") == 0 && num_of (row, "cpu") == cpu)
+      return num_of (row, "switches") > 0;
+  return false;
+}
+
+/* For how long one task has had it while others want to run there; 0: it is
+ * passed on. */
+static double
+kept_by_one (const struct outside *o, struct json_object *cpu)
+{
+  struct json_object *task = outside_task_ (o, num_of (cpu, "pid"));
+  struct json_object *queue
+      = outside_row_of_ (o, "runqueue", "cpu", cpu_number (cpu));
+
+  if (num_of (cpu, "pid") <= 0 || num_of (queue, "running") < 2
+      || !json_get_bool (task, "on_cpu", false)
+      || switched (o, cpu_number (cpu)))
+    return 0;
+  return real_of (task, "since_s");
+}
+
+/* It takes interrupts, and what those leave for later is not done, or nobody
+ * else has his turn. */
 static void
 look_busy (struct outside *o, struct json_object *cpu)
 {
   struct buf text CLEANUP_BUF = BUF_INIT (4096);
   long long n = cpu_number (cpu);
-  double by = late (o, n, "timers");
+  double by = late (o, n, "timers"), kept = kept_by_one (o, cpu);
   char name[32];
 
-  if (by < SOFT_LATE_S || late (o, n, "hrtimers") >= LATE_S
+  if ((by < SOFT_LATE_S && kept < KEPT_S) || late (o, n, "hrtimers") >= LATE_S
       || json_get_bool (cpu, "halted", false))
     return;
   buf_printf (&text, "%s lets nothing else run: ", cpu_name (cpu, name));
   add_cpu (o, &text, cpu);
-  buf_printf (&text, ", a timer is %.1f s late for that", by);
+  if (kept >= KEPT_S)
+    buf_printf (&text, ", for %.1f s while others wait for it", kept);
+  if (by >= SOFT_LATE_S)
+    buf_printf (&text, ", a timer is %.1f s late for that", by);
   outside_say_ (o, OUTSIDE_LOCKUP, "soft-lockup", culprit_of_cpu (o, cpu),
                 "%s", buf_str (&text));
 }

@@ -558,6 +558,15 @@ tell_work (const struct telling *t)
     tell_real (t, "workqueue.stuck_s", longest);
 }
 
+static void
+tell_readers (const struct telling *t)
+{
+  int n = outside_console_readers_ (t->o);
+
+  if (n >= 0)
+    tell_int (t, "console.readers", n);
+}
+
 void
 outside_facts (const struct outside *o, const struct incarnation *inc,
                outside_fact_fn *fn, void *arg)
@@ -581,6 +590,7 @@ outside_facts (const struct outside *o, const struct incarnation *inc,
       tell_blocked (&t);
       tell_counts (&t);
       tell_stopped (&t);
+      tell_readers (&t);
     }
   tell_lock (&t);
   tell_disks (&t);

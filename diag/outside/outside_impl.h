@@ -28,6 +28,7 @@ struct outside
   size_t n;
   size_t irqs_off; /* CPUs that take no interrupts, and not for a moment */
   bool arm; /* its kernel is one for arm64 */
+  bool processes; /* rows of them were told */
 };
 
 /* "" when there is no such string. */
@@ -110,5 +111,7 @@ double outside_longest_ (const struct outside *o, struct json_object *list);
 /* "zoo_holder (315)" */
 void outside_add_who_ (struct buf *to, struct json_object *task);
 void outside_cpus_ (struct outside *o);
+/* How many processes read its consoles; -1 = not known (consoles.c). */
+int outside_console_readers_ (const struct outside *o);
 
 #endif

@@ -69,10 +69,16 @@ is_wanted (const char *kind, struct json_object *row)
   static const char *const kinds[]
       = { "guest", "system",  "cpu",      "timers", "lock",  "deadlock",
           "disk",  "mem",     "request",  "workpool", "net", "mount",
-          "moved", "spinlock", "work" };
+          "moved", "spinlock", "work", "runqueue", "cgroup" };
 
   if (strcmp (kind, "dmesg") == 0)
     return strstr (str_of (row, "text"), "Kernel panic") != NULL;
+  if (strcmp (kind, "socket") == 0)
+    return strcmp (str_of (row, "state"), "listen") == 0;
+  if (strcmp (kind, "process") == 0)
+    return json_get (row, "tty")
+           || (json_get (row, "max_files")
+               && num_of (row, "files") >= num_of (row, "max_files") - 1);
   for (size_t i = 0; i < ARRAY_LEN (kinds); i++)
     if (strcmp (kind, kinds[i]) == 0)
       return true;
@@ -95,8 +101,12 @@ outside_add (struct outside *o, struct json_object *row)
       if (id == (long long) o->stacks.n + 1 && id <= MAX_STACKS)
         rows_add (&o->stacks, row);
     }
-  else if (o->told.n < MAX_KEPT && is_wanted (kind, row))
-    rows_add (&o->told, row);
+  else
+    {
+      o->processes = o->processes || strcmp (kind, "process") == 0;
+      if (o->told.n < MAX_KEPT && is_wanted (kind, row))
+        rows_add (&o->told, row);
+    }
 }
 
 void
@@ -245,7 +255,10 @@ leads_to_panic (const char *frame)
           "__do_kernel_fault", "do_translation_fault", "bug_handler",
           "brk_handler", "do_debug_exception", "<interrupt>", "check_panic",
           "__warn", "report_bug", "asm_sysvec_", "sysvec_", "watchdog_",
-          "__hrtimer_run", "hrtimer_interrupt", "__sysvec_", "do_exit" };
+          "__hrtimer_run", "hrtimer_interrupt", "__sysvec_", "do_exit",
+          "panic_on_rcu_stall", "print_other_cpu_stall", "print_cpu_stall",
+          "check_cpu_stall", "rcu_pending", "rcu_sched_clock_irq",
+          "update_process_times", "tick_sched_", "tick_nohz_handler" };
 
   for (size_t i = 0; i < ARRAY_LEN (names); i++)
     if (strncmp (frame, names[i], strlen (names[i])) == 0)

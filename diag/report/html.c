@@ -11,7 +11,9 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 void
 html (struct page *p, const char *markup)
@@ -76,8 +78,19 @@ html_bytes (struct page *p, const char *s, size_t len)
 void
 html_text (struct page *p, const char *s)
 {
-  if (s)
-    html_bytes (p, s, strlen (s));
+  size_t len = s ? strlen (s) : 0;
+
+  if (!s)
+    return;
+  html_bytes (p, s, len < TEXT_SHOWN ? len : TEXT_SHOWN);
+  if (len > TEXT_SHOWN)
+    html (p, "&hellip;");
+}
+
+bool
+room (const struct page *p)
+{
+  return p->out->len + 8u * TEXT_SHOWN + 512 < p->out->max;
 }
 
 void
@@ -96,17 +109,6 @@ html_in (struct page *p, const char *tag, const char *class_, const char *s)
   html (p, "</");
   html (p, tag);
   html (p, ">");
-}
-
-void
-html_id (struct page *p, const char *s)
-{
-  for (; *s; s++)
-    buf_putc (p->out,
-              (*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z')
-                      || (*s >= '0' && *s <= '9')
-                  ? *s
-                  : '-');
 }
 
 /* Only of our own making: what else a name holds is no address. */
@@ -241,4 +243,21 @@ value_text (struct json_object *value, char *dst, size_t n)
     default:
       snprintf (dst, n, "%s", json_object_get_string (value));
     }
+}
+
+/* As clock_format() writes it. */
+int
+iso_ms (const char *text, uint64_t *ret)
+{
+  struct tm tm = { .tm_isdst = 0 };
+  unsigned ms = 0;
+  const char *end = strptime (text, "%Y-%m-%dT%H:%M:%S", &tm);
+  time_t t = end ? timegm (&tm) : -1;
+
+  if (t < 0)
+    return -1;
+  if (*end == '.')
+    sscanf (end, ".%3u", &ms);
+  *ret = (uint64_t) t * 1000 + ms;
+  return 0;
 }

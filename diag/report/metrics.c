@@ -98,10 +98,11 @@ take_points (struct metrics *m, struct json_object *metric,
 }
 
 static void
-on_row (struct json_object *row, void *arg)
+on_row (struct json_object *row, unsigned line, void *arg)
 {
   struct json_object *res = json_get (row, "resourceMetrics");
 
+  (void) line;
   for (size_t i = 0; i < array_len (res) && i < 16; i++)
     {
       struct json_object *scopes
@@ -166,11 +167,31 @@ value (struct page *p, const struct series *s, double v)
     }
 }
 
+/* All charts have one axis of time. */
+struct span
+{
+  double from, to;
+};
+
 static void
-chart (struct page *p, const struct series *s)
+points (struct page *p, const struct series *s, const struct span *t,
+        double low, double high)
+{
+  html (p, "<svg viewBox=\"0 0 240 60\" preserveAspectRatio=\"none\" "
+           "width=\"100%\" height=\"60\" y=\"4\"><polyline points=\"");
+  for (unsigned i = 0; i < s->n; i++)
+    html_printf (p, "%.1f,%.1f ",
+                 t->to > t->from
+                     ? 240 * (s->at[i] - t->from) / (t->to - t->from)
+                     : 0,
+                 high > low ? 60 - 60 * (s->is[i] - low) / (high - low) : 30);
+  html (p, "\"/></svg>");
+}
+
+static void
+chart (struct page *p, const struct series *s, const struct span *t)
 {
   double low = s->is[0], high = s->is[0];
-  double from = s->at[0], to = s->at[s->n - 1];
 
   for (unsigned i = 1; i < s->n; i++)
     {
@@ -181,23 +202,19 @@ chart (struct page *p, const struct series *s)
   html_text (p, s->name);
   html (p, " <small>");
   html_text (p, s->of);
-  html (p, "</small></figcaption><svg viewBox=\"0 -4 240 68\" role=\"img\" "
-           "aria-label=\"from ");
-  html_printf (p, "%.6g to %.6g", low, high);
-  html (p, "\"><polyline points=\"");
-  for (unsigned i = 0; i < s->n; i++)
-    html_printf (p, "%.1f,%.1f ",
-                 to > from ? 240 * (s->at[i] - from) / (to - from) : 0,
-                 high > low ? 60 - 60 * (s->is[i] - low) / (high - low) : 30);
-  html (p, "\"/>");
-  if (p->zero_ms && to > from && (double) p->zero_ms > from
-      && (double) p->zero_ms < to)
+  html_printf (p, "</small></figcaption><svg class=\"chart\" width=\"100%%\" "
+                  "height=\"68\" role=\"img\" aria-label=\"from %.6g to "
+                  "%.6g\">",
+               low, high);
+  points (p, s, t, low, high);
+  if (p->zero_ms && t->to > t->from && (double) p->zero_ms >= t->from
+      && (double) p->zero_ms <= t->to)
     {
-      double x = 240 * ((double) p->zero_ms - from) / (to - from);
+      double x = 100 * ((double) p->zero_ms - t->from) / (t->to - t->from);
 
       html_printf (p,
-                   "<line class=\"zero\" x1=\"%.1f\" x2=\"%.1f\" y1=\"-4\" "
-                   "y2=\"64\"/>",
+                   "<line class=\"zero\" x1=\"%.2f%%\" x2=\"%.2f%%\" "
+                   "y1=\"0\" y2=\"68\"/>",
                    x, x);
     }
   html (p, "</svg><p class=\"num\">");
@@ -205,6 +222,48 @@ chart (struct page *p, const struct series *s)
   html (p, " &hellip; ");
   value (p, s, high);
   html (p, "</p></figure>");
+}
+
+static struct span
+span_of (const struct metrics *m)
+{
+  struct span t = { 0, 0 };
+
+  for (unsigned i = 0; i < m->n; i++)
+    for (unsigned k = 0; m->list[i].n > 1 && k < m->list[i].n; k++)
+      {
+        double at = m->list[i].at[k];
+
+        if (t.to == 0 || at < t.from)
+          t.from = at;
+        if (at > t.to)
+          t.to = at;
+      }
+  return t;
+}
+
+static void
+charts (struct page *p, const struct metrics *m)
+{
+  struct span t = span_of (m);
+  unsigned n = 0;
+
+  for (unsigned i = 0; i < m->n && room (p); i++)
+    {
+      if (m->list[i].n < 2)
+        continue;
+      if (!n++)
+        {
+          html (p, "<h3>From ");
+          html_when (p, (uint64_t) t.from);
+          html (p, " to ");
+          html_when (p, (uint64_t) t.to);
+          html (p, "</h3><div class=\"charts\">");
+        }
+      chart (p, &m->list[i], &t);
+    }
+  if (n)
+    html (p, "</div>");
 }
 
 static void
@@ -222,36 +281,43 @@ one_row (struct page *p, const struct series *s)
   html (p, "</td></tr>");
 }
 
+static void
+all_numbers (struct page *p, const struct metrics *m)
+{
+  unsigned i = 0;
+
+  html (p, "<details><summary>all numbers</summary><div class=\"wide\">"
+           "<table><thead><tr><th>what</th><th>of</th><th>first</th>"
+           "<th>last</th></tr></thead><tbody>");
+  for (; i < m->n && room (p); i++)
+    one_row (p, &m->list[i]);
+  html (p, "</tbody></table></div></details>");
+}
+
 void
 report_metrics (struct page *p)
 {
   struct metrics *m = calloc (1, sizeof *m);
   struct reading r = { .page = p, .metrics = m };
-  unsigned charts = 0;
+  size_t before;
+  bool any;
 
   if (!m)
     return;
   p->source->each (p->source, on_name, &r);
   qsort (m->list, m->n, sizeof m->list[0], by_name);
-  for (unsigned i = 0; i < m->n; i++)
-    charts += m->list[i].n > 2;
+  before = p->out->len;
+  section_begin (p, "metrics", "Numbers");
+  any = report_pressure (p);
+  charts (p, m);
+  any = report_moved (p) || any;
   if (m->n)
+    all_numbers (p, m);
+  section_end (p);
+  if (!any && !m->n)
     {
-      section_begin (p, "metrics", "Numbers");
-      if (charts)
-        html (p, "<div class=\"charts\">");
-      for (unsigned i = 0; i < m->n; i++)
-        if (m->list[i].n > 2)
-          chart (p, &m->list[i]);
-      if (charts)
-        html (p, "</div>");
-      html (p, "<details><summary>all numbers</summary><div class=\"wide\">"
-               "<table><thead><tr><th>what</th><th>of</th><th>first</th>"
-               "<th>last</th></tr></thead><tbody>");
-      for (unsigned i = 0; i < m->n; i++)
-        one_row (p, &m->list[i]);
-      html (p, "</tbody></table></div></details>");
-      section_end (p);
+      p->out->len = before;
+      p->out->data[before] = '\0';
     }
   for (unsigned i = 0; i < m->n; i++)
     {

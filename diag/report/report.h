@@ -16,7 +16,7 @@
 struct buf;
 struct error;
 
-#define REPORT_MAX (4u << 20) /* bytes of a page */
+#define REPORT_MAX (1u << 20) /* bytes of a page */
 
 /* Where the files of a bundle are. */
 struct report_source

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One timeline of all that has a time: the incident's own steps, what the
- * guest's kernel said, what was done to the guest.
+ * One timeline of all that has a time, whoever's clock it was told by: the
+ * checks, the incident's own steps, the guest's kernel, the hypervisor, and
+ * what was done to find out.
  */
 #include "diag/report/report_impl.h"
 
@@ -10,104 +11,211 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define MOST 256
+#define LOG_LINES 10 /* of the kernel's log, its last */
+#define LOG_MS (10u * 60 * 1000)
 /* What is further away from the beginning is told, and not drawn. */
 #define DRAWN_BEFORE_MS (10u * 60 * 1000)
 #define DRAWN_AFTER_MS (60u * 60 * 1000)
 
+enum lane
+{
+  LANE_CHECK,
+  LANE_KERNEL,
+  LANE_MACHINE,
+  LANE_ACT,
+  LANE_INCIDENT,
+  LANES
+};
+
+static const char *const lane_names[LANES]
+    = { "checks", "its kernel", "its machine", "done to it", "incident" };
+static const char *const lane_class[LANES]
+    = { "check", "kernel", "machine", "act", "incident" };
+
 struct moment
 {
   uint64_t ms;
-  const char *sort; /* of ours: its class, too */
+  enum lane lane;
+  bool small; /* one of many that say little */
+  const char *file;
+  unsigned line;
   char text[240];
 };
 
 struct moments
 {
+  struct page *page;
   struct moment list[MOST];
   unsigned n, more;
 };
 
-static void
-add (struct moments *m, int64_t ms, const char *sort, const char *text)
+static struct moment *
+add (struct moments *m, int64_t ms, enum lane lane, const char *text)
 {
+  struct moment *one;
+
   if (ms <= 0 || !text[0])
-    return;
+    return NULL;
   if (m->n == MOST)
     {
       m->more++;
-      return;
+      return NULL;
     }
-  m->list[m->n].ms = (uint64_t) ms;
-  m->list[m->n].sort = sort;
-  snprintf (m->list[m->n].text, sizeof m->list[m->n].text, "%s", text);
-  m->n++;
-}
-
-/* As clock_format() writes it. */
-static int
-iso_ms (const char *text, uint64_t *ret)
-{
-  struct tm tm = { .tm_isdst = 0 };
-  unsigned ms = 0;
-  const char *end = strptime (text, "%Y-%m-%dT%H:%M:%S", &tm);
-  time_t t = end ? timegm (&tm) : -1;
-
-  if (t < 0)
-    return -1;
-  if (*end == '.')
-    sscanf (end, ".%3u", &ms);
-  *ret = (uint64_t) t * 1000 + ms;
-  return 0;
+  one = &m->list[m->n++];
+  *one = (struct moment){ .ms = (uint64_t) ms, .lane = lane };
+  snprintf (one->text, sizeof one->text, "%s", text);
+  return one;
 }
 
 static void
-on_event (struct json_object *row, void *arg)
+on_event (struct json_object *row, unsigned line, void *arg)
 {
-  const char *severity = str_of (row, "severity");
+  struct moments *m = arg;
+  struct moment *one;
   uint64_t ms = 0;
 
-  if (strcmp (severity, "info") != 0
-      && iso_ms (str_of (row, "time"), &ms) == 0)
-    add (arg, (int64_t) ms, "kernel", str_of (row, "title"));
+  if (strcmp (str_of (row, "severity"), "info") == 0
+      || iso_ms (str_of (row, "time"), &ms) < 0
+      || !(one = add (m, (int64_t) ms, LANE_KERNEL, str_of (row, "title"))))
+    return;
+  one->file = "kernel/events.jsonl";
+  one->line = line;
+  place_of_text (m->page, str_of (row, "first_text"), &one->file, &one->line);
+}
+
+/* Of an incident's steps those that a check caused, and ours. */
+static enum lane
+lane_of_step (const char *step)
+{
+  static const char *const checks[] = { "suspected", "confirmed", "joined",
+                                        "recovered", NULL };
+
+  for (size_t i = 0; checks[i]; i++)
+    if (strcmp (step, checks[i]) == 0)
+      return LANE_CHECK;
+  return LANE_INCIDENT;
 }
 
 static void
-on_step (struct json_object *row, void *arg)
+on_step (struct json_object *row, unsigned line, void *arg)
 {
   int64_t ms = json_get_int (row, "time_ms", 0);
+  const char *step = str_of (row, "step");
   uint64_t parsed;
   char text[240];
 
+  (void) line;
   if (ms <= 0 && iso_ms (str_of (row, "time"), &parsed) == 0)
     ms = (int64_t) parsed;
-  snprintf (text, sizeof text, "%s%s%s", str_of (row, "step"),
+  snprintf (text, sizeof text, "%.60s%s%.170s", step,
             str_of (row, "what")[0] ? ": " : "", str_of (row, "what"));
-  add (arg, ms, "incident", text);
+  add (arg, ms, lane_of_step (step), text);
 }
+
+/* ---- facts that are moments ---- */
+
+static void
+one_fact (struct moments *m, struct json_object *f)
+{
+  const char *name = str_of (f, "name");
+  int64_t ms = json_get_int (f, "time_ms", 0) + m->page->mono_to_wall;
+  char value[120], text[240];
+
+  value_text (json_get (f, "value"), value, sizeof value);
+  if (strcmp (name, "vmm.event") == 0 || strcmp (name, "vmm.trouble") == 0)
+    {
+      snprintf (text, sizeof text, "the hypervisor reported %s", value);
+      add (m, ms, LANE_MACHINE, text);
+    }
+  else if (strcmp (name, "console.silent_ms") == 0)
+    add (m, ms - json_get_int (f, "value", 0), LANE_KERNEL,
+         "the last that came over its console");
+  else if (strcmp (name, "guest.stage") == 0)
+    {
+      snprintf (text, sizeof text, "its console was at: %s", value);
+      add (m, ms, LANE_KERNEL, text);
+    }
+  else if (strcmp (name, "vmm.status") == 0
+           && strcmp (str_of (f, "source"), "monitor") == 0)
+    {
+      snprintf (text, sizeof text, "QEMU said: %s", value);
+      add (m, ms, LANE_MACHINE, text);
+    }
+}
+
+/* ---- the end of its kernel's log ---- */
+
+struct log_end
+{
+  struct moments *moments;
+  struct moment ring[LOG_LINES];
+  unsigned n;
+};
+
+static void
+on_log_line (unsigned n, const char *line, size_t len, void *arg)
+{
+  struct log_end *l = arg;
+  const struct page *p = l->moments->page;
+  struct moment *one;
+  double at;
+  int used = 0;
+  char text[240];
+
+  snprintf (text, sizeof text, "%.*s", (int) (len < 239 ? len : 239), line);
+  if (sscanf (text, "[ %lf] %n", &at, &used) < 1 || used <= 0 || at < 0
+      || at > 1e9)
+    return;
+  at = at * 1000 + (double) p->guest_to_wall;
+  if (at > (double) p->zero_ms + DRAWN_AFTER_MS
+      || at + LOG_MS < (double) p->zero_ms)
+    return;
+  one = &l->ring[l->n++ % LOG_LINES];
+  *one = (struct moment){ .ms = (uint64_t) at, .lane = LANE_KERNEL,
+                          .small = true, .file = "memory/dmesg.txt",
+                          .line = n };
+  snprintf (one->text, sizeof one->text, "%.200s", text + used);
+}
+
+static void
+log_end (struct moments *m)
+{
+  const struct file_text *f = file_read (m->page, "memory/dmesg.txt");
+  struct log_end l = { .moments = m };
+
+  if (!f || !m->page->knows_guest)
+    return;
+  file_lines (f, on_log_line, &l);
+  for (unsigned i = 0; i < l.n && i < LOG_LINES && m->n < MOST; i++)
+    m->list[m->n++] = l.ring[i];
+}
+
+/* ---- all of it ---- */
 
 static int
 by_time (const void *a, const void *b)
 {
   const struct moment *x = a, *y = b;
 
-  return x->ms < y->ms ? -1 : x->ms > y->ms;
+  return x->ms != y->ms ? (x->ms < y->ms ? -1 : 1)
+                        : (int) x->lane - (int) y->lane;
 }
 
 static void
 gather (struct page *p, struct moments *m)
 {
   struct json_object *impact = json_get (p->manifest, "impact");
+  struct json_object *facts = json_get (p->manifest, "facts");
 
-  add (m, json_get_int (p->incident, "last_ok_ms", 0), "incident",
+  add (m, json_get_int (p->incident, "last_ok_ms", 0), LANE_CHECK,
        "last answered well");
   if (!rows_each (p, "timeline.jsonl", on_step, m))
     {
-      add (m, json_get_int (p->incident, "opened_ms", 0), "incident",
+      add (m, json_get_int (p->incident, "opened_ms", 0), LANE_CHECK,
            "noticed");
-      add (m, json_get_int (p->incident, "collected_ms", 0), "incident",
+      add (m, json_get_int (p->incident, "collected_ms", 0), LANE_INCIDENT,
            "found out");
     }
   rows_each (p, "kernel/events.jsonl", on_event, m);
@@ -115,20 +223,24 @@ gather (struct page *p, struct moments *m)
     {
       struct json_object *act = json_object_array_get_idx (impact, i);
 
-      add (m, json_get_int (act, "wall_ms", 0), "act", str_of (act, "what"));
+      add (m, json_get_int (act, "wall_ms", 0), LANE_ACT,
+           str_of (act, "what"));
     }
+  for (size_t i = 0; p->knows_mono && i < array_len (facts); i++)
+    one_fact (m, json_object_array_get_idx (facts, i));
+  log_end (m);
   qsort (m->list, m->n, sizeof m->list[0], by_time);
 }
 
-/* ---- the drawing: three lanes over one axis ---- */
+/* ---- the drawing: lanes over one axis ---- */
 
-#define WIDE 800.0
+#define LANE_HIGH 34
+#define BAR_HIGH 7
 
-static void
-draw (struct page *p, const struct moments *m)
+static struct axis
+axis_of (const struct page *p, const struct moments *m)
 {
-  static const char *const lanes[] = { "incident", "kernel", "act" };
-  uint64_t from = p->zero_ms, to = p->zero_ms, span;
+  struct axis a = { p->zero_ms, p->zero_ms, p->zero_ms };
 
   for (unsigned i = 0; i < m->n; i++)
     {
@@ -137,79 +249,157 @@ draw (struct page *p, const struct moments *m)
       if (ms + DRAWN_BEFORE_MS < p->zero_ms
           || ms > p->zero_ms + DRAWN_AFTER_MS)
         continue;
-      if (ms < from)
-        from = ms;
-      if (ms > to)
-        to = ms;
+      if (ms < a.from)
+        a.from = ms;
+      if (ms > a.to)
+        a.to = ms;
     }
-  span = to - from;
-  if (p->zero_ms == 0 || span == 0)
-    return;
-  html (p, "<svg class=\"strip\" viewBox=\"-10 0 820 78\" role=\"img\" "
-           "aria-label=\"the moments below on one axis\">");
-  for (unsigned k = 0; k < 3; k++)
-    html_printf (p,
-                 "<line class=\"rule\" x1=\"0\" x2=\"800\" y1=\"%u\" "
-                 "y2=\"%u\"/>",
-                 14 + 20 * k, 14 + 20 * k);
-  html_printf (p,
-               "<line class=\"zero\" x1=\"%.1f\" x2=\"%.1f\" y1=\"2\" "
-               "y2=\"66\"/>",
-               WIDE * (double) (p->zero_ms - from) / (double) span,
-               WIDE * (double) (p->zero_ms - from) / (double) span);
-  for (unsigned i = 0; i < m->n; i++)
-    {
-      const struct moment *a = &m->list[i];
-      unsigned lane = 0;
+  return a;
+}
 
-      if (a->ms < from || a->ms > to)
+static void
+draw_moment (struct page *p, const struct axis *a, const struct moment *one,
+             unsigned y)
+{
+  if (one->ms < a->from || one->ms > a->to)
+    return;
+  html_printf (p, "<circle class=\"%s\" r=\"%u\" cx=\"%.2f%%\" cy=\"%u\">",
+               lane_class[one->lane], one->small ? 3 : 6,
+               axis_at (a, (double) one->ms), y);
+  html_in (p, "title", NULL, one->text);
+  html (p, "</circle>");
+}
+
+/* Who collected when, under what was done. */
+static unsigned
+draw_collectors (struct page *p, const struct axis *a, uint64_t began,
+                 unsigned y)
+{
+  struct json_object *list = json_get (p->manifest, "collectors");
+  unsigned shown = 0;
+
+  for (size_t i = 0; i < array_len (list) && shown < 16; i++)
+    {
+      struct json_object *c = json_object_array_get_idx (list, i);
+      int64_t at = json_get_int (c, "began_ms", -1);
+      int64_t took = json_get_int (c, "took_ms", 0);
+      double x, w;
+
+      if (at < 0 || took < 0 || at > DRAWN_AFTER_MS || took > DRAWN_AFTER_MS)
         continue;
-      while (strcmp (lanes[lane], a->sort) != 0)
-        lane++;
-      html_printf (p, "<circle class=\"%s\" r=\"5\" cx=\"%.1f\" cy=\"%u\">",
-                   a->sort,
-                   WIDE * (double) (a->ms - from) / (double) span,
-                   14 + 20 * lane);
-      html_in (p, "title", NULL, a->text);
-      html (p, "</circle>");
+      x = axis_at (a, (double) began + (double) at);
+      w = axis_at (a, (double) began + (double) at + (double) took) - x;
+      html_printf (p,
+                   "<rect class=\"%s\" x=\"%.2f%%\" y=\"%u\" "
+                   "width=\"%.2f%%\" height=\"%u\" rx=\"2\"><title>",
+                   json_get_bool (c, "ok", false) ? "got" : "notgot", x,
+                   y + shown * BAR_HIGH, w > 0.4 ? w : 0.4, BAR_HIGH - 2);
+      html_text (p, str_of (c, "name"));
+      html (p, ": ");
+      html_ms (p, took);
+      html (p, "</title></rect>");
+      shown++;
     }
-  html_printf (p, "<text x=\"0\" y=\"76\">&minus;%.1f s</text>",
-               (double) (p->zero_ms - from) / 1000);
+  return shown * BAR_HIGH;
+}
+
+static uint64_t
+began_collecting (const struct page *p, const struct moments *m)
+{
+  for (unsigned i = 0; i < m->n; i++)
+    if (strncmp (m->list[i].text, "diagnosing", 10) == 0)
+      return m->list[i].ms;
+  return p->zero_ms;
+}
+
+static void
+draw (struct page *p, const struct moments *m)
+{
+  CLEANUP_BUF struct buf marks = BUF_INIT (96u << 10);
+  struct axis a = axis_of (p, m);
+  struct buf *out = p->out;
+  unsigned y = 0, of[LANES] = { 0 };
+
+  if (p->zero_ms == 0 || a.to == a.from)
+    return;
+  for (unsigned i = 0; i < m->n; i++)
+    of[m->list[i].lane] += m->list[i].ms >= a.from && m->list[i].ms <= a.to;
+  p->out = &marks; /* over the axis, whose height they make */
+  for (unsigned k = 0; k < LANES; k++)
+    {
+      if (!of[k])
+        continue;
+      html_printf (p, "<text class=\"lane\" x=\"0\" y=\"%u\">%s</text>",
+                   y + 11, lane_names[k]);
+      html_printf (p,
+                   "<line class=\"rule\" x1=\"0\" x2=\"100%%\" y1=\"%u\" "
+                   "y2=\"%u\"/>",
+                   y + 23, y + 23);
+      for (unsigned i = 0; i < m->n; i++)
+        if (m->list[i].lane == k)
+          draw_moment (p, &a, &m->list[i], y + 23);
+      y += LANE_HIGH;
+      if (k == LANE_INCIDENT)
+        y += draw_collectors (p, &a, began_collecting (p, m), y);
+    }
+  p->out = out;
   html_printf (p,
-               "<text x=\"800\" y=\"76\" text-anchor=\"end\">+%.1f s</text>",
-               (double) (to - p->zero_ms) / 1000);
+               "<svg class=\"strip\" width=\"100%%\" height=\"%u\" "
+               "role=\"img\" aria-label=\"the moments of the table below on "
+               "one axis\">",
+               y + 20);
+  axis_draw (p, &a, y);
+  if (!marks.cut)
+    buf_append (out, buf_str (&marks), marks.len);
   html (p, "</svg>");
+}
+
+static void
+one_row (struct page *p, const struct moment *one)
+{
+  html (p, one->small ? "<tr class=\"small\"><td class=\"num\">"
+                      : "<tr><td class=\"num\">");
+  html_when (p, one->ms);
+  html (p, "</td><td><span class=\"dot ");
+  html (p, lane_class[one->lane]);
+  html (p, "\">");
+  html (p, lane_names[one->lane]);
+  html (p, "</span></td><td>");
+  html_text (p, one->text);
+  if (one->file)
+    {
+      html (p, " ");
+      html_place (p, one->file, one->line);
+    }
+  html (p, "</td></tr>");
 }
 
 void
 report_timeline (struct page *p)
 {
   struct moments *m = calloc (1, sizeof *m);
+  unsigned i = 0;
 
   if (!m)
     return;
+  m->page = p;
   gather (p, m);
   if (m->n)
     {
       section_begin (p, "timeline", "When");
       draw (p, m);
-      html (p, "<table class=\"when\"><tbody>");
-      for (unsigned i = 0; i < m->n; i++)
-        {
-          html (p, "<tr><td class=\"num\">");
-          html_when (p, m->list[i].ms);
-          html (p, "</td><td><span class=\"dot ");
-          html (p, m->list[i].sort);
-          html (p, "\">");
-          html (p, m->list[i].sort);
-          html (p, "</span></td><td>");
-          html_text (p, m->list[i].text);
-          html (p, "</td></tr>");
-        }
-      html (p, "</tbody></table>");
-      if (m->more)
+      html (p, "<p class=\"hint\">Told from the moment at which it was "
+               "noticed; before and after it have scales of their own.");
+      html (p, p->knows_guest ? " The guest's own clock is told in the "
+                                "host's, to some tenths of a second.</p>"
+                              : "</p>");
+      html (p, "<div class=\"wide\"><table class=\"when\"><tbody>");
+      for (; i < m->n && room (p); i++)
+        one_row (p, &m->list[i]);
+      html (p, "</tbody></table></div>");
+      if (m->more + m->n - i)
         html_printf (p, "<p><small>and %u more, in the files</small></p>",
-                     m->more);
+                     m->more + m->n - i);
       section_end (p);
     }
   free (m);

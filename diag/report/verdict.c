@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The answer: what it is, how sure, why; the ladder; the findings.
+ * The answer, which is understood in ten seconds: what, who, since when, how
+ * sure, what to do next; and of a host's incident, the guests it hit.
  */
 #include "diag/report/report_impl.h"
 
+#include "base/clock.h"
 #include "base/json.h"
 
+#include <stdio.h>
 #include <string.h>
-
-/* ---- the card ---- */
 
 /* How a class is meant: trouble, or nothing that is hung. */
 static const char *
 tone_of (const char *class_)
 {
   static const char *const calm[]
-      = { "none", "paused", "powered-off", "probe-misconfigured",
+      = { "none", "well", "paused", "powered-off", "probe-misconfigured",
           "console-busy", NULL };
   static const char *const doubt[] = { "unknown", "slow", "", NULL };
 
@@ -27,6 +28,114 @@ tone_of (const char *class_)
       return "doubt";
   return "bad";
 }
+
+/* ---- how sure ---- */
+
+static const struct
+{
+  const char *name, *means;
+} steps[] = {
+  { "low", "a suspicion: little stands behind it" },
+  { "medium", "likely: more than one sign points there" },
+  { "high", "a trustworthy vantage point shows it" },
+  { "certain", "independent vantage points show the same" },
+};
+
+#define STEPS (sizeof steps / sizeof steps[0])
+
+/* Whose word it rests on. */
+static void
+vantages (struct page *p)
+{
+  struct json_object *list = p->verdict ? json_get (p->verdict, "evidence")
+                                        : NULL;
+  unsigned n = 0;
+
+  for (size_t i = 0; i < array_len (list) && i < 16; i++)
+    {
+      const char *by = str_of (json_object_array_get_idx (list, i), "source");
+      bool told = !by[0];
+
+      for (size_t k = 0; k < i && !told; k++)
+        told = strcmp (str_of (json_object_array_get_idx (list, k), "source"),
+                       by)
+               == 0;
+      if (told)
+        continue;
+      html (p, n++ ? ", " : "<br><small>told by ");
+      html_text (p, by);
+    }
+  if (n)
+    html (p, "</small>");
+}
+
+static void
+confidence (struct page *p)
+{
+  const char *is = str_of (p->verdict, "confidence");
+  size_t n = 0;
+
+  for (size_t i = 0; i < STEPS; i++)
+    if (strcmp (is, steps[i].name) == 0)
+      n = i + 1;
+  html (p, "<span class=\"sure\" aria-hidden=\"true\">");
+  for (size_t i = 0; i < STEPS; i++)
+    html (p, i < n ? "<i class=\"on\"></i>" : "<i></i>");
+  html (p, "</span> <strong>");
+  html_text (p, is[0] ? is : "not said");
+  html (p, "</strong>");
+  if (n)
+    {
+      html (p, "<br><small>");
+      html (p, steps[n - 1].means);
+      html (p, "</small>");
+    }
+  vantages (p);
+}
+
+/* ---- since when ---- */
+
+static void
+span_of (struct page *p, int64_t from, int64_t to, const char *what)
+{
+  if (from <= 0 || to < from)
+    return;
+  html (p, "<br><small>");
+  html (p, what);
+  html (p, " ");
+  html_ms (p, to - from);
+  html (p, "</small>");
+}
+
+static void
+since (struct page *p)
+{
+  int64_t ok = json_get_int (p->incident, "last_ok_ms", 0);
+  int64_t opened = json_get_int (p->incident, "opened_ms", 0);
+  int64_t ended = json_get_int (p->incident, "ended_ms", 0);
+  char text[40];
+
+  html (p, "<strong>");
+  if (opened > 0)
+    {
+      /* "2026-01-02T03:04:05.678Z", without what nobody needs here. */
+      clock_format (text, sizeof text, (uint64_t) opened);
+      html_printf (p, "%.10s %.8s UTC", text,
+                   strlen (text) > 19 ? text + 11 : "");
+    }
+  else
+    html (p, "not known");
+  html (p, "</strong>");
+  if (ok > 0)
+    span_of (p, ok, opened, "last seen well before that by");
+  else if (opened > 0)
+    html (p, "<br><small>when it was last well is not known</small>");
+  span_of (p, opened, ended, "it lasted");
+  span_of (p, opened, json_get_int (p->incident, "collected_ms", 0),
+           "found out within");
+}
+
+/* ---- the card ---- */
 
 static void
 row (struct page *p, const char *name, const char *value)
@@ -58,23 +167,67 @@ row_time (struct page *p, const char *name, const char *iso,
 }
 
 static void
-confidence (struct page *p)
+more (struct page *p)
 {
-  static const char *const steps[] = { "low", "medium", "high", "certain" };
-  const char *is = str_of (p->verdict, "confidence");
-  size_t n = 0;
+  struct json_object *inc = json_get (p->incident, "incarnation");
+  const char *end = str_of (p->incident, "end");
 
-  for (size_t i = 0; i < 4; i++)
-    if (strcmp (is, steps[i]) == 0)
-      n = i + 1;
-  html (p, "<span class=\"sure\" role=\"img\" aria-label=\"confidence ");
-  html_text (p, is);
-  html (p, "\">");
-  for (size_t i = 0; i < 4; i++)
-    html (p, i < n ? "<i class=\"on\"></i>" : "<i></i>");
-  html (p, "</span> <small>confidence ");
-  html_text (p, is[0] ? is : "not said");
-  html (p, "</small>");
+  html (p, "<details><summary>More of this incident</summary>"
+           "<dl class=\"more\">");
+  row (p, "seen by", str_of (p->incident, "scenario"));
+  row (p, "its outcome", str_of (p->incident, "code"));
+  row (p, "it said", str_of (p->incident, "reason"));
+  row (p, "severity", str_of (p->incident, "severity"));
+  row_time (p, "last well", "last_ok", "last_ok_ms");
+  row_time (p, "noticed", "opened", "opened_ms");
+  row_time (p, "found out", "collected", "collected_ms");
+  row_time (p, "ended", "ended", "ended_ms");
+  if (strcmp (end, "not-ended") != 0)
+    row (p, "end", end);
+  row (p, "playbook", str_of (p->incident, "playbook"));
+  row (p, "guest's uuid", str_of (inc, "uuid"));
+  row (p, "incident", str_of (p->incident, "id"));
+  row (p, "part of", str_of (p->incident, "parent"));
+  row (p, "rule", str_of (p->verdict, "rule"));
+  row (p, "signature", str_of (p->verdict, "signature"));
+  html (p, "</dl></details>");
+}
+
+static void
+line (struct page *p, const char *name, const char *value)
+{
+  if (!value[0])
+    return;
+  html (p, name);
+  html_text (p, value);
+  html (p, "\n");
+}
+
+static void
+to_copy (struct page *p)
+{
+  html (p, "<details><summary>Summary to copy</summary><pre class=\"copy\">");
+  line (p, "Guest:      ", str_of (p->incident, "guest"));
+  line (p, "Verdict:    ", str_of (p->verdict, "class"));
+  line (p, "Confidence: ", str_of (p->verdict, "confidence"));
+  line (p, "What:       ", str_of (p->verdict, "sentence"));
+  line (p, "Culprit:    ", str_of (p->verdict, "culprit"));
+  line (p, "Next:       ", str_of (p->verdict, "next"));
+  line (p, "Last well:  ", str_of (p->incident, "last_ok"));
+  line (p, "Noticed:    ", str_of (p->incident, "opened"));
+  line (p, "Signature:  ", str_of (p->verdict, "signature"));
+  line (p, "Incident:   ", str_of (p->incident, "id"));
+  html (p, "</pre></details>");
+}
+
+static void
+tile (struct page *p, const char *class_, const char *name)
+{
+  html (p, "<div class=\"");
+  html (p, class_);
+  html (p, "\"><dt>");
+  html (p, name);
+  html (p, "</dt><dd>");
 }
 
 void
@@ -82,216 +235,70 @@ report_verdict (struct page *p)
 {
   const char *class_ = str_of (p->verdict, "class");
   const char *culprit = str_of (p->verdict, "culprit");
-  const char *end = str_of (p->incident, "end");
+  const char *next = str_of (p->verdict, "next");
 
   html (p, "<header class=\"card ");
   html (p, tone_of (class_));
-  html (p, "\"><p class=\"who\">");
-  html_text (p, str_of (p->incident, "guest"));
-  html (p, "</p><p><span class=\"class\">");
+  html (p, "\"><p class=\"who\"><span class=\"class\">");
   html_text (p, class_[0] ? class_ : "no verdict");
-  html (p, "</span> ");
-  confidence (p);
-  html (p, "</p><h1>");
+  html (p, "</span> <span class=\"guest\">");
+  html_text (p, str_of (p->incident, "guest"));
+  html (p, "</span></p><h1>");
   html_text (p, str_of (p->verdict, "sentence"));
-  html (p, "</h1>");
+  html (p, "</h1><dl class=\"tiles\">");
+  tile (p, "next", "What to do next");
+  html_prose (p, next[0] ? next : "Nothing is known that would help: read "
+                                  "what it said, and what could not be got.");
+  html (p, "</dd></div>");
+  tile (p, "culprit", "Who");
   if (culprit[0])
-    {
-      html (p, "<p class=\"culprit\"><small>culprit</small> ");
-      html_in (p, "code", NULL, culprit);
-      html (p, "</p>");
-    }
-  if (str_of (p->verdict, "next")[0])
-    {
-      html (p, "<p class=\"next\"><small>next</small> ");
-      html_text (p, str_of (p->verdict, "next"));
-      html (p, "</p>");
-    }
-  html (p, "<dl>");
-  row (p, "told by", str_of (p->incident, "scenario"));
-  row (p, "because", str_of (p->incident, "reason"));
-  row_time (p, "last well", "last_ok", "last_ok_ms");
-  row_time (p, "noticed", "opened", "opened_ms");
-  row_time (p, "found out", "collected", "collected_ms");
-  row_time (p, "ended", "ended", "ended_ms");
-  if (strcmp (end, "not-ended") != 0)
-    row (p, "end", end);
-  row (p, "signature", str_of (p->verdict, "signature"));
-  row (p, "part of", str_of (p->incident, "parent"));
-  html (p, "</dl></header>\n");
+    html_in (p, "code", NULL, culprit);
+  else
+    html (p, "<small>nobody is named</small>");
+  html (p, "</dd></div>");
+  tile (p, "since", "Since");
+  since (p);
+  html (p, "</dd></div>");
+  tile (p, "how", "How sure");
+  confidence (p);
+  html (p, "</dd></div></dl>");
+  more (p);
+  to_copy (p);
+  html (p, "</header>\n");
 }
 
-/* ---- the ladder ---- */
-
-struct look_of_state
-{
-  const char *state, *mark;
-};
-static const struct look_of_state states[] = {
-  { "alive", "&#10003;" },
-  { "slow", "&#126;" },
-  { "dead", "&#10005;" },
-  { "unknown", "?" },
-};
-
-static const struct look_of_state *
-state_of (const char *name)
-{
-  for (size_t i = 0; i < 3; i++)
-    if (strcmp (states[i].state, name) == 0)
-      return &states[i];
-  return &states[3];
-}
-
-/* Drawn as it is climbed: the host at the foot. */
-void
-report_ladder (struct page *p)
-{
-  struct json_object *ladder = json_get (p->manifest, "ladder");
-  size_t n = array_len (ladder), lowest = n;
-
-  if (n == 0 || n > 64)
-    return;
-  for (size_t i = n; i > 0; i--)
-    if (strcmp (str_of (json_object_array_get_idx (ladder, i - 1), "state"),
-                "dead") == 0)
-      lowest = i - 1;
-  section_begin (p, "ladder", "How far it is alive");
-  html (p, "<ol class=\"ladder\">");
-  for (size_t i = n; i > 0; i--)
-    {
-      struct json_object *f = json_object_array_get_idx (ladder, i - 1);
-      const struct look_of_state *s = state_of (str_of (f, "state"));
-
-      html (p, "<li class=\"");
-      html (p, s->state);
-      html (p, i - 1 == lowest ? " here\"><b>" : "\"><b>");
-      html (p, s->mark);
-      html (p, "</b><div><strong>");
-      html_text (p, str_of (f, "facet"));
-      html (p, "</strong> <span class=\"state\">");
-      html (p, s->state);
-      html (p, "</span>");
-      if (i - 1 == lowest)
-        html (p, " <em>the lowest that is dead</em>");
-      html_in (p, "p", NULL, str_of (f, "evidence"));
-      html (p, "</div></li>");
-    }
-  html (p, "</ol>");
-  section_end (p);
-}
-
-/* ---- findings and evidence ---- */
-
-/* A place in a file, or a fact. */
-static void
-one_evidence (struct page *p, struct json_object *e)
-{
-  const char *file = str_of (e, "file");
-  int64_t line = json_get_int (e, "line", 0);
-  char value[200];
-
-  html (p, "<li>");
-  if (file[0])
-    {
-      html_file (p, file);
-      if (line > 0)
-        html_printf (p, " line %lld", (long long) line);
-      html (p, " ");
-    }
-  if (str_of (e, "name")[0])
-    {
-      value_text (json_get (e, "value"), value, sizeof value);
-      html_in (p, "code", NULL, str_of (e, "name"));
-      html (p, " = ");
-      html_in (p, "code", NULL, value);
-      html (p, " <small>by ");
-      html_text (p, str_of (e, "source"));
-      html (p, "</small>");
-    }
-  html_text (p, str_of (e, "text"));
-  html (p, "</li>");
-}
-
-static void
-evidence (struct page *p, struct json_object *list)
-{
-  size_t n = array_len (list);
-
-  if (n == 0)
-    return;
-  html (p, "<ul class=\"evidence\">");
-  for (size_t i = 0; i < n && i < 32; i++)
-    one_evidence (p, json_object_array_get_idx (list, i));
-  html (p, "</ul>");
-}
-
-static void
-one_finding (struct page *p, struct json_object *f)
-{
-  const char *is = str_of (f, "level");
-  struct json_object *one = json_get (f, "evidence");
-
-  html (p, "<li class=\"");
-  html (p, strcmp (is, "fail") == 0   ? "fail"
-           : strcmp (is, "warn") == 0 ? "warn"
-                                      : "pass");
-  html (p, "\"><strong>");
-  html_text (p, is);
-  html (p, "</strong> ");
-  html_text (p, str_of (f, "says"));
-  if (str_of (f, "see")[0])
-    {
-      html (p, " &rarr; ");
-      html_file (p, str_of (f, "see"));
-    }
-  if (json_object_is_type (one, json_type_array))
-    evidence (p, one);
-  else if (one)
-    {
-      html (p, "<ul class=\"evidence\">");
-      one_evidence (p, one);
-      html (p, "</ul>");
-    }
-  html (p, "</li>");
-}
-
-static void
-one_question (struct page *p, struct json_object *q)
-{
-  html (p, "<li>");
-  html_in (p, "strong", NULL, str_of (q, "about"));
-  html (p, " ");
-  html_text (p, str_of (q, "why"));
-  html (p, "</li>");
-}
+/* ---- guests of a host's incident ---- */
 
 void
-report_findings (struct page *p)
+report_children (struct page *p)
 {
-  struct json_object *findings = json_get (p->manifest, "findings");
-  struct json_object *rests = p->verdict ? json_get (p->verdict, "evidence")
-                                         : NULL;
-  struct json_object *open = json_get (p->manifest, "questions");
-  size_t n = array_len (findings);
+  struct json_object *list = json_get (p->manifest, "children");
+  size_t n = array_len (list), i = 0;
 
-  if (n + array_len (rests) + array_len (open) == 0)
+  if (!n)
     return;
-  section_begin (p, "findings", "Why");
-  if (array_len (rests))
-    html (p, "<p>The verdict rests on:</p>");
-  evidence (p, rests);
-  if (n)
-    html (p, "<ul class=\"findings\">");
-  for (size_t i = 0; i < n && i < SHOWN_MOST; i++)
-    one_finding (p, json_object_array_get_idx (findings, i));
-  if (n)
-    html (p, "</ul>");
-  if (array_len (open))
-    html (p, "<p>Not known:</p><ul>");
-  for (size_t i = 0; i < array_len (open) && i < 32; i++)
-    one_question (p, json_object_array_get_idx (open, i));
-  if (array_len (open))
-    html (p, "</ul>");
+  section_begin (p, "children", "The guests that it hit");
+  html_printf (p, "<p>%zu guest%s failed together. Each has a bundle of its "
+                  "own, with what was found in it.</p>"
+                  "<div class=\"wide\"><table><thead><tr><th>guest</th>"
+                  "<th>is</th><th>its incident</th></tr></thead><tbody>",
+               n, n == 1 ? "" : "s");
+  for (; i < n && i < SHOWN_MOST && room (p); i++)
+    {
+      struct json_object *c = json_object_array_get_idx (list, i);
+
+      html (p, "<tr>");
+      html_in (p, "td", "guest", str_of (c, "guest"));
+      html (p, "<td><span class=\"class ");
+      html (p, tone_of (str_of (c, "class")));
+      html (p, "\">");
+      html_text (p, str_of (c, "class"));
+      html (p, "</span></td><td>");
+      html_in (p, "code", NULL, str_of (c, "incident"));
+      html (p, "</td></tr>");
+    }
+  html (p, "</tbody></table></div>");
+  if (i < n)
+    html_printf (p, "<p><small>and %zu more</small></p>", n - i);
   section_end (p);
 }

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the guest said: the end of its console, and trouble in it.
+ * What the guest said: trouble in it, the end of its console, the end of its
+ * kernel's log.
  */
 #include "diag/report/report_impl.h"
 
-#include "base/buf.h"
 #include "base/json.h"
 
+#include <stdio.h>
 #include <string.h>
 
-#define TAIL_BYTES (48u << 10)
-#define TAIL_LINES 300
+#define CONSOLE_LINES 240
+#define LOG_LINES 80
 
 struct events
 {
@@ -19,14 +20,36 @@ struct events
 };
 
 static void
-on_event (struct json_object *row, void *arg)
+frames_of (struct page *p, struct json_object *frames)
+{
+  if (!array_len (frames))
+    return;
+  html (p, "<br><span class=\"frames\">");
+  for (size_t i = 0; i < array_len (frames) && i < 8; i++)
+    {
+      struct json_object *f = json_object_array_get_idx (frames, i);
+
+      if (i)
+        html (p, " &larr; ");
+      html_in (p, "code", NULL,
+               json_object_is_type (f, json_type_object)
+                   ? str_of (f, "func")
+                   : json_object_get_string (f));
+    }
+  html (p, "</span>");
+}
+
+static void
+on_event (struct json_object *row, unsigned line, void *arg)
 {
   struct events *e = arg;
   struct page *p = e->page;
-  struct json_object *frames = json_get (row, "frames");
-  const char *severity = str_of (row, "severity");
+  const char *severity = str_of (row, "severity"), *file;
+  unsigned at;
 
-  if (strcmp (severity, "info") == 0 || e->n == SHOWN_MOST)
+  (void) line;
+  if (strcmp (severity, "info") == 0 || e->n == SHOWN_MOST
+      || p->out->len > p->out->max / 4)
     return;
   if (e->n++ == 0)
     html (p, "<ul class=\"findings\">");
@@ -39,91 +62,33 @@ on_event (struct json_object *row, void *arg)
   html (p, " <small>");
   html_text (p, str_of (row, "time"));
   html (p, "</small>");
-  if (array_len (frames))
-    html (p, "<br><span class=\"frames\">");
-  for (size_t i = 0; i < array_len (frames) && i < 8; i++)
+  if (place_of_text (p, str_of (row, "first_text"), &file, &at))
     {
-      struct json_object *f = json_object_array_get_idx (frames, i);
-
-      if (i)
-        html (p, " &larr; ");
-      html_in (p, "code", NULL,
-               json_object_is_type (f, json_type_object)
-                   ? str_of (f, "func")
-                   : json_object_get_string (f));
+      html (p, " ");
+      html_place (p, file, at);
     }
-  if (array_len (frames))
-    html (p, "</span>");
+  frames_of (p, json_get (row, "frames"));
   html (p, "</li>");
 }
 
-/* The file has control characters written out; of what only sets colours
- * nothing is to be read here. */
+/* The last lines, shown from their end without a script. */
 static void
-line_of_tail (struct page *p, const char *at, size_t len)
+end_of (struct page *p, const char *name, const char *what, unsigned lines,
+        bool open)
 {
-  CLEANUP_BUF struct buf line = BUF_INIT (ROW_MAX);
+  struct file_text *f = file_read (p, name);
 
-  if (len >= 4 && memcmp (at + len - 4, "\\x0d", 4) == 0)
-    len -= 4;
-  for (size_t i = 0; i < len;)
-    {
-      size_t n = 3;
-
-      if (len - i > 3 && memcmp (at + i, "\\e[", 3) == 0)
-        {
-          while (i + n < len && strchr ("0123456789;", at[i + n]))
-            n++;
-          if (i + n < len && at[i + n] == 'm')
-            {
-              i += n + 1;
-              continue;
-            }
-        }
-      buf_putc (&line, at[i++]);
-    }
-  html_bytes (p, buf_str (&line), line.len);
-  html (p, "\n");
-}
-
-static void
-tail (struct page *p)
-{
-  CLEANUP_BUF struct buf text = BUF_INIT (TAIL_BYTES);
-  const char *at, *nl;
-  unsigned lines = 0;
-  size_t size, from, left;
-
-  if (p->source->read (p->source, "console/tail.log", TAIL_BYTES, 1, &text,
-                       &size)
-          < 0
-      || text.len == 0)
+  if (!f || !f->nlines)
     return;
-  /* Whole lines, and the last of them. */
-  from = text.len;
-  while (from > 0 && lines <= TAIL_LINES)
-    lines += buf_str (&text)[--from] == '\n';
-  if (from > 0 || size > text.len)
-    {
-      nl = memchr (buf_str (&text) + from, '\n', text.len - from);
-      from = nl ? (size_t) (nl + 1 - buf_str (&text)) : from;
-    }
-  html (p, "<details open><summary>the end of its console (");
-  html_file (p, "console/tail.log");
-  html (p, ")</summary><div class=\"tail\"><pre>");
-  at = buf_str (&text) + from;
-  left = text.len - from;
-  while (left > 0)
-    {
-      size_t len;
-
-      nl = memchr (at, '\n', left);
-      len = nl ? (size_t) (nl - at) : left;
-      line_of_tail (p, at, len);
-      at += nl ? len + 1 : len;
-      left -= nl ? len + 1 : len;
-    }
-  html (p, "</pre></div></details>");
+  f->to = f->nlines;
+  f->from = f->nlines > lines ? f->nlines - lines + 1 : 1;
+  html (p, open ? "<details open><summary>" : "<details><summary>");
+  html (p, what);
+  html_printf (p, ", %u of %u lines (", f->to - f->from + 1, f->nlines);
+  html_text (p, name);
+  html (p, ")</summary><div class=\"tail\">");
+  html_lines (p, f, f->from, f->to);
+  html (p, "</div></details>");
 }
 
 void
@@ -137,8 +102,19 @@ report_words (struct page *p)
   rows_each (p, "kernel/events.jsonl", on_event, &e);
   if (e.n)
     html (p, "</ul>");
-  tail (p);
-  if (p->out->len == before)
-    html (p, "<p>Nothing of its console is in this bundle.</p>");
-  section_end (p);
+  end_of (p, "console/tail.log", "The end of its console", CONSOLE_LINES,
+          true);
+  end_of (p, "memory/dmesg.txt",
+          "The end of its kernel's log, read from its memory", LOG_LINES,
+          true);
+  if (p->out->len > before)
+    section_end (p);
+  /* A host has no console: there is nothing that could be missed. */
+  else if (array_len (json_get (p->manifest, "children")))
+    buf_clear (p->out);
+  else
+    {
+      html (p, "<p>Nothing of its console is in this bundle.</p>");
+      section_end (p);
+    }
 }

@@ -9,38 +9,84 @@
 
 #include <string.h>
 
+/* When it ran, of the time that all of it took. */
+static void
+bar (struct page *p, struct json_object *c, int64_t all)
+{
+  int64_t at = json_get_int (c, "began_ms", -1);
+  int64_t took = json_get_int (c, "took_ms", 0);
+
+  if (at < 0 || took < 0 || all <= 0 || at > all || took > all)
+    return;
+  html_printf (p,
+               "<svg width=\"100%%\" height=\"12\" aria-hidden=\"true\">"
+               "<rect class=\"%s\" x=\"%.2f%%\" width=\"%.2f%%\" y=\"1\" "
+               "height=\"10\" rx=\"3\"/></svg>",
+               json_get_bool (c, "ok", false) ? "got" : "notgot",
+               100.0 * (double) at / (double) all,
+               took * 100 < all ? 1.0 : 100.0 * (double) took / (double) all);
+}
+
+static void
+one_collector (struct page *p, struct json_object *c, int64_t all)
+{
+  const char *failure = str_of (c, "failure");
+  const char *skipped = str_of (c, "skipped");
+
+  html_in (p, "td", NULL, str_of (c, "name"));
+  html (p, "<td class=\"bar\">");
+  bar (p, c, all);
+  html (p, "</td><td class=\"num\">");
+  if (!skipped[0])
+    html_ms (p, json_get_int (c, "took_ms", 0));
+  html (p, "</td><td>");
+  if (skipped[0])
+    {
+      html (p, "<small>not done, as its condition does not hold: ");
+      html_in (p, "code", NULL, skipped);
+      html (p, "</small>");
+    }
+  else if (json_get_bool (c, "ok", false))
+    html (p, "&#10003; got");
+  else
+    html_in (p, "span", "fail", failure[0] ? failure : "failed");
+  html (p, "</td>");
+}
+
 static void
 collectors (struct page *p)
 {
   struct json_object *list = json_get (p->manifest, "collectors");
+  int64_t all = json_get_int (p->manifest, "took_ms", 0);
 
   if (array_len (list) == 0)
     return;
-  html (p, "<div class=\"wide\"><table><thead><tr><th>who</th><th>took</th>"
-           "<th>end</th></tr></thead><tbody>");
   for (size_t i = 0; i < array_len (list) && i < SHOWN_MOST; i++)
     {
       struct json_object *c = json_object_array_get_idx (list, i);
-      const char *failure = str_of (c, "failure");
-      const char *skipped = str_of (c, "skipped");
+      int64_t at = json_get_int (c, "began_ms", 0);
+      int64_t took = json_get_int (c, "took_ms", 0);
 
-      html (p, "<tr><td>");
-      html_text (p, str_of (c, "name"));
-      html (p, "</td><td class=\"num\">");
-      html_ms (p, json_get_int (c, "took_ms", 0));
-      html (p, "</td><td>");
-      if (skipped[0])
-        {
-          html (p, "not done, as its condition does not hold: ");
-          html_in (p, "code", NULL, skipped);
-        }
-      else if (json_get_bool (c, "ok", false))
-        html (p, "&#10003;");
-      else
-        html_in (p, "span", "fail", failure[0] ? failure : "failed");
-      html (p, "</td></tr>");
+      if (at >= 0 && took >= 0 && at < 1000000000 && took < 1000000000
+          && at + took > all)
+        all = at + took;
+    }
+  html (p, "<div class=\"wide\"><table class=\"collectors\"><thead><tr>"
+           "<th>who</th><th>when</th><th>took</th><th>end</th></tr></thead>"
+           "<tbody>");
+  for (size_t i = 0; i < array_len (list) && i < SHOWN_MOST && room (p); i++)
+    {
+      html (p, "<tr>");
+      one_collector (p, json_object_array_get_idx (list, i), all);
+      html (p, "</tr>");
     }
   html (p, "</tbody></table></div>");
+  if (json_get_int (p->manifest, "took_ms", 0) > 0)
+    {
+      html (p, "<p><small>in all ");
+      html_ms (p, json_get_int (p->manifest, "took_ms", 0));
+      html (p, "</small></p>");
+    }
 }
 
 static void
@@ -56,7 +102,7 @@ impact (struct page *p)
       return;
     }
   html (p, "<ul>");
-  for (size_t i = 0; i < n && i < SHOWN_MOST; i++)
+  for (size_t i = 0; i < n && i < SHOWN_MOST && room (p); i++)
     {
       struct json_object *a = json_object_array_get_idx (list, i);
 
@@ -64,6 +110,11 @@ impact (struct page *p)
       html_text (p, str_of (a, "what"));
       html (p, " <small>");
       html_text (p, str_of (a, "collector"));
+      if (json_get_int (a, "wall_ms", 0) > 0)
+        {
+          html (p, ", ");
+          html_when (p, (uint64_t) json_get_int (a, "wall_ms", 0));
+        }
       html (p, "</small></li>");
     }
   html (p, "</ul>");
@@ -72,7 +123,7 @@ impact (struct page *p)
 static void
 gap_rows (struct page *p, struct json_object *list)
 {
-  for (size_t i = 0; i < array_len (list) && i < SHOWN_MOST; i++)
+  for (size_t i = 0; i < array_len (list) && i < SHOWN_MOST && room (p); i++)
     {
       struct json_object *g = json_object_array_get_idx (list, i);
 
@@ -95,6 +146,9 @@ report_work (struct page *p)
   struct json_object *missing = json_get (p->manifest, "missing");
   const char *stopped = str_of (p->manifest, "stopped");
 
+  if (array_len (json_get (p->manifest, "children"))
+      && !array_len (json_get (p->manifest, "collectors")))
+    return;
   section_begin (p, "work", "How it was found out");
   if (stopped[0])
     {
@@ -106,7 +160,9 @@ report_work (struct page *p)
   impact (p);
   if (array_len (gaps) + array_len (missing))
     {
-      html (p, "<h3>Not there, and why</h3><div class=\"wide\"><table><tbody>");
+      html (p, "<h3>Not there, and why</h3><div class=\"wide\"><table>"
+               "<thead><tr><th>who</th><th>what</th><th>why</th></tr></thead>"
+               "<tbody>");
       gap_rows (p, gaps);
       gap_rows (p, missing);
       html (p, "</tbody></table></div>");
@@ -129,7 +185,7 @@ report_facts (struct page *p)
                   "<th>fact</th><th>value</th><th>by</th></tr></thead>"
                   "<tbody>",
                n);
-  for (size_t i = 0; i < n && i < 1024; i++)
+  for (size_t i = 0; i < n && i < 1024 && room (p); i++)
     {
       struct json_object *f = json_object_array_get_idx (list, i);
 
@@ -161,7 +217,7 @@ on_file (const char *name, size_t size, void *arg)
   struct files *f = arg;
   struct page *p = f->page;
 
-  if (f->n++ >= 512)
+  if (f->n++ >= 512 || !room (p))
     return;
   html (p, "<tr><td>");
   html_file (p, name);

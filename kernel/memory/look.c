@@ -22,7 +22,8 @@ const char *const kernel_part_names[PART_MAX]
 
 /* In the order in which they are told. */
 const struct section *const sections[] = {
-  &section_system, &section_cpus, &section_tasks, &section_locks,
+  &section_system, &section_cpus, &section_tasks, &section_procs,
+  &section_locks,
   &section_io,     &section_mem,  &section_timers,  &section_work,
   &section_net,    &section_mounts, &section_modules, &section_ftrace,
   &section_dmesg,  NULL,

@@ -42,7 +42,8 @@ struct section
 extern const struct section *const sections[]; /* ends with NULL */
 extern const struct section section_system, section_cpus, section_tasks,
     section_locks, section_io, section_mem, section_modules, section_timers,
-    section_work, section_net, section_mounts, section_dmesg, section_ftrace;
+    section_work, section_net, section_procs, section_mounts, section_dmesg,
+    section_ftrace;
 const struct section *section_find (const char *name);
 
 /* The guest's clock in ns, as its CPUs last looked at it; 0 = not known. */
@@ -73,6 +74,12 @@ bool look_path (struct kernel *k, uint64_t vfsmount, uint64_t dentry,
  * this address space; user.c. */
 bool look_user_at (struct kernel *k, uint64_t mm, uint64_t va, char *dst,
                    size_t size);
+
+/* "/system.slice/ssh.service", from the root on; NULL = not known; sec_tasks.c.
+ */
+#define LOOK_CGROUP 1024
+const char *look_cgroup_path (struct kernel *k, uint64_t cgroup,
+                              char buf[LOOK_CGROUP]);
 
 /* A row {"row":"lacks","section":...,"what":...,"why":...}. */
 void look_lacks (struct look *l, const char *section, const char *what,

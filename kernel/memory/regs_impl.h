@@ -33,6 +33,9 @@ struct qemu_cpu
   uint64_t kernel_gs_base;
 };
 
+/* What follows from the rest: privilege, interrupts. */
+void regs_finish_ (struct vcpu_regs *r);
+
 /* The first of pr_reg, as numbers of vcpu_regs.gpr. */
 extern const uint8_t prstatus_x86_order_[15];
 

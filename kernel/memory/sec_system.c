@@ -14,6 +14,8 @@
 #define CMDLINE 4096
 #define FSHIFT 11
 #define CPUS_MAX 8192u
+#define LOGLEVELS 16u /* 15 shows all */
+#define SYSRQ_ALL 0x1ffu
 
 static const char *const pressures[] = { "io_some", "io_full",  "memory_some",
                                          "memory_full", "cpu_some",
@@ -198,6 +200,27 @@ say_tasks_max (struct look *l)
     }
 }
 
+/* Which messages a console shows, and what its kernel does when SysRq is
+ * pressed: the mask, by which 1 is all. */
+static void
+say_console (struct look *l)
+{
+  uint64_t at = kernel_var (l->k, "console_printk");
+  unsigned char always = 0;
+  uint32_t v;
+
+  if (at && space_u32 (l->k->space, at, &v) && v < LOGLEVELS)
+    rows_uint (l->rows, "loglevel", v);
+  at = kernel_var (l->k, "sysrq_enabled");
+  if (!at || !space_u32 (l->k->space, at, &v) || v > SYSRQ_ALL)
+    return;
+  at = kernel_var (l->k, "sysrq_always_enabled");
+  if (at && space_read (l->k->space, at, &always, 1) == 0
+      && always == 1)
+    v = 1;
+  rows_uint (l->rows, "sysrq", v);
+}
+
 static void
 say_queues (struct look *l)
 {
@@ -241,6 +264,7 @@ run (struct look *l, struct error *err)
   say_panic (l);
   say_taint (l);
   say_tasks_max (l);
+  say_console (l);
   say_cmdline (l);
   rows_end (l->rows);
   say_queues (l);

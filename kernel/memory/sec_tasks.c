@@ -14,6 +14,7 @@
 #include <string.h>
 
 #define CGROUP_DEPTH 32
+#define MAX_USER_AT 1000u
 /* Tasks may be as many as they like, and the sections behind them are what
  * tells why. */
 #define LEAVE (8u << 20)
@@ -40,56 +41,68 @@ say_owner (struct look *l, const char *path)
   rows_str (l->rows, "runtime", o.runtime);
 }
 
-/* "/system.slice/ssh.service", from its leaf to the root. */
-static void
-say_cgroup (struct look *l, const struct look_task *t)
+/* From its leaf to the root. */
+const char *
+look_cgroup_path (struct kernel *k, uint64_t cgroup, char path[LOOK_CGROUP])
 {
-  struct kernel *k = l->k;
-  char path[1024], name[256];
-  uint64_t set, group, kn, at, parent;
-  size_t from = sizeof path - 1, n;
+  char name[256];
+  uint64_t kn, at, parent;
+  size_t from = LOOK_CGROUP - 1, n;
 
-  if (!kernel_get (k, t->at, TASK_CGROUPS, &set)
-      || !kernel_get (k, set, CSS_SET_CGROUP, &group)
-      || !kernel_get (k, group, CGROUP_KN, &kn))
-    return;
+  if (!kernel_get (k, cgroup, CGROUP_KN, &kn))
+    return NULL;
   path[from] = '\0';
   for (unsigned depth = 0; kn && depth < CGROUP_DEPTH; depth++, kn = parent)
     {
       if (!kernel_get (k, kn, KN_PARENT, &parent) || parent == kn)
-        return;
+        return NULL;
       if (parent == 0)
         break; /* the root's own name is empty */
       if (!kernel_get (k, kn, KN_NAME, &at)
           || !space_text (k->space, at, name, sizeof name))
-        return;
+        return NULL;
       n = strlen (name);
       if (n + 1 > from)
-        return;
+        return NULL;
       from -= n;
       memcpy (path + from, name, n);
       path[--from] = '/';
     }
-  if (from == sizeof path - 1)
+  if (from == LOOK_CGROUP - 1)
     path[--from] = '/';
-  rows_str (l->rows, "cgroup", path + from);
-  say_owner (l, path + from);
+  return path + from;
 }
 
-/* Of those that are stuck: where their programme asked for it. */
+static void
+say_cgroup (struct look *l, const struct look_task *t)
+{
+  char buf[LOOK_CGROUP];
+  uint64_t set, group;
+  const char *path;
+
+  if (!kernel_get (l->k, t->at, TASK_CGROUPS, &set)
+      || !kernel_get (l->k, set, CSS_SET_CGROUP, &group)
+      || !(path = look_cgroup_path (l->k, group, buf)))
+    return;
+  rows_str (l->rows, "cgroup", path);
+  say_owner (l, path);
+}
+
+/* Where its programme asked for it: of those that are stuck, and of as many
+ * others as that takes no time. */
 static void
 say_user_at (struct look *l, const struct look_task *t, const char *state,
-             const struct stack *s)
+             const struct stack *s, unsigned *asked)
 {
   char where[1100];
 
-  if (state[0] == 'D' && s->user_pc
+  if ((state[0] == 'D' || (*asked)++ < MAX_USER_AT) && s->user_pc
       && look_user_at (l->k, t->mm, s->user_pc, where, sizeof where))
     rows_str (l->rows, "user_at", where);
 }
 
 static void
-say_task (struct look *l, const struct look_task *t)
+say_task (struct look *l, const struct look_task *t, unsigned *asked)
 {
   struct stack s;
   char state[8], name[LOOK_TASK_NAME];
@@ -123,7 +136,7 @@ say_task (struct look *l, const struct look_task *t)
   if (walked)
     {
       stacks_user (l, &s);
-      say_user_at (l, t, state, &s);
+      say_user_at (l, t, state, &s, asked);
     }
   if (!t->kernel_thread)
     say_cgroup (l, t);
@@ -134,6 +147,7 @@ say_task (struct look *l, const struct look_task *t)
 static int
 run (struct look *l, struct error *err)
 {
+  unsigned asked = 0;
   size_t i;
 
   if (!l->tasks)
@@ -141,7 +155,7 @@ run (struct look *l, struct error *err)
   for (i = 0; i < l->tasks->n && !rows_failed (l->rows)
               && rows_left (l->rows) > LEAVE;
        i++)
-    say_task (l, &l->tasks->tasks[i]);
+    say_task (l, &l->tasks->tasks[i], &asked);
   if (i < l->tasks->n)
     look_lacks (l, "tasks", "some tasks", "%zu more than are told",
                 l->tasks->n - i);

@@ -21,12 +21,13 @@ enum
   MAPLE_ARANGE,
 };
 
-/* An entry is a node when its lowest bits are 10 and it is no small number;
- * then bits 3 to 6 say which kind. */
+/* The root is a node when its lowest bits are 10 and it is no small number;
+ * what nodes that are no leaves lead to is one always.  Of both bits 3 to 6 say
+ * which kind. */
 static bool
-is_node (uint64_t entry)
+is_node (uint64_t root)
 {
-  return (entry & 3) == 2 && entry > PAGE;
+  return (root & 3) == 2 && root > PAGE;
 }
 
 /* The slot for va: the first whose pivot is not below it. */
@@ -58,16 +59,18 @@ by_tree (struct kernel *k, uint64_t mm, uint64_t va)
 
   if (!kernel_get (k, mm, MM_TREE, &entry))
     return 0;
-  for (unsigned height = 0; is_node (entry); height++)
+  if (!is_node (entry))
+    return (entry & 3) == 0 ? entry : 0;
+  for (unsigned height = 0; height < MAX_HEIGHT; height++)
     {
       kind = entry >> 3 & 15;
-      if (height >= MAX_HEIGHT || kind < MAPLE_LEAF || kind > MAPLE_ARANGE
+      if (kind < MAPLE_LEAF || kind > MAPLE_ARANGE
           || !slot_of (k, entry, va, &entry))
         return 0;
       if (kind == MAPLE_LEAF)
-        break;
+        return (entry & 3) == 0 ? entry : 0;
     }
-  return (entry & 3) == 0 ? entry : 0;
+  return 0;
 }
 
 static uint64_t

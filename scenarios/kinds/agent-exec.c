@@ -5,6 +5,7 @@
  */
 #include "scenarios/scenario_impl.h"
 
+#include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/job.h"
@@ -69,6 +70,21 @@ ask (const struct scenario *s, const struct guest *g,
 
 static const char *const uses[] = { "agent", NULL };
 
+/* As a shell would have it. */
+static void
+hints (const struct scenario *s, const struct guest *g,
+       struct json_object *all)
+{
+  const struct own *own = s->own;
+  char *const *args = own->args.items;
+  struct buf line CLEANUP_BUF = BUF_INIT (4096);
+
+  buf_puts (&line, own->program);
+  for (size_t i = 0; i < own->args.count; i++)
+    buf_printf (&line, " %s", args[i]);
+  scenario_hint_command (s, buf_str (&line), all);
+}
+
 const struct scenario_kind kind_agent_exec = {
   .name = "agent-exec",
   .summary = "a program in the guest, started by its agent",
@@ -78,5 +94,6 @@ const struct scenario_kind kind_agent_exec = {
   .own_size = sizeof (struct own),
   .check = check,
   .cost = scenario_cost_agent,
+  .hints = hints,
   .ask = ask,
 };

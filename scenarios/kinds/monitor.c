@@ -11,18 +11,26 @@
 #include "base/job.h"
 #include "base/json.h"
 #include "base/units.h"
+#include "kernel/memory/regs.h"
+#include "transports/memory/memory.h"
 #include "transports/monitor/look.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #define NAP_MS 50
+/* One that spins has run, or waited to, nearly all of the time, and is found
+ * no further from where it was than a function is long. */
+#define SPINS 0.9
+#define SPOT 4096
 
 struct own
 {
-  bool run_state, block, vcpus;
+  bool run_state, block, vcpus, stuck;
   uint64_t balloon_ms; /* 0 = not looked at */
   uint64_t apart_ms;
 };
@@ -41,6 +49,9 @@ static const struct json_field fields[] = {
   { .name = "vcpus", .kind = JSON_BOOL, AT (vcpus),
     .help = "whether a vCPU must run between the two looks; an idle guest "
             "without ticks may not" },
+  { .name = "vcpus-stuck", .kind = JSON_BOOL, AT (stuck),
+    .help = "whether no vCPU may stand in its kernel with interrupts off: "
+            "their registers are read at both looks (not through libvirt)" },
   { .name = "balloon-age", .kind = JSON_DURATION, AT (balloon_ms),
     .min = 2000, .max = 24LL * 60 * 60 * 1000,
     .help = "for how long its balloon driver may tell nothing; default: it "
@@ -55,10 +66,11 @@ check (const struct scenario *s, const struct scenario_at *at)
 {
   const struct own *own = s->own;
 
-  if (!own->run_state && !own->block && !own->vcpus && !own->balloon_ms)
+  if (!own->run_state && !own->block && !own->vcpus && !own->stuck
+      && !own->balloon_ms)
     return scenario_bad (at, "kind",
                          "there is nothing to look at: switch on one of "
-                         "run-state, block, vcpus and balloon-age");
+                         "run-state, block, vcpus, vcpus-stuck and balloon-age");
   /* Each look may take as long as the monitor is held at most. */
   if (own->apart_ms + 500 > s->timeout_ms)
     return scenario_bad (at, "samples-apart",
@@ -69,12 +81,21 @@ check (const struct scenario *s, const struct scenario_at *at)
 
 /* ---- asking ---- */
 
+/* What the vCPUs hold at one look. */
+struct held
+{
+  struct vcpu_regs cpus[MONITOR_MAX_VCPUS];
+  int n; /* negative: they were not told */
+};
+
 struct looks
 {
   struct monitor_look first, second;
   struct monitor_vcpu vcpus[MONITOR_MAX_VCPUS];
   size_t nvcpus;
+  double busy[MONITOR_MAX_VCPUS]; /* of the time between the looks, by number */
   uint64_t ran_ns; /* all of them between the looks */
+  struct held *held[2]; /* NULL: nobody asked */
   uint64_t took_ms; /* the first one */
 };
 
@@ -99,17 +120,42 @@ wait_apart (const struct job *job, uint64_t ms)
 }
 
 static void
-count_time (struct looks *l, const struct guest *g)
+count_time (struct looks *l, const struct guest *g, uint64_t elapsed_us)
 {
   for (size_t i = 0; i < l->nvcpus; i++)
     {
       const struct thread_time *was = &l->vcpus[i].time;
+      int number = l->vcpus[i].number;
       struct thread_time now;
 
-      if (monitor_thread_time (g->inc.pid, l->vcpus[i].tid, &now)
-          && now.run > was->run)
-        l->ran_ns += now.run - was->run;
+      if (!monitor_thread_time (g->inc.pid, l->vcpus[i].tid, &now)
+          || now.run < was->run || now.wait < was->wait)
+        continue;
+      l->ran_ns += now.run - was->run;
+      if (number >= 0 && number < MONITOR_MAX_VCPUS && elapsed_us)
+        l->busy[number] = (double) (now.run - was->run + now.wait - was->wait)
+                          / ((double) elapsed_us * 1e3);
     }
+}
+
+/* Without it there is nothing to judge by, which judge_stuck() says. */
+static struct held *
+read_registers (const struct guest *g, const struct transport_env *env,
+                const struct job *job)
+{
+  struct held *h = calloc (1, sizeof *h);
+  CLEANUP_FREE char *text = NULL;
+  char state[MEMORY_STATE];
+  size_t len = 0;
+
+  if (!h)
+    return NULL;
+  h->n = -ENOTSUP;
+  if (g->monitor == MONITOR_UNIX
+      && memory_registers (env, g, hold_until (job), &text, &len, state, NULL)
+             >= 0)
+    h->n = regs_parse (text, len, h->cpus, MONITOR_MAX_VCPUS, NULL);
+  return h;
 }
 
 /* ---- what can't be asked ---- */
@@ -236,6 +282,69 @@ judge_vcpus (const struct looks *l, const char *apart,
   return false;
 }
 
+enum stands
+{
+  GOES,
+  SPINS_OFF,  /* runs without pause on one spot, interrupts off */
+  SPINS_ON,   /* the same, and takes them */
+  HALTED_OFF, /* waits for an interrupt, and takes none */
+};
+
+static enum stands
+how_it_stands (const struct looks *l, const struct vcpu_regs *was,
+               const struct vcpu_regs *now)
+{
+  uint64_t far = was->pc > now->pc ? was->pc - now->pc : now->pc - was->pc;
+
+  if (was->index != now->index || now->index >= MONITOR_MAX_VCPUS
+      || was->cpl != 0 || now->cpl != 0 || far > SPOT)
+    return GOES;
+  if (was->halted && now->halted)
+    return was->irqs_off && now->irqs_off ? HALTED_OFF : GOES;
+  if (was->halted || now->halted || l->busy[now->index] < SPINS)
+    return GOES;
+  return was->irqs_off && now->irqs_off ? SPINS_OFF : SPINS_ON;
+}
+
+/* A processor that was taken out of service is halted so, too: it counts where
+ * no other one does anything but spin. */
+static bool
+judge_stuck (const struct looks *l, const char *apart,
+             struct outcome_report *ret)
+{
+  int n = l->held[0] && l->held[1] ? l->held[1]->n : -1, halted = 0, still = 0;
+
+  if (n <= 0 || l->held[0]->n != n)
+    {
+      report_set (ret, OUTCOME_NO_VERDICT, "monitor-untold",
+                  "what its vCPUs hold can't be asked here");
+      return false;
+    }
+  for (int i = 0; i < n; i++)
+    {
+      const struct vcpu_regs *now = &l->held[1]->cpus[i];
+      enum stands how = how_it_stands (l, &l->held[0]->cpus[i], now);
+
+      if (how == SPINS_OFF)
+        {
+          report_set (ret, OUTCOME_FAILED, "vcpu-spins",
+                      "vCPU %u has run for %s on one spot of its kernel "
+                      "(%#llx) with interrupts off",
+                      now->index, apart, (unsigned long long) now->pc);
+          return false;
+        }
+      halted += how == HALTED_OFF;
+      still += how != GOES;
+    }
+  if (halted == 0 || still < n)
+    return true;
+  report_set (ret, OUTCOME_FAILED, "vcpus-halted",
+              "%d of its %d vCPUs are halted with interrupts off, and no "
+              "other does anything: its kernel has stopped",
+              halted, n);
+  return false;
+}
+
 static bool
 judge_balloon (const struct own *own, const struct monitor_look *l,
                struct outcome_report *ret)
@@ -267,6 +376,7 @@ judge (const struct own *own, const struct looks *l,
   if (!judge_run (own, &l->second, ret)
       || (own->block && !judge_disks (l, apart, &untold, ret))
       || (own->vcpus && !judge_vcpus (l, apart, ret))
+      || (own->stuck && !judge_stuck (l, apart, ret))
       || (own->balloon_ms && !judge_balloon (own, &l->second, ret)))
     return;
   ret->value = (double) l->took_ms;
@@ -285,19 +395,24 @@ look_twice (const struct own *own, const struct guest *g,
 {
   unsigned wants = (own->block ? (unsigned) MONITOR_WANTS_DISKS : 0)
                    | (own->balloon_ms ? (unsigned) MONITOR_WANTS_BALLOON : 0);
-  uint64_t begun = clock_ms ();
+  uint64_t begun = clock_ms (), counted;
   int rc = monitor_look (env, g, wants, hold_until (job), health, &l->first,
                          why);
 
   if (rc < 0)
     return rc;
   l->took_ms = clock_ms () - begun;
-  if (own->vcpus)
+  if (own->stuck)
+    l->held[0] = read_registers (g, env, job);
+  if (own->vcpus || own->stuck)
     l->nvcpus = monitor_vcpus (env, g, hold_until (job), l->vcpus);
+  counted = clock_us ();
   if (!wait_apart (job, own->apart_ms))
     return error_set (why, ECANCELED, "there was no time for a second look");
   rc = monitor_look (env, g, wants, hold_until (job), health, &l->second, why);
-  count_time (l, g);
+  count_time (l, g, clock_us () - counted);
+  if (own->stuck && rc >= 0)
+    l->held[1] = read_registers (g, env, job);
   return rc;
 }
 
@@ -332,6 +447,8 @@ ask (const struct scenario *s, const struct guest *g,
     }
   monitor_look_done (&l.first);
   monitor_look_done (&l.second);
+  free (l.held[0]);
+  free (l.held[1]);
   report.took_ms = clock_ms () - begun;
   *ret = report;
   return 0;

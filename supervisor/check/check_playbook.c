@@ -65,9 +65,9 @@ read_all (const char *config, struct playbooks_read *ret, char *missing,
   r = playbooks_read (opener_local (), &cfg->playbooks,
                       clock_ms () + READ_MS, ret, err);
   /* Which is the configuration's. */
-  if (r == 0 && ret->missing)
-    snprintf (missing, n, "%s", ret->missing);
-  ret->missing = NULL;
+  if (r == 0 && ret->own.missing)
+    snprintf (missing, n, "%s", ret->own.missing);
+  ret->own.missing = NULL;
   return r;
 }
 
@@ -76,11 +76,11 @@ static void
 find_faults (struct findings *f, const struct playbooks_read *read,
              const char *missing)
 {
-  unsigned errors = f->errors + read->nfaults;
+  unsigned errors = f->errors + read->own.nfaults;
 
-  for (unsigned i = 0; i < read->nfaults && i < PLAYBOOK_FAULTS; i++)
-    finding_error (f, read->faults[i].file ? read->faults[i].file : "?",
-                   &read->faults[i].err);
+  for (unsigned i = 0; i < conf_taken_told (&read->own); i++)
+    finding_error (f, read->own.faults[i].file ? read->own.faults[i].file : "?",
+                   &read->own.faults[i].err);
   f->errors = errors;
   if (missing[0])
     finding_note (f, missing, "it is not there: no playbooks of yours");
@@ -97,12 +97,12 @@ check_playbooks (struct findings *f, const char *config,
   *ret = NULL;
   if (read_all (config, &read, missing, sizeof (missing), &err) < 0)
     finding_error (f, "playbooks", &err);
-  if (read.nfaults)
-    finding_note (f, read.faults[0].file ? read.faults[0].file : "?",
+  if (read.own.nfaults)
+    finding_note (f, read.own.faults[0].file ? read.own.faults[0].file : "?",
                   "it is not taken, so which playbooks scenarios name is not "
                   "looked at (`hangdog playbook list` says why)");
   /* The one that a scenario names may be in the file that is not good. */
-  if (read.set && read.nfaults == 0)
+  if (read.set && read.own.nfaults == 0)
     *ret = playbook_set_ref (read.set);
   playbooks_read_done (&read);
 }
@@ -166,7 +166,7 @@ list (const struct ask *ask)
     else
       list_line (read.set->list[i]);
   find_faults (&f, &read, ask->json ? missing : "");
-  rc = read.nfaults ? 2 : 0;
+  rc = read.own.nfaults ? 2 : 0;
   playbooks_read_done (&read);
   return rc;
 }
@@ -313,7 +313,7 @@ check_config (const struct ask *ask)
     return 2;
   if (read_all (ask->config, &read, missing, sizeof (missing), &err) == 0)
     {
-      f.files += read.files;
+      f.files += read.own.files;
       find_faults (&f, &read, missing);
     }
   playbooks_read_done (&read);

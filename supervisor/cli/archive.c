@@ -147,8 +147,8 @@ struct unpacking
 
 /* The parser has refused what is no name in a bundle; it may have been taken
  * over by what it reads. */
-static bool
-is_path (const char *name)
+bool
+archive_is_path (const char *name)
 {
   char part[256];
   const char *at = name, *slash;
@@ -172,15 +172,15 @@ is_path (const char *name)
 }
 
 /* Each folder by itself: none of them may be a link. */
-static int
-begin (struct unpacking *u, const char *name, struct error *err)
+int
+archive_create (int dirfd, const char *name, struct error *err)
 {
-  CLEANUP_CLOSE int dir = dup (u->dirfd);
+  CLEANUP_CLOSE int dir = dup (dirfd);
   const char *at = name, *slash;
   char part[256];
-  int next;
+  int next, fd;
 
-  if (!is_path (name))
+  if (!archive_is_path (name))
     return error_set (err, EBADMSG, "a member's name is none of a bundle's");
   while (dir >= 0 && (slash = strchr (at, '/')))
     {
@@ -193,15 +193,21 @@ begin (struct unpacking *u, const char *name, struct error *err)
       dir = next;
       at = slash + 1;
     }
+  fd = dir < 0 ? -1
+               : openat (dir, at,
+                         O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                         0600);
+  return fd < 0 ? error_errno (err, errno, "%s", name) : fd;
+}
+
+static int
+begin (struct unpacking *u, const char *name, struct error *err)
+{
   if (u->fd >= 0)
     close (u->fd);
-  u->fd = dir < 0 ? -1
-                  : openat (dir, at,
-                            O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW
-                                | O_CLOEXEC,
-                            0600);
+  u->fd = archive_create (u->dirfd, name, err);
   if (u->fd < 0)
-    return error_errno (err, errno, "%s", name);
+    return -err->code;
   u->all->files++;
   return 0;
 }

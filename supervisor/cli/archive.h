@@ -26,6 +26,11 @@ int archive_read (struct cli *cli, const char *file, const char *task,
                   const char *name, archive_fn *fn, void *arg,
                   struct error *err);
 
+/* A name that leads nowhere but below a folder of ours. */
+bool archive_is_path (const char *name);
+/* A new file of such a name below dirfd, with the folders that it takes. */
+int archive_create (int dirfd, const char *name, struct error *err);
+
 struct unpacked
 {
   unsigned files;

@@ -169,15 +169,15 @@ rules (struct exam *e, const struct cli *cli)
     return;
   if (local_rules (cfg, &read, &err) == 0)
     {
-      for (unsigned i = 0; i < read.nfaults && i < TEXT_FAULTS_MAX; i++)
-        line (e, "bad", "text rules", error_text (&read.faults[i].err),
+      for (unsigned i = 0; i < conf_taken_told (&read.own); i++)
+        line (e, "bad", "text rules", error_text (&read.own.faults[i].err),
               "mend the file, then: hangdog rules check");
       snprintf (text, sizeof (text), "%u of yours, in %u files", read.added,
-                read.taken);
-      if (read.missing)
+                read.own.taken);
+      if (read.own.missing)
         line (e, "warn", "text rules", "a folder of the configuration is not "
               "there", "hangdog config check");
-      if (read.nfaults == 0 && read.files)
+      if (read.own.nfaults == 0 && read.own.files)
         line (e, "ok", "text rules", text, NULL);
     }
   text_rules_read_done (&read);

@@ -318,6 +318,45 @@ print_net (struct inspect_view *v, struct json_object *row)
   end_line (v);
 }
 
+/* Of those that listen; others are for whoever reads rows. */
+static void
+print_socket (struct inspect_view *v, struct json_object *row)
+{
+  if (strcmp (row_str (row, "state"), "listen") != 0 || !json_get (row, "port"))
+    return;
+  out (v, "  %s port %lld of pid %lld", row_str (row, "proto"),
+       num (row, "port"), num (row, "pid"));
+  if (json_get (row, "room"))
+    out (v, ", %lld of %lld wait to be taken", num (row, "waiting"),
+         num (row, "room"));
+  end_line (v);
+}
+
+static void
+print_process (struct inspect_view *v, struct json_object *row)
+{
+  long long files = num (row, "files"), max = num (row, "max_files");
+
+  if (max == 0 || files < max)
+    return;
+  out (v, "  pid %lld has all files open that it may: %lld of %lld",
+       num (row, "pid"), files, max);
+  end_line (v);
+}
+
+static void
+print_cgroup (struct inspect_view *v, struct json_object *row)
+{
+  bool frozen = json_get_bool (row, "frozen", false);
+
+  if (!frozen && num (row, "oom_kills") == 0)
+    return;
+  out (v, "  %s:%s", row_str (row, "cgroup"), frozen ? " FROZEN" : "");
+  if (num (row, "oom_kills"))
+    out (v, " %lld killed for lack of memory in it", num (row, "oom_kills"));
+  end_line (v);
+}
+
 static void
 print_mount (struct inspect_view *v, struct json_object *row)
 {
@@ -397,6 +436,9 @@ static const struct
   { "timers", print_timers, "\nTimers:" },
   { "work", print_work, "\nWorks:" },
   { "workpool", print_workpool, NULL },
+  { "socket", print_socket, "\nProcesses:" },
+  { "process", print_process, "\nProcesses:" },
+  { "cgroup", print_cgroup, "\nProcesses:" },
   { "net", print_net, "\nNetwork devices:" },
   { "mount", print_mount, "\nFile systems:" },
   { "module", print_module, "\nModules:" },
@@ -406,11 +448,19 @@ static const struct
   { "dmesg", print_dmesg, "" },
 };
 
+static bool
+is_of_processes (const char *kind)
+{
+  return strcmp (kind, "socket") == 0 || strcmp (kind, "process") == 0
+         || strcmp (kind, "cgroup") == 0;
+}
+
 /* Rows of two kinds that take turns under one title. */
 static bool
 goes_on (const char *last, const char *kind)
 {
   return (strcmp (kind, "disk") == 0 && strcmp (last, "request") == 0)
+         || (is_of_processes (kind) && is_of_processes (last))
          || (strcmp (kind, "work") == 0 && strcmp (last, "workpool") == 0);
 }
 

@@ -31,13 +31,13 @@ local_verdicts (const struct config *cfg, struct verdict_files *ret,
 void
 local_rules_faults (const struct text_rules_read *r)
 {
-  for (unsigned i = 0; i < r->nfaults && i < TEXT_FAULTS_MAX; i++)
+  for (unsigned i = 0; i < conf_taken_told (&r->own); i++)
     {
       fputs ("hangdog: not taken: ", stderr);
-      print_text (stderr, error_text (&r->faults[i].err));
+      print_text (stderr, error_text (&r->own.faults[i].err));
       fputc ('\n', stderr);
     }
-  if (r->nfaults > TEXT_FAULTS_MAX)
+  if (r->own.nfaults > CONF_FAULTS)
     fprintf (stderr, "hangdog: and %u more files\n",
-             r->nfaults - TEXT_FAULTS_MAX);
+             r->own.nfaults - CONF_FAULTS);
 }

@@ -166,10 +166,10 @@ run (struct cli *cli)
   if (!file)
     return cli_usage (&verb_analyze, "which bundle?");
   r = rules_of (cli, path, &v, &err);
-  if (r == 0 && v.nfaults)
+  if (r == 0 && v.own.nfaults)
     {
-      for (unsigned i = 0; i < v.nfaults && i < VERDICT_FAULTS_MAX; i++)
-        cli_fail (&v.faults[i]);
+      for (unsigned i = 0; i < conf_taken_told (&v.own); i++)
+        cli_fail (&v.own.faults[i].err);
       /* Whoever names rules wants these. */
       if (path)
         {

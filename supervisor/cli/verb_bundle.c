@@ -5,6 +5,7 @@
  * printed escaped.
  */
 #include "supervisor/cli/archive.h"
+#include "supervisor/cli/bundle.h"
 
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -110,34 +111,95 @@ extract (struct cli *cli, const char *file, const char *dir,
   return r;
 }
 
-static bool
-known_word (const char *what)
-{
-  static const char *const words[] = { "show", "ls", "cat", "verify",
-                                       "extract" };
+static const char *const words[]
+    = { "show", "ls",     "cat",  "grep", "verify", "extract",
+        "diff", "redact", NULL };
 
-  for (unsigned i = 0; i < ARRAY_LEN (words); i++)
-    if (strcmp (words[i], what) == 0)
-      return true;
-  return false;
+static int
+ended (int r, const struct error *err)
+{
+  if (r >= 0)
+    return EXIT_WELL;
+  cli_fail (err);
+  return err->code == EIO ? EXIT_ERROR : EXIT_USAGE;
+}
+
+/* As grep: 0 found, 3 nothing found. */
+static int
+run_grep (struct cli *cli)
+{
+  struct bundle_grep what = { .member = cli_option (cli, "--member"),
+                              .nocase = cli_flag (cli, "-i"),
+                              .names = cli_flag (cli, "-l"),
+                              .counts = cli_flag (cli, "-c") };
+  struct error err = ERROR_INIT;
+  unsigned hits = 0;
+  int rc = EXIT_WELL, r;
+
+  if ((r = cli_rest (cli, &verb_bundle, 66)))
+    return r;
+  what.pattern = cli_arg (cli, 2);
+  if (!what.pattern || !cli_arg (cli, 3))
+    return cli_usage (&verb_bundle, "which pattern, and in which bundle?");
+  for (int i = 3; cli_arg (cli, i); i++)
+    {
+      r = bundle_grep (cli, &what, cli_arg (cli, i), cli_arg (cli, 4) != NULL,
+                       &hits, &err);
+      if (r < 0)
+        rc = ended (r, &err);
+    }
+  return rc ? rc : hits ? EXIT_WELL : EXIT_TROUBLE;
 }
 
 static int
-run (struct cli *cli)
+run_diff (struct cli *cli)
 {
-  struct parse p = { .json = cli->json, .raw = cli_flag (cli, "--raw") };
-  const char *what = cli_arg (cli, 1), *file = cli_arg (cli, 2);
-  const char *name = cli_arg (cli, 3);
+  bool numbers = cli_flag (cli, "--all"), differ = false;
+  struct error err = ERROR_INIT;
+  int r = cli_rest (cli, &verb_bundle, 4);
+
+  if (r)
+    return r;
+  if (!cli_arg (cli, 3))
+    return cli_usage (&verb_bundle, "which two bundles?");
+  r = bundle_diff (cli, cli_arg (cli, 2), cli_arg (cli, 3), numbers, &differ,
+                   &err);
+  return r < 0 ? ended (r, &err) : differ ? EXIT_TROUBLE : EXIT_WELL;
+}
+
+static int
+run_redact (struct cli *cli)
+{
+  const char *to = cli_option (cli, "-o"), *key = cli_option (cli, "--key");
+  const char *rules = cli_option (cli, "--rules");
+  bool dry = cli_flag (cli, "--dry-run");
   struct error err = ERROR_INIT;
   int r = cli_rest (cli, &verb_bundle, 3);
 
   if (r)
     return r;
-  if (!what)
-    return cli_usage (&verb_bundle, NULL);
-  if (!known_word (what)
-      || (name && strcmp (what, "cat") != 0 && strcmp (what, "extract") != 0))
-    return cli_unknown (&verb_bundle, name ? name : what);
+  if (!cli_arg (cli, 2))
+    return cli_usage (&verb_bundle, "which file?");
+  if (!to == !dry)
+    return cli_usage (&verb_bundle, "-o FILE says where it goes; --dry-run "
+                                    "only says what would be replaced");
+  return ended (bundle_redact (cli, cli_arg (cli, 2), to, key, rules, &err),
+                &err);
+}
+
+/* Those that only read it out. */
+static int
+run_look (struct cli *cli, const char *what)
+{
+  struct parse p = { .json = cli->json, .raw = cli_flag (cli, "--raw") };
+  const char *file = cli_arg (cli, 2), *name = cli_arg (cli, 3);
+  struct error err = ERROR_INIT;
+  int r = cli_rest (cli, &verb_bundle, 3);
+
+  if (r)
+    return r;
+  if (name && strcmp (what, "cat") != 0 && strcmp (what, "extract") != 0)
+    return cli_unknown (&verb_bundle, name);
   if (!file)
     return cli_usage (&verb_bundle, "which file?");
   if (p.raw && isatty (STDOUT_FILENO))
@@ -156,29 +218,63 @@ run (struct cli *cli)
     r = parse (cli, &p, "bundle-verify", file, NULL, &err);
   else
     r = parse (cli, &p, "bundle-cat", file, name ? name : "summary.txt", &err);
+  if (strcmp (what, "verify") == 0 && !cli->json
+      && (r >= 0 || p.members > 0))
+    printf ("verify members=%u bad=%u%s\n", p.members, p.bad,
+            r < 0 ? " torn=yes" : "");
   if (r < 0)
-    {
-      cli_fail (&err);
-      return err.code == EIO ? EXIT_ERROR : EXIT_USAGE;
-    }
-  if (strcmp (what, "verify") == 0 && !cli->json)
-    printf ("verify members=%u bad=%u\n", p.members, p.bad);
+    return ended (r, &err);
   return p.bad ? EXIT_TROUBLE : EXIT_WELL;
+}
+
+static int
+run (struct cli *cli)
+{
+  static int (*const others[]) (struct cli *)
+      = { [3] = run_grep, [6] = run_diff, [7] = run_redact };
+  const char *what = cli_arg (cli, 1);
+  unsigned i = 0;
+
+  if (!what)
+    return cli_usage (&verb_bundle, NULL);
+  while (words[i] && strcmp (words[i], what) != 0)
+    i++;
+  if (!words[i])
+    return cli_no_word (&verb_bundle, what, words);
+  return i < ARRAY_LEN (others) && others[i] ? others[i] (cli)
+                                             : run_look (cli, what);
 }
 
 const struct verb verb_bundle = {
   .name = "bundle",
   .args = "show FILE | ls FILE | cat FILE MEMBER [--raw] | verify FILE | "
-          "extract FILE DIR",
+          "extract FILE DIR | grep PATTERN FILE... [-i] [-l] [-c] "
+          "[--member GLOB] | diff FILE FILE [--all] | redact FILE -o FILE "
+          "[--key FILE] [--rules FILE] [--dry-run]",
   .summary = "look into a bundle, which is read by a process without rights",
   .help = "show prints the summary; verify compares every member with the "
-          "manifest;\n--raw prints a member's bytes as they are; extract makes "
-          "DIR and unpacks into it.\n"
+          "manifest, and of a\nbundle that is cut off tells what is whole; "
+          "--raw prints a member's bytes as they are;\nextract makes DIR and "
+          "unpacks into it.\n"
+          "grep prints lines of its members that match a regular expression, "
+          "as MEMBER:LINE: TEXT;\n-i in any case, -l only the members' "
+          "names, -c how many.\n"
+          "diff tells what two of them say differently: verdict, ladder, "
+          "findings, facts (those\nthat are numbers only with --all), "
+          "versions, members.\n"
+          "redact makes one that may leave the host: addresses and names are "
+          "replaced by\npseudonyms that are the same in every bundle under "
+          "the same key (FILE, of 16 bytes or\nmore; else the host's own, in "
+          "its state folder), secrets by a mark; --rules FILE adds\nrules "
+          "(docs/bundle.md). --dry-run only counts.\n"
           "Exit codes: 0 well, 2 no archive that can be read, 3 a member is "
-          "damaged or missing.\n"
+          "damaged or missing,\nnothing matches, or they differ.\n"
           "\nExamples:\n"
           "  hangdog bundle show incident.tar.zst\n"
           "  hangdog bundle cat incident.tar.zst sysrq/w.txt\n"
-          "  hangdog bundle extract incident.tar.zst ./incident\n",
+          "  hangdog bundle extract incident.tar.zst ./incident\n"
+          "  hangdog bundle grep -i 'blocked for more' *.tar.zst\n"
+          "  hangdog bundle diff before.tar.zst after.tar.zst\n"
+          "  hangdog bundle redact incident.tar.zst -o public.tar.zst\n",
   .run = run,
 };

@@ -28,13 +28,12 @@ check_verdicts (const struct config *cfg, struct findings *f)
 
   if (local_verdicts (cfg, &v, NULL) < 0)
     return;
-  f->files += v.files;
-  for (unsigned i = 0; i < v.nfaults && i < VERDICT_FAULTS_MAX; i++)
-    finding_error (f, "verdicts", &v.faults[i]);
-  if (v.nfaults > VERDICT_FAULTS_MAX)
-    f->errors += v.nfaults - VERDICT_FAULTS_MAX;
-  if (v.missing)
-    finding_note (f, v.missing,
+  f->files += v.own.files;
+  for (unsigned i = 0; i < conf_taken_told (&v.own); i++)
+    finding_error (f, "verdicts", &v.own.faults[i].err);
+  f->errors += v.own.nfaults - conf_taken_told (&v.own);
+  if (v.own.missing)
+    finding_note (f, v.own.missing,
                   "it is not there: no rules of the verdict of yours");
   verdict_files_done (&v);
 }
@@ -51,13 +50,13 @@ check_rules (const struct cli *cli, const char *file, struct findings *f)
 
   if (r == 0 && local_rules (cfg, &read, &err) == 0)
     {
-      f->files = read.files;
-      for (unsigned i = 0; i < read.nfaults && i < TEXT_FAULTS_MAX; i++)
-        finding_error (f, read.faults[i].file ? read.faults[i].file : "rules",
-                       &read.faults[i].err);
-      f->errors = read.nfaults;
-      if (read.missing)
-        finding_note (f, read.missing,
+      f->files = read.own.files;
+      for (unsigned i = 0; i < conf_taken_told (&read.own); i++)
+        finding_error (f, read.own.faults[i].file ? read.own.faults[i].file : "rules",
+                       &read.own.faults[i].err);
+      f->errors = read.own.nfaults;
+      if (read.own.missing)
+        finding_note (f, read.own.missing,
                       "it is not there: no text rules of yours");
     }
   text_rules_read_done (&read);

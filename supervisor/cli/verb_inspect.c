@@ -541,8 +541,8 @@ run (struct cli *cli)
 
 const struct verb verb_inspect = {
   .name = "inspect",
-  .args = "GUEST|CORE [system|cpus|tasks|locks|io|mem|timers|workqueues|net|"
-          "mounts|modules|ftrace|dmesg|all]... [--folded] [--no-registers] "
+  .args = "GUEST|CORE [system|cpus|tasks|procs|locks|io|mem|timers|workqueues|"
+          "net|mounts|modules|ftrace|dmesg|all]... [--folded] [--no-registers] "
           "[--watch [INTERVAL]] [--samples 2 [--apart 1s]]",
   .summary = "read a guest's kernel in its memory, from outside",
   .help

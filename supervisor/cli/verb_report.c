@@ -4,14 +4,10 @@
  * or by a newer hangdog than the one that packed it.
  */
 #include "supervisor/cli/archive.h"
+#include "supervisor/cli/folder.h"
 
-#include "base/channel.h"
 #include "base/cleanup.h"
-#include "base/clock.h"
 #include "base/error.h"
-#include "base/helper.h"
-#include "base/io.h"
-#include "base/json.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,91 +16,20 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define PAGE_MS 20000
 #define UNPACK_MAX (1ull << 30)
-
-/* ---- the process that makes it ---- */
-
-static int
-make_page (struct cli *cli, int folder, int page, struct error *err)
-{
-  CLEANUP_JSON struct json_object *head = json_object_new_object ();
-  CLEANUP_FRAME struct frame f = { 0 };
-  uint64_t deadline = clock_ms () + PAGE_MS;
-  struct helper h = HELPER_INIT;
-  const char *why;
-  int r = helper_start (&(struct helper_spec){ .libexec = cli->libexec,
-                                               .program = "hangdog-report",
-                                               .fds = (int[]){ folder, page },
-                                               .nfds = 2 },
-                        &h, err);
-
-  json_add_str (head, "op", "report");
-  if (r == 0)
-    r = helper_say (&h, head, NULL, 0, NULL, 0, deadline, err);
-  if (r == 0)
-    r = helper_hear (&h, &f, deadline, err);
-  if (r == 0 && !json_get_bool (f.head, "ok", false))
-    {
-      why = json_get_str (f.head, "why");
-      r = error_set (err, EBADMSG, "%s",
-                     why ? why : "hangdog-report did not say why");
-    }
-  helper_end (&h);
-  return r;
-}
-
-/* ---- a folder for a while ---- */
-
-/* What archive_unpack() made, and nothing else is in there. */
-static void
-empty (int dirfd, unsigned depth)
-{
-  int fd = openat (dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  DIR *d CLEANUP_CLOSEDIR = fd < 0 ? NULL : fdopendir (fd);
-  struct dirent *e;
-  int sub;
-
-  if (!d && fd >= 0)
-    close (fd);
-  while (d && (e = readdir (d)))
-    {
-      if (strcmp (e->d_name, ".") == 0 || strcmp (e->d_name, "..") == 0)
-        continue;
-      if (unlinkat (dirfd, e->d_name, 0) == 0 || depth > 8)
-        continue;
-      sub = openat (dirfd, e->d_name,
-                    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-      if (sub < 0)
-        continue;
-      empty (sub, depth + 1);
-      close (sub);
-      unlinkat (dirfd, e->d_name, AT_REMOVEDIR);
-    }
-}
 
 static int
 of_bundle (struct cli *cli, const char *file, int page, struct error *err)
 {
-  const char *tmp = getenv ("TMPDIR");
-  CLEANUP_CLOSE int fd = -1;
+  struct folder f = FOLDER_INIT;
   struct unpacked all;
-  char path[4096];
-  int r;
+  int r = folder_make (&f, err);
 
-  snprintf (path, sizeof (path), "%s/hangdog-report.XXXXXX",
-            tmp && tmp[0] == '/' ? tmp : "/tmp");
-  if (!mkdtemp (path))
-    return error_errno (err, errno, "making a folder in %s",
-                        tmp && tmp[0] == '/' ? tmp : "/tmp");
-  fd = open (path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  r = fd < 0 ? error_errno (err, errno, "%s", path)
-             : archive_unpack (cli, file, fd, UNPACK_MAX, &all, err);
   if (r == 0)
-    r = make_page (cli, fd, page, err);
-  if (fd >= 0)
-    empty (fd, 0);
-  rmdir (path);
+    r = archive_unpack (cli, file, f.fd, UNPACK_MAX, &all, err);
+  if (r == 0)
+    r = folder_page (cli, f.fd, page, err);
+  folder_drop (&f);
   return r;
 }
 
@@ -114,7 +39,7 @@ of_folder (struct cli *cli, const char *path, int page, struct error *err)
   CLEANUP_CLOSE int fd = open (path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
   return fd < 0 ? error_errno (err, errno, "%s", path)
-                : make_page (cli, fd, page, err);
+                : folder_page (cli, fd, page, err);
 }
 
 static int

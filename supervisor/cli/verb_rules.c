@@ -158,13 +158,13 @@ check_host_verdicts (const struct config *cfg)
 
   if (local_verdicts (cfg, &v, &err) < 0)
     return cli_fail (&err);
-  for (unsigned i = 0; i < v.nfaults && i < VERDICT_FAULTS_MAX; i++)
-    cli_fail (&v.faults[i]);
+  for (unsigned i = 0; i < conf_taken_told (&v.own); i++)
+    cli_fail (&v.own.faults[i].err);
   verdict_rules_count (v.rules, &n);
-  if (v.nfaults == 0 && v.files)
+  if (v.own.nfaults == 0 && v.own.files)
     printf ("ok %u files: %zu rules of the verdict, %zu of them in the place "
-            "of ours\n", v.files, n.own, n.replaced);
-  int r = v.nfaults ? EXIT_USAGE : EXIT_WELL;
+            "of ours\n", v.own.files, n.own, n.replaced);
+  int r = v.own.nfaults ? EXIT_USAGE : EXIT_WELL;
   verdict_files_done (&v);
   return r;
 }
@@ -184,10 +184,10 @@ check_host (struct cli *cli)
   if (r < 0)
     return cli_fail (&err);
   local_rules_faults (&read);
-  if (read.nfaults == 0)
+  if (read.own.nfaults == 0)
     printf ("ok %u files: %u rules, %u of them in the place of ours\n",
-            read.files, read.added, read.replaced);
-  r = read.nfaults ? EXIT_USAGE : EXIT_WELL;
+            read.own.files, read.added, read.replaced);
+  r = read.own.nfaults ? EXIT_USAGE : EXIT_WELL;
   text_rules_read_done (&read);
   return check_host_verdicts (cfg) != EXIT_WELL ? EXIT_USAGE : r;
 }

@@ -130,3 +130,75 @@ conf_files_each (struct opener *opener, const char *path, const char *what,
     return error_set (err, ENOMEM, "no memory");
   return read_file (&rd, folder, slash + 1, err);
 }
+
+struct taking
+{
+  conf_take_fn *fn;
+  void *arg;
+  struct conf_taken *ret;
+};
+
+static void
+fault (struct conf_taken *t, const char *file, const struct error *why)
+{
+  struct conf_fault *f;
+
+  if (t->nfaults++ >= CONF_FAULTS)
+    return;
+  f = &t->faults[t->nfaults - 1];
+  f->file = strdup (file);
+  f->err = *why;
+}
+
+static int
+take_file (const struct conf_file *f, void *arg, struct error *err)
+{
+  struct taking *tk = arg;
+  struct error why = ERROR_INIT;
+
+  (void) err;
+  tk->ret->files++;
+  if (f->why)
+    fault (tk->ret, f->origin, f->why);
+  else if (tk->fn (f, tk->arg, &why) < 0)
+    fault (tk->ret, f->origin, &why);
+  else
+    tk->ret->taken++;
+  return 0;
+}
+
+void
+conf_files_take (struct opener *opener, const struct json_list *paths,
+                 const char *what, uint64_t deadline, conf_take_fn *fn,
+                 void *arg, struct conf_taken *ret)
+{
+  struct taking tk = { fn, arg, ret };
+  char *const *path = paths->items;
+
+  *ret = (struct conf_taken){ 0 };
+  for (size_t i = 0; i < paths->count; i++)
+    {
+      struct error why = ERROR_INIT;
+      int r = conf_files_each (opener, path[i], what, deadline, take_file, &tk,
+                               &why);
+
+      if (r == -ENOENT)
+        ret->missing = ret->missing ? ret->missing : path[i];
+      else if (r < 0)
+        fault (ret, path[i], &why);
+    }
+}
+
+unsigned
+conf_taken_told (const struct conf_taken *t)
+{
+  return t->nfaults < CONF_FAULTS ? t->nfaults : CONF_FAULTS;
+}
+
+void
+conf_taken_done (struct conf_taken *t)
+{
+  for (unsigned i = 0; i < conf_taken_told (t); i++)
+    free (t->faults[i].file);
+  *t = (struct conf_taken){ 0 };
+}

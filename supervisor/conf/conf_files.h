@@ -8,10 +8,12 @@
 #ifndef HANGDOG_SUPERVISOR_CONF_FILES_H
 #define HANGDOG_SUPERVISOR_CONF_FILES_H
 
+#include "base/error.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
-struct error;
+struct json_list;
 struct opener;
 
 #define CONF_FILES_MAX 256
@@ -31,5 +33,36 @@ typedef int conf_file_fn (const struct conf_file *f, void *arg,
 int conf_files_each (struct opener *opener, const char *path, const char *what,
                      uint64_t deadline, conf_file_fn *fn, void *arg,
                      struct error *err);
+
+/* ---- what operators add to ours: rules, playbooks ---- */
+
+#define CONF_FAULTS 8
+
+struct conf_fault
+{
+  char *file; /* or NULL: no memory for its name */
+  struct error err;
+};
+
+struct conf_taken
+{
+  unsigned files, taken;
+  const char *missing; /* the first path that is not there, of paths: no fault,
+                          for who has none of his own yet */
+  unsigned nfaults;    /* all; the first few are told */
+  struct conf_fault faults[CONF_FAULTS];
+};
+
+/* Takes one file, or says why not. */
+typedef int conf_take_fn (const struct conf_file *f, void *arg,
+                          struct error *err);
+/* paths: of char *, in that order.  A file that is not good is a fault, and the
+ * others are taken. */
+void conf_files_take (struct opener *opener, const struct json_list *paths,
+                      const char *what, uint64_t deadline, conf_take_fn *fn,
+                      void *arg, struct conf_taken *ret);
+/* How many of its faults are told. */
+unsigned conf_taken_told (const struct conf_taken *t);
+void conf_taken_done (struct conf_taken *t);
 
 #endif

@@ -3,7 +3,6 @@
  * Playbooks of this host.  See playbooks.h.
  */
 #include "supervisor/conf/playbooks.h"
-#include "supervisor/conf/conf_files.h"
 
 #include "base/cleanup.h"
 
@@ -13,22 +12,9 @@
 
 struct reading
 {
-  struct playbooks_read *r;
   struct playbook **own;
   unsigned n;
 };
-
-static void
-fault (struct playbooks_read *r, const char *file, const struct error *why)
-{
-  struct playbook_fault *f;
-
-  if (r->nfaults++ >= PLAYBOOK_FAULTS)
-    return;
-  f = &r->faults[r->nfaults - 1];
-  f->file = strdup (file);
-  f->err = *why;
-}
 
 /* "file PATH", as of scenarios. */
 static int
@@ -58,8 +44,9 @@ check_alone (const struct reading *rd, const struct json_doc *doc,
 }
 
 static int
-take (struct reading *rd, const struct conf_file *f, struct error *err)
+take (const struct conf_file *f, void *arg, struct error *err)
 {
+  struct reading *rd = arg;
   CLEANUP_JSON_DOC struct json_doc *doc = NULL;
   struct playbook *p = NULL;
   struct playbook **own;
@@ -78,21 +65,6 @@ take (struct reading *rd, const struct conf_file *f, struct error *err)
     }
   rd->own = own;
   own[rd->n++] = p;
-  return 0;
-}
-
-static int
-on_file (const struct conf_file *f, void *arg, struct error *err)
-{
-  struct reading *rd = arg;
-  struct error why = ERROR_INIT;
-
-  (void) err;
-  rd->r->files++;
-  if (f->why)
-    fault (rd->r, f->origin, f->why);
-  else if (take (rd, f, &why) < 0)
-    fault (rd->r, f->origin, &why);
   return 0;
 }
 
@@ -115,23 +87,11 @@ playbooks_read (struct opener *opener, const struct json_list *paths,
                 uint64_t deadline, struct playbooks_read *ret,
                 struct error *err)
 {
-  struct reading rd = { .r = ret };
-  char *const *path = paths->items;
+  struct reading rd = { .own = NULL };
   int r;
 
   *ret = (struct playbooks_read){ .set = NULL };
-  for (size_t i = 0; i < paths->count; i++)
-    {
-      struct error why = ERROR_INIT;
-
-      r = conf_files_each (opener, path[i], "playbook", deadline, on_file,
-                           &rd, &why);
-      if (r == -ENOENT)
-        ret->missing = ret->missing ? ret->missing : path[i];
-      else if (r < 0)
-        fault (ret, path[i], &why);
-    }
-  ret->taken = rd.n;
+  conf_files_take (opener, paths, "playbook", deadline, take, &rd, &ret->own);
   ret->replaced = count_replaced (rd.own, rd.n);
   r = playbook_set_new (rd.own, rd.n, &ret->set, err);
   for (unsigned i = 0; i < rd.n; i++)
@@ -144,7 +104,6 @@ void
 playbooks_read_done (struct playbooks_read *r)
 {
   playbook_set_unref (r->set);
-  for (unsigned i = 0; i < r->nfaults && i < PLAYBOOK_FAULTS; i++)
-    free (r->faults[i].file);
+  conf_taken_done (&r->own);
   *r = (struct playbooks_read){ .set = NULL };
 }

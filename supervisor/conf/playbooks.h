@@ -10,27 +10,17 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "diag/playbook.h"
+#include "supervisor/conf/conf_files.h"
 
 struct opener;
 
 #define PLAYBOOKS_MAX 256 /* of operators */
-#define PLAYBOOK_FAULTS 8
-
-struct playbook_fault
-{
-  char *file;
-  struct error err;
-};
 
 struct playbooks_read
 {
   struct playbook_set *set; /* ours, and those that are good */
-  unsigned files, taken;    /* of operators */
+  struct conf_taken own;    /* of operators */
   unsigned replaced;        /* of them in the place of ours */
-  const char *missing;      /* the first path that is not there, of paths: no
-                               fault, for who has no playbooks of his own yet */
-  unsigned nfaults;         /* all; the first few are told */
-  struct playbook_fault faults[PLAYBOOK_FAULTS];
 };
 
 /* In a job (it may wait for a disk).  paths: of char *, files and folders, one

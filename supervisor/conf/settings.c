@@ -42,6 +42,7 @@ static const struct json_field source_fields[] = {
   { 0 },
 };
 
+static const char *const intrusive_names[] = { "gdb", "nmi", NULL };
 const char *const may_names[] = { "look",     "probe",   "bind",
                                   "diagnose", "console", "admin", NULL };
 
@@ -161,6 +162,12 @@ static const struct json_field config_fields[] = {
     .max = (int64_t) 30 * 24 * 3600 * 1000,
     .help = "so long the same trouble of the same guest has one bundle, 0s: "
             "each time one" },
+  { "intrusive", JSON_ARRAY, offsetof (struct config, intrusive),
+    .elem_kind = JSON_ENUM, .names = intrusive_names, .max = 8,
+    .keep_empty = true,
+    .help = "what steps of playbooks may do to guests beyond asking: gdb "
+            "stops one for a moment, by nmi one may panic; counts from the "
+            "next start" },
   { "heartbeat", JSON_DURATION, offsetof (struct config, heartbeat_ms),
     .max = 3600 * 1000,
     .help = "how often each guest's memory is read for signs of life, 0s for "
@@ -644,17 +651,6 @@ config_unref (const struct config *cfg)
   json_decoded_done (config_fields, own);
   free (own->sink.name);
   free (own);
-}
-
-unsigned
-config_group_may (const struct config *cfg)
-{
-  const int *list = cfg->group_may.items;
-  unsigned may = 0;
-
-  for (size_t i = 0; i < cfg->group_may.count; i++)
-    may |= 1u << list[i];
-  return may;
 }
 
 bool

@@ -72,6 +72,7 @@ struct config
   struct json_list leases;    /* char *: files of DHCP leases, and folders */
   struct json_list exec;      /* char *: folders of programs */
   uint64_t repeat_ms;         /* 0 = each incident has a bundle */
+  struct json_list intrusive; /* int: enum intrusive, by bit */
   uint64_t heartbeat_ms;      /* 0 = no heartbeats from memory */
   bool default_scenario;      /* a guest without any has the built-in one */
   struct sink_config sink;    /* that of a host with one */
@@ -93,6 +94,8 @@ config_unrefp (const struct config **cfg)
 #define CLEANUP_CONFIG __attribute__ ((cleanup (config_unrefp)))
 /* MAY_...: what members of the group may. */
 unsigned config_group_may (const struct config *cfg);
+/* INTRUSIVE_...: what may be done to guests. */
+unsigned config_intrusive (const struct config *cfg);
 /* Whether a source is of that kind. */
 bool config_wants_libvirt (const struct config *cfg);
 /* Where is sent to; at most max, in the order of the document. */

@@ -69,3 +69,28 @@ config_mailboxes (const struct config *cfg,
   for (size_t i = 0; i < cfg->mailboxes.count; i++)
     fn (((char *const *) cfg->mailboxes.items)[i], arg);
 }
+
+/* ---- words that are bits ---- */
+
+static unsigned
+bits_of (const struct json_list *words)
+{
+  const int *list = words->items;
+  unsigned bits = 0;
+
+  for (size_t i = 0; i < words->count; i++)
+    bits |= 1u << list[i];
+  return bits;
+}
+
+unsigned
+config_group_may (const struct config *cfg)
+{
+  return bits_of (&cfg->group_may);
+}
+
+unsigned
+config_intrusive (const struct config *cfg)
+{
+  return bits_of (&cfg->intrusive);
+}

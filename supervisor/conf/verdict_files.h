@@ -10,19 +10,14 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "diag/ladder/rules.h"
+#include "supervisor/conf/conf_files.h"
 
 struct opener;
-
-#define VERDICT_FAULTS_MAX 4
 
 struct verdict_files
 {
   struct verdict_rules *rules;
-  unsigned files, taken; /* of operators */
-  const char *missing;   /* the first path that is not there, of paths: no
-                            fault, for who has no rules of his own yet */
-  unsigned nfaults;      /* all; the first few are told */
-  struct error faults[VERDICT_FAULTS_MAX];
+  struct conf_taken own; /* of operators */
 };
 
 /* In a job (it may wait for a disk).  paths: of char *, in that order; a file

@@ -454,6 +454,7 @@ make_rooms (struct daemon *d, struct error *err)
     .agents = d->agents,
     .http_dir = d->http_dir,
     .http = d->http,
+    .intrusive = config_intrusive (d->config),
   };
   r = disk_new (&d->env.disk, err);
   if (r < 0)

@@ -53,7 +53,7 @@ loading_run (struct job *job, void *arg)
                          &ld->playbooks_err);
   /* Where a file of them is not good, the one that a scenario names may be
    * in it: that is to cost evidence, and no scenario. */
-  if (ld->playbooks.nfaults == 0)
+  if (ld->playbooks.own.nfaults == 0)
     named = ld->playbooks.set;
   /* Neither stands in the way of the other. */
   (void) text_rules_read (ld->opener, &ld->config->rules, ld->ours,
@@ -129,6 +129,15 @@ bad_rules (struct daemon *d, unsigned files, const char *why)
             why, more);
 }
 
+static void
+say_taken (const char *what, const struct conf_taken *t)
+{
+  for (unsigned i = 0; i < conf_taken_told (t); i++)
+    log_error ("%s are not taken: %s", what, error_text (&t->faults[i].err));
+  if (t->missing)
+    log_warn ("no %s of yours: %s is not there", what, t->missing);
+}
+
 /* At start what is good is taken, so that one slip does not cost the rest;
  * later all is to stay as it was. */
 static void
@@ -143,24 +152,21 @@ take_rules (struct daemon *d, struct loading *ld)
       log_error ("%s", d->bad_rules);
       return;
     }
-  for (unsigned i = 0; i < r->nfaults && i < TEXT_FAULTS_MAX; i++)
-    log_error ("text rules are not taken: %s", error_text (&r->faults[i].err));
-  if (r->missing)
-    log_warn ("no text rules of yours: %s is not there", r->missing);
-  if (r->nfaults)
-    bad_rules (d, r->nfaults, error_text (&r->faults[0].err));
-  if (r->nfaults && d->rules_known)
+  say_taken ("text rules", &r->own);
+  if (r->own.nfaults)
+    bad_rules (d, r->own.nfaults, error_text (&r->own.faults[0].err));
+  if (r->own.nfaults && d->rules_known)
     {
       log_error ("the last good text rules stay");
       return;
     }
   d->rules_known = true;
   /* Ours alone, as before. */
-  if (!r->rules || r->taken + d->rules_files == 0)
+  if (!r->rules || r->own.taken + d->rules_files == 0)
     return;
-  d->rules_files = r->taken;
+  d->rules_files = r->own.taken;
   log_info ("%u text rules of %u files, %u of them in the place of ours",
-            r->added, r->taken, r->replaced);
+            r->added, r->own.taken, r->replaced);
   texts_rules (d->texts, steal_ptr (&r->rules));
 }
 
@@ -171,25 +177,21 @@ take_verdicts (struct daemon *d, struct loading *ld)
   struct verdict_files *v = &ld->verdicts;
   struct verdict_rules_count n;
 
-  for (unsigned i = 0; i < v->nfaults && i < VERDICT_FAULTS_MAX; i++)
-    log_error ("rules of the verdict are not taken: %s",
-               error_text (&v->faults[i]));
-  if (v->missing)
-    log_warn ("no rules of the verdict of yours: %s is not there", v->missing);
-  if (v->nfaults && !d->bad_rules[0])
+  say_taken ("rules of the verdict", &v->own);
+  if (v->own.nfaults && !d->bad_rules[0])
     snprintf (d->bad_rules, sizeof (d->bad_rules),
               "rules of the verdict are not taken%s: %.480s",
               d->verdicts_known ? ", the last good ones stay" : "",
-              error_text (&v->faults[0]));
-  if (!v->rules || (v->nfaults && d->verdicts_known))
+              error_text (&v->own.faults[0].err));
+  if (!v->rules || (v->own.nfaults && d->verdicts_known))
     return;
   d->verdicts_known = true;
-  if (v->taken + d->verdict_files == 0)
+  if (v->own.taken + d->verdict_files == 0)
     return;
-  d->verdict_files = v->taken;
+  d->verdict_files = v->own.taken;
   verdict_rules_count (v->rules, &n);
   log_info ("%zu rules of the verdict of %u files, %zu of them in the place of "
-            "ours", n.own, v->taken, n.replaced);
+            "ours", n.own, v->own.taken, n.replaced);
   verdict_rules_unref (d->diagnosis.rules);
   d->diagnosis.rules = steal_ptr (&v->rules);
 }
@@ -213,13 +215,13 @@ playbooks_in_force (struct daemon *d, const struct playbooks_read *r)
 {
   d->playbooks_known = true;
   /* Ours alone, as before. */
-  if (r->taken + d->playbooks_own == 0)
+  if (r->own.taken + d->playbooks_own == 0)
     return;
-  d->playbooks_own = r->taken;
+  d->playbooks_own = r->own.taken;
   playbook_set_unref (d->playbooks);
   d->playbooks = playbook_set_ref (r->set);
   log_info ("%u playbooks of %u files, %u of them in the place of ours",
-            r->taken, r->files, r->replaced);
+            r->own.taken, r->own.files, r->replaced);
 }
 
 /* As of rules. */
@@ -235,13 +237,10 @@ take_playbooks (struct daemon *d, const struct loading *ld)
       log_error ("%s", d->bad_playbooks);
       return;
     }
-  for (unsigned i = 0; i < r->nfaults && i < PLAYBOOK_FAULTS; i++)
-    log_error ("a playbook is not taken: %s", error_text (&r->faults[i].err));
-  if (r->missing)
-    log_warn ("no playbooks of yours: %s is not there", r->missing);
-  if (r->nfaults)
-    bad_playbooks (d, r->nfaults, error_text (&r->faults[0].err));
-  if (r->nfaults && d->playbooks_known)
+  say_taken ("playbooks", &r->own);
+  if (r->own.nfaults)
+    bad_playbooks (d, r->own.nfaults, error_text (&r->own.faults[0].err));
+  if (r->own.nfaults && d->playbooks_known)
     log_error ("the last good playbooks stay");
   else
     playbooks_in_force (d, r);

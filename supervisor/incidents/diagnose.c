@@ -30,6 +30,8 @@ leg_free (struct leg *leg)
     json_object_put (leg->impact);
   if (leg->gaps)
     json_object_put (leg->gaps);
+  if (leg->files)
+    json_object_put (leg->files);
   free (leg);
 }
 

@@ -47,6 +47,9 @@ struct leg
   uint64_t began_ms; /* or wanted to, and its lane was taken */
   struct haul *haul; /* until the disk has taken all of it */
   struct json_object *said, *impact, *gaps; /* for the manifest */
+  struct json_object *files; /* names of what it brought, until it is said */
+  uint64_t bytes;
+  bool late; /* its budget ended it */
 };
 
 struct diagnosis

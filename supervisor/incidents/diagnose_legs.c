@@ -16,6 +16,7 @@
 #include "base/json.h"
 #include "base/loop.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -107,6 +108,11 @@ say_end (struct leg *leg, const char *failure)
   json_add_int (o, "began_ms", (int64_t) (leg->began_ms - leg->dg->began_ms));
   json_add_int (o, "took_ms", (int64_t) (now - leg->began_ms));
   json_add_bool (o, "ok", !failure);
+  json_add_int (o, "bytes", (int64_t) leg->bytes);
+  if (leg->files)
+    json_object_object_add (o, "files", steal_ptr (&leg->files));
+  if (leg->late)
+    json_add_bool (o, "timeout", true);
   if (failure)
     json_add_text (o, "failure", failure, strlen (failure));
   leg->said = o;
@@ -192,6 +198,8 @@ take_haul (struct leg *leg)
     diagnosis_add_fact (leg->dg, &end.facts[i]);
   leg->impact = end.impact;
   leg->gaps = end.gaps;
+  leg->files = end.files;
+  leg->bytes = end.bytes;
   any = end.bytes > 0 || end.nfacts > 0;
   let_haul_go (leg);
   return any;
@@ -206,6 +214,7 @@ leg_done (void *owner, void *arg, enum job_end end, int rc)
       = "it did not come back within its budget: something it asked is stuck";
   const char *lacks = take_haul (leg) ? "the rest of it" : "all of it";
 
+  leg->late = end == JOB_DISCARDED || rc == -ETIMEDOUT;
   if (end == JOB_RETURNED)
     {
       snprintf (text, sizeof (text), "%s", error_text (&v->err));

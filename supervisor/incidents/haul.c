@@ -25,6 +25,8 @@
 /* So soon a collector that stands looks whether its job is to stop. */
 #define STAND_MS 50
 
+static const char *const lack_names[]
+    = { [LACK_SIZE] = "step", [LACK_LIMIT] = "playbook", [LACK_TIME] = "time" };
 static const char *const lacks[] = {
   [LACK_SIZE] = "more than 8 MiB or 64 files in one step, or no memory",
   [LACK_LIMIT] = "the bytes that the playbook allows were used up",
@@ -209,14 +211,17 @@ haul_not_woken (void *arg)
 
 /* ---- the collector puts in ---- */
 
+/* limit: which of them it was, or NULL. */
 static void
-add_gap_locked (struct haul *h, const char *what, const char *why)
+add_gap_locked (struct haul *h, const char *what, const char *why,
+                const char *limit)
 {
   struct json_object *o = json_object_new_object ();
 
   json_add_str (o, "collector", h->collector);
   json_add_text (o, "what", what, strlen (what));
   json_add_text (o, "why", why, strlen (why));
+  json_add_str (o, "limit", limit);
   json_object_array_add (h->gaps, o);
 }
 
@@ -232,7 +237,7 @@ out_gap (struct collect_out *out, const char *what, const char *fmt, ...)
   va_end (ap);
   LOCK_SCOPE (&h->m);
   if (!h->closed)
-    add_gap_locked (h, what, text);
+    add_gap_locked (h, what, text, NULL);
 }
 
 void
@@ -476,14 +481,26 @@ add_lost_locked (struct haul *h)
         snprintf (text, sizeof (text),
                   "%s: %" PRIu64 " bytes from here on", lacks[i],
                   h->lost[i].bytes);
-        add_gap_locked (h, h->lost[i].first, text);
+        add_gap_locked (h, h->lost[i].first, text, lack_names[i]);
       }
   if (h->facts_lost)
     {
       snprintf (text, sizeof (text), "%u more than %u in one step",
                 h->facts_lost, HAUL_MAX_FACTS);
-      add_gap_locked (h, "facts", text);
+      add_gap_locked (h, "facts", text, lack_names[LACK_SIZE]);
     }
+}
+
+static struct json_object *
+names_of (const struct haul *h)
+{
+  struct json_object *list = json_object_new_array ();
+
+  for (unsigned i = 0; i < h->nfiles; i++)
+    if (h->files[i].size > 0)
+      json_object_array_add (list,
+                             json_object_new_string (h->files[i].name));
+  return list;
 }
 
 void
@@ -505,5 +522,5 @@ haul_close (struct haul *h, struct haul_end *ret)
   haul_pump (h);
   add_lost_locked (h);
   *ret = (struct haul_end){ h->facts, h->nfacts, steal_ptr (&h->impact),
-                            steal_ptr (&h->gaps), h->bytes };
+                            steal_ptr (&h->gaps), names_of (h), h->bytes };
 }

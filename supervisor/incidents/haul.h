@@ -75,6 +75,7 @@ struct haul_end
   const struct fact *facts;
   unsigned nfacts;
   struct json_object *impact, *gaps;
+  struct json_object *files; /* their names */
   uint64_t bytes;                    /* of all files */
 };
 /* Loop thread, once: what comes from now on goes nowhere.  With ret NULL nobody

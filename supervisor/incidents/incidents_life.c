@@ -343,7 +343,12 @@ settle (struct active *a)
   if (a->stand != STAND_SUSPECTED)
     return;
   if (verdict_is_ours (&a->inc.verdict))
-    a->stand = STAND_NOT;
+    {
+      a->stand = STAND_NOT;
+      /* Looked at, it is well. */
+      if (strcmp (a->inc.verdict.class_, "none") == 0)
+        incident_moment (a, MOMENT_NEAR_MISS, NULL);
+    }
   else if (!incident_text_alone (&a->inc))
     {
       a->stand = STAND_FIRM;

@@ -10,26 +10,15 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "kernel/text/rules.h"
+#include "supervisor/conf/conf_files.h"
 
 struct opener;
-
-#define TEXT_FAULTS_MAX 8
-
-struct text_fault
-{
-  char *file;
-  struct error err;
-};
 
 struct text_rules_read
 {
   struct text_rules *rules; /* NULL: ours alone, and nobody wanted these */
-  unsigned files, taken;    /* of operators */
+  struct conf_taken own;    /* of operators */
   unsigned added, replaced; /* their rules; of them in the place of ours */
-  const char *missing;      /* the first path that is not there, of paths: no
-                               fault, for who has no rules of his own yet */
-  unsigned nfaults;         /* all; the first few are told */
-  struct text_fault faults[TEXT_FAULTS_MAX];
 };
 
 /* In a job (it may wait for a disk).  paths: of char *, in that order; a file

@@ -3,12 +3,13 @@
 # shellcheck disable=SC1091,SC2154
 #
 # Playbooks of an operator's own, dropped into a folder: taken at start and by a reload; what is wrong with a file is
-# said by `config check`, the log, status, doctor and dump, and costs neither a scenario nor another playbook.
+# said by `config check`, the log, status, doctor and dump, and costs neither a scenario nor another playbook. Rules
+# of the verdict likewise.
 . "${HANGDOG_SRC:-${srcdir:-.}}/tests/chaos/chaos.sh"
 chaos_init playbooks jq
 
 for g in alpha beta; do fake_guest $g -P dead; done
-mkdir "$work/playbooks.d"
+mkdir "$work/playbooks.d" "$work/verdicts.d"
 playbook() { # FILE NAME STEPS
     printf '{ "schema": "hangdog/playbook/1", "name": "%s", "summary": "mine",\n  "steps": [%s] }\n' "$2" "$3" >"$work/playbooks.d/$1"
 }
@@ -19,7 +20,7 @@ scenario() { # NAME PLAYBOOK
 EOJ
 }
 chaos_config "{\"kind\": \"rundir\", \"root\": \"$work/fake\", \"consoles\": \"cons0\", \"console-mode\": \"hold\"}" \
-    "\"playbooks\": [\"$work/playbooks.d\"]"
+    "\"playbooks\": [\"$work/playbooks.d\"], \"verdicts\": [\"$work/verdicts.d\"]"
 cfg=(--config "$work/config.json")
 playbook 10-good.json storage '"host"'
 playbook 20-bad.json disks '"host", { "do": "dsk" }'
@@ -131,6 +132,26 @@ hd diagnose --all -o "$work/file" >/dev/null 2>&1 && die "a file is taken for a 
 hd diagnose --all --playbook nonesuch -o "$work/evidence" >"$work/out" 2>"$work/err"
 exact "the end of all by none" $? 5
 grep -q '^FAIL alpha .*: no playbook "nonesuch"' "$work/err" || { cat "$work/err"; die "all by none"; }
+
+# ---- rules of the verdict: by a reload, and the last good ones stay ----
+verdict() { # CLASS
+    cat >"$work/verdicts.d/10-mine.json" <<EOJ
+{ "schema": "hangdog/verdict-rules/1",
+  "verdicts": [ { "name": "mine", "class": "$1", "confidence": "low", "codes": ["ordered"], "if": "host.memory.available > 0",
+                  "says": "Mine.", "next": "Nothing." } ] }
+EOJ
+}
+judged() { hd diagnose beta --playbook disks --json 2>/dev/null | jq -r 'select(.row == "verdict" or .verdict) | .verdict.class? // .class'; }
+verdict slow
+again '1 rules of the verdict of 1 files, 0 of them in the place of ours'
+exact "what mine says" "$(judged)" slow
+verdict slowly
+again 'rules of the verdict are not taken: .*10-mine.json:2:'
+hd status | grep -q 'rules of the verdict are not taken, the last good ones stay' || die "status does not name the bad rules"
+exact "what the last good one says" "$(judged)" slow
+rm "$work/verdicts.d/10-mine.json"
+again '0 rules of the verdict of 0 files'
+exact "what is said without it is another" "$([ "$(judged)" = slow ]; echo $?)" 1
 
 # ---- broken again: the last good ones stay ----
 echo '{' >"$work/playbooks.d/10-good.json"

@@ -11,17 +11,21 @@
  *   labtool starttime PID                  the start time of a process, in ticks since boot
  *   labtool now                            milliseconds of the monotonic clock
  *   labtool spawn LOGFILE PROGRAM ARG...   starts a session leader, prints "PID STARTTIME"
+ *   labtool nfs PORT                       a server of NFS 3 on loopback, with one folder in which every name
+ *                                          is a file of zeros: as much as a mount needs, to be stopped
  *
  * ctl ends with 0 to 125 from the command, 124 when no answer came in time, 125 when the socket
  * cannot be reached.
  */
 #define _GNU_SOURCE
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -305,6 +309,185 @@ static int do_spawn(const char *log, char **argv)
 	return 0;
 }
 
+/* ---- a server of NFS 3 (RFC 1813), of which a test needs that it stops answering ---- */
+
+struct xdr {
+	uint32_t w[4096];
+	size_t n;
+};
+
+static void put(struct xdr *x, uint32_t v)
+{
+	if (x->n < sizeof x->w / sizeof *x->w)
+		x->w[x->n++] = htonl(v);
+}
+
+static void put_zeros(struct xdr *x, int words)
+{
+	while (words-- > 0)
+		put(x, 0);
+}
+
+/* A handle of four bytes: 1 the folder, 2 each file in it. */
+static void put_handle(struct xdr *x, uint32_t id)
+{
+	put(x, 4);
+	put(x, id);
+}
+
+static void put_attr(struct xdr *x, uint32_t id)
+{
+	put(x, id == 1 ? 2 : 1);
+	put(x, id == 1 ? 0755 : 0644);
+	put(x, 1); /* links */
+	put_zeros(x, 2); /* uid, gid */
+	put(x, 0);
+	put(x, 65536); /* size */
+	put(x, 0);
+	put(x, 65536); /* used */
+	put_zeros(x, 4); /* rdev, fsid */
+	put(x, 0);
+	put(x, id);
+	put_zeros(x, 6); /* times */
+}
+
+static void put_post_attr(struct xdr *x, uint32_t id)
+{
+	put(x, 1);
+	put_attr(x, id);
+}
+
+/* In ARG, N words, stands what the call is about, after its credentials. */
+static void nfs_reply(struct xdr *x, uint32_t prog, uint32_t proc, const uint32_t *arg, size_t n)
+{
+	uint32_t id = n > 1 && ntohl(arg[0]) == 4 ? ntohl(arg[1]) : 1, want;
+
+	if (proc == 0 || (prog == 100005 && proc != 1))
+		return;
+	put(x, 0);
+	if (prog == 100005) { /* MNT */
+		put_handle(x, 1);
+		put(x, 1);
+		put(x, 1); /* AUTH_SYS */
+		return;
+	}
+	switch (proc) {
+	case 1: /* GETATTR */
+		put_attr(x, id);
+		return;
+	case 3: /* LOOKUP */
+		put_handle(x, 2);
+		put_post_attr(x, 2);
+		put_post_attr(x, 1);
+		return;
+	case 4: /* ACCESS */
+		put_post_attr(x, id);
+		put(x, n > 2 ? ntohl(arg[2]) : 0);
+		return;
+	case 6: /* READ */
+		want = n > 4 ? ntohl(arg[4]) : 0;
+		want = want > 8192 ? 8192 : want & ~3u;
+		put_post_attr(x, id);
+		put(x, want);
+		put(x, 0);
+		put(x, want);
+		put_zeros(x, want / 4);
+		return;
+	case 18: /* FSSTAT */
+		put_post_attr(x, id);
+		put_zeros(x, 13);
+		return;
+	case 19: /* FSINFO: 8 KiB at a time */
+		put_post_attr(x, id);
+		for (int i = 0; i < 7; i++)
+			put(x, i % 3 == 2 ? 512 : 8192);
+		put(x, 0);
+		put(x, 1 << 30); /* the longest file */
+		put(x, 0);
+		put(x, 1); /* time's grain */
+		put(x, 0x18);
+		return;
+	case 20: /* PATHCONF */
+		put_post_attr(x, id);
+		put(x, 1);
+		put(x, 255);
+		put(x, 1);
+		put_zeros(x, 2);
+		put(x, 1);
+		return;
+	default:
+		x->w[x->n - 1] = htonl(10004); /* NFS3ERR_NOTSUPP */
+		put_zeros(x, 2);
+	}
+}
+
+static int read_all(int fd, void *buf, size_t n)
+{
+	for (char *p = buf; n; ) {
+		ssize_t r = read(fd, p, n);
+
+		if (r <= 0)
+			return -1;
+		p += r;
+		n -= r;
+	}
+	return 0;
+}
+
+/* One call, one reply: mark, xid, direction, version, program, its version, procedure, credentials, verifier. */
+static int nfs_serve(int fd)
+{
+	static struct xdr x;
+	uint32_t mark, call[2048];
+	size_t n, i;
+
+	if (read_all(fd, &mark, 4))
+		return -1;
+	n = ntohl(mark) & 0x7fffffff;
+	if (n > sizeof call || n < 40 || read_all(fd, call, n))
+		return -1;
+	n /= 4;
+	i = 6;
+	for (int k = 0; k < 2 && i + 1 < n; k++)
+		i += 2 + (ntohl(call[i + 1]) + 3) / 4;
+	x.n = 0;
+	put(&x, 0); /* the mark, below */
+	put(&x, ntohl(call[0]));
+	put(&x, 1); /* a reply */
+	put_zeros(&x, 4); /* accepted, verifier, success */
+	nfs_reply(&x, ntohl(call[3]), ntohl(call[5]), call + (i < n ? i : n), i < n ? n - i : 0);
+	x.w[0] = htonl(0x80000000u | (uint32_t)(4 * (x.n - 1)));
+	return write(fd, x.w, 4 * x.n) == (ssize_t)(4 * x.n) ? 0 : -1;
+}
+
+static int do_nfs(int port)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_port = htons(port),
+				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct pollfd p[16] = { { .events = POLLIN } };
+	int n = 1, on = 1;
+
+	p[0].fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	setsockopt(p[0].fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+	if (bind(p[0].fd, (struct sockaddr *)&sin, sizeof sin) || listen(p[0].fd, 8))
+		return 1;
+	for (;;) {
+		if (poll(p, n, -1) < 0)
+			return 1;
+		for (int i = n - 1; i > 0; i--)
+			if (p[i].revents && nfs_serve(p[i].fd)) {
+				close(p[i].fd);
+				p[i] = p[--n];
+			}
+		if (!(p[0].revents & POLLIN) || n == 16)
+			continue;
+		p[n].fd = accept(p[0].fd, NULL, NULL);
+		p[n].events = POLLIN;
+		p[n].revents = 0;
+		n += p[n].fd >= 0;
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const char *v = argc > 1 ? argv[1] : "";
@@ -334,6 +517,8 @@ int main(int argc, char **argv)
 	}
 	if (!strcmp(v, "spawn") && argc >= 4)
 		return do_spawn(argv[2], argv + 3);
-	fprintf(stderr, "labtool: ctl, qmp, standin, send, freeport, starttime, now, spawn: see the top of labtool.c\n");
+	if (!strcmp(v, "nfs") && argc == 3)
+		return do_nfs(atoi(argv[2]));
+	fprintf(stderr, "labtool: ctl, qmp, standin, send, freeport, starttime, now, spawn, nfs: see the top of labtool.c\n");
 	return 2;
 }

@@ -612,7 +612,7 @@ fakekernel_with_tasks (struct fakekernel *f)
 
   fakekernel_type (f, "sched_info", 32, "last_arrival@16:8");
   fakekernel_type (f, "thread_struct", 64, "sp@24:8");
-  fakekernel_type (f, "signal_struct", 64, "thread_head@32=list_head");
+  fakekernel_type (f, "signal_struct", 64, "tty@8:8 thread_head@32=list_head rlim@64:8");
   fakekernel_type (f, "inactive_task_frame", 56, "bp@40:8 ret_addr@48:8");
   fakekernel_type (f, "thread_union", FAKE_STACK, "");
   fakekernel_type (f, "task_struct", FAKE_TASK_SIZE,
@@ -621,7 +621,7 @@ fakekernel_with_tasks (struct fakekernel *f)
                    "exit_state@132:4 flags@136:4 on_cpu@140:4 mm@144:8 "
                    "stack@152:8 real_parent@160:8 nvcsw@168:8 nivcsw@176:8 "
                    "sched_info@184=sched_info thread@256=thread_struct "
-                   "worker_private@400:8");
+                   "worker_private@400:8 files@408:8 cgroups@416:8");
   fakemem_list (&f->mem, init + FAKE_TASKS);
   fakemem_text (&f->mem, init + FAKE_COMM, "swapper/0");
 }

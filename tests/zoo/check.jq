@@ -14,7 +14,7 @@ def regex: . as $p | try (("" | test($p)) | empty) catch "no expression: \($p)";
   (.guest // {} | of(["launcher", "options", "disk", "server", "count", "up", "well", "no_shell"]; "guest")),
   (.guest.options // [] | .[] | select(test("^[a-z]+=") | not) | "guest: \"\(.)\" is no option of docs/lab.md"),
   (.guest.launcher // "eve" | select(. != "eve" and . != "libvirt") | "guest: no launcher \"\(.)\""),
-  (.guest.server // "file" | select(["file", "nbd", "full"] as $s | . as $x | $s | index($x) | not) | "guest: no server \"\(.)\""),
+  (.guest.server // "file" | select(["file", "nbd", "full", "frozen"] as $s | . as $x | $s | index($x) | not) | "guest: no server \"\(.)\""),
   (select((.fault | type) != "array") | "fault: no list of steps"),
   ((.before // []) + (.fault // []) | .[] | (keys - ["args", "may_fail"]) as $k
    | select(($k | length) != 1 or (["inside", "script", "host", "wait"] | index($k[0]) | not)) | "fault: a step is one of inside, script, host, wait: \(tojson)"),

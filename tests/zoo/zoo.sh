@@ -8,7 +8,7 @@
 # zoo_options DOCUMENT - the guest's options in the array "options": those of the document, and on top of them what
 # the vantage is about.
 zoo_options() {
-    mapfile -t options < <(jq -r '.guest.options // [] | .[]' "$1")
+    mapfile -t options < <(jq -r --arg work "$work" '.guest.options // [] | .[] | gsub("@WORK@"; $work)' "$1")
     launcher=$(jq -r '.guest.launcher // "eve"' "$1")
     disk=$(jq -r '.guest.disk // ""' "$1")
     server=$(jq -r '.guest.server // "file"' "$1")
@@ -30,6 +30,10 @@ zoo_disk() { # GUEST
         file) lab_disk "$f" "$disk" && disk_option=("disk=$f") ;;
         full) # sparse, on a file system that has less room than it says
             mkdir -p "$work/small" && mount -t tmpfs -o size=24m zoo "$work/small" || return 77
+            lab_disk "$work/small/disk" "$disk" && disk_option=("disk=$work/small/disk") ;;
+        frozen) # on a file system of the host's that can be frozen
+            mkdir -p "$work/small" && truncate -s 160M "$work/small.img" && mke2fs -q -t ext4 "$work/small.img" &&
+                mount -o loop "$work/small.img" "$work/small" || return 77
             lab_disk "$work/small/disk" "$disk" && disk_option=("disk=$work/small/disk") ;;
         nbd)
             command -v qemu-nbd >/dev/null || return 77
@@ -141,14 +145,14 @@ zoo_scenarios() { # DOCUMENT
     local often='["10s", "5s", "3s"]'
     # A control has to bear what people ask, and not what is quick for a test.
     [ -z "$fast" ] || [ "$(jq '.control // false' "$1")" = true ] || often='["5s", "3s", "2s"]'
-    jq --argjson often "$often" --argjson uptime $uptime --argjson beat $beat --arg v "$vantage" --arg port "$(lab_get z1 port)" '
+    jq --argjson often "$often" --argjson uptime $uptime --argjson beat $beat --arg v "$vantage" --arg launcher "$launcher" --arg port "$(lab_get z1 port)" '
         {scenarios: (
           [ if $uptime then {name: "uptime", kind: "console-command", interval: $often[0], timeout: $often[1], "initial-delay": "1s",
               "retry-interval": $often[2], "failure-threshold": 2, severity: "critical", command: "uptime",
               expect: {status: 0, output: "load average"}} else empty end,
             if $beat then {name: "kernel-lives", kind: "memory-heartbeat", interval: "10s", timeout: "5s", "retry-interval": "6s", "initial-delay": "5s",
               stands: "10s", playbook: "quick"} else empty end,
-            if $v == "monitor" then {name: "qemu", kind: "monitor", interval: "10s", timeout: "5s", vcpus: true, "initial-delay": "1s",
+            if $v == "monitor" then {name: "qemu", kind: "monitor", interval: "10s", timeout: "5s", vcpus: true, "vcpus-stuck": ($launcher == "eve"), "initial-delay": "1s",
               "retry-interval": "5s", "failure-threshold": 2, playbook: "quick"} else empty end ]
           + (.scenarios // [] | map(walk(if type == "string" then gsub("@PORT@"; $port) else . end))) )}' "$1"
 }
@@ -180,6 +184,8 @@ zoo_config() {
     else
         bed_config "$more"
     fi
+    # Who has the console alone reads it all the time, or hears nothing of what is said between two questions.
+    [ "$vantage" != console ] || { jq '.sources[0]["console-mode"] = "hold"' "$work/config.json" >"$work/config.new" && mv "$work/config.new" "$work/config.json"; }
 }
 # A shell answers, and the heartbeat is read: from now on a fault is seen by all that can see it.
 zoo_well() { # GUEST
@@ -247,6 +253,9 @@ zoo_starve() {
     fi
     starved=$d
     echo "$1" >"$d/cgroup.procs"
+}
+zoo_thaw() { # or nobody who waits for it can be ended
+    [ "$server" != frozen ] || fsfreeze --unfreeze "$work/small" 2>/dev/null
 }
 zoo_undo() {
     umount "$work/small" 2>/dev/null

@@ -145,71 +145,46 @@ monitor_status (const struct transport_env *env, const struct guest *g,
 
 /* ---- block counters ---- */
 
-/* The name under which a disk is known in struct guest: the drive's, or the
- * device's id without its place in QEMU's tree of objects
- * ("/machine/peripheral/virtio0/virtio-backend"), or the node's. */
+/* What a disk of today's does many times over. */
+#define CRAWL_BPS (256 * 1024)
+#define CRAWL_IOPS 16
+
+static bool
+crawls (struct json_object *inserted)
+{
+  static const char *const bps[] = { "bps", "bps_rd", "bps_wr" };
+  static const char *const iops[] = { "iops", "iops_rd", "iops_wr" };
+  bool ret = false;
+
+  /* 0: no bound. */
+  for (unsigned i = 0; i < ARRAY_LEN (bps); i++)
+    {
+      int64_t b = json_get_int (inserted, bps[i], 0);
+      int64_t n = json_get_int (inserted, iops[i], 0);
+
+      ret = ret || (b > 0 && b < CRAWL_BPS) || (n > 0 && n < CRAWL_IOPS);
+    }
+  return ret;
+}
+
 void
-monitor_disk_name_ (struct json_object *dev, char *dst, size_t n)
+monitor_disk_bounds_ (struct json_object *reply, struct json_object *disks)
 {
-  static const char peripheral[] = "/machine/peripheral/";
-  const char *device = json_get_str (dev, "device");
-  const char *qdev = json_get_str (dev, "qdev");
-  const char *node = json_get_str (dev, "node-name");
+  size_t n = json_object_is_type (reply, json_type_array)
+                 ? json_object_array_length (reply)
+                 : 0;
 
-  if (device && device[0])
-    guest_copy (dst, n, device);
-  else if (qdev && qdev[0])
-    {
-      if (strncmp (qdev, peripheral, sizeof peripheral - 1) == 0)
-        qdev += sizeof peripheral - 1;
-      snprintf (dst, n, "%.*s", (int) strcspn (qdev, "/"), qdev);
-    }
-  else
-    guest_copy (dst, n, node ? node : "");
-}
-
-static struct json_object *
-disk_counters (struct json_object *stats)
-{
-  static const char *const failed[]
-      = { "failed_rd_operations", "failed_wr_operations",
-          "failed_flush_operations" };
-  struct json_object *out = json_object_new_object ();
-  int64_t errors = 0;
-
-  json_add_int (out, "rd_bytes", json_get_int (stats, "rd_bytes", 0));
-  json_add_int (out, "rd_ops", json_get_int (stats, "rd_operations", 0));
-  json_add_int (out, "wr_bytes", json_get_int (stats, "wr_bytes", 0));
-  json_add_int (out, "wr_ops", json_get_int (stats, "wr_operations", 0));
-  json_add_int (out, "flush_ops", json_get_int (stats, "flush_operations", 0));
-  for (unsigned i = 0; i < ARRAY_LEN (failed); i++)
-    {
-      int64_t v = json_get_int (stats, failed[i], 0);
-
-      /* QEMU's numbers, or those of a process that answers in its place. */
-      if (v > 0 && __builtin_add_overflow (errors, v, &errors))
-        errors = INT64_MAX;
-    }
-  json_add_int (out, "errors", errors);
-  return out;
-}
-
-struct json_object *
-monitor_disks_ (struct json_object *reply)
-{
-  struct json_object *out = json_object_new_object ();
-
-  for (size_t i = 0; i < json_object_array_length (reply); i++)
+  for (size_t i = 0; i < n; i++)
     {
       struct json_object *dev = json_object_array_get_idx (reply, i);
-      struct json_object *stats = json_get (dev, "stats");
+      struct json_object *inserted = json_get (dev, "inserted"), *disk;
       char name[128];
 
       monitor_disk_name_ (dev, name, sizeof name);
-      if (name[0] && stats)
-        json_object_object_add (out, name, disk_counters (stats));
+      disk = name[0] && inserted ? json_get (disks, name) : NULL;
+      if (disk)
+        json_add_bool (disk, "crawls", crawls (inserted));
     }
-  return out;
 }
 
 int
@@ -218,6 +193,7 @@ monitor_blockstats (const struct transport_env *env, const struct guest *g,
                     struct error *err)
 {
   struct json_object *reply CLEANUP_JSON = NULL;
+  struct json_object *blocks CLEANUP_JSON = NULL;
   enum monitor_health health;
   int r;
 
@@ -230,6 +206,9 @@ monitor_blockstats (const struct transport_env *env, const struct guest *g,
   if (!json_object_is_type (reply, json_type_array))
     return error_set (err, EPROTO, "query-blockstats: not a list");
   *ret = monitor_disks_ (reply);
+  /* Counters are what is asked for; bounds say more of them. */
+  if (ask_once (env, g, "query-block", deadline, &health, &blocks, NULL) == 0)
+    monitor_disk_bounds_ (blocks, *ret);
   return 0;
 }
 

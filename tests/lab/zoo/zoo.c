@@ -15,6 +15,9 @@
  *   spinlock A B      B spins for the lock A holds  irqoff-all       irqs off on every CPU
  *   oops              NULL dereference in a kthread panic            panic()
  *   leak MB           pages that never come back     ipi A B          A waits for B, whose irqs are off
+ *   rwsem             the writer waits for a reader      semwait          the writer waits for a semaphore
+ *   bug               BUG()                          divide           a division by nothing
+ *   recurse           the stack runs over            inode PATH       somebody sleeps with its lock
  *
  * What kills the guest starts DELAY_MS after the order, so the one who ordered gets an answer
  * and the test knows that what follows is the fault and not a broken order. Each fault spins or
@@ -26,21 +29,34 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/namei.h>
 #include <linux/nmi.h>
 #include <linux/proc_fs.h>
 #include <linux/rcupdate.h>
+#include <linux/rwsem.h>
 #include <linux/sched.h>
+#include <linux/semaphore.h>
 #include <linux/slab.h>
 #include <linux/smp.h>
 #include <linux/spinlock.h>
 #include <linux/uaccess.h>
+#include <linux/version.h>
 #include <linux/workqueue.h>
 
 #define DELAY_MS 300
 
+/* Since 6.4 it is told how many may have it. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 4, 0)
+#define DEFINE_SEMAPHORE_ONE(name) DEFINE_SEMAPHORE(name, 1)
+#else
+#define DEFINE_SEMAPHORE_ONE(name) DEFINE_SEMAPHORE(name)
+#endif
+
 static DEFINE_MUTEX(zoo_mutex);
 static DEFINE_MUTEX(zoo_mutex_a);
 static DEFINE_MUTEX(zoo_mutex_b);
+static DECLARE_RWSEM(zoo_rwsem);
+static DEFINE_SEMAPHORE_ONE(zoo_sem);
 static DEFINE_SPINLOCK(zoo_lock);
 static DECLARE_COMPLETION(zoo_held);
 static DECLARE_COMPLETION(zoo_a_held);
@@ -192,6 +208,75 @@ static int zoo_oops(void *arg)
 	return 0;
 }
 
+static int zoo_bug(void *arg)
+{
+	msleep(DELAY_MS);
+	BUG();
+	return 0;
+}
+
+static int zoo_divide(void *arg)
+{
+	volatile int nothing = (long)arg;
+
+	msleep(DELAY_MS);
+	return DELAY_MS / nothing;
+}
+
+static bool zoo_far_enough; /* never */
+
+/* Each step writes to its part of the stack, so that none is left out, nor jumped to. */
+static noinline int zoo_deeper(int n)
+{
+	volatile char here[512];
+
+	here[n % sizeof(here)] = n;
+	if (READ_ONCE(zoo_far_enough))
+		return n;
+	return zoo_deeper(n + 1) + here[(n + 7) % sizeof(here)];
+}
+
+static int zoo_recurse(void *arg)
+{
+	msleep(DELAY_MS);
+	return zoo_deeper(0);
+}
+
+static int zoo_rwsem_reader(void *arg)
+{
+	down_read(&zoo_rwsem);
+	complete_all(&zoo_held);
+	for (;;)
+		schedule_timeout_interruptible(HZ * 3600);
+	return 0;
+}
+
+static int zoo_rwsem_writer(void *arg)
+{
+	wait_for_completion(&zoo_held);
+	down_write(&zoo_rwsem);
+	up_write(&zoo_rwsem);
+	return 0;
+}
+
+static int zoo_sem_taker(void *arg)
+{
+	down(&zoo_sem);
+	complete_all(&zoo_held);
+	for (;;)
+		schedule_timeout_interruptible(HZ * 3600);
+	return 0;
+}
+
+static int zoo_inode_holder(void *arg)
+{
+	inode_lock(arg);
+	complete_all(&zoo_held);
+	for (;;)
+		schedule_timeout_interruptible(HZ * 3600);
+	return 0;
+}
+
 static int zoo_run_with(int (*fn)(void *), long arg, const char *name, int cpu)
 {
 	struct task_struct *t;
@@ -227,6 +312,18 @@ static int zoo_leak(unsigned long mb)
 	return 0;
 }
 
+/* The path stays looked up: its inode has to outlive who sleeps with it. */
+static int zoo_inode(char *name)
+{
+	struct path path;
+	int rc;
+
+	rc = kern_path(strim(name), LOOKUP_FOLLOW, &path);
+	if (rc)
+		return rc;
+	return zoo_run_with(zoo_inode_holder, (long)d_inode(path.dentry), "zoo_inode", -1);
+}
+
 static int zoo_do(char *line)
 {
 	char name[32];
@@ -247,6 +344,26 @@ static int zoo_do(char *line)
 		return zoo_run(zoo_oops, "zoo_oops", -1);
 	if (!strcmp(name, "panic"))
 		return zoo_run(zoo_panic, "zoo_panic", -1);
+	if (!strcmp(name, "bug"))
+		return zoo_run(zoo_bug, "zoo_bug", -1);
+	if (!strcmp(name, "divide"))
+		return zoo_run(zoo_divide, "zoo_divide", -1);
+	if (!strcmp(name, "recurse"))
+		return zoo_run(zoo_recurse, "zoo_recurse", -1);
+	if (!strcmp(name, "inode"))
+		return zoo_inode(line + 5);
+	if (!strcmp(name, "rwsem")) {
+		rc = zoo_run(zoo_rwsem_reader, "zoo_rwsem_reader", -1);
+		return rc ? rc : zoo_rwsem_writer(NULL);
+	}
+	if (!strcmp(name, "semwait")) {
+		rc = zoo_run(zoo_sem_taker, "zoo_sem_taker", -1);
+		if (rc)
+			return rc;
+		wait_for_completion(&zoo_held);
+		down(&zoo_sem);
+		return 0;
+	}
 	if (!strcmp(name, "dstate"))
 		return zoo_run(zoo_dstate, "zoo_dstate", -1);
 	if (!strcmp(name, "mutex")) {

@@ -189,13 +189,14 @@ test_round (void **state)
   assert_string_equal (digest, again);
   assert_int_equal (size, size2);
   assert_int_equal (unpack (p, fd, 10u << 20, NULL), 0);
-  assert_int_equal (p->seen.count, 5);
+  assert_int_equal (p->seen.count, 6);
   assert_string_equal (p->seen.name[0], "manifest.json");
   assert_string_equal (p->seen.name[1], "incident.json");
   assert_string_equal (p->seen.name[2], "console/raw.log");
   assert_string_equal (p->seen.name[3], "big.bin");
   assert_string_equal (p->seen.name[4], "empty.txt");
-  for (unsigned i = 0; i < 5; i++)
+  assert_string_equal (p->seen.name[5], BUNDLE_SUMS);
+  for (unsigned i = 0; i < 6; i++)
     assert_true (p->seen.complete[i]);
   assert_int_equal (p->seen.data[3].len, BIG);
   assert_memory_equal (p->seen.data[2].data, "hello\x1b[31m\n", 11);
@@ -205,7 +206,7 @@ test_round (void **state)
   assert_string_equal (json_get_str (m, "schema"), BUNDLE_SCHEMA);
   assert_non_null (json_get (m, "incident"));
   assert_null (json_get (m, "about"));
-  assert_int_equal (json_object_array_length (json_get (m, "files")), 4);
+  assert_int_equal (json_object_array_length (json_get (m, "files")), 5);
   struct json_object *raw = file_entry (m, "console/raw.log");
   assert_string_equal (json_get_str (raw, "source"), "console");
   assert_int_equal (json_get_int (raw, "bytes", 0), 11);
@@ -287,8 +288,8 @@ test_torn (void **state)
   CLEANUP_CLOSE int fd2 = open_bundle (p);
   assert_int_equal (ftruncate (fd2, (off_t) size - 9), 0);
   assert_int_equal (unpack (p, fd2, 10u << 20, &err), -EPIPE);
-  assert_int_equal (p->seen.count, 5);
-  assert_true (p->seen.complete[4]);
+  assert_int_equal (p->seen.count, 6);
+  assert_true (p->seen.complete[5]);
 }
 
 static void
@@ -312,7 +313,7 @@ test_damage (void **state)
       int r = unpack (p, fd, 10u << 20, &err);
       assert_int_equal (r, -EBADMSG);
       /* It lies in big.bin: what is before and after came whole. */
-      assert_int_equal (p->seen.count, 5);
+      assert_int_equal (p->seen.count, 6);
       assert_true (p->seen.complete[2] && p->seen.complete[4]);
       assert_false (p->seen.complete[3]);
       assert_string_equal (p->seen.name[4], "empty.txt");
@@ -503,13 +504,14 @@ test_missing (void **state)
   assert_int_equal (mkfifoat (p->work, "fifo", 0600), 0);
   put (p->work, "bad name", "x", 1);
   put (p->work, "manifest.json", "x", 1);
+  put (p->work, "SHA256SUMS", "x", 1);
   assert_int_equal (pack (p, NULL, digest, &size), 0);
   CLEANUP_CLOSE int fd = open_bundle (p);
   assert_int_equal (unpack (p, fd, 10u << 20, NULL), 0);
-  assert_int_equal (p->seen.count, 5);
+  assert_int_equal (p->seen.count, 6);
   CLEANUP_JSON struct json_object *m
       = json_tokener_parse (buf_str (&p->seen.data[0]));
-  assert_int_equal (json_object_array_length (json_get (m, "missing")), 4);
+  assert_int_equal (json_object_array_length (json_get (m, "missing")), 5);
 }
 
 static void

@@ -156,6 +156,9 @@ two_looks_apart (void **state)
   assert_non_null (strstr (text_of (h, "kernel.event.soft_lockup"), "lockup"));
   assert_string_equal (fact_of (h, "kernel.event.soft_lockup")->source,
                        "memory");
+  assert_string_equal (text_of (h, "kernel.class"), "soft-lockup");
+  assert_string_equal (fact_of (h, "kernel.class")->source, "memory");
+  assert_null (fact_of (h, "kernel.absent"));
   /* Half an hour ago is another story, and users write there, too. */
   assert_null (fact_of (h, "kernel.event.hung_task"));
   assert_null (fact_of (h, "kernel.event.panic"));
@@ -229,6 +232,7 @@ why_there_is_none (void **state)
   assert_non_null (strstr (buf_str (&h->gaps), "memory/io: disks: no types\n"));
   assert_non_null (strstr (buf_str (&h->gaps), "no kernel here"));
   assert_null (fact_of (h, "tasks.count"));
+  assert_string_equal (text_of (h, "kernel.absent"), "no kernel here");
   haul_free (h);
 }
 
@@ -255,23 +259,82 @@ takes_anything (void **state)
   haul_free (h);
 }
 
+/* What a step says, read as a playbook's. */
+static void *
+step (const char *text)
+{
+  struct json_object *o = json_tokener_parse (text);
+  void *own = calloc (1, collect_memory.own_size);
+
+  assert_non_null (own);
+  memcpy (own, collect_memory.own_init, collect_memory.own_size);
+  assert_int_equal (
+      json_decode (NULL, o, "", collect_memory.fields, own, NULL), 0);
+  json_object_put (o);
+  return own;
+}
+
 static void
 says_before_what_it_does (void **state)
 {
-  struct guest g = { .monitor = MONITOR_LIBVIRT, .inc = { .pid = 7 } };
+  static const struct
+  {
+    enum monitor_kind monitor;
+    const char *step, *act;
+  } cases[] = {
+    { MONITOR_UNIX, "{}", "registers, twice" },
+    { MONITOR_UNIX, "{\"registers\":\"never\"}", NULL },
+    { MONITOR_LIBVIRT, "{}", NULL }, /* a suspicion is to leave no mark */
+    { MONITOR_LIBVIRT, "{\"registers\":\"always\"}", "taints" },
+    { MONITOR_NONE, "{\"registers\":\"always\"}", NULL },
+  };
+  struct guest g = { .inc = { .pid = 7 } };
   struct collect_plan p;
 
-  collector_plan (&collect_memory, &g, NULL, &p);
-  assert_int_equal (p.touch, TOUCH_MONITOR);
-  assert_non_null (strstr (p.acts[0], "taints"));
-  assert_string_equal (p.never, "");
-  g.monitor = MONITOR_NONE;
-  collector_plan (&collect_memory, &g, NULL, &p);
-  assert_int_equal (p.touch, TOUCH_NOTHING);
-  assert_string_equal (p.acts[0], "");
+  for (size_t i = 0; i < ARRAY_LEN (cases); i++)
+    {
+      void *own = step (cases[i].step);
+
+      g.monitor = cases[i].monitor;
+      collector_plan (&collect_memory, &g, own, &p);
+      assert_int_equal (p.touch,
+                        cases[i].act ? TOUCH_MONITOR : TOUCH_NOTHING);
+      if (cases[i].act)
+        assert_non_null (strstr (p.acts[0], cases[i].act));
+      else
+        assert_string_equal (p.acts[0], "");
+      assert_string_equal (p.never, "");
+      free (own);
+    }
   g.inc.pid = 0;
   collector_plan (&collect_memory, &g, NULL, &p);
   assert_string_not_equal (p.never, "");
+}
+
+/* And does what it says. */
+static void
+leaves_no_mark (void **state)
+{
+  static const struct guest g = { .name = "vm", .display = "vm",
+                                  .monitor = MONITOR_LIBVIRT,
+                                  .inc = { .uuid = "u", .pid = 77 } };
+  struct transport_env env = { .hub = NULL };
+  struct error err = ERROR_INIT;
+  struct haul *h = haul_new ();
+
+  reset ();
+  play.rows[1] = "{'row':'guest','registers':false,'registers_why':'not'}\n";
+  assert_int_equal (collect (&collect_memory, &g, &env, NULL, h, &err), 0);
+  assert_true (play.no_registers);
+  assert_non_null (strstr (buf_str (&h->gaps), "would taint the domain"));
+  haul_free (h);
+  h = haul_new ();
+  reset ();
+  assert_int_equal (collect (&collect_memory, &g, &env,
+                             "{\"registers\":\"always\"}", h, &err),
+                    0);
+  assert_false (play.no_registers);
+  haul_free (h);
 }
 
 int
@@ -283,6 +346,7 @@ main (void)
     cmocka_unit_test (why_there_is_none),
     cmocka_unit_test (takes_anything),
     cmocka_unit_test (says_before_what_it_does),
+    cmocka_unit_test (leaves_no_mark),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);

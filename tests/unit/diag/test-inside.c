@@ -22,7 +22,7 @@ static struct
   enum ask_end end;
   const char *says;
   const char *by; /* who was asked */
-  char command[4096];
+  char command[4096], login[80];
 } play;
 
 static int
@@ -31,6 +31,9 @@ answer (const char *by, const struct ask *ask, struct ask_result *ret,
 {
   play.by = by;
   snprintf (play.command, sizeof play.command, "%s", ask->command);
+  if (ask->address)
+    snprintf (play.login, sizeof play.login, "%s@%s %s", ask->user,
+              ask->address, ask->key);
   if (play.rc < 0)
     return error_set (err, -play.rc, "no way");
   *ret = (struct ask_result){ .end = play.end,
@@ -58,6 +61,14 @@ by_agent (const struct transport_env *env, const struct guest *g,
   return answer ("agent", ask, ret, err);
 }
 
+static int
+by_ssh (const struct transport_env *env, const struct guest *g,
+        const struct ask *ask, struct job *job, struct ask_result *ret,
+        struct error *err)
+{
+  return answer ("ssh", ask, ret, err);
+}
+
 static const char *
 no_agent (const struct guest *g)
 {
@@ -66,6 +77,8 @@ no_agent (const struct guest *g)
 
 const struct transport_ops transport_console
     = { .name = "console", .lane = LANE_CONSOLE, .command = by_console };
+const struct transport_ops transport_ssh
+    = { .name = "ssh", .lane = LANE_NET, .command = by_ssh };
 const struct transport_ops transport_agent = { .name = "agent",
                                                .lane = LANE_AGENT,
                                                .command = by_agent,
@@ -140,27 +153,46 @@ what_is_cut_off (void **state)
   play.rc = 0;
   /* Anything at all. */
   haul_free (get (&collect_inside, "@@ \n@@ df\n% % %\n@@@@ x\n@@", ASK_OK, 0));
-  haul_free (get (&collect_application, "@@ P\n@@ P x\ng\nt\ns \nf f\n@@ L\n0A\n"
-                                        "@@ U 0\ns\n@@ F\nId=\n", ASK_OK, 0));
+  haul_free (get (&collect_application,
+                  "@@ P\n@@ P x\ng\nk\nt\nt 1\nt x y\ns \n@@ F\np\nf f\n"
+                  "@@ M\nfiles\n@@ L\n0A\n@@ G\n/\n/:\n:/\n@@ U 0\ns\n@@ B 0\n"
+                  "@@ S\nId=\n",
+                  ASK_OK, 0));
 }
 
-#define APP(pid, unit, state, threads, sockets)                               \
-  "@@ P " pid "\nc shop\ng 0::/system.slice/" unit "\n"                       \
-  "s " state " 1 1 1 0 -1 0 0 0 0 0 100 50 0 0 20 0 4 0\n" threads sockets
-#define WELL                                                                  \
-  APP ("70", "web.service", "S", "t S ep_poll 232\n", "f 900\n")
-#define LISTEN(waiting, inode)                                                \
-  "   0: 00000000:1F90 00000000:0000 0A 00000000:0000000" waiting             \
+/* As a real guest said it. */
+#define APP(pid, comm, unit, threads)                                         \
+  "@@ P " pid "\nc " comm "\ng 0::/system.slice/" unit "\n"                   \
+  "s 1085.00 S 3 11\n" threads "o 5\n"
+#define FUTEX(tid)                                                            \
+  "t " tid " S futex_wait_queue 202 0x424a1b\n"                               \
+  "k [<0>] futex_wait_queue+0x60/0x90\nk [<0>] do_futex+0x106/0x1b0\n"
+#define WEB                                                                   \
+  APP ("70", "web", "web.service", "t 70 S ep_poll 232 0x4\n")
+#define SHOP                                                                  \
+  APP ("80", "shop", "shop.service", FUTEX ("80") FUTEX ("91"))               \
+  WEB "@@ F\np 70\nf 900\np 80\nf 12\nf 901\n@@ M\n"                          \
+  "80/limits:Max open files            1024                 4096 files\n"
+#define LISTEN(port, waiting, inode)                                          \
+  "   0: 00000000:" port " 00000000:0000 0A 00000000:0000000" waiting         \
   " 00:00000000 00000000     0        0 " inode " 1 0000 100 0 0 10 0\n"
-#define AGAIN(pid, user)                                                      \
-  "@@ U " pid "\ns S 1 1 1 0 -1 0 0 0 0 0 " user " 50 0 0 20 0 4 0\n"
+#define ASKED                                                                 \
+  "{\"commands\":[{\"scenario\":\"s\",\"command\":\"ask-it 8080\"}]}"
 
 static void
-culprit (const char *says, const char *want)
+culprit (const char *says, const char *want, const char *amiss)
 {
-  struct haul *h = get (&collect_application, says, ASK_OK, 0);
+  struct haul *h;
 
+  hinted = json_tokener_parse (ASKED);
+  failed = "s";
+  h = get (&collect_application, says, ASK_OK, 0);
+  json_object_put (hinted);
+  hinted = NULL;
+  failed = NULL;
   assert_string_equal (text_of (h, "app.culprit"), want);
+  assert_string_equal (text_of (h, "app.amiss"), amiss);
+  assert_string_equal (text_of (h, "inside.way"), "console");
   haul_free (h);
 }
 
@@ -169,32 +201,62 @@ which_one_it_is (void **state)
 {
   struct haul *h;
 
-  culprit (WELL "@@ L\n" LISTEN ("0", "900") "@@ end\n", "(none)");
-  culprit (WELL APP ("80", "shop.service", "T", "t T do_signal_stop 0\n", "")
-           "@@ end\n",
-           "shop.service, shop (80), is stopped, waits in do_signal_stop");
-  culprit (WELL APP ("80", "shop.service", "S",
-                     "t S futex_wait_queue 202\nt S futex_wait_queue 202\n"
-                     "t S ep_poll 232\n", "f 901\n")
-           "@@ L\n" LISTEN ("0", "900") LISTEN ("3", "901") "@@ end\n",
-           "shop.service, shop (80), takes no connections: 3 wait, 2 of 3 "
-           "threads wait in a futex");
-  culprit (WELL APP ("80", "docker-3b5c.scope", "S",
-                     "t S ep_poll 232\nt D folio_wait_bit 0\n", "")
-           "@@ end\n",
-           "docker-3b5c.scope, shop (80), blocked in folio_wait_bit");
-  culprit (WELL APP ("80", "shop.service", "R", "t R 0 running\n", "")
-           "@@ L\n" AGAIN ("70", "101") AGAIN ("80", "195") "@@ end\n",
-           "shop.service, shop (80), runs without a pause");
-  culprit (WELL APP ("80", "shop.service", "S", "t S ep_poll 1\n", "")
-           "oom_kill 2\n@@ end\n",
-           "shop.service, shop (80), waits in ep_poll, 2 killed for lack of "
-           "memory in its group");
+  culprit (SHOP "@@ L\n" LISTEN ("0050", "0", "900")
+                LISTEN ("1F90", "2", "901") "@@ end\n",
+           "shop.service, shop (80), 2 of 2 threads wait in a futex",
+           "futex");
+  culprit (WEB APP ("80", "shop", "docker-3b5c.scope",
+                    "t 80 D folio_wait_bit 0 0x4\n")
+           "@@ F\np 80\nf 901\n@@ L\n" LISTEN ("1F90", "0", "901")
+           "@@ G\n./system.slice/docker-3b5c.scope/memory.max:4096\n"
+           "./system.slice/docker-3b5c.scope/memory.events:oom_kill 2\n"
+           "@@ U 80\ns 1086.00 D 3 11\n@@ end\n",
+           "docker-3b5c.scope, shop (80), blocked in read: folio_wait_bit, 2 "
+           "killed for lack of memory in its group",
+           "blocked");
+  culprit (WEB APP ("80", "shop", "shop.service", "t 80 R 0 running running\n")
+           "@@ F\np 80\nf 901\n@@ L\n" LISTEN ("1F90", "1", "901")
+           "@@ U 70\ns 1086.00 S 3 11\n@@ U 80\ns 1086.10 R 99 12\n@@ end\n",
+           "shop.service, shop (80), runs without a pause", "busy");
+  culprit (WEB "@@ F\np 70\nf 900\n@@ L\n" LISTEN ("0050", "0", "900")
+           "@@ end\n", "(none)", "(none)");
   h = get (&collect_application,
-           "@@ F\nResult=oom-kill\nId=shop.service\n@@ end\n", ASK_OK, 0);
-  assert_string_equal (text_of (h, "app.failed"), "(oom-kill), shop.service");
+           "@@ S\nResult=oom-kill\nId=shop.service\n@@ end\n", ASK_OK, 0);
+  assert_string_equal (text_of (h, "app.failed"), "shop.service (oom-kill)");
   assert_int_equal (int_of (h, "app.count"), 0);
   assert_true (strlen (play.command) < 2048);
+  haul_free (h);
+  /* Which of two is not known. */
+  h = get (&collect_application,
+           "@@ S\nResult=x\nId=a.service\nResult=y\nId=b.service\n@@ end\n",
+           ASK_OK, 0);
+  assert_string_equal (text_of (h, "app.failed"), "(none)");
+  haul_free (h);
+}
+
+/* As a scenario logs in, and not otherwise. */
+static void
+over_ssh (void **state)
+{
+  static const struct guest g = { .name = "vm", .inc = { .uuid = "u" } };
+  struct transport_env env = { .hub = NULL };
+  struct haul *h = haul_new ();
+  struct error err = ERROR_INIT;
+
+  play.says = SHOP "@@ end\n";
+  play.end = ASK_OK;
+  assert_int_equal (collect (&collect_application, &g, &env,
+                             "{\"way\":\"ssh\"}", h, &err), -ENOENT);
+  hinted = json_tokener_parse (
+      "{\"logins\":[{\"scenario\":\"s\",\"address\":\"10.0.0.5:22\","
+      "\"user\":\"root\",\"key\":\"k\"}]}");
+  assert_int_equal (collect (&collect_application, &g, &env,
+                             "{\"way\":\"ssh\"}", h, &err), 0);
+  json_object_put (hinted);
+  hinted = NULL;
+  assert_string_equal (play.by, "ssh");
+  assert_string_equal (play.login, "root@10.0.0.5:22 k");
+  assert_string_equal (text_of (h, "inside.way"), "ssh");
   haul_free (h);
 }
 
@@ -221,6 +283,7 @@ main (void)
     cmocka_unit_test (what_it_says_of_itself),
     cmocka_unit_test (what_is_cut_off),
     cmocka_unit_test (which_one_it_is),
+    cmocka_unit_test (over_ssh),
     cmocka_unit_test (says_before_what_it_does),
   };
 

@@ -344,7 +344,23 @@ static const struct
   { WELL_VMM IDLE "kernel.answers=shown;tasks.blocked=0", "silent",
     "userspace-stuck", "medium" },
   { WELL_VMM IDLE "kernel.answers=disabled", "no-echo", "userspace-stuck",
-    "high" },
+    "medium" },
+  /* No monitor: how much QEMU runs is all that is known of its vCPUs. */
+  { WELL_HOST "qemu.state=running;qemu.wanted=1.0;qemu.got=0.9;kernel.answers=disabled",
+    "silent", "soft-lockup", "low" },
+  { WELL_HOST "qemu.state=running;qemu.wanted=0.1;qemu.got=0.9;kernel.answers=disabled",
+    "silent", "userspace-stuck", "medium" },
+  { WELL_HOST "qemu.state=running;qemu.wanted=1.0;qemu.got=0.9;kernel.answers=none",
+    "silent", "hard-lockup", "low" },
+  { WELL_HOST "qemu.state=running;qemu.wanted=1.0;qemu.got=0.9;"
+              "kernel.event.soft_lockup=CPU#1 stuck",
+    "silent", "soft-lockup", "medium" },
+  { WELL_HOST "qemu.state=running;kernel.answers=disabled;reach.console=dead silent;"
+              "reach.tcp=dead timeout", "timeout", "unknown", "low" },
+  { WELL_HOST "qemu.state=running;kernel.answers=disabled;reach.console=alive;"
+              "reach.tcp=dead timeout", "timeout", "network-lost", "low" },
+  { WELL_VMM, "vcpu-spins", "hard-lockup", "medium" },
+  { WELL_VMM, "vcpus-halted", "kernel-panic", "medium" },
   { WELL_VMM IDLE "kernel.answers=none;net.answer=refused", "silent",
     "userspace-stuck", "medium" },
   { WELL_VMM IDLE "net.answer=open", "silent", "console-lost", "medium" },

@@ -95,6 +95,32 @@ names_the_cpu (void **state)
           "lockup soft-lockup {'cpu':1,'pid':4,'comm':'a'}\n");
 }
 
+/* Whose timers are all in time, because interrupts do that much. */
+static void
+names_who_keeps_a_cpu (void **state)
+{
+#define KEPT                                                                  \
+  "{'row':'cpu','cpu':1,'mode':'kernel','at':'x+0x1/0x2','irqs_off':false,"    \
+  "'pid':4,'comm':'a'}\n"
+#define TASK "{'row':'task','pid':4,'comm':'a','state':'R','cpu':1,"
+#define QUEUE "{'row':'runqueue','cpu':1,'running':2}\n"
+  static const char culprit[]
+      = "lockup soft-lockup {'cpu':1,'pid':4,'comm':'a'}\n";
+
+  expect (KEPT TASK "'on_cpu':true,'since_s':17.1}\n" QUEUE, culprit);
+  expect (KEPT TASK "'on_cpu':true,'since_s':17.1}\n" QUEUE
+          "{'row':'moved','what':'cpu','cpu':1,'clock':true,'switches':0}\n",
+          culprit);
+  /* It had its turn just now, is alone there, or passes it on. */
+  expect (KEPT TASK "'on_cpu':true,'since_s':0.9}\n" QUEUE, "");
+  expect (KEPT TASK "'on_cpu':true,'since_s':17.1}\n"
+          "{'row':'runqueue','cpu':1,'running':1}\n", "");
+  expect (KEPT TASK "'since_s':17.1}\n" QUEUE, "");
+  expect (KEPT TASK "'on_cpu':true,'since_s':17.1}\n" QUEUE
+          "{'row':'moved','what':'cpu','cpu':1,'clock':true,'switches':3}\n",
+          "");
+}
+
 static void
 names_who_has_it (void **state)
 {
@@ -219,6 +245,7 @@ main (void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (names_the_cpu),
+    cmocka_unit_test (names_who_keeps_a_cpu),
     cmocka_unit_test (names_who_has_it),
     cmocka_unit_test (names_what_serves_it),
     cmocka_unit_test (leaves_parents_in_peace),

@@ -54,19 +54,28 @@ knock_check (const struct json_doc *doc, const char *path, const void *own,
 struct memory
 {
   uint64_t apart_ms;
+  int registers;
 };
+static const char *const registers[] = { "never", "untainted", "always", NULL };
 static const struct json_field memory_fields[] = {
   { .name = "apart", .kind = JSON_DURATION,
     .offset = offsetof (struct memory, apart_ms) },
+  { .name = "registers", .kind = JSON_ENUM,
+    .offset = offsetof (struct memory, registers), .names = registers },
   { .name = NULL },
 };
 struct keys
 {
   char *keys;
+  int by;
 };
+static const char *const by[]
+    = { "kernel", "keyboard", "console", "agent", NULL };
 static const struct json_field keys_fields[] = {
   { .name = "keys", .kind = JSON_STRING,
     .offset = offsetof (struct keys, keys) },
+  { .name = "by", .kind = JSON_ENUM, .offset = offsetof (struct keys, by),
+    .names = by },
   { .name = NULL },
 };
 static const struct collector memory = { .name = "memory",
@@ -75,17 +84,27 @@ static const struct collector memory = { .name = "memory",
                                          .own_size = sizeof (struct memory),
                                          .touch = TOUCH_MONITOR };
 
+struct raw
+{
+  bool raw;
+};
+static const struct json_field raw_fields[] = {
+  { .name = "raw", .kind = JSON_BOOL, .offset = offsetof (struct raw, raw) },
+  { .name = NULL },
+};
 static const struct collector host = { .name = "host", .summary = "h" };
 static const struct collector console = { .name = "console", .summary = "c" };
 static const struct collector monitor
-    = { .name = "monitor", .summary = "m", .touch = TOUCH_MONITOR };
+    = { .name = "monitor", .summary = "m", .fields = raw_fields,
+        .own_size = sizeof (struct raw), .touch = TOUCH_MONITOR };
 static const struct collector disk = { .name = "disk", .summary = "d" };
+static const struct collector image = { .name = "image", .summary = "i" };
 static const struct collector net = { .name = "net", .summary = "n" };
 static const struct collector sysrq = { .name = "sysrq",
                                         .summary = "s",
                                         .fields = keys_fields,
                                         .own_size = sizeof (struct keys) };
-static const char *const ways[] = { "console", "agent", NULL };
+static const char *const ways[] = { "console", "agent", "ssh", NULL };
 struct inside
 {
   int way;
@@ -100,7 +119,10 @@ static const struct collector inside = { .name = "inside",
                                          .fields = inside_fields,
                                          .own_size = sizeof (struct inside) };
 static const struct collector application
-    = { .name = "application", .summary = "a" };
+    = { .name = "application",
+        .summary = "a",
+        .fields = inside_fields,
+        .own_size = sizeof (struct inside) };
 static const struct collector knock = { .name = "knock",
                                         .summary = "k",
                                         .fields = knock_fields,
@@ -108,7 +130,7 @@ static const struct collector knock = { .name = "knock",
                                         .own_init = &knock_init,
                                         .check = knock_check };
 const struct collector *const collectors[]
-    = { &host, &memory, &console, &monitor, &disk, &net,
+    = { &host, &memory, &console, &monitor, &disk, &image, &net,
         &sysrq, &inside, &application, &knock, NULL };
 
 const struct collector *

@@ -9,106 +9,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "base/buf.h"
-#include "base/error.h"
-#include "diag/report/report.h"
-
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-struct file
-{
-  const char *name, *text;
-};
-
-struct shelf
-{
-  struct report_source source;
-  const struct file *files;
-};
-
-static int
-read_file (struct report_source *source, const char *name, size_t max, int end,
-           struct buf *out, size_t *ret_size)
-{
-  struct shelf *s = (struct shelf *) source;
-
-  for (const struct file *f = s->files; f && f->name; f++)
-    if (strcmp (f->name, name) == 0)
-      {
-        size_t len = strlen (f->text), n = len < max ? len : max;
-
-        buf_append (out, end ? f->text + len - n : f->text, n);
-        *ret_size = len;
-        return 0;
-      }
-  return -ENOENT;
-}
-
-static void
-each (struct report_source *source,
-      void (*fn) (const char *name, size_t size, void *arg), void *arg)
-{
-  struct shelf *s = (struct shelf *) source;
-
-  for (const struct file *f = s->files; f && f->name; f++)
-    fn (f->name, strlen (f->text), arg);
-}
-
-static int
-page_of (const char *manifest, const struct file *files, struct buf *out,
-         struct error *err)
-{
-  struct shelf s = { .source = { .read = read_file, .each = each },
-                     .files = files };
-  struct json_object *m = json_tokener_parse (manifest);
-  int r;
-
-  assert_non_null (m);
-  r = report_html (&s.source, m, out, err);
-  json_object_put (m);
-  return r;
-}
-
-static size_t
-count (const char *in, const char *what)
-{
-  size_t n = 0;
-
-  for (const char *p = in; (p = strstr (p, what)); p += strlen (what))
-    n++;
-  return n;
-}
-
-/* Whatever it was made of. */
-static void
-is_a_page (const struct buf *page)
-{
-  const char *text = buf_str (page);
-  static const char *const pairs[][2] = {
-    { "<section", "</section>" }, { "<table", "</table>" },
-    { "<details", "</details>" }, { "<ul", "</ul>" },
-    { "<svg", "</svg>" },
-    { "<tr>", "</tr>" },          { "<span", "</span>" },
-    { "<pre>", "</pre>" },        { "<code>", "</code>" },
-  };
-
-  assert_int_equal (strncmp (text, "<!DOCTYPE html>", 15), 0);
-  assert_non_null (strstr (text, "default-src 'none'"));
-  assert_int_equal (strcmp (text + page->len - 8, "</html>\n"), 0);
-  assert_null (strstr (text, "<script"));
-  assert_null (strstr (text, "<img"));
-  assert_null (strstr (text, "http://"));
-  for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++)
-    assert_int_equal (count (text, pairs[i][0]), count (text, pairs[i][1]));
-  assert_int_equal (count (text, "<li>") + count (text, "<li "),
-                    count (text, "</li>"));
-  for (size_t i = 0; i < page->len; i++)
-    assert_true ((unsigned char) text[i] >= 0x20 || text[i] == '\n'
-                 || text[i] == '\t');
-}
+#include "tests/unit/diag/report-bed.h"
 
 static void
 nothing_there (void **state)
@@ -193,16 +94,18 @@ all_there (void **state)
   console = strstr (text, "<strong>console</strong>");
   assert_true (host && console && console < host);
   /* Two tasks on one stack, without the numbers of its functions. */
-  assert_non_null (strstr (text, "work [mod]: 2 tasks, 2 of them in D"));
-  assert_null (strstr (text, "+0x"));
-  assert_non_null (strstr (text, "<strong>deadlock</strong>"));
-  assert_non_null (strstr (text, "mutex m"));
+  assert_non_null (strstr (text, "work [mod]: 2 tasks, 2 blocked"));
+  assert_non_null (strstr (text, "<strong>deadlock:</strong>"));
+  assert_non_null (strstr (text, "wait for each other in a circle"));
+  assert_non_null (strstr (text, "waits for the mutex <code>m</code>"));
   assert_non_null (strstr (text, "task hung"));
-  assert_non_null (strstr (text, "first\nsecond loud\nlast\n"));
+  assert_non_null (strstr (text, "</a>first\n"));
+  assert_non_null (strstr (text, "</a>second loud\n"));
   assert_non_null (strstr (text, "<strong>fail</strong> two wait"));
-  assert_non_null (strstr (text, "<strong>block</strong> not asked"));
+  assert_non_null (strstr (text, "<strong>block</strong>: not asked"));
   assert_non_null (strstr (text, "<polyline"));
   assert_non_null (strstr (text, "its condition does not hold"));
+  /* That file has no such line; the one that it has is shown. */
   assert_non_null (
       strstr (text, "<a href=\"sysrq/w.txt\"><code>sysrq/w.txt</code></a> "
                     "line 7"));

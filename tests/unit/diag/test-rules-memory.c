@@ -118,12 +118,25 @@ names_class_and_culprit (void **state)
              "silent", "hard-lockup", "spin [m], t (7) on CPU 0");
   /* One that is not let run stands with interrupts off, too. */
   concludes (LIVES ";vcpu.irqs_off=1;finding.hard_lockup=CPU 1 takes none;"
-             "culprit.hard_lockup=spin [m];vcpu.1.waited@proc=0.99;"
-             "vcpu.1.share@proc=0.01",
+             "culprit.hard_lockup=spin [m];qemu.wanted@host=1.9;"
+             "qemu.got@host=0.01",
              "silent", "host-starved", NULL);
   concludes (LIVES ";vcpu.irqs_off=1;finding.hard_lockup=CPU 1 takes none;"
-             "culprit.hard_lockup=spin [m];vcpu.1.waited@proc=0.6;"
-             "vcpu.1.share@proc=0.4",
+             "culprit.hard_lockup=spin [m];qemu.wanted@host=1.9;"
+             "qemu.got@host=0.2",
+             "silent", "hard-lockup", "spin [m]");
+  /* But it would have passed on its CPU, and who waits for whom is no matter
+   * of time; and a guest that hardly wants anything is not refused it. */
+  concludes (LIVES ";finding.soft_lockup=CPU 1 lets nothing else run;"
+             "culprit.soft_lockup=spin [m];qemu.wanted@host=1.9;"
+             "qemu.got@host=0.01",
+             "silent", "soft-lockup", "spin [m]");
+  concludes (LIVES ";tasks.blocked=2;finding.lock_deadlock=a waits for b;"
+             "culprit.lock_deadlock=a;qemu.wanted@host=1.9;qemu.got@host=0.01",
+             "silent", "lock-deadlock", "a");
+  concludes (LIVES ";vcpu.irqs_off=1;finding.hard_lockup=CPU 1 takes none;"
+             "culprit.hard_lockup=spin [m];qemu.wanted@host=0.02;"
+             "qemu.got@host=0.01",
              "silent", "hard-lockup", "spin [m]");
   /* Of one CPU others may still answer SysRq. */
   concludes (LIVES ";vcpu.irqs_off=1;finding.hard_lockup=CPU 1 takes none;"
@@ -148,6 +161,14 @@ names_class_and_culprit (void **state)
   concludes (LIVES ";finding.storage_stalled=disk vda: 1 request;"
              "culprit.storage_stalled=disk vda;disk.any_moved=1",
              "no-answer", "slow", "disk vda");
+  concludes (LIVES ";finding.storage_stalled=disk vda: 1 request;"
+             "culprit.storage_stalled=disk vda;disk.any_moved=0;"
+             "disk.disk0.crawls@monitor=1",
+             "no-answer", "slow", "disk vda, by its throttle");
+  concludes (LIVES ";finding.storage_stalled=disk vda: 1 request;"
+             "culprit.storage_stalled=disk vda;disk.any_moved=0;"
+             "disk.disk0.crawls@monitor=0",
+             "no-answer", "storage-stalled", "disk vda");
   concludes (WELL ";finding.workqueue_lockup=2 works of pool 3 wait;"
              "culprit.workqueue_lockup=f [m], pool 3, kworker (8)",
              "silent", "workqueue-lockup", "f [m], pool 3, kworker (8)");
@@ -162,6 +183,56 @@ names_class_and_culprit (void **state)
              "filesystem-error", "EXT4-fs error (vda)");
   concludes (WELL ";tasks.stopped=2;tasks.stopped_who=sh (7), sh (8)",
              "silent", "userspace-stuck", "stopped processes: sh (7), sh (8)");
+}
+
+#define TOLD(class, title)                                                    \
+  ";kernel.class@console=" class ";kernel.title@console=" title                \
+  ";kernel.class=" class ";kernel.title=" title
+
+/* What the console tells and the kernel's own log, too, is no more than that
+ * where something was found; and whatever a guest's log tells, how it is now
+ * is seen. */
+static void
+believes_its_log (void **state)
+{
+  concludes (WELL TOLD ("kernel-oops", "BUG: x in f"), "kernel-event",
+             "kernel-oops", "BUG: x in f");
+  concludes (WELL TOLD ("out-of-memory", "Out of memory: killed x"),
+             "kernel-event", "out-of-memory", "Out of memory: killed x");
+  concludes (WELL TOLD ("rcu-stall", "INFO: rcu stall"), "kernel-event",
+             "rcu-stall", "INFO: rcu stall");
+  concludes (LIVES ";finding.soft_lockup=CPU 0;culprit.soft_lockup=f [m]" TOLD (
+                 "rcu-stall", "INFO: rcu stall"),
+             "kernel-event", "soft-lockup", "f [m]");
+  concludes (LIVES ";tasks.blocked=1;tasks.in_lock=1;tasks.blocked_s=130.0;"
+             "tasks.culprit=a in f" TOLD ("lock-deadlock", "INFO: hung task"),
+             "kernel-event", "lock-deadlock", "a in f");
+  concludes (LIVES ";tasks.blocked=1;tasks.in_io=1;tasks.blocked_s=130.0;"
+             "tasks.culprit=a in f" TOLD ("storage-stalled", "INFO: hung task"),
+             "kernel-event", "storage-stalled", "a in f");
+  concludes (WELL TOLD ("kernel-oops", "BUG: x in f"), "silent", "kernel-oops",
+             "BUG: x in f");
+  /* Somebody has shown a log. */
+  concludes (WELL ";kernel.class@console=kernel-panic;kernel.title@console=x",
+             "kernel-event", "none", "x");
+  concludes (WELL ";kernel.class@console=kernel-oops;kernel.title@console=x",
+             "kernel-event", "kernel-oops", "x");
+}
+
+static void
+names_what_never_came_up (void **state)
+{
+  concludes ("kernel.absent=no kernel yet: its CPUs are in real mode", "xoff",
+             "firmware-stuck", "firmware or boot loader");
+  concludes ("kernel.absent=the guest runs Windows, which is not understood",
+             "xoff", "unknown", NULL);
+  concludes ("guest.boot@libvirt=1 reset;kernel.event.panic@console=no init;"
+             "kernel.boots@console=2;kernel.panicked=1;finding.kernel_panic=x",
+             "boot-stopped", "reboot-loop", "no init, at each boot");
+  /* Once is not again and again. */
+  concludes ("kernel.event.panic@console=no init;kernel.boots@console=1;"
+             "kernel.panicked=1;finding.kernel_panic=x;culprit.kernel_panic=f",
+             "boot-stopped", "kernel-panic", "f");
 }
 
 /* Somebody else's word of the same name is not the memory's; what passes is no
@@ -188,6 +259,8 @@ main (void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (names_class_and_culprit),
+    cmocka_unit_test (believes_its_log),
+    cmocka_unit_test (names_what_never_came_up),
     cmocka_unit_test (near_misses),
   };
 

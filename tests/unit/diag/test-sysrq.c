@@ -12,7 +12,10 @@
 
 #include "play.h"
 
+#include "diag/collect/collect.h"
+#include "transports/ask.h"
 #include "transports/console/hub.h"
+#include "transports/memory/look_guest.h"
 #include "transports/monitor/monitor.h"
 
 #include "config.h"
@@ -36,14 +39,80 @@ static struct kernel
   bool lives_anew;     /* by now, as libvirt says */
   const char *pending;
   uint64_t ready_ms;
+  /* Of a guest whose memory can be read: pid > 0. */
+  bool obeys;     /* answers by the key, and minds its mask */
+  int level, mask, taps, looks;
+  bool no_intent, slow_disk, stuck; /* stuck: it never goes back */
+  char intent[200];                 /* that is open */
+  int intents, undones;
 } k;
 static struct buf typed = BUF_INIT (65536); /* all that was written */
 
-static void
-hit (void)
+/* As drivers/tty/sysrq.c has it. */
+static const char *
+obey (char key)
 {
-  k.pending = k.answer;
+  static char text[300];
+  unsigned need = key >= '0' && key <= '9' ? 2
+                  : key == 'h'             ? 0x1ff
+                  : key == 'q' || key == 'd' ? 0
+                                             : 8;
+
+  if (k.mask == 0)
+    return NULL;
+  if (k.mask != 1 && !((unsigned) k.mask & need))
+    return "sysrq: This sysrq operation is disabled.\r\n";
+  if (key == 'h')
+    return "sysrq: HELP : loglevel(0-9) reboot(b)\r\n";
+  if (key >= '0' && key <= '9')
+    {
+      if (!k.stuck || key == '9')
+        k.level = key - '0';
+      snprintf (text, sizeof text,
+                "sysrq: Changing Loglevel\r\nsysrq: Loglevel set to %c\r\n",
+                key);
+    }
+  else
+    snprintf (text, sizeof text, "sysrq: Show %c\r\n%s", key,
+              k.level > 6 ? "task:dd              state:D stack:0 pid:2\r\n"
+                          : "");
+  return text;
+}
+
+static void
+hit (char key)
+{
+  k.pending = k.obeys ? obey (key) : k.answer;
   k.ready_ms = now_ms + 1;
+}
+
+int
+look_guest_open (struct look_guest *l, uint64_t deadline, struct error *err)
+{
+  assert_true (l->no_registers);
+  k.looks++;
+  return 0;
+}
+
+int
+look_guest_ask (struct look_guest *l, struct json_object *sections,
+                uint64_t deadline, look_rows_fn *fn, void *arg,
+                struct json_object **ret_end, struct error *err)
+{
+  char rows[200];
+  int n = snprintf (rows, sizeof rows,
+                    "{\"row\":\"guest\"}\n{\"row\":\"system\","
+                    "\"loglevel\":%d,\"sysrq\":%d}\n",
+                    k.level, k.mask);
+
+  assert_string_equal (json_object_to_json_string_ext (sections, 0),
+                       "[\"system\"]");
+  return k.level < 0 ? -EIO : fn (rows, (size_t) n, arg);
+}
+
+void
+look_guest_close (struct look_guest *l)
+{
 }
 
 int
@@ -86,9 +155,9 @@ lease_write (struct lease *l, const void *data, size_t len, uint64_t deadline,
 
   buf_append (&typed, data, len);
   if (k.takes == 'o' && len == 2 && p[0] == 0x0f)
-    hit ();
+    hit (p[1]);
   if (k.takes == 'b' && k.armed && len == 1)
-    hit ();
+    hit (p[0]);
   k.armed = false;
   return 0;
 }
@@ -100,7 +169,7 @@ lease_write_raw (struct lease *l, const void *data, size_t len,
   buf_append (&typed, data, len);
   if (k.takes == 'm' && len == 7
       && memcmp (data, "\001c\001bw\001c", 7) == 0)
-    hit ();
+    hit ('w');
   return 0;
 }
 
@@ -160,10 +229,12 @@ monitor_command (struct monitor *m, const char *command,
     }
   else
     {
+      struct json_object *keys = json_get (args, "keys");
+
       assert_string_equal (command, "send-key");
       k.presses++;
       if (k.takes == 'k')
-        hit ();
+        hit (json_get_str (json_object_array_get_idx (keys, 2), "data")[0]);
     }
   json_object_put (args);
   *ret_reply = json_object_new_object ();
@@ -205,7 +276,7 @@ virDomainSendKey (virDomainPtr domain, unsigned int codeset,
   assert_int_equal (keycodes[2], 17);
   k.presses++;
   if (k.takes == 'k')
-    hit ();
+    hit ('w');
   return 0;
 }
 
@@ -231,9 +302,42 @@ hub_tap (struct hub *hub, const char *uuid, const char *console,
          void (*on_data) (struct tap *tap, void *arg), void *arg,
          struct tap **ret_tap, struct error *err)
 {
-  fail ();
-  return -1;
+  assert_int_equal (start, TAP_NOW | TAP_ACTIVE);
+  k.taps++;
+  *ret_tap = (struct tap *) &k;
+  return 0;
 }
+
+void
+tap_free (struct tap *tap)
+{
+  k.taps--;
+}
+
+/* A shell there, for those who may not press: the frame is not its business. */
+static struct
+{
+  const char *says;
+  char command[2100];
+} shell;
+
+static int
+shell_ask (const struct transport_env *env, const struct guest *g,
+           const struct ask *q, struct job *job, struct ask_result *ret,
+           struct error *err)
+{
+  snprintf (shell.command, sizeof shell.command, "%s", q->command);
+  *ret = (struct ask_result){ .end = shell.says ? ASK_OK : ASK_SILENT,
+                              .begun = true,
+                              .output = BUF_INIT (65536) };
+  buf_puts (&ret->output, shell.says ? shell.says : "");
+  return 0;
+}
+
+const struct transport_ops transport_console
+    = { .name = "console", .lane = LANE_CONSOLE, .command = shell_ask };
+const struct transport_ops transport_agent
+    = { .name = "agent", .lane = LANE_AGENT, .command = shell_ask };
 
 /* ---- running ---- */
 
@@ -253,6 +357,27 @@ guest (enum console_device device)
   return g;
 }
 
+static int
+intend (struct collect_out *out, struct json_object *undo, struct error *err)
+{
+  const char *text = json_object_to_json_string_ext (undo, 0);
+
+  assert_string_equal (k.intent, "");
+  assert_true (strlen (text) < sizeof k.intent);
+  if (!k.slow_disk)
+    snprintf (k.intent, sizeof k.intent, "%s", text), k.intents++;
+  json_object_put (undo);
+  return k.slow_disk ? error_set (err, ETIMEDOUT, "not on disk") : 0;
+}
+
+static void
+undone (struct collect_out *out, const char *act)
+{
+  assert_string_equal (act, "loglevel");
+  k.intent[0] = '\0';
+  k.undones++;
+}
+
 static struct haul *
 ask (const struct guest *g, const char *params, int want_rc)
 {
@@ -260,6 +385,8 @@ ask (const struct guest *g, const char *params, int want_rc)
   struct haul *h = haul_new ();
   struct error err = ERROR_INIT;
 
+  h->out.intend = k.no_intent ? NULL : intend;
+  h->out.undone = undone;
   buf_clear (&typed);
   k.breaks = 0;
   k.pending = NULL;
@@ -267,6 +394,7 @@ ask (const struct guest *g, const char *params, int want_rc)
   if (collect (&collect_sysrq, g, &env, params, h, &err) != want_rc)
     fail_msg ("%s", err.msg);
   assert_int_equal (k.leases, 0);
+  assert_int_equal (k.taps, 0);
   return h;
 }
 
@@ -525,6 +653,221 @@ test_keys (void **state)
   haul_free (h);
 }
 
+/* ---- a guest whose memory says what it lets one do ---- */
+
+static struct guest
+known (int level, int mask)
+{
+  struct guest g = guest (CONSOLE_DEV_SERIAL);
+
+  g.inc.pid = 77;
+  k = (struct kernel){ .takes = 'b', .obeys = true, .level = level,
+                       .mask = mask };
+  return g;
+}
+
+static void
+test_loglevel (void **state)
+{
+  struct guest g = known (4, 1);
+  struct haul *h = ask (&g, "{\"keys\":\"tw\"}", 0);
+
+  /* Life first, t last, and the level as it was. */
+  assert_string_equal (buf_str (&typed), "h9wt4");
+  assert_int_equal (k.level, 4);
+  assert_int_equal (k.intents, 1);
+  assert_int_equal (k.undones, 1);
+  assert_int_equal (int_of (h, "sysrq.w.lines"), 2);
+  assert_int_equal (int_of (h, "tasks.blocked"), 1);
+  assert_int_equal (int_of (h, "sysrq.mask"), 1);
+  assert_non_null (strstr (buf_str (&h->impact), "back to 4"));
+  haul_free (h);
+
+  /* Where nothing is hidden nothing is raised. */
+  g = known (7, 1);
+  h = ask (&g, "{\"keys\":\"wl\"}", 0);
+  assert_string_equal (buf_str (&typed), "wl");
+  haul_free (h);
+  g = known (4, 1);
+  haul_free (ask (&g, "{\"keys\":\"h\"}", 0));
+  assert_string_equal (buf_str (&typed), "h");
+
+  /* Not known, nobody to remember it, not on disk, refused: left alone. */
+  g = known (-1, 1);
+  h = ask (&g, "{\"keys\":\"hw\"}", 0);
+  assert_string_equal (buf_str (&typed), "hw");
+  assert_non_null (strstr (buf_str (&h->gaps), "what to put back"));
+  haul_free (h);
+  g = known (4, 1);
+  k.no_intent = true;
+  haul_free (ask (&g, "{\"keys\":\"hw\"}", 0));
+  assert_string_equal (buf_str (&typed), "hw");
+  g = known (4, 1);
+  k.slow_disk = true;
+  h = ask (&g, "{\"keys\":\"hw\"}", 0);
+  assert_string_equal (buf_str (&typed), "hw");
+  assert_non_null (strstr (buf_str (&h->gaps), "not on disk"));
+  haul_free (h);
+  g = known (4, 8);
+  haul_free (ask (&g, "{\"keys\":\"hw\"}", 0));
+  assert_string_equal (buf_str (&typed), "hw");
+
+  /* A kernel that is silent is not raised; one that does not go back stays
+   * in somebody's book. */
+  g = known (4, 1);
+  k.takes = 0;
+  haul_free (ask (&g, "{\"keys\":\"hw\"}", 0));
+  assert_string_equal (buf_str (&typed), "h\x15");
+  assert_int_equal (k.intents, 0);
+  g = known (4, 1);
+  k.stuck = true;
+  h = ask (&g, "{\"keys\":\"hw\"}", 0);
+  assert_int_equal (k.undones, 0);
+  assert_non_null (strstr (buf_str (&h->gaps), "not put back"));
+  assert_non_null (strstr (k.intent, "\"level\":4"));
+  haul_free (h);
+}
+
+/* A budget that ends in the middle is no reason to leave it raised. */
+static void
+test_budget (void **state)
+{
+  struct guest g = known (4, 1);
+  struct haul *h;
+
+  k.chunk = 1;
+  k.chunk_gap = 60;
+  h = ask (&g, "{\"keys\":\"hwlmpz\"}", 0);
+  assert_int_equal (k.level, 4);
+  assert_int_equal (k.undones, 1);
+  assert_null (strstr (buf_str (&typed), "z"));
+  haul_free (h);
+}
+
+static void
+test_mask (void **state)
+{
+  struct guest g = known (4, 0x1b6); /* Debian's: no dumps */
+  struct haul *h = ask (&g, "{\"keys\":\"hwlm\"}", 0);
+
+  assert_string_equal (buf_str (&typed), "h");
+  assert_string_equal (text_of (h, "kernel.answers"), "shown");
+  assert_string_equal (text_of (h, "sysrq.refused"), "wlm");
+  assert_string_equal (text_of (h, "sysrq.w.answer"), "(none)");
+  assert_non_null (strstr (buf_str (&h->gaps), "kernel.sysrq is 438"));
+  haul_free (h);
+  g = known (4, 16);
+  haul_free (ask (&g, "{\"keys\":\"w\"}", 0));
+  assert_string_equal (buf_str (&typed), "h");
+  /* q and d are in no mask. */
+  g = known (7, 8);
+  haul_free (ask (&g, "{\"keys\":\"wqd\"}", 0));
+  assert_string_equal (buf_str (&typed), "w");
+  /* Switched off: silence would say nothing. */
+  g = known (4, 0);
+  h = ask (&g, "{\"keys\":\"hw\"}", 0);
+  assert_string_equal (buf_str (&typed), "");
+  assert_string_equal (text_of (h, "kernel.answers"), "(none)");
+  haul_free (h);
+  /* Not known: it says so itself. */
+  g = known (-1, 0x1b6);
+  h = ask (&g, "{\"keys\":\"w\"}", 0);
+  assert_string_equal (text_of (h, "kernel.answers"), "disabled");
+  assert_string_equal (text_of (h, "sysrq.refused"), "w");
+  haul_free (h);
+}
+
+/* Nothing is typed, and the console is taken from nobody. */
+static void
+test_keyboard (void **state)
+{
+  struct guest g = known (4, 1);
+  struct haul *h;
+
+  k.takes = 'k';
+  k.lease_rc = -EBUSY;
+  h = ask (&g, "{\"keys\":\"h\",\"by\":\"keyboard\"}", 0);
+  assert_string_equal (text_of (h, "kernel.answers"), "shown");
+  assert_string_equal (buf_str (&typed), "");
+  haul_free (h);
+  /* A guest may have no driver for one. */
+  k.takes = 'b';
+  h = ask (&g, "{\"keys\":\"h\",\"by\":\"keyboard\"}", 0);
+  assert_string_equal (text_of (h, "kernel.answers"), "(none)");
+  assert_string_equal (text_of (h, "sysrq.h.answer"), "none");
+  assert_int_equal (k.breaks, 0);
+  haul_free (h);
+}
+
+static void
+test_shell (void **state)
+{
+  struct guest g = known (4, 0x1b6);
+  struct haul *h;
+
+  shell.says = "@@ w\r\n> 1.0] sysrq: Show Blocked State\r\n"
+               "> 1.1] task:dd              state:D stack:0 pid:2\r\n"
+               "@@ m\r\n> 2.0] sysrq: Show Memory\r\n@@ c\r\n|no\r\n"
+               "@@ end\r\n";
+  h = ask (&g, "{\"keys\":\"wm\",\"by\":\"console\"}", 0);
+  assert_non_null (strstr (shell.command, "for k in w m;"));
+  /* One that would not survive the line discipline is none. */
+  for (const char *p = shell.command; *p; p++)
+    assert_in_range (*p, 0x20, 0x7e);
+  assert_int_equal (int_of (h, "tasks.blocked"), 1);
+  assert_string_equal (text_of (h, "sysrq.m.answer"), "shown");
+  assert_string_equal (file_of (h, "sysrq/m.txt"),
+                       "[ 2.0] sysrq: Show Memory\n");
+  assert_string_equal (file_of (h, "sysrq/c.txt"), "(none)");
+  /* Neither the loglevel nor the keyboard is touched for it. */
+  assert_string_equal (buf_str (&typed), "");
+  assert_int_equal (k.presses + k.intents + k.looks, 0);
+  haul_free (h);
+  shell.says = "@@ cannot\r\n";
+  haul_free (ask (&g, "{\"keys\":\"w\",\"by\":\"agent\"}", -EACCES));
+  shell.says = NULL;
+  haul_free (ask (&g, "{\"keys\":\"w\",\"by\":\"console\"}", -ENODATA));
+}
+
+/* After a crash. */
+static void
+test_undo (void **state)
+{
+  static const struct
+  {
+    int level, rc, want;
+    const char *typed;
+  } cases[] = {
+    { 9, 0, 4, "4" },
+    { 4, 0, 4, "" }, /* it never came to it */
+    { 7, 0, 7, "" }, /* somebody has set another since */
+  };
+  struct json_object *undo = json_tokener_parse (
+      "{\"act\":\"loglevel\",\"level\":4,\"console\":\"serial0\"}");
+
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+    {
+      struct transport_env env = { NULL };
+      struct guest g = known (cases[i].level, 1);
+      struct haul *h = haul_new ();
+      struct error err = ERROR_INIT;
+      struct collect_ctx ctx = { .guest = &g, .env = &env, .scenario = "",
+                                 .deadline = now_ms + 8000, .out = &h->out };
+
+      buf_clear (&typed);
+      assert_int_equal (sysrq_undo_level.run (&ctx, undo, &err), cases[i].rc);
+      assert_int_equal (k.level, cases[i].want);
+      assert_string_equal (buf_str (&typed), cases[i].typed);
+      /* It does not answer: to be tried again. */
+      k.level = 9;
+      k.takes = 0;
+      assert_int_equal (sysrq_undo_level.run (&ctx, undo, &err), -EIO);
+      assert_int_equal (k.leases, 0);
+      haul_free (h);
+    }
+  json_object_put (undo);
+}
+
 static void
 test_console (void **state)
 {
@@ -554,7 +897,10 @@ main (void)
     cmocka_unit_test (test_blocked),
     cmocka_unit_test (test_flood),   cmocka_unit_test (test_escaped),
     cmocka_unit_test (test_routes),  cmocka_unit_test (test_keys),
-    cmocka_unit_test (test_console),
+    cmocka_unit_test (test_loglevel), cmocka_unit_test (test_budget),
+    cmocka_unit_test (test_mask),    cmocka_unit_test (test_keyboard),
+    cmocka_unit_test (test_shell),
+    cmocka_unit_test (test_undo),    cmocka_unit_test (test_console),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);

@@ -325,7 +325,7 @@ add_vma (struct bed *b, uint64_t start, uint64_t end, uint64_t page,
 static uint64_t
 add_node (struct bed *b, unsigned kind)
 {
-  return fakemem_alloc (&b->f.mem, 4096) | kind << 3 | 2;
+  return fakemem_alloc (&b->f.mem, 4096) | kind << 3 | 4;
 }
 
 static void
@@ -359,7 +359,7 @@ test_places (void **state)
   top = add_node (&b, 3);
   low = add_node (&b, 1);
   high = add_node (&b, 1);
-  fakemem_u64 (&b.f.mem, mm + 24, top);
+  fakemem_u64 (&b.f.mem, mm + 24, top | 2);
   set_slot (&b, top, 0, 0x4fffff, low);
   set_slot (&b, top, 1, 0, high);
   set_slot (&b, low, 0, 0x3fffff, 0);
@@ -384,7 +384,7 @@ test_places (void **state)
   /* A tree that leads back into itself, and kinds that there are not. */
   set_slot (&b, top, 0, 0x4fffff, top);
   assert_false (where (&b, mm, 0x401234, text));
-  fakemem_u64 (&b.f.mem, mm + 24, top | 0x78);
+  fakemem_u64 (&b.f.mem, mm + 24, top | 0x7a);
   assert_false (where (&b, mm, 0x401234, text));
   fakemem_u64 (&b.f.mem, mm + 24, 0xffff000000000002 | 1 << 3);
   assert_false (where (&b, mm, 0x401234, text));

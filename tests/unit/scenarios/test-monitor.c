@@ -5,6 +5,7 @@
 #include "kind-bed.h"
 
 #include "base/json.h"
+#include "transports/memory/memory.h"
 #include "transports/monitor/look.h"
 
 #define MON(extra)                                                            \
@@ -22,6 +23,8 @@ static struct
   unsigned at, wants;
   size_t nvcpus;
   uint64_t ran;
+  const char *registers[2];
+  unsigned asked;
 } qemu;
 
 int
@@ -59,6 +62,21 @@ monitor_thread_time (int pid, int tid, struct thread_time *ret)
 {
   *ret = (struct thread_time){ 1000 + qemu.ran, 0 };
   return true;
+}
+
+int
+memory_registers (const struct transport_env *env, const struct guest *g,
+                  uint64_t deadline, char **ret, size_t *ret_len,
+                  char state[MEMORY_STATE], struct error *err)
+{
+  const char *text = qemu.registers[qemu.asked++ % 2];
+
+  state[0] = '\0';
+  if (!text)
+    return error_set (err, ENOTSUP, "not told");
+  *ret = strdup (text);
+  *ret_len = strlen (text);
+  return 0;
 }
 
 static void
@@ -180,6 +198,77 @@ test_vcpus (void **state)
   says (MON (",\"vcpus\":true"), OUTCOME_OK, "ok", "");
 }
 
+#define CPU(n, rip, efl, cpl, hlt)                                            \
+  "CPU#" n "\nRAX=0000000000000000 RBX=0000000000000000\n"                    \
+  "RIP=" rip " RFL=" efl " [-------] CPL=" cpl " II=0 A20=1 SMM=0 HLT=" hlt "\n"
+#define KERNEL "ffffffffc0401010"
+#define OFF "00000002"
+#define ON "00000202"
+
+static void
+stuck (const char *before, const char *after, enum outcome outcome,
+       const char *code, const char *sentence)
+{
+  qemu.asked = 0;
+  qemu.registers[0] = before;
+  qemu.registers[1] = after;
+  says (MON (",\"vcpus-stuck\":true"), outcome, code, sentence);
+}
+
+/* What the vCPUs hold, twice; both have run all of the time. */
+static void
+test_stuck (void **state)
+{
+  const char *off = CPU ("0", KERNEL, ON, "0", "1")
+                    CPU ("1", KERNEL, OFF, "0", "0");
+
+  healthy ();
+  stuck (NULL, NULL, OUTCOME_NO_VERDICT, "monitor-untold", "can't be asked");
+  qemu.nvcpus = 2;
+  qemu.ran = 1000000000;
+  stuck (off, off, OUTCOME_FAILED, "vcpu-spins", "vCPU 1 has run");
+  assert_int_equal (qemu.asked, 2);
+  says (MON (), OUTCOME_OK, "ok", "");
+  assert_int_equal (qemu.asked, 2);
+  /* It takes interrupts; it is elsewhere, or in its user's code; it has
+   * hardly run. */
+  stuck (off, CPU ("0", KERNEL, ON, "0", "1") CPU ("1", KERNEL, ON, "0", "0"),
+         OUTCOME_OK, "ok", "");
+  stuck (off,
+         CPU ("0", KERNEL, ON, "0", "1")
+         CPU ("1", "ffffffff81001010", OFF, "0", "0"),
+         OUTCOME_OK, "ok", "");
+  stuck (off, CPU ("0", KERNEL, ON, "0", "1") CPU ("1", KERNEL, OFF, "3", "0"),
+         OUTCOME_OK, "ok", "");
+  qemu.ran = 1000;
+  stuck (off, off, OUTCOME_OK, "ok", "");
+}
+
+static void
+test_halted (void **state)
+{
+  const char *panic = CPU ("0", KERNEL, ON, "0", "0")
+                      CPU ("1", KERNEL, OFF, "0", "1"),
+             *all = CPU ("0", KERNEL, OFF, "0", "1")
+                    CPU ("1", KERNEL, OFF, "0", "1"),
+             *spare = CPU ("0", KERNEL, ON, "0", "1")
+                      CPU ("1", KERNEL, OFF, "0", "1");
+
+  healthy ();
+  qemu.nvcpus = 2;
+  qemu.ran = 1000000000;
+  stuck (panic, panic, OUTCOME_FAILED, "vcpus-halted", "1 of its 2 vCPUs");
+  /* One is out of service, and the other one idle, or busy. */
+  stuck (spare, spare, OUTCOME_OK, "ok", "");
+  stuck (panic, CPU ("0", "ffffffff81001010", ON, "0", "0")
+         CPU ("1", KERNEL, OFF, "0", "1"), OUTCOME_OK, "ok", "");
+  qemu.ran = 0;
+  stuck (all, all, OUTCOME_FAILED, "vcpus-halted", "2 of its 2 vCPUs");
+  /* One of them went away in between. */
+  stuck (all, CPU ("0", KERNEL, OFF, "0", "1"), OUTCOME_NO_VERDICT,
+         "monitor-untold", "can't be asked");
+}
+
 static void
 test_balloon (void **state)
 {
@@ -238,7 +327,8 @@ main (void)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (test_runs),    cmocka_unit_test (test_disks),
     cmocka_unit_test (test_vcpus),   cmocka_unit_test (test_balloon),
-    cmocka_unit_test (test_silence),
+    cmocka_unit_test (test_silence), cmocka_unit_test (test_stuck),
+    cmocka_unit_test (test_halted),
   };
 
   return cmocka_run_group_tests_name ("monitor", tests, NULL, NULL);

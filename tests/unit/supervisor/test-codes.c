@@ -80,6 +80,8 @@ static const struct
   { "disk-error", CODE_TOLD, WAY_ANSWERS, "hung", "storage-stalled" },
   { "disk-stalled", CODE_PLAIN, WAY_ANSWERS, "hung", "storage-stalled" },
   { "vcpus-still", CODE_PLAIN, WAY_ANSWERS, "hung", "unknown" },
+  { "vcpu-spins", CODE_PLAIN, WAY_ANSWERS, "hung", "hard-lockup" },
+  { "vcpus-halted", CODE_PLAIN, WAY_ANSWERS, "hung", "kernel-panic" },
   { "balloon-old", CODE_PLAIN, WAY_ANSWERS, "hung", "unknown" },
   { "part-failed", CODE_PLAIN, WAY_UNSAID, "hung", "unknown" },
   { "too-few", CODE_PLAIN, WAY_UNSAID, "hung", "unknown" },

@@ -148,6 +148,30 @@ a_second_vantage_point_makes_it_firm (void **state)
   assert_false (told_as_hung (w, B));
 }
 
+static bool
+was_near_miss (const struct active *a)
+{
+  for (unsigned i = 0; i < a->inc.moments; i++)
+    if (a->inc.timeline[i].kind == MOMENT_NEAR_MISS)
+      return true;
+  return false;
+}
+
+/* Looked at and found well, and not only unproven. */
+static void
+text_that_is_refuted_is_a_near_miss (void **state)
+{
+  struct world *w = *state;
+
+  says (w, A, 7, "kernel.trouble.panic", PANIC);
+  brought_to (w, "none", "high");
+  assert_int_equal (newest (w)->stand, STAND_NOT);
+  assert_true (was_near_miss (newest (w)));
+  says (w, B, 8, "kernel.trouble.panic", PANIC);
+  brought_to (w, "unknown", "low");
+  assert_false (was_near_miss (newest (w)));
+}
+
 /* The look that text was worth must not stand in the way of the one that a
  * failed check is worth. */
 static void
@@ -514,6 +538,7 @@ main (void)
     WITH (up, one_death_is_told_once),
     WITH (up, kernel_text_raises_a_suspicion),
     WITH (up, a_second_vantage_point_makes_it_firm),
+    WITH (up, text_that_is_refuted_is_a_near_miss),
     WITH (up, a_failed_check_outdoes_text),
     WITH (up, one_panic_is_told_once),
     WITH (up, an_event_joins_what_text_began),

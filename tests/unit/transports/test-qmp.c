@@ -307,6 +307,29 @@ reads_block_counters (void **state)
                     7);
 }
 
+/* Bounds of a disk that anybody may live with are none. */
+static void
+knows_a_disk_that_crawls (void **state)
+{
+  struct json_object *disks CLEANUP_JSON = json_tokener_parse (
+      "{\"a\":{},\"b\":{},\"c\":{},\"d\":{},\"e\":{}}");
+  struct json_object *reply CLEANUP_JSON = json_tokener_parse (
+      "[{\"device\":\"a\",\"inserted\":{\"bps\":4096}},"
+      "{\"device\":\"b\",\"inserted\":{\"bps\":104857600,\"iops\":500}},"
+      "{\"device\":\"c\",\"inserted\":{\"bps\":0,\"iops_wr\":1}},"
+      "{\"device\":\"d\",\"inserted\":{\"bps\":\"x\"}},"
+      "{\"device\":\"e\"},{\"device\":\"f\",\"inserted\":{\"bps\":1}},7]");
+
+  monitor_disk_bounds_ (reply, disks);
+  assert_true (json_get_bool (json_get (disks, "a"), "crawls", false));
+  assert_false (json_get_bool (json_get (disks, "b"), "crawls", true));
+  assert_true (json_get_bool (json_get (disks, "c"), "crawls", false));
+  assert_false (json_get_bool (json_get (disks, "d"), "crawls", true));
+  /* Of an empty drive nothing is told. */
+  assert_null (json_get (json_get (disks, "e"), "crawls"));
+  assert_int_equal (json_object_object_length (disks), 5);
+}
+
 /* All of it on one connection; what is not asked for is not there. */
 static void
 looks (void **state)
@@ -455,6 +478,7 @@ main (void)
     cmocka_unit_test (checks_whose_socket_it_is),
     cmocka_unit_test (lets_go_after_its_time),
     cmocka_unit_test (reads_block_counters),
+    cmocka_unit_test (knows_a_disk_that_crawls),
     cmocka_unit_test (looks),
     cmocka_unit_test (looks_in_vain),
     cmocka_unit_test (tells_what_stands),

@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Pseudonyms.
+ *
+ * An address is replaced byte by byte.  Each byte is moved within those values
+ * that keep its kind, by a permutation that the key and the bytes before it
+ * choose: so two addresses never become one, those of one network stay in one,
+ * and one that is known tells nothing of the others but which are its
+ * neighbours.
+ */
+#include "controller-proto/redact_impl.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+/* The values that a byte may become; one that is not in it stays. */
+struct choice
+{
+  unsigned char values[256];
+  unsigned n;
+};
+
+static void
+add_range (struct choice *c, unsigned from, unsigned to)
+{
+  for (unsigned v = from; v <= to; v++)
+    c->values[c->n++] = (unsigned char) v;
+}
+
+static void
+take_out (struct choice *c, unsigned from, unsigned to)
+{
+  unsigned n = 0;
+
+  for (unsigned i = 0; i < c->n; i++)
+    if (c->values[i] < from || c->values[i] > to)
+      c->values[n++] = c->values[i];
+  c->n = n;
+}
+
+/* ---- a stream of numbers under the key ---- */
+
+struct stream
+{
+  const struct digest_key *key;
+  unsigned char seed[24];
+  unsigned seed_len, used;
+  unsigned char block[DIGEST_BYTES];
+};
+
+static void
+stream_init (struct stream *s, const struct digest_key *key, char kind,
+             const unsigned char *before, unsigned n)
+{
+  s->key = key;
+  s->seed[0] = (unsigned char) kind;
+  s->seed[1] = (unsigned char) n;
+  s->seed[2] = 0; /* counts blocks */
+  memcpy (s->seed + 3, before, n);
+  s->seed_len = 3 + n;
+  s->used = DIGEST_BYTES;
+}
+
+static unsigned
+stream_byte (struct stream *s)
+{
+  if (s->used == DIGEST_BYTES)
+    {
+      digest_mac (s->key, s->seed, s->seed_len, s->block);
+      s->seed[2]++;
+      s->used = 0;
+    }
+  return s->block[s->used++];
+}
+
+/* Below n, without a bias: what would make one is passed over. */
+static unsigned
+stream_below (struct stream *s, unsigned n)
+{
+  unsigned v, most = 256 - 256 % n;
+
+  do
+    v = stream_byte (s);
+  while (v >= most);
+  return v % n;
+}
+
+/* Where byte goes among the choice, which is shuffled. */
+static unsigned char
+moved (const struct digest_key *key, char kind, const unsigned char *before,
+       unsigned n, unsigned char byte, struct choice *c)
+{
+  struct stream s;
+  unsigned at = 0;
+  unsigned char order[256];
+
+  while (at < c->n && c->values[at] != byte)
+    at++;
+  if (at == c->n || c->n < 2)
+    return byte;
+  stream_init (&s, key, kind, before, n);
+  for (unsigned i = 0; i < c->n; i++)
+    order[i] = (unsigned char) i;
+  for (unsigned i = c->n - 1; i > 0; i--)
+    {
+      unsigned k = stream_below (&s, i + 1);
+      unsigned char was = order[i];
+
+      order[i] = order[k];
+      order[k] = was;
+    }
+  return c->values[order[at]];
+}
+
+/* ---- IPv4 ---- */
+
+static bool
+stays_ipv4 (const unsigned char ip[4])
+{
+  return ip[0] == 0 || ip[0] == 127 || ip[0] >= 224
+         || (ip[0] == 169 && ip[1] == 254)
+         || (ip[0] == 192 && ip[1] == 0 && ip[2] == 2)
+         || (ip[0] == 198 && ip[1] == 51 && ip[2] == 100)
+         || (ip[0] == 203 && ip[1] == 0 && ip[2] == 113);
+}
+
+/* Networks of which only a part is special: the first byte stays there, so
+ * that the second one can keep the kind. */
+static void
+second_choice (const unsigned char ip[4], struct choice *c)
+{
+  switch (ip[0])
+    {
+    case 172:
+      if (ip[1] >= 16 && ip[1] <= 31)
+        add_range (c, 16, 31);
+      else
+        {
+          add_range (c, 0, 255);
+          take_out (c, 16, 31);
+        }
+      break;
+    case 192:
+      add_range (c, 1, 255);
+      take_out (c, 168, 168);
+      break;
+    case 100:
+      if (ip[1] >= 64 && ip[1] <= 127)
+        add_range (c, 64, 127);
+      else
+        {
+          add_range (c, 0, 255);
+          take_out (c, 64, 127);
+        }
+      break;
+    case 169:
+      add_range (c, 0, 253);
+      break;
+    case 198:
+      add_range (c, 0, 255);
+      take_out (c, 51, 51);
+      break;
+    case 203:
+      add_range (c, 1, 255);
+      break;
+    default:
+      add_range (c, 0, 255);
+    }
+}
+
+static void
+first_choice (struct choice *c)
+{
+  static const unsigned char parted[]
+      = { 10, 100, 127, 169, 172, 192, 198, 203 };
+
+  add_range (c, 1, 223);
+  for (unsigned i = 0; i < sizeof parted; i++)
+    take_out (c, parted[i], parted[i]);
+}
+
+static void
+fake_ipv4 (const struct digest_key *key, const unsigned char ip[4],
+           unsigned char ret[4])
+{
+  for (unsigned i = 0; i < 4; i++)
+    {
+      struct choice c = { .n = 0 };
+
+      if (i == 0)
+        first_choice (&c);
+      else if (i == 1)
+        second_choice (ip, &c);
+      else if (i == 2)
+        add_range (&c, 0, 255);
+      else /* a network's own address, and its broadcast, stay that */
+        add_range (&c, 1, 254);
+      ret[i] = moved (key, '4', ip, i, ip[i], &c);
+    }
+}
+
+bool
+redact_fake_ipv4 (const struct digest_key *key, const unsigned char ip[4],
+                  char dst[FAKE_MAX])
+{
+  unsigned char out[4];
+
+  if (stays_ipv4 (ip))
+    return false;
+  fake_ipv4 (key, ip, out);
+  snprintf (dst, FAKE_MAX, "%u.%u.%u.%u", out[0], out[1], out[2], out[3]);
+  return true;
+}
+
+/* ---- MAC ---- */
+
+static void
+fake_mac (const struct digest_key *key, const unsigned char mac[6],
+          unsigned char ret[6])
+{
+  for (unsigned i = 0; i < 6; i++)
+    {
+      struct choice c = { .n = 0 };
+
+      /* The two low bits of the first say whose and of how many it is. */
+      if (i == 0)
+        for (unsigned v = mac[0] & 3u; v < 256; v += 4)
+          c.values[c.n++] = (unsigned char) v;
+      else
+        add_range (&c, 0, 255);
+      ret[i] = moved (key, 'm', mac, i, mac[i], &c);
+    }
+}
+
+static bool
+stays_mac (const unsigned char mac[6])
+{
+  static const unsigned char none[6];
+
+  return (mac[0] & 1) || memcmp (mac, none, sizeof none) == 0;
+}
+
+bool
+redact_fake_mac (const struct digest_key *key, const unsigned char mac[6],
+                 char sep, bool upper, char dst[FAKE_MAX])
+{
+  unsigned char out[6];
+
+  if (stays_mac (mac))
+    return false;
+  fake_mac (key, mac, out);
+  for (unsigned i = 0; i < 6; i++)
+    snprintf (dst + 3 * i, FAKE_MAX - 3 * i, upper ? "%02X%c" : "%02x%c",
+              out[i], sep);
+  dst[17] = '\0';
+  return true;
+}
+
+/* ---- IPv6 ---- */
+
+static bool
+is_eui64 (const unsigned char ip[16])
+{
+  return ip[11] == 0xff && ip[12] == 0xfe;
+}
+
+static bool
+holds_ipv4 (const unsigned char ip[16])
+{
+  static const unsigned char mapped[12] = { [10] = 0xff, [11] = 0xff };
+  static const unsigned char nat64[12] = { 0x00, 0x64, 0xff, 0x9b };
+
+  return memcmp (ip, mapped, 12) == 0 || memcmp (ip, nat64, 12) == 0;
+}
+
+static bool
+stays_ipv6 (const unsigned char ip[16])
+{
+  if (holds_ipv4 (ip))
+    return stays_ipv4 (ip + 12);
+  /* A link-local address that is made of a MAC tells it. */
+  if (ip[0] == 0xfe && (ip[1] & 0xc0) == 0x80)
+    return !is_eui64 (ip);
+  if (ip[0] == 0x20 && ip[1] == 0x01 && ip[2] == 0x0d && ip[3] == 0xb8)
+    return true;
+  return (ip[0] & 0xe0) != 0x20 && (ip[0] & 0xfe) != 0xfc;
+}
+
+/* From the byte on, until the byte: what is zero stays so, for its shape. */
+static void
+move_groups (const struct digest_key *key, const unsigned char ip[16],
+             unsigned from, unsigned to, unsigned char ret[16])
+{
+  for (unsigned i = from; i < to; i++)
+    {
+      struct choice c = { .n = 0 };
+      bool high = i % 2 == 0;
+
+      if (high || ip[i - 1] == 0)
+        add_range (&c, 1, 255);
+      else
+        add_range (&c, 0, 255);
+      ret[i] = moved (key, '6', ip, i, ip[i], &c);
+    }
+}
+
+static void
+fake_host_part (const struct digest_key *key, const unsigned char ip[16],
+                unsigned char ret[16])
+{
+  unsigned char mac[6] = { ip[8] ^ 2, ip[9], ip[10], ip[13], ip[14], ip[15] };
+  unsigned char out[6];
+
+  fake_mac (key, mac, out);
+  ret[8] = out[0] ^ 2;
+  ret[9] = out[1];
+  ret[10] = out[2];
+  ret[13] = out[3];
+  ret[14] = out[4];
+  ret[15] = out[5];
+}
+
+static void
+format_ipv6 (const unsigned char ip[16], char dst[FAKE_MAX])
+{
+  unsigned best = 8, best_n = 1, n;
+  size_t at = 0;
+
+  for (unsigned i = 0; i < 8; i++)
+    {
+      for (n = 0; i + n < 8 && !ip[2 * (i + n)] && !ip[2 * (i + n) + 1];)
+        n++;
+      if (n > best_n)
+        best = i, best_n = n;
+    }
+  for (unsigned i = 0; i < 8; i++)
+    {
+      if (i == best)
+        {
+          at += (size_t) snprintf (dst + at, FAKE_MAX - at, "::");
+          i += best_n - 1;
+          continue;
+        }
+      at += (size_t) snprintf (dst + at, FAKE_MAX - at, "%s%x",
+                               i > 0 && i != best + best_n ? ":" : "",
+                               (unsigned) ip[2 * i] << 8 | ip[2 * i + 1]);
+    }
+}
+
+bool
+redact_fake_ipv6 (const struct digest_key *key, const unsigned char ip[16],
+                  char dst[FAKE_MAX])
+{
+  struct choice c = { .n = 0 };
+  unsigned char out[16];
+
+  if (stays_ipv6 (ip))
+    return false;
+  memcpy (out, ip, sizeof out);
+  if (holds_ipv4 (ip))
+    {
+      fake_ipv4 (key, ip + 12, out + 12);
+      snprintf (dst, FAKE_MAX, "%s%u.%u.%u.%u",
+                ip[1] ? "64:ff9b::" : "::ffff:", out[12], out[13], out[14],
+                out[15]);
+      return true;
+    }
+  if ((ip[0] & 0xe0) == 0x20)
+    {
+      add_range (&c, 0x20, 0x3f);
+      out[0] = moved (key, '6', ip, 0, ip[0], &c);
+      move_groups (key, ip, 1, 8, out);
+    }
+  else if ((ip[0] & 0xfe) == 0xfc)
+    move_groups (key, ip, 1, 8, out);
+  if (is_eui64 (ip))
+    fake_host_part (key, ip, out);
+  else
+    move_groups (key, ip, 8, 16, out);
+  format_ipv6 (out, dst);
+  return true;
+}
+
+/* ---- words ---- */
+
+static void
+word_sum (const struct digest_key *key, const char *kind, const char *word,
+          size_t len, char ret_hex[9])
+{
+  unsigned char md[DIGEST_BYTES];
+  char text[300];
+  size_t n = (size_t) snprintf (text, sizeof text, "%s", kind) + 1;
+
+  for (size_t i = 0; i < len && n < sizeof text; i++)
+    text[n++] = (char) tolower ((unsigned char) word[i]);
+  digest_mac (key, text, n, md);
+  snprintf (ret_hex, 9, "%02x%02x%02x%02x", md[0], md[1], md[2], md[3]);
+}
+
+void
+redact_fake_word (const struct digest_key *key, enum redact_kind kind,
+                  const char *word, size_t len, char dst[FAKE_MAX])
+{
+  const char *as = kind == KIND_USER ? "user" : "host";
+  char hex[9];
+
+  word_sum (key, as, word, len, hex);
+  snprintf (dst, FAKE_MAX, "%s-%s", as, hex);
+}
+
+void
+redact_fake_host (const struct digest_key *key, const char *name, size_t len,
+                  char dst[FAKE_MAX])
+{
+  const char *dot = memchr (name, '.', len);
+  size_t first = dot ? (size_t) (dot - name) : len;
+  char host[FAKE_MAX], hex[9];
+
+  redact_fake_word (key, KIND_HOSTNAME, name, first, host);
+  if (!dot)
+    {
+      snprintf (dst, FAKE_MAX, "%s", host);
+      return;
+    }
+  word_sum (key, "domain", dot + 1, len - first - 1, hex);
+  snprintf (dst, FAKE_MAX, "%.40s.dom-%s.example", host, hex);
+}

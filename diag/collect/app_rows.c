@@ -1,0 +1,500 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Processes of a guest, as a shell in it says them, into rows.
+ *
+ * The shell reads files of /proc by itself; a part "P" is a process with its
+ * threads, "F" their sockets, "M" how many files they may have open, "L"
+ * sockets that listen, "G" control groups, "S" units that failed, "U" and "B"
+ * processes and blocked threads once more, a second later.
+ */
+#include "diag/collect/app_rows.h"
+
+#include "base/cleanup.h"
+#include "base/json.h"
+#include "diag/outside/outside.h"
+#include "kernel/memory/cgroup.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_PROCS 64
+#define MAX_SOCKETS 512
+#define MAX_FRAMES 24
+#define TICKS 100.0 /* of a second, in all kernels that tell of them */
+#define LISTENS "listen"
+
+const char app_rows_script[]
+    = "(cd /proc;l=;b=;d=;n=;i=0;for p in [0-9]*;do [ -e $p/exe ]||continue;"
+      "g=;while read -r x;do case $x in 0::*|*:name=systemd:*)"
+      "[ ${#x} -gt ${#g} ]&&g=$x;;esac;done<$p/cgroup;case $g in */systemd-*|"
+      "*getty*|*dbus*|*cron*|*syslog*|*/init.scope|*user@*|*polkit*)continue;;"
+      "esac;i=$((i+1));[ $i -gt 60 ]&&break;read -r c<$p/comm;"
+      "read -r u x<uptime;read -r s<$p/stat;set -- ${s##*) };"
+      "echo \"@@ P $p\";echo \"c $c\";echo \"g $g\";"
+      "echo \"s $u $1 ${12} ${13}\";k=0;for t in $p/task/*;do k=$((k+1));"
+      "[ $k -gt 40 ]&&break;w=;y=;read -r s<$t/stat;read -r w<$t/wchan;"
+      "read -r y<$t/syscall;set -- ${s##*) };"
+      "echo \"t ${t##*/} $1 ${w:-0} ${y%% *} ${y##* }\";"
+      "case $1 in D)b=\"$b $t\";;*)[ $k -lt 3 ];;esac&&"
+      "while read -r x;do echo \"k $x\";done<$t/stack;done;"
+      "set -- $p/fd/*;echo \"o $#\";l=\"$l $p\";g=${g#*:*:};"
+      "case \"$d \" in *\" $g \"*);;*)d=\"$d $g\";"
+      "n=\"$n $p/net/tcp $p/net/tcp6\";;esac;done;echo '@@ F';"
+      "ls -l $(for p in $l;do echo $p/fd/;done)|sed -n "
+      "'s/^\\([0-9]*\\)\\/fd.*/p \\1/p;s/.*socket:.\\([0-9]*\\).*/f \\1/p'|"
+      "head -n 600;echo '@@ M';"
+      "grep -s 'Max open' $(for p in $l;do echo $p/limits;done);echo '@@ L';"
+      "grep -hs ' 0A ' net/tcp net/tcp6 $n|sort -u|head -n 200;echo '@@ G';"
+      "cd /sys/fs/cgroup;grep -sH . $(for g in $d;do for f in memory.max "
+      "memory.current memory.events cgroup.freeze;do echo .$g/$f;done;done);"
+      "echo '@@ S';for u in $(systemctl --failed --no-legend --plain|"
+      "cut -d' ' -f1|head -n 4);do systemctl show -p Id -p Result $u;done;"
+      "sleep 1;cd /proc;for p in $l;do read -r s<$p/stat;read -r u x<uptime;"
+      "set -- ${s##*) };echo \"@@ U $p\";echo \"s $u $1 ${12} ${13}\";done;"
+      "for t in $b;do read -r s<$t/stat;set -- ${s##*) };"
+      "echo \"@@ B ${t##*/}\";echo \"s $1\";done;echo '@@ end') 2>/dev/null";
+
+struct proc
+{
+  long pid;
+  char comm[32];
+  double at, ticks; /* seconds of its clock; of a processor */
+  long files;
+};
+
+struct socket
+{
+  long pid;
+  unsigned long long inode;
+};
+
+struct app_rows
+{
+  struct outside *to;
+  struct proc procs[MAX_PROCS];
+  unsigned nprocs;
+  struct socket sockets[MAX_SOCKETS];
+  unsigned nsockets;
+  int64_t stacks; /* that were told */
+  char failed[160], unit[96], result[32];
+  unsigned nfailed;
+};
+
+/* ---- rows ---- */
+
+static struct json_object *
+row_new (const char *kind)
+{
+  struct json_object *row = json_object_new_object ();
+
+  json_add_str (row, "row", kind);
+  return row;
+}
+
+static void
+add_text (struct json_object *row, const char *key, const char *text)
+{
+  if (text && text[0])
+    json_add_text (row, key, text, strlen (text));
+}
+
+static void
+row_done (struct app_rows *r, struct json_object *row)
+{
+  outside_add (r->to, row);
+  json_object_put (row);
+}
+
+/* Copies the next line of a part. */
+static bool
+next_line (const char **at, const char *end, char dst[512])
+{
+  const char *nl;
+  size_t n;
+
+  if (*at >= end)
+    return false;
+  nl = memchr (*at, '\n', (size_t) (end - *at));
+  n = (size_t) ((nl ? nl : end) - *at);
+  snprintf (dst, 512, "%.*s", (int) (n < 511 ? n : 511), *at);
+  dst[strcspn (dst, "\r")] = '\0';
+  *at = nl ? nl + 1 : end;
+  return true;
+}
+
+/* ---- a process ---- */
+
+/* "0::/system.slice/shop.service", or of the old kind "1:name=systemd:/...". */
+static const char *
+path_of (const char *cgroup)
+{
+  const char *slash = strchr (cgroup, '/');
+
+  return slash ? slash : "/";
+}
+
+static void
+add_owner (struct json_object *row, const char *path)
+{
+  struct cgroup_owner o;
+
+  add_text (row, "cgroup", path);
+  if (!cgroup_owner_of (path, &o))
+    return;
+  add_text (row, "unit", o.unit);
+  add_text (row, "container", o.container);
+  add_text (row, "runtime", o.runtime);
+}
+
+/* A thread whose stack may follow: it is told when the next one comes. */
+struct thread
+{
+  struct json_object *row, *frames;
+  char wchan[64];
+};
+
+static void
+thread_done (struct app_rows *r, struct thread *t)
+{
+  struct json_object *stack;
+
+  if (!t->row)
+    return;
+  if (json_object_array_length (t->frames) == 0 && t->wchan[0]
+      && t->wchan[0] != '0')
+    json_object_array_add (t->frames, json_object_new_string (t->wchan));
+  if (json_object_array_length (t->frames) > 0)
+    {
+      stack = row_new ("stack");
+      json_add_int (stack, "id", ++r->stacks);
+      json_object_object_add (stack, "frames", json_object_get (t->frames));
+      row_done (r, stack);
+      json_add_int (t->row, "stack", r->stacks);
+    }
+  row_done (r, t->row);
+  json_object_put (t->frames);
+  *t = (struct thread){ .row = NULL };
+}
+
+/* "t TID STATE WCHAN SYSCALL PC" */
+static void
+thread_begin (struct thread *t, const struct proc *p, const char *path,
+              const char *line)
+{
+  char state, call[32] = "", pc[32] = "";
+  long tid;
+
+  if (sscanf (line, "%ld %c %63s %31s %31s", &tid, &state, t->wchan, call, pc)
+          < 2
+      || !isupper ((unsigned char) state))
+    return;
+  t->row = row_new ("task");
+  t->frames = json_object_new_array ();
+  json_add_int (t->row, "pid", tid);
+  json_add_int (t->row, "tgid", p->pid);
+  add_text (t->row, "comm", p->comm);
+  add_text (t->row, "state", (char[]){ state, '\0' });
+  if (isdigit ((unsigned char) call[0]))
+    json_add_int (t->row, "syscall", atol (call));
+  if (strncmp (pc, "0x", 2) == 0)
+    add_text (t->row, "user_pc", pc);
+  add_owner (t->row, path);
+}
+
+/* "[<0>] futex_wait_queue+0x63/0x90" */
+static void
+add_frame (struct thread *t, const char *line)
+{
+  const char *name = strncmp (line, "[<", 2) == 0 ? strchr (line, ' ') : NULL;
+  size_t n;
+
+  name = name ? name + 1 : line;
+  n = strcspn (name, " ");
+  if (t->frames && n > 0 && json_object_array_length (t->frames) < MAX_FRAMES
+      && strncmp (name, "0x", 2) != 0)
+    json_object_array_add (t->frames,
+                           json_object_new_string_len (name, (int) n));
+}
+
+/* "UPTIME STATE USER SYSTEM" */
+static bool
+read_time (const char *line, char *state, double *at, double *ticks)
+{
+  unsigned long long user, system;
+
+  if (sscanf (line, "%lf %c %llu %llu", at, state, &user, &system) != 4)
+    return false;
+  *ticks = ((double) user + (double) system) / TICKS;
+  return true;
+}
+
+static void
+read_process (struct app_rows *r, const struct inside_part *part)
+{
+  const char *at = part->text, *end = part->text + part->len;
+  struct thread t = { .row = NULL };
+  char line[512], path[256] = "/", state;
+  struct proc *p;
+
+  if (r->nprocs == MAX_PROCS)
+    return;
+  p = &r->procs[r->nprocs++];
+  *p = (struct proc){ .pid = atol (part->name + 2) };
+  while (next_line (&at, end, line))
+    if (strncmp (line, "c ", 2) == 0)
+      snprintf (p->comm, sizeof p->comm, "%.31s", line + 2);
+    else if (strncmp (line, "g ", 2) == 0)
+      snprintf (path, sizeof path, "%.255s", path_of (line + 2));
+    else if (strncmp (line, "s ", 2) == 0)
+      (void) read_time (line + 2, &state, &p->at, &p->ticks);
+    else if (strncmp (line, "o ", 2) == 0)
+      p->files = atol (line + 2);
+    else if (strncmp (line, "k ", 2) == 0)
+      add_frame (&t, line + 2);
+    else if (strncmp (line, "t ", 2) == 0)
+      {
+        thread_done (r, &t);
+        thread_begin (&t, p, path, line + 2);
+      }
+  thread_done (r, &t);
+}
+
+/* ---- once more ---- */
+
+static void
+read_again (struct app_rows *r, const struct inside_part *part)
+{
+  long pid = atol (part->name + 2);
+  const char *from = part->text;
+  char line[512], state;
+  double at, ticks;
+  struct json_object *row;
+
+  if (!next_line (&from, part->text + part->len, line)
+      || strncmp (line, "s ", 2) != 0
+      || !read_time (line + 2, &state, &at, &ticks))
+    return;
+  for (unsigned i = 0; i < r->nprocs; i++)
+    if (r->procs[i].pid == pid && r->procs[i].at > 0
+        && at > r->procs[i].at)
+      {
+        row = row_new ("moved");
+        json_add_str (row, "what", "task");
+        json_add_int (row, "pid", pid);
+        add_text (row, "state", (char[]){ state, '\0' });
+        json_object_object_add (
+            row, "apart_s", json_object_new_double (at - r->procs[i].at));
+        json_object_object_add (
+            row, "ran_s", json_object_new_double (ticks - r->procs[i].ticks));
+        if (state == 'D')
+          json_add_bool (row, "stuck", true);
+        row_done (r, row);
+        return;
+      }
+}
+
+/* A thread that was blocked; the leader's own is told by read_again(). */
+static void
+read_blocked (struct app_rows *r, const struct inside_part *part)
+{
+  long tid = atol (part->name + 2);
+  const char *from = part->text;
+  struct json_object *row;
+  char line[512];
+
+  for (unsigned i = 0; i < r->nprocs; i++)
+    if (r->procs[i].pid == tid)
+      return;
+  if (!next_line (&from, part->text + part->len, line)
+      || strncmp (line, "s ", 2) != 0)
+    return;
+  row = row_new ("moved");
+  json_add_str (row, "what", "task");
+  json_add_int (row, "pid", tid);
+  json_add_bool (row, "stuck", line[2] == 'D');
+  row_done (r, row);
+}
+
+/* ---- sockets and files ---- */
+
+static void
+read_sockets (struct app_rows *r, const struct inside_part *part)
+{
+  const char *at = part->text, *end = part->text + part->len;
+  char line[512];
+  long pid = 0;
+
+  /* Of one process alone ls says no name. */
+  if (r->nprocs == 1)
+    pid = r->procs[0].pid;
+  while (next_line (&at, end, line))
+    if (strncmp (line, "p ", 2) == 0)
+      pid = atol (line + 2);
+    else if (strncmp (line, "f ", 2) == 0 && pid > 0
+             && r->nsockets < MAX_SOCKETS)
+      r->sockets[r->nsockets++]
+          = (struct socket){ pid, strtoull (line + 2, NULL, 10) };
+}
+
+/* "123/limits:Max open files   1024   4096  files" */
+static void
+read_limit (struct app_rows *r, const char *line)
+{
+  const char *text = strstr (line, "files");
+  long pid = atol (line), max = text ? atol (text + 5) : 0;
+  struct json_object *row;
+
+  for (unsigned i = 0; i < r->nprocs && max > 0; i++)
+    if (r->procs[i].pid == pid
+        || (r->nprocs == 1 && !isdigit ((unsigned char) line[0])))
+      {
+        row = row_new ("process");
+        json_add_int (row, "pid", r->procs[i].pid);
+        json_add_int (row, "files", r->procs[i].files);
+        json_add_int (row, "max_files", max);
+        row_done (r, row);
+        return;
+      }
+}
+
+/* Of a socket that listens: how many connections nobody has taken. */
+static void
+read_listener (struct app_rows *r, const char *line)
+{
+  unsigned waiting, port;
+  unsigned long long inode;
+  struct json_object *row;
+
+  if (sscanf (line,
+              "%*s %*[0-9A-Fa-f]:%x %*s 0A %*x:%x %*s %*s %*s %*s %llu",
+              &port, &waiting, &inode)
+      != 3)
+    return;
+  for (unsigned i = 0; i < r->nsockets; i++)
+    if (r->sockets[i].inode == inode)
+      {
+        row = row_new ("socket");
+        json_add_int (row, "pid", r->sockets[i].pid);
+        json_add_str (row, "proto", "tcp");
+        json_add_str (row, "state", LISTENS);
+        json_add_int (row, "port", port);
+        json_add_int (row, "waiting", waiting);
+        row_done (r, row);
+      }
+}
+
+/* ---- control groups and units ---- */
+
+/* "./system.slice/shop.service/memory.max:50331648" */
+static void
+read_group (struct app_rows *r, char *line)
+{
+  char *file = strrchr (line, '/'), *value = file ? strchr (file, ':') : NULL;
+  struct json_object *row;
+  bool kills;
+
+  if (!value)
+    return;
+  *file++ = '\0';
+  *value++ = '\0';
+  kills = strcmp (file, "memory.events") == 0
+          && strncmp (value, "oom_kill ", 9) == 0;
+  if (!kills && !isdigit ((unsigned char) value[0]))
+    return;
+  row = row_new ("cgroup");
+  add_text (row, "cgroup", line[0] == '.' ? line + 1 : line);
+  if (kills)
+    json_add_int (row, "oom_kills", atoll (value + 9));
+  else if (strcmp (file, "memory.max") == 0)
+    json_add_int (row, "max", atoll (value));
+  else if (strcmp (file, "memory.current") == 0)
+    json_add_int (row, "used", atoll (value));
+  else if (strcmp (file, "cgroup.freeze") == 0)
+    json_add_bool (row, "frozen", value[0] == '1');
+  row_done (r, row);
+}
+
+/* "Result=oom-kill", "Id=shop.service", in any order. */
+static void
+read_failed (struct app_rows *r, const char *line)
+{
+  if (strncmp (line, "Id=", 3) == 0)
+    {
+      r->nfailed++;
+      snprintf (r->unit, sizeof r->unit, "%.95s", line + 3);
+    }
+  else if (strncmp (line, "Result=", 7) == 0)
+    snprintf (r->result, sizeof r->result, "%.31s", line + 7);
+  snprintf (r->failed, sizeof r->failed, "%s (%s)", r->unit, r->result);
+}
+
+static void
+each_line (struct app_rows *r, const struct inside_part *part)
+{
+  const char *at = part->text, *end = part->text + part->len;
+  char line[512];
+
+  while (next_line (&at, end, line))
+    switch (part->name[0])
+      {
+      case 'M':
+        read_limit (r, line);
+        break;
+      case 'L':
+        read_listener (r, line);
+        break;
+      case 'G':
+        read_group (r, line);
+        break;
+      default:
+        read_failed (r, line);
+      }
+}
+
+/* ---- for who asks ---- */
+
+struct app_rows *
+app_rows_new (struct outside *to)
+{
+  struct app_rows *r = calloc (1, sizeof *r);
+
+  if (r)
+    r->to = to;
+  return r;
+}
+
+void
+app_rows_free (struct app_rows *r)
+{
+  free (r);
+}
+
+void
+app_rows_part (struct app_rows *r, const struct inside_part *part)
+{
+  if (strncmp (part->name, "P ", 2) == 0)
+    read_process (r, part);
+  else if (strncmp (part->name, "U ", 2) == 0)
+    read_again (r, part);
+  else if (strncmp (part->name, "B ", 2) == 0)
+    read_blocked (r, part);
+  else if (strcmp (part->name, "F") == 0)
+    read_sockets (r, part);
+  else if (part->name[0] && !part->name[1]
+           && strchr ("MLGS", part->name[0]))
+    each_line (r, part);
+}
+
+unsigned
+app_rows_processes (const struct app_rows *r)
+{
+  return r->nprocs;
+}
+
+const char *
+app_rows_failed (const struct app_rows *r)
+{
+  return r->nfailed == 1 && r->unit[0] ? r->failed : NULL;
+}

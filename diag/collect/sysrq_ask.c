@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One SysRq key, over a console.
+ *
+ * The guest's keyboard comes first: it types nothing at anybody.  The next
+ * way depends on what the kernel has at the other end: a serial port wants
+ * BREAK and then the key within 5 s, hvc wants ^O and the key (and some
+ * process that has it open), and behind EVE's mux either may be the one.  A
+ * way is believed only when the
+ * kernel's own "sysrq:" line comes back; "This sysrq operation is disabled."
+ * is an answer too: interrupts are taken and the console works.  A second
+ * BREAK would disarm the first, and a key that no kernel took was typed at
+ * whoever reads the console: so one try per way, with a line kill after.
+ */
+#include "diag/collect/sysrq_impl.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "diag/collect/collect.h"
+#include "transports/console/hub.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define QUIET_MS 700
+#define SETTLE_MS 200    /* behind what comes last */
+#define UNFINISHED_MS 2000
+#define BODY_MS 8000
+#define WRITE_MS 2000
+#define LINE_KILL "\x15"
+
+const char *const sysrq_route_names[]
+    = { "keyboard", "break", "ctrl-o", "mux-break" };
+const char *const sysrq_answer_names[] = { "none", "disabled", "shown" };
+
+/* ---- sending ---- */
+
+static int
+send_break (struct sysrq_asking *a, struct error *err)
+{
+  struct json_object *args = json_object_new_object ();
+
+  json_add_str (args, "id", a->con->alias);
+  return sysrq_ask_monitor (a->ctx, "chardev-send-break", args, err);
+}
+
+/* Not for longer than needed: it may have trouble of its own meanwhile. */
+void
+sysrq_announce (const struct collect_ctx *ctx, char key, uint64_t ms)
+{
+  const struct transport_env *env = ctx->env;
+
+  if (env->own_text)
+    env->own_text (env->own_text_arg, ctx->guest->inc.uuid, key,
+                   clock_ms () + ms);
+}
+
+static int
+send_key (struct sysrq_asking *a, enum sysrq_route route, char key, struct error *err)
+{
+  struct collect_ctx *ctx = a->ctx;
+  uint64_t until = collect_until (ctx, WRITE_MS);
+  const char ctrl_o[2] = { '\x0f', key };
+  /* All at once: focus must go back even if the lease is lost after it. */
+  const char mux[7] = { '\x01', 'c', '\x01', 'b', key, '\x01', 'c' };
+  int rc;
+
+  sysrq_announce (ctx, key, SYSRQ_HEADER_MS + 1000);
+  switch (route)
+    {
+    case ROUTE_BREAK:
+      rc = send_break (a, err);
+      if (rc < 0)
+        return rc;
+      rc = lease_write (a->lease, &key, 1, until, err);
+      break;
+    case ROUTE_CTRL_O:
+      rc = lease_write (a->lease, ctrl_o, sizeof ctrl_o, until, err);
+      break;
+    case ROUTE_KEYBOARD:
+      rc = sysrq_press (ctx, key, err);
+      break;
+    case ROUTE_MUX_BREAK:
+      rc = lease_write_raw (a->lease, mux, sizeof mux, until, err);
+      if (rc >= 0)
+        ctx->out->impact (ctx->out,
+                          "switched the console's input focus there and back");
+      break;
+    default:
+      return error_set (err, EINVAL, "no such route");
+    }
+  if (rc >= 0)
+    ctx->out->impact (ctx->out, "sent SysRq %c to console %s by %s", key,
+                      a->con->name, sysrq_route_names[route]);
+  return rc;
+}
+
+/* ---- the answer ---- */
+
+/* Newer "sysrq: Show ...", older "SysRq : Show ...". */
+static const char *
+find_header (const char *text, size_t len)
+{
+  static const char *const heads[] = { "sysrq: ", "SysRq : " };
+  const char *best = NULL;
+
+  for (size_t i = 0; i < ARRAY_LEN (heads); i++)
+    {
+      const char *hit = memmem (text, len, heads[i], strlen (heads[i]));
+
+      if (hit && (!best || hit < best))
+        best = hit;
+    }
+  return best;
+}
+
+/* Whole header line seen? */
+static bool
+header_seen (struct sysrq_asking *a, enum sysrq_answer *ret, bool *ret_single)
+{
+  const char *text = buf_str (&a->text);
+  const char *at = find_header (text, a->text.len), *end, *line;
+  size_t n;
+
+  if (!at)
+    return false;
+  end = memchr (at, '\n', a->text.len - (size_t) (at - text));
+  if (!end)
+    return false;
+  n = (size_t) (end - at);
+  for (line = at; line > text && line[-1] != '\n'; line--)
+    ;
+  a->header = (size_t) (line - text);
+  *ret = memmem (at, n, "operation is disabled", 21) ? ANSWER_DISABLED
+                                                     : ANSWER_SHOWN;
+  *ret_single
+      = *ret == ANSWER_DISABLED || memmem (at, n, "HELP", 4) != NULL;
+  return true;
+}
+
+/* What stands at the end of a whole answer; of other keys nothing does. */
+static const struct
+{
+  char key;
+  const char *last;
+} ends[] = {
+  { 't', "Showing busy workqueues" },
+  { 'm', " pages reserved" },
+  { 'z', "(ftrace buffer empty)" },
+};
+
+/* For so long nothing comes behind it any more. */
+static uint64_t
+quiet_ms (const struct sysrq_asking *a, char key)
+{
+  const char *text = buf_str (&a->text) + a->header;
+  size_t len = a->text.len - a->header;
+
+  /* "Changing Loglevel", and then to which; a level that hides that it does. */
+  if (key >= '0' && key <= '9')
+    return memmem (text, len, "Loglevel set", 12) ? 0 : SETTLE_MS;
+  for (size_t i = 0; i < ARRAY_LEN (ends); i++)
+    if (ends[i].key == key)
+      {
+        if (memmem (text, len, ends[i].last, strlen (ends[i].last)))
+          return SETTLE_MS;
+        /* The header alone: the loglevel hides the rest. */
+        return memchr (text, '\n', len - 1) ? UNFINISHED_MS : QUIET_MS;
+      }
+  return QUIET_MS;
+}
+
+/* Reads what there is, waiting at most until; false when nothing came. */
+static bool
+read_more (struct sysrq_asking *a, uint64_t until)
+{
+  char chunk[4096];
+  uint64_t lost;
+  size_t n = tap_read (a->tap, chunk, sizeof chunk, &lost);
+
+  if (n == 0)
+    {
+      if (tap_wait (a->tap, until) < 0)
+        return false;
+      n = tap_read (a->tap, chunk, sizeof chunk, &lost);
+    }
+  buf_append (&a->text, chunk, n);
+  return n > 0;
+}
+
+static bool
+lost (const struct sysrq_asking *a)
+{
+  return a->lease && lease_lost (a->lease);
+}
+
+/* By what comes last, and by quiet.  Silence in the middle of a line is a
+ * printer that stalls. */
+static void
+await_body (struct sysrq_asking *a, char key)
+{
+  uint64_t body_by = collect_until (a->ctx, BODY_MS);
+
+  while (!a->text.cut && clock_ms () < body_by && !collect_over (a->ctx)
+         && !lost (a))
+    {
+      bool whole = a->text.data[a->text.len - 1] == '\n';
+      uint64_t ms = quiet_ms (a, key);
+      uint64_t quiet = collect_until (a->ctx, ms);
+
+      if ((whole && ms == 0)
+          || (!read_more (a, quiet < body_by ? quiet : body_by) && whole))
+        {
+          sysrq_announce (a->ctx, '\0', 0);
+          return;
+        }
+    }
+}
+
+static enum sysrq_answer
+await_answer (struct sysrq_asking *a, char key)
+{
+  uint64_t header_by = collect_until (a->ctx, SYSRQ_HEADER_MS);
+  enum sysrq_answer answer = ANSWER_NONE;
+  bool single = false;
+
+  while (!header_seen (a, &answer, &single))
+    {
+      if (a->text.cut || collect_over (a->ctx) || lost (a)
+          || clock_ms () >= header_by)
+        return ANSWER_NONE;
+      read_more (a, header_by);
+    }
+  if (single)
+    {
+      sysrq_announce (a->ctx, '\0', 0);
+      return answer;
+    }
+  sysrq_announce (a->ctx, key, BODY_MS);
+  await_body (a, key);
+  return answer;
+}
+
+/* ---- routes ---- */
+
+static unsigned
+routes_of (const struct sysrq_asking *a, char key, enum sysrq_route *out)
+{
+  const struct guest *g = a->ctx->guest;
+  bool can_break = g->monitor != MONITOR_NONE && a->con->alias[0];
+  unsigned n = 0;
+
+  if (sysrq_can_press (g, key))
+    out[n++] = ROUTE_KEYBOARD;
+  if (!a->lease)
+    return n;
+  switch (a->con->device)
+    {
+    case CONSOLE_DEV_VIRTIO:
+      out[n++] = ROUTE_CTRL_O;
+      break;
+    case CONSOLE_DEV_MUX:
+      /* Focus is on hvc0 from the start; a key behind a BREAK that went
+       * there is typed at its shell, so that comes last. */
+      out[n++] = ROUTE_CTRL_O;
+      if (a->con->muxed)
+        out[n++] = ROUTE_MUX_BREAK;
+      break;
+    case CONSOLE_DEV_SERIAL:
+    case CONSOLE_DEV_UNKNOWN:
+      if (can_break)
+        out[n++] = ROUTE_BREAK;
+      break;
+    }
+  return n;
+}
+
+static void
+clean_up (struct sysrq_asking *a, enum sysrq_route route, char key)
+{
+  if (route == ROUTE_KEYBOARD || lost (a))
+    return;
+  /* Nobody took the key as SysRq: it stands on somebody's input line. */
+  lease_write (a->lease, LINE_KILL, 1, collect_until (a->ctx, 500), NULL);
+  a->ctx->out->impact (a->ctx->out,
+                       "no kernel answered: \"%c\" was typed at console %s, "
+                       "and the line killed with ^U",
+                       key, a->con->name);
+}
+
+enum sysrq_answer
+sysrq_ask (struct sysrq_asking *a, char key)
+{
+  enum sysrq_route routes[ROUTE_MAX];
+  unsigned n = routes_of (a, key, routes);
+
+  if (a->route >= 0)
+    routes[0] = (enum sysrq_route) a->route, n = 1;
+  if (n == 0)
+    a->ctx->out->gap (a->ctx->out, "sysrq",
+                      "no way to send it: a keyboard and BREAK need a "
+                      "monitor, BREAK the console's chardev id");
+  for (unsigned i = 0; i < n && !collect_over (a->ctx); i++)
+    {
+      struct error why = ERROR_INIT;
+      enum sysrq_answer answer;
+
+      buf_clear (&a->text);
+      if (send_key (a, routes[i], key, &why) < 0)
+        {
+          a->ctx->out->gap (a->ctx->out, "sysrq", "%s: %s",
+                            sysrq_route_names[routes[i]], error_text (&why));
+          continue;
+        }
+      answer = await_answer (a, key);
+      if (answer != ANSWER_NONE)
+        {
+          a->route = (int) routes[i];
+          return answer;
+        }
+      clean_up (a, routes[i], key);
+    }
+  return ANSWER_NONE;
+}
+
+/* ---- at a console ---- */
+
+static const struct guest_console *
+choose (const struct guest *g, const char *want)
+{
+  if (want)
+    return guest_console_find (g, want);
+  for (unsigned i = 0; i < g->nconsoles; i++)
+    if (g->consoles[i].kind != CONSOLE_LOG
+        && g->consoles[i].mode != CONSOLE_TAIL)
+      return &g->consoles[i];
+  return NULL;
+}
+
+int
+sysrq_open (struct sysrq_asking *a, const char *con, bool typing,
+            struct error *err)
+{
+  const struct guest *g = a->ctx->guest;
+  int rc;
+
+  a->route = -1;
+  a->text = (struct buf) BUF_INIT (SYSRQ_MAX_BODY);
+  a->con = choose (g, con);
+  if (!a->con)
+    return error_set (err, ENOENT, "no console that can be typed into");
+  if (!typing)
+    {
+      rc = hub_tap (a->ctx->env->hub, g->inc.uuid, a->con->name, "diagnosis",
+                    TAP_NOW | TAP_ACTIVE, NULL, NULL, &a->own_tap, err);
+      a->tap = a->own_tap;
+      return rc;
+    }
+  rc = hub_lease (a->ctx->env->hub, g->inc.uuid, a->con->name,
+                  LEASE_DIAGNOSIS, "diagnosis", false,
+                  collect_until (a->ctx, SYSRQ_HEADER_MS), &a->lease, err);
+  if (rc == 0)
+    a->tap = lease_tap (a->lease);
+  return rc;
+}
+
+void
+sysrq_close (struct sysrq_asking *a)
+{
+  if (a->lease)
+    lease_free (a->lease);
+  if (a->own_tap)
+    tap_free (a->own_tap);
+  a->lease = NULL;
+  a->tap = a->own_tap = NULL;
+  buf_done (&a->text);
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Private to sysrq*.c: asking the guest's kernel by SysRq.
+ *
+ *   sysrq.c         the collector: which keys, in which order, what they said
+ *   sysrq_ask.c     one key, over a console: ways, the kernel's line, its end
+ *   sysrq_key.c     the guest's keyboard, and the monitor
+ *   sysrq_level.c   what its memory says of it; the loglevel, there and back
+ *   sysrq_shell.c   the same keys by a shell in the guest
+ */
+#ifndef HANGDOG_DIAG_SYSRQ_H
+#define HANGDOG_DIAG_SYSRQ_H
+
+#include "base/buf.h"
+#include "diag/collector.h"
+
+#include <stdbool.h>
+
+#define SYSRQ_MAX_KEYS 16
+#define SYSRQ_MAX_BODY (1u << 20)
+#define SYSRQ_HEADER_MS 3000
+
+enum sysrq_answer
+{
+  ANSWER_NONE,
+  ANSWER_DISABLED,
+  ANSWER_SHOWN,
+};
+extern const char *const sysrq_answer_names[];
+
+/* Ways to the kernel, by their names in facts. */
+enum sysrq_route
+{
+  ROUTE_KEYBOARD,  /* the guest's keyboard: alt-sysrq-key */
+  ROUTE_BREAK,     /* monitor: chardev-send-break, then the key */
+  ROUTE_CTRL_O,    /* ^O and the key */
+  ROUTE_MUX_BREAK, /* ^A c, ^A b, the key, ^A c */
+  ROUTE_MAX,
+};
+extern const char *const sysrq_route_names[];
+
+/* Somebody at a console. */
+struct sysrq_asking
+{
+  struct collect_ctx *ctx;
+  const struct guest_console *con;
+  struct lease *lease; /* NULL: nothing can be typed, but keys pressed */
+  struct tap *tap;
+  struct tap *own_tap; /* without a lease */
+  int route;           /* that came through; -1 = none yet */
+  bool loud;           /* its loglevel hides nothing */
+  struct buf text;     /* since the key was sent */
+  size_t header;       /* where the kernel's line begins in it */
+};
+
+/* con: NULL = the first that can be typed at.  typing: false takes the
+ * console from nobody.  sysrq_close() in every case. */
+int sysrq_open (struct sysrq_asking *a, const char *con, bool typing,
+                struct error *err);
+void sysrq_close (struct sysrq_asking *a);
+/* By the way that is known, or each that fits. */
+enum sysrq_answer sysrq_ask (struct sysrq_asking *a, char key);
+/* For so long nobody takes what it prints for trouble of its own; key 0: all
+ * of it is there. */
+void sysrq_announce (const struct collect_ctx *ctx, char key, uint64_t ms);
+/* A file and facts of what came of a key; text: from the header on.  loud: no
+ * loglevel hides any of it. */
+void sysrq_keep (struct collect_ctx *ctx, char key, enum sysrq_answer answer,
+                 const struct buf *text, size_t from, bool loud);
+
+/* ---- what its memory says (sysrq_level.c) ---- */
+
+struct sysrq_state
+{
+  int level; /* its console loglevel, -1 = not known */
+  int mask;  /* what SysRq may do there: 1 all, 0 nothing; -1 = not known */
+};
+/* Asks nobody in the guest, nor its monitor. */
+void sysrq_look (struct collect_ctx *ctx, struct sysrq_state *ret);
+/* Does the kernel take that key from outside? */
+bool sysrq_allowed (int mask, char key);
+/* Whether the loglevel hides what keys would say, and can be raised and put
+ * back; else a gap says why not. */
+bool sysrq_can_raise (const struct sysrq_asking *a,
+                      const struct sysrq_state *was);
+/* With the intent on disk; of a kernel that has answered.  True: it is to be
+ * put back. */
+bool sysrq_raise (struct sysrq_asking *a, const struct sysrq_state *was);
+void sysrq_restore (struct sysrq_asking *a, const struct sysrq_state *was);
+
+/* ---- by a shell (sysrq_shell.c) ---- */
+
+int sysrq_by_shell (struct collect_ctx *ctx, const char *keys, int way,
+                    struct error *err);
+
+#endif

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The same keys, by a shell in the guest: what is written into
+ * /proc/sysrq-trigger is asked by root, so no mask refuses it, and the answer
+ * is read from the kernel's log, so no loglevel hides it and none is changed.
+ *
+ * For guests that are alive enough: whoever answers here can write, fork and
+ * read.
+ */
+#include "diag/collect/sysrq_impl.h"
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "diag/collect/collect.h"
+#include "diag/collect/inside.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define MAX_OUTPUT (1u << 20)
+#define MAX_PARTS (SYSRQ_MAX_KEYS + 2)
+#define HOLD_MS 5000 /* of what its console says of it, a key */
+
+/* Of its log all from the last header on, each line marked and the stamp that it
+ * begins with broken: else it would be taken for what the kernel says meanwhile,
+ * and taken out. */
+static void
+make_script (struct buf *out, const char *keys)
+{
+  buf_puts (out, "if [ -w /proc/sysrq-trigger ]; then for k in");
+  for (const char *k = keys; *k; k++)
+    buf_printf (out, " %c", *k);
+  buf_puts (out, "; do echo \"@@ $k\"; echo $k >/proc/sysrq-trigger; dmesg | "
+                 "sed -n '/[Ss]ys[Rr]q *: /h;/[Ss]ys[Rr]q *: /!H;${x;p}' | "
+                 "head -c 98304 | sed 's/^\\[/>/;t;s/^/|/'; done; echo '@@ end'; "
+                 "else echo '@@ cannot'; fi");
+}
+
+/* As it stood in the log. */
+static void
+unmark (const struct inside_part *part, struct buf *out)
+{
+  const char *p = part->text, *end = p + part->len, *nl;
+
+  for (; p < end; p = nl + 1)
+    {
+      nl = memchr (p, '\n', (size_t) (end - p));
+      if (!nl)
+        nl = end;
+      if (*p == '|' || *p == '>')
+        {
+          if (*p == '>')
+            buf_putc (out, '[');
+          buf_append (out, p + 1,
+                      (size_t) (nl - p - 1) - (nl > p + 1 && nl[-1] == '\r'));
+          buf_putc (out, '\n');
+        }
+      if (nl == end)
+        return;
+    }
+}
+
+static void
+take_part (struct collect_ctx *ctx, const struct inside_part *part)
+{
+  struct buf text CLEANUP_BUF = BUF_INIT (SYSRQ_MAX_BODY);
+  const char key = part->name[0];
+
+  unmark (part, &text);
+  if (text.len > 0)
+    sysrq_keep (ctx, key, ANSWER_SHOWN, &text, 0, true);
+  else
+    ctx->out->gap (ctx->out, "sysrq", "%c: its log has nothing of it", key);
+}
+
+int
+sysrq_by_shell (struct collect_ctx *ctx, const char *keys, int way,
+                struct error *err)
+{
+  struct buf script CLEANUP_BUF = BUF_INIT (1024);
+  struct buf said CLEANUP_BUF = BUF_INIT (MAX_OUTPUT);
+  const struct inside_own own = { .way = way };
+  struct collect_ctx inner = *ctx;
+  struct inside_part part;
+  const char *at, *end;
+  bool whole = false;
+  int rc;
+
+  inner.own = &own;
+  make_script (&script, keys);
+  sysrq_announce (ctx, 't', HOLD_MS * strlen (keys));
+  rc = inside_ask (&inner, buf_str (&script), &said, err);
+  sysrq_announce (ctx, '\0', 0);
+  if (rc < 0)
+    return rc;
+  at = buf_str (&said);
+  end = at + said.len;
+  for (unsigned n = 0; n < MAX_PARTS && inside_next (&at, end, &part); n++)
+    if (strcmp (part.name, "cannot") == 0)
+      return error_set (err, EACCES,
+                        "who answers in the guest may not use SysRq");
+    else if (strcmp (part.name, "end") == 0)
+      whole = true;
+    else if (part.name[0] && !part.name[1] && strchr (keys, part.name[0]))
+      take_part (ctx, &part);
+  if (whole)
+    ctx->out->impact (ctx->out,
+                      "wrote SysRq %s into the guest's /proc/sysrq-trigger",
+                      keys);
+  return 0;
+}

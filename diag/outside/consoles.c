@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Who reads the guest's consoles: processes whose keys come from one, and
+ * those that wait for a line of any terminal.
+ */
+#include "diag/outside/outside_impl.h"
+
+#include <stdio.h>
+
+#define DEPTH 24
+
+/* "console=ttyS0,115200" among the words of its kernel. */
+static bool
+is_console (const char *cmdline, const char *tty)
+{
+  static const char word[] = "console=";
+  size_t n = strlen (tty);
+
+  for (const char *p = cmdline; (p = strstr (p, word)) != NULL; p++)
+    {
+      const char *name = p + sizeof word - 1;
+
+      if ((p == cmdline || p[-1] == ' ') && strncmp (name, tty, n) == 0
+          && (name[n] == '\0' || name[n] == ' ' || name[n] == ','))
+        return true;
+    }
+  return false;
+}
+
+static bool
+lives (struct json_object *task)
+{
+  return task && !strchr ("ZX", str_of (task, "state")[0]);
+}
+
+static bool
+waits_for_line (const struct outside *o, struct json_object *task)
+{
+  const char *names[DEPTH];
+  unsigned n = outside_frames_ (o, task, names, DEPTH);
+
+  for (unsigned i = 0; i < n; i++)
+    if (strncmp (names[i], "n_tty_read", 10) == 0
+        || strncmp (names[i], "n_tty_poll", 10) == 0)
+      return true;
+  return false;
+}
+
+int
+outside_console_readers_ (const struct outside *o)
+{
+  size_t i = 0;
+  struct json_object *row = outside_next_ (o, "system", &i);
+  const char *cmdline = str_of (row, "cmdline");
+  int readers = 0;
+  bool known = false;
+
+  if (!strstr (cmdline, "console="))
+    return -1;
+  for (i = 0; i < o->tasks.n; i++)
+    {
+      struct json_object *task = o->tasks.rows[i];
+
+      if (json_get_bool (task, "kthread", false))
+        continue;
+      known = known || outside_stack (o, task);
+      readers += num_of (task, "pid") > 1 && waits_for_line (o, task);
+    }
+  for (i = 0; (row = outside_next_ (o, "process", &i));)
+    if (is_console (cmdline, str_of (row, "tty")))
+      readers += lives (outside_task_ (o, num_of (row, "pid")));
+  return known && o->processes ? readers : -1;
+}

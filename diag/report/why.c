@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Why: what the verdict rests on, what else was found, and what is not known.
+ * Evidence leads to the line that it was read from.
+ */
+#include "diag/report/report_impl.h"
+
+#include "base/json.h"
+
+#include <string.h>
+
+/* A place in a file, or a fact and where it stands. */
+static void
+one_evidence (struct page *p, struct json_object *e)
+{
+  int64_t line = json_get_int (e, "line", 0);
+  const char *name = str_of (e, "name"), *file = str_of (e, "file");
+  unsigned at = line > 0 && line < 100000000 ? (unsigned) line : 0;
+  char value[TEXT_SHOWN];
+
+  html (p, "<li>");
+  value_text (json_get (e, "value"), value, sizeof value);
+  if (name[0])
+    {
+      html_in (p, "code", NULL, name);
+      html (p, " = ");
+      html_in (p, "code", NULL, value);
+      html (p, " <small>by ");
+      html_text (p, str_of (e, "source"));
+      html (p, "</small> ");
+    }
+  html_text (p, str_of (e, "text"));
+  if (file[0]
+      || (name[0]
+          && place_of_fact (p, str_of (e, "source"), name, value, &file,
+                            &at)))
+    {
+      html (p, " ");
+      html_place (p, file, at);
+    }
+  html (p, "</li>");
+}
+
+static void
+evidence (struct page *p, struct json_object *list)
+{
+  size_t n = array_len (list);
+
+  if (n == 0)
+    return;
+  html (p, "<ul class=\"evidence\">");
+  for (size_t i = 0; i < n && i < 32 && room (p); i++)
+    one_evidence (p, json_object_array_get_idx (list, i));
+  html (p, "</ul>");
+}
+
+static const char *
+level_of (struct json_object *f)
+{
+  const char *is = str_of (f, "level");
+
+  return strcmp (is, "fail") == 0 ? "fail" : strcmp (is, "warn") == 0 ? "warn"
+                                                                       : "pass";
+}
+
+static void
+one_finding (struct page *p, struct json_object *f)
+{
+  struct json_object *one = json_get (f, "evidence");
+  const char *level = level_of (f);
+
+  html (p, "<li class=\"");
+  html (p, level);
+  html (p, "\"><strong>");
+  html (p, level);
+  html (p, "</strong> ");
+  html_text (p, str_of (f, "says"));
+  if (str_of (f, "see")[0])
+    {
+      html (p, " &rarr; ");
+      html_prose (p, str_of (f, "see"));
+    }
+  if (json_object_is_type (one, json_type_array))
+    evidence (p, one);
+  else if (one)
+    {
+      html (p, "<ul class=\"evidence\">");
+      one_evidence (p, one);
+      html (p, "</ul>");
+    }
+  html (p, "</li>");
+}
+
+/* Those of one level; returns how many there are. */
+static size_t
+findings_of (struct page *p, struct json_object *list, const char *level)
+{
+  size_t n = array_len (list), all = 0, shown = 0;
+
+  for (size_t i = 0; i < n; i++)
+    {
+      struct json_object *f = json_object_array_get_idx (list, i);
+
+      if (strcmp (level_of (f), level) != 0)
+        continue;
+      if (!all++)
+        html (p, "<ul class=\"findings\">");
+      if (shown < SHOWN_MOST && room (p))
+        {
+          one_finding (p, f);
+          shown++;
+        }
+    }
+  if (all)
+    html (p, "</ul>");
+  if (shown < all)
+    html_printf (p, "<p><small>and %zu more, in manifest.json</small></p>",
+                 all - shown);
+  return all;
+}
+
+/* What is well is said, too: it is what was ruled out. */
+static void
+findings (struct page *p, struct json_object *list)
+{
+  bool any = false;
+
+  findings_of (p, list, "fail");
+  findings_of (p, list, "warn");
+  for (size_t i = 0; i < array_len (list) && !any; i++)
+    any = strcmp (level_of (json_object_array_get_idx (list, i)), "pass") == 0;
+  if (!any)
+    return;
+  html (p, "<h3>Ruled out</h3>");
+  findings_of (p, list, "pass");
+}
+
+/* What is not known for one reason is told at once. */
+static void
+questions (struct page *p, struct json_object *open)
+{
+  size_t n = array_len (open);
+  const char *before = "";
+
+  if (!n)
+    return;
+  html (p, "<h3>Not known, and why</h3><ul>");
+  for (size_t i = 0; i < n && i < 64 && room (p); i++)
+    {
+      struct json_object *q = json_object_array_get_idx (open, i);
+      struct json_object *next = json_object_array_get_idx (open, i + 1);
+      const char *why = str_of (q, "why");
+
+      html (p, i && strcmp (before, why) == 0 ? ", " : "<li>");
+      html_in (p, "strong", NULL, str_of (q, "about"));
+      before = why;
+      if (i + 1 < n && i + 1 < 64 && room (p)
+          && strcmp (str_of (next, "why"), why) == 0)
+        continue;
+      html (p, ": ");
+      html_text (p, why);
+      html (p, "</li>");
+    }
+  html (p, "</ul>");
+}
+
+/* Of what a check saw alone. */
+static void
+the_check (struct page *p)
+{
+  const char *reason = str_of (p->incident, "reason"), *file;
+  unsigned line;
+
+  if (!reason[0])
+    return;
+  html (p, "<p>The verdict rests on what the check ");
+  html_in (p, "code", NULL, str_of (p->incident, "scenario"));
+  html (p, " said: ");
+  html_text (p, reason);
+  html (p, " ");
+  if (place_of_fact (p, "scenario", "probe", "", &file, &line))
+    html_place (p, file, line);
+  html (p, "</p>");
+}
+
+void
+report_findings (struct page *p)
+{
+  struct json_object *list = json_get (p->manifest, "findings");
+  struct json_object *rests = p->verdict ? json_get (p->verdict, "evidence")
+                                         : NULL;
+  struct json_object *open = json_get (p->manifest, "questions");
+
+  if (array_len (list) + array_len (rests) + array_len (open) == 0
+      && !str_of (p->incident, "reason")[0])
+    return;
+  section_begin (p, "findings", "Why");
+  if (array_len (rests))
+    html (p, "<p>The verdict rests on:</p>");
+  else
+    the_check (p);
+  evidence (p, rests);
+  findings (p, list);
+  questions (p, open);
+  section_end (p);
+}

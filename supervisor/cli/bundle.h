@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What `hangdog bundle` does with a bundle besides reading it out.
+ */
+#ifndef HANGDOG_CLI_BUNDLE_H
+#define HANGDOG_CLI_BUNDLE_H
+
+#include "supervisor/cli/cli.h"
+
+struct error;
+
+/* to NULL: only says what would be replaced.  key, rules: files, or NULL. */
+int bundle_redact (struct cli *cli, const char *file, const char *to,
+                   const char *key, const char *rules, struct error *err);
+
+struct bundle_grep
+{
+  const char *pattern, *member; /* member: a glob, or NULL */
+  bool nocase, names, counts;
+};
+/* Prints what matches; *ret_hits grows. */
+int bundle_grep (struct cli *cli, const struct bundle_grep *what,
+                 const char *file, bool prefix, unsigned *ret_hits,
+                 struct error *err);
+
+/* numbers: also facts that are numbers in both.  *ret_differ: they do. */
+int bundle_diff (struct cli *cli, const char *a, const char *b, bool numbers,
+                 bool *ret_differ, struct error *err);
+
+#endif

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Which application is behind a scenario, by rows of a look; and above all
+ * which is not.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/fact.h"
+#include "base/json.h"
+#include "diag/facts.h"
+#include "diag/outside/apps.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static char have[4096];
+
+static void
+on_fact (const struct fact *f, void *arg)
+{
+  const struct fact_kind *k = fact_kind_find (f->name);
+  size_t n = strlen (have);
+
+  if (!k || k->type != f->type
+      || (k->unit[0] && !fact_is_word (k->unit, f->text)))
+    fail_msg ("%s is not in diag/facts.def", f->name);
+  snprintf (have + n, sizeof have - n, "%s=%s\n", f->name, f->text);
+}
+
+static struct json_object *
+parse (const char *text)
+{
+  char *copy = strdup (text);
+  struct json_object *o;
+
+  for (char *p = copy; *p; p++)
+    *p = *p == '\'' ? '"' : *p;
+  o = json_tokener_parse (copy);
+  if (!o)
+    fail_msg ("no JSON: %s", text);
+  free (copy);
+  return o;
+}
+
+/* What scenario "s" with these hints says of these rows. */
+static void
+look (const char *hints, const char *rows)
+{
+  const struct incarnation inc = { .uuid = "u" };
+  struct outside *o = outside_new ();
+  struct json_object *h = parse (hints), *row;
+  struct apps_asked asked;
+  char *text = strdup (rows), *rest = text, *line;
+
+  while ((line = strsep (&rest, "\n")))
+    if (line[0])
+      {
+        row = parse (line);
+        outside_add (o, row);
+        json_object_put (row);
+      }
+  outside_judge (o);
+  apps_asked_by (h, "s", &asked);
+  have[0] = '\0';
+  apps_facts (o, &asked, "memory", &inc, on_fact, NULL);
+  json_object_put (apps_document (o, &asked));
+  json_object_put (h);
+  outside_free (o);
+  free (text);
+}
+
+#define says(want) assert_string_equal (have, want)
+
+#define COMMAND(c) "{'commands':[{'scenario':'s','command':'" c "'}]}"
+#define STACK                                                                 \
+  "{'row':'stack','id':1,'frames':['futex_wait_queue+0x1/0x2','do_futex+0x1/" \
+  "0x2'],'end':'user'}\n"
+#define TASK(pid, tgid, unit, state, more)                                    \
+  "{'row':'task','pid':" pid ",'tgid':" tgid ",'comm':'shop','state':'" state \
+  "','cgroup':'/system.slice/" unit "','unit':'" unit "'" more "}\n"
+#define LISTEN(pid, port, waiting)                                            \
+  "{'row':'socket','pid':" pid ",'proto':'tcp','state':'listen','port':" port \
+  ",'waiting':" waiting ",'room':2}\n"
+#define FUTEX ",'syscall':202,'stack':1"
+#define WEB TASK ("7", "7", "web.service", "S", ",'syscall':232")             \
+  LISTEN ("7", "80", "0")
+#define SHOP                                                                  \
+  STACK TASK ("20", "20", "shop.service", "S",                                \
+              FUTEX ",'user_at':'/bin/shop+0x12'")                            \
+      TASK ("21", "20", "shop.service", "S", FUTEX) WEB
+
+static void
+by_its_port (void **state)
+{
+  look (COMMAND ("ask-it 8080"), SHOP LISTEN ("20", "8080", "2"));
+  says ("app.culprit=shop.service, shop (20), takes no connections: 2 of 2 "
+        "wait, 2 of 2 threads wait in a futex, from "
+        "/bin/shop+0x12\napp.amiss=futex\napp.tied=command\n");
+  look (COMMAND ("curl -f http://127.0.0.1:8080/up"),
+        SHOP LISTEN ("20", "8080", "0"));
+  assert_non_null (strstr (have, "app.tied=port\n"));
+  look ("{'addresses':[{'scenario':'s','address':'10.0.0.5:80'},"
+        "{'scenario':'other','address':'10.0.0.5:8080'}]}",
+        SHOP LISTEN ("20", "8080", "0"));
+  says ("app.culprit=web.service, shop (7), waits in epoll_wait\n"
+        "app.amiss=nothing\napp.tied=port\n");
+  /* Behind a forward the port is another's. */
+  look ("{'addresses':[{'scenario':'s','address':'127.0.0.1:2222'}]}",
+        SHOP LISTEN ("20", "8080", "0"));
+  says ("");
+  look ("{'addresses':[{'scenario':'s','address':'10.0.0.5:81'}]}", SHOP WEB);
+  says ("app.missing=nothing listens on port 81\n");
+  /* A number that nobody listens on is a number. */
+  look (COMMAND ("sleep 81"), SHOP WEB);
+  says ("");
+}
+
+static void
+by_its_name (void **state)
+{
+  static const char *const names[]
+      = { COMMAND ("systemctl is-active --quiet shop"),
+          COMMAND ("systemctl show -p NRestarts shop.service | grep 0"),
+          COMMAND ("/bin/sh -c \\\"service shop status\\\""),
+          "{'behind':[{'scenario':'s','unit':'shop'}]}",
+          "{'behind':[{'scenario':'s','unit':'shop.service','port':99}]}" };
+
+  for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+    {
+      look (names[i], SHOP);
+      if (!strstr (have, "app.tied=named\n")
+          || !strstr (have, "=shop.service, shop (20)"))
+        fail_msg ("%s: %s", names[i], have);
+    }
+  look (COMMAND ("systemctl is-active sho"), SHOP);
+  says ("");
+  look ("{'behind':[{'scenario':'t','unit':'shop'}]}", SHOP);
+  says ("");
+  look (COMMAND ("pgrep -x shop"), TASK ("20", "20", "a.service", "T", ""));
+  assert_non_null (strstr (have, "a.service, shop (20), is stopped"));
+}
+
+#define BOX "3b5c9e7f1a2d4c6e8f0a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60"
+#define BOXED(pid, state)                                                     \
+  "{'row':'task','pid':" pid ",'tgid':" pid ",'comm':'shop','state':'" state  \
+  "','cgroup':'/x','container':'" BOX "','runtime':'docker'}\n"
+
+static void
+containers (void **state)
+{
+  look (COMMAND ("docker exec 3b5c9e7f1a2d true"), WEB BOXED ("9", "S"));
+  says ("app.culprit=docker-3b5c9e7f1a2d, shop (9)\napp.amiss=nothing\n"
+        "app.tied=named\n");
+  look (COMMAND ("ask-it 8080"),
+        WEB BOXED ("9", "S") LISTEN ("9", "8080", "0")
+        "{'row':'cgroup','cgroup':'/x','frozen':true,'used':1,'max':2}\n");
+  says ("app.culprit=docker-3b5c9e7f1a2d, shop (9), is frozen with its control "
+        "group\napp.amiss=frozen\napp.tied=command\n");
+  /* Who only passes connections on is not who is asked. */
+  look (COMMAND ("ask-it 8080"),
+        "{'row':'task','pid':9,'tgid':9,'comm':'docker-proxy','state':'S',"
+        "'unit':'docker.service'}\n" LISTEN ("9", "8080", "0") WEB);
+  says ("");
+}
+
+static void
+what_is_amiss (void **state)
+{
+  static const struct
+  {
+    const char *rows, *amiss, *text;
+  } all[] = {
+    { TASK ("20", "20", "shop.service", "Z", ""), "ended", "has ended" },
+    { TASK ("20", "20", "shop.service", "T", "") "{'row':'cgroup','cgroup':"
+      "'/system.slice/shop.service','oom_kills':2}\n",
+      "stopped", "2 killed for lack of memory" },
+    { TASK ("20", "20", "shop.service", "R", ",'user_at':'/bin/shop+0x9'")
+      "{'row':'moved','what':'task','pid':20,'state':'R','apart_s':1.0,"
+      "'ran_s':0.9}\n",
+      "busy", "runs without a pause, at /bin/shop+0x9" },
+    { TASK ("20", "20", "shop.service", "S", "")
+      "{'row':'process','pid':20,'files':1024,'max_files':1024}\n",
+      "files", "has 1024 of 1024 files open" },
+    { "{'row':'stack','id':1,'frames':['schedule+0x1/0x2',"
+      "'p9_client_rpc+0x1/0x2 [9pnet]'],'end':'user'}\n"
+      TASK ("20", "20", "shop.service", "S", "")
+      TASK ("22", "20", "shop.service", "D", ",'stack':1,'syscall':0")
+      "{'row':'moved','what':'task','pid':22,'stuck':true}\n",
+      "blocked", "shop (22), blocked in read: p9_client_rpc [9pnet]" },
+    /* One that is read from the disk just then is not stuck. */
+    { TASK ("20", "20", "shop.service", "D", "")
+      "{'row':'moved','what':'task','pid':20,'stuck':false}\n",
+      "nothing", "shop (20)" },
+    { TASK ("20", "20", "shop.service", "S", "") LISTEN ("20", "81", "2"),
+      "queue", "takes no connections: 2 of 2 wait" },
+    { TASK ("20", "20", "shop.service", "S", "") "{'row':'cgroup','cgroup':"
+      "'/system.slice/shop.service','used':2097152,'max':2097152}\n",
+      "memory", "its group uses 2 of 2 MiB" },
+  };
+  char want[80];
+
+  for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+    {
+      look ("{'behind':[{'scenario':'s','unit':'shop'}]}", all[i].rows);
+      snprintf (want, sizeof want, "app.amiss=%s\n", all[i].amiss);
+      if (!strstr (have, want) || !strstr (have, all[i].text))
+        fail_msg ("%s, %s: %s", all[i].amiss, all[i].text, have);
+    }
+}
+
+/* A wrong name is worse than none. */
+static void
+who_is_not_meant (void **state)
+{
+  /* Nothing leads to it, and nobody is stuck. */
+  look (COMMAND ("uptime"), SHOP WEB);
+  says ("");
+  /* One is; two are nobody; what every system has is never meant. */
+  look (COMMAND ("uptime"), WEB TASK ("20", "20", "shop.service", "T", ""));
+  assert_non_null (strstr (have, "app.tied=only\n"));
+  look (COMMAND ("uptime"), TASK ("20", "20", "shop.service", "T", "")
+                                TASK ("30", "30", "till.service", "T", ""));
+  says ("");
+  look (COMMAND ("uptime"), TASK ("20", "20", "systemd-x.service", "T", ""));
+  says ("");
+  /* The one that is meant is well: that another one is stuck is its matter. */
+  look (COMMAND ("ask-it 80"), WEB TASK ("20", "20", "a.service", "T", ""));
+  assert_non_null (strstr (have, "=web.service, "));
+  /* Two that have that port, in two networks. */
+  look (COMMAND ("ask-it 80"),
+        WEB TASK ("20", "20", "a.service", "S", "") LISTEN ("20", "80", "0"));
+  says ("");
+  look ("{}", "{'row':'task'}\n{'row':'socket'}\n{'row':'cgroup'}\n"
+              "{'row':'moved','what':'task'}\n{'row':'process'}\n");
+  says ("");
+}
+
+int
+main (void)
+{
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test (by_its_port),  cmocka_unit_test (by_its_name),
+    cmocka_unit_test (containers),   cmocka_unit_test (what_is_amiss),
+    cmocka_unit_test (who_is_not_meant),
+  };
+
+  return cmocka_run_group_tests (tests, NULL, NULL);
+}

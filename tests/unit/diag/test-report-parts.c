@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The parts of a bundle's page: what each kind of incident shows, that
+ * evidence leads to its line, that three clocks are one, and that whatever
+ * the size of what a guest said, the page has a bound.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "tests/unit/diag/report-bed.h"
+
+#include "base/clock.h"
+#include "controller-proto/sha256.h"
+#include "diag/report/graph.h"
+
+/* ---- the style that the policy allows is the page's ---- */
+
+static void
+base64_of_hex (const char *hex, char *dst)
+{
+  static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnop"
+                                "qrstuvwxyz0123456789+/";
+  unsigned char raw[33] = { 0 };
+
+  for (unsigned i = 0; i < 32; i++)
+    sscanf (hex + 2 * i, "%2hhx", &raw[i]);
+  for (unsigned i = 0; i < 33; i += 3)
+    {
+      unsigned v = (unsigned) raw[i] << 16 | (unsigned) raw[i + 1] << 8
+                   | raw[i + 2];
+
+      *dst++ = letters[v >> 18];
+      *dst++ = letters[v >> 12 & 63];
+      *dst++ = letters[v >> 6 & 63];
+      *dst++ = letters[v & 63];
+    }
+  dst[-1] = '=';
+  *dst = '\0';
+}
+
+static void
+style_is_allowed (void **state)
+{
+  char hex[SHA256_HEX], must[64] = "sha256-";
+  struct sha256 *sum;
+
+  assert_int_equal (sha256_new (&sum, NULL), 0);
+  sha256_add (sum, report_style, strlen (report_style));
+  sha256_end (sum, hex);
+  sha256_free (sum);
+  base64_of_hex (hex, must + 7);
+  assert_string_equal (report_style_hash, must);
+}
+
+/* ---- what each kind shows ---- */
+
+struct kind
+{
+  const char *name, *manifest;
+  struct file files[6];
+  const char *has[8], *has_not[4];
+};
+
+#define INCIDENT(class_, more)                                                \
+  "{\"incident\":{\"id\":\"i\",\"guest\":\"web\",\"opened_ms\":"              \
+  "1767323045000,\"collected_ms\":1767323050000,\"last_ok_ms\":"             \
+  "1767323015000,\"opened\":\"2026-01-02T03:04:05.000Z\",\"verdict\":{"       \
+  "\"class\":\"" class_ "\"" more
+
+static const struct kind kinds[] = {
+  { .name = "panic",
+    .manifest = INCIDENT ("kernel-panic",
+                          ",\"culprit\":\"f [m]\",\"evidence\":[{\"name\":"
+                          "\"kernel.event.panic\",\"source\":\"console\","
+                          "\"value\":\"panic in f\"}]}}}"),
+    .files = { { "kernel/events.jsonl",
+                 "{\"title\":\"panic in f\",\"severity\":\"fatal\",\"time\":"
+                 "\"2026-01-02T03:04:04.000Z\",\"last_ms\":4000,\"stamp\":9.5,"
+                 "\"first_text\":\"[    9.500000] Kernel panic - x\"}\n" },
+               { "console/tail.log", "one\n[    9.500000] Kernel panic - x\n" },
+               { "memory/dmesg.txt",
+                 "[    5.000000] early\n[    9.250000] late\n" } },
+    .has = { "class=\"card bad\"", "console/tail.log:2</a>",
+             "class=\"hit\" id=\"L",
+             /* 9.5 s of its clock were 03:04:04.000 of ours. */
+             "title=\"2026-01-02T03:04:03.750Z\"",
+             "title=\"2026-01-02T03:03:59.500Z\"", "panic in f" },
+    .has_not = { "id=\"waits\"", "id=\"census\"", "id=\"children\"" } },
+  { .name = "lockup",
+    .manifest = INCIDENT ("hard-lockup", "}}}"),
+    .files = { { "memory/look.jsonl",
+                 "{\"row\":\"stack\",\"id\":1,\"frames\":[\"spin+0x1/0x2\"]}\n"
+                 "{\"row\":\"cpu\",\"vcpu\":0,\"irqs_off\":true,\"pid\":9,"
+                 "\"comm\":\"loop\",\"stack\":1}\n"
+                 "{\"row\":\"moved\",\"what\":\"cpu\",\"cpu\":0,"
+                 "\"clock\":false,\"switches\":0}\n" } },
+    .has = { "runs, takes no interrupts", "<code>spin</code>",
+             "clock stands still", "id=\"waits\"" },
+    .has_not = { "id=\"census\"", "marker" } },
+  { .name = "storage",
+    .manifest = INCIDENT ("storage-stalled", "}},\"ladder\":[{\"facet\":"
+                          "\"block\",\"state\":\"dead\",\"evidence\":"
+                          "\"memory: disk.any_moved no\"},{\"facet\":\"host\","
+                          "\"state\":\"alive\"}]}"),
+    .files = { { "memory/look.jsonl",
+                 "{\"row\":\"x\"}\n{\"row\":\"request\",\"disk\":\"vda\","
+                 "\"op\":\"read\",\"bytes\":4096,\"age_s\":14.8}\n" } },
+    .has = { "for <strong>14.8 s</strong>", "class=\"facet dead here\"",
+             "memory/look.jsonl:2</a>", "the kernel's services" },
+    .has_not = { "id=\"census\"" } },
+  { .name = "host",
+    .manifest = INCIDENT ("storage-stalled",
+                          "}},\"children\":[{\"incident\":\"c1\",\"guest\":"
+                          "\"web\",\"class\":\"io-error\"},{\"incident\":"
+                          "\"c2\",\"guest\":\"db\",\"class\":\"slow\"}]}"),
+    .has = { "2 guests failed together", "<code>c2</code>",
+             "<a href=\"#children\">" },
+    .has_not = { "id=\"ladder\"" } },
+  { .name = "boot",
+    .manifest = INCIDENT ("boot-stuck",
+                          ",\"next\":\"Read console/tail.log, its end.\","
+                          "\"confidence\":\"low\"}}}"),
+    .files = { { "console/tail.log", "(initramfs) \n" } },
+    .has = { "Read <a class=\"at\" href=\"#L4-1\">console/tail.log:1</a>",
+             "a suspicion", "last seen well before that by 30.0 s" } },
+  { .name = "paused",
+    .manifest = INCIDENT ("paused", "}}}"),
+    .has = { "class=\"card calm\"" } },
+  { .name = "unknown",
+    .manifest = INCIDENT ("unknown", "}},\"questions\":[{\"about\":\"vcpu\","
+                          "\"why\":\"nobody asked\"}]}"),
+    .has = { "class=\"card doubt\"", "<strong>vcpu</strong>: nobody asked",
+             "nobody is named" } },
+  { .name = "pressed",
+    .manifest = INCIDENT ("host-starved", "}}}"),
+    .files = { { "host/pressure-cpu",
+                 "some avg10=81.00 avg60=7.25 avg300=1.00 total=9\n" },
+               { "host/loadavg", "4.00 2.00 1.00 1/2 3\n" } },
+    .has = { "host: waits for CPU", "81 %", "rect class=\"high\"",
+             "host: load" } },
+  { .name = "SysRq",
+    .manifest = INCIDENT ("lock-deadlock", "}}}"),
+    .files = { { "sysrq/w.txt",
+                 "sysrq: Show Blocked State\n"
+                 "[   10.000000] task:alpha           state:D stack:0     "
+                 "pid:7     ppid:2      flags:0x00004000\n"
+                 "[   10.000001] Call Trace:\n"
+                 "[   10.000002]  <TASK>\n"
+                 "[   10.000003]  __schedule+0x1/0x2\n"
+                 "[   10.000004]  f_waits+0x1/0x2\n"
+                 "[   10.000005]  </TASK>\n" } },
+    .has = { "Told by SysRq", "<code>f_waits</code>", "1 blocked" },
+    .has_not = { "<code>__schedule" } },
+};
+
+static void
+each_kind (void **state)
+{
+  for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+    {
+      const struct kind *k = &kinds[i];
+      CLEANUP_BUF struct buf page = BUF_INIT (REPORT_MAX);
+
+      assert_int_equal (page_of (k->manifest, k->files, &page, NULL), 0);
+      is_a_page (&page);
+      for (size_t n = 0; n < 8 && k->has[n]; n++)
+        if (!strstr (buf_str (&page), k->has[n]))
+          fail_msg ("%s: has no %s", k->name, k->has[n]);
+      for (size_t n = 0; n < 4 && k->has_not[n]; n++)
+        if (strstr (strstr (buf_str (&page), "</head>"), k->has_not[n]))
+          fail_msg ("%s: has %s", k->name, k->has_not[n]);
+    }
+}
+
+/* ---- bounds ---- */
+
+static char *
+repeated (const char *what, unsigned times)
+{
+  size_t len = strlen (what);
+  char *text = malloc (len * times + 1);
+
+  assert_non_null (text);
+  for (unsigned i = 0; i < times; i++)
+    memcpy (text + i * len, what, len);
+  text[len * times] = '\0';
+  return text;
+}
+
+static void
+many_tasks (struct buf *rows)
+{
+  for (unsigned i = 0; i < 5000; i++)
+    buf_printf (rows,
+                "{\"row\":\"stack\",\"id\":\"s%u\",\"frames\":[\"__schedule\","
+                "\"wait_%u\",\"mid_%u\",\"do_syscall_64\",\"entry\"]}\n"
+                "{\"row\":\"task\",\"pid\":%u,\"comm\":\"task%u\",\"state\":"
+                "\"%s\",\"stack\":\"s%u\"}\n",
+                i, i % 700, i % 40, i, i, i % 3 ? "S" : "D", i);
+  for (unsigned i = 0; i < 200; i++)
+    buf_printf (rows,
+                "{\"row\":\"lock\",\"kind\":\"mutex\",\"name\":\"m%u\","
+                "\"owner\":{\"pid\":%u,\"comm\":\"o\"},\"waiters\":[{\"pid\":"
+                "%u},{\"pid\":%u},{\"pid\":7}]}\n",
+                i, i + 1, i + 2, i + 3);
+}
+
+/* Every text is of the worst kind, and there is as much of it as may be. */
+static void
+bounded (void **state)
+{
+  CLEANUP_BUF struct buf rows = BUF_INIT (8u << 20);
+  CLEANUP_BUF struct buf page = BUF_INIT (REPORT_MAX);
+  CLEANUP_BUF struct buf manifest = BUF_INIT (8u << 20);
+  char *quotes = repeated ("'<&>", 16384), *lines = repeated ("'''''\n", 60000);
+  char *longs = repeated ("\\u202e<script>x</script>", 2000);
+  struct file files[] = { { "memory/look.jsonl", NULL },
+                          { "memory/dmesg.txt", quotes },
+                          { "console/tail.log", lines },
+                          { NULL, NULL } };
+  uint64_t began = clock_ms ();
+
+  many_tasks (&rows);
+  files[0].text = buf_str (&rows);
+  buf_printf (&manifest,
+              "{\"incident\":{\"guest\":\"%s\",\"opened_ms\":1767323045000,"
+              "\"verdict\":{\"class\":\"unknown\",\"sentence\":\"%s\","
+              "\"culprit\":\"%s\"}},\"facts\":[",
+              longs, longs, longs);
+  for (unsigned i = 0; i < 3000; i++)
+    buf_printf (&manifest, "%s{\"name\":\"n%u\",\"value\":\"'''''''''\"}",
+                i ? "," : "", i);
+  buf_puts (&manifest, "],\"findings\":[");
+  for (unsigned i = 0; i < 900; i++)
+    buf_printf (&manifest, "%s{\"level\":\"fail\",\"says\":\"'''''''''''\"}",
+                i ? "," : "");
+  buf_puts (&manifest, "]}");
+  assert_false (manifest.cut || rows.cut);
+  assert_int_equal (page_of (buf_str (&manifest), files, &page, NULL), 0);
+  is_a_page (&page);
+  assert_true (page.len < 1u << 20);
+  assert_true (clock_ms () - began < 20000);
+  /* And nothing of it is lost without a word. */
+  assert_non_null (strstr (buf_str (&page), "5000 tasks, 1667 of them"));
+  assert_non_null (strstr (buf_str (&page), "there are more than are drawn"));
+  assert_non_null (strstr (buf_str (&page), "more, in manifest.json"));
+  assert_null (strstr (buf_str (&page), "There is too much of it"));
+  free (quotes);
+  free (lines);
+  free (longs);
+}
+
+/* A section that has too much takes nothing from the others, and what was
+ * linked in it is shown elsewhere. */
+static void
+places (void **state)
+{
+  CLEANUP_BUF struct buf page = BUF_INIT (REPORT_MAX);
+  CLEANUP_BUF struct buf log = BUF_INIT (1u << 20);
+  struct file files[] = { { "console/tail.log", NULL }, { NULL, NULL } };
+
+  for (unsigned i = 1; i <= 1000; i++)
+    buf_printf (&log, "line %u\n", i);
+  files[0].text = buf_str (&log);
+  /* One within what the console shows, one far above, one at the border. */
+  assert_int_equal (
+      page_of ("{\"findings\":[{\"says\":\"x\",\"evidence\":["
+               "{\"file\":\"console/tail.log\",\"line\":7},"
+               "{\"file\":\"console/tail.log\",\"line\":990},"
+               "{\"file\":\"console/tail.log\",\"line\":758},"
+               "{\"file\":\"console/tail.log\",\"line\":1001},"
+               "{\"file\":\"../../etc/passwd\",\"line\":1}]}]}",
+               files, &page, NULL),
+      0);
+  is_a_page (&page);
+  assert_non_null (strstr (buf_str (&page), "href=\"#L4-7\""));
+  assert_non_null (strstr (buf_str (&page), "</a>line 4\n"));
+  assert_null (strstr (buf_str (&page), "</a>line 14\n"));
+  assert_int_equal (count (buf_str (&page), "class=\"hit\""), 3);
+  assert_null (strstr (buf_str (&page), "href=\"#L4-1001\""));
+}
+
+int
+main (void)
+{
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test (style_is_allowed),
+    cmocka_unit_test (each_kind),
+    cmocka_unit_test (bounded),
+    cmocka_unit_test (places),
+  };
+
+  return cmocka_run_group_tests (tests, NULL, NULL);
+}
