@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/opener.h"
+#include "diag/facts.h"
 #include "kernel/image/image.h"
 #include "transports/memory/parser.h"
 
@@ -149,15 +150,6 @@ parse (struct collect_ctx *ctx, const int *fds, unsigned n, struct answer *ret,
 
 /* ---- what it says, as facts ---- */
 
-static const char *
-word_of (const char *text, const char *const *words)
-{
-  for (; text && *words; words++)
-    if (strcmp (text, *words) == 0)
-      return *words;
-  return NULL;
-}
-
 static void
 say_error (struct collect_ctx *ctx, const char *name, struct json_object *e)
 {
@@ -191,7 +183,7 @@ static void
 say_fs (struct collect_ctx *ctx, const char *target, struct json_object *fs)
 {
   const char *type = json_get_str (fs, "type");
-  const char *state = word_of (json_get_str (fs, "state"), image_state_names);
+  const char *state = json_get_str (fs, "state");
   struct json_object *last = json_get (fs, "last");
   int64_t errors = json_get_int (fs, "errors", 0), at;
   int64_t now = (int64_t) (clock_wall_ms () / 1000);
@@ -202,7 +194,8 @@ say_fs (struct collect_ctx *ctx, const char *target, struct json_object *fs)
   if (type)
     collect_text (ctx, name, "host", type, strnlen (type, IMAGE_WORD));
   collect_name (name, sizeof name, "disk.", part, ".fs.state");
-  if (state)
+  /* A parser may have been taken over: only what the table has. */
+  if (state && fact_is_word ("unknown|clean|in-use|errors", state))
     collect_str (ctx, name, "host", state);
   if (!type || strncmp (type, "ext", 3) != 0)
     return;
