@@ -109,8 +109,8 @@ int incidents_order (struct incidents *in, const struct guest *g,
 const char *incidents_find (struct incidents *in, const char *id,
                             const char *uuid);
 /* Another one who is told: first, before this returns, of all steps that there
- * were.  Of one that is packed the end is told before this returns.  -ENOENT; -EBUSY: it has
- * MAX_WATCHERS. */
+ * were.  Of one that is packed the end is told before this returns.  -ENOENT;
+ * -EBUSY: it has MAX_WATCHERS. */
 int incidents_watch (struct incidents *in, const char *id,
                      const struct incident_watch_ops *ops, void *arg,
                      struct error *err);

@@ -35,8 +35,8 @@ struct timer;
 /* For who could not be asked, or what nobody has confirmed: it is looked at,
  * but nothing is typed. */
 #define CAREFUL_PLAYBOOK "quick"
-/* Diagnoses that have begun, at most: each takes memory for its facts.  How many
- * of them are at it at once is max_diagnoses. */
+/* Diagnoses that have begun, at most: each takes memory for its facts.  How
+ * many of them are at it at once is max_diagnoses. */
 #define MAX_BEGUN 16
 /* Of one guest within an hour. */
 #define MAX_BUNDLES 6

@@ -50,8 +50,8 @@ bool turn_may (struct turn *t, enum turn_rank rank);
 /* Whether steps of his run, and that he waits for nothing: to be said whenever
  * some began or ended, before he asks again. */
 void turn_now (struct turn *t, bool runs);
-/* He has asked for all that he wants now: when that is something new, the others
- * are told. */
+/* He has asked for all that he wants now: when that is something new, the
+ * others are told. */
 void turn_pass (struct turn *t);
 
 #endif
