@@ -142,7 +142,7 @@ struct collect_undoer
   int (*run) (struct collect_ctx *ctx, struct json_object *undo,
               struct error *err);
 };
-extern const struct collect_undoer *const collect_undoers[]; /* ends with NULL */
+extern const struct collect_undoer *const collect_undoers[]; /* ends NULL */
 const struct collect_undoer *collect_undoer_find (const char *act);
 
 /* For `hangdog doctor`: what a collector lacks here, and what mends it.  In a

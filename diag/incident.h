@@ -125,9 +125,9 @@ struct incident_moment
 /* The last so many are kept for what must not be missing. */
 #define INCIDENT_MOMENTS_KEPT 10
 
-/* Something that was done to the guest, or is about to be, and has to be undone:
- * in the document before it is done, so that whoever starts after a crash knows
- * of it. */
+/* Something that was done to the guest, or is about to be, and has to be
+ * undone: in the document before it is done, so that whoever starts after a
+ * crash knows of it. */
 enum incident_act_state
 {
   ACT_OPEN,
