@@ -630,6 +630,18 @@ job_start (struct job_pool *pool, const struct job_spec *spec,
   return 0;
 }
 
+bool
+job_lane_stuck (struct job_pool *pool, const char *guest, enum job_lane lane)
+{
+  LOCK_SCOPE (&pool->home->m);
+
+  for (const struct job *job = pool->jobs; job; job = job->next)
+    if (job->phase == DISCARDED && job->lane == lane
+        && strcmp (job->guest, guest) == 0)
+      return true;
+  return false;
+}
+
 void
 job_stop (struct job_pool *pool, const char *guest)
 {

@@ -139,6 +139,11 @@ void job_pool_on_free (struct job_pool *pool, struct job_ear *ear);
 /* Also one that does not listen, and when the pool is gone. */
 void job_ear_off (struct job_ear *ear);
 
+/* Loop thread: is that lane held by a job that is discarded?  Nobody knows
+ * whether it will ever be free. */
+bool job_lane_stuck (struct job_pool *pool, const char *guest,
+                     enum job_lane lane);
+
 /* Asks all jobs of that guest to stop. */
 void job_stop (struct job_pool *pool, const char *guest);
 

@@ -110,7 +110,8 @@ int spool_artifact (struct spool *sp, const char *id, const char *name,
 typedef int spool_page_fn (void *arg, int files, struct json_object *manifest,
                            struct error *err);
 void spool_page (struct spool *sp, spool_page_fn *fn, void *arg);
-/* Packs it: durable when it returns. */
+/* Packs it: durable when it returns.  With "no_bundle": true in its head no
+ * bundle is made of it, and its evidence is removed. */
 int spool_pack (struct spool *sp, const char *id, struct json_object *head,
                 struct spool_item *ret_item, struct error *err);
 /* Forgotten, wherever it is. */

@@ -359,6 +359,7 @@ spool_pack (struct spool *sp, const char *id, struct json_object *head,
   struct item *it;
   struct spool_item was;
   char name[64];
+  bool without = head && json_get_bool (head, "no_bundle", false);
   int r = spool_lookup (sp, id, &it, err);
 
   if (r < 0)
@@ -370,7 +371,13 @@ spool_pack (struct spool *sp, const char *id, struct json_object *head,
       return 0;
     }
   was = it->pub;
-  if ((r = spool_room (sp, it->pub.bytes, false, err)) < 0
+  if (without)
+    {
+      it->pub.bytes = 0;
+      snprintf (it->pub.note, sizeof it->pub.note,
+                "no bundle was made of it");
+    }
+  else if ((r = spool_room (sp, it->pub.bytes, false, err)) < 0
       || (r = pack_bundle (sp, it, head, it->pub.digest, &it->pub.bytes,
                            err)) < 0)
     {
@@ -379,7 +386,7 @@ spool_pack (struct spool *sp, const char *id, struct json_object *head,
     }
   it->pub.place = SPOOL_READY;
   it->pub.since_ms = clock_wall_ms ();
-  it->pub.bundle = true;
+  it->pub.bundle = !without;
   r = spool_write_item (sp, it, NULL, err);
   if (r < 0)
     {

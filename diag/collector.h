@@ -88,6 +88,9 @@ struct collector
   enum job_lane lane;    /* two of one lane never run at once */
   uint64_t budget_ms;    /* default */
   uint64_t bytes;        /* what it usually brings, for --dry-run */
+  /* What it gets is soon gone: of several guests that are looked at, it is got
+   * of all of them before anything that keeps. */
+  bool fades;
 
   /* The keys of its step beside `do`, `name`, `budget` and `if`, and the struct
    * that they fill, ctx->own; own_init: its defaults (no pointers that would
@@ -140,7 +143,7 @@ struct collect_undoer
   int (*run) (struct collect_ctx *ctx, struct json_object *undo,
               struct error *err);
 };
-extern const struct collect_undoer *const collect_undoers[]; /* ends with NULL */
+extern const struct collect_undoer *const collect_undoers[]; /* ends NULL */
 const struct collect_undoer *collect_undoer_find (const char *act);
 
 /* For `hangdog doctor`: what a collector lacks here, and what mends it.  In a

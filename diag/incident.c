@@ -182,6 +182,11 @@ incident_to_json (const struct incident *inc)
     json_object_object_add (o, "timeline", incident_timeline_json (inc));
   if (inc->moments_lost)
     json_add_int (o, "timeline_lost", inc->moments_lost);
+  add_text (o, "repeat_of", inc->repeat_of);
+  if (inc->repeats)
+    json_add_int (o, "repeats", inc->repeats);
+  add_time (o, "repeated", inc->repeated_wall_ms);
+  add_text (o, "no_bundle", inc->no_bundle);
   if (inc->nacts)
     json_object_object_add (o, "acts", incident_acts_json (inc));
   return o;
@@ -342,6 +347,7 @@ read_times (struct json_object *o, struct incident *inc, struct error *err)
     { "opened_ms", &inc->opened_wall_ms },
     { "collected_ms", &inc->collected_wall_ms },
     { "ended_ms", &inc->ended_wall_ms },
+    { "repeated_ms", &inc->repeated_wall_ms },
   };
 
   for (size_t i = 0; i < sizeof times / sizeof times[0]; i++)
@@ -363,7 +369,7 @@ incident_from_json (struct json_object *obj, struct incident *ret,
   struct incident inc;
   const char *schema;
   int rc, phase = 0, end = 0, severity = INCIDENT_UNRATED;
-  int64_t attempts = 0, rev = 0, lost = 0;
+  int64_t attempts = 0, rev = 0, lost = 0, repeats = 0;
 
   memset (&inc, 0, sizeof inc);
   if (!json_object_is_type (obj, json_type_object))
@@ -378,6 +384,13 @@ incident_from_json (struct json_object *obj, struct incident *ret,
       || (rc = read_text (obj, "parent", false, inc.parent,
                           sizeof inc.parent, err))
              < 0
+      || (rc = read_text (obj, "repeat_of", false, inc.repeat_of,
+                          sizeof inc.repeat_of, err))
+             < 0
+      || (rc = read_text (obj, "no_bundle", false, inc.no_bundle,
+                          sizeof inc.no_bundle, err))
+             < 0
+      || (rc = read_count (obj, "repeats", UINT32_MAX, &repeats, err)) < 0
       || (rc = read_count (obj, "timeline_lost", UINT32_MAX, &lost, err)) < 0
       || (rc = read_incarnation (json_get (obj, "incarnation"), &inc.inc,
                                  err))
@@ -409,6 +422,7 @@ incident_from_json (struct json_object *obj, struct incident *ret,
              < 0)
     return rc;
   inc.attempts = (unsigned) attempts;
+  inc.repeats = (unsigned) repeats;
   inc.rev = (uint64_t) rev;
   inc.moments_lost = (unsigned) lost;
   incident_timeline_read (json_get (obj, "timeline"), &inc);

@@ -125,9 +125,9 @@ struct incident_moment
 /* The last so many are kept for what must not be missing. */
 #define INCIDENT_MOMENTS_KEPT 10
 
-/* Something that was done to the guest, or is about to be, and has to be undone:
- * in the document before it is done, so that whoever starts after a crash knows
- * of it. */
+/* Something that was done to the guest, or is about to be, and has to be
+ * undone: in the document before it is done, so that whoever starts after a
+ * crash knows of it. */
 enum incident_act_state
 {
   ACT_OPEN,
@@ -177,6 +177,12 @@ struct incident
   unsigned moments_lost; /* for which there was no place */
   struct incident_act acts[INCIDENT_ACTS];
   unsigned nacts;
+  /* The same trouble of the same guest that was told before, or ""; and of that
+   * one: how often it came again, and when last. */
+  char repeat_of[UUID_TEXT];
+  unsigned repeats;
+  uint64_t repeated_wall_ms;
+  char no_bundle[96]; /* why none was made of it; "" = one was, or will be */
 };
 
 void incident_new_id (char id[UUID_TEXT]);
@@ -233,6 +239,7 @@ struct incident_sink
   void (*artifact) (struct incident_sink *self, const char *id,
                     const char *name, uint64_t offset, const void *data,
                     size_t len, incident_done_fn *done, void *arg);
+  /* head NULL: no bundle is made of it, what it had is removed. */
   void (*pack) (struct incident_sink *self, const char *id,
                 struct json_object *head, incident_done_fn *done, void *arg);
 };

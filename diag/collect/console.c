@@ -104,5 +104,6 @@ const struct collector collect_console = {
   .lane = LANE_TEXT,
   .budget_ms = 3000,
   .bytes = 64 << 10,
+  .fades = true,
   .run = run,
 };

@@ -159,5 +159,6 @@ const struct collector collect_host = {
   .lane = LANE_HOST,
   .budget_ms = 5000,
   .bytes = 48 << 10,
+  .fades = true,
   .run = run,
 };

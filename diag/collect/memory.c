@@ -454,6 +454,7 @@ const struct collector collect_memory = {
   .lane = LANE_MEMORY,
   .budget_ms = 8000,
   .bytes = 512 << 10,
+  .fades = true,
   .fields = fields,
   .own_size = sizeof (struct memory_own),
   .own_init = &defaults,

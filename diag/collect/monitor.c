@@ -184,6 +184,7 @@ const struct collector collect_monitor = {
   .lane = LANE_MONITOR,
   .budget_ms = 12000,
   .bytes = 64 << 10,
+  .fades = true,
   .fields = fields,
   .own_size = sizeof (struct monitor_own),
   .plan = plan,

@@ -12,6 +12,7 @@ const char *
 incident_now (struct json_object *row, char *dst, size_t n)
 {
   long long children = (long long) json_get_int (row, "children", 0);
+  long long repeats = (long long) json_get_int (row, "repeats", 0);
   const char *now
       = strcmp (row_str (row, "end"), "not-ended") != 0 ? row_str (row, "end")
         : json_get_bool (row, "perhaps_rebooted", false) ? "rebooted?"
@@ -21,6 +22,10 @@ incident_now (struct json_object *row, char *dst, size_t n)
 
   if (children)
     snprintf (dst, n, "%s, %lld guests", now, children);
+  else if (row_str (row, "repeat_of")[0])
+    snprintf (dst, n, "%s, repeats %.8s", now, row_str (row, "repeat_of"));
+  else if (repeats)
+    snprintf (dst, n, "%s, came again %lld times", now, repeats);
   else if (row_str (row, "parent")[0])
     snprintf (dst, n, "%s, of %.8s", now, row_str (row, "parent"));
   else

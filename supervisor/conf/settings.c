@@ -158,6 +158,10 @@ static const struct json_field config_fields[] = {
     .keep_empty = true,
     .help = "folders of programs that scenarios of kind exec may run; what "
             "is changed here counts from the next start" },
+  { "repeat", JSON_DURATION, offsetof (struct config, repeat_ms),
+    .max = (int64_t) 30 * 24 * 3600 * 1000,
+    .help = "so long the same trouble of the same guest has one bundle, 0s: "
+            "each time one" },
   { "intrusive", JSON_ARRAY, offsetof (struct config, intrusive),
     .elem_kind = JSON_ENUM, .names = intrusive_names, .max = 8,
     .keep_empty = true,
@@ -289,6 +293,7 @@ set_defaults (struct config *c, struct error *err)
     .max_diagnoses = 2,
   };
   c->heartbeat_ms = 10 * 1000;
+  c->repeat_ms = 6 * 3600 * 1000;
   c->default_scenario = true;
   c->sink.timeout_ms = sink_defaults.timeout_ms;
   r = replace (&c->schema, CONFIG_SCHEMA, err);

@@ -71,6 +71,7 @@ struct config
   struct json_list playbooks; /* char *: and of playbooks */
   struct json_list leases;    /* char *: files of DHCP leases, and folders */
   struct json_list exec;      /* char *: folders of programs */
+  uint64_t repeat_ms;         /* 0 = each incident has a bundle */
   struct json_list intrusive; /* int: enum intrusive, by bit */
   uint64_t heartbeat_ms;      /* 0 = no heartbeats from memory */
   bool default_scenario;      /* a guest without any has the built-in one */

@@ -310,6 +310,13 @@ incident_row (const struct incident_info *info)
   json_add_bool (row, "perhaps_rebooted", info->perhaps_rebooted);
   json_add_bool (row, "flapping", info->flapping);
   json_add_int (row, "flaps", info->flaps);
+  if (info->incident->repeats)
+    json_add_int (row, "repeats", info->incident->repeats);
+  if (info->incident->repeat_of[0])
+    json_add_str (row, "repeat_of", info->incident->repeat_of);
+  if (info->incident->no_bundle[0])
+    json_add_text (row, "no_bundle", info->incident->no_bundle,
+                   strlen (info->incident->no_bundle));
   if (info->children)
     json_add_int (row, "children", info->children);
   json_add_str (row, "bundle", info->bundle);

@@ -190,6 +190,7 @@ apply_incidents (struct daemon *d, const struct config *was)
 {
   (void) was;
   incidents_limit (d->incidents, (unsigned) d->config->limits.max_diagnoses);
+  incidents_repeat (d->incidents, d->config->repeat_ms);
 }
 
 static void

@@ -73,6 +73,7 @@ daemon_judges (struct daemon *d, struct error *err)
     .writer = d->writer,
     .diagnosis = &d->diagnosis,
     .max_diagnoses = (unsigned) d->config->limits.max_diagnoses,
+    .repeat_ms = d->config->repeat_ms,
     .drain_only = d->drain_only,
   };
   int r = playbook_set_new (NULL, 0, &d->playbooks, err);

@@ -5,12 +5,118 @@
 #include "supervisor/incidents/diagnose_impl.h"
 #include "supervisor/incidents/haul.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/loop.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* ---- its steps ---- */
+
+static void
+leg_free (struct leg *leg)
+{
+  if (!leg)
+    return;
+  if (leg->haul)
+    haul_close (leg->haul, NULL);
+  haul_unref (leg->haul);
+  playbook_unref (leg->playbook);
+  if (leg->said)
+    json_object_put (leg->said);
+  if (leg->impact)
+    json_object_put (leg->impact);
+  if (leg->gaps)
+    json_object_put (leg->gaps);
+  if (leg->files)
+    json_object_put (leg->files);
+  free (leg);
+}
+
+void
+legs_free (struct diagnosis *dg)
+{
+  for (unsigned i = 0; i < dg->nlegs; i++)
+    leg_free (dg->legs[i]);
+  free (dg->legs);
+}
+
+static struct leg *
+leg_new (struct diagnosis *dg, struct playbook *p,
+         const struct playbook_step *step)
+{
+  struct leg *leg = calloc (1, sizeof (*leg));
+
+  if (!leg)
+    return NULL;
+  leg->dg = dg;
+  leg->playbook = playbook_ref (p);
+  leg->step = step;
+  collector_plan (step->collector, dg->guest, step->own, &leg->plan);
+  if (step->budget_ms)
+    leg->plan.ms = step->budget_ms;
+  return leg;
+}
+
+static bool
+has_leg (const struct diagnosis *dg, const char *name)
+{
+  for (unsigned i = 0; i < dg->nlegs; i++)
+    if (strcmp (dg->legs[i]->step->name, name) == 0)
+      return true;
+  return false;
+}
+
+#define NO_LIMIT (UINT64_MAX / 2)
+
+/* Of two the longer time and the more bytes. */
+static int
+raise_budget (struct diagnosis *dg, const struct playbook *p)
+{
+  uint64_t until = p->budget_ms ? loop_now (dg->env.loop) + p->budget_ms
+                                : CLOCK_NEVER;
+  uint64_t bytes = p->bytes ? p->bytes : NO_LIMIT, was = dg->bytes;
+  int r = 0;
+
+  if (until > dg->until_ms)
+    dg->until_ms = until;
+  if (bytes <= was)
+    return 0;
+  dg->bytes = bytes;
+  if (dg->limit)
+    haul_limit_raise (dg->limit, bytes - was);
+  else
+    r = haul_limit_new (bytes, &dg->limit, NULL);
+  return r;
+}
+
+int
+legs_add (struct diagnosis *dg, struct playbook *p, struct error *err)
+{
+  unsigned was = dg->nlegs;
+  struct leg **legs
+      = realloc (dg->legs, (was + p->nsteps) * sizeof (*legs));
+  bool fits = legs != NULL && raise_budget (dg, p) == 0;
+
+  if (legs)
+    dg->legs = legs;
+  for (unsigned i = 0; fits && i < p->nsteps; i++)
+    if (!has_leg (dg, p->steps[i].name))
+      {
+        legs[dg->nlegs] = leg_new (dg, p, &p->steps[i]);
+        fits = legs[dg->nlegs] != NULL;
+        dg->nlegs += fits;
+      }
+  if (fits)
+    return 0;
+  while (dg->nlegs > was)
+    leg_free (dg->legs[--dg->nlegs]);
+  return error_set (err, ENOMEM, "no memory for a diagnosis");
+}
+
+/* ---- begin and end ---- */
 
 static void
 set_cause (struct diagnosis *dg, const struct cause *cause)
@@ -72,6 +178,8 @@ diagnosis_start (const struct diagnosis_env *env, const struct guest *g,
       diagnosis_free (dg);
       return r;
     }
+  dg->turn = (struct turn){ .fn = legs_turn, .arg = dg };
+  turn_join (env->turns, &dg->turn);
   dg->lane_free = (struct job_ear){ .fn = legs_lane_free, .arg = dg };
   job_pool_on_free (env->jobs, &dg->lane_free);
   *ret = dg;
@@ -112,6 +220,7 @@ diagnosis_free (struct diagnosis *dg)
 {
   if (!dg)
     return;
+  turn_leave (&dg->turn);
   job_ear_off (&dg->lane_free);
   timer_free (dg->patience);
   legs_free (dg);

@@ -20,6 +20,7 @@ struct guest_registry;
 struct job_pool;
 struct loop;
 struct texts;
+struct turns;
 
 /* Whom it asks. */
 struct diagnosis_env
@@ -32,6 +33,7 @@ struct diagnosis_env
   struct texts *texts;
   const struct transport_env *transports;
   struct verdict_rules *rules; /* each diagnosis takes a reference */
+  struct turns *turns; /* that it takes with others; NULL = it need not */
 };
 
 /* Loop thread.  err NULL: it is on disk.  False: nobody waits for that any

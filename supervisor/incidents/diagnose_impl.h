@@ -2,7 +2,8 @@
  *
  * Private to diagnose*.c: one diagnosis, and its legs.
  *
- *   diagnose.c        its begin, its end, and what others say of it meanwhile
+ *   diagnose.c        its begin with the list of its steps, its end, and what
+ *                     others say of it meanwhile
  *   diagnose_legs.c   the steps: which of them run now, each in a job
  *   diagnose_judge.c  what is known, and the verdict of it
  */
@@ -10,6 +11,7 @@
 #define HANGDOG_SUPERVISOR_DIAGNOSE_IMPL_H
 
 #include "supervisor/incidents/diagnose.h"
+#include "supervisor/incidents/turns.h"
 
 #include "base/fact.h"
 #include "base/job.h"
@@ -63,6 +65,9 @@ struct diagnosis
   uint64_t bytes;              /* and the other one */
   struct haul_limit *limit;    /* what is left of them */
   uint64_t drain_ms; /* 0, or all has ended: until then the disk is awaited */
+  struct turn turn;
+  uint64_t stands_ms; /* 0, or nothing of it runs since, as it is the others'
+                         turn: its budget stands, too */
   struct job_ear lane_free;
   struct timer *patience; /* of legs whose lane is taken; to go on soon */
   struct fact *facts;     /* samples: what the collectors brought */
@@ -75,16 +80,20 @@ struct diagnosis
   bool begun, ordered;
 };
 
-/* ---- the steps: diagnose_legs.c ---- */
+/* ---- the list of steps: diagnose.c ---- */
 
 /* Those steps of it whose names there are not yet, behind the others.  On
  * failure nothing changed. */
 int legs_add (struct diagnosis *dg, struct playbook *p, struct error *err);
+void legs_free (struct diagnosis *dg);
+
+/* ---- the steps: diagnose_legs.c ---- */
+
 /* Begins all that may begin now.  After the last one it judges and frees. */
 void legs_go (struct diagnosis *dg);
-void legs_free (struct diagnosis *dg);
 void legs_lane_free (const char *guest, enum job_lane lane, void *arg);
 void legs_patience_ends (struct timer *t, void *arg);
+void legs_turn (void *arg);
 
 /* ---- what is known: diagnose_judge.c ---- */
 

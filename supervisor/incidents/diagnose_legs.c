@@ -25,6 +25,8 @@
 /* A scenario that has the lane when a step wants it is done with it soon, and
  * the step is what the incident needs most. */
 #define LANE_WAIT_MS 15000
+/* One that got stuck in it may be done in a moment, or never. */
+#define STUCK_WAIT_MS 3000
 /* What was brought is worth waiting for a disk that is slow, but not for one
  * that hangs. */
 #define DRAIN_MS 30000
@@ -355,8 +357,35 @@ skip_leg (struct leg *leg, const char *failed)
   json_add_str (leg->said, "skipped", failed);
 }
 
-/* It is its turn.  Where others have its lane, or all threads, it waits for
- * them, and is asked again. */
+static unsigned count (const struct diagnosis *dg, enum leg_state state);
+
+/* Other diagnoses may have to come first. */
+static bool
+may_take_turn (struct leg *leg)
+{
+  bool may = turn_may (&leg->dg->turn, leg->step->collector->fades
+                                           ? TURN_FADES
+                                           : TURN_STAYS);
+
+  /* It is not its lane that it waits for. */
+  if (!may && leg->told)
+    leg->began_ms = loop_now (leg->dg->env.loop);
+  return may;
+}
+
+/* Until then it waits for its lane. */
+static uint64_t
+lane_until (const struct leg *leg)
+{
+  return leg->began_ms
+         + (job_lane_stuck (leg->dg->env.jobs, leg->dg->guest->inc.uuid,
+                            leg->plan.lane)
+                ? STUCK_WAIT_MS
+                : LANE_WAIT_MS);
+}
+
+/* Nothing before it has to end.  Where others have its lane, or all threads, or
+ * it is their turn, it waits for them, and is asked again. */
 static void
 try_leg (struct leg *leg)
 {
@@ -370,18 +399,21 @@ try_leg (struct leg *leg)
       skip_leg (leg, why);
       return;
     }
+  why = forbidden (leg);
+  if (!why && !may_take_turn (leg))
+    return;
   if (!leg->told)
     {
       leg->told = true;
       leg->began_ms = now;
       tell (leg, false, NULL);
     }
-  why = forbidden (leg);
   if (why)
     end_leg (leg, "all of it", why);
-  else if (start_leg (leg, &err) < 0
-           && ((err.code != EBUSY && err.code != EAGAIN)
-               || now >= leg->began_ms + LANE_WAIT_MS))
+  else if (start_leg (leg, &err) == 0)
+    turn_now (&dg->turn, true);
+  else if ((err.code != EBUSY && err.code != EAGAIN)
+           || now >= lane_until (leg))
     end_leg (leg, "all of it", error_text (&err));
 }
 
@@ -452,8 +484,8 @@ be_patient (struct diagnosis *dg)
 
   for (unsigned i = 0; i < dg->nlegs; i++)
     if (dg->legs[i]->state == LEG_WAITS && dg->legs[i]->told
-        && dg->legs[i]->began_ms + LANE_WAIT_MS < first)
-      first = dg->legs[i]->began_ms + LANE_WAIT_MS;
+        && lane_until (dg->legs[i]) < first)
+      first = lane_until (dg->legs[i]);
   if (first < UINT64_MAX)
     timer_at (dg->patience, first < dg->until_ms || dg->drain_ms
                                 ? first
@@ -470,6 +502,25 @@ end_waiting (struct diagnosis *dg)
       end_leg (dg->legs[i], "all of it", dg->stopped);
 }
 
+/* While nothing of it runs because it is others' turn, its budget stands. */
+static void
+let_budget_run (struct diagnosis *dg)
+{
+  uint64_t stood
+      = dg->stands_ms ? loop_now (dg->env.loop) - dg->stands_ms : 0;
+
+  if (dg->until_ms < CLOCK_NEVER - stood)
+    dg->until_ms += stood;
+  dg->stands_ms = 0;
+}
+
+static void
+let_budget_stand (struct diagnosis *dg)
+{
+  if (dg->turn.waits != TURN_NOT_WAITING && count (dg, LEG_RUNS) == 0)
+    dg->stands_ms = loop_now (dg->env.loop);
+}
+
 /* One that ends at once makes room for those behind it. */
 static void
 begin_legs (struct diagnosis *dg)
@@ -477,14 +528,17 @@ begin_legs (struct diagnosis *dg)
   unsigned ended, from;
   struct leg *leg;
 
+  let_budget_run (dg);
   do
     {
+      turn_now (&dg->turn, count (dg, LEG_RUNS) > 0);
       ended = count (dg, LEG_ENDED);
       from = 0;
       while ((leg = next_leg (dg, &from)))
         try_leg (leg);
     }
   while (count (dg, LEG_ENDED) > ended);
+  let_budget_stand (dg);
 }
 
 /* All of the steps have ended: is what they brought where it belongs, or given
@@ -526,9 +580,13 @@ legs_go (struct diagnosis *dg)
     else if (dg->legs[i]->haul)
       haul_pump (dg->legs[i]->haul);
   if (dg->stopped[0])
-    end_waiting (dg);
+    {
+      end_waiting (dg);
+      turn_now (&dg->turn, count (dg, LEG_RUNS) > 0);
+    }
   else
     begin_legs (dg);
+  turn_pass (&dg->turn);
   all_ended = count (dg, LEG_RUNS) == 0
               && (dg->stopped[0] || count (dg, LEG_WAITS) == 0);
   if (!all_ended || !is_drained (dg))
@@ -556,105 +614,11 @@ legs_patience_ends (struct timer *t, void *arg)
   legs_go (arg);
 }
 
-/* ---- the list of them ---- */
-
-static void
-leg_free (struct leg *leg)
-{
-  if (!leg)
-    return;
-  if (leg->haul)
-    haul_close (leg->haul, NULL);
-  haul_unref (leg->haul);
-  playbook_unref (leg->playbook);
-  if (leg->said)
-    json_object_put (leg->said);
-  if (leg->impact)
-    json_object_put (leg->impact);
-  if (leg->gaps)
-    json_object_put (leg->gaps);
-  if (leg->files)
-    json_object_put (leg->files);
-  free (leg);
-}
-
 void
-legs_free (struct diagnosis *dg)
+legs_turn (void *arg)
 {
-  for (unsigned i = 0; i < dg->nlegs; i++)
-    leg_free (dg->legs[i]);
-  free (dg->legs);
-}
+  struct diagnosis *dg = arg;
 
-static struct leg *
-leg_new (struct diagnosis *dg, struct playbook *p,
-         const struct playbook_step *step)
-{
-  struct leg *leg = calloc (1, sizeof (*leg));
-
-  if (!leg)
-    return NULL;
-  leg->dg = dg;
-  leg->playbook = playbook_ref (p);
-  leg->step = step;
-  collector_plan (step->collector, dg->guest, step->own, &leg->plan);
-  if (step->budget_ms)
-    leg->plan.ms = step->budget_ms;
-  return leg;
-}
-
-static bool
-has_leg (const struct diagnosis *dg, const char *name)
-{
-  for (unsigned i = 0; i < dg->nlegs; i++)
-    if (strcmp (dg->legs[i]->step->name, name) == 0)
-      return true;
-  return false;
-}
-
-#define NO_LIMIT (UINT64_MAX / 2)
-
-/* Of two the longer time and the more bytes. */
-static int
-raise_budget (struct diagnosis *dg, const struct playbook *p)
-{
-  uint64_t until = p->budget_ms ? loop_now (dg->env.loop) + p->budget_ms
-                                : CLOCK_NEVER;
-  uint64_t bytes = p->bytes ? p->bytes : NO_LIMIT, was = dg->bytes;
-  int r = 0;
-
-  if (until > dg->until_ms)
-    dg->until_ms = until;
-  if (bytes <= was)
-    return 0;
-  dg->bytes = bytes;
-  if (dg->limit)
-    haul_limit_raise (dg->limit, bytes - was);
-  else
-    r = haul_limit_new (bytes, &dg->limit, NULL);
-  return r;
-}
-
-int
-legs_add (struct diagnosis *dg, struct playbook *p, struct error *err)
-{
-  unsigned was = dg->nlegs;
-  struct leg **legs
-      = realloc (dg->legs, (was + p->nsteps) * sizeof (*legs));
-  bool fits = legs != NULL && raise_budget (dg, p) == 0;
-
-  if (legs)
-    dg->legs = legs;
-  for (unsigned i = 0; fits && i < p->nsteps; i++)
-    if (!has_leg (dg, p->steps[i].name))
-      {
-        legs[dg->nlegs] = leg_new (dg, p, &p->steps[i]);
-        fits = legs[dg->nlegs] != NULL;
-        dg->nlegs += fits;
-      }
-  if (fits)
-    return 0;
-  while (dg->nlegs > was)
-    leg_free (dg->legs[--dg->nlegs]);
-  return error_set (err, ENOMEM, "no memory for a diagnosis");
+  /* Not now: who tells is at his own legs. */
+  timer_in (dg->patience, 0);
 }

@@ -4,6 +4,7 @@
  */
 #include "supervisor/incidents/diagnose.h"
 #include "supervisor/incidents/incidents_impl.h"
+#include "supervisor/incidents/turns.h"
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -22,6 +23,7 @@ active_free (struct active *a)
 {
   diagnosis_free (a->diagnosis);
   incident_watchers_free (a);
+  incident_steps_forget (a);
   guest_unref (a->guest);
   free (a);
 }
@@ -154,6 +156,9 @@ incidents_new (const struct incidents_env *env, struct incidents **ret,
     return error_set (err, ENOMEM, "no memory for incidents");
   in->env = *env;
   in->playbooks = playbook_set_ref (env->playbooks);
+  in->max_begun = MAX_BEGUN;
+  in->max_bundles = MAX_BUNDLES;
+  in->repeat_ms = env->repeat_ms;
   in->found_by_ms = loop_now (env->loop) + FIND_GUESTS_MS;
   r = loop_timer (env->loop, "guests of open incidents", found_due, in,
                   &in->found, err);
@@ -163,6 +168,8 @@ incidents_new (const struct incidents_env *env, struct incidents **ret,
     r = incidents_host_new (in, err);
   if (r == 0)
     r = incidents_acts_new (in, err);
+  if (r == 0)
+    r = turns_new (env->max_diagnoses, &in->turns, err);
   if (r == 0 && !env->drain_only)
     r = incidents_hear (in, err);
   if (r < 0)
@@ -179,6 +186,7 @@ void
 incidents_limit (struct incidents *in, unsigned max_diagnoses)
 {
   in->env.max_diagnoses = max_diagnoses;
+  turns_limit (in->turns, max_diagnoses);
 }
 
 void
@@ -204,6 +212,7 @@ incidents_free (struct incidents *in)
   timer_free (in->again);
   timer_free (in->together);
   timer_free (in->undo);
+  turns_free (in->turns);
   playbook_set_unref (in->playbooks);
   free (in);
 }

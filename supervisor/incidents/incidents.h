@@ -40,12 +40,16 @@ struct incidents_env
   const struct diagnosis_env *diagnosis;
   struct playbook_set *playbooks; /* a reference is taken */
   unsigned max_diagnoses; /* at once */
+  uint64_t repeat_ms; /* incidents_repeat() */
   bool drain_only;        /* what text says is not heard */
 };
 /* env is copied. */
 int incidents_new (const struct incidents_env *env, struct incidents **ret,
                    struct error *err);
 void incidents_limit (struct incidents *in, unsigned max_diagnoses);
+/* So long after a trouble of a guest the same one has no bundle of its own;
+ * 0: each has. */
+void incidents_repeat (struct incidents *in, uint64_t repeat_ms);
 /* Those that count from now on; a diagnosis that runs keeps its own.  To be
  * called once they are read, also when they are as they were: what waits for
  * one that is in none of the first begins then. */
@@ -104,9 +108,9 @@ int incidents_order (struct incidents *in, const struct guest *g,
  * packed yet; NULL: none.  The id is as long-lived as the incident. */
 const char *incidents_find (struct incidents *in, const char *id,
                             const char *uuid);
-/* Another one who is told, beginning with the step that runs now.  Of one that
- * is packed the end is told before this returns.  -ENOENT; -EBUSY: it has
- * MAX_WATCHERS. */
+/* Another one who is told: first, before this returns, of all steps that there
+ * were.  Of one that is packed the end is told before this returns.  -ENOENT;
+ * -EBUSY: it has MAX_WATCHERS. */
 int incidents_watch (struct incidents *in, const char *id,
                      const struct incident_watch_ops *ops, void *arg,
                      struct error *err);

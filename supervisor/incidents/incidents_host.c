@@ -191,6 +191,7 @@ adopt (struct active *host, struct active *a)
   if (host->inc.severity < a->inc.severity)
     host->inc.severity = a->inc.severity;
   host->joined_ms = loop_now (host->all->env.loop);
+  host->grew = host->life >= LIFE_PACKING;
   incident_moment (host, MOMENT_JOINED, a->inc.guest);
   make_quick (a);
   log_guest (LOG_LEVEL_WARN, a->inc.inc.uuid,
@@ -354,10 +355,9 @@ say_children (const struct active *host, struct json_object *head)
 }
 
 static void
-judge (struct active *host)
+say_verdict (struct active *host)
 {
   struct verdict *v = &host->inc.verdict;
-  struct json_object *head = json_object_new_object ();
   unsigned all = count_children (host, false), n;
   const char *class_ = best_class (host, &n), *name;
 
@@ -375,8 +375,29 @@ judge (struct active *host)
             "Look at %.150s on this host; the incidents of the guests have "
             "what each of them shows.",
             name ? name + 1 : host->inc.key);
+}
+
+static void
+judge (struct active *host)
+{
+  struct json_object *head = json_object_new_object ();
+
+  say_verdict (host);
   say_children (host, head);
   incident_conclude (host, head);
+}
+
+/* Others joined when it was judged: its bundle stays as it is, its document
+ * says what is known now. */
+static void
+judge_again (struct active *host)
+{
+  host->grew = false;
+  say_verdict (host);
+  incident_moment (host, MOMENT_JUDGED, host->inc.verdict.class_);
+  log_warn ("incident %s of this host: %s", host->inc.id,
+            host->inc.verdict.sentence);
+  incident_put (host);
 }
 
 static void
@@ -398,7 +419,8 @@ judge_pressed (struct active *host)
 static bool
 is_ready (const struct active *host)
 {
-  if (host->life != LIFE_WAITING || !incident_is_of_host (&host->inc))
+  if ((host->life != LIFE_WAITING && !(host->life == LIFE_DONE && host->grew))
+      || !incident_is_of_host (&host->inc))
     return false;
   if (host->joined_ms
       && loop_now (host->all->env.loop) < host->joined_ms + SETTLE_MS)
@@ -413,8 +435,10 @@ void
 incidents_judge_hosts (struct incidents *in)
 {
   for (struct active *a = in->first; a; a = a->next)
-    if (is_ready (a) && is_pressed (&a->inc))
+    if (is_ready (a) && is_pressed (&a->inc) && !a->grew)
       judge_pressed (a);
+    else if (is_ready (a) && a->grew)
+      judge_again (a);
     else if (is_ready (a))
       judge (a);
 }

@@ -11,6 +11,7 @@
  *   incidents_watch.c    those who watch one, and who call it off
  *   incidents_restart.c  those of a daemon before this one
  *   incidents_host.c     of several guests together: the host's own
+ *   incidents_repeat.c   those that say nothing new
  *   incidents_acts.c     what is done to guests and has to be undone
  */
 #ifndef HANGDOG_SUPERVISOR_INCIDENTS_IMPL_H
@@ -34,6 +35,11 @@ struct timer;
 /* For who could not be asked, or what nobody has confirmed: it is looked at,
  * but nothing is typed. */
 #define CAREFUL_PLAYBOOK "quick"
+/* Diagnoses that have begun, at most: each takes memory for its facts.  How
+ * many of them are at it at once is max_diagnoses. */
+#define MAX_BEGUN 16
+/* Of one guest within an hour. */
+#define MAX_BUNDLES 6
 /* A diagnosis that took the daemon with it this often is not begun again. */
 #define MAX_ATTEMPTS 2
 
@@ -96,13 +102,13 @@ struct active
   struct error file_error; /* the first file that could not be stored */
   char bundle[512], shipped[160];
   struct watcher *watchers;
-  /* The step that was begun last, for who comes later; total 0: none yet. */
-  unsigned step, steps_total;
-  char step_what[64];
+  struct told_step *steps; /* for who comes later: incidents_watch.c */
+  unsigned nsteps;
   char cancelled[120]; /* by whom, "" = nobody */
   uint64_t raised_ms;   /* loop_now() when it began to stand; 0: before us */
   bool could_not_ask;   /* by it its guest could not be asked */
   uint64_t joined_ms;   /* the host's own: when the last child came */
+  bool grew;            /* and that was when it was judged already */
   uint64_t pressed_until_ms; /* of a host that is short: then it is over */
   char undoing[24];     /* the act that a job undoes now, "" = none */
   unsigned undo_tries;  /* of the act that is open, that failed */
@@ -116,6 +122,10 @@ struct incidents
   bool playbooks_read; /* not only those that are built in */
   struct active *first; /* the newest */
   unsigned count;
+  struct turns *turns; /* of those that have begun */
+  unsigned max_begun;  /* MAX_BEGUN */
+  uint64_t repeat_ms;  /* so long the same trouble is told once; 0 = never */
+  unsigned max_bundles; /* MAX_BUNDLES */
   unsigned missteps; /* refused by incident_step(): a mistake of ours */
   struct timer *found;
   struct timer *again; /* what was there before could not be read */
@@ -195,6 +205,12 @@ void incident_watched_step (struct active *a, unsigned n, unsigned total,
 /* The end: nobody watches it any more. */
 void incident_watched_end (struct active *a, const struct error *err);
 void incident_watchers_free (struct active *a);
+void incident_steps_forget (struct active *a);
+
+/* ---- what was told already: incidents_repeat.c ---- */
+
+/* It is judged: is a bundle of it too much?  Says so in its document. */
+bool incident_is_told (struct active *a);
 
 /* ---- acts that have to be undone: incidents_acts.c ---- */
 

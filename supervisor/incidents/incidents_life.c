@@ -9,7 +9,9 @@
  *                    └── taken up, after a restart ───────────────────┘
  *
  * Nothing is done about one before the writer has said that it is on disk.
- * At most `max_diagnoses` are looked at at once; the others wait in order.
+ * At most `max_diagnoses` are looked at at once: of those that have begun the
+ * steps take turns (turns.h), what is soon gone first of all of them.  Beyond
+ * MAX_BEGUN they wait in order.
  * Whether its guest is well again meanwhile is told in incidents_trouble.c
  * and changes nothing here: what was begun is brought to its bundle.
  */
@@ -84,6 +86,7 @@ static void on_counted (const struct error *put_err,
 static void collect (struct active *a);
 static void give_up (struct active *a, const char *why);
 static void pack (struct active *a, struct json_object *head);
+static void close_without (struct active *a);
 
 /* ---- writing: it is on disk before anything is done about it ---- */
 
@@ -162,10 +165,9 @@ may_begin (const struct active *a)
 static void
 begin_next (struct incidents *in)
 {
-  unsigned most = in->env.max_diagnoses;
   struct active *oldest;
 
-  while (being_looked_at (in) < most)
+  while (being_looked_at (in) < in->max_begun)
     {
       oldest = NULL;
       for (struct active *a = in->first; a; a = a->next)
@@ -364,10 +366,15 @@ on_diagnosed (const struct verdict *verdict, struct json_object *head,
   a->inc.verdict = *verdict;
   a->inc.collected_wall_ms = clock_wall_ms ();
   settle (a);
-  if (incident_step (a, STEP_JUDGED))
-    pack (a, head);
-  else
+  if (!incident_step (a, STEP_JUDGED))
     json_object_put (head);
+  else if (incident_is_told (a))
+    {
+      json_object_put (head);
+      close_without (a);
+    }
+  else
+    pack (a, head);
   incidents_pump (a->all);
 }
 
@@ -415,9 +422,11 @@ collect (struct active *a)
 {
   const struct cause cause
       = { a->inc.scenario, a->inc.code, a->inc.reason };
+  struct diagnosis_env env = *a->all->env.diagnosis;
   struct error err = ERROR_INIT;
 
-  if (diagnosis_start (a->all->env.diagnosis, a->guest, &cause,
+  env.turns = a->all->turns;
+  if (diagnosis_start (&env, a->guest, &cause,
                        named (a, a->inc.playbook), &diagnosis_callbacks, a,
                        &a->diagnosis, &err)
       < 0)
@@ -491,12 +500,8 @@ on_packed (const struct error *err, struct json_object *answer, void *arg)
 }
 
 static void
-pack (struct active *a, struct json_object *head)
+note_judged (struct active *a)
 {
-  struct incident_sink *sink = writer_link_incidents (a->all->env.writer);
-  CLEANUP_BUF struct buf text = BUF_INIT (64u << 10);
-  CLEANUP_BUF struct buf ansi = BUF_INIT (80u << 10);
-
   incident_moment (a, MOMENT_JUDGED, a->inc.verdict.class_);
   /* Else the next daemon would take it for one that stands. */
   if (a->stand == STAND_NOT && a->inc.end == INCIDENT_NOT_ENDED)
@@ -505,6 +510,26 @@ pack (struct active *a, struct json_object *head)
       a->inc.ended_wall_ms = clock_wall_ms ();
       incident_moment (a, MOMENT_CLOSED, NULL);
     }
+}
+
+static void
+close_without (struct active *a)
+{
+  struct incident_sink *sink = writer_link_incidents (a->all->env.writer);
+
+  note_judged (a);
+  incident_put (a);
+  sink->pack (sink, a->inc.id, NULL, on_packed, a);
+}
+
+static void
+pack (struct active *a, struct json_object *head)
+{
+  struct incident_sink *sink = writer_link_incidents (a->all->env.writer);
+  CLEANUP_BUF struct buf text = BUF_INIT (64u << 10);
+  CLEANUP_BUF struct buf ansi = BUF_INIT (80u << 10);
+
+  note_judged (a);
   incident_acts_impact (a, head);
   summary_text (&a->inc, head, &text);
   store_file (a, "summary.txt", 0, buf_str (&text), text.len);

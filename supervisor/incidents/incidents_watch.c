@@ -12,7 +12,51 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What was told, as it was told. */
+struct told_step
+{
+  unsigned n, total;
+  bool ended;
+  char what[64], failure[120]; /* "" = it went well */
+};
+/* A playbook has fewer steps. */
+#define MAX_TOLD 256
+
 /* ---- watching ---- */
+
+/* Without memory who comes later has less to see. */
+static void
+remember (struct active *a, const struct told_step *step)
+{
+  struct told_step *steps;
+
+  if (a->nsteps == MAX_TOLD)
+    return;
+  steps = reallocarray (a->steps, a->nsteps + 1, sizeof (*steps));
+  if (!steps)
+    return;
+  a->steps = steps;
+  steps[a->nsteps++] = *step;
+}
+
+static void
+tell_what_was (const struct active *a, const struct incident_watch_ops *ops,
+               void *arg)
+{
+  const struct told_step *s = a->steps;
+
+  for (unsigned i = 0; ops->progress && i < a->nsteps; i++, s++)
+    ops->progress (s->n, s->total, s->what, s->ended,
+                   s->failure[0] ? s->failure : NULL, arg);
+}
+
+void
+incident_steps_forget (struct active *a)
+{
+  free (a->steps);
+  a->steps = NULL;
+  a->nsteps = 0;
+}
 
 int
 incident_watch (struct active *a, const struct incident_watch_ops *ops,
@@ -38,12 +82,12 @@ void
 incident_watched_step (struct active *a, unsigned n, unsigned total,
                        const char *what, bool ended, const char *failure)
 {
-  if (!ended)
-    {
-      a->step = n;
-      a->steps_total = total;
-      snprintf (a->step_what, sizeof (a->step_what), "%s", what ? what : "");
-    }
+  struct told_step step = { .n = n, .total = total, .ended = ended };
+
+  snprintf (step.what, sizeof (step.what), "%s", what ? what : "");
+  snprintf (step.failure, sizeof (step.failure), "%s",
+            failure ? failure : "");
+  remember (a, &step);
   for (const struct watcher *w = a->watchers; w; w = w->next)
     if (w->ops->progress)
       w->ops->progress (n, total, what, ended, failure, w->arg);
@@ -54,6 +98,7 @@ incident_watched_end (struct active *a, const struct error *err)
 {
   struct watcher *w;
 
+  incident_steps_forget (a);
   /* Each is off the list before it is told: what it frees is not ours. */
   while ((w = a->watchers))
     {
@@ -114,8 +159,8 @@ incidents_watch (struct incidents *in, const char *id,
       return 0;
     }
   r = incident_watch (a, ops, arg, err);
-  if (r == 0 && a->life == LIFE_COLLECTING && a->steps_total && ops->progress)
-    ops->progress (a->step, a->steps_total, a->step_what, false, NULL, arg);
+  if (r == 0)
+    tell_what_was (a, ops, arg);
   return r;
 }
 

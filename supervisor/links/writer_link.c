@@ -248,6 +248,11 @@ put_pack (struct incident_sink *self, const char *id, struct json_object *mf,
       = container_of (self, struct writer_link, incidents);
   struct json_object *head = request ("pack", id);
 
+  if (!mf)
+    {
+      mf = json_object_new_object ();
+      json_add_bool (mf, "no_bundle", true);
+    }
   json_object_object_add (head, "head", mf);
   keep (wl, head, NULL, 0, done, arg);
 }

@@ -166,10 +166,13 @@ op_pack (struct disk *d, struct request *rq, struct error *err)
   if (r < 0)
     return r;
   head = json_object_new_object ();
-  bundle_path (d, &item, path, sizeof path);
-  json_add_text (head, "path", path, strlen (path));
-  json_add_int (head, "bytes", (int64_t) item.bytes);
-  json_add_str (head, "digest", item.digest);
+  if (item.bundle)
+    {
+      bundle_path (d, &item, path, sizeof path);
+      json_add_text (head, "path", path, strlen (path));
+      json_add_int (head, "bytes", (int64_t) item.bytes);
+      json_add_str (head, "digest", item.digest);
+    }
   return request_answer (rq, head, NULL, 0, -1);
 }
 

@@ -123,6 +123,8 @@ chaos_config() {
     {
         echo "{ \"schema\": \"hangdog/config/1\", \"sources\": [$1],"
         echo "  \"scenarios\": [\"$work/scenarios\"]"
+        # They bring about the same hang again and again, and count its bundles.
+        echo '  , "repeat": "0s"'
         [ -n "$url" ] && echo "  , \"sink\": {\"url\": \"$url/bundles\"}"
         [ -n "${2:-}" ] && echo "  , $2"
         echo "}"

@@ -270,7 +270,7 @@ acts (struct collect_ctx *ctx, struct error *err)
 #define STAYS(name_, lane_, touch_)                                           \
   {                                                                           \
     .name = name_, .lane = lane_, .budget_ms = 60000, .run = stays,           \
-    .touch = touch_                                                           \
+    .touch = touch_, .fades = lane_ == LANE_HOST                              \
   }
 static const struct collector fakes[] = {
   FAKE ("gets-stuck", gets_stuck),
@@ -320,7 +320,7 @@ collector_plan (const struct collector *c, const struct guest *g,
 static inline struct playbook *
 playbook_of (const char *steps)
 {
-  char text[300];
+  char text[400];
   CLEANUP_JSON struct json_object *o = NULL;
   struct playbook *p;
 

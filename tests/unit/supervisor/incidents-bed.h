@@ -37,6 +37,7 @@ struct asked /* of the writer, and not answered yet */
   struct incident inc; /* of a put */
   incident_done_fn *done;
   void *arg;
+  bool without; /* a bundle */
 };
 
 struct diagnosis
@@ -140,7 +141,8 @@ sink_pack (struct incident_sink *self, const char *id, struct json_object *head,
   if (world->head)
     json_object_put (world->head);
   world->head = head;
-  world->packs[world->npacks] = (struct asked){ .done = done, .arg = arg };
+  world->packs[world->npacks]
+      = (struct asked){ .done = done, .arg = arg, .without = !head };
   snprintf (world->packs[world->npacks++].inc.id, UUID_TEXT, "%s", id);
 }
 
@@ -218,7 +220,8 @@ packed (struct world *w, const struct error *err)
 
   assert_true (w->npacks > 0);
   memmove (&w->packs[0], &w->packs[1], --w->npacks * sizeof w->packs[0]);
-  json_add_str (answer, "path", "/blobs/x.tar.zst");
+  if (!a.without)
+    json_add_str (answer, "path", "/blobs/x.tar.zst");
   if (!err && a.inc.id[0])
     snprintf (stored (w, a.inc.id)->place, sizeof stored (w, a.inc.id)->place,
               "ready");
@@ -477,9 +480,11 @@ start_incidents (struct world *w)
 static inline int
 setup (void **state)
 {
+  static const struct diagnosis_env nobody;
   struct world *w = calloc (1, sizeof *w);
 
   world = w;
+  w->d.diagnosis = &nobody;
   w->sink = (struct incident_sink){ .put = sink_put,
                                     .artifact = sink_artifact,
                                     .pack = sink_pack };

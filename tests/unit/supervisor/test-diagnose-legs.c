@@ -86,18 +86,25 @@ lane_was_left (void *owner, void *arg, enum job_end end, int rc)
 }
 
 static void
-somebody_takes (struct world *w, enum job_lane lane, bool *until)
+somebody_takes_for (struct world *w, enum job_lane lane, bool *until,
+                    uint64_t ms)
 {
   const struct job_spec spec = { .name = "a scenario",
                                  .guest = A,
                                  .lane = lane,
-                                 .timeout_ms = 3600000,
+                                 .timeout_ms = ms,
                                  .run = holds_its_lane,
                                  .done = lane_was_left,
                                  .arg = until };
 
   *until = false;
   assert_int_equal (job_start (w->d.jobs, &spec, NULL), 0);
+}
+
+static void
+somebody_takes (struct world *w, enum job_lane lane, bool *until)
+{
+  somebody_takes_for (w, lane, until, 3600000);
 }
 
 /* No time passes: it begins when the lane is free. */
@@ -114,6 +121,30 @@ a_taken_lane_is_waited_for (void **state)
   gate_set (&leaves);
   LEGS (w, "+a-monitor +a-host -a-host -a-monitor +a-disk -a-disk ");
   assert_true (w->done);
+}
+
+/* Who is stuck in it may be so for ever: the others are not kept up. */
+static void
+a_stuck_lane_is_not_waited_for_as_long (void **state)
+{
+  static bool leaves;
+  struct world *w = *state;
+
+  somebody_takes_for (w, LANE_MONITOR, &leaves, 10);
+  loop_advance (w->d.loop, 10 + 100); /* and its grace */
+  assert_true (job_lane_stuck (w->d.jobs, A, LANE_MONITOR));
+  let_go ("a-host");
+  begin (w, "['a-monitor', 'a-disk', 'a-host']");
+  LEGS (w, "+a-monitor +a-host -a-host ");
+  loop_advance (w->d.loop, 2999);
+  assert_false (w->done);
+  loop_advance (w->d.loop, 1);
+  loop_advance (w->d.loop, 3000);
+  assert_true (w->done);
+  assert_non_null (strstr (json_object_to_json_string (w->head),
+                           "and it does not come back"));
+  gate_set (&leaves);
+  UNTIL_LOOP (w->d.loop, !job_lane_stuck (w->d.jobs, A, LANE_MONITOR));
 }
 
 static void
@@ -425,6 +456,7 @@ main (void)
     T (lanes_run_beside_each_other),
     T (what_touches_the_guest_goes_alone),
     T (a_taken_lane_is_waited_for),
+    T (a_stuck_lane_is_not_waited_for_as_long),
     T (but_not_for_ever),
     T (a_condition_that_does_not_hold),
     T (a_condition_on_what_is_known),

@@ -96,7 +96,7 @@ one_for_four (void **state)
   assert_int_equal (incident_children (host), 4);
 }
 
-/* Two are looked at at once; those that wait are asked what is quick, and the
+/* Two have begun at once; those that wait are asked what is quick, and the
  * host's is judged when theirs are. */
 static void
 judged_by_its_children (void **state)
@@ -104,6 +104,7 @@ judged_by_its_children (void **state)
   struct world *w = *state;
   struct active *host;
 
+  w->incidents->max_begun = 2;
   four (w);
   fails (w, A);
   while (w->nputs)
@@ -141,6 +142,46 @@ judged_by_its_children (void **state)
   while (w->npacks)
     packed (w, NULL);
   assert_int_equal (host->life, LIFE_DONE);
+}
+
+/* Who fails of the same when it is judged changes what is said of it. */
+static void
+judged_again_when_it_grows (void **state)
+{
+  struct world *w = *state;
+  struct active *host;
+  uint64_t rev;
+
+  four (w);
+  fails (w, A);
+  fails (w, B);
+  host = of_host (w);
+  while (w->nputs)
+    on_disk (w, NULL);
+  verdict (w, "storage-stalled", "high");
+  verdict (w, "unknown", "low");
+  pass (w, 11000);
+  while (w->npacks)
+    packed (w, NULL);
+  assert_int_equal (host->life, LIFE_DONE);
+  assert_string_equal (host->inc.verdict.confidence, "medium");
+  rev = host->inc.rev;
+  fails (w, C);
+  while (w->nputs)
+    on_disk (w, NULL);
+  verdict (w, "storage-stalled", "high");
+  while (w->npacks)
+    packed (w, NULL);
+  assert_string_equal (host->inc.verdict.confidence, "medium");
+  pass (w, 11000);
+  assert_string_equal (host->inc.verdict.confidence, "high");
+  assert_non_null (strstr (host->inc.verdict.sentence, "of 3 that were"));
+  assert_true (host->inc.rev > rev + 1);
+  assert_non_null (strstr (stored (w, host->inc.id)->text, "of 3 that were"));
+  assert_int_equal (w->npacks, 0);
+  rev = host->inc.rev;
+  pass (w, 60000);
+  assert_int_equal (host->inc.rev, rev);
 }
 
 /* Whoever comes within the time to settle is waited for. */
@@ -291,6 +332,7 @@ main (void)
   const struct CMUnitTest tests[] = {
     WITH (up, one_for_four),
     WITH (up, judged_by_its_children),
+    WITH (up, judged_again_when_it_grows),
     WITH (up, not_too_soon),
     WITH (up, stands_as_long_as_one_does),
     WITH (up, others_are_not_of_it),

@@ -10,6 +10,8 @@
 
 #include "tests/unit/supervisor/incidents-bed.h"
 
+#include "base/buf.h"
+
 /* ---- the steps ---- */
 
 static void
@@ -83,7 +85,7 @@ from_failure_to_bundle (void **state)
   assert_string_equal (w->running[0]->scenario, "uptime");
   assert_string_equal (w->running[0]->code, "silent");
   assert_string_equal (w->running[0]->sentence, "status: it said");
-  assert_int_equal (w->running[0]->nsteps, 9); /* of "standard" */
+  assert_string_equal (w->running[0]->playbook->name, "standard");
   verdict (w, "userspace-stuck", "high");
 
   assert_int_equal (newest (w)->life, LIFE_PACKING);
@@ -181,6 +183,7 @@ no_more_at_once_than_set (void **state)
 {
   struct world *w = *state;
 
+  w->incidents->max_begun = 2;
   fails (w, A);
   fails (w, B);
   fails (w, C);
@@ -204,7 +207,7 @@ oldest_first (void **state)
 {
   struct world *w = *state;
 
-  incidents_limit (w->incidents, 1);
+  w->incidents->max_begun = 1;
   fails (w, A);
   fails (w, B);
   fails (w, C);
@@ -220,6 +223,41 @@ oldest_first (void **state)
       while (w->nputs)
         on_disk (w, NULL);
     }
+}
+
+static void
+write_step (unsigned n, unsigned total, const char *what, bool ended,
+            const char *failure, void *arg)
+{
+  struct buf *to = arg;
+
+  buf_printf (to, "%s%s/%u%s ", ended ? "-" : "+", what, total,
+              failure ? "!" : "");
+}
+
+/* Who looks later has not missed anything. */
+static void
+who_comes_late_is_told_all (void **state)
+{
+  static const struct incident_watch_ops ops = { .progress = write_step };
+  CLEANUP_BUF struct buf told = BUF_INIT (256);
+  struct world *w = *state;
+  struct diagnosis *dg;
+
+  fails (w, A);
+  on_disk (w, NULL);
+  on_disk (w, NULL);
+  dg = w->running[0];
+  dg->ops->progress (1, 2, "host", false, NULL, dg->arg);
+  dg->ops->progress (2, 2, "net", false, NULL, dg->arg);
+  dg->ops->progress (1, 2, "host", true, "no", dg->arg);
+  assert_int_equal (incidents_watch (w->incidents, newest (w)->inc.id, &ops,
+                                     &told, NULL),
+                    0);
+  assert_string_equal (buf_str (&told), "+host/2 +net/2 -host/2! ");
+  dg->ops->progress (2, 2, "net", true, NULL, dg->arg);
+  assert_string_equal (buf_str (&told), "+host/2 +net/2 -host/2! -net/2 ");
+  incidents_unwatch (w->incidents, newest (w)->inc.id, &told);
 }
 
 static void
@@ -458,6 +496,7 @@ main (void)
     WITH (up, a_full_disk_does_not_blind),
     WITH (up, no_more_at_once_than_set),
     WITH (up, oldest_first),
+    WITH (up, who_comes_late_is_told_all),
     WITH (up, what_cannot_begin_is_given_up),
     WITH (up, flapping_is_one_trouble),
     WITH (up, flapping_may_be_told_each_time),

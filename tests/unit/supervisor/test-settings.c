@@ -157,6 +157,7 @@ test_canonical (void **state)
         "\"scenarios\": [ \"\\/a\" ], "
         "\"rules\": [ ], \"verdicts\": [ ], \"playbooks\": [ ], "
         "\"leases\": [ \"\\/l\" ], \"exec\": [ \"\\/x\" ], "
+        "\"repeat\": \"6h\", \"intrusive\": [ ], "
         "\"heartbeat\": \"10s\", "
         "\"default-scenario\": true, \"sink\": { \"url\": \"dir:\\/d\", "
         "\"token-file\": \"t\", \"ca-file\": \"c\", \"cert-file\": "
