@@ -34,4 +34,13 @@ be_get32 (const void *p)
   return be32toh (v);
 }
 
+static inline uint64_t
+be_get64 (const void *p)
+{
+  uint64_t v;
+
+  memcpy (&v, p, sizeof v);
+  return be64toh (v);
+}
+
 #endif

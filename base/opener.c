@@ -76,6 +76,8 @@ open_req_check (const struct open_req *req, const char *const *roots,
   /* Its roots are its own, and always the same. */
   if (req->kind == OPEN_SOCKET)
     return check_socket_ (req, err);
+  if (req->kind == OPEN_KMSG)
+    return check_kmsg_ (req, err);
   for (; roots && *roots; roots++)
     if (strcmp (*roots, req->root) == 0)
       return 0;
@@ -376,7 +378,7 @@ opener_do (const struct open_req *req, int *ret_fd, int *ret_lock,
           [OPEN_FILE] = open_file,       [OPEN_DIR] = open_dir,
           [OPEN_INOTIFY] = open_inotify, [OPEN_UNIX] = open_unix,
           [OPEN_PROC] = open_proc_,      [OPEN_SOCKET] = open_socket_,
-          [OPEN_MAILBOX] = open_mailbox,
+          [OPEN_MAILBOX] = open_mailbox, [OPEN_KMSG] = open_kmsg_,
         };
   int r, fd = -1;
 

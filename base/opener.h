@@ -36,11 +36,18 @@ enum open_kind
                    map_files/START-END is the file of a mapping that is
                    writable and shared, O_RDONLY: a regular file or a memfd, at
                    least as large as the mapping's end in it; no other.
+                   fd is a sealed list of its descriptors, "N TARGET" each;
+                   fd/N the file of one, O_RDONLY: a block device, or a regular
+                   file of 64 KiB or more that it has open for more than
+                   running it; no other.
                    stack, syscall, wchan, status, stat and schedstat are a
                    sealed copy of the text in memory: the kernel asks for the
                    reader's rights at each read there, so the descriptor alone
                    would be worth nothing to the daemon.  Of a thread only
                    these texts. */
+  OPEN_KMSG,    /* root "/dev", path "kmsg": a sealed copy of what the kernel's
+                   log of this host has, the newest of it: lines as /dev/kmsg
+                   has them */
   OPEN_MAILBOX, /* O_RDWR (O_RDONLY where it can only be read) of a regular file
                    or a block device of at most OPEN_MAILBOX_MAX bytes that
                    begins with OPEN_MAILBOX_MAGIC, which is read before: what

@@ -19,6 +19,12 @@ int open_beneath_ (const struct open_req *req, int flags, struct error *err);
 
 int open_proc_ (const struct open_req *req, int *ret_fd, struct error *err);
 
+/* text in memory, which nobody changes any more; -errno. */
+int open_sealed_ (const char *text, size_t len, int *ret_fd);
+
+int check_kmsg_ (const struct open_req *req, struct error *err);
+int open_kmsg_ (const struct open_req *req, int *ret_fd, struct error *err);
+
 /* Is the request for a socket well-formed? */
 int check_socket_ (const struct open_req *req, struct error *err);
 int open_socket_ (const struct open_req *req, int *ret_fd, struct error *err);

@@ -19,6 +19,7 @@
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 
+#include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/io.h"
@@ -35,6 +36,8 @@ enum how
   COPY, /* the rights are asked for at each read; never waits for the target */
   PIDFD,
   MAPPED, /* the file of a shared mapping */
+  TARGETS, /* a list of its descriptors */
+  IMAGE,   /* the file of one of them */
 };
 
 static const struct
@@ -51,6 +54,7 @@ static const struct
   { "ns/net", DESCRIPTOR, false },
   { "task", FOLDER, false },
   { "pidfd", PIDFD, false },
+  { "fd", TARGETS, false },
   { "stack", COPY, true },
   { "syscall", COPY, true },
   { "wchan", COPY, true },
@@ -172,29 +176,17 @@ parse_id (const char *p, int32_t *ret)
   return p + 1;
 }
 
-static int
-copy_text (int dir, const char *name, int *ret_fd)
+int
+open_sealed_ (const char *text, size_t len, int *ret_fd)
 {
-  CLEANUP_FREE char *text = malloc (MAX_TEXT);
-  CLEANUP_CLOSE int fd = -1;
-  size_t len = 0, off = 0;
-  ssize_t n;
+  CLEANUP_CLOSE int fd = memfd_create ("proc", MFD_CLOEXEC | MFD_ALLOW_SEALING);
   int r;
 
-  if (!text)
-    return -ENOMEM;
-  r = read_some (dir, name, text, MAX_TEXT, &len);
-  if (r < 0)
-    return r;
-  fd = memfd_create ("proc", MFD_CLOEXEC | MFD_ALLOW_SEALING);
   if (fd < 0)
     return -errno;
-  for (; off < len; off += (size_t) n)
-    {
-      n = pwrite (fd, text + off, len - off, (off_t) off);
-      if (n < 0)
-        return -errno;
-    }
+  r = io_pwrite (fd, text, len, 0);
+  if (r < 0)
+    return r;
   if (fcntl (fd, F_ADD_SEALS,
              F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL)
       < 0)
@@ -203,10 +195,100 @@ copy_text (int dir, const char *name, int *ret_fd)
   return 0;
 }
 
+static int
+copy_text (int dir, const char *name, int *ret_fd)
+{
+  CLEANUP_FREE char *text = malloc (MAX_TEXT);
+  size_t len = 0;
+  int r;
+
+  if (!text)
+    return -ENOMEM;
+  r = read_some (dir, name, text, MAX_TEXT, &len);
+  return r < 0 ? r : open_sealed_ (text, len, ret_fd);
+}
+
+/* ---- descriptors ---- */
+
+#define MAX_FDS 65536
+#define FD_PREFIX "fd/"
+#define MIN_IMAGE (64 << 10)
+
+static DIR *
+list_fds (int dir)
+{
+  int fd = openat (dir, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  DIR *fds = fd < 0 ? NULL : fdopendir (fd);
+
+  if (fd >= 0 && !fds)
+    close (fd);
+  return fds;
+}
+
+/* Where they lead, by name alone: nothing of that is touched. */
+static int
+list_targets (int dir, int *ret_fd)
+{
+  CLEANUP_CLOSEDIR DIR *fds = list_fds (dir);
+  struct buf text CLEANUP_BUF = BUF_INIT (MAX_TEXT * 4);
+  struct dirent *e;
+
+  if (!fds)
+    return -errno;
+  for (unsigned n = 0; n < MAX_FDS && (e = readdir (fds)); n++)
+    {
+      char target[4096];
+      ssize_t len = e->d_name[0] == '.'
+                        ? -1
+                        : readlinkat (dirfd (fds), e->d_name, target,
+                                      sizeof target - 1);
+
+      if (len <= 0 || target[0] != '/' || memchr (target, '\n', (size_t) len))
+        continue;
+      target[len] = '\0';
+      buf_printf (&text, "%s %s\n", e->d_name, target);
+    }
+  return open_sealed_ (buf_str (&text), text.len, ret_fd);
+}
+
+/* What was looked at is what is opened: by way of an O_PATH.  A device is not
+ * asked whether it is there (a block device's open() reads nothing). */
+static int
+open_image (int dir, const char *path)
+{
+  CLEANUP_CLOSE int at = openat (dir, path, O_PATH | O_CLOEXEC);
+  struct stat st;
+  int fd;
+
+  if (at < 0)
+    return -errno;
+  if (fstat (at, &st) < 0)
+    return -errno;
+  if (!S_ISBLK (st.st_mode)
+      && (!S_ISREG (st.st_mode) || st.st_size < MIN_IMAGE
+          || (st.st_mode & (S_IXUSR | S_IXGRP | S_IXOTH))))
+    return -EACCES;
+  /* Past the host's cache, which would answer for a disk that is dead. */
+  fd = open (fd_path_ (at).text, O_RDONLY | O_DIRECT | O_CLOEXEC | O_NOCTTY);
+  if (fd < 0 && errno == EINVAL)
+    fd = open (fd_path_ (at).text, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+  return fd < 0 ? -errno : fd;
+}
+
+static bool
+is_fd_path (const char *name)
+{
+  size_t n = strlen (FD_PREFIX);
+
+  return strncmp (name, FD_PREFIX, n) == 0 && name[n]
+         && strlen (name) < n + 8
+         && strspn (name + n, "0123456789") == strlen (name + n)
+         && (name[n] != '0' || !name[n + 1]);
+}
+
 /* ---- the file of a mapping ---- */
 
 #define MAPPED_PREFIX "map_files/"
-#define MAX_FDS 65536
 
 struct mapping
 {
@@ -280,18 +362,13 @@ is_mapped (const struct stat *st, const struct mapping *m)
 static int
 find_descriptor (int dir, const struct mapping *m)
 {
-  CLEANUP_CLOSEDIR DIR *fds = NULL;
-  int fd = openat (dir, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  CLEANUP_CLOSEDIR DIR *fds = list_fds (dir);
   struct dirent *e;
+  int fd;
 
-  if (fd < 0)
-    return -errno;
-  fds = fdopendir (fd);
   if (!fds)
-    {
-      close (fd);
-      return -ENOMEM;
-    }
+    return -errno;
+  fd = dirfd (fds);
   for (unsigned n = 0; n < MAX_FDS && (e = readdir (fds)); n++)
     {
       struct stat st;
@@ -358,6 +435,13 @@ open_named (int dir, int32_t pid, const char *path, enum how how, int *ret_fd)
     case DESCRIPTOR:
       fd = openat (dir, path, O_RDONLY | O_CLOEXEC);
       break;
+    case TARGETS:
+      return list_targets (dir, ret_fd);
+    case IMAGE:
+      fd = open_image (dir, path);
+      if (fd < 0)
+        return fd;
+      break;
     case MAPPED:
       fd = open_mapped (dir, path);
       if (fd < 0)
@@ -399,6 +483,12 @@ find_name (const char *path, int32_t *ret_pid, const char **ret_rest,
     {
       *ret_rest = rest;
       *ret_how = MAPPED;
+      return 0;
+    }
+  if (!thread && is_fd_path (name))
+    {
+      *ret_rest = rest;
+      *ret_how = IMAGE;
       return 0;
     }
   return -EACCES;

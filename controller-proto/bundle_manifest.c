@@ -280,21 +280,25 @@ length (struct json_object *list)
              ? json_object_array_length (list) : 0;
 }
 
-/* The value of a fact that was sampled, or NULL. */
+/* The newest value of a fact, or NULL. */
 static struct json_object *
 fact_value (struct json_object *head, const char *name)
 {
-  struct json_object *facts = json_get (head, "facts");
+  struct json_object *facts = json_get (head, "facts"), *newest = NULL;
+  int64_t at = -1;
 
   for (size_t i = 0; i < length (facts); i++)
     {
       struct json_object *f = json_object_array_get_idx (facts, i);
       const char *is = json_get_str (f, "name");
 
-      if (is && strcmp (is, name) == 0)
-        return json_get (f, "value");
+      if (is && strcmp (is, name) == 0 && json_get_int (f, "time_ms", 0) > at)
+        {
+          at = json_get_int (f, "time_ms", 0);
+          newest = json_get (f, "value");
+        }
     }
-  return NULL;
+  return newest;
 }
 
 static void
@@ -328,6 +332,13 @@ vm_to_json (struct json_object *head)
   copy_fact (vm, "kernel", head, "kernel.release");
   copy_fact (vm, "uptime_s", head, "guest.uptime_s");
   return vm;
+}
+
+/* What is packed again, maybe elsewhere, is not of this host and moment. */
+static bool
+is_packed_again (struct json_object *head)
+{
+  return json_get (head, "source") != NULL;
 }
 
 static struct json_object *
@@ -380,8 +391,9 @@ add_of_incident (struct json_object *m, struct json_object *head)
   copy (o, "last_ok", incident, "last_ok");
   copy (o, "detected", incident, "opened");
   copy (o, "collected", incident, "collected");
-  json_add_str (o, "finished",
-                clock_format (now, sizeof now, clock_wall_ms ()));
+  if (!is_packed_again (head))
+    json_add_str (o, "finished",
+                  clock_format (now, sizeof now, clock_wall_ms ()));
   json_object_object_add (m, "times", o);
 }
 
@@ -549,8 +561,11 @@ bundle_manifest (const struct bundle_members *all, struct json_object *missing,
     add_of_incident (m, head);
   add_unless_there (m, head, "analysis", analysis_to_json (head));
   add_unless_there (m, head, "vm", vm_to_json (head));
-  add_unless_there (m, head, "host", host_to_json ());
-  add_unless_there (m, head, "clock", clock_to_json ());
+  if (!is_packed_again (head))
+    {
+      add_unless_there (m, head, "host", host_to_json ());
+      add_unless_there (m, head, "clock", clock_to_json ());
+    }
   json_add_str (none, "mode", "none");
   add_unless_there (m, head, "redaction", none);
   add_unless_there (m, head, "limits", limits_to_json (all, head));

@@ -287,7 +287,8 @@ find_with (struct redactor *r, unsigned i, const char *p, size_t len,
           spans->lost = true;
           return;
         }
-      if (!regex_span (r->scratch, pat->group, &at, &n) || n == 0)
+      if (!regex_span (r->scratch, pat->group, &at, &n)
+          || (n == 0 && !pat->until[0]))
         {
           if (!regex_span (r->scratch, 0, &at, &n))
             return;

@@ -521,6 +521,21 @@ escape_len (const struct scan *s, size_t at)
   return n + 1;
 }
 
+/* Behind ESC, or how it is written: colours end with a letter, and what comes
+ * next is no part of that. */
+static size_t
+colour_len (const struct scan *s, size_t at)
+{
+  size_t n = 1;
+
+  if (char_at (s, at) != '[')
+    return 0;
+  while (IS (isdigit, char_at (s, at + n)) || char_at (s, at + n) == ';'
+         || char_at (s, at + n) == '?')
+    n++;
+  return IS (isalpha, char_at (s, at + n)) ? n + 1 : 0;
+}
+
 static size_t
 step (struct scan *s, size_t at)
 {
@@ -529,7 +544,12 @@ step (struct scan *s, size_t at)
   size_t n;
 
   if (c == '\\')
-    return escape_len (s, at);
+    {
+      n = escape_len (s, at);
+      return s->p[at + n - 1] == 'e' ? n + colour_len (s, at + n) : n;
+    }
+  if (c == '\033')
+    return 1 + colour_len (s, at + 1);
   if (c == ':' && char_at (s, at + 1) == ':' && kinds[KIND_IPV6]
       && !IS (isalnum, before) && before != ':' && try_ipv6 (s, at, &n))
     return n;

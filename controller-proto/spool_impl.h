@@ -14,7 +14,7 @@
 
 #include "controller-proto/spool.h"
 
-#define SPOOL_MAX_INCIDENT (256u << 10)
+#define SPOOL_MAX_INCIDENT (64u << 10)
 #define SPOOL_MAX_ITEM_FILE (SPOOL_MAX_INCIDENT + (16u << 10))
 #define SPOOL_MAX_GAPS 64
 /* Given back to the disk so that an incident fits when nothing else does. */

@@ -116,6 +116,7 @@ extern const struct collector collect_sysrq;
 extern const struct collector collect_disk;
 extern const struct collector collect_net;
 extern const struct collector collect_host;
+extern const struct collector collect_image;
 extern const struct collector collect_console;
 extern const struct collector collect_inside;
 extern const struct collector collect_application;

@@ -65,6 +65,13 @@ monitor_libvirt_look (const struct guest *g, unsigned wants,
   return error_set (err, ENOTSUP, VIRT_NONE_TEXT);
 }
 
+int
+monitor_libvirt_typed (const struct guest *g, uint64_t deadline,
+                       struct json_object **ret, struct error *err)
+{
+  return error_set (err, ENOTSUP, VIRT_NONE_TEXT);
+}
+
 /* ---- agent ---- */
 
 int

@@ -12,6 +12,7 @@
 #include "base/text.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -179,4 +180,16 @@ collect_name (char *dst, size_t n, const char *prefix, const char *mid,
         *p = '_';
     }
   snprintf (dst, n, "%s%s%s", prefix, clean, suffix);
+}
+
+void
+collect_plan_monitor (const struct guest *g, const char *what,
+                      struct collect_plan *ret)
+{
+  if (g->monitor == MONITOR_NONE)
+    snprintf (ret->never, sizeof ret->never,
+              "this guest has no monitor to ask");
+  snprintf (ret->acts[0], sizeof ret->acts[0],
+            "asks the monitor for %s, twice%s", what,
+            g->monitor == MONITOR_LIBVIRT ? ", through libvirt" : "");
 }

@@ -39,6 +39,11 @@ bool collect_copy (struct collect_ctx *ctx, const char *path,
 void collect_json (struct collect_ctx *ctx, const char *name,
                    struct json_object *obj);
 
+/* Of a collector that asks the monitor, twice: what is done, and that it is not
+ * where there is none. */
+void collect_plan_monitor (const struct guest *g, const char *what,
+                           struct collect_plan *ret);
+
 /* Of hints->addresses the one to ask, NULL = there is none (net.c). */
 struct json_object *collect_best_address (struct json_object *hints,
                                           const char *scenario);

@@ -9,6 +9,7 @@
 
 const struct collector *const collectors[] = {
   &collect_host,
+  &collect_image,
   &collect_console,
   &collect_memory,
   &collect_monitor,

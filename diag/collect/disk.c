@@ -82,12 +82,7 @@ static void
 plan (const struct guest *g, const void *own, struct collect_plan *ret)
 {
   (void) own;
-  if (g->monitor == MONITOR_NONE)
-    snprintf (ret->never, sizeof ret->never,
-              "this guest has no monitor to ask");
-  snprintf (ret->acts[0], sizeof ret->acts[0],
-            "asks the monitor for the counters of its disks, twice%s",
-            g->monitor == MONITOR_LIBVIRT ? ", through libvirt" : "");
+  collect_plan_monitor (g, "the counters of its disks", ret);
 }
 
 const struct collector collect_disk = {

@@ -3,12 +3,13 @@
  * Collector host: is it the host that starves, and how does the QEMU process
  * do?  Touches nothing: all is read from /proc.
  */
-#include "diag/collect/collect.h"
+#include "diag/collect/cgroup.h"
 
 #include "base/clock.h"
 #include "base/error.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -106,23 +107,54 @@ load_and_memory (struct collect_ctx *ctx, struct otlp *o)
               "system.memory.state", "available");
 }
 
+/* Memory that the host itself found bad, of all its controllers. */
+static void
+memory_errors (struct collect_ctx *ctx)
+{
+  static const char *const counts[] = { "ce_count", "ue_count" };
+  int64_t sum = 0;
+  bool any = false;
+
+  for (unsigned mc = 0; mc < 16; mc++)
+    for (size_t i = 0; i < 2; i++)
+      {
+        struct buf text CLEANUP_BUF = BUF_INIT (32);
+        char path[80];
+
+        snprintf (path, sizeof path, "/sys/devices/system/edac/mc/mc%u/%s",
+                  mc, counts[i]);
+        if (collect_slurp (path, &text, NULL) < 0)
+          continue;
+        any = true;
+        sum += atoll (buf_str (&text));
+      }
+  if (any)
+    collect_int (ctx, "host.memory_errors", "host", sum);
+}
+
 static int
 run (struct collect_ctx *ctx, struct error *err)
 {
+  struct cgroups groups = { .known = false };
   struct otlp o;
 
   otlp_begin (&o, clock_wall_ms ());
   pressure (ctx, &o);
   load_and_memory (ctx, &o);
   collect_copy (ctx, "/proc/stat", "host/stat", MAX_FILE, NULL);
+  collect_copy (ctx, "/proc/diskstats", "host/diskstats", MAX_FILE, NULL);
+  memory_errors (ctx);
+  collect_cgroups (ctx, &groups);
   collect_qemu (ctx, &o);
+  collect_cgroups_again (ctx, &groups);
+  collect_hostlog (ctx);
   otlp_end (&o, ctx, "metrics/host.otlp.jsonl");
   return 0;
 }
 
 const struct collector collect_host = {
   .name = "host",
-  .summary = "host pressure, load, memory; the QEMU process and its threads",
+  .summary = "host pressure, memory, kernel log; QEMU, its threads and limits",
   .touch = TOUCH_NOTHING,
   .lane = LANE_HOST,
   .budget_ms = 5000,

@@ -2,13 +2,13 @@
  *
  * Collector monitor: does QEMU's main loop answer, and what does it say the
  * guest does?  Asked twice, apart: a main loop that is busy once is slow,
- * not stuck.
+ * not stuck.  One that answers is asked all there is to ask (qmp.c).
  *
  * Over a socket of QEMU's own it is also asked once which threads are its
  * vCPUs, and how busy those are in between (libvirt would have to be asked by
  * a raw command, which taints; there QEMU names its threads).
  */
-#include "diag/collect/collect.h"
+#include "diag/collect/qmp.h"
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -16,8 +16,23 @@
 #include "transports/monitor/look.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+
+struct monitor_own
+{
+  bool raw;
+};
+
+static const struct json_field fields[] = {
+  { .name = "raw",
+    .kind = JSON_BOOL,
+    .offset = offsetof (struct monitor_own, raw),
+    .help = "through libvirt also what only raw commands tell (registers, "
+            "lapic, throttles): that taints the domain" },
+  { .name = NULL },
+};
 
 /* *told: the answer, or that there is none, is QEMU's.  err: what kept us from
  * asking it (-EBUSY, a libvirt that does not answer). */
@@ -84,20 +99,41 @@ publish_vcpus (struct collect_ctx *ctx, const struct monitor_vcpu *vcpus,
 }
 
 static int
+second_round (struct collect_ctx *ctx, struct json_object *samples, bool raw,
+              struct qmp_said *first, bool *told, struct error *err)
+{
+  struct qmp_said now = { NULL, 0 };
+  int rc = ask (ctx, samples, told, err);
+
+  if (rc >= 0)
+    qmp_round (ctx, raw, true, &now);
+  if (now.said && json_object_object_length (now.said) > 0)
+    qmp_facts (ctx, first->said, now.said);
+  else if (first->said)
+    qmp_facts (ctx, NULL, first->said);
+  json_object_put (now.said);
+  return rc;
+}
+
+static int
 run (struct collect_ctx *ctx, struct error *err)
 {
   CLEANUP_JSON struct json_object *doc = json_object_new_object ();
   struct json_object *samples = json_object_new_array ();
+  const struct monitor_own *own = ctx->own;
   struct monitor_vcpu vcpus[MONITOR_MAX_VCPUS];
+  struct qmp_said first = { NULL, 0 };
+  bool told = false, raw = own && own->raw;
   uint64_t begun;
   size_t n = 0;
-  bool told = false;
   int rc;
 
   json_object_object_add (doc, "samples", samples);
   if (ctx->guest->monitor == MONITOR_NONE)
     return error_set (err, ENOENT, "this guest has no monitor to ask");
   rc = ask (ctx, samples, &told, err);
+  if (rc >= 0)
+    qmp_round (ctx, raw, false, &first);
   if (rc >= 0 && ctx->guest->monitor == MONITOR_UNIX
       && ctx->guest->inc.pid > 0)
     n = monitor_vcpus (ctx->env, ctx->guest,
@@ -106,37 +142,47 @@ run (struct collect_ctx *ctx, struct error *err)
   if (collect_pause (ctx, COLLECT_APART_MS))
     {
       publish_vcpus (ctx, vcpus, n, clock_us () - begun);
-      rc = ask (ctx, samples, &told, err);
+      rc = second_round (ctx, samples, raw, &first, &told, err);
     }
   else
     ctx->out->gap (ctx->out, "monitor/status.json",
                    "no second sample: the budget ended");
+  json_object_put (first.said);
   collect_json (ctx, "monitor/status.json", doc);
   return told ? 0 : rc;
 }
 
 static void
-plan (const struct guest *g, const void *own, struct collect_plan *ret)
+plan (const struct guest *g, const void *arg, struct collect_plan *ret)
 {
-  (void) own;
-  if (g->monitor == MONITOR_NONE)
-    snprintf (ret->never, sizeof ret->never,
-              "this guest has no monitor to ask");
-  snprintf (ret->acts[0], sizeof ret->acts[0],
-            "asks the monitor for the run state, twice%s",
-            g->monitor == MONITOR_LIBVIRT ? ", through libvirt" : "");
-  if (g->monitor == MONITOR_UNIX && g->inc.pid > 0)
+  const struct monitor_own *own = arg;
+  bool raw = own && own->raw;
+
+  collect_plan_monitor (g, "the run state, and all it tells of disks, "
+                           "devices, vCPUs, jobs and migration", ret);
+  if (g->monitor == MONITOR_UNIX)
     snprintf (ret->acts[1], sizeof ret->acts[1],
-              "asks the monitor for the threads of the vCPUs");
+              "holds the monitor's socket for at most %u s each time",
+              MONITOR_HOLD_MS / 1000);
+  if (g->monitor == MONITOR_UNIX || raw)
+    snprintf (ret->acts[2], sizeof ret->acts[2],
+              "asks for the registers of the vCPUs, which are halted for a "
+              "moment each");
+  if (g->monitor == MONITOR_LIBVIRT && raw)
+    snprintf (ret->acts[3], sizeof ret->acts[3],
+              "sends raw monitor commands: libvirt notes the domain as "
+              "tainted (custom-monitor)");
 }
 
 const struct collector collect_monitor = {
   .name = "monitor",
-  .summary = "run state, asked twice; QEMU's main loop; how busy the vCPUs are",
+  .summary = "run state, QEMU's main loop, vCPUs; all it tells, asked twice",
   .touch = TOUCH_MONITOR,
   .lane = LANE_MONITOR,
-  .budget_ms = 8000,
-  .bytes = 1024,
+  .budget_ms = 12000,
+  .bytes = 64 << 10,
+  .fields = fields,
+  .own_size = sizeof (struct monitor_own),
   .plan = plan,
   .run = run,
 };

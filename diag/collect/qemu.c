@@ -23,6 +23,8 @@
 #define MAX_THREADS 512
 #define MAX_STACKS 16
 #define MAX_VCPUS 64
+#define MAX_PROCS 65536
+#define MAX_VHOSTS 32
 #define BUSY 0.9
 
 struct thread
@@ -31,6 +33,7 @@ struct thread
   char comm[20];
   char state, state_before;
   int vcpu; /* -1 = none */
+  int owner; /* the process whose thread it is: a vhost's may be its own */
   bool twice;
   uint64_t start;
   uint64_t cpu, cpu_before, guest; /* clock ticks */
@@ -126,13 +129,13 @@ find (struct process *p, int tid)
 }
 
 static void
-sample_thread (struct process *p, int tid, bool second)
+sample_thread (struct process *p, int owner, int tid, bool second)
 {
-  struct thread t = { .tid = tid, .vcpu = -1 }, *known;
+  struct thread t = { .tid = tid, .vcpu = -1, .owner = owner }, *known;
   char path[64];
 
-  snprintf (path, sizeof path, "/proc/%d/task/%d/stat", p->pid, tid);
-  if (!read_stat (path, &t) || !monitor_thread_time (p->pid, tid, &t.time))
+  snprintf (path, sizeof path, "/proc/%d/task/%d/stat", owner, tid);
+  if (!read_stat (path, &t) || !monitor_thread_time (owner, tid, &t.time))
     return;
   known = second ? find (p, tid) : NULL;
   if (known && known->start == t.start)
@@ -150,6 +153,49 @@ sample_thread (struct process *p, int tid, bool second)
     p->threads[p->n++] = t;
 }
 
+static bool
+is_vhost (const struct process *p, const char *comm)
+{
+  char want[24];
+
+  snprintf (want, sizeof want, "vhost-%d", p->pid);
+  return strncmp (comm, want, strlen (want)) == 0
+         && (comm[strlen (want)] == '\0' || comm[strlen (want)] == '\n');
+}
+
+/* The kernel's threads that carry its network, where they are no threads of
+ * QEMU itself (before 6.4). */
+static void
+sample_vhosts (struct process *p, bool second)
+{
+  CLEANUP_CLOSEDIR DIR *dir = opendir ("/proc");
+  unsigned vhosts = 0;
+  struct dirent *e;
+
+  for (size_t i = 0; second && i < p->n; i++)
+    if (p->threads[i].owner != p->pid)
+      sample_thread (p, p->threads[i].owner, p->threads[i].tid, true);
+  for (unsigned i = 0; !second && dir && i < MAX_PROCS; i++)
+    {
+      struct buf comm CLEANUP_BUF = BUF_INIT (64);
+      char path[48];
+      int tid;
+
+      if (!(e = readdir (dir)))
+        break;
+      tid = atoi (e->d_name);
+      if (tid <= 0)
+        continue;
+      snprintf (path, sizeof path, "/proc/%d/comm", tid);
+      if (collect_slurp (path, &comm, NULL) < 0
+          || !is_vhost (p, buf_str (&comm)))
+        continue;
+      sample_thread (p, tid, tid, false);
+      if (++vhosts == MAX_VHOSTS)
+        break;
+    }
+}
+
 static int
 sample (struct process *p, bool second, struct error *err)
 {
@@ -165,7 +211,8 @@ sample (struct process *p, bool second, struct error *err)
   p->sampled_us = clock_us ();
   while ((e = readdir (dir)))
     if (e->d_name[0] >= '0' && e->d_name[0] <= '9')
-      sample_thread (p, atoi (e->d_name), second);
+      sample_thread (p, p->pid, atoi (e->d_name), second);
+  sample_vhosts (p, second);
   return 0;
 }
 
@@ -228,6 +275,24 @@ state_word (char c)
 }
 
 static void
+publish_vhosts (struct collect_ctx *ctx, struct process *p)
+{
+  int64_t n = 0;
+  bool moved = false;
+
+  for (size_t i = 0; i < p->n; i++)
+    if (is_vhost (p, p->threads[i].comm))
+      {
+        n++;
+        moved |= p->threads[i].time.run != p->threads[i].time_before.run;
+      }
+  if (!n)
+    return;
+  collect_int (ctx, "qemu.vhost_threads", "host", n);
+  collect_bool (ctx, "qemu.vhost_moved", "host", moved);
+}
+
+static void
 publish (struct collect_ctx *ctx, struct process *p)
 {
   struct vcpu_share vcpus[MAX_VCPUS];
@@ -254,6 +319,7 @@ publish (struct collect_ctx *ctx, struct process *p)
                                            t->wait };
     }
   collect_int (ctx, "qemu.stuck_threads", "host", stuck);
+  publish_vhosts (ctx, p);
   if (main_thread && main_thread->twice)
     collect_real (ctx, "qemu.wanted", "host", ran + waited);
   /* Who wanted nothing was refused nothing. */
@@ -302,6 +368,11 @@ open_read (struct collect_ctx *ctx, const struct thread *t, const char *what,
   struct opener *opener = ctx->env->opener;
   int lock = -1;
 
+  if (t->owner != inc->pid)
+    {
+      error_set (why, ENOTSUP, "a thread of the kernel's own");
+      return false;
+    }
   snprintf (path, sizeof path, "%d/task/%d/%s", inc->pid, t->tid, what);
   if (!opener)
     {

@@ -69,7 +69,7 @@ is_wanted (const char *kind, struct json_object *row)
   static const char *const kinds[]
       = { "guest", "system",  "cpu",      "timers", "lock",  "deadlock",
           "disk",  "mem",     "request",  "workpool", "net", "mount",
-          "moved", "spinlock", "work", "cgroup", "runqueue" };
+          "moved", "spinlock", "work", "runqueue", "cgroup" };
 
   if (strcmp (kind, "dmesg") == 0)
     return strstr (str_of (row, "text"), "Kernel panic") != NULL;

@@ -495,6 +495,7 @@ pack (struct active *a, struct json_object *head)
 {
   struct incident_sink *sink = writer_link_incidents (a->all->env.writer);
   CLEANUP_BUF struct buf text = BUF_INIT (64u << 10);
+  CLEANUP_BUF struct buf ansi = BUF_INIT (80u << 10);
 
   incident_moment (a, MOMENT_JUDGED, a->inc.verdict.class_);
   /* Else the next daemon would take it for one that stands. */
@@ -507,6 +508,8 @@ pack (struct active *a, struct json_object *head)
   incident_acts_impact (a, head);
   summary_text (&a->inc, head, &text);
   store_file (a, "summary.txt", 0, buf_str (&text), text.len);
+  summary_ansi (buf_str (&text), &ansi);
+  store_file (a, "summary.ansi", 0, buf_str (&ansi), ansi.len);
   buf_clear (&text);
   incident_timeline_text (&a->inc, &text);
   store_file (a, "timeline.jsonl", 0, buf_str (&text), text.len);

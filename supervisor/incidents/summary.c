@@ -5,6 +5,7 @@
 #include "supervisor/incidents/summary.h"
 
 #include "base/buf.h"
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/text.h"
@@ -152,4 +153,54 @@ summary_text (const struct incident *inc, struct json_object *head,
   list (head, "impact", "What was done to the guest", "collector", "what",
         out);
   list (head, "gaps", "What is missing", "what", "why", out);
+}
+
+/* ---- in colours ---- */
+
+/* The first that fits gives a line its colour. */
+static const struct
+{
+  const char *begins, *has, *sgr;
+} colours[] = {
+  { "verdict=none ", NULL, "1;32" },
+  { "verdict=", NULL, "1;31" },
+  { "Next ", NULL, "1" },
+  { "  - fail: ", NULL, "31" },
+  { "  - warn: ", NULL, "33" },
+  { "  - pass: ", NULL, "32" },
+  { "  ", " dead     ", "31" },
+  { "  ", " slow     ", "33" },
+  { "  ", " alive    ", "32" },
+};
+
+static const char *
+colour_of (const char *line, size_t len)
+{
+  for (unsigned i = 0; i < ARRAY_LEN (colours); i++)
+    {
+      size_t n = strlen (colours[i].begins);
+      const char *has = colours[i].has;
+
+      if (len >= n && memcmp (line, colours[i].begins, n) == 0
+          && (!has || memmem (line, len, has, strlen (has))))
+        return colours[i].sgr;
+    }
+  /* What begins a part. */
+  return len > 0 && line[0] != ' ' && line[len - 1] == ':' ? "1" : NULL;
+}
+
+void
+summary_ansi (const char *text, struct buf *out)
+{
+  for (size_t len; *text; text += len + (text[len] == '\n'))
+    {
+      const char *sgr;
+
+      len = strcspn (text, "\n");
+      sgr = colour_of (text, len);
+      if (sgr)
+        buf_printf (out, "\033[%sm", sgr);
+      buf_append (out, text, len);
+      buf_puts (out, sgr ? "\033[0m\n" : "\n");
+    }
 }

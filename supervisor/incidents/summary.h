@@ -11,5 +11,8 @@ struct buf;
 
 void summary_text (const struct incident *inc, struct json_object *head,
                    struct buf *out);
+/* The same for `less -R`: SGR alone, of 16 colours, put back at the end of each
+ * line, so that a jump into the middle shows no other colour. */
+void summary_ansi (const char *text, struct buf *out);
 
 #endif

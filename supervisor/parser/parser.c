@@ -34,6 +34,7 @@ const struct parser_task *const parser_tasks[] = {
   &task_inspect,
   &task_core,
   &task_unzstd,
+  &task_image,
 #endif
   NULL,
 };

@@ -38,7 +38,7 @@ extern const struct parser_task *const parser_tasks[]; /* ends with NULL */
 
 extern const struct parser_task task_bundle_list, task_bundle_cat,
     task_bundle_all,
-    task_bundle_verify, task_inspect, task_core, task_unzstd;
+    task_bundle_verify, task_inspect, task_core, task_unzstd, task_image;
 
 struct jail
 {

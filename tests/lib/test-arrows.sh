@@ -24,7 +24,7 @@ may() { # ROOM: the rooms that it may include; a room within a room may have les
 }
 own() { # ROOM of supervisor/: whose headers in supervisor/ it may include besides its own
     case $1 in
-        conf|links|parser|report) ;;
+        conf|links|parser|redact|report) ;;
         keeper|writer|check|text) echo conf links ;;
         beats) echo parser ;;
         watch) echo conf links text ;;

@@ -13,7 +13,7 @@ families=$(printf '%s\n' "${kinds[@]}" | sed 's/\..*//' | sort -u | paste -sd'|'
 
 # Names as they stand in the sources; what is filled in is "*", and so is the middle of collect_name().
 mapfile -t names < <(find base guests transports scenarios supervisor diag/collect diag/outside -name '*.c' -exec sed -E \
-    's/collect_name \((.*)"([a-z.]+)", [a-z]+, "(\.[a-z_]+)"/\1"\2*\3"/' {} + |
+    's/collect_name \((.*)"([a-z.]+)", [a-z]+, "(\.[a-z_.]+)"/\1"\2*\3"/' {} + |
     grep -oE "\"($families)\.[a-z0-9_.%*]*\"" | tr -d '"' | sed -E 's/%[-.0-9]*[a-z]/*/g' |
     grep -vE '\.(json|jsonl|txt|log|pub)$' | sort -u)
 [ "${#names[@]}" -gt 40 ] || bad "the sources name hardly any facts: this test looks at the wrong place"

@@ -50,6 +50,7 @@ allowed hangdog-beat
 allowed hangdog-net libcurl
 allowed hangdog-exec
 allowed hangdog-report
+allowed hangdog-redact libzstd libpcre2-8
 # The only one with libssh.
 allowed hangdog-ssh libssh
 allowed hangdog-check libpcre2-8

@@ -19,13 +19,14 @@ $doc[0] as $d
     sentence: ($v.sentence // ""), by: "\($i.scenario // "") \($i.code // "")",
     class_ok: (($w.class // []) | index($class) != null),
     culprit_ok: (if $w.culprit == null then true else (($v.culprit // "") | test($w.culprit; "i")) end),
-    missing: (
+    # Who sees less has less to show for it.
+    missing: (if $vantage != "all" and $vantage != "eve" then [] else
       [ $w.host_incident // empty | select(. and ($inc | any((.key // "") != "") | not)) | "one incident of the host" ] +
       [ $w.facts // {} | to_entries[] | . as $want | select($f | any(.name == $want.key and (.value | re($want.value))) | not)
         | "fact \(.key) like \(.value)" ]
       + [ $w.files // [] | .[] | . as $m | select($members[0] | any(test($m)) | not) | "file \(.)" ]
       + [ $w.facets // {} | to_entries[] | . as $want | select(($h.ladder // []) | any(.facet == $want.key and (.state | re($want.value))) | not)
-        | "facet \(.key) \(.value)" ] ),
+        | "facet \(.key) \(.value)" ] end),
     wrong: (
       [ $n.class // [] | .[] | select(. == $class) | "class \(.)" ]
       + [ $n.culprit // empty | . as $p | select(($v.culprit // "") | test($p; "i")) | "culprit \($p)" ]

@@ -22,6 +22,8 @@ def seconds: if . == null then "-" else "\((. / 100 | round) / 10) s" end;
   "detected:      \(percent($faults | map(select(.class != "nothing")) | length; $faults | length))",
   "class right:   \(percent($faults | map(select(.class_ok)) | length; $faults | length))",
   "culprit right: \(percent($faults | map(select(.class_ok and .culprit_ok)) | length; $faults | length))",
+  ($faults | map(select(.class_ok)) | "and with the evidence that there must be: \(percent(map(select(.missing == [])) | length; length))"),
+  "said what must not be said: \($faults | map(select(.wrong != [])) | length)",
   "called high, and right: \(percent($high | map(select(.class_ok)) | length; $high | length))",
   "controls with an incident: \($controls | map(select(.incidents > 0)) | length) of \($controls | length)",
   "fault to incident, median: \($faults | map(.incident_ms) | median | seconds); to verdict: \($faults | map(.verdict_ms) | median | seconds)",

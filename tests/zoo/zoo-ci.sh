@@ -9,12 +9,12 @@ out=$(mktemp -d /tmp/zoo.XXXXXX) || exit 1
 trap 'rm -rf "$out"' EXIT
 export ZOO_FAST=25
 well() { jq -e '.lost == null and .invalid == null and if .control then .incidents == 0 else .class != "nothing" end' "$1" >/dev/null; }
-ZOO_JOBS=${ZOO_JOBS:-6} bash "$src/tests/zoo/run" --ci --out "$out"
+ZOO_JOBS=${ZOO_JOBS:-8} bash "$src/tests/zoo/run" --ci --out "$out"
 [ $? != 77 ] || exit 77
 failed=0
 for f in "$out"/*.json; do
     well "$f" && continue
-    # Six guests at once on two processors: what went wrong is looked at once more, alone.
+    # Eight guests at once on two processors: what went wrong is looked at once more, alone.
     name=$(basename "$f" .json)
     bash "$src/tests/zoo/run" --out "$out/again" "$name" >"$out/again.log" 2>&1
     well "$out/again/$name.json" && { echo "$name: well when it is alone"; continue; }

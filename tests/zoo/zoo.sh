@@ -145,14 +145,14 @@ zoo_scenarios() { # DOCUMENT
     local often='["10s", "5s", "3s"]'
     # A control has to bear what people ask, and not what is quick for a test.
     [ -z "$fast" ] || [ "$(jq '.control // false' "$1")" = true ] || often='["5s", "3s", "2s"]'
-    jq --argjson often "$often" --argjson uptime $uptime --argjson beat $beat --arg v "$vantage" --arg port "$(lab_get z1 port)" '
+    jq --argjson often "$often" --argjson uptime $uptime --argjson beat $beat --arg v "$vantage" --arg launcher "$launcher" --arg port "$(lab_get z1 port)" '
         {scenarios: (
           [ if $uptime then {name: "uptime", kind: "console-command", interval: $often[0], timeout: $often[1], "initial-delay": "1s",
               "retry-interval": $often[2], "failure-threshold": 2, severity: "critical", command: "uptime",
               expect: {status: 0, output: "load average"}} else empty end,
             if $beat then {name: "kernel-lives", kind: "memory-heartbeat", interval: "10s", timeout: "5s", "retry-interval": "6s", "initial-delay": "5s",
               stands: "10s", playbook: "quick"} else empty end,
-            if $v == "monitor" then {name: "qemu", kind: "monitor", interval: "10s", timeout: "5s", vcpus: true, "vcpus-stuck": true, "initial-delay": "1s",
+            if $v == "monitor" then {name: "qemu", kind: "monitor", interval: "10s", timeout: "5s", vcpus: true, "vcpus-stuck": ($launcher == "eve"), "initial-delay": "1s",
               "retry-interval": "5s", "failure-threshold": 2, playbook: "quick"} else empty end ]
           + (.scenarios // [] | map(walk(if type == "string" then gsub("@PORT@"; $port) else . end))) )}' "$1"
 }

@@ -8,6 +8,7 @@
  * asked again, so no more than one helper sticks per guest.
  */
 #include "transports/monitor/libvirt.h"
+#include "transports/monitor/libvirt_params.h"
 #include "transports/monitor/look.h"
 
 #include "base/buf.h"
@@ -26,6 +27,9 @@
 
 /* A command that takes longer than this is taken for one that sticks. */
 #define OCCUPIED_MS 1000
+
+/* Of what it says of a domain. */
+#define MAX_TUNES 64
 
 struct ask
 {
@@ -431,6 +435,127 @@ monitor_libvirt_look (const struct guest *g, unsigned wants,
   ret->disks = steal_ptr (&a->stats);
   ret->balloon_s = a->balloon_s;
   return 0;
+}
+
+/* ---- all there is a call for ---- */
+
+static struct json_object *
+io_tune_of (virDomainPtr dom, const char *disk)
+{
+  virTypedParameter params[MAX_TUNES];
+  int n = MAX_TUNES;
+  struct json_object *o;
+  bool throttled = false;
+
+  memset (params, 0, sizeof params);
+  if (virDomainGetBlockIoTune (dom, disk, params, &n, 0) < 0)
+    return NULL;
+  o = monitor_params_json_ (params, n);
+  for (int i = 0; i < n; i++)
+    throttled |= params[i].type == VIR_TYPED_PARAM_ULLONG
+                 && params[i].value.ul > 0
+                 && strstr (params[i].field, "_sec")
+                 && !strstr (params[i].field, "_max");
+  virTypedParamsClear (params, n);
+  json_add_bool (o, "throttled", throttled);
+  return o;
+}
+
+static void
+add_io_tunes (struct json_object *out, virDomainPtr dom,
+              virDomainStatsRecordPtr rec)
+{
+  struct json_object *all = json_object_new_object ();
+
+  for (unsigned i = 0; i < GUEST_MAX_DISKS; i++)
+    {
+      const char *name = NULL;
+      char param[VIR_TYPED_PARAM_FIELD_LENGTH];
+      struct json_object *tune;
+
+      snprintf (param, sizeof param, "block.%u.name", i);
+      if (virTypedParamsGetString (rec->params, rec->nparams, param, &name) != 1
+          || !name)
+        break;
+      tune = io_tune_of (dom, name);
+      if (tune)
+        json_object_object_add (all, name, tune);
+    }
+  json_object_object_add (out, "io_tune", all);
+}
+
+static void
+add_errors (struct json_object *out, virDomainPtr dom)
+{
+  virDomainDiskError errors[GUEST_MAX_DISKS];
+  int n = virDomainGetDiskErrors (dom, errors, ARRAY_LEN (errors), 0);
+  struct json_object *all;
+
+  if (n < 0)
+    return;
+  all = json_object_new_object ();
+  for (int i = 0; i < n; i++)
+    {
+      json_add_str (all, errors[i].disk,
+                    errors[i].error == VIR_DOMAIN_DISK_ERROR_NO_SPACE
+                        ? "nospace"
+                        : "failed");
+      free (errors[i].disk);
+    }
+  json_object_object_add (out, "disk_errors", all);
+}
+
+static void
+add_job (struct json_object *out, virDomainPtr dom)
+{
+  static const char *const types[] = { NULL, "bounded", "unbounded" };
+  virDomainJobInfo info;
+
+  if (virDomainGetJobInfo (dom, &info) == 0 && info.type > 0
+      && info.type < (int) ARRAY_LEN (types))
+    json_add_str (out, "job", types[info.type]);
+}
+
+static int
+ask_typed (struct ask *a, virDomainPtr dom, struct error *why)
+{
+  virDomainStatsRecordPtr *records = NULL;
+  int n;
+
+  if (virDomainIsActive (dom) == 0)
+    return error_set (why, ENOENT, "the domain is off");
+  n = get_stats (a, dom, 0, 0, &records, why);
+  if (n < 0)
+    return n;
+  a->stats = json_object_new_object ();
+  if (n > 0)
+    {
+      json_object_object_add (
+          a->stats, "stats",
+          monitor_params_json_ (records[0]->params, records[0]->nparams));
+      add_io_tunes (a->stats, dom, records[0]);
+    }
+  virDomainStatsRecordListFree (records);
+  add_errors (a->stats, dom);
+  add_job (a->stats, dom);
+  a->health = MONITOR_ANSWERS;
+  return 0;
+}
+
+int
+monitor_libvirt_typed (const struct guest *g, uint64_t deadline,
+                       struct json_object **ret, struct error *err)
+{
+  struct ask *a CLEANUP_ASK = ask_new (g, ask_typed, err);
+  enum monitor_health health;
+  int r;
+
+  if (!a)
+    return -ENOMEM;
+  r = ask_wait (a, deadline, &health, err);
+  if (r == 0)
+    *ret = steal_ptr (&a->stats);
+  return r;
 }
 
 /* ---- raw commands ---- */

@@ -52,6 +52,16 @@ int monitor_look (const struct transport_env *env, const struct guest *g,
                   enum monitor_health *ret_health, struct monitor_look *ret,
                   struct error *err);
 
+/* ---- through libvirt ---- */
+
+/* All that it has calls of its own for, so that nothing is tainted:
+ * {"stats": {"block.0.rd.reqs": N, ...}, "io_tune": {"vda": {...,
+ * "throttled": bool}}, "disk_errors": {"vda": "failed"|"nospace"}, "job":
+ * "bounded"|"unbounded"}; the last three where it tells.  -ENOTSUP without
+ * libvirt. */
+int monitor_libvirt_typed (const struct guest *g, uint64_t deadline,
+                           struct json_object **ret, struct error *err);
+
 /* ---- vCPUs ---- */
 
 /* What a thread of the guest's QEMU has run, and waited for a processor, in

@@ -217,10 +217,10 @@ static int zoo_bug(void *arg)
 
 static int zoo_divide(void *arg)
 {
-	volatile long nothing = (long)arg;
+	volatile int nothing = (long)arg;
 
 	msleep(DELAY_MS);
-	return 1 / (int)nothing;
+	return DELAY_MS / nothing;
 }
 
 static bool zoo_far_enough; /* never */

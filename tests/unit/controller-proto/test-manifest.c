@@ -175,6 +175,20 @@ test_no_head (void **state)
   assert_null (json_get (p->manifest, "vm"));
 }
 
+/* One that is packed again may be on another host, and later. */
+static void
+test_again (void **state)
+{
+  struct place *p = *state;
+
+  json_object_object_add (p->head, "source", json_object_new_object ());
+  p->manifest = pack (p, p->head);
+  assert_schema (p);
+  assert_null (json_get (p->manifest, "host"));
+  assert_null (json_get (p->manifest, "clock"));
+  assert_null (json_get (json_get (p->manifest, "times"), "finished"));
+}
+
 static void
 test_words (void **state)
 {
@@ -241,7 +255,7 @@ main (void)
 {
 #define T(f) cmocka_unit_test_setup_teardown (f, setup, teardown)
   const struct CMUnitTest tests[]
-      = { T (test_schema), T (test_no_head), T (test_words),
+      = { T (test_schema), T (test_no_head), T (test_again), T (test_words),
           T (test_collectors), T (test_files) };
 
   return cmocka_run_group_tests (tests, NULL, NULL);

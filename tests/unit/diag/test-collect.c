@@ -688,6 +688,8 @@ open_stack (struct opener *self, const struct open_req *req,
   char want[64];
   int fd;
 
+  if (req->kind == OPEN_KMSG)
+    return error_set (err, EPERM, "not for us");
   assert_int_equal (req->kind, OPEN_PROC);
   assert_string_equal (req->root, "/proc");
   snprintf (want, sizeof want, "%d/task/", req->check_pid);

@@ -355,6 +355,10 @@ static const struct
   { WELL_HOST "qemu.state=running;qemu.wanted=1.0;qemu.got=0.9;"
               "kernel.event.soft_lockup=CPU#1 stuck",
     "silent", "soft-lockup", "medium" },
+  { WELL_HOST "qemu.state=running;kernel.answers=disabled;reach.console=dead silent;"
+              "reach.tcp=dead timeout", "timeout", "unknown", "low" },
+  { WELL_HOST "qemu.state=running;kernel.answers=disabled;reach.console=alive;"
+              "reach.tcp=dead timeout", "timeout", "network-lost", "low" },
   { WELL_VMM, "vcpu-spins", "hard-lockup", "medium" },
   { WELL_VMM, "vcpus-halted", "kernel-panic", "medium" },
   { WELL_VMM IDLE "kernel.answers=none;net.answer=refused", "silent",

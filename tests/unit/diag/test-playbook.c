@@ -84,11 +84,21 @@ static const struct collector memory = { .name = "memory",
                                          .own_size = sizeof (struct memory),
                                          .touch = TOUCH_MONITOR };
 
+struct raw
+{
+  bool raw;
+};
+static const struct json_field raw_fields[] = {
+  { .name = "raw", .kind = JSON_BOOL, .offset = offsetof (struct raw, raw) },
+  { .name = NULL },
+};
 static const struct collector host = { .name = "host", .summary = "h" };
 static const struct collector console = { .name = "console", .summary = "c" };
 static const struct collector monitor
-    = { .name = "monitor", .summary = "m", .touch = TOUCH_MONITOR };
+    = { .name = "monitor", .summary = "m", .fields = raw_fields,
+        .own_size = sizeof (struct raw), .touch = TOUCH_MONITOR };
 static const struct collector disk = { .name = "disk", .summary = "d" };
+static const struct collector image = { .name = "image", .summary = "i" };
 static const struct collector net = { .name = "net", .summary = "n" };
 static const struct collector sysrq = { .name = "sysrq",
                                         .summary = "s",
@@ -120,7 +130,7 @@ static const struct collector knock = { .name = "knock",
                                         .own_init = &knock_init,
                                         .check = knock_check };
 const struct collector *const collectors[]
-    = { &host, &memory, &console, &monitor, &disk, &net,
+    = { &host, &memory, &console, &monitor, &disk, &image, &net,
         &sysrq, &inside, &application, &knock, NULL };
 
 const struct collector *

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Collector image: real images, made by the tools that make them, which this
+ * process has open as a QEMU would; and the parser.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#define PLAY_REAL_CLOCK 1
+#include "play.h"
+
+#include "base/cleanup.h"
+#include "base/opener.h"
+#include "tests/lib/built.h"
+#include "tests/lib/tmpdir.h"
+
+#include <limits.h>
+#include <libgen.h>
+
+static struct tmpdir tmp = { .fd = -1 };
+static char libexec[PATH_MAX];
+
+/* False where a tool is missing. */
+static bool
+make (const char *fmt, const char *path)
+{
+  char line[1000], where[300];
+
+  snprintf (where, sizeof where, "%s/%s", tmp.path, path);
+  snprintf (line, sizeof line,
+            "PATH=$PATH:/usr/sbin:/sbin; cd %s && f=%s && { %s; } "
+            ">>log 2>&1",
+            tmp.path, path, fmt);
+  return system (line) == 0;
+}
+
+#define EXT4 "truncate -s 8M $f && mkfs.ext4 -q -F -L root $f && "
+#define BROKEN                                                                \
+  "printf 'ssv error_count 3\\nssv first_error_func ext4_find_entry\\n"       \
+  "ssv first_error_time 20260102030405\\nssv last_error_func ext4_lookup\\n"  \
+  "ssv last_error_line 77\\nssv last_error_time 20260203040506\\n"            \
+  "ssv state 2\\n' | debugfs -w -f - $f"
+
+struct held
+{
+  int fds[3];
+  struct guest g;
+  struct guest_disk disks[2];
+};
+
+/* The guest whose QEMU this is. */
+static void
+hold (struct held *held, const char *const *names, unsigned n)
+{
+  memset (held, 0, sizeof *held);
+  held->g = (struct guest){ .name = "vm", .display = "vm",
+                            .disks = held->disks, .ndisks = 1 };
+  held->g.inc.pid = getpid ();
+  assert_int_equal (
+      proc_start_time (getpid (), &held->g.inc.start_time, NULL), 0);
+  snprintf (held->disks[0].target, sizeof held->disks[0].target, "vda");
+  snprintf (held->disks[0].path, sizeof held->disks[0].path, "%s/%s",
+            tmp.path, names[0]);
+  for (unsigned i = 0; i < 3; i++)
+    held->fds[i]
+        = i < n ? openat (tmp.fd, names[i], O_RDWR | O_CLOEXEC) : -1;
+}
+
+static struct haul *
+look (struct held *held, int want)
+{
+  struct transport_env env = { .opener = opener_local (),
+                               .libexec = libexec };
+  struct haul *h = haul_new ();
+  struct error err = ERROR_INIT;
+  int rc = collect (&collect_image, &held->g, &env, NULL, h, &err);
+
+  if (rc != want)
+    fail_msg ("%d: %s", rc, err.msg);
+  for (unsigned i = 0; i < 3; i++)
+    if (held->fds[i] >= 0)
+      close (held->fds[i]);
+  return h;
+}
+
+static void
+noted_errors (const struct haul *h, const char *prefix)
+{
+  char name[FACT_NAME_MAX];
+
+  snprintf (name, sizeof name, "disk.%s.fs.state", prefix);
+  if (strcmp (text_of (h, name), "errors") != 0)
+    fail_msg ("%s", file_of (h, "disk/images.json"));
+  snprintf (name, sizeof name, "disk.%s.fs.errors", prefix);
+  assert_int_equal (int_of (h, name), 3);
+  snprintf (name, sizeof name, "disk.%s.fs.first_error", prefix);
+  assert_non_null (strstr (text_of (h, name), "ext4_find_entry:"));
+  assert_non_null (strstr (text_of (h, name), "2026-01-02T"));
+  snprintf (name, sizeof name, "disk.%s.fs.last_error", prefix);
+  assert_non_null (strstr (text_of (h, name), "ext4_lookup:77 "));
+}
+
+static void
+errors_of_ext4 (void **state)
+{
+  static const char *const names[] = { "ext4.raw" };
+  struct held held;
+  struct haul *h;
+
+  if (!make (EXT4 BROKEN, "ext4.raw"))
+    skip ();
+  hold (&held, names, 1);
+  h = look (&held, 0);
+  noted_errors (h, "vda");
+  assert_string_equal (text_of (h, "disk.vda.fs.type"), "ext4");
+  assert_string_equal (text_of (h, "disk.vda.host_read"), "ok");
+  assert_true (int_of (h, "disk.vda.host_free") > 0);
+  assert_int_equal (int_of (h, "disk.vda.image_corrupt"), 0);
+  assert_string_equal (buf_str (&h->gaps), "");
+  haul_free (h);
+}
+
+static void
+a_healthy_one (void **state)
+{
+  static const char *const names[] = { "well.raw" };
+  struct held held;
+  struct haul *h;
+
+  if (!make (EXT4 "true", "well.raw"))
+    skip ();
+  hold (&held, names, 1);
+  h = look (&held, 0);
+  assert_string_equal (text_of (h, "disk.vda.fs.state"), "clean");
+  assert_int_equal (int_of (h, "disk.vda.fs.errors"), 0);
+  assert_null (fact_of (h, "disk.vda.fs.last_error"));
+  haul_free (h);
+}
+
+/* A partition in a qcow2 image that has only what was written since, over
+ * another that has the rest. */
+static void
+errors_behind_layers (void **state)
+{
+  static const char *const names[] = { "top.qcow2", "middle.qcow2",
+                                       "base.raw" };
+  struct held held;
+  struct haul *h;
+
+  if (!make (EXT4 BROKEN, "part")
+      || !make ("truncate -s 10M $f && dd if=part of=$f bs=1M seek=1 "
+                "conv=notrunc && printf "
+                "'\\200\\0\\0\\0\\203\\0\\0\\0\\0\\010\\0\\0\\0\\100' | dd of=$f "
+                "bs=1 seek=446 conv=notrunc && printf '\\125\\252' | "
+                "dd of=$f bs=1 seek=510 conv=notrunc",
+                "base.raw")
+      || !make ("qemu-img create -q -f qcow2 -F raw -b base.raw $f",
+                "middle.qcow2")
+      || !make ("qemu-img create -q -f qcow2 -F qcow2 -b middle.qcow2 $f",
+                "top.qcow2"))
+    skip ();
+  hold (&held, names, 3);
+  h = look (&held, 0);
+  noted_errors (h, "vda1");
+  assert_non_null (strstr (file_of (h, "disk/images.json"), "\"qcow2\""));
+  haul_free (h);
+  /* What QEMU has not open is not opened by its name. */
+  hold (&held, names, 2);
+  h = look (&held, 0);
+  assert_null (fact_of (h, "disk.vda1.fs.state"));
+  haul_free (h);
+  /* And all of it in one image, in many clusters. */
+  if (!make ("qemu-img convert -q -S 0 -O qcow2 -o cluster_size=4k base.raw $f",
+             "whole.qcow2"))
+    skip ();
+  hold (&held, (const char *const[]){ "whole.qcow2" }, 1);
+  h = look (&held, 0);
+  noted_errors (h, "vda1");
+  haul_free (h);
+}
+
+static void
+what_there_is_not (void **state)
+{
+  static const char *const names[] = { "small" };
+  struct held held;
+  struct haul *h;
+
+  /* A file that is no image; and no image at all. */
+  assert_int_equal (tmpdir_put (tmp.fd, "small", "secret", 6), 0);
+  hold (&held, names, 1);
+  h = look (&held, 0);
+  assert_non_null (strstr (buf_str (&h->gaps), "vda: "));
+  assert_null (fact_of (h, "disk.vda.host_read"));
+  haul_free (h);
+  hold (&held, names, 0);
+  snprintf (held.disks[0].path, sizeof held.disks[0].path,
+            "nbd://192.0.2.1:1/x");
+  h = look (&held, 0);
+  assert_non_null (strstr (buf_str (&h->gaps), "no file or device"));
+  haul_free (h);
+  hold (&held, names, 0);
+  held.g.ndisks = 0;
+  haul_free (look (&held, -ENOENT));
+}
+
+static int
+start (void **state)
+{
+  char program[PATH_MAX];
+
+  built_path (program, "hangdog-parser");
+  snprintf (libexec, sizeof libexec, "%s", dirname (program));
+  return tmpdir_make (&tmp);
+}
+
+static int
+stop (void **state)
+{
+  tmpdir_done (&tmp);
+  return 0;
+}
+
+int
+main (void)
+{
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test (errors_of_ext4),
+    cmocka_unit_test (a_healthy_one),
+    cmocka_unit_test (errors_behind_layers),
+    cmocka_unit_test (what_there_is_not),
+  };
+
+  return cmocka_run_group_tests (tests, start, stop);
+}

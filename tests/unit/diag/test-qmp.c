@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Collector monitor with a real QEMU, and what answers mean that none gives
+ * here.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#define PLAY_REAL_CLOCK 1
+#include "play.h"
+
+#include "base/cleanup.h"
+#include "base/opener.h"
+#include "diag/collect/qmp.h"
+#include "tests/lib/tmpdir.h"
+#include "tests/lib/until.h"
+
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define QEMU "/usr/bin/qemu-system-x86_64"
+
+static struct tmpdir tmp = { .fd = -1 };
+static pid_t qemu;
+
+/* ---- a real one, without anything in it ---- */
+
+static void
+exec_qemu (const char *folder)
+{
+  char qmp[128], disk[160];
+  const char *argv[]
+      = { QEMU, "-machine", "pc,accel=tcg", "-m", "32", "-nodefaults",
+          "-display", "none", "-vga", "std", "-chardev",
+          "null,id=charserial0", "-device", "isa-serial,chardev=charserial0",
+          "-drive", disk, "-device",
+          "virtio-blk-pci,drive=root,id=virtio-disk0", "-qmp", qmp, NULL };
+
+  snprintf (qmp, sizeof qmp, "unix:%s/qmp,server=on,wait=off", folder);
+  snprintf (disk, sizeof disk,
+            "file=%s/root.raw,format=raw,if=none,id=root,"
+            "throttling.iops-total=100",
+            folder);
+  prctl (PR_SET_PDEATHSIG, SIGKILL);
+  execv (QEMU, (char *const *) (uintptr_t) argv);
+  _exit (1);
+}
+
+static int
+start (void **state)
+{
+  char image[96], sock[96];
+
+  if (access (QEMU, X_OK) < 0)
+    return 0;
+  assert_int_equal (tmpdir_make (&tmp), 0);
+  snprintf (image, sizeof image, "%s/root.raw", tmp.path);
+  snprintf (sock, sizeof sock, "%s/qmp", tmp.path);
+  assert_int_equal (tmpdir_put (tmp.fd, "root.raw", "", 0), 0);
+  assert_int_equal (truncate (image, 1 << 20), 0);
+  qemu = fork ();
+  if (qemu == 0)
+    exec_qemu (tmp.path);
+  UNTIL (access (sock, F_OK) == 0);
+  return 0;
+}
+
+static int
+stop (void **state)
+{
+  if (qemu > 0)
+    {
+      kill (qemu, SIGKILL);
+      waitpid (qemu, NULL, 0);
+    }
+  tmpdir_done (&tmp);
+  return 0;
+}
+
+static struct guest
+guest (void)
+{
+  static struct guest_console consoles[1];
+  struct guest g = { .name = "vm", .display = "vm", .monitor = MONITOR_UNIX,
+                     .consoles = consoles, .nconsoles = 1 };
+
+  memset (consoles, 0, sizeof consoles);
+  snprintf (consoles[0].alias, sizeof consoles[0].alias, "charserial0");
+  snprintf (g.inc.uuid, sizeof g.inc.uuid, "u");
+  snprintf (g.monitor_root, sizeof g.monitor_root, "%s", tmp.path);
+  snprintf (g.monitor_path, sizeof g.monitor_path, "qmp");
+  g.inc.pid = qemu;
+  if (qemu > 0)
+    assert_int_equal (proc_start_time (qemu, &g.inc.start_time, NULL), 0);
+  return g;
+}
+
+static size_t
+count (const char *text, const char *what)
+{
+  size_t n = 0;
+
+  for (const char *p = text; (p = strstr (p, what)); p++)
+    n++;
+  return n;
+}
+
+static void
+asks_all (void **state)
+{
+  struct transport_env env = { opener_local (), NULL, NULL };
+  struct haul *h = haul_new ();
+  struct error err = ERROR_INIT;
+  struct guest g;
+  const char *said;
+
+  if (!qemu)
+    skip ();
+  g = guest ();
+  if (collect (&collect_monitor, &g, &env, NULL, h, &err) < 0)
+    fail_msg ("%s", err.msg);
+  said = file_of (h, "qmp/transcript.jsonl");
+  for (const struct qmp_question *q = qmp_questions; q->name; q++)
+    assert_true (count (said, q->execute) >= (q->twice ? 2 : 1));
+  /* Registers, but none where keys are. */
+  assert_non_null (strstr (said, "EIP="));
+  assert_null (strstr (said, "XMM00"));
+  assert_string_equal (text_of (h, "vmm.status"), "running");
+  assert_int_equal (int_of (h, "disk.root.throttled"), 1);
+  assert_string_equal (text_of (h, "disk.root.io_status"), "ok");
+  assert_non_null (fact_of (h, "vcpu.0.moved"));
+  assert_non_null (fact_of (h, "vcpu.0.halted"));
+  assert_int_equal (int_of (h, "console.guest_open"), 1);
+  assert_non_null (strstr (buf_str (&h->impact), "socket held for"));
+  assert_int_equal (count (buf_str (&h->gaps), "qmp/transcript"), 0);
+  haul_free (h);
+}
+
+/* ---- what they mean ---- */
+
+static struct haul *
+facts (const struct guest *g, const char *was, const char *now)
+{
+  CLEANUP_JSON struct json_object *a = was ? json_tokener_parse (was) : NULL;
+  CLEANUP_JSON struct json_object *b = json_tokener_parse (now);
+  struct haul *h = haul_new ();
+  struct collect_ctx ctx = { .guest = g, .out = &h->out };
+
+  assert_non_null (b);
+  qmp_facts (&ctx, a, b);
+  return h;
+}
+
+#define STATS(ops, ns, exits, halts)                                          \
+  "{'blockstats':[{'device':'root','stats':{'rd_operations':" #ops            \
+  ",'rd_total_time_ns':" #ns "}}],'vcpu-stats':[{'provider':'kvm','stats':[{" \
+  "'name':'exits','value':" #exits "},{'name':'halt_exits','value':" #halts   \
+  "}]}]}"
+
+static void
+what_moved (void **state)
+{
+  struct guest g = { .nconsoles = 0 };
+  struct haul *h = facts (&g, STATS (10, 1000000, 100, 9),
+                          STATS (14, 9000000, 170, 9));
+  const struct fact *f = fact_of (h, "disk.root.latency_ms");
+
+  assert_true (f && f->d > 1.9 && f->d < 2.1);
+  assert_int_equal (int_of (h, "vcpu.0.exits"), 70);
+  assert_int_equal (int_of (h, "vcpu.0.halts"), 0);
+  haul_free (h);
+  /* Nothing was done; and numbers that fall are another life's. */
+  h = facts (&g, STATS (10, 5, 5, 5), STATS (10, 5, 4, 5));
+  assert_null (fact_of (h, "disk.root.latency_ms"));
+  assert_null (fact_of (h, "vcpu.0.exits"));
+  haul_free (h);
+}
+
+static void
+what_it_says (void **state)
+{
+  struct guest g = { .nconsoles = 0 };
+  struct haul *h = facts (
+      &g, NULL,
+      "{'block':[{'device':'a','io-status':'nospace','inserted':{'iops':0}},"
+      "{'device':'b','io-status':'\\u001b[2J','inserted':{'bps_wr':9}}],"
+      "'jobs':[{'type':'mirror','status':'running'}],"
+      "'migration':{'status':'active'},'registers':'nothing'}");
+
+  assert_string_equal (text_of (h, "disk.a.io_status"), "nospace");
+  assert_int_equal (int_of (h, "disk.a.throttled"), 0);
+  assert_string_equal (text_of (h, "disk.b.io_status"), "(none)");
+  assert_int_equal (int_of (h, "disk.b.throttled"), 1);
+  assert_string_equal (text_of (h, "vmm.job"), "mirror running");
+  assert_string_equal (text_of (h, "vmm.migration"), "active");
+  assert_null (fact_of (h, "vcpu.0.moved"));
+  haul_free (h);
+  /* Answers that are of no shape at all. */
+  h = facts (&g, "[]", "{'block':{},'jobs':7,'migration':[],'chardev':null,"
+                       "'blockstats':[[],null],'vcpu-stats':[null],"
+                       "'registers':{},'libvirt':[]}");
+  assert_int_equal (h->nfacts, 0);
+  haul_free (h);
+}
+
+static void
+what_libvirt_says (void **state)
+{
+  struct guest g = { .nconsoles = 0 };
+  struct haul *h = facts (
+      &g,
+      "{'libvirt':{'stats':{'block.0.name':'vda','block.0.rd.reqs':1,"
+      "'block.0.rd.times':0,'vcpu.1.exits.sum':4}}}",
+      "{'libvirt':{'stats':{'block.0.name':'vda','block.0.rd.reqs':2,"
+      "'block.0.rd.times':5000000,'vcpu.1.exits.sum':6},"
+      "'disk_errors':{'vda':'failed'},'io_tune':{'vda':{'throttled':true}},"
+      "'job':'unbounded'}}");
+
+  assert_string_equal (text_of (h, "disk.vda.io_status"), "failed");
+  assert_int_equal (int_of (h, "disk.vda.throttled"), 1);
+  assert_int_equal (int_of (h, "vcpu.1.exits"), 2);
+  assert_string_equal (text_of (h, "vmm.job"), "unbounded");
+  assert_true (fact_of (h, "disk.vda.latency_ms")->d > 4.9);
+  haul_free (h);
+}
+
+int
+main (void)
+{
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test (asks_all),
+    cmocka_unit_test (what_moved),
+    cmocka_unit_test (what_it_says),
+    cmocka_unit_test (what_libvirt_says),
+  };
+
+  return cmocka_run_group_tests (tests, start, stop);
+}

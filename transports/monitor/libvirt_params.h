@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * libvirt's lists of values.
+ */
+#ifndef HANGDOG_TRANSPORTS_MONITOR_LIBVIRT_PARAMS_H
+#define HANGDOG_TRANSPORTS_MONITOR_LIBVIRT_PARAMS_H
+
+#include <json-c/json.h>
+#include <libvirt/libvirt.h>
+
+/* An object of their names; what is too much is left out. */
+struct json_object *monitor_params_json_ (const virTypedParameter *params,
+                                          int n);
+
+#endif
