@@ -31,7 +31,7 @@ for way in ssh agent; do
 done
 playbook by-memory '"memory"'
 ssh="\"address\": \"127.0.0.1:$(lab_get "$one" port)\", \"ssh\": { \"user\": \"root\", \"key\": \"key\" }"
-common='"interval": "10s", "timeout": "8s", "initial-delay": "1s", "retry-interval": "2s", "failure-threshold": 1'
+common='"interval": "40s", "timeout": "30s", "initial-delay": "1s", "retry-interval": "2s", "failure-threshold": 1'
 # scenario PLAYBOOK - all by one at a time: $work/scenarios.json.
 scenario() {
     case $1 in
@@ -45,11 +45,12 @@ for at in by-ssh by-agent by-memory; do
     scenario $at
     bed_config "\"scenarios\": [\"$work/scenarios.json\"], \"default-scenario\": false, \"playbooks\": [\"$work/playbooks\"], \"sink\": {\"url\": \"dir:$work/out.$at\"},"
     bed_daemon
-    hd wait "$one" --verdict any --timeout 120s >"$work/said" 2>&1
+    hd wait "$one" --verdict any --timeout 150s >"$work/said" 2>&1
     says "$work/said" 'application-dead'
     lab_until 20 "compgen -G '$work/state/**/*.tar.zst' >/dev/null || find '$work' -name '*.tar.zst' | grep -q ." || fail "no bundle"
     bundle=$(find "$work" -name '*.tar.zst' -newer "$work/scenarios.json" | head -n 1)
-    hd bundle cat "$bundle" manifest.json | jq -r '.cause.culprit, (.facts[] | select(.name | test("^app|^inside")) | "\(.name)=\(.value) by \(.source)")' >"$work/culprit"
+    hd bundle cat "$bundle" incident.json | jq -r .verdict.culprit >"$work/culprit"
+    hd bundle cat "$bundle" manifest.json | jq -r '(.facts[] | select(.name | test("^app|^inside")) | "\(.name)=\(.value) by \(.source)"), (.gaps[]? | "gap \(.what): \(.why)")' >>"$work/culprit"
     says "$work/culprit" '^shop8080\.service, shop \([0-9]+\).*3 of 3 threads wait in a futex'
     says "$work/culprit" '^app\.tied=command by '
     ! grep -q shop8081 "$work/culprit" || fail "the other one is named: $(cat "$work/culprit")"
