@@ -115,6 +115,8 @@ describe (const struct app *a, const struct outside *o, char *dst, size_t n)
   if (a->waiting > 0 && a->room > 0)
     buf_printf (&text, ", takes no connections: %lld of %lld wait", a->waiting,
                 a->room);
+  else if (a->waiting > 0)
+    buf_printf (&text, ", takes no connections: %lld wait", a->waiting);
   add_amiss (&text, a, o, amiss);
   if (a->oom_kills > 0)
     buf_printf (&text, ", %lld killed for lack of memory in its group",

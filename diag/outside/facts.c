@@ -8,6 +8,7 @@
  * lock that is passed on and a CPU that had its interrupts off for a moment
  * are no trouble.
  */
+#include "diag/outside/apps_impl.h"
 #include "diag/outside/outside_impl.h"
 
 #include "base/cleanup.h"
@@ -316,6 +317,20 @@ state_word (struct json_object *task)
   return "unknown";
 }
 
+/* After a fatal signal systemd does nothing any more but wait for children: as
+ * long as it is well it waits for events. */
+static bool
+is_frozen_init (const struct outside *o, struct json_object *init)
+{
+  const char *call = syscall_name (o->arm, json_get (init, "syscall")
+                                               ? num_of (init, "syscall")
+                                               : -1);
+
+  return strcmp (str_of (init, "comm"), "systemd") == 0 && is_in (init, "S")
+         && call
+         && (strcmp (call, "waitid") == 0 || strcmp (call, "pause") == 0);
+}
+
 /* Numbers below this are given once and not again. */
 #define RESERVED_PIDS 300
 
@@ -390,7 +405,10 @@ tell_counts (const struct telling *t)
     }
   tell_int (t, "tasks.count", all);
   tell_room (t, all, high);
-  tell_text (t, "init.state", init ? state_word (init) : "gone");
+  tell_text (t, "init.state",
+             !init                        ? "gone"
+             : is_frozen_init (o, init) ? "frozen"
+                                        : state_word (init));
 }
 
 /* ---- locks ---- */

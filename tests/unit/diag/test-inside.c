@@ -203,7 +203,8 @@ which_one_it_is (void **state)
 
   culprit (SHOP "@@ L\n" LISTEN ("0050", "0", "900")
                 LISTEN ("1F90", "2", "901") "@@ end\n",
-           "shop.service, shop (80), 2 of 2 threads wait in a futex",
+           "shop.service, shop (80), takes no connections: 2 wait, 2 of 2 threads "
+           "wait in a futex",
            "futex");
   culprit (WEB APP ("80", "shop", "docker-3b5c.scope",
                     "t 80 D folio_wait_bit 0 0x4\n")
@@ -217,7 +218,9 @@ which_one_it_is (void **state)
   culprit (WEB APP ("80", "shop", "shop.service", "t 80 R 0 running running\n")
            "@@ F\np 80\nf 901\n@@ L\n" LISTEN ("1F90", "1", "901")
            "@@ U 70\ns 1086.00 S 3 11\n@@ U 80\ns 1086.10 R 99 12\n@@ end\n",
-           "shop.service, shop (80), runs without a pause", "busy");
+           "shop.service, shop (80), takes no connections: 1 wait, runs without a "
+           "pause",
+           "busy");
   culprit (WEB "@@ F\np 70\nf 900\n@@ L\n" LISTEN ("0050", "0", "900")
            "@@ end\n", "(none)", "(none)");
   h = get (&collect_application,

@@ -273,10 +273,50 @@ takes_anything (void **state)
         "{'row':'system'}\n{'row':'workpool'}\n{'row':'request'}\n");
 }
 
+/* systemd after a fatal signal: it waits for children, not for events. */
+static void
+init_is_frozen (void **state)
+{
+  look ("", SYSTEM "{'row':'task','pid':1,'tgid':1,'comm':'systemd',"
+                   "'state':'S','syscall':247}\n");
+  says ("init.state=frozen");
+  look ("", SYSTEM "{'row':'task','pid':1,'tgid':1,'comm':'systemd',"
+                   "'state':'S','syscall':232}\n");
+  says ("init.state=sleeping");
+  /* Of another init that is its work. */
+  look ("", SYSTEM "{'row':'task','pid':1,'tgid':1,'comm':'init',"
+                   "'state':'S','syscall':247}\n");
+  says ("init.state=sleeping");
+}
+
+/* Who reads the console: by its keys, or in a read. */
+static void
+who_reads_the_console (void **state)
+{
+#define CONSOLE                                                               \
+  "{'row':'system','cmdline':'quiet console=tty0 console=hvc0,115200'}\n"     \
+  "{'row':'stack','id':1,'frames':['do_wait+0x1/0x2'],'end':'user'}\n"
+#define SOME(pid, tty)                                                        \
+  "{'row':'task','pid':" pid ",'tgid':" pid ",'comm':'x','state':'S',"        \
+  "'stack':1}\n{'row':'process','pid':" pid ",'files':3" tty "}\n"
+  look ("", CONSOLE SOME ("1", "") SOME ("9", ""));
+  says ("console.readers=0");
+  look ("", CONSOLE SOME ("1", "") SOME ("9", ",'tty':'hvc0'"));
+  says ("console.readers=1");
+  look ("", CONSOLE SOME ("1", "") SOME ("9", ",'tty':'hvc'"));
+  says ("console.readers=0");
+  look ("", SOME ("1", "") SOME ("9", ""));
+  is_silent_of ("console.readers");
+  look ("", CONSOLE "{'row':'task','pid':9,'state':'S','stack':1}\n");
+  is_silent_of ("console.readers");
+}
+
 int
 main (void)
 {
   const struct CMUnitTest tests[] = {
+    cmocka_unit_test (init_is_frozen),
+    cmocka_unit_test (who_reads_the_console),
     cmocka_unit_test (names_the_lock),
     cmocka_unit_test (two_looks_decide),
     cmocka_unit_test (the_end_of_the_chain_it_is),
