@@ -136,6 +136,13 @@ receive (struct gdb *gdb, struct error *err)
   return 0;
 }
 
+/* That the guest stands now, which it says by itself: nobody asked for it. */
+static bool
+is_stop (const struct buf *p)
+{
+  return p->len > 0 && (p->data[0] == 'T' || p->data[0] == 'S');
+}
+
 /* The answer is in gdb->wire.packet. */
 static int
 ask (struct gdb *gdb, const char *text, struct error *err)
@@ -155,6 +162,8 @@ ask (struct gdb *gdb, const char *text, struct error *err)
       r = gdb_wire_feed (&gdb->wire, gdb->in + gdb->at, gdb->have - gdb->at,
                          &used, err);
       gdb->at += used;
+      if (r > 0 && is_stop (&gdb->wire.packet))
+        r = send_text (gdb, "+", 1, err);
     }
   return r < 0 ? r : send_text (gdb, "+", 1, err);
 }
