@@ -106,7 +106,8 @@ second_round (struct collect_ctx *ctx, struct json_object *samples, bool raw,
   int rc = ask (ctx, samples, told, err);
 
   if (rc >= 0)
-    qmp_round (ctx, raw, true, &now);
+    /* All of it, if nobody answered the first time. */
+    qmp_round (ctx, raw, first->said != NULL, &now);
   else if (first->said)
     ctx->out->gap (ctx->out, "qmp/transcript.jsonl", "not asked again: %s",
                    error_text (err));

@@ -21,6 +21,8 @@
 
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -52,6 +54,17 @@ exec_qemu (const char *folder)
   _exit (1);
 }
 
+/* There is a moment in which the socket is there and nobody listens. */
+static bool
+listens (const char *path)
+{
+  struct sockaddr_un at = { .sun_family = AF_UNIX };
+  CLEANUP_CLOSE int fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+  snprintf (at.sun_path, sizeof at.sun_path, "%s", path);
+  return connect (fd, (struct sockaddr *) &at, sizeof at) == 0;
+}
+
 static int
 start (void **state)
 {
@@ -67,7 +80,7 @@ start (void **state)
   qemu = fork ();
   if (qemu == 0)
     exec_qemu (tmp.path);
-  UNTIL (access (sock, F_OK) == 0);
+  UNTIL (listens (sock));
   return 0;
 }
 
