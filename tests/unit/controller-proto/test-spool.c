@@ -336,11 +336,35 @@ test_gaps_survive (void **state)
 
 #define T(f) cmocka_unit_test_setup_teardown (f, setup, teardown)
 
+/* Its document is all there is, before a restart and after. */
+static void
+test_without_bundle (void **state)
+{
+  struct place *p = *state;
+  struct json_object *head = json_object_new_object ();
+  struct spool_item item;
+  struct spool_load load;
+
+  json_object_object_add (head, "no_bundle", json_object_new_boolean (1));
+  assert_int_equal (incident (p, 1), 0);
+  assert_int_equal (artifact (p, 1, "console/raw.log", 100), 0);
+  assert_int_equal (spool_pack (p->sp, id_of (1), head, &item, &p->err), 0);
+  json_object_put (head);
+  assert_false (item.bundle);
+  send_to (p, TO, "document 00000001 1");
+  assert_string_equal (next_to (p, TO, &load), "");
+  assert_int_equal (look (p, 1).place, SPOOL_SENT);
+  begin (p, NULL);
+  assert_int_equal (look (p, 1).place, SPOOL_SENT);
+  assert_false (look (p, 1).bundle);
+}
+
 int
 main (void)
 {
   const struct CMUnitTest tests[] = {
     T (test_way),
+    T (test_without_bundle),
     T (test_revisions),
     T (test_retry_times),
     T (test_order),
