@@ -418,7 +418,8 @@ analysis_to_json (struct json_object *head)
   json_add_int (o, "pass", pass);
   json_add_int (o, "warn", warn);
   json_add_int (o, "fail", fail);
-  json_add_int (o, "questions", (int64_t) length (json_get (head, "questions")));
+  json_add_int (o, "questions",
+                (int64_t) length (json_get (head, "questions")));
   return o;
 }
 

@@ -352,7 +352,8 @@ pack_manifest (struct packer *p, const char *name, struct json_object *head,
                struct error *err)
 {
   const struct bundle_members all = { p->members, p->count };
-  CLEANUP_JSON struct json_object *m = bundle_manifest (&all, p->missing, name, head);
+  CLEANUP_JSON struct json_object *m
+      = bundle_manifest (&all, p->missing, name, head);
   size_t len = 0;
   const char *text = json_object_to_json_string_length (
       m, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE, &len);

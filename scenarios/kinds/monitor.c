@@ -70,7 +70,8 @@ check (const struct scenario *s, const struct scenario_at *at)
       && !own->balloon_ms)
     return scenario_bad (at, "kind",
                          "there is nothing to look at: switch on one of "
-                         "run-state, block, vcpus, vcpus-stuck and balloon-age");
+                         "run-state, block, vcpus, vcpus-stuck and "
+                         "balloon-age");
   /* Each look may take as long as the monitor is held at most. */
   if (own->apart_ms + 500 > s->timeout_ms)
     return scenario_bad (at, "samples-apart",

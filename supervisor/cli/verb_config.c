@@ -52,8 +52,11 @@ check_rules (const struct cli *cli, const char *file, struct findings *f)
     {
       f->files = read.own.files;
       for (unsigned i = 0; i < conf_taken_told (&read.own); i++)
-        finding_error (f, read.own.faults[i].file ? read.own.faults[i].file : "rules",
-                       &read.own.faults[i].err);
+        {
+          const struct conf_fault *fault = &read.own.faults[i];
+
+          finding_error (f, fault->file ? fault->file : "rules", &fault->err);
+        }
       f->errors = read.own.nfaults;
       if (read.own.missing)
         finding_note (f, read.own.missing,

@@ -35,7 +35,8 @@
 
 /* What reading, computing and answering need. */
 #define PARSER_ALLOWED(X)                                                     \
-  X (read) X (readv) X (fstatfs) X (pread64) X (lseek) X (write) X (writev)               \
+  X (read) X (readv) X (fstatfs) X (pread64) X (lseek) X (write)              \
+  X (writev)                                                                  \
   X (sendmsg) X (recvmsg) X (sendto) X (recvfrom) CALLS_OLD_POLL (X)          \
   X (ppoll) X (close) X (munmap) X (mremap) X (brk) X (madvise) X (futex)     \
   X (sched_yield) X (getrandom) X (clock_gettime) X (gettimeofday)            \

@@ -33,7 +33,9 @@
   "\"failure-threshold\":3,\"success-threshold\":4,"         \
   "\"flap-damping\":false,\"quiet-hours\":["                                 \
   "{\"from\":\"22:00\",\"to\":\"06:00\",\"days\":\"sat\"}],"                  \
-  "\"severity\":\"warning\",\"alert\":false,\"playbook\":\"quick\","
+  "\"severity\":\"warning\",\"alert\":false,\"playbook\":\"quick\","     \
+  "\"behind\":{\"unit\":\"u\",\"container\":\"c\",\"process\":\"p\","     \
+  "\"port\":8080},"
 #define ANSWER                                                                \
   "\"output\":\"(?<l>[0-9]+) (?<m>[0-9]+)\",\"not-output\":\"x\","            \
   "\"compare\":[{\"capture\":\"l\",\"op\":\"<\",\"value\":4.5},"              \
@@ -90,7 +92,8 @@ static const struct full
            "\"expect\":{\"status\":3," ANSWER "}" },
   { "monitor",
     COMMON "\"transports\":[\"monitor\"],\"run-state\":false,\"block\":false,"
-           "\"vcpus\":true,\"balloon-age\":\"60s\",\"samples-apart\":\"2s\"" },
+           "\"vcpus\":true,\"vcpus-stuck\":true,\"balloon-age\":\"60s\","
+           "\"samples-apart\":\"2s\"" },
   { "sequence", COMMON "\"of\":[\"a\",\"b\"]" },
   { "memory-heartbeat",
     COMMON "\"transports\":[\"memory\"],\"vcpus\":false,\"ticks\":false,"

@@ -303,7 +303,10 @@ many_watch_one (void **state)
               newest (b->w)->inc.id);
     asks (b, third, ask);
   }
+  /* Who comes late hears what was done, from the beginning. */
   hears_row (third, "accepted", NULL, NULL);
+  hears_row (third, "progress", "step", "host");
+  hears_row (third, "progress", "step", "host");
   hears_row (third, "progress", "step", "monitor");
   verdict (b->w, "kernel-panic", "high");
   packed (b->w, NULL);
@@ -422,6 +425,7 @@ called_off_in_the_queue (void **state)
   struct bed *b = *state;
   struct person *p = comes_in (b, &control_local);
 
+  b->w->incidents->max_begun = 2;
   asks (b, p, "{'op':'diagnose','guest':'" A "'}");
   asks (b, p, "{'op':'diagnose','guest':'" B "'}");
   asks (b, p, "{'op':'diagnose','guest':'" C "'}");
