@@ -86,7 +86,7 @@ void
 sysrq_keep (struct collect_ctx *ctx, char key, enum sysrq_answer answer,
             const struct buf *said, size_t from, bool loud)
 {
-  const char *text = said->data + from;
+  const char *text = buf_str (said) + from;
   size_t len = said->len - from;
   struct buf shown CLEANUP_BUF = BUF_INIT (4 * SYSRQ_MAX_BODY);
   char name[FACT_NAME_MAX], file[32];

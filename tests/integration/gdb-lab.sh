@@ -13,7 +13,7 @@ lab_start_eve web profile=shell args="-gdb unix:$work/gdb/web,server=on,wait=off
 lab_wait_up web 180 || exit 1
 mkdir -p "$work/playbooks"
 echo '{ "name": "regs", "steps": [ { "do": "gdb", "budget": "30s" } ] }' >"$work/playbooks/regs.json"
-status() { lab_qmp web query-status | jq -r .status; }
+status() { lab_qmp web query-status | jq -r .return.status; }
 # look - what a diagnosis is told; $bundle
 look() {
     hd diagnose web --playbook regs >"$work/out" 2>&1
@@ -59,7 +59,7 @@ kill -STOP "$qemu"
 kill -9 "$old"
 kill -CONT "$qemu"
 wait "$asks"
-lab_until 60 "[ \"\$(lab_qmp web query-status | jq -r .status)\" = running ]" || fail "the daemon was killed, and the guest is $(status)"
+lab_until 60 "[ \"\$(lab_qmp web query-status | jq -r .return.status)\" = running ]" || fail "the daemon was killed, and the guest is $(status)"
 sleep 1
 [ "$(status)" = running ] || fail "later the guest is $(status)"
 [ "$failed" = 0 ] || tail -n 5 "$work/log"

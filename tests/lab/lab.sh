@@ -539,7 +539,8 @@ lab_sshd() {
     mkdir -p "$2" || return 1
     for f in key host; do ssh-keygen -q -t ed25519 -N '' -C '' -f "$2/$f" || return 1; done
     echo "[127.0.0.1]:$(lab_get "$1" port) $(cut -d' ' -f1,2 "$2/host.pub")" >"$2/known_hosts"
-    lab_ctl "$1" "umask 077; echo '$(base64 -w0 "$2/host")' | base64 -d >/etc/ssh/hostkey && echo '$(cat "$2/key.pub")' >/etc/ssh/authorized && mkdir -p -m 755 /run/sshd && /sbin/sshd" >/dev/null ||
+    # A whole distribution has its own sshd, with keys of its own, and takes its folder away with it.
+    lab_ctl "$1" "! [ -d /run/systemd/system ] || systemctl stop ssh; umask 077; echo '$(base64 -w0 "$2/host")' | base64 -d >/etc/ssh/hostkey && echo '$(cat "$2/key.pub")' >/etc/ssh/authorized && mkdir -p -m 755 /run/sshd && /sbin/sshd -h /etc/ssh/hostkey -o AuthorizedKeysFile=/etc/ssh/authorized" >/dev/null ||
         lab_fail "no sshd in '$1': start the guest with sshd=yes"
 }
 
