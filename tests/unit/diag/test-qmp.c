@@ -19,6 +19,7 @@
 #include "tests/lib/tmpdir.h"
 #include "tests/lib/until.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -184,6 +185,29 @@ takes_a_picture (void **state)
   haul_free (h);
 }
 
+/* What a guest may not survive is done where the configuration names it. */
+static void
+not_without_leave (void **state)
+{
+  struct transport_env env = { opener_local (), NULL, NULL };
+  struct haul *h = haul_new ();
+  struct error err = ERROR_INIT;
+  struct guest g;
+
+  if (!qemu)
+    skip ();
+  g = guest ();
+  env.intrusive = INTRUSIVE_GDB;
+  assert_int_equal (collect (&collect_nmi, &g, &env, NULL, h, &err), -EPERM);
+  env.intrusive = INTRUSIVE_NMI;
+  assert_int_equal (collect (&collect_gdb, &g, &env, NULL, h, &err), -EPERM);
+  assert_int_equal (h->impact.len, 0);
+  if (collect (&collect_nmi, &g, &env, NULL, h, &err) < 0)
+    fail_msg ("%s", err.msg);
+  assert_non_null (strstr (buf_str (&h->impact), "sent the guest an NMI"));
+  haul_free (h);
+}
+
 /* ---- what they mean ---- */
 
 static struct haul *
@@ -278,6 +302,7 @@ main (void)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (asks_all),
     cmocka_unit_test (takes_a_picture),
+    cmocka_unit_test (not_without_leave),
     cmocka_unit_test (what_moved),
     cmocka_unit_test (what_it_says),
     cmocka_unit_test (what_libvirt_says),
