@@ -26,17 +26,15 @@
 #define MAX_PARTS 32
 #define FULL 98 /* percent of a file system */
 
-/* Kernel lines of its own log are marked, or they would be taken for what the
- * kernel says on the console meanwhile. */
 static const char script[]
     = "for f in uptime loadavg stat meminfo vmstat pressure/cpu "
       "pressure/memory pressure/io diskstats net/dev interrupts softirqs "
       "buddyinfo mounts; do echo \"@@ $f\"; head -c 4096 /proc/$f 2>/dev/null; "
       "echo; done; echo '@@ dmesg'; dmesg 2>/dev/null | tail -n 40 | "
-      "head -c 4096 | sed 's/^/|/'; echo; echo '@@ failed'; "
+      "head -c 4096 | " INSIDE_MARK "; echo; echo '@@ failed'; "
       "systemctl --failed --no-legend --plain --no-pager 2>/dev/null | "
       "head -c 2048; echo; echo '@@ journal'; journalctl -q -n 40 -p warning "
-      "--no-pager 2>/dev/null | head -c 4096 | sed 's/^/|/'; echo; "
+      "--no-pager 2>/dev/null | head -c 4096 | " INSIDE_MARK "; echo; "
       "echo '@@ containers'; for c in docker podman crictl; do "
       "command -v $c >/dev/null && timeout 3 $c ps -a 2>&1 | head -c 2048; "
       "done; echo; echo '@@ df'; df -P 2>/dev/null | head -c 4096; echo; "
@@ -175,6 +173,29 @@ inside_next (const char **at, const char *end, struct inside_part *ret)
   return true;
 }
 
+void
+inside_unmark (const struct inside_part *part, struct buf *out)
+{
+  const char *p = part->text, *end = p + part->len, *nl;
+
+  for (; p < end; p = nl + 1)
+    {
+      nl = memchr (p, '\n', (size_t) (end - p));
+      if (!nl)
+        nl = end;
+      if (*p == '|' || *p == '>')
+        {
+          if (*p == '>')
+            buf_putc (out, '[');
+          buf_append (out, p + 1,
+                      (size_t) (nl - p - 1) - (nl > p + 1 && nl[-1] == '\r'));
+          buf_putc (out, '\n');
+        }
+      if (nl == end)
+        return;
+    }
+}
+
 /* ---- what it means ---- */
 
 static void
@@ -264,6 +285,12 @@ static const struct
               { "failed", tell_failed },
               { "df", tell_full } };
 
+static bool
+is_marked (const char *part)
+{
+  return strcmp (part, "dmesg") == 0 || strcmp (part, "journal") == 0;
+}
+
 /* "pressure/cpu" is a file inside/pressure-cpu.txt. */
 static void
 take_part (struct collect_ctx *ctx, const struct inside_part *part)
@@ -278,10 +305,15 @@ take_part (struct collect_ctx *ctx, const struct inside_part *part)
   for (char *p = name; *p; p++)
     *p = *p == '/' || *p == '_' ? '-' : *p;
   snprintf (file, sizeof file, "inside/%s.txt", name);
-  text_escape (&shown, part->text, part->len,
+  if (is_marked (part->name))
+    inside_unmark (part, &text);
+  else
+    buf_append (&text, part->text, part->len);
+  if (text.len == 0)
+    return;
+  text_escape (&shown, buf_str (&text), text.len,
                TEXT_KEEP_NEWLINE | TEXT_KEEP_TAB);
   ctx->out->file (ctx->out, file, buf_str (&shown), shown.len);
-  buf_append (&text, part->text, part->len);
   for (size_t i = 0; i < ARRAY_LEN (parts); i++)
     if (strcmp (parts[i].name, part->name) == 0)
       parts[i].tell (ctx, buf_str (&text));

@@ -37,4 +37,10 @@ struct inside_part
 };
 bool inside_next (const char **at, const char *end, struct inside_part *ret);
 
+/* Lines of the kernel's log are marked, and their stamps broken, or they would
+ * be taken for what the kernel says on the console meanwhile. */
+#define INSIDE_MARK "sed 's/^\\[/>/;t;s/^/|/'"
+/* The lines that are marked, as they were. */
+void inside_unmark (const struct inside_part *part, struct buf *out);
+
 #endif

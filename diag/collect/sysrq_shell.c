@@ -32,41 +32,18 @@ make_script (struct buf *out, const char *keys)
     buf_printf (out, " %c", *k);
   buf_puts (out, "; do echo \"@@ $k\"; echo $k >/proc/sysrq-trigger; dmesg | "
                  "sed -n '/[Ss]ys[Rr]q *: /h;/[Ss]ys[Rr]q *: /!H;${x;p}' | "
-                 "head -c 98304 | sed 's/^\\[/>/;t;s/^/|/'; done; "
+                 "head -c 98304 | " INSIDE_MARK "; done; "
                  "echo '@@ end'; else echo '@@ cannot'; fi");
 }
 
 /* As it stood in the log. */
-static void
-unmark (const struct inside_part *part, struct buf *out)
-{
-  const char *p = part->text, *end = p + part->len, *nl;
-
-  for (; p < end; p = nl + 1)
-    {
-      nl = memchr (p, '\n', (size_t) (end - p));
-      if (!nl)
-        nl = end;
-      if (*p == '|' || *p == '>')
-        {
-          if (*p == '>')
-            buf_putc (out, '[');
-          buf_append (out, p + 1,
-                      (size_t) (nl - p - 1) - (nl > p + 1 && nl[-1] == '\r'));
-          buf_putc (out, '\n');
-        }
-      if (nl == end)
-        return;
-    }
-}
-
 static void
 take_part (struct collect_ctx *ctx, const struct inside_part *part)
 {
   struct buf text CLEANUP_BUF = BUF_INIT (SYSRQ_MAX_BODY);
   const char key = part->name[0];
 
-  unmark (part, &text);
+  inside_unmark (part, &text);
   if (text.len > 0)
     sysrq_keep (ctx, key, ANSWER_SHOWN, &text, 0, true);
   else

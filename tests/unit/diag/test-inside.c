@@ -15,6 +15,9 @@
 #include "base/cleanup.h"
 #include "diag/collect/inside.h"
 #include "transports/ask.h"
+#include "transports/console/kline.h"
+
+#include <stdio.h>
 
 static struct
 {
@@ -106,7 +109,7 @@ get (const struct collector *c, const char *says, enum ask_end end,
 #define INSIDE                                                                \
   "@@ uptime\r\n123.45 200.00\r\n\r\n@@ loadavg\n1.50 1.0 0.5 1/60 99\n"      \
   "@@ meminfo\nMemTotal:       1000 kB\nMemFree: 1 kB\nMemAvailable: 250 kB\n" \
-  "@@ pressure/cpu\nsome avg10=1.00\n@@ dmesg\n|[ 1.0] hello\033[2J\n"        \
+  "@@ pressure/cpu\nsome avg10=1.00\n@@ dmesg\n>    1.000000] hello\033[2J\n" \
   "@@ failed\nshop.service loaded failed failed Shop\n"                       \
   "* db.service    loaded failed failed Db\n"                                 \
   "@@ df\nFilesystem 1024-blocks Used Available Capacity Mounted on\n"        \
@@ -130,10 +133,38 @@ what_it_says_of_itself (void **state)
   assert_string_equal (text_of (h, "inside.way"), "console");
   assert_string_equal (file_of (h, "inside/pressure-cpu.txt"),
                        "some avg10=1.00\n");
-  assert_null (strchr (file_of (h, "inside/dmesg.txt"), '\033'));
+  assert_string_equal (file_of (h, "inside/dmesg.txt"),
+                       "[    1.000000] hello\\e[2J\n");
   assert_string_equal (buf_str (&h->gaps), "");
   assert_non_null (strstr (buf_str (&h->impact), "read-only command"));
   haul_free (h);
+}
+
+/* The kernel's log, on its way through a console whose reader takes out what
+ * the kernel says meanwhile. */
+static void
+log_comes_through (void **state)
+{
+  static const char log[] = "[    1.000000] one\nand two\n[    2.000000] 3\n";
+  struct buf text CLEANUP_BUF = BUF_INIT (4096);
+  struct buf back CLEANUP_BUF = BUF_INIT (4096);
+  struct kline k = KLINE_INIT;
+  struct inside_part part = { .name = "dmesg" };
+  char said[256], cmd[256];
+  size_t n;
+  FILE *f;
+
+  snprintf (cmd, sizeof cmd, "printf '%s' | %s", log, INSIDE_MARK);
+  f = popen (cmd, "r");
+  assert_non_null (f);
+  n = fread (said, 1, sizeof said, f);
+  assert_int_equal (pclose (f), 0);
+  kline_feed (&k, said, n, &text, NULL);
+  kline_end (&k, &text);
+  part.text = buf_str (&text);
+  part.len = text.len;
+  inside_unmark (&part, &back);
+  assert_string_equal (buf_str (&back), log);
 }
 
 static void
@@ -284,6 +315,7 @@ main (void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (what_it_says_of_itself),
+    cmocka_unit_test (log_comes_through),
     cmocka_unit_test (what_is_cut_off),
     cmocka_unit_test (which_one_it_is),
     cmocka_unit_test (over_ssh),
