@@ -508,6 +508,12 @@ test_facets (void **state)
   facet ("disk.any_moved=0;tasks.blocked=0", FACET_BLOCK, FACET_UNKNOWN);
   facet ("kernel.answers=none", FACET_TICKS, FACET_UNKNOWN);
   facet ("kernel.answers=disabled", FACET_TICKS, FACET_ALIVE);
+  facet ("kernel.panicked@memory=1;init.state=running", FACET_INIT,
+         FACET_DEAD);
+  facet ("kernel.panicked@memory=1;kernel.answers=disabled", FACET_TICKS,
+         FACET_DEAD);
+  facet ("kernel.panicked@memory=0;init.state=running", FACET_INIT,
+         FACET_ALIVE);
   facet ("net.answer=forwarded", FACET_NETWORK, FACET_UNKNOWN);
   facet ("net.answer=timeout", FACET_NETWORK, FACET_DEAD);
   facet ("net.guest_sent=0;net.not_taken=4", FACET_NETWORK, FACET_DEAD);
