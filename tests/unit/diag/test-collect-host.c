@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Collector host: what the host's kernel says of itself and of a guest's QEMU.
+ * Processes and /proc are real.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "play.h"
+
+#include "base/cleanup.h"
+#include "base/opener.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static struct opener *the_opener;
+
+static struct haul *
+get (const struct collector *c, const struct guest *g, const char *params,
+     int want_rc)
+{
+  struct transport_env env = { the_opener, NULL, NULL };
+  struct haul *h = haul_new ();
+  struct error err = ERROR_INIT;
+  int rc;
+
+  rc = collect (c, g, &env, params, h, &err);
+  if (rc != want_rc)
+    fail_msg ("%s: %d: %s", c->name, rc, err.msg);
+  return h;
+}
+
+static struct guest
+guest (void)
+{
+  static struct guest_console consoles[2];
+  static struct guest_nic nics[3];
+  struct guest g = { .name = "vm", .display = "vm", .monitor = MONITOR_UNIX,
+                     .consoles = consoles, .nics = nics };
+
+  memset (consoles, 0, sizeof consoles);
+  memset (nics, 0, sizeof nics);
+  snprintf (g.inc.uuid, sizeof g.inc.uuid, "u");
+  return g;
+}
+
+static void
+be_guest (struct guest *g, pid_t pid)
+{
+  struct error err = ERROR_INIT;
+
+  g->inc.pid = pid;
+  if (proc_start_time (pid, &g->inc.start_time, &err) < 0)
+    fail_msg ("%s", err.msg);
+}
+
+static void
+test_host (void **state)
+{
+  struct guest g = guest ();
+  struct haul *h = get (&collect_host, &g, NULL, 0);
+  CLEANUP_JSON_DOC struct json_doc *doc = NULL;
+  struct error err = ERROR_INIT;
+  const char *otlp = file_of (h, "metrics/host.otlp.jsonl");
+  const struct fact *f = fact_of (h, "host.memory.available");
+
+  assert_non_null (f);
+  assert_true (f->d > 0 && f->d <= 1);
+  assert_true (int_of (h, "host.cpus") >= 1);
+  assert_non_null (strstr (file_of (h, "host/meminfo"), "MemTotal"));
+  assert_non_null (strstr (buf_str (&h->gaps), "process id is not known"));
+  /* One line, and JSON in the strictest sense. */
+  assert_ptr_equal (strchr (otlp, '\n'), otlp + strlen (otlp) - 1);
+  if (json_parse (otlp, strlen (otlp), JSON_WIRE, "otlp", 1 << 20, &doc, &err)
+      < 0)
+    fail_msg ("%s", err.msg);
+  assert_non_null (strstr (otlp, "\"timeUnixNano\":\"1"));
+  assert_non_null (strstr (otlp, "\"system.memory.usage\""));
+  haul_free (h);
+}
+
+static atomic_bool spin_on, spinning;
+static pthread_t spinner;
+
+static void *
+spin (void *arg)
+{
+  prctl (PR_SET_NAME, "CPU 0/KVM");
+  atomic_store (&spinning, true);
+  while (atomic_load (&spin_on))
+    ;
+  return NULL;
+}
+
+/* As much processor time passes for the spinner as somebody sleeps, however
+ * busy this machine is. */
+static void
+let_it_spin (uint64_t ms)
+{
+  clockid_t id;
+  struct timespec a, b;
+
+  assert_int_equal (pthread_getcpuclockid (spinner, &id), 0);
+  clock_gettime (id, &a);
+  do
+    clock_gettime (id, &b);
+  while ((b.tv_sec - a.tv_sec) * 1000 + (b.tv_nsec - a.tv_nsec) / 1000000
+         < (int64_t) ms);
+}
+
+static void
+test_vcpus (void **state)
+{
+  struct guest g = guest ();
+  struct haul *h;
+  const struct fact *f;
+
+  atomic_store (&spin_on, true);
+  assert_int_equal (pthread_create (&spinner, NULL, spin, NULL), 0);
+  while (!atomic_load (&spinning))
+    ;
+  while_asleep = let_it_spin;
+  be_guest (&g, getpid ());
+  h = get (&collect_host, &g, NULL, 0);
+  while_asleep = NULL;
+  atomic_store (&spin_on, false);
+  pthread_join (spinner, NULL);
+  assert_string_equal (text_of (h, "qemu.state"), "running");
+  assert_int_equal (int_of (h, "vcpu.count"), 1);
+  assert_int_equal (int_of (h, "vcpu.busy"), 1);
+  assert_int_equal (int_of (h, "qemu.stuck_threads"), 0);
+  f = fact_of (h, "vcpu.0.share");
+  assert_true (f && f->d > 0.9); /* more where its slices are long */
+  assert_non_null (strstr (file_of (h, "qemu/threads.txt"), "CPU 0/KVM"));
+  assert_non_null (strstr (file_of (h, "qemu/status"), "State:"));
+  assert_non_null (strstr (file_of (h, "metrics/host.otlp.jsonl"),
+                           "\"cpu.logical_number\""));
+  haul_free (h);
+}
+
+static void
+test_process_states (void **state)
+{
+  struct guest g = guest ();
+  struct haul *h;
+  int status;
+  pid_t pid = fork ();
+
+  if (pid == 0)
+    {
+      raise (SIGSTOP);
+      _exit (0);
+    }
+  assert_int_equal (waitpid (pid, &status, WUNTRACED), pid);
+  assert_true (WIFSTOPPED (status));
+  be_guest (&g, pid);
+  h = get (&collect_host, &g, NULL, 0);
+  assert_string_equal (text_of (h, "qemu.state"), "stopped");
+  haul_free (h);
+
+  /* The number belongs to another process now. */
+  g.inc.start_time++;
+  h = get (&collect_host, &g, NULL, 0);
+  assert_string_equal (text_of (h, "qemu.state"), "gone");
+  assert_string_equal (file_of (h, "qemu/stat"), "(none)");
+  haul_free (h);
+  g.inc.start_time--;
+
+  kill (pid, SIGKILL);
+  assert_int_equal (waitpid (pid, &status, 0), pid);
+  h = get (&collect_host, &g, NULL, 0);
+  assert_string_equal (text_of (h, "qemu.state"), "gone");
+  haul_free (h);
+}
+
+static int
+open_stack (struct opener *self, const struct open_req *req,
+            uint64_t deadline, int *ret_fd, int *ret_lock, struct error *err)
+{
+  static const char text[] = "[<0>] pipe_write+0x1/0x2\n";
+  char want[64];
+  int fd;
+
+  if (req->kind == OPEN_KMSG)
+    return error_set (err, EPERM, "not for us");
+  assert_int_equal (req->kind, OPEN_PROC);
+  assert_string_equal (req->root, "/proc");
+  snprintf (want, sizeof want, "%d/task/", req->check_pid);
+  assert_int_equal (strncmp (req->path, want, strlen (want)), 0);
+  assert_true (req->check_start > 0);
+  if (strstr (req->path, "stack"))
+    {
+      fd = memfd_create ("stack", MFD_CLOEXEC);
+      assert_int_equal (write (fd, text, sizeof text - 1), sizeof text - 1);
+    }
+  else
+    {
+      fd = memfd_create ("wchan", MFD_CLOEXEC);
+      assert_int_equal (write (fd, "anon_pipe_write", 15), 15);
+    }
+  lseek (fd, 0, SEEK_SET);
+  *ret_fd = fd;
+  if (ret_lock)
+    *ret_lock = -1;
+  return 0;
+}
+
+static void
+test_stacks (void **state)
+{
+  struct opener opener = { .open = open_stack };
+  struct guest g = guest ();
+  struct haul *h;
+
+  be_guest (&g, getpid ());
+  the_opener = &opener;
+  h = get (&collect_host, &g, NULL, 0);
+  the_opener = NULL;
+  assert_non_null (strstr (file_of (h, "qemu/stacks.txt"), "pipe_write"));
+  assert_string_equal (text_of (h, "qemu.blocked_in"), "anon_pipe_write");
+  haul_free (h);
+  h = get (&collect_host, &g, NULL, 0);
+  assert_non_null (strstr (buf_str (&h->gaps), "nobody to open it"));
+  haul_free (h);
+}
+
+int
+main (void)
+{
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test (test_host),
+    cmocka_unit_test (test_vcpus),
+    cmocka_unit_test (test_process_states),
+    cmocka_unit_test (test_stacks),
+  };
+
+  return cmocka_run_group_tests (tests, NULL, NULL);
+}
