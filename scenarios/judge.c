@@ -168,8 +168,9 @@ judge_answer (const struct scenario_expect *ex, int64_t status, const char *out,
   if (ex->status >= 0 && status != ex->status)
     {
       report_set (ret, OUTCOME_FAILED, "status",
-                  "the command ended with status %lld instead of %lld: %s",
+                  "the command ended with status %lld instead of %lld%s%s",
                   (long long) status, (long long) ex->status,
+                  len > 0 ? ": " : ", and said nothing",
                   report_quote (seen, sizeof seen, out, len));
       return;
     }
@@ -178,7 +179,9 @@ judge_answer (const struct scenario_expect *ex, int64_t status, const char *out,
       rc = try_match (ex->output, out, len, &re, ret);
       if (rc == 0)
         report_set (ret, OUTCOME_FAILED, "mismatch",
-                    "the answer does not match what is expected: %s",
+                    len > 0 ? "the answer does not match what is expected: %s"
+                            : "the answer is empty, which does not match what "
+                              "is expected%s",
                     report_quote (seen, sizeof seen, out, len));
       if (rc <= 0 || !judge_compare (ex, re, out, ret))
         return;
@@ -219,8 +222,8 @@ judge_time (const struct scenario *s, struct outcome_report *ret)
   units_format_duration (bound, sizeof bound, s->max_time_ms);
   snprintf (said, sizeof said, "%s", ret->sentence);
   report_set (ret, OUTCOME_FAILED, "slow",
-              "the answer is right, but took %llu ms and may take %s: %.120s",
-              (unsigned long long) ms, bound, said);
+              "the answer is right, but took %llu ms and may take %s%s%.120s",
+              (unsigned long long) ms, bound, said[0] ? ": " : "", said);
 }
 
 int

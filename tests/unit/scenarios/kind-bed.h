@@ -523,6 +523,9 @@ expect_run (const char *text, enum outcome outcome, const char *code)
     fail_msg ("%s: %s %s: %s", text, outcome_names[r.outcome], r.code,
               r.sentence);
   assert_true (r.sentence[0] || outcome == OUTCOME_OK);
+  /* What is said of an answer does not stop where an empty one would stand. */
+  if (r.sentence[0] && r.sentence[strlen (r.sentence) - 1] == ' ')
+    fail_msg ("%s: \"%s\"", text, r.sentence);
   assert_non_null (outcome_code_find (r.code));
   assert_int_equal (outcome_code_find (r.code)->outcome, r.outcome);
   /* What came in a dialogue may be anybody's. */
