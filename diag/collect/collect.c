@@ -10,6 +10,7 @@
 #include "base/job.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "transports/monitor/monitor.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -192,4 +193,22 @@ collect_plan_monitor (const struct guest *g, const char *what,
   snprintf (ret->acts[0], sizeof ret->acts[0],
             "asks the monitor for %s, twice%s", what,
             g->monitor == MONITOR_LIBVIRT ? ", through libvirt" : "");
+}
+
+int
+collect_order (struct collect_ctx *ctx, const char *command,
+               struct error *err)
+{
+  enum monitor_health health = MONITOR_GONE;
+  uint64_t until = collect_until (ctx, MONITOR_HOLD_MS);
+  struct json_object *reply = NULL;
+  struct monitor *m;
+  int rc = monitor_open (ctx->env, ctx->guest, until, &m, &health, err);
+
+  if (rc < 0)
+    return rc;
+  rc = monitor_command (m, command, NULL, until, &reply, err);
+  monitor_close (m);
+  json_object_put (reply);
+  return rc;
 }

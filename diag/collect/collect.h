@@ -96,6 +96,9 @@ int sysrq_ask_monitor (struct collect_ctx *ctx, const char *command,
 extern const struct collect_undoer sysrq_undo_level;
 extern const struct collect_undoer gdb_undo_pause;
 
+/* One command over the monitor's socket, whose answer says nothing. */
+int collect_order (struct collect_ctx *ctx, const char *command,
+                   struct error *err);
 /* Through libvirt, in calls of its own (acts_virt.c). */
 int gdb_resume_libvirt_ (struct collect_ctx *ctx, struct error *err);
 int nmi_libvirt_ (struct collect_ctx *ctx, struct error *err);

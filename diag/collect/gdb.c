@@ -44,21 +44,9 @@ runs (const char *status)
 static int
 go_on (struct collect_ctx *ctx, struct error *err)
 {
-  enum monitor_health health = MONITOR_GONE;
-  uint64_t until = collect_until (ctx, MONITOR_HOLD_MS);
-  struct json_object *reply = NULL;
-  struct monitor *m;
-  int rc;
-
-  if (ctx->guest->monitor == MONITOR_LIBVIRT)
-    return gdb_resume_libvirt_ (ctx, err);
-  rc = monitor_open (ctx->env, ctx->guest, until, &m, &health, err);
-  if (rc < 0)
-    return rc;
-  rc = monitor_command (m, "cont", NULL, until, &reply, err);
-  monitor_close (m);
-  json_object_put (reply);
-  return rc;
+  return ctx->guest->monitor == MONITOR_LIBVIRT
+             ? gdb_resume_libvirt_ (ctx, err)
+             : collect_order (ctx, "cont", err);
 }
 
 /* 0: it runs.  One that is in another state than what gdb leaves is not told to

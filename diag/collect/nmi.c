@@ -11,28 +11,15 @@
 #include "diag/collect/collect.h"
 
 #include "base/error.h"
-#include "transports/monitor/monitor.h"
 
 #include <stdio.h>
 
 static int
 send_nmi (struct collect_ctx *ctx, struct error *err)
 {
-  enum monitor_health health = MONITOR_GONE;
-  uint64_t until = collect_until (ctx, MONITOR_HOLD_MS);
-  struct json_object *reply = NULL;
-  struct monitor *m;
-  int rc;
-
-  if (ctx->guest->monitor == MONITOR_LIBVIRT)
-    return nmi_libvirt_ (ctx, err);
-  rc = monitor_open (ctx->env, ctx->guest, until, &m, &health, err);
-  if (rc < 0)
-    return rc;
-  rc = monitor_command (m, "inject-nmi", NULL, until, &reply, err);
-  monitor_close (m);
-  json_object_put (reply);
-  return rc;
+  return ctx->guest->monitor == MONITOR_LIBVIRT
+             ? nmi_libvirt_ (ctx, err)
+             : collect_order (ctx, "inject-nmi", err);
 }
 
 static int

@@ -4,6 +4,7 @@
  */
 #include "supervisor/cli/archive.h"
 
+#include "base/buf.h"
 #include "base/channel.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -21,6 +22,7 @@
 
 /* Longer than its own deadline: the parser ends itself first, and says why. */
 #define PARSE_MS 120000
+#define MANIFEST_MAX (4u << 20)
 enum
 {
   FOREIGN = 1, /* it takes the parser for what others pack */
@@ -147,6 +149,32 @@ struct unpacking
 
 /* The parser has refused what is no name in a bundle; it may have been taken
  * over by what it reads. */
+static int
+keep_data (const char *op, struct frame *f, void *arg, struct error *err)
+{
+  (void) err;
+  if (strcmp (op, "data") == 0)
+    buf_append (arg, f->body, f->body_len);
+  return 0;
+}
+
+int
+archive_manifest (struct cli *cli, const char *file, struct json_doc **ret,
+                  struct error *err)
+{
+  CLEANUP_BUF struct buf text = BUF_INIT (MANIFEST_MAX);
+  int r = archive_read (cli, file, "bundle-cat", "manifest.json", keep_data,
+                        &text, err);
+
+  if (r < 0)
+    return r;
+  if (text.cut)
+    return error_set (err, E2BIG, "%s: its manifest has more than %u MiB",
+                      file, MANIFEST_MAX >> 20);
+  return json_parse (buf_str (&text), text.len, JSON_WIRE, "manifest.json",
+                     MANIFEST_MAX, ret, err);
+}
+
 bool
 archive_is_path (const char *name)
 {

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 struct frame;
+struct json_doc;
 
 /* A frame of the parser's: its `op` is data, member, missing or begin
  * (docs/parser-protocol.md).  Negative with err ends it. */
@@ -25,6 +26,10 @@ typedef int archive_fn (const char *op, struct frame *f, void *arg,
 int archive_read (struct cli *cli, const char *file, const char *task,
                   const char *name, archive_fn *fn, void *arg,
                   struct error *err);
+
+/* A bundle's manifest, read. */
+int archive_manifest (struct cli *cli, const char *file,
+                      struct json_doc **ret, struct error *err);
 
 /* A name that leads nowhere but below a folder of ours. */
 bool archive_is_path (const char *name);

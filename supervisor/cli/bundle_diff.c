@@ -14,7 +14,6 @@
 
 #include <string.h>
 
-#define MANIFEST_MAX (4u << 20)
 #define ROWS_MAX 2048
 
 struct diff
@@ -23,28 +22,6 @@ struct diff
   struct json_object *out;   /* rows: about, what, a, b */
   bool numbers;
 };
-
-static int
-told (const char *op, struct frame *f, void *arg, struct error *err)
-{
-  (void) err;
-  if (strcmp (op, "data") == 0)
-    buf_append (arg, f->body, f->body_len);
-  return 0;
-}
-
-static int
-load (struct cli *cli, const char *file, struct json_doc **ret,
-      struct error *err)
-{
-  CLEANUP_BUF struct buf text = BUF_INIT (MANIFEST_MAX);
-  int r = archive_read (cli, file, "bundle-cat", "manifest.json", told, &text,
-                        err);
-
-  return r < 0 ? r
-               : json_parse (buf_str (&text), text.len, JSON_WIRE,
-                             "manifest.json", MANIFEST_MAX, ret, err);
-}
 
 static void
 row (struct diff *d, const char *about, const char *what,
@@ -262,7 +239,8 @@ bundle_diff (struct cli *cli, const char *a, const char *b, bool numbers,
   struct diff d = { .numbers = numbers };
   int r;
 
-  if ((r = load (cli, a, &one, err)) < 0 || (r = load (cli, b, &two, err)) < 0)
+  if ((r = archive_manifest (cli, a, &one, err)) < 0
+      || (r = archive_manifest (cli, b, &two, err)) < 0)
     return r;
   d.a = json_root (one);
   d.b = json_root (two);

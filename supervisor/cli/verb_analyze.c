@@ -19,33 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MANIFEST_MAX (4u << 20)
 #define READ_MS 15000
-
-static int
-told (const char *op, struct frame *f, void *arg, struct error *err)
-{
-  (void) err;
-  if (strcmp (op, "data") == 0)
-    buf_append (arg, f->body, f->body_len);
-  return 0;
-}
-
-static int
-read_manifest (struct cli *cli, const char *file, struct json_doc **ret,
-               struct error *err)
-{
-  struct buf text CLEANUP_BUF = BUF_INIT (MANIFEST_MAX);
-  int r = archive_read (cli, file, "bundle-cat", "manifest.json", told, &text,
-                        err);
-
-  if (r < 0)
-    return r;
-  if (text.cut)
-    return error_set (err, E2BIG, "%s: its manifest has more than 4MiB", file);
-  return json_parse (buf_str (&text), text.len, JSON_WIRE, "manifest.json",
-                     MANIFEST_MAX, ret, err);
-}
 
 /* Those of this host, or ours and those at a path. */
 static int
@@ -137,7 +111,7 @@ analyze (struct cli *cli, const struct verdict_rules *rules, const char *file,
   CLEANUP_JSON_DOC struct json_doc *doc = NULL;
   CLEANUP_JSON struct json_object *all = NULL;
   struct replay replay;
-  int r = read_manifest (cli, file, &doc, err);
+  int r = archive_manifest (cli, file, &doc, err);
 
   if (r == 0)
     r = replay_manifest (rules, json_root (doc), &replay, err);

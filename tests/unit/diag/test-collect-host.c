@@ -10,10 +10,9 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-#include "play.h"
+#include "collect-bed.h"
 
 #include "base/cleanup.h"
-#include "base/opener.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -22,37 +21,6 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-static struct opener *the_opener;
-
-static struct haul *
-get (const struct collector *c, const struct guest *g, const char *params,
-     int want_rc)
-{
-  struct transport_env env = { the_opener, NULL, NULL };
-  struct haul *h = haul_new ();
-  struct error err = ERROR_INIT;
-  int rc;
-
-  rc = collect (c, g, &env, params, h, &err);
-  if (rc != want_rc)
-    fail_msg ("%s: %d: %s", c->name, rc, err.msg);
-  return h;
-}
-
-static struct guest
-guest (void)
-{
-  static struct guest_console consoles[2];
-  static struct guest_nic nics[3];
-  struct guest g = { .name = "vm", .display = "vm", .monitor = MONITOR_UNIX,
-                     .consoles = consoles, .nics = nics };
-
-  memset (consoles, 0, sizeof consoles);
-  memset (nics, 0, sizeof nics);
-  snprintf (g.inc.uuid, sizeof g.inc.uuid, "u");
-  return g;
-}
 
 static void
 be_guest (struct guest *g, pid_t pid)
@@ -68,7 +36,7 @@ static void
 test_host (void **state)
 {
   struct guest g = guest ();
-  struct haul *h = get (&collect_host, &g, NULL, 0);
+  struct haul *h = collected (&collect_host, &g, NULL, 0);
   CLEANUP_JSON_DOC struct json_doc *doc = NULL;
   struct error err = ERROR_INIT;
   const char *otlp = file_of (h, "metrics/host.otlp.jsonl");
@@ -131,7 +99,7 @@ test_vcpus (void **state)
     ;
   while_asleep = let_it_spin;
   be_guest (&g, getpid ());
-  h = get (&collect_host, &g, NULL, 0);
+  h = collected (&collect_host, &g, NULL, 0);
   while_asleep = NULL;
   atomic_store (&spin_on, false);
   pthread_join (spinner, NULL);
@@ -164,13 +132,13 @@ test_process_states (void **state)
   assert_int_equal (waitpid (pid, &status, WUNTRACED), pid);
   assert_true (WIFSTOPPED (status));
   be_guest (&g, pid);
-  h = get (&collect_host, &g, NULL, 0);
+  h = collected (&collect_host, &g, NULL, 0);
   assert_string_equal (text_of (h, "qemu.state"), "stopped");
   haul_free (h);
 
   /* The number belongs to another process now. */
   g.inc.start_time++;
-  h = get (&collect_host, &g, NULL, 0);
+  h = collected (&collect_host, &g, NULL, 0);
   assert_string_equal (text_of (h, "qemu.state"), "gone");
   assert_string_equal (file_of (h, "qemu/stat"), "(none)");
   haul_free (h);
@@ -178,7 +146,7 @@ test_process_states (void **state)
 
   kill (pid, SIGKILL);
   assert_int_equal (waitpid (pid, &status, 0), pid);
-  h = get (&collect_host, &g, NULL, 0);
+  h = collected (&collect_host, &g, NULL, 0);
   assert_string_equal (text_of (h, "qemu.state"), "gone");
   haul_free (h);
 }
@@ -224,12 +192,12 @@ test_stacks (void **state)
 
   be_guest (&g, getpid ());
   the_opener = &opener;
-  h = get (&collect_host, &g, NULL, 0);
+  h = collected (&collect_host, &g, NULL, 0);
   the_opener = NULL;
   assert_non_null (strstr (file_of (h, "qemu/stacks.txt"), "pipe_write"));
   assert_string_equal (text_of (h, "qemu.blocked_in"), "anon_pipe_write");
   haul_free (h);
-  h = get (&collect_host, &g, NULL, 0);
+  h = collected (&collect_host, &g, NULL, 0);
   assert_non_null (strstr (buf_str (&h->gaps), "nobody to open it"));
   haul_free (h);
 }

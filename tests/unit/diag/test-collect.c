@@ -10,10 +10,9 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-#include "play.h"
+#include "collect-bed.h"
 
 #include "base/cleanup.h"
-#include "base/opener.h"
 #include "transports/console/hub.h"
 #include "transports/monitor/monitor.h"
 #include "transports/net/arp.h"
@@ -240,38 +239,12 @@ lease_write_raw (struct lease *l, const void *data, size_t len,
 const struct transport_ops transport_console = { .name = "console" };
 const struct transport_ops transport_agent = { .name = "agent" };
 
-/* ---- running ---- */
-
-static struct opener *the_opener;
-
 static struct haul *
 get (const struct collector *c, const struct guest *g, const char *params,
      int want_rc)
 {
-  struct transport_env env = { the_opener, NULL, NULL };
-  struct haul *h = haul_new ();
-  struct error err = ERROR_INIT;
-  int rc;
-
   play.asked = 0;
-  rc = collect (c, g, &env, params, h, &err);
-  if (rc != want_rc)
-    fail_msg ("%s: %d: %s", c->name, rc, err.msg);
-  return h;
-}
-
-static struct guest
-guest (void)
-{
-  static struct guest_console consoles[2];
-  static struct guest_nic nics[3];
-  struct guest g = { .name = "vm", .display = "vm", .monitor = MONITOR_UNIX,
-                     .consoles = consoles, .nics = nics };
-
-  memset (consoles, 0, sizeof consoles);
-  memset (nics, 0, sizeof nics);
-  snprintf (g.inc.uuid, sizeof g.inc.uuid, "u");
-  return g;
+  return collected (c, g, params, want_rc);
 }
 
 /* ---- the table ---- */
