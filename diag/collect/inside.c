@@ -141,25 +141,37 @@ inside_ask (struct collect_ctx *ctx, const char *command, struct buf *ret,
   return rc;
 }
 
+/* What came may end anywhere, and with no zero behind it. */
+static bool
+is_head (const char *p, const char *end)
+{
+  return end - p >= 3 && memcmp (p, "@@ ", 3) == 0;
+}
+
 bool
 inside_next (const char **at, const char *end, struct inside_part *ret)
 {
-  const char *p = *at, *line, *nl;
+  const char *p = *at, *nl;
+  size_t n;
 
   /* To the next head, at the beginning of a line. */
-  while (p < end && strncmp (p, "@@ ", 3) != 0)
+  while (p < end && !is_head (p, end))
     {
       nl = memchr (p, '\n', (size_t) (end - p));
       p = nl ? nl + 1 : end;
     }
-  if (end - p < 3)
+  if (p >= end)
     return false;
+  p += 3;
   nl = memchr (p, '\n', (size_t) (end - p));
-  line = nl ? nl : end;
-  snprintf (ret->name, sizeof ret->name, "%.*s", (int) (line - p - 3), p + 3);
+  n = (size_t) ((nl ? nl : end) - p);
+  if (n >= sizeof ret->name)
+    n = sizeof ret->name - 1;
+  memcpy (ret->name, p, n);
+  ret->name[n] = '\0';
   ret->name[strcspn (ret->name, "\r")] = '\0';
   ret->text = nl ? nl + 1 : end;
-  for (p = ret->text; p < end && strncmp (p, "@@ ", 3) != 0; p = nl + 1)
+  for (p = ret->text; p < end && !is_head (p, end); p = nl + 1)
     {
       nl = memchr (p, '\n', (size_t) (end - p));
       if (!nl)
