@@ -11,7 +11,8 @@
 struct app_rows;
 struct outside;
 
-/* Read-only, bounded, one line, with as few processes of its own as it goes:
+/* Read-only, bounded, in lines that a shell's editor takes (those of busybox
+ * cut at 1023 bytes) and in brackets, so that they are one command; with as few processes of its own as it goes:
  * of an emulated guest each costs tens of milliseconds. */
 extern const char app_rows_script[];
 
@@ -21,8 +22,7 @@ void app_rows_free (struct app_rows *r);
 /* Any bytes. */
 void app_rows_part (struct app_rows *r, const struct inside_part *part);
 unsigned app_rows_processes (const struct app_rows *r);
-/* Units that failed, "shop.service (oom-kill)"; the only one there is, NULL =
- * none or several. */
-const char *app_rows_failed (const struct app_rows *r);
+/* A file system that has no room left; NULL = there is none. */
+const char *app_rows_full (const struct app_rows *r);
 
 #endif
