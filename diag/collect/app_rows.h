@@ -11,9 +11,10 @@
 struct app_rows;
 struct outside;
 
-/* Read-only, bounded, in lines that a shell's editor takes (those of busybox
- * cut at 1023 bytes) and in brackets, so that they are one command; with as few processes of its own as it goes:
- * of an emulated guest each costs tens of milliseconds. */
+/* Read-only, bounded, in lines that a shell's editor takes (that of busybox
+ * cuts at 1023 bytes) and in brackets, so that they are one command; with as
+ * few processes of its own as it goes: of an emulated guest each costs tens of
+ * milliseconds. */
 extern const char app_rows_script[];
 
 /* NULL: no memory.  Rows go to `to`, whose they are then. */

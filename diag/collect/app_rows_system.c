@@ -149,7 +149,8 @@ app_rows_unit_done_ (struct app_rows *r)
   *u = (struct unit){ .pid = 0 };
 }
 
-/* "Result=oom-kill", "Id=shop.service", in any order; an empty line ends one. */
+/* "Result=oom-kill", "Id=shop.service", in any order; an empty line ends
+ * one. */
 void
 app_rows_unit_ (struct app_rows *r, const char *line)
 {

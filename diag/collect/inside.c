@@ -38,8 +38,8 @@ static const char script[]
       "--no-pager 2>/dev/null | head -c 4096 | " INSIDE_MARK "; echo; "
       "echo '@@ containers'; for c in docker podman crictl; do "
       "command -v $c >/dev/null && timeout 3 $c ps -a 2>&1 | head -c 2048; "
-      "done; echo; echo '@@ df'; timeout 5 df -P 2>/dev/null | head -c 4096; echo; "
-      "echo '@@ end')";
+      "done; echo; echo '@@ df'; timeout 5 df -P 2>/dev/null | head -c 4096; "
+      "echo; echo '@@ end')";
 
 /* ---- asking ---- */
 

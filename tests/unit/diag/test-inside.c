@@ -203,7 +203,8 @@ what_is_cut_off (void **state)
   haul_free (get (&collect_application,
                   "@@ P\n@@ P x\ng\nk\nt\nt 1\nt x y\ns \n@@ F\np\nf f\n"
                   "@@ M\nfiles\n@@ L\n0A\n@@ G\n/\n/:\n:/\n@@ U 0\ns\n@@ B 0\n"
-                  "@@ S\nId=\n\nExecStart={ path=\n@@ K\n>\n|[x] y\n@@ N\nn\n\"\n"
+                  "@@ S\nId=\n\nExecStart={ path=\n@@ K\n>\n|[x] y\n"
+                  "@@ N\nn\n\"\n"
                   "@@ H\n:\n/cpu.stat:nr_\n@@ D\n/ / / / 1% /\n@@ I\n\n",
                   ASK_OK, 0));
 }
@@ -277,15 +278,17 @@ which_one_it_is (void **state)
            "@@ F\np 80\nf 901\n@@ L\n" LISTEN ("1F90", "1", "901")
            "@@ G\n" CPU ("max:1000 100000") CPU ("stat:nr_periods 10")
            CPU ("stat:nr_throttled 5")
-           "@@ N\nn /system.slice/docker-" BOX ".scope\n\"Name\":\"/till\n"
+           "@@ N\nn /system.slice/docker-" BOX ".scope\n"
+           "\"Name\":\"/till\n"
            "@@ H\n" CPU ("stat:nr_periods 20") CPU ("stat:nr_throttled 14")
            "@@ end\n",
-           "docker-3b5c9e7f1a2d (till), shop (80), takes no connections: 1 wait, "
-           "waits in read: x, is throttled to 1 % of a processor (in 9 of 10 "
-           "periods)",
+           "docker-3b5c9e7f1a2d (till), shop (80), takes no connections: 1 "
+           "wait, waits in read: x, is throttled to 1 % of a processor (in 9 "
+           "of 10 periods)",
            "throttled");
   culprit (WEB APP ("80", "shop", "shop.service", "t 80 S x 0 0x4\n")
-           "@@ F\np 80\nf 901\nw /data/log\n@@ L\n" LISTEN ("1F90", "0", "901")
+           "@@ F\np 80\nf 901\nw /data/log\n"
+           "@@ L\n" LISTEN ("1F90", "0", "901")
            "@@ D\n/dev/vdb 9 9 0 100% /data\n@@ I\n/dev/vdb 9 1 8 12% /data\n"
            "@@ end\n",
            "shop.service, shop (80), writes to /data/log, and /data has no room "
@@ -297,7 +300,8 @@ which_one_it_is (void **state)
            "/usr/bin/labd ; argv[]=/usr/bin/labd shop ; }\n\n@@ end\n",
            ASK_OK, 0);
   assert_string_equal (text_of (h, "app.ended"),
-                       "shop.service, labd (80), has ended by signal 11 (SEGV)");
+                       "shop.service, labd (80), has ended by signal 11 "
+                       "(SEGV)");
   assert_int_equal (int_of (h, "app.count"), 0);
   is_typed ();
   haul_free (h);
