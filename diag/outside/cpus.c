@@ -12,6 +12,9 @@
 #define MAX_OFF 256 /* CPUs of which it is asked for how long */
 #define SOFT_LATE_S 2.0 /* one that only waits for its CPU to have time */
 #define KEPT_S 3.0 /* a turn takes milliseconds */
+/* At a tick a CPU that has a task looks at its clock; one that its host does
+ * not let run for a moment looks late. */
+#define BEHIND_S 4.0
 
 /* Of one that was taken away the kernel's number is not known. */
 static const char *
@@ -41,6 +44,12 @@ add_cpu (const struct outside *o, struct buf *to, struct json_object *cpu)
     {
       outside_add_who_ (to, cpu);
       buf_puts (to, " ");
+    }
+  /* Without registers, and no interrupt to tell. */
+  if (!at[0] && !json_get (cpu, "irqs_off"))
+    {
+      buf_puts (to, "where is not known");
+      return;
     }
   buf_printf (to, "in %s",
               at[0]                     ? at
@@ -334,6 +343,109 @@ look_busy (struct outside *o, struct json_object *cpu)
                 "%s", buf_str (&text));
 }
 
+/* ---- without registers: by what its kernel wrote down ---- */
+
+static bool
+has_task (struct json_object *cpu)
+{
+  return num_of (cpu, "pid") > 0;
+}
+
+/* How many wait for it besides who has it. */
+static void
+add_waiting (const struct outside *o, struct buf *to, long long cpu)
+{
+  struct json_object *queue = outside_row_of_ (o, "runqueue", "cpu", cpu);
+  long long n = num_of (queue, "running") - 1;
+
+  if (n > 0)
+    buf_printf (to, "; %lld task%s wait%s behind it", n, n > 1 ? "s" : "",
+                n > 1 ? "" : "s");
+}
+
+/* It has something to run, and its clock stands while another one's goes on:
+ * so no tick came.  True when that is told. */
+static bool
+takes_no_ticks (struct outside *o, struct json_object *cpu)
+{
+  struct buf text CLEANUP_BUF = BUF_INIT (8192);
+  long long n = cpu_number (cpu);
+  double behind
+      = real_of (outside_row_of_ (o, "runqueue", "cpu", n), "behind_s");
+  char name[32];
+
+  if (!has_task (cpu) || !stands (o, n) || behind < BEHIND_S)
+    return false;
+  buf_printf (&text, "%s takes no interrupts: ", cpu_name (cpu, name));
+  add_cpu (o, &text, cpu);
+  buf_printf (&text, ", has not looked at its clock for %.1f s, nor between "
+                     "two looks",
+              behind);
+  if (late (o, n, "hrtimers") >= LATE_S)
+    buf_printf (&text, ", and is %.1f s late for its timer",
+                late (o, n, "hrtimers"));
+  add_waiting (o, &text, n);
+  outside_say_ (o, OUTSIDE_LOCKUP, "hard-lockup", culprit_of_cpu (o, cpu),
+                "%s", buf_str (&text));
+  return true;
+}
+
+/* It takes ticks, and nobody else has his turn. */
+static void
+is_kept (struct outside *o, struct json_object *cpu)
+{
+  struct buf text CLEANUP_BUF = BUF_INIT (4096);
+  long long n = cpu_number (cpu);
+  double kept = kept_by_one (o, cpu);
+  char name[32];
+
+  if (kept < KEPT_S || stands (o, n))
+    return;
+  buf_printf (&text, "%s lets nothing else run: ", cpu_name (cpu, name));
+  add_cpu (o, &text, cpu);
+  buf_printf (&text, ", for %.1f s", kept);
+  add_waiting (o, &text, n);
+  outside_say_ (o, OUTSIDE_LOCKUP, "soft-lockup", culprit_of_cpu (o, cpu),
+                "%s", buf_str (&text));
+}
+
+/* Who has the CPUs of a guest of which nothing moved: only its host knows
+ * whether they ran meanwhile. */
+bool
+outside_standing_ (const struct outside *o, struct buf *to)
+{
+  struct json_object *cpu;
+  size_t i = 0, n = 0;
+  char name[32];
+
+  if (!nothing_moved (o))
+    return false;
+  while ((cpu = outside_next_ (o, "cpu", &i)))
+    if (!json_get (cpu, "irqs_off") && has_task (cpu) && n++ < MAX_SHOWN)
+      {
+        buf_puts (to, n > 1 ? ", " : "");
+        outside_add_who_ (to, cpu);
+        buf_printf (to, " on %s", cpu_name (cpu, name));
+      }
+  return n > 0;
+}
+
+static void
+say_nothing_moved (struct outside *o)
+{
+  struct buf who CLEANUP_BUF = BUF_INIT (1024);
+
+  if (outside_standing_ (o, &who))
+    outside_say_ (o, OUTSIDE_LOCKUP, NULL, NULL,
+         "nothing of it moved between two looks, while %s had something to "
+         "do: its host does not run it, or it takes no interrupts",
+         buf_str (&who));
+  else
+    outside_say_ (o, OUTSIDE_LOCKUP, NULL, NULL,
+         "nothing of it moved between two looks: its host does not run it, or "
+         "all of it sleeps, or nothing wakes it");
+}
+
 void
 outside_cpus_ (struct outside *o)
 {
@@ -344,7 +456,15 @@ outside_cpus_ (struct outside *o)
   while ((cpu = outside_next_ (o, "cpu", &i)))
     {
       if (!json_get (cpu, "irqs_off"))
-        continue; /* no registers */
+        {
+          if (o->n >= OUTSIDE_FINDINGS)
+            continue;
+          if (takes_no_ticks (o, cpu))
+            proven++;
+          else
+            is_kept (o, cpu);
+          continue;
+        }
       all++;
       if (is_off (cpu))
         {
@@ -367,7 +487,5 @@ outside_cpus_ (struct outside *o)
     all_off (o, all);
   o->irqs_off = proven;
   if (proven == 0 && nothing_moved (o))
-    outside_say_ (o, OUTSIDE_LOCKUP, NULL, NULL,
-         "nothing of it moved between two looks: its host does not run it, or "
-         "all of it sleeps, or nothing wakes it");
+    say_nothing_moved (o);
 }
