@@ -81,7 +81,6 @@ memory_log_line (struct memory_log *l, int64_t us, const char *text)
 
 struct told
 {
-  const char *device;
   char title[TEXT_TITLE_MAX];
 };
 
@@ -126,7 +125,8 @@ lines_of (const struct memory_log *l, const char *device, struct buf *ret)
         continue;
       if (is_new_mount (p, len))
         buf_clear (ret);
-      buf_append (ret, p, len + 1);
+      else
+        buf_append (ret, p, len + 1);
     }
 }
 
@@ -154,13 +154,11 @@ memory_log_given_up (struct memory_log *l, char *dst, size_t n)
   for (unsigned i = 0; !found && i < l->n; i++)
     {
       struct buf lines CLEANUP_BUF = BUF_INIT (MAX_LOG);
-      struct told told = { .device = l->devices[i] };
+      struct told told = { .title = "" };
 
       lines_of (l, l->devices[i], &lines);
-      /* Nearly always there is nothing to be read but its mount. */
-      if (!memchr (buf_str (&lines), '\n', lines.len)
-          || strchr (buf_str (&lines), '\n') + 1
-                 == buf_str (&lines) + lines.len)
+      /* Nearly always: rules cost more than the look. */
+      if (lines.len == 0)
         continue;
       if (!rules && text_rules_new (&rules, NULL) < 0)
         return false;

@@ -33,6 +33,20 @@ cpu_number (struct json_object *cpu)
   return (long long) json_get_int (cpu, "cpu", -1);
 }
 
+/* Without registers. */
+static void
+add_remembered (struct buf *to, struct json_object *cpu, const char *at)
+{
+  const char *begun = str_of (cpu, "begun");
+
+  if (begun[0])
+    buf_printf (to, "in %s", begun);
+  if (at[0] && strcmp (at, begun) != 0)
+    buf_printf (to, "%sin %s by its last interrupt", begun[0] ? ", " : "", at);
+  else if (!begun[0])
+    buf_puts (to, "in code that was not seen");
+}
+
 /* "sh (12) in do_idle", and where exactly when that is somebody else's code. */
 static void
 add_cpu (const struct outside *o, struct buf *to, struct json_object *cpu)
@@ -45,10 +59,9 @@ add_cpu (const struct outside *o, struct buf *to, struct json_object *cpu)
       outside_add_who_ (to, cpu);
       buf_puts (to, " ");
     }
-  /* Without registers, and no interrupt to tell. */
-  if (!at[0] && !json_get (cpu, "irqs_off"))
+  if (!json_get (cpu, "irqs_off"))
     {
-      buf_puts (to, "where is not known");
+      add_remembered (to, cpu, at);
       return;
     }
   buf_printf (to, "in %s",
@@ -201,6 +214,17 @@ spins_for (const struct outside *o, struct json_object *cpu,
   return NULL;
 }
 
+/* Of a kernel thread that no interrupt tells of it is what it was made for. */
+static struct json_object *
+remembered_culprit (const struct outside *o, struct json_object *cpu)
+{
+  struct json_object *c = outside_culprit_ (o, cpu, cpu);
+
+  if (c && !json_get (c, "function"))
+    outside_add_function_ (c, str_of (cpu, "begun"));
+  return c;
+}
+
 /* Who spins is not who did it: who has the lock is. */
 static struct json_object *
 culprit_of_cpu (const struct outside *o, struct json_object *cpu)
@@ -208,7 +232,7 @@ culprit_of_cpu (const struct outside *o, struct json_object *cpu)
   struct json_object *lock = NULL, *holder = spins_for (o, cpu, &lock), *c;
   const char *name = str_of (lock, "name");
 
-  c = outside_culprit_ (o, holder ? holder : cpu, holder ? holder : cpu);
+  c = remembered_culprit (o, holder ? holder : cpu);
   if (!name[0])
     name = str_of (lock, "at");
   if (c && lock && name[0])
@@ -416,16 +440,18 @@ outside_standing_ (const struct outside *o, struct buf *to)
 {
   struct json_object *cpu;
   size_t i = 0, n = 0;
-  char name[32];
+  char who[OUTSIDE_PLACE];
 
   if (!nothing_moved (o))
     return false;
   while ((cpu = outside_next_ (o, "cpu", &i)))
     if (!json_get (cpu, "irqs_off") && has_task (cpu) && n++ < MAX_SHOWN)
       {
-        buf_puts (to, n > 1 ? ", " : "");
-        outside_add_who_ (to, cpu);
-        buf_printf (to, " on %s", cpu_name (cpu, name));
+        struct json_object *c = remembered_culprit (o, cpu);
+
+        outside_culprit_text (c, who, sizeof who);
+        buf_printf (to, "%s%s", n > 1 ? "; " : "", who);
+        json_object_put (c);
       }
   return n > 0;
 }
