@@ -206,6 +206,25 @@ tell_moved (const struct telling *t)
     tell_bool (t, "disk.any_moved", done > 0);
 }
 
+/* ---- CPUs ---- */
+
+/* Without registers those that are not proven to take none are not known to
+ * take any. */
+static void
+tell_cpus (const struct telling *t)
+{
+  struct buf who CLEANUP_BUF = BUF_INIT (FACT_TEXT_MAX);
+  struct json_object *row;
+  bool known = t->o->irqs_off > 0;
+
+  for (size_t i = 0; !known && (row = outside_next_ (t->o, "cpu", &i));)
+    known = json_get (row, "irqs_off") != NULL;
+  if (known)
+    tell_int (t, "vcpu.irqs_off", (int64_t) t->o->irqs_off);
+  if (outside_standing_ (t->o, &who))
+    tell_text (t, "kernel.stands_with", buf_str (&who));
+}
+
 /* ---- tasks ---- */
 
 static struct json_object *
@@ -614,12 +633,7 @@ outside_facts (const struct outside *o, const struct incarnation *inc,
     tell_bool (&t, "kernel.panicked", json_get_bool (row, "panicked", false));
   tell_findings (&t);
   tell_moved (&t);
-  for (i = 0; (row = outside_next_ (o, "cpu", &i));)
-    if (json_get (row, "irqs_off"))
-      {
-        tell_int (&t, "vcpu.irqs_off", (int64_t) o->irqs_off);
-        break;
-      }
+  tell_cpus (&t);
   if (o->tasks.n > 0)
     {
       tell_blocked (&t);

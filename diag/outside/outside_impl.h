@@ -115,6 +115,10 @@ double outside_longest_ (const struct outside *o, struct json_object *list);
 /* "zoo_holder (315)" */
 void outside_add_who_ (struct buf *to, struct json_object *task);
 void outside_cpus_ (struct outside *o);
+/* Two looks, and nothing moved between them: who has its CPUs, of those whose
+ * registers were not seen.  False: something moved, or all of them are idle
+ * (cpus.c). */
+bool outside_standing_ (const struct outside *o, struct buf *to);
 /* How many processes read its consoles; -1 = not known (consoles.c). */
 int outside_console_readers_ (const struct outside *o);
 
