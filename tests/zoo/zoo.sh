@@ -13,8 +13,13 @@ zoo_options() {
     disk=$(jq -r '.guest.disk // ""' "$1")
     server=$(jq -r '.guest.server // "file"' "$1")
     options=(kernel="$kernel" "${options[@]}")
+    hold=''
+    [ "$vantage" != console ] || hold=1
     case $vantage in
         eve) # what EVE's guests are like: no device that tells, a quiet kernel, Ubuntu's mask
+            # And no libvirt. What is about a console that is read all the time has one that is (console-mode hold).
+            [ "$launcher" = eve ] || hold=1
+            launcher=eve
             mapfile -t options < <(printf '%s\n' "${options[@]}" | grep -vE '^(agent|pvpanic|vmcoreinfo)=')
             options+=(sysrq=176 quiet=yes) ;;
         memory) options+=(profile=none quiet=yes) ;;
@@ -186,7 +191,7 @@ zoo_config() {
         bed_config "$more"
     fi
     # Who has the console alone reads it all the time, or hears nothing of what is said between two questions.
-    [ "$vantage" != console ] || { jq '.sources[0]["console-mode"] = "hold"' "$work/config.json" >"$work/config.new" && mv "$work/config.new" "$work/config.json"; }
+    [ -z "$hold" ] || { jq '.sources[0]["console-mode"] = "hold"' "$work/config.json" >"$work/config.new" && mv "$work/config.new" "$work/config.json"; }
 }
 # A shell answers, and the heartbeat is read: from now on a fault is seen by all that can see it.
 zoo_well() { # GUEST
