@@ -247,15 +247,15 @@ zoo_failed() { # STEP: true where it may
 zoo_put() { # GUEST SCRIPT
     lab_ctl "$1" "echo '$(base64 -w0 "$src/examples/faults/$2.sh")' | base64 -d >/tmp/fault"
 }
-# For steps on the host: PID has one hundredth of a CPU from now on. Undone by zoo_undo.
-zoo_starve() {
-    local d
+# For steps on the host: PID has so many percent of a CPU (1) from now on. Undone by zoo_undo.
+zoo_starve() { # PID [PERCENT]
+    local d quota=$((${2:-1} * 1000))
     if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
         d=/sys/fs/cgroup/zoo-$$
-        mkdir "$d" && echo "1000 100000" >"$d/cpu.max" || return
+        mkdir "$d" && echo "$quota 100000" >"$d/cpu.max" || return
     else
         d=/sys/fs/cgroup/cpu/zoo-$$
-        mkdir "$d" && echo 100000 >"$d/cpu.cfs_period_us" && echo 1000 >"$d/cpu.cfs_quota_us" || return
+        mkdir "$d" && echo 100000 >"$d/cpu.cfs_period_us" && echo $quota >"$d/cpu.cfs_quota_us" || return
     fi
     starved=$d
     echo "$1" >"$d/cgroup.procs"
