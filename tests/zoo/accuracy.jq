@@ -22,7 +22,7 @@ def said: (.class + (if .confidence == "" then "" else ", \(.confidence)" end)
   + (if .wrong != [] and .class_ok then " (says \(.wrong | join(", ")))" else "" end));
 def cell($k; $v): if . == null then "" elif .lost then "not made" elif .invalid then "invalid" else said end;
 def raised: if . == null then "" elif .lost then "not made" elif .invalid then "invalid"
-  elif .incidents == 0 then "in peace" else "**\(.incident_list | join("; "))**" end;
+  elif .incidents == 0 then "in peace" + (if .missing == [] then "" else " (not said)" end) else "**\(.incident_list | join("; "))**" end;
 
 # The last of each name counts.
 [ $all | group_by([.kernel, .vantage])[]

@@ -321,7 +321,7 @@ zoo_result() {
             hd bundle ls "$bundle" --json 2>/dev/null | jq -s 'map(.name // empty)' >"$work/members"
         fi
     fi
-    jq -nc --slurpfile doc "$doc" --slurpfile inc "$work/incidents" --slurpfile facts "$facts" --slurpfile members "$work/members" --slurpfile head "$work/head" \
+    jq -nc --rawfile status "$work/status" --slurpfile doc "$doc" --slurpfile inc "$work/incidents" --slurpfile facts "$facts" --slurpfile members "$work/members" --slurpfile head "$work/head" \
         --arg id "$id" --arg kernel "$kernel" --arg vantage "$vantage" --argjson began "$began" \
         --argjson bytes "$bytes" --argjson incident "$incident" --argjson guests "$count" -f "$src/tests/zoo/judge.jq"
 }
