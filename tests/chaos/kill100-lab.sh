@@ -23,7 +23,7 @@ lab_start_eve web profile=quiet sysrq=1 consoles=hvc0 append=lab.hung_task=0 dis
     args="-gdb unix:$work/gdb/web,server=on,wait=off" || exit $?
 lab_wait_up web 180 || exit 1
 chaos_controller
-RETRY=300ms chaos_scenario up web 500ms 1s
+RETRY=300ms chaos_scenario up web 1s 1s
 # So that its helper is there at any time.
 cat >"$work/scenarios/receiver.json" <<EOJ
 { "schema": "hangdog/scenario/1", "name": "receiver", "kind": "http", "select": {"name": "web"}, "url": "$url/bundles",
