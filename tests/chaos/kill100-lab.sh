@@ -23,7 +23,7 @@ lab_start_eve web profile=quiet sysrq=1 consoles=hvc0 append=lab.hung_task=0 dis
     args="-gdb unix:$work/gdb/web,server=on,wait=off" || exit $?
 lab_wait_up web 180 || exit 1
 chaos_controller
-RETRY=300ms chaos_scenario up web 1s 1s
+chaos_scenario up web 1s 900ms
 # So that its helper is there at any time.
 cat >"$work/scenarios/receiver.json" <<EOJ
 { "schema": "hangdog/scenario/1", "name": "receiver", "kind": "http", "select": {"name": "web"}, "url": "$url/bundles",
@@ -38,6 +38,8 @@ cat >"$work/playbooks/standard.json" <<'EOJ'
   { "do": "gdb", "budget": "15s" }, { "do": "sysrq", "keys": "hwm", "budget": "30s" } ] }
 EOJ
 chaos_config "$eve_source" "\"playbooks\": [\"$work/playbooks\"], \"roots\": [\"$work/gdb\"], \"intrusive\": [\"gdb\"]"
+for f in "$work"/scenarios/*.json; do hd scenario check "$f" >/dev/null || die "a scenario of this test is none"; done
+hd playbook check "$work/playbooks/standard.json" >/dev/null || die "the playbook of this test is none"
 hd_start
 
 # ---- who is killed, without a process for each look ----

@@ -37,11 +37,11 @@ look() {
     ms=$((($(date +%s%N) - ms) / 1000000))
     out=$(head -n 1 "$work/out")
     bundle=$(grep -Eo 'bundle=[^ ]*' <<<"$out"); bundle=${bundle#bundle=}
-    class=$(grep -Eo 'class=[^ ]*' <<<"$out")
+    class=$(grep -Eo 'verdict=[^ ]*' <<<"$out")
     printf '%-34s %-9s %6d ms of %d s: %s\n' "$1" "$3" "$ms" "$4" "${class:-$out}"
     # Packing comes behind the steps.
     [ "$ms" -lt $((($4 + 15) * 1000)) ] || fail "$3 took $ms ms, of $4 s and 15 for packing"
-    grep -Eq "class=(${5:-[a-z-]+})( |\$)" <<<"$out" || fail "not ${5:-a verdict}: $out"
+    grep -Eq "verdict=(${5:-[a-z-]+})( |\$)" <<<"$out" || fail "not ${5:-a verdict}: $out"
     { [ -s "$bundle" ] && hd bundle verify "$bundle" >/dev/null; } || fail "no bundle that verifies: $out"
 }
 gaps() { hd bundle cat "$bundle" manifest.json | jq -r '.gaps[] | "\(.step // .what // ""): \(.why)"'; }
@@ -81,7 +81,7 @@ wait "$daemon"
 daemon=''
 rm -rf "$work/state"
 mkdir "$work/state"
-mount -t tmpfs -o size=16m tmpfs "$work/state" || { echo "the disk that is full: no mount here, left out"; exit "$failed"; }
+mount -t tmpfs -o size=16m,mode=755 tmpfs "$work/state" || { echo "the disk that is full: no mount here, left out"; exit "$failed"; }
 full=yes
 bed_daemon
 bed_seen web
