@@ -19,12 +19,13 @@
 
 #define KINDS 64
 #define DEPTH 8
+#define SEEN 16
 
 static struct kind
 {
   char name[32];
   unsigned long kib;
-  int last; /* the process of it that was seen last */
+  int pids[SEEN]; /* those that came last, a ring */
   unsigned processes;
 } kinds[KINDS];
 static unsigned nkinds;
@@ -74,9 +75,10 @@ look (int pid)
     return true;
   if (kib > k->kib)
     k->kib = kib;
-  if (k->last != pid)
-    k->processes++;
-  k->last = pid;
+  for (unsigned i = 0; i < SEEN; i++)
+    if (k->pids[i] == pid)
+      return true;
+  k->pids[k->processes++ % SEEN] = pid;
   return true;
 }
 
