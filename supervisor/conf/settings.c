@@ -168,6 +168,14 @@ static const struct json_field config_fields[] = {
     .help = "what steps of playbooks may do to guests beyond asking: gdb "
             "stops one for a moment, by nmi one may panic; counts from the "
             "next start" },
+  { "cores", JSON_STRING, offsetof (struct config, cores), .min = 1,
+    .max = 400,
+    .help = "folder that a step `core` of a playbook may write guests' memory "
+            "to; counts from the next start" },
+  { "notify", JSON_OBJECT, offsetof (struct config, notify),
+    .sub = config_notify_fields,
+    .help = "a program that is run when a bundle is on disk; counts from the "
+            "next start" },
   { "heartbeat", JSON_DURATION, offsetof (struct config, heartbeat_ms),
     .max = 3600 * 1000,
     .help = "how often each guest's memory is read for signs of life, 0s for "
@@ -295,6 +303,7 @@ set_defaults (struct config *c, struct error *err)
   c->heartbeat_ms = 10 * 1000;
   c->repeat_ms = 6 * 3600 * 1000;
   c->default_scenario = true;
+  c->notify.timeout_ms = CONFIG_NOTIFY_MS;
   c->sink.timeout_ms = sink_defaults.timeout_ms;
   r = replace (&c->schema, CONFIG_SCHEMA, err);
   if (r == 0)
@@ -566,6 +575,27 @@ check_paths (const struct json_doc *doc, const char *key,
   return 0;
 }
 
+static int
+check_all_paths (const struct json_doc *doc, const struct config *cfg,
+                 struct error *err)
+{
+  const struct
+  {
+    const char *key;
+    const struct json_list *paths;
+  } all[] = {
+    { "roots", &cfg->roots },         { "mailboxes", &cfg->mailboxes },
+    { "scenarios", &cfg->scenarios }, { "rules", &cfg->rules },
+    { "verdicts", &cfg->verdicts },   { "playbooks", &cfg->playbooks },
+    { "leases", &cfg->leases },       { "exec", &cfg->exec },
+  };
+  int r = 0;
+
+  for (size_t i = 0; r == 0 && i < ARRAY_LEN (all); i++)
+    r = check_paths (doc, all[i].key, all[i].paths, err);
+  return r;
+}
+
 /* On top of what is there. */
 static int
 parse (const char *text, size_t len, const char *origin, struct config *cfg,
@@ -594,21 +624,9 @@ parse (const char *text, size_t len, const char *origin, struct config *cfg,
       if (r < 0)
         return r;
     }
-  r = check_paths (doc, "roots", &cfg->roots, err);
+  r = check_all_paths (doc, cfg, err);
   if (r == 0)
-    r = check_paths (doc, "mailboxes", &cfg->mailboxes, err);
-  if (r == 0)
-    r = check_paths (doc, "scenarios", &cfg->scenarios, err);
-  if (r == 0)
-    r = check_paths (doc, "rules", &cfg->rules, err);
-  if (r == 0)
-    r = check_paths (doc, "verdicts", &cfg->verdicts, err);
-  if (r == 0)
-    r = check_paths (doc, "playbooks", &cfg->playbooks, err);
-  if (r == 0)
-    r = check_paths (doc, "leases", &cfg->leases, err);
-  if (r == 0)
-    r = check_paths (doc, "exec", &cfg->exec, err);
+    r = config_check_acts (doc, cfg, err);
   return r < 0 ? r : check_sinks (doc, cfg, err);
 }
 

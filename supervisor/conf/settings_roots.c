@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Folders that a configuration gives leave for: what is opened lies below one
- * of them.
+ * What a configuration gives leave for: folders below which something is
+ * opened, acts, programs.
  */
 #include "supervisor/conf/settings.h"
 
+#include "base/json.h"
+#include "base/text.h"
+#include "transports/exec/exec.h"
+
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -93,4 +98,33 @@ unsigned
 config_intrusive (const struct config *cfg)
 {
   return bits_of (&cfg->intrusive);
+}
+
+/* ---- acts ---- */
+
+const struct json_field config_notify_fields[] = {
+  { "exec", JSON_ARRAY, offsetof (struct config_notify, exec),
+    .required = true, .min = 1, .max = EXEC_MAX_ARGS,
+    .elem_kind = JSON_STRING, .elem_size = sizeof (char *),
+    .help = "a program's name in a folder of `exec`, and its arguments" },
+  { "timeout", JSON_DURATION, offsetof (struct config_notify, timeout_ms),
+    .min = 1000, .max = 10 * 60 * 1000,
+    .help = "when it is over, the program is ended with all that it has "
+            "started; default 30s" },
+  { 0 },
+};
+
+int
+config_check_acts (const struct json_doc *doc, const struct config *cfg,
+                   struct error *err)
+{
+  char *const *exec = cfg->notify.exec.items;
+
+  if (cfg->cores && cfg->cores[0] != '/')
+    return json_error_at (doc, "cores", err, "it must be an absolute path");
+  if (cfg->notify.exec.count && !text_is_name (exec[0]))
+    return json_error_at (doc, "notify.exec[0]", err,
+                          "is the name of a program in a folder of `exec`, "
+                          "not a path");
+  return 0;
 }

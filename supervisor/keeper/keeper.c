@@ -141,6 +141,7 @@ daemon_started (struct child *c, void *arg)
   json_add_str (head, "path", k->config_path);
   json_add_str (head, "libexec", k->libexec);
   json_add_str (head, "state", k->state_path);
+  json_add_str (head, "run", k->run_path);
   channel_send (child_channel (c), head, k->config_text, k->config_len, NULL,
                 0);
   keeper_open_tell_stuck (k->opener);

@@ -11,7 +11,7 @@
 
 #define MAX_PARAMS 4096
 #define MAX_STRING 512
-#define MAX_TUNES 64
+#define MAX_TUNES 32 /* more is refused by libvirt's wire */
 
 static struct json_object *
 param_value (const virTypedParameter *p)

@@ -155,16 +155,6 @@ monitor_status (const struct transport_env *env, const struct guest *g,
 
 /* ---- block counters ---- */
 
-/* What a disk of today's does many times over. */
-#define CRAWL_BPS (256 * 1024)
-#define CRAWL_IOPS 16
-
-bool
-monitor_bounds_crawl_ (int64_t bps, int64_t iops)
-{
-  return (bps > 0 && bps < CRAWL_BPS) || (iops > 0 && iops < CRAWL_IOPS);
-}
-
 static bool
 crawls (struct json_object *inserted)
 {
