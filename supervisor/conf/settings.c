@@ -560,42 +560,6 @@ finish_source (const struct json_doc *doc, struct guest_source_config *src,
   return 0;
 }
 
-static int
-check_paths (const struct json_doc *doc, const char *key,
-             const struct json_list *paths, struct error *err)
-{
-  char path[64];
-
-  for (size_t i = 0; i < paths->count; i++)
-    if (((char *const *) paths->items)[i][0] != '/')
-      {
-        snprintf (path, sizeof (path), "%s[%zu]", key, i);
-        return json_error_at (doc, path, err, "it must be an absolute path");
-      }
-  return 0;
-}
-
-static int
-check_all_paths (const struct json_doc *doc, const struct config *cfg,
-                 struct error *err)
-{
-  const struct
-  {
-    const char *key;
-    const struct json_list *paths;
-  } all[] = {
-    { "roots", &cfg->roots },         { "mailboxes", &cfg->mailboxes },
-    { "scenarios", &cfg->scenarios }, { "rules", &cfg->rules },
-    { "verdicts", &cfg->verdicts },   { "playbooks", &cfg->playbooks },
-    { "leases", &cfg->leases },       { "exec", &cfg->exec },
-  };
-  int r = 0;
-
-  for (size_t i = 0; r == 0 && i < ARRAY_LEN (all); i++)
-    r = check_paths (doc, all[i].key, all[i].paths, err);
-  return r;
-}
-
 /* On top of what is there. */
 static int
 parse (const char *text, size_t len, const char *origin, struct config *cfg,
@@ -624,9 +588,7 @@ parse (const char *text, size_t len, const char *origin, struct config *cfg,
       if (r < 0)
         return r;
     }
-  r = check_all_paths (doc, cfg, err);
-  if (r == 0)
-    r = config_check_acts (doc, cfg, err);
+  r = config_check_leave (doc, cfg, err);
   return r < 0 ? r : check_sinks (doc, cfg, err);
 }
 

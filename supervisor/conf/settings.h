@@ -118,8 +118,8 @@ unsigned config_sinks (const struct config *cfg,
 void config_schema (struct buf *out);
 /* Of this folder: what settings.c has no room for. */
 extern const struct json_field config_notify_fields[];
-int config_check_acts (const struct json_doc *doc, const struct config *cfg,
-                       struct error *err);
+int config_check_leave (const struct json_doc *doc, const struct config *cfg,
+                        struct error *err);
 struct json_object *config_to_json (const struct config *cfg);
 
 /* The opener roots that this configuration needs; calls fn for each. */

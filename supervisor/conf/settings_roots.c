@@ -5,6 +5,7 @@
  */
 #include "supervisor/conf/settings.h"
 
+#include "base/cleanup.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "transports/exec/exec.h"
@@ -114,8 +115,44 @@ const struct json_field config_notify_fields[] = {
   { 0 },
 };
 
+static int
+check_paths (const struct json_doc *doc, const char *key,
+             const struct json_list *paths, struct error *err)
+{
+  char path[64];
+
+  for (size_t i = 0; i < paths->count; i++)
+    if (((char *const *) paths->items)[i][0] != '/')
+      {
+        snprintf (path, sizeof (path), "%s[%zu]", key, i);
+        return json_error_at (doc, path, err, "it must be an absolute path");
+      }
+  return 0;
+}
+
+static int
+check_all_paths (const struct json_doc *doc, const struct config *cfg,
+                 struct error *err)
+{
+  const struct
+  {
+    const char *key;
+    const struct json_list *paths;
+  } all[] = {
+    { "roots", &cfg->roots },         { "mailboxes", &cfg->mailboxes },
+    { "scenarios", &cfg->scenarios }, { "rules", &cfg->rules },
+    { "verdicts", &cfg->verdicts },   { "playbooks", &cfg->playbooks },
+    { "leases", &cfg->leases },       { "exec", &cfg->exec },
+  };
+  int r = 0;
+
+  for (size_t i = 0; r == 0 && i < ARRAY_LEN (all); i++)
+    r = check_paths (doc, all[i].key, all[i].paths, err);
+  return r;
+}
+
 int
-config_check_acts (const struct json_doc *doc, const struct config *cfg,
+config_check_leave (const struct json_doc *doc, const struct config *cfg,
                    struct error *err)
 {
   char *const *exec = cfg->notify.exec.items;
@@ -126,5 +163,5 @@ config_check_acts (const struct json_doc *doc, const struct config *cfg,
     return json_error_at (doc, "notify.exec[0]", err,
                           "is the name of a program in a folder of `exec`, "
                           "not a path");
-  return 0;
+  return check_all_paths (doc, cfg, err);
 }

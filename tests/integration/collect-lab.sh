@@ -59,7 +59,7 @@ says "$work/plan" 'headers of packets on its tap for 6 s'
 says "$work/plan" 'ARP who has 10.0.2.15'
 lab_ctl web 'mkdir -p /www && for i in 1 2 3 4 5 6 7 8; do echo GUESTS-OWN-SECRET; done >/www/health && httpd -p 8080 -h /www' >/dev/null || die "its service does not start"
 # Somebody talks with it meanwhile, and one word is to be found in each of his packets.
-while sleep 0.3; do curl -s -m 2 -H "X-Word: HOSTS-OWN-SECRET" "http://10.0.2.15:8080/health"; done >"$work/page" 2>&1 &
+while sleep 0.3; do ip neigh flush dev bn1; curl -s -m 2 -H "X-Word: HOSTS-OWN-SECRET" "http://10.0.2.15:8080/health"; done >"$work/page" 2>&1 &
 talks=$!
 look packets
 kill "$talks"
