@@ -259,15 +259,15 @@ say_backing (struct collect_ctx *ctx, const struct guest_disk *d,
              struct json_object *doc)
 {
   static const struct backing_of host = { "/sys", "/proc/self/mountinfo" };
-  const char *state = NULL;
+  const char *state = NULL, *target = d->target;
   char kinds[200], name[FACT_NAME_MAX];
 
   json_object_object_add (doc, "backing",
                           backing_look (&host, d->path, kinds, &state));
-  collect_name (name, sizeof name, "disk.", d->target, ".backing");
+  collect_name (name, sizeof name, "disk.", target, ".backing");
   if (kinds[0])
     collect_str (ctx, name, "host", kinds);
-  collect_name (name, sizeof name, "disk.", d->target, ".backing_state");
+  collect_name (name, sizeof name, "disk.", target, ".backing_state");
   if (state)
     collect_str (ctx, name, "host", state);
 }

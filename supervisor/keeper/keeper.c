@@ -325,6 +325,17 @@ control_socket (struct keeper *k, struct error *err)
   return 0;
 }
 
+static int
+give_socket (const struct keeper *k, uid_t uid, struct error *err)
+{
+  char path[4096];
+
+  snprintf (path, sizeof (path), "%s/" CONTROL_SOCKET, k->run_path);
+  return lchown (path, uid, (gid_t) -1) < 0 ? error_errno (err, errno, "%s",
+                                                           path)
+                                            : 0;
+}
+
 /* ---- signals ---- */
 
 static void
@@ -444,6 +455,10 @@ start_children (struct keeper *k, struct error *err)
   int r;
 
   r = children_identity (k->config, &daemon, &writer, err);
+  /* Who runs as we do may ask us: a program that the daemon runs.  Not where
+   * that is nobody, who is many. */
+  if (r == 0 && writer.drop)
+    r = give_socket (k, writer.uid, err);
   if (r < 0)
     return r;
   /* Without it each line is written by itself. */

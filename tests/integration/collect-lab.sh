@@ -3,7 +3,8 @@
 # shellcheck disable=SC1091,SC2154
 #
 # What the collectors do that disturbs, on a real guest behind a real tap and bridge: the headers of its packets, of
-# which no payload is kept; what its links did; an NMI, refused and then allowed. In a network namespace of its own.
+# which no payload is kept; what its links did; an NMI, refused and then allowed; a core of it, and its bounds. In a
+# network namespace of its own.
 # Part of make lab-long.
 if [ -z "${COLLECT_LAB_INSIDE:-}" ]; then
     unshare -n -m true 2>/dev/null || { echo "collect-lab: skipped: no network namespaces here" >&2; exit 77; }
@@ -15,6 +16,7 @@ if [ -z "${COLLECT_LAB_INSIDE:-}" ]; then
 fi
 . "${HANGDOG_SRC:-${srcdir:-.}}/tests/integration/bed.sh"
 bed_needs jq ip curl od
+getent passwd daemon >/dev/null || { echo "collect-lab: skipped: no user daemon" >&2; exit 77; }
 bed_lab
 ip link set lo up
 ip link add bn1 type bridge || { echo "collect-lab: skipped: no bridges here" >&2; exit 77; }
@@ -92,13 +94,40 @@ kill "$daemon"
 wait "$daemon"
 lab_ctl web 'dmesg' | grep -q 'NMI received' && fail "the guest got one"
 at="an NMI that is allowed"
-bed_config "\"playbooks\": [\"$work/playbooks\"], \"intrusive\": [\"nmi\"],"
+mkdir -m 777 "$work/cores"
+bed_config "\"playbooks\": [\"$work/playbooks\"], \"cores\": \"$work/cores\", \"user\": \"daemon\", \"intrusive\": [\"nmi\"],"
+export HANGDOG_STATE=$work/state-2 # what the other has written is root's
 bed_daemon
 bed_seen web
 look nmi
 part manifest.json | jq -r '.impact[].what' | grep -q 'NMI' || fail "impact does not tell of it"
 lab_until 20 "lab_ctl web dmesg | grep -q 'NMI received for unknown reason'" || fail "the guest got none"
 lab_ctl web 'echo alive' | grep -q alive || fail "it did not survive"
+
+# ---- a core ----
+at=core
+echo '{ "name": "small", "steps": [ { "do": "core", "max": "1MiB" } ] }' >"$work/playbooks/small.json"
+echo '{ "name": "core", "steps": [ { "do": "core", "max": "1GiB" } ] }' >"$work/playbooks/core.json"
+echo '{ "name": "hasty", "steps": [ { "do": "core", "budget": "3100ms" } ] }' >"$work/playbooks/hasty.json"
+kill -HUP "$daemon"
+lab_until 20 "grep -q '5 playbooks of 5 files' '$work/log'" || fail "the playbooks are not taken: $(tail -n 2 "$work/log")"
+look small
+part manifest.json | jq -e '[.gaps[].why] | any(test("--max is 1MiB"))' >/dev/null || fail "it has no bound: $(part manifest.json | jq -c .gaps)"
+look core
+core=$(find "$work/cores" -name '*.core')
+[ -s "$core" ] || fail "there is no core: $(part manifest.json | jq -c .gaps)"
+is guest.core "$core"
+part manifest.json | jq -r '.impact[].what' | grep -q "memory to $core" || fail "impact does not tell of it"
+[ "$(stat -c %a "$core")" = 600 ] || fail "others may read it"
+hd inspect "$core" tasks --json | jq -r 'select(.row == "task") | .comm' | grep -q '^kthreadd$' || fail "it can't be read"
+look core
+[ "$(find "$work/cores" -type f | wc -l)" = 1 ] || fail "the next one does not take its place: $(ls "$work/cores")"
+# No time for it: nothing is left behind. Whoever stops QEMU makes it slow to ask.
+qemu=$(lab_get web pid)
+kill -STOP "$qemu"
+look hasty
+kill -CONT "$qemu"
+[ "$(find "$work/cores" -type f | wc -l)" = 1 ] || fail "what is not whole is left: $(ls "$work/cores")"
 [ "$failed" = 0 ] || tail -n 5 "$work/log"
 [ "$failed" = 0 ] && echo PASS
 exit "$failed"

@@ -56,9 +56,9 @@ int monitor_look (const struct transport_env *env, const struct guest *g,
 
 /* All that it has calls of its own for, so that nothing is tainted:
  * {"stats": {"block.0.rd.reqs": N, ...}, "io_tune": {"vda": {...,
- * "throttled": bool, "crawls": bool}}, "disk_errors": {"vda": "failed"|"nospace"}, "job":
- * "bounded"|"unbounded"}; the last three where it tells.  -ENOTSUP without
- * libvirt. */
+ * "throttled": bool, "crawls": bool}}, "disk_errors": {"vda":
+ * "failed"|"nospace"}, "job": "bounded"|"unbounded"}; the last three where it
+ * tells.  -ENOTSUP without libvirt. */
 int monitor_libvirt_typed (const struct guest *g, uint64_t deadline,
                            struct json_object **ret, struct error *err);
 
