@@ -3,7 +3,8 @@
  * hangdog analyze: the rules of today on the facts of a bundle: what would be
  * said of it now, and what was said then.
  */
-#include "supervisor/cli/archive.h"
+#include "supervisor/archive/archive.h"
+#include "supervisor/cli/cli.h"
 #include "supervisor/cli/classify.h"
 
 #include "base/buf.h"
@@ -111,7 +112,7 @@ analyze (struct cli *cli, const struct verdict_rules *rules, const char *file,
   CLEANUP_JSON_DOC struct json_doc *doc = NULL;
   CLEANUP_JSON struct json_object *all = NULL;
   struct replay replay;
-  int r = archive_manifest (cli, file, &doc, err);
+  int r = archive_manifest (cli->libexec, file, &doc, err);
 
   if (r == 0)
     r = replay_manifest (rules, json_root (doc), &replay, err);

@@ -3,8 +3,9 @@
  * hangdog report: the page of a bundle, made anew: of one that came without,
  * or by a newer hangdog than the one that packed it.
  */
-#include "supervisor/cli/archive.h"
-#include "supervisor/cli/folder.h"
+#include "supervisor/archive/archive.h"
+#include "supervisor/archive/folder.h"
+#include "supervisor/cli/cli.h"
 
 #include "base/cleanup.h"
 #include "base/error.h"
@@ -23,12 +24,12 @@ of_bundle (struct cli *cli, const char *file, int page, struct error *err)
 {
   struct folder f = FOLDER_INIT;
   struct unpacked all;
-  int r = folder_make (&f, err);
+  int r = folder_make (NULL, &f, err);
 
   if (r == 0)
-    r = archive_unpack (cli, file, f.fd, UNPACK_MAX, &all, err);
+    r = archive_unpack (cli->libexec, file, f.fd, UNPACK_MAX, &all, err);
   if (r == 0)
-    r = folder_page (cli, f.fd, page, err);
+    r = folder_page (cli->libexec, f.fd, page, err);
   folder_drop (&f);
   return r;
 }
@@ -39,7 +40,7 @@ of_folder (struct cli *cli, const char *path, int page, struct error *err)
   CLEANUP_CLOSE int fd = open (path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
   return fd < 0 ? error_errno (err, errno, "%s", path)
-                : folder_page (cli, fd, page, err);
+                : folder_page (cli->libexec, fd, page, err);
 }
 
 static int
