@@ -163,7 +163,9 @@ who_say_so (const struct cond *c, struct fact_set *set,
   for (size_t i = g->n; i > 0; i--)
     {
       const struct fact *f = g->facts[i - 1];
-      const struct word w = { g, f->source, f };
+      /* Two samples may be of one source each. */
+      const struct word w
+          = { g, c->op == OP_ALWAYS && !c->sources ? NULL : f->source, f };
       unsigned n = seen.n;
 
       add_source (set, &seen, f->source);
