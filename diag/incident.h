@@ -186,6 +186,10 @@ struct incident
   char repeat_of[UUID_TEXT];
   unsigned repeats;
   uint64_t repeated_wall_ms;
+  /* Of the host's own: its guests' incidents, for the document.  Of whoever
+   * has it written, for that moment; not read back, for each of them names its
+   * parent. */
+  struct json_object *children;
   char no_bundle[96]; /* why none was made of it; "" = one was, or will be */
 };
 
