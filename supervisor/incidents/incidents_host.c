@@ -5,8 +5,9 @@
  *
  * Each guest keeps its own incident and its own diagnosis, as a child of the
  * host's, with its own playbook: what is soon gone is got of all of them first
- * (turns.h), and then the rest, so many at a time as there may be.  The host's is judged when theirs are, by what they found.  It stands
- * as long as one of them does.
+ * (turns.h), and then the rest, so many at a time as there may be.  The host's
+ * is judged when theirs are, by what they found.  It stands as long as one of
+ * them does.
  */
 #include "supervisor/incidents/crowd.h"
 #include "supervisor/incidents/diagnose.h"
