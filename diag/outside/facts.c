@@ -165,6 +165,9 @@ tell_findings (const struct telling *t)
           snprintf (name, sizeof name, "culprit.%s", part (f->class, clean));
           if (who[0])
             tell_text (t, name, who);
+          snprintf (name, sizeof name, "stack.%s", part (f->class, clean));
+          if (f->key[0])
+            tell_text (t, name, f->key);
         }
     }
 }
@@ -316,6 +319,9 @@ tell_blocked (const struct telling *t)
   snprintf (text, sizeof text, "%.32s%s%s", str_of (worst, "comm"),
             at[0] ? " in " : "", at);
   tell_text (t, "tasks.culprit", text);
+  outside_row_key_ (o, worst, text);
+  if (text[0])
+    tell_text (t, "stack.tasks", text);
   tell_real (t, "tasks.blocked_s", real_of (worst, "since_s"));
 }
 
@@ -532,6 +538,9 @@ tell_lock (const struct telling *t)
     return;
   outside_culprit_text (culprit, who, sizeof who);
   tell_text (t, "lock.owner", who);
+  outside_take_key_ (o, culprit, who);
+  if (who[0])
+    tell_text (t, "stack.lock", who);
   json_object_put (culprit);
 }
 
