@@ -115,7 +115,9 @@ inside_ask (struct collect_ctx *ctx, const char *command, struct buf *ret,
             struct error *err)
 {
   const struct transport_ops *way = way_of (ctx->own);
-  struct ask ask = { .command = command, .who = "a diagnosis" };
+  struct ask ask = { .command = command,
+                     .who = "a diagnosis",
+                     .until_ms = ctx->deadline };
   struct ask_result r = { .end = ASK_SILENT };
   int rc;
 

@@ -163,6 +163,29 @@ say (const struct saying *s, const char *name, const char *text)
   s->fn (&f, s->arg);
 }
 
+/* By what it is known when it comes again: which, what is amiss with it, and
+ * where it waits; who is busy, or stopped, is there by chance. */
+static void
+key_of_app (const struct apps *apps, const struct app *a,
+            char dst[FACT_TEXT_MAX])
+{
+  struct json_object *who = a->worst ? a->worst : a->first;
+  enum app_amiss amiss = app_amiss_ (a);
+  const char *call = json_get (who, "syscall")
+                         ? syscall_name (apps->o->arm,
+                                         num_of (who, "syscall"))
+                         : NULL;
+  char stack[OUTSIDE_KEY] = "";
+
+  if (amiss == APP_BUSY || amiss == APP_STOPPED || amiss == APP_FROZEN)
+    call = NULL;
+  else
+    outside_row_key_ (apps->o, who, stack);
+  snprintf (dst, FACT_TEXT_MAX, "%.80s %s %.24s %.120s",
+            a->name[0] && !a->alone ? a->name : str_of (who, "comm"),
+            app_amiss_names[amiss], call ? call : "", stack);
+}
+
 static void
 say_behind (const struct saying *s, const struct apps *apps,
             const struct app *a, enum app_tie tie)
@@ -171,6 +194,8 @@ say_behind (const struct saying *s, const struct apps *apps,
 
   describe (a, apps->o, text, sizeof text);
   say (s, "app.culprit", text);
+  key_of_app (apps, a, text);
+  say (s, "stack.app", text);
   say (s, "app.amiss", app_amiss_names[app_amiss_ (a)]);
   say (s, "app.tied", app_tie_names[tie]);
 }

@@ -165,6 +165,9 @@ tell_findings (const struct telling *t)
           snprintf (name, sizeof name, "culprit.%s", part (f->class, clean));
           if (who[0])
             tell_text (t, name, who);
+          snprintf (name, sizeof name, "stack.%s", part (f->class, clean));
+          if (f->key[0])
+            tell_text (t, name, f->key);
         }
     }
 }
@@ -204,6 +207,25 @@ tell_moved (const struct telling *t)
   /* A disk that rests says nothing, and its work may begin and end between. */
   if (requests && (done > 0 || open > 0))
     tell_bool (t, "disk.any_moved", done > 0);
+}
+
+/* ---- CPUs ---- */
+
+/* Without registers those that are not proven to take none are not known to
+ * take any. */
+static void
+tell_cpus (const struct telling *t)
+{
+  struct buf who CLEANUP_BUF = BUF_INIT (FACT_TEXT_MAX);
+  struct json_object *row;
+  bool known = t->o->irqs_off > 0;
+
+  for (size_t i = 0; !known && (row = outside_next_ (t->o, "cpu", &i));)
+    known = json_get (row, "irqs_off") != NULL;
+  if (known)
+    tell_int (t, "vcpu.irqs_off", (int64_t) t->o->irqs_off);
+  if (outside_standing_ (t->o, &who))
+    tell_text (t, "kernel.stands_with", buf_str (&who));
 }
 
 /* ---- tasks ---- */
@@ -297,6 +319,9 @@ tell_blocked (const struct telling *t)
   snprintf (text, sizeof text, "%.32s%s%s", str_of (worst, "comm"),
             at[0] ? " in " : "", at);
   tell_text (t, "tasks.culprit", text);
+  outside_row_key_ (o, worst, text);
+  if (text[0])
+    tell_text (t, "stack.tasks", text);
   tell_real (t, "tasks.blocked_s", real_of (worst, "since_s"));
 }
 
@@ -513,6 +538,9 @@ tell_lock (const struct telling *t)
     return;
   outside_culprit_text (culprit, who, sizeof who);
   tell_text (t, "lock.owner", who);
+  outside_take_key_ (o, culprit, who);
+  if (who[0])
+    tell_text (t, "stack.lock", who);
   json_object_put (culprit);
 }
 
@@ -614,12 +642,7 @@ outside_facts (const struct outside *o, const struct incarnation *inc,
     tell_bool (&t, "kernel.panicked", json_get_bool (row, "panicked", false));
   tell_findings (&t);
   tell_moved (&t);
-  for (i = 0; (row = outside_next_ (o, "cpu", &i));)
-    if (json_get (row, "irqs_off"))
-      {
-        tell_int (&t, "vcpu.irqs_off", (int64_t) o->irqs_off);
-        break;
-      }
+  tell_cpus (&t);
   if (o->tasks.n > 0)
     {
       tell_blocked (&t);

@@ -275,19 +275,28 @@ leads_to_panic (const char *frame)
   return false;
 }
 
-void
-outside_panic_place_ (const struct outside *o, struct json_object *cpu,
-                      char dst[OUTSIDE_PLACE])
+unsigned
+outside_behind_panic_ (const char *const *names, unsigned n)
 {
-  const char *names[DEPTH];
-  unsigned n = outside_frames_ (o, cpu, names, DEPTH), i = 0;
+  unsigned i = 0;
 
-  dst[0] = '\0';
   while (i < n && strncmp (names[i], "panic+", 6) != 0
          && strncmp (names[i], "vpanic+", 7) != 0)
     i++;
   while (i < n && leads_to_panic (names[i]))
     i++;
+  return i;
+}
+
+void
+outside_panic_place_ (const struct outside *o, struct json_object *cpu,
+                      char dst[OUTSIDE_PLACE])
+{
+  const char *names[DEPTH];
+  unsigned n = outside_frames_ (o, cpu, names, DEPTH);
+  unsigned i = outside_behind_panic_ (names, n);
+
+  dst[0] = '\0';
   if (i < n)
     name_of (names[i], dst);
 }
@@ -327,5 +336,6 @@ outside_culprit_ (const struct outside *o, struct json_object *who,
   if (where)
     outside_place (o, where, at, top);
   outside_add_function_ (c, at);
+  outside_add_stack_ (o, c, where ? where : who);
   return c;
 }

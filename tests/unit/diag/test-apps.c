@@ -104,7 +104,8 @@ by_its_port (void **state)
   look (COMMAND ("ask-it 8080"), SHOP LISTEN ("20", "8080", "2"));
   says ("app.culprit=shop.service, shop (20), takes no connections: 2 of 2 "
         "wait, 2 of 2 threads wait in a futex, from "
-        "/bin/shop+0x12\napp.amiss=futex\napp.tied=command\n");
+        "/bin/shop+0x12\nstack.app=shop.service futex futex "
+        "futex_wait_queue;do_futex\napp.amiss=futex\napp.tied=command\n");
   look (COMMAND ("curl -f http://127.0.0.1:8080/up"),
         SHOP LISTEN ("20", "8080", "0"));
   assert_non_null (strstr (have, "app.tied=port\n"));
@@ -112,7 +113,7 @@ by_its_port (void **state)
         "{'scenario':'other','address':'10.0.0.5:8080'}]}",
         SHOP LISTEN ("20", "8080", "0"));
   says ("app.culprit=web.service, shop (7), waits in epoll_wait\n"
-        "app.amiss=nothing\napp.tied=port\n");
+        "stack.app=web.service nothing epoll_wait \napp.amiss=nothing\napp.tied=port\n");
   /* Behind a forward the port is another's. */
   look ("{'addresses':[{'scenario':'s','address':'127.0.0.1:2222'}]}",
         SHOP LISTEN ("20", "8080", "0"));
@@ -158,13 +159,14 @@ static void
 containers (void **state)
 {
   look (COMMAND ("docker exec 3b5c9e7f1a2d true"), WEB BOXED ("9", "S"));
-  says ("app.culprit=docker-3b5c9e7f1a2d, shop (9)\napp.amiss=nothing\n"
+  says ("app.culprit=docker-3b5c9e7f1a2d, shop (9)\n"
+        "stack.app=docker-3b5c9e7f1a2d nothing  \napp.amiss=nothing\n"
         "app.tied=named\n");
   look (COMMAND ("ask-it 8080"),
         WEB BOXED ("9", "S") LISTEN ("9", "8080", "0")
         "{'row':'cgroup','cgroup':'/x','frozen':true,'used':1,'max':2}\n");
   says ("app.culprit=docker-3b5c9e7f1a2d, shop (9), is frozen with its control "
-        "group\napp.amiss=frozen\napp.tied=command\n");
+        "group\nstack.app=docker-3b5c9e7f1a2d frozen  \napp.amiss=frozen\napp.tied=command\n");
   /* Who only passes connections on is not who is asked. */
   look (COMMAND ("ask-it 8080"),
         "{'row':'task','pid':9,'tgid':9,'comm':'docker-proxy','state':'S',"
