@@ -13,8 +13,13 @@ zoo_options() {
     disk=$(jq -r '.guest.disk // ""' "$1")
     server=$(jq -r '.guest.server // "file"' "$1")
     options=(kernel="$kernel" "${options[@]}")
+    hold=''
+    [ "$vantage" != console ] || hold=1
     case $vantage in
         eve) # what EVE's guests are like: no device that tells, a quiet kernel, Ubuntu's mask
+            # And no libvirt. What is about a console that is read all the time has one that is (console-mode hold).
+            [ "$launcher" = eve ] || hold=1
+            launcher=eve
             mapfile -t options < <(printf '%s\n' "${options[@]}" | grep -vE '^(agent|pvpanic|vmcoreinfo)=')
             options+=(sysrq=176 quiet=yes) ;;
         memory) options+=(profile=none quiet=yes) ;;
@@ -188,7 +193,7 @@ zoo_config() {
         bed_config "$more"
     fi
     # Who has the console alone reads it all the time, or hears nothing of what is said between two questions.
-    [ "$vantage" != console ] || { jq '.sources[0]["console-mode"] = "hold"' "$work/config.json" >"$work/config.new" && mv "$work/config.new" "$work/config.json"; }
+    [ -z "$hold" ] || { jq '.sources[0]["console-mode"] = "hold"' "$work/config.json" >"$work/config.new" && mv "$work/config.new" "$work/config.json"; }
 }
 # A shell answers, and the heartbeat is read: from now on a fault is seen by all that can see it.
 zoo_well() { # GUEST
@@ -244,15 +249,15 @@ zoo_failed() { # STEP: true where it may
 zoo_put() { # GUEST SCRIPT
     lab_ctl "$1" "echo '$(base64 -w0 "$src/examples/faults/$2.sh")' | base64 -d >/tmp/fault"
 }
-# For steps on the host: PID has one hundredth of a CPU from now on. Undone by zoo_undo.
-zoo_starve() {
-    local d
+# For steps on the host: PID has so many percent of a CPU (1) from now on. Undone by zoo_undo.
+zoo_starve() { # PID [PERCENT]
+    local d quota=$((${2:-1} * 1000))
     if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
         d=/sys/fs/cgroup/zoo-$$
-        mkdir "$d" && echo "1000 100000" >"$d/cpu.max" || return
+        mkdir "$d" && echo "$quota 100000" >"$d/cpu.max" || return
     else
         d=/sys/fs/cgroup/cpu/zoo-$$
-        mkdir "$d" && echo 100000 >"$d/cpu.cfs_period_us" && echo 1000 >"$d/cpu.cfs_quota_us" || return
+        mkdir "$d" && echo 100000 >"$d/cpu.cfs_period_us" && echo $quota >"$d/cpu.cfs_quota_us" || return
     fi
     starved=$d
     echo "$1" >"$d/cgroup.procs"
@@ -318,7 +323,7 @@ zoo_result() {
             hd bundle ls "$bundle" --json 2>/dev/null | jq -s 'map(.name // empty)' >"$work/members"
         fi
     fi
-    jq -nc --slurpfile doc "$doc" --slurpfile inc "$work/incidents" --slurpfile facts "$facts" --slurpfile members "$work/members" --slurpfile head "$work/head" \
+    jq -nc --rawfile status "$work/status" --slurpfile doc "$doc" --slurpfile inc "$work/incidents" --slurpfile facts "$facts" --slurpfile members "$work/members" --slurpfile head "$work/head" \
         --arg id "$id" --arg kernel "$kernel" --arg vantage "$vantage" --argjson began "$began" \
         --argjson bytes "$bytes" --argjson incident "$incident" --argjson guests "$count" -f "$src/tests/zoo/judge.jq"
 }

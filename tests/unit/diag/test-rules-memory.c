@@ -107,6 +107,12 @@ names_class_and_culprit (void **state)
   concludes ("kernel.panicked=1;finding.kernel_panic=KERNEL PANIC on CPU 0: "
              "bad;culprit.kernel_panic=f [m], t (7) on CPU 0",
              "silent", "kernel-panic", "f [m], t (7) on CPU 0");
+  /* Whoever panics for want of a disk is not to blame. */
+  concludes ("kernel.panicked=1;finding.kernel_panic=KERNEL PANIC on CPU 1: "
+             "VFS: Unable to mount root fs on unknown-block(0,0);"
+             "culprit.kernel_panic=swapper/0 (1) on CPU 1;"
+             "kernel.event.root_missing=no root file system: sda1",
+             "boot-stopped", "kernel-panic", "no root file system: sda1");
   /* By two vantage points it is the same one. */
   concludes ("vmm.status@monitor=paused guest-panicked;kernel.panicked=1;"
              "finding.kernel_panic=KERNEL PANIC on CPU 0: bad;"
@@ -286,6 +292,23 @@ near_misses (void **state)
              "application-dead", "web");
 }
 
+/* One check answers, and of another nobody could ask: who has the console. */
+static void
+who_has_the_console (void **state)
+{
+  static const char well[]
+      = WELL ";vmm.monitor@monitor=answers;vmm.status@monitor=running;"
+             "probe.lives@scenario=ok";
+  char text[512];
+
+  concludes (well, "ordered", "none", NULL);
+  snprintf (text, sizeof text, "%s;reach.console@scenario=%s", well,
+            "unusable console-busy");
+  concludes (text, "ordered", "console-busy", "another client of the console");
+  snprintf (text, sizeof text, "%s;reach.console@scenario=%s", well, "alive");
+  concludes (text, "ordered", "none", NULL);
+}
+
 int
 main (void)
 {
@@ -294,6 +317,7 @@ main (void)
     cmocka_unit_test (believes_its_log),
     cmocka_unit_test (names_what_never_came_up),
     cmocka_unit_test (near_misses),
+    cmocka_unit_test (who_has_the_console),
   };
 
   return cmocka_run_group_tests (tests, begin_rules, end_rules);
