@@ -158,6 +158,8 @@ zoo_scenarios() { # DOCUMENT
               expect: {status: 0, output: "load average"}} else empty end,
             if $beat then {name: "kernel-lives", kind: "memory-heartbeat", interval: "10s", timeout: "5s", "retry-interval": "6s", "initial-delay": "5s",
               stands: "10s", playbook: "quick"} else empty end,
+            if $v == "memory" then {name: "tasks-move", kind: "memory-tasks", interval: "15s", timeout: "10s", "retry-interval": "5s", "initial-delay": "3s",
+              "failure-threshold": 2, "blocked-for": "15s", playbook: "quick"} else empty end,
             if $v == "monitor" then {name: "qemu", kind: "monitor", interval: "10s", timeout: "5s", vcpus: true, "vcpus-stuck": ($launcher == "eve"), "initial-delay": "1s",
               "retry-interval": "5s", "failure-threshold": 2, playbook: "quick"} else empty end ]
           + (.scenarios // [] | map(if $soon then . + {interval: $often[0], timeout: "4s", "retry-interval": $often[2]} else . end) | map(walk(if type == "string" then gsub("@PORT@"; $port) else . end))) )}' "$1"
