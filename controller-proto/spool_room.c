@@ -119,9 +119,10 @@ evict_one (struct spool *sp)
 }
 
 int
-spool_room (struct spool *sp, uint64_t need, bool critical, struct error *err)
+spool_room (struct spool *sp, uint64_t need, enum spool_what what,
+            struct error *err)
 {
-  uint64_t floor = critical ? 0 : sp->limits.free_floor;
+  uint64_t floor = what == SPOOL_CRITICAL ? 0 : sp->limits.free_floor;
 
   if (need > sp->limits.max_bytes)
     return error_set (err, ENOSPC, "the spool may hold %llu bytes in all",
@@ -138,7 +139,11 @@ spool_room (struct spool *sp, uint64_t need, bool critical, struct error *err)
         continue;
       /* A critical write tries its luck with the disk: the ballast may be
        * what it needs. */
-      if (critical && !quota)
+      if (what == SPOOL_CRITICAL && !quota)
+        return 0;
+      /* Of a diagnosis something is to be kept: the floor is there for
+       * others, but they would rather know why. */
+      if (what == SPOOL_SMALL && !quota && left >= need)
         return 0;
       return error_set (err, ENOSPC, "no room in the spool: %s",
                         quota ? "it is at its limit"
