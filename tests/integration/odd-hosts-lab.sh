@@ -91,7 +91,7 @@ echo "under the spool are $(df --output=avail -k "$work/state" | tail -n 1 | tr 
 look "the spool's disk is full" web quick 30 lock-deadlock
 look "the spool's disk is full" web standard 60 lock-deadlock
 hd status >"$work/out"
-says "$work/out" 'disk is full'
+says "$work/out" 'state is full'
 rm "$work/state/filler"
 look "and has room again" web standard 60 lock-deadlock
 [ "$failed" = 0 ] || tail -n 15 "$work/log"
