@@ -19,7 +19,8 @@
 #define SPOOL_MAX_GAPS 64
 /* Given back to the disk so that an incident fits when nothing else does. */
 #define SPOOL_BALLAST "ballast"
-#define SPOOL_BALLAST_BYTES (2u << 20)
+#define SPOOL_BALLAST_BYTES (2 << 20)
+#define SPOOL_BALLAST_LEAST (512 << 10)
 /* Evidence of one incident, and a bundle, that is had on a full disk, too: the
  * ballast has room for both. */
 #define SPOOL_SMALL_BYTES (1u << 20)

@@ -182,8 +182,13 @@ spool_ballast_make (struct spool *sp)
                O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
   /* fallocate, not posix_fallocate: where the file system cannot reserve,
    * there is no ballast, instead of a slow one. */
-  if (fd >= 0 && fallocate (fd, 0, 0, SPOOL_BALLAST_BYTES) < 0)
-    unlinkat (sp->dirfd, SPOOL_BALLAST, 0);
+  if (fd < 0)
+    return;
+  /* A small volume has room for a record, if not for a bundle. */
+  for (off_t n = SPOOL_BALLAST_BYTES; n >= SPOOL_BALLAST_LEAST; n /= 2)
+    if (fallocate (fd, 0, 0, n) == 0)
+      return;
+  unlinkat (sp->dirfd, SPOOL_BALLAST, 0);
 }
 
 void
