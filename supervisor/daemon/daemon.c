@@ -373,6 +373,12 @@ on_text_replay (const char *uuid, void *arg)
   boots_replay (((struct daemon *) arg)->boots, uuid);
 }
 
+static void
+on_memory_anew (const struct incarnation *inc, void *arg)
+{
+  boots_memory (((struct daemon *) arg)->boots, inc);
+}
+
 static const struct texts_ops text_ops = {
   .boot = on_text_boot,
   .replay = on_text_replay,
@@ -409,6 +415,8 @@ make_eyes (struct daemon *d, struct error *err)
     .registry = d->registry,
     .transports = &d->env,
     .interval_ms = d->config->heartbeat_ms,
+    .anew = on_memory_anew,
+    .arg = d,
   };
 
   return d->drain_only ? 0 : eyes_new (&env, &d->eyes, err);

@@ -139,6 +139,7 @@ struct incident_info
   bool flapping; /* it is held open: its check is now well and now not */
   unsigned flaps; /* so often it would have been another one */
   unsigned children; /* of one of the host's own: incidents of guests */
+  struct json_object *child_list; /* the same as its document has them */
   const char *bundle; /* path, "" before it is packed */
   const char *shipped; /* "", "shipped", "parked: why" */
 };

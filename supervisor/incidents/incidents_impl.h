@@ -242,6 +242,9 @@ void incidents_childless (struct incidents *in);
 /* Those whose children are judged. */
 void incidents_judge_hosts (struct incidents *in);
 unsigned incident_children (const struct active *a);
+/* Of the host's own, for documents: an array of {"incident","guest","class"};
+ * NULL: it is a guest's. */
+struct json_object *incident_children_json (const struct active *host);
 
 /* ---- what begins and ends them: incidents_trouble.c ---- */
 
