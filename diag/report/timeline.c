@@ -160,10 +160,15 @@ struct log_end
 static bool
 is_registers (const char *text)
 {
-  size_t n = strspn (text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789");
+  size_t n = strspn (text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"), hex;
 
-  return (n >= 2 && n <= 3 && text[n] == ':')
-         || strncmp (text, "Code:", 5) == 0;
+  if (strncmp (text, "Code: ", 6) == 0)
+    return true;
+  if (n < 2 || n > 3 || text[n] != ':')
+    return false;
+  text += n + 1 + strspn (text + n + 1, " ");
+  hex = strspn (text, "0123456789abcdef");
+  return hex >= 4 && strchr (" (", text[hex]);
 }
 
 static void

@@ -127,8 +127,11 @@ times_learn (struct page *p)
   if (p->knows_mono && l.memory > 0 && c.s > 0 && c.s < 1e9
       && !p->guest_stood)
     {
-      p->guest_to_wall
-          = l.memory + p->mono_to_wall - (int64_t) (1000 * c.s);
+      int64_t guest = l.memory + p->mono_to_wall - (int64_t) (1000 * c.s);
+
+      /* It was read a little before what was made of it was said. */
+      if (!p->knows_guest || guest < p->guest_to_wall)
+        p->guest_to_wall = guest;
       p->knows_guest = true;
     }
 }
