@@ -73,7 +73,10 @@ struct verdict_fact
 };
 
 #define VERDICT_FACTS 8
-#define SIGNATURE_TEXT 17
+/* Before a signature: how it was made (diag/ladder/signature.c).  Another way
+ * is another number, so that no repeat is counted that is none. */
+#define SIGNATURE_FORMAT "2-"
+#define SIGNATURE_TEXT 19
 
 struct verdict
 {
@@ -85,7 +88,8 @@ struct verdict
   char next[320];
   char rule[64];       /* which said so; "" = none did */
   /* The same trouble has the same one, whatever the numbers in it: class and
-   * culprit without addresses, pids, times. */
+   * the culprit's innermost functions, or the culprit without addresses, pids,
+   * times. */
   char signature[SIGNATURE_TEXT];
   struct verdict_fact facts[VERDICT_FACTS]; /* what it rests on */
   unsigned nfacts;
@@ -182,6 +186,10 @@ struct incident
   char repeat_of[UUID_TEXT];
   unsigned repeats;
   uint64_t repeated_wall_ms;
+  /* Of the host's own: its guests' incidents, for the document.  Of whoever
+   * has it written, for that moment; not read back, for each of them names its
+   * parent. */
+  struct json_object *children;
   char no_bundle[96]; /* why none was made of it; "" = one was, or will be */
 };
 

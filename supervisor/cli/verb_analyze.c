@@ -3,6 +3,7 @@
  * hangdog analyze: the rules of today on the facts of a bundle: what would be
  * said of it now, and what was said then.
  */
+#include "supervisor/archive/archive.h"
 #include "supervisor/cli/analyze.h"
 #include "supervisor/cli/classify.h"
 #include "supervisor/cli/progress.h"
@@ -128,7 +129,8 @@ analyze_one (struct cli *cli, const struct verdict_rules *rules,
   *ret = (struct analyzed){ .damage = ERROR_INIT };
   r = stat (file, &st) == 0 && S_ISDIR (st.st_mode)
           ? folder_manifest (file, &ret->doc, err)
-          : archive_manifest_of (cli, file, &ret->doc, &ret->damage, err);
+          : archive_manifest_of (cli->libexec, file, &ret->doc, &ret->damage,
+                                 err);
   if (r == 0)
     {
       r = replay_manifest (rules, json_root (ret->doc), &ret->replay, err);

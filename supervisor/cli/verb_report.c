@@ -3,8 +3,9 @@
  * hangdog report: the page of a bundle, made anew: of one that came without,
  * or by a newer hangdog than the one that packed it.
  */
-#include "supervisor/cli/archive.h"
-#include "supervisor/cli/folder.h"
+#include "supervisor/archive/archive.h"
+#include "supervisor/archive/folder.h"
+#include "supervisor/cli/cli.h"
 #include "supervisor/cli/progress.h"
 
 #include "base/cleanup.h"
@@ -36,7 +37,7 @@ page_of (struct making *m, int folder, int page, struct error *err)
   int r;
 
   progress_step (&m->progress, STEPS, STEPS, "the page");
-  r = folder_page (m->cli, folder, page, err);
+  r = folder_page (m->cli->libexec, folder, page, err);
   return r < 0 ? error_wrap (err, "%s", m->from) : 0;
 }
 
@@ -46,11 +47,11 @@ of_bundle (struct making *m, int page, struct error *err)
 {
   struct folder f = FOLDER_INIT;
   struct unpacked all;
-  int r = folder_make (&f, err);
+  int r = folder_make (NULL, &f, err);
 
   progress_step (&m->progress, 1, STEPS, "unpacking");
   if (r == 0)
-    r = archive_unpack (m->cli, m->from, f.fd, UNPACK_MAX, &all, err);
+    r = archive_unpack (m->cli->libexec, m->from, f.fd, UNPACK_MAX, &all, err);
   if (r == -EBADMSG && faccessat (f.fd, "manifest.json", R_OK, 0) == 0)
     {
       m->damage = *err;

@@ -267,11 +267,13 @@ incidents_each (struct incidents *in,
         .flapping = a->flapping && a->stand != STAND_NOT,
         .flaps = a->flaps,
         .children = incident_children (a),
+        .child_list = incident_children_json (a),
         .bundle = a->bundle,
         .shipped = a->shipped,
       };
 
       fn (&info, arg);
+      json_object_put (info.child_list);
     }
 }
 

@@ -2,7 +2,7 @@
  *
  * Asking the parser about an archive, and unpacking one.
  */
-#include "supervisor/cli/archive.h"
+#include "supervisor/archive/archive.h"
 
 #include "base/buf.h"
 #include "base/channel.h"
@@ -78,11 +78,11 @@ answer (struct frame *f, void *arg)
 }
 
 static int
-ask (struct cli *cli, struct asking *a, const char *program, const char *task,
+ask (const char *libexec, struct asking *a, const char *program, const char *task,
      const char *name, int fd, struct error *err)
 {
   const char *args[] = { task, name, NULL };
-  const struct parser_spec spec = { .libexec = cli->libexec,
+  const struct parser_spec spec = { .libexec = libexec,
                                     .program = program,
                                     .args = args,
                                     .inputs = &fd,
@@ -112,7 +112,7 @@ ask (struct cli *cli, struct asking *a, const char *program, const char *task,
 }
 
 int
-archive_read (struct cli *cli, const char *file, const char *task,
+archive_read (const char *libexec, const char *file, const char *task,
               const char *name, archive_fn *fn, void *arg, struct error *err)
 {
   struct asking a = { .file = file, .fn = fn, .arg = arg,
@@ -127,10 +127,10 @@ archive_read (struct cli *cli, const char *file, const char *task,
     return error_errno (err, errno, "%s", file);
   if (fstat (fd, &st) < 0 || !S_ISREG (st.st_mode))
     return error_set (err, EINVAL, "%s is not a file", file);
-  r = ask (cli, &a, "hangdog-parser", task, name, fd, err);
+  r = ask (libexec, &a, "hangdog-parser", task, name, fd, err);
   /* Archives of others take a library that starts slowly. */
   if (r == FOREIGN && lseek (fd, 0, SEEK_SET) == 0)
-    r = ask (cli, &a, "hangdog-parser-foreign", task, name, fd, err);
+    r = ask (libexec, &a, "hangdog-parser-foreign", task, name, fd, err);
   if (r == FOREIGN)
     r = error_set (err, EBADMSG, "%s is no archive that can be read here",
                    file);
@@ -158,12 +158,12 @@ keep_data (const char *op, struct frame *f, void *arg, struct error *err)
 }
 
 int
-archive_manifest_of (struct cli *cli, const char *file, struct json_doc **ret,
+archive_manifest_of (const char *libexec, const char *file, struct json_doc **ret,
                      struct error *ret_damage, struct error *err)
 {
   CLEANUP_BUF struct buf text = BUF_INIT (MANIFEST_MAX);
   struct error damage = ERROR_INIT;
-  int r = archive_read (cli, file, "bundle-cat", "manifest.json", keep_data,
+  int r = archive_read (libexec, file, "bundle-cat", "manifest.json", keep_data,
                         &text, &damage);
 
   if (text.cut)
@@ -187,12 +187,12 @@ archive_manifest_of (struct cli *cli, const char *file, struct json_doc **ret,
 }
 
 int
-archive_manifest (struct cli *cli, const char *file, struct json_doc **ret,
+archive_manifest (const char *libexec, const char *file, struct json_doc **ret,
                   struct error *err)
 {
   struct error damage = ERROR_INIT;
   struct json_doc *doc = NULL;
-  int r = archive_manifest_of (cli, file, &doc, &damage, err);
+  int r = archive_manifest_of (libexec, file, &doc, &damage, err);
 
   if (r == 0 && damage.code)
     {
@@ -292,7 +292,7 @@ unpack (const char *op, struct frame *f, void *arg, struct error *err)
 }
 
 int
-archive_unpack (struct cli *cli, const char *file, int dirfd,
+archive_unpack (const char *libexec, const char *file, int dirfd,
                 uint64_t max_bytes, struct unpacked *ret, struct error *err)
 {
   struct unpacking u = { .dirfd = dirfd, .fd = -1, .max_bytes = max_bytes,
@@ -300,7 +300,7 @@ archive_unpack (struct cli *cli, const char *file, int dirfd,
   int r;
 
   *ret = (struct unpacked){ 0 };
-  r = archive_read (cli, file, "bundle-all", NULL, unpack, &u, err);
+  r = archive_read (libexec, file, "bundle-all", NULL, unpack, &u, err);
   if (u.fd >= 0)
     close (u.fd);
   return r;
