@@ -53,6 +53,9 @@ int bundle_read (int fd, uint64_t max_bytes,
                  const struct bundle_reader_ops *ops, void *arg,
                  struct error *err);
 
+/* "public", "internal", "secret": of a member of that name. */
+const char *bundle_sensitivity (const char *path);
+
 /* True for a name that may stand in a bundle. */
 bool bundle_name_ok (const char *name);
 

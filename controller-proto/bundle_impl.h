@@ -71,8 +71,6 @@ struct json_object *bundle_manifest (const struct bundle_members *all,
                                      const char *name,
                                      struct json_object *head);
 const char *bundle_media_type (const char *path);
-/* "public", "internal", "secret". */
-const char *bundle_sensitivity (const char *path);
 
 /* Our own format: ustar members in zstd frames.  Damage costs the members
  * it lies in: reading goes on at the next frame (-EBADMSG at the end). */

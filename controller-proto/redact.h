@@ -50,6 +50,9 @@ redactor_freep_ (struct redactor **r)
 int redactor_rules (struct redactor *r, const char *text, size_t len,
                     const char *origin, struct error *err);
 
+/* The JSON Schema of such a document. */
+void redact_rules_schema (struct buf *out);
+
 /* A word that is known to be one, "hostname" or "user"; what everybody has, or
  * what is too short to be told from other words, is not taken. */
 void redactor_word (struct redactor *r, const char *as, const char *word);

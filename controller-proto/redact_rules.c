@@ -136,7 +136,7 @@ static int
 take_kinds (struct redact_rules *rules, const struct json_doc *doc,
             const struct json_list *from, struct error *err)
 {
-  char **items = from->items;
+  char **items = from->items, path[32];
   unsigned k;
 
   for (size_t i = 0; i < from->count; i++)
@@ -145,7 +145,13 @@ take_kinds (struct redact_rules *rules, const struct json_doc *doc,
         if (strcmp (items[i], redact_kinds[k]) == 0)
           break;
       if (k == KIND_SECRET)
-        return json_error_at (doc, "kinds", err, "no kind \"%s\"", items[i]);
+        {
+          snprintf (path, sizeof path, "kinds[%zu]", i);
+          return json_error_at (doc, path, err,
+                                "no kind \"%.40s\" (known: ipv4, ipv6, mac, "
+                                "email, hostname, user, uuid)",
+                                items[i]);
+        }
       rules->kinds[k] = true;
     }
   return 0;
@@ -171,43 +177,64 @@ take_near (struct redact_rules *rules, struct redact_pattern *p,
 
 static int
 check_near (const struct json_doc *doc, const struct json_list *from,
-            const char *path, struct error *err)
+            const char *of, struct error *err)
 {
-  char **items = from->items;
+  char **items = from->items, path[64];
 
+  snprintf (path, sizeof path, "%s.near", of);
   if (from->count == 0)
-    return json_error_at (doc, path, err, "nothing is `near`");
+    return json_error_at (doc, path, err,
+                          "nothing is `near`: which lines are to be tried?");
   for (size_t i = 0; i < from->count; i++)
     if (strlen (items[i]) < 2 || strlen (items[i]) >= NEAR_BYTES)
-      return json_error_at (doc, path, err, "`near` has 2 to %d bytes each",
-                            NEAR_BYTES - 1);
+      {
+        snprintf (path, sizeof path, "%s.near[%zu]", of, i);
+        return json_error_at (doc, path, err, "it has 2 to %d bytes",
+                              NEAR_BYTES - 1);
+      }
   return 0;
+}
+
+/* The expression, with the group that is meant. */
+static int
+take_regex (struct redact_pattern *p, const struct json_doc *doc,
+            const char *regex, const char *group, const char *of,
+            struct error *err)
+{
+  struct error why = ERROR_INIT;
+  char path[64];
+
+  snprintf (path, sizeof path, "%s.regex", of);
+  if (regex_new (regex, &p->regex, &why) < 0)
+    return json_error_at (doc, path, err, "%s", error_text (&why));
+  p->group = regex_group_number (p->regex, group);
+  if (p->group != 0)
+    return 0;
+  regex_free (steal_ptr (&p->regex));
+  return json_error_at (doc, path, err, "it has no group (?<%s>...)", group);
 }
 
 static int
 take_pattern (struct redact_rules *rules, const struct json_doc *doc,
-              const struct pattern_doc *from, bool learns, const char *path,
+              const struct pattern_doc *from, bool learns, const char *of,
               struct error *err)
 {
   struct redact_pattern *p = &rules->patterns[rules->npatterns];
-  const char *group = learns ? "word" : "secret";
+  char path[64];
   int r;
 
   if (rules->npatterns == PATTERNS_MAX)
-    return json_error_at (doc, path, err, "more than %d expressions",
-                          PATTERNS_MAX);
-  if ((r = check_near (doc, &from->near, path, err)) < 0)
+    return json_error_at (doc, of, err, "more than %d expressions with those "
+                          "that are shipped", PATTERNS_MAX);
+  snprintf (path, sizeof path, "%s.as", of);
+  if (learns && from->as != KIND_HOSTNAME && from->as != KIND_USER)
+    return json_error_at (doc, path, err, "a word is a hostname or a user");
+  if ((r = check_near (doc, &from->near, of, err)) < 0)
     return r;
   memset (p, 0, sizeof *p);
-  if ((r = regex_new (from->regex, &p->regex, err)) < 0)
-    return error_wrap (err, "%s", path);
-  p->group = regex_group_number (p->regex, group);
-  if (p->group == 0 || (learns && from->as >= KIND_UUID))
-    {
-      regex_free (steal_ptr (&p->regex));
-      return json_error_at (doc, path, err, "it has no group `%s`, or is "
-                            "about what is no word", group);
-    }
+  r = take_regex (p, doc, from->regex, learns ? "word" : "secret", of, err);
+  if (r < 0)
+    return r;
   snprintf (p->name, sizeof p->name, "%s", from->name ? from->name : "");
   snprintf (p->until, sizeof p->until, "%s", from->until ? from->until : "");
   p->as = learns ? (enum redact_kind) from->as : KIND_SECRET;
@@ -238,6 +265,7 @@ take_named (struct redact_rules *rules, const struct json_doc *doc,
 {
   struct named_doc *all = list->items;
   struct redact_named *more;
+  char path[48];
 
   if (list->count == 0)
     return 0;
@@ -249,8 +277,11 @@ take_named (struct redact_rules *rules, const struct json_doc *doc,
   for (size_t i = 0; i < list->count; i++)
     {
       if (all[i].as != KIND_HOSTNAME && all[i].as != KIND_USER)
-        return json_error_at (doc, "words", err,
-                              "a word is a hostname or a user");
+        {
+          snprintf (path, sizeof path, "words[%zu].as", i);
+          return json_error_at (doc, path, err,
+                                "a word is a hostname or a user");
+        }
       more[rules->nnamed].as = (enum redact_kind) all[i].as;
       more[rules->nnamed++].word = steal_ptr (&all[i].word);
     }
@@ -319,6 +350,13 @@ redact_rules_add (struct redact_rules *rules, const char *text, size_t len,
     r = take (rules, doc, &d, err);
   json_decoded_done (rules_fields, &d);
   return r;
+}
+
+void
+redact_rules_schema (struct buf *out)
+{
+  json_schema (rules_fields, REDACT_RULES_SCHEMA, "hangdog redaction rules",
+               out);
 }
 
 static void

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 
+#include <json-c/json.h>
 #include <string.h>
 #include <sys/random.h>
 #ifdef WITH_CURL
@@ -48,6 +49,15 @@ sink_find (const char *url)
     if (strlen (sinks[i]->name) == n && strncmp (url, sinks[i]->name, n) == 0)
       return sinks[i];
   return NULL;
+}
+
+bool
+sink_redacts (const struct sink_config *cfg)
+{
+  /* What cannot be meant is none of "as it is". */
+  return cfg->redact
+         && !(json_object_is_type (cfg->redact, json_type_boolean)
+              && !json_object_get_boolean (cfg->redact));
 }
 
 uint64_t

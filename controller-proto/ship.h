@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 struct error;
+struct json_object;
 
 /* "sink": {"url": "http://...", "token-file": "/...", ...} */
 struct sink_config
@@ -24,7 +25,11 @@ struct sink_config
   char *proxy;      /* NULL = of the environment, "none" = none */
   uint64_t timeout_ms;  /* without progress, default 30 s */
   uint64_t max_rate;    /* bytes per second, 0 = none */
+  struct json_object *redact; /* true, "strict", or a file of rules: nothing
+                                 goes there that was not redacted */
 };
+/* Is it to get only what was redacted? */
+bool sink_redacts (const struct sink_config *cfg);
 
 enum ship_end
 {

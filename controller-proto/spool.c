@@ -282,6 +282,7 @@ spool_drop (struct spool *sp, const char *id, struct error *err)
   if (fsync (sp->docs_fd) < 0)
     return error_errno (err, errno, "fsync of incidents/");
   unlinkat (sp->blobs_fd, spool_bundle_name (name, id), 0);
+  spool_forms_drop (sp, it);
   spool_remove_tree (sp->open_fd, id);
   spool_forget (sp, it);
   return 0;
@@ -312,8 +313,8 @@ spool_each (struct spool *sp, enum spool_place place,
 }
 
 int
-spool_document (struct spool *sp, const char *id, char **ret_json,
-                size_t *ret_len, struct error *err)
+spool_document (struct spool *sp, const char *id, const char *sink,
+                char **ret_json, size_t *ret_len, struct error *err)
 {
   CLEANUP_JSON struct json_object *all = NULL;
   struct json_object *incident;
@@ -327,6 +328,8 @@ spool_document (struct spool *sp, const char *id, char **ret_json,
   json_object_object_del (incident, "rev");
   json_add_int (incident, "rev",
                 json_get_int (json_get (all, "spool"), "rev", 1));
+  if (sink)
+    spool_form_tell (it, sink, incident);
   const char *text = json_object_to_json_string_length (
       incident, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &len);
   char *copy = text ? strndup (text, len) : NULL;
@@ -365,7 +368,8 @@ spool_stats (struct spool *sp, struct spool_stats *ret)
   for (size_t i = 0; i < sp->count; i++)
     {
       ret->count[sp->items[i]->pub.place]++;
-      ret->bytes += sp->items[i]->pub.bytes + sp->items[i]->json_bytes;
+      ret->bytes += sp->items[i]->pub.bytes + sp->items[i]->json_bytes
+                    + spool_forms_bytes (sp->items[i]);
     }
   ret->evicted = sp->evicted;
   ret->gaps = sp->gaps;

@@ -7,6 +7,9 @@
  *   incidents/ID.json   the incident, a document with a revision, and how far
  *                       it is on its way to each sink
  *   blobs/ID.tar.zst    its bundle, once it is packed
+ *   blobs/ID.SINK.tar.zst  a form of it for a sink that gets no other, until
+ *                       that has it
+ *   work/               where such a form is made
  *   open/ID/files/...   its evidence, until it is packed
  *   bad/                what could not be read
  *
@@ -63,10 +66,19 @@ struct spool_sending
   bool refused;     /* not tried again before somebody says so */
 };
 
+/* What a sink gets in the bundle's place: redacted, by its rules. */
+struct spool_form
+{
+  char made_by[24];  /* by which rules it was made; "" = it is not there */
+  char digest[65];   /* stays known when it is not there any more */
+  uint64_t bytes;
+};
+
 struct spool_at
 {
   char sink[SPOOL_SINK_NAME];
   struct spool_sending part[SPOOL_PARTS];
+  struct spool_form form;
   char why[160]; /* what went wrong last */
 };
 
@@ -121,11 +133,33 @@ int spool_drop (struct spool *sp, const char *id, struct error *err);
 void spool_each (struct spool *sp, enum spool_place place,
                  void (*fn) (const struct spool_item *item, void *arg),
                  void *arg);
-/* The document, with its "rev": as it is sent, and as the bundle has it. */
-int spool_document (struct spool *sp, const char *id, char **ret_json,
-                    size_t *ret_len, struct error *err);
+/* The document, with its "rev": as the bundle has it; as it is sent to a sink
+ * (NULL = to none) it tells of the bundle, too. */
+int spool_document (struct spool *sp, const char *id, const char *sink,
+                    char **ret_json, size_t *ret_len, struct error *err);
 int spool_bundle_fd (struct spool *sp, const char *id, int *ret_fd,
                      struct error *err);
+
+/* ---- what a sink gets in the bundle's place: spool_form.c ---- */
+
+/* What is known of it; NULL = nothing. */
+const struct spool_form *spool_form (const struct spool_item *item,
+                                     const char *sink);
+int spool_form_fd (struct spool *sp, const char *id, const char *sink,
+                   int *ret_fd, struct error *err);
+/* Before it is made of a bundle. */
+int spool_form_room (struct spool *sp, const char *id, struct error *err);
+#define SPOOL_WORK_NAME 96
+/* The file of that name in work/ becomes it, whatever there was; durable when
+ * it returns. */
+int spool_form_put (struct spool *sp, const char *id, const char *sink,
+                    const char *work, const struct spool_form *form,
+                    struct error *err);
+/* work/, for as long as the spool is open; emptied when that begins.  Any
+ * thread may work in there. */
+int spool_work_fd (struct spool *sp);
+/* The evidence of an open item, -1 = there is none. */
+int spool_evidence_fd (struct spool *sp, const char *id);
 
 /* ---- sending: spool_send.c ---- */
 

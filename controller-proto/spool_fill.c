@@ -340,7 +340,7 @@ pack_bundle (struct spool *sp, struct item *it, struct json_object *head,
 
   if ((r = spool_open_dir (sp, it->pub.id, NULL, &dir, err)) < 0
       || (r = spool_open_dir (sp, it->pub.id, "files", &files, err)) < 0
-      || (r = spool_document (sp, it->pub.id, &text, &len, err)) < 0
+      || (r = spool_document (sp, it->pub.id, NULL, &text, &len, err)) < 0
       || (r = store_put_file (files, "incident.json", text, len, 0600, err))
              < 0)
     return r;

@@ -5,6 +5,7 @@
  *   spool.c          items and their documents
  *   spool_fill.c     what comes in
  *   spool_send.c     what goes out, to whom
+ *   spool_form.c     and in which form
  *   spool_room.c     who has to go when room is short
  *   spool_recover.c  what a crash left half done
  *   spool_old.c      what an older hangdog left
@@ -33,7 +34,7 @@ struct item
 struct spool
 {
   int dirfd;
-  int docs_fd, blobs_fd, open_fd, bad_fd;
+  int docs_fd, blobs_fd, open_fd, bad_fd, work_fd;
   struct spool_limits limits;
   struct item **items;
   size_t count, cap;
@@ -67,6 +68,30 @@ void spool_forget (struct spool *sp, struct item *it);
 /* "ID.json" / "ID.tar.zst"; n >= 64. */
 char *spool_json_name (char *dst, const char *id);
 char *spool_bundle_name (char *dst, const char *id);
+
+/* "ID.SINK.tar.zst" */
+#define SPOOL_FORM_NAME 96
+char *spool_form_name (char dst[SPOOL_FORM_NAME], const char *id,
+                       const char *sink);
+/* Not kept any longer; what was sent stays known. */
+void spool_form_drop (struct spool *sp, struct item *it, struct spool_at *at);
+void spool_forms_drop (struct spool *sp, struct item *it);
+/* A file of that name in blobs/: is it what an item has?  Those that lack
+ * their file are made again. */
+bool spool_form_known (struct spool *sp, const char *name);
+void spool_forms_check (struct spool *sp);
+/* How much of the disk those of an item take. */
+uint64_t spool_forms_bytes (const struct item *it);
+struct json_object *spool_form_to_json (const struct spool_form *form);
+void spool_form_from_json (struct spool_form *form, struct json_object *o);
+/* What a document says of its bundle, for that sink. */
+void spool_form_tell (const struct item *it, const char *sink,
+                      struct json_object *document);
+struct spool_at *spool_find_at (struct item *it, const char *sink);
+/* Makes one, in the place of a sink that nobody has any more where there are
+ * many.  There are never more configured ones than places. */
+struct spool_at *spool_make_at (struct spool *sp, struct item *it,
+                                const char *sink);
 
 /* Writes incidents/ID.json; incident may be NULL: then the one that the file
  * holds is kept. */

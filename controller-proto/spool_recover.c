@@ -122,6 +122,7 @@ enum name_kind
   NAME_TEMP, /* what a crash left of a file being made */
   NAME_JSON,
   NAME_BUNDLE,
+  NAME_FORM, /* of a bundle, for a sink */
 };
 
 static enum name_kind
@@ -140,6 +141,8 @@ name_kind (const char *name, char id[40])
     return NAME_JSON;
   if (strcmp (name + 36, ".tar.zst") == 0)
     return NAME_BUNDLE;
+  if (name[36] == '.' && len > 44 && strcmp (name + len - 8, ".tar.zst") == 0)
+    return NAME_FORM;
   return NAME_OTHER;
 }
 
@@ -224,6 +227,7 @@ see_document (const char *name, void *arg)
       unlinkat (s->sp->docs_fd, name, 0);
       break;
     case NAME_BUNDLE:
+    case NAME_FORM:
     case NAME_OTHER:
       break;
     }
@@ -247,6 +251,10 @@ see_bundle (const char *name, void *arg)
       if (it && it->pub.place != SPOOL_OPEN)
         it->pub.bundle = true;
       else if (!sp->unread)
+        unlinkat (sp->blobs_fd, name, 0);
+      break;
+    case NAME_FORM:
+      if (!sp->unread && !spool_form_known (sp, name))
         unlinkat (sp->blobs_fd, name, 0);
       break;
     case NAME_TEMP:
@@ -285,6 +293,13 @@ check_bundles (struct spool *sp)
       it->pub.bytes = 0;
       it->pub.digest[0] = '\0';
     }
+}
+
+/* What was being made when we ended is made again. */
+static void
+see_work (const char *name, void *arg)
+{
+  spool_remove_tree (*(int *) arg, name);
 }
 
 static uint64_t
@@ -357,6 +372,8 @@ spool_recover (struct spool *sp, struct error *err)
   if ((r = spool_each_name (sp->blobs_fd, see_bundle, &s)) < 0)
     return error_errno (err, -r, "reading the spool's blobs/");
   check_bundles (sp);
+  spool_forms_check (sp);
+  spool_each_name (sp->work_fd, see_work, &sp->work_fd);
   return 0;
 }
 
@@ -368,7 +385,8 @@ spool_close (struct spool *sp)
   if (sp == NULL)
     return;
   const int fds[]
-      = { sp->docs_fd, sp->blobs_fd, sp->open_fd, sp->bad_fd, sp->dirfd };
+      = { sp->docs_fd, sp->blobs_fd, sp->open_fd,
+          sp->bad_fd,  sp->work_fd,  sp->dirfd };
   while (sp->count > 0)
     spool_forget (sp, sp->items[0]);
   free (sp->items);
@@ -401,7 +419,8 @@ make_folders (struct spool *sp, struct error *err)
   } all[] = { { "incidents", &sp->docs_fd },
               { "blobs", &sp->blobs_fd },
               { "open", &sp->open_fd },
-              { "bad", &sp->bad_fd } };
+              { "bad", &sp->bad_fd },
+              { "work", &sp->work_fd } };
   int r;
 
   for (unsigned i = 0; i < ARRAY_LEN (all); i++)
@@ -421,7 +440,7 @@ spool_open (int dirfd, const struct spool_limits *limits, struct spool **ret,
 
   if (sp == NULL)
     return error_set (err, ENOMEM, "no memory for the spool");
-  sp->docs_fd = sp->blobs_fd = sp->open_fd = sp->bad_fd = -1;
+  sp->docs_fd = sp->blobs_fd = sp->open_fd = sp->bad_fd = sp->work_fd = -1;
   if (limits)
     sp->limits = *limits;
   default_limits (&sp->limits);

@@ -25,7 +25,8 @@ used (const struct spool *sp)
   uint64_t n = 0;
 
   for (size_t i = 0; i < sp->count; i++)
-    n += sp->items[i]->pub.bytes + sp->items[i]->json_bytes;
+    n += sp->items[i]->pub.bytes + sp->items[i]->json_bytes
+         + spool_forms_bytes (sp->items[i]);
   return n;
 }
 
@@ -87,6 +88,7 @@ evict_bundle (struct spool *sp, struct item *it)
   char name[64];
 
   unlinkat (sp->blobs_fd, spool_bundle_name (name, it->pub.id), 0);
+  spool_forms_drop (sp, it);
   it->pub.bundle = false;
   it->pub.bytes = 0;
   it->pub.digest[0] = '\0';

@@ -50,6 +50,8 @@ spool_at_to_json (const struct item *it, struct json_object *state)
 
       for (unsigned p = 0; p < SPOOL_PARTS; p++)
         json_object_object_add (o, part_names[p], sending_json (&at->part[p]));
+      if (at->form.digest[0])
+        json_object_object_add (o, "form", spool_form_to_json (&at->form));
       if (at->why[0])
         json_add_text (o, "why", at->why, strlen (at->why));
       json_object_object_add (sinks, at->sink, o);
@@ -82,6 +84,7 @@ spool_at_from_json (struct item *it, struct json_object *state)
       memset (at, 0, sizeof *at);
       snprintf (at->sink, sizeof at->sink, "%s", name);
       snprintf (at->why, sizeof at->why, "%s", why ? why : "");
+      spool_form_from_json (&at->form, json_get (o, "form"));
       for (unsigned p = 0; p < SPOOL_PARTS; p++)
         {
           struct json_object *s = json_get (o, part_names[p]);
@@ -106,8 +109,8 @@ is_configured (const struct spool *sp, const char *sink)
   return false;
 }
 
-static struct spool_at *
-find_at (struct item *it, const char *sink)
+struct spool_at *
+spool_find_at (struct item *it, const char *sink)
 {
   for (unsigned i = 0; i < it->pub.nat; i++)
     if (strcmp (it->pub.at[i].sink, sink) == 0)
@@ -115,12 +118,10 @@ find_at (struct item *it, const char *sink)
   return NULL;
 }
 
-/* Makes one, in the place of a sink that nobody has any more where there are
- * many.  There are never more configured ones than places. */
-static struct spool_at *
-make_at (const struct spool *sp, struct item *it, const char *sink)
+struct spool_at *
+spool_make_at (struct spool *sp, struct item *it, const char *sink)
 {
-  struct spool_at *at = find_at (it, sink);
+  struct spool_at *at = spool_find_at (it, sink);
 
   if (at)
     return at;
@@ -131,6 +132,7 @@ make_at (const struct spool *sp, struct item *it, const char *sink)
     at = &it->pub.at[it->pub.nat++];
   if (at == NULL)
     return NULL;
+  spool_form_drop (sp, it, at);
   memset (at, 0, sizeof *at);
   snprintf (at->sink, sizeof at->sink, "%s", sink);
   return at;
@@ -141,7 +143,7 @@ make_at (const struct spool *sp, struct item *it, const char *sink)
 static bool
 is_pending (struct item *it, const char *sink, enum spool_part part)
 {
-  const struct spool_at *at = find_at (it, sink);
+  const struct spool_at *at = spool_find_at (it, sink);
   uint64_t want = part == SPOOL_DOCUMENT ? it->pub.rev
                   : it->pub.place != SPOOL_OPEN && it->pub.bundle;
 
@@ -155,7 +157,7 @@ is_pending (struct item *it, const char *sink, enum spool_part part)
 static bool
 is_next (struct item *it, const char *sink, enum spool_part part)
 {
-  const struct spool_at *at = find_at (it, sink);
+  const struct spool_at *at = spool_find_at (it, sink);
   const struct spool_sending *doc = at ? &at->part[SPOOL_DOCUMENT] : NULL;
 
   return is_pending (it, sink, part)
@@ -183,7 +185,7 @@ spool_settle (struct spool *sp, struct item *it)
     return false;
   for (unsigned i = 0; i < sp->nsinks; i++)
     {
-      const struct spool_at *at = find_at (it, sp->sinks[i]);
+      const struct spool_at *at = spool_find_at (it, sp->sinks[i]);
 
       for (unsigned p = 0; at && p < SPOOL_PARTS; p++)
         if (at->part[p].refused)
@@ -212,7 +214,7 @@ static const struct spool_sending *
 sending (struct item *it, const char *sink, enum spool_part part)
 {
   static const struct spool_sending untried;
-  const struct spool_at *at = find_at (it, sink);
+  const struct spool_at *at = spool_find_at (it, sink);
 
   return at ? &at->part[part] : &untried;
 }
@@ -288,7 +290,7 @@ spool_due (struct spool *sp, const char *sink)
 {
   for (size_t i = 0; i < sp->count; i++)
     {
-      struct spool_at *at = find_at (sp->items[i], sink);
+      struct spool_at *at = spool_find_at (sp->items[i], sink);
 
       for (unsigned p = 0; at && p < SPOOL_PARTS; p++)
         at->part[p].next_ms = 0;
@@ -305,7 +307,7 @@ noting (struct spool *sp, const char *sink, const struct spool_load *load,
 
   if (r < 0)
     return r;
-  *ret_at = make_at (sp, *ret, sink);
+  *ret_at = spool_make_at (sp, *ret, sink);
   if (*ret_at == NULL)
     return error_set (err, ENOBUFS, "too many sinks for incident %s",
                       load->item.id);
@@ -324,12 +326,18 @@ set_reason (struct spool_at *at, const char *why)
 /* What is known here goes for as long as we live, also if the disk does not
  * take it: else it would be sent again and again. */
 static int
-noted (struct spool *sp, struct item *it, struct error *err)
+noted (struct spool *sp, struct item *it, const char *sink,
+       const struct spool_load *load, struct error *err)
 {
+  struct spool_at *at = spool_find_at (it, sink);
   int r;
 
   spool_settle (sp, it);
   r = spool_write_item (sp, it, NULL, err);
+  /* Not before: until then the very same bytes may have to be sent again. */
+  if (r == 0 && load->part == SPOOL_BUNDLE
+      && (at->part[SPOOL_BUNDLE].acked || at->part[SPOOL_BUNDLE].refused))
+    spool_form_drop (sp, it, at);
   spool_evict_sent (sp);
   return r;
 }
@@ -351,7 +359,7 @@ spool_sent (struct spool *sp, const char *sink, const struct spool_load *load,
   s->attempts = 0;
   s->next_ms = 0;
   set_reason (at, NULL);
-  return noted (sp, it, err);
+  return noted (sp, it, sink, load, err);
 }
 
 int
@@ -368,7 +376,7 @@ spool_failed (struct spool *sp, const char *sink,
   at->part[load->part].attempts++;
   at->part[load->part].next_ms = next_wall_ms;
   set_reason (at, why);
-  return noted (sp, it, err);
+  return noted (sp, it, sink, load, err);
 }
 
 int
@@ -384,7 +392,7 @@ spool_park (struct spool *sp, const char *sink, const struct spool_load *load,
   at->part[load->part].refused = true;
   at->part[load->part].next_ms = 0;
   set_reason (at, why);
-  return noted (sp, it, err);
+  return noted (sp, it, sink, load, err);
 }
 
 int

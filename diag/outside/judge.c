@@ -435,7 +435,13 @@ look_at_services (struct outside *o)
       const char *error = str_of (row, "write_error");
       const char *frozen = str_of (row, "frozen");
 
-      if (error[0] || frozen[0])
+      if (json_get_bool (row, "given_up", false))
+        outside_say_ (o, OUTSIDE_DEGRADED, "filesystem-error",
+             named ("device", str_of (row, "device")),
+             "file system %s on %s is read-only, though it was mounted for "
+             "writing: its kernel gave it up after an error",
+             str_of (row, "type"), str_of (row, "device"));
+      else if (error[0] || frozen[0])
         outside_say_ (o, OUTSIDE_DEGRADED, error[0] ? "filesystem-error" : NULL,
              named ("device", str_of (row, "device")),
              "file system %s on %s%s%s%s%s",

@@ -69,7 +69,8 @@ is_wanted (const char *kind, struct json_object *row)
   static const char *const kinds[]
       = { "guest", "system",  "cpu",      "timers", "lock",  "deadlock",
           "disk",  "mem",     "request",  "workpool", "net", "mount",
-          "moved", "spinlock", "work", "runqueue", "cgroup" };
+          "moved", "spinlock", "work", "runqueue", "cgroup", "unit",
+          "file",  "fs" };
 
   if (strcmp (kind, "dmesg") == 0)
     return strstr (str_of (row, "text"), "Kernel panic") != NULL;
@@ -95,6 +96,13 @@ outside_add (struct outside *o, struct json_object *row)
     o->arm = strcmp (str_of (row, "arch"), "arm64") == 0;
   else if (strcmp (kind, "task") == 0)
     rows_add (&o->tasks, row);
+  else if (strcmp (kind, "dmesg") == 0 && num_of (row, "facility") == 0)
+    {
+      ended_line (&o->ended, str_of (row, "text"),
+                  json_get_int (row, "us", -1));
+      if (is_wanted (kind, row) && o->told.n < MAX_KEPT)
+        rows_add (&o->told, row);
+    }
   else if (strcmp (kind, "stack") == 0)
     {
       /* Numbers come from 1 on, one after the other; others are nobody's. */
@@ -115,7 +123,8 @@ outside_add_before (struct outside *o, struct json_object *row)
   const char *kind = str_of (row, "row");
 
   if (o->before.n < MAX_KEPT
-      && (strcmp (kind, "cpu") == 0 || strcmp (kind, "mem") == 0))
+      && (strcmp (kind, "cpu") == 0 || strcmp (kind, "mem") == 0
+          || strcmp (kind, "cgroup") == 0))
     rows_add (&o->before, row);
 }
 

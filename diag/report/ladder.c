@@ -70,9 +70,19 @@ evidence (struct page *p, const char *text)
   unsigned line;
   int at = 0;
 
-  html_in (p, "span", "says", text);
-  if (sscanf (text, "%31[^:]: %79s %n", source, name, &at) == 2 && at > 0
-      && place_of_fact (p, source, name, text + at, &file, &line))
+  if (sscanf (text, "%31[^:]: %79s %n", source, name, &at) != 2 || at <= 0)
+    {
+      html_in (p, "span", "says", text);
+      return;
+    }
+  html (p, "<span class=\"says\">");
+  html_text (p, source);
+  html (p, ": ");
+  html_fact (p, name);
+  html (p, " ");
+  html_value (p, name, text + at);
+  html (p, "</span>");
+  if (place_of_fact (p, source, name, text + at, &file, &line))
     html_place (p, file, line);
 }
 

@@ -8,7 +8,7 @@
 /* Of the text below: the page's policy allows this style, and no other.  The
  * test of the report says what it must be. */
 const char report_style_hash[]
-    = "sha256-MauAhRPSELQb3DprI6aovg0/I5Tc5l+rydjMMtOTiuw=";
+    = "sha256-jAz5rqe1aIklb8+wPhS7QEn57u6YHzt3My0IxocZ5SA=";
 
 const char report_style[] =
     ":root{--bg:#f3f5f8;--fg:#171b22;--soft:#566070;--card:#fff;"
@@ -163,12 +163,14 @@ const char report_style[] =
     ".rule{stroke:var(--line)}.zero{stroke:var(--bad);stroke-width:1.5;"
     "stroke-dasharray:4 3}"
     "circle{stroke:var(--card);stroke-width:1.5}circle.check{"
-    "fill:var(--link)}circle.kernel{fill:var(--bad)}circle.machine{"
+    "fill:var(--link)}circle.kernel{fill:var(--warn)}circle.trouble{"
+    "fill:var(--bad)}circle.machine{"
     "fill:var(--good)}circle.act{fill:var(--act)}circle.incident{"
     "fill:var(--soft)}"
     ".dot{color:var(--soft);white-space:nowrap}.dot::before{content:'\\25CF';"
     "margin-right:.35rem;color:var(--soft)}.dot.check::before{"
-    "color:var(--link)}.dot.kernel::before{color:var(--bad)}"
+    "color:var(--link)}.dot.kernel::before{color:var(--warn)}"
+    ".dot.trouble::before{color:var(--bad)}"
     ".dot.machine::before{color:var(--good)}.dot.act::before{"
     "color:var(--act)}"
     ".wide .when td{overflow-wrap:anywhere}.when td:first-child{width:7.5rem}"

@@ -39,6 +39,7 @@ struct moment
   uint64_t ms;
   enum lane lane;
   bool small; /* one of many that say little */
+  bool bad;   /* trouble in words */
   const char *file;
   unsigned line;
   char text[240];
@@ -80,6 +81,7 @@ on_event (struct json_object *row, unsigned line, void *arg)
       || iso_ms (str_of (row, "time"), &ms) < 0
       || !(one = add (m, (int64_t) ms, LANE_KERNEL, str_of (row, "title"))))
     return;
+  one->bad = strcmp (str_of (row, "severity"), "warning") != 0;
   one->file = "kernel/events.jsonl";
   one->line = line;
   place_of_text (m->page, str_of (row, "first_text"), &one->file, &one->line);
@@ -172,7 +174,10 @@ on_log_line (unsigned n, const char *line, size_t len, void *arg)
     return;
   at = at * 1000 + (double) p->guest_to_wall;
   if (at > (double) p->zero_ms + DRAWN_AFTER_MS
-      || at + LOG_MS < (double) p->zero_ms)
+      || at + LOG_MS < (double) p->zero_ms
+      /* It goes on with what the line before began. */
+      || (len > (size_t) used && used > 0 && line[used - 1] == ' '
+          && line[used - 2] == ' '))
     return;
   one = &l->ring[l->n++ % LOG_LINES];
   *one = (struct moment){ .ms = (uint64_t) at, .lane = LANE_KERNEL,
@@ -266,7 +271,8 @@ draw_moment (struct page *p, const struct axis *a, const struct moment *one,
   if (one->ms < a->from || one->ms > a->to)
     return;
   html_printf (p, "<circle class=\"%s\" r=\"%u\" cx=\"%.2f%%\" cy=\"%u\">",
-               lane_class[one->lane], one->small ? 3 : 6,
+               one->bad ? "trouble" : lane_class[one->lane],
+               one->small ? 3 : 6,
                axis_at (a, (double) one->ms), y);
   html_in (p, "title", NULL, one->text);
   html (p, "</circle>");
@@ -363,7 +369,7 @@ one_row (struct page *p, const struct moment *one)
                       : "<tr><td class=\"num\">");
   html_when (p, one->ms);
   html (p, "</td><td><span class=\"dot ");
-  html (p, lane_class[one->lane]);
+  html (p, one->bad ? "trouble" : lane_class[one->lane]);
   html (p, "\">");
   html (p, lane_names[one->lane]);
   html (p, "</span></td><td>");

@@ -9,9 +9,14 @@
 
 struct error;
 
-/* to NULL: only says what would be replaced.  key, rules: files, or NULL. */
-int bundle_redact (struct cli *cli, const char *file, const char *to,
-                   const char *key, const char *rules, struct error *err);
+struct bundle_redact
+{
+  const char *file, *to;   /* to NULL: only says what would be replaced */
+  const char *key, *rules; /* files, or NULL */
+  bool strict;
+};
+int bundle_redact (struct cli *cli, const struct bundle_redact *what,
+                   struct error *err);
 
 struct bundle_grep
 {

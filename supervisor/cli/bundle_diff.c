@@ -3,7 +3,7 @@
  * hangdog bundle diff: what two bundles say differently: the verdict, the
  * ladder, findings, facts, who made them of what, and their members.
  */
-#include "supervisor/cli/archive.h"
+#include "supervisor/archive/archive.h"
 #include "supervisor/cli/bundle.h"
 
 #include "base/buf.h"
@@ -239,8 +239,8 @@ bundle_diff (struct cli *cli, const char *a, const char *b, bool numbers,
   struct diff d = { .numbers = numbers };
   int r;
 
-  if ((r = archive_manifest (cli, a, &one, err)) < 0
-      || (r = archive_manifest (cli, b, &two, err)) < 0)
+  if ((r = archive_manifest (cli->libexec, a, &one, err)) < 0
+      || (r = archive_manifest (cli->libexec, b, &two, err)) < 0)
     return r;
   d.a = json_root (one);
   d.b = json_root (two);

@@ -3,7 +3,7 @@
  * hangdog bundle grep: lines of all members that match.  The parser reads the
  * archive; the lines are matched here under the limits that guests' text gets.
  */
-#include "supervisor/cli/archive.h"
+#include "supervisor/archive/archive.h"
 #include "supervisor/cli/bundle.h"
 
 #include "base/buf.h"
@@ -171,7 +171,7 @@ bundle_grep (struct cli *cli, const struct bundle_grep *what,
     return r;
   g.regex = regex;
   g.text = (struct buf) BUF_INIT (LINE_MAX_BYTES);
-  r = archive_read (cli, file, "bundle-all", NULL, told, &g, err);
+  r = archive_read (cli->libexec, file, "bundle-all", NULL, told, &g, err);
   buf_done (&g.text);
   if (g.given_up)
     fprintf (stderr, "hangdog: %u lines took too long to look at\n",

@@ -4,7 +4,7 @@
  * read by the parser process, which can do nothing else; what it says is
  * printed escaped.
  */
-#include "supervisor/cli/archive.h"
+#include "supervisor/archive/archive.h"
 #include "supervisor/cli/bundle.h"
 
 #include "base/buf.h"
@@ -82,7 +82,7 @@ parse (struct cli *cli, struct parse *p, const char *task, const char *file,
        const char *name, struct error *err)
 {
   p->content = name != NULL;
-  return archive_read (cli, file, task, name, told, p, err);
+  return archive_read (cli->libexec, file, task, name, told, p, err);
 }
 
 #define UNPACK_MAX (2ull << 30)
@@ -101,7 +101,7 @@ extract (struct cli *cli, const char *file, const char *dir,
   fd = open (dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   if (fd < 0)
     return error_errno (err, errno, "%s", dir);
-  r = archive_unpack (cli, file, fd, UNPACK_MAX, &all, err);
+  r = archive_unpack (cli->libexec, file, fd, UNPACK_MAX, &all, err);
   if (r == 0 && !cli->json)
     printf ("extract files=%u bytes=%llu\n", all.files,
             (unsigned long long) all.bytes);
@@ -170,21 +170,22 @@ run_diff (struct cli *cli)
 static int
 run_redact (struct cli *cli)
 {
-  const char *to = cli_option (cli, "-o"), *key = cli_option (cli, "--key");
-  const char *rules = cli_option (cli, "--rules");
+  struct bundle_redact what = { .to = cli_option (cli, "-o"),
+                                .key = cli_option (cli, "--key"),
+                                .rules = cli_option (cli, "--rules"),
+                                .strict = cli_flag (cli, "--strict") };
   bool dry = cli_flag (cli, "--dry-run");
   struct error err = ERROR_INIT;
   int r = cli_rest (cli, &verb_bundle, 3);
 
   if (r)
     return r;
-  if (!cli_arg (cli, 2))
+  if (!(what.file = cli_arg (cli, 2)))
     return cli_usage (&verb_bundle, "which file?");
-  if (!to == !dry)
+  if (!what.to == !dry)
     return cli_usage (&verb_bundle, "-o FILE says where it goes; --dry-run "
                                     "only says what would be replaced");
-  return ended (bundle_redact (cli, cli_arg (cli, 2), to, key, rules, &err),
-                &err);
+  return ended (bundle_redact (cli, &what, &err), &err);
 }
 
 /* Those that only read it out. */
@@ -250,7 +251,7 @@ const struct verb verb_bundle = {
   .args = "show FILE | ls FILE | cat FILE MEMBER [--raw] | verify FILE | "
           "extract FILE DIR | grep PATTERN FILE... [-i] [-l] [-c] "
           "[--member GLOB] | diff FILE FILE [--all] | redact FILE -o FILE "
-          "[--key FILE] [--rules FILE] [--dry-run]",
+          "[--key FILE] [--rules FILE] [--strict] [--dry-run]",
   .summary = "look into a bundle, which is read by a process without rights",
   .help = "show prints the summary; verify compares every member with the "
           "manifest, and of a\nbundle that is cut off tells what is whole; "

@@ -7,9 +7,13 @@
 #include "supervisor/cli/cli.h"
 
 #include "base/buf.h"
+#include "base/cleanup.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "base/store.h"
+#include "controller-proto/redact.h"
 
+#include <fcntl.h>
 #include <string.h>
 
 struct rule_list
@@ -111,6 +115,28 @@ check_verdict (const struct json_doc *doc, unsigned *n, struct error *err)
   return r;
 }
 
+static bool
+is_of_redaction (const struct json_doc *doc)
+{
+  const char *schema = json_get_str (json_root (doc), "schema");
+
+  return schema && strcmp (schema, REDACT_RULES_SCHEMA) == 0;
+}
+
+/* Behind those that are shipped, as it would be taken. */
+static int
+check_redaction (const char *path, struct error *err)
+{
+  CLEANUP_REDACTOR struct redactor *r = NULL;
+  CLEANUP_FREE char *text = NULL;
+  size_t len;
+  int rc = store_get_file (AT_FDCWD, path, REDACT_RULES_MAX, &text, &len, err);
+
+  if (rc == 0)
+    rc = redactor_new ("it replaces nothing", REDACT_KEY_MIN, &r, err);
+  return rc < 0 ? rc : redactor_rules (r, text, len, path, err);
+}
+
 static int
 check_text (const char *path, unsigned *n, struct error *err)
 {
@@ -133,10 +159,12 @@ check (struct cli *cli, const char *path)
   struct error err = ERROR_INIT;
   unsigned n = 0;
   /* What is no document is told by those who read it. */
-  bool verdict = json_load (path, JSON_FILE, JSON_MAX_FILE, &doc, NULL) == 0
-                 && is_of_verdict (doc);
-  int r = verdict ? check_verdict (doc, &n, &err)
-                  : check_text (path, &n, &err);
+  bool is = json_load (path, JSON_FILE, JSON_MAX_FILE, &doc, NULL) == 0;
+  bool redact = is && is_of_redaction (doc);
+  bool verdict = is && !redact && is_of_verdict (doc);
+  int r = redact    ? check_redaction (path, &err)
+          : verdict ? check_verdict (doc, &n, &err)
+                    : check_text (path, &n, &err);
 
   if (r < 0)
     {
@@ -145,7 +173,10 @@ check (struct cli *cli, const char *path)
     }
   fputs ("ok ", stdout);
   print_text (stdout, path);
-  printf (": %u rules%s\n", n, verdict ? " of the verdict" : "");
+  if (redact)
+    puts (": rules of redaction");
+  else
+    printf (": %u rules%s\n", n, verdict ? " of the verdict" : "");
   return EXIT_WELL;
 }
 
@@ -201,6 +232,7 @@ run (struct cli *cli)
   int r = 0, worst = EXIT_WELL;
 
   bool verdict = cli_flag (cli, "--verdict");
+  bool redact = cli_flag (cli, "--redact");
 
   /* Only who lists them needs them: a file that is to be checked may be among
    * those of this host. */
@@ -218,11 +250,13 @@ run (struct cli *cli)
     {
       struct buf schema = BUF_INIT (1u << 20);
 
-      if (verdict)
+      if (redact)
+        redact_rules_schema (&schema);
+      else if (verdict)
         verdict_rules_schema (&schema);
       else
         text_rules_schema (&schema);
-      puts (buf_str (&schema));
+      fputs (buf_str (&schema), stdout);
       buf_done (&schema);
     }
   else if (r == 0 && strcmp (what, "check") == 0)
@@ -245,7 +279,7 @@ run (struct cli *cli)
 const struct verb verb_rules = {
   .name = "rules",
   .args = "list [--rules FILE] [--shipped] | check [FILE...] | "
-          "schema [--verdict]",
+          "schema [--verdict|--redact]",
   .summary = "what is looked for in a guest's text; check rules of your own",
   .help = "list shows them in the order in which they are asked: also those "
           "that the\nconfiguration names (/etc/hangdog/rules.d), but with "
@@ -253,10 +287,10 @@ const struct verb verb_rules = {
           "check reads each FILE and tries the samples in it, which must and "
           "must not match;\nwithout FILE those that the configuration names, "
           "together.\n"
-          "Rules of the verdict (docs/verdicts.md) are told from these by "
-          "what is in the file.\n"
-          "schema prints the JSON Schema of such a file, of the verdict's "
-          "with --verdict.\n"
+          "Rules of the verdict (docs/verdicts.md) and of redaction "
+          "(docs/bundle.md) are told from\nthese by what is in the file.\n"
+          "schema prints the JSON Schema of such a file; of the verdict's "
+          "with --verdict, of\nredaction's with --redact.\n"
           "Exit codes: 0 well, 2 one of them would not be taken.\n"
           "\nExamples:\n"
           "  hangdog rules list | grep hung\n"

@@ -2,7 +2,7 @@
  *
  * The tables of the configuration document.
  */
-#include "supervisor/conf/settings.h"
+#include "supervisor/conf/settings_impl.h"
 
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -49,38 +49,6 @@ const char *const may_names[] = { "look",     "probe",   "bind",
 /* Zero would mean hold. */
 static const struct guest_source_config source_defaults
     = { .console_mode = -1 };
-
-static const struct json_field sink_fields[] = {
-  { "url", JSON_STRING, offsetof (struct sink_config, url), .min = 1,
-    .max = 2048, .help = "where bundles go: http(s)://host/path or dir:/path" },
-  { "token-file", JSON_STRING, offsetof (struct sink_config, token_file),
-    .help = "file holding the bearer token" },
-  { "ca-file", JSON_STRING, offsetof (struct sink_config, ca_file),
-    .help = "certificates to trust instead of the system's" },
-  { "cert-file", JSON_STRING, offsetof (struct sink_config, cert_file),
-    .help = "certificate (PEM) that shows the controller who this is" },
-  { "key-file", JSON_STRING, offsetof (struct sink_config, key_file),
-    .help = "its key (PEM), if it is not in cert-file" },
-  { "proxy", JSON_STRING, offsetof (struct sink_config, proxy), .max = 1024,
-    .help = "http://HOST:PORT, socks5h://HOST:PORT or none; else as "
-            "https_proxy in the environment says" },
-  { "timeout", JSON_DURATION, offsetof (struct sink_config, timeout_ms),
-    .min = 1000, .max = 3600 * 1000,
-    .help = "give a transfer up after so long without progress" },
-  { "max-rate", JSON_SIZE, offsetof (struct sink_config, max_rate),
-    .help = "bytes per second, 0 for no cap" },
-  { 0 },
-};
-
-static const struct json_field named_sink_fields[] = {
-  { "name", JSON_STRING, offsetof (struct sink_config, name), .required = true,
-    .min = 1, .max = SINK_NAME_MAX,
-    .help = "what it is called in the spool and in messages" },
-  { .kind = JSON_GROUP, .sub = sink_fields },
-  { 0 },
-};
-
-static const struct sink_config sink_defaults = { .timeout_ms = 30 * 1000 };
 
 /* None of them can be nothing: 0 would be taken for "not said" further on. */
 #define BOUNDS_OF_ROOM .min = 1 << 20, .max = (int64_t) 1 << 50
@@ -168,6 +136,14 @@ static const struct json_field config_fields[] = {
     .help = "what steps of playbooks may do to guests beyond asking: gdb "
             "stops one for a moment, by nmi one may panic; counts from the "
             "next start" },
+  { "cores", JSON_STRING, offsetof (struct config, cores), .min = 1,
+    .max = 400,
+    .help = "folder that a step `core` of a playbook may write guests' memory "
+            "to; counts from the next start" },
+  { "notify", JSON_OBJECT, offsetof (struct config, notify),
+    .sub = config_notify_fields,
+    .help = "a program that is run when a bundle is on disk; counts from the "
+            "next start" },
   { "heartbeat", JSON_DURATION, offsetof (struct config, heartbeat_ms),
     .max = 3600 * 1000,
     .help = "how often each guest's memory is read for signs of life, 0s for "
@@ -175,11 +151,11 @@ static const struct json_field config_fields[] = {
   { "default-scenario", JSON_BOOL, offsetof (struct config, default_scenario),
     .help = "whether a guest that no scenario is for has the built-in one, "
             "memory-heartbeat" },
-  { "sink", JSON_OBJECT, offsetof (struct config, sink), .sub = sink_fields,
+  { "sink", JSON_OBJECT, offsetof (struct config, sink), .sub = config_sink,
     .help = "where documents and bundles are sent" },
   { "sinks", JSON_ARRAY, offsetof (struct config, sinks),
-    .sub = named_sink_fields, .elem_size = sizeof (struct sink_config),
-    .elem_init = &sink_defaults, .max = CONFIG_MAX_SINKS,
+    .sub = config_named_sink, .elem_size = sizeof (struct sink_config),
+    .elem_init = &config_sink_defaults, .max = CONFIG_MAX_SINKS,
     .help = "further ones: each gets all, by itself" },
   { "limits", JSON_OBJECT, offsetof (struct config, limits),
     .sub = limit_fields, .help = "bounds of what hangdog may use" },
@@ -295,7 +271,8 @@ set_defaults (struct config *c, struct error *err)
   c->heartbeat_ms = 10 * 1000;
   c->repeat_ms = 6 * 3600 * 1000;
   c->default_scenario = true;
-  c->sink.timeout_ms = sink_defaults.timeout_ms;
+  c->notify.timeout_ms = CONFIG_NOTIFY_MS;
+  c->sink.timeout_ms = config_sink_defaults.timeout_ms;
   r = replace (&c->schema, CONFIG_SCHEMA, err);
   if (r == 0)
     r = replace (&c->sink.name, CONFIG_SINK, err);
@@ -340,106 +317,6 @@ known_source (const char *kind)
     return true;
 #endif
   return strcmp (kind, "rundir") == 0;
-}
-
-static bool
-known_sink (const char *url)
-{
-  return strncmp (url, "dir:/", 5) == 0
-#ifdef WITH_CURL
-         || strncmp (url, "http://", 7) == 0
-         || strncmp (url, "https://", 8) == 0
-#endif
-      ;
-}
-
-/* What is in an address is seen by everybody who looks at processes, logs or
- * the configuration. */
-static bool
-holds_secret (const char *url)
-{
-  const char *host = strstr (url, "://");
-
-  return host && memchr (host + 3, '@', strcspn (host + 3, "/"));
-}
-
-#define PATH(key)                                                             \
-  (snprintf (path, sizeof (path), "%s." key, at), path)
-
-static int
-check_sink (const struct json_doc *doc, const char *at,
-            const struct sink_config *sink, struct error *err)
-{
-  char path[64];
-
-  static const char *const proxies[]
-      = { "http://", "https://", "socks5://", "socks5h://" };
-  bool proxy_ok = !sink->proxy || strcmp (sink->proxy, "none") == 0;
-
-  if (sink->url && !known_sink (sink->url))
-    return json_error_at (doc, PATH ("url"), err,
-                          "no sink of this build takes \"%s\" (say http://, "
-                          "https:// or dir:/)",
-                          sink->url);
-  if (sink->url && holds_secret (sink->url))
-    return json_error_at (doc, PATH ("url"), err,
-                          "no user or password here: put a token into a file "
-                          "and name it in token-file");
-  if (sink->url && strncmp (sink->url, "http", 4) == 0
-      && sink->url[strcspn (sink->url, "?# \t\r\n")])
-    return json_error_at (doc, PATH ("url"), err,
-                          "no ?, # or blank here: /NAME of the bundle is put "
-                          "behind it");
-  for (size_t i = 0; i < ARRAY_LEN (proxies); i++)
-    if (!proxy_ok)
-      proxy_ok = strncmp (sink->proxy, proxies[i], strlen (proxies[i])) == 0;
-  if (!proxy_ok)
-    return json_error_at (doc, PATH ("proxy"), err,
-                          "say http://, https://, socks5:// or socks5h:// and "
-                          "HOST:PORT, or none");
-  if (sink->proxy && holds_secret (sink->proxy))
-    return json_error_at (doc, PATH ("proxy"), err,
-                          "no user or password here: put them into "
-                          "https_proxy in the service's environment");
-  if (sink->key_file && *sink->key_file
-      && !(sink->cert_file && *sink->cert_file))
-    return json_error_at (doc, PATH ("key-file"), err,
-                          "a key is of use only with cert-file");
-  return 0;
-}
-
-#undef PATH
-
-static int
-check_sinks (const struct json_doc *doc, const struct config *cfg,
-             struct error *err)
-{
-  const struct sink_config *all = cfg->sinks.items;
-  char at[32], path[64];
-  int r = check_sink (doc, "sink", &cfg->sink, err);
-
-  for (size_t i = 0; r == 0 && i < cfg->sinks.count; i++)
-    {
-      bool twice = cfg->sink.url && strcmp (all[i].name, CONFIG_SINK) == 0;
-
-      snprintf (at, sizeof (at), "sinks[%zu]", i);
-      snprintf (path, sizeof (path), "%s.name", at);
-      for (size_t k = 0; k < i; k++)
-        twice |= strcmp (all[i].name, all[k].name) == 0;
-      if (twice)
-        return json_error_at (doc, path, err,
-                              "there is a sink of that name already");
-      if (!text_is_name (all[i].name))
-        return json_error_at (doc, path, err,
-                              "letters, digits, '.', '_' and '-' make a name");
-      if (!all[i].url)
-        return json_error_at (doc, at, err, "a sink needs a \"url\"");
-      r = check_sink (doc, at, &all[i], err);
-    }
-  if (r == 0 && cfg->sinks.count == CONFIG_MAX_SINKS && cfg->sink.url)
-    return json_error_at (doc, "sinks", err, "at most %u with \"sink\"",
-                          CONFIG_MAX_SINKS);
-  return r;
 }
 
 static int bad_source (const struct json_doc *doc, size_t i, const char *key,
@@ -551,21 +428,6 @@ finish_source (const struct json_doc *doc, struct guest_source_config *src,
   return 0;
 }
 
-static int
-check_paths (const struct json_doc *doc, const char *key,
-             const struct json_list *paths, struct error *err)
-{
-  char path[64];
-
-  for (size_t i = 0; i < paths->count; i++)
-    if (((char *const *) paths->items)[i][0] != '/')
-      {
-        snprintf (path, sizeof (path), "%s[%zu]", key, i);
-        return json_error_at (doc, path, err, "it must be an absolute path");
-      }
-  return 0;
-}
-
 /* On top of what is there. */
 static int
 parse (const char *text, size_t len, const char *origin, struct config *cfg,
@@ -594,22 +456,8 @@ parse (const char *text, size_t len, const char *origin, struct config *cfg,
       if (r < 0)
         return r;
     }
-  r = check_paths (doc, "roots", &cfg->roots, err);
-  if (r == 0)
-    r = check_paths (doc, "mailboxes", &cfg->mailboxes, err);
-  if (r == 0)
-    r = check_paths (doc, "scenarios", &cfg->scenarios, err);
-  if (r == 0)
-    r = check_paths (doc, "rules", &cfg->rules, err);
-  if (r == 0)
-    r = check_paths (doc, "verdicts", &cfg->verdicts, err);
-  if (r == 0)
-    r = check_paths (doc, "playbooks", &cfg->playbooks, err);
-  if (r == 0)
-    r = check_paths (doc, "leases", &cfg->leases, err);
-  if (r == 0)
-    r = check_paths (doc, "exec", &cfg->exec, err);
-  return r < 0 ? r : check_sinks (doc, cfg, err);
+  r = config_check_leave (doc, cfg, err);
+  return r < 0 ? r : config_check_sinks (doc, cfg, err);
 }
 
 int
@@ -662,19 +510,6 @@ config_wants_libvirt (const struct config *cfg)
     if (strcmp (s[i].kind, "libvirt") == 0)
       return true;
   return false;
-}
-
-unsigned
-config_sinks (const struct config *cfg, const struct sink_config **ret,
-              unsigned max)
-{
-  unsigned n = 0;
-
-  if (cfg->sink.url && n < max)
-    ret[n++] = &cfg->sink;
-  for (size_t i = 0; i < cfg->sinks.count && n < max; i++)
-    ret[n++] = &((const struct sink_config *) cfg->sinks.items)[i];
-  return n;
 }
 
 void

@@ -129,6 +129,7 @@ struct incidents
   unsigned max_begun;  /* MAX_BEGUN */
   uint64_t repeat_ms;  /* so long the same trouble is told once; 0 = never */
   unsigned max_bundles; /* MAX_BUNDLES */
+  unsigned notifying; /* programs that run */
   unsigned missteps; /* refused by incident_step(): a mistake of ours */
   struct timer *found;
   struct timer *again; /* what was there before could not be read */
@@ -182,6 +183,8 @@ void incident_put (struct active *a);
 void incident_put_then (struct active *a, incident_done_fn *done, void *arg);
 /* Somebody has all of it. */
 void incident_is_shipped (struct active *a);
+/* Its bundle is on disk: who is to be told of it is (incidents_notify.c). */
+void incident_notify (struct active *a);
 /* For its timeline, now; what may be NULL.  Whoever notes puts. */
 void incident_moment (struct active *a, enum incident_moment_kind kind,
                       const char *what);

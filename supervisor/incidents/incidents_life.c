@@ -496,6 +496,7 @@ on_packed (const struct error *err, struct json_object *answer, void *arg)
                  a->inc.verdict.confidence, a->bundle,
                  a->inc.verdict.sentence);
       incident_moment (a, MOMENT_PACKED, NULL);
+      incident_notify (a);
     }
   incident_put (a);
   incident_watched_end (a, err);

@@ -8,6 +8,7 @@
  *
  *   {"op":"key"}                 body: the key
  *   {"op":"rules","origin"}      body: a document
+ *   {"op":"strict"}              what may hold any secret is left out
  *   {"op":"word","origin","name"} of that kind
  *   {"op":"learn"}               a descriptor to read
  *   {"op":"redact"}              one to read, one to write: "text": BOOL,
@@ -102,45 +103,67 @@ redact (struct redactor *r, struct frame *f, enum redact_pass pass,
   return rc;
 }
 
+struct service
+{
+  struct redactor *r; /* NULL before there is a key */
+  bool strict;
+};
+
 /* Names of members may tell of a host, too. */
 static void
-name_of (struct redactor *r, const char *name, struct json_object *ret)
+name_of (struct service *s, const char *name, struct json_object *ret)
 {
   CLEANUP_BUF struct buf out = BUF_INIT (4096);
-  const char *why = redact_left_out (r, name);
+  const char *why = redact_left_out (s->r, name);
 
+  if (!why && s->strict && strcmp (name, "manifest.json") != 0
+      && strcmp (bundle_sensitivity (name), "secret") == 0)
+    why = "it may hold a secret that no rule knows";
   json_add_str (ret, "left_out", why);
-  redact_begin (r, REDACT_REPLACE);
-  redact_feed (r, name, strlen (name), &out);
-  redact_end (r, &out);
+  redact_begin (s->r, REDACT_REPLACE);
+  redact_feed (s->r, name, strlen (name), &out);
+  redact_end (s->r, &out);
   json_add_text (ret, "name", buf_str (&out), out.len);
 }
 
+static struct json_object *
+sum_up (const struct service *s)
+{
+  struct json_object *o = redact_to_json (s->r);
+
+  if (s->strict)
+    json_add_bool (o, "strict", true);
+  return o;
+}
+
 static int
-obey (struct redactor **r, struct frame *f, struct json_object *ret,
+obey (struct service *s, struct frame *f, struct json_object *ret,
       struct error *err)
 {
+  struct redactor *r = s->r;
   const char *op = json_get_str (f->head, "op");
   const char *origin = json_get_str (f->head, "origin");
   const char *name = json_get_str (f->head, "name");
 
-  if (op && strcmp (op, "key") == 0 && !*r)
-    return redactor_new (f->body, f->body_len, r, err);
-  if (!op || !*r)
+  if (op && strcmp (op, "key") == 0 && !r)
+    return redactor_new (f->body, f->body_len, &s->r, err);
+  if (!op || !r)
     return error_set (err, EPROTO, "no question, or no key before it");
   if (strcmp (op, "rules") == 0)
-    return redactor_rules (*r, f->body, f->body_len,
+    return redactor_rules (r, f->body, f->body_len,
                            origin ? origin : "rules", err);
   if (strcmp (op, "learn") == 0)
-    return redact (*r, f, REDACT_LEARN, ret, err);
+    return redact (r, f, REDACT_LEARN, ret, err);
   if (strcmp (op, "redact") == 0)
-    return redact (*r, f, REDACT_REPLACE, ret, err);
+    return redact (r, f, REDACT_REPLACE, ret, err);
   if (strcmp (op, "word") == 0 && name)
-    redactor_word (*r, origin ? origin : "", name);
+    redactor_word (r, origin ? origin : "", name);
   else if (strcmp (op, "name") == 0 && name)
-    name_of (*r, name, ret);
+    name_of (s, name, ret);
+  else if (strcmp (op, "strict") == 0)
+    s->strict = true;
   else if (strcmp (op, "done") == 0)
-    json_object_object_add (ret, "redaction", redact_to_json (*r));
+    json_object_object_add (ret, "redaction", sum_up (s));
   else
     return error_set (err, EPROTO, "no such question");
   return 0;
@@ -149,19 +172,21 @@ obey (struct redactor **r, struct frame *f, struct json_object *ret,
 static int
 serve (void)
 {
-  CLEANUP_REDACTOR struct redactor *r = NULL;
+  struct service s = { 0 };
+  int rc = 0;
 
-  for (;;)
+  while (rc == 0)
     {
       CLEANUP_FRAME struct frame f = { 0 };
       CLEANUP_JSON struct json_object *ret = json_object_new_object ();
       struct error err = ERROR_INIT;
 
       if (frame_read (HELPER_CHANNEL, &f, clock_ms () + STAY_MS, NULL) < 0)
-        return 0;
-      if (answer (ret, obey (&r, &f, ret, &err), &err) < 0)
-        return 1;
+        break;
+      rc = answer (ret, obey (&s, &f, ret, &err), &err);
     }
+  redactor_free (s.r);
+  return rc < 0;
 }
 
 /* ---- packing ---- */

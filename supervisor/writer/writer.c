@@ -617,7 +617,7 @@ begin (struct writer *w, struct writer_options *o, struct error *err)
   sigprocmask (SIG_BLOCK, &term, NULL);
   w->signal_fd = signalfd (-1, &term, SFD_CLOEXEC | SFD_NONBLOCK);
   w->batch = (struct buf) BUF_INIT (MAX_LOG_BYTES);
-  if ((r = disk_open (o->state, &limits, &w->disk, err)) < 0
+  if ((r = disk_open (o->state, o->libexec, &limits, &w->disk, err)) < 0
       || (r = loop_new (&w->loop, err)) < 0
       || (r = lane_new ("disk", &w->disk_lane, err)) < 0
       || (r = lane_new ("look", &w->look_lane, err)) < 0
@@ -629,9 +629,6 @@ begin (struct writer *w, struct writer_options *o, struct error *err)
                           signalled, w, &w->signal_watch, err))
              < 0)
     return r;
-  if (o->libexec)
-    spool_page (disk_spool (w->disk), writer_page,
-                (void *) (uintptr_t) o->libexec);
   if (o->given[3]
       && logs_wait_in (disk_logs (w->disk), WAIT_FD, err) < 0)
     log_error ("each line is written by itself: %s", error_text (err));

@@ -83,13 +83,18 @@ void request_free (struct request *rq);
 
 /* ---- the disk thread's side ---- */
 
-int disk_open (const char *state, const struct writer_limits *limits,
-               struct disk **ret, struct error *err);
+/* libexec: the folder of our programmes, NULL = none can be started. */
+int disk_open (const char *state, const char *libexec,
+               const struct writer_limits *limits, struct disk **ret,
+               struct error *err);
 void disk_close (struct disk *d);
 /* From now on; of limits only what writer_options() takes. */
 void disk_limit (struct disk *d, const struct writer_limits *limits);
 struct spool *disk_spool (struct disk *d);
 struct logs *disk_logs (struct disk *d);
+/* Neither changes: any thread. */
+const char *disk_path (const struct disk *d);
+const char *disk_libexec (const struct disk *d);
 /* What spool_page() is given: arg is the folder of our programmes. */
 int writer_page (void *arg, int files, struct json_object *manifest,
                  struct error *err);
@@ -100,6 +105,28 @@ void disk_note (struct disk *d, int rc);
 /* Once a second. */
 void disk_sweep (struct disk *d);
 bool disk_full (struct disk *d);
+
+/* ---- redaction (a ship thread): writer_redact.c ---- */
+
+/* What is to leave the host, before and after it. */
+struct form_job
+{
+  struct disk *d;
+  const struct sink_config *sink;
+  const char *id;
+  int work;     /* the spool's work/ */
+  int evidence; /* of a document: what names are learnt from; -1 = a bundle */
+  bool bundle;  /* it is there */
+};
+/* Puts what may go to that sink in the place of *fd, a document. */
+enum ship_end form_of_document (const struct form_job *job, int *fd,
+                                struct error *err);
+/* SHIP_DONE: what `have` says is what may go there (*ret_made false), or it was
+ * made anew and is NAME in work/. */
+enum ship_end form_of_bundle (const struct form_job *job, unsigned attempts,
+                              const struct spool_form *have, bool *ret_made,
+                              char ret_name[SPOOL_WORK_NAME],
+                              struct spool_form *ret, struct error *err);
 
 /* ---- shipping (loop thread) ---- */
 

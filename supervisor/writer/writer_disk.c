@@ -22,6 +22,7 @@
 struct disk
 {
   char *path;
+  const char *libexec;
   int state_fd;  /* the state folder */
   int files_fd;  /* state/ in it: state-get, state-put */
   struct spool *spool;
@@ -349,7 +350,7 @@ tell_incident (const struct spool_item *it, void *arg)
       w->ended--;
       return;
     }
-  if (spool_document (w->d->spool, it->id, &json, &len, NULL) < 0)
+  if (spool_document (w->d->spool, it->id, NULL, &json, &len, NULL) < 0)
     return;
   head = json_object_new_object ();
   json_add_str (head, "incident", it->id);
@@ -570,8 +571,9 @@ floor_of (const struct writer_limits *limits)
 }
 
 int
-disk_open (const char *state, const struct writer_limits *limits,
-           struct disk **ret, struct error *err)
+disk_open (const char *state, const char *libexec,
+           const struct writer_limits *limits, struct disk **ret,
+           struct error *err)
 {
   struct disk *d = calloc (1, sizeof *d);
   CLEANUP_CLOSE int spool = -1, logs = -1;
@@ -582,6 +584,7 @@ disk_open (const char *state, const struct writer_limits *limits,
       free (d);
       return error_set (err, ENOMEM, "no memory");
     }
+  d->libexec = libexec;
   d->state_fd = d->files_fd = -1;
   d->free_floor = floor_of (limits);
   if ((r = state_open (state, &d->state_fd, err)) < 0
@@ -598,6 +601,8 @@ disk_open (const char *state, const struct writer_limits *limits,
       return r;
     }
   tell_taken (d);
+  if (libexec)
+    spool_page (d->spool, writer_page, (void *) (uintptr_t) libexec);
   *ret = d;
   return 0;
 }
@@ -614,6 +619,18 @@ struct spool *
 disk_spool (struct disk *d)
 {
   return d->spool;
+}
+
+const char *
+disk_path (const struct disk *d)
+{
+  return d->path;
+}
+
+const char *
+disk_libexec (const struct disk *d)
+{
+  return d->libexec;
 }
 
 struct logs *

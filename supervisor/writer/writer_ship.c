@@ -44,6 +44,10 @@ struct shipment
   char name[64], key[64], digest[65];
   uint64_t size;
   int fd;
+  int work, evidence; /* for who makes what is sent (writer_redact.c) */
+  bool made;          /* the bundle's form was made, and not sent yet */
+  char made_name[SPOOL_WORK_NAME];
+  struct spool_form form;
   enum ship_end end;
   uint64_t retry_after_ms;
   struct error why;
@@ -78,6 +82,8 @@ shipment_free (void *arg)
 
   if (sh->fd >= 0)
     close (sh->fd);
+  if (sh->evidence >= 0)
+    close (sh->evidence);
   config_unref (sh->config);
   free (sh);
 }
@@ -150,7 +156,8 @@ ended (void *arg)
   switch (sh->end)
     {
     case SHIP_DONE:
-      accepted (s, sh);
+      if (!sh->made)
+        accepted (s, sh);
       break;
     case SHIP_PARK:
       log_warn ("%s: %s of incident %s is refused and parked: %s", s->name,
@@ -193,7 +200,9 @@ note_end (void *arg)
   switch (sh->end)
     {
     case SHIP_DONE:
-      r = spool_sent (sp, to, &sh->load, &err);
+      r = sh->made ? spool_form_put (sp, sh->load.item.id, to, sh->made_name,
+                                     &sh->form, &err)
+                   : spool_sent (sp, to, &sh->load, &err);
       break;
     case SHIP_PARK:
       r = spool_park (sp, to, &sh->load, why, &err);
@@ -204,10 +213,41 @@ note_end (void *arg)
       break;
     }
   /* After a restart it is sent again, which the sink notices. */
+  if (r < 0 && sh->made)
+    {
+      spool_failed (sp, to, &sh->load, clock_wall_ms () + wait,
+                    error_text (&err), NULL);
+      unlinkat (sh->work, sh->made_name, 0);
+    }
   if (r < 0 && r != -ENOENT && r != -EALREADY)
     log_warn ("noting what became of %s: %s", sh->load.item.id,
               error_text (&err));
   loop_post (sh->s->loop, ended, sh, shipment_free);
+}
+
+/* What may go there of it, and nothing else. */
+static enum ship_end
+redact (struct shipment *sh)
+{
+  const struct spool_item *item = &sh->load.item;
+  const struct form_job job = { .d = sh->s->disk,
+                                .sink = sh->sink,
+                                .id = item->id,
+                                .work = sh->work,
+                                .evidence = sh->evidence,
+                                .bundle = item->bundle };
+  enum ship_end end;
+  int r;
+
+  if (sh->load.part == SPOOL_BUNDLE)
+    return form_of_bundle (&job, sh->load.attempts,
+                           spool_form (item, sh->s->name), &sh->made,
+                           sh->made_name, &sh->form, &sh->why);
+  end = form_of_document (&job, &sh->fd, &sh->why);
+  if (end == SHIP_DONE
+      && (r = sha256_fd (sh->fd, sh->digest, &sh->size, &sh->why)) < 0)
+    return SHIP_RETRY;
+  return end;
 }
 
 /* Ship thread. */
@@ -218,12 +258,13 @@ transfer (void *arg)
   struct ship_item item = { .id = sh->key,
                             .name = sh->name,
                             .digest = sh->digest,
-                            .fd = sh->fd,
-                            .size = sh->size,
                             .replace = sh->load.part == SPOOL_DOCUMENT };
 
-  sh->end
-      = sh->to->send (sh->sink, &item, &sh->retry_after_ms, &sh->why);
+  sh->end = sink_redacts (sh->sink) ? redact (sh) : SHIP_DONE;
+  item.fd = sh->fd;
+  item.size = sh->size;
+  if (sh->end == SHIP_DONE && !sh->made)
+    sh->end = sh->to->send (sh->sink, &item, &sh->retry_after_ms, &sh->why);
   lane_add (sh->s->disk_lane, 0, note_end, sh, shipment_free);
 }
 
@@ -237,7 +278,7 @@ take_document (struct spool *sp, struct shipment *sh, struct error *err)
   CLEANUP_CLOSE int fd = -1;
   const char *id = sh->load.item.id;
   size_t len;
-  int r = spool_document (sp, id, &json, &len, err);
+  int r = spool_document (sp, id, sh->s->name, &json, &len, err);
 
   if (r < 0)
     return r;
@@ -250,7 +291,25 @@ take_document (struct spool *sp, struct shipment *sh, struct error *err)
   snprintf (sh->key, sizeof sh->key, "%s-%llu", id,
             (unsigned long long) sh->load.rev);
   sh->fd = steal_fd (&fd);
+  if (sink_redacts (sh->sink) && sh->load.item.place == SPOOL_OPEN)
+    sh->evidence = spool_evidence_fd (sp, id);
   return 0;
+}
+
+/* The redacted one; without it, or with one that other rules have made, the
+ * ship thread makes it. */
+static int
+take_form (struct spool *sp, struct shipment *sh, struct error *err)
+{
+  const struct spool_item *item = &sh->load.item;
+  const struct spool_form *form = spool_form (item, sh->s->name);
+
+  sh->work = spool_work_fd (sp);
+  if (!form || !form->made_by[0])
+    return spool_form_room (sp, item->id, err);
+  snprintf (sh->digest, sizeof sh->digest, "%s", form->digest);
+  sh->size = form->bytes;
+  return spool_form_fd (sp, item->id, sh->s->name, &sh->fd, err);
 }
 
 static int
@@ -260,6 +319,8 @@ take_bundle (struct spool *sp, struct shipment *sh, struct error *err)
 
   snprintf (sh->name, sizeof sh->name, "%s.tar.zst", item->id);
   snprintf (sh->key, sizeof sh->key, "%s", item->id);
+  if (sink_redacts (sh->sink))
+    return take_form (sp, sh, err);
   snprintf (sh->digest, sizeof sh->digest, "%s", item->digest);
   sh->size = item->bytes;
   return spool_bundle_fd (sp, item->id, &sh->fd, err);
@@ -275,10 +336,10 @@ picked (void *arg)
 
   if (sh->found && s->to)
     {
-      sh->config = config_ref (s->config);
-      sh->sink = s->sink;
-      sh->to = s->to;
-      if (lane_add (s->lane, 0, transfer, sh, shipment_free) == 0)
+      /* Where it goes, and in which form, is said anew meanwhile. */
+      if (sh->config != s->config)
+        s->again = true;
+      else if (lane_add (s->lane, 0, transfer, sh, shipment_free) == 0)
         return;
     }
   if (!sh->found && sh->next_at != UINT64_MAX)
@@ -343,7 +404,10 @@ shipper_kick (struct shipper *s)
       return;
     }
   sh->s = s;
-  sh->fd = -1;
+  sh->fd = sh->evidence = -1;
+  sh->config = config_ref (s->config);
+  sh->sink = s->sink;
+  sh->to = s->to;
   sh->hurry = s->due;
   s->again = s->due = false;
   timer_stop (s->timer);

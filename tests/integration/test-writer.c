@@ -207,19 +207,6 @@ test_exactly_once (void **state)
 }
 
 static void
-reload (struct bed *w, const char *sink)
-{
-  struct error err = ERROR_INIT;
-  CLEANUP_JSON struct json_object *head = bed_op_new ("reload", NULL);
-  char text[BED_CONFIG];
-
-  bed_config_of (sink, text);
-  assert_int_equal (frame_write (w->keeper, head, text, strlen (text), NULL, 0,
-                                 clock_ms () + WAIT_MS, &err),
-                    0);
-}
-
-static void
 test_reload_and_dir (void **state)
 {
   struct bed *w = *state;
@@ -233,7 +220,7 @@ test_reload_and_dir (void **state)
   snprintf (out, sizeof out, "%s/out", w->tmp.path);
   assert_int_equal (mkdir (out, 0700), 0);
   snprintf (sink, sizeof sink, "{\"url\":\"dir:%s\"}", out);
-  reload (w, sink);
+  bed_reload (w, sink);
   assert_int_equal (bed_await (w, 0, "shipped", id, &f), 0);
   snprintf (path, sizeof path, "%s/%s.tar.zst", out, id);
   assert_int_equal (access (path, R_OK), 0);
@@ -292,8 +279,8 @@ test_denied (void **state)
   assert_non_null (json_get_str (again.head, "why"));
   snprintf (sink, sizeof sink, "{\"url\":\"%s/bundles\",\"token-file\":\"%s\"}",
             w->url, token);
-  reload (w, "{\"url\":\"gopher://x\"}"); /* not taken */
-  reload (w, sink);
+  bed_reload (w, "{\"url\":\"gopher://x\"}"); /* not taken */
+  bed_reload (w, sink);
   assert_int_equal (bed_await (w, 0, "retried", NULL, &over), 0);
   assert_int_equal (bed_await (w, 0, "shipped", id, &g), 0);
 }

@@ -97,7 +97,8 @@ bed_start_writer (struct bed *w, const char *sink)
       if (w->files)
         setrlimit (RLIMIT_NOFILE, &(struct rlimit){ w->files, w->files });
       execl (path, path, "--state", w->state, "--config",
-             bed_config_of (sink, config), (char *) NULL);
+             bed_config_of (sink, config), *w->libexec ? "--libexec" : NULL,
+             w->libexec, (char *) NULL);
       _exit (127);
     }
   close (keeper[1]), close (daemon[1]), close (log[0]);
@@ -172,6 +173,19 @@ bed_teardown (void **state)
 }
 
 /* ---- talking ---- */
+
+void
+bed_reload (struct bed *w, const char *sink)
+{
+  struct error err = ERROR_INIT;
+  CLEANUP_JSON struct json_object *head = bed_op_new ("reload", NULL);
+  char text[BED_CONFIG];
+
+  bed_config_of (sink, text);
+  assert_int_equal (frame_write (w->keeper, head, text, strlen (text), NULL, 0,
+                                 clock_ms () + WAIT_MS, &err),
+                    0);
+}
 
 struct json_object *
 bed_op_new (const char *op, const char *incident)
@@ -311,6 +325,12 @@ bed_put_incident (struct bed *w, const char *id)
             "{\"schema\":\"hangdog/incident/1\","
             "\"id\":\"%s\"}",
             id);
+  return bed_put_text (w, id, json);
+}
+
+int
+bed_put_text (struct bed *w, const char *id, const char *json)
+{
   return bed_ask (w, bed_op_new ("incident", id), json, strlen (json), NULL);
 }
 

@@ -19,6 +19,7 @@
 #include "tests/lib/tmpdir.h"
 #include "tests/lib/until.h"
 
+#include <limits.h>
 #include <sys/resource.h>
 
 #define BED_WORDS 64
@@ -33,6 +34,7 @@ struct bed
   struct logpipe *lp;
   int64_t last_id;
   const char *shim; /* for its LD_PRELOAD, NULL = none */
+  char libexec[PATH_MAX]; /* the programmes that it may start, "" = none */
   rlim_t files;     /* that it may open, 0 = as many as we */
   /* Its words that came while an answer was waited for; the oldest go. */
   struct frame words[BED_WORDS];
@@ -43,6 +45,8 @@ struct bed
 void bed_start_controller (struct bed *w, const char *token_file);
 /* sink NULL = nothing is sent.  Again after bed_kill_writer(). */
 void bed_start_writer (struct bed *w, const char *sink);
+/* The keeper's word: another configuration with that sink. */
+void bed_reload (struct bed *w, const char *sink);
 /* Its wait status. */
 int bed_kill_writer (struct bed *w, int sig);
 /* The sink that sends to the controller. */
@@ -71,6 +75,8 @@ int bed_put_incident (struct bed *w, const char *id);
 /* A revision of it; end: "not-ended", or how it ended, which is of what was
  * there before. */
 int bed_put_rev (struct bed *w, const char *id, unsigned rev, const char *end);
+/* Whatever document. */
+int bed_put_text (struct bed *w, const char *id, const char *json);
 int bed_put_artifact (struct bed *w, const char *id, const char *name,
                       const void *data, size_t len);
 int bed_pack (struct bed *w, const char *id, char digest[65]);

@@ -22,6 +22,8 @@ LAB_DIR=
 LAB_URI= LAB_URI2=
 LAB_ACCEL=
 
+. "$LAB_SRC/ended.sh"
+
 lab_log() { echo "lab: $*" >&2; }
 lab_fail() { echo "lab: $*" >&2; return 1; }
 # 77 is automake's "skipped": the test cannot run here, which is not the same as failing.
@@ -519,7 +521,9 @@ lab_wait_console() {
     local log
     log=$(lab_get "$1" log) || { lab_fail "no guest '$1'"; return 1; }
     # grep reads bytes: a guest may print anything.
-    lab_until "$3" "tail -c +$((${4:-0} + 1)) '$log' | LC_ALL=C grep -aqE -- '$2'" "guest.$1" && return 0
+    lab_until_up "$1" "$3" "tail -c +$((${4:-0} + 1)) '$log' | LC_ALL=C grep -aqE -- '$2'" && return 0
+    # Of one that has ended the console has been shown.
+    lab_pid "guest.$1" >/dev/null || { lab_fail "'$2' was not seen on the console of '$1'"; return 1; }
     lab_fail "'$2' not seen on the console of '$1' in $3 s; its last lines:"
     tail -n 5 "$log" | cat -v | sed 's/^/lab:   /' >&2
     return 1
@@ -529,7 +533,13 @@ lab_console_size() { stat -c %s "$(lab_get "$1" log)"; }
 
 # lab_wait_up NAME SECONDS - waits until the guest answers on lab.ctl.
 lab_wait_up() {
-    lab_until "$2" "LAB_TIMEOUT=2 lab_ctl '$1' true" "guest.$1" || lab_fail "'$1' did not come up in $2 s"
+    local rc=0
+    lab_until_up "$1" "$2" "LAB_TIMEOUT=2 lab_ctl '$1' true" || rc=$?
+    case $rc in
+        0) ;;
+        2) lab_fail "'$1' did not come up: its process has ended" ;;
+        *) lab_fail "'$1' did not come up in $2 s" ;;
+    esac
 }
 
 # lab_sshd NAME DIR - starts the sshd of a guest with sshd=yes. DIR, made by it: "key" opens it for root, "host.pub" is

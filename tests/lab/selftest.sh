@@ -55,6 +55,26 @@ check "eve: answers after restore" lab_wait_up eve 30
 since "eve: restore to first answer"
 lab_stop eve
 
+# A guest whose process ends before it was seen up is begun once more; after that it is said, and nothing else done.
+ends() { # NAME COMMAND...: waits while its process is ended
+    { sleep 0.2; kill -KILL "$(lab_pid "guest.$1")"; } &
+    "${@:2}" 2>&1
+    echo "code $?"
+    wait $!
+}
+lab_start_eve again "kernel=$kernel" || exit $?
+was=$(lab_pid guest.again)
+ends again lab_wait_up again 90 >"$LAB_DIR/ends"
+check "eve: ended in its boot: begun once more, and up" grep -q '^code 0$' "$LAB_DIR/ends"
+check "eve: it says so" grep -q "BEGUN ONCE MORE: the guest 'again'" "$LAB_DIR/ends"
+check "eve: it is another process" test "$(lab_pid guest.again)" != "$was"
+ends again lab_wait_console again never-said 60 >"$LAB_DIR/ends"
+check "eve: ended later: not begun again" test "$(grep -c 'BEGUN ONCE MORE' "$LAB_DIR/ends")" = 0
+check "eve: not called late, but ended" grep -q "has ended by itself, after it was seen up" "$LAB_DIR/ends"
+check "eve: and its last words" grep -q 'g/again/console.log ends with:' "$LAB_DIR/ends"
+lab_stop again
+since "eve: ended by itself, twice"
+
 since
 lab_libvirt_start
 rc=$?
@@ -67,6 +87,9 @@ check "libvirt: daemon" test $rc = 0
 since "libvirt: daemon (first start asks QEMU what it can do)"
 lab_start_libvirt lv "kernel=$kernel" || exit $?
 since "libvirt: started"
+ends lv lab_wait_console lv '~ # ' 90 >"$LAB_DIR/ends"
+check "libvirt: ended in its boot: begun once more, and its prompt" grep -q '^code 0$' "$LAB_DIR/ends"
+check "libvirt: what QEMU said last" grep -q 'lv/log/qemu/lv.log ends with:' "$LAB_DIR/ends"
 check "libvirt: prompt on the console" lab_wait_console lv '~ # ' 90
 since "libvirt: start to prompt"
 check "libvirt: order over lab.ctl" lab_ctl lv true

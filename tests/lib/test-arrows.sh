@@ -24,14 +24,15 @@ may() { # ROOM: the rooms that it may include; a room within a room may have les
 }
 own() { # ROOM of supervisor/: whose headers in supervisor/ it may include besides its own
     case $1 in
-        conf|links|parser|redact|report) ;;
-        keeper|writer|check|text) echo conf links ;;
+        archive|conf|links|parser|redact|report) ;;
+        keeper|check|text) echo conf links ;;
+        writer) echo archive conf links ;;
         beats) echo parser ;;
         watch) echo conf links text ;;
         incidents) echo links text watch ;;
         control) echo conf links beats text watch incidents ;;
         daemon) echo conf links beats text watch incidents control ;;
-        cli) echo conf text ;;
+        cli) echo archive conf text ;;
         *) echo no-such-room ;;
     esac
 }

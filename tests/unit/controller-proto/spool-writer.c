@@ -92,7 +92,7 @@ next_of (struct spool *sp, const char *id, enum spool_part part,
       CLEANUP_FREE char *json = NULL;
       CLEANUP_JSON struct json_object *o = NULL;
       size_t len;
-      int r = spool_document (sp, id, &json, &len, NULL);
+      int r = spool_document (sp, id, NULL, &json, &len, NULL);
 
       if (r < 0)
         return r;
@@ -277,7 +277,7 @@ check_id (struct spool *sp, const char *id, int last)
   CLEANUP_FREE char *json = NULL;
   struct error err = ERROR_INIT;
   size_t len = 0;
-  int r = spool_document (sp, id, &json, &len, &err);
+  int r = spool_document (sp, id, NULL, &json, &len, &err);
   CHECK (r == 0, "%s: %s", id, error_text (&err));
   if (r == 0 && over)
     CHECK (strstr (json, "recovered"), "%s: its end is lost", id);

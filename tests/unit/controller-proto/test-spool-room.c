@@ -42,7 +42,7 @@ test_eviction (void **state)
   CLEANUP_FREE char *json = NULL;
   size_t len;
   int fd;
-  assert_int_equal (spool_document (p->sp, id_of (1), &json, &len, NULL), 0);
+  assert_int_equal (spool_document (p->sp, id_of (1), NULL, &json, &len, NULL), 0);
   assert_int_equal (spool_bundle_fd (p->sp, id_of (1), &fd, NULL), -ENOENT);
   /* More than there is room for in all. */
   assert_int_equal (artifact (p, 5, "d", 119000), -ENOSPC);
@@ -170,7 +170,7 @@ test_old_format (void **state)
   assert_int_equal (look (p, 2).place, SPOOL_PARKED);
   assert_int_equal (look (p, 4).place, SPOOL_OPEN);
   assert_int_equal (look (p, 4).bytes, 3);
-  assert_int_equal (spool_document (p->sp, id_of (4), &json, &len, NULL), 0);
+  assert_int_equal (spool_document (p->sp, id_of (4), NULL, &json, &len, NULL), 0);
   assert_string_equal (json, "{\"end\":\"not-ended\",\"rev\":1}");
   /* What is no item of it is nobody's to remove. */
   assert_true (faccessat (p->tmp.fd, "ready", F_OK, 0) < 0);

@@ -33,7 +33,7 @@ test_way (void **state)
   assert_string_equal (next_to (p, TO, &load), "");
   begin (p, NULL);
   assert_int_equal (look (p, 1).place, SPOOL_SENT);
-  assert_int_equal (spool_document (p->sp, id_of (1), &json, &len, &p->err),
+  assert_int_equal (spool_document (p->sp, id_of (1), NULL, &json, &len, &p->err),
                     0);
   assert_string_equal (json, "{\"n\":1,\"rev\":1}");
   assert_int_equal (spool_drop (p->sp, id_of (1), &p->err), 0);
@@ -81,7 +81,7 @@ test_revisions (void **state)
   assert_int_equal (spool_sent (p->sp, TO, &load, &p->err), 0);
   send_to (p, TO, "document 00000001 8");
   assert_string_equal (next_to (p, TO, &load), "");
-  assert_int_equal (spool_document (p->sp, id_of (1), &json, &len, &p->err),
+  assert_int_equal (spool_document (p->sp, id_of (1), NULL, &json, &len, &p->err),
                     0);
   assert_string_equal (json, "{\"rev\":8}");
   /* One that somebody dropped does not come back. */

@@ -2,7 +2,7 @@
  *
  * Asking the parser about an archive, and unpacking one.
  */
-#include "supervisor/cli/archive.h"
+#include "supervisor/archive/archive.h"
 
 #include "base/buf.h"
 #include "base/channel.h"
@@ -22,7 +22,6 @@
 
 /* Longer than its own deadline: the parser ends itself first, and says why. */
 #define PARSE_MS 120000
-#define MANIFEST_MAX (4u << 20)
 enum
 {
   FOREIGN = 1, /* it takes the parser for what others pack */
@@ -79,11 +78,11 @@ answer (struct frame *f, void *arg)
 }
 
 static int
-ask (struct cli *cli, struct asking *a, const char *program, const char *task,
+ask (const char *libexec, struct asking *a, const char *program, const char *task,
      const char *name, int fd, struct error *err)
 {
   const char *args[] = { task, name, NULL };
-  const struct parser_spec spec = { .libexec = cli->libexec,
+  const struct parser_spec spec = { .libexec = libexec,
                                     .program = program,
                                     .args = args,
                                     .inputs = &fd,
@@ -113,7 +112,7 @@ ask (struct cli *cli, struct asking *a, const char *program, const char *task,
 }
 
 int
-archive_read (struct cli *cli, const char *file, const char *task,
+archive_read (const char *libexec, const char *file, const char *task,
               const char *name, archive_fn *fn, void *arg, struct error *err)
 {
   struct asking a = { .file = file, .fn = fn, .arg = arg,
@@ -128,10 +127,10 @@ archive_read (struct cli *cli, const char *file, const char *task,
     return error_errno (err, errno, "%s", file);
   if (fstat (fd, &st) < 0 || !S_ISREG (st.st_mode))
     return error_set (err, EINVAL, "%s is not a file", file);
-  r = ask (cli, &a, "hangdog-parser", task, name, fd, err);
+  r = ask (libexec, &a, "hangdog-parser", task, name, fd, err);
   /* Archives of others take a library that starts slowly. */
   if (r == FOREIGN && lseek (fd, 0, SEEK_SET) == 0)
-    r = ask (cli, &a, "hangdog-parser-foreign", task, name, fd, err);
+    r = ask (libexec, &a, "hangdog-parser-foreign", task, name, fd, err);
   if (r == FOREIGN)
     r = error_set (err, EBADMSG, "%s is no archive that can be read here",
                    file);
@@ -159,20 +158,51 @@ keep_data (const char *op, struct frame *f, void *arg, struct error *err)
 }
 
 int
-archive_manifest (struct cli *cli, const char *file, struct json_doc **ret,
-                  struct error *err)
+archive_manifest_of (const char *libexec, const char *file, struct json_doc **ret,
+                     struct error *ret_damage, struct error *err)
 {
   CLEANUP_BUF struct buf text = BUF_INIT (MANIFEST_MAX);
-  int r = archive_read (cli, file, "bundle-cat", "manifest.json", keep_data,
-                        &text, err);
+  struct error damage = ERROR_INIT;
+  int r = archive_read (libexec, file, "bundle-cat", "manifest.json", keep_data,
+                        &text, &damage);
 
-  if (r < 0)
-    return r;
   if (text.cut)
     return error_set (err, E2BIG, "%s: its manifest has more than %u MiB",
                       file, MANIFEST_MAX >> 20);
-  return json_parse (buf_str (&text), text.len, JSON_WIRE, "manifest.json",
-                     MANIFEST_MAX, ret, err);
+  if (r < 0 && r != -EBADMSG)
+    {
+      *err = damage;
+      return r;
+    }
+  /* It is the first: what is torn further on has it whole. */
+  if (json_parse (buf_str (&text), text.len, JSON_WIRE, "manifest.json",
+                  MANIFEST_MAX, ret, err)
+      < 0)
+    return r == 0 ? error_wrap (err, "%s", file)
+                  : error_set (err, EBADMSG,
+                               "%s; it has no manifest that is whole",
+                               damage.msg);
+  *ret_damage = damage;
+  return 0;
+}
+
+int
+archive_manifest (const char *libexec, const char *file, struct json_doc **ret,
+                  struct error *err)
+{
+  struct error damage = ERROR_INIT;
+  struct json_doc *doc = NULL;
+  int r = archive_manifest_of (libexec, file, &doc, &damage, err);
+
+  if (r == 0 && damage.code)
+    {
+      json_doc_free (doc);
+      *err = damage;
+      return -damage.code;
+    }
+  if (r == 0)
+    *ret = doc;
+  return r;
 }
 
 bool
@@ -262,7 +292,7 @@ unpack (const char *op, struct frame *f, void *arg, struct error *err)
 }
 
 int
-archive_unpack (struct cli *cli, const char *file, int dirfd,
+archive_unpack (const char *libexec, const char *file, int dirfd,
                 uint64_t max_bytes, struct unpacked *ret, struct error *err)
 {
   struct unpacking u = { .dirfd = dirfd, .fd = -1, .max_bytes = max_bytes,
@@ -270,7 +300,7 @@ archive_unpack (struct cli *cli, const char *file, int dirfd,
   int r;
 
   *ret = (struct unpacked){ 0 };
-  r = archive_read (cli, file, "bundle-all", NULL, unpack, &u, err);
+  r = archive_read (libexec, file, "bundle-all", NULL, unpack, &u, err);
   if (u.fd >= 0)
     close (u.fd);
   return r;

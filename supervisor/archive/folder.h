@@ -2,10 +2,8 @@
  *
  * A folder for a while: a bundle unpacked, or on its way to become one.
  */
-#ifndef HANGDOG_CLI_FOLDER_H
-#define HANGDOG_CLI_FOLDER_H
-
-#include "supervisor/cli/cli.h"
+#ifndef HANGDOG_ARCHIVE_FOLDER_H
+#define HANGDOG_ARCHIVE_FOLDER_H
 
 struct error;
 
@@ -16,12 +14,12 @@ struct folder
 };
 #define FOLDER_INIT { .path = "", .fd = -1 }
 
-/* In TMPDIR, or /tmp; nobody else may look into it. */
-int folder_make (struct folder *f, struct error *err);
+/* Beneath that one; NULL = TMPDIR, or /tmp.  Nobody else may look into it. */
+int folder_make (const char *beneath, struct folder *f, struct error *err);
 /* With all that is in it. */
 void folder_drop (struct folder *f);
 
 /* Has hangdog-report write the page of the bundle in that folder. */
-int folder_page (struct cli *cli, int folder, int page, struct error *err);
+int folder_page (const char *libexec, int folder, int page, struct error *err);
 
 #endif

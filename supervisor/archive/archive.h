@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Archives for the command line: they are hostile, so the parser process,
- * which can do nothing else, reads them and tells of what is in them.
+ * Archives, for who is not to read them: they are hostile, so the parser
+ * process, which can do nothing else, does, and tells of what is in them.
  */
-#ifndef HANGDOG_CLI_ARCHIVE_H
-#define HANGDOG_CLI_ARCHIVE_H
-
-#include "supervisor/cli/cli.h"
+#ifndef HANGDOG_ARCHIVE_H
+#define HANGDOG_ARCHIVE_H
 
 #include <json-c/json.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+struct error;
 struct frame;
 struct json_doc;
 
@@ -23,13 +23,19 @@ typedef int archive_fn (const char *op, struct frame *f, void *arg,
 /* task: one of the parser's about archives; name: its argument, or NULL.
  * -EBADMSG: the archive can't be read, is torn, or lacks what was asked for;
  * what came before was told. */
-int archive_read (struct cli *cli, const char *file, const char *task,
+int archive_read (const char *libexec, const char *file, const char *task,
                   const char *name, archive_fn *fn, void *arg,
                   struct error *err);
 
 /* A bundle's manifest, read. */
-int archive_manifest (struct cli *cli, const char *file,
+#define MANIFEST_MAX (4u << 20)
+int archive_manifest (const char *libexec, const char *file,
                       struct json_doc **ret, struct error *err);
+/* Also of a bundle that is damaged behind it, as *ret_damage tells then (code
+ * 0: it is not).  Only what is no manifest at all is an error. */
+int archive_manifest_of (const char *libexec, const char *file,
+                         struct json_doc **ret, struct error *ret_damage,
+                         struct error *err);
 
 /* A name that leads nowhere but below a folder of ours. */
 bool archive_is_path (const char *name);
@@ -43,7 +49,7 @@ struct unpacked
 };
 /* All of it below dirfd, an empty folder of ours: new files only, through no
  * link, and no more than max_bytes. */
-int archive_unpack (struct cli *cli, const char *file, int dirfd,
+int archive_unpack (const char *libexec, const char *file, int dirfd,
                     uint64_t max_bytes, struct unpacked *ret,
                     struct error *err);
 

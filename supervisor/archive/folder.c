@@ -2,7 +2,7 @@
  *
  * A folder for a while, and the page of a bundle that lies in one.
  */
-#include "supervisor/cli/folder.h"
+#include "supervisor/archive/folder.h"
 
 #include "base/channel.h"
 #include "base/cleanup.h"
@@ -48,17 +48,16 @@ empty (int dirfd, unsigned depth)
 }
 
 int
-folder_make (struct folder *f, struct error *err)
+folder_make (const char *beneath, struct folder *f, struct error *err)
 {
-  const char *tmp = getenv ("TMPDIR");
+  const char *tmp = beneath ? beneath : getenv ("TMPDIR");
 
-  snprintf (f->path, sizeof (f->path), "%s/hangdog-bundle.XXXXXX",
-            tmp && tmp[0] == '/' ? tmp : "/tmp");
+  tmp = tmp && tmp[0] == '/' ? tmp : "/tmp";
+  snprintf (f->path, sizeof (f->path), "%s/hangdog-bundle.XXXXXX", tmp);
   if (!mkdtemp (f->path))
     {
       f->path[0] = '\0';
-      return error_errno (err, errno, "making a folder in %s",
-                          tmp && tmp[0] == '/' ? tmp : "/tmp");
+      return error_errno (err, errno, "making a folder in %s", tmp);
     }
   f->fd = open (f->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   return f->fd < 0 ? error_errno (err, errno, "%s", f->path) : 0;
@@ -81,14 +80,14 @@ folder_drop (struct folder *f)
 /* ---- the process that makes it ---- */
 
 int
-folder_page (struct cli *cli, int folder, int page, struct error *err)
+folder_page (const char *libexec, int folder, int page, struct error *err)
 {
   CLEANUP_JSON struct json_object *head = json_object_new_object ();
   CLEANUP_FRAME struct frame f = { 0 };
   uint64_t deadline = clock_ms () + PAGE_MS;
   struct helper h = HELPER_INIT;
   const char *why;
-  int r = helper_start (&(struct helper_spec){ .libexec = cli->libexec,
+  int r = helper_start (&(struct helper_spec){ .libexec = libexec,
                                                .program = "hangdog-report",
                                                .fds = (int[]){ folder, page },
                                                .nfds = 2 },
