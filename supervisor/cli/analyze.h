@@ -5,7 +5,8 @@
 #ifndef HANGDOG_CLI_ANALYZE_H
 #define HANGDOG_CLI_ANALYZE_H
 
-#include "supervisor/cli/archive.h"
+#include "supervisor/archive/archive.h"
+#include "supervisor/cli/cli.h"
 
 #include "base/error.h"
 #include "diag/ladder/replay.h"
