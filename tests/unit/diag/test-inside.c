@@ -283,8 +283,8 @@ which_one_it_is (void **state)
            "@@ H\n" CPU ("stat:nr_periods 20") CPU ("stat:nr_throttled 14")
            "@@ end\n",
            "docker-3b5c9e7f1a2d (till), shop (80), takes no connections: 1 "
-           "wait, waits in read: x, is throttled to 1 % of a processor (in 9 "
-           "of 10 periods)",
+           "wait, is throttled to 1 % of a processor (in 9 of 10 periods), "
+           "waits in read: x",
            "throttled");
   culprit (WEB APP ("80", "shop", "shop.service", "t 80 S x 0 0x4\n")
            "@@ F\np 80\nf 901\nw /data/log\n"
