@@ -126,6 +126,10 @@ extern const struct collector collect_inside;
 extern const struct collector collect_application;
 extern const struct collector collect_gdb;
 extern const struct collector collect_nmi;
+extern const struct collector collect_exec;
+extern const struct collector collect_core;
+extern const struct collector collect_qmp;
+extern const struct collector collect_commands;
 extern const struct collector *const collectors[]; /* ends with NULL */
 
 /* Who undoes an act that was intended, where its collector could not: that got

@@ -161,6 +161,8 @@ incident_to_json (const struct incident *inc)
     json_add_int (o, "rev", (int64_t) inc->rev);
   add_text (o, "key", inc->key);
   add_text (o, "parent", inc->parent);
+  if (inc->children)
+    json_object_object_add (o, "children", json_object_get (inc->children));
   json_object_object_add (o, "incarnation", incarnation_json (&inc->inc));
   add_text (o, "guest", inc->guest);
   add_text (o, "scenario", inc->scenario);

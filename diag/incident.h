@@ -73,7 +73,10 @@ struct verdict_fact
 };
 
 #define VERDICT_FACTS 8
-#define SIGNATURE_TEXT 17
+/* Before a signature: how it was made (diag/ladder/signature.c).  Another way
+ * is another number, so that no repeat is counted that is none. */
+#define SIGNATURE_FORMAT "2-"
+#define SIGNATURE_TEXT 19
 
 struct verdict
 {
@@ -85,7 +88,8 @@ struct verdict
   char next[320];
   char rule[64];       /* which said so; "" = none did */
   /* The same trouble has the same one, whatever the numbers in it: class and
-   * culprit without addresses, pids, times. */
+   * the culprit's innermost functions, or the culprit without addresses, pids,
+   * times. */
   char signature[SIGNATURE_TEXT];
   struct verdict_fact facts[VERDICT_FACTS]; /* what it rests on */
   unsigned nfacts;
@@ -141,7 +145,7 @@ struct incident_act
   char act[24];
   char undo[200]; /* {"act": ..., ...}: what its undoer needs */
   enum incident_act_state state;
-  uint64_t wall_ms;
+  uint64_t wall_ms, over_wall_ms; /* 0: it is open */
   char why[120]; /* "" = nothing more is to be said */
 };
 #define INCIDENT_ACTS 4
@@ -182,6 +186,10 @@ struct incident
   char repeat_of[UUID_TEXT];
   unsigned repeats;
   uint64_t repeated_wall_ms;
+  /* Of the host's own: its guests' incidents, for the document.  Of whoever
+   * has it written, for that moment; not read back, for each of them names its
+   * parent. */
+  struct json_object *children;
   char no_bundle[96]; /* why none was made of it; "" = one was, or will be */
 };
 
@@ -205,9 +213,7 @@ void incident_note (struct incident *inc, enum incident_moment_kind kind,
 enum incident_moment_kind incident_end_moment (enum incident_end end);
 bool incident_has_moment (const struct incident *inc,
                           enum incident_moment_kind kind, const char *what);
-/* One JSON object a line, {"time","time_ms","step","what","count"}. */
-void incident_timeline_text (const struct incident *inc, struct buf *out);
-/* The same as an array, and back: what is not understood there is passed over.
+/* An array of {"time","time_ms","step","what","count"}, and back: what is not understood there is passed over.
  * Private to incident*.c. */
 struct json_object *incident_timeline_json (const struct incident *inc);
 void incident_timeline_read (struct json_object *list, struct incident *inc);

@@ -29,9 +29,16 @@ const char *const guest_intent_names[] = {
 
 const char *const boot_by_names[] = {
   [BOOT_BY_NOBODY] = "nobody", [BOOT_BY_TEXT] = "text",
+  [BOOT_BY_MEMORY] = "memory",
   [BOOT_BY_UPTIME] = "uptime", [BOOT_BY_RESET] = "reset",
   [BOOT_BY_START] = "start",   [BOOT_BY_MAX] = NULL,
 };
+
+bool
+boot_is_suspected (enum boot_by by)
+{
+  return by == BOOT_BY_TEXT || by == BOOT_BY_MEMORY;
+}
 
 const char *const console_kind_names[] = {
   [CONSOLE_UNIX] = "unix",     [CONSOLE_PTY] = "pty",

@@ -566,7 +566,8 @@ registry_boot_known (struct guest_registry *reg, const struct incarnation *inc,
   struct entry *e = entry_current (reg, inc);
   struct guest *g;
 
-  if (!e || e->guest->boot_by != BOOT_BY_TEXT || !(g = guest_clone (e->guest)))
+  if (!e || !boot_is_suspected (e->guest->boot_by)
+      || !(g = guest_clone (e->guest)))
     return;
   g->boot_by = was_one ? BOOT_BY_UPTIME : BOOT_BY_NOBODY;
   entry_set (reg, e, guest_seal (g));

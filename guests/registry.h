@@ -115,7 +115,7 @@ void registry_event (struct guest_registry *reg, const char *source,
  * fallen uptime of one boot are one boot. */
 void registry_rebooted (struct guest_registry *reg,
                         const struct incarnation *inc, enum boot_by by);
-/* Of a current inc that began BOOT_BY_TEXT, else ignored: an uptime shows that
+/* Of a current inc whose boot is suspected, else ignored: an uptime shows that
  * it was a boot, or that it was none.  Listeners hear that boot_by changed. */
 void registry_boot_known (struct guest_registry *reg,
                           const struct incarnation *inc, bool was_one);

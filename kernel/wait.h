@@ -6,6 +6,8 @@
 #ifndef HANGDOG_KERNEL_WAIT_H
 #define HANGDOG_KERNEL_WAIT_H
 
+#include <stddef.h>
+
 enum wait_for
 {
   WAIT_OTHER,
@@ -29,5 +31,14 @@ void wait_of (const char *const *names, unsigned n, struct wait *ret);
 /* Of one function: a lock above a disk is waited for because of who holds it,
  * a disk above a lock by its holder, so the first one that says so decides. */
 enum wait_for wait_for (const char *name);
+
+#define KEY_FRAMES 4
+#define KEY_NAME 128
+/* What a stack is known by when the same trouble comes again: its innermost
+ * functions that say something, KEY_FRAMES at most, ";" between them; without
+ * addresses, offsets and what a compiler appends, and without those by which
+ * anybody waits, is scheduled or gets into the kernel.  As many as dst has room
+ * for; "" = none says anything. */
+void wait_key (const char *const *names, unsigned n, char *dst, size_t size);
 
 #endif

@@ -29,6 +29,7 @@ const struct scenario_kind *const scenario_kinds[] = {
   &kind_http,
   &kind_icmp,
   &kind_memory_heartbeat,
+  &kind_memory_tasks,
   &kind_monitor,
   &kind_sequence,
   &kind_ssh_command,

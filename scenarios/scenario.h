@@ -364,6 +364,7 @@ extern const struct scenario_kind kind_exec;
 extern const struct scenario_kind kind_http;
 extern const struct scenario_kind kind_icmp;
 extern const struct scenario_kind kind_memory_heartbeat;
+extern const struct scenario_kind kind_memory_tasks;
 extern const struct scenario_kind kind_monitor;
 extern const struct scenario_kind kind_sequence;
 extern const struct scenario_kind kind_ssh_command;

@@ -11,6 +11,7 @@
 #define HANGDOG_TRANSPORTS_ASK_H
 
 #include "base/buf.h"
+#include "base/job.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -75,7 +76,16 @@ struct ask
   const char *user;
   const char *key, *password; /* names of files, as in ssh/ssh.h */
   bool accept_new;
+  uint64_t until_ms;    /* clock_ms(); 0 = as long as its job may take */
 };
+
+static inline uint64_t
+ask_deadline (const struct ask *ask, const struct job *job)
+{
+  uint64_t until = job_deadline (job);
+
+  return ask->until_ms && ask->until_ms < until ? ask->until_ms : until;
+}
 
 struct ask_result
 {

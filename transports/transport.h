@@ -78,6 +78,8 @@ struct transport_env
   const char *http_dir; /* tokens, passwords and authorities: net/http.h */
   struct http_pool *http; /* who asks over HTTP; NULL = nobody */
   unsigned intrusive; /* INTRUSIVE_... that is allowed */
+  const char *core_dir; /* of cores of guests; NULL or "" = none is made */
+  const char *run_dir; /* where this daemon can be asked; NULL = nowhere */
 };
 
 /* One line of `hangdog doctor`. */

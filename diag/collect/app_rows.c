@@ -4,10 +4,12 @@
  *
  * The shell reads files of /proc by itself; a part "P" is a process with its
  * threads, "F" their sockets, "M" how many files they may have open, "L"
- * sockets that listen, "G" control groups, "S" units that failed, "U" and "B"
- * processes and blocked threads once more, a second later.
+ * sockets that listen, "G" control groups, "N" names of containers, "S" units
+ * that failed, "K" lines of the kernel's log about processes that ended; "H",
+ * "U" and "B" control groups, processes and blocked threads once more, a second
+ * later; "D" and "I" file systems, which may hang, and so come last.
  */
-#include "diag/collect/app_rows.h"
+#include "diag/collect/app_rows_impl.h"
 
 #include "base/cleanup.h"
 #include "base/json.h"
@@ -19,8 +21,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_PROCS 64
-#define MAX_SOCKETS 512
 #define MAX_FRAMES 24
 #define TICKS 100.0 /* of a second, in all kernels that tell of them */
 #define LISTENS "listen"
@@ -30,62 +30,50 @@ const char app_rows_script[]
       "g=;while read -r x;do case $x in 0::*|*:name=systemd:*)"
       "[ ${#x} -gt ${#g} ]&&g=$x;;esac;done<$p/cgroup;case $g in */systemd-*|"
       "*getty*|*dbus*|*cron*|*syslog*|*/init.scope|*user@*|*polkit*)continue;;"
-      "esac;i=$((i+1));[ $i -gt 60 ]&&break;read -r c<$p/comm;"
+      "esac\ni=$((i+1));[ $i -gt 60 ]&&break;read -r c<$p/comm;"
       "read -r u x<uptime;read -r s<$p/stat;set -- ${s##*) };"
       "echo \"@@ P $p\";echo \"c $c\";echo \"g $g\";"
       "echo \"s $u $1 ${12} ${13}\";k=0;for t in $p/task/*;do k=$((k+1));"
       "[ $k -gt 40 ]&&break;w=;y=;read -r s<$t/stat;read -r w<$t/wchan;"
       "read -r y<$t/syscall;set -- ${s##*) };"
       "echo \"t ${t##*/} $1 ${w:-0} ${y%% *} ${y##* }\";"
-      "case $1 in D)b=\"$b $t\";;*)[ $k -lt 3 ];;esac&&"
+      "\ncase $1 in D)b=\"$b $t\";;*)[ $k -lt 3 ];;esac&&"
       "while read -r x;do echo \"k $x\";done<$t/stack;done;"
       "set -- $p/fd/*;echo \"o $#\";l=\"$l $p\";g=${g#*:*:};"
       "case \"$d \" in *\" $g \"*);;*)d=\"$d $g\";"
-      "n=\"$n $p/net/tcp $p/net/tcp6\";;esac;done;echo '@@ F';"
+      "n=\"$n $p/net/tcp $p/net/tcp6\";;esac;done\necho '@@ F';"
       "ls -l $(for p in $l;do echo $p/fd/;done)|sed -n "
-      "'s/^\\([0-9]*\\)\\/fd.*/p \\1/p;s/.*socket:.\\([0-9]*\\).*/f \\1/p'|"
-      "head -n 600;echo '@@ M';"
-      "grep -s 'Max open' $(for p in $l;do echo $p/limits;done);echo '@@ L';"
+      "'s/^\\([0-9]*\\)\\/fd.*/p \\1/p;s/.*socket:.\\([0-9]*\\).*/f \\1/p;"
+      "/-> .dev/d;s/^l.w.* -> \\//w \\//p'|head -n 600;echo '@@ M';"
+      "grep -s 'Max open' $(for p in $l;do echo $p/limits;done);"
+      "echo '@@ L'\n"
       "grep -hs ' 0A ' net/tcp net/tcp6 $n|sort -u|head -n 200;echo '@@ G';"
       "cd /sys/fs/cgroup;grep -sH . $(for g in $d;do for f in memory.max "
-      "memory.current memory.events cgroup.freeze;do echo .$g/$f;done;done);"
-      "echo '@@ S';for u in $(systemctl --failed --no-legend --plain|"
-      "cut -d' ' -f1|head -n 4);do systemctl show -p Id -p Result $u;done;"
-      "sleep 1;cd /proc;for p in $l;do read -r s<$p/stat;read -r u x<uptime;"
+      "memory.current memory.events cgroup.freeze cpu.max cpu.stat;do "
+      "echo .$g/$f;done;done)\necho '@@ N';for g in $d;do i=${g##*[-/]};"
+      "i=${i%.scope};[ ${#i} = 64 ]&&echo \"n $g\"&&"
+      "grep -ohs '\"Name\":\"/[^\"]*\\|cri.container-name\":\"[^\"]*' "
+      "/var/lib/docker/containers/$i/config.v2.json "
+      "/run/containerd/io*/*/$i/config.json;done;"
+      "echo '@@ S'\nsystemctl show -p Id,Result,ExecMainPID,ExecMainCode,"
+      "ExecMainStatus,ExecMainExitTimestampMonotonic,NRestarts,ExecStart "
+      "$(systemctl --state=failed,auto-restart --no-legend --plain|"
+      "cut -d' ' -f1|head -n 4);echo '@@ K';dmesg|grep -e oom-kill: "
+      "-e segfault -e ' traps: ' -e ': unhandled' -e 'cgroup out of' "
+      "-e 'killed as a'|"
+      "tail -n 12|" INSIDE_MARK ";"
+      "\nsleep 1;echo '@@ H';grep -sH ^nr_ $(for g in $d;do "
+      "echo .$g/cpu.stat;done);"
+      "cd /proc;for p in $l;do read -r s<$p/stat;read -r u x<uptime;"
       "set -- ${s##*) };echo \"@@ U $p\";echo \"s $u $1 ${12} ${13}\";done;"
       "for t in $b;do read -r s<$t/stat;set -- ${s##*) };"
-      "echo \"@@ B ${t##*/}\";echo \"s $1\";done;echo '@@ end') 2>/dev/null";
-
-struct proc
-{
-  long pid;
-  char comm[32];
-  double at, ticks; /* seconds of its clock; of a processor */
-  long files;
-};
-
-struct socket
-{
-  long pid;
-  unsigned long long inode;
-};
-
-struct app_rows
-{
-  struct outside *to;
-  struct proc procs[MAX_PROCS];
-  unsigned nprocs;
-  struct socket sockets[MAX_SOCKETS];
-  unsigned nsockets;
-  int64_t stacks; /* that were told */
-  char failed[160], unit[96], result[32];
-  unsigned nfailed;
-};
+      "echo \"@@ B ${t##*/}\";echo \"s $1\";done;echo '@@ D';"
+      "timeout 2 df -P;echo '@@ I';timeout 2 df -Pi;echo '@@ end') 2>/dev/null";
 
 /* ---- rows ---- */
 
-static struct json_object *
-row_new (const char *kind)
+struct json_object *
+app_row_new_ (const char *kind)
 {
   struct json_object *row = json_object_new_object ();
 
@@ -93,23 +81,23 @@ row_new (const char *kind)
   return row;
 }
 
-static void
-add_text (struct json_object *row, const char *key, const char *text)
+void
+app_row_text_ (struct json_object *row, const char *key, const char *text)
 {
   if (text && text[0])
     json_add_text (row, key, text, strlen (text));
 }
 
-static void
-row_done (struct app_rows *r, struct json_object *row)
+void
+app_row_done_ (struct app_rows *r, struct json_object *row)
 {
   outside_add (r->to, row);
   json_object_put (row);
 }
 
 /* Copies the next line of a part. */
-static bool
-next_line (const char **at, const char *end, char dst[512])
+bool
+app_rows_line_ (const char **at, const char *end, char dst[512])
 {
   const char *nl;
   size_t n;
@@ -140,12 +128,12 @@ add_owner (struct json_object *row, const char *path)
 {
   struct cgroup_owner o;
 
-  add_text (row, "cgroup", path);
+  app_row_text_ (row, "cgroup", path);
   if (!cgroup_owner_of (path, &o))
     return;
-  add_text (row, "unit", o.unit);
-  add_text (row, "container", o.container);
-  add_text (row, "runtime", o.runtime);
+  app_row_text_ (row, "unit", o.unit);
+  app_row_text_ (row, "container", o.container);
+  app_row_text_ (row, "runtime", o.runtime);
 }
 
 /* A thread whose stack may follow: it is told when the next one comes. */
@@ -167,13 +155,13 @@ thread_done (struct app_rows *r, struct thread *t)
     json_object_array_add (t->frames, json_object_new_string (t->wchan));
   if (json_object_array_length (t->frames) > 0)
     {
-      stack = row_new ("stack");
+      stack = app_row_new_ ("stack");
       json_add_int (stack, "id", ++r->stacks);
       json_object_object_add (stack, "frames", json_object_get (t->frames));
-      row_done (r, stack);
+      app_row_done_ (r, stack);
       json_add_int (t->row, "stack", r->stacks);
     }
-  row_done (r, t->row);
+  app_row_done_ (r, t->row);
   json_object_put (t->frames);
   *t = (struct thread){ .row = NULL };
 }
@@ -190,16 +178,16 @@ thread_begin (struct thread *t, const struct proc *p, const char *path,
           < 2
       || !isupper ((unsigned char) state))
     return;
-  t->row = row_new ("task");
+  t->row = app_row_new_ ("task");
   t->frames = json_object_new_array ();
   json_add_int (t->row, "pid", tid);
   json_add_int (t->row, "tgid", p->pid);
-  add_text (t->row, "comm", p->comm);
-  add_text (t->row, "state", (char[]){ state, '\0' });
+  app_row_text_ (t->row, "comm", p->comm);
+  app_row_text_ (t->row, "state", (char[]){ state, '\0' });
   if (isdigit ((unsigned char) call[0]))
     json_add_int (t->row, "syscall", atol (call));
   if (strncmp (pc, "0x", 2) == 0)
-    add_text (t->row, "user_pc", pc);
+    app_row_text_ (t->row, "user_pc", pc);
   add_owner (t->row, path);
 }
 
@@ -242,7 +230,7 @@ read_process (struct app_rows *r, const struct inside_part *part)
     return;
   p = &r->procs[r->nprocs++];
   *p = (struct proc){ .pid = atol (part->name + 2) };
-  while (next_line (&at, end, line))
+  while (app_rows_line_ (&at, end, line))
     if (strncmp (line, "c ", 2) == 0)
       snprintf (p->comm, sizeof p->comm, "%.31s", line + 2);
     else if (strncmp (line, "g ", 2) == 0)
@@ -272,7 +260,7 @@ read_again (struct app_rows *r, const struct inside_part *part)
   double at, ticks;
   struct json_object *row;
 
-  if (!next_line (&from, part->text + part->len, line)
+  if (!app_rows_line_ (&from, part->text + part->len, line)
       || strncmp (line, "s ", 2) != 0
       || !read_time (line + 2, &state, &at, &ticks))
     return;
@@ -280,17 +268,17 @@ read_again (struct app_rows *r, const struct inside_part *part)
     if (r->procs[i].pid == pid && r->procs[i].at > 0
         && at > r->procs[i].at)
       {
-        row = row_new ("moved");
+        row = app_row_new_ ("moved");
         json_add_str (row, "what", "task");
         json_add_int (row, "pid", pid);
-        add_text (row, "state", (char[]){ state, '\0' });
+        app_row_text_ (row, "state", (char[]){ state, '\0' });
         json_object_object_add (
             row, "apart_s", json_object_new_double (at - r->procs[i].at));
         json_object_object_add (
             row, "ran_s", json_object_new_double (ticks - r->procs[i].ticks));
         if (state == 'D')
           json_add_bool (row, "stuck", true);
-        row_done (r, row);
+        app_row_done_ (r, row);
         return;
       }
 }
@@ -307,14 +295,14 @@ read_blocked (struct app_rows *r, const struct inside_part *part)
   for (unsigned i = 0; i < r->nprocs; i++)
     if (r->procs[i].pid == tid)
       return;
-  if (!next_line (&from, part->text + part->len, line)
+  if (!app_rows_line_ (&from, part->text + part->len, line)
       || strncmp (line, "s ", 2) != 0)
     return;
-  row = row_new ("moved");
+  row = app_row_new_ ("moved");
   json_add_str (row, "what", "task");
   json_add_int (row, "pid", tid);
   json_add_bool (row, "stuck", line[2] == 'D');
-  row_done (r, row);
+  app_row_done_ (r, row);
 }
 
 /* ---- sockets and files ---- */
@@ -323,19 +311,27 @@ static void
 read_sockets (struct app_rows *r, const struct inside_part *part)
 {
   const char *at = part->text, *end = part->text + part->len;
+  struct json_object *row;
   char line[512];
   long pid = 0;
 
   /* Of one process alone ls says no name. */
   if (r->nprocs == 1)
     pid = r->procs[0].pid;
-  while (next_line (&at, end, line))
+  while (app_rows_line_ (&at, end, line))
     if (strncmp (line, "p ", 2) == 0)
       pid = atol (line + 2);
     else if (strncmp (line, "f ", 2) == 0 && pid > 0
              && r->nsockets < MAX_SOCKETS)
       r->sockets[r->nsockets++]
           = (struct socket){ pid, strtoull (line + 2, NULL, 10) };
+    else if (strncmp (line, "w ", 2) == 0 && pid > 0)
+      {
+        row = app_row_new_ ("file");
+        json_add_int (row, "pid", pid);
+        app_row_text_ (row, "path", line + 2);
+        app_row_done_ (r, row);
+      }
 }
 
 /* "123/limits:Max open files   1024   4096  files" */
@@ -350,11 +346,11 @@ read_limit (struct app_rows *r, const char *line)
     if (r->procs[i].pid == pid
         || (r->nprocs == 1 && !isdigit ((unsigned char) line[0])))
       {
-        row = row_new ("process");
+        row = app_row_new_ ("process");
         json_add_int (row, "pid", r->procs[i].pid);
         json_add_int (row, "files", r->procs[i].files);
         json_add_int (row, "max_files", max);
-        row_done (r, row);
+        app_row_done_ (r, row);
         return;
       }
 }
@@ -375,69 +371,26 @@ read_listener (struct app_rows *r, const char *line)
   for (unsigned i = 0; i < r->nsockets; i++)
     if (r->sockets[i].inode == inode)
       {
-        row = row_new ("socket");
+        row = app_row_new_ ("socket");
         json_add_int (row, "pid", r->sockets[i].pid);
         json_add_str (row, "proto", "tcp");
         json_add_str (row, "state", LISTENS);
         json_add_int (row, "port", port);
         json_add_int (row, "waiting", waiting);
-        row_done (r, row);
+        app_row_done_ (r, row);
       }
 }
 
-/* ---- control groups and units ---- */
-
-/* "./system.slice/shop.service/memory.max:50331648" */
-static void
-read_group (struct app_rows *r, char *line)
-{
-  char *file = strrchr (line, '/'), *value = file ? strchr (file, ':') : NULL;
-  struct json_object *row;
-  bool kills;
-
-  if (!value)
-    return;
-  *file++ = '\0';
-  *value++ = '\0';
-  kills = strcmp (file, "memory.events") == 0
-          && strncmp (value, "oom_kill ", 9) == 0;
-  if (!kills && !isdigit ((unsigned char) value[0]))
-    return;
-  row = row_new ("cgroup");
-  add_text (row, "cgroup", line[0] == '.' ? line + 1 : line);
-  if (kills)
-    json_add_int (row, "oom_kills", atoll (value + 9));
-  else if (strcmp (file, "memory.max") == 0)
-    json_add_int (row, "max", atoll (value));
-  else if (strcmp (file, "memory.current") == 0)
-    json_add_int (row, "used", atoll (value));
-  else if (strcmp (file, "cgroup.freeze") == 0)
-    json_add_bool (row, "frozen", value[0] == '1');
-  row_done (r, row);
-}
-
-/* "Result=oom-kill", "Id=shop.service", in any order. */
-static void
-read_failed (struct app_rows *r, const char *line)
-{
-  if (strncmp (line, "Id=", 3) == 0)
-    {
-      r->nfailed++;
-      snprintf (r->unit, sizeof r->unit, "%.95s", line + 3);
-    }
-  else if (strncmp (line, "Result=", 7) == 0)
-    snprintf (r->result, sizeof r->result, "%.31s", line + 7);
-  snprintf (r->failed, sizeof r->failed, "%s (%s)", r->unit, r->result);
-}
+/* ---- all others, line by line ---- */
 
 static void
 each_line (struct app_rows *r, const struct inside_part *part)
 {
   const char *at = part->text, *end = part->text + part->len;
-  char line[512];
+  char line[512], kind = part->name[0];
 
-  while (next_line (&at, end, line))
-    switch (part->name[0])
+  while (app_rows_line_ (&at, end, line))
+    switch (kind)
       {
       case 'M':
         read_limit (r, line);
@@ -446,11 +399,22 @@ each_line (struct app_rows *r, const struct inside_part *part)
         read_listener (r, line);
         break;
       case 'G':
-        read_group (r, line);
+      case 'H':
+        app_rows_group_ (r, line, kind == 'H');
+        break;
+      case 'N':
+        app_rows_name_ (r, line);
+        break;
+      case 'S':
+        app_rows_unit_ (r, line);
         break;
       default:
-        read_failed (r, line);
+        app_rows_fs_ (r, line, kind == 'I');
       }
+  if (kind == 'S')
+    app_rows_unit_done_ (r);
+  if (kind == 'H')
+    app_rows_groups_done_ (r);
 }
 
 /* ---- for who asks ---- */
@@ -482,8 +446,10 @@ app_rows_part (struct app_rows *r, const struct inside_part *part)
     read_blocked (r, part);
   else if (strcmp (part->name, "F") == 0)
     read_sockets (r, part);
+  else if (strcmp (part->name, "K") == 0)
+    app_rows_log_ (r, part);
   else if (part->name[0] && !part->name[1]
-           && strchr ("MLGS", part->name[0]))
+           && strchr ("MLGHNSDI", part->name[0]))
     each_line (r, part);
 }
 
@@ -494,7 +460,7 @@ app_rows_processes (const struct app_rows *r)
 }
 
 const char *
-app_rows_failed (const struct app_rows *r)
+app_rows_full (const struct app_rows *r)
 {
-  return r->nfailed == 1 && r->unit[0] ? r->failed : NULL;
+  return r->full[0] ? r->full : NULL;
 }

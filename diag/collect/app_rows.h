@@ -11,8 +11,10 @@
 struct app_rows;
 struct outside;
 
-/* Read-only, bounded, one line, with as few processes of its own as it goes:
- * of an emulated guest each costs tens of milliseconds. */
+/* Read-only, bounded, in lines that a shell's editor takes (that of busybox
+ * cuts at 1023 bytes) and in brackets, so that they are one command; with as
+ * few processes of its own as it goes: of an emulated guest each costs tens of
+ * milliseconds. */
 extern const char app_rows_script[];
 
 /* NULL: no memory.  Rows go to `to`, whose they are then. */
@@ -21,8 +23,7 @@ void app_rows_free (struct app_rows *r);
 /* Any bytes. */
 void app_rows_part (struct app_rows *r, const struct inside_part *part);
 unsigned app_rows_processes (const struct app_rows *r);
-/* Units that failed, "shop.service (oom-kill)"; the only one there is, NULL =
- * none or several. */
-const char *app_rows_failed (const struct app_rows *r);
+/* A file system that has no room left; NULL = there is none. */
+const char *app_rows_full (const struct app_rows *r);
 
 #endif

@@ -2,7 +2,8 @@
  *
  * Collector application: the application behind the scenario that failed, as
  * somebody in the guest sees it: its state, where its threads wait, bounds and
- * kills of its control group, connections that it has not taken.
+ * kills of its control group, connections that it has not taken, room where it
+ * writes; and how it ended, if it has.
  *
  * What is said of processes is made rows of a look, and judged as those of the
  * guest's memory are (diag/outside/apps.h).
@@ -34,18 +35,16 @@ static void
 tell (struct collect_ctx *ctx, struct outside *o, const struct app_rows *rows)
 {
   CLEANUP_JSON struct json_object *doc = NULL;
-  const char *failed = app_rows_failed (rows);
+  const char *full = app_rows_full (rows);
   struct apps_asked asked;
 
   apps_asked_by (ctx->hints, ctx->scenario, &asked);
   apps_facts (o, &asked, "inside", &ctx->guest->inc, on_fact, ctx);
   doc = apps_document (o, &asked);
-  if (failed)
-    json_add_text (doc, "failed", failed, strlen (failed));
   collect_json (ctx, "application/applications.json", doc);
   collect_int (ctx, "app.count", "inside", app_rows_processes (rows));
-  if (failed)
-    collect_str (ctx, "app.failed", "inside", failed);
+  if (full)
+    collect_str (ctx, "fs.full", "inside", full);
 }
 
 static void

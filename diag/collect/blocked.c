@@ -14,9 +14,12 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "kernel/text/sysrq.h"
+#include "kernel/wait.h"
 
 #include <stdio.h>
 #include <string.h>
+
+#define DEPTH 32
 
 struct lines
 {
@@ -61,6 +64,28 @@ collect_sysrq_read (const char *text, size_t len, struct sysrq_dump **ret,
   return 0;
 }
 
+/* As a look at its memory has it (wait_key()). */
+static void
+key_of (const struct sysrq_task *t, char *dst, size_t size)
+{
+  char text[DEPTH][TEXT_FUNC_MAX + 40];
+  const char *names[DEPTH];
+  unsigned n = 0;
+
+  for (unsigned i = 0; i < t->nframes && n < DEPTH; i++)
+    {
+      const struct text_frame *f = &t->frames[i];
+
+      if (f->guess)
+        continue;
+      snprintf (text[n], sizeof text[n], "%s%s%s%s", f->func,
+                f->module[0] ? " [" : "", f->module, f->module[0] ? "]" : "");
+      names[n] = text[n];
+      n++;
+    }
+  wait_key (names, n, dst, size);
+}
+
 static void
 culprit (struct collect_ctx *ctx, const struct sysrq_task *t)
 {
@@ -73,6 +98,9 @@ culprit (struct collect_ctx *ctx, const struct sysrq_task *t)
   else
     snprintf (text, sizeof text, "%s", t->comm);
   collect_str (ctx, "tasks.culprit", "sysrq", text);
+  key_of (t, text, sizeof text);
+  if (text[0])
+    collect_str (ctx, "stack.tasks", "sysrq", text);
 }
 
 static void

@@ -21,6 +21,10 @@ const struct collector *const collectors[] = {
   &collect_application,
   &collect_gdb,
   &collect_nmi,
+  &collect_qmp,
+  &collect_commands,
+  &collect_exec,
+  &collect_core,
   NULL,
 };
 

@@ -8,7 +8,7 @@
  * They are opened by the opener, past the host's cache, and read by a parser
  * process: what gets stuck there is neither the daemon nor this job.
  */
-#include "diag/collect/collect.h"
+#include "diag/collect/backing.h"
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -253,6 +253,25 @@ say_read (struct collect_ctx *ctx, const struct guest_disk *d, int rc,
     collect_int (ctx, name, "host", json_get_int (read, "fs_free", 0));
 }
 
+/* First of all: it asks nothing of what may be dead. */
+static void
+say_backing (struct collect_ctx *ctx, const struct guest_disk *d,
+             struct json_object *doc)
+{
+  static const struct backing_of host = { "/sys", "/proc/self/mountinfo" };
+  const char *state = NULL, *target = d->target;
+  char kinds[200], name[FACT_NAME_MAX];
+
+  json_object_object_add (doc, "backing",
+                          backing_look (&host, d->path, kinds, &state));
+  collect_name (name, sizeof name, "disk.", target, ".backing");
+  if (kinds[0])
+    collect_str (ctx, name, "host", kinds);
+  collect_name (name, sizeof name, "disk.", target, ".backing_state");
+  if (state)
+    collect_str (ctx, name, "host", state);
+}
+
 /* ---- one disk ---- */
 
 struct probe
@@ -291,7 +310,15 @@ look (struct probe *p, const struct guest_disk *d, struct answer *ret,
   char path[IMAGE_NAME + 300];
   int r;
 
+  /* A volume has a name of its own, and QEMU the device that it leads to. */
   snprintf (path, sizeof path, "%s", d->path);
+  if (strncmp (path, "/dev/", 5) == 0)
+    {
+      CLEANUP_FREE char *device = realpath (path, NULL);
+
+      if (device)
+        snprintf (path, sizeof path, "%s", device);
+    }
   r = open_image (p, path, &fds[0], err);
   while (r == 0)
     {
@@ -330,9 +357,10 @@ one (struct probe *p, const struct guest_disk *d)
                      "%s: no file or device of this host", d->target);
       return;
     }
+  o = json_object_new_object ();
+  say_backing (ctx, d, o);
   r = look (p, d, &a, &why);
   say_read (ctx, d, r, a.read);
-  o = json_object_new_object ();
   json_add_text (o, "path", d->path, strlen (d->path));
   if (a.read)
     json_object_object_add (o, "read", json_object_get (a.read));

@@ -25,20 +25,21 @@
 #define MAX_OUTPUT (64u << 10)
 #define MAX_PARTS 32
 #define FULL 98 /* percent of a file system */
+#define FULL_LEFT_KB (64 << 10)
 
 static const char script[]
-    = "for f in uptime loadavg stat meminfo vmstat pressure/cpu "
+    = "(for f in uptime loadavg stat meminfo vmstat pressure/cpu "
       "pressure/memory pressure/io diskstats net/dev interrupts softirqs "
       "buddyinfo mounts; do echo \"@@ $f\"; head -c 4096 /proc/$f 2>/dev/null; "
-      "echo; done; echo '@@ dmesg'; dmesg 2>/dev/null | tail -n 40 | "
+      "echo; done; echo '@@ dmesg'\n dmesg 2>/dev/null | tail -n 40 | "
       "head -c 4096 | " INSIDE_MARK "; echo; echo '@@ failed'; "
       "systemctl --failed --no-legend --plain --no-pager 2>/dev/null | "
-      "head -c 2048; echo; echo '@@ journal'; journalctl -q -n 40 -p warning "
+      "head -c 2048; echo; echo '@@ journal'\njournalctl -q -n 40 -p warning "
       "--no-pager 2>/dev/null | head -c 4096 | " INSIDE_MARK "; echo; "
       "echo '@@ containers'; for c in docker podman crictl; do "
       "command -v $c >/dev/null && timeout 3 $c ps -a 2>&1 | head -c 2048; "
-      "done; echo; echo '@@ df'; df -P 2>/dev/null | head -c 4096; echo; "
-      "echo '@@ end'";
+      "done; echo; echo '@@ df'; timeout 5 df -P 2>/dev/null | head -c 4096; "
+      "echo; echo '@@ end')";
 
 /* ---- asking ---- */
 
@@ -114,7 +115,9 @@ inside_ask (struct collect_ctx *ctx, const char *command, struct buf *ret,
             struct error *err)
 {
   const struct transport_ops *way = way_of (ctx->own);
-  struct ask ask = { .command = command, .who = "a diagnosis" };
+  struct ask ask = { .command = command,
+                     .who = "a diagnosis",
+                     .until_ms = ctx->deadline };
   struct ask_result r = { .end = ASK_SILENT };
   int rc;
 
@@ -266,20 +269,49 @@ tell_failed (struct collect_ctx *ctx, const char *text)
                   names.len);
 }
 
-/* File systems that are full: "/dev/vda 100 99 1 99% /data". */
+/* "/dev/vda 100 99 1 99% /data".  What can only be read is full by nature, and
+ * of a large one a hundredth is much. */
+bool
+inside_df (const char *line, bool inodes, struct inside_fs *ret)
+{
+  static const char *const by_nature[]
+      = { "/dev/loop", "/dev/sr", "squashfs", "devtmpfs", "efivarfs" };
+  unsigned long long left;
+
+  *ret = (struct inside_fs){ .inodes = inodes };
+  if (sscanf (line, "%79s %*u %*u %llu %u%% %119s", ret->device, &left,
+              &ret->percent, ret->place)
+          != 4
+      || ret->place[0] != '/')
+    return false;
+  ret->full = ret->percent >= 100
+              || (!inodes && ret->percent >= FULL && left < FULL_LEFT_KB);
+  for (size_t i = 0; i < ARRAY_LEN (by_nature); i++)
+    if (strncmp (ret->device, by_nature[i], strlen (by_nature[i])) == 0)
+      ret->full = false;
+  return true;
+}
+
+void
+inside_full (const struct inside_fs *fs, char *dst, size_t n)
+{
+  snprintf (dst, n, "%s (%s, %u %%%s)", fs->place, fs->device, fs->percent,
+            fs->inodes ? " of its inodes" : "");
+}
+
 static void
 tell_full (struct collect_ctx *ctx, const char *text)
 {
-  char device[80], place[120];
-  unsigned percent;
+  struct inside_fs fs;
+  char line[512], full[300];
 
   while (*text)
     {
-      if (sscanf (text, "%79s %*u %*u %*d %u%% %119s", device, &percent, place)
-              == 3
-          && percent >= FULL && device[0] == '/')
+      snprintf (line, sizeof line, "%.*s", (int) strcspn (text, "\n"), text);
+      if (inside_df (line, false, &fs) && fs.full)
         {
-          collect_str (ctx, "fs.full", "inside", place);
+          inside_full (&fs, full, sizeof full);
+          collect_str (ctx, "fs.full", "inside", full);
           return;
         }
       text += strcspn (text, "\n");

@@ -37,6 +37,17 @@ struct inside_part
 };
 bool inside_next (const char **at, const char *end, struct inside_part *ret);
 
+/* A line of df, of its blocks or of its inodes; false: it is none. */
+struct inside_fs
+{
+  char device[80], place[120];
+  unsigned percent;
+  bool inodes, full;
+};
+bool inside_df (const char *line, bool inodes, struct inside_fs *ret);
+/* "/data (/dev/vda, 100 %)" */
+void inside_full (const struct inside_fs *fs, char *dst, size_t n);
+
 /* Lines of the kernel's log are marked, and their stamps broken, or they would
  * be taken for what the kernel says on the console meanwhile. */
 #define INSIDE_MARK "sed 's/^\\[/>/;t;s/^/|/'"

@@ -162,8 +162,8 @@ plan (const struct guest *g, const void *arg, struct collect_plan *ret)
   const struct monitor_own *own = arg;
   bool raw = own && own->raw;
 
-  collect_plan_monitor (g, "the run state, and all it tells of disks, "
-                           "devices, vCPUs, jobs and migration", ret);
+  collect_plan_monitor (g, "the run state, disks, devices, vCPUs, jobs and "
+                           "migration", ret);
   if (g->monitor == MONITOR_UNIX)
     snprintf (ret->acts[1], sizeof ret->acts[1],
               "holds the monitor's socket for at most %u s each time",

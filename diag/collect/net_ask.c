@@ -17,10 +17,13 @@
 #include "transports/net/icmp.h"
 
 #include <linux/if_ether.h>
+#include <linux/if_packet.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <stdalign.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define ARP_MS 1500
 #define ECHO_MS 1500
@@ -259,27 +262,54 @@ put_frame (struct buf *out, const unsigned char *frame, size_t have,
   buf_append (out, frame, keep);
 }
 
+/* How many bytes came of a frame, and how long it was: the filter that lets us
+ * hear headers alone cuts it before its length is told. */
+static ssize_t
+take_frame (int fd, unsigned char frame[PCAP_SNAP], size_t *ret_all)
+{
+  struct tpacket_auxdata aux;
+  alignas (struct cmsghdr) unsigned char room[CMSG_SPACE (sizeof aux)];
+  struct iovec iov = { frame, PCAP_SNAP };
+  struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1,
+                        .msg_control = room,
+                        .msg_controllen = sizeof room };
+  ssize_t got = recvmsg (fd, &msg, MSG_DONTWAIT);
+
+  *ret_all = got > 0 ? (size_t) got : 0;
+  for (struct cmsghdr *c = got > 0 ? CMSG_FIRSTHDR (&msg) : NULL; c;
+       c = CMSG_NXTHDR (&msg, c))
+    if (c->cmsg_level == SOL_PACKET && c->cmsg_type == PACKET_AUXDATA
+        && c->cmsg_len >= CMSG_LEN (sizeof aux))
+      {
+        memcpy (&aux, CMSG_DATA (c), sizeof aux);
+        if (aux.tp_len > *ret_all)
+          *ret_all = aux.tp_len;
+      }
+  return got;
+}
+
 /* Until the time is over, or there is enough; how many. */
 static unsigned
 record (struct collect_ctx *ctx, int fd, uint64_t until, struct buf *out)
 {
+  const int on = 1;
   unsigned n = 0;
 
+  setsockopt (fd, SOL_PACKET, PACKET_AUXDATA, &on, sizeof on);
   while (clock_ms () < until && !collect_over (ctx)
          && out->len < MAX_BYTES - PCAP_SNAP - 16)
     {
       unsigned char frame[PCAP_SNAP];
       uint64_t nap = clock_ms () + 200;
+      size_t all;
       ssize_t got;
 
       if (io_wait (fd, POLLIN, nap < until ? nap : until) < 0)
         continue;
-      got = recv (fd, frame, sizeof frame, MSG_TRUNC | MSG_DONTWAIT);
+      got = take_frame (fd, frame, &all);
       if (got <= 0)
         continue;
-      put_frame (out, frame,
-                 (size_t) got < sizeof frame ? (size_t) got : sizeof frame,
-                 (size_t) got);
+      put_frame (out, frame, (size_t) got, all);
       n++;
     }
   return n;

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/opener.h"
+#include "kernel/wait.h"
 #include "transports/monitor/look.h"
 
 #include <inttypes.h>
@@ -391,12 +392,35 @@ worth_a_stack (const struct process *p, const struct thread *t)
   return t->state == 'D' || t->vcpu >= 0 || t->tid == p->pid;
 }
 
+/* By what QEMU is known to wait when it comes again: where its thread is, by
+ * its stack, else by the function that the kernel names. */
+static void
+tell_wait (struct collect_ctx *ctx, char *stack, const char *wchan)
+{
+  const char *names[32];
+  char key[FACT_TEXT_MAX], *rest = NULL;
+  unsigned n = 0;
+
+  for (char *p = strtok_r (stack, "\n", &rest); p && n < 32;
+       p = strtok_r (NULL, "\n", &rest))
+    {
+      const char *name = strchr (p, ' ');
+
+      if (strncmp (p, "[<", 2) == 0 && name)
+        names[n++] = name + 1;
+    }
+  wait_key (names, n, key, sizeof key);
+  if (key[0] || (wchan[0] && strcmp (wchan, "0") != 0))
+    collect_str (ctx, "stack.qemu", "host", key[0] ? key : wchan);
+}
+
 static void
 stacks (struct collect_ctx *ctx, struct process *p, struct buf *table)
 {
   struct buf all CLEANUP_BUF = BUF_INIT (128u << 10);
   struct error why = ERROR_INIT;
   unsigned got = 0, asked = 0;
+  bool told = false;
 
   for (size_t i = 0; i < p->n && asked < MAX_STACKS; i++)
     {
@@ -415,11 +439,19 @@ stacks (struct collect_ctx *ctx, struct process *p, struct buf *table)
           if (strstr (buf_str (&wchan), "pipe_write"))
             collect_str (ctx, "qemu.blocked_in", "host", buf_str (&wchan));
         }
-      if (!open_read (ctx, t, "stack", &stack, &why))
-        continue;
-      got++;
-      buf_printf (&all, "== %d %s %c\n%s\n", t->tid, t->comm, t->state,
-                  buf_str (&stack));
+      if (open_read (ctx, t, "stack", &stack, &why))
+        {
+          got++;
+          buf_printf (&all, "== %d %s %c\n%s\n", t->tid, t->comm, t->state,
+                      buf_str (&stack));
+        }
+      if (!told
+          && (t->state == 'D' || strstr (buf_str (&wchan), "pipe_write")))
+        {
+          buf_putc (&stack, '\0');
+          tell_wait (ctx, stack.data, buf_str (&wchan));
+          told = true;
+        }
     }
   if (got)
     ctx->out->file (ctx->out, "qemu/stacks.txt", buf_str (&all), all.len);

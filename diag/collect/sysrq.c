@@ -38,11 +38,15 @@ enum by
 };
 static const char *const by_names[]
     = { "kernel", "keyboard", "console", "agent", "ssh", NULL };
+/* Who says what its loglevel is: its memory, and then one of inside_ways. */
+static const char *const level_names[]
+    = { "memory", "console", "agent", "ssh", NULL };
 
 struct sysrq_own
 {
   char *keys, *console;
-  int by; /* index into by_names */
+  int by;    /* index into by_names */
+  int level; /* index into level_names */
 };
 
 static const struct sysrq_own defaults = { .by = BY_KERNEL };
@@ -67,6 +71,12 @@ static const struct json_field fields[] = {
     .names = by_names,
     .help = "kernel: its keyboard, BREAK or ^O, what there is; keyboard: by "
             "that alone, nothing is typed; console, agent, ssh: by a shell" },
+  { .name = "level",
+    .kind = JSON_ENUM,
+    .offset = offsetof (struct sysrq_own, level),
+    .names = level_names,
+    .help = "who tells its loglevel, so that it can be raised and put back: "
+            "its memory; where that can't be read, a shell by this way" },
   { .name = NULL },
 };
 
@@ -180,6 +190,8 @@ struct round
   bool keyboard;
   char refused[SYSRQ_MAX_KEYS + 2];
   size_t nrefused;
+  char hidden[SYSRQ_MAX_KEYS + 1]; /* their headers alone were shown */
+  size_t nhidden;
 };
 
 /* Without those that the guest refuses; where that would be all, the harmless
@@ -214,6 +226,11 @@ ask_one (struct round *r, char key)
   sysrq_keep (a->ctx, key, answer, &a->text, a->header, a->loud);
   if (answer == ANSWER_DISABLED)
     r->refused[r->nrefused++] = key;
+  if (answer == ANSWER_SHOWN && !a->loud && has_body ((char[]){ key, '\0' })
+      && count_lines (buf_str (&a->text) + a->header,
+                      a->text.len - a->header)
+             <= 1)
+    r->hidden[r->nhidden++] = key;
   if (answer > r->best)
     r->best = answer;
   /* The ways that fit have been tried: another key fares no better. */
@@ -255,6 +272,8 @@ tell (struct round *r)
   if (r->best > ANSWER_NONE || !r->keyboard)
     collect_str (ctx, "kernel.answers", "sysrq",
                  sysrq_answer_names[r->best]);
+  if (r->nhidden > 0)
+    collect_str (ctx, "sysrq.hidden", "sysrq", r->hidden);
   if (r->a.route >= 0)
     collect_str (ctx, "sysrq.route", "sysrq", sysrq_route_names[r->a.route]);
 }
@@ -265,11 +284,15 @@ by_kernel (struct collect_ctx *ctx, const struct sysrq_own *own, char *keys,
 {
   struct round r = { .a = { .ctx = ctx },
                      .keyboard = own->by == BY_KEYBOARD };
+  const char *from;
   int rc;
 
   sysrq_look (ctx, &r.state);
+  from = r.state.mask < 0 ? "inside" : "memory";
+  if (own->level > 0 && r.state.level < 0 && has_body (keys))
+    sysrq_look_inside (ctx, own->level - 1, &r.state);
   if (r.state.mask >= 0)
-    collect_int (ctx, "sysrq.mask", "memory", r.state.mask);
+    collect_int (ctx, "sysrq.mask", from, r.state.mask);
   r.a.loud = r.state.level >= 7;
   leave_refused (&r, keys);
   rc = *keys ? sysrq_open (&r.a, own->console, !r.keyboard, err) : 0;
@@ -344,6 +367,10 @@ plan_kernel (const struct guest *g, const struct sysrq_own *own,
     snprintf (ret->acts[2], sizeof ret->acts[2],
               "where its loglevel hides what it says and is known: raises it, "
               "and puts it back");
+  if (has_body (keys_of (own)) && own->level > 0)
+    snprintf (ret->acts[3], sizeof ret->acts[3],
+              "where memory does not tell that loglevel: reads it by its %s",
+              level_names[own->level]);
 }
 
 static void

@@ -5,7 +5,7 @@
  *   sysrq.c         the collector: which keys, in which order, what they said
  *   sysrq_ask.c     one key, over a console: ways, the kernel's line, its end
  *   sysrq_key.c     the guest's keyboard, and the monitor
- *   sysrq_level.c   what its memory says of it; the loglevel, there and back
+ *   sysrq_level.c   what is known of it; the loglevel, there and back
  *   sysrq_shell.c   the same keys by a shell in the guest
  */
 #ifndef HANGDOG_DIAG_SYSRQ_H
@@ -68,7 +68,7 @@ void sysrq_announce (const struct collect_ctx *ctx, char key, uint64_t ms);
 void sysrq_keep (struct collect_ctx *ctx, char key, enum sysrq_answer answer,
                  const struct buf *text, size_t from, bool loud);
 
-/* ---- what its memory says (sysrq_level.c) ---- */
+/* ---- what it lets one do (sysrq_level.c) ---- */
 
 struct sysrq_state
 {
@@ -77,6 +77,10 @@ struct sysrq_state
 };
 /* Asks nobody in the guest, nor its monitor. */
 void sysrq_look (struct collect_ctx *ctx, struct sysrq_state *ret);
+/* Of what is not known yet: somebody in it is asked, by a shell; way: index
+ * into inside_ways.  For a few seconds at most. */
+void sysrq_look_inside (struct collect_ctx *ctx, int way,
+                        struct sysrq_state *ret);
 /* Does the kernel take that key from outside? */
 bool sysrq_allowed (int mask, char key);
 /* Whether the loglevel hides what keys would say, and can be raised and put

@@ -6,7 +6,8 @@
  * it only where that lets it: `quiet` hides all of a dump.  So it is raised
  * first, but only where it is known what to put back, and who starts after a
  * crash knows it, too.  What it is, and what SysRq may do in this guest, stands
- * in its memory: nobody in it is asked.
+ * in its memory: nobody in it is asked.  Where that can't be read, and the step
+ * names a shell there, its /proc is.
  */
 #include "diag/collect/sysrq_impl.h"
 
@@ -15,12 +16,16 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "diag/collect/collect.h"
+#include "diag/collect/inside.h"
 #include "transports/memory/look_guest.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
 #define LOOK_MS 3000
+#define INSIDE_MS 5000
+#define MAX_INSIDE 4096
 #define SHOWS_ALL 7 /* of what dumps say */
 #define RAISED 9
 #define MASK_ALL 1
@@ -76,6 +81,51 @@ sysrq_look (struct collect_ctx *ctx, struct sysrq_state *ret)
   if (look_guest_open (&at, until, NULL) == 0)
     (void) look_guest_ask (&at, sections, until, take_rows, ret, &end, NULL);
   look_guest_close (&at);
+}
+
+/* ---- what its /proc says ---- */
+
+static const char script[]
+    = "for f in printk sysrq; do echo \"@@ $f\"; "
+      "head -c 64 /proc/sys/kernel/$f; done; echo '@@ end'";
+
+static int
+number_of (const struct inside_part *part, int most)
+{
+  char text[16];
+  size_t n = part->len < sizeof text - 1 ? part->len : sizeof text - 1;
+  int v;
+
+  memcpy (text, part->text, n);
+  text[n] = '\0';
+  return sscanf (text, "%d", &v) == 1 && v >= 0 && v <= most ? v : -1;
+}
+
+void
+sysrq_look_inside (struct collect_ctx *ctx, int way, struct sysrq_state *ret)
+{
+  struct buf said CLEANUP_BUF = BUF_INIT (MAX_INSIDE);
+  const struct inside_own own = { .way = way };
+  struct collect_ctx inner = *ctx;
+  struct error why = ERROR_INIT;
+  struct inside_part part;
+  const char *at, *end;
+
+  inner.own = &own;
+  inner.deadline = collect_until (ctx, INSIDE_MS);
+  if (inside_ask (&inner, script, &said, &why) < 0)
+    {
+      ctx->out->gap (ctx->out, "sysrq", "its loglevel: %s", error_text (&why));
+      return;
+    }
+  at = buf_str (&said);
+  end = at + said.len;
+  while (inside_next (&at, end, &part))
+    /* A level that one digit sets again. */
+    if (strcmp (part.name, "printk") == 0 && ret->level < 0)
+      ret->level = number_of (&part, RAISED);
+    else if (strcmp (part.name, "sysrq") == 0 && ret->mask < 0)
+      ret->mask = number_of (&part, INT_MAX);
 }
 
 bool

@@ -117,6 +117,7 @@ holds (const struct cond *c, struct fact_set *set, const struct word *w)
     case OP_ABSENT:
     case OP_FACET:
     case OP_THEN:
+    case OP_THEN_NO:
       break;
     }
   return false;
@@ -162,7 +163,9 @@ who_say_so (const struct cond *c, struct fact_set *set,
   for (size_t i = g->n; i > 0; i--)
     {
       const struct fact *f = g->facts[i - 1];
-      const struct word w = { g, f->source, f };
+      /* Two samples may be of one source each. */
+      const struct word w
+          = { g, c->op == OP_ALWAYS && !c->sources ? NULL : f->source, f };
       unsigned n = seen.n;
 
       add_source (set, &seen, f->source);
@@ -194,6 +197,24 @@ comes_after (const struct cond *c, struct fact_set *set, const struct fact *a,
   return NULL;
 }
 
+/* What pair[0] is true of is a; none: it has not come, although somebody spoke
+ * as late as it might have. */
+static bool
+is_followed (const struct cond *c, struct fact_set *set, const struct fact *a,
+             struct cond_found *found)
+{
+  const struct fact *b = comes_after (&c->pair[1], set, a, c->within_ms);
+
+  if (c->op == OP_THEN_NO
+          ? b || fact_set_until_ (set) - a->time_ms < c->within_ms
+          : !b)
+    return false;
+  cond_found_add_ (found, a);
+  if (b)
+    cond_found_add_ (found, b);
+  return true;
+}
+
 static bool
 one_then_other (const struct cond *c, struct fact_set *set,
                 struct cond_found *found)
@@ -204,17 +225,11 @@ one_then_other (const struct cond *c, struct fact_set *set,
   while ((g = fact_group_next_ (set, c->pair[0].fact, &at)))
     for (size_t i = 0; i < g->n; i++)
       {
-        const struct fact *a = g->facts[i], *b;
-        const struct word w = { g, NULL, a };
+        const struct word w = { g, NULL, g->facts[i] };
 
-        if (!holds (&c->pair[0], set, &w))
-          continue;
-        b = comes_after (&c->pair[1], set, a, c->within_ms);
-        if (!b)
-          continue;
-        cond_found_add_ (found, a);
-        cond_found_add_ (found, b);
-        return true;
+        if (holds (&c->pair[0], set, &w)
+            && is_followed (c, set, g->facts[i], found))
+          return true;
       }
   return false;
 }
@@ -258,7 +273,7 @@ cond_holds_ (const struct cond *c, struct fact_set *set,
   if (c->op == OP_FACET)
     return c->states
            & 1u << (ladder ? ladder->facets[c->facet].state : FACET_UNKNOWN);
-  if (c->op == OP_THEN)
+  if (c->pair)
     return one_then_other (c, set, found);
   if (facts_say_so (c, set, found))
     return true;
@@ -322,7 +337,7 @@ gather (const struct cond *c, struct fact_set *set,
         cond_found_add_ (found, f->facts[i]);
       return;
     }
-  if (c->op == OP_THEN)
+  if (c->pair)
     one_then_other (c, set, found);
   else if (c->source)
     facts_say_so (c, set, found);

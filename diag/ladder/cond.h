@@ -19,11 +19,13 @@
  *   no kernel.event.panic            there is none
  *   kernel.answers == none by 2      two sources say so
  *   kernel.event.oom_kill then kernel.event.panic within 30s
+ *   vmm.event == RESET then no guest.stage == login within 2m
  *
  * A name is a facet's (facet_names), or a fact's of diag/facts.def; several
  * with "|" between them and globs mean any of them.  Both sides of "then" are
- * conditions on one fact each, without "by" and "always".  What no fact can
- * ever say is an error where it is read: a condition that can never hold
+ * conditions on one fact each, without "by" and "always".  "then no" waits for
+ * its time: before anything was said that late, it does not hold.  What no fact
+ * can ever say is an error where it is read: a condition that can never hold
  * misleads.  `docs/verdicts.md` has it for people.
  *
  * Immutable once read, and so good for any thread.

@@ -343,6 +343,11 @@ read_then (struct cond *c, const struct words *w, unsigned i,
   pair[0] = *c;
   *c = (struct cond){ .fact = pair[0].fact, .op = OP_THEN, .pair = pair };
   i++;
+  if (is_word (w, i, "no"))
+    {
+      c->op = OP_THEN_NO;
+      i++;
+    }
   int r = read_fact (&pair[1], w, &i, err);
   if (r < 0)
     return r;
@@ -350,8 +355,9 @@ read_then (struct cond *c, const struct words *w, unsigned i,
     return error_set (err, EINVAL,
                       "\"always\" is no moment, and nothing comes after it");
   if (!is_word (w, i, "within") || i + 2 != w->n)
-    return error_set (err, EINVAL, "how soon after it? As in: %s then %s "
-                      "within 30s", pair[0].fact, pair[1].fact);
+    return error_set (err, EINVAL, "how soon after it? As in: %s then %s%s "
+                      "within 30s", pair[0].fact,
+                      c->op == OP_THEN_NO ? "no " : "", pair[1].fact);
   return units_parse_duration (w->word[i + 1], &c->within_ms, err);
 }
 

@@ -34,6 +34,7 @@ enum cond_op
   OP_FACET,    /* the facet is in one of these states */
   OP_THEN,     /* a fact of which pair[0] is true, and within_ms after it one
                   of which pair[1] is */
+  OP_THEN_NO,  /* and none of which pair[1] is, though facts are that late */
 };
 
 #define MAX_CONDS 4
@@ -53,7 +54,8 @@ struct cond
   unsigned sources;   /* 0 = it does not matter */
   enum facet_id facet;     /* OP_FACET */
   unsigned states;         /* OP_FACET: 1 << enum facet_state, or'ed */
-  struct cond *pair;       /* OP_THEN: both are of one fact, by nobody */
+  struct cond *pair;       /* OP_THEN, OP_THEN_NO: both are of one fact, by
+                              nobody */
   uint64_t within_ms;
   char *said;              /* the words, where it was read from words */
 };
@@ -93,6 +95,9 @@ struct fact_at
 const struct fact_group *fact_group_next_ (struct fact_set *set,
                                            const char *names,
                                            struct fact_at *at);
+/* When the latest of all was said, 0 where there is none: nobody knows what
+ * came after it. */
+uint64_t fact_set_until_ (const struct fact_set *set);
 /* As strcmp() == 0, and counted. */
 bool fact_same_ (struct fact_set *set, const char *a, const char *b);
 

@@ -300,7 +300,7 @@ each_of (const struct cond_list *list, const char *where, cond_fn *fn,
     {
       const struct cond *c = &list->conds[i];
 
-      if (c->op == OP_THEN)
+      if (c->pair)
         {
           fn (&c->pair[0], where, arg);
           fn (&c->pair[1], where, arg);

@@ -76,7 +76,10 @@ void template_fill_ (const char *text, struct fact_set *set,
 /* ---- parts of a judgement ---- */
 
 void fact_keep_ (const struct fact *f, struct verdict_fact *ret);
-void verdict_sign_ (struct verdict *v, const struct cause *cause);
+/* set and who (what the culprit was named by) may be NULL: then no stack is
+ * known. */
+void verdict_sign_ (struct verdict *v, const struct cause *cause,
+                    struct fact_set *set, const struct cond_found *who);
 
 /* As cond_list_read(), with words. */
 int cond_list_read_words_ (const struct json_doc *doc,

@@ -19,6 +19,7 @@ struct fact_set
   const struct fact **facts; /* by name, time and place in the list */
   struct fact_group *groups;
   size_t max, ngroups;
+  uint64_t until; /* the latest time */
   size_t compared;
 };
 
@@ -79,6 +80,7 @@ fact_set_fill (struct fact_set *set, const struct fact *facts, size_t n)
     qsort (set->facts, n, sizeof *set->facts, by_name);
   set->ngroups = 0;
   set->compared = 0;
+  set->until = 0;
   for (size_t i = 0; i < n; i++)
     {
       if (!g || !fact_same_ (set, set->facts[i]->name, fact_group_name_ (g)))
@@ -87,7 +89,15 @@ fact_set_fill (struct fact_set *set, const struct fact *facts, size_t n)
           *g = (struct fact_group){ &set->facts[i], 0 };
         }
       g->n++;
+      if (set->facts[i]->time_ms > set->until)
+        set->until = set->facts[i]->time_ms;
     }
+}
+
+uint64_t
+fact_set_until_ (const struct fact_set *set)
+{
+  return set->until;
 }
 
 size_t

@@ -118,7 +118,7 @@ nothing_holds (struct fact_set *set, const struct cause *cause,
 static void
 rule_says (const struct verdict_rule *r, const struct ladder *ladder,
            struct fact_set *set, const struct cause *cause,
-           struct verdict *ret)
+           struct verdict *ret, struct cond_found *who)
 {
   struct cond_found found = { .n = 0 };
   char class_[sizeof ret->class_];
@@ -128,7 +128,9 @@ rule_says (const struct verdict_rule *r, const struct ladder *ladder,
   snprintf (ret->class_, sizeof ret->class_, "%s", class_of (class_));
   weigh (r, &found, ret);
   template_fill_ (r->culprit, set, cause, ret->culprit, sizeof ret->culprit,
-                  &found);
+                  who);
+  for (unsigned i = 0; i < who->n; i++)
+    cond_found_add_ (&found, who->list[i]);
   template_fill_ (r->says, set, cause, ret->sentence, sizeof ret->sentence,
                   &found);
   template_fill_ (r->next, set, cause, ret->next, sizeof ret->next, NULL);
@@ -143,14 +145,15 @@ ladder_verdict (const struct verdict_rules *rules,
                 const struct cause *cause, struct verdict *ret)
 {
   const struct verdict_rule *r = NULL;
+  struct cond_found who = { .n = 0 }; /* what names the culprit */
 
   memset (ret, 0, sizeof *ret);
   for (size_t i = 0; !r && i < rules->nverdicts; i++)
     if (rule_holds (&rules->verdicts[i], ladder, set, cause->code))
       r = &rules->verdicts[i];
   if (r)
-    rule_says (r, ladder, set, cause, ret);
+    rule_says (r, ladder, set, cause, ret, &who);
   else
     nothing_holds (set, cause, ret);
-  verdict_sign_ (ret, cause);
+  verdict_sign_ (ret, cause, set, &who);
 }

@@ -19,8 +19,8 @@
 /* ---- whose a task is ---- */
 
 /* Units that systems have whoever uses them, and what runs others. */
-static bool
-is_system (const char *unit)
+bool
+app_is_system_ (const char *unit)
 {
   static const char *const patterns[]
       = { "systemd-*",    "*getty*",        "ssh*.service", "dbus*",
@@ -37,20 +37,17 @@ is_system (const char *unit)
   return false;
 }
 
-static void
-name_app (struct app *a, struct json_object *task)
+void
+app_name_ (char dst[APP_NAME], const char *unit, const char *container,
+           const char *runtime)
 {
-  const char *container = str_of (task, "container");
-  const char *unit = str_of (task, "unit");
-  const char *runtime = str_of (task, "runtime");
-
   if (container[0])
-    snprintf (a->name, sizeof a->name, "%.16s-%.*s",
+    snprintf (dst, APP_NAME, "%.16s-%.*s",
               runtime[0] ? runtime : "container",
               strspn (container, "0123456789abcdef") >= 32 ? SHORT_ID : 48,
               container);
   else
-    snprintf (a->name, sizeof a->name, "%.79s", unit);
+    snprintf (dst, APP_NAME, "%.79s", unit);
 }
 
 /* What of it there may be two: a session is no application, nor is what has no
@@ -101,8 +98,9 @@ app_for (struct apps *a, struct json_object *task)
             str_of (task, "cgroup"));
   app->alone = alone;
   app->first = task;
-  name_app (app, task);
-  app->system = alone || (key[0] == 'u' && is_system (app->name));
+  app_name_ (app->name, str_of (task, "unit"), str_of (task, "container"),
+             str_of (task, "runtime"));
+  app->system = alone || (key[0] == 'u' && app_is_system_ (app->name));
   return app;
 }
 
@@ -123,6 +121,31 @@ waits_in_futex (const struct outside *o, struct json_object *task)
     if (strncmp (names[i], "futex_", 6) == 0)
       return true;
   return false;
+}
+
+static bool
+is_frame (const char *frame, const char *name)
+{
+  return strlen (name) == strcspn (frame, "+ ")
+         && strncmp (frame, name, strlen (name)) == 0;
+}
+
+/* By its control group, of either sort, or with the whole system.  Who only
+ * stands in get_signal() is in its freezer: of the stopped and the traced it
+ * calls others. */
+bool
+outside_is_frozen_ (const struct outside *o, struct json_object *task)
+{
+  const char *names[4];
+  unsigned n = outside_frames_ (o, task, names, ARRAY_LEN (names)), i = 0;
+
+  while (i < n && strstr (names[i], "schedule"))
+    i++;
+  return i < n
+         && (is_frame (names[i], "do_freezer_trap")
+             || is_frame (names[i], "__refrigerator")
+             || (is_frame (names[i], "get_signal")
+                 && str_of (task, "state")[0] == 'S'));
 }
 
 static void
@@ -166,7 +189,7 @@ add_task (struct apps *a, size_t i)
   struct json_object *task = a->o->tasks.rows[i];
   char state = str_of (task, "state")[0], at[OUTSIDE_PLACE],
        top[OUTSIDE_PLACE];
-  bool stuck, futex;
+  bool stuck, futex, iced;
   struct app *app;
   unsigned w;
 
@@ -174,17 +197,19 @@ add_task (struct apps *a, size_t i)
       || !(app = app_for (a, task)))
     return;
   a->of[i] = (uint32_t) (app - a->list) + 1;
-  stuck = state == 'D'
+  iced = outside_is_frozen_ (a->o, task);
+  stuck = state == 'D' && !iced
           && (a->lookups++ >= MAX_ASKED
               || (outside_is_stuck_ (a->o, task)
                   && !outside_is_vfork_ (a->o, task)));
-  futex = state == 'S' && waits_in_futex (a->o, task);
+  futex = state == 'S' && !iced && waits_in_futex (a->o, task);
   app->threads++;
   app->processes += num_of (task, "pid") == num_of (task, "tgid");
   app->stopped += state == 'T' || state == 't';
   app->ended += state == 'Z' || state == 'X';
   app->blocked += stuck;
   app->futex += futex;
+  app->iced += iced;
   outside_place (a->o, task, at, top);
   if (at[0])
     add_place (app, at);
@@ -198,8 +223,8 @@ add_task (struct apps *a, size_t i)
 
 /* ---- what belongs to a process ---- */
 
-static struct app *
-app_of_pid (struct apps *a, long long pid)
+struct app *
+apps_of_pid_ (struct apps *a, long long pid)
 {
   if (a->lookups++ >= MAX_ASKED)
     return NULL;
@@ -251,7 +276,7 @@ add_sockets (struct apps *a)
           || (!asked && waiting == 0))
         continue;
       found = found || asked;
-      if (!(app = app_of_pid (a, num_of (row, "pid")))
+      if (!(app = apps_of_pid_ (a, num_of (row, "pid")))
           || is_forwarder (app))
         continue;
       if (asked && app->tie < APP_PORT)
@@ -285,7 +310,7 @@ add_busy (struct apps *a)
       if (strcmp (str_of (row, "what"), "task") != 0 || apart <= 0
           || (ran < BUSY * apart
               && (ran < BUSY_STILL * apart || str_of (row, "state")[0] != 'R'))
-          || !(app = app_of_pid (a, num_of (row, "pid"))))
+          || !(app = apps_of_pid_ (a, num_of (row, "pid"))))
         continue;
       app->busy++;
       if (ran / apart > app->ran)
@@ -293,52 +318,6 @@ add_busy (struct apps *a)
       /* Who runs says more than who waits for him. */
       if (app->stopped == 0 && app->blocked == 0)
         app->worst = outside_task_ (a->o, num_of (row, "pid"));
-    }
-}
-
-static bool
-is_below (const char *path, const char *group)
-{
-  size_t n = strlen (group);
-
-  return n > 1 && strncmp (path, group, n) == 0
-         && (path[n] == '\0' || path[n] == '/');
-}
-
-/* A group's bound and kills are told of the groups in it, too. */
-static void
-add_groups (struct apps *a)
-{
-  struct json_object *row;
-  size_t i = 0;
-
-  while ((row = outside_next_ (a->o, "cgroup", &i)))
-    for (size_t k = 0; k < a->n; k++)
-      {
-        struct app *app = &a->list[k];
-
-        if (app->alone || !is_below (app->cgroup, str_of (row, "cgroup")))
-          continue;
-        app->frozen = app->frozen || json_get_bool (row, "frozen", false);
-        if (num_of (row, "oom_kills") > app->oom_kills)
-          app->oom_kills = num_of (row, "oom_kills");
-        if (num_of (row, "max") > 0)
-          {
-            app->max = num_of (row, "max");
-            app->used = num_of (row, "used");
-          }
-      }
-  for (i = 0; (row = outside_next_ (a->o, "process", &i));)
-    {
-      long long files = num_of (row, "files"), max = num_of (row, "max_files");
-      struct app *app;
-
-      if (max > 0 && files >= max - 1
-          && (app = app_of_pid (a, num_of (row, "pid"))))
-        {
-          app->files = files;
-          app->max_files = max;
-        }
     }
 }
 
@@ -354,13 +333,12 @@ is_unit (const char *want, const char *unit)
          && (unit[n] == '\0' || strcmp (unit + n, ".service") == 0);
 }
 
-static bool
-is_named (const struct app *app, const struct apps_asked *asked)
+bool
+app_is_asked_ (const struct apps_asked *asked, const char *unit,
+               const char *container)
 {
-  const char *container = str_of (app->first, "container");
-
   for (unsigned i = 0; i < asked->nunits; i++)
-    if (is_unit (asked->units[i], str_of (app->first, "unit")))
+    if (is_unit (asked->units[i], unit))
       return true;
   for (unsigned i = 0; i < asked->ncontainers && container[0]; i++)
     if (strncmp (asked->containers[i], container,
@@ -374,7 +352,8 @@ static void
 tie_names (struct apps *a)
 {
   for (size_t i = 0; a->asked && i < a->n; i++)
-    if (is_named (&a->list[i], a->asked))
+    if (app_is_asked_ (a->asked, str_of (a->list[i].first, "unit"),
+                       str_of (a->list[i].first, "container")))
       a->list[i].tie = APP_NAMED;
   for (unsigned k = 0; a->asked && k < a->asked->nnames; k++)
     for (size_t i = 0; i < a->o->tasks.n; i++)
@@ -397,7 +376,7 @@ apps_read_ (const struct outside *o, const struct apps_asked *asked,
     add_task (ret, i);
   add_sockets (ret);
   add_busy (ret);
-  add_groups (ret);
+  apps_bounds_ (ret);
   tie_names (ret);
   return 0;
 }
@@ -418,7 +397,7 @@ app_amiss_ (const struct app *a)
 
   if (a->stopped > 0 && a->stopped >= alive)
     return APP_STOPPED;
-  if (a->frozen)
+  if (a->frozen || (alive > 0 && a->iced >= alive))
     return APP_FROZEN;
   if (a->threads > 0 && alive == 0)
     return APP_ENDED;
@@ -430,12 +409,16 @@ app_amiss_ (const struct app *a)
     return APP_FILES;
   if (a->busy > 0)
     return APP_BUSY;
+  if (app_is_throttled_ (a))
+    return APP_THROTTLED;
   if (alive > 1 && a->futex == alive)
     return APP_FUTEX;
   if (a->waiting > 0)
     return APP_QUEUE;
   if (a->oom_kills > 0 || (a->max > 0 && a->used >= a->max - a->max / 50))
     return APP_MEMORY;
+  if (a->full[0])
+    return APP_NO_ROOM;
   return APP_NOTHING;
 }
 

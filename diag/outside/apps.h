@@ -47,6 +47,8 @@ enum app_amiss
   APP_MEMORY, /* killed for want of it, or at its bound */
   APP_FUTEX,  /* all its threads wait for each other, or for nobody */
   APP_BUSY,
+  APP_NO_ROOM,   /* where it writes */
+  APP_THROTTLED, /* its group has no more of the processors */
   APP_FILES,
   APP_QUEUE,
   APP_BLOCKED,

@@ -10,11 +10,12 @@
 #include <stdio.h>
 
 #define MAX_TOLD 64
+#define MAX_WRITERS 3
 #define MAX_THREADS 40
 
 const char *const app_amiss_names[]
-    = { "nothing", "memory", "futex",  "busy",   "files",  "queue",
-        "blocked", "ended",  "frozen", "stopped", NULL };
+    = { "nothing", "memory", "futex", "busy",   "no-room", "throttled", "files",
+        "queue", "blocked", "ended", "frozen", "stopped", NULL };
 const char *const app_tie_names[]
     = { "nothing", "only", "command", "port", "named", NULL };
 
@@ -65,6 +66,15 @@ add_who (struct buf *text, const struct app *a)
 }
 
 static void
+add_throttle (struct buf *text, const struct app *a)
+{
+  buf_printf (text,
+              ", is throttled to %.3g %% of a processor (in %lld of %lld "
+              "periods)",
+              100 * a->cpus, a->throttled, a->periods);
+}
+
+static void
 add_amiss (struct buf *text, const struct app *a, const struct outside *o,
            enum app_amiss amiss)
 {
@@ -89,6 +99,14 @@ add_amiss (struct buf *text, const struct app *a, const struct outside *o,
       buf_printf (text, ", has %lld of %lld files open that it may",
                   a->files, a->max_files);
       break;
+    case APP_THROTTLED:
+      add_throttle (text, a);
+      add_where (text, "waits in", o, who);
+      break;
+    case APP_NO_ROOM:
+      buf_printf (text, ", writes to %s, and %s has no room left", a->writes,
+                  a->full);
+      break;
     case APP_BUSY:
       buf_puts (text, ", runs without a pause");
       add_where (text, "at", o, who);
@@ -105,6 +123,20 @@ add_amiss (struct buf *text, const struct app *a, const struct outside *o,
     buf_printf (text, ", %u of %u threads in a futex", a->futex, alive);
 }
 
+/* Of what its group may have. */
+static void
+add_bounds (struct buf *text, const struct app *a, enum app_amiss amiss)
+{
+  if (app_is_throttled_ (a) && amiss != APP_THROTTLED)
+    add_throttle (text, a);
+  if (a->oom_kills > 0)
+    buf_printf (text, ", %lld killed for lack of memory in its group",
+                a->oom_kills);
+  else if (amiss == APP_MEMORY)
+    buf_printf (text, ", its group uses %lld of %lld MiB", a->used >> 20,
+                a->max >> 20);
+}
+
 static void
 describe (const struct app *a, const struct outside *o, char *dst, size_t n)
 {
@@ -118,12 +150,7 @@ describe (const struct app *a, const struct outside *o, char *dst, size_t n)
   else if (a->waiting > 0)
     buf_printf (&text, ", takes no connections: %lld wait", a->waiting);
   add_amiss (&text, a, o, amiss);
-  if (a->oom_kills > 0)
-    buf_printf (&text, ", %lld killed for lack of memory in its group",
-                a->oom_kills);
-  else if (amiss == APP_MEMORY)
-    buf_printf (&text, ", its group uses %lld of %lld MiB", a->used >> 20,
-                a->max >> 20);
+  add_bounds (&text, a, amiss);
   snprintf (dst, n, "%s", buf_str (&text));
 }
 
@@ -146,19 +173,81 @@ say (const struct saying *s, const char *name, const char *text)
   s->fn (&f, s->arg);
 }
 
+/* By what it is known when it comes again: which, what is amiss with it, and
+ * where it waits; who is busy, or stopped, is there by chance. */
 static void
-say_behind (const struct saying *s, const struct apps *apps)
+key_of_app (const struct apps *apps, const struct app *a,
+            char dst[FACT_TEXT_MAX])
 {
-  enum app_tie tie;
-  const struct app *a = apps_behind_ (apps, &tie);
+  struct json_object *who = a->worst ? a->worst : a->first;
+  enum app_amiss amiss = app_amiss_ (a);
+  const char *call = json_get (who, "syscall")
+                         ? syscall_name (apps->o->arm,
+                                         num_of (who, "syscall"))
+                         : NULL;
+  char stack[OUTSIDE_KEY] = "";
+
+  if (amiss == APP_BUSY || amiss == APP_STOPPED || amiss == APP_FROZEN)
+    call = NULL;
+  else
+    outside_row_key_ (apps->o, who, stack);
+  snprintf (dst, FACT_TEXT_MAX, "%.80s %s %.24s %.120s",
+            a->name[0] && !a->alone ? a->name : str_of (who, "comm"),
+            app_amiss_names[amiss], call ? call : "", stack);
+}
+
+static void
+say_behind (const struct saying *s, const struct apps *apps,
+            const struct app *a, enum app_tie tie)
+{
   char text[FACT_TEXT_MAX];
 
-  if (!a)
-    return;
   describe (a, apps->o, text, sizeof text);
   say (s, "app.culprit", text);
+  key_of_app (apps, a, text);
+  say (s, "stack.app", text);
   say (s, "app.amiss", app_amiss_names[app_amiss_ (a)]);
   say (s, "app.tied", app_tie_names[tie]);
+}
+
+/* Another one that is there, and is the one that was asked for, has not
+ * ended. */
+static void
+say_ended (const struct saying *s, const struct apps *apps,
+           const struct app *behind, enum app_tie tie)
+{
+  char text[FACT_TEXT_MAX];
+  struct app_end end;
+
+  if (!apps_ended_ (apps, &end)
+      || (behind && tie > APP_ONLY && strcmp (behind->name, end.name) != 0))
+    return;
+  app_end_text_ (&end, text, sizeof text);
+  say (s, "app.ended", text);
+  say (s, "app.ended_why", ended_why_names[end.e.why]);
+  say (s, "app.ended_tied",
+       app_tie_names[end.tie == APP_UNTIED ? APP_ONLY : end.tie]);
+}
+
+/* Who has files open for writing where no room is left. */
+static void
+say_writers (const struct saying *s, const struct apps *apps)
+{
+  struct buf text CLEANUP_BUF = BUF_INIT (FACT_TEXT_MAX);
+  unsigned n = 0;
+
+  for (size_t i = 0; i < apps->n && n < MAX_WRITERS; i++)
+    {
+      const struct app *a = &apps->list[i];
+
+      if (!a->full[0])
+        continue;
+      buf_puts (&text, n++ ? "; " : "");
+      add_who (&text, a);
+      buf_printf (&text, " to %s", a->writes);
+    }
+  if (n > 0)
+    say (s, "fs.writers", buf_str (&text));
 }
 
 void
@@ -168,11 +257,17 @@ apps_facts (const struct outside *o, const struct apps_asked *asked,
 {
   const struct saying s = { source, inc, fn, arg };
   struct apps apps CLEANUP (apps_done_) = { .o = o };
+  const struct app *behind;
+  enum app_tie tie;
   char text[80];
 
-  if (o->tasks.n == 0 || apps_read_ (o, asked, &apps) < 0)
+  if (apps_read_ (o, asked, &apps) < 0)
     return;
-  say_behind (&s, &apps);
+  behind = apps_behind_ (&apps, &tie);
+  if (behind)
+    say_behind (&s, &apps, behind, tie);
+  say_ended (&s, &apps, behind, tie);
+  say_writers (&s, &apps);
   if (!apps.missing)
     return;
   snprintf (text, sizeof text, "nothing listens on port %u", asked->ports[0]);
@@ -239,6 +334,12 @@ app_object (const struct apps *apps, const struct app *a, bool whole)
       json_add_int (o, "memory_max", a->max);
     }
   json_add_int (o, "oom_kills", a->oom_kills);
+  if (a->cpus > 0)
+    {
+      json_object_object_add (o, "cpus", json_object_new_double (a->cpus));
+      json_add_int (o, "periods", a->periods);
+      json_add_int (o, "throttled", a->throttled);
+    }
   if (whole)
     json_object_object_add (o, "tasks", threads_of (apps, a));
   return o;
@@ -252,6 +353,8 @@ apps_document (const struct outside *o, const struct apps_asked *asked)
   struct apps apps CLEANUP (apps_done_) = { .o = o };
   const struct app *behind = NULL;
   enum app_tie tie = APP_UNTIED;
+  struct app_end end;
+  char text[512];
   unsigned told = 0;
 
   if (apps_read_ (o, asked, &apps) == 0)
@@ -260,6 +363,11 @@ apps_document (const struct outside *o, const struct apps_asked *asked)
   if (behind)
     json_object_object_add (doc, "behind", app_object (&apps, behind, true));
   json_add_bool (doc, "nobody_listens", apps.missing);
+  if (apps_ended_ (&apps, &end))
+    {
+      app_end_text_ (&end, text, sizeof text);
+      json_add_text (doc, "ended", text, strlen (text));
+    }
   for (size_t i = 0; i < apps.n && told < MAX_TOLD; i++)
     if (!apps.list[i].system)
       {

@@ -12,6 +12,10 @@
 #define MAX_OFF 256 /* CPUs of which it is asked for how long */
 #define SOFT_LATE_S 2.0 /* one that only waits for its CPU to have time */
 #define KEPT_S 3.0 /* a turn takes milliseconds */
+/* At a tick a CPU that has a task looks at its clock; one that its host does
+ * not let run for a moment looks late. */
+#define BEHIND_S 4.0
+#define SPIN_DEPTH 6 /* frames above it */
 
 /* Of one that was taken away the kernel's number is not known. */
 static const char *
@@ -30,6 +34,20 @@ cpu_number (struct json_object *cpu)
   return (long long) json_get_int (cpu, "cpu", -1);
 }
 
+/* Without registers. */
+static void
+add_remembered (struct buf *to, struct json_object *cpu, const char *at)
+{
+  const char *begun = str_of (cpu, "begun");
+
+  if (begun[0])
+    buf_printf (to, "in %s", begun);
+  if (at[0] && strcmp (at, begun) != 0)
+    buf_printf (to, "%sin %s by its last interrupt", begun[0] ? ", " : "", at);
+  else if (!begun[0])
+    buf_puts (to, "in code that was not seen");
+}
+
 /* "sh (12) in do_idle", and where exactly when that is somebody else's code. */
 static void
 add_cpu (const struct outside *o, struct buf *to, struct json_object *cpu)
@@ -41,6 +59,11 @@ add_cpu (const struct outside *o, struct buf *to, struct json_object *cpu)
     {
       outside_add_who_ (to, cpu);
       buf_puts (to, " ");
+    }
+  if (!json_get (cpu, "irqs_off"))
+    {
+      add_remembered (to, cpu, at);
+      return;
     }
   buf_printf (to, "in %s",
               at[0]                     ? at
@@ -192,6 +215,17 @@ spins_for (const struct outside *o, struct json_object *cpu,
   return NULL;
 }
 
+/* Of a kernel thread that no interrupt tells of it is what it was made for. */
+static struct json_object *
+remembered_culprit (const struct outside *o, struct json_object *cpu)
+{
+  struct json_object *c = outside_culprit_ (o, cpu, cpu);
+
+  if (c && !json_get (c, "function"))
+    outside_add_function_ (c, str_of (cpu, "begun"));
+  return c;
+}
+
 /* Who spins is not who did it: who has the lock is. */
 static struct json_object *
 culprit_of_cpu (const struct outside *o, struct json_object *cpu)
@@ -199,7 +233,7 @@ culprit_of_cpu (const struct outside *o, struct json_object *cpu)
   struct json_object *lock = NULL, *holder = spins_for (o, cpu, &lock), *c;
   const char *name = str_of (lock, "name");
 
-  c = outside_culprit_ (o, holder ? holder : cpu, holder ? holder : cpu);
+  c = remembered_culprit (o, holder ? holder : cpu);
   if (!name[0])
     name = str_of (lock, "at");
   if (c && lock && name[0])
@@ -334,6 +368,137 @@ look_busy (struct outside *o, struct json_object *cpu)
                 "%s", buf_str (&text));
 }
 
+/* ---- without registers: by what its kernel wrote down ---- */
+
+static bool
+has_task (struct json_object *cpu)
+{
+  return num_of (cpu, "pid") > 0;
+}
+
+/* How many wait for it besides who has it. */
+static void
+add_waiting (const struct outside *o, struct buf *to, long long cpu)
+{
+  struct json_object *queue = outside_row_of_ (o, "runqueue", "cpu", cpu);
+  long long n = num_of (queue, "running") - 1;
+
+  if (n > 0)
+    buf_printf (to, "; %lld task%s wait%s behind it", n, n > 1 ? "s" : "",
+                n > 1 ? "" : "s");
+}
+
+/* It has something to run, and its clock stands while another one's goes on:
+ * so no tick came.  True when that is told. */
+static bool
+takes_no_ticks (struct outside *o, struct json_object *cpu)
+{
+  struct buf text CLEANUP_BUF = BUF_INIT (8192);
+  long long n = cpu_number (cpu);
+  double behind
+      = real_of (outside_row_of_ (o, "runqueue", "cpu", n), "behind_s");
+  char name[32];
+
+  if (!has_task (cpu) || !stands (o, n) || behind < BEHIND_S)
+    return false;
+  buf_printf (&text, "%s takes no interrupts: ", cpu_name (cpu, name));
+  add_cpu (o, &text, cpu);
+  buf_printf (&text, ", has not looked at its clock for %.1f s, nor between "
+                     "two looks",
+              behind);
+  if (late (o, n, "hrtimers") >= LATE_S)
+    buf_printf (&text, ", and is %.1f s late for its timer",
+                late (o, n, "hrtimers"));
+  add_waiting (o, &text, n);
+  outside_say_ (o, OUTSIDE_LOCKUP, "hard-lockup", culprit_of_cpu (o, cpu),
+                "%s", buf_str (&text));
+  return true;
+}
+
+/* It was found where a CPU waits for another one to give a lock back. */
+static bool
+is_spinning (const struct outside *o, struct json_object *cpu)
+{
+  const char *names[SPIN_DEPTH];
+  unsigned n = outside_frames_ (o, cpu, names, SPIN_DEPTH);
+
+  for (unsigned i = 0; i < n; i++)
+    if (names[i] && strstr (names[i], "_lock_slowpath"))
+      return true;
+  return false;
+}
+
+/* It takes ticks, and nobody else has his turn. */
+static void
+is_kept (struct outside *o, struct json_object *cpu)
+{
+  struct buf text CLEANUP_BUF = BUF_INIT (4096);
+  long long n = cpu_number (cpu);
+  double kept = kept_by_one (o, cpu);
+  char name[32];
+
+  if (kept < KEPT_S || stands (o, n))
+    return;
+  buf_printf (&text, "%s lets nothing else run: ", cpu_name (cpu, name));
+  add_cpu (o, &text, cpu);
+  buf_printf (&text, ", for %.1f s%s", kept,
+              is_spinning (o, cpu) ? ", waiting for a spinlock" : "");
+  add_waiting (o, &text, n);
+  outside_say_ (o, OUTSIDE_LOCKUP, "soft-lockup", culprit_of_cpu (o, cpu),
+                "%s", buf_str (&text));
+}
+
+static void
+look_at_kept (struct outside *o, bool spinning)
+{
+  struct json_object *cpu;
+  size_t i = 0;
+
+  while ((cpu = outside_next_ (o, "cpu", &i)))
+    if (!json_get (cpu, "irqs_off") && o->n < OUTSIDE_FINDINGS
+        && is_spinning (o, cpu) == spinning)
+      is_kept (o, cpu);
+}
+
+/* Who has the CPUs of a guest of which nothing moved: only its host knows
+ * whether they ran meanwhile. */
+bool
+outside_standing_ (const struct outside *o, struct buf *to)
+{
+  struct json_object *cpu;
+  size_t i = 0, n = 0;
+  char who[OUTSIDE_PLACE];
+
+  if (!nothing_moved (o))
+    return false;
+  while ((cpu = outside_next_ (o, "cpu", &i)))
+    if (!json_get (cpu, "irqs_off") && has_task (cpu) && n++ < MAX_SHOWN)
+      {
+        struct json_object *c = remembered_culprit (o, cpu);
+
+        outside_culprit_text (c, who, sizeof who);
+        buf_printf (to, "%s%s", n > 1 ? "; " : "", who);
+        json_object_put (c);
+      }
+  return n > 0;
+}
+
+static void
+say_nothing_moved (struct outside *o)
+{
+  struct buf who CLEANUP_BUF = BUF_INIT (1024);
+
+  if (outside_standing_ (o, &who))
+    outside_say_ (o, OUTSIDE_LOCKUP, NULL, NULL,
+         "nothing of it moved between two looks, while %s had something to "
+         "do: its host does not run it, or it takes no interrupts",
+         buf_str (&who));
+  else
+    outside_say_ (o, OUTSIDE_LOCKUP, NULL, NULL,
+         "nothing of it moved between two looks: its host does not run it, or "
+         "all of it sleeps, or nothing wakes it");
+}
+
 void
 outside_cpus_ (struct outside *o)
 {
@@ -344,7 +509,10 @@ outside_cpus_ (struct outside *o)
   while ((cpu = outside_next_ (o, "cpu", &i)))
     {
       if (!json_get (cpu, "irqs_off"))
-        continue; /* no registers */
+        {
+          proven += o->n < OUTSIDE_FINDINGS && takes_no_ticks (o, cpu);
+          continue;
+        }
       all++;
       if (is_off (cpu))
         {
@@ -361,13 +529,14 @@ outside_cpus_ (struct outside *o)
       else
         look_busy (o, cpu);
     }
+  /* Who has the lock did it: who spins for it comes after. */
+  look_at_kept (o, false);
+  look_at_kept (o, true);
   /* Where something moved between two looks it was so for a moment. */
   if (all > 0 && off == all && proven < all
       && (!were_two_looks (o) || nothing_moved (o)))
     all_off (o, all);
   o->irqs_off = proven;
   if (proven == 0 && nothing_moved (o))
-    outside_say_ (o, OUTSIDE_LOCKUP, NULL, NULL,
-         "nothing of it moved between two looks: its host does not run it, or "
-         "all of it sleeps, or nothing wakes it");
+    say_nothing_moved (o);
 }

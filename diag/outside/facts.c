@@ -165,6 +165,9 @@ tell_findings (const struct telling *t)
           snprintf (name, sizeof name, "culprit.%s", part (f->class, clean));
           if (who[0])
             tell_text (t, name, who);
+          snprintf (name, sizeof name, "stack.%s", part (f->class, clean));
+          if (f->key[0])
+            tell_text (t, name, f->key);
         }
     }
 }
@@ -204,6 +207,25 @@ tell_moved (const struct telling *t)
   /* A disk that rests says nothing, and its work may begin and end between. */
   if (requests && (done > 0 || open > 0))
     tell_bool (t, "disk.any_moved", done > 0);
+}
+
+/* ---- CPUs ---- */
+
+/* Without registers those that are not proven to take none are not known to
+ * take any. */
+static void
+tell_cpus (const struct telling *t)
+{
+  struct buf who CLEANUP_BUF = BUF_INIT (FACT_TEXT_MAX);
+  struct json_object *row;
+  bool known = t->o->irqs_off > 0;
+
+  for (size_t i = 0; !known && (row = outside_next_ (t->o, "cpu", &i));)
+    known = json_get (row, "irqs_off") != NULL;
+  if (known)
+    tell_int (t, "vcpu.irqs_off", (int64_t) t->o->irqs_off);
+  if (outside_standing_ (t->o, &who))
+    tell_text (t, "kernel.stands_with", buf_str (&who));
 }
 
 /* ---- tasks ---- */
@@ -297,6 +319,9 @@ tell_blocked (const struct telling *t)
   snprintf (text, sizeof text, "%.32s%s%s", str_of (worst, "comm"),
             at[0] ? " in " : "", at);
   tell_text (t, "tasks.culprit", text);
+  outside_row_key_ (o, worst, text);
+  if (text[0])
+    tell_text (t, "stack.tasks", text);
   tell_real (t, "tasks.blocked_s", real_of (worst, "since_s"));
 }
 
@@ -361,34 +386,51 @@ is_users (struct json_object *task)
          && !is_in (task, "ZX");
 }
 
+static bool
+is_stopped (const struct outside *o, struct json_object *task)
+{
+  return is_in (task, "Tt");
+}
+
+/* Those of whom that is so: how many, and the first of them.  Of the first its
+ * control group, too: it may be what they have in common. */
 static void
-tell_stopped (const struct telling *t)
+tell_held (const struct telling *t,
+           bool (*held) (const struct outside *o, struct json_object *task),
+           const char *fact, const char *who, bool group)
 {
   struct buf names CLEANUP_BUF = BUF_INIT (FACT_TEXT_MAX);
   const struct outside *o = t->o;
-  int64_t user = 0, stopped = 0;
+  int64_t n = 0;
 
   for (size_t i = 0; i < o->tasks.n; i++)
     {
       struct json_object *task = o->tasks.rows[i];
 
-      if (!is_users (task))
+      if (!is_users (task) || !held (o, task) || n++ >= MAX_SHOWN)
         continue;
-      user++;
-      if (!is_in (task, "Tt"))
-        continue;
-      if (stopped++ < MAX_SHOWN)
-        {
-          buf_puts (&names, stopped > 1 ? ", " : "");
-          outside_add_who_ (&names, task);
-        }
+      buf_puts (&names, n > 1 ? ", " : "");
+      outside_add_who_ (&names, task);
+      if (group && str_of (task, "cgroup")[0])
+        buf_printf (&names, " of %s", str_of (task, "cgroup"));
     }
+  tell_int (t, fact, n);
+  if (n > MAX_SHOWN)
+    buf_printf (&names, " and %lld more", (long long) n - MAX_SHOWN);
+  if (n > 0)
+    tell_text (t, who, buf_str (&names));
+}
+
+static void
+tell_users (const struct telling *t)
+{
+  int64_t user = 0;
+
+  for (size_t i = 0; i < t->o->tasks.n; i++)
+    user += is_users (t->o->tasks.rows[i]);
   tell_int (t, "tasks.user", user);
-  tell_int (t, "tasks.stopped", stopped);
-  if (stopped > MAX_SHOWN)
-    buf_printf (&names, " and %lld more", (long long) stopped - MAX_SHOWN);
-  if (stopped > 0)
-    tell_text (t, "tasks.stopped_who", buf_str (&names));
+  tell_held (t, is_stopped, "tasks.stopped", "tasks.stopped_who", false);
+  tell_held (t, outside_is_frozen_, "tasks.frozen", "tasks.frozen_who", true);
 }
 
 static void
@@ -496,6 +538,9 @@ tell_lock (const struct telling *t)
     return;
   outside_culprit_text (culprit, who, sizeof who);
   tell_text (t, "lock.owner", who);
+  outside_take_key_ (o, culprit, who);
+  if (who[0])
+    tell_text (t, "stack.lock", who);
   json_object_put (culprit);
 }
 
@@ -597,17 +642,12 @@ outside_facts (const struct outside *o, const struct incarnation *inc,
     tell_bool (&t, "kernel.panicked", json_get_bool (row, "panicked", false));
   tell_findings (&t);
   tell_moved (&t);
-  for (i = 0; (row = outside_next_ (o, "cpu", &i));)
-    if (json_get (row, "irqs_off"))
-      {
-        tell_int (&t, "vcpu.irqs_off", (int64_t) o->irqs_off);
-        break;
-      }
+  tell_cpus (&t);
   if (o->tasks.n > 0)
     {
       tell_blocked (&t);
       tell_counts (&t);
-      tell_stopped (&t);
+      tell_users (&t);
       tell_readers (&t);
     }
   tell_lock (&t);

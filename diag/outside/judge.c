@@ -32,10 +32,13 @@ outside_say_ (struct outside *o, enum outside_weight weight,
   r = o->n < OUTSIDE_FINDINGS ? vasprintf (&text, fmt, ap) : -1;
   va_end (ap);
   if (r < 0)
-    json_object_put (culprit);
-  else
-    o->list[o->n++]
-        = (struct outside_finding){ weight, class, text, culprit };
+    {
+      json_object_put (culprit);
+      return;
+    }
+  o->list[o->n] = (struct outside_finding){ weight, class, text, culprit, "" };
+  outside_take_key_ (o, culprit, o->list[o->n].key);
+  o->n++;
 }
 
 void
@@ -228,6 +231,12 @@ culprit_of_circle (const struct outside *o, struct json_object *tasks)
     return NULL;
   first = json_object_array_get_idx (tasks, 0);
   c = culprit_of_pid (o, first);
+  for (size_t k = 1; c && k < len_of (tasks); k++)
+    {
+      long long pid = num_of (json_object_array_get_idx (tasks, k), "pid");
+
+      outside_add_stack_ (o, c, outside_task_ (o, pid));
+    }
   while (c && (row = outside_next_ (o, "lock", &i)))
     if (outside_waits_ (row, num_of (first, "pid")))
       {
@@ -426,7 +435,13 @@ look_at_services (struct outside *o)
       const char *error = str_of (row, "write_error");
       const char *frozen = str_of (row, "frozen");
 
-      if (error[0] || frozen[0])
+      if (json_get_bool (row, "given_up", false))
+        outside_say_ (o, OUTSIDE_DEGRADED, "filesystem-error",
+             named ("device", str_of (row, "device")),
+             "file system %s on %s is read-only, though it was mounted for "
+             "writing: its kernel gave it up after an error",
+             str_of (row, "type"), str_of (row, "device"));
+      else if (error[0] || frozen[0])
         outside_say_ (o, OUTSIDE_DEGRADED, error[0] ? "filesystem-error" : NULL,
              named ("device", str_of (row, "device")),
              "file system %s on %s%s%s%s%s",

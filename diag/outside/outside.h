@@ -35,6 +35,7 @@ enum outside_weight
 extern const char *const outside_weight_names[OUTSIDE_WEIGHTS];
 
 #define OUTSIDE_FINDINGS 24
+#define OUTSIDE_KEY 240
 
 struct outside_finding
 {
@@ -44,6 +45,9 @@ struct outside_finding
   /* An object: cpu pid comm function module lock disk device pool, whichever
    * is known of who did it; NULL = nobody. */
   struct json_object *culprit;
+  /* What stands where: by it the same trouble is known again (wait_key()); ""
+   * = by no stack. */
+  char key[OUTSIDE_KEY];
 };
 
 /* NULL: no memory. */

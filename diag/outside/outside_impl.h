@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/json.h"
+#include "diag/outside/ended.h"
 #include "diag/outside/outside.h"
 
 #include <string.h>
@@ -24,6 +25,7 @@ struct outside
 {
   struct outside_rows stacks; /* by their number, less 1 */
   struct outside_rows tasks, told, before;
+  struct ended_log ended; /* whom its kernel has ended */
   struct outside_finding list[OUTSIDE_FINDINGS];
   size_t n;
   size_t irqs_off; /* CPUs that take no interrupts, and not for a moment */
@@ -88,6 +90,22 @@ void outside_add_function_ (struct json_object *culprit, const char *at);
 void outside_panic_place_ (const struct outside *o, struct json_object *cpu,
                            char dst[OUTSIDE_PLACE]);
 
+/* The first of these, as outside_frames_() gives them, behind panic() and what
+ * leads there; n: they did not come from there. */
+unsigned outside_behind_panic_ (const char *const *names, unsigned n);
+
+/* That row's stack is one by which the culprit is known (stacks.c). */
+void outside_add_stack_ (const struct outside *o, struct json_object *culprit,
+                         struct json_object *row);
+/* What it is known by when it comes again: wait_key() of each, in the order of
+ * the alphabet with "|" between, so that it does not matter with whom of a
+ * circle it was begun; "" = by no stack.  They are taken out of it. */
+void outside_take_key_ (const struct outside *o,
+                           struct json_object *culprit,
+                           char dst[OUTSIDE_KEY]);
+void outside_row_key_ (const struct outside *o, struct json_object *row,
+                       char dst[OUTSIDE_KEY]);
+
 /* One finding more.  Takes the culprit. */
 void outside_say_ (struct outside *o, enum outside_weight weight,
                    const char *class, struct json_object *culprit,
@@ -98,6 +116,8 @@ void outside_say_ (struct outside *o, enum outside_weight weight,
 bool outside_is_stuck_ (const struct outside *o, struct json_object *task);
 /* Who called vfork() is in state D until its child goes on by itself. */
 bool outside_is_vfork_ (const struct outside *o, struct json_object *task);
+/* It was made to stand still with others, by who may order that. */
+bool outside_is_frozen_ (const struct outside *o, struct json_object *task);
 /* The frames of a row, as wait_of() takes them: at most n. */
 unsigned outside_frames_ (const struct outside *o, struct json_object *row,
                           const char **names, unsigned n);
@@ -111,6 +131,10 @@ double outside_longest_ (const struct outside *o, struct json_object *list);
 /* "zoo_holder (315)" */
 void outside_add_who_ (struct buf *to, struct json_object *task);
 void outside_cpus_ (struct outside *o);
+/* Two looks, and nothing moved between them: who has its CPUs, of those whose
+ * registers were not seen.  False: something moved, or all of them are idle
+ * (cpus.c). */
+bool outside_standing_ (const struct outside *o, struct buf *to);
 /* How many processes read its consoles; -1 = not known (consoles.c). */
 int outside_console_readers_ (const struct outside *o);
 

@@ -69,7 +69,8 @@ is_wanted (const char *kind, struct json_object *row)
   static const char *const kinds[]
       = { "guest", "system",  "cpu",      "timers", "lock",  "deadlock",
           "disk",  "mem",     "request",  "workpool", "net", "mount",
-          "moved", "spinlock", "work", "runqueue", "cgroup" };
+          "moved", "spinlock", "work", "runqueue", "cgroup", "unit",
+          "file",  "fs" };
 
   if (strcmp (kind, "dmesg") == 0)
     return strstr (str_of (row, "text"), "Kernel panic") != NULL;
@@ -95,6 +96,13 @@ outside_add (struct outside *o, struct json_object *row)
     o->arm = strcmp (str_of (row, "arch"), "arm64") == 0;
   else if (strcmp (kind, "task") == 0)
     rows_add (&o->tasks, row);
+  else if (strcmp (kind, "dmesg") == 0 && num_of (row, "facility") == 0)
+    {
+      ended_line (&o->ended, str_of (row, "text"),
+                  json_get_int (row, "us", -1));
+      if (is_wanted (kind, row) && o->told.n < MAX_KEPT)
+        rows_add (&o->told, row);
+    }
   else if (strcmp (kind, "stack") == 0)
     {
       /* Numbers come from 1 on, one after the other; others are nobody's. */
@@ -115,7 +123,8 @@ outside_add_before (struct outside *o, struct json_object *row)
   const char *kind = str_of (row, "row");
 
   if (o->before.n < MAX_KEPT
-      && (strcmp (kind, "cpu") == 0 || strcmp (kind, "mem") == 0))
+      && (strcmp (kind, "cpu") == 0 || strcmp (kind, "mem") == 0
+          || strcmp (kind, "cgroup") == 0))
     rows_add (&o->before, row);
 }
 
@@ -266,19 +275,28 @@ leads_to_panic (const char *frame)
   return false;
 }
 
-void
-outside_panic_place_ (const struct outside *o, struct json_object *cpu,
-                      char dst[OUTSIDE_PLACE])
+unsigned
+outside_behind_panic_ (const char *const *names, unsigned n)
 {
-  const char *names[DEPTH];
-  unsigned n = outside_frames_ (o, cpu, names, DEPTH), i = 0;
+  unsigned i = 0;
 
-  dst[0] = '\0';
   while (i < n && strncmp (names[i], "panic+", 6) != 0
          && strncmp (names[i], "vpanic+", 7) != 0)
     i++;
   while (i < n && leads_to_panic (names[i]))
     i++;
+  return i;
+}
+
+void
+outside_panic_place_ (const struct outside *o, struct json_object *cpu,
+                      char dst[OUTSIDE_PLACE])
+{
+  const char *names[DEPTH];
+  unsigned n = outside_frames_ (o, cpu, names, DEPTH);
+  unsigned i = outside_behind_panic_ (names, n);
+
+  dst[0] = '\0';
   if (i < n)
     name_of (names[i], dst);
 }
@@ -318,5 +336,6 @@ outside_culprit_ (const struct outside *o, struct json_object *who,
   if (where)
     outside_place (o, where, at, top);
   outside_add_function_ (c, at);
+  outside_add_stack_ (o, c, where ? where : who);
   return c;
 }

@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/text.h"
+#include "diag/facts.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -243,6 +244,57 @@ value_text (struct json_object *value, char *dst, size_t n)
     default:
       snprintf (dst, n, "%s", json_object_get_string (value));
     }
+}
+
+void
+html_fact (struct page *p, const char *name)
+{
+  const struct fact_kind *k = fact_kind_find (name);
+
+  html (p, "<code");
+  if (k)
+    {
+      html (p, " title=\"");
+      html_text (p, k->help);
+      html (p, "\"");
+    }
+  html (p, ">");
+  html_text (p, name);
+  html (p, "</code>");
+}
+
+/* A share of one is told in percent: so people read it. */
+void
+html_value (struct page *p, const char *name, const char *value)
+{
+  const struct fact_kind *k = fact_kind_find (name);
+  bool number = k && (k->type == FACT_INT || k->type == FACT_REAL);
+  char *end;
+  double v = strtod (value, &end);
+
+  if (number && strcmp (k->unit, "of 1") == 0 && end != value && !*end)
+    html_printf (p, "%.3g %%", 100 * v);
+  else
+    {
+      html_text (p, value);
+      if (number && k->unit[0])
+        html (p, " ");
+      if (number)
+        html_text (p, k->unit);
+    }
+}
+
+void
+html_incident (struct page *p, const char *id)
+{
+  bool plain = strlen (id) == 36
+               && strspn (id, "0123456789abcdefABCDEF-") == 36;
+
+  if (plain)
+    html_printf (p, "<a href=\"../%.36s/index.html\">", id);
+  html_in (p, "code", NULL, id);
+  if (plain)
+    html (p, "</a>");
 }
 
 /* As clock_format() writes it. */

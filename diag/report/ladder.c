@@ -70,9 +70,19 @@ evidence (struct page *p, const char *text)
   unsigned line;
   int at = 0;
 
-  html_in (p, "span", "says", text);
-  if (sscanf (text, "%31[^:]: %79s %n", source, name, &at) == 2 && at > 0
-      && place_of_fact (p, source, name, text + at, &file, &line))
+  if (sscanf (text, "%31[^:]: %79s %n", source, name, &at) != 2 || at <= 0)
+    {
+      html_in (p, "span", "says", text);
+      return;
+    }
+  html (p, "<span class=\"says\">");
+  html_text (p, source);
+  html (p, ": ");
+  html_fact (p, name);
+  html (p, " ");
+  html_value (p, name, text + at);
+  html (p, "</span>");
+  if (place_of_fact (p, source, name, text + at, &file, &line))
     html_place (p, file, line);
 }
 
@@ -92,7 +102,7 @@ one_facet (struct page *p, struct json_object *f, bool lowest)
   html (p, s->state);
   html (p, "</span></p>");
   if (lowest)
-    html (p, "<p class=\"lowest\">the lowest that is dead</p>");
+    html (p, "<p class=\"lowest\">the lowest known to be dead</p>");
   if (str_of (f, "evidence")[0])
     evidence (p, str_of (f, "evidence"));
   html (p, "</div>");

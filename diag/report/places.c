@@ -65,7 +65,8 @@ html_place (struct page *p, const char *file, unsigned line)
 /* ---- of a fact ---- */
 
 /* Who says a fact says it somewhere: `find` is what that line has; "%v": the
- * fact's value, "%w": the first word of the value that is found there. */
+ * fact's value, "%w": the first word of the value that is found there, "%e":
+ * it is what the file ends with. */
 static const struct place
 {
   const char *source, *name, *file, *find;
@@ -76,6 +77,7 @@ static const struct place
   { "memory", "tasks.stopped", "memory/look.jsonl", "\"state\":\"T\"" },
   { "memory", "tasks.culprit", "memory/findings.json", "%w" },
   { "memory", "tasks.*", "memory/look.jsonl", "\"state\":\"D\"" },
+  { "memory", "app.*", "memory/applications.json", "%w" },
   { "memory", "lock.*", "memory/findings.json", "%w" },
   { "memory", "lock.*", "memory/look.jsonl", "\"row\":\"lock\"" },
   { "memory", "vcpu.irqs_off", "memory/look.jsonl", "\"irqs_off\":true" },
@@ -94,6 +96,11 @@ static const struct place
   { "monitor", "vmm.status", "monitor/status.json", "\"status\":" },
   { "monitor", "disk.*", "disk/blockstats.json", "\"second\"" },
   { "monitor", "vmm.*", "monitor/status.json", "%v" },
+  { "monitor", "vcpu.count", "qmp/transcript.jsonl", "query-cpus-fast" },
+  { "monitor", "vcpu.*.share", "qmp/transcript.jsonl", "query-cpus-fast" },
+  { "monitor", "vcpu.*.waited", "qmp/transcript.jsonl", "query-cpus-fast" },
+  { "monitor", "vcpu.*", "qmp/transcript.jsonl", "info registers" },
+  { "libvirt", "vmm.status", "qmp/transcript.jsonl", "state.state" },
   { "host", "host.psi.cpu.full", "host/pressure-cpu", "full" },
   { "host", "host.psi.cpu.*", "host/pressure-cpu", "some" },
   { "host", "host.psi.io.full", "host/pressure-io", "full" },
@@ -106,7 +113,14 @@ static const struct place
   { "host", "qemu.blocked_in", "qemu/stacks.txt", "%v" },
   { "host", "qemu.stuck_threads", "qemu/threads.txt", " D" },
   { "host", "vcpu.*", "qemu/threads.txt", "tid" },
+  { "host", "qemu.wanted", "qemu/threads.txt", "tid" },
+  { "host", "qemu.got", "qemu/threads.txt", "tid" },
+  { "host", "disk.*.fs.*", "disk/images.json", "\"fs\"" },
+  { "host", "disk.*", "disk/images.json", "{" },
+  { "sysrq", "kernel.answers", "sysrq/h.txt", "sysrq:" },
   { "sysrq", "kernel.answers", "sysrq/w.txt", "sysrq:" },
+  { "sysrq", "kernel.answers", "sysrq/l.txt", "sysrq:" },
+  { "sysrq", "kernel.answers", "sysrq/t.txt", "sysrq:" },
   { "sysrq", "tasks.culprit", "sysrq/w.txt", "%w" },
   { "sysrq", "tasks.*", "sysrq/w.txt", "task:" },
   { "inside", "app.*", "application/applications.json", "%w" },
@@ -117,6 +131,8 @@ static const struct place
   { "inside", "guest.uptime_s", "inside/uptime.txt", " " },
   { "net", "net.*", "net/net.json", "answer" },
   { "scenario", "*", "timeline.jsonl", "\"confirmed\"" },
+  { "console", "guest.stop", "console/tail.log", "%e" },
+  { "console", "guest.stage", "console/tail.log", "%e" },
   { "console", "console.*", "timeline.jsonl", "\"confirmed\"" },
 };
 
@@ -227,7 +243,8 @@ place_of_fact (struct page *p, const char *source, const char *name,
         continue;
       needle_of (needle, sizeof needle,
                  strcmp (at->find, "%v") == 0 ? value : "");
-      line = strcmp (at->find, "%w") == 0 ? line_of_word (f, value)
+      line = strcmp (at->find, "%w") == 0   ? line_of_word (f, value)
+             : strcmp (at->find, "%e") == 0 ? f->nlines
              : needle[0]                  ? file_line_with (f, needle, 1)
                          : file_line_with (f, at->find, 1);
       if (!line)
@@ -298,7 +315,15 @@ plain_line (struct buf *line, const char *at, size_t len)
   for (size_t i = 0; i < len;)
     {
       size_t n = 3;
+      const char *end = len - i > 4 && memcmp (at + i, "\\e]", 3) == 0
+                            ? memmem (at + i, len - i, "\\x07", 4) : NULL;
 
+      /* The title of a window. */
+      if (end)
+        {
+          i = (size_t) (end - at) + 4;
+          continue;
+        }
       if (len - i > 3 && memcmp (at + i, "\\e[", 3) == 0)
         {
           while (i + n < len && n < 24 && strchr ("0123456789;?", at[i + n]))

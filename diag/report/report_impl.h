@@ -48,6 +48,7 @@ struct page
   int64_t mono_to_wall;  /* what is added to clock_ms() of the host */
   int64_t guest_to_wall; /* to ms of the guest's own clock */
   bool knows_mono, knows_guest;
+  bool guest_stood; /* its clock, when it was read */
   struct file_text *files[FILES_READ];
   unsigned nfiles;
   size_t read;
@@ -81,6 +82,12 @@ const char *str_of (struct json_object *obj, const char *key); /* never NULL */
 size_t array_len (struct json_object *array); /* 0 when it is none */
 /* A value as text, of any sort. */
 void value_text (struct json_object *value, char *dst, size_t n);
+/* The name of a fact, which tells what it means; and its value with its
+ * unit. */
+void html_fact (struct page *p, const char *name);
+void html_value (struct page *p, const char *name, const char *value);
+/* A link to the page of another incident, unpacked beside this one. */
+void html_incident (struct page *p, const char *id);
 /* "2026-01-02T03:04:05.678Z" as ms. */
 int iso_ms (const char *text, uint64_t *ret);
 

@@ -39,6 +39,7 @@ struct moment
   uint64_t ms;
   enum lane lane;
   bool small; /* one of many that say little */
+  bool bad;   /* trouble in words */
   const char *file;
   unsigned line;
   char text[240];
@@ -80,6 +81,7 @@ on_event (struct json_object *row, unsigned line, void *arg)
       || iso_ms (str_of (row, "time"), &ms) < 0
       || !(one = add (m, (int64_t) ms, LANE_KERNEL, str_of (row, "title"))))
     return;
+  one->bad = strcmp (str_of (row, "severity"), "warning") != 0;
   one->file = "kernel/events.jsonl";
   one->line = line;
   place_of_text (m->page, str_of (row, "first_text"), &one->file, &one->line);
@@ -107,6 +109,8 @@ on_step (struct json_object *row, unsigned line, void *arg)
   char text[240];
 
   (void) line;
+  if (!step[0])
+    return; /* not the incident's own: told below from where it is from */
   if (ms <= 0 && iso_ms (str_of (row, "time"), &parsed) == 0)
     ms = (int64_t) parsed;
   snprintf (text, sizeof text, "%.60s%s%.170s", step,
@@ -154,6 +158,21 @@ struct log_end
   unsigned n;
 };
 
+/* "RDX: 0000...", "CS:  0010 ...", "Code: ...": they say nothing here. */
+static bool
+is_registers (const char *text)
+{
+  size_t n = strspn (text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"), hex;
+
+  if (strncmp (text, "Code: ", 6) == 0)
+    return true;
+  if (n < 2 || n > 3 || text[n] != ':')
+    return false;
+  text += n + 1 + strspn (text + n + 1, " ");
+  hex = strspn (text, "0123456789abcdef");
+  return hex >= 4 && strchr (" (", text[hex]);
+}
+
 static void
 on_log_line (unsigned n, const char *line, size_t len, void *arg)
 {
@@ -168,9 +187,14 @@ on_log_line (unsigned n, const char *line, size_t len, void *arg)
   if (sscanf (text, "[ %lf] %n", &at, &used) < 1 || used <= 0 || at < 0
       || at > 1e9)
     return;
+  if (is_registers (text + used))
+    return;
   at = at * 1000 + (double) p->guest_to_wall;
   if (at > (double) p->zero_ms + DRAWN_AFTER_MS
-      || at + LOG_MS < (double) p->zero_ms)
+      || at + LOG_MS < (double) p->zero_ms
+      /* It goes on with what the line before began. */
+      || (len > (size_t) used && used > 0 && line[used - 1] == ' '
+          && line[used - 2] == ' '))
     return;
   one = &l->ring[l->n++ % LOG_LINES];
   *one = (struct moment){ .ms = (uint64_t) at, .lane = LANE_KERNEL,
@@ -199,8 +223,10 @@ by_time (const void *a, const void *b)
 {
   const struct moment *x = a, *y = b;
 
-  return x->ms != y->ms ? (x->ms < y->ms ? -1 : 1)
-                        : (int) x->lane - (int) y->lane;
+  if (x->ms != y->ms)
+    return x->ms < y->ms ? -1 : 1;
+  return x->lane != y->lane ? (int) x->lane - (int) y->lane
+                            : (x->line > y->line) - (x->line < y->line);
 }
 
 static void
@@ -264,7 +290,8 @@ draw_moment (struct page *p, const struct axis *a, const struct moment *one,
   if (one->ms < a->from || one->ms > a->to)
     return;
   html_printf (p, "<circle class=\"%s\" r=\"%u\" cx=\"%.2f%%\" cy=\"%u\">",
-               lane_class[one->lane], one->small ? 3 : 6,
+               one->bad ? "trouble" : lane_class[one->lane],
+               one->small ? 3 : 6,
                axis_at (a, (double) one->ms), y);
   html_in (p, "title", NULL, one->text);
   html (p, "</circle>");
@@ -361,7 +388,7 @@ one_row (struct page *p, const struct moment *one)
                       : "<tr><td class=\"num\">");
   html_when (p, one->ms);
   html (p, "</td><td><span class=\"dot ");
-  html (p, lane_class[one->lane]);
+  html (p, one->bad ? "trouble" : lane_class[one->lane]);
   html (p, "\">");
   html (p, lane_names[one->lane]);
   html (p, "</span></td><td>");
@@ -390,9 +417,13 @@ report_timeline (struct page *p)
       draw (p, m);
       html (p, "<p class=\"hint\">Told from the moment at which it was "
                "noticed; before and after it have scales of their own.");
-      html (p, p->knows_guest ? " The guest's own clock is told in the "
-                                "host's, to some tenths of a second.</p>"
-                              : "</p>");
+      html (p, p->knows_guest   ? " The guest's own clock is told in the "
+                                  "host's, to some tenths of a second."
+               : p->guest_stood ? " The guest's own clock stood still when it "
+                                  "was read: when its kernel said its last "
+                                  "lines is not known."
+                                : "");
+      html (p, "</p>");
       html (p, "<div class=\"wide\"><table class=\"when\"><tbody>");
       for (; i < m->n && room (p); i++)
         one_row (p, &m->list[i]);

@@ -187,7 +187,6 @@ more (struct page *p)
   row (p, "playbook", str_of (p->incident, "playbook"));
   row (p, "guest's uuid", str_of (inc, "uuid"));
   row (p, "incident", str_of (p->incident, "id"));
-  row (p, "part of", str_of (p->incident, "parent"));
   row (p, "rule", str_of (p->verdict, "rule"));
   row (p, "signature", str_of (p->verdict, "signature"));
   html (p, "</dl></details>");
@@ -230,6 +229,20 @@ tile (struct page *p, const char *class_, const char *name)
   html (p, "</dt><dd>");
 }
 
+/* Several guests failed together: the host's own page says why. */
+static void
+part_of (struct page *p)
+{
+  const char *parent = str_of (p->incident, "parent");
+
+  if (!parent[0])
+    return;
+  html (p, "<p class=\"part\">Other guests of this host failed with it: "
+           "the incident of the host is ");
+  html_incident (p, parent);
+  html (p, "</p>");
+}
+
 void
 report_verdict (struct page *p)
 {
@@ -245,7 +258,9 @@ report_verdict (struct page *p)
   html_text (p, str_of (p->incident, "guest"));
   html (p, "</span></p><h1>");
   html_text (p, str_of (p->verdict, "sentence"));
-  html (p, "</h1><dl class=\"tiles\">");
+  html (p, "</h1>");
+  part_of (p);
+  html (p, "<dl class=\"tiles\">");
   tile (p, "next", "What to do next");
   html_prose (p, next[0] ? next : "Nothing is known that would help: read "
                                   "what it said, and what could not be got.");
@@ -279,7 +294,9 @@ report_children (struct page *p)
     return;
   section_begin (p, "children", "The guests that it hit");
   html_printf (p, "<p>%zu guest%s failed together. Each has a bundle of its "
-                  "own, with what was found in it.</p>"
+                  "own, with what was found in it; the links work where each "
+                  "is unpacked in a folder of its incident's name beside this "
+                  "one.</p>"
                   "<div class=\"wide\"><table><thead><tr><th>guest</th>"
                   "<th>is</th><th>its incident</th></tr></thead><tbody>",
                n, n == 1 ? "" : "s");
@@ -294,7 +311,7 @@ report_children (struct page *p)
       html (p, "\">");
       html_text (p, str_of (c, "class"));
       html (p, "</span></td><td>");
-      html_in (p, "code", NULL, str_of (c, "incident"));
+      html_incident (p, str_of (c, "incident"));
       html (p, "</td></tr>");
     }
   html (p, "</tbody></table></div>");

@@ -9,35 +9,69 @@
 
 #include <string.h>
 
-/* A place in a file, or a fact and where it stands. */
+#define EVIDENCE_MOST 32
+
 static void
-one_evidence (struct page *p, struct json_object *e)
+where (struct page *p, struct json_object *e, const char *name,
+       const char *value)
 {
   int64_t line = json_get_int (e, "line", 0);
-  const char *name = str_of (e, "name"), *file = str_of (e, "file");
   unsigned at = line > 0 && line < 100000000 ? (unsigned) line : 0;
-  char value[TEXT_SHOWN];
+  const char *file = str_of (e, "file"), *source = str_of (e, "source");
 
-  html (p, "<li>");
-  value_text (json_get (e, "value"), value, sizeof value);
-  if (name[0])
-    {
-      html_in (p, "code", NULL, name);
-      html (p, " = ");
-      html_in (p, "code", NULL, value);
-      html (p, " <small>by ");
-      html_text (p, str_of (e, "source"));
-      html (p, "</small> ");
-    }
-  html_text (p, str_of (e, "text"));
-  if (file[0]
-      || (name[0]
-          && place_of_fact (p, str_of (e, "source"), name, value, &file,
-                            &at)))
+  if (!file[0] && name[0] && strcmp (source, "diagnosis") == 0)
+    html (p, " <a class=\"at\" href=\"#work\">how it was found out</a>");
+  else if (file[0]
+           || (name[0]
+               && place_of_fact (p, source, name, value, &file, &at)))
     {
       html (p, " ");
       html_place (p, file, at);
     }
+}
+
+static bool
+is_same (struct json_object *a, struct json_object *b)
+{
+  return str_of (a, "name")[0]
+         && strcmp (str_of (a, "name"), str_of (b, "name")) == 0
+         && json_object_equal (json_get (a, "value"), json_get (b, "value"));
+}
+
+/* A place in a file, or a fact and where it stands: whoever says it. */
+static void
+one_evidence (struct page *p, struct json_object *list, size_t i)
+{
+  struct json_object *e = json_object_array_get_idx (list, i);
+  const char *name = str_of (e, "name");
+  char value[TEXT_SHOWN];
+  size_t n = array_len (list);
+
+  for (size_t k = 0; k < i; k++)
+    if (is_same (json_object_array_get_idx (list, k), e))
+      return;
+  html (p, "<li>");
+  value_text (json_get (e, "value"), value, sizeof value);
+  if (name[0])
+    {
+      html_fact (p, name);
+      html (p, " = <code>");
+      html_value (p, name, value);
+      html (p, "</code> <small>by ");
+      html_text (p, str_of (e, "source"));
+      html (p, "</small> ");
+    }
+  html_text (p, str_of (e, "text"));
+  where (p, e, name, value);
+  for (size_t k = i + 1; k < n && k < EVIDENCE_MOST; k++)
+    if (is_same (json_object_array_get_idx (list, k), e))
+      {
+        e = json_object_array_get_idx (list, k);
+        html (p, "<small>, and by ");
+        html_text (p, str_of (e, "source"));
+        html (p, "</small> ");
+        where (p, e, name, value);
+      }
   html (p, "</li>");
 }
 
@@ -49,8 +83,8 @@ evidence (struct page *p, struct json_object *list)
   if (n == 0)
     return;
   html (p, "<ul class=\"evidence\">");
-  for (size_t i = 0; i < n && i < 32 && room (p); i++)
-    one_evidence (p, json_object_array_get_idx (list, i));
+  for (size_t i = 0; i < n && i < EVIDENCE_MOST && room (p); i++)
+    one_evidence (p, list, i);
   html (p, "</ul>");
 }
 
@@ -84,9 +118,10 @@ one_finding (struct page *p, struct json_object *f)
     evidence (p, one);
   else if (one)
     {
-      html (p, "<ul class=\"evidence\">");
-      one_evidence (p, one);
-      html (p, "</ul>");
+      struct json_object *list CLEANUP_JSON = json_object_new_array ();
+
+      json_object_array_add (list, json_object_get (one));
+      evidence (p, list);
     }
   html (p, "</li>");
 }

@@ -6,6 +6,7 @@
 #include "diag/report/report_impl.h"
 
 #include "base/json.h"
+#include "diag/facts.h"
 
 #include <string.h>
 
@@ -31,26 +32,57 @@ static void
 one_collector (struct page *p, struct json_object *c, int64_t all)
 {
   const char *failure = str_of (c, "failure");
-  const char *skipped = str_of (c, "skipped");
 
+  html (p, "<tr>");
   html_in (p, "td", NULL, str_of (c, "name"));
   html (p, "<td class=\"bar\">");
   bar (p, c, all);
   html (p, "</td><td class=\"num\">");
-  if (!skipped[0])
-    html_ms (p, json_get_int (c, "took_ms", 0));
+  html_ms (p, json_get_int (c, "took_ms", 0));
   html (p, "</td><td>");
-  if (skipped[0])
-    {
-      html (p, "<small>not done, as its condition does not hold: ");
-      html_in (p, "code", NULL, skipped);
-      html (p, "</small>");
-    }
-  else if (json_get_bool (c, "ok", false))
+  if (json_get_bool (c, "ok", false))
     html (p, "&#10003; got");
   else
     html_in (p, "span", "fail", failure[0] ? failure : "failed");
-  html (p, "</td>");
+  html (p, "</td></tr>");
+}
+
+/* Those that were not to be done, by the condition that did not hold. */
+static void
+skipped (struct page *p, struct json_object *list)
+{
+  size_t n = array_len (list) < SHOWN_MOST ? array_len (list) : SHOWN_MOST;
+  bool any = false;
+
+  for (size_t i = 0; i < n && room (p); i++)
+    {
+      const char *why
+          = str_of (json_object_array_get_idx (list, i), "skipped");
+      bool told = !why[0];
+
+      for (size_t k = 0; k < i && !told; k++)
+        told = strcmp (str_of (json_object_array_get_idx (list, k),
+                               "skipped"), why) == 0;
+      if (told)
+        continue;
+      html (p, any ? "<li>" : "<h3>Not done, as there was no reason or no "
+                              "way</h3><ul><li>");
+      any = true;
+      for (size_t k = i; k < n; k++)
+        {
+          struct json_object *c = json_object_array_get_idx (list, k);
+
+          if (strcmp (str_of (c, "skipped"), why) != 0)
+            continue;
+          html (p, k > i ? ", " : "");
+          html_in (p, "strong", NULL, str_of (c, "name"));
+        }
+      html (p, ": it is not so that ");
+      html_in (p, "code", NULL, why);
+      html (p, "</li>");
+    }
+  if (any)
+    html (p, "</ul>");
 }
 
 static void
@@ -75,11 +107,8 @@ collectors (struct page *p)
            "<th>who</th><th>when</th><th>took</th><th>end</th></tr></thead>"
            "<tbody>");
   for (size_t i = 0; i < array_len (list) && i < SHOWN_MOST && room (p); i++)
-    {
-      html (p, "<tr>");
+    if (!str_of (json_object_array_get_idx (list, i), "skipped")[0])
       one_collector (p, json_object_array_get_idx (list, i), all);
-      html (p, "</tr>");
-    }
   html (p, "</tbody></table></div>");
   if (json_get_int (p->manifest, "took_ms", 0) > 0)
     {
@@ -87,6 +116,7 @@ collectors (struct page *p)
       html_ms (p, json_get_int (p->manifest, "took_ms", 0));
       html (p, "</small></p>");
     }
+  skipped (p, list);
 }
 
 static void
@@ -182,24 +212,27 @@ report_facts (struct page *p)
   section_begin (p, "facts", "Facts");
   html_printf (p, "<details><summary>%zu facts, by which it was judged"
                   "</summary><div class=\"wide\"><table><thead><tr>"
-                  "<th>fact</th><th>value</th><th>by</th></tr></thead>"
-                  "<tbody>",
+                  "<th>fact</th><th>value</th><th>by</th><th>what it is</th>"
+                  "</tr></thead><tbody>",
                n);
   for (size_t i = 0; i < n && i < 1024 && room (p); i++)
     {
       struct json_object *f = json_object_array_get_idx (list, i);
+      const struct fact_kind *k = fact_kind_find (str_of (f, "name"));
 
       value_text (json_get (f, "value"), value, sizeof value);
       html (p, "<tr><td>");
       html_in (p, "code", NULL, str_of (f, "name"));
       html (p, "</td><td>");
-      html_text (p, value);
+      html_value (p, str_of (f, "name"), value);
       html (p, "</td><td>");
       html_text (p, str_of (f, "source"));
       if (json_get_int (f, "sample", 0) > 0)
         html_printf (p, " <small>%lld</small>",
                      (long long) json_get_int (f, "sample", 0));
-      html (p, "</td></tr>");
+      html (p, "</td><td><small>");
+      html_text (p, k ? k->help : "");
+      html (p, "</small></td></tr>");
     }
   html (p, "</tbody></table></div></details>");
   section_end (p);

@@ -183,7 +183,59 @@ say_cpu (struct look *l, const struct vcpu_regs *r, int cpu)
   rows_end (l->rows);
 }
 
-/* Without registers: what the kernel thinks its CPUs run. */
+/* ---- without registers: what the kernel wrote down ---- */
+
+/* A kernel thread's own function: whatever it calls, it is there. */
+static void
+say_begun (struct look *l, const struct look_task *t)
+{
+  char name[600], *plus;
+  uint64_t kthread, func;
+
+  if (!t->kernel_thread || !kernel_get (l->k, t->at, TASK_KTHREAD, &kthread)
+      || kthread == 0 || !kernel_get (l->k, kthread, KTHREAD_FUNC, &func)
+      || !space_is_kernel (l->k->space, func))
+    return;
+  kernel_modules (l->k);
+  kernel_name_of (l->k, func, name, sizeof name);
+  /* "func+0x0/0x80 [module]" */
+  plus = strstr (name, "+0x0/");
+  if (!plus)
+    return;
+  memmove (plus, plus + strcspn (plus, " "),
+           strlen (plus + strcspn (plus, " ")) + 1);
+  rows_str (l->rows, "begun", name);
+}
+
+static void
+say_remembered (struct look *l, unsigned cpu)
+{
+  uint64_t task = current_of (l->k, cpu);
+  const struct look_task *t = task ? look_task_at (l->tasks, task) : NULL;
+  unsigned stack = 0, n;
+  struct stack s;
+  char where[600];
+
+  if (t && t->pid > 0 && unwind_left (l->k, task, &s) == 0)
+    stack = stacks_say (l, &s);
+  rows_begin (l->rows, "cpu");
+  rows_int (l->rows, "cpu", (int) cpu);
+  say_current (l, task);
+  if (stack)
+    {
+      kernel_modules (l->k);
+      kernel_name_of (l->k, s.frames[0].pc, where, sizeof where);
+      rows_str (l->rows, "at", where);
+      rows_str (l->rows, "seen", "interrupt");
+      rows_uint (l->rows, "stack", stack);
+    }
+  if (t)
+    say_begun (l, t);
+  if ((n = ipi_unanswered (l->k, cpu)) > 0)
+    rows_uint (l->rows, "unanswered_calls", n);
+  rows_end (l->rows);
+}
+
 static void
 say_from_memory (struct look *l, unsigned ncpus)
 {
@@ -191,12 +243,7 @@ say_from_memory (struct look *l, unsigned ncpus)
               "nobody gave them: QEMU's monitor does not answer, or was not "
               "asked");
   for (unsigned cpu = 0; cpu < ncpus; cpu++)
-    {
-      rows_begin (l->rows, "cpu");
-      rows_int (l->rows, "cpu", (int) cpu);
-      say_current (l, current_of (l->k, cpu));
-      rows_end (l->rows);
-    }
+    say_remembered (l, cpu);
 }
 
 int

@@ -23,13 +23,21 @@ struct mounts
 {
   struct look *l;
   unsigned told, more;
+  bool writable; /* a place of it, as far as who mounted it goes */
 };
+
+/* These are read-only against the will of who mounted them after an error
+ * only; others because there is no other way. */
+static const char *const given_up[]
+    = { "ext2", "ext3", "ext4", "btrfs", "f2fs", "vfat", "msdos", "nilfs2",
+        "ubifs" };
 
 static void
 say_mount (struct mounts *m, uint64_t mount)
 {
   struct kernel *k = m->l->k;
-  uint64_t ns, dentry = 0, vfs = mount + k->fields.at[MOUNT_MNT].offset;
+  uint64_t ns, flags, dentry = 0;
+  uint64_t vfs = mount + k->fields.at[MOUNT_MNT].offset;
   char path[1024];
 
   /* Those of no name space, or an error in its place, are the kernel's. */
@@ -39,6 +47,8 @@ say_mount (struct mounts *m, uint64_t mount)
   if (!kernel_get (k, vfs, MNT_ROOT, &dentry)
       || !look_path (k, vfs, dentry, path, sizeof path))
     return;
+  if (kernel_get (k, vfs, MNT_FLAGS, &flags) && !(flags & MNT_READONLY))
+    m->writable = true;
   if (m->told++ < TOLD_MOUNTS)
     rows_str (m->l->rows, NULL, path);
   else
@@ -88,13 +98,24 @@ frozen_name (uint64_t frozen)
   return frozen < ARRAY_LEN (names) ? names[frozen] : "?";
 }
 
+static bool
+is_given_up (const struct mounts *m, const char *type, uint64_t flags)
+{
+  for (size_t i = 0; i < ARRAY_LEN (given_up); i++)
+    if (strcmp (type, given_up[i]) == 0)
+      return m->writable && (flags & SB_RDONLY);
+  return false;
+}
+
 static void
-say_state (struct look *l, uint64_t sb, uint64_t flags)
+say_state (struct look *l, uint64_t sb, uint64_t flags, bool gave_up)
 {
   struct kernel *k = l->k;
   uint64_t v;
 
   rows_bool (l->rows, "read_only", (flags & SB_RDONLY) != 0);
+  if (gave_up)
+    rows_bool (l->rows, "given_up", true);
   if (kernel_get (k, sb, SB_FROZEN, &v) && frozen_name (v & UINT32_MAX))
     rows_str (l->rows, "frozen", frozen_name (v & UINT32_MAX));
   /* The last that could not be written, as whoever syncs is told. */
@@ -113,7 +134,7 @@ on_super (uint64_t node, void *arg)
   struct kernel *k = l->k;
   uint64_t sb = node - k->fields.at[SB_LIST].offset, flags, type, at, dev;
   struct mounts m = { .l = l };
-  char name[64] = "", id[33] = "";
+  char name[64] = "", type_name[64], id[33] = "";
   size_t len = k->fields.at[SB_ID].size;
 
   if (!kernel_get (k, sb, SB_FLAGS, &flags) || (flags & SB_KERNMOUNT))
@@ -122,6 +143,7 @@ on_super (uint64_t node, void *arg)
     (void) space_text (k->space, at, name, sizeof name);
   if (len > 0 && len < sizeof id)
     (void) space_read (k->space, sb + k->fields.at[SB_ID].offset, id, len);
+  memcpy (type_name, name, sizeof type_name);
   rows_begin (l->rows, "mount");
   rows_str (l->rows, "type", name);
   rows_str (l->rows, "device", id);
@@ -132,7 +154,7 @@ on_super (uint64_t node, void *arg)
       rows_str (l->rows, "dev", name);
     }
   say_mounts (&m, sb);
-  say_state (l, sb, flags);
+  say_state (l, sb, flags, is_given_up (&m, type_name, flags));
   rows_end (l->rows);
   return !rows_failed (l->rows);
 }

@@ -228,24 +228,36 @@ say_process (struct procs *p, const struct look_task *t)
 
 /* ---- control groups ---- */
 
-/* Of the one in `set`: what its processes use and may; its pages are 4 KiB,
- * but for those of some arm64, where they are as large as in its tables. */
+/* What that controller keeps of the group in `set`; its first member is what
+ * the set points to.  0 = not known. */
+static uint64_t
+state_of (struct kernel *k, uint64_t set, const char *controller)
+{
+  uint64_t group;
+  int64_t id;
+
+  return k->btf && btf_enum (k->btf, controller, &id) && id >= 0 && id <= 63
+                 && kernel_has (k, CSS_SET_SUBSYS)
+                 && space_u64 (k->space,
+                               set + k->fields.at[CSS_SET_SUBSYS].offset
+                                   + 8 * (uint64_t) id,
+                               &group)
+             ? group
+             : 0;
+}
+
+/* What its processes use and may; its pages are 4 KiB, but for those of some
+ * arm64, where they are as large as in its tables. */
 static void
 say_memory (struct look *l, uint64_t set)
 {
   struct kernel *k = l->k;
   const struct space_def *def = space_def (k->space);
   unsigned shift = def->page_shift ? def->page_shift : 12;
-  uint64_t group, used, max, kills;
-  int64_t id, which;
+  uint64_t group = state_of (k, set, "memory_cgrp_id"), used, max, kills;
+  int64_t which;
 
-  if (!k->btf || !btf_enum (k->btf, "memory_cgrp_id", &id) || id < 0
-      || id > 63 || !kernel_has (k, CSS_SET_SUBSYS)
-      || !space_u64 (k->space,
-                     set + k->fields.at[CSS_SET_SUBSYS].offset
-                         + 8 * (uint64_t) id,
-                     &group)
-      || !group)
+  if (!group)
     return;
   if (kernel_get (k, group, MEMCG_USED, &used) && used < UNLIMITED >> shift)
     rows_uint (l->rows, "used", used << shift);
@@ -259,6 +271,26 @@ say_memory (struct look *l, uint64_t set)
                         + 8 * (uint64_t) which,
                     &kills))
     rows_uint (l->rows, "oom_kills", kills);
+}
+
+/* How much of the processors they may use, and how often that was not enough
+ * for a period.  The root's own is no bound. */
+static void
+say_quota (struct look *l, uint64_t set)
+{
+  struct kernel *k = l->k;
+  uint64_t group = state_of (k, set, "cpu_cgrp_id");
+  uint64_t quota, period, periods, throttled;
+
+  if (!group || !kernel_get (k, group, GROUP_QUOTA, &quota)
+      || !kernel_get (k, group, GROUP_PERIOD, &period)
+      || !kernel_get (k, group, GROUP_PERIODS, &periods)
+      || !kernel_get (k, group, GROUP_THROTTLED, &throttled) || quota == 0
+      || quota >= UNLIMITED || period == 0 || period >= UNLIMITED)
+    return;
+  rows_real (l->rows, "cpus", (double) quota / (double) period, 3);
+  rows_uint (l->rows, "periods", periods & UINT32_MAX);
+  rows_uint (l->rows, "throttled", throttled & UINT32_MAX);
 }
 
 static bool
@@ -294,6 +326,7 @@ say_group (struct procs *p, const struct look_task *t)
   if (kernel_get (l->k, group, CGROUP_FROZEN, &frozen))
     rows_bool (l->rows, "frozen", frozen != 0);
   say_memory (l, set);
+  say_quota (l, set);
   rows_end (l->rows);
 }
 

@@ -55,6 +55,10 @@ int unwind_task (struct kernel *k, uint64_t task, struct stack *ret);
 /* A vCPU, from its registers, through interrupt and exception stacks. */
 int unwind_cpu (struct kernel *k, const struct vcpu_regs *r,
                 struct stack *ret);
+/* A task that has a CPU of which the registers are not known: where the last
+ * interrupt found it in the kernel (x86-64).  -ENOENT: nothing whole was left
+ * (unwind_left.c). */
+int unwind_left (struct kernel *k, uint64_t task, struct stack *ret);
 bool unwind_area (struct kernel *k, uint64_t task, struct stack_area *ret);
 
 /* ---- ORC tables (orc.c) ---- */

@@ -13,7 +13,6 @@
 #include "base/text.h"
 #include "transports/exec/exec.h"
 
-#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,8 +20,6 @@
 
 /* A status that no document can have: it is judged by its meaning. */
 #define STATUS_BY_MEANING (-2)
-#define MAX_LABELS 32
-#define ENV_VALUE 256
 
 struct own
 {
@@ -80,64 +77,16 @@ check (const struct scenario *s, const struct scenario_at *at)
 
 /* ---- what it is told ---- */
 
-/* What guests say of themselves is among it. */
-static void
-tell (struct json_object *told, const char *key, const char *value)
-{
-  struct buf text CLEANUP_BUF = BUF_INIT (ENV_VALUE);
-
-  text_escape (&text, value, strlen (value), 0);
-  json_add_str (told, key, buf_str (&text));
-}
-
-static void
-tell_labels (struct json_object *told, struct json_object *labels)
-{
-  unsigned n = 0;
-
-  if (!labels)
-    return;
-  json_object_object_foreach (labels, key, value)
-  {
-    char name[80];
-    size_t len = (size_t) snprintf (name, sizeof name, "HANGDOG_LABEL_%.60s",
-                                    key);
-
-    if (n++ == MAX_LABELS || !json_object_is_type (value, json_type_string))
-      continue;
-    for (size_t i = 8; i < len; i++)
-      name[i] = isascii (name[i]) && isalnum (name[i])
-                    ? (char) toupper (name[i])
-                    : '_';
-    tell (told, name, json_object_get_string (value));
-  }
-}
-
 static struct json_object *
 environment (const struct scenario *s, const struct guest *g)
 {
-  struct json_object *o = json_object_new_object ();
+  struct json_object *o = exec_environ (g);
   char number[32];
 
-  tell (o, "HANGDOG_GUEST", g->name);
-  tell (o, "HANGDOG_UUID", g->inc.uuid);
-  tell (o, "HANGDOG_NAME", g->display);
-  tell (o, "HANGDOG_SCENARIO", s->name);
+  exec_tell (o, "HANGDOG_SCENARIO", s->name);
   snprintf (number, sizeof number, "%llu",
             (unsigned long long) s->timeout_ms);
-  tell (o, "HANGDOG_TIMEOUT_MS", number);
-  if (g->inc.pid > 0)
-    {
-      snprintf (number, sizeof number, "%d", (int) g->inc.pid);
-      tell (o, "HANGDOG_QEMU_PID", number);
-    }
-  for (unsigned i = 0; i < g->nnics; i++)
-    if (g->nics[i].ip[0])
-      {
-        tell (o, "HANGDOG_ADDRESS", g->nics[i].ip);
-        break;
-      }
-  tell_labels (o, g->labels);
+  exec_tell (o, "HANGDOG_TIMEOUT_MS", number);
   return o;
 }
 

@@ -22,7 +22,6 @@
 
 /* Longer than its own deadline: the parser ends itself first, and says why. */
 #define PARSE_MS 120000
-#define MANIFEST_MAX (4u << 20)
 enum
 {
   FOREIGN = 1, /* it takes the parser for what others pack */
@@ -159,20 +158,51 @@ keep_data (const char *op, struct frame *f, void *arg, struct error *err)
 }
 
 int
-archive_manifest (const char *libexec, const char *file, struct json_doc **ret,
-                  struct error *err)
+archive_manifest_of (const char *libexec, const char *file, struct json_doc **ret,
+                     struct error *ret_damage, struct error *err)
 {
   CLEANUP_BUF struct buf text = BUF_INIT (MANIFEST_MAX);
+  struct error damage = ERROR_INIT;
   int r = archive_read (libexec, file, "bundle-cat", "manifest.json", keep_data,
-                        &text, err);
+                        &text, &damage);
 
-  if (r < 0)
-    return r;
   if (text.cut)
     return error_set (err, E2BIG, "%s: its manifest has more than %u MiB",
                       file, MANIFEST_MAX >> 20);
-  return json_parse (buf_str (&text), text.len, JSON_WIRE, "manifest.json",
-                     MANIFEST_MAX, ret, err);
+  if (r < 0 && r != -EBADMSG)
+    {
+      *err = damage;
+      return r;
+    }
+  /* It is the first: what is torn further on has it whole. */
+  if (json_parse (buf_str (&text), text.len, JSON_WIRE, "manifest.json",
+                  MANIFEST_MAX, ret, err)
+      < 0)
+    return r == 0 ? error_wrap (err, "%s", file)
+                  : error_set (err, EBADMSG,
+                               "%s; it has no manifest that is whole",
+                               damage.msg);
+  *ret_damage = damage;
+  return 0;
+}
+
+int
+archive_manifest (const char *libexec, const char *file, struct json_doc **ret,
+                  struct error *err)
+{
+  struct error damage = ERROR_INIT;
+  struct json_doc *doc = NULL;
+  int r = archive_manifest_of (libexec, file, &doc, &damage, err);
+
+  if (r == 0 && damage.code)
+    {
+      json_doc_free (doc);
+      *err = damage;
+      return -damage.code;
+    }
+  if (r == 0)
+    *ret = doc;
+  return r;
 }
 
 bool

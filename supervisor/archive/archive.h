@@ -28,8 +28,14 @@ int archive_read (const char *libexec, const char *file, const char *task,
                   struct error *err);
 
 /* A bundle's manifest, read. */
+#define MANIFEST_MAX (4u << 20)
 int archive_manifest (const char *libexec, const char *file,
                       struct json_doc **ret, struct error *err);
+/* Also of a bundle that is damaged behind it, as *ret_damage tells then (code
+ * 0: it is not).  Only what is no manifest at all is an error. */
+int archive_manifest_of (const char *libexec, const char *file,
+                         struct json_doc **ret, struct error *ret_damage,
+                         struct error *err);
 
 /* A name that leads nowhere but below a folder of ours. */
 bool archive_is_path (const char *name);

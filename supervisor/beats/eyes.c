@@ -156,6 +156,16 @@ wait_for (struct eyes *e, struct eye *eye, uint64_t ms)
   eye->due_ms = loop_now (e->env.loop) + ms;
 }
 
+/* Last: who hears of it may have it wait for the new life already. */
+static void
+began_anew (struct eyes *e, const struct eye *eye)
+{
+  const struct incarnation inc = eye->guest->inc;
+
+  if (e->env.anew)
+    e->env.anew (&inc, e->env.arg);
+}
+
 static void
 not_found (struct eyes *e, struct eye *eye, const struct error *why)
 {
@@ -251,7 +261,12 @@ find_done (void *owner, void *arg, enum job_end end, int rc)
         rc = beater_add (e->beater, eye->id, f->table, f->fd, &f->why);
       /* Of the kernel that was read nothing runs: its firmware does, or
        * another system. */
-      if (rc < 0 && (!eye->found_ms || (f->doubt && rc == -ENOENT)))
+      if (rc == -ENOENT && eye->found_ms && f->doubt)
+        {
+          not_found (e, eye, &f->why);
+          began_anew (e, eye);
+        }
+      else if (rc < 0 && !eye->found_ms)
         not_found (e, eye, &f->why);
       else if (rc < 0)
         still_read (e, eye, f);
@@ -346,6 +361,7 @@ on_beat (uint32_t id, const struct beat *b, void *arg)
   if (!b->canary_ok)
     {
       wait_for (e, eye, CHANGED_MS);
+      began_anew (e, eye);
       return;
     }
   /* Another number of CPUs: by another table. */
@@ -357,6 +373,7 @@ on_beat (uint32_t id, const struct beat *b, void *arg)
       if (v.rebooted)
         {
           wait_for (e, eye, CHANGED_MS);
+          began_anew (e, eye);
           return;
         }
       doubt (e, eye, b, &v);

@@ -42,6 +42,10 @@ struct eyes_env
   struct guest_registry *registry;
   const struct transport_env *transports; /* libexec is in it */
   uint64_t interval_ms;                   /* 0 = no heartbeats */
+  /* What this life's kernel was is gone from its memory: another is there, or
+   * its processors run firmware.  May be NULL; may change the registry. */
+  void (*anew) (const struct incarnation *inc, void *arg);
+  void *arg;
 };
 /* env is copied. */
 int eyes_new (const struct eyes_env *env, struct eyes **ret,

@@ -334,7 +334,7 @@ main (int argc, char **argv)
   if (argc == 2 && strcmp (argv[1], "--schema") == 0)
     {
       scenario_schema (&schema);
-      puts (buf_str (&schema));
+      fputs (buf_str (&schema), stdout);
       buf_done (&schema);
       return findings_end (&f);
     }

@@ -291,7 +291,7 @@ schema (const struct ask *ask)
 
   (void) ask;
   playbook_schema (&text);
-  puts (buf_str (&text));
+  fputs (buf_str (&text), stdout);
   return 0;
 }
 

@@ -107,7 +107,13 @@ progress_clear (struct progress *p)
 void
 progress_end (struct progress *p, bool ok, const char *text)
 {
+  size_t len = p->of ? strlen (p->of) : 0;
+
   progress_clear (p);
+  /* Errors name what they are about, and so does the line. */
+  if (len && strncmp (text, p->of, len) == 0
+      && strncmp (text + len, ": ", 2) == 0)
+    text += len + 2;
   if (p->of && !p->quiet && !p->terminal)
     {
       progress_say (ok ? "OK" : "FAIL", p->of);

@@ -4,8 +4,9 @@
  * said of it now, and what was said then.
  */
 #include "supervisor/archive/archive.h"
-#include "supervisor/cli/cli.h"
+#include "supervisor/cli/analyze.h"
 #include "supervisor/cli/classify.h"
+#include "supervisor/cli/progress.h"
 
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -14,11 +15,11 @@
 #include "base/frame.h"
 #include "base/json.h"
 #include "base/opener.h"
-#include "diag/ladder/replay.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define READ_MS 15000
 
@@ -105,66 +106,145 @@ show (const struct replay *r, struct json_object *all)
   rows (all, "lost_findings", "Found then, and not now", NULL, NULL);
 }
 
-static int
-analyze (struct cli *cli, const struct verdict_rules *rules, const char *file,
-         struct error *err)
-{
-  CLEANUP_JSON_DOC struct json_doc *doc = NULL;
-  CLEANUP_JSON struct json_object *all = NULL;
-  struct replay replay;
-  int r = archive_manifest (cli->libexec, file, &doc, err);
+/* ---- one ---- */
 
+/* An unpacked bundle: whoever unpacked it looked at its names. */
+static int
+folder_manifest (const char *folder, struct json_doc **ret, struct error *err)
+{
+  CLEANUP_FREE char *path = NULL;
+
+  if (asprintf (&path, "%s/manifest.json", folder) < 0)
+    return error_set (err, ENOMEM, "no memory for a name");
+  return json_load (path, JSON_WIRE, MANIFEST_MAX, ret, err);
+}
+
+int
+analyze_one (struct cli *cli, const struct verdict_rules *rules,
+             const char *file, struct analyzed *ret, struct error *err)
+{
+  struct stat st;
+  int r;
+
+  *ret = (struct analyzed){ .damage = ERROR_INIT };
+  r = stat (file, &st) == 0 && S_ISDIR (st.st_mode)
+          ? folder_manifest (file, &ret->doc, err)
+          : archive_manifest_of (cli->libexec, file, &ret->doc, &ret->damage,
+                                 err);
   if (r == 0)
-    r = replay_manifest (rules, json_root (doc), &replay, err);
-  if (r < 0)
-    return r;
-  all = replay_to_json (&replay);
-  if (cli->json)
-    print_json (all);
+    {
+      r = replay_manifest (rules, json_root (ret->doc), &ret->replay, err);
+      if (r < 0)
+        error_wrap (err, "%s", file);
+      ret->done = r == 0;
+    }
+  if (r == 0)
+    ret->all = replay_to_json (&ret->replay);
   else
-    show (&replay, all);
-  replay_done (&replay);
-  return 0;
+    analyze_done (ret);
+  return r;
+}
+
+void
+analyze_done (struct analyzed *a)
+{
+  if (a->done)
+    replay_done (&a->replay);
+  json_object_put (a->all);
+  json_doc_free (a->doc);
+  *a = (struct analyzed){ .damage = ERROR_INIT };
+}
+
+static int
+exit_of (const struct error *err)
+{
+  return err->code == EBADMSG || err->code == EINVAL || err->code == ENOENT
+             ? EXIT_USAGE
+             : EXIT_ERROR;
+}
+
+static int
+analyze (struct cli *cli, const struct verdict_rules *rules, const char *file)
+{
+  struct error err = ERROR_INIT;
+  struct progress progress;
+  struct analyzed a;
+  int r;
+
+  progress_begin (&progress, file, cli->json);
+  r = analyze_one (cli, rules, file, &a, &err);
+  progress_end (&progress, r == 0,
+                r == 0 ? a.replay.now.verdict.class_ : error_text (&err));
+  if (r < 0)
+    {
+      cli_fail (&err);
+      return exit_of (&err);
+    }
+  if (cli->json)
+    print_json (a.all);
+  else
+    show (&a.replay, a.all);
+  r = a.damage.code ? EXIT_PARTIAL : EXIT_WELL;
+  if (r)
+    cli_fail (&a.damage);
+  analyze_done (&a);
+  return r;
+}
+
+static int
+judge (struct cli *cli, const struct verdict_rules *rules)
+{
+  struct bundle_list list = { .n = 0 };
+  struct error err = ERROR_INIT;
+  int r = 0;
+
+  for (int i = 1; r == 0 && cli_arg (cli, i); i++)
+    r = bundle_list_add (&list, cli_arg (cli, i), &err);
+  bundle_list_sort (&list);
+  if (r < 0)
+    {
+      cli_fail (&err);
+      r = exit_of (&err);
+    }
+  else
+    r = list.many ? analyze_many (cli, rules, &list)
+                  : analyze (cli, rules, list.names[0]);
+  bundle_list_done (&list);
+  return r;
 }
 
 static int
 run (struct cli *cli)
 {
   const char *path = cli_option (cli, "--rules");
-  const char *file = cli_arg (cli, 1);
   struct verdict_files v = { .rules = NULL };
   struct error err = ERROR_INIT;
-  int r = cli_rest (cli, &verb_analyze, 2);
+  int r = cli_rest (cli, &verb_analyze, cli->argc);
 
   if (r)
     return r;
-  if (!file)
+  if (!cli_arg (cli, 1))
     return cli_usage (&verb_analyze, "which bundle?");
   r = rules_of (cli, path, &v, &err);
-  if (r == 0 && v.own.nfaults)
+  for (unsigned i = 0; r == 0 && i < conf_taken_told (&v.own); i++)
+    cli_fail (&v.own.faults[i].err);
+  if (r < 0)
     {
-      for (unsigned i = 0; i < conf_taken_told (&v.own); i++)
-        cli_fail (&v.own.faults[i].err);
-      /* Whoever names rules wants these. */
-      if (path)
-        {
-          verdict_files_done (&v);
-          return EXIT_USAGE;
-        }
+      cli_fail (&err);
+      r = exit_of (&err);
     }
-  if (r == 0)
-    r = analyze (cli, v.rules, file, &err);
+  /* Whoever names rules wants these. */
+  else if (path && v.own.nfaults)
+    r = EXIT_USAGE;
+  else
+    r = judge (cli, v.rules);
   verdict_files_done (&v);
-  if (r >= 0)
-    return EXIT_WELL;
-  cli_fail (&err);
-  return r == -EBADMSG || r == -EINVAL || r == -ENOENT ? EXIT_USAGE
-                                                       : EXIT_ERROR;
+  return r;
 }
 
 const struct verb verb_analyze = {
   .name = "analyze",
-  .args = "BUNDLE [--rules FILE|DIR]",
+  .args = "BUNDLE|FOLDER... [--rules FILE|DIR]",
   .summary = "what the rules of today say of a bundle, beside what was said",
   .help = "Replays the rules of the ladder and the verdict on the facts in a "
           "bundle's manifest:\nthose of this host (the shipped ones, and "
@@ -173,13 +253,20 @@ const struct verb verb_analyze = {
           "the bundle stays as it is.\n"
           "The first line says whether class, culprit or confidence differ "
           "(changed=yes);\nfindings that are new or gone are told behind.\n"
-          "With --json one row: verdict, was, same, changed, ladder, findings, "
-          "questions,\nnew_findings, lost_findings.\n"
-          "Exit codes: 0 it was judged, 1 an error, 2 no bundle, or rules "
-          "that are not good.\n"
+          "Of several, or of a FOLDER with bundles in it, a line each: what "
+          "it was, and what\nit is now (= the same); the first line counts "
+          "them. FOLDER may be an unpacked bundle.\n"
+          "One that is damaged is judged as long as its manifest is whole, "
+          "which comes first.\n"
+          "With --json a row each: verdict, was, same, changed, ladder, "
+          "findings, questions,\nnew_findings, lost_findings; of several "
+          "also bundle, damaged or error.\n"
+          "Exit codes: 0 judged, 1 an error, 2 no bundle, or rules that are "
+          "not good,\n5 not all: one was damaged, or could not be read.\n"
           "\nExamples:\n"
           "  hangdog analyze b.tar.zst\n"
           "  hangdog analyze b.tar.zst --rules mine.json\n"
+          "  hangdog analyze /srv/bundles --rules mine.json\n"
           "  hangdog analyze b.tar.zst --json | jq -r .verdict.class\n",
   .run = run,
 };

@@ -16,7 +16,7 @@ schema (void)
   struct buf out = BUF_INIT (256u << 10);
 
   config_schema (&out);
-  puts (buf_str (&out));
+  fputs (buf_str (&out), stdout);
   buf_done (&out);
   return EXIT_WELL;
 }

@@ -21,6 +21,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/time.h>
 
 #define PART_MS 90000 /* for the rest of a frame that has begun */
 #define END_MS 3000   /* for the daemon to see that we want no more */
@@ -151,6 +152,7 @@ on_answer (struct frame *f, void *arg)
   sigaddset (&set, SIGINT);
   sigaddset (&set, SIGTERM);
   sigaddset (&set, SIGHUP);
+  sigaddset (&set, SIGALRM);
   sigprocmask (SIG_BLOCK, &set, &old);
   signals = signalfd (-1, &set, SFD_CLOEXEC);
   r = signals < 0 ? error_errno (v->err, errno, "signalfd")
@@ -272,6 +274,29 @@ take_size (struct cli *cli, const char *name, uint64_t *ret)
   return EXIT_USAGE;
 }
 
+/* By a timer, for the dead disk may be where we are. */
+static int
+take_within (struct cli *cli)
+{
+  const char *text = cli_option (cli, "--within");
+  struct itimerval at = { 0 };
+  struct error err = ERROR_INIT;
+  uint64_t ms;
+
+  if (!text)
+    return 0;
+  if (units_parse_duration (text, &ms, &err) < 0)
+    {
+      error_wrap (&err, "--within");
+      cli_fail (&err);
+      return EXIT_USAGE;
+    }
+  at.it_value.tv_sec = (time_t) (ms / 1000);
+  at.it_value.tv_usec = (suseconds_t) (ms % 1000 * 1000);
+  setitimer (ITIMER_REAL, &at, NULL);
+  return 0;
+}
+
 static int
 take_options (struct cli *cli, struct core_verb *v)
 {
@@ -281,6 +306,8 @@ take_options (struct cli *cli, struct core_verb *v)
   v->spec.force = cli_flag (cli, "--force");
   v->spec.keep = cli_flag (cli, "--keep");
   v->spec.path = cli_option (cli, "-o");
+  if ((r = take_within (cli)))
+    return r;
   if ((r = take_size (cli, "--max", &v->spec.max))
       || (r = take_size (cli, "--leave", &v->spec.leave)))
     return r;
@@ -325,7 +352,7 @@ run (struct cli *cli)
 const struct verb verb_core = {
   .name = "core",
   .args = "GUEST -o FILE [--max SIZE] [--leave SIZE] [--force] [--keep] "
-          "[--no-registers]",
+          "[--within DURATION] [--no-registers]",
   .summary = "write a running guest's memory to a file, for crash and drgn",
   .help
   = "The guest is not stopped, and QEMU is not asked for it: it works when the "
@@ -342,6 +369,7 @@ const struct verb verb_core = {
     "  --force         write over a FILE that is there\n"
     "  --keep          keep what there is when it does not become whole "
     "(FILE.partial-...)\n"
+    "  --within TIME   give it up then, and leave nothing behind\n"
     "  --no-registers  do not ask the monitor (through libvirt that marks the "
     "domain as tainted)\n"
     "  --json          what was written, as one line\n"

@@ -6,6 +6,7 @@
 #include "supervisor/archive/archive.h"
 #include "supervisor/archive/folder.h"
 #include "supervisor/cli/cli.h"
+#include "supervisor/cli/progress.h"
 
 #include "base/cleanup.h"
 #include "base/error.h"
@@ -19,47 +20,77 @@
 
 #define UNPACK_MAX (1ull << 30)
 
+/* How far it is, and what the bundle lacks. */
+struct making
+{
+  struct cli *cli;
+  const char *from;
+  struct progress progress;
+  struct error damage; /* code 0: it is whole */
+};
+
+#define STEPS 2
+
 static int
-of_bundle (struct cli *cli, const char *file, int page, struct error *err)
+page_of (struct making *m, int folder, int page, struct error *err)
+{
+  int r;
+
+  progress_step (&m->progress, STEPS, STEPS, "the page");
+  r = folder_page (m->cli->libexec, folder, page, err);
+  return r < 0 ? error_wrap (err, "%s", m->from) : 0;
+}
+
+/* Of one that is damaged the page is of what came before that. */
+static int
+of_bundle (struct making *m, int page, struct error *err)
 {
   struct folder f = FOLDER_INIT;
   struct unpacked all;
   int r = folder_make (NULL, &f, err);
 
+  progress_step (&m->progress, 1, STEPS, "unpacking");
   if (r == 0)
-    r = archive_unpack (cli->libexec, file, f.fd, UNPACK_MAX, &all, err);
+    r = archive_unpack (m->cli->libexec, m->from, f.fd, UNPACK_MAX, &all, err);
+  if (r == -EBADMSG && faccessat (f.fd, "manifest.json", R_OK, 0) == 0)
+    {
+      m->damage = *err;
+      r = 0;
+    }
   if (r == 0)
-    r = folder_page (cli->libexec, f.fd, page, err);
+    r = page_of (m, f.fd, page, m->damage.code ? &(struct error) ERROR_INIT
+                                               : err);
+  if (r < 0 && m->damage.code)
+    *err = m->damage;
   folder_drop (&f);
   return r;
 }
 
 static int
-of_folder (struct cli *cli, const char *path, int page, struct error *err)
+of_folder (struct making *m, int page, struct error *err)
 {
-  CLEANUP_CLOSE int fd = open (path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  CLEANUP_CLOSE int fd = open (m->from, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-  return fd < 0 ? error_errno (err, errno, "%s", path)
-                : folder_page (cli->libexec, fd, page, err);
+  return fd < 0 ? error_errno (err, errno, "%s", m->from)
+                : page_of (m, fd, page, err);
 }
 
 static int
-make (struct cli *cli, const char *from, int page, struct error *err)
+make (struct making *m, int page, struct error *err)
 {
   struct stat st;
 
-  if (stat (from, &st) < 0)
-    return error_errno (err, errno, "%s", from);
-  return S_ISDIR (st.st_mode) ? of_folder (cli, from, page, err)
-                              : of_bundle (cli, from, page, err);
+  if (stat (m->from, &st) < 0)
+    return error_errno (err, errno, "%s", m->from);
+  return S_ISDIR (st.st_mode) ? of_folder (m, page, err)
+                              : of_bundle (m, page, err);
 }
 
 /* ---- where it goes ---- */
 
 /* Whole or not at all. */
 static int
-into_file (struct cli *cli, const char *from, const char *to,
-           struct error *err)
+into_file (struct making *m, const char *to, struct error *err)
 {
   char path[4096];
   CLEANUP_CLOSE int fd = -1;
@@ -71,7 +102,7 @@ into_file (struct cli *cli, const char *from, const char *to,
   fd = mkostemp (path, O_CLOEXEC);
   if (fd < 0)
     return error_errno (err, errno, "%s", to);
-  r = make (cli, from, fd, err);
+  r = make (m, fd, err);
   if (r == 0
       && (fchmod (fd, 0644) < 0 || fsync (fd) < 0 || rename (path, to) < 0))
     r = error_errno (err, errno, "%s", to);
@@ -81,7 +112,7 @@ into_file (struct cli *cli, const char *from, const char *to,
 }
 
 static int
-to_stdout (struct cli *cli, const char *from, struct error *err)
+to_stdout (struct making *m, struct error *err)
 {
   FILE *f CLEANUP_FCLOSE = tmpfile ();
   char piece[16384];
@@ -90,7 +121,7 @@ to_stdout (struct cli *cli, const char *from, struct error *err)
 
   if (!f)
     return error_errno (err, errno, "a file for a while");
-  r = make (cli, from, fileno (f), err);
+  r = make (m, fileno (f), err);
   rewind (f);
   while (r == 0 && (n = fread (piece, 1, sizeof (piece), f)) > 0)
     fwrite (piece, 1, n, stdout);
@@ -101,6 +132,7 @@ static int
 run (struct cli *cli)
 {
   const char *to = cli_option (cli, "-o"), *from = cli_arg (cli, 1);
+  struct making m = { .cli = cli, .from = from, .damage = ERROR_INIT };
   struct error err = ERROR_INIT;
   int r = cli_rest (cli, &verb_report, 1);
 
@@ -111,7 +143,10 @@ run (struct cli *cli)
   if (!to && isatty (STDOUT_FILENO))
     return cli_usage (&verb_report,
                       "a page is not for a terminal: -o FILE, or a pipe");
-  r = to ? into_file (cli, from, to, &err) : to_stdout (cli, from, &err);
+  progress_begin (&m.progress, from, cli->json);
+  r = to ? into_file (&m, to, &err) : to_stdout (&m, &err);
+  progress_end (&m.progress, r == 0,
+                r < 0 ? error_text (&err) : to ? to : "standard output");
   if (r < 0)
     {
       cli_fail (&err);
@@ -119,9 +154,11 @@ run (struct cli *cli)
                  ? EXIT_USAGE
                  : EXIT_ERROR;
     }
+  if (m.damage.code)
+    cli_fail (&m.damage);
   if (to)
     printf ("report %s\n", to);
-  return EXIT_WELL;
+  return m.damage.code ? EXIT_PARTIAL : EXIT_WELL;
 }
 
 const struct verb verb_report = {
@@ -131,7 +168,10 @@ const struct verb verb_report = {
   .help = "A bundle has its page already; this makes it anew, by this "
           "hangdog. FOLDER is an unpacked\nbundle. Without -o the page goes "
           "to the standard output.\n"
-          "Exit codes: 0 made, 1 error, 2 no bundle that can be read.\n"
+          "Of a bundle that is damaged it is made of what came before that, "
+          "and so it is said.\n"
+          "Exit codes: 0 made, 1 error, 2 no bundle that can be read, 5 made "
+          "of a part of it.\n"
           "\nExamples:\n"
           "  hangdog report incident.tar.zst -o incident.html\n"
           "  hangdog bundle extract incident.tar.zst ./i && hangdog report "

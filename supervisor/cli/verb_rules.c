@@ -256,7 +256,7 @@ run (struct cli *cli)
         verdict_rules_schema (&schema);
       else
         text_rules_schema (&schema);
-      puts (buf_str (&schema));
+      fputs (buf_str (&schema), stdout);
       buf_done (&schema);
     }
   else if (r == 0 && strcmp (what, "check") == 0)

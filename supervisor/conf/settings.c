@@ -136,6 +136,14 @@ static const struct json_field config_fields[] = {
     .help = "what steps of playbooks may do to guests beyond asking: gdb "
             "stops one for a moment, by nmi one may panic; counts from the "
             "next start" },
+  { "cores", JSON_STRING, offsetof (struct config, cores), .min = 1,
+    .max = 400,
+    .help = "folder that a step `core` of a playbook may write guests' memory "
+            "to; counts from the next start" },
+  { "notify", JSON_OBJECT, offsetof (struct config, notify),
+    .sub = config_notify_fields,
+    .help = "a program that is run when a bundle is on disk; counts from the "
+            "next start" },
   { "heartbeat", JSON_DURATION, offsetof (struct config, heartbeat_ms),
     .max = 3600 * 1000,
     .help = "how often each guest's memory is read for signs of life, 0s for "
@@ -263,6 +271,7 @@ set_defaults (struct config *c, struct error *err)
   c->heartbeat_ms = 10 * 1000;
   c->repeat_ms = 6 * 3600 * 1000;
   c->default_scenario = true;
+  c->notify.timeout_ms = CONFIG_NOTIFY_MS;
   c->sink.timeout_ms = config_sink_defaults.timeout_ms;
   r = replace (&c->schema, CONFIG_SCHEMA, err);
   if (r == 0)
@@ -419,21 +428,6 @@ finish_source (const struct json_doc *doc, struct guest_source_config *src,
   return 0;
 }
 
-static int
-check_paths (const struct json_doc *doc, const char *key,
-             const struct json_list *paths, struct error *err)
-{
-  char path[64];
-
-  for (size_t i = 0; i < paths->count; i++)
-    if (((char *const *) paths->items)[i][0] != '/')
-      {
-        snprintf (path, sizeof (path), "%s[%zu]", key, i);
-        return json_error_at (doc, path, err, "it must be an absolute path");
-      }
-  return 0;
-}
-
 /* On top of what is there. */
 static int
 parse (const char *text, size_t len, const char *origin, struct config *cfg,
@@ -462,21 +456,7 @@ parse (const char *text, size_t len, const char *origin, struct config *cfg,
       if (r < 0)
         return r;
     }
-  r = check_paths (doc, "roots", &cfg->roots, err);
-  if (r == 0)
-    r = check_paths (doc, "mailboxes", &cfg->mailboxes, err);
-  if (r == 0)
-    r = check_paths (doc, "scenarios", &cfg->scenarios, err);
-  if (r == 0)
-    r = check_paths (doc, "rules", &cfg->rules, err);
-  if (r == 0)
-    r = check_paths (doc, "verdicts", &cfg->verdicts, err);
-  if (r == 0)
-    r = check_paths (doc, "playbooks", &cfg->playbooks, err);
-  if (r == 0)
-    r = check_paths (doc, "leases", &cfg->leases, err);
-  if (r == 0)
-    r = check_paths (doc, "exec", &cfg->exec, err);
+  r = config_check_leave (doc, cfg, err);
   return r < 0 ? r : config_check_sinks (doc, cfg, err);
 }
 

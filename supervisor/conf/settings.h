@@ -54,6 +54,15 @@ struct config_limits
   int64_t text_threads; /* 0 = as many as it takes */
 };
 
+/* Who is told of a bundle that is on disk. */
+struct config_notify
+{
+  struct json_list exec; /* char *: a program of a folder of `exec`, and its
+                            arguments; none: nobody */
+  uint64_t timeout_ms;
+};
+#define CONFIG_NOTIFY_MS 30000
+
 /* Read once and never changed, so a job may have a reference of its own. */
 struct config
 {
@@ -73,6 +82,8 @@ struct config
   struct json_list exec;      /* char *: folders of programs */
   uint64_t repeat_ms;         /* 0 = each incident has a bundle */
   struct json_list intrusive; /* int: enum intrusive, by bit */
+  char *cores;                /* folder of cores, NULL = none are made */
+  struct config_notify notify;
   uint64_t heartbeat_ms;      /* 0 = no heartbeats from memory */
   bool default_scenario;      /* a guest without any has the built-in one */
   struct sink_config sink;    /* that of a host with one */
@@ -105,6 +116,10 @@ unsigned config_sinks (const struct config *cfg,
 #define CONFIG_MAX_SINKS 4
 #define SINK_NAME_MAX 31
 void config_schema (struct buf *out);
+/* Of this folder: what settings.c has no room for. */
+extern const struct json_field config_notify_fields[];
+int config_check_leave (const struct json_doc *doc, const struct config *cfg,
+                        struct error *err);
 struct json_object *config_to_json (const struct config *cfg);
 
 /* The opener roots that this configuration needs; calls fn for each. */

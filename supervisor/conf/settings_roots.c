@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Folders that a configuration gives leave for: what is opened lies below one
- * of them.
+ * What a configuration gives leave for: folders below which something is
+ * opened, acts, programs.
  */
 #include "supervisor/conf/settings.h"
 
+#include "base/cleanup.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "transports/exec/exec.h"
+
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -93,4 +99,69 @@ unsigned
 config_intrusive (const struct config *cfg)
 {
   return bits_of (&cfg->intrusive);
+}
+
+/* ---- acts ---- */
+
+const struct json_field config_notify_fields[] = {
+  { "exec", JSON_ARRAY, offsetof (struct config_notify, exec),
+    .required = true, .min = 1, .max = EXEC_MAX_ARGS,
+    .elem_kind = JSON_STRING, .elem_size = sizeof (char *),
+    .help = "a program's name in a folder of `exec`, and its arguments" },
+  { "timeout", JSON_DURATION, offsetof (struct config_notify, timeout_ms),
+    .min = 1000, .max = 10 * 60 * 1000,
+    .help = "when it is over, the program is ended with all that it has "
+            "started; default 30s" },
+  { 0 },
+};
+
+static int
+check_paths (const struct json_doc *doc, const char *key,
+             const struct json_list *paths, struct error *err)
+{
+  char path[64];
+
+  for (size_t i = 0; i < paths->count; i++)
+    if (((char *const *) paths->items)[i][0] != '/')
+      {
+        snprintf (path, sizeof (path), "%s[%zu]", key, i);
+        return json_error_at (doc, path, err, "it must be an absolute path");
+      }
+  return 0;
+}
+
+static int
+check_all_paths (const struct json_doc *doc, const struct config *cfg,
+                 struct error *err)
+{
+  const struct
+  {
+    const char *key;
+    const struct json_list *paths;
+  } all[] = {
+    { "roots", &cfg->roots },         { "mailboxes", &cfg->mailboxes },
+    { "scenarios", &cfg->scenarios }, { "rules", &cfg->rules },
+    { "verdicts", &cfg->verdicts },   { "playbooks", &cfg->playbooks },
+    { "leases", &cfg->leases },       { "exec", &cfg->exec },
+  };
+  int r = 0;
+
+  for (size_t i = 0; r == 0 && i < ARRAY_LEN (all); i++)
+    r = check_paths (doc, all[i].key, all[i].paths, err);
+  return r;
+}
+
+int
+config_check_leave (const struct json_doc *doc, const struct config *cfg,
+                   struct error *err)
+{
+  char *const *exec = cfg->notify.exec.items;
+
+  if (cfg->cores && cfg->cores[0] != '/')
+    return json_error_at (doc, "cores", err, "it must be an absolute path");
+  if (cfg->notify.exec.count && !text_is_name (exec[0]))
+    return json_error_at (doc, "notify.exec[0]", err,
+                          "is the name of a program in a folder of `exec`, "
+                          "not a path");
+  return check_all_paths (doc, cfg, err);
 }

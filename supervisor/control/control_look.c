@@ -318,7 +318,11 @@ incident_row (const struct incident_info *info)
     json_add_text (row, "no_bundle", info->incident->no_bundle,
                    strlen (info->incident->no_bundle));
   if (info->children)
-    json_add_int (row, "children", info->children);
+    {
+      json_add_int (row, "children", info->children);
+      json_object_object_add (row, "child_incidents",
+                              json_object_get (info->child_list));
+    }
   json_add_str (row, "bundle", info->bundle);
   json_add_str (row, "shipped", info->shipped);
   return row;

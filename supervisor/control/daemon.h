@@ -91,6 +91,7 @@ struct daemon
   struct http_pool *http;
   char libexec[4096];
   char state[4096];
+  char run[4096]; /* "" = not told */
   struct running_source sources[DAEMON_MAX_SOURCES];
   unsigned nsources;
   unsigned cores; /* that are being written */

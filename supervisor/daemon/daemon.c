@@ -294,7 +294,7 @@ static int
 take_config (struct daemon *d, struct error *err)
 {
   CLEANUP_FRAME struct frame f = { 0 };
-  const char *path, *libexec, *state, *slash;
+  const char *path, *libexec, *state, *run, *slash;
   int r;
 
   r = frame_read (FD_KEEPER, &f, clock_ms () + CONFIG_WAIT_MS, err);
@@ -303,10 +303,12 @@ take_config (struct daemon *d, struct error *err)
   path = json_get_str (f.head, "path");
   libexec = json_get_str (f.head, "libexec");
   state = json_get_str (f.head, "state");
+  run = json_get_str (f.head, "run");
   snprintf (d->config_path, sizeof (d->config_path), "%s",
             path ? path : "config");
   snprintf (d->libexec, sizeof (d->libexec), "%s", libexec ? libexec : "");
   snprintf (d->state, sizeof (d->state), "%s", state ? state : "");
+  snprintf (d->run, sizeof (d->run), "%s", run ? run : "");
   slash = strrchr (d->config_path, '/');
   snprintf (d->ssh_dir, sizeof (d->ssh_dir), "%.*sssh",
             slash ? (int) (slash + 1 - d->config_path) : 0, d->config_path);
@@ -371,6 +373,12 @@ on_text_replay (const char *uuid, void *arg)
   boots_replay (((struct daemon *) arg)->boots, uuid);
 }
 
+static void
+on_memory_anew (const struct incarnation *inc, void *arg)
+{
+  boots_memory (((struct daemon *) arg)->boots, inc);
+}
+
 static const struct texts_ops text_ops = {
   .boot = on_text_boot,
   .replay = on_text_replay,
@@ -407,6 +415,8 @@ make_eyes (struct daemon *d, struct error *err)
     .registry = d->registry,
     .transports = &d->env,
     .interval_ms = d->config->heartbeat_ms,
+    .anew = on_memory_anew,
+    .arg = d,
   };
 
   return d->drain_only ? 0 : eyes_new (&env, &d->eyes, err);
@@ -455,6 +465,8 @@ make_rooms (struct daemon *d, struct error *err)
     .http_dir = d->http_dir,
     .http = d->http,
     .intrusive = config_intrusive (d->config),
+    .core_dir = d->config->cores,
+    .run_dir = d->run[0] ? d->run : NULL,
   };
   r = disk_new (&d->env.disk, err);
   if (r < 0)

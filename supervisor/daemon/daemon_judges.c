@@ -74,6 +74,9 @@ daemon_judges (struct daemon *d, struct error *err)
     .diagnosis = &d->diagnosis,
     .max_diagnoses = (unsigned) d->config->limits.max_diagnoses,
     .repeat_ms = d->config->repeat_ms,
+    .notify = { .argv = (const char *const *) d->config->notify.exec.items,
+                .nargv = d->config->notify.exec.count,
+                .timeout_ms = d->config->notify.timeout_ms },
     .drain_only = d->drain_only,
   };
   int r = playbook_set_new (NULL, 0, &d->playbooks, err);

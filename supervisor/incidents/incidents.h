@@ -29,6 +29,14 @@ struct loop;
 struct playbook_set;
 struct writer_link;
 
+/* A program of the operator's that is run when a bundle is on disk. */
+struct incidents_notify
+{
+  const char *const *argv; /* its name, and arguments; outlives all jobs */
+  size_t nargv;            /* 0: there is none */
+  uint64_t timeout_ms;
+};
+
 /* Whom they ask and tell. */
 struct incidents_env
 {
@@ -41,6 +49,7 @@ struct incidents_env
   struct playbook_set *playbooks; /* a reference is taken */
   unsigned max_diagnoses; /* at once */
   uint64_t repeat_ms; /* incidents_repeat() */
+  struct incidents_notify notify;
   bool drain_only;        /* what text says is not heard */
 };
 /* env is copied. */
@@ -130,6 +139,7 @@ struct incident_info
   bool flapping; /* it is held open: its check is now well and now not */
   unsigned flaps; /* so often it would have been another one */
   unsigned children; /* of one of the host's own: incidents of guests */
+  struct json_object *child_list; /* the same as its document has them */
   const char *bundle; /* path, "" before it is packed */
   const char *shipped; /* "", "shipped", "parked: why" */
 };

@@ -4,8 +4,10 @@
  * common, or because the host is short of something.
  *
  * Each guest keeps its own incident and its own diagnosis, as a child of the
- * host's; the host's is judged when theirs are, by what they found.  It stands
- * as long as one of them does.
+ * host's, with its own playbook: what is soon gone is got of all of them first
+ * (turns.h), and then the rest, so many at a time as there may be.  The host's
+ * is judged when theirs are, by what they found.  It stands as long as one of
+ * them does.
  */
 #include "supervisor/incidents/crowd.h"
 #include "supervisor/incidents/diagnose.h"
@@ -171,19 +173,6 @@ host_of (struct incidents *in, const struct active *a)
   return NULL;
 }
 
-/* What is gone first is got of all of them first: those whose turn has not
- * come are asked what is quick.  A playbook of an operator's is his word. */
-static void
-make_quick (struct active *a)
-{
-  char *playbook = a->inc.playbook;
-
-  if (a->life <= LIFE_WAITING
-      && (!playbook[0] || strcmp (playbook, "standard") == 0
-          || strcmp (playbook, "deep") == 0))
-    snprintf (playbook, sizeof (a->inc.playbook), "quick");
-}
-
 static void
 adopt (struct active *host, struct active *a)
 {
@@ -193,7 +182,6 @@ adopt (struct active *host, struct active *a)
   host->joined_ms = loop_now (host->all->env.loop);
   host->grew = host->life >= LIFE_PACKING;
   incident_moment (host, MOMENT_JOINED, a->inc.guest);
-  make_quick (a);
   log_guest (LOG_LEVEL_WARN, a->inc.inc.uuid,
              "guest=\"%s\" incident=%s belongs to that of this host, %s: %s",
              a->inc.guest, a->inc.id, host->inc.id, host->inc.key);
@@ -334,24 +322,33 @@ best_class (const struct active *host, unsigned *ret_n)
   return best;
 }
 
-static void
-say_children (const struct active *host, struct json_object *head)
-{
-  struct json_object *list = json_object_new_array ();
+/* A document has its bound, and so have they; the rest is counted. */
+#define CHILDREN_TOLD 48
+#define GUEST_TOLD 100
 
+struct json_object *
+incident_children_json (const struct active *host)
+{
+  struct json_object *list;
+  unsigned told = 0;
+
+  if (!incident_is_of_host (&host->inc))
+    return NULL;
+  list = json_object_new_array ();
   for (const struct active *a = host->all->first; a; a = a->next)
-    if (is_child (a, host))
+    if (is_child (a, host) && told++ < CHILDREN_TOLD)
       {
         struct json_object *o = json_object_new_object ();
 
         json_add_str (o, "incident", a->inc.id);
-        json_add_text (o, "guest", a->inc.guest, strlen (a->inc.guest));
+        json_add_text (o, "guest", a->inc.guest,
+                       strnlen (a->inc.guest, GUEST_TOLD));
         json_add_str (o, "class",
                       a->inc.verdict.class_[0] ? a->inc.verdict.class_
                                                : "unknown");
         json_object_array_add (list, o);
       }
-  json_object_object_add (head, "children", list);
+  return list;
 }
 
 static void
@@ -383,7 +380,7 @@ judge (struct active *host)
   struct json_object *head = json_object_new_object ();
 
   say_verdict (host);
-  say_children (host, head);
+  json_object_object_add (head, "children", incident_children_json (host));
   incident_conclude (host, head);
 }
 

@@ -12,6 +12,7 @@
  *   incidents_restart.c  those of a daemon before this one
  *   incidents_host.c     of several guests together: the host's own
  *   incidents_repeat.c   those that say nothing new
+ *   incidents_timeline.c what happened, for the bundle
  *   incidents_acts.c     what is done to guests and has to be undone
  */
 #ifndef HANGDOG_SUPERVISOR_INCIDENTS_IMPL_H
@@ -22,8 +23,10 @@
 
 #include "base/error.h"
 
+struct buf;
 struct cause;
 struct fact_sub;
+struct happened;
 struct timer;
 
 #define MAX_INCIDENTS 256
@@ -126,12 +129,14 @@ struct incidents
   unsigned max_begun;  /* MAX_BEGUN */
   uint64_t repeat_ms;  /* so long the same trouble is told once; 0 = never */
   unsigned max_bundles; /* MAX_BUNDLES */
+  unsigned notifying; /* programs that run */
   unsigned missteps; /* refused by incident_step(): a mistake of ours */
   struct timer *found;
   struct timer *again; /* what was there before could not be read */
   unsigned tries;
   struct timer *together; /* hosts' incidents are looked at */
   struct timer *undo;     /* acts that are open are looked at */
+  struct happened *happened; /* to guests, for timelines */
   struct fact_sub *heard;  /* suspicions */
   struct fact_sub *staged; /* how far a boot came */
   uint64_t found_by_ms; /* until then an incident waits for its guest */
@@ -178,6 +183,8 @@ void incident_put (struct active *a);
 void incident_put_then (struct active *a, incident_done_fn *done, void *arg);
 /* Somebody has all of it. */
 void incident_is_shipped (struct active *a);
+/* Its bundle is on disk: who is to be told of it is (incidents_notify.c). */
+void incident_notify (struct active *a);
 /* For its timeline, now; what may be NULL.  Whoever notes puts. */
 void incident_moment (struct active *a, enum incident_moment_kind kind,
                       const char *what);
@@ -226,6 +233,13 @@ bool incidents_undo_first (const struct incidents *in, const char *uuid);
 /* What its collectors did not undo themselves, for the bundle. */
 void incident_acts_impact (const struct active *a, struct json_object *head);
 
+/* ---- what happened, and when: incidents_timeline.c ---- */
+
+/* timeline.jsonl; how the guest's clock stands to the host's becomes
+ * "guest_clock" of head. */
+void incident_tell_timeline (struct active *a, struct json_object *head,
+                             struct buf *out);
+
 /* ---- of several guests together: incidents_host.c ---- */
 
 int incidents_host_new (struct incidents *in, struct error *err);
@@ -239,6 +253,9 @@ void incidents_childless (struct incidents *in);
 /* Those whose children are judged. */
 void incidents_judge_hosts (struct incidents *in);
 unsigned incident_children (const struct active *a);
+/* Of the host's own, for documents: an array of {"incident","guest","class"};
+ * NULL: it is a guest's. */
+struct json_object *incident_children_json (const struct active *host);
 
 /* ---- what begins and ends them: incidents_trouble.c ---- */
 

@@ -27,6 +27,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "diag/timeline.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -111,7 +112,9 @@ incident_put_then (struct active *a, incident_done_fn *done, void *arg)
   struct incident_sink *sink = writer_link_incidents (a->all->env.writer);
 
   a->inc.rev++;
+  a->inc.children = incident_children_json (a);
   sink->put (sink, &a->inc, done, arg);
+  json_object_put (steal_ptr (&a->inc.children));
 }
 
 void
@@ -493,6 +496,7 @@ on_packed (const struct error *err, struct json_object *answer, void *arg)
                  a->inc.verdict.confidence, a->bundle,
                  a->inc.verdict.sentence);
       incident_moment (a, MOMENT_PACKED, NULL);
+      incident_notify (a);
     }
   incident_put (a);
   incident_watched_end (a, err);
@@ -526,7 +530,7 @@ static void
 pack (struct active *a, struct json_object *head)
 {
   struct incident_sink *sink = writer_link_incidents (a->all->env.writer);
-  CLEANUP_BUF struct buf text = BUF_INIT (64u << 10);
+  CLEANUP_BUF struct buf text = BUF_INIT (TIMELINE_BYTES);
   CLEANUP_BUF struct buf ansi = BUF_INIT (80u << 10);
 
   note_judged (a);
@@ -536,10 +540,11 @@ pack (struct active *a, struct json_object *head)
   summary_ansi (buf_str (&text), &ansi);
   store_file (a, "summary.ansi", 0, buf_str (&ansi), ansi.len);
   buf_clear (&text);
-  incident_timeline_text (&a->inc, &text);
+  incident_tell_timeline (a, head, &text);
   store_file (a, "timeline.jsonl", 0, buf_str (&text), text.len);
-  a->inc.rev++;
+  incident_put (a);
+  a->inc.children = incident_children_json (a);
   json_object_object_add (head, "incident", incident_to_json (&a->inc));
-  sink->put (sink, &a->inc, NULL, NULL);
+  json_object_put (steal_ptr (&a->inc.children));
   sink->pack (sink, a->inc.id, head, on_packed, a);
 }

@@ -478,7 +478,7 @@ life_over (struct active *a, enum guest_change change, const struct guest *now)
     diagnosis_stop (a->diagnosis, change == GUEST_GONE
                                       ? "the guest is gone"
                                       : "the guest began another life");
-  if (change != GUEST_REBOOTED || now->boot_by != BOOT_BY_TEXT)
+  if (change != GUEST_REBOOTED || !boot_is_suspected (now->boot_by))
     {
       incident_ended (a, change == GUEST_REBOOTED ? INCIDENT_REBOOTED
                                                 : INCIDENT_REPLACED);
@@ -486,7 +486,7 @@ life_over (struct active *a, enum guest_change change, const struct guest *now)
     }
   if (!a->perhaps_rebooted)
     log_guest (LOG_LEVEL_INFO, a->inc.inc.uuid,
-               "guest=\"%s\" incident=%s: its text shows a boot, which "
+               "guest=\"%s\" incident=%s: it seems to have booted, which "
                "nobody confirms yet",
                a->inc.guest, a->inc.id);
   a->perhaps_rebooted = true;
@@ -502,8 +502,8 @@ incidents_guest (struct incidents *in, enum guest_change change,
     find_waiting (in, now);
   else if (a && change >= GUEST_REBOOTED)
     life_over (a, change, now);
-  else if (a && a->perhaps_rebooted && was->boot_by == BOOT_BY_TEXT
-           && now->boot_by != BOOT_BY_TEXT)
+  else if (a && a->perhaps_rebooted && boot_is_suspected (was->boot_by)
+           && !boot_is_suspected (now->boot_by))
     boot_known (a, now);
   else if (a)
     {

@@ -111,6 +111,35 @@ rests_on (const struct verdict *v, struct buf *out)
     }
 }
 
+#define CHILDREN_MOST 8
+
+/* Of a host's: the guests that it hit, and what each of them shows. */
+static void
+tell_children (struct json_object *list, struct buf *out)
+{
+  size_t n = json_object_is_type (list, json_type_array)
+                 ? json_object_array_length (list)
+                 : 0;
+  char text[300];
+
+  for (size_t i = 0; i < n && i < CHILDREN_MOST; i++)
+    {
+      struct json_object *o = json_object_array_get_idx (list, i);
+      const char *guest = json_get_str (o, "guest");
+      const char *class_ = json_get_str (o, "class");
+      const char *id = json_get_str (o, "incident");
+
+      snprintf (text, sizeof (text), "%.100s: %.40s (incident %.40s)",
+                guest ? guest : "", class_ ? class_ : "", id ? id : "");
+      wrapped (out, i ? "" : "It hit", text);
+    }
+  if (n > CHILDREN_MOST)
+    {
+      snprintf (text, sizeof (text), "and %zu more", n - CHILDREN_MOST);
+      wrapped (out, "", text);
+    }
+}
+
 static void
 list (struct json_object *head, const char *key, const char *title,
       const char *a, const char *b, struct buf *out)
@@ -144,6 +173,7 @@ summary_text (const struct incident *inc, struct json_object *head,
   wrapped (out, "Identity", incarnation_format (id, sizeof (id), &inc->inc));
   if (inc->parent[0])
     wrapped (out, "Part of", inc->parent);
+  tell_children (json_get (head, "children"), out);
   wrapped (out, "What", inc->verdict.sentence);
   if (inc->verdict.culprit[0])
     wrapped (out, "Culprit", inc->verdict.culprit);
@@ -177,6 +207,12 @@ static const struct
   const char *begins, *has, *sgr;
 } colours[] = {
   { "verdict=none ", NULL, "1;32" },
+  /* Nothing is hung, or nobody knows: as the page has it. */
+  { "verdict=paused ", NULL, "1;33" },
+  { "verdict=slow ", NULL, "1;33" },
+  { "verdict=unknown ", NULL, "1;33" },
+  { "verdict=probe-misconfigured ", NULL, "1;33" },
+  { "verdict=console-busy ", NULL, "1;33" },
   { "verdict=", NULL, "1;31" },
   { "Next ", NULL, "1" },
   { "  - fail: ", NULL, "31" },

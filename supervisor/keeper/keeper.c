@@ -141,6 +141,7 @@ daemon_started (struct child *c, void *arg)
   json_add_str (head, "path", k->config_path);
   json_add_str (head, "libexec", k->libexec);
   json_add_str (head, "state", k->state_path);
+  json_add_str (head, "run", k->run_path);
   channel_send (child_channel (c), head, k->config_text, k->config_len, NULL,
                 0);
   keeper_open_tell_stuck (k->opener);
@@ -324,6 +325,17 @@ control_socket (struct keeper *k, struct error *err)
   return 0;
 }
 
+static int
+give_socket (const struct keeper *k, uid_t uid, struct error *err)
+{
+  char path[4096];
+
+  snprintf (path, sizeof (path), "%s/" CONTROL_SOCKET, k->run_path);
+  return lchown (path, uid, (gid_t) -1) < 0 ? error_errno (err, errno, "%s",
+                                                           path)
+                                            : 0;
+}
+
 /* ---- signals ---- */
 
 static void
@@ -443,6 +455,10 @@ start_children (struct keeper *k, struct error *err)
   int r;
 
   r = children_identity (k->config, &daemon, &writer, err);
+  /* Who runs as we do may ask us: a program that the daemon runs.  Not where
+   * that is nobody, who is many. */
+  if (r == 0 && writer.drop)
+    r = give_socket (k, writer.uid, err);
   if (r < 0)
     return r;
   /* Without it each line is written by itself. */

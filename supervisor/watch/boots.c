@@ -171,6 +171,15 @@ due (struct timer *t, void *arg)
     timer_at (t, next);
 }
 
+/* One that is told of already, or a process's first: nobody saw it up. */
+static bool
+is_known (struct boots *b, const struct life *l)
+{
+  return (l->of_boot.counted_ms
+          && loop_now (b->loop) - l->of_boot.counted_ms < ECHO_MS)
+         || (l->inc.boot == 0 && !l->of_boot.was_up && is_young (&l->inc));
+}
+
 void
 boots_text (struct boots *b, const char *uuid)
 {
@@ -182,9 +191,7 @@ boots_text (struct boots *b, const char *uuid)
       || strcmp (g->inc.uuid, uuid) != 0)
     return;
   l = life_of (b, &g->inc);
-  if (!l || l->of_boot.pending
-      || (l->of_boot.counted_ms && now - l->of_boot.counted_ms < ECHO_MS)
-      || (g->inc.boot == 0 && !l->of_boot.was_up && is_young (&g->inc)))
+  if (!l || l->of_boot.pending || is_known (b, l))
     return;
   l->of_boot.pending = true;
   l->pending_ms = now;
@@ -199,6 +206,24 @@ boots_replay (struct boots *b, const char *uuid)
 
   if (l)
     l->of_boot.pending = false;
+}
+
+/* ---- memory ---- */
+
+void
+boots_memory (struct boots *b, const struct incarnation *inc)
+{
+  struct life *l;
+
+  if (!registry_is_current (b->registry, inc)
+      || !(l = life_of (b, inc)) || is_known (b, l))
+    return;
+  /* Again, and nothing has answered since: that is a loop, and no excuse. */
+  if (inc->boot > 0 && !l->of_boot.was_up)
+    return;
+  l->of_boot.pending = false;
+  if (believe (b, l, "its memory shows"))
+    registry_rebooted (b->registry, inc, BOOT_BY_MEMORY);
 }
 
 /* ---- what others tell ---- */

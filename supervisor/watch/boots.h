@@ -5,11 +5,15 @@
  * firmware, a boot loader or a kernel begins (text.h).  The registry is told
  * (registry_rebooted), and tells everybody.  Loop thread only.
  *
- * What text alone shows is a suspicion.  It begins a new life, so that a guest
- * that boots is not called hung by answers of the life before; but it ends no
- * trouble that others saw (incidents.h) until it is confirmed: by an uptime
- * that is no longer than the time since, a reset that the hypervisor tells of,
- * or an answer.
+ * Or by its memory, in which the kernel that was read is not any more
+ * (eyes.h): an uptime has nobody brought, and its console is silent until the
+ * new kernel has come to it.
+ *
+ * What text or memory alone shows is a suspicion.  It begins a new life, so
+ * that a guest that boots is not called hung by answers of the life before; but
+ * it ends no trouble that others saw (incidents.h) until it is confirmed: by an
+ * uptime that is no longer than the time since, a reset that the hypervisor
+ * tells of, or an answer.
  *
  * An uptime came within a nonce's frame, so it is what the guest says; one that
  * fell to more than the time since the last one is of another clock.  Text
@@ -38,6 +42,9 @@ void boots_free (struct boots *b);
  * ago. */
 void boots_text (struct boots *b, const char *uuid);
 void boots_replay (struct boots *b, const char *uuid);
+/* Of that life nothing is left in its memory.  It counts once until something
+ * answers: a loop of boots is not held for so many guests that boot. */
+void boots_memory (struct boots *b, const struct incarnation *inc);
 
 /* The registry's listener hands this on. */
 void boots_guest (struct boots *b, enum guest_change change,

@@ -39,6 +39,8 @@ grep -q '^verdict=paused confidence=certain incident=1.* changed=yes facts=3$' <
 grep -q '^It was *unknown, low' <<<"$out" || die "what it was: $out"
 grep -q '^  - gone$' <<<"$out" || die "a finding that is gone: $out"
 grep -q $'\e' <<<"$out" && die "the guest's bytes reach the terminal"
+[ "$("$hangdog" analyze b.tar.zst 2>&1 >/dev/null)" = "BEGIN b.tar.zst
+OK b.tar.zst paused" ] || die "how far it is"
 "$hangdog" analyze b.tar.zst --json | jq -e '.verdict.class == "paused" and .was.class == "unknown" and .same == false
     and .changed == ["class","culprit","confidence"] and .lost_findings == ["gone"] and .facts == 3
     and .facts_left_out == 5 and (.verdict.evidence | length) == 2' >/dev/null || die "--json"
@@ -76,7 +78,8 @@ ok "rules of an operator's own"
 no() { # WHAT FILE: exit code 2, and one line says why
     rc=0
     out=$("$hangdog" analyze "$2" 2>&1) || rc=$?
-    [ $rc = 2 ] && [ "$(wc -l <<<"$out")" = 1 ] || die "$1: $rc $out"
+    [ $rc = 2 ] && [ "$(grep -c '^hangdog: ' <<<"$out")" = 1 ] || die "$1: $rc $out"
+    [ "$(sed -n 's/^FAIL [^ ]* //p' <<<"$out")" = "$(sed -n 's/^hangdog: \([^ ]*: \)\?//p' <<<"$out")" ] || die "$1: $out"
 }
 pack none.tar.zst '{"facts":[]}'
 no "no incident" none.tar.zst
@@ -88,3 +91,42 @@ echo nothing >no.tar.zst
 no "no archive" no.tar.zst
 no "no file" missing.tar.zst
 ok "what is no bundle"
+
+# ---- many ----
+mkdir -p all/deep/er all/unpacked all/empty
+"$hangdog" analyze all 2>err && die "a folder without bundles"
+grep -q '^hangdog: all: there is no bundle in it' err || die "a folder without bundles: $(cat err)"
+cp b.tar.zst all/b2.tar.zst
+cp b.tar.zst all/deep/er/b10.tar.zst
+ln -s . all/deep/loop
+tar -xf b.tar.zst -C all/unpacked --zstd
+out=$("$hangdog" analyze all 2>err) || die "a folder: $? $(cat err)"
+[ "$(head -1 <<<"$out")" = "bundles=3 judged=3 changed=3 damaged=0 failed=0" ] || die "a folder: $out"
+grep -q '^all/deep/er/b10.tar.zst .* unknown .* paused .* certain' <<<"$out" || die "a row: $out"
+grep -q $'\e' <<<"$out" && die "the guest's bytes reach the terminal"
+[ "$(head -2 err)" = "BEGIN bundles
+PROGRESS bundles 1/3 b2.tar.zst" ] && grep -q '^OK bundles 3 judged' err || die "how far it is: $(cat err)"
+# Behind its manifest one may be torn. Each member is a frame of its own.
+head -c 3000000 /dev/urandom >text
+printf '{"incident":%s,"facts":%s}' "$inc" "$facts" >manifest.json
+tar -cf - manifest.json text | zstd -q -B1048576 -f -o whole.tar.zst
+head -c 2000000 whole.tar.zst >all/torn.tar.zst
+echo nothing >all/no.tar.zst
+rc=0
+"$hangdog" analyze all --json >rows 2>err || rc=$?
+[ $rc = 5 ] || die "one of them is damaged: $rc"
+jq -se 'length == 5 and map(select(.verdict.class == "paused")) == map(select(.verdict)) and map(select(.error)) == [.[2]]
+    and .[2].bundle == "all/no.tar.zst" and (map(select(.damaged)) | length) == 1' rows >/dev/null || die "rows: $(cut -c 1-200 rows)"
+grep -q '^BEGIN' err && die "--json says how far it is: $(cat err)"
+rc=0
+"$hangdog" analyze all/torn.tar.zst >out 2>err || rc=$?
+[ $rc = 5 ] && grep -q '^verdict=paused ' out && grep -q '^hangdog: all/torn.tar.zst: .*ends before its end' err || die "one that is torn: $rc $(cat err)"
+rc=0
+"$hangdog" report all/torn.tar.zst -o page.html >out 2>err || rc=$?
+[ $rc = 5 ] && grep -q '</html>' page.html && grep -q '^PROGRESS all/torn.tar.zst 1/2 unpacking' err || die "the page of one that is torn: $rc $(cat err)"
+"$hangdog" report all/unpacked 2>err | grep -q '</html>' || die "the page of a folder"
+[ "$(tail -1 err)" = "OK all/unpacked standard output" ] || die "how far the page is: $(cat err)"
+host=$(jq -c '.verdict.class = "storage-stalled"' <<<"$inc")
+pack host.tar.zst "{\"incident\":$host,\"children\":[{\"guest\":\"a\"}]}"
+"$hangdog" analyze host.tar.zst 2>/dev/null | grep -q '^verdict=storage-stalled .*changed=no' || die "a host's incident is judged anew, without its guests"
+ok "many bundles, also damaged ones"

@@ -111,6 +111,19 @@ is_file (const char *at, size_t len)
          && !memmem (at, len, "//", 2);
 }
 
+/* The page of another incident: "../UUID/index.html". */
+static bool
+is_neighbour (const char *at, size_t len)
+{
+  if (len != 3 + 36 + 11 || memcmp (at, "../", 3) != 0
+      || memcmp (at + 39, "/index.html", 11) != 0)
+    return false;
+  for (size_t i = 3; i < 39; i++)
+    if (!isxdigit ((unsigned char) at[i]) && at[i] != '-')
+      return false;
+  return true;
+}
+
 static const char *
 one_attribute (struct check *c, const char *name, const char *v, size_t len)
 {
@@ -126,7 +139,7 @@ one_attribute (struct check *c, const char *name, const char *v, size_t len)
     {
       if (len > 1 && v[0] == '#')
         take (&c->links, v + 1, len - 1);
-      else if (!is_file (v, len))
+      else if (!is_file (v, len) && !is_neighbour (v, len))
         return wrong ("a link that leads away", v, c->end);
     }
   return NULL;

@@ -2,7 +2,8 @@
  *
  * Whether a page of ours is whole: each element is closed in its turn, each
  * attribute is quoted and harmless, each id is there once, each link leads to
- * an id or to a file beside the page, and nothing is fetched or runs.
+ * an id, to a file beside the page or to another incident's page, and nothing
+ * is fetched or runs.
  */
 #ifndef HANGDOG_TESTS_LIB_HTML_CHECK_H
 #define HANGDOG_TESTS_LIB_HTML_CHECK_H

@@ -50,15 +50,15 @@ for k in $keys; do
 done
 
 # ---- published schemas ----
-"$build/hangdog" config schema | diff -uB "$src/docs/schema/config-1.json" - ||
+"$build/hangdog" config schema | diff -u "$src/docs/schema/config-1.json" - ||
     bad "docs/schema/config-1.json: print it again: ./run hangdog config schema >docs/schema/config-1.json"
-"$build/hangdog" rules schema --verdict | diff -uB "$src/docs/schema/verdict-rules-1.json" - ||
+"$build/hangdog" rules schema --verdict | diff -u "$src/docs/schema/verdict-rules-1.json" - ||
     bad "docs/schema/verdict-rules-1.json: print it again: ./run hangdog rules schema --verdict"
-"$build/hangdog" rules schema --redact | diff -uB "$src/docs/schema/redact-1.json" - ||
+"$build/hangdog" rules schema --redact | diff -u "$src/docs/schema/redact-1.json" - ||
     bad "docs/schema/redact-1.json: print it again: ./run hangdog rules schema --redact >docs/schema/redact-1.json"
-HANGDOG_LIBEXEC=$build "$build/hangdog" playbook schema | diff -uB "$src/docs/schema/playbook-1.json" - ||
+HANGDOG_LIBEXEC=$build "$build/hangdog" playbook schema | diff -u "$src/docs/schema/playbook-1.json" - ||
     bad "docs/schema/playbook-1.json: print it again: ./run hangdog playbook schema >docs/schema/playbook-1.json"
-HANGDOG_LIBEXEC=$build "$build/hangdog" scenario schema | diff -uB "$src/scenarios/schema/scenario-1.json" - ||
+HANGDOG_LIBEXEC=$build "$build/hangdog" scenario schema | diff -u "$src/scenarios/schema/scenario-1.json" - ||
     bad "scenarios/schema/scenario-1.json: print it again: ./run hangdog scenario schema"
 
 # ---- files that a page names in code marks ----

@@ -5,13 +5,13 @@ def of($names; $where): keys[] | . as $k | select($names | index($k) | not) | "\
 def regex: . as $p | try (("" | test($p)) | empty) catch "no expression: \($p)";
 . as $d
 | if type != "object" then "it is no object" else
-  of(["name", "about", "group", "control", "ci", "oops", "kernels", "vantages", "guest", "before", "scenarios", "fault", "within", "ask", "watch", "settle", "want", "never"]; "document"),
+  of(["name", "about", "group", "control", "ci", "oops", "kernels", "vantages", "guest", "before", "scenarios", "fault", "within", "ask", "watch", "settle", "says", "want", "never"]; "document"),
   (select(.name != $file) | "its name is not its file's"),
   (select((.about // "") == "") | "it does not say what it is about"),
   (select((.group // "") as $g | ["kernel", "storage", "vmm", "boot", "userspace", "application", "control"] | index($g) | not) | "no group \"\(.group)\""),
   (select((.control // false) != ($dir == "controls")) | "controls lie in controls/, and say so"),
   (select((.guest | type) != "object") | "it has no guest"),
-  (.guest // {} | of(["launcher", "options", "disk", "server", "count", "up", "well", "no_shell"]; "guest")),
+  (.guest // {} | of(["launcher", "options", "disk", "server", "count", "up", "well", "no_shell", "delay"]; "guest")),
   (.guest.options // [] | .[] | select(test("^[a-z]+=") | not) | "guest: \"\(.)\" is no option of docs/lab.md"),
   (.guest.launcher // "eve" | select(. != "eve" and . != "libvirt") | "guest: no launcher \"\(.)\""),
   (.guest.server // "file" | select(["file", "nbd", "full", "frozen"] as $s | . as $x | $s | index($x) | not) | "guest: no server \"\(.)\""),
@@ -23,6 +23,6 @@ def regex: . as $p | try (("" | test($p)) | empty) catch "no expression: \($p)";
   (.want // {} | of(["class", "culprit", "facts", "files", "facets", "host_incident"]; "want")),
   (.never // {} | of(["class", "culprit", "certain"]; "never")),
   (.want.class // [], .never.class // [] | .[] | select(. as $c | $classes | index($c) | not) | "no class \"\(.)\" in docs/verdicts.md"),
-  (.want.culprit, .never.culprit, (.want.facts // {} | .[]), (.want.facets // {} | .[]), (.want.files // [] | .[]) | select(. != null) | regex),
+  (.says, .want.culprit, .never.culprit, (.want.facts // {} | .[]), (.want.facets // {} | .[]), (.want.files // [] | .[]) | select(. != null) | regex),
   (if .control then (select(.want != null) | "a control wants nothing") else (select((.want.class // [] | length) == 0) | "want.class: what must be said?"), (select(.want.culprit == null) | "want.culprit: who?") end)
   end

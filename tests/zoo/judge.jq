@@ -20,8 +20,8 @@ $doc[0] as $d
     class_ok: (($w.class // []) | index($class) != null),
     culprit_ok: (if $w.culprit == null then true else (($v.culprit // "") | test($w.culprit; "i")) end),
     # Who sees less has less to show for it.
-    missing: (if $vantage != "all" and $vantage != "eve" then [] else
-      [ $w.host_incident // empty | select(. and ($inc | any((.key // "") != "") | not)) | "one incident of the host" ] +
+    missing: ([ $d.says // empty | . as $p | select($status | test($p) | not) | "status says \(.)" ] + if $vantage != "all" and $vantage != "eve" then [] else
+      [ $w.host_incident // empty | select(. and ($inc | map(select((.key // "") != "")) | length) != 1) | "one incident of the host" ] +
       [ $w.facts // {} | to_entries[] | . as $want | select($f | any(.name == $want.key and (.value | re($want.value))) | not)
         | "fact \(.key) like \(.value)" ]
       + [ $w.files // [] | .[] | . as $m | select($members[0] | any(test($m)) | not) | "file \(.)" ]

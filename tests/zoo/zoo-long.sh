@@ -17,5 +17,5 @@ go() { # KERNEL VANTAGE
 go 6.1 all
 go 6.12 all
 for v in console monitor memory eve; do go 6.1 $v; done
-jq -sr -f "$src/tests/zoo/vantages.jq" "$out"/6.1-*/*.json
+bash "$src/tests/zoo/table" "$out"/6.*
 exit "$failed"

@@ -13,8 +13,13 @@ zoo_options() {
     disk=$(jq -r '.guest.disk // ""' "$1")
     server=$(jq -r '.guest.server // "file"' "$1")
     options=(kernel="$kernel" "${options[@]}")
+    hold=''
+    [ "$vantage" != console ] || hold=1
     case $vantage in
         eve) # what EVE's guests are like: no device that tells, a quiet kernel, Ubuntu's mask
+            # And no libvirt. What is about a console that is read all the time has one that is (console-mode hold).
+            [ "$launcher" = eve ] || hold=1
+            launcher=eve
             mapfile -t options < <(printf '%s\n' "${options[@]}" | grep -vE '^(agent|pvpanic|vmcoreinfo)=')
             options+=(sysrq=176 quiet=yes) ;;
         memory) options+=(profile=none quiet=yes) ;;
@@ -146,13 +151,15 @@ zoo_scenarios() { # DOCUMENT
     # A control has to bear what people ask, and not what is quick for a test.
     local soon=false
     [ -z "$fast" ] || [ "$(jq '.control // false' "$1")" = true ] || { often='["5s", "3s", "2s"]'; soon=true; }
-    jq --argjson soon $soon --argjson often "$often" --argjson uptime $uptime --argjson beat $beat --arg v "$vantage" --arg launcher "$launcher" --arg port "$(lab_get z1 port)" '
+    jq --argjson soon $soon --argjson often "$often" --argjson uptime $uptime --argjson beat $beat --arg v "$vantage" --arg launcher "$launcher" --arg delay "$(jq -r '.guest.delay // "1s"' "$1")" --arg port "$(lab_get z1 port)" '
         {scenarios: (
-          [ if $uptime then {name: "uptime", kind: "console-command", interval: $often[0], timeout: $often[1], "initial-delay": "1s",
+          [ if $uptime then {name: "uptime", kind: "console-command", interval: $often[0], timeout: $often[1], "initial-delay": $delay,
               "retry-interval": $often[2], "failure-threshold": 2, severity: "critical", command: "uptime",
               expect: {status: 0, output: "load average"}} else empty end,
             if $beat then {name: "kernel-lives", kind: "memory-heartbeat", interval: "10s", timeout: "5s", "retry-interval": "6s", "initial-delay": "5s",
               stands: "10s", playbook: "quick"} else empty end,
+            if $v == "memory" then {name: "tasks-move", kind: "memory-tasks", interval: "15s", timeout: "10s", "retry-interval": "5s", "initial-delay": "3s",
+              "failure-threshold": 2, "blocked-for": "15s", playbook: "quick"} else empty end,
             if $v == "monitor" then {name: "qemu", kind: "monitor", interval: "10s", timeout: "5s", vcpus: true, "vcpus-stuck": ($launcher == "eve"), "initial-delay": "1s",
               "retry-interval": "5s", "failure-threshold": 2, playbook: "quick"} else empty end ]
           + (.scenarios // [] | map(if $soon then . + {interval: $often[0], timeout: "4s", "retry-interval": $often[2]} else . end) | map(walk(if type == "string" then gsub("@PORT@"; $port) else . end))) )}' "$1"
@@ -186,7 +193,7 @@ zoo_config() {
         bed_config "$more"
     fi
     # Who has the console alone reads it all the time, or hears nothing of what is said between two questions.
-    [ "$vantage" != console ] || { jq '.sources[0]["console-mode"] = "hold"' "$work/config.json" >"$work/config.new" && mv "$work/config.new" "$work/config.json"; }
+    [ -z "$hold" ] || { jq '.sources[0]["console-mode"] = "hold"' "$work/config.json" >"$work/config.new" && mv "$work/config.new" "$work/config.json"; }
 }
 # A shell answers, and the heartbeat is read: from now on a fault is seen by all that can see it.
 zoo_well() { # GUEST
@@ -242,15 +249,15 @@ zoo_failed() { # STEP: true where it may
 zoo_put() { # GUEST SCRIPT
     lab_ctl "$1" "echo '$(base64 -w0 "$src/examples/faults/$2.sh")' | base64 -d >/tmp/fault"
 }
-# For steps on the host: PID has one hundredth of a CPU from now on. Undone by zoo_undo.
-zoo_starve() {
-    local d
+# For steps on the host: PID has so many percent of a CPU (1) from now on. Undone by zoo_undo.
+zoo_starve() { # PID [PERCENT]
+    local d quota=$((${2:-1} * 1000))
     if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
         d=/sys/fs/cgroup/zoo-$$
-        mkdir "$d" && echo "1000 100000" >"$d/cpu.max" || return
+        mkdir "$d" && echo "$quota 100000" >"$d/cpu.max" || return
     else
         d=/sys/fs/cgroup/cpu/zoo-$$
-        mkdir "$d" && echo 100000 >"$d/cpu.cfs_period_us" && echo 1000 >"$d/cpu.cfs_quota_us" || return
+        mkdir "$d" && echo 100000 >"$d/cpu.cfs_period_us" && echo $quota >"$d/cpu.cfs_quota_us" || return
     fi
     starved=$d
     echo "$1" >"$d/cgroup.procs"
@@ -316,7 +323,7 @@ zoo_result() {
             hd bundle ls "$bundle" --json 2>/dev/null | jq -s 'map(.name // empty)' >"$work/members"
         fi
     fi
-    jq -nc --slurpfile doc "$doc" --slurpfile inc "$work/incidents" --slurpfile facts "$facts" --slurpfile members "$work/members" --slurpfile head "$work/head" \
+    jq -nc --rawfile status "$work/status" --slurpfile doc "$doc" --slurpfile inc "$work/incidents" --slurpfile facts "$facts" --slurpfile members "$work/members" --slurpfile head "$work/head" \
         --arg id "$id" --arg kernel "$kernel" --arg vantage "$vantage" --argjson began "$began" \
         --argjson bytes "$bytes" --argjson incident "$incident" --argjson guests "$count" -f "$src/tests/zoo/judge.jq"
 }

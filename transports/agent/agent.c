@@ -228,7 +228,7 @@ agent_ask (const struct transport_env *env, const struct guest *g,
            const struct ask *ask, struct job *job, struct ask_result *ret,
            struct error *err)
 {
-  return agent_shell (env, g, ask->command, job_deadline (job), ret, err);
+  return agent_shell (env, g, ask->command, ask_deadline (ask, job), ret, err);
 }
 
 /* ---- files ---- */

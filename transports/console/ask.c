@@ -160,7 +160,7 @@ console_ask (const struct transport_env *env, const struct guest *g,
              struct error *err)
 {
   struct ask_result result = { .status = -1 };
-  uint64_t begun = clock_ms (), deadline = job_deadline (job);
+  uint64_t begun = clock_ms (), deadline = ask_deadline (ask, job);
   uint64_t answer_ms = 0;
   struct session *session;
   int rc = console_ask_open (env, g, ask->console, ask->who, deadline,

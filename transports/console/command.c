@@ -562,10 +562,11 @@ check_command (const char *command, size_t *ret_len, struct error *err)
     return error_set (err, EINVAL, "a command of %zu bytes: the most is %d",
                       n, SESSION_COMMAND_MAX);
   for (size_t i = 0; i < n; i++)
-    if ((unsigned char) command[i] < 0x20 || command[i] == 0x7f)
-      return error_set (err, EINVAL, "a command must be one line without "
-                        "control characters");
-  while (n > 0 && (command[n - 1] == ' ' || command[n - 1] == ';'))
+    if (((unsigned char) command[i] < 0x20 && command[i] != '\n')
+        || command[i] == 0x7f)
+      return error_set (err, EINVAL, "a command must be without control "
+                        "characters");
+  while (n > 0 && strchr (" ;\n", command[n - 1]))
     n--;
   if (n == 0)
     return error_set (err, EINVAL, "an empty command");

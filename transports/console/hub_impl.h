@@ -160,6 +160,9 @@ struct lease
   bool typed;    /* it was typed by this lease, which is no person's: */
   uint64_t span; /* the one of console->typed; hub->lock */
   uint64_t connection; /* console->connection it was given for */
+  bool echoes;     /* behind a mux: what is typed comes back, */
+  bool echoless;   /* or did not, and is not waited for any more */
+  unsigned misses;
   const struct console_ops *ops; /* and what they were then */
   struct guest_console def;
 };
@@ -343,6 +346,7 @@ void lease_lose_locked_ (struct lease *l);
 void lease_idle_ (struct timer *t, void *arg);
 /* Bytes typed that nobody took. */
 size_t lease_unread_ (struct lease *l);
+void lease_pause_ (struct lease *l, uint64_t ms);
 /* 0: still ours, and still the connection it was given for. */
 int lease_check_ (struct lease *l, struct error *err);
 /* A dialogue ended at a shell: what the next one may rely on, as long as the
@@ -352,6 +356,11 @@ uint64_t lease_quiet_ms_ (struct lease *l); /* since the last byte came */
 /* The text since then, 0 when there is none or the ring has lost some. */
 bool lease_since_shell_ (struct lease *l, void *dst, size_t n,
                          size_t *ret_len);
+
+/* echo.c: as lease_write_raw(), piece by piece, each when the one before has
+ * been taken. */
+int lease_write_slowly_ (struct lease *l, const char *data, size_t len,
+                         uint64_t deadline, struct error *err);
 
 /* queue.c */
 /* Job thread: 1 accepted, 0 still in the listener's queue, < 0 not known.

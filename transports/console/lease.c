@@ -19,13 +19,6 @@
  * a descriptor that the loop may close any moment cannot be polled here. */
 #define FULL_FIRST_MS 1
 #define FULL_MOST_MS 20
-/* Behind a mux QEMU keeps 32 bytes for a guest that takes none just then, and
- * does not look whether more come: they are lost, and the last 32 said again
- * and again.  So no more is typed at a time than has room there, and the guest
- * is given time to take it. */
-#define MUX_PIECE 16
-#define MUX_PAUSE_MS 4
-
 static struct timespec
 until (uint64_t ms)
 {
@@ -364,23 +357,10 @@ lease_write_raw (struct lease *l, const void *data, size_t len,
   return 0;
 }
 
-static int
-write_pieces (struct lease *l, const char *p, size_t len, uint64_t deadline,
-              struct error *err)
+void
+lease_pause_ (struct lease *l, uint64_t ms)
 {
-  int r = 0;
-
-  while (len > 0 && r == 0)
-    {
-      size_t n = len < MUX_PIECE ? len : MUX_PIECE;
-
-      r = lease_write_raw (l, p, n, deadline, err);
-      p += n;
-      len -= n;
-      if (len > 0)
-        wait_a_little (l->console, MUX_PAUSE_MS);
-    }
-  return r;
+  wait_a_little (l->console, ms);
 }
 
 int
@@ -398,7 +378,8 @@ lease_write (struct lease *l, const void *data, size_t len, uint64_t deadline,
   while (p < end)
     {
       q = memchr (p, MUX_ESCAPE, (size_t) (end - p));
-      r = write_pieces (l, p, (size_t) ((q ? q : end) - p), deadline, err);
+      r = lease_write_slowly_ (l, p, (size_t) ((q ? q : end) - p), deadline,
+                               err);
       if (r < 0)
         return r;
       if (!q)

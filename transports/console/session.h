@@ -85,7 +85,9 @@ void command_result_done (struct command_result *r);
 /* Runs one shell command: types it framed by a random nonce that its own echo
  * cannot fake, and reads until the end marker.  Returns 0 with ret->talk set
  * whatever the guest did; < 0 only for our own failures (-EINVAL: a command
- * that holds control characters or is longer than SESSION_COMMAND_MAX).
+ * that holds control characters or is longer than SESSION_COMMAND_MAX).  A long
+ * one has to be in lines, and in brackets, so that they are one command: the
+ * editor of busybox takes no more than 1023 bytes in a line.
  *
  * Nothing is typed where it would do harm: a boot loader, a password or
  * maintenance prompt, an initramfs shell, a guest whose services come up or
@@ -99,7 +101,7 @@ void command_result_done (struct command_result *r);
  * A command that prints kernel lines itself (dmesg) finds them in ret->kernel.
  * For a lease of rank LEASE_DIAGNOSIS and up, a console that says nothing at
  * all is sent XON at the end, to tell a stopped flow from a dead guest. */
-#define SESSION_COMMAND_MAX 2048
+#define SESSION_COMMAND_MAX 3072
 int session_command (struct session *s, const char *command,
                      uint64_t deadline, struct command_result *ret,
                      struct error *err);

@@ -239,7 +239,7 @@ disk_ask (const struct transport_env *env, const struct guest *g,
 {
   struct ask_result r = { .status = -1,
                           .output = BUF_INIT (MAILBOX_OUTPUT_MAX) };
-  uint64_t begun = clock_ms (), deadline = job_deadline (job);
+  uint64_t begun = clock_ms (), deadline = ask_deadline (ask, job);
   CLEANUP_CLOSE int fd = -1;
   enum disk_end end;
   int rc = 0;

@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 struct error;
+struct guest;
 struct transport_env;
 
 #define EXEC_MAX_OUTPUT (64u << 10) /* of stdout, and of stderr */
@@ -64,6 +65,11 @@ exec_result_done (struct exec_result *r)
 int exec_run (const struct transport_env *env,
               const struct exec_program *program, uint64_t deadline,
               struct exec_result *ret, struct error *err);
+
+/* What a program is told of a guest, and one thing more of it; guests' own
+ * words are among it, so all is escaped. */
+struct json_object *exec_environ (const struct guest *g);
+void exec_tell (struct json_object *told, const char *key, const char *value);
 
 /* ---- between it and hangdog-exec ---- */
 

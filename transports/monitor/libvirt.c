@@ -28,9 +28,6 @@
 /* A command that takes longer than this is taken for one that sticks. */
 #define OCCUPIED_MS 1000
 
-/* Of what it says of a domain. */
-#define MAX_TUNES 64
-
 struct ask
 {
   struct virt_call base; /* reached: of a call that needs QEMU's answer */
@@ -330,6 +327,20 @@ disks_of (virDomainStatsRecordPtr rec)
   return out;
 }
 
+/* As monitor_disk_bounds_() has it of QEMU's own answer. */
+static void
+add_bounds (struct json_object *disks, virDomainPtr dom)
+{
+  json_object_object_foreach (disks, name, disk)
+  {
+    struct json_object *tune CLEANUP_JSON = monitor_io_tune_ (dom, name);
+
+    if (tune)
+      json_object_object_add (disk, "crawls",
+                              json_object_get (json_get (tune, "crawls")));
+  }
+}
+
 static int
 ask_blockstats (struct ask *a, virDomainPtr dom, struct error *why)
 {
@@ -345,6 +356,8 @@ ask_blockstats (struct ask *a, virDomainPtr dom, struct error *why)
   if (n > 0)
     a->stats = disks_of (records[0]);
   virDomainStatsRecordListFree (records);
+  if (a->stats)
+    add_bounds (a->stats, dom);
   a->health = MONITOR_ANSWERS;
   return a->stats ? 0 : error_set (why, ENOENT, "no statistics");
 }
@@ -439,28 +452,6 @@ monitor_libvirt_look (const struct guest *g, unsigned wants,
 
 /* ---- all there is a call for ---- */
 
-static struct json_object *
-io_tune_of (virDomainPtr dom, const char *disk)
-{
-  virTypedParameter params[MAX_TUNES];
-  int n = MAX_TUNES;
-  struct json_object *o;
-  bool throttled = false;
-
-  memset (params, 0, sizeof params);
-  if (virDomainGetBlockIoTune (dom, disk, params, &n, 0) < 0)
-    return NULL;
-  o = monitor_params_json_ (params, n);
-  for (int i = 0; i < n; i++)
-    throttled |= params[i].type == VIR_TYPED_PARAM_ULLONG
-                 && params[i].value.ul > 0
-                 && strstr (params[i].field, "_sec")
-                 && !strstr (params[i].field, "_max");
-  virTypedParamsClear (params, n);
-  json_add_bool (o, "throttled", throttled);
-  return o;
-}
-
 static void
 add_io_tunes (struct json_object *out, virDomainPtr dom,
               virDomainStatsRecordPtr rec)
@@ -477,7 +468,7 @@ add_io_tunes (struct json_object *out, virDomainPtr dom,
       if (virTypedParamsGetString (rec->params, rec->nparams, param, &name) != 1
           || !name)
         break;
-      tune = io_tune_of (dom, name);
+      tune = monitor_io_tune_ (dom, name);
       if (tune)
         json_object_object_add (all, name, tune);
     }

@@ -11,5 +11,8 @@
 /* An object of their names; what is too much is left out. */
 struct json_object *monitor_params_json_ (const virTypedParameter *params,
                                           int n);
+/* What its owner lets a disk do: those values, and "throttled", "crawls" (as
+ * in monitor_disk_bounds_()).  NULL: not told. */
+struct json_object *monitor_io_tune_ (virDomainPtr dom, const char *disk);
 
 #endif

@@ -56,9 +56,9 @@ int monitor_look (const struct transport_env *env, const struct guest *g,
 
 /* All that it has calls of its own for, so that nothing is tainted:
  * {"stats": {"block.0.rd.reqs": N, ...}, "io_tune": {"vda": {...,
- * "throttled": bool}}, "disk_errors": {"vda": "failed"|"nospace"}, "job":
- * "bounded"|"unbounded"}; the last three where it tells.  -ENOTSUP without
- * libvirt. */
+ * "throttled": bool, "crawls": bool}}, "disk_errors": {"vda":
+ * "failed"|"nospace"}, "job": "bounded"|"unbounded"}; the last three where it
+ * tells.  -ENOTSUP without libvirt. */
 int monitor_libvirt_typed (const struct guest *g, uint64_t deadline,
                            struct json_object **ret, struct error *err);
 
@@ -72,6 +72,8 @@ struct thread_time
   uint64_t run, wait;
 };
 bool monitor_thread_time (int pid, int tid, struct thread_time *ret);
+/* Of all that it has now together. */
+bool monitor_process_time (int pid, struct thread_time *ret);
 
 #define MONITOR_MAX_VCPUS 64
 
@@ -96,6 +98,13 @@ struct json_object *monitor_disks_ (struct json_object *reply);
  * next to nothing. */
 void monitor_disk_bounds_ (struct json_object *reply,
                            struct json_object *disks);
+/* Whether one of these bounds, 0: none, is next to nothing: a disk of
+ * today's does many times that. */
+static inline bool
+monitor_bounds_crawl_ (int64_t bps, int64_t iops)
+{
+  return (bps > 0 && bps < 256 * 1024) || (iops > 0 && iops < 16);
+}
 /* The name under which a disk is known in struct guest. */
 void monitor_disk_name_ (struct json_object *dev, char *dst, size_t n);
 int monitor_libvirt_look (const struct guest *g, unsigned wants,

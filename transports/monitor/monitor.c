@@ -155,10 +155,6 @@ monitor_status (const struct transport_env *env, const struct guest *g,
 
 /* ---- block counters ---- */
 
-/* What a disk of today's does many times over. */
-#define CRAWL_BPS (256 * 1024)
-#define CRAWL_IOPS 16
-
 static bool
 crawls (struct json_object *inserted)
 {
@@ -166,14 +162,10 @@ crawls (struct json_object *inserted)
   static const char *const iops[] = { "iops", "iops_rd", "iops_wr" };
   bool ret = false;
 
-  /* 0: no bound. */
   for (unsigned i = 0; i < ARRAY_LEN (bps); i++)
-    {
-      int64_t b = json_get_int (inserted, bps[i], 0);
-      int64_t n = json_get_int (inserted, iops[i], 0);
-
-      ret = ret || (b > 0 && b < CRAWL_BPS) || (n > 0 && n < CRAWL_IOPS);
-    }
+    ret = ret
+          || monitor_bounds_crawl_ (json_get_int (inserted, bps[i], 0),
+                                    json_get_int (inserted, iops[i], 0));
   return ret;
 }
 

@@ -53,7 +53,7 @@ ssh_ask (const struct transport_env *env, const struct guest *g,
   struct ssh_result said;
   int rc;
 
-  rc = ssh_run (env->libexec, &cmd, job_deadline (job), &said, err);
+  rc = ssh_run (env->libexec, &cmd, ask_deadline (ask, job), &said, err);
   if (rc < 0)
     return rc;
   *ret = (struct ask_result){ .end = ends[said.end],

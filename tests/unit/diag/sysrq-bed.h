@@ -38,6 +38,7 @@ static struct kernel
   /* Of a guest whose memory can be read: pid > 0. */
   bool obeys;     /* answers by the key, and minds its mask */
   int level, mask, taps, looks;
+  bool blind;     /* but its memory can't */
   bool no_intent, slow_disk, stuck; /* stuck: it never goes back */
   char intent[200];                 /* that is open */
   int intents, undones;
@@ -103,7 +104,7 @@ look_guest_ask (struct look_guest *l, struct json_object *sections,
 
   assert_string_equal (json_object_to_json_string_ext (sections, 0),
                        "[\"system\"]");
-  return k.level < 0 ? -EIO : fn (rows, (size_t) n, arg);
+  return k.level < 0 || k.blind ? -EIO : fn (rows, (size_t) n, arg);
 }
 
 void
@@ -315,6 +316,7 @@ static struct
 {
   const char *says;
   char command[2100];
+  uint64_t until_ms;
 } shell;
 
 static inline int
@@ -323,6 +325,7 @@ shell_ask (const struct transport_env *env, const struct guest *g,
            struct error *err)
 {
   snprintf (shell.command, sizeof shell.command, "%s", q->command);
+  shell.until_ms = q->until_ms;
   *ret = (struct ask_result){ .end = shell.says ? ASK_OK : ASK_SILENT,
                               .begun = true,
                               .output = BUF_INIT (65536) };

@@ -57,11 +57,15 @@ look (const char *hints, const char *rows)
   struct apps_asked asked;
   char *text = strdup (rows), *rest = text, *line;
 
+  /* One that "=" follows is of the look before. */
   while ((line = strsep (&rest, "\n")))
     if (line[0])
       {
-        row = parse (line);
-        outside_add (o, row);
+        row = parse (line + (line[0] == '='));
+        if (rest && rest[0] == '=')
+          outside_add_before (o, row);
+        else
+          outside_add (o, row);
         json_object_put (row);
       }
   outside_judge (o);
@@ -100,7 +104,8 @@ by_its_port (void **state)
   look (COMMAND ("ask-it 8080"), SHOP LISTEN ("20", "8080", "2"));
   says ("app.culprit=shop.service, shop (20), takes no connections: 2 of 2 "
         "wait, 2 of 2 threads wait in a futex, from "
-        "/bin/shop+0x12\napp.amiss=futex\napp.tied=command\n");
+        "/bin/shop+0x12\nstack.app=shop.service futex futex "
+        "futex_wait_queue;do_futex\napp.amiss=futex\napp.tied=command\n");
   look (COMMAND ("curl -f http://127.0.0.1:8080/up"),
         SHOP LISTEN ("20", "8080", "0"));
   assert_non_null (strstr (have, "app.tied=port\n"));
@@ -108,7 +113,7 @@ by_its_port (void **state)
         "{'scenario':'other','address':'10.0.0.5:8080'}]}",
         SHOP LISTEN ("20", "8080", "0"));
   says ("app.culprit=web.service, shop (7), waits in epoll_wait\n"
-        "app.amiss=nothing\napp.tied=port\n");
+        "stack.app=web.service nothing epoll_wait \napp.amiss=nothing\napp.tied=port\n");
   /* Behind a forward the port is another's. */
   look ("{'addresses':[{'scenario':'s','address':'127.0.0.1:2222'}]}",
         SHOP LISTEN ("20", "8080", "0"));
@@ -154,19 +159,27 @@ static void
 containers (void **state)
 {
   look (COMMAND ("docker exec 3b5c9e7f1a2d true"), WEB BOXED ("9", "S"));
-  says ("app.culprit=docker-3b5c9e7f1a2d, shop (9)\napp.amiss=nothing\n"
+  says ("app.culprit=docker-3b5c9e7f1a2d, shop (9)\n"
+        "stack.app=docker-3b5c9e7f1a2d nothing  \napp.amiss=nothing\n"
         "app.tied=named\n");
   look (COMMAND ("ask-it 8080"),
         WEB BOXED ("9", "S") LISTEN ("9", "8080", "0")
         "{'row':'cgroup','cgroup':'/x','frozen':true,'used':1,'max':2}\n");
   says ("app.culprit=docker-3b5c9e7f1a2d, shop (9), is frozen with its control "
-        "group\napp.amiss=frozen\napp.tied=command\n");
+        "group\nstack.app=docker-3b5c9e7f1a2d frozen  \napp.amiss=frozen\napp.tied=command\n");
   /* Who only passes connections on is not who is asked. */
   look (COMMAND ("ask-it 8080"),
         "{'row':'task','pid':9,'tgid':9,'comm':'docker-proxy','state':'S',"
         "'unit':'docker.service'}\n" LISTEN ("9", "8080", "0") WEB);
   says ("");
 }
+
+#define QUOTA(periods, throttled)                                             \
+  "{'row':'cgroup','cgroup':'/system.slice/shop.service','cpus':0.01,"        \
+  "'periods':" periods ",'throttled':" throttled "}\n"
+#define FROZEN                                                                \
+  "{'row':'stack','id':1,'frames':['__schedule+0x1/0x2','schedule+0x1/0x2',"  \
+  "'get_signal+0x1/0x2'],'end':'user'}\n"
 
 static void
 what_is_amiss (void **state)
@@ -201,6 +214,26 @@ what_is_amiss (void **state)
     { TASK ("20", "20", "shop.service", "S", "") "{'row':'cgroup','cgroup':"
       "'/system.slice/shop.service','used':2097152,'max':2097152}\n",
       "memory", "its group uses 2 of 2 MiB" },
+    { TASK ("20", "20", "shop.service", "S", "") LISTEN ("20", "81", "2")
+      QUOTA ("10", "4") "=" QUOTA ("30", "23"),
+      "throttled", "is throttled to 1 % of a processor (in 19 of 20 periods)" },
+    /* Now and then is what a bound is for. */
+    { TASK ("20", "20", "shop.service", "S", "") QUOTA ("10", "4") "="
+      QUOTA ("30", "9"), "nothing", "shop (20)" },
+    { FROZEN TASK ("20", "20", "shop.service", "S", ",'stack':1"),
+      "frozen", "is frozen with its control group" },
+    { TASK ("20", "20", "shop.service", "S", "")
+      "{'row':'file','pid':20,'path':'/data/log/a'}\n"
+      "{'row':'fs','place':'/','full':true}\n"
+      "{'row':'fs','place':'/data','full':true}\n"
+      "{'row':'fs','place':'/data','full':false}\n"
+      "{'row':'fs','place':'/dat','full':false}\n",
+      "no-room", "writes to /data/log/a, and /data has no room left" },
+    { TASK ("20", "20", "shop.service", "S", "")
+      "{'row':'file','pid':20,'path':'/data/log/a'}\n"
+      "{'row':'fs','place':'/','full':true}\n"
+      "{'row':'fs','place':'/data','full':false}\n",
+      "nothing", "shop (20)" },
   };
   char want[80];
 
@@ -211,6 +244,115 @@ what_is_amiss (void **state)
       if (!strstr (have, want) || !strstr (have, all[i].text))
         fail_msg ("%s, %s: %s", all[i].amiss, all[i].text, have);
     }
+}
+
+#define CLOCK "{'row':'system','clock_s':1000.0}\n"
+#define LOG(us, text) "{'row':'dmesg','us':" us ",'text':'" text "'}\n"
+#define KILL(group, comm, pid)                                                \
+  "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=x,"            \
+  "mems_allowed=0,oom_memcg=/a,task_memcg=" group ",task=" comm ",pid=" pid   \
+  ",uid=0"
+#define SEGFAULT                                                              \
+  "shop[20]: segfault at 0 ip 0000557a sp 00007ffc error 4 in libc.so.6[7f+1]"
+#define UNIT(pid, code, status)                                               \
+  "{'row':'unit','unit':'shop.service','result':'signal','comm':'labd',"      \
+  "'pid':" pid ",'code':" code ",'status':" status ",'us':900000000}\n"
+#define POD                                                                   \
+  "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod"           \
+  "0123456701234567012345670123456701.slice/cri-containerd-" BOX ".scope"
+
+/* Of whom only a line is left. */
+static void
+who_has_ended (void **state)
+{
+  static const struct
+  {
+    const char *rows, *text, *why;
+  } all[] = {
+    { CLOCK WEB LOG ("900000000", KILL ("/system.slice/shop.service", "shop",
+                                        "20")),
+      "shop.service, shop (20), was killed: its control group had no memory "
+      "left", "killed" },
+    { LOG ("900000000", KILL ("/system.slice/docker-" BOX ".scope", "a,pid=1",
+                              "20")),
+      "docker-3b5c9e7f1a2d, a,pid=1 (20), was killed", "killed" },
+    { LOG ("900000000", KILL (POD, "java", "20")),
+      "containerd-3b5c9e7f1a2d, java (20), was killed", "killed" },
+    /* Before 5.0. */
+    { LOG ("900000000", "Task in /docker/" BOX " killed as a result of limit "
+           "of /docker/" BOX)
+      LOG ("900000001", "Memory cgroup out of memory: Kill process 20 (a (b)) "
+           "score 1000 or sacrifice child"),
+      "docker-3b5c9e7f1a2d, a (b) (20), was killed", "killed" },
+    { WEB LOG ("900000000", SEGFAULT) UNIT ("20", "2", "11"),
+      "shop.service, shop (20), crashed: segfault in libc.so.6", "crashed" },
+    /* Of a unit whose others live. */
+    { TASK ("30", "30", "till.service", "S", "") LOG ("900000000", SEGFAULT),
+      "till.service, shop (20), crashed", "crashed" },
+    { LOG ("1", "traps: shop[20] trap divide error ip:4f sp:7f error:0 in "
+           "labd[400000+1]"),
+      "shop (20), crashed: trap divide error in labd", "crashed" },
+    { LOG ("1", "dhcpd[77]: unhandled exception: DABT, ESR 0x1, in dhcpd[1+2]"),
+      "dhcpd (77), crashed: unhandled exception in dhcpd", "crashed" },
+    { UNIT ("21", "2", "11"),
+      "shop.service, labd (21), has ended by signal 11 (SEGV)", "failed" },
+    { UNIT ("21", "1", "3"),
+      "shop.service, labd (21), has ended with exit code 3", "failed" },
+    { "{'row':'unit','unit':'a.service','result':'start-limit-hit','us':1,"
+      "'restarts':5}\n",
+      "a.service, has ended (start-limit-hit), was started again 5 times",
+      "failed" },
+    /* The latest; what every system has only where there is no other. */
+    { UNIT ("21", "1", "3") "{'row':'unit','unit':'systemd-x.service','us':"
+      "990000000,'pid':9}\n" LOG ("1", SEGFAULT), "shop.service, labd (21)",
+      "failed" },
+  };
+  char want[80];
+
+  for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+    {
+      look ("{}", all[i].rows);
+      snprintf (want, sizeof want, "app.ended_why=%s\napp.ended_tied=only\n",
+                all[i].why);
+      if (!strstr (have, want) || !strstr (have, "app.ended=")
+          || !strstr (have, all[i].text))
+        fail_msg ("%s: %s", all[i].text, have);
+    }
+}
+
+static void
+who_has_not (void **state)
+{
+  static const char *const all[] = {
+    /* Long ago; lives; is the whole guest's; is no such line. */
+    CLOCK LOG ("300000000", SEGFAULT),
+    TASK ("20", "20", "shop.service", "S", "") LOG ("900000000", SEGFAULT),
+    LOG ("1", "oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),global_oom,"
+         "task_memcg=/a,task=b,pid=9,uid=0"),
+    "{'row':'dmesg','facility':1,'us':1,'text':'" SEGFAULT "'}\n",
+    LOG ("1", "shop[20]: is well") LOG ("2", "[20]: segfault at 0")
+    LOG ("3", "a[b[20: segfault at ") LOG ("4", "Task in ")
+    LOG ("5", "Memory cgroup out of memory: Killed process 9 (a)")
+    LOG ("6", "oom-kill:constraint=CONSTRAINT_MEMCG,task_memcg=/a,task=b")
+  };
+
+  for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+    {
+      look ("{}", all[i]);
+      says ("");
+    }
+  /* Of long ago, and asked for by its name. */
+  look (COMMAND ("systemctl is-active shop"),
+        CLOCK "{'row':'unit','unit':'shop.service','us':1}\n");
+  says ("app.ended=shop.service, has ended\napp.ended_why=failed\n"
+        "app.ended_tied=named\n");
+  /* Who is asked for is there: another one's end is his matter. */
+  look (COMMAND ("ask-it 80"), WEB UNIT ("21", "1", "3"));
+  assert_null (strstr (have, "app.ended"));
+  /* Its own worker's is not. */
+  look (COMMAND ("ask-it 80"),
+        WEB LOG ("1", KILL ("/system.slice/web.service", "w", "8")));
+  assert_non_null (strstr (have, "app.ended=web.service, w (8), was killed"));
 }
 
 /* A wrong name is worse than none. */
@@ -246,7 +388,8 @@ main (void)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (by_its_port),  cmocka_unit_test (by_its_name),
     cmocka_unit_test (containers),   cmocka_unit_test (what_is_amiss),
-    cmocka_unit_test (who_is_not_meant),
+    cmocka_unit_test (who_is_not_meant), cmocka_unit_test (who_has_ended),
+    cmocka_unit_test (who_has_not),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);

@@ -162,7 +162,21 @@ each_says_what_it_says (void **state)
       "vmm.monitor" },
     { false, "vmm.monitor == answers then kernel.answers == none within 1s",
       "" },
+    { true, "kernel.event.oom_kill then no kernel.event.panic within 3999ms",
+      "kernel.event.oom_kill" },
+    { false, "kernel.event.oom_kill then no kernel.event.panic within 4s",
+      "" },
+    { true, "vmm.monitor then no tasks.blocked > 3 within 1s", "vmm.monitor" },
+    { false, "vmm.monitor then no tasks.blocked > 2 within 1s", "" },
+    /* Whether it comes nobody knows yet: the last that was said is of 5 s. */
+    { true, "tasks.blocked then no guest.stage within 4970ms",
+      "tasks.blocked" },
+    { false, "tasks.blocked then no guest.stage within 4971ms", "" },
+    { false, "kernel.event.panic then no guest.stage within 1s", "" },
+    { false, "guest.stage then no kernel.event.panic within 1s", "" },
     /* No fact comes after itself. */
+    { true, "tasks.blocked then no tasks.blocked within 1s",
+      "tasks.blocked" },
     { false, "tasks.blocked then tasks.blocked within 1s", "" },
     { true, "vmm.monitor then vmm.monitor within 1s", "vmm.monitor" },
   };
@@ -232,6 +246,8 @@ they_are_written_in_one_spelling (void **state)
             "[\"vmm == alive\",\"vmm.status has a\"]");
   spelling ("{\"if\": \"vmm.status == 'a  b' by monitor\"}",
             "\"vmm.status == 'a  b' by monitor\"");
+  spelling ("{\"if\": \"vmm.status == x then  no vmm.status within 2m\"}",
+            "\"vmm.status == x then no vmm.status within 2m\"");
   spelling ("{\"if\": \"vmm.status == ''\"}", "\"vmm.status == ''\"");
   spelling ("{\"if\": \"vmm.status == 'a|b'\"}", "\"vmm.status == 'a|b'\"");
 }
@@ -326,6 +342,10 @@ slips_are_named (void **state)
     { "vmm.monitor always answers then vmm.monitor within 3s", "no moment" },
     { "no vmm.monitor then vmm.monitor within 3s", "one word too many" },
     { "vmm.monitor then vmm == alive within 3s", "vmm is a facet" },
+    { "vmm.monitor then no", "a fact is missing" },
+    { "vmm.monitor then no vmm.status", "then no vmm.status within 30s" },
+    { "vmm.monitor then no vmm == alive within 3s", "vmm is a facet" },
+    { "no vmm.monitor then no vmm.monitor within 3s", "one word too many" },
     { "a b c d e f g h i j k", "too many words" },
   };
 

@@ -15,6 +15,7 @@
 
 #include "base/cleanup.h"
 #include "base/opener.h"
+#include "diag/collect/backing.h"
 #include "tests/lib/built.h"
 #include "tests/lib/tmpdir.h"
 
@@ -208,6 +209,70 @@ what_there_is_not (void **state)
   haul_free (look (&held, -ENOENT));
 }
 
+/* ---- what is behind it ---- */
+
+#define DEVICES                                                               \
+  "mkdir -p $f/dev/block $f/class/block/sdb2 && cd $f && "                    \
+  "d() { mkdir -p block/$1/slaves; ln -s ../../block/$1 dev/block/$2; } && "  \
+  "d dm-2 253:2; d dm-1 253:1; d dm-0 253:0; d nvme0n1 259:0; "               \
+  "d md0 9:0; d sdb 8:16; "                                                   \
+  "mkdir -p block/sdb/sdb2 && ln -s ../../block/sdb/sdb2 dev/block/8:18 && "  \
+  "echo 2 >class/block/sdb2/partition && "                                    \
+  "mkdir block/dm-2/slaves/dm-1 block/dm-1/slaves/dm-0 "                      \
+  "block/dm-0/slaves/nvme0n1 block/md0/slaves/sdb2"
+#define STATES                                                                \
+  "cd $f/block && mkdir dm-2/dm dm-1/dm dm-0/dm nvme0n1/device sdb/device "   \
+  "md0/md && echo LVM-abc >dm-2/dm/uuid && echo vg-web >dm-2/dm/name && "     \
+  "echo LVM-abc-tpool >dm-1/dm/uuid && echo CRYPT-LUKS2-x >dm-0/dm/uuid && "  \
+  "echo 0 >dm-2/dm/suspended && echo live >nvme0n1/device/state && "          \
+  "echo running >sdb/device/state && echo clean >md0/md/array_state && "      \
+  "echo 1 >md0/md/degraded"
+#define MOUNTS                                                                \
+  "printf '%s\\n' '21 1 253:2 / / rw shared:1 - ext4 /dev/dm-2 rw' "           \
+  "'22 21 0:40 / /persist/vault rw - zfs persist/vault rw' "                  \
+  "'23 21 9:0 / /persist rw - xfs /dev/md0 rw' "                              \
+  "'24 21 8:18 / /pers rw - ext4 /dev/sdb2 rw' >$f/mounts"
+
+static void
+behind (const char *path, const char *want_kinds, const char *want_state)
+{
+  char sys[PATH_MAX + 16], mounts[PATH_MAX + 16], kinds[200];
+  const struct backing_of from = { sys, mounts };
+  const char *state = "";
+
+  snprintf (sys, sizeof sys, "%s/sys", tmp.path);
+  snprintf (mounts, sizeof mounts, "%s/sys/mounts", tmp.path);
+  json_object_put (backing_look (&from, path, kinds, &state));
+  assert_string_equal (kinds, want_kinds);
+  assert_string_equal (state ? state : "(none)", want_state);
+}
+
+static void
+what_is_behind (void **state)
+{
+  assert_true (make (DEVICES, "sys"));
+  assert_true (make (STATES, "sys"));
+  assert_true (make (MOUNTS, "sys"));
+  behind ("/srv/web.img", "ext4 > lvm > thin-pool > crypt > nvme", "ok");
+  /* The longest that is a folder above it. */
+  behind ("/persist/web.img", "xfs > md > scsi", "degraded");
+  behind ("/pers/web.img", "ext4 > scsi", "ok");
+  behind ("/persist/vault/x", "zfs", "(none)");
+  behind ("/dev/no-such-device", "", "(none)");
+  behind ("nbd://192.0.2.1/x", "", "(none)");
+  /* The worst of them all counts. */
+  assert_true (make ("echo 1 >$f/block/dm-1/dm/suspended", "sys"));
+  behind ("/srv/web.img", "ext4 > lvm > thin-pool > crypt > nvme",
+          "suspended");
+  assert_true (make ("echo dead >$f/block/nvme0n1/device/state", "sys"));
+  behind ("/srv/web.img", "ext4 > lvm > thin-pool > crypt > nvme", "dead");
+  /* Round and round: that ends. */
+  assert_true (make ("mkdir $f/block/nvme0n1/slaves/dm-2", "sys"));
+  behind ("/srv/web.img", "ext4 > lvm > thin-pool > crypt > nvme > lvm > "
+                          "thin-pool > crypt",
+          "dead");
+}
+
 static int
 start (void **state)
 {
@@ -233,6 +298,7 @@ main (void)
     cmocka_unit_test (a_healthy_one),
     cmocka_unit_test (errors_behind_layers),
     cmocka_unit_test (what_there_is_not),
+    cmocka_unit_test (what_is_behind),
   };
 
   return cmocka_run_group_tests (tests, start, stop);

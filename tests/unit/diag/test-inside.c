@@ -106,6 +106,22 @@ get (const struct collector *c, const char *says, enum ask_end end,
   return h;
 }
 
+/* A shell's editor takes no more in a line (that of busybox 1023), of which
+ * the transport's own frame is a part; in brackets lines are one command. */
+static void
+is_typed (void)
+{
+  size_t n = strlen (play.command);
+
+  assert_true (n < 2560);
+  assert_true (play.command[0] == '(' && strrchr (play.command, ')'));
+  for (const char *p = play.command; *p; p += strspn (p, "\n"))
+    {
+      assert_true (strcspn (p, "\n") < 900);
+      p += strcspn (p, "\n");
+    }
+}
+
 #define INSIDE                                                                \
   "@@ uptime\r\n123.45 200.00\r\n\r\n@@ loadavg\n1.50 1.0 0.5 1/60 99\n"      \
   "@@ meminfo\nMemTotal:       1000 kB\nMemFree: 1 kB\nMemAvailable: 250 kB\n" \
@@ -113,7 +129,8 @@ get (const struct collector *c, const char *says, enum ask_end end,
   "@@ failed\nshop.service loaded failed failed Shop\n"                       \
   "* db.service    loaded failed failed Db\n"                                 \
   "@@ df\nFilesystem 1024-blocks Used Available Capacity Mounted on\n"        \
-  "tmpfs 100 100 0 100% /run\n/dev/vda 100 99 1 99% /data\n@@ end\n"
+  "/dev/loop0 100 100 0 100% /snap\n/dev/sdb 9 9 800000000 99% /big\n"        \
+  "/dev/vda 100 99 1 99% /data\n@@ end\n"
 
 static void
 what_it_says_of_itself (void **state)
@@ -121,15 +138,14 @@ what_it_says_of_itself (void **state)
   struct haul *h = get (&collect_inside, INSIDE, ASK_OK, 0);
 
   assert_string_equal (play.by, "console");
-  assert_true (strlen (play.command) < 2048);
-  assert_null (strchr (play.command, '\n'));
+  is_typed ();
   assert_true (fact_of (h, "guest.uptime_s")->d > 123);
   assert_true (fact_of (h, "guest.load1")->d > 1.4);
   assert_true (fact_of (h, "mem.available")->d == 0.25);
   assert_int_equal (int_of (h, "units.failed"), 2);
   assert_string_equal (text_of (h, "units.failed_which"),
                        "shop.service, db.service");
-  assert_string_equal (text_of (h, "fs.full"), "/data");
+  assert_string_equal (text_of (h, "fs.full"), "/data (/dev/vda, 99 %)");
   assert_string_equal (text_of (h, "inside.way"), "console");
   assert_string_equal (file_of (h, "inside/pressure-cpu.txt"),
                        "some avg10=1.00\n");
@@ -187,7 +203,9 @@ what_is_cut_off (void **state)
   haul_free (get (&collect_application,
                   "@@ P\n@@ P x\ng\nk\nt\nt 1\nt x y\ns \n@@ F\np\nf f\n"
                   "@@ M\nfiles\n@@ L\n0A\n@@ G\n/\n/:\n:/\n@@ U 0\ns\n@@ B 0\n"
-                  "@@ S\nId=\n",
+                  "@@ S\nId=\n\nExecStart={ path=\n@@ K\n>\n|[x] y\n"
+                  "@@ N\nn\n\"\n"
+                  "@@ H\n:\n/cpu.stat:nr_\n@@ D\n/ / / / 1% /\n@@ I\n\n",
                   ASK_OK, 0));
 }
 
@@ -207,6 +225,8 @@ what_is_cut_off (void **state)
 #define LISTEN(port, waiting, inode)                                          \
   "   0: 00000000:" port " 00000000:0000 0A 00000000:0000000" waiting         \
   " 00:00000000 00000000     0        0 " inode " 1 0000 100 0 0 10 0\n"
+#define BOX "3b5c9e7f1a2d4c6e8f0a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60"
+#define CPU(what) "./system.slice/docker-" BOX ".scope/cpu." what "\n"
 #define ASKED                                                                 \
   "{\"commands\":[{\"scenario\":\"s\",\"command\":\"ask-it 8080\"}]}"
 
@@ -254,17 +274,47 @@ which_one_it_is (void **state)
            "busy");
   culprit (WEB "@@ F\np 70\nf 900\n@@ L\n" LISTEN ("0050", "0", "900")
            "@@ end\n", "(none)", "(none)");
+  culprit (WEB APP ("80", "shop", "docker-" BOX ".scope", "t 80 S x 0 0x4\n")
+           "@@ F\np 80\nf 901\n@@ L\n" LISTEN ("1F90", "1", "901")
+           "@@ G\n" CPU ("max:1000 100000") CPU ("stat:nr_periods 10")
+           CPU ("stat:nr_throttled 5")
+           "@@ N\nn /system.slice/docker-" BOX ".scope\n"
+           "\"Name\":\"/till\n"
+           "@@ H\n" CPU ("stat:nr_periods 20") CPU ("stat:nr_throttled 14")
+           "@@ end\n",
+           "docker-3b5c9e7f1a2d (till), shop (80), takes no connections: 1 "
+           "wait, is throttled to 1 % of a processor (in 9 of 10 periods), "
+           "waits in read: x",
+           "throttled");
+  culprit (WEB APP ("80", "shop", "shop.service", "t 80 S x 0 0x4\n")
+           "@@ F\np 80\nf 901\nw /data/log\n"
+           "@@ L\n" LISTEN ("1F90", "0", "901")
+           "@@ D\n/dev/vdb 9 9 0 100% /data\n@@ I\n/dev/vdb 9 1 8 12% /data\n"
+           "@@ end\n",
+           "shop.service, shop (80), writes to /data/log, and /data has no room "
+           "left",
+           "no-room");
   h = get (&collect_application,
-           "@@ S\nResult=oom-kill\nId=shop.service\n@@ end\n", ASK_OK, 0);
-  assert_string_equal (text_of (h, "app.failed"), "shop.service (oom-kill)");
-  assert_int_equal (int_of (h, "app.count"), 0);
-  assert_true (strlen (play.command) < 2048);
-  haul_free (h);
-  /* Which of two is not known. */
-  h = get (&collect_application,
-           "@@ S\nResult=x\nId=a.service\nResult=y\nId=b.service\n@@ end\n",
+           "@@ S\nResult=signal\nId=shop.service\nExecMainPID=80\n"
+           "ExecMainCode=2\nExecMainStatus=11\nNRestarts=0\nExecStart={ path="
+           "/usr/bin/labd ; argv[]=/usr/bin/labd shop ; }\n\n@@ end\n",
            ASK_OK, 0);
-  assert_string_equal (text_of (h, "app.failed"), "(none)");
+  assert_string_equal (text_of (h, "app.ended"),
+                       "shop.service, labd (80), has ended by signal 11 "
+                       "(SEGV)");
+  assert_int_equal (int_of (h, "app.count"), 0);
+  is_typed ();
+  haul_free (h);
+  /* What the kernel says of it says more. */
+  h = get (&collect_application,
+           WEB "@@ S\nResult=signal\nId=shop.service\nExecMainPID=80\n"
+           "@@ K\n> 1000.000000] shop[80]: segfault at 0 ip 1 sp 2 error 4 in "
+           "labd[400000+1000]\n@@ I\n/dev/vda 9 9 0 100% /srv\n@@ end\n",
+           ASK_OK, 0);
+  assert_string_equal (text_of (h, "app.ended"),
+                       "shop.service, shop (80), crashed: segfault in labd");
+  assert_string_equal (text_of (h, "fs.full"),
+                       "/srv (/dev/vda, 100 % of its inodes)");
   haul_free (h);
 }
 
@@ -310,6 +360,40 @@ says_before_what_it_does (void **state)
   assert_string_equal (p.never, "it has no channel for an agent");
 }
 
+/* What a step names, with its status, and where it was cut off. */
+static void
+commands_of_a_step (void **state)
+{
+  static const struct guest g = { .name = "vm", .display = "vm",
+                                  .inc = { .uuid = "u" } };
+  static const char params[]
+      = "{\"run\":[\"uptime\",\"dmesg | tail\",\"df\"],\"way\":\"ssh\"}";
+  struct json_object *login = json_tokener_parse (
+      "{\"logins\":[{\"address\":\"192.0.2.7:22\",\"user\":\"u\"}]}");
+  struct transport_env env = { .hub = NULL };
+  struct haul *h = haul_new ();
+  struct error err = ERROR_INIT;
+  const char *said;
+
+  play.says = "@@ 0\r\n|up\033[2J\r\n|@@ =0\r\n\r\n@@ 1\n>    1.0] dead\n"
+              "|@@ =3\n@@ 9\n|x\n@@ 2\n|no e";
+  play.end = ASK_OK;
+  hinted = login;
+  assert_int_equal (collect (&collect_commands, &g, &env, params, h, &err), 0);
+  hinted = NULL;
+  json_object_put (login);
+  assert_string_equal (play.by, "ssh");
+  assert_non_null (strstr (play.command, "( dmesg | tail ) 2>&1"));
+  said = file_of (h, "inside/commands.txt");
+  assert_non_null (strstr (said, "$ uptime\nup\\e[2J\n(status 0)\n"));
+  assert_non_null (strstr (said, "$ dmesg | tail\n[    1.0] dead\n(status 3)"));
+  assert_non_null (strstr (said, "(cut off)"));
+  assert_null (strstr (said, "x\n(st"));
+  assert_non_null (strstr (buf_str (&h->gaps), "its end is missing"));
+  assert_non_null (strstr (buf_str (&h->impact), "ran in the guest: uptime"));
+  haul_free (h);
+}
+
 int
 main (void)
 {
@@ -317,6 +401,7 @@ main (void)
     cmocka_unit_test (what_it_says_of_itself),
     cmocka_unit_test (log_comes_through),
     cmocka_unit_test (what_is_cut_off),
+    cmocka_unit_test (commands_of_a_step),
     cmocka_unit_test (which_one_it_is),
     cmocka_unit_test (over_ssh),
     cmocka_unit_test (says_before_what_it_does),

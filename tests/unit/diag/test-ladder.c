@@ -237,7 +237,7 @@ static const struct
   { WELL_VMM "kernel.answers=shown;net.answer=mismatch", "silent",
     "console-lost", "medium" },
   { WELL_VMM "kernel.answers=shown;net.answer=forwarded", "silent",
-    "userspace-stuck", "high" },
+    "userspace-stuck", "medium" },
 
   /* panic: text alone is a suspicion */
   { WELL_VMM IDLE "kernel.event.panic=Kernel panic - not syncing: Fatal;"
@@ -292,7 +292,7 @@ static const struct
   /* somebody printed it: the kernel answers */
   { WELL_VMM "kernel.event.panic=Kernel panic - not syncing: x;"
              "kernel.answers=shown",
-    "silent", "userspace-stuck", "high" },
+    "silent", "userspace-stuck", "medium" },
   { WELL_VMM "kernel.event.panic=Kernel panic - not syncing: x;"
              "kernel.answers=none;net.answer=open",
     "silent", "console-lost", "medium" },
@@ -310,7 +310,32 @@ static const struct
   { WELL_VMM BUSY1 "kernel.answers=none;disk.any_moved=1", "silent",
     "userspace-stuck", "low" },
   { WELL_VMM BUSY2 "kernel.answers=shown", "no-answer", "userspace-stuck",
-    "high" },
+    "medium" },
+  { WELL_VMM BUSY2 "kernel.answers=shown;tasks.blocked=1", "no-answer",
+    "userspace-stuck", "high" },
+  /* Its help alone; its tasks are refused, which may hide a lock or a disk. */
+  { WELL_HOST "qemu.state=running;qemu.wanted=0.1;qemu.got=0.9;"
+              "kernel.answers=shown;sysrq.refused=wlt",
+    "silent", "userspace-stuck", "low" },
+  { WELL_HOST "qemu.state=running;qemu.wanted=0.1;qemu.got=0.9;"
+              "kernel.answers=shown;sysrq.refused=wlt;kernel.event.hung_task="
+              "INFO: task hung in f",
+    "silent", "lock-deadlock", "low" },
+  /* A twentieth of a processor is enough to answer at interrupt level. */
+  { WELL_HOST "qemu.state=running;qemu.wanted=1.9;qemu.got=0.09;"
+              "kernel.answers=none",
+    "silent", "hard-lockup", "low" },
+  { WELL_HOST "qemu.state=running;qemu.wanted=1.9;qemu.got=0.09;"
+              "kernel.answers=disabled",
+    "silent", "host-starved", "medium" },
+  { WELL_HOST "qemu.state=running;qemu.wanted=1.9;qemu.got=0.09;"
+              "kernel.answers=shown;sysrq.refused=w",
+    "silent", "host-starved", "low" },
+  { WELL_HOST "qemu.state=running;qemu.wanted=1.9;qemu.got=0.09", "silent",
+    "host-starved", "medium" },
+  { WELL_HOST "qemu.state=running;qemu.wanted=1.9;qemu.got=0.01;"
+              "kernel.answers=none",
+    "silent", "host-starved", "high" },
   { WELL_VMM BUSY2 "kernel.answers=none;net.guest_sent=12", "silent",
     "userspace-stuck", "medium" },
   { WELL_VMM BUSY1 "kernel.answers=disabled;kernel.event.soft_lockup=watchdog: "

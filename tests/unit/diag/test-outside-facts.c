@@ -311,6 +311,34 @@ who_reads_the_console (void **state)
   is_silent_of ("console.readers");
 }
 
+static void
+tells_who_stands (void **state)
+{
+  static const char rows[]
+      = "{'row':'cpu','cpu':0,'pid':4,'comm':'a','begun':'f [m]'}\n"
+        "{'row':'cpu','cpu':1,'pid':0,'comm':'swapper/1'}\n"
+        "{'row':'moved','what':'cpu','cpu':1,'clock':false,'switches':0}\n";
+  char all[1000];
+
+  snprintf (all, sizeof all, "%s%s", rows,
+            "{'row':'moved','what':'cpu','cpu':0,'clock':false,'switches':0}"
+            "\n");
+  look ("", all);
+  assert_non_null (strstr (have, "kernel.stands_with=f [m], a (4) on CPU 0\n"));
+  /* Whether the others take interrupts was not seen. */
+  assert_null (strstr (have, "vcpu.irqs_off"));
+  snprintf (all, sizeof all, "%s%s", rows,
+            "{'row':'moved','what':'cpu','cpu':0,'clock':true,'switches':0}"
+            "\n");
+  look ("", all);
+  assert_null (strstr (have, "kernel.stands_with"));
+  look ("", "{'row':'cpu','cpu':0,'pid':4,'comm':'a'}\n"
+            "{'row':'runqueue','cpu':0,'running':1,'behind_s':9}\n"
+            "{'row':'moved','what':'cpu','cpu':0,'clock':false,'switches':0}\n"
+            "{'row':'moved','what':'cpu','cpu':1,'clock':true,'switches':1}\n");
+  assert_non_null (strstr (have, "vcpu.irqs_off=1\n"));
+}
+
 int
 main (void)
 {
@@ -325,6 +353,7 @@ main (void)
     cmocka_unit_test (what_serves_it),
     cmocka_unit_test (all_of_them_stopped),
     cmocka_unit_test (takes_anything),
+    cmocka_unit_test (tells_who_stands),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);

@@ -121,6 +121,69 @@ names_who_keeps_a_cpu (void **state)
           "");
 }
 
+#define BARE(n, pid)                                                          \
+  "{'row':'cpu','cpu':" #n ",'pid':" #pid ",'comm':'a'}\n"
+#define RUNS(n, pid)                                                          \
+  "{'row':'task','pid':" #pid ",'comm':'a','state':'R','cpu':" #n              \
+  ",'on_cpu':true,'since_s':17.1}\n"
+#define BEHIND(n, wait, s)                                                    \
+  "{'row':'runqueue','cpu':" #n ",'running':" #wait ",'behind_s':" #s "}\n"
+#define MOVED(n, clock, switches)                                             \
+  "{'row':'moved','what':'cpu','cpu':" #n ",'clock':" #clock                   \
+  ",'switches':" #switches "}\n"
+
+/* By what its kernel has written down. */
+static void
+sees_without_registers (void **state)
+{
+  static const char soft[]
+      = "lockup soft-lockup {'cpu':0,'pid':4,'comm':'a'}\n";
+  static const char hard[]
+      = "lockup hard-lockup {'cpu':0,'pid':4,'comm':'a'}\n";
+  static const char lives[]
+      = BARE (1, 0) BEHIND (1, 0, 0.0) MOVED (1, true, 3);
+  char rows[2000];
+
+#define TWO(rest)                                                             \
+  (snprintf (rows, sizeof rows, "%s%s", lives, BARE (0, 4) rest), rows)
+  expect (TWO (RUNS (0, 4) BEHIND (0, 3, 0.1) MOVED (0, true, 0)), soft);
+  /* It is passed on; nobody waits for it. */
+  expect (TWO (RUNS (0, 4) BEHIND (0, 3, 0.1) MOVED (0, true, 2)), "");
+  expect (TWO (RUNS (0, 4) BEHIND (0, 1, 0.1) MOVED (0, true, 0)), "");
+  /* No tick comes, whoever waits. */
+  expect (TWO (RUNS (0, 4) BEHIND (0, 1, 36.1) MOVED (0, false, 0)), hard);
+  expect (TWO (RUNS (0, 4) BEHIND (0, 3, 36.1) MOVED (0, false, 0)), hard);
+  /* Its host may not have let it run for a moment; one that is idle sleeps. */
+  expect (TWO (RUNS (0, 4) BEHIND (0, 1, 1.1) MOVED (0, false, 0)), "");
+  expect (TWO (RUNS (0, 4) BEHIND (0, 1, 36.1)), "");
+  snprintf (rows, sizeof rows, "%s%s", lives,
+            BARE (0, 0) BEHIND (0, 0, 36.1) MOVED (0, false, 0));
+  expect (rows, "");
+  /* What it was made for, and where an interrupt found it. */
+  expect (TWO ("{'row':'cpu','cpu':2,'pid':7,'comm':'k','begun':'spin [zoo]'}"
+               "\n" BEHIND (2, 1, 9) MOVED (2, false, 0)),
+          "lockup hard-lockup {'cpu':2,'pid':7,'comm':'k','function':'spin',"
+          "'module':'zoo'}\n");
+  expect (SPIN "{'row':'cpu','cpu':2,'pid':4,'comm':'a','at':'delay_tsc+0x1/"
+               "0x2','seen':'interrupt','begun':'other','stack':1}\n"
+          RUNS (2, 4) BEHIND (2, 2, 0.1) MOVED (2, true, 0),
+          "lockup soft-lockup {'cpu':2,'pid':4,'comm':'a','function':'spin',"
+          "'module':'zoo'}\n");
+  /* Who waits for the lock is not who has it. */
+  expect ("{'row':'stack','id':1,'frames':["
+          "'native_queued_spin_lock_slowpath+0x1/0x2','take+0x1/0x2 [zoo]'],"
+          "'end':'thread'}\n"
+          "{'row':'cpu','cpu':0,'pid':4,'comm':'a','stack':1}\n" BARE (1, 5)
+          RUNS (0, 4) RUNS (1, 5) BEHIND (0, 2, 0) BEHIND (1, 2, 0)
+          MOVED (0, true, 0) MOVED (1, true, 0),
+          "lockup soft-lockup {'cpu':1,'pid':5,'comm':'a'}\n"
+          "lockup soft-lockup {'cpu':0,'pid':4,'comm':'a','function':'take',"
+          "'module':'zoo'}\n");
+  /* All of them: only their host knows whether they ran. */
+  expect (BARE (0, 4) BARE (1, 5) MOVED (0, false, 0) MOVED (1, false, 0),
+          "lockup - -\n");
+}
+
 static void
 names_who_has_it (void **state)
 {
@@ -152,12 +215,14 @@ names_what_serves_it (void **state)
           "{'row':'workpool','pool':3,'waiting':4,'no_progress_s':45}\n"
           "{'row':'mount','device':'vda','write_error':'EIO'}\n"
           "{'row':'mount','device':'vdb','frozen':'writes'}\n"
+          "{'row':'mount','device':'vdc','read_only':true,'given_up':true}\n"
           "{'row':'mem','total_pages':1000,'free_pages':5,'oom_kills':1}\n",
           "storage storage-stalled {'disk':'vda'}\n"
           "degraded workqueue-lockup {'pool':3}\n"
           "degraded network-lost {'device':'eth0'}\n"
           "degraded filesystem-error {'device':'vda'}\n"
           "degraded - {'device':'vdb'}\n"
+          "degraded filesystem-error {'device':'vdc'}\n"
           "degraded out-of-memory -\n"
           "note - -\n");
 }
@@ -246,6 +311,7 @@ main (void)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (names_the_cpu),
     cmocka_unit_test (names_who_keeps_a_cpu),
+    cmocka_unit_test (sees_without_registers),
     cmocka_unit_test (names_who_has_it),
     cmocka_unit_test (names_what_serves_it),
     cmocka_unit_test (leaves_parents_in_peace),

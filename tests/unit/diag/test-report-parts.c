@@ -100,6 +100,24 @@ static const struct kind kinds[] = {
     .has = { "runs, takes no interrupts", "<code>spin</code>",
              "clock stands still", "id=\"waits\"" },
     .has_not = { "id=\"census\"", "marker" } },
+  /* Of a clock that stands nobody knows when it stopped; no registers. */
+  { .name = "its clock stood",
+    .manifest = INCIDENT (
+        "vmm-stuck", "}},\"facts\":[{\"name\":\"kernel.clock_moved\","
+                     "\"value\":false,\"source\":\"memory\",\"time_ms\":5},"
+                     "{\"name\":\"vmm.status\",\"value\":\"running\","
+                     "\"source\":\"monitor\",\"time_ms\":4}]}"),
+    .files = { { "memory/look.jsonl",
+                 "{\"row\":\"system\",\"clock_s\":9.5}\n"
+                 "{\"row\":\"cpu\",\"cpu\":1,\"pid\":0,\"comm\":"
+                 "\"swapper/1\"}\n{\"row\":\"cpu\",\"vcpu\":2,"
+                 "\"at\":\"stop+0x1/0x2\"}\n" },
+               { "memory/dmesg.txt", "[    9.250000] late words\n" } },
+    .has = { "stood still when it was read", "QEMU said: running",
+             "<td class=\"num\">1</td><td><small>not known</small>",
+             "nobody gave its registers",
+             "<small>not known</small></td><td class=\"frames\"><code>stop" },
+    .has_not = { "is told in the host", "(-1)", ">-1<" } },
   { .name = "storage",
     .manifest = INCIDENT ("storage-stalled", "}},\"ladder\":[{\"facet\":"
                           "\"block\",\"state\":\"dead\",\"evidence\":"
@@ -113,12 +131,38 @@ static const struct kind kinds[] = {
     .has_not = { "id=\"census\"" } },
   { .name = "host",
     .manifest = INCIDENT ("storage-stalled",
-                          "}},\"children\":[{\"incident\":\"c1\",\"guest\":"
+                          "}},\"children\":[{\"incident\":"
+                          "\"11111111-2222-4333-8444-555555555555\","
+                          "\"guest\":"
                           "\"web\",\"class\":\"io-error\"},{\"incident\":"
                           "\"c2\",\"guest\":\"db\",\"class\":\"slow\"}]}"),
-    .has = { "2 guests failed together", "<code>c2</code>",
+    .has = { "2 guests failed together", "<td><code>c2</code></td>",
+             "<a href=\"../11111111-2222-4333-8444-555555555555/"
+             "index.html\">",
              "<a href=\"#children\">" },
     .has_not = { "id=\"ladder\"" } },
+  { .name = "one of several",
+    .manifest = INCIDENT ("slow", "},\"parent\":"
+                          "\"11111111-2222-4333-8444-555555555555\"}}"),
+    .has = { "the incident of the host is <a href=\"../11111111-2222-4333-"
+             "8444-555555555555/index.html\">" } },
+  /* What two say is told once; what a fact means, and in which unit. */
+  { .name = "said twice",
+    .manifest = INCIDENT (
+        "slow", ",\"evidence\":[{\"name\":\"mem.available\",\"value\":"
+                "\"0.25\",\"source\":\"memory\"},{\"name\":\"host.load1\","
+                "\"value\":\"7\",\"source\":\"host\"},{\"name\":"
+                "\"mem.available\",\"value\":\"0.25\",\"source\":"
+                "\"inside\"}]}},\"facts\":[{\"name\":\"tasks.blocked_s\","
+                "\"value\":17.5,\"source\":\"memory\"}],\"collectors\":["
+                "{\"name\":\"one\",\"skipped\":\"vmm == alive\"},{"
+                "\"name\":\"two\",\"skipped\":\"vmm == alive\"}]}"),
+    .files = { { "inside/meminfo.txt", "MemAvailable: 1 kB\n" } },
+    .has = { "25 %</code> <small>by memory</small> <small>, and by inside"
+             "</small>  <a class=\"at\"",
+             "7 tasks</code>", "title=\"memory", ">17.5 s<",
+             "<strong>one</strong>, <strong>two</strong>: it is not so that "
+             "<code>vmm == alive</code>" } },
   { .name = "boot",
     .manifest = INCIDENT ("boot-stuck",
                           ",\"next\":\"Read console/tail.log, its end.\","

@@ -104,7 +104,8 @@ all_there (void **state)
   assert_non_null (strstr (text, "<strong>fail</strong> two wait"));
   assert_non_null (strstr (text, "<strong>block</strong>: not asked"));
   assert_non_null (strstr (text, "<polyline"));
-  assert_non_null (strstr (text, "its condition does not hold"));
+  assert_non_null (strstr (text, "<strong>net</strong>: it is not so that <code>vmm == "
+                                  "alive</code>"));
   /* That file has no such line; the one that it has is shown. */
   assert_non_null (
       strstr (text, "<a href=\"sysrq/w.txt\"><code>sysrq/w.txt</code></a> "

@@ -107,6 +107,12 @@ names_class_and_culprit (void **state)
   concludes ("kernel.panicked=1;finding.kernel_panic=KERNEL PANIC on CPU 0: "
              "bad;culprit.kernel_panic=f [m], t (7) on CPU 0",
              "silent", "kernel-panic", "f [m], t (7) on CPU 0");
+  /* Whoever panics for want of a disk is not to blame. */
+  concludes ("kernel.panicked=1;finding.kernel_panic=KERNEL PANIC on CPU 1: "
+             "VFS: Unable to mount root fs on unknown-block(0,0);"
+             "culprit.kernel_panic=swapper/0 (1) on CPU 1;"
+             "kernel.event.root_missing=no root file system: sda1",
+             "boot-stopped", "kernel-panic", "no root file system: sda1");
   /* By two vantage points it is the same one. */
   concludes ("vmm.status@monitor=paused guest-panicked;kernel.panicked=1;"
              "finding.kernel_panic=KERNEL PANIC on CPU 0: bad;"
@@ -138,6 +144,31 @@ names_class_and_culprit (void **state)
              "culprit.hard_lockup=spin [m];qemu.wanted@host=0.02;"
              "qemu.got@host=0.01",
              "silent", "hard-lockup", "spin [m]");
+  /* Registers were not seen: its host tells whether it runs. */
+#define STANDS                                                                \
+  "kernel.panicked=0;kernel.clock_moved=0;kernel.switches=0;"                 \
+  "kernel.stands_with=spin [m], t (7) on CPU 0;qemu.state@host=running;"
+  concludes (STANDS "qemu.wanted@host=1.9;qemu.got@host=0.19", "ticks-dead",
+             "hard-lockup", "spin [m], t (7) on CPU 0");
+  concludes (STANDS "qemu.wanted@host=1.9;qemu.got@host=0.01", "ticks-dead",
+             "host-starved", NULL);
+  concludes (STANDS "qemu.wanted@host=0.1;qemu.got@host=0.9", "ticks-dead",
+             "unknown", NULL);
+  concludes (STANDS "vmm.status@monitor=paused;qemu.wanted@host=1.9;"
+                    "qemu.got@host=0.9",
+             "ticks-dead", "paused", NULL);
+  /* Who keeps a CPU is why the works of its pool are not begun. */
+  concludes (LIVES ";finding.soft_lockup=CPU 0 lets nothing else run;"
+             "culprit.soft_lockup=spin [m];workqueue.stuck_s=56.0;"
+             "finding.workqueue_lockup=1 works of pool 4 wait",
+             "scheduler-dead", "soft-lockup", "spin [m]");
+  concludes (LIVES ";finding.filesystem_error=file system ext4 on vda is "
+             "read-only, though it was mounted for writing: its kernel gave it "
+             "up after an error;culprit.filesystem_error=device vda",
+             "fs-given-up", "filesystem-error", "device vda");
+  concludes (LIVES ";tasks.blocked=1;tasks.in_lock=0;tasks.blocked_s=31.0;"
+             "tasks.culprit=dd in zoo_wait",
+             "tasks-stuck", "lock-deadlock", "dd in zoo_wait");
   /* Of one CPU others may still answer SysRq. */
   concludes (LIVES ";vcpu.irqs_off=1;finding.hard_lockup=CPU 1 takes none;"
              "culprit.hard_lockup=spin [m];kernel.answers@sysrq=disabled",
@@ -242,6 +273,41 @@ names_what_never_came_up (void **state)
              "boot-stopped", "kernel-panic", "f");
 }
 
+#define ENDED(why, tied)                                                      \
+  WELL ";app.ended=shop.service, shop (7);app.ended_why=" why                 \
+       ";app.ended_tied=" tied
+
+static void
+names_applications (void **state)
+{
+  concludes (WELL ";app.culprit=shop.service;app.amiss=throttled;"
+             "app.tied=command", "status", "application-dead", "shop.service");
+  concludes (WELL ";app.culprit=shop.service;app.amiss=no-room;app.tied=named;"
+             "fs.full@inside=/data", "status", "application-dead",
+             "shop.service");
+  concludes (WELL ";fs.full@inside=/data", "status", "application-dead",
+             "no room left in /data");
+  concludes (ENDED ("killed", "only"), "status", "application-dead",
+             "shop.service, shop (7)");
+  concludes (ENDED ("failed", "named"), "status", "application-dead",
+             "shop.service, shop (7)");
+  concludes (ENDED ("crashed", "only"), "refused", "application-dead",
+             "shop.service, shop (7)");
+  concludes (ENDED ("crashed", "only") ";app.missing=nothing listens on port 1",
+             "refused", "application-dead", "shop.service, shop (7)");
+  /* What was asked is another one, which is there. */
+  concludes (ENDED ("failed", "only") ";app.tied=port;app.amiss=nothing;"
+             "app.culprit=web.service", "status", "application-dead",
+             "web.service");
+  /* Its group had no memory left; the guest had. */
+  concludes (ENDED ("killed", "only") ";mem.new_oom_kills=1;mem.available=0.8",
+             "kernel-event", "application-dead", "shop.service, shop (7)");
+  concludes (ENDED ("killed", "only") ";mem.new_oom_kills=1;mem.available=0.01;"
+             "kernel.event.oom=x", "kernel-event", "out-of-memory", "x");
+  concludes (WELL ";tasks.frozen=1;tasks.frozen_who=sh (7) of /held", "silent",
+             "userspace-stuck", "frozen processes: sh (7) of /held");
+}
+
 /* Somebody else's word of the same name is not the memory's; what passes is no
  * finding; who answers badly answers. */
 static void
@@ -259,6 +325,26 @@ near_misses (void **state)
              "lock.owner=x", "status", "application-dead", "web");
   concludes (WELL ";tasks.stopped=1;tasks.stopped_who=sh (7)", "status",
              "application-dead", "web");
+  concludes (WELL ";tasks.frozen=1;tasks.frozen_who=sh (7)", "status",
+             "application-dead", "web");
+  concludes (ENDED ("crashed", "only"), "silent", "unknown", NULL);
+}
+
+/* One check answers, and of another nobody could ask: who has the console. */
+static void
+who_has_the_console (void **state)
+{
+  static const char well[]
+      = WELL ";vmm.monitor@monitor=answers;vmm.status@monitor=running;"
+             "probe.lives@scenario=ok";
+  char text[512];
+
+  concludes (well, "ordered", "none", NULL);
+  snprintf (text, sizeof text, "%s;reach.console@scenario=%s", well,
+            "unusable console-busy");
+  concludes (text, "ordered", "console-busy", "another client of the console");
+  snprintf (text, sizeof text, "%s;reach.console@scenario=%s", well, "alive");
+  concludes (text, "ordered", "none", NULL);
 }
 
 int
@@ -268,7 +354,9 @@ main (void)
     cmocka_unit_test (names_class_and_culprit),
     cmocka_unit_test (believes_its_log),
     cmocka_unit_test (names_what_never_came_up),
+    cmocka_unit_test (names_applications),
     cmocka_unit_test (near_misses),
+    cmocka_unit_test (who_has_the_console),
   };
 
   return cmocka_run_group_tests (tests, begin_rules, end_rules);

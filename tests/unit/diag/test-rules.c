@@ -398,7 +398,7 @@ sign (const char *class_, const char *culprit, char ret[SIGNATURE_TEXT])
 
   snprintf (v.class_, sizeof v.class_, "%s", class_);
   snprintf (v.culprit, sizeof v.culprit, "%s", culprit);
-  verdict_sign_ (&v, &cause);
+  verdict_sign_ (&v, &cause, NULL, NULL);
   memcpy (ret, v.signature, SIGNATURE_TEXT);
 }
 
@@ -432,12 +432,88 @@ what_passes_does_not_sign (void **state)
   sign ("kernel-oops", "x", a);
   sign ("kernel-panic", "x", b);
   assert_string_not_equal (a, b);
-  /* printf 'slow\nx' | sha256sum; and longer than a block */
+  /* The format, and printf 'slow\nx' | sha256sum; and longer than a block. */
   sign ("slow", "x", a);
-  assert_string_equal (a, "7501cbf39cc61702");
+  assert_string_equal (a, "2-7501cbf39cc61702");
   sign ("slow", "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
         a);
-  assert_string_equal (a, "b32c84f898412a25");
+  assert_string_equal (a, "2-b32c84f898412a25");
+}
+
+/* A trouble as a look at memory tells of it. */
+struct told
+{
+  const char *class_; /* of its finding: "lock_deadlock" */
+  const char *culprit, *stack;
+};
+
+static void
+sign_told (const struct told *t, char ret[SIGNATURE_TEXT])
+{
+  struct verdict_rules *rules = shipped ();
+  const struct cause cause = { "web", "silent", "" };
+  struct fact facts[5];
+  struct judgement j;
+  char name[FACT_NAME_MAX];
+  unsigned n = 0;
+
+  snprintf (name, sizeof name, "finding.%s", t->class_);
+  fact_text (&facts[n++], NULL, name, "memory", "it is so", 8);
+  snprintf (name, sizeof name, "culprit.%s", t->class_);
+  fact_text (&facts[n++], NULL, name, "memory", t->culprit,
+             strlen (t->culprit));
+  snprintf (name, sizeof name, "stack.%s", t->class_);
+  fact_int (&facts[n++], NULL, "tasks.blocked", "memory", 1);
+  fact_int (&facts[n++], NULL, "vcpu.irqs_off", "memory", 1);
+  if (t->stack)
+    fact_text (&facts[n++], NULL, name, "memory", t->stack,
+               strlen (t->stack));
+  judge_all (rules, facts, n, cause.code, NULL, &j);
+  if (strcmp (j.verdict.culprit, t->culprit) != 0)
+    fail_msg ("%s: %s by %s", j.verdict.class_, j.verdict.culprit,
+              j.verdict.rule);
+  memcpy (ret, j.verdict.signature, SIGNATURE_TEXT);
+  judgement_done (&j);
+  verdict_rules_unref (rules);
+}
+
+/* With the stacks of who did it these count, and not who it was this time. */
+static void
+stacks_sign (void **state)
+{
+  static const struct
+  {
+    struct told a, b;
+    bool same;
+  } cases[] = {
+    { { "lock_deadlock", "take_b, lock m2, kworker/0:1 (77)",
+        "take_a;work|take_b;work" },
+      { "lock_deadlock", "take_a, lock m1, cat (4711) on CPU 3",
+        "take_a;work|take_b;work" },
+      true },
+    { { "lock_deadlock", "take_b, lock m2, x (1)", "take_a;work|take_b;work" },
+      { "lock_deadlock", "take_b, lock m2, x (1)", "take_b;work|take_c;work" },
+      false },
+    { { "lock_deadlock", "f (1)", "f;g" }, { "hard_lockup", "f (1)", "f;g" },
+      false },
+    { { "hard_lockup", "spin on CPU 1", "spin;probe" },
+      { "hard_lockup", "spin on CPU 0", NULL }, false },
+    { { "lock_deadlock", "disk vda", NULL },
+      { "lock_deadlock", "disk vdb", NULL }, false },
+    { { "hard_lockup", "spin (3)", NULL }, { "hard_lockup", "spin (9)", NULL },
+      true },
+  };
+  char a[SIGNATURE_TEXT], b[SIGNATURE_TEXT];
+
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+    {
+      sign_told (&cases[i].a, a);
+      sign_told (&cases[i].b, b);
+      assert_int_equal (strncmp (a, SIGNATURE_FORMAT, 2), 0);
+      if ((strcmp (a, b) == 0) != cases[i].same)
+        fail_msg ("%s (%s), %s (%s)", cases[i].a.culprit, a,
+                  cases[i].b.culprit, b);
+    }
 }
 
 /* The one that people begin with. */
@@ -484,6 +560,7 @@ main (void)
     cmocka_unit_test (certain_takes_two_vantage_points),
     cmocka_unit_test (what_nobody_could_say),
     cmocka_unit_test (what_passes_does_not_sign),
+    cmocka_unit_test (stacks_sign),
     cmocka_unit_test (the_example_is_good),
     cmocka_unit_test (they_have_a_schema),
   };

@@ -12,6 +12,8 @@
 
 #include "sysrq-bed.h"
 
+#include "base/cleanup.h"
+
 static struct guest
 known (int level, int mask)
 {
@@ -38,6 +40,7 @@ test_loglevel (void **state)
   assert_int_equal (int_of (h, "tasks.blocked"), 1);
   assert_int_equal (int_of (h, "sysrq.mask"), 1);
   assert_non_null (strstr (buf_str (&h->impact), "back to 4"));
+  assert_string_equal (text_of (h, "sysrq.hidden"), "(none)");
   haul_free (h);
 
   /* Where nothing is hidden nothing is raised. */
@@ -54,6 +57,7 @@ test_loglevel (void **state)
   h = ask (&g, "{\"keys\":\"hw\"}", 0);
   assert_string_equal (buf_str (&typed), "hw");
   assert_non_null (strstr (buf_str (&h->gaps), "what to put back"));
+  assert_string_equal (text_of (h, "sysrq.hidden"), "w");
   haul_free (h);
   g = known (4, 1);
   k.no_intent = true;
@@ -83,6 +87,57 @@ test_loglevel (void **state)
   assert_non_null (strstr (buf_str (&h->gaps), "not put back"));
   assert_non_null (strstr (k.intent, "\"level\":4"));
   haul_free (h);
+}
+
+/* Of a kernel whose memory nobody can read a shell in it says what it is. */
+static void
+test_asked_inside (void **state)
+{
+  struct guest g = known (4, 1);
+  uint64_t begun = now_ms;
+  struct haul *h;
+
+  k.blind = true;
+  shell.says = "@@ printk\n4\t4\t1\t7\n@@ sysrq\n1\n@@ end\n";
+  h = ask (&g, "{\"keys\":\"w\",\"level\":\"console\"}", 0);
+  assert_string_equal (buf_str (&typed), "h9w4");
+  assert_int_equal (k.level, 4);
+  assert_int_equal (k.intents, 1);
+  assert_int_equal (k.undones, 1);
+  assert_int_equal (int_of (h, "tasks.blocked"), 1);
+  assert_int_equal (int_of (h, "sysrq.mask"), 1);
+  assert_non_null (strstr (shell.command, "/proc/sys/kernel/$f"));
+  /* Not for as long as the whole step may take. */
+  assert_in_range (shell.until_ms, begun + 1, begun + 8000);
+  haul_free (h);
+
+  /* What memory says is not asked again, nor for a line of help. */
+  shell.command[0] = '\0';
+  g = known (4, 1);
+  haul_free (ask (&g, "{\"keys\":\"w\",\"level\":\"ssh\"}", 0));
+  assert_string_equal (buf_str (&typed), "h9w4");
+  g = known (4, 1);
+  k.blind = true;
+  haul_free (ask (&g, "{\"keys\":\"h\",\"level\":\"ssh\"}", 0));
+  /* And nobody is where the step does not say so. */
+  haul_free (ask (&g, "{\"keys\":\"w\"}", 0));
+  assert_string_equal (buf_str (&typed), "w");
+  assert_string_equal (shell.command, "");
+
+  /* Nobody there, or no word of it, or one that no key sets: left alone. */
+  const char *const others[]
+      = { NULL, "@@ printk\n@@ sysrq\n1\n@@ end\n",
+          "@@ printk\n15 4 1 7\n@@ sysrq\n1\n@@ end\n", "@@ printk\n-4" };
+  for (size_t i = 0; i < ARRAY_LEN (others); i++)
+    {
+      g = known (4, 1);
+      k.blind = true;
+      shell.says = others[i];
+      h = ask (&g, "{\"keys\":\"w\",\"level\":\"agent\"}", 0);
+      assert_string_equal (buf_str (&typed), "w");
+      assert_non_null (strstr (buf_str (&h->gaps), "what to put back"));
+      haul_free (h);
+    }
 }
 
 /* A budget that ends in the middle is no reason to leave it raised. */
@@ -229,6 +284,7 @@ main (void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (test_loglevel),
+    cmocka_unit_test (test_asked_inside),
     cmocka_unit_test (test_budget),
     cmocka_unit_test (test_mask),
     cmocka_unit_test (test_keyboard),

@@ -27,6 +27,7 @@ make (struct bed *b)
   fakekernel_type (f, "__call_single_data", 32,
                    "node@0=__call_single_node func@16:8");
   fakekernel_type (f, "call_function_data", 24, "csd@0:8");
+  fakekernel_type (f, "kthread", 64, "threadfn@8:8");
   fakekernel_type (f, "maple_tree", 16, "ma_root@8:8");
   fakekernel_type (f, "maple_range_64", 256, "pivot@8:8*15 slot@128:8*16");
   fakekernel_type (f, "maple_arange_64", 248, "pivot@8:8*9 slot@80:8*10");
@@ -295,6 +296,43 @@ test_without_registers (void **state)
   fakekernel_free (&b.f);
 }
 
+/* What the last interrupt left of who runs, and what a thread was made for. */
+static void
+test_remembered (void **state)
+{
+  struct bed b;
+  struct fakemem *m = &b.f.mem;
+  uint64_t sp, kthread;
+
+  make (&b);
+  free (b.f.k->cpus);
+  b.f.k->cpus = NULL;
+  b.f.k->ncpus = 0;
+  sp = fakemem_get (m, b.task[1] + FAKE_STACK_AT) + FAKE_STACK - 512;
+  fakemem_u64 (m, sp - 168 + 128, fakekernel_at (&b.f, "spin") + 8);
+  fakemem_u64 (m, sp - 168 + 136, 0x10);
+  fakemem_u64 (m, sp - 168 + 144, 0x246);
+  fakemem_u64 (m, sp - 168 + 152, sp);
+  fakemem_u64 (m, sp + 8, fakekernel_at (&b.f, "kthread") + 8);
+  kthread = fakemem_alloc (m, 64);
+  fakemem_u64 (m, kthread + 8, fakekernel_at (&b.f, "panic"));
+  fakemem_u32 (m, b.task[2] + FAKE_FLAGS, 0x200000);
+  fakemem_u64 (m, b.task[2] + 400, kthread);
+  fakemem_u64 (m, b.area[2] + var (&b.f, "call_single_queue"), kthread + 32);
+  fakekernel_look (&b.f, &section_cpus);
+  assert_row (&b.f, "\"cpu\":0,\"pid\":10,\"comm\":\"runner\"}");
+  assert_row (&b.f, "\"frames\":[\"spin+0x8/0x100\",\"kthread+0x8/0x100\"]");
+  assert_row (&b.f, "\"cpu\":1,\"pid\":11,\"comm\":\"runner\",\"at\":"
+                    "\"spin+0x8/0x100\",\"seen\":\"interrupt\",\"stack\":1}");
+  assert_row (&b.f, "\"cpu\":2,\"pid\":12,\"comm\":\"runner\",\"begun\":"
+                    "\"panic\",\"unanswered_calls\":1}");
+  /* In the midst of a function nothing begins. */
+  fakemem_u64 (m, kthread + 8, fakekernel_at (&b.f, "panic") + 4);
+  fakekernel_look (&b.f, &section_cpus);
+  assert_no_row (&b.f, "begun");
+  fakekernel_free (&b.f);
+}
+
 /* ---- places in files ---- */
 
 static uint64_t
@@ -429,6 +467,7 @@ main (void)
     cmocka_unit_test (test_waits_for_one),
     cmocka_unit_test (test_panics),
     cmocka_unit_test (test_without_registers),
+    cmocka_unit_test (test_remembered),
     cmocka_unit_test (test_places),
     cmocka_unit_test (test_places_in_list),
   };

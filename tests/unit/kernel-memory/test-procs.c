@@ -31,6 +31,9 @@ make_procs (struct fakekernel *f)
   fakekernel_type (f, "page_counter", 16, "usage@0:8 max@8:8");
   fakekernel_type (f, "mem_cgroup", 128,
                    "memory@16=page_counter memory_events@64:8*8");
+  fakekernel_type (f, "cfs_bandwidth", 32,
+                   "period@0:8 quota@8:8 nr_periods@16:4 nr_throttled@20:4");
+  fakekernel_type (f, "task_group", 64, "cfs_bandwidth@32=cfs_bandwidth");
   fakekernel_enum (f, "cgroup_subsys_id", "cpu_cgrp_id memory_cgrp_id");
   fakekernel_enum (f, "memcg_memory_event", "MEMCG_LOW MEMCG_OOM_KILL");
   fakekernel_var (f, "socket_file_ops", 8);
@@ -115,7 +118,7 @@ static void
 test_groups (void **state)
 {
   struct fakekernel f;
-  uint64_t list, task, set, group, kn, root, name, mem;
+  uint64_t list, task, set, group, kn, root, name, mem, cpu;
 
   make_procs (&f);
   fakekernel_load (&f);
@@ -143,8 +146,18 @@ test_groups (void **state)
                   "\"oom_kills\":5}");
   /* No bound at all is a number as well. */
   fakemem_u64 (&f.mem, mem + 24, INT64_MAX / 4096);
+  cpu = fakemem_alloc (&f.mem, 64);
+  fakemem_u64 (&f.mem, set + 8, cpu);
+  fakemem_u64 (&f.mem, cpu + 32, 100000000);
+  fakemem_u64 (&f.mem, cpu + 40, 1000000);
+  fakemem_u64 (&f.mem, cpu + 48, 20 | 19ULL << 32);
   fakekernel_look (&f, &section_procs);
   assert_no_row (&f, "\"max\":");
+  assert_row (&f, "\"oom_kills\":5,\"cpus\":0.010,\"periods\":20,"
+                  "\"throttled\":19}");
+  fakemem_u64 (&f.mem, cpu + 40, UINT64_MAX);
+  fakekernel_look (&f, &section_procs);
+  assert_no_row (&f, "\"cpus\":");
   fakekernel_free (&f);
 }
 

@@ -412,6 +412,15 @@ test_mounts (void **state)
   assert_row (&f, "\"at\":[\"/srv/data\"],\"read_only\":true,"
                   "\"frozen\":\"all\",\"write_error\":\"EIO\"}");
   assert_int_equal (fakekernel_count (&f, "\"row\""), 2);
+  /* Read-only, and it was not mounted so: a place of it alone may be. */
+  fakemem_u64 (&f.mem, a + 32, 1);
+  fakekernel_look (&f, &section_mounts);
+  assert_row (&f, "\"at\":[\"/\"],\"read_only\":true,\"given_up\":true}");
+  assert_int_equal (fakekernel_count (&f, "given_up"), 1);
+  fakemem_u32 (&f.mem, top + 48, 0x40);
+  fakekernel_look (&f, &section_mounts);
+  assert_int_equal (fakekernel_count (&f, "given_up"), 0);
+  fakemem_u64 (&f.mem, a + 32, 0);
   /* Mounts that are above each other, names that are their own parents. */
   fakemem_u64 (&f.mem, top + 16, sub);
   fakemem_u64 (&f.mem, data + 24, data);

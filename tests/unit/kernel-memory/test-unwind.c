@@ -110,6 +110,82 @@ test_fault (void **state)
   fakekernel_free (&b.f);
 }
 
+/* What an interrupt left of leaf(), which outer() had called, at that depth. */
+static void
+leave (struct bed *b, unsigned depth, uint64_t cs, uint64_t flags)
+{
+  uint64_t sp = b->hi - depth, at = (sp & ~UINT64_C (15)) - PT_SIZE;
+
+  put (b, at + PT_IP, func (b, "leaf") + 8);
+  put (b, at + PT_CS, cs);
+  put (b, at + 144, flags);
+  put (b, at + PT_SP, sp);
+  put (b, at + 160, 0x18);
+  put (b, sp + 8, func (b, "outer") + 8);
+  put (b, sp + 24, func (b, "thread") + 8);
+}
+
+static int
+walk_left (struct bed *b)
+{
+  mem_fresh (b->f.m);
+  return unwind_left (b->f.k, b->task, &b->s);
+}
+
+/* Whose registers are not known: where the last interrupt came. */
+static void
+test_left (void **state)
+{
+  struct bed b;
+
+  make (&b, 3);
+  assert_int_equal (walk_left (&b), -ENOENT);
+  leave (&b, 512, 0x10, 0x246);
+  assert_int_equal (walk_left (&b), 0);
+  assert_frames (&b, "leaf outer thread");
+  assert_true (b.s.frames[0].exact);
+  assert_int_equal (b.s.end, END_THREAD);
+  /* Of another time: who called is not there any more.  Deeper, and whole. */
+  put (&b, b.hi - 512 + 24, 0);
+  assert_int_equal (walk_left (&b), -ENOENT);
+  leave (&b, 1024 + 8, 0x10, 0x246);
+  assert_int_equal (walk_left (&b), 0);
+  fakekernel_free (&b.f);
+}
+
+/* Words that look like it: of a program, with interrupts off, of nowhere. */
+static void
+test_left_is_none (void **state)
+{
+  static const struct { uint64_t cs, flags; } regs[]
+      = { { 0x33, 0x246 }, { 0x10, 0x46 }, { 0x10, 0xffff888000000246 },
+          { 0x10, 0x244 } };
+  struct bed b;
+
+  for (size_t i = 0; i < sizeof regs / sizeof *regs; i++)
+    {
+      make (&b, 3);
+      leave (&b, 512, regs[i].cs, regs[i].flags);
+      assert_int_equal (walk_left (&b), -ENOENT);
+      fakekernel_free (&b.f);
+    }
+  make (&b, 3);
+  leave (&b, 512, 0x10, 0x246);
+  put (&b, b.hi - 512 - PT_SIZE + PT_SP, b.hi - 256);
+  assert_int_equal (walk_left (&b), -ENOENT);
+  leave (&b, 512, 0x10, 0x246);
+  put (&b, b.hi - 512 - PT_SIZE + PT_IP, 0x401234);
+  assert_int_equal (walk_left (&b), -ENOENT);
+  /* A stack full of them costs no more than a few. */
+  for (unsigned depth = 512; depth + PT_SIZE + 64 < FAKE_STACK; depth += 256)
+    {
+      leave (&b, depth, 0x10, 0x246);
+      put (&b, b.hi - depth + 8, 7);
+    }
+  assert_int_equal (walk_left (&b), -ENOENT);
+  fakekernel_free (&b.f);
+}
+
 static void
 test_from_user (void **state)
 {
@@ -361,6 +437,8 @@ main (void)
     cmocka_unit_test (test_base_pointer),
     cmocka_unit_test (test_interrupt),
     cmocka_unit_test (test_fault),
+    cmocka_unit_test (test_left),
+    cmocka_unit_test (test_left_is_none),
     cmocka_unit_test (test_from_user),
     cmocka_unit_test (test_switched),
     cmocka_unit_test (test_registers),

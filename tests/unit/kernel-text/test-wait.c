@@ -120,6 +120,68 @@ each_stack (void **state)
     }
 }
 
+/* By what a stack is known again: pairs of it that are the same, and that are
+ * not. */
+static void
+keys (void **state)
+{
+  static const struct
+  {
+    const char *a, *b, *key; /* b NULL: another one than the case before */
+  } cases_[] = {
+    /* offsets, sizes, compilers' suffixes */
+    { "__schedule+0x2e/0x8f0 schedule+0x5e/0xd0 "
+      "schedule_preempt_disabled+0x15/0x30 __mutex_lock.constprop.0+0x3b/0x6c "
+      "take_b.isra.0+0x1f/0x40 work.part.2+0x10/0x20 kthread+0xe/0x1 "
+      "ret_from_fork+0x2/0x3",
+      "__schedule+0x9/0x1 schedule+0x1/0x2 __mutex_lock_slowpath mutex_lock "
+      "take_b+0x7/0x99 work.cold+0x1/0x2 kthread+0x1/0x2 ret_from_fork_asm",
+      "take_b;work" },
+    { "__schedule schedule __mutex_lock take_a+0x1f/0x40 work", NULL,
+      "take_a;work" },
+    { "__schedule schedule __mutex_lock take_a+0x1f/0x40 other", NULL,
+      "take_a;other" },
+    /* how one gets there, and by which machine */
+    { "__schedule io_schedule folio_wait_bit_common filemap_fault "
+      "__x64_sys_read do_syscall_64 entry_SYSCALL_64_after_hwframe",
+      "schedule bit_wait_io filemap_fault+0x1/0x2 __arm64_sys_read "
+      "invoke_syscall el0_svc_common.constprop.0 el0t_64_sync",
+      "filemap_fault;sys_read" },
+    /* what a loop calls now and then */
+    { "read_tsc+0x1/0x2 ktime_get spin+0x4/0x9 asm_exc_nmi",
+      "cpu_relax delay_tsc __const_udelay spin+0x77/0x99", "spin" },
+    { "a b c d e f", "a b b c c d x", "a;b;c;d" },
+    { "0xffffffff81000000 __schedule schedule", "kthread", "" },
+    { "", "? <interrupt>", "" },
+  };
+
+  for (size_t i = 0; i < sizeof cases_ / sizeof cases_[0]; i++)
+    for (int k = 0; k < 2; k++)
+      {
+        const char *stack = k ? cases_[i].b : cases_[i].a, *names[MAX];
+        char *text = stack ? strdup (stack) : NULL, key[200];
+
+        if (!text)
+          continue;
+        wait_key (names, names_of (text, names), key, sizeof key);
+        if (strcmp (key, cases_[i].key) != 0)
+          fail_msg ("%s: \"%s\", not \"%s\"", stack, key, cases_[i].key);
+        free (text);
+      }
+}
+
+static void
+a_key_has_its_bound (void **state)
+{
+  const char *names[] = { "one [zoo]", "three+0x1/0x2 [zoo]", "four", "five" };
+  char key[24];
+
+  wait_key (names, 4, key, sizeof key);
+  assert_string_equal (key, "one [zoo];three [zoo]");
+  wait_key (names, 4, key, 9);
+  assert_string_equal (key, "");
+}
+
 static void
 one_function (void **state)
 {
@@ -138,6 +200,8 @@ main (void)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (each_stack),
     cmocka_unit_test (one_function),
+    cmocka_unit_test (keys),
+    cmocka_unit_test (a_key_has_its_bound),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);

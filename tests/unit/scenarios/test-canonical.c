@@ -99,6 +99,10 @@ static const struct full
     COMMON "\"transports\":[\"memory\"],\"vcpus\":false,\"ticks\":false,"
            "\"scheduler\":false,\"stands\":\"45s\",\"load\":4.5,"
            "\"blocked\":3,\"for\":\"2m\"" },
+  { "memory-tasks",
+    COMMON "\"transports\":[\"memory\"],\"blocked-for\":\"45s\","
+           "\"disks\":false,\"filesystems\":false,"
+           "\"samples-apart\":\"2s\"" },
   { "tcp",
     COMMON "\"transports\":[\"tcp\"],\"address\":\"192.0.2.1:22\","
            "\"netns\":\"blue\","

@@ -35,8 +35,8 @@ on_guest (enum guest_change change, const struct guest *was,
 
   boots_guest (w->boots, change, was, now);
   if (change == GUEST_REBOOTED)
-    w->by_text += now->boot_by == BOOT_BY_TEXT;
-  else if (change == GUEST_CHANGED && was->boot_by == BOOT_BY_TEXT)
+    w->by_text += boot_is_suspected (now->boot_by);
+  else if (change == GUEST_CHANGED && boot_is_suspected (was->boot_by))
     *(now->boot_by == BOOT_BY_UPTIME ? &w->confirmed : &w->denied) += 1;
 }
 
@@ -177,6 +177,57 @@ test_both (void **state)
   shows_boot (w);
   loop_advance (w->loop, 10000);
   assert_int_equal (now (w).boot, 2);
+}
+
+/* What was its kernel is gone from its memory: at once, and once, whoever else
+ * tells of that boot. */
+static void
+test_memory (void **state)
+{
+  struct world *w = *state;
+  struct incarnation old = now (w), new;
+
+  assert_false (answered (w, 500));
+  boots_memory (w->boots, &old);
+  new = now (w);
+  assert_int_equal (new.boot, 1);
+  assert_int_equal (w->by_text, 1);
+  /* A look at the life before, the next kernel in its place, its text. */
+  boots_memory (w->boots, &old);
+  loop_advance (w->loop, 20000);
+  boots_memory (w->boots, &new);
+  shows_boot (w);
+  loop_advance (w->loop, 5000);
+  assert_int_equal (now (w).boot, 1);
+  assert_false (answered (w, 25));
+  assert_int_equal (w->confirmed, 1);
+  loop_advance (w->loop, 61000);
+  new = now (w);
+  boots_memory (w->boots, &new);
+  assert_int_equal (now (w).boot, 2);
+  /* A loop of boots, in which nothing answers. */
+  for (unsigned i = 0; i < 20; i++)
+    {
+      loop_advance (w->loop, 61000);
+      new = now (w);
+      boots_memory (w->boots, &new);
+    }
+  assert_int_equal (now (w).boot, 2);
+}
+
+/* A process in its first boot has one kernel after the other. */
+static void
+test_memory_at_first (void **state)
+{
+  struct world *w = *state;
+  struct incarnation inc;
+  struct timespec ts;
+
+  assert_int_equal (clock_gettime (CLOCK_BOOTTIME, &ts), 0);
+  appear (w, (uint64_t) ts.tv_sec * (uint64_t) sysconf (_SC_CLK_TCK));
+  inc = now (w);
+  boots_memory (w->boots, &inc);
+  assert_int_equal (now (w).boot, 0);
 }
 
 /* Text alone begins a new life; whether it is one, an uptime says. */
@@ -373,6 +424,7 @@ main (void)
     T (test_both),       T (test_confirmed),     T (test_dmesg),         T (test_later_answer),
     T (test_first_boot), T (test_liar),          T (test_liar_for_days),
     T (test_two_clocks), T (test_liar_by_uptime), T (test_gone),
+    T (test_memory),     T (test_memory_at_first),
   };
 
   return cmocka_run_group_tests_name ("boots", tests, NULL, NULL);

@@ -33,7 +33,7 @@ struct world
   struct eyes_env env;
   struct transport_env transports;
   struct eyes *e;
-  unsigned told;
+  unsigned told, anew;
   char scheduler[FACT_TEXT_MAX], why[FACT_TEXT_MAX];
 };
 
@@ -159,6 +159,13 @@ guest_is (struct world *w, uint64_t start_time, enum guest_run run)
   registry_update (w->env.registry, g);
 }
 
+static void
+on_anew (const struct incarnation *inc, void *arg)
+{
+  assert_string_equal (inc->uuid, A);
+  ((struct world *) arg)->anew++;
+}
+
 static int
 setup (void **state)
 {
@@ -171,6 +178,8 @@ setup (void **state)
   asked_doubt = stands = false;
   w->env.transports = &w->transports;
   w->env.interval_ms = EVERY_MS;
+  w->env.anew = on_anew;
+  w->env.arg = w;
   assert_int_equal (loop_new_fake (&w->env.loop, NULL), 0);
   assert_int_equal (job_pool_new (w->env.loop, &few, &w->env.jobs, NULL), 0);
   assert_int_equal (fact_bus_new (w->env.loop, 64, &w->env.bus, NULL), 0);
@@ -385,6 +394,8 @@ doubts_a_death (void **state)
   parser_says = ENOENT;
   until_looked (w, 15000);
   assert_false (look (w).beating);
+  /* Its firmware runs. */
+  assert_int_equal (w->anew, 1);
   assert_string_equal (w->scheduler, "unknown");
   assert_string_equal (w->why, "none: no kernel there");
   parser_says = 0;
@@ -403,6 +414,7 @@ doubts_for_long (void **state)
   parser_says = EBUSY;
   until_looked (w, 15000);
   assert_true (look (w).beating);
+  assert_int_equal (w->anew, 0);
   beats (w, 12000, 5, true);
   parser_says = 0;
   stands = true;
@@ -465,8 +477,10 @@ begins_anew_with_the_kernel (void **state)
   until_looked (w, 15000);
   /* A clock that falls is another boot's, whatever else is the same. */
   beats (w, 10000, 9, true);
+  assert_int_equal (w->anew, 2);
   beats (w, 14000, 2, true);
   assert_false (look (w).beating);
+  assert_int_equal (w->anew, 3);
 }
 
 static void

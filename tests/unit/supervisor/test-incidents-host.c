@@ -96,7 +96,35 @@ one_for_four (void **state)
   assert_int_equal (incident_children (host), 4);
 }
 
-/* Two have begun at once; those that wait are asked what is quick, and the
+static bool
+is_of_guest (struct json_object *child, const struct incident *inc)
+{
+  return strcmp (json_get_str (child, "incident"), inc->id) == 0
+         && strcmp (json_get_str (child, "guest"), inc->guest) == 0
+         && strcmp (json_get_str (child, "class"), inc->verdict.class_) == 0;
+}
+
+/* The documents of both, as whoever gets them has them. */
+static void
+names_each_other (struct world *w, const struct active *host)
+{
+  CLEANUP_JSON struct json_object *doc
+      = json_tokener_parse (stored (w, host->inc.id)->text);
+  struct json_object *list = json_get (doc, "children");
+  unsigned named = 0;
+
+  for (const struct active *a = w->incidents->first; a; a = a->next)
+    for (size_t i = 0; a != host && i < json_object_array_length (list); i++)
+      if (is_of_guest (json_object_array_get_idx (list, i), &a->inc))
+        {
+          named++;
+          assert_non_null (strstr (stored (w, a->inc.id)->text, "\"parent\""));
+        }
+  assert_int_equal (named, 4);
+  assert_null (host->inc.children);
+}
+
+/* Two have begun at once; each is looked at as its scenario says, and the
  * host's is judged when theirs are. */
 static void
 judged_by_its_children (void **state)
@@ -115,7 +143,7 @@ judged_by_its_children (void **state)
   fails (w, D);
   host = of_host (w);
   assert_string_equal (of (w, A)->inc.playbook, "standard");
-  assert_string_equal (of (w, D)->inc.playbook, "quick");
+  assert_string_equal (of (w, D)->inc.playbook, "standard");
   while (w->nputs)
     on_disk (w, NULL);
   assert_int_equal (w->nrunning, 2);
@@ -142,6 +170,7 @@ judged_by_its_children (void **state)
   while (w->npacks)
     packed (w, NULL);
   assert_int_equal (host->life, LIFE_DONE);
+  names_each_other (w, host);
 }
 
 /* Who fails of the same when it is judged changes what is said of it. */

@@ -425,7 +425,8 @@ test_bad_commands_are_refused (void **state)
   memset (big, 'x', sizeof big - 1);
   big[sizeof big - 1] = '\0';
   scene_begin (&s, &cfg, CONSOLE_HOLD, NULL);
-  assert_int_equal (ask (&s, 0, 0, "a\nb", 500, &ret), -EINVAL);
+  assert_int_equal (ask (&s, 0, 0, "a\rb", 500, &ret), -EINVAL);
+  assert_int_equal (ask (&s, 0, 0, " ;\n", 500, &ret), -EINVAL);
   assert_int_equal (ask (&s, 0, 0, " ; ", 500, &ret), -EINVAL);
   assert_int_equal (ask (&s, 0, 0, "a\x01", 500, &ret), -EINVAL);
   assert_int_equal (ask (&s, 0, 0, big, 500, &ret), -EINVAL);

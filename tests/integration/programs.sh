@@ -1,0 +1,111 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck disable=SC1091,SC2154,SC2034
+#
+# Programs of the operator's around a diagnosis: a step that runs one, what it says being evidence; one that hangs, and
+# is ended with all that it has started; a core that nobody has a folder for; who is told of a bundle, and what becomes
+# of a diagnosis when that program hangs or fails.
+. "${HANGDOG_SRC:-${srcdir:-.}}/tests/chaos/chaos.sh"
+chaos_init programs jq
+
+for g in alpha beta; do fake_guest $g -P dead; done
+mkdir -m 755 "$work/playbooks.d" "$work/exec.d"
+mkdir -m 777 "$work/said"
+cat >"$work/exec.d/array" <<EOP
+#!/bin/sh
+echo "before the first"
+echo "@@ ports"
+echo "\$HANGDOG_GUEST has \$1 of \$HANGDOG_UUID"
+printf '@@ odd/na me\nesc \033[2J\n'
+echo "trouble" >&2
+exit 2
+EOP
+cat >"$work/exec.d/hangs" <<EOP
+#!/bin/sh
+setsid sleep 300 &
+echo \$! >$work/said/child
+echo "got so far"
+sleep 300
+EOP
+cat >"$work/exec.d/tell" <<EOP
+#!/bin/sh
+case \$HANGDOG_GUEST in
+    beta) setsid sleep 300 & echo \$! >$work/said/told-child; sleep 300 ;;
+esac
+env >$work/said/part && mv $work/said/part $work/said/told
+echo "pager is broken" >&2
+exit 7
+EOP
+chmod 755 "$work/exec.d"/*
+cat >"$work/playbooks.d/mine.json" <<EOJ
+{ "name": "mine", "steps": [
+  { "do": "exec", "name": "array", "program": "array", "args": ["two parts"] },
+  { "do": "exec", "name": "hangs", "program": "hangs", "budget": "1s" },
+  { "do": "exec", "name": "none", "program": "nonesuch" },
+  { "do": "host", "if": "exec.array.status == 2" },
+  { "do": "core", "max": "1GiB" } ] }
+EOJ
+echo '{ "name": "short", "steps": [ "console" ] }' >"$work/playbooks.d/short.json"
+cfg() { # NOTIFY
+    chaos_config "{\"kind\": \"rundir\", \"root\": \"$work/fake\", \"consoles\": \"cons0\", \"console-mode\": \"hold\"}" \
+        "\"playbooks\": [\"$work/playbooks.d\"], \"exec\": [\"$work/exec.d\"], \"notify\": $1"
+}
+
+# ---- a mistake in the document has its place ----
+cfg '{ "exec": ["/bin/true"] }'
+hd --config "$work/config.json" config check >"$work/out" 2>&1 && die "a path is taken for a program's name"
+grep -q 'notify.exec\[0\]: is the name of a program' "$work/out" || { cat "$work/out"; die "where it is wrong"; }
+echo '{ "name": "bad", "steps": [ { "do": "exec", "program": "../x" } ] }' >"$work/bad.json"
+hd playbook check "$work/bad.json" >"$work/out" 2>&1 && die "a path is taken for a step's program"
+grep -q 'steps\[0\].program: is the name' "$work/out" || { cat "$work/out"; die "where the step is wrong"; }
+
+# ---- what would be done ----
+cfg '{ "exec": ["tell", "an argument"], "timeout": "1s" }'
+hd_start
+until_ok 10 logged '2 playbooks of 2 files' || die "the playbooks"
+until_ok 10 sh -c "'$build/hangdog' list | grep -q beta" || die "no guests"
+hd diagnose alpha --playbook mine --dry-run >"$work/out" || die "dry-run: $?"
+grep -q 'runs the host.s program array' "$work/out" || { cat "$work/out"; die "the plan has no program"; }
+grep -q 'writes its memory there, 1024 MiB at most' "$work/out" || { cat "$work/out"; die "the plan has no core"; }
+[ ! -e "$work/said/child" ] || die "a plan runs programs"
+
+# ---- what is ----
+hd diagnose alpha --playbook mine >"$work/out" 2>&1
+bundle=$(grep -Eo 'bundle=[^ ]*' "$work/out"); bundle=${bundle#bundle=}
+[ -s "$bundle" ] || { cat "$work/out"; die "no bundle"; }
+part() { hd bundle cat "$bundle" "$1" 2>/dev/null; }
+part exec/array-ports.txt | grep -q '^alpha has two parts of [0-9a-f-]*$' || die "what it said: $(part exec/array-ports.txt)"
+hd bundle ls "$bundle" | grep -q 'exec/array-odd' || die "its other file"
+part exec/array-odd_na_me.txt | grep -q "$(printf '\033')" && die "it is not escaped"
+part exec/array-stderr.txt | grep -q trouble || die "its standard error"
+part manifest.json >"$work/manifest"
+jq -r '.gaps[].why' "$work/manifest" >"$work/gaps"
+lacks() { grep -q -- "$1" "$work/gaps" || { cat "$work/gaps"; die "no gap \"$1\""; }; } # PATTERN
+jq -e '[.facts[] | select(.name == "exec.array.status") | .value] == [2]' "$work/manifest" >/dev/null || die "its status is no fact"
+jq -e '.collectors[] | select(.name == "host") | .status != "skipped"' "$work/manifest" >/dev/null || die "no step goes by it"
+part exec/hangs.txt | grep -q 'got so far' || die "what it said before it hung"
+lacks 'hangs did not end in time, and was ended with [1-9]'
+lacks nonesuch
+lacks 'no folder for cores'
+jq -r '.impact[].what' "$work/manifest" | grep -q 'program array' || die "impact"
+until_ok 5 gone "$(cat "$work/said/child")" || die "what it has started lives on"
+
+# ---- who is told ----
+until_ok 10 test -e "$work/said/told" || die "nobody was told"
+grep -q "^HANGDOG_BUNDLE=$bundle\$" "$work/said/told" || { cat "$work/said/told"; die "of which bundle"; }
+grep -q '^HANGDOG_GUEST=alpha$' "$work/said/told" || die "of which guest"
+grep -Eq '^HANGDOG_CLASS=[a-z-]+$' "$work/said/told" || die "of which class"
+grep -Eq "^HANGDOG_INCIDENT=$(jq -r .incident.id "$work/manifest")\$" "$work/said/told" || die "of which incident"
+grep -q '^HOME=' "$work/said/told" && die "it has an environment of somebody else's"
+until_ok 10 logged 'notify: .*tell exited 7.*pager is broken' || die "that it failed is not in the log"
+
+# ---- one that hangs hurts nobody ----
+rm "$work/said/told"
+began=$(now_ms)
+hd diagnose beta --playbook short >"$work/out" 2>&1
+grep -q 'bundle=/' "$work/out" || { cat "$work/out"; die "no bundle where who is told hangs"; }
+until_ok 10 logged 'notify: .*tell timeout' || die "it is not ended"
+until_ok 5 gone "$(cat "$work/said/told-child")" || die "what it has started lives on"
+hd diagnose alpha --playbook short >"$work/out" 2>&1
+until_ok 10 test -e "$work/said/told" || die "nobody is told any more"
+step PASS

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Results of several runs as the tables of docs/accuracy.md. Used by tests/zoo/table.
+# $all the results, $documents those of the zoo.
+def percent($n; $of): if $of == 0 then "-" else "\(($n * 1000 / $of | round) / 10) % of \($of)" end;
+def median: map(select(. != null)) | sort | if length == 0 then null else .[(length - 1) / 2 | floor] end;
+def seconds: if . == null then "-" else "\((. / 100 | round) / 10) s" end;
+def row: "| " + join(" | ") + " |";
+def rule: "|" + (map("---|") | join(""));
+def named: {all: "everything", eve: "as EVE has it", memory: "memory alone", console: "console alone", monitor: "monitor alone"}[.];
+def is_judged: .lost == null and .invalid == null;
+def is_high: .confidence == "high" or .confidence == "certain";
+def is_right: .class_ok and .culprit_ok;
+def groups: ["kernel", "storage", "vmm", "boot", "userspace", "application"];
+def vantages: ["all", "eve", "console", "monitor", "memory"];
+
+# A fault of this vantage?
+def can_be($k; $v): (.vantages // [$v] | index($v) != null) and (.kernels // [$k] | index($k) != null);
+def said: (.class + (if .confidence == "" then "" else ", \(.confidence)" end)
+  + (if .class_ok | not then " **wrong**" elif .culprit_ok | not then " (culprit not)" else "" end)
+  + (if .missing != [] and .class_ok then " (evidence not whole)" else "" end)
+  + (if .wrong != [] and .class_ok then " (says \(.wrong | join(", ")))" else "" end));
+def cell($k; $v): if . == null then "" elif .lost then "not made" elif .invalid then "invalid" else said end;
+def raised: if . == null then "" elif .lost then "not made" elif .invalid then "invalid"
+  elif .incidents == 0 then "in peace" + (if .missing == [] then "" else " (not said)" end) else "**\(.incident_list | join("; "))**" end;
+
+($documents | map({key: .name, value: .}) | from_entries) as $doc
+# The last of each name counts, and one that could not be made takes no other's place.
+| [ $all | map(select($doc[.name] == null or (.kernel as $k | .vantage as $v | $doc[.name] | can_be($k; $v)))) | group_by([.kernel, .vantage])[]
+  | {k: .[0].kernel, v: .[0].vantage,
+     of: (reduce .[] as $r ({}; if .[$r.name] and ($r | is_judged | not) then . else .[$r.name] = $r end)),
+     trees: (map(.commit // .tree // empty) | unique)} ]
+| sort_by(.v as $v | [.k, (vantages | index($v))]) as $columns
+| ($columns | map("\(.k), \(.v | named)")) as $heads
+| (["", "faults", "detected", "class right", "culprit right", "evidence whole", "called high, and right", "controls in peace"] | row, rule),
+  ($columns[]
+   | [.of[] | select(is_judged)] as $j | ($j | map(select(.control | not))) as $f | ($j | map(select(.control))) as $c
+   | ($f | map(select(is_high))) as $high
+   | ["\(.k), \(.v | named)", "\($f | length)", percent($f | map(select(.class != "nothing")) | length; $f | length), percent($f | map(select(.class_ok)) | length; $f | length),
+      percent($f | map(select(is_right)) | length; $f | length), percent($f | map(select(.class_ok and .missing == [])) | length; $f | map(select(.class_ok)) | length),
+      percent($high | map(select(.class_ok)) | length; $high | length), percent($c | map(select(.incidents == 0)) | length; $c | length)] | row),
+  "",
+  (["fault"] + $heads | row, rule),
+  ([$columns[].of[] | select(.control | not) | .name] | unique | map(. as $n | {n: $n, g: ($doc[$n].group // "")}) | sort_by(.g as $g | [(groups | index($g)), .n])[]
+   | .n as $n | [$n] + ($columns | map(. as $col | if $col.of[$n] then $col.of[$n] | cell($col.k; $col.v)
+       elif $doc[$n] and ($doc[$n] | can_be($col.k; $col.v) | not) then "not there" else "" end)) | row),
+  "",
+  (["control"] + $heads | row, rule),
+  ([$columns[].of[] | select(.control) | .name] | unique[]
+   | . as $n | [$n] + ($columns | map(. as $col | if $col.of[$n] then $col.of[$n] | raised
+       elif $doc[$n] and ($doc[$n] | can_be($col.k; $col.v) | not) then "not there" else "" end)) | row),
+  "",
+  ($columns[] | . as $col
+   | [.of[] | select(is_judged | not)] as $not | [$documents[] | select(can_be($col.k; $col.v) | not) | .name] as $nowhere
+   | [$documents[] | select(can_be($col.k; $col.v)) | .name | select($col.of[.] == null)] as $left
+   | "* *\(.k), \(.v | named)*: by \(.trees | join(", "))"
+     + "; fault to verdict, median: \([.of[] | select(is_judged and (.control | not)) | .verdict_ms] | median | seconds), at a load of \([.of[].load // empty] | median // "?")"
+     + "; largest bundle \([.of[].bundle // 0] | max) bytes, incident.json \([.of[].incident_bytes // 0] | max)."
+     + (if $not == [] then "" else " Not made: \($not | map("\(.name) (\(.lost // .invalid))") | join(", "))." end)
+     + (if $nowhere == [] then "" else " Not there in this vantage or kernel: \($nowhere | join(", "))." end)
+     + (if $left == [] then "" else " Not measured: \($left | length)." end))
