@@ -109,6 +109,8 @@ on_step (struct json_object *row, unsigned line, void *arg)
   char text[240];
 
   (void) line;
+  if (!step[0])
+    return; /* not the incident's own: told below from where it is from */
   if (ms <= 0 && iso_ms (str_of (row, "time"), &parsed) == 0)
     ms = (int64_t) parsed;
   snprintf (text, sizeof text, "%.60s%s%.170s", step,
