@@ -80,7 +80,7 @@ spool_incident (struct spool *sp, const char *id, const void *json,
   rev = json_get_int (incident, "rev", 0);
   if (it && rev > 0 && (uint64_t) rev <= it->pub.rev)
     return it->behind ? spool_write_item (sp, it, NULL, err) : 0;
-  if ((r = spool_room (sp, len, true, err)) < 0)
+  if ((r = spool_room (sp, len, SPOOL_CRITICAL, err)) < 0)
     return r;
   /* Who had to go for it may have been that one. */
   it = spool_find (sp, id);
@@ -196,6 +196,12 @@ open_artifact (struct spool *sp, const char *id, const char *name, int *ret,
   return 0;
 }
 
+static enum spool_what
+what_of (uint64_t bytes)
+{
+  return bytes <= SPOOL_SMALL_BYTES ? SPOOL_SMALL : SPOOL_BULK;
+}
+
 static int
 append (struct spool *sp, struct item *it, const char *name, uint64_t offset,
         const void *data, size_t len, struct error *err)
@@ -208,7 +214,7 @@ append (struct spool *sp, struct item *it, const char *name, uint64_t offset,
       || len > sp->limits.max_artifact - offset)
     return error_set (err, EFBIG, "%s is larger than an artifact may be",
                       name);
-  if ((r = spool_room (sp, len, false, err)) < 0
+  if ((r = spool_room (sp, len, what_of (it->pub.bytes + len), err)) < 0
       || (r = open_artifact (sp, it->pub.id, name, &fd, err)) < 0)
     return r;
   if (fstat (fd, &st) < 0)
@@ -377,7 +383,8 @@ spool_pack (struct spool *sp, const char *id, struct json_object *head,
       snprintf (it->pub.note, sizeof it->pub.note,
                 "no bundle was made of it");
     }
-  else if ((r = spool_room (sp, it->pub.bytes, false, err)) < 0
+  else if ((r = spool_room (sp, it->pub.bytes, what_of (it->pub.bytes), err))
+               < 0
       || (r = pack_bundle (sp, it, head, it->pub.digest, &it->pub.bytes,
                            err)) < 0)
     {

@@ -20,7 +20,11 @@
 #define SPOOL_MAX_GAPS 64
 /* Given back to the disk so that an incident fits when nothing else does. */
 #define SPOOL_BALLAST "ballast"
-#define SPOOL_BALLAST_BYTES (512u << 10)
+#define SPOOL_BALLAST_BYTES (2 << 20)
+#define SPOOL_BALLAST_LEAST (512 << 10)
+/* Evidence of one incident, and a bundle, that is had on a full disk, too: the
+ * ballast has room for both. */
+#define SPOOL_SMALL_BYTES (1u << 20)
 
 struct item
 {
@@ -125,9 +129,14 @@ int spool_recover (struct spool *sp, struct error *err);
 /* Before that: items of the first format become some of ours. */
 int spool_take_over (struct spool *sp, struct error *err);
 
-/* Makes room for need bytes, by eviction where that is allowed.  critical:
- * an incident's own record, which may go below the free floor. */
-int spool_room (struct spool *sp, uint64_t need, bool critical,
+/* Makes room for need bytes, by eviction where that is allowed. */
+enum spool_what
+{
+  SPOOL_BULK,
+  SPOOL_CRITICAL, /* an incident's own record: may go below the free floor */
+  SPOOL_SMALL,    /* as that, when nothing is left to be evicted */
+};
+int spool_room (struct spool *sp, uint64_t need, enum spool_what what,
                 struct error *err);
 void spool_evict_sent (struct spool *sp);
 void spool_ballast_make (struct spool *sp);

@@ -470,5 +470,5 @@ spool_limit (struct spool *sp, uint64_t max_bytes, uint64_t free_floor)
   sp->limits.free_floor = free_floor;
   default_limits (&sp->limits);
   /* Where nothing more may go it stays above: the next write is refused. */
-  spool_room (sp, 0, false, NULL);
+  spool_room (sp, 0, SPOOL_BULK, NULL);
 }

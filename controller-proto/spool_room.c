@@ -121,9 +121,10 @@ evict_one (struct spool *sp)
 }
 
 int
-spool_room (struct spool *sp, uint64_t need, bool critical, struct error *err)
+spool_room (struct spool *sp, uint64_t need, enum spool_what what,
+            struct error *err)
 {
-  uint64_t floor = critical ? 0 : sp->limits.free_floor;
+  uint64_t floor = what == SPOOL_CRITICAL ? 0 : sp->limits.free_floor;
 
   if (need > sp->limits.max_bytes)
     return error_set (err, ENOSPC, "the spool may hold %llu bytes in all",
@@ -140,7 +141,11 @@ spool_room (struct spool *sp, uint64_t need, bool critical, struct error *err)
         continue;
       /* A critical write tries its luck with the disk: the ballast may be
        * what it needs. */
-      if (critical && !quota)
+      if (what == SPOOL_CRITICAL && !quota)
+        return 0;
+      /* Of a diagnosis something is to be kept: the floor is there for
+       * others, but they would rather know why. */
+      if (what == SPOOL_SMALL && !quota && left >= need)
         return 0;
       return error_set (err, ENOSPC, "no room in the spool: %s",
                         quota ? "it is at its limit"
@@ -179,8 +184,13 @@ spool_ballast_make (struct spool *sp)
                O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
   /* fallocate, not posix_fallocate: where the file system cannot reserve,
    * there is no ballast, instead of a slow one. */
-  if (fd >= 0 && fallocate (fd, 0, 0, SPOOL_BALLAST_BYTES) < 0)
-    unlinkat (sp->dirfd, SPOOL_BALLAST, 0);
+  if (fd < 0)
+    return;
+  /* A small volume has room for a record, if not for a bundle. */
+  for (off_t n = SPOOL_BALLAST_BYTES; n >= SPOOL_BALLAST_LEAST; n /= 2)
+    if (fallocate (fd, 0, 0, n) == 0)
+      return;
+  unlinkat (sp->dirfd, SPOOL_BALLAST, 0);
 }
 
 void

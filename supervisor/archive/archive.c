@@ -78,8 +78,8 @@ answer (struct frame *f, void *arg)
 }
 
 static int
-ask (const char *libexec, struct asking *a, const char *program, const char *task,
-     const char *name, int fd, struct error *err)
+ask (const char *libexec, struct asking *a, const char *program,
+     const char *task, const char *name, int fd, struct error *err)
 {
   const char *args[] = { task, name, NULL };
   const struct parser_spec spec = { .libexec = libexec,

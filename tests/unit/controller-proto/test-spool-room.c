@@ -56,10 +56,14 @@ test_floor (void **state)
   struct spool_limits l = { .free_floor = UINT64_MAX / 2 };
 
   begin (p, &l);
-  /* An incident may go below the floor, an artifact may not. */
+  /* An incident may go below the floor, and so may a little evidence of it,
+   * with its bundle; more may not. */
   assert_int_equal (incident (p, 1), 0);
-  assert_int_equal (artifact (p, 1, "a", 10), -ENOSPC);
+  assert_int_equal (artifact (p, 1, "a", SPOOL_SMALL_BYTES - 1000), 0);
+  assert_int_equal (artifact (p, 1, "b", 2000), -ENOSPC);
   assert_int_equal (stats (p).gaps, 1);
+  assert_int_equal (pack (p, 1), 0);
+  assert_true (look (p, 1).bundle);
 }
 
 static void
