@@ -568,7 +568,8 @@ bundle_manifest (const struct bundle_members *all, struct json_object *missing,
   if (!is_packed_again (head))
     {
       add_unless_there (m, head, "host", host_to_json ());
-      add_unless_there (m, head, "clock", clock_to_json (json_get (head, "guest_clock")));
+      add_unless_there (m, head, "clock",
+                        clock_to_json (json_get (head, "guest_clock")));
     }
   json_add_str (none, "mode", "none");
   add_unless_there (m, head, "redaction", none);

@@ -213,8 +213,8 @@ void incident_note (struct incident *inc, enum incident_moment_kind kind,
 enum incident_moment_kind incident_end_moment (enum incident_end end);
 bool incident_has_moment (const struct incident *inc,
                           enum incident_moment_kind kind, const char *what);
-/* An array of {"time","time_ms","step","what","count"}, and back: what is not understood there is passed over.
- * Private to incident*.c. */
+/* An array of {"time","time_ms","step","what","count"}, and back: what is not
+ * understood there is passed over.  Private to incident*.c. */
 struct json_object *incident_timeline_json (const struct incident *inc);
 void incident_timeline_read (struct json_object *list, struct incident *inc);
 

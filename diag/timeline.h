@@ -25,7 +25,7 @@ enum timeline_kind
   TIMELINE_VERDICT,
   TIMELINE_ACT,       /* on the guest; intended, and undone */
   TIMELINE_CHECK,     /* a scenario failed, or is well again */
-  TIMELINE_LIFECYCLE, /* what its hypervisor, or its console, tells of its life */
+  TIMELINE_LIFECYCLE, /* its hypervisor, or its console, tells of its life */
   TIMELINE_KERNEL,    /* its kernel's text */
   TIMELINE_COLLECTOR, /* began, ended */
   TIMELINE_KINDS,
