@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#define OUTCOMES_OF_ITS_OWN
 #include "tests/unit/supervisor/control-bed.h"
 
 /* ---- who may what ---- */
