@@ -242,9 +242,19 @@ host_to_json (void)
   return host;
 }
 
+static void
+copy (struct json_object *to, const char *as, struct json_object *from,
+      const char *key)
+{
+  struct json_object *v = json_get (from, key);
+
+  if (v)
+    json_object_object_add (to, as, json_object_get (v));
+}
+
 /* One moment on each clock: times of facts are of the second one. */
 static struct json_object *
-clock_to_json (void)
+clock_to_json (struct json_object *guest)
 {
   struct json_object *clock = json_object_new_object ();
   struct timex t = { .modes = 0 };
@@ -258,20 +268,13 @@ clock_to_json (void)
   if (state >= 0)
     json_add_bool (clock, "synced",
                    state != TIME_ERROR && !(t.status & STA_UNSYNC));
+  copy (clock, "guest_offset_s", guest, "guest_offset_s");
+  copy (clock, "guest_error_s", guest, "guest_error_s");
+  copy (clock, "guest_by", guest, "guest_by");
   return clock;
 }
 
 /* ---- what stands elsewhere, in few words ---- */
-
-static void
-copy (struct json_object *to, const char *as, struct json_object *from,
-      const char *key)
-{
-  struct json_object *v = json_get (from, key);
-
-  if (v)
-    json_object_object_add (to, as, json_object_get (v));
-}
 
 static size_t
 length (struct json_object *list)
@@ -532,7 +535,7 @@ static bool
 is_ours (const char *key)
 {
   static const char *const ours[]
-      = { "about", "files", "missing", "collectors" };
+      = { "about", "files", "missing", "collectors", "guest_clock" };
 
   for (unsigned i = 0; i < ARRAY_LEN (ours); i++)
     if (strcmp (key, ours[i]) == 0)
@@ -565,7 +568,8 @@ bundle_manifest (const struct bundle_members *all, struct json_object *missing,
   if (!is_packed_again (head))
     {
       add_unless_there (m, head, "host", host_to_json ());
-      add_unless_there (m, head, "clock", clock_to_json ());
+      add_unless_there (m, head, "clock",
+                        clock_to_json (json_get (head, "guest_clock")));
     }
   json_add_str (none, "mode", "none");
   add_unless_there (m, head, "redaction", none);

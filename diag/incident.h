@@ -145,7 +145,7 @@ struct incident_act
   char act[24];
   char undo[200]; /* {"act": ..., ...}: what its undoer needs */
   enum incident_act_state state;
-  uint64_t wall_ms;
+  uint64_t wall_ms, over_wall_ms; /* 0: it is open */
   char why[120]; /* "" = nothing more is to be said */
 };
 #define INCIDENT_ACTS 4
@@ -213,10 +213,8 @@ void incident_note (struct incident *inc, enum incident_moment_kind kind,
 enum incident_moment_kind incident_end_moment (enum incident_end end);
 bool incident_has_moment (const struct incident *inc,
                           enum incident_moment_kind kind, const char *what);
-/* One JSON object a line, {"time","time_ms","step","what","count"}. */
-void incident_timeline_text (const struct incident *inc, struct buf *out);
-/* The same as an array, and back: what is not understood there is passed over.
- * Private to incident*.c. */
+/* An array of {"time","time_ms","step","what","count"}, and back: what is not
+ * understood there is passed over.  Private to incident*.c. */
 struct json_object *incident_timeline_json (const struct incident *inc);
 void incident_timeline_read (struct json_object *list, struct incident *inc);
 

@@ -4,6 +4,7 @@
  */
 #include "diag/incident.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
 
@@ -63,6 +64,7 @@ incident_act_over (struct incident_act *act, enum incident_act_state state,
                    const char *why)
 {
   act->state = state;
+  act->over_wall_ms = clock_wall_ms ();
   snprintf (act->why, sizeof act->why, "%s", why ? why : "");
 }
 
@@ -81,6 +83,8 @@ incident_acts_json (const struct incident *inc)
       json_add_str (o, "act", a->act);
       json_add_str (o, "state", incident_act_names[a->state]);
       json_add_int (o, "time_ms", (int64_t) a->wall_ms);
+      if (a->over_wall_ms)
+        json_add_int (o, "over_ms", (int64_t) a->over_wall_ms);
       if (a->why[0])
         json_add_text (o, "why", a->why, strlen (a->why));
       json_object_object_add (o, "undo", json_tokener_parse (a->undo));
@@ -96,6 +100,7 @@ read_act (struct json_object *o, struct incident_act *ret)
   const char *state = json_get_str (o, "state");
   struct json_object *undo = json_get (o, "undo");
   int64_t at = json_get_int (o, "time_ms", -1);
+  int64_t over = json_get_int (o, "over_ms", 0);
   const char *text;
 
   if (!act || !state || at < 0 || strlen (act) >= sizeof ret->act
@@ -108,7 +113,9 @@ read_act (struct json_object *o, struct incident_act *ret)
     if (strcmp (incident_act_names[i], state) == 0)
       {
         *ret = (struct incident_act){ .state = (enum incident_act_state) i,
-                                      .wall_ms = (uint64_t) at };
+                                      .wall_ms = (uint64_t) at,
+                                      .over_wall_ms
+                                      = over > 0 ? (uint64_t) over : 0 };
         snprintf (ret->act, sizeof ret->act, "%s", act);
         snprintf (ret->undo, sizeof ret->undo, "%s", text);
         snprintf (ret->why, sizeof ret->why, "%s", why ? why : "");

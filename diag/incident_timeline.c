@@ -4,7 +4,6 @@
  */
 #include "diag/incident.h"
 
-#include "base/buf.h"
 #include "base/clock.h"
 #include "base/json.h"
 
@@ -87,21 +86,6 @@ incident_timeline_json (const struct incident *inc)
   for (unsigned i = 0; i < inc->moments; i++)
     json_object_array_add (list, moment_json (&inc->timeline[i]));
   return list;
-}
-
-void
-incident_timeline_text (const struct incident *inc, struct buf *out)
-{
-  for (unsigned i = 0; i < inc->moments; i++)
-    {
-      struct json_object *o = moment_json (&inc->timeline[i]);
-
-      buf_puts (out, json_object_to_json_string_ext (
-                         o, JSON_C_TO_STRING_PLAIN
-                                | JSON_C_TO_STRING_NOSLASHESCAPE));
-      buf_putc (out, '\n');
-      json_object_put (o);
-    }
 }
 
 static bool

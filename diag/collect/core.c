@@ -56,10 +56,19 @@ judge (struct collect_ctx *ctx, const char *path, const struct exec_result *r,
   const struct buf *said = r->errors.len ? &r->errors : &r->output;
   const char *text = said->len ? said->data : r->detail;
   size_t n = said->len ? said->len : strlen (text);
-  const char *nl = memchr (text, '\n', n);
+  const char *nl;
   struct buf line CLEANUP_BUF = BUF_INIT (300);
 
-  text_escape (&line, text, nl ? (size_t) (nl - text) : n, 0);
+  /* Progress stands before its last word. */
+  while (n > 0 && text[n - 1] == '\n')
+    n--;
+  nl = memrchr (text, '\n', n);
+  if (nl)
+    {
+      n -= (size_t) (nl + 1 - text);
+      text = nl + 1;
+    }
+  text_escape (&line, text, n, 0);
   /* 5: some pages could not be read. */
   if (r->end == EXEC_EXITED && (r->status == 0 || r->status == 5))
     {

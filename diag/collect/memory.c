@@ -76,6 +76,7 @@ static const struct json_field fields[] = {
 /* One look. */
 struct sample
 {
+  uint64_t begun_ms, ended_ms; /* the guest's clock was read in between */
   struct buf rows;
   uint64_t dropped; /* bytes that were too many */
   struct json_object *end;
@@ -135,9 +136,12 @@ static int
 look (struct reading *r, struct error *err)
 {
   struct sample *s = &r->samples[r->n];
-  int rc = look_guest_ask (&r->at, NULL, r->ctx->deadline, take_rows, s,
-                           &s->end, err);
+  int rc;
 
+  s->begun_ms = clock_ms ();
+  rc = look_guest_ask (&r->at, NULL, r->ctx->deadline, take_rows, s, &s->end,
+                       err);
+  s->ended_ms = clock_ms ();
   if (rc == 0)
     r->n++;
   else
@@ -235,6 +239,23 @@ add_kernel (struct reading *r, struct json_object *row)
     collect_str (r->ctx, "kernel.release", "memory", release);
 }
 
+static void
+add_clock (struct reading *r, struct json_object *row)
+{
+  const struct sample *s = &r->samples[r->n - 1];
+  double v = json_object_get_double (json_get (row, "clock_s"));
+  double error = (double) (s->ended_ms - s->begun_ms) / 2000;
+  struct fact f;
+
+  if (!(v > 0 && v < 1e9))
+    return;
+  fact_real (&f, &r->ctx->guest->inc, "guest.clock_s", "memory", v);
+  f.time_ms = (s->begun_ms + s->ended_ms) / 2;
+  r->ctx->out->fact (r->ctx->out, &f);
+  fact_real (&f, &r->ctx->guest->inc, "guest.clock_error_s", "memory", error);
+  r->ctx->out->fact (r->ctx->out, &f);
+}
+
 /* A row of the look that counts. */
 static void
 add_row (struct reading *r, struct json_object *row, const char *line,
@@ -255,6 +276,8 @@ add_row (struct reading *r, struct json_object *row, const char *line,
     add_guest (r, row);
   else if (strcmp (kind, "kernel") == 0)
     add_kernel (r, row);
+  else if (strcmp (kind, "system") == 0)
+    add_clock (r, row);
 }
 
 /* Each line of a look; what is no row of ours is left out. */

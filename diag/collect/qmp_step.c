@@ -166,7 +166,7 @@ run (struct collect_ctx *ctx, struct error *err)
   if (g->monitor == MONITOR_NONE)
     return error_set (err, ENOENT, "this guest has no monitor to ask");
   if (g->monitor == MONITOR_LIBVIRT && !own->raw)
-    return error_set (err, EPERM,
+    return error_set (err, EACCES,
                       "through libvirt these are raw commands, which taint "
                       "the domain: the step does not say \"raw\"");
   rc = monitor_open (ctx->env, g, collect_until (ctx, MONITOR_HOLD_MS), &m,

@@ -190,6 +190,8 @@ struct round
   bool keyboard;
   char refused[SYSRQ_MAX_KEYS + 2];
   size_t nrefused;
+  char hidden[SYSRQ_MAX_KEYS + 1]; /* their headers alone were shown */
+  size_t nhidden;
 };
 
 /* Without those that the guest refuses; where that would be all, the harmless
@@ -224,6 +226,11 @@ ask_one (struct round *r, char key)
   sysrq_keep (a->ctx, key, answer, &a->text, a->header, a->loud);
   if (answer == ANSWER_DISABLED)
     r->refused[r->nrefused++] = key;
+  if (answer == ANSWER_SHOWN && !a->loud && has_body ((char[]){ key, '\0' })
+      && count_lines (buf_str (&a->text) + a->header,
+                      a->text.len - a->header)
+             <= 1)
+    r->hidden[r->nhidden++] = key;
   if (answer > r->best)
     r->best = answer;
   /* The ways that fit have been tried: another key fares no better. */
@@ -265,6 +272,8 @@ tell (struct round *r)
   if (r->best > ANSWER_NONE || !r->keyboard)
     collect_str (ctx, "kernel.answers", "sysrq",
                  sysrq_answer_names[r->best]);
+  if (r->nhidden > 0)
+    collect_str (ctx, "sysrq.hidden", "sysrq", r->hidden);
   if (r->a.route >= 0)
     collect_str (ctx, "sysrq.route", "sysrq", sysrq_route_names[r->a.route]);
 }

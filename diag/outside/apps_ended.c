@@ -221,7 +221,9 @@ app_end_text_ (const struct app_end *end, char *dst, size_t n)
     buf_printf (&text, ", crashed: %s", e->how);
   else
     buf_printf (&text, ", has ended%s", e->how);
-  if (end->restarts > 0)
-    buf_printf (&text, ", started again %lld times", end->restarts);
+  if (end->restarts == 1)
+    buf_puts (&text, ", was started again once");
+  else if (end->restarts > 1)
+    buf_printf (&text, ", was started again %lld times", end->restarts);
   snprintf (dst, n, "%s", buf_str (&text));
 }

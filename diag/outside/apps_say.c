@@ -66,6 +66,15 @@ add_who (struct buf *text, const struct app *a)
 }
 
 static void
+add_throttle (struct buf *text, const struct app *a)
+{
+  buf_printf (text,
+              ", is throttled to %.3g %% of a processor (in %lld of %lld "
+              "periods)",
+              100 * a->cpus, a->throttled, a->periods);
+}
+
+static void
 add_amiss (struct buf *text, const struct app *a, const struct outside *o,
            enum app_amiss amiss)
 {
@@ -89,6 +98,10 @@ add_amiss (struct buf *text, const struct app *a, const struct outside *o,
     case APP_FILES:
       buf_printf (text, ", has %lld of %lld files open that it may",
                   a->files, a->max_files);
+      break;
+    case APP_THROTTLED:
+      add_throttle (text, a);
+      add_where (text, "waits in", o, who);
       break;
     case APP_NO_ROOM:
       buf_printf (text, ", writes to %s, and %s has no room left", a->writes,
@@ -114,11 +127,8 @@ add_amiss (struct buf *text, const struct app *a, const struct outside *o,
 static void
 add_bounds (struct buf *text, const struct app *a, enum app_amiss amiss)
 {
-  if (app_is_throttled_ (a))
-    buf_printf (text,
-                ", is throttled to %.3g %% of a processor (in %lld of %lld "
-                "periods)",
-                100 * a->cpus, a->throttled, a->periods);
+  if (app_is_throttled_ (a) && amiss != APP_THROTTLED)
+    add_throttle (text, a);
   if (a->oom_kills > 0)
     buf_printf (text, ", %lld killed for lack of memory in its group",
                 a->oom_kills);

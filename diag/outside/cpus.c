@@ -15,6 +15,7 @@
 /* At a tick a CPU that has a task looks at its clock; one that its host does
  * not let run for a moment looks late. */
 #define BEHIND_S 4.0
+#define SPIN_DEPTH 6 /* frames above it */
 
 /* Of one that was taken away the kernel's number is not known. */
 static const char *
@@ -414,6 +415,19 @@ takes_no_ticks (struct outside *o, struct json_object *cpu)
   return true;
 }
 
+/* It was found where a CPU waits for another one to give a lock back. */
+static bool
+is_spinning (const struct outside *o, struct json_object *cpu)
+{
+  const char *names[SPIN_DEPTH];
+  unsigned n = outside_frames_ (o, cpu, names, SPIN_DEPTH);
+
+  for (unsigned i = 0; i < n; i++)
+    if (names[i] && strstr (names[i], "_lock_slowpath"))
+      return true;
+  return false;
+}
+
 /* It takes ticks, and nobody else has his turn. */
 static void
 is_kept (struct outside *o, struct json_object *cpu)
@@ -427,10 +441,23 @@ is_kept (struct outside *o, struct json_object *cpu)
     return;
   buf_printf (&text, "%s lets nothing else run: ", cpu_name (cpu, name));
   add_cpu (o, &text, cpu);
-  buf_printf (&text, ", for %.1f s", kept);
+  buf_printf (&text, ", for %.1f s%s", kept,
+              is_spinning (o, cpu) ? ", waiting for a spinlock" : "");
   add_waiting (o, &text, n);
   outside_say_ (o, OUTSIDE_LOCKUP, "soft-lockup", culprit_of_cpu (o, cpu),
                 "%s", buf_str (&text));
+}
+
+static void
+look_at_kept (struct outside *o, bool spinning)
+{
+  struct json_object *cpu;
+  size_t i = 0;
+
+  while ((cpu = outside_next_ (o, "cpu", &i)))
+    if (!json_get (cpu, "irqs_off") && o->n < OUTSIDE_FINDINGS
+        && is_spinning (o, cpu) == spinning)
+      is_kept (o, cpu);
 }
 
 /* Who has the CPUs of a guest of which nothing moved: only its host knows
@@ -483,12 +510,7 @@ outside_cpus_ (struct outside *o)
     {
       if (!json_get (cpu, "irqs_off"))
         {
-          if (o->n >= OUTSIDE_FINDINGS)
-            continue;
-          if (takes_no_ticks (o, cpu))
-            proven++;
-          else
-            is_kept (o, cpu);
+          proven += o->n < OUTSIDE_FINDINGS && takes_no_ticks (o, cpu);
           continue;
         }
       all++;
@@ -507,6 +529,9 @@ outside_cpus_ (struct outside *o)
       else
         look_busy (o, cpu);
     }
+  /* Who has the lock did it: who spins for it comes after. */
+  look_at_kept (o, false);
+  look_at_kept (o, true);
   /* Where something moved between two looks it was so for a moment. */
   if (all > 0 && off == all && proven < all
       && (!were_two_looks (o) || nothing_moved (o)))

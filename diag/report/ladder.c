@@ -102,7 +102,7 @@ one_facet (struct page *p, struct json_object *f, bool lowest)
   html (p, s->state);
   html (p, "</span></p>");
   if (lowest)
-    html (p, "<p class=\"lowest\">the lowest that is dead</p>");
+    html (p, "<p class=\"lowest\">the lowest known to be dead</p>");
   if (str_of (f, "evidence")[0])
     evidence (p, str_of (f, "evidence"));
   html (p, "</div>");

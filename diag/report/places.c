@@ -315,7 +315,15 @@ plain_line (struct buf *line, const char *at, size_t len)
   for (size_t i = 0; i < len;)
     {
       size_t n = 3;
+      const char *end = len - i > 4 && memcmp (at + i, "\\e]", 3) == 0
+                            ? memmem (at + i, len - i, "\\x07", 4) : NULL;
 
+      /* The title of a window. */
+      if (end)
+        {
+          i = (size_t) (end - at) + 4;
+          continue;
+        }
       if (len - i > 3 && memcmp (at + i, "\\e[", 3) == 0)
         {
           while (i + n < len && n < 24 && strchr ("0123456789;?", at[i + n]))

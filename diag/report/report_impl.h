@@ -48,6 +48,7 @@ struct page
   int64_t mono_to_wall;  /* what is added to clock_ms() of the host */
   int64_t guest_to_wall; /* to ms of the guest's own clock */
   bool knows_mono, knows_guest;
+  bool guest_stood; /* its clock, when it was read */
   struct file_text *files[FILES_READ];
   unsigned nfiles;
   size_t read;

@@ -8,7 +8,7 @@
 /* Of the text below: the page's policy allows this style, and no other.  The
  * test of the report says what it must be. */
 const char report_style_hash[]
-    = "sha256-jAz5rqe1aIklb8+wPhS7QEn57u6YHzt3My0IxocZ5SA=";
+    = "sha256-ceXku9fwkFlrNOS7Ba1MDxaDhwBOq3Ncvw6/Z6GeeYU=";
 
 const char report_style[] =
     ":root{--bg:#f3f5f8;--fg:#171b22;--soft:#566070;--card:#fff;"
@@ -207,8 +207,9 @@ const char report_style[] =
     "padding:.3rem .5rem}.ladder>li::before{display:none}.facets{"
     "grid-template-columns:repeat(auto-fit,minmax(8.2rem,1fr))}.when "
     "td:first-child,.when td:nth-child(2){width:auto}.when .dot{"
-    "display:inline-block;width:1.1rem;overflow:hidden}.collectors .bar{"
-    "width:30%}}"
+    "display:inline-block;width:1.1rem;overflow:hidden}.collectors "
+    ":is(td,th):nth-child(2){display:none}.frames{min-width:9rem}.whom{"
+    "min-width:6rem}}"
     ".guest,h1,.tiles dd{max-height:13rem;overflow:auto}.says{"
     "max-height:7rem;overflow:auto}"
     "@media print{.guest,h1,.tiles dd,.says{max-height:none}body{"

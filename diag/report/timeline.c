@@ -109,6 +109,8 @@ on_step (struct json_object *row, unsigned line, void *arg)
   char text[240];
 
   (void) line;
+  if (!step[0])
+    return; /* not the incident's own: told below from where it is from */
   if (ms <= 0 && iso_ms (str_of (row, "time"), &parsed) == 0)
     ms = (int64_t) parsed;
   snprintf (text, sizeof text, "%.60s%s%.170s", step,
@@ -156,6 +158,21 @@ struct log_end
   unsigned n;
 };
 
+/* "RDX: 0000...", "CS:  0010 ...", "Code: ...": they say nothing here. */
+static bool
+is_registers (const char *text)
+{
+  size_t n = strspn (text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"), hex;
+
+  if (strncmp (text, "Code: ", 6) == 0)
+    return true;
+  if (n < 2 || n > 3 || text[n] != ':')
+    return false;
+  text += n + 1 + strspn (text + n + 1, " ");
+  hex = strspn (text, "0123456789abcdef");
+  return hex >= 4 && strchr (" (", text[hex]);
+}
+
 static void
 on_log_line (unsigned n, const char *line, size_t len, void *arg)
 {
@@ -169,6 +186,8 @@ on_log_line (unsigned n, const char *line, size_t len, void *arg)
   snprintf (text, sizeof text, "%.*s", (int) (len < 239 ? len : 239), line);
   if (sscanf (text, "[ %lf] %n", &at, &used) < 1 || used <= 0 || at < 0
       || at > 1e9)
+    return;
+  if (is_registers (text + used))
     return;
   at = at * 1000 + (double) p->guest_to_wall;
   if (at > (double) p->zero_ms + DRAWN_AFTER_MS
@@ -204,8 +223,10 @@ by_time (const void *a, const void *b)
 {
   const struct moment *x = a, *y = b;
 
-  return x->ms != y->ms ? (x->ms < y->ms ? -1 : 1)
-                        : (int) x->lane - (int) y->lane;
+  if (x->ms != y->ms)
+    return x->ms < y->ms ? -1 : 1;
+  return x->lane != y->lane ? (int) x->lane - (int) y->lane
+                            : (x->line > y->line) - (x->line < y->line);
 }
 
 static void
@@ -396,9 +417,13 @@ report_timeline (struct page *p)
       draw (p, m);
       html (p, "<p class=\"hint\">Told from the moment at which it was "
                "noticed; before and after it have scales of their own.");
-      html (p, p->knows_guest ? " The guest's own clock is told in the "
-                                "host's, to some tenths of a second.</p>"
-                              : "</p>");
+      html (p, p->knows_guest   ? " The guest's own clock is told in the "
+                                  "host's, to some tenths of a second."
+               : p->guest_stood ? " The guest's own clock stood still when it "
+                                  "was read: when its kernel said its last "
+                                  "lines is not known."
+                                : "");
+      html (p, "</p>");
       html (p, "<div class=\"wide\"><table class=\"when\"><tbody>");
       for (; i < m->n && room (p); i++)
         one_row (p, &m->list[i]);

@@ -61,6 +61,7 @@ latest_facts (struct page *p)
 struct guest_clock
 {
   double s;
+  bool stood;
 };
 
 static void
@@ -69,9 +70,30 @@ on_look (struct json_object *row, unsigned line, void *arg)
   struct guest_clock *c = arg;
 
   (void) line;
+  if (strcmp (str_of (row, "row"), "system") == 0
+      && json_get_bool (row, "panicked", false))
+    c->stood = true;
   if (c->s <= 0 && strcmp (str_of (row, "row"), "system") == 0
       && json_get (row, "clock_s"))
     c->s = json_object_get_double (json_get (row, "clock_s"));
+}
+
+/* A clock that stands was read, but who knows when it stopped? */
+static bool
+guest_clock_stood (struct page *p)
+{
+  struct json_object *list = json_get (p->manifest, "facts");
+  bool stood = false;
+
+  for (size_t i = 0; i < array_len (list); i++)
+    {
+      struct json_object *f = json_object_array_get_idx (list, i);
+
+      if (strcmp (str_of (f, "name"), "kernel.clock_moved") == 0
+          && strcmp (str_of (f, "source"), "memory") == 0)
+        stood = !json_get_bool (f, "value", true);
+    }
+  return stood;
 }
 
 /* What was learned last was learned just before it was judged; a look at
@@ -101,10 +123,15 @@ times_learn (struct page *p)
       p->mono_to_wall = collected - l.any;
     }
   rows_each (p, "memory/look.jsonl", on_look, &c);
-  if (p->knows_mono && l.memory > 0 && c.s > 0 && c.s < 1e9)
+  p->guest_stood = c.s > 0 && (c.stood || guest_clock_stood (p));
+  if (p->knows_mono && l.memory > 0 && c.s > 0 && c.s < 1e9
+      && !p->guest_stood)
     {
-      p->guest_to_wall
-          = l.memory + p->mono_to_wall - (int64_t) (1000 * c.s);
+      int64_t guest = l.memory + p->mono_to_wall - (int64_t) (1000 * c.s);
+
+      /* It was read a little before what was made of it was said. */
+      if (!p->knows_guest || guest < p->guest_to_wall)
+        p->guest_to_wall = guest;
       p->knows_guest = true;
     }
 }

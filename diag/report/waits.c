@@ -332,19 +332,29 @@ one_cpu (struct page *p, struct json_object *row)
   char name[160];
 
   html_printf (p, "<tr><td class=\"num\">%lld</td><td>",
-               (long long) json_get_int (row, "vcpu", -1));
-  html (p, halted && off ? "<span class=\"fail\">stands still, takes no "
+               (long long) json_get_int (row, "vcpu",
+                                         json_get_int (row, "cpu", -1)));
+  html (p, !json_get (row, "at") && !json_get (row, "irqs_off")
+               ? "<small>not known</small>"
+           : halted && off ? "<span class=\"fail\">stands still, takes no "
                            "interrupts</span>"
            : halted      ? "idle"
            : off         ? "<span class=\"fail\">runs, takes no "
                            "interrupts</span>"
                          : "runs");
   html (p, "</td><td class=\"whom\">");
-  html_in (p, "code", NULL, str_of (row, "comm"));
-  html_printf (p, " (%lld)</td><td class=\"frames\">",
-               (long long) json_get_int (row, "pid", -1));
-  if (!array_len (frames))
+  if (str_of (row, "comm")[0])
+    {
+      html_in (p, "code", NULL, str_of (row, "comm"));
+      html_printf (p, " (%lld)", (long long) json_get_int (row, "pid", -1));
+    }
+  else
+    html (p, "<small>not known</small>");
+  html (p, "</td><td class=\"frames\">");
+  if (!array_len (frames) && str_of (row, "at")[0])
     html_in (p, "code", NULL, str_of (row, "at"));
+  else if (!array_len (frames))
+    html (p, "<small>nobody gave its registers</small>");
   for (size_t i = 0; i < array_len (frames) && i < 8; i++)
     {
       const char *f = json_object_get_string (

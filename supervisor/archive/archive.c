@@ -78,8 +78,8 @@ answer (struct frame *f, void *arg)
 }
 
 static int
-ask (const char *libexec, struct asking *a, const char *program, const char *task,
-     const char *name, int fd, struct error *err)
+ask (const char *libexec, struct asking *a, const char *program,
+     const char *task, const char *name, int fd, struct error *err)
 {
   const char *args[] = { task, name, NULL };
   const struct parser_spec spec = { .libexec = libexec,
@@ -158,8 +158,9 @@ keep_data (const char *op, struct frame *f, void *arg, struct error *err)
 }
 
 int
-archive_manifest_of (const char *libexec, const char *file, struct json_doc **ret,
-                     struct error *ret_damage, struct error *err)
+archive_manifest_of (const char *libexec, const char *file,
+                     struct json_doc **ret, struct error *ret_damage,
+                     struct error *err)
 {
   CLEANUP_BUF struct buf text = BUF_INIT (MANIFEST_MAX);
   struct error damage = ERROR_INIT;

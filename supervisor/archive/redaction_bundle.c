@@ -118,8 +118,8 @@ load (int dirfd, struct json_doc **ret, struct error *err)
 {
   CLEANUP_FREE char *text = NULL;
   size_t len;
-  int r = store_get_file (dirfd, "manifest.json", REDACTION_MANIFEST, &text, &len,
-                          err);
+  int r = store_get_file (dirfd, "manifest.json", REDACTION_MANIFEST, &text,
+                          &len, err);
 
   return r < 0 ? error_wrap (err, "manifest.json")
                : json_parse (text, len, JSON_WIRE, "manifest.json",
@@ -167,7 +167,8 @@ move_gaps (struct json_object *from, const char *key, const char *what,
 
 /* The head of the new one: what the old one said, but what packing says. */
 static struct json_object *
-head_of (struct redaction *s, struct json_object *was, struct json_object *redaction)
+head_of (struct redaction *s, struct json_object *was,
+         struct json_object *redaction)
 {
   static const char *const anew[]
       = { "schema", "bundle", "created", "tool", "files", "missing", "gaps",
@@ -203,8 +204,8 @@ head_of (struct redaction *s, struct json_object *was, struct json_object *redac
 
 /* hangdog-report reads the manifest in the folder, which packing makes. */
 static int
-make_page (struct redaction *s, struct json_object *was, struct json_object *head,
-           struct error *err)
+make_page (struct redaction *s, struct json_object *was,
+           struct json_object *head, struct error *err)
 {
   CLEANUP_JSON struct json_object *all = json_object_new_object ();
   CLEANUP_CLOSE int page = archive_create (s->out.fd, "index.html", err);

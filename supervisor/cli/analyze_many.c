@@ -74,7 +74,8 @@ walk (struct bundle_list *l, const char *folder, unsigned depth,
       CLEANUP_FREE char *path = NULL;
       struct stat st;
 
-      if (e->d_name[0] == '.' || asprintf (&path, "%s/%s", folder, e->d_name) < 0
+      if (e->d_name[0] == '.'
+          || asprintf (&path, "%s/%s", folder, e->d_name) < 0
           || lstat (path, &st) < 0)
         continue;
       if (S_ISREG (st.st_mode) && ends_with (e->d_name, SUFFIX))

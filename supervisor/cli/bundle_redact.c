@@ -102,7 +102,8 @@ bundle_redact (struct cli *cli, const struct bundle_redact *what,
              redaction_key_trouble (s));
   progress_begin (&p, what->file, false);
   r = redaction_bundle (s, what->file, dir, name, &done, err);
-  progress_end (&p, r == 0, r == 0 ? what->to ? what->to : "" : "");
+  progress_end (&p, r == 0,
+                r < 0 ? error_text (err) : what->to ? what->to : "");
   if (r == 0)
     show (cli, &done);
   json_object_put (done.redaction);

@@ -3,6 +3,7 @@
  * The list of incidents, and looking at it.
  */
 #include "supervisor/incidents/diagnose.h"
+#include "supervisor/incidents/happened.h"
 #include "supervisor/incidents/incidents_impl.h"
 #include "supervisor/incidents/turns.h"
 
@@ -170,6 +171,8 @@ incidents_new (const struct incidents_env *env, struct incidents **ret,
     r = incidents_acts_new (in, err);
   if (r == 0)
     r = turns_new (env->max_diagnoses, &in->turns, err);
+  if (r == 0)
+    r = happened_new (env->bus, &in->happened, err);
   if (r == 0 && !env->drain_only)
     r = incidents_hear (in, err);
   if (r < 0)
@@ -204,6 +207,7 @@ incidents_free (struct incidents *in)
 {
   if (!in)
     return;
+  happened_free (in->happened);
   fact_unsubscribe (in->heard);
   fact_unsubscribe (in->staged);
   while (in->first)

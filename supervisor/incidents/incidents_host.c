@@ -323,7 +323,8 @@ best_class (const struct active *host, unsigned *ret_n)
 }
 
 /* A document has its bound, and so have they; the rest is counted. */
-#define CHILDREN_TOLD 64
+#define CHILDREN_TOLD 48
+#define GUEST_TOLD 100
 
 struct json_object *
 incident_children_json (const struct active *host)
@@ -340,7 +341,8 @@ incident_children_json (const struct active *host)
         struct json_object *o = json_object_new_object ();
 
         json_add_str (o, "incident", a->inc.id);
-        json_add_text (o, "guest", a->inc.guest, strlen (a->inc.guest));
+        json_add_text (o, "guest", a->inc.guest,
+                       strnlen (a->inc.guest, GUEST_TOLD));
         json_add_str (o, "class",
                       a->inc.verdict.class_[0] ? a->inc.verdict.class_
                                                : "unknown");

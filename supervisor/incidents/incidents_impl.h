@@ -12,6 +12,7 @@
  *   incidents_restart.c  those of a daemon before this one
  *   incidents_host.c     of several guests together: the host's own
  *   incidents_repeat.c   those that say nothing new
+ *   incidents_timeline.c what happened, for the bundle
  *   incidents_acts.c     what is done to guests and has to be undone
  */
 #ifndef HANGDOG_SUPERVISOR_INCIDENTS_IMPL_H
@@ -22,8 +23,10 @@
 
 #include "base/error.h"
 
+struct buf;
 struct cause;
 struct fact_sub;
+struct happened;
 struct timer;
 
 #define MAX_INCIDENTS 256
@@ -133,6 +136,7 @@ struct incidents
   unsigned tries;
   struct timer *together; /* hosts' incidents are looked at */
   struct timer *undo;     /* acts that are open are looked at */
+  struct happened *happened; /* to guests, for timelines */
   struct fact_sub *heard;  /* suspicions */
   struct fact_sub *staged; /* how far a boot came */
   uint64_t found_by_ms; /* until then an incident waits for its guest */
@@ -228,6 +232,13 @@ void incidents_undo (struct incidents *in);
 bool incidents_undo_first (const struct incidents *in, const char *uuid);
 /* What its collectors did not undo themselves, for the bundle. */
 void incident_acts_impact (const struct active *a, struct json_object *head);
+
+/* ---- what happened, and when: incidents_timeline.c ---- */
+
+/* timeline.jsonl; how the guest's clock stands to the host's becomes
+ * "guest_clock" of head. */
+void incident_tell_timeline (struct active *a, struct json_object *head,
+                             struct buf *out);
 
 /* ---- of several guests together: incidents_host.c ---- */
 

@@ -27,6 +27,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "diag/timeline.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -529,7 +530,7 @@ static void
 pack (struct active *a, struct json_object *head)
 {
   struct incident_sink *sink = writer_link_incidents (a->all->env.writer);
-  CLEANUP_BUF struct buf text = BUF_INIT (64u << 10);
+  CLEANUP_BUF struct buf text = BUF_INIT (TIMELINE_BYTES);
   CLEANUP_BUF struct buf ansi = BUF_INIT (80u << 10);
 
   note_judged (a);
@@ -539,7 +540,7 @@ pack (struct active *a, struct json_object *head)
   summary_ansi (buf_str (&text), &ansi);
   store_file (a, "summary.ansi", 0, buf_str (&ansi), ansi.len);
   buf_clear (&text);
-  incident_timeline_text (&a->inc, &text);
+  incident_tell_timeline (a, head, &text);
   store_file (a, "timeline.jsonl", 0, buf_str (&text), text.len);
   incident_put (a);
   a->inc.children = incident_children_json (a);

@@ -207,6 +207,12 @@ static const struct
   const char *begins, *has, *sgr;
 } colours[] = {
   { "verdict=none ", NULL, "1;32" },
+  /* Nothing is hung, or nobody knows: as the page has it. */
+  { "verdict=paused ", NULL, "1;33" },
+  { "verdict=slow ", NULL, "1;33" },
+  { "verdict=unknown ", NULL, "1;33" },
+  { "verdict=probe-misconfigured ", NULL, "1;33" },
+  { "verdict=console-busy ", NULL, "1;33" },
   { "verdict=", NULL, "1;31" },
   { "Next ", NULL, "1" },
   { "  - fail: ", NULL, "31" },

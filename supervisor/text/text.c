@@ -223,7 +223,11 @@ follow_life (struct text_source *s, enum guest_change change,
   s->next_inc = g->inc;
   GUEST_FORGET_BOOT (s, change);
   if (change == GUEST_REBOOTED)
-    s->of_boot.reset_ms = clock_ms ();
+    {
+      s->of_boot.reset_ms = clock_ms ();
+      if (g->inc.pid > 0)
+        monitor_process_time (g->inc.pid, &s->of_boot.cpu);
+    }
   order (s, &o);
   /* Also if it says nothing any more. */
   text_worker_note_ (s->guest->worker, s);
@@ -430,15 +434,29 @@ stage_beside (const struct text_guest *g, const struct text_source *s)
   return best;
 }
 
-bool
-texts_stand (struct texts *t, const char *uuid, const char *console,
-             struct texts_stand *ret)
+/* Who hardly wants anything waits for no boot's sake. */
+static unsigned
+starved_since (int pid, const struct thread_time *was, uint64_t reset_ms)
+{
+  uint64_t passed_ns = (clock_ms () - reset_ms) * 1000000;
+  struct thread_time now;
+  uint64_t ran, wanted;
+
+  if (was->run == 0 || !monitor_process_time (pid, &now)
+      || now.run <= was->run || now.wait < was->wait)
+    return 0;
+  ran = now.run - was->run;
+  wanted = ran + now.wait - was->wait;
+  return wanted < passed_ns / 4 ? 0 : (unsigned) (wanted / ran);
+}
+
+static bool
+stand_of (struct texts *t, const char *uuid, const char *console,
+          struct texts_stand *ret, int *ret_pid, struct thread_time *ret_cpu)
 {
   struct text_guest *g;
   struct text_source *s;
 
-  if (!t)
-    return false;
   LOCK_SCOPE (&t->m);
   g = text_guest_find_ (t, uuid);
   s = g ? source_of (g, console) : NULL;
@@ -447,6 +465,22 @@ texts_stand (struct texts *t, const char *uuid, const char *console,
   ret->stage = *stage_beside (g, s);
   ret->reset_ms = s->of_boot.reset_ms;
   ret->answered = s->of_boot.answered == s->stage.boots + 1;
+  *ret_pid = s->next_inc.pid;
+  *ret_cpu = s->of_boot.cpu;
+  return true;
+}
+
+bool
+texts_stand (struct texts *t, const char *uuid, const char *console,
+             struct texts_stand *ret)
+{
+  struct thread_time cpu;
+  int pid;
+
+  if (!t || !stand_of (t, uuid, console, ret, &pid, &cpu))
+    return false;
+  ret->starved
+      = ret->reset_ms ? starved_since (pid, &cpu, ret->reset_ms) : 0;
   return true;
 }
 

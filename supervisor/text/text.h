@@ -95,6 +95,9 @@ struct texts_stand
   /* The guest was reset then, and has not answered since; 0 = it was not. */
   uint64_t reset_ms;
   bool answered; /* a shell there did, in this boot */
+  /* Since that reset its QEMU had one in so many of the processor seconds that
+   * it wanted: so many times longer a boot takes.  0 = not known. */
+  unsigned starved;
 };
 /* Any thread; false: nothing is. */
 bool texts_stand (struct texts *t, const char *uuid, const char *console,

@@ -24,6 +24,7 @@
 
 #include "scenarios/lines.h"
 #include "transports/console/hub.h"
+#include "transports/monitor/look.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -170,6 +171,7 @@ struct text_source
   {
     uint64_t reset_ms; /* 0 = none, or it answered */
     uint32_t answered; /* 1 + stage.boots when it did, 0 = not */
+    struct thread_time cpu; /* what its QEMU had had by the reset */
   } of_boot;
   struct text_reader_stats stats; /* of the reader and those before it */
 

@@ -55,6 +55,16 @@ since_less (uint64_t since_ms, uint64_t now_ms, uint64_t most_ms)
   return now_ms < since_ms || now_ms - since_ms < most_ms;
 }
 
+static uint64_t
+stretched (const struct texts_stand *st, uint64_t ms)
+{
+  unsigned n = st->starved < TYPING_STARVED_MAX ? st->starved
+                                                : TYPING_STARVED_MAX;
+
+  ms *= n ? n : 1;
+  return ms < TYPING_HARM_MS ? ms : TYPING_HARM_MS;
+}
+
 enum typing
 typing_at (const struct texts_stand *st, uint64_t now_ms, char *what, size_t n)
 {
@@ -62,14 +72,14 @@ typing_at (const struct texts_stand *st, uint64_t now_ms, char *what, size_t n)
   /* What was read before the reset is another boot's. */
   bool known = s->stage != STAGE_UNKNOWN
                && (st->reset_ms == 0 || s->since_ms >= st->reset_ms);
-  uint64_t most = believed_ms (s);
+  uint64_t most = stretched (st, believed_ms (s));
 
   if (n > 0)
     what[0] = '\0';
   if (st->answered || s->replay)
     return TYPING_FREE;
   if (!known && st->reset_ms != 0
-      && since_less (st->reset_ms, now_ms, TYPING_RESET_MS))
+      && since_less (st->reset_ms, now_ms, stretched (st, TYPING_RESET_MS)))
     {
       snprintf (what, n,
                 "the guest was reset %llu s ago, and its console has shown "

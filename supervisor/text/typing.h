@@ -23,6 +23,10 @@
  * the firmware may be all that was. */
 #define TYPING_HARM_MS (10u * 60 * 1000)
 
+/* These but the last are longer for a guest whose host hardly lets it run: by
+ * as much, and so many times at most. */
+#define TYPING_STARVED_MAX 4u
+
 /* Pure.  what (of size n): a sentence when it boots, else "". */
 enum typing typing_at (const struct texts_stand *st, uint64_t now_ms,
                        char *what, size_t n);

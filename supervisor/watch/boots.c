@@ -218,6 +218,9 @@ boots_memory (struct boots *b, const struct incarnation *inc)
   if (!registry_is_current (b->registry, inc)
       || !(l = life_of (b, inc)) || is_known (b, l))
     return;
+  /* Again, and nothing has answered since: that is a loop, and no excuse. */
+  if (inc->boot > 0 && !l->of_boot.was_up)
+    return;
   l->of_boot.pending = false;
   if (believe (b, l, "its memory shows"))
     registry_rebooted (b->registry, inc, BOOT_BY_MEMORY);

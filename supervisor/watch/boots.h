@@ -42,7 +42,8 @@ void boots_free (struct boots *b);
  * ago. */
 void boots_text (struct boots *b, const char *uuid);
 void boots_replay (struct boots *b, const char *uuid);
-/* Of that life nothing is left in its memory. */
+/* Of that life nothing is left in its memory.  It counts once until something
+ * answers: a loop of boots is not held for so many guests that boot. */
 void boots_memory (struct boots *b, const struct incarnation *inc);
 
 /* The registry's listener hands this on. */

@@ -4,7 +4,7 @@
 #
 # bench.sh [PART]... - figures beside peers, measured in the same run; docs/bench.md tells how to read
 # them. One line per figure; exit 1 when a promise is broken. Parts: h1 h2 h3 h4 h5 h6 h7 mem soak text
-# inspect beat scenarios peaks (all).
+# inspect beat scenarios redact peaks (all).
 # h3 is measured with h1, h7 with h2.
 #
 # A peer or a right that is missing is said, and its figure left out. BENCH_VERBOSE=1 shows each window.
@@ -161,9 +161,9 @@ window() {
 }
 
 for p in "${@:-all}"; do parts=${parts-}${parts+,}$p; done
-if [ "$parts" = all ] || [ -z "$parts" ]; then parts=h1,h2,h3,h4,h5,h6,h7,mem,soak,text,inspect,beat,scenarios,peaks; fi
+if [ "$parts" = all ] || [ -z "$parts" ]; then parts=h1,h2,h3,h4,h5,h6,h7,mem,soak,text,inspect,beat,scenarios,redact,peaks; fi
 for p in $(tr ',' ' ' <<<"$parts"); do
-    case $p in h[1-7]|mem|soak|text|inspect|beat|scenarios|peaks) ;; *) echo "bench: there is no part $p: h1 ... h7, mem, soak, text, inspect, beat, scenarios, peaks" >&2; exit 2 ;; esac
+    case $p in h[1-7]|mem|soak|text|inspect|beat|scenarios|redact|peaks) ;; *) echo "bench: there is no part $p: h1 ... h7, mem, soak, text, inspect, beat, scenarios, redact, peaks" >&2; exit 2 ;; esac
 done
 began=$SECONDS
 if has h1 || has h3; then . "$dir/part-flood.sh"; fi
@@ -176,6 +176,7 @@ if has text; then . "$dir/part-text.sh"; fi
 if has inspect; then . "$dir/part-inspect.sh"; fi
 if has beat; then . "$dir/part-beat.sh"; fi
 if has scenarios; then . "$dir/part-scenarios.sh"; fi
+if has redact; then . "$dir/part-redact.sh"; fi
 if has peaks; then . "$dir/part-peaks.sh"; fi
 noise=
 if [ -s "$work/noise" ]; then noise=", others used $(median <"$work/noise") cores in the middle of the windows"; fi

@@ -50,7 +50,8 @@ types (struct fakekernel *f)
                    "desc@104:24");
   fakekernel_type (f, "work_struct", 32,
                    "data@0:8 entry@8=list_head func@24:8");
-  fakekernel_type (f, "kthread", 64, "data@24:8 full_name@40:8");
+  fakekernel_type (f, "kthread", 64,
+                   "threadfn@8:8 data@24:8 full_name@40:8");
   fakekernel_type (f, "rb_node", 24, "rb_right@8:8 rb_left@16:8");
   fakekernel_type (f, "rb_root", 8, "rb_node@0:8");
   fakekernel_type (f, "rb_root_cached", 16, "rb_root@0=rb_root");
@@ -117,6 +118,12 @@ put_tasks (struct bed *b)
       fakemem_u64 (m, stack + 256 + 16, task[i]);
       fakemem_list_add (m, mutex[(i + 1) % N_TASKS] + 16, stack + 256);
     }
+  /* The first one has the CPU, and is a kernel thread. */
+  at = take (b, 64);
+  fakemem_u64 (m, at + 8, fakekernel_at (f, "kthread"));
+  fakemem_u64 (m, task[0] + 400, at);
+  fakemem_u32 (m, task[0] + FAKE_FLAGS, 0x200000);
+  fakemem_u64 (m, b->cpu + var (f, "current_task"), task[0]);
 }
 
 static void
@@ -206,7 +213,7 @@ make (struct bed *b)
   struct fakekernel *f = &b->f;
   static const char *const vars[]
       = { "workqueues", "net_namespace_list", "super_blocks", "hrtimer_bases",
-          "timer_bases", "tick_cpu_device" };
+          "timer_bases", "tick_cpu_device", "current_task" };
 
   make_system (f);
   fakekernel_with_tasks (f);
@@ -249,7 +256,8 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 {
   static const struct section *const all[]
       = { &section_tasks,  &section_locks, &section_work,
-          &section_timers, &section_net,   &section_mounts };
+          &section_timers, &section_net,   &section_mounts,
+          &section_cpus };
   static struct bed b;
 
   if (size > 4096)
@@ -269,7 +277,10 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
       pokes_look (&b.f, all[i]);
       if (size == 0)
         {
-          assert_no_row (&b.f, "lacks");
+          if (all[i] == &section_cpus) /* registers, but for these: */
+            assert_row (&b.f, "\"begun\":\"kthread\"");
+          else
+            assert_no_row (&b.f, "lacks");
           MUST (fakekernel_count (&b.f, "\"row\":\"deadlock\"")
                 == (all[i] == &section_locks));
         }

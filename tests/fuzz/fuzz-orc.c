@@ -2,7 +2,7 @@
  *
  * Unwind tables and stacks: whatever they say, a walk comes to an end within
  * its bounds.  The piece that inputs change has the addresses, the rules, and
- * a stack.
+ * a stack, which is also that of a task, with what interrupts left on it.
  */
 #include "tests/fuzz/pokes.h"
 
@@ -14,7 +14,7 @@ struct bed
 {
   struct fakekernel f;
   struct pokes pokes;
-  uint64_t stack;
+  uint64_t stack, task, top; /* top: of the task's */
 };
 
 static void
@@ -36,6 +36,22 @@ put_rules (struct fakekernel *f, uint64_t ips)
     }
 }
 
+/* Where the task's is, so that they are whole until an input breaks them. */
+static void
+put_left (struct bed *b)
+{
+  for (unsigned at = 256; at + 512 < STACK_BYTES; at += 512)
+    {
+      uint64_t sp = b->top - STACK_BYTES + at + 168;
+
+      fakemem_u64 (&b->f.mem, b->stack + at + 128, FAKE_TEXT + at);
+      fakemem_u64 (&b->f.mem, b->stack + at + 136, 0x10);
+      fakemem_u64 (&b->f.mem, b->stack + at + 144, 0x246);
+      fakemem_u64 (&b->f.mem, b->stack + at + 152, sp);
+      fakemem_u64 (&b->f.mem, b->stack + at + 160, 0x18);
+    }
+}
+
 static void
 make (struct bed *b)
 {
@@ -43,6 +59,7 @@ make (struct bed *b)
   char name[16];
 
   fakekernel_new (&b->f);
+  fakekernel_with_tasks (&b->f);
   for (unsigned i = 0; i < ENTRIES; i++)
     {
       snprintf (name, sizeof name, "func%u", i);
@@ -59,7 +76,25 @@ make (struct bed *b)
     fakemem_u64 (&b->f.mem, b->stack + 8 * i,
                  i % 2 ? FAKE_TEXT + i % ENTRIES * FAKE_FUNC + 8
                        : b->stack + 8 * i + 64);
+  b->task = fakekernel_task (&b->f, 7, "runner", 0);
+  b->top = fakemem_get (&b->f.mem, b->task + FAKE_STACK_AT) + FAKE_STACK;
+  put_left (b);
   pokes_keep (&b->pokes, &b->f.mem, piece, PIECE);
+}
+
+static void
+walk_left (struct bed *b)
+{
+  struct stack s;
+
+  for (unsigned i = 0; i < STACK_BYTES; i += 8)
+    fakemem_u64 (&b->f.mem, b->top - STACK_BYTES + i,
+                 fakemem_get (&b->f.mem, b->stack + i));
+  if (unwind_left (b->f.k, b->task, &s) < 0)
+    return;
+  MUST (s.n >= 2 && s.n <= UNWIND_MAX);
+  MUST (s.end == END_USER || s.end == END_THREAD);
+  MUST (space_is_kernel (b->f.k->space, s.frames[0].pc));
 }
 
 static void
@@ -100,6 +135,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
         MUST (row.type <= ORC_IRET && row.sp <= ORC_SP_INDIRECT);
       walk_from (&b, pc, b.stack + 8 * i);
     }
+  walk_left (&b);
   orc_free (b.f.k->orc);
   b.f.k->orc = NULL;
   return 0;

@@ -96,7 +96,8 @@ lab_ctl web 'dmesg' | grep -q 'NMI received' && fail "the guest got one"
 at="an NMI that is allowed"
 mkdir -m 777 "$work/cores"
 bed_config "\"playbooks\": [\"$work/playbooks\"], \"cores\": \"$work/cores\", \"user\": \"daemon\", \"intrusive\": [\"nmi\"],"
-export HANGDOG_STATE=$work/state-2 # what the other has written is root's
+mkdir -m 755 "$work/own"
+export HANGDOG_STATE=$work/own/state # what the other has written is root's
 bed_daemon
 bed_seen web
 look nmi

@@ -45,7 +45,7 @@ cat >"$work/playbooks.d/mine.json" <<EOJ
   { "do": "host", "if": "exec.array.status == 2" },
   { "do": "core", "max": "1GiB" } ] }
 EOJ
-echo '{ "name": "short", "steps": [ "host" ] }' >"$work/playbooks.d/short.json"
+echo '{ "name": "short", "steps": [ "console" ] }' >"$work/playbooks.d/short.json"
 cfg() { # NOTIFY
     chaos_config "{\"kind\": \"rundir\", \"root\": \"$work/fake\", \"consoles\": \"cons0\", \"console-mode\": \"hold\"}" \
         "\"playbooks\": [\"$work/playbooks.d\"], \"exec\": [\"$work/exec.d\"], \"notify\": $1"

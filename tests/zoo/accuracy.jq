@@ -24,13 +24,13 @@ def cell($k; $v): if . == null then "" elif .lost then "not made" elif .invalid 
 def raised: if . == null then "" elif .lost then "not made" elif .invalid then "invalid"
   elif .incidents == 0 then "in peace" + (if .missing == [] then "" else " (not said)" end) else "**\(.incident_list | join("; "))**" end;
 
-# The last of each name counts.
-[ $all | group_by([.kernel, .vantage])[]
+($documents | map({key: .name, value: .}) | from_entries) as $doc
+# The last of each name counts, and one that could not be made takes no other's place.
+| [ $all | map(select($doc[.name] == null or (.kernel as $k | .vantage as $v | $doc[.name] | can_be($k; $v)))) | group_by([.kernel, .vantage])[]
   | {k: .[0].kernel, v: .[0].vantage,
-     of: (reduce .[] as $r ({}; .[$r.name] = $r)),
+     of: (reduce .[] as $r ({}; if .[$r.name] and ($r | is_judged | not) then . else .[$r.name] = $r end)),
      trees: (map(.commit // .tree // empty) | unique)} ]
 | sort_by(.v as $v | [.k, (vantages | index($v))]) as $columns
-| ($documents | map({key: .name, value: .}) | from_entries) as $doc
 | ($columns | map("\(.k), \(.v | named)")) as $heads
 | (["", "faults", "detected", "class right", "culprit right", "evidence whole", "called high, and right", "controls in peace"] | row, rule),
   ($columns[]

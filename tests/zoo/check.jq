@@ -11,7 +11,7 @@ def regex: . as $p | try (("" | test($p)) | empty) catch "no expression: \($p)";
   (select((.group // "") as $g | ["kernel", "storage", "vmm", "boot", "userspace", "application", "control"] | index($g) | not) | "no group \"\(.group)\""),
   (select((.control // false) != ($dir == "controls")) | "controls lie in controls/, and say so"),
   (select((.guest | type) != "object") | "it has no guest"),
-  (.guest // {} | of(["launcher", "options", "disk", "server", "count", "up", "well", "no_shell"]; "guest")),
+  (.guest // {} | of(["launcher", "options", "disk", "server", "count", "up", "well", "no_shell", "delay"]; "guest")),
   (.guest.options // [] | .[] | select(test("^[a-z]+=") | not) | "guest: \"\(.)\" is no option of docs/lab.md"),
   (.guest.launcher // "eve" | select(. != "eve" and . != "libvirt") | "guest: no launcher \"\(.)\""),
   (.guest.server // "file" | select(["file", "nbd", "full", "frozen"] as $s | . as $x | $s | index($x) | not) | "guest: no server \"\(.)\""),

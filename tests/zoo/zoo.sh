@@ -151,9 +151,9 @@ zoo_scenarios() { # DOCUMENT
     # A control has to bear what people ask, and not what is quick for a test.
     local soon=false
     [ -z "$fast" ] || [ "$(jq '.control // false' "$1")" = true ] || { often='["5s", "3s", "2s"]'; soon=true; }
-    jq --argjson soon $soon --argjson often "$often" --argjson uptime $uptime --argjson beat $beat --arg v "$vantage" --arg launcher "$launcher" --arg port "$(lab_get z1 port)" '
+    jq --argjson soon $soon --argjson often "$often" --argjson uptime $uptime --argjson beat $beat --arg v "$vantage" --arg launcher "$launcher" --arg delay "$(jq -r '.guest.delay // "1s"' "$1")" --arg port "$(lab_get z1 port)" '
         {scenarios: (
-          [ if $uptime then {name: "uptime", kind: "console-command", interval: $often[0], timeout: $often[1], "initial-delay": "1s",
+          [ if $uptime then {name: "uptime", kind: "console-command", interval: $often[0], timeout: $often[1], "initial-delay": $delay,
               "retry-interval": $often[2], "failure-threshold": 2, severity: "critical", command: "uptime",
               expect: {status: 0, output: "load average"}} else empty end,
             if $beat then {name: "kernel-lives", kind: "memory-heartbeat", interval: "10s", timeout: "5s", "retry-interval": "6s", "initial-delay": "5s",

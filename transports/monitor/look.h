@@ -72,6 +72,8 @@ struct thread_time
   uint64_t run, wait;
 };
 bool monitor_thread_time (int pid, int tid, struct thread_time *ret);
+/* Of all that it has now together. */
+bool monitor_process_time (int pid, struct thread_time *ret);
 
 #define MONITOR_MAX_VCPUS 64
 

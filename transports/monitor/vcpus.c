@@ -56,6 +56,34 @@ monitor_thread_time (int pid, int tid, struct thread_time *ret)
   return true;
 }
 
+bool
+monitor_process_time (int pid, struct thread_time *ret)
+{
+  struct thread_time sum = { 0 }, one;
+  bool any = false;
+  char path[40];
+  struct dirent *e;
+  DIR *dir;
+
+  snprintf (path, sizeof path, "/proc/%d/task", pid);
+  dir = opendir (path);
+  while (dir && (e = readdir (dir)))
+    {
+      int tid = (int) strtol (e->d_name, NULL, 10);
+
+      if (tid <= 0 || !monitor_thread_time (pid, tid, &one))
+        continue;
+      sum.run += one.run;
+      sum.wait += one.wait;
+      any = true;
+    }
+  if (dir)
+    closedir (dir);
+  if (any)
+    *ret = sum;
+  return any;
+}
+
 /* query-cpus-fast does not disturb the guest. */
 static struct json_object *
 ask_vcpus (const struct transport_env *env, const struct guest *g,

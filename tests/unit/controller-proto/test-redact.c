@@ -299,6 +299,68 @@ test_secrets (void **state)
     }
 }
 
+/* Words as a document's value, in quotes of a shell, within others of their
+ * kind: what is in there goes, and what is around it stays what it was. */
+static void
+test_nested (void **state)
+{
+  static const struct
+  {
+    const char *text, *what, *stays;
+  } all[] = {
+    { "sh -c \"curl -u bob:hunter2 https://h/\"", "hunter2", "-u bob:" },
+    { "['sshpass', '-p', 'hunter2', 'ssh']", "hunter2", "'ssh']" },
+    { "sshpass -phunter2 ssh x", "hunter2", " ssh x" },
+    { "http://bob:hun@ter2@db/x y@z", "ter2", "@db/x y@z" },
+    { "password='hunter2' token=\"hunter3x\"", "hunter", "token=" },
+    { "Authorization: Bearer eyJhbGci.eyJzdWIi.SflKxwRJ", "SflKx", "Auth" },
+    { "a=[10.1.2.3]:{user@shop.acme.com;10.1.2.4}", "10.1.2.", "a=[" },
+    { "[2a00:1450::5]->[::ffff:10.9.8.7]:80", "10.9.8.7", "]->[" },
+    { "-----BEGIN PRIVATE KEY-----\npassword=x\n"
+      "-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----\nok",
+      "MIIE", "ok" },
+  };
+
+  for (size_t i = 0; i < ARRAY_LEN (all); i++)
+    {
+      CLEANUP_FREE char *out = redacted (key_a, all[i].text, 1000);
+
+      if (strstr (out, all[i].what) || !strstr (out, all[i].stays))
+        fail_msg ("%s", out);
+    }
+}
+
+/* JSON in a string of JSON, and so on: at each depth its quotes have more
+ * backslashes. */
+static void
+test_deep_json (void **state)
+{
+  CLEANUP_JSON struct json_object *o = json_tokener_parse (
+      "{\"password\":\"hunter2\",\"api_key\":\"hunter4x\","
+      "\"ip\":\"10.1.2.3\",\"header\":\"Authorization: Basic "
+      "aHVudGVyMg==\",\"pem\":\"-----BEGIN PRIVATE KEY-----\\nMIIEow\\n"
+      "-----END PRIVATE KEY-----\\n\",\"stays\":5}");
+  static const char *const gone[]
+      = { "hunter2", "hunter4x", "10.1.2.3", "aHVudG", "MIIEow" };
+
+  for (unsigned depth = 0; depth < 5; depth++)
+    {
+      struct json_object *outer = json_object_new_object ();
+      CLEANUP_FREE char *out
+          = redacted (key_a, json_object_to_json_string (o), 1000);
+      CLEANUP_JSON struct json_object *is = json_tokener_parse (out);
+
+      for (size_t i = 0; i < ARRAY_LEN (gone); i++)
+        if (strstr (out, gone[i]))
+          fail_msg ("depth %u: %s in %s", depth, gone[i], out);
+      assert_non_null (is);
+      assert_non_null (strstr (out, "stays"));
+      json_add_str (outer, "within", json_object_to_json_string (o));
+      json_object_put (o);
+      o = outer;
+    }
+}
+
 /* What was JSON is JSON, and as many lines as there were. */
 static void
 test_json_stays (void **state)
@@ -425,7 +487,7 @@ main (void)
     U (test_go),      U (test_stay),    U (test_one_to_one), U (test_kinds),
     U (test_ipv6_text), U (test_keys),  U (test_words),      U (test_secrets),
     U (test_json_stays), U (test_pieces), U (test_long_line), U (test_binary),
-    U (test_rules),
+    U (test_rules),   U (test_nested),  U (test_deep_json),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);

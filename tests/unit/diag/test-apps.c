@@ -300,7 +300,7 @@ who_has_ended (void **state)
       "shop.service, labd (21), has ended with exit code 3", "failed" },
     { "{'row':'unit','unit':'a.service','result':'start-limit-hit','us':1,"
       "'restarts':5}\n",
-      "a.service, has ended (start-limit-hit), started again 5 times",
+      "a.service, has ended (start-limit-hit), was started again 5 times",
       "failed" },
     /* The latest; what every system has only where there is no other. */
     { UNIT ("21", "1", "3") "{'row':'unit','unit':'systemd-x.service','us':"

@@ -283,8 +283,8 @@ which_one_it_is (void **state)
            "@@ H\n" CPU ("stat:nr_periods 20") CPU ("stat:nr_throttled 14")
            "@@ end\n",
            "docker-3b5c9e7f1a2d (till), shop (80), takes no connections: 1 "
-           "wait, waits in read: x, is throttled to 1 % of a processor (in 9 "
-           "of 10 periods)",
+           "wait, is throttled to 1 % of a processor (in 9 of 10 periods), "
+           "waits in read: x",
            "throttled");
   culprit (WEB APP ("80", "shop", "shop.service", "t 80 S x 0 0x4\n")
            "@@ F\np 80\nf 901\nw /data/log\n"
@@ -360,6 +360,40 @@ says_before_what_it_does (void **state)
   assert_string_equal (p.never, "it has no channel for an agent");
 }
 
+/* What a step names, with its status, and where it was cut off. */
+static void
+commands_of_a_step (void **state)
+{
+  static const struct guest g = { .name = "vm", .display = "vm",
+                                  .inc = { .uuid = "u" } };
+  static const char params[]
+      = "{\"run\":[\"uptime\",\"dmesg | tail\",\"df\"],\"way\":\"ssh\"}";
+  struct json_object *login = json_tokener_parse (
+      "{\"logins\":[{\"address\":\"192.0.2.7:22\",\"user\":\"u\"}]}");
+  struct transport_env env = { .hub = NULL };
+  struct haul *h = haul_new ();
+  struct error err = ERROR_INIT;
+  const char *said;
+
+  play.says = "@@ 0\r\n|up\033[2J\r\n|@@ =0\r\n\r\n@@ 1\n>    1.0] dead\n"
+              "|@@ =3\n@@ 9\n|x\n@@ 2\n|no e";
+  play.end = ASK_OK;
+  hinted = login;
+  assert_int_equal (collect (&collect_commands, &g, &env, params, h, &err), 0);
+  hinted = NULL;
+  json_object_put (login);
+  assert_string_equal (play.by, "ssh");
+  assert_non_null (strstr (play.command, "( dmesg | tail ) 2>&1"));
+  said = file_of (h, "inside/commands.txt");
+  assert_non_null (strstr (said, "$ uptime\nup\\e[2J\n(status 0)\n"));
+  assert_non_null (strstr (said, "$ dmesg | tail\n[    1.0] dead\n(status 3)"));
+  assert_non_null (strstr (said, "(cut off)"));
+  assert_null (strstr (said, "x\n(st"));
+  assert_non_null (strstr (buf_str (&h->gaps), "its end is missing"));
+  assert_non_null (strstr (buf_str (&h->impact), "ran in the guest: uptime"));
+  haul_free (h);
+}
+
 int
 main (void)
 {
@@ -367,6 +401,7 @@ main (void)
     cmocka_unit_test (what_it_says_of_itself),
     cmocka_unit_test (log_comes_through),
     cmocka_unit_test (what_is_cut_off),
+    cmocka_unit_test (commands_of_a_step),
     cmocka_unit_test (which_one_it_is),
     cmocka_unit_test (over_ssh),
     cmocka_unit_test (says_before_what_it_does),

@@ -328,6 +328,9 @@ static const struct
   { WELL_HOST "qemu.state=running;qemu.wanted=1.9;qemu.got=0.09;"
               "kernel.answers=disabled",
     "silent", "host-starved", "medium" },
+  { WELL_HOST "qemu.state=running;qemu.wanted=1.9;qemu.got=0.09;"
+              "kernel.answers=shown;sysrq.refused=w",
+    "silent", "host-starved", "low" },
   { WELL_HOST "qemu.state=running;qemu.wanted=1.9;qemu.got=0.09", "silent",
     "host-starved", "medium" },
   { WELL_HOST "qemu.state=running;qemu.wanted=1.9;qemu.got=0.01;"

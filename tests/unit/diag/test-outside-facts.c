@@ -188,6 +188,22 @@ circles_have_a_lock (void **state)
         "the first");
 }
 
+/* With whomever of them it is begun, it is known by the stacks of all. */
+static void
+circles_are_known_again (void **state)
+{
+#define TWO(first, second)                                                    \
+  SYSTEM LOCKED WAITER ("5", "14.0") HOLDER                                   \
+      "{'row':'deadlock','tasks':[{'pid':" first ",'comm':'x'},{'pid':" second \
+      ",'comm':'y'}]}\n"
+  look ("", TWO ("5", "9"));
+  says ("stack.lock_deadlock=zoo_hold [zoo]|zoo_want [zoo]");
+  look ("", TWO ("9", "5"));
+  says ("stack.lock_deadlock=zoo_hold [zoo]|zoo_want [zoo]");
+  look ("", TWO ("5", "5"));
+  says ("stack.lock_deadlock=zoo_want [zoo]|zoo_want [zoo]");
+}
+
 #define SPIN                                                                  \
   "{'row':'stack','id':1,'frames':['spin+0x1/0x2 [zoo]'],'end':'thread'}\n"
 #define CPU(at)                                                               \
@@ -349,6 +365,7 @@ main (void)
     cmocka_unit_test (two_looks_decide),
     cmocka_unit_test (the_end_of_the_chain_it_is),
     cmocka_unit_test (circles_have_a_lock),
+    cmocka_unit_test (circles_are_known_again),
     cmocka_unit_test (the_same_code_twice),
     cmocka_unit_test (what_serves_it),
     cmocka_unit_test (all_of_them_stopped),

@@ -169,6 +169,16 @@ sees_without_registers (void **state)
           RUNS (2, 4) BEHIND (2, 2, 0.1) MOVED (2, true, 0),
           "lockup soft-lockup {'cpu':2,'pid':4,'comm':'a','function':'spin',"
           "'module':'zoo'}\n");
+  /* Who waits for the lock is not who has it. */
+  expect ("{'row':'stack','id':1,'frames':["
+          "'native_queued_spin_lock_slowpath+0x1/0x2','take+0x1/0x2 [zoo]'],"
+          "'end':'thread'}\n"
+          "{'row':'cpu','cpu':0,'pid':4,'comm':'a','stack':1}\n" BARE (1, 5)
+          RUNS (0, 4) RUNS (1, 5) BEHIND (0, 2, 0) BEHIND (1, 2, 0)
+          MOVED (0, true, 0) MOVED (1, true, 0),
+          "lockup soft-lockup {'cpu':1,'pid':5,'comm':'a'}\n"
+          "lockup soft-lockup {'cpu':0,'pid':4,'comm':'a','function':'take',"
+          "'module':'zoo'}\n");
   /* All of them: only their host knows whether they ran. */
   expect (BARE (0, 4) BARE (1, 5) MOVED (0, false, 0) MOVED (1, false, 0),
           "lockup - -\n");

@@ -166,6 +166,42 @@ asks_all (void **state)
   haul_free (h);
 }
 
+/* What a step names. */
+static void
+asks_what_it_is_told (void **state)
+{
+  struct transport_env env = { opener_local (), NULL, NULL };
+  struct haul *h = haul_new ();
+  struct error err = ERROR_INIT;
+  struct guest g;
+  const char *said;
+
+  if (!qemu)
+    skip ();
+  g = guest ();
+  if (collect (&collect_qmp, &g, &env,
+               "{\"commands\":[\"query-version\",\"query-no-such\","
+               "\"info registers\"]}",
+               h, &err)
+      < 0)
+    fail_msg ("%s", err.msg);
+  said = file_of (h, "qmp/asked.jsonl");
+  assert_int_equal (count (said, "\n"), 3);
+  assert_non_null (strstr (said, "\"major\""));
+  assert_non_null (strstr (said, "EIP="));
+  assert_null (strstr (said, "XMM00"));
+  assert_non_null (strstr (buf_str (&h->gaps), "query-no-such: "));
+  assert_non_null (strstr (buf_str (&h->impact), "3 questions"));
+  haul_free (h);
+  /* Raw commands, and nobody said so. */
+  g.monitor = MONITOR_LIBVIRT;
+  h = haul_new ();
+  assert_int_equal (collect (&collect_qmp, &g, &env,
+                             "{\"commands\":[\"query-version\"]}", h, &err),
+                    -EACCES);
+  haul_free (h);
+}
+
 static void
 takes_a_picture (void **state)
 {
@@ -301,6 +337,7 @@ main (void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (asks_all),
+    cmocka_unit_test (asks_what_it_is_told),
     cmocka_unit_test (takes_a_picture),
     cmocka_unit_test (not_without_leave),
     cmocka_unit_test (what_moved),

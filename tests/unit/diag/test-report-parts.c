@@ -100,6 +100,24 @@ static const struct kind kinds[] = {
     .has = { "runs, takes no interrupts", "<code>spin</code>",
              "clock stands still", "id=\"waits\"" },
     .has_not = { "id=\"census\"", "marker" } },
+  /* Of a clock that stands nobody knows when it stopped; no registers. */
+  { .name = "its clock stood",
+    .manifest = INCIDENT (
+        "vmm-stuck", "}},\"facts\":[{\"name\":\"kernel.clock_moved\","
+                     "\"value\":false,\"source\":\"memory\",\"time_ms\":5},"
+                     "{\"name\":\"vmm.status\",\"value\":\"running\","
+                     "\"source\":\"monitor\",\"time_ms\":4}]}"),
+    .files = { { "memory/look.jsonl",
+                 "{\"row\":\"system\",\"clock_s\":9.5}\n"
+                 "{\"row\":\"cpu\",\"cpu\":1,\"pid\":0,\"comm\":"
+                 "\"swapper/1\"}\n{\"row\":\"cpu\",\"vcpu\":2,"
+                 "\"at\":\"stop+0x1/0x2\"}\n" },
+               { "memory/dmesg.txt", "[    9.250000] late words\n" } },
+    .has = { "stood still when it was read", "QEMU said: running",
+             "<td class=\"num\">1</td><td><small>not known</small>",
+             "nobody gave its registers",
+             "<small>not known</small></td><td class=\"frames\"><code>stop" },
+    .has_not = { "is told in the host", "(-1)", ">-1<" } },
   { .name = "storage",
     .manifest = INCIDENT ("storage-stalled", "}},\"ladder\":[{\"facet\":"
                           "\"block\",\"state\":\"dead\",\"evidence\":"

@@ -273,6 +273,41 @@ names_what_never_came_up (void **state)
              "boot-stopped", "kernel-panic", "f");
 }
 
+#define ENDED(why, tied)                                                      \
+  WELL ";app.ended=shop.service, shop (7);app.ended_why=" why                 \
+       ";app.ended_tied=" tied
+
+static void
+names_applications (void **state)
+{
+  concludes (WELL ";app.culprit=shop.service;app.amiss=throttled;"
+             "app.tied=command", "status", "application-dead", "shop.service");
+  concludes (WELL ";app.culprit=shop.service;app.amiss=no-room;app.tied=named;"
+             "fs.full@inside=/data", "status", "application-dead",
+             "shop.service");
+  concludes (WELL ";fs.full@inside=/data", "status", "application-dead",
+             "no room left in /data");
+  concludes (ENDED ("killed", "only"), "status", "application-dead",
+             "shop.service, shop (7)");
+  concludes (ENDED ("failed", "named"), "status", "application-dead",
+             "shop.service, shop (7)");
+  concludes (ENDED ("crashed", "only"), "refused", "application-dead",
+             "shop.service, shop (7)");
+  concludes (ENDED ("crashed", "only") ";app.missing=nothing listens on port 1",
+             "refused", "application-dead", "shop.service, shop (7)");
+  /* What was asked is another one, which is there. */
+  concludes (ENDED ("failed", "only") ";app.tied=port;app.amiss=nothing;"
+             "app.culprit=web.service", "status", "application-dead",
+             "web.service");
+  /* Its group had no memory left; the guest had. */
+  concludes (ENDED ("killed", "only") ";mem.new_oom_kills=1;mem.available=0.8",
+             "kernel-event", "application-dead", "shop.service, shop (7)");
+  concludes (ENDED ("killed", "only") ";mem.new_oom_kills=1;mem.available=0.01;"
+             "kernel.event.oom=x", "kernel-event", "out-of-memory", "x");
+  concludes (WELL ";tasks.frozen=1;tasks.frozen_who=sh (7) of /held", "silent",
+             "userspace-stuck", "frozen processes: sh (7) of /held");
+}
+
 /* Somebody else's word of the same name is not the memory's; what passes is no
  * finding; who answers badly answers. */
 static void
@@ -290,6 +325,9 @@ near_misses (void **state)
              "lock.owner=x", "status", "application-dead", "web");
   concludes (WELL ";tasks.stopped=1;tasks.stopped_who=sh (7)", "status",
              "application-dead", "web");
+  concludes (WELL ";tasks.frozen=1;tasks.frozen_who=sh (7)", "status",
+             "application-dead", "web");
+  concludes (ENDED ("crashed", "only"), "silent", "unknown", NULL);
 }
 
 /* One check answers, and of another nobody could ask: who has the console. */
@@ -316,6 +354,7 @@ main (void)
     cmocka_unit_test (names_class_and_culprit),
     cmocka_unit_test (believes_its_log),
     cmocka_unit_test (names_what_never_came_up),
+    cmocka_unit_test (names_applications),
     cmocka_unit_test (near_misses),
     cmocka_unit_test (who_has_the_console),
   };

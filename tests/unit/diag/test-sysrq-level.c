@@ -40,6 +40,7 @@ test_loglevel (void **state)
   assert_int_equal (int_of (h, "tasks.blocked"), 1);
   assert_int_equal (int_of (h, "sysrq.mask"), 1);
   assert_non_null (strstr (buf_str (&h->impact), "back to 4"));
+  assert_string_equal (text_of (h, "sysrq.hidden"), "(none)");
   haul_free (h);
 
   /* Where nothing is hidden nothing is raised. */
@@ -56,6 +57,7 @@ test_loglevel (void **state)
   h = ask (&g, "{\"keys\":\"hw\"}", 0);
   assert_string_equal (buf_str (&typed), "hw");
   assert_non_null (strstr (buf_str (&h->gaps), "what to put back"));
+  assert_string_equal (text_of (h, "sysrq.hidden"), "w");
   haul_free (h);
   g = known (4, 1);
   k.no_intent = true;

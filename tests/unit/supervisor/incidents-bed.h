@@ -14,6 +14,9 @@
 #include "supervisor/incidents/diagnose.h"
 #include "supervisor/incidents/incidents_impl.h"
 #include "supervisor/links/writer_link.h"
+#include "supervisor/text/text.h"
+
+#include "base/buf.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,6 +66,9 @@ struct world
   struct incident last_put;
   unsigned nputs, npacks;
   struct json_object *head; /* of the last pack */
+  const char *events;            /* of its text, a row a line; NULL = none */
+  const struct history *history; /* of each check */
+  char timeline[32768];          /* the last timeline.jsonl */
   struct diagnosis *running[MAX];
   unsigned nrunning;
   const char *start_fails;
@@ -131,6 +137,9 @@ sink_artifact (struct incident_sink *self, const char *id, const char *name,
                uint64_t offset, const void *data, size_t len,
                incident_done_fn *done, void *arg)
 {
+  if (strcmp (name, "timeline.jsonl") == 0)
+    snprintf (world->timeline, sizeof world->timeline, "%.*s", (int) len,
+              (const char *) data);
 }
 
 static inline void
@@ -305,6 +314,15 @@ verdict (struct world *w, const char *class_, const char *confidence)
   free (dg);
 }
 
+const char *const outcome_names[] = { "ok", "failed", "no-verdict", NULL };
+
+void
+texts_events (struct texts *t, const char *uuid, struct buf *out)
+{
+  if (world->events)
+    buf_puts (out, world->events);
+}
+
 /* ---- who undoes: a test of that has its own ---- */
 
 #ifndef UNDOERS_OF_ITS_OWN
@@ -331,6 +349,7 @@ bindings_each (struct bindings *b, const char *uuid,
     {
       struct binding_info info = { .guest = g,
                                    .scenario = both[i],
+                                   .history = world->history,
                                    .paused = world->paused == both[i],
                                    .quiet = world->quiet == both[i] };
 
@@ -480,7 +499,9 @@ start_incidents (struct world *w)
 static inline int
 setup (void **state)
 {
-  static const struct diagnosis_env nobody;
+  static char no_texts;
+  static const struct diagnosis_env nobody
+      = { .texts = (struct texts *) &no_texts };
   struct world *w = calloc (1, sizeof *w);
 
   world = w;

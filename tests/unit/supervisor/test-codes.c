@@ -78,6 +78,7 @@ static const struct
   { "monitor-silent", CODE_LATE, WAY_LOST, "hung", "vmm-stuck" },
   { "run-state", CODE_TOLD, WAY_ANSWERS, "hung", "unknown" },
   { "disk-error", CODE_TOLD, WAY_ANSWERS, "hung", "storage-stalled" },
+  { "tasks-stuck", CODE_PLAIN, WAY_ANSWERS, "hung", "lock-deadlock" },
   { "disk-stalled", CODE_PLAIN, WAY_ANSWERS, "hung", "storage-stalled" },
   { "vcpus-still", CODE_PLAIN, WAY_ANSWERS, "hung", "unknown" },
   { "vcpu-spins", CODE_PLAIN, WAY_ANSWERS, "hung", "hard-lockup" },

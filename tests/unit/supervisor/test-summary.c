@@ -41,6 +41,10 @@ test_ansi (void **state)
   assert_memory_equal (buf_str (&plain), text, sizeof text - 1);
   assert_non_null (strstr (buf_str (&out), "\033[1;31mverdict=soft-lockup"));
   assert_non_null (strstr (buf_str (&out), "\033[31m  scheduler      dead"));
+  buf_clear (&plain);
+  summary_ansi ("verdict=paused confidence=certain\n", &plain);
+  assert_string_equal (buf_str (&plain), "\033[1;33mverdict=paused "
+                                         "confidence=certain\033[0m\n");
   assert_non_null (strstr (buf_str (&out), "\033[32m  vmm "));
   assert_non_null (strstr (buf_str (&out), "\nGuest       z1\n"));
   for (const char *p = buf_str (&out), *nl; (nl = strchr (p, '\n')); p = nl + 1)

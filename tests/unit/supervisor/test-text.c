@@ -251,6 +251,7 @@ test_stand (void **state)
   stand (w, &st);
   assert_false (st.answered);
   assert_in_range (clock_ms () - st.reset_ms, 0, WAIT_MS);
+  assert_int_equal (st.starved, 0); /* nobody is there who had any time */
   says (w, 0, BANNER);
   assert_true (heard (w, "kernel.boots", 1));
   assert_int_equal (stand (w, &st), STAGE_KERNEL);

@@ -94,6 +94,21 @@ test_reset (void **state)
   assert_int_equal (at (&st), TYPING_BOOTING);
   st.reset_ms = NOW - TYPING_RESET_MS;
   assert_int_equal (at (&st), TYPING_FREE);
+  /* One that gets a third of what it wants takes three times as long; and
+   * nobody is waited for without an end. */
+  st.starved = 3;
+  assert_int_equal (at (&st), TYPING_BOOTING);
+  st.reset_ms = NOW - 3 * TYPING_RESET_MS;
+  assert_int_equal (at (&st), TYPING_FREE);
+  st.starved = 1000;
+  assert_int_equal (at (&st), TYPING_BOOTING);
+  st.reset_ms = NOW - TYPING_HARM_MS;
+  assert_int_equal (at (&st), TYPING_FREE);
+  st = stands (STAGE_KERNEL, STOP_NONE, 1, TYPING_STAGE_MS + SECOND);
+  assert_int_equal (at (&st), TYPING_FREE);
+  st.starved = 2;
+  assert_int_equal (at (&st), TYPING_BOOTING);
+  st.starved = 0;
   /* A prompt of the life before is none of this one's. */
   st = stands (STAGE_SHELL, STOP_NONE, 0, 6 * SECOND);
   st.reset_ms = NOW - 5 * SECOND;

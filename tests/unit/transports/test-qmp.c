@@ -465,6 +465,18 @@ doctor_says_what_is_wrong (void **state)
     }
 }
 
+/* Of all threads, so no less than the one that asks. */
+static void
+adds_up_its_threads (void **state)
+{
+  struct thread_time all = { 0 }, own = { 0 };
+
+  assert_true (monitor_thread_time (getpid (), gettid (), &own));
+  assert_true (monitor_process_time (getpid (), &all));
+  assert_true (own.run > 0 && all.run >= own.run && all.wait >= own.wait);
+  assert_false (monitor_process_time (INT32_MAX, &all));
+}
+
 int
 main (void)
 {
@@ -483,6 +495,7 @@ main (void)
     cmocka_unit_test (looks_in_vain),
     cmocka_unit_test (tells_what_stands),
     cmocka_unit_test (doctor_says_what_is_wrong),
+    cmocka_unit_test (adds_up_its_threads),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);
