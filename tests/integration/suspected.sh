@@ -19,19 +19,15 @@ read -r load _ </proc/loadavg
 [ "${load%.*}" -lt "$(nproc)" ] || slack=10
 
 now_us() { echo "${EPOCHREALTIME/[.,]/}"; }
-on_disk() { # FOLDERS before: one more
-    set -- "$1" "$work"/state/spool/incidents/????????-*.json
-    [ -e "$2" ] && [ $(($# - 1)) -gt "$1" ]
-}
-n=0 times=''
+on_disk() { grep -qs "\"guest\": *\"$1\"" "$work"/state/spool/incidents/*; } # GUEST
+times=''
 for g in $guests; do
     began=$(now_us)
     printf 'say 0 [   99.000000] Kernel panic - not syncing: Fatal exception\\n\n' >"$work/$g.orders"
-    until on_disk "$n"; do
+    until on_disk "$g"; do
         [ $(($(now_us) - began)) -lt 10000000 ] || die "$g: no incident: $(ls -R "$work/state/spool")"
     done
     times="$times $((($(now_us) - began) / 1000))"
-    n=$((n + 1))
 done
 step "suspected on disk after$times ms"
 figure "median from a guest's word to its incident on disk" "$(printf '%s\n' $times | sort -n | sed -n 3p)" $((100 * slack))
