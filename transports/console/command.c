@@ -448,6 +448,8 @@ no_answer (struct dialogue *d, enum screen s, const char *what)
   if (d->begun)
     {
       interrupt (d);
+      /* What has come of it is good as far as it goes. */
+      append_output (&d->ret->output, buf_str (&d->text), d->text.len);
       if (s == SCREEN_PASSWORD)
         return verdict (d, TALK_NO_ANSWER, "the command began, and asks for "
                         "a password");
