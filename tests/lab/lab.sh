@@ -75,16 +75,17 @@ lab_kill() {
 # lab_init [DIR] - the work folder. Sets LAB_DIR, where sockets live; when DIR is too long for a unix
 # socket below it, LAB_DIR is a short folder under /tmp and DIR/lab points to it.
 lab_init() {
-    local t dir=${1:-} hash
+    local t dir=${1:-} hash cc
     for t in "$LAB_QEMU" flock; do
         command -v "$t" >/dev/null || { lab_skip "$t is missing: install qemu-system-x86 and util-linux"; return; }
     done
-    command -v "${CC:-cc}" >/dev/null || { lab_skip "no C compiler: install gcc or set CC"; return; }
+    read -ra cc <<<"${CC:-cc}" # "ccache gcc" is one, too
+    command -v "${cc[0]}" >/dev/null || { lab_skip "no C compiler: install gcc or set CC"; return; }
     mkdir -p "$LAB_CACHE" || return 1
     hash=$(sha256sum <"$LAB_SRC/labtool.c" | cut -c1-12)
     LAB_TOOL=$LAB_CACHE/labtool-$hash
     if [ ! -x "$LAB_TOOL" ]; then
-        "${CC:-cc}" -O2 -Wall -o "$LAB_TOOL.$$" "$LAB_SRC/labtool.c" && mv "$LAB_TOOL.$$" "$LAB_TOOL" ||
+        "${cc[@]}" -O2 -Wall -o "$LAB_TOOL.$$" "$LAB_SRC/labtool.c" && mv "$LAB_TOOL.$$" "$LAB_TOOL" ||
             { lab_fail "labtool.c did not build"; return 1; }
     fi
     LAB_OWN_DIR=
