@@ -170,6 +170,8 @@ incidents_new (const struct incidents_env *env, struct incidents **ret,
   if (r == 0)
     r = incidents_acts_new (in, err);
   if (r == 0)
+    r = incidents_life_new (in, err);
+  if (r == 0)
     r = turns_new (env->max_diagnoses, &in->turns, err);
   if (r == 0)
     r = happened_new (env->bus, &in->happened, err);
@@ -216,6 +218,7 @@ incidents_free (struct incidents *in)
   timer_free (in->again);
   timer_free (in->together);
   timer_free (in->undo);
+  timer_free (in->disk);
   turns_free (in->turns);
   playbook_set_unref (in->playbooks);
   free (in);

@@ -113,6 +113,8 @@ struct active
   uint64_t joined_ms;   /* the host's own: when the last child came */
   bool grew;            /* and that was when it was judged already */
   uint64_t pressed_until_ms; /* of a host that is short: then it is over */
+  uint64_t disk_by_ms;  /* so long the writer is waited for; 0 = it is not */
+  unsigned late;        /* answers of the writer that were not waited for */
   char undoing[24];     /* the act that a job undoes now, "" = none */
   unsigned undo_tries;  /* of the act that is open, that failed */
   uint64_t undo_at_ms;  /* not before */
@@ -136,6 +138,7 @@ struct incidents
   unsigned tries;
   struct timer *together; /* hosts' incidents are looked at */
   struct timer *undo;     /* acts that are open are looked at */
+  struct timer *disk;     /* the writer was waited for long enough */
   struct happened *happened; /* to guests, for timelines */
   struct fact_sub *heard;  /* suspicions */
   struct fact_sub *staged; /* how far a boot came */
@@ -176,6 +179,8 @@ int incidents_remember (struct incidents *in, struct error *err);
 /* The only way from one life to the next.  False, counted and logged when the
  * step is not one that can be taken from there: nothing changes then. */
 bool incident_step (struct active *a, enum step step);
+/* The timer of those that wait for the writer. */
+int incidents_life_new (struct incidents *in, struct error *err);
 /* Has the writer put it on disk; all that follows comes by itself. */
 void incidents_put_durable (struct active *a);
 /* It changed: the next daemon is to know it as it is now. */

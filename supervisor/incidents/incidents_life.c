@@ -91,11 +91,42 @@ static void close_without (struct active *a);
 
 /* ---- writing: it is on disk before anything is done about it ---- */
 
+/* A writer that hangs on its disk is waited for so long: then the guest is
+ * looked at all the same.  Nothing that would have to be undone is done to it
+ * meanwhile: that waits for its own word on disk. */
+#define DISK_MS 5000
+
+static void
+wait_for_disk (struct active *a)
+{
+  struct incidents *in = a->all;
+  uint64_t now = loop_now (in->env.loop);
+
+  a->disk_by_ms = a->late ? now : now + DISK_MS;
+  if (!timer_armed (in->disk) || a->late)
+    timer_at (in->disk, a->disk_by_ms);
+}
+
+/* Did the writer answer when it was not waited for any more? */
+static bool
+came_late (struct active *a, const struct error *err)
+{
+  a->disk_by_ms = 0;
+  if (a->late == 0)
+    return false;
+  if (--a->late == 0)
+    log_guest (LOG_LEVEL_INFO, a->inc.inc.uuid, "incident %s is %s",
+               a->inc.id, err ? error_text (err) : "on disk after all");
+  return true;
+}
+
 static void
 on_durable (const struct error *err, struct json_object *answer, void *arg)
 {
   struct active *a = arg;
 
+  if (came_late (a, err))
+    return;
   /* A full disk must not keep us from looking: the evidence may still find
    * its place, and the verdict reaches the log. */
   if (err)
@@ -121,6 +152,7 @@ void
 incidents_put_durable (struct active *a)
 {
   incident_put_then (a, on_durable, a);
+  wait_for_disk (a);
 }
 
 void
@@ -224,15 +256,12 @@ begin (struct active *a)
   incident_moment (a, MOMENT_DIAGNOSING,
                    a->inc.playbook[0] ? a->inc.playbook : playbook_default);
   incident_put_then (a, on_counted, a);
+  wait_for_disk (a);
 }
 
 static void
-on_counted (const struct error *put_err, struct json_object *answer,
-            void *arg)
+counted (struct active *a)
 {
-  struct active *a = arg;
-
-  /* Not on disk is said of the incident itself, and no reason not to look. */
   if (!incident_step (a, STEP_COUNTED))
     return;
   if (!a->cancelled[0])
@@ -242,6 +271,58 @@ on_counted (const struct error *put_err, struct json_object *answer,
     }
   give_up (a, a->cancelled);
   incidents_pump (a->all);
+}
+
+/* Not on disk is said of the incident itself, and no reason not to look. */
+static void
+on_counted (const struct error *put_err, struct json_object *answer,
+            void *arg)
+{
+  if (!came_late (arg, put_err))
+    counted (arg);
+}
+
+static struct active *
+longest_waiting (struct incidents *in)
+{
+  struct active *first = NULL;
+
+  for (struct active *a = in->first; a; a = a->next)
+    if (a->disk_by_ms && (!first || a->disk_by_ms < first->disk_by_ms))
+      first = a;
+  return first;
+}
+
+/* Whoever waits too long goes on; who began to wait by that is seen, too. */
+static void
+disk_due (struct timer *t, void *arg)
+{
+  struct incidents *in = arg;
+  struct active *a;
+
+  while ((a = longest_waiting (in))
+         && a->disk_by_ms <= loop_now (in->env.loop))
+    {
+      a->disk_by_ms = 0;
+      if (a->late++ == 0)
+        log_guest (LOG_LEVEL_ERROR, a->inc.inc.uuid,
+                   "incident %s is not on disk yet: the writer has not "
+                   "answered for %u s; its guest is looked at all the same",
+                   a->inc.id, DISK_MS / 1000);
+      if (a->life == LIFE_WRITING && incident_step (a, STEP_WRITTEN))
+        incidents_pump (in);
+      else if (a->life == LIFE_COUNTING)
+        counted (a);
+    }
+  if (a)
+    timer_at (in->disk, a->disk_by_ms);
+}
+
+int
+incidents_life_new (struct incidents *in, struct error *err)
+{
+  return loop_timer (in->env.loop, "incidents that are not on disk", disk_due,
+                     in, &in->disk, err);
 }
 
 /* ---- collecting: the diagnosis ---- */

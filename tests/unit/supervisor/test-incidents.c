@@ -110,6 +110,44 @@ from_failure_to_bundle (void **state)
   brought_to (w, "network-lost", "medium");
 }
 
+/* The host's disk hangs, as the guest's may for the same reason: the writer
+ * takes what it is given and says nothing. */
+static void
+writer_hangs (void **state)
+{
+  struct world *w = *state;
+
+  fails (w, A);
+  loop_advance (w->d.loop, 4900);
+  assert_int_equal (newest (w)->life, LIFE_WRITING);
+  assert_int_equal (w->nrunning, 0);
+  loop_advance (w->d.loop, 200);
+  /* Waited for once, and not for each word. */
+  assert_int_equal (newest (w)->life, LIFE_COLLECTING);
+  assert_int_equal (w->nrunning, 1);
+  assert_int_equal (w->nputs, 2);
+  /* Its answers are no steps any more. */
+  on_disk (w, NULL);
+  on_disk (w, NULL);
+  assert_int_equal (newest (w)->life, LIFE_COLLECTING);
+  assert_int_equal (w->nrunning, 1);
+  verdict (w, "storage-stalled", "high");
+  packed (w, NULL);
+  assert_int_equal (newest (w)->life, LIFE_DONE);
+
+  /* It answers between the two: in order, the first is the late one. */
+  outcome (w, A, &w->uptime, OUTCOME_OK, "ok", HEALTH_BECAME_WELL);
+  fails (w, B);
+  loop_advance (w->d.loop, 20000);
+  assert_int_equal (newest (w)->life, LIFE_COLLECTING);
+  verdict (w, "storage-stalled", "high");
+  while (w->nputs > 0)
+    on_disk (w, NULL);
+  packed (w, NULL);
+  assert_int_equal (newest (w)->life, LIFE_DONE);
+  assert_int_equal (w->incidents->missteps, 0);
+}
+
 /* What is but a part of others: neither its failures nor its silence. */
 static void
 no_alert (void **state)
@@ -491,6 +529,7 @@ main (void)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (only_the_legal_steps),
     WITH (up, from_failure_to_bundle),
+    WITH (up, writer_hangs),
     WITH (up, no_alert),
     WITH (up, as_severe_as_its_scenario),
     WITH (up, a_full_disk_does_not_blind),
