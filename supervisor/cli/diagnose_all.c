@@ -349,6 +349,19 @@ tell (const struct all *all)
                               : EXIT_WELL;
 }
 
+static void
+say_none (const char *playbook)
+{
+  fputs ("hangdog: there is no guest to look at", stderr);
+  if (playbook)
+    {
+      fputs (", and nobody looked whether there is a playbook \"", stderr);
+      print_text (stderr, playbook);
+      fputs ("\": `hangdog playbook list`", stderr);
+    }
+  fputc ('\n', stderr);
+}
+
 static int
 make_folder (const char *dir, struct error *err)
 {
@@ -385,6 +398,8 @@ diagnose_all (const struct cli *cli, const char *playbook, const char *dir)
     {
       work_all (&all);
       r = tell (&all);
+      if (!all.n)
+        say_none (playbook);
     }
   client_close (c);
   free (all.list);

@@ -102,7 +102,7 @@ ended (struct diagnose *dg, struct json_object *row, int64_t n, int64_t total)
       fputc ('\n', stderr);
     }
   else
-    progress_step (&dg->progress, (uint64_t) n, (uint64_t) total, text);
+    progress_told (&dg->progress, (uint64_t) n, (uint64_t) total, text);
   if (step)
     step->n = 0;
 }
