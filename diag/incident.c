@@ -48,13 +48,18 @@ char *
 verdict_brief (const char *text, size_t room, const char *said,
                char dst[VERDICT_BRIEF])
 {
-  size_t len = strlen (text), n = 0;
+  size_t len = strlen (text), n = 0, part = 0;
 
+  /* At the end of a part of it, else of a word. */
   if (len > BRIEF_FROM && said && strstr (said, text))
     for (size_t i = 1; i < BRIEF_FROM; i++)
-      n = text[i] == ' ' && (!n || strchr (",:;", text[i - 1])) ? i : n;
+      if (text[i] == ' ')
+        {
+          n = i;
+          part = strchr (",:;", text[i - 1]) ? i : part;
+        }
   if (n)
-    snprintf (dst, VERDICT_BRIEF, "%.*s ...", (int) n, text);
+    snprintf (dst, VERDICT_BRIEF, "%.*s ...", (int) (part ? part : n), text);
   else
     snprintf (dst, VERDICT_BRIEF, "%.390s%s", text,
               len + 1 >= room || len > 390 ? "..." : "");
