@@ -338,7 +338,8 @@ const struct verb verb_bundle = {
           "[--member GLOB] | diff FILE FILE [--all] | redact FILE -o FILE "
           "[--key FILE] [--rules FILE] [--strict] [--dry-run]",
   .summary = "look into a bundle, which is read by a process without rights",
-  .help = "show prints the summary (--json: the incident as one object); verify\n"
+  .help = "show prints the summary (--json: the incident as one object); "
+          "verify\n"
           "compares every member with the manifest, and of a bundle that is "
           "damaged tells what\nis whole; --raw prints a member's bytes as they "
           "are (summary.ansi: --raw | less -R);\nextract makes DIR and unpacks "
@@ -358,9 +359,9 @@ const struct verb verb_bundle = {
           "counts.\n"
           "Exit codes: 0 well, 1 error, 2 no archive that can be read, or no "
           "such member; 3 what\nwas asked is not so: verify finds it damaged, "
-          "grep nothing, diff what differs; 5 it is\ndamaged, and show, ls, cat, "
-          "grep and extract gave what can be read (as report and\nanalyze do); "
-          "diff and redact take none that is damaged.\n"
+          "grep nothing, diff what differs; 5 it is\ndamaged, and show, ls, "
+          "cat, grep and extract gave what can be read (as report and\nanalyze "
+          "do); diff and redact take none that is damaged.\n"
           "\nExamples:\n"
           "  hangdog bundle show incident.tar.zst\n"
           "  hangdog bundle cat incident.tar.zst sysrq/w.txt\n"

@@ -208,8 +208,11 @@ gaps (struct json_object *head, struct buf *out)
 
       who = who ? who : "";
       what = what ? what : "";
-      snprintf (name, sizeof (name), "%.90s%s%.90s", strchr (what, ' ') ? who : "",
-                strchr (what, ' ') && who[0] ? ", " : "", what);
+      /* What is no file's name has blanks. */
+      if (!strchr (what, ' '))
+        who = "";
+      snprintf (name, sizeof (name), "%.90s%s%.90s", who, who[0] ? ", " : "",
+                what);
       item (out, name, json_get_str (o, "why"));
     }
 }
