@@ -110,10 +110,15 @@ extract (struct cli *cli, const char *file, const char *dir,
     return error_errno (err, errno, "%s", dir);
   r = archive_unpack (cli->libexec, file, fd, UNPACK_MAX, &all, err);
   *ret_files = all.files;
-  if (all.files && !cli->json)
+  if (r < 0 && !all.files)
+    {
+      rmdir (dir);
+      return r;
+    }
+  if (!cli->json)
     printf ("extract files=%u bytes=%llu\n", all.files,
             (unsigned long long) all.bytes);
-  if (all.files && cli->json)
+  else
     printf ("{\"files\":%u,\"bytes\":%llu}\n", all.files,
             (unsigned long long) all.bytes);
   return r;
