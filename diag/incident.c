@@ -42,7 +42,7 @@ const char *const verdict_classes[] = {
   "unknown",         NULL,
 };
 
-#define BRIEF_FROM 48 /* bytes that may well be said twice */
+#define BRIEF_FROM 40 /* bytes that may well be said twice */
 
 char *
 verdict_brief (const char *text, size_t room, const char *said,
