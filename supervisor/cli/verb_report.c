@@ -202,7 +202,7 @@ const struct verb verb_report = {
   .summary = "make the page of a bundle: index.html, which needs no network",
   .help = "A bundle has its page already; this makes it anew, by this "
           "hangdog. FOLDER is an unpacked\nbundle. Without -o the page goes "
-          "to the standard output; --json wants -o, and tells\nwhat was made: "
+          "to the standard output; with it JSON can\ntell what was made: "
           "bundle, report, damaged.\n"
           "Of a bundle that is damaged it is made of what can be read, and "
           "the page says so.\n"

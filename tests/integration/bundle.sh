@@ -224,7 +224,7 @@ for f in dotdot absolute link hard fifo sparse twice control bidi deep dot many 
     got=0
     timeout 20 "$hangdog" bundle extract $f.tar "into-$f" >out 2>err || got=$?
     [ $got = 2 ] || [ $got = 1 ] || [ $got = 5 ] || die "$f was taken: $got $(cat out err)"
-    [ -z "$(find "into-$f" ! -type f ! -type d)" ] || die "$f made what is no file"
+    [ ! -e "into-$f" ] || [ -z "$(find "into-$f" ! -type f ! -type d)" ] || die "$f made what is no file"
 done
 timeout 60 "$hangdog" bundle extract bomb.tar.zst into-bomb >out 2>err && die "a bomb was taken"
 [ ! -e absolute ] && [ ! -e ../f ] && [ ! -e f ] || die "something was made outside"
