@@ -224,7 +224,7 @@ make_page (struct redaction *s, struct json_object *was,
   r = store_put_file (s->out.fd, "manifest.json", buf_str (&text), text.len,
                       0600, err);
   if (r == 0)
-    r = folder_page (s->spec.libexec, s->out.fd, page, err);
+    r = folder_page (s->spec.libexec, s->out.fd, page, NULL, err);
   unlinkat (s->out.fd, "manifest.json", 0);
   return r;
 }
