@@ -134,8 +134,7 @@ see_stack (struct seen *s, struct json_object *row)
   wait_of (names, n, &wait);
   if (wait.at < 0)
     return;
-  /* Who waits for a lock, or a disk, is not passed wherever that is. */
-  if (wait.what == WAIT_OTHER && is_passed (names[wait.at]))
+  if (is_passed (names[wait.at]))
     {
       if (s->npassed < MAX_PASSED)
         s->passed[s->npassed++] = id;
