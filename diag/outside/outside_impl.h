@@ -135,7 +135,9 @@ void outside_cpus_ (struct outside *o);
  * registers were not seen.  False: something moved, or all of them are idle
  * (cpus.c). */
 bool outside_standing_ (const struct outside *o, struct buf *to);
-/* How many processes read its consoles; -1 = not known (consoles.c). */
-int outside_console_readers_ (const struct outside *o);
+/* How many processes read its consoles; -1 = not known (consoles.c).
+ * *ret_held: the first of them where all stand still, or NULL. */
+int outside_console_readers_ (const struct outside *o,
+                              struct json_object **ret_held);
 
 #endif
