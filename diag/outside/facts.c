@@ -366,8 +366,8 @@ tell_room (const struct telling *t, int64_t all, int64_t high)
 {
   size_t i = 0;
   struct json_object *row = outside_next_ (t->o, "system", &i);
-  int64_t pids = json_get_int (row, "pid_max", 0) - RESERVED_PIDS - high;
-  int64_t room = json_get_int (row, "max_threads", 0) - all;
+  int64_t pids = num_of (row, "pid_max") - RESERVED_PIDS - high;
+  int64_t room = num_of (row, "max_threads") - all;
 
   if (!json_get (row, "pid_max") && !json_get (row, "max_threads"))
     return;

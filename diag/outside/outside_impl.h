@@ -42,10 +42,14 @@ str_of (struct json_object *row, const char *key)
   return s ? s : "";
 }
 
+/* Bounded, so that what is left of two of them, or twice one, is a number. */
 static inline long long
 num_of (struct json_object *row, const char *key)
 {
-  return (long long) json_get_int (row, key, 0);
+  const long long most = 1ll << 60;
+  long long v = json_get_int (row, key, 0);
+
+  return v > most ? most : v < -most ? -most : v;
 }
 
 /* Seconds; beyond thirty years either way they are nobody's. */

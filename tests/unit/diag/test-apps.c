@@ -217,6 +217,12 @@ what_is_amiss (void **state)
     { TASK ("20", "20", "shop.service", "S", "") LISTEN ("20", "81", "2")
       QUOTA ("10", "4") "=" QUOTA ("30", "23"),
       "throttled", "is throttled to 1 % of a processor (in 19 of 20 periods)" },
+    /* Numbers that nobody can have counted to. */
+#define MOST "9223372036854775807"
+    { TASK ("20", "20", "shop.service", "S", "") QUOTA ("0", "0") "="
+      QUOTA (MOST, MOST), "throttled", "is throttled to 1 % of a processor" },
+    { TASK ("20", "20", "shop.service", "S", "") QUOTA ("-" MOST, "-" MOST) "="
+      QUOTA (MOST, MOST), "nothing", "shop (20)" },
     /* Now and then is what a bound is for. */
     { TASK ("20", "20", "shop.service", "S", "") QUOTA ("10", "4") "="
       QUOTA ("30", "9"), "nothing", "shop (20)" },
