@@ -11,6 +11,7 @@
 #include "scenarios/memory_log.h"
 
 #include "base/buf.h"
+#include "base/cleanup.h"
 #include "base/error.h"
 #include "kernel/text/reader.h"
 #include "scenarios/scenario_impl.h"

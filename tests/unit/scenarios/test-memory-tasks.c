@@ -98,7 +98,7 @@ who_hangs_further_in_is_stuck (void **state)
         "'end':'user'}\n"
         "{'row':'stack','id':4,'frames':[" SLEEPS "'__refrigerator+0x1/0x2',"
         "'get_signal+0x1/0x2'],'end':'user'}\n";
-  char first[3000], second[3000];
+  char first[3000], second[3200];
 
   fresh ();
   for (int i = 1; i <= 4; i++)
