@@ -325,11 +325,20 @@ its_bytes_are_shown (void **state)
   static const char bad[]
       = APP ("80", "shop", "shop.service",
              "t 80 D x\x7f\xc2\x9bz 0 0x4\n"
-             "t 81 D y 0 0x4\nk [<0>] f\x9bq\xff+0x1/0x2\n") "@@ end\n";
-  struct haul *h = get (&collect_application, bad, ASK_OK, 0);
-  const char *doc = file_of (h, "application/applications.json");
+             "t 81 D y 0 0x4\nk [<0>] f\x9bq\xff+0x1/0x2\n")
+        "@@ F\np 80\nf 901\n@@ L\n" LISTEN ("1F90", "0", "901") "@@ end\n";
+  struct haul *h;
+  const char *doc;
 
-  assert_non_null (strstr (doc, "z"));
+  hinted = json_tokener_parse (ASKED);
+  failed = "s";
+  h = get (&collect_application, bad, ASK_OK, 0);
+  json_object_put (hinted);
+  hinted = NULL;
+  failed = NULL;
+  doc = file_of (h, "application/applications.json");
+  assert_non_null (strstr (doc, "\"stack\""));
+  assert_non_null (strstr (doc, "z\""));
   for (const char *p = doc; *p; p++)
     if ((unsigned char) *p >= 0x7f || (*p < ' ' && *p != '\n'))
       fail_msg ("0x%02x in %s", (unsigned char) *p, doc);
