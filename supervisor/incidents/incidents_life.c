@@ -111,9 +111,12 @@ wait_for_disk (struct active *a)
 static bool
 came_late (struct active *a, const struct error *err)
 {
-  a->disk_by_ms = 0;
   if (a->late == 0)
-    return false;
+    {
+      a->disk_by_ms = 0;
+      return false;
+    }
+  /* They come in order: what is waited for now is behind it. */
   if (--a->late == 0)
     log_guest (LOG_LEVEL_INFO, a->inc.inc.uuid, "incident %s is %s",
                a->inc.id, err ? error_text (err) : "on disk after all");
@@ -151,8 +154,8 @@ incident_put_then (struct active *a, incident_done_fn *done, void *arg)
 void
 incidents_put_durable (struct active *a)
 {
+  wait_for_disk (a); /* its answer may be there at once */
   incident_put_then (a, on_durable, a);
-  wait_for_disk (a);
 }
 
 void
@@ -255,8 +258,8 @@ begin (struct active *a)
   a->inc.attempts++;
   incident_moment (a, MOMENT_DIAGNOSING,
                    a->inc.playbook[0] ? a->inc.playbook : playbook_default);
-  incident_put_then (a, on_counted, a);
   wait_for_disk (a);
+  incident_put_then (a, on_counted, a);
 }
 
 static void
