@@ -312,7 +312,7 @@ look (struct probe *p, const struct guest_disk *d, struct answer *ret,
 
   /* A volume has a name of its own, and QEMU the device that it leads to. */
   snprintf (path, sizeof path, "%s", d->path);
-  if (strncmp (path, "/dev/", 5) == 0)
+  if (backing_is_device (path))
     {
       CLEANUP_FREE char *device = realpath (path, NULL);
 

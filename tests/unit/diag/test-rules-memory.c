@@ -73,6 +73,8 @@ facts_from (const char *text, struct fact *facts, size_t most)
   return n;
 }
 
+static char last[8]; /* its confidence */
+
 static void
 concludes (const char *text, const char *code, const char *class,
            const char *culprit)
@@ -89,6 +91,7 @@ concludes (const char *text, const char *code, const char *class,
   ladder_climb (rules, set, &l);
   ladder_verdict (rules, &l, set, &cause, &v);
   fact_set_free (set);
+  snprintf (last, sizeof last, "%s", v.confidence);
   if (strcmp (v.class_, class) != 0
       || (culprit && strcmp (v.culprit, culprit) != 0))
     fail_msg ("%s (%s) is %s by \"%s\", not %s by \"%s\"", text, code, v.class_,
@@ -212,8 +215,42 @@ names_class_and_culprit (void **state)
   concludes (WELL ";init.state=dead", "silent", "init-dead", "init");
   concludes (WELL ";kernel.event.fs_readonly=EXT4-fs error (vda)", "status",
              "filesystem-error", "EXT4-fs error (vda)");
-  concludes (WELL ";tasks.stopped=2;tasks.stopped_who=sh (7), sh (8)",
-             "silent", "userspace-stuck", "stopped processes: sh (7), sh (8)");
+}
+
+/* Most of them, or all that have the console: else it is a guess, and whatever
+ * else there is stands before it. */
+static void
+some_that_stand_are_no_cause (void **state)
+{
+#define STOPPED(share)                                                        \
+  WELL ";tasks.stopped=2;tasks.stopped_who=sh (7), sh (8)"                    \
+       ";tasks.stopped_share=" share
+#define FROZEN(share)                                                         \
+  WELL ";tasks.frozen=1;tasks.frozen_who=sh (7) of /held"                     \
+       ";tasks.frozen_share=" share
+  concludes (STOPPED ("0.9"), "silent", "userspace-stuck",
+             "stopped processes: sh (7), sh (8)");
+  assert_string_equal (last, "high");
+  concludes (FROZEN ("1.0"), "silent", "userspace-stuck",
+             "frozen processes: sh (7) of /held");
+  assert_string_equal (last, "high");
+  concludes (STOPPED ("0.02"), "silent", "userspace-stuck", NULL);
+  assert_string_equal (last, "low");
+  concludes (FROZEN ("0.02"), "silent", "userspace-stuck", NULL);
+  assert_string_equal (last, "low");
+  concludes (STOPPED ("0.02") ";console.readers=0", "timeout",
+             "userspace-stuck", NULL);
+  assert_string_equal (last, "low");
+  concludes (STOPPED ("0.02") ";console.held_by=sh (7)", "silent",
+             "userspace-stuck", "stopped processes: sh (7), sh (8)");
+  assert_string_equal (last, "medium");
+  concludes (FROZEN ("0.02") ";console.held_by=sh (7)", "silent",
+             "userspace-stuck", "frozen processes: sh (7) of /held");
+  assert_string_equal (last, "medium");
+  /* What says that nobody listens stands before it. */
+  concludes (FROZEN ("0.02") ";tasks.stopped=0;console.readers=0;"
+             "init.state=sleeping",
+             "silent", "console-lost", NULL);
 }
 
 #define TOLD(class, title)                                                    \
@@ -304,8 +341,6 @@ names_applications (void **state)
              "kernel-event", "application-dead", "shop.service, shop (7)");
   concludes (ENDED ("killed", "only") ";mem.new_oom_kills=1;mem.available=0.01;"
              "kernel.event.oom=x", "kernel-event", "out-of-memory", "x");
-  concludes (WELL ";tasks.frozen=1;tasks.frozen_who=sh (7) of /held", "silent",
-             "userspace-stuck", "frozen processes: sh (7) of /held");
 }
 
 /* Somebody else's word of the same name is not the memory's; what passes is no
@@ -352,6 +387,7 @@ main (void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (names_class_and_culprit),
+    cmocka_unit_test (some_that_stand_are_no_cause),
     cmocka_unit_test (believes_its_log),
     cmocka_unit_test (names_what_never_came_up),
     cmocka_unit_test (names_applications),
