@@ -44,6 +44,7 @@ static const struct
   { "oom", ASKED },
   { "oom_kill", ASKED },
   { "oom_kill_cgroup", ASKED },
+  { "disk_full", ASKED },
   { "oom_deadlock", ASKED },
   { "fs_readonly", ASKED },
   { "fs_shutdown", ASKED },
