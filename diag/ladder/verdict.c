@@ -100,41 +100,26 @@ weigh (const struct verdict_rule *r, const struct cond_found *found,
                 : r->confidence);
 }
 
-/* What was found of the check that brought us here: that it failed, else that
- * it is not well.  What it says later, as when it is not let ask, takes nothing
- * from that. */
-static const struct fact *
-outcome_of (struct fact_set *set, const char *scenario)
-{
-  struct fact_at at = { .begun = false };
-  const struct fact_group *g;
-  const struct fact *other = NULL;
-  char names[2 * FACT_NAME_MAX];
-
-  snprintf (names, sizeof names, "probe.%.64s|look.%.64s", scenario, scenario);
-  while ((g = fact_group_next_ (set, names, &at)))
-    for (size_t i = g->n; i > 0; i--)
-      {
-        const struct fact *f = g->facts[i - 1];
-
-        if (f->type != FACT_TEXT || strcmp (f->text, "ok") == 0)
-          continue;
-        if (strcmp (f->text, "failed") == 0)
-          return f;
-        if (!other)
-          other = f;
-      }
-  return other;
-}
-
+/* That the check which brought us here failed: what it says later, as when it
+ * is not let ask, takes nothing from that. */
 static void
 cite_outcome (struct fact_set *set, const struct cause *cause,
               struct cond_found *found)
 {
-  const struct fact *f = outcome_of (set, cause->scenario);
+  struct fact_at at = { .begun = false };
+  const struct fact_group *g;
+  char names[2 * FACT_NAME_MAX];
 
-  if (f)
-    cond_found_add_ (found, f);
+  snprintf (names, sizeof names, "probe.%.64s|look.%.64s", cause->scenario,
+            cause->scenario);
+  while ((g = fact_group_next_ (set, names, &at)))
+    for (size_t i = g->n; i > 0; i--)
+      if (g->facts[i - 1]->type == FACT_TEXT
+          && strcmp (g->facts[i - 1]->text, "failed") == 0)
+        {
+          cond_found_add_ (found, g->facts[i - 1]);
+          return;
+        }
 }
 
 static void

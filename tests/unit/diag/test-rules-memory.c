@@ -406,15 +406,19 @@ what_a_dead_kernel_leaves (void **state)
   facet (one, FACET_SCHEDULER, FACET_DEAD);
   facet ("finding.soft_lockup=CPU 0;net.answer@net=open", FACET_SCHEDULER,
          FACET_DEAD);
-  facet ("kernel.panicked=1;probe.a@scenario=ok", FACET_APPLICATION, FACET_DEAD);
+  facet ("kernel.panicked=1;probe.a@scenario=ok", FACET_APPLICATION,
+         FACET_DEAD);
   facet ("kernel.panicked=1;reach.ssh@scenario=alive", FACET_SSH, FACET_DEAD);
   facet ("kernel.panicked=1", FACET_SSH, FACET_UNKNOWN);
   /* An answer is of before it, or of after it. */
-  facet ("probe.a@scenario=ok;kernel.event.panic@console=x", FACET_APPLICATION, FACET_UNKNOWN);
-  facet ("kernel.event.panic@console=x;probe.a@scenario=ok", FACET_APPLICATION, FACET_ALIVE);
+  facet ("probe.a@scenario=ok;kernel.event.panic@console=x",
+         FACET_APPLICATION, FACET_UNKNOWN);
+  facet ("kernel.event.panic@console=x;probe.a@scenario=ok",
+         FACET_APPLICATION, FACET_ALIVE);
   facet ("reach.agent@scenario=alive;kernel.event.panic@console=x", FACET_AGENT,
          FACET_UNKNOWN);
-  facet ("kernel.event.panic@console=x;reach.agent@scenario=alive", FACET_AGENT, FACET_ALIVE);
+  facet ("kernel.event.panic@console=x;reach.agent@scenario=alive", FACET_AGENT,
+         FACET_ALIVE);
 }
 
 /* The outcome that a verdict goes by is its evidence: that it failed, whatever

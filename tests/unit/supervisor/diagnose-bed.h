@@ -21,6 +21,7 @@
 #include "tests/lib/until.h"
 
 #include <stdatomic.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
