@@ -81,8 +81,8 @@ publish (struct binding *bd, const struct outcome_report *report)
 
   if (is_ours (report))
     return;
-  snprintf (name, sizeof (name), "%s.%s",
-            bd->scenario->kind->application ? "probe" : "look",
+  snprintf (name, sizeof (name),
+            bd->scenario->kind->application ? "probe.%s" : "look.%s",
             bd->scenario->name);
   publish_text (bd, name, outcome_names[report->outcome]);
   if (!report->has_uptime)
