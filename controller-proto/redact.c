@@ -134,7 +134,10 @@ learn (struct redactor *r, enum redact_kind kind, const char *p, size_t len)
   if (r->slots[at])
     return 0;
   if (r->nwords == WORDS_MAX)
-    return -E2BIG;
+    {
+      r->unlearnt++;
+      return -E2BIG;
+    }
   w = &r->words[r->nwords++];
   for (size_t i = 0; i < len; i++)
     w->text[i] = (char) tolower ((unsigned char) p[i]);
@@ -478,6 +481,12 @@ redact_end (struct redactor *r, struct buf *out)
 }
 
 uint64_t
+redact_unlearnt (const struct redactor *r)
+{
+  return r->unlearnt;
+}
+
+uint64_t
 redact_hits (const struct redactor *r)
 {
   return r->hits;
@@ -505,6 +514,8 @@ redact_to_json (const struct redactor *r)
       }
   if (r->lines_given_up)
     json_add_int (counts, "lines_given_up", (int64_t) r->lines_given_up);
+  if (r->unlearnt)
+    json_add_int (counts, "names_not_learnt", (int64_t) r->unlearnt);
   json_object_object_add (o, "counts", counts);
   return o;
 }

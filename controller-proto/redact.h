@@ -74,6 +74,15 @@ bool redact_end (struct redactor *r, struct buf *out);
 /* How many were replaced since redact_begin(). */
 uint64_t redact_hits (const struct redactor *r);
 
+/* How often a name was told of that there was no place left for, since
+ * redactor_new(): it may stand in what comes out. */
+uint64_t redact_unlearnt (const struct redactor *r);
+
+/* A whole document: what comes out is one, too, and each value of it depends
+ * on itself and its key alone.  The caller's, as is doc still. */
+struct json_object *redact_json (struct redactor *r, struct json_object *doc,
+                                 uint64_t *ret_hits);
+
 /* Why a member of this name is not redacted but left out; NULL = it is. */
 const char *redact_left_out (const struct redactor *r, const char *member);
 

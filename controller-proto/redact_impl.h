@@ -135,6 +135,7 @@ struct redactor
   struct redact_word words[WORDS_MAX];
   uint16_t slots[WORD_SLOTS]; /* 1 + index */
   unsigned nwords;
+  uint64_t unlearnt; /* told of when there was no place left */
   struct redact_cached *cache;
 
   char line[REDACT_LINE];

@@ -181,6 +181,8 @@ state_json (const struct item *it)
   if (s->bundle)
     {
       json_add_int (state, "bytes", (int64_t) s->bytes);
+      if (s->unpacked)
+        json_add_int (state, "unpacked", (int64_t) s->unpacked);
       json_add_str (state, "digest", s->digest);
     }
   if (s->note[0])

@@ -28,6 +28,7 @@
 
 struct error;
 struct spool;
+struct spool_load;
 
 struct spool_limits
 {
@@ -64,6 +65,8 @@ struct spool_sending
   unsigned attempts;
   uint64_t next_ms; /* wall clock of the next attempt */
   bool refused;     /* not tried again before somebody says so */
+  unsigned unmade;  /* so often what may go there could not be made; since
+                       we began */
 };
 
 /* What a sink gets in the bundle's place: redacted, by its rules. */
@@ -88,6 +91,7 @@ struct spool_item
   enum spool_place place;
   uint64_t rev;      /* of its document */
   uint64_t bytes;    /* of its evidence, or of its bundle */
+  uint64_t unpacked; /* of what is in its bundle; 0 = nobody knows */
   uint64_t since_ms; /* wall clock of its arrival in this place */
   bool bundle;       /* it is there */
   bool stands;       /* its document says that it has not ended */
@@ -147,7 +151,12 @@ const struct spool_form *spool_form (const struct spool_item *item,
                                      const char *sink);
 int spool_form_fd (struct spool *sp, const char *id, const char *sink,
                    int *ret_fd, struct error *err);
-/* Before it is made of a bundle. */
+/* What may go there could not be made of it, and that was not for want of
+ * anything; beside what else is noted. */
+void spool_form_unmade (struct spool *sp, const char *sink,
+                        const struct spool_load *load);
+/* Before it is made of a bundle: there is room for it, and for what is unpacked
+ * and rewritten meanwhile. */
 int spool_form_room (struct spool *sp, const char *id, struct error *err);
 #define SPOOL_WORK_NAME 96
 /* The file of that name in work/ becomes it, whatever there was; durable when
@@ -173,7 +182,7 @@ struct spool_load
   struct spool_item item;
   enum spool_part part;
   uint64_t rev; /* of the document; 1 of a bundle */
-  unsigned attempts;
+  unsigned attempts, unmade;
 };
 /* The oldest whose time has come, documents before bundles: they are small and
  * say more.  No bundle before its document.  False when there is none. */

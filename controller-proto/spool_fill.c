@@ -394,6 +394,7 @@ spool_pack (struct spool *sp, const char *id, struct json_object *head,
   it->pub.place = SPOOL_READY;
   it->pub.since_ms = clock_wall_ms ();
   it->pub.bundle = !without;
+  it->pub.unpacked = without ? 0 : was.bytes;
   r = spool_write_item (sp, it, NULL, err);
   if (r < 0)
     {

@@ -19,6 +19,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* So much larger what is in a bundle may be of which nobody has noted that. */
+#define GUESSED 8
+
 char *
 spool_form_name (char dst[SPOOL_FORM_NAME], const char *id, const char *sink)
 {
@@ -138,14 +141,32 @@ int
 spool_form_room (struct spool *sp, const char *id, struct error *err)
 {
   struct item *it;
+  uint64_t unpacked;
   int r = spool_lookup (sp, id, &it, err);
 
+  if (r < 0)
+    return r;
+  if (!it->pub.bundle)
+    return error_set (err, ENOENT, "no bundle of incident %s", id);
+  unpacked = it->pub.unpacked ? it->pub.unpacked : GUESSED * it->pub.bytes;
+  /* As it was, as it is to be, and that packed: its body, and the whole. */
+  sp->keep = it;
+  r = spool_room (sp, 2 * unpacked + 2 * it->pub.bytes, SPOOL_SCRATCH, err);
   if (r == 0)
-    r = spool_room (sp, it->pub.bytes, false, err);
-  /* Who had to go for it may have been that one. */
-  if (r == 0 && ((it = spool_find (sp, id)) == NULL || !it->pub.bundle))
-    r = error_set (err, ENOENT, "no bundle of incident %s", id);
+    r = spool_room (sp, it->pub.bytes, SPOOL_BULK, err);
+  sp->keep = NULL;
   return r;
+}
+
+void
+spool_form_unmade (struct spool *sp, const char *sink,
+                   const struct spool_load *load)
+{
+  struct item *it = spool_find (sp, load->item.id);
+  struct spool_at *at = it ? spool_make_at (sp, it, sink) : NULL;
+
+  if (at)
+    at->part[load->part].unmade++;
 }
 
 int

@@ -50,6 +50,7 @@ struct spool
                   is removed for belonging to nobody */
   spool_page_fn *page; /* NULL = there are no pages */
   void *page_arg;
+  struct item *keep; /* is not evicted; NULL = any may be */
 };
 
 /* A uuid in its text form, which is also a safe file name. */
@@ -135,6 +136,8 @@ enum spool_what
   SPOOL_BULK,
   SPOOL_CRITICAL, /* an incident's own record: may go below the free floor */
   SPOOL_SMALL,    /* as that, when nothing is left to be evicted */
+  SPOOL_SCRATCH,  /* for a while: above the free floor, and no bundle that
+                     somebody has still to get goes for it */
 };
 int spool_room (struct spool *sp, uint64_t need, enum spool_what what,
                 struct error *err);

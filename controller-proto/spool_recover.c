@@ -177,6 +177,7 @@ fill_item (struct item *it, struct json_object *all)
       all, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
   it->pub.rev = (uint64_t) json_get_int (st, "rev", 1);
   it->pub.bytes = (uint64_t) json_get_int (st, "bytes", 0);
+  it->pub.unpacked = (uint64_t) json_get_int (st, "unpacked", 0);
   it->pub.since_ms = (uint64_t) json_get_int (st, "since_ms", 0);
   snprintf (it->pub.digest, sizeof it->pub.digest, "%s", digest ? digest : "");
   snprintf (it->pub.note, sizeof it->pub.note, "%s", note ? note : "");

@@ -77,7 +77,7 @@ oldest_bundle (struct spool *sp, enum spool_place place)
   struct item *best = NULL;
 
   for (size_t i = 0; i < sp->count; i++)
-    if (has_bundle (sp->items[i], place))
+    if (has_bundle (sp->items[i], place) && sp->items[i] != sp->keep)
       best = older_of (best, sp->items[i]);
   return best;
 }
@@ -99,8 +99,9 @@ evict_bundle (struct spool *sp, struct item *it)
   sp->evicted++;
 }
 
+/* waiting: also what waits. */
 static bool
-evict_one (struct spool *sp)
+evict_one (struct spool *sp, bool waiting)
 {
   static const enum spool_place places[]
       = { SPOOL_SENT, SPOOL_PARKED, SPOOL_READY };
@@ -113,7 +114,7 @@ evict_one (struct spool *sp)
       sp->evicted++;
       return true;
     }
-  for (unsigned i = 0; it == NULL && i < ARRAY_LEN (places); i++)
+  for (unsigned i = 0; it == NULL && i < ARRAY_LEN (places) - !waiting; i++)
     it = oldest_bundle (sp, places[i]);
   if (it)
     evict_bundle (sp, it);
@@ -126,19 +127,23 @@ spool_room (struct spool *sp, uint64_t need, enum spool_what what,
 {
   uint64_t floor = what == SPOOL_CRITICAL ? 0 : sp->limits.free_floor;
 
-  if (need > sp->limits.max_bytes)
+  if (need > sp->limits.max_bytes && what != SPOOL_SCRATCH)
     return error_set (err, ENOSPC, "the spool may hold %llu bytes in all",
                       (unsigned long long) sp->limits.max_bytes);
   for (;;)
     {
-      bool quota = used (sp) > sp->limits.max_bytes - need;
+      bool quota = need > sp->limits.max_bytes
+                   || used (sp) > sp->limits.max_bytes - need;
       uint64_t left = free_bytes (sp);
       bool disk = left < floor || left - floor < need;
 
       if (!quota && !disk)
         return 0;
-      if (evict_one (sp))
+      if (evict_one (sp, what != SPOOL_SCRATCH))
         continue;
+      /* It is gone in a moment, and the floor is there for others. */
+      if (what == SPOOL_SCRATCH && !disk)
+        return 0;
       /* A critical write tries its luck with the disk: the ballast may be
        * what it needs. */
       if (what == SPOOL_CRITICAL && !quota)

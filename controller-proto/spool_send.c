@@ -262,6 +262,7 @@ spool_next (struct spool *sp, const char *sink, uint64_t wall_now_ms,
       ret->part = (enum spool_part) p;
       ret->rev = p == SPOOL_DOCUMENT ? it->pub.rev : 1;
       ret->attempts = sending (it, sink, ret->part)->attempts;
+      ret->unmade = sending (it, sink, ret->part)->unmade;
       return true;
     }
   return false;
@@ -356,7 +357,7 @@ spool_sent (struct spool *sp, const char *sink, const struct spool_load *load,
   s = &at->part[load->part];
   if (s->acked < load->rev)
     s->acked = load->rev;
-  s->attempts = 0;
+  s->attempts = s->unmade = 0;
   s->next_ms = 0;
   set_reason (at, NULL);
   return noted (sp, it, sink, load, err);
@@ -411,7 +412,7 @@ spool_retry (struct spool *sp, const char *id, struct error *err)
 
         any |= s->refused;
         s->refused = false;
-        s->attempts = 0;
+        s->attempts = s->unmade = 0;
         s->next_ms = 0;
       }
   if (it->pub.place == SPOOL_PARKED)

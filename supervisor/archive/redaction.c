@@ -27,6 +27,7 @@
 #define RULES_MAX (256u << 10)
 #define DOCUMENT_MAX (1u << 20)
 #define ASK_MS 120000
+#define ERRNO_MAX 4096
 
 /* ---- asking hangdog-redact ---- */
 
@@ -38,6 +39,7 @@ redaction_ask (struct helper *h, struct json_object *head, const void *body,
   CLEANUP_FRAME struct frame f = { 0 };
   uint64_t deadline = clock_ms () + ASK_MS;
   const char *why;
+  int64_t code;
 
   if (helper_say (h, question, body, len, fds, nfds, deadline, err) < 0
       || helper_hear (h, &f, deadline, err) < 0)
@@ -45,7 +47,9 @@ redaction_ask (struct helper *h, struct json_object *head, const void *body,
   if (json_get_bool (f.head, "ok", false))
     return json_object_get (f.head);
   why = json_get_str (f.head, "why");
-  error_set (err, EBADMSG, "%s", why ? why : "hangdog-redact did not say why");
+  code = json_get_int (f.head, "errno", EBADMSG);
+  error_set (err, code > 0 && code < ERRNO_MAX ? (int) code : EBADMSG, "%s",
+             why ? why : "hangdog-redact did not say why");
   return NULL;
 }
 
@@ -78,10 +82,41 @@ redaction_tell (struct redaction *s, const char *op, const char *origin,
 
 /* ---- what it learns from ---- */
 
-static int
-by_name (const void *a, const void *b)
+/* Guests may print names without end, and there is place for so many only:
+ * what is learnt first is what they have no hand in. */
+bool
+redaction_host_made (const char *member)
 {
-  return strcmp (a, b);
+  static const char *const folders[]
+      = { "host/", "qemu/", "monitor/", "disk/", "net/", "metrics/" };
+
+  for (unsigned i = 0; i < ARRAY_LEN (folders); i++)
+    if (strncmp (member, folders[i], strlen (folders[i])) == 0)
+      return true;
+  return false;
+}
+
+/* Then what only quotes a guest. */
+static int
+rank (const char *member)
+{
+  static const char *const files[]
+      = { "manifest.json", "incident.json", "timeline.jsonl" };
+
+  if (redaction_host_made (member))
+    return 0;
+  for (unsigned i = 0; i < ARRAY_LEN (files); i++)
+    if (strcmp (member, files[i]) == 0)
+      return 1;
+  return 2;
+}
+
+static int
+by_maker (const void *a, const void *b)
+{
+  int d = rank (a) - rank (b);
+
+  return d ? d : strcmp (a, b);
 }
 
 static void
@@ -120,7 +155,7 @@ redaction_list (struct redaction *s, int dirfd)
 {
   s->nnames = 0;
   list (s, dirfd, "", 0);
-  qsort (s->names, s->nnames, sizeof (s->names[0]), by_name);
+  qsort (s->names, s->nnames, sizeof (s->names[0]), by_maker);
 }
 
 int
@@ -133,8 +168,20 @@ redaction_learn (struct redaction *s, int fd, const char *name,
 
   if (!said)
     return error_wrap (err, "%s", name);
+  s->unlearnt = json_get_int (said, "unlearnt", 0);
   json_object_put (said);
   return 0;
+}
+
+struct json_object *
+redaction_redact (struct redaction *s, int in, int out, bool json,
+                  struct error *err)
+{
+  struct json_object *question = redaction_question ("redact");
+
+  json_add_bool (question, "json", json);
+  return redaction_ask (&s->helper, question, NULL, 0, (int[]){ in, out }, 2,
+                        err);
 }
 
 /* ---- beginning and end ---- */
@@ -208,6 +255,7 @@ redaction_free (struct redaction *s)
   folder_drop (&s->out);
   json_object_put (s->gaps);
   json_object_put (s->about);
+  json_doc_free (s->manifest);
   free (s);
 }
 
@@ -223,17 +271,38 @@ redaction_key_trouble (const struct redaction *s)
   return s->trouble[0] ? s->trouble : NULL;
 }
 
+/* ---- whose fault it is ---- */
+
+bool
+redaction_passes (int rc)
+{
+  static const int passing[]
+      = { ENOSPC, EDQUOT, EIO, EAGAIN, EINTR, ETIMEDOUT, ENOMEM, EMFILE,
+          ENFILE };
+
+  for (unsigned i = 0; i < ARRAY_LEN (passing); i++)
+    if (rc == -passing[i])
+      return true;
+  return false;
+}
+
 /* ---- a document ---- */
 
-/* What cannot be opened any more was packed or removed in between. */
+/* Of its files those that the host has made, or the others.  What cannot be
+ * opened any more was packed or removed in between. */
 static int
-learn_folder (struct redaction *s, int folder, struct error *err)
+learn_folder (struct redaction *s, int folder, bool host_made,
+              struct error *err)
 {
   int r = 0;
 
+  if (folder < 0)
+    return 0;
   redaction_list (s, folder);
   for (unsigned i = 0; i < s->nnames && r == 0; i++)
     {
+      if (redaction_host_made (s->names[i]) != host_made)
+        continue;
       CLEANUP_CLOSE int fd
           = openat (folder, s->names[i], O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 
@@ -243,19 +312,26 @@ learn_folder (struct redaction *s, int folder, struct error *err)
   return r;
 }
 
+/* What can be read of it is learnt from. */
 static int
-learn_bundle (struct redaction *s, const char *bundle, struct error *err)
+unpack (struct redaction *s, const char *bundle, struct error *err)
 {
+  struct error why = ERROR_INIT;
   struct unpacked all;
   int r = folder_make (s->spec.beneath, &s->raw, err);
 
   if (r == 0)
     r = archive_unpack (s->spec.libexec, bundle, s->raw.fd, REDACTION_UNPACK,
                         &all, err);
-  /* What can be read of it is learnt from. */
-  if (r == 0 || r == -EBADMSG)
-    r = learn_folder (s, s->raw.fd, err);
-  folder_drop (&s->raw);
+  if (r == -EBADMSG)
+    r = 0;
+  /* A torn one may have no manifest. */
+  if (r == 0 && (r = redaction_tell_host (s, &why)) < 0)
+    {
+      if (!redaction_passes (r))
+        return 0;
+      *err = why;
+    }
   return r;
 }
 
@@ -276,33 +352,92 @@ memory_file (const char *text, size_t len, struct error *err)
 }
 
 /* What it is found by stays, whatever rules say. */
+static void
+keep_place (struct json_object *is, struct json_object *was)
+{
+  static const char *const stays[] = { "schema", "id", "rev" };
+
+  for (unsigned i = 0; i < ARRAY_LEN (stays); i++)
+    if (json_get (was, stays[i]))
+      json_object_object_add (is, stays[i],
+                              json_object_get (json_get (was, stays[i])));
+}
+
 static int
 take_document (int fd, struct json_object *was, struct buf *out,
                struct error *err)
 {
-  static const char *const stays[] = { "schema", "id", "rev" };
   CLEANUP_JSON_DOC struct json_doc *doc = NULL;
   CLEANUP_FREE char *text = NULL;
+  struct error why = ERROR_INIT;
   struct json_object *is;
   struct stat st;
   ssize_t n;
   int r;
 
-  if (fstat (fd, &st) < 0 || st.st_size > DOCUMENT_MAX
-      || !(text = malloc ((size_t) st.st_size + 1))
+  if (fstat (fd, &st) == 0 && st.st_size > DOCUMENT_MAX)
+    return error_set (err, E2BIG, "a document grows");
+  if (fstat (fd, &st) < 0 || !(text = malloc ((size_t) st.st_size + 1))
       || (n = pread (fd, text, (size_t) st.st_size, 0)) != st.st_size)
     return error_set (err, EIO, "a redacted document can't be read");
   r = json_parse (text, (size_t) n, JSON_WIRE, "the redacted document",
-                  DOCUMENT_MAX, &doc, err);
+                  DOCUMENT_MAX, &doc, &why);
   if (r < 0)
-    return r;
+    return error_set (err, r == -ENOMEM ? ENOMEM : EBADMSG, "%s",
+                      error_text (&why));
   is = json_root (doc);
-  for (unsigned i = 0; i < ARRAY_LEN (stays); i++)
-    if (json_get (was, stays[i]))
-      json_object_object_add (is, stays[i],
-                              json_object_get (json_get (was, stays[i])));
+  keep_place (is, was);
   json_show (is, out);
   return out->cut ? error_set (err, E2BIG, "a document grows") : 0;
+}
+
+/* Words of our own tables, and of nobody else's. */
+static void
+copy_word (struct json_object *to, const char *as, struct json_object *from,
+           const char *key)
+{
+  const char *word = json_get_str (from, key);
+
+  if (word && strlen (word) < 40
+      && strspn (word, "abcdefghijklmnopqrstuvwxyz-") == strlen (word))
+    json_add_str (to, as, word);
+}
+
+int
+redaction_stub (const char *text, size_t len, struct buf *out,
+                struct error *err)
+{
+  CLEANUP_JSON_DOC struct json_doc *doc = NULL;
+  CLEANUP_JSON struct json_object *stub = json_object_new_object ();
+  struct json_object *verdict = json_object_new_object (), *was;
+  int r = json_parse (text, len, JSON_WIRE, "a document", DOCUMENT_MAX, &doc,
+                      err);
+
+  json_object_object_add (stub, "verdict", verdict);
+  if (r < 0)
+    return r;
+  was = json_root (doc);
+  keep_place (stub, was);
+  copy_word (stub, "end", was, "end");
+  copy_word (verdict, "class", json_get (was, "verdict"), "class");
+  json_add_str (verdict, "sentence", "redaction failed");
+  json_add_str (stub, "redaction", "failed");
+  buf_clear (out);
+  json_show (stub, out);
+  return 0;
+}
+
+static int
+learn_all (struct redaction *s, int folder, int in, struct error *err)
+{
+  int r;
+
+  if ((r = learn_folder (s, folder, true, err)) < 0
+      || (r = redaction_learn (s, in, "document", err)) < 0
+      || (r = learn_folder (s, folder, false, err)) < 0)
+    return r;
+  return lseek (in, 0, SEEK_SET) < 0 ? error_errno (err, errno, "a document")
+                                     : 0;
 }
 
 int
@@ -319,20 +454,20 @@ redaction_document (struct redaction *s, int folder, const char *bundle,
 
   if (r < 0 || to < 0)
     return r < 0 ? r : -err->code;
-  /* A value a line: rules look at lines, and only at pieces of long ones. */
+  /* A value a line: names are learnt from lines, and of long ones only from
+   * pieces. */
   json_show_spread (json_root (doc), &spread);
   in = memory_file (buf_str (&spread), spread.len, err);
   if (in < 0)
     return -err->code;
-  if (folder >= 0 && (r = learn_folder (s, folder, err)) < 0)
+  if (bundle && (r = unpack (s, bundle, err)) < 0)
     return r;
-  if (bundle && (r = learn_bundle (s, bundle, err)) < 0)
+  r = learn_all (s, bundle ? s->raw.fd : folder, in, err);
+  folder_drop (&s->raw);
+  if (r < 0)
     return r;
-  if ((r = redaction_learn (s, in, "document", err)) < 0)
-    return r;
-  if (lseek (in, 0, SEEK_SET) < 0)
-    return error_errno (err, errno, "a document");
-  said = redaction_ask (&s->helper, redaction_question ("redact"), NULL, 0,
-                        (int[]){ in, to }, 2, err);
+  if (s->spec.strict && s->unlearnt)
+    return error_set (err, EBADMSG, "more names than can be learnt");
+  said = redaction_redact (s, in, to, true, err);
   return said ? take_document (to, json_root (doc), out, err) : -err->code;
 }

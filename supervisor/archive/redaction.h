@@ -66,11 +66,18 @@ int redaction_bundle (struct redaction *s, const char *file, int dirfd,
                       const char *name, struct redacted *ret,
                       struct error *err);
 
+/* The host's trouble, of a disk or of memory, say, which ends by itself: rc
+ * says nothing against what was to be redacted. */
+bool redaction_passes (int rc);
+
 /* The document of an incident; names are learnt from it and from its evidence
  * as well: a folder (-1 = none) or its bundle (NULL = none).  Its id and its
- * revision stay. */
+ * revision stay.  -EBADMSG, -E2BIG: it is no good, and will not be. */
 int redaction_document (struct redaction *s, int folder, const char *bundle,
                         const char *text, size_t len, struct buf *out,
                         struct error *err);
+/* What may be told of it when that fails: that it is there, and its class. */
+int redaction_stub (const char *text, size_t len, struct buf *out,
+                    struct error *err);
 
 #endif

@@ -17,6 +17,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
 
 /* ---- the members ---- */
 
@@ -25,6 +28,12 @@ static bool
 is_made_anew (const char *name)
 {
   return strcmp (name, "index.html") == 0 || strcmp (name, "SHA256SUMS") == 0;
+}
+
+static bool
+is_manifest (const char *name)
+{
+  return strcmp (name, "manifest.json") == 0;
 }
 
 static int
@@ -72,11 +81,86 @@ new_name (struct redaction *s, const char *name, char dst[NAME_MAX_BYTES],
   if (!why && (!is || strlen (is) >= NAME_MAX_BYTES || !archive_is_path (is)))
     why = "its name cannot be redacted";
   dst[0] = '\0';
+  /* Of a name that is not known one member may have told, and another one may
+   * hold it. */
+  if (!why && s->spec.strict && s->unlearnt && !is_manifest (name)
+      && !redaction_host_made (name))
+    why = "more names were told of than can be learnt";
   if (why)
-    leave_out (s, name, why);
+    leave_out (s, is ? is : "a member", why);
   else
     snprintf (dst, NAME_MAX_BYTES, "%s", is);
   return 0;
+}
+
+/* Two names may have become one: a number goes before the last dot. */
+static int
+create (struct redaction *s, char name[NAME_MAX_BYTES], struct error *err)
+{
+  char first[NAME_MAX_BYTES];
+  const char *dot, *slash;
+  int fd = archive_create (s->out.fd, name, err);
+
+  memcpy (first, name, sizeof (first));
+  dot = strrchr (first, '.');
+  slash = strrchr (first, '/');
+  if (!dot || (slash && dot < slash))
+    dot = first + strlen (first);
+  for (unsigned i = 2; fd == -EEXIST && i < MEMBERS_MAX + 2; i++)
+    {
+      if ((size_t) snprintf (name, NAME_MAX_BYTES, "%.*s.%u%s",
+                             (int) (dot - first), first, i, dot)
+          >= NAME_MAX_BYTES)
+        break;
+      *err = (struct error) ERROR_INIT;
+      fd = archive_create (s->out.fd, name, err);
+    }
+  return fd;
+}
+
+/* When it was last written, as the manifest has it. */
+static void
+keep_time (struct redaction *s, const char *name, int fd)
+{
+  struct json_object *all = json_get (json_root (s->manifest), "files");
+  struct timespec t[2] = { 0 };
+  struct tm tm = { 0 };
+
+  if (!json_object_is_type (all, json_type_array))
+    return;
+  for (size_t i = 0; i < json_object_array_length (all); i++)
+    {
+      struct json_object *file = json_object_array_get_idx (all, i);
+      const char *path = json_get_str (file, "path");
+      const char *when = json_get_str (file, "modified");
+
+      if (!path || strcmp (path, name) != 0)
+        continue;
+      if (!when || !strptime (when, "%Y-%m-%dT%H:%M:%S", &tm))
+        return;
+      t[0].tv_sec = t[1].tv_sec = timegm (&tm);
+      futimens (fd, t);
+      return;
+    }
+}
+
+/* What is read as a document later on, or by others, stays one. */
+static struct json_object *
+look_through (struct redaction *s, const char *name, int in, int out,
+              struct error *err)
+{
+  bool json = is_manifest (name) || strcmp (name, "incident.json") == 0;
+  struct json_object *said = redaction_redact (s, in, out, json, err);
+
+  if (said || !json || is_manifest (name)
+      || (err->code != EBADMSG && err->code != E2BIG))
+    return said;
+  /* It was none before. */
+  if (lseek (in, 0, SEEK_SET) < 0 || ftruncate (out, 0) < 0
+      || lseek (out, 0, SEEK_SET) < 0)
+    return NULL;
+  *err = (struct error) ERROR_INIT;
+  return redaction_redact (s, in, out, false, err);
 }
 
 static int
@@ -91,19 +175,24 @@ redact (struct redaction *s, const char *name, struct error *err)
     return in;
   if ((r = new_name (s, name, as, err)) < 0 || !as[0])
     return r;
-  out = archive_create (s->out.fd, as, err);
+  out = create (s, as, err);
+  if (out == -ENOTDIR || out == -EEXIST)
+    {
+      leave_out (s, as, "its name has become another's");
+      return 0;
+    }
   if (out < 0)
     return out;
-  said = redaction_ask (&s->helper, redaction_question ("redact"), NULL, 0,
-                        (int[]){ in, out }, 2, err);
+  said = look_through (s, name, in, out, err);
   if (!said)
     return error_wrap (err, "%s", name);
   if (!json_get_bool (said, "text", false))
     {
       unlinkat (s->out.fd, as, 0);
-      leave_out (s, name, "it is no text, and no rule can look into it");
+      leave_out (s, as, "it is no text, and no rule can look into it");
       return 0;
     }
+  keep_time (s, name, out);
   s->hits += json_get_int (said, "hits", 0);
   about = json_object_new_object ();
   json_add_int (about, "redactions", json_get_int (said, "hits", 0));
@@ -127,16 +216,16 @@ load (int dirfd, struct json_doc **ret, struct error *err)
 }
 
 /* The host says its name there, and text need not. */
-static int
-tell_host (struct redaction *s, struct error *err)
+int
+redaction_tell_host (struct redaction *s, struct error *err)
 {
-  CLEANUP_JSON_DOC struct json_doc *doc = NULL;
   const char *name;
-  int r = load (s->raw.fd, &doc, err);
+  int r;
 
-  if (r < 0)
+  json_doc_free (steal_ptr (&s->manifest));
+  if ((r = load (s->raw.fd, &s->manifest, err)) < 0)
     return r;
-  name = json_get_str (json_get (json_root (doc), "host"), "name");
+  name = json_get_str (json_get (json_root (s->manifest), "host"), "name");
   return name ? redaction_tell (s, "word", "hostname", name, NULL, 0, err) : 0;
 }
 
@@ -202,11 +291,13 @@ head_of (struct redaction *s, struct json_object *was,
   return head;
 }
 
-/* hangdog-report reads the manifest in the folder, which packing makes. */
+/* hangdog-report reads the manifest in the folder, which packing makes.  A
+ * bundle is whole without its page. */
 static int
 make_page (struct redaction *s, struct json_object *was,
            struct json_object *head, struct error *err)
 {
+  struct error why = ERROR_INIT;
   CLEANUP_JSON struct json_object *all = json_object_new_object ();
   CLEANUP_CLOSE int page = archive_create (s->out.fd, "index.html", err);
   CLEANUP_BUF struct buf text = BUF_INIT (REDACTION_MANIFEST);
@@ -223,8 +314,15 @@ make_page (struct redaction *s, struct json_object *was,
   json_show (all, &text);
   r = store_put_file (s->out.fd, "manifest.json", buf_str (&text), text.len,
                       0600, err);
-  if (r == 0)
-    r = folder_page (s->spec.libexec, s->out.fd, page, err);
+  if (r == 0 && folder_page (s->spec.libexec, s->out.fd, page, NULL, &why) < 0)
+    {
+      leave_out (s, "index.html", error_text (&why));
+      json_object_array_add (
+          json_get (head, "gaps"),
+          json_object_get (json_object_array_get_idx (
+              s->gaps, json_object_array_length (s->gaps) - 1)));
+      unlinkat (s->out.fd, "index.html", 0);
+    }
   unlinkat (s->out.fd, "manifest.json", 0);
   return r;
 }
@@ -279,7 +377,7 @@ prepare (struct redaction *s, const char *file, struct error *err)
                               REDACTION_UNPACK, &all, err))
              < 0)
     return r;
-  r = tell_host (s, err);
+  r = redaction_tell_host (s, err);
   redaction_list (s, s->raw.fd);
   return r;
 }

@@ -24,6 +24,8 @@ struct redaction
   char names[MEMBERS_MAX][NAME_MAX_BYTES];
   unsigned nnames, left_out, steps;
   int64_t hits;
+  int64_t unlearnt;   /* so often a name was told of, and is not known */
+  struct json_doc *manifest; /* of the bundle, as it was */
   struct json_object *gaps, *about;
 };
 
@@ -39,8 +41,19 @@ int redaction_tell (struct redaction *s, const char *op, const char *origin,
 /* Has it learn names from that file. */
 int redaction_learn (struct redaction *s, int fd, const char *name,
                      struct error *err);
-/* The names of all files below dirfd, in order. */
+/* The same, in the place of what is looked through: out gets it.  json: it is
+ * a document, and stays one. */
+struct json_object *redaction_redact (struct redaction *s, int in, int out,
+                                      bool json, struct error *err);
+/* Nothing in it was said by a guest. */
+bool redaction_host_made (const char *member);
+/* The names of all files below dirfd: what the host has made comes first. */
 void redaction_list (struct redaction *s, int dirfd);
+
+/* ---- redaction_bundle.c ---- */
+
+/* Its name, by the manifest of what was unpacked. */
+int redaction_tell_host (struct redaction *s, struct error *err);
 
 /* ---- redaction_key.c ---- */
 

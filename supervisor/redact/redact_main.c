@@ -4,15 +4,16 @@
  *
  * What is in them a guest has said, so they are looked through here, by a
  * process that has the two descriptors that come with a question, and nothing
- * else.  Frames, each with one answer {"ok": BOOL, "why": TEXT}:
+ * else.  Frames, each with one answer {"ok": BOOL, "why": TEXT,
+ * "errno": N}:
  *
  *   {"op":"key"}                 body: the key
  *   {"op":"rules","origin"}      body: a document
  *   {"op":"strict"}              what may hold any secret is left out
  *   {"op":"word","origin","name"} of that kind
- *   {"op":"learn"}               a descriptor to read
- *   {"op":"redact"}              one to read, one to write: "text": BOOL,
- *                                "hits": N
+ *   {"op":"learn"}               a descriptor to read: "unlearnt": N so far
+ *   {"op":"redact","json"}       one to read, one to write: "text": BOOL,
+ *                                "hits": N; json: a document, as one
  *   {"op":"name","name"}         "name", or "left_out": why
  *   {"op":"done"}                "redaction": what the manifest is to say
  *
@@ -49,7 +50,10 @@ answer (struct json_object *head, int rc, const struct error *err)
   json_add_int (head, "re", 1);
   json_add_bool (head, "ok", rc >= 0);
   if (rc < 0)
-    json_add_text (head, "why", error_text (err), strlen (error_text (err)));
+    {
+      json_add_text (head, "why", error_text (err), strlen (error_text (err)));
+      json_add_int (head, "errno", -rc);
+    }
   return frame_write (HELPER_CHANNEL, head, NULL, 0, NULL, 0,
                       clock_ms () + SAY_MS, NULL);
 }
@@ -86,20 +90,68 @@ through (struct redactor *r, enum redact_pass pass, int in, int out,
   return 0;
 }
 
+/* A document that is small enough to be held. */
+static int
+document (struct redactor *r, int in, int out, uint64_t *ret_hits,
+          struct error *err)
+{
+  CLEANUP_BUF struct buf text = BUF_INIT (HEAD_MAX);
+  CLEANUP_BUF struct buf shown = BUF_INIT (4 * HEAD_MAX);
+  CLEANUP_JSON_DOC struct json_doc *doc = NULL;
+  CLEANUP_JSON struct json_object *is = NULL;
+  struct error why = ERROR_INIT;
+  char piece[PIECE];
+  ssize_t n;
+  int rc;
+
+  while ((n = read (in, piece, sizeof piece)) != 0)
+    if (n > 0)
+      buf_append (&text, piece, (size_t) n);
+    else if (errno != EINTR)
+      return error_errno (err, errno, "reading a document");
+  if (text.cut)
+    return error_set (err, E2BIG, "a document of more than %u MiB",
+                      HEAD_MAX >> 20);
+  rc = json_parse (buf_str (&text), text.len, JSON_WIRE, "the document",
+                   HEAD_MAX, &doc, &why);
+  if (rc == -ENOMEM)
+    return error_set (err, ENOMEM, "%s", error_text (&why));
+  if (rc < 0)
+    return error_set (err, EBADMSG, "%s", error_text (&why));
+  is = redact_json (r, json_root (doc), ret_hits);
+  json_show_spread (is, &shown);
+  if (shown.cut)
+    return error_set (err, E2BIG, "a document grows beyond all measure");
+  rc = io_write (out, buf_str (&shown), shown.len);
+  return rc < 0 ? error_errno (err, -rc, "writing a document") : 0;
+}
+
 static int
 redact (struct redactor *r, struct frame *f, enum redact_pass pass,
         struct json_object *ret, struct error *err)
 {
   unsigned want = pass == REDACT_LEARN ? 1 : 2;
   bool text = false;
+  uint64_t hits = 0;
   int rc;
 
   if (f->nfds != want)
     return error_set (err, EINVAL, "%u descriptors instead of %u", f->nfds,
                       want);
-  rc = through (r, pass, f->fds[0], want == 2 ? f->fds[1] : -1, &text, err);
+  if (want == 2 && json_get_bool (f->head, "json", false))
+    {
+      rc = document (r, f->fds[0], f->fds[1], &hits, err);
+      text = true;
+    }
+  else
+    {
+      rc = through (r, pass, f->fds[0], want == 2 ? f->fds[1] : -1, &text,
+                    err);
+      hits = redact_hits (r);
+    }
   json_add_bool (ret, "text", text);
-  json_add_int (ret, "hits", (int64_t) redact_hits (r));
+  json_add_int (ret, "hits", (int64_t) hits);
+  json_add_int (ret, "unlearnt", (int64_t) redact_unlearnt (r));
   return rc;
 }
 

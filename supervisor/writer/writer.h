@@ -118,13 +118,16 @@ struct form_job
   int evidence; /* of a document: what names are learnt from; -1 = a bundle */
   bool bundle;  /* it is there */
 };
-/* Puts what may go to that sink in the place of *fd, a document. */
-enum ship_end form_of_document (const struct form_job *job, int *fd,
-                                struct error *err);
+/* Puts what may go to that sink in the place of *fd, a document.  unmade: so
+ * often that was tried in vain; *ret_unmade: once more, and the host was not
+ * to blame. */
+enum ship_end form_of_document (const struct form_job *job, unsigned unmade,
+                                int *fd, bool *ret_unmade, struct error *err);
 /* SHIP_DONE: what `have` says is what may go there (*ret_made false), or it was
  * made anew and is NAME in work/. */
-enum ship_end form_of_bundle (const struct form_job *job, unsigned attempts,
+enum ship_end form_of_bundle (const struct form_job *job, unsigned unmade,
                               const struct spool_form *have, bool *ret_made,
+                              bool *ret_unmade,
                               char ret_name[SPOOL_WORK_NAME],
                               struct spool_form *ret, struct error *err);
 

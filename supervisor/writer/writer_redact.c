@@ -30,7 +30,21 @@ paths (const struct form_job *job, char work[4200], char bundle[4300])
             job->id);
 }
 
-/* Rules or a key that are no good: that is for somebody to mend. */
+/* Rules or a key that are no good, or no programme: all else may be the want of
+ * something that the host has again in a moment. */
+static bool
+is_for_somebody (int r)
+{
+  static const int no_good[]
+      = { ENOENT, ENOTDIR, EISDIR,  ELOOP,   ENAMETOOLONG, EACCES, EPERM,
+          EINVAL, E2BIG,   EFBIG,   ENODATA, EBADMSG,      ENOEXEC };
+
+  for (unsigned i = 0; i < ARRAY_LEN (no_good); i++)
+    if (r == -no_good[i])
+      return true;
+  return false;
+}
+
 static enum ship_end
 begin (const struct form_job *job, const char *work, struct redaction **ret,
        struct error *err)
@@ -50,13 +64,21 @@ begin (const struct form_job *job, const char *work, struct redaction **ret,
   if (r == 0)
     return SHIP_DONE;
   error_wrap (err, "nothing goes there unredacted");
-  return r == -ENOMEM || r == -EAGAIN || r == -ENOSPC || r == -EIO
-             ? SHIP_RETRY
-             : SHIP_DENIED;
+  return is_for_somebody (r) ? SHIP_DENIED : SHIP_RETRY;
+}
+
+/* What is in it does not get better; whose process ended by itself may have
+ * met what it can't take. */
+static bool
+is_hopeless (int r, unsigned unmade)
+{
+  return r == -EBADMSG || r == -E2BIG
+         || (!redaction_passes (r) && unmade + 1 >= TRIES);
 }
 
 enum ship_end
-form_of_document (const struct form_job *job, int *fd, struct error *err)
+form_of_document (const struct form_job *job, unsigned unmade, int *fd,
+                  bool *ret_unmade, struct error *err)
 {
   CLEANUP_REDACTION struct redaction *s = NULL;
   CLEANUP_BUF struct buf out = BUF_INIT (DOCUMENT_MAX);
@@ -75,6 +97,9 @@ form_of_document (const struct form_job *job, int *fd, struct error *err)
             : redaction_document (s, job->evidence,
                                   job->bundle ? bundle : NULL, text,
                                   (size_t) n, &out, err);
+  /* Who hangs is to be heard of, in few words if need be. */
+  if (r < 0 && n >= 0 && is_hopeless (r, unmade))
+    r = redaction_stub (text, (size_t) n, &out, err);
   if (r == 0 && (to = memfd_create ("incident", MFD_CLOEXEC)) < 0)
     r = error_errno (err, errno, "a document");
   if (r == 0 && (r = io_write (to, buf_str (&out), out.len)) < 0)
@@ -82,6 +107,7 @@ form_of_document (const struct form_job *job, int *fd, struct error *err)
   if (r < 0)
     {
       error_wrap (err, "redacting the document");
+      *ret_unmade = !redaction_passes (r);
       return SHIP_RETRY;
     }
   close (*fd);
@@ -90,8 +116,8 @@ form_of_document (const struct form_job *job, int *fd, struct error *err)
 }
 
 enum ship_end
-form_of_bundle (const struct form_job *job, unsigned attempts,
-                const struct spool_form *have, bool *ret_made,
+form_of_bundle (const struct form_job *job, unsigned unmade,
+                const struct spool_form *have, bool *ret_made, bool *ret_unmade,
                 char ret_name[SPOOL_WORK_NAME], struct spool_form *ret,
                 struct error *err)
 {
@@ -115,10 +141,8 @@ form_of_bundle (const struct form_job *job, unsigned attempts,
   if (r < 0)
     {
       error_wrap (err, "redacting the bundle");
-      /* What is in it does not get better. */
-      return r == -EBADMSG || r == -E2BIG || attempts + 1 >= TRIES
-                 ? SHIP_PARK
-                 : SHIP_RETRY;
+      *ret_unmade = !redaction_passes (r);
+      return is_hopeless (r, unmade) ? SHIP_PARK : SHIP_RETRY;
     }
   *ret = (struct spool_form){ .bytes = done.bytes };
   snprintf (ret->made_by, sizeof ret->made_by, "%s", redaction_id (s));

@@ -46,6 +46,7 @@ struct shipment
   int fd;
   int work, evidence; /* for who makes what is sent (writer_redact.c) */
   bool made;          /* the bundle's form was made, and not sent yet */
+  bool unmade;        /* it, or the document's, could not be */
   char made_name[SPOOL_WORK_NAME];
   struct spool_form form;
   enum ship_end end;
@@ -197,6 +198,8 @@ note_end (void *arg)
 
   if (wait < sh->retry_after_ms)
     wait = sh->retry_after_ms;
+  if (sh->unmade)
+    spool_form_unmade (sp, to, &sh->load);
   switch (sh->end)
     {
     case SHIP_DONE:
@@ -240,10 +243,11 @@ redact (struct shipment *sh)
   int r;
 
   if (sh->load.part == SPOOL_BUNDLE)
-    return form_of_bundle (&job, sh->load.attempts,
+    return form_of_bundle (&job, sh->load.unmade,
                            spool_form (item, sh->s->name), &sh->made,
-                           sh->made_name, &sh->form, &sh->why);
-  end = form_of_document (&job, &sh->fd, &sh->why);
+                           &sh->unmade, sh->made_name, &sh->form, &sh->why);
+  end = form_of_document (&job, sh->load.unmade, &sh->fd, &sh->unmade,
+                          &sh->why);
   if (end == SHIP_DONE
       && (r = sha256_fd (sh->fd, sh->digest, &sh->size, &sh->why)) < 0)
     return SHIP_RETRY;

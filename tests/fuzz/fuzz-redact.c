@@ -5,11 +5,13 @@
  *
  * Whatever it is: it comes to an end, what comes out is bounded, has as many
  * lines, does not depend on the pieces, and what was replaced is not there any
- * more: an address that is put before and behind it goes.
+ * more: an address that is put before and behind it goes.  What is a document
+ * of JSON is one afterwards, of the same shape.
  */
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "controller-proto/redact.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -73,6 +75,41 @@ look_through (const char *p, size_t len, size_t step)
   MUST (!strstr (buf_str (&whole), ADDRESS));
 }
 
+static size_t
+size_of (struct json_object *o)
+{
+  return json_object_is_type (o, json_type_object)
+             ? (size_t) json_object_object_length (o)
+         : json_object_is_type (o, json_type_array)
+             ? json_object_array_length (o)
+             : 1;
+}
+
+static void
+document (const char *p, size_t len)
+{
+  CLEANUP_REDACTOR struct redactor *r = NULL;
+  CLEANUP_JSON_DOC struct json_doc *was = NULL, *is = NULL;
+  CLEANUP_JSON struct json_object *o = NULL;
+  CLEANUP_BUF struct buf text = BUF_INIT (16 * OUT_MAX);
+  struct error err = ERROR_INIT;
+  uint64_t hits;
+
+  if (json_parse (p, len, JSON_WIRE, "fuzz", INPUT_MAX, &was, &err) < 0)
+    return;
+  r = new ();
+  redact_begin (r, REDACT_LEARN);
+  redact_feed (r, p, len, NULL);
+  redact_end (r, NULL);
+  o = redact_json (r, json_root (was), &hits);
+  MUST (size_of (o) == size_of (json_root (was)));
+  json_show_spread (o, &text);
+  MUST (!text.cut);
+  MUST (json_parse (buf_str (&text), text.len, JSON_WIRE, "fuzz",
+                    16 * OUT_MAX, &is, &err)
+        == 0);
+}
+
 int
 LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 {
@@ -90,6 +127,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
         run (r, (const char *) data + 1, size - 1, size, &text);
       return 0;
     }
+  document ((const char *) data + 1, size - 1);
   buf_puts (&text, ADDRESS);
   buf_append (&text, data + 1, size - 1);
   buf_puts (&text, ADDRESS);

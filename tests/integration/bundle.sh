@@ -37,7 +37,8 @@ mkdir -p b/console b/net b/host
 printf '{"schema":"hangdog/bundle/1","host":{"name":"edge-till-7"},"incident":%s,"facts":[
  {"name":"net.ip","source":"eve","value":"10.20.30.40","time_ms":5},{"name":"host.load1","source":"host","value":1.5,"time_ms":5}],
  "ladder":[{"facet":"vmm","state":"alive"}],"collectors":[{"name":"net","files":["net/10.20.30.40.txt"]}],
- "missing":[{"path":"x","reason":"y"}],"gaps":[{"what":"z","why":"10.20.30.41 is down"}],"files":[]}' "$inc" >b/manifest.json
+ "missing":[{"path":"x","reason":"y"}],"gaps":[{"what":"z","why":"10.20.30.41 is down"}],
+ "files":[{"path":"inside/Gretel77.txt","modified":"2026-02-03T04:05:06.000Z"}]}' "$inc" >b/manifest.json
 printf '%s' "$inc" >b/incident.json
 cat >b/console/tail.log <<'EOT'
 systemd[1]: Hostname set to <shop-till-9>.
@@ -54,13 +55,16 @@ EOT
 printf 'raw \033[1m10.20.30.40\n' >b/console/tail.raw
 printf 'a\0b' >b/host/bytes
 echo "nothing to see" >b/host/plain
+mkdir b/inside
+echo one >b/inside/Gretel77.txt
+echo two >b/inside/gretel77.txt
 echo "10.20.30.40 to 10.20.30.41" >b/net/10.20.30.40.txt
 pack in.tar.zst b
 printf 'a key that nobody knows of\n' >key
 chmod 600 key
 
 code 0 "$hangdog" bundle redact in.tar.zst -o out.tar.zst --key key
-grep -q '^redact members=7 left_out=2 replaced=[1-9][0-9]* key=[0-9a-f]\{16\}$' out || die "what it says: $(cat out)"
+grep -q '^redact members=9 left_out=2 replaced=[1-9][0-9]* key=[0-9a-f]\{16\}$' out || die "what it says: $(cat out)"
 code 0 "$hangdog" bundle verify out.tar.zst
 code 0 "$hangdog" bundle extract out.tar.zst x
 for gone in 10.20.30.4 02:16:3e:12:34:56 2a00:1450 12:3456 shop-till-9 edge-till-7 gretel77 hunter abcdef.ghijkl MIIE acme; do
@@ -77,6 +81,11 @@ jq -e '.redaction.mode == "pseudonyms" and .redaction.ruleset == "hangdog" and .
     and (.redaction.key | length) == 16 and .redaction.counts["secret.private-key"] == 1
     and ([.gaps[] | select(.what == "console/tail.raw")] | length) == 1 and ([.gaps[] | select(.what == "x")] | length) == 1
     and ([.files[] | select(.path == "console/tail.log")][0].redactions > 8)' x/manifest.json >/dev/null || die "the manifest"
+# Two names that become one are two files; each was written when it was.
+[ "$(cat x/inside/user-*.txt | sort | tr '\n' ' ')" = "one two " ] || die "one of two files: $(ls x/inside)"
+one=$(grep -l one x/inside/*)
+[ "$(jq -r --arg p "${one#x/}" '.files[] | select(.path == $p) | .modified' x/manifest.json)" = 2026-02-03T04:05:06.000Z ] ||
+    die "not when it was written"
 (cd x && sha256sum -c SHA256SUMS >/dev/null) || die "SHA256SUMS"
 ip=$(jq -r '.facts[0].value' x/manifest.json)
 grep -q "from ${ip%.*}" x/console/tail.log && [ -e "x/net/$ip.txt" ] || die "not the same everywhere: $ip"
@@ -109,6 +118,24 @@ cmp -s <("$hangdog" bundle cat s1.tar.zst console/tail.log) <("$hangdog" bundle 
     die "the host's key is not kept"
 ok "keys, rules, and what is refused"
 
+# Text without an end in a value of the manifest, and more names than there is place for.
+cp -r b h
+jq '.incident.verdict.sentence = "-----BEGIN PRIVATE KEY----- x" | .token = 12345' b/manifest.json >h/manifest.json
+seq -f /home/made%g/ 1200 >h/console/a.log
+echo '/home/zoltan9/x' >h/host/users
+echo 'zoltan9 was here' >h/inside/who
+pack h.tar.zst h
+code 0 "$hangdog" bundle redact h.tar.zst -o h2.tar.zst --key key
+code 0 "$hangdog" bundle extract h2.tar.zst y
+grep -rq zoltan9 y && die "who prints names keeps the host's from being known"
+jq -e '.redaction.counts.names_not_learnt > 100 and .incident.verdict.sentence == "-----BEGIN PRIVATE KEY-----[redacted]"
+    and .incident.verdict.next == "y" and .token == "[redacted]"' y/manifest.json >/dev/null || die "the manifest of h"
+code 0 "$hangdog" bundle redact h.tar.zst -o h3.tar.zst --key key --strict
+code 0 "$hangdog" bundle ls h3.tar.zst
+grep -q host/users out || die "the host's own went"
+grep -q 'console/\|inside/' out && die "names that nobody knows go out"
+ok "what a guest says holds nothing back"
+
 code 0 "$hangdog" bundle grep -i 'LINUX VERSION' in.tar.zst
 [ "$(cat out)" = "console/tail.log:4: Linux version 6.1.0.13 on 127.0.0.1 at 12:27:05" ] || die "grep: $(cat out)"
 code 0 "$hangdog" bundle grep --member 'console/*' -c '10\.20' in.tar.zst
@@ -126,7 +153,7 @@ ok "grep"
 code 0 "$hangdog" bundle diff in.tar.zst in.tar.zst
 cp -r b c
 jq '.incident.verdict.class = "slow" | .ladder[0].state = "dead" | .facts[1].value = 3 | .facts[0].value = "1.2.3.4"
-    | .files = [{"path":"only"}]' b/manifest.json >c/manifest.json
+    | .files += [{"path":"only"}]' b/manifest.json >c/manifest.json
 pack c.tar.zst c
 code 3 "$hangdog" bundle diff in.tar.zst c.tar.zst
 for line in '^diff differences=4$' '^  class: unknown | slow$' '^  vmm: alive | dead$' '^  only: - | only$' 'net.ip (eve)'; do
@@ -139,10 +166,55 @@ ok "diff"
 
 size=$(stat -c %s out.tar.zst)
 head -c $((size * 6 / 10)) out.tar.zst >torn.tar.zst
-code 2 "$hangdog" bundle verify torn.tar.zst
+code 3 "$hangdog" bundle verify torn.tar.zst
 grep -q 'manifest.json$' out && grep -q ' missing ' out && grep -q '^verify members=[0-9]* bad=[1-9][0-9]* torn=yes$' out ||
     die "a torn one: $(cat out err)"
+code 5 "$hangdog" bundle ls torn.tar.zst
+grep -q ' ok  *manifest.json$' out && grep -q '^hangdog: ' err || die "ls of a torn one: $(cat out err)"
+code 5 "$hangdog" bundle cat torn.tar.zst manifest.json
+code 5 "$hangdog" bundle grep schema torn.tar.zst
+grep -q '^manifest.json:' out || die "grep of a torn one: $(cat out err)"
+code 5 "$hangdog" bundle extract torn.tar.zst half
+cmp -s half/manifest.json x/manifest.json && grep -q '^extract files=' out || die "extract of a torn one: $(cat out err)"
+code 2 "$hangdog" bundle diff torn.tar.zst out.tar.zst
+code 2 "$hangdog" bundle redact torn.tar.zst -o t.tar.zst --key key
+[ "$(grep -c 'ends before its end' err)" = 1 ] || die "it is said twice: $(cat err)"
+code 5 "$hangdog" report torn.tar.zst -o page.html
+grep -q 'role="alert"><strong>This bundle is damaged' page.html || die "the page of a torn one does not say so"
+code 5 "$hangdog" report torn.tar.zst -o page.html --json
+jq -e '.report == "page.html" and .bundle == "torn.tar.zst" and (.damaged | test("ends before its end"))' out >/dev/null || die "report --json: $(cat out)"
+code 0 "$hangdog" report out.tar.zst -o page.html
+grep -q 'role="alert"' page.html && die "a whole one is called damaged"
 ok "a bundle that is cut off tells what is whole"
+
+# Bytes in its midst are flipped.
+cp out.tar.zst flip.tar.zst
+printf '\377\377\377\377' | dd of=flip.tar.zst bs=1 seek=$((size * 6 / 10)) conv=notrunc status=none
+code 3 "$hangdog" bundle verify flip.tar.zst
+grep -qE ' (damaged|incomplete|differs) ' out && ! grep -q ' missing ' out || die "what is damaged: $(cat out)"
+code 5 "$hangdog" report flip.tar.zst -o page.html
+grep -q 'This bundle is damaged' page.html || die "the page of a flipped one does not say so"
+: >empty
+echo hello >hello
+for f in empty hello; do
+    for word in show ls verify; do code 2 "$hangdog" bundle $word $f; done
+    grep -q 'what came before\|before its end' err && die "$f: $(cat err)"
+done
+ok "what is damaged and what is none"
+
+# ---- words for people, rows for programmes ----
+code 2 "$hangdog" bundle cat out.tar.zst nosuch
+grep -q 'no member "nosuch"' err || die "a member that is not there: $(cat err)"
+code 2 "$hangdog" bundle extract out.tar.zst x
+grep -q 'x is there already' err || die "a folder that is there: $(cat err)"
+code 0 "$hangdog" bundle show in.tar.zst --json
+jq -se 'length == 1 and .[0].id == "11111111-2222-4333-8444-555555555555"' out >/dev/null || die "show --json: $(cat out)"
+code 1 "$hangdog" report in.tar.zst -o /nosuch/x
+code 2 "$hangdog" report in.tar.zst --json
+code 0 "$hangdog" bundle redact in.tar.zst --dry-run --key key
+[ "$(cat err)" = "BEGIN in.tar.zst
+OK in.tar.zst nothing was written" ] || die "how far it is: $(cat err)"
+ok "what is said"
 
 # ---- archives that mean ill: nothing is made outside of the folder, and it ends ----
 evil() { # NAME: what is in e/, packed by tar with the options behind it
@@ -178,8 +250,8 @@ for f in dotdot absolute link hard fifo sparse twice control bidi deep dot many 
     [ $foreign = yes ] || continue
     got=0
     timeout 20 "$hangdog" bundle extract $f.tar "into-$f" >out 2>err || got=$?
-    [ $got = 2 ] || [ $got = 1 ] || die "$f was taken: $got $(cat out err)"
-    [ -z "$(find "into-$f" ! -type f ! -type d)" ] || die "$f made what is no file"
+    [ $got = 2 ] || [ $got = 1 ] || [ $got = 5 ] || die "$f was taken: $got $(cat out err)"
+    [ ! -e "into-$f" ] || [ -z "$(find "into-$f" ! -type f ! -type d)" ] || die "$f made what is no file"
 done
 timeout 60 "$hangdog" bundle extract bomb.tar.zst into-bomb >out 2>err && die "a bomb was taken"
 [ ! -e absolute ] && [ ! -e ../f ] && [ ! -e f ] || die "something was made outside"

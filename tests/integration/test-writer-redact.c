@@ -17,6 +17,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 
 static const char tail[]
@@ -362,13 +363,254 @@ test_killed (void **state)
   assert_int_equal (access (path, F_OK), -1);
 }
 
+/* ---- what a guest says, to be kept from being heard of ---- */
+
+#define BEGIN "-----BEGIN PRIVATE KEY-----"
+static const char hostile[]
+    = "{\"schema\":\"hangdog/incident/1\",\"id\":\"%s\",\"rev\":%u,"
+      "\"verdict\":{\"class\":\"panic\",\"sentence\":\"it says " BEGIN
+      " x\",\"culprit\":\"" BEGIN "\",\"password\":12345,\"next\":\"y\"},"
+      "\"reason\":\"gretel77 sees no 10.20.30.40\",\"end\":\"not-ended\"}";
+
+static void
+put_hostile (struct place *p, const char *id, unsigned rev)
+{
+  char text[600];
+
+  snprintf (text, sizeof text, hostile, id, rev);
+  assert_int_equal (bed_put_text (p->w, id, text), 0);
+}
+
+/* It goes, in all of its places, and the rest of it says what it said. */
+static void
+test_no_end (void **state)
+{
+  struct place p;
+  char id[40], path[320], sum[65];
+  CLEANUP_FRAME struct frame f = { 0 };
+  struct json_object *verdict, *pack;
+
+  begin (&p, state, "true");
+  bed_start_writer (p.w, p.sink);
+  fill (&p, bed_uuid (id, 6));
+  put_hostile (&p, id, 2);
+  pack = bed_op_new ("pack", id);
+  json_object_object_add (
+      pack, "head",
+      json_tokener_parse ("{\"facts\":[{\"name\":\"a\",\"value\":\"" BEGIN
+                          "\"}],\"verdict\":{\"sentence\":\"" BEGIN
+                          "\"},\"token\":123456}"));
+  assert_int_equal (bed_ask (p.w, pack, NULL, 0, NULL), 0);
+  assert_int_equal (bed_await (p.w, 0, "shipped", id, &f), 0);
+  at (&p, path, id, "tar.zst");
+  assert_true (bundle_is_clean (path, sum));
+  at (&p, path, id, "json");
+  CLEANUP_JSON struct json_object *doc = document_at (path);
+  verdict = json_get (doc, "verdict");
+  assert_string_equal (json_get_str (verdict, "sentence"),
+                       "it says " BEGIN "[redacted]");
+  assert_string_equal (json_get_str (verdict, "culprit"), BEGIN "[redacted]");
+  assert_string_equal (json_get_str (verdict, "password"), "[redacted]");
+  assert_string_equal (json_get_str (verdict, "class"), "panic");
+  assert_string_equal (json_get_str (verdict, "next"), "y");
+  assert_string_equal (json_get_str (doc, "end"), "not-ended");
+}
+
+/* More names than there is place for: those of the host are known all the same,
+ * and where nothing is to get out by chance, little does. */
+static void
+flood (void **state, const char *redact, bool strict, unsigned n)
+{
+  static const char host[]
+      = "/home/gretel77/x\nHostname set to <shop-till-9>.\n";
+  struct place p;
+  char id[40], path[320], sum[65];
+  CLEANUP_FRAME struct frame f = { 0 };
+  CLEANUP_BUF struct buf made = BUF_INIT (1u << 20);
+
+  begin (&p, state, redact);
+  bed_start_writer (p.w, p.sink);
+  bed_uuid (id, n);
+  for (unsigned i = 0; i < 1100; i++)
+    {
+      char text[32];
+
+      snprintf (text, sizeof text, "/home/made%u/\n", i);
+      buf_puts (&made, text);
+    }
+  assert_int_equal (bed_put_incident (p.w, id), 0);
+  assert_int_equal (bed_put_artifact (p.w, id, "console/tail.log",
+                                      buf_str (&made), made.len),
+                    0);
+  assert_int_equal (bed_put_artifact (p.w, id, "host/journal.log", host,
+                                      sizeof host - 1),
+                    0);
+  put (&p, id, 5);
+  await_rev (p.w, "default", 5);
+  at (&p, path, id, "json");
+  CLEANUP_JSON struct json_object *doc = document_at (path);
+  assert_string_equal (json_get_str (doc, "id"), id);
+  assert_int_equal (json_get_int (doc, "rev", 0), 5);
+  if (strict)
+    assert_string_equal (json_get_str (doc, "redaction"), "failed");
+  else
+    assert_non_null (strstr (json_get_str (doc, "reason"), " sees no "));
+  assert_int_equal (bed_pack (p.w, id, NULL), 0);
+  assert_int_equal (bed_await (p.w, 0, "shipped", id, &f), 0);
+  at (&p, path, id, "tar.zst");
+  assert_true (bundle_is_clean (path, sum));
+}
+
+static void
+test_flood (void **state)
+{
+  flood (state, "true", false, 7);
+}
+
+static void
+test_flood_strict (void **state)
+{
+  flood (state, "\"strict\"", true, 8);
+}
+
+/* ---- a host that lacks something for a moment ---- */
+
+static int
+teardown_full (void **state)
+{
+  struct place p = { .w = *state };
+  char path[320];
+
+  bed_kill_writer (p.w, SIGKILL);
+  umount2 (kept (&p, path, "work"), MNT_DETACH);
+  return bed_teardown (state);
+}
+
+/* When the document is tried again. */
+static uint64_t
+next_of (const char *text)
+{
+  CLEANUP_JSON struct json_object *o = json_tokener_parse (text);
+  struct json_object *sinks = json_get (json_get (o, "spool"), "sinks");
+
+  return (uint64_t) json_get_int (
+      json_get (json_get (sinks, "default"), "document"), "next_ms", 0);
+}
+
+/* Until what is kept of it says that; it is neither parked nor denied, which
+ * is for an hour. */
+static void
+await_why (struct place *p, const char *id, const char *why)
+{
+  uint64_t deadline = clock_ms () + UNTIL_MS;
+  char name[64], path[320];
+
+  snprintf (name, sizeof name, "incidents/%s.json", id);
+  kept (p, path, name);
+  for (;;)
+    {
+      CLEANUP_FREE char *text = NULL;
+      size_t len;
+
+      assert_true (clock_ms () < deadline);
+      if (store_get_file (AT_FDCWD, path, 1u << 20, &text, &len, NULL) == 0)
+        {
+          assert_null (strstr (text, "\"refused\""));
+          assert_true (next_of (text) < clock_wall_ms () + 30 * 60000);
+          if (strstr (text, why))
+            return;
+        }
+      nap_ms (20);
+    }
+}
+
+/* What is unpacked has room, and what comes of it has not. */
+static void
+test_full_disk (void **state)
+{
+  struct place p;
+  char id[40], path[320], sum[65];
+  char big[60000];
+  CLEANUP_FRAME struct frame f = { 0 };
+
+  begin (&p, state, "true");
+  bed_start_writer (p.w, p.sink);
+  fill (&p, bed_uuid (id, 9));
+  await_rev (p.w, "default", 1);
+  bed_kill_writer (p.w, SIGKILL);
+  kept (&p, path, "work");
+  if (mount ("none", path, "tmpfs", 0, "size=800k,mode=0700") < 0)
+    skip ();
+  bed_start_writer (p.w, p.sink);
+  memset (big, 'x', sizeof big);
+  for (unsigned i = 99; i < sizeof big; i += 100)
+    big[i] = '\n';
+  for (unsigned i = 0; i < 8; i++)
+    {
+      char name[32];
+
+      snprintf (name, sizeof name, "host/big%u", i);
+      assert_int_equal (bed_put_artifact (p.w, id, name, big, sizeof big), 0);
+    }
+  assert_int_equal (bed_pack (p.w, id, NULL), 0);
+  await_why (&p, id, "No space left");
+  bed_kill_writer (p.w, SIGKILL);
+  umount2 (path, MNT_DETACH);
+  bed_start_writer (p.w, p.sink);
+  bed_ask (p.w, bed_op_new ("spool-retry", id), NULL, 0, NULL);
+  assert_int_equal (bed_await (p.w, 0, "shipped", id, &f), 0);
+  at (&p, path, id, "tar.zst");
+  assert_true (bundle_is_clean (path, sum));
+}
+
+/* One that ends before it has said a word. */
+static void
+test_starved (void **state)
+{
+  static const char *const others[]
+      = { "hangdog-parser", "hangdog-parser-foreign", "hangdog-report" };
+  struct place p;
+  char id[40], path[320], sum[65], real[PATH_MAX], dir[160];
+  CLEANUP_FRAME struct frame f = { 0 };
+
+  begin (&p, state, "true");
+  snprintf (dir, sizeof dir, "%s/libexec", p.w->tmp.path);
+  assert_int_equal (mkdir (dir, 0700), 0);
+  for (unsigned i = 0; i < sizeof others / sizeof others[0]; i++)
+    {
+      built_path (real, others[i]);
+      snprintf (path, sizeof path, "%s/%s", dir, others[i]);
+      assert_int_equal (symlink (real, path), 0);
+    }
+  snprintf (path, sizeof path, "%s/hangdog-redact", dir);
+  write_file (path, "#!/bin/sh\nexit 1\n");
+  chmod (path, 0700);
+  snprintf (p.w->libexec, sizeof p.w->libexec, "%s", dir);
+  bed_start_writer (p.w, p.sink);
+  fill (&p, bed_uuid (id, 10));
+  assert_int_equal (bed_pack (p.w, id, NULL), 0);
+  await_why (&p, id, "nothing goes there unredacted");
+  assert_true (is_empty (p.out));
+  assert_int_equal (unlink (path), 0);
+  built_path (real, "hangdog-redact");
+  assert_int_equal (symlink (real, path), 0);
+  assert_int_equal (
+      bed_ask (p.w, bed_op_new ("spool-retry", id), NULL, 0, NULL), 0);
+  assert_int_equal (bed_await (p.w, 0, "shipped", id, &f), 0);
+  at (&p, path, id, "tar.zst");
+  assert_true (bundle_is_clean (path, sum));
+}
+
 int
 main (void)
 {
 #define T(fn) cmocka_unit_test_setup_teardown (fn, bed_setup, bed_teardown)
   const struct CMUnitTest tests[] = {
     T (test_folder),    T (test_controller), T (test_bad_rules),
-    T (test_no_helper), T (test_killed),
+    T (test_no_helper), T (test_killed),     T (test_no_end),
+    T (test_flood),     T (test_flood_strict), T (test_starved),
+    cmocka_unit_test_setup_teardown (test_full_disk, bed_setup,
+                                     teardown_full),
   };
   return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -5,6 +5,8 @@
  */
 #include "tests/unit/controller-proto/spool-bed.h"
 
+#include <sys/statvfs.h>
+
 static void
 test_eviction (void **state)
 {
@@ -63,6 +65,52 @@ test_floor (void **state)
   assert_int_equal (artifact (p, 1, "b", 2000), -ENOSPC);
   assert_int_equal (stats (p).gaps, 1);
   assert_int_equal (pack (p, 1), 0);
+  assert_true (look (p, 1).bundle);
+}
+
+/* What a form of a bundle takes while it is made: all of it, unpacked, and once
+ * more, is to be free above the floor, and nobody's bundle goes for it. */
+static void
+test_form (void **state)
+{
+  struct place *p = *state;
+  struct spool_limits l = { .free_floor = 1 };
+  struct statvfs v;
+
+  begin (p, &l);
+  for (unsigned i = 1; i <= 3; i++)
+    {
+      assert_int_equal (incident (p, i), 0);
+      assert_int_equal (artifact (p, i, "a", 300000), 0);
+      assert_int_equal (pack (p, i), 0);
+    }
+  sent_whole (p, 2);
+  assert_int_equal (look (p, 1).unpacked, 300000);
+  assert_int_equal (spool_form_room (p->sp, id_of (1), &p->err), 0);
+  begin (p, &l);
+  assert_int_equal (look (p, 1).unpacked, 300000);
+  assert_true (look (p, 2).bundle);
+  /* Room for it as it is packed, and not for the rest. */
+  assert_int_equal (fstatvfs (p->sp->dirfd, &v), 0);
+  p->sp->limits.free_floor = (uint64_t) v.f_bavail * v.f_frsize;
+  p->sp->limits.free_floor -= p->sp->limits.free_floor / 2;
+  spool_find (p->sp, id_of (1))->pub.unpacked
+      = (uint64_t) v.f_bavail * v.f_frsize / 2;
+  assert_int_equal (spool_form_room (p->sp, id_of (1), &p->err), -ENOSPC);
+  assert_true (look (p, 1).bundle);
+  assert_true (look (p, 3).bundle);
+  assert_int_equal (look (p, 2).place, SPOOL_PLACE_MAX);
+  /* The quota is for what stays. */
+  p->sp->limits.free_floor = 1;
+  p->sp->limits.max_bytes = 1000000;
+  spool_find (p->sp, id_of (1))->pub.unpacked = 2000000;
+  assert_int_equal (spool_form_room (p->sp, id_of (1), &p->err), 0);
+  assert_true (look (p, 3).bundle);
+  p->sp->limits.max_bytes = 700000;
+  assert_int_equal (spool_form_room (p->sp, id_of (1), &p->err), 0);
+  assert_false (look (p, 3).bundle);
+  p->sp->limits.max_bytes = 500000;
+  assert_int_equal (spool_form_room (p->sp, id_of (1), &p->err), -ENOSPC);
   assert_true (look (p, 1).bundle);
 }
 
@@ -192,6 +240,7 @@ main (void)
   const struct CMUnitTest tests[] = {
     T (test_eviction),
     T (test_floor),
+    T (test_form),
     T (test_keep_sent),
     T (test_rubbish),
     T (test_old_format),

@@ -104,12 +104,14 @@ test_retry_times (void **state)
   assert_int_equal (pack (p, 1), 0);
   send_to (p, TO, "document 00000001 1");
   load = load_of (1, SPOOL_BUNDLE, 1);
+  spool_form_unmade (p->sp, TO, &load);
   assert_int_equal (spool_failed (p->sp, TO, &load, now + 60000, "\x1b[31mno",
                                   &p->err),
                     0);
   assert_false (spool_next (p->sp, TO, now, &load));
   assert_true (spool_next_at (p->sp, TO) == now + 60000);
   assert_true (spool_next (p->sp, TO, now + 60000, &load));
+  assert_int_equal (load.unmade, 1);
   /* A clock that was set back by a year does not keep it for a year. */
   assert_true (spool_next (p->sp, TO, now - 365ull * 86400000, &load));
   /* News of it does not wait for that. */
@@ -121,6 +123,7 @@ test_retry_times (void **state)
   assert_true (item.at[0].part[SPOOL_BUNDLE].next_ms == now + 60000);
   assert_null (strchr (item.at[0].why, '\x1b'));
   load = load_of (1, SPOOL_BUNDLE, 1);
+  spool_form_unmade (p->sp, TO, &load);
   assert_int_equal (spool_park (p->sp, TO, &load, "refused", &p->err), 0);
   assert_int_equal (look (p, 1).place, SPOOL_PARKED);
   assert_true (spool_next_at (p->sp, TO) == UINT64_MAX);
@@ -129,6 +132,7 @@ test_retry_times (void **state)
   assert_int_equal (look (p, 1).place, SPOOL_READY);
   assert_true (spool_next (p->sp, TO, now, &load));
   assert_int_equal (load.attempts, 0);
+  assert_int_equal (load.unmade, 0);
 }
 
 static void

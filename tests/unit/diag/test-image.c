@@ -206,7 +206,7 @@ what_there_is_not (void **state)
   haul_free (h);
   hold (&held, names, 0);
   held.g.ndisks = 0;
-  haul_free (look (&held, -ENOENT));
+  haul_free (look (&held, -ENODEV));
 }
 
 /* ---- what is behind it ---- */

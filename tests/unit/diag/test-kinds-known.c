@@ -232,8 +232,15 @@ is_known (const char *kind)
   return false;
 }
 
+/* Raises no alarm, and tells why a check failed. */
+static bool
+explains (const char *kind)
+{
+  return strcmp (kind, "disk_full") == 0;
+}
+
 /* Whoever adds a rule that raises an alarm says what the ladder makes of its
- * kind; and what raises none is not asked for. */
+ * kind; and what raises none is asked for where it explains only. */
 static void
 each_alarm_is_in_the_table (void **state)
 {
@@ -247,7 +254,7 @@ each_alarm_is_in_the_table (void **state)
     if (!is_known (a.kinds[i]))
       fail_msg ("the ladder has nothing to say of %s", a.kinds[i]);
   for (const struct text_kind *k = text_kinds; k->name; k++)
-    if (!is_known (k->name) && is_asked_for (k->name))
+    if (!is_known (k->name) && is_asked_for (k->name) != explains (k->name))
       fail_msg ("%s is asked for, and no alarm", k->name);
   /* Nor does anything stand there that no rule raises any more. */
   for (size_t i = 0; i < KNOWN; i++)

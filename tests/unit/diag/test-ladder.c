@@ -217,9 +217,11 @@ static const struct
   { "host.psi.cpu.some=20.0;vmm.status=running", "silent", "unknown", "low" },
 
   /* the guest answered, wrongly */
-  { WELL_VMM, "status", "application-dead", "high" },
+  { WELL_VMM, "status", "application-dead", "medium" },
   { WELL_VMM "kernel.event.panic=Kernel panic - not syncing: forged",
-    "mismatch", "application-dead", "high" },
+    "mismatch", "application-dead", "medium" },
+  { WELL_VMM "kernel.event.disk_full=No space left on device", "status",
+    "application-dead", "medium" },
   { WELL_VMM "net.answer=refused", "refused", "application-dead",
     "high" },
   { WELL_VMM "host.psi.io.full=80.0", "host-key-changed",
@@ -356,7 +358,7 @@ static const struct
                   "tasks.in_io=0;disk.any_moved=0",
     "no-answer", "lock-deadlock", "medium" },
   { WELL_VMM IDLE "kernel.answers=shown;tasks.blocked=1;tasks.in_lock=1",
-    "status", "application-dead", "high" },
+    "status", "application-dead", "medium" },
   { WELL_VMM IDLE "disk.vdb.new_errors=3;disk.any_moved=1", "no-answer",
     "storage-stalled", "high" },
   { WELL_VMM IDLE "disk.vdb.new_errors=0;disk.any_moved=0", "no-answer",
@@ -562,6 +564,16 @@ test_facets (void **state)
   facet ("console.silent_ms=100000", FACET_CONSOLE, FACET_UNKNOWN);
   facet ("probe.a=ok;probe.b=failed", FACET_APPLICATION, FACET_DEAD);
   facet ("probe.a=failed;probe.a=ok", FACET_APPLICATION, FACET_ALIVE);
+  /* Who asks no application says nothing of one. */
+  facet ("look.a=ok", FACET_APPLICATION, FACET_UNKNOWN);
+  facet ("look.a=failed;probe.b=ok", FACET_APPLICATION, FACET_ALIVE);
+  facet ("app.amiss=frozen;app.tied=port;probe.a=ok", FACET_APPLICATION,
+         FACET_DEAD);
+  facet ("app.amiss=busy;app.tied=port;probe.a=ok", FACET_APPLICATION,
+         FACET_ALIVE);
+  facet ("app.ended=web.service;probe.a=ok", FACET_APPLICATION, FACET_ALIVE);
+  facet ("app.ended_tied=named;probe.a=ok", FACET_APPLICATION, FACET_DEAD);
+  facet ("app.missing=80;probe.a=ok", FACET_APPLICATION, FACET_DEAD);
 }
 
 /* Nothing that a guest said leaves unescaped. */

@@ -99,6 +99,7 @@ concludes (const char *text, const char *code, const char *class,
 }
 
 #define LIVES "kernel.panicked=0;kernel.clock_moved=1;kernel.switches=20"
+#define WEB "what the check web asks for"
 #define WELL LIVES ";vcpu.irqs_off=0;tasks.blocked=0;tasks.in_lock=0"
 
 static void
@@ -349,19 +350,22 @@ static void
 near_misses (void **state)
 {
   concludes ("kernel.panicked@console=1;" WELL, "status", "application-dead",
-             "web");
+             WEB);
   concludes (WELL ";mem.oom_kills=3;mem.available=0.5", "status",
-             "application-dead", "web");
-  concludes (WELL ";tasks.room=40", "status", "application-dead", "web");
-  concludes (WELL ";init.state=sleeping", "status", "application-dead", "web");
+             "application-dead", WEB);
+  concludes (WELL ";tasks.room=40", "status",
+             "application-dead", WEB);
+  concludes (WELL ";init.state=sleeping", "status",
+             "application-dead", WEB);
   concludes (WELL ";kernel.event.fs_readonly@console=EXT4-fs error", "status",
-             "application-dead", "web");
+             "application-dead", WEB);
   concludes (LIVES ";tasks.blocked=1;tasks.in_lock=1;lock.waited_s=2.0;"
-             "lock.owner=x", "status", "application-dead", "web");
+             "lock.owner=x", "status",
+             "application-dead", WEB);
   concludes (WELL ";tasks.stopped=1;tasks.stopped_who=sh (7)", "status",
-             "application-dead", "web");
+             "application-dead", WEB);
   concludes (WELL ";tasks.frozen=1;tasks.frozen_who=sh (7)", "status",
-             "application-dead", "web");
+             "application-dead", WEB);
   concludes (ENDED ("crashed", "only"), "silent", "unknown", NULL);
 }
 
@@ -382,6 +386,114 @@ who_has_the_console (void **state)
   concludes (text, "ordered", "none", NULL);
 }
 
+/* What is told on its console is a cause where nobody knows a better one. */
+static void
+told_causes (void **state)
+{
+  static const char full[] = "kernel.event.disk_full@console=dd: no space",
+                    out[] = "kernel.event.oom_kill_cgroup@console=killed shop";
+  char text[512];
+
+  snprintf (text, sizeof text, WELL ";%s", full);
+  concludes (text, "status", "application-dead", "no room left: dd: no space");
+  snprintf (text, sizeof text, WELL ";%s;fs.full@inside=/data", full);
+  concludes (text, "status", "application-dead", "no room left in /data");
+  snprintf (text, sizeof text, WELL ";%s", out);
+  concludes (text, "status", "application-dead", "killed shop");
+  concludes (text, "refused", "application-dead", "killed shop");
+  concludes (text, "no-answer", "out-of-memory", "killed shop");
+}
+
+static void
+facet (const char *text, enum facet_id id, enum facet_state want)
+{
+  struct fact facts[32];
+  size_t n = facts_from (text, facts, ARRAY_LEN (facts));
+  struct fact_set *set;
+  struct ladder l;
+
+  assert_int_equal (fact_set_new (n, &set, NULL), 0);
+  fact_set_fill (set, facts, n);
+  ladder_climb (rules, set, &l);
+  fact_set_free (set);
+  if (l.facets[id].state != want)
+    fail_msg ("%s: %s is %s instead of %s", text, facet_names[id],
+              facet_state_names[l.facets[id].state], facet_state_names[want]);
+}
+
+/* What stands is no more alive above than below. */
+static void
+what_a_dead_kernel_leaves (void **state)
+{
+  static const char stands[]
+      = "kernel.stands_with=f [m];qemu.state@host=running;qemu.wanted@host=2.0;"
+        "qemu.got@host=0.9;kernel.answers@sysrq=shown;probe.a@scenario=ok";
+  static const char one[] = "finding.hard_lockup=CPU 0 takes none;"
+                            "kernel.clock_moved=1;net.answer@net=open;"
+                            "vcpu.irqs_off=1;kernel.switches=4";
+
+  facet (stands, FACET_VCPU, FACET_DEAD);
+  facet (stands, FACET_TICKS, FACET_DEAD);
+  facet (stands, FACET_SCHEDULER, FACET_DEAD);
+  facet (stands, FACET_APPLICATION, FACET_DEAD);
+  facet (one, FACET_VCPU, FACET_SLOW);
+  facet (one, FACET_TICKS, FACET_ALIVE);
+  facet (one, FACET_SCHEDULER, FACET_DEAD);
+  facet ("finding.soft_lockup=CPU 0;net.answer@net=open", FACET_SCHEDULER,
+         FACET_DEAD);
+  facet ("kernel.panicked=1;probe.a@scenario=ok", FACET_APPLICATION,
+         FACET_DEAD);
+  facet ("kernel.panicked=1;reach.ssh@scenario=alive", FACET_SSH, FACET_DEAD);
+  facet ("kernel.panicked=1", FACET_SSH, FACET_UNKNOWN);
+  /* An answer is of before it, or of after it. */
+  facet ("probe.a@scenario=ok;kernel.event.panic@console=x",
+         FACET_APPLICATION, FACET_UNKNOWN);
+  facet ("kernel.event.panic@console=x;probe.a@scenario=ok",
+         FACET_APPLICATION, FACET_ALIVE);
+  facet ("reach.agent@scenario=alive;kernel.event.panic@console=x", FACET_AGENT,
+         FACET_UNKNOWN);
+  facet ("kernel.event.panic@console=x;reach.agent@scenario=alive", FACET_AGENT,
+         FACET_ALIVE);
+}
+
+/* The outcome that a verdict goes by is its evidence: that it failed, whatever
+ * it says later. */
+static void
+rests_on_its_outcome (void **state)
+{
+  static const struct cause by = { "web", "status", "it ended with 1" };
+  static const struct
+  {
+    const char *facts, *rests_on;
+  } table[] = {
+    { "probe.other@scenario=failed;probe.web@scenario=failed", "probe.web" },
+    { "probe.web@scenario=failed;probe.web@scenario=no-verdict", "probe.web" },
+    { "look.web@scenario=failed", "look.web" },
+    { "probe.web@scenario=ok", NULL },
+  };
+
+  for (size_t i = 0; i < ARRAY_LEN (table); i++)
+    {
+      struct fact facts[32];
+      size_t n = facts_from (table[i].facts, facts, ARRAY_LEN (facts));
+      struct fact_set *set;
+      struct ladder l;
+      struct verdict v;
+
+      assert_int_equal (fact_set_new (n, &set, NULL), 0);
+      fact_set_fill (set, facts, n);
+      ladder_climb (rules, set, &l);
+      ladder_verdict (rules, &l, set, &by, &v);
+      fact_set_free (set);
+      assert_string_equal (v.rule, "answers-wrongly");
+      assert_int_equal (v.nfacts, table[i].rests_on != NULL);
+      if (!table[i].rests_on)
+        continue;
+      assert_string_equal (v.facts[0].name, table[i].rests_on);
+      assert_string_equal (v.facts[0].value, "failed");
+    }
+}
+
 int
 main (void)
 {
@@ -393,6 +505,9 @@ main (void)
     cmocka_unit_test (names_applications),
     cmocka_unit_test (near_misses),
     cmocka_unit_test (who_has_the_console),
+    cmocka_unit_test (told_causes),
+    cmocka_unit_test (what_a_dead_kernel_leaves),
+    cmocka_unit_test (rests_on_its_outcome),
   };
 
   return cmocka_run_group_tests (tests, begin_rules, end_rules);
