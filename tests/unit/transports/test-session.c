@@ -123,7 +123,8 @@ test_half_a_line_is_not_executed (void **state)
                                    clock_ms () + UNTIL_MS, &l, NULL),
                         0);
       assert_int_equal (
-          lease_write (l, half, strlen (half), clock_ms () + UNTIL_MS, NULL), 0);
+          lease_write (l, half, strlen (half), clock_ms () + UNTIL_MS, NULL),
+          0);
       /* The cursor in the middle of it, where there is a line editor. */
       if (shells[i] && !strstr (shells[i], "dash"))
         assert_int_equal (lease_write (l, "\x1b[D\x1b[D\x1b[D", 9,
@@ -150,7 +151,8 @@ noisy (struct fakecons_config *cfg, unsigned dialogues)
   scene_begin (&s, cfg, CONSOLE_HOLD, NULL);
   for (unsigned i = 0; i < dialogues; i++)
     {
-      assert_int_equal (ask (&s, 0, LEASE_SCENARIO, "uptime", UNTIL_MS, &ret), 0);
+      assert_int_equal (ask (&s, 0, LEASE_SCENARIO, "uptime", UNTIL_MS, &ret),
+                        0);
       if (ret.talk != TALK_OK)
         fail_msg ("dialogue %u: %s: %s", i, talk_names[ret.talk], ret.detail);
       assert_int_equal (ret.status, 0);
@@ -349,7 +351,8 @@ take_lease (void *arg)
 
   UNTIL (scene_keys (s) > 0); /* the dialogue is under way */
   if (hub_lease (s->w.hub, hubworld_uuid (0, uuid, sizeof uuid), "serial0",
-                 LEASE_PERSON, "person", false, clock_ms () + UNTIL_MS, &l, NULL)
+                 LEASE_PERSON, "person", false, clock_ms () + UNTIL_MS, &l,
+                 NULL)
       == 0)
     lease_free (l);
   return NULL;
