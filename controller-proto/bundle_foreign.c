@@ -57,6 +57,9 @@ failed (struct foreign *f, struct error *err)
 
   if (f->read_errno)
     return error_errno (err, f->read_errno, "reading the archive");
+  if (f->hit_end && f->members == 0)
+    return error_set (err, EBADMSG, "this is no archive, or ends before its "
+                                    "first member does");
   if (f->hit_end)
     return error_set (err, EPIPE, "the archive ends before its end");
   return error_set (err, EBADMSG, "not an archive that can be read: %s",

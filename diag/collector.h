@@ -78,6 +78,7 @@ struct collect_plan
   uint64_t ms, bytes;  /* at most, and about */
   char acts[COLLECT_ACTS][120]; /* what is done to the guest, "" ends */
   char never[160]; /* not "": it will not be done here, and why */
+  bool none;       /* because the guest has no such thing: no failure */
 };
 
 struct collector
@@ -106,7 +107,8 @@ struct collector
   void (*plan) (const struct guest *g, const void *own,
                 struct collect_plan *ret);
 
-  /* 0, or < 0 with err: the runner records the gap. */
+  /* 0, or < 0 with err: the runner records the gap.  -ENODEV: the guest has no
+   * such thing, which is no failure. */
   int (*run) (struct collect_ctx *ctx, struct error *err);
 };
 /* The constants, and then its plan(). */

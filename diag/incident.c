@@ -42,6 +42,52 @@ const char *const verdict_classes[] = {
   "unknown",         NULL,
 };
 
+#define BRIEF_FROM 40 /* bytes that may well be said twice */
+
+char *
+verdict_brief (const char *text, size_t room, const char *said,
+               char dst[VERDICT_BRIEF])
+{
+  size_t len = strlen (text), n = 0, part = 0;
+
+  /* At the end of a part of it, else of a word. */
+  if (len > BRIEF_FROM && said && strstr (said, text))
+    for (size_t i = 1; i < BRIEF_FROM; i++)
+      if (text[i] == ' ')
+        {
+          n = i;
+          part = strchr (",:;", text[i - 1]) ? i : part;
+        }
+  if (n)
+    snprintf (dst, VERDICT_BRIEF, "%.*s ...", (int) (part ? part : n), text);
+  else
+    snprintf (dst, VERDICT_BRIEF, "%.390s%s", text,
+              len + 1 >= room || len > 390 ? "..." : "");
+  return dst;
+}
+
+bool
+verdict_gap_says (struct json_object *gaps, const char *about,
+                  const char *why)
+{
+  size_t n = json_object_is_type (gaps, json_type_array)
+                 ? json_object_array_length (gaps)
+                 : 0;
+
+  for (size_t i = 0; i < n; i++)
+    {
+      struct json_object *gap = json_object_array_get_idx (gaps, i);
+      const char *who = json_get_str (gap, "collector");
+      const char *what = json_get_str (gap, "what");
+      size_t len = what ? strlen (what) : 0;
+
+      if (who && len && strcmp (who, about) == 0
+          && strncmp (why, what, len) == 0 && why[len] == ':')
+        return true;
+    }
+  return false;
+}
+
 void
 incident_new_id (char id[UUID_TEXT])
 {

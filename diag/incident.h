@@ -96,6 +96,16 @@ struct verdict
 };
 extern const char *const verdict_classes[]; /* NULL terminated */
 
+#define VERDICT_BRIEF 400
+/* A text of a verdict as a card shows it: "..." behind what fills its `room`,
+ * for that was cut; and of a long one that `said` (or NULL) has word by word
+ * only how it begins.  Returns dst. */
+char *verdict_brief (const char *text, size_t room, const char *said,
+                     char dst[VERDICT_BRIEF]);
+/* Whether one of the gaps says just this: then it need not be said again. */
+bool verdict_gap_says (struct json_object *gaps, const char *about,
+                       const char *why);
+
 /* What happened to it, in the order of time. */
 enum incident_moment_kind
 {

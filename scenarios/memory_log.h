@@ -3,7 +3,8 @@
  * What a guest's own log, read in its memory, says of file systems that are
  * mounted: not every kernel writes down elsewhere that it gave one up.
  *
- * Fed lines in any order with devices; asked once, at the end.  Pure.
+ * Fed devices first, for only of theirs lines are kept; asked once, at the end.
+ * Pure.
  */
 #ifndef HANGDOG_SCENARIOS_MEMORY_LOG_H
 #define HANGDOG_SCENARIOS_MEMORY_LOG_H

@@ -176,6 +176,7 @@ struct tried
 #define CODE_TOLD (1u << 5)
 #define CODE_LIVES (1u << 6)
 #define CODE_LOST (1u << 7)
+#define CODE_OURS (1u << 8)
 
 struct outcome_code
 {
@@ -312,6 +313,9 @@ struct scenario_kind
   /* One run is one question, so how long its answer takes tells something of
    * the guest: it may have `max-time`. */
   bool timed;
+  /* Who answers, or beats, is a process in the guest: how it ends says how the
+   * guest's applications are (the fact probe.*, else look.*). */
+  bool application;
 
   /* ---- of its documents ---- */
 

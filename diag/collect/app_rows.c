@@ -12,7 +12,9 @@
 #include "diag/collect/app_rows_impl.h"
 
 #include "base/cleanup.h"
+#include "base/buf.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "diag/outside/outside.h"
 #include "kernel/memory/cgroup.h"
 
@@ -22,6 +24,7 @@
 #include <string.h>
 
 #define MAX_FRAMES 24
+#define MAX_NAME 1024 /* of a frame, as it is shown */
 #define TICKS 100.0 /* of a second, in all kernels that tell of them */
 #define LISTENS "listen"
 
@@ -72,6 +75,16 @@ const char app_rows_script[]
       "timeout 2 df -P;echo '@@ I';timeout 2 df -Pi;echo '@@ end') 2>/dev/null";
 
 /* ---- rows ---- */
+
+/* A frame's name, which a guest said. */
+static void
+add_name (struct json_object *list, const char *name, size_t len)
+{
+  struct buf shown CLEANUP_BUF = BUF_INIT (MAX_NAME);
+
+  text_escape (&shown, name, len, 0);
+  json_object_array_add (list, json_object_new_string (buf_str (&shown)));
+}
 
 struct json_object *
 app_row_new_ (const char *kind)
@@ -153,7 +166,7 @@ thread_done (struct app_rows *r, struct thread *t)
     return;
   if (json_object_array_length (t->frames) == 0 && t->wchan[0]
       && t->wchan[0] != '0')
-    json_object_array_add (t->frames, json_object_new_string (t->wchan));
+    add_name (t->frames, t->wchan, strlen (t->wchan));
   if (json_object_array_length (t->frames) > 0)
     {
       stack = app_row_new_ ("stack");
@@ -203,8 +216,7 @@ add_frame (struct thread *t, const char *line)
   n = strcspn (name, " ");
   if (t->frames && n > 0 && json_object_array_length (t->frames) < MAX_FRAMES
       && strncmp (name, "0x", 2) != 0)
-    json_object_array_add (t->frames,
-                           json_object_new_string_len (name, (int) n));
+    add_name (t->frames, name, n);
 }
 
 /* "UPTIME STATE USER SYSTEM" */

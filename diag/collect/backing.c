@@ -148,8 +148,9 @@ add_device (struct chain *c, const char *device, unsigned depth)
   struct dirent *e;
   int state;
 
-  if (!may_look (device) || depth > MAX_DEPTH || c->n++ == MAX_DEVICES)
+  if (!may_look (device) || depth > MAX_DEPTH || c->n >= MAX_DEVICES)
     return;
+  c->n++;
   sys_text (c, device, "dm/uuid", uuid, sizeof uuid);
   state = state_of (c, device);
   c->worst = state > c->worst ? state : c->worst;
@@ -252,6 +253,23 @@ mount_of (const char *mounts, const char *path, unsigned *ret_major,
   return best > 0;
 }
 
+bool
+backing_is_device (const char *path)
+{
+  /* Anybody may put a link there. */
+  static const char *const others[] = { "/dev/shm/", "/dev/fd/" };
+
+  if (strncmp (path, "/dev/", 5) != 0)
+    return false;
+  for (size_t i = 0; i < ARRAY_LEN (others); i++)
+    if (strncmp (path, others[i], strlen (others[i])) == 0)
+      return false;
+  for (const char *p = strstr (path, "/.."); p; p = strstr (p + 1, "/.."))
+    if (p[3] == '\0' || p[3] == '/')
+      return false;
+  return !strstr (path, "//") && !strstr (path, "/./");
+}
+
 struct json_object *
 backing_look (const struct backing_of *from, const char *path,
               char ret_kinds[200], const char **ret_state)
@@ -262,7 +280,7 @@ backing_look (const struct backing_of *from, const char *path,
   char type[40] = "";
   struct stat st;
 
-  if (strncmp (path, "/dev/", 5) == 0)
+  if (backing_is_device (path))
     {
       if (stat (path, &st) == 0 && S_ISBLK (st.st_mode))
         add_number (&c, major (st.st_rdev), minor (st.st_rdev));

@@ -7,11 +7,17 @@
 
 #include "diag/collect/collect.h"
 
+#include <stdbool.h>
+
 /* Where the kernel shows it: "/sys", "/proc/self/mountinfo". */
 struct backing_of
 {
   const char *sys, *mounts;
 };
+
+/* A device's name, which may be asked for: nothing leads out of /dev, to a file
+ * system that may be dead. */
+bool backing_is_device (const char *path);
 
 /* The devices, from the one that holds that file, or is that device, down: each
  * an object.  ret_kinds: "ext4 > lvm > nvme", "" = nothing is known;

@@ -17,6 +17,8 @@
 #include <string.h>
 #include <time.h>
 
+#define MAX_JSON (64u << 20) /* as much as an analysis may read back */
+
 const char *const collect_touch_names[]
     = { "nothing", "monitor", "console", "network", "intrusive", NULL };
 
@@ -153,17 +155,16 @@ void
 collect_json (struct collect_ctx *ctx, const char *name,
               struct json_object *obj)
 {
-  size_t len = 0;
-  const char *text = json_object_to_json_string_length (
-      obj, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE, &len);
+  struct buf text CLEANUP_BUF = BUF_INIT (MAX_JSON);
 
-  if (!text)
+  json_show_spread (obj, &text);
+  if (text.len == 0 || text.cut)
     {
       ctx->out->gap (ctx->out, name, "no memory");
       return;
     }
-  ctx->out->file (ctx->out, name, text, len);
-  ctx->out->file (ctx->out, name, "\n", 1);
+  buf_putc (&text, '\n');
+  ctx->out->file (ctx->out, name, buf_str (&text), text.len);
 }
 
 void

@@ -85,7 +85,7 @@ static void
 keep_output (struct collect_ctx *ctx, const char *program,
              const struct buf *out)
 {
-  const char *at = out->data, *end = at + out->len;
+  const char *at = buf_str (out), *end = at + out->len;
   struct inside_part part = { .len = 0 };
   unsigned n = 0;
 

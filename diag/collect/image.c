@@ -312,7 +312,7 @@ look (struct probe *p, const struct guest_disk *d, struct answer *ret,
 
   /* A volume has a name of its own, and QEMU the device that it leads to. */
   snprintf (path, sizeof path, "%s", d->path);
-  if (strncmp (path, "/dev/", 5) == 0)
+  if (backing_is_device (path))
     {
       CLEANUP_FREE char *device = realpath (path, NULL);
 
@@ -391,7 +391,7 @@ run (struct collect_ctx *ctx, struct error *err)
   if (ctx->guest->inc.pid <= 0)
     return error_set (err, ENOENT, "its process is not known on this host");
   if (ctx->guest->ndisks == 0)
-    return error_set (err, ENOENT, "no disks of this guest are known");
+    return error_set (err, ENODEV, "no disks of this guest are known");
   r = open_of (ctx, "fd", &fd, err);
   if (r == 0)
     r = collect_slurp_fd (fd, &list, err);
@@ -411,6 +411,7 @@ plan (const struct guest *g, const void *own, struct collect_plan *ret)
   if (g->inc.pid <= 0 || g->ndisks == 0)
     snprintf (ret->never, sizeof ret->never,
               "no disks of this guest are known on this host");
+  ret->none = g->inc.pid > 0 && g->ndisks == 0;
 }
 
 const struct collector collect_image = {

@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "transports/monitor/monitor.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -27,6 +28,15 @@ write_only (int fd)
 
   snprintf (path, sizeof path, "/proc/self/fd/%d", fd);
   return open (path, O_WRONLY | O_CLOEXEC);
+}
+
+/* A server needs no display: QEMU's and libvirt's words for that. */
+static bool
+has_none (const struct error *err)
+{
+  return err
+         && (strstr (err->msg, "There is no console to take")
+             || strstr (err->msg, "no screens to take"));
 }
 
 static int
@@ -93,6 +103,8 @@ run (struct collect_ctx *ctx, struct error *err)
   rc = ctx->guest->monitor == MONITOR_LIBVIRT
            ? screen_libvirt_ (ctx, &picture, err)
            : by_socket (ctx, &picture, err);
+  if (rc < 0 && has_none (err))
+    return error_set (err, ENODEV, "this guest has no display");
   if (rc < 0)
     return rc;
   if (picture.cut || picture.len < 8)

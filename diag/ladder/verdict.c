@@ -100,12 +100,43 @@ weigh (const struct verdict_rule *r, const struct cond_found *found,
                 : r->confidence);
 }
 
+/* That the check which brought us here failed: what it says later, as when it
+ * is not let ask, takes nothing from that. */
+static void
+cite_outcome (struct fact_set *set, const struct cause *cause,
+              struct cond_found *found)
+{
+  struct fact_at at = { .begun = false };
+  const struct fact_group *g;
+  char names[2 * FACT_NAME_MAX];
+
+  snprintf (names, sizeof names, "probe.%.64s|look.%.64s", cause->scenario,
+            cause->scenario);
+  while ((g = fact_group_next_ (set, names, &at)))
+    for (size_t i = g->n; i > 0; i--)
+      if (g->facts[i - 1]->type == FACT_TEXT
+          && strcmp (g->facts[i - 1]->text, "failed") == 0)
+        {
+          cond_found_add_ (found, g->facts[i - 1]);
+          return;
+        }
+}
+
+static void
+keep_all (const struct cond_found *found, struct verdict *ret)
+{
+  for (unsigned i = 0; i < found->n && ret->nfacts < VERDICT_FACTS; i++)
+    fact_keep_ (found->list[i], &ret->facts[ret->nfacts++]);
+}
+
 /* ---- the verdict ---- */
 
 static void
 nothing_holds (struct fact_set *set, const struct cause *cause,
                struct verdict *ret)
 {
+  struct cond_found found = { .n = 0 };
+
   snprintf (ret->class_, sizeof ret->class_, "unknown");
   snprintf (ret->confidence, sizeof ret->confidence, "low");
   template_fill_ ("What was found does not say why: {outcome}", set, cause,
@@ -113,6 +144,8 @@ nothing_holds (struct fact_set *set, const struct cause *cause,
   snprintf (ret->next, sizeof ret->next,
             "Read the evidence in the bundle; the ladder in its manifest says "
             "what is known.");
+  cite_outcome (set, cause, &found);
+  keep_all (&found, ret);
 }
 
 static void
@@ -135,8 +168,9 @@ rule_says (const struct verdict_rule *r, const struct ladder *ladder,
                   &found);
   template_fill_ (r->next, set, cause, ret->next, sizeof ret->next, NULL);
   snprintf (ret->rule, sizeof ret->rule, "%s", r->name);
-  for (unsigned i = 0; i < found.n && ret->nfacts < VERDICT_FACTS; i++)
-    fact_keep_ (found.list[i], &ret->facts[ret->nfacts++]);
+  if (r->codes[0])
+    cite_outcome (set, cause, &found);
+  keep_all (&found, ret);
 }
 
 void

@@ -29,6 +29,15 @@ group_before (const struct outside *o, const char *path)
   return NULL;
 }
 
+/* Of a count, whatever a guest says that it is. */
+static long long
+grown (struct json_object *row, struct json_object *was, const char *key)
+{
+  long long now = num_of (row, key), before = num_of (was, key);
+
+  return before >= 0 && now > before ? now - before : 0;
+}
+
 /* What it may use of the processors; the tightest bound counts. */
 static void
 add_quota (const struct apps *a, struct app *app, struct json_object *row)
@@ -42,14 +51,14 @@ add_quota (const struct apps *a, struct app *app, struct json_object *row)
   app->periods = app->throttled = 0;
   if (!was)
     return;
-  app->periods = num_of (row, "periods") - num_of (was, "periods");
-  app->throttled = num_of (row, "throttled") - num_of (was, "throttled");
+  app->periods = grown (row, was, "periods");
+  app->throttled = grown (row, was, "throttled");
 }
 
 bool
 app_is_throttled_ (const struct app *a)
 {
-  return a->throttled > 1 && 2 * a->throttled >= a->periods;
+  return a->throttled > 1 && a->throttled >= a->periods - a->throttled;
 }
 
 /* The name that people gave a container. */

@@ -6,6 +6,7 @@
 #include "diag/outside/outside_impl.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define DEPTH 24
 
@@ -46,28 +47,48 @@ waits_for_line (const struct outside *o, struct json_object *task)
   return false;
 }
 
-int
-outside_console_readers_ (const struct outside *o)
+/* Of those that a console is the terminal of: a job that its user stopped is
+ * no reason, as long as his shell goes on. */
+static bool
+stands_still (const struct outside *o, struct json_object *task)
 {
+  return strchr ("Tt", str_of (task, "state")[0])
+         || outside_is_frozen_ (o, task);
+}
+
+int
+outside_console_readers_ (const struct outside *o,
+                          struct json_object **ret_held)
+{
+  struct json_object *task, *held = NULL;
+  int standing = 0;
   size_t i = 0;
   struct json_object *row = outside_next_ (o, "system", &i);
   const char *cmdline = str_of (row, "cmdline");
   int readers = 0;
   bool known = false;
 
+  *ret_held = NULL;
   if (!strstr (cmdline, "console="))
     return -1;
   for (i = 0; i < o->tasks.n; i++)
     {
-      struct json_object *task = o->tasks.rows[i];
-
+      task = o->tasks.rows[i];
       if (json_get_bool (task, "kthread", false))
         continue;
       known = known || outside_stack (o, task);
       readers += num_of (task, "pid") > 1 && waits_for_line (o, task);
     }
   for (i = 0; (row = outside_next_ (o, "process", &i));)
-    if (is_console (cmdline, str_of (row, "tty")))
-      readers += lives (outside_task_ (o, num_of (row, "pid")));
+    if (is_console (cmdline, str_of (row, "tty"))
+        && lives (task = outside_task_ (o, num_of (row, "pid"))))
+      {
+        readers++;
+        if (!stands_still (o, task))
+          continue;
+        standing++;
+        held = held ? held : task;
+      }
+  *ret_held = standing == readers ? held : NULL;
   return known && o->processes ? readers : -1;
 }

@@ -2,8 +2,9 @@
  *
  * Lines of the kernel's log that tell of a process's end.
  *
- * A name of a process may hold anything, a comma too: what stands behind it is
- * looked for from the end.
+ * A name of a process, or of a control group, may hold anything, a comma too:
+ * what stands behind it is looked for from the end, and where that leaves a
+ * doubt about the group none is named.
  */
 #include "diag/outside/ended.h"
 
@@ -60,14 +61,16 @@ read_kill (const char *line, struct ended *e)
 
   if (strncmp (line, head, strlen (head)) != 0)
     return false;
-  group = strstr (line, ",task_memcg=");
-  task = group ? strstr (group + 1, ",task=") : NULL;
+  group = last_of (line, ",task_memcg=");
+  task = group ? last_of (group + 1, ",task=") : NULL;
   pid = task ? last_of (task + 1, ",pid=") : NULL;
   if (!pid)
     return false;
   e->why = ENDED_KILLED;
   e->pid = atoll (pid + strlen (",pid="));
-  copy (e->cgroup, sizeof e->cgroup, group + strlen (",task_memcg="), task);
+  if (strstr (line, ",task_memcg=") == group
+      && strstr (line, ",task=") == task)
+    copy (e->cgroup, sizeof e->cgroup, group + strlen (",task_memcg="), task);
   copy (e->comm, sizeof e->comm, task + strlen (",task="), pid);
   return true;
 }
@@ -83,7 +86,9 @@ read_old_kill (struct ended_log *log, const char *line, struct ended *e)
 
   if (strncmp (line, "Task in ", 8) == 0 && end)
     {
-      copy (log->group, sizeof log->group, line + 8, end);
+      log->group[0] = '\0';
+      if (end == last_of (line, " killed as a result of limit of "))
+        copy (log->group, sizeof log->group, line + 8, end);
       return false;
     }
   if (strncmp (line, head, strlen (head)) != 0 || !log->group[0]
@@ -104,51 +109,77 @@ read_old_kill (struct ended_log *log, const char *line, struct ended *e)
   return true;
 }
 
+/* What is said behind "[214]". */
+static const char *const crashes[]
+    = { "segfault at ", "general protection", "trap ", "unhandled ",
+        "bad frame" };
+enum
+{
+  SEGFAULT,
+  PROTECTION,
+  TRAP,
+};
+
+/* In front of it stands a name.  NULL: it is not "[214]" and one of those. */
+static const char *
+crash_behind (const char *open, unsigned *ret_which)
+{
+  size_t digits = strspn (open + 1, "0123456789");
+  const char *what;
+
+  if (digits == 0 || digits > 9 || open[1 + digits] != ']')
+    return NULL;
+  what = open + digits + 2;
+  what += *what == ':';
+  what += *what == ' ';
+  for (unsigned i = 0; i < sizeof crashes / sizeof crashes[0]; i++)
+    if (strncmp (what, crashes[i], strlen (crashes[i])) == 0)
+      {
+        *ret_which = i;
+        return what;
+      }
+  return NULL;
+}
+
 /* "shop[214]: segfault at 0 ip ... error 4 in libc.so.6[7f00+1000]",
  * "traps: shop[214] trap divide error ip:...", of arm64 "shop[214]: unhandled
- * exception: ..." */
+ * exception: ...".  A process may call itself "db[5]: trap x": the last that
+ * stands where a name ends is it. */
 static bool
 read_crash (const char *line, struct ended *e)
 {
-  static const char *const whats[]
-      = { "segfault at ", "general protection", "trap ", "unhandled ",
-          "bad frame" };
   const char *name = strncmp (line, "traps: ", 7) == 0 ? line + 7 : line;
-  const char *what = NULL, *open, *in, *end;
+  const char *what = NULL, *at = NULL, *in, *end;
+  unsigned i = 0, which;
 
-  /* "[214]" with what is said behind it. */
-  for (open = strchr (name, '['); open; open = strchr (open + 1, '['))
+  for (const char *p = strchr (name, '['); p && p - name <= 31;
+       p = strchr (p + 1, '['))
     {
-      size_t digits = strspn (open + 1, "0123456789");
+      const char *behind = p > name ? crash_behind (p, &which) : NULL;
 
-      if (digits == 0 || digits > 9 || open[1 + digits] != ']')
-        continue;
-      what = open + digits + 2;
-      what += *what == ':';
-      what += *what == ' ';
-      break;
+      if (behind)
+        {
+          at = p;
+          what = behind;
+          i = which;
+        }
     }
-  if (!what || open == name || open - name > 31)
+  if (!what)
     return false;
-  for (size_t i = 0; i < sizeof whats / sizeof whats[0]; i++)
-    if (strncmp (what, whats[i], strlen (whats[i])) == 0)
-      {
-        e->why = ENDED_CRASHED;
-        e->pid = atoll (open + 1);
-        copy (e->comm, sizeof e->comm, name, open);
-        end = what + strcspn (what, i == 0 ? " " : ":");
-        if (i == 2 && strstr (what, " ip"))
-          end = strstr (what, " ip");
-        else if (i == 1)
-          end = what + strlen (whats[1]);
-        in = last_of (what, " in ");
-        copy (e->how, sizeof e->how - 40, what, end);
-        if (in)
-          snprintf (e->how + strlen (e->how), 40, " in %.*s",
-                    (int) strcspn (in + 4, "[ "), in + 4);
-        return true;
-      }
-  return false;
+  e->why = ENDED_CRASHED;
+  e->pid = atoll (at + 1);
+  copy (e->comm, sizeof e->comm, name, at);
+  end = what + strcspn (what, i == SEGFAULT ? " " : ":");
+  if (i == TRAP && strstr (what, " ip"))
+    end = strstr (what, " ip");
+  else if (i == PROTECTION)
+    end = what + strlen (crashes[i]);
+  in = last_of (what, " in ");
+  copy (e->how, sizeof e->how - 40, what, end);
+  if (in)
+    snprintf (e->how + strlen (e->how), 40, " in %.*s",
+              (int) strcspn (in + 4, "[ "), in + 4);
+  return true;
 }
 
 void

@@ -366,8 +366,8 @@ tell_room (const struct telling *t, int64_t all, int64_t high)
 {
   size_t i = 0;
   struct json_object *row = outside_next_ (t->o, "system", &i);
-  int64_t pids = json_get_int (row, "pid_max", 0) - RESERVED_PIDS - high;
-  int64_t room = json_get_int (row, "max_threads", 0) - all;
+  int64_t pids = num_of (row, "pid_max") - RESERVED_PIDS - high;
+  int64_t room = num_of (row, "max_threads") - all;
 
   if (!json_get (row, "pid_max") && !json_get (row, "max_threads"))
     return;
@@ -392,12 +392,18 @@ is_stopped (const struct outside *o, struct json_object *task)
   return is_in (task, "Tt");
 }
 
-/* Those of whom that is so: how many, and the first of them.  Of the first its
- * control group, too: it may be what they have in common. */
+struct held
+{
+  bool (*is) (const struct outside *o, struct json_object *task);
+  const char *count, *who, *share;
+  bool group; /* of whom is told, too */
+};
+
+/* Those of the users' of whom that is so: how many, how large a part of all
+ * that is, and the first of them.  Of the first its control group, too: it may
+ * be what they have in common. */
 static void
-tell_held (const struct telling *t,
-           bool (*held) (const struct outside *o, struct json_object *task),
-           const char *fact, const char *who, bool group)
+tell_held (const struct telling *t, const struct held *h, int64_t user)
 {
   struct buf names CLEANUP_BUF = BUF_INIT (FACT_TEXT_MAX);
   const struct outside *o = t->o;
@@ -407,30 +413,38 @@ tell_held (const struct telling *t,
     {
       struct json_object *task = o->tasks.rows[i];
 
-      if (!is_users (task) || !held (o, task) || n++ >= MAX_SHOWN)
+      if (!is_users (task) || !h->is (o, task) || n++ >= MAX_SHOWN)
         continue;
       buf_puts (&names, n > 1 ? ", " : "");
       outside_add_who_ (&names, task);
-      if (group && str_of (task, "cgroup")[0])
+      if (h->group && str_of (task, "cgroup")[0])
         buf_printf (&names, " of %s", str_of (task, "cgroup"));
     }
-  tell_int (t, fact, n);
+  tell_int (t, h->count, n);
+  if (user > 0)
+    tell_real (t, h->share, (double) n / (double) user);
   if (n > MAX_SHOWN)
     buf_printf (&names, " and %lld more", (long long) n - MAX_SHOWN);
   if (n > 0)
-    tell_text (t, who, buf_str (&names));
+    tell_text (t, h->who, buf_str (&names));
 }
 
 static void
 tell_users (const struct telling *t)
 {
+  static const struct held kinds[] = {
+    { is_stopped, "tasks.stopped", "tasks.stopped_who", "tasks.stopped_share",
+      false },
+    { outside_is_frozen_, "tasks.frozen", "tasks.frozen_who",
+      "tasks.frozen_share", true },
+  };
   int64_t user = 0;
 
   for (size_t i = 0; i < t->o->tasks.n; i++)
     user += is_users (t->o->tasks.rows[i]);
   tell_int (t, "tasks.user", user);
-  tell_held (t, is_stopped, "tasks.stopped", "tasks.stopped_who", false);
-  tell_held (t, outside_is_frozen_, "tasks.frozen", "tasks.frozen_who", true);
+  for (size_t i = 0; i < ARRAY_LEN (kinds); i++)
+    tell_held (t, &kinds[i], user);
 }
 
 static void
@@ -624,10 +638,16 @@ tell_work (const struct telling *t)
 static void
 tell_readers (const struct telling *t)
 {
-  int n = outside_console_readers_ (t->o);
+  struct buf who CLEANUP_BUF = BUF_INIT (FACT_TEXT_MAX);
+  struct json_object *held;
+  int n = outside_console_readers_ (t->o, &held);
 
   if (n >= 0)
     tell_int (t, "console.readers", n);
+  if (n < 0 || !held)
+    return;
+  outside_add_who_ (&who, held);
+  tell_text (t, "console.held_by", buf_str (&who));
 }
 
 void

@@ -42,10 +42,14 @@ str_of (struct json_object *row, const char *key)
   return s ? s : "";
 }
 
+/* Bounded, so that what is left of two of them, or twice one, is a number. */
 static inline long long
 num_of (struct json_object *row, const char *key)
 {
-  return (long long) json_get_int (row, key, 0);
+  const long long most = 1ll << 60;
+  long long v = json_get_int (row, key, 0);
+
+  return v > most ? most : v < -most ? -most : v;
 }
 
 /* Seconds; beyond thirty years either way they are nobody's. */
@@ -135,7 +139,9 @@ void outside_cpus_ (struct outside *o);
  * registers were not seen.  False: something moved, or all of them are idle
  * (cpus.c). */
 bool outside_standing_ (const struct outside *o, struct buf *to);
-/* How many processes read its consoles; -1 = not known (consoles.c). */
-int outside_console_readers_ (const struct outside *o);
+/* How many processes read its consoles; -1 = not known (consoles.c).
+ * *ret_held: the first of them where all stand still, or NULL. */
+int outside_console_readers_ (const struct outside *o,
+                              struct json_object **ret_held);
 
 #endif

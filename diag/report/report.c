@@ -57,6 +57,19 @@ head (struct page *p)
   html (p, "</style></head>\n<body><main>\n");
 }
 
+/* First of all: who reads the page may know of the bundle nothing else. */
+static void
+banner (struct page *p)
+{
+  if (!p->source->damage)
+    return;
+  html (p, "<p class=\"damage\" role=\"alert\"><strong>This bundle is damaged."
+           "</strong> The page is made of what can be read of it; what is not "
+           "here may have been in the rest. ");
+  html_text (p, p->source->damage);
+  html (p, "</p>\n");
+}
+
 static void
 foot (struct page *p)
 {
@@ -127,6 +140,7 @@ put (struct page *p, struct buf *out)
     }
   p->out = out;
   head (p);
+  banner (p);
   for (size_t i = 0; i < SECTIONS; i++)
     {
       buf_append (out, buf_str (&texts[i]), texts[i].len);

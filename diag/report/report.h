@@ -29,6 +29,7 @@ struct report_source
   void (*each) (struct report_source *source,
                 void (*fn) (const char *name, size_t size, void *arg),
                 void *arg);
+  const char *damage; /* why not all of them are there; NULL: they are */
 };
 
 /* The page into out, whose bound is REPORT_MAX.  manifest: manifest.json of

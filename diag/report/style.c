@@ -8,7 +8,7 @@
 /* Of the text below: the page's policy allows this style, and no other.  The
  * test of the report says what it must be. */
 const char report_style_hash[]
-    = "sha256-ceXku9fwkFlrNOS7Ba1MDxaDhwBOq3Ncvw6/Z6GeeYU=";
+    = "sha256-t4gR9oOOOMlDus1YoQ6oL2Xl072f3/i8SBv/QD+wna8=";
 
 const char report_style[] =
     ":root{--bg:#f3f5f8;--fg:#171b22;--soft:#566070;--card:#fff;"
@@ -210,9 +210,12 @@ const char report_style[] =
     "display:inline-block;width:1.1rem;overflow:hidden}.collectors "
     ":is(td,th):nth-child(2){display:none}.frames{min-width:9rem}.whom{"
     "min-width:6rem}}"
-    ".guest,h1,.tiles dd{max-height:13rem;overflow:auto}.says{"
+    ".guest,.tiles dd{max-height:13rem;overflow:auto}.says{"
     "max-height:7rem;overflow:auto}"
-    "@media print{.guest,h1,.tiles dd,.says{max-height:none}body{"
+    ".damage{background:var(--badbg);border-left:.3rem solid var(--bad);"
+    "border-radius:.5rem;padding:.55rem .75rem;margin:0 0 .6rem;"
+    "overflow-wrap:anywhere}"
+    "@media print{.guest,.tiles dd,.says{max-height:none}body{"
     "background:#fff;font-size:11pt}nav{display:none}section{"
     "break-inside:avoid-page;border-color:#999}pre,.tail{max-height:none}"
     ".wide{overflow:visible}}";

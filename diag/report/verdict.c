@@ -3,6 +3,7 @@
  * The answer, which is understood in ten seconds: what, who, since when, how
  * sure, what to do next; and of a host's incident, the guests it hit.
  */
+#include "diag/incident.h"
 #include "diag/report/report_impl.h"
 
 #include "base/clock.h"
@@ -177,7 +178,9 @@ more (struct page *p)
   row (p, "seen by", str_of (p->incident, "scenario"));
   row (p, "its outcome", str_of (p->incident, "code"));
   row (p, "it said", str_of (p->incident, "reason"));
-  row (p, "severity", str_of (p->incident, "severity"));
+  /* Where nobody hangs, nothing is severe. */
+  if (strcmp (str_of (p->verdict, "class"), "none") != 0)
+    row (p, "severity", str_of (p->incident, "severity"));
   row_time (p, "last well", "last_ok", "last_ok_ms");
   row_time (p, "noticed", "opened", "opened_ms");
   row_time (p, "found out", "collected", "collected_ms");
@@ -249,6 +252,7 @@ report_verdict (struct page *p)
   const char *class_ = str_of (p->verdict, "class");
   const char *culprit = str_of (p->verdict, "culprit");
   const char *next = str_of (p->verdict, "next");
+  char brief[VERDICT_BRIEF];
 
   html (p, "<header class=\"card ");
   html (p, tone_of (class_));
@@ -265,9 +269,12 @@ report_verdict (struct page *p)
   html_prose (p, next[0] ? next : "Nothing is known that would help: read "
                                   "what it said, and what could not be got.");
   html (p, "</dd></div>");
-  tile (p, "culprit", "Who");
+  tile (p, "culprit",
+        strcmp (class_, "none") == 0 && culprit[0] ? "Was suspected" : "Who");
   if (culprit[0])
-    html_in (p, "code", NULL, culprit);
+    html_in (p, "code", NULL,
+             verdict_brief (culprit, sizeof ((struct verdict *) 0)->culprit,
+                            str_of (p->verdict, "sentence"), brief));
   else
     html (p, "<small>nobody is named</small>");
   html (p, "</dd></div>");

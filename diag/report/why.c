@@ -3,6 +3,7 @@
  * Why: what the verdict rests on, what else was found, and what is not known.
  * Evidence leads to the line that it was read from.
  */
+#include "diag/incident.h"
 #include "diag/report/report_impl.h"
 
 #include "base/json.h"
@@ -186,6 +187,10 @@ questions (struct page *p, struct json_object *open)
       struct json_object *next = json_object_array_get_idx (open, i + 1);
       const char *why = str_of (q, "why");
 
+      /* "Not there, and why" tells it. */
+      if (verdict_gap_says (json_get (p->manifest, "gaps"),
+                            str_of (q, "about"), why))
+        continue;
       html (p, i && strcmp (before, why) == 0 ? ", " : "<li>");
       html_in (p, "strong", NULL, str_of (q, "about"));
       before = why;

@@ -108,15 +108,14 @@ kernel_locate_ (struct kernel *k, struct error *err)
     find_by_image_,
     find_by_banner_,
   };
-  int stopped = 0;
+  int stopped = 0, e;
 
   if (k->ncpus == 0)
     snprintf (k->lacks[PART_REGISTERS], sizeof k->lacks[0],
               "no registers of its vCPUs were given");
   for (size_t i = 0; i < ARRAY_LEN (ways); i++)
     {
-      int e = ways[i](k);
-
+      e = ways[i](k);
       if (e > 0)
         return 0;
       if (e < 0)
@@ -133,5 +132,11 @@ kernel_locate_ (struct kernel *k, struct error *err)
                       " memory as may be read");
   if (stopped < 0 && stopped != -EFAULT)
     return error_errno (err, -stopped, "looking for a kernel");
-  return find_nothing_ (k, err);
+  e = find_nothing_ (k, err);
+  /* What could not be read may have it. */
+  if (stopped == 0 || e != -ENXIO)
+    return e;
+  if (err)
+    err->code = ENOENT;
+  return -ENOENT;
 }

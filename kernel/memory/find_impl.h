@@ -45,9 +45,10 @@ void find_true_banner_ (struct kernel *k);
 /* Instead of the table of a process, which goes when that goes. */
 void find_own_table_ (struct kernel *k);
 
-/* Why there is none: a sentence into err; returns -ENOENT. */
 /* All of its CPUs are where no kernel that is understood can be. */
 bool find_none_runs_ (const struct kernel *k);
+/* Why there is none: a sentence into err; returns -ENXIO where all was seen
+ * that would tell of one, else -ENOENT. */
 int find_nothing_ (struct kernel *k, struct error *err);
 
 #define FIND_X86_BEGIN 0xffffffff80000000ULL

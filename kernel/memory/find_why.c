@@ -146,7 +146,7 @@ static int
 of_modes (const struct modes *m, struct error *err)
 {
   if (m->n > 0 && m->real + m->flat == m->n)
-    return error_set (err, ENOENT,
+    return error_set (err, ENXIO,
                       "no kernel yet: its CPUs are in %s, so in"
                       " firmware or a boot loader",
                       m->real == m->n   ? "real mode"
@@ -154,11 +154,11 @@ of_modes (const struct modes *m, struct error *err)
                                         : "real mode and in protected mode"
                                           " without paging");
   if (m->bits32 > 0)
-    return error_set (err, ENOENT,
+    return error_set (err, ENXIO,
                       "its CPUs are in 32-bit mode; only 64-bit"
                       " kernels are understood");
   if (m->low > 0 && m->low + m->real + m->flat == m->n)
-    return error_set (err, ENOENT,
+    return error_set (err, ENXIO,
                       "no kernel yet: its CPUs are in long mode"
                       " at low addresses, so in UEFI firmware or a boot"
                       " loader");
@@ -204,7 +204,7 @@ find_nothing_ (struct kernel *k, struct error *err)
   if (e < 0)
     return e;
   if (is_windows (k))
-    return error_set (err, ENOENT,
+    return error_set (err, ENXIO,
                       "the guest runs Windows, which is not"
                       " understood");
   if (!mem_can_scan (k->mem))
@@ -217,7 +217,7 @@ find_nothing_ (struct kernel *k, struct error *err)
                       " not started, or swapped out");
   if (full == 0)
     return error_set (err, ENOENT, "the guest's memory is empty");
-  return error_set (err, ENOENT,
+  return error_set (err, ENXIO,
                     "there is no Linux kernel in the memory: no"
                     " page table leads to one, and no VMCOREINFO tells of"
                     " one");

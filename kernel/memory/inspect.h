@@ -27,8 +27,9 @@ enum kernel_part
 /* "registers", "vmcoreinfo", ... */
 extern const char *const kernel_part_names[PART_MAX];
 
-/* regs may be NULL.  -ENOENT: no Linux kernel in there, with the best reason
- * (encrypted, 32 bits, still in its firmware, another system).  Then the
+/* regs may be NULL.  -ENXIO: no Linux kernel in there, with the best reason (32
+ * bits, still in its firmware, another system); -ENOENT: none was found where
+ * one may be all the same (encrypted, cut off, not searched).  Then the
  * memory's text may still be carved: kernel_carve(). */
 int kernel_find (struct mem *m, const struct vcpu_regs *regs, unsigned n,
                  struct kernel **ret, struct error *err);

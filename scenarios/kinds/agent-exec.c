@@ -88,6 +88,7 @@ hints (const struct scenario *s, const struct guest *g,
 const struct scenario_kind kind_agent_exec = {
   .name = "agent-exec",
   .summary = "a program in the guest, started by its agent",
+  .application = true,
   .transports = uses,
   .timed = true,
   .fields = fields,

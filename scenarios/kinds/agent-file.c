@@ -140,6 +140,7 @@ static const char *const uses[] = { "agent", NULL };
 const struct scenario_kind kind_agent_file = {
   .name = "agent-file",
   .summary = "a file in the guest, read by its agent",
+  .application = true,
   .transports = uses,
   .timed = true,
   .fields = fields,

@@ -38,6 +38,7 @@ static const char *const uses[] = { "agent", NULL };
 const struct scenario_kind kind_agent_ping = {
   .name = "agent-ping",
   .summary = "the guest agent answers",
+  .application = true,
   .transports = uses,
   .timed = true,
   .fields = none,

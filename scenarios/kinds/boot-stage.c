@@ -182,8 +182,10 @@ on_due (void *state, const struct scenario *s, uint64_t now_ms,
                 b->stage ? stages[b->stage] : "no stage that it shows");
   else
     report_set (ret, OUTCOME_FAILED, "boot-late",
-                "%s after its start it has come no further than: %s", text,
-                b->stage ? stages[b->stage] : "no stage that it shows");
+                b->stage ? "%s after its start it has come no further than: %s"
+                         : "%s after its start it has shown no stage of its "
+                           "boot%s",
+                text, b->stage ? stages[b->stage] : "");
 }
 
 static const char *const facts[]

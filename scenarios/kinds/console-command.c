@@ -30,6 +30,7 @@ static const char *const uses[] = { "console", NULL };
 const struct scenario_kind kind_console_command = {
   .name = "console-command",
   .summary = "one shell command over the console, by status and output",
+  .application = true,
   .transports = uses,
   .commands = true,
   .timed = true,

@@ -243,6 +243,7 @@ static const char *const uses[] = { "console", NULL };
 const struct scenario_kind kind_console_heartbeat = {
   .name = "console-heartbeat",
   .summary = "a label that the guest writes by itself, without asking",
+  .application = true,
   .transports = uses,
   .fields = fields,
   .own_size = sizeof (struct own),

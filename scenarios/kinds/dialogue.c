@@ -283,6 +283,7 @@ static const char *const uses[] = { "console", NULL };
 const struct scenario_kind kind_dialogue = {
   .name = "dialogue",
   .summary = "steps of sending and expecting over the console",
+  .application = true,
   .transports = uses,
   .timed = true,
   .fields = fields,

@@ -281,6 +281,7 @@ static const char *const uses[] = { "disk", NULL };
 const struct scenario_kind kind_disk_mailbox = {
   .name = "disk-mailbox",
   .summary = "a heartbeat that the guest writes onto a small disk",
+  .application = true,
   .transports = uses,
   .fields = fields,
   .own_size = sizeof (struct own),

@@ -140,6 +140,7 @@ static const char *const uses[] = { "dns", NULL };
 const struct scenario_kind kind_dns = {
   .name = "dns",
   .summary = "a question to a DNS server in the guest",
+  .application = true,
   .transports = uses,
   .timed = true,
   .fields = fields,

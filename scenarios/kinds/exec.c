@@ -218,6 +218,7 @@ static const char *const uses[] = { "exec", NULL };
 const struct scenario_kind kind_exec = {
   .name = "exec",
   .summary = "a program of the operator's on this host, by its exit status",
+  .application = true,
   .transports = uses,
   .timed = true,
   .fields = fields,

@@ -627,6 +627,7 @@ const struct scenario_kind kind_http = {
   .name = "http",
   .summary = "a request over HTTP or HTTPS, by status, headers, content and "
              "certificate",
+  .application = true,
   .transports = uses,
   .timed = true,
   .fields = fields,

@@ -97,15 +97,15 @@ struct seen
   char given_up[120];
 };
 
-/* Who waits in these waits as long as another one likes, and nothing is
- * amiss: for its child, and while it is frozen. */
+/* Who waits here waits as long as another one likes, and nothing is amiss: for
+ * the child of a vfork(), and while it is frozen.  Only of the function that
+ * does the waiting: further out is also who forks, or ends, and hangs. */
 static bool
 is_passed (const char *func)
 {
   static const char *const names[]
-      = { "wait_for_vfork_done", "kernel_clone", "_do_fork", "do_fork",
-          "__refrigerator", "get_signal" };
-  size_t n = strcspn (func, "+");
+      = { "kernel_clone", "_do_fork", "do_fork", "__refrigerator" };
+  size_t n = strcspn (func, "+. ");
 
   for (size_t i = 0; i < ARRAY_LEN (names); i++)
     if (strlen (names[i]) == n && strncmp (func, names[i], n) == 0)
@@ -130,14 +130,17 @@ see_stack (struct seen *s, struct json_object *row)
           = json_object_get_string (json_object_array_get_idx (frames, i));
 
       names[n++] = f ? f : "";
-      if (f && is_passed (f) && s->npassed < MAX_PASSED)
-        {
-          s->passed[s->npassed++] = id;
-          return;
-        }
     }
   wait_of (names, n, &wait);
-  if (wait.at < 0 || s->nplaces == MAX_PASSED)
+  if (wait.at < 0)
+    return;
+  if (is_passed (names[wait.at]))
+    {
+      if (s->npassed < MAX_PASSED)
+        s->passed[s->npassed++] = id;
+      return;
+    }
+  if (s->nplaces == MAX_PASSED)
     return;
   s->places[s->nplaces].id = id;
   snprintf (s->places[s->nplaces++].at, sizeof s->places[0].at, "%.*s",

@@ -16,6 +16,7 @@ static const char *const uses[] = { "ssh", NULL };
 const struct scenario_kind kind_ssh_command = {
   .name = "ssh-command",
   .summary = "one shell command over ssh, by status and output",
+  .application = true,
   .transports = uses,
   .commands = true,
   .timed = true,

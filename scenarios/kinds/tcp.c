@@ -134,6 +134,7 @@ static const char *const uses[] = { "tcp", NULL };
 const struct scenario_kind kind_tcp = {
   .name = "tcp",
   .summary = "a TCP connection, optionally with a question and its answer",
+  .application = true,
   .transports = uses,
   .timed = true,
   .fields = fields,

@@ -52,6 +52,7 @@ ended (struct asking *a, struct json_object *head, struct error *err)
   if (why)
     return error_set (err, EBADMSG, "%s: %s%s", a->file, why,
                       json_get_bool (head, "torn", false)
+                              && json_get_int (head, "members", 0) > 0
                           ? " (what came before it was taken)"
                           : "");
   return 0; /* the members told it */

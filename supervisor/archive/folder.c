@@ -80,7 +80,8 @@ folder_drop (struct folder *f)
 /* ---- the process that makes it ---- */
 
 int
-folder_page (const char *libexec, int folder, int page, struct error *err)
+folder_page (const char *libexec, int folder, int page, const char *damage,
+             struct error *err)
 {
   CLEANUP_JSON struct json_object *head = json_object_new_object ();
   CLEANUP_FRAME struct frame f = { 0 };
@@ -94,6 +95,8 @@ folder_page (const char *libexec, int folder, int page, struct error *err)
                         &h, err);
 
   json_add_str (head, "op", "report");
+  if (damage)
+    json_add_text (head, "damage", damage, strlen (damage));
   if (r == 0)
     r = helper_say (&h, head, NULL, 0, NULL, 0, deadline, err);
   if (r == 0)

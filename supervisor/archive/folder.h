@@ -19,7 +19,9 @@ int folder_make (const char *beneath, struct folder *f, struct error *err);
 /* With all that is in it. */
 void folder_drop (struct folder *f);
 
-/* Has hangdog-report write the page of the bundle in that folder. */
-int folder_page (const char *libexec, int folder, int page, struct error *err);
+/* Has hangdog-report write the page of the bundle in that folder, which says
+ * so where that is damaged (NULL: it is whole). */
+int folder_page (const char *libexec, int folder, int page,
+                 const char *damage, struct error *err);
 
 #endif

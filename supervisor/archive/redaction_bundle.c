@@ -314,7 +314,7 @@ make_page (struct redaction *s, struct json_object *was,
   json_show (all, &text);
   r = store_put_file (s->out.fd, "manifest.json", buf_str (&text), text.len,
                       0600, err);
-  if (r == 0 && folder_page (s->spec.libexec, s->out.fd, page, &why) < 0)
+  if (r == 0 && folder_page (s->spec.libexec, s->out.fd, page, NULL, &why) < 0)
     {
       leave_out (s, "index.html", error_text (&why));
       json_object_array_add (

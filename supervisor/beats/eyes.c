@@ -260,11 +260,12 @@ find_done (void *owner, void *arg, enum job_end end, int rc)
       if (rc == 0)
         rc = beater_add (e->beater, eye->id, f->table, f->fd, &f->why);
       /* Of the kernel that was read nothing runs: its firmware does, or
-       * another system. */
-      if (rc == -ENOENT && eye->found_ms && f->doubt)
+       * another system.  That none was found says no such thing. */
+      if ((rc == -ENXIO || rc == -ENOENT) && eye->found_ms && f->doubt)
         {
           not_found (e, eye, &f->why);
-          began_anew (e, eye);
+          if (rc == -ENXIO)
+            began_anew (e, eye);
         }
       else if (rc < 0 && !eye->found_ms)
         not_found (e, eye, &f->why);

@@ -15,18 +15,20 @@ struct bundle_redact
   const char *key, *rules; /* files, or NULL */
   bool strict;
 };
+/* *ret_said: why it failed stands there already. */
 int bundle_redact (struct cli *cli, const struct bundle_redact *what,
-                   struct error *err);
+                   bool *ret_said, struct error *err);
 
 struct bundle_grep
 {
   const char *pattern, *member; /* member: a glob, or NULL */
   bool nocase, names, counts;
 };
-/* Prints what matches; *ret_hits grows. */
+/* Prints what matches; *ret_hits grows.  *ret_some: it had members that could
+ * be read, also where it is damaged. */
 int bundle_grep (struct cli *cli, const struct bundle_grep *what,
                  const char *file, bool prefix, unsigned *ret_hits,
-                 struct error *err);
+                 bool *ret_some, struct error *err);
 
 /* numbers: also facts that are numbers in both.  *ret_differ: they do. */
 int bundle_diff (struct cli *cli, const char *a, const char *b, bool numbers,

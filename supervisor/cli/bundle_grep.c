@@ -26,7 +26,7 @@ struct grep
   bool prefix; /* several bundles: the name of each stands before its lines */
   struct regex *regex;
   char member[256];
-  bool wanted, told;
+  bool wanted, some;
   uint64_t line;
   unsigned hits, of_member, given_up;
   struct buf text;
@@ -136,6 +136,7 @@ told (const char *op, struct frame *f, void *arg, struct error *err)
   if (strcmp (op, "begin") == 0)
     {
       snprintf (g->member, sizeof (g->member), "%s", name ? name : "");
+      g->some = true;
       g->wanted = !g->what->member || text_glob (g->what->member, g->member);
       g->line = 0;
       g->of_member = 0;
@@ -156,7 +157,7 @@ told (const char *op, struct frame *f, void *arg, struct error *err)
 int
 bundle_grep (struct cli *cli, const struct bundle_grep *what,
              const char *file, bool prefix, unsigned *ret_hits,
-             struct error *err)
+             bool *ret_some, struct error *err)
 {
   CLEANUP_BUF struct buf pattern = BUF_INIT (REGEX_MAX_PATTERN);
   CLEANUP_REGEX struct regex *regex = NULL;
@@ -177,5 +178,6 @@ bundle_grep (struct cli *cli, const struct bundle_grep *what,
     fprintf (stderr, "hangdog: %u lines took too long to look at\n",
              g.given_up);
   *ret_hits += g.hits;
+  *ret_some = g.some;
   return r;
 }

@@ -75,7 +75,7 @@ folder_of (const char *to, const char **ret_name, struct error *err)
 
 int
 bundle_redact (struct cli *cli, const struct bundle_redact *what,
-               struct error *err)
+               bool *ret_said, struct error *err)
 {
   struct progress p;
   struct redaction_spec spec = { .libexec = cli->libexec,
@@ -100,10 +100,12 @@ bundle_redact (struct cli *cli, const struct bundle_redact *what,
     fprintf (stderr, "hangdog: no key of the host (%s): one for this bundle "
                      "alone\n",
              redaction_key_trouble (s));
-  progress_begin (&p, what->file, false);
+  progress_begin (&p, what->file, cli->json);
   r = redaction_bundle (s, what->file, dir, name, &done, err);
-  progress_end (&p, r == 0,
-                r < 0 ? error_text (err) : what->to ? what->to : "");
+  *ret_said = progress_end (&p, r == 0,
+                            r < 0      ? error_text (err)
+                            : what->to ? what->to
+                                       : "nothing was written");
   if (r == 0)
     show (cli, &done);
   json_object_put (done.redaction);

@@ -9,12 +9,14 @@
 #include "base/io.h"
 #include "base/units.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -96,6 +98,50 @@ check_name (const struct core_file_spec *spec, struct error *err)
   return 0;
 }
 
+#define PARTIAL ".partial-"
+#define RANDOM_LEN 6
+
+static bool
+is_partial (const char *entry, const char *base)
+{
+  size_t n = strlen (base);
+
+  return strncmp (entry, base, n) == 0
+         && strncmp (entry + n, PARTIAL, strlen (PARTIAL)) == 0
+         && strlen (entry + n + strlen (PARTIAL)) == RANDOM_LEN;
+}
+
+/* Ours, and nobody is at it: who writes one has it locked. */
+static bool
+is_left_over (int dir, const char *entry)
+{
+  CLEANUP_CLOSE int fd
+      = openat (dir, entry, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  struct stat st;
+
+  return fd >= 0 && fstat (fd, &st) == 0 && S_ISREG (st.st_mode)
+         && st.st_uid == geteuid () && st.st_nlink == 1
+         && flock (fd, LOCK_EX | LOCK_NB) == 0;
+}
+
+/* Who is killed leaves what he has written, and nobody would look for it. */
+static void
+remove_left_over (const char *path)
+{
+  CLEANUP_FREE char *folder = strdup (path), *name = strdup (path);
+  CLEANUP_CLOSEDIR DIR *dir = NULL;
+  struct dirent *e;
+  const char *base;
+
+  if (!folder || !name)
+    return;
+  base = basename (name);
+  dir = opendir (dirname (folder));
+  while (dir && (e = readdir (dir)))
+    if (is_partial (e->d_name, base) && is_left_over (dirfd (dir), e->d_name))
+      unlinkat (dirfd (dir), e->d_name, 0);
+}
+
 int
 core_file_new (const struct core_file_spec *spec, struct core_file **ret,
                struct error *err)
@@ -111,13 +157,15 @@ core_file_new (const struct core_file_spec *spec, struct core_file **ret,
   f->spec = *spec;
   f->fd = -1;
   f->path = strdup (spec->path);
-  if (!f->path || asprintf (&f->partial, "%s.partial-XXXXXX", f->path) < 0)
+  if (!f->path || asprintf (&f->partial, "%s" PARTIAL "XXXXXX", f->path) < 0)
     {
       f->partial = NULL;
       core_file_free (f);
       return error_set (err, ENOMEM, "no memory");
     }
   f->spec.path = f->path;
+  if (f->spec.force)
+    remove_left_over (f->path);
   f->fd = mkostemp (f->partial, O_CLOEXEC); /* 0600 */
   if (f->fd < 0)
     {
@@ -127,6 +175,7 @@ core_file_new (const struct core_file_spec *spec, struct core_file **ret,
       core_file_free (f);
       return r;
     }
+  (void) flock (f->fd, LOCK_EX | LOCK_NB);
   *ret = f;
   return 0;
 }

@@ -18,7 +18,7 @@ struct core_file_spec
   const char *path;
   uint64_t max;   /* it may take of the disk, 0 = what is free */
   uint64_t leave; /* must stay free there, 0 = what is usual */
-  bool force;     /* over another file */
+  bool force;     /* over another file, and away with what was left of such */
   bool keep;      /* what there is of it, if it does not become whole */
 };
 

@@ -349,6 +349,41 @@ tell (const struct all *all)
                               : EXIT_WELL;
 }
 
+struct playbook_known
+{
+  const char *name;
+  bool found;
+};
+
+static int
+on_table (struct json_object *row, const void *body, size_t len, void *arg)
+{
+  struct playbook_known *p = arg;
+
+  (void) body;
+  (void) len;
+  p->found |= strcmp (row_str (row, "table"), "playbook") == 0
+              && strcmp (row_str (row, "name"), p->name) == 0;
+  return 0;
+}
+
+/* Where there are guests each of them tells of a playbook that is not there. */
+static int
+no_guests (struct client *c, const char *playbook, struct error *err)
+{
+  struct playbook_known p = { .name = playbook };
+  int r = playbook ? client_call (c, client_request ("tables", NULL), on_table,
+                                  &p, err)
+                   : 0;
+
+  if (r == 0 && playbook && !p.found)
+    return error_set (err, EINVAL, "no playbook \"%.60s\": `hangdog playbook "
+                                   "list` names them", playbook);
+  if (r == 0)
+    fputs ("hangdog: there is no guest to look at\n", stderr);
+  return r;
+}
+
 static int
 make_folder (const char *dir, struct error *err)
 {
@@ -379,6 +414,8 @@ diagnose_all (const struct cli *cli, const char *playbook, const char *dir)
     r = client_open (cli, true, &c, &err);
   if (r == 0)
     r = client_call (c, client_request ("list", NULL), on_guest, &all, &err);
+  if (r == 0 && !all.n)
+    r = no_guests (c, playbook, &err);
   if (r < 0)
     r = cli_fail (&err);
   else

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #define SHOW_MS 200
+#define TELL_MS 1000 /* in a pipe */
 #define LINE 128
 #define WHAT 48 /* of a line that is written over: it must not wrap */
 
@@ -26,6 +27,7 @@ progress_begin (struct progress *p, const char *of, bool quiet)
 {
   *p = (struct progress){ .of = of,
                           .begun = clock_ms (),
+                          .shown = clock_ms (),
                           .terminal = isatty (STDERR_FILENO),
                           .quiet = quiet };
   if (p->quiet || p->terminal)
@@ -59,7 +61,7 @@ tell (const struct progress *p, uint64_t n, uint64_t total, const char *what)
 }
 
 void
-progress_step (struct progress *p, uint64_t n, uint64_t total,
+progress_told (struct progress *p, uint64_t n, uint64_t total,
                const char *what)
 {
   char count[48];
@@ -73,27 +75,42 @@ progress_step (struct progress *p, uint64_t n, uint64_t total,
     tell (p, n, total, what);
 }
 
+/* Whether it is time for another one. */
+static bool
+is_due (struct progress *p, uint64_t every_ms)
+{
+  uint64_t now = clock_ms ();
+
+  if (now - p->shown < every_ms)
+    return false;
+  p->shown = now;
+  return true;
+}
+
+void
+progress_step (struct progress *p, uint64_t n, uint64_t total,
+               const char *what)
+{
+  if (p->terminal || is_due (p, TELL_MS))
+    progress_told (p, n, total, what);
+}
+
 void
 progress_bytes (struct progress *p, uint64_t done, uint64_t total)
 {
   unsigned is = progress_percent (done, total);
-  uint64_t now = clock_ms ();
   char count[16], line[LINE];
 
   if (p->quiet)
     return;
-  progress_rate (line, sizeof line, done, total, now - p->begun);
-  if (p->terminal && now - p->shown >= SHOW_MS)
+  progress_rate (line, sizeof line, done, total, clock_ms () - p->begun);
+  if (p->terminal && is_due (p, SHOW_MS))
     {
-      p->shown = now;
       snprintf (count, sizeof count, "%3u%%", is);
       show (p, done, total, count, line);
     }
-  else if (!p->terminal && is / 10 > p->tenths)
-    {
-      p->tenths = is / 10;
-      tell (p, is, 100, line);
-    }
+  else if (!p->terminal && is_due (p, TELL_MS))
+    tell (p, is, 100, line);
 }
 
 void
@@ -104,22 +121,24 @@ progress_clear (struct progress *p)
   p->on = false;
 }
 
-void
+bool
 progress_end (struct progress *p, bool ok, const char *text)
 {
   size_t len = p->of ? strlen (p->of) : 0;
+  bool tells = p->of && !p->quiet && !p->terminal;
 
   progress_clear (p);
   /* Errors name what they are about, and so does the line. */
   if (len && strncmp (text, p->of, len) == 0
       && strncmp (text + len, ": ", 2) == 0)
     text += len + 2;
-  if (p->of && !p->quiet && !p->terminal)
+  if (tells)
     {
       progress_say (ok ? "OK" : "FAIL", p->of);
-      fputc (' ', stderr);
+      fputs (text[0] ? " " : "", stderr);
       print_text (stderr, text);
       fputc ('\n', stderr);
     }
   p->quiet = true;
+  return tells;
 }

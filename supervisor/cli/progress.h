@@ -4,7 +4,7 @@
  * takes the place of; in a pipe lines that a programme can follow:
  *
  *   BEGIN OF
- *   PROGRESS OF N/TOTAL what
+ *   PROGRESS OF N/TOTAL what   (once a second at most, and not in the first)
  *   OK OF text          or: FAIL OF text
  *
  * OF is a guest, a file: what the work is of.
@@ -20,7 +20,6 @@ struct progress
 {
   const char *of;
   uint64_t begun, shown; /* clock_ms() */
-  unsigned tenths;       /* told, without a terminal */
   bool terminal, quiet;
   bool on; /* a bar stands there */
 };
@@ -30,11 +29,16 @@ void progress_begin (struct progress *p, const char *of, bool quiet);
 /* n of total is done.  what: for people, may be somebody else's text. */
 void progress_step (struct progress *p, uint64_t n, uint64_t total,
                     const char *what);
-/* Of bytes: told five times a second on a terminal, else at each tenth. */
+/* The same of one that is to be read in any case, as what came of it. */
+void progress_told (struct progress *p, uint64_t n, uint64_t total,
+                    const char *what);
+/* Of bytes: five times a second on a terminal. */
 void progress_bytes (struct progress *p, uint64_t done, uint64_t total);
 /* The bar is taken away: for a line that is to stay. */
 void progress_clear (struct progress *p);
-void progress_end (struct progress *p, bool ok, const char *text);
+/* text "": there is nothing more to say.  True: a line says it, and who said
+ * it again as an error would say it twice. */
+bool progress_end (struct progress *p, bool ok, const char *text);
 
 /* "WORD OF", for who does several at once. */
 void progress_say (const char *word, const char *of);

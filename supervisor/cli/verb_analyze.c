@@ -169,15 +169,18 @@ analyze (struct cli *cli, const struct verdict_rules *rules, const char *file)
   struct error err = ERROR_INIT;
   struct progress progress;
   struct analyzed a;
+  bool said;
   int r;
 
   progress_begin (&progress, file, cli->json);
   r = analyze_one (cli, rules, file, &a, &err);
-  progress_end (&progress, r == 0,
-                r == 0 ? a.replay.now.verdict.class_ : error_text (&err));
+  said = progress_end (&progress, r == 0,
+                       r == 0 ? a.replay.now.verdict.class_
+                              : error_text (&err));
   if (r < 0)
     {
-      cli_fail (&err);
+      if (!said)
+        cli_fail (&err);
       return exit_of (&err);
     }
   if (cli->json)

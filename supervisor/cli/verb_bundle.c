@@ -23,6 +23,7 @@ struct parse
   bool json, raw;
   bool content; /* a member's bytes are wanted, not the list */
   unsigned members, bad;
+  struct buf text; /* json: of the member that is wanted */
 };
 
 static void
@@ -51,7 +52,9 @@ content (struct parse *p, const struct frame *f)
 {
   struct buf out = BUF_INIT (8u << 20);
 
-  if (p->raw)
+  if (p->json)
+    buf_append (&p->text, f->body, f->body_len);
+  else if (p->raw)
     fwrite (f->body, 1, f->body_len, stdout);
   else
     {
@@ -73,7 +76,7 @@ told (const char *op, struct frame *f, void *arg, struct error *err)
   else if (strcmp (op, "member") == 0)
     member (p, f->head, state ? state : "ok");
   else if (strcmp (op, "missing") == 0)
-    member (p, f->head, "missing");
+    member (p, f->head, state ? state : "missing");
   return 0;
 }
 
@@ -86,26 +89,36 @@ parse (struct cli *cli, struct parse *p, const char *task, const char *file,
 }
 
 #define UNPACK_MAX (2ull << 30)
+#define SHOW_MAX (1u << 20) /* of incident.json */
 
 /* Into a folder that is made for it: nothing of anybody's is written over. */
 static int
 extract (struct cli *cli, const char *file, const char *dir,
-         struct error *err)
+         unsigned *ret_files, struct error *err)
 {
   CLEANUP_CLOSE int fd = -1;
   struct unpacked all;
   int r;
 
   if (mkdir (dir, 0700) < 0)
-    return error_errno (err, errno, "making %s", dir);
+    return errno == EEXIST
+               ? error_set (err, EEXIST, "%s is there already: name a folder "
+                                         "that is to be made", dir)
+               : error_errno (err, errno, "making %s", dir);
   fd = open (dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   if (fd < 0)
     return error_errno (err, errno, "%s", dir);
   r = archive_unpack (cli->libexec, file, fd, UNPACK_MAX, &all, err);
-  if (r == 0 && !cli->json)
+  *ret_files = all.files;
+  if (r < 0 && !all.files)
+    {
+      rmdir (dir);
+      return r;
+    }
+  if (!cli->json)
     printf ("extract files=%u bytes=%llu\n", all.files,
             (unsigned long long) all.bytes);
-  if (r == 0 && cli->json)
+  else
     printf ("{\"files\":%u,\"bytes\":%llu}\n", all.files,
             (unsigned long long) all.bytes);
   return r;
@@ -115,13 +128,24 @@ static const char *const words[]
     = { "show", "ls",     "cat",  "grep", "verify", "extract",
         "diff", "redact", NULL };
 
+/* some: a part of what was wanted was had, and of the rest it is said why not.
+ * The same for all who read a bundle; only of verify that is what it was asked
+ * for. */
 static int
-ended (int r, const struct error *err)
+code_of (bool some, const struct error *err)
+{
+  return err->code == EIO                 ? EXIT_ERROR
+         : some && err->code == EBADMSG ? EXIT_PARTIAL
+                                         : EXIT_USAGE;
+}
+
+static int
+ended (int r, bool some, const struct error *err)
 {
   if (r >= 0)
     return EXIT_WELL;
   cli_fail (err);
-  return err->code == EIO ? EXIT_ERROR : EXIT_USAGE;
+  return code_of (some, err);
 }
 
 /* As grep: 0 found, 3 nothing found. */
@@ -143,10 +167,12 @@ run_grep (struct cli *cli)
     return cli_usage (&verb_bundle, "which pattern, and in which bundle?");
   for (int i = 3; cli_arg (cli, i); i++)
     {
+      bool some = false;
+
       r = bundle_grep (cli, &what, cli_arg (cli, i), cli_arg (cli, 4) != NULL,
-                       &hits, &err);
+                       &hits, &some, &err);
       if (r < 0)
-        rc = ended (r, &err);
+        rc = ended (r, some, &err);
     }
   return rc ? rc : hits ? EXIT_WELL : EXIT_TROUBLE;
 }
@@ -164,7 +190,7 @@ run_diff (struct cli *cli)
     return cli_usage (&verb_bundle, "which two bundles?");
   r = bundle_diff (cli, cli_arg (cli, 2), cli_arg (cli, 3), numbers, &differ,
                    &err);
-  return r < 0 ? ended (r, &err) : differ ? EXIT_TROUBLE : EXIT_WELL;
+  return r < 0 ? ended (r, false, &err) : differ ? EXIT_TROUBLE : EXIT_WELL;
 }
 
 static int
@@ -174,7 +200,7 @@ run_redact (struct cli *cli)
                                 .key = cli_option (cli, "--key"),
                                 .rules = cli_option (cli, "--rules"),
                                 .strict = cli_flag (cli, "--strict") };
-  bool dry = cli_flag (cli, "--dry-run");
+  bool dry = cli_flag (cli, "--dry-run"), said = false;
   struct error err = ERROR_INIT;
   int r = cli_rest (cli, &verb_bundle, 3);
 
@@ -185,16 +211,94 @@ run_redact (struct cli *cli)
   if (!what.to == !dry)
     return cli_usage (&verb_bundle, "-o FILE says where it goes; --dry-run "
                                     "only says what would be replaced");
-  return ended (bundle_redact (cli, &what, &err), &err);
+  r = bundle_redact (cli, &what, &said, &err);
+  return r < 0 && said ? code_of (false, &err) : ended (r, false, &err);
+}
+
+/* The incident, as its bundle has it, on one line. */
+static int
+print_member (struct parse *p, const char *file, struct error *err)
+{
+  CLEANUP_JSON_DOC struct json_doc *doc = NULL;
+  int r = json_parse (buf_str (&p->text), p->text.len, JSON_WIRE,
+                      "incident.json", SHOW_MAX, &doc, err);
+
+  if (r < 0)
+    {
+      error_wrap (err, "%s", file);
+      err->code = EBADMSG;
+      return -EBADMSG;
+    }
+  print_json (json_root (doc));
+  return 0;
+}
+
+static int
+show (struct cli *cli, struct parse *p, const char *file, struct error *err)
+{
+  struct error trouble = ERROR_INIT;
+  int r;
+
+  if (!p->json)
+    return parse (cli, p, "bundle-cat", file, "summary.txt", err);
+  p->text = (struct buf) BUF_INIT (SHOW_MAX);
+  r = parse (cli, p, "bundle-cat", file, "incident.json", err);
+  /* Of one that is damaged, what there is of it. */
+  if (p->members && print_member (p, file, &trouble) < 0)
+    {
+      p->members = 0;
+      if (r >= 0)
+        *err = trouble;
+      r = -EBADMSG;
+    }
+  buf_done (&p->text);
+  return r;
+}
+
+static int
+verify (struct cli *cli, struct parse *p, const char *file)
+{
+  struct error err = ERROR_INIT;
+  int r = parse (cli, p, "bundle-verify", file, NULL, &err);
+
+  if (!cli->json && (r >= 0 || p->members > 0))
+    printf ("verify members=%u bad=%u%s\n", p->members, p->bad,
+            r < 0 ? " torn=yes" : "");
+  r = ended (r, p->members > 0, &err);
+  return r == EXIT_PARTIAL || (r == EXIT_WELL && p->bad) ? EXIT_TROUBLE : r;
 }
 
 /* Those that only read it out. */
+static int
+look (struct cli *cli, struct parse *p, const char *what, const char *file,
+      const char *name)
+{
+  struct error err = ERROR_INIT;
+  unsigned files = 0;
+  int r;
+
+  if (strcmp (what, "verify") == 0)
+    return verify (cli, p, file);
+  if (strcmp (what, "extract") == 0)
+    r = extract (cli, file, name, &files, &err);
+  else if (strcmp (what, "ls") == 0)
+    r = parse (cli, p, "bundle-list", file, NULL, &err);
+  else if (strcmp (what, "show") == 0)
+    r = show (cli, p, file, &err);
+  else
+    {
+      p->json = false;
+      r = parse (cli, p, "bundle-cat", file, name, &err);
+    }
+  r = ended (r, p->members + files > 0, &err);
+  return r == EXIT_WELL && p->bad ? EXIT_PARTIAL : r;
+}
+
 static int
 run_look (struct cli *cli, const char *what)
 {
   struct parse p = { .json = cli->json, .raw = cli_flag (cli, "--raw") };
   const char *file = cli_arg (cli, 2), *name = cli_arg (cli, 3);
-  struct error err = ERROR_INIT;
   int r = cli_rest (cli, &verb_bundle, 3);
 
   if (r)
@@ -211,21 +315,7 @@ run_look (struct cli *cli, const char *what)
                                     "names them");
   if (strcmp (what, "extract") == 0 && !name)
     return cli_usage (&verb_bundle, "into which new folder?");
-  if (strcmp (what, "extract") == 0)
-    r = extract (cli, file, name, &err);
-  else if (strcmp (what, "ls") == 0)
-    r = parse (cli, &p, "bundle-list", file, NULL, &err);
-  else if (strcmp (what, "verify") == 0)
-    r = parse (cli, &p, "bundle-verify", file, NULL, &err);
-  else
-    r = parse (cli, &p, "bundle-cat", file, name ? name : "summary.txt", &err);
-  if (strcmp (what, "verify") == 0 && !cli->json
-      && (r >= 0 || p.members > 0))
-    printf ("verify members=%u bad=%u%s\n", p.members, p.bad,
-            r < 0 ? " torn=yes" : "");
-  if (r < 0)
-    return ended (r, &err);
-  return p.bad ? EXIT_TROUBLE : EXIT_WELL;
+  return look (cli, &p, what, file, name);
 }
 
 static int
@@ -253,10 +343,12 @@ const struct verb verb_bundle = {
           "[--member GLOB] | diff FILE FILE [--all] | redact FILE -o FILE "
           "[--key FILE] [--rules FILE] [--strict] [--dry-run]",
   .summary = "look into a bundle, which is read by a process without rights",
-  .help = "show prints the summary; verify compares every member with the "
-          "manifest, and of a\nbundle that is cut off tells what is whole; "
-          "--raw prints a member's bytes as they are;\nextract makes DIR and "
-          "unpacks into it.\n"
+  .help = "show prints the summary (--json: the incident as one object); "
+          "verify\n"
+          "compares every member with the manifest, and of a bundle that is "
+          "damaged tells what\nis whole; --raw prints a member's bytes as they "
+          "are (summary.ansi: --raw | less -R);\nextract makes DIR and unpacks "
+          "into it.\n"
           "grep prints lines of its members that match a regular expression, "
           "as MEMBER:LINE: TEXT;\n-i in any case, -l only the members' "
           "names, -c how many.\n"
@@ -270,8 +362,11 @@ const struct verb verb_bundle = {
           "(docs/bundle.md; `hangdog rules check FILE` tries them), --strict "
           "leaves out\nmembers that may hold any secret. --dry-run only "
           "counts.\n"
-          "Exit codes: 0 well, 2 no archive that can be read, 3 a member is "
-          "damaged or missing,\nnothing matches, or they differ.\n"
+          "Exit codes: 0 well, 1 error, 2 no archive that can be read, or no "
+          "such member; 3 what\nwas asked is not so: verify finds it damaged, "
+          "grep nothing, diff what differs; 5 it is\ndamaged, and show, ls, "
+          "cat, grep and extract gave what can be read (as report and\nanalyze "
+          "do); diff and redact take none that is damaged.\n"
           "\nExamples:\n"
           "  hangdog bundle show incident.tar.zst\n"
           "  hangdog bundle cat incident.tar.zst sysrq/w.txt\n"

@@ -102,7 +102,7 @@ ended (struct diagnose *dg, struct json_object *row, int64_t n, int64_t total)
       fputc ('\n', stderr);
     }
   else
-    progress_step (&dg->progress, (uint64_t) n, (uint64_t) total, text);
+    progress_told (&dg->progress, (uint64_t) n, (uint64_t) total, text);
   if (step)
     step->n = 0;
 }
@@ -243,9 +243,11 @@ const struct verb verb_diagnose = {
           "                 GUEST|INCIDENT [--watch | --cancel]",
   .summary = "look at a guest now, name what stopped, leave a bundle",
   .help = "Playbooks: no-touch asks the host alone; quick adds the monitor "
-          "and the guest's\nmemory; standard also connects to the guest and "
-          "types SysRq into its console; deep\ndoes so with more time.  "
-          "Interrupted here it goes on there.\n"
+          "and the guest's\nmemory; standard also connects to the guest, takes "
+          "a picture of its display, types\nSysRq into its console, and runs "
+          "commands that only read in its shell; deep does\nso with more time, "
+          "raw questions to the monitor and 10 s of packets. Those two\ntaint "
+          "a domain of libvirt's.  Interrupted here it goes on there.\n"
           "  --dry-run  show what would be done: the steps, their conditions, "
           "time and bytes,\n             and every act that touches the "
           "guest; nothing is done\n"

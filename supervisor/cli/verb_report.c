@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/json.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,6 +28,7 @@ struct making
   const char *from;
   struct progress progress;
   struct error damage; /* code 0: it is whole */
+  bool nowhere;        /* the page cannot be put where it is to go */
 };
 
 #define STEPS 2
@@ -37,7 +39,8 @@ page_of (struct making *m, int folder, int page, struct error *err)
   int r;
 
   progress_step (&m->progress, STEPS, STEPS, "the page");
-  r = folder_page (m->cli->libexec, folder, page, err);
+  r = folder_page (m->cli->libexec, folder, page,
+                   m->damage.code ? error_text (&m->damage) : NULL, err);
   return r < 0 ? error_wrap (err, "%s", m->from) : 0;
 }
 
@@ -100,12 +103,16 @@ into_file (struct making *m, const char *to, struct error *err)
       >= sizeof (path))
     return error_set (err, ENAMETOOLONG, "%s", to);
   fd = mkostemp (path, O_CLOEXEC);
+  m->nowhere = fd < 0;
   if (fd < 0)
-    return error_errno (err, errno, "%s", to);
+    return error_errno (err, errno, "making %s", to);
   r = make (m, fd, err);
   if (r == 0
       && (fchmod (fd, 0644) < 0 || fsync (fd) < 0 || rename (path, to) < 0))
-    r = error_errno (err, errno, "%s", to);
+    {
+      m->nowhere = true;
+      r = error_errno (err, errno, "making %s", to);
+    }
   if (r < 0)
     unlink (path);
   return r;
@@ -128,6 +135,27 @@ to_stdout (struct making *m, struct error *err)
   return r;
 }
 
+static void
+say_made (const struct making *m, const char *to)
+{
+  CLEANUP_JSON struct json_object *o = NULL;
+
+  if (!m->cli->json)
+    {
+      fputs ("report ", stdout);
+      print_text (stdout, to);
+      fputc ('\n', stdout);
+      return;
+    }
+  o = json_object_new_object ();
+  json_add_text (o, "bundle", m->from, strlen (m->from));
+  json_add_text (o, "report", to, strlen (to));
+  if (m->damage.code)
+    json_add_text (o, "damaged", error_text (&m->damage),
+                   strlen (error_text (&m->damage)));
+  print_json (o);
+}
+
 static int
 run (struct cli *cli)
 {
@@ -135,29 +163,36 @@ run (struct cli *cli)
   struct making m = { .cli = cli, .from = from, .damage = ERROR_INIT };
   struct error err = ERROR_INIT;
   int r = cli_rest (cli, &verb_report, 1);
+  bool said;
 
   if (r)
     return r;
   if (!from)
     return cli_usage (&verb_report, "of which bundle?");
+  if (!to && cli->json)
+    return cli_usage (&verb_report, "--json tells what was made: -o FILE says "
+                                    "where the page goes");
   if (!to && isatty (STDOUT_FILENO))
     return cli_usage (&verb_report,
                       "a page is not for a terminal: -o FILE, or a pipe");
   progress_begin (&m.progress, from, cli->json);
   r = to ? into_file (&m, to, &err) : to_stdout (&m, &err);
-  progress_end (&m.progress, r == 0,
-                r < 0 ? error_text (&err) : to ? to : "standard output");
+  said = progress_end (&m.progress, r == 0,
+                       r < 0 ? error_text (&err) : to ? to : "standard output");
   if (r < 0)
     {
-      cli_fail (&err);
-      return err.code == EBADMSG || err.code == ENOENT || err.code == EINVAL
+      if (!said)
+        cli_fail (&err);
+      return !m.nowhere
+                     && (err.code == EBADMSG || err.code == ENOENT
+                         || err.code == EINVAL)
                  ? EXIT_USAGE
                  : EXIT_ERROR;
     }
   if (m.damage.code)
     cli_fail (&m.damage);
   if (to)
-    printf ("report %s\n", to);
+    say_made (&m, to);
   return m.damage.code ? EXIT_PARTIAL : EXIT_WELL;
 }
 
@@ -167,9 +202,10 @@ const struct verb verb_report = {
   .summary = "make the page of a bundle: index.html, which needs no network",
   .help = "A bundle has its page already; this makes it anew, by this "
           "hangdog. FOLDER is an unpacked\nbundle. Without -o the page goes "
-          "to the standard output.\n"
-          "Of a bundle that is damaged it is made of what came before that, "
-          "and so it is said.\n"
+          "to the standard output; with it JSON can\ntell what was made: "
+          "bundle, report, damaged.\n"
+          "Of a bundle that is damaged it is made of what can be read, and "
+          "the page says so.\n"
           "Exit codes: 0 made, 1 error, 2 no bundle that can be read, 5 made "
           "of a part of it.\n"
           "\nExamples:\n"

@@ -162,17 +162,17 @@ tell (const struct leg *leg, bool ended, const char *failure)
                      failure, dg->arg);
 }
 
-/* failure NULL: it did what it is there for; else `lacks` is not there. */
+/* failure NULL: it did what it is there for; else `lacks` is not there.  none:
+ * the guest has no such thing, and is not worse known for that. */
 static void
-end_leg (struct leg *leg, const char *lacks, const char *failure)
+end_leg (struct leg *leg, const char *lacks, const char *failure, bool none)
 {
   leg->state = LEG_ENDED;
   say_end (leg, failure);
   if (failure)
-    {
-      add_gap (leg, lacks, failure);
-      add_failed (leg);
-    }
+    add_gap (leg, lacks, failure);
+  if (failure && !none)
+    add_failed (leg);
   tell (leg, true, failure);
 }
 
@@ -220,7 +220,8 @@ leg_done (void *owner, void *arg, enum job_end end, int rc)
       snprintf (text, sizeof (text), "%s", error_text (&v->err));
       visit_free (v);
     }
-  end_leg (leg, lacks, end == JOB_DISCARDED || rc < 0 ? text : NULL);
+  end_leg (leg, lacks, end == JOB_DISCARDED || rc < 0 ? text : NULL,
+           end == JOB_RETURNED && rc == -ENODEV);
   legs_go (leg->dg);
 }
 
@@ -409,12 +410,12 @@ try_leg (struct leg *leg)
       tell (leg, false, NULL);
     }
   if (why)
-    end_leg (leg, "all of it", why);
+    end_leg (leg, "all of it", why, why == leg->plan.never && leg->plan.none);
   else if (start_leg (leg, &err) == 0)
     turn_now (&dg->turn, true);
   else if ((err.code != EBUSY && err.code != EAGAIN)
            || now >= lane_until (leg))
-    end_leg (leg, "all of it", error_text (&err));
+    end_leg (leg, "all of it", error_text (&err), false);
 }
 
 /* ---- which of them, and when ---- */
@@ -499,7 +500,7 @@ end_waiting (struct diagnosis *dg)
 {
   for (unsigned i = 0; i < dg->nlegs; i++)
     if (dg->legs[i]->state == LEG_WAITS && dg->legs[i]->told)
-      end_leg (dg->legs[i], "all of it", dg->stopped);
+      end_leg (dg->legs[i], "all of it", dg->stopped, false);
 }
 
 /* While nothing of it runs because it is others' turn, its budget stands. */

@@ -221,8 +221,8 @@ incidents_together (struct incidents *in, struct active *a)
     {
       key_of (&c.resource, key, sizeof (key));
       snprintf (reason, sizeof (reason),
-                "%u of %u guests failed within %u s that have this in common: "
-                "%.110s",
+                "%u of the %u guests that have this in common failed within "
+                "%u s: %.110s",
                 c.failed, c.users,
                 (unsigned) ((loop_now (in->env.loop) - c.first_ms + 999)
                             / 1000),

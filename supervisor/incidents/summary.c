@@ -105,8 +105,11 @@ rests_on (const struct verdict *v, struct buf *out)
     {
       const struct verdict_fact *f = &v->facts[i];
       CLEANUP_BUF struct buf text = BUF_INIT (4096);
+      char value[VERDICT_BRIEF];
 
-      buf_printf (&text, "%s %s", f->name, f->value);
+      buf_printf (&text, "%s %s", f->name,
+                  verdict_brief (f->value, sizeof f->value, v->sentence,
+                                 value));
       item (out, f->source, buf_str (&text));
     }
 }
@@ -159,11 +162,84 @@ list (struct json_object *head, const char *key, const char *title,
     }
 }
 
+/* What a gap below says, too, is said there. */
+static void
+questions (struct json_object *head, struct buf *out)
+{
+  struct json_object *l = json_get (head, "questions");
+  size_t n = json_object_is_type (l, json_type_array)
+                 ? json_object_array_length (l)
+                 : 0;
+  bool any = false;
+
+  for (size_t i = 0; i < n; i++)
+    {
+      struct json_object *o = json_object_array_get_idx (l, i);
+      const char *about = json_get_str (o, "about");
+      const char *why = json_get_str (o, "why");
+
+      if (verdict_gap_says (json_get (head, "gaps"), about ? about : "",
+                            why ? why : ""))
+        continue;
+      if (!any)
+        buf_puts (out, "\nNobody could say:\n");
+      any = true;
+      item (out, about ? about : "", why);
+    }
+}
+
+/* "all of it" tells nobody of what. */
+static void
+gaps (struct json_object *head, struct buf *out)
+{
+  struct json_object *l = json_get (head, "gaps");
+  size_t n = json_object_is_type (l, json_type_array)
+                 ? json_object_array_length (l)
+                 : 0;
+
+  if (n)
+    buf_puts (out, "\nWhat is missing:\n");
+  for (size_t i = 0; i < n; i++)
+    {
+      struct json_object *o = json_object_array_get_idx (l, i);
+      const char *who = json_get_str (o, "collector");
+      const char *what = json_get_str (o, "what");
+      char name[200];
+
+      who = who ? who : "";
+      what = what ? what : "";
+      /* What is no file's name has blanks. */
+      if (!strchr (what, ' '))
+        who = "";
+      snprintf (name, sizeof (name), "%.90s%s%.90s", who, who[0] ? ", " : "",
+                what);
+      item (out, name, json_get_str (o, "why"));
+    }
+}
+
+#define WRAPPED(OUT, LABEL, FIELD, SAID) \
+  wrapped (OUT, LABEL, verdict_brief (FIELD, sizeof (FIELD), SAID, brief))
+
+/* Where nobody hangs, nobody is to blame. */
+static void
+the_verdict (const struct verdict *v, struct buf *out)
+{
+  bool well = strcmp (v->class_, "none") == 0;
+  char brief[VERDICT_BRIEF];
+
+  WRAPPED (out, "What", v->sentence, NULL);
+  if (v->culprit[0])
+    WRAPPED (out, well ? "Suspected" : "Culprit", v->culprit, v->sentence);
+  if (v->next[0])
+    WRAPPED (out, "Next", v->next, NULL);
+}
+
 void
 summary_text (const struct incident *inc, struct json_object *head,
               struct buf *out)
 {
-  char id[128];
+  bool well = strcmp (inc->verdict.class_, "none") == 0;
+  char id[128], brief[VERDICT_BRIEF];
 
   buf_printf (out, "verdict=%s confidence=%s incident=%s\n\n",
               inc->verdict.class_[0] ? inc->verdict.class_ : "unknown",
@@ -174,16 +250,12 @@ summary_text (const struct incident *inc, struct json_object *head,
   if (inc->parent[0])
     wrapped (out, "Part of", inc->parent);
   tell_children (json_get (head, "children"), out);
-  wrapped (out, "What", inc->verdict.sentence);
-  if (inc->verdict.culprit[0])
-    wrapped (out, "Culprit", inc->verdict.culprit);
-  if (inc->verdict.next[0])
-    wrapped (out, "Next", inc->verdict.next);
+  the_verdict (&inc->verdict, out);
   wrapped (out, "Seen by", inc->scenario);
   if (inc->code[0])
     wrapped (out, "Outcome", inc->code);
-  wrapped (out, "It said", inc->reason);
-  if (inc->severity)
+  WRAPPED (out, "It said", inc->reason, inc->verdict.sentence);
+  if (inc->severity && !well)
     wrapped (out, "Severity", incident_severity_names[inc->severity]);
   when (out, "Last well", inc->last_ok_wall_ms);
   when (out, "Detected", inc->opened_wall_ms);
@@ -193,10 +265,10 @@ summary_text (const struct incident *inc, struct json_object *head,
   rests_on (&inc->verdict, out);
   facets (head, out);
   list (head, "findings", "Findings", "level", "says", out);
-  list (head, "questions", "Nobody could say", "about", "why", out);
+  questions (head, out);
   list (head, "impact", "What was done to the guest", "collector", "what",
         out);
-  list (head, "gaps", "What is missing", "what", "why", out);
+  gaps (head, out);
 }
 
 /* ---- in colours ---- */

@@ -12,6 +12,7 @@
 #include "controller-proto/bundle.h"
 #include "controller-proto/sha256.h"
 
+#include <errno.h>
 #include <string.h>
 
 /* Of an archive, expanded. */
@@ -82,7 +83,8 @@ files_of (struct bundle_task *t)
              : NULL;
 }
 
-/* "ok", or what is wrong with the member that has just ended. */
+/* "ok", or what is wrong with the member that has just ended.  hex NULL: it
+ * was cut off. */
 static const char *
 judge (struct bundle_task *t, const char *hex)
 {
@@ -97,12 +99,14 @@ judge (struct bundle_task *t, const char *hex)
       if (path == NULL || strcmp (path, t->name) != 0)
         continue;
       t->listed[i] = true;
+      if (!hex)
+        break;
       return sum && strcmp (sum, hex) == 0
                      && json_get_int (f, "bytes", -1) == (int64_t) t->bytes
                  ? "ok"
                  : "differs";
     }
-  return "unlisted";
+  return hex ? "unlisted" : "incomplete";
 }
 
 /* ---- members ---- */
@@ -175,6 +179,8 @@ on_end (void *arg, bool complete)
       else
         state = judge (t, hex);
     }
+  else if (t->mode == VERIFY)
+    state = judge (t, NULL);
   json_add_str (head, "state", state);
   t->bad += strcmp (state, "ok") != 0;
   say (t, head, NULL, 0);
@@ -185,8 +191,10 @@ static const struct bundle_reader_ops reader
 
 /* ---- the whole ---- */
 
+/* damaged: bytes in its midst could not be read, and among them may be whatever
+ * was not seen. */
 static void
-tell_missing (struct bundle_task *t)
+tell_missing (struct bundle_task *t, bool damaged)
 {
   struct json_object *files = files_of (t);
 
@@ -201,6 +209,7 @@ tell_missing (struct bundle_task *t)
       head = parser_message ("missing");
       json_add_text (head, "name", path ? path : "",
                      path ? strlen (path) : 0);
+      json_add_str (head, "state", damaged ? "damaged" : "missing");
       t->bad++;
       say (t, head, NULL, 0);
     }
@@ -222,8 +231,11 @@ finish (struct bundle_task *t, int r, const struct error *why,
     }
   if (t->mode == CAT && !t->found)
     {
+      CLEANUP_BUF struct buf text = BUF_INIT (512);
+
       ok = false;
-      json_add_str (head, "why", "no such member");
+      buf_printf (&text, "it has no member \"%s\"", t->wanted);
+      json_add_text (head, "why", buf_str (&text), text.len);
     }
   if (r < 0)
     json_add_text (head, "why", error_text (why), strlen (error_text (why)));
@@ -262,7 +274,7 @@ run (struct parser_io *io, enum mode mode, const char *wanted,
   else
     {
       if (mode == VERIFY)
-        tell_missing (&t);
+        tell_missing (&t, r < 0 && r != -EPIPE);
       r = finish (&t, r, &why, err);
     }
   sha256_free (t.sum);

@@ -242,6 +242,9 @@ answer_beat (struct inspect_task *t, struct frame *f, struct error *err)
   if (r == 0)
     r = kernel_beat (t->k, table, &len, &why);
   json_add_bool (head, "found", r == 0);
+  /* Not only not found. */
+  if (r == -ENXIO)
+    json_add_bool (head, "none", true);
   if (r < 0)
     json_add_text (head, "why", error_text (&why), strlen (error_text (&why)));
   parser_answer (t->io, head, table, r == 0 ? len : 0);

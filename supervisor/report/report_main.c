@@ -8,7 +8,8 @@
  * folder and nothing else.  One question: frame {"op": "report"} with the
  * manifest as its body; descriptor 4 is the folder,
  * 5 the file that the page is written to.  Without a body the folder has a
- * manifest.json.  One answer: {"ok": BOOL, "why": TEXT}.
+ * manifest.json.  "damage": TEXT, and the page says that the bundle is damaged.
+ * One answer: {"ok": BOOL, "why": TEXT}.
  */
 #include "base/buf.h"
 #include "base/channel.h"
@@ -178,8 +179,11 @@ page (const struct frame *f, struct error *err)
 {
   CLEANUP_BUF struct buf out = BUF_INIT (REPORT_MAX);
   CLEANUP_BUF struct buf text = BUF_INIT (MANIFEST_MAX);
-  struct folder folder = { .source = { .read = read_file, .each = each_file },
-                           .fd = FD_FOLDER };
+  struct folder folder
+      = { .source = { .read = read_file,
+                      .each = each_file,
+                      .damage = json_get_str (f->head, "damage") },
+          .fd = FD_FOLDER };
   struct walk w = { .folder = &folder, .fn = add_name, .arg = &folder };
   struct json_doc *doc = NULL;
   size_t size;

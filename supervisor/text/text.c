@@ -225,6 +225,7 @@ follow_life (struct text_source *s, enum guest_change change,
   if (change == GUEST_REBOOTED)
     {
       s->of_boot.reset_ms = clock_ms ();
+      s->of_boot.by_memory = g->boot_by == BOOT_BY_MEMORY;
       if (g->inc.pid > 0)
         monitor_process_time (g->inc.pid, &s->of_boot.cpu);
     }
@@ -464,6 +465,7 @@ stand_of (struct texts *t, const char *uuid, const char *console,
     return false;
   ret->stage = *stage_beside (g, s);
   ret->reset_ms = s->of_boot.reset_ms;
+  ret->by_memory = s->of_boot.by_memory;
   ret->answered = s->of_boot.answered == s->stage.boots + 1;
   *ret_pid = s->next_inc.pid;
   *ret_cpu = s->of_boot.cpu;

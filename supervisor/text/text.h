@@ -94,7 +94,8 @@ struct texts_stand
   struct stage stage;
   /* The guest was reset then, and has not answered since; 0 = it was not. */
   uint64_t reset_ms;
-  bool answered; /* a shell there did, in this boot */
+  bool by_memory; /* it tells of that, and nobody else does */
+  bool answered;  /* a shell there did, in this boot */
   /* Since that reset its QEMU had one in so many of the processor seconds that
    * it wanted: so many times longer a boot takes.  0 = not known. */
   unsigned starved;

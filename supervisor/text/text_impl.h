@@ -170,6 +170,7 @@ struct text_source
   struct
   {
     uint64_t reset_ms; /* 0 = none, or it answered */
+    bool by_memory;    /* it tells of that reset, and nobody else does */
     uint32_t answered; /* 1 + stage.boots when it did, 0 = not */
     struct thread_time cpu; /* what its QEMU had had by the reset */
   } of_boot;

@@ -73,13 +73,15 @@ typing_at (const struct texts_stand *st, uint64_t now_ms, char *what, size_t n)
   bool known = s->stage != STAGE_UNKNOWN
                && (st->reset_ms == 0 || s->since_ms >= st->reset_ms);
   uint64_t most = stretched (st, believed_ms (s));
+  uint64_t reset = stretched (st, st->by_memory ? TYPING_UNSEEN_MS
+                                                : TYPING_RESET_MS);
 
   if (n > 0)
     what[0] = '\0';
   if (st->answered || s->replay)
     return TYPING_FREE;
   if (!known && st->reset_ms != 0
-      && since_less (st->reset_ms, now_ms, stretched (st, TYPING_RESET_MS)))
+      && since_less (st->reset_ms, now_ms, reset))
     {
       snprintf (what, n,
                 "the guest was reset %llu s ago, and its console has shown "

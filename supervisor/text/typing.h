@@ -14,6 +14,9 @@
 
 /* From the reset to the first words of what starts. */
 #define TYPING_RESET_MS (2u * 60 * 1000)
+/* Where but its memory tells of it, which is late, and what its console showed
+ * meanwhile was perhaps read by nobody: the prompt may stand there. */
+#define TYPING_UNSEEN_MS (30u * 1000)
 /* In one stage of a boot or a shutdown; where we came late and its beginning
  * was not seen it may be long over, with a prompt that is not known as one. */
 #define TYPING_STAGE_MS (3u * 60 * 1000)

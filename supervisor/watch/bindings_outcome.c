@@ -63,13 +63,27 @@ binding_flapping_ (struct binding *bd, bool flapping)
   publish_text (bd, name, flapping ? "yes" : "no");
 }
 
+/* Nobody was asked, because others are: what is known of the guest stays, above
+ * all while a diagnosis has the way and judges it by that. */
+static bool
+is_ours (const struct outcome_report *report)
+{
+  const struct outcome_code *c = outcome_code_find (report->code);
+
+  return c && (c->flags & CODE_OURS);
+}
+
 static void
 publish (struct binding *bd, const struct outcome_report *report)
 {
   struct fact fact;
   char name[FACT_NAME_MAX];
 
-  snprintf (name, sizeof (name), "probe.%s", bd->scenario->name);
+  if (is_ours (report))
+    return;
+  snprintf (name, sizeof (name),
+            bd->scenario->kind->application ? "probe.%s" : "look.%s",
+            bd->scenario->name);
   publish_text (bd, name, outcome_names[report->outcome]);
   if (!report->has_uptime)
     return;
@@ -90,7 +104,7 @@ publish_ways (struct binding *bd, const struct run *run)
       char name[FACT_NAME_MAX], text[80];
 
       if (leg->state == LEG_AHEAD || r->way == WAY_UNSAID
-          || r->way == WAY_GUEST)
+          || r->way == WAY_GUEST || is_ours (r))
         continue;
       snprintf (name, sizeof (name), "reach.%.40s", leg->way->name);
       snprintf (text, sizeof (text), "%s%s%s", way_names[r->way],

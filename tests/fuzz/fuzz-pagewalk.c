@@ -121,7 +121,7 @@ check_find (struct mem *m, const struct space_def *def)
       e = kernel_find (m, &r, n, &k, &err);
       if (e < 0)
         {
-          MUST (e == -ENOENT || e == -EDQUOT);
+          MUST (e == -ENXIO || e == -ENOENT || e == -EDQUOT);
           MUST (err.msg[0] != '\0');
           continue;
         }

@@ -49,7 +49,10 @@ bad "controller, no address" 'ADDRESS:PORT' hd_ controller --data "$work/nodata"
 bad "bundle, an unknown word" 'frob' hd_ bundle frob
 bad "bundle, no member" 'which member' hd_ bundle cat x
 bad "no daemon, and a configuration that is not there" 'did not start: .*nowhere.json' hd_ --config "$work/nowhere.json" list
-rm -rf "$work/norun" "$work/nostate" # the last one made them
+mkdir "$work/noguests"
+printf '{"schema":"hangdog/config/1","sources":[{"kind":"rundir","root":"%s"}]}' "$work/noguests" >"$work/noguests.json"
+bad "no such playbook, and no guest" 'no playbook "nosuch"' hd_ --config "$work/noguests.json" diagnose --all --playbook nosuch
+rm -rf "$work/norun" "$work/nostate" # the last ones made them
 # What a later version has is said, with 6; a plugin never calls hung what cannot be asked.
 for v in demo metrics monitor; do
     hd_ $v web >"$work/out" 2>"$work/err" </dev/null

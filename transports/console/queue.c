@@ -30,6 +30,7 @@
 
 #define ANSWER_BYTES 32768
 #define NO_COOKIE 0xffffffffu
+#define GONE 3 /* shut for reading and for writing */
 #define WAITING_MOST 16 /* a queue is as long as its backlog: 1 with QEMU */
 
 struct diag_answer
@@ -37,6 +38,7 @@ struct diag_answer
   uint32_t ino;
   uint8_t state;
   bool has_peer, has_vfs;
+  bool gone; /* its client has closed it, and who accepted it has not looked */
   uint32_t peer, queued;
   struct unix_diag_vfs vfs;
   unsigned nwaiting;
@@ -99,6 +101,10 @@ parse_attr (const struct rtattr *a, struct diag_answer *ret)
     case UNIX_DIAG_RQLEN:
       if (len >= sizeof ret->queued)
         memcpy (&ret->queued, RTA_DATA (a), sizeof ret->queued);
+      break;
+    case UNIX_DIAG_SHUTDOWN:
+      if (len >= 1)
+        ret->gone = *(const uint8_t *) RTA_DATA (a) == GONE;
       break;
     case UNIX_DIAG_ICONS:
       len /= sizeof ret->waiting[0];
@@ -255,7 +261,9 @@ find_accepted (const struct diag_answer *a, void *arg)
 {
   struct held *h = arg;
 
-  if (same_file (a, h->vfs.udiag_vfs_dev, h->vfs.udiag_vfs_ino))
+  /* A QEMU that is stuck has the sockets still of those who left: mostly us,
+   * before we ask again. */
+  if (same_file (a, h->vfs.udiag_vfs_dev, h->vfs.udiag_vfs_ino) && !a->gone)
     h->other = true;
 }
 
@@ -319,7 +327,8 @@ match_answer (const struct diag_answer *a, void *arg)
   if (a->queued > 0)
     hub->queue_some = true;
   /* Listeners with nobody waiting are nearly all there are. */
-  if (!a->has_vfs || (a->nwaiting == 0 && a->state != TCP_ESTABLISHED))
+  if (!a->has_vfs || a->gone
+      || (a->nwaiting == 0 && a->state != TCP_ESTABLISHED))
     return;
   for (struct console *c = hub->lists[LIST_AWAY].first; c;
        c = c->in[LIST_AWAY].next)

@@ -247,17 +247,25 @@ judge_scheduler (struct judge *j)
     say (f, BEAT_UNKNOWN, "where its run queues are is not known");
   else if (j->stopped > 0)
     say (f, BEAT_DEAD,
-         "CPU %d%s has something to run and has neither switched nor looked "
-         "at its clock for %.1f s",
-         j->first, j->stopped + j->locked > 1 ? " and others" : "",
-         seconds (j));
+         j->stopped + j->locked > 1
+             ? "CPU %d and others have something to run and have neither "
+               "switched nor looked at their clocks for %.1f s"
+             : "CPU %d has something to run and has neither switched nor "
+               "looked at its clock for %.1f s",
+         j->first, seconds (j));
   else if (j->locked > 0)
     say (f, BEAT_DEAD,
-         "CPU %d%s runs one task for %.1f s while others wait for it", j->first,
-         j->locked > 1 ? " and others" : "", seconds (j));
+         j->locked > 1
+             ? "CPU %d and others run one task each for %.1f s while others "
+               "wait for them"
+             : "CPU %d runs one task for %.1f s while others wait for it",
+         j->first, seconds (j));
   else if (j->waiting > 0)
-    say (f, BEAT_SLOW, "CPU %d%s has something to run and did not for %.1f s",
-         j->first, j->waiting > 1 ? " and others" : "", seconds (j));
+    say (f, BEAT_SLOW,
+         j->waiting > 1
+             ? "CPU %d and others have something to run and did not for %.1f s"
+             : "CPU %d has something to run and did not for %.1f s",
+         j->first, seconds (j));
   else if (j->switched > 0)
     say (f, BEAT_ALIVE, "%u of %u CPUs switched in %.1f s", j->switched, j->n,
          seconds (j));

@@ -331,6 +331,7 @@ struct beat_answer
 {
   unsigned char *dst;
   size_t len;
+  bool none; /* it was looked for all over: there is no kernel */
   struct error *err;
 };
 
@@ -351,7 +352,11 @@ take_beat (struct frame *f, void *arg)
       a->len = f->body_len;
     }
   else
-    error_set (a->err, ENOENT, "%s", why ? why : "it has no heartbeat");
+    {
+      a->none = json_get_bool (f->head, "none", false);
+      error_set (a->err, a->none ? ENXIO : ENOENT, "%s",
+                 why ? why : "it has no heartbeat");
+    }
   return 1;
 }
 
@@ -365,7 +370,7 @@ look_beat (struct look_session *s, const struct look_question *q,
   int r = converse (s, q, "beat", deadline, take_beat, &a, &why);
 
   if (r >= 0 && a.len == 0)
-    r = -ENOENT;
+    r = a.none ? -ENXIO : -ENOENT;
   if (r < 0)
     {
       if (err)

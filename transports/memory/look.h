@@ -62,7 +62,8 @@ int look_ask (struct look_session *s, const struct look_question *q,
               uint64_t deadline, look_rows_fn *fn, void *arg,
               struct json_object **ret_end, struct error *err);
 /* The table of its heartbeat, at most BEAT_MAX_TABLE bytes, unchecked.
- * -ENOENT with why there is none. */
+ * -ENXIO with why there can be none: no kernel runs there that is understood;
+ * -ENOENT with why none was found. */
 int look_beat (struct look_session *s, const struct look_question *q,
                uint64_t deadline, unsigned char *dst, size_t *ret_len,
                struct error *err);

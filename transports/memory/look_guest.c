@@ -224,7 +224,7 @@ look_guest_beat (struct look_guest *l, uint64_t deadline, unsigned char *dst,
   if (r == 0)
     r = look_beat (l->session, &q, deadline, dst, ret_len, err);
   /* That there is none is an answer. */
-  if (r < 0 && r != -ENOENT)
+  if (r < 0 && r != -ENOENT && r != -ENXIO)
     look_guest_forget (l);
   return r;
 }

@@ -217,6 +217,12 @@ what_is_amiss (void **state)
     { TASK ("20", "20", "shop.service", "S", "") LISTEN ("20", "81", "2")
       QUOTA ("10", "4") "=" QUOTA ("30", "23"),
       "throttled", "is throttled to 1 % of a processor (in 19 of 20 periods)" },
+    /* Numbers that nobody can have counted to. */
+#define MOST "9223372036854775807"
+    { TASK ("20", "20", "shop.service", "S", "") QUOTA ("0", "0") "="
+      QUOTA (MOST, MOST), "throttled", "is throttled to 1 % of a processor" },
+    { TASK ("20", "20", "shop.service", "S", "") QUOTA ("-" MOST, "-" MOST) "="
+      QUOTA (MOST, MOST), "nothing", "shop (20)" },
     /* Now and then is what a bound is for. */
     { TASK ("20", "20", "shop.service", "S", "") QUOTA ("10", "4") "="
       QUOTA ("30", "9"), "nothing", "shop (20)" },
@@ -294,6 +300,16 @@ who_has_ended (void **state)
       "shop (20), crashed: trap divide error in labd", "crashed" },
     { LOG ("1", "dhcpd[77]: unhandled exception: DABT, ESR 0x1, in dhcpd[1+2]"),
       "dhcpd (77), crashed: unhandled exception in dhcpd", "crashed" },
+    /* Names that look like what stands behind them. */
+    { LOG ("1", "db[5]: trap x[77]: segfault at 0 ip 1 sp 2 error 4 in a[1+2]"),
+      "db[5]: trap x (77), crashed: segfault in a", "crashed" },
+    { LOG ("1", "traps: db[5] trap x[77] general protection ip:1 sp:2 error:0 "
+           "in a[7]: segfault at[1+2]"),
+      "db[5] trap x (77), crashed: general protection in a", "crashed" },
+    { LOG ("1", KILL ("/x.slice/y,task=db,pid=5", "shop", "20")),
+      "app.ended=shop (20), was killed", "killed" },
+    { LOG ("1", KILL ("/x,task_memcg=/system.slice/db.service", "shop", "20")),
+      "app.ended=shop (20), was killed", "killed" },
     { UNIT ("21", "2", "11"),
       "shop.service, labd (21), has ended by signal 11 (SEGV)", "failed" },
     { UNIT ("21", "1", "3"),

@@ -206,7 +206,7 @@ what_there_is_not (void **state)
   haul_free (h);
   hold (&held, names, 0);
   held.g.ndisks = 0;
-  haul_free (look (&held, -ENOENT));
+  haul_free (look (&held, -ENODEV));
 }
 
 /* ---- what is behind it ---- */
@@ -245,6 +245,44 @@ behind (const char *path, const char *want_kinds, const char *want_state)
   json_object_put (backing_look (&from, path, kinds, &state));
   assert_string_equal (kinds, want_kinds);
   assert_string_equal (state ? state : "(none)", want_state);
+}
+
+static void
+stays_among_devices (void **state)
+{
+  static const char *const not[]
+      = { "/srv/x", "/dev/../srv/x", "/dev/mapper/../../srv/x", "/dev/..",
+          "/dev/shm/x", "/dev//shm/x", "/dev/./shm/x", "/dev/fd/3", "dev/x",
+          "" };
+
+  assert_true (backing_is_device ("/dev/sda"));
+  assert_true (backing_is_device ("/dev/vg..x/..web"));
+  for (size_t i = 0; i < sizeof not / sizeof *not; i++)
+    if (backing_is_device (not[i]))
+      fail_msg ("%s", not[i]);
+}
+
+/* Twenty below it: those that are looked at are told, and no more. */
+static void
+what_is_behind_is_bounded (void **state)
+{
+  char sys[PATH_MAX + 16], mounts[PATH_MAX + 16], kinds[200];
+  const struct backing_of from = { sys, mounts };
+  const char *of;
+  struct json_object *list;
+
+  assert_true (make ("mkdir -p $f && cd $f && "
+                     "mkdir -p dev/block block/md9/slaves class/block && "
+                     "ln -s ../../block/md9 dev/block/9:9 && "
+                     "for i in a b c d e f g h i j k l m n o p q r s t;do "
+                     "mkdir -p block/sd$i/slaves block/md9/slaves/sd$i;"
+                     "done;echo '23 21 9:9 / / rw - xfs /dev/md9 rw' >many",
+                     "wide"));
+  snprintf (sys, sizeof sys, "%s/wide", tmp.path);
+  snprintf (mounts, sizeof mounts, "%s/wide/many", tmp.path);
+  list = backing_look (&from, "/srv/web.img", kinds, &of);
+  assert_int_equal (json_object_array_length (list), 16);
+  json_object_put (list);
 }
 
 static void
@@ -298,6 +336,8 @@ main (void)
     cmocka_unit_test (a_healthy_one),
     cmocka_unit_test (errors_behind_layers),
     cmocka_unit_test (what_there_is_not),
+    cmocka_unit_test (stays_among_devices),
+    cmocka_unit_test (what_is_behind_is_bounded),
     cmocka_unit_test (what_is_behind),
   };
 

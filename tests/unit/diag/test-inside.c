@@ -318,6 +318,33 @@ which_one_it_is (void **state)
   haul_free (h);
 }
 
+/* What a terminal would obey does not come out as it came in. */
+static void
+its_bytes_are_shown (void **state)
+{
+  static const char bad[]
+      = APP ("80", "shop", "shop.service",
+             "t 80 D x\x7f\xc2\x9bz 0 0x4\n"
+             "t 81 D y 0 0x4\nk [<0>] f\x9bq\xff+0x1/0x2\n")
+        "@@ F\np 80\nf 901\n@@ L\n" LISTEN ("1F90", "0", "901") "@@ end\n";
+  struct haul *h;
+  const char *doc;
+
+  hinted = json_tokener_parse (ASKED);
+  failed = "s";
+  h = get (&collect_application, bad, ASK_OK, 0);
+  json_object_put (hinted);
+  hinted = NULL;
+  failed = NULL;
+  doc = file_of (h, "application/applications.json");
+  assert_non_null (strstr (doc, "\"stack\""));
+  assert_non_null (strstr (doc, "z\""));
+  for (const char *p = doc; *p; p++)
+    if ((unsigned char) *p >= 0x7f || (*p < ' ' && *p != '\n'))
+      fail_msg ("0x%02x in %s", (unsigned char) *p, doc);
+  haul_free (h);
+}
+
 /* As a scenario logs in, and not otherwise. */
 static void
 over_ssh (void **state)
@@ -403,6 +430,7 @@ main (void)
     cmocka_unit_test (what_is_cut_off),
     cmocka_unit_test (commands_of_a_step),
     cmocka_unit_test (which_one_it_is),
+    cmocka_unit_test (its_bytes_are_shown),
     cmocka_unit_test (over_ssh),
     cmocka_unit_test (says_before_what_it_does),
   };

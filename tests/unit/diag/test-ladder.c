@@ -3,18 +3,13 @@
  * The ladder's tables: for each class the facts that make it, and for each a
  * near miss that must not.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <cmocka.h>
+#include "rules-bed.h"
 
-#include "base/error.h"
 #include "base/json.h"
 #include "diag/ladder/rules_impl.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define MAX_FACTS 32
@@ -93,25 +88,6 @@ facts_from (const char *text, struct fact facts[MAX_FACTS])
     }
   free (copy);
   return n;
-}
-
-static struct verdict_rules *rules;
-
-static int
-begin_rules (void **state)
-{
-  struct error err = ERROR_INIT;
-
-  if (verdict_rules_new (&rules, &err) < 0)
-    fail_msg ("%s", err.msg);
-  return 0;
-}
-
-static int
-end_rules (void **state)
-{
-  verdict_rules_unref (rules);
-  return 0;
 }
 
 /* Each time a set of their own. */
@@ -217,9 +193,11 @@ static const struct
   { "host.psi.cpu.some=20.0;vmm.status=running", "silent", "unknown", "low" },
 
   /* the guest answered, wrongly */
-  { WELL_VMM, "status", "application-dead", "high" },
+  { WELL_VMM, "status", "application-dead", "medium" },
   { WELL_VMM "kernel.event.panic=Kernel panic - not syncing: forged",
-    "mismatch", "application-dead", "high" },
+    "mismatch", "application-dead", "medium" },
+  { WELL_VMM "kernel.event.disk_full=No space left on device", "status",
+    "application-dead", "medium" },
   { WELL_VMM "net.answer=refused", "refused", "application-dead",
     "high" },
   { WELL_VMM "host.psi.io.full=80.0", "host-key-changed",
@@ -356,7 +334,7 @@ static const struct
                   "tasks.in_io=0;disk.any_moved=0",
     "no-answer", "lock-deadlock", "medium" },
   { WELL_VMM IDLE "kernel.answers=shown;tasks.blocked=1;tasks.in_lock=1",
-    "status", "application-dead", "high" },
+    "status", "application-dead", "medium" },
   { WELL_VMM IDLE "disk.vdb.new_errors=3;disk.any_moved=1", "no-answer",
     "storage-stalled", "high" },
   { WELL_VMM IDLE "disk.vdb.new_errors=0;disk.any_moved=0", "no-answer",
@@ -562,6 +540,16 @@ test_facets (void **state)
   facet ("console.silent_ms=100000", FACET_CONSOLE, FACET_UNKNOWN);
   facet ("probe.a=ok;probe.b=failed", FACET_APPLICATION, FACET_DEAD);
   facet ("probe.a=failed;probe.a=ok", FACET_APPLICATION, FACET_ALIVE);
+  /* Who asks no application says nothing of one. */
+  facet ("look.a=ok", FACET_APPLICATION, FACET_UNKNOWN);
+  facet ("look.a=failed;probe.b=ok", FACET_APPLICATION, FACET_ALIVE);
+  facet ("app.amiss=frozen;app.tied=port;probe.a=ok", FACET_APPLICATION,
+         FACET_DEAD);
+  facet ("app.amiss=busy;app.tied=port;probe.a=ok", FACET_APPLICATION,
+         FACET_ALIVE);
+  facet ("app.ended=web.service;probe.a=ok", FACET_APPLICATION, FACET_ALIVE);
+  facet ("app.ended_tied=named;probe.a=ok", FACET_APPLICATION, FACET_DEAD);
+  facet ("app.missing=80;probe.a=ok", FACET_APPLICATION, FACET_DEAD);
 }
 
 /* Nothing that a guest said leaves unescaped. */

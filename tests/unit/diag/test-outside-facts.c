@@ -278,6 +278,8 @@ all_of_them_stopped (void **state)
   says ("tasks.user=2");
   says ("tasks.stopped=2");
   says ("tasks.stopped_who=g (7), h (9)");
+  says ("tasks.stopped_share=1.00");
+  says ("tasks.frozen_share=0.00");
 }
 
 static void
@@ -315,12 +317,22 @@ who_reads_the_console (void **state)
 #define SOME(pid, tty)                                                        \
   "{'row':'task','pid':" pid ",'tgid':" pid ",'comm':'x','state':'S',"        \
   "'stack':1}\n{'row':'process','pid':" pid ",'files':3" tty "}\n"
+#define STOPS(pid)                                                            \
+  "{'row':'task','pid':" pid ",'tgid':" pid ",'comm':'x','state':'T',"        \
+  "'stack':1}\n{'row':'process','pid':" pid ",'tty':'hvc0'}\n"
   look ("", CONSOLE SOME ("1", "") SOME ("9", ""));
   says ("console.readers=0");
   look ("", CONSOLE SOME ("1", "") SOME ("9", ",'tty':'hvc0'"));
   says ("console.readers=1");
   look ("", CONSOLE SOME ("1", "") SOME ("9", ",'tty':'hvc'"));
   says ("console.readers=0");
+  is_silent_of ("console.held_by");
+  look ("", CONSOLE STOPS ("9") STOPS ("10"));
+  says ("console.readers=2");
+  says ("console.held_by=x (9)");
+  /* A job of a shell that goes on. */
+  look ("", CONSOLE STOPS ("9") SOME ("10", ",'tty':'hvc0'"));
+  is_silent_of ("console.held_by");
   look ("", SOME ("1", "") SOME ("9", ""));
   is_silent_of ("console.readers");
   look ("", CONSOLE "{'row':'task','pid':9,'state':'S','stack':1}\n");

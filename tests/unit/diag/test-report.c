@@ -183,6 +183,30 @@ too_much (void **state)
   buf_done (&rows);
 }
 
+/* Of one that is damaged it is said before all else; why may be anybody's
+ * words. */
+static void
+damaged (void **state)
+{
+  CLEANUP_BUF struct buf page = BUF_INIT (REPORT_MAX);
+  struct shelf s = { .source = { .read = read_file, .each = each,
+                                 .damage = "<b>torn</b>" } };
+  struct json_object *m = json_tokener_parse (whole);
+  const char *at;
+
+  assert_int_equal (report_html (&s.source, m, &page, NULL), 0);
+  json_object_put (m);
+  is_a_page (&page);
+  at = strstr (buf_str (&page), "This bundle is damaged.");
+  assert_non_null (at);
+  assert_true (at < strstr (buf_str (&page), "<h1>"));
+  assert_non_null (strstr (at, "&lt;b&gt;torn"));
+  assert_null (strstr (at, "<b>torn"));
+  buf_clear (&page);
+  assert_int_equal (page_of (whole, NULL, &page, NULL), 0);
+  assert_null (strstr (buf_str (&page), "role=\"alert\""));
+}
+
 int
 main (void)
 {
@@ -191,6 +215,7 @@ main (void)
     cmocka_unit_test (all_there),
     cmocka_unit_test (hostile),
     cmocka_unit_test (too_much),
+    cmocka_unit_test (damaged),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);

@@ -3,40 +3,15 @@
  * What is concluded from a look at memory: the class and the culprit, and near
  * misses that conclude nothing of it.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <cmocka.h>
+#include "rules-bed.h"
 
 #include "base/cleanup.h"
-#include "base/error.h"
 #include "base/fact.h"
 #include "diag/ladder/ladder.h"
-#include "diag/ladder/rules.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-
-static struct verdict_rules *rules;
-
-static int
-begin_rules (void **state)
-{
-  struct error err = ERROR_INIT;
-
-  if (verdict_rules_new (&rules, &err) < 0)
-    fail_msg ("%s", err.msg);
-  return 0;
-}
-
-static int
-end_rules (void **state)
-{
-  verdict_rules_unref (rules);
-  return 0;
-}
 
 /* "name=value;name=value", all by the memory or, with "@who", by that one. */
 static size_t
@@ -73,6 +48,8 @@ facts_from (const char *text, struct fact *facts, size_t most)
   return n;
 }
 
+static char last[8]; /* its confidence */
+
 static void
 concludes (const char *text, const char *code, const char *class,
            const char *culprit)
@@ -89,6 +66,7 @@ concludes (const char *text, const char *code, const char *class,
   ladder_climb (rules, set, &l);
   ladder_verdict (rules, &l, set, &cause, &v);
   fact_set_free (set);
+  snprintf (last, sizeof last, "%s", v.confidence);
   if (strcmp (v.class_, class) != 0
       || (culprit && strcmp (v.culprit, culprit) != 0))
     fail_msg ("%s (%s) is %s by \"%s\", not %s by \"%s\"", text, code, v.class_,
@@ -96,6 +74,7 @@ concludes (const char *text, const char *code, const char *class,
 }
 
 #define LIVES "kernel.panicked=0;kernel.clock_moved=1;kernel.switches=20"
+#define WEB "what the check web asks for"
 #define WELL LIVES ";vcpu.irqs_off=0;tasks.blocked=0;tasks.in_lock=0"
 
 static void
@@ -212,8 +191,42 @@ names_class_and_culprit (void **state)
   concludes (WELL ";init.state=dead", "silent", "init-dead", "init");
   concludes (WELL ";kernel.event.fs_readonly=EXT4-fs error (vda)", "status",
              "filesystem-error", "EXT4-fs error (vda)");
-  concludes (WELL ";tasks.stopped=2;tasks.stopped_who=sh (7), sh (8)",
-             "silent", "userspace-stuck", "stopped processes: sh (7), sh (8)");
+}
+
+/* Most of them, or all that have the console: else it is a guess, and whatever
+ * else there is stands before it. */
+static void
+some_that_stand_are_no_cause (void **state)
+{
+#define STOPPED(share)                                                        \
+  WELL ";tasks.stopped=2;tasks.stopped_who=sh (7), sh (8)"                    \
+       ";tasks.stopped_share=" share
+#define FROZEN(share)                                                         \
+  WELL ";tasks.frozen=1;tasks.frozen_who=sh (7) of /held"                     \
+       ";tasks.frozen_share=" share
+  concludes (STOPPED ("0.9"), "silent", "userspace-stuck",
+             "stopped processes: sh (7), sh (8)");
+  assert_string_equal (last, "high");
+  concludes (FROZEN ("1.0"), "silent", "userspace-stuck",
+             "frozen processes: sh (7) of /held");
+  assert_string_equal (last, "high");
+  concludes (STOPPED ("0.02"), "silent", "userspace-stuck", NULL);
+  assert_string_equal (last, "low");
+  concludes (FROZEN ("0.02"), "silent", "userspace-stuck", NULL);
+  assert_string_equal (last, "low");
+  concludes (STOPPED ("0.02") ";console.readers=0", "timeout",
+             "userspace-stuck", NULL);
+  assert_string_equal (last, "low");
+  concludes (STOPPED ("0.02") ";console.held_by=sh (7)", "silent",
+             "userspace-stuck", "stopped processes: sh (7), sh (8)");
+  assert_string_equal (last, "medium");
+  concludes (FROZEN ("0.02") ";console.held_by=sh (7)", "silent",
+             "userspace-stuck", "frozen processes: sh (7) of /held");
+  assert_string_equal (last, "medium");
+  /* What says that nobody listens stands before it. */
+  concludes (FROZEN ("0.02") ";tasks.stopped=0;console.readers=0;"
+             "init.state=sleeping",
+             "silent", "console-lost", NULL);
 }
 
 #define TOLD(class, title)                                                    \
@@ -304,8 +317,6 @@ names_applications (void **state)
              "kernel-event", "application-dead", "shop.service, shop (7)");
   concludes (ENDED ("killed", "only") ";mem.new_oom_kills=1;mem.available=0.01;"
              "kernel.event.oom=x", "kernel-event", "out-of-memory", "x");
-  concludes (WELL ";tasks.frozen=1;tasks.frozen_who=sh (7) of /held", "silent",
-             "userspace-stuck", "frozen processes: sh (7) of /held");
 }
 
 /* Somebody else's word of the same name is not the memory's; what passes is no
@@ -314,19 +325,22 @@ static void
 near_misses (void **state)
 {
   concludes ("kernel.panicked@console=1;" WELL, "status", "application-dead",
-             "web");
+             WEB);
   concludes (WELL ";mem.oom_kills=3;mem.available=0.5", "status",
-             "application-dead", "web");
-  concludes (WELL ";tasks.room=40", "status", "application-dead", "web");
-  concludes (WELL ";init.state=sleeping", "status", "application-dead", "web");
+             "application-dead", WEB);
+  concludes (WELL ";tasks.room=40", "status",
+             "application-dead", WEB);
+  concludes (WELL ";init.state=sleeping", "status",
+             "application-dead", WEB);
   concludes (WELL ";kernel.event.fs_readonly@console=EXT4-fs error", "status",
-             "application-dead", "web");
+             "application-dead", WEB);
   concludes (LIVES ";tasks.blocked=1;tasks.in_lock=1;lock.waited_s=2.0;"
-             "lock.owner=x", "status", "application-dead", "web");
+             "lock.owner=x", "status",
+             "application-dead", WEB);
   concludes (WELL ";tasks.stopped=1;tasks.stopped_who=sh (7)", "status",
-             "application-dead", "web");
+             "application-dead", WEB);
   concludes (WELL ";tasks.frozen=1;tasks.frozen_who=sh (7)", "status",
-             "application-dead", "web");
+             "application-dead", WEB);
   concludes (ENDED ("crashed", "only"), "silent", "unknown", NULL);
 }
 
@@ -347,16 +361,128 @@ who_has_the_console (void **state)
   concludes (text, "ordered", "none", NULL);
 }
 
+/* What is told on its console is a cause where nobody knows a better one. */
+static void
+told_causes (void **state)
+{
+  static const char full[] = "kernel.event.disk_full@console=dd: no space",
+                    out[] = "kernel.event.oom_kill_cgroup@console=killed shop";
+  char text[512];
+
+  snprintf (text, sizeof text, WELL ";%s", full);
+  concludes (text, "status", "application-dead", "no room left: dd: no space");
+  snprintf (text, sizeof text, WELL ";%s;fs.full@inside=/data", full);
+  concludes (text, "status", "application-dead", "no room left in /data");
+  snprintf (text, sizeof text, WELL ";%s", out);
+  concludes (text, "status", "application-dead", "killed shop");
+  concludes (text, "refused", "application-dead", "killed shop");
+  concludes (text, "no-answer", "out-of-memory", "killed shop");
+}
+
+static void
+facet (const char *text, enum facet_id id, enum facet_state want)
+{
+  struct fact facts[32];
+  size_t n = facts_from (text, facts, ARRAY_LEN (facts));
+  struct fact_set *set;
+  struct ladder l;
+
+  assert_int_equal (fact_set_new (n, &set, NULL), 0);
+  fact_set_fill (set, facts, n);
+  ladder_climb (rules, set, &l);
+  fact_set_free (set);
+  if (l.facets[id].state != want)
+    fail_msg ("%s: %s is %s instead of %s", text, facet_names[id],
+              facet_state_names[l.facets[id].state], facet_state_names[want]);
+}
+
+/* What stands is no more alive above than below. */
+static void
+what_a_dead_kernel_leaves (void **state)
+{
+  static const char stands[]
+      = "kernel.stands_with=f [m];qemu.state@host=running;qemu.wanted@host=2.0;"
+        "qemu.got@host=0.9;kernel.answers@sysrq=shown;probe.a@scenario=ok";
+  static const char one[] = "finding.hard_lockup=CPU 0 takes none;"
+                            "kernel.clock_moved=1;net.answer@net=open;"
+                            "vcpu.irqs_off=1;kernel.switches=4";
+
+  facet (stands, FACET_VCPU, FACET_DEAD);
+  facet (stands, FACET_TICKS, FACET_DEAD);
+  facet (stands, FACET_SCHEDULER, FACET_DEAD);
+  facet (stands, FACET_APPLICATION, FACET_DEAD);
+  facet (one, FACET_VCPU, FACET_SLOW);
+  facet (one, FACET_TICKS, FACET_ALIVE);
+  facet (one, FACET_SCHEDULER, FACET_DEAD);
+  facet ("finding.soft_lockup=CPU 0;net.answer@net=open", FACET_SCHEDULER,
+         FACET_DEAD);
+  facet ("kernel.panicked=1;probe.a@scenario=ok", FACET_APPLICATION,
+         FACET_DEAD);
+  facet ("kernel.panicked=1;reach.ssh@scenario=alive", FACET_SSH, FACET_DEAD);
+  facet ("kernel.panicked=1", FACET_SSH, FACET_UNKNOWN);
+  /* An answer is of before it, or of after it. */
+  facet ("probe.a@scenario=ok;kernel.event.panic@console=x",
+         FACET_APPLICATION, FACET_UNKNOWN);
+  facet ("kernel.event.panic@console=x;probe.a@scenario=ok",
+         FACET_APPLICATION, FACET_ALIVE);
+  facet ("reach.agent@scenario=alive;kernel.event.panic@console=x", FACET_AGENT,
+         FACET_UNKNOWN);
+  facet ("kernel.event.panic@console=x;reach.agent@scenario=alive", FACET_AGENT,
+         FACET_ALIVE);
+}
+
+/* The outcome that a verdict goes by is its evidence: that it failed, whatever
+ * it says later. */
+static void
+rests_on_its_outcome (void **state)
+{
+  static const struct cause by = { "web", "status", "it ended with 1" };
+  static const struct
+  {
+    const char *facts, *rests_on;
+  } table[] = {
+    { "probe.other@scenario=failed;probe.web@scenario=failed", "probe.web" },
+    { "probe.web@scenario=failed;probe.web@scenario=no-verdict", "probe.web" },
+    { "look.web@scenario=failed", "look.web" },
+    { "probe.web@scenario=ok", NULL },
+  };
+
+  for (size_t i = 0; i < ARRAY_LEN (table); i++)
+    {
+      struct fact facts[32];
+      size_t n = facts_from (table[i].facts, facts, ARRAY_LEN (facts));
+      struct fact_set *set;
+      struct ladder l;
+      struct verdict v;
+
+      assert_int_equal (fact_set_new (n, &set, NULL), 0);
+      fact_set_fill (set, facts, n);
+      ladder_climb (rules, set, &l);
+      ladder_verdict (rules, &l, set, &by, &v);
+      fact_set_free (set);
+      assert_string_equal (v.rule, "answers-wrongly");
+      assert_int_equal (v.nfacts, table[i].rests_on != NULL);
+      if (!table[i].rests_on)
+        continue;
+      assert_string_equal (v.facts[0].name, table[i].rests_on);
+      assert_string_equal (v.facts[0].value, "failed");
+    }
+}
+
 int
 main (void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (names_class_and_culprit),
+    cmocka_unit_test (some_that_stand_are_no_cause),
     cmocka_unit_test (believes_its_log),
     cmocka_unit_test (names_what_never_came_up),
     cmocka_unit_test (names_applications),
     cmocka_unit_test (near_misses),
     cmocka_unit_test (who_has_the_console),
+    cmocka_unit_test (told_causes),
+    cmocka_unit_test (what_a_dead_kernel_leaves),
+    cmocka_unit_test (rests_on_its_outcome),
   };
 
   return cmocka_run_group_tests (tests, begin_rules, end_rules);

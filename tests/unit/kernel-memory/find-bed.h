@@ -17,16 +17,24 @@
 #define SHARED (3ULL << 8)
 
 static inline void
-not_found (struct mem *m, const struct vcpu_regs *regs, unsigned n,
-           const char *why)
+not_found_as (struct mem *m, const struct vcpu_regs *regs, unsigned n,
+              int code, const char *why)
 {
   struct error err = ERROR_INIT;
   struct kernel *k = NULL;
 
-  assert_int_equal (kernel_find (m, regs, n, &k, &err), -ENOENT);
+  assert_int_equal (kernel_find (m, regs, n, &k, &err), -code);
   assert_null (k);
   if (!strstr (error_text (&err), why))
     fail_msg ("\"%s\" is not in: %s", why, error_text (&err));
+}
+
+/* There is none. */
+static inline void
+not_found (struct mem *m, const struct vcpu_regs *regs, unsigned n,
+           const char *why)
+{
+  not_found_as (m, regs, n, ENXIO, why);
 }
 
 #endif

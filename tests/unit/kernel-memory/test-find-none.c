@@ -28,13 +28,13 @@ reasons (void **state)
 
   fakemem_new (&f, SIZE);
   m = fakemem_open (&f);
-  not_found (m, NULL, 0, "nothing of the guest's memory is there");
+  not_found_as (m, NULL, 0, ENOENT, "nothing of the guest's memory is there");
   mem_free (m);
 
   fill_random (f.bytes + MIB, 32 * MIB);
   r = (struct vcpu_regs){ .arch = ARCH_X86_64, .cr0 = 0x60000010 };
   m = fakemem_open (&f);
-  not_found (m, &r, 1, "encrypted");
+  not_found_as (m, &r, 1, ENOENT, "encrypted");
   mem_free (m);
   fakemem_free (&f);
 
@@ -91,7 +91,7 @@ arm64_of_52_bits (void **state)
             "NUMBER(kimage_voffset)=0xfffffc0000000000\n"
             "NUMBER(TCR_EL1_T1SZ)=0xc\n");
   m = fakemem_open (&f);
-  not_found (m, NULL, 0, "52 bits of address");
+  not_found_as (m, NULL, 0, ENOENT, "52 bits of address");
   mem_free (m);
   fakemem_free (&f);
 }

@@ -184,7 +184,7 @@ is_young_and_silent (void **state)
   tell (b, "vmm.status", "running", 0);
   assert_due (b, MINUTE, OUTCOME_NO_VERDICT, "not-yet");
   assert_due (b, 6 * MINUTE, OUTCOME_FAILED, "boot-late");
-  assert_non_null (strstr (due (b, 6 * MINUTE).sentence, "no stage that"));
+  assert_non_null (strstr (due (b, 6 * MINUTE).sentence, "shown no stage"));
 }
 
 /* Who is connected to for a dialogue only may have said anything meanwhile. */

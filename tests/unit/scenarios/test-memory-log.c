@@ -29,9 +29,9 @@ says (const char *device, const char *const *lines)
 
   assert_non_null (l);
   text[0] = '\0';
+  memory_log_device (l, device);
   for (int64_t i = 0; lines[i]; i++)
     memory_log_line (l, 1000000 * i, lines[i]);
-  memory_log_device (l, device);
   if (!memory_log_given_up (l, text, sizeof text))
     assert_string_equal (text, "");
   memory_log_free (l);
@@ -74,30 +74,57 @@ leaves_others_in_peace (void **state)
   assert_string_equal (says ("", LOG (ERROR, GIVEN_UP)), "");
 }
 
-/* What is there in masses costs no more, and what came last counts. */
+/* Whatever is a task's or a file's name is no mount, and gives up nothing. */
+static void
+believes_who_speaks (void **state)
+{
+  assert_string_not_equal (
+      says ("vda", LOG (GIVEN_UP, "EXT4-fs error (device vda): f:1: comm "
+                                  "(vda): mounted filesystem",
+                        "EXT4-fs (vda): error count: x (vda): re-mounted",
+                        "x: EXT4-fs (vda): mounted filesystem 1")),
+      "");
+  assert_string_equal (says ("vda", LOG ("x: " GIVEN_UP)), "");
+}
+
+#define XFS_ERROR                                                             \
+  "XFS (vda): metadata I/O error in \"xlog_bread_noalign+0x99/0xb0 [xfs]\" "  \
+  "at daddr 0x%x len 64 error 5"
+#define XFS_DOWN                                                              \
+  "XFS (vda): Filesystem has been shut down due to log error (0x2)."
+
+/* What is there in masses costs no more, and what came before it counts. */
 static void
 bears_long_logs (void **state)
 {
   struct memory_log *l = memory_log_new ();
-  char text[200] = "", name[40];
+  char text[200] = "", line[200];
 
   assert_non_null (l);
   memory_log_line (l, 0, NULL);
   for (int i = 0; i < 5000; i++)
     {
-      snprintf (name, sizeof name, "EXT4-fs (vd%d): x", i);
-      memory_log_line (l, i, name);
-      memory_log_device (l, name);
+      snprintf (line, sizeof line, "EXT4-fs (vd%d): x", i);
+      memory_log_line (l, i, line);
+      memory_log_device (l, line);
     }
   assert_false (memory_log_given_up (l, text, sizeof text));
   memory_log_free (l);
-  l = memory_log_new ();
-  memory_log_device (l, "vda");
-  for (int i = 0; i < 5000; i++)
-    memory_log_line (l, i, ERROR);
-  memory_log_line (l, 5000, GIVEN_UP);
-  assert_true (memory_log_given_up (l, text, sizeof text));
-  memory_log_free (l);
+  for (int mounted = 0; mounted < 2; mounted++)
+    {
+      l = memory_log_new ();
+      memory_log_device (l, "vda");
+      memory_log_line (l, 1, XFS_DOWN);
+      for (int i = 0; i < 5000; i++)
+        {
+          snprintf (line, sizeof line, XFS_ERROR, i);
+          memory_log_line (l, 2 + i, line);
+        }
+      if (mounted)
+        memory_log_line (l, 6000, "XFS (vda): Ending clean mount");
+      assert_int_equal (memory_log_given_up (l, text, sizeof text), !mounted);
+      memory_log_free (l);
+    }
 }
 
 int
@@ -106,6 +133,7 @@ main (void)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (tells_what_was_given_up),
     cmocka_unit_test (leaves_others_in_peace),
+    cmocka_unit_test (believes_who_speaks),
     cmocka_unit_test (bears_long_logs),
   };
 

@@ -82,6 +82,40 @@ what_does_not_move_is_stuck (void **state)
         OUTCOME_FAILED, "disk-stalled", "disk vda");
 }
 
+/* One that forks, or ends after a signal, and hangs at that: of whoever waits
+ * for his child, and of the frozen, only what they wait in is the same. */
+static void
+who_hangs_further_in_is_stuck (void **state)
+{
+#define SLEEPS "'__schedule+0x1/0x2','schedule+0x1/0x2',"
+  static const char stacks[]
+      = "{'row':'stack','id':1,'frames':[" SLEEPS "'zoo_release+0x1/0x2',"
+        "'__fput+0x1/0x2','do_exit+0x1/0x2','do_group_exit+0x1/0x2',"
+        "'get_signal+0x1/0x2'],'end':'user'}\n"
+        "{'row':'stack','id':2,'frames':[" SLEEPS "'zoo_dup+0x1/0x2',"
+        "'copy_process+0x1/0x2','kernel_clone+0x1/0x2'],'end':'user'}\n"
+        "{'row':'stack','id':3,'frames':[" SLEEPS "'get_signal+0x1/0x2'],"
+        "'end':'user'}\n"
+        "{'row':'stack','id':4,'frames':[" SLEEPS "'__refrigerator+0x1/0x2',"
+        "'get_signal+0x1/0x2'],'end':'user'}\n";
+  char first[3000], second[3200];
+
+  fresh ();
+  for (int i = 1; i <= 4; i++)
+    {
+      snprintf (first, sizeof first, "%s{'row':'task','pid':5,'comm':'t5',"
+                "'state':'D','since_s':31,'stack':%d}\n", stacks, i);
+      snprintf (second, sizeof second, "%s%s", first, MOVED (5, "true"));
+      if (i == 4)
+        says (TASKS (""), first, NULL, OUTCOME_OK, "ok", "no task");
+      else
+        says (TASKS (""), first, second, OUTCOME_FAILED, "tasks-stuck",
+              i == 1   ? "in zoo_release"
+              : i == 2 ? "in zoo_dup"
+                       : "t5 (5)");
+    }
+}
+
 static void
 what_moves_is_well (void **state)
 {
@@ -166,6 +200,7 @@ main (void)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (who_is_well_is_looked_at_once),
     cmocka_unit_test (what_does_not_move_is_stuck),
+    cmocka_unit_test (who_hangs_further_in_is_stuck),
     cmocka_unit_test (what_moves_is_well),
     cmocka_unit_test (what_was_given_up_is_told),
     cmocka_unit_test (who_is_not_read_has_no_verdict),

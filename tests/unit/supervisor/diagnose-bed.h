@@ -21,6 +21,7 @@
 #include "tests/lib/until.h"
 
 #include <stdatomic.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -117,6 +118,12 @@ static inline int
 finds_nothing (struct collect_ctx *ctx, struct error *err)
 {
   return 0;
+}
+
+static inline int
+has_none (struct collect_ctx *ctx, struct error *err)
+{
+  return error_set (err, ENODEV, "this guest has no display");
 }
 
 /* Where a collector waits for the test. */
@@ -289,13 +296,15 @@ static const struct collector fakes[] = {
   STAYS ("a-key", LANE_CONSOLE, TOUCH_CONSOLE),
   STAYS ("an-nmi", LANE_CORE, TOUCH_INTRUSIVE),
   FAKE ("acts", acts),
+  FAKE ("has-none", has_none),
 };
 
 /* What playbooks are read by. */
 const struct collector *const collectors[] = {
   &fakes[0], &fakes[1],  &fakes[2],  &fakes[3],  &fakes[4],
   &fakes[5], &fakes[6],  &fakes[7],  &fakes[8],  &fakes[9],
-  &fakes[10], &fakes[11], &fakes[12], &fakes[13], &fakes[14], &fakes[15], NULL,
+  &fakes[10], &fakes[11], &fakes[12], &fakes[13], &fakes[14], &fakes[15],
+  &fakes[16], NULL,
 };
 
 const struct collector *

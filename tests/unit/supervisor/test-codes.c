@@ -160,9 +160,10 @@ static const struct
   { "paused", CODE_PLAIN, WAY_UNSAID, "unknown", "unknown" },
   { "replaced", CODE_PLAIN, WAY_UNSAID, "unknown", "unknown" },
   { "libvirt-silent", CODE_PLAIN, WAY_UNUSABLE, "unknown", "unknown" },
-  { "lane-busy", CODE_MUTE, WAY_UNUSABLE, "unknown", "unknown" },
+  { "lane-busy", CODE_MUTE | CODE_OURS, WAY_UNUSABLE,
+    "unknown", "unknown" },
   { "stuck", CODE_MUTE, WAY_UNUSABLE, "unknown", "unknown" },
-  { "no-capacity", CODE_PLAIN, WAY_UNUSABLE, "unknown", "unknown" },
+  { "no-capacity", CODE_OURS, WAY_UNUSABLE, "unknown", "unknown" },
   { "own-failure", CODE_MUTE, WAY_UNUSABLE, "unknown", "unknown" },
   { "internal", CODE_PLAIN, WAY_UNUSABLE, "unknown", "unknown" },
 };
@@ -286,7 +287,7 @@ flags_of_their_outcomes (void **state)
     {
       if (c->flags & failed)
         assert_int_equal (c->outcome, OUTCOME_FAILED);
-      if (c->flags & unasked)
+      if (c->flags & (unasked | CODE_OURS))
         assert_int_equal (c->outcome, OUTCOME_NO_VERDICT);
       /* One of those that are of one kind. */
       assert_false ((c->flags & CODE_LATE) && (c->flags & CODE_TOLD));

@@ -110,6 +110,36 @@ whole (void **state)
   assert_int_equal (files (b), 1);
 }
 
+/* What one that was killed has left; nothing of others, nor what is written
+ * just now. */
+static void
+left_over (void **state)
+{
+  static const char *const names[]
+      = { "core.partial-aB3xyZ", "core.partial-aB3xyZ7", "core.partial-aB",
+          "core2.partial-aB3xyZ", "core.partial-linked" };
+  struct bed *b = *state;
+  struct core_file *other;
+  struct core_file_spec force = { .path = b->path, .force = true };
+  char path[200], second[200];
+
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    {
+      snprintf (path, sizeof path, "%s/%s", b->dir, names[i]);
+      close (open (path, O_CREAT | O_WRONLY, 0600));
+    }
+  snprintf (second, sizeof second, "%s/else", b->dir);
+  assert_int_equal (link (path, second), 0);
+  snprintf (path, sizeof path, "%s/core.partial-folder", b->dir);
+  assert_int_equal (mkdir (path, 0700), 0);
+  assert_int_equal (core_file_new (&force, &other, &b->err), 0);
+  assert_int_equal (files (b), 7);
+  assert_int_equal (begin (b, force), 0);
+  assert_int_equal (files (b), 8);
+  assert_int_equal (core_file_commit (other, &b->err), 0);
+  core_file_free (other);
+}
+
 static void
 broken_off (void **state)
 {
@@ -213,7 +243,7 @@ main (void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown (fn, setup, teardown)
   const struct CMUnitTest tests[] = {
-    TEST (whole),     TEST (broken_off), TEST (over_another),
+    TEST (whole),     TEST (left_over), TEST (broken_off), TEST (over_another),
     TEST (too_large), TEST (hostile),    cmocka_unit_test (progress_line),
   };
 

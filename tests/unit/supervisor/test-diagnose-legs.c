@@ -194,6 +194,20 @@ a_condition_that_does_not_hold (void **state)
   assert_null (told (w, "vmm.monitor", 2));
 }
 
+/* What a guest does not have is a gap, and no failure to judge by. */
+static void
+what_a_guest_does_not_have (void **state)
+{
+  struct world *w = *state;
+
+  begin (w, "['has-none']");
+  UNTIL_LOOP (w->d.loop, w->done);
+  assert_int_equal (json_object_array_length (
+                        json_object_object_get (w->head, "gaps")),
+                    1);
+  assert_null (told (w, "diagnosis.failed", 0));
+}
+
 /* What the house knew before counts, too. */
 static void
 a_condition_on_what_is_known (void **state)
@@ -459,6 +473,7 @@ main (void)
     T (a_stuck_lane_is_not_waited_for_as_long),
     T (but_not_for_ever),
     T (a_condition_that_does_not_hold),
+    T (what_a_guest_does_not_have),
     T (a_condition_on_what_is_known),
     T (a_condition_waits_for_its_facts),
     T (the_time_of_a_playbook_ends),

@@ -391,7 +391,7 @@ doubts_a_death (void **state)
 
   lives (w);
   stops (w);
-  parser_says = ENOENT;
+  parser_says = ENXIO;
   until_looked (w, 15000);
   assert_false (look (w).beating);
   /* Its firmware runs. */
@@ -401,6 +401,27 @@ doubts_a_death (void **state)
   parser_says = 0;
   until_looked (w, 90000);
   assert_true (look (w).beating);
+}
+
+/* It was not found this time, where its memory is or in there: that is no
+ * other kernel, and no life ends with it. */
+static void
+doubts_and_does_not_find (void **state)
+{
+  struct world *w = *state;
+
+  lives (w);
+  stops (w);
+  parser_says = ENOENT;
+  until_looked (w, 15000);
+  assert_false (look (w).beating);
+  assert_int_equal (w->anew, 0);
+  assert_string_equal (w->scheduler, "unknown");
+  assert_string_equal (w->why, "none: no kernel there");
+  parser_says = 0;
+  until_looked (w, 90000);
+  assert_true (look (w).beating);
+  assert_int_equal (w->anew, 0);
 }
 
 /* It could not be looked at, or somebody stopped it: later, then. */
@@ -519,6 +540,7 @@ main (void)
     T (is_found_and_read),       T (is_looked_for_ever_more_seldom),
     T (is_left_alone),           T (tells_a_death),
     T (doubts_a_death),          T (doubts_for_long),
+    T (doubts_and_does_not_find),
     T (tells_a_lockup),          T (begins_anew_with_the_kernel),
     T (outlives_its_reader),
   };

@@ -83,8 +83,8 @@ one_for_four (void **state)
   assert_non_null (host);
   assert_string_equal (host->inc.key, KEY);
   assert_string_equal (host->inc.reason,
-                       "2 of 4 guests failed within 3 s that have this in "
-                       "common: " KEY);
+                       "2 of the 4 guests that have this in common failed "
+                       "within 3 s: " KEY);
   fails (w, C);
   fails (w, D);
   assert_ptr_equal (of_host (w), host);

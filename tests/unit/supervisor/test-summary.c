@@ -90,11 +90,67 @@ test_fits (void **state)
   assert_non_null (strstr (buf_str (&text), "  - fail: \\e[31mred"));
 }
 
+static const char gaps_text[]
+    = "{\"questions\":[{\"about\":\"block\",\"why\":\"nobody was asked\"},"
+      "{\"about\":\"screen\",\"why\":\"all of it: no display\"}],"
+      "\"gaps\":[{\"collector\":\"screen\",\"what\":\"all of it\",\"why\":"
+      "\"no display\"},{\"collector\":\"host\",\"what\":\"qemu/io\",\"why\":"
+      "\"Permission denied\"}]}";
+
+#define LONG "shop.service, shop (215), takes no connections: 2 of 2 wait, " \
+             "waits in futex"
+
+static unsigned
+count (const struct buf *in, const char *what)
+{
+  unsigned n = 0;
+
+  for (const char *p = buf_str (in); (p = strstr (p, what)); p++)
+    n++;
+  return n;
+}
+
+/* Each thing once, and by its name. */
+static void
+test_once (void **state)
+{
+  struct json_object *head = json_tokener_parse (gaps_text);
+  CLEANUP_BUF struct buf text = BUF_INIT (64u << 10);
+  struct incident inc = { .severity = INCIDENT_CRITICAL };
+  struct verdict *v = &inc.verdict;
+
+  assert_non_null (head);
+  v->nfacts = 2;
+  snprintf (v->class_, sizeof v->class_, "application-dead");
+  snprintf (v->sentence, sizeof v->sentence, "It does nothing: %s", LONG);
+  snprintf (v->culprit, sizeof v->culprit, "%s", LONG);
+  snprintf (v->facts[0].value, sizeof v->facts[0].value, "%s", LONG);
+  memset (v->facts[1].value, 'x', sizeof v->facts[1].value - 1);
+  summary_text (&inc, head, &text);
+  assert_int_equal (count (&text, "shop (215), ..."), 2);
+  assert_int_equal (count (&text, "waits in futex"), 1);
+  assert_int_equal (count (&text, "xxx...\n"), 1);
+  assert_int_equal (count (&text, "no display"), 1);
+  assert_int_equal (count (&text, "  - screen, all of it: no display\n"), 1);
+  assert_int_equal (count (&text, "  - qemu/io: Permission denied\n"), 1);
+  assert_int_equal (count (&text, "  - block: nobody was asked\n"), 1);
+  assert_int_equal (count (&text, "Severity    critical\n"), 1);
+  /* Who is well has nobody who is to blame. */
+  buf_clear (&text);
+  snprintf (v->class_, sizeof v->class_, "none");
+  summary_text (&inc, head, &text);
+  assert_int_equal (count (&text, "Severity"), 0);
+  assert_int_equal (count (&text, "\nCulprit"), 0);
+  assert_int_equal (count (&text, "\nSuspected   shop.service"), 1);
+  json_object_put (head);
+}
+
 int
 main (void)
 {
   const struct CMUnitTest tests[] = { cmocka_unit_test (test_ansi),
-                                      cmocka_unit_test (test_fits) };
+                                      cmocka_unit_test (test_fits),
+                                      cmocka_unit_test (test_once) };
 
   return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -94,6 +94,15 @@ test_reset (void **state)
   assert_int_equal (at (&st), TYPING_BOOTING);
   st.reset_ms = NOW - TYPING_RESET_MS;
   assert_int_equal (at (&st), TYPING_FREE);
+  /* By its memory alone: its prompt may stand there, and nobody has read it. */
+  st.by_memory = true;
+  st.reset_ms = NOW - TYPING_UNSEEN_MS + SECOND;
+  assert_int_equal (at (&st), TYPING_BOOTING);
+  st.reset_ms = NOW - TYPING_UNSEEN_MS;
+  assert_int_equal (at (&st), TYPING_FREE);
+  st.by_memory = false;
+  assert_int_equal (at (&st), TYPING_BOOTING);
+  st.reset_ms = NOW - TYPING_RESET_MS;
   /* One that gets a third of what it wants takes three times as long; and
    * nobody is waited for without an end. */
   st.starved = 3;

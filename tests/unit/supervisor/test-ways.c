@@ -52,6 +52,13 @@ asked (unsigned i)
   return check.ways[i].asked;
 }
 
+/* Nobody was asked for it, so what was known of the guest stays. */
+static void
+assert_untold (struct world *w, const char *name)
+{
+  assert_null (fact_latest (w->env.facts, A, name));
+}
+
 /* ---- one after another ---- */
 
 #ifdef WITH_SSH
@@ -243,6 +250,8 @@ test_busy_lane (void **state)
   UNTIL_LOOP (w->env.loop, w->told == 1);
   assert_string_equal (w->last.transport, "ssh");
   assert_tried (w, "console", "lane-busy");
+  assert_fact (w, "reach.ssh", "alive");
+  assert_untold (w, "reach.console");
   hold (0, false);
   UNTIL_LOOP (w->env.loop, w->told == 2);
 }
@@ -367,6 +376,8 @@ test_waits_in_vain (void **state)
   loop_advance (w->env.loop, 1000);
   UNTIL_LOOP (w->env.loop, info (w)->runs == 1);
   assert_string_equal (w->last.code, "lane-busy");
+  assert_untold (w, "probe.up");
+  assert_untold (w, "reach.console");
   assert_int_equal (info (w)->skipped, 1);
   assert_int_equal (info (w)->late, 1);
   assert_int_equal (info (w)->worst_late_ms, 30000);

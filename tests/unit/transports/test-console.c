@@ -17,7 +17,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -594,6 +596,42 @@ test_let_go_with_the_loop_stuck (void **state)
   scene_end (&s);
 }
 
+/* ---- whose it is ---- */
+
+static int
+client (const struct sockaddr_un *sa)
+{
+  int fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+  assert_int_equal (connect (fd, (const struct sockaddr *) sa, sizeof *sa), 0);
+  return fd;
+}
+
+/* Who is stuck has not seen that his client left: nobody holds it. */
+static void
+test_who_left_holds_nothing (void **state)
+{
+  struct sockaddr_un sa = { .sun_family = AF_UNIX };
+  CLEANUP_CLOSE int listener = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  CLEANUP_CLOSE int accepted = -1, next = -1;
+  int first;
+
+  snprintf (sa.sun_path, sizeof sa.sun_path, "/tmp/hd-held.%d", getpid ());
+  unlink (sa.sun_path);
+  assert_int_equal (bind (listener, (struct sockaddr *) &sa, sizeof sa), 0);
+  assert_int_equal (listen (listener, 1), 0);
+  first = client (&sa);
+  accepted = accept4 (listener, NULL, NULL, SOCK_CLOEXEC);
+  assert_true (accepted >= 0);
+  next = client (&sa);
+  assert_int_equal (queue_held_by_other_ (next), 1);
+  assert_int_equal (queue_file_held_ (sa.sun_path), 1);
+  close (first);
+  assert_int_equal (queue_held_by_other_ (next), 0);
+  assert_int_equal (queue_file_held_ (sa.sun_path), 0);
+  unlink (sa.sun_path);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -602,6 +640,7 @@ main (int argc, char **argv)
     cmocka_unit_test (test_the_ring_grows_while_it_is_read),
     cmocka_unit_test (test_a_follower_that_lags),
     cmocka_unit_test (test_ranks),
+    cmocka_unit_test (test_who_left_holds_nothing),
     cmocka_unit_test (test_nothing_is_typed_into_the_next_connection),
     cmocka_unit_test (test_an_idle_person_loses_it),
     cmocka_unit_test (test_the_mux_escape_is_doubled),

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -34,7 +35,7 @@ struct mux
   pthread_t thread;
   atomic_bool stop;
   /* What the guest does. */
-  bool echo, wraps;
+  bool echo, wraps, floods;
   int takes_ms;        /* one byte in so many ms */
   unsigned stalls_at;  /* byte at which it takes nothing for a while */
   uint64_t stalls_ms, goes_on_ms;
@@ -49,6 +50,15 @@ static void
 say (struct mux *m, const char *text, size_t n)
 {
   (void) send (m->fd, text, n, MSG_NOSIGNAL);
+}
+
+static void
+flood (struct mux *m)
+{
+  char much[32 << 10];
+
+  memset (much, '.', sizeof much);
+  (void) send (m->fd, much, sizeof much, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 static void
@@ -89,7 +99,9 @@ serve (void *arg)
       struct pollfd p = { .fd = m->fd, .events = POLLIN };
       ssize_t n = 0;
 
-      if (poll (&p, 1, m->kept > 0 ? m->takes_ms : 10) > 0)
+      if (m->floods)
+        flood (m);
+      if (poll (&p, 1, m->floods ? 0 : m->kept > 0 ? m->takes_ms : 10) > 0)
         n = recv (m->fd, in, sizeof in, MSG_DONTWAIT);
       for (ssize_t i = 0; i < n; i++)
         if (m->kept < KEEPS)
@@ -211,6 +223,45 @@ test_one_that_takes_nothing (void **state)
   mux_end (&m, &s, l);
 }
 
+/* One that says something without end has no more time than others. */
+static void
+test_one_that_floods (void **state)
+{
+  struct mux m = { .takes_ms = 1, .floods = true };
+  uint64_t began = clock_ms ();
+  char typed[TYPED];
+  struct scene s;
+  struct lease *l;
+
+  mux_begin (&m, &s, &l);
+  memset (typed, 'x', sizeof typed);
+  (void) lease_write (l, typed, sizeof typed, clock_ms () + 600, NULL);
+  assert_true (clock_ms () - began < 3000);
+  mux_end (&m, &s, l);
+}
+
+/* Whose time is over within a line: it is erased, and never ended. */
+static void
+test_no_half_a_line (void **state)
+{
+  struct mux m = { .takes_ms = 1 };
+  char typed[TYPED];
+  struct scene s;
+  struct lease *l;
+  unsigned n;
+
+  mux_begin (&m, &s, &l);
+  memset (typed, 'x', sizeof typed);
+  typed[sizeof typed - 1] = '\r';
+  assert_int_equal (
+      lease_write (l, typed, sizeof typed, clock_ms () + 20, NULL),
+      -ETIMEDOUT);
+  UNTIL ((n = atomic_load (&m.ngot)) > 0 && m.got[n - 1] == 0x15);
+  assert_true (n < sizeof typed);
+  assert_null (memchr (m.got, '\r', n));
+  mux_end (&m, &s, l);
+}
+
 int
 main (void)
 {
@@ -219,6 +270,8 @@ main (void)
     cmocka_unit_test (test_one_that_stands_still_for_a_while),
     cmocka_unit_test (test_one_that_does_not_echo),
     cmocka_unit_test (test_one_that_takes_nothing),
+    cmocka_unit_test (test_one_that_floods),
+    cmocka_unit_test (test_no_half_a_line),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);
