@@ -401,9 +401,11 @@ static void
 what_a_dead_kernel_leaves (void **state)
 {
   static const char stands[]
-      = "kernel.stands_with=f [m];qemu.state@host=running;qemu.wanted@host=2.0;"
-        "qemu.got@host=0.9;kernel.answers@sysrq=shown;probe.a@scenario=ok";
+      = "kernel.panicked=0;kernel.stands_with=f [m];"
+        "qemu.state@host=running;qemu.wanted@host=2.0;qemu.got@host=0.9;"
+        "kernel.answers@sysrq=shown;probe.a@scenario=ok";
   static const char one[] = "finding.hard_lockup=CPU 0 takes none;"
+                            "kernel.panicked=0;"
                             "kernel.clock_moved=1;net.answer@net=open;"
                             "vcpu.irqs_off=1;kernel.switches=4";
 
@@ -411,6 +413,8 @@ what_a_dead_kernel_leaves (void **state)
   facet (stands, FACET_TICKS, FACET_DEAD);
   facet (stands, FACET_SCHEDULER, FACET_DEAD);
   facet (stands, FACET_APPLICATION, FACET_DEAD);
+  facet ("kernel.panicked=1;finding.hard_lockup=CPU 0;kernel.clock_moved=0",
+         FACET_VCPU, FACET_UNKNOWN);
   facet (one, FACET_VCPU, FACET_SLOW);
   facet (one, FACET_TICKS, FACET_ALIVE);
   facet (one, FACET_SCHEDULER, FACET_DEAD);
