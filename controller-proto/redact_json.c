@@ -16,11 +16,16 @@
 
 #define VALUE_MAX (8u << 20) /* of what one may become */
 
+/* So deep keys are the document's own, which it is read by: a guest that calls
+ * itself "verdict" takes no verdict away. */
+#define OWN_DEPTH 2
+
 struct walk
 {
   struct redactor *r;
   struct buf out; /* what became of the present line */
   uint64_t hits;
+  unsigned depth; /* of objects */
 };
 
 /* goes_on: the line before it is one of the same text. */
@@ -142,12 +147,20 @@ is_plain (struct json_object *v)
          || json_object_is_type (v, json_type_double);
 }
 
+static bool
+is_own (const struct walk *w, const char *key)
+{
+  return w->depth <= OWN_DEPTH
+         && strspn (key, "abcdefghijklmnopqrstuvwxyz_") == strlen (key);
+}
+
 static struct json_object *
 take_object (struct walk *w, struct json_object *was)
 {
   struct json_object *to = json_object_new_object (), *is;
   char key[1024];
 
+  w->depth++;
   json_object_object_foreach (was, name, value)
     {
       if (is_plain (value))
@@ -157,8 +170,11 @@ take_object (struct walk *w, struct json_object *was)
           is = take (w, value);
           take_key (w, name, key, sizeof key);
         }
+      if (is_own (w, name))
+        snprintf (key, sizeof key, "%s", name);
       add (to, key, sizeof key, is);
     }
+  w->depth--;
   return to;
 }
 

@@ -244,8 +244,12 @@ spool_forms_check (struct spool *sp)
         struct stat st;
 
         spool_form_name (name, it->pub.id, at->sink);
+        /* Who noted that it is there, or refused, may not have come so far as
+         * to remove it. */
         if (!at->form.made_by[0]
-            || (fstatat (sp->blobs_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0
+            || (!at->part[SPOOL_BUNDLE].acked
+                && !at->part[SPOOL_BUNDLE].refused
+                && fstatat (sp->blobs_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0
                 && S_ISREG (st.st_mode)
                 && (uint64_t) st.st_size == at->form.bytes
                 && it->pub.bundle))

@@ -34,21 +34,30 @@ lives (struct json_object *task)
   return task && !strchr ("ZX", str_of (task, "state")[0]);
 }
 
+/* In a function that begins so. */
 static bool
-waits_for_line (const struct outside *o, struct json_object *task)
+is_in_function (const struct outside *o, struct json_object *task,
+                const char *function)
 {
   const char *names[DEPTH];
   unsigned n = outside_frames_ (o, task, names, DEPTH);
 
   for (unsigned i = 0; i < n; i++)
-    if (strncmp (names[i], "n_tty_read", 10) == 0
-        || strncmp (names[i], "n_tty_poll", 10) == 0)
+    if (strncmp (names[i], function, strlen (function)) == 0)
       return true;
   return false;
 }
 
+static bool
+waits_for_line (const struct outside *o, struct json_object *task)
+{
+  return is_in_function (o, task, "n_tty_read")
+         || is_in_function (o, task, "n_tty_poll");
+}
+
 /* Of those that a console is the terminal of: a job that its user stopped is
- * no reason, as long as his shell goes on. */
+ * no reason, as long as his shell goes on.  Who waits for its child, as login
+ * does for a shell, takes no keys meanwhile. */
 static bool
 stands_still (const struct outside *o, struct json_object *task)
 {
@@ -61,7 +70,7 @@ outside_console_readers_ (const struct outside *o,
                           struct json_object **ret_held)
 {
   struct json_object *task, *held = NULL;
-  int standing = 0;
+  int going = 0; /* of those with a console */
   size_t i = 0;
   struct json_object *row = outside_next_ (o, "system", &i);
   const char *cmdline = str_of (row, "cmdline");
@@ -84,11 +93,11 @@ outside_console_readers_ (const struct outside *o,
         && lives (task = outside_task_ (o, num_of (row, "pid"))))
       {
         readers++;
-        if (!stands_still (o, task))
-          continue;
-        standing++;
-        held = held ? held : task;
+        if (stands_still (o, task))
+          held = held ? held : task;
+        else
+          going += !is_in_function (o, task, "do_wait");
       }
-  *ret_held = standing == readers ? held : NULL;
+  *ret_held = going == 0 ? held : NULL;
   return known && o->processes ? readers : -1;
 }

@@ -99,6 +99,16 @@ find_by_registers_ (struct kernel *k)
 
 /* ---- all ways ---- */
 
+/* With the reason that find_nothing_() sees. */
+static int
+nothing_as (struct kernel *k, int code, struct error *err)
+{
+  (void) find_nothing_ (k, err);
+  if (err)
+    err->code = code;
+  return -code;
+}
+
 int
 kernel_locate_ (struct kernel *k, struct error *err)
 {
@@ -120,9 +130,10 @@ kernel_locate_ (struct kernel *k, struct error *err)
         return 0;
       if (e < 0)
         stopped = e;
-      /* After a reset all of the kernel before is still there, dead. */
+      /* After a reset all of the kernel before is still there, dead, whatever
+       * the memory looks like. */
       if (i == 0 && e == 0 && find_none_runs_ (k))
-        return find_nothing_ (k, err);
+        return nothing_as (k, ENXIO, err);
     }
   if (stopped == -ETIME)
     return error_set (err, ETIME, "the time was up before a kernel was found");
@@ -132,11 +143,6 @@ kernel_locate_ (struct kernel *k, struct error *err)
                       " memory as may be read");
   if (stopped < 0 && stopped != -EFAULT)
     return error_errno (err, -stopped, "looking for a kernel");
-  e = find_nothing_ (k, err);
   /* What could not be read may have it. */
-  if (stopped == 0 || e != -ENXIO)
-    return e;
-  if (err)
-    err->code = ENOENT;
-  return -ENOENT;
+  return stopped ? nothing_as (k, ENOENT, err) : find_nothing_ (k, err);
 }

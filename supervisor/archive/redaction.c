@@ -363,6 +363,18 @@ keep_place (struct json_object *is, struct json_object *was)
                               json_object_get (json_get (was, stays[i])));
 }
 
+/* Words of our own tables, and of nobody else's. */
+static void
+copy_word (struct json_object *to, struct json_object *from, const char *key)
+{
+  const char *word = json_get_str (from, key);
+
+  if (json_object_is_type (to, json_type_object) && word
+      && strlen (word) < 40
+      && strspn (word, "abcdefghijklmnopqrstuvwxyz-") == strlen (word))
+    json_add_str (to, key, word);
+}
+
 static int
 take_document (int fd, struct json_object *was, struct buf *out,
                struct error *err)
@@ -387,20 +399,10 @@ take_document (int fd, struct json_object *was, struct buf *out,
                       error_text (&why));
   is = json_root (doc);
   keep_place (is, was);
+  copy_word (is, was, "end");
+  copy_word (json_get (is, "verdict"), json_get (was, "verdict"), "class");
   json_show (is, out);
   return out->cut ? error_set (err, E2BIG, "a document grows") : 0;
-}
-
-/* Words of our own tables, and of nobody else's. */
-static void
-copy_word (struct json_object *to, const char *as, struct json_object *from,
-           const char *key)
-{
-  const char *word = json_get_str (from, key);
-
-  if (word && strlen (word) < 40
-      && strspn (word, "abcdefghijklmnopqrstuvwxyz-") == strlen (word))
-    json_add_str (to, as, word);
 }
 
 int
@@ -418,8 +420,8 @@ redaction_stub (const char *text, size_t len, struct buf *out,
     return r;
   was = json_root (doc);
   keep_place (stub, was);
-  copy_word (stub, "end", was, "end");
-  copy_word (verdict, "class", json_get (was, "verdict"), "class");
+  copy_word (stub, was, "end");
+  copy_word (verdict, json_get (was, "verdict"), "class");
   json_add_str (verdict, "sentence", "redaction failed");
   json_add_str (stub, "redaction", "failed");
   buf_clear (out);

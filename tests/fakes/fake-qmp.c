@@ -19,16 +19,7 @@
  *   error         every command but the capabilities is an error
  *   no-accept     never accepts; its queue has one place
  */
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
+#include "tests/fakes/fake-lines.h"
 
 static const char greeting[]
     = "{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 0, \"minor\": 1, "
@@ -37,80 +28,6 @@ static const char event[]
     = "{\"timestamp\": {\"seconds\": 1, \"microseconds\": 2}, "
       "\"event\": \"RTC_CHANGE\", \"data\": {\"offset\": 0, "
       "\"return\": {}}}\r\n";
-
-static const char *mode;
-
-static bool
-is (const char *name)
-{
-  return strcmp (mode, name) == 0;
-}
-
-/* Ends the process with its standard input: no test leaves one behind. */
-static void
-wait_or_end (int fd, short events)
-{
-  struct pollfd p[2]
-      = { { .fd = fd, .events = events }, { .fd = 0, .events = POLLIN } };
-  char c;
-
-  while (poll (p, 2, -1) < 0 && errno == EINTR)
-    ;
-  if (p[1].revents && read (0, &c, 1) <= 0)
-    exit (0);
-}
-
-static bool
-say (int fd, const char *text, size_t len)
-{
-  size_t step = is ("bytewise") ? 1 : len;
-
-  while (len > 0)
-    {
-      ssize_t n;
-
-      wait_or_end (fd, POLLOUT);
-      n = send (fd, text, step < len ? step : len, MSG_NOSIGNAL);
-      if (n < 0 && errno != EAGAIN && errno != EINTR)
-        return false;
-      if (n > 0)
-        {
-          text += n;
-          len -= (size_t) n;
-        }
-    }
-  return true;
-}
-
-static bool
-say_text (int fd, const char *text)
-{
-  return say (fd, text, strlen (text));
-}
-
-static void
-hold (int fd)
-{
-  char c[256];
-
-  do
-    wait_or_end (fd, POLLIN);
-  while (recv (fd, c, sizeof c, 0) > 0);
-}
-
-/* The text of the value of "key" in line, as it stands there. */
-static void
-value_of (const char *line, const char *key, char *dst, size_t n)
-{
-  const char *p = strstr (line, key);
-
-  dst[0] = '\0';
-  if (!p)
-    return;
-  p += strlen (key);
-  p += strspn (p, "\": ");
-  snprintf (dst, n, "%.*s", (int) strcspn (p, "\",}"), p);
-}
 
 static const char *
 answer_to (const char *command)
@@ -190,36 +107,6 @@ flood (int fd, const char *first, const char *piece)
 }
 
 static void
-converse (int fd)
-{
-  char line[4096];
-  size_t len = 0;
-
-  for (;;)
-    {
-      ssize_t n;
-      char *end;
-
-      wait_or_end (fd, POLLIN);
-      n = recv (fd, line + len, sizeof line - 1 - len, 0);
-      if (n <= 0)
-        return;
-      len += (size_t) n;
-      line[len] = '\0';
-      while ((end = strchr (line, '\n')))
-        {
-          *end = '\0';
-          if (!answer (fd, line))
-            return;
-          len -= (size_t) (end + 1 - line);
-          memmove (line, end + 1, len + 1);
-        }
-      if (len == sizeof line - 1)
-        return;
-    }
-}
-
-static void
 serve (int fd)
 {
   if (is ("close-early"))
@@ -236,38 +123,11 @@ serve (int fd)
     flood (fd, greeting, event);
   else if (say_text (fd, greeting)
            && (!is ("early-event") || say_text (fd, event)))
-    converse (fd);
+    converse (fd, answer);
 }
 
 int
 main (int argc, char **argv)
 {
-  struct sockaddr_un sa = { .sun_family = AF_UNIX };
-  int s;
-
-  if (argc < 3 || strlen (argv[2]) >= sizeof sa.sun_path)
-    return 2;
-  mode = argv[1];
-  strncpy (sa.sun_path, argv[2], sizeof sa.sun_path - 1);
-  s = socket (AF_UNIX, SOCK_STREAM, 0);
-  if (s < 0 || bind (s, (struct sockaddr *) &sa, sizeof sa) < 0
-      || listen (s, is ("no-accept") ? 0 : 4) < 0)
-    {
-      perror (argv[2]);
-      return 1;
-    }
-  puts ("ready");
-  fflush (stdout);
-  for (;;)
-    {
-      int fd;
-
-      wait_or_end (is ("no-accept") ? -1 : s, POLLIN);
-      fd = accept (s, NULL, NULL);
-      if (fd < 0)
-        continue;
-      fcntl (fd, F_SETFL, O_NONBLOCK);
-      serve (fd);
-      close (fd);
-    }
+  return serve_at (argc, argv, serve);
 }

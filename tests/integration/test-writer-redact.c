@@ -372,6 +372,9 @@ static const char hostile[]
       " x\",\"culprit\":\"" BEGIN "\",\"password\":12345,\"next\":\"y\"},"
       "\"reason\":\"gretel77 sees no 10.20.30.40\",\"end\":\"not-ended\"}";
 
+static const char called[] = "Hostname set to <panic>\n/home/verdict/\n"
+                             "Hostname set to <not-ended>\n";
+
 static void
 put_hostile (struct place *p, const char *id, unsigned rev)
 {
@@ -393,6 +396,9 @@ test_no_end (void **state)
   begin (&p, state, "true");
   bed_start_writer (p.w, p.sink);
   fill (&p, bed_uuid (id, 6));
+  assert_int_equal (bed_put_artifact (p.w, id, "console/name.log", called,
+                                      sizeof called - 1),
+                    0);
   put_hostile (&p, id, 2);
   pack = bed_op_new ("pack", id);
   json_object_object_add (

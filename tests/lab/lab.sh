@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2015,SC2016
+# shellcheck shell=bash disable=SC2015,SC2016,SC2034
 # SPDX-License-Identifier: Apache-2.0
 #
 # lab.sh - real guests for tests. A bash library: source it, then lab_init. docs/lab.md is its manual.
@@ -13,15 +13,19 @@
 #
 # Every process it starts is written down with its start time before anything else happens, and is
 # killed by that pair and by nothing else: a pid alone may be somebody else's by then.
+#
+# SC2034: what is set here is used by the pieces beside it, too.
 
 LAB_SRC=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 LAB_CACHE=${LAB_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/hangdog-lab}
 export LAB_CACHE
 LAB_QEMU=${LAB_QEMU:-qemu-system-x86_64}
 LAB_DIR=
-LAB_URI= LAB_URI2=
+LAB_URI='' LAB_URI2=''
 LAB_ACCEL=
 
+. "$LAB_SRC/eve.sh"
+. "$LAB_SRC/libvirt.sh"
 . "$LAB_SRC/ended.sh"
 
 lab_log() { echo "lab: $*" >&2; }
@@ -229,254 +233,7 @@ lab_cmdline() { # the kernel's command line from the o_* options
     printf '\n'
 }
 
-# ---- EVE ----
-
-lab_json() { # FILE: stdin, written as pillar's pubsub writes it
-    mkdir -p "$(dirname "$1")" && chmod 700 "$(dirname "$1")"
-    cat >"$1.tmp" && mv "$1.tmp" "$1"
-}
-
-# lab_eve_publish NAME [STATE [CRASHSTATE]] - the pubsub files about a guest. STATE is the SwState number:
-# 115 running (default), 114 booting, 117 paused, 119 halted, 120 broken.
-lab_eve_publish() {
-    local name=$1 state=${2:-115} crash=${3:-0} uuid domain pid kind mode=1 cont=false
-    uuid=$(lab_get "$name" uuid)
-    domain=$(lab_get "$name" domain)
-    kind=$(lab_get "$name" kind)
-    pid=$(lab_pid "guest.$name") || pid=0
-    [ "$kind" = container ] && { cont=true; mode=0; }
-    local ver="\"UUIDandVersion\":{\"UUID\":\"$uuid\",\"Version\":\"1\"},\"DisplayName\":\"$name\""
-    local fixed="{\"Memory\":262144,\"VCpus\":2,\"VirtualizationMode\":$mode,\"DisableLogs\":false,\"EnableVnc\":false}"
-    local vif="\"Bridge\":\"bn1\",\"Vif\":\"nbu1x1\",\"VifUsed\":\"nbu1x1\",\"Mac\":\"02:16:3e:00:00:01\""
-    lab_json "$LAB_RUN/domainmgr/DomainStatus/$uuid.json" <<EOJ
-{$ver,"State":$state,"Activated":true,"AppNum":1,"DomainName":"$domain","DomainId":$pid,"BootTime":"$(date -u +%Y-%m-%dT%H:%M:%SZ)","DiskStatusList":[{"FileLocation":"$(lab_get "$name" disk)","Format":1,"DiskType":"hdd","Vdev":"vda","ReadOnly":false}],"VifList":[{$vif}],"VirtualizationMode":$mode,"EnableVnc":false,"DisableLogs":false,"BootFailed":false,"AdaptersFailed":false,"IsContainer":$cont,"CrashState":$crash,"Error":"","TriedCount":0}
-EOJ
-    lab_json "$LAB_RUN/zedmanager/AppInstanceStatus/$uuid.json" <<EOJ
-{$ver,"DomainName":"$domain","Activated":true,"ActivateInprogress":false,"FixedResources":$fixed,"State":$state,"RestartInprogress":0,"PurgeInprogress":0,"Error":""}
-EOJ
-    lab_json "$LAB_RUN/zedagent/AppInstanceConfig/$uuid.json" <<EOJ
-{$ver,"FixedResources":$fixed,"Activate":true,"RestartCmd":{"Counter":0},"PurgeCmd":{"Counter":0},"RemoteConsole":false}
-EOJ
-    lab_json "$LAB_RUN/zedrouter/AppNetworkStatus/$uuid.json" <<EOJ
-{$ver,"AppNum":1,"Activated":true,"PendingAdd":false,"PendingModify":false,"PendingDelete":false,"GetStatsIPAddr":"","AppNetAdapterList":[{"Name":"eth0","Bridge":"bn1","Vif":"nbu1x1","Mac":"02:16:3e:00:00:01","AssignedAddresses":{"IPv4Addrs":[{"Address":"10.0.2.15","AssignedBy":2}],"IPv6Addrs":null},"IPv4Assigned":true}],"Error":""}
-EOJ
-}
-
-# lab_start_eve NAME [OPTION=VALUE]... - a guest as pillar starts one.
-lab_start_eve() {
-    local name=$1 o_kernel o_profile o_sysrq o_smp o_mem o_machine o_consoles o_disk o_net o_noisy o_append
-    local o_cpu o_kind o_log o_serial o_args o_agent o_sshd o_pvpanic o_watchdog o_quiet o_incoming
-    local o_port o_start o_standin o_vmcoreinfo o_system o_shell_consoles='' o_sysdisk='' img_kernel img_initrd img_arch uuid domain dir conf g log out extra=() qemu=$LAB_QEMU rc
-    shift
-    lab_options "$@" || return
-    [ -n "$LAB_DIR" ] || { lab_fail "call lab_init first"; return 1; }
-    [ -e "$LAB_DIR/g/$name" ] && { lab_fail "a guest '$name' exists already: lab_stop it first"; return 1; }
-    lab_image "$o_kernel" "$o_agent" "$o_sshd" || return
-    if [ "$img_arch" = arm64 ]; then
-        qemu="qemu-system-aarch64"
-        command -v "$qemu" >/dev/null || { lab_skip "$qemu is missing: install qemu-system-arm"; return; }
-        # EVE's, too, with what an emulated one has by default.
-        o_machine=${o_machine:-virt}
-        [ "$o_cpu" = host ] || o_cpu=cortex-a57
-    else
-        o_machine=${o_machine:-pc-q35-3.1}
-        extra+=(-no-hpet)
-    fi
-    uuid=$(lab_uuid "$name")
-    domain=$uuid.1.1
-    dir=$LAB_RUN/hypervisor/kvm/$domain
-    g=$LAB_DIR/g/$name
-    log=$g/console.log
-    # As on EVE: both consoles are frontends of one socket, hvc0 is what an application uses; in a
-    # container's VM the application writes to hvc0 and the shell is on the shim's own console.
-    if [ -z "$o_consoles" ]; then o_consoles=hvc0; fi
-    if [ "$o_kind" = container ]; then o_shell_consoles=hvc1; fi
-    mkdir -p "$g" "$dir"
-    printf '%s\n' "$@" >"$g/options"
-    : >"$log"
-    if [ "$o_net" != no ] && [ -z "$o_port" ]; then o_port=$("$LAB_TOOL" freeport); fi
-    {
-        echo "launcher=eve"; echo "kind=$o_kind"; echo "uuid=$uuid"; echo "domain=$domain"; echo "dir=$dir"
-        echo "qmp=$dir/qmp"; echo "listener=$dir/listener.qmp"; echo "cons=$dir/cons"; echo "log=$log"
-        [ "$o_kind" = container ] && echo "shim=$dir/shim-cons"
-        echo "ctl=$g/ctl"; echo "labqmp=$g/qmp"; echo "port=$o_port"; echo "disk=$o_disk"; echo "kernel=$o_kernel"
-        echo "vmlinuz=$img_kernel"; echo "systemmap=${img_kernel/vmlinuz-/System.map-}"; echo "mem=$o_mem"
-    } >"$g/env"
-    lab_system "$name" || return
-    conf=$g/qemu.conf
-    {
-        cat <<EOC
-[msg]
-  timestamp = "on"
-[machine]
-  type = "$o_machine"
-  dump-guest-core = "off"
-EOC
-        if [ "$img_arch" = arm64 ]; then echo '  gic-version = "3"'; else echo '  vmport = "off"'; fi
-        if [ "$LAB_ACCEL" = kvm ]; then echo '  kernel-irqchip = "on"'; fi
-        [ "$img_initrd" = - ] || echo "  initrd = \"$img_initrd\""
-        [ "$img_kernel" = - ] || cat <<EOC
-  kernel = "$img_kernel"
-  append = "$(lab_cmdline)"
-EOC
-        [ "$img_arch" = arm64 ] || cat <<EOC
-[global]
-  driver = "ICH9-LPC"
-  property = "disable_s3"
-  value = "1"
-[global]
-  driver = "ICH9-LPC"
-  property = "disable_s4"
-  value = "1"
-[rtc]
-  base = "localtime"
-  driftfix = "slew"
-EOC
-        cat <<EOC
-[chardev "charmonitor"]
-  backend = "socket"
-  path = "$dir/qmp"
-  server = "on"
-  wait = "off"
-[mon "monitor"]
-  chardev = "charmonitor"
-  mode = "control"
-[chardev "charlistener"]
-  backend = "socket"
-  path = "$dir/listener.qmp"
-  server = "on"
-  wait = "off"
-[mon "listener"]
-  chardev = "charlistener"
-  mode = "control"
-[chardev "charlab"]
-  backend = "socket"
-  path = "$g/qmp"
-  server = "on"
-  wait = "off"
-[mon "lab"]
-  chardev = "charlab"
-  mode = "control"
-[memory]
-  size = "$o_mem"
-[smp-opts]
-  cpus = "$o_smp"
-  sockets = "1"
-  cores = "$o_smp"
-  threads = "1"
-[device "lab-virtio-serial"]
-  driver = "virtio-serial"
-  addr = "3"
-[chardev "charserial0"]
-  backend = "socket"
-  mux = "on"
-  path = "$dir/cons"
-  server = "on"
-  wait = "off"
-  logfile = "/dev/fd/1"
-  logappend = "on"
-[device]
-  driver = "virtconsole"
-  chardev = "charserial0"
-  name = "org.lfedge.eve.console.0"
-EOC
-        if [ "$o_kind" = container ]; then cat <<EOC
-[chardev "charserial1"]
-  backend = "socket"
-  path = "$dir/shim-cons"
-  server = "on"
-  wait = "off"
-  logfile = "/dev/fd/1"
-  logappend = "on"
-[device]
-  driver = "virtconsole"
-  chardev = "charserial1"
-  name = "org.lfedge.eve.console.shim"
-EOC
-        fi
-        cat <<EOC
-[chardev "charlabctl"]
-  backend = "socket"
-  path = "$g/ctl"
-  server = "on"
-  wait = "off"
-[device]
-  driver = "virtserialport"
-  chardev = "charlabctl"
-  name = "lab.ctl"
-EOC
-        if [ "$o_net" != no ]; then cat <<EOC
-[device "net0"]
-  driver = "virtio-net-pci"
-  netdev = "hostnet0"
-  mac = "02:16:3e:00:00:01"
-  romfile = ""
-EOC
-        fi
-        if [ -n "$o_disk" ]; then cat <<EOC
-[drive "drive-virtio-disk0"]
-  file = "$o_disk"
-  format = "raw"
-  cache = "writeback"
-  if = "none"
-[device "virtio-disk0"]
-  driver = "virtio-blk-pci"
-  drive = "drive-virtio-disk0"
-EOC
-        fi
-        if [ -n "$o_sysdisk" ]; then cat <<EOC
-[drive "drive-labroot"]
-  file = "$o_sysdisk"
-  format = "qcow2"
-  cache = "unsafe"
-  if = "none"
-[device "labroot"]
-  driver = "virtio-blk-pci"
-  drive = "drive-labroot"
-  serial = "labroot"
-EOC
-        fi
-    } >"$conf"
-    # -readconfig knows no hostfwd: a port forward is an option of the command line only.
-    if [ "$o_net" != no ]; then
-        extra+=(-netdev "user,id=hostnet0,hostfwd=tcp:127.0.0.1:$o_port-:22")
-    fi
-    [ "$LAB_ACCEL" = kvm ] && extra+=(-accel kvm) || extra+=(-accel "tcg,thread=multi")
-    # Where the daemon may read it: the lab's -readconfig file is in no folder of EVE's.
-    [ "$o_agent" = no ] || extra+=(-chardev "socket,id=qga,path=$dir/qga.sock,server=on,wait=off"
-        -device virtserialport,chardev=qga,name=org.qemu.guest_agent.0)
-    [ "$o_pvpanic" = no ] || extra+=(-device pvpanic)
-    [ "$o_watchdog" = no ] || extra+=(-device i6300esb)
-    [ "$o_vmcoreinfo" = no ] || extra+=(-device vmcoreinfo)
-    [ -z "$o_incoming" ] || extra+=(-incoming "exec:cat $o_incoming")
-    # shellcheck disable=SC2206 # args= is a list of words
-    [ -z "$o_args" ] || extra+=($o_args)
-    out=$log
-    if [ "$o_log" = pipe ]; then
-        # EVE's way: QEMU's stdout is a pipe that somebody else empties. Stop "logpump" and see.
-        out=$g/logpipe
-        mkfifo "$out"
-        lab_spawn "logpump.$name" "$g/logpump.err" sh -c "exec cat <'$out' >>'$log'" || return 1
-    fi
-    lab_spawn "guest.$name" "$out" "$qemu" -display none -S -no-user-config -nodefaults -no-shutdown \
-        -serial chardev:charserial0 -cpu "$o_cpu" -name "$domain" -uuid "$uuid" \
-        -readconfig "$conf" -pidfile "$dir/pid" "${extra[@]}" || return 1
-    # QEMU makes its pid file before its sockets, and those in the order of the file above.
-    lab_until 60 "test -s '$dir/pid' && test -S '$g/ctl'" "guest.$name" ||
-        { lab_fail "QEMU did not start for '$name': $(tail -n 3 "$log" | tr '\n' ' ')"; lab_stop "$name"; return 1; }
-    if [ "$o_standin" = yes ]; then
-        lab_spawn "pillar.$name" "$g/events.json" "$LAB_TOOL" standin "$dir/listener.qmp" || return 1
-    fi
-    if [ -n "$o_incoming" ]; then
-        lab_until 60 "'$LAB_TOOL' qmp '$g/qmp' 5 query-status | grep -qE '\"status\": \"(paused|prelaunch|running|postmigrate)\"'" "guest.$name" ||
-            { lab_fail "the saved state did not load for '$name': $(tail -n 3 "$log" | tr '\n' ' ')"; lab_stop "$name"; return 1; }
-    fi
-    if [ "$o_start" = yes ]; then
-        "$LAB_TOOL" qmp "$dir/qmp" 10 cont >/dev/null || { rc=$?; lab_fail "QMP cont failed for '$name'"; lab_stop "$name"; return $rc; }
-    fi
-    lab_eve_publish "$name"
-    return 0
-}
+# ---- a guest that runs ----
 
 # lab_until SECONDS COMMAND [LABEL] - waits for the command to succeed; gives up when LABEL has died. So many
 # seconds are enough for a quiet machine; three times as long is waited.
@@ -565,6 +322,8 @@ lab_throttle() {
     lab_qmp "$1" "{\"execute\":\"block_set_io_throttle\",\"arguments\":{\"id\":\"$id\",\"bps\":$2,\"bps_rd\":0,\"bps_wr\":0,\"iops\":0,\"iops_rd\":0,\"iops_wr\":0}}" >/dev/null
 }
 
+# ---- saved guests ----
+
 # lab_save NAME SNAP - writes the running guest to the files SNAP*; it runs on. EVE guests only.
 lab_save() {
     local name=$1 snap=$2 disk
@@ -598,6 +357,9 @@ lab_restore() {
     lab_start_eve "$name" "${opts[@]}" "${disk[@]}" "$@" "incoming=$snap"
 }
 
+# lab_eve_text - all that an EVE guest is started by: where it is another, a saved one is of no use.
+lab_eve_text() { cat "$LAB_SRC/lab.sh" "$LAB_SRC/eve.sh"; }
+
 # lab_boot_eve NAME [OPTION=VALUE]... - lab_start_eve and waiting until it is up, from a state saved
 # earlier in the cache when there is one. What tests use that do not look at the boot itself.
 lab_boot_eve() {
@@ -605,7 +367,7 @@ lab_boot_eve() {
     shift
     img=$("$LAB_SRC/image" "$(printf '%s\n' "$@" | sed -n 's/^kernel=//p' | grep . || echo 6.1)") || return
     case " $* " in *" disk="*|*" system=systemd "*) lab_start_eve "$name" "$@" && lab_wait_up "$name" 90; return ;; esac
-    key=$( (echo "$img $LAB_ACCEL"; printf '%s\n' "$@"; "$LAB_QEMU" --version; cat "$LAB_SRC/lab.sh") | sha256sum | cut -c1-16)
+    key=$( (echo "$img $LAB_ACCEL"; printf '%s\n' "$@"; "$LAB_QEMU" --version; lab_eve_text) | sha256sum | cut -c1-16)
     snap=$LAB_CACHE/state-$key
     if [ -e "$snap" ]; then
         lab_restore "$name" "$snap" && lab_wait_up "$name" 30 && return 0
@@ -626,213 +388,6 @@ lab_boot_eve() {
             tail -n +9 | cut -d' ' -f2- | while read -r old; do rm -f "$old" "$old.options"; done
     ) 9>"$snap.lock"
     rm -f "$snap.lock"
-}
-
-# ---- libvirt ----
-
-# A libvirtd of the lab's own. Its folders under /run, /var and /etc are private by a mount namespace
-# (run as root it has no other way to be told), so it neither sees nor disturbs the machine's own;
-# its socket is in LAB_DIR, for everybody. Sets LAB_URI.
-lab_libvirt_start() {
-    [ -n "$LAB_URI" ] && lab_pid libvirtd >/dev/null && return 0
-    lab_libvirtd_ "$LAB_DIR/lv" '' || return
-    LAB_URI="qemu:///system?socket=$LAB_DIR/lv/sock/libvirt-sock"
-    export LAB_URI
-    lab_libvirtd_up_ "$LAB_DIR/lv" '' "$LAB_URI"
-}
-
-# lab_libvirt_second - another one beside it, which takes itself for another host: libvirt migrates to no
-# host of the same uuid. Sets LAB_URI2.
-lab_libvirt_second() {
-    lab_libvirtd_ "$LAB_DIR/lv2" 2 || return
-    LAB_URI2="qemu:///system?socket=$LAB_DIR/lv2/sock/libvirt-sock"
-    export LAB_URI2
-    lab_libvirtd_up_ "$LAB_DIR/lv2" 2 "$LAB_URI2"
-}
-
-lab_libvirtd_up_() { # FOLDER SUFFIX URI
-    lab_until 60 "virsh -q -c '$3' version </dev/null >/dev/null" "libvirtd$2" ||
-        { lab_fail "libvirtd$2 did not start: $(tail -n 2 "$1/log/libvirtd.err" "$1/log/libvirtd.log" 2>/dev/null | tr '\n' ' ')"; return 1; }
-}
-
-# lab_libvirtd_again [SUFFIX] - starts it once more, where the one before was ended. Its guests run on.
-lab_libvirtd_again() {
-    local lv=$LAB_DIR/lv${1:-} tcp=()
-    [ -z "${LAB_LIBVIRT_TCP:-}" ] || tcp=(--listen)
-    rm -f "$lv/libvirtd.pid"
-    lab_spawn "libvirtd${1:-}" "$lv/log/libvirtd.err" unshare -m --propagation private sh "$lv/ns.sh" \
-        libvirtd --config "$lv/libvirtd.conf" --pid-file "$lv/libvirtd.pid" "${tcp[@]}"
-}
-
-lab_libvirtd_() { # FOLDER SUFFIX
-    local t lv=$1
-    for t in libvirtd virsh unshare; do
-        command -v "$t" >/dev/null || [ -x "/usr/sbin/$t" ] || { lab_skip "$t is missing: install libvirt-daemon and libvirt-clients"; return; }
-    done
-    [ "$(id -u)" = 0 ] || { lab_skip "the lab's libvirtd needs root (a private mount namespace)"; return; }
-    unshare -m true 2>/dev/null || { lab_skip "no mount namespaces here: run in a less confined container"; return; }
-    mkdir -p "$lv"/{run,lib,cache,log,etc/qemu,sock} "$LAB_CACHE/libvirt-qemu-caps"
-    cat >"$lv/libvirtd.conf" <<EOC
-unix_sock_dir = "$lv/sock"
-auth_unix_ro = "none"
-auth_unix_rw = "none"
-unix_sock_rw_perms = "0700"
-log_outputs = "2:file:$lv/log/libvirtd.log"
-host_uuid = "$(lab_uuid "lab host$2")"
-keepalive_interval = -1
-EOC
-    # The first port is for whoever asks LAB_LIBVIRT_TCP for it: without a password, loopback only.
-    [ -z "${LAB_LIBVIRT_TCP:-}" ] || cat >>"$lv/libvirtd.conf" <<EOC
-listen_tls = 0
-listen_tcp = 1
-listen_addr = "127.0.0.1"
-tcp_port = "$LAB_LIBVIRT_TCP"
-auth_tcp = "none"
-EOC
-    cat >"$lv/etc/qemu.conf" <<EOC
-user = "root"
-group = "root"
-dynamic_ownership = 0
-remember_owner = 0
-security_driver = "none"
-namespaces = []
-cgroup_controllers = []
-seccomp_sandbox = 0
-stdio_handler = "$([ "${LAB_VIRTLOGD:-yes}" = yes ] && echo logd || echo file)"
-max_core = 0
-EOC
-    cat >"$lv/virtlogd.conf" <<EOC
-log_outputs = "2:file:$lv/log/virtlogd.log"
-EOC
-    cat >"$lv/ns.sh" <<EOC
-set -e
-mkdir -p /run/libvirt /var/lib/libvirt /var/cache/libvirt /var/log/libvirt /etc/libvirt
-mount --bind "$lv/run" /run/libvirt
-mount --bind "$lv/lib" /var/lib/libvirt
-mount --bind "$lv/cache" /var/cache/libvirt
-mkdir -p /var/cache/libvirt/qemu/capabilities
-mount --bind "$LAB_CACHE/libvirt-qemu-caps" /var/cache/libvirt/qemu/capabilities
-mount --bind "$lv/log" /var/log/libvirt
-mount --bind "$lv/etc" /etc/libvirt
-PATH=\$PATH:/usr/sbin
-exec "\$@"
-EOC
-    lab_libvirtd_again "$2" || return 1
-    [ "${LAB_VIRTLOGD:-yes}" = yes ] || return 0
-    # In the namespace of the first: libvirtd looks for its socket when a guest starts.
-    lab_until 10 "test -S '$lv/sock/libvirt-sock'" "libvirtd$2"
-    lab_spawn "virtlogd$2" "$lv/log/virtlogd.err" nsenter -m -t "$(lab_pid "libvirtd$2")" \
-        virtlogd --config "$lv/virtlogd.conf" --pid-file "$lv/virtlogd.pid" || return 1
-    lab_until 10 "test -S '$lv/run/virtlogd-sock'" "virtlogd$2" || { lab_fail "virtlogd$2 did not start: see $lv/log"; return 1; }
-}
-
-lab_virsh() { virsh -q -c "$LAB_URI" "$@" </dev/null; }
-
-# lab_start_libvirt NAME [OPTION=VALUE]... - a guest of the lab's libvirtd.
-lab_start_libvirt() {
-    local name=$1 o_kernel o_profile o_sysrq o_smp o_mem o_machine o_consoles o_disk o_net o_noisy o_append
-    local o_cpu o_kind o_log o_serial o_args o_agent o_sshd o_pvpanic o_watchdog o_quiet o_incoming
-    local o_port o_start o_standin o_vmcoreinfo o_system o_shell_consoles='' o_sysdisk='' img_kernel img_initrd uuid g log w cpu f
-    local o_devices o_crash
-    shift
-    lab_options "$@" || return
-    [ -n "$LAB_DIR" ] || { lab_fail "call lab_init first"; return 1; }
-    [ -e "$LAB_DIR/g/$name" ] && { lab_fail "a guest '$name' exists already: lab_stop it first"; return 1; }
-    lab_image "$o_kernel" "$o_agent" "$o_sshd" || return
-    lab_libvirt_start || return
-    uuid=$(lab_uuid "$name")
-    g=$LAB_DIR/g/$name
-    log=$g/console.log
-    o_consoles=${o_consoles:-ttyS0}
-    mkdir -p "$g"
-    printf '%s\n' "$@" >"$g/options"
-    : >"$log"
-    if [ "$o_net" != no ] && [ -z "$o_port" ]; then o_port=$("$LAB_TOOL" freeport); fi
-    {
-        echo "launcher=libvirt"; echo "uuid=$uuid"; echo "domain=$name"; echo "log=$log"; echo "ctl=$g/ctl"
-        echo "port=$o_port"; echo "disk=$o_disk"; echo "kernel=$o_kernel"; echo "vmlinuz=$img_kernel"
-        echo "systemmap=${img_kernel/vmlinuz-/System.map-}"; echo "mem=$o_mem"
-        case $o_serial in unix) echo "cons=$g/cons" ;; esac
-    } >"$g/env"
-    lab_system "$name" || return
-    cpu=${o_cpu%%,*}
-    {
-        cat <<EOX
-<domain type='$([ "$LAB_ACCEL" = kvm ] && echo kvm || echo qemu)' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
-  <name>$name</name><uuid>$uuid</uuid>
-  <memory unit='MiB'>$o_mem</memory><vcpu>$o_smp</vcpu>
-  <os><type arch='x86_64' machine='${o_machine:-q35}'>hvm</type>
-    <kernel>$img_kernel</kernel><initrd>$img_initrd</initrd><cmdline>$(lab_cmdline)</cmdline></os>
-  <features><acpi/><apic/>$([ "$o_vmcoreinfo" = no ] || echo "<vmcoreinfo state='on'/>")</features>
-EOX
-        if [ "$cpu" = host ]; then
-            echo "  <cpu mode='host-passthrough'/>"
-        else
-            echo "  <cpu mode='custom' match='exact' check='none'><model fallback='forbid'>$cpu</model>"
-            for f in $(echo "${o_cpu#"$cpu"}" | tr ',' ' '); do
-                case $f in
-                    -*) echo "    <feature policy='disable' name='${f#-}'/>" ;;
-                    +*) echo "    <feature policy='force' name='${f#+}'/>" ;;
-                esac
-            done
-            echo "  </cpu>"
-        fi
-        cat <<EOX
-  <on_poweroff>destroy</on_poweroff><on_reboot>restart</on_reboot><on_crash>$o_crash</on_crash>
-  <devices>
-    <emulator>$(command -v "$LAB_QEMU")</emulator>
-    <controller type='usb' model='none'/>
-    <memballoon model='virtio'/>
-EOX
-        # Without a virtlogd the log would be QEMU's own to write: libvirt then refuses the element
-        # for nobody, so it stays the same in both.
-        w="<log file='$log' append='on'/>"
-        case $o_log in no) w= ;; esac
-        case $o_serial in
-            pty) echo "    <serial type='pty'>$w<target port='0'/></serial>" ;;
-            unix) echo "    <serial type='unix'><source mode='bind' path='$g/cons'/>$w<target port='0'/></serial>" ;;
-            file) echo "    <serial type='file'><source path='$log'/><target port='0'/></serial>" ;;
-            *) echo "lab: serial=$o_serial: pty, unix or file" >&2 ;;
-        esac
-        case ,$o_consoles, in
-            *,hvc0,*) echo "    <console type='pty'><target type='virtio' port='1'/></console>" ;;
-        esac
-        echo "    <channel type='unix'><source mode='bind' path='$g/ctl'/><target type='virtio' name='lab.ctl'/></channel>"
-        if [ "$o_agent" != no ]; then
-            echo "    <channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>"
-        fi
-        if [ "$o_pvpanic" != no ]; then echo "    <panic model='isa'/>"; fi
-        if [ "$o_watchdog" != no ]; then
-            echo "    <watchdog model='i6300esb' action='$([ "$o_watchdog" = yes ] && echo none || echo "$o_watchdog")'/>"
-        fi
-        if [ -n "$o_disk" ]; then
-            echo "    <disk type='file' device='disk'><driver name='qemu' type='raw' cache='writeback'/><source file='$o_disk'/><target dev='vda' bus='virtio'/></disk>"
-        fi
-        if [ -n "$o_sysdisk" ]; then
-            echo "    <disk type='file' device='disk'><driver name='qemu' type='qcow2' cache='unsafe'/><source file='$o_sysdisk'/><target dev='vdb' bus='virtio'/><serial>labroot</serial></disk>"
-        fi
-        if [ -n "$o_devices" ]; then cat "$o_devices"; fi
-        echo "  </devices>"
-        echo "  <qemu:commandline>"
-        # libvirt 9.0 has no port forward of its own without passt. The address keeps out of the way
-        # of those that libvirt hands out.
-        if [ "$o_net" != no ]; then
-            for w in -netdev "user,id=labnet,hostfwd=tcp:127.0.0.1:$o_port-:22" \
-                -device virtio-net-pci,netdev=labnet,mac=02:16:3e:00:00:02,romfile=,addr=0x1e; do
-                echo "    <qemu:arg value='$w'/>"
-            done
-        fi
-        for w in $o_args; do echo "    <qemu:arg value='$w'/>"; done
-        echo "  </qemu:commandline>"
-        echo "</domain>"
-    } >"$g/domain.xml"
-    lab_virsh define "$g/domain.xml" >/dev/null || { lab_fail "libvirt refused $g/domain.xml"; return 1; }
-    [ "$o_start" = yes ] || return 0
-    lab_virsh start "$name" >/dev/null ||
-        { lab_fail "libvirt did not start '$name': see $LAB_DIR/lv/log/qemu/$name.log"; lab_stop "$name"; return 1; }
-    lab_adopt "guest.$name" "$(cat "$LAB_DIR/lv/run/qemu/$name.pid")" || return 1
-    if [ "$o_serial" = pty ]; then lab_set "$name" cons "$(lab_virsh ttyconsole "$name" | grep .)"; fi
-    return 0
 }
 
 # ---- the end ----

@@ -92,7 +92,7 @@ zoo_state() { # GUEST: as lab_boot_eve, but a guest of systemd's, with its disk,
     local g=$1 key snap
     case " ${options[*]} " in *" system=systemd "*) ;; *) lab_boot_eve "$g" "${options[@]}"; return ;; esac
     key=$( ("$src/tests/lab/image" "$kernel"; "$src/tests/lab/systemd-image" "$kernel"; echo "$LAB_ACCEL"; printf '%s\n' "${options[@]}"
-        "$LAB_QEMU" --version; cat "$src/tests/lab/lab.sh") | sha256sum | cut -c1-16)
+        "$LAB_QEMU" --version; lab_eve_text) | sha256sum | cut -c1-16)
     snap=$LAB_CACHE/zoo-$key
     exec 9>"$LAB_CACHE/.zoo.lock"
     flock 9

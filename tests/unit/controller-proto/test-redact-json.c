@@ -120,9 +120,30 @@ test_two_keys (void **state)
 
   learn (r, "/home/alice/\n");
   CLEANUP_JSON struct json_object *o
-      = redacted (r, "{\"alice\":1,\"Alice\":2,\"ALICE\":[3]}", &hits);
-  assert_int_equal (json_object_object_length (o), 3);
+      = redacted (r,
+                  "{\"a\":{\"b\":{\"alice\":1,\"Alice\":2,"
+                  "\"ALICE\":[3]}}}",
+                  &hits);
+  assert_int_equal (json_object_object_length (
+                        json_get (json_get (o, "a"), "b")),
+                    3);
   assert_null (strstr (json_object_to_json_string (o), "lice"));
+}
+
+/* Who takes its name for his own does not take it away. */
+static void
+test_own_keys (void **state)
+{
+  CLEANUP_REDACTOR struct redactor *r = new ();
+  uint64_t hits;
+
+  learn (r, "Hostname set to <verdict>\nHostname set to <class>\n");
+  CLEANUP_JSON struct json_object *o = redacted (
+      r, "{\"verdict\":{\"class\":\"the verdict is x\"}}", &hits);
+  const char *is = json_get_str (json_get (o, "verdict"), "class");
+
+  assert_non_null (is);
+  assert_null (strstr (is, "verdict"));
 }
 
 /* No place is left: that is counted, and what was known stays known. */
@@ -154,6 +175,7 @@ main (void)
   const struct CMUnitTest tests[] = {
     U (test_no_end),   U (test_lines),    U (test_keys),
     U (test_too_many), U (test_two_keys), U (test_unlearnt),
+    U (test_own_keys),
   };
   return cmocka_run_group_tests (tests, NULL, NULL);
 }

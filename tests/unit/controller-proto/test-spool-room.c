@@ -178,6 +178,44 @@ test_rubbish (void **state)
   assert_int_equal (incident (p, 4), 0);
 }
 
+static bool
+form_is_there (struct place *p, unsigned n)
+{
+  char name[SPOOL_FORM_NAME];
+
+  return faccessat (p->sp->blobs_fd, spool_form_name (name, id_of (n), TO),
+                    F_OK, 0)
+         == 0;
+}
+
+/* Killed between noting that it is there, or refused, and removing it. */
+static void
+test_form_left (void **state)
+{
+  struct place *p = *state;
+  struct spool_form form = { .made_by = "x", .digest = "d", .bytes = 5 };
+
+  for (unsigned i = 1; i <= 3; i++)
+    {
+      struct item *it;
+
+      assert_int_equal (incident (p, i), 0);
+      assert_int_equal (pack (p, i), 0);
+      put (p, "work/form", "12345");
+      assert_int_equal (spool_form_put (p->sp, id_of (i), TO, "form", &form,
+                                        &p->err),
+                        0);
+      it = spool_find (p->sp, id_of (i));
+      it->pub.at[0].part[SPOOL_BUNDLE].acked = i == 2;
+      it->pub.at[0].part[SPOOL_BUNDLE].refused = i == 3;
+      assert_int_equal (spool_write_item (p->sp, it, NULL, &p->err), 0);
+    }
+  begin (p, NULL);
+  assert_true (form_is_there (p, 1));
+  assert_false (form_is_there (p, 2));
+  assert_false (form_is_there (p, 3));
+}
+
 /* As hangdog had it before documents had revisions. */
 static void
 test_old_format (void **state)
@@ -241,6 +279,7 @@ main (void)
     T (test_eviction),
     T (test_floor),
     T (test_form),
+    T (test_form_left),
     T (test_keep_sent),
     T (test_rubbish),
     T (test_old_format),

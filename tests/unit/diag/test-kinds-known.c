@@ -3,11 +3,7 @@
  * What kernel/text may raise an alarm by, and what of it the ladder's tables
  * know: each kind is asked for by a condition, or is left out with a reason.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "rules-bed.h"
 
 #include "diag/facts.h"
 #include "diag/ladder/rules_impl.h"
@@ -158,21 +154,6 @@ on_cond (const struct cond *c, const char *where, void *arg)
   w->asked = w->asked || fact_is_word (c->fact, w->name);
 }
 
-static struct verdict_rules *verdict_rules;
-
-static int
-begin_rules (void **state)
-{
-  return verdict_rules_new (&verdict_rules, NULL);
-}
-
-static int
-end_rules (void **state)
-{
-  verdict_rules_unref (verdict_rules);
-  return 0;
-}
-
 static bool
 is_asked_for (const char *kind)
 {
@@ -180,7 +161,7 @@ is_asked_for (const char *kind)
   struct wanted w = { name, false };
 
   snprintf (name, sizeof name, "kernel.event.%s", kind);
-  verdict_rules_each_cond_ (verdict_rules, on_cond, &w);
+  verdict_rules_each_cond_ (rules, on_cond, &w);
   return w.asked;
 }
 
@@ -244,11 +225,11 @@ explains (const char *kind)
 static void
 each_alarm_is_in_the_table (void **state)
 {
-  struct text_rules *rules = NULL;
+  struct text_rules *texts = NULL;
   struct alarms a = { .n = 0 };
 
-  assert_int_equal (text_rules_new (&rules, NULL), 0);
-  text_rules_each (rules, add_alarm, &a);
+  assert_int_equal (text_rules_new (&texts, NULL), 0);
+  text_rules_each (texts, add_alarm, &a);
   assert_true (a.n > 50);
   for (size_t i = 0; i < a.n; i++)
     if (!is_known (a.kinds[i]))
@@ -266,7 +247,7 @@ each_alarm_is_in_the_table (void **state)
       if (k == a.n)
         fail_msg ("no rule raises an alarm by %s", known[i].kind);
     }
-  text_rules_free (rules);
+  text_rules_free (texts);
 }
 
 int

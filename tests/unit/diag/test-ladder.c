@@ -3,18 +3,13 @@
  * The ladder's tables: for each class the facts that make it, and for each a
  * near miss that must not.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <cmocka.h>
+#include "rules-bed.h"
 
-#include "base/error.h"
 #include "base/json.h"
 #include "diag/ladder/rules_impl.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define MAX_FACTS 32
@@ -93,25 +88,6 @@ facts_from (const char *text, struct fact facts[MAX_FACTS])
     }
   free (copy);
   return n;
-}
-
-static struct verdict_rules *rules;
-
-static int
-begin_rules (void **state)
-{
-  struct error err = ERROR_INIT;
-
-  if (verdict_rules_new (&rules, &err) < 0)
-    fail_msg ("%s", err.msg);
-  return 0;
-}
-
-static int
-end_rules (void **state)
-{
-  verdict_rules_unref (rules);
-  return 0;
 }
 
 /* Each time a set of their own. */

@@ -317,6 +317,10 @@ who_reads_the_console (void **state)
 #define SOME(pid, tty)                                                        \
   "{'row':'task','pid':" pid ",'tgid':" pid ",'comm':'x','state':'S',"        \
   "'stack':1}\n{'row':'process','pid':" pid ",'files':3" tty "}\n"
+#define READS                                                                 \
+  "{'row':'stack','id':2,'frames':['n_tty_read+0x1/0x2'],'end':'user'}\n"     \
+  "{'row':'task','pid':10,'tgid':10,'comm':'x','state':'S','stack':2}\n"      \
+  "{'row':'process','pid':10,'tty':'hvc0'}\n"
 #define STOPS(pid)                                                            \
   "{'row':'task','pid':" pid ",'tgid':" pid ",'comm':'x','state':'T',"        \
   "'stack':1}\n{'row':'process','pid':" pid ",'tty':'hvc0'}\n"
@@ -331,8 +335,11 @@ who_reads_the_console (void **state)
   says ("console.readers=2");
   says ("console.held_by=x (9)");
   /* A job of a shell that goes on. */
-  look ("", CONSOLE STOPS ("9") SOME ("10", ",'tty':'hvc0'"));
+  look ("", CONSOLE STOPS ("9") READS);
   is_silent_of ("console.held_by");
+  /* login, whose shell it is. */
+  look ("", CONSOLE STOPS ("9") SOME ("10", ",'tty':'hvc0'"));
+  says ("console.held_by=x (9)");
   look ("", SOME ("1", "") SOME ("9", ""));
   is_silent_of ("console.readers");
   look ("", CONSOLE "{'row':'task','pid':9,'state':'S','stack':1}\n");

@@ -3,40 +3,15 @@
  * What is concluded from a look at memory: the class and the culprit, and near
  * misses that conclude nothing of it.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <cmocka.h>
+#include "rules-bed.h"
 
 #include "base/cleanup.h"
-#include "base/error.h"
 #include "base/fact.h"
 #include "diag/ladder/ladder.h"
-#include "diag/ladder/rules.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-
-static struct verdict_rules *rules;
-
-static int
-begin_rules (void **state)
-{
-  struct error err = ERROR_INIT;
-
-  if (verdict_rules_new (&rules, &err) < 0)
-    fail_msg ("%s", err.msg);
-  return 0;
-}
-
-static int
-end_rules (void **state)
-{
-  verdict_rules_unref (rules);
-  return 0;
-}
 
 /* "name=value;name=value", all by the memory or, with "@who", by that one. */
 static size_t

@@ -34,7 +34,8 @@ reasons (void **state)
   fill_random (f.bytes + MIB, 32 * MIB);
   r = (struct vcpu_regs){ .arch = ARCH_X86_64, .cr0 = 0x60000010 };
   m = fakemem_open (&f);
-  not_found_as (m, &r, 1, ENOENT, "encrypted");
+  not_found (m, &r, 1, "encrypted");
+  not_found_as (m, NULL, 0, ENOENT, "encrypted");
   mem_free (m);
   fakemem_free (&f);
 

@@ -399,6 +399,27 @@ in_turn (struct world *w)
   UNTIL_LOOP (w->env.loop, w->told > before);
 }
 
+/* ---- many ---- */
+
+static inline void
+name_of (char dst[UUID_TEXT], unsigned i)
+{
+  snprintf (dst, UUID_TEXT, "%08x-2222-4333-8444-555555555555", i);
+}
+
+static inline void
+add_guests (struct world *w, unsigned n)
+{
+  for (unsigned i = 0; i < n; i++)
+    {
+      struct guest *g = a_guest (100, GUEST_RUNNING);
+
+      name_of (g->inc.uuid, i);
+      g->inc.pid = 1000 + (int) i;
+      registry_update (w->env.registry, g);
+    }
+}
+
 #define assert_last(w, o, text)                                               \
   do                                                                          \
     {                                                                         \

@@ -300,25 +300,6 @@ test_runs_when_due (void **state)
 
 /* ---- many ---- */
 
-static void
-name_of (char dst[UUID_TEXT], unsigned i)
-{
-  snprintf (dst, UUID_TEXT, "%08x-2222-4333-8444-555555555555", i);
-}
-
-static void
-add_guests (struct world *w, unsigned n)
-{
-  for (unsigned i = 0; i < n; i++)
-    {
-      struct guest *g = a_guest (100, GUEST_RUNNING);
-
-      name_of (g->inc.uuid, i);
-      g->inc.pid = 1000 + (int) i;
-      registry_update (w->env.registry, g);
-    }
-}
-
 struct due_count
 {
   uint64_t from, to;

@@ -17,20 +17,17 @@
 #include "guests/guest.h"
 #include "transports/agent/agent_impl.h"
 #include "transports/transport.h"
-#include "tests/lib/built.h"
-#include "tests/lib/tmpdir.h"
+#include "fake-bed.h"
 
 #include <fcntl.h>
 #include <limits.h>
 #include <math.h>
 #include <pthread.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 /* Far more than any of it takes; what has to wait for its end takes WAIT_MS,
@@ -40,9 +37,7 @@
 
 struct fake
 {
-  struct tmpdir tmp;
-  pid_t pid;
-  int stdin_fd;
+  struct fake_process p;
   struct guest *g;
   struct transport_env env;
   struct agents *agents;
@@ -51,51 +46,25 @@ struct fake
 static void
 fake_start (struct fake *f, const char *mode)
 {
-  char program[PATH_MAX], socket_path[80], ready[6] = "";
-  char *argv[] = { program, (char *) mode, socket_path, NULL };
-  posix_spawn_file_actions_t fa;
-  int in[2], out[2];
-
   memset (f, 0, sizeof *f);
-  assert_int_equal (tmpdir_make (&f->tmp), 0);
-  snprintf (socket_path, sizeof socket_path, "%s/qga", f->tmp.path);
-  built_path (program, "tests/fakes/fake-qga");
-  assert_int_equal (pipe2 (in, O_CLOEXEC), 0);
-  assert_int_equal (pipe2 (out, O_CLOEXEC), 0);
-  posix_spawn_file_actions_init (&fa);
-  posix_spawn_file_actions_adddup2 (&fa, in[0], 0);
-  posix_spawn_file_actions_adddup2 (&fa, out[1], 1);
-  assert_int_equal (posix_spawn (&f->pid, program, &fa, NULL, argv, environ),
-                    0);
-  posix_spawn_file_actions_destroy (&fa);
-  close (in[0]);
-  close (out[1]);
-  f->stdin_fd = in[1];
-  assert_int_equal (read (out[0], ready, 5), 5);
-  assert_string_equal (ready, "ready");
-  close (out[0]);
-
+  fake_spawn (&f->p, "tests/fakes/fake-qga", mode, "qga");
   assert_int_equal (agents_new (&f->agents, NULL), 0);
   f->env.opener = opener_local ();
   f->env.agents = f->agents;
   f->g = guest_new ();
   f->g->agent = AGENT_UNIX;
-  f->g->inc.pid = f->pid;
-  assert_int_equal (proc_start_time (f->pid, &f->g->inc.start_time, NULL), 0);
+  f->g->inc.pid = f->p.pid;
+  assert_int_equal (proc_start_time (f->p.pid, &f->g->inc.start_time, NULL), 0);
   snprintf (f->g->inc.uuid, sizeof f->g->inc.uuid,
             "11111111-2222-4333-8444-555555555555");
-  snprintf (f->g->host, sizeof f->g->host, "%s", f->tmp.path);
+  snprintf (f->g->host, sizeof f->g->host, "%s", f->p.tmp.path);
   snprintf (f->g->agent_path, sizeof f->g->agent_path, "qga");
 }
 
 static void
 fake_stop (struct fake *f)
 {
-  int status;
-
-  close (f->stdin_fd);
-  assert_int_equal (waitpid (f->pid, &status, 0), f->pid);
-  tmpdir_done (&f->tmp);
+  fake_end (&f->p);
   guest_unref (f->g);
   agents_free (f->agents);
 }
@@ -383,7 +352,7 @@ sees_another_client (void **state)
 
   fake_start (&f, "silent");
   has_answered (&f);
-  snprintf (sa.sun_path, sizeof sa.sun_path, "%s/qga", f.tmp.path);
+  snprintf (sa.sun_path, sizeof sa.sun_path, "%s/qga", f.p.tmp.path);
   fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   assert_int_equal (connect (fd, (struct sockaddr *) &sa, sizeof sa), 0);
   /* That it was accepted is seen by what it takes. */

@@ -15,27 +15,22 @@
 #include "base/json.h"
 #include "base/opener.h"
 #include "transports/monitor/look.h"
-#include "tests/lib/built.h"
-#include "tests/lib/tmpdir.h"
+#include "fake-bed.h"
 
 #include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 struct fake
 {
-  struct tmpdir tmp;
-  pid_t pid;
-  int stdin_fd;
+  struct fake_process p;
   struct guest *g;
   struct transport_env env;
 };
@@ -43,47 +38,21 @@ struct fake
 static void
 fake_start (struct fake *f, const char *mode)
 {
-  char program[PATH_MAX], socket_path[80], ready[6] = "";
-  char *argv[] = { program, (char *) mode, socket_path, NULL };
-  posix_spawn_file_actions_t fa;
-  int in[2], out[2];
-
   memset (f, 0, sizeof *f);
-  assert_int_equal (tmpdir_make (&f->tmp), 0);
-  snprintf (socket_path, sizeof socket_path, "%s/qmp", f->tmp.path);
-  built_path (program, "tests/fakes/fake-qmp");
-  assert_int_equal (pipe2 (in, O_CLOEXEC), 0);
-  assert_int_equal (pipe2 (out, O_CLOEXEC), 0);
-  posix_spawn_file_actions_init (&fa);
-  posix_spawn_file_actions_adddup2 (&fa, in[0], 0);
-  posix_spawn_file_actions_adddup2 (&fa, out[1], 1);
-  assert_int_equal (posix_spawn (&f->pid, program, &fa, NULL, argv, environ),
-                    0);
-  posix_spawn_file_actions_destroy (&fa);
-  close (in[0]);
-  close (out[1]);
-  f->stdin_fd = in[1];
-  assert_int_equal (read (out[0], ready, 5), 5);
-  assert_string_equal (ready, "ready");
-  close (out[0]);
-
+  fake_spawn (&f->p, "tests/fakes/fake-qmp", mode, "qmp");
   f->env.opener = opener_local ();
   f->g = guest_new ();
   f->g->monitor = MONITOR_UNIX;
-  f->g->inc.pid = f->pid;
-  assert_int_equal (proc_start_time (f->pid, &f->g->inc.start_time, NULL), 0);
-  snprintf (f->g->monitor_root, sizeof f->g->monitor_root, "%s", f->tmp.path);
+  f->g->inc.pid = f->p.pid;
+  assert_int_equal (proc_start_time (f->p.pid, &f->g->inc.start_time, NULL), 0);
+  snprintf (f->g->monitor_root, sizeof f->g->monitor_root, "%s", f->p.tmp.path);
   strcpy (f->g->monitor_path, "qmp");
 }
 
 static void
 fake_stop (struct fake *f)
 {
-  int status;
-
-  close (f->stdin_fd);
-  assert_int_equal (waitpid (f->pid, &status, 0), f->pid);
-  tmpdir_done (&f->tmp);
+  fake_end (&f->p);
   guest_unref (f->g);
 }
 
@@ -201,7 +170,7 @@ says_when_nobody_accepts (void **state)
   struct fake f;
 
   fake_start (&f, "no-accept");
-  snprintf (sa.sun_path, sizeof sa.sun_path, "%s/qmp", f.tmp.path);
+  snprintf (sa.sun_path, sizeof sa.sun_path, "%s/qmp", f.p.tmp.path);
   for (unsigned i = 0; i < ARRAY_LEN (queued); i++)
     {
       queued[i] = socket (AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);

@@ -1,77 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Dialogues: commands framed by a nonce, against shells and all that is not
- * a shell.
+ * Dialogues: commands framed by a nonce, against shells, quiet and under
+ * noise, and how a dialogue is lost.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "session-bed.h"
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
-
-#include "base/clock.h"
-#include "base/error.h"
-#include "tests/lib/until.h"
-#include "tests/fakes/hubscene.h"
-#include "transports/console/session.h"
-
-static int
-ask (struct scene *s, unsigned index, enum lease_rank rank,
-     const char *command, uint64_t ms, struct command_result *ret)
-{
-  char uuid[UUID_TEXT];
-  struct session *ses;
-  struct error err = ERROR_INIT;
-  uint64_t deadline = clock_ms () + ms;
-  int r = session_open (s->w.hub,
-                        hubworld_uuid (index, uuid, sizeof uuid), "serial0",
-                        rank, "test", deadline, &ses, &err);
-
-  if (r < 0)
-    return r;
-  r = session_command (ses, command, deadline, ret, &err);
-  session_close (ses);
-  return r;
-}
-
-static void
-expect_talk (struct scene *s, enum lease_rank rank, uint64_t ms,
-             enum talk talk)
-{
-  struct command_result ret;
-
-  assert_int_equal (ask (s, 0, rank, "uptime", ms, &ret), 0);
-  if (ret.talk != talk)
-    fail_msg ("%s, not %s: %s", talk_names[ret.talk], talk_names[talk],
-              ret.detail);
-  command_result_done (&ret);
-}
-
-static void
-expect_ok (struct scene *s, const char *command, const char *output,
-           int status)
-{
-  struct command_result ret;
-
-  assert_int_equal (ask (s, 0, LEASE_SCENARIO, command, UNTIL_MS, &ret), 0);
-  if (ret.talk != TALK_OK)
-    fail_msg ("%s: %s", talk_names[ret.talk], ret.detail);
-  assert_int_equal (ret.status, status);
-  if (output)
-    assert_string_equal (buf_str (&ret.output), output);
-  command_result_done (&ret);
-}
-
-#define UPTIME " 10:00:00 up 1 day,  load average: 0.00, 0.01, 0.05\n"
 
 /* ---- shells ---- */
 
@@ -185,7 +123,8 @@ test_half_a_line_is_not_executed (void **state)
                                    clock_ms () + UNTIL_MS, &l, NULL),
                         0);
       assert_int_equal (
-          lease_write (l, half, strlen (half), clock_ms () + UNTIL_MS, NULL), 0);
+          lease_write (l, half, strlen (half), clock_ms () + UNTIL_MS, NULL),
+          0);
       /* The cursor in the middle of it, where there is a line editor. */
       if (shells[i] && !strstr (shells[i], "dash"))
         assert_int_equal (lease_write (l, "\x1b[D\x1b[D\x1b[D", 9,
@@ -212,7 +151,8 @@ noisy (struct fakecons_config *cfg, unsigned dialogues)
   scene_begin (&s, cfg, CONSOLE_HOLD, NULL);
   for (unsigned i = 0; i < dialogues; i++)
     {
-      assert_int_equal (ask (&s, 0, LEASE_SCENARIO, "uptime", UNTIL_MS, &ret), 0);
+      assert_int_equal (ask (&s, 0, LEASE_SCENARIO, "uptime", UNTIL_MS, &ret),
+                        0);
       if (ret.talk != TALK_OK)
         fail_msg ("dialogue %u: %s: %s", i, talk_names[ret.talk], ret.detail);
       assert_int_equal (ret.status, 0);
@@ -252,143 +192,7 @@ test_log_lines_between (void **state)
   noisy (&cfg, 20);
 }
 
-/* ---- what is not a shell ---- */
-
-static void
-not_a_shell (enum fake_play play, unsigned rate, enum lease_rank rank,
-             uint64_t ms, enum talk talk, int64_t keys)
-{
-  struct fakecons_config cfg = { .play = play, .rate = rate };
-  struct scene s;
-
-  scene_begin (&s, &cfg, CONSOLE_HOLD, NULL);
-  if (keys == 0)
-    assert_true (hubworld_wait (&s.w, 0, CONSOLE_TALKING, UNTIL_MS));
-  expect_talk (&s, rank, ms, talk);
-  if (keys >= 0)
-    assert_int_equal (scene_keys (&s), keys);
-  scene_end (&s);
-}
-
-static void
-test_login_gets_no_command (void **state)
-{
-  struct fakecons_config cfg = { .play = FAKE_LOGIN };
-  struct scene s;
-
-  /* Seen on the screen: one carriage return, to see that it answers. */
-  scene_begin (&s, &cfg, CONSOLE_HOLD, NULL);
-  assert_true (hubworld_wait (&s.w, 0, CONSOLE_TALKING, UNTIL_MS));
-  expect_talk (&s, LEASE_SCENARIO, UNTIL_MS, TALK_LOGIN);
-  assert_int_equal (scene_keys (&s), 1);
-  expect_talk (&s, LEASE_SCENARIO, UNTIL_MS, TALK_LOGIN);
-  assert_int_equal (scene_keys (&s), 2);
-  scene_end (&s);
-
-  /* Not seen before: the kill keys and one carriage return. */
-  scene_begin (&s, &cfg, CONSOLE_PROBE, NULL);
-  expect_talk (&s, LEASE_SCENARIO, UNTIL_MS, TALK_LOGIN);
-  scene_end (&s);
-}
-
-static void
-test_login_behind_noise (void **state)
-{
-  struct fakecons_config cfg = { .play = FAKE_LOGIN, .rate = 50000 };
-  struct scene s;
-  struct fakecons_stats st;
-
-  scene_begin (&s, &cfg, CONSOLE_HOLD, NULL);
-  for (unsigned i = 0; i < 5; i++)
-    expect_talk (&s, LEASE_SCENARIO, UNTIL_MS, TALK_LOGIN);
-  fakecons_stats (s.fake, 0, &st);
-  assert_int_equal (st.executed, 0);
-  scene_end (&s);
-}
-
-static void
-test_password_gets_no_key (void **state)
-{
-  not_a_shell (FAKE_PASSWORD, 0, LEASE_SCENARIO, 1000, TALK_PASSWORD, 0);
-}
-
-static void
-test_boot_loaders_get_no_key (void **state)
-{
-  not_a_shell (FAKE_GRUB, 0, LEASE_DIAGNOSIS, 1000, TALK_BOOTLOADER, 0);
-  not_a_shell (FAKE_UBOOT, 0, LEASE_SCENARIO, 1000, TALK_BOOTLOADER, 0);
-}
-
-static void
-say (struct scene *s, const char *line, const char *seen)
-{
-  assert_int_equal (fakecons_command (s->fake, line), 0);
-  assert_true (scene_wait_said (s, seen, UNTIL_MS));
-}
-
-/* Services come up, and nobody is there yet: what was typed now, a getty or a
- * shell would get later. */
-static void
-test_a_booting_guest_gets_no_key (void **state)
-{
-  struct fakecons_config cfg = { .play = FAKE_MUTE };
-  struct scene s;
-
-  scene_begin (&s, &cfg, CONSOLE_HOLD, NULL);
-  say (&s, "say 0 [  OK  ] Started dbus.service - D-Bus.\\r\\n         "
-           "Starting ssh.service - OpenBSD...\\r\\n", "OpenBSD...\r\n");
-  expect_talk (&s, LEASE_SCENARIO, 600, TALK_BOOTING);
-  assert_int_equal (scene_keys (&s), 0);
-  /* It waits for ever: that is no boot that goes on. */
-  say (&s, "say 0 a\\r\\nb\\r\\nc\\r\\nd\\r\\n[*** ] A start job is running "
-           "for x (9s / no limit)\\r\\n", "no limit)\r\n");
-  expect_talk (&s, LEASE_SCENARIO, 1500, TALK_NO_ANSWER);
-  scene_end (&s);
-}
-
-static void
-test_dead_guest_is_silent (void **state)
-{
-  not_a_shell (FAKE_DEAD, 0, LEASE_SCENARIO, 600, TALK_SILENT, -1);
-  not_a_shell (FAKE_DEAD, 0, LEASE_DIAGNOSIS, 600, TALK_SILENT, -1);
-}
-
-static void
-test_dead_shell_under_a_talking_kernel (void **state)
-{
-  not_a_shell (FAKE_DEAD, 20000, LEASE_SCENARIO, 600, TALK_NO_ECHO, -1);
-}
-
-static void
-test_echo_without_a_shell (void **state)
-{
-  not_a_shell (FAKE_MUTE, 0, LEASE_SCENARIO, 1500, TALK_NO_ANSWER, -1);
-  not_a_shell (FAKE_MUTE, 20000, LEASE_SCENARIO, 1500, TALK_NO_ANSWER, -1);
-}
-
-/* Whatever is made of what was typed, it is no answer. */
-static void
-test_echoes_of_all_kinds (void **state)
-{
-  not_a_shell (FAKE_TWICE, 0, LEASE_SCENARIO, 1500, TALK_NO_ANSWER, -1);
-  not_a_shell (FAKE_LATE, 0, LEASE_SCENARIO, 6000, TALK_NO_ANSWER, -1);
-  not_a_shell (FAKE_FORGE, 0, LEASE_SCENARIO, 1500, TALK_NO_ANSWER, -1);
-  not_a_shell (FAKE_FORGE, 20000, LEASE_DIAGNOSIS, 1500, TALK_NO_ANSWER, -1);
-}
-
-static void
-test_full_input_is_xoff (void **state)
-{
-  not_a_shell (FAKE_XOFF, 0, LEASE_SCENARIO, 600, TALK_XOFF, -1);
-}
-
-static void
-test_stopped_flow (void **state)
-{
-  /* A scenario types nothing but its command; a diagnosis tries XON. */
-  not_a_shell (FAKE_STOPPED, 0, LEASE_SCENARIO, 600, TALK_SILENT, -1);
-  not_a_shell (FAKE_STOPPED, 0, LEASE_DIAGNOSIS, 2500, TALK_XOFF, -1);
-}
+/* ---- commands that are none ---- */
 
 static void
 test_open_quote_and_hanging_command (void **state)
@@ -430,23 +234,6 @@ test_bad_commands_are_refused (void **state)
   assert_int_equal (ask (&s, 0, 0, " ; ", 500, &ret), -EINVAL);
   assert_int_equal (ask (&s, 0, 0, "a\x01", 500, &ret), -EINVAL);
   assert_int_equal (ask (&s, 0, 0, big, 500, &ret), -EINVAL);
-  scene_end (&s);
-}
-
-/* Output that forges markers, of another nonce or an older one. */
-static void
-test_forged_markers (void **state)
-{
-  struct fakecons_config cfg = { .play = FAKE_MUTE };
-  struct scene s;
-
-  scene_begin (&s, &cfg, CONSOLE_HOLD, NULL);
-  assert_int_equal (
-      fakecons_command (s.fake, "say 0 \\r\\nHD0123456789abcdef:B\\r\\n"
-                                "up 1 day\\r\\nHD0123456789abcdef:E:0\\r\\n"
-                                "HD%s%s:E:0\\r\\n/ # "),
-      0);
-  expect_talk (&s, LEASE_SCENARIO, 1500, TALK_NO_ANSWER);
   scene_end (&s);
 }
 
@@ -564,7 +351,8 @@ take_lease (void *arg)
 
   UNTIL (scene_keys (s) > 0); /* the dialogue is under way */
   if (hub_lease (s->w.hub, hubworld_uuid (0, uuid, sizeof uuid), "serial0",
-                 LEASE_PERSON, "person", false, clock_ms () + UNTIL_MS, &l, NULL)
+                 LEASE_PERSON, "person", false, clock_ms () + UNTIL_MS, &l,
+                 NULL)
       == 0)
     lease_free (l);
   return NULL;
@@ -673,20 +461,8 @@ main (int argc, char **argv)
     cmocka_unit_test (test_kernel_lines_at_any_byte),
     cmocka_unit_test (test_kernel_lines_byte_by_byte_on_a_pty),
     cmocka_unit_test (test_log_lines_between),
-    cmocka_unit_test (test_login_gets_no_command),
-    cmocka_unit_test (test_login_behind_noise),
-    cmocka_unit_test (test_password_gets_no_key),
-    cmocka_unit_test (test_boot_loaders_get_no_key),
-    cmocka_unit_test (test_a_booting_guest_gets_no_key),
-    cmocka_unit_test (test_dead_guest_is_silent),
-    cmocka_unit_test (test_dead_shell_under_a_talking_kernel),
-    cmocka_unit_test (test_echo_without_a_shell),
-    cmocka_unit_test (test_echoes_of_all_kinds),
-    cmocka_unit_test (test_full_input_is_xoff),
-    cmocka_unit_test (test_stopped_flow),
     cmocka_unit_test (test_open_quote_and_hanging_command),
     cmocka_unit_test (test_bad_commands_are_refused),
-    cmocka_unit_test (test_forged_markers),
     cmocka_unit_test (test_an_echo_begins_no_line),
     cmocka_unit_test (test_expect),
     cmocka_unit_test (test_a_person_takes_the_console),
