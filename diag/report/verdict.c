@@ -261,7 +261,9 @@ report_verdict (struct page *p)
   html (p, "</span> <span class=\"guest\">");
   html_text (p, str_of (p->incident, "guest"));
   html (p, "</span></p><h1>");
-  html_text (p, str_of (p->verdict, "sentence"));
+  html_text (p, verdict_brief (str_of (p->verdict, "sentence"),
+                               sizeof ((struct verdict *) 0)->sentence, NULL,
+                               brief));
   html (p, "</h1>");
   part_of (p);
   html (p, "<dl class=\"tiles\">");

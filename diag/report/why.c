@@ -58,6 +58,9 @@ one_evidence (struct page *p, struct json_object *list, size_t i)
       html_fact (p, name);
       html (p, " = <code>");
       html_value (p, name, value);
+      /* One that fills its place was cut. */
+      if (strlen (value) + 1 == sizeof ((struct verdict_fact *) 0)->value)
+        html (p, "...");
       html (p, "</code> <small>by ");
       html_text (p, str_of (e, "source"));
       html (p, "</small> ");

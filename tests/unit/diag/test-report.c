@@ -207,6 +207,26 @@ damaged (void **state)
   assert_null (strstr (buf_str (&page), "role=\"alert\""));
 }
 
+/* What was cut to its place says so. */
+static void
+cut_short (void **state)
+{
+  CLEANUP_BUF struct buf page = BUF_INIT (REPORT_MAX);
+  char text[1024], value[160], sentence[320];
+
+  memset (value, 'v', sizeof value - 1);
+  memset (sentence, 's', sizeof sentence - 1);
+  value[sizeof value - 1] = sentence[sizeof sentence - 1] = '\0';
+  snprintf (text, sizeof text,
+            "{\"incident\":{\"verdict\":{\"class\":\"slow\",\"sentence\":"
+            "\"%s\",\"evidence\":[{\"name\":\"x\",\"source\":\"y\","
+            "\"value\":\"%s\"}]}}}",
+            sentence, value);
+  assert_int_equal (page_of (text, NULL, &page, NULL), 0);
+  assert_non_null (strstr (buf_str (&page), "sss...</h1>"));
+  assert_non_null (strstr (buf_str (&page), "vvv...</code>"));
+}
+
 int
 main (void)
 {
@@ -216,6 +236,7 @@ main (void)
     cmocka_unit_test (hostile),
     cmocka_unit_test (too_much),
     cmocka_unit_test (damaged),
+    cmocka_unit_test (cut_short),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);
