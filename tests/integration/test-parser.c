@@ -305,7 +305,7 @@ test_torn_and_forged (void **state)
   assert_true (r.ended && !r.ok);
   assert_non_null (strstr (r.text, "member b.bin incomplete;"));
   assert_non_null (strstr (r.text, "member c.txt ok;"));
-  assert_non_null (strstr (r.text, "missing b.bin damaged;"));
+  assert_null (strstr (r.text, "missing")); /* told already */
   assert_int_equal (pwrite (p->bundle, whole, p->size, 0), (ssize_t) p->size);
   assert_int_equal (ftruncate (p->bundle, 100000), 0);
   ask (p->bundle, &r, ARGS ("bundle-verify"));
