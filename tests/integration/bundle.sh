@@ -212,7 +212,8 @@ jq -se 'length == 1 and .[0].id == "11111111-2222-4333-8444-555555555555"' out >
 code 1 "$hangdog" report in.tar.zst -o /nosuch/x
 code 2 "$hangdog" report in.tar.zst --json
 code 0 "$hangdog" bundle redact in.tar.zst --dry-run --key key
-[ "$(cat err)" = "BEGIN in.tar.zst
+# Of a sanitizer, which the jail keeps from looking for leaks, a line may stand there, too.
+[ "$(grep -v '^==' err)" = "BEGIN in.tar.zst
 OK in.tar.zst nothing was written" ] || die "how far it is: $(cat err)"
 ok "what is said"
 
