@@ -70,7 +70,7 @@ incidents_room (struct incidents *in)
   if (in->count < MAX_INCIDENTS)
     return true;
   for (struct active *a = in->first; a; a = a->next)
-    if (a->stand == STAND_NOT && a->life == LIFE_DONE
+    if (a->stand == STAND_NOT && a->life == LIFE_DONE && a->awaited == 0
         && !incident_act_open (&a->inc, NULL))
       oldest = a; /* the list has the newest first */
   if (oldest)

@@ -58,6 +58,7 @@ on_intent_stored (const struct error *err, struct json_object *answer,
   struct intent *i = arg;
   struct incident_act *act = incident_act_open (&i->a->inc, i->act);
 
+  incident_answered (i->a);
   if (!i->fn (err, i->arg) && act)
     over (i->a, act, ACT_DROPPED, "it was not done: too late");
   else if (err && act)

@@ -115,6 +115,8 @@ struct active
   uint64_t pressed_until_ms; /* of a host that is short: then it is over */
   uint64_t disk_by_ms;  /* so long the writer is waited for; 0 = it is not */
   unsigned late;        /* answers of the writer that were not waited for */
+  unsigned awaited;     /* answers of the writer that have yet to come, and
+                           name it */
   char undoing[24];     /* the act that a job undoes now, "" = none */
   unsigned undo_tries;  /* of the act that is open, that failed */
   uint64_t undo_at_ms;  /* not before */
@@ -185,7 +187,11 @@ int incidents_life_new (struct incidents *in, struct error *err);
 void incidents_put_durable (struct active *a);
 /* It changed: the next daemon is to know it as it is now. */
 void incident_put (struct active *a);
+/* done says first that it was answered: until all answers have come a stays in
+ * the list, however far it is.  What could not be asked is told before what
+ * was asked earlier. */
 void incident_put_then (struct active *a, incident_done_fn *done, void *arg);
+void incident_answered (struct active *a);
 /* Somebody has all of it. */
 void incident_is_shipped (struct active *a);
 /* Its bundle is on disk: who is to be told of it is (incidents_notify.c). */

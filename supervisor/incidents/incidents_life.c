@@ -123,10 +123,24 @@ came_late (struct active *a, const struct error *err)
   return true;
 }
 
+void
+incident_answered (struct active *a)
+{
+  a->awaited--;
+}
+
+/* Whose answer it is. */
+static struct active *
+answered (void *arg)
+{
+  incident_answered (arg);
+  return arg;
+}
+
 static void
 on_durable (const struct error *err, struct json_object *answer, void *arg)
 {
-  struct active *a = arg;
+  struct active *a = answered (arg);
 
   if (came_late (a, err))
     return;
@@ -147,6 +161,7 @@ incident_put_then (struct active *a, incident_done_fn *done, void *arg)
 
   a->inc.rev++;
   a->inc.children = incident_children_json (a);
+  a->awaited += done != NULL;
   sink->put (sink, &a->inc, done, arg);
   json_object_put (steal_ptr (&a->inc.children));
 }
@@ -281,8 +296,10 @@ static void
 on_counted (const struct error *put_err, struct json_object *answer,
             void *arg)
 {
-  if (!came_late (arg, put_err))
-    counted (arg);
+  struct active *a = answered (arg);
+
+  if (!came_late (a, put_err))
+    counted (a);
 }
 
 static struct active *
@@ -338,7 +355,7 @@ static void
 on_file_stored (const struct error *err, struct json_object *answer,
                 void *arg)
 {
-  struct active *a = arg;
+  struct active *a = answered (arg);
 
   /* Whose piece waits has nothing to do with whose was stored. */
   for (struct active *x = a->all->first; x; x = x->next)
@@ -359,6 +376,7 @@ store_file (struct active *a, const char *name, uint64_t offset,
 {
   struct incident_sink *sink = writer_link_incidents (a->all->env.writer);
 
+  a->awaited++;
   sink->artifact (sink, a->inc.id, name, offset, data, len, on_file_stored,
                   a);
 }
@@ -559,7 +577,7 @@ give_up (struct active *a, const char *why)
 static void
 on_packed (const struct error *err, struct json_object *answer, void *arg)
 {
-  struct active *a = arg;
+  struct active *a = answered (arg);
   struct incidents *in = a->all;
   const char *path;
 
@@ -607,6 +625,7 @@ close_without (struct active *a)
 
   note_judged (a);
   incident_put (a);
+  a->awaited++;
   sink->pack (sink, a->inc.id, NULL, on_packed, a);
 }
 
@@ -630,5 +649,6 @@ pack (struct active *a, struct json_object *head)
   a->inc.children = incident_children_json (a);
   json_object_object_add (head, "incident", incident_to_json (&a->inc));
   json_object_put (steal_ptr (&a->inc.children));
+  a->awaited++;
   sink->pack (sink, a->inc.id, head, on_packed, a);
 }

@@ -140,6 +140,7 @@ sink_artifact (struct incident_sink *self, const char *id, const char *name,
   if (strcmp (name, "timeline.jsonl") == 0)
     snprintf (world->timeline, sizeof world->timeline, "%.*s", (int) len,
               (const char *) data);
+  done (NULL, NULL, arg);
 }
 
 static inline void

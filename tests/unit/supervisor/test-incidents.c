@@ -148,6 +148,33 @@ writer_hangs (void **state)
   assert_int_equal (w->incidents->missteps, 0);
 }
 
+/* What cannot be asked is told at once, while the writer still owes answers
+ * that name the incident: it is not taken out of the list before those. */
+static void
+stays_until_answered (void **state)
+{
+  struct world *w = *state;
+  const struct error full = { .code = ENOBUFS, .msg = "not kept" };
+  unsigned count;
+
+  fails (w, A);
+  loop_advance (w->d.loop, 5100);
+  verdict (w, "storage-stalled", "high");
+  outcome (w, A, &w->uptime, OUTCOME_OK, "ok", HEALTH_BECAME_WELL);
+  packed (w, &full);
+  assert_int_equal (newest (w)->life, LIFE_DONE);
+  assert_int_equal (w->nputs, 2);
+  count = w->incidents->count;
+  w->incidents->count = MAX_INCIDENTS;
+  assert_false (incidents_room (w->incidents));
+  on_disk (w, NULL);
+  assert_false (incidents_room (w->incidents));
+  on_disk (w, NULL);
+  assert_true (incidents_room (w->incidents));
+  w->incidents->count = count - 1;
+  assert_null (w->incidents->first);
+}
+
 /* What is but a part of others: neither its failures nor its silence. */
 static void
 no_alert (void **state)
@@ -530,6 +557,7 @@ main (void)
     cmocka_unit_test (only_the_legal_steps),
     WITH (up, from_failure_to_bundle),
     WITH (up, writer_hangs),
+    WITH (up, stays_until_answered),
     WITH (up, no_alert),
     WITH (up, as_severe_as_its_scenario),
     WITH (up, a_full_disk_does_not_blind),
