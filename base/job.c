@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -29,6 +30,7 @@
 #define DEFAULT_DISCARDED 32
 #define DEFAULT_GRACE_MS 500
 #define DEFAULT_STACK ((size_t) 256 << 10)
+#define PAUSE_NAP_MS 50u
 
 enum phase
 {
@@ -241,6 +243,21 @@ bool
 job_stopping (const struct job *job)
 {
   return atomic_load (&job->stop) || clock_ms () >= job->deadline_ms;
+}
+
+bool
+job_pause (const struct job *job, uint64_t ms)
+{
+  uint64_t until = clock_ms () + ms, now;
+
+  while (!job_stopping (job) && (now = clock_ms ()) < until)
+    {
+      uint64_t nap = until - now < PAUSE_NAP_MS ? until - now : PAUSE_NAP_MS;
+      const struct timespec ts = { 0, (long) nap * 1000000 };
+
+      clock_nanosleep (CLOCK_MONOTONIC, 0, &ts, NULL);
+    }
+  return !job_stopping (job);
 }
 
 uint64_t

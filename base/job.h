@@ -150,6 +150,8 @@ void job_stop (struct job_pool *pool, const char *guest);
 /* In the job's thread. */
 bool job_stopping (const struct job *job); /* deadline passed or told to stop */
 uint64_t job_deadline (const struct job *job); /* clock_ms() scale */
+/* So long nothing is done, in short naps; false: it is to stop. */
+bool job_pause (const struct job *job, uint64_t ms);
 const char *job_name (const struct job *job);
 
 struct job_info

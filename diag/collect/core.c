@@ -73,7 +73,7 @@ judge (struct collect_ctx *ctx, const char *path, const struct exec_result *r,
   if (r->end == EXEC_EXITED && (r->status == 0 || r->status == 5))
     {
       collect_str (ctx, "guest.core", "host", path);
-      ctx->out->file (ctx->out, "core/core.txt", r->output.data,
+      ctx->out->file (ctx->out, "core/core.txt", buf_str (&r->output),
                       r->output.len);
       if (r->status == 5)
         ctx->out->gap (ctx->out, "core", "%s", buf_str (&line));

@@ -22,9 +22,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#define NAP_MS 20
 #define MAX_STUCK 64u   /* tasks, and requests, that are compared */
 #define MAX_PASSED 256u /* stacks of who may wait for ever */
 #define DEPTH 16u
@@ -305,17 +303,6 @@ look (struct look_guest *l, struct seen *s, bool second, struct job *job,
                     why ? why : "no reason was given");
 }
 
-static bool
-wait_apart (const struct job *job, uint64_t ms)
-{
-  const struct timespec nap = { 0, NAP_MS * 1000000 };
-  uint64_t until = clock_ms () + ms;
-
-  while (clock_ms () < until && !job_stopping (job))
-    clock_nanosleep (CLOCK_MONOTONIC, 0, &nap, NULL);
-  return !job_stopping (job);
-}
-
 static int
 look_as_needed (struct look_guest *l, struct seen *s, struct job *job,
                 struct error *err)
@@ -328,7 +315,7 @@ look_as_needed (struct look_guest *l, struct seen *s, struct job *job,
     memory_log_given_up (s->log, s->given_up, sizeof s->given_up);
   if (rc < 0 || s->given_up[0] || s->ntasks + s->nrequests == 0)
     return rc;
-  if (!wait_apart (job, s->own->apart_ms))
+  if (!job_pause (job, s->own->apart_ms))
     return error_set (err, ECANCELED, "there was no time for a second look");
   rc = look_guest_check (l, job_deadline (job), err);
   return rc < 0 ? rc : look (l, s, true, job, err);

@@ -20,9 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#define NAP_MS 50
 /* One that spins has run, or waited to, nearly all of the time, and is found
  * no further from where it was than a function is long. */
 #define SPINS 0.9
@@ -106,18 +104,6 @@ hold_until (const struct job *job)
   uint64_t until = clock_ms () + MONITOR_HOLD_MS;
 
   return until < job_deadline (job) ? until : job_deadline (job);
-}
-
-/* False: there is no time for it. */
-static bool
-wait_apart (const struct job *job, uint64_t ms)
-{
-  const struct timespec nap = { 0, NAP_MS * 1000000 };
-  uint64_t until = clock_ms () + ms;
-
-  while (clock_ms () < until && !job_stopping (job))
-    clock_nanosleep (CLOCK_MONOTONIC, 0, &nap, NULL);
-  return !job_stopping (job);
 }
 
 static void
@@ -408,7 +394,7 @@ look_twice (const struct own *own, const struct guest *g,
   if (own->vcpus || own->stuck)
     l->nvcpus = monitor_vcpus (env, g, hold_until (job), l->vcpus);
   counted = clock_us ();
-  if (!wait_apart (job, own->apart_ms))
+  if (!job_pause (job, own->apart_ms))
     return error_set (why, ECANCELED, "there was no time for a second look");
   rc = monitor_look (env, g, wants, hold_until (job), health, &l->second, why);
   count_time (l, g, clock_us () - counted);

@@ -11,7 +11,6 @@
 #include "base/helper.h"
 
 #define REDACTION_UNPACK (2ull << 30)
-#define REDACTION_MANIFEST (4u << 20)
 #define MEMBERS_MAX 512
 #define NAME_MAX_BYTES 256
 

@@ -116,10 +116,6 @@ unsigned config_sinks (const struct config *cfg,
 #define CONFIG_MAX_SINKS 4
 #define SINK_NAME_MAX 31
 void config_schema (struct buf *out);
-/* Of this folder: what settings.c has no room for. */
-extern const struct json_field config_notify_fields[];
-int config_check_leave (const struct json_doc *doc, const struct config *cfg,
-                        struct error *err);
 struct json_object *config_to_json (const struct config *cfg);
 
 /* The opener roots that this configuration needs; calls fn for each. */

@@ -12,4 +12,9 @@ extern const struct sink_config config_sink_defaults;
 int config_check_sinks (const struct json_doc *doc, const struct config *cfg,
                         struct error *err);
 
+/* What it gives leave for: settings_roots.c. */
+extern const struct json_field config_notify_fields[];
+int config_check_leave (const struct json_doc *doc, const struct config *cfg,
+                        struct error *err);
+
 #endif

@@ -3,7 +3,7 @@
  * What a configuration gives leave for: folders below which something is
  * opened, acts, programs.
  */
-#include "supervisor/conf/settings.h"
+#include "supervisor/conf/settings_impl.h"
 
 #include "base/cleanup.h"
 #include "base/json.h"

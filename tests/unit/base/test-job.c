@@ -94,9 +94,10 @@ run_until_stopped (struct job *job, void *p)
     a->gate->inside++;
     pthread_cond_broadcast (&a->gate->c);
   }
-  while (!job_stopping (job))
-    usleep (200);
-  return -ECANCELED;
+  while (job_pause (job, 1))
+    ;
+  /* Nor is anything waited for from then on. */
+  return job_pause (job, 600000) ? 0 : -ECANCELED;
 }
 
 static int

@@ -110,6 +110,13 @@ job_stopping (const struct job *job)
   return clock_ms () >= job->deadline;
 }
 
+bool
+job_pause (const struct job *job, uint64_t ms)
+{
+  usleep ((useconds_t) ms * 1000);
+  return !job_stopping (job);
+}
+
 int
 session_open (struct hub *hub, const char *uuid, const char *console,
               enum lease_rank rank, const char *who, uint64_t deadline,
