@@ -17,6 +17,7 @@ struct buf;
 struct error;
 
 #define REPORT_MAX (1u << 20) /* bytes of a page */
+#define REPORT_FOLDED "analysis/stacks.folded"
 
 /* Where the files of a bundle are. */
 struct report_source
@@ -36,5 +37,10 @@ struct report_source
  * the bundle, or what will be it, without `files`. */
 int report_html (struct report_source *source, struct json_object *manifest,
                  struct buf *out, struct error *err);
+
+/* Where the tasks of the bundle stand, folded: "STATE;outermost;...;innermost
+ * TASKS" a line, those in D first, and then the many; whole lines, as many as
+ * out has room for.  How many; 0: nobody told of tasks. */
+unsigned report_folded (struct report_source *source, struct buf *out);
 
 #endif

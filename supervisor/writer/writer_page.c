@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The page of a bundle: made by hangdog-report, which reads what a guest said
- * and has nothing but that folder.  Disk thread.
+ * The page of a bundle, and its stacks folded: made by hangdog-report, which
+ * reads what a guest said and has nothing but that folder.  Disk thread.
  */
 #include "supervisor/writer/writer.h"
 
@@ -11,13 +11,16 @@
 #include "base/helper.h"
 #include "base/json.h"
 #include "config.h"
+#include "diag/report/report.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define PAGE "index.html"
+#define ANALYSIS "analysis"
 #define PAGE_MS 5000
 
 /* As bundle_pack() will have it, as far as it is for people. */
@@ -55,6 +58,7 @@ ask (struct helper *h, struct json_object *manifest, struct error *err)
 
   text = json_object_to_json_string_length (all, JSON_C_TO_STRING_PLAIN, &len);
   json_add_str (head, "op", "report");
+  json_add_bool (head, "stacks", true);
   if ((r = helper_say (h, head, text, len, NULL, 0, deadline, err)) < 0
       || (r = helper_hear (h, &f, deadline, err)) < 0)
     return r;
@@ -65,31 +69,58 @@ ask (struct helper *h, struct json_object *manifest, struct error *err)
                     why ? why : "it did not say why");
 }
 
+/* Where one of our own cannot be made, the page cannot be, either. */
+static int
+open_new (int files, const char *name, struct error *err)
+{
+  int fd;
+
+  /* One that was begun before a crash. */
+  unlinkat (files, name, 0);
+  fd = openat (files, name,
+               O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+  return fd < 0 ? error_errno (err, errno, "%s", name) : fd;
+}
+
+static void
+drop_stacks (int files)
+{
+  unlinkat (files, REPORT_FOLDED, 0);
+  unlinkat (files, ANALYSIS, AT_REMOVEDIR); /* that nothing else is in */
+}
+
 int
 writer_page (void *arg, int files, struct json_object *manifest,
              struct error *err)
 {
   CLEANUP_CLOSE int page = -1;
+  CLEANUP_CLOSE int stacks = -1;
   struct helper h = HELPER_INIT;
+  struct stat st;
   int r;
 
-  /* One that was begun before a crash. */
-  unlinkat (files, PAGE, 0);
-  page = openat (files, PAGE,
-                 O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-  if (page < 0)
-    return error_errno (err, errno, "%s", PAGE);
+  mkdirat (files, ANALYSIS, 0700);
+  if ((page = open_new (files, PAGE, err)) < 0
+      || (stacks = open_new (files, REPORT_FOLDED, err)) < 0)
+    {
+      unlinkat (files, PAGE, 0);
+      drop_stacks (files);
+      return -err->code;
+    }
   r = helper_start (&(struct helper_spec){ .libexec = arg,
                                            .program = "hangdog-report",
-                                           .fds = (int[]){ files, page },
-                                           .nfds = 2 },
+                                           .fds
+                                           = (int[]){ files, page, stacks },
+                                           .nfds = 3 },
                     &h, err);
   if (r == 0)
     r = ask (&h, manifest, err);
   helper_end (&h);
-  if (r == 0 && fsync (page) < 0)
+  if (r == 0 && (fsync (page) < 0 || fsync (stacks) < 0))
     r = error_errno (err, errno, "%s", PAGE);
   if (r < 0)
     unlinkat (files, PAGE, 0);
+  if (r < 0 || fstat (stacks, &st) < 0 || st.st_size == 0)
+    drop_stacks (files);
   return r;
 }

@@ -59,7 +59,8 @@ int
 LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 {
   struct shelf s = { .source = { .read = read_file, .each = each } };
-  struct buf page = BUF_INIT (REPORT_MAX);
+  struct buf page = BUF_INIT (REPORT_MAX), folded = BUF_INIT (REPORT_MAX);
+  unsigned stacks, lines = 0;
   const uint8_t *nul = memchr (data, 0, size);
   size_t len = nul ? (size_t) (nul - data) : size;
   struct json_doc *doc;
@@ -78,6 +79,12 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
         fprintf (stderr, "%s\n", why);
       MUST (!why);
     }
+  /* A line a stack, whatever its functions are called. */
+  stacks = report_folded (&s.source, &folded);
+  for (const char *p = buf_str (&folded); *p; p++)
+    lines += *p == '\n';
+  MUST (lines == stacks && strlen (buf_str (&folded)) == folded.len);
+  buf_done (&folded);
   buf_done (&page);
   json_doc_free (doc);
   return 0;

@@ -219,6 +219,41 @@ each_kind (void **state)
     }
 }
 
+/* ---- folded ---- */
+
+static void
+folded (void **state)
+{
+  static const struct file files[]
+      = { { "memory/look.jsonl",
+            "{\"row\":\"stack\",\"id\":\"1\",\"frames\":[\"__schedule+0x1/0x2\","
+            "\"wait+0x3/0x4 [mod]\",\"a;b\\nc 7\"]}\n"
+            "{\"row\":\"stack\",\"id\":\"2\",\"frames\":[\"poll\",\"entry\"]}\n"
+            "{\"row\":\"task\",\"pid\":1,\"comm\":\"a\",\"state\":\"S\","
+            "\"stack\":\"2\"}\n"
+            "{\"row\":\"task\",\"pid\":2,\"comm\":\"b\",\"state\":\"S\","
+            "\"stack\":\"2\"}\n"
+            "{\"row\":\"task\",\"pid\":3,\"comm\":\"c\",\"state\":\"D\","
+            "\"stack\":\"1\"}\n"
+            "{\"row\":\"task\",\"pid\":4,\"comm\":\"d\",\"state\":\"R\"}\n" },
+          { NULL, NULL } };
+  struct shelf s = { .source = { .read = read_file, .each = each },
+                     .files = files };
+  CLEANUP_BUF struct buf out = BUF_INIT (1000), small = BUF_INIT (20);
+
+  /* Who has no stack is in none; what parts frames is in no name. */
+  assert_int_equal (report_folded (&s.source, &out), 2);
+  assert_string_equal (buf_str (&out), "D;a:b\\x0ac 7;wait [mod];__schedule 1\n"
+                                       "S;entry;poll 2\n");
+  /* Whole lines, or none. */
+  assert_int_equal (report_folded (&s.source, &small), 1);
+  assert_string_equal (buf_str (&small), "S;entry;poll 2\n");
+  buf_clear (&out);
+  s.files = files + 1;
+  assert_int_equal (report_folded (&s.source, &out), 0);
+  assert_int_equal (out.len, 0);
+}
+
 /* ---- bounds ---- */
 
 static char *
@@ -335,6 +370,7 @@ main (void)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (style_is_allowed),
     cmocka_unit_test (each_kind),
+    cmocka_unit_test (folded),
     cmocka_unit_test (bounded),
     cmocka_unit_test (places),
   };
