@@ -8,8 +8,9 @@
  * folder and nothing else.  One question: frame {"op": "report"} with the
  * manifest as its body; descriptor 4 is the folder,
  * 5 the file that the page is written to.  Without a body the folder has a
- * manifest.json.  "stacks": true, and 6 is the folder's REPORT_FOLDED, which is
- * written before.  "damage": TEXT, and the page says that the bundle is damaged.
+ * manifest.json.  "stacks": true, and 6 is the folder's REPORT_FOLDED, which
+ * is written before.  "damage": TEXT, and the page says that the bundle is
+ * damaged.
  * One answer: {"ok": BOOL, "why": TEXT}.
  */
 #include "base/buf.h"
