@@ -53,8 +53,9 @@ redactor_new (const void *key, size_t len, struct redactor **ret,
     {
       r->cache = calloc (CACHE_SLOTS, sizeof *r->cache);
       r->faker.orders = calloc (REDACT_ORDERS, sizeof *r->faker.orders);
+      r->faker.sums = calloc (REDACT_SUMS, sizeof *r->faker.sums);
     }
-  if (!r || !r->cache || !r->faker.orders)
+  if (!r || !r->cache || !r->faker.orders || !r->faker.sums)
     return error_set (err, ENOMEM, "no memory to redact");
   digest_key_init (&r->faker.key, key, len);
   digest_mac (&r->faker.key, about, sizeof about, md);
@@ -78,6 +79,7 @@ redactor_free (struct redactor *r)
   regex_scratch_free (r->scratch);
   free (r->cache);
   free (r->faker.orders);
+  free (r->faker.sums);
   explicit_bzero (&r->faker.key, sizeof r->faker.key);
   free (r);
 }

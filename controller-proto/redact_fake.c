@@ -14,29 +14,63 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The values that a byte may become; one that is not in it stays. */
+/* The values that a byte may become, by rising ranges; one that is in none
+ * stays. */
+#define RANGES_MAX 10
 struct choice
 {
-  unsigned char values[256];
+  struct
+  {
+    unsigned char from, to;
+  } ranges[RANGES_MAX];
   unsigned n;
 };
 
 static void
 add_range (struct choice *c, unsigned from, unsigned to)
 {
-  for (unsigned v = from; v <= to; v++)
-    c->values[c->n++] = (unsigned char) v;
+  c->ranges[c->n].from = (unsigned char) from;
+  c->ranges[c->n++].to = (unsigned char) to;
 }
 
+/* From the last one, which it is in, and not at its beginning. */
 static void
 take_out (struct choice *c, unsigned from, unsigned to)
 {
-  unsigned n = 0;
+  unsigned end = c->ranges[c->n - 1].to;
+
+  c->ranges[c->n - 1].to = (unsigned char) (from - 1);
+  if (to < end)
+    add_range (c, to + 1, end);
+}
+
+/* How many there are, and the how manieth of them byte is, from 0: as many as
+ * there are when it is none. */
+static unsigned
+place_in (const struct choice *c, unsigned char byte, unsigned *ret_n)
+{
+  unsigned n = 0, at = 256;
 
   for (unsigned i = 0; i < c->n; i++)
-    if (c->values[i] < from || c->values[i] > to)
-      c->values[n++] = c->values[i];
-  c->n = n;
+    {
+      unsigned from = c->ranges[i].from, to = c->ranges[i].to;
+
+      if (byte >= from && byte <= to)
+        at = n + byte - from;
+      n += to - from + 1;
+    }
+  *ret_n = n;
+  return at < n ? at : n;
+}
+
+static unsigned char
+value_at (const struct choice *c, unsigned at)
+{
+  unsigned i = 0, n;
+
+  while ((n = c->ranges[i].to - c->ranges[i].from + 1u) <= at)
+    at -= n, i++;
+  return (unsigned char) (c->ranges[i].from + at);
 }
 
 /* ---- a stream of numbers under the key ---- */
@@ -143,17 +177,15 @@ ordered (const struct redact_faker *f, const struct seed *seed, unsigned n,
 /* Where byte goes among the choice, which is shuffled. */
 static unsigned char
 moved (const struct redact_faker *f, char kind, const unsigned char *before,
-       unsigned n, unsigned char byte, struct choice *c)
+       unsigned n, unsigned char byte, const struct choice *c)
 {
   struct seed seed;
-  unsigned at = 0;
+  unsigned all, at = place_in (c, byte, &all);
 
-  while (at < c->n && c->values[at] != byte)
-    at++;
-  if (at == c->n || c->n < 2)
+  if (at == all || all < 2)
     return byte;
   seed_init (&seed, kind, before, n);
-  return c->values[ordered (f, &seed, c->n, at)];
+  return value_at (c, ordered (f, &seed, all, at));
 }
 
 /* ---- IPv4 ---- */
@@ -267,12 +299,13 @@ fake_mac (const struct redact_faker *f, const unsigned char mac[6],
       struct choice c = { .n = 0 };
 
       /* The two low bits of the first say whose and of how many it is. */
-      if (i == 0)
-        for (unsigned v = mac[0] & 3u; v < 256; v += 4)
-          c.values[c.n++] = (unsigned char) v;
-      else
-        add_range (&c, 0, 255);
-      ret[i] = moved (f, 'm', mac, i, mac[i], &c);
+      unsigned stay = i == 0 ? 2 : 0, low = mac[i] & ((1u << stay) - 1);
+
+      add_range (&c, 0, 255u >> stay);
+      ret[i] = (unsigned char) (moved (f, 'm', mac, i,
+                                       (unsigned char) (mac[i] >> stay), &c)
+                                    << stay
+                                | low);
     }
 }
 
@@ -427,18 +460,37 @@ redact_fake_ipv6 (const struct redact_faker *f, const unsigned char ip[16],
 
 /* ---- words ---- */
 
+/* The same few names stand in every line of a log. */
 static void
 word_sum (const struct redact_faker *f, const char *kind, const char *word,
           size_t len, char ret_hex[9])
 {
+  struct redact_sum *kept = NULL;
   unsigned char md[DIGEST_BYTES];
+  uint32_t h = 2166136261u;
   char text[300];
   size_t n = (size_t) snprintf (text, sizeof text, "%s", kind) + 1;
 
   for (size_t i = 0; i < len && n < sizeof text; i++)
     text[n++] = (char) tolower ((unsigned char) word[i]);
+  if (f->sums && n <= sizeof kept->text)
+    {
+      for (size_t i = 0; i < n; i++)
+        h = (h ^ (unsigned char) text[i]) * 16777619u;
+      kept = &f->sums[(h ^ h >> 15) & (REDACT_SUMS - 1)];
+    }
+  if (kept && kept->len == n && memcmp (kept->text, text, n) == 0)
+    {
+      memcpy (ret_hex, kept->hex, 9);
+      return;
+    }
   digest_mac (&f->key, text, n, md);
   snprintf (ret_hex, 9, "%02x%02x%02x%02x", md[0], md[1], md[2], md[3]);
+  if (!kept)
+    return;
+  memcpy (kept->text, text, n);
+  memcpy (kept->hex, ret_hex, 9);
+  kept->len = (unsigned char) n;
 }
 
 void

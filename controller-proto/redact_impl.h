@@ -120,10 +120,20 @@ struct redact_order
   unsigned char order[256];
 };
 
+/* What became of a word, behind what kind it is. */
+#define REDACT_SUMS 256 /* a power of two */
+struct redact_sum
+{
+  char text[72], hex[9];
+  unsigned char len; /* 0 = none yet */
+};
+
 struct redact_faker
 {
   struct digest_key key;
-  struct redact_order *orders; /* REDACT_ORDERS; NULL = none is kept */
+  /* What was made before: so many of them, or NULL, none is kept. */
+  struct redact_order *orders;
+  struct redact_sum *sums;
 };
 
 /* Each writes the pseudonym of a value to dst.  False: it stays. */

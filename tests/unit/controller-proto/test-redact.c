@@ -201,7 +201,7 @@ test_kept (void **state)
 {
   CLEANUP_REDACTOR struct redactor *r = new (key_a);
   struct redact_faker bare = { .key = r->faker.key };
-  char kept[FAKE_MAX], made[FAKE_MAX];
+  char kept[FAKE_MAX], made[FAKE_MAX], text[120];
   uint32_t x = 5;
 
   for (unsigned i = 0; i < 4000; i++)
@@ -225,6 +225,15 @@ test_kept (void **state)
       ip[0] = 0x20 | (ip[0] & 0x1f);
       assert_int_equal (redact_fake_ipv6 (&r->faker, ip, kept),
                         redact_fake_ipv6 (&bare, ip, made));
+      assert_string_equal (kept, made);
+      snprintf (text, sizeof text, "n%u.%.*s", i / 2 * 7, (int) (i % 90),
+                "a-name-that-may-be-longer-than-what-is-kept-of-one-so-that-"
+                "there-is-no-place-for-it-at-all");
+      redact_fake_host (&r->faker, text, strlen (text), kept);
+      redact_fake_host (&bare, text, strlen (text), made);
+      assert_string_equal (kept, made);
+      redact_fake_word (&r->faker, KIND_USER, text, strlen (text), kept);
+      redact_fake_word (&bare, KIND_USER, text, strlen (text), made);
       assert_string_equal (kept, made);
     }
 }
