@@ -32,7 +32,7 @@
 #define LINE_KILL "\x15"
 
 const char *const sysrq_route_names[]
-    = { "keyboard", "break", "ctrl-o", "mux-break" };
+    = { "keyboard", "break", "ctrl-o", "mux-break", "mux-here" };
 const char *const sysrq_answer_names[] = { "none", "disabled", "shown" };
 
 /* ---- sending ---- */
@@ -66,6 +66,7 @@ send_key (struct sysrq_asking *a, enum sysrq_route route, char key,
   const char ctrl_o[2] = { '\x0f', key };
   /* All at once: focus must go back even if the lease is lost after it. */
   const char mux[7] = { '\x01', 'c', '\x01', 'b', key, '\x01', 'c' };
+  const char here[3] = { '\x01', 'b', key };
   int rc;
 
   sysrq_announce (ctx, key, SYSRQ_HEADER_MS + 1000);
@@ -83,8 +84,13 @@ send_key (struct sysrq_asking *a, enum sysrq_route route, char key,
     case ROUTE_KEYBOARD:
       rc = sysrq_press (ctx, key, err);
       break;
+    case ROUTE_MUX_HERE:
+      rc = lease_write_raw (a->lease, here, sizeof here, until, err);
+      break;
     case ROUTE_MUX_BREAK:
-      rc = lease_write_raw (a->lease, mux, sizeof mux, until, err);
+      rc = sysrq_focus_goes (a, err);
+      if (rc >= 0)
+        rc = lease_write_raw (a->lease, mux, sizeof mux, until, err);
       if (rc >= 0)
         ctx->out->impact (ctx->out,
                           "switched the console's input focus there and back");
@@ -370,6 +376,7 @@ sysrq_open (struct sysrq_asking *a, const char *con, bool typing,
 void
 sysrq_close (struct sysrq_asking *a)
 {
+  sysrq_focus_back (a);
   if (a->lease)
     lease_free (a->lease);
   if (a->own_tap)

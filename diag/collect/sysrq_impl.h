@@ -5,6 +5,7 @@
  *   sysrq.c         the collector: which keys, in which order, what they said
  *   sysrq_ask.c     one key, over a console: ways, the kernel's line, its end
  *   sysrq_key.c     the guest's keyboard, and the monitor
+ *   sysrq_focus.c   the input focus of QEMU's mux, there and back
  *   sysrq_level.c   what is known of it; the loglevel, there and back
  *   sysrq_shell.c   the same keys by a shell in the guest
  */
@@ -35,6 +36,7 @@ enum sysrq_route
   ROUTE_BREAK,     /* monitor: chardev-send-break, then the key */
   ROUTE_CTRL_O,    /* ^O and the key */
   ROUTE_MUX_BREAK, /* ^A c, ^A b, the key, ^A c */
+  ROUTE_MUX_HERE,  /* ^A b, the key: whoever has the focus; to undo only */
   ROUTE_MAX,
 };
 extern const char *const sysrq_route_names[];
@@ -49,6 +51,7 @@ struct sysrq_asking
   struct tap *own_tap; /* without a lease */
   int route;           /* that came through; -1 = none yet */
   bool loud;           /* its loglevel hides nothing */
+  bool focus;          /* that it moves is on disk */
   struct buf text;     /* since the key was sent */
   size_t header;       /* where the kernel's line begins in it */
 };
@@ -91,6 +94,14 @@ bool sysrq_can_raise (const struct sysrq_asking *a,
  * put back. */
 bool sysrq_raise (struct sysrq_asking *a, const struct sysrq_state *was);
 void sysrq_restore (struct sysrq_asking *a, const struct sysrq_state *was);
+
+/* ---- the input focus of a mux (sysrq_focus.c) ---- */
+
+/* Before it moves: on disk, once for as long as this console is open. */
+int sysrq_focus_goes (struct sysrq_asking *a, struct error *err);
+/* Before the console is closed, for what QEMU has not read by then it forgets,
+ * and the focus stays where it is. */
+void sysrq_focus_back (struct sysrq_asking *a);
 
 /* ---- by a shell (sysrq_shell.c) ---- */
 
