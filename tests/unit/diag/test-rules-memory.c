@@ -545,8 +545,8 @@ tells_what_is_behind (void **state)
     const char *facts, *finding;
   } cases[] = {
     { "disk.vda.pool_trouble@host=thin pool p is read-only", "pool-fails" },
-    { "disk.vda.pool_data@host=0.90", "pool-data-short" },
-    { "disk.vda.pool_metadata@host=0.95", "pool-metadata-short" },
+    { "disk.vda.pool_data@host=0.90", "pool-short" },
+    { "disk.vda.pool_metadata@host=0.95", "pool-short" },
     { "disk.vda.backing_state@host=suspended", "backing-stands" },
     { "disk.vda.backing_state@host=degraded", "backing-degraded" },
     { "disk.vda.health@host=failing", "hardware-fails" },
