@@ -369,6 +369,14 @@ how_long_it_takes (void **state)
              BINS ("1000000,50000000", "6,7,8"));
   assert_null (fact_of (h, "disk.root.slowest_ms"));
   haul_free (h);
+  h = facts (&g, BINS ("9", "1,1"), BINS ("", "5"));
+  assert_null (fact_of (h, "disk.root.slowest_ms"));
+  haul_free (h);
+  h = facts (&g, BINS ("1000000,50000000", "5,6,7"),
+             BINS ("1000000,50000000", "5,6,3"));
+  assert_null (fact_of (h, "disk.root.slowest_ms"));
+  assert_null (strstr (file_of (h, "monitor/latency.txt"), "+-"));
+  haul_free (h);
   /* Of no shape. */
   h = facts (&g, BINS ("9,8", "1,1,1"), BINS ("9,8", "2,2,2"));
   assert_int_equal (h->nfacts + h->nfiles, 0);
