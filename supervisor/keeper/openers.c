@@ -334,8 +334,9 @@ slow_due (struct timer *t, void *arg)
   if (!h->ask || h->given_up)
     return;
   h->given_up = true;
-  snprintf (why, sizeof (why), "%.200s does not answer: the file system it is "
-            "on is stuck", h->ask->folder);
+  snprintf (why, sizeof (why), "%.200s does not answer: the %s is stuck",
+            h->ask->folder,
+            h->ask->req.kind == OPEN_HEALTH ? "disk" : "file system it is on");
   log_warn ("%s", why);
   h->all->stuck (h->ask->folder, true, h->since_ms, h->all->stuck_arg);
   ask_fail (h->ask, ETIMEDOUT, why);

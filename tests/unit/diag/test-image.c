@@ -121,7 +121,9 @@ errors_of_ext4 (void **state)
   assert_string_equal (text_of (h, "disk.vda.host_read"), "ok");
   assert_true (int_of (h, "disk.vda.host_free") > 0);
   assert_int_equal (int_of (h, "disk.vda.image_corrupt"), 0);
-  assert_string_equal (buf_str (&h->gaps), "");
+  /* What this machine's own disks say is theirs. */
+  assert_true (!h->gaps.len
+               || strstr (buf_str (&h->gaps), " behind it is: "));
   haul_free (h);
 }
 
