@@ -81,7 +81,8 @@ take (struct sum *sum, struct json_object *o, const struct health *h)
   const char *name = json_get_str (o, "name");
   const char *device = json_get_str (o, "device");
 
-  if (h->pool > sum->pool.pool)
+  /* The pool is below its volumes, which say the same of it. */
+  if (h->pool && h->pool >= sum->pool.pool)
     {
       sum->pool = *h;
       snprintf (sum->pool_name, sizeof sum->pool_name, "%s",

@@ -206,6 +206,9 @@ static const struct
   { "8:16", NULL, ENODEV },
   { "8:32", NULL, ETIMEDOUT },
   { "252:0", "dm crypt \n", 0 },
+  { "253:5", "dm thin Fail\n", 0 },
+  { "253:6", "dm thin-pool Fail\n", 0 },
+  { "259:0", "nvme 00", 0 },
 };
 static unsigned asked;
 
@@ -272,6 +275,25 @@ a_pool_behind_a_disk (void **state)
   assert_string_equal (
       json_get_str (json_object_array_get_idx (list, 1), "pool"),
       "out-of-data");
+  haul_free (h);
+}
+
+static void
+a_pool_that_failed (void **state)
+{
+  CLEANUP_JSON struct json_object *list = json_tokener_parse (
+      "[{'device':'dm-5','kind':'lvm','number':'253:5','name':'vg-web'},"
+      "{'device':'dm-6','kind':'thin-pool','number':'253:6',"
+      "'name':'vg-thin-tpool'},"
+      "{'device':'nvme0n1','kind':'nvme','number':'259:0'}]");
+  struct haul *h = ask (list);
+
+  assert_string_equal (text_of (h, "disk.vda.pool_trouble"),
+                       "thin pool vg-thin-tpool has failed");
+  assert_null (fact_of (h, "disk.vda.pool_data"));
+  /* It was asked, and said nothing that can be read. */
+  assert_null (fact_of (h, "disk.vda.health"));
+  assert_int_equal (asked, 3);
   haul_free (h);
 }
 
@@ -367,6 +389,7 @@ main (void)
     cmocka_unit_test (ata_status),
     cmocka_unit_test (ata_data),
     cmocka_unit_test (a_pool_behind_a_disk),
+    cmocka_unit_test (a_pool_that_failed),
     cmocka_unit_test (who_does_not_tell),
     cmocka_unit_test (what_may_be_asked),
     cmocka_unit_test (hardware),
