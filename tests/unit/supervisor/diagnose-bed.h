@@ -190,6 +190,7 @@ brings_much (struct collect_ctx *ctx, struct error *err)
   brings (ctx, "much", "!");
   brings (ctx, "part", "abcd");
   ctx->out->file (ctx->out, "part", more, sizeof more);
+  brings (ctx, "part", "late");
   ctx->out->attach (ctx->out, &(struct collect_attachment){
                                   .path = "/var/crash/a.core",
                                   .bytes = 77,
