@@ -299,3 +299,14 @@ cd ..
 # ---- how far it is: nothing of what is done at once, and lines of what is not ----
 code 0 "$hangdog" bundle verify out.tar.zst
 [ ! -s err ] || die "verify of a small one says how far it is: $(cat err)"
+
+# ---- signed beside it, as docs/bundle.md says: its manifest stands for all of it ----
+if command -v openssl >/dev/null && openssl genpkey -algorithm ed25519 -out host.key 2>/dev/null; then
+    openssl pkey -in host.key -pubout -out host.pub
+    "$hangdog" bundle cat out.tar.zst manifest.json --raw >m || die "cat --raw"
+    openssl pkeyutl -sign -rawin -inkey host.key -in m -out sig || die "it cannot be signed"
+    code 0 openssl pkeyutl -verify -rawin -pubin -inkey host.pub -in m -sigfile sig
+    sed -i 's/pseudonyms/pseudonymS/' m
+    code 1 openssl pkeyutl -verify -rawin -pubin -inkey host.pub -in m -sigfile sig
+    ok "signed beside it"
+fi

@@ -230,7 +230,8 @@ what_is_cut_is_counted (void **state)
   o = json_object_object_get (w->head, "about");
   assert_int_equal (json_object_object_length (o), 1);
   cut = json_get (json_get (o, "part"), "truncated");
-  assert_int_equal (json_get_int (cut, "orig_bytes", 0), HAUL_MAX_BYTES + strlen ("abcdlate"));
+  assert_int_equal (json_get_int (cut, "orig_bytes", 0),
+                    HAUL_MAX_BYTES + strlen ("abcdlate"));
 }
 
 static void
