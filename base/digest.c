@@ -119,6 +119,21 @@ digest_end (struct digest *d, unsigned char ret[DIGEST_BYTES])
     ret[i] = (unsigned char) (d->h[i / 4] >> (24 - 8 * (i % 4)));
 }
 
+void
+digest_end_hex (struct digest *d, char ret[DIGEST_HEX])
+{
+  static const char digits[] = "0123456789abcdef";
+  unsigned char md[DIGEST_BYTES];
+
+  digest_end (d, md);
+  for (unsigned i = 0; i < DIGEST_BYTES; i++)
+    {
+      ret[2 * i] = digits[md[i] >> 4];
+      ret[2 * i + 1] = digits[md[i] & 15];
+    }
+  ret[DIGEST_HEX - 1] = '\0';
+}
+
 /* ---- keyed ---- */
 
 static void

@@ -20,6 +20,7 @@
 #include "base/io.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "controller-proto/bundle.h"
 #include "diag/report/report.h"
 
 #include <dirent.h>
@@ -34,7 +35,7 @@
 
 #define FD_FOLDER (HELPER_CHANNEL + 1)
 #define FD_PAGE (HELPER_CHANNEL + 2)
-#define MANIFEST_MAX (4u << 20)
+#define MANIFEST_MAX BUNDLE_MAX_MANIFEST
 #define DEPTH_MAX 4
 #define FILES_MOST 1024
 #define SAY_MS 2000
