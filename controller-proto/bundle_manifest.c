@@ -55,6 +55,7 @@ static const struct sort
   { "incident.json", "internal" },
   { "timeline.jsonl", "internal" },
   { "summary.*", "internal" },
+  { "stacks.folded", "internal" },
   { "index.html", "secret" },
 };
 
