@@ -193,8 +193,7 @@ quiet_of (const struct sysrq_asking *a, char key, enum sysrq_end *ret)
   size_t len = a->text.len - a->header;
   uint64_t ms;
 
-  /* Its end is not kept. */
-  *ret = a->text.cut ? SYSRQ_END_MISSING : sysrq_end_of (key, text, len);
+  *ret = sysrq_end_of (key, text, len);
   ms = sysrq_quiet_ms (*ret);
   return ms < STALL_MS && !a->text.cut && text[len - 1] != '\n' ? STALL_MS
                                                                 : ms;

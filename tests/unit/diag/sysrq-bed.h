@@ -94,20 +94,24 @@ static inline void
 hit (char key)
 {
   static struct buf both = BUF_INIT (2u << 20);
-  const char *next = k.obeys ? obey (key) : k.answer;
-  struct buf old = both;
+  struct buf left CLEANUP_BUF = BUF_INIT (2u << 20);
+  const char *next;
 
-  k.into += k.pending != NULL;
-  if (!k.in_turn || !k.pending || !next)
+  if (k.in_turn && k.pending)
+    {
+      k.into++;
+      buf_puts (&left, k.pending);
+    }
+  next = k.obeys ? obey (key) : k.answer;
+  if (left.len == 0 || !next)
     {
       k.pending = next;
       k.ready_ms = now_ms + 1;
       return;
     }
-  both = (struct buf) BUF_INIT (2u << 20);
-  buf_printf (&both, "%s%s", k.pending, next);
+  buf_clear (&both);
+  buf_printf (&both, "%s%s", buf_str (&left), next);
   k.pending = buf_str (&both);
-  buf_done (&old);
 }
 
 /* Who hears of it takes what comes until then for asked for. */
