@@ -227,6 +227,13 @@ some_that_stand_are_no_cause (void **state)
   concludes (FROZEN ("0.02") ";tasks.stopped=0;console.readers=0;"
              "init.state=sleeping",
              "silent", "console-lost", NULL);
+  /* That others are stopped does not say that somebody does. */
+  concludes (STOPPED ("0.02") ";console.readers=0;init.state=sleeping",
+             "silent", "console-lost", NULL);
+  concludes (STOPPED ("0.02") ";console.readers=0;init.state=sleeping"
+             ";console.held_by=sh (7)",
+             "silent", "userspace-stuck", NULL);
+  assert_string_equal (last, "medium");
 }
 
 #define TOLD(class, title)                                                    \
@@ -370,7 +377,7 @@ told_causes (void **state)
   char text[512];
 
   snprintf (text, sizeof text, WELL ";%s", full);
-  concludes (text, "status", "application-dead", "no room left: dd: no space");
+  concludes (text, "status", "application-dead", "dd: no space");
   snprintf (text, sizeof text, WELL ";%s;fs.full@inside=/data", full);
   concludes (text, "status", "application-dead", "no room left in /data");
   snprintf (text, sizeof text, WELL ";%s", out);
