@@ -383,7 +383,7 @@ shell_ask (const struct transport_env *env, const struct guest *g,
   shell.until_ms = q->until_ms;
   *ret = (struct ask_result){ .end = shell.says ? ASK_OK : ASK_SILENT,
                               .begun = true,
-                              .output = BUF_INIT (65536) };
+                              .output = BUF_INIT (1u << 20) };
   buf_puts (&ret->output, shell.says ? shell.says : "");
   return 0;
 }
