@@ -202,7 +202,7 @@ run (struct collect_ctx *ctx, struct error *err)
   int rc;
 
   snprintf (who, sizeof who, "a diagnosis, step %.63s", ctx->step);
-  snprintf (t.file, sizeof t.file, "console/dialogue-%.63s.txt", ctx->step);
+  snprintf (t.file, sizeof t.file, "dialogue/%.63s.txt", ctx->step);
   rc = console_ask_open (ctx->env, ctx->guest, own->console, who,
                          ctx->deadline, &session, &opened, err);
   if (rc < 0)

@@ -27,6 +27,27 @@ echo \$! >$work/said/child
 echo "got so far"
 sleep 300
 EOP
+cat >"$work/exec.d/leaves" <<EOP
+#!/bin/sh
+cd "\$HANGDOG_OUTPUT" || exit 9
+printf 'of %s\n' "\$HANGDOG_GUEST" >state.txt
+printf 'a\0b' >"b c"
+printf 'other' >"b_c"
+ln -s /etc/passwd link
+pwd >$work/said/where
+EOP
+cat >"$work/exec.d/fills" <<EOP
+#!/bin/sh
+setsid sh -c 'while :; do head -c 1000000 /dev/zero >>"\$HANGDOG_OUTPUT/a"; done' &
+wait
+EOP
+cat >"$work/exec.d/stays" <<EOP
+#!/bin/sh
+echo 1 >"\$HANGDOG_OUTPUT/a"
+setsid sleep 300 &
+echo \$! >$work/said/stays
+wait
+EOP
 cat >"$work/exec.d/tell" <<EOP
 #!/bin/sh
 case \$HANGDOG_GUEST in
@@ -45,6 +66,12 @@ cat >"$work/playbooks.d/mine.json" <<EOJ
   { "do": "host", "if": "exec.array.status == 2" },
   { "do": "core", "max": "1GiB" } ] }
 EOJ
+cat >"$work/playbooks.d/left.json" <<EOJ
+{ "name": "left", "steps": [
+  { "do": "exec", "name": "leaves", "program": "leaves" },
+  { "do": "exec", "name": "fills", "program": "fills", "budget": "60s" } ] }
+EOJ
+echo '{ "name": "stays", "steps": [ { "do": "exec", "program": "stays", "budget": "5m" } ] }' >"$work/playbooks.d/stays.json"
 echo '{ "name": "short", "steps": [ "console" ] }' >"$work/playbooks.d/short.json"
 cfg() { # NOTIFY
     chaos_config "{\"kind\": \"rundir\", \"root\": \"$work/fake\", \"consoles\": \"cons0\", \"console-mode\": \"hold\"}" \
@@ -62,11 +89,12 @@ grep -q 'steps\[0\].program: is the name' "$work/out" || { cat "$work/out"; die 
 # ---- what would be done ----
 cfg '{ "exec": ["tell", "an argument"], "timeout": "1s" }'
 hd_start
-until_ok 10 logged '2 playbooks of 2 files' || die "the playbooks"
+until_ok 10 logged '4 playbooks of 4 files' || die "the playbooks"
 until_ok 10 sh -c "'$build/hangdog' list | grep -q beta" || die "no guests"
 hd diagnose alpha --playbook mine --dry-run >"$work/out" || die "dry-run: $?"
 grep -q 'runs the host.s program array' "$work/out" || { cat "$work/out"; die "the plan has no program"; }
 grep -q 'writes its memory there, 1024 MiB at most' "$work/out" || { cat "$work/out"; die "the plan has no core"; }
+grep -q 'takes what it leaves in a folder of its own, 4 MiB and 32 files' "$work/out" || { cat "$work/out"; die "the plan has no folder"; }
 [ ! -e "$work/said/child" ] || die "a plan runs programs"
 
 # ---- what is ----
@@ -108,4 +136,32 @@ until_ok 10 logged 'notify: .*tell timeout' || die "it is not ended"
 until_ok 5 gone "$(cat "$work/said/told-child")" || die "what it has started lives on"
 hd diagnose alpha --playbook short >"$work/out" 2>&1
 until_ok 10 test -e "$work/said/told" || die "nobody is told any more"
+
+# ---- what it leaves: in a folder of its own, in the bundle, and nowhere else ----
+folders() { find "$work/run/exec" -mindepth 1 -maxdepth 1 | wc -l; }
+hd diagnose alpha --playbook left >"$work/out" 2>&1
+left=$(grep -Eo 'bundle=[^ ]*' "$work/out"); left=${left#bundle=}
+[ -s "$left" ] || { cat "$work/out"; die "no bundle"; }
+hd bundle verify "$left" >/dev/null || die "that bundle is not whole"
+exact "what it left" "$(hd bundle cat "$left" exec/leaves/state.txt)" "of alpha"
+exact "what else it left" "$(hd bundle cat "$left" exec/leaves/b_c)" 'a\x00b'
+exact "and one of a like name" "$(hd bundle cat "$left" exec/leaves/b_c-1)" other
+hd bundle cat "$left" manifest.json >"$work/manifest-left"
+jq -r '.gaps[] | .what + ": " + .why' "$work/manifest-left" >"$work/gaps"
+lacks '^exec/leaves/link: a link is not followed'
+lacks 'fills did not stop to fill its folder'
+lacks '^exec/fills/a: cut off'
+exact "where it is" "$(dirname "$(cat "$work/said/where")")" "$work/run/exec"
+until_ok 5 test "$(folders)" = 0 || die "folders are left: $(ls -A "$work/run/exec")"
+
+# ---- killed: what it has started is ended, and its folder goes; where nobody could, at the next start ----
+hd diagnose beta --playbook stays >/dev/null 2>&1 &
+until_ok 10 test -s "$work/said/stays" || die "it does not begin"
+exact "its folder" "$(folders)" 1
+mkdir -p "$work/run/exec/run-older/a/b"
+daemon=$(hd_pid daemon)
+kill -9 "$daemon"
+until_ok 10 gone "$(cat "$work/said/stays")" || die "what it had started outlives the daemon"
+no_folders() { [ "$(folders)" = 0 ]; }
+until_ok 15 no_folders || die "folders outlive the daemon: $(ls -A "$work/run/exec")"
 step PASS

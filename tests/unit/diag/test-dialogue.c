@@ -123,7 +123,7 @@ talk (struct scene *s, const char *steps, typing_fn *may_type, uint64_t ms,
   return a.haul;
 }
 
-#define FILE_NAME "console/dialogue-front-door.txt"
+#define FILE_NAME "dialogue/front-door.txt"
 
 static void
 says (const struct haul *h, const char *end, const char *at)
