@@ -158,10 +158,13 @@ until_ok 5 test "$(folders)" = 0 || die "folders are left: $(ls -A "$work/run/ex
 hd diagnose beta --playbook stays >/dev/null 2>&1 &
 until_ok 10 test -s "$work/said/stays" || die "it does not begin"
 exact "its folder" "$(folders)" 1
+its=$(ls "$work/run/exec")
+child=$(cat "$work/said/stays")
 mkdir -p "$work/run/exec/run-older/a/b"
-daemon=$(hd_pid daemon)
-kill -9 "$daemon"
-until_ok 10 gone "$(cat "$work/said/stays")" || die "what it had started outlives the daemon"
-no_folders() { [ "$(folders)" = 0 ]; }
-until_ok 15 no_folders || die "folders outlive the daemon: $(ls -A "$work/run/exec")"
+chown -R --reference="$work/run/exec" "$work/run/exec/run-older"
+kill -9 "$(hd_pid daemon)"
+until_ok 10 gone "$child" || die "what it had started outlives the daemon"
+# The next daemon begins that diagnosis once more, with another folder.
+no_folders() { [ ! -e "$work/run/exec/$its" ] && [ ! -e "$work/run/exec/run-older" ]; }
+until_ok 15 no_folders || die "$its or run-older outlive the daemon: $(ls -A "$work/run/exec")"
 step PASS
