@@ -63,6 +63,8 @@ cat >"$work/playbooks.d/mine.json" <<EOJ
   { "do": "exec", "name": "array", "program": "array", "args": ["two parts"] },
   { "do": "exec", "name": "hangs", "program": "hangs", "budget": "1s" },
   { "do": "exec", "name": "none", "program": "nonesuch" },
+  { "do": "dialogue", "name": "panel", "budget": "5s", "steps": [
+    { "name": "in", "send": "hunter2\\\\r", "expect": ["never-said"], "timeout": "300ms" } ] },
   { "do": "host", "if": "exec.array.status == 2" },
   { "do": "core", "max": "1GiB" } ] }
 EOJ
@@ -94,6 +96,7 @@ until_ok 10 sh -c "'$build/hangdog' list | grep -q beta" || die "no guests"
 hd diagnose alpha --playbook mine --dry-run >"$work/out" || die "dry-run: $?"
 grep -q 'runs the host.s program array' "$work/out" || { cat "$work/out"; die "the plan has no program"; }
 grep -q 'writes its memory there, 1024 MiB at most' "$work/out" || { cat "$work/out"; die "the plan has no core"; }
+grep -qF 'types on its console: hunter2' "$work/out" || { cat "$work/out"; die "the plan does not say what is typed"; }
 grep -q 'takes what it leaves in a folder of its own, 4 MiB and 32 files' "$work/out" || { cat "$work/out"; die "the plan has no folder"; }
 [ ! -e "$work/said/child" ] || die "a plan runs programs"
 
@@ -116,6 +119,11 @@ lacks 'hangs did not end in time, and was ended with [1-9]'
 lacks nonesuch
 lacks 'no folder for cores'
 jq -r '.impact[].what' "$work/manifest" | grep -q 'program array' || die "impact"
+jq -e '[.facts[] | select(.name == "dialogue.panel.end" and .source == "console") | .value] == ["silent"]' "$work/manifest" >/dev/null ||
+    die "how a dialogue ended is no fact"
+jq -r '.impact[].what' "$work/manifest" | grep -qx 'typed 8 bytes on its console' || die "impact of a dialogue"
+part dialogue/panel.txt | grep -qx '> ended in step in: silent' || { part dialogue/panel.txt; die "what was said"; }
+hd bundle grep hunter2 "$bundle" >"$work/out" 2>&1 && { cat "$work/out"; die "what was typed is in the bundle"; }
 until_ok 5 gone "$(cat "$work/said/child")" || die "what it has started lives on"
 
 # ---- who is told ----
@@ -167,4 +175,10 @@ until_ok 10 gone "$child" || die "what it had started outlives the daemon"
 # The next daemon begins that diagnosis once more, with another folder.
 no_folders() { [ ! -e "$work/run/exec/$its" ] && [ ! -e "$work/run/exec/run-older" ]; }
 until_ok 15 no_folders || die "$its or run-older outlive the daemon: $(ls -A "$work/run/exec")"
+hd_stop
+mkdir -p "$work/run/exec/run-older/a/b"
+chown -R --reference="$work/run/exec" "$work/run/exec/run-older"
+rm "$work/playbooks.d/stays.json"
+hd_start
+until_ok 15 test ! -e "$work/run/exec/run-older" || die "a start does not take it away"
 step PASS
