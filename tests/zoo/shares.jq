@@ -42,7 +42,7 @@ def held($doc; $v):
       # Without a heartbeat nobody is that quick.
       ($beaten | map(took) | median) as $m
       | at_most("fault to incident, median: vCPU, kernel, VMM"; $m; {n: 5000, text: "<= 5 s"}; "\($m | seconds) of \($beaten | length)"; $v != "console" and $v != "monitor"),
-      ($asked | map(took / ($doc[.name] // {} | patience)) | median) as $m
+      ($asked | map((took // empty) / ($doc[.name] // {} | patience)) | median) as $m
       | at_most("the others, median of their period × threshold + timeout"; $m; {n: 1, text: "<= 1"};
           if $m == null then "-" else "\(if $m > 1e6 then "never" else ($m * 100 | round) / 100 end) (\($asked | map(took) | median | seconds)) of \($asked | length)" end; true),
       {what: "fault to verdict, median", want: "", is: ($t | map(.verdict_ms) | median | seconds), ok: null},

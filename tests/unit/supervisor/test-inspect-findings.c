@@ -225,6 +225,14 @@ says_what_it_waits_for (void **state)
           "'timers':{'due_s':-3.5}}\n",
           "What stands out:\n * CPU 0 lets nothing else run: spinner (9) in "
           "spin [zoo], at delay_tsc, a timer is 3.5 s late for that\n");
+  expect (KERNEL SYSTEM SPIN
+          "{'row':'cpu','vcpu':0,'cpu':0,'mode':'kernel','at':'y+0x1/0x2',"
+          "'irqs_off':false,'halted':false,'pid':9,'comm':'spinner','stack':1,"
+          "'rcu_reader':true}\n" TASK "{'row':'timers','cpu':0,'hrtimers':{"
+          "'due_s':0.003},'timers':{'due_s':-3.5}}\n",
+          "What stands out:\n * CPU 0 lets nothing else run: spinner (9) in "
+          "spin [zoo], at delay_tsc, a timer is 3.5 s late for that, as a "
+          "reader of RCU that does not end\n");
 }
 
 /* QEMU waits for the disk, and the guest's clock stands for that. */
