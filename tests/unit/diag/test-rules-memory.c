@@ -151,13 +151,14 @@ names_class_and_culprit (void **state)
   concludes (LIVES ";finding.soft_lockup=CPU 0 lets nothing else run;"
              "culprit.soft_lockup=spin [m], kworker/0:1 (7) on CPU 0;"
              "workqueue.stuck_s=16.0",
-             "silent", "workqueue-lockup", "spin [m], kworker/0:1 (7) on CPU 0");
+             "silent", "workqueue-lockup",
+             "spin [m], kworker/0:1 (7) on CPU 0");
   /* So is a reader of RCU; what the kernel has said stands before both. */
-  concludes (LIVES ";finding.soft_lockup=CPU 0 lets nothing else run: t (7), as "
-             "a reader of RCU that does not end;culprit.soft_lockup=spin [m]",
+  concludes (LIVES ";finding.soft_lockup=CPU 0 lets nothing else run: t (7), "
+             "as a reader of RCU that does not end;culprit.soft_lockup=spin [m]",
              "silent", "rcu-stall", "spin [m]");
-  concludes (LIVES ";finding.soft_lockup=CPU 0 lets nothing else run: t (7), as "
-             "a reader of RCU that does not end;culprit.soft_lockup=spin [m];"
+  concludes (LIVES ";finding.soft_lockup=CPU 0 lets nothing else run: t (7), "
+             "as a reader of RCU that does not end;culprit.soft_lockup=spin [m];"
              "kernel.event.soft_lockup=CPU#0 stuck for 22s",
              "silent", "soft-lockup", "spin [m]");
   concludes (LIVES ";finding.filesystem_error=file system ext4 on vda is "

@@ -235,6 +235,26 @@ says_what_it_waits_for (void **state)
           "reader of RCU that does not end\n");
 }
 
+/* Whose work sleeps for ever has the blame, and not who waits for it. */
+static void
+sees_a_work_that_sleeps (void **state)
+{
+#define FLUSHES(since)                                                        \
+  "{'row':'stack','id':1,'frames':['__schedule+0x1/0x2',"                  \
+  "'schedule+0x1/0x2','schedule_timeout+0x1/0x2',"                            \
+  "'wait_for_completion+0x1/0x2','__flush_work+0x1/0x2']}\n"                  \
+  "{'row':'task','pid':9,'comm':'sh','state':'D','since_s':" since             \
+  ",'stack':1}\n"
+#define WORK                                                                  \
+  "{'row':'work','pool':4,'state':'running','func':'w_sleep','queue':'q',"    \
+  "'pid':31,'comm':'kworker/u4:1','asleep_s':15.7,'busy_at_most_s':16}\n"
+  expect (KERNEL SYSTEM CPU1_IDLE FLUSHES ("8") WORK,
+          "What stands out:\n * sh (9) waits for works of the kernel, of which "
+          "w_sleep, of queue q, has slept for 16 s\n");
+  expect (KERNEL SYSTEM CPU1_IDLE FLUSHES ("2") WORK,
+          "Nothing stands out in this look.\n");
+}
+
 /* QEMU waits for the disk, and the guest's clock stands for that. */
 static void
 waits_with_it (void **state)
@@ -368,6 +388,7 @@ main (void)
     cmocka_unit_test (told_to_programs),
     cmocka_unit_test (names_who_takes_no_interrupts),
     cmocka_unit_test (does_not_cry_wolf),
+    cmocka_unit_test (sees_a_work_that_sleeps),
     cmocka_unit_test (all_of_them_off),
     cmocka_unit_test (says_panic_first),
     cmocka_unit_test (says_what_it_waits_for),
