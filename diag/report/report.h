@@ -17,7 +17,6 @@ struct buf;
 struct error;
 
 #define REPORT_MAX (1u << 20) /* bytes of a page */
-#define REPORT_FOLDED "analysis/stacks.folded"
 
 /* Where the files of a bundle are. */
 struct report_source
@@ -34,13 +33,11 @@ struct report_source
 };
 
 /* The page into out, whose bound is REPORT_MAX.  manifest: manifest.json of
- * the bundle, or what will be it, without `files`. */
+ * the bundle, or what will be it, without `files`.  folded (may be NULL): also
+ * the stacks of its tasks, "STATE;OUTERMOST;...;INNERMOST N" a line; "" =
+ * nobody told of any. */
+#define FOLDED_MAX (1u << 20) /* no line begins behind it */
 int report_html (struct report_source *source, struct json_object *manifest,
-                 struct buf *out, struct error *err);
-
-/* Where the tasks of the bundle stand, folded: "STATE;outermost;...;innermost
- * TASKS" a line, those in D first, and then the many; whole lines, as many as
- * out has room for.  How many; 0: nobody told of tasks. */
-unsigned report_folded (struct report_source *source, struct buf *out);
+                 struct buf *out, struct buf *folded, struct error *err);
 
 #endif

@@ -141,7 +141,7 @@ starve() {
 }
 log_blocked() {
     out=$(readlink "/proc/$pid/fd/1")
-    case $out in pipe:*) ;; *) fail "QEMU's output is no pipe but $out" ;; esac
+    [ -p "/proc/$pid/fd/1" ] || fail "QEMU's output is no pipe but $out"
     readers=$(for f in /proc/[0-9]*/fd/*; do
         [ "$(readlink "$f")" = "$out" ] || continue
         p=${f#/proc/} p=${p%%/*}

@@ -8,9 +8,7 @@
  * folder and nothing else.  One question: frame {"op": "report"} with the
  * manifest as its body; descriptor 4 is the folder,
  * 5 the file that the page is written to.  Without a body the folder has a
- * manifest.json.  "stacks": true, and 6 is the folder's REPORT_FOLDED, which
- * is written before.  "damage": TEXT, and the page says that the bundle is
- * damaged.
+ * manifest.json.  "damage": TEXT, and the page says that the bundle is damaged.
  * One answer: {"ok": BOOL, "why": TEXT}.
  */
 #include "base/buf.h"
@@ -22,6 +20,7 @@
 #include "base/io.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "controller-proto/bundle.h"
 #include "diag/report/report.h"
 
 #include <dirent.h>
@@ -36,8 +35,8 @@
 
 #define FD_FOLDER (HELPER_CHANNEL + 1)
 #define FD_PAGE (HELPER_CHANNEL + 2)
-#define FD_STACKS (HELPER_CHANNEL + 3)
-#define MANIFEST_MAX (4u << 20)
+#define FD_STACKS (HELPER_CHANNEL + 3) /* with {"stacks": true} */
+#define MANIFEST_MAX BUNDLE_MAX_MANIFEST
 #define DEPTH_MAX 4
 #define FILES_MOST 1024
 #define SAY_MS 2000
@@ -146,9 +145,7 @@ add_name (const char *name, size_t size, void *arg)
   struct folder *f = arg;
   struct file_of *more;
 
-  /* Nobody told of tasks: it goes. */
-  if (f->nfiles == FILES_MOST
-      || (size == 0 && strcmp (name, REPORT_FOLDED) == 0))
+  if (f->nfiles == FILES_MOST)
     return;
   more = realloc (f->files, (f->nfiles + 1) * sizeof (*more));
   if (!more)
@@ -177,59 +174,28 @@ each_file (struct report_source *source,
     fn (f->files[i].name, f->files[i].size, arg);
 }
 
-static void
-forget_names (struct folder *f)
-{
-  for (unsigned i = 0; i < f->nfiles; i++)
-    free (f->files[i].name);
-  free (f->files);
-  f->files = NULL;
-  f->nfiles = 0;
-}
-
-static void
-list_names (struct folder *f)
-{
-  struct walk w = { .folder = f, .fn = add_name, .arg = f };
-
-  walk (&w, "", 0);
-  if (f->nfiles)
-    qsort (f->files, f->nfiles, sizeof (*f->files), by_name);
-}
-
 /* ---- the question ---- */
-
-/* The page is about it, too.  A bundle is whole without. */
-static void
-stacks (struct folder *folder)
-{
-  CLEANUP_BUF struct buf out = BUF_INIT (REPORT_MAX);
-
-  if (report_folded (&folder->source, &out) > 0
-      && io_write (FD_STACKS, buf_str (&out), out.len) < 0
-      && ftruncate (FD_STACKS, 0) < 0)
-    return;
-  forget_names (folder);
-  list_names (folder);
-}
 
 static int
 page (const struct frame *f, struct error *err)
 {
   CLEANUP_BUF struct buf out = BUF_INIT (REPORT_MAX);
   CLEANUP_BUF struct buf text = BUF_INIT (MANIFEST_MAX);
+  CLEANUP_BUF struct buf stacks = BUF_INIT (2 * FOLDED_MAX);
+  bool wanted = json_get_bool (f->head, "stacks", false);
   struct folder folder
       = { .source = { .read = read_file,
                       .each = each_file,
                       .damage = json_get_str (f->head, "damage") },
           .fd = FD_FOLDER };
+  struct walk w = { .folder = &folder, .fn = add_name, .arg = &folder };
   struct json_doc *doc = NULL;
   size_t size;
   int r;
 
-  list_names (&folder);
-  if (json_get_bool (f->head, "stacks", false))
-    stacks (&folder);
+  walk (&w, "", 0);
+  if (folder.nfiles)
+    qsort (folder.files, folder.nfiles, sizeof (*folder.files), by_name);
   if (f->body_len)
     buf_append (&text, f->body, f->body_len);
   else if ((r = read_file (&folder.source, "manifest.json", MANIFEST_MAX, 0,
@@ -239,11 +205,17 @@ page (const struct frame *f, struct error *err)
   r = json_parse (buf_str (&text), text.len, JSON_WIRE, "manifest.json",
                   MANIFEST_MAX, &doc, err);
   if (r == 0)
-    r = report_html (&folder.source, json_root (doc), &out, err);
+    r = report_html (&folder.source, json_root (doc), &out,
+                     wanted ? &stacks : NULL, err);
   if (r == 0 && (r = io_write (FD_PAGE, buf_str (&out), out.len)) < 0)
     error_set (err, -r, "the page can't be written: %s", strerror (-r));
+  /* Without it the page is as good. */
+  if (r == 0 && wanted && !stacks.cut)
+    (void) io_write (FD_STACKS, buf_str (&stacks), stacks.len);
   json_doc_free (doc);
-  forget_names (&folder);
+  for (unsigned i = 0; i < folder.nfiles; i++)
+    free (folder.files[i].name);
+  free (folder.files);
   return r;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The page of a bundle, and its stacks folded: made by hangdog-report, which
- * reads what a guest said and has nothing but that folder.  Disk thread.
+ * The page of a bundle: made by hangdog-report, which reads what a guest said
+ * and has nothing but that folder.  Disk thread.
  */
 #include "supervisor/writer/writer.h"
 
@@ -11,16 +11,14 @@
 #include "base/helper.h"
 #include "base/json.h"
 #include "config.h"
-#include "diag/report/report.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define PAGE "index.html"
-#define ANALYSIS "analysis"
+#define STACKS "stacks.folded"
 #define PAGE_MS 5000
 
 /* As bundle_pack() will have it, as far as it is for people. */
@@ -69,9 +67,8 @@ ask (struct helper *h, struct json_object *manifest, struct error *err)
                     why ? why : "it did not say why");
 }
 
-/* Where one of our own cannot be made, the page cannot be, either. */
 static int
-open_new (int files, const char *name, struct error *err)
+make (int files, const char *name, struct error *err)
 {
   int fd;
 
@@ -82,45 +79,35 @@ open_new (int files, const char *name, struct error *err)
   return fd < 0 ? error_errno (err, errno, "%s", name) : fd;
 }
 
-static void
-drop_stacks (int files)
-{
-  unlinkat (files, REPORT_FOLDED, 0);
-  unlinkat (files, ANALYSIS, AT_REMOVEDIR); /* that nothing else is in */
-}
-
 int
 writer_page (void *arg, int files, struct json_object *manifest,
              struct error *err)
 {
-  CLEANUP_CLOSE int page = -1;
-  CLEANUP_CLOSE int stacks = -1;
+  CLEANUP_CLOSE int page = make (files, PAGE, err);
+  CLEANUP_CLOSE int stacks = page < 0 ? -1 : make (files, STACKS, err);
   struct helper h = HELPER_INIT;
-  struct stat st;
-  int r;
+  int r = 0;
 
-  mkdirat (files, ANALYSIS, 0700);
-  if ((page = open_new (files, PAGE, err)) < 0
-      || (stacks = open_new (files, REPORT_FOLDED, err)) < 0)
+  if (page < 0 || stacks < 0)
     {
       unlinkat (files, PAGE, 0);
-      drop_stacks (files);
       return -err->code;
     }
   r = helper_start (&(struct helper_spec){ .libexec = arg,
                                            .program = "hangdog-report",
-                                           .fds
-                                           = (int[]){ files, page, stacks },
+                                           .fds = (int[]){ files, page,
+                                                           stacks },
                                            .nfds = 3 },
                     &h, err);
   if (r == 0)
     r = ask (&h, manifest, err);
   helper_end (&h);
-  if (r == 0 && (fsync (page) < 0 || fsync (stacks) < 0))
+  if (r == 0 && fsync (page) < 0)
     r = error_errno (err, errno, "%s", PAGE);
   if (r < 0)
     unlinkat (files, PAGE, 0);
-  if (r < 0 || fstat (stacks, &st) < 0 || st.st_size == 0)
-    drop_stacks (files);
+  /* Nobody told of any task. */
+  if (r < 0 || fsync (stacks) < 0 || lseek (stacks, 0, SEEK_END) <= 0)
+    unlinkat (files, STACKS, 0);
   return r;
 }
