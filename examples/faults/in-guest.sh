@@ -6,6 +6,7 @@
 #
 # shellcheck disable=SC2015 # "|| fail" is meant for all before it
 # shellcheck disable=SC2317 # the faults are called by their names
+# shellcheck disable=SC2016 # what a shell of its own does
 set -u
 me=${0##*/}
 
@@ -16,6 +17,7 @@ init-dead|[SIGNAL]|init gets that signal (SEGV): systemd freezes, others die, an
 all-stopped||all processes but init are stopped (SIGSTOP)|userspace-stuck|for
 tasks-full|[N]|no more than N tasks (400) are allowed, and there are as many|task-exhaustion|for
 memory-full||all memory is taken, again whenever who takes it is killed|out-of-memory|for
+memory-low||hardly any memory is left, and nothing is killed: all of it reads its own programs again and again|out-of-memory|for
 rt-hog||a real-time loop on each CPU|soft-lockup|for
 getty-gone||nobody reads the consoles any more|console-lost|undo
 shells-stopped||who sits at the consoles is stopped (SIGSTOP)|console-lost|undo
@@ -176,6 +178,22 @@ memory_full() {
     undo_by : # tail keeps a line that never ends
     waker
     busy 'while :; do tail /dev/zero; done'
+}
+memory_low() {
+    fill=$state/fill
+    make_state && mkdir -p "$fill" && mount -t tmpfs -o size=95% fill "$fill" || fail "no tmpfs can be mounted"
+    undo_by "umount -l $fill; rmdir $fill"
+    waker
+    # To nine MiB; who fills is not the one that is killed.
+    busy 'echo -1000 >/proc/self/oom_score_adj
+        while :; do
+            a=$(sed -n "s/^MemAvailable: *\([0-9]*\).*/\1/p" /proc/meminfo)
+            n=$((a / 1024 - 9))
+            if [ $n -gt 0 ]; then dd if=/dev/zero bs=1M count=$n >>'"$fill"'/f; else sleep 1; fi
+        done'
+    all="while :; do cat /usr/lib/*-linux-gnu*/*.so* /usr/lib/*.so* /usr/bin/* /bin/*; done"
+    busy "$all"
+    busy "$all"
 }
 rt_hog() {
     command -v chrt >/dev/null && command -v taskset >/dev/null || fail "it needs chrt and taskset"
