@@ -372,26 +372,27 @@ doubt (struct eyes *e, struct eye *eye, const struct beat *b,
        struct beat_verdict *v)
 {
   uint64_t now = loop_now (e->env.loop);
+  bool dead = eye_dead_ (v), stands = dead || eye_stands_ (v);
 
-  if (!eye_dead_ (v))
-    {
-      eye->doubt = false;
-      eye->confirmed_ms = 0;
-      eye->since_ms = 0;
-      return;
-    }
-  if (!eye->since_ms)
+  if (!stands)
+    eye->since_ms = 0;
+  else if (!eye->since_ms)
     {
       eye->since_ms = now;
       eye->had = (struct thread_time){ 0, 0 };
       (void) monitor_process_time (eye->guest->inc.pid, &eye->had);
     }
-  if (!eye->confirmed_ms && !eye->doubt)
+  if (!dead)
+    {
+      eye->doubt = false;
+      eye->confirmed_ms = 0;
+    }
+  else if (!eye->confirmed_ms && !eye->doubt)
     {
       eye->doubt = true;
       eye->doubt_ms = now;
     }
-  if (is_confirmed (e, eye, b))
+  if (!stands || is_confirmed (e, eye, b))
     return;
   eye_doubt_ (v);
   if (eye->due_ms > now + CLOSER_MS)

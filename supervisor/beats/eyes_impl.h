@@ -80,6 +80,8 @@ void eye_judge_ (const struct eye *eye, const struct beat *b,
                  struct beat_verdict *v);
 const struct beat_facet *eye_worst_ (const struct beat_verdict *v);
 bool eye_dead_ (const struct beat_verdict *v);
+/* Not yet: nothing moved, and somebody there has something to do. */
+bool eye_stands_ (const struct beat_verdict *v);
 /* What may be told before it was looked for once more. */
 void eye_doubt_ (struct beat_verdict *v);
 

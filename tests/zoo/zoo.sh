@@ -166,7 +166,7 @@ zoo_scenarios() { # DOCUMENT
               "retry-interval": $often[2], "failure-threshold": 2, severity: "critical", command: "uptime",
               expect: {status: 0, output: "load average"}} else empty end,
             if $beat then {name: "kernel-lives", kind: "memory-heartbeat", interval: "10s", timeout: "5s", "retry-interval": "6s", "initial-delay": "5s",
-              stands: "10s", playbook: "quick"} else empty end,
+              playbook: "quick"} else empty end,
             if $v == "memory" then {name: "tasks-move", kind: "memory-tasks", interval: "15s", timeout: "10s", "retry-interval": "5s", "initial-delay": "3s",
               "failure-threshold": 2, "blocked-for": "15s", playbook: "quick"} else empty end,
             if $v == "monitor" then {name: "qemu", kind: "monitor", interval: "10s", timeout: "5s", vcpus: true, "vcpus-stuck": ($launcher == "eve"), "initial-delay": "1s",
@@ -189,7 +189,7 @@ zoo_playbooks() {
     more="$more \"playbooks\": [\"$work/playbooks\"],"
 }
 zoo_config() {
-    local beat=5s more
+    local beat=1s more
     case $vantage in console | monitor) beat=0s ;; esac
     more="\"scenarios\": [\"$work/scenarios.json\"], \"default-scenario\": false, \"heartbeat\": \"$beat\","
     zoo_playbooks

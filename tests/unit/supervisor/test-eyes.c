@@ -412,6 +412,11 @@ looks_closer (void **state)
   struct world *w = *state;
 
   lives (w);
+  /* Before it is known to be dead already. */
+  beats (w, 5600, 5, true);
+  beater.asked = 0;
+  loop_advance (w->env.loop, 1000);
+  assert_in_range (beater.asked, 1, 2);
   stops (w);
   had.run_ms += 1500;
   beater.asked = 0;
