@@ -142,6 +142,26 @@ names_class_and_culprit (void **state)
              "culprit.soft_lockup=spin [m];workqueue.stuck_s=56.0;"
              "finding.workqueue_lockup=1 works of pool 4 wait",
              "scheduler-dead", "soft-lockup", "spin [m]");
+  concludes (LIVES ";mem.new_oom_kills=2;mem.oom_kills=3;"
+             "kernel.event.balloon=balloon: the guest has no memory to give;"
+             "kernel.event.oom_kill=Out of memory: killed sh",
+             "timeout", "out-of-memory",
+             "the balloon, by which its host takes the guest's memory: Out of "
+             "memory: killed sh");
+  /* But a worker that keeps it is the works' own fault. */
+  concludes (LIVES ";finding.soft_lockup=CPU 0 lets nothing else run;"
+             "culprit.soft_lockup=spin [m], kworker/0:1 (7) on CPU 0;"
+             "workqueue.stuck_s=16.0",
+             "silent", "workqueue-lockup",
+             "spin [m], kworker/0:1 (7) on CPU 0");
+  /* So is a reader of RCU; what the kernel has said stands before both. */
+  concludes (LIVES ";finding.soft_lockup=CPU 0 lets nothing else run: t (7), "
+             "as a reader of RCU that does not end;culprit.soft_lockup=spin [m]",
+             "silent", "rcu-stall", "spin [m]");
+  concludes (LIVES ";finding.soft_lockup=CPU 0 lets nothing else run: t (7), "
+             "as a reader of RCU that does not end;culprit.soft_lockup=spin [m];"
+             "kernel.event.soft_lockup=CPU#0 stuck for 22s",
+             "silent", "soft-lockup", "spin [m]");
   concludes (LIVES ";finding.filesystem_error=file system ext4 on vda is "
              "read-only, though it was mounted for writing: its kernel gave it "
              "up after an error;culprit.filesystem_error=device vda",
@@ -228,6 +248,13 @@ some_that_stand_are_no_cause (void **state)
   concludes (FROZEN ("0.02") ";tasks.stopped=0;console.readers=0;"
              "init.state=sleeping",
              "silent", "console-lost", NULL);
+  /* That others are stopped does not say that somebody does. */
+  concludes (STOPPED ("0.02") ";console.readers=0;init.state=sleeping",
+             "silent", "console-lost", NULL);
+  concludes (STOPPED ("0.02") ";console.readers=0;init.state=sleeping"
+             ";console.held_by=sh (7)",
+             "silent", "userspace-stuck", NULL);
+  assert_string_equal (last, "medium");
 }
 
 #define TOLD(class, title)                                                    \
@@ -371,7 +398,7 @@ told_causes (void **state)
   char text[512];
 
   snprintf (text, sizeof text, WELL ";%s", full);
-  concludes (text, "status", "application-dead", "no room left: dd: no space");
+  concludes (text, "status", "application-dead", "dd: no space");
   snprintf (text, sizeof text, WELL ";%s;fs.full@inside=/data", full);
   concludes (text, "status", "application-dead", "no room left in /data");
   snprintf (text, sizeof text, WELL ";%s", out);
