@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * How the devices behind a guest's disk say that they are.  A pool that
+ * How the devices behind a guest's disk say that they are.  A pool that is
  * full and a disk that fails are not to be had here: what the kernel and such
  * disks say is as their documents have it.
  */
