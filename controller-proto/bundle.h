@@ -23,6 +23,7 @@ struct error;
 #define BUNDLE_SCHEMA "hangdog/bundle/1"
 #define BUNDLE_MAX_MEMBERS 512
 #define BUNDLE_MAX_MEMBER (64u << 20)
+#define BUNDLE_MAX_MANIFEST (4u << 20)
 
 /* Packs the files below workdir (a folder descriptor) into outdir/name, all
  * members that `order` (NULL terminated prefixes) names first, the rest by

@@ -20,6 +20,7 @@
 #include "base/io.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "controller-proto/bundle.h"
 #include "diag/report/report.h"
 
 #include <dirent.h>
@@ -34,7 +35,6 @@
 
 #define FD_FOLDER (HELPER_CHANNEL + 1)
 #define FD_PAGE (HELPER_CHANNEL + 2)
-#define MANIFEST_MAX (4u << 20)
 #define DEPTH_MAX 4
 #define FILES_MOST 1024
 #define SAY_MS 2000
@@ -92,8 +92,10 @@ read_file (struct report_source *source, const char *name, size_t max, int end,
   while (left > 0
          && (n = read (fd, piece,
                        left < sizeof (piece) ? left : sizeof (piece)))
-                > 0)
+                != 0)
     {
+      if (n < 0)
+        return -errno;
       buf_append (out, piece, (size_t) n);
       left -= (size_t) n;
     }
@@ -178,7 +180,7 @@ static int
 page (const struct frame *f, struct error *err)
 {
   CLEANUP_BUF struct buf out = BUF_INIT (REPORT_MAX);
-  CLEANUP_BUF struct buf text = BUF_INIT (MANIFEST_MAX);
+  CLEANUP_BUF struct buf text = BUF_INIT (BUNDLE_MAX_MANIFEST);
   struct folder folder
       = { .source = { .read = read_file,
                       .each = each_file,
@@ -194,12 +196,16 @@ page (const struct frame *f, struct error *err)
     qsort (folder.files, folder.nfiles, sizeof (*folder.files), by_name);
   if (f->body_len)
     buf_append (&text, f->body, f->body_len);
-  else if ((r = read_file (&folder.source, "manifest.json", MANIFEST_MAX, 0,
-                           &text, &size))
+  else if ((r = read_file (&folder.source, "manifest.json",
+                           BUNDLE_MAX_MANIFEST, 0, &text, &size))
            < 0)
-    return error_set (err, -r, "manifest.json can't be read");
+    return error_set (err, -r, "manifest.json can't be read: %s",
+                      strerror (-r));
+  else if (size > BUNDLE_MAX_MANIFEST)
+    return error_set (err, EBADMSG, "its manifest has more than %u MiB",
+                      BUNDLE_MAX_MANIFEST >> 20);
   r = json_parse (buf_str (&text), text.len, JSON_WIRE, "manifest.json",
-                  MANIFEST_MAX, &doc, err);
+                  BUNDLE_MAX_MANIFEST, &doc, err);
   if (r == 0)
     r = report_html (&folder.source, json_root (doc), &out, err);
   if (r == 0 && (r = io_write (FD_PAGE, buf_str (&out), out.len)) < 0)
@@ -219,7 +225,11 @@ answer (int rc, const struct error *err)
   json_add_int (head, "re", 1);
   json_add_bool (head, "ok", rc == 0);
   if (rc < 0)
-    json_add_text (head, "why", error_text (err), strlen (error_text (err)));
+    {
+      json_add_text (head, "why", error_text (err), strlen (error_text (err)));
+      /* Who asks is of this host, too. */
+      json_add_int (head, "errno", -rc);
+    }
   return frame_write (HELPER_CHANNEL, head, NULL, 0, NULL, 0,
                       clock_ms () + SAY_MS, NULL);
 }
