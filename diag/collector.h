@@ -27,6 +27,14 @@ enum collect_touch
 };
 extern const char *const collect_touch_names[];
 
+struct collect_attachment
+{
+  const char *path; /* its last part is its name */
+  uint64_t bytes;
+  const char *sha256; /* 64 digits, or NULL */
+  const char *send;   /* "auto", "on-request", "never": may it leave the host */
+};
+
 /* What a run of a collector brings home. */
 struct collect_out
 {
@@ -42,6 +50,10 @@ struct collect_out
   /* What was not got, and why. */
   void (*gap) (struct collect_out *out, const char *what, const char *fmt,
                ...) __attribute__ ((format (printf, 3, 4)));
+  /* What lies beside the bundle on this host: too large for it, or nobody
+   * else's business.  NULL where nobody keeps a list of such. */
+  void (*attach) (struct collect_out *out,
+                  const struct collect_attachment *a);
   /* Before an act that has to be undone: on disk when it returns 0, so that
    * who starts after a crash undoes it.  undo: {"act": NAME, ...}, taken; less
    * than 200 bytes of JSON, and all that the undoer of that name needs.  It

@@ -249,6 +249,7 @@ reload (const char *text, size_t len, void *arg)
       return;
     }
   d->config = fresh;
+  memcpy (d->diagnosis.config_sha256, fresh->sha256, DIGEST_HEX);
   for (unsigned i = 0; i < ARRAY_LEN (appliers); i++)
     appliers[i](d, was);
   config_unref (was);
