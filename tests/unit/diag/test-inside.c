@@ -16,6 +16,7 @@
 #include "diag/collect/inside.h"
 #include "transports/ask.h"
 #include "transports/console/kline.h"
+#include "tests/lib/tmpdir.h"
 
 #include <stdio.h>
 
@@ -295,6 +296,86 @@ which_is_full (void **state)
     }
 }
 
+/* What the shells below have instead of those programs: functions, since that
+ * of busybox asks no PATH. */
+#define PROGRAMS                                                              \
+  "alias l=false h=false o=false\n"                                           \
+  "timeout() { shift; \"$@\"; }\n"                                            \
+  "dmesg() { i=0; while [ $i -lt 200 ]; do i=$((i+1)); "                      \
+  "printf '[ 1.%06d] %0160d\\n' $i $i; done; }\n"                             \
+  "journalctl() { echo one; echo '[two]'; }\n"                                \
+  "systemctl() { return 1; }\npodman() { return 1; }\n"                       \
+  "crictl() { return 1; }\n"                                                  \
+  "docker() { i=0; while [ $i -lt 99 ]; do i=$((i+1)); "                      \
+  "printf 'box %0160d\\n' $i; done; }\n"                                      \
+  "df() { echo /dev/vda 100 99 1 99% /data; }\n"
+
+/* What the script says in that shell. */
+static void
+run_shell (const char *shell, struct buf *out)
+{
+  struct tmpdir t;
+  char cmd[128], chunk[4096];
+  FILE *f;
+  size_t n;
+
+  assert_int_equal (tmpdir_make (&t), 0);
+  snprintf (cmd, sizeof cmd, "%s/script", t.path);
+  f = fopen (cmd, "w");
+  assert_non_null (f);
+  fprintf (f, "%s%s\n", PROGRAMS, play.command);
+  fclose (f);
+  snprintf (cmd, sizeof cmd, "%s %s/script", shell, t.path);
+  f = popen (cmd, "r");
+  assert_non_null (f);
+  while ((n = fread (chunk, 1, sizeof chunk, f)) > 0)
+    buf_append (out, chunk, n);
+  assert_int_equal (pclose (f), 0);
+  tmpdir_remove (t.path);
+  close (t.fd);
+}
+
+/* In each shell that is here: of logs the newest lines come, of all else the
+ * first, and what was cut says how much. */
+static void
+what_shells_cut (void **state)
+{
+  static const char *const shells[] = { "sh", "bash", "busybox sh" };
+  char cmd[80];
+
+  haul_free (get (&collect_inside, "@@ end\n", ASK_OK, 0));
+  for (size_t i = 0; i < ARRAY_LEN (shells); i++)
+    {
+      struct buf said CLEANUP_BUF = BUF_INIT (1u << 20);
+      struct haul *h;
+      const char *text;
+
+      snprintf (cmd, sizeof cmd, "%s -c true 2>/dev/null", shells[i]);
+      if (system (cmd) != 0)
+        continue;
+      run_shell (shells[i], &said);
+      assert_in_range (said.len, 12000, 64u << 10);
+      h = get (&collect_inside, buf_str (&said), ASK_OK, 0);
+      text = file_of (h, "inside/dmesg.txt");
+      assert_non_null (strstr (text, "[ 1.000200] 0"));
+      assert_non_null (strstr (text, "[ 1.000160] 0"));
+      assert_null (strstr (text, "[ 1.000140] 0"));
+      assert_int_equal (strncmp (text, "[ 1.0001", 8), 0);
+      assert_non_null (strstr (buf_str (&h->gaps), "inside/dmesg.txt: cut to "
+                               "its last 8192 of 13839 bytes"));
+      assert_string_equal (file_of (h, "inside/journal.txt"), "one\n[two]\n");
+      text = file_of (h, "inside/containers.txt");
+      assert_int_equal (strncmp (text, "box 00", 6), 0);
+      assert_string_equal (text + strlen (text) - 2, "4\n");
+      assert_non_null (strstr (buf_str (&h->gaps), "inside/containers.txt: "
+                               "cut to its first 4096 of 16334 bytes"));
+      assert_string_equal (text_of (h, "fs.full"), "/data (/dev/vda, 99 %)");
+      assert_null (strstr (file_of (h, "inside/stat.txt"), "\nintr 0 0"));
+      assert_non_null (strstr (file_of (h, "inside/stat.txt"), "procs_run"));
+      haul_free (h);
+    }
+}
+
 /* As a real guest said it. */
 #define APP(pid, comm, unit, threads)                                         \
   "@@ P " pid "\nc " comm "\ng 0::/system.slice/" unit "\n"                   \
@@ -516,6 +597,7 @@ main (void)
     cmocka_unit_test (what_is_cut_off),
     cmocka_unit_test (which_parts_there_are),
     cmocka_unit_test (which_is_full),
+    cmocka_unit_test (what_shells_cut),
     cmocka_unit_test (commands_of_a_step),
     cmocka_unit_test (which_one_it_is),
     cmocka_unit_test (its_bytes_are_shown),
