@@ -142,10 +142,6 @@ names_class_and_culprit (void **state)
              "culprit.soft_lockup=spin [m];workqueue.stuck_s=56.0;"
              "finding.workqueue_lockup=1 works of pool 4 wait",
              "scheduler-dead", "soft-lockup", "spin [m]");
-  concludes (LIVES ";vmm.status@monitor=io-error;"
-             "disk.drive-a.io_status@monitor=nospace",
-             "vmm-event", "io-error",
-             "the host's storage under the guest's disk: no space left");
   concludes (LIVES ";mem.new_oom_kills=2;mem.oom_kills=3;"
              "kernel.event.balloon=balloon: the guest has no memory to give;"
              "kernel.event.oom_kill=Out of memory: killed sh",
