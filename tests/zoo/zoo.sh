@@ -139,13 +139,12 @@ zoo_oopsed_after() {
     done
     return 1
 }
-zoo_oops_of_itself() { # DOCUMENT, console on stdin
-    jq -eRs --slurpfile doc "$1" --arg oops "$oops" 'gsub("\r"; "") | split("\n") | . as $lines
-        | (to_entries | map(select(.value | test($oops))) | .[0].key) as $at
-        | if $at == null then false
-          elif ($doc[0].oops // false) == false then true
-          else ($lines[$at:$at + 90] | join("\n")) | if test("RIP: ") | not then false
-            else ($doc[0].want.culprit // null) as $who | $who == null or (test($who; "i") | not) end end' >/dev/null
+zoo_oops_of_itself() { # DOCUMENT, console on stdin, of which there may be a flood
+    local text
+    text=$(grep -aE -m1 -A90 "$oops" | tr -d '\0\r')
+    [ -n "$text" ] || return 1
+    jq -enr --slurpfile doc "$1" --arg text "$text" '$doc[0] | (.oops // false) == false
+        or (.want.culprit as $who | $text | test("RIP: ") and ($who == null or (test($who; "i") | not)))' >/dev/null
 }
 
 # ---- hangdog ----
