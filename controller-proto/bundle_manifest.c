@@ -52,6 +52,7 @@ static const struct sort
   { "disk/*", "internal" },
   { "net/*.json", "internal" },
   { "analysis/*", "internal" },
+  { "logs/*", "secret" }, /* quotes what a guest, or a command, has said */
   { "incident.json", "internal" },
   { "timeline.jsonl", "internal" },
   { "summary.*", "internal" },

@@ -190,8 +190,9 @@ report_work (struct page *p)
   impact (p);
   if (array_len (gaps) + array_len (missing))
     {
-      html (p, "<h3>Not there, and why</h3><div class=\"wide\"><table>"
-               "<thead><tr><th>who</th><th>what</th><th>why</th></tr></thead>"
+      html (p, "<h3>Not there, and why</h3><div class=\"wide\">"
+               "<table class=\"gaps\"><thead><tr><th>who</th><th>what</th>"
+               "<th>why</th></tr></thead>"
                "<tbody>");
       gap_rows (p, gaps);
       gap_rows (p, missing);

@@ -18,7 +18,7 @@ def wrong($file; $dir): . as $d
   (select((.fault | type) != "array") | "fault: no list of steps"),
   ((.before // []) + (.fault // []) | .[] | (keys - ["args", "may_fail"]) as $k
    | select(($k | length) != 1 or (["inside", "script", "host", "wait"] | index($k[0]) | not)) | "fault: a step is one of inside, script, host, wait: \(tojson)"),
-  (.fault // [] | .[] | .script // empty | select(. as $s | $scripts | index($s) | not) | "fault: no examples/faults/\(.).sh"),
+  ((.before // []) + (.fault // []) | .[] | .script // empty | select(. as $s | $scripts | index($s) | not) | "fault: no examples/faults/\(.).sh"),
   (.scenarios // [] | .[] | select((.name // "") == "" or (.kind // "") == "") | "scenarios: one without name or kind"),
   (.want // {} | of(["class", "culprit", "facts", "files", "facets", "host_incident"]; "want")),
   (.never // {} | of(["class", "culprit", "certain"]; "never")),
