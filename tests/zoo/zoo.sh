@@ -139,13 +139,12 @@ zoo_oopsed_after() {
     done
     return 1
 }
-zoo_oops_of_itself() { # DOCUMENT, console on stdin
-    jq -eRs --slurpfile doc "$1" --arg oops "$oops" 'gsub("\r"; "") | split("\n") | . as $lines
-        | (to_entries | map(select(.value | test($oops))) | .[0].key) as $at
-        | if $at == null then false
-          elif ($doc[0].oops // false) == false then true
-          else ($lines[$at:$at + 90] | join("\n")) | if test("RIP: ") | not then false
-            else ($doc[0].want.culprit // null) as $who | $who == null or (test($who; "i") | not) end end' >/dev/null
+zoo_oops_of_itself() { # DOCUMENT, console on stdin, of which there may be a flood
+    local text
+    text=$(grep -aE -m1 -A90 "$oops" | tr -d '\0\r')
+    [ -n "$text" ] || return 1
+    jq -enr --slurpfile doc "$1" --arg text "$text" '$doc[0] | (.oops // false) == false
+        or (.want.culprit as $who | $text | test("RIP: ") and ($who == null or (test($who; "i") | not)))' >/dev/null
 }
 
 # ---- hangdog ----
@@ -166,7 +165,7 @@ zoo_scenarios() { # DOCUMENT
               "retry-interval": $often[2], "failure-threshold": 2, severity: "critical", command: "uptime",
               expect: {status: 0, output: "load average"}} else empty end,
             if $beat then {name: "kernel-lives", kind: "memory-heartbeat", interval: "10s", timeout: "5s", "retry-interval": "6s", "initial-delay": "5s",
-              stands: "10s", playbook: "quick"} else empty end,
+              playbook: "quick"} else empty end,
             if $v == "memory" then {name: "tasks-move", kind: "memory-tasks", interval: "15s", timeout: "10s", "retry-interval": "5s", "initial-delay": "3s",
               "failure-threshold": 2, "blocked-for": "15s", playbook: "quick"} else empty end,
             if $v == "monitor" then {name: "qemu", kind: "monitor", interval: "10s", timeout: "5s", vcpus: true, "vcpus-stuck": ($launcher == "eve"), "initial-delay": "1s",
@@ -189,7 +188,7 @@ zoo_playbooks() {
     more="$more \"playbooks\": [\"$work/playbooks\"],"
 }
 zoo_config() {
-    local beat=5s more
+    local beat=1s more
     case $vantage in console | monitor) beat=0s ;; esac
     more="\"scenarios\": [\"$work/scenarios.json\"], \"default-scenario\": false, \"heartbeat\": \"$beat\","
     zoo_playbooks

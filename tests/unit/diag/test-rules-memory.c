@@ -142,6 +142,14 @@ names_class_and_culprit (void **state)
              "culprit.soft_lockup=spin [m];workqueue.stuck_s=56.0;"
              "finding.workqueue_lockup=1 works of pool 4 wait",
              "scheduler-dead", "soft-lockup", "spin [m]");
+  /* A small guest has no files in memory, and memory all the same. */
+  concludes (LIVES ";mem.available=0.085;mem.file_cache=0.001;"
+             "qemu.wanted@host=2.3;qemu.got@host=0.12",
+             "xoff", "out-of-memory",
+             "no memory left: 0.001 of 1 holds files, 0.085 could be had");
+  concludes (LIVES ";mem.available=0.85;mem.file_cache=0.0;"
+             "qemu.wanted@host=2.3;qemu.got@host=0.12",
+             "xoff", "host-starved", NULL);
   concludes (LIVES ";mem.new_oom_kills=2;mem.oom_kills=3;"
              "kernel.event.balloon=balloon: the guest has no memory to give;"
              "kernel.event.oom_kill=Out of memory: killed sh",

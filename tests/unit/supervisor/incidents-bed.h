@@ -382,7 +382,9 @@ outcome (struct world *w, const char *uuid, const struct scenario *s,
           .flapping = w->flapping,
           .damped = w->flapping && s->flap_damping,
           .last = &last,
-          .health = how == OUTCOME_OK ? HEALTH_WELL : HEALTH_FAILED };
+          .health = how == OUTCOME_OK                   ? HEALTH_WELL
+                    : change == HEALTH_BECAME_SUSPECT ? HEALTH_SUSPECT
+                                                      : HEALTH_FAILED };
 
   snprintf (last.code, sizeof last.code, "%s", code);
   snprintf (last.sentence, sizeof last.sentence, "status: it said");
