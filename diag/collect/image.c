@@ -253,23 +253,85 @@ say_read (struct collect_ctx *ctx, const struct guest_disk *d, int rc,
     collect_int (ctx, name, "host", json_get_int (read, "fs_free", 0));
 }
 
+struct backing
+{
+  char kinds[200];
+  const char *state; /* NULL = not known */
+};
+
 /* First of all: it asks nothing of what may be dead. */
 static void
 say_backing (struct collect_ctx *ctx, const struct guest_disk *d,
-             struct json_object *doc)
+             struct json_object *doc, struct backing *ret)
 {
   static const struct backing_of host = { "/sys", "/proc/self/mountinfo" };
-  const char *state = NULL, *target = d->target;
-  char kinds[200], name[FACT_NAME_MAX];
+  const char *target = d->target;
+  char name[FACT_NAME_MAX];
 
+  ret->state = NULL;
   json_object_object_add (doc, "backing",
-                          backing_look (&host, d->path, kinds, &state));
+                          backing_look (&host, d->path, ret->kinds,
+                                        &ret->state));
   collect_name (name, sizeof name, "disk.", target, ".backing");
-  if (kinds[0])
-    collect_str (ctx, name, "host", kinds);
+  if (ret->kinds[0])
+    collect_str (ctx, name, "host", ret->kinds);
   collect_name (name, sizeof name, "disk.", target, ".backing_state");
-  if (state)
-    collect_str (ctx, name, "host", state);
+  if (ret->state)
+    collect_str (ctx, name, "host", ret->state);
+}
+
+/* On which side a disk stands that does not answer: what of this host does not
+ * do its work, and nothing where all of it does. */
+static void
+say_trouble (struct collect_ctx *ctx, const struct guest_disk *d,
+             const struct backing *b, int rc, struct json_object *image)
+{
+  bool stands = b->state && strcmp (b->state, "ok") != 0
+                && strcmp (b->state, "degraded") != 0;
+  const char *how = rc == -ETIMEDOUT ? "a read of it is not answered"
+                    : rc == -EIO     ? "a read of it fails"
+                    : json_get_bool (image, "corrupt", false)
+                        ? "QEMU has marked it as corrupt"
+                    : stands ? "what is behind it is amiss"
+                             : NULL;
+  const char *slash = strrchr (d->path, '/');
+  char text[240], name[FACT_NAME_MAX];
+
+  if (!how)
+    return;
+  snprintf (text, sizeof text, "%.48s (%.24s): %s%s%.80s%s%s",
+            slash && slash[1] ? slash + 1 : d->path, d->target, how,
+            b->kinds[0] ? ", on " : "", b->kinds, stands ? ", " : "",
+            stands ? b->state : "");
+  collect_name (name, sizeof name, "disk.", d->target, ".host_trouble");
+  collect_str (ctx, name, "host", text);
+}
+
+/* "nbd://10.0.0.1:10809/name?x": who serves it; no name, nor what stands before
+ * an "@". */
+static void
+say_server (struct collect_ctx *ctx, const struct guest_disk *d)
+{
+  const char *at = strstr (d->path, "://"), *host, *user;
+  char text[120], name[FACT_NAME_MAX];
+  size_t n;
+
+  if (!at || at == d->path || at - d->path > 16)
+    return;
+  host = at + 3;
+  n = strcspn (host, "/?#");
+  user = memrchr (host, '@', n);
+  if (user)
+    {
+      n -= (size_t) (user + 1 - host);
+      host = user + 1;
+    }
+  if (n == 0)
+    return;
+  snprintf (text, sizeof text, "server %.*s %.*s", (int) (at - d->path),
+            d->path, (int) (n < 80 ? n : 80), host);
+  collect_name (name, sizeof name, "disk.", d->target, ".backing");
+  collect_str (ctx, name, "host", text);
 }
 
 /* ---- one disk ---- */
@@ -348,19 +410,22 @@ one (struct probe *p, const struct guest_disk *d)
   struct collect_ctx *ctx = p->ctx;
   struct answer a = { .read = NULL };
   struct error why = ERROR_INIT;
+  struct backing backing;
   struct json_object *o;
   int r;
 
   if (d->path[0] != '/')
     {
+      say_server (ctx, d);
       ctx->out->gap (ctx->out, "disk/images.json",
                      "%s: no file or device of this host", d->target);
       return;
     }
   o = json_object_new_object ();
-  say_backing (ctx, d, o);
+  say_backing (ctx, d, o, &backing);
   r = look (p, d, &a, &why);
   say_read (ctx, d, r, a.read);
+  say_trouble (ctx, d, &backing, a.read ? 0 : r, a.image);
   json_add_text (o, "path", d->path, strlen (d->path));
   if (a.read)
     json_object_object_add (o, "read", json_object_get (a.read));
