@@ -307,33 +307,6 @@ say_trouble (struct collect_ctx *ctx, const struct guest_disk *d,
   collect_str (ctx, name, "host", text);
 }
 
-/* "nbd://10.0.0.1:10809/name?x": who serves it; no name, nor what stands before
- * an "@". */
-static void
-say_server (struct collect_ctx *ctx, const struct guest_disk *d)
-{
-  const char *at = strstr (d->path, "://"), *host, *user;
-  char text[120], name[FACT_NAME_MAX];
-  size_t n;
-
-  if (!at || at == d->path || at - d->path > 16)
-    return;
-  host = at + 3;
-  n = strcspn (host, "/?#");
-  user = memrchr (host, '@', n);
-  if (user)
-    {
-      n -= (size_t) (user + 1 - host);
-      host = user + 1;
-    }
-  if (n == 0)
-    return;
-  snprintf (text, sizeof text, "server %.*s %.*s", (int) (at - d->path),
-            d->path, (int) (n < 80 ? n : 80), host);
-  collect_name (name, sizeof name, "disk.", d->target, ".backing");
-  collect_str (ctx, name, "host", text);
-}
-
 /* ---- one disk ---- */
 
 struct probe
@@ -341,7 +314,32 @@ struct probe
   struct collect_ctx *ctx;
   const char *list; /* of QEMU's descriptors */
   struct json_object *doc;
+  char behind[240]; /* of those that were looked at */
+  bool mixed;       /* they have not the same behind them */
 };
+
+/* What one of them waits for is told where that is the same of all. */
+static void
+stands_behind (struct probe *p, const char *text)
+{
+  p->mixed = p->mixed || !text[0]
+             || (p->behind[0] && strcmp (p->behind, text) != 0);
+  snprintf (p->behind, sizeof p->behind, "%s", text);
+}
+
+/* Of one that is no file of this host: who serves it. */
+static void
+served (struct probe *p, const struct guest_disk *d)
+{
+  char who[120], text[160] = "", name[FACT_NAME_MAX];
+
+  if (guest_disk_server (d->path, who, sizeof who))
+    snprintf (text, sizeof text, "server %s", who);
+  stands_behind (p, text);
+  collect_name (name, sizeof name, "disk.", d->target, ".backing");
+  if (text[0])
+    collect_str (p->ctx, name, "host", text);
+}
 
 static void
 close_all (int *fds, unsigned n)
@@ -416,7 +414,7 @@ one (struct probe *p, const struct guest_disk *d)
 
   if (d->path[0] != '/')
     {
-      say_server (ctx, d);
+      served (p, d);
       ctx->out->gap (ctx->out, "disk/images.json",
                      "%s: no file or device of this host", d->target);
       return;
@@ -426,6 +424,8 @@ one (struct probe *p, const struct guest_disk *d)
   r = look (p, d, &a, &why);
   say_read (ctx, d, r, a.read);
   say_trouble (ctx, d, &backing, a.read ? 0 : r, a.image);
+  stands_behind (p, a.read ? "files or devices that the host itself reads well"
+                           : "");
   json_add_text (o, "path", d->path, strlen (d->path));
   if (a.read)
     json_object_object_add (o, "read", json_object_get (a.read));
@@ -465,6 +465,9 @@ run (struct collect_ctx *ctx, struct error *err)
   p.list = buf_str (&list);
   for (unsigned i = 0; i < ctx->guest->ndisks && !collect_over (ctx); i++)
     one (&p, &ctx->guest->disks[i]);
+  /* Our own conclusion: no vantage point. */
+  if (p.behind[0] && !p.mixed && !collect_over (ctx))
+    collect_str (ctx, "disk.behind", "diagnosis", p.behind);
   collect_json (ctx, "disk/images.json", doc);
   return 0;
 }
