@@ -42,7 +42,6 @@ static const struct
   { "tasks.user", NUMBER },
   { "lock.waiters", NUMBER },
   { "app.count", NUMBER },
-  { "workqueue.stuck_s", DETAIL }, /* finding.workqueue_lockup says it */
   { "guest.clock_s", CLOCK },
   { "guest.clock_error_s", CLOCK },
   { "kernel.release", WHO },

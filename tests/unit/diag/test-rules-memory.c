@@ -226,6 +226,49 @@ names_what_never_came_up (void **state)
              "boot-stopped", "kernel-panic", "f");
 }
 
+/* Nothing was killed, and nothing is left: it looks for memory for ever. */
+static void
+names_a_thrashing_one (void **state)
+{
+#define NONE_LEFT "no memory left: 0.01 of 1 could be had"
+  concludes (WELL ";mem.available=0.01", "silent", "out-of-memory", NONE_LEFT);
+  assert_string_equal (last, "medium");
+  assert_string_equal (last_verdict.rule, "memory-thrashes");
+  /* Who waits for pages waits for a disk that works. */
+  concludes (LIVES ";tasks.blocked=4;tasks.in_io=4;tasks.blocked_s=7.0;"
+                   "tasks.in_lock=0;mem.available=0.01;disk.any_moved=1",
+             "silent", "out-of-memory", NONE_LEFT);
+  concludes (LIVES ";tasks.blocked=4;tasks.in_io=4;tasks.blocked_s=7.0;"
+                   "tasks.in_lock=0;mem.available=0.01;disk.any_moved=0;"
+                   "tasks.culprit=cat in f",
+             "silent", "storage-stalled", "cat in f");
+  /* Somebody was killed: that is named by what its log says. */
+  concludes (WELL ";mem.available=0.01;mem.new_oom_kills=2;"
+                  "kernel.event.oom_kill=killed cat",
+             "silent", "out-of-memory", "killed cat");
+  /* A small one is not short. */
+  concludes (WELL ";mem.available=0.03", "silent", "unknown", NULL);
+}
+
+static void
+names_a_stall_of_rcu (void **state)
+{
+#define RCU                                                                   \
+  LIVES ";vcpu.irqs_off=0;kernel.event.rcu_stall=stall in f;"                 \
+        "workqueue.stuck_s=26.0;qemu.wanted@host=0.7"
+  concludes (RCU ";qemu.got@host=0.9", "silent", "rcu-stall", "stall in f");
+  assert_string_equal (last, "medium");
+  concludes (RCU ";qemu.got@host=0.9;finding.soft_lockup=CPU 0: f;"
+                 "culprit.soft_lockup=f",
+             "silent", "soft-lockup", "f");
+  /* It was not let run; and it stalled once, and goes on. */
+  concludes (RCU ";qemu.got@host=0.1", "silent", "host-starved", NULL);
+  concludes (LIVES ";vcpu.irqs_off=0;kernel.event.rcu_stall=stall in f;"
+                   "workqueue.stuck_s=0.1;qemu.wanted@host=0.7;"
+                   "qemu.got@host=0.9",
+             "silent", "unknown", NULL);
+}
+
 #define ENDED(why, tied)                                                      \
   WELL ";app.ended=shop.service, shop (7);app.ended_why=" why                 \
        ";app.ended_tied=" tied
@@ -421,6 +464,8 @@ main (void)
     cmocka_unit_test (some_that_stand_are_no_cause),
     cmocka_unit_test (believes_its_log),
     cmocka_unit_test (names_what_never_came_up),
+    cmocka_unit_test (names_a_thrashing_one),
+    cmocka_unit_test (names_a_stall_of_rcu),
     cmocka_unit_test (names_applications),
     cmocka_unit_test (near_misses),
     cmocka_unit_test (who_has_the_console),
