@@ -294,16 +294,16 @@ say_trouble (struct collect_ctx *ctx, const struct guest_disk *d,
                         ? "QEMU has marked it as corrupt"
                     : stands ? "what is behind it is amiss"
                              : NULL;
-  const char *slash = strrchr (d->path, '/');
+  const char *slash = strrchr (d->path, '/'), *target = d->target;
   char text[240], name[FACT_NAME_MAX];
 
   if (!how)
     return;
   snprintf (text, sizeof text, "%.48s (%.24s): %s%s%.80s%s%s",
-            slash && slash[1] ? slash + 1 : d->path, d->target, how,
+            slash && slash[1] ? slash + 1 : d->path, target, how,
             b->kinds[0] ? ", on " : "", b->kinds, stands ? ", " : "",
             stands ? b->state : "");
-  collect_name (name, sizeof name, "disk.", d->target, ".host_trouble");
+  collect_name (name, sizeof name, "disk.", target, ".host_trouble");
   collect_str (ctx, name, "host", text);
 }
 
@@ -332,11 +332,12 @@ static void
 served (struct probe *p, const struct guest_disk *d)
 {
   char who[120], text[160] = "", name[FACT_NAME_MAX];
+  const char *target = d->target;
 
   if (guest_disk_server (d->path, who, sizeof who))
     snprintf (text, sizeof text, "server %s", who);
   stands_behind (p, text);
-  collect_name (name, sizeof name, "disk.", d->target, ".backing");
+  collect_name (name, sizeof name, "disk.", target, ".backing");
   if (text[0])
     collect_str (p->ctx, name, "host", text);
 }
