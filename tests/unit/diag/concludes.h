@@ -75,10 +75,10 @@ concludes (const char *text, const char *code, const char *class,
   snprintf (last, sizeof last, "%s", v.confidence);
   last_verdict = v;
   last_ladder = l;
-  if (strcmp (v.class_, class) != 0
+  if ((class && strcmp (v.class_, class) != 0)
       || (culprit && strcmp (v.culprit, culprit) != 0))
     fail_msg ("%s (%s) is %s by \"%s\", not %s by \"%s\"", text, code, v.class_,
-              v.culprit, class, culprit ? culprit : "");
+              v.culprit, class ? class : "", culprit ? culprit : "");
 }
 
 #endif

@@ -57,6 +57,10 @@ style_is_allowed (void **state)
 
 /* ---- what each kind shows ---- */
 
+/* A value that fills its place: 159 characters. */
+#define FILLS53 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define FILLS FILLS53 FILLS53 FILLS53
+
 struct kind
 {
   const char *name, *manifest;
@@ -162,7 +166,8 @@ static const struct kind kinds[] = {
              "</small>  <a class=\"at\"",
              "7 tasks</code>", "title=\"memory", ">17.5 s<",
              "<strong>one</strong>, <strong>two</strong>: it is not so that "
-             "<code>vmm == alive</code>" } },
+             "<code>vmm == alive</code>" },
+    .has_not = { "<small>by inside" } },
   { .name = "boot",
     .manifest = INCIDENT ("boot-stuck",
                           ",\"next\":\"Read console/tail.log, its end.\","
@@ -178,6 +183,42 @@ static const struct kind kinds[] = {
                           "\"why\":\"nobody asked\"}]}"),
     .has = { "class=\"card doubt\"", "<strong>vcpu</strong>: nobody asked",
              "nobody is named" } },
+  /* What "not there, and why" tells is not told twice; nor does it take the
+   * reason from the one before it. */
+  { .name = "told as a gap",
+    .manifest = INCIDENT (
+        "unknown", "}},\"gaps\":[{\"collector\":\"agent\",\"what\":"
+                   "\"channel\",\"why\":\"none\"},{\"what\":\"channel\","
+                   "\"why\":\"none\"},{\"collector\":\"ssh\",\"what\":"
+                   "\"\",\"why\":\"none\"},{\"collector\":\"net\",\"what\":"
+                   "\"chan\",\"why\":\"none\"},{\"collector\":\"vcpu\",\"what\":"
+                   "\"another\",\"why\":\"none\"}],\"questions\":["
+                   "{\"about\":\"ticks\",\"why\":\"channel: none\"},"
+                   "{\"about\":\"agent\",\"why\":\"channel: none\"},"
+                   "{\"about\":\"net\",\"why\":\"channel: none\"},"
+                   "{\"about\":\"vcpu\",\"why\":\"channel: none\"},"
+                   "{\"about\":\"agent\",\"why\":\"channel: none\"},"
+                   "{\"about\":\"ssh\",\"why\":\": none\"},"
+                   "{\"about\":\"agent\",\"why\":\"nobody asked\"}]}"),
+    .has = { "<li><strong>ticks</strong>, <strong>net</strong>, <strong>vcpu"
+             "</strong>: channel: none</li><li><strong>ssh</strong>: : none"
+             "</li>",
+             "<li><strong>agent</strong>: nobody asked</li>" },
+    .has_not = { "<strong>agent</strong>: channel", "<strong>agent</strong>,",
+                 ", <strong>agent" } },
+  /* The same fact with another value is another evidence. */
+  { .name = "said otherwise",
+    .manifest = INCIDENT (
+        "slow", ",\"evidence\":[{\"name\":\"mem.available\",\"value\":"
+                "\"0.25\",\"source\":\"memory\"},{\"name\":"
+                "\"mem.available\",\"value\":\"0.5\",\"source\":"
+                "\"inside\"},{\"name\":\"mem.total\",\"value\":"
+                "\"0.5\",\"source\":\"inside\"},{\"text\":\"first\"},"
+                "{\"name\":\"x\",\"value\":\"" FILLS "\"},"
+                "{\"text\":\"second\"}]}}}"),
+    .has = { "25 %</code>", "50 %</code>", "mem.total", "first", "second",
+             FILLS "...</code>" },
+    .has_not = { "and by" } },
   { .name = "pressed",
     .manifest = INCIDENT ("host-starved", "}}}"),
     .files = { { "host/pressure-cpu",
@@ -217,6 +258,35 @@ each_kind (void **state)
         if (strstr (strstr (buf_str (&page), "</head>"), k->has_not[n]))
           fail_msg ("%s: has %s", k->name, k->has_not[n]);
     }
+}
+
+/* A line for each stack and state; whatever a guest calls a function, it ends no
+ * line and makes no frame. */
+static void
+folded_stacks (void **state)
+{
+  static const struct file files[] = {
+    { "memory/look.jsonl",
+      "{\"row\":\"stack\",\"id\":\"a\",\"frames\":[\"schedule\","
+      "\"f_waits\",\"entry\"]}\n"
+      "{\"row\":\"stack\",\"id\":\"b\",\"frames\":[\"x;y z\\n9\"]}\n"
+      "{\"row\":\"task\",\"pid\":1,\"comm\":\"a\",\"state\":\"D\","
+      "\"stack\":\"a\"}\n"
+      "{\"row\":\"task\",\"pid\":2,\"comm\":\"b\",\"state\":\"D\","
+      "\"stack\":\"a\"}\n"
+      "{\"row\":\"task\",\"pid\":3,\"comm\":\"c\",\"state\":\"S\","
+      "\"stack\":\"b\"}\n" },
+    { NULL, NULL }
+  };
+  CLEANUP_BUF struct buf page = BUF_INIT (REPORT_MAX);
+  CLEANUP_BUF struct buf folded = BUF_INIT (2 * FOLDED_MAX);
+
+  assert_int_equal (page_and_stacks ("{}", files, &page, &folded, NULL), 0);
+  assert_string_equal (buf_str (&folded), "D;entry;f_waits;schedule 2\n"
+                                          "S;x_y_z_9 1\n");
+  buf_clear (&folded);
+  assert_int_equal (page_and_stacks ("{}", NULL, &page, &folded, NULL), 0);
+  assert_int_equal (folded.len, 0);
 }
 
 /* ---- bounds ---- */
@@ -335,6 +405,7 @@ main (void)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (style_is_allowed),
     cmocka_unit_test (each_kind),
+    cmocka_unit_test (folded_stacks),
     cmocka_unit_test (bounded),
     cmocka_unit_test (places),
   };

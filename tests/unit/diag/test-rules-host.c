@@ -243,6 +243,56 @@ its_heartbeat (void **state)
              "paused", NULL);
 }
 
+/* What one fact, or two, make of a facet by themselves. */
+static void
+facets_by_themselves (void **state)
+{
+#define MOVES ";disk.any_moved@monitor=1"
+#define STANDS ";disk.any_moved@monitor=0"
+  static const struct
+  {
+    const char *facts, *facet, *want;
+  } cases[] = {
+    { "qemu.cgroup.frozen@host=1;qemu.state@host=running", "vmm", "dead" },
+    { "qemu.cgroup.frozen@host=0;qemu.state@host=running", "vmm", "alive" },
+    { "disk.vda.io_status@monitor=failed" MOVES, "block", "dead" },
+    { "disk.vda.io_status@monitor=ok" MOVES, "block", "alive" },
+    { "disk.vda.latency_ms@monitor=3000.0" MOVES, "block", "slow" },
+    { "disk.vda.latency_ms@monitor=300.0" MOVES, "block", "alive" },
+    { "disk.vda.backing_state@host=suspended" STANDS, "block", "dead" },
+    { "disk.vda.backing_state@host=degraded" STANDS, "block", "unknown" },
+    { "disk.vda.host_read@host=late", "block", "slow" },
+    { "net.arp@net=another;net.echo@net=answers", "network", "dead" },
+    { "net.arp@net=answers", "network", "alive" },
+    { "net.arp@net=none", "network", "dead" },
+    { "net.carrier@host=0", "network", "dead" },
+    { "net.carrier@host=1", "network", "unknown" },
+    { "disk.vda1.fs.error_age_s@host=60.0", "filesystem", "slow" },
+    { "disk.vda1.fs.error_age_s@host=86400.0", "filesystem", "unknown" },
+    { "disk.vda1.fs.state@host=errors" MOVES, "filesystem", "slow" },
+    { "inside.way@inside=ssh" MOVES, "filesystem", "alive" },
+    { "inside.way@inside=ssh" STANDS, "filesystem", "unknown" },
+    { "guest.vcpus=slow", "vcpu", "slow" },
+    { "guest.vcpus=alive", "vcpu", "alive" },
+    { "vcpu.0.moved@monitor=1", "vcpu", "alive" },
+    { "vcpu.0.moved@monitor=0", "vcpu", "unknown" },
+    { "guest.ticks=slow", "ticks", "slow" },
+    { "guest.scheduler=dead", "scheduler", "dead" },
+    { "guest.scheduler=slow", "scheduler", "slow" },
+    { "guest.scheduler=alive", "scheduler", "alive" },
+    { "guest.scheduler=unknown", "scheduler", "unknown" },
+  };
+
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+    {
+      print_message ("%s\n", cases[i].facts);
+      concludes (cases[i].facts, "no-such-code", NULL, NULL);
+      facet_is (cases[i].facet, cases[i].want);
+    }
+  concludes (RUNS "disk.vda.latency_ms@monitor=3000.0" MOVES, "ordered",
+             "slow", NULL);
+}
+
 int
 main (void)
 {
@@ -255,6 +305,7 @@ main (void)
     cmocka_unit_test (what_the_network_shows),
     cmocka_unit_test (a_console_that_takes_no_keys),
     cmocka_unit_test (its_heartbeat),
+    cmocka_unit_test (facets_by_themselves),
   };
 
   return cmocka_run_group_tests (tests, begin_rules, end_rules);
