@@ -61,6 +61,8 @@ static const struct
   { "guest.acpi_port", HOW },
   { "disk.*.moved", DETAIL },
   { "disk.*.backing", DETAIL }, /* disk.behind, .host_trouble have it */
+  { "disk.*.longest_ms", DETAIL }, /* of an interval: .slowest_ms is judged */
+  { "disk.*.pool", WHO },
   { "disk.*.pool_state", DETAIL }, /* .pool_trouble has it in words */
   { "disk.*.media_errors", DETAIL }, /* .health says what it comes to */
   { "disk.*.fs.type", WHO },

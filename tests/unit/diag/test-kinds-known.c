@@ -217,7 +217,7 @@ is_known (const char *kind)
 static bool
 explains (const char *kind)
 {
-  return strcmp (kind, "disk_full") == 0;
+  return strcmp (kind, "disk_full") == 0 || strcmp (kind, "balloon") == 0;
 }
 
 /* Whoever adds a rule that raises an alarm says what the ladder makes of its
