@@ -78,6 +78,7 @@ struct collect_ctx
    * bindings_hints() in supervisor/watch/bindings.h. */
   struct json_object *hints;
   const char *scenario; /* that failed, "" = none: BY_... */
+  const char *step;     /* its name in the playbook, NULL = of no step */
   struct collect_out *out;
 };
 
@@ -144,6 +145,7 @@ extern const struct collector collect_exec;
 extern const struct collector collect_core;
 extern const struct collector collect_qmp;
 extern const struct collector collect_commands;
+extern const struct collector collect_dialogue;
 extern const struct collector *const collectors[]; /* ends with NULL */
 
 /* Who undoes an act that was intended, where its collector could not: that got

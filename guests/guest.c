@@ -29,7 +29,7 @@ const char *const guest_intent_names[] = {
 
 const char *const boot_by_names[] = {
   [BOOT_BY_NOBODY] = "nobody", [BOOT_BY_TEXT] = "text",
-  [BOOT_BY_MEMORY] = "memory",
+  [BOOT_BY_MEMORY] = "memory", [BOOT_BY_BOTH] = "text and memory",
   [BOOT_BY_UPTIME] = "uptime", [BOOT_BY_RESET] = "reset",
   [BOOT_BY_START] = "start",   [BOOT_BY_MAX] = NULL,
 };

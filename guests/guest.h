@@ -53,6 +53,7 @@ enum boot_by
   BOOT_BY_NOBODY, /* it did not, or what its text showed was none */
   BOOT_BY_TEXT,   /* a suspicion: nobody else has told of it yet */
   BOOT_BY_MEMORY, /* another one: another kernel, or none, is in its memory */
+  BOOT_BY_BOTH,   /* text and memory, which do not know of each other */
   BOOT_BY_UPTIME,
   BOOT_BY_RESET, /* its hypervisor */
   BOOT_BY_START, /* of a remote host: it was off, and is not */

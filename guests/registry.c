@@ -561,7 +561,7 @@ registry_rebooted (struct guest_registry *reg, const struct incarnation *inc,
 
 void
 registry_boot_known (struct guest_registry *reg, const struct incarnation *inc,
-                     bool was_one)
+                     enum boot_by by)
 {
   struct entry *e = entry_current (reg, inc);
   struct guest *g;
@@ -569,7 +569,7 @@ registry_boot_known (struct guest_registry *reg, const struct incarnation *inc,
   if (!e || !boot_is_suspected (e->guest->boot_by)
       || !(g = guest_clone (e->guest)))
     return;
-  g->boot_by = was_one ? BOOT_BY_UPTIME : BOOT_BY_NOBODY;
+  g->boot_by = by;
   entry_set (reg, e, guest_seal (g));
 }
 

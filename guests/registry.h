@@ -115,10 +115,11 @@ void registry_event (struct guest_registry *reg, const char *source,
  * fallen uptime of one boot are one boot. */
 void registry_rebooted (struct guest_registry *reg,
                         const struct incarnation *inc, enum boot_by by);
-/* Of a current inc whose boot is suspected, else ignored: an uptime shows that
- * it was a boot, or that it was none.  Listeners hear that boot_by changed. */
+/* Of a current inc whose boot is suspected, else ignored: by whom it is known
+ * that it was a boot; BOOT_BY_NOBODY, that it was none.  Listeners hear that
+ * boot_by changed. */
 void registry_boot_known (struct guest_registry *reg,
-                          const struct incarnation *inc, bool was_one);
+                          const struct incarnation *inc, enum boot_by by);
 
 /* What others than its source know of the addresses of a guest: ip, ip2,
  * ip_from and refused of each nic that it has by that mac (or ifname, where it

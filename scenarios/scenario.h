@@ -176,7 +176,7 @@ struct tried
 #define CODE_TOLD (1u << 5)
 #define CODE_LIVES (1u << 6)
 #define CODE_LOST (1u << 7)
-#define CODE_OURS (1u << 8)
+#define CODE_KEEPS (1u << 8)
 
 struct outcome_code
 {

@@ -93,6 +93,7 @@ int sysrq_ask_monitor (struct collect_ctx *ctx, const char *command,
                        struct json_object *args, struct error *err);
 
 /* Undoers. */
+extern const struct collect_undoer sysrq_undo_focus;
 extern const struct collect_undoer sysrq_undo_level;
 extern const struct collect_undoer gdb_undo_pause;
 

@@ -4,8 +4,9 @@
  * answers: the counters of /proc in one read, the tail of its logs, what failed
  * to run, its file systems and containers.
  *
- * Read-only and bounded: each part is cut in the guest already.  What may hang
- * there (df on a dead server) comes last, so that all else is here by then.
+ * Read-only and bounded: each part is cut in the guest already, and all of them
+ * together; of logs the newest lines are kept.  What may hang there (df on a
+ * dead server) comes last, so that all else is here by then.
  */
 #include "diag/collect/inside.h"
 
@@ -23,23 +24,36 @@
 #include <string.h>
 
 #define MAX_OUTPUT (64u << 10)
-#define MAX_PARTS 32
+#define MAX_PARTS 64 /* with those that say how much was cut */
 #define FULL 98 /* percent of a file system */
 #define FULL_LEFT_KB (64 << 10)
 
+/* hd_o BOUND WHOLE CUT: $t by the filter WHOLE, or of more than BOUND bytes,
+ * or than what is left of all, as CUT leaves them, and then a line "@@ -KEPT OF".
+ * hd_h keeps the first lines, hd_l the last, of logs.  Names that no alias of a
+ * person has. */
 static const char script[]
-    = "(for f in uptime loadavg stat meminfo vmstat pressure/cpu "
-      "pressure/memory pressure/io diskstats net/dev interrupts softirqs "
-      "buddyinfo mounts; do echo \"@@ $f\"; head -c 4096 /proc/$f 2>/dev/null; "
-      "echo; done; echo '@@ dmesg'\n dmesg 2>/dev/null | tail -n 40 | "
-      "head -c 4096 | " INSIDE_MARK "; echo; echo '@@ failed'; "
-      "systemctl --failed --no-legend --plain --no-pager 2>/dev/null | "
-      "head -c 2048; echo; echo '@@ journal'\njournalctl -q -n 40 -p warning "
-      "--no-pager 2>/dev/null | head -c 4096 | " INSIDE_MARK "; echo; "
-      "echo '@@ containers'; for c in docker podman crictl; do "
-      "command -v $c >/dev/null && timeout 3 $c ps -a 2>&1 | head -c 2048; "
-      "done; echo; echo '@@ df'; timeout 5 df -P 2>/dev/null | head -c 4096; "
-      "echo; echo '@@ end')";
+    = "(LC_ALL=C;L=57344;hd_k(){ " INSIDE_MARK ";};hd_h(){ head -c $m|"
+      "sed '$d';};hd_l(){ tail -c $m|sed 1d|hd_k;};hd_o(){ n=${#t};m=$1;"
+      "[ $m -le $L ]||m=$L;if [ $n -le $m ];then m=$n;"
+      "printf '%s\\n' \"$t\"|$2;else printf '%s\\n' \"$t\"|$3;"
+      "echo \"@@ -$m $n\";fi;L=$((L-m));}\n"
+      "for f in uptime loadavg meminfo vmstat pressure/cpu pressure/memory "
+      "pressure/io stat buddyinfo;do echo \"@@ $f\";"
+      "t=$(sed 's/^\\(intr [0-9]*\\).*/\\1/' /proc/$f 2>/dev/null);"
+      "hd_o 8192 cat hd_h;done;"
+      "echo '@@ dmesg';t=$(dmesg 2>/dev/null|tail -n 80);"
+      "hd_o 8192 hd_k hd_l;echo '@@ failed'\n"
+      "t=$(systemctl --failed --no-legend --plain --no-pager 2>/dev/null);"
+      "hd_o 2048 cat hd_h;echo '@@ journal';t=$(journalctl -q -n 60 "
+      "-p warning --no-pager 2>/dev/null);hd_o 8192 hd_k hd_l;"
+      "for f in diskstats net/dev softirqs mounts interrupts;do "
+      "echo \"@@ $f\";t=$(cat /proc/$f 2>/dev/null);"
+      "hd_o 12288 cat hd_h;done;echo '@@ containers'\n"
+      "t=$(for c in docker podman crictl;do command -v $c >/dev/null&&"
+      "timeout 3 $c ps -a 2>&1;done);hd_o 4096 cat hd_h;echo '@@ df';"
+      "L=$((L+4096));t=$(timeout 5 df -P 2>/dev/null);hd_o 4096 cat hd_h;"
+      "echo '@@ end')";
 
 /* ---- asking ---- */
 
@@ -337,18 +351,26 @@ is_marked (const char *part)
 
 /* "pressure/cpu" is a file inside/pressure-cpu.txt. */
 static void
+file_name (char *dst, size_t n, const char *part)
+{
+  char name[40];
+
+  text_make_name (name, sizeof name, part);
+  for (char *p = name; *p; p++)
+    *p = *p == '/' || *p == '_' ? '-' : *p;
+  snprintf (dst, n, "inside/%s.txt", name);
+}
+
+static void
 take_part (struct collect_ctx *ctx, const struct inside_part *part)
 {
   struct buf shown CLEANUP_BUF = BUF_INIT (4 * MAX_OUTPUT);
   struct buf text CLEANUP_BUF = BUF_INIT (MAX_OUTPUT);
-  char file[64], name[40];
+  char file[64];
 
   if (part->len == 0)
     return;
-  text_make_name (name, sizeof name, part->name);
-  for (char *p = name; *p; p++)
-    *p = *p == '/' || *p == '_' ? '-' : *p;
-  snprintf (file, sizeof file, "inside/%s.txt", name);
+  file_name (file, sizeof file, part->name);
   if (is_marked (part->name))
     inside_unmark (part, &text);
   else
@@ -363,10 +385,27 @@ take_part (struct collect_ctx *ctx, const struct inside_part *part)
       parts[i].tell (ctx, buf_str (&text));
 }
 
+/* "-4096 51234": of the part before. */
+static bool
+take_cut (struct collect_ctx *ctx, const struct inside_part *part,
+          const char *of)
+{
+  unsigned long long kept, all;
+  char name[64];
+
+  if (sscanf (part->name, "-%llu %llu", &kept, &all) != 2)
+    return false;
+  file_name (name, sizeof name, of);
+  ctx->out->gap (ctx->out, name, "cut to its %s %llu of %llu bytes",
+                 is_marked (of) ? "last" : "first", kept, all);
+  return true;
+}
+
 static int
 run (struct collect_ctx *ctx, struct error *err)
 {
   struct buf said CLEANUP_BUF = BUF_INIT (MAX_OUTPUT);
+  char of[40] = "";
   struct inside_part part;
   const char *at, *end;
   bool whole = false;
@@ -379,7 +418,10 @@ run (struct collect_ctx *ctx, struct error *err)
   for (unsigned n = 0; n < MAX_PARTS && inside_next (&at, end, &part); n++)
     {
       whole = whole || strcmp (part.name, "end") == 0;
+      if (take_cut (ctx, &part, of))
+        continue;
       take_part (ctx, &part);
+      memcpy (of, part.name, sizeof of);
     }
   if (!whole)
     ctx->out->gap (ctx->out, "inside", "its end is missing");
@@ -393,7 +435,7 @@ const struct collector collect_inside = {
   .touch = TOUCH_CONSOLE,
   .lane = LANE_CONSOLE,
   .budget_ms = 12000,
-  .bytes = 48 << 10,
+  .bytes = 60 << 10,
   .fields = inside_fields,
   .own_size = sizeof (struct inside_own),
   .own_init = &inside_default,

@@ -95,6 +95,9 @@ latencies (struct collect_ctx *ctx, struct json_object *was,
 
       monitor_disk_name_ (dev, target, sizeof target);
       before = target[0] ? device_named (was, target) : NULL;
+      if (target[0])
+        qmp_latency_ (ctx, target, json_get (before, "stats"),
+                      json_get (dev, "stats"));
       if (before)
         say_latency (ctx, target, sum_of (json_get (before, "stats")),
                      sum_of (json_get (dev, "stats")));

@@ -26,7 +26,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define RESTORE_MS 4000 /* of the budget, kept for it */
+#define RESTORE_MS 5000 /* of the budget, kept for it */
+#define NEXT_MS 3000    /* and for each key that is asked later */
 
 /* Who is asked: the kernel in any way that fits; by its keyboard alone, where
  * nothing is to be typed at anybody; a shell, by one of inside_ways. */
@@ -109,7 +110,7 @@ sysrq_keep (struct collect_ctx *ctx, char key, enum sysrq_answer answer,
   text_escape (&shown, text, len, TEXT_KEEP_NEWLINE | TEXT_KEEP_TAB);
   ctx->out->file (ctx->out, file, buf_str (&shown), shown.len);
   if (said->cut)
-    ctx->out->gap (ctx->out, file, "longer than %zu bytes", len);
+    ctx->out->gap (ctx->out, file, "cut after its first %zu KiB", len >> 10);
   snprintf (name, sizeof name, "sysrq.%c.lines", key);
   /* One line is the header alone: the console loglevel hides the rest. */
   collect_int (ctx, name, "sysrq", count_lines (text, len));
@@ -217,6 +218,29 @@ leave_refused (struct round *r, char *keys)
     memcpy (keys, "h", 2);
 }
 
+/* Why it is not all there. */
+static void
+tell_missing (const struct sysrq_asking *a, char key)
+{
+  struct collect_out *out = a->ctx->out;
+  char file[32];
+
+  snprintf (file, sizeof file, "sysrq/%c.txt", key);
+  if (a->unfinished)
+    out->gap (out, file, "cut after %.1f s and %zu KiB: the guest had not "
+                         "come to its end when the time for it was over",
+              (double) a->took_ms / 1000, a->text.len >> 10);
+  else if (a->loud && !a->text.cut
+           && (a->end == SYSRQ_END_MISSING || a->end == SYSRQ_END_CPUS))
+    out->gap (out, file, "%s: the guest was silent for %.1f s",
+              a->end == SYSRQ_END_CPUS ? "not all of its CPUs answered"
+                                       : "what stands at its end is missing",
+              (double) sysrq_quiet_ms (a->end) / 1000);
+  if (a->overrun > 0)
+    out->gap (out, file, "%llu bytes in it came faster than they were read",
+              (unsigned long long) a->overrun);
+}
+
 static bool
 ask_one (struct round *r, char key)
 {
@@ -224,6 +248,8 @@ ask_one (struct round *r, char key)
   enum sysrq_answer answer = sysrq_ask (a, key);
 
   sysrq_keep (a->ctx, key, answer, &a->text, a->header, a->loud);
+  if (answer == ANSWER_SHOWN)
+    tell_missing (a, key);
   if (answer == ANSWER_DISABLED)
     r->refused[r->nrefused++] = key;
   if (answer == ANSWER_SHOWN && !a->loud && has_body ((char[]){ key, '\0' })
@@ -237,11 +263,31 @@ ask_one (struct round *r, char key)
   return answer != ANSWER_NONE;
 }
 
+/* One after another.  None takes all the time of those that come behind it:
+ * what a guest says may have no end. */
+static void
+ask_each (struct round *r, const char *keys, uint64_t deadline)
+{
+  struct collect_ctx *ctx = r->a.ctx, mine = *ctx;
+
+  r->a.ctx = &mine;
+  for (; *keys; keys++)
+    {
+      uint64_t now = clock_ms (), left = deadline > now ? deadline - now : 0;
+      uint64_t keep = NEXT_MS * (strlen (keys) - 1);
+
+      mine.deadline = deadline - (keep < left / 2 ? keep : left / 2);
+      if (collect_over (&mine) || !ask_one (r, *keys))
+        break;
+    }
+  r->a.ctx = ctx;
+}
+
 /* Only who answers is asked for more; and only he has his loglevel raised. */
 static void
 ask_all (struct round *r, const char *keys)
 {
-  struct collect_ctx *ctx = r->a.ctx, hasty = *ctx;
+  struct collect_ctx *ctx = r->a.ctx;
   bool raised, raises = has_body (keys) && sysrq_can_raise (&r->a, &r->state);
 
   if (raises && *keys != 'h' && !ask_one (r, 'h'))
@@ -249,15 +295,8 @@ ask_all (struct round *r, const char *keys)
   if (*keys == 'h' && (!ask_one (r, *keys++) || !*keys))
     return;
   raised = raises && sysrq_raise (&r->a, &r->state);
-  if (raised)
-    {
-      r->a.loud = true;
-      hasty.deadline -= RESTORE_MS;
-      r->a.ctx = &hasty;
-    }
-  while (*keys && !collect_over (r->a.ctx) && ask_one (r, *keys))
-    keys++;
-  r->a.ctx = ctx;
+  r->a.loud = r->a.loud || raised;
+  ask_each (r, keys, ctx->deadline - (raised ? RESTORE_MS : 0));
   if (raised)
     sysrq_restore (&r->a, &r->state);
 }

@@ -24,15 +24,14 @@
 #include <stdio.h>
 #include <string.h>
 
-#define QUIET_MS 700
-#define SETTLE_MS 200    /* behind what comes last */
-#define UNFINISHED_MS 2000
-#define BODY_MS 8000
+#define STALL_MS 5000  /* in the middle of a line */
+#define GRACE_MS 1000  /* behind what ended by quiet: its printer was slow */
+#define AFTER_CUT_MS 15000
 #define WRITE_MS 2000
 #define LINE_KILL "\x15"
 
 const char *const sysrq_route_names[]
-    = { "keyboard", "break", "ctrl-o", "mux-break" };
+    = { "keyboard", "break", "ctrl-o", "mux-break", "mux-here" };
 const char *const sysrq_answer_names[] = { "none", "disabled", "shown" };
 
 /* ---- sending ---- */
@@ -66,6 +65,7 @@ send_key (struct sysrq_asking *a, enum sysrq_route route, char key,
   const char ctrl_o[2] = { '\x0f', key };
   /* All at once: focus must go back even if the lease is lost after it. */
   const char mux[7] = { '\x01', 'c', '\x01', 'b', key, '\x01', 'c' };
+  const char here[3] = { '\x01', 'b', key };
   int rc;
 
   sysrq_announce (ctx, key, SYSRQ_HEADER_MS + 1000);
@@ -83,8 +83,13 @@ send_key (struct sysrq_asking *a, enum sysrq_route route, char key,
     case ROUTE_KEYBOARD:
       rc = sysrq_press (ctx, key, err);
       break;
+    case ROUTE_MUX_HERE:
+      rc = lease_write_raw (a->lease, here, sizeof here, until, err);
+      break;
     case ROUTE_MUX_BREAK:
-      rc = lease_write_raw (a->lease, mux, sizeof mux, until, err);
+      rc = sysrq_focus_goes (a, err);
+      if (rc >= 0)
+        rc = lease_write_raw (a->lease, mux, sizeof mux, until, err);
       if (rc >= 0)
         ctx->out->impact (ctx->out,
                           "switched the console's input focus there and back");
@@ -141,44 +146,13 @@ header_seen (struct sysrq_asking *a, enum sysrq_answer *ret, bool *ret_single)
   return true;
 }
 
-/* What stands at the end of a whole answer; of other keys nothing does. */
-static const struct
-{
-  char key;
-  const char *last;
-} ends[] = {
-  { 't', "Showing busy workqueues" },
-  { 'm', " pages reserved" },
-  { 'z', "(ftrace buffer empty)" },
-};
-
-/* For so long nothing comes behind it any more. */
-static uint64_t
-quiet_ms (const struct sysrq_asking *a, char key)
-{
-  const char *text = buf_str (&a->text) + a->header;
-  size_t len = a->text.len - a->header;
-
-  /* "Changing Loglevel", and then to which; a level that hides that it does. */
-  if (key >= '0' && key <= '9')
-    return memmem (text, len, "Loglevel set", 12) ? 0 : SETTLE_MS;
-  for (size_t i = 0; i < ARRAY_LEN (ends); i++)
-    if (ends[i].key == key)
-      {
-        if (memmem (text, len, ends[i].last, strlen (ends[i].last)))
-          return SETTLE_MS;
-        /* The header alone: the loglevel hides the rest. */
-        return memchr (text, '\n', len - 1) ? UNFINISHED_MS : QUIET_MS;
-      }
-  return QUIET_MS;
-}
-
-/* Reads what there is, waiting at most until; false when nothing came. */
+/* Reads what there is, waiting at most until; false when nothing came.  More
+ * than is kept is read, too: what comes behind it is another answer. */
 static bool
 read_more (struct sysrq_asking *a, uint64_t until)
 {
   char chunk[4096];
-  uint64_t lost;
+  uint64_t lost = 0;
   size_t n = tap_read (a->tap, chunk, sizeof chunk, &lost);
 
   if (n == 0)
@@ -187,6 +161,7 @@ read_more (struct sysrq_asking *a, uint64_t until)
         return false;
       n = tap_read (a->tap, chunk, sizeof chunk, &lost);
     }
+  a->overrun += lost;
   buf_append (&a->text, chunk, n);
   return n > 0;
 }
@@ -197,29 +172,76 @@ lost (const struct sysrq_asking *a)
   return a->lease && lease_lost (a->lease);
 }
 
-/* By what comes last, and by quiet.  Silence in the middle of a line is a
- * printer that stalls. */
+/* For as long as it goes on it is ours, and no longer than needed. */
+static void
+still_ours (struct sysrq_asking *a, char key, uint64_t ms)
+{
+  uint64_t now = clock_ms ();
+
+  if (now + ms + GRACE_MS <= a->ours_until)
+    return;
+  a->ours_until = now + ms + 3 * GRACE_MS;
+  sysrq_announce (a->ctx, key, ms + 3 * GRACE_MS);
+}
+
+/* By what comes last, and by quiet, which ends it where it is over; a printer
+ * may stall in the middle of a line.  0: it is over now. */
+static uint64_t
+quiet_of (const struct sysrq_asking *a, char key, enum sysrq_end *ret)
+{
+  const char *text = buf_str (&a->text) + a->header;
+  size_t len = a->text.len - a->header;
+  uint64_t ms;
+
+  *ret = sysrq_end_of (key, text, len);
+  ms = sysrq_quiet_ms (*ret);
+  return ms < STALL_MS && !a->text.cut && text[len - 1] != '\n' ? STALL_MS
+                                                                : ms;
+}
+
+/* While it comes, as long as the budget lasts. */
 static void
 await_body (struct sysrq_asking *a, char key)
 {
-  uint64_t body_by = collect_until (a->ctx, BODY_MS);
+  uint64_t begun = clock_ms (), ms;
 
-  while (!a->text.cut && clock_ms () < body_by && !collect_over (a->ctx)
-         && !lost (a))
+  a->ours_until = 0;
+  a->unfinished = true;
+  while (!collect_over (a->ctx) && !lost (a))
     {
-      bool whole = a->text.data[a->text.len - 1] == '\n';
-      uint64_t ms = quiet_ms (a, key);
-      uint64_t quiet = collect_until (a->ctx, ms);
-
-      if ((whole && ms == 0)
-          || (!read_more (a, quiet < body_by ? quiet : body_by) && whole))
+      ms = quiet_of (a, key, &a->end);
+      if (ms > 0)
+        still_ours (a, key, ms);
+      if (ms == 0
+          || (!read_more (a, collect_until (a->ctx, ms))
+              && !collect_over (a->ctx)))
         {
-          sysrq_announce (a->ctx, '\0', 0);
-          return;
+          a->unfinished = false;
+          sysrq_announce (a->ctx, '\0', ms > 0 ? GRACE_MS : 0);
+          break;
         }
+    }
+  a->took_ms = clock_ms () - begun;
+  if (a->unfinished)
+    sysrq_announce (a->ctx, key, AFTER_CUT_MS);
+}
+
+void
+sysrq_await_quiet (struct sysrq_asking *a, uint64_t until)
+{
+  uint64_t ms = sysrq_quiet_ms (SYSRQ_END_NONE), now;
+
+  while (a->unfinished && !lost (a) && (now = clock_ms ()) < until)
+    {
+      buf_clear (&a->text);
+      if (!read_more (a, now + ms < until ? now + ms : until)
+          && now + ms < until)
+        a->unfinished = false;
     }
 }
 
+/* A kernel that still prints what it was asked before takes no key until it has
+ * done so: it has all the time that it needs for that. */
 static enum sysrq_answer
 await_answer (struct sysrq_asking *a, char key)
 {
@@ -232,15 +254,17 @@ await_answer (struct sysrq_asking *a, char key)
       if (a->text.cut || collect_over (a->ctx) || lost (a)
           || clock_ms () >= header_by)
         return ANSWER_NONE;
-      read_more (a, header_by);
+      if (read_more (a, header_by) && a->unfinished)
+        {
+          header_by = collect_until (a->ctx, SYSRQ_HEADER_MS);
+          sysrq_announce (a->ctx, key, SYSRQ_HEADER_MS + GRACE_MS);
+        }
     }
+  a->unfinished = false;
   if (single)
-    {
-      sysrq_announce (a->ctx, '\0', 0);
-      return answer;
-    }
-  sysrq_announce (a->ctx, key, BODY_MS);
-  await_body (a, key);
+    sysrq_announce (a->ctx, '\0', 0);
+  else
+    await_body (a, key);
   return answer;
 }
 
@@ -309,6 +333,8 @@ sysrq_ask (struct sysrq_asking *a, char key)
       enum sysrq_answer answer;
 
       buf_clear (&a->text);
+      a->overrun = a->took_ms = 0;
+      a->end = SYSRQ_END_WHOLE;
       if (send_key (a, routes[i], key, &why) < 0)
         {
           a->ctx->out->gap (a->ctx->out, "sysrq", "%s: %s",
@@ -370,6 +396,7 @@ sysrq_open (struct sysrq_asking *a, const char *con, bool typing,
 void
 sysrq_close (struct sysrq_asking *a)
 {
+  sysrq_focus_back (a);
   if (a->lease)
     lease_free (a->lease);
   if (a->own_tap)

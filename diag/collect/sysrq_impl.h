@@ -4,7 +4,9 @@
  *
  *   sysrq.c         the collector: which keys, in which order, what they said
  *   sysrq_ask.c     one key, over a console: ways, the kernel's line, its end
+ *   sysrq_end.c     how the answers end
  *   sysrq_key.c     the guest's keyboard, and the monitor
+ *   sysrq_focus.c   the input focus of QEMU's mux, there and back
  *   sysrq_level.c   what is known of it; the loglevel, there and back
  *   sysrq_shell.c   the same keys by a shell in the guest
  */
@@ -35,9 +37,24 @@ enum sysrq_route
   ROUTE_BREAK,     /* monitor: chardev-send-break, then the key */
   ROUTE_CTRL_O,    /* ^O and the key */
   ROUTE_MUX_BREAK, /* ^A c, ^A b, the key, ^A c */
+  ROUTE_MUX_HERE,  /* ^A b, the key: whoever has the focus; to undo only */
   ROUTE_MAX,
 };
 extern const char *const sysrq_route_names[];
+
+/* What is to be seen at the end of an answer (sysrq_end.c). */
+enum sysrq_end
+{
+  SYSRQ_END_NONE,    /* nothing stands there: quiet ends it */
+  SYSRQ_END_MISSING, /* something does, and has not come */
+  SYSRQ_END_CPUS,    /* the same, and the kernel waits for it */
+  SYSRQ_END_SEEN,    /* a few lines may follow */
+  SYSRQ_END_WHOLE,
+};
+/* text: from the header on, with a NUL behind it. */
+enum sysrq_end sysrq_end_of (char key, const char *text, size_t len);
+/* For how long nothing must come, for it to be over; 0 = it is. */
+uint64_t sysrq_quiet_ms (enum sysrq_end end);
 
 /* Somebody at a console. */
 struct sysrq_asking
@@ -49,8 +66,14 @@ struct sysrq_asking
   struct tap *own_tap; /* without a lease */
   int route;           /* that came through; -1 = none yet */
   bool loud;           /* its loglevel hides nothing */
+  bool focus;          /* that it moves is on disk */
   struct buf text;     /* since the key was sent */
   size_t header;       /* where the kernel's line begins in it */
+  uint64_t overrun;    /* bytes of it that came faster than they were read */
+  uint64_t took_ms;    /* from the header to its end, or until it was left */
+  uint64_t ours_until; /* what is printed is known to be asked for */
+  enum sysrq_end end;  /* as far as it was seen */
+  bool unfinished;     /* it was still being printed when it was left */
 };
 
 /* con: NULL = the first that can be typed at.  typing: false takes the
@@ -60,6 +83,8 @@ int sysrq_open (struct sysrq_asking *a, const char *con, bool typing,
 void sysrq_close (struct sysrq_asking *a);
 /* By the way that is known, or each that fits. */
 enum sysrq_answer sysrq_ask (struct sysrq_asking *a, char key);
+/* Until what was left unfinished is over, or until then. */
+void sysrq_await_quiet (struct sysrq_asking *a, uint64_t until);
 /* For so long nobody takes what it prints for trouble of its own; key 0: all
  * of it is there. */
 void sysrq_announce (const struct collect_ctx *ctx, char key, uint64_t ms);
@@ -91,6 +116,14 @@ bool sysrq_can_raise (const struct sysrq_asking *a,
  * put back. */
 bool sysrq_raise (struct sysrq_asking *a, const struct sysrq_state *was);
 void sysrq_restore (struct sysrq_asking *a, const struct sysrq_state *was);
+
+/* ---- the input focus of a mux (sysrq_focus.c) ---- */
+
+/* Before it moves: on disk, once for as long as this console is open. */
+int sysrq_focus_goes (struct sysrq_asking *a, struct error *err);
+/* Before the console is closed, for what QEMU has not read by then it forgets,
+ * and the focus stays where it is. */
+void sysrq_focus_back (struct sysrq_asking *a);
 
 /* ---- by a shell (sysrq_shell.c) ---- */
 

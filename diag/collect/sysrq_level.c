@@ -213,6 +213,8 @@ sysrq_restore (struct sysrq_asking *a, const struct sysrq_state *was)
   struct collect_out *out = a->ctx->out;
   struct error why = ERROR_INIT;
 
+  /* It would take the key behind all that it still has to print. */
+  sysrq_await_quiet (a, a->ctx->deadline - SYSRQ_HEADER_MS);
   if (put_back (a, was->level, &why) < 0)
     {
       out->gap (out, "sysrq",

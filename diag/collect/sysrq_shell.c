@@ -19,6 +19,7 @@
 
 #define MAX_OUTPUT (1u << 20)
 #define MAX_PARTS (SYSRQ_MAX_KEYS + 2)
+#define MAX_SHOWN 98304 /* of one answer */
 #define HOLD_MS 5000 /* of what its console says of it, a key */
 
 /* Of its log all from the last header on, each line marked and the stamp that
@@ -30,10 +31,28 @@ make_script (struct buf *out, const char *keys)
   buf_puts (out, "if [ -w /proc/sysrq-trigger ]; then for k in");
   for (const char *k = keys; *k; k++)
     buf_printf (out, " %c", *k);
-  buf_puts (out, "; do echo \"@@ $k\"; echo $k >/proc/sysrq-trigger; dmesg | "
-                 "sed -n '/[Ss]ys[Rr]q *: /h;/[Ss]ys[Rr]q *: /!H;${x;p}' | "
-                 "head -c 98304 | " INSIDE_MARK "; done; "
-                 "echo '@@ end'; else echo '@@ cannot'; fi");
+  buf_printf (out, "; do echo \"@@ $k\"; echo $k >/proc/sysrq-trigger; "
+                   "dmesg | sed -n '/[Ss]ys[Rr]q *: /h;/[Ss]ys[Rr]q *: /!H;"
+                   "${x;p}' | head -c %u | " INSIDE_MARK "; done; "
+                   "echo '@@ end'; else echo '@@ cannot'; fi",
+              MAX_SHOWN);
+}
+
+/* A long answer pushes its own beginning out of the log. */
+static void
+tell_missing (struct collect_ctx *ctx, char key, const struct buf *text)
+{
+  size_t n = strcspn (buf_str (text), "\n");
+  char file[32];
+
+  snprintf (file, sizeof file, "sysrq/%c.txt", key);
+  if (!memmem (buf_str (text), n, "sysrq", 5)
+      && !memmem (buf_str (text), n, "SysRq", 5))
+    ctx->out->gap (ctx->out, file,
+                   "its beginning is no longer in the guest's log");
+  if (text->len >= MAX_SHOWN)
+    ctx->out->gap (ctx->out, file, "cut after its first %u KiB",
+                   MAX_SHOWN >> 10);
 }
 
 /* As it stood in the log. */
@@ -45,7 +64,10 @@ take_part (struct collect_ctx *ctx, const struct inside_part *part)
 
   inside_unmark (part, &text);
   if (text.len > 0)
-    sysrq_keep (ctx, key, ANSWER_SHOWN, &text, 0, true);
+    {
+      sysrq_keep (ctx, key, ANSWER_SHOWN, &text, 0, true);
+      tell_missing (ctx, key, &text);
+    }
   else
     ctx->out->gap (ctx->out, "sysrq", "%c: its log has nothing of it", key);
 }

@@ -9,6 +9,7 @@
 
 const struct collect_undoer *const collect_undoers[] = {
   &sysrq_undo_level,
+  &sysrq_undo_focus,
   &gdb_undo_pause,
   NULL,
 };

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define EVIDENCE_MOST 32
+#define QUESTIONS_MOST 64
 
 static void
 where (struct page *p, struct json_object *e, const char *name,
@@ -174,35 +175,55 @@ findings (struct page *p, struct json_object *list)
   findings_of (p, list, "pass");
 }
 
+/* The i-th question or the next one behind it that is shown: "not there, and
+ * why" tells the others. */
+static size_t
+next_question (struct page *p, struct json_object *open, size_t i)
+{
+  size_t n = array_len (open);
+
+  for (; i < n && i < QUESTIONS_MOST; i++)
+    {
+      struct json_object *q = json_object_array_get_idx (open, i);
+
+      if (!verdict_gap_says (json_get (p->manifest, "gaps"),
+                             str_of (q, "about"), str_of (q, "why")))
+        return i;
+    }
+  return QUESTIONS_MOST;
+}
+
 /* What is not known for one reason is told at once. */
 static void
 questions (struct page *p, struct json_object *open)
 {
-  size_t n = array_len (open);
-  const char *before = "";
+  const char *before = NULL;
+  size_t next;
 
-  if (!n)
+  if (array_len (open) == 0)
     return;
   html (p, "<h3>Not known, and why</h3><ul>");
-  for (size_t i = 0; i < n && i < 64 && room (p); i++)
+  for (size_t i = next_question (p, open, 0); i < QUESTIONS_MOST; i = next)
     {
       struct json_object *q = json_object_array_get_idx (open, i);
-      struct json_object *next = json_object_array_get_idx (open, i + 1);
       const char *why = str_of (q, "why");
+      bool more;
 
-      /* "Not there, and why" tells it. */
-      if (verdict_gap_says (json_get (p->manifest, "gaps"),
-                            str_of (q, "about"), why))
-        continue;
-      html (p, i && strcmp (before, why) == 0 ? ", " : "<li>");
+      next = next_question (p, open, i + 1);
+      more = next < QUESTIONS_MOST && room (p)
+             && strcmp (str_of (json_object_array_get_idx (open, next), "why"),
+                        why)
+                    == 0;
+      html (p, before && strcmp (before, why) == 0 ? ", " : "<li>");
       html_in (p, "strong", NULL, str_of (q, "about"));
       before = why;
-      if (i + 1 < n && i + 1 < 64 && room (p)
-          && strcmp (str_of (next, "why"), why) == 0)
+      if (more)
         continue;
       html (p, ": ");
       html_text (p, why);
       html (p, "</li>");
+      if (!room (p))
+        break;
     }
   html (p, "</ul>");
 }

@@ -26,6 +26,7 @@ struct error;
 #define CONFIG_PLAYBOOKS "/etc/hangdog/playbooks.d"
 #define CONFIG_EXEC "/etc/hangdog/exec.d"
 #define RUN_PATH "/run/hangdog"
+#define EXEC_PATH "exec" /* in it: what programs leave */
 #define STATE_PATH "/var/lib/hangdog"
 #define CONTROL_SOCKET "control"
 

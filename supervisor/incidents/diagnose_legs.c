@@ -86,6 +86,7 @@ visit_new (const struct leg *leg)
     .guest = guest_ref (dg->guest),
     .env = dg->env.transports,
     .own = leg->step->own,
+    .step = leg->step->name,
     .out = haul_out (leg->haul),
   };
   /* Nobody else knows an address of a guest behind a user-mode network.  His

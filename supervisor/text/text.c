@@ -203,9 +203,22 @@ guest_drop (struct texts *t, struct text_guest *g)
 
 /* t->m held.  With the list full the last one makes room: what the reader is
  * told too late is less than what it is not told. */
+/* A dump that goes on is announced again and again. */
+static bool
+goes_on (const struct text_order *last, const struct text_order *o)
+{
+  return last->what == ORDER_OURS && o->what == ORDER_OURS && o->key != '\0'
+         && last->key == o->key;
+}
+
 static void
 order (struct text_source *s, const struct text_order *o)
 {
+  if (s->norders > 0 && goes_on (&s->orders[s->norders - 1], o))
+    {
+      s->orders[s->norders - 1].until_ms = o->until_ms;
+      return;
+    }
   if (s->norders == TEXT_ORDERS)
     s->norders--;
   s->orders[s->norders] = *o;

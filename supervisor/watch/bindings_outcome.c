@@ -63,14 +63,14 @@ binding_flapping_ (struct binding *bd, bool flapping)
   publish_text (bd, name, flapping ? "yes" : "no");
 }
 
-/* Nobody was asked, because others are: what is known of the guest stays, above
- * all while a diagnosis has the way and judges it by that. */
+/* What is known of the guest stays, above all while a diagnosis has the way
+ * and judges it by that. */
 static bool
-is_ours (const struct outcome_report *report)
+keeps (const struct outcome_report *report)
 {
   const struct outcome_code *c = outcome_code_find (report->code);
 
-  return c && (c->flags & CODE_OURS);
+  return c && (c->flags & CODE_KEEPS);
 }
 
 static void
@@ -79,7 +79,7 @@ publish (struct binding *bd, const struct outcome_report *report)
   struct fact fact;
   char name[FACT_NAME_MAX];
 
-  if (is_ours (report))
+  if (keeps (report))
     return;
   snprintf (name, sizeof (name),
             bd->scenario->kind->application ? "probe.%s" : "look.%s",
@@ -97,6 +97,9 @@ publish (struct binding *bd, const struct outcome_report *report)
 static void
 publish_ways (struct binding *bd, const struct run *run)
 {
+  /* Silence while the host stood still is nobody's. */
+  bool spared = keeps (&run->report);
+
   for (unsigned i = 0; i < run->nlegs; i++)
     {
       const struct leg *leg = &run->legs[i];
@@ -104,7 +107,8 @@ publish_ways (struct binding *bd, const struct run *run)
       char name[FACT_NAME_MAX], text[80];
 
       if (leg->state == LEG_AHEAD || r->way == WAY_UNSAID
-          || r->way == WAY_GUEST || is_ours (r))
+          || r->way == WAY_GUEST || keeps (r)
+          || (spared && r->way != WAY_ANSWERS))
         continue;
       snprintf (name, sizeof (name), "reach.%.40s", leg->way->name);
       snprintf (text, sizeof (text), "%s%s%s", way_names[r->way],

@@ -140,13 +140,27 @@ is_young (const struct incarnation *inc)
 
 /* ---- text ---- */
 
+/* That it is another kernel its memory has shown a moment ago. */
+static bool
+seen_in_memory (struct boots *b, const struct life *l)
+{
+  const struct guest *g CLEANUP_GUEST = NULL;
+
+  return l->of_boot.counted_ms
+         && l->pending_ms < l->of_boot.counted_ms + ECHO_MS
+         && registry_find (b->registry, l->inc.uuid, &g, NULL) == 0
+         && g->boot_by == BOOT_BY_MEMORY;
+}
+
 static void
 count_pending (struct boots *b, struct life *l)
 {
   const struct incarnation inc = l->inc;
 
   l->of_boot.pending = false;
-  if (believe (b, l, "its console shows"))
+  if (seen_in_memory (b, l))
+    registry_boot_known (b->registry, &inc, BOOT_BY_BOTH);
+  else if (believe (b, l, "its console shows"))
     registry_rebooted (b->registry, &inc, BOOT_BY_TEXT);
 }
 
@@ -191,7 +205,8 @@ boots_text (struct boots *b, const char *uuid)
       || strcmp (g->inc.uuid, uuid) != 0)
     return;
   l = life_of (b, &g->inc);
-  if (!l || l->of_boot.pending || is_known (b, l))
+  if (!l || l->of_boot.pending
+      || (is_known (b, l) && g->boot_by != BOOT_BY_MEMORY))
     return;
   l->of_boot.pending = true;
   l->pending_ms = now;
@@ -214,6 +229,7 @@ void
 boots_memory (struct boots *b, const struct incarnation *inc)
 {
   struct life *l;
+  bool shown;
 
   if (!registry_is_current (b->registry, inc)
       || !(l = life_of (b, inc)) || is_known (b, l))
@@ -221,9 +237,13 @@ boots_memory (struct boots *b, const struct incarnation *inc)
   /* Again, and nothing has answered since: that is a loop, and no excuse. */
   if (inc->boot > 0 && !l->of_boot.was_up)
     return;
+  shown = l->of_boot.pending;
   l->of_boot.pending = false;
-  if (believe (b, l, "its memory shows"))
-    registry_rebooted (b->registry, inc, BOOT_BY_MEMORY);
+  if (!believe (b, l, "its memory shows"))
+    return;
+  registry_rebooted (b->registry, inc, BOOT_BY_MEMORY);
+  /* Its text was quicker: that is the same boot's. */
+  l->of_boot.pending = shown && !registry_is_current (b->registry, inc);
 }
 
 /* ---- what others tell ---- */
@@ -268,7 +288,9 @@ judge_text (struct boots *b, struct life *l, const struct uptime *up)
   double since = (double) (loop_now (b->loop) - l->of_boot.counted_ms
                            + PENDING_MS + CLOCK_SLACK_MS);
 
-  registry_boot_known (b->registry, &l->inc, up->s * 1000 <= since);
+  registry_boot_known (b->registry, &l->inc,
+                       up->s * 1000 <= since ? BOOT_BY_UPTIME
+                                             : BOOT_BY_NOBODY);
 }
 
 bool

@@ -11,9 +11,9 @@
  *
  * What text or memory alone shows is a suspicion.  It begins a new life, so
  * that a guest that boots is not called hung by answers of the life before; but
- * it ends no trouble that others saw (incidents.h) until it is confirmed: by an
- * uptime that is no longer than the time since, a reset that the hypervisor
- * tells of, or an answer.
+ * it ends no trouble that others saw (incidents.h) until it is confirmed: by
+ * the other of the two within a minute, an uptime that is no longer than the
+ * time since, a reset that the hypervisor tells of, or an answer.
  *
  * An uptime came within a nonce's frame, so it is what the guest says; one that
  * fell to more than the time since the last one is of another clock.  Text

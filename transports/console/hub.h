@@ -222,6 +222,9 @@ int lease_write (struct lease *l, const void *data, size_t len,
  * for the SysRq routes only. */
 int lease_write_raw (struct lease *l, const void *data, size_t len,
                      uint64_t deadline, struct error *err);
+/* 0: the other side has read all that was written; -ETIMEDOUT: not by then.
+ * Where that can't be seen (a pty) it is 0. */
+int lease_await_taken (struct lease *l, uint64_t deadline);
 const struct guest_console *lease_console (struct lease *l);
 struct tap *lease_tap (struct lease *l); /* opened with the lease:
                                           TAP_NOW, TAP_ACTIVE */

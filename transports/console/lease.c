@@ -403,6 +403,22 @@ lease_unread_ (struct lease *l)
              : 0;
 }
 
+int
+lease_await_taken (struct lease *l, uint64_t deadline)
+{
+  uint64_t wait = FULL_FIRST_MS, now;
+
+  while (lease_unread_ (l) > 0)
+    {
+      now = clock_ms ();
+      if (now >= deadline)
+        return -ETIMEDOUT;
+      wait_a_little (l->console, wait < deadline - now ? wait : deadline - now);
+      wait = 2 * wait > FULL_MOST_MS ? FULL_MOST_MS : 2 * wait;
+    }
+  return 0;
+}
+
 /* ---- persons who went home ---- */
 
 struct persons

@@ -31,7 +31,7 @@ static struct kernel
   size_t chunk;        /* bytes of one piece, 0 = all */
   int lease_rc, monitor_rc;
   int breaks, leases, presses;
-  bool armed, lost;
+  bool armed, lost, untaken;
   bool lives_anew;     /* by now, as libvirt says */
   const char *pending;
   uint64_t ready_ms;
@@ -42,14 +42,22 @@ static struct kernel
   bool no_intent, slow_disk, stuck; /* stuck: it never goes back */
   char intent[200];                 /* that is open */
   int intents, undones;
+  bool in_turn;      /* a key is taken when all is printed that was asked for */
+  const char *body;  /* of one that obeys */
+  uint64_t ours_until, last_ms; /* announced as asked for; what came last */
+  int strange;       /* bytes that came, and were not announced */
+  int into;          /* keys that were sent while it still printed */
 } k;
 static struct buf typed = BUF_INIT (65536); /* all that was written */
+/* QEMU's mux in between, where one plays it. */
+static void (*to_mux) (const char *data, size_t len);
 
 /* As drivers/tty/sysrq.c has it. */
 static const char *
 obey (char key)
 {
   static char text[300];
+  static struct buf shown = BUF_INIT (1u << 20);
   unsigned need = key >= '0' && key <= '9' ? 2
                   : key == 'h'             ? 0x1ff
                   : key == 'q' || key == 'd' ? 0
@@ -69,6 +77,12 @@ obey (char key)
                 "sysrq: Changing Loglevel\r\nsysrq: Loglevel set to %c\r\n",
                 key);
     }
+  else if (k.body)
+    {
+      buf_clear (&shown);
+      buf_printf (&shown, "sysrq: Show %c\r\n%s", key, k.body);
+      return buf_str (&shown);
+    }
   else
     snprintf (text, sizeof text, "sysrq: Show %c\r\n%s", key,
               k.level > 6 ? "task:dd              state:D stack:0 pid:2\r\n"
@@ -79,8 +93,34 @@ obey (char key)
 static inline void
 hit (char key)
 {
-  k.pending = k.obeys ? obey (key) : k.answer;
-  k.ready_ms = now_ms + 1;
+  static struct buf both = BUF_INIT (2u << 20);
+  struct buf left CLEANUP_BUF = BUF_INIT (2u << 20);
+  const char *next;
+
+  if (k.in_turn && k.pending)
+    {
+      k.into++;
+      buf_puts (&left, k.pending);
+    }
+  next = k.obeys ? obey (key) : k.answer;
+  if (left.len == 0 || !next)
+    {
+      k.pending = next;
+      k.ready_ms = now_ms + 1;
+      return;
+    }
+  buf_clear (&both);
+  buf_printf (&both, "%s%s", buf_str (&left), next);
+  k.pending = buf_str (&both);
+}
+
+/* Who hears of it takes what comes until then for asked for. */
+static inline void
+note_ours (void *arg, const char *uuid, char key, uint64_t until_ms)
+{
+  assert_string_equal (uuid, "u");
+  if (key == '\0' || until_ms > k.ours_until)
+    k.ours_until = until_ms;
 }
 
 int
@@ -151,6 +191,8 @@ lease_write (struct lease *l, const void *data, size_t len, uint64_t deadline,
   const char *p = data;
 
   buf_append (&typed, data, len);
+  if (to_mux)
+    to_mux (data, len);
   if (k.takes == 'o' && len == 2 && p[0] == 0x0f)
     hit (p[1]);
   if (k.takes == 'b' && k.armed && len == 1)
@@ -163,11 +205,22 @@ int
 lease_write_raw (struct lease *l, const void *data, size_t len,
                  uint64_t deadline, struct error *err)
 {
+  assert_true (deadline > now_ms);
   buf_append (&typed, data, len);
+  if (to_mux)
+    to_mux (data, len);
   if (k.takes == 'm' && len == 7
       && memcmp (data, "\001c\001bw\001c", 7) == 0)
     hit ('w');
   return 0;
+}
+
+int
+lease_await_taken (struct lease *l, uint64_t deadline)
+{
+  assert_int_equal (k.leases, 1);
+  assert_true (deadline >= now_ms);
+  return k.untaken ? -ETIMEDOUT : 0;
 }
 
 size_t
@@ -183,6 +236,8 @@ tap_read (struct tap *tap, void *dst, size_t n, uint64_t *ret_lost)
     len = k.chunk;
   len = len < n ? len : n;
   memcpy (dst, k.pending, len);
+  k.last_ms = now_ms;
+  k.strange += k.ours_until < now_ms;
   k.pending += len;
   k.ready_ms = now_ms + k.chunk_gap;
   if (!*k.pending)
@@ -328,7 +383,7 @@ shell_ask (const struct transport_env *env, const struct guest *g,
   shell.until_ms = q->until_ms;
   *ret = (struct ask_result){ .end = shell.says ? ASK_OK : ASK_SILENT,
                               .begun = true,
-                              .output = BUF_INIT (65536) };
+                              .output = BUF_INIT (1u << 20) };
   buf_puts (&ret->output, shell.says ? shell.says : "");
   return 0;
 }
@@ -374,7 +429,7 @@ intend (struct collect_out *out, struct json_object *undo, struct error *err)
 static inline void
 undone (struct collect_out *out, const char *act)
 {
-  assert_string_equal (act, "loglevel");
+  assert_non_null (strstr (k.intent, act));
   k.intent[0] = '\0';
   k.undones++;
 }
@@ -382,7 +437,7 @@ undone (struct collect_out *out, const char *act)
 static inline struct haul *
 ask (const struct guest *g, const char *params, int want_rc)
 {
-  struct transport_env env = { NULL, NULL, NULL };
+  struct transport_env env = { .own_text = note_ours };
   struct haul *h = haul_new ();
   struct error err = ERROR_INIT;
 

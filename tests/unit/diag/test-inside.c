@@ -16,6 +16,7 @@
 #include "diag/collect/inside.h"
 #include "transports/ask.h"
 #include "transports/console/kline.h"
+#include "tests/lib/tmpdir.h"
 
 #include <stdio.h>
 
@@ -207,6 +208,172 @@ what_is_cut_off (void **state)
                   "@@ N\nn\n\"\n"
                   "@@ H\n:\n/cpu.stat:nr_\n@@ D\n/ / / / 1% /\n@@ I\n\n",
                   ASK_OK, 0));
+}
+
+/* What stands behind its end would make a head of what is there. */
+static const char *
+parts_of (const char *text)
+{
+  static char names[200];
+  size_t n = strlen (text), ats = 0;
+  char *copy = malloc (n + 8), *end = copy + n;
+  const char *at = copy;
+  struct inside_part part;
+
+  memcpy (copy, text, n);
+  while (ats < 2 && ats < n && text[n - 1 - ats] == '@')
+    ats++;
+  snprintf (end, 8, "%s", "@@ evil" + ats);
+  names[0] = '\0';
+  while (inside_next (&at, end, &part))
+    snprintf (names + strlen (names), sizeof names - strlen (names),
+              "%s(%zu) ", part.name, part.len);
+  assert_true (at <= end);
+  free (copy);
+  return names;
+}
+
+/* Heads stand at the beginning of a line, and what came may end anywhere. */
+static void
+which_parts_there_are (void **state)
+{
+  static const struct
+  {
+    const char *text, *parts;
+  } all[] = {
+    { "", "" },
+    { "@", "" },
+    { "@@", "" },
+    { "@@ ", "(0) " },
+    { "@@ a", "a(0) " },
+    { "@@ a\r\n", "a(0) " },
+    { "x\n@@", "" },
+    { "x @@ a\ny\n@@ b\nz", "b(1) " },
+    { "@@ a\nx\n@@", "a(4) " },
+    { "@@ a\nx @@ b\ny\n@@ c\n", "a(9) c(0) " },
+    { "@@ a\nx\n@@ ", "a(2) (0) " },
+    { "@@ 123456789012345678901234567890123456789\nx\n",
+      "123456789012345678901234567890123456789(2) " },
+    { "@@ 1234567890123456789012345678901234567890\nx\n",
+      "123456789012345678901234567890123456789(2) " },
+  };
+
+  for (size_t i = 0; i < ARRAY_LEN (all); i++)
+    assert_string_equal (parts_of (all[i].text), all[i].parts);
+}
+
+/* Of a large one a hundredth is much. */
+static void
+which_is_full (void **state)
+{
+  static const struct
+  {
+    const char *line;
+    bool inodes, is, full;
+  } all[] = {
+    { "/dev/vda 100 99 1 99% /data", false, true, true },
+    { "/dev/vda 100 98 2 98% /data", false, true, true },
+    { "/dev/vda 100 97 3 97% /data", false, true, false },
+    { "/dev/vda 9000000 8934465 65535 99% /data", false, true, true },
+    { "/dev/vda 9000000 8934464 65536 99% /data", false, true, false },
+    { "/dev/vda 9000000 9000000 65536 100% /data", false, true, true },
+    { "/dev/vda 100 99 1 99% /data", true, true, false },
+    { "/dev/vda 100 100 0 100% /data", true, true, true },
+    { "/dev/loop3 100 100 0 100% /snap/x", false, true, false },
+    { "/dev/vda 100 100 0 100% data", false, false, false },
+    { "Filesystem 1K-blocks Used Available Use% Mounted on", false, false,
+      false },
+  };
+
+  for (size_t i = 0; i < ARRAY_LEN (all); i++)
+    {
+      struct inside_fs fs;
+
+      assert_int_equal (inside_df (all[i].line, all[i].inodes, &fs),
+                        all[i].is);
+      if (all[i].is)
+        assert_int_equal (fs.full, all[i].full);
+    }
+}
+
+/* What the shells below have instead of those programs: functions, since that
+ * of busybox asks no PATH. */
+#define PROGRAMS                                                              \
+  "alias l=false h=false o=false\n"                                           \
+  "timeout() { shift; \"$@\"; }\n"                                            \
+  "dmesg() { i=0; while [ $i -lt 200 ]; do i=$((i+1)); "                      \
+  "printf '[ 1.%06d] %0160d\\n' $i $i; done; }\n"                             \
+  "journalctl() { echo one; echo '[two]'; }\n"                                \
+  "systemctl() { return 1; }\npodman() { return 1; }\n"                       \
+  "crictl() { return 1; }\n"                                                  \
+  "docker() { i=0; while [ $i -lt 99 ]; do i=$((i+1)); "                      \
+  "printf 'box %0160d\\n' $i; done; }\n"                                      \
+  "df() { echo /dev/vda 100 99 1 99% /data; }\n"
+
+/* What the script says in that shell. */
+static void
+run_shell (const char *shell, struct buf *out)
+{
+  struct tmpdir t;
+  char cmd[128], chunk[4096];
+  FILE *f;
+  size_t n;
+
+  assert_int_equal (tmpdir_make (&t), 0);
+  snprintf (cmd, sizeof cmd, "%s/script", t.path);
+  f = fopen (cmd, "w");
+  assert_non_null (f);
+  fprintf (f, "%s%s\n", PROGRAMS, play.command);
+  fclose (f);
+  snprintf (cmd, sizeof cmd, "%s %s/script", shell, t.path);
+  f = popen (cmd, "r");
+  assert_non_null (f);
+  while ((n = fread (chunk, 1, sizeof chunk, f)) > 0)
+    buf_append (out, chunk, n);
+  assert_int_equal (pclose (f), 0);
+  tmpdir_remove (t.path);
+  close (t.fd);
+}
+
+/* In each shell that is here: of logs the newest lines come, of all else the
+ * first, and what was cut says how much. */
+static void
+what_shells_cut (void **state)
+{
+  static const char *const shells[] = { "sh", "bash", "busybox sh" };
+  char cmd[80];
+
+  haul_free (get (&collect_inside, "@@ end\n", ASK_OK, 0));
+  for (size_t i = 0; i < ARRAY_LEN (shells); i++)
+    {
+      struct buf said CLEANUP_BUF = BUF_INIT (1u << 20);
+      struct haul *h;
+      const char *text;
+
+      snprintf (cmd, sizeof cmd, "%s -c true 2>/dev/null", shells[i]);
+      if (system (cmd) != 0)
+        continue;
+      run_shell (shells[i], &said);
+      assert_in_range (said.len, 12000, 64u << 10);
+      h = get (&collect_inside, buf_str (&said), ASK_OK, 0);
+      text = file_of (h, "inside/dmesg.txt");
+      assert_non_null (strstr (text, "[ 1.000200] 0"));
+      assert_non_null (strstr (text, "[ 1.000160] 0"));
+      assert_null (strstr (text, "[ 1.000140] 0"));
+      assert_int_equal (strncmp (text, "[ 1.0001", 8), 0);
+      assert_non_null (strstr (buf_str (&h->gaps), "inside/dmesg.txt: cut to "
+                               "its last 8192 of 13839 bytes"));
+      assert_string_equal (file_of (h, "inside/journal.txt"), "one\n[two]\n");
+      text = file_of (h, "inside/containers.txt");
+      assert_int_equal (strncmp (text, "box 00", 6), 0);
+      assert_string_equal (text + strlen (text) - 2, "4\n");
+      assert_non_null (strstr (buf_str (&h->gaps), "inside/containers.txt: "
+                               "cut to its first 4096 of 16334 bytes"));
+      assert_string_equal (text_of (h, "fs.full"), "/data (/dev/vda, 99 %)");
+      assert_null (strstr (file_of (h, "inside/stat.txt"), "\nintr 0 0"));
+      assert_non_null (strstr (file_of (h, "inside/stat.txt"), "procs_run"));
+      haul_free (h);
+    }
 }
 
 /* As a real guest said it. */
@@ -428,6 +595,9 @@ main (void)
     cmocka_unit_test (what_it_says_of_itself),
     cmocka_unit_test (log_comes_through),
     cmocka_unit_test (what_is_cut_off),
+    cmocka_unit_test (which_parts_there_are),
+    cmocka_unit_test (which_is_full),
+    cmocka_unit_test (what_shells_cut),
     cmocka_unit_test (commands_of_a_step),
     cmocka_unit_test (which_one_it_is),
     cmocka_unit_test (its_bytes_are_shown),

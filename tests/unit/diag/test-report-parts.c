@@ -57,6 +57,10 @@ style_is_allowed (void **state)
 
 /* ---- what each kind shows ---- */
 
+/* A value that fills its place: 159 characters. */
+#define FILLS53 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define FILLS FILLS53 FILLS53 FILLS53
+
 struct kind
 {
   const char *name, *manifest;
@@ -162,7 +166,8 @@ static const struct kind kinds[] = {
              "</small>  <a class=\"at\"",
              "7 tasks</code>", "title=\"memory", ">17.5 s<",
              "<strong>one</strong>, <strong>two</strong>: it is not so that "
-             "<code>vmm == alive</code>" } },
+             "<code>vmm == alive</code>" },
+    .has_not = { "<small>by inside" } },
   { .name = "boot",
     .manifest = INCIDENT ("boot-stuck",
                           ",\"next\":\"Read console/tail.log, its end.\","
@@ -178,6 +183,42 @@ static const struct kind kinds[] = {
                           "\"why\":\"nobody asked\"}]}"),
     .has = { "class=\"card doubt\"", "<strong>vcpu</strong>: nobody asked",
              "nobody is named" } },
+  /* What "not there, and why" tells is not told twice; nor does it take the
+   * reason from the one before it. */
+  { .name = "told as a gap",
+    .manifest = INCIDENT (
+        "unknown", "}},\"gaps\":[{\"collector\":\"agent\",\"what\":"
+                   "\"channel\",\"why\":\"none\"},{\"what\":\"channel\","
+                   "\"why\":\"none\"},{\"collector\":\"ssh\",\"what\":"
+                   "\"\",\"why\":\"none\"},{\"collector\":\"net\",\"what\":"
+                   "\"chan\",\"why\":\"none\"},{\"collector\":\"vcpu\",\"what\":"
+                   "\"another\",\"why\":\"none\"}],\"questions\":["
+                   "{\"about\":\"ticks\",\"why\":\"channel: none\"},"
+                   "{\"about\":\"agent\",\"why\":\"channel: none\"},"
+                   "{\"about\":\"net\",\"why\":\"channel: none\"},"
+                   "{\"about\":\"vcpu\",\"why\":\"channel: none\"},"
+                   "{\"about\":\"agent\",\"why\":\"channel: none\"},"
+                   "{\"about\":\"ssh\",\"why\":\": none\"},"
+                   "{\"about\":\"agent\",\"why\":\"nobody asked\"}]}"),
+    .has = { "<li><strong>ticks</strong>, <strong>net</strong>, <strong>vcpu"
+             "</strong>: channel: none</li><li><strong>ssh</strong>: : none"
+             "</li>",
+             "<li><strong>agent</strong>: nobody asked</li>" },
+    .has_not = { "<strong>agent</strong>: channel", "<strong>agent</strong>,",
+                 ", <strong>agent" } },
+  /* The same fact with another value is another evidence. */
+  { .name = "said otherwise",
+    .manifest = INCIDENT (
+        "slow", ",\"evidence\":[{\"name\":\"mem.available\",\"value\":"
+                "\"0.25\",\"source\":\"memory\"},{\"name\":"
+                "\"mem.available\",\"value\":\"0.5\",\"source\":"
+                "\"inside\"},{\"name\":\"mem.total\",\"value\":"
+                "\"0.5\",\"source\":\"inside\"},{\"text\":\"first\"},"
+                "{\"name\":\"x\",\"value\":\"" FILLS "\"},"
+                "{\"text\":\"second\"}]}}}"),
+    .has = { "25 %</code>", "50 %</code>", "mem.total", "first", "second",
+             FILLS "...</code>" },
+    .has_not = { "and by" } },
   { .name = "pressed",
     .manifest = INCIDENT ("host-starved", "}}}"),
     .files = { { "host/pressure-cpu",

@@ -12,8 +12,10 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/embedded.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "diag/facts.h"
 #include "diag/ladder/rules_impl.h"
 
 #include <stdio.h>
@@ -547,6 +549,29 @@ they_have_a_schema (void **state)
                     0);
 }
 
+/* "1 of its processes are frozen": what a number counts does not stand behind
+ * it, unless the rule holds for many only. */
+static void
+what_is_counted_is_one_or_many (void **state)
+{
+  for (const struct embedded_file *f = verdict_rules_shipped; f->name; f++)
+    for (const char *p = (const char *) f->text, *end = p + f->len;
+         (p = memchr (p, '{', (size_t) (end - p))) != NULL; p++)
+      {
+        const char *close = memchr (p, '}', (size_t) (end - p));
+        const struct fact_kind *k;
+        char name[80];
+
+        if (!close || close - p > 70)
+          continue;
+        snprintf (name, sizeof name, "%.*s", (int) (close - p - 1), p + 1);
+        k = fact_kind_find (name);
+        if (k && k->type == FACT_INT && strcmp (name, "tasks.blocked") != 0
+            && close[1] == ' ' && close[2] >= 'a' && close[2] <= 'z')
+          fail_msg ("%s: %.60s", f->name, p);
+      }
+}
+
 int
 main (void)
 {
@@ -563,6 +588,7 @@ main (void)
     cmocka_unit_test (stacks_sign),
     cmocka_unit_test (the_example_is_good),
     cmocka_unit_test (they_have_a_schema),
+    cmocka_unit_test (what_is_counted_is_one_or_many),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);

@@ -152,7 +152,9 @@ test_budget (void **state)
   h = ask (&g, "{\"keys\":\"hwlmpz\"}", 0);
   assert_int_equal (k.level, 4);
   assert_int_equal (k.undones, 1);
-  assert_null (strstr (buf_str (&typed), "z"));
+  /* None has all of it, and what was cut says so. */
+  assert_non_null (strstr (buf_str (&typed), "9wl"));
+  assert_non_null (strstr (buf_str (&h->gaps), "sysrq/l.txt: cut after"));
   haul_free (h);
 }
 
@@ -214,6 +216,7 @@ test_keyboard (void **state)
 static void
 test_shell (void **state)
 {
+  struct buf much CLEANUP_BUF = BUF_INIT (200000);
   struct guest g = known (4, 0x1b6);
   struct haul *h;
 
@@ -234,6 +237,18 @@ test_shell (void **state)
   /* Neither the loglevel nor the keyboard is touched for it. */
   assert_string_equal (buf_str (&typed), "");
   assert_int_equal (k.presses + k.intents + k.looks, 0);
+  assert_string_equal (buf_str (&h->gaps), "");
+  haul_free (h);
+  /* Its log is a ring, and no more is read of it than that. */
+  buf_puts (&much, "@@ w\r\n|a task\r\n@@ m\r\n|sysrq: Show Memory\r\n|");
+  for (size_t i = 0; i < 98304; i++)
+    buf_putc (&much, 'x');
+  buf_puts (&much, "\r\n@@ end\r\n");
+  shell.says = buf_str (&much);
+  h = ask (&g, "{\"keys\":\"wm\",\"by\":\"console\"}", 0);
+  assert_string_equal (buf_str (&h->gaps),
+                       "sysrq/w.txt: its beginning is no longer in the "
+                       "guest's log\nsysrq/m.txt: cut after its first 96 KiB\n");
   haul_free (h);
   shell.says = "@@ cannot\r\n";
   haul_free (ask (&g, "{\"keys\":\"w\",\"by\":\"agent\"}", -EACCES));

@@ -240,22 +240,22 @@ tells_who_told_of_a_boot (void **state)
   const struct guest *g CLEANUP_GUEST = NULL;
 
   registry_update (w->reg, guest (A, "a", 7));
-  registry_boot_known (w->reg, &inc, true); /* of none that text showed */
+  registry_boot_known (w->reg, &inc, BOOT_BY_UPTIME); /* of none that text showed */
   expect (w, "+a0 ");
   registry_rebooted (w->reg, &inc, BOOT_BY_TEXT);
   registry_update (w->reg, guest (A, "a", 7));
   expect (w, "^a1 ");
-  registry_boot_known (w->reg, &inc, true); /* of a life that is over */
+  registry_boot_known (w->reg, &inc, BOOT_BY_UPTIME); /* of a life that is over */
   expect (w, "");
   inc.boot = 1;
-  registry_boot_known (w->reg, &inc, true);
+  registry_boot_known (w->reg, &inc, BOOT_BY_UPTIME);
   expect (w, "~a1 ");
-  registry_boot_known (w->reg, &inc, false); /* once */
+  registry_boot_known (w->reg, &inc, BOOT_BY_NOBODY); /* once */
   expect (w, "");
   loop_advance (w->loop, 200000);
   registry_rebooted (w->reg, &inc, BOOT_BY_TEXT);
   inc.boot = 2;
-  registry_boot_known (w->reg, &inc, false);
+  registry_boot_known (w->reg, &inc, BOOT_BY_NOBODY);
   expect (w, "^a2 ~a2 ");
   registry_update (w->reg, guest (A, "a", 7));
   assert_int_equal (registry_find (w->reg, A, &g, NULL), 0);

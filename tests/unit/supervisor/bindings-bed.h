@@ -430,4 +430,42 @@ add_guests (struct world *w, unsigned n)
 
 #define T(fn) cmocka_unit_test_setup_teardown (fn, setup, teardown)
 
+/* ---- facts ---- */
+
+static inline void
+assert_fact (struct world *w, const char *name, const char *text)
+{
+  const struct fact *f = NULL;
+
+  UNTIL_LOOP (w->env.loop, (f = fact_latest (w->env.facts, A, name)) != NULL
+                               && strcmp (f->text, text) == 0);
+}
+
+/* What it is when all that was told before is there; NULL: nothing. */
+static inline void
+assert_kept (struct world *w, const char *name, const char *text)
+{
+  const struct incarnation inc = { .uuid = A };
+  static unsigned marks;
+  const struct fact *f;
+  struct fact mark;
+  char n[16];
+
+  snprintf (n, sizeof n, "%u", ++marks);
+  fact_text (&mark, &inc, "guest.core", "test", n, strlen (n));
+  fact_publish (w->env.bus, &mark);
+  assert_fact (w, "guest.core", n);
+  f = fact_latest (w->env.facts, A, name);
+  assert_int_equal (f != NULL, text != NULL);
+  if (f)
+    assert_string_equal (f->text, text);
+}
+
+/* Nobody was asked for it, so what was known of the guest stays. */
+static inline void
+assert_untold (struct world *w, const char *name)
+{
+  assert_kept (w, name, NULL);
+}
+
 #endif

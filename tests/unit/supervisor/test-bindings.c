@@ -153,9 +153,11 @@ test_failures_that_are_none (void **state)
 
   bind (w, TCP ("up", ""), kind_fake ());
   ask (w, OUTCOME_OK);
+  assert_fact (w, "probe.up", "ok");
   typing_now = TYPING_BOOTING;
   ask (w, OUTCOME_FAILED);
   assert_last (w, OUTCOME_NO_VERDICT, "booting");
+  assert_kept (w, "probe.up", "ok");
   typing_now = TYPING_LOGIN;
   meant_now = MEANT_TO_STAND;
   ask (w, OUTCOME_FAILED);
@@ -163,12 +165,14 @@ test_failures_that_are_none (void **state)
   meant_now = MEANT_UNKNOWN;
   ask (w, OUTCOME_FAILED);
   assert_last (w, OUTCOME_NO_VERDICT, "libvirt-silent");
+  assert_kept (w, "probe.up", "ok");
   assert_int_equal (info (w)->failures, 0);
   assert_int_equal (info (w)->health, HEALTH_WELL);
   meant_now = MEANT_TO_RUN;
   ask (w, OUTCOME_FAILED);
   assert_last (w, OUTCOME_FAILED, "fake");
   assert_int_equal (info (w)->failures, 1);
+  assert_fact (w, "probe.up", "failed");
 }
 
 static void

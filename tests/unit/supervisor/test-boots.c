@@ -37,7 +37,7 @@ on_guest (enum guest_change change, const struct guest *was,
   if (change == GUEST_REBOOTED)
     w->by_text += boot_is_suspected (now->boot_by);
   else if (change == GUEST_CHANGED && boot_is_suspected (was->boot_by))
-    *(now->boot_by == BOOT_BY_UPTIME ? &w->confirmed : &w->denied) += 1;
+    *(now->boot_by != BOOT_BY_NOBODY ? &w->confirmed : &w->denied) += 1;
 }
 
 static void
@@ -196,9 +196,12 @@ test_memory (void **state)
   boots_memory (w->boots, &old);
   loop_advance (w->loop, 20000);
   boots_memory (w->boots, &new);
+  assert_int_equal (w->confirmed, 0);
   shows_boot (w);
   loop_advance (w->loop, 5000);
   assert_int_equal (now (w).boot, 1);
+  /* Two that do not know of each other: nobody has to be asked. */
+  assert_int_equal (w->confirmed, 1);
   assert_false (answered (w, 25));
   assert_int_equal (w->confirmed, 1);
   loop_advance (w->loop, 61000);
@@ -213,6 +216,39 @@ test_memory (void **state)
       boots_memory (w->boots, &new);
     }
   assert_int_equal (now (w).boot, 2);
+}
+
+/* Either first; and not what turns out to be an old log, nor a banner of long
+ * after. */
+static void
+test_memory_and_text (void **state)
+{
+  struct world *w = *state;
+  struct incarnation inc = now (w);
+
+  assert_false (answered (w, 500));
+  shows_boot (w);
+  loop_advance (w->loop, 1000);
+  boots_memory (w->boots, &inc);
+  assert_int_equal (now (w).boot, 1);
+  assert_int_equal (w->confirmed, 0);
+  loop_advance (w->loop, 2000);
+  assert_int_equal (w->confirmed, 1);
+  assert_int_equal (now (w).boot, 1);
+
+  loop_advance (w->loop, 300000);
+  assert_false (answered (w, 303));
+  inc = now (w);
+  boots_memory (w->boots, &inc);
+  assert_int_equal (now (w).boot, 2);
+  shows_boot (w);
+  loop_advance (w->loop, 1000);
+  boots_replay (w->boots, A);
+  loop_advance (w->loop, 89000);
+  assert_int_equal (w->confirmed, 1);
+  shows_boot (w);
+  loop_advance (w->loop, 5000);
+  assert_int_equal (w->confirmed, 1);
 }
 
 /* A process in its first boot has one kernel after the other. */
@@ -424,7 +460,8 @@ main (void)
     T (test_both),       T (test_confirmed),     T (test_dmesg),         T (test_later_answer),
     T (test_first_boot), T (test_liar),          T (test_liar_for_days),
     T (test_two_clocks), T (test_liar_by_uptime), T (test_gone),
-    T (test_memory),     T (test_memory_at_first),
+    T (test_memory),     T (test_memory_and_text),
+    T (test_memory_at_first),
   };
 
   return cmocka_run_group_tests_name ("boots", tests, NULL, NULL);

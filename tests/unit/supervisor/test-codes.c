@@ -103,10 +103,10 @@ static const struct
   { "auth-failed", CODE_CLOSED, WAY_UNUSABLE,
     "unknown", "probe-misconfigured" },
   { "bootloader", CODE_EXCUSED, WAY_GUEST, "unknown", "boot-stuck" },
-  { "booting", CODE_EXCUSED, WAY_GUEST, "unknown", "boot-stuck" },
+  { "booting", CODE_EXCUSED | CODE_KEEPS, WAY_GUEST, "unknown", "boot-stuck" },
   { "console-flooded", CODE_EXCUSED, WAY_UNUSABLE, "unknown", "unknown" },
   { "console-busy", CODE_HELD, WAY_UNUSABLE, "unknown", "console-busy" },
-  { "console-taken", CODE_PLAIN, WAY_UNUSABLE, "unknown", "console-busy" },
+  { "console-taken", CODE_KEEPS, WAY_UNUSABLE, "unknown", "console-busy" },
   { "console-absent", CODE_PLAIN, WAY_UNUSABLE, "unknown", "unknown" },
   { "console-read-only", CODE_PLAIN, WAY_UNUSABLE,
     "unknown", "probe-misconfigured" },
@@ -141,7 +141,7 @@ static const struct
   { "absent", CODE_PLAIN, WAY_UNUSABLE, "unknown", "unknown" },
   { "no-route", CODE_PLAIN, WAY_UNUSABLE, "unknown", "probe-misconfigured" },
   { "no-netns", CODE_PLAIN, WAY_UNUSABLE, "unknown", "unknown" },
-  { "stopped", CODE_PLAIN, WAY_UNSAID, "unknown", "unknown" },
+  { "stopped", CODE_KEEPS, WAY_UNSAID, "unknown", "unknown" },
   { "host-key-unknown", CODE_PLAIN, WAY_UNUSABLE,
     "unknown", "probe-misconfigured" },
   { "output-flood", CODE_PLAIN, WAY_ANSWERS, "unknown", "unknown" },
@@ -153,19 +153,20 @@ static const struct
   { "http-unusable", CODE_PLAIN, WAY_UNUSABLE,
     "unknown", "probe-misconfigured" },
   { "regex-limit", CODE_PLAIN, WAY_ANSWERS, "unknown", "probe-misconfigured" },
-  { "held-off", CODE_PLAIN, WAY_UNSAID, "unknown", "unknown" },
-  { "host-suspended", CODE_PLAIN, WAY_UNSAID, "unknown", "unknown" },
-  { "host-frozen", CODE_PLAIN, WAY_UNSAID, "unknown", "unknown" },
-  { "host-starved", CODE_EXCUSED, WAY_UNSAID, "unknown", "unknown" },
-  { "paused", CODE_PLAIN, WAY_UNSAID, "unknown", "unknown" },
-  { "replaced", CODE_PLAIN, WAY_UNSAID, "unknown", "unknown" },
-  { "libvirt-silent", CODE_PLAIN, WAY_UNUSABLE, "unknown", "unknown" },
-  { "lane-busy", CODE_MUTE | CODE_OURS, WAY_UNUSABLE,
+  { "held-off", CODE_KEEPS, WAY_UNSAID, "unknown", "unknown" },
+  { "host-suspended", CODE_KEEPS, WAY_UNSAID, "unknown", "unknown" },
+  { "host-frozen", CODE_KEEPS, WAY_UNSAID, "unknown", "unknown" },
+  { "host-starved", CODE_EXCUSED | CODE_KEEPS, WAY_UNSAID,
     "unknown", "unknown" },
-  { "stuck", CODE_MUTE, WAY_UNUSABLE, "unknown", "unknown" },
-  { "no-capacity", CODE_OURS, WAY_UNUSABLE, "unknown", "unknown" },
-  { "own-failure", CODE_MUTE, WAY_UNUSABLE, "unknown", "unknown" },
-  { "internal", CODE_PLAIN, WAY_UNUSABLE, "unknown", "unknown" },
+  { "paused", CODE_KEEPS, WAY_UNSAID, "unknown", "unknown" },
+  { "replaced", CODE_KEEPS, WAY_UNSAID, "unknown", "unknown" },
+  { "libvirt-silent", CODE_KEEPS, WAY_UNUSABLE, "unknown", "unknown" },
+  { "lane-busy", CODE_MUTE | CODE_KEEPS, WAY_UNUSABLE,
+    "unknown", "unknown" },
+  { "stuck", CODE_MUTE | CODE_KEEPS, WAY_UNUSABLE, "unknown", "unknown" },
+  { "no-capacity", CODE_KEEPS, WAY_UNUSABLE, "unknown", "unknown" },
+  { "own-failure", CODE_MUTE | CODE_KEEPS, WAY_UNUSABLE, "unknown", "unknown" },
+  { "internal", CODE_KEEPS, WAY_UNUSABLE, "unknown", "unknown" },
 };
 
 static const char *
@@ -287,7 +288,7 @@ flags_of_their_outcomes (void **state)
     {
       if (c->flags & failed)
         assert_int_equal (c->outcome, OUTCOME_FAILED);
-      if (c->flags & (unasked | CODE_OURS))
+      if (c->flags & (unasked | CODE_KEEPS))
         assert_int_equal (c->outcome, OUTCOME_NO_VERDICT);
       /* One of those that are of one kind. */
       assert_false ((c->flags & CODE_LATE) && (c->flags & CODE_TOLD));

@@ -216,8 +216,11 @@ test_what_was_said_counts (void **state)
   end_it (w);
   assert_last (w, OUTCOME_FAILED, "http-status");
   check.ways[0].code = "timeout";
+  check.ways[0].way = WAY_LOST;
   ask (w, OUTCOME_FAILED);
   assert_last (w, OUTCOME_NO_VERDICT, "host-suspended");
+  assert_kept (w, "probe.up", "failed");
+  assert_untold (w, "reach.tcp");
 }
 
 /* Who answers well has answered. */
@@ -269,6 +272,8 @@ test_starved_meanwhile (void **state)
     }
   end_it (w);
   assert_last (w, OUTCOME_NO_VERDICT, "host-starved");
+  /* What the last answer said is still the last that is known. */
+  assert_kept (w, "probe.up", "ok");
   assert_int_equal (gaps, 5);
   /* Told as one. */
   assert_true (hostclock_last (clock_, &last_gap));

@@ -402,7 +402,8 @@ boot_known (struct world *w, const char *uuid, bool was_one)
   const struct guest *g CLEANUP_GUEST = NULL;
 
   assert_int_equal (registry_find (w->d.registry, uuid, &g, NULL), 0);
-  registry_boot_known (w->d.registry, &g->inc, was_one);
+  registry_boot_known (w->d.registry, &g->inc,
+                       was_one ? BOOT_BY_UPTIME : BOOT_BY_NOBODY);
 }
 
 static void

@@ -111,7 +111,13 @@ test_reset (void **state)
   assert_int_equal (at (&st), TYPING_FREE);
   st.starved = 1000;
   assert_int_equal (at (&st), TYPING_BOOTING);
-  st.reset_ms = NOW - TYPING_HARM_MS;
+  st.reset_ms = NOW - TYPING_STARVED_MAX * TYPING_RESET_MS;
+  assert_int_equal (at (&st), TYPING_FREE);
+  st = stands (STAGE_KERNEL, STOP_NONE, 1, TYPING_HARM_MS - SECOND);
+  st.starved = 1000;
+  assert_int_equal (at (&st), TYPING_BOOTING);
+  st = stands (STAGE_KERNEL, STOP_NONE, 1, TYPING_HARM_MS);
+  st.starved = 1000;
   assert_int_equal (at (&st), TYPING_FREE);
   st = stands (STAGE_KERNEL, STOP_NONE, 1, TYPING_STAGE_MS + SECOND);
   assert_int_equal (at (&st), TYPING_FREE);

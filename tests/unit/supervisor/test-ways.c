@@ -52,29 +52,6 @@ asked (unsigned i)
   return check.ways[i].asked;
 }
 
-static void
-assert_fact (struct world *w, const char *name, const char *text)
-{
-  const struct fact *f = NULL;
-
-  UNTIL_LOOP (w->env.loop, (f = fact_latest (w->env.facts, A, name)) != NULL
-                               && strcmp (f->text, text) == 0);
-}
-
-/* Nobody was asked for it, so what was known of the guest stays. */
-static void
-assert_untold (struct world *w, const char *name)
-{
-  const struct incarnation inc = { .uuid = A };
-  struct fact mark;
-
-  /* When this one is there, all that was told before is. */
-  fact_text (&mark, &inc, "guest.core", "test", "mark", 4);
-  fact_publish (w->env.bus, &mark);
-  assert_fact (w, "guest.core", "mark");
-  assert_null (fact_latest (w->env.facts, A, name));
-}
-
 /* ---- one after another ---- */
 
 #ifdef WITH_SSH

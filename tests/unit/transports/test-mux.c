@@ -33,7 +33,7 @@ struct mux
   char path[200];
   int listener, fd;
   pthread_t thread;
-  atomic_bool stop;
+  atomic_bool stop, deaf; /* deaf: it reads nothing at all */
   /* What the guest does. */
   bool echo, wraps, floods;
   int takes_ms;        /* one byte in so many ms */
@@ -101,7 +101,9 @@ serve (void *arg)
 
       if (m->floods)
         flood (m);
-      if (poll (&p, 1, m->floods ? 0 : m->kept > 0 ? m->takes_ms : 10) > 0)
+      if (atomic_load (&m->deaf))
+        (void) poll (NULL, 0, 1);
+      else if (poll (&p, 1, m->floods ? 0 : m->kept > 0 ? m->takes_ms : 10) > 0)
         n = recv (m->fd, in, sizeof in, MSG_DONTWAIT);
       for (ssize_t i = 0; i < n; i++)
         if (m->kept < KEEPS)
@@ -262,6 +264,23 @@ test_no_half_a_line (void **state)
   mux_end (&m, &s, l);
 }
 
+/* What QEMU has not read by the time its client goes is lost. */
+static void
+waited_until_it_has_read (void **state)
+{
+  struct mux m = { .takes_ms = 1, .deaf = true };
+  struct lease *l;
+  struct scene s;
+
+  mux_begin (&m, &s, &l);
+  assert_int_equal (
+      lease_write_raw (l, "\x01" "b", 2, clock_ms () + UNTIL_MS, NULL), 0);
+  assert_int_equal (lease_await_taken (l, clock_ms () + 20), -ETIMEDOUT);
+  atomic_store (&m.deaf, false);
+  assert_int_equal (lease_await_taken (l, clock_ms () + UNTIL_MS), 0);
+  mux_end (&m, &s, l);
+}
+
 int
 main (void)
 {
@@ -272,6 +291,7 @@ main (void)
     cmocka_unit_test (test_one_that_takes_nothing),
     cmocka_unit_test (test_one_that_floods),
     cmocka_unit_test (test_no_half_a_line),
+    cmocka_unit_test (waited_until_it_has_read),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);
