@@ -26,7 +26,7 @@ EOT
 
 help() {
     cat <<EOT
-$me start [--container] [--name NAME] [PROGRAM ARGUMENT... | PORT FILE]
+$me start [--container | --id ID] [--name NAME] [PROGRAM ARGUMENT... | PORT FILE]
 $me STATE [ARGUMENT] [--name NAME | --pid PID] [--for SECONDS] [--here]
 $me STATE --undo
 
@@ -46,6 +46,7 @@ EOT
     cat <<EOT
 
   --container     it runs as the process of a container does: in namespaces and a scope of its own
+  --id ID         the same, and that is the container's (64 hexadecimal digits; else any)
   --name NAME     of the unit, and of the process (shop)
   --pid PID       which process
   --for SECONDS   it is undone after so long
@@ -142,7 +143,7 @@ start() {
         [ -z "$container" ] || fail "--container needs systemd"
         setsid "$@" </dev/null >/dev/null 2>&1 &
     elif [ -n "$container" ]; then
-        id=$(tr -dc 0-9a-f </proc/sys/kernel/random/uuid)$(tr -dc 0-9a-f </proc/sys/kernel/random/uuid)
+        [ -n "$id" ] || id=$(tr -dc 0-9a-f </proc/sys/kernel/random/uuid)$(tr -dc 0-9a-f </proc/sys/kernel/random/uuid)
         setsid systemd-run --quiet --scope --unit="docker-$id" --property=MemoryMax=48M --property=MemorySwapMax=0 \
             unshare -pmf --mount-proc "$@" </dev/null >/dev/null 2>&1 &
     else
@@ -192,7 +193,7 @@ blocked() {
 
 # ---- what is asked for ----
 
-want='' arg='' for=0 undo='' here='' name=shop pid='' container=''
+want='' arg='' for=0 undo='' here='' name=shop pid='' container='' id=''
 while [ $# -gt 0 ]; do
     case $1 in
         -h | --help) help; exit 0 ;;
@@ -201,6 +202,7 @@ while [ $# -gt 0 ]; do
         --yes) ;; # as the others
         --here) here=1 ;;
         --container) container=1 ;;
+        --id) id=${2:-}; container=1; case $id in '' | *[!0-9a-f]*) wrong "--id: hexadecimal digits" ;; esac; shift ;;
         --name) name=${2:-}; case $name in '' | *[!A-Za-z0-9_.-]*) wrong "--name NAME" ;; esac; shift ;;
         --pid) number "${2:-}" && [ "$2" -gt 1 ] || wrong "--pid PID"; pid=$2; shift ;;
         --for) number "${2:-}" && [ "$2" -gt 0 ] || wrong "--for SECONDS"; for=$2; shift ;;
