@@ -28,10 +28,24 @@ turn (uint32_t x, unsigned n)
   return x >> n | x << (32 - n);
 }
 
+/* One round.  Each takes the names one place on, so that nothing is moved. */
+#define ROUND(a, b, c, d, e, f, g, h, i)                                      \
+  do                                                                          \
+    {                                                                         \
+      uint32_t t1 = h + (turn (e, 6) ^ turn (e, 11) ^ turn (e, 25))           \
+                    + (g ^ (e & (f ^ g))) + rounds[i] + w[i];                 \
+                                                                              \
+      d += t1;                                                                \
+      h = t1 + (turn (a, 2) ^ turn (a, 13) ^ turn (a, 22))                    \
+          + ((a & b) | (c & (a | b)));                                        \
+    }                                                                         \
+  while (0)
+
 static void
-take_block (uint32_t h[8], const unsigned char *p)
+take_block (uint32_t to[8], const unsigned char *p)
 {
-  uint32_t w[64], v[8];
+  uint32_t a = to[0], b = to[1], c = to[2], d = to[3], e = to[4], f = to[5],
+           g = to[6], h = to[7], w[64];
 
   for (unsigned i = 0; i < 16; i++)
     w[i] = (uint32_t) p[4 * i] << 24 | (uint32_t) p[4 * i + 1] << 16
@@ -40,21 +54,19 @@ take_block (uint32_t h[8], const unsigned char *p)
     w[i] = w[i - 16] + w[i - 7]
            + (turn (w[i - 15], 7) ^ turn (w[i - 15], 18) ^ w[i - 15] >> 3)
            + (turn (w[i - 2], 17) ^ turn (w[i - 2], 19) ^ w[i - 2] >> 10);
-  memcpy (v, h, sizeof v);
-  for (unsigned i = 0; i < 64; i++)
+  for (unsigned i = 0; i < 64; i += 8)
     {
-      uint32_t a = v[0], e = v[4];
-      uint32_t t1 = v[7] + (turn (e, 6) ^ turn (e, 11) ^ turn (e, 25))
-                    + ((e & v[5]) ^ (~e & v[6])) + rounds[i] + w[i];
-      uint32_t t2 = (turn (a, 2) ^ turn (a, 13) ^ turn (a, 22))
-                    + ((a & v[1]) ^ (a & v[2]) ^ (v[1] & v[2]));
-
-      memmove (v + 1, v, 7 * sizeof *v);
-      v[4] += t1;
-      v[0] = t1 + t2;
+      ROUND (a, b, c, d, e, f, g, h, i);
+      ROUND (h, a, b, c, d, e, f, g, i + 1);
+      ROUND (g, h, a, b, c, d, e, f, i + 2);
+      ROUND (f, g, h, a, b, c, d, e, i + 3);
+      ROUND (e, f, g, h, a, b, c, d, i + 4);
+      ROUND (d, e, f, g, h, a, b, c, i + 5);
+      ROUND (c, d, e, f, g, h, a, b, i + 6);
+      ROUND (b, c, d, e, f, g, h, a, i + 7);
     }
-  for (unsigned i = 0; i < 8; i++)
-    h[i] += v[i];
+  to[0] += a, to[1] += b, to[2] += c, to[3] += d;
+  to[4] += e, to[5] += f, to[6] += g, to[7] += h;
 }
 
 void
@@ -105,6 +117,21 @@ digest_end (struct digest *d, unsigned char ret[DIGEST_BYTES])
   digest_add (d, length, sizeof length);
   for (unsigned i = 0; i < DIGEST_BYTES; i++)
     ret[i] = (unsigned char) (d->h[i / 4] >> (24 - 8 * (i % 4)));
+}
+
+void
+digest_end_hex (struct digest *d, char ret[DIGEST_HEX])
+{
+  static const char digits[] = "0123456789abcdef";
+  unsigned char md[DIGEST_BYTES];
+
+  digest_end (d, md);
+  for (unsigned i = 0; i < DIGEST_BYTES; i++)
+    {
+      ret[2 * i] = digits[md[i] >> 4];
+      ret[2 * i + 1] = digits[md[i] & 15];
+    }
+  ret[DIGEST_HEX - 1] = '\0';
 }
 
 /* ---- keyed ---- */

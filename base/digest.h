@@ -12,6 +12,7 @@
 
 #define DIGEST_BYTES 32
 #define DIGEST_BLOCK 64
+#define DIGEST_HEX 65 /* with the NUL */
 
 struct digest
 {
@@ -24,6 +25,9 @@ void digest_init (struct digest *d);
 void digest_add (struct digest *d, const void *data, size_t len);
 /* digest_init() before the next one. */
 void digest_end (struct digest *d, unsigned char ret[DIGEST_BYTES]);
+
+/* The same, as people write it. */
+void digest_end_hex (struct digest *d, char ret[DIGEST_HEX]);
 
 /* A key is made ready once, and then used for any number of messages. */
 struct digest_key

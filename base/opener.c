@@ -78,6 +78,8 @@ open_req_check (const struct open_req *req, const char *const *roots,
     return check_socket_ (req, err);
   if (req->kind == OPEN_KMSG)
     return check_kmsg_ (req, err);
+  if (req->kind == OPEN_HEALTH)
+    return check_health_ (req, err);
   for (; roots && *roots; roots++)
     if (strcmp (*roots, req->root) == 0)
       return 0;
@@ -379,6 +381,7 @@ opener_do (const struct open_req *req, int *ret_fd, int *ret_lock,
           [OPEN_INOTIFY] = open_inotify, [OPEN_UNIX] = open_unix,
           [OPEN_PROC] = open_proc_,      [OPEN_SOCKET] = open_socket_,
           [OPEN_MAILBOX] = open_mailbox, [OPEN_KMSG] = open_kmsg_,
+          [OPEN_HEALTH] = open_health_,
         };
   int r, fd = -1;
 

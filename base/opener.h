@@ -48,6 +48,13 @@ enum open_kind
   OPEN_KMSG,    /* root "/dev", path "kmsg": a sealed copy of what the kernel's
                    log of this host has, the newest of it: lines as /dev/kmsg
                    has them */
+  OPEN_HEALTH,  /* root "/dev/block", path "MAJOR:MINOR": a sealed copy of how
+                   that block device says that it is, a line each:
+                   "dm TYPE STATUS" for each target of device mapper, "nvme"
+                   with the SMART log in hex digits, "ata-status" with the
+                   sense data of SMART RETURN STATUS, "ata-data" with the
+                   sector of SMART READ DATA.  -ENODEV: of a kind that says
+                   nothing.  May never come back */
   OPEN_MAILBOX, /* O_RDWR (O_RDONLY where it can only be read) of a regular file
                    or a block device of at most OPEN_MAILBOX_MAX bytes that
                    begins with OPEN_MAILBOX_MAGIC, which is read before: what

@@ -25,6 +25,9 @@ int open_sealed_ (const char *text, size_t len, int *ret_fd);
 int check_kmsg_ (const struct open_req *req, struct error *err);
 int open_kmsg_ (const struct open_req *req, int *ret_fd, struct error *err);
 
+int check_health_ (const struct open_req *req, struct error *err);
+int open_health_ (const struct open_req *req, int *ret_fd, struct error *err);
+
 /* Is the request for a socket well-formed? */
 int check_socket_ (const struct open_req *req, struct error *err);
 int open_socket_ (const struct open_req *req, int *ret_fd, struct error *err);

@@ -23,6 +23,8 @@ struct error;
 #define BUNDLE_SCHEMA "hangdog/bundle/1"
 #define BUNDLE_MAX_MEMBERS 512
 #define BUNDLE_MAX_MEMBER (64u << 20)
+#define BUNDLE_MAX_MANIFEST (4u << 20) /* that anybody reads */
+#define BUNDLE_MAX_ATTACHED 256        /* that a manifest tells of */
 
 /* Packs the files below workdir (a folder descriptor) into outdir/name, all
  * members that `order` (NULL terminated prefixes) names first, the rest by

@@ -55,6 +55,7 @@ static const struct sort
   { "incident.json", "internal" },
   { "timeline.jsonl", "internal" },
   { "summary.*", "internal" },
+  { "stacks.folded", "internal" },
   { "index.html", "secret" },
 };
 
@@ -328,6 +329,7 @@ vm_to_json (struct json_object *head)
   copy (vm, "name", guest, json_get (guest, "display") ? "display" : "name");
   copy (qemu, "pid", guest, "pid");
   copy (qemu, "start_time", guest, "start_time");
+  copy_fact (qemu, "version", head, "vmm.version");
   json_object_object_add (vm, "qemu", qemu);
   copy (vm, "boot", guest, "boot");
   copy (vm, "vcpus", guest, "vcpus");
@@ -368,6 +370,23 @@ trigger_to_json (struct json_object *incident)
   return o;
 }
 
+/* When collecting began: the first step of that name in its history. */
+static const char *
+began (struct json_object *incident)
+{
+  struct json_object *steps = json_get (incident, "timeline");
+
+  for (size_t i = 0; i < length (steps); i++)
+    {
+      struct json_object *row = json_object_array_get_idx (steps, i);
+      const char *step = json_get_str (row, "step");
+
+      if (step && strcmp (step, "diagnosing") == 0)
+        return json_get_str (row, "time");
+    }
+  return NULL;
+}
+
 static void
 add_of_incident (struct json_object *m, struct json_object *head)
 {
@@ -378,7 +397,9 @@ add_of_incident (struct json_object *m, struct json_object *head)
     return;
   copy (m, "incident_id", incident, "id");
   copy (m, "seq", incident, "rev");
-  json_object_object_add (m, "trigger", trigger_to_json (incident));
+  o = trigger_to_json (incident);
+  copy (o, "config_sha256", json_get (head, "terms"), "config_sha256");
+  json_object_object_add (m, "trigger", o);
   was = json_get (incident, "verdict");
   if (was)
     {
@@ -393,6 +414,7 @@ add_of_incident (struct json_object *m, struct json_object *head)
   o = json_object_new_object ();
   copy (o, "last_ok", incident, "last_ok");
   copy (o, "detected", incident, "opened");
+  json_add_str (o, "started", began (incident));
   copy (o, "collected", incident, "collected");
   if (!is_packed_again (head))
     json_add_str (o, "finished",
@@ -423,6 +445,7 @@ analysis_to_json (struct json_object *head)
   json_add_int (o, "fail", fail);
   json_add_int (o, "questions",
                 (int64_t) length (json_get (head, "questions")));
+  copy (o, "ruleset_sha256", json_get (head, "terms"), "ruleset_sha256");
   return o;
 }
 
@@ -436,6 +459,8 @@ limits_to_json (const struct bundle_members *all, struct json_object *head)
 
   json_add_int (o, "max_members", BUNDLE_MAX_MEMBERS);
   json_add_int (o, "max_member_bytes", BUNDLE_MAX_MEMBER);
+  copy (o, "budget_ms", json_get (head, "terms"), "budget_ms");
+  copy (o, "max_bytes", json_get (head, "terms"), "max_bytes");
   for (size_t i = 0; i < all->count; i++)
     if (all->members[i].orig_bytes > all->members[i].bytes)
       json_object_array_add (
@@ -535,7 +560,8 @@ static bool
 is_ours (const char *key)
 {
   static const char *const ours[]
-      = { "about", "files", "missing", "collectors", "guest_clock" };
+      = { "about",       "files", "missing", "collectors",
+          "guest_clock", "terms" };
 
   for (unsigned i = 0; i < ARRAY_LEN (ours); i++)
     if (strcmp (key, ours[i]) == 0)

@@ -9,9 +9,11 @@
 #include <string.h>
 
 const char *const bundle_order[]
-    = { "incident.json", "summary",      "index.html", "timeline.jsonl",
-        "kernel/",       "memory/",      "sysrq/",     "console/tail",
-        "monitor/",      "application/", "metrics/",   NULL };
+    = { "incident.json",  "summary",       "index.html",
+        "timeline.jsonl", "stacks.folded", "kernel/",
+        "memory/",        "sysrq/",        "console/tail",
+        "monitor/",       "application/",  "metrics/",
+        NULL };
 
 bool
 bundle_name_ok (const char *name)

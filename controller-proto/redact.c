@@ -50,11 +50,15 @@ redactor_new (const void *key, size_t len, struct redactor **ret,
     return error_set (err, EINVAL, "a key has %d bytes or more",
                       REDACT_KEY_MIN);
   if (r)
-    r->cache = calloc (CACHE_SLOTS, sizeof *r->cache);
-  if (!r || !r->cache)
+    {
+      r->cache = calloc (CACHE_SLOTS, sizeof *r->cache);
+      r->faker.orders = calloc (REDACT_ORDERS, sizeof *r->faker.orders);
+      r->faker.sums = calloc (REDACT_SUMS, sizeof *r->faker.sums);
+    }
+  if (!r || !r->cache || !r->faker.orders || !r->faker.sums)
     return error_set (err, ENOMEM, "no memory to redact");
-  digest_key_init (&r->key, key, len);
-  digest_mac (&r->key, about, sizeof about, md);
+  digest_key_init (&r->faker.key, key, len);
+  digest_mac (&r->faker.key, about, sizeof about, md);
   for (unsigned i = 0; i < 8; i++)
     snprintf (r->key_name + 2 * i, 3, "%02x", md[i]);
   rc = regex_scratch_new (16, &limits, &r->scratch, err);
@@ -74,7 +78,9 @@ redactor_free (struct redactor *r)
   redact_rules_done (&r->rules);
   regex_scratch_free (r->scratch);
   free (r->cache);
-  explicit_bzero (&r->key, sizeof r->key);
+  free (r->faker.orders);
+  free (r->faker.sums);
+  explicit_bzero (&r->faker.key, sizeof r->faker.key);
   free (r);
 }
 
@@ -177,44 +183,40 @@ redactor_word (struct redactor *r, const char *as, const char *word)
 
 /* ---- which rules a line wakes ---- */
 
+/* Of the pass that it is, what begins there. */
 static uint64_t
-near_at (const struct redactor *r, const char *low, size_t len)
+near_at (const struct redactor *r, unsigned k, const char *low, size_t len)
 {
   uint64_t woken = 0;
 
-  for (unsigned i = 0; i < r->rules.npatterns; i++)
-    for (unsigned k = 0; k < r->rules.patterns[i].nnear; k++)
-      {
-        const char *near = r->rules.patterns[i].near[k];
-        size_t n = strlen (near);
+  while (k)
+    {
+      const struct redact_near *near = &r->rules.nears[k - 1];
 
-        if (n <= len && memcmp (near, low, n) == 0)
-          woken |= 1ull << i;
-      }
+      if (near->len <= len && memcmp (near->text, low, near->len) == 0)
+        woken |= 1ull << near->pattern;
+      k = near->next;
+    }
   return woken;
 }
 
 static uint64_t
-wakes (const struct redactor *r, const char *p, size_t len)
+wakes (struct redactor *r, const char *p, size_t len)
 {
+  const struct redact_begins *begins = &r->rules.begins[r->pass];
+  const unsigned char *low = (const unsigned char *) r->low;
   uint64_t woken = 0;
-  char low[NEAR_BYTES];
 
+  for (size_t i = 0; i < len; i++)
+    r->low[i] = (char) (p[i] + (p[i] >= 'A' && p[i] <= 'Z' ? 'a' - 'A' : 0));
   for (size_t i = 0; i + 1 < len; i++)
     {
-      unsigned at = (unsigned) tolower ((unsigned char) p[i]) << 8
-                    | (unsigned) tolower ((unsigned char) p[i + 1]);
-      size_t n = len - i < NEAR_BYTES ? len - i : NEAR_BYTES;
+      unsigned at = redact_pair (low[i], low[i + 1]);
 
-      if (!(r->rules.begins[at / 8] & 1u << at % 8))
-        continue;
-      for (size_t k = 0; k < n; k++)
-        low[k] = (char) tolower ((unsigned char) p[i + k]);
-      woken |= near_at (r, low, n);
+      if (begins->bits[at / 8] & 1u << at % 8)
+        woken |= near_at (r, begins->first[at % REDACT_FIRSTS], r->low + i,
+                          len - i);
     }
-  for (unsigned i = 0; i < r->rules.npatterns; i++)
-    if (r->rules.learns[i] != (r->pass == REDACT_LEARN))
-      woken &= ~(1ull << i);
   return woken;
 }
 

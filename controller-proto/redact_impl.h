@@ -39,12 +39,31 @@ struct redact_pattern
 {
   char name[32];
   enum redact_kind as;
-  char near[NEAR_MAX][NEAR_BYTES]; /* lower case */
-  unsigned nnear;
   struct regex *regex;
   unsigned group;
   char until[32]; /* "" = it ends with its line */
 };
+
+/* One of them. */
+struct redact_near
+{
+  char text[NEAR_BYTES]; /* lower case */
+  unsigned char len, pattern;
+  uint16_t next; /* 1 + index of one that may begin there, too; 0 = none */
+};
+
+/* Where one of a pass may begin: by the first two bytes. */
+#define REDACT_FIRSTS 1024
+struct redact_begins
+{
+  unsigned char bits[65536 / 8];
+  uint16_t first[REDACT_FIRSTS]; /* by some of the bits: 1 + index */
+};
+static inline unsigned
+redact_pair (unsigned char a, unsigned char b)
+{
+  return (unsigned) b << 8 | a;
+}
 
 struct redact_words
 {
@@ -77,8 +96,9 @@ struct redact_rules
   size_t nleave;
   struct redact_named *named; /* that no text has to tell of */
   size_t nnamed;
-  /* Of the first two bytes of all literals: where one may begin. */
-  unsigned char begins[65536 / 8];
+  struct redact_near nears[PATTERNS_MAX * NEAR_MAX];
+  unsigned nnears;
+  struct redact_begins begins[2]; /* by enum redact_pass */
 };
 int redact_rules_add (struct redact_rules *rules, const char *text, size_t len,
                       const char *origin, struct error *err);
@@ -90,17 +110,43 @@ bool redact_listed (const struct redact_words *list, const char *word,
 /* ---- pseudonyms ---- */
 
 #define FAKE_MAX 160
+#define REDACT_ORDERS 2048 /* a power of two */
+
+/* In which order the values of a byte come behind the bytes before it. */
+struct redact_order
+{
+  unsigned char seed[24], seed_len;
+  uint16_t n; /* 0 = none yet */
+  unsigned char order[256];
+};
+
+/* What became of a word, behind what kind it is. */
+#define REDACT_SUMS 256 /* a power of two */
+struct redact_sum
+{
+  char text[72], hex[9];
+  unsigned char len; /* 0 = none yet */
+};
+
+struct redact_faker
+{
+  struct digest_key key;
+  /* What was made before: so many of them, or NULL, none is kept. */
+  struct redact_order *orders;
+  struct redact_sum *sums;
+};
+
 /* Each writes the pseudonym of a value to dst.  False: it stays. */
-bool redact_fake_ipv4 (const struct digest_key *key, const unsigned char ip[4],
+bool redact_fake_ipv4 (const struct redact_faker *f, const unsigned char ip[4],
                        char dst[FAKE_MAX]);
-bool redact_fake_ipv6 (const struct digest_key *key,
+bool redact_fake_ipv6 (const struct redact_faker *f,
                        const unsigned char ip[16], char dst[FAKE_MAX]);
-bool redact_fake_mac (const struct digest_key *key, const unsigned char mac[6],
+bool redact_fake_mac (const struct redact_faker *f, const unsigned char mac[6],
                       char sep, bool upper, char dst[FAKE_MAX]);
-void redact_fake_word (const struct digest_key *key, enum redact_kind kind,
+void redact_fake_word (const struct redact_faker *f, enum redact_kind kind,
                        const char *word, size_t len, char dst[FAKE_MAX]);
 /* A host's name with dots: the first part as the word alone would be. */
-void redact_fake_host (const struct digest_key *key, const char *name,
+void redact_fake_host (const struct redact_faker *f, const char *name,
                        size_t len, char dst[FAKE_MAX]);
 
 /* ---- the machine ---- */
@@ -126,7 +172,7 @@ struct redact_cached
 
 struct redactor
 {
-  struct digest_key key;
+  struct redact_faker faker;
   char key_name[17];
   struct redact_rules rules;
   struct regex_scratch *scratch;
@@ -138,7 +184,7 @@ struct redactor
   uint64_t unlearnt; /* told of when there was no place left */
   struct redact_cached *cache;
 
-  char line[REDACT_LINE];
+  char line[REDACT_LINE], low[REDACT_LINE];
   size_t len;
   bool binary;
   const struct redact_pattern *inside; /* whose `until` has not come yet */

@@ -158,20 +158,27 @@ take_kinds (struct redact_rules *rules, const struct json_doc *doc,
 }
 
 static void
-take_near (struct redact_rules *rules, struct redact_pattern *p,
+take_near (struct redact_rules *rules, unsigned pattern,
            const struct json_list *from)
 {
+  struct redact_begins *begins
+      = &rules->begins[rules->learns[pattern] ? REDACT_LEARN : REDACT_REPLACE];
   char **items = from->items;
 
-  for (size_t i = 0; i < from->count && p->nnear < NEAR_MAX; i++)
+  for (size_t i = 0; i < from->count && i < NEAR_MAX; i++)
     {
-      char *to = p->near[p->nnear++];
+      struct redact_near *near = &rules->nears[rules->nnears++];
+      unsigned at;
 
-      for (size_t k = 0; items[i][k]; k++)
-        to[k] = (char) tolower ((unsigned char) items[i][k]);
-      unsigned at = (unsigned) (unsigned char) to[0] << 8
-                    | (unsigned char) to[1];
-      rules->begins[at / 8] |= (unsigned char) (1u << at % 8);
+      near->len = (unsigned char) strlen (items[i]);
+      for (size_t k = 0; k < near->len; k++)
+        near->text[k] = (char) tolower ((unsigned char) items[i][k]);
+      near->pattern = (unsigned char) pattern;
+      at = redact_pair ((unsigned char) near->text[0],
+                        (unsigned char) near->text[1]);
+      begins->bits[at / 8] |= (unsigned char) (1u << at % 8);
+      near->next = begins->first[at % REDACT_FIRSTS];
+      begins->first[at % REDACT_FIRSTS] = (uint16_t) rules->nnears;
     }
 }
 
@@ -238,8 +245,8 @@ take_pattern (struct redact_rules *rules, const struct json_doc *doc,
   snprintf (p->name, sizeof p->name, "%s", from->name ? from->name : "");
   snprintf (p->until, sizeof p->until, "%s", from->until ? from->until : "");
   p->as = learns ? (enum redact_kind) from->as : KIND_SECRET;
-  take_near (rules, p, &from->near);
-  rules->learns[rules->npatterns++] = learns;
+  rules->learns[rules->npatterns] = learns;
+  take_near (rules, rules->npatterns++, &from->near);
   return 0;
 }
 

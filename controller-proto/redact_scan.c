@@ -84,11 +84,11 @@ fake_of (struct redactor *r, enum redact_kind kind, char form,
   if (new)
     {
       if (kind == KIND_IPV4)
-        c->fake = redact_fake_ipv4 (&r->key, value, text);
+        c->fake = redact_fake_ipv4 (&r->faker, value, text);
       else if (kind == KIND_IPV6)
-        c->fake = redact_fake_ipv6 (&r->key, value, text);
+        c->fake = redact_fake_ipv6 (&r->faker, value, text);
       else
-        c->fake = redact_fake_mac (&r->key, value, form & 0x7f, form & 0x80,
+        c->fake = redact_fake_mac (&r->faker, value, form & 0x7f, form & 0x80,
                                    text);
       snprintf (c->text, sizeof c->text, "%.47s", text);
     }
@@ -340,7 +340,7 @@ replace_uuid (struct scan *s, size_t at)
 
   for (unsigned i = 0; i < 36; i++)
     low[i] = (char) tolower ((unsigned char) s->p[at + i]);
-  digest_mac (&s->r->key, low, 36, md);
+  digest_mac (&s->r->faker.key, low, 36, md);
   snprintf (text, sizeof text,
             "%02x%02x%02x%02x-%02x%02x-4%01x%02x-8%01x%02x-"
             "%02x%02x%02x%02x%02x%02x",
@@ -385,8 +385,8 @@ try_email (struct scan *s, size_t at, size_t n, size_t *ret_n)
   if (redact_listed (&rules->no_domains, end, end_n, false)
       || redact_listed (&rules->keep, s->p + host, len, true))
     return false;
-  redact_fake_word (&s->r->key, KIND_USER, s->p + at, n, user);
-  redact_fake_host (&s->r->key, s->p + host, len, name);
+  redact_fake_word (&s->r->faker, KIND_USER, s->p + at, n, user);
+  redact_fake_host (&s->r->faker, s->p + host, len, name);
   snprintf (all, sizeof all, "%s@%s", user, name);
   *ret_n = n + 1 + len;
   replace (s, at, *ret_n, all, KIND_EMAIL);
@@ -410,7 +410,7 @@ try_host (struct scan *s, size_t at, size_t n)
     if (s->p[at + i] == '_' || s->p[at + i] == '+'
         || (s->p[at + i] == '.' && (i == 0 || s->p[at + i - 1] == '.')))
       return false;
-  redact_fake_host (&s->r->key, s->p + at, n, text);
+  redact_fake_host (&s->r->faker, s->p + at, n, text);
   replace (s, at, n, text, KIND_HOSTNAME);
   return true;
 }
@@ -440,7 +440,7 @@ try_learned (struct scan *s, size_t at, size_t end)
     }
   if (!hit || !s->r->rules.kinds[s->r->words[hit - 1].kind])
     return 0;
-  redact_fake_word (&s->r->key, s->r->words[hit - 1].kind, s->p + at, best,
+  redact_fake_word (&s->r->faker, s->r->words[hit - 1].kind, s->p + at, best,
                     text);
   replace (s, at, best, text, s->r->words[hit - 1].kind);
   return best;

@@ -27,6 +27,14 @@ enum collect_touch
 };
 extern const char *const collect_touch_names[];
 
+struct collect_attachment
+{
+  const char *path; /* its last part is its name */
+  uint64_t bytes;
+  const char *sha256; /* 64 digits, or NULL */
+  const char *send;   /* "auto", "on-request", "never": may it leave the host */
+};
+
 /* What a run of a collector brings home. */
 struct collect_out
 {
@@ -42,6 +50,10 @@ struct collect_out
   /* What was not got, and why. */
   void (*gap) (struct collect_out *out, const char *what, const char *fmt,
                ...) __attribute__ ((format (printf, 3, 4)));
+  /* What lies beside the bundle on this host: too large for it, or nobody
+   * else's business.  NULL where nobody keeps a list of such. */
+  void (*attach) (struct collect_out *out,
+                  const struct collect_attachment *a);
   /* Before an act that has to be undone: on disk when it returns 0, so that
    * who starts after a crash undoes it.  undo: {"act": NAME, ...}, taken; less
    * than 200 bytes of JSON, and all that the undoer of that name needs.  It
@@ -66,6 +78,7 @@ struct collect_ctx
    * bindings_hints() in supervisor/watch/bindings.h. */
   struct json_object *hints;
   const char *scenario; /* that failed, "" = none: BY_... */
+  const char *step;     /* its name in the playbook, NULL = of no step */
   struct collect_out *out;
 };
 
@@ -132,6 +145,7 @@ extern const struct collector collect_exec;
 extern const struct collector collect_core;
 extern const struct collector collect_qmp;
 extern const struct collector collect_commands;
+extern const struct collector collect_dialogue;
 extern const struct collector *const collectors[]; /* ends with NULL */
 
 /* Who undoes an act that was intended, where its collector could not: that got

@@ -168,40 +168,4 @@ extern const struct json_field scenario_of_keys[];
 int scenario_check_of (const struct scenario *s, const struct scenario_at *at);
 size_t scenario_parts_of (const struct scenario *s, const char *const **ret);
 
-/* ---- "steps": of a struct json_list ---- */
-
-/* One step of a dialogue: send, then wait for one of `expect`.
- *
- *   matched      -> fail set: the scenario failed; else go_to, or the next
- *   not in time  -> otherwise, or (fail set) the next, or the scenario failed
- *   no `expect`  -> fail set: failed at once; else go_to, or the next
- *
- * SCENARIO_END is the name of the well end; so is going past the last step.
- */
-#define SCENARIO_END "end"
-struct scenario_step
-{
-  char *name;
-  char *send;     /* bytes; no NUL */
-  struct json_list expect; /* of char *: PCRE2, first that matches decides */
-  uint64_t timeout_ms; /* 0 = what is left of the scenario's */
-  char *go_to;    /* name of the step after a match; default the next */
-  char *otherwise; /* name of the step when nothing matched in time */
-  char *fail;     /* sentence: a match here is a failure */
-};
-#define SCENARIO_MAX_EXPECTS 16
-extern const struct json_field scenario_steps_keys[];
-/* Also that a way leads to the end, and none goes round without waiting. */
-int scenario_check_steps (const struct scenario_at *at,
-                          const struct json_list *steps, uint64_t timeout_ms);
-
-const struct scenario_step *scenario_step_at (const struct json_list *steps,
-                                              size_t i);
-/* Index of the step after the i-th: the one of that name, NULL = the next.
- * The count of steps is the well end; -1 unknown. */
-int scenario_step_after (const struct json_list *steps, size_t i,
-                         const char *name);
-/* A copy with every ${nonce} replaced; NULL without memory. */
-char *scenario_step_text (const char *text, const char *nonce);
-
 #endif

@@ -74,6 +74,8 @@ struct transport_env
   struct disk *disk; /* what is known of mailboxes; NULL = there are none */
   /* Folders of the operator's programs, NULL terminated; NULL = none. */
   const char *const *exec_dirs;
+  const char *exec_left; /* where those that they may write to are made; NULL
+                            = nowhere */
   struct agents *agents; /* what is remembered of them; NULL = nothing */
   const char *http_dir; /* tokens, passwords and authorities: net/http.h */
   struct http_pool *http; /* who asks over HTTP; NULL = nobody */

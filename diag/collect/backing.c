@@ -138,12 +138,37 @@ add_kind (struct chain *c, const char *kind)
   snprintf (c->kinds + n, sizeof c->kinds - n, "%s%s", n ? " > " : "", kind);
 }
 
+/* What the kernel has of it, as it is. */
+static void
+add_texts (struct chain *c, const char *device, struct json_object *o)
+{
+  /* Counts of requests that ended with an error, or too late: of SCSI. */
+  static const struct
+  {
+    const char *file, *key;
+  } texts[] = {
+    { "dev", "number" },
+    { "dm/name", "name" },
+    { "inflight", "inflight" },
+    { "device/ioerr_cnt", "errors" },
+    { "device/iotmo_cnt", "timeouts" },
+  };
+  char text[160];
+
+  for (size_t i = 0; i < ARRAY_LEN (texts); i++)
+    {
+      sys_text (c, device, texts[i].file, text, sizeof text);
+      if (text[0])
+        json_add_text (o, texts[i].key, text, strlen (text));
+    }
+}
+
 /* And those below it. */
 static void
 add_device (struct chain *c, const char *device, unsigned depth)
 {
   CLEANUP_CLOSEDIR DIR *dir = NULL;
-  char text[160], uuid[160], path[600];
+  char uuid[160], path[600];
   struct json_object *o;
   struct dirent *e;
   int state;
@@ -159,12 +184,7 @@ add_device (struct chain *c, const char *device, unsigned depth)
   json_add_text (o, "device", device, strlen (device));
   json_add_str (o, "kind", kind_of (device, uuid));
   json_add_str (o, "state", states[state]);
-  sys_text (c, device, "dm/name", text, sizeof text);
-  if (text[0])
-    json_add_text (o, "name", text, strlen (text));
-  sys_text (c, device, "inflight", text, sizeof text);
-  if (text[0])
-    json_add_text (o, "inflight", text, strlen (text));
+  add_texts (c, device, o);
   json_object_array_add (c->list, o);
   snprintf (path, sizeof path, "%s/block/%s/slaves", c->sys, device);
   dir = opendir (path);
@@ -221,31 +241,35 @@ add_number (struct chain *c, unsigned major, unsigned minor)
 /* "36 35 98:0 /root /mnt rw shared:1 - ext4 /dev/vda1 rw": of the mount that
  * has the file, by its path alone; the last of the longest, for it hides those
  * before. */
+struct mount
+{
+  unsigned major, minor;
+  char type[40], source[100];
+};
+
 static bool
-mount_of (const char *mounts, const char *path, unsigned *ret_major,
-          unsigned *ret_minor, char *ret_type, size_t n)
+mount_of (const char *mounts, const char *path, struct mount *ret)
 {
   size_t best = 0;
 
   for (const char *line = mounts; line && *line;)
     {
-      char at[300], type[40];
+      char at[300];
       const char *end = strchr (line, '\n'), *dash = strstr (line, " - ");
-      unsigned major, minor;
+      struct mount m;
       size_t len;
 
       if (dash && (!end || dash < end)
-          && sscanf (line, "%*u %*u %u:%u %*s %299s", &major, &minor, at) == 3
-          && sscanf (dash, " - %39s", type) == 1)
+          && sscanf (line, "%*u %*u %u:%u %*s %299s", &m.major, &m.minor, at)
+                 == 3
+          && sscanf (dash, " - %39s %99s", m.type, m.source) == 2)
         {
           len = strcmp (at, "/") == 0 ? 0 : strlen (at);
           if (strncmp (path, at, len) == 0 && path[len] == '/'
               && len + 1 >= best)
             {
               best = len + 1;
-              *ret_major = major;
-              *ret_minor = minor;
-              snprintf (ret_type, n, "%s", type);
+              *ret = m;
             }
         }
       line = end ? end + 1 : NULL;
@@ -270,29 +294,63 @@ backing_is_device (const char *path)
   return !strstr (path, "//") && !strstr (path, "/./");
 }
 
+/* Of the first part of such a name: "persist" of "persist/vault". */
+static void
+add_zpool (struct chain *c, const char *zfs, const char *source)
+{
+  static const char *const dead[]
+      = { "FAULTED", "OFFLINE", "REMOVED", "UNAVAIL", NULL };
+  struct buf text CLEANUP_BUF = BUF_INIT (64);
+  char pool[32], path[300], word[32] = "";
+  struct json_object *o;
+  int state;
+
+  snprintf (pool, sizeof pool, "%.*s", (int) strcspn (source, "/"), source);
+  snprintf (path, sizeof path, "%.200s/%s/state", zfs, pool);
+  if (!may_look (pool) || collect_slurp (path, &text, NULL) < 0
+      || sscanf (buf_str (&text), "%31s", word) != 1)
+    return;
+  state = strcmp (word, "SUSPENDED") == 0   ? STATE_SUSPENDED
+          : strcmp (word, "DEGRADED") == 0 ? STATE_DEGRADED
+          : is_word (word, dead)           ? STATE_DEAD
+                                           : STATE_OK;
+  c->n++;
+  c->worst = state > c->worst ? state : c->worst;
+  add_kind (c, "zpool");
+  o = json_object_new_object ();
+  json_add_text (o, "device", pool, strlen (pool));
+  json_add_str (o, "kind", "zpool");
+  json_add_str (o, "state", states[state]);
+  json_object_array_add (c->list, o);
+}
+
 struct json_object *
 backing_look (const struct backing_of *from, const char *path,
               char ret_kinds[200], const char **ret_state)
 {
   struct chain c = { .sys = from->sys, .list = json_object_new_array () };
   struct buf mounts CLEANUP_BUF = BUF_INIT (MAX_MOUNTS);
-  unsigned major = 0, minor = 0;
-  char type[40] = "";
+  static const char zvols[] = "/dev/zvol/";
+  struct mount m;
   struct stat st;
 
   if (backing_is_device (path))
     {
       if (stat (path, &st) == 0 && S_ISBLK (st.st_mode))
         add_number (&c, major (st.st_rdev), minor (st.st_rdev));
+      if (strncmp (path, zvols, strlen (zvols)) == 0)
+        add_zpool (&c, from->zfs, path + strlen (zvols));
     }
   else if (collect_slurp (from->mounts, &mounts, NULL) >= 0
-           && mount_of (buf_str (&mounts), path, &major, &minor, type,
-                        sizeof type))
+           && mount_of (buf_str (&mounts), path, &m))
     {
-      for (char *p = type; *p; p++)
+      for (char *p = m.type; *p; p++)
         *p = isalnum ((unsigned char) *p) || strchr ("._-", *p) ? *p : '_';
-      add_kind (&c, type);
-      add_number (&c, major, minor);
+      add_kind (&c, m.type);
+      if (strcmp (m.type, "zfs") == 0)
+        add_zpool (&c, from->zfs, m.source);
+      else
+        add_number (&c, m.major, m.minor);
     }
   snprintf (ret_kinds, 200, "%s", c.kinds);
   *ret_state = c.n ? states[c.worst] : NULL;

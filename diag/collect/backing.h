@@ -9,10 +9,11 @@
 
 #include <stdbool.h>
 
-/* Where the kernel shows it: "/sys", "/proc/self/mountinfo". */
+/* Where the kernel shows it: "/sys", "/proc/self/mountinfo",
+ * "/proc/spl/kstat/zfs". */
 struct backing_of
 {
-  const char *sys, *mounts;
+  const char *sys, *mounts, *zfs;
 };
 
 /* A device's name, which may be asked for: nothing leads out of /dev, to a file

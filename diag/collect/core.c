@@ -48,6 +48,30 @@ static const struct json_field fields[] = {
   { .name = NULL },
 };
 
+/* What it says of the file, behind all words that may be a guest's:
+ * " bytes=N sha256=HEX", the latter where there is one. */
+static void
+attach (struct collect_ctx *ctx, const char *path, const struct buf *out)
+{
+  struct collect_attachment a = { .path = path, .send = "never" };
+  const char *text = buf_str (out), *nl = strchr (text, '\n'), *at = NULL;
+  char line[700], sum[65] = "";
+  unsigned long long bytes;
+
+  if (!ctx->out->attach || !nl || nl - text >= (ptrdiff_t) sizeof line)
+    return;
+  memcpy (line, text, (size_t) (nl - text));
+  line[nl - text] = '\0';
+  for (const char *next = line; (next = strstr (next, " bytes=")); next++)
+    at = next;
+  if (!at || sscanf (at, " bytes=%llu sha256=%64[0-9a-f]", &bytes, sum) < 1)
+    return;
+  a.bytes = bytes;
+  if (strlen (sum) == 64)
+    a.sha256 = sum;
+  ctx->out->attach (ctx->out, &a);
+}
+
 /* "core=PATH guest=... size=... disk=...", or why there is none. */
 static int
 judge (struct collect_ctx *ctx, const char *path, const struct exec_result *r,
@@ -75,6 +99,7 @@ judge (struct collect_ctx *ctx, const char *path, const struct exec_result *r,
       collect_str (ctx, "guest.core", "host", path);
       ctx->out->file (ctx->out, "core/core.txt", buf_str (&r->output),
                       r->output.len);
+      attach (ctx, path, &r->output);
       if (r->status == 5)
         ctx->out->gap (ctx->out, "core", "%s", buf_str (&line));
       return 0;
@@ -92,9 +117,10 @@ run_core (struct collect_ctx *ctx, const char *path, struct error *err)
   struct transport_env env = *ctx->env;
   CLEANUP_JSON struct json_object *told = json_object_new_object ();
   char max[32], leave[32], within[32];
-  const char *args[12] = { "core", ctx->guest->inc.uuid, "-o", path,
-                           "--force", "--within", within, "--max", max };
-  struct exec_program program = { "hangdog", args, 9, told };
+  const char *args[13] = { "core", ctx->guest->inc.uuid, "-o", path,
+                           "--force", "--within", within, "--max", max,
+                           "--sum" };
+  struct exec_program program = { "hangdog", args, 10, told };
   uint64_t now = clock_ms (), left = ctx->deadline - now;
   struct exec_result r;
   int rc;

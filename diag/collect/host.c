@@ -5,6 +5,7 @@
  */
 #include "diag/collect/cgroup.h"
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
 
@@ -109,27 +110,68 @@ load_and_memory (struct collect_ctx *ctx, struct otlp *o)
 
 /* Memory that the host itself found bad, of all its controllers. */
 static void
-memory_errors (struct collect_ctx *ctx)
+memory_errors (struct collect_ctx *ctx, const char *sys)
 {
   static const char *const counts[] = { "ce_count", "ue_count" };
-  int64_t sum = 0;
+  int64_t sum[2] = { 0, 0 };
   bool any = false;
 
   for (unsigned mc = 0; mc < 16; mc++)
     for (size_t i = 0; i < 2; i++)
       {
         struct buf text CLEANUP_BUF = BUF_INIT (32);
-        char path[80];
+        char path[300];
+        int64_t n;
 
-        snprintf (path, sizeof path, "/sys/devices/system/edac/mc/mc%u/%s",
-                  mc, counts[i]);
+        snprintf (path, sizeof path,
+                  "%.200s/devices/system/edac/mc/mc%u/%s", sys, mc, counts[i]);
         if (collect_slurp (path, &text, NULL) < 0)
           continue;
         any = true;
-        sum += atoll (buf_str (&text));
+        n = atoll (buf_str (&text));
+        sum[i] += n > 0 && n < INT32_MAX ? n : 0;
       }
-  if (any)
-    collect_int (ctx, "host.memory_errors", "host", sum);
+  if (!any)
+    return;
+  collect_int (ctx, "host.memory_errors", "host", sum[0] + sum[1]);
+  collect_int (ctx, "host.memory_uncorrected", "host", sum[1]);
+}
+
+/* " MCE:  0  0   Machine check exceptions", a number for each processor. */
+static void
+machine_checks (struct collect_ctx *ctx, const char *interrupts)
+{
+  CLEANUP_FCLOSE FILE *f = fopen (interrupts, "re");
+  CLEANUP_FREE char *line = NULL;
+  size_t size = 0;
+  int64_t sum = 0;
+
+  while (f && getline (&line, &size, f) > 0)
+    {
+      char *p = line + strspn (line, " "), *end;
+
+      if (strncmp (p, "MCE:", 4) != 0)
+        continue;
+      for (p += 4;; p = end)
+        {
+          unsigned long long n = strtoull (p, &end, 10);
+
+          if (end == p)
+            break;
+          sum += n < INT32_MAX ? (int64_t) n : 0;
+        }
+      collect_int (ctx, "host.machine_checks", "host", sum);
+      return;
+    }
+}
+
+/* What the host's hardware has told of itself. */
+void
+host_hardware_ (struct collect_ctx *ctx, const char *sys,
+                const char *interrupts)
+{
+  memory_errors (ctx, sys);
+  machine_checks (ctx, interrupts);
 }
 
 static int
@@ -143,7 +185,7 @@ run (struct collect_ctx *ctx, struct error *err)
   load_and_memory (ctx, &o);
   collect_copy (ctx, "/proc/stat", "host/stat", MAX_FILE, NULL);
   collect_copy (ctx, "/proc/diskstats", "host/diskstats", MAX_FILE, NULL);
-  memory_errors (ctx);
+  host_hardware_ (ctx, "/sys", "/proc/interrupts");
   collect_cgroups (ctx, &groups);
   collect_qemu (ctx, &o);
   collect_cgroups_again (ctx, &groups);

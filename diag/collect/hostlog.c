@@ -27,7 +27,8 @@ static const char *const troubles[] = {
   "I/O error", "critical medium error", "Out of memory:", "oom-kill:",
   "blocked for more than", "soft lockup", "hard LOCKUP", "rcu_sched",
   "rcu_preempt", "Kernel panic", "Oops:", "BUG:", "nvme nvme",
-  "task abort", "Remounting filesystem read-only", "Call Trace:",
+  "switching pool to", "task abort", "Remounting filesystem read-only",
+  "Call Trace:",
 };
 
 struct names

@@ -9,6 +9,7 @@
  * process: what gets stuck there is neither the daemon nor this job.
  */
 #include "diag/collect/backing.h"
+#include "diag/collect/health.h"
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -258,7 +259,8 @@ static void
 say_backing (struct collect_ctx *ctx, const struct guest_disk *d,
              struct json_object *doc)
 {
-  static const struct backing_of host = { "/sys", "/proc/self/mountinfo" };
+  static const struct backing_of host = { "/sys", "/proc/self/mountinfo",
+                                          "/proc/spl/kstat/zfs" };
   const char *state = NULL, *target = d->target;
   char kinds[200], name[FACT_NAME_MAX];
 
@@ -375,6 +377,8 @@ one (struct probe *p, const struct guest_disk *d)
       ctx->out->gap (ctx->out, "disk/images.json", "%s: %s", d->target,
                      error_text (&why));
     }
+  /* Last: of what is dead it gets no answer, either. */
+  health_ask (ctx, d->target, json_get (o, "backing"));
   json_object_object_add (p->doc, d->target, o);
   answer_done (&a);
 }

@@ -32,5 +32,8 @@ void qmp_round (struct collect_ctx *ctx, bool raw, bool second,
 /* was, now: `said` of two rounds; was may be NULL. */
 void qmp_facts (struct collect_ctx *ctx, struct json_object *was,
                 struct json_object *now);
+/* Of one disk, by QEMU's own histograms (latency.c); was may be NULL. */
+void qmp_latency_ (struct collect_ctx *ctx, const char *target,
+                   struct json_object *was, struct json_object *now);
 
 #endif

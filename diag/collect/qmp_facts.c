@@ -95,6 +95,9 @@ latencies (struct collect_ctx *ctx, struct json_object *was,
 
       monitor_disk_name_ (dev, target, sizeof target);
       before = target[0] ? device_named (was, target) : NULL;
+      if (target[0])
+        qmp_latency_ (ctx, target, json_get (before, "stats"),
+                      json_get (dev, "stats"));
       if (before)
         say_latency (ctx, target, sum_of (json_get (before, "stats")),
                      sum_of (json_get (dev, "stats")));
@@ -363,6 +366,21 @@ virt_facts (struct collect_ctx *ctx, struct json_object *was,
   say_text (ctx, "vmm.job", json_get_str (now, "job"));
 }
 
+static void
+version (struct collect_ctx *ctx, struct json_object *said)
+{
+  struct json_object *qemu = json_get (said, "qemu");
+  char text[64];
+
+  if (!qemu)
+    return;
+  snprintf (text, sizeof text, "%lld.%lld.%lld",
+            (long long) json_get_int (qemu, "major", 0),
+            (long long) json_get_int (qemu, "minor", 0),
+            (long long) json_get_int (qemu, "micro", 0));
+  say_text (ctx, "vmm.version", text);
+}
+
 void
 qmp_facts (struct collect_ctx *ctx, struct json_object *was,
            struct json_object *now)
@@ -375,6 +393,7 @@ qmp_facts (struct collect_ctx *ctx, struct json_object *was,
             json_get_str (json_get (now, "migration"), "status"));
   jobs (ctx, json_get (now, "jobs"));
   chardevs (ctx, json_get (now, "chardev"));
+  version (ctx, json_get (json_get (now, "version") ? now : was, "version"));
   if (json_get (now, "libvirt"))
     virt_facts (ctx, json_get (was, "libvirt"), json_get (now, "libvirt"));
 }

@@ -202,7 +202,13 @@ verdict_rules_take_doc (struct verdict_rules *rules,
   else if (grow (rules, &more) < 0)
     r = error_set (err, ENOMEM, "no memory for rules");
   else
-    merge (rules, &more);
+    {
+      const char *text = json_object_to_json_string_ext (
+          json_root (doc), JSON_C_TO_STRING_PLAIN);
+
+      merge (rules, &more);
+      digest_add (&rules->sum, text, strlen (text) + 1);
+    }
   verdict_rules_done_ (&more);
   return r;
 }
@@ -219,6 +225,15 @@ verdict_rules_take (struct verdict_rules *rules, const char *text, size_t len,
 
 /* ---- for all ---- */
 
+void
+verdict_rules_sum (const struct verdict_rules *rules,
+                   char ret_hex[DIGEST_HEX])
+{
+  struct digest sum = rules->sum;
+
+  digest_end_hex (&sum, ret_hex);
+}
+
 int
 verdict_rules_new (struct verdict_rules **ret, struct error *err)
 {
@@ -228,6 +243,7 @@ verdict_rules_new (struct verdict_rules **ret, struct error *err)
   if (!rules)
     return error_set (err, ENOMEM, "no memory for rules");
   rules->refs = 1;
+  digest_init (&rules->sum);
   rules->words = json_object_new_object ();
   for (const struct embedded_file *f = verdict_rules_shipped;
        f->name && r == 0; f++)

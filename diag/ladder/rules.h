@@ -31,6 +31,8 @@
 #ifndef HANGDOG_DIAG_RULES_H
 #define HANGDOG_DIAG_RULES_H
 
+#include "base/digest.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -60,6 +62,10 @@ struct verdict_rules_count
 };
 void verdict_rules_count (const struct verdict_rules *rules,
                           struct verdict_rules_count *ret);
+/* Of the documents that they were taken from, one behind the other as they are
+ * without comments and blanks: the same sum, the same rules. */
+void verdict_rules_sum (const struct verdict_rules *rules,
+                        char ret_hex[DIGEST_HEX]);
 /* Each code of an outcome that a rule asks for. */
 void verdict_rules_each_code (const struct verdict_rules *rules,
                               void (*fn) (const char *rule, const char *code,

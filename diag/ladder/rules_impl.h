@@ -46,6 +46,7 @@ struct verdict_rules
   struct finding_rule *findings;
   size_t nfacets, nverdicts, nfindings;
   size_t replaced;
+  struct digest sum; /* of what was taken so far */
 };
 
 /* The build made them a part of the programme. */

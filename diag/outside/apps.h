@@ -25,7 +25,7 @@ struct apps_asked
   uint16_t ports[APPS_PORTS];
   unsigned nports;
   bool known; /* those ports are the guest's own, for sure */
-  char units[APPS_WORDS][64]; /* "shop" or "shop.service" */
+  char units[APPS_WORDS][64]; /* "web" or "web.service" */
   unsigned nunits;
   char containers[APPS_WORDS][72]; /* ids, or the beginning of one */
   unsigned ncontainers;

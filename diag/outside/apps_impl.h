@@ -22,7 +22,7 @@ struct app_place
 struct app
 {
   char key[96]; /* what groups it */
-  char name[APP_NAME]; /* "shop.service", "docker-3b5c9e7f1a2d (shop)" */
+  char name[APP_NAME]; /* "web.service", "docker-0a1b2c3d4e5f (web)" */
   char cgroup[256];
   struct json_object *first;  /* its oldest process */
   struct json_object *worst;  /* the thread that stands for it */

@@ -345,6 +345,14 @@ kept_by_one (const struct outside *o, struct json_object *cpu)
   return real_of (task, "since_s");
 }
 
+/* By the words of it a rule tells that the kernel's RCU is what stalls. */
+static void
+add_reader (struct buf *to, struct json_object *cpu)
+{
+  if (json_get_bool (cpu, "rcu_reader", false))
+    buf_puts (to, ", as a reader of RCU that does not end");
+}
+
 /* It takes interrupts, and what those leave for later is not done, or nobody
  * else has his turn. */
 static void
@@ -364,6 +372,7 @@ look_busy (struct outside *o, struct json_object *cpu)
     buf_printf (&text, ", for %.1f s while others wait for it", kept);
   if (by >= SOFT_LATE_S)
     buf_printf (&text, ", a timer is %.1f s late for that", by);
+  add_reader (&text, cpu);
   outside_say_ (o, OUTSIDE_LOCKUP, "soft-lockup", culprit_of_cpu (o, cpu),
                 "%s", buf_str (&text));
 }
@@ -443,6 +452,7 @@ is_kept (struct outside *o, struct json_object *cpu)
   add_cpu (o, &text, cpu);
   buf_printf (&text, ", for %.1f s%s", kept,
               is_spinning (o, cpu) ? ", waiting for a spinlock" : "");
+  add_reader (&text, cpu);
   add_waiting (o, &text, n);
   outside_say_ (o, OUTSIDE_LOCKUP, "soft-lockup", culprit_of_cpu (o, cpu),
                 "%s", buf_str (&text));

@@ -18,6 +18,7 @@
 #define OLD_REQUEST_S 5.0
 #define LONG_WAIT_S 10.0
 #define NO_PROGRESS_S 30.0
+#define SLEPT_S 5.0 /* a work, and who waits for it */
 
 void
 outside_say_ (struct outside *o, enum outside_weight weight,
@@ -411,11 +412,73 @@ culprit_of_pool (const struct outside *o, long long pool)
   return c;
 }
 
+/* It waits in the kernel for a work to end. */
+static bool
+waits_for_work (const struct outside *o, struct json_object *task)
+{
+  static const char *const names[]
+      = { "flush_work",       "__flush_work",     "flush_workqueue",
+          "__flush_workqueue", "drain_workqueue", "__cancel_work_timer",
+          "__cancel_work_sync", "cancel_work_sync" };
+  char at[OUTSIDE_PLACE] = "", top[OUTSIDE_PLACE] = "";
+
+  if (!strchr (str_of (task, "state"), 'D')
+      || real_of (task, "since_s") < SLEPT_S)
+    return false;
+  outside_place (o, task, at, top);
+  for (size_t i = 0; i < ARRAY_LEN (names); i++)
+    if (strcmp (at, names[i]) == 0 || strcmp (top, names[i]) == 0)
+      return true;
+  return false;
+}
+
+/* The work that has slept for the longest, but not for a lock: that one's
+ * owner would be the culprit. */
+static struct json_object *
+sleeping_work (const struct outside *o)
+{
+  struct json_object *row, *longest = NULL;
+  size_t i = 0;
+
+  while ((row = outside_next_ (o, "work", &i)))
+    if (strcmp (str_of (row, "state"), "running") == 0
+        && real_of (row, "asleep_s") >= SLEPT_S
+        && !waits_for_lock (o, num_of (row, "pid"))
+        && (!longest
+            || real_of (row, "asleep_s") > real_of (longest, "asleep_s")))
+      longest = row;
+  return longest;
+}
+
+/* It keeps no CPU, and its pool goes on: only who waits for it is stuck. */
+static void
+look_at_flushes (struct outside *o)
+{
+  struct json_object *work = sleeping_work (o), *c;
+
+  for (size_t i = 0; work && i < o->tasks.n; i++)
+    if (waits_for_work (o, o->tasks.rows[i]))
+      {
+        c = culprit_of_pid (o, work);
+        if (c)
+          outside_add_function_ (c, str_of (work, "func"));
+        outside_say_ (o, OUTSIDE_DEGRADED, "workqueue-lockup", c,
+             "%s (%lld) waits for works of the kernel, of which %s, of queue "
+             "%s, has slept for %.0f s",
+             str_of (o->tasks.rows[i], "comm"),
+             num_of (o->tasks.rows[i], "pid"), str_of (work, "func"),
+             str_of (work, "queue"), real_of (work, "asleep_s"));
+        return;
+      }
+}
+
 static void
 look_at_services (struct outside *o)
 {
   struct json_object *row;
   size_t i = 0;
+
+  look_at_flushes (o);
 
   while ((row = outside_next_ (o, "workpool", &i)))
     if (real_of (row, "no_progress_s") >= NO_PROGRESS_S)

@@ -153,7 +153,7 @@ put (struct page *p, struct buf *out)
 
 int
 report_html (struct report_source *source, struct json_object *manifest,
-             struct buf *out, struct error *err)
+             struct buf *out, struct buf *folded, struct error *err)
 {
   struct page p = { .source = source, .manifest = manifest };
   struct report_tasks tasks;
@@ -168,6 +168,8 @@ report_html (struct report_source *source, struct json_object *manifest,
   report_tasks_read (&p, &tasks);
   p.tasks = &tasks;
   put (&p, out);
+  if (folded)
+    report_folded (&tasks, folded);
   report_tasks_done (&tasks);
   files_done (&p);
   if (out->cut)

@@ -33,8 +33,11 @@ struct report_source
 };
 
 /* The page into out, whose bound is REPORT_MAX.  manifest: manifest.json of
- * the bundle, or what will be it, without `files`. */
+ * the bundle, or what will be it, without `files`.  folded (may be NULL): also
+ * the stacks of its tasks, "STATE;OUTERMOST;...;INNERMOST N" a line; "" =
+ * nobody told of any. */
+#define FOLDED_MAX (1u << 20) /* no line begins behind it */
 int report_html (struct report_source *source, struct json_object *manifest,
-                 struct buf *out, struct error *err);
+                 struct buf *out, struct buf *folded, struct error *err);
 
 #endif

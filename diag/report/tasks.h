@@ -45,6 +45,8 @@ void report_tasks_done (struct report_tasks *t);
 
 /* How many there are: those in D first, and then the many.  free() them. */
 unsigned report_piles (const struct report_tasks *t, struct report_pile **ret);
+/* A line for each of them, as far as FOLDED_MAX. */
+void report_folded (const struct report_tasks *t, struct buf *out);
 /* Its first task, and where that stands. */
 void report_pile_who (struct page *p, const struct report_pile *pile);
 void report_frames (struct page *p, const struct report_task *t,

@@ -259,6 +259,32 @@ on_file (const char *name, size_t size, void *arg)
   html (p, "</td></tr>");
 }
 
+/* Not in it: on the host that it was made on. */
+static void
+beside (struct page *p)
+{
+  struct json_object *list = json_get (p->manifest, "attachments");
+  size_t n = json_object_is_type (list, json_type_array)
+                 ? json_object_array_length (list) : 0;
+
+  if (n == 0)
+    return;
+  html (p, "<p>Beside the bundle, on its host:</p><table><tbody>");
+  for (size_t i = 0; i < n && i < 64 && room (p); i++)
+    {
+      struct json_object *a = json_object_array_get_idx (list, i);
+
+      html (p, "<tr><td>");
+      html_in (p, "code", NULL, str_of (a, "path"));
+      html (p, "</td><td class=\"num\">");
+      html_bytes_of (p, (uint64_t) json_get_int (a, "bytes", 0));
+      html (p, "</td><td>sent: ");
+      html_text (p, str_of (a, "send"));
+      html (p, "</td></tr>");
+    }
+  html (p, "</tbody></table>");
+}
+
 void
 report_files (struct page *p)
 {
@@ -269,5 +295,6 @@ report_files (struct page *p)
            "all files</summary><table><tbody>");
   p->source->each (p->source, on_file, &f);
   html (p, "</tbody></table></details>");
+  beside (p);
   section_end (p);
 }

@@ -113,11 +113,16 @@ static void
 say_current (struct look *l, uint64_t task)
 {
   const struct look_task *t = task ? look_task_at (l->tasks, task) : NULL;
+  uint64_t readers;
 
   if (!t)
     return;
   rows_int (l->rows, "pid", t->pid);
   rows_text (l->rows, "comm", t->comm, strlen (t->comm));
+  /* Until it is done with that no grace period ends. */
+  if (kernel_get (l->k, t->at, TASK_RCU_NESTING, &readers)
+      && (int32_t) readers > 0)
+    rows_bool (l->rows, "rcu_reader", true);
 }
 
 /* In user mode: where in which file. */

@@ -6,6 +6,8 @@
 #ifndef HANGDOG_ARCHIVE_H
 #define HANGDOG_ARCHIVE_H
 
+#include "controller-proto/bundle.h"
+
 #include <json-c/json.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -28,7 +30,7 @@ int archive_read (const char *libexec, const char *file, const char *task,
                   struct error *err);
 
 /* A bundle's manifest, read. */
-#define ARCHIVE_MANIFEST_MAX (4u << 20)
+#define ARCHIVE_MANIFEST_MAX BUNDLE_MAX_MANIFEST
 int archive_manifest (const char *libexec, const char *file,
                       struct json_doc **ret, struct error *err);
 /* Also of a bundle that is damaged behind it, as *ret_damage tells then (code

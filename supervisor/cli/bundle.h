@@ -19,6 +19,17 @@ struct bundle_redact
 int bundle_redact (struct cli *cli, const struct bundle_redact *what,
                    bool *ret_said, struct error *err);
 
+/* What was seen of one, also of one that is damaged. */
+struct bundle_seen
+{
+  unsigned members, bad;
+  unsigned attached, elsewhere; /* what lies beside it, or does not */
+};
+/* Prints its members, and what lies beside it.  verify: compares them with the
+ * manifest; the latter is looked for in dir, or where file is when NULL. */
+int bundle_look (struct cli *cli, const char *file, const char *dir,
+                 bool verify, struct bundle_seen *ret, struct error *err);
+
 struct bundle_grep
 {
   const char *pattern, *member; /* member: a glob, or NULL */

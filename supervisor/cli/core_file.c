@@ -19,6 +19,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <time.h>
 #include <unistd.h>
 
 #define MAX_BYTES (1ull << 46)
@@ -34,6 +35,9 @@ struct core_file
   uint64_t bytes, at, written;
   uint64_t window; /* what is before it is on the disk */
   uint64_t unchecked;
+  struct digest sum;
+  uint64_t summed; /* so far */
+  bool summing;
 };
 
 static const char *
@@ -156,6 +160,8 @@ core_file_new (const struct core_file_spec *spec, struct core_file **ret,
     return error_set (err, ENOMEM, "no memory");
   f->spec = *spec;
   f->fd = -1;
+  f->summing = spec->sum;
+  digest_init (&f->sum);
   f->path = strdup (spec->path);
   if (!f->path || asprintf (&f->partial, "%s" PARTIAL "XXXXXX", f->path) < 0)
     {
@@ -207,6 +213,50 @@ flush_window (struct core_file *f)
   f->window = f->at;
 }
 
+/* ---- its sum ---- */
+
+static void
+sum_some (struct core_file *f, const void *data, size_t len)
+{
+  struct timespec ts = { 0 };
+  uint64_t was = f->summed / WINDOW;
+
+  digest_add (&f->sum, data, len);
+  f->summed += len;
+  if (f->summed / WINDOW == was)
+    return;
+  (void) clock_gettime (CLOCK_PROCESS_CPUTIME_ID, &ts);
+  if ((uint64_t) ts.tv_sec * 1000 >= CORE_SUM_MS)
+    f->summing = false;
+}
+
+/* A hole is read as zeros. */
+static void
+sum_hole (struct core_file *f, uint64_t until)
+{
+  static const unsigned char zeros[64 << 10];
+
+  while (f->summing && f->summed < until)
+    {
+      uint64_t n = until - f->summed;
+
+      sum_some (f, zeros, n < sizeof zeros ? (size_t) n : sizeof zeros);
+    }
+}
+
+bool
+core_file_sum (struct core_file *f, char ret_hex[DIGEST_HEX])
+{
+  sum_hole (f, f->bytes);
+  if (!f->summing)
+    return false;
+  digest_end_hex (&f->sum, ret_hex);
+  f->summing = false;
+  return true;
+}
+
+/* ---- what comes ---- */
+
 int
 core_file_put (struct core_file *f, uint64_t at, const void *data, size_t len,
                struct error *err)
@@ -226,6 +276,9 @@ core_file_put (struct core_file *f, uint64_t at, const void *data, size_t len,
   r = io_pwrite (f->fd, data, len, at);
   if (r < 0)
     return error_errno (err, -r, "writing %s", f->path);
+  sum_hole (f, at);
+  if (f->summing)
+    sum_some (f, data, len);
   f->at = at + len;
   f->written += len;
   flush_window (f);

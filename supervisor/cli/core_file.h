@@ -6,6 +6,8 @@
 #ifndef HANGDOG_SUPERVISOR_CLI_CORE_FILE_H
 #define HANGDOG_SUPERVISOR_CLI_CORE_FILE_H
 
+#include "base/digest.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -20,6 +22,7 @@ struct core_file_spec
   uint64_t leave; /* must stay free there, 0 = what is usual */
   bool force;     /* over another file, and away with what was left of such */
   bool keep;      /* what there is of it, if it does not become whole */
+  bool sum;       /* what is put in is summed, too */
 };
 
 /* -EEXIST: something has that name.  spec->path stays the caller's. */
@@ -36,6 +39,10 @@ int core_file_put (struct core_file *f, uint64_t at, const void *data,
 int core_file_commit (struct core_file *f, struct error *err);
 
 uint64_t core_file_written (const struct core_file *f);
+/* The SHA-256 of the whole file, its holes as the zeros that they read as.
+ * Once.  False: none was wanted, or it took longer than is spent on it. */
+#define CORE_SUM_MS 10000 /* of the processor */
+bool core_file_sum (struct core_file *f, char ret_hex[DIGEST_HEX]);
 /* Where what there is of it is kept; NULL: it is whole, or not kept. */
 const char *core_file_partial (const struct core_file *f);
 /* Takes away what did not become whole. */

@@ -21,31 +21,9 @@
 struct parse
 {
   bool json, raw;
-  bool content; /* a member's bytes are wanted, not the list */
   unsigned members, bad;
   struct buf text; /* json: of the member that is wanted */
 };
-
-static void
-member (struct parse *p, struct json_object *head, const char *state)
-{
-  const char *name = json_get_str (head, "name");
-
-  p->members++;
-  if (strcmp (state, "ok") != 0)
-    p->bad++;
-  if (p->content)
-    return;
-  if (p->json)
-    {
-      print_json (head);
-      return;
-    }
-  printf ("%10lld  %-10s ", (long long) json_get_int (head, "bytes", 0),
-          state);
-  print_text (stdout, name ? name : "");
-  fputc ('\n', stdout);
-}
 
 static void
 content (struct parse *p, const struct frame *f)
@@ -73,10 +51,11 @@ told (const char *op, struct frame *f, void *arg, struct error *err)
 
   if (strcmp (op, "data") == 0)
     content (p, f);
-  else if (strcmp (op, "member") == 0)
-    member (p, f->head, state ? state : "ok");
-  else if (strcmp (op, "missing") == 0)
-    member (p, f->head, state ? state : "missing");
+  if (strcmp (op, "member") == 0)
+    {
+      p->members++;
+      p->bad += state && strcmp (state, "ok") != 0;
+    }
   return 0;
 }
 
@@ -84,7 +63,6 @@ static int
 parse (struct cli *cli, struct parse *p, const char *task, const char *file,
        const char *name, struct error *err)
 {
-  p->content = name != NULL;
   return archive_read (cli->libexec, file, task, name, told, p, err);
 }
 
@@ -256,16 +234,33 @@ show (struct cli *cli, struct parse *p, const char *file, struct error *err)
 }
 
 static int
-verify (struct cli *cli, struct parse *p, const char *file)
+verify (struct cli *cli, const char *file, const char *dir)
 {
+  struct bundle_seen seen = { 0 };
   struct error err = ERROR_INIT;
-  int r = parse (cli, p, "bundle-verify", file, NULL, &err);
+  int r = bundle_look (cli, file, dir, true, &seen, &err);
 
-  if (!cli->json && (r >= 0 || p->members > 0))
-    printf ("verify members=%u bad=%u%s\n", p->members, p->bad,
-            r < 0 ? " torn=yes" : "");
-  r = ended (r, p->members > 0, &err);
-  return r == EXIT_PARTIAL || (r == EXIT_WELL && p->bad) ? EXIT_TROUBLE : r;
+  if (!cli->json && (r >= 0 || seen.members > 0))
+    {
+      printf ("verify members=%u bad=%u", seen.members, seen.bad);
+      if (seen.attached)
+        printf (" attachments=%u elsewhere=%u", seen.attached,
+                seen.elsewhere);
+      puts (r < 0 ? " torn=yes" : "");
+    }
+  r = ended (r, seen.members > 0, &err);
+  return r == EXIT_PARTIAL || (r == EXIT_WELL && seen.bad) ? EXIT_TROUBLE : r;
+}
+
+static int
+ls (struct cli *cli, struct parse *p, const char *file, struct error *err)
+{
+  struct bundle_seen seen = { 0 };
+  int r = bundle_look (cli, file, NULL, false, &seen, err);
+
+  p->members = seen.members;
+  p->bad = seen.bad;
+  return r;
 }
 
 /* Those that only read it out. */
@@ -277,12 +272,10 @@ look (struct cli *cli, struct parse *p, const char *what, const char *file,
   unsigned files = 0;
   int r;
 
-  if (strcmp (what, "verify") == 0)
-    return verify (cli, p, file);
   if (strcmp (what, "extract") == 0)
     r = extract (cli, file, name, &files, &err);
   else if (strcmp (what, "ls") == 0)
-    r = parse (cli, p, "bundle-list", file, NULL, &err);
+    r = ls (cli, p, file, &err);
   else if (strcmp (what, "show") == 0)
     r = show (cli, p, file, &err);
   else
@@ -298,6 +291,7 @@ static int
 run_look (struct cli *cli, const char *what)
 {
   struct parse p = { .json = cli->json, .raw = cli_flag (cli, "--raw") };
+  const char *dir = cli_option (cli, "--attachments");
   const char *file = cli_arg (cli, 2), *name = cli_arg (cli, 3);
   int r = cli_rest (cli, &verb_bundle, 3);
 
@@ -315,6 +309,8 @@ run_look (struct cli *cli, const char *what)
                                     "names them");
   if (strcmp (what, "extract") == 0 && !name)
     return cli_usage (&verb_bundle, "into which new folder?");
+  if (strcmp (what, "verify") == 0)
+    return verify (cli, file, dir);
   return look (cli, &p, what, file, name);
 }
 
@@ -338,7 +334,8 @@ run (struct cli *cli)
 
 const struct verb verb_bundle = {
   .name = "bundle",
-  .args = "show FILE | ls FILE | cat FILE MEMBER [--raw] | verify FILE | "
+  .args = "show FILE | ls FILE | cat FILE MEMBER [--raw] | "
+          "verify FILE [--attachments DIR] | "
           "extract FILE DIR | grep PATTERN FILE... [-i] [-l] [-c] "
           "[--member GLOB] | diff FILE FILE [--all] | redact FILE -o FILE "
           "[--key FILE] [--rules FILE] [--strict] [--dry-run]",
@@ -346,7 +343,9 @@ const struct verb verb_bundle = {
   .help = "show prints the summary (--json: the incident as one object); "
           "verify\n"
           "compares every member with the manifest, and of a bundle that is "
-          "damaged tells what\nis whole; --raw prints a member's bytes as they "
+          "damaged tells what\nis whole; what lies beside a bundle (a core) is "
+          "compared, too, where it is in DIR, or\nwhere FILE is; "
+          "--raw prints a member's bytes as they "
           "are (summary.ansi: --raw | less -R);\nextract makes DIR and unpacks "
           "into it.\n"
           "grep prints lines of its members that match a regular expression, "

@@ -38,6 +38,7 @@ struct core_verb
   bool head, ended, refused; /* refused: by us */
   int signal; /* that told us to stop */
   struct json_object *row;
+  char sum[DIGEST_HEX]; /* "" = none */
   struct error *err;
 };
 
@@ -194,6 +195,8 @@ fetch (const struct cli *cli, struct core_verb *v)
     r = error_set (v->err, EIO, "the core broke off");
   if (r == 0)
     r = core_file_commit (v->file, v->err);
+  if (r == 0)
+    (void) core_file_sum (v->file, v->sum);
   client_close (v->client);
   return r;
 }
@@ -208,12 +211,18 @@ print_line (const struct core_verb *v)
   print_text (stdout, v->spec.path);
   printf (" guest=");
   print_text (stdout, row_str (v->row, "guest"));
-  printf (" size=%s disk=%s cpus=%lld vmcoreinfo=%s\n",
+  printf (" size=%s disk=%s cpus=%lld vmcoreinfo=%s",
           units_format_size (a, sizeof a,
                              (uint64_t) json_get_int (v->row, "bytes", 0)),
           units_format_size (b, sizeof b, core_file_written (v->file)),
           (long long) json_get_int (v->row, "cpus", 0),
           json_get_bool (v->row, "vmcoreinfo", false) ? "yes" : "no");
+  /* The step of a playbook reads it there: behind all that is a guest's. */
+  if (v->spec.sum)
+    printf (" bytes=%lld", (long long) json_get_int (v->row, "bytes", 0));
+  if (v->sum[0])
+    printf (" sha256=%s", v->sum);
+  putchar ('\n');
   if (json_get_str (v->row, "note"))
     print_paragraph (stdout, "note: ", json_get_str (v->row, "note"));
   if (json_get_str (v->row, "kernel_why"))
@@ -234,6 +243,8 @@ succeed (const struct cli *cli, struct core_verb *v, uint64_t ms)
       json_add_int (v->row, "disk_bytes",
                     (int64_t) core_file_written (v->file));
       json_add_int (v->row, "ms", (int64_t) ms);
+      if (v->sum[0])
+        json_add_str (v->row, "sha256", v->sum);
       print_json (v->row);
     }
   else
@@ -305,6 +316,7 @@ take_options (struct cli *cli, struct core_verb *v)
   v->registers = !cli_flag (cli, "--no-registers");
   v->spec.force = cli_flag (cli, "--force");
   v->spec.keep = cli_flag (cli, "--keep");
+  v->spec.sum = cli_flag (cli, "--sum");
   v->spec.path = cli_option (cli, "-o");
   if ((r = take_within (cli)))
     return r;
@@ -352,7 +364,7 @@ run (struct cli *cli)
 const struct verb verb_core = {
   .name = "core",
   .args = "GUEST -o FILE [--max SIZE] [--leave SIZE] [--force] [--keep] "
-          "[--within DURATION] [--no-registers]",
+          "[--within DURATION] [--no-registers] [--sum]",
   .summary = "write a running guest's memory to a file, for crash and drgn",
   .help
   = "The guest is not stopped, and QEMU is not asked for it: it works when the "
@@ -373,6 +385,9 @@ const struct verb verb_core = {
     "  --within TIME   give it up then, and leave nothing behind\n"
     "  --no-registers  do not ask the monitor (through libvirt that marks the "
     "domain as tainted)\n"
+    "  --sum           also the SHA-256 of FILE, as `sha256sum` tells it; not "
+    "of one that\n                  it takes longer than 10 s of the processor "
+    "for\n"
     "  --json          what was written, as one line\n"
     "It holds all the guest knows, its keys too: keep it as you keep those.\n"
     "Exit codes: 0 well, 1 error, 2 no such guest or FILE is there, 5 some "

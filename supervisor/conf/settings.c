@@ -465,6 +465,7 @@ config_read (const char *text, size_t len, const char *origin,
              const struct config **ret, struct error *err)
 {
   struct config *cfg = calloc (1, sizeof (*cfg));
+  struct digest sum;
   int r;
 
   if (!cfg)
@@ -472,7 +473,12 @@ config_read (const char *text, size_t len, const char *origin,
   atomic_init (&cfg->refs, 1);
   r = set_defaults (cfg, err);
   if (r == 0 && text)
-    r = parse (text, len, origin, cfg, err);
+    {
+      digest_init (&sum);
+      digest_add (&sum, text, len);
+      digest_end_hex (&sum, cfg->sha256);
+      r = parse (text, len, origin, cfg, err);
+    }
   if (r < 0)
     {
       config_unref (cfg);

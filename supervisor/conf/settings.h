@@ -7,6 +7,7 @@
 #ifndef HANGDOG_SUPERVISOR_SETTINGS_H
 #define HANGDOG_SUPERVISOR_SETTINGS_H
 
+#include "base/digest.h"
 #include "base/json.h"
 #include "controller-proto/ship.h"
 #include "guests/source.h"
@@ -25,6 +26,7 @@ struct error;
 #define CONFIG_PLAYBOOKS "/etc/hangdog/playbooks.d"
 #define CONFIG_EXEC "/etc/hangdog/exec.d"
 #define RUN_PATH "/run/hangdog"
+#define EXEC_PATH "exec" /* in it: what programs leave */
 #define STATE_PATH "/var/lib/hangdog"
 #define CONTROL_SOCKET "control"
 
@@ -67,6 +69,7 @@ struct config_notify
 struct config
 {
   atomic_uint refs;
+  char sha256[DIGEST_HEX]; /* of the document; "" = there is none */
   char *schema;
   char *user, *group;         /* "" = stay what we are */
   struct json_list group_may; /* int: what members of the group may, by bit */

@@ -92,6 +92,7 @@ struct daemon
   char libexec[4096];
   char state[4096];
   char run[4096]; /* "" = not told */
+  char exec_left[4096 + 8]; /* in it */
   struct running_source sources[DAEMON_MAX_SOURCES];
   unsigned nsources;
   unsigned cores; /* that are being written */

@@ -249,6 +249,7 @@ reload (const char *text, size_t len, void *arg)
       return;
     }
   d->config = fresh;
+  memcpy (d->diagnosis.config_sha256, fresh->sha256, DIGEST_HEX);
   for (unsigned i = 0; i < ARRAY_LEN (appliers); i++)
     appliers[i](d, was);
   config_unref (was);
@@ -309,6 +310,8 @@ take_config (struct daemon *d, struct error *err)
   snprintf (d->libexec, sizeof (d->libexec), "%s", libexec ? libexec : "");
   snprintf (d->state, sizeof (d->state), "%s", state ? state : "");
   snprintf (d->run, sizeof (d->run), "%s", run ? run : "");
+  if (d->run[0])
+    snprintf (d->exec_left, sizeof (d->exec_left), "%s/" EXEC_PATH, d->run);
   slash = strrchr (d->config_path, '/');
   snprintf (d->ssh_dir, sizeof (d->ssh_dir), "%.*sssh",
             slash ? (int) (slash + 1 - d->config_path) : 0, d->config_path);
@@ -466,6 +469,7 @@ make_rooms (struct daemon *d, struct error *err)
     .http = d->http,
     .intrusive = config_intrusive (d->config),
     .core_dir = d->config->cores,
+    .exec_left = d->exec_left[0] ? d->exec_left : NULL,
     .run_dir = d->run[0] ? d->run : NULL,
   };
   r = disk_new (&d->env.disk, err);

@@ -108,6 +108,7 @@ daemon_judges (struct daemon *d, struct error *err)
     .texts = d->texts,
     .transports = &d->env,
   };
+  memcpy (d->diagnosis.config_sha256, d->config->sha256, DIGEST_HEX);
   r = verdict_rules_new (&d->diagnosis.rules, err);
   if (r < 0)
     return r;

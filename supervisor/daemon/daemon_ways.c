@@ -11,10 +11,15 @@
 #include "guests/addresses.h"
 #include "transports/acpi/ports.h"
 #include "transports/agent/agent.h"
+#include "transports/exec/exec.h"
+
+#include "base/error.h"
+#include "base/job.h"
 
 #include <string.h>
 
 #define MAX_SAID 32u
+#define SWEEP_MS 10000
 
 /* Beside who is told of it as an outcome: what it says of its ways. */
 void
@@ -68,6 +73,37 @@ agents_addresses (void *arg, const struct guest *g, uint64_t deadline,
 }
 
 /* Where guests are, and by which ways they can be asked. */
+static int
+sweep_run (struct job *job, void *arg)
+{
+  struct error err = ERROR_INIT;
+
+  return exec_sweep (arg, job_deadline (job), &err);
+}
+
+static void
+sweep_done (void *owner, void *arg, enum job_end end, int rc)
+{
+}
+
+/* What programs had left when we were killed the last time; where that can't
+ * be done now, the next of them does it. */
+static void
+sweep (struct daemon *d)
+{
+  const struct job_spec spec = { .name = "sweep what programs left",
+                                 .guest = "host",
+                                 .lane = LANE_EXEC,
+                                 .timeout_ms = SWEEP_MS,
+                                 .run = sweep_run,
+                                 .done = sweep_done,
+                                 .owner = d,
+                                 .arg = &d->env };
+
+  if (d->env.exec_left)
+    (void) job_start (d->jobs, &spec, NULL);
+}
+
 int
 daemon_ways (struct daemon *d, struct error *err)
 {
@@ -89,6 +125,7 @@ daemon_ways (struct daemon *d, struct error *err)
 
   if (d->drain_only)
     return 0;
+  sweep (d);
   r = addresses_new (&addresses, &d->addresses, err);
   if (r < 0)
     return r;

@@ -32,6 +32,10 @@ leg_free (struct leg *leg)
     json_object_put (leg->gaps);
   if (leg->files)
     json_object_put (leg->files);
+  if (leg->attached)
+    json_object_put (leg->attached);
+  if (leg->cut)
+    json_object_put (leg->cut);
   free (leg);
 }
 
@@ -69,19 +73,20 @@ has_leg (const struct diagnosis *dg, const char *name)
   return false;
 }
 
-#define NO_LIMIT (UINT64_MAX / 2)
-
 /* Of two the longer time and the more bytes. */
 static int
 raise_budget (struct diagnosis *dg, const struct playbook *p)
 {
   uint64_t until = p->budget_ms ? loop_now (dg->env.loop) + p->budget_ms
                                 : CLOCK_NEVER;
-  uint64_t bytes = p->bytes ? p->bytes : NO_LIMIT, was = dg->bytes;
+  uint64_t bytes = p->bytes ? p->bytes : DIAGNOSIS_NO_LIMIT, was = dg->bytes;
   int r = 0;
 
   if (until > dg->until_ms)
-    dg->until_ms = until;
+    {
+      dg->until_ms = until;
+      dg->budget_ms = p->budget_ms;
+    }
   if (bytes <= was)
     return 0;
   dg->bytes = bytes;

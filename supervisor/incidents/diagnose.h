@@ -33,6 +33,7 @@ struct diagnosis_env
   struct texts *texts;
   const struct transport_env *transports;
   struct verdict_rules *rules; /* each diagnosis takes a reference */
+  char config_sha256[DIGEST_HEX]; /* "" = there is no document */
   struct turns *turns; /* that it takes with others; NULL = it need not */
 };
 

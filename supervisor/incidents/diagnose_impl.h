@@ -48,6 +48,8 @@ struct leg
   struct haul *haul; /* until the disk has taken all of it */
   struct json_object *said, *impact, *gaps; /* for the manifest */
   struct json_object *files; /* names of what it brought, until it is said */
+  struct json_object *attached, *cut; /* as of struct haul_end */
+  uint64_t lost;                      /* bytes */
   uint64_t bytes;
   bool late; /* its budget ended it */
 };
@@ -62,7 +64,9 @@ struct diagnosis
   const struct diagnosis_ops *ops;
   void *arg;
   uint64_t began_ms, until_ms; /* its budget: no step begins after it */
+  uint64_t budget_ms;          /* as the playbooks have it; 0 = no end */
   uint64_t bytes;              /* and the other one */
+#define DIAGNOSIS_NO_LIMIT (UINT64_MAX / 2)
   struct haul_limit *limit;    /* what is left of them */
   uint64_t drain_ms; /* 0, or all has ended: until then the disk is awaited */
   struct turn turn;

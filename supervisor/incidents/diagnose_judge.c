@@ -168,6 +168,40 @@ move_all (struct json_object *to, struct json_object *from)
     json_object_put (from);
 }
 
+/* Of the files of which only a beginning came. */
+static void
+add_cut (struct json_object *about, struct json_object *cut)
+{
+  json_object_object_foreach (cut, name, bytes)
+    {
+      struct json_object *of = json_object_new_object ();
+      struct json_object *o = json_object_new_object ();
+
+      json_object_object_add (o, "orig_bytes", json_object_get (bytes));
+      json_add_str (o, "kept", "head");
+      json_object_object_add (of, "truncated", o);
+      json_object_object_add (about, name, of);
+    }
+}
+
+/* What it was allowed, and by what it was judged. */
+static void
+add_terms (struct diagnosis *dg, struct json_object *head)
+{
+  struct json_object *terms = json_object_new_object ();
+  char sum[DIGEST_HEX];
+
+  if (dg->budget_ms)
+    json_add_int (terms, "budget_ms", (int64_t) dg->budget_ms);
+  if (dg->bytes < DIAGNOSIS_NO_LIMIT)
+    json_add_int (terms, "max_bytes", (int64_t) dg->bytes);
+  if (dg->env.config_sha256[0])
+    json_add_str (terms, "config_sha256", dg->env.config_sha256);
+  verdict_rules_sum (dg->env.rules, sum);
+  json_add_str (terms, "ruleset_sha256", sum);
+  json_object_object_add (head, "terms", terms);
+}
+
 /* In the order of the playbook, whoever came back first. */
 static void
 add_legs (struct diagnosis *dg, struct json_object *head)
@@ -175,17 +209,29 @@ add_legs (struct diagnosis *dg, struct json_object *head)
   struct json_object *impact = json_object_new_array ();
   struct json_object *gaps = json_object_new_array ();
   struct json_object *came = json_object_new_array ();
+  struct json_object *attached = json_object_new_array ();
+  struct json_object *about = json_object_new_object ();
+  enum collect_touch level = TOUCH_NOTHING;
 
   for (unsigned i = 0; i < dg->nlegs; i++)
     {
       struct leg *leg = dg->legs[i];
 
+      if (leg->impact && json_object_array_length (leg->impact) > 0
+          && leg->plan.touch > level)
+        level = leg->plan.touch;
+      if (leg->cut)
+        add_cut (about, leg->cut);
+      move_all (attached, steal_ptr (&leg->attached));
       move_all (impact, steal_ptr (&leg->impact));
       move_all (gaps, steal_ptr (&leg->gaps));
       if (leg->said)
         json_object_array_add (came, steal_ptr (&leg->said));
     }
   json_object_object_add (head, "impact", impact);
+  json_add_str (head, "impact_level", collect_touch_names[level]);
+  json_object_object_add (head, "attachments", attached);
+  json_object_object_add (head, "about", about);
   json_object_object_add (head, "gaps", gaps);
   json_object_object_add (head, "collectors", came);
 }
@@ -206,6 +252,7 @@ diagnosis_judge (struct diagnosis *dg)
     bindings_each (dg->env.bindings, dg->guest->inc.uuid, what_fails, dg);
   fact_set_fill (dg->set, dg->facts, dg->nfacts);
   add_legs (dg, head);
+  add_terms (dg, head);
   ladder_judge (dg->env.rules, dg->set, &cause, json_get (head, "gaps"),
                 &found);
   left_out = dg->facts_lost;

@@ -86,6 +86,7 @@ visit_new (const struct leg *leg)
     .guest = guest_ref (dg->guest),
     .env = dg->env.transports,
     .own = leg->step->own,
+    .step = leg->step->name,
     .out = haul_out (leg->haul),
   };
   /* Nobody else knows an address of a guest behind a user-mode network.  His
@@ -108,7 +109,17 @@ say_end (struct leg *leg, const char *failure)
   json_add_int (o, "began_ms", (int64_t) (leg->began_ms - leg->dg->began_ms));
   json_add_int (o, "took_ms", (int64_t) (now - leg->began_ms));
   json_add_bool (o, "ok", !failure);
+  json_add_int (o, "budget_ms", (int64_t) leg->plan.ms);
+  json_add_str (o, "touch", collect_touch_names[leg->plan.touch]);
   json_add_int (o, "bytes", (int64_t) leg->bytes);
+  if (leg->lost > 0)
+    {
+      struct json_object *cut = json_object_new_object ();
+
+      json_add_int (cut, "orig_bytes", (int64_t) (leg->bytes + leg->lost));
+      json_add_str (cut, "kept", "head");
+      json_object_object_add (o, "truncated", cut);
+    }
   if (leg->files)
     json_object_object_add (o, "files", steal_ptr (&leg->files));
   if (leg->late)
@@ -199,6 +210,9 @@ take_haul (struct leg *leg)
   leg->impact = end.impact;
   leg->gaps = end.gaps;
   leg->files = end.files;
+  leg->attached = end.attached;
+  leg->cut = end.cut;
+  leg->lost = end.lost;
   leg->bytes = end.bytes;
   any = end.bytes > 0 || end.nfacts > 0;
   let_haul_go (leg);

@@ -122,6 +122,8 @@ haul_unref (struct haul *h)
     json_object_put (h->impact);
   if (h->gaps)
     json_object_put (h->gaps);
+  if (h->attached)
+    json_object_put (h->attached);
   pthread_cond_destroy (&h->taken);
   pthread_mutex_destroy (&h->m);
   free (h);
@@ -268,6 +270,36 @@ out_impact (struct collect_out *out, const char *fmt, ...)
   haul_add_impact_locked (h, text);
 }
 
+static void
+out_attach (struct collect_out *out, const struct collect_attachment *a)
+{
+  struct haul *h = container_of (out, struct haul, out);
+  const char *slash = strrchr (a->path, '/');
+  const char *name = slash ? slash + 1 : a->path;
+  struct json_object *o;
+  LOCK_SCOPE (&h->m);
+
+  if (h->closed)
+    return;
+  if (h->attached && json_object_array_length (h->attached)
+                         >= HAUL_MAX_ATTACHED)
+    {
+      add_gap_locked (h, "attachments", "more than are listed", NULL);
+      return;
+    }
+  if (!h->attached)
+    h->attached = json_object_new_array ();
+  o = json_object_new_object ();
+  json_add_text (o, "name", name, strlen (name));
+  json_add_text (o, "path", a->path, strlen (a->path));
+  json_add_int (o, "bytes", (int64_t) a->bytes);
+  json_add_str (o, "sha256", a->sha256);
+  json_add_str (o, "collector", h->collector);
+  json_add_str (o, "sensitivity", "secret");
+  json_add_str (o, "send", a->send);
+  json_object_array_add (h->attached, o);
+}
+
 static struct haul_file *
 file_locked (struct haul *h, const char *name)
 {
@@ -381,6 +413,7 @@ out_file (struct collect_out *out, const char *name, const void *data,
   if (f && f->cut)
     {
       h->lost[f->cut - 1].bytes += len;
+      f->lost += len;
       return;
     }
   lack = put_locked (h, f, data, &len);
@@ -391,7 +424,10 @@ out_file (struct collect_out *out, const char *name, const void *data,
                   name);
       h->lost[lack].bytes += len;
       if (f)
-        f->cut = 1 + (unsigned) lack;
+        {
+          f->cut = 1 + (unsigned) lack;
+          f->lost += len;
+        }
     }
   wake_locked (h);
 }
@@ -435,6 +471,7 @@ haul_new (struct loop *loop, const char *collector, struct haul_limit *limit,
     .fact = out_fact,
     .impact = out_impact,
     .gap = out_gap,
+    .attach = out_attach,
   };
   if (ops->intend)
     haul_allow_acts (h);
@@ -503,6 +540,23 @@ names_of (const struct haul *h)
   return list;
 }
 
+/* Of those of which a beginning is there. */
+static struct json_object *
+cut_of (const struct haul *h)
+{
+  struct json_object *o = NULL;
+
+  for (unsigned i = 0; i < h->nfiles; i++)
+    if (h->files[i].lost > 0 && h->files[i].size > 0)
+      {
+        if (!o)
+          o = json_object_new_object ();
+        json_add_int (o, h->files[i].name,
+                      (int64_t) (h->files[i].size + h->files[i].lost));
+      }
+  return o;
+}
+
 void
 haul_close (struct haul *h, struct haul_end *ret)
 {
@@ -522,5 +576,9 @@ haul_close (struct haul *h, struct haul_end *ret)
   haul_pump (h);
   add_lost_locked (h);
   *ret = (struct haul_end){ h->facts, h->nfacts, steal_ptr (&h->impact),
-                            steal_ptr (&h->gaps), names_of (h), h->bytes };
+                            steal_ptr (&h->gaps), names_of (h),
+                            steal_ptr (&h->attached), cut_of (h), 0,
+                            h->bytes };
+  for (unsigned i = 0; i < LACK_MAX; i++)
+    ret->lost += h->lost[i].bytes;
 }

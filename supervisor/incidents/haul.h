@@ -24,6 +24,7 @@ struct loop;
 #define HAUL_MAX_FILES 64
 #define HAUL_MAX_BYTES (8u << 20)
 #define HAUL_MAX_FACTS 256
+#define HAUL_MAX_ATTACHED 16
 #define HAUL_PIECE (256u << 10) /* at most, of a file at a time */
 /* Of what was not taken yet: beyond it the collector waits. */
 #define HAUL_QUEUE (1u << 20)
@@ -76,6 +77,9 @@ struct haul_end
   unsigned nfacts;
   struct json_object *impact, *gaps;
   struct json_object *files; /* their names */
+  struct json_object *attached; /* what lies beside the bundle, or NULL */
+  struct json_object *cut; /* {NAME: bytes with those not here}, or NULL */
+  uint64_t lost;           /* bytes that are not here, of all files */
   uint64_t bytes;                    /* of all files */
 };
 /* Loop thread, once: what comes from now on goes nowhere.  With ret NULL nobody

@@ -25,7 +25,7 @@ enum lack
 struct haul_file
 {
   char name[128];
-  uint64_t size;
+  uint64_t size, lost;
   unsigned cut; /* 1 + enum lack: the rest of it is a gap */
 };
 
@@ -76,7 +76,8 @@ struct haul
   } lost[LACK_MAX];
   struct fact facts[HAUL_MAX_FACTS];
   unsigned nfacts, facts_lost;
-  struct json_object *impact, *gaps; /* the loop's, once it is closed */
+  /* The loop's, once it is closed. */
+  struct json_object *impact, *gaps, *attached;
   struct
   {
     enum ask_state state;

@@ -162,6 +162,31 @@ list (struct json_object *head, const char *key, const char *title,
     }
 }
 
+/* Too large for the bundle, or nobody else's business. */
+static void
+beside (struct json_object *head, struct buf *out)
+{
+  struct json_object *l = json_get (head, "attachments");
+  size_t n = json_object_is_type (l, json_type_array)
+                 ? json_object_array_length (l) : 0;
+
+  for (size_t i = 0; i < n; i++)
+    {
+      struct json_object *o = json_object_array_get_idx (l, i);
+      const char *path = json_get_str (o, "path");
+      const char *send = json_get_str (o, "send");
+      char size[32], text[128];
+
+      if (i == 0)
+        buf_puts (out, "\nBeside the bundle, on its host:\n");
+      units_format_size (size, sizeof size,
+                         (uint64_t) json_get_int (o, "bytes", 0));
+      snprintf (text, sizeof text, "%s; sent: %.32s", size,
+                send ? send : "never");
+      item (out, path ? path : "", text);
+    }
+}
+
 /* What a gap below says, too, is said there. */
 static void
 questions (struct json_object *head, struct buf *out)
@@ -268,6 +293,7 @@ summary_text (const struct incident *inc, struct json_object *head,
   questions (head, out);
   list (head, "impact", "What was done to the guest", "collector", "what",
         out);
+  beside (head, out);
   gaps (head, out);
 }
 

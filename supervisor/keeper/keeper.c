@@ -433,6 +433,17 @@ catch_signals (struct keeper *k, struct error *err)
 
 /* ---- start ---- */
 
+/* Where the operator's programs, which run as the daemon does, get folders. */
+static int
+exec_folder (const struct keeper *k, const struct child_spec *daemon,
+             struct error *err)
+{
+  char path[4096];
+
+  snprintf (path, sizeof (path), "%s/" EXEC_PATH, k->run_path);
+  return make_folder (path, 0700, daemon->uid, daemon->gid, daemon->drop, err);
+}
+
 static int
 start_children (struct keeper *k, struct error *err)
 {
@@ -467,6 +478,8 @@ start_children (struct keeper *k, struct error *err)
                    err);
   if (r == 0)
     r = lock_state (k, err);
+  if (r == 0)
+    r = exec_folder (k, &daemon, err);
   if (r < 0)
     return r;
   snprintf (k->writer_path, sizeof (k->writer_path), "%s/hangdog-writer",

@@ -295,7 +295,8 @@ parse (const struct keeper_open *ko, struct json_object *head,
   if (kind < 0 || kind >= OPEN_KIND_MAX || !req->root || !req->path)
     return error_set (err, EINVAL, "malformed open request");
   req->kind = (enum open_kind) kind;
-  if (req->kind == OPEN_SOCKET || req->kind == OPEN_KMSG)
+  if (req->kind == OPEN_SOCKET || req->kind == OPEN_KMSG
+      || req->kind == OPEN_HEALTH)
     return open_req_check (req, NULL, err);
   if (!root_known (ko, req))
     return error_set (err, EPERM,

@@ -131,13 +131,19 @@ helper_main (int sock)
 
 /* The root and the first component: what is mounted is seldom deeper, and
  * one guest's folder must not stand for all.  A mailbox is a file of the root
- * itself: each would be a folder of its own, and never refused. */
+ * itself: each would be a folder of its own, and never refused.  So would be
+ * each disk that is asked how it is: two dead ones are enough. */
 static void
 folder_of (const struct open_req *req, char *dst, size_t n)
 {
   if (req->kind == OPEN_MAILBOX)
     {
       snprintf (dst, n, "%.180s (mailboxes)", req->root);
+      return;
+    }
+  if (req->kind == OPEN_HEALTH)
+    {
+      snprintf (dst, n, "%.180s (health of disks)", req->root);
       return;
     }
   snprintf (dst, n, "%.180s/%.*s", req->root, (int) strcspn (req->path, "/"),
@@ -328,8 +334,9 @@ slow_due (struct timer *t, void *arg)
   if (!h->ask || h->given_up)
     return;
   h->given_up = true;
-  snprintf (why, sizeof (why), "%.200s does not answer: the file system it is "
-            "on is stuck", h->ask->folder);
+  snprintf (why, sizeof (why), "%.200s does not answer: the %s is stuck",
+            h->ask->folder,
+            h->ask->req.kind == OPEN_HEALTH ? "disk" : "file system it is on");
   log_warn ("%s", why);
   h->all->stuck (h->ask->folder, true, h->since_ms, h->all->stuck_arg);
   ask_fail (h->ask, ETIMEDOUT, why);

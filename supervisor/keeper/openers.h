@@ -8,7 +8,8 @@
  * than OPENERS_SLOW_MS is given up; its helper is left to it, and as long as
  * it is stuck, the same path is refused at once, and with OPENERS_PER_FOLDER
  * stuck helpers all that lies in the same folder (root and first component; of
- * mailboxes, the root).  Mailboxes lie where guests' disks do, and are read to
+ * mailboxes, the root; all disks that are asked how they are, OPEN_HEALTH, are
+ * of one).  Mailboxes lie where guests' disks do, and are read to
  * find out that they are some: however many of their folders are dead, they
  * get no more than OPENERS_OF_MAILBOXES helpers.
  */

@@ -17,7 +17,6 @@
 
 /* Of an archive, expanded. */
 #define MAX_BYTES (2ull << 30)
-#define MAX_MANIFEST (1u << 20)
 
 enum mode
 {
@@ -62,8 +61,8 @@ take_manifest (struct bundle_task *t)
 
   if (t->manifest_text.cut
       || json_parse (buf_str (&t->manifest_text), t->manifest_text.len,
-                     JSON_WIRE, "manifest.json", MAX_MANIFEST, &t->manifest,
-                     &err)
+                     JSON_WIRE, "manifest.json", BUNDLE_MAX_MANIFEST,
+                     &t->manifest, &err)
              < 0)
     {
       t->manifest_trouble = "the manifest cannot be read";
@@ -81,6 +80,51 @@ files_of (struct bundle_task *t)
   return t->manifest && !t->manifest_trouble
              ? json_get (json_root (t->manifest), "files")
              : NULL;
+}
+
+static void
+add_some (struct json_object *head, const char *key, const char *text)
+{
+  if (text)
+    json_add_text (head, key, text, strnlen (text, 1024));
+}
+
+/* How many there will be, for who shows how far it is. */
+static void
+tell_listed (struct bundle_task *t)
+{
+  struct json_object *files = files_of (t);
+  struct json_object *head = parser_message ("listed");
+
+  json_add_int (head, "members",
+                files ? 1 + (int64_t) json_object_array_length (files) : 0);
+  say (t, head, NULL, 0);
+}
+
+/* What lies beside the bundle. */
+static void
+tell_attached (struct bundle_task *t)
+{
+  struct json_object *list
+      = t->manifest ? json_get (json_root (t->manifest), "attachments") : NULL;
+  size_t n = json_object_is_type (list, json_type_array)
+                 ? json_object_array_length (list) : 0;
+
+  for (size_t i = 0; i < n && i < BUNDLE_MAX_ATTACHED; i++)
+    {
+      struct json_object *a = json_object_array_get_idx (list, i), *head;
+      const char *name = json_get_str (a, "name");
+
+      if (!name)
+        continue;
+      head = parser_message ("attachment");
+      add_some (head, "name", name);
+      json_add_int (head, "bytes", json_get_int (a, "bytes", -1));
+      add_some (head, "sha256", json_get_str (a, "sha256"));
+      add_some (head, "send", json_get_str (a, "send"));
+      add_some (head, "path", json_get_str (a, "path"));
+      say (t, head, NULL, 0);
+    }
 }
 
 /* "ok", or what is wrong with the member that has just ended.  hex NULL: it
@@ -110,6 +154,12 @@ judge (struct bundle_task *t, const char *hex)
 }
 
 /* ---- members ---- */
+
+static bool
+is_manifest (const struct bundle_task *t)
+{
+  return t->members == 1 && strcmp (t->name, "manifest.json") == 0;
+}
 
 static bool
 on_member (void *arg, const char *name, uint64_t size)
@@ -152,10 +202,9 @@ on_data (void *arg, const void *data, size_t len)
         n = len < (64u << 10) ? len : 64u << 10;
         say (t, parser_message ("data"), p, n);
       }
-  if (t->mode != VERIFY)
-    return;
-  sha256_add (t->sum, data, len);
-  if (t->members == 1 && strcmp (t->name, "manifest.json") == 0)
+  if (t->mode == VERIFY)
+    sha256_add (t->sum, data, len);
+  if ((t->mode == VERIFY || t->mode == LIST) && is_manifest (t))
     buf_append (&t->manifest_text, data, len);
 }
 
@@ -174,9 +223,7 @@ on_end (void *arg, bool complete)
 
       sha256_end (t->sum, hex);
       json_add_str (head, "sha256", hex);
-      if (t->members == 1 && strcmp (t->name, "manifest.json") == 0)
-        take_manifest (t);
-      else
+      if (!is_manifest (t))
         state = judge (t, hex);
     }
   else if (t->mode == VERIFY)
@@ -184,6 +231,14 @@ on_end (void *arg, bool complete)
   json_add_str (head, "state", state);
   t->bad += strcmp (state, "ok") != 0;
   say (t, head, NULL, 0);
+  if (complete && is_manifest (t)
+      && (t->mode == VERIFY || t->mode == LIST))
+    {
+      take_manifest (t);
+      if (t->mode == VERIFY)
+        tell_listed (t);
+      tell_attached (t);
+    }
 }
 
 static const struct bundle_reader_ops reader
@@ -263,7 +318,7 @@ run (struct parser_io *io, enum mode mode, const char *wanted,
   struct error why = ERROR_INIT;
   int input = parser_input (io, 0, err), r = input < 0 ? input : 0;
 
-  t.manifest_text = (struct buf) BUF_INIT (MAX_MANIFEST);
+  t.manifest_text = (struct buf) BUF_INIT (BUNDLE_MAX_MANIFEST);
   if (r == 0 && mode == VERIFY)
     r = sha256_new (&t.sum, err);
   if (r < 0)

@@ -38,7 +38,7 @@
 
 #define FD_FOLDER (HELPER_CHANNEL + 1)
 #define FD_OUT (HELPER_CHANNEL + 2)
-#define HEAD_MAX (4u << 20)
+#define HEAD_MAX BUNDLE_MAX_MANIFEST
 #define OUT_MAX (1u << 20) /* of what one piece of input may become */
 #define PIECE (64u << 10)
 #define SAY_MS 5000

@@ -20,6 +20,7 @@
 #include "base/io.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "controller-proto/bundle.h"
 #include "diag/report/report.h"
 
 #include <dirent.h>
@@ -34,7 +35,8 @@
 
 #define FD_FOLDER (HELPER_CHANNEL + 1)
 #define FD_PAGE (HELPER_CHANNEL + 2)
-#define MANIFEST_MAX (4u << 20)
+#define FD_STACKS (HELPER_CHANNEL + 3) /* with {"stacks": true} */
+#define MANIFEST_MAX BUNDLE_MAX_MANIFEST
 #define DEPTH_MAX 4
 #define FILES_MOST 1024
 #define SAY_MS 2000
@@ -179,6 +181,8 @@ page (const struct frame *f, struct error *err)
 {
   CLEANUP_BUF struct buf out = BUF_INIT (REPORT_MAX);
   CLEANUP_BUF struct buf text = BUF_INIT (MANIFEST_MAX);
+  CLEANUP_BUF struct buf stacks = BUF_INIT (2 * FOLDED_MAX);
+  bool wanted = json_get_bool (f->head, "stacks", false);
   struct folder folder
       = { .source = { .read = read_file,
                       .each = each_file,
@@ -201,9 +205,13 @@ page (const struct frame *f, struct error *err)
   r = json_parse (buf_str (&text), text.len, JSON_WIRE, "manifest.json",
                   MANIFEST_MAX, &doc, err);
   if (r == 0)
-    r = report_html (&folder.source, json_root (doc), &out, err);
+    r = report_html (&folder.source, json_root (doc), &out,
+                     wanted ? &stacks : NULL, err);
   if (r == 0 && (r = io_write (FD_PAGE, buf_str (&out), out.len)) < 0)
     error_set (err, -r, "the page can't be written: %s", strerror (-r));
+  /* Without it the page is as good. */
+  if (r == 0 && wanted && !stacks.cut)
+    (void) io_write (FD_STACKS, buf_str (&stacks), stacks.len);
   json_doc_free (doc);
   for (unsigned i = 0; i < folder.nfiles; i++)
     free (folder.files[i].name);

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #define PAGE "index.html"
+#define STACKS "stacks.folded"
 #define PAGE_MS 5000
 
 /* As bundle_pack() will have it, as far as it is for people. */
@@ -55,6 +56,7 @@ ask (struct helper *h, struct json_object *manifest, struct error *err)
 
   text = json_object_to_json_string_length (all, JSON_C_TO_STRING_PLAIN, &len);
   json_add_str (head, "op", "report");
+  json_add_bool (head, "stacks", true);
   if ((r = helper_say (h, head, text, len, NULL, 0, deadline, err)) < 0
       || (r = helper_hear (h, &f, deadline, err)) < 0)
     return r;
@@ -65,24 +67,37 @@ ask (struct helper *h, struct json_object *manifest, struct error *err)
                     why ? why : "it did not say why");
 }
 
+static int
+make (int files, const char *name, struct error *err)
+{
+  int fd;
+
+  /* One that was begun before a crash. */
+  unlinkat (files, name, 0);
+  fd = openat (files, name,
+               O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+  return fd < 0 ? error_errno (err, errno, "%s", name) : fd;
+}
+
 int
 writer_page (void *arg, int files, struct json_object *manifest,
              struct error *err)
 {
-  CLEANUP_CLOSE int page = -1;
+  CLEANUP_CLOSE int page = make (files, PAGE, err);
+  CLEANUP_CLOSE int stacks = page < 0 ? -1 : make (files, STACKS, err);
   struct helper h = HELPER_INIT;
-  int r;
+  int r = 0;
 
-  /* One that was begun before a crash. */
-  unlinkat (files, PAGE, 0);
-  page = openat (files, PAGE,
-                 O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-  if (page < 0)
-    return error_errno (err, errno, "%s", PAGE);
+  if (page < 0 || stacks < 0)
+    {
+      unlinkat (files, PAGE, 0);
+      return -err->code;
+    }
   r = helper_start (&(struct helper_spec){ .libexec = arg,
                                            .program = "hangdog-report",
-                                           .fds = (int[]){ files, page },
-                                           .nfds = 2 },
+                                           .fds = (int[]){ files, page,
+                                                           stacks },
+                                           .nfds = 3 },
                     &h, err);
   if (r == 0)
     r = ask (&h, manifest, err);
@@ -91,5 +106,8 @@ writer_page (void *arg, int files, struct json_object *manifest,
     r = error_errno (err, errno, "%s", PAGE);
   if (r < 0)
     unlinkat (files, PAGE, 0);
+  /* Nobody told of any task. */
+  if (r < 0 || fsync (stacks) < 0 || lseek (stacks, 0, SEEK_END) <= 0)
+    unlinkat (files, STACKS, 0);
   return r;
 }

@@ -34,7 +34,7 @@ if [ -x /usr/bin/time ] && have zstd "redact"; then
             printf "%s", l; n += length(l) } }' >"$work/redact/console/$i.log"
     done
     redact_bundle "text" && promise redact "$(calc "$redact_mb / $redact_s" 1) MB for each second of the processor, of text, facts and addresses, $redact_mb MB in all" \
-        "$(calc "$redact_mb / $redact_s" 2)" ">=" 1
+        "$(calc "$redact_mb / $redact_s" 2)" ">=" 5
     [ -z "${redact_peak-}" ] || promise redact "$redact_peak MiB at the most, the largest process" "$redact_peak" "<=" 64
 
     # Lines that rules begin on and never end, and one of no end.

@@ -55,11 +55,33 @@ each (struct report_source *source,
     fn (names[i], s->len, arg);
 }
 
+/* Whatever a guest calls its functions: one stack a line, one blank in it, and
+ * a number behind that. */
+static void
+must_be_folded (const char *p, size_t len)
+{
+  while (len > 0)
+    {
+      const char *nl = memchr (p, '\n', len);
+      size_t n = nl ? (size_t) (nl - p) : 0, digits = 0;
+
+      MUST (n > 2);
+      while (digits < n && p[n - 1 - digits] >= '0' && p[n - 1 - digits] <= '9')
+        digits++;
+      MUST (digits > 0 && digits + 1 < n && p[n - 1 - digits] == ' ');
+      for (size_t i = 0; i + 1 + digits < n; i++)
+        MUST (p[i] > ' ' && p[i] < 0x7f);
+      p += n + 1;
+      len -= n + 1;
+    }
+}
+
 int
 LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 {
   struct shelf s = { .source = { .read = read_file, .each = each } };
   struct buf page = BUF_INIT (REPORT_MAX);
+  struct buf folded = BUF_INIT (2 * FOLDED_MAX);
   const uint8_t *nul = memchr (data, 0, size);
   size_t len = nul ? (size_t) (nul - data) : size;
   struct json_doc *doc;
@@ -70,8 +92,9 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
                   NULL)
       < 0)
     return 0;
-  if (report_html (&s.source, json_root (doc), &page, NULL) == 0)
+  if (report_html (&s.source, json_root (doc), &page, &folded, NULL) == 0)
     {
+      must_be_folded (buf_str (&folded), folded.len);
       const char *why = html_check (buf_str (&page), page.len);
 
       if (why)
@@ -79,6 +102,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
       MUST (!why);
     }
   buf_done (&page);
+  buf_done (&folded);
   json_doc_free (doc);
   return 0;
 }

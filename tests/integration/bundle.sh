@@ -258,3 +258,55 @@ timeout 60 "$hangdog" bundle extract bomb.tar.zst into-bomb >out 2>err && die "a
 [ ! -e absolute ] && [ ! -e ../f ] && [ ! -e f ] || die "something was made outside"
 [ "$(du -s --apparent-size -k into-* | awk '{n += $1} END {print n}')" -lt 4096 ] || die "they take the disk"
 ok "archives that mean ill"
+
+# ---- what lies beside it: told of, and compared where it is; by its name alone, whatever path a bundle names ----
+mkdir -p beside/b beside/elsewhere && cd beside || exit 1
+printf 'memory of a guest' >web.core
+sum=$(sha256sum web.core | cut -d' ' -f1)
+attach() { # NAME BYTES SUM
+    printf '{"schema":"hangdog/bundle/1","files":[],"attachments":[{"name":"%s","path":"%s/secret","bytes":%s,"sha256":"%s",
+        "send":"never"}]}' "$1" "$tmpdir" "$2" "$3" >b/manifest.json
+    tar -C b -cf - manifest.json | zstd -q -f -o a.tar.zst
+}
+attach web.core 17 "$sum"
+code 0 "$hangdog" bundle ls a.tar.zst
+grep -q '^ *17  attached   web.core (beside the bundle; sent: never)$' out || die "ls: $(cat out)"
+code 0 "$hangdog" bundle verify a.tar.zst
+grep -q '^ *17  ok         web.core ' out && grep -q ' bad=0 attachments=1 elsewhere=0$' out || die "verify: $(cat out)"
+code 0 "$hangdog" bundle verify a.tar.zst --attachments elsewhere
+grep -q '^ *17  elsewhere  web.core ' out && grep -q ' bad=0 attachments=1 elsewhere=1$' out || die "verify of one that is elsewhere: $(cat out)"
+"$hangdog" bundle verify a.tar.zst --json | jq -e 'select(.op == "attachment") | .state == "ok"' >/dev/null || die "verify --json"
+printf 'memory of A guest' >web.core
+code 3 "$hangdog" bundle verify a.tar.zst
+grep -q '^ *17  differs    web.core ' out || die "verify of one that differs: $(cat out)"
+printf 'memory of a guest' >elsewhere/web.core
+code 0 "$hangdog" bundle verify a.tar.zst --attachments elsewhere
+printf 'more' >>elsewhere/web.core
+code 3 "$hangdog" bundle verify a.tar.zst --attachments elsewhere
+# Neither a link, nor a pipe, nor a name that leads away, nor the path that it names.
+printf 'memory of a guest' >../secret
+rm web.core && ln -s ../secret web.core
+code 0 "$hangdog" bundle verify a.tar.zst
+grep -q ' elsewhere  web.core ' out || die "a link was followed: $(cat out)"
+rm web.core && mkfifo web.core
+code 0 timeout 10 "$hangdog" bundle verify a.tar.zst
+attach ../secret 17 "$sum"
+code 0 "$hangdog" bundle verify a.tar.zst
+grep -q ' elsewhere  ../secret ' out || die "a name led away: $(cat out)"
+ok "what lies beside a bundle"
+cd ..
+
+# ---- how far it is: nothing of what is done at once, and lines of what is not ----
+code 0 "$hangdog" bundle verify out.tar.zst
+[ ! -s err ] || die "verify of a small one says how far it is: $(cat err)"
+
+# ---- signed beside it, as docs/bundle.md says: its manifest stands for all of it ----
+if command -v openssl >/dev/null && openssl genpkey -algorithm ed25519 -out host.key 2>/dev/null; then
+    openssl pkey -in host.key -pubout -out host.pub
+    "$hangdog" bundle cat out.tar.zst manifest.json --raw >m || die "cat --raw"
+    openssl pkeyutl -sign -rawin -inkey host.key -in m -out sig || die "it cannot be signed"
+    code 0 openssl pkeyutl -verify -rawin -pubin -inkey host.pub -in m -sigfile sig
+    sed -i 's/pseudonyms/pseudonymS/' m
+    code 1 openssl pkeyutl -verify -rawin -pubin -inkey host.pub -in m -sigfile sig
+    ok "signed beside it"
+fi

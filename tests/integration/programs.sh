@@ -27,6 +27,27 @@ echo \$! >$work/said/child
 echo "got so far"
 sleep 300
 EOP
+cat >"$work/exec.d/leaves" <<EOP
+#!/bin/sh
+cd "\$HANGDOG_OUTPUT" || exit 9
+printf 'of %s\n' "\$HANGDOG_GUEST" >state.txt
+printf 'a\0b' >"b c"
+printf 'other' >"b_c"
+ln -s /etc/passwd link
+pwd >$work/said/where
+EOP
+cat >"$work/exec.d/fills" <<EOP
+#!/bin/sh
+setsid sh -c 'while :; do head -c 1000000 /dev/zero >>"\$HANGDOG_OUTPUT/a"; done' &
+wait
+EOP
+cat >"$work/exec.d/stays" <<EOP
+#!/bin/sh
+echo 1 >"\$HANGDOG_OUTPUT/a"
+setsid sleep 300 &
+echo \$! >$work/said/stays
+wait
+EOP
 cat >"$work/exec.d/tell" <<EOP
 #!/bin/sh
 case \$HANGDOG_GUEST in
@@ -42,9 +63,17 @@ cat >"$work/playbooks.d/mine.json" <<EOJ
   { "do": "exec", "name": "array", "program": "array", "args": ["two parts"] },
   { "do": "exec", "name": "hangs", "program": "hangs", "budget": "1s" },
   { "do": "exec", "name": "none", "program": "nonesuch" },
+  { "do": "dialogue", "name": "panel", "budget": "5s", "steps": [
+    { "name": "in", "send": "hunter2\\\\r", "expect": ["never-said"], "timeout": "300ms" } ] },
   { "do": "host", "if": "exec.array.status == 2" },
   { "do": "core", "max": "1GiB" } ] }
 EOJ
+cat >"$work/playbooks.d/left.json" <<EOJ
+{ "name": "left", "steps": [
+  { "do": "exec", "name": "leaves", "program": "leaves" },
+  { "do": "exec", "name": "fills", "program": "fills", "budget": "60s" } ] }
+EOJ
+echo '{ "name": "stays", "steps": [ { "do": "exec", "program": "stays", "budget": "5m" } ] }' >"$work/playbooks.d/stays.json"
 echo '{ "name": "short", "steps": [ "console" ] }' >"$work/playbooks.d/short.json"
 cfg() { # NOTIFY
     chaos_config "{\"kind\": \"rundir\", \"root\": \"$work/fake\", \"consoles\": \"cons0\", \"console-mode\": \"hold\"}" \
@@ -62,11 +91,13 @@ grep -q 'steps\[0\].program: is the name' "$work/out" || { cat "$work/out"; die 
 # ---- what would be done ----
 cfg '{ "exec": ["tell", "an argument"], "timeout": "1s" }'
 hd_start
-until_ok 10 logged '2 playbooks of 2 files' || die "the playbooks"
+until_ok 10 logged '4 playbooks of 4 files' || die "the playbooks"
 until_ok 10 sh -c "'$build/hangdog' list | grep -q beta" || die "no guests"
 hd diagnose alpha --playbook mine --dry-run >"$work/out" || die "dry-run: $?"
 grep -q 'runs the host.s program array' "$work/out" || { cat "$work/out"; die "the plan has no program"; }
 grep -q 'writes its memory there, 1024 MiB at most' "$work/out" || { cat "$work/out"; die "the plan has no core"; }
+grep -qF 'types on its console: hunter2' "$work/out" || { cat "$work/out"; die "the plan does not say what is typed"; }
+grep -q 'takes what it leaves in a folder of its own, 4 MiB and 32 files' "$work/out" || { cat "$work/out"; die "the plan has no folder"; }
 [ ! -e "$work/said/child" ] || die "a plan runs programs"
 
 # ---- what is ----
@@ -88,6 +119,11 @@ lacks 'hangs did not end in time, and was ended with [1-9]'
 lacks nonesuch
 lacks 'no folder for cores'
 jq -r '.impact[].what' "$work/manifest" | grep -q 'program array' || die "impact"
+jq -e '[.facts[] | select(.name == "dialogue.panel.end" and .source == "console") | .value] == ["silent"]' "$work/manifest" >/dev/null ||
+    die "how a dialogue ended is no fact"
+jq -r '.impact[].what' "$work/manifest" | grep -qx 'typed 8 bytes on its console' || die "impact of a dialogue"
+part dialogue/panel.txt | grep -qx '> ended in step in: silent' || { part dialogue/panel.txt; die "what was said"; }
+hd bundle grep hunter2 "$bundle" >"$work/out" 2>&1 && { cat "$work/out"; die "what was typed is in the bundle"; }
 until_ok 5 gone "$(cat "$work/said/child")" || die "what it has started lives on"
 
 # ---- who is told ----
@@ -108,4 +144,41 @@ until_ok 10 logged 'notify: .*tell timeout' || die "it is not ended"
 until_ok 5 gone "$(cat "$work/said/told-child")" || die "what it has started lives on"
 hd diagnose alpha --playbook short >"$work/out" 2>&1
 until_ok 10 test -e "$work/said/told" || die "nobody is told any more"
+
+# ---- what it leaves: in a folder of its own, in the bundle, and nowhere else ----
+folders() { find "$work/run/exec" -mindepth 1 -maxdepth 1 | wc -l; }
+hd diagnose alpha --playbook left >"$work/out" 2>&1
+left=$(grep -Eo 'bundle=[^ ]*' "$work/out"); left=${left#bundle=}
+[ -s "$left" ] || { cat "$work/out"; die "no bundle"; }
+hd bundle verify "$left" >/dev/null || die "that bundle is not whole"
+exact "what it left" "$(hd bundle cat "$left" exec/leaves/state.txt)" "of alpha"
+exact "what else it left" "$(hd bundle cat "$left" exec/leaves/b_c)" 'a\x00b'
+exact "and one of a like name" "$(hd bundle cat "$left" exec/leaves/b_c-1)" other
+hd bundle cat "$left" manifest.json >"$work/manifest-left"
+jq -r '.gaps[] | .what + ": " + .why' "$work/manifest-left" >"$work/gaps"
+lacks '^exec/leaves/link: a link is not followed'
+lacks 'fills did not stop to fill its folder'
+lacks '^exec/fills/a: cut off'
+exact "where it is" "$(dirname "$(cat "$work/said/where")")" "$work/run/exec"
+until_ok 5 test "$(folders)" = 0 || die "folders are left: $(ls -A "$work/run/exec")"
+
+# ---- killed: what it has started is ended, and its folder goes; where nobody could, at the next start ----
+hd diagnose beta --playbook stays >/dev/null 2>&1 &
+until_ok 10 test -s "$work/said/stays" || die "it does not begin"
+exact "its folder" "$(folders)" 1
+its=$(ls "$work/run/exec")
+child=$(cat "$work/said/stays")
+mkdir -p "$work/run/exec/run-older/a/b"
+chown -R --reference="$work/run/exec" "$work/run/exec/run-older"
+kill -9 "$(hd_pid daemon)"
+until_ok 10 gone "$child" || die "what it had started outlives the daemon"
+# The next daemon begins that diagnosis once more, with another folder.
+no_folders() { [ ! -e "$work/run/exec/$its" ] && [ ! -e "$work/run/exec/run-older" ]; }
+until_ok 15 no_folders || die "$its or run-older outlive the daemon: $(ls -A "$work/run/exec")"
+hd_stop
+mkdir -p "$work/run/exec/run-older/a/b"
+chown -R --reference="$work/run/exec" "$work/run/exec/run-older"
+rm "$work/playbooks.d/stays.json"
+hd_start
+until_ok 15 test ! -e "$work/run/exec/run-older" || die "a start does not take it away"
 step PASS

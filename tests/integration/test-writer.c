@@ -7,10 +7,13 @@
 
 #include "tests/integration/writer-bed.h"
 
+#include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "controller-proto/bundle.h"
 #include "tests/lib/built.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -206,13 +209,68 @@ test_exactly_once (void **state)
     assert_non_null (bed_row_of (list, bed_uuid (id, 100 + k)));
 }
 
+struct found
+{
+  struct buf names, stacks;
+  bool in_stacks;
+};
+
+static bool
+on_member (void *arg, const char *name, uint64_t size)
+{
+  struct found *f = arg;
+
+  buf_printf (&f->names, "%s ", name);
+  f->in_stacks = strcmp (name, "stacks.folded") == 0;
+  return f->in_stacks;
+}
+
+static void
+on_data (void *arg, const void *data, size_t len)
+{
+  struct found *f = arg;
+
+  if (f->in_stacks)
+    buf_append (&f->stacks, data, len);
+}
+
+static void
+on_end (void *arg, bool complete)
+{
+  assert_true (complete);
+}
+
+/* The page, and the stacks as text where anybody told of a task. */
+static void
+has_page (const char *path, const char *stacks)
+{
+  static const struct bundle_reader_ops ops
+      = { .member = on_member, .data = on_data, .member_end = on_end };
+  CLEANUP_CLOSE int fd = open (path, O_RDONLY | O_CLOEXEC);
+  struct found f = { BUF_INIT (4096), BUF_INIT (4096), false };
+
+  assert_int_equal (bundle_read (fd, 1u << 30, &ops, &f, NULL), 0);
+  assert_non_null (strstr (buf_str (&f.names), "index.html "));
+  assert_int_equal (strstr (buf_str (&f.names), "stacks.folded ") != NULL,
+                    stacks[0] != '\0');
+  assert_string_equal (buf_str (&f.stacks), stacks);
+  buf_done (&f.names);
+  buf_done (&f.stacks);
+}
+
 static void
 test_reload_and_dir (void **state)
 {
   struct bed *w = *state;
+  static const char rows[]
+      = "{\"row\":\"stack\",\"id\":\"a\",\"frames\":[\"f_waits\","
+        "\"entry\"]}\n{\"row\":\"task\",\"pid\":7,\"comm\":\"c\","
+        "\"state\":\"D\",\"stack\":\"a\"}\n";
   CLEANUP_FRAME struct frame f = { 0 };
+  CLEANUP_FRAME struct frame g = { 0 };
   char id[40], out[128], sink[160], path[256];
 
+  built_path (w->libexec, "");
   /* Nobody listens there. */
   bed_start_writer (w, "{\"url\":\"http://127.0.0.1:1/x\",\"timeout\":\"1s\"}");
   bed_fill (w, bed_uuid (id, 3));
@@ -224,6 +282,14 @@ test_reload_and_dir (void **state)
   assert_int_equal (bed_await (w, 0, "shipped", id, &f), 0);
   snprintf (path, sizeof path, "%s/%s.tar.zst", out, id);
   assert_int_equal (access (path, R_OK), 0);
+  has_page (path, "");
+  bed_fill (w, bed_uuid (id, 4));
+  assert_int_equal (bed_put_artifact (w, id, "memory/look.jsonl", rows,
+                                      sizeof rows - 1), 0);
+  assert_int_equal (bed_pack (w, id, NULL), 0);
+  assert_int_equal (bed_await (w, 0, "shipped", id, &g), 0);
+  snprintf (path, sizeof path, "%s/%s.tar.zst", out, id);
+  has_page (path, "D;entry;f_waits 1\n");
 }
 
 /* The daemon was restarted: its successor comes by the keeper. */

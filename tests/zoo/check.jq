@@ -24,5 +24,7 @@ def regex: . as $p | try (("" | test($p)) | empty) catch "no expression: \($p)";
   (.never // {} | of(["class", "culprit", "certain"]; "never")),
   (.want.class // [], .never.class // [] | .[] | select(. as $c | $classes | index($c) | not) | "no class \"\(.)\" in docs/verdicts.md"),
   (.says, .want.culprit, .never.culprit, (.want.facts // {} | .[]), (.want.facets // {} | .[]), (.want.files // [] | .[]) | select(. != null) | regex),
-  (if .control then (select(.want != null) | "a control wants nothing") else (select((.want.class // [] | length) == 0) | "want.class: what must be said?"), (select(.want.culprit == null) | "want.culprit: who?") end)
+  (if .control then (select(.want != null) | "a control wants nothing") else (select((.want.class // [] | length) == 0) | "want.class: what must be said?"), (select(.want.culprit == null) | "want.culprit: who?"),
+    (select(.want.host_incident != true and ([.want.facts, .want.files, .want.facets] | map(. // [] | length) | add == 0)) | "want: no fact, file or facet that the bundle must hold"),
+    (.want.culprit // "" | select(test("^[.*+^$]*$") or (. as $p | "" | test($p))) | "want.culprit: anybody is") end)
   end

@@ -129,14 +129,23 @@ zoo_oopsed() {
     for g in $1; do grep -aqE "$oops" "$(lab_get "$g" log)" && return 0; done
     return 1
 }
-zoo_oopsed_after() { # DOCUMENT: after the fault, where none of that was to come
-    [ "$(jq -r '.oops // false' "$1")" = false ] || return 1
+# zoo_oopsed_after DOCUMENT - the same after the fault. Where an oops was ordered, the first one has to be that: its
+# text names whom the document wants named. A panic's text that somebody only prints has no registers.
+zoo_oopsed_after() {
     local g v
     for g in $guests; do
         v=from_$g
-        tail -c "+$((${!v} + 1))" "$(lab_get "$g" log)" | grep -aqE "$oops" && return 0
+        zoo_oops_of_itself "$1" < <(tail -c "+$((${!v} + 1))" "$(lab_get "$g" log)") && return 0
     done
     return 1
+}
+zoo_oops_of_itself() { # DOCUMENT, console on stdin
+    jq -eRs --slurpfile doc "$1" --arg oops "$oops" 'gsub("\r"; "") | split("\n") | . as $lines
+        | (to_entries | map(select(.value | test($oops))) | .[0].key) as $at
+        | if $at == null then false
+          elif ($doc[0].oops // false) == false then true
+          else ($lines[$at:$at + 90] | join("\n")) | if test("RIP: ") | not then false
+            else ($doc[0].want.culprit // null) as $who | $who == null or (test($who; "i") | not) end end' >/dev/null
 }
 
 # ---- hangdog ----

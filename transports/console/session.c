@@ -92,6 +92,13 @@ session_guard (struct session *s, typing_fn *may_type, void *arg)
   s->may_type_arg = arg;
 }
 
+void
+session_record (struct session *s, session_said_fn *fn, void *arg)
+{
+  s->said = fn;
+  s->said_arg = arg;
+}
+
 enum typing
 session_typing_ (struct session *s, char *what, size_t n)
 {
@@ -111,6 +118,8 @@ session_send (struct session *s, const void *data, size_t len,
     return error_set (err, EHOSTDOWN, "%s", what);
   /* Unknown: behind a prompt, most likely. */
   remember (s, " ", 1);
+  if (s->said)
+    s->said (s->said_arg, true, data, len);
   return lease_write (s->lease, data, len, deadline, err);
 }
 
@@ -145,6 +154,8 @@ session_pull_ (struct session *s, uint64_t deadline)
       if (n > 0)
         {
           s->bytes += n;
+          if (s->said)
+            s->said (s->said_arg, false, s->chunk, n);
           return (ssize_t) n;
         }
       if (lease_lost (s->lease))

@@ -47,6 +47,12 @@ void session_close (struct session *s); /* NULL is fine */
  * two keys. */
 void session_guard (struct session *s, typing_fn *may_type, void *arg);
 
+/* Told from now on, in its order, what session_send() types, and what was
+ * read while somebody waited: raw guest bytes.  NULL = nobody. */
+typedef void session_said_fn (void *arg, bool typed, const void *data,
+                              size_t len);
+void session_record (struct session *s, session_said_fn *fn, void *arg);
+
 /* -EHOSTDOWN: the guard says that the guest boots. */
 int session_send (struct session *s, const void *data, size_t len,
                   uint64_t deadline, struct error *err);

@@ -28,6 +28,8 @@ struct session
   char uuid[UUID_TEXT], console[32];
   typing_fn *may_type; /* NULL: nobody is asked */
   void *may_type_arg;
+  session_said_fn *said; /* NULL: nobody is told */
+  void *said_arg;
   uint64_t bytes;
 };
 

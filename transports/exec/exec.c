@@ -17,14 +17,23 @@
 #define HELPER "hangdog-exec"
 /* Beyond the deadline, for ending what the program has started. */
 #define END_MS 350
+/* So much earlier ends who leaves files: they have to be read then. */
+#define FILES_MS 1500
 /* For it to end by itself, as it does when nobody is left. */
 #define FOLLOW_MS 100
 
 const char *const exec_end_names[] = {
   [EXEC_EXITED] = "exited",     [EXEC_SIGNAL] = "signal",
-  [EXEC_TIMEOUT] = "timeout",   [EXEC_UNUSABLE] = "unusable",
-  [EXEC_STUCK] = "stuck",       [EXEC_END_MAX] = NULL,
+  [EXEC_TIMEOUT] = "timeout",   [EXEC_FULL] = "full",
+  [EXEC_UNUSABLE] = "unusable", [EXEC_STUCK] = "stuck",
+  [EXEC_END_MAX] = NULL,
 };
+
+uint64_t
+exec_time (const struct exec_program *program, uint64_t deadline)
+{
+  return helper_left (deadline, program->left ? FILES_MS : 0);
+}
 
 static struct json_object *
 question (const struct transport_env *env, const struct exec_program *p,
@@ -33,7 +42,6 @@ question (const struct transport_env *env, const struct exec_program *p,
   struct json_object *head = json_object_new_object ();
   struct json_object *dirs = json_object_new_array ();
   struct json_object *args = json_object_new_array ();
-  uint64_t now = clock_ms ();
 
   for (const char *const *d = env->exec_dirs; d && *d; d++)
     json_object_array_add (dirs, json_object_new_string (*d));
@@ -44,8 +52,9 @@ question (const struct transport_env *env, const struct exec_program *p,
   json_add_str (head, "name", p->name);
   json_object_object_add (head, "args", args);
   json_object_object_add (head, "environ", json_object_get (p->environ));
-  json_add_int (head, "timeout_ms",
-                deadline > now ? (int64_t) (deadline - now) : 0);
+  if (p->left)
+    json_add_str (head, "folder", env->exec_left);
+  json_add_int (head, "timeout_ms", (int64_t) exec_time (p, deadline));
   return head;
 }
 
@@ -89,6 +98,56 @@ answer (const struct frame *f, struct exec_result *ret, struct error *err)
   return 0;
 }
 
+/* ---- what it left ---- */
+
+/* 1: there is more; 0: that was all; what it says is bounded here, too. */
+static int
+left_frame (const struct frame *f, const struct exec_left *left,
+            uint64_t *bytes, unsigned *gaps, struct error *err)
+{
+  const char *op = json_get_str (f->head, "op");
+  const char *name = json_get_str (f->head, "name");
+  const char *why = json_get_str (f->head, "why");
+
+  if (op && strcmp (op, "done") == 0)
+    return 0;
+  if (op && strcmp (op, "file") == 0 && name && *name && !strchr (name, '/')
+      && *bytes + f->body_len <= EXEC_MAX_LEFT)
+    {
+      *bytes += f->body_len;
+      left->piece (left->arg, name, f->body, f->body_len);
+      return 1;
+    }
+  if (op && strcmp (op, "gap") == 0 && name && why
+      && (*gaps)++ <= EXEC_MAX_FILES)
+    {
+      left->gap (left->arg, name, why);
+      return 1;
+    }
+  return error_set (err, EPROTO, HELPER " says what makes no sense");
+}
+
+/* What came is there, whatever becomes of the rest. */
+static void
+take_left (struct helper *h, const struct exec_left *left, uint64_t deadline)
+{
+  struct error why = ERROR_INIT;
+  uint64_t bytes = 0;
+  unsigned gaps = 0;
+  int r = 1;
+
+  while (r > 0)
+    {
+      CLEANUP_FRAME struct frame f = { 0 };
+
+      r = helper_hear (h, &f, deadline, &why);
+      if (r == 0)
+        r = left_frame (&f, left, &bytes, &gaps, &why);
+    }
+  if (r < 0)
+    left->gap (left->arg, "", error_text (&why));
+}
+
 /* By the end of its channel it is asked to end.  What has to be ended by force
  * is the first of its two processes, which waits; the other one goes on ending
  * what it runs. */
@@ -111,15 +170,23 @@ exec_run (const struct transport_env *env, const struct exec_program *program,
   CLEANUP_FRAME struct frame f = { 0 };
   struct error why = ERROR_INIT;
   struct helper h = HELPER_INIT;
-  int r = helper_start (&spec, &h, err);
+  int r;
 
+  if (program->left && !env->exec_left)
+    return error_set (err, ENOTSUP, "there is no folder for what programs "
+                                    "leave");
+  r = helper_start (&spec, &h, err);
   if (r < 0)
     return r;
   r = helper_say (&h, head, NULL, 0, NULL, 0, deadline, &why);
   if (r == 0)
     r = helper_hear (&h, &f, deadline + END_MS, &why);
   if (r == 0)
-    r = answer (&f, ret, &why);
+    {
+      r = answer (&f, ret, &why);
+      if (r == 0 && program->left && ret->end != EXEC_UNUSABLE)
+        take_left (&h, program->left, deadline + END_MS);
+    }
   else if (r == -ETIMEDOUT)
     {
       *ret = (struct exec_result){ .end = EXEC_STUCK };
@@ -132,6 +199,28 @@ exec_run (const struct transport_env *env, const struct exec_program *program,
   end (&h);
   if (r < 0)
     error_set (err, -r, HELPER ": %s", error_text (&why));
+  return r;
+}
+
+int
+exec_sweep (const struct transport_env *env, uint64_t deadline,
+            struct error *err)
+{
+  const struct helper_spec spec
+      = { .libexec = env->libexec, .program = HELPER };
+  CLEANUP_JSON struct json_object *head = json_object_new_object ();
+  CLEANUP_FRAME struct frame f = { 0 };
+  struct helper h = HELPER_INIT;
+  int r = helper_start (&spec, &h, err);
+
+  if (r < 0)
+    return r;
+  json_add_str (head, "op", "sweep");
+  json_add_str (head, "folder", env->exec_left);
+  r = helper_say (&h, head, NULL, 0, NULL, 0, deadline, err);
+  if (r == 0)
+    r = helper_hear (&h, &f, deadline, err);
+  end (&h);
   return r;
 }
 

@@ -22,6 +22,7 @@
 #include "base/helper.h"
 #include "base/json.h"
 #include "transports/exec/exec.h"
+#include "transports/exec/folder.h"
 
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -38,6 +39,8 @@
 /* For ending them, before it is said that some are left, and after that. */
 #define KILL_MS 250
 #define KILL_MORE_MS 3000
+/* So often it is looked how much is in its folder. */
+#define LOOK_MS 50
 /* What is still in a pipe, when nobody is left who could fill it. */
 #define DRAIN_BYTES (1u << 20)
 #define PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -50,6 +53,7 @@ struct run
   int status;
   int out, err, signals;
   uint64_t deadline;
+  struct exec_folder folder;
 };
 
 /* ---- its own beginning ---- */
@@ -154,16 +158,18 @@ strings (struct json_object *list, const char *first)
 }
 
 static char **
-environment (struct json_object *given)
+environment (struct json_object *given, const char *folder)
 {
   char **ret
-      = calloc ((size_t) json_object_object_length (given) + 3, sizeof *ret);
+      = calloc ((size_t) json_object_object_length (given) + 4, sizeof *ret);
   size_t n = 0;
 
   if (!ret)
     return NULL;
   ret[n++] = strdup (PATH);
   ret[n++] = strdup ("LC_ALL=C");
+  if (*folder && asprintf (&ret[n], EXEC_FOLDER "=%s", folder) > 0)
+    n++;
   json_object_object_foreach (given, key, value)
     if (strncmp (key, "HANGDOG_", 8) == 0 && !strchr (key, '=')
         && asprintf (&ret[n], "%s=%s", key, json_object_get_string (value))
@@ -332,6 +338,12 @@ kill_all (struct run *r, uint64_t ms)
 
 /* ---- its life ---- */
 
+static int
+patience (const struct run *r, uint64_t left)
+{
+  return (int) (r->folder.fd >= 0 && left > LOOK_MS ? LOOK_MS : left);
+}
+
 /* False: nobody wants to hear of it any more. */
 static bool
 watch (struct run *r)
@@ -349,7 +361,12 @@ watch (struct run *r)
       r->result.end = EXEC_TIMEOUT;
       if (now >= r->deadline)
         return true;
-      poll (p, ARRAY_LEN (p), (int) (r->deadline - now));
+      poll (p, ARRAY_LEN (p), patience (r, r->deadline - now));
+      if (r->folder.fd >= 0 && exec_folder_over (&r->folder))
+        {
+          r->result.end = EXEC_FULL;
+          return true;
+        }
       take (r, &r->out, &r->result.output);
       take (r, &r->err, &r->result.errors);
       if (is_told (r) || p[0].revents)
@@ -386,44 +403,109 @@ say (const struct run *r)
                clock_ms () + 1000, NULL);
 }
 
+static bool
+say_piece (void *arg, const char *name, const void *data, size_t len)
+{
+  CLEANUP_JSON struct json_object *head = json_object_new_object ();
+
+  json_add_str (head, "op", "file");
+  json_add_text (head, "name", name, strlen (name));
+  return frame_write (HELPER_CHANNEL, head, data, len, NULL, 0,
+                      clock_ms () + 1000, NULL)
+         == 0;
+}
+
+static bool
+say_gap (void *arg, const char *name, const char *why)
+{
+  CLEANUP_JSON struct json_object *head = json_object_new_object ();
+
+  json_add_str (head, "op", "gap");
+  json_add_text (head, "name", name, strlen (name));
+  json_add_str (head, "why", why);
+  return frame_write (HELPER_CHANNEL, head, NULL, 0, NULL, 0,
+                      clock_ms () + 1000, NULL)
+         == 0;
+}
+
+static void
+say_done (void)
+{
+  CLEANUP_JSON struct json_object *head = json_object_new_object ();
+
+  json_add_str (head, "op", "done");
+  frame_write (HELPER_CHANNEL, head, NULL, 0, NULL, 0, clock_ms () + 1000,
+               NULL);
+}
+
+/* Behind say(): nobody of the program's is there any more. */
+static void
+say_left (const struct run *r)
+{
+  static const struct exec_folder_ops ops = { say_piece, say_gap };
+
+  if (r->folder.fd < 0)
+    return;
+  exec_folder_take (&r->folder, &ops, NULL);
+  say_done ();
+}
+
+static int
+prepare (struct run *r, struct json_object *head, char *path, size_t n,
+         struct error *err)
+{
+  const char *base = json_get_str (head, "folder");
+  int rc = exec_find (json_get (head, "dirs"), json_get_str (head, "name"),
+                      path, n, err);
+
+  if (rc < 0 || !base)
+    return rc;
+  exec_folder_sweep (base);
+  return exec_folder_make (base, &r->folder, err);
+}
+
+static int
+begin_it (struct run *r, struct json_object *head, struct error *err)
+{
+  char path[4352];
+  char **argv, **envp;
+  int rc = prepare (r, head, path, sizeof path, err);
+
+  if (rc < 0)
+    return rc;
+  argv = strings (json_get (head, "args"), path);
+  envp = environment (json_get (head, "environ"), r->folder.path);
+  rc = argv && envp ? start (r, path, argv, envp, err)
+                    : error_set (err, ENOMEM, "no memory");
+  free_strings (argv);
+  free_strings (envp);
+  return rc;
+}
+
 static void
 run_it (struct run *r, struct json_object *head)
 {
-  char **argv = strings (json_get (head, "args"), "");
-  char **envp = environment (json_get (head, "environ"));
   struct error err = ERROR_INIT;
-  char path[4352];
-  int rc = argv && envp ? exec_find (json_get (head, "dirs"),
-                                     json_get_str (head, "name"), path,
-                                     sizeof path, &err)
-                        : error_set (&err, ENOMEM, "no memory");
 
-  if (rc == 0)
-    {
-      free (argv[0]);
-      argv[0] = strdup (path);
-      rc = start (r, path, argv, envp, &err);
-    }
-  free_strings (argv);
-  free_strings (envp);
-  if (rc < 0)
+  if (begin_it (r, head, &err) < 0)
     {
       kill_all (r, KILL_MS);
       r->result.end = EXEC_UNUSABLE;
       snprintf (r->result.detail, sizeof r->result.detail, "%s",
                 error_text (&err));
       say (r);
-      return;
     }
-  if (watch (r))
+  else if (watch (r))
     {
       kill_all (r, KILL_MS);
       /* What was on its way; nobody writes any more. */
       take (r, &r->out, &r->result.output);
       take (r, &r->err, &r->result.errors);
       say (r);
+      say_left (r);
     }
   kill_all (r, KILL_MORE_MS);
+  exec_folder_remove (&r->folder);
 }
 
 static int
@@ -433,13 +515,24 @@ serve (pid_t first)
                                .errors = BUF_INIT (EXEC_MAX_OUTPUT) },
                    .out = -1,
                    .err = -1,
-                   .signals = begin (first) };
+                   .signals = begin (first),
+                   .folder = EXEC_FOLDER_INIT };
+  const char *op, *folder;
   struct frame f = { 0 };
   int64_t ms;
 
   if (r.signals < 0
       || frame_read (HELPER_CHANNEL, &f, CLOCK_NEVER, NULL) < 0)
     return 1;
+  op = json_get_str (f.head, "op");
+  folder = json_get_str (f.head, "folder");
+  if (op && folder && strcmp (op, "sweep") == 0)
+    {
+      exec_folder_sweep (folder);
+      say_done ();
+      frame_done (&f);
+      return 0;
+    }
   ms = json_get_int (f.head, "timeout_ms", 0);
   if (!json_object_is_type (json_get (f.head, "dirs"), json_type_array)
       || !json_object_is_type (json_get (f.head, "args"), json_type_array)

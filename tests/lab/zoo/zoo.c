@@ -18,6 +18,7 @@
  *   rwsem             the writer waits for a reader      semwait          the writer waits for a semaphore
  *   bug               BUG()                          divide           a division by nothing
  *   recurse           the stack runs over            inode PATH       somebody sleeps with its lock
+ *   wqsleep           a work sleeps for ever, and the writer waits for the one behind it
  *
  * What kills the guest starts DELAY_MS after the order, so the one who ordered gets an answer
  * and the test knows that what follows is the fault and not a broken order. Each fault spins or
@@ -150,6 +151,13 @@ static void zoo_wqlockup(struct work_struct *work)
 		touch_softlockup_watchdog();
 		cpu_relax();
 	}
+}
+
+/* It keeps no CPU: others run, but those of its queue, of which one is let run at a time. */
+static void zoo_wqsleep(struct work_struct *work)
+{
+	for (;;)
+		schedule_timeout_uninterruptible(HZ * 3600);
 }
 
 static void zoo_wq_behind(struct work_struct *work)
@@ -324,6 +332,21 @@ static int zoo_inode(char *name)
 	return zoo_run_with(zoo_inode_holder, (long)d_inode(path.dentry), "zoo_inode", -1);
 }
 
+static int zoo_wqsleep_behind(void)
+{
+	static struct work_struct first, second;
+	struct workqueue_struct *queue = alloc_ordered_workqueue("zoo_queue", 0);
+
+	if (!queue)
+		return -ENOMEM;
+	INIT_WORK(&first, zoo_wqsleep);
+	INIT_WORK(&second, zoo_wq_behind);
+	queue_work(queue, &first);
+	queue_work(queue, &second);
+	flush_work(&second);
+	return 0;
+}
+
 static int zoo_do(char *line)
 {
 	char name[32];
@@ -405,6 +428,8 @@ static int zoo_do(char *line)
 		}
 		return 0;
 	}
+	if (!strcmp(name, "wqsleep"))
+		return zoo_wqsleep_behind();
 	if (!strcmp(name, "leak"))
 		return zoo_leak(a);
 	return -EINVAL;

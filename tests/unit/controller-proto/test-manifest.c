@@ -206,6 +206,15 @@ test_words (void **state)
                        str (m, "incident", "opened"));
   assert_true (str (m, "host", "kernel")[0]);
   assert_true (json_get_int (json_get (m, "clock"), "monotonic_ms", 0) > 0);
+  assert_int_equal (strlen (str (m, "trigger", "config_sha256")), 64);
+  assert_int_equal (strlen (str (m, "analysis", "ruleset_sha256")), 64);
+  assert_int_equal (json_get_int (json_get (m, "limits"), "budget_ms", 0),
+                    15000);
+  assert_string_equal (str (m, "times", "started"), "2026-11-21T12:27:05.007Z");
+  assert_string_equal (str (named (m, "attachments", "name", "f5c71bef.core"),
+                            NULL, "send"), "never");
+  /* It stands where a stranger looks for it, and only there. */
+  assert_null (json_get (m, "terms"));
 }
 
 static void
@@ -236,6 +245,8 @@ test_files (void **state)
   assert_string_equal (str (f, NULL, "collector"), "host");
   assert_string_equal (str (f, NULL, "sensitivity"), "internal");
   assert_string_equal (str (f, NULL, "media_type"), "text/plain");
+  assert_int_equal (json_get_int (json_get (f, "truncated"), "orig_bytes", 0),
+                    900);
   f = named (m, "files", "path", "console/tail.raw");
   assert_string_equal (str (f, NULL, "sensitivity"), "secret");
   /* What nobody has said anything of. */

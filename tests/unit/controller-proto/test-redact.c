@@ -130,11 +130,11 @@ test_stay (void **state)
 static void
 test_one_to_one (void **state)
 {
-  struct digest_key key;
+  struct redact_faker key = { 0 };
   static unsigned char seen[65536];
   unsigned char net = 0;
 
-  digest_key_init (&key, key_a, strlen (key_a));
+  digest_key_init (&key.key, key_a, strlen (key_a));
   for (unsigned i = 0; i < 65536; i++)
     {
       unsigned char ip[4] = { 172, 20, (unsigned char) (i >> 8),
@@ -163,11 +163,11 @@ is_private (const unsigned char ip[4])
 static void
 test_kinds (void **state)
 {
-  struct digest_key key;
+  struct redact_faker key = { 0 };
   uint32_t x = 7;
   char text[FAKE_MAX], again[FAKE_MAX];
 
-  digest_key_init (&key, key_a, strlen (key_a));
+  digest_key_init (&key.key, key_a, strlen (key_a));
   for (unsigned i = 0; i < 3000; i++)
     {
       unsigned char ip[16], got[16];
@@ -194,6 +194,71 @@ test_kinds (void **state)
     }
 }
 
+/* What is kept of what was made before changes nothing: neither of few networks,
+ * nor of more than there is room for. */
+static void
+test_kept (void **state)
+{
+  CLEANUP_REDACTOR struct redactor *r = new (key_a);
+  struct redact_faker bare = { .key = r->faker.key };
+  char kept[FAKE_MAX], made[FAKE_MAX], text[120];
+  uint32_t x = 5;
+
+  for (unsigned i = 0; i < 4000; i++)
+    {
+      unsigned char ip[16];
+
+      for (unsigned k = 0; k < 16; k++)
+        ip[k] = (unsigned char) ((x = x * 1664525 + 1013904223) >> 24);
+      /* Half of them in one network, with what that shares. */
+      if (i % 2)
+        memcpy (ip, "\x0a\x01\x02", 3);
+      assert_int_equal (redact_fake_ipv4 (&r->faker, ip, kept),
+                        redact_fake_ipv4 (&bare, ip, made));
+      assert_string_equal (kept, made);
+      if (i >= 400)
+        continue;
+      ip[0] = i % 2 ? 0x02 : ip[0] & 0xfe;
+      assert_int_equal (redact_fake_mac (&r->faker, ip, ':', false, kept),
+                        redact_fake_mac (&bare, ip, ':', false, made));
+      assert_string_equal (kept, made);
+      ip[0] = 0x20 | (ip[0] & 0x1f);
+      assert_int_equal (redact_fake_ipv6 (&r->faker, ip, kept),
+                        redact_fake_ipv6 (&bare, ip, made));
+      assert_string_equal (kept, made);
+      snprintf (text, sizeof text, "n%u.%.*s", i / 2 * 7, (int) (i % 90),
+                "a-name-that-may-be-longer-than-what-is-kept-of-one-so-that-"
+                "there-is-no-place-for-it-at-all");
+      redact_fake_host (&r->faker, text, strlen (text), kept);
+      redact_fake_host (&bare, text, strlen (text), made);
+      assert_string_equal (kept, made);
+      redact_fake_word (&r->faker, KIND_USER, text, strlen (text), kept);
+      redact_fake_word (&bare, KIND_USER, text, strlen (text), made);
+      assert_string_equal (kept, made);
+    }
+}
+
+/* The literals that wake a rule, each in each case, at each end of a line. */
+static void
+test_near (void **state)
+{
+  static const char *const all[] = { "PassWord=hunter2", "x PSK: abcdefgh",
+                                     "A Pwd=u8", "\"toKEN\":\"abcdefgh\"" };
+  static const char *const secrets[] = { "hunter2", "abcdefgh", "u8" };
+
+  for (size_t i = 0; i < ARRAY_LEN (all); i++)
+    for (size_t pad = 0; pad < 70; pad++)
+      {
+        char text[200];
+
+        snprintf (text, sizeof text, "%*s%s", (int) pad, "", all[i]);
+        CLEANUP_FREE char *out = redacted (key_a, text, 1000);
+        for (size_t k = 0; k < ARRAY_LEN (secrets); k++)
+          assert_null (strstr (out, secrets[k]));
+        assert_non_null (strstr (out, REDACT_MARK));
+      }
+}
+
 /* Our own way of writing them is that of the C library. */
 static void
 test_ipv6_text (void **state)
@@ -201,9 +266,9 @@ test_ipv6_text (void **state)
   static const char *const texts[]
       = { "2a00:1450:4001:81b::200e", "2a00::", "2a00::1:0:0:1",
           "fd12:3456:789a:1:2:3:4:5", "2a00:0:0:1::1" };
-  struct digest_key key;
+  struct redact_faker key = { 0 };
 
-  digest_key_init (&key, key_a, strlen (key_a));
+  digest_key_init (&key.key, key_a, strlen (key_a));
   for (size_t i = 0; i < ARRAY_LEN (texts); i++)
     {
       unsigned char ip[16], got[16];
@@ -485,7 +550,7 @@ main (void)
 #define U cmocka_unit_test
   const struct CMUnitTest tests[] = {
     U (test_go),      U (test_stay),    U (test_one_to_one), U (test_kinds),
-    U (test_ipv6_text), U (test_keys),  U (test_words),      U (test_secrets),
+    U (test_kept),      U (test_near),  U (test_ipv6_text), U (test_keys),  U (test_words),      U (test_secrets),
     U (test_json_stays), U (test_pieces), U (test_long_line), U (test_binary),
     U (test_rules),   U (test_nested),  U (test_deep_json),
   };

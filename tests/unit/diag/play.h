@@ -194,6 +194,7 @@ collect (const struct collector *c, const struct guest *g,
                              .own = c->fields ? own : NULL,
                              .hints = hinted,
                              .scenario = failed ? failed : "",
+                             .step = c->name,
                              .out = &h->out };
   uint64_t begun = now_ms;
   int rc, checked;

@@ -55,8 +55,8 @@ each (struct report_source *source,
 }
 
 static inline int
-page_of (const char *manifest, const struct file *files, struct buf *out,
-         struct error *err)
+page_and_stacks (const char *manifest, const struct file *files,
+                 struct buf *out, struct buf *folded, struct error *err)
 {
   struct shelf s = { .source = { .read = read_file, .each = each },
                      .files = files };
@@ -64,9 +64,16 @@ page_of (const char *manifest, const struct file *files, struct buf *out,
   int r;
 
   assert_non_null (m);
-  r = report_html (&s.source, m, out, err);
+  r = report_html (&s.source, m, out, folded, err);
   json_object_put (m);
   return r;
+}
+
+static inline int
+page_of (const char *manifest, const struct file *files, struct buf *out,
+         struct error *err)
+{
+  return page_and_stacks (manifest, files, out, NULL, err);
 }
 
 static inline size_t

@@ -295,6 +295,16 @@ who_has_ended (void **state)
     /* Of a unit whose others live. */
     { TASK ("30", "30", "till.service", "S", "") LOG ("900000000", SEGFAULT),
       "till.service, shop (20), crashed", "crashed" },
+    /* Just lately; one that nobody has taken note of; another one has its
+     * number by now. */
+    { CLOCK LOG ("400000000", SEGFAULT), "shop (20), crashed", "crashed" },
+    { TASK ("20", "20", "shop.service", "Z", "") LOG ("900000000", SEGFAULT),
+      "shop.service, shop (20), crashed", "crashed" },
+    { TASK ("20", "20", "shop.service", "X", "") LOG ("900000000", SEGFAULT),
+      "shop.service, shop (20), crashed", "crashed" },
+    { TASK ("20", "20", "till.service", "S", "")
+      LOG ("900000000", "till[20]: segfault at 0 ip 1 sp 2 error 4 in a[1+2]"),
+      "till (20), crashed", "crashed" },
     { LOG ("1", "traps: shop[20] trap divide error ip:4f sp:7f error:0 in "
            "labd[400000+1]"),
       "shop (20), crashed: trap divide error in labd", "crashed" },
@@ -341,7 +351,8 @@ who_has_not (void **state)
 {
   static const char *const all[] = {
     /* Long ago; lives; is the whole guest's; is no such line. */
-    CLOCK LOG ("300000000", SEGFAULT),
+    CLOCK LOG ("399000000", SEGFAULT),
+    CLOCK "{'row':'unit','unit':'shop.service','us':399000000}\n",
     TASK ("20", "20", "shop.service", "S", "") LOG ("900000000", SEGFAULT),
     LOG ("1", "oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),global_oom,"
          "task_memcg=/a,task=b,pid=9,uid=0"),

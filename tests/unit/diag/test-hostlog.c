@@ -90,6 +90,11 @@ trouble_of_the_host (void **state)
   h = read_log ("3,2,8,-;Out of memory: Killed process 43210 (x)\n", 0);
   assert_null (fact_of (h, "qemu.oom_killed"));
   haul_free (h);
+  h = read_log ("3,2,8,-;device-mapper: thin: 253:4: switching pool to "
+                "out-of-data-space (queue IO) mode\n",
+                0);
+  assert_non_null (strstr (text_of (h, "host.log.trouble"), "253:4"));
+  haul_free (h);
 }
 
 /* Of this process: there is some control group on each host. */

@@ -210,6 +210,92 @@ what_is_cut_off (void **state)
                   ASK_OK, 0));
 }
 
+/* What stands behind its end would make a head of what is there. */
+static const char *
+parts_of (const char *text)
+{
+  static char names[200];
+  size_t n = strlen (text), ats = 0;
+  char *copy = malloc (n + 8), *end = copy + n;
+  const char *at = copy;
+  struct inside_part part;
+
+  memcpy (copy, text, n);
+  while (ats < 2 && ats < n && text[n - 1 - ats] == '@')
+    ats++;
+  snprintf (end, 8, "%s", "@@ evil" + ats);
+  names[0] = '\0';
+  while (inside_next (&at, end, &part))
+    snprintf (names + strlen (names), sizeof names - strlen (names),
+              "%s(%zu) ", part.name, part.len);
+  assert_true (at <= end);
+  free (copy);
+  return names;
+}
+
+/* Heads stand at the beginning of a line, and what came may end anywhere. */
+static void
+which_parts_there_are (void **state)
+{
+  static const struct
+  {
+    const char *text, *parts;
+  } all[] = {
+    { "", "" },
+    { "@", "" },
+    { "@@", "" },
+    { "@@ ", "(0) " },
+    { "@@ a", "a(0) " },
+    { "@@ a\r\n", "a(0) " },
+    { "x\n@@", "" },
+    { "x @@ a\ny\n@@ b\nz", "b(1) " },
+    { "@@ a\nx\n@@", "a(4) " },
+    { "@@ a\nx @@ b\ny\n@@ c\n", "a(9) c(0) " },
+    { "@@ a\nx\n@@ ", "a(2) (0) " },
+    { "@@ 123456789012345678901234567890123456789\nx\n",
+      "123456789012345678901234567890123456789(2) " },
+    { "@@ 1234567890123456789012345678901234567890\nx\n",
+      "123456789012345678901234567890123456789(2) " },
+  };
+
+  for (size_t i = 0; i < ARRAY_LEN (all); i++)
+    assert_string_equal (parts_of (all[i].text), all[i].parts);
+}
+
+/* Of a large one a hundredth is much. */
+static void
+which_is_full (void **state)
+{
+  static const struct
+  {
+    const char *line;
+    bool inodes, is, full;
+  } all[] = {
+    { "/dev/vda 100 99 1 99% /data", false, true, true },
+    { "/dev/vda 100 98 2 98% /data", false, true, true },
+    { "/dev/vda 100 97 3 97% /data", false, true, false },
+    { "/dev/vda 9000000 8934465 65535 99% /data", false, true, true },
+    { "/dev/vda 9000000 8934464 65536 99% /data", false, true, false },
+    { "/dev/vda 9000000 9000000 65536 100% /data", false, true, true },
+    { "/dev/vda 100 99 1 99% /data", true, true, false },
+    { "/dev/vda 100 100 0 100% /data", true, true, true },
+    { "/dev/loop3 100 100 0 100% /snap/x", false, true, false },
+    { "/dev/vda 100 100 0 100% data", false, false, false },
+    { "Filesystem 1K-blocks Used Available Use% Mounted on", false, false,
+      false },
+  };
+
+  for (size_t i = 0; i < ARRAY_LEN (all); i++)
+    {
+      struct inside_fs fs;
+
+      assert_int_equal (inside_df (all[i].line, all[i].inodes, &fs),
+                        all[i].is);
+      if (all[i].is)
+        assert_int_equal (fs.full, all[i].full);
+    }
+}
+
 /* What the shells below have instead of those programs: functions, since that
  * of busybox asks no PATH. */
 #define PROGRAMS                                                              \
@@ -508,7 +594,10 @@ main (void)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (what_it_says_of_itself),
     cmocka_unit_test (log_comes_through),
-    cmocka_unit_test (what_is_cut_off), cmocka_unit_test (what_shells_cut),
+    cmocka_unit_test (what_is_cut_off),
+    cmocka_unit_test (which_parts_there_are),
+    cmocka_unit_test (which_is_full),
+    cmocka_unit_test (what_shells_cut),
     cmocka_unit_test (commands_of_a_step),
     cmocka_unit_test (which_one_it_is),
     cmocka_unit_test (its_bytes_are_shown),

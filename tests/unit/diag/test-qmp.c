@@ -48,7 +48,7 @@ exec_qemu (const char *folder)
   snprintf (qmp, sizeof qmp, "unix:%s/qmp,server=on,wait=off", folder);
   snprintf (disk, sizeof disk,
             "file=%s/root.raw,format=raw,if=none,id=root,"
-            "throttling.iops-total=100",
+            "throttling.iops-total=100,stats-intervals.0=600",
             folder);
   prctl (PR_SET_PDEATHSIG, SIGKILL);
   execv (QEMU, (char *const *) (uintptr_t) argv);
@@ -244,6 +244,66 @@ not_without_leave (void **state)
   haul_free (h);
 }
 
+/* ---- how long its requests take ---- */
+
+static void
+order (struct collect_ctx *ctx, const char *command, const char *args)
+{
+  struct error err = ERROR_INIT;
+
+  if (sysrq_ask_monitor (ctx, command, json_tokener_parse (args), &err) < 0)
+    fail_msg ("%s: %s", command, err.msg);
+}
+
+static struct haul *
+read_between (struct collect_ctx *ctx)
+{
+  struct qmp_said was = { NULL, 0 }, now = { NULL, 0 };
+  struct haul *h = haul_new ();
+
+  ctx->out = &h->out;
+  qmp_round (ctx, false, false, &was);
+  order (ctx, "human-monitor-command",
+         "{'command-line':'qemu-io root \"aio_read 0 4k\"'}");
+  order (ctx, "human-monitor-command",
+         "{'command-line':'qemu-io root aio_flush'}");
+  qmp_round (ctx, false, true, &now);
+  qmp_facts (ctx, was.said, now.said);
+  json_object_put (was.said);
+  json_object_put (now.said);
+  return h;
+}
+
+/* Somebody has QEMU count; a request is done between the looks. */
+static void
+counts_of_a_real_one (void **state)
+{
+  struct transport_env env = { opener_local (), NULL, NULL };
+  struct guest g;
+  struct collect_ctx ctx = { .guest = &g, .env = &env };
+  struct haul *h;
+
+  if (!qemu)
+    skip ();
+  g = guest ();
+  ctx.deadline = clock_ms () + UNTIL_MS;
+  h = read_between (&ctx);
+  assert_null (fact_of (h, "disk.root.slowest_ms"));
+  assert_string_equal (file_of (h, "monitor/latency.txt"), "(none)");
+  assert_true (fact_of (h, "disk.root.longest_ms")->d > 0);
+  order (&ctx, "block-latency-histogram-set",
+         "{'id':'/machine/peripheral/virtio-disk0/virtio-backend',"
+         "'boundaries':[2000,3600000000000]}");
+  haul_free (h);
+  h = read_between (&ctx);
+  assert_true (fact_of (h, "disk.root.slowest_ms")->d == 0.002);
+  assert_true (fact_of (h, "disk.root.latency_ms")->d >= 0.002);
+  assert_non_null (strstr (file_of (h, "monitor/latency.txt"),
+                           "root, read: "));
+  assert_non_null (strstr (file_of (h, "monitor/latency.txt"), "  +1\n"));
+  haul_free (h);
+}
+
 /* ---- what they mean ---- */
 
 static struct haul *
@@ -281,6 +341,55 @@ what_moved (void **state)
   h = facts (&g, STATS (10, 5, 5, 5), STATS (10, 5, 4, 5));
   assert_null (fact_of (h, "disk.root.latency_ms"));
   assert_null (fact_of (h, "vcpu.0.exits"));
+  haul_free (h);
+}
+
+#define BINS(bounds, bins)                                                    \
+  "{'blockstats':[{'device':'root','stats':{'wr_latency_histogram':{"         \
+  "'boundaries':[" bounds "],'bins':[" bins "]}}}]}"
+
+static void
+how_long_it_takes (void **state)
+{
+  struct guest g = { .nconsoles = 0 };
+  struct haul *h = facts (&g, BINS ("1000000,50000000", "5,6,7"),
+                          BINS ("1000000,50000000", "9,8,7"));
+
+  /* The slowest of those that moved, not of those that there are. */
+  assert_true (fact_of (h, "disk.root.slowest_ms")->d == 1.0);
+  assert_non_null (strstr (file_of (h, "monitor/latency.txt"), "root, write"));
+  assert_non_null (strstr (file_of (h, "monitor/latency.txt"), "  +4\n"));
+  haul_free (h);
+  h = facts (&g, BINS ("1000000,50000000", "5,6,7"),
+             BINS ("1000000,50000000", "5,6,8"));
+  assert_true (fact_of (h, "disk.root.slowest_ms")->d == 50.0);
+  haul_free (h);
+  /* Set anew in between: nothing is known of what moved. */
+  h = facts (&g, BINS ("1000000,40000000", "5,6,7"),
+             BINS ("1000000,50000000", "6,7,8"));
+  assert_null (fact_of (h, "disk.root.slowest_ms"));
+  haul_free (h);
+  h = facts (&g, BINS ("9", "1,1"), BINS ("", "5"));
+  assert_null (fact_of (h, "disk.root.slowest_ms"));
+  haul_free (h);
+  h = facts (&g, BINS ("1000000,50000000", "5,6,7"),
+             BINS ("1000000,50000000", "5,6,3"));
+  assert_null (fact_of (h, "disk.root.slowest_ms"));
+  assert_null (strstr (file_of (h, "monitor/latency.txt"), "+-"));
+  haul_free (h);
+  /* Of no shape. */
+  h = facts (&g, BINS ("9,8", "1,1,1"), BINS ("9,8", "2,2,2"));
+  assert_int_equal (h->nfacts + h->nfiles, 0);
+  haul_free (h);
+  h = facts (&g, BINS ("9", "1"), BINS ("9,'x'", "2,null,-3"));
+  assert_int_equal (h->nfacts + h->nfiles, 0);
+  haul_free (h);
+  /* The longest of its intervals. */
+  h = facts (&g, NULL,
+             "{'blockstats':[{'device':'root','stats':{'timed_stats':[{"
+             "'interval_length':60,'max_rd_latency_ns':7000000,"
+             "'max_wr_latency_ns':9000000},{'max_wr_latency_ns':'x'},[]]}}]}");
+  assert_true (fact_of (h, "disk.root.longest_ms")->d == 9.0);
   haul_free (h);
 }
 
@@ -340,7 +449,9 @@ main (void)
     cmocka_unit_test (asks_what_it_is_told),
     cmocka_unit_test (takes_a_picture),
     cmocka_unit_test (not_without_leave),
+    cmocka_unit_test (counts_of_a_real_one),
     cmocka_unit_test (what_moved),
+    cmocka_unit_test (how_long_it_takes),
     cmocka_unit_test (what_it_says),
     cmocka_unit_test (what_libvirt_says),
   };

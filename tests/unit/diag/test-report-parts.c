@@ -260,6 +260,35 @@ each_kind (void **state)
     }
 }
 
+/* A line for each stack and state; whatever a guest calls a function, it ends no
+ * line and makes no frame. */
+static void
+folded_stacks (void **state)
+{
+  static const struct file files[] = {
+    { "memory/look.jsonl",
+      "{\"row\":\"stack\",\"id\":\"a\",\"frames\":[\"schedule\","
+      "\"f_waits\",\"entry\"]}\n"
+      "{\"row\":\"stack\",\"id\":\"b\",\"frames\":[\"x;y z\\n9\"]}\n"
+      "{\"row\":\"task\",\"pid\":1,\"comm\":\"a\",\"state\":\"D\","
+      "\"stack\":\"a\"}\n"
+      "{\"row\":\"task\",\"pid\":2,\"comm\":\"b\",\"state\":\"D\","
+      "\"stack\":\"a\"}\n"
+      "{\"row\":\"task\",\"pid\":3,\"comm\":\"c\",\"state\":\"S\","
+      "\"stack\":\"b\"}\n" },
+    { NULL, NULL }
+  };
+  CLEANUP_BUF struct buf page = BUF_INIT (REPORT_MAX);
+  CLEANUP_BUF struct buf folded = BUF_INIT (2 * FOLDED_MAX);
+
+  assert_int_equal (page_and_stacks ("{}", files, &page, &folded, NULL), 0);
+  assert_string_equal (buf_str (&folded), "D;entry;f_waits;schedule 2\n"
+                                          "S;x_y_z_9 1\n");
+  buf_clear (&folded);
+  assert_int_equal (page_and_stacks ("{}", NULL, &page, &folded, NULL), 0);
+  assert_int_equal (folded.len, 0);
+}
+
 /* ---- bounds ---- */
 
 static char *
@@ -376,6 +405,7 @@ main (void)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (style_is_allowed),
     cmocka_unit_test (each_kind),
+    cmocka_unit_test (folded_stacks),
     cmocka_unit_test (bounded),
     cmocka_unit_test (places),
   };

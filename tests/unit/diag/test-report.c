@@ -194,7 +194,7 @@ damaged (void **state)
   struct json_object *m = json_tokener_parse (whole);
   const char *at;
 
-  assert_int_equal (report_html (&s.source, m, &page, NULL), 0);
+  assert_int_equal (report_html (&s.source, m, &page, NULL, NULL), 0);
   json_object_put (m);
   is_a_page (&page);
   at = strstr (buf_str (&page), "This bundle is damaged.");

@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/fact.h"
+#include "base/json.h"
 #include "diag/ladder/ladder.h"
 
 #include <stdio.h>
@@ -141,6 +142,26 @@ names_class_and_culprit (void **state)
              "culprit.soft_lockup=spin [m];workqueue.stuck_s=56.0;"
              "finding.workqueue_lockup=1 works of pool 4 wait",
              "scheduler-dead", "soft-lockup", "spin [m]");
+  concludes (LIVES ";mem.new_oom_kills=2;mem.oom_kills=3;"
+             "kernel.event.balloon=balloon: the guest has no memory to give;"
+             "kernel.event.oom_kill=Out of memory: killed sh",
+             "timeout", "out-of-memory",
+             "the balloon, by which its host takes the guest's memory: Out of "
+             "memory: killed sh");
+  /* But a worker that keeps it is the works' own fault. */
+  concludes (LIVES ";finding.soft_lockup=CPU 0 lets nothing else run;"
+             "culprit.soft_lockup=spin [m], kworker/0:1 (7) on CPU 0;"
+             "workqueue.stuck_s=16.0",
+             "silent", "workqueue-lockup",
+             "spin [m], kworker/0:1 (7) on CPU 0");
+  /* So is a reader of RCU; what the kernel has said stands before both. */
+  concludes (LIVES ";finding.soft_lockup=CPU 0 lets nothing else run: t (7), "
+             "as a reader of RCU that does not end;culprit.soft_lockup=spin [m]",
+             "silent", "rcu-stall", "spin [m]");
+  concludes (LIVES ";finding.soft_lockup=CPU 0 lets nothing else run: t (7), "
+             "as a reader of RCU that does not end;culprit.soft_lockup=spin [m];"
+             "kernel.event.soft_lockup=CPU#0 stuck for 22s",
+             "silent", "soft-lockup", "spin [m]");
   concludes (LIVES ";finding.filesystem_error=file system ext4 on vda is "
              "read-only, though it was mounted for writing: its kernel gave it "
              "up after an error;culprit.filesystem_error=device vda",
@@ -480,6 +501,106 @@ rests_on_its_outcome (void **state)
     }
 }
 
+/* What is behind its disk says why; one that is only fuller than it should be
+ * does not, nor does a disk that is well. */
+static void
+what_is_behind_a_disk (void **state)
+{
+#define FULL "disk.vda.pool_trouble@host=thin pool p has no room"
+#define NEARLY "disk.vda.pool@host=p;disk.vda.pool_data@host=0.99"
+#define STALLED                                                               \
+  ";finding.storage_stalled=disk vda: 1 request;"                             \
+  "culprit.storage_stalled=disk vda;disk.any_moved=0;"
+  concludes (LIVES STALLED FULL, "no-answer", "storage-stalled",
+             "disk vda; thin pool p has no room");
+  concludes (LIVES STALLED NEARLY, "no-answer", "storage-stalled", "disk vda");
+  concludes ("vmm.status@monitor=io-error;" FULL, "silent", "io-error",
+             "thin pool p has no room");
+  concludes ("vmm.status@monitor=io-error;" NEARLY, "silent", "io-error",
+             "io-error");
+  concludes ("vmm.status@monitor=running;disk.vda.new_errors@monitor=3;" FULL,
+             "no-answer", "storage-stalled", "thin pool p has no room");
+  concludes ("vmm.status@monitor=running;kernel.answers@sysrq=shown;"
+             "tasks.in_io@sysrq=2;disk.any_moved@monitor=0;" FULL,
+             "no-answer", "storage-stalled", "thin pool p has no room");
+  concludes (WELL ";" FULL, "disk-stalled", "storage-stalled",
+             "thin pool p has no room");
+  /* Alone it is no verdict. */
+  concludes (WELL ";" FULL, "status", "application-dead", WEB);
+  concludes (WELL ";disk.vda.health@host=failing", "status",
+             "application-dead", WEB);
+  /* Slow for its disk, and for something else. */
+  concludes (WELL ";disk.vda.latency_ms@monitor=900.0", "slow", "slow",
+             "host side of the guest's disk");
+  concludes (WELL ";disk.vda.latency_ms@monitor=90.0", "slow", "slow", WEB);
+}
+
+/* That, with what it rests on; "": nothing at all. */
+static void
+finds (const char *text, const char *want)
+{
+  struct fact facts[8];
+  size_t n = facts_from (text, facts, ARRAY_LEN (facts));
+  const struct cause cause = { "web", "ordered", "it said" };
+  struct judgement j;
+  struct fact_set *set;
+  bool found = false;
+  size_t n_found;
+
+  assert_int_equal (fact_set_new (n, &set, NULL), 0);
+  fact_set_fill (set, facts, n);
+  ladder_judge (rules, set, &cause, NULL, &j);
+  n_found = json_object_array_length (j.findings);
+  for (size_t i = 0; i < n_found; i++)
+    {
+      struct json_object *f = json_object_array_get_idx (j.findings, i);
+
+      found |= strcmp (json_get_str (f, "rule"), want) == 0;
+      assert_true (json_object_array_length (json_get (f, "evidence")) > 0);
+    }
+  judgement_done (&j);
+  fact_set_free (set);
+  if (found != (want[0] != '\0') || (!want[0] && n_found))
+    fail_msg ("%s: not \"%s\", %zu", text, want, n_found);
+}
+
+static void
+tells_what_is_behind (void **state)
+{
+  static const struct
+  {
+    const char *facts, *finding;
+  } cases[] = {
+    { "disk.vda.pool_trouble@host=thin pool p is read-only", "pool-fails" },
+    { "disk.vda.pool_data@host=0.90", "pool-short" },
+    { "disk.vda.pool_metadata@host=0.95", "pool-short" },
+    { "disk.vda.io_status@monitor=nospace", "host-has-no-room" },
+    { "disk.vda.host_free@host=4096", "host-room-short" },
+    { "disk.vda.host_free@host=99999999;disk.vda.io_status@monitor=ok", "" },
+    { "disk.vda.backing_state@host=suspended", "backing-stands" },
+    { "disk.vda.backing_state@host=degraded", "backing-degraded" },
+    { "disk.vda.health@host=failing", "hardware-fails" },
+    { "disk.vda.health@host=warns", "hardware-warns" },
+    { "disk.vda.latency_ms@monitor=900.0", "disk-takes-long" },
+    { "disk.vda.slowest_ms@monitor=1000.0", "disk-took-long" },
+    { "host.memory_uncorrected@host=1", "host-memory-fails" },
+    { "host.machine_checks@host=2", "host-machine-checks" },
+    { "host.log.trouble@host=mce: x", "host-kernel-tells" },
+    { "disk.vda.pool@host=p;disk.vda.pool_data@host=0.89;"
+      "disk.vda.pool_metadata@host=0.2;disk.vda.pool_state@host=ok",
+      "" },
+    { "disk.vda.health@host=ok;disk.vda.media_errors@host=0;"
+      "disk.vda.backing_state@host=ok;host.machine_checks@host=0",
+      "" },
+    { "disk.vda.latency_ms@monitor=90.0;disk.vda.slowest_ms@monitor=50.0;"
+      "host.memory_uncorrected@host=0;host.memory_errors@host=4",
+      "" },
+  };
+
+  for (size_t i = 0; i < ARRAY_LEN (cases); i++)
+    finds (cases[i].facts, cases[i].finding);
+}
+
 int
 main (void)
 {
@@ -494,6 +615,8 @@ main (void)
     cmocka_unit_test (told_causes),
     cmocka_unit_test (what_a_dead_kernel_leaves),
     cmocka_unit_test (rests_on_its_outcome),
+    cmocka_unit_test (what_is_behind_a_disk),
+    cmocka_unit_test (tells_what_is_behind),
   };
 
   return cmocka_run_group_tests (tests, begin_rules, end_rules);

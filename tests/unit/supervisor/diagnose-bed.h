@@ -14,6 +14,7 @@
 #include "base/job.h"
 #include "base/json.h"
 #include "base/loop.h"
+#include "diag/ladder/rules.h"
 #include "supervisor/incidents/diagnose.h"
 #include "supervisor/incidents/haul.h"
 #include "supervisor/text/text.h"
@@ -187,6 +188,13 @@ brings_much (struct collect_ctx *ctx, struct error *err)
   ctx->out->file (ctx->out, "more", more, sizeof more);
   brings (ctx, "more", "no hole");
   brings (ctx, "much", "!");
+  brings (ctx, "part", "abcd");
+  ctx->out->file (ctx->out, "part", more, sizeof more);
+  brings (ctx, "part", "late");
+  ctx->out->attach (ctx->out, &(struct collect_attachment){
+                                  .path = "/var/crash/a.core",
+                                  .bytes = 77,
+                                  .send = "never" });
   return error_set (err, EIO, "broken off");
 }
 

@@ -110,6 +110,44 @@ whole (void **state)
   assert_int_equal (files (b), 1);
 }
 
+/* As who reads the file would sum it, holes and all. */
+static void
+summed (void **state)
+{
+  static unsigned char piece[1 << 20];
+  struct bed *b = *state;
+  char is[DIGEST_HEX], want[DIGEST_HEX];
+  struct digest d;
+  ssize_t n;
+
+  assert_int_equal (begin (b, (struct core_file_spec){ .sum = true }), 0);
+  assert_int_equal (put (b, 0, 1000), 0);
+  assert_int_equal (put (b, 40 * MIB + 17, MIB), 0);
+  assert_int_equal (put (b, 98 * MIB, MIB), 0);
+  assert_int_equal (core_file_commit (b->f, &b->err), 0);
+  assert_true (core_file_sum (b->f, is));
+  /* Once. */
+  assert_false (core_file_sum (b->f, is));
+  int fd = open (b->path, O_RDONLY);
+  digest_init (&d);
+  while ((n = read (fd, piece, sizeof piece)) > 0)
+    digest_add (&d, piece, (size_t) n);
+  close (fd);
+  digest_end_hex (&d, want);
+  assert_string_equal (is, want);
+}
+
+static void
+not_summed (void **state)
+{
+  struct bed *b = *state;
+  char is[DIGEST_HEX];
+
+  assert_int_equal (begin (b, (struct core_file_spec){ 0 }), 0);
+  assert_int_equal (put (b, 0, 1000), 0);
+  assert_false (core_file_sum (b->f, is));
+}
+
 /* What one that was killed has left; nothing of others, nor what is written
  * just now. */
 static void
@@ -243,7 +281,7 @@ main (void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown (fn, setup, teardown)
   const struct CMUnitTest tests[] = {
-    TEST (whole),     TEST (left_over), TEST (broken_off), TEST (over_another),
+    TEST (whole),     TEST (summed),    TEST (not_summed), TEST (left_over), TEST (broken_off), TEST (over_another),
     TEST (too_large), TEST (hostile),    cmocka_unit_test (progress_line),
   };
 

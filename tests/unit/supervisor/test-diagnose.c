@@ -211,6 +211,63 @@ what_is_too_much_is_cut (void **state)
       "the rest of it");
 }
 
+/* How much of it there was is said of the collector and of its files. */
+static void
+what_is_cut_is_counted (void **state)
+{
+  struct world *w = *state;
+  struct json_object *o, *cut;
+
+  diagnose (w, "brings-much");
+  o = json_object_array_get_idx (
+      json_object_object_get (w->head, "collectors"), 0);
+  assert_true (json_get_int (o, "budget_ms", 0) > 0);
+  assert_string_equal (json_get_str (o, "touch"), "nothing");
+  cut = json_get (o, "truncated");
+  assert_int_equal (json_get_int (cut, "orig_bytes", 0)
+                        - json_get_int (o, "bytes", 0),
+                    2 * HAUL_MAX_BYTES + strlen ("no hole" "late"));
+  o = json_object_object_get (w->head, "about");
+  assert_int_equal (json_object_object_length (o), 1);
+  cut = json_get (json_get (o, "part"), "truncated");
+  assert_int_equal (json_get_int (cut, "orig_bytes", 0),
+                    HAUL_MAX_BYTES + strlen ("abcdlate"));
+}
+
+static void
+what_lies_beside_is_listed (void **state)
+{
+  struct world *w = *state;
+  struct json_object *list, *o;
+
+  diagnose (w, "brings-much");
+  list = json_object_object_get (w->head, "attachments");
+  assert_int_equal (json_object_array_length (list), 1);
+  o = json_object_array_get_idx (list, 0);
+  assert_string_equal (json_get_str (o, "name"), "a.core");
+  assert_string_equal (json_get_str (o, "path"), "/var/crash/a.core");
+  assert_string_equal (json_get_str (o, "collector"), "brings-much");
+  assert_int_equal (json_get_int (o, "bytes", 0), 77);
+  assert_null (json_get (o, "sha256"));
+}
+
+static void
+the_terms_are_told (void **state)
+{
+  struct world *w = *state;
+  struct json_object *o;
+  char sum[DIGEST_HEX];
+
+  memset (w->d.config_sha256, 'c', DIGEST_HEX - 1);
+  diagnose (w, "greets-once");
+  o = json_object_object_get (w->head, "terms");
+  verdict_rules_sum (w->d.rules, sum);
+  assert_string_equal (json_get_str (o, "ruleset_sha256"), sum);
+  assert_string_equal (json_get_str (o, "config_sha256"),
+                       w->d.config_sha256);
+  assert_string_equal (json_get_str (w->head, "impact_level"), "nothing");
+}
+
 /* ---- acts that have to be undone ---- */
 
 static void
@@ -276,6 +333,9 @@ main (void)
     T (goes_on_for_another_cause),
     T (what_is_stuck_keeps_what_it_brought),
     T (what_is_too_much_is_cut),
+    T (what_is_cut_is_counted),
+    T (what_lies_beside_is_listed),
+    T (the_terms_are_told),
     T (it_acts_when_that_is_remembered),
     T (and_not_when_it_is_not),
     T (nor_when_it_is_too_late),

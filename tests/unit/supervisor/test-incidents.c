@@ -124,6 +124,7 @@ writer_hangs (void **state)
   loop_advance (w->d.loop, 200);
   /* Waited for once, and not for each word. */
   assert_int_equal (newest (w)->life, LIFE_COLLECTING);
+  assert_int_equal (newest (w)->disk_by_ms, 0);
   assert_int_equal (w->nrunning, 1);
   assert_int_equal (w->nputs, 2);
   /* Its answers are no steps any more. */

@@ -225,6 +225,34 @@ says_what_it_waits_for (void **state)
           "'timers':{'due_s':-3.5}}\n",
           "What stands out:\n * CPU 0 lets nothing else run: spinner (9) in "
           "spin [zoo], at delay_tsc, a timer is 3.5 s late for that\n");
+  expect (KERNEL SYSTEM SPIN
+          "{'row':'cpu','vcpu':0,'cpu':0,'mode':'kernel','at':'y+0x1/0x2',"
+          "'irqs_off':false,'halted':false,'pid':9,'comm':'spinner','stack':1,"
+          "'rcu_reader':true}\n" TASK "{'row':'timers','cpu':0,'hrtimers':{"
+          "'due_s':0.003},'timers':{'due_s':-3.5}}\n",
+          "What stands out:\n * CPU 0 lets nothing else run: spinner (9) in "
+          "spin [zoo], at delay_tsc, a timer is 3.5 s late for that, as a "
+          "reader of RCU that does not end\n");
+}
+
+/* Whose work sleeps for ever has the blame, and not who waits for it. */
+static void
+sees_a_work_that_sleeps (void **state)
+{
+#define FLUSHES(since)                                                        \
+  "{'row':'stack','id':1,'frames':['__schedule+0x1/0x2',"                  \
+  "'schedule+0x1/0x2','schedule_timeout+0x1/0x2',"                            \
+  "'wait_for_completion+0x1/0x2','__flush_work+0x1/0x2']}\n"                  \
+  "{'row':'task','pid':9,'comm':'sh','state':'D','since_s':" since             \
+  ",'stack':1}\n"
+#define WORK                                                                  \
+  "{'row':'work','pool':4,'state':'running','func':'w_sleep','queue':'q',"    \
+  "'pid':31,'comm':'kworker/u4:1','asleep_s':15.7,'busy_at_most_s':16}\n"
+  expect (KERNEL SYSTEM CPU1_IDLE FLUSHES ("8") WORK,
+          "What stands out:\n * sh (9) waits for works of the kernel, of which "
+          "w_sleep, of queue q, has slept for 16 s\n");
+  expect (KERNEL SYSTEM CPU1_IDLE FLUSHES ("2") WORK,
+          "Nothing stands out in this look.\n");
 }
 
 /* QEMU waits for the disk, and the guest's clock stands for that. */
@@ -360,6 +388,7 @@ main (void)
     cmocka_unit_test (told_to_programs),
     cmocka_unit_test (names_who_takes_no_interrupts),
     cmocka_unit_test (does_not_cry_wolf),
+    cmocka_unit_test (sees_a_work_that_sleeps),
     cmocka_unit_test (all_of_them_off),
     cmocka_unit_test (says_panic_first),
     cmocka_unit_test (says_what_it_waits_for),

@@ -298,7 +298,7 @@ int
 __wrap_opener_do (const struct open_req *req, int *ret_fd, int *ret_lock,
                   struct error *err)
 {
-  while (req->kind == OPEN_MAILBOX)
+  while (req->kind == OPEN_MAILBOX || req->kind == OPEN_HEALTH)
     pause ();
   return __real_opener_do (req, ret_fd, ret_lock, err);
 }
@@ -350,6 +350,35 @@ nor_those_of_many_folders (void **state)
   stuck_mailboxes (*state, 3 * OPENERS_MAX, OPENERS_MAX);
 }
 
+/* Disks that are dead, asked how they are: two get a process each, the others
+ * are answered at once. */
+static void
+dead_disks_stop_nobody_else (void **state)
+{
+  struct world *w = *state;
+  struct result r[8], file;
+
+  for (unsigned i = 0; i < 8; i++)
+    {
+      char path[16];
+      const struct open_req req
+          = { .kind = OPEN_HEALTH, .root = "/dev/block", .path = path };
+
+      snprintf (path, sizeof path, "8:%u", 16 * i);
+      r[i] = (struct result){ .fd = -1 };
+      openers_ask (w->openers, &req, on_done, &r[i]);
+    }
+  ask (w, "a/one", &file);
+  await (w, &file);
+  check_content (&file, "a/one");
+  for (unsigned i = 0; i < 8; i++)
+    {
+      await (w, &r[i]);
+      assert_int_equal (r[i].code, ETIMEDOUT);
+    }
+  assert_non_null (strstr (w->folder, "(health of disks)"));
+}
+
 int
 main (void)
 {
@@ -364,6 +393,8 @@ main (void)
     cmocka_unit_test_setup_teardown (dead_mailboxes_stop_nobody_else, setup,
                                      teardown),
     cmocka_unit_test_setup_teardown (nor_those_of_many_folders, setup,
+                                     teardown),
+    cmocka_unit_test_setup_teardown (dead_disks_stop_nobody_else, setup,
                                      teardown),
   };
 

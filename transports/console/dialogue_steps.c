@@ -4,7 +4,7 @@
  * else.  A circle without an `expect` would spin, and steps from which no way
  * leads to the end would call each guest hung: both are refused.
  */
-#include "scenarios/scenario_impl.h"
+#include "transports/console/dialogue.h"
 
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -27,59 +27,58 @@
 /* Lengths are bounds on what one document may make the daemon keep and type:
  * it may come from a controller. */
 static const struct json_field step_fields[] = {
-  { .name = "name", .kind = JSON_STRING, AT (scenario_step, name),
+  { .name = "name", .kind = JSON_STRING, AT (dialogue_step, name),
     .required = true, .min = 1, .max = 63, .help = "of this step" },
-  { .name = "send", .kind = JSON_BYTES, AT (scenario_step, send), .min = 1,
+  { .name = "send", .kind = JSON_BYTES, AT (dialogue_step, send), .min = 1,
     .max = 1024,
     .help = "typed first; \\r \\n \\t \\e \\xNN \\\\ as in C, ${nonce} is "
             "random in each run" },
-  { .name = "expect", .kind = JSON_ARRAY, AT (scenario_step, expect),
-    .max = SCENARIO_MAX_EXPECTS, .elem_size = sizeof (char *),
+  { .name = "expect", .kind = JSON_ARRAY, AT (dialogue_step, expect),
+    .max = DIALOGUE_MAX_EXPECTS, .elem_size = sizeof (char *),
     .elem_kind = JSON_STRING,
     .help = "PCRE2s: the first that matches decides" },
   { .name = "timeout", .kind = JSON_DURATION,
-    AT (scenario_step, timeout_ms), .min = 1, .max = DAY,
-    .help = "how long to wait for one; default what is left of the "
-            "scenario's" },
-  { .name = "go-to", .kind = JSON_STRING, AT (scenario_step, go_to),
+    AT (dialogue_step, timeout_ms), .min = 1, .max = DAY,
+    .help = "how long to wait for one; default what is left of all" },
+  { .name = "go-to", .kind = JSON_STRING, AT (dialogue_step, go_to),
     .min = 1, .max = 63,
     .help = "step after a match, \"end\" = well; default the next" },
-  { .name = "else", .kind = JSON_STRING, AT (scenario_step, otherwise),
+  { .name = "else", .kind = JSON_STRING, AT (dialogue_step, otherwise),
     .min = 1, .max = 63,
     .help = "step when nothing matched in time; default: failed" },
-  { .name = "fail", .kind = JSON_STRING, AT (scenario_step, fail), .min = 1,
+  { .name = "fail", .kind = JSON_STRING, AT (dialogue_step, fail), .min = 1,
     .max = 150, .help = "sentence: a match here is a failure" },
   { .name = NULL },
 };
 
-const struct json_field scenario_steps_keys[] = {
+const struct json_field dialogue_keys[] = {
   { .name = "steps", .kind = JSON_ARRAY, .required = true, .min = 1,
     .max = 64, .sub = step_fields,
-    .elem_size = sizeof (struct scenario_step),
+    .elem_size = sizeof (struct dialogue_step),
     .help = "what is said and waited for" },
   { .name = NULL },
 };
 
-const struct scenario_step *
-scenario_step_at (const struct json_list *steps, size_t i)
+const struct dialogue_step *
+dialogue_step_at (const struct json_list *steps, size_t i)
 {
-  return (const struct scenario_step *) steps->items + i;
+  return (const struct dialogue_step *) steps->items + i;
 }
 
 /* Index of a step; the count of steps is the well end; -1 unknown. */
 static int
 find_step (const struct json_list *steps, const char *name)
 {
-  if (strcmp (name, SCENARIO_END) == 0)
+  if (strcmp (name, DIALOGUE_LAST) == 0)
     return (int) steps->count;
   for (size_t i = 0; i < steps->count; i++)
-    if (strcmp (scenario_step_at (steps, i)->name, name) == 0)
+    if (strcmp (dialogue_step_at (steps, i)->name, name) == 0)
       return (int) i;
   return -1;
 }
 
 int
-scenario_step_after (const struct json_list *steps, size_t i,
+dialogue_step_after (const struct json_list *steps, size_t i,
                      const char *name)
 {
   return name ? find_step (steps, name) : (int) i + 1;
@@ -89,11 +88,11 @@ scenario_step_after (const struct json_list *steps, size_t i,
 static int
 after (const struct json_list *steps, size_t i)
 {
-  return scenario_step_after (steps, i, scenario_step_at (steps, i)->go_to);
+  return dialogue_step_after (steps, i, dialogue_step_at (steps, i)->go_to);
 }
 
 char *
-scenario_step_text (const char *text, const char *nonce)
+dialogue_text (const char *text, const char *nonce)
 {
   struct buf out CLEANUP_BUF = BUF_INIT (16384);
   const char *at;
@@ -112,9 +111,11 @@ scenario_step_text (const char *text, const char *nonce)
 
 struct steps_at
 {
-  const struct scenario_at *at;
+  const struct json_doc *doc;
+  const char *path;
   const struct json_list *steps;
   uint64_t timeout_ms;
+  struct error *err;
 };
 
 static int bad (const struct steps_at *at, size_t step, const char *key,
@@ -124,14 +125,17 @@ static int
 bad (const struct steps_at *at, size_t step, const char *key, const char *fmt,
      ...)
 {
-  char path[80], msg[300];
+  struct buf shown CLEANUP_BUF = BUF_INIT (400);
+  char path[256], msg[300];
   va_list ap;
 
   va_start (ap, fmt);
   vsnprintf (msg, sizeof msg, fmt, ap);
   va_end (ap);
-  snprintf (path, sizeof path, "steps[%zu]%s%s", step, *key ? "." : "", key);
-  return scenario_bad (at->at, path, "%s", msg);
+  snprintf (path, sizeof path, "%s%ssteps[%zu]%s%s", at->path,
+            *at->path ? "." : "", step, *key ? "." : "", key);
+  text_escape (&shown, msg, strlen (msg), 0);
+  return json_error_at (at->doc, path, at->err, "%s", buf_str (&shown));
 }
 
 #define SAMPLE "0123456789abcdef"
@@ -144,9 +148,9 @@ check_echo (const struct steps_at *at, size_t i, const char *key,
 {
   for (size_t k = 0; k < at->steps->count; k++)
     {
-      const struct scenario_step *st = scenario_step_at (at->steps, k);
+      const struct dialogue_step *st = dialogue_step_at (at->steps, k);
       CLEANUP_FREE char *sent = st->send && strstr (st->send, NONCE)
-                                    ? scenario_step_text (st->send, SAMPLE)
+                                    ? dialogue_text (st->send, SAMPLE)
                                     : NULL;
       CLEANUP_BUF struct buf echo = BUF_INIT (2 * 16384);
 
@@ -166,13 +170,13 @@ check_echo (const struct steps_at *at, size_t i, const char *key,
 static int
 check_patterns (const struct steps_at *at, size_t i)
 {
-  const struct scenario_step *st = scenario_step_at (at->steps, i);
+  const struct dialogue_step *st = dialogue_step_at (at->steps, i);
   char *const *patterns = st->expect.items;
 
   for (size_t k = 0; k < st->expect.count; k++)
     {
       CLEANUP_FREE char *pattern
-          = scenario_step_text (patterns[k], SAMPLE);
+          = dialogue_text (patterns[k], SAMPLE);
       CLEANUP_REGEX struct regex *re = NULL;
       struct error why = ERROR_INIT;
       char key[40];
@@ -180,7 +184,7 @@ check_patterns (const struct steps_at *at, size_t i)
 
       snprintf (key, sizeof key, "expect[%zu]", k);
       if (!pattern)
-        return error_set (at->at->err, ENOMEM, "no memory");
+        return error_set (at->err, ENOMEM, "no memory");
       if (regex_new (pattern, &re, &why) < 0)
         return bad (at, i, key, "%s", error_text (&why));
       if (regex_matches_nothing (re))
@@ -198,14 +202,14 @@ static int
 check_step (const struct steps_at *at, size_t i)
 {
   const struct json_list *steps = at->steps;
-  const struct scenario_step *st = scenario_step_at (steps, i);
+  const struct dialogue_step *st = dialogue_step_at (steps, i);
 
   if (!text_is_name (st->name))
     return bad (at, i, "name",
                 "a name is made of letters, digits, \".\", \"_\" and \"-\"");
-  if (strcmp (st->name, SCENARIO_END) == 0)
+  if (strcmp (st->name, DIALOGUE_LAST) == 0)
     return bad (at, i, "name", "\"%s\" is the name of the well end",
-                SCENARIO_END);
+                DIALOGUE_LAST);
   if (find_step (steps, st->name) != (int) i)
     return bad (at, i, "name", "another step has the same name");
   if (st->go_to && find_step (steps, st->go_to) < 0)
@@ -220,7 +224,7 @@ check_step (const struct steps_at *at, size_t i)
   if (!st->expect.count && !st->send && !st->fail && !st->go_to)
     return bad (at, i, "", "this step does nothing; give it \"send\" or "
                 "\"expect\"");
-  if (st->timeout_ms > at->timeout_ms)
+  if (at->timeout_ms && st->timeout_ms > at->timeout_ms)
     return bad (at, i, "timeout", "is longer than the scenario's");
   return check_patterns (at, i);
 }
@@ -236,8 +240,8 @@ check_circles (const struct steps_at *at)
       size_t pos = i, hops = 0;
 
       /* More hops than steps without waiting once: it has come round. */
-      while (pos < steps->count && !scenario_step_at (steps, pos)->expect.count
-             && !scenario_step_at (steps, pos)->fail)
+      while (pos < steps->count && !dialogue_step_at (steps, pos)->expect.count
+             && !dialogue_step_at (steps, pos)->fail)
         {
           if (hops++ > steps->count)
             return bad (at, i, "go-to",
@@ -259,19 +263,19 @@ check_end (const struct steps_at *at)
   bool more = true;
 
   if (!reached)
-    return error_set (at->at->err, ENOMEM, "no memory");
+    return error_set (at->err, ENOMEM, "no memory");
   reached[0] = true;
   while (more)
     {
       more = false;
       for (size_t i = 0; i < end; i++)
         {
-          const struct scenario_step *st = scenario_step_at (steps, i);
+          const struct dialogue_step *st = dialogue_step_at (steps, i);
           bool waits = st->expect.count > 0;
           /* After a match, and where none came in time. */
           int to[] = { st->fail ? -1 : after (steps, i),
                        waits && (st->otherwise || st->fail)
-                           ? scenario_step_after (steps, i, st->otherwise)
+                           ? dialogue_step_after (steps, i, st->otherwise)
                            : -1 };
 
           for (unsigned k = 0; reached[i] && k < ARRAY_LEN (to); k++)
@@ -284,14 +288,15 @@ check_end (const struct steps_at *at)
   return bad (at, 0, "",
               "no way leads from here to the end, so each run would fail; let "
               "a step go on behind the last one, or to \"%s\"",
-              SCENARIO_END);
+              DIALOGUE_LAST);
 }
 
 int
-scenario_check_steps (const struct scenario_at *where,
-                      const struct json_list *steps, uint64_t timeout_ms)
+dialogue_check (const struct json_doc *doc, const char *path,
+                const struct json_list *steps, uint64_t timeout_ms,
+                struct error *err)
 {
-  const struct steps_at at = { where, steps, timeout_ms };
+  const struct steps_at at = { doc, path, steps, timeout_ms, err };
   bool expects = false;
   int rc;
 
@@ -300,7 +305,7 @@ scenario_check_steps (const struct scenario_at *where,
       rc = check_step (&at, i);
       if (rc < 0)
         return rc;
-      if (scenario_step_at (steps, i)->expect.count)
+      if (dialogue_step_at (steps, i)->expect.count)
         expects = true;
     }
   if (!expects)
