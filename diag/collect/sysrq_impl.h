@@ -131,7 +131,8 @@ enum
   SYSRQ_AT_SERIAL = 1 << 0, /* there BREAK is SysRq */
   SYSRQ_AT_HVC = 1 << 1,    /* and there ^O */
 };
-/* Which of these a console is known to be; NULL: a kernel has answered there. */
+/* Which of these a console is known to be; NULL: a kernel has answered
+ * there. */
 unsigned sysrq_kernel_at (const struct collect_ctx *ctx,
                           const struct sysrq_state *state,
                           const struct guest_console *con);
