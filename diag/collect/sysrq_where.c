@@ -62,15 +62,21 @@ sysrq_where_proc (struct sysrq_state *to, const char *text, size_t len)
     }
 }
 
-/* How many of its kind stand before it: ttyS1 is the second serial port. */
+/* ttyS1 is the second serial port, and its chardev is called so: those before
+ * it may lead nowhere that is known here.  Of others, how many of its kind stand
+ * before it. */
 static unsigned
 number_of (const struct guest *g, const struct guest_console *con)
 {
+  const char *serial = strstr (con->alias, "serial");
   unsigned n = 0;
 
+  if (con->device == CONSOLE_DEV_SERIAL && serial
+      && sscanf (serial, "serial%3u", &n) == 1)
+    return n;
+  n = 0;
   for (unsigned i = 0; i < g->nconsoles && &g->consoles[i] != con; i++)
-    n += g->consoles[i].device == con->device
-         && g->consoles[i].kind != CONSOLE_LOG;
+    n += g->consoles[i].device == con->device;
   return n;
 }
 

@@ -325,6 +325,7 @@ test_of_two (void **state)
 
   two[0] = two[1] = g.consoles[0];
   snprintf (two[1].name, sizeof two[1].name, "serial1");
+  snprintf (two[1].alias, sizeof two[1].alias, "charserial1");
   g.consoles = two;
   g.nconsoles = 2;
   g.inc.pid = 77;
@@ -342,10 +343,18 @@ test_of_two (void **state)
   h = ask (&g, "{\"console\":\"serial1\"}", 0);
   assert_string_equal (buf_str (&typed), "");
   haul_free (h);
+  /* One whose first port leads nowhere: the second stays the second. */
+  g.consoles = &two[1];
+  g.nconsoles = 1;
+  h = ask (&g, NULL, 0);
+  assert_string_equal (buf_str (&typed), "");
+  haul_free (h);
+  g.consoles = two;
+  g.nconsoles = 2;
   /* Nor the other of two kinds. */
   two[0].device = CONSOLE_DEV_VIRTIO;
   k = (struct kernel){ .takes = 'b', .answer = W61, .level = 7, .mask = 1,
-                       .cmdline = "console=ttyS0" };
+                       .cmdline = "console=ttyS1" };
   h = ask (&g, NULL, 0);
   assert_non_null (strstr (buf_str (&h->impact), "to console serial1 by"));
   haul_free (h);
